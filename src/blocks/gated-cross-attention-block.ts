@@ -1,0 +1,57 @@
+// GATED XATTN-DENSE: Alayrac et al., arXiv 2204.14198v2, §2.2 and figure 4.
+
+import { maskRows } from "../masks/rows.ts";
+import { FeedForward } from "../nn/feed-forward.ts";
+import { constant, Parameter } from "../nn/parameter.ts";
+import { repeat } from "../tensor/arrange.ts";
+import { add, expand, mul, tanh, where } from "../tensor/functions.ts";
+import { tap } from "../tensor/record.ts";
+import { Bool, type Tensor } from "../tensor/tensor.ts";
+import { MaskedCrossAttention, type MaskedCrossAttentionOptions } from "./masked-cross-attention.ts";
+
+export interface GatedCrossAttentionBlockOptions extends MaskedCrossAttentionOptions {
+  readonly ffMult?: number | undefined;
+  /** What the feed-forward does to a token that sees no image: the paper and flamingo-pytorch run it, Mllama's reference skips it. */
+  readonly emptyRowFeedForward?: "run" | "skip" | undefined;
+}
+
+export class GatedCrossAttentionBlock {
+  attn: MaskedCrossAttention;
+  attn_gate: Parameter<"1">;
+  ff: FeedForward;
+  ff_gate: Parameter<"1">;
+  readonly options: { readonly emptyRowFeedForward: "run" | "skip" };
+
+  constructor(options: GatedCrossAttentionBlockOptions) {
+    const { dim, ffMult = 4, emptyRowFeedForward = "run" } = options;
+    this.options = { emptyRowFeedForward };
+    this.attn = new MaskedCrossAttention(options);
+    this.attn_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
+    this.ff = new FeedForward({ dim, mult: ffMult });
+    this.ff_gate = new Parameter("1", [1], constant(0));
+  }
+
+  forward(
+    x: Tensor<"b l d">,
+    media: Tensor<"b m r e">,
+    { mediaLocations = null }: { mediaLocations?: Bool<"b l"> | null } = {},
+  ): Tensor<"b l d"> {
+    const gate = (alpha: Tensor<"1">) => expand(tanh(alpha), x);
+    const attended = this.attn.forward(x, media, { mediaLocations });
+    const y = add(mul(attended, gate(this.attn_gate)), x); // [gate.attn]
+    const fed = mul(this.ff.forward(y), gate(this.ff_gate)); // [gate.ff]
+    return tap(this, "", add(this.#seeing(fed, media, mediaLocations), y));
+  }
+
+  #seeing(
+    fed: Tensor<"b l d">,
+    media: Tensor<"b m r e">,
+    mediaLocations: Bool<"b l"> | null,
+  ): Tensor<"b l d"> {
+    if (this.options.emptyRowFeedForward === "run" || !mediaLocations) return fed;
+    const rows = maskRows(mediaLocations, media.shape[1] ?? 0, this.attn.options.convention).flat();
+    const seeing = Uint8Array.from(rows, (row) => Number(row.class !== "zeroed"));
+    const d = fed.shape[2] ?? 0;
+    return where(repeat("b l -> b l d", new Bool<"b l">(mediaLocations.shape, seeing), { d }), fed); // [gate.empty-row-feed-forward]
+  }
+}

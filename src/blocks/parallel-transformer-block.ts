@@ -1,0 +1,81 @@
+// PaLM's layer: Chowdhery et al., arXiv 2204.02311, §2: parallel attention and feed-forward, multi-query attention,
+// rotary embeddings, SwiGLU (Shazeer, arXiv 2002.05202, equation 6), no biases.
+
+import { causal } from "../masks/grid.ts";
+import { attention } from "../nn/attention.ts";
+import { GammaLayerNorm } from "../nn/layer-norm.ts";
+import { Linear } from "../nn/linear.ts";
+import { RotaryEmbedding, rotate } from "../nn/rotary.ts";
+import { halves, rearrange, repeat, split } from "../tensor/arrange.ts";
+import { add, mul, scale, sigmoid } from "../tensor/functions.ts";
+import { named, shapes } from "../tensor/pattern.ts";
+import { tap } from "../tensor/record.ts";
+import { Bool, type Tensor } from "../tensor/tensor.ts";
+import type { HeadOptions } from "./perceiver-attention.ts";
+
+const silu = <A extends string>(x: Tensor<A>): Tensor<A> => mul(x, sigmoid(x));
+
+/** silu(gate) ⊙ value, where the value is the first half of the last axis and the gate the second. */
+export class SwiGLU {
+  forward<A extends string>(x: Tensor<A>): Tensor<A> {
+    const [value, gate] = halves(x); // [swiglu.order]
+    return mul(silu(gate), value);
+  }
+}
+
+/** SwiGLU, then a projection: a torch Sequential whose slot 0 has no parameters. */
+class SwiGluProjection {
+  readonly 1: Linear<"f", "d">;
+
+  constructor(inner: number, dim: number) {
+    this[1] = new Linear("f -> d", inner, dim, { bias: false });
+  }
+
+  forward(x: Tensor<"b l f">): Tensor<"b l d"> {
+    return this[1].forward(new SwiGLU().forward(x));
+  }
+}
+
+export interface ParallelTransformerBlockOptions extends HeadOptions {
+  readonly ffMult?: number | undefined;
+}
+
+/** y = Attention(norm x) + FFW(norm x); the residual is added outside. */
+export class ParallelTransformerBlock {
+  norm: GammaLayerNorm;
+  rotary_emb: RotaryEmbedding;
+  fused_attn_ff_proj: Linear<"d", "f">;
+  attn_out: Linear<"(h k)", "d">;
+  ff_out: SwiGluProjection;
+  readonly options: { readonly heads: number; readonly dimHead: number; readonly inner: number };
+
+  constructor({ dim, dimHead = 64, heads = 8, ffMult = 4 }: ParallelTransformerBlockOptions) {
+    const inner = dim * ffMult;
+    this.options = { heads, dimHead, inner };
+    this.norm = new GammaLayerNorm(dim);
+    this.rotary_emb = new RotaryEmbedding(dimHead);
+    this.fused_attn_ff_proj = new Linear("d -> f", dim, heads * dimHead + 2 * dimHead + 2 * inner, {
+      bias: false,
+    });
+    this.attn_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
+    this.ff_out = new SwiGluProjection(inner, dim);
+  }
+
+  forward(x: Tensor<"b l d">): Tensor<"b l d"> {
+    const { b, l: n } = shapes("ParallelTransformerBlock", { x: [x, "b l d"] });
+    const { heads: h, dimHead, inner } = this.options;
+
+    const fused = this.fused_attn_ff_proj.forward(this.norm.forward(x));
+    const parts = split(fused, { q: h * dimHead, k: dimHead, v: dimHead, ff: 2 * inner });
+    const angles = this.rotary_emb.forward(n);
+    const q = rotate(rearrange("b l (h k) -> b h l k", parts.q, { h }), angles); // [palm.rotary]
+    const k = repeat("b s k -> b h s k", rotate(named("b s k", parts.k), angles), { h }); // [palm.multi-query]
+    const v = repeat("b s k -> b h s k", parts.v, { h });
+
+    const mask = causal(n);
+    const mayAttend = repeat("l s -> b h l s", new Bool<"l s">(mask.shape, mask.data), { b, h }); // [palm.causal]
+    const out = attention(this, scale(q, dimHead ** -0.5), k, v, { mayAttend, emptyRow: "nan" });
+    const attended = this.attn_out.forward(rearrange("b h l k -> b l (h k)", out));
+    return tap(this, "", add(attended, this.ff_out.forward(named("b l f", parts.ff)))); // [palm.parallel]
+  }
+}

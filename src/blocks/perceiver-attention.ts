@@ -1,0 +1,49 @@
+// Flamingo's perceiver attention: Alayrac et al., arXiv 2204.14198v2, appendix A.1.1, figure 5.
+
+import { attention } from "../nn/attention.ts";
+import { LayerNorm } from "../nn/layer-norm.ts";
+import { Linear } from "../nn/linear.ts";
+import { concat, rearrange, unbind } from "../tensor/arrange.ts";
+import { scale } from "../tensor/functions.ts";
+import { shapes } from "../tensor/pattern.ts";
+import { tap } from "../tensor/record.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+export interface HeadOptions {
+  readonly dim: number;
+  readonly dimHead?: number | undefined;
+  readonly heads?: number | undefined;
+}
+
+/** Latents r attend to one image's features s and to themselves. */
+export class PerceiverAttention {
+  norm_media: LayerNorm;
+  norm_latents: LayerNorm;
+  to_q: Linear<"d", "(h k)">;
+  to_kv: Linear<"d", "(n h k)">;
+  to_out: Linear<"(h k)", "d">;
+  readonly options: { readonly heads: number; readonly dimHead: number };
+
+  constructor({ dim, dimHead = 64, heads = 8 }: HeadOptions) {
+    this.options = { heads, dimHead };
+    this.norm_media = new LayerNorm(dim);
+    this.norm_latents = new LayerNorm(dim);
+    this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, { bias: false });
+    this.to_kv = new Linear("d -> (n h k)", dim, 2 * heads * dimHead, { bias: false });
+    this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
+  }
+
+  forward(x: Tensor<"b m s d">, latents: Tensor<"b m r d">): Tensor<"b m r d"> {
+    shapes("PerceiverAttention", { x: [x, "b m s d"], latents: [latents, "b m r d"] });
+    const { heads: h, dimHead } = this.options;
+    const media = this.norm_media.forward(x);
+    const queries = this.norm_latents.forward(latents);
+
+    const q = rearrange("b m r (h k) -> b h m r k", this.to_q.forward(queries), { h });
+    const seen = concat("b m s d, b m r d -> b m j d", media, queries); // [resampler.concat]
+    const [k, v] = unbind(rearrange("b m j (n h k) -> n b h m j k", this.to_kv.forward(seen), { n: 2, h }));
+
+    const out = attention(this, scale(q, dimHead ** -0.5), k, v, { mayAttend: null, emptyRow: "nan" }); // [resampler.attend]
+    return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));
+  }
+}

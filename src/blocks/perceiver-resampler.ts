@@ -1,0 +1,91 @@
+// The Perceiver Resampler: Alayrac et al., arXiv 2204.14198v2, §2.1 and appendix A.1.1, figure 5.
+
+import { FeedForward } from "../nn/feed-forward.ts";
+import { LayerNorm } from "../nn/layer-norm.ts";
+import { note } from "../nn/note.ts";
+import { normal, Parameter } from "../nn/parameter.ts";
+import { rearrange, repeat, slice } from "../tensor/arrange.ts";
+import { RuleError } from "../tensor/errors.ts";
+import { add, expand } from "../tensor/functions.ts";
+import { named, shapes } from "../tensor/pattern.ts";
+import { tap } from "../tensor/record.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type HeadOptions, PerceiverAttention } from "./perceiver-attention.ts";
+
+export interface PerceiverResamplerOptions extends HeadOptions {
+  readonly depth: number;
+  readonly numLatents?: number | undefined;
+  /** How many images (or videos) a sequence may hold. */
+  readonly numMediaEmbeds?: number | undefined;
+  /** The name that the README of flamingo-pytorch still uses for numMediaEmbeds. */
+  readonly numTimeEmbeds?: number | undefined;
+  readonly ffMult?: number | undefined;
+  /** false: the release's own refusal of numTimeEmbeds. */
+  readonly acceptReadmeCalls?: boolean | undefined;
+}
+
+function mediaLimit({
+  numMediaEmbeds,
+  numTimeEmbeds,
+  acceptReadmeCalls = true,
+}: PerceiverResamplerOptions): number {
+  if (numTimeEmbeds === undefined) return numMediaEmbeds ?? 4;
+  if (!acceptReadmeCalls || numMediaEmbeds !== undefined) {
+    throw new RuleError(
+      "numTimeEmbeds was renamed to numMediaEmbeds in flamingo-pytorch 0.1.0; give only the new name",
+      "readme.calls",
+      "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'num_time_embeds'",
+    ); // [readme.calls]
+  }
+  note("numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it");
+  return numTimeEmbeds;
+}
+
+/** Turns any number s of features of each image into r latents. */
+export class PerceiverResampler {
+  latents: Parameter<"r d">;
+  media_pos_emb: Parameter<"m 1 d">;
+  layers: [attn: PerceiverAttention, ff: FeedForward][];
+  norm: LayerNorm;
+
+  constructor(options: PerceiverResamplerOptions) {
+    const { dim, depth, dimHead, heads, numLatents = 64, ffMult = 4 } = options;
+    this.latents = new Parameter("r d", [numLatents, dim], normal(1));
+    this.media_pos_emb = new Parameter("m 1 d", [mediaLimit(options), 1, dim], normal(1));
+    this.layers = Array.from({ length: depth }, () => [
+      new PerceiverAttention({ dim, dimHead, heads }),
+      new FeedForward({ dim, mult: ffMult }),
+    ]);
+    this.norm = new LayerNorm(dim);
+  }
+
+  /** x: features of each image (or the flattened frames of each video); without the axis m, of one image. */
+  forward(x: Tensor<"b m s d"> | Tensor<"b s d">): Tensor<"b m r d"> {
+    const features = x.shape.length === 3 ? rearrange("b s d -> b 1 s d", named("b s d", x)) : x; // [resampler.one-image]
+    const perMedia = named("b m s d", features);
+    const { b, m } = shapes("PerceiverResampler", {
+      x: [perMedia, "b m s d"],
+      latents: [this.latents, "r d"],
+    });
+    this.#checkLimit(m);
+    const media = add(perMedia, expand(slice(this.media_pos_emb, 0, 0, m), perMedia)); // [resampler.media-position]
+
+    let latents = repeat("r d -> b m r d", this.latents, { b, m });
+    for (const [attn, ff] of this.layers) {
+      latents = add(attn.forward(media, latents), latents); // [resampler.layers]
+      latents = add(ff.forward(latents), latents);
+    }
+    return tap(this, "", this.norm.forward(latents));
+  }
+
+  #checkLimit(m: number): void {
+    const limit = this.media_pos_emb.shape[0] ?? 0;
+    if (m > limit) {
+      throw new RuleError(
+        `${m} images or videos, but numMediaEmbeds is ${limit}: there is no position embedding for more`,
+        "resampler.media-limit",
+        `RuntimeError: The size of tensor a (${m}) must match the size of tensor b (${limit}) at non-singleton dimension 1`,
+      ); // [resampler.media-limit]
+    }
+  }
+}

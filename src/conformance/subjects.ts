@@ -1,0 +1,154 @@
+// What a case runs: from a source's class, constructor arguments and inputs to our module. Names go from snake_case to
+// camelCase; everything else is the same.
+
+import { GatedCrossAttentionBlock } from "../blocks/gated-cross-attention-block.ts";
+import { MaskedCrossAttention } from "../blocks/masked-cross-attention.ts";
+import { ParallelTransformerBlock, SwiGLU } from "../blocks/parallel-transformer-block.ts";
+import { PerceiverAttention } from "../blocks/perceiver-attention.ts";
+import { PerceiverResampler } from "../blocks/perceiver-resampler.ts";
+import { FlamingoPaLM, type FlamingoPaLMOptions, type ImageEncoder } from "../models/flamingo-palm.ts";
+import { type FlamingoBehaviour, profiles } from "../models/profiles.ts";
+import { Extractor, ViT, type ViTOptions } from "../models/vit.ts";
+import { FeedForward } from "../nn/feed-forward.ts";
+import { GammaLayerNorm } from "../nn/layer-norm.ts";
+import { RotaryEmbedding } from "../nn/rotary.ts";
+import { LoadError } from "../tensor/errors.ts";
+import { named } from "../tensor/pattern.ts";
+import { Bool, Int, Tensor } from "../tensor/tensor.ts";
+
+export type Input = Tensor | Int | Bool | number;
+type Config = Readonly<Record<string, unknown>>;
+
+/** A model and the call that a case makes of it. */
+export interface Subject {
+  readonly model: object;
+  readonly forward: (inputs: Readonly<Record<string, Input>>) => Tensor;
+}
+
+const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+const camelKeys = (config: Config): Config =>
+  Object.fromEntries(Object.entries(config).map(([key, value]) => [camel(key), value]));
+
+/** The arguments of one call, each checked for its kind. */
+class Arguments {
+  readonly values: Readonly<Record<string, Input>>;
+  constructor(values: Readonly<Record<string, Input>>) {
+    this.values = values;
+  }
+  tensor<A extends string>(name: string, axes: A): Tensor<A> {
+    const value = this.values[name];
+    if (value instanceof Tensor) return named(axes, value);
+    throw new LoadError(`the case gives no tensor "${name}"`);
+  }
+  optional<A extends string>(name: string, axes: A): Tensor<A> | null {
+    return name in this.values ? this.tensor(name, axes) : null;
+  }
+  locations(): Bool<"b l"> | null {
+    const value = this.values.media_locations;
+    return value instanceof Bool ? named("b l", value) : null;
+  }
+  ids(name: string): Int<"b l"> {
+    const value = this.values[name];
+    if (value instanceof Int) return named("b l", value);
+    throw new LoadError(`the case gives no ids "${name}"`);
+  }
+  number(name: string): number {
+    const value = this.values[name];
+    if (typeof value === "number") return value;
+    throw new LoadError(`the case gives no number "${name}"`);
+  }
+}
+
+type Build<M extends object> = (config: Config, behaviour: FlamingoBehaviour) => M;
+const subject =
+  <M extends object>(build: Build<M>, call: (model: M, args: Arguments) => Tensor) =>
+  (config: Config, behaviour: FlamingoBehaviour): Subject => {
+    const model = build(config, behaviour);
+    return { model, forward: (inputs) => call(model, new Arguments(inputs)) };
+  };
+
+/** Options of a constructor, trusted to be what the manifest says: the source's own arguments. */
+const options = <O>(config: Config): O => camelKeys(config) as O;
+
+const convention = (config: Config, { immediate, allPrevious }: FlamingoBehaviour) =>
+  config.only_attend_immediate_media === false ? allPrevious : immediate;
+
+const encoder = (config: unknown): ImageEncoder | null => {
+  if (typeof config !== "object" || config === null) return null;
+  const { class: name, ...rest } = config as Config;
+  if (name === "ViT") return new Extractor(new ViT(options<ViTOptions>(rest)));
+  if (name === "Identity") return { forward: (x) => named("b n d", x) };
+  throw new LoadError(`no image encoder is called "${String(name)}"`);
+};
+
+const bcd = "b l d";
+const subjects: Readonly<Record<string, (config: Config, behaviour: FlamingoBehaviour) => Subject>> = {
+  FeedForward: subject(
+    (c) => new FeedForward(options(c)),
+    (m, args) => m.forward(args.tensor("x", bcd)),
+  ),
+  LayerNorm: subject(
+    (c) => new GammaLayerNorm(Number(c.dim)),
+    (m, args) => m.forward(args.tensor("x", bcd)),
+  ),
+  SwiGLU: subject(
+    () => new SwiGLU(),
+    (m, args) => m.forward(args.tensor("x", bcd)),
+  ),
+  RotaryEmbedding: subject(
+    (c) => new RotaryEmbedding(Number(c.dim)),
+    (m, args) => m.forward(args.number("max_seq_len")),
+  ),
+  PerceiverAttention: subject(
+    (c) => new PerceiverAttention(options(c)),
+    (m, args) => m.forward(args.tensor("x", "b m s d"), args.tensor("latents", "b m r d")),
+  ),
+  PerceiverResampler: subject(
+    (c, { readmeCalls }) =>
+      new PerceiverResampler({ ...options(c), acceptReadmeCalls: readmeCalls === "accept" }),
+    (m, { values }) => m.forward(values.x as Tensor),
+  ),
+  MaskedCrossAttention: subject(
+    (c, b) => new MaskedCrossAttention({ ...options(c), convention: convention(c, b) }),
+    (m, args) =>
+      m.forward(args.tensor("x", bcd), args.tensor("media", "b m r e"), { mediaLocations: args.locations() }),
+  ),
+  GatedCrossAttentionBlock: subject(
+    (c, b) => new GatedCrossAttentionBlock({ ...options(c), convention: convention(c, b) }),
+    (m, args) =>
+      m.forward(args.tensor("x", bcd), args.tensor("media", "b m r e"), { mediaLocations: args.locations() }),
+  ),
+  ParallelTransformerBlock: subject(
+    (c) => new ParallelTransformerBlock(options(c)),
+    (m, args) => m.forward(args.tensor("x", bcd)),
+  ),
+  FlamingoPaLM: subject(
+    (c, behaviour) =>
+      new FlamingoPaLM({ ...options<FlamingoPaLMOptions>(c), imgEncoder: encoder(c.img_encoder), behaviour }),
+    (m, args) =>
+      m.forward(args.ids("text"), {
+        images: args.optional("images", "b m c h w"),
+        videos: args.optional("videos", "b m f c h w"),
+        embeds: args.optional("embeds", "b m s d"),
+      }),
+  ),
+  ViT: subject(
+    (c) => new ViT(options(c)),
+    (m, args) => m.forward(args.tensor("img", "b c h w")),
+  ),
+  Extractor: subject(
+    (c) => encoder(c.vit) as Extractor,
+    (m, args) => m.forward(args.tensor("img", "b c h w")),
+  ),
+};
+
+/** Builds what a case runs. */
+export function subjectOf(className: string, config: Config, profile: string): Subject {
+  const build = subjects[className];
+  if (!build)
+    throw new LoadError(`no class is called "${className}"; known are ${Object.keys(subjects).join(", ")}`);
+  const behaviour = (profiles as Readonly<Record<string, FlamingoBehaviour>>)[profile];
+  if (!behaviour)
+    throw new LoadError(`no profile is called "${profile}"; known are ${Object.keys(profiles).join(", ")}`);
+  return build(config, behaviour);
+}

@@ -1,0 +1,119 @@
+// Replays a program on a backend: kernels where the backend has them, the definitions elsewhere.
+import { Bug } from "../tensor/errors.ts";
+import {
+  type Bindings,
+  computeNode,
+  leafValues,
+  type Results,
+  resultsOf,
+  roundedNodes,
+} from "../tensor/evaluate.ts";
+import { isDead, lastUses, type Node, type Program, prune, withTaps } from "../tensor/program.ts";
+import { type RecordOptions, record } from "../tensor/record.ts";
+import type { Tensor, View } from "../tensor/tensor.ts";
+import type { Backend, ScopeKernels } from "./backend.ts";
+
+export interface ReplayOptions {
+  /** Other values for named leaves. */
+  readonly bind?: Bindings | undefined;
+  /** Intermediates to keep. A tap inside a scope keeps that scope from being fused. */
+  readonly taps?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each node with how much of the program is done, 0 to 1. */
+  readonly onProgress?: ((done: number) => void) | undefined;
+}
+
+/** What ran where: products and attention scopes in kernels of the backend, and those that the definitions had to do. */
+export interface KernelReport {
+  readonly matmul: number;
+  readonly attention: number;
+  readonly elsewhere: number;
+  readonly mode: string | null;
+}
+
+/** For each scope that the backend may run whole: its first node -> its index. */
+function claims(program: Program, kernels: ScopeKernels): Map<number, number> {
+  const wanted = new Set([...Object.values(program.outputs), ...Object.values(program.taps)]);
+  const readAfter = lastUses(program);
+  const claimed = new Map<number, number>();
+  for (const [index, { name, first, end, output }] of program.scopes.entries()) {
+    if (!(name in kernels)) continue;
+    let whole = !isDead(program.nodes[output] as Node);
+    for (let id = first; id < end; id++) {
+      const inner = program.nodes[id]?.op !== "leaf" && id !== output;
+      if (inner && (wanted.has(id) || (readAfter[id] ?? -1) >= end)) whole = false; // [replay.claim]
+    }
+    if (whole) claimed.set(first, index);
+  }
+  return claimed;
+}
+
+type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
+type AnyScopeKernel = (attrs: object, inputs: Record<string, View>) => Promise<View>;
+
+export async function replay(
+  program: Program,
+  backend: Backend,
+  options: ReplayOptions = {},
+): Promise<Results & { kernels: KernelReport }> {
+  const { bind = {}, taps = [], signal, onProgress } = options;
+  const p = prune(withTaps(program, taps));
+  const before = { ...backend.ran };
+  const leaf = leafValues(p, bind, backend.precision);
+  const rounds = roundedNodes(p);
+  const last = lastUses(p);
+  const claimed = claims(p, backend.scopes);
+  const values: (View | undefined)[] = [];
+  let elsewhere = 0;
+  const value = (id: number): View => {
+    const known = values[id] ?? (p.nodes[id]?.op === "leaf" ? leaf(id) : undefined);
+    if (!known) throw new Bug(`node ${id} was dropped too early`);
+    if ((last[id] ?? -1) < p.nodes.length) values[id] = known;
+    return known;
+  };
+  const forget = (node: Node, id: number): void => {
+    for (const input of node.inputs) if ((last[input] ?? -1) <= id) values[input] = undefined;
+  };
+  for (let id = 0; id < p.nodes.length; id++) {
+    signal?.throwIfAborted();
+    const node = p.nodes[id] as Node;
+    const scope = p.scopes[claimed.get(id) ?? -1];
+    if (scope) {
+      const inputs = Object.fromEntries(
+        Object.entries(scope.inputs).map(([name, input]) => [name, value(input)]),
+      );
+      const kernel = backend.scopes[scope.name as keyof ScopeKernels] as unknown as AnyScopeKernel;
+      values[scope.output] = await kernel(scope.attrs, inputs);
+      for (; id < scope.end; id++) forget(p.nodes[id] as Node, id);
+      id--;
+    } else if (node.op !== "leaf") {
+      const kernel = backend.ops[node.op] as AnyKernel | undefined;
+      if (!kernel && node.op === "einsum") elsewhere++;
+      const inputs = node.inputs.map(value);
+      values[id] = kernel
+        ? await kernel(node.attrs, ...inputs)
+        : computeNode(node, inputs, rounds(id, node) ? backend.precision : "float64");
+      forget(node, id);
+    }
+    onProgress?.((id + 1) / p.nodes.length);
+  }
+  const kernels = {
+    matmul: backend.ran.matmul - before.matmul,
+    attention: backend.ran.attention - before.attention,
+    elsewhere,
+    mode: backend.mode,
+  };
+  return { ...resultsOf(p, value), kernels };
+}
+
+/** Records `f` symbolically, then replays it on a backend. */
+export async function run(
+  backend: Backend,
+  f: () => Tensor,
+  options: Omit<RecordOptions, "symbolic"> & ReplayOptions = {},
+): Promise<Tensor> {
+  const { outputs } = await replay(record(f, { ...options, symbolic: true }), backend, options);
+  const { out } = outputs;
+  if (!out) throw new Bug("the recorded function returned no tensor");
+  return out;
+}

@@ -1,0 +1,49 @@
+// Masks are plain data, so that this folder needs no other: whoever wants a Bool wraps { shape, data }.
+
+/** Zeros and ones in row-major order. As a mask: 1 = may attend. */
+export interface Grid {
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** What a mask is made from: numbers with the axes b l (prompts, positions), row-major unless strides are given. */
+export interface Matrix {
+  readonly shape: readonly number[];
+  readonly data: ArrayLike<number>;
+  readonly stride?: readonly number[];
+  readonly offset?: number;
+}
+
+/** The prompts of a batch, one list of numbers each. */
+export function promptsOf(matrix: Matrix): number[][] {
+  const { shape, data, stride = [shape[1] ?? 0, 1], offset = 0 } = matrix;
+  const [b = -1, l = -1] = shape;
+  const [down = 0, across = 0] = stride;
+  if (shape.length !== 2 || stride.length !== 2 || ![b, l].every((n) => Number.isInteger(n) && n >= 0)) {
+    throw new RangeError(`Ids and locations have the two axes b l, but the shape is [${shape.join(" ")}].`); // [mask.input]
+  }
+  const corners = [0, (b - 1) * down].flatMap((row) =>
+    [0, (l - 1) * across].map((column) => offset + row + column),
+  );
+  const [first, last] = [Math.min(...corners), Math.max(...corners)];
+  if (b * l > 0 && (first < 0 || last >= data.length)) {
+    throw new RangeError(
+      `The shape [${b} ${l}] reaches from ${first} to ${last} in data of length ${data.length}.`,
+    ); // [mask.input]
+  }
+  const row = (i: number) => Array.from({ length: l }, (_, j) => data[offset + i * down + j * across] ?? 0);
+  return Array.from({ length: b }, (_, i) => row(i));
+}
+
+/** Where the images stand: 1 at every media token. b l -> b l */
+export function locate(ids: Matrix, mediaTokenId: number): Grid {
+  const isImage = promptsOf(ids).flatMap((prompt) => prompt.map((id) => id === mediaTokenId)); // [mask.location]
+  return { shape: [...ids.shape], data: Uint8Array.from(isImage, Number) };
+}
+
+/** A language model's own mask: position l sees the positions s up to and including itself. -> l s */
+export function causal(n: number): Grid {
+  const data = new Uint8Array(n * n);
+  for (let l = 0; l < n; l++) data.fill(1, l * n, l * n + l + 1); // [mask.causal]
+  return { shape: [n, n], data };
+}

@@ -1,0 +1,252 @@
+// Flamingo over PaLM, as flamingo-pytorch builds it: Alayrac et al., arXiv 2204.14198v2, figure 3, with the language model
+// of Chowdhery et al., arXiv 2204.02311.
+
+import { GatedCrossAttentionBlock } from "../blocks/gated-cross-attention-block.ts";
+import { ParallelTransformerBlock } from "../blocks/parallel-transformer-block.ts";
+import type { HeadOptions } from "../blocks/perceiver-attention.ts";
+import { PerceiverResampler } from "../blocks/perceiver-resampler.ts";
+import { locate } from "../masks/grid.ts";
+import { setTraining } from "../nn/dropout.ts";
+import { Embedding } from "../nn/embedding.ts";
+import { GammaLayerNorm } from "../nn/layer-norm.ts";
+import { Linear } from "../nn/linear.ts";
+import { note } from "../nn/note.ts";
+import { normal, Parameter } from "../nn/parameter.ts";
+import { parameterNames } from "../nn/state-dict.ts";
+import { rearrange, repeat, slice } from "../tensor/arrange.ts";
+import { RuleError } from "../tensor/errors.ts";
+import { add, detach } from "../tensor/functions.ts";
+import { named, shapes } from "../tensor/pattern.ts";
+import { tap } from "../tensor/record.ts";
+import { Bool, type Int, Tensor } from "../tensor/tensor.ts";
+import { type FlamingoBehaviour, type ProfileName, profiles } from "./profiles.ts";
+
+/** Anything that turns images into feature sequences. */
+export interface ImageEncoder {
+  forward(images: Tensor<"b c h w">): Tensor<"b n d">;
+}
+
+export interface FlamingoPaLMOptions extends HeadOptions {
+  readonly numTokens: number;
+  readonly depth: number;
+  readonly ffMult?: number | undefined;
+  /** The token id that stands for an image or video in the text. */
+  readonly mediaTokenId?: number | undefined;
+  /** A cross-attention block follows every n-th layer, the first one included. */
+  readonly crossAttnEvery?: number | undefined;
+  readonly imgEncoder?: ImageEncoder | null | undefined;
+  readonly perceiverNumLatents?: number | undefined;
+  readonly perceiverDepth?: number | undefined;
+  /** Frames that a video may have; without it no video can be given. */
+  readonly maxVideoFrames?: number | null | undefined;
+  readonly onlyAttendImmediateMedia?: boolean | undefined;
+  readonly profile?: ProfileName | undefined;
+  /** Single options that differ from the profile's. */
+  readonly behaviour?: Partial<FlamingoBehaviour> | undefined;
+}
+
+/** Images, videos or their embeddings; at most one of the three. */
+export interface Media {
+  readonly images?: Tensor<"b m c h w"> | null | undefined;
+  readonly videos?: Tensor<"b m f c h w"> | null | undefined;
+  /** What the image encoder would have made of them. */
+  readonly embeds?: Tensor<"b m s d"> | null | undefined;
+}
+
+class Residual {
+  fn: ParallelTransformerBlock;
+
+  constructor(fn: ParallelTransformerBlock) {
+    this.fn = fn;
+  }
+
+  forward(x: Tensor<"b l d">): Tensor<"b l d"> {
+    return tap(this, "", add(this.fn.forward(x), x));
+  }
+}
+
+/** Norm and projection to the vocabulary; the projection is the embedding table again. */
+class ToLogits {
+  readonly 0: GammaLayerNorm;
+  readonly 1: Linear<"d", "n">;
+
+  constructor(dim: number, embedding: Embedding<"d">) {
+    this[0] = new GammaLayerNorm(dim);
+    const table = named("o i", embedding.weight);
+    this[1] = new Linear("d -> n", dim, table.shape[0] ?? 0, { bias: false, tiedTo: table }); // [palm.tied]
+  }
+
+  forward(x: Tensor<"b l d">): Tensor<"b l n"> {
+    return this[1].forward(this[0].forward(x));
+  }
+}
+
+export class FlamingoPaLM {
+  video_frame_pos_emb: Parameter<"f d"> | null;
+  token_emb: Embedding<"d">;
+  img_encoder: ImageEncoder | null;
+  perceiver_resampler: PerceiverResampler;
+  layers: [block: Residual, cross: GatedCrossAttentionBlock | null][];
+  to_logits: ToLogits;
+  readonly options: { readonly mediaTokenId: number; readonly behaviour: FlamingoBehaviour };
+
+  constructor(options: FlamingoPaLMOptions) {
+    const { dim, dimHead, heads, depth, numTokens, ffMult, mediaTokenId = 3, crossAttnEvery = 3 } = options;
+    const {
+      imgEncoder = null,
+      perceiverNumLatents = 64,
+      perceiverDepth = 2,
+      maxVideoFrames = null,
+    } = options;
+    const { onlyAttendImmediateMedia = true, profile = "flamboyance" } = options;
+    const behaviour = { ...profiles[profile], ...options.behaviour };
+    this.options = { mediaTokenId, behaviour };
+    if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
+      throw new RuleError(
+        "the release needs an image encoder, although its README calls it optional",
+        "flamingo.encoder-optional",
+        "AttributeError: 'NoneType' object has no attribute 'eval'",
+      ); // [flamingo.encoder-optional]
+    }
+    const head = { dim, dimHead, heads };
+    const convention = onlyAttendImmediateMedia ? behaviour.immediate : behaviour.allPrevious;
+    const { emptyRowFeedForward } = behaviour;
+    this.video_frame_pos_emb =
+      maxVideoFrames === null ? null : new Parameter("f d", [maxVideoFrames, dim], normal(1));
+    this.token_emb = new Embedding("d", numTokens, dim, { std: 0.02 }); // [palm.embedding-std]
+    this.img_encoder = imgEncoder;
+    this.perceiver_resampler = new PerceiverResampler({
+      ...head,
+      depth: perceiverDepth,
+      numLatents: perceiverNumLatents,
+    });
+    this.layers = Array.from({ length: depth }, (_, i) => [
+      new Residual(new ParallelTransformerBlock({ ...head, ffMult })),
+      i % crossAttnEvery === 0
+        ? new GatedCrossAttentionBlock({ ...head, convention, emptyRowFeedForward })
+        : null, // [flamingo.every]
+    ]);
+    this.to_logits = new ToLogits(dim, this.token_emb);
+  }
+
+  /** Logits of the next token at every position. Without media this is the language model alone. */
+  forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
+    shapes("FlamingoPaLM", { text: [text, "b l"] });
+    const embeds = this.#embeds(this.#media(media));
+    const perceived = embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
+    const located = locate(text, this.options.mediaTokenId);
+    const mediaLocations = new Bool<"b l">(located.shape, located.data);
+
+    let x = this.token_emb.forward(text);
+    for (const [block, cross] of this.layers) {
+      x = block.forward(x);
+      if (cross && perceived) x = cross.forward(x, perceived, { mediaLocations }); // [flamingo.after]
+    }
+    return this.to_logits.forward(x);
+  }
+
+  /** What the source trains: everything on text alone; with media, only the resampler and the cross-attention blocks. */
+  trainable(mode: "text" | "flamingo"): string[] {
+    const unfrozen = /^(perceiver_resampler\.|layers\.\d+\.1\.)/;
+    const names = parameterNames(this);
+    return mode === "text" ? names : names.filter((name) => unfrozen.test(name)); // [flamingo.frozen]
+  }
+
+  /** Training mode: dropout is active, except in the image encoder, which is frozen. */
+  train(seed: number): this {
+    setTraining(this, { seed });
+    if (this.img_encoder && !this.options.behaviour.trainWakesEncoder) setTraining(this.img_encoder, null); // [flamingo.frozen-encoder]
+    return this;
+  }
+
+  /** Evaluation mode: no dropout. */
+  eval(): this {
+    setTraining(this, null);
+    return this;
+  }
+
+  /** At most one kind of media, by the rules of the profile. */
+  #media(given: Media | Tensor<"b m c h w">): Media {
+    const { readmeCalls, imagesBesideVideos, embeds } = this.options.behaviour;
+    if (given instanceof Tensor) {
+      if (readmeCalls === "refuse") {
+        throw new RuleError(
+          "the release takes images by name only, although its README gives them by position",
+          "readme.calls",
+          "TypeError: FlamingoPaLM.forward() takes 2 positional arguments but 3 were given",
+        ); // [readme.calls]
+      }
+      note(
+        "forward(text, images) is taken as forward(text, { images }), as the README of flamingo-pytorch writes it",
+      );
+      return { images: given };
+    }
+    if (given.embeds && embeds === "refuse" && !given.images) {
+      throw new RuleError(
+        "the release cannot be given embeddings, although its README says so",
+        "flamingo.embeds",
+        "NameError: name 'video' is not defined",
+      ); // [flamingo.embeds]
+    }
+    if (given.embeds && (given.images || given.videos)) {
+      throw new RuleError(
+        "embeddings stand for images or videos: give one of the three",
+        "flamingo.embeds",
+        "AssertionError: ",
+      );
+    }
+    if (given.images && given.videos) {
+      if (imagesBesideVideos === "ignore") return { videos: given.videos }; // [flamingo.images-and-videos]
+      throw new RuleError(
+        "give images or videos, not both: the source would drop the images silently",
+        "flamingo.images-and-videos",
+      );
+    }
+    return given;
+  }
+
+  #embeds({ images, videos, embeds = null }: Media): Tensor<"b m s d"> | null {
+    if (images) return this.#imageEmbeds(images);
+    if (videos) return this.#videoEmbeds(videos);
+    return embeds;
+  }
+
+  #encode(images: Tensor<"b c h w">): Tensor<"b n d"> {
+    if (!this.img_encoder) {
+      throw new RuleError(
+        "images need an imgEncoder; without one give their embeddings as { embeds }",
+        "flamingo.needs-encoder",
+      ); // [flamingo.needs-encoder]
+    }
+    return detach(this.img_encoder.forward(images));
+  }
+
+  #imageEmbeds(images: Tensor<"b m c h w">): Tensor<"b m s d"> {
+    const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
+    const flatImages = named("b c h w", rearrange("b m c h w -> (b m) c h w", images));
+    return rearrange("(b m) s d -> b m s d", named("(b m) s d", this.#encode(flatImages)), { b });
+  }
+
+  /** Frames are encoded one by one, each gets its position, and a video's frames become one sequence. */
+  #videoEmbeds(videos: Tensor<"b m f c h w">): Tensor<"b m s d"> {
+    const { b, m, f } = shapes("FlamingoPaLM", { videos: [videos, "b m f c h w"] });
+    if (!this.video_frame_pos_emb) {
+      throw new RuleError(
+        "videos need maxVideoFrames",
+        "flamingo.max-video-frames",
+        "TypeError: 'NoneType' object is not subscriptable",
+      ); // [flamingo.max-video-frames]
+    }
+    const flatFrames = named("b c h w", rearrange("b m f c h w -> (b m f) c h w", videos));
+    const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", this.#encode(flatFrames)), {
+      b,
+      m,
+    });
+    const s = frames.shape[3] ?? 0;
+    const limit = this.video_frame_pos_emb.shape[0] ?? 0;
+    if (f > limit)
+      throw new RuleError(`${f} frames, but maxVideoFrames is ${limit}`, "flamingo.max-video-frames");
+    const position = repeat("f d -> b m f s d", slice(this.video_frame_pos_emb, 0, 0, f), { b, m, s });
+    return named("b m s d", rearrange("b m f s d -> b m (f s) d", add(frames, position))); // [flamingo.frames]
+  }
+}

@@ -1,0 +1,48 @@
+// A profile is the behaviour of one released package, as data: every point where it differs from the default is a named
+// option with a rule of its own.
+import { type Convention, conventions } from "../masks/convention.ts";
+
+export interface FlamingoBehaviour {
+  /** Which token sees which image, for onlyAttendImmediateMedia and without it. [mask.empty-row] */
+  readonly immediate: Convention;
+  readonly allPrevious: Convention;
+  /** What the feed-forward does to tokens that see no image. [gate.empty-row-feed-forward] */
+  readonly emptyRowFeedForward: "run" | "skip";
+  /** May precomputed embeddings be given? [flamingo.embeds] */
+  readonly embeds: "accept" | "refuse";
+  /** May there be no image encoder? [flamingo.encoder-optional] */
+  readonly withoutEncoder: "accept" | "refuse";
+  /** Are calls as the README writes them accepted: forward(text, images), numTimeEmbeds? [readme.calls] */
+  readonly readmeCalls: "accept" | "refuse";
+  /** What happens to images when videos are given too. [flamingo.images-and-videos] */
+  readonly imagesBesideVideos: "refuse" | "ignore";
+  /** Does train() put the frozen image encoder back into training mode? [flamingo.frozen-encoder] */
+  readonly trainWakesEncoder: boolean;
+}
+
+export const flamboyance: FlamingoBehaviour = {
+  immediate: conventions.immediate,
+  allPrevious: conventions["all-previous"],
+  emptyRowFeedForward: "run",
+  embeds: "accept",
+  withoutEncoder: "accept",
+  readmeCalls: "accept",
+  imagesBesideVideos: "refuse",
+  trainWakesEncoder: false,
+};
+
+export const profiles = {
+  flamboyance,
+  "flamingo-pytorch@0.1.2": {
+    immediate: conventions["flamingo-pytorch@0.1.2 immediate"],
+    allPrevious: conventions["flamingo-pytorch@0.1.2 all-previous"],
+    emptyRowFeedForward: "run",
+    embeds: "refuse",
+    withoutEncoder: "refuse",
+    readmeCalls: "refuse",
+    imagesBesideVideos: "ignore",
+    trainWakesEncoder: true,
+  },
+} as const satisfies Record<string, FlamingoBehaviour>;
+
+export type ProfileName = keyof typeof profiles;

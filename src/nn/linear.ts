@@ -1,0 +1,38 @@
+import { einsum } from "../tensor/arrange.ts";
+import { add, expand } from "../tensor/functions.ts";
+import type { Any, Tensor } from "../tensor/tensor.ts";
+import { Parameter, uniform } from "./parameter.ts";
+
+/** Bare in, bare out. */
+type Then<P extends string, O extends string> = string extends P ? Any : `${P} ${O}`;
+
+export interface LinearOptions {
+  readonly bias?: boolean;
+  /** A weight that this layer shares with another. */
+  readonly tiedTo?: Tensor<"o i"> | null;
+}
+
+/**
+ * y = x Wᵀ + b over the last axis, which it renames: `new Linear("d -> (h k)", …)` is the only place where that is written.
+ * The weight is [out, in] and starts, like the bias, uniform within ±1/√in (torch.nn.Linear).
+ */
+export class Linear<I extends string, O extends string> {
+  weight: Tensor<"o i">;
+  bias: Parameter<"o"> | null;
+
+  constructor(
+    _pattern: `${I} -> ${O}`,
+    dim: number,
+    out: number,
+    { bias = true, tiedTo = null }: LinearOptions = {},
+  ) {
+    const bound = 1 / Math.sqrt(dim);
+    this.weight = tiedTo ?? new Parameter("o i", [out, dim], uniform(bound));
+    this.bias = bias ? new Parameter("o", [out], uniform(bound)) : null;
+  }
+
+  forward<P extends string>(x: Tensor<`${P} ${I}`>): Tensor<Then<P, O>> {
+    const y = einsum("... i, o i -> ... o", x, this.weight);
+    return this.bias ? add(y, expand(this.bias, y)) : y;
+  }
+}

@@ -1,0 +1,139 @@
+// State dicts: the walk over a model's own fields, under the source's names, in torch's order.
+import { LoadError } from "../tensor/errors.ts";
+import { generator } from "../tensor/random.ts";
+import { flat, rowMajor, Tensor, type View } from "../tensor/tensor.ts";
+import { buffersOf, walk } from "../tensor/walk.ts";
+import { Parameter } from "./parameter.ts";
+
+/** Every parameter and buffer by its path. A tied parameter stands under each of its paths. */
+export function stateDict(model: object): Map<string, Tensor> {
+  return new Map([...walk(model)].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor));
+}
+
+/** Paths of the parameters, each tensor once and no buffers: what an optimiser would be given. */
+export function parameterNames(model: object): string[] {
+  const buffers = new Set<unknown>();
+  for (const [, owner] of walk(model)) {
+    for (const name of buffersOf(owner)) buffers.add((owner as Record<string, unknown>)[name]);
+  }
+  const seen = new Set<Tensor>();
+  const names: string[] = [];
+  for (const [name, t] of stateDict(model)) {
+    if (!seen.has(t) && !buffers.has(t)) names.push(name);
+    seen.add(t);
+  }
+  return names;
+}
+
+/** Second paths of tied tensors: `to_logits.1.weight` -> `token_emb.weight`. */
+export function ties(model: object): Map<string, string> {
+  const first = new Map<Tensor, string>();
+  const again = new Map<string, string>();
+  for (const [name, t] of stateDict(model)) {
+    const known = first.get(t);
+    if (known === undefined) first.set(t, name);
+    else again.set(name, known);
+  }
+  return again;
+}
+
+/** Draws every parameter from its source's distribution, with one generator per path. The same seed, the same model. */
+export function initialize<M extends object>(model: M, seed: number): M {
+  const tied = ties(model);
+  for (const [path, t] of stateDict(model)) {
+    if (t instanceof Parameter && !tied.has(path)) t.initialize(() => generator(seed, path)); // [state.initialize]
+  }
+  return model;
+}
+
+/** Edits between two words, as Levenshtein counts them. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + Number(a[i - 1] !== b[j - 1]);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+function nearest(name: string, names: readonly string[]): string {
+  const [best] = names.map((other) => [distance(name, other), other] as const).sort(([a], [b]) => a - b);
+  return best && best[0] <= Math.max(2, name.length / 4) ? ` (did you mean "${best[1]}"?)` : "";
+}
+
+/** How many names an error spells out before it only counts. */
+const SHOWN = 10;
+function listed(title: string, lines: readonly string[]): string[] {
+  const rest = lines.length > SHOWN ? [`    … and ${lines.length - SHOWN} more`] : [];
+  return lines.length === 0
+    ? []
+    : [`  ${title}:`, ...lines.slice(0, SHOWN).map((line) => `    ${line}`), ...rest];
+}
+
+function report(
+  state: ReadonlyMap<string, Tensor>,
+  weights: ReadonlyMap<string, Tensor>,
+  optional: ReadonlySet<string>,
+): string[] {
+  const missing = [...state.keys()].filter((name) => !weights.has(name) && !optional.has(name));
+  const unexpected = [...weights.keys()].filter((name) => !state.has(name));
+  const wrong = [...weights].flatMap(([name, t]) => {
+    const shape = state.get(name)?.shape;
+    return shape && shape.join(" ") !== t.shape.join(" ")
+      ? [`${name}: the model has [${shape.join(" ")}], the weights [${t.shape.join(" ")}]`]
+      : [];
+  });
+  return [
+    ...listed("missing", missing),
+    ...listed(
+      "unexpected",
+      unexpected.map((name) => name + nearest(name, missing)),
+    ),
+    ...listed("wrong shape", wrong),
+  ];
+}
+
+/**
+ * Loads weights by name, strictly: every difference in names and shapes is reported at once, and nothing is loaded then.
+ * A tied parameter may stand under one of its paths or under all.
+ */
+export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor>): void {
+  const state = stateDict(model);
+  const tied = ties(model);
+  const groups = [...tied].map(([again, first]) => [again, first] as const);
+  const optional = new Set(
+    groups.flatMap(([again, first]) => [
+      ...(weights.has(first) ? [again] : []),
+      ...(weights.has(again) ? [first] : []),
+    ]),
+  );
+  const lines = report(state, weights, optional);
+  if (lines.length > 0) {
+    throw new LoadError(
+      [`the weights do not fit ${model.constructor.name}  [state.strict]`, ...lines].join("\n"),
+    ); // [state.strict]
+  }
+  for (const [name, t] of weights) {
+    const first = weights.get(tied.get(name) ?? "");
+    if (first) checkEqual(name, t, first);
+    else state.get(name)?.assign(() => finite(name, t.data));
+  }
+}
+
+function checkEqual(name: string, a: Tensor, b: Tensor): void {
+  const [x, y] = [flat(a.data), flat(b.data)];
+  if (x.some((value, i) => value !== y[i]))
+    throw new LoadError(`"${name}" is tied, but its two copies differ  [state.strict]`);
+}
+
+/** A weight that is not a number is named where it is used first, instead of spreading. */
+function finite(name: string, v: View): View {
+  const at = flat(v).findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return v;
+  const index = rowMajor(v.shape).map((step, axis) => Math.floor(at / step) % (v.shape[axis] ?? 1));
+  throw new LoadError(`weight "${name}" is ${flat(v)[at]} at [${index.join(" ")}]  [state.finite]`); // [state.finite]
+}

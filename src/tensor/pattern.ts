@@ -1,0 +1,161 @@
+// The pattern language: "b l (h k) -> b h l k". Axis names are words; (h k) is one axis made of two; 1 is an axis of
+// size one; "..." stands for any leading axes, and only library code (nn) writes it.
+import { ShapeError } from "./errors.ts";
+import type { Any, Bool, Int, Shape, Tensor } from "./tensor.ts";
+
+export type Sizes = Record<string, number>;
+/** One list of names for each axis: "b 1 (h k)" -> [[b], [], [h, k]]. */
+type Axes = readonly (readonly string[])[];
+
+const parsed = new Map<string, Axes>();
+
+/** Parses one side of a pattern. */
+export function axesOf(side: string): Axes {
+  let axes = parsed.get(side);
+  if (axes === undefined) {
+    const groups = side.match(/\([^()]*\)|[^\s()]+/g) ?? [];
+    axes = groups.map((group) =>
+      group === "1" || group === "()" ? [] : group.replace(/[()]/g, "").split(" ").filter(Boolean),
+    );
+    const names = axes.flat();
+    if (names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name))) {
+      throw new ShapeError(`"${side}" is not a pattern  [notation.pattern]`);
+    }
+    if (new Set(names).size < names.length) {
+      throw new ShapeError(`"${side}" names an axis twice  [notation.pattern]`); // [notation.pattern]
+    }
+    parsed.set(side, axes);
+  }
+  return axes;
+}
+
+/** "a -> b" -> [a, b] */
+export function sidesOf(pattern: string): [string, string] {
+  const [left, right, more] = pattern.split(" -> ");
+  if (left === undefined || right === undefined || more !== undefined) {
+    throw new ShapeError(`"${pattern}" needs one arrow: "before -> after"  [notation.pattern]`);
+  }
+  return [left.trim(), right.trim()];
+}
+
+/** Writes "..." out as ~0 ~1 … for `extra` leading axes. */
+export const spread = (side: string, extra: number): string =>
+  side.replace("...", Array.from({ length: extra }, (_, i) => `~${i}`).join(" ")).trim();
+
+/** How many axes "..." stands for in an operand of this rank. */
+export const ellipsisRank = (side: string, rank: number): number =>
+  side.includes("...") ? rank - axesOf(side).length + 1 : 0;
+
+/** A pattern with its ellipsis written out for an operand of this rank. */
+export function spreadPattern(pattern: string, rank: number): [string, string] {
+  const [left, right] = sidesOf(pattern);
+  const extra = ellipsisRank(left, rank);
+  return [spread(left, extra), spread(right, extra)];
+}
+
+/** The shape that one side of a pattern describes. */
+export function shapeOf(side: string, sizes: Sizes): number[] {
+  return axesOf(side).map((names) =>
+    names.reduce((product, name) => {
+      const n = sizes[name];
+      if (n === undefined)
+        throw new ShapeError(`"${side}": axis "${name}" comes from nowhere  [notation.origin]`); // [notation.origin]
+      return product * n;
+    }, 1),
+  );
+}
+
+/** Why this side does not fit this shape given the sizes so far, or null; fills in the sizes that it determines. */
+function mismatch(side: string, shape: Shape, sizes: Sizes): string | null {
+  const axes = axesOf(side);
+  if (axes.length !== shape.length) return `"${side}" has ${axes.length} axes, the shape ${shape.length}`;
+  for (const [i, names] of axes.entries()) {
+    const n = shape[i] ?? 0;
+    const open = names.filter((name) => sizes[name] === undefined);
+    const known = names.reduce((product, name) => product * (sizes[name] ?? 1), 1);
+    const [name] = open;
+    if (open.length > 1) return `cannot tell ${open.join(" from ")}: give a size`;
+    if (name === undefined) {
+      if (known !== n) return `axis "${names.join(" ") || "1"}" disagrees: ${n}, was ${known}`;
+    } else {
+      if (known === 0 || n % known !== 0)
+        return `axis "${names.join(" ")}" of size ${n} is no multiple of ${known}`;
+      sizes[name] = n / known;
+    }
+  }
+  return null;
+}
+
+/** Unifies one operand's shape with a side of a pattern. */
+export function unify(where: string, side: string, shape: Shape, sizes: Sizes): void {
+  const why = mismatch(side, shape, sizes);
+  if (why) throw new ShapeError(`in ${where}: ${why} (shape [${shape.join(" ")}])  [notation.unify]`); // [notation.unify]
+}
+
+/** "b l (h k)" -> "b" | "l" | "h" | "k" */
+export type Words<S extends string> = S extends `${infer A} ${infer B}`
+  ? Words<A> | Words<B>
+  : S extends `(${infer A}`
+    ? Words<A>
+    : S extends `${infer A})`
+      ? Words<A>
+      : S;
+
+type Arguments<P extends Record<string, string>> = {
+  readonly [K in keyof P]: readonly [{ readonly shape: Shape; readonly axes: NoInfer<P[K]> }, P[K]];
+};
+
+/**
+ * The first line of every public forward: checks all arguments against their patterns and gives the sizes.
+ *
+ *     const { b, r } = shapes("MaskedCrossAttention", { x: [x, "b l d"], media: [media, "b m r e"] });
+ */
+export function shapes<const P extends Record<string, string>>(
+  who: string,
+  args: Arguments<P>,
+): Record<Words<P[keyof P]>, number> {
+  const rows = Object.entries<readonly [{ readonly shape: Shape }, string]>(args);
+  const sizes: Sizes = {};
+  for (const [, [{ shape }, side]] of rows) {
+    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(who, rows));
+  }
+  return sizes as Record<Words<P[keyof P]>, number>;
+}
+
+/** The error of `shapes`: every argument with its pattern, shape and bindings, and who was first to say otherwise. */
+function disagreement(who: string, rows: [string, readonly [{ readonly shape: Shape }, string]][]): string {
+  const sizes: Sizes = {};
+  const origin: Record<string, string> = {};
+  let why = "";
+  const table = rows.map(([name, [{ shape }, side]]) => {
+    const before = { ...sizes };
+    const wrong = mismatch(side, shape, sizes);
+    for (const axis of Object.keys(sizes)) origin[axis] ??= name;
+    const bound = axesOf(side).map((names, i) => {
+      const axis = names[0];
+      if (names.length !== 1 || axis === undefined) return "";
+      const was = before[axis];
+      const clash = was !== undefined && shape[i] !== was;
+      if (clash) why ||= `axis "${axis}" disagrees`;
+      return clash ? `${axis}=${shape[i]}  <- was ${was} (from ${origin[axis]})` : `${axis}=${shape[i]}`;
+    });
+    why ||= wrong ?? "";
+    return [name, side, shape.join(" "), bound.filter(Boolean).join(" ")];
+  });
+  const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
+  const lines = table.map((row) =>
+    row.map((cell, column) => (column < 3 ? cell.padEnd(width(column)) : cell)).join("   "),
+  );
+  return [`in ${who}: ${why}  [notation.unify]`, ...lines].join("\n  ");
+}
+
+/** The one sanctioned renaming, where modules meet: same numbers, other letters. Only the rank can be checked. */
+export function named<A extends string>(to: A, x: Tensor): Tensor<A>;
+export function named<A extends string>(to: A, x: Bool): Bool<A>;
+export function named<A extends string>(to: A, x: Int): Int<A>;
+export function named(to: string, x: { shape: Shape }): Any {
+  if (axesOf(to).length !== x.shape.length) {
+    throw new ShapeError(`in named("${to}"): the shape is [${x.shape.join(" ")}]  [notation.unify]`);
+  }
+  return x;
+}

@@ -1,0 +1,49 @@
+// Seeded random numbers. One generator per purpose, so that nothing depends on the order in which things are drawn.
+import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { apply } from "./record.ts";
+import { Bool, type Tensor } from "./tensor.ts";
+
+const TWO_32 = 2 ** 32;
+
+/** A 32-bit hash of a name (FNV-1a), to derive the seed of one thing from the seed of all. */
+export function hash(name: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
+
+export interface Generator {
+  /** 0 ≤ u < 1, with 32 random bits. */
+  uniform(): number;
+  /** Mean 0, variance 1. */
+  normal(): number;
+}
+
+/** The generator of `name` under a seed. */
+export function generator(seed: number, name = ""): Generator {
+  const bits = xoroshiro128plus((seed ^ hash(name)) | 0);
+  const uniform = () => (bits.next() >>> 0) / TWO_32;
+  let spare: number | null = null;
+  /** Box and Muller (1958): two independent normals from two uniforms. */
+  const normal = () => {
+    if (spare !== null) {
+      const second = spare;
+      spare = null;
+      return second;
+    }
+    const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
+    const angle = 2 * Math.PI * uniform();
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+  return { uniform, normal };
+}
+
+/** x with a fraction p of its elements set to zero and the rest scaled by 1/(1−p), so that the mean stays. The mask is drawn now. */
+export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: Generator): Tensor<A> {
+  const keep = new Bool<A>(
+    x.shape,
+    Uint8Array.from({ length: x.size }, () => Number(uniform() >= p)),
+  );
+  return apply("scale", { by: p < 1 ? 1 / (1 - p) : 0 }, apply("where", { keep, otherwise: 0 }, x)); // [dropout.mean]
+}

@@ -1,0 +1,55 @@
+// The one meaning of every op: name -> shape rule and float64 definition.
+import nops from "ndarray-ops";
+import { einsum } from "./einsum.ts";
+import {
+  binary,
+  gelu,
+  geluSlope,
+  identity,
+  map,
+  scale,
+  shift,
+  sigmoid,
+  unary,
+  where,
+} from "./elementwise.ts";
+import { concat, pad, rearrange, slice, sum } from "./layout.ts";
+import { gather, scatter } from "./lookup.ts";
+import type { OpName, Rule } from "./ops.ts";
+import { expand, maxTo, softmax, sumTo } from "./reductions.ts";
+
+export const rules: { readonly [K in OpName]: Rule<K> } = {
+  add: binary(nops.add),
+  sub: binary(nops.sub),
+  mul: binary(nops.mul),
+  div: binary(nops.div),
+  equal: { ...binary(nops.eq as unknown as typeof nops.add), exact: true },
+  neg: { ...unary(nops.neg), exact: true },
+  exp: unary(nops.exp),
+  log: unary(nops.log),
+  sqrt: unary(nops.sqrt),
+  sin: unary(nops.sin),
+  cos: unary(nops.cos),
+  tanh: map(Math.tanh),
+  sigmoid: map(sigmoid),
+  gelu: map(gelu),
+  geluSlope: map(geluSlope),
+  scale,
+  shift,
+  where,
+  sumTo,
+  maxTo,
+  expand,
+  softmax,
+  einsum,
+  rearrange,
+  repeat: rearrange,
+  sum,
+  concat,
+  slice,
+  pad,
+  gather,
+  scatter,
+  detach: identity,
+  tap: identity,
+};

@@ -1,0 +1,186 @@
+// Floats are program data (Tensor); integers and booleans are host data (Int, Bool), always concrete.
+import ndarray, { type NdArray } from "ndarray";
+import { Bug, ShapeError } from "./errors.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: the one escape hatch, a bare Tensor matches every pattern
+export type Any = any;
+export type Shape = readonly number[];
+export type Floats = Float64Array | Float32Array;
+/** Numbers with a shape and strides: transposing, slicing and expanding make another view of the same numbers. */
+export type View = NdArray<Floats>;
+
+/** What every view is made of. Programs store host data like this, so that structuredClone keeps it whole. */
+export interface Strided<D> {
+  readonly data: D;
+  readonly shape: readonly number[];
+  readonly stride: readonly number[];
+  readonly offset: number;
+}
+
+export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
+
+/** Strides of a row-major array. */
+export function rowMajor(shape: Shape): number[] {
+  const stride = new Array<number>(shape.length);
+  for (let axis = shape.length - 1, step = 1; axis >= 0; axis--) {
+    stride[axis] = step;
+    step *= shape[axis] ?? 1;
+  }
+  return stride;
+}
+
+export const view = (data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View =>
+  ndarray(data, [...shape], stride && [...stride], offset);
+
+export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape);
+
+/**
+ * Floats with named axes. The axis names `A` live in the type only; at run time they stand in patterns.
+ * `values` is a view, a function that makes one on first use (a lazy parameter), or absent (recorded symbolically).
+ */
+export class Tensor<A extends string = Any> {
+  declare readonly axes: A;
+  readonly shape: Shape;
+  #values: View | (() => View) | undefined;
+
+  constructor(shape: Shape, values?: View | (() => View)) {
+    this.shape = shape;
+    this.#values = values;
+  }
+
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** True while only the shape is known. */
+  get symbolic(): boolean {
+    return this.#values === undefined;
+  }
+
+  /** The numbers. Reading them materialises a lazy tensor. */
+  get data(): View {
+    if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no numbers");
+    if (typeof this.#values === "function") this.#values = this.#values();
+    return this.#values;
+  }
+
+  /** Replaces the numbers (or where they come from). The shape stays. */
+  assign(values: View | (() => View)): void {
+    this.#values = values;
+  }
+}
+
+/** Host data: booleans (as bytes) or integers, with the same free views as tensors. */
+class HostArray<A extends string, D extends Uint8Array | Int32Array> implements Strided<D> {
+  declare readonly axes: A;
+  readonly shape: Shape;
+  readonly data: D;
+  readonly stride: readonly number[];
+  readonly offset: number;
+
+  constructor(shape: Shape, data: D, stride: readonly number[] = rowMajor(shape), offset = 0) {
+    if (data.length < 1 && sizeOf(shape) > 0)
+      throw new ShapeError(`[${shape.join(" ")}] needs values, got none`);
+    this.shape = shape;
+    this.data = data;
+    this.stride = stride;
+    this.offset = offset;
+  }
+
+  /** The values in row-major order. */
+  flat(): D {
+    return flat(this);
+  }
+}
+
+/** A mask. Polarity is stated once: true = may attend, keep, is there. */
+export class Bool<A extends string = Any> extends HostArray<A, Uint8Array> {
+  readonly kind = "bool";
+}
+
+/** Token ids and other indices. */
+export class Int<A extends string = Any> extends HostArray<A, Int32Array> {
+  readonly kind = "int";
+}
+
+type Nested<T> = T | readonly Nested<T>[];
+/** Shape and row-major values of nested arrays: [[1, 2], [3, 4]] -> [2, 2]. */
+function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[]; values: T[] } {
+  const shape: number[] = [];
+  let level: readonly Nested<T>[] = [nested];
+  while (level.some(Array.isArray)) {
+    const lists = level as readonly (readonly Nested<T>[])[];
+    const n = lists[0]?.length ?? 0;
+    if (lists.some((list) => list.length !== n)) throw new ShapeError("nested arrays are ragged");
+    shape.push(n);
+    level = lists.flat();
+  }
+  return { shape, values: level as T[] };
+}
+
+/** A tensor from nested arrays, or from a shape and its row-major values. */
+export function tensor<A extends string>(_axes: A, nested: Nested<number>): Tensor<A>;
+export function tensor<A extends string>(
+  _axes: A,
+  shape: Shape,
+  values: Floats | readonly number[],
+): Tensor<A>;
+export function tensor<A extends string>(
+  _axes: A,
+  first: Nested<number>,
+  values?: Floats | readonly number[],
+): Tensor<A> {
+  const { shape, values: own } = values === undefined ? unnest(first) : { shape: first as Shape, values };
+  if (own.length !== sizeOf(shape)) {
+    throw new ShapeError(`[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}`);
+  }
+  return new Tensor<A>(
+    shape,
+    view(ArrayBuffer.isView(own) ? (own as Floats) : Float64Array.from(own), shape),
+  );
+}
+
+export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
+  const { shape, values } = unnest(nested);
+  return new Int<A>(shape, Int32Array.from(values));
+}
+
+export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<A> {
+  const { shape, values } = unnest(nested);
+  return new Bool<A>(shape, Uint8Array.from(values, Number));
+}
+
+/** A shape to record with; it has no numbers. */
+export const symbol = <A extends string>(_axes: A, shape: Shape): Tensor<A> => new Tensor<A>(shape);
+
+/** Is the view row-major without gaps? */
+export function contiguous({ shape, stride }: Strided<unknown>): boolean {
+  const dense = rowMajor(shape);
+  return shape.every((n, axis) => n === 1 || stride[axis] === dense[axis]);
+}
+
+/** Offset of every element in row-major order: the one strided loop of the core. */
+export function offsets(shape: Shape, stride: readonly number[], base = 0): Int32Array {
+  let all = new Int32Array([base]);
+  for (let axis = 0; axis < shape.length; axis++) {
+    const n = shape[axis] ?? 0;
+    const step = stride[axis] ?? 0;
+    const next = new Int32Array(all.length * n);
+    let at = 0;
+    for (const start of all) for (let j = 0; j < n; j++) next[at++] = start + j * step;
+    all = next;
+  }
+  return all;
+}
+
+type Typed = Floats | Uint8Array | Int32Array;
+/** The values in row-major order; no copy where they already lie so. Do not write into the result. */
+export function flat<D extends Typed>(v: Strided<D>): D {
+  const n = sizeOf(v.shape);
+  if (contiguous(v))
+    return (v.offset === 0 && v.data.length === n ? v.data : v.data.subarray(v.offset, v.offset + n)) as D;
+  const at = offsets(v.shape, v.stride, v.offset);
+  const out = new (v.data.constructor as new (n: number) => D)(n);
+  for (let i = 0; i < n; i++) out[i] = v.data[at[i] ?? 0] ?? 0;
+  return out;
+}
