@@ -1,6 +1,6 @@
 // Several conventions on the same prompts: where their masks differ, and what each makes of each row.
 import type { Convention } from "./convention.ts";
-import { type DrawOptions, marks, strip, tokenColumns } from "./draw.ts";
+import { type DrawOptions, inkOf, marks, strip, tokenColumns } from "./draw.ts";
 import type { Matrix } from "./grid.ts";
 import { type MaskRow, maskRows } from "./rows.ts";
 import { type Column, type Piece, painter, table } from "./text-table.ts";
@@ -44,11 +44,9 @@ export function drawAgainst(
 
 /** A row class in a word: {1}, -, LEAK, NaN. */
 const brief = ({ class: kind, images }: MaskRow): Piece => {
-  if (kind === "attends")
-    return { text: `{${images.join(",")}}`, style: images.length === 1 ? images[0] : "strong" };
-  return kind === "zeroed"
-    ? { text: "-", style: "dim" }
-    : { text: kind === "nan" ? "NaN" : "LEAK", style: "alarm" };
+  if (kind === "attends") return { text: `{${images.join(",")}}`, style: inkOf(images) };
+  if (kind === "zeroed") return { text: "-", style: "dim" };
+  return { text: kind === "nan" ? "NaN" : "LEAK", style: "alarm" };
 };
 
 /** What each convention makes of each row: a line for each convention, a column for each position. [mask.drawing] */

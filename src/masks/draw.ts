@@ -2,7 +2,16 @@
 import type { Convention } from "./convention.ts";
 import type { Matrix } from "./grid.ts";
 import { type MaskRow, maskRows } from "./rows.ts";
-import { type Column, label, type Paint, type Piece, painter, table, wrap } from "./text-table.ts";
+import {
+  type Column,
+  label,
+  type Paint,
+  type Piece,
+  painter,
+  type Style,
+  table,
+  wrap,
+} from "./text-table.ts";
 
 export interface DrawOptions {
   /** Columns an image: 1 collapses its latents (the default), n unfolds them. */
@@ -65,15 +74,15 @@ function imageColumns(rows: readonly MaskRow[], { latents = 1, ascii }: DrawOpti
   }));
 }
 
+/** A single image's own colour. */
+export const inkOf = (images: readonly number[]): Style =>
+  images.length === 1 ? (images[0] ?? "strong") : "strong";
+
 const words = { attends: "attends", zeroed: "zeroed", "uniform-leak": "UNIFORM LEAK", nan: "NaN" } as const;
 
-const verdict = (row: MaskRow): Piece => {
-  if (row.class !== "attends")
-    return { text: words[row.class], style: row.class === "zeroed" ? "dim" : "alarm" };
-  return {
-    text: `attends {${row.images.join(",")}}`,
-    style: row.images.length === 1 ? row.images[0] : "strong",
-  };
+const verdict = ({ class: kind, images }: MaskRow): Piece => {
+  if (kind === "attends") return { text: `attends {${images.join(",")}}`, style: inkOf(images) };
+  return { text: words[kind], style: kind === "zeroed" ? "dim" : "alarm" };
 };
 
 /** One convention's mask of a batch: strip, grid, row classes and reasons for each prompt. [mask.drawing] */

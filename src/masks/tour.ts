@@ -18,7 +18,7 @@ export const workedExample = {
   latents: 2,
 } as const;
 
-/** The smallest prompt whose masks under equal and at-least differ, with an image to spare. */
+/** Its masks under equal and at-least differ, from the second image on. */
 export const tellingExample = { locations: prompts([1, 0, 1, 0]), images: 3 } as const;
 
 /** The text that `flamboyance check --tour` ends with. [mask.tour] */
