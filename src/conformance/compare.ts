@@ -115,13 +115,10 @@ export function compareProbes(
     readonly sum: number;
     readonly norm: number;
   },
-  shape: Shape,
   tolerance: number,
 ): Comparison {
-  const base = { tensor: "probes.out", tolerance, row: [] as number[] };
-  if (!actual || (shape.length > 0 && actual.shape.join(" ") !== shape.join(" "))) {
-    return { ...base, error: Infinity, passed: false, remark: actual ? "another shape" : "missing" };
-  }
+  const base = { tensor: "probes.out", tolerance, row: [] };
+  if (!actual) return { ...base, error: Infinity, passed: false, remark: "missing" };
   const x = flat(actual.data);
   let [sum, squares] = [0, 0];
   for (const value of x) {

@@ -6,7 +6,8 @@ import { MaskedCrossAttention } from "../blocks/masked-cross-attention.ts";
 import { ParallelTransformerBlock, SwiGLU } from "../blocks/parallel-transformer-block.ts";
 import { PerceiverAttention } from "../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../blocks/perceiver-resampler.ts";
-import { FlamingoPaLM, type FlamingoPaLMOptions, type ImageEncoder } from "../models/flamingo-palm.ts";
+import { FlamingoPaLM, type FlamingoPaLMOptions } from "../models/flamingo-palm.ts";
+import type { ImageEncoder } from "../models/media.ts";
 import { type FlamingoBehaviour, profiles } from "../models/profiles.ts";
 import { Extractor, ViT, type ViTOptions } from "../models/vit.ts";
 import { FeedForward } from "../nn/feed-forward.ts";
@@ -32,12 +33,19 @@ const camelKeys = (config: Config): Config =>
 /** The arguments of one call, each checked for its kind. */
 class Arguments {
   readonly values: Readonly<Record<string, Input>>;
-  constructor(values: Readonly<Record<string, Input>>) {
+  /** Names of those that the case passed by position. */
+  readonly positional: readonly string[];
+  constructor(values: Readonly<Record<string, Input>>, positional: readonly string[]) {
     this.values = values;
+    this.positional = positional;
   }
   tensor<A extends string>(name: string, axes: A): Tensor<A> {
+    return named(axes, this.any(name));
+  }
+  /** A tensor whose axes the module does not care about. */
+  any(name: string): Tensor {
     const value = this.values[name];
-    if (value instanceof Tensor) return named(axes, value);
+    if (value instanceof Tensor) return value;
     throw new LoadError(`the case gives no tensor "${name}"`);
   }
   optional<A extends string>(name: string, axes: A): Tensor<A> | null {
@@ -60,11 +68,12 @@ class Arguments {
 }
 
 type Build<M extends object> = (config: Config, behaviour: FlamingoBehaviour) => M;
+type Builder = (config: Config, behaviour: FlamingoBehaviour, positional: readonly string[]) => Subject;
 const subject =
-  <M extends object>(build: Build<M>, call: (model: M, args: Arguments) => Tensor) =>
-  (config: Config, behaviour: FlamingoBehaviour): Subject => {
+  <M extends object>(build: Build<M>, call: (model: M, args: Arguments) => Tensor): Builder =>
+  (config, behaviour, positional) => {
     const model = build(config, behaviour);
-    return { model, forward: (inputs) => call(model, new Arguments(inputs)) };
+    return { model, forward: (inputs) => call(model, new Arguments(inputs, positional)) };
   };
 
 /** Options of a constructor, trusted to be what the manifest says: the source's own arguments. */
@@ -82,18 +91,18 @@ const encoder = (config: unknown): ImageEncoder | null => {
 };
 
 const bcd = "b l d";
-const subjects: Readonly<Record<string, (config: Config, behaviour: FlamingoBehaviour) => Subject>> = {
+const subjects: Readonly<Record<string, Builder>> = {
   FeedForward: subject(
     (c) => new FeedForward(options(c)),
-    (m, args) => m.forward(args.tensor("x", bcd)),
+    (m, args) => m.forward(args.any("input")),
   ),
   LayerNorm: subject(
     (c) => new GammaLayerNorm(Number(c.dim)),
-    (m, args) => m.forward(args.tensor("x", bcd)),
+    (m, args) => m.forward(args.any("x")),
   ),
   SwiGLU: subject(
     () => new SwiGLU(),
-    (m, args) => m.forward(args.tensor("x", bcd)),
+    (m, args) => m.forward(args.any("x")),
   ),
   RotaryEmbedding: subject(
     (c) => new RotaryEmbedding(Number(c.dim)),
@@ -106,7 +115,7 @@ const subjects: Readonly<Record<string, (config: Config, behaviour: FlamingoBeha
   PerceiverResampler: subject(
     (c, { readmeCalls }) =>
       new PerceiverResampler({ ...options(c), acceptReadmeCalls: readmeCalls === "accept" }),
-    (m, { values }) => m.forward(values.x as Tensor),
+    (m, args) => m.forward(args.any("x")),
   ),
   MaskedCrossAttention: subject(
     (c, b) => new MaskedCrossAttention({ ...options(c), convention: convention(c, b) }),
@@ -126,11 +135,16 @@ const subjects: Readonly<Record<string, (config: Config, behaviour: FlamingoBeha
     (c, behaviour) =>
       new FlamingoPaLM({ ...options<FlamingoPaLMOptions>(c), imgEncoder: encoder(c.img_encoder), behaviour }),
     (m, args) =>
-      m.forward(args.ids("text"), {
-        images: args.optional("images", "b m c h w"),
-        videos: args.optional("videos", "b m f c h w"),
-        embeds: args.optional("embeds", "b m s d"),
-      }),
+      m.forward(
+        args.ids("text"),
+        args.positional.includes("images")
+          ? args.tensor("images", "b m c h w")
+          : {
+              images: args.optional("images", "b m c h w"),
+              videos: args.optional("videos", "b m f c h w"),
+              embeds: "embeds" in args.values ? args.any("embeds") : null,
+            },
+      ),
   ),
   ViT: subject(
     (c) => new ViT(options(c)),
@@ -142,13 +156,29 @@ const subjects: Readonly<Record<string, (config: Config, behaviour: FlamingoBeha
   ),
 };
 
+/** What a case says of its subject. */
+interface Described {
+  readonly source: { readonly class: string };
+  readonly config: Config;
+  readonly profile: string;
+  readonly flags: readonly string[];
+  readonly positional: readonly string[];
+}
+
+/** The release cannot take embeddings, for want of a name; these cases were made with that name supplied. */
+const REPAIRED = "RepairedVideoName";
+
 /** Builds what a case runs. */
-export function subjectOf(className: string, config: Config, profile: string): Subject {
-  const build = subjects[className];
-  if (!build)
-    throw new LoadError(`no class is called "${className}"; known are ${Object.keys(subjects).join(", ")}`);
+export function subjectOf({ source, config, profile, flags, positional }: Described): Subject {
+  const build = subjects[source.class];
+  if (!build) {
+    throw new LoadError(
+      `no class is called "${source.class}"; known are ${Object.keys(subjects).join(", ")}`,
+    );
+  }
   const behaviour = (profiles as Readonly<Record<string, FlamingoBehaviour>>)[profile];
-  if (!behaviour)
+  if (!behaviour) {
     throw new LoadError(`no profile is called "${profile}"; known are ${Object.keys(profiles).join(", ")}`);
-  return build(config, behaviour);
+  }
+  return build(config, flags.includes(REPAIRED) ? { ...behaviour, embeds: "accept" } : behaviour, positional);
 }

@@ -1,4 +1,5 @@
 // Replays a program on a backend: kernels where the backend has them, the definitions elsewhere.
+import { now } from "#host";
 import { Bug } from "../tensor/errors.ts";
 import {
   type Bindings,
@@ -38,15 +39,18 @@ function claims(program: Program, kernels: ScopeKernels): Map<number, number> {
   const claimed = new Map<number, number>();
   for (const [index, { name, first, end, output }] of program.scopes.entries()) {
     if (!(name in kernels)) continue;
-    let whole = !isDead(program.nodes[output] as Node);
+    let whole = output >= first && !isDead(program.nodes[output] as Node); // a body may return what it was given
     for (let id = first; id < end; id++) {
       const inner = program.nodes[id]?.op !== "leaf" && id !== output;
       if (inner && (wanted.has(id) || (readAfter[id] ?? -1) >= end)) whole = false; // [replay.claim]
     }
-    if (whole) claimed.set(first, index);
+    if (whole && !claimed.has(first)) claimed.set(first, index); // the outermost of several
   }
   return claimed;
 }
+
+/** Milliseconds after which timers (and with them signals) and the page get their turn: the definitions never wait. */
+const TURN = 50;
 
 type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
 type AnyScopeKernel = (attrs: object, inputs: Record<string, View>) => Promise<View>;
@@ -65,6 +69,7 @@ export async function replay(
   const claimed = claims(p, backend.scopes);
   const values: (View | undefined)[] = [];
   let elsewhere = 0;
+  let turn = now();
   const value = (id: number): View => {
     const known = values[id] ?? (p.nodes[id]?.op === "leaf" ? leaf(id) : undefined);
     if (!known) throw new Bug(`node ${id} was dropped too early`);
@@ -75,7 +80,11 @@ export async function replay(
     for (const input of node.inputs) if ((last[input] ?? -1) <= id) values[input] = undefined;
   };
   for (let id = 0; id < p.nodes.length; id++) {
-    signal?.throwIfAborted();
+    if (now() - turn > TURN) {
+      await new Promise((resume) => setTimeout(resume, 0));
+      turn = now();
+    }
+    signal?.throwIfAborted(); // [replay.signal]
     const node = p.nodes[id] as Node;
     const scope = p.scopes[claimed.get(id) ?? -1];
     if (scope) {

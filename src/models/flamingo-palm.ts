@@ -10,21 +10,15 @@ import { setTraining } from "../nn/dropout.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { GammaLayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
-import { note } from "../nn/note.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
 import { parameterNames } from "../nn/state-dict.ts";
-import { rearrange, repeat, slice } from "../tensor/arrange.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { add, detach } from "../tensor/functions.ts";
+import { add } from "../tensor/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/record.ts";
-import { Bool, type Int, Tensor } from "../tensor/tensor.ts";
+import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
+import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
 import { type FlamingoBehaviour, type ProfileName, profiles } from "./profiles.ts";
-
-/** Anything that turns images into feature sequences. */
-export interface ImageEncoder {
-  forward(images: Tensor<"b c h w">): Tensor<"b n d">;
-}
 
 export interface FlamingoPaLMOptions extends HeadOptions {
   readonly numTokens: number;
@@ -43,14 +37,6 @@ export interface FlamingoPaLMOptions extends HeadOptions {
   readonly profile?: ProfileName | undefined;
   /** Single options that differ from the profile's. */
   readonly behaviour?: Partial<FlamingoBehaviour> | undefined;
-}
-
-/** Images, videos or their embeddings; at most one of the three. */
-export interface Media {
-  readonly images?: Tensor<"b m c h w"> | null | undefined;
-  readonly videos?: Tensor<"b m f c h w"> | null | undefined;
-  /** What the image encoder would have made of them. */
-  readonly embeds?: Tensor<"b m s d"> | null | undefined;
 }
 
 class Residual {
@@ -132,7 +118,7 @@ export class FlamingoPaLM {
   /** Logits of the next token at every position. Without media this is the language model alone. */
   forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
     shapes("FlamingoPaLM", { text: [text, "b l"] });
-    const embeds = this.#embeds(this.#media(media));
+    const embeds = embedMedia(this, chooseMedia(media, this.options.behaviour));
     const perceived = embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
     const located = locate(text, this.options.mediaTokenId);
     const mediaLocations = new Bool<"b l">(located.shape, located.data);
@@ -163,90 +149,5 @@ export class FlamingoPaLM {
   eval(): this {
     setTraining(this, null);
     return this;
-  }
-
-  /** At most one kind of media, by the rules of the profile. */
-  #media(given: Media | Tensor<"b m c h w">): Media {
-    const { readmeCalls, imagesBesideVideos, embeds } = this.options.behaviour;
-    if (given instanceof Tensor) {
-      if (readmeCalls === "refuse") {
-        throw new RuleError(
-          "the release takes images by name only, although its README gives them by position",
-          "readme.calls",
-          "TypeError: FlamingoPaLM.forward() takes 2 positional arguments but 3 were given",
-        ); // [readme.calls]
-      }
-      note(
-        "forward(text, images) is taken as forward(text, { images }), as the README of flamingo-pytorch writes it",
-      );
-      return { images: given };
-    }
-    if (given.embeds && embeds === "refuse" && !given.images) {
-      throw new RuleError(
-        "the release cannot be given embeddings, although its README says so",
-        "flamingo.embeds",
-        "NameError: name 'video' is not defined",
-      ); // [flamingo.embeds]
-    }
-    if (given.embeds && (given.images || given.videos)) {
-      throw new RuleError(
-        "embeddings stand for images or videos: give one of the three",
-        "flamingo.embeds",
-        "AssertionError: ",
-      );
-    }
-    if (given.images && given.videos) {
-      if (imagesBesideVideos === "ignore") return { videos: given.videos }; // [flamingo.images-and-videos]
-      throw new RuleError(
-        "give images or videos, not both: the source would drop the images silently",
-        "flamingo.images-and-videos",
-      );
-    }
-    return given;
-  }
-
-  #embeds({ images, videos, embeds = null }: Media): Tensor<"b m s d"> | null {
-    if (images) return this.#imageEmbeds(images);
-    if (videos) return this.#videoEmbeds(videos);
-    return embeds;
-  }
-
-  #encode(images: Tensor<"b c h w">): Tensor<"b n d"> {
-    if (!this.img_encoder) {
-      throw new RuleError(
-        "images need an imgEncoder; without one give their embeddings as { embeds }",
-        "flamingo.needs-encoder",
-      ); // [flamingo.needs-encoder]
-    }
-    return detach(this.img_encoder.forward(images));
-  }
-
-  #imageEmbeds(images: Tensor<"b m c h w">): Tensor<"b m s d"> {
-    const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
-    const flatImages = named("b c h w", rearrange("b m c h w -> (b m) c h w", images));
-    return rearrange("(b m) s d -> b m s d", named("(b m) s d", this.#encode(flatImages)), { b });
-  }
-
-  /** Frames are encoded one by one, each gets its position, and a video's frames become one sequence. */
-  #videoEmbeds(videos: Tensor<"b m f c h w">): Tensor<"b m s d"> {
-    const { b, m, f } = shapes("FlamingoPaLM", { videos: [videos, "b m f c h w"] });
-    if (!this.video_frame_pos_emb) {
-      throw new RuleError(
-        "videos need maxVideoFrames",
-        "flamingo.max-video-frames",
-        "TypeError: 'NoneType' object is not subscriptable",
-      ); // [flamingo.max-video-frames]
-    }
-    const flatFrames = named("b c h w", rearrange("b m f c h w -> (b m f) c h w", videos));
-    const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", this.#encode(flatFrames)), {
-      b,
-      m,
-    });
-    const s = frames.shape[3] ?? 0;
-    const limit = this.video_frame_pos_emb.shape[0] ?? 0;
-    if (f > limit)
-      throw new RuleError(`${f} frames, but maxVideoFrames is ${limit}`, "flamingo.max-video-frames");
-    const position = repeat("f d -> b m f s d", slice(this.video_frame_pos_emb, 0, 0, f), { b, m, s });
-    return named("b m s d", rearrange("b m f s d -> b m (f s) d", add(frames, position))); // [flamingo.frames]
   }
 }

@@ -1,5 +1,5 @@
 // The ops that take patterns, as functions whose types are the patterns: tsc rejects a wrong order of axes.
-import { Bug, ShapeError } from "./errors.ts";
+import { ShapeError } from "./errors.ts";
 import { rearranged } from "./layout.ts";
 import { axesOf, type Sizes, shapeOf, sidesOf, spreadPattern, unify, type Words } from "./pattern.ts";
 import { apply } from "./record.ts";
@@ -32,6 +32,9 @@ function resolve(
   const lost = before.find((name) => kind !== "sum" && !after.includes(name));
   const invented = after.find((name) => kind !== "repeat" && !before.includes(name));
   const idle = Object.keys(given).find((name) => !before.includes(name) && !after.includes(name));
+  const odd = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
+  if (odd)
+    throw new ShapeError(`in ${where}: ${odd[0]} = ${odd[1]} is no size, a whole number  [notation.size]`); // [notation.size]
   if (lost) throw new ShapeError(`in ${where}: axis "${lost}" is dropped; sum drops axes  [notation.origin]`); // [notation.origin]
   if (invented)
     throw new ShapeError(
@@ -95,13 +98,13 @@ export function concat<A extends string, B extends string, C extends string>(
   a: In<A>,
   b: In<B>,
 ): Tensor<Named<C>> {
-  const [operands = "", out = ""] = sidesOf(pattern);
-  const [left = "", right = ""] = operands.split(", ");
-  const names = [left, right, out].map((side) => axesOf(side).map((group) => group.join(" ")));
-  const [inA = [], inB = [], inC = []] = names;
-  const axis = inC.findIndex((name, i) => name !== inA[i]);
-  if (axis < 0 || inC.some((name, i) => i !== axis && (name !== inA[i] || name !== inB[i]))) {
-    throw new ShapeError(`in concat("${pattern}"): exactly one axis takes a new name  [notation.pattern]`);
+  const [operands, out] = sidesOf(pattern);
+  const [left = "", right = "", ...more] = operands.split(", ");
+  const taken = [left, right].flatMap((side) => axesOf(side).flat());
+  const axis = axesOf(out).findIndex((names) => names.length === 1 && !taken.includes(names[0] ?? ""));
+  const others = (side: string) => axesOf(side).toSpliced(axis, 1).join(";");
+  if (axis < 0 || more.length > 0 || others(left) !== others(out) || others(right) !== others(out)) {
+    throw new ShapeError(`in concat("${pattern}"): exactly one axis takes a new name  [notation.concat]`); // [notation.concat]
   }
   const sizes: Sizes = {};
   unify(`concat("${pattern}")`, left, a.shape, sizes);
@@ -132,7 +135,10 @@ export function unbind<P extends string>(
   const pattern = `${["1", ...rest].join(" ")} -> ${rest.join(" ")}`;
   const row = (i: number): Tensor<P> => apply("rearrange", { pattern, sizes }, slice(x, 0, i, i + 1));
   const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) => row(i));
-  if (!first || !second) throw new Bug("unbind needs at least two slices");
+  if (!first || !second)
+    throw new ShapeError(
+      `in unbind: the first axis of [${x.shape.join(" ")}] has no two slices  [ops.unbind]`,
+    ); // [ops.unbind]
   return [first, second, ...others];
 }
 
@@ -145,7 +151,9 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
     from += width;
   }
   if (from !== x.shape.at(-1))
-    throw new ShapeError(`in split: widths add up to ${from}, the axis has ${x.shape.at(-1)}`);
+    throw new ShapeError(
+      `in split: the widths add up to ${from}, the last axis of [${x.shape.join(" ")}] does not  [ops.split]`, // [ops.split]
+    );
   return parts as Record<K, Tensor>;
 }
 

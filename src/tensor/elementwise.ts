@@ -79,7 +79,6 @@ export const shift: Rule<"shift"> = {
 
 /** x where the mask is true, a constant elsewhere. What is not kept cannot spread, not even a NaN. */
 export const where: Rule<"where"> = {
-  exact: true,
   shape: ({ keep }, a) => sameShape(a, keep.shape),
   compute: ({ keep, otherwise }, a) => {
     const x = flat(a);

@@ -3,6 +3,10 @@
 /** The caller's shapes, axes or sizes do not fit together. */
 export class ShapeError extends Error {
   override name = "ShapeError";
+  /** A message that begins with its place reads on: "ShapeError in MaskedCrossAttention: …". */
+  override toString(): string {
+    return this.message.startsWith("in ") ? `${this.name} ${this.message}` : super.toString();
+  }
 }
 
 /** Data or options break a rule of spec/. `upstream` is what the source package says instead, where it is known. */

@@ -97,9 +97,10 @@ export const concat: Rule<"concat"> = {
   shape: ({ axis }, ...shapes) => {
     const first = shapes[0] ?? [];
     for (const shape of shapes) {
-      if (shape.length !== first.length || shape.some((n, i) => i !== axis && n !== first[i])) {
+      const differs = shape.length !== first.length || shape.some((n, i) => i !== axis && n !== first[i]);
+      if (differs || first[axis] === undefined) {
         throw new ShapeError(
-          `concat along axis ${axis}: [${first.join(" ")}] and [${shape.join(" ")}] differ elsewhere`,
+          `[${first.join(" ")}] and [${shape.join(" ")}] do not join along axis ${axis}  [ops.concat]`, // [ops.concat]
         );
       }
     }
@@ -125,7 +126,8 @@ export const slice: Rule<"slice"> = {
   exact: true,
   shape: ({ axis, from, to }, a) => {
     const n = a[axis];
-    if (n === undefined || from < 0 || to < from || to > n) {
+    const whole = Number.isInteger(from) && Number.isInteger(to);
+    if (n === undefined || !whole || from < 0 || to < from || to > n) {
       throw new ShapeError(`slice ${from}..${to} of axis ${axis} is outside [${a.join(" ")}]  [ops.slice]`); // [ops.slice]
     }
     return resized(a, axis, to - from);
@@ -135,7 +137,13 @@ export const slice: Rule<"slice"> = {
 
 export const pad: Rule<"pad"> = {
   exact: true,
-  shape: ({ axis, before, after }, a) => resized(a, axis, (a[axis] ?? 0) + before + after),
+  shape: ({ axis, before, after }, a) => {
+    const n = a[axis];
+    if (n === undefined || ![before, after].every((m) => Number.isInteger(m) && m >= 0)) {
+      throw new ShapeError(`pad ${before} and ${after} along axis ${axis} of [${a.join(" ")}]  [ops.pad]`); // [ops.pad]
+    }
+    return resized(a, axis, n + before + after);
+  },
   compute: (attrs, a) => {
     const out = zeros(pad.shape(attrs, a.shape));
     assign(cut(out, attrs.axis, attrs.before, attrs.before + (a.shape[attrs.axis] ?? 0)), a);

@@ -1,20 +1,23 @@
 // Rows of a table by integer ids, and the reverse.
 import { ShapeError } from "./errors.ts";
-import type { Rule } from "./ops.ts";
+import type { Ids, Rule } from "./ops.ts";
 import { flat, sizeOf, view } from "./tensor.ts";
+
+function checkIds(ids: Ids, rows: number): void {
+  const values = flat(ids);
+  const wrong = values.findIndex((id) => id < 0 || id >= rows);
+  if (wrong >= 0) {
+    throw new ShapeError(
+      `id ${values[wrong]} at position ${wrong} is not among the ${rows} rows of the table  [ops.gather]`, // [ops.gather]
+    );
+  }
+}
 
 /** out[i…] = table[ids[i…]] */
 export const gather: Rule<"gather"> = {
   exact: true,
   shape: ({ ids }, table) => {
-    const rows = table[0] ?? 0;
-    const values = flat(ids);
-    const wrong = values.findIndex((id) => id < 0 || id >= rows);
-    if (wrong >= 0) {
-      throw new ShapeError(
-        `id ${values[wrong]} at position ${wrong} is not among the ${rows} rows of the table  [ops.gather]`,
-      ); // [ops.gather]
-    }
+    checkIds(ids, table[0] ?? 0);
     return [...ids.shape, ...table.slice(1)];
   },
   compute: ({ ids }, table) => {
@@ -30,7 +33,15 @@ export const gather: Rule<"gather"> = {
 
 /** out[r] = Σ over i with ids[i] = r of x[i]: what `gather` is the derivative of. */
 export const scatter: Rule<"scatter"> = {
-  shape: ({ ids, rows }, x) => [rows, ...x.slice(ids.shape.length)],
+  shape: ({ ids, rows }, x) => {
+    if (ids.shape.some((n, i) => n !== x[i])) {
+      throw new ShapeError(
+        `[${x.join(" ")}] does not begin with the shape of the ids, [${ids.shape.join(" ")}]  [ops.scatter]`, // [ops.scatter]
+      );
+    }
+    checkIds(ids, rows);
+    return [rows, ...x.slice(ids.shape.length)];
+  },
   compute: ({ ids, rows }, x) => {
     const row = x.shape.slice(ids.shape.length);
     const width = sizeOf(row);

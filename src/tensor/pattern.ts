@@ -13,13 +13,15 @@ const parsed = new Map<string, Axes>();
 export function axesOf(side: string): Axes {
   let axes = parsed.get(side);
   if (axes === undefined) {
-    const groups = side.match(/\([^()]*\)|[^\s()]+/g) ?? [];
+    const word = /\([^()]*\)|[^\s()]+/g;
+    const groups = side.match(word) ?? [];
     axes = groups.map((group) =>
       group === "1" || group === "()" ? [] : group.replace(/[()]/g, "").split(" ").filter(Boolean),
     );
     const names = axes.flat();
-    if (names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name))) {
-      throw new ShapeError(`"${side}" is not a pattern  [notation.pattern]`);
+    const loose = side.replace(word, "").trim() !== "";
+    if (loose || names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name))) {
+      throw new ShapeError(`"${side}" is not a pattern  [notation.pattern]`); // [notation.pattern]
     }
     if (new Set(names).size < names.length) {
       throw new ShapeError(`"${side}" names an axis twice  [notation.pattern]`); // [notation.pattern]
@@ -122,31 +124,41 @@ export function shapes<const P extends Record<string, string>>(
   return sizes as Record<Words<P[keyof P]>, number>;
 }
 
+/** The axes of one row with their sizes, up to the one that an earlier row has otherwise; `clash` is its name. */
+function bindings(side: string, shape: Shape, sizes: Sizes): { told: string; clash: string | null } {
+  const axes = axesOf(side);
+  const told: string[] = [];
+  if (axes.length === shape.length) {
+    for (const [i, [axis, ...joined]] of axes.entries()) {
+      if (axis === undefined || joined.length > 0) continue;
+      told.push(`${axis}=${shape[i]}`);
+      if ((sizes[axis] ?? shape[i]) !== shape[i]) return { told: told.join(" "), clash: axis };
+    }
+  }
+  return { told: told.join(" "), clash: null };
+}
+
+/** Spaces after the columns name, pattern and shape; the rule's id ends in column 80. */
+const GAPS = [2, 4, 5];
+const TITLE = 80 - "ShapeError [notation.unify]".length;
+
 /** The error of `shapes`: every argument with its pattern, shape and bindings, and who was first to say otherwise. */
 function disagreement(who: string, rows: [string, readonly [{ readonly shape: Shape }, string]][]): string {
   const sizes: Sizes = {};
   const origin: Record<string, string> = {};
-  let why = "";
+  let title = "";
   const table = rows.map(([name, [{ shape }, side]]) => {
-    const before = { ...sizes };
+    const { told, clash } = bindings(side, shape, sizes);
+    const was = clash && `was ${sizes[clash]} (from ${origin[clash]})`;
     const wrong = mismatch(side, shape, sizes);
     for (const axis of Object.keys(sizes)) origin[axis] ??= name;
-    const bound = axesOf(side).map((names, i) => {
-      const axis = names[0];
-      if (names.length !== 1 || axis === undefined) return "";
-      const was = before[axis];
-      const clash = was !== undefined && shape[i] !== was;
-      if (clash) why ||= `axis "${axis}" disagrees`;
-      return clash ? `${axis}=${shape[i]}  <- was ${was} (from ${origin[axis]})` : `${axis}=${shape[i]}`;
-    });
-    why ||= wrong ?? "";
-    return [name, side, shape.join(" "), bound.filter(Boolean).join(" ")];
+    title ||= clash ? `axis "${clash}" disagrees` : (wrong ?? "");
+    return [name, side, shape.join(" "), wrong ? `${told}  <- ${was ?? wrong}`.trim() : told];
   });
   const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
-  const lines = table.map((row) =>
-    row.map((cell, column) => (column < 3 ? cell.padEnd(width(column)) : cell)).join("   "),
-  );
-  return [`in ${who}: ${why}  [notation.unify]`, ...lines].join("\n  ");
+  const padded = (cell: string, column: number) => cell.padEnd(width(column) + (GAPS[column] ?? 0));
+  const lines = table.map((row) => row.map(padded).join("").trimEnd());
+  return [`${`in ${who}: ${title}  `.padEnd(TITLE)}[notation.unify]`, ...lines].join("\n  ");
 }
 
 /** The one sanctioned renaming, where modules meet: same numbers, other letters. Only the rank can be checked. */

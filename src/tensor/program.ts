@@ -1,5 +1,6 @@
 // A program: what a computation did, as plain data. Rewrites (gradients, mutants, traces) are functions from program to
 // program; backends replay programs.
+import { ShapeError } from "./errors.ts";
 import type { OpName } from "./ops.ts";
 import type { Shape, Tensor } from "./tensor.ts";
 
@@ -59,7 +60,7 @@ export function withTaps(program: Program, names: Iterable<string>): Program {
   const kept = [...names].map((name) => {
     const id = program.taps[name];
     if (id === undefined)
-      throw new RangeError(`no tap "${name}"; there are ${Object.keys(program.taps).join(", ")}`);
+      throw new ShapeError(`no tap "${name}"; there are ${Object.keys(program.taps).join(", ")}`);
     return [name, id] as const;
   });
   return { ...program, taps: Object.fromEntries(kept) };

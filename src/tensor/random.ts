@@ -1,5 +1,6 @@
 // Seeded random numbers. One generator per purpose, so that nothing depends on the order in which things are drawn.
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
+import { RuleError } from "./errors.ts";
 import { apply } from "./record.ts";
 import { Bool, type Tensor } from "./tensor.ts";
 
@@ -12,6 +13,17 @@ export function hash(name: string): number {
   return h >>> 0;
 }
 
+/**
+ * Every bit of the seed reaches every bit of the result (MurmurHash3's last step, by Austin Appleby): without it the first
+ * numbers under neighbouring seeds would be the same.
+ */
+function scramble(seed: number): number {
+  let h = seed | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
+}
+
 export interface Generator {
   /** 0 ≤ u < 1, with 32 random bits. */
   uniform(): number;
@@ -21,7 +33,7 @@ export interface Generator {
 
 /** The generator of `name` under a seed. */
 export function generator(seed: number, name = ""): Generator {
-  const bits = xoroshiro128plus((seed ^ hash(name)) | 0);
+  const bits = xoroshiro128plus(scramble(seed ^ hash(name))); // [state.seeds]
   const uniform = () => (bits.next() >>> 0) / TWO_32;
   let spare: number | null = null;
   /** Box and Muller (1958): two independent normals from two uniforms. */
@@ -41,6 +53,8 @@ export function generator(seed: number, name = ""): Generator {
 
 /** x with a fraction p of its elements set to zero and the rest scaled by 1/(1−p), so that the mean stays. The mask is drawn now. */
 export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: Generator): Tensor<A> {
+  if (!(p >= 0 && p <= 1))
+    throw new RuleError(`dropout with p = ${p}, which is no probability`, "dropout.mean");
   const keep = new Bool<A>(
     x.shape,
     Uint8Array.from({ length: x.size }, () => Number(uniform() >= p)),

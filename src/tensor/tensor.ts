@@ -1,6 +1,6 @@
 // Floats are program data (Tensor); integers and booleans are host data (Int, Bool), always concrete.
 import ndarray, { type NdArray } from "ndarray";
-import { Bug, ShapeError } from "./errors.ts";
+import { Bug, RuleError, ShapeError } from "./errors.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: the one escape hatch, a bare Tensor matches every pattern
 export type Any = any;
@@ -79,8 +79,11 @@ class HostArray<A extends string, D extends Uint8Array | Int32Array> implements 
   readonly offset: number;
 
   constructor(shape: Shape, data: D, stride: readonly number[] = rowMajor(shape), offset = 0) {
-    if (data.length < 1 && sizeOf(shape) > 0)
-      throw new ShapeError(`[${shape.join(" ")}] needs values, got none`);
+    const last = shape.reduce((at, n, axis) => at + (n - 1) * (stride[axis] ?? 0), offset);
+    if (sizeOf(shape) > 0 && last >= data.length)
+      throw new ShapeError(
+        `[${shape.join(" ")}] reaches beyond the ${data.length} values there are  [tensor.values]`,
+      ); // [tensor.values]
     this.shape = shape;
     this.data = data;
     this.stride = stride;
@@ -111,7 +114,8 @@ function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[
   while (level.some(Array.isArray)) {
     const lists = level as readonly (readonly Nested<T>[])[];
     const n = lists[0]?.length ?? 0;
-    if (lists.some((list) => list.length !== n)) throw new ShapeError("nested arrays are ragged");
+    if (lists.some((list) => list.length !== n))
+      throw new ShapeError("nested arrays are ragged  [tensor.values]"); // [tensor.values]
     shape.push(n);
     level = lists.flat();
   }
@@ -132,7 +136,9 @@ export function tensor<A extends string>(
 ): Tensor<A> {
   const { shape, values: own } = values === undefined ? unnest(first) : { shape: first as Shape, values };
   if (own.length !== sizeOf(shape)) {
-    throw new ShapeError(`[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}`);
+    throw new ShapeError(
+      `[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}  [tensor.values]`,
+    ); // [tensor.values]
   }
   return new Tensor<A>(
     shape,
@@ -142,6 +148,8 @@ export function tensor<A extends string>(
 
 export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
   const { shape, values } = unnest(nested);
+  const wrong = values.find((value) => value !== (value | 0));
+  if (wrong !== undefined) throw new RuleError(`${wrong} is no integer of 32 bits`, "tensor.int"); // [tensor.int]
   return new Int<A>(shape, Int32Array.from(values));
 }
 

@@ -1,0 +1,471 @@
+// The executable half of 40-gpu.md. The loops below are written from its equations, not from src.
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { attention } from "../src/kernels/gpu/attention.ts";
+import { type Device, openDevice } from "../src/kernels/gpu/device.ts";
+import { gpu } from "../src/kernels/gpu/index.ts";
+import { matmul, product } from "../src/kernels/gpu/matmul.ts";
+import { dense, type Matrices, transposed } from "../src/kernels/gpu/matrices.ts";
+import { einsum } from "../src/tensor/einsum.ts";
+import { LoadError, RuleError, ShapeError } from "../src/tensor/errors.ts";
+import type { EmptyRow } from "../src/tensor/ops.ts";
+import { flat, view } from "../src/tensor/tensor.ts";
+
+const U = 2 ** -24;
+const gamma = (n: number): number => (n * U) / (1 - n * U);
+
+/** float32 numbers in ±size, the same for the same seed. */
+function numbers(n: number, seed: number, size = 1): Float32Array {
+  let state = seed | 0;
+  return Float32Array.from({ length: n }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return (state / 2 ** 31) * size;
+  });
+}
+
+type Size = readonly [batch: number, m: number, k: number, n: number];
+
+/** Row-major product in float64, and the largest error that float32 arithmetic may make in each element. */
+function naive(a: Float32Array, b: Float32Array, [batch, m, k, n]: Size) {
+  const c = new Float64Array(batch * m * n);
+  const bound = new Float64Array(batch * m * n);
+  for (let z = 0; z < batch; z++)
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < n; j++) {
+        let sum = 0;
+        let size = 0;
+        for (let p = 0; p < k; p++) {
+          const term = Number(a[(z * m + i) * k + p]) * Number(b[(z * k + p) * n + j]);
+          sum += term;
+          size += Math.abs(term);
+        }
+        c[(z * m + i) * n + j] = sum;
+        bound[(z * m + i) * n + j] = gamma(k) * size + 2 ** -149;
+      }
+  return { c, bound };
+}
+
+/** The worst error in units of its bound. */
+function worst(actual: ArrayLike<number>, exact: Float64Array, bound: Float64Array): number {
+  expect(actual.length).toBe(exact.length);
+  let most = 0;
+  for (let i = 0; i < exact.length; i++) {
+    const error = Math.abs(Number(actual[i]) - Number(exact[i]));
+    most = Math.max(most, error === 0 ? 0 : error / Number(bound[i])); // NaN stays NaN and fails
+  }
+  return most;
+}
+
+describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(mode);
+  });
+  afterAll(() => device.destroy());
+
+  async function errorOf(size: Size, seed: number): Promise<number> {
+    const [batch, m, k, n] = size;
+    const [a, b] = [numbers(batch * m * k, seed), numbers(batch * k * n, seed + 1)];
+    const { c, bound } = naive(a, b, size);
+    return worst(await matmul(device, dense(a, batch, m, k), dense(b, batch, k, n)), c, bound);
+  }
+
+  test.each([999, 1000, 1001, 1024, 4096])("[gpu.depth] a sum of %i terms is complete", async (k) => {
+    expect(await errorOf([1, 6, k, 5], k)).toBeLessThanOrEqual(1);
+  });
+
+  test.each<Size>([
+    [1, 130, 1001, 129],
+    [8, 96, 64, 100],
+    [3, 1, 257, 1],
+    [1, 512, 4, 33],
+    [40, 5, 7, 3],
+  ])("[gpu.product] batch %i, %i × %i times %i columns", async (...size) => {
+    expect(await errorOf(size, 7)).toBeLessThanOrEqual(1);
+  });
+
+  test("[gpu.product] any size, zero included, is within the bound", async () => {
+    const axis = fc.integer({ min: 0, max: 9 });
+    await fc.assert(
+      fc.asyncProperty(axis, axis, axis, axis, fc.integer(), async (batch, m, k, n, seed) => {
+        expect(await errorOf([batch, m, k, n], seed)).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("[gpu.product] products that run at the same time do not mix", async () => {
+    const sizes = Array.from({ length: 12 }, (_, i): Size => [1, 128 + 4 * i, 8, 260 - 5 * i]);
+    const errors = await Promise.all(sizes.map((size, i) => errorOf(size, i)));
+    expect(Math.max(...errors)).toBeLessThanOrEqual(1);
+  });
+
+  test("[gpu.product] operands are read where they lie: transposed, repeated, float64", async () => {
+    const [a, b] = [numbers(5 * 3, 1), numbers(2 * 4 * 3, 2)];
+    const repeated: Matrices = { ...dense(Float64Array.from(a), 1, 5, 3), starts: Int32Array.of(0, 0) };
+    const c = await matmul(device, repeated, transposed(dense(b, 2, 4, 3)));
+    for (let z = 0; z < 2; z++)
+      for (let i = 0; i < 5; i++)
+        for (let j = 0; j < 4; j++) {
+          const terms = [0, 1, 2].map((p) => Number(a[i * 3 + p]) * Number(b[(z * 4 + j) * 3 + p]));
+          const exact = terms.reduce((x, y) => x + y);
+          const bound = gamma(3) * terms.reduce((x, y) => x + Math.abs(y), 0);
+          expect(Math.abs(Number(c[(z * 5 + i) * 4 + j]) - exact)).toBeLessThanOrEqual(bound);
+        }
+  });
+
+  test("[gpu.index] the last elements of an array of more than 2²⁴ are found", async () => {
+    const [k, n] = [2 ** 20 + 5, 16];
+    const a = new Float32Array(k);
+    const b = new Float32Array(k * n).fill(-1);
+    for (const p of [k - 1, k - 2]) {
+      a[p] = p === k - 1 ? 1 : 32;
+      for (let j = 0; j < n; j++) b[p * n + j] = j + 1;
+    }
+    const c = await matmul(device, dense(a, 1, 1, k), dense(b, 1, k, n));
+    expect([...c]).toEqual(Array.from({ length: n }, (_, j) => 33 * (j + 1)));
+    const d = await matmul(device, transposed(dense(b, 1, k, n)), dense(a, 1, k, 1));
+    expect([...d]).toEqual([...c]);
+  });
+
+  test("[gpu.empty] nothing in, nothing or zeros out", async () => {
+    const zeros = async (batch: number, m: number, k: number, n: number) =>
+      matmul(
+        device,
+        dense(new Float32Array(batch * m * k), batch, m, k),
+        dense(new Float32Array(batch * k * n), batch, k, n),
+      );
+    expect([...(await zeros(2, 1, 0, 3))]).toEqual([0, 0, 0, 0, 0, 0]);
+    for (const [batch, m, n] of [
+      [0, 2, 2],
+      [2, 0, 2],
+      [2, 2, 0],
+    ] as const) {
+      expect((await zeros(batch, m, 3, n)).length).toBe(0);
+    }
+    const none = new Float32Array(0);
+    const empty = { q: dense(none, 2, 3, 0), k: dense(none, 2, 4, 0), v: dense(numbers(16, 1), 2, 4, 2) };
+    const mean = await attention(device, empty, { mayAttend: null, emptyRow: "zero", heard: null });
+    expect(mean[0]).toBeCloseTo(
+      [0, 2, 4, 6].reduce((sum, i) => sum + Number(numbers(16, 1)[i]) / 4, 0),
+      6,
+    );
+    const keyless = { q: dense(numbers(6, 1), 1, 3, 2), k: dense(none, 1, 0, 2), v: dense(none, 1, 0, 2) };
+    for (const emptyRow of ["zero", "uniform", "nan"] as const) {
+      const out = await attention(device, keyless, { mayAttend: null, emptyRow, heard: null });
+      expect([...out]).toEqual([0, 0, 0, 0, 0, 0]);
+    }
+  });
+
+  test("[gpu.sizes] what does not fit together is refused before gpu.js sees it", async () => {
+    const six = numbers(6, 1);
+    const refused = async (call: () => unknown) =>
+      expect(Promise.resolve().then(call)).rejects.toThrow(ShapeError);
+    await refused(() => dense(six, 1, 2, 2));
+    await refused(() => matmul(device, dense(six, 1, 2, 3), dense(six, 1, 2, 3)));
+    await refused(() => matmul(device, dense(six, 2, 1, 3), dense(six.subarray(0, 3), 1, 3, 1)));
+    await refused(() =>
+      matmul(device, { ...dense(six, 1, 2, 3), data: six.subarray(1) }, dense(six, 1, 3, 2)),
+    );
+    await refused(() =>
+      matmul(device, { ...dense(six, 1, 2, 3), starts: Int32Array.of(-1) }, dense(six, 1, 3, 2)),
+    );
+    await refused(() => product(device, six, six, { batch: 1, blocks: 1, depth: 2, columns: 4 }));
+    const huge = { length: 2 ** 31 } as Float32Array;
+    await refused(() =>
+      product(device, huge, huge, { batch: 1, blocks: 2 ** 19, depth: 2 ** 10, columns: 2 ** 21 }),
+    );
+    const one = dense(six, 1, 2, 3);
+    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    await refused(() => attention(device, { q: one, k: one, v: dense(six, 1, 3, 2) }, all));
+    await refused(() => attention(device, { q: one, k: dense(six, 1, 3, 2), v: dense(six, 1, 3, 2) }, all));
+    const mask = { data: new Uint8Array(6), shape: [1, 2, 3], stride: [6, 3, 1], offset: 0 };
+    await refused(() => attention(device, { q: one, k: one, v: one }, { ...all, mayAttend: mask }));
+    await refused(() => attention(device, { q: one, k: one, v: one }, { ...all, heard: mask }));
+  });
+
+  interface Case {
+    readonly q: Float32Array;
+    readonly k: Float32Array;
+    readonly v: Float32Array;
+    readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
+    /** [l s] and [l], the same for every z. */
+    readonly may: Uint8Array | null;
+    readonly loud: Uint8Array | null;
+    readonly emptyRow: EmptyRow;
+  }
+
+  const onDevice = ({ q, k, v, size: [z, l, s, d, e], may, loud, emptyRow }: Case): Promise<Float32Array> =>
+    attention(
+      device,
+      { q: dense(q, z, l, d), k: dense(k, z, s, d), v: dense(v, z, s, e) },
+      {
+        emptyRow,
+        mayAttend: may && { data: may, shape: [z, l, s], stride: [0, s, 1], offset: 0 },
+        heard: loud && { data: loud, shape: [z, l, s], stride: [0, 1, 0], offset: 0 },
+      },
+    );
+
+  /** The formula, row by row, in float64, and how far two float32 products and a rounded weight may lead away from it. */
+  function formula({ q, k, v, size: [batch, l, s, d, e], may, loud, emptyRow }: Case) {
+    const out = new Float64Array(batch * l * e);
+    const bound = new Float64Array(batch * l * e);
+    for (let z = 0; z < batch; z++)
+      for (let i = 0; i < l; i++) {
+        const keys = [...Array(s).keys()].filter((j) => !may || may[i * s + j] === 1);
+        const score = (j: number, f: (x: number) => number) => {
+          let sum = 0;
+          for (let p = 0; p < d; p++)
+            sum += f(Number(q[(z * l + i) * d + p]) * Number(k[(z * s + j) * d + p]));
+          return sum;
+        };
+        const top = Math.max(...keys.map((j) => score(j, (x) => x)));
+        const total = keys.map((j) => Math.exp(score(j, (x) => x) - top)).reduce((x, y) => x + y, 0);
+        const weight = (j: number): number => {
+          if (loud && loud[i] === 0) return 0;
+          if (keys.length === 0) return emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / s : NaN;
+          return keys.includes(j) ? Math.exp(score(j, (x) => x) - top) / total : 0;
+        };
+        const drift = Math.max(0, ...keys.map((j) => gamma(d) * score(j, Math.abs)));
+        const relative = Math.exp(2 * drift) * (1 + 4 * U) * (1 + gamma(s + 3)) - 1;
+        for (let c = 0; c < e; c++)
+          for (let j = 0; j < s; j++) {
+            const term = weight(j) * Number(v[(z * s + j) * e + c]);
+            const at = (z * l + i) * e + c;
+            out[at] = Number(out[at]) + term;
+            bound[at] = Number(bound[at]) + relative * Math.abs(term) + 1e-40;
+          }
+      }
+    return { out, bound };
+  }
+
+  const upTo = (max: number) => fc.integer({ min: 1, max });
+  const cases: fc.Arbitrary<Case> = fc
+    .record({
+      size: fc.tuple(upTo(3), upTo(7), upTo(9), upTo(6), upTo(7)),
+      seed: fc.integer(),
+      logits: fc.constantFrom(0.1, 1, 10, 40),
+      masked: fc.boolean(),
+      silenced: fc.boolean(),
+      emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
+    })
+    .map(({ size, seed, logits, masked, silenced, emptyRow }) => {
+      const [z, l, s, d, e] = size;
+      const bits = (n: number, salt: number) =>
+        Uint8Array.from(numbers(n, seed ^ salt), (x) => (x > 0 ? 1 : 0));
+      return {
+        q: numbers(z * l * d, seed, logits),
+        k: numbers(z * s * d, seed + 1, logits),
+        v: numbers(z * s * e, seed + 2),
+        size,
+        may: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row may attend to nothing
+        loud: silenced ? bits(l, 0x7f4a) : null,
+        emptyRow,
+      };
+    });
+
+  test("[gpu.attention] the output is within the bound of the formula", async () => {
+    await fc.assert(
+      fc.asyncProperty(cases, async (c) => {
+        const { out, bound } = formula(c);
+        expect(worst(await onDevice(c), out, bound)).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  const plain: Case = {
+    q: numbers(2 * 3 * 4, 1),
+    k: numbers(2 * 5 * 4, 2),
+    v: numbers(2 * 5 * 2, 3),
+    size: [2, 3, 5, 4, 2],
+    may: Uint8Array.from("11011" + "00000" + "11111", Number),
+    loud: null,
+    emptyRow: "zero",
+  };
+  /** The values of row l of matrix z. */
+  const row = (out: Float32Array, z: number, l: number): number[] => [
+    ...out.subarray((z * 3 + l) * 2).subarray(0, 2),
+  ];
+
+  test("[gpu.attention] scores beyond what exp can take leave the weights right", async () => {
+    const k = Float32Array.of(900, 900, -900, 0);
+    const sharp: Case = {
+      ...plain,
+      q: Float32Array.of(1),
+      k,
+      v: Float32Array.of(1, 3, 5, 7),
+      size: [1, 1, 4, 1, 1],
+      may: null,
+    };
+    expect([...(await onDevice(sharp))]).toEqual([2]);
+    expect([...(await onDevice({ ...sharp, q: Float32Array.of(-1) }))]).toEqual([5]);
+  });
+
+  test("[gpu.masked] what may not be attended to changes no bit, whatever it scores", async () => {
+    const before = await onDevice(plain);
+    for (const score of [1e6, -1e6, NaN, Infinity]) {
+      const k = Float32Array.from(plain.k);
+      k.fill(score, 2 * 4, 3 * 4); // key 2 of matrix 0, which only the last row sees
+      const after = await onDevice({ ...plain, k });
+      expect(row(after, 0, 0)).toEqual(row(before, 0, 0));
+      expect(row(after, 0, 1)).toEqual(row(before, 0, 1));
+      expect(row(after, 0, 2)).not.toEqual(row(before, 0, 2));
+    }
+  });
+
+  test("[gpu.masked] a score as low as any fill value still counts", async () => {
+    const low = {
+      ...plain,
+      k: plain.k.map(() => -1e30),
+      q: plain.q.map(() => 1),
+      v: plain.v.map((_, i) => (i >> 1) % 5),
+    };
+    expect(row(await onDevice(low), 0, 0)).toEqual([2, 2]); // the mean of 0, 1, 3 and 4
+  });
+
+  test("[gpu.empty-row] zero, uniform or NaN, as asked", async () => {
+    const out = async (emptyRow: EmptyRow) => row(await onDevice({ ...plain, emptyRow }), 1, 1);
+    const mean = [0, 1].map((c) =>
+      [0, 1, 2, 3, 4].reduce((sum, j) => sum + Number(plain.v[10 + 2 * j + c]) / 5, 0),
+    );
+    expect(await out("zero")).toEqual([0, 0]);
+    for (const [c, x] of (await out("uniform")).entries()) expect(x).toBeCloseTo(Number(mean[c]), 6);
+    expect(await out("nan")).toEqual([NaN, NaN]);
+  });
+
+  test("[gpu.silent] silent rows are zero after the softmax, empty ones too", async () => {
+    const loud = Uint8Array.of(0, 0, 1);
+    const out = await onDevice({ ...plain, emptyRow: "nan", loud });
+    const all = await onDevice({ ...plain, emptyRow: "zero" });
+    for (const z of [0, 1]) {
+      expect(row(out, z, 0)).toEqual([0, 0]);
+      expect(row(out, z, 1)).toEqual([0, 0]);
+      expect(row(out, z, 2)).toEqual(row(all, z, 2));
+    }
+  });
+
+  test("[gpu.silent] a single weight can be silenced; the others keep theirs", async () => {
+    const [z, l, s, d, e] = [1, 1, 2, 1, 1];
+    const inputs = { q: dense(Float32Array.of(0), z, l, d), k: dense(Float32Array.of(1, 2), z, s, d) };
+    const heard = { data: Uint8Array.of(1, 0), shape: [z, l, s], stride: [0, 0, 1], offset: 0 };
+    const v = dense(Float32Array.of(8, 100), z, s, e);
+    expect([
+      ...(await attention(device, { ...inputs, v }, { mayAttend: null, emptyRow: "zero", heard })),
+    ]).toEqual([4]);
+  });
+
+  test("[gpu.nan] NaN in a query, a key or a value reaches exactly the rows that see it", async () => {
+    const spoilt = (values: Float32Array, at: number) => values.map((x, i) => (i === at ? NaN : x));
+    const nanRows = async (change: Partial<Case>) => {
+      const out = await onDevice({ ...plain, ...change });
+      return [0, 1, 2].map((l) => row(out, 0, l).some(Number.isNaN));
+    };
+    expect(await nanRows({})).toEqual([false, false, false]);
+    expect(await nanRows({ q: spoilt(plain.q, 0) })).toEqual([true, false, false]);
+    expect(await nanRows({ q: spoilt(plain.q, 4) })).toEqual([false, false, false]); // the empty row
+    expect(await nanRows({ k: spoilt(plain.k, 4) })).toEqual([true, false, true]); // key 1
+    expect(await nanRows({ k: spoilt(plain.k, 8) })).toEqual([false, false, true]); // key 2
+    expect(await nanRows({ v: spoilt(plain.v, 0) })).toEqual([true, true, true]); // 0 · NaN is NaN, as in the definition
+  });
+
+  test("[gpu.einsum] every kind of pattern agrees with the definition, on views", async () => {
+    const backend = await gpu({ mode });
+    const sizes: Record<string, number> = { b: 2, h: 3, l: 5, s: 4, k: 6, d: 7, o: 3 };
+    const patterns = [
+      "b h l k, b h s k -> b h l s",
+      "... l d, o d -> ... l o",
+      "b h l s, b h s k -> l h k b",
+      "b l d, b l o -> o d",
+      "l, o -> o l",
+      "d, d -> ",
+      "b l d, b d -> l b",
+    ];
+    for (const pattern of patterns) {
+      const [left = "", right = ""] = (pattern.split(" -> ")[0] ?? "").split(", ");
+      const operand = (side: string, seed: number) => {
+        const shape =
+          side === ""
+            ? []
+            : side
+                .replace("...", "b h")
+                .split(" ")
+                .map((name) => sizes[name] ?? 0);
+        const rank = shape.length;
+        const back = view(
+          numbers(
+            shape.reduce((x, y) => x * y, 1),
+            seed,
+          ),
+          [...shape].reverse(),
+        );
+        return back.transpose(...Array.from({ length: rank }, (_, i) => rank - 1 - i));
+      };
+      const [a, b] = [operand(left, 1), operand(right, 2)];
+      const exact = einsum.compute({ pattern }, a, b);
+      const actual = await backend.ops.einsum?.({ pattern }, a, b);
+      expect(actual?.shape).toEqual(exact.shape);
+      const values = actual ? [...flat(actual)] : [];
+      for (const [i, x] of [...flat(exact)].entries()) expect(values[i]).toBeCloseTo(x, 5);
+    }
+    expect(backend.ran).toEqual({ matmul: patterns.length, attention: 0 });
+    await backend.close();
+  });
+
+  test("[gpu.count] the backend says in which mode how many products and attention scopes ran", async () => {
+    const backend = await gpu({ mode });
+    expect([backend.mode, backend.precision, backend.ran]).toEqual([
+      mode,
+      "float32",
+      { matmul: 0, attention: 0 },
+    ]);
+    const q = view(plain.q, [1, 2, 3, 4]);
+    const k = view(plain.k, [1, 2, 5, 4]);
+    const v = view(plain.v, [1, 2, 5, 2]);
+    const out = await backend.scopes.attention?.(
+      { mayAttend: null, emptyRow: "zero", heard: null },
+      { q, k, v },
+    );
+    expect(out?.shape).toEqual([1, 2, 3, 2]);
+    expect(out && [...flat(out)]).toEqual([...(await onDevice({ ...plain, may: null }))]);
+    expect(backend.ran).toEqual({ matmul: 0, attention: 1 });
+    await backend.close();
+  });
+});
+
+function four(): [number, number, number, number] {
+  return [1, 2, 3, 4];
+}
+
+test("[gpu.mode] a kernel that gpu.js moves to another mode is an error that says why", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const device = await openDevice("webasm");
+  expect([...(await device.kernel("fine", four, { depth: 1 })([1, 1, 1]))]).toEqual([1, 2, 3, 4]);
+  const unsupported = { type: "NumberTexture" } as unknown as number;
+  const fallen = device.kernel("fallen", four, { depth: 1, unsupported });
+  await expect(fallen([1, 1, 1])).rejects.toThrow(RuleError);
+  await expect(fallen([1, 1, 1])).rejects.toThrow(
+    /"fallen" was asked to run in webasm and ran in cpu \(constant "unsupported"/,
+  );
+  expect(warn).toHaveBeenCalled(); // gpu.js's own words, the only sign that it gives
+  await device.destroy();
+  warn.mockRestore();
+});
+
+test("[gpu.mode] a mode that is not there is refused when the device is opened", async () => {
+  await expect(openDevice("webgl2" as "cpu")).rejects.toThrow(LoadError);
+});
+
+test("[gpu.destroy] a destroyed device computes nothing more", async () => {
+  const device = await openDevice("webasm");
+  const kernel = device.kernel("four", four, {});
+  await kernel([1, 1, 1]);
+  await device.destroy();
+  await expect(kernel([1, 1, 1])).rejects.toThrow(/after its device was destroyed/);
+});
+
+test("[gpu.install] without gpu.js the error says how to get it", async () => {
+  const absent = openDevice("cpu", () => Promise.reject(new Error("Cannot find package 'gpu.js'")));
+  await expect(absent).rejects.toThrow(LoadError);
+  await expect(absent).rejects.toThrow("npm install gpu.js@2.24.1");
+});

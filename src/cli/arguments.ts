@@ -1,0 +1,32 @@
+// Reading the command line: unknown or contradictory options are usage errors that name the remedy.
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { UsageError } from "./usage.ts";
+
+type Options = NonNullable<ParseArgsConfig["options"]>;
+interface Config<O extends Options> {
+  readonly args: string[];
+  readonly options: O;
+  readonly allowPositionals: true;
+  readonly strict: true;
+}
+
+export function readArguments<O extends Options>(
+  args: readonly string[],
+  options: O,
+): ReturnType<typeof parseArgs<Config<O>>> {
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(
+      error instanceof Error ? error.message.replace(/\. To specify.*/s, "") : String(error),
+    ); // [cli.usage]
+  }
+}
+
+/** One of a few words, or a usage error that lists them. */
+export function oneOf<const T extends string>(option: string, value: string, allowed: readonly T[]): T {
+  const found = allowed.find((word) => word === value);
+  if (found === undefined)
+    throw new UsageError(`--${option} is one of ${allowed.join(", ")}, not "${value}"`);
+  return found;
+}

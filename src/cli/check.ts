@@ -1,0 +1,144 @@
+// flamboyance check
+import { checkCase, DEFAULT_PRECISIONS } from "../conformance/check-case.ts";
+import { exitCode, kernelsOf, summarise, type Verdict } from "../conformance/verdict.ts";
+import { findCases, type GoldenCase, readCase, writeActual } from "../io/cases.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { reference } from "../kernels/reference/index.ts";
+import { tour } from "../masks/tour.ts";
+import type { Precision } from "../tensor/precision.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { oneOf, readArguments } from "./arguments.ts";
+import { defaultCases } from "./default-cases.ts";
+import { DOCUMENT_OPTIONS, documentKind, print } from "./output.ts";
+import { progressOn } from "./progress.ts";
+import { styleFor } from "./style.ts";
+import { CHECK, UsageError } from "./usage.ts";
+
+const OPTIONS = {
+  ...DOCUMENT_OPTIONS,
+  backend: { type: "string", default: "reference" },
+  mode: { type: "string" },
+  precision: { type: "string" },
+  full: { type: "boolean", default: false },
+  out: { type: "string" },
+  tour: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+export const PRECISIONS = ["float64", "float32", "bfloat16", "float16"] as const;
+
+interface Choice {
+  readonly backend: string;
+  readonly mode?: string | undefined;
+  readonly precision?: string | undefined;
+  readonly full: boolean;
+}
+
+async function openBackends({ backend, mode, precision, full }: Choice): Promise<Backend[]> {
+  const asked = precision === undefined ? null : oneOf("precision", precision, PRECISIONS);
+  if (oneOf("backend", backend, ["reference", "gpu"]) === "gpu") {
+    if (asked && asked !== "float32")
+      throw new UsageError(`the gpu backend computes in float32, not in ${asked}`);
+    const { gpu } = await import("../kernels/gpu/index.ts");
+    return [await gpu({ mode: oneOf("mode", mode ?? "webasm", ["webasm", "cpu"]) })];
+  }
+  if (mode !== undefined) throw new UsageError("--mode belongs to --backend gpu");
+  const precisions: readonly Precision[] = asked ? [asked] : full ? ["float32"] : DEFAULT_PRECISIONS;
+  return precisions.map((p) => reference(p));
+}
+
+/** The small cases, or with --full the full-size ones; a case that is named itself always runs. */
+function chooseCases(paths: readonly string[], full: boolean): string[] {
+  const folders = findCases(paths.length > 0 ? paths : [defaultCases()]);
+  const named = new Set(paths.map((path) => path.replace(/[\\/]+$/, "")));
+  return folders.filter((folder) => named.has(folder) || full === isFull(folder)); // [cli.full]
+}
+
+/** A case that cannot be read is not full size; checking it will say what is wrong. */
+function isFull(folder: string): boolean {
+  try {
+    return readCase(folder).manifest.full;
+  } catch {
+    return false;
+  }
+}
+
+const broken = (folder: string, precision: Precision, error: unknown): Verdict => ({
+  id: folder,
+  module: "(unreadable)",
+  precision,
+  status: "errored",
+  rows: 0,
+  worst: null,
+  firstDivergence: null,
+  error: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+  kernels: null,
+});
+
+async function runAll(
+  folders: readonly string[],
+  backends: readonly Backend[],
+  out: string | undefined,
+): Promise<Verdict[]> {
+  const progress = progressOn(process.stderr);
+  const verdicts: Verdict[] = [];
+  const total = folders.length * backends.length;
+  const onActual = (golden: GoldenCase, actual: ReadonlyMap<string, Tensor>) => {
+    if (out !== undefined) writeActual(out, golden.manifest.id, actual);
+  };
+  for (const backend of backends) {
+    for (const folder of folders) {
+      const done = verdicts.length;
+      const onProgress = (part: number) =>
+        progress.step(done + part, total, `${folder} ${backend.precision}`);
+      progress.step(done, total, `${folder} ${backend.precision}`);
+      try {
+        verdicts.push(await checkCase(readCase(folder), backend, { onProgress, onActual }));
+      } catch (error) {
+        verdicts.push(broken(folder, backend.precision, error));
+      }
+    }
+  }
+  progress.clear();
+  return verdicts;
+}
+
+const NEXT = `Next: read one block beside its equation (docs/10-reading-flamingo.md), or judge another implementation
+with  flamboyance conform --actual DIR  (flamboyance conform --help).
+`;
+
+export async function check(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, OPTIONS);
+  if (values.help) {
+    process.stdout.write(CHECK);
+    return 0;
+  }
+  const kind = documentKind(values);
+  const backends = await openBackends(values);
+  try {
+    const verdicts = await runAll(chooseCases(positionals, values.full), backends, values.out);
+    const precisions = backends.map(({ precision }) => precision).join(" and ");
+    const [{ name, mode } = { name: "", mode: null }] = backends;
+    print(
+      verdicts,
+      kind,
+      `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
+    );
+    if (values.tour && !kind) {
+      process.stdout.write(`\n${tour({ colour: styleFor(process.stdout).colour })}\n${NEXT}`);
+    }
+    return Math.max(exitCode(summarise(verdicts)), ranElsewhere(verdicts, values.backend));
+  } finally {
+    for (const backend of backends) await backend.close();
+  }
+}
+
+/** A product that did not run in the kernels that were asked for makes the whole check void. */
+function ranElsewhere(verdicts: readonly Verdict[], backend: string): 0 | 2 {
+  const { matmul, attention, elsewhere, mode } = kernelsOf(verdicts);
+  if (backend === "reference") return 0;
+  process.stderr.write(
+    `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${elsewhere} elsewhere\n`,
+  );
+  return elsewhere > 0 ? 2 : 0; // [cli.kernels]
+}

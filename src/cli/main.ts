@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+// The command line: parse, call, print.
+import { readFileSync } from "node:fs";
+import { LoadError } from "../tensor/errors.ts";
+import { check } from "./check.ts";
+import { conform } from "./conform.ts";
+import { OVERVIEW, UsageError } from "./usage.ts";
+
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { check, conform };
+
+function version(): string {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === undefined || name === "--help" || name === "help") {
+    process.stdout.write(OVERVIEW);
+    return name === undefined ? 3 : 0;
+  }
+  if (name === "--version") {
+    process.stdout.write(`${version()}\n`);
+    return 0;
+  }
+  const command = commands[name];
+  if (!command)
+    throw new UsageError(`there is no command "${name}"; there are ${Object.keys(commands).join(", ")}`);
+  return command(args);
+}
+
+/** 3 for the command line itself, 2 for what it names: a file, a case, a backend. */
+function report(error: unknown): number {
+  const usage = error instanceof UsageError;
+  const text = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`flamboyance: ${text}\n${usage ? "flamboyance --help shows what there is\n" : ""}`);
+  if (!usage && !(error instanceof LoadError) && process.env.DEBUG)
+    process.stderr.write(`${(error as Error).stack}\n`);
+  return usage ? 3 : 2; // [cli.exit]
+}
+
+process.exitCode = await main(process.argv.slice(2)).catch(report);

@@ -1,0 +1,40 @@
+// Prints a run of verdicts in the form that was asked for.
+import { toJson, toJunit, toMarkdown } from "../conformance/report.ts";
+import { summarise, type Verdict } from "../conformance/verdict.ts";
+import { styleFor } from "./style.ts";
+import { failures, table, verdictLine } from "./table.ts";
+import { UsageError } from "./usage.ts";
+
+const documents = { json: toJson, junit: toJunit, markdown: toMarkdown } as const;
+export type DocumentKind = keyof typeof documents;
+
+export const DOCUMENT_OPTIONS = {
+  json: { type: "boolean" },
+  junit: { type: "boolean" },
+  markdown: { type: "boolean" },
+} as const;
+
+export function documentKind(
+  values: { readonly [K in DocumentKind]?: boolean | undefined },
+): DocumentKind | null {
+  const [kind = null, more] = (Object.keys(documents) as DocumentKind[]).filter((key) => values[key]);
+  if (more) throw new UsageError(`--${kind} and --${more} both write the one document on stdout: give one`);
+  return kind;
+}
+
+/** A document on stdout and nothing else, or the table. */
+export function print(verdicts: readonly Verdict[], kind: DocumentKind | null, title: string): void {
+  if (kind) {
+    process.stdout.write(`${documents[kind](verdicts)}\n`);
+    return;
+  }
+  const style = styleFor(process.stdout);
+  const parts = [
+    style.strong(title),
+    table(verdicts, style),
+    failures(verdicts, style),
+    verdictLine(verdicts, style),
+  ];
+  process.stdout.write(`${parts.filter(Boolean).join("\n\n")}\n`);
+  if (summarise(verdicts).cases === 0) process.stdout.write("no case was found\n");
+}

@@ -1,0 +1,137 @@
+// Runs this implementation on one golden case and compares.
+
+import type { GoldenCase } from "../io/cases.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { type KernelReport, type ReplayOptions, replay } from "../kernels/replay.ts";
+import { loadStateDict } from "../nn/state-dict.ts";
+import { RuleError } from "../tensor/errors.ts";
+import { mul, total } from "../tensor/functions.ts";
+import { gradientOf, gradients } from "../tensor/gradients.ts";
+import type { Precision } from "../tensor/precision.ts";
+import type { Program } from "../tensor/program.ts";
+import { record } from "../tensor/record.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { judge, judgeRaised } from "./judge.ts";
+import { type Input, type Subject, subjectOf } from "./subjects.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** A case as a program: outputs and, where the case has them, gradients under their golden names. */
+export interface CaseProgram {
+  readonly program: Program;
+  readonly subject: Subject;
+  readonly inputs: Readonly<Record<string, Input>>;
+}
+
+const COTANGENT = "cotangent";
+
+/** "grads.inputs.x" -> the leaf "inputs.x"; "grads.weights.to_q.weight" -> "to_q.weight" */
+const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
+
+/** Builds the model, loads the weights and records the case symbolically. Throws what the model throws. */
+export function programOf(golden: GoldenCase): CaseProgram {
+  const { manifest } = golden;
+  const subject = subjectOf(manifest);
+  loadStateDict(subject.model, golden.weights());
+  const inputs = golden.inputs();
+  const { [COTANGENT]: cotangent, ...call } = inputs;
+  const floats = Object.entries(call).filter(
+    (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
+  );
+  const program = record(
+    () => {
+      const out = subject.forward(renamed(call, manifest.call));
+      if (!(cotangent instanceof Tensor)) return { out };
+      return { out, loss: total(mul(out, cotangent)) };
+    },
+    {
+      model: subject.model,
+      inputs: Object.fromEntries(floats.map(([name, t]) => [`inputs.${name}`, t])),
+      symbolic: true,
+    },
+  );
+  if (manifest.grads.length === 0) return { program, subject, inputs };
+  return { program: gradients(program, "loss", manifest.grads.map(leafOf)), subject, inputs };
+}
+
+/** Inputs under the names of the forward pass's arguments. */
+const renamed = (
+  inputs: Readonly<Record<string, Input>>,
+  call: Readonly<Record<string, string>>,
+): Record<string, Input> =>
+  Object.fromEntries(
+    Object.entries(call).flatMap(([argument, name]) => {
+      const value = inputs[name];
+      return value === undefined ? [] : [[argument, value] as const];
+    }),
+  );
+
+type Actual = Map<string, Tensor>;
+
+async function compute(
+  golden: GoldenCase,
+  { program }: CaseProgram,
+  backend: Backend,
+  options: ReplayOptions,
+): Promise<{ actual: Actual; kernels: KernelReport }> {
+  const { outputs, taps, kernels } = await replay(program, backend, options);
+  const actual: Actual = new Map();
+  if (outputs.out) actual.set("outputs.out", outputs.out);
+  for (const name of golden.manifest.grads) {
+    const g = outputs[gradientOf(leafOf(name))];
+    if (g) actual.set(`grads.${name}`, g);
+  }
+  for (const [name, t] of Object.entries(taps)) actual.set(`taps.${name}`, t);
+  return { actual, kernels };
+}
+
+/** The taps that both sides know. */
+const tapsOf = (golden: GoldenCase, { program }: CaseProgram): string[] =>
+  golden.manifest.taps.filter((name) => name in program.taps);
+
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number) => void) | undefined;
+  /** Receives what was computed. */
+  readonly onActual?: ((golden: GoldenCase, actual: ReadonlyMap<string, Tensor>) => void) | undefined;
+}
+
+/**
+ * The verdict on one case. The reference backend is held to the taps as well; a backend with fused kernels is asked for
+ * them only to locate a deviation, because a tap inside a scope keeps it from being fused.
+ */
+export async function checkCase(
+  golden: GoldenCase,
+  backend: Backend,
+  options: CheckOptions = {},
+): Promise<Verdict> {
+  const { id, source, raises } = golden.manifest;
+  const base = { id, module: source.class, precision: backend.precision };
+  const nothing = { ...base, rows: 0, worst: null, firstDivergence: null, kernels: null };
+  try {
+    const recorded = programOf(golden);
+    if (raises) return { ...base, ...judgeRaised(raises, null) };
+    const fused = Object.keys(backend.scopes).length > 0;
+    const taps = tapsOf(golden, recorded);
+    const { signal, onProgress } = options;
+    const first = await compute(golden, recorded, backend, { signal, onProgress, taps: fused ? [] : taps });
+    options.onActual?.(golden, first.actual);
+    const verdict = judge(golden, first.actual, backend.precision, { taps: !fused });
+    if (verdict.status === "passed" || !fused) return { ...base, ...verdict, kernels: first.kernels };
+    const second = await compute(golden, recorded, backend, { signal, taps });
+    const located = judge(golden, new Map([...second.actual, ...first.actual]), backend.precision, {
+      taps: true,
+    });
+    return { ...base, ...located, kernels: first.kernels };
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    if (raises && error instanceof RuleError) return { ...base, ...judgeRaised(raises, error) };
+    return {
+      ...nothing,
+      status: "errored",
+      error: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+    };
+  }
+}
+
+/** Precisions that a check runs when none is asked for. */
+export const DEFAULT_PRECISIONS: readonly Precision[] = ["float64", "float32"];

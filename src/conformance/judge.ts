@@ -1,0 +1,65 @@
+// Compares what was computed for a case with what is expected of it.
+
+import type { GoldenCase, Raises } from "../io/cases.ts";
+import type { RuleError } from "../tensor/errors.ts";
+import type { Precision } from "../tensor/precision.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type Comparison, compare, compareProbes, toleranceFor } from "./compare.ts";
+import { type Verdict, worstOf } from "./verdict.ts";
+
+type Judgement = Pick<Verdict, "status" | "rows" | "worst" | "firstDivergence" | "error" | "kernels">;
+
+const rowsOf = (t: Tensor): number => t.size / Math.max(1, t.shape.at(-1) ?? 1);
+
+/** Names in order of execution: taps, then outputs, then gradients. */
+function namesOf({ manifest }: GoldenCase, taps: boolean): string[] {
+  return [
+    ...(taps ? manifest.taps.map((name) => `taps.${name}`) : []),
+    ...manifest.outputs.map((name) => `outputs.${name}`),
+    ...manifest.grads.map((name) => `grads.${name}`),
+  ];
+}
+
+/** `taps`: do the taps count, or only locate? */
+export function judge(
+  golden: GoldenCase,
+  actual: ReadonlyMap<string, Tensor>,
+  precision: Precision,
+  { taps }: { taps: boolean },
+): Judgement {
+  const { manifest } = golden;
+  const { K, noise } = manifest.tolerance;
+  const tolerance = (name: string) => toleranceFor(name, precision, K, noise[name] ?? 0);
+  if (manifest.full) {
+    const comparison = compareProbes(actual.get("outputs.out"), golden.probes(), tolerance("probes.out"));
+    return verdict([comparison], golden.probes().index.length);
+  }
+  let rows = 0;
+  const comparisons = namesOf(golden, taps).map((name) => {
+    const expected = golden.expected(name);
+    rows += rowsOf(expected);
+    return compare(name, actual.get(name), expected, tolerance(name));
+  });
+  return verdict(comparisons, rows);
+}
+
+function verdict(comparisons: readonly Comparison[], rows: number): Judgement {
+  const firstDivergence = comparisons.find((c) => !c.passed) ?? null;
+  const status = firstDivergence ? "failed" : "passed";
+  return { status, rows, worst: worstOf(comparisons), firstDivergence, error: null, kernels: null };
+}
+
+/** A case in which the release throws: we must refuse for the same reason, and say what the release says. */
+export function judgeRaised({ type, message }: Raises, error: RuleError | null): Judgement {
+  const expected = `${type}: ${message}`;
+  const passed = error?.upstream === expected; // [compare.raises]
+  const why = error ? `raised as "${error.upstream ?? error.message}"` : "nothing was raised";
+  return {
+    status: passed ? "passed" : "failed",
+    rows: 1,
+    worst: null,
+    firstDivergence: null,
+    error: passed ? null : `${why}, but the release raises "${expected}"`,
+    kernels: null,
+  };
+}

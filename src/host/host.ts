@@ -1,0 +1,49 @@
+// What the rest of the package may ask of the machine it runs on. Two files answer, node.ts and browser.ts,
+// with the same exported names; package.json "imports" chooses one as #host. [io.same-host]
+import { LoadError } from "../tensor/errors.ts";
+
+/** Bytes that are read a range at a time, so that opening a file of any size costs nothing. */
+export interface ByteSource {
+  readonly size: number;
+  /** The bytes from `from` up to, not including, `to`. They are a copy and belong to the caller. */
+  read(from: number, to: number): Uint8Array;
+  /** Lets go of what is held open. Reading again afterwards is allowed. */
+  close(): void;
+}
+
+export interface Host {
+  /** A file, to be read lazily. */
+  openFile(path: string): ByteSource;
+  fromBytes(bytes: Uint8Array | ArrayBuffer): ByteSource;
+  kindOf(path: string): "file" | "folder" | "nothing";
+  /** Every file below a folder, sorted, as paths that begin with the folder's. */
+  listFiles(folder: string): string[];
+  /** The whole file is there afterwards, or nothing has changed. */
+  writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void;
+  /** Milliseconds, for measuring. */
+  now(): number;
+}
+
+/** One door for every range, so that no offset from a file reaches memory or the disk unchecked. */
+export function checkRange(from: number, to: number, size: number): void {
+  const sound =
+    Number.isSafeInteger(from) && Number.isSafeInteger(to) && 0 <= from && from <= to && to <= size;
+  if (!sound)
+    throw new LoadError(`bytes ${from} to ${to} do not lie within the ${size} there are  [io.range]`);
+}
+
+export function fromBytes(bytes: Uint8Array | ArrayBuffer): ByteSource {
+  const all = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+  return {
+    size: all.length,
+    read(from, to) {
+      checkRange(from, to, all.length);
+      return Uint8Array.prototype.slice.call(all, from, to); // a Buffer's own slice would share the memory
+    },
+    close() {},
+  };
+}
+
+/** Sorted by code unit, the same on every machine (a locale's order is not). */
+export const sorted = (paths: Iterable<string>): string[] =>
+  [...paths].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
