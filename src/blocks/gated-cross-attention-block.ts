@@ -23,12 +23,12 @@ export class GatedCrossAttentionBlock {
   readonly options: { readonly emptyRowFeedForward: "run" | "skip" };
 
   constructor(options: GatedCrossAttentionBlockOptions) {
-    const { dim, ffMult = 4, emptyRowFeedForward = "run" } = options;
+    const { ffMult = 4, emptyRowFeedForward = "run", ...attn } = options;
     this.options = { emptyRowFeedForward };
-    this.attn = new MaskedCrossAttention(options);
+    this.attn = new MaskedCrossAttention(attn);
     this.attn_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
-    this.ff = new FeedForward({ dim, mult: ffMult });
-    this.ff_gate = new Parameter("1", [1], constant(0));
+    this.ff = new FeedForward({ dim: attn.dim, mult: ffMult });
+    this.ff_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
   }
 
   forward(

@@ -5,9 +5,10 @@ import { mediaMask, silentRows } from "../masks/media-mask.ts";
 import { type AttentionMask, attention } from "../nn/attention.ts";
 import { LayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
+import { nothingElse } from "../nn/options.ts";
 import { rearrange, repeat, unbind } from "../tensor/arrange.ts";
 import { scale } from "../tensor/functions.ts";
-import { shapes } from "../tensor/pattern.ts";
+import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import type { HeadOptions } from "./perceiver-attention.ts";
@@ -28,8 +29,17 @@ export class MaskedCrossAttention {
   readonly options: { readonly heads: number; readonly dimHead: number; readonly convention: Convention };
 
   constructor(options: MaskedCrossAttentionOptions) {
-    const { dim, dimMedia = dim, dimHead = 64, heads = 8, onlyAttendImmediateMedia = true } = options;
-    const { convention = conventions[onlyAttendImmediateMedia ? "immediate" : "all-previous"] } = options;
+    const {
+      dim,
+      dimMedia = dim,
+      dimHead = 64,
+      heads = 8,
+      onlyAttendImmediateMedia = true,
+      ...more
+    } = options;
+    const { convention = conventions[onlyAttendImmediateMedia ? "immediate" : "all-previous"], ...rest } =
+      more;
+    nothingElse("MaskedCrossAttention", rest);
     this.options = { heads, dimHead, convention };
     this.norm = new LayerNorm(dim);
     this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, { bias: false });
@@ -43,12 +53,17 @@ export class MaskedCrossAttention {
     media: Tensor<"b m r e">,
     { mediaLocations = null }: { mediaLocations?: Bool<"b l"> | null } = {},
   ): Tensor<"b l d"> {
-    const { m, r } = shapes("MaskedCrossAttention", { x: [x, "b l d"], media: [media, "b m r e"] });
+    const { m, r } = shapes("MaskedCrossAttention", {
+      x: [x, "b l d"],
+      media: [media, "b m r e"],
+      norm: [this.norm.weight, "d"],
+      to_kv: [named("o e", this.to_kv.weight), "o e"],
+    });
     const { heads: h, dimHead } = this.options;
 
-    const q = rearrange("b l (h k) -> b h l k", this.to_q.forward(this.norm.forward(x)), { h });
+    const q = rearrange("b l (h k) -> b h l k", this.to_q.forward(this.norm.forward(x)), { h }); // [xattn.norm]
     const [k, v] = unbind(
-      rearrange("b m r (n h k) -> n b h (m r) k", this.to_kv.forward(media), { n: 2, h }),
+      rearrange("b m r (n h k) -> n b h (m r) k", this.to_kv.forward(media), { n: 2, h }), // [xattn.keys]
     );
     const mask = mediaLocations ? this.#mask(x, mediaLocations, { m, r }) : EVERYTHING;
 
@@ -69,7 +84,7 @@ export class MaskedCrossAttention {
         silent.data.map((row) => 1 - row),
       );
     return {
-      mayAttend: repeat("b l m -> b h l (m r)", new Bool<"b l m">(images.shape, images.data), { h, r }),
+      mayAttend: repeat("b l m -> b h l (m r)", new Bool<"b l m">(images.shape, images.data), { h, r }), // [xattn.mask]
       emptyRow: convention.emptyRow,
       heard: heard && repeat("b l -> b h l s", heard, { h, s: m * r }),
     };

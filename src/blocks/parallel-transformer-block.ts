@@ -5,6 +5,7 @@ import { causal } from "../masks/grid.ts";
 import { attention } from "../nn/attention.ts";
 import { GammaLayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
+import { nothingElse } from "../nn/options.ts";
 import { RotaryEmbedding, rotate } from "../nn/rotary.ts";
 import { halves, rearrange, repeat, split } from "../tensor/arrange.ts";
 import { add, mul, scale, sigmoid } from "../tensor/functions.ts";
@@ -19,7 +20,7 @@ const silu = <A extends string>(x: Tensor<A>): Tensor<A> => mul(x, sigmoid(x));
 export class SwiGLU {
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     const [value, gate] = halves(x); // [swiglu.order]
-    return mul(silu(gate), value);
+    return mul(silu(gate), value); // [swiglu.silu]
   }
 }
 
@@ -49,7 +50,8 @@ export class ParallelTransformerBlock {
   ff_out: SwiGluProjection;
   readonly options: { readonly heads: number; readonly dimHead: number; readonly inner: number };
 
-  constructor({ dim, dimHead = 64, heads = 8, ffMult = 4 }: ParallelTransformerBlockOptions) {
+  constructor({ dim, dimHead = 64, heads = 8, ffMult = 4, ...rest }: ParallelTransformerBlockOptions) {
+    nothingElse("ParallelTransformerBlock", rest);
     const inner = dim * ffMult;
     this.options = { heads, dimHead, inner };
     this.norm = new GammaLayerNorm(dim);
@@ -62,11 +64,11 @@ export class ParallelTransformerBlock {
   }
 
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
-    const { b, l: n } = shapes("ParallelTransformerBlock", { x: [x, "b l d"] });
+    const { b, l: n } = shapes("ParallelTransformerBlock", { x: [x, "b l d"], norm: [this.norm.gamma, "d"] });
     const { heads: h, dimHead, inner } = this.options;
 
     const fused = this.fused_attn_ff_proj.forward(this.norm.forward(x));
-    const parts = split(fused, { q: h * dimHead, k: dimHead, v: dimHead, ff: 2 * inner });
+    const parts = split(fused, { q: h * dimHead, k: dimHead, v: dimHead, ff: 2 * inner }); // [palm.fused]
     const angles = this.rotary_emb.forward(n);
     const q = rotate(rearrange("b l (h k) -> b h l k", parts.q, { h }), angles); // [palm.rotary]
     const k = repeat("b s k -> b h s k", rotate(named("b s k", parts.k), angles), { h }); // [palm.multi-query]

@@ -3,6 +3,7 @@
 import { attention } from "../nn/attention.ts";
 import { LayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
+import { nothingElse } from "../nn/options.ts";
 import { concat, rearrange, unbind } from "../tensor/arrange.ts";
 import { scale } from "../tensor/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
@@ -24,7 +25,8 @@ export class PerceiverAttention {
   to_out: Linear<"(h k)", "d">;
   readonly options: { readonly heads: number; readonly dimHead: number };
 
-  constructor({ dim, dimHead = 64, heads = 8 }: HeadOptions) {
+  constructor({ dim, dimHead = 64, heads = 8, ...rest }: HeadOptions) {
+    nothingElse("PerceiverAttention", rest);
     this.options = { heads, dimHead };
     this.norm_media = new LayerNorm(dim);
     this.norm_latents = new LayerNorm(dim);
@@ -34,7 +36,12 @@ export class PerceiverAttention {
   }
 
   forward(x: Tensor<"b m s d">, latents: Tensor<"b m r d">): Tensor<"b m r d"> {
-    shapes("PerceiverAttention", { x: [x, "b m s d"], latents: [latents, "b m r d"] });
+    const width = this.norm_latents.weight;
+    shapes("PerceiverAttention", {
+      x: [x, "b m s d"],
+      latents: [latents, "b m r d"],
+      norm_latents: [width, "d"],
+    });
     const { heads: h, dimHead } = this.options;
     const media = this.norm_media.forward(x);
     const queries = this.norm_latents.forward(latents);

@@ -3,6 +3,7 @@
 import { FeedForward } from "../nn/feed-forward.ts";
 import { LayerNorm } from "../nn/layer-norm.ts";
 import { note } from "../nn/note.ts";
+import { nothingElse } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
 import { rearrange, repeat, slice } from "../tensor/arrange.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -24,11 +25,15 @@ export interface PerceiverResamplerOptions extends HeadOptions {
   readonly acceptReadmeCalls?: boolean | undefined;
 }
 
+type MediaLimit = Pick<PerceiverResamplerOptions, "numMediaEmbeds" | "numTimeEmbeds" | "acceptReadmeCalls">;
+
 function mediaLimit({
   numMediaEmbeds,
   numTimeEmbeds,
   acceptReadmeCalls = true,
-}: PerceiverResamplerOptions): number {
+  ...rest
+}: MediaLimit): number {
+  nothingElse("PerceiverResampler", rest);
   if (numTimeEmbeds === undefined) return numMediaEmbeds ?? 4;
   if (!acceptReadmeCalls || numMediaEmbeds !== undefined) {
     throw new RuleError(
@@ -49,9 +54,9 @@ export class PerceiverResampler {
   norm: LayerNorm;
 
   constructor(options: PerceiverResamplerOptions) {
-    const { dim, depth, dimHead, heads, numLatents = 64, ffMult = 4 } = options;
+    const { dim, depth, dimHead, heads, numLatents = 64, ffMult = 4, ...limit } = options;
     this.latents = new Parameter("r d", [numLatents, dim], normal(1));
-    this.media_pos_emb = new Parameter("m 1 d", [mediaLimit(options), 1, dim], normal(1));
+    this.media_pos_emb = new Parameter("m 1 d", [mediaLimit(limit), 1, dim], normal(1));
     this.layers = Array.from({ length: depth }, () => [
       new PerceiverAttention({ dim, dimHead, heads }),
       new FeedForward({ dim, mult: ffMult }),
@@ -70,12 +75,12 @@ export class PerceiverResampler {
     this.#checkLimit(m);
     const media = add(perMedia, expand(slice(this.media_pos_emb, 0, 0, m), perMedia)); // [resampler.media-position]
 
-    let latents = repeat("r d -> b m r d", this.latents, { b, m });
+    let latents = repeat("r d -> b m r d", this.latents, { b, m }); // [resampler.latents]
     for (const [attn, ff] of this.layers) {
       latents = add(attn.forward(media, latents), latents); // [resampler.layers]
       latents = add(ff.forward(latents), latents);
     }
-    return tap(this, "", this.norm.forward(latents));
+    return tap(this, "", this.norm.forward(latents)); // [resampler.norm]
   }
 
   #checkLimit(m: number): void {
@@ -84,7 +89,9 @@ export class PerceiverResampler {
       throw new RuleError(
         `${m} images or videos, but numMediaEmbeds is ${limit}: there is no position embedding for more`,
         "resampler.media-limit",
-        `RuntimeError: The size of tensor a (${m}) must match the size of tensor b (${limit}) at non-singleton dimension 1`,
+        limit === 1 // which the release stretches over any number of images
+          ? null
+          : `RuntimeError: The size of tensor a (${m}) must match the size of tensor b (${limit}) at non-singleton dimension 1`,
       ); // [resampler.media-limit]
     }
   }

@@ -30,7 +30,7 @@ class OutputProjection {
   }
 
   forward(x: Tensor<"b n (h k)">): Tensor<"b n d"> {
-    return this[1].forward(this[0].forward(x));
+    return this[1].forward(this[0].forward(x)); // [vit.dropout]
   }
 }
 
@@ -55,7 +55,7 @@ class SelfAttention {
     const qkv = this.to_qkv.forward(this.norm.forward(x));
     const [q, k, v] = unbind(rearrange("b l (n h k) -> n b h l k", named("b l (n h k)", qkv), { n: 3, h }));
 
-    const everything = { mayAttend: null, emptyRow: "nan", dropout: this.dropout } as const;
+    const everything = { mayAttend: null, emptyRow: "nan", dropout: this.dropout } as const; // [vit.dropout]
     const out = attention(this, scale(q, dimHead ** -0.5), k, v ?? k, everything); // [vit.attend]
     const joined = rearrange("b h n k -> b n (h k)", named("b h n k", out));
     return tap(this, "", this.to_out ? this.to_out.forward(joined) : named("b n d", joined));
@@ -79,8 +79,8 @@ class Mlp {
   }
 
   forward(x: Tensor<"b n d">): Tensor<"b n d"> {
-    const hidden = gelu(this[1].forward(this[0].forward(x)));
-    return this[5].forward(this[4].forward(this[3].forward(hidden)));
+    const hidden = gelu(this[1].forward(this[0].forward(x))); // [vit.mlp]
+    return this[5].forward(this[4].forward(this[3].forward(hidden))); // [vit.dropout]
   }
 }
 
@@ -115,6 +115,6 @@ export class VisionTransformer {
       x = add(attn.forward(x), x); // [vit.layers]
       x = add(ff.forward(x), x);
     }
-    return tap(this, "", this.norm.forward(x));
+    return tap(this, "", this.norm.forward(x)); // [vit.norm]
   }
 }

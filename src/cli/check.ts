@@ -84,7 +84,7 @@ async function runAll(
   const verdicts: Verdict[] = [];
   const total = folders.length * backends.length;
   const onActual = (golden: GoldenCase, actual: ReadonlyMap<string, Tensor>) => {
-    if (out !== undefined) writeActual(out, golden.manifest.id, actual);
+    if (out !== undefined) writeActual(out, golden.manifest.id, actual, { floats: "F64" });
   };
   for (const backend of backends) {
     for (const folder of folders) {

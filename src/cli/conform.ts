@@ -2,7 +2,10 @@
 import { judge } from "../conformance/judge.ts";
 import { exitCode, summarise, type Verdict } from "../conformance/verdict.ts";
 import { findCases, readActual, readCase } from "../io/cases.ts";
+import { isFloat } from "../io/dtypes.ts";
+import type { SafetensorsFile } from "../io/safetensors.ts";
 import type { Precision } from "../tensor/precision.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { oneOf, readArguments } from "./arguments.ts";
 import { PRECISIONS } from "./check.ts";
 import { defaultCases } from "./default-cases.ts";
@@ -34,7 +37,7 @@ function judgeFolder(
       id,
       module,
       precision,
-      ...judge(golden, readActual(actualRoot, id), precision, { taps: false }),
+      ...judge(golden, floatsOf(readActual(actualRoot, id)), precision, { taps: false }),
     };
   } catch (error) {
     return {
@@ -46,6 +49,10 @@ function judgeFolder(
     };
   }
 }
+
+/** The tensors of floats that a file holds. */
+const floatsOf = (file: SafetensorsFile): Map<string, Tensor> =>
+  new Map(file.keys.filter((key) => isFloat(file.info(key).dtype)).map((key) => [key, file.tensor(key)]));
 
 export async function conform(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);

@@ -1,4 +1,5 @@
 // The table of `check` and `conform`: one line per module.
+import { stripVTControlCharacters } from "node:util";
 import { describe, figure } from "../conformance/report.ts";
 import { byCase, share, summarise, type Verdict, worstOf } from "../conformance/verdict.ts";
 import type { Precision } from "../tensor/precision.ts";
@@ -18,7 +19,7 @@ function tightest(verdicts: readonly Verdict[], style: Style): string {
   return share(worst) > 1 ? style.bad(text) : text;
 }
 
-const visible = (text: string): number => text.replace(/\u001b\[\d+m/g, "").length; // biome-ignore lint/suspicious/noControlCharactersInRegex: colours
+const visible = (text: string): number => stripVTControlCharacters(text).length;
 
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const width = (column: number) => Math.max(...rows.map((row) => visible(row[column] ?? "")));

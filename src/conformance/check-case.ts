@@ -1,6 +1,7 @@
 // Runs this implementation on one golden case and compares.
 
 import type { GoldenCase } from "../io/cases.ts";
+import type { Stored } from "../io/safetensors.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { type KernelReport, type ReplayOptions, replay } from "../kernels/replay.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
@@ -10,7 +11,7 @@ import { gradientOf, gradients } from "../tensor/gradients.ts";
 import type { Precision } from "../tensor/precision.ts";
 import type { Program } from "../tensor/program.ts";
 import { record } from "../tensor/record.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { Int, Tensor } from "../tensor/tensor.ts";
 import { judge, judgeRaised } from "./judge.ts";
 import { type Input, type Subject, subjectOf } from "./subjects.ts";
 import type { Verdict } from "./verdict.ts";
@@ -31,15 +32,13 @@ const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
 export function programOf(golden: GoldenCase): CaseProgram {
   const { manifest } = golden;
   const subject = subjectOf(manifest);
-  loadStateDict(subject.model, golden.weights());
-  const inputs = golden.inputs();
-  const { [COTANGENT]: cotangent, ...call } = inputs;
-  const floats = Object.entries(call).filter(
-    (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
-  );
+  loadStateDict(subject.model, golden.weights);
+  const { [COTANGENT]: cotangent, ...given } = Object.fromEntries(golden.inputs);
+  const inputs = argumentsOf(given, manifest.call);
+  const floats = Object.entries(given).filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor);
   const program = record(
     () => {
-      const out = subject.forward(renamed(call, manifest.call));
+      const out = subject.forward(inputs);
       if (!(cotangent instanceof Tensor)) return { out };
       return { out, loss: total(mul(out, cotangent)) };
     },
@@ -53,17 +52,19 @@ export function programOf(golden: GoldenCase): CaseProgram {
   return { program: gradients(program, "loss", manifest.grads.map(leafOf)), subject, inputs };
 }
 
-/** Inputs under the names of the forward pass's arguments. */
-const renamed = (
-  inputs: Readonly<Record<string, Input>>,
-  call: Readonly<Record<string, string>>,
-): Record<string, Input> =>
-  Object.fromEntries(
-    Object.entries(call).flatMap(([argument, name]) => {
-      const value = inputs[name];
-      return value === undefined ? [] : [[argument, value] as const];
-    }),
-  );
+/** Inputs under the names of the forward pass's arguments; an integer without axes is a number. */
+function argumentsOf(
+  inputs: Readonly<Record<string, Stored>>,
+  call: ReadonlyMap<string, string>,
+): Record<string, Input> {
+  const named = [...call].flatMap(([argument, name]): [string, Input][] => {
+    const value = inputs[name];
+    if (value === undefined) return [];
+    const scalar = value instanceof Int && value.shape.length === 0;
+    return [[argument, scalar ? (value.flat()[0] ?? 0) : value]];
+  });
+  return Object.fromEntries(named);
+}
 
 type Actual = Map<string, Tensor>;
 

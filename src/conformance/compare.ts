@@ -106,19 +106,22 @@ export function toleranceFor(name: string, precision: Precision, k: number, nois
   return k * noise * COARSER[precision]; // [compare.noise]
 }
 
-/** Full size: 256 elements, sum and norm stand for the whole tensor (golden/FORMAT.md §6, Probes). */
-export function compareProbes(
-  actual: Tensor | undefined,
-  probes: {
-    readonly index: ArrayLike<number>;
-    readonly value: ArrayLike<number>;
-    readonly sum: number;
-    readonly norm: number;
-  },
-  tolerance: number,
-): Comparison {
+/** What stands for a tensor of full size: 256 of its elements, the sum of all and their norm. */
+export interface Probes {
+  readonly shape: Shape | null;
+  readonly index: ArrayLike<number>;
+  readonly value: ArrayLike<number>;
+  readonly sum: number;
+  readonly norm: number;
+}
+
+/** Full size: golden/FORMAT.md §6, Probes. */
+export function compareProbes(actual: Tensor | undefined, probes: Probes, tolerance: number): Comparison {
   const base = { tensor: "probes.out", tolerance, row: [] };
-  if (!actual) return { ...base, error: Infinity, passed: false, remark: "missing" };
+  if (!actual || (probes.shape && actual.shape.join(" ") !== probes.shape.join(" "))) {
+    const remark = actual ? `shape [${actual.shape.join(" ")}]` : "missing";
+    return { ...base, error: Infinity, passed: false, remark };
+  }
   const x = flat(actual.data);
   let [sum, squares] = [0, 0];
   for (const value of x) {

@@ -1,10 +1,11 @@
 // Compares what was computed for a case with what is expected of it.
 
-import type { GoldenCase, Raises } from "../io/cases.ts";
-import type { RuleError } from "../tensor/errors.ts";
+import type { GoldenCase } from "../io/cases.ts";
+import type { Raises } from "../io/manifest.ts";
+import { LoadError, type RuleError } from "../tensor/errors.ts";
 import type { Precision } from "../tensor/precision.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import { type Comparison, compare, compareProbes, toleranceFor } from "./compare.ts";
+import { flat, Int, Tensor } from "../tensor/tensor.ts";
+import { type Comparison, compare, compareProbes, type Probes, toleranceFor } from "./compare.ts";
 import { type Verdict, worstOf } from "./verdict.ts";
 
 type Judgement = Pick<Verdict, "status" | "rows" | "worst" | "firstDivergence" | "error" | "kernels">;
@@ -28,19 +29,42 @@ export function judge(
   { taps }: { taps: boolean },
 ): Judgement {
   const { manifest } = golden;
-  const { K, noise } = manifest.tolerance;
-  const tolerance = (name: string) => toleranceFor(name, precision, K, noise[name] ?? 0);
+  const { K = 1, noise = new Map<string, number>() } = manifest.tolerance ?? {};
+  const tolerance = (name: string) => toleranceFor(name, precision, K, noise.get(name) ?? 0);
   if (manifest.full) {
-    const comparison = compareProbes(actual.get("outputs.out"), golden.probes(), tolerance("probes.out"));
-    return verdict([comparison], golden.probes().index.length);
+    const probes = probesOf(golden);
+    return verdict(
+      [compareProbes(actual.get("outputs.out"), probes, tolerance("probes.out"))],
+      probes.index.length,
+    );
   }
   let rows = 0;
   const comparisons = namesOf(golden, taps).map((name) => {
-    const expected = golden.expected(name);
+    const expected = expectedOf(golden, name);
     rows += rowsOf(expected);
     return compare(name, actual.get(name), expected, tolerance(name));
   });
   return verdict(comparisons, rows);
+}
+
+function expectedOf({ expected, folder }: GoldenCase, name: string): Tensor {
+  const t = expected.get(name);
+  if (t instanceof Tensor) return t;
+  throw new LoadError(`${folder}: there is no expected tensor "${name}"`);
+}
+
+function probesOf(golden: GoldenCase): Probes {
+  const index = golden.expected.get("probes.out.index");
+  if (!(index instanceof Int))
+    throw new LoadError(`${golden.folder}: the positions of the probes are missing`);
+  const numbers = (part: string) => flat(expectedOf(golden, `probes.out.${part}`).data);
+  return {
+    shape: golden.manifest.probed.get("out") ?? null,
+    index: index.flat(),
+    value: numbers("value"),
+    sum: numbers("sum")[0] ?? NaN,
+    norm: numbers("norm")[0] ?? NaN,
+  };
 }
 
 function verdict(comparisons: readonly Comparison[], rows: number): Judgement {

@@ -10,6 +10,7 @@ import { setTraining } from "../nn/dropout.ts";
 import { Embedding } from "../nn/embedding.ts";
 import { GammaLayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
+import { nothingElse } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
 import { parameterNames } from "../nn/state-dict.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -18,7 +19,7 @@ import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/record.ts";
 import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
 import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
-import { type FlamingoBehaviour, type ProfileName, profiles } from "./profiles.ts";
+import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
 
 export interface FlamingoPaLMOptions extends HeadOptions {
   readonly numTokens: number;
@@ -77,15 +78,13 @@ export class FlamingoPaLM {
   readonly options: { readonly mediaTokenId: number; readonly behaviour: FlamingoBehaviour };
 
   constructor(options: FlamingoPaLMOptions) {
-    const { dim, dimHead, heads, depth, numTokens, ffMult, mediaTokenId = 3, crossAttnEvery = 3 } = options;
-    const {
-      imgEncoder = null,
-      perceiverNumLatents = 64,
-      perceiverDepth = 2,
-      maxVideoFrames = null,
-    } = options;
-    const { onlyAttendImmediateMedia = true, profile = "flamboyance" } = options;
-    const behaviour = { ...profiles[profile], ...options.behaviour };
+    const { dim, dimHead, heads, ...language } = options;
+    const { depth, numTokens, ffMult, mediaTokenId = 3, crossAttnEvery = 3, ...vision } = language;
+    const { imgEncoder = null, perceiverNumLatents = 64, perceiverDepth = 2, ...more } = vision;
+    const { maxVideoFrames = null, onlyAttendImmediateMedia = true, ...rules } = more;
+    const { profile = "flamboyance", behaviour: changes, ...rest } = rules;
+    nothingElse("FlamingoPaLM", rest);
+    const behaviour = behaviourOf(profile, changes);
     this.options = { mediaTokenId, behaviour };
     if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
       throw new RuleError(

@@ -2,6 +2,7 @@
 // features for each image or video.
 
 import { note } from "../nn/note.ts";
+import { nothingElse } from "../nn/options.ts";
 import { rearrange, repeat, slice } from "../tensor/arrange.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { add, detach } from "../tensor/functions.ts";
@@ -25,7 +26,8 @@ export interface Media {
 /** At most one kind of media, by the rules of the profile. */
 export function chooseMedia(given: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
   if (given instanceof Tensor) return byPosition(given, behaviour);
-  const { images, videos, embeds } = given;
+  const { images, videos, embeds, ...rest } = given;
+  nothingElse("FlamingoPaLM.forward", rest);
   if (embeds && !images && behaviour.embeds === "refuse") {
     throw new RuleError(
       "the release cannot be given embeddings, although its README says so",
@@ -89,7 +91,7 @@ function encode({ img_encoder }: Encoders, images: Tensor<"b c h w">): Tensor<"b
       "AssertionError: img_encoder must be passed in for automatic image encoding",
     );
   }
-  return detach(img_encoder.forward(images));
+  return detach(img_encoder.forward(images)); // [flamingo.encode]
 }
 
 function embedImages(owner: Encoders, images: Tensor<"b m c h w">): Tensor<"b m s d"> {

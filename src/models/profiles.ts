@@ -1,6 +1,7 @@
 // A profile is the behaviour of one released package, as data: every point where it differs from the default is a named
 // option with a rule of its own.
 import { type Convention, conventions } from "../masks/convention.ts";
+import { RuleError } from "../tensor/errors.ts";
 
 export interface FlamingoBehaviour {
   /** Which token sees which image, for onlyAttendImmediateMedia and without it. [mask.empty-row] */
@@ -46,3 +47,12 @@ export const profiles = {
 } as const satisfies Record<string, FlamingoBehaviour>;
 
 export type ProfileName = keyof typeof profiles;
+
+/** A profile's behaviour, with single fields changed. */
+export function behaviourOf(name: ProfileName, changes: Partial<FlamingoBehaviour> = {}): FlamingoBehaviour {
+  if (!Object.hasOwn(profiles, name)) {
+    const known = Object.keys(profiles).join(", ");
+    throw new RuleError(`no profile is called "${name}"; there are ${known}`, "flamingo.profile"); // [flamingo.profile]
+  }
+  return { ...profiles[name], ...changes }; // [flamingo.profile]
+}

@@ -4,9 +4,10 @@ import { VisionTransformer } from "../blocks/vision-transformer.ts";
 import { Dropout } from "../nn/dropout.ts";
 import { LayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
+import { nothingElse } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
 import { concat, rearrange, repeat, slice, sum } from "../tensor/arrange.ts";
-import { ShapeError } from "../tensor/errors.ts";
+import { RuleError, ShapeError } from "../tensor/errors.ts";
 import { add, detach, expand, scale } from "../tensor/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/record.ts";
@@ -50,7 +51,7 @@ class PatchEmbedding {
     const [p, q] = this.patch;
     const cells = rearrange("b c (y p) (x q) -> b (y x) (p q c)", named("b c (y p) (x q)", image), { p, q }); // [vit.patches]
     const patches = named("b n (p q c)", cells);
-    return tap(this, "", this[3].forward(this[2].forward(this[1].forward(patches))));
+    return tap(this, "", this[3].forward(this[2].forward(this[1].forward(patches)))); // [vit.patch-embedding]
   }
 }
 
@@ -62,7 +63,11 @@ export class ViT {
   transformer: VisionTransformer;
   /** null where numClasses is 0: the embeddings are the output. */
   mlp_head: Linear<"d", "o"> | null;
-  readonly options: { readonly pool: "cls" | "mean"; readonly image: readonly [number, number] };
+  readonly options: {
+    readonly pool: "cls" | "mean";
+    readonly channels: number;
+    readonly image: readonly [height: number, width: number];
+  };
 
   constructor(options: ViTOptions) {
     const {
@@ -73,28 +78,47 @@ export class ViT {
       dimHead = 64,
       dropout = 0,
       embDropout = 0,
+      imageSize,
+      patchSize,
+      depth,
+      heads,
+      mlpDim,
+      ...rest
     } = options;
-    const [image, patch] = [pair(options.imageSize), pair(options.patchSize)];
+    nothingElse("ViT", rest);
+    const [image, patch] = [pair(imageSize), pair(patchSize)];
+    if (pool !== "cls" && pool !== "mean") {
+      throw new RuleError(
+        `pool is "cls" or "mean", not "${String(pool)}"`,
+        "vit.pool",
+        "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
+      ); // [vit.pool]
+    }
     if (image[0] % patch[0] !== 0 || image[1] % patch[1] !== 0) {
-      throw new ShapeError(`an image of ${image.join("×")} is not made of patches of ${patch.join("×")}`);
+      throw new ShapeError(
+        `in ViT: an image of ${image.join("×")} is not made of patches of ${patch.join("×")}  [vit.patches]`,
+      ); // [vit.patches]
     }
     const tokens = pool === "cls" ? 1 : 0;
     const patches = (image[0] / patch[0]) * (image[1] / patch[1]);
-    this.options = { pool, image };
+    this.options = { pool, channels, image };
     this.cls_token = new Parameter("t d", [tokens, dim], normal(1));
     this.pos_embedding = new Parameter("n d", [patches + tokens, dim], normal(1));
     this.to_patch_embedding = new PatchEmbedding(patch, channels, dim);
     this.dropout = new Dropout(embDropout);
-    this.transformer = new VisionTransformer({ ...options, dimHead, dropout });
+    this.transformer = new VisionTransformer({ dim, depth, heads, mlpDim, dimHead, dropout });
     this.mlp_head = numClasses > 0 ? new Linear("d -> o", dim, numClasses) : null;
   }
 
   /** What an image encoder is used for: the transformer's output, class token included. */
   embed(image: Tensor<"b c h w">): Tensor<"b n d"> {
-    const { b, h, w } = shapes("ViT", { image: [image, "b c h w"] });
-    const [height, width] = this.options.image;
-    if (h > height || w > width)
-      throw new ShapeError(`in ViT: the image is ${h}×${w}, the model is for ${height}×${width}`);
+    const { b, c, h, w } = shapes("ViT", { image: [image, "b c h w"] });
+    const { channels, image: largest } = this.options;
+    const [height, width] = largest;
+    if (c !== channels || h > height || w > width) {
+      const [given, known] = [[c, h, w].join("×"), [channels, height, width].join("×")];
+      throw new ShapeError(`in ViT: the image is ${given}, the model is for ${known}  [vit.size]`); // [vit.size]
+    }
     const patches = this.to_patch_embedding.forward(image);
     const cls = repeat("t d -> b t d", this.cls_token, { b });
     const tokens = concat("b t d, b p d -> b n d", cls, named("b p d", patches)); // [vit.class-token]
@@ -105,7 +129,7 @@ export class ViT {
   /** Class scores. */
   forward(image: Tensor<"b c h w">): Tensor<"b o"> | Tensor<"b n d"> {
     const tokens = this.embed(image);
-    if (!this.mlp_head) return tokens;
+    if (!this.mlp_head) return tokens; // [vit.no-classes]
     const n = tokens.shape[1] ?? 1;
     const pooled =
       this.options.pool === "mean"

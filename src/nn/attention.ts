@@ -35,11 +35,11 @@ export function attention<Q extends string, S extends string>(
     const attn = tap(owner, "attn", dropout ? dropout.forward(audible) : audible);
     return tap(owner, "out", einsum("... l s, ... s k -> ... l k", attn, v)); // [attention.values]
   };
-  if (dropout?.generator) return definition({ q, k, v });
+  if (dropout?.generator) return definition({ q, k, v }); // [attention.dropout]
   return scope("attention", { q, k, v }, { mayAttend, emptyRow, heard }, definition);
 }
 
 function maskedWeights(owner: object, scores: Tensor, mayAttend: Bool, emptyRow: EmptyRow): Tensor {
-  const masked = tap(owner, "scores.masked", where(mayAttend, scores, -Infinity));
+  const masked = tap(owner, "scores.masked", where(mayAttend, scores, -Infinity)); // [attention.masked]
   return maskedSoftmax(masked, mayAttend, { emptyRow });
 }

@@ -20,6 +20,6 @@ export class Dropout {
 /** Switches every dropout below `module` on, each with a generator of its own, or off. */
 export function setTraining(module: object, training: { readonly seed: number } | null): void {
   for (const [path, part] of walk(module)) {
-    if (part instanceof Dropout) part.generator = training && generator(training.seed, path);
+    if (part instanceof Dropout) part.generator = training && generator(training.seed, path); // [dropout.generators]
   }
 }

@@ -7,10 +7,10 @@ export class Embedding<D extends string> {
   weight: Parameter<`n ${D}`>;
 
   constructor(axis: D, rows: number, dim: number, { std = 1 }: { std?: number } = {}) {
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std));
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std)); // [embedding.normal]
   }
 
   forward<I extends string>(ids: Int<I>): Tensor<`${I} ${D}`> {
-    return gather(this.weight, ids);
+    return gather(this.weight, ids); // [embedding.rows]
   }
 }

@@ -3,6 +3,7 @@ import { tap } from "../tensor/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { LayerNorm } from "./layer-norm.ts";
 import { Linear } from "./linear.ts";
+import { nothingElse } from "./options.ts";
 
 /** FFW(x) = W₂ gelu(W₁ norm(x)), without biases; a torch Sequential whose slot 2 (the GELU) has no parameters. */
 export class FeedForward {
@@ -10,8 +11,9 @@ export class FeedForward {
   readonly 1: Linear<"d", "f">;
   readonly 3: Linear<"f", "d">;
 
-  constructor({ dim, mult = 4 }: { dim: number; mult?: number }) {
-    const inner = Math.trunc(dim * mult);
+  constructor({ dim, mult = 4, ...rest }: { dim: number; mult?: number }) {
+    nothingElse("FeedForward", rest);
+    const inner = Math.trunc(dim * mult); // [feed-forward.inner]
     this[0] = new LayerNorm(dim);
     this[1] = new Linear("d -> f", dim, inner, { bias: false });
     this[3] = new Linear("f -> d", inner, dim, { bias: false });
@@ -19,6 +21,6 @@ export class FeedForward {
 
   forward<P extends string>(x: Tensor<`${P} d`>): Tensor<`${P} d`> {
     const { 0: norm, 1: up, 3: down } = this;
-    return tap(this, "", down.forward(gelu(up.forward(norm.forward(x)))));
+    return tap(this, "", down.forward(gelu(up.forward(norm.forward(x))))); // [feed-forward.order]
   }
 }

@@ -32,7 +32,7 @@ export class LayerNorm {
 
 /** PaLM's layer norm: γ is learned, β is a buffer of zeros. */
 export class GammaLayerNorm {
-  static readonly buffers: readonly string[] = ["beta"];
+  static readonly buffers: readonly string[] = ["beta"]; // [norm.beta]
   gamma: Parameter<"d">;
   beta: Parameter<"d">;
 
@@ -47,5 +47,5 @@ export class GammaLayerNorm {
 }
 
 function affine<A extends string>(x: Tensor<A>, gain: Tensor<"d">, bias: Tensor<"d">): Tensor<A> {
-  return add(mul(normalize(x), expand(gain, x)), expand(bias, x));
+  return add(mul(normalize(x), expand(gain, x)), expand(bias, x)); // [norm.affine]
 }

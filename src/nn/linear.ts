@@ -26,13 +26,13 @@ export class Linear<I extends string, O extends string> {
     out: number,
     { bias = true, tiedTo = null }: LinearOptions = {},
   ) {
-    const bound = 1 / Math.sqrt(dim);
+    const bound = 1 / Math.sqrt(dim); // [linear.uniform]
     this.weight = tiedTo ?? new Parameter("o i", [out, dim], uniform(bound));
     this.bias = bias ? new Parameter("o", [out], uniform(bound)) : null;
   }
 
   forward<P extends string>(x: Tensor<`${P} ${I}`>): Tensor<Then<P, O>> {
-    const y = einsum("... i, o i -> ... o", x, this.weight);
-    return this.bias ? add(y, expand(this.bias, y)) : y;
+    const y = einsum("... i, o i -> ... o", x, this.weight); // [linear.out-in]
+    return this.bias ? add(y, expand(this.bias, y)) : y; // [linear.bias]
   }
 }

@@ -33,13 +33,13 @@ export class Parameter<A extends string = string> extends Tensor<A> {
   constructor(_axes: A, shape: Shape, initial: Initial) {
     const seed = ++unseeded;
     const source = () => Parameter.#drawn(shape, initial, generator(seed));
-    super(shape, source);
+    super(shape, source); // [state.lazy]
     this.initial = initial;
     this.#source = source;
   }
 
   static #drawn(shape: Shape, initial: Initial, from: Generator): View {
-    const out = new Float32Array(sizeOf(shape)); // the sources initialise in float32
+    const out = new Float32Array(sizeOf(shape)); // the sources initialise in float32  [state.float32]
     draw(initial, out, from);
     return view(out, shape);
   }
@@ -57,6 +57,6 @@ export class Parameter<A extends string = string> extends Tensor<A> {
 
   /** Forgets the numbers; the next use makes or reads them again. */
   release(): void {
-    super.assign(this.#source);
+    super.assign(this.#source); // [state.release]
   }
 }

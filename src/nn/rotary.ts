@@ -1,5 +1,6 @@
 // Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2, with dimensions paired by halves.
 import { concatLast, einsum, halves } from "../tensor/arrange.ts";
+import { ShapeError } from "../tensor/errors.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../tensor/functions.ts";
 import { named } from "../tensor/pattern.ts";
 import { tap } from "../tensor/record.ts";
@@ -14,6 +15,8 @@ export class RotaryEmbedding {
   inv_freq: Parameter<"j">;
 
   constructor(dim: number) {
+    if (dim % 2 !== 0)
+      throw new ShapeError(`in RotaryEmbedding: a head ${dim} wide has no two halves  [rotary.halves]`); // [rotary.halves]
     // The sources compute θ in float32, 4.7e-8 away from float64; parameters are drawn in float32, so this agrees.
     this.inv_freq = new Parameter(
       "j",
@@ -23,7 +26,7 @@ export class RotaryEmbedding {
   }
 
   forward(positions: number): Tensor<"l k"> {
-    const angles = einsum("l, j -> l j", arange("l", positions), this.inv_freq);
+    const angles = einsum("l, j -> l j", arange("l", positions), this.inv_freq); // [rotary.angles]
     return tap(this, "", named("l k", concatLast(angles, angles)));
   }
 }
@@ -31,10 +34,10 @@ export class RotaryEmbedding {
 /** (x₁, x₂) -> (−x₂, x₁), by halves of the last axis. */
 function rotateHalf<A extends string>(x: Tensor<A>): Tensor<A> {
   const [first, second] = halves(x);
-  return concatLast(neg(second), first);
+  return concatLast(neg(second), first); // [rotary.halves]
 }
 
 /** x cos mθ + rotateHalf(x) sin mθ: each pair of dimensions is turned by its angle. */
 export function rotate<A extends string>(x: Tensor<A>, angles: Tensor<"l k">): Tensor<A> {
-  return add(mul(x, expand(cos(angles), x)), mul(rotateHalf(x), expand(sin(angles), x)));
+  return add(mul(x, expand(cos(angles), x)), mul(rotateHalf(x), expand(sin(angles), x))); // [rotary.turn]
 }

@@ -19,7 +19,7 @@ export function parameterNames(model: object): string[] {
   const seen = new Set<Tensor>();
   const names: string[] = [];
   for (const [name, t] of stateDict(model)) {
-    if (!seen.has(t) && !buffers.has(t)) names.push(name);
+    if (!seen.has(t) && !buffers.has(t)) names.push(name); // [state.buffers]
     seen.add(t);
   }
   return names;
@@ -32,7 +32,7 @@ export function ties(model: object): Map<string, string> {
   for (const [name, t] of stateDict(model)) {
     const known = first.get(t);
     if (known === undefined) first.set(t, name);
-    else again.set(name, known);
+    else again.set(name, known); // [state.tied]
   }
   return again;
 }
@@ -126,7 +126,7 @@ export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor
 
 function checkEqual(name: string, a: Tensor, b: Tensor): void {
   const [x, y] = [flat(a.data), flat(b.data)];
-  if (x.some((value, i) => value !== y[i]))
+  if (x.some((value, i) => !Object.is(value, y[i]) && value !== y[i]))
     throw new LoadError(`"${name}" is tied, but its two copies differ  [state.strict]`);
 }
 

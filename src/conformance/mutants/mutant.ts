@@ -1,0 +1,58 @@
+// A mutant: a mistake that somebody made, as a rewrite of what we recorded.
+import type { Program } from "../../tensor/program.ts";
+import { rewrite, type Visit } from "../../tensor/rewrite.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Input } from "../subjects.ts";
+
+/** One call of one model, recorded. */
+export interface Context {
+  readonly program: Program;
+  readonly model: object;
+  /** By the names of the forward pass's arguments. */
+  readonly inputs: Readonly<Record<string, Input>>;
+  /** Records the call again while the same modules are wired differently. */
+  readonly record: (call: (forward: () => Tensor) => Tensor) => Program;
+}
+
+export interface Mutant {
+  readonly id: string;
+  /** Row of the table in spec/95-mutants.md. */
+  readonly number: number;
+  readonly title: string;
+  /** Where it happened. */
+  readonly seenIn: string;
+  /** What a case needs to catch it. */
+  readonly needs: string;
+  /** null: nothing in this call that the mistake would touch. */
+  readonly apply: (context: Context) => Program | null;
+  /** A mistake that only a format of this precision shows. */
+  readonly precision?: "float32";
+  /** Where the mistake changes nothing, and why. */
+  readonly equivalent?: {
+    readonly proof: string;
+    readonly where: (context: Context) => boolean;
+  };
+}
+
+/** What stands in for one node. */
+export type Change = readonly [id: number, replacement: (visit: Visit) => Tensor];
+
+/** The mutant that makes these changes; with none of them to make, none. */
+export const changing =
+  (changes: (context: Context) => readonly Change[]) =>
+  (context: Context): Program | null => {
+    const at = new Map(changes(context));
+    return at.size === 0 ? null : rewrite(context.program, (visit) => at.get(visit.id)?.(visit) ?? null);
+  };
+
+/** Runs `f` while a field of an object has another value. */
+export function during<T extends object, K extends keyof T, R>(object: T, key: K, value: T[K], f: () => R): R {
+  const own = Object.getOwnPropertyDescriptor(object, key);
+  Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
+  try {
+    return f();
+  } finally {
+    if (own) Object.defineProperty(object, key, own);
+    else Reflect.deleteProperty(object, key);
+  }
+}

@@ -1,0 +1,92 @@
+// Readers for JSON whose form is known: each takes a value and the place where it stands, and gives it a type or
+// throws a LoadError that names file and field.
+import { LoadError } from "../tensor/errors.ts";
+import type { Shape } from "../tensor/tensor.ts";
+import { isObject, type Json, type JsonObject } from "./json.ts";
+import { quoted } from "./wording.ts";
+
+export interface Place {
+  readonly file: string;
+  /** "inputs.x.shape" */
+  readonly field: string;
+}
+export type Read<T> = (value: Json | undefined, at: Place) => T;
+
+export function refuse(at: Place, problem: string, rule = "case.fields"): LoadError {
+  return new LoadError(`${at.file}: ${quoted(at.field)} ${problem}  [${rule}]`);
+}
+
+/** A reader from a test and a name for what passes it. */
+function reader<T extends Json>(wanted: string, test: (value: Json) => value is T): Read<T> {
+  return (value, at) => {
+    if (value === undefined) throw refuse(at, `is missing; it has to be ${wanted}`); // [case.fields]
+    if (!test(value)) throw refuse(at, `has to be ${wanted}`);
+    return value;
+  };
+}
+
+export const text = reader("a text", (value) => typeof value === "string");
+export const truth = reader("true or false", (value) => typeof value === "boolean");
+export const number = reader("a number", (value): value is number => Number.isFinite(value));
+export const whole = reader("a whole number", (value): value is number => Number.isSafeInteger(value));
+export const object = reader("an object", isObject);
+const array = reader("a list", (value): value is readonly Json[] => Array.isArray(value));
+
+/** A number within bounds, both included. */
+export const between =
+  (read: Read<number>, low: number, high: number): Read<number> =>
+  (value, at) => {
+    const n = read(value, at);
+    if (n < low || n > high) throw refuse(at, `is ${n}; it has to lie between ${low} and ${high}`);
+    return n;
+  };
+export const length = between(whole, 0, Number.MAX_SAFE_INTEGER);
+
+export const oneOf =
+  <T extends string>(...allowed: readonly T[]): Read<T> =>
+  (value, at) => {
+    const found = allowed.find((one) => one === value);
+    if (found === undefined) throw refuse(at, `has to be ${allowed.join(" or ")}`);
+    return found;
+  };
+
+export const list =
+  <T>(read: Read<T>): Read<readonly T[]> =>
+  (value, at) =>
+    array(value, at).map((item, i) => read(item, { ...at, field: `${at.field}[${i}]` }));
+
+export const shape: Read<Shape> = list(length);
+
+const inside = (at: Place, name: string): Place => ({
+  ...at,
+  field: at.field === "" ? name : `${at.field}.${name}`,
+});
+
+/** Any names, one kind of value. */
+export const mapOf =
+  <T>(read: Read<T>): Read<ReadonlyMap<string, T>> =>
+  (value, at) =>
+    new Map(Object.entries(object(value, at)).map(([name, item]) => [name, read(item, inside(at, name))]));
+
+/** Fixed names, each with its own kind. Further members are left alone. */
+export const record =
+  <T extends object>(fields: { readonly [K in keyof T]-?: Read<T[K]> }): Read<T> =>
+  (value, at) => {
+    const given: JsonObject = object(value, at);
+    const read = ([name, field]: [string, unknown]) => [
+      name,
+      (field as Read<unknown>)(given[name], inside(at, name)),
+    ];
+    return Object.fromEntries(Object.entries(fields).map(read));
+  };
+
+/** What is absent is `otherwise`. */
+export const optional =
+  <T, D>(read: Read<T>, otherwise: D): Read<T | D> =>
+  (value, at) =>
+    value === undefined ? otherwise : read(value, at);
+
+export const orNull =
+  <T>(read: Read<T>): Read<T | null> =>
+  (value, at) =>
+    value === null ? null : read(value, at);

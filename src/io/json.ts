@@ -1,0 +1,67 @@
+// JSON from files that nobody vouches for.
+import { LoadError } from "../tensor/errors.ts";
+import { utf8 } from "./wording.ts";
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+/** Made without a prototype, so that a key such as "constructor" or "__proto__" is a key like any other. */
+export interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+export const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Reads a JSON object: UTF-8, at most `depth` levels deep, no key twice. `what` names the text in errors.
+ * The text is scanned once before anything is built from it, and what is built is in proportion to its length.
+ */
+export function parseJson(bytes: Uint8Array, what: string, depth: number): JsonObject {
+  const text = utf8(bytes);
+  if (text === null) throw new LoadError(`${what} is not valid UTF-8; write the file again  [io.json]`);
+  const members = countMembers(text, what, depth);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new LoadError(`${what} is not JSON; write the file again  [io.json]`);
+  }
+  const seen = { members: 0 };
+  const clean = withoutPrototypes(value, seen);
+  if (!isObject(clean)) {
+    throw new LoadError(`${what} is not a JSON object { … }; write the file again  [io.json]`);
+  }
+  if (seen.members !== members) throw new LoadError(`${what} has a key twice; remove one  [io.json]`);
+  return clean;
+}
+
+/** Counts the members `key: value` of all objects, one colon outside strings each, and bounds the nesting. */
+function countMembers(text: string, what: string, depth: number): number {
+  let members = 0;
+  let level = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString) {
+      if (c === BACKSLASH) i++;
+      else if (c === QUOTE) inString = false;
+    } else if (c === QUOTE) inString = true;
+    else if (c === COLON) members++;
+    else if (c === BRACE || c === BRACKET) level++;
+    else if (c === BRACE + 2 || c === BRACKET + 2) level--; // the closing ones
+    if (level > depth) throw new LoadError(`${what} is nested more than ${depth} levels deep  [io.json]`);
+  }
+  return members;
+}
+
+const [QUOTE, BACKSLASH, COLON, BRACE, BRACKET] = [0x22, 0x5c, 0x3a, 0x7b, 0x5b];
+
+function withoutPrototypes(value: unknown, seen: { members: number }): Json {
+  if (Array.isArray(value)) return value.map((item) => withoutPrototypes(item, seen));
+  if (value === null || typeof value !== "object") return value as Json;
+  const clean: Record<string, Json> = Object.create(null);
+  for (const [key, item] of Object.entries(value)) {
+    seen.members++;
+    clean[key] = withoutPrototypes(item, seen);
+  }
+  return clean;
+}

@@ -1,0 +1,32 @@
+// How errors name things that come from files: short, and without anything a terminal would obey.
+import type { Shape } from "../tensor/tensor.ts";
+
+/** A text from a file, in quotes. */
+export function quoted(text: string): string {
+  const short = text.length > 100 ? `${text.slice(0, 100)}…` : text;
+  return JSON.stringify(short); // [io.wording]
+}
+
+/** "[2 3 4]", without end if need be. */
+export const listed = (numbers: readonly number[]): string =>
+  `[${numbers.slice(0, 8).join(" ")}${numbers.length > 8 ? " …" : ""}]`;
+
+/** "[i j]": where the value at a row-major position stands. */
+export function indexOf(position: number, shape: Shape): string {
+  const index: number[] = [];
+  for (let axis = shape.length - 1, rest = position; axis >= 0; axis--) {
+    const n = shape[axis] ?? 1;
+    index.unshift(rest % n);
+    rest = Math.floor(rest / n);
+  }
+  return `[${index.join(" ")}]`;
+}
+
+/** The text of these bytes, or null where they are not UTF-8. */
+export function utf8(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
