@@ -98,7 +98,7 @@ for (const [name, host] of hosts) {
       yield bytes("half");
       throw new RuleError("stop", "x");
     };
-    expect(() => host.writeFile(path, failing())).toThrow("stop");
+    expect(() => host.writeFile(path, failing())).toThrow(new RuleError("stop", "x"));
     expect([text(host, path), host.listFiles(folder)]).toEqual(["new", [path]]);
   });
 }

@@ -7,7 +7,7 @@ import { gpu } from "../src/kernels/gpu/index.ts";
 import { matmul, product } from "../src/kernels/gpu/matmul.ts";
 import { dense, type Matrices, transposed } from "../src/kernels/gpu/matrices.ts";
 import { einsum } from "../src/tensor/einsum.ts";
-import { LoadError, RuleError, ShapeError } from "../src/tensor/errors.ts";
+import { Bug, LoadError, RuleError, ShapeError } from "../src/tensor/errors.ts";
 import type { EmptyRow } from "../src/tensor/ops.ts";
 import { flat, view } from "../src/tensor/tensor.ts";
 
@@ -80,6 +80,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     [3, 1, 257, 1],
     [1, 512, 4, 33],
     [40, 5, 7, 3],
+    [2, 3, 4, 2051],
   ])("[gpu.product] batch %i, %i × %i times %i columns", async (...size) => {
     expect(await errorOf(size, 7)).toBeLessThanOrEqual(1);
   });
@@ -159,29 +160,51 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
 
   test("[gpu.sizes] what does not fit together is refused before gpu.js sees it", async () => {
     const six = numbers(6, 1);
-    const refused = async (call: () => unknown) =>
-      expect(Promise.resolve().then(call)).rejects.toThrow(ShapeError);
-    await refused(() => dense(six, 1, 2, 2));
-    await refused(() => matmul(device, dense(six, 1, 2, 3), dense(six, 1, 2, 3)));
-    await refused(() => matmul(device, dense(six, 2, 1, 3), dense(six.subarray(0, 3), 1, 3, 1)));
-    await refused(() =>
-      matmul(device, { ...dense(six, 1, 2, 3), data: six.subarray(1) }, dense(six, 1, 3, 2)),
-    );
-    await refused(() =>
-      matmul(device, { ...dense(six, 1, 2, 3), starts: Int32Array.of(-1) }, dense(six, 1, 3, 2)),
-    );
-    await refused(() => product(device, six, six, { batch: 1, blocks: 1, depth: 2, columns: 4 }));
-    const huge = { length: 2 ** 31 } as Float32Array;
-    await refused(() =>
-      product(device, huge, huge, { batch: 1, blocks: 2 ** 19, depth: 2 ** 10, columns: 2 ** 21 }),
-    );
-    const one = dense(six, 1, 2, 3);
+    const refused = async (words: string, call: () => unknown) => {
+      const error = await Promise.resolve()
+        .then(call)
+        .catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(ShapeError);
+      expect(String(error)).toContain(words);
+    };
+    const [wide, tall] = [dense(six, 1, 2, 3), dense(six, 1, 3, 2)];
+    await refused("holds 4 values, got 6", () => dense(six, 1, 2, 2));
+    await refused("[1 2 3] times [1 2 3]", () => matmul(device, wide, wide));
+    await refused("[2 1 3] times [1 3 2]", () => matmul(device, dense(six, 2, 1, 3), tall));
+    await refused("from 0 to 5", () => matmul(device, { ...wide, data: six.subarray(1) }, tall));
+    await refused("from -1 to 4", () => matmul(device, { ...wide, starts: Int32Array.of(-1) }, tall));
+
+    const size = { batch: 1, blocks: 1, depth: 2, columns: 4 };
+    const long = (length: number) => ({ length }) as Float32Array;
+    await refused("got 6 and 8", () => product(device, six, long(8), size));
+    await refused("got 8 and 6", () => product(device, long(8), six, size));
+    const tooLarge = async (blocks: number, depth: number, columns: number) =>
+      refused("does not fit", () =>
+        product(device, long(4 * blocks * depth), long(depth * columns), {
+          batch: 1,
+          blocks,
+          depth,
+          columns,
+        }),
+      );
+    await tooLarge(2 ** 19, 2 ** 4, 2 ** 9);
+    await tooLarge(1, 2 ** 24, 4);
+    await tooLarge(2 ** 24, 1, 4);
+
     const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
-    await refused(() => attention(device, { q: one, k: one, v: dense(six, 1, 3, 2) }, all));
-    await refused(() => attention(device, { q: one, k: dense(six, 1, 3, 2), v: dense(six, 1, 3, 2) }, all));
-    const mask = { data: new Uint8Array(6), shape: [1, 2, 3], stride: [6, 3, 1], offset: 0 };
-    await refused(() => attention(device, { q: one, k: one, v: one }, { ...all, mayAttend: mask }));
-    await refused(() => attention(device, { q: one, k: one, v: one }, { ...all, heard: mask }));
+    const attend = (q: Matrices, k: Matrices, v: Matrices) => () => attention(device, { q, k, v }, all);
+    await refused("attention of", attend(wide, wide, tall));
+    await refused("attention of", attend(wide, tall, tall));
+    await refused(
+      "attention of",
+      attend(dense(six, 2, 1, 3), dense(six, 2, 1, 3), dense(six.subarray(3), 1, 1, 3)),
+    );
+    for (const shape of [[1, 2, 3], [1, 3, 2], [2, 2, 2], [2]]) {
+      const mask = { data: new Uint8Array(8), shape, stride: shape.map(() => 0), offset: 0 };
+      const inputs = { q: wide, k: wide, v: wide };
+      await refused("mayAttend is", () => attention(device, inputs, { ...all, mayAttend: mask }));
+      await refused("heard is", () => attention(device, inputs, { ...all, heard: mask }));
+    }
   });
 
   interface Case {
@@ -429,6 +452,8 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     expect(out?.shape).toEqual([1, 2, 3, 2]);
     expect(out && [...flat(out)]).toEqual([...(await onDevice({ ...plain, may: null }))]);
     expect(backend.ran).toEqual({ matmul: 0, attention: 1 });
+    await backend.ops.einsum?.({ pattern: "b h l k, b h s k -> b h l s" }, q, k);
+    expect(backend.ran).toEqual({ matmul: 1, attention: 1 });
     await backend.close();
   });
 });
@@ -462,6 +487,16 @@ test("[gpu.destroy] a destroyed device computes nothing more", async () => {
   await kernel([1, 1, 1]);
   await device.destroy();
   await expect(kernel([1, 1, 1])).rejects.toThrow(/after its device was destroyed/);
+});
+
+test("[gpu.errors] what gpu.js throws names the kernel", async () => {
+  const device = await openDevice("webasm");
+  const arrow = device.kernel("arrow", () => [1, 2, 3, 4], {});
+  await expect(arrow([1, 1, 1])).rejects.toThrow(Bug);
+  await expect(arrow([1, 1, 1])).rejects.toThrow(
+    'gpu.js failed in kernel "arrow": source not a function string',
+  );
+  await device.destroy();
 });
 
 test("[gpu.install] without gpu.js the error says how to get it", async () => {

@@ -104,7 +104,8 @@ def mint(kind, entry, out: Path, keep: Path | None):
         expected, tolerance = evaluate(case, weights, inputs, found, old / "case.json" if old else None)
         files.write_tensors(folder / "expected.safetensors", {name: files.torch.tensor(value) for name, value in expected.items()})
     found["flags"] = features.flags(case, inputs, weights, expected)
-    found["rules"] = sorted({rule for key in [kind, *found["flags"]] for rule in RULES.get(key, [])})
+    subjects = [*found["flags"], *([] if case.get("raises") else [kind])]
+    found["rules"] = sorted({rule for key in subjects for rule in RULES.get(key, [])})
     found["ship"] = bool(case.get("ship"))
     if tolerance:
         found["tolerance"] = tolerance

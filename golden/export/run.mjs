@@ -16,7 +16,7 @@ const reuse = rest.includes("--reuse");
 const more = rest.filter((word) => word !== "--reuse");
 
 function run(command, ...words) {
-  const { status, error } = spawnSync(command, words, { stdio: "inherit", cwd: here });
+  const { status, error } = spawnSync(command, words, { stdio: "inherit" });
   if (error) console.error(`cannot run ${command}: ${error.message}`);
   if (status !== 0) process.exit(status ?? 2);
 }
@@ -29,9 +29,9 @@ function makeEnvironment() {
   const pip = (...words) =>
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...words);
   console.log("installing PyTorch 2.13.0, then the rest");
-  pip("torch==2.13.0", "-c", "requirements.txt");
-  pip("-r", "requirements.txt");
-  pip("--no-deps", "-r", "requirements-alone.txt");
+  pip("torch==2.13.0", "-c", join(here, "requirements.txt"));
+  pip("-r", join(here, "requirements.txt"));
+  pip("--no-deps", "-r", join(here, "requirements-alone.txt"));
   console.log(`environment ready in ${Math.round((Date.now() - since) / 1000)} s`);
 }
 
@@ -40,11 +40,12 @@ if (task !== "export" && task !== "verify") {
   process.exit(3);
 }
 if (!(reuse && existsSync(python))) makeEnvironment();
-if (task === "export") run(python, "export.py", ...more);
+if (task === "export") run(python, join(here, "export.py"), ...more);
 else {
   const committed = join(here, "..", "cases");
   const temporary = mkdtempSync(join(tmpdir(), "flamboyance-golden-"));
   process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
-  run(python, "export.py", "--out", join(temporary, "cases"), "--keep", committed, ...more);
-  run(python, "verify.py", committed, join(temporary, "cases"));
+  run(python, join(here, "export.py"), "--out", join(temporary, "cases"), "--keep", committed, ...more);
+  const partial = more.includes("--small") || more.includes("--only");
+  run(python, join(here, "verify.py"), committed, join(temporary, "cases"), ...(partial ? ["partial"] : []));
 }

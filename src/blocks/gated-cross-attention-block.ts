@@ -36,11 +36,13 @@ export class GatedCrossAttentionBlock {
     media: Tensor<"b m r e">,
     { mediaLocations = null }: { mediaLocations?: Bool<"b l"> | null } = {},
   ): Tensor<"b l d"> {
+    // #region gate
     const gate = (alpha: Tensor<"1">) => expand(tanh(alpha), x);
     const attended = this.attn.forward(x, media, { mediaLocations });
     const y = add(mul(attended, gate(this.attn_gate)), x); // [gate.attn]
     const fed = mul(this.ff.forward(y), gate(this.ff_gate)); // [gate.ff]
     return tap(this, "", add(this.#seeing(fed, media, mediaLocations), y));
+    // #endregion
   }
 
   #seeing(

@@ -61,6 +61,7 @@ export class MaskedCrossAttention {
     });
     const { heads: h, dimHead } = this.options;
 
+    // #region attend
     const q = rearrange("b l (h k) -> b h l k", this.to_q.forward(this.norm.forward(x)), { h }); // [xattn.norm]
     const [k, v] = unbind(
       rearrange("b m r (n h k) -> n b h (m r) k", this.to_kv.forward(media), { n: 2, h }), // [xattn.keys]
@@ -69,6 +70,7 @@ export class MaskedCrossAttention {
 
     const out = attention(this, scale(q, dimHead ** -0.5), k, v, mask); // [xattn.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h l k -> b l (h k)", out)));
+    // #endregion
   }
 
   /** The convention's rows and columns, repeated for heads and for the r latents of each image. */

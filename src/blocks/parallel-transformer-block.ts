@@ -67,6 +67,7 @@ export class ParallelTransformerBlock {
     const { b, l: n } = shapes("ParallelTransformerBlock", { x: [x, "b l d"], norm: [this.norm.gamma, "d"] });
     const { heads: h, dimHead, inner } = this.options;
 
+    // #region parallel
     const fused = this.fused_attn_ff_proj.forward(this.norm.forward(x));
     const parts = split(fused, { q: h * dimHead, k: dimHead, v: dimHead, ff: 2 * inner }); // [palm.fused]
     const angles = this.rotary_emb.forward(n);
@@ -79,5 +80,6 @@ export class ParallelTransformerBlock {
     const out = attention(this, scale(q, dimHead ** -0.5), k, v, { mayAttend, emptyRow: "nan" });
     const attended = this.attn_out.forward(rearrange("b h l k -> b l (h k)", out));
     return tap(this, "", add(attended, this.ff_out.forward(named("b l f", parts.ff)))); // [palm.parallel]
+    // #endregion
   }
 }

@@ -43,6 +43,7 @@ export class PerceiverAttention {
       norm_latents: [width, "d"],
     });
     const { heads: h, dimHead } = this.options;
+    // #region perceive
     const media = this.norm_media.forward(x);
     const queries = this.norm_latents.forward(latents);
 
@@ -52,5 +53,6 @@ export class PerceiverAttention {
 
     const out = attention(this, scale(q, dimHead ** -0.5), k, v, { mayAttend: null, emptyRow: "nan" }); // [resampler.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));
+    // #endregion
   }
 }

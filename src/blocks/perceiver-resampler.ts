@@ -73,6 +73,7 @@ export class PerceiverResampler {
       latents: [this.latents, "r d"],
     });
     this.#checkLimit(m);
+    // #region resample
     const media = add(perMedia, expand(slice(this.media_pos_emb, 0, 0, m), perMedia)); // [resampler.media-position]
 
     let latents = repeat("r d -> b m r d", this.latents, { b, m }); // [resampler.latents]
@@ -81,6 +82,7 @@ export class PerceiverResampler {
       latents = add(ff.forward(latents), latents);
     }
     return tap(this, "", this.norm.forward(latents)); // [resampler.norm]
+    // #endregion
   }
 
   #checkLimit(m: number): void {

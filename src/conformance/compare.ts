@@ -23,26 +23,29 @@ interface Distance {
 
 const different = (remark: string, row = 0): Distance => ({ error: Infinity, row, remark });
 
-/** Finite part: infinities must agree exactly and then count as zero. */
-const finite = (x: number): number => (Math.abs(x) === Infinity ? 0 : x);
+/** Infinities and NaN must agree exactly, and then count as zero. */
+const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
 
 /** Relative error over the tensor and over each row, a row's relative to the larger of its own norm and its share of the tensor's. */
 export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>, width: number): Distance {
   const n = expected.length;
   let sumSquares = 0;
   let sumErrors = 0;
+  let equal = true;
   for (let i = 0; i < n; i++) {
     const [a, e] = [actual[i] ?? 0, expected[i] ?? 0];
-    if (Number.isNaN(a) !== Number.isNaN(e))
-      return different(`${a} where ${e} is expected`, Math.floor(i / width)); // [compare.discrete]
-    if (a !== e && (Math.abs(a) === Infinity || Math.abs(e) === Infinity)) {
-      return different(`${a} where ${e} is expected`, Math.floor(i / width));
+    if (Object.is(a, e) || a === e) {
+      sumSquares += finite(e) ** 2;
+      continue;
     }
-    sumSquares += finite(e) ** 2;
-    sumErrors += (finite(a) - finite(e)) ** 2;
+    if (!Number.isFinite(a) || !Number.isFinite(e)) {
+      return different(`${a} where ${e} is expected`, Math.floor(i / width)); // [compare.discrete]
+    }
+    equal = false;
+    sumSquares += e ** 2;
+    sumErrors += (a - e) ** 2;
   }
-  if (Number.isNaN(sumErrors)) return { error: 0, row: 0, remark: null }; // NaN in the same places
-  if (sumErrors === 0) return { error: 0, row: 0, remark: null };
+  if (equal) return { error: 0, row: 0, remark: null };
   const norm = Math.sqrt(sumSquares);
   if (norm === 0) return different("not zero throughout, as expected");
   const share = norm * Math.sqrt(width / n);

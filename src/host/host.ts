@@ -26,10 +26,10 @@ export interface Host {
 
 /** One door for every range, so that no offset from a file reaches memory or the disk unchecked. */
 export function checkRange(from: number, to: number, size: number): void {
-  const sound =
-    Number.isSafeInteger(from) && Number.isSafeInteger(to) && 0 <= from && from <= to && to <= size;
-  if (!sound)
-    throw new LoadError(`bytes ${from} to ${to} do not lie within the ${size} there are  [io.range]`);
+  const whole = Number.isSafeInteger(from) && Number.isSafeInteger(to);
+  const within = whole && 0 <= from && from <= to && to <= size; // [io.range]
+  if (within) return;
+  throw new LoadError(`bytes ${from} to ${to} do not lie within the ${size} there are  [io.range]`);
 }
 
 export function fromBytes(bytes: Uint8Array | ArrayBuffer): ByteSource {

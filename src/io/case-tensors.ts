@@ -43,7 +43,8 @@ function onlyDeclared(file: SafetensorsFile, declared: ReadonlyMap<string, unkno
 function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared): Stored {
   const found = file.info(name);
   const sameDtype = dtype === null ? isFloat(found.dtype) : dtype === found.dtype;
-  if (sameDtype && (shape === null || shape.join() === found.shape.join())) return file.get(name);
+  const sameShape = shape === null || shape.join() === found.shape.join();
+  if (sameDtype && sameShape) return file.get(name); // [case.declared]
   const wanted = `${dtype ?? "floats"}${shape === null ? "" : ` ${listed(shape)}`}`;
   const problem = `is ${found.dtype} ${listed(found.shape)}, and ${wanted} by case.json`;
   throw new LoadError(
@@ -100,7 +101,7 @@ function checkProbes(
   const size = sizeOf(probed.get(output) ?? []);
   const inside =
     index instanceof Int && index.shape.length === 1 && index.flat().every((i) => 0 <= i && i < size);
-  if (inside && value?.shape.join() === index.shape.join()) return;
+  if (inside && value?.shape.join() === index.shape.join()) return; // [case.probes]
   throw new LoadError(
     `${file}: the probes of ${quoted(output)} do not fit its ${size} elements  [case.probes]`,
   );

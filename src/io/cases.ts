@@ -31,12 +31,14 @@ export function findCases(paths: readonly string[]): string[] {
   return [...new Set(paths.flatMap(casesAt))].sort((a, b) => (a < b ? -1 : 1));
 }
 
+const dirname = (file: string): string => file.slice(0, file.lastIndexOf("/"));
+
 function casesAt(path: string): string[] {
   const folder = path.replace(/(?<=.)\/+$/, "");
   if (kindOf(`${folder}/${MANIFEST}`) === "file") return [folder];
   if (kindOf(folder) === "folder") {
     const manifests = listFiles(folder).filter((file) => file.endsWith(`/${MANIFEST}`));
-    if (manifests.length > 0) return manifests.map((file) => file.slice(0, -MANIFEST.length - 1));
+    if (manifests.length > 0) return manifests.map(dirname); // [case.find]
   }
   const what = {
     file: "a file, not a folder",
@@ -45,7 +47,7 @@ function casesAt(path: string): string[] {
   };
   throw new LoadError(
     `no cases at ${path}: there is ${what[kindOf(folder)]}; name a folder of cases  [case.find]`,
-  ); // [case.find]
+  );
 }
 
 /** Reads case.json and both headers, and holds them against each other. Numbers are read when they are used. */
@@ -71,7 +73,8 @@ export function readCase(folder: string): GoldenCase {
 
 function readManifest(path: string): CaseManifest {
   const source = openFile(path);
-  if (source.size > LONGEST_MANIFEST) {
+  const tooLong = source.size > LONGEST_MANIFEST; // [case.json]
+  if (tooLong) {
     throw new LoadError(
       `${path} has ${source.size} bytes; at most ${LONGEST_MANIFEST} are read  [case.json]`,
     );

@@ -16,11 +16,13 @@ export function refuse(at: Place, problem: string, rule = "case.fields"): LoadEr
   return new LoadError(`${at.file}: ${quoted(at.field)} ${problem}  [${rule}]`);
 }
 
+const unfit = (value: Json | undefined, at: Place, wanted: string): LoadError =>
+  refuse(at, `${value === undefined ? "is missing; it " : ""}has to be ${wanted}`); // [case.fields]
+
 /** A reader from a test and a name for what passes it. */
 function reader<T extends Json>(wanted: string, test: (value: Json) => value is T): Read<T> {
   return (value, at) => {
-    if (value === undefined) throw refuse(at, `is missing; it has to be ${wanted}`); // [case.fields]
-    if (!test(value)) throw refuse(at, `has to be ${wanted}`);
+    if (value === undefined || !test(value)) throw unfit(value, at, wanted);
     return value;
   };
 }
@@ -46,7 +48,7 @@ export const oneOf =
   <T extends string>(...allowed: readonly T[]): Read<T> =>
   (value, at) => {
     const found = allowed.find((one) => one === value);
-    if (found === undefined) throw refuse(at, `has to be ${allowed.join(" or ")}`);
+    if (found === undefined) throw unfit(value, at, allowed.join(" or "));
     return found;
   };
 

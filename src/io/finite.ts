@@ -10,7 +10,7 @@ export function finite<A extends string>(tensor: Tensor<A>, name: string): Tenso
     const values = flat(tensor.data);
     for (let i = 0; i < values.length; i++) {
       const value = values[i] ?? 0;
-      if (value - value === 0) continue; // true of every finite number and of no other
+      if (value - value === 0) continue; // true of finite numbers alone [io.finite]
       const what = `holds ${value} at index ${indexOf(i, tensor.shape)}`;
       throw new LoadError(`weight "${name}" ${what}; repair or replace the file it comes from  [io.finite]`);
     }

@@ -52,7 +52,7 @@ export function readHeader(source: ByteSource, name: string): Header {
     if (key === METADATA) metadata = readMetadata(scanner, fail);
     else tensors.set(key, readInfo(key, scanner, source.size - dataAt, fail));
   }
-  scanner.end();
+  scanner.end(); // [io.json]
   return { tensors: inOrder(tensors, source.size - dataAt, fail), metadata: metadata ?? new Map(), dataAt };
 }
 
@@ -62,7 +62,8 @@ function headerLength(source: ByteSource, fail: Fail): number {
     throw fail(problem, "io.header-bounds");
   }
   const length = source.read(0, 8).reduceRight((sum, byte) => sum * 256 + byte, 0);
-  if (length > source.size - 8) {
+  const cut = length > source.size - 8; // [io.header-bounds]
+  if (cut) {
     const problem = `a header of ${length} bytes is announced, ${source.size - 8} follow`;
     throw fail(`${problem}; the file is cut short, or not safetensors`, "io.header-bounds");
   }
@@ -77,7 +78,7 @@ function readMetadata(scanner: Scanner, fail: Fail): Map<string, string> {
   if (!scanner.sees("{")) throw fail("the metadata is not an object of strings", "io.metadata");
   for (const key of scanner.members()) {
     const value = scanner.string();
-    if (value === null) throw fail(`metadata ${quoted(key)} is not a string`, "io.metadata");
+    if (value === null) throw fail(`metadata ${quoted(key)} is not a string`, "io.metadata"); // [io.metadata]
     if (metadata.has(key)) throw fail(`metadata ${quoted(key)} is there twice; remove one`, "io.metadata");
     metadata.set(key, value);
   }
@@ -89,11 +90,14 @@ function readInfo(key: string, scanner: Scanner, size: number, fail: Fail): Tens
   const wrong: Fail = (problem, rule) => fail(`tensor ${quoted(key)} ${problem}`, rule);
   const { dtype, shape, range } = readEntry(scanner, wrong);
   const bytes = shape.reduce((product, n) => product * (n || 1), WIDTH[dtype] as number);
-  if (!Number.isSafeInteger(bytes))
+  const possible = Number.isSafeInteger(bytes); // [io.shapes]
+  if (!possible) {
     throw wrong(`has shape ${listed(shape)}, which no file can hold`, "io.shapes");
+  }
   const needed = shape.includes(0) ? 0 : bytes;
   const [begin, end] = range;
-  if (begin > end || end > size) {
+  const outside = begin > end || end > size; // [io.offsets]
+  if (outside) {
     const where = `lies at bytes ${begin} to ${end} of the data, which has ${size}`;
     throw wrong(`${where}; the file is cut short or broken`, "io.offsets");
   }
@@ -121,13 +125,13 @@ function readEntry(scanner: Scanner, wrong: Fail): Entry {
     else if (member === "data_offsets" && range === undefined) range = readRange(scanner, wrong);
     else throw wrong(form, "io.entries");
   }
-  if (dtype === undefined || shape === undefined || range === undefined) throw wrong(form, "io.entries");
-  return { dtype, shape, range };
+  if (dtype && shape && range) return { dtype, shape, range }; // [io.entries]
+  throw wrong(form, "io.entries");
 }
 
 function readDtype(scanner: Scanner, wrong: Fail): Dtype {
   const name = scanner.string();
-  if (isDtype(name)) return name;
+  if (isDtype(name)) return name; // [io.dtypes]
   const given = name === null ? "a dtype that is no name" : `dtype ${quoted(name)}`;
   throw wrong(`has ${given}; convert it to one of ${Object.keys(WIDTH).join(" ")}`, "io.dtypes");
 }
@@ -149,7 +153,8 @@ function inOrder(tensors: ReadonlyMap<string, TensorInfo>, size: number, fail: F
   const sorted = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   for (const [key, { begin, end }] of sorted) {
-    if (begin !== at) {
+    const apart = begin !== at; // [io.cover]
+    if (apart) {
       const problem = begin < at ? "overlaps the tensor before it" : "leaves unused bytes before it";
       throw fail(`tensor ${quoted(key)} ${problem}; write the file again`, "io.cover");
     }

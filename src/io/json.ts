@@ -17,20 +17,20 @@ export const isObject = (value: Json | undefined): value is JsonObject =>
  */
 export function parseJson(bytes: Uint8Array, what: string, depth: number): JsonObject {
   const text = utf8(bytes);
-  if (text === null) throw new LoadError(`${what} is not valid UTF-8; write the file again  [io.json]`);
+  if (text === null) throw new LoadError(`${what} is not valid UTF-8; write the file again  [case.json]`);
   const members = countMembers(text, what, depth);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new LoadError(`${what} is not JSON; write the file again  [io.json]`);
+    throw new LoadError(`${what} is not JSON; write the file again  [case.json]`);
   }
   const seen = { members: 0 };
   const clean = withoutPrototypes(value, seen);
   if (!isObject(clean)) {
-    throw new LoadError(`${what} is not a JSON object { … }; write the file again  [io.json]`);
+    throw new LoadError(`${what} is not a JSON object { … }; write the file again  [case.json]`);
   }
-  if (seen.members !== members) throw new LoadError(`${what} has a key twice; remove one  [io.json]`);
+  if (seen.members !== members) throw new LoadError(`${what} has a key twice; remove one  [case.json]`);
   return clean;
 }
 
@@ -48,7 +48,7 @@ function countMembers(text: string, what: string, depth: number): number {
     else if (c === COLON) members++;
     else if (c === BRACE || c === BRACKET) level++;
     else if (c === BRACE + 2 || c === BRACKET + 2) level--; // the closing ones
-    if (level > depth) throw new LoadError(`${what} is nested more than ${depth} levels deep  [io.json]`);
+    if (level > depth) throw new LoadError(`${what} is nested more than ${depth} levels deep  [case.json]`);
   }
   return members;
 }

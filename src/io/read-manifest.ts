@@ -45,8 +45,14 @@ export const caseId: Read<string> = (value, at) => {
 const weights: Read<ReadonlyMap<string, Shape>> = (value, at) =>
   object(value, at).generated === true ? record({ shapes })(value, at).shapes : shapes(value, at);
 
+const schema: Read<typeof SCHEMA> = (value, at) => {
+  if (value === SCHEMA) return SCHEMA;
+  const given = typeof value === "string" ? `is ${quoted(value)}` : "is no text";
+  throw refuse(at, `${given}; ${SCHEMA} is what is read here, update one or the other`, "case.schema"); // [case.schema]
+};
+
 const fields = record<CaseManifest>({
-  schema: oneOf(SCHEMA),
+  schema,
   id: caseId,
   title: text,
   level: oneOf("op", "module", "block", "model", "decode", "grad", "preprocess", "mask"),

@@ -63,7 +63,7 @@ export class SafetensorsFile {
     if (info.dtype !== "BOOL") throw this.#mismatch(key, info.dtype, "booleans");
     const values = this.#read(info);
     const odd = values.findIndex((value) => value > 1);
-    if (odd < 0) return new Bool<A>(info.shape, values);
+    if (odd < 0) return new Bool<A>(info.shape, values); // [io.bool]
     const what = `is ${values[odd]} at index ${indexOf(odd, info.shape)}; a BOOL is 0 or 1`;
     throw new LoadError(`${this.name}: tensor ${quoted(key)} ${what}  [io.bool]`);
   }
@@ -80,7 +80,7 @@ export class SafetensorsFile {
 
   #info(key: string): TensorInfo {
     const info = this.#header.tensors.get(key);
-    if (info !== undefined) return info;
+    if (info !== undefined) return info; // [io.keys]
     const some = this.keys.slice(0, 5).map(quoted).join(", ");
     const have = `it has ${this.keys.length}: ${some}${this.keys.length > 5 ? ", …" : ""}`;
     throw new LoadError(`${this.name}: there is no tensor ${quoted(key)}; ${have}  [io.keys]`);

@@ -77,7 +77,7 @@ function entryOf(key: string, value: Stored, { floats, dtypes }: WriteOptions): 
 
 function integers(key: string, value: Int, dtype: IntDtype): Uint8Array {
   const bytes = encodeInts(value.flat(), dtype);
-  if (bytes instanceof Uint8Array) return bytes;
+  if (bytes instanceof Uint8Array) return bytes; // [io.fits]
   const where = `at index ${indexOf(bytes.tooWide, value.shape)}`;
   throw new RuleError(`tensor ${quoted(key)} has a value ${where} that ${dtype} cannot hold`, "io.fits");
 }

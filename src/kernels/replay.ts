@@ -97,7 +97,7 @@ export async function replay(
       id--;
     } else if (node.op !== "leaf") {
       const kernel = backend.ops[node.op] as AnyKernel | undefined;
-      if (!kernel && node.op === "einsum") elsewhere++;
+      if (!kernel && node.op === "einsum") elsewhere++; // [replay.kernels]
       const inputs = node.inputs.map(value);
       values[id] = kernel
         ? await kernel(node.attrs, ...inputs)

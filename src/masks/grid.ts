@@ -37,7 +37,9 @@ export function promptsOf(matrix: Matrix): number[][] {
 
 /** Where the images stand: 1 at every media token. b l -> b l */
 export function locate(ids: Matrix, mediaTokenId: number): Grid {
+  // #region locate
   const isImage = promptsOf(ids).flatMap((prompt) => prompt.map((id) => id === mediaTokenId)); // [mask.location]
+  // #endregion
   return { shape: [...ids.shape], data: Uint8Array.from(isImage, Number) };
 }
 

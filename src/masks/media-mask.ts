@@ -3,6 +3,7 @@
 import type { Convention } from "./convention.ts";
 import { type Grid, type Matrix, promptsOf } from "./grid.ts";
 
+// #region text-time
 /** From the locations of one prompt to the number of each of its positions. */
 const numberings: Record<Convention["numbering"], (located: readonly number[]) => number[]> = {
   inclusive: (located) => {
@@ -15,6 +16,7 @@ const comparisons: Record<Convention["compare"], (time: number, image: number) =
   equal: (time, image) => time === image, // [mask.immediate]
   "at-least": (time, image) => time >= image, // [mask.all-previous]
 };
+// #endregion
 
 export interface Counts {
   readonly shape: readonly number[];

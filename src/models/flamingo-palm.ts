@@ -105,18 +105,21 @@ export class FlamingoPaLM {
       depth: perceiverDepth,
       numLatents: perceiverNumLatents,
     });
+    // #region layers
     this.layers = Array.from({ length: depth }, (_, i) => [
       new Residual(new ParallelTransformerBlock({ ...head, ffMult })),
       i % crossAttnEvery === 0
         ? new GatedCrossAttentionBlock({ ...head, convention, emptyRowFeedForward })
         : null, // [flamingo.every]
     ]);
+    // #endregion
     this.to_logits = new ToLogits(dim, this.token_emb);
   }
 
   /** Logits of the next token at every position. Without media this is the language model alone. */
   forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
     shapes("FlamingoPaLM", { text: [text, "b l"] });
+    // #region forward
     const embeds = embedMedia(this, chooseMedia(media, this.options.behaviour));
     const perceived = embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
     const located = locate(text, this.options.mediaTokenId);
@@ -128,13 +131,16 @@ export class FlamingoPaLM {
       if (cross && perceived) x = cross.forward(x, perceived, { mediaLocations }); // [flamingo.after]
     }
     return this.to_logits.forward(x);
+    // #endregion
   }
 
   /** What the source trains: everything on text alone; with media, only the resampler and the cross-attention blocks. */
   trainable(mode: "text" | "flamingo"): string[] {
+    // #region frozen
     const unfrozen = /^(perceiver_resampler\.|layers\.\d+\.1\.)/;
     const names = parameterNames(this);
     return mode === "text" ? names : names.filter((name) => unfrozen.test(name)); // [flamingo.frozen]
+    // #endregion
   }
 
   /** Training mode: dropout is active, except in the image encoder, which is frozen. */

@@ -96,8 +96,10 @@ function encode({ img_encoder }: Encoders, images: Tensor<"b c h w">): Tensor<"b
 
 function embedImages(owner: Encoders, images: Tensor<"b m c h w">): Tensor<"b m s d"> {
   const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
+  // #region images
   const apart = named("b c h w", rearrange("b m c h w -> (b m) c h w", images));
   return rearrange("(b m) s d -> b m s d", named("(b m) s d", encode(owner, apart)), { b });
+  // #endregion
 }
 
 /** Frames are encoded one by one, each gets its position, and a video's frames become one sequence. */

@@ -119,11 +119,13 @@ export class ViT {
       const [given, known] = [[c, h, w].join("×"), [channels, height, width].join("×")];
       throw new ShapeError(`in ViT: the image is ${given}, the model is for ${known}  [vit.size]`); // [vit.size]
     }
+    // #region embed
     const patches = this.to_patch_embedding.forward(image);
     const cls = repeat("t d -> b t d", this.cls_token, { b });
     const tokens = concat("b t d, b p d -> b n d", cls, named("b p d", patches)); // [vit.class-token]
     const positions = slice(this.pos_embedding, 0, 0, tokens.shape[1] ?? 0);
     return this.transformer.forward(this.dropout.forward(add(tokens, expand(positions, tokens)))); // [vit.positions]
+    // #endregion
   }
 
   /** Class scores. */

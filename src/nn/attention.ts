@@ -28,6 +28,7 @@ export function attention<Q extends string, S extends string>(
   v: Tensor<`${NoInfer<S>} k`>,
   { mayAttend, emptyRow, heard = null, dropout = null }: AttentionMask,
 ): Tensor<`${Q} k`> {
+  // #region definition
   const definition = ({ q, k, v }: { q: Tensor; k: Tensor; v: Tensor }): Tensor => {
     const scores = tap(owner, "scores", einsum("... l k, ... s k -> ... l s", q, k)); // [attention.scores]
     const weights = mayAttend ? maskedWeights(owner, scores, mayAttend, emptyRow) : softmax(scores);
@@ -35,11 +36,14 @@ export function attention<Q extends string, S extends string>(
     const attn = tap(owner, "attn", dropout ? dropout.forward(audible) : audible);
     return tap(owner, "out", einsum("... l s, ... s k -> ... l k", attn, v)); // [attention.values]
   };
+  // #endregion
   if (dropout?.generator) return definition({ q, k, v }); // [attention.dropout]
   return scope("attention", { q, k, v }, { mayAttend, emptyRow, heard }, definition);
 }
 
 function maskedWeights(owner: object, scores: Tensor, mayAttend: Bool, emptyRow: EmptyRow): Tensor {
+  // #region masked
   const masked = tap(owner, "scores.masked", where(mayAttend, scores, -Infinity)); // [attention.masked]
   return maskedSoftmax(masked, mayAttend, { emptyRow });
+  // #endregion
 }

@@ -62,7 +62,8 @@ function distance(a: string, b: string): number {
 
 function nearest(name: string, names: readonly string[]): string {
   const [best] = names.map((other) => [distance(name, other), other] as const).sort(([a], [b]) => a - b);
-  return best && best[0] <= Math.max(2, name.length / 4) ? ` (did you mean "${best[1]}"?)` : "";
+  const near = best && (best[0] <= Math.max(2, name.length / 4) || name.endsWith(best[1])); // or behind a prefix
+  return near ? ` (did you mean "${best[1]}"?)` : "";
 }
 
 /** How many names an error spells out before it only counts. */

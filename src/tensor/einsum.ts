@@ -20,7 +20,7 @@ export interface Contraction {
 /** The three places of a pattern. */
 export function placesOf(pattern: string): [string, string, string] {
   const [operands, c] = sidesOf(pattern);
-  const [a, b, more] = operands.split(", ");
+  const [a, b, more] = operands.split(",").map((side) => side.trim()); // a scalar has an empty side
   if (a === undefined || b === undefined || more !== undefined) {
     throw new ShapeError(`einsum("${pattern}") takes two operands: "a, b -> c"  [einsum.two-places]`);
   }
@@ -46,7 +46,7 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
     batch: [...inC].filter((name) => inA.has(name) && inB.has(name)),
     m: [...inC].filter((name) => inA.has(name) && !inB.has(name)),
     n: [...inC].filter((name) => inB.has(name) && !inA.has(name)),
-    k: [...inA].filter((name) => inB.has(name) && !inC.has(name)),
+    k: [...inA].filter((name) => inB.has(name) && !inC.has(name)), // [einsum.product]
   };
   const { batch, m, n, k } = plan;
   const shared = batch.length + k.length;

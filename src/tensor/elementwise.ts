@@ -21,7 +21,7 @@ export const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"ad
   shape: (_, a, b) => sameShape(a, b),
   compute: (_, a, b) => {
     const out = zeros(a.shape);
-    into(out, a, b);
+    into(out, a, b); // [ops.fresh]
     return out;
   },
 });

@@ -5,7 +5,7 @@ const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);
 /**
  * erf x = 2/√π · e^(−x²) · Σₙ 2ⁿ x²ⁿ⁺¹ / (1·3·…·(2n+1))     (DLMF 7.6.2; all terms have one sign, so nothing cancels)
  *
- * Within 1.4e-15 relative.
+ * Within 1.4e-15 relative. [erf.series]
  */
 export function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x); // 1 − erf 6 = 2e-17

@@ -20,12 +20,15 @@ export function leafValues(program: Program, bind: Bindings, precision: Precisio
   const bound = new Map<number, Tensor>();
   for (const [name, t] of Object.entries(bind)) {
     const id = program.leaves[name];
-    if (id === undefined) throw new ShapeError(`nothing to bind to: this program has no leaf "${name}"`);
+    if (id === undefined)
+      throw new ShapeError(
+        `nothing to bind to: the program has no leaf "${name}"; it has ${Object.keys(program.leaves).join(", ")}`,
+      );
     const shape = program.nodes[id]?.shape ?? [];
     if (shape.join(" ") !== t.shape.join(" ")) {
       throw new ShapeError(`leaf "${name}" was recorded as [${shape.join(" ")}], got [${t.shape.join(" ")}]`);
     }
-    bound.set(id, t);
+    bound.set(id, t); // [replay.bind]
   }
   return (id) => {
     const t = bound.get(id) ?? program.bindings.get(id);
@@ -50,7 +53,7 @@ export function roundedNodes(program: Program): (id: number, node: Node) => bool
 export function computeNode(node: Node, inputs: readonly View[], precision: Precision): View {
   if (node.op === "leaf") throw new Bug("a leaf is not computed");
   const out = ruleOf(node.op).compute(node.attrs, ...inputs);
-  if (precision !== "float64" && out.data instanceof Float64Array) roundInto(out.data, precision);
+  if (precision !== "float64" && out.data instanceof Float64Array) roundInto(out.data, precision); // [precision.each]
   return out;
 }
 

@@ -31,15 +31,16 @@ export const gradientOf = (leaf: string): string => `grad ${leaf}`;
 /**
  * A program that also computes d loss / d leaf for the leaves asked for, as outputs `grad <leaf>`. Nothing else is
  * differentiated: freezing is the set that you ask for. The loss is a scalar; a leaf that it does not depend on has
- * gradient zero.
+ * gradient zero. The result is a program like any other and has gradients again. [gradients.again]
  */
 export function gradients(program: Program, loss: string, leaves: readonly string[]): Program {
   const sources = leaves.map((leaf) => idIn(program.leaves, leaf, "leaf"));
   const from = idIn(program.outputs, loss, "output");
   if (program.nodes[from]?.shape.length !== 0)
-    throw new ShapeError(`the loss "${loss}" is no scalar; take total(...) of it`);
+    throw new ShapeError(`the loss "${loss}" is no scalar; take total(...) of it`); // [gradients.scalar]
   const depends = dependents(program, sources);
   const extended = extend(program, (at) => {
+    // Everything in here is symbolic: no number is touched. [gradients.symbolic]
     const sofar = new Map<number, Tensor>([[from, new Tensor([], view(Float64Array.of(1), []))]]);
     for (let id = from; id >= 0; id--) {
       const node = program.nodes[id];
@@ -52,15 +53,16 @@ export function gradients(program: Program, loss: string, leaves: readonly strin
         if (input === undefined)
           throw new Bug(`${node.op} has a derivative for operand ${place}, which it does not have`);
         const before = sofar.get(input);
+        // Only what somebody asked for is differentiated. [gradients.frozen]
         if (part && depends[input]) sofar.set(input, before ? add(before, part) : part);
       }
     }
     const outputs = Object.entries(program.outputs).map(([name, id]) => [name, at(id)] as const);
     const grads = leaves.map((leaf, i) => {
       const id = sources[i] ?? 0;
-      return [gradientOf(leaf), sofar.get(id) ?? zerosLike(at(id))] as const;
+      return [gradientOf(leaf), sofar.get(id) ?? zerosLike(at(id))] as const; // [gradients.unreached]
     });
-    return Object.fromEntries([...outputs, ...grads]);
+    return Object.fromEntries([...outputs, ...grads]); // [gradients.outputs]
   });
   return prune(extended);
 }

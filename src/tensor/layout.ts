@@ -15,10 +15,10 @@ function strides(a: Strided<unknown>, side: string, sizes: Sizes): (name: string
     let step = a.stride[i] ?? 0;
     for (const name of [...names].reverse()) {
       of[name] = step;
-      step *= sizes[name] ?? 1;
+      step *= sizes[name] ?? 1; // [ops.rearrange]
     }
   }
-  return (name) => of[name] ?? 0;
+  return (name) => of[name] ?? 0; // [ops.repeat]
 }
 
 /**
@@ -39,7 +39,7 @@ export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, size
   const shape = shapeOf(after, sizes);
   if (groups.every(joins)) {
     const step = (names: readonly string[]) => stride(wide(names).at(-1) ?? "");
-    return { data: a.data, shape, stride: groups.map(step), offset: a.offset };
+    return { data: a.data, shape, stride: groups.map(step), offset: a.offset }; // [ops.no-copy]
   }
   const repeated = (names: readonly string[]) => names.every((name) => stride(name) === 0);
   const parts = groups.flatMap((names) => (repeated(names) ? [] : names));
@@ -70,7 +70,7 @@ export const sum: Rule<"sum"> = {
     const kept = axesOf(after).flat();
     const gone = axesOf(before)
       .flat()
-      .filter((name) => !kept.includes(name));
+      .filter((name) => !kept.includes(name)); // [ops.sum]
     const lined = rearranged(a, `${before} -> ${[...gone, ...kept].join(" ")}`, sizes);
     const total = fold(
       asView(lined),
@@ -116,7 +116,7 @@ export const concat: Rule<"concat"> = {
     for (const v of views) {
       const to = from + (v.shape[axis] ?? 0);
       assign(cut(out, axis, from, to), v);
-      from = to;
+      from = to; // [ops.concat]
     }
     return out;
   },

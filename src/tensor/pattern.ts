@@ -119,9 +119,9 @@ export function shapes<const P extends Record<string, string>>(
   const rows = Object.entries<readonly [{ readonly shape: Shape }, string]>(args);
   const sizes: Sizes = {};
   for (const [, [{ shape }, side]] of rows) {
-    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(who, rows));
+    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(who, rows)); // [notation.unify]
   }
-  return sizes as Record<Words<P[keyof P]>, number>;
+  return sizes as Record<Words<P[keyof P]>, number>; // [types.patterns]
 }
 
 /** The axes of one row with their sizes, up to the one that an earlier row has otherwise; `clash` is its name. */
@@ -167,7 +167,7 @@ export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;
 export function named(to: string, x: { shape: Shape }): Any {
   if (axesOf(to).length !== x.shape.length) {
-    throw new ShapeError(`in named("${to}"): the shape is [${x.shape.join(" ")}]  [notation.unify]`);
+    throw new ShapeError(`in named("${to}"): the shape is [${x.shape.join(" ")}]  [notation.named]`); // [notation.named]
   }
   return x;
 }

@@ -27,7 +27,7 @@ export interface Scope {
 
 type Named = Readonly<Record<string, number>>;
 
-/** Everything but `bindings` is plain data and survives structuredClone. */
+/** Everything but `bindings` is plain data and survives structuredClone. [program.plain] */
 export interface Program {
   readonly nodes: readonly Node[];
   readonly scopes: readonly Scope[];
@@ -50,7 +50,7 @@ export function prune(program: Program): Program {
   const live = new Uint8Array(program.nodes.length);
   for (const id of [...Object.values(program.outputs), ...Object.values(program.taps)]) live[id] = 1;
   for (let id = live.length - 1; id >= 0; id--) {
-    if (live[id]) for (const input of program.nodes[id]?.inputs ?? []) live[input] = 1;
+    if (live[id]) for (const input of program.nodes[id]?.inputs ?? []) live[input] = 1; // [program.prune]
   }
   return { ...program, nodes: program.nodes.map((node, id) => (live[id] ? node : dead(node))) };
 }
@@ -61,7 +61,7 @@ export function withTaps(program: Program, names: Iterable<string>): Program {
     const id = program.taps[name];
     if (id === undefined)
       throw new ShapeError(`no tap "${name}"; there are ${Object.keys(program.taps).join(", ")}`);
-    return [name, id] as const;
+    return [name, id] as const; // [tap.choose]
   });
   return { ...program, taps: Object.fromEntries(kept) };
 }

@@ -9,7 +9,7 @@ const TWO_32 = 2 ** 32;
 /** A 32-bit hash of a name (FNV-1a), to derive the seed of one thing from the seed of all. */
 export function hash(name: string): number {
   let h = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193); // [random.seeded]
   return h >>> 0;
 }
 
@@ -34,7 +34,7 @@ export interface Generator {
 /** The generator of `name` under a seed. */
 export function generator(seed: number, name = ""): Generator {
   const bits = xoroshiro128plus(scramble(seed ^ hash(name))); // [state.seeds]
-  const uniform = () => (bits.next() >>> 0) / TWO_32;
+  const uniform = () => (bits.next() >>> 0) / TWO_32; // [random.uniform]
   let spare: number | null = null;
   /** Box and Muller (1958): two independent normals from two uniforms. */
   const normal = () => {
@@ -43,7 +43,7 @@ export function generator(seed: number, name = ""): Generator {
       spare = null;
       return second;
     }
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
+    const radius = Math.sqrt(-2 * Math.log(1 - uniform())); // [random.normal]
     const angle = 2 * Math.PI * uniform();
     spare = radius * Math.sin(angle);
     return radius * Math.cos(angle);
@@ -57,7 +57,7 @@ export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: 
     throw new RuleError(`dropout with p = ${p}, which is no probability`, "dropout.mean");
   const keep = new Bool<A>(
     x.shape,
-    Uint8Array.from({ length: x.size }, () => Number(uniform() >= p)),
+    Uint8Array.from({ length: x.size }, () => Number(uniform() >= p)), // [dropout.mask]
   );
   return apply("scale", { by: p < 1 ? 1 / (1 - p) : 0 }, apply("where", { keep, otherwise: 0 }, x)); // [dropout.mean]
 }

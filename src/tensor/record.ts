@@ -40,8 +40,9 @@ function idOf(r: Recorder, t: Tensor): number {
   const id = push(r, t, { op: "leaf", attrs: {}, inputs: [] });
   r.bindings.set(id, t);
   const names = r.names.get(t) ?? [];
-  for (const name of names) r.leaves[name] = id;
+  for (const name of names) r.leaves[name] = id; // [record.leaves]
   if (names.length === 0 && r.names.size > 0 && t.size > LARGE) {
+    // [record.warns]
     r.warnings.push(
       `a constant of shape [${t.shape.join(" ")}] is neither an input nor a parameter of the model`,
     );
@@ -63,10 +64,10 @@ export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs
   const shape = rule.shape(attrs, ...inputs.map((t) => t.shape));
   const out = new Tensor(
     shape,
-    recorder?.symbolic ? undefined : rule.compute(attrs, ...inputs.map((t) => t.data)),
+    recorder?.symbolic ? undefined : rule.compute(attrs, ...inputs.map((t) => t.data)), // [record.symbolic]
   );
   const r = recorder;
-  if (r) push(r, out, { op, attrs, inputs: inputs.map((t) => idOf(r, t)) });
+  if (r) push(r, out, { op, attrs, inputs: inputs.map((t) => idOf(r, t)) }); // [record.eager]
   return out;
 }
 
@@ -78,7 +79,7 @@ export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
   const r = recorder;
   if (!r) return x;
   const path = r.names.get(owner)?.[0] ?? owner.constructor.name;
-  const base = [path, name].filter(Boolean).join(".");
+  const base = [path, name].filter(Boolean).join("."); // [tap.path]
   if (base === "") return x; // the output of the whole model is an output, not a tap
   let full = base;
   for (let n = 2; full in r.taps; n++) full = `${base}@${n}`; // [tap.again]
@@ -110,7 +111,7 @@ export function scope<I extends Record<string, Tensor>, A extends object, T exte
   try {
     const out = body(inputs, attrs);
     open.output = idOf(r, out);
-    open.end = r.nodes.length;
+    open.end = r.nodes.length; // [scope.range]
     return out;
   } finally {
     r.scope = open.parent;
@@ -128,7 +129,7 @@ export interface RecordOptions {
 type Outputs = Tensor | Record<string, Tensor>;
 
 function recordWith(r: Recorder, f: () => Outputs): Program {
-  if (recorder) throw new Bug("recording inside a recording");
+  if (recorder) throw new Bug("recording inside a recording"); // [record.once]
   recorder = r;
   try {
     const out = f();
@@ -177,7 +178,7 @@ export function extend(program: Program, f: (at: (id: number) => Tensor) => Reco
     leaves: { ...program.leaves },
     bindings: new Map(program.bindings),
     warnings: [...program.warnings],
-    ids: new Map(handles.map((t, id) => [t, id])),
+    ids: new Map(handles.map((t, id) => [t, id])), // [program.extend]
     names: new Map(),
     symbolic: true,
     scope: -1,

@@ -35,7 +35,7 @@ export function fold(
   initial: number,
   combine: (sofar: number, x: number) => number,
 ): View {
-  const out = new Float64Array(sizeOf(shape)).fill(initial);
+  const out = new Float64Array(sizeOf(shape)).fill(initial); // [ops.empty]
   const place = offsets(a.shape, expandedStride(shape, rowMajor(shape), a.shape));
   const x = flat(a);
   for (let i = 0; i < x.length; i++) {
@@ -110,5 +110,5 @@ function softmaxRow(
     out[from + j] = weight;
     total += weight;
   }
-  for (let j = from; j < from + n; j++) out[j] = (out[j] ?? 0) / total;
+  for (let j = 0; j < n; j++) if (!allowed || allowed(j)) out[from + j] = (out[from + j] ?? 0) / total;
 }

@@ -18,6 +18,7 @@ import { gather, scatter } from "./lookup.ts";
 import type { OpName, Rule } from "./ops.ts";
 import { expand, maxTo, softmax, sumTo } from "./reductions.ts";
 
+/** The table of 01-ops.md, an op a line. [ops.definition] */
 export const rules: { readonly [K in OpName]: Rule<K> } = {
   add: binary(nops.add),
   sub: binary(nops.sub),

@@ -32,7 +32,7 @@ export function rowMajor(shape: Shape): number[] {
 export const view = (data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View =>
   ndarray(data, [...shape], stride && [...stride], offset);
 
-export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape);
+export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape); // [ops.float64]
 
 /**
  * Floats with named axes. The axis names `A` live in the type only; at run time they stand in patterns.
@@ -59,8 +59,8 @@ export class Tensor<A extends string = Any> {
 
   /** The numbers. Reading them materialises a lazy tensor. */
   get data(): View {
-    if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no numbers");
-    if (typeof this.#values === "function") this.#values = this.#values();
+    if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no numbers"); // [record.escape]
+    if (typeof this.#values === "function") this.#values = this.#values(); // [tensor.lazy]
     return this.#values;
   }
 
@@ -175,7 +175,7 @@ export function offsets(shape: Shape, stride: readonly number[], base = 0): Int3
     const step = stride[axis] ?? 0;
     const next = new Int32Array(all.length * n);
     let at = 0;
-    for (const start of all) for (let j = 0; j < n; j++) next[at++] = start + j * step;
+    for (const start of all) for (let j = 0; j < n; j++) next[at++] = start + j * step; // [ops.views]
     all = next;
   }
   return all;
@@ -189,6 +189,6 @@ export function flat<D extends Typed>(v: Strided<D>): D {
     return (v.offset === 0 && v.data.length === n ? v.data : v.data.subarray(v.offset, v.offset + n)) as D;
   const at = offsets(v.shape, v.stride, v.offset);
   const out = new (v.data.constructor as new (n: number) => D)(n);
-  for (let i = 0; i < n; i++) out[i] = v.data[at[i] ?? 0] ?? 0;
+  for (let i = 0; i < n; i++) out[i] = v.data[at[i] ?? 0] ?? 0; // [tensor.flat]
   return out;
 }

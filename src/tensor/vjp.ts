@@ -42,6 +42,7 @@ const asBool = ({ shape, data, stride, offset }: Mask): Bool => new Bool(shape, 
 const asInt = ({ shape, data, stride, offset }: Ops["gather"]["attrs"]["ids"]): Int =>
   new Int(shape, data, stride, offset);
 
+/** One line of calculus for each op. [vjp.rules] */
 export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   add: (g) => [g, g],
   sub: (g) => [g, neg(g)],
@@ -65,7 +66,7 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   // Equal maxima share the derivative.
   maxTo: (g, [x], y) => {
     const top = equal(x, expand(y, x));
-    return [mul(expand(div(g, sumTo(top, y.shape)), x), top)];
+    return [mul(expand(div(g, sumTo(top, y.shape)), x), top)]; // [vjp.ties]
   },
   expand: (g, [x]) => [sumTo(g, x.shape)],
   // y ⊙ (g − Σ y ⊙ g), and nothing for what may not be attended to, so that an empty row passes nothing back.
@@ -94,6 +95,6 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   pad: (g, [x], _, { axis, before }) => [slice(g, axis, before, before + (x.shape[axis] ?? 0))],
   gather: (g, [table], _, { ids }) => [scatter(g, asInt(ids), table.shape[0] ?? 0)],
   scatter: (g, _, __, { ids }) => [gather(g, asInt(ids))],
-  detach: () => [null],
+  detach: () => [null], // [gradients.detach]
   tap: (g) => [g],
 };

@@ -1,9 +1,9 @@
 // Finds the parts of a recorded program that mistakes are made in: attention by its scopes and taps, norms by theirs,
 // gates and linears by their parameters' names.
 import { Bug } from "../../tensor/errors.ts";
-import type { OpName, Ops } from "../../tensor/ops.ts";
+import type { Mask, OpName, Ops } from "../../tensor/ops.ts";
 import type { Node, Program, Scope } from "../../tensor/program.ts";
-import { rearrange } from "../../tensor/arrange.ts";
+import { Bool } from "../../tensor/tensor.ts";
 import { walk } from "../../tensor/walk.ts";
 import type { Context } from "./mutant.ts";
 
@@ -13,17 +13,27 @@ export interface Found<K extends OpName> {
   readonly attrs: Ops[K]["attrs"];
 }
 
-export function nodeAt(program: Program, id: number): Node {
-  const node = program.nodes[id];
-  if (!node) throw new Bug(`no node ${id}`);
-  return node;
+/** Host data as a program holds it, as a mask again. */
+export const boolOf = ({ shape, data, stride, offset }: Mask): Bool => new Bool(shape, data, stride, offset);
+
+/** The nodes of each op, found once for each program. */
+type Index = ReadonlyMap<string, readonly Found<OpName>[]>;
+const indices = new WeakMap<Program, Index>();
+
+function indexOf(program: Program): Index {
+  const index = new Map<string, Found<OpName>[]>();
+  for (const [id, node] of program.nodes.entries()) {
+    const sofar = index.get(node.op) ?? [];
+    sofar.push({ id, node, attrs: node.attrs as Ops[OpName]["attrs"] });
+    index.set(node.op, sofar);
+  }
+  indices.set(program, index);
+  return index;
 }
 
 /** The nodes of one op, in order. */
-export const nodesOf = <K extends OpName>(program: Program, op: K): Found<K>[] =>
-  [...program.nodes.entries()].flatMap(([id, node]) =>
-    node.op === op ? [{ id, node, attrs: node.attrs as Ops[K]["attrs"] }] : [],
-  );
+export const nodesOf = <K extends OpName>(program: Program, op: K): readonly Found<K>[] =>
+  ((indices.get(program) ?? indexOf(program)).get(op) ?? []) as readonly Found<K>[];
 
 /** The first node of one op that reads `id`. */
 export const userOf = <K extends OpName>(program: Program, op: K, id: number): Found<K> | null =>
@@ -143,4 +153,8 @@ export function gates(program: Program): Gate[] {
   });
 }
 
-void rearrange;
+/** Where a resampler's attention joins image and latents. */
+export function concatOf(program: Program, path: string): Found<"concat"> | null {
+  const latents = program.taps[join(path, "norm_latents")];
+  return latents === undefined ? null : userOf(program, "concat", latents);
+}

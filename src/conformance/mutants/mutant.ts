@@ -1,6 +1,6 @@
 // A mutant: a mistake that somebody made, as a rewrite of what we recorded.
 import type { Program } from "../../tensor/program.ts";
-import { rewrite, type Visit } from "../../tensor/rewrite.ts";
+import { rewrite } from "../../tensor/rewrite.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Input } from "../subjects.ts";
 
@@ -30,23 +30,36 @@ export interface Mutant {
   /** Where the mistake changes nothing, and why. */
   readonly equivalent?: {
     readonly proof: string;
-    readonly where: (context: Context) => boolean;
+    /** Given the intermediates of a call: does the reason hold there? null: it holds everywhere. */
+    readonly where: ((taps: Readonly<Record<string, Tensor>>) => boolean) | null;
   };
 }
 
-/** What stands in for one node. */
-export type Change = readonly [id: number, replacement: (visit: Visit) => Tensor];
+/** What stands in for one node, given its operands (a unary op's twice) and what earlier nodes have become. */
+export type Change = readonly [
+  id: number,
+  replacement: (x: Tensor, y: Tensor, at: (id: number) => Tensor) => Tensor,
+];
 
 /** The mutant that makes these changes; with none of them to make, none. */
 export const changing =
   (changes: (context: Context) => readonly Change[]) =>
   (context: Context): Program | null => {
     const at = new Map(changes(context));
-    return at.size === 0 ? null : rewrite(context.program, (visit) => at.get(visit.id)?.(visit) ?? null);
+    if (at.size === 0) return null;
+    return rewrite(context.program, ({ id, inputs: [x, y = x], at: earlier }) => {
+      const change = at.get(id);
+      return change && x && y ? change(x, y, earlier) : null;
+    });
   };
 
 /** Runs `f` while a field of an object has another value. */
-export function during<T extends object, K extends keyof T, R>(object: T, key: K, value: T[K], f: () => R): R {
+export function during<T extends object, K extends keyof T, R>(
+  object: T,
+  key: K,
+  value: T[K],
+  f: () => R,
+): R {
   const own = Object.getOwnPropertyDescriptor(object, key);
   Object.defineProperty(object, key, { value, configurable: true, enumerable: true, writable: true });
   try {

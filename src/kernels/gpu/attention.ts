@@ -5,7 +5,7 @@ import { offsets, sizeOf } from "../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../attention-attrs.ts";
 import type { Device } from "./device.ts";
 import { product } from "./matmul.ts";
-import { fourRows, fours, type Matrices, rowMajor, transposed, wideRows } from "./matrices.ts";
+import { fourRows, fours, type Matrices, result, transposed, unpack, wideRows } from "./matrices.ts";
 
 export interface AttentionInputs {
   readonly q: Matrices;
@@ -33,8 +33,9 @@ export async function attention(
   for (let z = 0, row = 0; z < batch; z++) {
     for (let i = 0; i < l; i++, row++) soften(weights, row, (z * blocks + (i >> 2)) * width * 4 + (i & 3));
   }
-  const out = await product(device, weights, wideRows(v, width), { batch, blocks, depth: width, columns });
-  return rowMajor(out, batch, l, e); // [gpu.attention]
+  const out = result(batch, l, e);
+  unpack(await product(device, weights, wideRows(v, width), { batch, blocks, depth: width, columns }), out);
+  return out.data; // [gpu.attention]
 }
 
 function sizesOf({ q, k, v }: AttentionInputs) {
@@ -85,13 +86,13 @@ function rowSoftmax({ mayAttend, emptyRow, heard }: AttentionAttrs, size: readon
   return (scores: Float32Array, row: number, from: number): void => {
     const count = columnsOf(allowed, row, open);
     let top = -Infinity;
-    for (let i = 0; i < count; i++) top = Math.max(top, scores[from + 4 * open[i]!]!); // keeps NaN  [gpu.nan]
+    for (let i = 0; i < count; i++) top = Math.max(top, scores[from + 4 * open[i]!]!); // keeps NaN
     let total = 0;
-    weights.fill(count === 0 ? ofEmpty : 0, 0, s); // [gpu.masked] [gpu.empty-row]
+    weights.fill(count === 0 ? ofEmpty : 0, 0, s); // [gpu.empty-row]
     for (let i = 0; i < count; i++) {
       const weight = Math.exp(scores[from + 4 * open[i]!]! - top);
       weights[open[i]!] = weight;
-      total += weight;
+      total += weight; // one NaN, and the whole row is NaN  [gpu.nan]
     }
     if (count > 0) for (let j = 0; j < s; j++) weights[j]! /= total;
     if (kept) for (let j = 0; j < s; j++) if (!kept.data[kept.starts[row]! + j * kept.step]) weights[j] = 0; // [gpu.silent]
@@ -99,7 +100,7 @@ function rowSoftmax({ mayAttend, emptyRow, heard }: AttentionAttrs, size: readon
   };
 }
 
-/** Writes down the columns that are allowed in a row, and returns their number. */
+/** Writes down the columns that are allowed in a row, and returns their number. [gpu.masked] */
 function columnsOf(allowed: Rows | null, row: number, open: Int32Array): number {
   let count = 0;
   const start = allowed?.starts[row] ?? 0;

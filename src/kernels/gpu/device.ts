@@ -51,7 +51,11 @@ interface Library {
 }
 
 const INSTALL = "npm install gpu.js@2.24.1";
-const importLibrary = async (): Promise<Library> => (await import("gpu.js")) as unknown as Library;
+
+async function importLibrary(): Promise<Library> {
+  const library = (await import("gpu.js")) as unknown as Library & { readonly default?: Library };
+  return library.GPU ? library : (library.default ?? library); // its names, or the whole of it as bundlers see it
+}
 
 /** Opens gpu.js in one mode. It is no dependency of the package, so it may be absent. */
 export async function openDevice(
@@ -66,21 +70,17 @@ export async function openDevice(
   let closed = false;
 
   function compile(key: string, body: KernelFunction, constants: Thread["constants"]): Kernel {
-    const run = gpu.createKernel(body, {
-      constants,
-      strictIntegers: true, // else a constant is a float, and so is every index computed with it: wrong beyond 2²⁴
-      precision: "single",
-      returnType: "Array(4)",
-      asyncMode: true, // without it one thread computes everything
-      dynamicArguments: true, // one kernel, and one pool of threads, for all sizes that share the constants
-      dynamicOutput: true,
-      output: [1, 1, 1],
-    }) as Shortcut;
-    keepFlat(run);
+    let run: Shortcut | undefined;
     return async (cells, ...inputs) => {
       if (closed) throw new Bug(`kernel "${key}" was called after its device was destroyed`); // [gpu.destroy]
-      run.setOutput(cells);
-      const result = await run(...inputs);
+      let result: unknown;
+      try {
+        run ??= keepFlat(gpu.createKernel(body, settings(constants)) as Shortcut);
+        run.setOutput(cells);
+        result = await run(...inputs);
+      } catch (reason) {
+        throw new Bug(`gpu.js failed in kernel "${key}": ${messageOf(reason)}`, { cause: reason }); // [gpu.errors]
+      }
       assertMode(run, mode, key);
       return result instanceof Float32Array ? result : flatten(result as Nested, cells);
     };
@@ -100,6 +100,17 @@ export async function openDevice(
     },
   };
 }
+
+const settings = (constants: Thread["constants"]) => ({
+  constants,
+  strictIntegers: true, // else a constant is a float, and so is every index computed with it: wrong beyond 2²⁴
+  precision: "single",
+  returnType: "Array(4)",
+  asyncMode: true, // without it one thread computes everything
+  dynamicArguments: true, // one kernel, and one pool of threads, for all sizes that share the constants
+  dynamicOutput: true,
+  output: [1, 1, 1],
+});
 
 const messageOf = (reason: unknown): string => (reason instanceof Error ? reason.message : String(reason));
 
@@ -123,8 +134,9 @@ function assertMode({ kernel }: Shortcut, mode: GpuMode, key: string): void {
  * In webasm mode the result is one array of floats, which gpu.js cuts into an array of its own for each cell: 130 ns a
  * cell, four fifths of the time of a thin product. Here the cut is left out. Where that is not possible, `flatten` undoes it.
  */
-function keepFlat({ kernel }: Shortcut): void {
-  if (typeof kernel._shapeOutput === "function") kernel._shapeOutput = (cells) => cells;
+function keepFlat(run: Shortcut): Shortcut {
+  if (typeof run.kernel._shapeOutput === "function") run.kernel._shapeOutput = (cells) => cells;
+  return run;
 }
 
 type Nested = readonly (readonly (readonly ArrayLike<number>[])[])[];
@@ -139,6 +151,6 @@ function flatten(layers: Nested, [x, y, z]: Cells): Float32Array {
       }
     }
   }
-  if (at !== out.length) throw new Bug(`gpu.js returned ${at} floats instead of ${out.length}`); // [gpu.sizes]
+  if (at !== out.length) throw new Bug(`gpu.js returned ${at} floats instead of ${out.length}`);
   return out;
 }

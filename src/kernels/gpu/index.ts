@@ -19,7 +19,7 @@ export async function gpu({ mode = "webasm" }: { readonly mode?: GpuMode } = {})
     const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
     const left = matrices(a, axesOf(sides.a).flat(), [batch, m, k], sizes);
     const right = matrices(b, axesOf(sides.b).flat(), [batch, k, n], sizes);
-    const c = await matmul(device, left, right);
+    const c = await matmul(device, left, right); // [gpu.einsum]
     ran.matmul++;
     return reordered(c, [...batch, ...m, ...n], axesOf(sides.c).flat(), sizes);
   }

@@ -81,17 +81,35 @@ export function wideRows(b: Matrices, depth = b.rows.length): Float32Array {
   return out;
 }
 
-/** [batch, rows / 4, width, 4] to row-major [batch, rows, columns], without the padding. */
-export function rowMajor(c: Float32Array, batch: number, rows: number, columns: number): Float32Array {
-  const [blocks, width] = [fours(rows), 4 * fours(columns)];
-  const out = new Float32Array(batch * rows * columns);
-  let to = 0;
+/** A row-major result [batch, rows, columns] to write into. */
+export interface Result {
+  readonly data: Float32Array;
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export const result = (batch: number, rows: number, columns: number): Result => ({
+  data: new Float32Array(batch * rows * columns),
+  batch,
+  rows,
+  columns,
+});
+
+/** Writes what the kernel returns, [batch, rows / 4, width, 4], into the columns from `first` on, without the padding. */
+export function unpack(
+  c: Float32Array,
+  { data, batch, rows, columns }: Result,
+  first = 0,
+  n = columns,
+): void {
+  const [blocks, width] = [fours(rows), 4 * fours(n)];
   for (let z = 0; z < batch; z++) {
     for (let i = 0; i < rows; i++) {
       let at = (z * blocks + (i >> 2)) * width * 4 + (i & 3);
-      for (let j = 0; j < columns; j++, at += 4) out[to++] = c[at]!;
+      const to = (z * rows + i) * columns + first;
+      for (let j = 0; j < n; j++, at += 4) data[to + j] = c[at]!;
     }
   }
-  return out;
 }
 // biome-ignore-end lint/style/noNonNullAssertion: the hot loops end here

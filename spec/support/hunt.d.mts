@@ -1,0 +1,20 @@
+// Types of hunt.mjs.
+import type { Citation, Variant } from "./breaks.mjs";
+
+export interface Survivor {
+  readonly path: string;
+  readonly id: string;
+  readonly before: string;
+  readonly after: string;
+  readonly reason: string;
+}
+export function hunt(
+  citations: readonly Citation[],
+  notices: (citation: Citation, variant: Variant, job: number) => Promise<boolean>,
+  options?: {
+    readonly known?: readonly Survivor[];
+    readonly jobs?: number;
+    readonly tell?: (line: string) => void;
+    readonly until?: () => boolean;
+  },
+): Promise<{ lines: number; variants: number; report: string[] }>;

@@ -1,0 +1,38 @@
+// Known mistakes, as data. What they are and what catches them: spec/95-mutants.md.
+import type { GoldenCase } from "../../io/cases.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { compare } from "../compare.ts";
+import { attention } from "./attention.ts";
+import { gatesAndActivations } from "./gates-and-activations.ts";
+import { layout } from "./layout.ts";
+import { masks } from "./masks.ts";
+import type { Mutant } from "./mutant.ts";
+import { normalisation } from "./norms.ts";
+import { resampler } from "./resampler.ts";
+import { trialOf } from "./trial.ts";
+import { wiring } from "./wiring.ts";
+
+/** In the order of the table. [mutant.table] */
+export const mutants: readonly Mutant[] = [
+  ...masks,
+  ...attention,
+  ...normalisation,
+  ...gatesAndActivations,
+  ...resampler,
+  ...layout,
+  ...wiring,
+].sort((a, b) => a.number - b.number);
+
+/** The mistake that would explain the output that an implementation computed for a case; null where none does. */
+export function nearestMutant(golden: GoldenCase, actual: Tensor): Mutant | null {
+  const { K, noise } = golden.manifest.tolerance ?? { K: 0, noise: new Map<string, number>() };
+  const tolerance = K * (noise.get("outputs.out") ?? 0);
+  const { context, outputOf, wrong } = trialOf(golden);
+  const explanations = mutants.flatMap((mutant) => {
+    const program = mutant.apply(context);
+    if (!program || !wrong(program, mutant.precision)) return [];
+    const { error, passed } = compare("outputs.out", actual, outputOf(program, mutant.precision), tolerance);
+    return passed ? [{ mutant, error }] : []; // [mutant.nearest]
+  });
+  return explanations.sort((a, b) => a.error - b.error)[0]?.mutant ?? null;
+}

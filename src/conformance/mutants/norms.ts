@@ -1,0 +1,166 @@
+// Where norms stand and what they divide by: mutants 19, 20, 25.
+import { MaskedCrossAttention } from "../../blocks/masked-cross-attention.ts";
+import { PerceiverAttention } from "../../blocks/perceiver-attention.ts";
+import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
+import { normalize } from "../../nn/layer-norm.ts";
+import { add, scale, shift, sqrt } from "../../tensor/functions.ts";
+import type { OpName } from "../../tensor/ops.ts";
+import { apply } from "../../tensor/record.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { concatOf, gates, join, linearOf, modulesOf, type Norm, nodesOf, norms, userOf } from "./anatomy.ts";
+import { type Change, type Context, changing, type Mutant } from "./mutant.ts";
+
+type Class = abstract new (...args: never[]) => object;
+
+/** The norms that stand in this field of the modules of a class. */
+function normsIn(context: Context, type: Class, field: string): Norm[] {
+  const paths = new Set(modulesOf(context, type).map(([path]) => join(path, field)));
+  return norms(context.program).filter(({ path }) => paths.has(path));
+}
+
+const without = (type: Class, field: string) =>
+  changing((context) =>
+    normsIn(context, type, field).map(({ output, x }): Change => [output, (_, __, at) => at(x)]),
+  );
+
+/** One op inside every normalisation. */
+const inside =
+  (op: OpName, change: (x: Tensor, width: number) => Tensor) =>
+  (context: Context): Change[] =>
+    norms(context.program).flatMap(({ scope, x }) =>
+      nodesOf(context.program, op)
+        .filter(({ id }) => id >= scope.first && id < scope.end)
+        .map(({ id }): Change => [id, (y) => change(y, context.program.nodes[x]?.shape.at(-1) ?? 1)]),
+    );
+
+const EPSILON = 1e-5;
+const epsilon = (value: number) => changing(inside("shift", (variance) => shift(variance, value)));
+
+export const normalisation: readonly Mutant[] = [
+  {
+    id: "latents-joined-raw",
+    number: 19,
+    title: "The keys hold the latents as they were before their norm",
+    seenIn: "flamingo-pytorch #1",
+    needs: "a resampler",
+    apply: changing((context) =>
+      normsIn(context, PerceiverAttention, "norm_latents").flatMap(({ path, x }): Change[] => {
+        const joined = concatOf(context.program, path.replace(/\.?norm_latents$/, ""));
+        return joined ? [[joined.id, (media, _, at) => apply("concat", joined.attrs, media, at(x))]] : [];
+      }),
+    ),
+  },
+  {
+    id: "no-norm-media",
+    number: 19,
+    title: "The resampler's attention does not normalise the image",
+    seenIn: "flamingo-pytorch before commit a1d2d3e, #1",
+    needs: "a resampler",
+    apply: without(PerceiverAttention, "norm_media"),
+  },
+  {
+    id: "no-norm-latents",
+    number: 19,
+    title: "The resampler's attention does not normalise the latents",
+    seenIn: "flamingo-pytorch before commit a1d2d3e, #1",
+    needs: "a resampler",
+    apply: without(PerceiverAttention, "norm_latents"),
+  },
+  {
+    id: "no-final-norm",
+    number: 19,
+    title: "The resampler's result is not normalised",
+    seenIn: "flamingo-pytorch before commit a1d2d3e, #1",
+    needs: "a whole resampler",
+    apply: without(PerceiverResampler, "norm"),
+  },
+  {
+    id: "no-norm-text",
+    number: 19,
+    title: "Cross-attention does not normalise the text",
+    seenIn: "flamingo-pytorch before commit a1d2d3e",
+    needs: "a cross-attention",
+    apply: without(MaskedCrossAttention, "norm"),
+  },
+  {
+    id: "media-normalised-again",
+    number: 20,
+    title: "Cross-attention normalises the media too",
+    seenIn: "esceptico/perceiver-io #5, #8 (norms before and after confused)",
+    needs: "a cross-attention",
+    apply: changing((context) =>
+      modulesOf(context, MaskedCrossAttention).flatMap(([path]): Change[] => {
+        const linear = linearOf(context.program, join(path, "to_kv.weight"));
+        return linear
+          ? [[linear.id, (media, weight) => apply("einsum", linear.attrs, normalize(media), weight)]]
+          : [];
+      }),
+    ),
+  },
+  {
+    id: "residual-from-norm",
+    number: 20,
+    title: "The block adds its attention to the normalised text",
+    seenIn: "norms before and after confused",
+    needs: "a whole block",
+    apply: changing((context) =>
+      gates(context.program).flatMap(({ name, path, sum }): Change[] => {
+        const [norm] = normsIn(context, MaskedCrossAttention, "norm").filter(
+          (n) => n.path === join(path, "attn.norm"),
+        );
+        return norm && name === "attn_gate"
+          ? [[sum.id, (attended, _, at) => add(attended, at(norm.output))]]
+          : [];
+      }),
+    ),
+  },
+  {
+    id: "latents-from-norm",
+    number: 20,
+    title: "The resampler adds its attention to the normalised latents",
+    seenIn: "norms before and after confused",
+    needs: "a whole resampler",
+    apply: changing((context) =>
+      normsIn(context, PerceiverAttention, "norm_latents").flatMap(({ path, output }): Change[] => {
+        const attended = context.program.taps[path.replace(/\.?norm_latents$/, "")];
+        const sum = attended === undefined ? null : userOf(context.program, "add", attended);
+        return sum ? [[sum.id, (x, _, at) => add(x, at(output))]] : [];
+      }),
+    ),
+  },
+  {
+    id: "epsilon-1e-6",
+    number: 25,
+    title: "ε is 1e-6 instead of 1e-5",
+    seenIn: "mindone #225, goodfire-ai/spd #625",
+    needs: "rows of low variance",
+    apply: epsilon(1e-6),
+  },
+  {
+    id: "epsilon-1e-12",
+    number: 25,
+    title: "ε is 1e-12 instead of 1e-5",
+    seenIn: "the Perceiver of transformers; candle #271",
+    needs: "rows of low variance",
+    apply: epsilon(1e-12),
+  },
+  {
+    id: "epsilon-outside-root",
+    number: 25,
+    title: "ε is added to the standard deviation and not to the variance",
+    seenIn: "ports written from memory",
+    needs: "rows of low variance",
+    apply: changing((context) => [
+      ...inside("shift", (variance) => variance)(context),
+      ...inside("sqrt", (variance) => shift(sqrt(variance), EPSILON))(context),
+    ]),
+  },
+  {
+    id: "variance-unbiased",
+    number: 25,
+    title: "The variance is divided by n − 1",
+    seenIn: "ports onto var functions whose default is unbiased",
+    needs: "any norm",
+    apply: changing(inside("shift", (variance, n) => shift(scale(variance, n / (n - 1)), EPSILON))),
+  },
+];

@@ -1,0 +1,114 @@
+// A mutant on trial: does a golden case notice it?
+import type { GoldenCase } from "../../io/cases.ts";
+import { loadStateDict } from "../../nn/state-dict.ts";
+import { Bug } from "../../tensor/errors.ts";
+import { computeNode, evaluate, leafValues, type Results, resultsOf } from "../../tensor/evaluate.ts";
+import { mul, total } from "../../tensor/functions.ts";
+import { gradientOf, gradients } from "../../tensor/gradients.ts";
+import { isDead, type Node, type Program } from "../../tensor/program.ts";
+import { record } from "../../tensor/record.ts";
+import { Int, Tensor, type View } from "../../tensor/tensor.ts";
+import type { Comparison } from "../compare.ts";
+import { judge } from "../judge.ts";
+import { type Input, subjectOf } from "../subjects.ts";
+import type { Context, Mutant } from "./mutant.ts";
+
+type Precision = Mutant["precision"];
+
+export interface Trial {
+  readonly context: Context;
+  readonly outputOf: (program: Program, precision?: Precision) => Tensor;
+  /** The first output or gradient that a program gets wrong by the case's own measure, that of single precision. */
+  readonly wrong: (program: Program, precision?: Precision) => Comparison | null;
+  /** Has the mutant a reason to change nothing here? */
+  readonly excused: (mutant: Mutant) => boolean;
+}
+
+/** Records a case, and can record it again. */
+function contextOf({ manifest, weights, inputs }: GoldenCase): Context {
+  const { model, forward } = subjectOf(manifest);
+  loadStateDict(model, weights);
+  const given = [...manifest.call].flatMap(([argument, name]): [string, Input][] => {
+    const value = inputs.get(name);
+    const scalar = value instanceof Int && value.shape.length === 0;
+    return value === undefined ? [] : [[argument, scalar ? (value.flat()[0] ?? 0) : value]];
+  });
+  const args = Object.fromEntries(given);
+  const floats = [...inputs].flatMap(([name, t]) =>
+    t instanceof Tensor ? [[`inputs.${name}`, t] as const] : [],
+  );
+  const cotangent = inputs.get("cotangent");
+  const again: Context["record"] = (call) => {
+    const run = () => {
+      const out = call(() => forward(args));
+      return cotangent instanceof Tensor ? { out, loss: total(mul(out, cotangent)) } : { out };
+    };
+    return record(run, { model, inputs: Object.fromEntries(floats), symbolic: true });
+  };
+  return { program: again((forward) => forward()), model, inputs: args, record: again };
+}
+
+/** Evaluates, in float64, programs made from one: a node that still does the same to the same operands is not computed again. */
+function evaluator(original: Program): (program: Program) => Results {
+  const known = new Map<
+    object,
+    { readonly node: Node; readonly inputs: readonly View[]; readonly out: View }
+  >();
+  const run = (program: Program): Results => {
+    const leaf = leafValues(program, {}, "float64");
+    const values: View[] = [];
+    const value = (id: number): View => {
+      const v = values[id];
+      if (!v) throw new Bug(`node ${id} has no value`);
+      return v;
+    };
+    for (const [id, node] of program.nodes.entries()) {
+      if (isDead(node)) continue;
+      const inputs = node.inputs.map(value);
+      const before = known.get(node.attrs);
+      const same = before?.node.op === node.op && before.inputs.every((v, i) => v === inputs[i]);
+      const computed = () => (node.op === "leaf" ? leaf(id) : computeNode(node, inputs, "float64"));
+      const out = before && same ? before.out : computed();
+      if (program === original && node.op !== "leaf") known.set(node.attrs, { node, inputs, out });
+      values[id] = out;
+    }
+    return resultsOf(program, value);
+  };
+  run(original);
+  return run;
+}
+
+/** Names of gradients in a case are names of leaves, but for the word before those of weights. */
+const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
+
+export function trialOf(golden: GoldenCase): Trial {
+  const { manifest } = golden;
+  const context = contextOf(golden);
+  const inFloat64 = evaluator(context.program);
+  const run = (program: Program, precision?: Precision): Results =>
+    precision ? evaluate(program, {}, precision) : inFloat64(program);
+  const outputOf: Trial["outputOf"] = (program, precision) => {
+    const { out } = run(program, precision).outputs;
+    if (!out) throw new Bug("a program without output");
+    return out;
+  };
+  const outputsOnly = { ...golden, manifest: { ...manifest, grads: [] } };
+  const firstOf = (of: GoldenCase, actual: ReadonlyMap<string, Tensor>) =>
+    judge(of, actual, "float32", { taps: false }).firstDivergence; // [mutant.killed]
+  const wrong: Trial["wrong"] = (program, precision) => {
+    const actual = new Map([["outputs.out", outputOf(program, precision)]]);
+    const output = firstOf(outputsOnly, actual);
+    if (output || manifest.grads.length === 0) return output;
+    const grads = manifest.grads.filter((grad) => leafOf(grad) in program.leaves);
+    const { outputs } = run(gradients(program, "loss", grads.map(leafOf)), precision);
+    for (const grad of grads) {
+      const slope = outputs[gradientOf(leafOf(grad))];
+      if (slope) actual.set(`grads.${grad}`, slope);
+    }
+    return firstOf(golden, actual);
+  };
+  const { taps } = inFloat64(context.program);
+  const excused: Trial["excused"] = ({ equivalent }) =>
+    equivalent !== undefined && (equivalent.where === null || equivalent.where(taps)); // [mutant.equivalent]
+  return { context, outputOf, wrong, excused };
+}
