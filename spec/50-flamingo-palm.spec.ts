@@ -619,7 +619,7 @@ describe("calls", () => {
       [
         () =>
           model.forward(text(".I"), {
-            images: randomTensor([1, 1, 4, 4]) as Tensor<Any>
+            images: randomTensor([1, 1, 4, 4]) as Tensor<Any>,
           }),
         /in FlamingoPaLM: "b m c h w" has 5 axes, the shape 4/,
       ],

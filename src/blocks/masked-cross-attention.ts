@@ -66,7 +66,7 @@ export class MaskedCrossAttention {
     const [k, v] = unbind(
       rearrange("b m r (n h k) -> n b h (m r) k", this.to_kv.forward(media), { n: 2, h }), // [xattn.keys]
     );
-    const mask = mediaLocations ? this.#mask(x, mediaLocations, { m, r }) : EVERYTHING;
+    const mask = mediaLocations ? this.#mask(x, mediaLocations, { m, r }) : EVERYTHING; // [xattn.no-locations]
 
     const out = attention(this, scale(q, dimHead ** -0.5), k, v, mask); // [xattn.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h l k -> b l (h k)", out)));
@@ -93,4 +93,4 @@ export class MaskedCrossAttention {
   }
 }
 
-const EVERYTHING: AttentionMask = { mayAttend: null, emptyRow: "nan" }; // [xattn.no-locations]
+const EVERYTHING: AttentionMask = { mayAttend: null, emptyRow: "nan" };

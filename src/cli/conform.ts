@@ -37,7 +37,7 @@ function judgeFolder(
       id,
       module,
       precision,
-      ...judge(golden, floatsOf(readActual(actualRoot, id)), precision, { taps: false }),
+      ...judge(golden, floatsOf(readActual(actualRoot, id)), precision, { taps: "locate" }),
     };
   } catch (error) {
     return {

@@ -35,7 +35,9 @@ export function programOf(golden: GoldenCase): CaseProgram {
   loadStateDict(subject.model, golden.weights);
   const { [COTANGENT]: cotangent, ...given } = Object.fromEntries(golden.inputs);
   const inputs = argumentsOf(given, manifest.call);
-  const floats = Object.entries(given).filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor);
+  const floats = Object.entries(given).filter(
+    (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
+  );
   const program = record(
     () => {
       const out = subject.forward(inputs);
@@ -116,12 +118,11 @@ export async function checkCase(
     const { signal, onProgress } = options;
     const first = await compute(golden, recorded, backend, { signal, onProgress, taps: fused ? [] : taps });
     options.onActual?.(golden, first.actual);
-    const verdict = judge(golden, first.actual, backend.precision, { taps: !fused });
+    const verdict = judge(golden, first.actual, backend.precision, { taps: fused ? "locate" : "decide" });
     if (verdict.status === "passed" || !fused) return { ...base, ...verdict, kernels: first.kernels };
     const second = await compute(golden, recorded, backend, { signal, taps });
-    const located = judge(golden, new Map([...second.actual, ...first.actual]), backend.precision, {
-      taps: true,
-    });
+    const both = new Map([...second.actual, ...first.actual]);
+    const located = judge(golden, both, backend.precision, { taps: "locate" });
     return { ...base, ...located, kernels: first.kernels };
   } catch (error) {
     if (options.signal?.aborted) throw error;

@@ -58,6 +58,7 @@ export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>,
       squares += e ** 2;
       errors += (finite(actual[i] ?? 0) - e) ** 2;
     }
+    if (squares === 0 && errors > 0) return different("not zero, where the whole row is expected to be", row); // [compare.discrete]
     const error = Math.sqrt(errors) / Math.max(Math.sqrt(squares), share); // [compare.rows]
     if (error > worstRow) {
       worstRow = error;

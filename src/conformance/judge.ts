@@ -12,39 +12,38 @@ type Judgement = Pick<Verdict, "status" | "rows" | "worst" | "firstDivergence" |
 
 const rowsOf = (t: Tensor): number => t.size / Math.max(1, t.shape.at(-1) ?? 1);
 
-/** Names in order of execution: taps, then outputs, then gradients. */
-function namesOf({ manifest }: GoldenCase, taps: boolean): string[] {
-  return [
-    ...(taps ? manifest.taps.map((name) => `taps.${name}`) : []),
-    ...manifest.outputs.map((name) => `outputs.${name}`),
-    ...manifest.grads.map((name) => `grads.${name}`),
-  ];
-}
+/** What the taps are for. decide: they must conform too. locate: where they are given, they say where a deviation begins. */
+export type TapRole = "decide" | "locate";
 
-/** `taps`: do the taps count, or only locate? */
+/** Names in order of execution: taps, then outputs, then gradients. */
+const namesOf = ({ manifest }: GoldenCase): string[] => [
+  ...manifest.taps.map((name) => `taps.${name}`),
+  ...manifest.outputs.map((name) => `outputs.${name}`),
+  ...manifest.grads.map((name) => `grads.${name}`),
+];
+
+const isTap = (name: string): boolean => name.startsWith("taps.");
+
 export function judge(
   golden: GoldenCase,
   actual: ReadonlyMap<string, Tensor>,
   precision: Precision,
-  { taps }: { taps: boolean },
+  { taps }: { readonly taps: TapRole },
 ): Judgement {
-  const { manifest } = golden;
-  const { K = 1, noise = new Map<string, number>() } = manifest.tolerance ?? {};
+  const { K = 1, noise = new Map<string, number>() } = golden.manifest.tolerance ?? {};
   const tolerance = (name: string) => toleranceFor(name, precision, K, noise.get(name) ?? 0);
-  if (manifest.full) {
+  if (golden.manifest.full) {
     const probes = probesOf(golden);
-    return verdict(
-      [compareProbes(actual.get("outputs.out"), probes, tolerance("probes.out"))],
-      probes.index.length,
-    );
+    const comparison = compareProbes(actual.get("outputs.out"), probes, tolerance("probes.out"));
+    return verdict([comparison], [comparison], probes.index.length);
   }
-  let rows = 0;
-  const comparisons = namesOf(golden, taps).map((name) => {
-    const expected = expectedOf(golden, name);
-    rows += rowsOf(expected);
-    return compare(name, actual.get(name), expected, tolerance(name));
-  });
-  return verdict(comparisons, rows);
+  const names = namesOf(golden).filter((name) => taps === "decide" || !isTap(name) || actual.has(name));
+  const comparisons = names.map((name) =>
+    compare(name, actual.get(name), expectedOf(golden, name), tolerance(name)),
+  );
+  const deciding = comparisons.filter(({ tensor }) => taps === "decide" || !isTap(tensor)); // [conform.verdict]
+  const rows = deciding.reduce((sum, { tensor }) => sum + rowsOf(expectedOf(golden, tensor)), 0);
+  return verdict(deciding, comparisons, rows);
 }
 
 function expectedOf({ expected, folder }: GoldenCase, name: string): Tensor {
@@ -67,10 +66,12 @@ function probesOf(golden: GoldenCase): Probes {
   };
 }
 
-function verdict(comparisons: readonly Comparison[], rows: number): Judgement {
-  const firstDivergence = comparisons.find((c) => !c.passed) ?? null;
-  const status = firstDivergence ? "failed" : "passed";
-  return { status, rows, worst: worstOf(comparisons), firstDivergence, error: null, kernels: null };
+/** The deciding comparisons give the status; where one fails, all of them together say where the deviation begins. */
+function verdict(deciding: readonly Comparison[], all: readonly Comparison[], rows: number): Judgement {
+  const passed = deciding.every((c) => c.passed);
+  const firstDivergence = passed ? null : (all.find((c) => !c.passed) ?? null);
+  const worst = worstOf(deciding);
+  return { status: passed ? "passed" : "failed", rows, worst, firstDivergence, error: null, kernels: null };
 }
 
 /** A case in which the release throws: we must refuse for the same reason, and say what the release says. */

@@ -39,10 +39,11 @@ function onlyDeclared(file: SafetensorsFile, declared: ReadonlyMap<string, unkno
   );
 }
 
-/** The tensor, if it is what case.json says. Where that says nothing of the dtype, it has to be floats. */
+/** The tensor, if it is what case.json says. Inputs and weights may be floats of another width, which changes nothing about them. */
 function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared): Stored {
   const found = file.info(name);
-  const sameDtype = dtype === null ? isFloat(found.dtype) : dtype === found.dtype;
+  const anyFloats = dtype === null || (isFloat(dtype) && name.startsWith("inputs."));
+  const sameDtype = anyFloats ? isFloat(found.dtype) : dtype === found.dtype;
   const sameShape = shape === null || shape.join() === found.shape.join();
   if (sameDtype && sameShape) return file.get(name); // [case.declared]
   const wanted = `${dtype ?? "floats"}${shape === null ? "" : ` ${listed(shape)}`}`;

@@ -21,7 +21,7 @@ type Ids = Readonly<Record<string, number>>;
 type Tensors = Readonly<Record<string, Tensor>>;
 
 /**
- * The same program with the visitor's replacements. [rewrite.identity] [rewrite.replace]
+ * The same program with the visitor's replacements. [rewrite.identity]
  * Names of outputs, taps and leaves stay; a leaf that nothing reads any more is still there to be bound or differentiated.
  */
 export function rewrite(program: Program, visit: Visitor): Program {
@@ -112,7 +112,7 @@ class Writer {
       if (!node || isDead(node)) continue;
       const inputs = node.inputs.map(this.at);
       const other = this.#visit({ id, node, inputs, at: this.at });
-      this.#now[id] = other ?? this.#again(id, node, inputs);
+      this.#now[id] = other ?? this.#again(id, node, inputs); // [rewrite.replace]
       if (other) for (const attrs of within) this.changed.add(attrs);
     }
   }

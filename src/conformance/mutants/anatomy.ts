@@ -111,7 +111,7 @@ export interface Norm {
 }
 
 /** Every layer norm of a program. */
-export function norms(program: Program): Norm[] {
+export function normsOf(program: Program): Norm[] {
   return program.scopes.flatMap((scope) => {
     if (scope.name !== "normalize") return [];
     const gained = userOf(program, "mul", scope.output);

@@ -65,7 +65,8 @@ export function during<T extends object, K extends keyof T, R>(
   try {
     return f();
   } finally {
-    if (own) Object.defineProperty(object, key, own);
-    else Reflect.deleteProperty(object, key);
+    if (own)
+      Object.defineProperty(object, key, own); // [mutant.rewire]
+    else Reflect.deleteProperty(object, key); // [mutant.rewire]
   }
 }

@@ -3,20 +3,26 @@ import type { GoldenCase } from "../../io/cases.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { compare } from "../compare.ts";
 import { attention } from "./attention.ts";
+import { emptyRows } from "./empty-rows.ts";
 import { gatesAndActivations } from "./gates-and-activations.ts";
 import { layout } from "./layout.ts";
 import { masks } from "./masks.ts";
 import type { Mutant } from "./mutant.ts";
-import { normalisation } from "./norms.ts";
+import { norms } from "./norms.ts";
 import { resampler } from "./resampler.ts";
+import { softmaxes } from "./softmax.ts";
 import { trialOf } from "./trial.ts";
+import { variance } from "./variance.ts";
 import { wiring } from "./wiring.ts";
 
 /** In the order of the table. [mutant.table] */
 export const mutants: readonly Mutant[] = [
   ...masks,
+  ...emptyRows,
+  ...softmaxes,
   ...attention,
-  ...normalisation,
+  ...norms,
+  ...variance,
   ...gatesAndActivations,
   ...resampler,
   ...layout,

@@ -1,13 +1,11 @@
-// Where norms stand and what they divide by: mutants 19, 20, 25.
+// Where norms stand: mutants 19, 20.
 import { MaskedCrossAttention } from "../../blocks/masked-cross-attention.ts";
 import { PerceiverAttention } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { normalize } from "../../nn/layer-norm.ts";
-import { add, scale, shift, sqrt } from "../../tensor/functions.ts";
-import type { OpName } from "../../tensor/ops.ts";
+import { add } from "../../tensor/functions.ts";
 import { apply } from "../../tensor/record.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-import { concatOf, gates, join, linearOf, modulesOf, type Norm, nodesOf, norms, userOf } from "./anatomy.ts";
+import { concatOf, gates, join, linearOf, modulesOf, type Norm, normsOf, userOf } from "./anatomy.ts";
 import { type Change, type Context, changing, type Mutant } from "./mutant.ts";
 
 type Class = abstract new (...args: never[]) => object;
@@ -15,7 +13,7 @@ type Class = abstract new (...args: never[]) => object;
 /** The norms that stand in this field of the modules of a class. */
 function normsIn(context: Context, type: Class, field: string): Norm[] {
   const paths = new Set(modulesOf(context, type).map(([path]) => join(path, field)));
-  return norms(context.program).filter(({ path }) => paths.has(path));
+  return normsOf(context.program).filter(({ path }) => paths.has(path));
 }
 
 const without = (type: Class, field: string) =>
@@ -23,20 +21,7 @@ const without = (type: Class, field: string) =>
     normsIn(context, type, field).map(({ output, x }): Change => [output, (_, __, at) => at(x)]),
   );
 
-/** One op inside every normalisation. */
-const inside =
-  (op: OpName, change: (x: Tensor, width: number) => Tensor) =>
-  (context: Context): Change[] =>
-    norms(context.program).flatMap(({ scope, x }) =>
-      nodesOf(context.program, op)
-        .filter(({ id }) => id >= scope.first && id < scope.end)
-        .map(({ id }): Change => [id, (y) => change(y, context.program.nodes[x]?.shape.at(-1) ?? 1)]),
-    );
-
-const EPSILON = 1e-5;
-const epsilon = (value: number) => changing(inside("shift", (variance) => shift(variance, value)));
-
-export const normalisation: readonly Mutant[] = [
+export const norms: readonly Mutant[] = [
   {
     id: "latents-joined-raw",
     number: 19,
@@ -127,40 +112,5 @@ export const normalisation: readonly Mutant[] = [
         return sum ? [[sum.id, (x, _, at) => add(x, at(output))]] : [];
       }),
     ),
-  },
-  {
-    id: "epsilon-1e-6",
-    number: 25,
-    title: "ε is 1e-6 instead of 1e-5",
-    seenIn: "mindone #225, goodfire-ai/spd #625",
-    needs: "rows of low variance",
-    apply: epsilon(1e-6),
-  },
-  {
-    id: "epsilon-1e-12",
-    number: 25,
-    title: "ε is 1e-12 instead of 1e-5",
-    seenIn: "the Perceiver of transformers; candle #271",
-    needs: "rows of low variance",
-    apply: epsilon(1e-12),
-  },
-  {
-    id: "epsilon-outside-root",
-    number: 25,
-    title: "ε is added to the standard deviation and not to the variance",
-    seenIn: "ports written from memory",
-    needs: "rows of low variance",
-    apply: changing((context) => [
-      ...inside("shift", (variance) => variance)(context),
-      ...inside("sqrt", (variance) => shift(sqrt(variance), EPSILON))(context),
-    ]),
-  },
-  {
-    id: "variance-unbiased",
-    number: 25,
-    title: "The variance is divided by n − 1",
-    seenIn: "ports onto var functions whose default is unbiased",
-    needs: "any norm",
-    apply: changing(inside("shift", (variance, n) => shift(scale(variance, n / (n - 1)), EPSILON))),
   },
 ];

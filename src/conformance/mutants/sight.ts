@@ -55,8 +55,8 @@ export function scenes(context: Context): Scene[] {
     const media = linearOf(context.program, join(attention.path, "to_kv.weight"))?.node.inputs[0] ?? -1;
     const images = context.program.nodes[media]?.shape[1] ?? 0;
     const sight: Sight = {
-      may: (b, l, m) => compares(convention, cell(time, b, l), m + 1),
-      silent: (b, l) => convention.silentBeforeFirstImage && cell(time, b, l) === 0,
+      may: (b, l, m) => compares(convention, cell(time, b, l), m + 1), // [mutant.sight]
+      silent: (b, l) => convention.silentBeforeFirstImage && cell(time, b, l) === 0, // [mutant.sight]
       emptyRow: convention.emptyRow,
     };
     return attention.masked ? [{ attention, convention, located, time, images, sight }] : [];

@@ -94,7 +94,7 @@ export function trialOf(golden: GoldenCase): Trial {
   };
   const outputsOnly = { ...golden, manifest: { ...manifest, grads: [] } };
   const firstOf = (of: GoldenCase, actual: ReadonlyMap<string, Tensor>) =>
-    judge(of, actual, "float32", { taps: false }).firstDivergence; // [mutant.killed]
+    judge(of, actual, "float32", { taps: "locate" }).firstDivergence; // [mutant.killed]
   const wrong: Trial["wrong"] = (program, precision) => {
     const actual = new Map([["outputs.out", outputOf(program, precision)]]);
     const output = firstOf(outputsOnly, actual);
