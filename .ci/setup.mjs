@@ -5,6 +5,9 @@ import { statSync } from "node:fs";
 const time = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 if (time("node_modules/.package-lock.json") < time("package-lock.json")) {
   console.error("setting up: npm ci (once; needs the network)");
-  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { stdio: "inherit", shell: process.platform === "win32" });
+  const { status } = spawnSync("npm", ["ci", "--no-audit", "--no-fund"], {
+    stdio: "inherit",
+    shell: process.platform === "win32",
+  });
   process.exit(status ?? 1);
 }

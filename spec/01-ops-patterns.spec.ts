@@ -234,6 +234,8 @@ test("[ops.no-copy] permuting, splitting, repeating, slicing and expanding show 
     expand(x, zerosOf([5, 3, 4])),
   ];
   for (const t of views) expect(t.data.data).toBe(x.data.data);
+  const strides = [[1, 2, 4], [0, 2, 4, 1, 0], [4, 1], [0, 4, 1]]; // biome-ignore format: one for each view
+  expect(views.map((t) => t.data.stride)).toEqual(strides);
   const joined = repeat("a (b c) -> n b (a c) m", x, { b: 2, n: 5, m: 2 });
   expect(joined.data.data.length).toBe(12); // joined axes are written out, those repeated on their own are not
   expect(joined.data.stride).toEqual([0, 6, 1, 0]);

@@ -88,6 +88,9 @@ describe("dropout", () => {
   test("[dropout.mask] the mask is drawn when the op is called, and is part of the program", async () => {
     const x = randomTensor<"i j">([4, 5]);
     await replayEqualsEager(() => dropout(x, 0.5, generator(9)), { inputs: { x } });
+    const { uniform } = generator(9);
+    const expected = valuesOf(x).map((v) => (uniform() < 0.25 ? 0 : v * (1 / 0.75)));
+    expect(valuesOf(dropout(x, 0.25, generator(9)))).toEqual(expected); // one number for each element, in order
     const next = generator(9);
     const p = record(() => total(dropout(x, 0.5, next)), { inputs: { x }, symbolic: true });
     expectSame(evaluate(p).outputs.out as Tensor, evaluate(p).outputs.out as Tensor);

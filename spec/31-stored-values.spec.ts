@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { finite } from "../src/io/finite.ts";
 import { openSafetensors } from "../src/io/safetensors.ts";
 import { writeSafetensors } from "../src/io/write-safetensors.ts";
 import { LoadError, RuleError } from "../src/tensor/errors.ts";
@@ -46,21 +45,6 @@ test("[io.keys] absent names and other kinds are refused by name", () => {
   expect(() => file.int("mask")).toThrow(/"mask" is BOOL, not integers/);
   expect(() => file.bool("bytes")).toThrow(/"bytes" is U8, not booleans/);
   expect(() => writeSafetensors(new Map([["__metadata__", int("", 1)]]))).toThrow(RuleError);
-});
-
-test("[io.finite] a weight that is not finite is named when it is first used, and not before", () => {
-  for (const bad of [Number.NaN, Infinity, -Infinity]) {
-    const stored = tensor("n k", [2, 3], Float32Array.of(0, 1, -1e38, 2, 3, bad));
-    const weight = finite(
-      openSafetensors(writeSafetensors(new Map([["x", stored]])), "f").tensor("x"),
-      "to_q.weight",
-    );
-    expect(weight.shape).toEqual([2, 3]);
-    expect(() => weight.data).toThrow(`weight "to_q.weight" holds ${bad} at index [1 2]; `);
-    expect(() => weight.data).toThrow(LoadError);
-  }
-  const sound = tensor("n", [Number.MAX_VALUE, -0, 5e-324]);
-  expect(finite(sound, "x").data).toBe(sound.data);
 });
 
 test("[io.fits] what a dtype cannot hold is not written", () => {

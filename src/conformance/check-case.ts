@@ -16,6 +16,15 @@ import { judge, judgeRaised } from "./judge.ts";
 import { type Input, type Subject, subjectOf } from "./subjects.ts";
 import type { Verdict } from "./verdict.ts";
 
+/** The call that a case makes. */
+export interface CaseCall {
+  readonly subject: Subject;
+  /** By the names of the forward pass's arguments. */
+  readonly inputs: Readonly<Record<string, Input>>;
+  /** Records it symbolically; `around` may wire the model's modules differently meanwhile. */
+  readonly record: (around?: (forward: () => Tensor) => Tensor) => Program;
+}
+
 /** A case as a program: outputs and, where the case has them, gradients under their golden names. */
 export interface CaseProgram {
   readonly program: Program;
@@ -26,10 +35,10 @@ export interface CaseProgram {
 const COTANGENT = "cotangent";
 
 /** "grads.inputs.x" -> the leaf "inputs.x"; "grads.weights.to_q.weight" -> "to_q.weight" */
-const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
+export const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
 
-/** Builds the model, loads the weights and records the case symbolically. Throws what the model throws. */
-export function programOf(golden: GoldenCase): CaseProgram {
+/** Builds the model and loads the weights. Throws what the model throws. */
+export function callOf(golden: GoldenCase): CaseCall {
   const { manifest } = golden;
   const subject = subjectOf(manifest);
   loadStateDict(subject.model, golden.weights);
@@ -38,20 +47,29 @@ export function programOf(golden: GoldenCase): CaseProgram {
   const floats = Object.entries(given).filter(
     (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
   );
-  const program = record(
-    () => {
-      const out = subject.forward(inputs);
-      if (!(cotangent instanceof Tensor)) return { out };
-      return { out, loss: total(mul(out, cotangent)) };
-    },
-    {
-      model: subject.model,
-      inputs: Object.fromEntries(floats.map(([name, t]) => [`inputs.${name}`, t])),
-      symbolic: true,
-    },
-  );
-  if (manifest.grads.length === 0) return { program, subject, inputs };
-  return { program: gradients(program, "loss", manifest.grads.map(leafOf)), subject, inputs };
+  const again: CaseCall["record"] = (around = (forward) => forward()) =>
+    record(
+      () => {
+        const out = around(() => subject.forward(inputs));
+        if (!(cotangent instanceof Tensor)) return { out };
+        return { out, loss: total(mul(out, cotangent)) };
+      },
+      {
+        model: subject.model,
+        inputs: Object.fromEntries(floats.map(([name, t]) => [`inputs.${name}`, t])),
+        symbolic: true,
+      },
+    );
+  return { subject, inputs, record: again };
+}
+
+/** Builds the model, loads the weights and records the case symbolically. Throws what the model throws. */
+export function programOf(golden: GoldenCase): CaseProgram {
+  const { grads } = golden.manifest;
+  const { subject, inputs, record } = callOf(golden);
+  const program = record();
+  if (grads.length === 0) return { program, subject, inputs };
+  return { program: gradients(program, "loss", grads.map(leafOf)), subject, inputs };
 }
 
 /** Inputs under the names of the forward pass's arguments; an integer without axes is a number. */

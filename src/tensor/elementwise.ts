@@ -20,8 +20,8 @@ const keepShape = (_: object, a: Shape): Shape => a;
 export const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"add"> => ({
   shape: (_, a, b) => sameShape(a, b),
   compute: (_, a, b) => {
-    const out = zeros(a.shape);
-    into(out, a, b); // [ops.fresh]
+    const out = zeros(a.shape); // [ops.fresh]
+    into(out, a, b);
     return out;
   },
 });

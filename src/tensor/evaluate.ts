@@ -2,7 +2,7 @@
 import { Bug, ShapeError } from "./errors.ts";
 import { type Precision, roundInto } from "./precision.ts";
 import { isDead, lastUses, type Node, type Program } from "./program.ts";
-import { ruleOf } from "./record.ts";
+import { ruleOf } from "./rules.ts";
 import { flat, Tensor, type View, view } from "./tensor.ts";
 
 export type Bindings = Readonly<Record<string, Tensor>>;

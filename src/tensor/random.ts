@@ -57,7 +57,7 @@ export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: 
     throw new RuleError(`dropout with p = ${p}, which is no probability`, "dropout.mean");
   const keep = new Bool<A>(
     x.shape,
-    Uint8Array.from({ length: x.size }, () => Number(uniform() >= p)), // [dropout.mask]
+    Uint8Array.from({ length: x.size }, () => (uniform() < p ? 0 : 1)), // [dropout.mask]
   );
   return apply("scale", { by: p < 1 ? 1 / (1 - p) : 0 }, apply("where", { keep, otherwise: 0 }, x)); // [dropout.mean]
 }

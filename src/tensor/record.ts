@@ -2,8 +2,8 @@
 import { Bug } from "./errors.ts";
 import type { OpName, Ops } from "./ops.ts";
 import type { Node, Program, Scope } from "./program.ts";
-import { rules } from "./rules.ts";
-import { type Shape, Tensor, type View } from "./tensor.ts";
+import { ruleOf } from "./rules.ts";
+import { Tensor } from "./tensor.ts";
 import { walk } from "./walk.ts";
 
 /** A scope that is still being recorded has no end yet. */
@@ -49,14 +49,6 @@ function idOf(r: Recorder, t: Tensor): number {
   }
   return id;
 }
-
-/** What an op needs of its rule when op and operands are not known statically. */
-interface AnyRule {
-  shape(attrs: object, ...shapes: Shape[]): Shape;
-  compute(attrs: object, ...views: View[]): View;
-  exact?: true;
-}
-export const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;
 
 /** The single door: shape rule, then the numbers (unless symbolic), then a node (if recording). */
 export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs: Ops[K]["in"]): Tensor {

@@ -17,6 +17,7 @@ import { concat, pad, rearrange, slice, sum } from "./layout.ts";
 import { gather, scatter } from "./lookup.ts";
 import type { OpName, Rule } from "./ops.ts";
 import { expand, maxTo, softmax, sumTo } from "./reductions.ts";
+import type { Shape, View } from "./tensor.ts";
 
 /** The table of 01-ops.md, an op a line. [ops.definition] */
 export const rules: { readonly [K in OpName]: Rule<K> } = {
@@ -54,3 +55,11 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   detach: identity,
   tap: identity,
 };
+
+/** What an op needs of its rule when op and operands are not known statically. */
+interface AnyRule {
+  shape(attrs: object, ...shapes: Shape[]): Shape;
+  compute(attrs: object, ...views: View[]): View;
+  exact?: true;
+}
+export const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;

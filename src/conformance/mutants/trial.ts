@@ -1,16 +1,13 @@
 // A mutant on trial: does a golden case notice it?
 import type { GoldenCase } from "../../io/cases.ts";
-import { loadStateDict } from "../../nn/state-dict.ts";
 import { Bug } from "../../tensor/errors.ts";
 import { computeNode, evaluate, leafValues, type Results, resultsOf } from "../../tensor/evaluate.ts";
-import { mul, total } from "../../tensor/functions.ts";
 import { gradientOf, gradients } from "../../tensor/gradients.ts";
 import { isDead, type Node, type Program } from "../../tensor/program.ts";
-import { record } from "../../tensor/record.ts";
-import { Int, Tensor, type View } from "../../tensor/tensor.ts";
+import type { Tensor, View } from "../../tensor/tensor.ts";
+import { callOf, leafOf } from "../check-case.ts";
 import type { Comparison } from "../compare.ts";
 import { judge } from "../judge.ts";
-import { type Input, subjectOf } from "../subjects.ts";
 import type { Context, Mutant } from "./mutant.ts";
 
 type Precision = Mutant["precision"];
@@ -22,30 +19,6 @@ export interface Trial {
   readonly wrong: (program: Program, precision?: Precision) => Comparison | null;
   /** Has the mutant a reason to change nothing here? */
   readonly excused: (mutant: Mutant) => boolean;
-}
-
-/** Records a case, and can record it again. */
-function contextOf({ manifest, weights, inputs }: GoldenCase): Context {
-  const { model, forward } = subjectOf(manifest);
-  loadStateDict(model, weights);
-  const given = [...manifest.call].flatMap(([argument, name]): [string, Input][] => {
-    const value = inputs.get(name);
-    const scalar = value instanceof Int && value.shape.length === 0;
-    return value === undefined ? [] : [[argument, scalar ? (value.flat()[0] ?? 0) : value]];
-  });
-  const args = Object.fromEntries(given);
-  const floats = [...inputs].flatMap(([name, t]) =>
-    t instanceof Tensor ? [[`inputs.${name}`, t] as const] : [],
-  );
-  const cotangent = inputs.get("cotangent");
-  const again: Context["record"] = (call) => {
-    const run = () => {
-      const out = call(() => forward(args));
-      return cotangent instanceof Tensor ? { out, loss: total(mul(out, cotangent)) } : { out };
-    };
-    return record(run, { model, inputs: Object.fromEntries(floats), symbolic: true });
-  };
-  return { program: again((forward) => forward()), model, inputs: args, record: again };
 }
 
 /** Evaluates, in float64, programs made from one: a node that still does the same to the same operands is not computed again. */
@@ -78,12 +51,10 @@ function evaluator(original: Program): (program: Program) => Results {
   return run;
 }
 
-/** Names of gradients in a case are names of leaves, but for the word before those of weights. */
-const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
-
 export function trialOf(golden: GoldenCase): Trial {
   const { manifest } = golden;
-  const context = contextOf(golden);
+  const { subject, inputs, record } = callOf(golden);
+  const context: Context = { program: record(), model: subject.model, inputs, record };
   const inFloat64 = evaluator(context.program);
   const run = (program: Program, precision?: Precision): Results =>
     precision ? evaluate(program, {}, precision) : inFloat64(program);

@@ -1,0 +1,139 @@
+// Packs, installs and bundles the package as its users do, in temporary folders.
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join, posix } from "node:path";
+import { performance } from "node:perf_hooks";
+import { build } from "vite";
+import { repository } from "./tree.mjs";
+
+/** A command's end: its status, and what it said. */
+export interface Told {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function run(cwd: string, command: string, ...args: readonly string[]): Told {
+  const { npm_config_local_prefix: _, INIT_CWD: __, ...env } = process.env; // of the npm that runs the tests
+  return spawnSync(command, args, { cwd, env, encoding: "utf8", shell: process.platform === "win32" });
+}
+
+function demand(told: Told): string {
+  if (told.status !== 0) throw new Error(`exit ${told.status}\n${told.stdout}${told.stderr}`);
+  return told.stdout;
+}
+
+export interface Packed {
+  readonly tarball: string;
+  readonly paths: readonly string[];
+  readonly unpackedSize: number;
+}
+
+/** Packs a copy of the repository. */
+export function packInto(folder: string): Packed {
+  const copy = join(folder, "repository");
+  const parts =
+    "package.json tsconfig.json src .ci golden/cases golden/FORMAT.md README.md LICENSE CHANGELOG.md";
+  for (const part of parts.split(" ").filter((path) => existsSync(join(repository, path))))
+    cpSync(join(repository, part), join(copy, part), { recursive: true });
+  symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"), "junction");
+  const [packed] = JSON.parse(demand(run(copy, "npm", "pack", "--json", "--pack-destination", folder)));
+  const paths = packed.files.map(({ path }: { path: string }) => path);
+  return { tarball: join(folder, packed.filename), paths, unpackedSize: packed.unpackedSize };
+}
+
+const EXPECTED =
+  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+
+export const strangers = (paths: readonly string[]): string[] => paths.filter((path) => !EXPECTED.test(path)); // [package.files]
+
+/** Source maps of an installed package that lead to nothing. */
+export function lostMaps(folder: string, paths: readonly string[]): string[] {
+  return paths
+    .filter((path) => path.endsWith(".map"))
+    .filter((path) => {
+      const { sources, sourceRoot = "" } = JSON.parse(readFileSync(join(folder, path), "utf8"));
+      const found = sources.map((source: string) => posix.join(posix.dirname(path), sourceRoot, source));
+      return !found.every((source: string) => paths.includes(source)); // [package.maps]
+    });
+}
+
+/** The files of the cases that the repository marks for the package, as paths below golden/cases. */
+export function markedForShipping(): string[] {
+  const cases = join(repository, "golden/cases");
+  const paths = readdirSync(cases, { recursive: true }).map((path) => String(path).replaceAll("\\", "/"));
+  const marked = paths
+    .filter((path) => path.endsWith("/case.json"))
+    .filter((path) => JSON.parse(readFileSync(join(cases, path), "utf8")).ship === true)
+    .map((path) => posix.dirname(path));
+  return paths.filter((path) => marked.includes(posix.dirname(path))).sort();
+}
+
+/** Installs the package into an empty project and returns the seconds that took. */
+export function installInto(folder: string, tarball: string): number {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  const words = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball];
+  const since = performance.now();
+  demand(run(folder, "npm", ...words)); // [package.install]
+  return (performance.now() - since) / 1000;
+}
+
+export const bytesBelow = (folder: string): number =>
+  readdirSync(folder, { recursive: true })
+    .map((path) => statSync(join(folder, String(path))))
+    .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
+
+/** One script for a page, made by a bundler as it makes any other; it leaves its exports in the variable `page`. */
+export async function bundlePage(project: string, source: string): Promise<string> {
+  writeFileSync(join(project, "page.js"), source);
+  await build({
+    root: project,
+    configFile: false,
+    logLevel: "silent",
+    build: {
+      outDir: join(project, "built"),
+      lib: { entry: join(project, "page.js"), name: "page", formats: ["iife"], fileName: () => "page.js" }, // [package.page]
+    },
+  });
+  return readFileSync(join(project, "built/page.js"), "utf8");
+}
+
+interface Locked {
+  readonly name?: string;
+  readonly resolved?: string;
+  readonly link?: boolean;
+  readonly hasInstallScript?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/** What in a lockfile would stop `npm ci` somewhere, or make it compile, a line each. */
+export function lockfileProblems(packages: Readonly<Record<string, Locked>>, manifest: Locked): string[] {
+  const problems: string[] = [];
+  for (const [path, locked] of Object.entries(packages)) {
+    if (locked.resolved !== undefined) problems.push(`${path} has an address: ${locked.resolved}`); // [package.lockfile]
+    if (locked.hasInstallScript) problems.push(`${path} runs a script when it is installed`); // [package.lockfile]
+    for (const name of Object.keys(path === "" ? {} : (locked.optionalDependencies ?? {}))) {
+      const known = [`${path}/node_modules/${name}`, `node_modules/${name}`].some((at) => packages[at]);
+      if (!known) problems.push(`${path} may need ${name}, which is not locked: npm ci refuses`); // [package.lockfile]
+    }
+  }
+  const gl = packages["node_modules/gl"];
+  if (gl?.name !== "empty-npm-package") problems.push("gl is not the empty package"); // [package.lockfile]
+  for (const kind of ["dependencies", "devDependencies"] as const) {
+    const same = JSON.stringify(packages[""]?.[kind]) === JSON.stringify(manifest[kind]);
+    if (!same) problems.push(`${kind} are not those of package.json`); // [package.lockfile]
+  }
+  return problems;
+}

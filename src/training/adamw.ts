@@ -1,0 +1,68 @@
+// AdamW: Loshchilov and Hutter, arXiv 1711.05101v3, algorithm 2, with the rounding order of torch.optim.AdamW.
+import {
+  type Buffers,
+  buffer,
+  moving,
+  type Optimizer,
+  type ParameterGroup,
+  ratesOf,
+  restored,
+  scalar,
+  stored,
+} from "./optimizer.ts";
+
+export interface AdamWOptions {
+  readonly groups: readonly ParameterGroup[];
+  readonly learningRate?: number | undefined;
+  readonly betas?: readonly [number, number] | undefined;
+  readonly epsilon?: number | undefined;
+  readonly weightDecay?: number | undefined;
+}
+
+/** m and v are running means of g and g²; each step is m̂ / (√v̂ + ε), and decay is apart from it. */
+export function adamw({
+  groups,
+  learningRate = 1e-3,
+  betas: [beta1, beta2] = [0.9, 0.999],
+  epsilon = 1e-8,
+  weightDecay = 0.01,
+}: AdamWOptions): Optimizer {
+  const rates = ratesOf(groups, { learningRate, weightDecay });
+  let [first, second]: [Buffers, Buffers] = [new Map(), new Map()];
+  /** A parameter counts its own steps: one that had no gradient for a while starts late. */
+  let steps = new Map<string, Float64Array>();
+  return {
+    kind: "adamw",
+    names: [...rates.keys()],
+    step(parameters, gradients, factor = 1) {
+      for (const { name, rate, p, g } of moving(rates, parameters, gradients)) {
+        const lr = rate.learningRate * factor;
+        const [m, v] = [buffer(first, name, p.length), buffer(second, name, p.length)];
+        const taken = buffer(steps, name, 1);
+        const t = (taken[0] ?? 0) + 1;
+        taken[0] = t;
+        const stride = lr / (1 - beta1 ** t); // [adamw.bias-correction]
+        const root = Math.sqrt(1 - beta2 ** t);
+        const keep = 1 - lr * rate.weightDecay; // [adamw.decoupled]
+        for (let i = 0; i < p.length; i++) {
+          const gi = g[i] ?? 0;
+          const mi = (m[i] ?? 0) + (1 - beta1) * (gi - (m[i] ?? 0));
+          const vi = beta2 * (v[i] ?? 0) + (1 - beta2) * gi * gi;
+          m[i] = mi;
+          v[i] = vi;
+          p[i] = (p[i] ?? 0) * keep - (stride * mi) / (Math.sqrt(vi) / root + epsilon); // [adamw.step]
+        }
+      }
+    },
+    state: () =>
+      new Map([
+        ...stored("exp_avg", first),
+        ...stored("exp_avg_sq", second),
+        ...[...steps].map(([name, t]) => [`step.${name}`, scalar(t[0] ?? 0)] as const),
+      ]),
+    load(state) {
+      [first, second] = [restored("exp_avg", state), restored("exp_avg_sq", state)];
+      steps = restored("step", state);
+    },
+  };
+}

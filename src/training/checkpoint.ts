@@ -1,0 +1,67 @@
+// Checkpoints: weights, the optimizer's state and the step in one safetensors file.
+import { loadSafetensors } from "../io/safetensors.ts";
+import { saveSafetensors } from "../io/write-safetensors.ts";
+import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
+import { LoadError } from "../tensor/errors.ts";
+import { Int, type Tensor } from "../tensor/tensor.ts";
+import type { Optimizer } from "./optimizer.ts";
+
+const SCHEMA = "flamboyance-checkpoint/1";
+
+export interface Progress {
+  readonly model: object;
+  readonly optimizer: Optimizer;
+}
+
+const prefixed = (prefix: string, tensors: Iterable<readonly [string, Tensor]>): [string, Tensor][] =>
+  [...tensors].map(([name, t]) => [`${prefix}.${name}`, t]);
+
+/**
+ * Writes everything that the next step depends on, beside the file and then in its place: whenever the process dies, the
+ * last checkpoint is whole. [checkpoint.atomic] Numbers keep the width they are held in, so that nothing is rounded.
+ */
+export function saveCheckpoint(path: string, { model, optimizer }: Progress, step: number): void {
+  const again = ties(model);
+  const weights = [...stateDict(model)].filter(([name]) => !again.has(name));
+  saveSafetensors(
+    path,
+    new Map<string, Tensor | Int>([
+      ...prefixed("weights", weights), // [checkpoint.resume]
+      ...prefixed("optimizer", optimizer.state()),
+      ["step", new Int([1], Int32Array.of(step))],
+    ]),
+    {
+      metadata: new Map([
+        ["schema", SCHEMA],
+        ["optimizer", optimizer.kind],
+      ]),
+    }, // [checkpoint.atomic]
+  );
+}
+
+/** Puts model and optimizer back where they were and returns the number of steps taken. */
+export function loadCheckpoint(path: string, { model, optimizer }: Progress): number {
+  const file = loadSafetensors(path);
+  try {
+    const [schema, kind] = [file.metadata.get("schema"), file.metadata.get("optimizer")];
+    if (schema !== SCHEMA || kind !== optimizer.kind) {
+      const what = schema === SCHEMA ? `a checkpoint of ${kind}, not of ${optimizer.kind}` : "no checkpoint";
+      throw new LoadError(`${path} is ${what}  [checkpoint.kind]`); // [checkpoint.kind]
+    }
+    const under = (prefix: string): Map<string, Tensor> =>
+      new Map(
+        file.keys
+          .filter((key) => key.startsWith(`${prefix}.`))
+          .map((key) => {
+            const t = file.tensor(key);
+            t.data; // read now: the file may be replaced before the numbers are used
+            return [key.slice(prefix.length + 1), t];
+          }),
+      );
+    loadStateDict(model, under("weights"));
+    optimizer.load(under("optimizer"));
+    return file.int("step").flat()[0] ?? 0;
+  } finally {
+    file.close();
+  }
+}

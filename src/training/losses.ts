@@ -1,0 +1,84 @@
+// Cross-entropy, and how the paper weighs several datasets: Alayrac et al., arXiv 2204.14198v2, §2.4, equation (2).
+import { rearrange } from "../tensor/arrange.ts";
+import { RuleError } from "../tensor/errors.ts";
+import {
+  add,
+  detach,
+  exp,
+  expand,
+  log,
+  maxLast,
+  scale,
+  sub,
+  sumLast,
+  total,
+  where,
+} from "../tensor/functions.ts";
+import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
+
+/** A target that does not count (torch's ignore_index). */
+export const IGNORED = -100;
+
+export interface CrossEntropy<P extends string> {
+  /** −log p(target), 0 where the target is ignored. */
+  readonly perToken: Tensor<P>;
+  /** Over the targets that count: what the paper sums, and what torch averages. */
+  readonly sum: Tensor<"">;
+  readonly mean: Tensor<"">;
+  readonly counted: number;
+}
+
+/** Checks the targets, and marks in each row of logits the one that is wanted. */
+function wanted(targets: Int, n: number): { readonly ids: Int32Array; readonly mark: Uint8Array } {
+  const ids = targets.flat();
+  const mark = new Uint8Array(ids.length * n);
+  for (const [i, id] of ids.entries()) {
+    if (id === IGNORED) continue;
+    if (id < 0 || id >= n)
+      throw new RuleError(
+        `target ${id} is none of ${n} classes, nor ${IGNORED} for one that does not count`,
+        "loss.targets", // [loss.targets]
+      );
+    mark[i * n + id] = 1;
+  }
+  return { ids, mark };
+}
+
+/** −log softmax(logits)[target] = log Σ exp(logits) − logits[target] over the last axis. */
+export function crossEntropy<P extends string>(
+  logits: Tensor<`${P} n`>,
+  targets: Int<NoInfer<P>>,
+): CrossEntropy<P> {
+  const shape = logits.shape.slice(0, -1);
+  if (shape.join(" ") !== targets.shape.join(" "))
+    throw new RuleError(
+      `logits [${logits.shape.join(" ")}] want targets [${shape.join(" ")}], not [${targets.shape.join(" ")}]`,
+      "loss.targets",
+    );
+  const { ids, mark } = wanted(targets, logits.shape.at(-1) ?? 0);
+  const counts = Uint8Array.from(ids, (id) => Number(id !== IGNORED));
+  const counted = counts.reduce((sum, one) => sum + one, 0);
+  if (counted === 0) {
+    throw new RuleError("no target counts, so there is nothing to learn from", "loss.counted", "nan"); // [loss.counted]
+  }
+  // The largest logit cancels; it is taken out so that nothing overflows, and no derivative goes through it.
+  const centred: Tensor = sub(logits, expand(detach(maxLast(logits)), logits)); // [loss.shift]
+  const logSum = log(sumLast(exp(centred)));
+  const target = sumLast(where(new Bool(logits.shape, mark), centred)); // [loss.cross-entropy]
+  const counting = new Bool([...shape, 1], counts);
+  const kept = where(counting, sub(logSum, target)); // [loss.ignored]
+  const perToken: Tensor<P> = rearrange("... 1 -> ...", kept);
+  const sum = total(kept);
+  return { perToken, sum, mean: scale(sum, 1 / counted), counted };
+}
+
+export interface Weighted {
+  readonly weight: number;
+  readonly loss: Tensor<"">;
+}
+
+/** Σ λ · loss over datasets: equation (2) of the paper, whose λ are 1 for M3W, 0.2 for ALIGN and LTIP, 0.03 for VTP. */
+export function weightedSum([first, ...rest]: readonly [Weighted, ...Weighted[]]): Tensor<""> {
+  const scaled = ({ weight, loss }: Weighted) => scale(loss, weight);
+  return rest.reduce((sum, part) => add(sum, scaled(part)), scaled(first)); // [loss.datasets]
+}

@@ -1,0 +1,58 @@
+// Stochastic gradient descent with momentum, as torch.optim.SGD has it (Sutskever et al., 2013, up to where the rate stands).
+import {
+  type Buffers,
+  moving,
+  type Optimizer,
+  type ParameterGroup,
+  ratesOf,
+  restored,
+  stored,
+} from "./optimizer.ts";
+
+export interface SGDOptions {
+  readonly groups: readonly ParameterGroup[];
+  readonly learningRate?: number | undefined;
+  readonly momentum?: number | undefined;
+  readonly dampening?: number | undefined;
+  readonly nesterov?: boolean | undefined;
+  /** Added to the gradient, not decoupled. */
+  readonly weightDecay?: number | undefined;
+}
+
+export function sgd({
+  groups,
+  learningRate = 1e-3,
+  momentum = 0,
+  dampening = 0,
+  nesterov = false,
+  weightDecay = 0,
+}: SGDOptions): Optimizer {
+  const rates = ratesOf(groups, { learningRate, weightDecay });
+  let speeds: Buffers = new Map();
+  return {
+    kind: "sgd",
+    names: [...rates.keys()],
+    step(parameters, gradients, factor = 1) {
+      for (const { name, rate, p, g } of moving(rates, parameters, gradients)) {
+        const lr = rate.learningRate * factor;
+        for (let i = 0; i < p.length; i++) g[i] = (g[i] ?? 0) + rate.weightDecay * (p[i] ?? 0); // [sgd.decay]
+        const before = speeds.get(name);
+        const speed = before ?? g.slice(); // the first step is not dampened  [sgd.first]
+        if (before) {
+          for (let i = 0; i < p.length; i++)
+            speed[i] = momentum * (speed[i] ?? 0) + (1 - dampening) * (g[i] ?? 0); // [sgd.momentum]
+        }
+        if (momentum !== 0) speeds.set(name, speed);
+        for (let i = 0; i < p.length; i++) {
+          const ahead = (g[i] ?? 0) + momentum * (speed[i] ?? 0); // [sgd.nesterov]
+          const along = nesterov ? ahead : momentum === 0 ? (g[i] ?? 0) : (speed[i] ?? 0);
+          p[i] = (p[i] ?? 0) - lr * along;
+        }
+      }
+    },
+    state: () => new Map(stored("momentum_buffer", speeds)),
+    load(state) {
+      speeds = restored("momentum_buffer", state);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+// One loss with its gradients: recorded, differentiated, replayed.
+import type { Backend } from "../kernels/backend.ts";
+import { reference } from "../kernels/reference/index.ts";
+import { replay } from "../kernels/replay.ts";
+import { Bug, RuleError } from "../tensor/errors.ts";
+import { gradientOf, gradients } from "../tensor/gradients.ts";
+import type { Program } from "../tensor/program.ts";
+import { withTaps } from "../tensor/program.ts";
+import { keepTaps, recompute } from "../tensor/recompute.ts";
+import { record } from "../tensor/record.ts";
+import { flat, type Tensor } from "../tensor/tensor.ts";
+import type { Named } from "./optimizer.ts";
+
+export interface Differentiated {
+  readonly model: object;
+  /** The parameters to differentiate by: everything else is frozen. */
+  readonly names: readonly string[];
+  /** Outputs of these taps are kept, the rest of the forward pass is computed again when it is needed. */
+  readonly keepOnly?: RegExp | null | undefined;
+}
+
+/** The program of a loss and of its gradients. It has no derivative of anything frozen. */
+export function stepProgram(
+  loss: () => Tensor<"">,
+  { model, names, keepOnly = null }: Differentiated,
+): Program {
+  const forward = withTaps(
+    record(() => ({ loss: loss() }), { model, symbolic: true }),
+    [],
+  );
+  const program = gradients(forward, "loss", names); // [train.frozen]
+  return keepOnly ? recompute(program, "loss", keepTaps(keepOnly)) : program;
+}
+
+export interface LossAndGradients {
+  readonly loss: number;
+  readonly gradients: Named;
+}
+
+export async function lossAndGradients(
+  loss: () => Tensor<"">,
+  options: Differentiated & {
+    readonly backend?: Backend | undefined;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<LossAndGradients> {
+  const { backend = reference("float64"), signal, names } = options;
+  const { outputs } = await replay(stepProgram(loss, options), backend, { signal }); // [train.abort]
+  const gradient = (name: string): [string, Tensor] => {
+    const g = outputs[gradientOf(name)];
+    if (!g) throw new Bug(`the program has no gradient of "${name}"`);
+    return [name, g];
+  };
+  const value = outputs.loss ? (flat(outputs.loss.data)[0] ?? Number.NaN) : Number.NaN;
+  if (!Number.isFinite(value))
+    throw new RuleError(
+      `the loss is ${value}: try a lower learning rate, or look at the data`,
+      "train.finite",
+    ); // [train.finite]
+  return { loss: value, gradients: new Map(names.map(gradient)) };
+}

@@ -1,0 +1,33 @@
+// What is to be predicted after each token of interleaved text, and what does not count.
+import { Int } from "../tensor/tensor.ts";
+import { IGNORED } from "./losses.ts";
+
+export interface TargetOptions {
+  readonly mediaTokenId?: number | undefined;
+  /** Fills the shorter rows of a batch. */
+  readonly padTokenId?: number | null | undefined;
+  /** "ignore": text before a row's first image does not count. */
+  readonly beforeFirstImage?: "count" | "ignore" | undefined;
+}
+
+/** Each position's target is the next token; the last has none. Where an image comes next nothing is to be predicted. */
+export function nextTokens(
+  text: Int<"b l">,
+  { mediaTokenId = 3, padTokenId = null, beforeFirstImage = "count" }: TargetOptions = {},
+): Int<"b l"> {
+  const [b = 0, l = 0] = text.shape;
+  const ids = text.flat();
+  const targets = new Int32Array(ids.length).fill(IGNORED);
+  for (let row = 0; row < b; row++) {
+    let seen = false;
+    for (let i = 0; i < l - 1; i++) {
+      const at = row * l + i;
+      const next = ids[at + 1] ?? IGNORED; // [targets.next]
+      seen ||= ids[at] === mediaTokenId;
+      if (next === mediaTokenId || next === padTokenId) continue; // [targets.image]
+      if (beforeFirstImage === "ignore" && !seen) continue; // [targets.before-first-image]
+      targets[at] = next;
+    }
+  }
+  return new Int(text.shape, targets);
+}
