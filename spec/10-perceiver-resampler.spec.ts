@@ -139,7 +139,7 @@ test("[resampler.norm] every latent that comes out is normalised with the last g
 });
 
 test("[resampler.media-position] the m-th image is shifted by the m-th position, and by nothing else", () => {
-  const model = resampler({ numMediaEmbeds: 3 });
+  const model = resampler({ numMediaEmbeds: 4 }); // one more than there are images
   const x = features(2, 3, 4);
   const zero = (t: Tensor): Tensor => randomTensor(t.shape, 1, () => 0);
   const shifted = randomTensor(x.shape, 1, () => 0);

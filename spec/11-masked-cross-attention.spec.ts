@@ -21,7 +21,17 @@ import {
   permutingChangesNothing,
   taken,
 } from "./support/model-laws.ts";
-import { expectNear, forAll, from, list, seeds, tapsOf, weighted, weightsOf } from "./support/modules.ts";
+import {
+  ownConventions as every,
+  expectNear,
+  forAll,
+  from,
+  list,
+  seeds,
+  tapsOf,
+  weighted,
+  weightsOf,
+} from "./support/modules.ts";
 import { linear, type Mat, norm, row, under } from "./support/oracles.ts";
 
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
@@ -33,7 +43,6 @@ const rules: Readonly<Record<string, SightRule>> = {
   "flamingo-pytorch@0.1.2 immediate": { lastOnly: true, empty: "uniform", silentBefore: true },
   "flamingo-pytorch@0.1.2 all-previous": { lastOnly: false, empty: "uniform", silentBefore: false },
 };
-const every: readonly Convention[] = Object.values(conventions);
 const convention = fc.constantFrom(...every);
 const ruleOf = ({ name }: Convention): SightRule => rules[name] as SightRule;
 
@@ -149,20 +158,44 @@ test("[xattn.norm] scale and shift of a token do not matter, those of the media 
   expect(valuesOf(model.forward(large, louder, { mediaLocations }))).not.toEqual(out);
 });
 
-test("[xattn.norm] queries come from the normalised text, under the tap scores", () => {
-  const model = attention({ heads: 1 });
-  const [x, media] = [text(1, 3), images(1, 2, 2)];
+/** What the two heads of a module score, from the loops' parts. */
+function scoresByHand(model: MaskedCrossAttention, x: Tensor, media: Tensor): Mat[][] {
   const w = weightsOf(model);
-  const queries = (list<Mat>(x)[0] ?? []).map((token) =>
-    linear(under(w, "to_q"), norm(under(w, "norm"), token)),
-  );
-  const keys = (list<readonly Mat[]>(media)[0] ?? [])
-    .flat()
-    .map((e) => linear(under(w, "to_kv"), e).slice(0, 3));
-  const scores = queries.map((q) =>
-    keys.map((k) => q.reduce((z, v, c) => z + v * (k[c] ?? NaN), 0) / Math.sqrt(3)),
-  );
-  expectNear(tapsOf(model, () => model.forward(x, media)).scores as Tensor, [[scores]]);
+  return list<Mat>(x).map((tokens, b) => {
+    const q = tokens.map((token) => linear(under(w, "to_q"), norm(under(w, "norm"), token)));
+    const k = (list<readonly Mat[]>(media)[b] ?? []).flat().map((e) => linear(under(w, "to_kv"), e));
+    const head = (r: readonly number[], h: number) => r.slice(3 * h, 3 * h + 3);
+    const score = (query: readonly number[], key: readonly number[]) =>
+      query.reduce((z, v, c) => z + v * (key[c] ?? NaN), 0) / Math.sqrt(3);
+    return [0, 1].map((h) => q.map((query) => k.map((key) => score(head(query, h), head(key, h)))));
+  });
+}
+
+test("[xattn.norm] [xattn.keys] normalised text meets the media as it is, head by head", () => {
+  const [model, x, media] = [attention(), text(2, 3), images(2, 2, 2)];
+  const { scores } = tapsOf(model, () => model.forward(x, media));
+  expectNear(scores as Tensor, scoresByHand(model, x, media));
+});
+
+test("[xattn.keys] latent r of image m is key m·R + r", () => {
+  const model = attention({ heads: 1 });
+  const [x, media] = [text(1, 3), images(1, 3, 2)];
+  const scores = (given: Tensor) =>
+    tapsOf(model, () => model.forward(x, given as Tensor<Any>)).scores as Tensor;
+  for (const [m, r, key] of [
+    [0, 0, 0],
+    [0, 1, 1],
+    [1, 0, 2],
+    [2, 1, 5],
+  ] as const) {
+    const other = taken(media, 0, [0]); // a copy
+    other.data.set(0, m, r, 1, 99);
+    const [before, after] = [scores(media), scores(other)].map(
+      (t) => list<readonly Mat[]>(t)[0]?.[0]?.[0] ?? [],
+    );
+    const moved = before?.flatMap((v, j) => (v === after?.[j] ? [] : [j]));
+    expect(moved).toEqual([key]);
+  }
 });
 
 test("[xattn.keys] lie image by image: the weights of a token's image are a block of its row", () => {
@@ -295,6 +328,8 @@ test("[xattn.no-locations] every token sees every image, under every convention"
   );
   const taps = tapsOf(model, () => model.forward(x, media));
   expect(Object.keys(taps)).not.toContain("scores.masked");
+  const masked = tapsOf(model, () => model.forward(x, media, { mediaLocations: locations("..I", "I..") }));
+  expect(Object.keys(masked)).toContain("scores.masked");
 });
 
 test("[xattn.no-locations] without any image every row is zero", () => {

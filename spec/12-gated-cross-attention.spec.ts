@@ -12,7 +12,7 @@ import { RuleError } from "../src/tensor/errors.ts";
 import { type Any, Bool, bool, type Tensor, view } from "../src/tensor/tensor.ts";
 import { numbers, randomTensor } from "./support/arbitraries.ts";
 import { gatedBlock, type SightRule, sightOf } from "./support/block-oracles.ts";
-import { expectSame, replayEqualsEager, valuesOf } from "./support/laws.ts";
+import { expectClose, expectSame, replayEqualsEager, valuesOf } from "./support/laws.ts";
 import {
   aBatchEqualsItsRows,
   anImageChangesOnlyTheTokensThatSeeIt,
@@ -22,12 +22,20 @@ import {
   differing,
   taken,
 } from "./support/model-laws.ts";
-import { expectNear, forAll, from, list, seeds, weighted, weightsOf } from "./support/modules.ts";
+import {
+  ownConventions as every,
+  expectNear,
+  forAll,
+  from,
+  list,
+  seeds,
+  weighted,
+  weightsOf,
+} from "./support/modules.ts";
 import type { Mat } from "./support/oracles.ts";
 
 const immediate: SightRule = { lastOnly: true, empty: "zero", silentBefore: false };
 const allPrevious: SightRule = { ...immediate, lastOnly: false };
-const every: readonly Convention[] = Object.values(conventions);
 
 const small = { dim: 4, heads: 2, dimHead: 3, ffMult: 2 };
 const block = (options: Partial<GatedCrossAttentionBlockOptions> = {}, seed = 1) =>
@@ -100,7 +108,16 @@ test("[gate.ff] with attention's gate at zero images do not matter, bit for bit,
   expectSame(model.forward(x, changedAt(media, 1, 0) as Tensor<Any>, { mediaLocations }), out);
   const fed = valuesOf(model.ff.forward(x));
   const expected = valuesOf(x).map((v, i) => v + Math.tanh(-0.5) * (fed[i] ?? 0));
-  expect(valuesOf(out).map((v, i) => Math.abs(v - (expected[i] ?? 0)) < 1e-14)).not.toContain(false);
+  expectClose(valuesOf(out), expected, 1e-14);
+});
+
+test("[gate.ff] with both gates open the feed-forward reads what attention left", () => {
+  const [x, media, mediaLocations] = [text(1, 4), images(1, 2, 2), locations(".I.I")];
+  const model = gates(block(), 0.75, -0.5);
+  const y = gates(block(), 0.75, 0).forward(x, media, { mediaLocations });
+  const fed = valuesOf(model.ff.forward(y));
+  const expected = valuesOf(y).map((v, i) => v + Math.tanh(-0.5) * (fed[i] ?? 0));
+  expectClose(valuesOf(model.forward(x, media, { mediaLocations })), expected, 1e-14);
 });
 
 test("[gate.ff] replay equals eager", async () => {

@@ -20,7 +20,16 @@ import {
   taken,
 } from "./support/model-laws.ts";
 import { expectNear, forAll, from, list, seeds, tapsOf, weighted, weightsOf } from "./support/modules.ts";
-import { type Mat, rotate as rotateLoop, swiglu, type Vec } from "./support/oracles.ts";
+import {
+  layerNorm,
+  linear,
+  type Mat,
+  rotate as rotateLoop,
+  swiglu,
+  under,
+  type Vec,
+  vec,
+} from "./support/oracles.ts";
 
 const small = { dim: 5, heads: 2, dimHead: 4, ffMult: 2 };
 const block = (options = {}, seed = 1) =>
@@ -86,6 +95,26 @@ test("[palm.fused] queries, key, value and feed-forward lie in this order", () =
   expect(zeroed(["v"]).out.every((v) => v !== 0)).toBe(true);
 });
 
+/** What each head scores, from the loops' parts: turned queries of its own, the turned key of all. */
+function scoresByHand(model: ParallelTransformerBlock, tokens: Mat, heads: number): Mat[] {
+  const w = weightsOf(model);
+  const theta = vec(w, "rotary_emb.inv_freq");
+  const fused = tokens.map((x) =>
+    linear(under(w, "fused_attn_ff_proj"), layerNorm(vec(w, "norm.gamma"), vec(w, "norm.beta"), x)),
+  );
+  const turned = (part: number) => fused.map((r, m) => rotateLoop(r.slice(4 * part, 4 * part + 4), m, theta));
+  const keys = turned(heads);
+  return range(heads).map((h) =>
+    turned(h).map((q) => keys.map((k) => q.reduce((z, v, c) => z + v * (k[c] ?? NaN), 0) / 2)),
+  );
+}
+
+test("[palm.rotary] [palm.multi-query] every head's turned queries meet the one turned key", () => {
+  const [model, x] = [block({ heads: 3 }), text(1, 4)];
+  const { scores } = tapsOf(model, () => model.forward(x));
+  expectNear(scores as Tensor, [scoresByHand(model, list<Mat>(x)[0] ?? [], 3)]);
+});
+
 test("[palm.multi-query] one key and one value serve all heads", () => {
   const model = block({ heads: 3 });
   const { weight } = model.fused_attn_ff_proj;
@@ -138,16 +167,16 @@ test("[rotary.angles] position m has the angles m·θ, twice, from m = 0", () =>
   expect(rotary.forward(0).shape).toEqual([0, 6]);
 });
 
-test("[rotary.turn] equals the loop, and keeps lengths", () => {
-  forAll({ l: from(1, 9), half: from(1, 4), seed: seeds }, ({ l, half, seed }) => {
+test("[rotary.turn] equals the loop in every head, and keeps lengths", () => {
+  forAll({ h: from(1, 3), l: from(1, 9), half: from(1, 4), seed: seeds }, ({ h, l, half, seed }) => {
     const rotary = new RotaryEmbedding(2 * half);
     const theta = valuesOf(rotary.inv_freq);
-    const x = randomTensor<"l k">([l, 2 * half], seed);
+    const x = randomTensor<"h l k">([h, l, 2 * half], seed);
     const turned = rotate(x, rotary.forward(l));
-    const expected = list<Vec>(x).map((row, m) => rotateLoop(row, m, theta));
+    const expected = list<Mat>(x).map((rows) => rows.map((row, m) => rotateLoop(row, m, theta)));
     expectNear(turned, expected);
-    const norms = (rows: Mat) => rows.map((row) => Math.hypot(...row));
-    expectClose(norms(list<Vec>(turned)), norms(list<Vec>(x)), 1e-14);
+    const norms = (heads: readonly Mat[]) => heads.flat().map((row) => Math.hypot(...row));
+    expectClose(norms(list<Mat>(turned)), norms(list<Mat>(x)), 1e-14);
   });
 });
 
@@ -157,11 +186,14 @@ test("[rotary.turn] position 0 is left as it is", () => {
 });
 
 test("[rotary.halves] feature i goes with feature i + k/2", () => {
-  const unit = randomTensor<"l k">([2, 6], 1, () => 0);
-  unit.data.data[6 + 1] = 1; // feature 1 at position 1
-  const turned = list<Vec>(rotate(unit, new RotaryEmbedding(6).forward(2)))[1] ?? [];
+  const turned = (feature: number): Vec => {
+    const unit = randomTensor<"l k">([2, 6], 1, () => 0);
+    unit.data.set(1, feature, 1); // at position 1
+    return list<Vec>(rotate(unit, new RotaryEmbedding(6).forward(2)))[1] ?? [];
+  };
   const angle = Math.fround(10000 ** (-2 / 6));
-  expectClose(turned, [0, Math.cos(angle), 0, 0, Math.sin(angle), 0], 1e-7);
+  expectClose(turned(1), [0, Math.cos(angle), 0, 0, Math.sin(angle), 0], 1e-7);
+  expectClose(turned(4), [0, -Math.sin(angle), 0, 0, Math.cos(angle), 0], 1e-7);
 });
 
 test("[rotary.halves] a head of odd width is refused", () => {

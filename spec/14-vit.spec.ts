@@ -94,12 +94,17 @@ test("[vit.attend] a batch equals its rows one by one: no image sees another", (
   aBatchEqualsItsRows((x: Tensor<"b c h w">) => model.embed(x), image(3));
 });
 
-test("[vit.attend] scores are scaled products of queries and keys, of every token with every token", () => {
+test("[vit.attend] every token attends to every token, by scaled products", () => {
   const model = vit({ depth: 1 });
-  const taps = tapsOf(model, () => model.embed(image()));
-  const [scores, attn] = ["scores", "attn"].map((name) => taps[`transformer.layers.0.0.${name}`] as Tensor);
-  expect(scores?.shape).toEqual([2, 2, 7, 7]);
-  expect(valuesOf(attn as Tensor).every((w) => w > 0)).toBe(true);
+  const x = image();
+  const taps = tapsOf(model, () => model.embed(x));
+  const attn = taps["transformer.layers.0.0.attn"] as Tensor;
+  expect(attn.shape).toEqual([2, 2, 7, 7]);
+  expect(valuesOf(attn).every((w) => w > 0)).toBe(true);
+  expectNear(
+    model.embed(x),
+    imagesOf(x).map((one) => vitTokens(weightsOf(model), one, { ...shape, depth: 1 })),
+  );
 });
 
 test("[vit.patches] are lists of rows, columns, channels, numbered from left to right, then down", () => {
@@ -173,18 +178,24 @@ const firstPositions = (model: ViT, n: number) => {
 };
 
 test("[vit.no-projection] a single head as wide as the model has no projection", () => {
+  const x = image();
+  const equalsTheLoop = (model: ViT, heads: number) =>
+    expectNear(
+      model.embed(x),
+      imagesOf(x).map((one) => vitTokens(weightsOf(model), one, { ...shape, heads })),
+    );
   const bare = vit({ heads: 1, dimHead: 5 });
   expect([...stateDict(bare).keys()].filter((key) => key.includes("to_out"))).toEqual([]);
-  const x = image();
-  expectNear(
-    bare.embed(x),
-    imagesOf(x).map((one) => vitTokens(weightsOf(bare), one, { ...shape, heads: 1 })),
-  );
-  for (const options of [
-    { heads: 1, dimHead: 4 },
-    { heads: 5, dimHead: 1 },
-  ])
-    expect(stateDict(vit(options)).has("transformer.layers.0.0.to_out.0.weight")).toBe(true);
+  equalsTheLoop(bare, 1);
+  for (const [heads, dimHead] of [
+    [1, 4],
+    [5, 1],
+    [2, 5],
+  ] as const) {
+    const model = vit({ heads, dimHead });
+    expect(stateDict(model).has("transformer.layers.0.0.to_out.0.weight")).toBe(true);
+    equalsTheLoop(model, heads);
+  }
 });
 
 test("[vit.mlp] has biases, and GELU between them", () => {

@@ -147,8 +147,9 @@ test("[norm.epsilon] is 1e-5, inside the root: a constant row becomes the bias, 
 });
 
 test("[norm.biased-variance] divides by n", () => {
-  const y = new LayerNorm(2).forward(tensor("a d", [[1, -1]])); // σ² = 1; by n − 1 it would be 2
-  expectClose(valuesOf(y), [1 / Math.sqrt(1 + 1e-5), -1 / Math.sqrt(1 + 1e-5)], 1e-15);
+  const y = new LayerNorm(3).forward(tensor("a d", [[1, 2, 6]])); // σ² = 14/3; by n − 1 it would be 7
+  const sigma = Math.sqrt(14 / 3 + 1e-5);
+  expectClose(valuesOf(y), [-2 / sigma, -1 / sigma, 3 / sigma], 1e-15);
 });
 
 test("[norm.beta] PaLM's norm has a gain, and a bias that is a buffer of zeros", () => {
@@ -171,7 +172,7 @@ test("[norm.beta] PaLM's norm has a gain, and a bias that is a buffer of zeros",
   });
 });
 
-test("[feed-forward.order] equals the loop", () => {
+test("[ffw.order] equals the loop", () => {
   forAll({ l: from(1, 4), dim: from(1, 6), mult: from(1, 4), seed: seeds }, ({ l, dim, mult, seed }) => {
     const layer = weighted(new FeedForward({ dim, mult }), seed);
     const x = randomTensor<"l d">([l, dim], seed, (v) => 4 * v);
@@ -185,13 +186,13 @@ test("[feed-forward.order] equals the loop", () => {
   ]);
 });
 
-test("[feed-forward.order] replay equals eager", async () => {
+test("[ffw.order] replay equals eager", async () => {
   const layer = weighted(new FeedForward({ dim: 4 }), 5);
   const x = randomTensor<"b l d">([2, 3, 4], 6);
   await replayEqualsEager(() => layer.forward(x), { model: layer, inputs: { x } });
 });
 
-test("[feed-forward.inner] is dim · mult, cut", () => {
+test("[ffw.inner] is dim · mult, cut", () => {
   for (const [dim, mult, inner] of [
     [10, 1.25, 12],
     [7, 1.5, 10],

@@ -8,6 +8,7 @@ import { PerceiverAttention } from "../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../src/blocks/perceiver-resampler.ts";
 import { FlamingoPaLM } from "../src/models/flamingo-palm.ts";
 import { Extractor, ViT } from "../src/models/vit.ts";
+import { Embedding } from "../src/nn/embedding.ts";
 import { FeedForward } from "../src/nn/feed-forward.ts";
 import { GammaLayerNorm } from "../src/nn/layer-norm.ts";
 import { Linear } from "../src/nn/linear.ts";
@@ -208,6 +209,18 @@ test("[state.lazy] a parameter is made once, when it is first read", () => {
   expect(source).toHaveBeenCalledTimes(1);
 });
 
+test("[state.lazy] a parameter that nobody initialised is drawn when it is first read, and stays", () => {
+  const [one, other] = [new Parameter("d", [40], uniform(0.5)), new Parameter("d", [40], uniform(0.5))];
+  const drawn = valuesOf(one);
+  expect(drawn.length).toBe(40);
+  expect(drawn.every((v) => Math.abs(v) <= 0.5)).toBe(true);
+  expect(new Set(drawn).size).toBe(40);
+  expect(valuesOf(other)).not.toEqual(drawn);
+  one.release();
+  expect(valuesOf(one)).toEqual(drawn);
+  expect(one.initial).toEqual({ kind: "uniform", bound: 0.5 });
+});
+
 test("[state.release] released numbers come again, wherever they came from", () => {
   const parameter = new Parameter("d", [2], uniform(1));
   const read = vi.fn(() => view(Float64Array.of(3, 4), [2]));
@@ -223,7 +236,10 @@ test("[state.release] released numbers come again, wherever they came from", () 
 });
 
 test("[state.float32] numbers are drawn in float32", () => {
-  for (const [, t] of stateDict(initialize(tiny(), 1))) expect(t.data.data).toBeInstanceOf(Float32Array);
+  for (const [, t] of stateDict(initialize(tiny(), 1))) {
+    expect(t.data.data).toBeInstanceOf(Float32Array);
+    expect(t.data.data.length).toBe(sizeOf(t.shape));
+  }
 });
 
 test("[state.buffers] buffers and second names are no parameters", () => {
@@ -343,6 +359,11 @@ test("[state.initialize] a path's numbers depend on no other part of the model",
   initialize(late, 9);
   valuesOf(late.norm.weight); // reading in another order
   expect(values(late, "latents")).toEqual(values(less, "latents"));
+});
+
+test("[state.initialize] a tied parameter is drawn once, under its first name", () => {
+  const alone = initialize({ token_emb: new Embedding("d", 5, 4, { std: 0.02 }) }, 5);
+  expect(values(initialize(tiny(), 5), "to_logits.1.weight")).toEqual(valuesOf(alone.token_emb.weight));
 });
 
 test("[state.initialize] models that nobody initialised differ from each other", () => {

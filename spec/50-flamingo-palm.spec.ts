@@ -33,8 +33,8 @@ import {
   videoFeatures,
   vitTokens,
 } from "./support/model-oracles.ts";
-import { expectNear, forAll, from, list, seeds, weighted, weightsOf } from "./support/modules.ts";
-import { type Mat, under, type Vec } from "./support/oracles.ts";
+import { expectNear, forAll, from, list, seeds, tapsOf, weighted, weightsOf } from "./support/modules.ts";
+import { type Mat, norm, under, type Vec } from "./support/oracles.ts";
 
 const RELEASE = "flamingo-pytorch@0.1.2";
 const IMAGE = 3;
@@ -271,6 +271,20 @@ describe("media", () => {
       },
       12,
     );
+  });
+
+  test("[flamingo.frames] a video's features are those of frame 0, then of frame 1, and so on", () => {
+    const model = withEncoder({ maxVideoFrames: 3 });
+    const w = weightsOf(model);
+    const frames = (list<readonly (readonly Image[])[]>(videos(1, 1, 3))[0]?.[0] ?? []).map((frame) =>
+      vitTokens(under(w, "img_encoder.vit"), frame, vitShape),
+    );
+    const features = videoFeatures(frames, w.video_frame_pos_emb as Mat);
+    const first = (w["perceiver_resampler.media_pos_emb"] as readonly Mat[])[0]?.[0] ?? [];
+    const placed = features.map((r) => r.map((v, d) => v + (first[d] ?? NaN)));
+    const seen = tapsOf(model, () => model.forward(text(".I"), { videos: videos(1, 1, 3) }));
+    const name = "perceiver_resampler.layers.0.0.norm_media";
+    expectNear(seen[name] as Tensor, [[placed.map((r) => norm(under(w, name), r))]]);
   });
 
   test("[flamingo.every] the layers 0, n, 2n … have a block, and only those", () => {

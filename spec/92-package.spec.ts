@@ -1,11 +1,10 @@
 // The executable half of 92-package.md. It packs and installs the package for real, which takes some ten seconds.
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createContext, runInContext } from "node:vm";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
-  bundlePage,
   bytesBelow,
   installInto,
   lockfileProblems,
@@ -13,10 +12,10 @@ import {
   markedForShipping,
   type Packed,
   packInto,
-  run,
   strangers,
 } from "./support/packed.ts";
 import { repository } from "./support/tree.mjs";
+import { bundlePage, compile, inNode, npx, withoutDependencies } from "./support/used.ts";
 
 const MEGABYTE = 1e6;
 const folder = mkdtempSync(join(tmpdir(), "flamboyance-package-"));
@@ -29,18 +28,6 @@ beforeAll(() => {
   installInto(project, packed.tarball);
 }, 60_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Runs a module in a project; what it prints as JSON. */
-function inNode(at: string, source: string): unknown {
-  const { status, stdout, stderr } = run(at, process.execPath, writtenTo(at, "use.mjs", source));
-  if (status !== 0) throw new Error(stderr);
-  return JSON.parse(stdout);
-}
-
-function writtenTo(at: string, name: string, source: string): string {
-  writeFileSync(join(at, name), source);
-  return name;
-}
 
 test("[package.files] it holds what it should and little else", () => {
   expect(strangers(packed.paths)).toEqual([]);
@@ -106,8 +93,7 @@ test("[package.node] every entry can be imported in Node", () => {
 });
 
 test("[package.masks] flamboyance/masks stands alone", () => {
-  const alone = join(folder, "alone");
-  cpSync(installed, join(alone, "node_modules/flamboyance"), { recursive: true });
+  const alone = withoutDependencies(join(folder, "alone"), installed);
   const source = (entry: string) =>
     `import * as all from "${entry}"; console.log(JSON.stringify(Object.keys(all).includes("drawMask")));`;
   expect(inNode(alone, source("flamboyance/masks"))).toBe(true);
@@ -115,7 +101,7 @@ test("[package.masks] flamboyance/masks stands alone", () => {
 });
 
 test("[package.bin] npx flamboyance check checks the cases that came with it", () => {
-  const { status, stdout, stderr } = run(project, "npx", "--no", "flamboyance", "check", "--json");
+  const { status, stdout, stderr } = npx(project, "check", "--json");
   expect([status, stderr.replace(/^npm warn.*\n/gm, "")]).toEqual([0, ""]);
   const { summary } = JSON.parse(stdout);
   const cases = markedForShipping().filter((path) => path.endsWith("/case.json")).length;
@@ -123,10 +109,8 @@ test("[package.bin] npx flamboyance check checks the cases that came with it", (
 });
 
 test("[package.types] its types resolve, and know a wrong order of axes", () => {
-  const compilerOptions = { module: "nodenext", target: "es2022", strict: true, noEmit: true, types: [] };
-  writtenTo(project, "tsconfig.json", JSON.stringify({ compilerOptions, files: ["use.ts"] }));
-  const tsc = (last: string) => {
-    const lines = [
+  const tsc = (last: string) =>
+    compile(project, [
       'import { rearrange, tensor, type Tensor } from "flamboyance";',
       'import { conventions } from "flamboyance/masks";',
       'import { gpu } from "flamboyance/gpu";',
@@ -134,10 +118,7 @@ test("[package.types] its types resolve, and know a wrong order of axes", () => 
       "export const rank: number = x.data.dimension + Object.keys(conventions).length;",
       "export const mode: string | null = (await gpu()).mode;",
       last,
-    ];
-    writtenTo(project, "use.ts", lines.join("\n"));
-    return run(project, process.execPath, join(repository, "node_modules/typescript/bin/tsc"), "-p", ".");
-  };
+    ]);
   const right = tsc('export const y: Tensor<"b a"> = rearrange("a b -> b a", x);');
   expect([right.status, right.stdout]).toEqual([0, ""]);
   expect(tsc('export const y: Tensor<"a b"> = rearrange("a b -> b a", x);').stdout).toMatch(

@@ -89,6 +89,7 @@ export { named, shapes } from "./tensor/pattern.ts";
 export type { Precision } from "./tensor/precision.ts";
 export { type Node, type Program, prune, type Scope } from "./tensor/program.ts";
 export { dropout, type Generator, generator } from "./tensor/random.ts";
+export { keepTaps, peakNumbers, recompute } from "./tensor/recompute.ts";
 export { extend, record, scope, tap } from "./tensor/record.ts";
 export {
   Bool,
@@ -103,3 +104,15 @@ export {
   type View,
   view,
 } from "./tensor/tensor.ts";
+// training
+export { type AdamWOptions, adamw } from "./training/adamw.ts";
+export { loadCheckpoint, saveCheckpoint } from "./training/checkpoint.ts";
+export { decayGroups, type TrainableSetName, trainable, trainableSets } from "./training/freezing.ts";
+export { accumulate, clip, globalNorm } from "./training/gradient-maps.ts";
+export { type CrossEntropy, crossEntropy, IGNORED, weightedSum } from "./training/losses.ts";
+export type { Optimizer, ParameterGroup } from "./training/optimizer.ts";
+export { type Schedule, type ScheduleOptions, schedule } from "./training/schedules.ts";
+export { type SGDOptions, sgd } from "./training/sgd.ts";
+export { lossAndGradients, stepProgram } from "./training/step.ts";
+export { nextTokens, type TargetOptions } from "./training/targets.ts";
+export { type Step, type TrainOptions, train } from "./training/training.ts";

@@ -11,6 +11,7 @@ import torch
 
 import coverage
 from manifest import identity
+import training
 from mint import mint
 
 HERE = Path(__file__).resolve().parent
@@ -39,8 +40,9 @@ def main():
             print(f"{time.time() - since:6.1f} s  {made[-1]['id']}", flush=True)
     if whole:
         for folder in options.out.glob("*/*"):
-            if f"{folder.parent.name}/{folder.name}" not in {case["id"] for case in made}:
+            if folder.parent.name != "training" and f"{folder.parent.name}/{folder.name}" not in {case["id"] for case in made}:
                 shutil.rmtree(folder)
+        training.mint_all(options.out)
         (options.out.parent / "COVERAGE.md").write_text(coverage.table(made))
     print(f"{len(made)} cases in {time.time() - began:.0f} s")
 

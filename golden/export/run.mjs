@@ -47,5 +47,7 @@ else {
   process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
   run(python, join(here, "export.py"), "--out", join(temporary, "cases"), "--keep", committed, ...more);
   const partial = more.includes("--small") || more.includes("--only");
+  if (!more.includes("--only"))
+    run(python, join(here, "training.py"), "--out", join(temporary, "cases"), "--verify", committed);
   run(python, join(here, "verify.py"), committed, join(temporary, "cases"), ...(partial ? ["partial"] : []));
 }

@@ -1,6 +1,7 @@
 // Modules with random weights, their numbers as nested lists for the loops, and the comparison of the two.
 import fc from "fast-check";
 import { expect } from "vitest";
+import { type Convention, conventions } from "../../src/masks/convention.ts";
 import { stateDict, ties } from "../../src/nn/state-dict.ts";
 import { evaluate } from "../../src/tensor/evaluate.ts";
 import { record } from "../../src/tensor/record.ts";
@@ -75,3 +76,11 @@ export const from = (min: number, max: number): fc.Arbitrary<number> => fc.integ
 /** All taps of a run, by their full names. */
 export const tapsOf = (model: object, f: () => Tensor): Readonly<Record<string, Tensor>> =>
   evaluate(record(f, { model })).taps;
+
+/** The conventions that flamingo-pytorch and the paper need; what other codebases do is told in 20-masks. */
+export const ownConventions: readonly Convention[] = [
+  conventions.immediate,
+  conventions["all-previous"],
+  conventions["flamingo-pytorch@0.1.2 immediate"],
+  conventions["flamingo-pytorch@0.1.2 all-previous"],
+];

@@ -1,4 +1,4 @@
-// Packs, installs and bundles the package as its users do, in temporary folders.
+// Packs and installs the package in temporary folders, and reads the lockfile.
 import { spawnSync } from "node:child_process";
 import {
   cpSync,
@@ -12,7 +12,6 @@ import {
 } from "node:fs";
 import { join, posix } from "node:path";
 import { performance } from "node:perf_hooks";
-import { build } from "vite";
 import { repository } from "./tree.mjs";
 
 /** A command's end: its status, and what it said. */
@@ -27,7 +26,7 @@ export function run(cwd: string, command: string, ...args: readonly string[]): T
   return spawnSync(command, args, { cwd, env, encoding: "utf8", shell: process.platform === "win32" });
 }
 
-function demand(told: Told): string {
+export function demand(told: Told): string {
   if (told.status !== 0) throw new Error(`exit ${told.status}\n${told.stdout}${told.stderr}`);
   return told.stdout;
 }
@@ -52,7 +51,7 @@ export function packInto(folder: string): Packed {
 }
 
 const EXPECTED =
-  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
 
 export const strangers = (paths: readonly string[]): string[] => paths.filter((path) => !EXPECTED.test(path)); // [package.files]
 
@@ -92,21 +91,6 @@ export const bytesBelow = (folder: string): number =>
   readdirSync(folder, { recursive: true })
     .map((path) => statSync(join(folder, String(path))))
     .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
-
-/** One script for a page, made by a bundler as it makes any other; it leaves its exports in the variable `page`. */
-export async function bundlePage(project: string, source: string): Promise<string> {
-  writeFileSync(join(project, "page.js"), source);
-  await build({
-    root: project,
-    configFile: false,
-    logLevel: "silent",
-    build: {
-      outDir: join(project, "built"),
-      lib: { entry: join(project, "page.js"), name: "page", formats: ["iife"], fileName: () => "page.js" }, // [package.page]
-    },
-  });
-  return readFileSync(join(project, "built/page.js"), "utf8");
-}
 
 interface Locked {
   readonly name?: string;

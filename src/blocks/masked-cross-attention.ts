@@ -1,7 +1,7 @@
 // Text attends to images: Alayrac et al., arXiv 2204.14198v2, §2.3 (equation 1's φ) and appendix A.1.2–A.1.3.
 
 import { type Convention, conventions } from "../masks/convention.ts";
-import { mediaMask, silentRows } from "../masks/media-mask.ts";
+import { softmaxRule } from "../masks/media-mask.ts";
 import { type AttentionMask, attention } from "../nn/attention.ts";
 import { LayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
@@ -77,8 +77,7 @@ export class MaskedCrossAttention {
   #mask(x: Tensor<"b l d">, mediaLocations: Bool<"b l">, { m, r }: { m: number; r: number }): AttentionMask {
     shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
     const { convention, heads: h } = this.options;
-    const images = mediaMask(mediaLocations, m, convention);
-    const silent = silentRows(mediaLocations, convention);
+    const { mayAttend: images, silent, emptyRow } = softmaxRule(mediaLocations, m, convention);
     const heard =
       silent &&
       new Bool<"b l">(
@@ -87,7 +86,7 @@ export class MaskedCrossAttention {
       );
     return {
       mayAttend: repeat("b l m -> b h l (m r)", new Bool<"b l m">(images.shape, images.data), { h, r }), // [xattn.mask]
-      emptyRow: convention.emptyRow,
+      emptyRow,
       heard: heard && repeat("b l -> b h l s", heard, { h, s: m * r }),
     };
   }

@@ -36,13 +36,16 @@ interface Choice {
 
 async function openBackends({ backend, mode, precision, full }: Choice): Promise<Backend[]> {
   const asked = precision === undefined ? null : oneOf("precision", precision, PRECISIONS);
-  if (oneOf("backend", backend, ["reference", "gpu"]) === "gpu") {
-    if (asked && asked !== "float32")
-      throw new UsageError(`the gpu backend computes in float32, not in ${asked}`);
+  const chosen = oneOf("backend", backend, ["reference", "auto", "simd", "gpu"]);
+  if (asked && asked !== "float32" && (chosen === "gpu" || chosen === "simd"))
+    throw new UsageError(`the ${chosen} backend computes in float32, not in ${asked}`);
+  if (chosen === "gpu") {
     const { gpu } = await import("../kernels/gpu/index.ts");
     return [await gpu({ mode: oneOf("mode", mode ?? "webasm", ["webasm", "cpu"]) })];
   }
   if (mode !== undefined) throw new UsageError("--mode belongs to --backend gpu");
+  if (chosen === "simd") return [await (await import("../kernels/simd/index.ts")).simd()];
+  if (chosen === "auto") return [await (await import("../kernels/auto.ts")).auto(asked ?? "float32")];
   const precisions: readonly Precision[] = asked ? [asked] : full ? ["float32"] : DEFAULT_PRECISIONS;
   return precisions.map((p) => reference(p));
 }
@@ -127,7 +130,7 @@ export async function check(args: readonly string[]): Promise<number> {
     if (values.tour && !kind) {
       process.stdout.write(`\n${tour({ colour: styleFor(process.stdout).colour })}\n${NEXT}`);
     }
-    return Math.max(exitCode(summarise(verdicts)), ranElsewhere(verdicts, values.backend));
+    return Math.max(exitCode(summarise(verdicts)), ranElsewhere(verdicts, name));
   } finally {
     for (const backend of backends) await backend.close();
   }

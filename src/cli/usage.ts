@@ -21,7 +21,7 @@ export const CHECK = `flamboyance check [PATH…]: runs this implementation on g
 PATH is a case or a folder of cases; by default all that come with this package. Each runs in float64 and in float32.
 
 Options
-  --backend NAME      reference (default) or gpu
+  --backend NAME      reference (default), simd, auto (simd, else reference) or gpu
   --mode MODE         of the gpu backend: webasm (default) or cpu
   --precision P       float64, float32, bfloat16 or float16 instead of the first two
   --full              the full-size cases instead (in float32; minutes)

@@ -1,8 +1,8 @@
 // A page: files are what the page was given (dropped, fetched, built in), kept in memory under a path.
 import { LoadError } from "../tensor/errors.ts";
-import { type ByteSource, fromBytes, sorted } from "./host.ts";
+import { type ByteSource, fromBytes, sorted, type Thread } from "./host.ts";
 
-export { type ByteSource, fromBytes, type Host } from "./host.ts";
+export { type ByteSource, fromBytes, type Host, type Thread } from "./host.ts";
 
 export const now = (): number => performance.now();
 
@@ -73,4 +73,22 @@ export function writeFile(path: string, content: Uint8Array | Iterable<Uint8Arra
     at += part.length;
   }
   files.set(plain(path), bytes); // [io.atomic-write]
+}
+
+/** Threads that may run at once, this one included. Without cross-origin isolation no memory can be shared: one. */
+export const cores = (): number => (globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1);
+
+/** Runs `source`, in which `data` is what is given here, on a thread of its own. */
+export function startThread(source: string, data: object): Thread {
+  const url = URL.createObjectURL(
+    new Blob([`onmessage = ({ data }) => {${source}};`], { type: "text/javascript" }),
+  );
+  const worker = new Worker(url);
+  worker.postMessage(data);
+  return {
+    stop: async () => {
+      worker.terminate();
+      URL.revokeObjectURL(url);
+    },
+  };
 }

@@ -22,6 +22,14 @@ export interface Host {
   writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void;
   /** Milliseconds, for measuring. */
   now(): number;
+  /** Threads that may run at once on one memory, this one included. */
+  cores(): number;
+  /** Runs `source`, in which `data` is what is given here, on a thread of its own. */
+  startThread(source: string, data: object): Thread;
+}
+
+export interface Thread {
+  stop(): Promise<void>;
 }
 
 /** One door for every range, so that no offset from a file reaches memory or the disk unchecked. */

@@ -1,10 +1,12 @@
 // Node: files from disk.
 import * as fs from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
+import { Worker } from "node:worker_threads";
 import { LoadError } from "../tensor/errors.ts";
-import { type ByteSource, checkRange, sorted } from "./host.ts";
+import { type ByteSource, checkRange, sorted, type Thread } from "./host.ts";
 
-export { type ByteSource, fromBytes, type Host } from "./host.ts";
+export { type ByteSource, fromBytes, type Host, type Thread } from "./host.ts";
 
 export const now = (): number => performance.now();
 
@@ -151,4 +153,15 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) {
     done += fs.writeSync(descriptor, bytes, done, Math.min(CHUNK, bytes.length - done));
   }
+}
+
+/** Threads that may run at once, this one included. */
+export const cores = (): number => availableParallelism();
+
+/** Runs `source`, in which `data` is what is given here, on a thread of its own. It keeps no process alive. */
+export function startThread(source: string, data: object): Thread {
+  const text = `const { workerData: data } = require("node:worker_threads");${source}`;
+  const worker = new Worker(text, { eval: true, workerData: data, execArgv: [] });
+  worker.unref();
+  return { stop: async () => void (await worker.terminate()) };
 }

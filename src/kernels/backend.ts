@@ -10,6 +10,7 @@ export interface ScopeKernels {
     attrs: AttentionAttrs,
     inputs: { readonly q: View; readonly k: View; readonly v: View },
   ) => Promise<View>;
+  readonly normalize?: (attrs: { readonly epsilon: number }, inputs: { readonly x: View }) => Promise<View>;
 }
 
 /** How often a kernel of its own ran, and in which mode. */

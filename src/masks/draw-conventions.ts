@@ -1,8 +1,8 @@
 // Several conventions on the same prompts: where their masks differ, and what each makes of each row.
-import type { Convention } from "./convention.ts";
 import { type DrawOptions, inkOf, marks, strip, tokenColumns } from "./draw.ts";
 import type { Matrix } from "./grid.ts";
 import { type MaskRow, maskRows } from "./rows.ts";
+import type { Convention } from "./terms.ts";
 import { type Column, type Piece, painter, table } from "./text-table.ts";
 
 /** Two masks side by side, one column an image, with a word at each row where they differ. [mask.drawing] */
@@ -46,6 +46,7 @@ export function drawAgainst(
 const brief = ({ class: kind, images }: MaskRow): Piece => {
   if (kind === "attends") return { text: `{${images.join(",")}}`, style: inkOf(images) };
   if (kind === "zeroed") return { text: "-", style: "dim" };
+  if (kind === "identity") return { text: "=", style: "dim" };
   return { text: kind === "nan" ? "NaN" : "LEAK", style: "alarm" };
 };
 

@@ -1,7 +1,8 @@
 // Masks as text: the prompt as a strip of tokens, under it a grid with a line for each token and a column for each image.
-import type { Convention } from "./convention.ts";
 import type { Matrix } from "./grid.ts";
+import { CLASS_WORDS, type RowClass } from "./row-class.ts";
 import { type MaskRow, maskRows } from "./rows.ts";
+import type { Convention } from "./terms.ts";
 import {
   type Column,
   label,
@@ -30,7 +31,7 @@ export const marks = (ascii = false) => (ascii ? { yes: "#", no: "." } : { yes: 
 
 /** A token's chip: [image 2] for the second media token of the prompt. */
 const chip = (row: MaskRow, token = "text"): Piece =>
-  row.isImage ? { text: `[image ${row.number}]`, style: row.number } : { text: label(token) };
+  row.isImage ? { text: `[image ${row.image}]`, style: row.image } : { text: label(token) };
 
 /** The whole prompt in one go, with each image's number. */
 export function strip(
@@ -78,11 +79,12 @@ function imageColumns(rows: readonly MaskRow[], { latents = 1, ascii }: DrawOpti
 export const inkOf = (images: readonly number[]): Style =>
   images.length === 1 ? (images[0] ?? "strong") : "strong";
 
-const words = { attends: "attends", zeroed: "zeroed", "uniform-leak": "UNIFORM LEAK", nan: "NaN" } as const;
+/** Rows that add nothing are no reason for alarm. */
+export const isCalm = (kind: RowClass): boolean => kind === "zeroed" || kind === "identity";
 
 const verdict = ({ class: kind, images }: MaskRow): Piece => {
   if (kind === "attends") return { text: `attends {${images.join(",")}}`, style: inkOf(images) };
-  return { text: words[kind], style: kind === "zeroed" ? "dim" : "alarm" };
+  return { text: CLASS_WORDS[kind], style: isCalm(kind) ? "dim" : "alarm" };
 };
 
 /** One convention's mask of a batch: strip, grid, row classes and reasons for each prompt. [mask.drawing] */

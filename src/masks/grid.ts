@@ -35,12 +35,18 @@ export function promptsOf(matrix: Matrix): number[][] {
   return Array.from({ length: b }, (_, i) => row(i));
 }
 
-/** Where the images stand: 1 at every media token. b l -> b l */
-export function locate(ids: Matrix, mediaTokenId: number): Grid {
+/** Where the images stand: 1 at every media token, and 2 at every end token where one is named. b l -> b l */
+export function locate(ids: Matrix, mediaTokenId: number, endTokenId?: number): Grid {
   // #region locate
   const isImage = promptsOf(ids).flatMap((prompt) => prompt.map((id) => id === mediaTokenId)); // [mask.location]
   // #endregion
-  return { shape: [...ids.shape], data: Uint8Array.from(isImage, Number) };
+  const data = Uint8Array.from(isImage, Number);
+  promptsOf(ids)
+    .flat()
+    .forEach((id, i) => {
+      if (id === endTokenId && !data[i]) data[i] = 2; // [mask.end-token]
+    });
+  return { shape: [...ids.shape], data };
 }
 
 /** A language model's own mask: position l sees the positions s up to and including itself. -> l s */

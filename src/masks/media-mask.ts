@@ -1,31 +1,18 @@
 // Which text position may attend which image. Position l of prompt b has text_time[b, l], image m has the number
 // m + 1, and a comparison of the two is the mask. Latents are no concern here: an image's latents share its column.
-import type { Convention } from "./convention.ts";
 import { type Grid, type Matrix, promptsOf } from "./grid.ts";
-
-// #region text-time
-/** From the locations of one prompt to the number of each of its positions. */
-const numberings: Record<Convention["numbering"], (located: readonly number[]) => number[]> = {
-  inclusive: (located) => {
-    let count = 0;
-    return located.map((isImage) => (count += isImage)); // [mask.numbering] [mask.prefix-stable]
-  },
-};
-
-const comparisons: Record<Convention["compare"], (time: number, image: number) => boolean> = {
-  equal: (time, image) => time === image, // [mask.immediate]
-  "at-least": (time, image) => time >= image, // [mask.all-previous]
-};
-// #endregion
+import { type Counting, numbersOf, sightOf } from "./numbering.ts";
+import type { Convention, Numbering } from "./terms.ts";
 
 export interface Counts {
   readonly shape: readonly number[];
   readonly data: Int32Array;
 }
 
-/** The number of every position: how many images stand at or before it. b l -> b l */
-export function textTime(locations: Matrix, numbering: Convention["numbering"] = "inclusive"): Counts {
-  const times = promptsOf(locations).flatMap((located) => numberings[numbering](located)); // [mask.batch]
+/** The number of every position: how many images stand at or before it, or as the convention counts. b l -> b l */
+export function textTime(locations: Matrix, how: Numbering | Counting = "inclusive"): Counts {
+  const counting = typeof how === "string" ? ({ numbering: how, endTokens: "ignored" } as const) : how;
+  const times = promptsOf(locations).flatMap((kinds) => numbersOf(kinds, counting)); // [mask.batch]
   return { shape: [...locations.shape], data: Int32Array.from(times) };
 }
 
@@ -34,21 +21,41 @@ export function mediaMask(locations: Matrix, images: number, convention: Convent
   if (!Number.isInteger(images) || images < 0) {
     throw new RangeError(`The number of images is a whole number from 0 up, but it is ${images}.`); // [mask.input]
   }
-  const { shape, data: time } = textTime(locations, convention.numbering);
-  const data = new Uint8Array(time.length * images);
-  const allowed = comparisons[convention.compare];
-  for (let row = 0; row < time.length; row++) {
-    for (let m = 0; m < images; m++) {
-      const mediaTime = m + 1; // [mask.padding-image]
-      data[row * images + m] = allowed(time[row] ?? 0, mediaTime) ? 1 : 0; // [mask.polarity]
-    }
-  }
-  return { shape: [...shape, images], data };
+  const rows = promptsOf(locations).flatMap((kinds) => sightOf(kinds, images, convention));
+  return { shape: [...locations.shape, images], data: Uint8Array.from(rows.flat(), Number) }; // [mask.polarity]
 }
 
 /** Rows that are set to zero after the softmax because no image came yet; null where the convention has none. b l -> b l */
 export function silentRows(locations: Matrix, convention: Convention): Grid | null {
   if (!convention.silentBeforeFirstImage) return null;
-  const { shape, data: time } = textTime(locations, convention.numbering);
+  const { shape, data: time } = textTime(locations, convention);
   return { shape, data: Uint8Array.from(time, (t) => Number(t === 0)) }; // [mask.silent]
+}
+
+/** What a softmax over keys must be told to do what the convention does. */
+export interface SoftmaxRule {
+  readonly mayAttend: Grid;
+  readonly emptyRow: "zero" | "uniform" | "nan";
+  readonly silent: Grid | null;
+}
+
+/** The emptyRow of a softmax whose unmasked rows have been opened. */
+export const softmaxEmptyRow = ({ emptyRow }: Convention): SoftmaxRule["emptyRow"] =>
+  emptyRow === "unmasked" ? "zero" : emptyRow;
+
+/** As mediaMask, with rows opened that the convention unmasks. b l -> b l m */
+export function softmaxRule(locations: Matrix, images: number, convention: Convention): SoftmaxRule {
+  const mayAttend = mediaMask(locations, images, convention);
+  const rule = {
+    mayAttend,
+    emptyRow: softmaxEmptyRow(convention),
+    silent: silentRows(locations, convention),
+  };
+  if (convention.emptyRow !== "unmasked") return rule;
+  const data = mayAttend.data.slice();
+  for (let at = 0; at < data.length; at += images) {
+    const row = data.subarray(at, at + images);
+    if (!row.includes(1)) row.fill(1); // [mask.unmasked-leak]
+  }
+  return { ...rule, mayAttend: { ...mayAttend, data } };
 }

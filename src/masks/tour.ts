@@ -1,6 +1,6 @@
 // The worked mask of a tutorial (two prompts of four tokens), told in a terminal: its masks, what becomes of each row,
 // and what this example cannot show.
-import { conventions } from "./convention.ts";
+import { conventionOf, conventions } from "./convention.ts";
 import { type DrawOptions, drawMask, marks } from "./draw.ts";
 import { drawAgainst, drawClasses } from "./draw-conventions.ts";
 import type { Grid } from "./grid.ts";
@@ -25,7 +25,10 @@ export const tellingExample = { locations: prompts([1, 0, 1, 0]), images: 3 } as
 export function tour(options: Pick<DrawOptions, "colour" | "ascii"> = {}): string {
   const { locations, images, latents } = workedExample;
   const { immediate, "all-previous": allPrevious } = conventions;
-  const all = Object.values(conventions);
+  const released = ["immediate", "all-previous"].map((mode) =>
+    conventionOf(`flamingo-pytorch@0.1.2 ${mode}`),
+  );
+  const all = [immediate, allPrevious, ...released];
   const { yes, no } = marks(options.ascii);
 
   return [

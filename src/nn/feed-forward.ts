@@ -13,7 +13,7 @@ export class FeedForward {
 
   constructor({ dim, mult = 4, ...rest }: { dim: number; mult?: number }) {
     nothingElse("FeedForward", rest);
-    const inner = Math.trunc(dim * mult); // [feed-forward.inner]
+    const inner = Math.trunc(dim * mult); // [ffw.inner]
     this[0] = new LayerNorm(dim);
     this[1] = new Linear("d -> f", dim, inner, { bias: false });
     this[3] = new Linear("f -> d", inner, dim, { bias: false });
@@ -21,6 +21,6 @@ export class FeedForward {
 
   forward<P extends string>(x: Tensor<`${P} d`>): Tensor<`${P} d`> {
     const { 0: norm, 1: up, 3: down } = this;
-    return tap(this, "", down.forward(gelu(up.forward(norm.forward(x))))); // [feed-forward.order]
+    return tap(this, "", down.forward(gelu(up.forward(norm.forward(x))))); // [ffw.order]
   }
 }

@@ -46,7 +46,7 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
     batch: [...inC].filter((name) => inA.has(name) && inB.has(name)),
     m: [...inC].filter((name) => inA.has(name) && !inB.has(name)),
     n: [...inC].filter((name) => inB.has(name) && !inA.has(name)),
-    k: [...inA].filter((name) => inB.has(name) && !inC.has(name)), // [einsum.product]
+    k: [...inA].filter((name) => inB.has(name) && !inC.has(name)),
   };
   const { batch, m, n, k } = plan;
   const shared = batch.length + k.length;
@@ -86,7 +86,7 @@ export const einsum: Rule<"einsum"> = {
     const out = { data: c.data, rows: at(c, sides.c, m), columns: at(c, sides.c, n) };
     startsC.forEach((start, i) => {
       const [startA, startB] = [a.offset + (startsA[i] ?? 0), b.offset + (startsB[i] ?? 0)];
-      matmul({ ...left, start: startA }, { ...right, start: startB }, { ...out, start });
+      matmul({ ...left, start: startA }, { ...right, start: startB }, { ...out, start }); // [einsum.product]
     });
     return c;
   },

@@ -53,7 +53,7 @@ export function roundedNodes(program: Program): (id: number, node: Node) => bool
 export function computeNode(node: Node, inputs: readonly View[], precision: Precision): View {
   if (node.op === "leaf") throw new Bug("a leaf is not computed");
   const out = ruleOf(node.op).compute(node.attrs, ...inputs);
-  if (precision !== "float64" && out.data instanceof Float64Array) roundInto(out.data, precision); // [precision.each]
+  if (out.data instanceof Float64Array) roundInto(out.data, precision); // [precision.each]
   return out;
 }
 

@@ -27,7 +27,7 @@ export interface Scope {
 
 type Named = Readonly<Record<string, number>>;
 
-/** Everything but `bindings` is plain data and survives structuredClone. [program.plain] */
+/** Everything but `bindings` is plain data and survives structuredClone. */
 export interface Program {
   readonly nodes: readonly Node[];
   readonly scopes: readonly Scope[];

@@ -128,7 +128,7 @@ function recordWith(r: Recorder, f: () => Outputs): Program {
     const named = Object.entries(out instanceof Tensor ? { out } : out);
     const outputs = Object.fromEntries(named.map(([key, t]) => [key, idOf(r, t)]));
     const { nodes, scopes, taps, leaves, bindings, warnings } = r;
-    return { nodes, scopes, outputs, taps, leaves, bindings, warnings };
+    return { nodes, scopes, outputs, taps, leaves, bindings, warnings }; // [program.plain]
   } finally {
     recorder = null;
   }

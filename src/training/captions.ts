@@ -3,7 +3,18 @@ import type { Generator } from "../tensor/random.ts";
 import { Int } from "../tensor/tensor.ts";
 import { type Picture, pick } from "./digits.ts";
 
-export const NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"] as const;
+export const NUMBERS = [
+  "zero",
+  "one",
+  "two",
+  "three",
+  "four",
+  "five",
+  "six",
+  "seven",
+  "eight",
+  "nine",
+] as const;
 /** Where a number stands # ; an eight is the one that takes "an". */
 const SENTENCES = ["this is a #", "here is a #", "i see a #", "it looks like a #", "the digit is #", "a #"];
 

@@ -15,8 +15,19 @@ const HEAD = { heads: 4, dimHead: 8 } as const;
 const DIM = 32;
 
 /** A vision encoder of two layers on 2×2 patches, and a language model of `depth` layers, each with a gate to the images. */
-export function digitsModel(depth: number, seed: number, behaviour: Partial<FlamingoBehaviour> = {}): DigitsModel {
-  const vision = { imageSize: SIDE, patchSize: 2, channels: 1, numClasses: 10, mlpDim: 2 * DIM, pool: "cls" as const };
+export function digitsModel(
+  depth: number,
+  seed: number,
+  behaviour: Partial<FlamingoBehaviour> = {},
+): DigitsModel {
+  const vision = {
+    imageSize: SIDE,
+    patchSize: 2,
+    channels: 1,
+    numClasses: 10,
+    mlpDim: 2 * DIM,
+    pool: "cls" as const,
+  };
   const vit = new ViT({ ...vision, ...HEAD, dim: DIM, depth: 2 });
   const flamingo = new FlamingoPaLM({
     ...HEAD,

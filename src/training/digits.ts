@@ -32,28 +32,9 @@ export function readDigits(path: string): Digits {
 
 export const BLANK: Picture = { pixels: new Float64Array(PIXELS), digit: -1 };
 
-/** The picture moved by whole pixels: what moves out is lost, what moves in is white. */
-export function moved({ pixels, digit }: Picture, down: number, right: number): Picture {
-  const out = new Float64Array(PIXELS);
-  for (let y = 0; y < SIDE; y++) {
-    for (let x = 0; x < SIDE; x++) {
-      const [from, across] = [y - down, x - right];
-      const inside = from >= 0 && from < SIDE && across >= 0 && across < SIDE;
-      if (inside) out[y * SIDE + x] = pixels[from * SIDE + across] ?? 0;
-    }
-  }
-  return { pixels: out, digit };
-}
-
 /** One item of a list. */
 export const pick = <T>(items: readonly T[], { uniform }: Generator): T =>
   items[Math.floor(uniform() * items.length)] as T;
-
-/** A picture of a list, moved by at most one pixel either way: every scan is nine. */
-export function drawn(pictures: readonly Picture[], random: Generator): Picture {
-  const shift = (): number => Math.floor(random.uniform() * 3) - 1;
-  return moved(pick(pictures, random), shift(), shift()); // [digits.augment]
-}
 
 /** One picture each: b c h w. */
 export function asImages(pictures: readonly Picture[]): Tensor<"b c h w"> {

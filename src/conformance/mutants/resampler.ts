@@ -6,7 +6,7 @@ import { expand } from "../../tensor/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import type { Program } from "../../tensor/program.ts";
 import { Tensor } from "../../tensor/tensor.ts";
-import { type Found, modulesOf, userOf } from "./anatomy.ts";
+import { type Found, join, modulesOf, userOf } from "./anatomy.ts";
 import { type Change, type Context, changing, during, type Mutant } from "./mutant.ts";
 
 const FRAMES = /^video_frame_pos_emb$/;
@@ -62,7 +62,8 @@ function resampling(
 ): Program | null {
   const [found] = modulesOf(context, PerceiverResampler);
   if (!found) return null;
-  const [, resampler] = found;
+  const [path, resampler] = found;
+  if (!(join(path, "latents") in context.program.leaves)) return null; // text alone: it does not run
   const resample: PerceiverResampler["forward"] = (x) =>
     PerceiverResampler.prototype.forward.call(resampler, x) as Tensor<"b m r d">;
   const forward = (x: Tensor<"b m s d"> | Tensor<"b s d">) =>

@@ -2,7 +2,7 @@
 import { MaskedCrossAttention } from "../../blocks/masked-cross-attention.ts";
 import type { Convention } from "../../masks/convention.ts";
 import { locate, promptsOf } from "../../masks/grid.ts";
-import { textTime } from "../../masks/media-mask.ts";
+import { softmaxEmptyRow, textTime } from "../../masks/media-mask.ts";
 import { FlamingoPaLM } from "../../models/flamingo-palm.ts";
 import { repeat } from "../../tensor/arrange.ts";
 import { maskedSoftmax, where } from "../../tensor/functions.ts";
@@ -57,7 +57,7 @@ export function scenes(context: Context): Scene[] {
     const sight: Sight = {
       may: (b, l, m) => compares(convention, cell(time, b, l), m + 1), // [mutant.sight]
       silent: (b, l) => convention.silentBeforeFirstImage && cell(time, b, l) === 0, // [mutant.sight]
-      emptyRow: convention.emptyRow,
+      emptyRow: softmaxEmptyRow(convention),
     };
     return attention.masked ? [{ attention, convention, located, time, images, sight }] : [];
   });

@@ -1,0 +1,10 @@
+// The backend for whoever does not want to choose: simd in single precision where the engine can, else the reference. What it
+// is, it says itself: `name` and `mode`. A GPU is chosen by name.
+import type { Precision } from "../tensor/precision.ts";
+import type { Backend } from "./backend.ts";
+import { reference } from "./reference/index.ts";
+import { simd, simdRuns } from "./simd/index.ts";
+
+export async function auto(precision: Precision = "float32"): Promise<Backend> {
+  return precision === "float32" && simdRuns() ? simd() : reference(precision); // [simd.auto]
+}

@@ -1,0 +1,182 @@
+// AssemblyScript. softmax(q kᵀ) v for some rows of queries, one block of keys after the other, with a running maximum and sum: memory
+// does not grow with queries × keys (Dao et al., arXiv 2205.14135, §3.1; the running sum is Milakov and Gimelshein's, 1805.02867).
+//
+// What counts is read from the mask and never from the scores. A block that no row may see is skipped, if its values are
+// finite: 0 · v is then nothing, as in the definition. [simd.skip]
+import { argument, number } from "./control.as.ts";
+import { lanes } from "./elementwise.as.ts";
+import { exp4 } from "./functions.as.ts";
+import { along, DEPTH } from "./product.as.ts";
+import { highest } from "./rows.as.ts";
+import { TILE, tile, WIDTH } from "./tile.as.ts";
+
+/** Keys in a block; divides DEPTH. */
+export const KEYS: i32 = 64;
+/** Queries in a task; a multiple of either tile. */
+export const QUERIES: i32 = 48;
+
+/** What a row is: its softmax is computed, or all its weights are one number that the mask decides. */
+const LIVE: i32 = 0, FIXED: i32 = 1;
+
+/** For every block of keys: are its values finite? One task a matrix. 0 packed values, 1 s, 2 e, 3 flags */
+export function markFinite(task: i32): void {
+  const s = <i32>argument(1), wide = (<i32>argument(2) + WIDTH - 1) / WIDTH * WIDTH;
+  const values: usize = argument(0) + (<usize>task * s * wide << 2);
+  const blocks = (s + KEYS - 1) / KEYS;
+  for (let block = 0; block < blocks; block++) {
+    const n = min(KEYS, s - block * KEYS);
+    let sum = f32x4.splat(0);
+    for (let j = 0; j < wide; j += WIDTH) {
+      const at = valuesAt(values, s, wide, block * KEYS, j);
+      for (let i: usize = 0; i < <usize>n << 5; i += 16) sum = f32x4.add(sum, f32x4.mul(v128.load(at + i), f32x4.splat(0)));
+    }
+    const finite = !v128.any_true(f32x4.ne(sum, sum));
+    store<i32>(argument(3) + (<usize>(task * blocks + block) << 2), finite);
+  }
+}
+
+/** Where key k of columns j … j + 7 stands among packed values. */
+function valuesAt(values: usize, s: i32, wide: i32, k: i32, j: i32): usize {
+  const from = k / DEPTH * DEPTH;
+  const n = min(DEPTH, s - from);
+  return values + ((<usize>from * wide + <usize>j * n + <usize>(k - from) * WIDTH) << 2);
+}
+
+// 0 q, 1 k, 2 v (packed), 3 out, 4 l, 5 s, 6 d, 7 e, 8 list: which k and v belong to z, 9 mask or 0, 10 its starts, 11 bytes
+// between its rows, 12 heard or 0, 13 its starts, 14 bytes between its rows, 15 weight in an empty row, 16 flags
+export function attend(task: i32, scratch: usize): void {
+  const l = <i32>argument(4), s = <i32>argument(5), d = <i32>argument(6), e = <i32>argument(7);
+  const tasks = (l + QUERIES - 1) / QUERIES;
+  const z = task / tasks, top = (task % tasks) * QUERIES, rows = min(QUERIES, l - top);
+  const wide = (e + WIDTH - 1) / WIDTH * WIDTH;
+  const own = load<i32>(argument(8) + (<usize>z << 2));
+  const q: usize = argument(0) + (<usize>z * ((l + TILE - 1) / TILE * TILE) * d << 2);
+  const k: usize = argument(1) + (<usize>own * ((s + WIDTH - 1) / WIDTH * WIDTH) * d << 2);
+  const v: usize = argument(2) + (<usize>own * s * wide << 2);
+  const flags: usize = argument(16) + (<usize>own * ((s + KEYS - 1) / KEYS) << 2);
+  const mask = maskAt(9, z, top), heard = maskAt(12, z, top);
+
+  const state = scratch, scores = state + (QUERIES << 4), panels = scores + (QUERIES * KEYS << 2);
+  const list = panels + (QUERIES * KEYS << 2), out = list + (QUERIES << 2);
+  memory.fill(out, 0, <usize>QUERIES * wide << 2);
+  for (let i = 0; i < QUERIES; i++) store<i32>(list + (<usize>i << 2), i * KEYS);
+  let fixed = false;
+  for (let i = 0; i < rows; i++) fixed = begin(state + (<usize>i << 4), mask, heard, i, s) || fixed;
+
+  for (let from = 0; from < s; from += KEYS) {
+    const n = min(KEYS, s - from);
+    const finite = load<i32>(flags + (<usize>(from / KEYS) << 2));
+    if (mask && finite && !fixed && !anySeen(mask, rows, from, n)) continue; // [simd.skip]
+    for (let j = 0; j < n; j += WIDTH)
+      for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2));
+    for (let i = 0; i < rows; i++) {
+      const by = soften(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, heard, i, from, n);
+      if (by != 1) scale(out + (<usize>i * wide << 2), wide, by);
+    }
+    for (let i = 0; i < rows; i += TILE) {
+      const panel = panels + (<usize>i * KEYS << 2);
+      along(scores, list + (<usize>i << 2), rows - i, 0, n, TILE, panel);
+      for (let j = 0; j < wide; j += WIDTH)
+        tile(panel, valuesAt(v, s, wide, from, j), n, out + (<usize>(i * wide + j) << 2), <usize>wide << 2, true);
+    }
+  }
+  for (let i = 0; i < rows; i++) finish(state + (<usize>i << 4), out + (<usize>i * wide << 2), argument(3) + (<usize>(z * l + top + i) * e << 2), wide, e);
+}
+
+function maskAt(i: usize, z: i32, row: i32): usize {
+  const base: usize = argument(i);
+  return base ? base + <isize>load<i32>(argument(i + 1) + (<usize>z << 2)) + <isize>row * <i32>argument(i + 2) : 0;
+}
+
+/** A tile of scores: queries from i on, keys from j on. */
+function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32, to: usize): void {
+  const high = (l + TILE - 1) / TILE * TILE, wide = (s + WIDTH - 1) / WIDTH * WIDTH;
+  if (d == 0) for (let r = 0; r < TILE; r++) memory.fill(to + (<usize>r * KEYS << 2), 0, WIDTH << 2);
+  for (let p = 0; p < d; p += DEPTH) {
+    const n = min(DEPTH, d - p);
+    const a = q + ((<usize>p * high + <usize>i * n) << 2), b = k + ((<usize>p * wide + <usize>j * n) << 2);
+    tile(a, b, n, to, KEYS << 2, p > 0);
+  }
+}
+
+// The state of a row: 0 running maximum, 4 running sum, 8 LIVE or FIXED, 12 the fixed weight.
+
+/** Decides from the masks alone what a row is. True if all its keys have one weight other than zero. [simd.empty-row] */
+function begin(state: usize, mask: usize, heard: usize, i: i32, s: i32): bool {
+  const allowed = mask ? mask + <isize>i * <i32>argument(11) : 0, kept = heard ? heard + <isize>i * <i32>argument(14) : 0;
+  let seen = mask == 0, loud = false;
+  if (mask) for (let j = 0; j < s && !seen; j++) seen = load<u8>(allowed + j) != 0;
+  if (heard) for (let j = 0; j < s && !loud; j++) loud = load<u8>(kept + j) != 0 && (!mask || !seen || load<u8>(allowed + j) != 0);
+  const weight: f32 = heard && !loud ? 0 : number(15);
+  store<f32>(state, -Infinity);
+  store<f32>(state, 0, 4);
+  store<i32>(state, seen && (!heard || loud) ? LIVE : FIXED, 8);
+  store<f32>(state, weight, 12);
+  return load<i32>(state, 8) == FIXED && weight != 0;
+}
+
+function anySeen(mask: usize, rows: i32, from: i32, n: i32): bool {
+  const step = <i32>argument(11);
+  for (let i = 0; i < rows; i++) {
+    const row = mask + <isize>i * step + from;
+    for (let j = 0; j < n; j++) if (load<u8>(row + j)) return true;
+    if (step == 0) return false;
+  }
+  return false;
+}
+
+/** Scores of a row become weights, relative to the maximum so far; returns by how much what was summed before shrinks. */
+function soften(state: usize, x: usize, mask: usize, heard: usize, i: i32, from: i32, n: i32): f32 {
+  const allowed = mask ? mask + <isize>i * <i32>argument(11) + from : 0;
+  const kept = heard ? heard + <isize>i * <i32>argument(14) + from : 0;
+  for (let j = n; j & 3; j++) store<f32>(x + (<usize>j << 2), -Infinity);
+  if (load<i32>(state, 8) == FIXED) {
+    const weight = v128.load32_splat(state, 12);
+    for (let j = 0; j < n; j += 4) v128.store(x + (<usize>j << 2), kept ? v128.and(weight, lanes(kept, 1, j, n)) : weight); // [simd.silent]
+    return 1;
+  }
+  let tops = f32x4.splat(-Infinity);
+  for (let j = 0; j < n; j += 4) {
+    const at = x + (<usize>j << 2);
+    let y = v128.load(at);
+    if (allowed) {
+      y = v128.bitselect(y, f32x4.splat(-Infinity), lanes(allowed, 1, j, n)); // [simd.masked]
+      v128.store(at, y);
+    }
+    tops = f32x4.max(tops, y);
+  }
+  const before = load<f32>(state);
+  const top = max<f32>(before, highest(tops));
+  store<f32>(state, top);
+  if (top == -Infinity) {
+    memory.fill(x, 0, <usize>n << 2);
+    return 1;
+  }
+  const shift = f32x4.splat(top);
+  let sums = f32x4.splat(0);
+  for (let j = 0; j < n; j += 4) {
+    const at = x + (<usize>j << 2);
+    let weight = exp4(f32x4.sub(v128.load(at), shift));
+    if (allowed) weight = v128.and(weight, lanes(allowed, 1, j, n));
+    sums = f32x4.add(sums, weight);
+    v128.store(at, kept ? v128.and(weight, lanes(kept, 1, j, n)) : weight); // [simd.silent]
+  }
+  const by = before == top ? <f32>1 : f32x4.extract_lane(exp4(f32x4.splat(before - top)), 0);
+  const pairs = f32x4.add(sums, i32x4.shuffle(sums, sums, 2, 3, 0, 1));
+  const sum = f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
+  store<f32>(state, load<f32>(state, 4) * by + sum, 4);
+  return by;
+}
+
+function scale(x: usize, n: i32, by: f32): void {
+  for (let j = 0; j < n; j += 4) {
+    const at = x + (<usize>j << 2);
+    v128.store(at, f32x4.mul(v128.load(at), f32x4.splat(by)));
+  }
+}
+
+/** Divides by the sum. A row whose scores are all −∞ has none: NaN, as in the definition. */
+function finish(state: usize, from: usize, to: usize, wide: i32, e: i32): void {
+  if (load<i32>(state, 8) == LIVE) scale(from, wide, load<f32>(state) == -Infinity ? NaN : <f32>1 / load<f32>(state, 4)); // [simd.nan]
+  memory.copy(to, from, <usize>e << 2);
+}

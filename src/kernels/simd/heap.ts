@@ -1,0 +1,153 @@
+// A heap in the memory that the kernels and all threads share. The memory never shrinks; freed blocks are used again.
+import { LoadError } from "../../tensor/errors.ts";
+import type { Floats } from "../../tensor/tensor.ts";
+
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+/** Blocks begin on lines of the cache. */
+const LINE = 64;
+/** Kept free at the end: a kernel may read up to three floats past a row's end. */
+const MARGIN = LINE;
+
+interface Block {
+  readonly at: number;
+  readonly size: number;
+}
+
+/** Where `at` stands, or would stand, in a list sorted by address. */
+function place(blocks: readonly Block[], at: number): number {
+  let [low, high] = [0, blocks.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((blocks[middle]?.at ?? 0) < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+export class Heap {
+  readonly memory: WebAssembly.Memory;
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
+  readonly #free: Block[] = [];
+  readonly #live: Block[] = [];
+  #end: number;
+  #used = 0;
+  #peak = 0;
+
+  /** Addresses below `from` are not the heap's. */
+  constructor(from: number) {
+    this.memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true });
+    this.#end = from;
+    this.#extend(PAGE - from - MARGIN);
+  }
+
+  /** Bytes in blocks now. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Most bytes that were ever in blocks at once. */
+  get peak(): number {
+    return this.#peak;
+  }
+
+  allocate(bytes: number): number {
+    const size = Math.max(Math.ceil(bytes / LINE), 1) * LINE;
+    const at = this.#take(size) ?? this.#grow(size);
+    this.#live.splice(place(this.#live, at), 0, { at, size });
+    this.#used += size;
+    this.#peak = Math.max(this.#peak, this.#used);
+    return at;
+  }
+
+  free(at: number): void {
+    const index = place(this.#live, at);
+    const block = this.#live[index];
+    if (block?.at !== at) return;
+    this.#live.splice(index, 1);
+    this.#used -= block.size;
+    this.#release(block);
+  }
+
+  /** The block in which these numbers stand; null if they stand elsewhere. */
+  blockOf({ buffer, byteOffset }: Floats): number | null {
+    if (!this.owns(buffer)) return null;
+    const block = this.#live[place(this.#live, byteOffset + 1) - 1];
+    return block && byteOffset < block.at + block.size ? block.at : null;
+  }
+
+  owns(buffer: ArrayBufferLike): boolean {
+    return this.#buffers.has(buffer);
+  }
+
+  floats(at: number, n: number): Float32Array {
+    return new Float32Array(this.#buffer(), at, n);
+  }
+
+  ints(at: number, n: number): Int32Array {
+    return new Int32Array(this.#buffer(), at, n);
+  }
+
+  bytes(at: number, n: number): Uint8Array {
+    return new Uint8Array(this.#buffer(), at, n);
+  }
+
+  /** A grown memory has another buffer; views of the old one still show the same numbers. */
+  #buffer(): ArrayBufferLike {
+    const { buffer } = this.memory;
+    this.#buffers.add(buffer);
+    return buffer;
+  }
+
+  /** The smallest free block that is large enough. */
+  #take(size: number): number | null {
+    let best = -1;
+    for (const [i, block] of this.#free.entries())
+      if (block.size >= size && (best < 0 || block.size < (this.#free[best]?.size ?? 0))) best = i;
+    const block = this.#free[best];
+    if (!block) return null;
+    const rest = { at: block.at + size, size: block.size - size };
+    this.#free.splice(best, 1, ...(rest.size > 0 ? [rest] : []));
+    return block.at;
+  }
+
+  #grow(size: number): number {
+    const last = this.#free.at(-1);
+    const open = last && last.at + last.size === this.#end ? last.size : 0;
+    const pages = Math.ceil((size - open) / PAGE);
+    const spare = Math.min(Math.ceil(this.#end / PAGE / 8), MOST_PAGES - Math.ceil(this.#end / PAGE) - pages);
+    for (const more of [pages + Math.max(spare, 0), pages]) {
+      try {
+        this.memory.grow(more);
+      } catch {
+        continue;
+      }
+      this.#extend(more * PAGE);
+      return this.#take(size) ?? 0;
+    }
+    throw new LoadError(
+      `the simd backend holds ${gigabytes(this.#used)} and needs ${gigabytes(size)} more; its memory ends at 4 GiB, weights included  [simd.memory]`, // [simd.memory]
+    );
+  }
+
+  #extend(size: number): void {
+    this.#release({ at: this.#end, size });
+    this.#end += size;
+  }
+
+  /** Neighbours become one block again. */
+  #release({ at, size }: Block): void {
+    const index = place(this.#free, at);
+    const [before, after] = [this.#free[index - 1], this.#free[index]];
+    const joinsBefore = before !== undefined && before.at + before.size === at;
+    const joinsAfter = after !== undefined && at + size === after.at;
+    const from = joinsBefore ? before.at : at;
+    const to = joinsAfter ? after.at + after.size : at + size;
+    this.#free.splice(index - (joinsBefore ? 1 : 0), (joinsBefore ? 1 : 0) + (joinsAfter ? 1 : 0), {
+      at: from,
+      size: to - from,
+    });
+  }
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;

@@ -1,0 +1,90 @@
+// AssemblyScript. What is computed row by row: softmax and layer normalisation. Sums are taken in float64.
+import { argument, number } from "./control.as.ts";
+import { four, lanes, put, rowAt } from "./elementwise.as.ts";
+import { exp4 } from "./functions.as.ts";
+
+export function highest(x: v128): f32 {
+  const pairs = f32x4.max(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.max(pairs, i32x4.shuffle(pairs, pairs, 1, 0, 3, 2)), 0);
+}
+
+function total(x: v128): f64 {
+  return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);
+}
+
+function upper(x: v128): v128 {
+  return f64x2.promote_low_f32x4(i64x2.shuffle(x, x, 1, 0));
+}
+
+/** Lanes below `count`. */
+function first(count: i32): v128 {
+  return i32x4.gt_s(i32x4.splat(count), i32x4(0, 1, 2, 3));
+}
+
+// 0 out, 1 n, 2 rows, 3 rows a task, 5 base, 6 offsets, 7 step, 8 mask or 0, 9 its offsets, 10 its step, 11 what an empty row is
+export function softmax(task: i32): void {
+  const n = <i32>argument(1), many = <i32>argument(3), step = <i32>argument(7), stepMask = <i32>argument(10);
+  const last = min((task + 1) * many, <i32>argument(2));
+  for (let i = task * many; i < last; i++) {
+    const row = rowAt(argument(5), argument(6), i);
+    const mask: usize = argument(8) ? argument(8) + <isize>load<i32>(argument(9) + (<usize>i << 2)) : 0;
+    const out: usize = argument(0) + (<usize>i * n << 2);
+    let top = f32x4.splat(-Infinity), any = i32x4.splat(0);
+    for (let j = 0; j < n; j += 4) {
+      let counts = first(n - j);
+      if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
+      any = v128.or(any, counts);
+      top = f32x4.max(top, v128.bitselect(four(row, step, j, n), f32x4.splat(-Infinity), counts));
+    }
+    if (!v128.any_true(any)) {
+      for (let j = 0; j < n; j += 4) put(out + (<usize>j << 2), f32x4.splat(number(11)), n - j);
+      continue;
+    }
+    const shift = f32x4.splat(highest(top));
+    let sums = f64x2.splat(0);
+    for (let j = 0; j < n; j += 4) {
+      let counts = first(n - j);
+      if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
+      const weight = v128.and(exp4(f32x4.sub(four(row, step, j, n), shift)), counts);
+      put(out + (<usize>j << 2), weight, n - j);
+      sums = f64x2.add(sums, f64x2.add(f64x2.promote_low_f32x4(weight), upper(weight)));
+    }
+    const by = f32x4.splat(<f32>(1 / total(sums)));
+    for (let j = 0; j < n; j += 4) {
+      let counts = first(n - j);
+      if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
+      const at = out + (<usize>j << 2);
+      put(at, v128.and(f32x4.mul(v128.load(at), by), counts), n - j);
+    }
+  }
+}
+
+// 0 out, 1 n, 2 rows, 3 rows a task, 5 base, 6 offsets, 7 step, 8 epsilon
+export function normalize(task: i32): void {
+  const n = <i32>argument(1), many = <i32>argument(3), step = <i32>argument(7);
+  const last = min((task + 1) * many, <i32>argument(2));
+  for (let i = task * many; i < last; i++) {
+    const row = rowAt(argument(5), argument(6), i);
+    const out: usize = argument(0) + (<usize>i * n << 2);
+    let sums = f64x2.splat(0);
+    for (let j = 0; j < n; j += 4) {
+      const x = v128.and(four(row, step, j, n), first(n - j));
+      sums = f64x2.add(sums, f64x2.add(f64x2.promote_low_f32x4(x), upper(x)));
+    }
+    const mean = f64x2.splat(total(sums) / n);
+    let squares = f64x2.splat(0);
+    for (let j = 0; j < n; j += 4) {
+      const x = four(row, step, j, n), counts = first(n - j);
+      const low = v128.and(f64x2.sub(f64x2.promote_low_f32x4(x), mean), i64x2.extend_low_i32x4_s(counts));
+      const high = v128.and(f64x2.sub(upper(x), mean), i64x2.extend_high_i32x4_s(counts));
+      squares = f64x2.add(squares, f64x2.add(f64x2.mul(low, low), f64x2.mul(high, high)));
+    }
+    const by = f64x2.splat(1 / Math.sqrt(total(squares) / n + <f64>number(8)));
+    for (let j = 0; j < n; j += 4) {
+      const x = four(row, step, j, n);
+      const low = f32x4.demote_f64x2_zero(f64x2.mul(f64x2.sub(f64x2.promote_low_f32x4(x), mean), by));
+      const high = f32x4.demote_f64x2_zero(f64x2.mul(f64x2.sub(upper(x), mean), by));
+      put(out + (<usize>j << 2), i64x2.shuffle(low, high, 0, 2), n - j);
+    }
+  }
+}

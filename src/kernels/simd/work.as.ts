@@ -1,0 +1,44 @@
+// AssemblyScript. How a job reaches the kernels: the control block that the host writes, and the loop that every thread runs.
+//
+// A job is a kernel, its arguments, and a number of tasks that may run in any order on any thread. What a task computes
+// depends on its number and the arguments alone, so results do not depend on who runs it. [simd.threads]
+import { attend, markFinite } from "./attention.as.ts";
+import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
+import { binary, copy, select, unary } from "./elementwise.as.ts";
+import { multiply, pack, rowTimesPanels } from "./product.as.ts";
+import { normalize, softmax } from "./rows.as.ts";
+import { TILE } from "./tile.as.ts";
+
+/** Rows that the product kernel takes at once. */
+export function rowTile(): i32 {
+  return TILE;
+}
+
+/** Runs tasks until none is left. */
+export function work(thread: i32): void {
+  const kernel = load<i32>(KERNEL);
+  const count = load<i32>(COUNT);
+  const scratch = load<usize>(SCRATCH) + <usize>thread * load<usize>(SCRATCH_SIZE);
+  while (true) {
+    const task = atomic.add<i32>(NEXT, 1);
+    if (task >= count) return;
+    run(kernel, task, scratch);
+  }
+}
+
+function run(kernel: i32, task: i32, scratch: usize): void {
+  switch (kernel) {
+    case 0: return pack(task);
+    case 1: return multiply(task, scratch);
+    case 2: return rowTimesPanels(task);
+    case 3: return markFinite(task);
+    case 4: return attend(task, scratch);
+    case 5: return unary(task);
+    case 6: return binary(task);
+    case 7: return copy(task);
+    case 8: return select(task);
+    case 9: return softmax(task);
+    case 10: return normalize(task);
+    default: unreachable();
+  }
+}

@@ -1,0 +1,80 @@
+// From the tokens of one prompt to the numbers its positions count, and to the images that each may attend.
+import type { Compare, Convention, Numbering } from "./terms.ts";
+
+/** What a position may hold. Anything but an image's token and an end token is text. */
+export const TOKEN = { text: 0, image: 1, end: 2 } as const;
+
+export type Counting = Pick<Convention, "numbering" | "endTokens">;
+
+// #region text-time
+const countImages = (kinds: readonly number[]): number[] => {
+  let count = 0;
+  return kinds.map((kind) => (count += Number(kind === TOKEN.image))); // [mask.numbering] [mask.prefix-stable]
+};
+
+/** From the tokens of one prompt to the number of each of its positions. */
+const numberings: Record<Numbering, (kinds: readonly number[]) => number[]> = {
+  inclusive: countImages,
+  exclusive: (kinds) => countImages(kinds).map((n, l) => n - Number(kinds[l] === TOKEN.image)), // [mask.exclusive]
+  next: (kinds) => {
+    const counts = countImages(kinds);
+    const last = counts.at(-1) ?? 0;
+    const coming = counts.map((n, l) => n + Number(kinds[l] !== TOKEN.image)); // [mask.next]
+    return coming.map((n) => (n > last ? 0 : n)); // [mask.next]
+  },
+};
+// #endregion
+
+/** The number of each position of one prompt. */
+export function numbersOf(kinds: readonly number[], { numbering, endTokens }: Counting): number[] {
+  const numbers = numberings[numbering](kinds);
+  if (endTokens === "ignored") return numbers;
+  let cut = false;
+  return numbers.map((n, l) => {
+    const before = cut && kinds[l] !== TOKEN.image; // the end token itself still sees what it ends [mask.end-token]
+    cut = kinds[l] === TOKEN.end || before;
+    return before ? 0 : n; // [mask.end-token]
+  });
+}
+
+/** For each image's number, the number of the first of its neighbours (its own, where neighbours count apart). */
+function firstNeighbours(kinds: readonly number[], neighbours: Convention["neighbours"]): number[] {
+  const firsts = [0];
+  kinds.forEach((kind, l) => {
+    if (kind !== TOKEN.image) return;
+    const joins = neighbours === "together" && kinds[l - 1] === TOKEN.image; // [mask.neighbours]
+    firsts.push(joins ? (firsts.at(-1) ?? 0) : firsts.length);
+  });
+  return firsts;
+}
+
+interface Position {
+  readonly l: number;
+  readonly number: number;
+  /** The number of the first image that is seen along with the position's own. */
+  readonly first: number;
+}
+
+type Comparison = (position: Position, image: number) => boolean;
+
+// #region compare
+function comparisonOf(compare: Compare): Comparison {
+  if (compare === "equal") return ({ number, first }, image) => first <= image && image <= number; // [mask.immediate] [mask.neighbours]
+  if (compare === "at-least") return ({ number }, image) => number >= image; // [mask.all-previous]
+  if (compare === "everything") return () => true; // [mask.everything]
+  if ("explicit" in compare) return ({ l }, image) => compare.explicit[l]?.includes(image) ?? false; // [mask.explicit]
+  return ({ number, first }, image) => Math.min(first, number - compare.last + 1) <= image && image <= number; // [mask.last]
+}
+// #endregion
+
+/** One prompt: for each position, whether it may attend each of the images. */
+export function sightOf(kinds: readonly number[], images: number, convention: Convention): boolean[][] {
+  const allowed = comparisonOf(convention.compare);
+  const firsts = firstNeighbours(kinds, convention.neighbours);
+  return numbersOf(kinds, convention).map((number, l) =>
+    Array.from({ length: images }, (_, m) => {
+      const mediaTime = m + 1; // [mask.padding-image]
+      return allowed({ l, number, first: firsts[number] ?? number }, mediaTime);
+    }),
+  );
+}
