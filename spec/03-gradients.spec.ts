@@ -22,7 +22,7 @@ import {
   total,
 } from "../src/tensor/functions.ts";
 import { gradientOf, gradients } from "../src/tensor/gradients.ts";
-import type { Program } from "../src/tensor/program.ts";
+import { type Program, prune } from "../src/tensor/program.ts";
 import { record, tap } from "../src/tensor/record.ts";
 import { bool, symbol, type Tensor, tensor } from "../src/tensor/tensor.ts";
 import { randomIds, randomMask, randomTensor } from "./support/arbitraries.ts";
@@ -122,6 +122,15 @@ describe("where a derivative is a convention", () => {
       "x",
     );
     expectSame(g, exp(x));
+    const both = () => {
+      const y = exp(x);
+      return mul(detach(y), mul(y, y)); // ∂/∂y of y² passes, times the y that is detached
+    };
+    expectClose(
+      valuesOf(gradOf(lossOf(both, { x }), "x")),
+      valuesOf(exp(scale(x, 3))).map((y) => 2 * y),
+      1e-14,
+    );
   });
 
   test("[gradients.detach] an indicator has no derivative", () => {
@@ -164,6 +173,8 @@ describe("programs", () => {
     expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
     expect(new Set(sizes).size).toBe(4); // each leaf more costs something
     expect(ops(gradients(program, "loss", []))).toBe(ops(program)); // nothing asked, nothing added
+    const w1 = gradients(program, "loss", ["w1"]);
+    expect(prune(w1)).toEqual(w1); // whatever is left is needed
     const both = evaluate(gradients(program, "loss", ["w0", "w2"])).outputs;
     expectSame(both["grad w2"] as Tensor, gradOf(program, "w2"));
   });

@@ -382,6 +382,10 @@ test("[state.seeds] the first numbers under neighbouring seeds are unrelated, an
     const next = x.slice(1).reduce((a, v, i) => a + v * (x[i] ?? NaN), 0) / (x.length - 1);
     expect(Math.abs(next / variance)).toBeLessThan(0.1);
   }
+  const pair = [new Linear("i -> o", 1, 4), new Linear("i -> o", 1, 4)]; // two paths under one seed
+  initialize({ pair }, 1);
+  const [one, other] = pair.map(({ weight }) => valuesOf(weight));
+  expect(one?.filter((v) => other?.includes(v))).toEqual([]);
 });
 
 test("[state.strict] missing, unexpected and misshapen weights are reported at once, and nothing is loaded", () => {

@@ -156,6 +156,7 @@ describe("the language model", () => {
 
   test("[palm.tied] the logits are products with the embeddings, whose gradient has both uses", () => {
     const model = flamingo();
+    expect([...stateDict(model.to_logits).keys()]).toEqual(["0.gamma", "0.beta", "1.weight"]); // and no bias
     const tokens = text("..I.");
     const weigh = randomTensor<"b l n">([1, 4, 9], 3);
     const program = record(() => ({ loss: total(mul(model.forward(tokens), weigh)) }), { model });

@@ -8,15 +8,18 @@ import { loadSafetensors } from "../src/io/safetensors.ts";
 import { saveSafetensors } from "../src/io/write-safetensors.ts";
 import { parameterNames, ties } from "../src/nn/state-dict.ts";
 import { evaluate } from "../src/tensor/evaluate.ts";
+import { scale } from "../src/tensor/functions.ts";
 import { gradients } from "../src/tensor/gradients.ts";
 import { isDead, type Program } from "../src/tensor/program.ts";
 import { keepTaps, peakNumbers, recompute } from "../src/tensor/recompute.ts";
 import { record } from "../src/tensor/record.ts";
-import { flat, type Tensor, tensor } from "../src/tensor/tensor.ts";
+import { flat, int, type Tensor, tensor } from "../src/tensor/tensor.ts";
 import { loadCheckpoint, saveCheckpoint } from "../src/training/checkpoint.ts";
 import { decayGroups, trainable, trainableSets } from "../src/training/freezing.ts";
+import { crossEntropy } from "../src/training/losses.ts";
 import { sgd } from "../src/training/sgd.ts";
 import { stepProgram } from "../src/training/step.ts";
+import { nextTokens } from "../src/training/targets.ts";
 import { type Step, type TrainOptions, train } from "../src/training/training.ts";
 import { bits, changedNames, tinyFlamingo, tinyLoss, tinyOptimizer } from "./support/tiny-training.ts";
 import { trainingCase } from "./support/training-case.ts";
@@ -168,10 +171,22 @@ describe("the loop", () => {
     expect(bits(run.model)).toEqual(bits(two.model));
   });
 
+  test("[train.reached] [optimizer.missing-gradient] what the loss does not reach stays; a loss that reaches nothing is an error", async () => {
+    const { model } = tinyRun();
+    const text = int("b l", [[4, 5, 6, 7]]);
+    const loss = () => crossEntropy(model.forward(text), nextTokens(text)).mean;
+    const before = bits(model);
+    const everything = tinyOptimizer(model, "flamingo-pytorch@0.1.2 text");
+    await all({ model, optimizer: everything, loss, steps: 1 });
+    expect(changedNames(before, bits(model)).sort()).toEqual(trainable(model, "language model").sort());
+    const images = tinyOptimizer(model, "paper");
+    await expect(all({ model, optimizer: images, loss, steps: 1 })).rejects.toThrow("reaches none");
+  });
+
   test("[train.finite] a loss of NaN stops before anything has changed", async () => {
     const run = tinyRun();
     const before = bits(run.model);
-    await expect(all({ ...run, loss: () => tensor("", [], [Number.NaN]) })).rejects.toThrow(
+    await expect(all({ ...run, loss: (step) => scale(run.loss(step), Number.NaN) })).rejects.toThrow(
       "the loss is NaN",
     );
     expect(bits(run.model)).toEqual(before);

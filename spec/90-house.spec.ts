@@ -152,6 +152,7 @@ test("[house.barrels] an index is an entry and no shortcut", () => {
 test("[house.backends] a backend can be deleted", () => {
   expectVerdicts(law.backends, [
     ["kernels/replay.ts", "./gpu/index.ts", true],
+    ["kernels/auto.ts", "./simd/index.ts", false],
     ["kernels/simd/a.ts", "../gpu/matmul.ts", true],
     ["kernels/simd/a.ts", "./b.ts", false],
     ["kernels/simd/a.ts", "../backend.ts", false],

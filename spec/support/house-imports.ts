@@ -122,12 +122,16 @@ export function barrels(files: Files): string[] {
   return [...idle.map((path) => `${path} is a barrel that nobody needs`), ...wrong];
 }
 
+/** The one file of `kernels` that chooses. */
+const CHOOSES = "kernels/auto.ts";
+
 /** A backend is a folder of kernels that can be deleted: neither its siblings nor the files beside it know it. */
 export function backends(files: Files): string[] {
   const backendOf = (path: string): string | undefined => /^kernels\/([^/]+)\//.exec(path)?.[1];
   return importsOf(files).flatMap((found) => {
     const [own, other] = [backendOf(found.from), backendOf(found.target ?? "")];
-    const stranger = other !== undefined && other !== own && folderOf(found.from) === "kernels";
+    const stranger =
+      other !== undefined && other !== own && folderOf(found.from) === "kernels" && found.from !== CHOOSES;
     return stranger ? [say(found, "a backend is known to those who choose it")] : []; // [house.backends]
   });
 }

@@ -12,8 +12,9 @@ import type { Precision } from "../tensor/precision.ts";
 import type { Program } from "../tensor/program.ts";
 import { record } from "../tensor/record.ts";
 import { Int, Tensor } from "../tensor/tensor.ts";
+import type { Input } from "./arguments.ts";
 import { judge, judgeRaised } from "./judge.ts";
-import { type Input, type Subject, subjectOf } from "./subjects.ts";
+import { type Subject, subjectOf } from "./subjects.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The call that a case makes. */

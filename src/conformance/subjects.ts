@@ -15,9 +15,9 @@ import { GammaLayerNorm } from "../nn/layer-norm.ts";
 import { RotaryEmbedding } from "../nn/rotary.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { named } from "../tensor/pattern.ts";
-import { Bool, Int, Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Arguments, type Input } from "./arguments.ts";
 
-export type Input = Tensor | Int | Bool | number;
 type Config = Readonly<Record<string, unknown>>;
 
 /** A model and the call that a case makes of it. */
@@ -29,43 +29,6 @@ export interface Subject {
 const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 const camelKeys = (config: Config): Config =>
   Object.fromEntries(Object.entries(config).map(([key, value]) => [camel(key), value]));
-
-/** The arguments of one call, each checked for its kind. */
-class Arguments {
-  readonly values: Readonly<Record<string, Input>>;
-  /** Names of those that the case passed by position. */
-  readonly positional: readonly string[];
-  constructor(values: Readonly<Record<string, Input>>, positional: readonly string[]) {
-    this.values = values;
-    this.positional = positional;
-  }
-  tensor<A extends string>(name: string, axes: A): Tensor<A> {
-    return named(axes, this.any(name));
-  }
-  /** A tensor whose axes the module does not care about. */
-  any(name: string): Tensor {
-    const value = this.values[name];
-    if (value instanceof Tensor) return value;
-    throw new LoadError(`the case gives no tensor "${name}"`);
-  }
-  optional<A extends string>(name: string, axes: A): Tensor<A> | null {
-    return name in this.values ? this.tensor(name, axes) : null;
-  }
-  locations(): Bool<"b l"> | null {
-    const value = this.values.media_locations;
-    return value instanceof Bool ? named("b l", value) : null;
-  }
-  ids(name: string): Int<"b l"> {
-    const value = this.values[name];
-    if (value instanceof Int) return named("b l", value);
-    throw new LoadError(`the case gives no ids "${name}"`);
-  }
-  number(name: string): number {
-    const value = this.values[name];
-    if (typeof value === "number") return value;
-    throw new LoadError(`the case gives no number "${name}"`);
-  }
-}
 
 type Build<M extends object> = (config: Config, behaviour: FlamingoBehaviour) => M;
 type Builder = (config: Config, behaviour: FlamingoBehaviour, positional: readonly string[]) => Subject;

@@ -2,7 +2,7 @@
 import type { Program } from "../../tensor/program.ts";
 import { rewrite } from "../../tensor/rewrite.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Input } from "../subjects.ts";
+import type { Input } from "../arguments.ts";
 
 /** One call of one model, recorded. */
 export interface Context {
