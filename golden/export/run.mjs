@@ -16,7 +16,8 @@ const reuse = rest.includes("--reuse");
 const more = rest.filter((word) => word !== "--reuse");
 
 function run(command, ...words) {
-  const { status, error } = spawnSync(command, words, { stdio: "inherit" });
+  const shell = windows && command === "npm";
+  const { status, error } = spawnSync(command, words, { stdio: "inherit", shell });
   if (error) console.error(`cannot run ${command}: ${error.message}`);
   if (status !== 0) process.exit(status ?? 2);
 }
@@ -49,5 +50,7 @@ else {
   const partial = more.includes("--small") || more.includes("--only");
   if (!more.includes("--only"))
     run(python, join(here, "training.py"), "--out", join(temporary, "cases"), "--verify", committed);
+  run("npm", "run", "--silent", "build");
+  run(python, join(here, "exchange.py"));
   run(python, join(here, "verify.py"), committed, join(temporary, "cases"), ...(partial ? ["partial"] : []));
 }

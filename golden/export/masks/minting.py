@@ -46,6 +46,13 @@ class Mint:
 
     def judged(self, kinds, images, call):
         """A prompt that raises must not take others with it: one by one, where the batch raises."""
+        refuses = getattr(self.layer, "refuses", None)
+        if refuses is not None and images > 0 and (out := refuses(kinds, images)).any():
+            rows = torch.full(kinds.shape, REFUSED, dtype=torch.uint8)
+            why = None
+            if not out.all():
+                rows[~out], why = self.judged(kinds[~out], images, call)
+            return rows, why or "the processor: more image tokens than images"
         rows, why = judge(kinds, images, call)
         if why is None or len(kinds) == 1:
             return rows, why
