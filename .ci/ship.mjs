@@ -1,4 +1,5 @@
-// Copies the golden cases that are marked "ship" into dist, where the installed package looks for them.
+// Copies the golden cases that are marked "ship" into dist, where the installed package looks for them, and with them the
+// digits and the model that was trained on them.
 import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -8,3 +9,5 @@ const manifests = readdirSync(from, { recursive: true }).filter((path) => path.e
 const shipped = manifests.filter((path) => JSON.parse(readFileSync(join(from, path), "utf8")).ship === true); // [package.cases]
 for (const folder of shipped.map(dirname)) cpSync(join(from, folder), join(to, folder), { recursive: true });
 console.error(`${shipped.length} of ${manifests.length} golden cases go with the package`);
+for (const path of ["data/digits.safetensors", "models/digits.safetensors"])
+  cpSync(join("golden", path), join("dist/golden", path)); // [digits.model-file]

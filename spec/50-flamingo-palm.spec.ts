@@ -210,7 +210,7 @@ describe("media", () => {
           loops(model, tokens, list<readonly Mat[]>(media), { depth, every, rule }),
         );
       },
-      40,
+      25,
     );
   });
 

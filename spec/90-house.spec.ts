@@ -107,6 +107,8 @@ test("[house.host] #host is the only way to the machine", () => {
     "io/a.ts:1 process",
   ]);
   expect(words.machine(file("cli/a.ts", "process.exitCode = 1"))).toEqual([]);
+  for (const own of ["function f(a: string, document: string)", "const document =", "(document: string) =>"])
+    expect(words.machine(file("io/a.ts", `${own} {}; document.slice(1);`))).toEqual([]);
 });
 
 test("[house.floors] [house.execution] [house.host] [house.packages] [house.barrels] [house.backends] a violation says where and why", () => {

@@ -89,7 +89,7 @@ export { named, shapes } from "./tensor/pattern.ts";
 export type { Precision } from "./tensor/precision.ts";
 export { type Node, type Program, prune, type Scope } from "./tensor/program.ts";
 export { dropout, type Generator, generator } from "./tensor/random.ts";
-export { keepTaps, peakNumbers, recompute } from "./tensor/recompute.ts";
+export { keepTaps, LAYERS, peakNumbers, recompute } from "./tensor/recompute.ts";
 export { extend, record, scope, tap } from "./tensor/record.ts";
 export {
   Bool,

@@ -48,10 +48,22 @@ export const waiting = each(
     WAITING.has(folderOf(path)) ? [] : words(code, path, (text) => text === "await" || text === "async"), // [house.await]
 );
 
+/** Names that a file gives to something of its own: const document, (document: string). */
+function ownNames(code: readonly Token[]): Set<string> {
+  const declared = code.filter((_, i) => {
+    const before = code[i - 1]?.text ?? "";
+    const isParameter = (before === "(" || before === ",") && code[i + 1]?.text === ":";
+    return /^(const|let|var|function|class)$/.test(before) || isParameter;
+  });
+  return new Set(declared.map(({ text }) => text));
+}
+
 /** The machine's own names where the machine is. */
-export const machine = each(
-  (path, code) => (HOSTED.has(folderOf(path)) ? [] : words(code, path, (text) => MACHINE.has(text))), // [house.host]
-);
+export const machine = each((path, code) => {
+  if (HOSTED.has(folderOf(path))) return [];
+  const own = ownNames(code);
+  return words(code, path, (text) => MACHINE.has(text) && !own.has(text)); // [house.host]
+});
 
 /** Names in an import's or export's braces, and `* as name`, rename; they assert nothing. */
 function renames(code: readonly Token[], i: number): boolean {

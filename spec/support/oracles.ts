@@ -55,9 +55,9 @@ export const norm = (w: Weights, x: Vec): Vec => layerNorm(vec(w, "weight"), vec
 /** erf: Abramowitz and Stegun, 7.1.5 (Taylor) for small x, 7.1.14 (continued fraction) for large. */
 function erf(x: number): number {
   const [size, sign] = [Math.abs(x), Math.sign(x)];
-  if (size < 3) {
+  if (size < 1.5) {
     let [total, power] = [0, x];
-    for (let n = 0; n < 100; n++) {
+    for (let n = 0; n < 40; n++) {
       total += power / (2 * n + 1);
       power *= (-x * x) / (n + 1);
     }

@@ -9,6 +9,7 @@ import type { Precision } from "../tensor/precision.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { oneOf, readArguments } from "./arguments.ts";
 import { defaultCases } from "./default-cases.ts";
+import { captionTour } from "./generate.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "./output.ts";
 import { progressOn } from "./progress.ts";
 import { styleFor } from "./style.ts";
@@ -36,7 +37,7 @@ interface Choice {
 
 async function openBackends({ backend, mode, precision, full }: Choice): Promise<Backend[]> {
   const asked = precision === undefined ? null : oneOf("precision", precision, PRECISIONS);
-  const chosen = oneOf("backend", backend, ["reference", "auto", "simd", "gpu"]);
+  const chosen = oneOf("backend", backend, ["auto", "simd", "reference", "gpu"]);
   if (asked && asked !== "float32" && (chosen === "gpu" || chosen === "simd"))
     throw new UsageError(`the ${chosen} backend computes in float32, not in ${asked}`);
   if (chosen === "gpu") {
@@ -128,7 +129,9 @@ export async function check(args: readonly string[]): Promise<number> {
       `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
     );
     if (values.tour && !kind) {
-      process.stdout.write(`\n${tour({ colour: styleFor(process.stdout).colour })}\n${NEXT}`);
+      process.stdout.write(
+        `\n${tour({ colour: styleFor(process.stdout).colour })}\n\n${await captionTour()}\n\n${NEXT}`,
+      );
     }
     return Math.max(exitCode(summarise(verdicts)), ranElsewhere(verdicts, name));
   } finally {

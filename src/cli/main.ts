@@ -2,11 +2,20 @@
 // The command line: parse, call, print.
 import { readFileSync } from "node:fs";
 import { LoadError } from "../tensor/errors.ts";
-import { check } from "./check.ts";
-import { conform } from "./conform.ts";
 import { OVERVIEW, UsageError } from "./usage.ts";
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = { check, conform };
+type Command = (args: readonly string[]) => Promise<number>;
+
+/** Loaded when asked for: a mask does not wait for kernels. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  check: async () => (await import("./check.ts")).check,
+  conform: async () => (await import("./conform.ts")).conform,
+  generate: async () => (await import("./generate.ts")).generate,
+  inspect: async () => (await import("./inspect.ts")).inspect,
+  mask: async () => (await import("./mask.ts")).mask,
+  probe: async () => (await import("./probe.ts")).probe,
+  train: async () => (await import("./train.ts")).train,
+};
 
 function version(): string {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
@@ -22,10 +31,10 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     process.stdout.write(`${version()}\n`);
     return 0;
   }
-  const command = commands[name];
-  if (!command)
+  const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  if (!load)
     throw new UsageError(`there is no command "${name}"; there are ${Object.keys(commands).join(", ")}`);
-  return command(args);
+  return (await load())(args);
 }
 
 /** 3 for the command line itself, 2 for what it names: a file, a case, a backend. */

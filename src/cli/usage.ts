@@ -10,6 +10,11 @@ export const OVERVIEW = `flamboyance: a readable reference implementation of Fla
 Usage
   flamboyance check   [PATH…]             run this implementation on golden cases
   flamboyance conform --actual DIR        judge tensors that another implementation wrote
+  flamboyance train   digits              train a small Flamingo that reads handwritten digits
+  flamboyance generate PICTURE…           caption pictures with it
+  flamboyance inspect                     serve a page that shows which token sees which image
+  flamboyance mask    "A cat: <image> …"  which token sees which image, and why
+  flamboyance probe   -- COMMAND…         which mask another implementation really has
   flamboyance --version | --help | COMMAND --help
 
 Example
@@ -52,4 +57,34 @@ Exit status
 
 Example
   flamboyance check --precision float32 --out /tmp/mine && flamboyance conform --actual /tmp/mine
+`;
+
+export const MASK = `flamboyance mask PROMPT…: which token sees which image, and why
+
+PROMPT is text; words, punctuation and <image> are its tokens, and </s>, <|endofchunk|> and their like end tokens. Several
+prompts are a batch. Or one path: a golden case's folder, or a .safetensors file with inputs.media_locations.
+
+Options
+  --convention NAME   whose rule (default immediate; of a case, its source's). Part of a name will do if it is the only one
+  --against NAME      a second convention, and every row where the two differ
+  --images N[,N…]     images given to each prompt (default: as many as it has image tokens)
+  --pad SIDE          where shorter prompts are filled: right (default) or left
+  --cached            also decode token by token and compare with the whole text's mask
+  --known K           how many tokens are known when decoding begins (default: up to the last image)
+  --ids FILE          token ids instead of words: JSON, or a prompt a line; - is stdin. Needs --image-token ID,
+                      takes --end-token ID and --pad-token ID
+  --trace FILE        attention that was recorded for a case (actual.safetensors), held against the convention
+  --latents R         columns an image
+  --ascii             # and . in the grid
+  --json              one document on stdout
+
+Conventions
+  immediate, all-previous, paper, flamingo-pytorch@0.1.2 immediate, open-flamingo@2.0.1, flamingo-mini, otter, idefics,
+  mllama reference … (a name that there is none of lists them all)
+
+Exit status
+  0 answered   2 a file is broken   3 usage
+
+Example
+  flamboyance mask "A cat: <image> Two dogs: <image><image> done" --against all-previous
 `;

@@ -1,7 +1,8 @@
 // What a backend may supply. Everything else falls back to the definition of the op, rounded to the backend's precision.
 import type { OpName, Ops } from "../tensor/ops.ts";
 import type { Precision } from "../tensor/precision.ts";
-import type { View } from "../tensor/tensor.ts";
+import type { Node } from "../tensor/program.ts";
+import type { Floats, Shape, Tensor, View } from "../tensor/tensor.ts";
 import type { AttentionAttrs } from "./attention-attrs.ts";
 
 /** Fused kernels by scope: what they are given is the scope's signature. */
@@ -19,6 +20,32 @@ export interface KernelCounts {
   attention: number;
 }
 
+/** Who reads a parameter, as which operand, and the shapes of all operands. */
+export interface Use {
+  readonly node: Node;
+  readonly place: number;
+  readonly shapes: readonly Shape[];
+}
+
+/** Bytes of a backend's own memory: in use, the most that ever were, and what it holds of the machine's. */
+export interface Usage {
+  readonly used: number;
+  readonly peak: number;
+  readonly reserved: number;
+}
+
+/** Memory of a backend's own, in which its kernels leave their results: what `replay` must know of it. */
+export interface Store {
+  /** The block in which these numbers stand; null if they stand elsewhere, or stay between runs. */
+  blockOf(data: Floats): number | null;
+  free(block: number): void;
+  /** The numbers where no later run overwrites them. */
+  keep(v: View): View;
+  /** A parameter as kernels read it fastest, kept from run to run; null if the backend does not keep it. */
+  parameter(t: Tensor, uses: readonly Use[]): View | null;
+  usage(): Usage;
+}
+
 export interface Backend {
   readonly name: string;
   /** gpu.js's mode, or another backend's equivalent; null where there is no choice. */
@@ -26,6 +53,8 @@ export interface Backend {
   readonly precision: Precision;
   readonly ops: { readonly [K in OpName]?: (attrs: Ops[K]["attrs"], ...inputs: View[]) => Promise<View> };
   readonly scopes: ScopeKernels;
+  /** Where results stand, if not in arrays of their own. */
+  readonly store?: Store;
   /** What ran in kernels of this backend since it was opened. */
   readonly ran: KernelCounts;
   /** Frees devices and threads. */

@@ -13,6 +13,8 @@ import { isDead, lastUses, type Node, type Program, prune, withTaps } from "../t
 import { type RecordOptions, record } from "../tensor/record.ts";
 import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
+import { Blocks } from "./blocks.ts";
+import { keptParameters } from "./kept-parameters.ts";
 
 export interface ReplayOptions {
   /** Other values for named leaves. */
@@ -42,7 +44,7 @@ function claims(program: Program, kernels: ScopeKernels): Map<number, number> {
     let whole = output >= first && !isDead(program.nodes[output] as Node); // a body may return what it was given
     for (let id = first; id < end; id++) {
       const inner = program.nodes[id]?.op !== "leaf" && id !== output;
-      if (inner && (wanted.has(id) || (readAfter[id] ?? -1) >= end)) whole = false; // [replay.claim]
+      if (inner && (wanted.has(id) || (readAfter[id] ?? 0) >= end)) whole = false; // [replay.claim]
     }
     if (whole && !claimed.has(first)) claimed.set(first, index); // the outermost of several
   }
@@ -67,52 +69,64 @@ export async function replay(
   const rounds = roundedNodes(p);
   const last = lastUses(p);
   const claimed = claims(p, backend.scopes);
+  const parameter = keptParameters(p, backend, bind);
+  const blocks = new Blocks(backend.store);
   const values: (View | undefined)[] = [];
   let elsewhere = 0;
   let turn = now();
   const value = (id: number): View => {
-    const known = values[id] ?? (p.nodes[id]?.op === "leaf" ? leaf(id) : undefined);
+    const known = values[id] ?? (p.nodes[id]?.op === "leaf" ? (parameter(id) ?? leaf(id)) : undefined);
     if (!known) throw new Bug(`node ${id} was dropped too early`);
     if ((last[id] ?? -1) < p.nodes.length) values[id] = known;
     return known;
   };
   const forget = (node: Node, id: number): void => {
-    for (const input of node.inputs) if ((last[input] ?? -1) <= id) values[input] = undefined;
+    for (const input of node.inputs) {
+      const dropped = values[input];
+      if (dropped === undefined || (last[input] ?? -1) > id) continue;
+      if (p.nodes[input]?.op !== "leaf") blocks.drop(dropped);
+      values[input] = undefined;
+    }
   };
-  for (let id = 0; id < p.nodes.length; id++) {
-    if (now() - turn > TURN) {
-      await new Promise((resume) => setTimeout(resume, 0));
-      turn = now();
+  try {
+    for (let id = 0; id < p.nodes.length; id++) {
+      if (now() - turn > TURN) {
+        await new Promise((resume) => setTimeout(resume, 0));
+        turn = now();
+      }
+      signal?.throwIfAborted(); // [replay.signal]
+      const node = p.nodes[id] as Node;
+      const scope = p.scopes[claimed.get(id) ?? -1];
+      if (scope) {
+        const inputs = Object.fromEntries(
+          Object.entries(scope.inputs).map(([name, input]) => [name, value(input)]),
+        );
+        const kernel = backend.scopes[scope.name as keyof ScopeKernels] as unknown as AnyScopeKernel;
+        values[scope.output] = blocks.hold(await kernel(scope.attrs, inputs));
+        for (; id < scope.end; id++) forget(p.nodes[id] as Node, id);
+        id--;
+      } else if (node.op !== "leaf") {
+        const kernel = backend.ops[node.op] as AnyKernel | undefined;
+        if (!kernel && node.op === "einsum") elsewhere++; // [replay.kernels]
+        const inputs = node.inputs.map(value);
+        const result = kernel
+          ? await kernel(node.attrs, ...inputs)
+          : computeNode(node, inputs, rounds(id, node) ? backend.precision : "float64");
+        values[id] = blocks.hold(result);
+        forget(node, id);
+      }
+      onProgress?.((id + 1) / p.nodes.length);
     }
-    signal?.throwIfAborted(); // [replay.signal]
-    const node = p.nodes[id] as Node;
-    const scope = p.scopes[claimed.get(id) ?? -1];
-    if (scope) {
-      const inputs = Object.fromEntries(
-        Object.entries(scope.inputs).map(([name, input]) => [name, value(input)]),
-      );
-      const kernel = backend.scopes[scope.name as keyof ScopeKernels] as unknown as AnyScopeKernel;
-      values[scope.output] = await kernel(scope.attrs, inputs);
-      for (; id < scope.end; id++) forget(p.nodes[id] as Node, id);
-      id--;
-    } else if (node.op !== "leaf") {
-      const kernel = backend.ops[node.op] as AnyKernel | undefined;
-      if (!kernel && node.op === "einsum") elsewhere++; // [replay.kernels]
-      const inputs = node.inputs.map(value);
-      values[id] = kernel
-        ? await kernel(node.attrs, ...inputs)
-        : computeNode(node, inputs, rounds(id, node) ? backend.precision : "float64");
-      forget(node, id);
-    }
-    onProgress?.((id + 1) / p.nodes.length);
+    const kernels = {
+      matmul: backend.ran.matmul - before.matmul,
+      attention: backend.ran.attention - before.attention,
+      elsewhere,
+      mode: backend.mode,
+    };
+    return { ...resultsOf(p, (id) => blocks.keep(value(id))), kernels };
+  } finally {
+    blocks.close();
   }
-  const kernels = {
-    matmul: backend.ran.matmul - before.matmul,
-    attention: backend.ran.attention - before.attention,
-    elsewhere,
-    mode: backend.mode,
-  };
-  return { ...resultsOf(p, value), kernels };
 }
 
 /** Records `f` symbolically, then replays it on a backend. */

@@ -73,10 +73,10 @@ export const flamingos = {
     unproven: published,
     note: "Text sees the image that comes next, as half of the paper's training pages do.",
   },
-  "flamingo-pytorch@0.0.2": {
+  "flamingo-pytorch@0.0.3": {
     ...released,
-    name: "flamingo-pytorch@0.0.2",
-    source: lucidrains("0.0.2", "flamingo-pytorch commit 341ce48"),
+    name: "flamingo-pytorch@0.0.3",
+    source: lucidrains("0.0.3", "flamingo-pytorch commit 341ce48"),
     compare: "everything",
     note: "Image locations are accepted and not used: every token sees every image.",
   },

@@ -1,7 +1,7 @@
 // Decoding replayed: what each pass of a cached generation sees, beside the rows of the whole text's mask.
 import { type Matrix, promptsOf } from "./grid.ts";
 import { TOKEN } from "./numbering.ts";
-import { type MaskRow, maskRows } from "./rows.ts";
+import { factsOf, type MaskRow, maskRows } from "./rows.ts";
 import type { CachedStep, Convention } from "./terms.ts";
 
 export interface DecodeOptions {
@@ -11,6 +11,8 @@ export interface DecodeOptions {
   readonly passes?: readonly number[];
   /** Beams: for each pass, the row that each row of the batch goes on from; null where nothing is reordered. */
   readonly parents?: readonly (readonly number[] | null)[];
+  /** false leaves the sentences out, where very many rows are replayed. */
+  readonly reasons?: boolean;
 }
 
 export interface DecodeStep {
@@ -76,14 +78,28 @@ const origins: Record<CachedStep, (l: number, pass: Pass) => Origin> = {
   },
 };
 
-const alone = (kinds: readonly number[]): Matrix => ({ shape: [1, kinds.length], data: kinds });
+/** The rows of a text's mask, each text judged once. */
+function judgeOf(images: number, convention: Convention, reasons: boolean): Judge {
+  const known = new Map<string, MaskRow[]>();
+  return (kinds) => {
+    const key = kinds.join("");
+    const found = known.get(key);
+    if (found) return found;
+    const rows = reasons
+      ? (maskRows({ shape: [1, kinds.length], data: kinds }, images, convention)[0] ?? [])
+      : factsOf(kinds, images, convention).map((facts) => ({ ...facts, reason: "" }));
+    known.set(key, rows);
+    return rows;
+  };
+}
 
-const rowsOf = (kinds: readonly number[], images: number, convention: Convention): MaskRow[] =>
-  maskRows(alone(kinds), images, convention)[0] ?? [];
+type Judge = (kinds: readonly number[]) => MaskRow[];
 
 /** The same images in the same way: what two rows must share to be the same row. */
 export const sameRow = (one: MaskRow, other: MaskRow | undefined): boolean =>
-  one.class === other?.class && `${one.images}` === `${other.images}`;
+  one.class === other?.class &&
+  one.images.length === other.images.length &&
+  one.images.every((image, i) => image === other.images[i]);
 
 /**
  * Decodes pass by pass. `locations` are the tokens that each row of the batch is given (b l), generated ones included;
@@ -100,6 +116,7 @@ export function replayDecoding(
   const { prompt = Math.max(1, length - 1), parents = [] } = options;
   const passes = options.passes ?? [prompt, ...new Array<number>(Math.max(0, length - prompt)).fill(1)];
   checkPasses(passes, prompt, length);
+  const rowsOf = judgeOf(images, convention, options.reasons ?? true);
 
   let texts: readonly (readonly number[])[] = given.map(() => []);
   let counted = texts;
@@ -111,7 +128,7 @@ export function replayDecoding(
     const news = texts.map((text) => text.slice(from));
     const anyImage = news.flat().includes(TOKEN.image);
     const shared = { from, to, prompt, anyImage };
-    const step = stepOf(texts, counted, shared, images, convention);
+    const step = stepOf(texts, counted, shared, convention.cachedStep, rowsOf);
     if (from === 0 || anyImage) counted = news; // [mask.step-count]
     from = to;
     return step;
@@ -122,20 +139,20 @@ function stepOf(
   texts: readonly (readonly number[])[],
   counted: readonly (readonly number[])[],
   shared: Omit<Pass, "text" | "counted">,
-  images: number,
-  convention: Convention,
+  cachedStep: CachedStep,
+  rowsOf: Judge,
 ): DecodeStep {
   const { from, to, prompt } = shared;
-  const full = texts.map((text) => rowsOf(text, images, convention).slice(from));
-  if (convention.cachedStep === "prompt-end" && from > 0 && to - from > prompt) {
+  const full = texts.map((text) => rowsOf(text).slice(from));
+  if (cachedStep === "prompt-end" && from > 0 && to - from > prompt) {
     const refused = `${to - from} tokens in one pass, but the prompt has ${prompt}`; // [mask.step-prompt-end]
     return { from, to, rows: [], full, differs: null, refused };
   }
   const rows = texts.map((text, b) =>
     text.slice(from).map((_, i) => {
       const pass = { ...shared, text, counted: counted[b] ?? [] };
-      const { kinds, at, how } = origins[convention.cachedStep](from + i, pass);
-      const row = rowsOf(kinds, images, convention)[at] as MaskRow;
+      const { kinds, at, how } = origins[cachedStep](from + i, pass);
+      const row = rowsOf(kinds)[at] as MaskRow;
       const { isImage, image } = full[b]?.[i] ?? row;
       const reason = how ? `position ${from + i} ${how}: ${row.reason}` : row.reason;
       return { ...row, position: from + i, isImage, image, reason };

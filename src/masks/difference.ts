@@ -1,8 +1,8 @@
 // Two conventions on the same prompts: where they first part, and the shortest prompt on which they part at all.
 import { sameRow } from "./decode.ts";
 import type { Matrix } from "./grid.ts";
-import { TOKEN } from "./numbering.ts";
 import { type MaskRow, maskRows } from "./rows.ts";
+import { strings } from "./short-prompts.ts";
 import type { Convention } from "./terms.ts";
 
 export interface RowDifference {
@@ -51,12 +51,6 @@ export function differenceOf(
   return { rows, first: rows[0] ?? null, cells };
 }
 
-/** Every string of 0 and 1 of that length, or of 0 to most - 1; 1 is an image. */
-export const strings = (length: number, letters: 2 | 3 = 2): number[][] =>
-  Array.from({ length: letters ** length }, (_, code) =>
-    Array.from({ length }, (_, l) => Math.floor(code / letters ** (length - 1 - l)) % letters),
-  );
-
 export interface Telling {
   readonly kinds: readonly number[];
   readonly images: number;
@@ -69,10 +63,10 @@ export function tellingPrompt(
   other: Convention,
   { longest = 6, images = 4 }: { readonly longest?: number; readonly images?: number } = {},
 ): Telling | null {
-  const letters = [one, other].some(({ endTokens }) => endTokens === "cut") ? TOKEN.end + 1 : 2;
+  const letters = [one, other].some(({ endTokens }) => endTokens === "cut") ? 3 : 2;
   for (let length = 1; length <= longest; length++) {
     for (let n = 1; n <= images; n++) {
-      for (const kinds of strings(length, letters as 2 | 3)) {
+      for (const kinds of strings(length, letters)) {
         const difference = differenceOf({ shape: [1, length], data: kinds }, n, one, other);
         if (difference.first) return { kinds, images: n, difference }; // [mask.telling]
       }

@@ -1,7 +1,6 @@
 // What a row shows to somebody who may only change its inputs: which images move it, whether its own text moves what it
 // attends, whether the feed-forward runs. A byte a row, the content of the exhaustive golden cases.
-import { feedForwardRuns, type RowClass } from "./row-class.ts";
-import type { MaskRow } from "./rows.ts";
+import { feedForwardRuns, type RowClass, type RowFacts } from "./row-class.ts";
 import type { Convention } from "./terms.ts";
 
 /** Images from 1 to 4 are bits 0 to 3; the most that a byte has room for. */
@@ -19,7 +18,7 @@ const weighs: Record<RowClass, boolean> = {
 };
 
 /** [mask.effect] */
-export function effectOf(row: MaskRow, convention: Convention): number {
+export function effectOf(row: RowFacts, convention: Convention): number {
   const fed = feedForwardRuns(row.mayAttend, convention) ? EFFECT.feedForward : 0;
   if (row.class === "nan") return EFFECT.nan | fed; // [mask.effect]
   const moved = row.images.reduce((bits, image) => bits | (1 << (image - 1)), 0); // [mask.effect]

@@ -16,11 +16,15 @@ export function textTime(locations: Matrix, how: Numbering | Counting = "inclusi
   return { shape: [...locations.shape], data: Int32Array.from(times) };
 }
 
-/** mayAttend: 1 where position l of prompt b may attend image m. b l -> b l m */
-export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
+export function checkImages(images: number): void {
   if (!Number.isInteger(images) || images < 0) {
     throw new RangeError(`The number of images is a whole number from 0 up, but it is ${images}.`); // [mask.input]
   }
+}
+
+/** mayAttend: 1 where position l of prompt b may attend image m. b l -> b l m */
+export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
+  checkImages(images);
   const rows = promptsOf(locations).flatMap((kinds) => sightOf(kinds, images, convention));
   return { shape: [...locations.shape, images], data: Uint8Array.from(rows.flat(), Number) }; // [mask.polarity]
 }

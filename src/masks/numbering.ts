@@ -37,12 +37,12 @@ export function numbersOf(kinds: readonly number[], { numbering, endTokens }: Co
   });
 }
 
-/** For each image's number, the number of the first of its neighbours (its own, where neighbours count apart). */
-function firstNeighbours(kinds: readonly number[], neighbours: Convention["neighbours"]): number[] {
+/** For each image's number, the number of the first of its neighbours. */
+function firstNeighbours(kinds: readonly number[]): number[] {
   const firsts = [0];
   kinds.forEach((kind, l) => {
     if (kind !== TOKEN.image) return;
-    const joins = neighbours === "together" && kinds[l - 1] === TOKEN.image; // [mask.neighbours]
+    const joins = kinds[l - 1] === TOKEN.image; // [mask.neighbours]
     firsts.push(joins ? (firsts.at(-1) ?? 0) : firsts.length);
   });
   return firsts;
@@ -70,7 +70,7 @@ function comparisonOf(compare: Compare): Comparison {
 /** One prompt: for each position, whether it may attend each of the images. */
 export function sightOf(kinds: readonly number[], images: number, convention: Convention): boolean[][] {
   const allowed = comparisonOf(convention.compare);
-  const firsts = firstNeighbours(kinds, convention.neighbours);
+  const firsts = convention.neighbours === "together" ? firstNeighbours(kinds) : [];
   return numbersOf(kinds, convention).map((number, l) =>
     Array.from({ length: images }, (_, m) => {
       const mediaTime = m + 1; // [mask.padding-image]

@@ -1,8 +1,8 @@
 // Every row of a batch, judged and explained: what the drawings, the command line and a page show.
 import { explain } from "./explain.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
-import { mediaMask, silentRows, textTime } from "./media-mask.ts";
-import { TOKEN } from "./numbering.ts";
+import { checkImages } from "./media-mask.ts";
+import { numbersOf, sightOf, TOKEN } from "./numbering.ts";
 import { type RowFacts, reaching, rowClass } from "./row-class.ts";
 import type { Convention } from "./terms.ts";
 
@@ -11,29 +11,27 @@ export interface MaskRow extends RowFacts {
   readonly reason: string;
 }
 
+/** One prompt's rows, without sentences. */
+export function factsOf(kinds: readonly number[], images: number, convention: Convention): RowFacts[] {
+  const numbers = numbersOf(kinds, convention);
+  let seen = 0;
+  return sightOf(kinds, images, convention).map((mayAttend, position) => {
+    const number = numbers[position] ?? 0;
+    const silent = convention.silentBeforeFirstImage && number === 0; // [mask.silent]
+    const kind = rowClass(mayAttend, silent, convention);
+    const isImage = kinds[position] === TOKEN.image;
+    const image = isImage ? ++seen : 0;
+    return { position, isImage, image, number, mayAttend, class: kind, images: reaching(mayAttend, kind) };
+  });
+}
+
 /** A list of rows for each prompt. */
 export function maskRows(locations: Matrix, images: number, convention: Convention): MaskRow[][] {
-  const mask = mediaMask(locations, images, convention).data;
-  const silent = silentRows(locations, convention)?.data;
-  const time = textTime(locations, convention).data;
-
-  return promptsOf(locations).map((located, b) => {
-    let seen = 0;
-    return located.map((token, position) => {
-      const row = b * located.length + position;
-      const mayAttend = Array.from(mask.subarray(row * images, (row + 1) * images), Boolean);
-      const kind = rowClass(mayAttend, silent?.[row] === 1, convention);
-      const isImage = token === TOKEN.image;
-      const facts: RowFacts = {
-        position,
-        isImage,
-        image: isImage ? ++seen : 0,
-        number: time[row] ?? 0,
-        mayAttend,
-        class: kind,
-        images: reaching(mayAttend, kind),
-      };
-      return { ...facts, reason: explain(facts, located, convention) };
-    });
-  });
+  checkImages(images);
+  return promptsOf(locations).map((kinds) =>
+    factsOf(kinds, images, convention).map((facts) => ({
+      ...facts,
+      reason: explain(facts, kinds, convention),
+    })),
+  );
 }

@@ -4,20 +4,20 @@ import { type Convention, conventions } from "../masks/convention.ts";
 import { RuleError } from "../tensor/errors.ts";
 
 export interface FlamingoBehaviour {
-  /** Which token sees which image, for onlyAttendImmediateMedia and without it. [mask.empty-row] */
+  /** Which token sees which image, for onlyAttendImmediateMedia and without it. Rule mask.empty-row. */
   readonly immediate: Convention;
   readonly allPrevious: Convention;
-  /** What the feed-forward does to tokens that see no image. [gate.empty-row-feed-forward] */
+  /** What the feed-forward does to tokens that see no image. Rule gate.empty-row-feed-forward. */
   readonly emptyRowFeedForward: "run" | "skip";
-  /** May precomputed embeddings be given? [flamingo.embeds] */
+  /** May precomputed embeddings be given? Rule flamingo.embeds. */
   readonly embeds: "accept" | "refuse";
-  /** May there be no image encoder? [flamingo.encoder-optional] */
+  /** May there be no image encoder? Rule flamingo.encoder-optional. */
   readonly withoutEncoder: "accept" | "refuse";
-  /** Are calls as the README writes them accepted: forward(text, images), numTimeEmbeds? [readme.calls] */
+  /** Are calls as the README writes them accepted: forward(text, images), numTimeEmbeds? Rule readme.calls. */
   readonly readmeCalls: "accept" | "refuse";
-  /** What happens to images when videos are given too. [flamingo.images-and-videos] */
+  /** What happens to images when videos are given too. Rule flamingo.images-and-videos. */
   readonly imagesBesideVideos: "refuse" | "ignore";
-  /** Does train() put the frozen image encoder back into training mode? [flamingo.frozen-encoder] */
+  /** Does train() put the frozen image encoder back into training mode? Rule flamingo.frozen-encoder. */
   readonly trainWakesEncoder: boolean;
 }
 

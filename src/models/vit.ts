@@ -124,7 +124,8 @@ export class ViT {
     const cls = repeat("t d -> b t d", this.cls_token, { b });
     const tokens = concat("b t d, b p d -> b n d", cls, named("b p d", patches)); // [vit.class-token]
     const positions = slice(this.pos_embedding, 0, 0, tokens.shape[1] ?? 0);
-    return this.transformer.forward(this.dropout.forward(add(tokens, expand(positions, tokens)))); // [vit.positions]
+    const placed = add(tokens, expand(positions, tokens)); // [vit.positions]
+    return this.transformer.forward(this.dropout.forward(placed)); // [vit.dropout]
     // #endregion
   }
 

@@ -50,6 +50,11 @@ export class Parameter<A extends string = string> extends Tensor<A> {
     super.assign(this.#source);
   }
 
+  /** Where the numbers come from: something else after every `assign`, the same after `release`. */
+  get source(): object {
+    return this.#source;
+  }
+
   /** Draws the initial distribution again, from a generator of its own. */
   initialize(from: () => Generator): void {
     this.assign(() => Parameter.#drawn(this.shape, this.initial, from()));

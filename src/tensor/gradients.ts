@@ -53,8 +53,7 @@ export function gradients(program: Program, loss: string, leaves: readonly strin
         if (input === undefined)
           throw new Bug(`${node.op} has a derivative for operand ${place}, which it does not have`);
         const before = sofar.get(input);
-        // Only what somebody asked for is differentiated. [gradients.frozen]
-        if (part && depends[input]) sofar.set(input, before ? add(before, part) : part);
+        if (part && depends[input]) sofar.set(input, before ? add(before, part) : part); // [gradients.detach]
       }
     }
     const outputs = Object.entries(program.outputs).map(([name, id]) => [name, at(id)] as const);
@@ -64,5 +63,5 @@ export function gradients(program: Program, loss: string, leaves: readonly strin
     });
     return Object.fromEntries([...outputs, ...grads]); // [gradients.outputs]
   });
-  return prune(extended);
+  return prune(extended); // [gradients.frozen]
 }

@@ -8,24 +8,21 @@ import {
   equal,
   exp,
   expand,
-  gather,
   geluSlope,
   mul,
   neg,
   scale,
-  scatter,
   shift,
   sin,
   square,
   sub,
   sumLast,
   sumTo,
-  where,
 } from "./functions.ts";
 import type { Each, Mask, OpName, Ops } from "./ops.ts";
 import { sidesOf } from "./pattern.ts";
 import { apply } from "./record.ts";
-import { Bool, Int, type Tensor } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
 
 type Vjp<K extends OpName> = (
   g: Tensor,
@@ -38,9 +35,7 @@ const flip = (pattern: string): string => sidesOf(pattern).reverse().join(" -> "
 const rowTotals = (x: Tensor): Tensor => expand(sumLast(x), x);
 const normalPdf = (x: Tensor): Tensor => scale(exp(scale(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
 const oneMinus = (x: Tensor): Tensor => shift(neg(x), 1);
-const asBool = ({ shape, data, stride, offset }: Mask): Bool => new Bool(shape, data, stride, offset);
-const asInt = ({ shape, data, stride, offset }: Ops["gather"]["attrs"]["ids"]): Int =>
-  new Int(shape, data, stride, offset);
+const allowed = (keep: Mask, g: Tensor): Tensor => apply("where", { keep, otherwise: 0 }, g);
 
 /** One line of calculus for each op. [vjp.rules] */
 export const vjp: { readonly [K in OpName]: Vjp<K> } = {
@@ -61,7 +56,7 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   geluSlope: (g, [x]) => [mul(g, mul(normalPdf(x), shift(neg(square(x)), 2)))], // φ(x)(2 − x²)
   scale: (g, _, __, { by }) => [scale(g, by)],
   shift: (g) => [g],
-  where: (g, _, __, { keep }) => [where(asBool(keep), g)],
+  where: (g, _, __, { keep }) => [allowed(keep, g)],
   sumTo: (g, [x]) => [expand(g, x)],
   // Equal maxima share the derivative.
   maxTo: (g, [x], y) => {
@@ -72,7 +67,7 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   // y ⊙ (g − Σ y ⊙ g), and nothing for what may not be attended to, so that an empty row passes nothing back.
   softmax: (g, _, y, { mayAttend }) => {
     const d = mul(y, sub(g, rowTotals(mul(g, y))));
-    return [mayAttend ? where(asBool(mayAttend), d) : d]; // [softmax.empty-row-gradient]
+    return [mayAttend ? allowed(mayAttend, d) : d]; // [softmax.empty-row-gradient]
   },
   // The derivative of a contraction is the contraction with its places permuted.
   einsum: (g, [a, b], _, { pattern }) => {
@@ -93,8 +88,8 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   },
   slice: (g, [x], _, { axis, from, to }) => [pad(g, axis, from, (x.shape[axis] ?? 0) - to)],
   pad: (g, [x], _, { axis, before }) => [slice(g, axis, before, before + (x.shape[axis] ?? 0))],
-  gather: (g, [table], _, { ids }) => [scatter(g, asInt(ids), table.shape[0] ?? 0)],
-  scatter: (g, _, __, { ids }) => [gather(g, asInt(ids))],
-  detach: () => [null], // [gradients.detach]
+  gather: (g, [table], _, { ids }) => [apply("scatter", { ids, rows: table.shape[0] ?? 0 }, g)],
+  scatter: (g, _, __, { ids }) => [apply("gather", { ids }, g)],
+  detach: () => [null],
   tap: (g) => [g],
 };

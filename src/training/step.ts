@@ -2,7 +2,7 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
-import { Bug, RuleError } from "../tensor/errors.ts";
+import { RuleError } from "../tensor/errors.ts";
 import { gradientOf, gradients } from "../tensor/gradients.ts";
 import type { Program } from "../tensor/program.ts";
 import { withTaps } from "../tensor/program.ts";
@@ -19,7 +19,10 @@ export interface Differentiated {
   readonly keepOnly?: RegExp | null | undefined;
 }
 
-/** The program of a loss and of its gradients. It has no derivative of anything frozen. */
+/**
+ * The program of a loss and of its gradients. It has no derivative of anything frozen; parameters that the loss does not reach
+ * have none either, as in torch.
+ */
 export function stepProgram(
   loss: () => Tensor<"">,
   { model, names, keepOnly = null }: Differentiated,
@@ -28,7 +31,10 @@ export function stepProgram(
     record(() => ({ loss: loss() }), { model, symbolic: true }),
     [],
   );
-  const program = gradients(forward, "loss", names); // [train.frozen]
+  const reached = names.filter((name) => name in forward.leaves); // [train.reached]
+  if (names.length > 0 && reached.length === 0)
+    throw new RuleError("the loss reaches none of the parameters that are to be trained", "train.reached");
+  const program = gradients(forward, "loss", reached); // [train.frozen]
   return keepOnly ? recompute(program, "loss", keepTaps(keepOnly)) : program;
 }
 
@@ -46,10 +52,9 @@ export async function lossAndGradients(
 ): Promise<LossAndGradients> {
   const { backend = reference("float64"), signal, names } = options;
   const { outputs } = await replay(stepProgram(loss, options), backend, { signal }); // [train.abort]
-  const gradient = (name: string): [string, Tensor] => {
+  const gradient = (name: string): [string, Tensor][] => {
     const g = outputs[gradientOf(name)];
-    if (!g) throw new Bug(`the program has no gradient of "${name}"`);
-    return [name, g];
+    return g ? [[name, g]] : [];
   };
   const value = outputs.loss ? (flat(outputs.loss.data)[0] ?? Number.NaN) : Number.NaN;
   if (!Number.isFinite(value))
@@ -57,5 +62,5 @@ export async function lossAndGradients(
       `the loss is ${value}: try a lower learning rate, or look at the data`,
       "train.finite",
     ); // [train.finite]
-  return { loss: value, gradients: new Map(names.map(gradient)) };
+  return { loss: value, gradients: new Map(names.flatMap(gradient)) };
 }

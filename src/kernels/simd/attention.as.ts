@@ -2,11 +2,11 @@
 // does not grow with queries × keys (Dao et al., arXiv 2205.14135, §3.1; the running sum is Milakov and Gimelshein's, 1805.02867).
 //
 // What counts is read from the mask and never from the scores. A block that no row may see is skipped, if its values are
-// finite: 0 · v is then nothing, as in the definition. [simd.skip]
+// finite: 0 · v is then nothing, as in the definition.
 import { argument, number } from "./control.as.ts";
 import { lanes } from "./elementwise.as.ts";
 import { exp4 } from "./functions.as.ts";
-import { along, DEPTH } from "./product.as.ts";
+import { along, DEPTH } from "./pack.as.ts";
 import { highest } from "./rows.as.ts";
 import { TILE, tile, WIDTH } from "./tile.as.ts";
 
@@ -66,7 +66,7 @@ export function attend(task: i32, scratch: usize): void {
   for (let from = 0; from < s; from += KEYS) {
     const n = min(KEYS, s - from);
     const finite = load<i32>(flags + (<usize>(from / KEYS) << 2));
-    if (mask && finite && !fixed && !anySeen(mask, rows, from, n)) continue; // [simd.skip]
+    if (mask && finite && !fixed && !anySeen(mask, rows, from, n)) continue;
     for (let j = 0; j < n; j += WIDTH)
       for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2));
     for (let i = 0; i < rows; i++) {
@@ -101,7 +101,7 @@ function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32, to: u
 
 // The state of a row: 0 running maximum, 4 running sum, 8 LIVE or FIXED, 12 the fixed weight.
 
-/** Decides from the masks alone what a row is. True if all its keys have one weight other than zero. [simd.empty-row] */
+/** Decides from the masks alone what a row is. True if all its keys have one weight other than zero. */
 function begin(state: usize, mask: usize, heard: usize, i: i32, s: i32): bool {
   const allowed = mask ? mask + <isize>i * <i32>argument(11) : 0, kept = heard ? heard + <isize>i * <i32>argument(14) : 0;
   let seen = mask == 0, loud = false;
@@ -132,7 +132,7 @@ function soften(state: usize, x: usize, mask: usize, heard: usize, i: i32, from:
   for (let j = n; j & 3; j++) store<f32>(x + (<usize>j << 2), -Infinity);
   if (load<i32>(state, 8) == FIXED) {
     const weight = v128.load32_splat(state, 12);
-    for (let j = 0; j < n; j += 4) v128.store(x + (<usize>j << 2), kept ? v128.and(weight, lanes(kept, 1, j, n)) : weight); // [simd.silent]
+    for (let j = 0; j < n; j += 4) v128.store(x + (<usize>j << 2), kept ? v128.and(weight, lanes(kept, 1, j, n)) : weight);
     return 1;
   }
   let tops = f32x4.splat(-Infinity);
@@ -140,7 +140,7 @@ function soften(state: usize, x: usize, mask: usize, heard: usize, i: i32, from:
     const at = x + (<usize>j << 2);
     let y = v128.load(at);
     if (allowed) {
-      y = v128.bitselect(y, f32x4.splat(-Infinity), lanes(allowed, 1, j, n)); // [simd.masked]
+      y = v128.bitselect(y, f32x4.splat(-Infinity), lanes(allowed, 1, j, n));
       v128.store(at, y);
     }
     tops = f32x4.max(tops, y);
@@ -159,7 +159,7 @@ function soften(state: usize, x: usize, mask: usize, heard: usize, i: i32, from:
     let weight = exp4(f32x4.sub(v128.load(at), shift));
     if (allowed) weight = v128.and(weight, lanes(allowed, 1, j, n));
     sums = f32x4.add(sums, weight);
-    v128.store(at, kept ? v128.and(weight, lanes(kept, 1, j, n)) : weight); // [simd.silent]
+    v128.store(at, kept ? v128.and(weight, lanes(kept, 1, j, n)) : weight);
   }
   const by = before == top ? <f32>1 : f32x4.extract_lane(exp4(f32x4.splat(before - top)), 0);
   const pairs = f32x4.add(sums, i32x4.shuffle(sums, sums, 2, 3, 0, 1));
@@ -177,6 +177,6 @@ function scale(x: usize, n: i32, by: f32): void {
 
 /** Divides by the sum. A row whose scores are all −∞ has none: NaN, as in the definition. */
 function finish(state: usize, from: usize, to: usize, wide: i32, e: i32): void {
-  if (load<i32>(state, 8) == LIVE) scale(from, wide, load<f32>(state) == -Infinity ? NaN : <f32>1 / load<f32>(state, 4)); // [simd.nan]
+  if (load<i32>(state, 8) == LIVE) scale(from, wide, load<f32>(state) == -Infinity ? NaN : <f32>1 / load<f32>(state, 4));
   memory.copy(to, from, <usize>e << 2);
 }

@@ -70,6 +70,7 @@ export function attention(engine: Engine, { q, k, v }: AttentionInputs, attrs: A
       const keys = panels(k, chosen(startsOf(k), first), -2, -1, WIDTH);
       const values = panels(v, chosen(startsOf(v), first), -1, -2, WIDTH);
       const flags = engine.borrow(4 * first.length * Math.ceil(s / KEYS));
+      // A block of keys that nobody may see is skipped, if that cannot hide 0 · NaN. [simd.skip]
       engine.crew.run("markFinite", {
         tasks: first.length,
         words: [values, s, e, flags],
@@ -78,12 +79,13 @@ export function attention(engine: Engine, { q, k, v }: AttentionInputs, attrs: A
       const shape = [...lead, l, s];
       const weight = attrs.emptyRow === "zero" ? 0 : attrs.emptyRow === "uniform" ? 1 / s : NaN; // [simd.empty-row]
       const words = [queries, keys, values, out.data.byteOffset, l, s, d, e, engine.list(own)];
-      words.push(...maskWords(engine, "mayAttend", attrs.mayAttend, shape));
-      words.push(...maskWords(engine, "heard", attrs.heard, shape), bits(weight), flags);
+      words.push(...maskWords(engine, "mayAttend", attrs.mayAttend, shape)); // [simd.masked]
+      words.push(...maskWords(engine, "heard", attrs.heard, shape)); // [simd.silent]
+      words.push(bits(weight), flags);
       const floats = 4 * QUERIES + 2 * QUERIES * KEYS + QUERIES + QUERIES * panelled(e, WIDTH);
       const cost = batch * l * s * ((d + e) / 20 + 1);
       const tasks = batch * Math.ceil(l / QUERIES);
-      engine.crew.run("attend", { tasks, words, cost, scratch: 4 * floats + 64 });
+      engine.crew.run("attend", { tasks, words, cost, scratch: 4 * floats + 64 }); // [simd.attention]
     });
   return out;
 }

@@ -51,11 +51,12 @@ for (let seen = 0; ; ) {
   if (Atomics.sub(control, ${ACTIVE}, 1) === 1) Atomics.notify(control, ${ACTIVE});
 }`;
 
+const MOST = 64;
 /** A job that takes less is not worth waking anybody for. */
 const WORTH = 100_000;
 
 interface Exports {
-  work(thread: number): void;
+  work(thread: number): number;
   rowTile(): number;
 }
 
@@ -71,6 +72,8 @@ export class Crew {
   readonly size: number;
   /** Rows in a tile of the product. */
   readonly rowTile: number;
+  /** Tasks that other threads have run. */
+  helped = 0;
   readonly #heap: Heap;
   readonly #module: WebAssembly.Module;
   readonly #exports: Exports;
@@ -83,7 +86,7 @@ export class Crew {
     this.#exports = instance.exports as unknown as Exports;
     this.#module = module;
     this.#heap = heap;
-    this.size = Math.max(1, Math.min(size, cores()));
+    this.size = cores() === 1 ? 1 : Math.max(1, Math.min(size, MOST)); // [simd.alone]
     this.rowTile = this.#exports.rowTile();
   }
 
@@ -102,7 +105,7 @@ export class Crew {
     Atomics.store(control, NEXT, 0);
     const together = this.size > 1 && tasks > 1 && cost > WORTH;
     if (together) this.#call(control);
-    this.#exports.work(0); // [simd.threads]
+    this.helped += tasks - this.#exports.work(0); // [simd.threads]
     if (together) this.#wait(control);
   }
 

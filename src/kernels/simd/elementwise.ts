@@ -1,5 +1,5 @@
-// Ops on every element alone, and on every row alone.
-import type { OpName, Ops } from "../../tensor/ops.ts";
+// Ops on every element alone.
+import type { Ops } from "../../tensor/ops.ts";
 import type { View } from "../../tensor/tensor.ts";
 import { bits } from "./crew.ts";
 import { type Engine, rowsOf } from "./engine.ts";
@@ -14,7 +14,7 @@ export type Binary = (typeof BINARY)[number];
 const CHUNK = 16384;
 
 /** Rows and stretches of rows as tasks of about CHUNK elements: the first words of every job here. */
-function divided(out: View, n: number, rows: number) {
+export function divided(out: View, n: number, rows: number) {
   const many = Math.max(1, Math.floor(CHUNK / n));
   const tasks = Math.ceil(rows / many) * Math.ceil(n / CHUNK);
   return { tasks, words: [out.data.byteOffset, n, rows, many, CHUNK] };
@@ -30,7 +30,7 @@ export function unary(engine: Engine, op: Unary, a: View, by = 0): View {
       const [x] = operands;
       words.push(at, engine.list(x?.offsets ?? []), x?.step ?? 0, UNARY.indexOf(op), bits(by));
       const slow = op === "neg" || op === "scale" || op === "shift" ? 0.5 : 2;
-      engine.crew.run("unary", { tasks, words, cost: slow * out.size });
+      engine.crew.run("unary", { tasks, words, cost: slow * out.size }); // [simd.elements]
     });
   return out;
 }
@@ -45,24 +45,9 @@ export function binary(engine: Engine, op: Binary, a: View, b: View): View {
       const [x, y] = operands;
       words.push(left.at, engine.list(x?.offsets ?? []), x?.step ?? 0);
       words.push(right.at, engine.list(y?.offsets ?? []), y?.step ?? 0, BINARY.indexOf(op));
-      engine.crew.run("binary", { tasks, words, cost: 0.7 * out.size });
+      engine.crew.run("binary", { tasks, words, cost: 0.7 * out.size }); // [simd.elements]
     });
   return out;
-}
-
-/** Writes `a` into `out`, a view of the same shape whose last axis is dense. */
-export function copyInto(engine: Engine, out: View, a: View): void {
-  if (a.size === 0) return;
-  engine.within(() => {
-    const from = engine.place(a);
-    const to = engine.place(out);
-    const { n, count, operands } = rowsOf(a.shape, [from.stride, to.stride]);
-    const { tasks, words } = divided(out, n, count);
-    const [x, y] = operands;
-    words[0] = to.at;
-    words.push(from.at, engine.list(x?.offsets ?? []), x?.step ?? 0, engine.list(y?.offsets ?? []));
-    engine.crew.run("copy", { tasks, words, cost: 0.5 * a.size });
-  });
 }
 
 export function where(engine: Engine, { keep, otherwise }: Ops["where"]["attrs"], a: View): View {
@@ -79,36 +64,3 @@ export function where(engine: Engine, { keep, otherwise }: Ops["where"]["attrs"]
     });
   return out;
 }
-
-export function softmax(engine: Engine, { mayAttend, emptyRow }: Ops["softmax"]["attrs"], a: View): View {
-  const out = engine.result(a.shape);
-  if (out.size > 0)
-    engine.within(() => {
-      const x = engine.place(a);
-      const mask = mayAttend && engine.placeMask(mayAttend);
-      const { n, count, operands } = rowsOf(a.shape, [x.stride, mask?.stride ?? out.stride], { whole: true });
-      const { tasks, words } = divided(out, n, count);
-      const [p, q] = operands;
-      words.push(x.at, engine.list(p?.offsets ?? []), p?.step ?? 0);
-      words.push(mask?.at ?? 0, engine.list(q?.offsets ?? []), q?.step ?? 0);
-      words.push(bits(emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN)); // [simd.empty-row]
-      engine.crew.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * out.size });
-    });
-  return out;
-}
-
-export function normalize(engine: Engine, epsilon: number, a: View): View {
-  const out = engine.result(a.shape);
-  if (out.size > 0)
-    engine.within(() => {
-      const x = engine.place(a);
-      const { n, count, operands } = rowsOf(a.shape, [x.stride], { whole: true });
-      const { words } = divided(out, n, count);
-      const [p] = operands;
-      words.push(x.at, engine.list(p?.offsets ?? []), p?.step ?? 0, bits(epsilon));
-      engine.crew.run("normalize", { tasks: Math.ceil(count / (words[3] ?? 1)), words, cost: 3 * out.size });
-    });
-  return out;
-}
-
-export const isUnary = (op: OpName): op is Unary => (UNARY as readonly string[]).includes(op);

@@ -5,6 +5,7 @@ import { RELAXED, SIMD } from "./bytes.ts";
 import { CONTROL_END, Crew } from "./crew.ts";
 import { Heap } from "./heap.ts";
 
+/** [simd.bytes] */
 const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 

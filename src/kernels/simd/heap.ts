@@ -1,6 +1,7 @@
 // A heap in the memory that the kernels and all threads share. The memory never shrinks; freed blocks are used again.
 import { LoadError } from "../../tensor/errors.ts";
 import type { Floats } from "../../tensor/tensor.ts";
+import type { Usage } from "../backend.ts";
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
@@ -38,17 +39,12 @@ export class Heap {
   constructor(from: number) {
     this.memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true });
     this.#end = from;
-    this.#extend(PAGE - from - MARGIN);
+    this.#extend(PAGE - from - MARGIN); // [simd.heap]
   }
 
-  /** Bytes in blocks now. */
-  get used(): number {
-    return this.#used;
-  }
-
-  /** Most bytes that were ever in blocks at once. */
-  get peak(): number {
-    return this.#peak;
+  /** Bytes in blocks now, the most there ever were, and the size of the memory. */
+  usage(): Usage {
+    return { used: this.#used, peak: this.#peak, reserved: this.#end + MARGIN };
   }
 
   allocate(bytes: number): number {

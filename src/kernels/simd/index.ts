@@ -1,9 +1,13 @@
 // The SIMD backend: WebAssembly kernels written in AssemblyScript, on all threads, in single precision.
 import type { Backend, KernelCounts } from "../backend.ts";
 import { attention } from "./attention.ts";
-import { binary, normalize, softmax, unary, where } from "./elementwise.ts";
+import { binary, unary, where } from "./elementwise.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
-import { einsum, type Packed } from "./product.ts";
+import { concat, gather, pad } from "./layout.ts";
+import { einsum } from "./product.ts";
+import { normalize, softmax } from "./rows.ts";
+import { storeOf } from "./store.ts";
+import { Weights } from "./weights.ts";
 
 export type { EngineOptions as SimdOptions } from "./engine.ts";
 
@@ -13,11 +17,11 @@ export const simdRuns = (): boolean => Engine.runs();
 export async function simd(options: EngineOptions = {}): Promise<Backend> {
   const engine = await Engine.open(options);
   const ran: KernelCounts = { matmul: 0, attention: 0 };
-  const packed: Packed = { find: () => null };
+  const weights = new Weights(engine);
   const threads = engine.crew.size === 1 ? "1 thread" : `${engine.crew.size} threads`;
   const ops: Backend["ops"] = {
     einsum: async ({ pattern }, a, b) => {
-      const c = einsum(engine, pattern, a, b, packed);
+      const c = einsum(engine, pattern, a, b, weights);
       ran.matmul++; // [simd.count]
       return c;
     },
@@ -28,6 +32,9 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     mul: async (_, a, b) => binary(engine, "mul", a, b),
     div: async (_, a, b) => binary(engine, "div", a, b),
     equal: async (_, a, b) => binary(engine, "equal", a, b),
+    concat: async (attrs, ...views) => concat(engine, attrs, views),
+    pad: async (attrs, a) => pad(engine, attrs, a),
+    gather: async (attrs, table) => gather(engine, attrs, table),
     neg: async (_, a) => unary(engine, "neg", a),
     exp: async (_, a) => unary(engine, "exp", a),
     sqrt: async (_, a) => unary(engine, "sqrt", a),
@@ -50,6 +57,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
       },
       normalize: async ({ epsilon }, { x }) => normalize(engine, epsilon, x),
     },
+    store: storeOf(engine, weights),
     ran,
     close: () => engine.crew.close(),
   };

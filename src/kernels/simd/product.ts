@@ -1,11 +1,11 @@
 // einsum as packed products: C[z, i, j] = Σₚ A[z, i, p] B[z, p, j].
 import { contraction } from "../../tensor/einsum.ts";
 import { axesOf, type Sizes } from "../../tensor/pattern.ts";
-import { offsets, rowMajor, sizeOf, type View, view } from "../../tensor/tensor.ts";
+import { offsets, rowMajor, type Shape, sizeOf, type View, view } from "../../tensor/tensor.ts";
 import type { Engine } from "./engine.ts";
 
 /** Columns in a panel of B. */
-const WIDTH = 8;
+export const WIDTH = 8;
 /** A list of offsets has no one step. */
 const NO_STEP = -(2 ** 31);
 /** Rows and columns of C in a task; multiples of either tile. */
@@ -91,12 +91,26 @@ export interface Packed {
   find(b: View, key: string): number | null;
 }
 
+/** A contraction with its sizes; `swap`: the transposed product is computed, because the wider side suits panels of eight. */
+function planned(pattern: string, a: Shape, b: Shape) {
+  const plan = contraction(pattern, a, b);
+  const count = (names: Names): number => sizeOf(names.map((name) => plan.sizes[name] ?? 1));
+  const size = { batch: count(plan.batch), m: count(plan.m), n: count(plan.n), depth: count(plan.k) };
+  return { ...plan, size, swap: size.n < WIDTH / 2 && size.m > size.n };
+}
+
+/** The layout of an operand's panels, if it is one that is packed in panels of eight; else null. */
+export function panelLayout(pattern: string, [a = [], b = []]: readonly Shape[], place: number) {
+  const { batch, k, m, n, swap, sizes, ...sides } = planned(pattern, a, b);
+  if (batch.length > 0 || (place === 1) === swap) return null;
+  const [axes, outer] = place === 0 ? [axesOf(sides.a).flat(), m] : [axesOf(sides.b).flat(), n];
+  const numbers = (names: Names): number[] => names.map((name) => axes.indexOf(name));
+  return { key: layoutKey(axes, outer, k), outer: numbers(outer), inner: numbers(k) };
+}
+
 export function einsum(engine: Engine, pattern: string, a: View, b: View, packed: Packed): View {
-  const { sizes, batch, k, m, n, ...sides } = contraction(pattern, a.shape, b.shape);
+  const { sizes, batch, k, m, n, size, swap, ...sides } = planned(pattern, a.shape, b.shape);
   const [axesA, axesB] = [axesOf(sides.a).flat(), axesOf(sides.b).flat()];
-  const count = (names: Names): number => sizeOf(names.map((name) => sizes[name] ?? 1));
-  const size = { batch: count(batch), m: count(m), n: count(n), depth: count(k) };
-  const swap = size.n < WIDTH / 2 && size.m > size.n; // the wider side is the one that panels of eight suit
   const from = swap ? [...batch, ...n, ...m] : [...batch, ...m, ...n];
   const shape = from.map((name) => sizes[name] ?? 1);
   const c = engine.result(shape);
@@ -123,14 +137,14 @@ export function einsum(engine: Engine, pattern: string, a: View, b: View, packed
       const ready = batch.length === 0 ? packed.find(columns.v, key) : null;
       const panels = ready ?? engine.borrow(4 * sized.batch * panelled(sized.n, WIDTH) * sized.depth);
       if (ready === null) pack(engine, matrices(columns), WIDTH, panels);
-      compute(engine, matrices(rows), panels, { ...sized, c: c.data.byteOffset });
+      compute(engine, matrices(rows), panels, { ...sized, c: c.data.byteOffset }); // [simd.product]
     });
   }
   return reordered(c, from, axesOf(sides.c).flat(), sizes);
 }
 
 /** What an operand's panels depend on, apart from its numbers. */
-export const layoutKey = (axes: Names, outer: Names, inner: Names): string =>
+const layoutKey = (axes: Names, outer: Names, inner: Names): string =>
   [outer, inner].map((names) => names.map((name) => axes.indexOf(name)).join(" ")).join(",");
 
 type Sized = Omit<Product, "a" | "b">;

@@ -1,11 +1,12 @@
 // AssemblyScript. How a job reaches the kernels: the control block that the host writes, and the loop that every thread runs.
 //
 // A job is a kernel, its arguments, and a number of tasks that may run in any order on any thread. What a task computes
-// depends on its number and the arguments alone, so results do not depend on who runs it. [simd.threads]
+// depends on its number and the arguments alone, so results do not depend on who runs it.
 import { attend, markFinite } from "./attention.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
 import { binary, copy, select, unary } from "./elementwise.as.ts";
-import { multiply, pack, rowTimesPanels } from "./product.as.ts";
+import { pack } from "./pack.as.ts";
+import { multiply, rowTimesPanels } from "./product.as.ts";
 import { normalize, softmax } from "./rows.as.ts";
 import { TILE } from "./tile.as.ts";
 
@@ -14,15 +15,17 @@ export function rowTile(): i32 {
   return TILE;
 }
 
-/** Runs tasks until none is left. */
-export function work(thread: i32): void {
+/** Runs tasks until none is left, and says how many it ran. */
+export function work(thread: i32): i32 {
   const kernel = load<i32>(KERNEL);
   const count = load<i32>(COUNT);
   const scratch = load<usize>(SCRATCH) + <usize>thread * load<usize>(SCRATCH_SIZE);
+  let ran = 0;
   while (true) {
     const task = atomic.add<i32>(NEXT, 1);
-    if (task >= count) return;
+    if (task >= count) return ran;
     run(kernel, task, scratch);
+    ran++;
   }
 }
 

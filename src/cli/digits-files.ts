@@ -1,0 +1,13 @@
+// Where the digits and the model that was trained on them are: in the repository's golden/, or in the package's.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+function golden(path: string): string {
+  const [repository, packed] = ["../../golden/", "../golden/"].map((root) =>
+    fileURLToPath(new URL(root + path, import.meta.url)),
+  ) as [string, string];
+  return existsSync(repository) ? repository : packed;
+}
+
+export const digitsFile = (): string => golden("data/digits.safetensors");
+export const modelFile = (): string => golden("models/digits.safetensors");

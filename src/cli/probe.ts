@@ -1,0 +1,4 @@
+// flamboyance probe
+export async function probe(_args: readonly string[]): Promise<number> {
+  return 2;
+}

@@ -1,0 +1,126 @@
+// Everything that a link reproduces, and its form in the address. What is as in the beginning is left out of it.
+
+export interface Place {
+  readonly prompt: number;
+  readonly position: number;
+  /** From 1; 0 where the token itself is meant. */
+  readonly image: number;
+}
+
+export interface State {
+  /** A prompt a line. */
+  readonly text: string;
+  /** How many images each prompt is given; empty: as many as it has image tokens; one number: all prompts alike. */
+  readonly images: readonly number[];
+  readonly convention: string;
+  /** The convention it is held against; "" for none. */
+  readonly against: string;
+  readonly padding: "right" | "left";
+  readonly layout: "sentence" | "rows";
+  /** What cells show: the mask, or the weights of a block. */
+  readonly show: "mask" | "attention";
+  /** Columns an image is unfolded to; 1 folds its latents. */
+  readonly latents: number;
+  readonly head: number;
+  readonly at: Place | null;
+  /** How many tokens are known when decoding begins; 0 where the text is taken at once. */
+  readonly known: number;
+  readonly step: number;
+}
+
+export const START: State = {
+  text: "A cat: <image> Two dogs: <image><image> done",
+  images: [],
+  convention: "immediate",
+  against: "",
+  padding: "right",
+  layout: "sentence",
+  show: "mask",
+  latents: 1,
+  head: 0,
+  at: null,
+  known: 0,
+  step: 0,
+};
+
+export const MOST_IMAGES = 64;
+export const MOST_LATENTS = 16;
+
+type Codec<T> = { readonly key: string; write(value: T): string; read(text: string): T | null };
+
+const text = (key: string): Codec<string> => ({ key, write: (value) => value, read: (value) => value });
+
+const whole = (value: string, most: number, least = 0): number | null =>
+  /^\d{1,6}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : null; // [inspector.link-input]
+
+const number = (key: string, most: number, least = 0): Codec<number> => ({
+  key,
+  write: String,
+  read: (value) => whole(value, most, least),
+});
+
+const choice = <const T extends string>(key: string, ...words: readonly T[]): Codec<T> => ({
+  key,
+  write: (value) => value,
+  read: (value) => words.find((word) => word === value) ?? null, // [inspector.link-input]
+});
+
+/** Numbers with something between them, all of them good or none. */
+function list(value: string, separator: string, most: number): number[] | null {
+  const numbers = value.split(separator).map((part) => whole(part, most));
+  return numbers.every((n) => n !== null) ? numbers : null;
+}
+
+const FAR = 999_999;
+
+const codecs: { readonly [K in keyof State]: Codec<State[K]> } = {
+  text: text("p"),
+  images: {
+    key: "n",
+    write: (value) => value.join("."),
+    read: (value) => (value === "" ? [] : list(value, ".", MOST_IMAGES)),
+  },
+  convention: text("c"),
+  against: text("vs"),
+  padding: choice("pad", "right", "left"),
+  layout: choice("as", "sentence", "rows"),
+  show: choice("show", "mask", "attention"),
+  latents: number("r", MOST_LATENTS, 1),
+  head: number("head", 63),
+  at: {
+    key: "at",
+    write: (place) => (place ? [place.prompt, place.position, place.image].join(".") : ""),
+    read: (value) => {
+      const [prompt, position, image, ...more] = list(value, ".", FAR) ?? [];
+      if (prompt === undefined || position === undefined || image === undefined || more.length > 0)
+        return null;
+      return { prompt, position, image };
+    },
+  },
+  known: number("known", FAR),
+  step: number("step", FAR),
+};
+
+const NAMES = Object.keys(codecs) as (keyof State)[];
+
+const write = <K extends keyof State>(name: K, state: State): string => codecs[name].write(state[name]);
+
+/** What follows the # of the address. [inspector.link] */
+export function addressOf(state: State): string {
+  const fields = NAMES.filter((name) => write(name, state) !== write(name, START)); // [inspector.link-short]
+  return fields.map((name) => `${codecs[name].key}=${encoded(write(name, state))}`).join("&");
+}
+
+/** Spaces as +, so that a prompt can be read in its link. */
+const encoded = (value: string): string => encodeURIComponent(value).replaceAll("%20", "+");
+
+/** Whatever cannot be read is as in the beginning. [inspector.link] [inspector.link-input] */
+export function stateOf(address: string): State {
+  const fields = new URLSearchParams(address.replace(/^#/, ""));
+  const read = <K extends keyof State>(name: K): Partial<State> => {
+    const given = fields.get(codecs[name].key);
+    const value = given === null ? null : codecs[name].read(given);
+    return value === null ? {} : { [name]: value }; // [inspector.link-input]
+  };
+  return Object.assign({}, START, ...NAMES.map(read));
+}

@@ -1,0 +1,16 @@
+// The heap as `replay` sees it.
+import { flat, view } from "../../tensor/tensor.ts";
+import type { Store } from "../backend.ts";
+import type { Engine } from "./engine.ts";
+import type { Weights } from "./weights.ts";
+
+export const storeOf = ({ heap }: Engine, weights: Weights): Store => ({
+  blockOf: (data) => {
+    const block = heap.blockOf(data);
+    return block === null || weights.has(block) ? null : block;
+  },
+  free: (block) => heap.free(block),
+  keep: (v) => (heap.owns(v.data.buffer) ? view(Float32Array.from(flat(v)), v.shape) : v),
+  usage: () => heap.usage(),
+  parameter: (t, uses) => weights.parameter(t, uses),
+});

@@ -1,0 +1,29 @@
+// Every short prompt there is, in the order in which the exhaustive golden cases hold their rows.
+
+/** Every string of that length over the letters 0 to letters - 1, in numerical order; 1 is an image, 2 an end token. */
+export const strings = (length: number, letters: 2 | 3 = 2): number[][] =>
+  Array.from({ length: letters ** length }, (_, code) =>
+    Array.from({ length }, (_, l) => Math.floor(code / letters ** (length - 1 - l)) % letters),
+  );
+
+/** How a pass of cached decoding is made. */
+export type Decoding = "steps" | "chunks" | "several";
+
+export interface ShortPrompt {
+  readonly kinds: readonly number[];
+  /** In a decoding: how many positions the first pass takes. */
+  readonly first?: number;
+}
+
+const upTo = (longest: number, from = 1): number[] =>
+  Array.from({ length: Math.max(0, longest - from + 1) }, (_, i) => i + from);
+
+/** Each string of length 1 to `longest`. [mask.golden] */
+export const prompts = (longest: number, letters: 2 | 3 = 2): ShortPrompt[] =>
+  upTo(longest).flatMap((length) => strings(length, letters).map((kinds) => ({ kinds })));
+
+/** Each string of length 2 to `longest` with each place to cut it: its rows are those after the cut. [mask.golden] */
+export const cutPrompts = (longest: number): ShortPrompt[] =>
+  upTo(longest, 2).flatMap((length) =>
+    upTo(length - 1).flatMap((first) => strings(length).map((kinds) => ({ kinds, first }))),
+  );
