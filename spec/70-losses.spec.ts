@@ -76,6 +76,11 @@ test("[loss.shift] logits of thousands, and of minus infinity, do no harm", () =
   for (const far of [0, 5000, -5000]) expect(loss([[far, far - 1]], [0])[0]).toBeCloseTo(one, 12);
   expect(loss([[1, -Infinity]], [0])).toEqual([0]);
   expect(loss([[1000, 0]], [1])).toEqual([1000]);
+  const logits = tensor("b n", [[1, 2]]);
+  const program = record(() => ({ sum: crossEntropy(logits, int("b", [0])).sum }), { inputs: { logits } });
+  const ops = gradients(program, "sum", ["logits"]).nodes.map(({ op }) => op);
+  expect(ops.filter((op) => op === "maxTo")).toHaveLength(1);
+  expect(ops).not.toContain("equal"); // where a maximum's derivative would begin
 });
 
 test("[loss.counted] where nothing counts there is nothing to learn from", () => {

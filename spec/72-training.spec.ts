@@ -178,7 +178,8 @@ describe("the loop", () => {
     const before = bits(model);
     const everything = tinyOptimizer(model, "flamingo-pytorch@0.1.2 text");
     await all({ model, optimizer: everything, loss, steps: 1 });
-    expect(changedNames(before, bits(model)).sort()).toEqual(trainable(model, "language model").sort());
+    const changed = changedNames(before, bits(model)).filter((name) => parameterNames(model).includes(name)); // ties once
+    expect(changed.sort()).toEqual(trainable(model, "language model").sort());
     const images = tinyOptimizer(model, "paper");
     await expect(all({ model, optimizer: images, loss, steps: 1 })).rejects.toThrow("reaches none");
   });

@@ -177,7 +177,7 @@ test("[png.read] what is broken is refused by name", () => {
   const bad: [Uint8Array, string][] = [
     [Buffer.from("hello"), "no PNG"],
     [good.subarray(0, 8), "no picture"],
-    [good.subarray(0, 40), "cut short"],
+    [good.subarray(0, 46), "cut short"],
     [interlaced, "interlaced"],
     [png(3, 3, 0, [[0, 1]]), "unknown kind"],
     [png(0, 8, 0, [[0]]), "none, or too many"],

@@ -76,7 +76,11 @@ test("[house.execution] nothing that has parameters knows devices, files or the 
       true,
     ]),
   );
-  expectVerdicts(law.floors, [...folders, ["models/a.ts", "../masks/a.ts", false]]);
+  expectVerdicts(law.floors, [
+    ...folders,
+    ["models/a.ts", "../masks/a.ts", false],
+    ["cli/a.ts", "../io/a.ts", false],
+  ]);
 });
 
 test("[house.packages] what is not ours has one home", () => {

@@ -209,6 +209,8 @@ test("[links.break] a comment stands for its line, for the statement that its li
   expect(lines("a(b > c);\nthrow new Error(\n  'x', // [x.y]\n);\nd();")).toEqual([[3, true, [2]]]);
   expect(lines("f(\n  a ? b : c,\n); // [x.y]")).toEqual([[3, true, [1, 2]]]);
   expect(lines("x();\n/** [x.y] */\nfunction f() {\n  g();\n}\nh();")).toEqual([[2, true, [4]]]);
+  const table = `const t = {\n  a: 1, // [x.y]\n${"  b: !c,\n".repeat(10)}};`;
+  expect(lines(table)).toEqual([[2, false, [2]]]);
   expect(lines("// [x.y]\nimport 'a';\ng();\nh();")).toEqual([[1, true, [3, 4]]]);
   expect(lines(`// [x.y]\nfunction f() {\n${"  g();\n".repeat(40)}}`)).toEqual([
     [1, false, [3, 8, 13, 18, 23, 28, 33, 38]],

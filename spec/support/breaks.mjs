@@ -81,19 +81,23 @@ export function breaks(path, source, parse) {
   });
   return citations(path, source).map(({ id, line }) => {
     const comment = list.find((token) => token.kind === "comment" && covers(token, line));
-    const tries = rangesOf(comment, source, code, nodes).map((range) => ({
-      range,
-      all: editsWithin(nodes, source, range),
-    }));
-    const strong = tries.find(({ all }) => all.some((edit) => edit.strong));
-    const { range, all } = strong ?? tries.find((one) => one.all.length > 0) ?? tries[0];
-    const chosen = strong ? all.filter((edit) => edit.strong) : all;
-    const short = source.slice(range.from, range.to).split("\n").length <= LINES;
+    const tries = rangesOf(comment, source, code, nodes).map((range) => {
+      const all = editsWithin(nodes, source, range);
+      const short = source.slice(range.from, range.to).split("\n").length <= LINES;
+      return { short, all, strong: all.filter((edit) => edit.strong) };
+    });
+    const close = tries.filter(({ short }) => short);
+    const any = ({ all }) => all.length > 0;
+    const best = [close.find(({ strong }) => strong.length > 0), close.find(any), tries.find(any)].find(
+      Boolean,
+    );
+    const { short = false, all = [], strong = [] } = best ?? {};
+    const chosen = strong.length > 0 ? strong : all;
     const usual = chosen.filter((edit) => !edit.last);
     const variants = spread(usual.length > 0 ? usual : chosen, PLACES)
       .map(apply)
       .filter(parses);
-    return { id, path, line, every: short && strong !== undefined, variants }; // [links.break]
+    return { id, path, line, every: short && strong.length > 0, variants }; // [links.break]
   });
 }
 

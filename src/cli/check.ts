@@ -1,7 +1,9 @@
 // flamboyance check
 import { checkCase, DEFAULT_PRECISIONS } from "../conformance/check-case.ts";
+import { summariseMasks } from "../conformance/check-masks.ts";
 import { exitCode, kernelsOf, summarise, type Verdict } from "../conformance/verdict.ts";
 import { findCases, type GoldenCase, readCase, writeActual } from "../io/cases.ts";
+import { findMaskCases } from "../io/mask-cases.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { tour } from "../masks/tour.ts";
@@ -10,6 +12,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { oneOf, readArguments } from "./arguments.ts";
 import { defaultCases } from "./default-cases.ts";
 import { captionTour } from "./generate.ts";
+import { asVerdict, maskLine, printMasks, runMasks, splitPaths } from "./mask-checks.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "./output.ts";
 import { progressOn } from "./progress.ts";
 import { styleFor } from "./style.ts";
@@ -118,22 +121,34 @@ export async function check(args: readonly string[]): Promise<number> {
     return 0;
   }
   const kind = documentKind(values);
+  const { masks: named, others } = splitPaths(positionals);
+  const exhaustive = runMasks(named, true);
+  if (named.length > 0 && others.length === 0) return printMasks(exhaustive, kind); // [cli.masks]
   const backends = await openBackends(values);
   try {
-    const verdicts = await runAll(chooseCases(positionals, values.full), backends, values.out);
+    const ran = await runAll(chooseCases(others, values.full), backends, values.out);
+    const verdicts = [...ran, ...exhaustive.map(asVerdict)];
+    const quick = values.full
+      ? []
+      : runMasks(findMaskCases(others.length > 0 ? others : [defaultCases()]), false);
+    const masks = [...exhaustive, ...quick];
+    const more = masks.length > 0 ? { masks: summariseMasks(masks) } : {};
     const precisions = backends.map(({ precision }) => precision).join(" and ");
     const [{ name, mode } = { name: "", mode: null }] = backends;
     print(
       verdicts,
       kind,
       `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
+      more,
     );
+    if (masks.length > 0 && !kind) process.stdout.write(`${maskLine(masks, styleFor(process.stdout))}\n`); // [cli.masks]
     if (values.tour && !kind) {
       process.stdout.write(
         `\n${tour({ colour: styleFor(process.stdout).colour })}\n\n${await captionTour()}\n\n${NEXT}`,
       );
     }
-    return Math.max(exitCode(summarise(verdicts)), ranElsewhere(verdicts, name));
+    const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [cli.masks]
+    return Math.max(exitCode(summarise(verdicts)), differ, ranElsewhere(verdicts, name));
   } finally {
     for (const backend of backends) await backend.close();
   }

@@ -8,11 +8,23 @@ export async function openBackend(name: string): Promise<Backend> {
   const chosen = oneOf("backend", name, ["auto", "simd", "reference"]);
   if (chosen === "simd") return (await import("../kernels/simd/index.ts")).simd();
   if (chosen === "auto") {
-    const { auto } = await import("../kernels/auto.ts");
-    const found = await auto();
-    if (found.name !== "reference") return found;
+    const found = await fastest();
+    if (found) return found;
   }
   return reference("float64");
+}
+
+/** The SIMD backend, where it runs; where it should and does not, that is said. */
+async function fastest(): Promise<Backend | null> {
+  try {
+    const { auto } = await import("../kernels/auto.ts");
+    const found = await auto();
+    return found.name === "reference" ? null : found;
+  } catch (error) {
+    const why = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    process.stderr.write(`the simd backend does not open (${why}); the reference backend computes\n`);
+    return null;
+  }
 }
 
 /** A whole number from an option. */

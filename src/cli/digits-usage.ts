@@ -12,6 +12,7 @@ Options
   --out DIR           weights, checkpoints, report.md and gates.svg go there (flamboyance-digits)
   --resume            go on from the checkpoints in DIR
   --scale F           F times as many steps
+  --held-out N        captions of only the first N held-out digits (all 299)
   --report FILE       write the evidence between <!-- evidence --> and <!-- end --> of a Markdown file
   --json              one document on stdout instead of lines and report
 

@@ -1,6 +1,7 @@
 // flamboyance inspect: serves the built page on this machine and nowhere else.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LoadError } from "../tensor/errors.ts";
 import { readArguments } from "./arguments.ts";
@@ -40,8 +41,8 @@ interface Served {
   readonly body: Buffer;
 }
 
-/** The page beside this file in the package, or where the repository builds it; each file under its address. */
-function builtPage(): Map<string, Served> {
+/** Beside this file in the package, or where the repository builds it. */
+function builtPage(): string {
   const places = ["../inspector/", "../../dist/inspector/"].map((path) =>
     fileURLToPath(new URL(path, import.meta.url)),
   );
@@ -49,9 +50,14 @@ function builtPage(): Map<string, Served> {
     (place) => existsSync(`${place}index.html`) && existsSync(`${place}inspector.js`),
   );
   if (folder === undefined) throw new LoadError("the page is not built; build it with  npm run build");
+  return folder;
+}
+
+/** Each file of a folder under its address. */
+function filesIn(folder: string): Map<string, Served> {
   const served = readdirSync(folder).flatMap((name): [string, Served][] => {
-    const type = TYPES[name.slice(name.lastIndexOf(".") + 1)];
-    return type === undefined ? [] : [[`/${name}`, { type, body: readFileSync(`${folder}${name}`) }]];
+    const type = TYPES[name.slice(name.lastIndexOf(".") + 1)]; // [inspector.serve]
+    return type === undefined ? [] : [[`/${name}`, { type, body: readFileSync(join(folder, name)) }]];
   });
   const files = new Map(served);
   const index = files.get("/index.html");
@@ -59,8 +65,8 @@ function builtPage(): Map<string, Served> {
 }
 
 /** Answers with the page's own files; an address names one of them or nothing. [inspector.serve] */
-export function pageServer(): Server {
-  const files = builtPage();
+export function pageServer(folder = builtPage()): Server {
+  const files = filesIn(folder);
   return createServer(({ method, url = "/" }, answer) => {
     const file = files.get(url.replace(/[?#].*$/, "")); // [inspector.serve]
     const allowed = method === "GET" || method === "HEAD";

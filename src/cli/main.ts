@@ -6,8 +6,9 @@ import { OVERVIEW, UsageError } from "./usage.ts";
 
 type Command = (args: readonly string[]) => Promise<number>;
 
-/** Loaded when asked for: a mask does not wait for kernels. */
+/** Loaded when asked for: a mask does not wait for kernels. [cli.mask-speed] */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  bench: async () => (await import("./bench.ts")).bench,
   check: async () => (await import("./check.ts")).check,
   conform: async () => (await import("./conform.ts")).conform,
   generate: async () => (await import("./generate.ts")).generate,

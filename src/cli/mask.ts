@@ -114,7 +114,10 @@ function fromPath(values: Values, path: string): MaskScene {
     const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
     return sceneFrom(path, inputs, trace ?? under("taps.", tensors), options); // [cli.mask-source]
   }
-  const { manifest, inputs, expected } = readCase(path.replace(/(?<=.)\/+$/, ""));
+  const folder = path.replace(/(?<=.)\/+$/, "");
+  if (kindOf(`${folder}/case.json`) !== "file")
+    throw new LoadError(`${path} is no case: there is no case.json in it; name the folder of one case`); // [cli.mask-source]
+  const { manifest, inputs, expected } = readCase(folder);
   const given = Number(manifest.config.media_token_id ?? 3);
   const scene = sceneFrom(manifest.id, inputs, trace ?? under("taps.", expected), {
     ...options,
@@ -163,7 +166,7 @@ export async function mask(args: readonly string[]): Promise<number> {
     known: values.cached ? given : null,
   });
   const { colour } = styleFor(process.stdout);
-  const width = Math.max(60, process.stdout.columns ?? 80);
+  const width = Math.max(60, process.stdout.columns || 80);
   const text = values.json
     ? JSON.stringify(maskDocument(report))
     : maskText(report, { colour, width, latents, ascii: values.ascii });

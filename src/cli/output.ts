@@ -23,9 +23,14 @@ export function documentKind(
 }
 
 /** A document on stdout and nothing else, or the table. */
-export function print(verdicts: readonly Verdict[], kind: DocumentKind | null, title: string): void {
+export function print(
+  verdicts: readonly Verdict[],
+  kind: DocumentKind | null,
+  title: string,
+  more: object = {},
+): void {
   if (kind) {
-    process.stdout.write(`${documents[kind](verdicts)}\n`);
+    process.stdout.write(`${documents[kind](verdicts, more)}\n`);
     return;
   }
   const style = styleFor(process.stdout);

@@ -36,6 +36,7 @@ const OPTIONS = {
   out: { type: "string", default: "flamboyance-digits" },
   resume: { type: "boolean", default: false },
   scale: { type: "string", default: "1" },
+  "held-out": { type: "string", default: "299" },
   report: { type: "string" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -101,7 +102,7 @@ async function show(run: DigitsRun, report: DigitsReport, out: string): Promise<
 }
 
 async function runDigits(
-  values: { readonly [K in "seed" | "out" | "scale"]: string } & {
+  values: { readonly [K in "seed" | "out" | "scale" | "held-out"]: string } & {
     quick: boolean;
     resume: boolean;
     json: boolean;
@@ -112,12 +113,13 @@ async function runDigits(
   const name = values.quick ? "quick" : "full";
   const plan = scaledPlan(plans[name], positive("scale", values.scale));
   const seed = wholeNumber("seed", values.seed, 0);
+  const { train, heldOut } = readDigits(digitsFile());
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort(new Error(`stopped; --resume goes on from ${values.out}`))); // [digits.stop]
   mkdirSync(values.out, { recursive: true });
   const run: DigitsRun = {
     model: digitsModel(plan.depth, seed),
-    digits: readDigits(digitsFile()),
+    digits: { train, heldOut: heldOut.slice(0, wholeNumber("held-out", values["held-out"], 6)) },
     plan,
     seed,
     backend,

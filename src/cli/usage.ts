@@ -15,6 +15,7 @@ Usage
   flamboyance inspect                     serve a page that shows which token sees which image
   flamboyance mask    "A cat: <image> …"  which token sees which image, and why
   flamboyance probe   -- COMMAND…         which mask another implementation really has
+  flamboyance bench                       how fast the backends are here
   flamboyance --version | --help | COMMAND --help
 
 Example
@@ -24,6 +25,8 @@ Example
 export const CHECK = `flamboyance check [PATH…]: runs this implementation on golden cases
 
 PATH is a case or a folder of cases; by default all that come with this package. Each runs in float64 and in float32.
+Where a folder of exhaustive mask cases is among them, the conventions are held to its shorter prompts; named itself
+(golden/cases/masks) it is checked to its end, and the table tells rows, disagreements and what is unproven.
 
 Options
   --backend NAME      reference (default), simd, auto (simd, else reference) or gpu

@@ -66,9 +66,8 @@ function leakWarnings(rows: readonly MaskRow[], b: number, convention: Conventio
   return runs.flatMap(({ kind, from, to }) => {
     if (!leaks(kind) && kind !== "nan") return [];
     const effect = effects[kind as keyof typeof effects];
-    const [where, does] =
-      from === to ? [`position ${from}`, "would"] : [`positions ${from} to ${to}`, "would"];
-    return [`Prompt ${b}, ${where} ${does} ${effect} (${CLASS_WORDS[kind]}) under ${convention.name}.`];
+    const where = from === to ? `position ${from}` : `positions ${from} to ${to}`;
+    return [`Prompt ${b}, ${where} would ${effect} (${CLASS_WORDS[kind]}) under ${convention.name}.`];
   });
 }
 

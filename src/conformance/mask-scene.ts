@@ -56,9 +56,9 @@ const locationsOf = (prompts: readonly (readonly PromptToken[])[]): Matrix => ({
   data: Uint8Array.from(prompts.flatMap((prompt) => prompt.map(({ kind }) => kind))),
 });
 
-/** Where an image's token stands, "<image>"; anywhere else a dot, for a case has no words. */
+/** A case has no words: "<image>" where an image's token stands, and "text" anywhere else. */
 const located = (row: ArrayLike<number>): PromptToken[] =>
-  Array.from(row, (at) => ({ text: at ? "<image>" : "·", kind: at ? 1 : 0, padding: false }));
+  Array.from(row, (at) => ({ text: at ? "<image>" : "text", kind: at ? 1 : 0, padding: false }));
 
 const rowsOf = (stored: Stored, what: string): ArrayLike<number>[] => {
   const [b = 0, l = 0] = stored.shape;

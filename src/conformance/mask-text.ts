@@ -4,8 +4,17 @@ import type { DecodeStep } from "../masks/decode.ts";
 import { drawMask, inkOf, isCalm, marks } from "../masks/draw.ts";
 import { drawAgainst } from "../masks/draw-conventions.ts";
 import { CLASS_WORDS } from "../masks/row-class.ts";
-import type { MaskRow } from "../masks/rows.ts";
-import { type Column, label, type Paint, type Piece, painter, table, wrap } from "../masks/text-table.ts";
+import { type MaskRow, maskRows } from "../masks/rows.ts";
+import {
+  type Column,
+  label,
+  type Paint,
+  type Piece,
+  painter,
+  type Style,
+  table,
+  wrap,
+} from "../masks/text-table.ts";
 import type { MaskReport } from "./mask-report.ts";
 
 export interface TextOptions {
@@ -16,6 +25,12 @@ export interface TextOptions {
   readonly latents?: number;
 }
 
+interface Drawing {
+  readonly tokens: readonly (readonly string[])[];
+  readonly colour: boolean;
+  readonly ascii: boolean;
+}
+
 const MOST_ROWS = 16;
 
 /** [cli.mask-text] */
@@ -24,15 +39,18 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
   const { colour = false, ascii = false, width = 80, latents = 1 } = options;
   const paint = painter(colour);
   const tokens = scene.prompts.map((prompt) => prompt.map(({ text }) => text));
-  const drawing = { tokens, colour, ascii };
+  const drawing: Drawing = { tokens, colour, ascii };
   const { yes, no } = marks(ascii);
-  const mask = drawMask(scene.locations, scene.images, convention, {
-    ...drawing,
-    latents,
-    reasons: !against && !steps,
-  });
+  const bare = against !== null && (report.difference?.cells ?? 0) > 0; // the difference draws both masks
+  const mask = bare
+    ? ""
+    : drawMask(scene.locations, scene.images, convention, {
+        ...drawing,
+        latents,
+        reasons: !against && !steps,
+      });
   const parts = [
-    scene.title === null ? "" : paint(scene.title, "strong"),
+    scene.title === null ? "" : heading(scene.title, paint, width),
     [
       ...described(convention, paint, width),
       ...(against ? described(against, paint, width) : []),
@@ -41,7 +59,7 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
     mask,
     steps ? decoding(report, steps, paint, width) : "",
     against ? differing(report, against, drawing, paint, width) : "",
-    scene.attention ? agreement(report) : "",
+    scene.attention ? paragraph("", 0, agreement(report), paint, width) : "",
     warned(warnings, paint, width),
   ];
   return parts
@@ -50,7 +68,11 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
     .join("\n\n");
 }
 
-const words = (text: string): Piece[] => text.split(" ").map((word) => ({ text: word }));
+const words = (text: string, style?: Style): Piece[] =>
+  text.split(" ").map((word) => ({ text: word, style }));
+
+const heading = (text: string, paint: Paint, width: number): string =>
+  wrap(words(text, "strong"), width, paint).join("\n");
 
 /** A paragraph, its first line behind `head` and the others as far in. */
 function paragraph(head: string, indent: number, text: string, paint: Paint, width: number): string {
@@ -133,50 +155,84 @@ function decoding(
   return [head, "", ...(shown.length > 0 ? [...table(columns, paint), ""] : []), `  ${sum}`].join("\n");
 }
 
+/** Neighbouring rows that both conventions treat alike. */
+interface Stretch {
+  readonly prompt: number;
+  readonly from: number;
+  to: number;
+  readonly one: Piece;
+  readonly other: Piece;
+  readonly differs: boolean;
+}
+
+function stretches({ rows, difference }: MaskReport, others: readonly (readonly MaskRow[])[]): Stretch[] {
+  const parted = new Set(difference?.rows.map(({ prompt, position }) => `${prompt} ${position}`));
+  const found: Stretch[] = [];
+  rows.forEach((list, prompt) => {
+    for (const row of list) {
+      const { position } = row;
+      const [one, other] = [verdict(row), verdict(others[prompt]?.[position] ?? row)];
+      const differs = parted.has(`${prompt} ${position}`);
+      const last = found.at(-1);
+      const joins =
+        last?.prompt === prompt &&
+        last.one.text === one.text &&
+        last.other.text === other.text &&
+        last.differs === differs;
+      if (joins) last.to = position;
+      else found.push({ prompt, from: position, to: position, one, other, differs });
+    }
+  });
+  return found;
+}
+
 /** Names of conventions can be long: then the grids are called (1) and (2). */
 function differing(
-  { scene, convention, difference }: MaskReport,
+  report: MaskReport,
   against: Convention,
-  drawing: { tokens: string[][]; colour: boolean; ascii: boolean },
+  drawing: Drawing,
   paint: Paint,
   width: number,
 ): string {
+  const { scene, convention, difference } = report;
   const { locations, images, prompts } = scene;
-  const head = paint(`${convention.name} against ${against.name}`, "strong");
-  if (!difference?.first) {
+  const head = heading(`${convention.name} against ${against.name}`, paint, width);
+  const first = difference?.first;
+  if (!first) {
     const same = prompts.length > 1 ? "These prompts" : "This prompt";
     return `${head}\n  ${same} cannot tell them apart: every row is the same.`;
   }
-  const long = convention.name.length + against.name.length + 34 > width;
-  const [one, other] = long
-    ? [
-        { ...convention, name: "(1)" },
-        { ...against, name: "(2)" },
-      ]
-    : [convention, against];
-  const legend = long ? [`  (1) ${convention.name}   (2) ${against.name}`] : [];
+  const long = convention.name.length + against.name.length + 48 > width;
+  const called = (full: Convention, name: string): Convention => (long ? { ...full, name } : full);
+  const [one, other] = [called(convention, "(1)"), called(against, "(2)")];
   const { rows, cells } = difference;
-  const count = `${rows.length} ${rows.length === 1 ? "row differs" : "rows differ"}`;
-  const entries =
-    cells === 0
-      ? "the masks are equal, only empty rows part"
-      : `${cells} ${cells === 1 ? "entry" : "entries"} of the mask among them`;
-  const sentences = rows.slice(0, MOST_ROWS).flatMap(({ prompt, one: a, other: b }) => {
-    const where = prompts.length > 1 ? `prompt ${prompt}: ` : "";
-    return [
-      paragraph(`  ${one.name}: `, 4, `${where}${a.reason}`, paint, width - one.name.length),
-      paragraph(`  ${other.name}: `, 4, `${where}${b.reason}`, paint, width - other.name.length),
-    ];
+  const all = stretches(report, maskRows(locations, images, against));
+  const column = (head: string, cell: (stretch: Stretch) => Piece, gap = 3): Column => ({
+    head: [head],
+    cells: all.map((stretch) => [cell(stretch)]),
+    gap,
   });
-  const more = rows.length > MOST_ROWS ? [`  and ${rows.length - MOST_ROWS} more`] : [];
+  const columns = [
+    ...(prompts.length > 1 ? [column("prompt", ({ prompt }) => ({ text: `${prompt}` }), 2)] : []),
+    column("position", ({ from, to }) => ({ text: from === to ? `${from}` : `${from} to ${to}` }), 2),
+    column(one.name, (stretch) => stretch.one),
+    column(other.name, (stretch) => stretch.other),
+    column("", ({ differs }) => ({ text: differs ? "<- differs" : "" })),
+  ];
+  const count = `${rows.length} ${rows.length === 1 ? "row differs" : "rows differ"}`;
+  const entries = `${cells} ${cells === 1 ? "entry" : "entries"} of the mask among them`;
+  const what = cells === 0 ? "the masks are equal, only empty rows part" : entries;
+  const where = prompts.length > 1 ? `, the first in prompt ${first.prompt}` : "";
   return [
     head,
-    ...legend,
+    ...(long ? [`  (1) ${convention.name}`, `  (2) ${against.name}`] : []),
     "",
     ...(cells > 0 ? [drawAgainst(locations, images, one, other, drawing), ""] : []),
-    `  ${count} (${entries}):`,
-    ...sentences,
-    ...more,
+    ...table(columns, paint),
+    "",
+    paragraph("  ", 4, `${count} (${what})${where}:`, paint, width),
+    paragraph("  ", 4, `${one.name}: ${first.one.reason}`, paint, width),
+    paragraph("  ", 4, `${other.name}: ${first.other.reason}`, paint, width),
   ].join("\n");
 }
 

@@ -17,8 +17,8 @@ const jsonNumber = (x: number): number | string => (Number.isFinite(x) ? x : "in
 const worst = (c: Comparison | null) =>
   c && { tensor: c.tensor, error: jsonNumber(c.error), tolerance: c.tolerance, row: c.row, remark: c.remark };
 
-/** The document of `--json`; its keys are stable. */
-export function toJson(verdicts: readonly Verdict[]): string {
+/** The document of `--json`; its keys are stable. `more` stands beside them. */
+export function toJson(verdicts: readonly Verdict[], more: object = {}): string {
   const cases = byCase(verdicts).map((v) => ({
     id: v.id,
     rows: v.rows,
@@ -27,7 +27,11 @@ export function toJson(verdicts: readonly Verdict[]): string {
     firstDivergence: v.firstDivergence && place(v.firstDivergence),
     ...(v.error === null ? {} : { error: v.error }),
   }));
-  return JSON.stringify({ summary: summarise(verdicts), kernels: kernelsOf(verdicts), cases }, null, 2);
+  return JSON.stringify(
+    { summary: summarise(verdicts), kernels: kernelsOf(verdicts), cases, ...more },
+    null,
+    2,
+  );
 }
 
 const xml = (text: string): string =>

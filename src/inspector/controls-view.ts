@@ -8,7 +8,7 @@ type Fields = Record<"text" | "convention" | "against" | "images" | "latents" | 
 type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
 const field = (label: string, control: HTMLElement, hint: string): HTMLElement =>
-  h("label.field", { title: hint }, h("span", {}, label), control);
+  h(`label.field${label === "Padding" ? ".narrow" : ""}`, { title: hint }, h("span", {}, label), control);
 
 function conventionOptions(): HTMLElement[] {
   const groups = new Map<string, Convention[]>();

@@ -1,17 +1,18 @@
-// What leaves the page as text: the drawing that the terminal prints.
-import { drawMask } from "../masks/draw.ts";
-import { drawAgainst } from "../masks/draw-conventions.ts";
+// What leaves the page as text: what the terminal prints.
+import { type MaskQuestion, maskReport } from "../conformance/mask-report.ts";
+import { maskText } from "../conformance/mask-text.ts";
 import type { State } from "./state.ts";
 import type { View } from "./view.ts";
 
-/** What `flamboyance mask` prints for the same prompts. [inspector.copy] */
-export function drawingOf(view: View, state: Pick<State, "latents">): string {
-  const { locations, images } = view.batch;
-  const [one, other] = view.conventions;
-  if (!one) return "";
-  const tokens = view.prompts.map((prompt) => prompt.map(({ token }) => token.text));
-  const options = { tokens, latents: state.latents };
-  return other
-    ? drawAgainst(locations, images, one, other, options) // [inspector.copy]
-    : drawMask(locations, images, one, options); // [inspector.copy]
+/** The question that `flamboyance mask` would be asked. */
+export function questionOf({ scene, conventions, steps }: View): MaskQuestion | null {
+  const [convention, against = null] = conventions;
+  if (!convention || scene.prompts.length === 0) return null;
+  return { scene, convention, against, known: steps[0]?.[0]?.to ?? null };
+}
+
+/** What `flamboyance mask` prints for the same prompts, without colour. [inspector.copy] */
+export function drawingOf(view: View, { latents }: Pick<State, "latents">): string {
+  const question = questionOf(view);
+  return question ? `${maskText(maskReport(question), { latents })}\n` : ""; // [inspector.copy]
 }

@@ -41,11 +41,14 @@ export class DecodeView {
   readonly #words = h("p.fact", { role: "status" });
   readonly #sliders: HTMLElement;
   readonly #knownText = h("output");
+  readonly #stepText = h("output");
   #length = 1;
 
   constructor(update: Update) {
-    this.#known = slider("Tokens known when decoding begins", (known) => update({ known, step: 0 }));
-    this.#step = slider("Decoding step", (step) => update({ step }));
+    this.#known = slider("Tokens known when decoding begins", (known) =>
+      update({ known, step: 0, at: null }),
+    );
+    this.#step = slider("Decoding step", (step) => update({ step, at: null }));
     const start = () => Math.max(leastKnown(this.#length), Math.ceil(this.#length / 2));
     this.#on = h("input", {
       type: "checkbox",
@@ -55,7 +58,7 @@ export class DecodeView {
       "div.sliders",
       {},
       h("label", {}, h("span", {}, "Known at first ", this.#knownText), this.#known),
-      h("label", {}, h("span", {}, "Step"), this.#step),
+      h("label", {}, h("span", {}, "Step ", this.#stepText), this.#step),
     );
     this.element = h(
       "section.card.decode",
@@ -67,7 +70,7 @@ export class DecodeView {
   }
 
   show(state: State, view: View): void {
-    const length = view.batch.locations.shape[1] ?? 0;
+    const length = view.scene.locations.shape[1] ?? 0;
     this.#length = length;
     const on = view.steps.length > 0;
     this.#on.checked = on;
@@ -82,6 +85,7 @@ export class DecodeView {
       value: `${view.step}`,
     });
     this.#knownText.textContent = `${known} of ${length}`;
+    this.#stepText.textContent = `${view.step} of ${(view.steps[0]?.length ?? 1) - 1}`;
     this.#words.textContent = stepInWords(view);
   }
 }

@@ -9,6 +9,8 @@ import type { TokenView } from "./view.ts";
 export interface GridLook extends Omit<TokenLook, "prompt" | "before" | "after" | "weights"> {
   readonly layout: "sentence" | "rows";
   readonly images: number;
+  /** Cells hold bars, and need the height. */
+  readonly bars: boolean;
   weights(prompt: number, position: number): readonly (readonly number[])[] | null;
 }
 
@@ -26,12 +28,16 @@ function textWidth(text: string): number {
 }
 
 /** Lines of a sentence: position, chip, and for each convention its name, time, a cell an image, the verdict. */
-function heightOf({ layout, images, names, full }: GridLook): { line: number; cell: number } {
-  const cell = images > 6 ? 14 : 18;
-  if (layout === "rows" || full) return { line: 30, cell: 22 };
+function heightOf({ layout, images, names, bars }: GridLook, scale: number): { line: number; cell: number } {
+  if (layout === "rows") return { line: 30, cell: 22 };
+  const cell = Math.round((images > 6 ? 14 : bars ? 24 : 18) * scale);
   const bands = names.length;
-  return { line: 14 + 34 + bands * ((bands > 1 ? 18 : 0) + 18 + images * cell + 20) + 22, cell };
+  const head = 14 + 34 * scale;
+  return { line: head + bands * ((bands > 1 ? 18 : 0) + 18 * scale + images * cell + 20 * scale) + 22, cell };
 }
+
+/** A short prompt is written larger. */
+const LARGE = 1.25;
 
 export class GridView {
   readonly element = h("div.grid", { role: "grid", tabindex: 0 });
@@ -41,6 +47,7 @@ export class GridView {
   #tokens: readonly TokenView[] = [];
   #look: GridLook | null = null;
   #room = 0;
+  #scale = 1;
   readonly prompt: number;
   readonly refresh = eachFrame(() => this.#build());
 
@@ -56,8 +63,11 @@ export class GridView {
     this.#tokens = tokens;
     this.#look = look;
     this.#room = this.element.clientWidth;
-    const { line, cell } = heightOf(look);
     const room = this.#room - GUTTER[look.layout] - 2;
+    this.#scale = 1;
+    const width = tokens.reduce((sum, token) => sum + this.#widthOf(token), 0);
+    if (look.layout === "sentence" && width * LARGE <= room) this.#scale = LARGE;
+    const { line, cell } = heightOf(look, this.#scale);
     this.#lines =
       look.layout === "rows"
         ? tokens.map((_, i) => ({ from: i, to: i + 1 }))
@@ -70,7 +80,8 @@ export class GridView {
     this.element.setAttribute("aria-rowcount", `${tokens.length}`);
     styled(this.element, {
       "--cell": `${cell}px`,
-      "--cell-width": `${Math.max(26, look.latents * 9 + 6)}px`,
+      "--s": `${this.#scale}`,
+      "--cell-width": `${look.bars ? 24 + look.latents * 9 : 26}px`,
     });
     styled(this.#stage, { height: `${this.#lines.length * line + this.#head()}px` });
     this.#built.clear();
@@ -78,18 +89,19 @@ export class GridView {
     this.#build();
   }
 
-  #head = (): number => (this.#look?.layout === "rows" ? 34 : 0);
+  #head = (): number => (this.#look?.layout !== "rows" ? 0 : this.#look.names.length > 1 ? 48 : 34);
 
   #widthOf({ token, bands }: TokenView): number {
     const image = bands[0]?.row.image ?? 0;
     const text = Math.min(textWidth(image > 0 ? `image ${image}` : token.text), 200);
-    return Math.ceil(Math.max(34, text + 20, (this.#look?.latents ?? 1) * 8 + 8));
+    const bars = this.#look?.bars ? (this.#look.latents + 1) * 9 + 12 : 0;
+    return Math.ceil(Math.max(34, text + 20, bars) * this.#scale);
   }
 
   #build(): void {
     const look = this.#look;
     if (!look) return;
-    const { line: height } = heightOf(look);
+    const { line: height } = heightOf(look, this.#scale);
     const top = -this.#stage.getBoundingClientRect().top - this.#head();
     const range = inSight(this.#lines.length, height, top, top + innerHeight);
     for (const [i, element] of this.#built) {
@@ -134,7 +146,7 @@ export class GridView {
   }
 
   #reveal(position: number): void {
-    const { line } = heightOf(this.#look as GridLook);
+    const { line } = heightOf(this.#look as GridLook, this.#scale);
     const at =
       lineWith(this.#lines, position) * line + this.#head() + this.#stage.getBoundingClientRect().top;
     const covered = Number.parseFloat(getComputedStyle(document.body).getPropertyValue("--covered")) || 0;

@@ -1,95 +1,83 @@
 // The page: a state, what it shows, and what changes it. The state lives in the address.
-
+import { ActionsView } from "./actions-view.ts";
 import { ControlsView } from "./controls-view.ts";
 import { drawingOf } from "./copies.ts";
 import { DecodeView } from "./decode-view.ts";
-import { type Child, eachFrame, h } from "./dom.ts";
-import { chosen, type Files, onDrop } from "./drop.ts";
-import { GridView } from "./grid-view.ts";
-import { moved } from "./keys.ts";
+import { eachFrame, h } from "./dom.ts";
+import { type Files, onDrop } from "./drop.ts";
+import { type GridLook, GridView } from "./grid-view.ts";
+import { legend } from "./legend.ts";
 import { Model } from "./model.ts";
+import { NoticesView } from "./notices-view.ts";
 import { PanelView } from "./panel-view.ts";
-import { rowFacts } from "./stage-rows.ts";
+import { pointAt } from "./pointing.ts";
 import { StagesView } from "./stages-view.ts";
 import { addressOf, type Place, type State, stateOf } from "./state.ts";
 import { traceOf } from "./trace.ts";
-import { type Warning, warningsOf } from "./warnings.ts";
+import { warningsOf } from "./warnings.ts";
 import { differenceInWords, explanationOf } from "./words.ts";
 
 const model = new Model(stateOf(location.hash));
 const controls = new ControlsView(update);
-const decode = new DecodeView(update);
+const notices = new NoticesView((at) => go(at, true));
 const panel = new PanelView();
-const stagesView = new StagesView((head) => update({ head }));
-const notices = h("ul.notices", { "aria-label": "Warnings" });
+const actions = new ActionsView(() => drawingOf(model.view, model.state), take);
+const decode = new DecodeView(update);
+const stages = new StagesView((head) => update({ head }));
 const grids = h("div.grids");
-const status = h("p.status", { role: "status" });
-const picker = h("input", {
-  type: "file",
-  multiple: true,
-  hidden: true,
-  onchange: () => take(chosen(picker)),
-}) as HTMLInputElement;
+const key = h("div");
 let views: GridView[] = [];
-
-const button = (text: string, onclick: () => void) => h("button.quiet", { type: "button", onclick }, text);
-const actions = h(
-  "div.actions",
-  {},
-  button("Copy as text", () => copy(drawingOf(model.view, model.state), "The drawing is on the clipboard.")),
-  button("Copy link", () => copy(location.href, "The link is on the clipboard.")),
-  button("Open a golden case or a trace …", () => picker.click()),
-  picker,
-  status,
-);
-
-async function copy(text: string, said: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text);
-    status.textContent = said;
-  } catch {
-    status.textContent = "The browser does not let this page reach the clipboard.";
-  }
-}
 
 async function take(files: Promise<Files>): Promise<void> {
   try {
     model.take(traceOf(await files, model.state));
-    status.textContent = `Cells show the attention of ${model.origin}.`;
+    render();
+    actions.say(`Cells show the attention of ${model.origin}.`);
   } catch (error) {
-    status.textContent = error instanceof Error ? error.message : String(error);
+    actions.say(error instanceof Error ? error.message : String(error));
   }
-  picker.value = "";
-  render();
 }
 
 const remember = eachFrame(() => {
   const address = addressOf(model.state);
-  history.replaceState(null, "", address === "" ? location.pathname + location.search : `#${address}`);
+  const here = location.pathname + location.search;
+  history.replaceState(null, "", address === "" ? here : `${here}#${address}`);
 });
 
 function update(patch: Partial<State>): void {
-  status.textContent = "";
+  actions.say("");
   const laidOut = model.update(patch);
   remember();
   if (laidOut) render();
-  else point(model.at, "active");
+  else point(model.at);
 }
 
-function notice({ sentence, tone, at }: Warning): HTMLElement {
-  const words: Child = at
-    ? h("button.link", { type: "button", onclick: () => go(at, true) }, sentence)
-    : sentence;
-  return h(`li.${tone}`, {}, words);
+function look(): GridLook {
+  const { state, view } = model;
+  return {
+    layout: state.layout,
+    images: view.scene.images,
+    latents: state.latents,
+    bars: state.latents > 1 || state.show === "attention",
+    names: view.conventions.map(({ name }) => name),
+    full: state.layout === "rows",
+    weights: (prompt, position) => model.weights(prompt, position),
+  };
 }
 
-function showNotices(warnings: readonly Warning[]): void {
-  const difference = differenceInWords(model.view);
-  const told = difference ? [{ ...difference, tone: "note" as const }, ...warnings] : warnings;
-  notices.replaceChildren(
-    ...told.slice(0, 12).map(notice),
-    told.length > 12 ? h("li.note", {}, `and ${told.length - 12} more`) : "",
-  );
+function makeGrids(): void {
+  const { scene, prompts } = model.view;
+  if (views.length !== prompts.length) views = prompts.map((_, b) => new GridView(b));
+  const caption = (b: number) =>
+    h(
+      "h2.caption",
+      {},
+      `Prompt ${b} `,
+      h("span.dim", {}, `is given ${scene.real[b]} of ${scene.images} images`),
+    );
+  const all = views.flatMap((grid, b) => (views.length > 1 ? [caption(b), grid.element] : [grid.element]));
+  const nothing = h("p.dim", {}, "Type a prompt; <image> stands for an image.");
+  grids.replaceChildren(...(all.length > 0 ? all : [nothing]));
 }
 
 function render(): void {
@@ -97,113 +85,57 @@ function render(): void {
   controls.show(state, view.prompts.length);
   decode.show(state, view);
   panel.name(view.conventions);
-  if (views.length !== view.prompts.length) {
-    views = view.prompts.map((_, b) => new GridView(b));
-    const captions = view.batch.real.map((real, b) =>
-      h(
-        "h2.caption",
-        {},
-        `Prompt ${b} `,
-        h("span.dim", {}, `is given ${real} of ${view.batch.images} images`),
-      ),
-    );
-    grids.replaceChildren(
-      ...views.flatMap((grid, b) => (views.length > 1 ? [captions[b] ?? "", grid.element] : [grid.element])),
-    );
-  }
-  const look = {
-    layout: state.layout,
-    images: view.batch.images,
-    latents: state.latents,
-    names: view.conventions.map(({ name }) => name),
-    full: state.layout === "rows",
-    weights: (prompt: number, position: number) => model.weights(prompt, position),
+  makeGrids();
+  for (const [b, grid] of views.entries()) grid.show(view.prompts[b] ?? [], look());
+  const marks = {
+    two: view.conventions.length > 1,
+    bars: state.show === "attention",
+    decodes: view.steps.length > 0,
   };
-  for (const [b, grid] of views.entries()) grid.show(view.prompts[b] ?? [], look);
-  if (views.length === 0)
-    grids.replaceChildren(h("p.dim", {}, "Type a prompt; <image> stands for an image."));
-  point(model.at, "active");
-  afterwards();
+  key.replaceChildren(legend(marks));
+  point(model.at);
+  later();
 }
 
 /** What may come a moment later: sentences that need every short prompt, and the numbers of a layer. */
-let due = 0;
-function afterwards(): void {
+let due: ReturnType<typeof setTimeout> | undefined;
+function later(): void {
   clearTimeout(due);
   due = setTimeout(() => {
-    showNotices([...model.agreement(), ...warningsOf(model.view)]);
-    stagesView.show(model.stages(), model.at, model.head, model.view.steps.length === 0);
-    explain(model.at);
-  }, 30) as unknown as number;
+    const difference = differenceInWords(model.view);
+    const first = difference ? [{ ...difference, tone: "note" as const }] : [];
+    notices.show([...first, ...warningsOf(model.view)]);
+    showStages();
+  }, 20);
 }
 
-function explain(at: Place | null): void {
-  const stages = model.stages();
-  const facts =
-    stages && at && model.view.steps.length === 0 ? rowFacts(stages, at.prompt, at.position, model.head) : [];
-  panel.show(at && explanationOf(model.view, at), facts);
+const showStages = () => stages.show(model.stages(), model.at, model.head, model.view.steps.length === 0);
+const showStagesSoon = eachFrame(showStages);
+const explain = (at: Place | null): void => panel.show(at && explanationOf(model.view, at));
+
+function point(at: Place | null, reveal = false): void {
+  for (const grid of views) grid.mark(at, "active", reveal);
+  explain(at);
 }
 
-function point(at: Place | null, kind: "active" | "hovered", reveal = false): void {
-  for (const grid of views) grid.mark(at, kind, reveal);
-  if (kind === "hovered") {
-    explain(at ?? model.at);
-    return;
-  }
-  panel.show(at && explanationOf(model.view, at), []);
-  afterwards();
+function hover(at: Place | null): void {
+  for (const grid of views) grid.mark(at, "hovered");
+  explain(at ?? model.at);
 }
 
 function go(at: Place, focus = false): void {
   model.update({ at });
   remember();
   if (focus) views[at.prompt]?.element.focus({ preventScroll: true });
-  point(at, "active", true);
+  point(at, true);
+  showStagesSoon();
 }
 
-function placeOf(event: Event): Place | null {
-  const target = event.target as Element;
-  const row = target.closest("[data-position]");
-  const prompt = views.findIndex(({ element }) => element.contains(target));
-  if (!row || prompt < 0) return null;
-  const cell = target.closest<HTMLElement>("[data-image]");
-  return {
-    prompt,
-    position: Number((row as HTMLElement).dataset.position),
-    image: Number(cell?.dataset.image ?? 0),
-  };
-}
-
-grids.addEventListener(
-  "pointerover",
-  (event) => event.pointerType === "mouse" && point(placeOf(event), "hovered"),
-);
-grids.addEventListener("pointerleave", () => point(null, "hovered"));
-grids.addEventListener("click", (event) => {
-  const at = placeOf(event);
-  if (at) go(at, true);
-});
-grids.addEventListener("keydown", (event) => {
-  const prompt = views.findIndex(({ element }) => element === event.target);
-  const { at, view, state } = model;
-  if (prompt < 0 || !at || event.ctrlKey || event.metaKey || event.altKey) return;
-  const from = at.prompt === prompt ? at : { prompt, position: 0, image: 0 };
-  const next = moved(from, event.key, state.layout, {
-    length: view.prompts[prompt]?.length ?? 0,
-    images: view.batch.images,
-  });
-  if (!next) return;
-  event.preventDefault();
-  go(next);
-});
-grids.addEventListener("focusin", (event) => {
-  const prompt = views.findIndex(({ element }) => element === event.target);
-  if (prompt >= 0 && model.at?.prompt !== prompt) go({ prompt, position: 0, image: 0 });
-});
-const refreshAll = () => {
+pointAt({ grids, views: () => views, model, hover, go });
+const refresh = (): void => {
   for (const grid of views) grid.refresh();
 };
-for (const name of ["scroll", "resize"]) addEventListener(name, refreshAll, { passive: true });
+for (const name of ["scroll", "resize"]) addEventListener(name, refresh, { passive: true });
 addEventListener("hashchange", () => {
   model.update(stateOf(location.hash));
   render();
@@ -213,15 +145,10 @@ onDrop(take);
 document
   .getElementById("page")
   ?.replaceChildren(
-    h(
-      "header",
-      {},
-      h("h1", {}, "Which token sees which image"),
-      h("p.dim", {}, "Flamboyance, the inspector of media masks"),
-    ),
+    h("header", {}, h("h1", {}, "Which token sees which image"), h("p.dim", {}, "Flamboyance inspector")),
     controls.element,
-    notices,
-    h("div.reading", {}, h("div.column", {}, grids, actions), panel.element),
-    h("div.cards", {}, decode.element, stagesView.element),
+    notices.element,
+    h("div.reading", {}, h("div.column", {}, grids, key, actions.element), panel.element),
+    h("div.cards", {}, decode.element, stages.element),
   );
 render();

@@ -1,11 +1,10 @@
 // What the page knows at a moment: the state, the view of it, the numbers of a layer. Computed when asked for, once.
-import { agreementOf } from "./agreement.ts";
+import { sharesIn } from "../conformance/attention-shares.ts";
 import { blockStages, type Stages } from "./block.ts";
 import { weightsOf } from "./stage-rows.ts";
 import type { Place, State } from "./state.ts";
 import type { Trace } from "./trace.ts";
-import { type View, viewOf } from "./view.ts";
-import type { Warning } from "./warnings.ts";
+import { sceneIn, type View, viewOf } from "./view.ts";
 
 /** The block has a few latents an image even where they are shown folded. */
 const LEAST_LATENTS = 2;
@@ -35,14 +34,23 @@ export class Model {
     const changed = (Object.keys(patch) as (keyof State)[]).filter((key) => before[key] !== this.#state[key]);
     if (changed.some((key) => key === "text" || key === "images")) this.#trace = null; // its rows are another text's
     if (changed.some((key) => key !== "at" && key !== "layout" && key !== "head" && key !== "show"))
-      this.#view = viewOf(this.#state);
+      this.#look();
     return changed.some((key) => key !== "at");
+  }
+
+  /** The view, with what a file says that really happened. */
+  #look(): void {
+    const scene = sceneIn(this.#state);
+    const { title, taps } = this.#trace ?? { title: null, taps: new Map() };
+    const attention = sharesIn(taps, scene.locations.shape, scene.images);
+    this.#view = viewOf(this.#state, { ...scene, title, attention });
   }
 
   /** Shows the numbers of a file from now on, until the text is another. */
   take(trace: Trace): void {
     this.update({ ...trace.state, show: "attention", at: null, known: 0, step: 0, head: 0 });
     this.#trace = trace;
+    this.#look();
   }
 
   get origin(): string | null {
@@ -54,10 +62,10 @@ export class Model {
     const { text, images, convention, padding, latents } = this.#state;
     const key = JSON.stringify([text, images, convention, padding, latents]);
     if (this.#stages?.key !== key) {
-      const { batch, conventions } = this.#view;
+      const { scene, conventions } = this.#view;
       const [first] = conventions;
       const shown = Math.max(LEAST_LATENTS, latents);
-      this.#stages = { key, value: first ? blockStages(batch.locations, batch.images, shown, first) : null };
+      this.#stages = { key, value: first ? blockStages(scene.locations, scene.images, shown, first) : null };
     }
     return this.#stages?.value ?? null;
   }
@@ -72,20 +80,13 @@ export class Model {
     return stages && weightsOf(stages, prompt, position, this.head);
   }
 
-  /** Where the page looks when nobody has chosen: the end of the first prompt. */
+  /** Where the page looks when nobody has chosen: at the decoding step, or the end of the first prompt. */
   get at(): Place | null {
     const { at } = this.#state;
     const length = this.#view.prompts[0]?.length ?? 0;
     if (length === 0) return null;
     if (!at || at.prompt >= this.#view.prompts.length || at.position >= length)
-      return { prompt: 0, position: length - 1, image: 0 };
-    return { ...at, image: Math.min(at.image, this.#view.batch.images) };
-  }
-
-  /** What a file's attention says about the convention. */
-  agreement(): Warning[] {
-    if (!this.#trace) return [];
-    const { sentence, at } = agreementOf(this.#view, this.#trace.stages);
-    return [{ sentence, tone: at ? "alarm" : "note", at }];
+      return { prompt: 0, position: (this.#view.steps[0]?.[this.#view.step]?.to ?? length) - 1, image: 0 };
+    return { ...at, image: Math.min(at.image, this.#view.scene.images) };
   }
 }

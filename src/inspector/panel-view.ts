@@ -3,11 +3,14 @@ import type { Convention } from "../masks/convention.ts";
 import { h } from "./dom.ts";
 import { type Explained, type Explanation, meanings } from "./words.ts";
 
-const told = ({ convention, class: kind, verdict, number, sentences, strays }: Explained): HTMLElement =>
+const told = (
+  { convention, class: kind, verdict, number, sentences, strays }: Explained,
+  named: boolean,
+): HTMLElement =>
   h(
     "section.told",
     {},
-    h("p.name", {}, convention.name),
+    named && h("p.name", {}, convention.name),
     h("p.row-class", {}, h(`strong.${kind}`, {}, verdict), h("span", {}, ` ${meanings[kind]}`)),
     ...sentences.map((sentence) => h("p.sentence", {}, sentence)),
     strays && h("p.sentence.alarm", {}, "In the whole text’s mask this row is another one."),
@@ -36,7 +39,7 @@ export class PanelView {
     this.element.append(this.#words, this.#sources);
   }
 
-  show(explanation: Explanation | null, facts: readonly string[]): void {
+  show(explanation: Explanation | null): void {
     if (!explanation) {
       this.#words.replaceChildren(
         h(
@@ -50,7 +53,7 @@ export class PanelView {
     const { title, image, bands, differs } = explanation;
     this.#words.replaceChildren(
       h("h2", {}, title, image > 0 ? h("span.dim", {}, ` and image ${image}`) : null),
-      ...bands.map(told),
+      ...bands.map((band) => told(band, bands.length > 1)),
       bands.length > 1
         ? h(
             "p.dim",
@@ -58,7 +61,6 @@ export class PanelView {
             differs ? "The two conventions differ on this row." : "The two conventions agree on this row.",
           )
         : "",
-      ...facts.map((fact) => h("p.dim", {}, fact)),
     );
   }
 

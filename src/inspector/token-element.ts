@@ -57,12 +57,14 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
     ),
     0,
   );
+  const weighed = weights?.some((weight) => weight !== 0) ?? mark !== "none";
+  const bars = weighed && (weights !== null || look.latents > 1);
   const number = mark === "none" ? "" : `${m + 1}`;
   const classes = [
     "cell",
     ink(m + 1),
     mark,
-    weights ? "weighed" : "",
+    bars ? "bars" : "",
     joins(look.before) ? "on-left" : "",
     joins(look.after) ? "on-right" : "",
     band.parts[m] ? "parts" : "",
@@ -75,8 +77,8 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
       "data-image": m + 1,
       "aria-label": `image ${m + 1}: ${SAID[mark]}${band.parts[m] ? ", conventions differ" : ""}`,
     },
-    ...(weights || look.latents > 1 ? segments(weights, look.latents, weights ? most : 1) : []),
     h("b", {}, number),
+    ...(bars ? segments(weights, look.latents, weights ? most : 1) : []),
   );
 }
 
@@ -91,7 +93,7 @@ function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
     h(
       `span.verdict.${tone}${band.strays ? ".strays" : ""}`,
       { role: "gridcell", "aria-label": verdict(row) },
-      look.full ? verdict(row) : brief(row),
+      `${look.full ? verdict(row) : brief(row)}${band.strays ? " !" : ""}`,
     ),
   ];
 }
@@ -101,7 +103,8 @@ export function tokenElement(view: TokenView, look: TokenLook): HTMLElement {
   const image = bands[0]?.row.image ?? 0;
   const kind =
     image > 0 ? `image.${ink(image)}` : token.padding ? "padding" : token.kind === 2 ? "end" : "word";
-  const reason = look.full && h("span.reason", { role: "gridcell" }, bands[0]?.row.reason ?? "");
+  const reason =
+    look.full && bands.length === 1 && h("span.reason", { role: "gridcell" }, bands[0]?.row.reason ?? "");
   return h(
     `div.token.${when}${differs ? ".differs" : ""}`,
     { role: "row", "data-position": position, "aria-rowindex": position + 1 },

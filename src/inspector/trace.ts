@@ -1,17 +1,27 @@
 // Real attention out of files that were dropped onto the page: a golden case, or the taps that some run wrote.
 import { writeFile } from "#host";
-import { findCases, type GoldenCase, readCase } from "../io/cases.ts";
+import { sharesIn } from "../conformance/attention-shares.ts";
+import { conventionOfCase, type MaskScene, sceneFrom } from "../conformance/mask-scene.ts";
+import { findCases, readCase } from "../io/cases.ts";
+import type { PromptToken } from "../io/prompt.ts";
 import { openSafetensors, type Stored } from "../io/safetensors.ts";
+import { TOKEN } from "../masks/numbering.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { flat, Tensor } from "../tensor/tensor.ts";
 import type { Stage, StageName, Stages } from "./block.ts";
-import type { State } from "./state.ts";
+import { MOST_LATENTS, type State } from "./state.ts";
+import { sceneIn } from "./view.ts";
 
 export interface Trace {
+  readonly title: string;
+  /** Without their prefix. */
+  readonly taps: Tensors;
   readonly stages: Stages;
   /** What the page then shows. */
   readonly state: Partial<State>;
 }
+
+type Tensors = ReadonlyMap<string, Stored>;
 
 /** What is dropped is kept in the memory of the page, each time in a folder of its own. */
 let dropped = 0;
@@ -19,121 +29,98 @@ let dropped = 0;
 /** Paths and bytes of what was dropped. Where there is a case.json, it is read as a case. [inspector.drop] */
 export function traceOf(files: ReadonlyMap<string, Uint8Array>, state: State): Trace {
   const names = [...files.keys()];
-  const manifest = names.find((name) => /(^|\/)case\.json$/.test(name));
-  if (manifest !== undefined) return caseTrace(files);
-  const tensors = names.filter((name) => name.endsWith(".safetensors")).map((name) => opened(name, files));
-  if (tensors.length === 0) {
-    throw new LoadError(
-      "Drop the files of a golden case (case.json and both .safetensors) or a .safetensors file with taps.",
-    );
+  if (names.some((name) => /(^|\/)case\.json$/.test(name))) {
+    const folder = `dropped-${++dropped}`;
+    for (const [name, bytes] of files) writeFile(`${folder}/${name}`, bytes);
+    return traceOfCase(folder);
   }
-  return fromTaps(new Map(tensors.flatMap((map) => [...map])), state, names.join(", "));
+  const tensors = names.filter((name) => name.endsWith(".safetensors")); // [inspector.drop]
+  if (tensors.length === 0)
+    throw new LoadError(
+      "Drop the three files of a golden case, or a .safetensors file with the taps of a run.",
+    ); // [inspector.drop]
+  return traceOfTensors(
+    new Map(tensors.flatMap((name) => [...opened(name, files)])),
+    state,
+    names.join(", "),
+  );
 }
 
-function opened(name: string, files: ReadonlyMap<string, Uint8Array>): Map<string, Stored> {
+function opened(name: string, files: ReadonlyMap<string, Uint8Array>): Tensors {
   const file = openSafetensors(files.get(name) ?? new Uint8Array(), name);
   return new Map(file.keys.map((key) => [key, file.get(key)]));
-}
-
-function caseTrace(files: ReadonlyMap<string, Uint8Array>): Trace {
-  const folder = `dropped-${++dropped}`;
-  for (const [name, bytes] of files) writeFile(`${folder}/${name}`, bytes);
-  return traceOfCase(folder);
 }
 
 /** The first case at or below a folder. */
 export function traceOfCase(below: string): Trace {
   const [folder = below] = findCases([below]);
-  return fromCase(readCase(folder)); // [inspector.drop]
-}
-
-const whole = (value: unknown, otherwise: number): number =>
-  typeof value === "number" && Number.isInteger(value) && value > 0 ? value : otherwise;
-
-/** Text positions of the case as a prompt whose tokens are what the case has: ids, or just “text”. */
-function textOf({ inputs, manifest }: GoldenCase): string | null {
-  const given = inputs.get("media_locations") ?? inputs.get("text");
-  const [b, l] = given?.shape ?? [];
-  if (!given || given instanceof Tensor || b === undefined || l === undefined) return null;
-  const values = [...given.flat()];
-  const media = given.kind === "bool" ? 1 : whole(manifest.config.media_token_id, 3);
-  const word = (value: number) => (value === media ? "<image>" : given.kind === "bool" ? "text" : `${value}`); // [inspector.drop]
-  return Array.from({ length: b }, (_, i) =>
-    values
-      .slice(i * l, (i + 1) * l)
-      .map(word)
-      .join(" "),
-  ).join("\n");
-}
-
-function fromCase(golden: GoldenCase): Trace {
+  const golden = readCase(folder);
   const { manifest, inputs, expected } = golden;
-  const { config, source } = manifest;
-  const stages = stagesIn(expected, manifest.title);
-  const media = inputs.get("media")?.shape;
-  const latents = media ? whole(media[2], 1) : whole(config.perceiver_num_latents, 64); // the source's default
-  const text = textOf(golden);
-  const filled = fitted(stages, latents);
-  if (text === null) throw new LoadError(`${manifest.id} has no text that its images could be matched with.`);
-  const mode = config.only_attend_immediate_media === false ? "all-previous" : "immediate";
-  const { images } = filled;
+  const image = Number(manifest.config.media_token_id ?? 3); // the source's default
+  const taps = under("taps.", expected);
+  const trace = traceFrom(sceneFrom(manifest.id, inputs, taps, { image }), taps); // [inspector.drop]
   golden.close();
+  return { ...trace, state: { ...trace.state, convention: conventionOfCase(manifest).name } }; // [inspector.drop]
+}
+
+/** A run's file says itself where images stand, or it is a run of the prompt on the page. */
+export function traceOfTensors(tensors: Tensors, state: State, title: string): Trace {
+  const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
+  const taps = new Map([...tensors, ...under("taps.", tensors)]);
+  if (inputs.has("media_locations")) return traceFrom(sceneFrom(title, inputs, taps, {}), taps); // [inspector.drop]
+  const scene = sceneIn(state);
+  const attention = sharesIn(taps, scene.locations.shape, scene.images);
+  return traceFrom({ ...scene, title, attention }, taps); // [inspector.drop]
+}
+
+const under = (prefix: string, all: Tensors): Map<string, Stored> =>
+  new Map(
+    [...all]
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, stored]) => [key.slice(prefix.length), stored]),
+  );
+
+function traceFrom(scene: MaskScene, taps: Tensors): Trace {
+  const { images, prompts } = scene;
+  const title = scene.title ?? "";
+  const key = scene.attention?.key;
+  const weights = key === undefined ? undefined : taps.get(key);
+  if (key === undefined || !weights) {
+    const wanted = `a tap “attn.attn” of ${scene.locations.shape.join(" × ")} tokens over ${images} images`;
+    throw new LoadError(`${title} has no attention of text over images; ${wanted} was looked for.`); // [inspector.drop]
+  }
+  const latents = (weights.shape[3] ?? 0) / images;
   return {
-    stages: filled.stages,
+    title,
+    taps,
+    stages: stagesIn(taps, key, latents, title),
     state: {
-      text,
+      text: prompts.map((prompt) => prompt.map(wordOf).join(" ")).join("\n"),
       images: [images],
-      convention: `${source.package}@${source.version} ${mode}`,
-      latents: Math.min(latents, 16),
+      latents: Math.min(latents, MOST_LATENTS),
       padding: "right",
     },
   };
 }
 
-/** Tap names that end in the taps of a text×image attention; a language model's own attention is called otherwise. */
-const ATTENTION = /^(?:taps\.)?(.*attn\.|)attn$/;
+/** Ids of images and ends are numbers to a file, and words to a reader. [inspector.drop] */
+function wordOf({ text, kind }: PromptToken): string {
+  if (kind === TOKEN.text) return text;
+  return kind === TOKEN.image ? "<image>" : "</s>"; // [inspector.drop]
+}
 
-function stagesIn(tensors: ReadonlyMap<string, Stored>, origin: string): Stages {
-  const found = [...tensors].find(([key, value]) => ATTENTION.test(key) && value.shape.length === 4); // [inspector.drop]
-  if (!found)
-    throw new LoadError(
-      `${origin}: it holds no attention of text over images (a tap “attn.attn” with the axes b h l s).`,
-    );
-  const [key, attn] = found;
+function stagesIn(taps: Tensors, key: string, latents: number, title: string): Stages {
   const prefix = key.slice(0, -"attn".length);
-  const module = prefix.replace(/\.$/, "");
-  const taps: Record<string, StageName> = {
+  const names: Record<string, StageName> = {
     [`${prefix}scores`]: "scores",
     [`${prefix}scores.masked`]: "filled",
     [key]: "silenced",
   };
-  const stages = Object.entries(taps).flatMap(([name, stage]): Stage[] => {
-    const value = tensors.get(name);
+  const stages = Object.entries(names).flatMap(([name, stage]): Stage[] => {
+    const value = taps.get(name);
     if (!(value instanceof Tensor)) return [];
     return [{ name: stage, over: "keys", shape: value.shape, values: flat(value.data) }]; // [inspector.drop]
   });
-  return {
-    stages,
-    heads: attn.shape[1] ?? 1,
-    latents: 1,
-    given: null,
-    origin: `${origin}, ${module || "the module itself"}`,
-  };
-}
-
-function fitted(stages: Stages, latents: number): { stages: Stages; images: number } {
-  const keys = stages.stages[0]?.shape[3] ?? 0;
-  const images = keys / latents;
-  if (Number.isInteger(images)) return { stages: { ...stages, latents }, images };
-  throw new LoadError(
-    `${stages.origin}: ${keys} keys are no whole number of images of ${latents} latents each.`,
-  );
-}
-
-/** Without a case the prompt of the page is kept where its length is right. */
-function fromTaps(tensors: ReadonlyMap<string, Stored>, state: State, origin: string): Trace {
-  const found = stagesIn(tensors, origin);
-  const latents = (found.stages[0]?.shape[3] ?? 0) % state.latents === 0 ? state.latents : 1;
-  const { stages, images } = fitted(found, latents);
-  return { stages, state: { images: [images], latents } };
+  const heads = taps.get(key)?.shape[1] ?? 1;
+  return { stages, heads, latents, given: null, origin: `${title}, ${key}` };
 }

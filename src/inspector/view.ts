@@ -1,12 +1,12 @@
 // What the page shows of a state: every token with its row under one convention or two, as decoding has it or as the whole
 // text has it. Pure, so that the page can be tested without a page.
+import { type MaskScene, sceneOf } from "../conformance/mask-scene.ts";
+import { type PromptToken, tokensOf } from "../io/prompt.ts";
 import { type Convention, conventionOf, conventions } from "../masks/convention.ts";
 import { type DecodeStep, replayDecoding, sameRow } from "../masks/decode.ts";
 import type { MaskRow } from "../masks/rows.ts";
 import { maskRows } from "../masks/rows.ts";
-import { type Batch, batchOf } from "./batch.ts";
 import type { State } from "./state.ts";
-import type { Token } from "./tokens.ts";
 
 /** One convention's view of a token. */
 export interface Band {
@@ -18,7 +18,7 @@ export interface Band {
 }
 
 export interface TokenView {
-  readonly token: Token;
+  readonly token: PromptToken;
   readonly position: number;
   /** One for each convention. */
   readonly bands: readonly Band[];
@@ -28,7 +28,7 @@ export interface TokenView {
 }
 
 export interface View {
-  readonly batch: Batch;
+  readonly scene: MaskScene;
   /** One or two. */
   readonly conventions: readonly Convention[];
   readonly prompts: readonly (readonly TokenView[])[];
@@ -68,10 +68,16 @@ const parts = (one: MaskRow, other: MaskRow | undefined): boolean[] =>
       other !== undefined && (may !== other.mayAttend[m] || reach(one, m + 1) !== reach(other, m + 1)),
   );
 
-export function viewOf(state: State): View {
-  const batch = batchOf(state);
+/** A prompt a line; empty lines are none. [inspector.batch] */
+export function sceneIn({ text, images, padding }: Pick<State, "text" | "images" | "padding">): MaskScene {
+  const prompts = text.split(/\r?\n/).map(tokensOf);
+  const told = prompts.filter((prompt) => prompt.length > 0); // [inspector.batch]
+  return sceneOf(told, { pad: padding, images: images.length > 0 ? images : undefined }); // [inspector.batch]
+}
+
+export function viewOf(state: State, scene: MaskScene = sceneIn(state)): View {
   const { found, unknown } = chosen([state.convention, state.against].filter((name) => name !== ""));
-  const { locations, images } = batch;
+  const { locations, images } = scene;
   const length = locations.shape[1] ?? 0;
   const prompt = Math.min(Math.max(state.known, leastKnown(length)), length);
   const decodes = state.known > 0 && length > 0;
@@ -80,7 +86,7 @@ export function viewOf(state: State): View {
   const now = steps[0]?.[step];
 
   const masks = found.map((convention) => maskRows(locations, images, convention));
-  const prompts = batch.prompts.map((tokens, b) =>
+  const prompts = scene.prompts.map((tokens, b) =>
     tokens.map((token, position): TokenView => {
       const whole = masks.map((mask) => mask[b]?.[position]).filter((row) => row !== undefined);
       const rows = whole.map((row, c) => decoded(steps[c] ?? [], step, b, position) ?? row); // [inspector.decode]
@@ -99,7 +105,7 @@ export function viewOf(state: State): View {
       };
     }),
   );
-  return { batch, conventions: found, prompts, steps, step, unknown };
+  return { scene, conventions: found, prompts, steps, step, unknown };
 }
 
 /** As differenceOf counts rows. */

@@ -1,10 +1,8 @@
-// Warnings as sentences, each with the place it is about.
-import type { Convention } from "../masks/convention.ts";
-import { checkCounts } from "../masks/counts.ts";
-import { invariants, verdictsOf } from "../masks/invariants.ts";
-import { leaks, type RowClass } from "../masks/row-class.ts";
+// Warnings as sentences, the same that the terminal prints, each with the place it is about.
+import { maskReport } from "../conformance/mask-report.ts";
+import { questionOf } from "./copies.ts";
 import type { Place } from "./state.ts";
-import type { TokenView, View } from "./view.ts";
+import type { View } from "./view.ts";
 
 export interface Warning {
   readonly sentence: string;
@@ -13,102 +11,47 @@ export interface Warning {
   readonly at: Place | null;
 }
 
-const alarms: Partial<Record<RowClass, string>> = {
-  "uniform-leak": "average all images, although the mask allows none (UNIFORM LEAK)",
-  "unmasked-leak": "attend all images as if there were no mask (UNMASKED LEAK)",
-  nan: "become NaN",
-};
-
-/** Neighbouring positions of one class. */
-function runs(tokens: readonly TokenView[], band: number): { kind: RowClass; from: number; to: number }[] {
-  const found: { kind: RowClass; from: number; to: number }[] = [];
-  for (const { position, bands } of tokens) {
-    const kind = bands[band]?.row.class ?? "zeroed";
-    const last = found.at(-1);
-    if (last?.kind === kind) last.to = position;
-    else found.push({ kind, from: position, to: position });
-  }
-  return found;
+/** The place that a sentence names: "Prompt 0, positions 3 to 5 …", "…, first in prompt 1: position 4 …". [inspector.warnings] */
+export function placeIn(sentence: string): Place | null {
+  const found = /\bprompt (\d+)\b.*?\bpositions? (\d+)/i.exec(sentence);
+  const image = /asks for image (\d+)|, image (\d+)/.exec(sentence);
+  if (!found) return null;
+  return {
+    prompt: Number(found[1]),
+    position: Number(found[2]),
+    image: Number(image?.[1] ?? image?.[2] ?? 0),
+  }; // [inspector.warnings]
 }
 
-const positions = (from: number, to: number): string =>
-  from === to ? `position ${from} would` : `positions ${from} to ${to}`;
+/** Nothing is seen that should not be seen; it is only said. */
+const CALM = /is not prefix-stable|^Prompt \d+: (?:no token stands for|it has no image token)/;
 
-/** [inspector.leaks] */
-function leakWarnings({ prompts, conventions }: View): Warning[] {
-  return conventions.flatMap((convention, c) =>
-    prompts.flatMap((tokens, prompt) =>
-      runs(tokens, c)
-        .filter(({ kind }) => leaks(kind) || kind === "nan") // [inspector.leaks]
-        .map(({ kind, from, to }) => ({
-          sentence: `Prompt ${prompt}, ${positions(from, to)} ${alarms[kind]}: ${convention.name}.`,
-          tone: "alarm" as const,
-          at: { prompt, position: from, image: 0 }, // [inspector.leaks]
-        })),
-    ),
-  );
-}
+const warning = (sentence: string): Warning => ({
+  sentence,
+  tone: CALM.test(sentence) ? "note" : "alarm",
+  at: placeIn(sentence),
+});
 
-/** [inspector.counts] */
-function countWarnings({ batch }: View): Warning[] {
-  return checkCounts(batch.locations, batch.images, batch.real)
-    .flatMap(({ findings }) => findings)
-    .map(({ sentence, prompt, position, image, kind }) => ({
-      sentence,
-      tone:
-        kind === "unreachable-image" || kind === "no-image-token" ? ("note" as const) : ("alarm" as const),
-      at: position === null ? null : { prompt, position, image: image ?? 0 }, // [inspector.counts]
-    }));
-}
-
-const known = new Map<string, Warning[]>();
-
-/** What holds for a convention whatever the prompt: found on every short prompt, not written down here. [inspector.traits] */
-export function traitsOf(convention: Convention): Warning[] {
-  const before = known.get(convention.name);
-  if (before) return before;
-  const verdicts = verdictsOf(convention, { longest: 3, images: 1 }); // [inspector.traits]
-  const told = (["prefix-stable", "step-equals-rows"] as const).filter((name) => verdicts[name] !== null); // [inspector.traits]
-  const found: Warning[] = told.map((name) => ({
-    sentence: `${convention.name} breaks a promise: “${invariants[name]}” It already fails on ${verdicts[name]?.kinds.length} tokens: ${verdicts[name]?.sentence}`,
-    tone: "note",
-    at: null,
-  }));
-  if (convention.unproven !== undefined)
-    found.push({
-      sentence: `No run stands behind ${convention.name}: ${convention.unproven}.`,
-      tone: "note",
-      at: null,
-    });
-  known.set(convention.name, found);
-  return found;
-}
-
-/** Where decoding and the whole text part. */
-function decodeWarnings({ steps, conventions, step }: View): Warning[] {
-  return steps.flatMap((list, c) =>
-    list.slice(0, step + 1).flatMap(({ refused, differs, from, to, rows }): Warning[] => {
-      const name = conventions[c]?.name;
-      if (refused !== null)
-        return [{ sentence: `${name} cannot take this step: ${refused}.`, tone: "alarm", at: null }];
-      if (!differs) return [];
-      const { prompt, position } = differs;
-      const row = rows[prompt]?.[position - from];
-      const where = to - from === 1 ? "" : `, positions ${from} to ${to - 1}`;
-      const sentence = `The cached step${where} is not the whole text's mask under ${name}: ${row?.reason}.`; // [inspector.decode]
-      return [{ sentence, tone: "alarm", at: { prompt, position, image: 0 } }];
-    }),
-  );
-}
-
+/** Of both conventions, each sentence once. [inspector.warnings] */
 export function warningsOf(view: View): Warning[] {
-  const unknown = view.unknown.map((name): Warning => {
-    return {
-      sentence: `No convention is called “${name}”; this page shows “immediate” in its place.`,
-      tone: "alarm",
-      at: null,
-    };
-  });
-  const traits = view.conventions.flatMap(traitsOf);
-  return [...unknown, ...countWarnings(view), ...leakWarnings(view), ...decodeWarnings(view), ...traits];
+  const unknown = view.unknown.map(
+    (name) => `No convention is called “${name}”; this page shows another in its place.`, // [inspector.unknown]
+  );
+  const question = questionOf(view);
+  const told = question
+    ? view.conventions.flatMap(
+        (convention) => maskReport({ ...question, convention, against: null }).warnings,
+      ) // [inspector.warnings]
+    : [];
+  const agrees = agreement(view, told);
+  return [...[...unknown, ...new Set(told)].map(warning), ...agrees]; // [inspector.warnings]
+}
+
+/** A file's attention that is what the convention says is worth a sentence, too. [inspector.agreement] */
+function agreement({ scene, conventions }: View, told: readonly string[]): Warning[] {
+  const { attention } = scene;
+  if (!attention || told.some((sentence) => sentence.includes(` in ${attention.key}, `))) return []; // [inspector.agreement]
+  const names = conventions.map(({ name }) => name).join(" and ");
+  const sentence = `Every row of the recorded weights (${attention.key}) is what ${names} says.`;
+  return [{ sentence, tone: "note", at: null }];
 }

@@ -57,7 +57,7 @@ export function explanationOf(view: View, at: Place): Explanation | null {
   const here = tokens?.[at.position];
   if (!tokens || !here) return null;
   const kinds = tokens.map(({ token }) => token.kind);
-  const image = at.image <= view.batch.images ? at.image : 0;
+  const image = at.image <= view.scene.images ? at.image : 0;
   const own = here.bands[0]?.row.image ?? 0;
   const name = own > 0 ? `image ${own}` : `“${here.token.text}”`;
   const which = view.prompts.length > 1 ? `Prompt ${at.prompt}, position` : "Position";
@@ -105,14 +105,11 @@ export function differenceInWords(view: View): { sentence: string; at: Place | n
     const [a, b] = bands;
     return sum + (a?.row.mayAttend.filter((may, m) => may !== b?.row.mayAttend[m]).length ?? 0);
   }, 0);
-  const masks =
-    cells === 0
-      ? "the masks are equal, only empty rows part"
-      : `${plural(cells, "entry").replace("entrys", "entries")} of the mask among them`; // [inspector.difference]
+  const masks = cells === 0 ? "though the masks are equal" : `with ${plural(cells, "cell")} of the mask`; // [inspector.difference]
   const image = (first.bands[0]?.parts.indexOf(true) ?? -1) + 1;
   const where = `position ${first.position}${image > 0 ? `, image ${image}` : ""}`;
   return {
-    sentence: `${plural(places.length, "row")} ${places.length === 1 ? "differs" : "differ"} (${masks}), the first at prompt ${first.prompt}, ${where}.`, // [inspector.difference]
+    sentence: `${plural(places.length, "row")} ${places.length === 1 ? "differs" : "differ"}, ${masks}; the first is prompt ${first.prompt}, ${where}.`, // [inspector.difference]
     at: { prompt: first.prompt, position: first.position, image },
   };
 }

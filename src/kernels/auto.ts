@@ -3,8 +3,9 @@
 import type { Precision } from "../tensor/precision.ts";
 import type { Backend } from "./backend.ts";
 import { reference } from "./reference/index.ts";
-import { simd, simdRuns } from "./simd/index.ts";
 
 export async function auto(precision: Precision = "float32"): Promise<Backend> {
-  return precision === "float32" && simdRuns() ? simd() : reference(precision); // [simd.auto]
+  if (precision !== "float32") return reference(precision); // [simd.auto]
+  const { simd, simdRuns } = await import("./simd/index.ts");
+  return simdRuns() ? simd() : reference(precision); // [simd.auto]
 }

@@ -11,10 +11,10 @@ const silenced = {
   emptyRowFeedForward: "run",
 } as const;
 
-const openFlamingo = (version: string, thread: string) => ({
+const openFlamingo = (version: string, thread: string, option = "") => ({
   package: "open-flamingo",
   version,
-  where: "helpers.py, MaskedCrossAttention.forward; flamingo_lm.py, FlamingoLMMixin.forward",
+  where: `helpers.py, MaskedCrossAttention.forward${option}; flamingo_lm.py, FlamingoLMMixin.forward`,
   thread,
 });
 
@@ -47,11 +47,11 @@ export const others = {
   "open-flamingo@2.0.1 all-previous": {
     ...silenced,
     name: "open-flamingo@2.0.1 all-previous",
-    source: openFlamingo("2.0.1", "open_flamingo #278"),
+    source: openFlamingo("2.0.1", "open_flamingo #278", ", only_attend_immediate_media=False"),
     compare: "at-least",
     silentBeforeFirstImage: false,
     cachedStep: "count",
-    note: "only_attend_immediate_media=False: all images at or before; text before the first averages all of them.",
+    note: "A token sees every image at or before it; text before the first image averages all of them.",
   },
   "flamingo-mini": {
     ...silenced,
@@ -70,7 +70,7 @@ export const others = {
     name: "otter",
     source: {
       package: "otter-ai",
-      version: "0.3.0, commit 1e7eb9a",
+      version: "0.0.0a8",
       where: "modeling_otter.py, OtterMaskedCrossAttention.forward",
       thread: "Otter #41, #118",
     },
@@ -113,7 +113,8 @@ export const others = {
       where: "multimodal/model.py, CrossAttentionTransformerBlock; chat_format.py, create_vision_mask",
     },
     emptyRow: "zero",
-    note: "Neighbouring images are seen together; the layer leaves text before the first image as it is.",
+    cachedStep: "ahead",
+    note: "Neighbouring images are seen together, text before them is left as it is; so is all that follows a prompt of two.",
   },
   "mllama torchtune": {
     ...mllama,

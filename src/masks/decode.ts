@@ -76,6 +76,11 @@ const origins: Record<CachedStep, (l: number, pass: Pass) => Origin> = {
     const at = Math.min(l, prompt - 1); // [mask.step-last-row]
     return { kinds: text.slice(0, prompt), at, how: at === l ? null : PROMPT_ROW(at) };
   },
+  ahead: (l, pass) => {
+    const several = pass.text.slice(0, pass.prompt).filter((kind) => kind === TOKEN.image).length > 1;
+    if (l < pass.prompt || !several) return origins["last-row"](l, pass);
+    return { kinds: [TOKEN.text], at: 0, how: "lies beyond the prompt, where its images end" }; // [mask.step-ahead]
+  },
 };
 
 /** The rows of a text's mask, each text judged once. */

@@ -23,9 +23,18 @@ export type EmptyRow = "zero" | "uniform" | "unmasked" | "nan";
  * restart: counting begins anew at its first token; count: without an image among the new tokens of the whole batch, the
  * number of images in the text last counted, otherwise a restart that is remembered; prompt-end: the numbers at the
  * prompt's last positions, as many as there are new tokens; mask-end: the last rows of the prompt's mask, and its last row
- * ever after; last-row: the prompt's rows, and its last row for whatever comes after the prompt.
+ * ever after; last-row: the prompt's rows, and its last row for whatever comes after the prompt; ahead: the same while the
+ * prompt has one image, and nothing after the prompt where it has several.
  */
-export type CachedStep = "none" | "rows" | "restart" | "count" | "prompt-end" | "mask-end" | "last-row";
+export type CachedStep =
+  | "none"
+  | "rows"
+  | "restart"
+  | "count"
+  | "prompt-end"
+  | "mask-end"
+  | "last-row"
+  | "ahead";
 
 export interface Source {
   readonly package: string;

@@ -89,16 +89,21 @@ export async function evidence(
   };
 }
 
+/** What the model was not trained with. */
+export const otherConventions: readonly Convention[] = Object.values<Convention>(conventions).filter(
+  ({ name }) => name !== conventions.immediate.name,
+);
+
 /** The same weights under every other rule of who sees which image. */
 export async function underConventions(
   model: DigitsModel,
   pictures: readonly Picture[],
   each: number,
   backend?: Backend,
+  others: readonly Convention[] = otherConventions,
 ): Promise<EvidenceRow[]> {
   const sequences = sequencesFrom(pictures, each);
   const rows: EvidenceRow[] = [];
-  const others: Convention[] = Object.values(conventions).filter(({ name }) => name !== "immediate");
   for (const convention of others) {
     const other = withBehaviour(model, { immediate: convention }); // [digits.conventions]
     const { all, places } = share(await captionsOf(other, sequences, backend), sequences);

@@ -1,6 +1,8 @@
 // The three phases of the seed: a vision encoder, a language model on text alone, and then, with both frozen, the
 // resampler and the gates on pictures and captions.
+import { kindOf } from "#host";
 import type { Backend } from "../kernels/backend.ts";
+import type { Media } from "../models/media.ts";
 import { parameterNames, stateDict } from "../nn/state-dict.ts";
 import { named } from "../tensor/pattern.ts";
 import { generator } from "../tensor/random.ts";
@@ -68,36 +70,32 @@ export interface PhaseStep extends Step {
 
 type Loss = (step: number) => Tensor<"">;
 
-function lossOf(
-  { model: { vit, flamingo }, digits, plan, seed }: DigitsRun,
-  phase: PhaseName,
-  seen: Embeddings,
-): Loss {
-  const random = (step: number) => generator(seed, `${phase} ${step}`); // [digits.seeded]
-  const { rows } = plan[phase];
-  const pictures = (n: number, step: number): Picture[] => {
-    const draw = random(step);
-    return Array.from({ length: n }, () => pick(digits.train, draw));
-  };
+/** The pictures of a step: one a row to tell apart, later pairs and triples in turn. */
+function shownAt({ digits, plan, seed }: DigitsRun, phase: PhaseName, step: number): Picture[][] {
+  const draw = generator(seed, `${phase} ${step}`); // [digits.seeded]
+  const each = phase === "vision" ? 1 : 2 + (step % 2);
+  const row = () => Array.from({ length: each }, () => pick(digits.train, draw));
+  return Array.from({ length: plan[phase].rows }, row);
+}
+
+function lossOf(run: DigitsRun, phase: PhaseName, seen: Embeddings): Loss {
+  const { vit, flamingo } = run.model;
   if (phase === "vision")
     return (step) => {
-      const shown = pictures(rows, step);
-      const labels = new Int<"b">(
-        [rows],
-        Int32Array.from(shown, ({ digit }) => digit),
-      );
-      return crossEntropy(named("b n", vit.forward(asImages(shown))), labels).mean;
+      const shown = shownAt(run, phase, step).flat();
+      const labels = Int32Array.from(shown, ({ digit }) => digit);
+      return crossEntropy(named("b n", vit.forward(asImages(shown))), new Int<"b">([shown.length], labels))
+        .mean;
     };
-  const predicted = (text: Int<"b l">, media: Parameters<typeof flamingo.forward>[1]) =>
+  const predicted = (text: Int<"b l">, media: Media) =>
     crossEntropy(flamingo.forward(text, media), nextTokens(text, { padTokenId: PAD })).mean;
-  if (phase === "language") return (step) => predicted(sentences(rows, 3, random(step)), {});
+  if (phase === "language")
+    return (step) =>
+      predicted(sentences(run.plan.language.rows, 3, generator(run.seed, `${phase} ${step}`)), {}); // [digits.seeded]
   return (step) => {
-    const each = 2 + (step % 2); // pairs and triples in turn
-    const shown = pictures(rows * each, step);
-    const sequences = Array.from({ length: rows }, (_, b) => shown.slice(b * each, (b + 1) * each));
-    return predicted(interleaved(sequences, generator(seed, `captions ${step}`)), {
-      embeds: sequencesOf(sequences, seen),
-    });
+    const shown = shownAt(run, phase, step);
+    const text = interleaved(shown, generator(run.seed, `captions ${step}`)); // [digits.seeded]
+    return predicted(text, { embeds: sequencesOf(shown, seen) });
   };
 }
 
@@ -126,13 +124,16 @@ const EVERY = 100;
 
 /** One phase, from its checkpoint if it has one, with a checkpoint every hundred steps and at its end. */
 export async function* trainPhase(run: DigitsRun, phase: PhaseName): AsyncGenerator<PhaseStep> {
-  const { model, digits, plan, backend, signal, checkpoints = null, resume = false } = run;
+  const { model, plan, backend, signal, checkpoints = null, resume = false } = run;
   const { steps } = plan[phase];
   const optimizer = optimizerOf(model, phase, plan[phase]);
   const progress = { model: model.flamingo, optimizer };
   const path = `${checkpoints}${phase}.safetensors`;
-  const from = checkpoints !== null && resume ? loadCheckpoint(path, progress) : 0;
-  const seen = phase === "flamingo" ? await embeddings(model.vit, digits.train, backend) : new Map();
+  const stopped = checkpoints !== null && resume && kindOf(path) === "file";
+  const from = stopped ? loadCheckpoint(path, progress) : 0; // [digits.stop]
+  const ahead = phase === "flamingo" ? Array.from({ length: steps - from }, (_, i) => from + i) : [];
+  const needed = ahead.flatMap((step) => shownAt(run, phase, step).flat());
+  const seen = await embeddings(model.vit, needed, backend);
   const options = { model: model.flamingo, optimizer, steps, from, clipAt: 1, backend, signal };
   const rates = schedule({ kind: "cosine", warmup: Math.min(10, steps - 1), steps, floor: 0.02 });
   for await (const step of train({ ...options, loss: lossOf(run, phase, seen), schedule: rates })) {

@@ -2,6 +2,7 @@
 only builds it, gives it inputs and, for cached passes, a language model of identity layers to sit in."""
 
 import importlib
+import importlib.machinery
 import sys
 import types
 from pathlib import Path
@@ -35,6 +36,7 @@ def dummies(*names):
     for name in names:
         sys.modules[name] = Dummies(name)
         sys.modules[name].__path__ = []
+        sys.modules[name].__spec__ = importlib.machinery.ModuleSpec(name, None)
 
 
 def randomised(module, seed=3):

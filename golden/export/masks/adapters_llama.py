@@ -16,16 +16,32 @@ END = 2
 IDS = 64  # a text's own stretch of ids, so that every position of both texts has an embedding of its own
 
 
+def distinct(mask):
+    """Masks come from loops over tokens: make one for each prompt, however often it is repeated."""
+
+    def made(self, kinds, images):
+        rows, which = kinds.unique(dim=0, return_inverse=True)
+        return mask(self, rows, images)[which]
+
+    return made
+
+
 class Hooked:
     """Runs a model and keeps what its one cross-attention layer made of x."""
 
     def watch(self, layer):
         self.seen = []
-        layer.register_forward_hook(lambda _, args, kwargs, out: self.seen.append(out[0] if isinstance(out, tuple) else out), with_kwargs=True)
 
-    def taken(self):
-        out, self.seen[:] = torch.cat(self.seen, 1), []
-        return out
+        def hook(_, args, kwargs, out):
+            before = args[0] if args else kwargs["hidden_states"]
+            self.seen.append((out[0] if isinstance(out, tuple) else out) - before)
+
+        layer.register_forward_hook(hook, with_kwargs=True)
+
+    def taken(self, x):
+        """What the layer added, on top of x: what went into it may have been through self-attention before."""
+        added, self.seen[:] = torch.cat(self.seen, 1), []
+        return x + added
 
     def ids_of(self, x):
         """Ids whose embeddings are the rows of x: prompts share a few texts."""
@@ -36,7 +52,7 @@ class Hooked:
                 self.embedding.weight[t * IDS : t * IDS + length] = text
         return which[:, None] * IDS + torch.arange(length)
 
-    def generated(self, ids, first, **inputs):
+    def generated(self, x, ids, first, **inputs):
         """The package's own generate, made to choose the tokens that are to follow."""
         from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
@@ -52,7 +68,7 @@ class Hooked:
             ids[:, :first], generation_config=config, logits_processor=LogitsProcessorList([Forced()]),
             attention_mask=torch.ones(ids.shape[0], first, dtype=torch.long), **inputs,
         )
-        return self.taken()
+        return self.taken(x)
 
 
 def transformers_path(folder):
@@ -81,6 +97,7 @@ class Idefics(Hooked):
         self.gates = set_gates(layer.alpha_cross_attn, layer.alpha_dense)
         self.watch(layer)
 
+    @distinct
     def mask(self, kinds, images):
         tokenizer = types.SimpleNamespace(convert_tokens_to_ids=lambda _: IMAGE, eos_token_id=END)
         if images == 0:
@@ -95,13 +112,13 @@ class Idefics(Hooked):
         self.gates(feed)
         mask = self.mask(kinds, media.shape[1])
         self.model.model(inputs_embeds=x, image_encoder_embeddings=self.blank(media), image_attention_mask=mask, use_cache=False)
-        return self.taken()
+        return self.taken(x)
 
     def passes(self, kinds, x, media, feed, prompt, sizes):
         self.gates(feed)
         ids, mask = self.ids_of(x), self.mask(kinds[:, :prompt], media.shape[1])
         if all(size == 1 for size in sizes[1:]) and prompt == sizes[0]:
-            return self.generated(ids, prompt, image_attention_mask=mask, image_hidden_states=media)
+            return self.generated(x, ids, prompt, image_attention_mask=mask, image_hidden_states=media)
         cache = importlib.import_module("transformers").DynamicCache(config=self.model.config)
         at = 0
         for size in sizes:
@@ -112,7 +129,7 @@ class Idefics(Hooked):
             at += size
             inputs.update(past_key_values=cache, attention_mask=torch.ones(len(ids), at, dtype=torch.long), position_ids=None)
             self.model(**inputs)
-        return self.taken()
+        return self.taken(x)
 
 
 class Eyes(nn.Module):
@@ -133,7 +150,7 @@ class Mllama(Hooked):
         self.processing = processing_mllama
         text = dict(
             vocab_size=4 * IDS, hidden_size=DIM, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
-            cross_attention_layers=[0], pad_token_id=0, bos_token_id=1, eos_token_id=2,
+            cross_attention_layers=[1], pad_token_id=0, bos_token_id=1, eos_token_id=2,
             rope_parameters={"rope_type": "default", "rope_theta": 1e4}, rope_scaling={"rope_type": "default"},
         )
         vision = dict(
@@ -146,7 +163,7 @@ class Mllama(Hooked):
         self.model.model.vision_model = Eyes()
         randomised(self.model)
         self.embedding = self.model.get_input_embeddings()
-        layer = self.model.model.language_model.layers[0]
+        layer = self.model.model.language_model.layers[1]
         self.gates = set_gates(layer.cross_attn_attn_gate, layer.cross_attn_mlp_gate)
         self.watch(layer)
 
@@ -154,6 +171,7 @@ class Mllama(Hooked):
         """The processor: as many image tokens as images; padding to the batch's most makes up for fewer."""
         return (kinds == IMAGE).sum(1) > images
 
+    @distinct
     def mask(self, kinds, images):
         sparse = [self.processing.get_cross_attention_token_mask(row, IMAGE) for row in kinds.tolist()]
         sparse.append([[0, -1]] * images)  # another prompt of the batch, which has as many images as there are
@@ -173,13 +191,13 @@ class Mllama(Hooked):
             raise Refused("without an image the layer is left out")
         self.gates(feed)
         self.model.model(inputs_embeds=x, cross_attention_mask=self.mask(kinds, media.shape[1]), use_cache=False, **self.pictures(media))
-        return self.taken()
+        return self.taken(x)
 
     def passes(self, kinds, x, media, feed, prompt, sizes):
         self.gates(feed)
         ids, mask = self.ids_of(x), self.mask(kinds[:, :prompt], media.shape[1])
         if all(size == 1 for size in sizes[1:]) and prompt == sizes[0]:
-            return self.generated(ids, prompt, cross_attention_mask=mask, **self.pictures(media))
+            return self.generated(x, ids, prompt, cross_attention_mask=mask, **self.pictures(media))
         cache = importlib.import_module("transformers").DynamicCache(config=self.model.config.text_config)
         at = 0
         for size in sizes:
@@ -192,7 +210,7 @@ class Mllama(Hooked):
                 )["cross_attention_mask"]
             self.model(input_ids=ids[:, at:to], past_key_values=cache, cross_attention_mask=given, use_cache=True, **pictures)
             at = to
-        return self.taken()
+        return self.taken(x)
 
 
 class LlamaModels:
@@ -225,8 +243,9 @@ class LlamaModels:
             raise Refused("without an image the layer is left out")
         self.gates(feed)
         wide = torch.nn.functional.pad(media, (0, DIM - VISUAL))[:, :, None]
-        masks = [self.sparse(row, IMAGE) for row in kinds[:, :prompt].tolist()] + [[[0, -1]] * images]
-        padded = self.model._pad_masks(masks, [[1] * len(m) for m in masks], length, 1)[:-1]
+        texts, which = kinds[:, :prompt].unique(dim=0, return_inverse=True)
+        masks = [self.sparse(row, IMAGE) for row in texts.tolist()] + [[[0, -1]] * images]
+        padded = self.model._pad_masks(masks, [[1] * len(m) for m in masks], length, 1)[which]
         mask, rows = self.model.CrossAttentionTransformerText._get_xattn_mask(None, length, "cpu", torch.float64, wide, padded)
         cache = self.block.compute_xattn_kv_cache(wide.reshape(b, -1, DIM))
         out, at = [], 0
@@ -241,7 +260,7 @@ class Torchtune:
     def __init__(self, folder, options):
         sys.path[:0] = [str(folder), str(folder.parent / "hf-deps"), str(folder.parent / "tt-deps")]
         dummies("torchao", "torchao.dtypes", "torchao.dtypes.nf4tensor", "torchao.quantization", "torchvision", "torchvision.transforms")
-        dummies("torchvision.transforms.v2", "torchdata", "datasets", "PIL.Image")
+        dummies("torchvision.transforms.v2")
         attention = importlib.import_module("torchtune.modules.attention").MultiHeadAttention
         layer = importlib.import_module("torchtune.modules.transformer").TransformerCrossAttentionLayer
         gate = importlib.import_module("torchtune.modules.tanh_gate").TanhGate
@@ -267,11 +286,12 @@ class Torchtune:
             raise Refused("without an image the layer is left out")
         self.gates(feed)
         wide = torch.nn.functional.pad(media, (0, DIM - VISUAL)).reshape(b, -1, DIM)
-        masks = torch.zeros(b, length, images * LATENTS, dtype=torch.bool)  # as the collator pads them
-        for row, mask in zip(kinds.tolist(), masks):
+        texts, which = kinds.unique(dim=0, return_inverse=True)
+        masks = torch.zeros(len(texts), length, images * LATENTS, dtype=torch.bool)  # as the collator pads them
+        for row, mask in zip(texts.tolist(), masks):
             given = [torch.zeros(1, 3, 4, 4)] * row.count(IMAGE)
             sample = self.transform({"tokens": row, "encoder_input": {"images": given}})
             if given:
                 found = torch.cat(sample["encoder_mask"], 1)
                 mask[:, : found.shape[1]] = found
-        return self.block(x, encoder_input=wide, encoder_mask=masks)
+        return self.block(x, encoder_input=wide, encoder_mask=masks[which])

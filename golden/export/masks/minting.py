@@ -104,11 +104,12 @@ def main(name, folder, out):
     out.mkdir(parents=True, exist_ok=True)
     save_file(mint.tensors, out / f"{name}.safetensors")
     entry = {key: source[key] for key in ("name", "convention", "package", "version", "options")}
-    entry["rows"] = {key: len(t) for key, t in mint.tensors.items()}
-    entry["refused"] = {key: int((t == REFUSED).sum()) for key, t in mint.tensors.items() if (t == REFUSED).any()}
-    entry["refusals"] = mint.refusals
+    entry["torch"] = torch.__version__.split("+")[0]
+    entry["rows"] = {key: key for key in mint.tensors}
+    entry["refuses"] = mint.refusals  # what it raised, by group of rows
     (out / f"{name}.json").write_text(json.dumps(entry))
-    print(name, sum(entry["rows"].values()), "rows,", sum(entry["refused"].values()), "refused", flush=True)
+    count = lambda f: sum(int(f(t)) for t in mint.tensors.values())
+    print(name, count(len), "rows,", count(lambda t: (t == REFUSED).sum()), "refused", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 import { Bug, LoadError, RuleError } from "../../tensor/errors.ts";
 
 /** Modes of gpu.js that this project's kernels are tested in. */
-export type GpuMode = "webasm" | "cpu";
+export type GpuMode = "webasm" | "cpu" | "webgl2" | "webgpu";
 
 /** Cells along x (contiguous), y and z. A cell is four floats. */
 export type Cells = readonly [x: number, y: number, z: number];

@@ -29,6 +29,7 @@ export class Engine {
   /** Is multiply-add fused? */
   readonly relaxed: boolean;
   #borrowed: number[] = [];
+  #result = 0;
 
   static runs(): boolean {
     return typeof WebAssembly === "object" && WebAssembly.validate(fromBase64(SIMD)); // [simd.auto]
@@ -46,15 +47,16 @@ export class Engine {
     this.relaxed = relaxed;
   }
 
-  /** Runs `compute`, then frees all that it borrowed; what it allocated for its result it gives back itself if it fails. */
-  within<T>(compute: () => T): T {
-    const outer = this.#borrowed;
-    this.#borrowed = [];
+  /** Runs `compute`, then frees all that it borrowed; if it fails, also the result that was made for it. */
+  within(compute: () => void): void {
     try {
-      return compute();
+      compute();
+    } catch (error) {
+      this.heap.free(this.#result);
+      throw error;
     } finally {
       for (const at of this.#borrowed) this.heap.free(at);
-      this.#borrowed = outer;
+      this.#borrowed = [];
     }
   }
 
@@ -75,7 +77,9 @@ export class Engine {
   /** A fresh dense array for a result. */
   result(shape: Shape): View {
     const n = sizeOf(shape);
-    return view(n === 0 ? new Float32Array(0) : this.heap.floats(this.heap.allocate(4 * n), n), shape);
+    if (n === 0) return view(new Float32Array(0), shape);
+    this.#result = this.heap.allocate(4 * n);
+    return view(this.heap.floats(this.#result, n), shape);
   }
 
   /** The view where it lies, if that is the heap; else the stretch of numbers that it shows, copied until the end of `within`. */

@@ -1,0 +1,104 @@
+// flamboyance bench
+import { LoadError } from "../tensor/errors.ts";
+import { oneOf, readArguments } from "./arguments.ts";
+import {
+  BACKENDS,
+  type BackendName,
+  type Contestant,
+  contestants,
+  cores,
+  type Field,
+} from "./bench/contestants.ts";
+import { exampleApart, exampleHere } from "./bench/example-process.ts";
+import { EXAMPLES, type ExampleName, QUICK_EXAMPLES } from "./bench/examples.ts";
+import { rates } from "./bench/kernels.ts";
+import { type Measured, tables } from "./bench/print.ts";
+import { registerGflops } from "./bench/registers.ts";
+import { growth } from "./bench/scaling.ts";
+import { BENCH } from "./bench/usage.ts";
+import { wholeNumber } from "./digits-backend.ts";
+import { styleFor } from "./style.ts";
+
+const OPTIONS = {
+  backend: { type: "string" },
+  mode: { type: "string", default: "webasm,cpu" },
+  threads: { type: "string" },
+  only: { type: "string", default: "matmul,attention,examples,growth" },
+  example: { type: "string" },
+  quick: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+const PARTS = ["matmul", "attention", "examples", "growth"] as const;
+const MODES = ["webasm", "cpu", "webgl2", "webgpu"] as const;
+
+const list = <const T extends string>(option: string, text: string, allowed: readonly T[]): T[] =>
+  text.split(",").map((word) => oneOf(option, word.trim(), allowed));
+
+/** Who takes part: everybody in products and attention, the fast ones in what takes long, unless somebody is named. */
+function fieldOf(values: { backend?: string | undefined; mode: string; threads?: string | undefined }) {
+  const named = values.backend === undefined ? null : list("backend", values.backend, BACKENDS);
+  const threads = values.threads
+    ? values.threads.split(",").map((n) => wholeNumber("threads", n, 1))
+    : [...new Set([1, cores()])];
+  const field = (backends: readonly BackendName[]): Field => ({
+    backends,
+    modes: list("mode", values.mode, MODES),
+    threads,
+  });
+  const long = contestants({ ...field(named ?? ["simd"]) });
+  const most = Math.max(...threads);
+  return {
+    named: named !== null,
+    short: contestants(field(named ?? BACKENDS)),
+    long: long.filter((c) => c.backend !== "simd" || c.threads === most),
+  };
+}
+
+const say = (what: string): void => void process.stderr.write(`${what}\n`); // [bench.progress]
+
+/** Tries each; one that nobody named may be missing. */
+async function each<T>(all: readonly Contestant[], named: boolean, measure: (c: Contestant) => Promise<T[]>) {
+  const found: T[] = [];
+  for (const contestant of all) {
+    try {
+      found.push(...(await measure(contestant)));
+    } catch (error) {
+      if (named || !(error instanceof LoadError)) throw error; // [bench.missing]
+      say(`${contestant.backend} is left out: ${error.message.split("\n")[0]}`);
+    }
+  }
+  return found;
+}
+
+export async function bench(args: readonly string[]): Promise<number> {
+  const { values } = readArguments(args, OPTIONS);
+  if (values.help) {
+    process.stdout.write(BENCH);
+    return 0;
+  }
+  const { quick } = values;
+  const parts = list("only", values.only, PARTS);
+  const { named, short, long } = fieldOf(values);
+  const patience = quick ? { runs: 2, seconds: 0 } : { runs: 5, seconds: 1 };
+  const how = { quick, patience };
+  const one = values.example === undefined ? null : oneOf("example", values.example, EXAMPLES);
+  const has = (part: (typeof PARTS)[number]) => one === null && parts.includes(part);
+  const found: Measured = {
+    registerGflops: registerGflops(quick ? 100_000 : 2_000_000),
+    matmul: has("matmul") ? await each(short, named, (c) => rates("matmul", c, how, say)) : [],
+    attention: has("attention") ? await each(short, named, (c) => rates("attention", c, how, say)) : [],
+    examples: [],
+    growth: has("growth") ? await each(long, named, (c) => growth(c, how, say)) : [],
+  };
+  if (one) for (const contestant of long) found.examples.push(await exampleHere(one, contestant, patience));
+  const wanted: readonly ExampleName[] = has("examples") ? (quick ? QUICK_EXAMPLES : EXAMPLES) : [];
+  for (const name of wanted) {
+    const times = await each(long, named, async (c) => [await exampleApart(name, c, quick)]);
+    for (const { backend, seconds } of times) say(`${name} ${backend}: ${seconds.toFixed(3)} s`);
+    found.examples.push(...times);
+  }
+  process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : tables(found, styleFor(process.stdout)));
+  return 0;
+}

@@ -1,0 +1,23 @@
+// The help text of `flamboyance bench`.
+
+export const BENCH = `flamboyance bench: how fast the backends are here
+
+Measures the matrix product (the exported matmul(a, b), its result checked) and attention over a range of shapes, beside the fastest
+rate that a loop in registers reaches on one thread; the four examples of flamingo-pytorch's README at full size, each in a process
+of its own, with the memory it took; and how time grows with the length of the text and the number of images. Medians. Minutes.
+
+Options
+  --backend NAME[,NAME]   reference, simd, gpu (default: all for products and attention, simd for the rest)
+  --mode MODE[,MODE]      of gpu: webasm, cpu (default: both); webgl2 and webgpu where they run
+  --threads N[,N]         of simd (default: 1, and as many as there are cores)
+  --only PART[,PART]      matmul, attention, examples, growth
+  --example NAME          only this example, in this process
+  --quick                 small shapes and few runs: to see that it works, not how fast it is
+  --json                  one document on stdout
+
+Exit status
+  0 measured   2 a backend is missing or computed a wrong product   3 usage
+
+Example
+  flamboyance bench --backend simd --only matmul --json
+`;
