@@ -362,6 +362,38 @@ describe("rows", () => {
     }
   });
 
+  test("[simd.sums] sums over any axes", async () => {
+    const size = fc.array(fc.nat(9), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(size, fc.nat(15), fc.nat(3), fc.nat(9), async (shape, reduced, fewer, how) => {
+        const x = random(shape, 3, how);
+        const small = shape
+          .map((n, axis) => ((reduced >> axis) & 1 ? 1 : n))
+          .slice(Math.min(fewer, shape.length));
+        const names = shape.map((_, axis) => "abcd"[axis] ?? "");
+        const kept = names.filter((_, axis) => !((reduced >> axis) & 1)).reverse();
+        const pattern = `${names.join(" ")} -> ${kept.join(" ")}`;
+        const sizes = Object.fromEntries(names.map((name, axis) => [name, shape[axis] ?? 1]));
+        const abs = view(Float64Array.from(at(x), Math.abs), shape);
+        for (const [op, attrs] of [
+          ["sumTo", { shape: small }],
+          ["sum", { pattern, sizes }],
+        ] as const) {
+          const bound = defined(op, attrs, abs);
+          const actual = await values(one, op, attrs, x);
+          within(actual, defined(op, attrs, x), (i) => gamma(sizeOf(shape)) * (bound[i] ?? 0));
+        }
+      }),
+      { numRuns: 100 },
+    );
+    const attrs = { pattern: "b (h k) -> h", sizes: { b: 2, h: 3, k: 2 } };
+    within(
+      await values(one, "sum", attrs, random([2, 6], 1)),
+      defined("sum", attrs, random([2, 6], 1)),
+      () => 1e-6,
+    );
+  });
+
   const normalize = async (x: View): Promise<number[]> => {
     const kernel = one.scopes.normalize;
     if (!kernel) throw new Error("no kernel");

@@ -6,8 +6,15 @@ import { afterAll, expect, test } from "vitest";
 import type { Backend, Usage } from "../src/kernels/backend.ts";
 import { reference } from "../src/kernels/reference/index.ts";
 import { replay, run } from "../src/kernels/replay.ts";
+import { attention } from "../src/kernels/simd/attention.ts";
+import { unary } from "../src/kernels/simd/elementwise.ts";
+import { Engine } from "../src/kernels/simd/engine.ts";
 import { Heap } from "../src/kernels/simd/heap.ts";
 import { simd } from "../src/kernels/simd/index.ts";
+import { concat } from "../src/kernels/simd/layout.ts";
+import { einsum as product } from "../src/kernels/simd/product.ts";
+import { normalize, softmax } from "../src/kernels/simd/rows.ts";
+import { sumTo } from "../src/kernels/simd/sums.ts";
 import { Embedding } from "../src/nn/embedding.ts";
 import { Linear } from "../src/nn/linear.ts";
 import { constant, Parameter } from "../src/nn/parameter.ts";
@@ -16,7 +23,16 @@ import { LoadError } from "../src/tensor/errors.ts";
 import { add, gelu, mul, scale, total } from "../src/tensor/functions.ts";
 import { gradientOf, gradients } from "../src/tensor/gradients.ts";
 import { record } from "../src/tensor/record.ts";
-import { type Any, int, type Shape, sizeOf, type Tensor, tensor, view } from "../src/tensor/tensor.ts";
+import {
+  type Any,
+  int,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  tensor,
+  type View,
+  view,
+} from "../src/tensor/tensor.ts";
 import { valuesOf } from "./support/laws.ts";
 
 const backend = await simd({ threads: 2 });
@@ -240,4 +256,43 @@ test("[simd.heap] a thousand runs need no more memory than the first", async () 
   const before = usage();
   for (let i = 0; i < 1000; i++) await replay(p, backend);
   expect(usage()).toEqual(before);
+});
+
+test("[simd.heap] kernels write into their own blocks and nowhere else", async () => {
+  for (const relaxed of [false, true]) {
+    const engine = await Engine.open({ threads: 1, relaxed });
+    const { heap } = engine;
+    const canaries: number[] = [];
+    const holes: number[] = [];
+    for (let i = 0; i < 600; i++) {
+      holes.push(heap.allocate(64 * (1 + (i % 40))));
+      canaries.push(heap.allocate(64));
+    }
+    for (const at of canaries) heap.ints(at, 16).fill(0x5a5a5a5a);
+    for (const at of holes) heap.free(at);
+    const some = (shape: Shape, k: number) =>
+      view(
+        Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i * k)),
+        shape,
+      );
+    const done = (v: View) => void (v.size > 0 && heap.free(v.data.byteOffset));
+    const size = fc.integer({ min: 1, max: 19 });
+    fc.assert(
+      fc.property(size, size, size, (m, n, k) => {
+        const nothing = { find: () => null };
+        done(product(engine, "m k, k n -> m n", some([m, k], 1), some([k, n], 2), nothing));
+        done(product(engine, "m k, n k -> m n", some([m, k], 1), some([n, k], 2), nothing));
+        done(product(engine, "k, n k -> n", some([k], 1), some([n, k], 2), nothing));
+        done(sumTo(engine, { shape: [n] }, some([m, n], 2)));
+        done(unary(engine, "gelu", some([m, k], 1)));
+        done(softmax(engine, { mayAttend: null, emptyRow: "zero" }, some([m, n], 1)));
+        done(normalize(engine, 1e-5, some([m, n], 1)));
+        done(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));
+        const inputs = { q: some([2, m, k], 1), k: some([2, n, k], 2), v: some([2, n, m], 3) };
+        done(attention(engine, inputs, { mayAttend: null, emptyRow: "zero", heard: null }));
+        for (const at of canaries) expect(heap.ints(at, 16).every((word) => word === 0x5a5a5a5a)).toBe(true);
+      }),
+      { numRuns: 60 },
+    );
+  }
 });

@@ -19,7 +19,7 @@ describe("five steps of torch", () => {
     ["adamw-text", "[adamw.step] [adamw.bias-correction]"],
     ["sgd-nesterov", "[sgd.nesterov] [sgd.first] [sgd.decay] [accumulate.sum]"],
     ["sgd-dampened", "[sgd.momentum] [sgd.first]"],
-  ])("[adamw.step] [sgd.momentum] %s: %s", async (id) => {
+  ])("[adamw.step] [adamw.bias-correction] [sgd.momentum] [sgd.decay] %s: %s", async (id) => {
     const worst = await worstOf(trainingCase(id));
     expect(worst).toBeGreaterThan(0);
     expect(worst).toBeLessThan(TORCH);

@@ -10,7 +10,7 @@ import { parameterNames, ties } from "../src/nn/state-dict.ts";
 import { evaluate } from "../src/tensor/evaluate.ts";
 import { scale } from "../src/tensor/functions.ts";
 import { gradients } from "../src/tensor/gradients.ts";
-import { isDead, type Program } from "../src/tensor/program.ts";
+import { isDead, lastUses, type Program } from "../src/tensor/program.ts";
 import { keepTaps, peakNumbers, recompute } from "../src/tensor/recompute.ts";
 import { record } from "../src/tensor/record.ts";
 import { flat, int, type Tensor, tensor } from "../src/tensor/tensor.ts";
@@ -226,6 +226,13 @@ describe("recomputation", () => {
       return op === "leaf" ? [] : ["name" in attrs ? attrs.name : op];
     });
     expect(names.sort()).toEqual(["layers.0.0", "layers.1.0"]);
+    expect(new Set(again.nodes.slice(last + 1).map(({ scope }) => scope))).toEqual(new Set([-1]));
+    const reads = lastUses(again);
+    const attention = again.scopes.filter(({ name }) => name === "attention");
+    expect(attention.length).toBeGreaterThan(0);
+    for (const { first, end, output } of attention)
+      for (let id = first; id < end; id++)
+        if (id !== output && again.nodes[id]?.op !== "leaf") expect(reads[id]).toBeLessThan(end);
   });
 
   test("[recompute.memory] with depth, memory grows by what layers hand on and not by their insides", () => {

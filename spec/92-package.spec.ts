@@ -27,7 +27,7 @@ beforeAll(() => {
   packed = packInto(folder);
   installInto(project, packed.tarball);
 }, 60_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
 test("[package.files] it holds what it should and little else", () => {
   expect(strangers(packed.paths)).toEqual([]);

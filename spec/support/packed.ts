@@ -40,10 +40,12 @@ export interface Packed {
 /** Packs a copy of the repository. */
 export function packInto(folder: string): Packed {
   const copy = join(folder, "repository");
-  const parts =
-    "package.json tsconfig.json src .ci golden/cases golden/FORMAT.md README.md LICENSE CHANGELOG.md";
+  const parts = "package.json tsconfig.json src .ci golden README.md LICENSE CHANGELOG.md";
   for (const part of parts.split(" ").filter((path) => existsSync(join(repository, path))))
-    cpSync(join(repository, part), join(copy, part), { recursive: true });
+    cpSync(join(repository, part), join(copy, part), {
+      recursive: true,
+      filter: (path) => !/\.venv$/.test(path),
+    });
   symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"), "junction");
   const [packed] = JSON.parse(demand(run(copy, "npm", "pack", "--json", "--pack-destination", folder)));
   const paths = packed.files.map(({ path }: { path: string }) => path);
@@ -51,7 +53,7 @@ export function packInto(folder: string): Packed {
 }
 
 const EXPECTED =
-  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/inspector\/(index\.html|inspector\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/inspector\/(index\.html|inspector\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|dist\/golden\/(data|models)\/[^/]+\.safetensors|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
 
 export const strangers = (paths: readonly string[]): string[] => paths.filter((path) => !EXPECTED.test(path)); // [package.files]
 

@@ -1,5 +1,6 @@
 // Reading the command line: unknown or contradictory options are usage errors that name the remedy.
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { type Convention, conventionOf } from "../masks/convention.ts";
 import { UsageError } from "./usage.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -29,4 +30,21 @@ export function oneOf<const T extends string>(option: string, value: string, all
   if (found === undefined)
     throw new UsageError(`--${option} is one of ${allowed.join(", ")}, not "${value}"`);
   return found;
+}
+
+/** A whole number within bounds, or a usage error that says which. */
+export function wholeOption(option: string, text: string, least = 0, most = Number.MAX_SAFE_INTEGER): number {
+  const n = Number(text);
+  if (/^\d+$/.test(text) && n >= least && n <= most) return n;
+  const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least} up` : `from ${least} to ${most}`;
+  throw new UsageError(`--${option} is a whole number ${bounds}, not "${text}"`); // [cli.mask-usage]
+}
+
+/** By name; a name that nothing or too much has is a mistake of the command line. */
+export function namedConvention(name: string): Convention {
+  try {
+    return conventionOf(name);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error)); // [cli.mask-usage]
+  }
 }

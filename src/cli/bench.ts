@@ -10,7 +10,7 @@ import {
   type Field,
 } from "./bench/contestants.ts";
 import { exampleApart, exampleHere } from "./bench/example-process.ts";
-import { EXAMPLES, type ExampleName, QUICK_EXAMPLES } from "./bench/examples.ts";
+import { EXAMPLES, type ExampleName, quickExamples } from "./bench/examples.ts";
 import { rates } from "./bench/kernels.ts";
 import { type Measured, tables } from "./bench/print.ts";
 import { registerGflops } from "./bench/registers.ts";
@@ -59,7 +59,11 @@ function fieldOf(values: { backend?: string | undefined; mode: string; threads?:
 const say = (what: string): void => void process.stderr.write(`${what}\n`); // [bench.progress]
 
 /** Tries each; one that nobody named may be missing. */
-async function each<T>(all: readonly Contestant[], named: boolean, measure: (c: Contestant) => Promise<T[]>) {
+export async function each<T>(
+  all: readonly Contestant[],
+  named: boolean,
+  measure: (c: Contestant) => Promise<T[]>,
+) {
   const found: T[] = [];
   for (const contestant of all) {
     try {
@@ -92,8 +96,11 @@ export async function bench(args: readonly string[]): Promise<number> {
     examples: [],
     growth: has("growth") ? await each(long, named, (c) => growth(c, how, say)) : [],
   };
-  if (one) for (const contestant of long) found.examples.push(await exampleHere(one, contestant, patience));
-  const wanted: readonly ExampleName[] = has("examples") ? (quick ? QUICK_EXAMPLES : EXAMPLES) : [];
+  if (one)
+    for (const contestant of long) found.examples.push(await exampleHere(one, contestant, patience, quick));
+  const wanted: readonly ExampleName[] = has("examples")
+    ? EXAMPLES.filter((name) => !quick || name in quickExamples)
+    : [];
   for (const name of wanted) {
     const times = await each(long, named, async (c) => [await exampleApart(name, c, quick)]);
     for (const { backend, seconds } of times) say(`${name} ${backend}: ${seconds.toFixed(3)} s`);

@@ -123,7 +123,7 @@ export async function check(args: readonly string[]): Promise<number> {
   const kind = documentKind(values);
   const { masks: named, others } = splitPaths(positionals);
   const exhaustive = runMasks(named, true);
-  if (named.length > 0 && others.length === 0) return printMasks(exhaustive, kind); // [cli.masks]
+  if (named.length > 0 && others.length === 0) return printMasks(exhaustive, kind); // [mask.check]
   const backends = await openBackends(values);
   try {
     const ran = await runAll(chooseCases(others, values.full), backends, values.out);
@@ -141,13 +141,13 @@ export async function check(args: readonly string[]): Promise<number> {
       `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
       more,
     );
-    if (masks.length > 0 && !kind) process.stdout.write(`${maskLine(masks, styleFor(process.stdout))}\n`); // [cli.masks]
+    if (masks.length > 0 && !kind) process.stdout.write(`${maskLine(masks, styleFor(process.stdout))}\n`); // [mask.check]
     if (values.tour && !kind) {
       process.stdout.write(
         `\n${tour({ colour: styleFor(process.stdout).colour })}\n\n${await captionTour()}\n\n${NEXT}`,
       );
     }
-    const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [cli.masks]
+    const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [mask.check]
     return Math.max(exitCode(summarise(verdicts)), differ, ranElsewhere(verdicts, name));
   } finally {
     for (const backend of backends) await backend.close();

@@ -15,10 +15,10 @@ import { type Style, styleFor } from "./style.ts";
 
 const number = (n: number): string => n.toLocaleString("en-US");
 
-/** Every folder of mask cases that a path names itself is checked to its end, others as far as a quick check goes. [cli.masks] */
+/** Every folder of mask cases that a path names itself is checked to its end, others as far as a quick check goes. [mask.check] */
 export function runMasks(folders: readonly string[], named: boolean): MaskVerdict[] {
   const progress = progressOn(process.stderr);
-  const reach: Reach = named ? EVERYTHING : QUICK; // [cli.masks]
+  const reach: Reach = named ? EVERYTHING : QUICK; // [mask.check]
   const onProgress = (done: number, total: number, name: string) =>
     progress.step(done, total, `masks ${name}`);
   const verdicts = folders.flatMap((folder) => checkMasks(readMaskCases(folder), reach, { onProgress }));
@@ -93,7 +93,7 @@ export function maskLine(verdicts: readonly MaskVerdict[], style: Style): string
   return `${disagreements > 0 ? style.bad(says) : style.good(says)}, ${more}`;
 }
 
-/** Mask cases alone: the table, or the document that was asked for. The exit status. [cli.masks] */
+/** Mask cases alone: the table, or the document that was asked for. The exit status. [mask.check] */
 export function printMasks(verdicts: readonly MaskVerdict[], kind: DocumentKind | null): number {
   const cases = verdicts.map(asVerdict);
   if (kind) print(cases, kind, "", { masks: summariseMasks(verdicts) });

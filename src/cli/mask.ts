@@ -15,9 +15,8 @@ import { maskText } from "../conformance/mask-text.ts";
 import { readCase } from "../io/cases.ts";
 import { readIds, tokensOf, tokensOfIds } from "../io/prompt.ts";
 import { loadSafetensors, type Stored } from "../io/safetensors.ts";
-import { type Convention, conventionOf } from "../masks/convention.ts";
 import { LoadError } from "../tensor/errors.ts";
-import { oneOf, readArguments } from "./arguments.ts";
+import { namedConvention, oneOf, readArguments, wholeOption } from "./arguments.ts";
 import { styleFor } from "./style.ts";
 import { MASK, UsageError } from "./usage.ts";
 
@@ -43,26 +42,11 @@ type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
 
 const MOST = 4096;
 
-function whole(option: string, text: string, least = 0, most = Number.MAX_SAFE_INTEGER): number {
-  const n = Number(text);
-  if (/^\d+$/.test(text) && n >= least && n <= most) return n;
-  throw new UsageError(`--${option} is a whole number from ${least} up, not "${text}"`); // [cli.mask-usage]
-}
-
 const optional = (option: string, text: string | undefined): number | undefined =>
-  text === undefined ? undefined : whole(option, text);
-
-/** By name; a name that nothing or too much has is a mistake of the command line. */
-function named(name: string): Convention {
-  try {
-    return conventionOf(name);
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error)); // [cli.mask-usage]
-  }
-}
+  text === undefined ? undefined : wholeOption(option, text);
 
 const counts = (text: string | undefined): number[] | undefined =>
-  text?.split(",").map((n) => whole("images", n, 0, MOST));
+  text?.split(",").map((n) => wholeOption("images", n, 0, MOST));
 
 /** A word that names a file or folder, or would. */
 const isPath = (word: string): boolean =>
@@ -72,7 +56,7 @@ function fromIds(values: Values, file: string): MaskScene {
   const image = values["image-token"];
   if (image === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token"); // [cli.mask-usage]
   const special = {
-    image: whole("image-token", image),
+    image: wholeOption("image-token", image),
     end: optional("end-token", values["end-token"]),
     pad: optional("pad-token", values["pad-token"]),
   };
@@ -152,13 +136,14 @@ export async function mask(args: readonly string[]): Promise<number> {
     process.stdout.write(MASK);
     return 0;
   }
-  const against = values.against === undefined ? null : named(values.against);
-  const asked = values.convention === undefined ? null : named(values.convention);
-  const latents = whole("latents", values.latents, 1, MOST);
+  const against = values.against === undefined ? null : namedConvention(values.against);
+  const asked = values.convention === undefined ? null : namedConvention(values.convention);
+  const latents = wholeOption("latents", values.latents, 1, MOST);
   const scene = sceneFor(values, positionals);
   const length = scene.prompts[0]?.length ?? 0;
   if (values.known !== undefined && !values.cached) throw new UsageError("--known belongs to --cached"); // [cli.mask-usage]
-  const given = values.known === undefined ? usualKnown(scene) : whole("known", values.known, 1, length);
+  const given =
+    values.known === undefined ? usualKnown(scene) : wholeOption("known", values.known, 1, length);
   const report = maskReport({
     scene,
     convention: asked ?? scene.convention ?? usual,

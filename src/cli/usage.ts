@@ -91,3 +91,26 @@ Exit status
 Example
   flamboyance mask "A cat: <image> Two dogs: <image><image> done" --against all-previous
 `;
+
+export const PROBE = `flamboyance probe -- COMMAND…: which mask another implementation really has
+
+Writes DIR/inputs.safetensors (x, media, media_locations, text) and runs COMMAND --case DIR --out DIR, three times. The
+command writes OUT/outputs.safetensors with outputs.out, the rows of its cross-attention or of its gated block, and if it
+can taps.attn, what attention adds. Each image is changed in turn; the rows that move say which convention, or which
+known mistake, it follows. golden/adapters/probe.py is a template.
+
+Options
+  --expect NAME       the convention that it should follow
+  --dim D             features of x (default 32)
+  --media-dim E       features of media (default as --dim)
+  --latents R         latents an image, an even number (default 4)
+  --timeout SECONDS   for each run of the command (default 120)
+  --keep DIR          keep what was written and read
+  --json              one document on stdout
+
+Exit status
+  0 a named convention on every row   1 a known mistake, or none that is known   2 the adapter is broken   3 usage
+
+Example
+  flamboyance probe --dim 32 -- python golden/adapters/probe.py
+`;

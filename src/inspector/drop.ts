@@ -22,9 +22,15 @@ async function bytesOf(files: readonly (readonly [string, File])[]): Promise<Fil
   return new Map(await Promise.all(read));
 }
 
+/** Entries have to be asked for at once: after the event they are gone. */
 async function dropped(data: DataTransfer): Promise<Files> {
-  const entries = [...data.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  return bytesOf((await Promise.all(entries.map(entryFiles))).flat());
+  const found = [...data.items].map((item): Promise<[string, File][]> => {
+    const entry = item.webkitGetAsEntry();
+    if (entry) return entryFiles(entry);
+    const file = item.getAsFile();
+    return Promise.resolve(file ? [[file.name, file]] : []);
+  });
+  return bytesOf((await Promise.all(found)).flat());
 }
 
 export const chosen = (input: HTMLInputElement): Promise<Files> =>

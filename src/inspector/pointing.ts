@@ -25,10 +25,17 @@ function placeOf(event: Event, views: readonly GridView[]): Place | null {
 export function pointAt({ grids, views, model, hover, go }: Pointing): void {
   const promptOf = (event: Event) => views().findIndex(({ element }) => element === event.target);
 
-  grids.addEventListener("pointerover", (event) => {
-    if (event.pointerType === "mouse") hover(placeOf(event, views()));
+  let over: Element | null = null;
+  grids.addEventListener("pointermove", (event) => {
+    const still = event.movementX === 0 && event.movementY === 0; // the page scrolled below the mouse
+    if (event.pointerType !== "mouse" || still || event.target === over) return;
+    over = event.target as Element;
+    hover(placeOf(event, views()));
   });
-  grids.addEventListener("pointerleave", () => hover(null));
+  grids.addEventListener("pointerleave", () => {
+    over = null;
+    hover(null);
+  });
   grids.addEventListener("click", (event) => {
     const at = placeOf(event, views());
     if (at) go(at, true);

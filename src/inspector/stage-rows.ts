@@ -9,10 +9,10 @@ export function rowOf(
   head: number,
 ): number[] {
   const [b = 0, ...rest] = shape;
-  const [h, l, s] = over === "keys" ? rest : [1, ...rest];
-  if (prompt >= b || position >= (l ?? 0) || head >= (h ?? 0)) return [];
-  const width = s ?? 0;
-  const start = ((prompt * (h ?? 1) + (over === "keys" ? head : 0)) * (l ?? 0) + position) * width;
+  const [h = 0, l = 0, width = 0] = over === "keys" ? rest : [1, ...rest]; // [inspector.stages]
+  const own = over === "keys" ? head : 0; // features belong to no head
+  if (prompt >= b || position >= l || own >= h) return [];
+  const start = ((prompt * h + own) * l + position) * width; // [inspector.stages]
   return Array.from({ length: width }, (_, i) => values[start + i] ?? Number.NaN);
 }
 

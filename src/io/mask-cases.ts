@@ -61,7 +61,7 @@ export function findMaskCases(paths: readonly string[]): string[] {
     if (kindOf(`${folder}/${MANIFEST}`) === "file") return [folder];
     if (kindOf(folder) !== "folder") return [];
     const files = listFiles(folder).filter((file) => file.endsWith(`/${MANIFEST}`));
-    return files.map((file) => file.slice(0, -MANIFEST.length - 1)); // [case.masks]
+    return files.map((file) => file.slice(0, -MANIFEST.length - 1)); // [mask.golden-files]
   });
   return [...new Set(found)].sort();
 }
@@ -70,7 +70,7 @@ export function readMaskCases(folder: string): MaskCases {
   const file = `${folder}/${MANIFEST}`;
   const bytes = openFile(file);
   if (bytes.size > LONGEST_MANIFEST)
-    throw new LoadError(`${file} is too long to be a manifest  [case.masks]`);
+    throw new LoadError(`${file} is too long to be a manifest  [mask.golden-files]`);
   const json = parseJson(bytes.read(0, bytes.size), file, 8);
   bytes.close();
   const at: Place = { file, field: "" };
@@ -80,7 +80,7 @@ export function readMaskCases(folder: string): MaskCases {
     const groups = sources.find((source) => source.name === name)?.rows ?? new Map<string, string>();
     const rows = [...groups].map(([group, tensor]): [string, Int32Array] => [
       group,
-      Int32Array.from(tensors.int(tensor).flat()), // [case.masks]
+      Int32Array.from(tensors.int(tensor).flat()), // [mask.golden-files]
     ]);
     tensors.close();
     return new Map(rows);

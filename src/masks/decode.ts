@@ -1,4 +1,5 @@
 // Decoding replayed: what each pass of a cached generation sees, beside the rows of the whole text's mask.
+import { origins, type Pass } from "./decode-steps.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
 import { TOKEN } from "./numbering.ts";
 import { factsOf, type MaskRow, maskRows } from "./rows.ts";
@@ -28,60 +29,6 @@ export interface DecodeStep {
   /** Why the source cannot make this step; then there are no rows. */
   readonly refused: string | null;
 }
-
-/** Where a row is taken from: a position of some text's mask, and in words. */
-interface Origin {
-  readonly kinds: readonly number[];
-  readonly at: number;
-  readonly how: string | null;
-}
-
-interface Pass {
-  readonly from: number;
-  readonly to: number;
-  readonly prompt: number;
-  /** Everything up to `to`, of this row of the batch. */
-  readonly text: readonly number[];
-  /** What was last counted (see CachedStep's count). */
-  readonly counted: readonly number[];
-  readonly anyImage: boolean;
-}
-
-const PROMPT_ROW = (at: number) => `is given the row of the prompt's position ${at}`;
-
-/** Where the row of position l comes from. */
-const origins: Record<CachedStep, (l: number, pass: Pass) => Origin> = {
-  none: (l, { text }) => ({ kinds: text, at: l, how: null }),
-  rows: (l, { text }) => ({ kinds: text, at: l, how: null }), // [mask.step-rows]
-  restart: (l, { text, from }) => ({
-    kinds: text.slice(from), // [mask.step-restart]
-    at: l - from,
-    how: from > 0 ? `counts from position ${from}, where its pass begins` : null,
-  }),
-  count: (l, pass) => {
-    const { counted, anyImage, from } = pass;
-    if (from === 0 || anyImage) return origins.restart(l, pass); // [mask.step-count]
-    return { kinds: counted, at: counted.length - 1, how: "counts the images in the text last counted" }; // [mask.step-count]
-  },
-  "prompt-end": (l, { text, from, to, prompt }) => {
-    if (from === 0) return { kinds: text, at: l, how: null };
-    const at = prompt - to + l; // [mask.step-prompt-end]
-    return { kinds: text.slice(0, prompt), at, how: PROMPT_ROW(at) };
-  },
-  "mask-end": (l, { text, to, prompt }) => {
-    const at = Math.min(l < prompt ? prompt - Math.min(to, prompt) + l : l, prompt - 1); // [mask.step-mask-end]
-    return { kinds: text.slice(0, prompt), at, how: at === l ? null : PROMPT_ROW(at) };
-  },
-  "last-row": (l, { text, prompt }) => {
-    const at = Math.min(l, prompt - 1); // [mask.step-last-row]
-    return { kinds: text.slice(0, prompt), at, how: at === l ? null : PROMPT_ROW(at) };
-  },
-  ahead: (l, pass) => {
-    const several = pass.text.slice(0, pass.prompt).filter((kind) => kind === TOKEN.image).length > 1;
-    if (l < pass.prompt || !several) return origins["last-row"](l, pass);
-    return { kinds: [TOKEN.text], at: 0, how: "lies beyond the prompt, where its images end" }; // [mask.step-ahead]
-  },
-};
 
 /** The rows of a text's mask, each text judged once. */
 function judgeOf(images: number, convention: Convention, reasons: boolean): Judge {
@@ -119,8 +66,9 @@ export function replayDecoding(
   const given = promptsOf(locations);
   const length = locations.shape[1] ?? 0;
   const { prompt = Math.max(1, length - 1), parents = [] } = options;
-  const passes = options.passes ?? [prompt, ...new Array<number>(Math.max(0, length - prompt)).fill(1)];
-  checkPasses(passes, prompt, length);
+  checkPrompt(prompt, length);
+  const passes = options.passes ?? [prompt, ...new Array<number>(length - Math.min(prompt, length)).fill(1)];
+  checkPasses(passes, length);
   const rowsOf = judgeOf(images, convention, options.reasons ?? true);
 
   let texts: readonly (readonly number[])[] = given.map(() => []);
@@ -132,8 +80,11 @@ export function replayDecoding(
     texts = given.map((kinds, b) => [...(before[parents[p]?.[b] ?? b] ?? []), ...kinds.slice(from, to)]); // [mask.step-beams]
     const news = texts.map((text) => text.slice(from));
     const anyImage = news.flat().includes(TOKEN.image);
-    const shared = { from, to, prompt, anyImage };
-    const step = stepOf(texts, counted, shared, convention.cachedStep, rowsOf);
+    const ways = texts.map((text, b): Pass => {
+      const known = given[b]?.slice(0, prompt) ?? [];
+      return { from, to, prompt, text, known, counted: counted[b] ?? [], anyImage };
+    });
+    const step = stepOf(ways, { from, to, prompt }, convention.cachedStep, rowsOf);
     if (from === 0 || anyImage) counted = news; // [mask.step-count]
     from = to;
     return step;
@@ -141,39 +92,42 @@ export function replayDecoding(
 }
 
 function stepOf(
-  texts: readonly (readonly number[])[],
-  counted: readonly (readonly number[])[],
-  shared: Omit<Pass, "text" | "counted">,
+  ways: readonly Pass[],
+  { from, to, prompt }: Pick<Pass, "from" | "to" | "prompt">,
   cachedStep: CachedStep,
   rowsOf: Judge,
 ): DecodeStep {
-  const { from, to, prompt } = shared;
-  const full = texts.map((text) => rowsOf(text).slice(from));
+  const full = ways.map(({ text }) => rowsOf(text).slice(from));
   if (cachedStep === "prompt-end" && from > 0 && to - from > prompt) {
     const refused = `${to - from} tokens in one pass, but the prompt has ${prompt}`; // [mask.step-prompt-end]
     return { from, to, rows: [], full, differs: null, refused };
   }
-  const rows = texts.map((text, b) =>
-    text.slice(from).map((_, i) => {
-      const pass = { ...shared, text, counted: counted[b] ?? [] };
-      const { kinds, at, how } = origins[cachedStep](from + i, pass);
+  const rows = full.map((right, b) =>
+    right.map((own, i): MaskRow => {
+      const position = from + i;
+      const { kinds, at, how } = origins[cachedStep](position, ways[b] as Pass);
       const row = rowsOf(kinds)[at] as MaskRow;
-      const { isImage, image } = full[b]?.[i] ?? row;
-      const reason = how ? `position ${from + i} ${how}: ${row.reason}` : row.reason;
-      return { ...row, position: from + i, isImage, image, reason };
+      const reason = how ? `position ${position} ${how}: ${row.reason}` : row.reason;
+      return { ...row, position, isImage: own.isImage, image: own.image, reason };
     }),
   );
-  const places = rows.flatMap((list, b) => list.map((row, i) => ({ prompt: b, position: from + i, row, i })));
-  const first = places.find(({ prompt: b, row, i }) => !sameRow(row, full[b]?.[i])); // [mask.step]
+  const places = rows.flatMap((list, b) =>
+    list.map((row, i) => ({ prompt: b, position: from + i, same: sameRow(row, full[b]?.[i]) })),
+  );
+  const first = places.find(({ same }) => !same); // [mask.step]
   const differs = first ? { prompt: first.prompt, position: first.position } : null;
   return { from, to, rows, full, differs, refused: null };
 }
 
-function checkPasses(passes: readonly number[], prompt: number, length: number): void {
-  const whole = (n: number) => Number.isInteger(n) && n >= 1;
+const whole = (n: number) => Number.isInteger(n) && n >= 1;
+
+function checkPrompt(prompt: number, length: number): void {
   if (!whole(prompt) || prompt > Math.max(1, length)) {
     throw new RangeError(`A prompt has 1 to ${length} of the ${length} positions, not ${prompt}.`); // [mask.step-input]
   }
+}
+
+function checkPasses(passes: readonly number[], length: number): void {
   const sum = passes.reduce((a, n) => a + n, 0);
   if (length > 0 && (!passes.every(whole) || sum !== length)) {
     throw new RangeError(`Passes of ${passes.join(", ")} do not make ${length} positions.`); // [mask.step-input]

@@ -10,10 +10,10 @@ import { sizeOf } from "./tensor.ts";
 export type Keep = (node: Node, id: number) => boolean;
 
 /** Keeps the outputs of modules by their tap names, such as those of all layers: /^layers\.\d+\.[01]$/ */
-export const keepTaps =
-  (names: RegExp): Keep =>
-  ({ op, attrs }) =>
-    op === "tap" && "name" in attrs && names.test(String(attrs.name)); // [recompute.keep]
+export const keepTaps = (names: RegExp): Keep => {
+  const tapped = (attrs: object) => ("name" in attrs && typeof attrs.name === "string" ? attrs.name : "");
+  return ({ op, attrs }) => op === "tap" && names.test(tapped(attrs)); // [recompute.keep]
+};
 
 /** What FlamingoPaLM hands from layer to layer, and the images as the resampler leaves them. */
 export const LAYERS = /^(layers\.\d+\.[01]|perceiver_resampler)$/;

@@ -37,7 +37,7 @@ export function sgd({
         const lr = rate.learningRate * factor;
         for (let i = 0; i < p.length; i++) g[i] = (g[i] ?? 0) + rate.weightDecay * (p[i] ?? 0); // [sgd.decay]
         const before = speeds.get(name);
-        const speed = before ?? g.slice(); // the first step is not dampened  [sgd.first]
+        const speed = before ?? g; // the first step is not dampened  [sgd.first]
         if (before) {
           for (let i = 0; i < p.length; i++)
             speed[i] = momentum * (speed[i] ?? 0) + (1 - dampening) * (g[i] ?? 0); // [sgd.momentum]

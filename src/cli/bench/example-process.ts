@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 import { run } from "../../kernels/replay.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { type Contestant, modeOf } from "./contestants.ts";
-import { type ExampleName, examples } from "./examples.ts";
+import { type ExampleName, examples, quickExamples } from "./examples.ts";
 import { type Patience, secondsOf } from "./timing.ts";
 
 export interface ExampleTime {
@@ -22,10 +22,11 @@ export async function exampleHere(
   name: ExampleName,
   { backend: on, threads, open }: Contestant,
   patience: Patience,
+  quick = false,
 ): Promise<ExampleTime> {
   const backend = await open();
   try {
-    const { model, forward } = examples[name]();
+    const { model, forward } = ((quick && quickExamples[name]) || examples[name])();
     const seconds = await secondsOf(() => run(backend, forward, { model }), patience);
     const peakBytes = process.resourceUsage().maxRSS * 1024;
     return { name, backend: on, mode: modeOf(backend), threads, seconds, peakBytes }; // [bench.examples]

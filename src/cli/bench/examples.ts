@@ -63,16 +63,16 @@ function flamingo(): FlamingoPaLM {
 
 /** [bench.examples] */
 export const examples = {
-  "perceiver-resampler": (images = 2): Example => {
-    const options = { dim: 1024, depth: 2, dimHead: 64, heads: 8, numLatents: 64 };
+  "perceiver-resampler": (images = 2, dim = 1024): Example => {
+    const options = { dim, depth: 2, dimHead: 64, heads: 8, numLatents: 64 };
     const model = initialize(new PerceiverResampler({ ...options, numMediaEmbeds: Math.max(4, images) }), 1);
-    const media = normal([1, images, 256, 1024], generator(2));
+    const media = normal([1, images, 256, dim], generator(2));
     return { model, forward: () => model.forward(media) };
   },
-  "gated-cross-attention-block": (length = 512, images = 2): Example => {
-    const model = initialize(new GatedCrossAttentionBlock({ dim: 1024, dimHead: 64, heads: 8 }), 1);
-    const text = normal([1, length, 1024], generator(2));
-    const media = normal([1, images, 64, 1024], generator(3));
+  "gated-cross-attention-block": (length = 512, images = 2, dim = 1024): Example => {
+    const model = initialize(new GatedCrossAttentionBlock({ dim, dimHead: 64, heads: 8 }), 1);
+    const text = normal([1, length, dim], generator(2));
+    const media = normal([1, images, 64, dim], generator(3));
     const mediaLocations = new Bool(
       [1, length],
       Uint8Array.from({ length }, (_, i) => (i % 8 === 0 && i < 8 * images ? 1 : 0)),
@@ -94,4 +94,7 @@ export const examples = {
 
 export type ExampleName = keyof typeof examples;
 export const EXAMPLES = Object.keys(examples) as ExampleName[];
-export const QUICK_EXAMPLES: readonly ExampleName[] = ["perceiver-resampler"];
+/** Something to look at in a second. */
+export const quickExamples: { readonly [K in ExampleName]?: () => Example } = {
+  "perceiver-resampler": () => examples["perceiver-resampler"](1, 64),
+};

@@ -32,8 +32,8 @@ export interface Device {
 }
 
 /** What this file uses of gpu.js, its unpublished parts included. */
-interface Shortcut {
-  (...inputs: readonly Float32Array[]): Promise<unknown>;
+export interface Shortcut {
+  (...inputs: readonly unknown[]): Promise<unknown>;
   setOutput(cells: readonly number[]): unknown;
   readonly kernel: {
     readonly constructor: { readonly mode?: string };
@@ -41,7 +41,11 @@ interface Shortcut {
     _shapeOutput?: (cells: Float32Array) => unknown;
   };
 }
-interface Library {
+export interface Library {
+  /** Its kernels say "gpu" where they are asked for their mode. */
+  readonly WebGL2Kernel?: unknown;
+  /** A flat array as [z][y][x]. */
+  readonly input: (values: Float32Array, size: number[]) => unknown;
   readonly GPU: new (settings: {
     mode: GpuMode;
   }) => {
@@ -57,14 +61,16 @@ async function importLibrary(): Promise<Library> {
   return library.GPU ? library : (library.default ?? library); // its names, or the whole of it as bundlers see it
 }
 
-/** Opens gpu.js in one mode. It is no dependency of the package, so it may be absent. */
-export async function openDevice(
-  mode: GpuMode,
-  load: () => Promise<Library> = importLibrary,
-): Promise<Device> {
-  const { GPU } = await load().catch((reason: unknown) => {
+/** gpu.js is no dependency of the package, so it may be absent. */
+export async function library(load: () => Promise<Library> = importLibrary): Promise<Library> {
+  return load().catch((reason: unknown) => {
     throw new LoadError(`backend "gpu" needs gpu.js: ${INSTALL}\n(${messageOf(reason)})`); // [gpu.install]
   });
+}
+
+/** Opens gpu.js in one of the modes of a processor. */
+export async function openDevice(mode: GpuMode, load?: () => Promise<Library>): Promise<Device> {
+  const { GPU } = await library(load);
   const gpu = open(GPU, mode);
   const kernels = new Map<string, Kernel>();
   let closed = false;
@@ -112,9 +118,10 @@ const settings = (constants: Thread["constants"]) => ({
   output: [1, 1, 1],
 });
 
-const messageOf = (reason: unknown): string => (reason instanceof Error ? reason.message : String(reason));
+export const messageOf = (reason: unknown): string =>
+  reason instanceof Error ? reason.message : String(reason);
 
-function open(GPU: Library["GPU"], mode: GpuMode): InstanceType<Library["GPU"]> {
+export function open(GPU: Library["GPU"], mode: GpuMode): InstanceType<Library["GPU"]> {
   try {
     return new GPU({ mode });
   } catch (reason) {
@@ -122,9 +129,10 @@ function open(GPU: Library["GPU"], mode: GpuMode): InstanceType<Library["GPU"]> 
   }
 }
 
-/** gpu.js answers what a mode cannot do by computing it in cpu mode; all that shows is the class of the kernel that ran. */
-function assertMode({ kernel }: Shortcut, mode: GpuMode, key: string): void {
-  const ran = kernel.constructor.mode ?? "an unknown mode";
+/** gpu.js answers what a mode cannot do by computing it in another; all that shows is the class of the kernel that ran. */
+export function assertMode({ kernel }: Shortcut, mode: GpuMode, key: string, webgl2?: unknown): void {
+  const { constructor } = kernel;
+  const ran = webgl2 && constructor === webgl2 ? "webgl2" : (constructor.mode ?? "an unknown mode");
   if (ran === mode) return;
   const why = kernel.fallbackReason ? ` (${kernel.fallbackReason})` : "";
   throw new RuleError(`kernel "${key}" was asked to run in ${mode} and ran in ${ran}${why}`, "gpu.mode"); // [gpu.mode]

@@ -7,6 +7,7 @@ import { concat, gather, pad } from "./layout.ts";
 import { einsum } from "./product.ts";
 import { normalize, softmax } from "./rows.ts";
 import { storeOf } from "./store.ts";
+import { sum, sumTo } from "./sums.ts";
 import { Weights } from "./weights.ts";
 
 export type { EngineOptions as SimdOptions } from "./engine.ts";
@@ -26,6 +27,8 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
       return c;
     },
     softmax: async (attrs, a) => softmax(engine, attrs, a),
+    sum: async (attrs, a) => sum(engine, attrs, a),
+    sumTo: async (attrs, a) => sumTo(engine, attrs, a),
     where: async (attrs, a) => where(engine, attrs, a),
     add: async (_, a, b) => binary(engine, "add", a, b),
     sub: async (_, a, b) => binary(engine, "sub", a, b),

@@ -47,7 +47,8 @@ function adjacent(list: usize, width: i32): bool {
 function side(from: usize, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
   for (let p = k; p < k + n; p++) {
     const at = from + offset(inner, step, p);
-    v128.store(to, v128.load(at));
+    if (width == 1) store<f32>(to, load<f32>(at));
+    else v128.store(to, v128.load(at));
     if (width == 8) v128.store(to, v128.load(at, 16), 16);
     else if (width == 6) v128.store64_lane(to, v128.load64_zero(at, 16), 0, 16);
     to += <usize>width << 2;

@@ -1,0 +1,77 @@
+// Checks golden cases in Chromium, in a mode of gpu.js that needs a graphics card, real or of software:
+//   node spec/support/check-page.mjs --mode webgpu [--some] [PATH…]
+// --some: every op, module and block case and one model. One document on stdout, as `flamboyance check --json` writes it.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { bundle, openPage, startChromium } from "./chromium.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+process.chdir(root);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { mode: { type: "string", default: "webgpu" }, some: { type: "boolean", default: false } },
+});
+if (!["webgl2", "webgpu"].includes(values.mode)) throw new Error("--mode is webgl2 or webgpu");
+
+const THE_MODEL = "flamingo-palm--images";
+const read = (folder) => JSON.parse(readFileSync(join(folder, "case.json"), "utf8"));
+function casesBelow(path) {
+  return readdirSync(path, { recursive: true })
+    .filter((file) => file.endsWith("case.json"))
+    .map((file) => relative(root, join(root, path, dirname(file))))
+    .sort();
+}
+const chosen = (positionals.length > 0 ? positionals : ["golden/cases"])
+  .flatMap(casesBelow)
+  .filter((folder) => {
+    const { full, level } = read(folder);
+    if (full === true && !positionals.includes(folder)) return false;
+    return !values.some || level !== "model" || folder.endsWith(`/${THE_MODEL}`);
+  });
+
+const browser = await startChromium();
+const verdicts = [];
+try {
+  const page = await openPage(browser, await bundle("spec/support/gpu-page.ts"));
+  page.on("console", (message) => {
+    if (message.type() === "error") process.stderr.write(`page: ${message.text()}\n`);
+  });
+  for (const folder of chosen) {
+    const verdict = await page.evaluate(
+      ([mode, path]) =>
+        globalThis.page.checkFolder(mode, path).catch((error) => ({
+          id: path,
+          status: "errored",
+          rows: 0,
+          error: String(error),
+          kernels: null,
+        })),
+      [values.mode, folder],
+    );
+    verdicts.push(verdict);
+    process.stderr.write(`${verdict.status.padEnd(8)} ${verdict.id}\n`);
+  }
+} finally {
+  await browser.close();
+}
+
+const count = (status) => verdicts.filter((verdict) => verdict.status === status).length;
+const kernels = { matmul: 0, attention: 0, elsewhere: 0, mode: values.mode };
+for (const { kernels: ran } of verdicts) {
+  for (const key of ["matmul", "attention", "elsewhere"]) kernels[key] += ran?.[key] ?? 0;
+  if (ran && ran.mode !== values.mode) kernels.mode = ran.mode;
+}
+const summary = {
+  cases: verdicts.length,
+  rows: verdicts.reduce((sum, { rows }) => sum + rows, 0),
+  passed: count("passed"),
+  failed: count("failed"),
+  errored: count("errored"),
+  skipped: count("skipped"),
+};
+process.stdout.write(`${JSON.stringify({ summary, kernels, cases: verdicts })}\n`);
+const right =
+  summary.cases > 0 && kernels.elsewhere === 0 && kernels.matmul > 0 && kernels.mode === values.mode;
+process.exitCode = summary.errored > 0 || !right ? 2 : summary.failed > 0 ? 1 : 0;

@@ -1,0 +1,79 @@
+// What a page does to check gpu.js in the modes of a graphics card: golden cases, and single products and attentions.
+import { checkCase } from "../../src/conformance/check-case.ts";
+import type { Verdict } from "../../src/conformance/verdict.ts";
+import { mount, unmount } from "../../src/host/browser.ts";
+import { readCase } from "../../src/io/cases.ts";
+import type { Backend } from "../../src/kernels/backend.ts";
+import { Card, type CardMode, cardAttention, cardMatmul } from "../../src/kernels/gpu/card.ts";
+import { gpu } from "../../src/kernels/gpu/index.ts";
+import { dense } from "../../src/kernels/gpu/matrices.ts";
+import type { EmptyRow } from "../../src/tensor/ops.ts";
+
+export type Numbers = readonly number[];
+const floats = (numbers: Numbers): Float32Array => Float32Array.from(numbers);
+/** NaN and the infinities do not survive JSON. */
+const plain = (values: Float32Array): (number | string)[] =>
+  Array.from(values, (x) => (Number.isFinite(x) ? x : String(x)));
+
+let backend: Promise<Backend> | undefined;
+let card: Promise<Card> | undefined;
+const opened = (mode: CardMode): Promise<Card> => {
+  card ??= Card.open(mode);
+  return card;
+};
+
+const FILES = ["case.json", "inputs.safetensors", "expected.safetensors"];
+
+export async function checkFolder(mode: CardMode, folder: string): Promise<Verdict> {
+  backend ??= gpu({ mode });
+  const fetched = await Promise.all(FILES.map((file) => fetch(`/${folder}/${file}`)));
+  const found = fetched.map((answer, i) => [`${folder}/${FILES[i]}`, answer] as const);
+  const there = found.filter(([, answer]) => answer.ok);
+  await mount(
+    await Promise.all(there.map(async ([path, answer]) => [path, await answer.arrayBuffer()] as const)),
+  );
+  try {
+    return await checkCase(readCase(folder), await backend);
+  } finally {
+    unmount(folder);
+  }
+}
+
+export async function product(
+  mode: CardMode,
+  [batch, m, k, n]: readonly [number, number, number, number],
+  a: Numbers,
+  b: Numbers,
+) {
+  const made = await opened(mode);
+  const c = await cardMatmul(made, dense(floats(a), batch, m, k), dense(floats(b), batch, k, n));
+  return { values: plain(c), live: made.live };
+}
+
+export interface Attention {
+  /** null stands for NaN. */
+  readonly q: readonly (number | null)[];
+  readonly k: readonly (number | null)[];
+  readonly v: readonly (number | null)[];
+  readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
+  readonly may: Numbers | null;
+  readonly loud: Numbers | null;
+  readonly emptyRow: EmptyRow;
+}
+
+export async function attend(mode: CardMode, { size: [z, l, s, d, e], may, loud, ...rest }: Attention) {
+  const made = await opened(mode);
+  const values = (numbers: readonly (number | null)[]) => floats(numbers.map((x) => x ?? NaN));
+  const mask = (bits: Numbers | null, stride: readonly number[]) =>
+    bits && { data: Uint8Array.from(bits), shape: [z, l, s], stride, offset: 0 };
+  const out = await cardAttention(
+    made,
+    {
+      q: dense(values(rest.q), z, l, d),
+      k: dense(values(rest.k), z, s, d),
+      v: dense(values(rest.v), z, s, e),
+    },
+    { emptyRow: rest.emptyRow, mayAttend: mask(may, [0, s, 1]), heard: mask(loud, [0, 1, 0]) },
+  );
+  return { values: plain(out), live: made.live };
+}
