@@ -6,6 +6,7 @@ import { join } from "node:path";
 
 const folder = mkdtempSync(join(tmpdir(), "flamboyance-run-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1)); // and tidy up
 const total = { passed: 0, failed: 0 };
 
 /** Runs a command for at most so many minutes, showing what it says; the end of what it said, and its status. */

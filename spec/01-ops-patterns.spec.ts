@@ -232,9 +232,11 @@ test("[ops.no-copy] permuting, splitting, repeating, slicing and expanding show 
     repeat("a (b c) -> n b a c m", x, { b: 2, n: 5, m: 2 }),
     slice(x, 1, 1, 3),
     expand(x, zerosOf([5, 3, 4])),
+    rearrange("a (b c) -> (a b c)", x, { b: 2 }), // lies side by side
+    rearrange("a (b c) -> a (c b)", x, { b: 1 }), // an axis of size 1 is in nobody's way
   ];
   for (const t of views) expect(t.data.data).toBe(x.data.data);
-  const strides = [[1, 2, 4], [0, 2, 4, 1, 0], [4, 1], [0, 4, 1]]; // biome-ignore format: one for each view
+  const strides = [[1, 2, 4], [0, 2, 4, 1, 0], [4, 1], [0, 4, 1], [1], [4, 1]];
   expect(views.map((t) => t.data.stride)).toEqual(strides);
   const joined = repeat("a (b c) -> n b (a c) m", x, { b: 2, n: 5, m: 2 });
   expect(joined.data.data.length).toBe(12); // joined axes are written out, those repeated on their own are not

@@ -11,6 +11,7 @@ import {
   numbersOf,
   rowClass,
   softmaxRule,
+  tellingPrompt,
   textTime,
 } from "../src/masks/index.ts";
 import { feedForwardRuns, leaks } from "../src/masks/row-class.ts";
@@ -129,13 +130,30 @@ test("[mask.lookup] by name, by a part that no other has, or not at all", () => 
   expect(() => conventionOf("kosmos")).toThrow(/No convention is called "kosmos"; there are "immediate", /);
 });
 
-test("[mask.convention] each is told apart from every other by its rows or its cached steps, or shares its source's code", () => {
-  const plain: Convention = { ...immediate, name: "mine", compare: { last: 2 } };
-  expect(rows("II", 2, plain)[1]?.images).toEqual([1, 2]);
-  for (const c of Object.values<Convention>(conventions)) {
-    expect(c.source.where.length).toBeGreaterThan(5);
-    if (c.unproven === undefined && c.name !== "mllama reference") expect(c.source.thread).toMatch(/\S/);
+test("[mask.convention] a new one is a line, and no two say the same in other words", () => {
+  const mine: Convention = { ...immediate, name: "mine", compare: { last: 2 } };
+  expect(rows("II", 2, mine)[1]?.images).toEqual([1, 2]);
+
+  const all = Object.values<Convention>(conventions);
+  const words = ({ name: _, source: __, note: ___, unproven: ____, ...c }: Convention) => JSON.stringify(c);
+  for (const [i, one] of all.entries()) {
+    for (const other of all.slice(i + 1)) {
+      const same =
+        one.cachedStep === other.cachedStep && !tellingPrompt(one, other, { longest: 3, images: 2 });
+      if (same) expect(words(one), `${one.name} and ${other.name}`).toBe(words(other));
+    }
   }
+});
+
+test("[mask.convention] each says where people asked about it, if they did", () => {
+  const silent = Object.values<Convention>(conventions).filter(({ source }) => !source.thread);
+  expect(silent.map(({ name }) => name)).toEqual([
+    "immediate",
+    "all-previous",
+    "paper",
+    "paper next",
+    "mllama reference",
+  ]);
 });
 
 const reason = (text: string, n: number, c: Convention, position: number, image?: number) => {

@@ -1,7 +1,7 @@
 // The executable half of 21-mask-decoding.md.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type DecodeOptions, type DecodeStep, replayDecoding } from "../src/masks/decode.ts";
+import { type DecodeOptions, type DecodeStep, judgeOf, replayDecoding } from "../src/masks/decode.ts";
 import { type CachedStep, type Convention, conventionOf, conventions, maskRows } from "../src/masks/index.ts";
 
 const { immediate } = conventions;
@@ -79,8 +79,12 @@ test("[mask.step] a row keeps its own place, and says where it was taken from", 
   expect(third?.reason).toBe(
     "position 2 is given the row of the prompt's position 1: position 1 sees image 1: it is the last image at or before it (position 0)",
   );
-  const bare = replayDecoding(batch("ItIt"), 2, by("last-row"), { prompt: 2, reasons: false });
+  const bare = replayDecoding(batch("ItIt"), 2, by("last-row"), {
+    prompt: 2,
+    judge: judgeOf(2, by("last-row"), false),
+  });
   expect(bare[1]?.rows[0]?.[0]).toMatchObject({ position: 2, images: [1] });
+  expect(bare[0]?.rows[0]?.[0]?.reason).toBe("");
 });
 
 test("[mask.step-restart] a pass counts its own images only", () => {

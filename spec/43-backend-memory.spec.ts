@@ -290,7 +290,7 @@ test("[simd.heap] kernels write into their own blocks and nowhere else", async (
         done(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));
         const inputs = { q: some([2, m, k], 1), k: some([2, n, k], 2), v: some([2, n, m], 3) };
         done(attention(engine, inputs, { mayAttend: null, emptyRow: "zero", heard: null }));
-        for (const at of canaries) expect(heap.ints(at, 16).every((word) => word === 0x5a5a5a5a)).toBe(true);
+        expect(canaries.every((at) => heap.ints(at, 16).every((word) => word === 0x5a5a5a5a))).toBe(true);
       }),
       { numRuns: 60 },
     );

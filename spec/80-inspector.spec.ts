@@ -12,11 +12,11 @@ import { maskText } from "../src/conformance/mask-text.ts";
 import { blockStages } from "../src/inspector/block.ts";
 import { drawingOf } from "../src/inspector/copies.ts";
 import { moved } from "../src/inspector/keys.ts";
-import { inSight, lineWith, packed } from "../src/inspector/lines.ts";
+import { inSight, lineWith, offsetsOf, packed, shownImages } from "../src/inspector/lines.ts";
 import { rowFacts, rowOf, stageNamed, weightsOf } from "../src/inspector/stage-rows.ts";
 import { addressOf, START, type State, stateOf } from "../src/inspector/state.ts";
 import { traceOf, traceOfCase, traceOfTensors } from "../src/inspector/trace.ts";
-import { viewOf } from "../src/inspector/view.ts";
+import { type TokenView, viewOf } from "../src/inspector/view.ts";
 import { placeIn, warningsOf } from "../src/inspector/warnings.ts";
 import { differenceInWords, explanationOf } from "../src/inspector/words.ts";
 import { tokensOf } from "../src/io/prompt.ts";
@@ -164,22 +164,46 @@ describe("the grid", () => {
   });
 
   test("[inspector.sight] whatever shows a pixel is built, and little else", () => {
+    const heights = fc.array(fc.integer({ min: 20, max: 90 }), { maxLength: 80 });
     fc.assert(
-      fc.property(
-        fc.nat(300),
-        fc.integer({ min: 1, max: 200 }),
-        fc.integer({ min: -4000, max: 40_000 }),
-        fc.nat(2000),
-        (count, height, top, more) => {
-          const bottom = top + more;
-          const { from, to } = inSight(count, height, top, bottom);
-          expect(0 <= from && from <= to && to <= count).toBe(true);
-          expect(to - from).toBeLessThanOrEqual(more / height + 6);
-          for (let i = 0; i < count; i++)
-            if (i * height < bottom && (i + 1) * height > top) expect(from <= i && i < to).toBe(true);
-        },
-      ),
+      fc.property(heights, fc.integer({ min: -4000, max: 9000 }), fc.nat(2000), (list, top, more) => {
+        const bottom = top + more;
+        const offsets = offsetsOf(list);
+        const { from, to } = inSight(offsets, top, bottom);
+        expect(0 <= from && from <= to && to <= list.length).toBe(true);
+        expect(to - from).toBeLessThanOrEqual(more / 20 + 6);
+        list.forEach((height, i) => {
+          const start = list.slice(0, i).reduce((a, h) => a + h, 0);
+          if (start < bottom && start + height > top) expect(from <= i && i < to).toBe(true);
+        });
+      }),
     );
+    expect(inSight(offsetsOf([10, 10, 10, 10]), 10, 20, 0)).toEqual({ from: 1, to: 2 });
+  });
+
+  test("[inspector.shown] of many images a line shows what its tokens are about", () => {
+    const text = Array.from({ length: 8 }, (_, i) => `${"w ".repeat(i)}<image>`).join(" ");
+    const shown = (from: number, to: number, patch: Partial<State> = {}, also: number[] = []) => {
+      const view = viewOf(state({ text, ...patch }));
+      return shownImages(view.prompts[0]?.slice(from, to) ?? [], view.scene.images, also);
+    };
+    expect(shown(0, 1)).toEqual([1]);
+    expect(shown(0, 3)).toEqual([1, 2]);
+    expect(shown(4, 6)).toEqual([2, 3]);
+    expect(shown(4, 5, { convention: "paper" })).toEqual([2]);
+    expect(shown(5, 6, { convention: "paper" })).toEqual([2, 3]);
+    expect(shown(4, 5, {}, [7])).toEqual([2, 7]);
+    expect(shown(4, 5, { against: "all-previous" })).toEqual([1, 2]);
+    expect(shown(1, 2, { convention: "paper next", against: "mllama transformers" })).toEqual([1, 2]);
+    expect(shown(0, 1, { convention: "flamingo-pytorch@0.0.4", text: `w ${text}` })).toHaveLength(8);
+    expect(shown(0, 1, { text: "w <image> <image> <image> <image> <image> <image>" })).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
+    const { bands } = viewOf(state({ text })).prompts[0]?.[0] as TokenView;
+    const nan = bands.map((band) => ({ ...band, row: { ...band.row, class: "nan" as const, images: [] } }));
+    expect(
+      shownImages([{ ...(viewOf(state({ text })).prompts[0]?.[0] as TokenView), bands: nan }], 8),
+    ).toHaveLength(8);
   });
 
   test("[inspector.keys] each layout is walked as it reads, and nothing leads out of it", () => {
@@ -482,7 +506,7 @@ describe("numbers", () => {
     const model = new Model(START);
     model.take(traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`));
     const last = () => warningsOf(model.view).map(({ sentence }) => sentence);
-    expect(last().at(-1)).toBe(
+    expect(last()[0]).toBe(
       "Every row of the recorded weights (layers.0.1.attn.attn) is what flamingo-pytorch@0.1.2 immediate says.",
     );
     expect(model.state).toMatchObject({ show: "attention", latents: 3 });

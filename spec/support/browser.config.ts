@@ -5,5 +5,5 @@ export default defineConfig({
   root: new URL("../..", import.meta.url).pathname,
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"] } },
-  test: { include: ["spec/80-inspector-browser.spec.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+  test: { include: ["spec/*-browser.spec.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
 });

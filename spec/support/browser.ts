@@ -1,7 +1,7 @@
 // Debian's Chromium, a page of the inspector in it, and what can be measured there.
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
 import { repository } from "./tree.mjs";
 
 const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -122,17 +122,17 @@ export interface Scroll {
   readonly work: number;
 }
 
-const work = async (page: Page): Promise<number> => {
-  const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable");
+async function workOf(session: CDPSession): Promise<number> {
   const { metrics } = await session.send("Performance.getMetrics");
   const wanted = ["ScriptDuration", "LayoutDuration", "RecalcStyleDuration"];
   return metrics.reduce((sum, { name, value }) => sum + (wanted.includes(name) ? value * 1000 : 0), 0);
-};
+}
 
 /** Scrolls from top to bottom in so many frames. */
 export async function scrolled(page: Page, count: number): Promise<Scroll> {
-  const before = await work(page);
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  const before = await workOf(session);
   const frames = await page.evaluate(async (count) => {
     const frame = () => new Promise<number>((done) => requestAnimationFrame(done));
     const step = (document.documentElement.scrollHeight - innerHeight) / count;
@@ -146,5 +146,5 @@ export async function scrolled(page: Page, count: number): Promise<Scroll> {
     }
     return times.sort((a, b) => a - b);
   }, count);
-  return { frames, work: ((await work(page)) - before) / count };
+  return { frames, work: ((await workOf(session)) - before) / count };
 }

@@ -40,15 +40,15 @@ try {
   });
   for (const folder of chosen) {
     const verdict = await page.evaluate(
-      ([mode, path]) =>
-        globalThis.page.checkFolder(mode, path).catch((error) => ({
+      ([mode, path, files]) =>
+        globalThis.page.checkFolder(mode, path, files).catch((error) => ({
           id: path,
           status: "errored",
           rows: 0,
           error: String(error),
           kernels: null,
         })),
-      [values.mode, folder],
+      [values.mode, folder, readdirSync(folder)],
     );
     verdicts.push(verdict);
     process.stderr.write(`${verdict.status.padEnd(8)} ${verdict.id}\n`);

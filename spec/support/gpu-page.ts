@@ -4,7 +4,8 @@ import type { Verdict } from "../../src/conformance/verdict.ts";
 import { mount, unmount } from "../../src/host/browser.ts";
 import { readCase } from "../../src/io/cases.ts";
 import type { Backend } from "../../src/kernels/backend.ts";
-import { Card, type CardMode, cardAttention, cardMatmul } from "../../src/kernels/gpu/card.ts";
+import { Card, type CardMode } from "../../src/kernels/gpu/card.ts";
+import { cardAttention, cardMatmul } from "../../src/kernels/gpu/card-ops.ts";
 import { gpu } from "../../src/kernels/gpu/index.ts";
 import { dense } from "../../src/kernels/gpu/matrices.ts";
 import type { EmptyRow } from "../../src/tensor/ops.ts";
@@ -22,16 +23,18 @@ const opened = (mode: CardMode): Promise<Card> => {
   return card;
 };
 
-const FILES = ["case.json", "inputs.safetensors", "expected.safetensors"];
-
-export async function checkFolder(mode: CardMode, folder: string): Promise<Verdict> {
+/** Checks the case in a folder that holds these files. */
+export async function checkFolder(
+  mode: CardMode,
+  folder: string,
+  files: readonly string[],
+): Promise<Verdict> {
   backend ??= gpu({ mode });
-  const fetched = await Promise.all(FILES.map((file) => fetch(`/${folder}/${file}`)));
-  const found = fetched.map((answer, i) => [`${folder}/${FILES[i]}`, answer] as const);
-  const there = found.filter(([, answer]) => answer.ok);
-  await mount(
-    await Promise.all(there.map(async ([path, answer]) => [path, await answer.arrayBuffer()] as const)),
-  );
+  const fetched = files.map(async (file) => {
+    const answer = await fetch(`/${folder}/${file}`);
+    return [`${folder}/${file}`, await answer.arrayBuffer()] as const;
+  });
+  await mount(await Promise.all(fetched));
   try {
     return await checkCase(readCase(folder), await backend);
   } finally {

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join, posix } from "node:path";
 import { performance } from "node:perf_hooks";
+import { pathToFileURL } from "node:url";
 import { repository } from "./tree.mjs";
 
 /** A command's end: its status, and what it said. */
@@ -22,8 +23,18 @@ export interface Told {
 }
 
 export function run(cwd: string, command: string, ...args: readonly string[]): Told {
+  return runWith({}, cwd, command, ...args);
+}
+
+function runWith(
+  more: Readonly<Record<string, string>>,
+  cwd: string,
+  command: string,
+  ...args: readonly string[]
+): Told {
   const { npm_config_local_prefix: _, INIT_CWD: __, ...env } = process.env; // of the npm that runs the tests
-  return spawnSync(command, args, { cwd, env, encoding: "utf8", shell: process.platform === "win32" });
+  const shell = process.platform === "win32";
+  return spawnSync(command, args, { cwd, env: { ...env, ...more }, encoding: "utf8", shell });
 }
 
 export function demand(told: Told): string {
@@ -79,14 +90,22 @@ export function markedForShipping(): string[] {
   return paths.filter((path) => marked.includes(posix.dirname(path))).sort();
 }
 
-/** Installs the package into an empty project and returns the seconds that took. */
-export function installInto(folder: string, tarball: string): number {
+/** A module that leaves the processor time of its process in a file. */
+const CLOCK = `import { writeFileSync } from "node:fs";
+process.on("exit", () => writeFileSync(process.env.CLOCK, JSON.stringify(process.cpuUsage())));`;
+
+/** Installs the package into an empty project: the seconds that passed, and those for which a processor was busy. */
+export function installInto(folder: string, tarball: string): { passed: number; busy: number } {
+  const [clock, time] = [join(folder, "clock.mjs"), join(folder, "time.json")];
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  writeFileSync(clock, CLOCK);
+  const env = { NODE_OPTIONS: `--import=${pathToFileURL(clock)}`, CLOCK: time };
   const words = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball];
   const since = performance.now();
-  demand(run(folder, "npm", ...words)); // [package.install]
-  return (performance.now() - since) / 1000;
+  demand(runWith(env, folder, "npm", ...words)); // [package.install]
+  const { user, system } = JSON.parse(readFileSync(time, "utf8"));
+  return { passed: (performance.now() - since) / 1e3, busy: (user + system) / 1e6 };
 }
 
 export const bytesBelow = (folder: string): number =>

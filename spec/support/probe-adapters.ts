@@ -8,10 +8,11 @@ import { fillDyadic } from "../../src/io/generator.ts";
 import type { Stored } from "../../src/io/safetensors.ts";
 import type { Convention } from "../../src/masks/convention.ts";
 import { locate } from "../../src/masks/grid.ts";
+import { mediaMask } from "../../src/masks/media-mask.ts";
 import { loadStateDict, stateDict } from "../../src/nn/state-dict.ts";
 import { evaluate } from "../../src/tensor/evaluate.ts";
 import { record } from "../../src/tensor/record.ts";
-import { Bool, Int, Tensor, view } from "../../src/tensor/tensor.ts";
+import { Bool, flat, Int, Tensor, view } from "../../src/tensor/tensor.ts";
 
 /** attention: what attention adds; block: the gated block's rows; tapped: those and what attention adds. */
 export type Level = "attention" | "block" | "tapped";
@@ -83,9 +84,63 @@ export function blockAdapter(level: Level, convention: Convention, mutant: Mutan
     const located = inputs.get("inputs.media_locations");
     const locations =
       located instanceof Bool ? locationsOf(located as Bool<"b l">, inputs, convention) : null;
-    if (call.passes === null || !locations) return { outputs: run({ x, media, locations }) };
+    if (call.passes === null || !locations) {
+      const outputs = run({ x, media, locations });
+      if (convention.emptyRow === "unmasked" && level === "tapped")
+        unfed(outputs, x, media, locations, convention);
+      return { outputs };
+    }
     if (convention.cachedStep === "none") return { skipped: "no cache" };
     return { outputs: decoded(call, { x, media, locations }, convention, run) };
+  };
+}
+
+/** Mllama's layers skip the feed-forward of rows that they unmask; our block does so for zeroed rows only. */
+function unfed(
+  outputs: Map<string, Stored>,
+  x: Tensor,
+  media: Tensor,
+  locations: Bool<"b l"> | null,
+  convention: Convention,
+): void {
+  const [b = 0, l = 0, d = 0] = x.shape;
+  const seen = locations && mediaMask(locations, media.shape[1] ?? 0, convention);
+  if (!seen) return;
+  const [out, attn] = [floats(outputs.get("outputs.out")), floats(outputs.get("taps.attn"))];
+  const images = media.shape[1] ?? 0;
+  const rows = part(out, 0, l).map((list, i) =>
+    list.map((row, j) => {
+      const at = (i * l + j) * images;
+      if (seen.data.subarray(at, at + images).includes(1)) return row;
+      return row.map((_, k) => x.data.get(i, j, k) + Math.tanh(0.75) * attn.data.get(i, j, k));
+    }),
+  );
+  if (b * d > 0) outputs.set("outputs.out", made(rows));
+}
+
+/** Mistake 13: without locations, token l attends the first l + 1 latents, as a causal mask over keys has it. */
+export function causalAdapter(level: Level, convention: Convention): Adapter {
+  const right = blockAdapter(level, convention);
+  return async (call, inputs) => {
+    if (inputs.has("inputs.media_locations")) return right(call, inputs);
+    const [x, media] = [floats(inputs.get("inputs.x")), floats(inputs.get("inputs.media"))];
+    const [b = 0, m = 0, r = 0, e = 0] = media.shape;
+    const keys = new Tensor([b, m * r, e], view(Float64Array.from(flat(media.data)), [b, m * r, e]));
+    const columns = await Promise.all(
+      Array.from({ length: x.shape[1] ?? 0 }, async (_, l) => {
+        const few = part(keys, 0, l + 1);
+        const shape = [b, 1, Math.min(l + 1, m * r), e];
+        const seen = new Tensor(shape, view(Float64Array.from(few.flat(2)), shape));
+        const one = new Map<string, Stored>([
+          ["inputs.x", made(part(x, l, l + 1))],
+          ["inputs.media", seen],
+        ]);
+        const answer = await right(call, one);
+        return "outputs" in answer ? part(floats(answer.outputs.get("outputs.out")), 0, 1) : [];
+      }),
+    );
+    const rows = Array.from({ length: b }, (_, i) => columns.flatMap((column) => column[i] ?? []));
+    return { outputs: new Map([["outputs.out", made(rows)]]) };
   };
 }
 
@@ -125,15 +180,22 @@ function decoded(
     const news = rows.map((row) => row.slice(from, to));
     const fresh = from === 0 || news.flat().includes(1);
     const text = news.map((row) => row.map(() => 0));
+    const head = rows.map((row) => row.slice(0, prompt));
+    const several = head.map((row) => row.filter((bit) => bit === 1).length > 1);
+    const none = rows.map((): number[] => []);
+    const first = from === 0 ? [none, news] : null;
     const [behind, own] = {
-      none: [[], news],
+      none: [none, news],
       rows: [rows.map((row) => row.slice(0, from)), news],
-      restart: [rows.map(() => []), news],
-      count: fresh ? [rows.map(() => []), news] : [counted, text],
-      ahead: from === 0 ? [rows.map(() => []), news] : [rows.map(() => []), text],
-      "prompt-end": from === 0 ? [rows.map(() => []), news] : [rows.map((row) => row.slice(0, prompt)), text],
-      "mask-end": from === 0 ? [rows.map(() => []), news] : [rows.map((row) => row.slice(0, prompt)), text],
-      "last-row": from === 0 ? [rows.map(() => []), news] : [rows.map((row) => row.slice(0, prompt)), text],
+      restart: [none, news],
+      count: fresh ? [none, news] : [counted, text],
+      "prompt-end": first ?? [
+        head.map((row) => row.slice(0, prompt - size)),
+        head.map((row) => row.slice(prompt - size)),
+      ],
+      "mask-end": first ?? [head, text],
+      "last-row": first ?? [head, text],
+      ahead: first ?? [head.map((row, i) => row.map((bit) => (several[i] ? 0 : bit))), text],
     }[cachedStep] as [number[][], number[][]];
     if (fresh) counted = news;
     const known = behind[0]?.length ?? 0;

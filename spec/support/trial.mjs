@@ -9,6 +9,8 @@ const LEFT_BEHIND = new Set(["node_modules", ".git", ".venv", "dist", "coverage"
 /** A broken line may loop for ever: this much longer than unbroken, plus time to start. */
 const PATIENCE = { factor: 4, start: 30_000 };
 
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1)); // and tidy up
+
 /** Temporary copies of the repository, one for each job, each with the packages of this one. */
 export function copies(root, count) {
   const folder = mkdtempSync(join(tmpdir(), "flamboyance-links-"));

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Adapter } from "../conformance/probe.ts";
+import { type Adapter, Hopeless } from "../conformance/probe.ts";
 import { caseOf, type ProbeShape } from "../conformance/probe-plan.ts";
 import { loadSafetensors } from "../io/safetensors.ts";
 import { saveSafetensors } from "../io/write-safetensors.ts";
@@ -55,7 +55,7 @@ function finished({ command, seconds }: AdapterOptions, more: readonly string[])
     const timer = setTimeout(() => {
       end();
       reject(
-        new LoadError(
+        new Hopeless(
           `the adapter was still running after ${seconds} s and was ended: --timeout gives it more${quoted(said)}`,
         ),
       ); // [probe.adapter]
@@ -66,9 +66,7 @@ function finished({ command, seconds }: AdapterOptions, more: readonly string[])
       process.removeListener("exit", end);
       settle();
     };
-    child.on("error", (error) =>
-      done(() => reject(new LoadError(`cannot run ${program}: ${error.message}`))),
-    ); // [probe.adapter]
+    child.on("error", (error) => done(() => reject(new Hopeless(`cannot run ${program}: ${error.message}`)))); // [probe.adapter]
     child.on("exit", (code, signal) => {
       end();
       done(

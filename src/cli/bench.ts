@@ -30,7 +30,7 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-const PARTS = ["matmul", "attention", "examples", "growth"] as const;
+const PARTS = ["registers", "matmul", "attention", "examples", "growth"] as const;
 const MODES = ["webasm", "cpu", "webgl2", "webgpu"] as const;
 
 const list = <const T extends string>(option: string, text: string, allowed: readonly T[]): T[] =>

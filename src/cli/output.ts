@@ -30,7 +30,7 @@ export function print(
   more: object = {},
 ): void {
   if (kind) {
-    process.stdout.write(`${documents[kind](verdicts, more)}\n`);
+    process.stdout.write(`${documents[kind](verdicts, more)}\n`); // [cli.document]
     return;
   }
   const style = styleFor(process.stdout);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { probe as probed } from "../conformance/probe.ts";
 import { probeText } from "../conformance/probe-text.ts";
-import { probeDocument, verdictOf } from "../conformance/probe-words.ts";
+import { probeDocument, verdictOf } from "../conformance/probe-verdict.ts";
 import { adapterOf } from "./adapter.ts";
 import { namedConvention, readArguments, wholeOption } from "./arguments.ts";
 import { progressOn } from "./progress.ts";

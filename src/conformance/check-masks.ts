@@ -38,13 +38,13 @@ export interface Reach {
 type Expected = (mode: Mode, images: number, longest: number) => readonly (readonly number[])[];
 
 /** What a convention says, worked out once for all releases that follow it. */
-function expectations(): (convention: Convention) => Expected {
+function expectations(effects: typeof effectsOf): (convention: Convention) => Expected {
   const known = new Map<string, readonly (readonly number[])[]>();
   return (convention) => (mode, images, longest) => {
     const key = `${convention.name}/${mode}/${images}/${longest}`;
     const found = known.get(key);
     if (found) return found;
-    const made = promptsOfMode(mode, longest).map((prompt) => effectsOf(mode, prompt, images, convention));
+    const made = promptsOfMode(mode, longest).map((prompt) => effects(mode, prompt, images, convention));
     known.set(key, made);
     return made;
   };
@@ -114,11 +114,13 @@ export function checkMasks(
   reach: Reach = EVERYTHING,
   options: {
     readonly conventionFor?: (name: string) => Convention;
+    /** What a convention shows; mutants put something else in its place. */
+    readonly effects?: typeof effectsOf;
     readonly onProgress?: (done: number, total: number, name: string) => void;
   } = {},
 ): MaskVerdict[] {
-  const { conventionFor = conventionOf, onProgress } = options;
-  const expected = expectations();
+  const { conventionFor = conventionOf, effects = effectsOf, onProgress } = options;
+  const expected = expectations(effects);
   return cases.sources.map((source, i) => {
     onProgress?.(i, cases.sources.length, source.name);
     const convention = conventionFor(source.convention);
@@ -129,7 +131,10 @@ export function checkMasks(
 export function summariseMasks(verdicts: readonly MaskVerdict[]): MaskSummary {
   const sum = (count: (v: MaskVerdict) => number) => verdicts.reduce((n, v) => n + count(v), 0);
   const all: readonly Convention[] = Object.values(conventions);
-  const unproven = all.flatMap(({ name, unproven: why }) => (why === undefined ? [] : [{ name, why }])); // [mask.unproven]
+  const unproven = all.flatMap(({ name, unproven: why, unprovenStep }) => {
+    if (why !== undefined) return [{ name, why }]; // [mask.unproven]
+    return unprovenStep === undefined ? [] : [{ name: `${name} (cached step)`, why: unprovenStep }];
+  });
   return {
     rows: sum((v) => v.rows),
     disagreements: sum((v) => v.disagreements),

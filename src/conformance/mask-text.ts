@@ -1,21 +1,11 @@
 // A mask as a page of text for a terminal: the convention, the drawing, decoding, what differs, and warnings.
 import type { Convention } from "../masks/convention.ts";
 import type { DecodeStep } from "../masks/decode.ts";
-import { drawMask, inkOf, isCalm, marks } from "../masks/draw.ts";
-import { drawAgainst } from "../masks/draw-conventions.ts";
-import { CLASS_WORDS } from "../masks/row-class.ts";
-import { type MaskRow, maskRows } from "../masks/rows.ts";
-import {
-  type Column,
-  label,
-  type Paint,
-  type Piece,
-  painter,
-  type Style,
-  table,
-  wrap,
-} from "../masks/text-table.ts";
+import { drawMask, marks } from "../masks/draw.ts";
+import { type Column, label, type Paint, type Piece, painter, table, wrap } from "../masks/text-table.ts";
+import { type Drawing, differing, verdict } from "./mask-difference-text.ts";
 import type { MaskReport } from "./mask-report.ts";
+import { heading, paragraph, words } from "./prose.ts";
 
 export interface TextOptions {
   readonly colour?: boolean;
@@ -23,12 +13,6 @@ export interface TextOptions {
   /** Columns of the terminal. */
   readonly width?: number;
   readonly latents?: number;
-}
-
-interface Drawing {
-  readonly tokens: readonly (readonly string[])[];
-  readonly colour: boolean;
-  readonly ascii: boolean;
 }
 
 const MOST_ROWS = 16;
@@ -68,18 +52,6 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
     .join("\n\n");
 }
 
-const words = (text: string, style?: Style): Piece[] =>
-  text.split(" ").map((word) => ({ text: word, style }));
-
-const heading = (text: string, paint: Paint, width: number): string =>
-  wrap(words(text, "strong"), width, paint).join("\n");
-
-/** A paragraph, its first line behind `head` and the others as far in. */
-function paragraph(head: string, indent: number, text: string, paint: Paint, width: number): string {
-  const lines = wrap(words(text), width - indent, paint);
-  return lines.map((line, i) => (i === 0 ? head : " ".repeat(indent)) + line).join("\n");
-}
-
 /** Sentences that are wider than the terminal; a line of a grid is left as it is. */
 const folded = (part: string, width: number): string =>
   part
@@ -99,11 +71,6 @@ function described({ name, source, note }: Convention, paint: Paint, width: numb
     ...wrap(words(where), width - 2, painter(false)).map((line) => `  ${paint(line, "dim")}`),
   ];
 }
-
-const verdict = ({ class: kind, images }: MaskRow): Piece =>
-  kind === "attends"
-    ? { text: `attends {${images.join(",")}}`, style: inkOf(images) }
-    : { text: CLASS_WORDS[kind], style: isCalm(kind) ? "dim" : "alarm" };
 
 /** One line for each step and prompt: the row as cached, beside the row of the whole text's mask. */
 function decoding(
@@ -153,87 +120,6 @@ function decoding(
       ? "Every cached step has the rows of the whole text's mask."
       : `${strayed} of ${lines.length} rows are not those of the whole text's mask.`;
   return [head, "", ...(shown.length > 0 ? [...table(columns, paint), ""] : []), `  ${sum}`].join("\n");
-}
-
-/** Neighbouring rows that both conventions treat alike. */
-interface Stretch {
-  readonly prompt: number;
-  readonly from: number;
-  to: number;
-  readonly one: Piece;
-  readonly other: Piece;
-  readonly differs: boolean;
-}
-
-function stretches({ rows, difference }: MaskReport, others: readonly (readonly MaskRow[])[]): Stretch[] {
-  const parted = new Set(difference?.rows.map(({ prompt, position }) => `${prompt} ${position}`));
-  const found: Stretch[] = [];
-  rows.forEach((list, prompt) => {
-    for (const row of list) {
-      const { position } = row;
-      const [one, other] = [verdict(row), verdict(others[prompt]?.[position] ?? row)];
-      const differs = parted.has(`${prompt} ${position}`);
-      const last = found.at(-1);
-      const joins =
-        last?.prompt === prompt &&
-        last.one.text === one.text &&
-        last.other.text === other.text &&
-        last.differs === differs;
-      if (joins) last.to = position;
-      else found.push({ prompt, from: position, to: position, one, other, differs });
-    }
-  });
-  return found;
-}
-
-/** Names of conventions can be long: then the grids are called (1) and (2). */
-function differing(
-  report: MaskReport,
-  against: Convention,
-  drawing: Drawing,
-  paint: Paint,
-  width: number,
-): string {
-  const { scene, convention, difference } = report;
-  const { locations, images, prompts } = scene;
-  const head = heading(`${convention.name} against ${against.name}`, paint, width);
-  const first = difference?.first;
-  if (!first) {
-    const same = prompts.length > 1 ? "These prompts" : "This prompt";
-    return `${head}\n  ${same} cannot tell them apart: every row is the same.`;
-  }
-  const long = convention.name.length + against.name.length + 48 > width;
-  const called = (full: Convention, name: string): Convention => (long ? { ...full, name } : full);
-  const [one, other] = [called(convention, "(1)"), called(against, "(2)")];
-  const { rows, cells } = difference;
-  const all = stretches(report, maskRows(locations, images, against));
-  const column = (head: string, cell: (stretch: Stretch) => Piece, gap = 3): Column => ({
-    head: [head],
-    cells: all.map((stretch) => [cell(stretch)]),
-    gap,
-  });
-  const columns = [
-    ...(prompts.length > 1 ? [column("prompt", ({ prompt }) => ({ text: `${prompt}` }), 2)] : []),
-    column("position", ({ from, to }) => ({ text: from === to ? `${from}` : `${from} to ${to}` }), 2),
-    column(one.name, (stretch) => stretch.one),
-    column(other.name, (stretch) => stretch.other),
-    column("", ({ differs }) => ({ text: differs ? "<- differs" : "" })),
-  ];
-  const count = `${rows.length} ${rows.length === 1 ? "row differs" : "rows differ"}`;
-  const entries = `${cells} ${cells === 1 ? "entry" : "entries"} of the mask among them`;
-  const what = cells === 0 ? "the masks are equal, only empty rows part" : entries;
-  const where = prompts.length > 1 ? `, the first in prompt ${first.prompt}` : "";
-  return [
-    head,
-    ...(long ? [`  (1) ${convention.name}`, `  (2) ${against.name}`] : []),
-    "",
-    ...(cells > 0 ? [drawAgainst(locations, images, one, other, drawing), ""] : []),
-    ...table(columns, paint),
-    "",
-    paragraph("  ", 4, `${count} (${what})${where}:`, paint, width),
-    paragraph("  ", 4, `${one.name}: ${first.one.reason}`, paint, width),
-    paragraph("  ", 4, `${other.name}: ${first.other.reason}`, paint, width),
-  ].join("\n");
 }
 
 function agreement({ scene, convention, rows, warnings }: MaskReport): string {

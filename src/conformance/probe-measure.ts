@@ -1,22 +1,12 @@
 // From what an adapter wrote to what reaches each row: the images that move it, whether its own text weighs them, whether
 // the feed-forward runs. No mask of the adapter's is ever read.
 import type { Stored } from "../io/safetensors.ts";
-import { listed, quoted } from "../io/wording.ts";
+import { quoted } from "../io/wording.ts";
 import { EFFECT } from "../masks/effect.ts";
 import { LoadError } from "../tensor/errors.ts";
-import { flat, Tensor } from "../tensor/tensor.ts";
-import {
-  AGAIN,
-  BASE,
-  changedImage,
-  IMAGES,
-  LENGTH,
-  type ProbeCall,
-  rowOf,
-  SPREAD,
-  TEXT,
-  VARIANTS,
-} from "./probe-plan.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { BASE, changedImage, IMAGES, LENGTH, type ProbeCall, SPREAD, TEXT } from "./probe-plan.ts";
+import { ATTENDED, distance, OUT, Rows, rowsOf } from "./probe-rows.ts";
 
 /** Effects as masks/effect.ts has them, and beside each the bits that the outputs tell. */
 export interface Measured {
@@ -24,85 +14,6 @@ export interface Measured {
   readonly known: readonly (readonly number[])[];
   /** attention: the output is what attention adds; block: text goes through, and a feed-forward may. */
   readonly kind: "attention" | "block" | "unclear";
-}
-
-/** Numbers with the axes b l d. */
-class Rows {
-  readonly d: number;
-  readonly scale: number;
-  readonly noise: number;
-  readonly #values: ArrayLike<number>;
-  readonly #call: ProbeCall;
-
-  constructor(tensor: Tensor, call: ProbeCall) {
-    this.d = tensor.shape[2] ?? 0;
-    this.#values = flat(tensor.data);
-    this.#call = call;
-    let [sum, n] = [0, 0];
-    for (const value of Array.from(this.#values))
-      if (Number.isFinite(value)) [sum, n] = [sum + value * value, n + 1];
-    this.scale = Math.sqrt(sum / Math.max(1, n));
-    const places = call.prompts.flatMap((_, p) => Array.from({ length: LENGTH }, (_, l) => [p, l] as const));
-    this.noise = Math.max(0, ...places.map(([p, l]) => (this.broken(p, l) ? 0 : this.moved(AGAIN, p, l))));
-  }
-
-  of(variant: number, p: number, l: number): number[] {
-    const at = (rowOf(this.#call, variant, p) * LENGTH + l) * this.d;
-    return Array.from({ length: this.d }, (_, i) => this.#values[at + i] ?? 0);
-  }
-
-  /** No number, as it is. */
-  broken(p: number, l: number): boolean {
-    return !this.of(BASE, p, l).every(Number.isFinite);
-  }
-
-  /** How far a change moves a row. */
-  moved(variant: number, p: number, l: number): number {
-    return distance(this.of(BASE, p, l), this.of(variant, p, l));
-  }
-
-  /** What is more than rounding: measured on equal inputs, and never less than a hundred thousandth. [probe.noise] */
-  get least(): number {
-    return Math.max(16 * this.noise, 1e-5 * this.scale); // [probe.noise]
-  }
-}
-
-const distance = (a: readonly number[], b: readonly number[]): number =>
-  a.reduce((most, value, i) => {
-    const gap = Math.abs(value - (b[i] ?? 0));
-    return Number.isNaN(gap) ? Number.POSITIVE_INFINITY : Math.max(most, gap);
-  }, 0);
-
-const OUT = ["outputs.out", "out"];
-/** What attention adds, before gate and residual; optional. */
-const ATTENDED = ["taps.attn", "outputs.attn", "attn"];
-
-/** The adapter's tensors, or what is wrong with them and what to do. [probe.outputs] */
-function rowsOf(outputs: ReadonlyMap<string, Stored>, keys: readonly string[], call: ProbeCall): Rows | null {
-  const key = keys.find((name) => outputs.has(name));
-  const tensor = key === undefined ? undefined : outputs.get(key);
-  if (!tensor || !key) return null;
-  const wanted = [VARIANTS * call.prompts.length, LENGTH];
-  if (!(tensor instanceof Tensor))
-    throw new LoadError(`${quoted(key)} holds no floats; write it as F32  [probe.outputs]`); // [probe.outputs]
-  const { shape } = tensor;
-  const fits = shape.length === 3 && shape[0] === wanted[0] && shape[1] === wanted[1] && (shape[2] ?? 0) > 0;
-  if (!fits && keys === ATTENDED) return null; // a module's own weights may have that name
-  if (!fits) {
-    throw new LoadError(
-      `${quoted(key)} has the shape ${listed(shape)}, not [${wanted.join(" ")} d]: give the rows of every position of x, in its order  [probe.outputs]`,
-    ); // [probe.outputs]
-  }
-  const rows = new Rows(tensor, call);
-  if (rows.scale === 0)
-    throw new LoadError(
-      `every number of ${quoted(key)} is 0 or none at all: set the gates away from 0, and fill the weights  [probe.outputs]`,
-    ); // [probe.outputs]
-  if (rows.noise > 1e-3 * rows.scale)
-    throw new LoadError(
-      `equal inputs gave unequal rows of ${quoted(key)}: switch dropout off (eval mode)  [probe.outputs]`,
-    ); // [probe.outputs]
-  return rows;
 }
 
 /** [probe.measure] */

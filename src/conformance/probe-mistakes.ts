@@ -84,6 +84,20 @@ export const mistakes: readonly Mistake[] = [...masks, ...emptyRows]
   .map(({ id, number, title, seenIn }) => ({ id, number, title, seenIn }))
   .sort((a, b) => a.number - b.number);
 
+/** Mistakes that only cached steps, or only calls without locations, show. */
+export const restarting: Mistake = {
+  id: "counting-restarts",
+  number: 10,
+  title: "Each cached step counts images from 0: after the prompt no token sees one",
+  seenIn: "a comment in OpenFlamingo's flamingo_lm.py; flamingo-mini #6; Otter",
+};
+export const causal: Mistake = {
+  id: "causal-without-mask",
+  number: 13,
+  title: "Without a mask the cross-attention is silently causal",
+  seenIn: "Mllama, transformers #48172",
+};
+
 const bitsOf = (images: readonly number[]): number => images.reduce((bits, m) => bits | (1 << (m - 1)), 0);
 
 function effectOfFate(fate: Required<Fate>, images: number): number {

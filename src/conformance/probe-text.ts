@@ -4,6 +4,7 @@ import { type Column, type Paint, type Piece, painter, table, wrap } from "../ma
 import type { ProbeResult } from "./probe.ts";
 import { effectsOfConvention } from "./probe-mistakes.ts";
 import { IMAGES } from "./probe-plan.ts";
+import { mistakesInWords, verdictOf } from "./probe-verdict.ts";
 import {
   brief,
   cachedInWords,
@@ -11,8 +12,6 @@ import {
   isAverage,
   leaksInWords,
   letters,
-  mistakesInWords,
-  verdictOf,
   withoutInWords,
 } from "./probe-words.ts";
 
@@ -43,7 +42,8 @@ export function probeText(
     paint,
   ).join("\n");
   const { exact, refused } = result;
-  const shown = expect ?? exact[0];
+  const [first] = exact;
+  const away = departuresInWords(result);
   const listed = (title: string, sentences: readonly string[]): string =>
     sentences.length === 0
       ? ""
@@ -53,8 +53,8 @@ export function probeText(
           ...(sentences.length > MOST_SENTENCES ? [`  and ${sentences.length - MOST_SENTENCES} more`] : []),
         ].join("\n");
   const more = [
-    ...(shown ? [shown.note] : []),
-    ...(exact.length > 1
+    ...(first && !expect ? [first.note] : []),
+    ...(exact.length > 1 && !expect
       ? [
           `The same on every row: ${exact
             .slice(1)
@@ -67,10 +67,13 @@ export function probeText(
   return [
     [headline, ...more.map((told) => prose(told))].join("\n"),
     [paint("What moves each row", "strong"), prose(LEGEND), "", ...grid(result, paint)].join("\n"),
-    listed("Departures", departuresInWords(result)),
-    listed("Leaks", leaksInWords(result)),
+    listed("Departures", away),
+    listed("Leaks", away.length > 0 ? [] : leaksInWords(result)), // departures tell them already
     listed("Known mistakes that look like this", mistakesInWords(result)),
-    listed("And", [cachedInWords(result.cached), withoutInWords(result.withoutLocations)]),
+    listed("In decoding, and without locations", [
+      cachedInWords(result.cached),
+      withoutInWords(result.withoutLocations),
+    ]),
   ]
     .filter((part) => part !== "")
     .join("\n\n");
@@ -95,6 +98,7 @@ function grid({ call, measured, nearest, departures }: ProbeResult, paint: Paint
     );
     const tokens = letters(kinds).split(" ");
     return [
+      ...(p === 0 ? [] : [{ name: "", cells: [] }]),
       { name: "", cells: tokens.map((text): Piece => ({ text, style: "dim" })) },
       { name: "measured", cells: found },
       ...(away.size > 0 ? [{ name: nearest.name, cells: should }] : []),

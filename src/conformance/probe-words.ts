@@ -1,15 +1,15 @@
-// What a probe found, in words and as a document.
-import type { Convention } from "../masks/convention.ts";
+// What a probe found, in words.
 import { EFFECT } from "../masks/effect.ts";
 import { TOKEN } from "../masks/numbering.ts";
-import type { Cached, ProbeResult, WithoutLocations } from "./probe.ts";
+import type { Cached, ProbeResult } from "./probe.ts";
+import type { WithoutLocations } from "./probe-match.ts";
 import { IMAGES } from "./probe-plan.ts";
 
 export const letters = (kinds: readonly number[]): string =>
   kinds.map((kind) => (kind === TOKEN.image ? "I" : kind === TOKEN.end ? "e" : "t")).join(" ");
 
-const ALL = 2 ** IMAGES - 1;
-const imagesIn = (effect: number): number[] =>
+export const ALL = 2 ** IMAGES - 1;
+export const imagesIn = (effect: number): number[] =>
   Array.from({ length: IMAGES }, (_, m) => m + 1).filter((m) => effect & (1 << (m - 1)));
 
 /** A row that averages all images, whatever its text. */
@@ -25,51 +25,69 @@ export function brief(effect: number, known: number): string {
   return known & ~effect & EFFECT.feedForward ? "=" : "-";
 }
 
-/** What the feed-forward does is said only where that is the difference. */
-function inWords(effect: number, other: number, known: number): string {
+/** Of one row, or of several. What the feed-forward does is said only where that is the difference. */
+function inWords(effect: number, other: number, known: number, one: boolean): string {
+  const s = one ? "s" : "";
   const images = imagesIn(effect);
   const seen =
     effect & EFFECT.nan
-      ? "become NaN"
+      ? `become${s} NaN`
       : isAverage(effect)
-        ? "average all images"
+        ? `average${s} all images`
         : images.length === 0
-          ? "see nothing"
-          : `see {${images.join(",")}}${effect & EFFECT.weighs ? "" : " as a plain average"}`;
+          ? `see${s} nothing`
+          : `see${s} {${images.join(",")}}${effect & EFFECT.weighs ? "" : " as a plain average"}`;
   if (!((effect ^ other) & known & EFFECT.feedForward)) return seen;
-  return `${seen}, and the feed-forward ${effect & EFFECT.feedForward ? "runs" : "skips them"}`;
+  return `${seen}, and the feed-forward ${effect & EFFECT.feedForward ? "runs" : one ? "skips it" : "skips them"}`;
 }
 
-const rows = (from: number, to: number): string => (from === to ? `row ${from}` : `rows ${from}–${to}`);
+interface Told {
+  readonly prompt: number;
+  readonly position: number;
+  /** What is said of one row, or of several. */
+  readonly said: (one: boolean) => string;
+}
 
-/** One sentence for each stretch of neighbouring rows that depart alike. [probe.words] */
-export function departuresInWords({ call, measured, departures, nearest }: ProbeResult): string[] {
-  const stretches: { prompt: number; from: number; to: number; told: string }[] = [];
-  for (const { prompt, position, measured: found, expected } of departures) {
-    const known = measured.known[prompt]?.[position] ?? 0;
-    const told = `${inWords(found, expected, known)}, where under ${nearest.name} they ${inWords(expected, found, known)}`; // [probe.words]
+/** One sentence for each stretch of neighbouring rows of which the same is to be said. */
+function inStretches(told: readonly Told[], { call }: ProbeResult): string[] {
+  const stretches: (Told & { to: number })[] = [];
+  for (const next of told) {
     const last = stretches.at(-1);
-    if (last?.prompt === prompt && last.told === told && last.to === position - 1) last.to = position;
-    else stretches.push({ prompt, from: position, to: position, told });
+    const joins =
+      last?.prompt === next.prompt && last.to === next.position - 1 && last.said(true) === next.said(true);
+    if (joins) last.to = next.position;
+    else stretches.push({ ...next, to: next.position });
   }
-  return stretches.map(
-    ({ prompt, from, to, told }) => `In "${letters(call.prompts[prompt] ?? [])}", ${rows(from, to)} ${told}.`,
-  );
+  return stretches.map(({ prompt, position, to, said }) => {
+    const one = position === to;
+    const where = one ? `row ${position}` : `rows ${position}–${to}`;
+    return `In "${letters(call.prompts[prompt] ?? [])}", ${where} ${said(one)}.`;
+  });
+}
+
+/** Where the rows are not those of the convention they are compared with. [probe.words] */
+export function departuresInWords(result: ProbeResult): string[] {
+  const { measured, departures, nearest } = result;
+  const told = departures.map(({ prompt, position, measured: found, expected }): Told => {
+    const known = measured.known[prompt]?.[position] ?? 0;
+    const said = (one: boolean) => {
+      const should = `${one ? "it" : "they"} ${inWords(expected, found, known, one)}`;
+      return `${inWords(found, expected, known, one)}, where under ${nearest.name} ${should}`; // [probe.words]
+    };
+    return { prompt, position, said };
+  });
+  return inStretches(told, result);
 }
 
 /** Rows that average all images, or are no number: wrong whoever does it. [probe.words] */
-export function leaksInWords({ call, measured }: ProbeResult): string[] {
-  return call.prompts.flatMap((kinds, p) => {
-    const runs: { from: number; to: number; told: string }[] = [];
-    measured.effects[p]?.forEach((effect, l) => {
-      const told = isAverage(effect) ? "average all images" : effect & EFFECT.nan ? "become NaN" : null; // [probe.words]
-      if (told === null) return;
-      const last = runs.at(-1);
-      if (last?.to === l - 1 && last.told === told) last.to = l;
-      else runs.push({ from: l, to: l, told });
-    });
-    return runs.map(({ from, to, told }) => `In "${letters(kinds)}", ${rows(from, to)} ${told}.`);
-  });
+export function leaksInWords(result: ProbeResult): string[] {
+  const told = result.measured.effects.flatMap((effects, prompt) =>
+    effects.flatMap((effect, position): Told[] => {
+      const wrong = isAverage(effect) || (effect & EFFECT.nan) !== 0; // [probe.words]
+      return wrong ? [{ prompt, position, said: (one) => inWords(effect, effect, 0, one) }] : [];
+    }),
+  );
+  return inStretches(told, result);
 }
 
 /** The convention's own rows, of a way to make cached steps. */
@@ -77,8 +95,7 @@ const nameOfWay = {
   none: "",
   rows: "are the rows of the whole text's mask",
   count: "see the prompt's last image, until a new token is an image",
-  restart:
-    "count images anew at each pass: what was seen before is forgotten (number 10 of the known mistakes)",
+  restart: "count images anew at each pass, and forget those that came before",
   "prompt-end": "count as the prompt's last tokens did",
   "mask-end": "are given the last rows of the prompt's mask",
   "last-row": "are given the last row of the prompt's mask",
@@ -96,104 +113,10 @@ export function cachedInWords({ skipped, steps }: Cached): string {
 const withoutWords: Readonly<Record<WithoutLocations, string>> = {
   everything: "Without media_locations every token sees every image.",
   causal:
-    "Without media_locations the attention is causal over keys: token l sees latents 0 to l, whatever image they are of (number 13 of the known mistakes; transformers #48172).",
+    "Without media_locations the attention is causal over keys: token l sees latents 0 to l, whatever image they are of.",
   nothing: "Without media_locations no token sees an image.",
   "something else": "Without media_locations some tokens see some images: read the rows.",
   skipped: "It does not run without media_locations.",
 };
 
 export const withoutInWords = (found: WithoutLocations): string => withoutWords[found];
-
-export interface Verdict {
-  /** followed: a named convention on every row; mistaken: a known mistake; unknown: neither. */
-  readonly status: "followed" | "mistaken" | "unknown";
-  /** One sentence. */
-  readonly sentence: string;
-}
-
-const thread = ({ source }: Convention): string => (source.thread ? `; see ${source.thread}` : "");
-
-const cachedFails = ({ cached, nearest }: ProbeResult): boolean =>
-  cached.skipped === null &&
-  !cached.steps.includes(nearest.cachedStep === "none" ? "rows" : nearest.cachedStep);
-
-/** [probe.names] */
-export function verdictOf(result: ProbeResult, expect: Convention | null): Verdict {
-  const { exact, mistakes, nearest, departures, withoutLocations } = result;
-  const [first] = exact;
-  if (expect) {
-    const follows = departures.length === 0 && !cachedFails(result) && withoutLocations !== "causal";
-    const sentence = follows
-      ? `It follows ${expect.name}.`
-      : `It does not follow ${expect.name}${first ? `: this is ${first.name}${thread(first)}` : ""}.`;
-    return { status: follows ? "followed" : "mistaken", sentence };
-  }
-  if (withoutLocations === "causal") {
-    return {
-      status: "mistaken",
-      sentence: `${first ? `With media_locations this is ${first.name}; without them its` : "Its"} cross-attention is causal.`,
-    };
-  }
-  if (first && cachedFails({ ...result, nearest: first })) {
-    return {
-      status: "mistaken",
-      sentence: `The whole text's mask is ${first.name}${thread(first)}, but cached steps are not.`,
-    };
-  }
-  if (first) return { status: "followed", sentence: `This is ${first.name}${thread(first)}.` }; // [probe.names]
-  const [wrong] = mistakes;
-  if (wrong?.mistake) {
-    const { number, title, seenIn } = wrong.mistake;
-    return {
-      status: "mistaken",
-      sentence: `This is ${wrong.convention.name} with a known mistake, number ${number}: ${title} (${seenIn}).`,
-    }; // [probe.names]
-  }
-  return {
-    status: "unknown",
-    sentence: `No known convention moves these rows. Nearest is ${nearest.name}: ${departures.length} rows depart.`,
-  }; // [probe.names]
-}
-
-/** Mistakes that look alike from outside, each once, with the conventions from which they depart. */
-export function mistakesInWords({ mistakes }: ProbeResult): string[] {
-  const byId = new Map<string, string[]>();
-  const told = new Map<string, string>();
-  for (const { mistake, convention } of mistakes) {
-    if (!mistake) continue;
-    byId.set(mistake.id, [...(byId.get(mistake.id) ?? []), convention.name]);
-    told.set(mistake.id, `number ${mistake.number}, ${mistake.id}: ${mistake.title} (${mistake.seenIn})`);
-  }
-  return [...byId].map(([id, names]) => `Beside ${names.join(", ")}: ${told.get(id)}.`);
-}
-
-/** [probe.json] */
-export function probeDocument(result: ProbeResult, expect: Convention | null): object {
-  const { exact, mistakes, nearest, departures, cached, withoutLocations, refused, call, measured } = result;
-  const { status, sentence } = verdictOf(result, expect);
-  return {
-    status,
-    sentence,
-    convention: exact[0]?.name ?? null,
-    also: exact.slice(1).map(({ name }) => name),
-    mistakes: mistakes.map(({ mistake, convention }) => ({ ...mistake, beside: convention.name })),
-    comparedWith: nearest.name,
-    departures: departuresInWords(result),
-    departingRows: departures.length,
-    leaks: leaksInWords(result),
-    cached: { ...cached, sentence: cachedInWords(cached) },
-    withoutLocations,
-    refused,
-    output: measured.kind,
-    prompts: call.prompts.map((kinds, p) => ({
-      tokens: letters(kinds),
-      rows: (measured.effects[p] ?? []).map((effect, l) => ({
-        images: imagesIn(effect),
-        evenly: (effect & ALL) !== 0 && !(effect & EFFECT.weighs),
-        feedForward:
-          (measured.known[p]?.[l] ?? 0) & EFFECT.feedForward ? (effect & EFFECT.feedForward) !== 0 : null,
-        nan: (effect & EFFECT.nan) !== 0,
-      })),
-    })),
-  };
-}

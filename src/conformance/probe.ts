@@ -2,13 +2,27 @@
 // convention, or the known mistake, that would have moved the same rows.
 import type { Stored } from "../io/safetensors.ts";
 import { type Convention, conventions } from "../masks/convention.ts";
-import { replayDecoding } from "../masks/decode.ts";
-import { EFFECT, effectOf } from "../masks/effect.ts";
 import type { CachedStep } from "../masks/terms.ts";
 import { LoadError } from "../tensor/errors.ts";
+import {
+  type Departure,
+  departuresFrom,
+  departuresOf,
+  readWithoutLocations,
+  type WithoutLocations,
+  waysOf,
+} from "./probe-match.ts";
 import { type Measured, measure } from "./probe-measure.ts";
-import { departed, effectsOfConvention, effectsOfMistake, type Mistake, mistakes } from "./probe-mistakes.ts";
-import { calls, IMAGES, inputsOf, LENGTH, type ProbeCall, type ProbeShape } from "./probe-plan.ts";
+import {
+  causal,
+  departed,
+  effectsOfConvention,
+  effectsOfMistake,
+  type Mistake,
+  mistakes,
+  restarting,
+} from "./probe-mistakes.ts";
+import { calls, IMAGES, inputsOf, type ProbeCall, type ProbeShape } from "./probe-plan.ts";
 
 /** What an adapter answers to one call. `skipped`: it says itself that it cannot do this. */
 export type Answer = { readonly outputs: ReadonlyMap<string, Stored> } | { readonly skipped: string };
@@ -16,16 +30,7 @@ export type Adapter = (call: ProbeCall, inputs: ReadonlyMap<string, Stored>) => 
 
 export interface Candidate {
   readonly convention: Convention;
-  /** Null: the convention itself. */
-  readonly mistake: Mistake | null;
-  readonly effects: readonly (readonly number[])[];
-}
-
-export interface Departure {
-  readonly prompt: number;
-  readonly position: number;
-  readonly measured: number;
-  readonly expected: number;
+  readonly mistake: Mistake;
 }
 
 export interface Cached {
@@ -34,8 +39,6 @@ export interface Cached {
   /** The ways of making a cached step that agree with every row. */
   readonly steps: readonly CachedStep[];
 }
-
-export type WithoutLocations = "everything" | "causal" | "nothing" | "something else" | "skipped";
 
 export interface ProbeResult {
   readonly call: ProbeCall;
@@ -65,142 +68,84 @@ async function ask(adapter: Adapter, call: ProbeCall, shape: ProbeShape): Promis
   return measure(call, inputs, answer.outputs);
 }
 
-/** The rows on which an effect is not what was measured, in the bits that are known. [probe.match] */
-export const departuresOf = (
-  { effects, known }: Pick<Measured, "effects" | "known">,
-  expected: readonly (readonly number[])[],
-): Departure[] =>
-  effects.flatMap((rows, prompt) =>
-    rows.flatMap((measured, position) => {
-      const should = expected[prompt]?.[position] ?? 0;
-      const differs = ((measured ^ should) & (known[prompt]?.[position] ?? 0)) !== 0; // [probe.match]
-      return differs ? [{ prompt, position, measured, expected: should }] : [];
-    }),
-  );
-
-/** What a way of making cached steps would show after the first pass. */
-function cachedEffects(call: ProbeCall, convention: Convention, cachedStep: CachedStep): number[][] {
-  const locations = { shape: [call.prompts.length, LENGTH], data: call.prompts.flat() };
-  const [prompt = 1] = call.passes ?? [];
-  const steps = replayDecoding(
-    locations,
-    IMAGES,
-    { ...convention, cachedStep },
-    { prompt, passes: call.passes ?? [] },
-  );
-  return call.prompts.map((_, p) =>
-    steps.flatMap(
-      ({ rows, to, from }) =>
-        rows[p]?.map((row) => effectOf(row, convention)) ?? new Array<number>(to - from).fill(EFFECT.refused),
-    ),
-  );
-}
-
-/** Every way but "none", which shows nothing that "rows" does not. */
-const WAYS: readonly CachedStep[] = [
-  "rows",
-  "count",
-  "restart",
-  "prompt-end",
-  "mask-end",
-  "last-row",
-  "ahead",
-];
-
-/** [probe.cached] */
-export const waysOf = (measured: Measured, convention: Convention): CachedStep[] =>
-  WAYS.filter((way) => departuresOf(measured, cachedEffects(calls.cached, convention, way)).length === 0); // [probe.cached]
-
-/** Row l of a causal mask over keys: those up to l, or up to the difference of the lengths beyond it. */
-function causalEffects(latents: number, shift: number): number[][] {
-  const seen = (l: number) =>
-    Array.from({ length: IMAGES }, (_, m) => (m * latents <= l + shift ? 1 << m : 0));
-  return [Array.from({ length: LENGTH }, (_, l) => seen(l).reduce((a, b) => a | b))];
-}
-
-/** [probe.without-locations] */
-function readWithoutLocations({ effects }: Measured, latents: number): WithoutLocations {
-  const all = 2 ** IMAGES - 1;
-  const rows = effects.map((list) => list.map((effect) => effect & all));
-  const flat = rows.flat();
-  if (flat.every((row) => row === all)) return "everything"; // [probe.without-locations]
-  if (flat.every((row) => row === 0)) return "nothing"; // [probe.without-locations]
-  const same = (expected: number[][]) => `${expected}` === `${rows}`;
-  const shifts = [0, IMAGES * latents - LENGTH];
-  return shifts.some((shift) => same(causalEffects(latents, shift))) ? "causal" : "something else"; // [probe.without-locations]
-}
-
 export interface ProbeOptions {
   readonly shape: ProbeShape;
   /** The convention that it should follow. */
   readonly expect?: Convention | null;
 }
 
-export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOptions): Promise<ProbeResult> {
-  let [call, refused]: [ProbeCall, string | null] = [calls.full, null];
-  let measured: Measured;
+/** The adapter will not answer another call either: it hangs, or there is none. */
+export class Hopeless extends LoadError {}
+
+/** The first call, or where that is refused, its stricter prompts. [probe.strict] */
+async function askAll(adapter: Adapter, shape: ProbeShape) {
   try {
-    measured = await ask(adapter, call, shape);
+    return { call: calls.full, measured: await ask(adapter, calls.full, shape), refused: null };
   } catch (error) {
-    call = calls.strict; // [probe.strict]
-    refused = words(error);
-    measured = await ask(adapter, call, shape).catch(() => {
+    if (error instanceof Hopeless) throw error; // [probe.strict]
+    const call = calls.strict; // [probe.strict]
+    const measured = await ask(adapter, call, shape).catch(() => {
       throw error; // what the first call said is what is wrong
     });
+    return { call, measured, refused: words(error) };
   }
-  const { prompts } = call;
-  const candidates = every.map((convention) => ({
-    convention,
-    effects: effectsOfConvention(convention, prompts, IMAGES),
-  }));
-  const scored = candidates.map(({ convention, effects }) => ({
-    convention,
-    departures: departuresOf(measured, effects),
-  }));
-  const agreeing = scored
-    .filter(({ departures }) => departures.length === 0)
-    .map(({ convention }) => convention); // [probe.names]
-  const wrong = departed.flatMap((convention) =>
-    mistakes.map(
-      (mistake): Candidate => ({
-        convention,
-        mistake,
-        effects: effectsOfMistake(mistake.id, convention, prompts, IMAGES),
-      }),
-    ),
-  );
-  const found = wrong.filter(({ convention, effects }) => {
-    const own = candidates.find((other) => other.convention === convention)?.effects ?? [];
-    const changes = departuresOf({ effects: own, known: measured.known }, effects).length > 0; // a mistake that changes nothing is none here
-    return changes && departuresOf(measured, effects).length === 0; // [probe.mistakes]
-  });
-  const least = [...scored].sort((a, b) => a.departures.length - b.departures.length)[0];
-  const beside = found[0]?.convention;
-  const nearest = expect ?? agreeing[0] ?? beside ?? least?.convention ?? conventions.immediate;
+}
 
-  const cached = await askCached(adapter, shape, nearest);
+/** Mistakes that would have moved these rows; one that changes nothing of what is known is none here. [probe.mistakes] */
+function mistakesIn(measured: Measured, { prompts }: ProbeCall): Candidate[] {
+  return departed.flatMap((convention) => {
+    const own = { effects: effectsOfConvention(convention, prompts, IMAGES), known: measured.known };
+    return mistakes.flatMap((mistake): Candidate[] => {
+      const effects = effectsOfMistake(mistake.id, convention, prompts, IMAGES);
+      const changes = departuresOf(own, effects).length > 0; // [probe.mistakes]
+      return changes && departuresOf(measured, effects).length === 0 ? [{ convention, mistake }] : []; // [probe.mistakes]
+    });
+  });
+}
+
+export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOptions): Promise<ProbeResult> {
+  const { call, measured, refused } = await askAll(adapter, shape);
+  const scored = every.map((convention) => ({
+    convention,
+    away: departuresFrom(convention, measured, call).length,
+  }));
+  const agreeing = scored.filter(({ away }) => away === 0).map(({ convention }) => convention); // [probe.names]
+  const found = mistakesIn(measured, call);
+
+  const cached = await askCached(adapter, shape, expect ?? agreeing[0] ?? null);
   const withoutLocations = await ask(adapter, calls["without-locations"], shape)
     .then((rows) => readWithoutLocations(rows, shape.latents))
     .catch((): WithoutLocations => "skipped");
   const fits = ({ cachedStep }: Convention) =>
     cached.steps.includes(cachedStep === "none" ? "rows" : cachedStep);
   const exact = [...agreeing.filter(fits), ...agreeing.filter((convention) => !fits(convention))]; // [probe.cached]
-  const reference = expect ?? exact[0] ?? nearest;
-  const departures = scored.find(({ convention }) => convention === reference)?.departures ?? [];
+  const least = [...scored].sort((a, b) => a.away - b.away)[0]?.convention;
+  const nearest = expect ?? exact[0] ?? found[0]?.convention ?? least ?? conventions.immediate;
+
+  const keeps = agreeing.find(({ cachedStep }) => cachedStep !== "restart") ?? nearest;
+  const late: Candidate[] = [
+    ...(cached.steps.includes("restart") ? [{ convention: keeps, mistake: restarting }] : []), // [probe.mistakes]
+    ...(withoutLocations === "causal" ? [{ convention: keeps, mistake: causal }] : []), // [probe.mistakes]
+  ];
   return {
     call,
     measured,
     exact,
-    mistakes: found,
-    nearest: reference,
-    departures,
+    mistakes: [...found, ...late],
+    nearest,
+    departures: departuresFrom(nearest, measured, call),
     cached,
     withoutLocations,
     refused,
   };
 }
 
-async function askCached(adapter: Adapter, shape: ProbeShape, convention: Convention): Promise<Cached> {
+async function askCached(
+  adapter: Adapter,
+  shape: ProbeShape,
+  convention: Convention | null,
+): Promise<Cached> {
+  if (!convention) return { skipped: "the mask of the whole text has no name", steps: [] };
   try {
     const measured = await ask(adapter, calls.cached, shape);
     return { skipped: null, steps: waysOf(measured, convention) };

@@ -1,5 +1,7 @@
 // Where things stand: tokens in lines like words on a page, and which lines are in sight. Only those are built.
 
+import type { TokenView } from "./view.ts";
+
 export interface Line {
   /** Tokens from, up to but not including to. */
   readonly from: number;
@@ -23,11 +25,44 @@ export function packed(widths: readonly number[], room: number): Line[] {
   return lines;
 }
 
-/** Lines of one height each, of which those between top and bottom are in sight, and a few more. [inspector.sight] */
-export function inSight(count: number, height: number, top: number, bottom: number, more = 2): Line {
+/** Where each line begins, and where the last one ends. */
+export function offsetsOf(heights: readonly number[]): number[] {
+  let end = 0;
+  return [0, ...heights.map((height) => (end += height))]; // [inspector.sight]
+}
+
+/** Of lines that begin at these offsets those between top and bottom, and a few more. [inspector.sight] */
+export function inSight(offsets: readonly number[], top: number, bottom: number, more = 2): Line {
+  const count = offsets.length - 1;
   const clamp = (n: number) => Math.max(0, Math.min(count, n));
-  const from = clamp(Math.floor(top / height) - more);
-  return { from, to: Math.max(from, clamp(Math.ceil(bottom / height) + more)) }; // [inspector.sight]
+  const before = offsets.slice(1).filter((end) => end <= top).length;
+  const after = offsets.slice(0, -1).filter((start) => start < bottom).length;
+  const from = clamp(before - more);
+  return { from, to: Math.max(from, clamp(after + more)) }; // [inspector.sight]
+}
+
+/** So many images are shown on every line. */
+const FEW = 6;
+
+/**
+ * The images that a line of tokens shows: all, or of many those that its tokens stand for, see, or see otherwise under the
+ * other convention, and `also` some. The rest share one row. [inspector.shown]
+ */
+export function shownImages(
+  tokens: readonly TokenView[],
+  images: number,
+  also: readonly number[] = [],
+): number[] {
+  const all = Array.from({ length: images }, (_, m) => m + 1);
+  const bands = tokens.flatMap((token) => token.bands);
+  if (images <= FEW || bands.some(({ row }) => row.class === "nan")) return all; // [inspector.shown]
+  const told = bands.flatMap(({ row, parts }) => [
+    row.image,
+    ...row.images,
+    ...all.filter((m) => parts[m - 1]),
+  ]); // [inspector.shown]
+  const wanted = new Set([...told, ...also]); // [inspector.shown]
+  return all.filter((m) => wanted.has(m)); // [inspector.shown]
 }
 
 /** The line that holds a token. */

@@ -5,7 +5,8 @@ import { drawingOf } from "./copies.ts";
 import { DecodeView } from "./decode-view.ts";
 import { eachFrame, h } from "./dom.ts";
 import { type Files, onDrop } from "./drop.ts";
-import { type GridLook, GridView } from "./grid-view.ts";
+import type { GridLook } from "./grid-layout.ts";
+import { GridView } from "./grid-view.ts";
 import { legend } from "./legend.ts";
 import { Model } from "./model.ts";
 import { NoticesView } from "./notices-view.ts";
@@ -61,7 +62,7 @@ function look(): GridLook {
     bars: state.latents > 1 || state.show === "attention",
     names: view.conventions.map(({ name }) => name),
     full: state.layout === "rows",
-    weights: (prompt, position) => model.weights(prompt, position),
+    weights: (prompt, position, c) => model.weights(prompt, position, c),
   };
 }
 

@@ -12,7 +12,7 @@ const LEAST_LATENTS = 2;
 export class Model {
   #state: State;
   #view: View;
-  #stages: { key: string; value: Stages | null } | null = null;
+  readonly #stages: { key: string; value: Stages | null }[] = [];
   #trace: Trace | null = null;
 
   constructor(state: State) {
@@ -57,17 +57,19 @@ export class Model {
     return this.#trace?.stages.origin ?? null;
   }
 
-  stages(): Stages | null {
-    if (this.#trace) return this.#trace.stages;
-    const { text, images, convention, padding, latents } = this.#state;
-    const key = JSON.stringify([text, images, convention, padding, latents]);
-    if (this.#stages?.key !== key) {
-      const { scene, conventions } = this.#view;
-      const [first] = conventions;
-      const shown = Math.max(LEAST_LATENTS, latents);
-      this.#stages = { key, value: first ? blockStages(scene.locations, scene.images, shown, first) : null };
-    }
-    return this.#stages?.value ?? null;
+  /** The numbers of a layer under one of the conventions; those of a file are the first one's. */
+  stages(c = 0): Stages | null {
+    if (this.#trace) return c === 0 ? this.#trace.stages : null;
+    const { text, images, padding, latents } = this.#state;
+    const convention = this.#view.conventions[c];
+    const key = JSON.stringify([text, images, padding, latents, convention?.name]);
+    const known = this.#stages[c];
+    if (known?.key === key) return known.value;
+    const { scene } = this.#view;
+    const shown = Math.max(LEAST_LATENTS, latents);
+    const value = convention ? blockStages(scene.locations, scene.images, shown, convention) : null;
+    this.#stages[c] = { key, value };
+    return value;
   }
 
   get head(): number {
@@ -75,8 +77,8 @@ export class Model {
     return Math.min(this.#state.head, heads - 1);
   }
 
-  weights(prompt: number, position: number): readonly (readonly number[])[] | null {
-    const stages = this.#state.show === "attention" ? this.stages() : null;
+  weights(prompt: number, position: number, c = 0): readonly (readonly number[])[] | null {
+    const stages = this.#state.show === "attention" ? this.stages(c) : null;
     return stages && weightsOf(stages, prompt, position, this.head);
   }
 

@@ -1,26 +1,44 @@
-// Warnings as a list of sentences; one that is about a place leads there.
-import { h } from "./dom.ts";
+// Warnings as a list of sentences; one that is about a place leads there. The first few say enough for most.
+import { type Child, h } from "./dom.ts";
 import type { Place } from "./state.ts";
 import type { Warning } from "./warnings.ts";
 
-const MOST = 12;
+const FEW = 4;
+const MOST = 100;
 
 export class NoticesView {
   readonly element = h("ul.notices", { "aria-label": "Warnings" });
   readonly #go: (at: Place) => void;
+  #all = false;
+  #warnings: readonly Warning[] = [];
 
   constructor(go: (at: Place) => void) {
     this.#go = go;
   }
 
   show(warnings: readonly Warning[]): void {
-    const more = warnings.length - MOST;
-    const items = warnings.slice(0, MOST).map(({ sentence, tone, at }) => {
-      const words = at
-        ? h("button.link", { type: "button", onclick: () => this.#go(at) }, sentence)
-        : sentence;
-      return h(`li.${tone}`, {}, words);
-    });
-    this.element.replaceChildren(...items, more > 0 ? h("li.note", {}, `and ${more} more`) : "");
+    this.#warnings = warnings;
+    const few = this.#all ? MOST : FEW;
+    const shown = warnings.length > few ? few - 1 : few;
+    const rest = warnings.length - Math.min(shown, warnings.length);
+    this.element.replaceChildren(
+      ...warnings.slice(0, shown).map((warning) => this.#item(warning)),
+      ...(rest > 0 || this.#all ? [h("li.note", {}, this.#toggle(rest))] : []),
+    );
+  }
+
+  #item({ sentence, tone, at }: Warning): HTMLElement {
+    const go = at && (() => this.#go(at));
+    return h(`li.${tone}`, {}, go ? h("button.link", { type: "button", onclick: go }, sentence) : sentence);
+  }
+
+  #toggle(rest: number): Child {
+    if (this.#all && rest > 0) return `and ${rest} more`;
+    const turn = () => {
+      this.#all = !this.#all;
+      this.show(this.#warnings);
+    };
+    const text = this.#all ? "show fewer" : `and ${rest} more`;
+    return h("button.link", { type: "button", "aria-expanded": `${this.#all}`, onclick: turn }, text);
   }
 }

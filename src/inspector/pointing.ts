@@ -26,8 +26,11 @@ export function pointAt({ grids, views, model, hover, go }: Pointing): void {
   const promptOf = (event: Event) => views().findIndex(({ element }) => element === event.target);
 
   let over: Element | null = null;
+  let last = "";
   grids.addEventListener("pointermove", (event) => {
-    const still = event.movementX === 0 && event.movementY === 0; // the page scrolled below the mouse
+    const place = `${event.clientX} ${event.clientY}`;
+    const still = place === last; // the page scrolled below the mouse
+    last = place;
     if (event.pointerType !== "mouse" || still || event.target === over) return;
     over = event.target as Element;
     hover(placeOf(event, views()));

@@ -10,13 +10,15 @@ export interface TokenLook {
   readonly before: TokenView | undefined;
   readonly after: TokenView | undefined;
   readonly latents: number;
-  /** Weights of the first convention's row, image by image; null where cells show the mask. */
-  readonly weights: readonly (readonly number[])[] | null;
+  /** For each convention, the weights of its row, image by image; null where cells show the mask. */
+  readonly weights: readonly (readonly (readonly number[])[] | null)[];
+  /** The images that have cells of their own; the others share one. */
+  readonly shown: readonly number[];
   readonly names: readonly string[];
   readonly full: boolean;
 }
 
-export const idOf = (prompt: number, position: number, image: number): string =>
+export const idOf = (prompt: number, position: number, image: number | "rest"): string =>
   `at-${prompt}-${position}-${image}`;
 
 type Mark = "seen" | "leak" | "nan" | "none";
@@ -50,12 +52,12 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
     const neighbour = other?.bands[c];
     return mark === "seen" && neighbour !== undefined && markOf(neighbour, m) === mark;
   };
-  const weights = c === 0 ? (look.weights?.[m] ?? null) : null;
+  const row = look.weights[c] ?? null;
+  const weights = row?.[m] ?? null;
+  const sum = (keys: readonly number[]) => keys.reduce((a, w) => a + w, 0);
   const most = Math.max(
-    ...(look.weights ?? []).map((keys) =>
-      look.latents === keys.length ? Math.max(...keys) : keys.reduce((a, w) => a + w, 0),
-    ),
     0,
+    ...(row ?? []).map((keys) => (look.latents === keys.length ? Math.max(...keys) : sum(keys))),
   );
   const weighed = weights?.some((weight) => weight !== 0) ?? mark !== "none";
   const bars = weighed && (weights !== null || look.latents > 1);
@@ -77,7 +79,7 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
       "data-image": m + 1,
       "aria-label": `image ${m + 1}: ${SAID[mark]}${band.parts[m] ? ", conventions differ" : ""}`,
     },
-    h("b", {}, number),
+    number !== "" && h("b", {}, number),
     ...(bars ? segments(weights, look.latents, weights ? most : 1) : []),
   );
 }
@@ -86,10 +88,17 @@ function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
   const band = view.bands[c] as Band;
   const { row } = band;
   const tone = row.class === "attends" ? ink(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.class;
+  const hidden = row.mayAttend.length - look.shown.length;
   return [
     look.names.length > 1 && h("span.band-name", { "aria-hidden": true }),
     h("span.time", { role: "gridcell", "aria-label": `text time ${row.number}` }, `${row.number}`),
-    ...row.mayAttend.map((_, m) => cellOf(view, look, c, m)),
+    ...look.shown.map((image) => cellOf(view, look, c, image - 1)),
+    hidden > 0 &&
+      h("span.cell.none.rest", {
+        role: "gridcell",
+        id: c === 0 ? idOf(look.prompt, view.position, "rest") : null,
+        "aria-label": `${hidden} other images: not seen`,
+      }),
     h(
       `span.verdict.${tone}${band.strays ? ".strays" : ""}`,
       { role: "gridcell", "aria-label": verdict(row) },

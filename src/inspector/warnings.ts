@@ -43,8 +43,7 @@ export function warningsOf(view: View): Warning[] {
         (convention) => maskReport({ ...question, convention, against: null }).warnings,
       ) // [inspector.warnings]
     : [];
-  const agrees = agreement(view, told);
-  return [...[...unknown, ...new Set(told)].map(warning), ...agrees]; // [inspector.warnings]
+  return [...unknown.map(warning), ...agreement(view, told), ...[...new Set(told)].map(warning)]; // [inspector.warnings]
 }
 
 /** A file's attention that is what the convention says is worth a sentence, too. [inspector.agreement] */

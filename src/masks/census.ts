@@ -52,9 +52,15 @@ const steps: Record<CachedStep, string> = {
   ahead: "**one image on, several not**",
 };
 
+const standsOn = ({ unproven, unprovenStep }: Convention): string => {
+  if (unproven !== undefined) return `its text: ${unproven}`; // [mask.unproven]
+  return unprovenStep === undefined ? "runs of it" : `runs of it; cached steps on its text: ${unprovenStep}`;
+};
+
 /** The conventions, a line each. [mask.census] */
 export function conventionTable(): string {
-  const head = "convention|read in|counts|attends|empty row|zeroed by|feed-forward there|cached step|stands on";
+  const head =
+    "convention|read in|counts|attends|empty row|zeroed by|feed-forward there|cached step|stands on";
   const rows = all.map((c) => [
     `\`${c.name}\``,
     [`${c.source.package} ${c.source.version}`, c.source.thread].filter(Boolean).join("; "),
@@ -64,7 +70,7 @@ export function conventionTable(): string {
     decider(c),
     c.emptyRowFeedForward === "run" ? "runs" : "skipped",
     steps[c.cachedStep],
-    c.unproven === undefined ? "runs of it" : `its text: ${c.unproven}`,
+    standsOn(c),
   ]);
   return table(head.split("|"), rows);
 }
@@ -79,10 +85,18 @@ const CASES: readonly (readonly [prompt: string, images: number, what: string])[
   ["ItEtIt", 2, "an end token"],
 ];
 
-const MARKS = { zeroed: "0", identity: "=", "uniform-leak": "**U**", "unmasked-leak": "**A**", nan: "**NaN**" };
+const MARKS = {
+  zeroed: "0",
+  identity: "=",
+  "uniform-leak": "**U**",
+  "unmasked-leak": "**A**",
+  nan: "**NaN**",
+};
 
 const cells = (prompt: string, images: number, convention: Convention): string => {
-  const kinds = [...prompt].map((token) => (token === "I" ? TOKEN.image : token === "E" ? TOKEN.end : TOKEN.text));
+  const kinds = [...prompt].map((token) =>
+    token === "I" ? TOKEN.image : token === "E" ? TOKEN.end : TOKEN.text,
+  );
   const [rows = []] = maskRows({ shape: [1, kinds.length], data: kinds }, images, convention);
   return rows.map((row) => (row.class === "attends" ? `{${row.images}}` : MARKS[row.class])).join(" ");
 };
@@ -113,4 +127,8 @@ export function invariantTable(): string {
 }
 
 /** Every generated part of the page, by its name. */
-export const census = { conventions: conventionTable, cases: edgeCaseTable, invariants: invariantTable } as const;
+export const census = {
+  conventions: conventionTable,
+  cases: edgeCaseTable,
+  invariants: invariantTable,
+} as const;

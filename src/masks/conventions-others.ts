@@ -126,6 +126,7 @@ export const others = {
       thread: "torchtune #2552",
     },
     emptyRow: "zero",
+    unprovenStep: "recipes cut the mask, and they are no part of the package",
     note: "As the reference: the mask of an empty row is opened, and its output then set to zero.",
   },
 } as const satisfies Record<string, Convention>;

@@ -12,8 +12,8 @@ export interface DecodeOptions {
   readonly passes?: readonly number[];
   /** Beams: for each pass, the row that each row of the batch goes on from; null where nothing is reordered. */
   readonly parents?: readonly (readonly number[] | null)[];
-  /** false leaves the sentences out, where very many rows are replayed. */
-  readonly reasons?: boolean;
+  /** How texts are judged; one judge may serve many replays of the same images and convention. */
+  readonly judge?: Judge;
 }
 
 export interface DecodeStep {
@@ -30,9 +30,12 @@ export interface DecodeStep {
   readonly refused: string | null;
 }
 
-/** The rows of a text's mask, each text judged once. */
-function judgeOf(images: number, convention: Convention, reasons: boolean): Judge {
-  const known = new Map<string, MaskRow[]>();
+/** The rows of a text's mask. */
+export type Judge = (kinds: readonly number[]) => readonly MaskRow[];
+
+/** Judges each text once; without sentences where very many rows are replayed. */
+export function judgeOf(images: number, convention: Convention, reasons = true): Judge {
+  const known = new Map<string, readonly MaskRow[]>();
   return (kinds) => {
     const key = kinds.join("");
     const found = known.get(key);
@@ -44,8 +47,6 @@ function judgeOf(images: number, convention: Convention, reasons: boolean): Judg
     return rows;
   };
 }
-
-type Judge = (kinds: readonly number[]) => MaskRow[];
 
 /** The same images in the same way: what two rows must share to be the same row. */
 export const sameRow = (one: MaskRow, other: MaskRow | undefined): boolean =>
@@ -69,7 +70,7 @@ export function replayDecoding(
   checkPrompt(prompt, length);
   const passes = options.passes ?? [prompt, ...new Array<number>(length - Math.min(prompt, length)).fill(1)];
   checkPasses(passes, length);
-  const rowsOf = judgeOf(images, convention, options.reasons ?? true);
+  const { judge = judgeOf(images, convention) } = options;
 
   let texts: readonly (readonly number[])[] = given.map(() => []);
   let counted = texts;
@@ -84,7 +85,7 @@ export function replayDecoding(
       const known = given[b]?.slice(0, prompt) ?? [];
       return { from, to, prompt, text, known, counted: counted[b] ?? [], anyImage };
     });
-    const step = stepOf(ways, { from, to, prompt }, convention.cachedStep, rowsOf);
+    const step = stepOf(ways, { from, to, prompt }, convention.cachedStep, judge);
     if (from === 0 || anyImage) counted = news; // [mask.step-count]
     from = to;
     return step;

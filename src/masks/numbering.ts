@@ -7,10 +7,12 @@ export const TOKEN = { text: 0, image: 1, end: 2 } as const;
 export type Counting = Pick<Convention, "numbering" | "endTokens">;
 
 // #region text-time
+/** How many images stand at or before each position. */
 const countImages = (kinds: readonly number[]): number[] => {
   let count = 0;
   return kinds.map((kind) => (count += Number(kind === TOKEN.image))); // [mask.numbering] [mask.prefix-stable]
 };
+// #endregion
 
 /** From the tokens of one prompt to the number of each of its positions. */
 const numberings: Record<Numbering, (kinds: readonly number[]) => number[]> = {
@@ -23,7 +25,6 @@ const numberings: Record<Numbering, (kinds: readonly number[]) => number[]> = {
     return coming.map((n) => (n > last ? 0 : n)); // [mask.next]
   },
 };
-// #endregion
 
 /** The number of each position of one prompt. */
 export function numbersOf(kinds: readonly number[], { numbering, endTokens }: Counting): number[] {
@@ -58,14 +59,19 @@ interface Position {
 type Comparison = (position: Position, image: number) => boolean;
 
 // #region compare
+/** `first` is the position's own number, or that of the first of its image's neighbours where these are seen together. */
+const comparisons: Record<Extract<Compare, string>, Comparison> = {
+  equal: ({ number, first }, image) => first <= image && image <= number, // [mask.immediate] [mask.neighbours]
+  "at-least": ({ number }, image) => number >= image, // [mask.all-previous]
+  everything: () => true, // [mask.everything]
+};
+// #endregion
+
 function comparisonOf(compare: Compare): Comparison {
-  if (compare === "equal") return ({ number, first }, image) => first <= image && image <= number; // [mask.immediate] [mask.neighbours]
-  if (compare === "at-least") return ({ number }, image) => number >= image; // [mask.all-previous]
-  if (compare === "everything") return () => true; // [mask.everything]
+  if (typeof compare === "string") return comparisons[compare];
   if ("explicit" in compare) return ({ l }, image) => compare.explicit[l]?.includes(image) ?? false; // [mask.explicit]
   return ({ number, first }, image) => Math.min(first, number - compare.last + 1) <= image && image <= number; // [mask.last]
 }
-// #endregion
 
 /** One prompt: for each position, whether it may attend each of the images. */
 export function sightOf(kinds: readonly number[], images: number, convention: Convention): boolean[][] {

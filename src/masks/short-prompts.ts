@@ -6,13 +6,15 @@ export const strings = (length: number, letters: 2 | 3 = 2): number[][] =>
     Array.from({ length }, (_, l) => Math.floor(code / letters ** (length - 1 - l)) % letters),
   );
 
-/** How a pass of cached decoding is made. */
-export type Decoding = "steps" | "chunks" | "several";
+/** How cached passes are made: one token at a time, the rest at once (known or not), or two prompts beside each other. */
+export type Decoding = "steps" | "chunks" | "several" | "pairs";
 
 export interface ShortPrompt {
   readonly kinds: readonly number[];
   /** In a decoding: how many positions the first pass takes. */
   readonly first?: number;
+  /** The other prompt of its batch. */
+  readonly beside?: readonly number[];
 }
 
 const upTo = (longest: number, from = 1): number[] =>
@@ -27,3 +29,7 @@ export const cutPrompts = (longest: number): ShortPrompt[] =>
   upTo(longest, 2).flatMap((length) =>
     upTo(length - 1).flatMap((first) => strings(length).map((kinds) => ({ kinds, first }))),
   );
+
+/** Every two prompts of three tokens in one batch, decoded after the first token. [mask.golden] */
+export const pairs = (): ShortPrompt[] =>
+  strings(3).flatMap((kinds) => strings(3).map((beside) => ({ kinds, first: 1, beside })));

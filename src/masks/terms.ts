@@ -66,6 +66,8 @@ export interface Convention {
   readonly cachedStep: CachedStep;
   /** Why no run of the source stands behind it; absent where the source itself was run on every short prompt. */
   readonly unproven?: string;
+  /** Why its cached step was only read. */
+  readonly unprovenStep?: string;
   /** One sentence. */
   readonly note: string;
 }

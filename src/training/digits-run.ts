@@ -33,7 +33,7 @@ export async function* trainDigits(
   return {
     frozenUnchanged: !frozen.some(moved), // [digits.frozen]
     trainedChanged: [...trained].every(moved),
-    history,
+    history: history.length > 0 ? history : [gatesOf(model)], // a run that was complete already
   };
 }
 

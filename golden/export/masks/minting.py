@@ -91,6 +91,19 @@ class Mint:
         return rows[:, first:], why
 
 
+    def pairs(self, length=3, first=1):
+        """Two prompts in one batch, decoded one token at a time: does one change what the other sees?"""
+        sizes = [first] + [1] * (length - first)
+        call = lambda k, x, media, feed: self.layer.passes(k, x, media, feed, first, sizes)
+        for n in IMAGES[1:]:
+            parts = []
+            for one in strings(length):
+                for other in strings(length):
+                    rows, why = self.judged(torch.stack([one, other]), n, call)
+                    parts.append((rows[:, first:], why))
+            self.keep(f"pairs.{n}", parts)
+
+
 def main(name, folder, out):
     torch.set_num_threads(1)
     source = next(s for s in SOURCES if s["name"] == name)
@@ -100,6 +113,8 @@ def main(name, folder, out):
         mint.full(3, LONGEST_ENDS, "ends")
     for how in source["cached"]:
         mint.cached(how)
+    if source["cached"]:
+        mint.pairs()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     save_file(mint.tensors, out / f"{name}.safetensors")

@@ -10,7 +10,7 @@ Options
   --backend NAME[,NAME]   reference, simd, gpu (default: all for products and attention, simd for the rest)
   --mode MODE[,MODE]      of gpu: webasm, cpu (default: both); webgl2 and webgpu where they run
   --threads N[,N]         of simd (default: 1, and as many as there are cores)
-  --only PART[,PART]      matmul, attention, examples, growth
+  --only PART[,PART]      registers (always measured), matmul, attention, examples, growth
   --example NAME          only this example, in this process
   --quick                 small shapes and few runs: to see that it works, not how fast it is
   --json                  one document on stdout

@@ -9,6 +9,11 @@ interface Cell {
 }
 
 // biome-ignore-start lint/style/noNonNullAssertion: gpu.js reads no more than plain JavaScript
+/** What is uploaded, as a result like any other. */
+export function copied(this: Cell, a: Floats): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]!;
+}
+
 /** Σₚ a[z][y][p] b[z][p][x] */
 export function scalarProduct(this: Cell, a: Floats, b: Floats): number {
   let sum = 0;

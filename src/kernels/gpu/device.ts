@@ -131,8 +131,8 @@ export function open(GPU: Library["GPU"], mode: GpuMode): InstanceType<Library["
 
 /** gpu.js answers what a mode cannot do by computing it in another; all that shows is the class of the kernel that ran. */
 export function assertMode({ kernel }: Shortcut, mode: GpuMode, key: string, webgl2?: unknown): void {
-  const { constructor } = kernel;
-  const ran = webgl2 && constructor === webgl2 ? "webgl2" : (constructor.mode ?? "an unknown mode");
+  const made = kernel.constructor;
+  const ran = webgl2 && made === webgl2 ? "webgl2" : (made.mode ?? "an unknown mode");
   if (ran === mode) return;
   const why = kernel.fallbackReason ? ` (${kernel.fallbackReason})` : "";
   throw new RuleError(`kernel "${key}" was asked to run in ${mode} and ran in ${ran}${why}`, "gpu.mode"); // [gpu.mode]

@@ -175,8 +175,8 @@ function scale(x: usize, n: i32, by: f32): void {
   }
 }
 
-/** Divides by the sum. A row whose scores are all −∞ has none: NaN, as in the definition. */
+/** Divides by the sum. A row whose scores are all −∞ has the sum 0: NaN, as in the definition. */
 function finish(state: usize, from: usize, to: usize, wide: i32, e: i32): void {
-  if (load<i32>(state, 8) == LIVE) scale(from, wide, load<f32>(state) == -Infinity ? NaN : <f32>1 / load<f32>(state, 4));
+  if (load<i32>(state, 8) == LIVE) scale(from, wide, <f32>1 / load<f32>(state, 4));
   memory.copy(to, from, <usize>e << 2);
 }

@@ -1,0 +1,106 @@
+"""PyTorch on the same work: a line {"shape":[m,k,n]} or {"example":NAME} in, a line {"seconds"} or {"error"} out. THREADS is the argument.
+
+Products need torch; the examples need flamingo-pytorch 0.1.2 and vit-pytorch beside it.
+"""
+
+import json
+import resource
+import statistics
+import sys
+import time
+
+import torch
+
+torch.set_num_threads(int(sys.argv[1]))
+torch.manual_seed(1)
+
+
+def vision():
+    from vit_pytorch.extractor import Extractor
+    from vit_pytorch.vit import ViT
+
+    vit = ViT(image_size=256, patch_size=32, num_classes=1000, dim=1024, depth=6, heads=16, mlp_dim=2048,
+              dropout=0.1, emb_dropout=0.1)
+    return Extractor(vit, return_embeddings_only=True)
+
+
+def flamingo():
+    from flamingo_pytorch import FlamingoPaLM
+
+    return FlamingoPaLM(num_tokens=20000, dim=1024, depth=12, heads=8, dim_head=64, img_encoder=vision(),
+                        media_token_id=3, cross_attn_every=3, perceiver_num_latents=64, perceiver_depth=2).eval()
+
+
+def resampler():
+    from flamingo_pytorch import PerceiverResampler
+
+    model = PerceiverResampler(dim=1024, depth=2, dim_head=64, heads=8, num_latents=64, num_media_embeds=4).eval()
+    media = torch.randn(1, 2, 256, 1024)
+    return lambda: model(media)
+
+
+def gated():
+    from flamingo_pytorch import GatedCrossAttentionBlock
+
+    model = GatedCrossAttentionBlock(dim=1024, dim_head=64, heads=8).eval()
+    text, media = torch.randn(1, 512, 1024), torch.randn(1, 2, 64, 1024)
+    locations = torch.zeros(1, 512, dtype=torch.bool)
+    locations[0, 0] = locations[0, 8] = True
+    return lambda: model(text, media, media_locations=locations)
+
+
+def on_text():
+    model = flamingo()
+    text = torch.randint(4, 20000, (2, 512))
+    return lambda: model(text)
+
+
+def on_dialogue():
+    model = flamingo()
+    text = torch.randint(4, 20000, (4, 512))
+    text[:, 0] = text[:, 8] = 3
+    images = torch.randn(4, 2, 3, 256, 256)
+    return lambda: model(text, images=images)
+
+
+EXAMPLES = {
+    "perceiver-resampler": resampler,
+    "gated-cross-attention-block": gated,
+    "flamingo-palm-text": on_text,
+    "flamingo-palm-dialogue": on_dialogue,
+}
+
+
+def median_seconds(work, seconds, runs):
+    work()
+    times, begun = [], time.perf_counter()
+    while len(times) < runs or (len(times) < 100 and time.perf_counter() - begun < seconds):
+        since = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - since)
+    return statistics.median(times)
+
+
+def answer(asked):
+    quick = asked.get("quick", False)
+    with torch.no_grad():
+        if "example" in asked:
+            work = EXAMPLES[asked["example"]]()
+            seconds = median_seconds(work, 0 if quick else 1, 1 if quick else 5)
+            return {"seconds": seconds, "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+        if "attention" in asked:
+            h, l, s, d = asked["attention"]
+            q, k, v = torch.randn(h, l, d), torch.randn(h, s, d), torch.randn(h, s, d)
+            attend = torch.nn.functional.scaled_dot_product_attention
+            return {"seconds": median_seconds(lambda: attend(q, k, v), 0 if quick else 0.4, 3)}
+        m, k, n = asked["shape"]
+        a, b = torch.rand(m, k), torch.rand(k, n)
+        return {"seconds": median_seconds(lambda: a @ b, 0 if quick else 0.4, 3)}
+
+
+print(json.dumps({"version": torch.__version__}), flush=True)
+for line in sys.stdin:
+    try:
+        print(json.dumps(answer(json.loads(line))), flush=True)
+    except Exception as error:  # told, and the next line may do better
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
