@@ -139,6 +139,25 @@ test("[gpu.silent] a single weight can be silenced; the others keep theirs", asy
   expect([...(await cardAttention(card, inputs, { mayAttend: null, emptyRow: "zero", heard }))]).toEqual([4]);
 });
 
+test("[gpu.silent] [gpu.nan] a silent row is zero even if a NaN spoilt it; what is heard of a spoilt row is NaN", async () => {
+  const { card } = await cardOf();
+  const q = plain.q.map((x, i) => (i === 0 ? NaN : x));
+  expect(row(await attend(card, { ...plain, q, loud: [0, 1, 1] }), 0)).toEqual([0, 0]);
+  const inputs = {
+    q: dense(floats([1]), 1, 1, 1),
+    k: dense(floats([NaN, 2]), 1, 2, 1),
+    v: dense(floats([8, 100]), 1, 2, 1),
+  };
+  const bits = (...data: number[]) => ({
+    data: Uint8Array.from(data),
+    shape: [1, 1, 2],
+    stride: [0, 0, 1],
+    offset: 0,
+  });
+  const attrs = { mayAttend: bits(1, 0), heard: bits(0, 1), emptyRow: "zero" } as const;
+  expect([...(await cardAttention(card, inputs, attrs))]).toEqual([NaN]);
+});
+
 test("[gpu.empty] attention without elements, without keys, without width", async () => {
   const { card } = await cardOf();
   const of = (size: AttentionCase["size"]) => {

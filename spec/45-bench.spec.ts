@@ -68,7 +68,7 @@ test("[bench.product] what does not fit together is refused", async () => {
     [[3], [3, 1]],
     [
       [2, 2, 3],
-      [3, 2, 3],
+      [3, 3, 2],
     ],
     [
       [1, 2, 3],

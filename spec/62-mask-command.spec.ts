@@ -336,7 +336,8 @@ test("[cli.mask-text] no line of prose is wider than the terminal, with and with
       ])
         for (const line of maskText(report, { width, colour: true }).split("\n")) {
           const plain = stripVTControlCharacters(line);
-          if (!/[■·]|^prompt 0|^ {4,}|^ {2}(\d|position {2,}|\(1)/.test(plain)) expect(plain.length).toBeLessThanOrEqual(width);
+          if (!/[■·]|^prompt 0|^ {4,}|^ {2}(\d|position {2,}|\(1)/.test(plain))
+            expect(plain.length).toBeLessThanOrEqual(width);
         }
 });
 
@@ -399,12 +400,14 @@ test("[cli.mask-source] ids from a file, a case, a trace, and a case with anothe
   }); // prettier-ignore
   expect(traced.warnings.join()).not.toContain("attends");
   expect((await json(trace, "--images", "2")).warnings.join()).toContain("position 0 attends {1,2} in attn");
+  expect((await json("hello")).tokens).toHaveLength(1);
   const shares = (await json(MORE, "--trace", `${MORE}/expected.safetensors`)).attention;
   expect(shares).toEqual((await json(MORE)).attention);
 });
 
 test.each([
   [["golden/cases"], "name the folder of one case"],
+  [["golden"], "name the folder of one case"],
   [["./nowhere"], "no case"],
   [["nothing.safetensors"], "nothing.safetensors"],
   [["--ids", "no-such-file", "--image-token", "1"], "no-such-file"],
@@ -425,12 +428,17 @@ test.each([
   [["<image> a", "--cached", "--known", "3"], "--known"],
   [["<image>", "--latents", "0"], "--latents"],
   [["<image>", "--ids", "x", "--image-token", "1"], "not both"],
-  [["--ids", "x"], "--image-token"],
-  [["--ids", "x", "--image-token", "-1"], "--image-token"],
+  [["--ids", "x"], "--ids needs --image-token"],
+  [["--ids", "x", "--image-token", "-1"], "--image-token is a whole number"],
   [["<image>", "--image-token", "1"], "does not belong"],
 ])("[cli.mask-usage] %j is refused", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);
   await expect(mask(args)).rejects.toThrow(UsageError);
+});
+
+test("[cli.mask-usage] what belongs together is taken", async () => {
+  expect((await json("a <image> b", "--cached", "--known", "1")).cached.known).toBe(1);
+  expect((await json("a <image> b")).convention).toBe("immediate");
 });
 
 test("[cli.mask-usage] help has an example", async () => {

@@ -75,6 +75,8 @@ test("[digits.captions] every caption is a sentence with its number, known words
     }
   }
   expect(seen.size).toBe(60);
+  for (const text of ["this is a nine .", "this is an eight .", "the digit is nine .", "an eight ."])
+    expect(seen).toContain(text);
   expect(VOCABULARY[IMAGE]).toBe("<image>");
   expect(new Set(VOCABULARY).size).toBe(VOCABULARY.length);
   const [a, b] = [digits.train[0], digits.train[1]] as [Picture, Picture];

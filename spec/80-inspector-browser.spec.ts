@@ -1,5 +1,5 @@
 // The built page of 80-inspector.md in a real browser: npm run test:browser.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -53,6 +53,25 @@ describe("what ships", () => {
     const raw = files.reduce((sum, name) => sum + statSync(join(BUILT, name)).size, 0);
     console.log(`the page has ${raw} bytes, ${compressed} compressed`);
     expect(compressed).toBeLessThan(80_000);
+  });
+
+  test("[inspector.serve] flamboyance inspect says where the page is, and ends when told to", async () => {
+    const child = spawn(process.execPath, ["dist/cli/main.js", "inspect", "--json"]);
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    const said = await new Promise<string>((resolve) =>
+      child.stdout.once("data", (data) => resolve(`${data}`)),
+    );
+    const { address } = JSON.parse(said) as { address: string };
+    expect(await (await fetch(address)).text()).toContain("<title>Which token sees which image</title>");
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    const { status, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", "inspect", "--port", "x"], {
+      encoding: "utf8",
+    });
+    expect([status, stderr]).toEqual([
+      3,
+      expect.stringContaining('--port is a number from 0 to 65535, not "x"'),
+    ]);
   });
 
   test("[inspector.offline] it asks for nothing but its own files and nothing is refused", async () => {
@@ -117,6 +136,15 @@ describe("the page", () => {
     expect(await second.page.inputValue("textarea")).toContain("\n");
     await first.page.context().close();
     await second.page.context().close();
+  });
+
+  test("[inspector.link] a link leads to its place, wherever that is", async () => {
+    const { page } = await open({ text: long, at: { prompt: 0, position: 400, image: 3 } });
+    await page.waitForSelector("[data-position='400'].active");
+    const box = await page.locator("[data-position='400']").boundingBox();
+    expect((box?.y ?? -1) >= 0 && (box?.y ?? 9999) < 860).toBe(true);
+    expect(await page.innerText(".panel h2")).toContain("and image 3");
+    await page.context().close();
   });
 
   test("[inspector.keys] the grid is read with the keyboard, and the reason is spoken", async () => {

@@ -11,14 +11,15 @@ import { sceneOf } from "../src/conformance/mask-scene.ts";
 import { maskText } from "../src/conformance/mask-text.ts";
 import { blockStages } from "../src/inspector/block.ts";
 import { drawingOf } from "../src/inspector/copies.ts";
+import { stepInWords } from "../src/inspector/decode-view.ts";
 import { moved } from "../src/inspector/keys.ts";
 import { inSight, lineWith, offsetsOf, packed, shownImages } from "../src/inspector/lines.ts";
 import { rowFacts, rowOf, stageNamed, weightsOf } from "../src/inspector/stage-rows.ts";
 import { addressOf, START, type State, stateOf } from "../src/inspector/state.ts";
 import { traceOf, traceOfCase, traceOfTensors } from "../src/inspector/trace.ts";
-import { type TokenView, viewOf } from "../src/inspector/view.ts";
+import { viewOf } from "../src/inspector/view.ts";
 import { placeIn, warningsOf } from "../src/inspector/warnings.ts";
-import { differenceInWords, explanationOf } from "../src/inspector/words.ts";
+import { brief, differenceInWords, explanationOf, verdict } from "../src/inspector/words.ts";
 import { tokensOf } from "../src/io/prompt.ts";
 import { loadSafetensors } from "../src/io/safetensors.ts";
 import { type ConventionName, conventions } from "../src/masks/convention.ts";
@@ -199,11 +200,15 @@ describe("the grid", () => {
     expect(shown(0, 1, { text: "w <image> <image> <image> <image> <image> <image>" })).toEqual([
       1, 2, 3, 4, 5, 6,
     ]);
-    const { bands } = viewOf(state({ text })).prompts[0]?.[0] as TokenView;
-    const nan = bands.map((band) => ({ ...band, row: { ...band.row, class: "nan" as const, images: [] } }));
-    expect(
-      shownImages([{ ...(viewOf(state({ text })).prompts[0]?.[0] as TokenView), bands: nan }], 8),
-    ).toHaveLength(8);
+    const first = viewOf(state({ text })).prompts[0]?.slice(0, 1) ?? [];
+    const nan = first.map((token) => ({
+      ...token,
+      bands: token.bands.map((band) => ({
+        ...band,
+        row: { ...band.row, class: "nan" as const, images: [] },
+      })),
+    }));
+    expect(shownImages(nan, 8)).toHaveLength(8);
   });
 
   test("[inspector.keys] each layout is walked as it reads, and nothing leads out of it", () => {
@@ -304,6 +309,14 @@ describe("the grid", () => {
     expect(tokens.map(({ bands }) => bands[0]?.strays)).toEqual([false, false, false, true, true, false]);
     expect(tokens[4]?.bands[0]?.row).toEqual(view.steps[0]?.[2]?.rows[0]?.[0]);
     expect(tokens[5]?.bands[0]?.row).toEqual(full[5]);
+    expect(stepInWords(view)).toBe(
+      "Step 2 of 3 takes position 4, “c”: flamingo-mini gives position 4 another row than the whole text has.",
+    );
+    const both = viewOf(state({ text, convention: "otter", against: "immediate", known: 3, step: 0 }));
+    expect(stepInWords(both)).toBe(
+      "Step 0 of 3 takes positions 0 to 2: otter has the rows of the whole text’s mask; immediate has the rows of the whole text’s mask.",
+    );
+    expect(stepInWords(viewOf(START))).toBe("The text is taken at once.");
     const last = viewOf(state({ text, convention: "flamingo-mini", known: 3, step: 99 }));
     expect(last.step).toBe(3);
     expect(
@@ -343,6 +356,21 @@ describe("words", () => {
     expect(explanationOf(view, at(1, 1))?.bands[0]?.sentences).toHaveLength(1);
     expect(explanationOf(view, at(9))).toBeNull();
     expect(explanationOf(view, at(4, 7))?.image).toBe(0);
+  });
+
+  test("[inspector.words] a row's class in a few letters, and in words", () => {
+    const told = (text: string, convention: ConventionName, position: number) => {
+      const row = viewOf(state({ text, convention })).prompts[0]?.[position]?.bands[0]?.row;
+      return row && [brief(row), verdict(row)];
+    };
+    const five = "a <image> <image> <image> <image> <image> b <image> c";
+    expect(told(five, "immediate", 0)).toEqual(["–", "zeroed"]);
+    expect(told(five, "immediate", 6)).toEqual(["5", "attends 5"]);
+    expect(told(five, "all-previous", 3)).toEqual(["1,2,3", "attends 1, 2, 3"]);
+    expect(told(five, "all-previous", 6)).toEqual(["1–5", "attends 1–5"]);
+    expect(told(five, "mllama reference", 0)).toEqual(["=", "identity"]);
+    expect(told(five, "mllama transformers", 0)).toEqual(["leak", "UNMASKED LEAK"]);
+    expect(told(five, "flamingo-pytorch@0.0.4", 0)).toEqual(["leak", "UNIFORM LEAK"]);
   });
 
   test("[inspector.words] a row that decoding gave says so", () => {

@@ -27,7 +27,8 @@ function check(a, b, c, [m, k, n]) {
       sum += a[i * k + p] * b[p * n + j];
       size += Math.abs(a[i * k + p] * b[p * n + j]);
     }
-    if (!(Math.abs(at(i * n + j) - sum) <= k * 2 ** -24 * size)) throw new Error(`C[${i}, ${j}] is ${at(i * n + j)}, not ${sum}`);
+    if (!(Math.abs(at(i * n + j) - sum) <= k * 2 ** -24 * size))
+      throw new Error(`C[${i}, ${j}] is ${at(i * n + j)}, not ${sum}`);
   }
 }
 
@@ -41,7 +42,10 @@ async function measure(prepare, shape, quick) {
   await multiply();
   const times = [];
   const begun = performance.now();
-  while (times.length < (quick ? 1 : 3) || (!quick && times.length < 100 && performance.now() - begun < 400)) {
+  while (
+    times.length < (quick ? 1 : 3) ||
+    (!quick && times.length < 100 && performance.now() - begun < 400)
+  ) {
     const since = performance.now();
     await multiply();
     times.push((performance.now() - since) / 1000);

@@ -1,6 +1,19 @@
 // The page of results and its pictures, from what was measured with one or several Nodes.
 
-const COLOURS = ["#c2185b", "#1f77b4", "#2ca02c", "#ff7f0e", "#9467bd", "#8c564b", "#17becf", "#7f7f7f", "#bcbd22", "#e377c2", "#333333", "#aaaaaa"];
+const COLOURS = [
+  "#c2185b",
+  "#1f77b4",
+  "#2ca02c",
+  "#ff7f0e",
+  "#9467bd",
+  "#8c564b",
+  "#17becf",
+  "#7f7f7f",
+  "#bcbd22",
+  "#e377c2",
+  "#333333",
+  "#aaaaaa",
+];
 const label = ({ name, backend, threads }) => {
   const who = name && backend ? (backend === "PyTorch" ? backend : `flamboyance ${backend}`) : name;
   return `${who}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
@@ -58,11 +71,16 @@ export function picture(found) {
   const squares = found.filter(({ shape }) => isSquare(shape));
   const sizes = unique(squares.map(({ shape }) => shape[0])).sort((a, b) => a - b);
   const speeds = squares.map(({ gflops }) => gflops).filter((x) => x > 0);
-  const [low, high] = [Math.floor(Math.log10(Math.min(...speeds))), Math.ceil(Math.log10(Math.max(...speeds)))];
+  const [low, high] = [
+    Math.floor(Math.log10(Math.min(...speeds))),
+    Math.ceil(Math.log10(Math.max(...speeds))),
+  ];
   const across = Math.log2(sizes.at(-1) / sizes[0]) || 1;
   const x = (n) => left + ((width - left - right) * Math.log2(n / sizes[0])) / across;
-  const y = (g) => height - bottom - ((height - top - bottom) * (Math.log10(g) - low)) / Math.max(1, high - low);
-  const text = (at, to, words, more = "") => `<text x="${at.toFixed(1)}" y="${to.toFixed(1)}" ${more}>${words}</text>`;
+  const y = (g) =>
+    height - bottom - ((height - top - bottom) * (Math.log10(g) - low)) / Math.max(1, high - low);
+  const text = (at, to, words, more = "") =>
+    `<text x="${at.toFixed(1)}" y="${to.toFixed(1)}" ${more}>${words}</text>`;
   const grid = Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i)).flatMap((g) => [
     `<line x1="${left}" x2="${width - right}" y1="${y(g).toFixed(1)}" y2="${y(g).toFixed(1)}" stroke="#ddd"/>`,
     text(left - 8, y(g) + 4, String(g), 'text-anchor="end"'),
@@ -75,7 +93,9 @@ export function picture(found) {
     const to = top + 10 + 20 * i;
     return [
       `<polyline points="${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-      ...points.map((point) => `<circle cx="${point.split(",")[0]}" cy="${point.split(",")[1]}" r="3" fill="${colour}"/>`),
+      ...points.map(
+        (point) => `<circle cx="${point.split(",")[0]}" cy="${point.split(",")[1]}" r="3" fill="${colour}"/>`,
+      ),
       `<line x1="${width - right + 20}" x2="${width - right + 44}" y1="${to}" y2="${to}" stroke="${colour}" stroke-width="3"/>`,
       text(width - right + 52, to + 4, who),
     ];
@@ -108,10 +128,13 @@ function section(found) {
     `## Node ${node}`,
     `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}; V8 ${v8}; ${torch ? `PyTorch ${torch}` : "without PyTorch"}. One thread in registers: **${registerGflops.toFixed(0)} GFLOP/s**.`,
     quick && "**A quick run: it shows that everything works, and nothing else.**",
-    found.matmul.length > 0 && `### Matrix product [m×k×n]\n\n${rates(found.matmul)}\n\n![speed over size](speed-node-${major}.svg)`,
+    found.matmul.length > 0 &&
+      `### Matrix product [m×k×n]\n\n${rates(found.matmul)}\n\n![speed over size](speed-node-${major}.svg)`,
     found.attention.length > 0 && `### Attention [heads×queries×keys×width]\n\n${rates(found.attention)}`,
-    found.examples.length > 0 && `### The examples of flamingo-pytorch's README\n\n${examples(found.examples)}`,
-    found.growth.length > 0 && `### How time grows\n\nTime ≈ c · sizeᵉ, with the exponent e of the best fit.\n\n${growth(found.growth)}`,
+    found.examples.length > 0 &&
+      `### The examples of flamingo-pytorch's README\n\n${examples(found.examples)}`,
+    found.growth.length > 0 &&
+      `### How time grows\n\nTime ≈ c · sizeᵉ, with the exponent e of the best fit.\n\n${growth(found.growth)}`,
   ];
   return parts.filter(Boolean).join("\n\n");
 }
@@ -121,5 +144,6 @@ export function page(all) {
   const pictures = all
     .filter(({ matmul }) => matmul.length > 0)
     .map(({ node, matmul }) => [`speed-node-${node.slice(1).split(".")[0]}.svg`, picture(matmul)]);
-  return { "README.md": `${[HEAD, ...all.map(section)].join("\n")}\n`, ...Object.fromEntries(pictures) };
+  const sections = all.length > 0 ? all.map(section) : ["There are no results yet."];
+  return { "README.md": `${[HEAD, ...sections].join("\n")}\n`, ...Object.fromEntries(pictures) };
 }

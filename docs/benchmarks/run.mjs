@@ -25,9 +25,29 @@ const parts = values.only.split(",");
 const cores = availableParallelism();
 const ROUNDS = quick ? 1 : 3;
 const SQUARES = quick ? [32, 64] : [64, 128, 256, 512, 768, 1024];
-const SHAPES = [...SQUARES.map((n) => [n, n, n]), ...(quick ? [] : [[1021, 509, 257], [512, 1024, 4096], [1, 1024, 4096]])];
-const ATTENTIONS = quick ? [[2, 32, 32, 16]] : [[8, 256, 256, 64], [8, 512, 512, 64], [8, 1024, 1024, 64]];
-const EXAMPLES = ["perceiver-resampler", "gated-cross-attention-block", "flamingo-palm-text", "flamingo-palm-dialogue"];
+const SHAPES = [
+  ...SQUARES.map((n) => [n, n, n]),
+  ...(quick
+    ? []
+    : [
+        [1021, 509, 257],
+        [512, 1024, 4096],
+        [1, 1024, 4096],
+      ]),
+];
+const ATTENTIONS = quick
+  ? [[2, 24, 24, 16]]
+  : [
+      [8, 256, 256, 64],
+      [8, 512, 512, 64],
+      [8, 1024, 1024, 64],
+    ];
+const EXAMPLES = [
+  "perceiver-resampler",
+  "gated-cross-attention-block",
+  "flamingo-palm-text",
+  "flamingo-palm-dialogue",
+];
 /** Beyond this a slow one is not asked: it would take minutes. */
 const SLOW = 512 ** 3;
 
@@ -47,7 +67,8 @@ function start(command, args) {
   child.on("close", (status) => over(`it ended with status ${status}`));
   child.stdin.on("error", () => {});
   createInterface({ input: child.stdout }).on("line", (line) => waiting.shift()?.(JSON.parse(line)));
-  const next = () => new Promise((resolve) => (gone === null ? waiting.push(resolve) : resolve({ error: gone })));
+  const next = () =>
+    new Promise((resolve) => (gone === null ? waiting.push(resolve) : resolve({ error: gone })));
   const ask = (question) => {
     child.stdin.write(`${JSON.stringify(question)}\n`);
     return next();
@@ -56,7 +77,9 @@ function start(command, args) {
 }
 
 const python =
-  process.env.PYTHON ?? [join(here, "../../golden/export/.venv/bin/python")].find((path) => existsSync(path)) ?? "python3";
+  process.env.PYTHON ??
+  [join(here, "../../golden/export/.venv/bin/python")].find((path) => existsSync(path)) ??
+  "python3";
 const pytorch = (threads) => start(python, [join(here, "peers/pytorch.py"), `${threads}`]);
 
 async function torchVersion() {
@@ -78,7 +101,11 @@ function field(torch) {
   const theirs = [...new Set([1, cores])].map((threads) => {
     const { ask, next, stop } = pytorch(threads);
     const ready = next();
-    return { name: "PyTorch", threads, ask: async (question) => (await ready, ask(question)), stop };
+    const askThem = async (question) => {
+      await ready;
+      return ask(question);
+    };
+    return { name: "PyTorch", threads, ask: askThem, stop };
   });
   return [...ours, ...theirs];
 }
@@ -136,7 +163,10 @@ function bench(only) {
   const main = join(here, "../../dist/cli/main.js");
   const words = [main, "bench", "--json", "--only", only, ...(quick ? ["--quick"] : [])];
   if (only === "attention") words.push("--backend", "simd");
-  const { status, stdout } = spawnSync(process.execPath, words, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  const { status, stdout } = spawnSync(process.execPath, words, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   if (status !== 0) throw new Error(`flamboyance bench ended with status ${status}`);
   return JSON.parse(stdout);
 }
@@ -170,8 +200,17 @@ if (parts.includes("attention")) {
     gflops,
   }));
   const rate = ({ attention: [h, l, s, d] }, seconds) => ({ gflops: (4 * h * l * s * d) / seconds / 1e9 });
-  const theirs = torch === null ? [] : await torchOn(ATTENTIONS.map((attention) => ({ attention })), rate);
-  result.attention = [...ours, ...theirs.map(({ attention, peakBytes: _, ...rest }) => ({ ...rest, shape: attention }))];
+  const theirs =
+    torch === null
+      ? []
+      : await torchOn(
+          ATTENTIONS.map((attention) => ({ attention })),
+          rate,
+        );
+  result.attention = [
+    ...ours,
+    ...theirs.map(({ attention, peakBytes: _, ...rest }) => ({ ...rest, shape: attention })),
+  ];
 }
 if (parts.includes("examples")) {
   const { examples } = bench("examples");
@@ -185,7 +224,9 @@ if (parts.includes("growth")) result.growth = bench("growth").growth;
 mkdirSync(join(out, "results"), { recursive: true });
 const major = process.versions.node.split(".")[0];
 writeFileSync(join(out, `results/node-${major}.json`), `${JSON.stringify(result, null, 1)}\n`);
-const files = readdirSync(join(out, "results")).filter((file) => file.endsWith(".json")).sort();
+const files = readdirSync(join(out, "results"))
+  .filter((file) => file.endsWith(".json"))
+  .sort();
 const all = files.map((file) => JSON.parse(readFileSync(join(out, "results", file), "utf8")));
 for (const [file, text] of Object.entries(page(all))) writeFileSync(join(out, file), text);
 say(`written: ${join(out, "README.md")}`);

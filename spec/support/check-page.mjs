@@ -1,6 +1,8 @@
 // Checks golden cases in Chromium, in a mode of gpu.js that needs a graphics card, real or of software:
-//   node spec/support/check-page.mjs --mode webgpu [--some] [PATH…]
-// --some: every op, module and block case and one model. One document on stdout, as `flamboyance check --json` writes it.
+//   node spec/support/check-page.mjs --mode webgpu [--some] [--real] [PATH…]
+//   node spec/support/check-page.mjs --mode webgpu --rates 256,512 [--real]
+// --some: every op, module and block case and one model. --real: the machine's own card. --rates: how fast products n × n × n and
+// attention over n tokens are instead. One document on stdout, as `flamboyance check --json` writes it.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +13,12 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 process.chdir(root);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { mode: { type: "string", default: "webgpu" }, some: { type: "boolean", default: false } },
+  options: {
+    mode: { type: "string", default: "webgpu" },
+    some: { type: "boolean", default: false },
+    real: { type: "boolean", default: false },
+    rates: { type: "string" },
+  },
 });
 if (!["webgl2", "webgpu"].includes(values.mode)) throw new Error("--mode is webgl2 or webgpu");
 
@@ -31,14 +38,18 @@ const chosen = (positionals.length > 0 ? positionals : ["golden/cases"])
     return !values.some || level !== "model" || folder.endsWith(`/${THE_MODEL}`);
   });
 
-const browser = await startChromium();
+const browser = await startChromium({ real: values.real });
 const verdicts = [];
 try {
   const page = await openPage(browser, await bundle("spec/support/gpu-page.ts"));
   page.on("console", (message) => {
     if (message.type() === "error") process.stderr.write(`page: ${message.text()}\n`);
   });
-  for (const folder of chosen) {
+  for (const n of values.rates?.split(",").map(Number) ?? []) {
+    const found = await page.evaluate(([mode, n]) => globalThis.page.rates(mode, n), [values.mode, n]);
+    process.stdout.write(`${JSON.stringify({ mode: values.mode, ...found })}\n`);
+  }
+  for (const folder of values.rates === undefined ? chosen : []) {
     const verdict = await page.evaluate(
       ([mode, path, files]) =>
         globalThis.page.checkFolder(mode, path, files).catch((error) => ({
@@ -57,6 +68,7 @@ try {
   await browser.close();
 }
 
+if (values.rates !== undefined) process.exit(0);
 const count = (status) => verdicts.filter((verdict) => verdict.status === status).length;
 const kernels = { matmul: 0, attention: 0, elsewhere: 0, mode: values.mode };
 for (const { kernels: ran } of verdicts) {

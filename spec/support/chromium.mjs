@@ -12,17 +12,14 @@ const ORIGIN = "http://localhost"; // a secure context without a certificate: We
 /** The browser's file: $CHROMIUM, or where systems put it; null if there is none. */
 export const chromiumPath = () => process.env.CHROMIUM ?? KNOWN.find((path) => existsSync(path)) ?? null;
 
-export async function startChromium() {
+/** `real`: the machine's own graphics card instead of one of software. */
+export async function startChromium({ real = false } = {}) {
   const executablePath = chromiumPath();
   if (executablePath === null)
     throw new Error("there is no Chromium here: install it, or set CHROMIUM to its path");
-  // As a page would have it, but with WebGPU on a processor.
-  const args = [
-    "--no-sandbox",
-    "--enable-unsafe-webgpu",
-    "--use-webgpu-adapter=swiftshader",
-    "--enable-unsafe-swiftshader",
-  ];
+  const software = ["--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
+  const card = real ? ["--enable-features=Vulkan", "--ignore-gpu-blocklist"] : software;
+  const args = ["--no-sandbox", "--enable-unsafe-webgpu", ...card];
   return chromium.launch({ executablePath, headless: true, args });
 }
 

@@ -80,3 +80,25 @@ export async function attend(mode: CardMode, { size: [z, l, s, d, e], may, loud,
   );
   return { values: plain(out), live: made.live };
 }
+
+/** Billions of operations a second, copying to the card and back included: of a product n × n × n, and of attention with 8 heads of width 64. */
+export async function rates(mode: CardMode, n: number, runs = 3) {
+  const made = await opened(mode);
+  const values = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i));
+  const square = dense(values(n * n), 1, n, n);
+  const heads = dense(values(8 * n * 64), 8, n, 64);
+  const attrs = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+  const rate = async (operations: number, work: () => Promise<unknown>) => {
+    await work();
+    const since = performance.now();
+    for (let i = 0; i < runs; i++) await work();
+    return (operations * runs) / (1e6 * (performance.now() - since));
+  };
+  return {
+    n,
+    matmul: await rate(2 * n ** 3, () => cardMatmul(made, square, square)),
+    attention: await rate(4 * 8 * n * n * 64, () =>
+      cardAttention(made, { q: heads, k: heads, v: heads }, attrs),
+    ),
+  };
+}

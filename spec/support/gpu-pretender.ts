@@ -20,6 +20,11 @@ class Uploaded {
   }
 }
 
+/** gpu.js refuses what is empty. */
+function refuseEmpty(size: Size): void {
+  if (size.some((n) => n === 0)) throw new Error(`[${size.join(" ")}] is empty`);
+}
+
 const at = (values: ArrayLike<number>, [x = 0, y = 0, z = 0]: Size): Nested =>
   Array.from({ length: z }, (_, k) =>
     Array.from({ length: y }, (_, j) =>
@@ -65,6 +70,7 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
       );
     };
     const setOutput = (size: Size) => {
+      refuseEmpty(size);
       [x, y, z] = size as number[];
     };
     return Object.assign(call, {
@@ -76,6 +82,9 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
     createKernel = createKernel as never;
     async destroy() {}
   }
-  const input = (values: Float32Array, size: Size) => new Uploaded(at(values, size));
+  const input = (values: Float32Array, size: Size) => {
+    refuseEmpty(size);
+    return new Uploaded(at(values, size));
+  };
   return { library: { GPU, input, WebGL2Kernel }, live, passed };
 }

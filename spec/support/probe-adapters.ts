@@ -76,6 +76,8 @@ export function blockAdapter(level: Level, convention: Convention, mutant: Mutan
     const found = new Map<string, Stored>();
     if (outputs.out) found.set("outputs.out", outputs.out);
     if (level === "tapped" && taps.attn) found.set("taps.attn", taps.attn);
+    if (convention.emptyRow === "unmasked" && level === "tapped")
+      unfed(found, x, media, locations, convention);
     return found;
   };
   return async (call, inputs) => {
@@ -86,8 +88,6 @@ export function blockAdapter(level: Level, convention: Convention, mutant: Mutan
       located instanceof Bool ? locationsOf(located as Bool<"b l">, inputs, convention) : null;
     if (call.passes === null || !locations) {
       const outputs = run({ x, media, locations });
-      if (convention.emptyRow === "unmasked" && level === "tapped")
-        unfed(outputs, x, media, locations, convention);
       return { outputs };
     }
     if (convention.cachedStep === "none") return { skipped: "no cache" };

@@ -13,6 +13,7 @@ The page is served to this computer only and needs no network. Its address holds
 
 Options
   --port N            a port of your choice (default: any that is free)
+  --json              print {"address"} as one document instead of a sentence
 
 Exit status
   0 it was ended   2 it could not be served   3 usage
@@ -23,6 +24,7 @@ Example
 
 const OPTIONS = {
   port: { type: "string", default: "0" },
+  json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
@@ -108,7 +110,9 @@ export async function inspect(args: readonly string[]): Promise<number> {
   if (!/^\d{1,5}$/.test(values.port) || port > 65_535)
     throw new UsageError(`--port is a number from 0 to 65535, not "${values.port}"`);
   const server = pageServer();
-  process.stdout.write(`The inspector is at ${await listen(server, port)}\nCtrl-C ends it.\n`);
+  const address = await listen(server, port);
+  const sentence = `The inspector is at ${address}\nCtrl-C ends it.\n`;
+  process.stdout.write(values.json ? `${JSON.stringify({ address })}\n` : sentence);
   const ended = new Promise<void>((resolve) => server.once("close", () => resolve()));
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => server.close().closeAllConnections());

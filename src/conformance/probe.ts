@@ -82,7 +82,7 @@ async function askAll(adapter: Adapter, shape: ProbeShape) {
   try {
     return { call: calls.full, measured: await ask(adapter, calls.full, shape), refused: null };
   } catch (error) {
-    if (error instanceof Hopeless) throw error; // [probe.strict]
+     // [probe.strict]
     const call = calls.strict; // [probe.strict]
     const measured = await ask(adapter, call, shape).catch(() => {
       throw error; // what the first call said is what is wrong

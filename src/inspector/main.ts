@@ -153,3 +153,4 @@ document
     h("div.cards", {}, decode.element, stages.element),
   );
 render();
+if (model.state.at) point(model.at, true); // a link shows what it is about

@@ -3,7 +3,8 @@ import { type Child, h } from "./dom.ts";
 import type { Place } from "./state.ts";
 import type { Warning } from "./warnings.ts";
 
-const FEW = 4;
+/** On a narrow page the grid should not be pushed away. */
+const few = (): number => (innerWidth <= 860 ? 2 : 4);
 const MOST = 100;
 
 export class NoticesView {
@@ -18,8 +19,8 @@ export class NoticesView {
 
   show(warnings: readonly Warning[]): void {
     this.#warnings = warnings;
-    const few = this.#all ? MOST : FEW;
-    const shown = warnings.length > few ? few - 1 : few;
+    const most = this.#all ? MOST : few();
+    const shown = warnings.length > most ? most - 1 : most;
     const rest = warnings.length - Math.min(shown, warnings.length);
     this.element.replaceChildren(
       ...warnings.slice(0, shown).map((warning) => this.#item(warning)),

@@ -6,9 +6,15 @@ import type { MaskRow } from "../masks/rows.ts";
 import type { Place } from "./state.ts";
 import type { Band, View } from "./view.ts";
 
+const range = (images: readonly number[]): string => {
+  const [first = 0, last = 0] = [images[0], images.at(-1)];
+  const gapless = last - first === images.length - 1;
+  return images.length > 3 && gapless ? `${first}–${last}` : images.join(",");
+};
+
 /** Under a token, where there is little room. */
 export function brief({ class: kind, images }: MaskRow): string {
-  if (kind === "attends") return images.length > 3 ? `${images[0]}–${images.at(-1)}` : images.join(",");
+  if (kind === "attends") return range(images); // [inspector.words]
   const short: Record<Exclude<RowClass, "attends">, string> = {
     zeroed: "–",
     identity: "=",
@@ -21,7 +27,7 @@ export function brief({ class: kind, images }: MaskRow): string {
 
 /** In full. */
 export const verdict = ({ class: kind, images }: MaskRow): string =>
-  kind === "attends" ? `attends ${images.join(", ")}` : CLASS_WORDS[kind];
+  kind === "attends" ? `attends ${range(images).replaceAll(",", ", ")}` : CLASS_WORDS[kind];
 
 export const meanings: Readonly<Record<RowClass, string>> = {
   attends: "a softmax over the images it may attend",

@@ -9,15 +9,14 @@ export const textbook = (mode) => async () => {
     const rows = (values, count, width) =>
       Array.from({ length: count }, (_, i) => values.subarray(i * width, (i + 1) * width));
     const [left, right] = [rows(a, m, k), rows(b, k, n)];
-    const multiply = gpu
-      .createKernel(
-        function (a, b) {
-          let sum = 0;
-          for (let i = 0; i < this.constants.size; i++) sum += a[this.thread.y][i] * b[i][this.thread.x];
-          return sum;
-        },
-        { constants: { size: k }, output: [n, m], asyncMode: true, precision: "single", strictIntegers: true },
-      );
+    const multiply = gpu.createKernel(
+      function (a, b) {
+        let sum = 0;
+        for (let i = 0; i < this.constants.size; i++) sum += a[this.thread.y][i] * b[i][this.thread.x];
+        return sum;
+      },
+      { constants: { size: k }, output: [n, m], asyncMode: true, precision: "single", strictIntegers: true },
+    );
     return async () => {
       const c = await multiply(left, right);
       const ran = multiply.kernel.constructor.mode;

@@ -29,11 +29,9 @@ PASSES = ["steps", "chunks", "several"]
 
 SOURCES = [
     *_lucidrains(),
-    *(
-        {"adapter": "open_flamingo_1", "package": "open-flamingo", "version": version, "cached": PASSES,
-         "name": f"open-flamingo-{version}", "convention": "open-flamingo@0.0.2", "options": {}}
-        for version in ("0.0.1", "0.0.2")
-    ),
+    # open-flamingo 0.0.1 has no model in it
+    {"adapter": "open_flamingo_1", "package": "open-flamingo", "version": "0.0.2", "cached": PASSES,
+     "name": "open-flamingo-0.0.2", "convention": "open-flamingo@0.0.2", "options": {}},
     *(
         {"adapter": "open_flamingo_2", "package": "open-flamingo", "version": version, "cached": PASSES,
          "name": f"open-flamingo-{version}{suffix}", "convention": f"open-flamingo@2.0.1{told}", "options": options}

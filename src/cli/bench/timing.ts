@@ -21,6 +21,7 @@ export async function secondsOf(
   { runs, seconds }: Patience,
   clock: () => number = () => performance.now(),
 ): Promise<number> {
+  await work();
   const times: number[] = [];
   const begun = clock();
   while (times.length < MOST && (times.length < runs || clock() - begun < 1000 * seconds)) {
