@@ -1,6 +1,6 @@
 """Mints the training cases from torch: python training.py [--out DIR] [--verify CASES]
 
-A case is a folder under golden/cases/training: training.json, inputs.safetensors and expected.safetensors (FORMAT.md §8)."""
+A case is a folder under golden/cases/training: training.json, inputs.safetensors and expected.safetensors (FORMAT.md §9)."""
 
 import argparse
 import importlib.metadata

@@ -82,7 +82,7 @@ async function askAll(adapter: Adapter, shape: ProbeShape) {
   try {
     return { call: calls.full, measured: await ask(adapter, calls.full, shape), refused: null };
   } catch (error) {
-     // [probe.strict]
+    if (error instanceof Hopeless) throw error; // [probe.strict]
     const call = calls.strict; // [probe.strict]
     const measured = await ask(adapter, call, shape).catch(() => {
       throw error; // what the first call said is what is wrong
@@ -118,7 +118,7 @@ export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOpt
     .catch((): WithoutLocations => "skipped");
   const fits = ({ cachedStep }: Convention) =>
     cached.steps.includes(cachedStep === "none" ? "rows" : cachedStep);
-  const exact = [...agreeing.filter(fits), ...agreeing.filter((convention) => !fits(convention))]; // [probe.cached]
+  const exact = [...agreeing]; // [probe.cached]
   const least = [...scored].sort((a, b) => a.away - b.away)[0]?.convention;
   const nearest = expect ?? exact[0] ?? found[0]?.convention ?? least ?? conventions.immediate;
 
