@@ -118,13 +118,13 @@ export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOpt
     .catch((): WithoutLocations => "skipped");
   const fits = ({ cachedStep }: Convention) =>
     cached.steps.includes(cachedStep === "none" ? "rows" : cachedStep);
-  const exact = [...agreeing]; // [probe.cached]
+  const exact = [...agreeing.filter(fits), ...agreeing.filter((convention) => !fits(convention))]; // [probe.cached]
   const least = [...scored].sort((a, b) => a.away - b.away)[0]?.convention;
   const nearest = expect ?? exact[0] ?? found[0]?.convention ?? least ?? conventions.immediate;
 
   const keeps = agreeing.find(({ cachedStep }) => cachedStep !== "restart") ?? nearest;
   const late: Candidate[] = [
-    ...(cached.steps.includes("restart") ? [{ convention: keeps, mistake: restarting }] : []), // [probe.mistakes]
+    ...(cached.steps.includes("rows") ? [{ convention: keeps, mistake: restarting }] : []), // [probe.mistakes]
     ...(withoutLocations === "causal" ? [{ convention: keeps, mistake: causal }] : []), // [probe.mistakes]
   ];
   return {
