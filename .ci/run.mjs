@@ -1,6 +1,6 @@
 // What .ci/run does: every runner of this repository in turn, and the sum of what they counted.
 import { spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -101,6 +101,17 @@ const two = fullSize();
 await step("full size", 10, two.length === 2 ? [...check, "--full", ...two] : ["false"], cases, false);
 for (const mode of ["webasm", "cpu"])
   await step(`gpu.js, ${mode}`, 15, [...check, "--backend", "gpu", "--mode", mode], cases, false);
+await step("simd", 10, [...check, "--backend", "simd", "--precision", "float32"], cases, false);
+
+// Browser tests need Chromium: Debian's, installed where it is absent and may be.
+if (!existsSync("/usr/bin/chromium") && process.getuid?.() === 0)
+  for (const words of ["update -qq", "install -y -qq chromium"])
+    await say(15, "apt-get", words.split(" "), false);
+await step("browser", 15, ["npm", "run", "--silent", "test:browser", ...reporters], tests);
+for (const mode of ["webgl2", "webgpu"]) {
+  const page = ["node", "spec/support/check-page.mjs", "--mode", mode, "--some"];
+  await step(`gpu.js in the browser, ${mode}`, 10, page, cases, false);
+}
 
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

@@ -124,7 +124,7 @@ export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOpt
 
   const keeps = agreeing.find(({ cachedStep }) => cachedStep !== "restart") ?? nearest;
   const late: Candidate[] = [
-    ...(cached.steps.includes("rows") ? [{ convention: keeps, mistake: restarting }] : []), // [probe.mistakes]
+    ...(cached.steps.includes("restart") ? [{ convention: keeps, mistake: restarting }] : []), // [probe.mistakes]
     ...(withoutLocations === "causal" ? [{ convention: keeps, mistake: causal }] : []), // [probe.mistakes]
   ];
   return {
