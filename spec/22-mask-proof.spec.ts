@@ -117,6 +117,10 @@ const mutants: Readonly<Record<string, Partial<Convention> | typeof effectsOf>> 
   "8 next image": { numbering: "next" },
   "9 the first prompt's mask for all": (mode, { kinds, ...rest }, images, c) =>
     effectsOf(mode, { kinds: kinds.map(() => 0), ...rest }, images, c),
+  "the whole batch's images do not count": (mode, { kinds, beside, first = 0 }, images, c) =>
+    (beside ? [kinds, beside] : [kinds]).flatMap((text) =>
+      effectsOf(mode === "pairs" ? "steps" : mode, { kinds: text, first }, images, c),
+    ),
   "10 steps restart": { cachedStep: "restart" },
   "11 chunks are not cut out of the mask": { cachedStep: "mask-end" },
   "12 padding shifts the mask": (mode, { kinds, ...rest }, images, c) =>

@@ -552,6 +552,9 @@ describe("attention", () => {
     },
   );
 
+  test("[simd.attention] more keys than a block of depth", () =>
+    holds({ ...plain, size: [2, 5, 1100, 6, 10], mask: "none" }));
+
   test("[simd.attention] a head wider than a block of depth", () =>
     holds({ ...plain, size: [1, 3, 70, 600, 4], scale: 0.1 }));
 

@@ -429,7 +429,7 @@ test.each([
   [["<image>", "--latents", "0"], "--latents"],
   [["<image>", "--ids", "x", "--image-token", "1"], "not both"],
   [["--ids", "x"], "--ids needs --image-token"],
-  [["--ids", "x", "--image-token", "-1"], "--image-token is a whole number"],
+  [["--ids", "x", "--image-token", "1.5"], "--image-token is a whole number"],
   [["<image>", "--image-token", "1"], "does not belong"],
 ])("[cli.mask-usage] %j is refused", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);

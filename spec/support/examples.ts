@@ -303,6 +303,16 @@ export const examples: Examples = {
         element: ([i = 0, j = 0, k = 0], table) => table(id(i, j), k),
       };
     },
+    "rows of two axes": ({ a, b, c }, host) => {
+      const ids = host.ids([a], 3);
+      const id = stridedReader(ids);
+      return {
+        attrs: { ids },
+        inputs: [[3, b, c]],
+        shape: [a, b, c],
+        element: ([i = 0, j = 0, k = 0], table) => table(id(i), j, k),
+      };
+    },
   },
   scatter: {
     "": ({ a, b, c }, host) => {
@@ -314,6 +324,16 @@ export const examples: Examples = {
         shape: [a + 1, c],
         element: ([r = 0, k = 0], x) =>
           sumOver(b, (i) => sumOver(2, (j) => (id(i, j) === r ? x(i, j, k) : 0))),
+      };
+    },
+    "rows of two axes": ({ a, b, c }, host) => {
+      const ids = host.ids([a], 3);
+      const id = stridedReader(ids);
+      return {
+        attrs: { ids, rows: 3 },
+        inputs: [[a, b, c]],
+        shape: [3, b, c],
+        element: ([r = 0, j = 0, k = 0], x) => sumOver(a, (i) => (id(i) === r ? x(i, j, k) : 0)),
       };
     },
   },

@@ -105,7 +105,7 @@ export function adapterOf(options: AdapterOptions): Adapter {
     writeFileSync(join(from, "case.json"), `${JSON.stringify(caseOf(call, options.shape), null, 1)}\n`);
     const said = await finished(options, ["--case", from, "--out", to]); // [probe.protocol]
     const skipped = skippedIn(join(to, "adapter.json"));
-    
+    if (skipped !== null) return { skipped };
     const file = WRITTEN.map((name) => join(to, name)).find((path) => existsSync(path)); // [probe.protocol]
     if (file === undefined) {
       throw new LoadError(
