@@ -60,6 +60,7 @@ test("[mask.end-token] an end token cuts what follows it off, until the next ima
   expect(sees("ItEtIt", 2, cut)).toBe("1 1 1 - 2 2");
   expect(sees("EtIE", 1, cut)).toBe("- - 1 1");
   expect(sees("IEEt", 1, cut)).toBe("1 1 - -");
+  expect(sees("IEttIt", 2, cut)).toBe("1 1 - - 2 2");
   expect(sees("ItEtIt", 2, immediate)).toBe("1 1 1 1 2 2");
 });
 

@@ -96,6 +96,9 @@ test("[mask.golden] one wrong byte, and one missing row, are found and told", ()
   expect(byte?.first).toBe("II with 2 images, position 1: {1}, but mllama torchtune says {1,2}");
   const [short] = checkMasks({ ...one, rowsOf: rowsOf((rows) => rows.slice(0, -1)) }, EVERYTHING);
   expect(short?.disagreements).toBeGreaterThan(0);
+  const more = (rows: Int32Array) => Int32Array.from([...rows, 49]);
+  const [long] = checkMasks({ ...one, rowsOf: rowsOf(more) }, EVERYTHING);
+  expect(long).toMatchObject({ disagreements: 1, first: "full.2 has 3587 rows instead of 3586" });
 });
 
 /** The mask mutants, as changes of a convention or of what it shows. */

@@ -11,9 +11,9 @@ import { highest } from "./rows.as.ts";
 import { TILE, tile, WIDTH } from "./tile.as.ts";
 
 /** Keys in a block; divides DEPTH. */
-export const KEYS: i32 = 64;
+export const KEYS: i32 = 512;
 /** Queries in a task; a multiple of either tile. */
-export const QUERIES: i32 = 48;
+export const QUERIES: i32 = 12;
 
 /** What a row is: its softmax is computed, or all its weights are one number that the mask decides. */
 const LIVE: i32 = 0, FIXED: i32 = 1;

@@ -28,8 +28,11 @@ function power(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
 }
 
+/** 1/(1 + e^−x) for x ≥ 0 and eˣ/(1 + eˣ) below, so that nothing overflows where the result is tiny. */
 export function sigmoid4(x: v128): v128 {
-  return f32x4.div(c(1), f32x4.add(c(1), exp4(f32x4.neg(x))));
+  const e = exp4(f32x4.neg(f32x4.abs(x)));
+  const above = v128.bitselect(c(1), e, f32x4.ge(x, c(0)));
+  return f32x4.div(above, f32x4.add(c(1), e));
 }
 
 /**

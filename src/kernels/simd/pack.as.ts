@@ -82,6 +82,28 @@ export function along(from: usize, list: usize, left: i32, k: i32, n: i32, width
       out += row;
     }
   }
+  for (; i + 2 <= min(left, width); i += 2) {
+    const at = list + (<usize>i << 2);
+    let a = from + (<isize>(load<i32>(at) + k) << 2), b = from + (<isize>(load<i32>(at, 4) + k) << 2);
+    let out = to + (<usize>i << 2);
+    let p = 0;
+    for (; p + 4 <= n; p += 4) {
+      const x = v128.load(a), y = v128.load(b);
+      const xy = i32x4.shuffle(x, y, 0, 4, 1, 5), XY = i32x4.shuffle(x, y, 2, 6, 3, 7);
+      v128.store64_lane(out, xy, 0);
+      v128.store64_lane(out + row, xy, 1);
+      v128.store64_lane(out + 2 * row, XY, 0);
+      v128.store64_lane(out + 3 * row, XY, 1);
+      a += 16; b += 16;
+      out += 4 * row;
+    }
+    for (; p < n; p++) {
+      store<f32>(out, load<f32>(a));
+      store<f32>(out, load<f32>(b), 4);
+      a += 4; b += 4;
+      out += row;
+    }
+  }
   for (; i < width; i++) {
     const at = i < left ? from + (<isize>(load<i32>(list + (<usize>i << 2)) + k) << 2) : 0;
     for (let p = 0; p < n; p++)
