@@ -403,6 +403,14 @@ describe("words", () => {
         "2 cached steps stray from the whole text's mask under x, first in prompt 1: position 12 counts",
       ),
     ).toEqual({ prompt: 1, position: 12, image: 0 });
+    const asked = "Prompt 1: the image token at position 3 asks for image 2, but there is no image 2.";
+    expect(placeIn(asked)).toEqual({ prompt: 1, position: 3, image: 2 });
+    const [first] = warningsOf(viewOf(state({ convention: "nobody" })));
+    expect(first).toEqual({
+      sentence: "No convention is called “nobody”; this page shows another in its place.",
+      tone: "alarm",
+      at: null,
+    });
     expect(warningsOf(viewOf(state({ text: "", convention: "paper next" })))).toEqual([]);
   });
 
@@ -539,7 +547,9 @@ describe("numbers", () => {
     );
     expect(model.state).toMatchObject({ show: "attention", latents: 3 });
     expect(model.weights(1, 3)?.length).toBe(2);
-    model.update({ convention: "immediate" });
+    model.update({ against: "open-flamingo@2.0.1" });
+    expect(last().join("\n")).toMatch(/is what flamingo-pytorch@0\.1\.2 immediate and open-flamingo@2\.0\.1 says\./);
+    model.update({ convention: "immediate", against: "" });
     expect(last().join("\n")).toMatch(
       /Prompt 0, position 5 attends \{1,2\} in layers\.0\.1\.attn\.attn, but under immediate it attends nothing\./,
     );

@@ -252,11 +252,12 @@ test("[links.break] a survivor is listed unless it is explained, and so is an id
 });
 
 test("[links.break] in a repository, the tests of the rule run on the broken copy", () => {
-  const config = readFileSync(join(repository, "spec/support/vitest.config.ts"), "utf8");
+  const support = (name: string) => readFileSync(join(repository, "spec/support", name), "utf8");
   const files = {
     "package.json": '{ "type": "module" }',
     "tsconfig.json": "{}",
-    "spec/support/vitest.config.ts": config,
+    "spec/support/vitest.config.ts": support("vitest.config.ts"),
+    "spec/support/setup.ts": support("setup.ts"),
     "spec/00-a.md": "**<a.one]** One.\n\n**<a.two]** Two.\n",
     "spec/00-a.spec.ts": [
       'import { expect, test } from "vitest";',

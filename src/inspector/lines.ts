@@ -36,7 +36,7 @@ export function inSight(offsets: readonly number[], top: number, bottom: number,
   const count = offsets.length - 1;
   const clamp = (n: number) => Math.max(0, Math.min(count, n));
   const before = offsets.slice(1).filter((end) => end <= top).length;
-  const after = offsets.slice(0, -1).filter((start) => start < bottom).length;
+  const after = offsets.filter((start) => start < bottom).length;
   const from = clamp(before - more);
   return { from, to: Math.max(from, clamp(after + more)) }; // [inspector.sight]
 }
@@ -45,8 +45,8 @@ export function inSight(offsets: readonly number[], top: number, bottom: number,
 const FEW = 6;
 
 /**
- * The images that a line of tokens shows: all, or of many those that its tokens stand for, see, or see otherwise under the
- * other convention, and `also` some. The rest share one row. [inspector.shown]
+ * The images that a line of tokens shows: all, or of many those that its tokens stand for, or see under either convention,
+ * and `also` some. The rest share one row. [inspector.shown]
  */
 export function shownImages(
   tokens: readonly TokenView[],
@@ -56,11 +56,7 @@ export function shownImages(
   const all = Array.from({ length: images }, (_, m) => m + 1);
   const bands = tokens.flatMap((token) => token.bands);
   if (images <= FEW || bands.some(({ row }) => row.class === "nan")) return all; // [inspector.shown]
-  const told = bands.flatMap(({ row, parts }) => [
-    row.image,
-    ...row.images,
-    ...all.filter((m) => parts[m - 1]),
-  ]); // [inspector.shown]
+  const told = bands.flatMap(({ row }) => [row.image, ...row.images]); // [inspector.shown]
   const wanted = new Set([...told, ...also]); // [inspector.shown]
   return all.filter((m) => wanted.has(m)); // [inspector.shown]
 }

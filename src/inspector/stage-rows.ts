@@ -50,7 +50,7 @@ export function rowFacts(stages: Stages, prompt: number, position: number, head:
   const weights = weightsOf(stages, prompt, position, head)?.flat();
   if (weights) {
     const sum = weights.reduce((a, w) => a + w, 0);
-    const entropy = -weights.reduce((a, w) => a + (w > 0 ? w * Math.log(w) : 0), 0) + 0; // [inspector.facts]
+    const entropy = -weights.reduce((a, w) => a + (w > 0 ? w * Math.log(w) : 0), 0); // [inspector.facts]
     const most = Math.log(weights.length);
     const even = sum > 0.5 && weights.length > 1 && most - entropy < 1e-9;
     said.push(

@@ -50,8 +50,10 @@ type Codec<T> = { readonly key: string; write(value: T): string; read(text: stri
 
 const text = (key: string): Codec<string> => ({ key, write: (value) => value, read: (value) => value });
 
-const whole = (value: string, most: number, least = 0): number | null =>
-  /^\d{1,6}$/.test(value) && Number(value) >= least && Number(value) <= most ? Number(value) : null; // [inspector.link-input]
+function whole(value: string, most: number, least = 0): number | null {
+  const n = /^\d{1,6}$/.test(value) ? Number(value) : Number.NaN; // [inspector.link-input]
+  return n >= least && n <= most ? n : null; // [inspector.link-input]
+}
 
 const number = (key: string, most: number, least = 0): Codec<number> => ({
   key,

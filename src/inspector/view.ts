@@ -82,7 +82,7 @@ export function viewOf(state: State, scene: MaskScene = sceneIn(state)): View {
   const prompt = Math.min(Math.max(state.known, leastKnown(length)), length);
   const decodes = state.known > 0 && length > 0;
   const steps = decodes ? found.map((one) => replayDecoding(locations, images, one, { prompt })) : [];
-  const step = Math.min(state.step, Math.max(0, (steps[0]?.length ?? 1) - 1)); // [inspector.decode]
+  const step = Math.min(state.step, (steps[0]?.length ?? 1) - 1); // [inspector.decode]
   const now = steps[0]?.[step];
 
   const masks = found.map((convention) => maskRows(locations, images, convention));
