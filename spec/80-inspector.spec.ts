@@ -548,7 +548,9 @@ describe("numbers", () => {
     expect(model.state).toMatchObject({ show: "attention", latents: 3 });
     expect(model.weights(1, 3)?.length).toBe(2);
     model.update({ against: "open-flamingo@2.0.1" });
-    expect(last().join("\n")).toMatch(/is what flamingo-pytorch@0\.1\.2 immediate and open-flamingo@2\.0\.1 says\./);
+    expect(last().join("\n")).toMatch(
+      /is what flamingo-pytorch@0\.1\.2 immediate and open-flamingo@2\.0\.1 says\./,
+    );
     model.update({ convention: "immediate", against: "" });
     expect(last().join("\n")).toMatch(
       /Prompt 0, position 5 attends \{1,2\} in layers\.0\.1\.attn\.attn, but under immediate it attends nothing\./,

@@ -5,15 +5,15 @@
 // finite: 0 · v is then nothing, as in the definition.
 import { argument, number } from "./control.as.ts";
 import { lanes } from "./elementwise.as.ts";
-import { exp4 } from "./functions.as.ts";
+import { decay4 } from "./functions.as.ts";
 import { along, DEPTH } from "./pack.as.ts";
 import { highest } from "./rows.as.ts";
 import { TILE, tile, WIDTH } from "./tile.as.ts";
 
 /** Keys in a block; divides DEPTH. */
-export const KEYS: i32 = 512;
+export const KEYS: i32 = 128;
 /** Queries in a task; a multiple of either tile. */
-export const QUERIES: i32 = 12;
+export const QUERIES: i32 = 24;
 
 /** What a row is: its softmax is computed, or all its weights are one number that the mask decides. */
 const LIVE: i32 = 0, FIXED: i32 = 1;
@@ -156,12 +156,12 @@ function soften(state: usize, x: usize, mask: usize, heard: usize, i: i32, from:
   let sums = f32x4.splat(0);
   for (let j = 0; j < n; j += 4) {
     const at = x + (<usize>j << 2);
-    let weight = exp4(f32x4.sub(v128.load(at), shift));
+    let weight = decay4(f32x4.sub(v128.load(at), shift));
     if (allowed) weight = v128.and(weight, lanes(allowed, 1, j, n));
     sums = f32x4.add(sums, weight);
     v128.store(at, kept ? v128.and(weight, lanes(kept, 1, j, n)) : weight);
   }
-  const by = before == top ? <f32>1 : f32x4.extract_lane(exp4(f32x4.splat(before - top)), 0);
+  const by = before == top ? <f32>1 : f32x4.extract_lane(decay4(f32x4.splat(before - top)), 0);
   const pairs = f32x4.add(sums, i32x4.shuffle(sums, sums, 2, 3, 0, 1));
   const sum = f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
   store<f32>(state, load<f32>(state, 4) * by + sum, 4);

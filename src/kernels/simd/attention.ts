@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import { type Matrices, pack, panelled } from "./product.ts";
 
 /** As in attention.as.ts and tile.as.ts. */
-const [KEYS, QUERIES, WIDTH] = [512, 12, 8];
+const [KEYS, QUERIES, WIDTH] = [128, 24, 8];
 
 export interface AttentionInputs {
   readonly q: View;

@@ -13,14 +13,27 @@ export function exp4(x: v128): v128 {
   const y = f32x4.max(f32x4.min(x, c(90)), c(-105));
   const n = f32x4.nearest(f32x4.mul(y, c(1.44269504088896)));
   const r = f32x4.sub(f32x4.sub(y, f32x4.mul(n, c(0.693359375))), f32x4.mul(n, c(-2.12194440054690583e-4)));
+  const whole = i32x4.trunc_sat_f32x4_s(n);
+  const half = i32x4.shr_s(whole, 1);
+  return f32x4.mul(f32x4.mul(series(r), power(half)), power(i32x4.sub(whole, half)));
+}
+
+/** eˣ for x ≤ 0, as softmax has it, with 0 for what is below the normal numbers: two thirds of the work. */
+export function decay4(x: v128): v128 {
+  const y = f32x4.max(x, c(-87));
+  const n = f32x4.nearest(f32x4.mul(y, c(1.44269504088896)));
+  const r = f32x4.sub(f32x4.sub(y, f32x4.mul(n, c(0.693359375))), f32x4.mul(n, c(-2.12194440054690583e-4)));
+  const scaled = f32x4.mul(series(r), power(i32x4.trunc_sat_f32x4_s(n)));
+  return v128.andnot(scaled, f32x4.lt(x, c(-87)));
+}
+
+/** eʳ for |r| ≤ ln 2 / 2. */
+function series(r: v128): v128 {
   let p = fma(c(1.3751407895e-3), r, c(8.3689163414e-3));
   p = fma(p, r, c(4.1669533109e-2));
   p = fma(p, r, c(0.1666651846));
   p = fma(p, r, c(0.499999885951));
-  p = f32x4.add(c(1), fma(f32x4.mul(r, r), p, r));
-  const whole = i32x4.trunc_sat_f32x4_s(n);
-  const half = i32x4.shr_s(whole, 1);
-  return f32x4.mul(f32x4.mul(p, power(half)), power(i32x4.sub(whole, half)));
+  return f32x4.add(c(1), fma(f32x4.mul(r, r), p, r));
 }
 
 /** 2ⁿ for whole n among the normal exponents. */
