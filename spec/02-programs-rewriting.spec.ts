@@ -32,6 +32,8 @@ describe("rewriting", () => {
     expect({ nodes: p.nodes, outputs: p.outputs, leaves: p.leaves }).toEqual(before);
     expect(q.nodes.slice(0, p.nodes.length)).toEqual(p.nodes);
     expect(Object.keys(q.outputs)).toEqual(["sum"]);
+    expect(q.nodes.at(-1)).toEqual({ op: "add", attrs: {}, inputs: [2, 0], shape: [3], scope: -1 });
+    expect(extend(p, () => ({ again: mul(x, y) })).nodes.length).toBe(4); // x and y are known: no new leaves
     expectSame(evaluate(q).outputs.sum as Tensor, add(mul(x, y), x));
     expect(() => extend(p, (at) => ({ out: at(99) }))).toThrow(/3 nodes has no node 99/);
   });

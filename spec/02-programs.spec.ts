@@ -34,7 +34,7 @@ describe("eager is the definition", () => {
     });
     const p = record(() => tanh(mul(lazy, lazy)), { inputs: { lazy }, symbolic: true });
     expect(p.nodes.map((node) => node.op)).toEqual(["leaf", "mul", "tanh"]);
-    expect(() => record(() => tanh(lazy), { symbolic: false })).toThrow("touched");
+    expect(() => record(() => tanh(lazy))).toThrow("touched"); // unless asked for, a recording computes
     expect(() => evaluate(p)).toThrow("touched");
   });
 
@@ -102,6 +102,7 @@ describe("leaves", () => {
     expect(() => evaluate(p, { y: other })).toThrow(/no leaf "y"; it has x/);
     expect(() => evaluate(p, { x: randomTensor([4]) })).toThrow(/leaf "x" was recorded as \[3\], got \[4\]/);
     expect(() => evaluate(p, { y: other })).toThrow(ShapeError);
+    expect(() => evaluate({ ...p, bindings: new Map() })).toThrow(/leaf 0 has no value/);
   });
 
   test("[replay.bind] a tied parameter is bound by any of its names", () => {
