@@ -5,7 +5,7 @@
 import { argument } from "./control.as.ts";
 
 /** How much of the inner axis is multiplied at once: a panel of B of this depth stays in the first cache. */
-export const DEPTH: i32 = 512;
+export const DEPTH: i32 = 1024;
 
 /** Element (z, i, p) stands at source + 4 (starts[z] + outer[i] + p · innerStep), or inner[p] where there is no one step. */
 export function pack(task: i32): void {

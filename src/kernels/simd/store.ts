@@ -10,7 +10,11 @@ export const storeOf = ({ heap }: Engine, weights: Weights): Store => ({
     return block === null || weights.has(block) ? null : block;
   },
   free: (block) => heap.free(block),
-  keep: (v) => (heap.owns(v.data.buffer) ? view(Float32Array.from(flat(v)), v.shape) : v),
+  keep: (v) => {
+    if (!heap.owns(v.data.buffer)) return v;
+    const values = flat(v);
+    return view(heap.owns(values.buffer) ? values.slice() : values, v.shape);
+  },
   usage: () => heap.usage(),
   parameter: (t, uses) => weights.parameter(t, uses),
 });
