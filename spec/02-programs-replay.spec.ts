@@ -98,12 +98,16 @@ describe("a scope is claimed whole or not at all", () => {
 
   test("[replay.claim] the outermost of two that begin together", async () => {
     const nested = () =>
-      scope("attention", { q, k, v }, { ...masks, heard: null }, ({ q, k, v }) =>
-        attention(owner, q, k, v, masks),
-      );
-    const backend = claiming();
+      scope("normalize", { x: q, k, v }, { epsilon: 0 }, ({ x, k, v }) => attention(owner, x, k, v, masks));
+    const inner = claiming();
+    let outer = 0;
+    const normalize = async () => {
+      outer++;
+      return nested().data;
+    };
+    const backend = { ...inner, scopes: { ...inner.scopes, normalize } };
     expectSame(await run(backend, nested), nested());
-    expect(backend.calls).toBe(1);
+    expect([outer, inner.calls]).toEqual([1, 0]);
   });
 
   test("[replay.claim] never when the body returns what it was given", async () => {

@@ -22,8 +22,8 @@ import {
   total,
 } from "../src/tensor/functions.ts";
 import { gradientOf, gradients } from "../src/tensor/gradients.ts";
-import { type Program, prune } from "../src/tensor/program.ts";
-import { record, tap } from "../src/tensor/record.ts";
+import { isClosed, lastUses, type Program, prune, type Scope } from "../src/tensor/program.ts";
+import { extend, record, scope, tap } from "../src/tensor/record.ts";
 import { bool, symbol, type Tensor, tensor } from "../src/tensor/tensor.ts";
 import { randomIds, randomMask, randomTensor } from "./support/arbitraries.ts";
 import { applyAny, type Host, rows } from "./support/examples.ts";
@@ -221,6 +221,79 @@ describe("programs", () => {
     const g = evaluate(gradients(p, "loss", ["first", "second"])).outputs;
     expectSame(g["grad first"] as Tensor, g["grad second"] as Tensor);
     expectClose(valuesOf(g["grad first"] as Tensor), [1, 2, 3, 1, 2, 3, 1, 2, 3], 0);
+  });
+
+  describe("scopes as a whole", () => {
+    const [q, k, v] = [randomTensor([2, 3, 2], 1), randomTensor([2, 4, 2], 2), randomTensor([2, 4, 2], 3)];
+    const mask = {
+      mayAttend: randomMask([2, 3, 4], 5),
+      emptyRow: "uniform",
+      heard: randomMask([2, 3, 4], 6),
+    } as const;
+    const whole = ["attention"];
+    const names = (p: Program): string[] => prune({ ...p, taps: {} }).scopes.map(({ name }) => name);
+    const numbers = (p: Program) =>
+      Object.entries(evaluate(p).outputs).map(([name, t]) => [name, valuesOf(t)]);
+
+    test("[gradients.whole] the numbers are the same, and nothing reads what is inside the first scope", () => {
+      const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
+      const leaves = ["q", "k", "v"];
+      const g = gradients(p, "loss", leaves, { whole });
+      expect(names(g)).toEqual(["attention", "attentionVjp"]);
+      expect(numbers(g)).toEqual(numbers(gradients(p, "loss", leaves)));
+      const [first, second] = g.scopes;
+      expect(Object.keys(second?.inputs ?? {})).toEqual(["q", "k", "v", "g"]);
+      expect(second?.attrs).toEqual(first?.attrs);
+      const last = lastUses({ ...g, taps: {} });
+      for (const s of g.scopes) expect(isClosed(g, s, last)).toBe(true);
+      expect(
+        isClosed(
+          gradients(p, "loss", leaves),
+          first as Scope,
+          lastUses(gradients({ ...p, taps: {} }, "loss", leaves)),
+        ),
+      ).toBe(false);
+    });
+
+    test("[gradients.whole] [gradients.again] and have derivatives again", () => {
+      const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
+      const twice = (options: object): number[] => {
+        const once = gradients(p, "loss", ["q"], options);
+        const slope = extend(once, (at) => ({ out: total(square(at(once.outputs["grad q"] as number))) }));
+        const { outputs } = evaluate(gradients(slope, "out", ["q", "k", "v"], options));
+        return Object.values(outputs).flatMap((t) => valuesOf(t));
+      };
+      expectClose(twice({ whole }), twice({}), 1e-13);
+    });
+
+    test("[gradients.whole] not where an inner value is read outside, where something else changes, or one tensor comes in twice", () => {
+      const w = randomTensor([2, 4]);
+      const weights = (leak: { of?: Tensor }) =>
+        scope("attention", { q, k }, {}, ({ q, k }) => {
+          leak.of = exp(einsum("... l d, ... s d -> ... l s", q, k));
+          return einsum("... l s, s d -> ... l d", leak.of, einsum("a s, a d -> s d", w, w));
+        });
+      const read: Record<string, () => Tensor> = {
+        leak: () => {
+          const leak: { of?: Tensor } = {};
+          const out = weights(leak);
+          return add(total(out), total(square(leak.of ?? out)));
+        },
+        else: () => weights({}),
+        twice: () => attention({}, q, q, q, { mayAttend: null, emptyRow: "zero" }),
+      };
+      for (const [what, f] of Object.entries(read)) {
+        const p = lossOf(f, { q, k, w });
+        const leaves = what === "leak" ? ["q", "k"] : what === "else" ? ["q", "w"] : ["q"];
+        const g = gradients(p, "loss", leaves, { whole });
+        expect([what, names(g)]).toEqual([what, ["attention"]]);
+        expect(numbers(g)).toEqual(numbers(gradients(p, "loss", leaves)));
+      }
+      const frozen = lossOf(() => weights({}), { q, k, w }); // but what does not change may come in unnamed
+      const g = gradients(frozen, "loss", ["q", "k"], { whole });
+      expect(names(g)).toEqual(["attention", "attentionVjp"]);
+      expect(numbers(g)).toEqual(numbers(gradients(frozen, "loss", ["q", "k"])));
+    });
   });
 
   test("[gradients.scalar] refuses a loss that is no scalar, and names that are not there", () => {

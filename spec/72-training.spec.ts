@@ -6,11 +6,12 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { loadSafetensors } from "../src/io/safetensors.ts";
 import { saveSafetensors } from "../src/io/write-safetensors.ts";
+import { simd } from "../src/kernels/simd/index.ts";
 import { parameterNames, ties } from "../src/nn/state-dict.ts";
 import { evaluate } from "../src/tensor/evaluate.ts";
 import { scale } from "../src/tensor/functions.ts";
 import { gradients } from "../src/tensor/gradients.ts";
-import { isDead, lastUses, type Program } from "../src/tensor/program.ts";
+import { isClosed, isDead, lastUses, type Program } from "../src/tensor/program.ts";
 import { keepTaps, peakNumbers, recompute } from "../src/tensor/recompute.ts";
 import { record } from "../src/tensor/record.ts";
 import { flat, int, type Tensor, tensor } from "../src/tensor/tensor.ts";
@@ -18,7 +19,7 @@ import { loadCheckpoint, saveCheckpoint } from "../src/training/checkpoint.ts";
 import { decayGroups, trainable, trainableSets } from "../src/training/freezing.ts";
 import { crossEntropy } from "../src/training/losses.ts";
 import { sgd } from "../src/training/sgd.ts";
-import { stepProgram } from "../src/training/step.ts";
+import { lossAndGradients, stepProgram } from "../src/training/step.ts";
 import { nextTokens } from "../src/training/targets.ts";
 import { type Step, type TrainOptions, train } from "../src/training/training.ts";
 import { bits, changedNames, tinyFlamingo, tinyLoss, tinyOptimizer } from "./support/tiny-training.ts";
@@ -83,6 +84,27 @@ describe("what is trained", () => {
     const before = bits(run.model);
     await all(run);
     expect(changedNames(before, bits(run.model)).sort()).toEqual([...run.optimizer.names].sort());
+  });
+
+  test("[train.whole] attention and its derivative run in the backend's kernels, unless it has none for that", async () => {
+    const model = tinyFlamingo();
+    const loss = () => tinyLoss(model)(0);
+    const names = trainable(model, "paper");
+    const exact = await lossAndGradients(loss, { model, names });
+    const backend = await simd({ threads: 1 });
+    const ran = backend.ran.attention;
+    const fused = await lossAndGradients(loss, { model, names, backend });
+    const scopes = record(() => ({ loss: loss() }), { model, symbolic: true }).scopes;
+    const forward = scopes.filter(({ name }) => name === "attention").length;
+    expect(backend.ran.attention - ran).toBeGreaterThan(forward);
+    await backend.close();
+    for (const [name, g] of exact.gradients) {
+      const [x, y] = [flat(g.data), flat(fused.gradients.get(name)?.data ?? g.data)];
+      const size = Math.max(...x.map(Math.abs), 1e-6);
+      expect(Math.max(...Array.from(x, (value, i) => Math.abs(value - Number(y[i]))))).toBeLessThan(
+        1e-5 * size,
+      );
+    }
   });
 
   test("[train.frozen] gradients of frozen parameters are not in the program", () => {
@@ -195,11 +217,11 @@ describe("the loop", () => {
 });
 
 describe("recomputation", () => {
-  const programOf = (dropout = false): Program => {
+  const programOf = (dropout = false, whole: readonly string[] = []): Program => {
     const model = tinyFlamingo(1, 0.5);
     if (dropout) model.train(3);
     const forward = record(() => ({ loss: tinyLoss(model)(0) }), { model, symbolic: true });
-    return gradients(forward, "loss", [...trainable(model, "paper"), "token_emb.weight"]);
+    return gradients(forward, "loss", [...trainable(model, "paper"), "token_emb.weight"], { whole });
   };
 
   test.each([false, true])(
@@ -213,6 +235,24 @@ describe("recomputation", () => {
       expect(Object.keys(again.taps)).toEqual(Object.keys(program.taps));
     },
   );
+
+  test("[recompute.same] [gradients.whole] scopes that are differentiated whole stay scopes, with second computations before them", () => {
+    const program = { ...programOf(false, ["attention"]), taps: {} };
+    const again = recompute(program, "loss");
+    const numbers = (p: Program) =>
+      Object.entries(evaluate(p).outputs).map(([name, t]) => [name, [...flat(t.data)]]);
+    expect(numbers(again)).toEqual(numbers(program));
+    const last = lastUses(again);
+    const derivatives = again.scopes.filter(({ name }) => name === "attentionVjp");
+    expect(derivatives.length).toBeGreaterThan(1);
+    for (const scope of derivatives) {
+      expect(isClosed(again, scope, last)).toBe(true);
+      const inside = again.nodes.slice(scope.first, scope.end).filter((node) => !isDead(node));
+      const outer = inside.flatMap(({ inputs }) => inputs.filter((id) => id < scope.first));
+      for (const id of outer)
+        if (again.nodes[id]?.op !== "leaf") expect(Object.values(scope.inputs)).toContain(id);
+    }
+  });
 
   test("[recompute.again] [recompute.keep] derivatives read leaves, kept taps and second computations only", () => {
     const program = { ...programOf(), taps: {} };

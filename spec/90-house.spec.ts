@@ -281,7 +281,7 @@ test("[house.packages] the scanner and a full parser find the same imports in ev
       if (type !== undefined && kinds.includes(type) && source) found.push(source.value ?? null);
       for (const child of Object.values(node)) visit(child);
     };
-    visit(parseAst(text, { lang: "ts" }));
+    visit(parseAst(text.replace(/^@inline$/gm, ""), { lang: "ts" })); // AssemblyScript lets functions be decorated
     return found.sort();
   };
   for (const [path, text] of [...src, ...spec]) {

@@ -2,7 +2,7 @@
 
 import type { GoldenCase } from "../io/cases.ts";
 import type { Stored } from "../io/safetensors.ts";
-import type { Backend } from "../kernels/backend.ts";
+import { type Backend, differentiable } from "../kernels/backend.ts";
 import { type KernelReport, type ReplayOptions, replay } from "../kernels/replay.ts";
 import { loadStateDict } from "../nn/state-dict.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -64,13 +64,17 @@ export function callOf(golden: GoldenCase): CaseCall {
   return { subject, inputs, record: again };
 }
 
-/** Builds the model, loads the weights and records the case symbolically. Throws what the model throws. */
-export function programOf(golden: GoldenCase): CaseProgram {
+/** Builds the model, loads the weights and records the case symbolically, as this backend is to run it. Throws what the model throws. */
+export function programOf(golden: GoldenCase, backend: Backend): CaseProgram {
   const { grads } = golden.manifest;
   const { subject, inputs, record } = callOf(golden);
   const program = record();
   if (grads.length === 0) return { program, subject, inputs };
-  return { program: gradients(program, "loss", grads.map(leafOf)), subject, inputs };
+  return {
+    program: gradients(program, "loss", grads.map(leafOf), { whole: differentiable(backend) }),
+    subject,
+    inputs,
+  };
 }
 
 /** Inputs under the names of the forward pass's arguments; an integer without axes is a number. */
@@ -130,7 +134,7 @@ export async function checkCase(
   const base = { id, module: source.class, precision: backend.precision };
   const nothing = { ...base, rows: 0, worst: null, firstDivergence: null, kernels: null };
   try {
-    const recorded = programOf(golden);
+    const recorded = programOf(golden, backend);
     if (raises) return { ...base, ...judgeRaised(raises, null) };
     const fused = Object.keys(backend.scopes).length > 0;
     const taps = tapsOf(golden, recorded);

@@ -11,6 +11,11 @@ export interface ScopeKernels {
     attrs: AttentionAttrs,
     inputs: { readonly q: View; readonly k: View; readonly v: View },
   ) => Promise<View>;
+  /** The derivative of the attention scope: `g` is that of its output; d q, d k and d v stand one after another. */
+  readonly attentionVjp?: (
+    attrs: AttentionAttrs,
+    inputs: { readonly q: View; readonly k: View; readonly v: View; readonly g: View },
+  ) => Promise<View>;
   readonly normalize?: (attrs: { readonly epsilon: number }, inputs: { readonly x: View }) => Promise<View>;
 }
 
@@ -60,3 +65,7 @@ export interface Backend {
   /** Frees devices and threads. */
   close(): Promise<void>;
 }
+
+/** Names of the scopes whose derivative the backend has a kernel for: `gradients` is to keep them whole. */
+export const differentiable = ({ scopes }: Backend): string[] =>
+  Object.keys(scopes).filter((name) => `${name}Vjp` in scopes);

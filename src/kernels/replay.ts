@@ -9,7 +9,7 @@ import {
   resultsOf,
   roundedNodes,
 } from "../tensor/evaluate.ts";
-import { isDead, lastUses, type Node, type Program, prune, withTaps } from "../tensor/program.ts";
+import { isClosed, isDead, lastUses, type Node, type Program, prune, withTaps } from "../tensor/program.ts";
 import { type RecordOptions, record } from "../tensor/record.ts";
 import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
@@ -36,17 +36,14 @@ export interface KernelReport {
 
 /** For each scope that the backend may run whole: its first node -> its index. */
 function claims(program: Program, kernels: ScopeKernels): Map<number, number> {
-  const wanted = new Set([...Object.values(program.outputs), ...Object.values(program.taps)]);
-  const readAfter = lastUses(program);
+  const last = lastUses(program);
   const claimed = new Map<number, number>();
-  for (const [index, { name, first, end, output }] of program.scopes.entries()) {
-    if (!(name in kernels)) continue;
-    let whole = output >= first && !isDead(program.nodes[output] as Node); // a body may return what it was given
-    for (let id = first; id < end; id++) {
-      const inner = program.nodes[id]?.op !== "leaf" && id !== output;
-      if (inner && (wanted.has(id) || (readAfter[id] ?? 0) >= end)) whole = false; // [replay.claim]
-    }
-    if (whole && !claimed.has(first)) claimed.set(first, index); // the outermost of several
+  for (const [index, scope] of program.scopes.entries()) {
+    const { name, first, output } = scope;
+    if (!(name in kernels) || claimed.has(first)) continue; // the outermost of several
+    const given = output < first; // a body may return what it was given
+    if (given || isDead(program.nodes[output] as Node)) continue;
+    if (isClosed(program, scope, last)) claimed.set(first, index); // [replay.claim]
   }
   return claimed;
 }

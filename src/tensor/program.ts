@@ -74,3 +74,10 @@ export function lastUses(program: Program): Int32Array {
     last[id] = program.nodes.length;
   return last;
 }
+
+/** Is nothing inside a scope read after it, its output aside? `last` as `lastUses` has it. */
+export function isClosed({ nodes }: Program, { first, end, output }: Scope, last: Int32Array): boolean {
+  for (let id = first; id < end; id++)
+    if (id !== output && nodes[id]?.op !== "leaf" && (last[id] ?? -1) >= end) return false;
+  return true;
+}

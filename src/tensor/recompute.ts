@@ -44,9 +44,14 @@ export function recompute(program: Program, loss: string, keep: Keep = keepTaps(
   };
   const moved: number[] = [];
   const now = (id: number): number => (id <= last ? id : (moved[id] ?? id));
+  /** What a derivative reads. */
+  const read = (id: number): number => (id <= last ? fresh(id) : now(id));
+  const backward = program.scopes.filter(({ first }) => first > last);
   for (let id = last + 1; id < program.nodes.length; id++) {
+    for (const { inputs } of backward.filter(({ first }) => first === id))
+      Object.values(inputs).forEach(read);
     const node = program.nodes[id] as Node;
-    const inputs = node.inputs.map((input) => (input <= last ? fresh(input) : now(input)));
+    const inputs = node.inputs.map(read);
     moved[id] = nodes.push({ ...node, inputs }) - 1;
   }
   const each = (ids: Readonly<Record<string, number>>) =>
@@ -58,7 +63,7 @@ export function recompute(program: Program, loss: string, keep: Keep = keepTaps(
     taps: each(program.taps),
     leaves: each(program.leaves),
     bindings: new Map([...program.bindings].map(([id, t]) => [now(id), t])),
-    scopes: program.scopes.map((s) => (s.first > last ? { ...s, ...movedScope(s, now, each) } : s)),
+    scopes: program.scopes.map((s) => (s.first > last ? { ...s, ...movedScope(s, now, read) } : s)),
   });
 }
 
@@ -66,8 +71,13 @@ type Place = Pick<Program["scopes"][number], "inputs" | "first" | "end" | "outpu
 const movedScope = (
   { inputs, first, end, output }: Place,
   now: (id: number) => number,
-  each: (ids: Readonly<Record<string, number>>) => Record<string, number>,
-): Place => ({ inputs: each(inputs), first: now(first), end: now(end - 1) + 1, output: now(output) });
+  read: (id: number) => number,
+): Place => ({
+  inputs: Object.fromEntries(Object.entries(inputs).map(([name, id]) => [name, read(id)])),
+  first: now(first),
+  end: now(end - 1) + 1,
+  output: now(output),
+});
 
 const VIEWS = new Set(["leaf", "expand", "repeat", "rearrange", "slice", "tap", "detach"]);
 

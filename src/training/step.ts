@@ -1,5 +1,5 @@
 // One loss with its gradients: recorded, differentiated, replayed.
-import type { Backend } from "../kernels/backend.ts";
+import { type Backend, differentiable } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
 import { RuleError } from "../tensor/errors.ts";
@@ -17,6 +17,8 @@ export interface Differentiated {
   readonly names: readonly string[];
   /** Outputs of these taps are kept, the rest of the forward pass is computed again when it is needed. */
   readonly keepOnly?: RegExp | null | undefined;
+  /** Scopes to differentiate whole, for a backend that has kernels for that: see `differentiable`. */
+  readonly whole?: readonly string[] | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface Differentiated {
  */
 export function stepProgram(
   loss: () => Tensor<"">,
-  { model, names, keepOnly = null }: Differentiated,
+  { model, names, keepOnly = null, whole }: Differentiated,
 ): Program {
   const forward = withTaps(
     record(() => ({ loss: loss() }), { model, symbolic: true }),
@@ -34,7 +36,7 @@ export function stepProgram(
   const reached = names.filter((name) => name in forward.leaves); // [train.reached]
   if (names.length > 0 && reached.length === 0)
     throw new RuleError("the loss reaches none of the parameters that are to be trained", "train.reached");
-  const program = gradients(forward, "loss", reached); // [train.frozen]
+  const program = gradients(forward, "loss", reached, { whole }); // [train.frozen]
   return keepOnly ? recompute(program, "loss", keepTaps(keepOnly)) : program;
 }
 
@@ -51,7 +53,8 @@ export async function lossAndGradients(
   },
 ): Promise<LossAndGradients> {
   const { backend = reference("float64"), signal, names } = options;
-  const { outputs } = await replay(stepProgram(loss, options), backend, { signal }); // [train.abort]
+  const program = stepProgram(loss, { whole: differentiable(backend), ...options }); // [train.whole]
+  const { outputs } = await replay(program, backend, { signal }); // [train.abort]
   const gradient = (name: string): [string, Tensor][] => {
     const g = outputs[gradientOf(name)];
     return g ? [[name, g]] : [];

@@ -36,7 +36,7 @@ export function markFinite(task: i32): void {
 }
 
 /** Where key k of columns j … j + 7 stands among packed values. */
-function valuesAt(values: usize, s: i32, wide: i32, k: i32, j: i32): usize {
+export function valuesAt(values: usize, s: i32, wide: i32, k: i32, j: i32): usize {
   const from = k / DEPTH * DEPTH;
   const n = min(DEPTH, s - from);
   return values + ((<usize>from * wide + <usize>j * n + <usize>(k - from) * WIDTH) << 2);
@@ -68,7 +68,7 @@ export function attend(task: i32, scratch: usize): void {
     const finite = load<i32>(flags + (<usize>(from / KEYS) << 2));
     if (mask && finite && !fixed && !anySeen(mask, rows, from, n)) continue;
     for (let j = 0; j < n; j += WIDTH)
-      for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2));
+      for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2), KEYS);
     for (let i = 0; i < rows; i++) {
       const by = soften(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, heard, i, from, n);
       if (by != 1) scale(out + (<usize>i * wide << 2), wide, by);
@@ -83,19 +83,19 @@ export function attend(task: i32, scratch: usize): void {
   for (let i = 0; i < rows; i++) finish(state + (<usize>i << 4), out + (<usize>i * wide << 2), argument(3) + (<usize>(z * l + top + i) * e << 2), wide, e);
 }
 
-function maskAt(i: usize, z: i32, row: i32): usize {
+export function maskAt(i: usize, z: i32, row: i32): usize {
   const base: usize = argument(i);
   return base ? base + <isize>load<i32>(argument(i + 1) + (<usize>z << 2)) + <isize>row * <i32>argument(i + 2) : 0;
 }
 
-/** A tile of scores: queries from i on, keys from j on. */
-function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32, to: usize): void {
+/** A tile of scores: queries from i on, keys from j on, into rows of `line` floats. */
+export function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32, to: usize, line: i32): void {
   const high = (l + TILE - 1) / TILE * TILE, wide = (s + WIDTH - 1) / WIDTH * WIDTH;
-  if (d == 0) for (let r = 0; r < TILE; r++) memory.fill(to + (<usize>r * KEYS << 2), 0, WIDTH << 2);
+  if (d == 0) for (let r = 0; r < TILE; r++) memory.fill(to + (<usize>(r * line) << 2), 0, WIDTH << 2);
   for (let p = 0; p < d; p += DEPTH) {
     const n = min(DEPTH, d - p);
     const a = q + ((<usize>p * high + <usize>i * n) << 2), b = k + ((<usize>p * wide + <usize>j * n) << 2);
-    tile(a, b, n, to, KEYS << 2, p > 0);
+    tile(a, b, n, to, <usize>line << 2, p > 0);
   }
 }
 

@@ -1,7 +1,7 @@
 // The attention scope: q, k and v are packed, then every thread takes some rows of queries.
 import { ShapeError } from "../../tensor/errors.ts";
 import type { Mask } from "../../tensor/ops.ts";
-import { offsets, rowMajor, sizeOf, type View } from "../../tensor/tensor.ts";
+import { offsets, rowMajor, type Shape, sizeOf, type View } from "../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../attention-attrs.ts";
 import { bits } from "./crew.ts";
 import type { Engine } from "./engine.ts";
@@ -17,7 +17,7 @@ export interface AttentionInputs {
 }
 
 /** The matrices of the last two axes, those that are repeated (stride 0) only once: which one belongs to each place. */
-function distinct(starts: readonly Int32Array[]): { own: Int32Array; first: Int32Array } {
+export function distinct(starts: readonly Int32Array[]): { own: Int32Array; first: Int32Array } {
   const seen = new Map<string, number>();
   const first: number[] = [];
   const own = Int32Array.from(starts[0] ?? [], (_, z) => {
@@ -30,20 +30,65 @@ function distinct(starts: readonly Int32Array[]): { own: Int32Array; first: Int3
   return { own, first: Int32Array.from(first) };
 }
 
-const startsOf = ({ shape, stride }: Pick<View, "shape" | "stride">): Int32Array =>
+export const startsOf = ({ shape, stride }: Pick<View, "shape" | "stride">): Int32Array =>
   offsets(shape.slice(0, -2), stride.slice(0, -2));
 const axis = ({ shape, stride }: View, i: number): Int32Array =>
   offsets(shape.slice(i).slice(0, 1), stride.slice(i).slice(0, 1));
 const chosen = (list: Int32Array, which: Int32Array): Int32Array => which.map((z) => list[z] ?? 0);
 
-export function attention(engine: Engine, { q, k, v }: AttentionInputs, attrs: AttentionAttrs): View {
+/** [simd.sizes] */
+export function sizesOf({ q, k, v }: AttentionInputs) {
   const lead = q.shape.slice(0, -2);
   const [l = 0, d = 0] = q.shape.slice(-2);
   const [s = 0, e = 0] = v.shape.slice(-2);
   if (`${k.shape}` !== `${[...lead, s, d]}` || `${v.shape.slice(0, -2)}` !== `${lead}`) {
     throw new ShapeError(`attention of q [${q.shape}], k [${k.shape}], v [${v.shape}]  [simd.sizes]`); // [simd.sizes]
   }
-  const batch = sizeOf(lead);
+  return { lead, batch: sizeOf(lead), l, s, d, e };
+}
+
+/** Packed by rows: each of the matrices `which`, all if not said, in panels of `width` rows. */
+export function byRows(engine: Engine, v: View, width: number, which?: Int32Array): number {
+  return panels(engine, v, [-2, -1], width, which);
+}
+
+/** Packed along its rows: in panels of eight columns. */
+export function alongRows(engine: Engine, v: View, which?: Int32Array): number {
+  return panels(engine, v, [-1, -2], WIDTH, which);
+}
+
+function panels(
+  engine: Engine,
+  v: View,
+  [outer, inner]: [number, number],
+  width: number,
+  which?: Int32Array,
+) {
+  const starts = which ? chosen(startsOf(v), which) : startsOf(v);
+  const lists = { starts, outer: axis(v, outer), inner: axis(v, inner) };
+  const matrices: Matrices = { at: engine.place(v).at, ...lists };
+  const at = engine.borrow(4 * starts.length * panelled(lists.outer.length, width) * lists.inner.length);
+  pack(engine, matrices, width, at);
+  return at;
+}
+
+/** Words 9 to 15 of a job: the masks, and what the weights of an empty row are. */
+export function ruleWords(
+  engine: Engine,
+  { mayAttend, heard, emptyRow }: AttentionAttrs,
+  scores: Shape,
+): number[] {
+  const weight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / (scores.at(-1) ?? 1) : NaN; // [simd.empty-row]
+  return [
+    ...maskWords(engine, "mayAttend", mayAttend, scores), // [simd.masked]
+    ...maskWords(engine, "heard", heard, scores), // [simd.silent]
+    bits(weight),
+  ];
+}
+
+export function attention(engine: Engine, inputs: AttentionInputs, attrs: AttentionAttrs): View {
+  const { q, k, v } = inputs;
+  const { lead, batch, l, s, d, e } = sizesOf(inputs);
   const out = engine.result([...lead, l, e]);
   if (out.size === 0) return out;
   if (s === 0)
@@ -51,24 +96,9 @@ export function attention(engine: Engine, { q, k, v }: AttentionInputs, attrs: A
   else
     engine.within(() => {
       const { own, first } = distinct([startsOf(k), startsOf(v)]);
-      const { rowTile } = engine.crew;
-      const panels = (
-        view: View,
-        starts: Int32Array,
-        outer: number,
-        inner: number,
-        width: number,
-      ): number => {
-        const lists = { starts, outer: axis(view, outer), inner: axis(view, inner) };
-        const matrices: Matrices = { at: engine.place(view).at, ...lists };
-        const size = starts.length * panelled(lists.outer.length, width) * lists.inner.length;
-        const at = engine.borrow(4 * size);
-        pack(engine, matrices, width, at);
-        return at;
-      };
-      const queries = panels(q, startsOf(q), -2, -1, rowTile);
-      const keys = panels(k, chosen(startsOf(k), first), -2, -1, WIDTH);
-      const values = panels(v, chosen(startsOf(v), first), -1, -2, WIDTH);
+      const queries = byRows(engine, q, engine.crew.rowTile);
+      const keys = byRows(engine, k, WIDTH, first);
+      const values = alongRows(engine, v, first);
       const flags = engine.borrow(4 * first.length * Math.ceil(s / KEYS));
       // A block of keys that nobody may see is skipped, if that cannot hide 0 · NaN. [simd.skip]
       engine.crew.run("markFinite", {
@@ -76,12 +106,8 @@ export function attention(engine: Engine, { q, k, v }: AttentionInputs, attrs: A
         words: [values, s, e, flags],
         cost: (first.length * s * e) / 4,
       });
-      const shape = [...lead, l, s];
-      const weight = attrs.emptyRow === "zero" ? 0 : attrs.emptyRow === "uniform" ? 1 / s : NaN; // [simd.empty-row]
       const words = [queries, keys, values, out.data.byteOffset, l, s, d, e, engine.list(own)];
-      words.push(...maskWords(engine, "mayAttend", attrs.mayAttend, shape)); // [simd.masked]
-      words.push(...maskWords(engine, "heard", attrs.heard, shape)); // [simd.silent]
-      words.push(bits(weight), flags);
+      words.push(...ruleWords(engine, attrs, [...lead, l, s]), flags);
       const floats = 4 * QUERIES + 2 * QUERIES * KEYS + QUERIES + QUERIES * panelled(e, WIDTH);
       const cost = batch * l * s * ((d + e) / 20 + 1);
       const tasks = batch * Math.ceil(l / QUERIES);

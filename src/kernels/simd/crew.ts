@@ -15,6 +15,7 @@ export const KERNELS = [
   "select",
   "softmax",
   "normalize",
+  "attendVjp",
 ] as const;
 export type Kernel = (typeof KERNELS)[number];
 

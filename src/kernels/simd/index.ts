@@ -1,6 +1,7 @@
 // The SIMD backend: WebAssembly kernels written in AssemblyScript, on all threads, in single precision.
 import type { Backend, KernelCounts } from "../backend.ts";
 import { attention } from "./attention.ts";
+import { attentionVjp } from "./attention-vjp.ts";
 import { binary, unary, where } from "./elementwise.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { concat, gather, pad } from "./layout.ts";
@@ -55,6 +56,11 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     scopes: {
       attention: async (attrs, inputs) => {
         const out = attention(engine, inputs, attrs);
+        ran.attention++; // [simd.count]
+        return out;
+      },
+      attentionVjp: async (attrs, inputs) => {
+        const out = attentionVjp(engine, inputs, attrs);
         ran.attention++; // [simd.count]
         return out;
       },

@@ -44,7 +44,7 @@ function adjacent(list: usize, width: i32): bool {
   return true;
 }
 
-function side(from: usize, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
+export function side(from: usize, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
   for (let p = k; p < k + n; p++) {
     const at = from + offset(inner, step, p);
     if (width == 1) store<f32>(to, load<f32>(at));

@@ -8,7 +8,12 @@ export function highest(x: v128): f32 {
   return f32x4.extract_lane(f32x4.max(pairs, i32x4.shuffle(pairs, pairs, 1, 0, 3, 2)), 0);
 }
 
-function total(x: v128): f64 {
+/** Four floats as two sums in float64. */
+export function wide(x: v128): v128 {
+  return f64x2.add(f64x2.promote_low_f32x4(x), upper(x));
+}
+
+export function total(x: v128): f64 {
   return f64x2.extract_lane(x, 0) + f64x2.extract_lane(x, 1);
 }
 
@@ -29,33 +34,38 @@ export function softmax(task: i32): void {
     const row = rowAt(argument(5), argument(6), i);
     const mask: usize = argument(8) ? argument(8) + <isize>load<i32>(argument(9) + (<usize>i << 2)) : 0;
     const out: usize = argument(0) + (<usize>i * n << 2);
-    let top = f32x4.splat(-Infinity), any = i32x4.splat(0);
-    for (let j = 0; j < n; j += 4) {
-      let counts = first(n - j);
-      if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
-      any = v128.or(any, counts);
-      top = f32x4.max(top, v128.bitselect(four(row, step, j, n), f32x4.splat(-Infinity), counts));
-    }
-    if (!v128.any_true(any)) {
-      for (let j = 0; j < n; j += 4) put(out + (<usize>j << 2), f32x4.splat(number(11)), n - j);
-      continue;
-    }
-    const shift = f32x4.splat(highest(top));
-    let sums = f64x2.splat(0);
-    for (let j = 0; j < n; j += 4) {
-      let counts = first(n - j);
-      if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
-      const weight = v128.and(exp4(f32x4.sub(four(row, step, j, n), shift)), counts);
-      put(out + (<usize>j << 2), weight, n - j);
-      sums = f64x2.add(sums, f64x2.add(f64x2.promote_low_f32x4(weight), upper(weight)));
-    }
-    const by = f32x4.splat(<f32>(1 / total(sums)));
-    for (let j = 0; j < n; j += 4) {
-      let counts = first(n - j);
-      if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
-      const at = out + (<usize>j << 2);
-      put(at, v128.and(f32x4.mul(v128.load(at), by), counts), n - j);
-    }
+    softmaxRow(row, step, mask, stepMask, n, out, number(11));
+  }
+}
+
+/** `row` and `out` may be the same place. */
+export function softmaxRow(row: usize, step: i32, mask: usize, stepMask: i32, n: i32, out: usize, empty: f32): void {
+  let top = f32x4.splat(-Infinity), any = i32x4.splat(0);
+  for (let j = 0; j < n; j += 4) {
+    let counts = first(n - j);
+    if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
+    any = v128.or(any, counts);
+    top = f32x4.max(top, v128.bitselect(four(row, step, j, n), f32x4.splat(-Infinity), counts));
+  }
+  if (!v128.any_true(any)) {
+    for (let j = 0; j < n; j += 4) put(out + (<usize>j << 2), f32x4.splat(empty), n - j);
+    return;
+  }
+  const shift = f32x4.splat(highest(top));
+  let sums = f64x2.splat(0);
+  for (let j = 0; j < n; j += 4) {
+    let counts = first(n - j);
+    if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
+    const weight = v128.and(exp4(f32x4.sub(four(row, step, j, n), shift)), counts);
+    put(out + (<usize>j << 2), weight, n - j);
+    sums = f64x2.add(sums, wide(weight));
+  }
+  const by = f32x4.splat(<f32>(1 / total(sums)));
+  for (let j = 0; j < n; j += 4) {
+    let counts = first(n - j);
+    if (mask) counts = v128.and(counts, lanes(mask, stepMask, j, n));
+    const at = out + (<usize>j << 2);
+    put(at, v128.and(f32x4.mul(v128.load(at), by), counts), n - j);
   }
 }
 
@@ -69,7 +79,7 @@ export function normalize(task: i32): void {
     let sums = f64x2.splat(0);
     for (let j = 0; j < n; j += 4) {
       const x = v128.and(four(row, step, j, n), first(n - j));
-      sums = f64x2.add(sums, f64x2.add(f64x2.promote_low_f32x4(x), upper(x)));
+      sums = f64x2.add(sums, wide(x));
     }
     const mean = f64x2.splat(total(sums) / n);
     let squares = f64x2.splat(0);

@@ -3,6 +3,7 @@
 // A job is a kernel, its arguments, and a number of tasks that may run in any order on any thread. What a task computes
 // depends on its number and the arguments alone, so results do not depend on who runs it.
 import { attend, markFinite } from "./attention.as.ts";
+import { attendVjp } from "./attention-vjp.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
 import { binary, copy, select, unary } from "./elementwise.as.ts";
 import { pack } from "./pack.as.ts";
@@ -42,6 +43,7 @@ function run(kernel: i32, task: i32, scratch: usize): void {
     case 8: return select(task);
     case 9: return softmax(task);
     case 10: return normalize(task);
+    case 11: return attendVjp(task, scratch);
     default: unreachable();
   }
 }
