@@ -8,8 +8,8 @@ import {
 import { type Convention, conventions } from "../src/masks/convention.ts";
 import { maskRows } from "../src/masks/rows.ts";
 import { ShapeError } from "../src/tensor/errors.ts";
-import { type Any, Bool, bool, type Tensor, tensor } from "../src/tensor/tensor.ts";
-import { numbers, randomTensor } from "./support/arbitraries.ts";
+import { type Any, Bool, type Tensor, tensor } from "../src/tensor/tensor.ts";
+import { locations, randomLocations, randomTensor } from "./support/arbitraries.ts";
 import { maskedCrossAttention, type SightRule, sightOf } from "./support/block-oracles.ts";
 import { expectClose, expectSame, replayEqualsEager, valuesOf } from "./support/laws.ts";
 import {
@@ -52,19 +52,6 @@ const attention = (options: Partial<MaskedCrossAttentionOptions> = {}, seed = 1)
 const text = (b: number, l: number, dim = 5): Tensor<"b l d"> => randomTensor([b, l, dim], 7, (v) => 2 * v);
 const images = (b: number, m: number, r: number, e = 4): Tensor<"b m r e"> =>
   randomTensor([b, m, r, e], 8, (v) => 2 * v);
-/** "..I." -> false false true false */
-const locations = (...rows: readonly string[]): Bool<"b l"> =>
-  bool(
-    "b l",
-    rows.map((text) => [...text].map((c) => c === "I")),
-  );
-const randomLocations = (b: number, l: number, seed: number): Bool<"b l"> => {
-  const next = numbers(seed);
-  return new Bool(
-    [b, l],
-    Uint8Array.from({ length: b * l }, () => Number(next() > 0.3)),
-  );
-};
 /** Which image reaches which token: the classes of 20-masks. */
 const reaching = (mediaLocations: Bool<"b l">, m: number, c: Convention) => {
   const rows = maskRows(mediaLocations, m, c);

@@ -9,8 +9,8 @@ import { type Convention, conventions } from "../src/masks/convention.ts";
 import { maskRows } from "../src/masks/rows.ts";
 import { initialize, stateDict } from "../src/nn/state-dict.ts";
 import { RuleError } from "../src/tensor/errors.ts";
-import { type Any, Bool, bool, type Tensor, view } from "../src/tensor/tensor.ts";
-import { numbers, randomTensor } from "./support/arbitraries.ts";
+import { type Any, Bool, type Tensor, view } from "../src/tensor/tensor.ts";
+import { locations, randomLocations, randomTensor } from "./support/arbitraries.ts";
 import { gatedBlock, type SightRule, sightOf } from "./support/block-oracles.ts";
 import { expectClose, expectSame, replayEqualsEager, valuesOf } from "./support/laws.ts";
 import {
@@ -48,18 +48,6 @@ const gates = (model: GatedCrossAttentionBlock, attn: number, ff: number): Gated
 const text = (b: number, l: number): Tensor<"b l d"> => randomTensor([b, l, 4], 7, (v) => 2 * v);
 const images = (b: number, m: number, r: number): Tensor<"b m r e"> =>
   randomTensor([b, m, r, 4], 8, (v) => 2 * v);
-const locations = (...rows: readonly string[]): Bool<"b l"> =>
-  bool(
-    "b l",
-    rows.map((row) => [...row].map((c) => c === "I")),
-  );
-const randomLocations = (b: number, l: number, seed: number): Bool<"b l"> => {
-  const next = numbers(seed);
-  return new Bool(
-    [b, l],
-    Uint8Array.from({ length: b * l }, () => Number(next() > 0.3)),
-  );
-};
 const zeroed = (mediaLocations: Bool<"b l">, m: number, c: Convention): boolean[][] =>
   maskRows(mediaLocations, m, c).map((rows) => rows.map((row) => row.class === "zeroed"));
 

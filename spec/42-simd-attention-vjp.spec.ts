@@ -11,7 +11,18 @@ import { mul, total } from "../src/tensor/functions.ts";
 import { gradients } from "../src/tensor/gradients.ts";
 import { record } from "../src/tensor/record.ts";
 import { flat, symbol, Tensor, type View, view } from "../src/tensor/tensor.ts";
-import { at, attrsOf, type Case, drawn, gamma, random, told, U, within } from "./support/kernel-cases.ts";
+import {
+  at,
+  attrsOf,
+  type Case,
+  drawn,
+  gamma,
+  plain,
+  random,
+  told,
+  U,
+  within,
+} from "./support/kernel-cases.ts";
 
 const one = await simd({ threads: 1 });
 const three = await simd({ threads: 3, relaxed: false });
@@ -93,16 +104,6 @@ function formula(c: Case, o = slopesOf(c)) {
   const joined = (parts: typeof out) => [...parts.q, ...parts.k, ...parts.v];
   return { out: joined(out), bound: joined(bound) };
 }
-
-const plain: Case = {
-  size: [2, 60, 150, 8, 5],
-  seed: 1,
-  mask: "some",
-  loud: "all",
-  emptyRow: "zero",
-  how: 0,
-  scale: 1,
-};
 
 describe("the derivative of attention", () => {
   const holds = async (c: Case): Promise<void> => {

@@ -22,6 +22,7 @@ import {
   lying,
   numbers,
   type Operands,
+  plain,
   random,
   told,
   U,
@@ -432,16 +433,6 @@ function formula(c: Case, o = drawn(c)) {
   }
   return { out, bound };
 }
-
-const plain: Case = {
-  size: [2, 60, 150, 8, 5],
-  seed: 1,
-  mask: "some",
-  loud: "all",
-  emptyRow: "zero",
-  how: 0,
-  scale: 1,
-};
 
 describe("attention", () => {
   const cases: fc.Arbitrary<Case> = fc.record({

@@ -4,6 +4,7 @@ import { generator } from "../../src/tensor/random.ts";
 import {
   type Any,
   Bool,
+  bool,
   type Floats,
   Int,
   type Shape,
@@ -140,4 +141,19 @@ export const copyOfInt = (ids: Int): Int<Any> => {
 export const copyOf = (t: Tensor): Tensor<Any> => {
   const at = reader(t.data);
   return new Tensor(t.shape, view(Float64Array.from(listing(t.shape, (i) => at(...i))), t.shape));
+};
+
+/** Where images stand in each row of text: "..I." -> false false true false */
+export const locations = (...rows: readonly string[]): Bool<"b l"> =>
+  bool(
+    "b l",
+    rows.map((row) => [...row].map((c) => c === "I")),
+  );
+
+export const randomLocations = (b: number, l: number, seed: number): Bool<"b l"> => {
+  const next = numbers(seed);
+  return new Bool(
+    [b, l],
+    Uint8Array.from({ length: b * l }, () => Number(next() > 0.3)),
+  );
 };

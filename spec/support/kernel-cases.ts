@@ -111,3 +111,14 @@ export function attrsOf({ size: [z, l, s], emptyRow }: Case, { may, kept }: Oper
     data && { data, shape: [z, l, s], stride: [l * s, s, 1], offset: 0 };
   return { mayAttend: mask(may), emptyRow, heard: mask(kept) };
 }
+
+/** A case to vary. */
+export const plain: Case = {
+  size: [2, 60, 150, 8, 5],
+  seed: 1,
+  mask: "some",
+  loud: "all",
+  emptyRow: "zero",
+  how: 0,
+  scale: 1,
+};
