@@ -196,6 +196,11 @@ test("[links.break] a line is broken in every way it offers", () => {
   expect(afters("const x = (a + b) * c;")).toEqual(["(a + b) / c", "a - b"]);
 });
 
+test("[links.break] a file in which nothing is cited need not be JavaScript", () => {
+  expect(broken("@inline\nfunction f(): f32 {}")).toEqual([]);
+  expect(() => broken("@inline\nfunction f(): f32 {} // [a.b]")).toThrow();
+});
+
 test("[links.break] a line that offers nothing strong gets something weak", () => {
   expect(afters("const x = 1;")).toEqual(["2"]);
   expect(afters("const f = (x: number): T => new A(x);")).toEqual(["undefined", "undefined"]);

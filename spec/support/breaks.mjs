@@ -61,6 +61,8 @@ const spread = (list, most) =>
  * of them must be noticed by the rule's tests, else at least one.
  */
 export function breaks(path, source, parse) {
+  const cited = citations(path, source);
+  if (cited.length === 0) return []; // such a file need not be JavaScript: a kernel's decorators are AssemblyScript's
   const list = tokens(source);
   const code = codeOf(list);
   const program = parse(source);
@@ -79,7 +81,7 @@ export function breaks(path, source, parse) {
     before: oneLine(source.slice(start, end)),
     after: oneLine(source.slice(start, from) + text + source.slice(to, end)),
   });
-  return citations(path, source).map(({ id, line }) => {
+  return cited.map(({ id, line }) => {
     const comment = list.find((token) => token.kind === "comment" && covers(token, line));
     const tries = rangesOf(comment, source, code, nodes).map((range) => {
       const all = editsWithin(nodes, source, range);
