@@ -3,13 +3,15 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Contestant } from "../src/cli/bench/contestants.ts";
-import { EXAMPLES, examples } from "../src/cli/bench/examples.ts";
+import { EXAMPLES, examples, tinyFlamingo } from "../src/cli/bench/examples.ts";
 import { checkProduct } from "../src/cli/bench/kernels.ts";
 import { registerGflops, spinner } from "../src/cli/bench/registers.ts";
+import { start } from "../src/cli/bench/start.ts";
 import { exponentOf, median, secondsOf } from "../src/cli/bench/timing.ts";
 import { each } from "../src/cli/bench.ts";
 import { matmul } from "../src/kernels/matmul.ts";
 import { reference } from "../src/kernels/reference/index.ts";
+import { FlamingoPaLM } from "../src/models/flamingo-palm.ts";
 import { stateDict } from "../src/nn/state-dict.ts";
 import { Bug, LoadError, ShapeError } from "../src/tensor/errors.ts";
 import { record } from "../src/tensor/record.ts";
@@ -174,14 +176,62 @@ test("[bench.missing] a backend that cannot be opened is left out, unless it was
   await expect(each(all, false, broken)).rejects.toThrow("a wrong product");
 });
 
-const bench = (...args: string[]) =>
-  spawnSync(process.execPath, ["dist/cli/main.js", "bench", ...args], { encoding: "utf8" });
+const node = (...words: string[]) => spawnSync(process.execPath, words, { encoding: "utf8" });
+const bench = (...args: string[]) => node("dist/cli/main.js", "bench", ...args);
+
+test("[bench.start] the first process does not count, and all have to compute the same", async () => {
+  const contestant: Contestant = { backend: "a", threads: 1, open: async () => reference() };
+  const among = (...found: [seconds: number, checksum: number][]) => {
+    const first = async () => {
+      const [seconds = NaN, checksum = NaN] = found.shift() ?? [];
+      return { backend: "a", mode: null, threads: 1, seconds, checksum };
+    };
+    return start(contestant, { runs: found.length - 1, seconds: 0 }, first);
+  };
+  expect((await among([9, 5], [3, 5], [1, 5], [2, 5])).seconds).toBe(2);
+  await expect(among([9, 5], [3, 5], [1, 5.5])).rejects.toThrow("computed 5, then 5.5");
+  await expect(among([9, NaN], [3, NaN])).rejects.toThrow(Bug);
+});
+
+test("[bench.start] the sum is that of a tiny FlamingoPaLM's logits", () => {
+  const { model, forward } = tinyFlamingo();
+  expect(model).toBeInstanceOf(FlamingoPaLM);
+  const logits = forward();
+  expect(logits.shape).toEqual([1, 16, 128]);
+  const { checksum } = JSON.parse(bench("--first", "--backend", "reference").stdout);
+  const sum = [...flat(logits.data)].reduce((sum, x) => sum + x, 0);
+  expect(Math.abs(checksum - sum)).toBeLessThan(1e-4); // 2,048 numbers of float32, none far from 1
+});
+
+test("[bench.start] the time begins with the process: what delays it counts", () => {
+  const late = "data:text/javascript,await new Promise((go) => setTimeout(go, 300))"; // goes to its processes too
+  const quick = ["--quick", "--json", "--only", "start", "--backend", "reference"];
+  const { stdout } = node("--import", late, "dist/cli/main.js", "bench", ...quick);
+  const { start } = JSON.parse(stdout);
+  expect(start).toEqual([
+    {
+      backend: "reference",
+      mode: null,
+      threads: 1,
+      seconds: expect.any(Number),
+      checksum: expect.any(Number),
+    },
+  ]);
+  expect(start[0].seconds).toBeGreaterThan(0.29);
+});
 
 test("[bench.json] [bench.progress] one document on stdout, with the keys that stay", () => {
   const { status, stdout, stderr } = bench("--quick", "--json", "--backend", "reference");
   expect(status).toBe(0);
   const found = JSON.parse(stdout);
-  expect(Object.keys(found)).toEqual(["registerGflops", "matmul", "attention", "examples", "growth"]);
+  expect(Object.keys(found)).toEqual([
+    "registerGflops",
+    "matmul",
+    "attention",
+    "examples",
+    "growth",
+    "start",
+  ]);
   expect(found.registerGflops).toBeGreaterThan(0);
   const rate = { backend: "reference", mode: null, threads: 1, gflops: expect.any(Number) };
   expect(found.matmul).toEqual([
@@ -195,6 +245,7 @@ test("[bench.json] [bench.progress] one document on stdout, with the keys that s
   expect(found.examples[0].peakBytes).toBeGreaterThan(2e7); // Node alone
   const [{ exponent, sizes, seconds }] = found.growth;
   expect([sizes, seconds.length, Number.isFinite(exponent)]).toEqual([[16, 32], 2, true]);
+  expect(found.start).toMatchObject([{ backend: "reference", mode: null, threads: 1 }]);
   expect(stderr).toContain("matmul 64×64×64 reference");
 });
 
@@ -205,6 +256,8 @@ test("[bench.json] without it there are tables; what is not there is a usage err
     /^In registers, one thread: \d+ GFLOP\/s\n\nproduct, GFLOP\/s +reference 1 thread\n/,
   );
   expect(stdout).toMatch(/\n64×64×64 +\d+\.\d\n/);
+  const first = bench("--quick", "--backend", "reference", "--only", "start");
+  expect(first.stdout).toMatch(/\nfirst result of a fresh process, reference 1 thread: [\d.]+ m?s\n$/);
   for (const wrong of ["--backend=abacus", "--only=sums", "--threads=0", "--example=none", "--mode=slow"])
     expect(bench("--quick", wrong).status).toBe(3);
 });

@@ -15,6 +15,7 @@ import { rates } from "./bench/kernels.ts";
 import { type Measured, tables } from "./bench/print.ts";
 import { registerGflops } from "./bench/registers.ts";
 import { growth } from "./bench/scaling.ts";
+import { firstHere, start } from "./bench/start.ts";
 import { BENCH } from "./bench/usage.ts";
 import { wholeNumber } from "./digits-backend.ts";
 import { styleFor } from "./style.ts";
@@ -23,14 +24,15 @@ const OPTIONS = {
   backend: { type: "string" },
   mode: { type: "string", default: "webasm,cpu" },
   threads: { type: "string" },
-  only: { type: "string", default: "matmul,attention,examples,growth" },
+  only: { type: "string", default: "matmul,attention,examples,growth,start" },
   example: { type: "string" },
+  first: { type: "boolean", default: false },
   quick: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
-const PARTS = ["registers", "matmul", "attention", "examples", "growth"] as const;
+const PARTS = ["registers", "matmul", "attention", "examples", "growth", "start"] as const;
 const MODES = ["webasm", "cpu", "webgl2", "webgpu"] as const;
 
 const list = <const T extends string>(option: string, text: string, allowed: readonly T[]): T[] =>
@@ -85,6 +87,11 @@ export async function bench(args: readonly string[]): Promise<number> {
   const { quick } = values;
   const parts = list("only", values.only, PARTS);
   const { named, short, long } = fieldOf(values);
+  const [only] = long;
+  if (values.first && only) {
+    process.stdout.write(`${JSON.stringify(await firstHere(only))}\n`);
+    return 0;
+  }
   const patience = quick ? { runs: 2, seconds: 0 } : { runs: 5, seconds: 1 };
   const how = { quick, patience };
   const one = values.example === undefined ? null : oneOf("example", values.example, EXAMPLES);
@@ -95,6 +102,7 @@ export async function bench(args: readonly string[]): Promise<number> {
     attention: has("attention") ? await each(short, named, (c) => rates("attention", c, how, say)) : [],
     examples: [],
     growth: has("growth") ? await each(long, named, (c) => growth(c, how, say)) : [],
+    start: has("start") ? await each(long, named, async (c) => [await start(c, patience)]) : [],
   };
   if (one)
     for (const contestant of long) found.examples.push(await exampleHere(one, contestant, patience, quick));

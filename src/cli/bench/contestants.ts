@@ -44,5 +44,17 @@ export function contestants({ backends, modes, threads }: Field): Contestant[] {
   return backends.flatMap((name) => ways[name]());
 }
 
+/** How this command line is called again to measure one contestant, in a process of its own. */
+export function commandOf({ backend, threads, mode }: Contestant, ...words: readonly string[]): string[] {
+  const who = [
+    "--backend",
+    backend,
+    "--threads",
+    `${threads}`,
+    ...(mode === undefined ? [] : ["--mode", mode]),
+  ];
+  return [...process.execArgv, process.argv[1] ?? "", "bench", "--json", ...who, ...words];
+}
+
 /** A backend's mode without its threads, which stand in a field of their own. */
 export const modeOf = ({ mode }: Backend): string | null => mode?.replace(/, \d+ threads?$/, "") ?? null;

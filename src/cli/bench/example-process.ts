@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { run } from "../../kernels/replay.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { type Contestant, modeOf } from "./contestants.ts";
+import { type Contestant, commandOf, modeOf } from "./contestants.ts";
 import { type ExampleName, examples, quickExamples } from "./examples.ts";
 import { type Patience, secondsOf } from "./timing.ts";
 
@@ -38,13 +38,10 @@ export async function exampleHere(
 /** Runs it in a new process of this command line. */
 export async function exampleApart(
   name: ExampleName,
-  { backend, threads, mode }: Contestant,
+  contestant: Contestant,
   quick: boolean,
 ): Promise<ExampleTime> {
-  const args = ["bench", "--json", "--example", name, "--backend", backend, "--threads", `${threads}`];
-  if (mode !== undefined) args.push("--mode", mode);
-  if (quick) args.push("--quick");
-  const command = [...process.execArgv, process.argv[1] ?? "", ...args];
+  const command = commandOf(contestant, "--example", name, ...(quick ? ["--quick"] : []));
   const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1e7 });
   const [found] = (JSON.parse(stdout) as { examples: ExampleTime[] }).examples;
   if (!found) throw new LoadError(`${name} was not run: ${stdout}`);

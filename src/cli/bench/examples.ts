@@ -61,6 +61,28 @@ function flamingo(): FlamingoPaLM {
   return initialize(model, 1);
 }
 
+const TINY = { imageSize: 32, patchSize: 16, dim: 32, mlpDim: 64 };
+
+/** The smallest that has everything: an image, its latents, a gated block, two layers of the language model. */
+export function tinyFlamingo(): Example {
+  const model = new FlamingoPaLM({
+    numTokens: 128,
+    dim: 32,
+    depth: 2,
+    heads: 2,
+    dimHead: 16,
+    imgEncoder: new Extractor(new ViT({ ...TINY, numClasses: 10, depth: 1, heads: 2 })),
+    mediaTokenId: IMAGE,
+    crossAttnEvery: 2,
+    perceiverNumLatents: 4,
+    perceiverDepth: 1,
+  });
+  initialize(model, 1);
+  const text = withImages(ids([1, 16], 128, generator(2)), 1);
+  const images = normal([1, 1, 3, TINY.imageSize, TINY.imageSize], generator(3));
+  return { model, forward: () => model.forward(text, { images }) };
+}
+
 /** [bench.examples] */
 export const examples = {
   "perceiver-resampler": (images = 2, dim = 1024): Example => {

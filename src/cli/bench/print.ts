@@ -3,6 +3,7 @@ import type { Style } from "../style.ts";
 import type { ExampleTime } from "./example-process.ts";
 import type { Rate } from "./kernels.ts";
 import type { Growth } from "./scaling.ts";
+import type { Start } from "./start.ts";
 
 /** Other keys may come; these stay. [bench.json] */
 export interface Measured {
@@ -12,9 +13,10 @@ export interface Measured {
   attention: Rate[];
   examples: ExampleTime[];
   growth: Growth[];
+  start: Start[];
 }
 
-const wayOf = ({ backend, mode, threads }: Omit<Rate, "shape" | "gflops">): string =>
+const wayOf = ({ backend, mode, threads }: Pick<Rate, "backend" | "mode" | "threads">): string =>
   [backend, mode, threads > 1 ? `${threads} threads` : "1 thread"].filter(Boolean).join(" ");
 
 /** One line a shape, one column a backend. */
@@ -36,7 +38,7 @@ const inSeconds = (seconds: number): string =>
   seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
 
 export function tables(found: Measured, style: Style): string {
-  const { registerGflops, matmul, attention, examples, growth } = found;
+  const { registerGflops, matmul, attention, examples, growth, start } = found;
   const parts = [
     style.strong(`In registers, one thread: ${registerGflops.toFixed(0)} GFLOP/s`),
     matmul.length > 0 && rateTable("product, GFLOP/s", matmul, style),
@@ -53,6 +55,7 @@ export function tables(found: Measured, style: Style): string {
         return `${g.name} over ${g.over} (${times}): time grows as ${g.over}^${g.exponent.toFixed(2)}`;
       })
       .join("\n"),
+    start.map((s) => `first result of a fresh process, ${wayOf(s)}: ${inSeconds(s.seconds)}`).join("\n"),
   ];
   return `${parts.filter(Boolean).join("\n\n")}\n`;
 }
