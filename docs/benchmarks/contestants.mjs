@@ -1,5 +1,5 @@
 // Who takes part. `all`: also on as many threads as there are cores.
-import { flamboyance } from "./peers/flamboyance.mjs";
+import { flamboyance, kept } from "./peers/flamboyance.mjs";
 import { textbook } from "./peers/gpujs.mjs";
 import { numpy } from "./peers/numpy-ts.mjs";
 import { native, web } from "./peers/onnxruntime.mjs";
@@ -8,6 +8,7 @@ import { tfjs } from "./peers/tfjs.mjs";
 /** `pool`: it takes all cores and cannot be told otherwise. `slow`: only small products are asked of it. */
 export const contestants = {
   "flamboyance simd": { open: flamboyance("simd"), all: true },
+  "flamboyance simd, operands kept": { open: kept, all: true },
   "flamboyance gpu webasm": { open: flamboyance("webasm"), pool: true },
   "flamboyance reference": { open: flamboyance("reference") },
   "tfjs wasm": { open: tfjs },

@@ -1,5 +1,5 @@
-// This package, as anybody calls it: copying in and out is part of its time.
-import { matmul, reference, Tensor, view } from "../../../dist/index.js";
+// This package, as anybody calls it: copying in and out is part of its time. And as a model calls it, whose weights stay.
+import { einsum, matmul, Parameter, reference, run, Tensor, view } from "../../../dist/index.js";
 import { gpu } from "../../../dist/kernels/gpu/index.js";
 import { simd } from "../../../dist/kernels/simd/index.js";
 
@@ -15,5 +15,20 @@ export const flamboyance = (name) => async (threads) => {
   return async (a, b, [m, k, n]) => {
     const [left, right] = [new Tensor([m, k], view(a, [m, k])), new Tensor([k, n], view(b, [k, n]))];
     return async () => (await matmul(left, right, backend)).data.data;
+  };
+};
+
+/** The operands stand in the backend from the first run on, as a model's weights do: only the result is copied. */
+export const kept = async (threads) => {
+  const backend = await open.simd(threads);
+  return async (a, b, [m, k, n]) => {
+    const standing = (axes, shape, values) => {
+      const parameter = new Parameter(axes, shape, { kind: "constant", value: 0 });
+      parameter.assign(view(values, shape));
+      return parameter;
+    };
+    const model = { left: standing("m k", [m, k], a), right: standing("k n", [k, n], b) };
+    const product = () => einsum("m k, k n -> m n", model.left, model.right);
+    return async () => (await run(backend, product, { model })).data.data;
   };
 };
