@@ -1,4 +1,5 @@
 // The page of results and its pictures, from what was measured with one or several Nodes.
+import { askedAndReached } from "./asked.mjs";
 
 const COLOURS = [
   "#c2185b",
@@ -14,10 +15,8 @@ const COLOURS = [
   "#333333",
   "#aaaaaa",
 ];
-const label = ({ name, backend, threads }) => {
-  const who = name && backend ? (backend === "PyTorch" ? backend : `flamboyance ${backend}`) : name;
-  return `${who}, ${threads} ${threads === 1 ? "thread" : "threads"}`;
-};
+const onThreads = (threads) => `${threads} ${threads === 1 ? "thread" : "threads"}`;
+const label = ({ name, threads }) => `${name}, ${onThreads(threads)}`;
 const unique = (list) => [...new Set(list)];
 const isSquare = ([m, k, n]) => m === k && k === n;
 
@@ -41,18 +40,33 @@ function rates(found) {
 
 const duration = (seconds) => (seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`);
 
+const memory = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+
+/** Ours beside PyTorch's, with how many times as much ours takes. */
 function examples(found) {
-  const rows = found.map((e) => {
-    const torch = found.find((other) => other.name === e.name && other.backend === "PyTorch");
-    const times = (mine, theirs) => (torch && torch !== e ? ` (${(mine / theirs).toFixed(2)} ×)` : "");
-    return [
-      e.name,
-      label(e),
-      duration(e.seconds) + times(e.seconds, torch?.seconds),
-      `${(e.peakBytes / 2 ** 20).toFixed(0)} MiB${times(e.peakBytes, torch?.peakBytes)}`,
-    ];
-  });
-  return table(["example", "on", "time", "most memory"], rows);
+  const side = (mine, theirs, tell) =>
+    theirs === undefined
+      ? [tell(mine), "–", "–"]
+      : [tell(mine), tell(theirs), `${(mine / theirs).toFixed(2)} ×`];
+  const rows = found
+    .filter(({ backend }) => backend !== "PyTorch")
+    .map(({ name, backend, threads, seconds, peakBytes }) => {
+      const torch = found.find((e) => e.name === name && e.backend === "PyTorch");
+      return [
+        `${name}, ${backend} ${onThreads(threads)}`,
+        ...side(seconds, torch?.seconds, duration),
+        ...side(peakBytes, torch?.peakBytes, memory),
+      ];
+    });
+  return table(["", "time", "PyTorch's", "ratio", "most memory", "PyTorch's", "ratio"], rows);
+}
+
+function starts(found) {
+  const rows = found.map(({ backend, mode, threads, seconds }) => [
+    `${[backend, mode].filter(Boolean).join(" ")}, ${onThreads(threads)}`,
+    duration(seconds),
+  ]);
+  return table(["", "time"], rows);
 }
 
 function growth(found) {
@@ -123,12 +137,14 @@ PyTorch takes part when \`PYTHON\` names an interpreter that has it.
 `;
 
 function section(found) {
-  const { node, v8, cpu, cores, torch, quick, registerGflops } = found;
+  const { node, v8, cpu, cores, torch, quick, registerGflops, start = [] } = found;
   const major = node.slice(1).split(".")[0];
   const parts = [
     `## Node ${node}`,
     `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}; V8 ${v8}; ${torch ? `PyTorch ${torch}` : "without PyTorch"}. One thread in registers: **${registerGflops.toFixed(0)} GFLOP/s**.`,
-    quick && "**A quick run: it shows that everything works, and nothing else.**",
+    quick
+      ? "**A quick run: it shows that everything works, and nothing else.**"
+      : `### Asked and reached\n\nThe worst counts, of the squares from 512 on and of the examples.\n\n${table(["", "asked", "reached"], askedAndReached(found))}`,
     found.matmul.length > 0 &&
       `### Matrix product [m×k×n]\n\n${rates(found.matmul)}\n\n![speed over size](speed-node-${major}.svg)`,
     found.attention.length > 0 && `### Attention [heads×queries×keys×width]\n\n${rates(found.attention)}`,
@@ -136,6 +152,8 @@ function section(found) {
       `### The examples of flamingo-pytorch's README\n\n${examples(found.examples)}`,
     found.growth.length > 0 &&
       `### How time grows\n\nTime ≈ c · sizeᵉ, with the exponent e of the best fit.\n\n${growth(found.growth)}`,
+    start.length > 0 &&
+      `### The first result of a fresh process\n\nLoad, compile, run a tiny FlamingoPaLM: from the start of Node to its logits.\n\n${starts(start)}`,
   ];
   return parts.filter(Boolean).join("\n\n");
 }

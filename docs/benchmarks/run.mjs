@@ -1,5 +1,6 @@
 // Runs everybody on the same work, in turns, and writes the page of results:
-//   node run.mjs [--quick] [--only PART,…] [--out DIR]          parts: matmul, attention, examples, growth
+//   node run.mjs [--quick] [--only PART,…] [--example NAME,…] [--out DIR]
+// Parts: matmul, attention, examples, growth, start.
 // PYTHON names an interpreter that has torch (and flamingo-pytorch and vit-pytorch for the examples); the one that makes the
 // golden cases is taken if it is there. Needs `npm run build` in the repository and `npm ci --ignore-scripts` here.
 import { spawn, spawnSync } from "node:child_process";
@@ -13,15 +14,17 @@ import { contestants } from "./contestants.mjs";
 import { page } from "./page.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
+const PARTS = ["matmul", "attention", "examples", "growth", "start"];
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
-    only: { type: "string", default: "matmul,attention,examples,growth" },
+    only: { type: "string", default: PARTS.join() },
+    example: { type: "string", default: "" },
     out: { type: "string", default: here },
   },
 });
 const { quick, out } = values;
-const parts = values.only.split(",");
+const parts = values.example ? ["examples"] : values.only.split(",");
 const cores = availableParallelism();
 const ROUNDS = quick ? 1 : 3;
 const SQUARES = quick ? [32, 64] : [64, 128, 256, 512, 768, 1024];
@@ -42,12 +45,13 @@ const ATTENTIONS = quick
       [8, 512, 512, 64],
       [8, 1024, 1024, 64],
     ];
-const EXAMPLES = [
+const README = [
   "perceiver-resampler",
   "gated-cross-attention-block",
   "flamingo-palm-text",
   "flamingo-palm-dialogue",
 ];
+const EXAMPLES = values.example ? values.example.split(",") : quick ? README.slice(0, 1) : README;
 /** Beyond this a slow one is not asked: it would take minutes. */
 const SLOW = 512 ** 3;
 
@@ -66,6 +70,7 @@ function start(command, args) {
   child.on("error", (error) => over(String(error.message)));
   child.on("close", (status) => over(`it ended with status ${status}`));
   child.stdin.on("error", () => {});
+  const ended = new Promise((resolve) => child.on("close", resolve).on("error", resolve));
   createInterface({ input: child.stdout }).on("line", (line) => waiting.shift()?.(JSON.parse(line)));
   const next = () =>
     new Promise((resolve) => (gone === null ? waiting.push(resolve) : resolve({ error: gone })));
@@ -73,7 +78,11 @@ function start(command, args) {
     child.stdin.write(`${JSON.stringify(question)}\n`);
     return next();
   };
-  return { ask, next, stop: () => child.stdin.end() };
+  const stop = () => {
+    child.stdin.end();
+    return ended;
+  };
+  return { ask, next, stop };
 }
 
 const python =
@@ -85,7 +94,7 @@ const pytorch = (threads) => start(python, [join(here, "peers/pytorch.py"), `${t
 async function torchVersion() {
   const torch = pytorch(1);
   const { version = null } = await torch.next();
-  torch.stop();
+  await torch.stop();
   return version;
 }
 
@@ -143,7 +152,7 @@ async function torchOn(questions, operations) {
       if (error !== undefined) say(`PyTorch, ${threads}: ${error}`);
       else found.push({ name: "PyTorch", threads, ...question, ...operations(question, seconds), peakBytes });
     }
-    torch.stop();
+    await torch.stop();
   }
   return found;
 }
@@ -153,17 +162,17 @@ async function torchExample(example) {
   const torch = pytorch(cores);
   await torch.next();
   const { seconds, peakBytes, error } = await torch.ask({ example, quick });
-  torch.stop();
+  await torch.stop(); // what follows has the machine for itself
   if (error === undefined) return [{ name: example, backend: "PyTorch", threads: cores, seconds, peakBytes }];
   say(`${example}, PyTorch: ${error}`);
   return [];
 }
 
-function bench(only) {
+/** What `flamboyance bench` tells, run with these words. */
+function bench(...words) {
   const main = join(here, "../../dist/cli/main.js");
-  const words = [main, "bench", "--json", "--only", only, ...(quick ? ["--quick"] : [])];
-  if (only === "attention") words.push("--backend", "simd");
-  const { status, stdout } = spawnSync(process.execPath, words, {
+  const all = [main, "bench", "--json", ...words, ...(quick ? ["--quick"] : [])];
+  const { status, stdout } = spawnSync(process.execPath, all, {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -181,24 +190,28 @@ const result = {
   memory: totalmem(),
   torch,
   quick,
-  registerGflops: bench("registers").registerGflops,
+  mode: bench("--first", "--backend", "simd").mode,
+  registerGflops: bench("--only", "registers").registerGflops,
   matmul: [],
   attention: [],
   examples: [],
   growth: [],
+  start: [],
 };
 if (parts.includes("matmul")) {
   const all = field(torch);
   result.matmul = await products(all);
-  for (const { stop } of all) stop();
+  await Promise.all(all.map(({ stop }) => stop()));
 }
 if (parts.includes("attention")) {
-  const ours = bench("attention").attention.map(({ backend, threads, shape, gflops }) => ({
-    name: `flamboyance ${backend}`,
-    threads,
-    shape,
-    gflops,
-  }));
+  const ours = bench("--only", "attention", "--backend", "simd").attention.map(
+    ({ backend, threads, shape, gflops }) => ({
+      name: `flamboyance ${backend}`,
+      threads,
+      shape,
+      gflops,
+    }),
+  );
   const rate = ({ attention: [h, l, s, d] }, seconds) => ({ gflops: (4 * h * l * s * d) / seconds / 1e9 });
   const theirs =
     torch === null
@@ -213,13 +226,13 @@ if (parts.includes("attention")) {
   ];
 }
 if (parts.includes("examples")) {
-  const { examples } = bench("examples");
-  for (const name of EXAMPLES.filter((name) => examples.some((e) => e.name === name))) {
-    result.examples.push(...examples.filter((e) => e.name === name));
-    if (torch !== null && !quick) result.examples.push(...(await torchExample(name)));
+  for (const name of EXAMPLES) {
+    result.examples.push(...bench("--example", name).examples);
+    if (torch !== null) result.examples.push(...(await torchExample(name)));
   }
 }
-if (parts.includes("growth")) result.growth = bench("growth").growth;
+if (parts.includes("growth")) result.growth = bench("--only", "growth").growth;
+if (parts.includes("start")) result.start = bench("--only", "start").start;
 
 mkdirSync(join(out, "results"), { recursive: true });
 const major = process.versions.node.split(".")[0];

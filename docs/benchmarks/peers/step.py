@@ -1,13 +1,10 @@
 """Seconds of one training step of the README's FlamingoPaLM at depth 2: the median of three, after one to warm up."""
 
-import pathlib
 import statistics
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "golden" / "export"))
-import torch  # noqa: E402
-from sources import CLASSES, Extractor, ViT  # noqa: E402
+import torch
+from released import CLASSES, Extractor, ViT
 
 vit = ViT(image_size=256, patch_size=32, num_classes=1000, dim=1024, depth=6, heads=16, mlp_dim=2048)
 encoder = Extractor(vit, return_embeddings_only=True)
