@@ -1,9 +1,8 @@
 // The executable half of 22-mask-proof.md. Whether the packages' rows are reproduced, and whether they would notice if not.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { asVerdict, maskLine, maskTable, runMasks, splitPaths } from "../src/cli/mask-checks.ts";
 import { styleFor } from "../src/cli/style.ts";
 import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../src/conformance/check-masks.ts";
@@ -16,6 +15,7 @@ import { effectsOf, passesOf, promptsOfMode } from "../src/masks/exhaustive.ts";
 import { type Convention, conventionOf, conventions, maskRows } from "../src/masks/index.ts";
 import { invariants, verdictsOf, violationsOf } from "../src/masks/invariants.ts";
 import { strings } from "../src/masks/short-prompts.ts";
+import { temporary } from "./support/temporary.ts";
 
 const FOLDER = "golden/cases/masks";
 const cases = readMaskCases(FOLDER);
@@ -27,8 +27,7 @@ const batch = (...texts: readonly string[]) => ({
   shape: [texts.length, texts[0]?.length ?? 0],
   data: texts.flatMap(prompt),
 });
-const temporary = mkdtempSync(join(tmpdir(), "flamboyance-masks-"));
-afterAll(() => rmSync(temporary, { recursive: true, force: true }));
+const folder = temporary();
 
 test("[mask.golden] every row of every source is reproduced: prompts up to 8 tokens, decoded ones up to 5", () => {
   const verdicts = checkMasks(cases, { full: 8, cached: 5 });
@@ -178,10 +177,8 @@ test("[mask.golden-files] folders of mask cases are found and read; a damaged on
   expect([...(cases.rowsOf("llama-models-0.3.0").get("full.1") ?? [])].slice(0, 6)).toEqual([
     0, 49, 0, 0, 0, 49,
   ]);
-  writeFileSync(join(temporary, "masks.json"), '{"schema": "flamboyance-masks/2"}');
-  expect(() => readMaskCases(temporary)).toThrow(
-    /"schema" has to be flamboyance-masks\/1 {2}\[case.fields\]/,
-  );
+  writeFileSync(join(folder, "masks.json"), '{"schema": "flamboyance-masks/2"}');
+  expect(() => readMaskCases(folder)).toThrow(/"schema" has to be flamboyance-masks\/1 {2}\[case.fields\]/);
 });
 
 test("[mask.refused] refusals are counted apart", () => {

@@ -1,7 +1,5 @@
 import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import * as browser from "../src/host/browser.ts";
 import { fromBytes, type Host } from "../src/host/host.ts";
 import * as node from "../src/host/node.ts";
@@ -9,14 +7,13 @@ import { loadSafetensors } from "../src/io/safetensors.ts";
 import { saveSafetensors } from "../src/io/write-safetensors.ts";
 import { LoadError, RuleError } from "../src/tensor/errors.ts";
 import { tensor } from "../src/tensor/tensor.ts";
+import { folders } from "./support/temporary.ts";
 
-const root = fs.mkdtempSync(join(tmpdir(), "flamboyance-host-"));
-let folder = root;
-let count = 0;
+const fresh = folders();
+let folder = "";
 beforeEach(() => {
-  folder = `${root}/${count++}`;
+  folder = fresh();
 });
-afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
 
 const hosts: [string, Host][] = [
   ["node", node],

@@ -1,22 +1,19 @@
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import * as node from "../src/host/node.ts";
 import { loadSafetensors } from "../src/io/safetensors.ts";
 import { LoadError } from "../src/tensor/errors.ts";
 import { fileOf } from "./support/arbitrary-files.ts";
+import { folders } from "./support/temporary.ts";
 
 const { openSync, closeSync, readSync, writeSync } = fs;
-const root = fs.mkdtempSync(join(tmpdir(), "flamboyance-disk-"));
-let folder = root;
-let count = 0;
+const fresh = folders();
+let folder = "";
 beforeEach(() => {
-  folder = `${root}/${count++}`;
+  folder = fresh();
 });
 afterEach(() => instead({ openSync, closeSync, readSync, writeSync }));
-afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
 
 /** Replaces functions of node:fs until the test's end. */
 function instead(functions: Partial<typeof fs>): void {

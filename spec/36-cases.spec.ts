@@ -3,8 +3,9 @@ import { expect, test } from "vitest";
 import { findCases, readActual, readCase, writeActual } from "../src/io/cases.ts";
 import { make } from "../src/io/recipe.ts";
 import { loadSafetensors, type Stored } from "../src/io/safetensors.ts";
-import { EXPECTED, folders, MANIFEST, refused, write } from "./support/minimal-case.ts";
+import { EXPECTED, MANIFEST, refused, write } from "./support/minimal-case.ts";
 import { valuesOf } from "./support/official-file.ts";
+import { folders } from "./support/temporary.ts";
 
 const fresh = folders();
 const cases = new URL("../golden/cases", import.meta.url).pathname;

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readCase } from "../src/io/cases.ts";
 import { LoadError } from "../src/tensor/errors.ts";
-import { folders, MANIFEST, refused, write } from "./support/minimal-case.ts";
+import { MANIFEST, refused, write } from "./support/minimal-case.ts";
+import { folders } from "./support/temporary.ts";
 
 const fresh = folders();
 const broken = (message: RegExp, manifest: unknown) => refused(write(fresh(), manifest), message);

@@ -2,17 +2,9 @@ import { expect, test } from "vitest";
 import { readCase } from "../src/io/cases.ts";
 import type { Stored } from "../src/io/safetensors.ts";
 import { Int, int, tensor } from "../src/tensor/tensor.ts";
-import {
-  EXPECTED,
-  floats,
-  folders,
-  type Given,
-  INPUTS,
-  MANIFEST,
-  refused,
-  write,
-} from "./support/minimal-case.ts";
+import { EXPECTED, floats, type Given, INPUTS, MANIFEST, refused, write } from "./support/minimal-case.ts";
 import { valuesOf } from "./support/official-file.ts";
+import { folders } from "./support/temporary.ts";
 
 const fresh = folders();
 const broken = (message: RegExp, ...files: [manifest: unknown, inputs?: Given, expected?: Given | null]) =>

@@ -1,8 +1,7 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { checkCase } from "../src/conformance/check-case.ts";
 import { compare, compareProbes, distance, toleranceFor } from "../src/conformance/compare.ts";
 import { judge, judgeRaised } from "../src/conformance/judge.ts";
@@ -13,16 +12,16 @@ import { writeSafetensors } from "../src/io/write-safetensors.ts";
 import { reference } from "../src/kernels/reference/index.ts";
 import { RuleError } from "../src/tensor/errors.ts";
 import { flat, Tensor, tensor, view } from "../src/tensor/tensor.ts";
+import { folders } from "./support/temporary.ts";
 
 const CASES = "golden/cases";
 const LEAD_TEXT = `${CASES}/flamingo-pytorch/masked-cross-attention--lead-text`;
 
-const workspace = mkdtempSync(join(tmpdir(), "flamboyance-"));
-afterAll(() => rmSync(workspace, { recursive: true }));
+const fresh = folders();
 
 /** A copy of a case, with one element of one tensor moved. */
 function tampered(file: "inputs" | "expected", key: string, by: number): string {
-  const folder = mkdtempSync(join(workspace, "case-"));
+  const folder = fresh();
   cpSync(LEAD_TEXT, folder, { recursive: true });
   const path = join(folder, `${file}.safetensors`);
   const stored = loadSafetensors(path);
@@ -184,7 +183,7 @@ describe("one case", () => {
   });
 
   test("[conform.verdict] without its expected file a case is broken", () => {
-    const folder = mkdtempSync(join(workspace, "case-"));
+    const folder = fresh();
     cpSync(LEAD_TEXT, folder, { recursive: true });
     rmSync(join(folder, "expected.safetensors"));
     expect(() => readCase(folder)).toThrow(/expected\.safetensors/);

@@ -1,16 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { progressOn } from "../src/cli/progress.ts";
 import { styleFor } from "../src/cli/style.ts";
+import { folders, temporary } from "./support/temporary.ts";
 
 const CASES = "golden/cases/flamingo-pytorch";
 const NORM = `${CASES}/palm-layer-norm--two-axes`;
 
-const workspace = mkdtempSync(join(tmpdir(), "flamboyance-cli-"));
-afterAll(() => rmSync(workspace, { recursive: true }));
+const workspace = temporary();
+const fresh = folders();
 beforeAll(() => {
   if (!existsSync("dist/cli/main.js")) throw new Error("the command line is not built: npm run build");
 });
@@ -24,7 +24,7 @@ function flamboyance(...args: string[]) {
 
 /** A case with its expected file taken away. */
 function broken(): string {
-  const folder = mkdtempSync(join(workspace, "broken-"));
+  const folder = fresh();
   cpSync(NORM, folder, { recursive: true });
   rmSync(join(folder, "expected.safetensors"));
   return folder;

@@ -1,11 +1,10 @@
 // The executable half of 62-mask-command.md.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
-import { afterAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { mask } from "../src/cli/mask.ts";
 import { UsageError } from "../src/cli/usage.ts";
 import { sharesIn, strays } from "../src/conformance/attention-shares.ts";
@@ -19,12 +18,12 @@ import { conventionOf, conventions } from "../src/masks/convention.ts";
 import { drawMask } from "../src/masks/draw.ts";
 import { LoadError } from "../src/tensor/errors.ts";
 import { Bool, Int, tensor } from "../src/tensor/tensor.ts";
+import { temporary } from "./support/temporary.ts";
 
 const CASES = "golden/cases/flamingo-pytorch";
 const MORE = `${CASES}/masked-cross-attention--more-tokens-than-images`;
 const CATS = "A cat: <image> Two dogs: <image><image> done";
-const folder = mkdtempSync(join(tmpdir(), "flamboyance-mask-"));
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = temporary();
 
 const file = (name: string, text: string): string => {
   const path = join(folder, name);

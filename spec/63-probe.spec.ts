@@ -1,10 +1,9 @@
 // The executable half of 63-probe.md. What is probed here is our own blocks under every convention and every known mistake of
 // the masks, and an adapter that shares no line with them.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { probe as command } from "../src/cli/probe.ts";
 import { UsageError } from "../src/cli/usage.ts";
 import { mutants } from "../src/conformance/mutants/mutants.ts";
@@ -42,6 +41,7 @@ import { EFFECT } from "../src/masks/effect.ts";
 import { LoadError } from "../src/tensor/errors.ts";
 import { flat, Tensor, view } from "../src/tensor/tensor.ts";
 import { blockAdapter, causalAdapter, type Level } from "./support/probe-adapters.ts";
+import { temporary } from "./support/temporary.ts";
 
 const every: readonly Convention[] = Object.values(conventions);
 const shape = { dim: 8, dimMedia: 6, latents: 2 };
@@ -441,8 +441,7 @@ test("[probe.json] the stable keys", async () => {
   expect(document.prompts[0].rows[1]).toEqual({ images: [1], evenly: false, feedForward: true, nan: false });
 });
 
-const workspace = mkdtempSync(join(tmpdir(), "flamboyance-probed-"));
-afterAll(() => rmSync(workspace, { recursive: true }));
+const workspace = temporary();
 const PLAIN = "spec/support/plain-adapter.mjs";
 
 async function run(...args: string[]): Promise<{ status: number; text: string }> {
@@ -473,13 +472,15 @@ describe("the command", () => {
   });
 
   test("[probe.exit] 0 where it follows what is expected, 1 where it does not, and nothing is left behind", async () => {
-    const before = readdirSync(tmpdir()).filter((name) => name.startsWith("flamboyance-probe-"));
+    const own = join(workspace, "own");
+    mkdirSync(own);
+    for (const name of ["TMPDIR", "TEMP", "TMP"]) vi.stubEnv(name, own);
+    onTestFinished(() => void vi.unstubAllEnvs());
     const { status, text } = await run("--expect", "flamingo-mini", ...plain());
     expect(text).toMatch(/^It does not follow flamingo-mini: this is immediate\./);
     expect(status).toBe(1);
     expect((await run("--expect", "immediate", ...plain("strict"))).status).toBe(0);
-    const after = readdirSync(tmpdir()).filter((name) => name.startsWith("flamboyance-probe-"));
-    expect(after.filter((name) => !before.includes(name))).toEqual([]);
+    expect(readdirSync(own)).toEqual([]);
   });
 
   test.each([

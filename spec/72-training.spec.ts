@@ -1,9 +1,8 @@
 // The executable half of 72-training.md.
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { loadSafetensors } from "../src/io/safetensors.ts";
 import { saveSafetensors } from "../src/io/write-safetensors.ts";
 import { simd } from "../src/kernels/simd/index.ts";
@@ -22,11 +21,11 @@ import { sgd } from "../src/training/sgd.ts";
 import { lossAndGradients, stepProgram } from "../src/training/step.ts";
 import { nextTokens } from "../src/training/targets.ts";
 import { type Step, type TrainOptions, train } from "../src/training/training.ts";
+import { temporary } from "./support/temporary.ts";
 import { bits, changedNames, tinyFlamingo, tinyLoss, tinyOptimizer } from "./support/tiny-training.ts";
 import { trainingCase } from "./support/training-case.ts";
 
-const workspace = mkdtempSync(join(tmpdir(), "flamboyance-training-"));
-afterAll(() => rmSync(workspace, { recursive: true }));
+const workspace = temporary();
 
 async function all<M extends object>(options: TrainOptions<M>): Promise<Step[]> {
   const steps: Step[] = [];

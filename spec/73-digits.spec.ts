@@ -1,9 +1,8 @@
 // The executable half of 73-digits.md. Whole trainings are commands, not tests: here a few steps show that all is connected.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { conventions } from "../src/masks/convention.ts";
 import { generator } from "../src/tensor/random.ts";
 import { flat } from "../src/tensor/tensor.ts";
@@ -38,12 +37,12 @@ import {
 } from "../src/training/digits-report.ts";
 import { trainDigits } from "../src/training/digits-run.ts";
 import { scan } from "../src/training/digits-scan.ts";
+import { temporary } from "./support/temporary.ts";
 import { changedNames } from "./support/tiny-training.ts";
 
 const digits = readDigits("golden/data/digits.safetensors");
 const SHIPPED = "golden/models/digits.safetensors";
-const workspace = mkdtempSync(join(tmpdir(), "flamboyance-digits-"));
-afterAll(() => rmSync(workspace, { recursive: true }));
+const workspace = temporary();
 
 const flamboyance = (...args: string[]) =>
   spawnSync(process.execPath, ["dist/cli/main.js", ...args], { encoding: "utf8" });

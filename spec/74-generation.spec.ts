@@ -1,19 +1,18 @@
 // The executable half of 74-generation.md.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
-import { afterAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { readPng } from "../src/cli/png.ts";
 import { generate, greedy, lookedAt, sampled } from "../src/generation/generation.ts";
 import { conventions } from "../src/masks/convention.ts";
 import { IMAGE, NUMBERS, STOP, VOCABULARY } from "../src/training/captions.ts";
 import { asSequences, type Picture, readDigits } from "../src/training/digits.ts";
 import { digitsModel, loadDigitsModel, withBehaviour } from "../src/training/digits-model.ts";
+import { temporary } from "./support/temporary.ts";
 
-const workspace = mkdtempSync(join(tmpdir(), "flamboyance-generate-"));
-afterAll(() => rmSync(workspace, { recursive: true }));
+const workspace = temporary();
 const { heldOut } = readDigits("golden/data/digits.safetensors");
 const model = loadDigitsModel("golden/models/digits.safetensors");
 const flamboyance = (...args: string[]) =>

@@ -1,10 +1,9 @@
 // The executable half of 80-inspector.md, as far as it needs no browser.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listen, pageServer } from "../src/cli/inspect.ts";
 import { maskReport } from "../src/conformance/mask-report.ts";
 import { sceneOf } from "../src/conformance/mask-scene.ts";
@@ -25,6 +24,7 @@ import { loadSafetensors } from "../src/io/safetensors.ts";
 import { type ConventionName, conventions } from "../src/masks/convention.ts";
 import { differenceOf } from "../src/masks/difference.ts";
 import { maskRows } from "../src/masks/rows.ts";
+import { temporary } from "./support/temporary.ts";
 
 const state = (patch: Partial<State> = {}): State => ({ ...START, ...patch });
 const names = Object.keys(conventions) as ConventionName[];
@@ -584,15 +584,15 @@ describe("numbers", () => {
 });
 
 describe("the server", () => {
-  const folder = mkdtempSync(join(tmpdir(), "flamboyance-inspect-"));
-  writeFileSync(join(folder, "index.html"), "<p>page");
-  writeFileSync(join(folder, "inspector.js"), "1");
-  writeFileSync(join(folder, "secret.txt"), "no");
-  const server = pageServer(folder);
-  afterAll(() => {
-    server.close().closeAllConnections();
-    rmSync(folder, { recursive: true });
+  const folder = temporary();
+  let server: ReturnType<typeof pageServer>;
+  beforeAll(() => {
+    writeFileSync(join(folder, "index.html"), "<p>page");
+    writeFileSync(join(folder, "inspector.js"), "1");
+    writeFileSync(join(folder, "secret.txt"), "no");
+    server = pageServer(folder); // it takes the list of files now
   });
+  afterAll(() => server.close().closeAllConnections());
 
   test("[inspector.serve] [inspector.offline] to this computer, the page's own files and nothing else", async () => {
     const address = await listen(server, 0);

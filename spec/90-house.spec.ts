@@ -1,9 +1,12 @@
 // The executable half of 90-house.md. Each law is shown a planted house first, to see that it catches what it is for.
-import { expect, test } from "vitest";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
 import { parseAst } from "vitest/node";
 import * as law from "./support/house-imports.ts";
 import * as words from "./support/house-words.ts";
 import { codeLines, imports, tokens } from "./support/scan.mjs";
+import { temporary } from "./support/temporary.ts";
 import { readTree } from "./support/tree.mjs";
 
 const src = new Map([...readTree(["src"], /\.ts$/)].map(([path, text]) => [path.slice("src/".length), text]));
@@ -251,6 +254,29 @@ test("[house.awake] every test of this repository runs", () => {
   expect(words.sleeping(file("a.spec.ts", idle))).toEqual(
     ["skip", "only", "todo"].map((w) => `a.spec.ts:1 ${w}`),
   );
+});
+
+test("[house.temporary] tests make no temporary folders by themselves", () => {
+  expect(words.littering(spec)).toEqual([]);
+  const text =
+    'import { tmpdir } from "node:os";\nfs.mkdtempSync("a"); await mkdtemp(`b`); "mkdtemp"; // mkdtemp';
+  expect(words.littering(file("spec/a.spec.ts", text))).toEqual([
+    "spec/a.spec.ts:1 tmpdir",
+    "spec/a.spec.ts:2 mkdtempSync",
+    "spec/a.spec.ts:2 mkdtemp",
+  ]);
+});
+
+describe("a temporary folder", () => {
+  let folder = "";
+  describe("in use", () => {
+    folder = temporary();
+    test("[house.temporary] it is there while tests run, with what they write", () => {
+      writeFileSync(join(folder, "file"), "");
+      expect(readdirSync(folder)).toEqual(["file"]);
+    });
+  });
+  test("[house.temporary] it is gone when they are over", () => expect(existsSync(folder)).toBe(false));
 });
 
 test("[house.packages] imports are found wherever they hide, and nowhere else", () => {

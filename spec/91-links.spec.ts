@@ -1,14 +1,14 @@
 // The executable half of 91-links.md. `[` and id are written apart where an id would be taken for a real one.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { parseAst } from "vitest/node";
 import { breaks, type Citation } from "./support/breaks.mjs";
 import { hunt } from "./support/hunt.mjs";
 import { refresh, region } from "./support/regions.mjs";
 import { citations, collect, messages, pairing, problems, titles } from "./support/rules.mjs";
+import { folders } from "./support/temporary.ts";
 import { readTree, repository } from "./support/tree.mjs";
 
 const found = collect();
@@ -35,10 +35,11 @@ test("[links.regions] every code block of the documents is the code", () => {
   expect(told).toEqual([]);
 });
 
+const fresh = folders();
+
 /** What is wrong with a repository of these files. */
 function inRepository<T>(files: Readonly<Record<string, string>>, look: (root: string) => T): T {
-  const root = mkdtempSync(join(tmpdir(), "flamboyance-links-"));
-  onTestFinished(() => rmSync(root, { recursive: true, force: true }));
+  const root = fresh();
   for (const [path, text] of Object.entries(files)) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), text.replaceAll("<", "[").replaceAll("§", "$"));

@@ -1,9 +1,8 @@
 // The executable half of 92-package.md. It packs and installs the package for real, which takes some ten seconds.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createContext, runInContext } from "node:vm";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import {
   bytesBelow,
   installInto,
@@ -14,11 +13,12 @@ import {
   packInto,
   strangers,
 } from "./support/packed.ts";
+import { temporary } from "./support/temporary.ts";
 import { repository } from "./support/tree.mjs";
 import { bundlePage, compile, inNode, npx, withoutDependencies } from "./support/used.ts";
 
 const MEGABYTE = 1e6;
-const folder = mkdtempSync(join(tmpdir(), "flamboyance-package-"));
+const folder = temporary();
 const project = join(folder, "project");
 const installed = join(project, "node_modules/flamboyance");
 let packed: Packed;
@@ -27,7 +27,6 @@ beforeAll(() => {
   packed = packInto(folder);
   installInto(project, packed.tarball);
 }, 60_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
 test("[package.files] it holds what it should and little else", () => {
   expect(strangers(packed.paths)).toEqual([]);

@@ -46,6 +46,7 @@ else {
   const committed = join(here, "..", "cases");
   const temporary = mkdtempSync(join(tmpdir(), "flamboyance-golden-"));
   process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
+  process.on("SIGINT", () => process.exit(1)); // and tidy up
   run(python, join(here, "export.py"), "--out", join(temporary, "cases"), "--keep", committed, ...more);
   const partial = more.includes("--small") || more.includes("--only");
   if (!more.includes("--only"))

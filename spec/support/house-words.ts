@@ -135,6 +135,13 @@ export const headers = (files: Files): string[] =>
     return said ? [] : [`${path} has neither a header nor a doc comment`]; // [house.headers]
   });
 
+/** Temporary folders of tests that are made elsewhere than where they are removed. */
+export const littering = each((path, code) =>
+  path.endsWith(".ts") && path !== "spec/support/temporary.ts"
+    ? code.flatMap(({ text, line }) => (/^(mkdtemp|tmpdir)/.test(text) ? [`${path}:${line} ${text}`] : [])) // [house.temporary]
+    : [],
+);
+
 /** Tests that are not run. */
 export const sleeping = each((path, code) =>
   code.flatMap(({ text, line }, i) => {

@@ -1,8 +1,6 @@
 // The least that a golden case can be, to be broken in one place at a time.
 import fs from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, expect } from "vitest";
+import { expect } from "vitest";
 import { readCase } from "../../src/io/cases.ts";
 import type { Stored } from "../../src/io/safetensors.ts";
 import { saveSafetensors } from "../../src/io/write-safetensors.ts";
@@ -47,14 +45,6 @@ export function write(
   if (expected) saveSafetensors(`${folder}/expected.safetensors`, expected);
   fs.writeFileSync(`${folder}/case.json`, typeof manifest === "string" ? manifest : JSON.stringify(manifest));
   return folder;
-}
-
-/** Folders of one spec file, gone at its end. */
-export function folders(): () => string {
-  const root = fs.mkdtempSync(join(tmpdir(), "flamboyance-cases-"));
-  afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
-  let count = 0;
-  return () => `${root}/${count++}`;
 }
 
 /** The case in this folder is refused with these words. */

@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { repository } from "./tree.mjs";
 
 const LEFT_BEHIND = new Set(["node_modules", ".git", ".venv", "dist", "coverage", "__pycache__"]);
@@ -24,11 +24,15 @@ export function copies(root, count) {
   });
 }
 
+/** What a broken line leaves in the folder for temporary files goes when the copies go. */
+const within = (copy) => ({ ...process.env, TMPDIR: dirname(copy), TEMP: dirname(copy), TMP: dirname(copy) });
+
 /** Runs a command; when it takes too long, it and what it started are ended. */
 function runWithin(limit, cwd, ...words) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, words, {
       cwd,
+      env: within(cwd),
       stdio: "ignore",
       detached: process.platform !== "win32",
     });
@@ -66,6 +70,7 @@ export function baseline(copy, specs) {
   const out = join(copy, "baseline.json");
   spawnSync(process.execPath, vitest("--reporter=json", `--outputFile=${out}`, ...specs.keys()), {
     cwd: copy,
+    env: within(copy),
   });
   const { testResults } = JSON.parse(readFileSync(out, "utf8"));
   const found = new Map();
