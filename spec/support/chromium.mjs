@@ -41,14 +41,24 @@ export async function bundle(entry) {
   return output[0].code;
 }
 
-/** A page that has run the script and may fetch what lies below `folder` of the repository. */
-export async function openPage(browser, script, folder = "golden") {
+/** What lets a page's threads share memory. */
+const ISOLATION = {
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
+};
+
+/** A page that has run the script and may fetch what lies below `folder` of the repository; `isolated` from other origins. */
+export async function openPage(browser, script, { folder = "golden", isolated = false } = {}) {
   const page = await browser.newPage();
   const served = resolve(root, folder);
   await page.route(`${ORIGIN}/**`, (route) => {
     const path = decodeURIComponent(new URL(route.request().url()).pathname).slice(1);
     if (path === "")
-      return route.fulfill({ contentType: "text/html", body: "<!doctype html><title>page</title>" });
+      return route.fulfill({
+        contentType: "text/html",
+        headers: isolated ? ISOLATION : {},
+        body: "<!doctype html><title>page</title>",
+      });
     const file = resolve(root, path);
     const inside = file.startsWith(served + sep) && existsSync(file) && statSync(file).isFile();
     return inside ? route.fulfill({ body: readFileSync(join(file)) }) : route.fulfill({ status: 404 });
