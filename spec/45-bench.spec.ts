@@ -2,15 +2,15 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Contestant } from "../src/cli/bench/contestants.ts";
-import { EXAMPLES, examples, tinyFlamingo } from "../src/cli/bench/examples.ts";
-import { checkProduct } from "../src/cli/bench/kernels.ts";
-import { registerGflops, spinner } from "../src/cli/bench/registers.ts";
 import { start } from "../src/cli/bench/start.ts";
-import { exponentOf, median, secondsOf } from "../src/cli/bench/timing.ts";
 import { each } from "../src/cli/bench.ts";
 import { matmul } from "../src/kernels/matmul.ts";
 import { reference } from "../src/kernels/reference/index.ts";
+import type { Contestant } from "../src/measure/contestant.ts";
+import { EXAMPLES, examples, tinyFlamingo } from "../src/measure/examples.ts";
+import { checkProduct } from "../src/measure/rates.ts";
+import { registerGflops, spinner } from "../src/measure/registers.ts";
+import { exponentOf, median, secondsOf } from "../src/measure/timing.ts";
 import { FlamingoPaLM } from "../src/models/flamingo-palm.ts";
 import { stateDict } from "../src/nn/state-dict.ts";
 import { Bug, LoadError, ShapeError } from "../src/tensor/errors.ts";
@@ -117,6 +117,37 @@ test("[bench.median] what is quick is repeated until the time is over", async ()
   };
   expect(await secondsOf(work, { runs: 2, seconds: 1 }, () => now)).toBeCloseTo(0.1, 12);
   expect(runs).toBe(11);
+});
+
+test("[bench.clock] a clock that ticks once a millisecond tells 0.3 ms", async () => {
+  let [now, runs] = [0, 0];
+  const work = async () => {
+    now += 0.3;
+    runs++;
+  };
+  const clock = () => Math.floor(now);
+  const seconds = await secondsOf(work, { runs: 3, seconds: 0, least: 0.03 }, clock);
+  expect(Math.abs(seconds - 0.0003)).toBeLessThan(0.0003 / 29); // a tick of thirty
+  expect(runs).toBeGreaterThan(3 * 100);
+  expect(runs).toBeLessThan(3 * 100 * 3); // and no more than it takes
+  const seven = async () => {
+    now += 7;
+  };
+  expect(await secondsOf(seven, { runs: 1, seconds: 0, least: 0.01 }, () => now)).toBeCloseTo(0.007, 12);
+});
+
+test("[bench.clock] a rest does not count, and may end it", async () => {
+  let [now, rests] = [0, 0];
+  const work = async () => {
+    now += 10;
+  };
+  const rest = async () => {
+    now += 500;
+    if (++rests > 3) throw new Error("enough");
+  };
+  expect(await secondsOf(work, { runs: 3, seconds: 0, rest }, () => now)).toBeCloseTo(0.01, 12);
+  expect(rests).toBe(3);
+  await expect(secondsOf(work, { runs: 1, seconds: 0, rest }, () => now)).rejects.toThrow("enough");
 });
 
 test("[bench.exponent] a power is found again", () => {

@@ -62,6 +62,9 @@ test("[house.floors] up is forbidden, down is not, and neighbours are strangers"
     ["training/a.ts", "../generation/generation.ts", false],
     ["training/a.ts", "../generation/a.ts", true],
     ["cli/a.ts", "../conformance/a.ts", false],
+    ["cli/a.ts", "../measure/a.ts", false],
+    ["inspector/a.ts", "../measure/a.ts", false],
+    ["measure/a.ts", "../models/a.ts", false],
     ["cli/a.ts", "../inspector/inspector.ts", true],
     ["conformance/a.ts", "../cli/a.ts", true],
     ["index.ts", "./cli/a.ts", false],
@@ -177,7 +180,7 @@ test("[house.await] waiting is a word of the upper floors", () => {
       `${folder}/a.ts:2 async`,
       `${folder}/a.ts:3 await`,
     ]);
-  for (const folder of ["host", "io", "kernels", "conformance", "cli"])
+  for (const folder of ["host", "io", "kernels", "conformance", "measure", "cli"])
     expect(words.waiting(file(`${folder}/a.ts`, text))).toEqual([]);
 });
 

@@ -25,6 +25,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   training: 5,
   generation: 5,
   conformance: 5,
+  measure: 5,
   cli: 6,
   inspector: 6,
   "": 7, // src/index.ts

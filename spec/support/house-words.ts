@@ -12,6 +12,7 @@ const WAITING = new Set([
   "training",
   "generation",
   "conformance",
+  "measure",
   "cli",
   "inspector",
 ]);

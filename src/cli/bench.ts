@@ -1,19 +1,13 @@
 // flamboyance bench
+import type { Contestant } from "../measure/contestant.ts";
+import { EXAMPLES, type ExampleName, quickExamples } from "../measure/examples.ts";
+import { rates } from "../measure/rates.ts";
+import { registerGflops } from "../measure/registers.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { oneOf, readArguments } from "./arguments.ts";
-import {
-  BACKENDS,
-  type BackendName,
-  type Contestant,
-  contestants,
-  cores,
-  type Field,
-} from "./bench/contestants.ts";
+import { BACKENDS, type BackendName, contestants, cores, type Field } from "./bench/contestants.ts";
 import { exampleApart, exampleHere } from "./bench/example-process.ts";
-import { EXAMPLES, type ExampleName, quickExamples } from "./bench/examples.ts";
-import { rates } from "./bench/kernels.ts";
 import { type Measured, tables } from "./bench/print.ts";
-import { registerGflops } from "./bench/registers.ts";
 import { growth } from "./bench/scaling.ts";
 import { firstHere, start } from "./bench/start.ts";
 import { BENCH } from "./bench/usage.ts";

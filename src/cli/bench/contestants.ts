@@ -3,14 +3,7 @@ import { availableParallelism } from "node:os";
 import type { Backend } from "../../kernels/backend.ts";
 import type { GpuMode } from "../../kernels/gpu/index.ts";
 import { reference } from "../../kernels/reference/index.ts";
-
-export interface Contestant {
-  readonly backend: string;
-  readonly threads: number;
-  /** The mode that was asked for, of gpu. */
-  readonly mode?: GpuMode;
-  readonly open: () => Promise<Backend>;
-}
+import type { Contestant } from "../../measure/contestant.ts";
 
 export const BACKENDS = ["reference", "simd", "gpu"] as const;
 export type BackendName = (typeof BACKENDS)[number];
@@ -55,6 +48,3 @@ export function commandOf({ backend, threads, mode }: Contestant, ...words: read
   ];
   return [...process.execArgv, process.argv[1] ?? "", "bench", "--json", ...who, ...words];
 }
-
-/** A backend's mode without its threads, which stand in a field of their own. */
-export const modeOf = ({ mode }: Backend): string | null => mode?.replace(/, \d+ threads?$/, "") ?? null;

@@ -2,10 +2,11 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { run } from "../../kernels/replay.ts";
+import { type Contestant, modeOf } from "../../measure/contestant.ts";
+import { type ExampleName, examples, quickExamples } from "../../measure/examples.ts";
+import { type Patience, secondsOf } from "../../measure/timing.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { type Contestant, commandOf, modeOf } from "./contestants.ts";
-import { type ExampleName, examples, quickExamples } from "./examples.ts";
-import { type Patience, secondsOf } from "./timing.ts";
+import { commandOf } from "./contestants.ts";
 
 export interface ExampleTime {
   readonly name: string;

@@ -1,7 +1,8 @@
 // What was measured, as tables.
+
+import type { Rate } from "../../measure/rates.ts";
 import type { Style } from "../style.ts";
 import type { ExampleTime } from "./example-process.ts";
-import type { Rate } from "./kernels.ts";
 import type { Growth } from "./scaling.ts";
 import type { Start } from "./start.ts";
 

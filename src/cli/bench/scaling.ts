@@ -1,12 +1,12 @@
 // How time grows with the length of the text and with the number of images, as exponents that are fitted.
 import { ParallelTransformerBlock } from "../../blocks/parallel-transformer-block.ts";
 import { run } from "../../kernels/replay.ts";
+import type { Contestant } from "../../measure/contestant.ts";
+import { type Example, examples } from "../../measure/examples.ts";
+import { exponentOf, type Patience, secondsOf } from "../../measure/timing.ts";
 import { initialize } from "../../nn/state-dict.ts";
 import { generator } from "../../tensor/random.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
-import type { Contestant } from "./contestants.ts";
-import { type Example, examples } from "./examples.ts";
-import { exponentOf, type Patience, secondsOf } from "./timing.ts";
 
 export interface Growth {
   readonly backend: string;

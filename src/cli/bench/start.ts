@@ -1,11 +1,12 @@
 // The first result of a fresh process: Node begins, modules load, kernels compile, a tiny model runs.
 import { spawn } from "node:child_process";
 import { run } from "../../kernels/replay.ts";
+import { type Contestant, modeOf } from "../../measure/contestant.ts";
+import { tinyFlamingo } from "../../measure/examples.ts";
+import { median, type Patience } from "../../measure/timing.ts";
 import { Bug, LoadError } from "../../tensor/errors.ts";
 import { flat } from "../../tensor/tensor.ts";
-import { type Contestant, commandOf, modeOf } from "./contestants.ts";
-import { tinyFlamingo } from "./examples.ts";
-import { median, type Patience } from "./timing.ts";
+import { commandOf } from "./contestants.ts";
 
 export interface Start {
   readonly backend: string;

@@ -4,6 +4,10 @@
 export interface Patience {
   readonly runs: number;
   readonly seconds: number;
+  /** Seconds that one timing takes at least, of several runs if need be: a page's clock ticks coarsely. */
+  readonly least?: number;
+  /** Called before each timing and not counted. It may throw, to end them. */
+  readonly rest?: () => Promise<void>;
 }
 
 const MOST = 200;
@@ -18,16 +22,21 @@ export function median(numbers: readonly number[]): number {
 /** Seconds of one run. The first run compiles, packs and fills caches: it is not counted. */
 export async function secondsOf(
   work: () => Promise<unknown>,
-  { runs, seconds }: Patience,
+  { runs, seconds, least = 0, rest }: Patience,
   clock: () => number = () => performance.now(),
 ): Promise<number> {
   await work();
   const times: number[] = [];
+  let count = 1;
   const begun = clock();
   while (times.length < MOST && (times.length < runs || clock() - begun < 1000 * seconds)) {
+    await rest?.(); // [bench.clock]
     const since = clock();
-    await work();
-    times.push((clock() - since) / 1000);
+    for (let i = 0; i < count; i++) await work();
+    const took = (clock() - since) / 1000;
+    if (took < least)
+      count = Math.ceil(count * Math.min(8, (1.2 * least) / took)); // [bench.clock]
+    else times.push(took / count); // [bench.clock]
   }
   return median(times); // [bench.median]
 }

@@ -1,11 +1,11 @@
 // The four examples of flamingo-pytorch's README, at full size, with weights drawn at random.
-import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
-import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
-import { FlamingoPaLM } from "../../models/flamingo-palm.ts";
-import { Extractor, ViT } from "../../models/vit.ts";
-import { initialize } from "../../nn/state-dict.ts";
-import { type Generator, generator } from "../../tensor/random.ts";
-import { Bool, Int, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import { GatedCrossAttentionBlock } from "../blocks/gated-cross-attention-block.ts";
+import { PerceiverResampler } from "../blocks/perceiver-resampler.ts";
+import { FlamingoPaLM } from "../models/flamingo-palm.ts";
+import { Extractor, ViT } from "../models/vit.ts";
+import { initialize } from "../nn/state-dict.ts";
+import { type Generator, generator } from "../tensor/random.ts";
+import { Bool, Int, type Shape, sizeOf, Tensor, view } from "../tensor/tensor.ts";
 
 /** A model and a call of it. */
 export interface Example {

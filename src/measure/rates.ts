@@ -1,12 +1,12 @@
 // Rates of the product and of attention over a range of shapes.
-import type { Backend } from "../../kernels/backend.ts";
-import { matmul } from "../../kernels/matmul.ts";
-import { run } from "../../kernels/replay.ts";
-import { attention } from "../../nn/attention.ts";
-import { Bug } from "../../tensor/errors.ts";
-import { generator } from "../../tensor/random.ts";
-import { flat, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
-import { type Contestant, modeOf } from "./contestants.ts";
+import type { Backend } from "../kernels/backend.ts";
+import { matmul } from "../kernels/matmul.ts";
+import { run } from "../kernels/replay.ts";
+import { attention } from "../nn/attention.ts";
+import { Bug } from "../tensor/errors.ts";
+import { generator } from "../tensor/random.ts";
+import { flat, type Shape, sizeOf, Tensor, view } from "../tensor/tensor.ts";
+import { type Contestant, modeOf } from "./contestant.ts";
 import { type Patience, secondsOf } from "./timing.ts";
 
 export interface Rate {
@@ -82,13 +82,14 @@ export function checkProduct(a: Tensor, b: Tensor, c: Tensor, who: string): void
   }
 }
 
+/** Billions of operations a second. */
 async function productRate(backend: Backend, shape: Shape, patience: Patience): Promise<number> {
   const [m = 0, k = 0, n = 0] = shape;
   const [a, b] = [random([m, k], 1), random([k, n], 2)];
   const who = [backend.name, backend.mode].filter(Boolean).join(" ");
   checkProduct(a, b, await matmul(a, b, backend), who);
   const seconds = await secondsOf(() => matmul(a, b, backend), patience);
-  return (2 * m * k * n) / seconds / 1e9;
+  return productOperations(shape) / seconds / 1e9;
 }
 
 async function attentionRate(backend: Backend, shape: Shape, patience: Patience): Promise<number> {
@@ -96,12 +97,20 @@ async function attentionRate(backend: Backend, shape: Shape, patience: Patience)
   const inputs = { q: random([h, l, d], 1), k: random([h, s, d], 2), v: random([h, s, d], 3) };
   const scope = () => attention({}, inputs.q, inputs.k, inputs.v, { mayAttend: null, emptyRow: "zero" });
   const seconds = await secondsOf(() => run(backend, scope, { inputs }), patience);
-  return (4 * h * l * s * d) / seconds / 1e9;
+  return attentionOperations(shape) / seconds / 1e9;
 }
 
+const productOperations = (shape: Shape): number => 2 * sizeOf(shape);
+const attentionOperations = (shape: Shape): number => 4 * sizeOf(shape);
+
 export const parts = {
-  matmul: { rate: productRate, full: PRODUCTS, quick: QUICK_PRODUCTS },
-  attention: { rate: attentionRate, full: ATTENTIONS, quick: QUICK_ATTENTIONS },
+  matmul: { rate: productRate, operations: productOperations, full: PRODUCTS, quick: QUICK_PRODUCTS },
+  attention: {
+    rate: attentionRate,
+    operations: attentionOperations,
+    full: ATTENTIONS,
+    quick: QUICK_ATTENTIONS,
+  },
 } as const;
 
 /** The rates of one backend, opened and closed here. */
