@@ -612,9 +612,19 @@ describe("the server", () => {
     expect(policy).toMatch(
       /default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; img-src 'self' data:;/,
     );
+    expect(policy).toContain("worker-src blob:;");
     const second = pageServer(folder);
     await expect(listen(second, (server.address() as AddressInfo).port)).rejects.toThrow(
       /another program has it; --port chooses another/,
     );
+  });
+
+  test("[inspector.isolated] it says what lets threads share memory", async () => {
+    const { port } = server.address() as AddressInfo;
+    for (const path of ["", "inspector.js"]) {
+      const { headers } = await fetch(`http://127.0.0.1:${port}/${path}`);
+      expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");
+      expect(headers.get("cross-origin-embedder-policy")).toBe("require-corp");
+    }
   });
 });

@@ -10,6 +10,7 @@ import { UsageError } from "./usage.ts";
 const INSPECT = `flamboyance inspect: serves the inspector, a page that shows which token sees which image
 
 The page is served to this computer only and needs no network. Its address holds its state, so that a link shows what you see.
+A second page, speed.html, measures how fast the kernels are in the browser; served here, its threads may share memory.
 
 Options
   --port N            a port of your choice (default: any that is free)
@@ -34,9 +35,14 @@ const TYPES: Readonly<Record<string, string>> = {
   css: "text/css; charset=utf-8",
 };
 
-/** ndarray makes its classes with new Function; beyond that, the page's own files and nothing else. */
+/** ndarray makes its classes with new Function, and threads run text of their own; beyond that, the page's own files and nothing else. */
 const POLICY =
-  "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"; // [inspector.offline]
+  "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; img-src 'self' data:; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"; // [inspector.offline]
+/** Apart from other origins, a page's threads may share memory. */
+const ISOLATION = {
+  "Cross-Origin-Opener-Policy": "same-origin", // [inspector.isolated]
+  "Cross-Origin-Embedder-Policy": "require-corp", // [inspector.isolated]
+};
 
 interface Served {
   readonly type: string;
@@ -76,6 +82,7 @@ export function pageServer(folder = builtPage()): Server {
     answer.writeHead(status, {
       "Content-Type": file?.type ?? "text/plain; charset=utf-8",
       "Content-Security-Policy": POLICY,
+      ...ISOLATION,
       "Referrer-Policy": "no-referrer",
       "X-Content-Type-Options": "nosniff",
       "Cache-Control": "no-store",

@@ -1,9 +1,7 @@
 // What can be taken from the page, and what can be given to it.
+import { copied, quiet } from "./clipboard.ts";
 import { h } from "./dom.ts";
 import { chosen, type Files } from "./drop.ts";
-
-const quiet = (text: string, onclick: () => void): HTMLElement =>
-  h("button.quiet", { type: "button", onclick }, text);
 
 export class ActionsView {
   readonly element: HTMLElement;
@@ -36,11 +34,6 @@ export class ActionsView {
   }
 
   async #copy(text: string, said: string): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(text);
-      this.say(said);
-    } catch {
-      this.say("The browser does not let this page reach the clipboard.");
-    }
+    this.say(await copied(text, said));
   }
 }

@@ -146,7 +146,12 @@ onDrop(take);
 document
   .getElementById("page")
   ?.replaceChildren(
-    h("header", {}, h("h1", {}, "Which token sees which image"), h("p.dim", {}, "Flamboyance inspector")),
+    h(
+      "header",
+      {},
+      h("h1", {}, "Which token sees which image"),
+      h("p.dim", {}, "Flamboyance inspector · ", h("a", { href: "./speed.html" }, "How fast is this here?")),
+    ),
     controls.element,
     notices.element,
     h("div.reading", {}, h("div.column", {}, grids, key, actions.element), panel.element),
