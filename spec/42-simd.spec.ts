@@ -259,6 +259,30 @@ describe("elements", () => {
     );
   });
 
+  test("[simd.elements] long rows, side by side, in steps, or one element again and again", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 500, max: 1600 }), fc.nat(3), fc.nat(3), async (n, left, right) => {
+        const steps = [
+          [n, 1],
+          [1, 3],
+          [1, 0],
+          [0, 2],
+        ];
+        const [x, y] = [left, right].map((how, i) =>
+          view(numbers(3 * n + 3, how + i), [3, n], steps[how], i),
+        ) as [View, View];
+        for (const op of ["add", "div"] as const)
+          within(await values(one, op, {}, x, y), defined(op, {}, x, y), () => 0);
+        within(await values(one, "neg", {}, x), defined("neg", {}, x), () => 0);
+        const data = Uint8Array.from({ length: 3 * n + 3 }, (_, i) => (i * i) % 3);
+        const keep: Mask = { data, shape: [3, n], stride: steps[right] ?? [], offset: 2 };
+        const attrs = { keep, otherwise: 0.5 };
+        within(await values(one, "where", attrs, x), defined("where", attrs, x), () => 0);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   test("[simd.layout] concat, pad and gather move numbers exactly", async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(2), fc.nat(4), fc.nat(4), fc.nat(9), async (axis, p, q, how) => {
@@ -582,6 +606,19 @@ describe("the engine", () => {
     }
     expect(engine.crew.size === 1 || engine.crew.helped > 0).toBe(true);
     await engine.crew.close();
+  });
+
+  test("[simd.threads] a task writes no element of its neighbour", async () => {
+    const { crew, heap } = await Engine.open({ threads: 1 });
+    const [x, out, offsets] = [heap.allocate(128), heap.allocate(128), heap.allocate(64)];
+    heap.ints(offsets, 1)[0] = 0;
+    for (let n = 1; n <= 9; n++) {
+      heap.floats(x, 32).fill(1);
+      heap.floats(out, 32).fill(7);
+      const words = [out, n, 1, 1, n, x, offsets, 1, x, offsets, 1, 0, 0];
+      crew.run("elements", { tasks: 1, words, cost: 1, scratch: 8192 });
+      expect(heap.floats(out, 32).indexOf(7)).toBe(n);
+    }
   });
 
   test("[simd.alone] one thread is one thread, and the mode says so", async () => {

@@ -7,7 +7,7 @@ import type { Backend, Usage } from "../src/kernels/backend.ts";
 import { reference } from "../src/kernels/reference/index.ts";
 import { replay, run } from "../src/kernels/replay.ts";
 import { attention as attend } from "../src/kernels/simd/attention.ts";
-import { unary } from "../src/kernels/simd/elementwise.ts";
+import { elements } from "../src/kernels/simd/elementwise.ts";
 import { Engine } from "../src/kernels/simd/engine.ts";
 import { Heap } from "../src/kernels/simd/heap.ts";
 import { simd } from "../src/kernels/simd/index.ts";
@@ -323,7 +323,7 @@ test("[simd.heap] kernels write into their own blocks and nowhere else", async (
         done(product(engine, "m k, n k -> m n", some([m, k], 1), some([n, k], 2), nothing));
         done(product(engine, "k, n k -> n", some([k], 1), some([n, k], 2), nothing));
         done(sumTo(engine, { shape: [n] }, some([m, n], 2)));
-        done(unary(engine, "gelu", some([m, k], 1)));
+        done(elements(engine, "gelu", {}, some([m, k], 1)));
         done(softmax(engine, { mayAttend: null, emptyRow: "zero" }, some([m, n], 1)));
         done(normalize(engine, 1e-5, some([m, n], 1)));
         done(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));

@@ -30,6 +30,10 @@ export function rowAt(base: usize, offsets: usize, i: i32): usize {
   return base + (<isize>load<i32>(offsets + (<usize>i << 2)) << 2);
 }
 
+export function maskAt(base: usize, offsets: usize, i: i32): usize {
+  return base + <isize>load<i32>(offsets + (<usize>i << 2));
+}
+
 /** Four bytes of a mask as four lanes of all ones or none. */
 export function lanes(row: usize, step: i32, j: i32, n: i32): v128 {
   if (step == 1) {
@@ -48,7 +52,12 @@ export function lanes(row: usize, step: i32, j: i32, n: i32): v128 {
   );
 }
 
-function unaryOf(op: i32, x: v128, by: v128): v128 {
+/** From here on ops have two operands. The second one of the last is a mask. */
+const BINARY = 8, WHERE = 13;
+
+/** By number, as elementwise.ts has them. */
+@inline
+function resultOf(op: i32, x: v128, y: v128, by: v128): v128 {
   switch (op) {
     case 0: return f32x4.neg(x);
     case 1: return exp4(x);
@@ -57,45 +66,83 @@ function unaryOf(op: i32, x: v128, by: v128): v128 {
     case 4: return gelu4(x);
     case 5: return geluSlope4(x);
     case 6: return f32x4.mul(x, by);
-    default: return f32x4.add(x, by);
+    case 7: return f32x4.add(x, by);
+    case 8: return f32x4.add(x, y);
+    case 9: return f32x4.sub(x, y);
+    case 10: return f32x4.mul(x, y);
+    case 11: return f32x4.div(x, y);
+    case 12: return v128.and(f32x4.eq(x, y), f32x4.splat(1));
+    default: return v128.bitselect(x, by, y);
   }
 }
 
-function binaryOf(op: i32, x: v128, y: v128): v128 {
+/** One op over four elements at a time, from sources that stand still (next: 0) or go on (16), to what lies before `end`. */
+@inline
+function each(op: i32, x: usize, nextX: usize, y: usize, nextY: usize, by: v128, out: usize, end: usize): void {
+  for (; out < end; out += 16, x += nextX, y += nextY) v128.store(out, resultOf(op, v128.load(x), v128.load(y), by));
+}
+
+/** A loop for each op, so that no element asks which op it is. */
+function strip(op: i32, x: usize, nextX: usize, y: usize, nextY: usize, by: v128, out: usize, end: usize): void {
   switch (op) {
-    case 0: return f32x4.add(x, y);
-    case 1: return f32x4.sub(x, y);
-    case 2: return f32x4.mul(x, y);
-    case 3: return f32x4.div(x, y);
-    default: return v128.and(f32x4.eq(x, y), f32x4.splat(1));
+    case 0: return each(0, x, nextX, y, nextY, by, out, end);
+    case 1: return each(1, x, nextX, y, nextY, by, out, end);
+    case 2: return each(2, x, nextX, y, nextY, by, out, end);
+    case 3: return each(3, x, nextX, y, nextY, by, out, end);
+    case 4: return each(4, x, nextX, y, nextY, by, out, end);
+    case 5: return each(5, x, nextX, y, nextY, by, out, end);
+    case 6: return each(6, x, nextX, y, nextY, by, out, end);
+    case 7: return each(7, x, nextX, y, nextY, by, out, end);
+    case 8: return each(8, x, nextX, y, nextY, by, out, end);
+    case 9: return each(9, x, nextX, y, nextY, by, out, end);
+    case 10: return each(10, x, nextX, y, nextY, by, out, end);
+    case 11: return each(11, x, nextX, y, nextY, by, out, end);
+    case 12: return each(12, x, nextX, y, nextY, by, out, end);
+    default: return each(WHERE, x, nextX, y, nextY, by, out, end);
   }
 }
 
-// Arguments of all four: 0 out, 1 n, 2 rows, 3 rows a task, 4 elements a task, then base, offsets and step of each operand.
+/** Elements that are gathered at once, where they do not lie side by side. */
+const STRIP = 512, BYTES: usize = STRIP << 2;
 
-export function unary(task: i32): void {
-  const n = <i32>argument(1), rows = <i32>argument(2), many = <i32>argument(3), chunk = <i32>argument(4);
-  const base: usize = argument(5), offsets: usize = argument(6);
-  const step = <i32>argument(7), op = <i32>argument(8), by = f32x4.splat(number(9));
-  const parts = (n + chunk - 1) / chunk;
-  const first = (task / parts) * many, from = (task % parts) * chunk, to = min(from + chunk, n);
-  for (let i = first; i < min(first + many, rows); i++) {
-    const row = rowAt(base, offsets, i);
-    const out: usize = argument(0) + (<usize>i * n << 2);
-    for (let j = from; j < to; j += 4) put(out + (<usize>j << 2), unaryOf(op, four(row, step, j, n), by), to - j);
-  }
+/** Elements j … j + count of a row: where they lie, or gathered, or the one that they all are, four times. */
+function elementsOf(row: usize, step: i32, j: i32, count: i32, n: i32, spare: usize): usize {
+  if (step == 1) return row + (<usize>j << 2);
+  if (step == 0) v128.store(spare, v128.load32_splat(row));
+  else for (let i = 0; i < count; i += 4) v128.store(spare + (<usize>i << 2), four(row, step, j + i, n));
+  return spare;
 }
 
-export function binary(task: i32): void {
+function lanesOf(row: usize, step: i32, j: i32, count: i32, n: i32, spare: usize): usize {
+  for (let i = 0; i < count; i += 4) v128.store(spare + (<usize>i << 2), lanes(row, step, j + i, n));
+  return spare;
+}
+
+// Arguments of all kernels here: 0 out, 1 n, 2 rows, 3 rows a task, 4 elements a task, then base, offsets and step of each operand.
+
+/** One op on one operand, or two; 11 is its number, 12 what it adds, multiplies by, or puts where a mask is not set. */
+export function elements(task: i32, scratch: usize): void {
   const n = <i32>argument(1), rows = <i32>argument(2), many = <i32>argument(3), chunk = <i32>argument(4);
-  const stepA = <i32>argument(7), stepB = <i32>argument(10), op = <i32>argument(11);
+  const stepX = <i32>argument(7), stepY = <i32>argument(10), op = <i32>argument(11), by = f32x4.splat(number(12));
+  const nextX: usize = stepX ? 16 : 0, nextY: usize = stepY || op == WHERE ? 16 : 0;
   const parts = (n + chunk - 1) / chunk;
   const first = (task / parts) * many, from = (task % parts) * chunk, to = min(from + chunk, n);
   for (let i = first; i < min(first + many, rows); i++) {
-    const a = rowAt(argument(5), argument(6), i), b = rowAt(argument(8), argument(9), i);
-    const out: usize = argument(0) + (<usize>i * n << 2);
-    for (let j = from; j < to; j += 4)
-      put(out + (<usize>j << 2), binaryOf(op, four(a, stepA, j, n), four(b, stepB, j, n)), to - j);
+    const rowX = rowAt(argument(5), argument(6), i);
+    for (let j = from; j < to; j += STRIP) {
+      const count = min(STRIP, to - j), bytes = <usize>count << 2;
+      const x = elementsOf(rowX, stepX, j, count, n, scratch);
+      let y = x;
+      if (op == WHERE) y = lanesOf(maskAt(argument(8), argument(9), i), stepY, j, count, n, scratch + BYTES);
+      else if (op >= BINARY) y = elementsOf(rowAt(argument(8), argument(9), i), stepY, j, count, n, scratch + BYTES);
+      const out: usize = argument(0) + (<usize>(i * n + j) << 2), fours = bytes & ~15;
+      strip(op, x, nextX, y, nextY, by, out, out + fours);
+      if (fours == bytes) continue;
+      // What follows the last element may be another thread's.
+      const left = scratch + 2 * BYTES, skip = fours >> 4;
+      strip(op, x + skip * nextX, 0, y + skip * nextY, 0, by, left, left + 16);
+      put(out + fours, v128.load(left), count & 3);
+    }
   }
 }
 
@@ -109,22 +156,5 @@ export function copy(task: i32): void {
     const row = rowAt(argument(5), argument(6), i), out = rowAt(argument(0), argument(8), i);
     if (step == 1) memory.copy(out + (<usize>from << 2), row + (<usize>from << 2), <usize>(to - from) << 2);
     else for (let j = from; j < to; j += 4) put(out + (<usize>j << 2), four(row, step, j, n), to - j);
-  }
-}
-
-/** x where the mask is set, a constant elsewhere. */
-export function select(task: i32): void {
-  const n = <i32>argument(1), rows = <i32>argument(2), many = <i32>argument(3), chunk = <i32>argument(4);
-  const step = <i32>argument(7), stepMask = <i32>argument(10), otherwise = f32x4.splat(number(11));
-  const parts = (n + chunk - 1) / chunk;
-  const first = (task / parts) * many, from = (task % parts) * chunk, to = min(from + chunk, n);
-  for (let i = first; i < min(first + many, rows); i++) {
-    const row = rowAt(argument(5), argument(6), i);
-    const mask: usize = argument(8) + <isize>load<i32>(argument(9) + (<usize>i << 2));
-    const out: usize = argument(0) + (<usize>i * n << 2);
-    for (let j = from; j < to; j += 4) {
-      const x = v128.bitselect(four(row, step, j, n), otherwise, lanes(mask, stepMask, j, n));
-      put(out + (<usize>j << 2), x, to - j);
-    }
   }
 }

@@ -5,13 +5,17 @@ import { bits } from "./crew.ts";
 import { type Engine, rowsOf } from "./engine.ts";
 
 /** By number, as elementwise.as.ts has them. */
-const UNARY = ["neg", "exp", "sqrt", "sigmoid", "gelu", "geluSlope", "scale", "shift"] as const;
-const BINARY = ["add", "sub", "mul", "div", "equal"] as const;
-export type Unary = (typeof UNARY)[number];
-export type Binary = (typeof BINARY)[number];
+export const ELEMENTWISE = [
+  ...(["neg", "exp", "sqrt", "sigmoid", "gelu", "geluSlope", "scale", "shift"] as const),
+  ...(["add", "sub", "mul", "div", "equal", "where"] as const),
+] as const;
+export type Elementwise = (typeof ELEMENTWISE)[number];
+const SLOW: readonly Elementwise[] = ["exp", "sqrt", "sigmoid", "gelu", "geluSlope"];
 
 /** Elements in a task. */
 const CHUNK = 16384;
+/** Bytes of scratch: three strips of elementwise.as.ts. */
+const SCRATCH = 3 * 2048;
 
 /** Rows and stretches of rows as tasks of about CHUNK elements: the first words of every job here. */
 export function divided(out: View, n: number, rows: number) {
@@ -20,47 +24,28 @@ export function divided(out: View, n: number, rows: number) {
   return { tasks, words: [out.data.byteOffset, n, rows, many, CHUNK] };
 }
 
-export function unary(engine: Engine, op: Unary, a: View, by = 0): View {
+/** One op on every element of one operand or two, which have one shape. */
+export function elements<K extends Elementwise>(
+  engine: Engine,
+  op: K,
+  attrs: Ops[K]["attrs"],
+  a: View,
+  b: View = a,
+): View {
+  const { by, keep, otherwise }: Partial<Ops["scale"]["attrs"] & Ops["where"]["attrs"]> = attrs;
   const out = engine.result(a.shape);
   if (out.size > 0)
     engine.within(() => {
-      const { at, shape, stride } = engine.place(a);
-      const { n, count, operands } = rowsOf(shape, [stride, out.stride]);
-      const { tasks, words } = divided(out, n, count);
-      const [x] = operands;
-      words.push(at, engine.list(x?.offsets ?? []), x?.step ?? 0, UNARY.indexOf(op), bits(by));
-      const slow = op === "neg" || op === "scale" || op === "shift" ? 0.5 : 2;
-      engine.crew.run("unary", { tasks, words, cost: slow * out.size }); // [simd.elements]
-    });
-  return out;
-}
-
-export function binary(engine: Engine, op: Binary, a: View, b: View): View {
-  const out = engine.result(a.shape);
-  if (out.size > 0)
-    engine.within(() => {
-      const [left, right] = [engine.place(a), engine.place(b)];
-      const { n, count, operands } = rowsOf(a.shape, [left.stride, right.stride, out.stride]);
-      const { tasks, words } = divided(out, n, count);
-      const [x, y] = operands;
-      words.push(left.at, engine.list(x?.offsets ?? []), x?.step ?? 0);
-      words.push(right.at, engine.list(y?.offsets ?? []), y?.step ?? 0, BINARY.indexOf(op));
-      engine.crew.run("binary", { tasks, words, cost: 0.7 * out.size }); // [simd.elements]
-    });
-  return out;
-}
-
-export function where(engine: Engine, { keep, otherwise }: Ops["where"]["attrs"], a: View): View {
-  const out = engine.result(a.shape);
-  if (out.size > 0)
-    engine.within(() => {
-      const [x, mask] = [engine.place(a), engine.placeMask(keep)];
-      const { n, count, operands } = rowsOf(a.shape, [x.stride, mask.stride, out.stride]);
+      const x = engine.place(a);
+      const y = keep ? engine.placeMask(keep) : b === a ? x : engine.place(b);
+      const { n, count, operands } = rowsOf(a.shape, [x.stride, y.stride, out.stride]);
       const { tasks, words } = divided(out, n, count);
       const [p, q] = operands;
       words.push(x.at, engine.list(p?.offsets ?? []), p?.step ?? 0);
-      words.push(mask.at, engine.list(q?.offsets ?? []), q?.step ?? 0, bits(otherwise));
-      engine.crew.run("select", { tasks, words, cost: out.size });
+      words.push(y.at, engine.list(q?.offsets ?? []), q?.step ?? 0);
+      words.push(ELEMENTWISE.indexOf(op), bits(by ?? otherwise ?? 0));
+      const cost = (SLOW.includes(op) ? 2 : 0.4) * out.size;
+      engine.crew.run("elements", { tasks, words, cost, scratch: SCRATCH }); // [simd.elements]
     });
   return out;
 }

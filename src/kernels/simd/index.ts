@@ -1,8 +1,9 @@
 // The SIMD backend: WebAssembly kernels written in AssemblyScript, on all threads, in single precision.
+import type { View } from "../../tensor/tensor.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
 import { attention } from "./attention.ts";
 import { attentionVjp } from "./attention-vjp.ts";
-import { binary, unary, where } from "./elementwise.ts";
+import { ELEMENTWISE, elements } from "./elementwise.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { concat, gather, pad } from "./layout.ts";
 import { einsum } from "./product.ts";
@@ -21,7 +22,12 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
   const ran: KernelCounts = { matmul: 0, attention: 0 };
   const weights = new Weights(engine);
   const threads = engine.crew.size === 1 ? "1 thread" : `${engine.crew.size} threads`;
+  const each = ELEMENTWISE.map((op) => [
+    op,
+    async (attrs: object, a: View, b?: View) => elements(engine, op, attrs, a, b),
+  ]);
   const ops: Backend["ops"] = {
+    ...Object.fromEntries(each),
     einsum: async ({ pattern }, a, b) => {
       const c = einsum(engine, pattern, a, b, weights);
       ran.matmul++; // [simd.count]
@@ -30,23 +36,9 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     softmax: async (attrs, a) => softmax(engine, attrs, a),
     sum: async (attrs, a) => sum(engine, attrs, a),
     sumTo: async (attrs, a) => sumTo(engine, attrs, a),
-    where: async (attrs, a) => where(engine, attrs, a),
-    add: async (_, a, b) => binary(engine, "add", a, b),
-    sub: async (_, a, b) => binary(engine, "sub", a, b),
-    mul: async (_, a, b) => binary(engine, "mul", a, b),
-    div: async (_, a, b) => binary(engine, "div", a, b),
-    equal: async (_, a, b) => binary(engine, "equal", a, b),
     concat: async (attrs, ...views) => concat(engine, attrs, views),
     pad: async (attrs, a) => pad(engine, attrs, a),
     gather: async (attrs, table) => gather(engine, attrs, table),
-    neg: async (_, a) => unary(engine, "neg", a),
-    exp: async (_, a) => unary(engine, "exp", a),
-    sqrt: async (_, a) => unary(engine, "sqrt", a),
-    sigmoid: async (_, a) => unary(engine, "sigmoid", a),
-    gelu: async (_, a) => unary(engine, "gelu", a),
-    geluSlope: async (_, a) => unary(engine, "geluSlope", a),
-    scale: async ({ by }, a) => unary(engine, "scale", a, by),
-    shift: async ({ by }, a) => unary(engine, "shift", a, by),
   };
   return {
     name: "simd",

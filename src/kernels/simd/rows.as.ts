@@ -1,6 +1,6 @@
 // AssemblyScript. What is computed row by row: softmax and layer normalisation. Sums are taken in float64.
 import { argument, number } from "./control.as.ts";
-import { four, lanes, put, rowAt } from "./elementwise.as.ts";
+import { four, lanes, maskAt, put, rowAt } from "./elementwise.as.ts";
 import { exp4 } from "./functions.as.ts";
 
 export function highest(x: v128): f32 {
@@ -32,7 +32,7 @@ export function softmax(task: i32): void {
   const last = min((task + 1) * many, <i32>argument(2));
   for (let i = task * many; i < last; i++) {
     const row = rowAt(argument(5), argument(6), i);
-    const mask: usize = argument(8) ? argument(8) + <isize>load<i32>(argument(9) + (<usize>i << 2)) : 0;
+    const mask: usize = argument(8) ? maskAt(argument(8), argument(9), i) : 0;
     const out: usize = argument(0) + (<usize>i * n << 2);
     softmaxRow(row, step, mask, stepMask, n, out, number(11));
   }

@@ -5,7 +5,7 @@
 import { attend, markFinite } from "./attention.as.ts";
 import { attendVjp } from "./attention-vjp.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
-import { binary, copy, select, unary } from "./elementwise.as.ts";
+import { copy, elements } from "./elementwise.as.ts";
 import { pack } from "./pack.as.ts";
 import { multiply, rowTimesPanels } from "./product.as.ts";
 import { normalize, softmax } from "./rows.as.ts";
@@ -37,13 +37,11 @@ function run(kernel: i32, task: i32, scratch: usize): void {
     case 2: return rowTimesPanels(task);
     case 3: return markFinite(task);
     case 4: return attend(task, scratch);
-    case 5: return unary(task);
-    case 6: return binary(task);
-    case 7: return copy(task);
-    case 8: return select(task);
-    case 9: return softmax(task);
-    case 10: return normalize(task);
-    case 11: return attendVjp(task, scratch);
+    case 5: return elements(task, scratch);
+    case 6: return copy(task);
+    case 7: return softmax(task);
+    case 8: return normalize(task);
+    case 9: return attendVjp(task, scratch);
     default: unreachable();
   }
 }
