@@ -5,26 +5,38 @@ function c(x: f32): v128 {
   return f32x4.splat(x);
 }
 
+/** 1.5 · 2²³. Its last bit counts ones: what is added to it is rounded to a whole number, which stands in the last bits. */
+const WHOLE: f32 = 12582912;
+
+/** WHOLE + n for the whole number n next to x / ln 2. (x64 has no short way to the op that converts.) */
+function doublings(x: v128): v128 {
+  return f32x4.add(f32x4.mul(x, c(1.44269504088896)), c(WHOLE));
+}
+
+function count(doublings: v128): v128 {
+  return i32x4.sub(doublings, i32x4.splat(reinterpret<i32>(WHOLE)));
+}
+
+/** eʳ with r = x − n ln 2. */
+function rest(x: v128, doublings: v128): v128 {
+  const n = f32x4.sub(doublings, c(WHOLE));
+  return series(f32x4.sub(f32x4.sub(x, f32x4.mul(n, c(0.693359375))), f32x4.mul(n, c(-2.12194440054690583e-4))));
+}
+
 /**
  * eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2; eʳ = 1 + r + r² p(r) to 4e-9. Subnormal results too: the power of two is multiplied in two steps.
- * NaN stays NaN, +∞ is +∞, −∞ is 0.
+ * NaN stays NaN (pmin and pmax give their first operand then), +∞ is +∞, −∞ is 0.
  */
 export function exp4(x: v128): v128 {
-  const y = f32x4.max(f32x4.min(x, c(90)), c(-105));
-  const n = f32x4.nearest(f32x4.mul(y, c(1.44269504088896)));
-  const r = f32x4.sub(f32x4.sub(y, f32x4.mul(n, c(0.693359375))), f32x4.mul(n, c(-2.12194440054690583e-4)));
-  const whole = i32x4.trunc_sat_f32x4_s(n);
-  const half = i32x4.shr_s(whole, 1);
-  return f32x4.mul(f32x4.mul(series(r), power(half)), power(i32x4.sub(whole, half)));
+  const y = f32x4.pmax(f32x4.pmin(x, c(90)), c(-105));
+  const by = doublings(y), n = count(by), half = i32x4.shr_s(n, 1);
+  return f32x4.mul(f32x4.mul(rest(y, by), power(half)), power(i32x4.sub(n, half)));
 }
 
 /** eˣ for x ≤ 0, as softmax has it, with 0 for what is below the normal numbers: two thirds of the work. */
 export function decay4(x: v128): v128 {
-  const y = f32x4.max(x, c(-87));
-  const n = f32x4.nearest(f32x4.mul(y, c(1.44269504088896)));
-  const r = f32x4.sub(f32x4.sub(y, f32x4.mul(n, c(0.693359375))), f32x4.mul(n, c(-2.12194440054690583e-4)));
-  const scaled = f32x4.mul(series(r), power(i32x4.trunc_sat_f32x4_s(n)));
-  return v128.andnot(scaled, f32x4.lt(x, c(-87)));
+  const y = f32x4.pmax(x, c(-87)), by = doublings(y);
+  return v128.andnot(f32x4.mul(rest(y, by), power(count(by))), f32x4.lt(x, c(-87)));
 }
 
 /** eʳ for |r| ≤ ln 2 / 2. */
@@ -53,7 +65,7 @@ export function sigmoid4(x: v128): v128 {
  * precision, which 1 + erf would lose.
  */
 function normalCdf(x: v128): v128 {
-  const t = f32x4.min(f32x4.abs(x), c(14));
+  const t = f32x4.pmin(f32x4.abs(x), c(14));
   let p = fma(c(4.077540522e-3), t, c(4.037211870e-2));
   p = fma(p, t, c(0.1824605857));
   p = fma(p, t, c(0.4372493016));
