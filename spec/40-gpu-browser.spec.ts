@@ -7,6 +7,7 @@ import {
   type AttentionCase,
   attentionCases,
   formula,
+  gamma,
   numbers,
   productOf,
   worstOf,
@@ -31,23 +32,23 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
   async function product(size: [number, number, number, number], seed: number) {
     const [z, m, k, n] = size;
     const [a, b] = [numbers(z * m * k, seed), numbers(z * k * n, seed + 1)];
-    const { values, live } = await page.evaluate(
+    const { values, left } = await page.evaluate(
       ([mode, size, a, b]) =>
         (globalThis as unknown as { page: typeof Functions }).page.product(mode, size, a, b),
       [mode, size, a, b] as const,
     );
     const { out, bound } = productOf(a, b, size);
-    return { error: worstOf(back(values), out, bound), live };
+    return { error: worstOf(back(values), out, bound), left };
   }
 
   async function attend(c: AttentionCase) {
     const json = (values: readonly number[]) => values.map((x) => (Number.isNaN(x) ? null : x));
     const given = { ...c, q: json(c.q), k: json(c.k), v: json(c.v) };
-    const { values, live } = await page.evaluate(
+    const { values, left } = await page.evaluate(
       ([mode, given]) => (globalThis as unknown as { page: typeof Functions }).page.attend(mode, given),
       [mode, given] as const,
     );
-    return { values: back(values), live };
+    return { values: back(values), left };
   }
 
   test("[gpu.product] [gpu.depth] [gpu.resident] products of many sizes, and nothing stays on the device", async () => {
@@ -59,18 +60,18 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
       [9, 2, 7, 4],
     ];
     for (const size of sizes) {
-      const { error, live } = await product(size, 5);
-      expect([size, error <= 1, live]).toEqual([size, true, 0]);
+      const { error, left } = await product(size, 5);
+      expect([size, error <= 1, left]).toEqual([size, true, 0]);
     }
   });
 
   test("[gpu.attention] the output is within the bound of the formula", async () => {
     await fc.assert(
       fc.asyncProperty(attentionCases, async (c) => {
-        const { values, live } = await attend(c);
+        const { values, left } = await attend(c);
         const { out, bound } = formula(c);
         expect(worstOf(values, out, bound)).toBeLessThanOrEqual(1);
-        expect(live).toBe(0);
+        expect(left).toBe(0);
       }),
       { numRuns: 15 },
     );
@@ -83,6 +84,54 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     const spoilt = k.map((x, i) => (i === 4 ? NaN : x)); // key 2
     const { values } = await attend({ ...plain, q, k: spoilt, v, may });
     expect(values.map((x) => Number.isNaN(x))).toEqual([false, false, true, true, true, true]);
+  });
+
+  const layout = { transposed: true, margin: 1, step: 2, repeated: 0 };
+  const plain = { transposed: false, margin: 0, step: 1, repeated: 0 };
+  const ask = <T>(name: string, ...given: unknown[]): Promise<T> =>
+    page.evaluate(
+      ([name, given]) =>
+        (globalThis as unknown as { page: Record<string, (...given: unknown[]) => T> }).page[name]?.(
+          ...given,
+        ) as T,
+      [name, [mode, ...given]] as const,
+    );
+
+  test("[gpu.elements] [gpu.layout] [gpu.sums] every op is what its definition says, on views and on nothing", async () => {
+    const extents = [
+      { a: 3, b: 4, c: 5 },
+      { a: 1, b: 2, c: 3 },
+      { a: 2, b: 0, c: 3 },
+    ];
+    const placed = (await ask<number[]>("examples")).flatMap((row) =>
+      extents.flatMap((extent, seed) => [
+        { row, extent, seed, layout: plain, hostLayout: plain },
+        { row, extent, seed, layout, hostLayout: { ...layout, repeated: 1 } },
+        { row, extent, seed, layout: { ...plain, repeated: 2 }, hostLayout: plain },
+      ]),
+    );
+    const errors = await ask<(number | null)[]>("errors", placed);
+    const wrong = placed.filter((_, i) => !(Number(errors[i] ?? NaN) <= gamma(32)));
+    expect(placed.length).toBeGreaterThan(300);
+    expect(wrong).toEqual([]);
+  });
+
+  test("[gpu.functions] functions of one number keep to the units that they are allowed", async () => {
+    const found = await ask<[string, number | null][]>("functions");
+    expect(found.length).toBe(7);
+    expect(found.filter(([, error]) => !(Number(error ?? NaN) <= 1))).toEqual([]);
+  });
+
+  test("[gpu.index] every element of an array of more than 2²⁴ is found, across its rows", async () => {
+    expect(await ask("misplaced", 4099, 4100)).toBe(0);
+  });
+
+  test("[gpu.transfers] [gpu.weights] a block that runs again copies its inputs there and its result back", async () => {
+    const { runs, parameters, error } = await ask<Awaited<ReturnType<typeof Functions.block>>>("block");
+    const [first, ...others] = runs;
+    expect(first?.uploads).toBeGreaterThan(parameters + 2);
+    for (const run of others) expect(run).toEqual({ uploads: 2, downloads: 1, live: first?.live });
+    expect(error).toBeLessThan(1e-5);
   });
 
   test("[gpu.mode] a golden case runs in the mode that was asked for, and conforms", async () => {

@@ -3,24 +3,22 @@ import { checkCase } from "../../src/conformance/check-case.ts";
 import type { Verdict } from "../../src/conformance/verdict.ts";
 import { mount, unmount } from "../../src/host/browser.ts";
 import { readCase } from "../../src/io/cases.ts";
-import type { Backend } from "../../src/kernels/backend.ts";
 import { Card, type CardMode } from "../../src/kernels/gpu/card.ts";
-import { cardAttention, cardMatmul } from "../../src/kernels/gpu/card-ops.ts";
-import { gpu } from "../../src/kernels/gpu/index.ts";
-import { dense } from "../../src/kernels/gpu/matrices.ts";
-import type { EmptyRow } from "../../src/tensor/ops.ts";
+import { onCard } from "../../src/kernels/gpu/card-backend.ts";
+import { unary } from "../../src/kernels/gpu/card-elements.ts";
+import { view } from "../../src/tensor/tensor.ts";
+import { blockRuns, blockTime } from "./card-block.ts";
+import { exampleError, examplesOf, FUNCTION_NAMES, functionError, type Placed } from "./card-elements.ts";
+import { type Attention, attendOn, computed, type Numbers, productOn } from "./card-runs.ts";
 
-export type Numbers = readonly number[];
-const floats = (numbers: Numbers): Float32Array => Float32Array.from(numbers);
 /** NaN and the infinities do not survive JSON. */
-const plain = (values: Float32Array): (number | string)[] =>
+const plain = (values: Iterable<number>): (number | string)[] =>
   Array.from(values, (x) => (Number.isFinite(x) ? x : String(x)));
 
-let backend: Promise<Backend> | undefined;
-let card: Promise<Card> | undefined;
-const opened = (mode: CardMode): Promise<Card> => {
-  card ??= Card.open(mode);
-  return card;
+let backend: Promise<ReturnType<typeof onCard>> | undefined;
+const opened = (mode: CardMode): Promise<ReturnType<typeof onCard>> => {
+  backend ??= Card.open(mode).then(onCard);
+  return backend;
 };
 
 /** Checks the case in a folder that holds these files. */
@@ -28,15 +26,16 @@ export async function checkFolder(
   mode: CardMode,
   folder: string,
   files: readonly string[],
-): Promise<Verdict> {
-  backend ??= gpu({ mode });
+): Promise<Verdict & { left: number }> {
   const fetched = files.map(async (file) => {
     const answer = await fetch(`/${folder}/${file}`);
     return [`${folder}/${file}`, await answer.arrayBuffer()] as const;
   });
   await mount(await Promise.all(fetched));
+  const made = await opened(mode);
   try {
-    return await checkCase(readCase(folder), await backend);
+    const verdict = await checkCase(readCase(folder), made);
+    return { ...verdict, left: made.bench.residents.blocks };
   } finally {
     unmount(folder);
   }
@@ -44,50 +43,75 @@ export async function checkFolder(
 
 export async function product(
   mode: CardMode,
-  [batch, m, k, n]: readonly [number, number, number, number],
+  size: readonly [number, number, number, number],
   a: Numbers,
   b: Numbers,
 ) {
-  const made = await opened(mode);
-  const c = await cardMatmul(made, dense(floats(a), batch, m, k), dense(floats(b), batch, k, n));
-  return { values: plain(c), live: made.live };
+  const { bench } = await opened(mode);
+  return { values: plain(await productOn(bench, size, a, b)), left: bench.residents.blocks };
 }
 
-export interface Attention {
-  /** null stands for NaN. */
-  readonly q: readonly (number | null)[];
-  readonly k: readonly (number | null)[];
-  readonly v: readonly (number | null)[];
-  readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
-  readonly may: Numbers | null;
-  readonly loud: Numbers | null;
-  readonly emptyRow: EmptyRow;
+/** null stands for NaN. */
+type Json = readonly (number | null)[];
+
+export async function attend(
+  mode: CardMode,
+  {
+    q,
+    k,
+    v,
+    ...rest
+  }: Omit<Attention, "q" | "k" | "v"> & { readonly q: Json; readonly k: Json; readonly v: Json },
+) {
+  const { bench } = await opened(mode);
+  const numbers = (values: Json): Numbers => values.map((x) => x ?? NaN);
+  const out = await attendOn(bench, { ...rest, q: numbers(q), k: numbers(k), v: numbers(v) });
+  return { values: plain(out), left: bench.residents.blocks };
 }
 
-export async function attend(mode: CardMode, { size: [z, l, s, d, e], may, loud, ...rest }: Attention) {
-  const made = await opened(mode);
-  const values = (numbers: readonly (number | null)[]) => floats(numbers.map((x) => x ?? NaN));
-  const mask = (bits: Numbers | null, stride: readonly number[]) =>
-    bits && { data: Uint8Array.from(bits), shape: [z, l, s], stride, offset: 0 };
-  const out = await cardAttention(
-    made,
-    {
-      q: dense(values(rest.q), z, l, d),
-      k: dense(values(rest.k), z, s, d),
-      v: dense(values(rest.v), z, s, e),
-    },
-    { emptyRow: rest.emptyRow, mayAttend: mask(may, [0, s, 1]), heard: mask(loud, [0, 1, 0]) },
+/** Which rows of the table of examples there are kernels for. */
+export const examples = async (mode: CardMode): Promise<number[]> => examplesOf(await opened(mode));
+
+/** How far each example is off. */
+export async function errors(mode: CardMode, placed: readonly Placed[]): Promise<number[]> {
+  const backend = await opened(mode);
+  const found: number[] = [];
+  for (const example of placed) found.push(await exampleError(backend, example));
+  return found;
+}
+
+/** How far functions of one number are off, in units of what is allowed. */
+export async function functions(mode: CardMode): Promise<[string, number][]> {
+  const backend = await opened(mode);
+  const found: [string, number][] = [];
+  for (const name of FUNCTION_NAMES) found.push([name, await functionError(backend, name)]);
+  return found;
+}
+
+export const block = async (mode: CardMode) => blockRuns(await opened(mode));
+export const time = async (mode: CardMode, size: number) => blockTime(await opened(mode), size);
+
+/** Do all elements of an array of more than 2²⁴ arrive where they belong, read across its rows? */
+export async function misplaced(mode: CardMode, rows: number, columns: number): Promise<number> {
+  const { bench } = await opened(mode);
+  const of = (i: number) => i % 997;
+  const x = view(
+    Float32Array.from({ length: rows * columns }, (_, i) => of(i)),
+    [rows, columns],
   );
-  return { values: plain(out), live: made.live };
+  const flipped = await computed(bench, [x], (v) => unary(bench, "neg", v.transpose(1, 0)));
+  let wrong = 0;
+  for (let j = 0, at = 0; j < columns; j++)
+    for (let i = 0; i < rows; i++, at++) if (flipped[at] !== -of(i * columns + j)) wrong++;
+  return wrong;
 }
 
 /** Billions of operations a second, copying to the card and back included: of a product n × n × n, and of attention with 8 heads of width 64. */
 export async function rates(mode: CardMode, n: number, runs = 3) {
-  const made = await opened(mode);
-  const values = (length: number) => Float32Array.from({ length }, (_, i) => Math.sin(i));
-  const square = dense(values(n * n), 1, n, n);
-  const heads = dense(values(8 * n * 64), 8, n, 64);
-  const attrs = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+  const { bench } = await opened(mode);
+  const values = (length: number) => Array.from({ length }, (_, i) => Math.sin(i));
+  const [square, heads] = [values(n * n), values(8 * n * 64)];
+  const all = { may: null, loud: null, emptyRow: "zero" } as const;
   const rate = async (operations: number, work: () => Promise<unknown>) => {
     await work();
     const since = performance.now();
@@ -96,9 +120,9 @@ export async function rates(mode: CardMode, n: number, runs = 3) {
   };
   return {
     n,
-    matmul: await rate(2 * n ** 3, () => cardMatmul(made, square, square)),
+    matmul: await rate(2 * n ** 3, () => productOn(bench, [1, n, n, n], square, square)),
     attention: await rate(4 * 8 * n * n * 64, () =>
-      cardAttention(made, { q: heads, k: heads, v: heads }, attrs),
+      attendOn(bench, { ...all, q: heads, k: heads, v: heads, size: [8, n, n, 64, 64] }),
     ),
   };
 }

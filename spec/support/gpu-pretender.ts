@@ -8,15 +8,26 @@ export interface Pretended {
   readonly live: Set<object>;
   /** Arguments that were uploaded, and those that were there already. */
   readonly passed: { uploaded: number; resident: number };
+  /** Kernels that were compiled. */
+  readonly compiled: string[];
 }
 
-type Nested = number[][][];
 type Size = readonly number[];
 
+/** a[z][y][x] is element x + X (y + Y z), whatever lies there, as in gpu.js. Outside an array nothing is said. */
+function reader(values: Float32Array, [X = 1, Y = 1]: Size): unknown {
+  const inner = (from: number) =>
+    new Proxy({}, { get: (_, x) => values[Number(x) + from] ?? 7e7 }) as unknown;
+  const middle = (z: number) => new Proxy({}, { get: (_, y) => inner(X * (Number(y) + Y * z)) }) as unknown;
+  return new Proxy({}, { get: (_, z) => middle(Number(z)) });
+}
+
 class Uploaded {
-  readonly values: Nested;
-  constructor(values: Nested) {
+  readonly values: Float32Array;
+  readonly output: Size;
+  constructor(values: Float32Array, output: Size) {
     this.values = values;
+    this.output = output;
   }
 }
 
@@ -25,53 +36,52 @@ function refuseEmpty(size: Size): void {
   if (size.some((n) => n === 0)) throw new Error(`[${size.join(" ")}] is empty`);
 }
 
-const at = (values: ArrayLike<number>, [x = 0, y = 0, z = 0]: Size): Nested =>
-  Array.from({ length: z }, (_, k) =>
-    Array.from({ length: y }, (_, j) =>
-      Array.from({ length: x }, (_, i) => values[(k * y + j) * x + i] ?? NaN),
-    ),
-  );
-
 /** `mode`: what its kernels say they ran in. `fail`: the name of a kernel that throws. */
 export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: string } = {}): Pretended {
   const live = new Set<object>();
   const passed = { uploaded: 0, resident: 0 };
+  const compiled: string[] = [];
   const WebGL2Kernel = { mode: "gpu" }; // classes, as far as anybody looks
   const Other = { mode };
-  class Result {
-    readonly values: Nested;
-    constructor(values: Nested) {
-      this.values = values;
+  class Result extends Uploaded {
+    declare output: Size;
+    constructor(values: Float32Array, output: Size) {
+      super(values, output);
       live.add(this);
     }
-    toArray() {
+    async toArray() {
       if (!live.has(this)) throw new Error("it was deleted");
-      return this.values.map((rows) => rows.map((row) => Float32Array.from(row)));
+      const [x = 1, y = 1, z = 1] = this.output;
+      const row = (from: number) => this.values.slice(from * x, (from + 1) * x);
+      return Array.from({ length: z }, (_, k) => Array.from({ length: y }, (_, j) => row(k * y + j)));
     }
     delete() {
       if (!live.delete(this)) throw new Error("it was deleted before");
     }
   }
 
-  type Body = (this: object, ...inputs: Nested[]) => number;
+  type Body = (this: object, ...inputs: unknown[]) => number;
   function createKernel(body: Body, { constants }: { constants: object }) {
-    let [x, y, z]: number[] = [1, 1, 1];
-    const call = async (...inputs: (Uploaded | Result)[]) => {
+    compiled.push([body.name, ...Object.values(constants)].join(" "));
+    let size: Size = [1, 1, 1];
+    const call = async (...inputs: Uploaded[]) => {
       if (body.name === fail) throw new Error("the card is on fire");
       const arrays = inputs.map((input) => {
         if (input instanceof Result && !live.has(input)) throw new Error("an argument was deleted");
         passed[input instanceof Result ? "resident" : "uploaded"]++;
-        return input.values;
+        return reader(input.values, input.output);
       });
-      const cell = (thread: object) => Math.fround(body.call({ thread, constants }, ...arrays));
-      const range = (n = 0) => [...Array(n).keys()];
-      return new Result(
-        range(z).map((k) => range(y).map((j) => range(x).map((i) => cell({ x: i, y: j, z: k })))),
-      );
+      const [x = 1, y = 1, z = 1] = size;
+      const out = new Float32Array(x * y * z);
+      for (let i = 0; i < out.length; i++) {
+        const thread = { x: i % x, y: Math.floor(i / x) % y, z: Math.floor(i / (x * y)) };
+        out[i] = body.call({ thread, constants }, ...arrays);
+      }
+      return new Result(out, size);
     };
-    const setOutput = (size: Size) => {
-      refuseEmpty(size);
-      [x, y, z] = size as number[];
+    const setOutput = (asked: Size) => {
+      refuseEmpty(asked);
+      size = asked;
     };
     return Object.assign(call, {
       setOutput,
@@ -84,7 +94,7 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
   }
   const input = (values: Float32Array, size: Size) => {
     refuseEmpty(size);
-    return new Uploaded(at(values, size));
+    return new Uploaded(values, size);
   };
-  return { library: { GPU, input, WebGL2Kernel }, live, passed };
+  return { library: { GPU, input, WebGL2Kernel }, live, passed, compiled };
 }

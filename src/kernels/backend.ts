@@ -45,9 +45,15 @@ export interface Store {
   blockOf(data: Floats): number | null;
   free(block: number): void;
   /** The numbers where no later run overwrites them. */
-  keep(v: View): View;
+  keep(v: View): View | Promise<View>;
   /** A parameter as kernels read it fastest, kept from run to run; null if the backend does not keep it. */
-  parameter(t: Tensor, uses: readonly Use[]): View | null;
+  parameter(t: Tensor, uses: readonly Use[]): View | null | Promise<View | null>;
+  /**
+   * Where kernels cannot read the host's numbers: the view as kernels read it, and as the definitions do. A view on the device has
+   * an empty array in place of its numbers; its layout is a view's like any other.
+   */
+  readonly upload?: (v: View) => Promise<View>;
+  readonly download?: (v: View) => Promise<View>;
   usage(): Usage;
 }
 

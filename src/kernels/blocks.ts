@@ -33,8 +33,19 @@ export class Blocks {
   }
 
   /** A copy that the caller may keep. */
-  keep(v: View): View {
+  async keep(v: View): Promise<View> {
     return this.#store?.keep(v) ?? v; // [replay.results]
+  }
+
+  /** As kernels read it; what that takes is held. */
+  async upload(v: View): Promise<View> {
+    const there = (await this.#store?.upload?.(v)) ?? v;
+    return there === v ? v : this.hold(there); // [replay.upload]
+  }
+
+  /** As the definitions read it. */
+  async download(v: View): Promise<View> {
+    return this.#store?.download?.(v) ?? v; // [replay.download]
   }
 
   /** Frees what is left, also when the replay did not come to its end. */

@@ -5,8 +5,12 @@ import type { View } from "../tensor/tensor.ts";
 import type { Backend, Use } from "./backend.ts";
 
 /** A leaf as the backend keeps it; null where it does not, where something else is bound, or where the numbers leave the program. */
-export function keptParameters(p: Program, { store }: Backend, bind: Bindings): (id: number) => View | null {
-  if (!store) return () => null;
+export function keptParameters(
+  p: Program,
+  { store }: Backend,
+  bind: Bindings,
+): (id: number) => Promise<View | null> {
+  if (!store) return async () => null;
   const uses = new Map<number, Use[]>();
   for (const node of p.nodes)
     for (const [place, input] of node.inputs.entries()) {
@@ -19,7 +23,7 @@ export function keptParameters(p: Program, { store }: Backend, bind: Bindings): 
   const bound = Object.keys(bind).map((name) => p.leaves[name]);
   const scoped = p.scopes.flatMap((scope) => Object.values(scope.inputs));
   const plain = new Set([...bound, ...scoped, ...Object.values(p.outputs), ...Object.values(p.taps)]);
-  return (id) => {
+  return async (id) => {
     const t = p.bindings.get(id);
     return t && !plain.has(id) ? store.parameter(t, uses.get(id) ?? []) : null; // [replay.weights]
   };

@@ -71,17 +71,25 @@ export async function replay(
   const values: (View | undefined)[] = [];
   let elsewhere = 0;
   let turn = now();
-  const value = (id: number): View => {
-    const known = values[id] ?? (p.nodes[id]?.op === "leaf" ? (parameter(id) ?? leaf(id)) : undefined);
+  const value = async (id: number): Promise<View> => {
+    const isLeaf = p.nodes[id]?.op === "leaf";
+    const known = values[id] ?? (isLeaf ? ((await parameter(id)) ?? leaf(id)) : undefined);
     if (!known) throw new Bug(`node ${id} was dropped too early`);
     if ((last[id] ?? -1) < p.nodes.length) values[id] = known;
     return known;
   };
+  const forKernel = async (id: number): Promise<View> => {
+    const known = await value(id);
+    const there = await blocks.upload(known);
+    if (there !== known) values[id] = there;
+    return there;
+  };
+  const forDefinition = async (id: number): Promise<View> => blocks.download(await value(id));
   const forget = (node: Node, id: number): void => {
     for (const input of node.inputs) {
       const dropped = values[input];
       if (dropped === undefined || (last[input] ?? -1) > id) continue;
-      if (p.nodes[input]?.op !== "leaf") blocks.drop(dropped);
+      blocks.drop(dropped);
       values[input] = undefined;
     }
   };
@@ -95,9 +103,8 @@ export async function replay(
       const node = p.nodes[id] as Node;
       const scope = p.scopes[claimed.get(id) ?? -1];
       if (scope) {
-        const inputs = Object.fromEntries(
-          Object.entries(scope.inputs).map(([name, input]) => [name, value(input)]),
-        );
+        const inputs: Record<string, View> = {};
+        for (const [name, input] of Object.entries(scope.inputs)) inputs[name] = await forKernel(input);
         const kernel = backend.scopes[scope.name as keyof ScopeKernels] as unknown as AnyScopeKernel;
         values[scope.output] = blocks.hold(await kernel(scope.attrs, inputs));
         for (; id < scope.end; id++) forget(p.nodes[id] as Node, id);
@@ -105,7 +112,8 @@ export async function replay(
       } else if (node.op !== "leaf") {
         const kernel = backend.ops[node.op] as AnyKernel | undefined;
         if (!kernel && node.op === "einsum") elsewhere++; // [replay.kernels]
-        const inputs = node.inputs.map(value);
+        const inputs: View[] = [];
+        for (const input of node.inputs) inputs.push(await (kernel ? forKernel : forDefinition)(input));
         const result = kernel
           ? await kernel(node.attrs, ...inputs)
           : computeNode(node, inputs, rounds(id, node) ? backend.precision : "float64");
@@ -120,7 +128,10 @@ export async function replay(
       elsewhere,
       mode: backend.mode,
     };
-    return { ...resultsOf(p, (id) => blocks.keep(value(id))), kernels };
+    const kept: View[] = [];
+    for (const id of [...Object.values(p.outputs), ...Object.values(p.taps)])
+      kept[id] ??= await blocks.keep(await value(id));
+    return { ...resultsOf(p, (id) => kept[id] as View), kernels };
   } finally {
     blocks.close();
   }

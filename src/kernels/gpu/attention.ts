@@ -38,7 +38,7 @@ export async function attention(
   return out.data; // [gpu.attention]
 }
 
-export function sizesOf({ q, k, v }: AttentionInputs) {
+function sizesOf({ q, k, v }: AttentionInputs) {
   const shape = (a: Matrices) => [a.starts.length, a.rows.length, a.columns.length] as const;
   const [batch, l, d] = shape(q);
   const [, s, e] = shape(v);
@@ -70,21 +70,6 @@ function rowsOf(
 }
 
 // biome-ignore-start lint/style/noNonNullAssertion: sizes are checked before, and these loops are hot
-/** What a kernel must know of each score [batch, l, s]: 1 if it may be attended to, and 2 if its weight is heard. */
-export function maskCodes({ mayAttend, heard }: AttentionAttrs, size: readonly [number, number, number]) {
-  const [allowed, kept] = [rowsOf(mayAttend, "mayAttend", size), rowsOf(heard, "heard", size)];
-  const [batch, l, s] = size;
-  const codes = new Float32Array(batch * l * s);
-  for (let row = 0; row < batch * l; row++) {
-    for (let j = 0; j < s; j++) {
-      const may = !allowed || allowed.data[allowed.starts[row]! + j * allowed.step];
-      const loud = !kept || kept.data[kept.starts[row]! + j * kept.step];
-      codes[row * s + j] = (may ? 1 : 0) + (loud ? 2 : 0);
-    }
-  }
-  return codes;
-}
-
 /**
  * Turns one row of scores, every fourth float from `from` on, into weights, in place. Which entries count is read from the
  * mask and never from the scores: a score may be anything, −∞ and NaN included.

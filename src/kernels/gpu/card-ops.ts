@@ -1,71 +1,126 @@
-// The product and the attention scope on a graphics card, as chains of kernels.
-import { ShapeError } from "../../tensor/errors.ts";
+// Products, sums and the attention scope on a card.
+import { contraction } from "../../tensor/einsum.ts";
+import { rearrange } from "../../tensor/layout.ts";
+import type { Ops } from "../../tensor/ops.ts";
+import { axesOf, shapeOf, sidesOf } from "../../tensor/pattern.ts";
+import { offsets, sizeOf, type View, view } from "../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../attention-attrs.ts";
-import { type AttentionInputs, maskCodes, sizesOf } from "./attention.ts";
-import type { Argument, Card, CardBuffer } from "./card.ts";
-import { rowSums, rowTops, scalarProduct, softWeights } from "./card-kernels.ts";
-import { fours, type Matrices, wideRows } from "./matrices.ts";
+import { unary } from "./card-elements.ts";
+import { product, summed } from "./card-kernels.ts";
+import { softmax } from "./card-rows.ts";
+import { gridOf } from "./places.ts";
+import { reordered } from "./reordered.ts";
+import { zerosOf } from "./residents.ts";
+import type { Workbench } from "./workbench.ts";
 
-const matrix = (a: Matrices): Argument => ({
-  values: wideRows(a),
-  size: [4 * fours(a.columns.length), a.rows.length, a.starts.length],
-});
+type Names = readonly string[];
 
-/** C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], row-major. */
-export async function cardMatmul(card: Card, a: Matrices, b: Matrices): Promise<Float32Array> {
-  const [batch, rows, depth, columns] = [a.starts.length, a.rows.length, a.columns.length, b.columns.length];
-  if (b.starts.length !== batch || b.rows.length !== depth) {
-    throw new ShapeError(
-      `[${batch} ${rows} ${depth}] times [${b.starts.length} ${b.rows.length} ${columns}]  [gpu.sizes]`,
-    );
-  }
-  const cells = batch * rows * columns;
-  if (cells === 0 || depth === 0) return new Float32Array(cells); // [gpu.empty]
-  const c = await card.run("product", scalarProduct, depth, [columns, rows, batch], [matrix(a), matrix(b)]);
-  return taken(card, c); // [gpu.product]
+/** A view whose axes have names. */
+interface Operand {
+  readonly v: View;
+  readonly axes: Names;
 }
 
-async function taken(card: Card, buffer: CardBuffer): Promise<Float32Array> {
-  try {
-    return await card.download(buffer);
-  } finally {
-    card.release(buffer);
-  }
+const stepsOf = ({ v, axes }: Operand, names: Names): number[] =>
+  names.map((name) => v.stride[axes.indexOf(name)] ?? 0);
+
+/** The one step of several axes that are walked through as one; null if there is none. */
+function stepOf(operand: Operand, names: Names, size: (name: string) => number): number | null {
+  const wide = names.filter((name) => size(name) !== 1);
+  const steps = stepsOf(operand, wide);
+  const joins = steps.every((step, i) => {
+    const next = wide[i + 1];
+    return next === undefined || step === (steps[i + 1] ?? 0) * size(next);
+  });
+  return joins ? (steps.at(-1) ?? 0) : null;
 }
 
-/** Scores, softmax and the sum over values, none of which leaves the device but the last. */
-export async function cardAttention(
-  card: Card,
-  inputs: AttentionInputs,
+/** C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], whatever the operands' axes: an operand is copied only if its sum has no one step. */
+export async function einsum(on: Workbench, pattern: string, a: View, b: View): Promise<View> {
+  const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
+  const size = (name: string): number => sizes[name] ?? 1;
+  const shape = [batch, m, n].map((names) => sizeOf(names.map(size)));
+  const depth = sizeOf(k.map(size));
+  if (sizeOf(shape) === 0 || depth === 0) return zerosOf(shapeOf(sides.c, sizes)); // [gpu.empty]
+  return on.within(async (borrow) => {
+    const lined = async (v: View, side: string, outer: Names) => {
+      const operand = { v, axes: axesOf(side).flat() };
+      const step = stepOf(operand, k, size);
+      if (step !== null) return { ...operand, step };
+      const axes = [...outer, ...k];
+      const order = rearrange.compute({ pattern: `${side} -> ${axes.join(" ")}`, sizes }, v);
+      return { v: await borrow(unary(on, "copy", order)), axes, step: 1 };
+    };
+    const left = await lined(a, sides.a, [...batch, ...m]);
+    const right = await lined(b, sides.b, [...batch, ...n]);
+    const list = (operand: Operand, names: Names, base = 0) =>
+      offsets(names.map(size), stepsOf(operand, names), base);
+    const lists = () => [
+      list(left, batch, left.v.offset),
+      list(left, m),
+      list(right, batch, right.v.offset),
+      list(right, n),
+    ];
+    const told = [left, right].map(({ v, axes }) => `${axes};${v.shape};${v.stride};${v.offset}`);
+    const at = await on.columns(`product ${pattern} ${told.join(" ")}`, lists);
+    const constants = { depth, stepA: left.step, stepB: right.step };
+    const grid = gridOf(shape);
+    const c = await on.run({ body: product, constants, grid, reads: [left.v, right.v], at });
+    return reordered(c.data, [...batch, ...m, ...n], sides.c, sizes); // [gpu.product]
+  });
+}
+
+/** Scores, softmax and the sum over values, none of which leaves the device. */
+export function attention(
+  on: Workbench,
   attrs: AttentionAttrs,
-): Promise<Float32Array> {
-  const { batch, l, s, d, e } = sizesOf(inputs);
-  const { q, k, v } = inputs;
-  const codes = maskCodes(attrs, [batch, l, s]);
-  if (batch * l * e === 0 || s === 0) return new Float32Array(batch * l * e); // [gpu.empty]
-  const ofEmpty = attrs.emptyRow === "zero" ? 0 : attrs.emptyRow === "uniform" ? 1 / s : NaN; // [gpu.empty-row]
-  const fill: Argument = { values: Float32Array.of(ofEmpty), size: [1, 1, 1] };
-  const none: Argument = { values: new Float32Array(s * l * batch), size: [s, l, batch] };
-  const held: CardBuffer[] = [];
-  const keep = async (made: Promise<CardBuffer>): Promise<CardBuffer> => {
-    held.push(await made);
-    return held.at(-1) as CardBuffer;
-  };
-  const flipped = { ...k, rows: k.columns, columns: k.rows };
-  try {
-    const mask = await keep(card.upload(codes, [s, l, batch]));
-    const scores =
-      d === 0
-        ? none
-        : await keep(card.run("scores", scalarProduct, d, [s, l, batch], [matrix(q), matrix(flipped)]));
-    const tops = await keep(card.run("tops", rowTops, s, [1, l, batch], [scores, mask]));
-    const sums = await keep(card.run("sums", rowSums, s, [1, l, batch], [scores, mask, tops]));
-    const weights = await keep(
-      card.run("weights", softWeights, s, [s, l, batch], [scores, mask, tops, sums, fill]),
-    );
-    const out = await card.run("values", scalarProduct, s, [e, l, batch], [weights, matrix(v)]);
-    return await taken(card, out); // [gpu.attention]
-  } finally {
-    card.release(...held);
-  }
+  { q, k, v }: { readonly q: View; readonly k: View; readonly v: View },
+): Promise<View> {
+  return on.within(async (borrow) => {
+    const scores = await borrow(there(on, einsum(on, "... l k, ... s k -> ... l s", q, k)));
+    const weights = await borrow(softmax(on, attrs, scores));
+    return einsum(on, "... l s, ... s k -> ... l k", weights, v); // [gpu.attention]
+  });
+}
+
+/** A sum over nothing is made here, and read there. */
+async function there(on: Workbench, made: Promise<View>): Promise<View> {
+  return on.residents.upload(await made);
+}
+
+/** Sums over the leading axes of a view, to the shape of the others. */
+async function sumOver(on: Workbench, lead: number, a: View): Promise<View> {
+  const [gone, kept] = [a.shape.slice(0, lead), a.shape.slice(lead)];
+  if (sizeOf(kept) === 0 || sizeOf(gone) === 0) return zerosOf(kept); // [gpu.empty]
+  const last = Math.max(kept.length - 1, 0);
+  const stride = a.stride.slice(lead);
+  const lists = () => [
+    offsets(kept.slice(0, last), stride.slice(0, last), a.offset),
+    offsets(kept.slice(last), stride.slice(last)),
+    offsets(gone, a.stride.slice(0, lead)),
+  ];
+  const at = await on.columns(`sum ${lead};${a.shape};${a.stride};${a.offset}`, lists);
+  const grid = gridOf([sizeOf(kept.slice(0, last)), sizeOf(kept.slice(last))]);
+  const out = await on.run({ body: summed, constants: { depth: sizeOf(gone) }, grid, reads: [a], at });
+  return view(out.data, kept); // [gpu.sums]
+}
+
+export async function sum(on: Workbench, { pattern, sizes }: Ops["sum"]["attrs"], a: View): Promise<View> {
+  const [before, after] = sidesOf(pattern);
+  const kept = axesOf(after).flat();
+  const gone = axesOf(before)
+    .flat()
+    .filter((name) => !kept.includes(name));
+  const lined = rearrange.compute({ pattern: `${before} -> ${[...gone, ...kept].join(" ")}`, sizes }, a);
+  const total = await sumOver(on, gone.length, lined);
+  return view(total.data, shapeOf(after, sizes));
+}
+
+/** What `expand` repeats is what is summed: the axes along which a view of that shape would stand still. */
+export async function sumTo(on: Workbench, { shape }: Ops["sumTo"]["attrs"], a: View): Promise<View> {
+  const lead = a.shape.length - shape.length;
+  const repeated = a.shape.map((n, i) => i < lead || (shape[i - lead] === 1 && n !== 1));
+  const order = [...a.shape.keys()].sort((i, j) => Number(repeated[j]) - Number(repeated[i]) || i - j);
+  const total = await sumOver(on, repeated.filter(Boolean).length, a.transpose(...order));
+  return view(total.data, shape);
 }

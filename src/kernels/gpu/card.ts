@@ -1,36 +1,45 @@
 // gpu.js in the modes of a graphics card, webgl2 and webgpu: what one kernel computes stays on the device for the next.
 import { Bug, RuleError } from "../../tensor/errors.ts";
+import { FUNCTIONS } from "./card-functions.ts";
 import { copied } from "./card-kernels.ts";
 import { assertMode, type Library, library, messageOf, open, type Shortcut } from "./device.ts";
 
 export type CardMode = "webgl2" | "webgpu";
 export const isCardMode = (mode: string): mode is CardMode => mode === "webgl2" || mode === "webgpu";
 
-/** Floats [z][y][x] on the device. What they are there, a texture or a buffer, is nobody's business. */
+/** Floats on the device, one after another. What they are there, a texture or a buffer, is nobody's business. */
 export interface CardBuffer {
-  readonly size: Size;
+  readonly length: number;
   readonly handle: Handle;
 }
 /** Along x (contiguous), y and z. */
 export type Size = readonly [x: number, y: number, z: number];
 
+/** gpu.js says in two ways how it finds a[i][j][k] in a buffer: WebGPU's as `output`, WebGL's as `dimensions`. */
 interface Handle {
+  output: readonly number[];
+  dimensions?: readonly number[];
   toArray(): unknown;
   delete(): void;
 }
-/** What is on the device, or goes there with a call. */
-export type Argument = CardBuffer | { readonly values: Float32Array; readonly size: Size };
 
-type CardKernel = (this: never, ...inputs: never[]) => number;
+export type CardKernel = (this: never, ...inputs: never[]) => number;
+export type Numbers = Readonly<Record<string, number>>;
 type Rows = readonly (readonly Float32Array[])[];
 
 export class Card {
   readonly mode: CardMode;
-  /** Buffers that are not released yet. */
+  /** Buffers that are not released yet, their floats, and the most that ever were. */
   live = 0;
+  floats = 0;
+  peak = 0;
+  /** Transfers so far. */
+  uploads = 0;
+  downloads = 0;
   readonly #library: Library;
   readonly #gpu: ReturnType<typeof open>;
   readonly #kernels = new Map<string, Shortcut>();
+  #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(library: Library, mode: CardMode) {
@@ -43,51 +52,38 @@ export class Card {
     return new Card(await library(load), mode);
   }
 
-  /** Runs the kernel of that key, compiled on its first run and kept. Its loops end at `depth`. */
-  async run(
-    key: string,
-    body: CardKernel,
-    depth: number,
-    size: Size,
-    inputs: readonly Argument[],
-  ): Promise<CardBuffer> {
-    const name = `${key} ${depth}`;
-    if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`); // [gpu.destroy]
-    try {
-      const kernel = this.#kernels.get(name) ?? this.#compile(body, depth);
-      this.#kernels.set(name, kernel);
-      kernel.setOutput(size);
-      const handle = (await kernel(...inputs.map((input) => this.#argument(input)))) as Handle;
-      assertMode(kernel, this.mode, name, this.#library.WebGL2Kernel);
-      if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
-      this.live++;
-      return { size, handle }; // [gpu.resident]
-    } catch (reason) {
-      if (reason instanceof RuleError) throw reason;
-      throw new Bug(`gpu.js failed in kernel "${name}": ${messageOf(reason)}`, { cause: reason }); // [gpu.errors]
-    }
+  /** Runs a kernel, compiled on its first run and kept by its name and constants. In such a buffer a[i][j][k] is element i + j + k. */
+  run(body: CardKernel, constants: Numbers, size: Size, inputs: readonly CardBuffer[]): Promise<CardBuffer> {
+    const handles = inputs.map(({ handle }) => handle);
+    return this.#inTurn(() => this.#run(body, constants, size, handles)); // [gpu.resident]
   }
 
-  /** For what several kernels read. What one alone reads goes with its call. */
+  /** The floats, laid out on the device as a result of that size. */
   upload(values: Float32Array, size: Size): Promise<CardBuffer> {
-    return this.run("upload", copied, 1, size, [{ values, size }]);
+    this.uploads++; // [gpu.transfers]
+    return this.#inTurn(() => this.#run(copied, {}, size, [this.#library.input(values, [...size])]));
   }
 
-  /** The floats, row-major. */
-  async download({ handle, size: [x, y, z] }: CardBuffer): Promise<Float32Array> {
-    const layers = (await handle.toArray()) as Rows;
-    const out = new Float32Array(x * y * z);
-    let at = 0;
-    for (const row of layers.flat()) {
-      out.set(row, at);
-      at += row.length;
-    }
-    if (at !== out.length) throw new Bug(`gpu.js returned ${at} floats instead of ${out.length}`);
-    return out;
+  async download({ handle, length }: CardBuffer): Promise<Float32Array> {
+    this.downloads++; // [gpu.transfers]
+    const read = async () => {
+      handle.output = [length, 1, 1];
+      const layers = (await handle.toArray()) as Rows;
+      handle.output = [1, 1, length];
+      return layers[0]?.[0];
+    };
+    const floats = await this.#inTurn(read);
+    if (floats?.length !== length)
+      throw new Bug(`gpu.js returned ${floats?.length} floats instead of ${length}`);
+    return floats;
   }
 
   release(...buffers: readonly CardBuffer[]): void {
-    for (const { handle } of buffers) handle.delete();
+    if (this.#closed) return; // all went with the device
+    for (const { handle, length } of buffers) {
+      handle.delete();
+      this.floats -= length;
+    }
     this.live -= buffers.length;
   }
 
@@ -97,10 +93,46 @@ export class Card {
     await this.#gpu.destroy();
   }
 
-  #compile(body: CardKernel, depth: number): Shortcut {
+  /** One at a time: gpu.js compiles while others would already set another size. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+
+  async #run(
+    body: CardKernel,
+    constants: Numbers,
+    size: Size,
+    inputs: readonly unknown[],
+  ): Promise<CardBuffer> {
+    const name = [body.name, ...Object.values(constants)].join(" ");
+    if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`); // [gpu.destroy]
+    try {
+      const kernel = this.#kernels.get(name) ?? this.#compile(body, constants);
+      this.#kernels.set(name, kernel);
+      kernel.setOutput(size);
+      const handle = (await kernel(...inputs)) as Handle;
+      assertMode(kernel, this.mode, name, this.#library.WebGL2Kernel);
+      if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
+      const length = size[0] * size[1] * size[2];
+      handle.output = handle.dimensions = [1, 1, length]; // [gpu.index]
+      this.live++;
+      this.floats += length;
+      this.peak = Math.max(this.peak, this.floats);
+      return { length, handle };
+    } catch (reason) {
+      if (reason instanceof RuleError) throw reason;
+      throw new Bug(`gpu.js failed in kernel "${name}": ${messageOf(reason)}`, { cause: reason }); // [gpu.errors]
+    }
+  }
+
+  #compile(body: CardKernel, constants: Numbers): Shortcut {
     return this.#gpu.createKernel(body as never, {
-      constants: { depth },
+      constants,
+      functions: FUNCTIONS,
       strictIntegers: true,
+      tactic: "precision", // else WebGL counts in mediump floats as long as results are small
       precision: "single",
       asyncMode: true,
       pipeline: true,
@@ -109,9 +141,5 @@ export class Card {
       dynamicOutput: true,
       output: [1, 1, 1],
     }) as Shortcut;
-  }
-
-  #argument(input: Argument): unknown {
-    return "handle" in input ? input.handle : this.#library.input(input.values, [...input.size]);
   }
 }

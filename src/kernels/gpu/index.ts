@@ -1,60 +1,38 @@
 // The gpu.js backend: every einsum and every attention scope, in single precision, in the mode that was asked for.
 import { contraction } from "../../tensor/einsum.ts";
 import { axesOf, type Sizes } from "../../tensor/pattern.ts";
-import { offsets, rowMajor, type View, view } from "../../tensor/tensor.ts";
+import { offsets, type View, view } from "../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../attention-attrs.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
-import { type AttentionInputs, attention } from "./attention.ts";
+import { attention } from "./attention.ts";
 import { Card, isCardMode } from "./card.ts";
-import { cardAttention, cardMatmul } from "./card-ops.ts";
+import { onCard } from "./card-backend.ts";
 import { type GpuMode, openDevice } from "./device.ts";
 import { matmul } from "./matmul.ts";
 import type { Matrices } from "./matrices.ts";
+import { reordered } from "./reordered.ts";
 
 export type { GpuMode } from "./device.ts";
 
-/** What every mode must do. */
-interface Kernels {
-  readonly matmul: (a: Matrices, b: Matrices) => Promise<Float32Array>;
-  readonly attention: (inputs: AttentionInputs, attrs: AttentionAttrs) => Promise<Float32Array>;
-  readonly destroy: () => Promise<void>;
-}
-
-async function openKernels(mode: GpuMode): Promise<Kernels> {
-  if (isCardMode(mode)) {
-    const card = await Card.open(mode);
-    return {
-      matmul: (a, b) => cardMatmul(card, a, b),
-      attention: (inputs, attrs) => cardAttention(card, inputs, attrs),
-      destroy: () => card.destroy(),
-    };
-  }
-  const device = await openDevice(mode);
-  return {
-    matmul: (a, b) => matmul(device, a, b),
-    attention: (inputs, attrs) => attention(device, inputs, attrs),
-    destroy: () => device.destroy(),
-  };
-}
-
 export async function gpu({ mode = "webasm" }: { readonly mode?: GpuMode } = {}): Promise<Backend> {
-  const kernels = await openKernels(mode);
+  if (isCardMode(mode)) return onCard(await Card.open(mode));
+  const device = await openDevice(mode);
   const ran: KernelCounts = { matmul: 0, attention: 0 }; // [gpu.count]
 
   async function einsum({ pattern }: { readonly pattern: string }, a: View, b: View): Promise<View> {
     const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
     const left = matrices(a, axesOf(sides.a).flat(), [batch, m, k], sizes);
     const right = matrices(b, axesOf(sides.b).flat(), [batch, k, n], sizes);
-    const c = await kernels.matmul(left, right); // [gpu.einsum]
+    const c = await matmul(device, left, right); // [gpu.einsum]
     ran.matmul++;
-    return reordered(c, [...batch, ...m, ...n], axesOf(sides.c).flat(), sizes);
+    return reordered(c, [...batch, ...m, ...n], sides.c, sizes);
   }
 
   async function attentionScope(
     attrs: AttentionAttrs,
     { q, k, v }: { readonly q: View; readonly k: View; readonly v: View },
   ): Promise<View> {
-    const out = await kernels.attention({ q: lastTwo(q), k: lastTwo(k), v: lastTwo(v) }, attrs);
+    const out = await attention(device, { q: lastTwo(q), k: lastTwo(k), v: lastTwo(v) }, attrs);
     ran.attention++;
     return view(out, [...q.shape.slice(0, -1), v.shape.at(-1) ?? 0]);
   }
@@ -66,7 +44,7 @@ export async function gpu({ mode = "webasm" }: { readonly mode?: GpuMode } = {})
     ops: { einsum },
     scopes: { attention: attentionScope },
     ran,
-    close: () => kernels.destroy(),
+    close: () => device.destroy(),
   };
 }
 
@@ -102,15 +80,4 @@ function lastTwo({ data, shape, stride, offset }: View): Matrices {
     rows: axis(-2),
     columns: axis(-1),
   };
-}
-
-/** Row-major values with axes `from`, seen with axes `to`. */
-function reordered(values: Float32Array, from: Names, to: Names, sizes: Sizes): View {
-  const size = (name: string): number => sizes[name] ?? 1;
-  const stride = rowMajor(from.map(size));
-  return view(
-    values,
-    to.map(size),
-    to.map((name) => stride[from.indexOf(name)] ?? 0),
-  );
 }

@@ -1,0 +1,70 @@
+// Functions of one number for kernels on a graphics card, in steps that leave nothing to the card: GLSL promises nothing of its
+// exp and tanh, and WGSL's exp may be off by 3 + 2|x| units in the last place. gpu.js translates their text, so each uses its
+// argument and its siblings only. The coefficients of eʳ and of the normal distribution are those of ../simd/functions.as.ts.
+
+/** eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2. The power of two comes in exact steps, its half twice, so that it is in range. [gpu.functions] */
+export function exponential(x: number): number {
+  if (x < -105) return 0;
+  let y = x;
+  if (y > 90) y = 90;
+  const n = Math.floor(y * Math.LOG2E + 0.5);
+  const r = y - n * 0.693359375 + n * 2.1219444e-4;
+  let p = 1.3751407895e-3 * r + 8.3689163414e-3;
+  p = p * r + 4.1669533109e-2;
+  p = p * r + 0.1666651846;
+  p = p * r + 0.499999885951;
+  const half = Math.floor(n * 0.5);
+  let left = Math.abs(half);
+  let factor = 2.0;
+  if (half < 0) factor = 0.5;
+  let power = 1.0;
+  for (let bit = 0; bit < 7; bit++) {
+    const rest = Math.floor(left * 0.5);
+    if (left > 2 * rest) power = power * factor;
+    factor = factor * factor;
+    left = rest;
+  }
+  if (n > 2 * half) return 2 * (1 + (r + r * r * p)) * power * power;
+  return (1 + (r + r * r * p)) * power * power;
+}
+
+/** 1/(1 + e⁻ˣ), by the exponential that does not overflow. */
+export function logistic(x: number): number {
+  const e = exponential(-Math.abs(x));
+  if (x < 0) return e / (1 + e);
+  return 1 / (1 + e);
+}
+
+/** Small arguments by Cephes' polynomial (Moshier, tanhf.c), the others by 1 − 2/(e²ˣ + 1). */
+export function hyperbolicTangent(x: number): number {
+  const size = Math.abs(x);
+  const z = x * x;
+  let p = -5.70498872745e-3 * z + 2.06390887954e-2;
+  p = p * z - 5.37397155531e-2;
+  p = p * z + 1.33314422036e-1;
+  p = p * z - 3.33332819422e-1;
+  if (size < 0.625) return x + x * z * p;
+  const far = 1 - 2 / (exponential(2 * size) + 1);
+  if (x < 0) return -far;
+  return far;
+}
+
+/** Φ(x): the tail Φ(−|x|) = e^(−x²/2) P(|x|) / Q(|x|), which keeps its relative precision, or what it leaves of 1. */
+export function normalDistribution(x: number): number {
+  const t = Math.min(Math.abs(x), 14);
+  let p = 4.077540522e-3 * t + 4.03721187e-2;
+  p = p * t + 0.1824605857;
+  p = p * t + 0.4372493016;
+  p = p * t + 0.5000000028;
+  let q = 1.02207496e-2 * t + 0.1012047045;
+  q = q * t + 0.4674257998;
+  q = q * t + 1.199285675;
+  q = q * t + 1.672383558;
+  q = q * t + 1;
+  const tail = exponential(-0.5 * x * x) * (p / q);
+  if (x < 0) return tail;
+  return 1 - tail;
+}
+
+/** What kernels may call. */
+export const FUNCTIONS = [exponential, logistic, hyperbolicTangent, normalDistribution];

@@ -1,0 +1,61 @@
+// What does not change from run to run is uploaded once: places, by what they say, and masks, by the array that they stand in. Those
+// asked for longest ago leave when there are too many.
+import type { Card, CardBuffer } from "./card.ts";
+
+const MOST_BUFFERS = 2048;
+const MOST_FLOATS = 2 ** 24;
+/** Floats along x: no device counts very far along one axis. */
+const ROW = 256;
+/** A kernel that waits for its turn may hold this many. */
+const IN_USE = 64;
+
+export class Constants {
+  readonly #card: Card;
+  /** In the order in which they were last asked for. */
+  readonly #kept = new Map<unknown, { readonly buffer: Promise<CardBuffer>; readonly length: number }>();
+  #floats = 0;
+
+  constructor(card: Card) {
+    this.#card = card;
+  }
+
+  get(key: unknown, values: () => Float32Array): Promise<CardBuffer> {
+    const known = this.#kept.get(key);
+    if (known) {
+      this.#kept.delete(key);
+      this.#kept.set(key, known);
+      return known.buffer; // [gpu.transfers]
+    }
+    const floats = values();
+    const length = ROW * Math.ceil(floats.length / ROW);
+    const padded = new Float32Array(length);
+    padded.set(floats);
+    const buffer = this.#card.upload(padded, [ROW, length / ROW, 1]);
+    this.#kept.set(key, { buffer, length });
+    this.#floats += length;
+    buffer.catch(() => this.#forget(key));
+    this.#shrink();
+    return buffer;
+  }
+
+  get size(): number {
+    return this.#kept.size;
+  }
+
+  #forget(key: unknown): void {
+    this.#floats -= this.#kept.get(key)?.length ?? 0;
+    this.#kept.delete(key);
+  }
+
+  #shrink(): void {
+    for (const [key, { buffer }] of this.#kept) {
+      const few = this.#kept.size <= MOST_BUFFERS && this.#floats <= MOST_FLOATS;
+      if (few || this.#kept.size <= IN_USE) return;
+      this.#forget(key);
+      buffer.then(
+        (made) => this.#card.release(made),
+        () => {},
+      );
+    }
+  }
+}
