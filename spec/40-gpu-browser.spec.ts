@@ -118,7 +118,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
 
   test("[gpu.functions] functions of one number keep to the units that they are allowed", async () => {
     const found = await ask<[string, number | null][]>("functions");
-    expect(found.length).toBe(7);
+    expect(found.length).toBe(9);
     expect(found.filter(([, error]) => !(Number(error ?? NaN) <= 1))).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ParallelTransformerBlock } from "../src/blocks/parallel-transformer-block.ts";
 import type { Backend } from "../src/kernels/backend.ts";
 import { Card } from "../src/kernels/gpu/card.ts";
 import { onCard } from "../src/kernels/gpu/card-backend.ts";
@@ -20,8 +21,9 @@ import { type Any, Tensor, type View, view } from "../src/tensor/tensor.ts";
 import { layouts, randomTensor } from "./support/arbitraries.ts";
 import { blockRuns, gatedBlock, transfers } from "./support/card-block.ts";
 import { exampleError, examplesOf, FUNCTION_NAMES, functionError } from "./support/card-elements.ts";
+import { productOn } from "./support/card-runs.ts";
 import { rows } from "./support/examples.ts";
-import { gamma } from "./support/gpu-oracle.ts";
+import { gamma, numbers, productOf, worstOf } from "./support/gpu-oracle.ts";
 import { pretend } from "./support/gpu-pretender.ts";
 import { expectClose, valuesOf } from "./support/laws.ts";
 
@@ -56,6 +58,26 @@ test.each(FUNCTION_NAMES)("[gpu.functions] %s keeps to the units that it is allo
   expect(await functionError(shared, name)).toBeLessThanOrEqual(1);
 });
 
+test("[gpu.empty] rows of nothing, and no rows, are normalised to nothing", async () => {
+  for (const shape of [
+    [0, 3],
+    [2, 0],
+  ]) {
+    const x = new Tensor<"r d">(shape, view(new Float32Array(0), shape));
+    const out = await run(shared, () => normalize(x), { inputs: { x } });
+    expect([out.shape, valuesOf(out)]).toEqual([shape, []]);
+  }
+});
+
+test("[gpu.count] [gpu.einsum] products and attention scopes are counted", async () => {
+  const { backend } = await opened();
+  expect(backend.ran).toEqual({ matmul: 0, attention: 0 });
+  const { program } = gatedBlock();
+  const { kernels } = await replay(program, backend);
+  expect(kernels).toEqual({ matmul: 5, attention: 1, elsewhere: 0, mode: "webgpu" });
+  expect(backend.ran).toEqual({ matmul: 5, attention: 1 });
+});
+
 test("[gpu.normalize] a row far from zero keeps its digits, and a constant row is zero", async () => {
   const far = Float32Array.from({ length: 64 }, (_, i) => 4096 + Math.fround(Math.sin(i)) / 8);
   const x = new Tensor<"r d">([2, 64], view(Float32Array.from([...far, ...far.map(() => 0.1)]), [2, 64]));
@@ -66,6 +88,12 @@ test("[gpu.normalize] a row far from zero keeps its digits, and a constant row i
   const { card } = shared.bench;
   const again = await transfers({ card, run: () => replay(p, shared) });
   expect([again.uploads, again.downloads]).toEqual([1, 1]); // no definition had a part in it
+});
+
+test("[gpu.index] [gpu.product] an element is where the sum of its three offsets says", async () => {
+  const [a, b] = [numbers(4 * 5 * 6, 1), numbers(4 * 6 * 7, 2)];
+  const { out, bound } = productOf(a, b, [4, 5, 6, 7]);
+  expect(worstOf(await productOn(shared.bench, [4, 5, 6, 7], a, b), out, bound)).toBeLessThanOrEqual(1);
 });
 
 test("[gpu.index] an offset that is no float is refused", () => {
@@ -159,7 +187,7 @@ test("[replay.upload] what several kernels read is uploaded once, and what none 
   });
 });
 
-test("[gpu.resident] [replay.memory] nothing is left of fifty runs, of one that fails and of one that is stopped", async () => {
+test("[gpu.resident] [replay.memory] [replay.upload] nothing is left of fifty runs, of one that fails and of one that is stopped", async () => {
   const { backend, card } = await opened();
   const { program } = gatedBlock();
   await replay(program, backend);
@@ -217,6 +245,16 @@ test("[gpu.transfers] a block that runs again copies its inputs there and its re
   expect(first?.uploads).toBeGreaterThan(parameters + 2);
   for (const run of others) expect(run).toEqual({ uploads: 2, downloads: 1, live: first?.live });
   expect(error).toBeLessThan(1e-5);
+});
+
+test("[gpu.transfers] so does a transformer block; its positions are an input too", async () => {
+  const { backend, card } = await opened();
+  const block = new ParallelTransformerBlock({ dim: 12, dimHead: 4, heads: 2 });
+  const tokens: Tensor<"b l d"> = randomTensor([2, 5, 12], 3);
+  const p = record(() => block.forward(tokens), { model: block, inputs: { tokens }, symbolic: true });
+  const first = await transfers({ card, run: () => replay(p, backend) });
+  const second = await transfers({ card, run: () => replay(p, backend) });
+  expect(second).toEqual({ uploads: 2, downloads: 1, live: first.live });
 });
 
 test("[gpu.transfers] what masks and places take is bounded: those asked for longest ago leave", async () => {

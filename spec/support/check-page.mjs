@@ -84,6 +84,7 @@ const summary = {
   skipped: count("skipped"),
 };
 process.stdout.write(`${JSON.stringify({ summary, kernels, cases: verdicts })}\n`);
+const clean = verdicts.every(({ left = 0 }) => left === 0); // no case may leave buffers on the card
 const right =
-  summary.cases > 0 && kernels.elsewhere === 0 && kernels.matmul > 0 && kernels.mode === values.mode;
+  summary.cases > 0 && kernels.elsewhere === 0 && kernels.matmul > 0 && kernels.mode === values.mode && clean;
 process.exitCode = summary.errored > 0 || !right ? 2 : summary.failed > 0 ? 1 : 0;

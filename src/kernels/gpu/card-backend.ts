@@ -34,6 +34,8 @@ export function onCard(card: Card): Backend & { readonly bench: Workbench } {
     sigmoid: (_, a) => unary(bench, "sigmoid", a),
     gelu: (_, a) => unary(bench, "gelu", a),
     geluSlope: (_, a) => unary(bench, "geluSlope", a),
+    sin: (_, a) => unary(bench, "sin", a),
+    cos: (_, a) => unary(bench, "cos", a),
     scale: ({ by }, a) => unary(bench, "scale", a, by),
     shift: ({ by }, a) => unary(bench, "shift", a, by),
     concat: (attrs, ...views) => concat(bench, attrs, views),

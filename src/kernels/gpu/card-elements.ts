@@ -19,6 +19,8 @@ const UNARY = [
   "tanh",
   "gelu",
   "geluSlope",
+  "sin",
+  "cos",
 ] as const;
 const BINARY = ["add", "sub", "mul", "div"] as const;
 

@@ -66,5 +66,32 @@ export function normalDistribution(x: number): number {
   return 1 - tail;
 }
 
+/**
+ * sin(x + quarters · π/2). x less n · π/2 by Cody and Waite: n and π/2 come in parts of 12 bits, so that every product, and every
+ * difference up to |x| = 2²⁰, is exact. On what is left, Cephes' polynomials (Moshier, sinf.c).
+ */
+export function turned(x: number, quarters: number): number {
+  const n = Math.floor(x * 0.6366197723675814 + 0.5);
+  let high = Math.floor(Math.abs(n) * 0.000244140625) * 4096;
+  if (n < 0) high = -high;
+  const low = n - high;
+  let y = x - high * 1.5703125 - low * 1.5703125;
+  y = y - high * 0.0004837512969970703 - low * 0.0004837512969970703;
+  y = y - high * 7.549533620476723e-8 - low * 7.549533620476723e-8;
+  y = y - n * 2.56328e-12;
+  const z = y * y;
+  let sine = -1.9515295891e-4 * z + 8.3321608736e-3;
+  sine = sine * z - 1.6666654611e-1;
+  sine = sine * z * y + y;
+  let cosine = 2.443315711809948e-5 * z - 1.388731625493765e-3;
+  cosine = cosine * z + 4.166664568298827e-2;
+  cosine = cosine * z * z - 0.5 * z + 1;
+  const turn = n + quarters - 4 * Math.floor((n + quarters) * 0.25);
+  if (turn > 2.5) return -cosine;
+  if (turn > 1.5) return -sine;
+  if (turn > 0.5) return cosine;
+  return sine;
+}
+
 /** What kernels may call. */
-export const FUNCTIONS = [exponential, logistic, hyperbolicTangent, normalDistribution];
+export const FUNCTIONS = [exponential, logistic, hyperbolicTangent, normalDistribution, turned];

@@ -2,12 +2,12 @@
 // float, because results of several cannot stay on the device.
 //
 // What a kernel reads is somewhere in a buffer: a[i][j][k] is element i + j + k, added in integers (card.ts). Where the rows of
-// a view begin is told by `at`, a list of offsets in columns (places.ts): at[0][c][C · i] is number i of column c of C. [gpu.index]
+// a view begin is told by `at`, a list of offsets in columns (places.ts): at[0][c][C · i] is number i of column c of C.
 // What is read there has a name before it is an index: gpu.js would give it one that it has given before.
-import { exponential, hyperbolicTangent, logistic, normalDistribution } from "./card-functions.ts";
+import { exponential, hyperbolicTangent, logistic, normalDistribution, turned } from "./card-functions.ts";
 
 export type Floats = readonly (readonly (readonly number[])[])[];
-/** What `this` is inside: the cell, and numbers that are fixed when it is compiled: where loops end, and steps. [gpu.depth] */
+/** What `this` is inside: the cell, and numbers that are fixed when it is compiled: where loops end, and steps. */
 export interface Cell<Names extends string = never> {
   readonly thread: { readonly x: number; readonly y: number; readonly z: number };
   readonly constants: Readonly<Record<Names, number>>;
@@ -50,6 +50,8 @@ export function eachOfOne(this: Cell<"op">, a: Floats, at: Floats): number {
   if (this.constants.op === 8) out = value * normalDistribution(value);
   if (this.constants.op === 9)
     out = normalDistribution(value) + value * 0.398942280401 * exponential(-0.5 * value * value);
+  if (this.constants.op === 10) out = turned(value, 0);
+  if (this.constants.op === 11) out = turned(value, 1);
   return out;
 }
 

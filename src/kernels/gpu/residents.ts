@@ -124,7 +124,7 @@ export class Residents implements Store {
   }
 
   #copied(v: View): Promise<CardBuffer> {
-    return this.card.upload(Float32Array.from(flat(v)), gridOf(v.shape).size); // [gpu.transfers]
+    return this.card.upload(Float32Array.from(flat(v)), gridOf(v.shape).size);
   }
 }
 
