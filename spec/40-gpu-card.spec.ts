@@ -2,7 +2,7 @@
 // browser: 40-gpu-browser.spec.ts. The rules stand in 40-gpu.md.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Card } from "../src/kernels/gpu/card.ts";
+import { Card, type CardMode } from "../src/kernels/gpu/card.ts";
 import { onCard } from "../src/kernels/gpu/card-backend.ts";
 import { attention, einsum } from "../src/kernels/gpu/card-ops.ts";
 import type { Workbench } from "../src/kernels/gpu/workbench.ts";
@@ -188,17 +188,20 @@ test.each(["copied", "rowTops", "rowSums", "softWeights", "product"])(
   },
 );
 
-test("[gpu.mode] the kernel that ran is asked for its mode; webgl2's is known by its class", async () => {
-  const open = async (asked: "webgl2" | "webgpu", ran: string) => {
+test("[gpu.mode] the kernel that ran is asked for its mode; those of WebGL are known by their class", async () => {
+  const open = async (asked: CardMode, ran: string) => {
     const card = await Card.open(asked, async () => pretend({ mode: ran }).library);
     return productOn(onCard(card).bench, [1, 1, 1, 1], [2], [2]).catch((reason: unknown) => reason);
   };
   expect(await open("webgl2", "webgl2")).toEqual(Float32Array.of(4));
   expect(await open("webgpu", "webgpu")).toEqual(Float32Array.of(4));
+  expect(await open("headlessgl", "headlessgl")).toEqual(Float32Array.of(4));
   for (const [asked, ran] of [
     ["webgl2", "webgpu"],
     ["webgpu", "cpu"],
     ["webgl2", "gpu"],
+    ["webgl2", "headlessgl"],
+    ["headlessgl", "webgl2"],
   ] as const) {
     const error = await open(asked, ran);
     expect(error).toBeInstanceOf(RuleError);

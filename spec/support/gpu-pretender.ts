@@ -42,6 +42,7 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
   const passed = { uploaded: 0, resident: 0 };
   const compiled: string[] = [];
   const WebGL2Kernel = { mode: "gpu" }; // classes, as far as anybody looks
+  const HeadlessGLKernel = { mode: "gpu" };
   const Other = { mode };
   class Result extends Uploaded {
     declare output: Size;
@@ -85,7 +86,7 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
     };
     return Object.assign(call, {
       setOutput,
-      kernel: { constructor: mode === "webgl2" ? WebGL2Kernel : Other },
+      kernel: { constructor: { webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel }[mode] ?? Other },
     });
   }
   class GPU {
@@ -96,5 +97,5 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
     refuseEmpty(size);
     return new Uploaded(values, size);
   };
-  return { library: { GPU, input, WebGL2Kernel }, live, passed, compiled };
+  return { library: { GPU, input, WebGL2Kernel, HeadlessGLKernel }, live, passed, compiled };
 }

@@ -45,7 +45,7 @@ async function openBackends({ backend, mode, precision, full }: Choice): Promise
     throw new UsageError(`the ${chosen} backend computes in float32, not in ${asked}`);
   if (chosen === "gpu") {
     const { gpu } = await import("../kernels/gpu/index.ts");
-    return [await gpu({ mode: oneOf("mode", mode ?? "webasm", ["webasm", "cpu"]) })];
+    return [await gpu({ mode: oneOf("mode", mode ?? "webasm", ["webasm", "cpu", "headlessgl"]) })];
   }
   if (mode !== undefined) throw new UsageError("--mode belongs to --backend gpu");
   if (chosen === "simd") return [await (await import("../kernels/simd/index.ts")).simd()];

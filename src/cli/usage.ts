@@ -30,7 +30,7 @@ Where a folder of exhaustive mask cases is among them, the conventions are held 
 
 Options
   --backend NAME      reference (default), simd, auto (simd, else reference) or gpu
-  --mode MODE         of the gpu backend: webasm (default) or cpu
+  --mode MODE         of the gpu backend: webasm (default) or cpu; headlessgl where gl is installed
   --precision P       float64, float32, bfloat16 or float16 instead of the first two
   --full              the full-size cases instead (in float32; minutes)
   --out DIR           also write DIR/<id>/actual.safetensors

@@ -1,11 +1,12 @@
-// gpu.js in the modes of a graphics card, webgl2 and webgpu: what one kernel computes stays on the device for the next.
+// gpu.js in the modes of a graphics card, webgl2, webgpu and headlessgl: what one kernel computes stays on the device for the next.
 import { Bug, RuleError } from "../../tensor/errors.ts";
 import { FUNCTIONS } from "./card-functions.ts";
 import { copied } from "./card-kernels.ts";
 import { assertMode, type Library, library, messageOf, open, type Shortcut } from "./device.ts";
 
-export type CardMode = "webgl2" | "webgpu";
-export const isCardMode = (mode: string): mode is CardMode => mode === "webgl2" || mode === "webgpu";
+const MODES = ["webgl2", "webgpu", "headlessgl"] as const;
+export type CardMode = (typeof MODES)[number];
+export const isCardMode = (mode: string): mode is CardMode => MODES.some((card) => card === mode);
 
 /** Floats on the device, one after another. What they are there, a texture or a buffer, is nobody's business. */
 export interface CardBuffer {
@@ -113,7 +114,7 @@ export class Card {
       this.#kernels.set(name, kernel);
       kernel.setOutput(size);
       const handle = (await kernel(...inputs)) as Handle;
-      assertMode(kernel, this.mode, name, this.#library.WebGL2Kernel);
+      assertMode(kernel, this.mode, name, this.#library);
       if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
       const length = size[0] * size[1] * size[2];
       handle.output = handle.dimensions = [1, 1, length]; // [gpu.index]

@@ -2,7 +2,7 @@
 import { Bug, LoadError, RuleError } from "../../tensor/errors.ts";
 
 /** Modes of gpu.js that this project's kernels are tested in. */
-export type GpuMode = "webasm" | "cpu" | "webgl2" | "webgpu";
+export type GpuMode = "webasm" | "cpu" | "webgl2" | "webgpu" | "headlessgl";
 
 /** Cells along x (contiguous), y and z. A cell is four floats. */
 export type Cells = readonly [x: number, y: number, z: number];
@@ -42,8 +42,9 @@ export interface Shortcut {
   };
 }
 export interface Library {
-  /** Its kernels say "gpu" where they are asked for their mode. */
+  /** Kernels of these classes say "gpu" where they are asked for their mode. */
   readonly WebGL2Kernel?: unknown;
+  readonly HeadlessGLKernel?: unknown;
   /** A flat array as [z][y][x]. */
   readonly input: (values: Float32Array, size: number[]) => unknown;
   readonly GPU: new (settings: {
@@ -130,9 +131,16 @@ export function open(GPU: Library["GPU"], mode: GpuMode): InstanceType<Library["
 }
 
 /** gpu.js answers what a mode cannot do by computing it in another; all that shows is the class of the kernel that ran. */
-export function assertMode({ kernel }: Shortcut, mode: GpuMode, key: string, webgl2?: unknown): void {
+export function assertMode(
+  { kernel }: Shortcut,
+  mode: GpuMode,
+  key: string,
+  { WebGL2Kernel, HeadlessGLKernel }: Omit<Library, "GPU" | "input"> = {},
+): void {
   const made = kernel.constructor;
-  const ran = webgl2 && made === webgl2 ? "webgl2" : (made.mode ?? "an unknown mode");
+  const known = Object.entries({ webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel });
+  const [named] = known.find(([, type]) => type !== undefined && made === type) ?? [];
+  const ran = named ?? made.mode ?? "an unknown mode";
   if (ran === mode) return;
   const why = kernel.fallbackReason ? ` (${kernel.fallbackReason})` : "";
   throw new RuleError(`kernel "${key}" was asked to run in ${mode} and ran in ${ran}${why}`, "gpu.mode"); // [gpu.mode]
