@@ -3,16 +3,9 @@
 import type { Floats, Tensor, View } from "../../tensor/tensor.ts";
 import { flat, offsets, rowMajor, view } from "../../tensor/tensor.ts";
 import type { Use } from "../backend.ts";
+import { isReleasable, type Releasable } from "../releasable.ts";
 import type { Engine } from "./engine.ts";
 import { type Packed, pack, panelLayout, panelled, WIDTH } from "./product.ts";
-
-/** What nn's Parameter has and a plain tensor has not. */
-interface Releasable extends Tensor {
-  /** Changes when the numbers do. */
-  readonly source: object;
-  release(): void;
-}
-const isReleasable = (t: Tensor): t is Releasable => "release" in t && "source" in t;
 
 interface Kept {
   readonly source: object;
