@@ -4,6 +4,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Backend } from "../src/kernels/backend.ts";
 import { differentiable } from "../src/kernels/backend.ts";
 import { replay } from "../src/kernels/replay.ts";
+import { attentionVjp } from "../src/kernels/simd/attention-vjp.ts";
+import { Engine } from "../src/kernels/simd/engine.ts";
 import { simd } from "../src/kernels/simd/index.ts";
 import { attention } from "../src/nn/attention.ts";
 import { ShapeError } from "../src/tensor/errors.ts";
@@ -19,6 +21,7 @@ import {
   gamma,
   plain,
   random,
+  soil,
   told,
   U,
   within,
@@ -181,6 +184,30 @@ describe("the derivative of attention", () => {
     await alone.close();
   });
 
+  test("[simd.attention-vjp] its intermediates stay in the space that it asked for", async () => {
+    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    for (const [l, s, d, e] of [
+      [5, 9, 6, 0], // without values nothing is left over
+      [50, 8, 8, 1],
+      [49, 70, 9, 17],
+    ] as const) {
+      const engine = await Engine.open({ threads: 1 });
+      const [q, k, v, g] = [
+        random([1, l, d], 1),
+        random([1, s, d], 2),
+        random([1, s, e], 3),
+        random([1, l, e], 4),
+      ];
+      const again = () => engine.heap.free(attentionVjp(engine, { q, k, v, g }, all).data.byteOffset);
+      again(); // from now on its space stays where it is
+      const around = Array.from({ length: 400 }, () => engine.heap.allocate(64));
+      for (const block of around) engine.heap.ints(block, 16).fill(0x5a5a5a5a);
+      again();
+      const words = around.flatMap((block) => [...engine.heap.ints(block, 16)]);
+      expect(new Set(words)).toEqual(new Set([0x5a5a5a5a]));
+    }
+  });
+
   test("[simd.attention-vjp] no array grows with queries × keys", async () => {
     const peak = async (n: number): Promise<number> => {
       const backend = await simd({ threads: 1 });
@@ -223,10 +250,15 @@ describe("the derivative of attention", () => {
     }
   });
 
-  test("[simd.empty] no keys or no queries: zero; [simd.sizes] what does not fit together is refused", async () => {
+  test("[simd.empty] no keys or no queries: zero", async () => {
+    await soil(one);
     expect(await derivative(one, { ...plain, size: [1, 2, 0, 3, 2] })).toEqual(new Array(6).fill(0));
+    await soil(one);
     expect(await derivative(one, { ...plain, size: [1, 0, 2, 3, 2] })).toEqual(new Array(10).fill(0));
     expect(await derivative(one, { ...plain, size: [0, 2, 2, 3, 2] })).toEqual([]);
+  });
+
+  test("[simd.sizes] what does not fit together is refused", async () => {
     const o = slopesOf(plain);
     const kernel = one.scopes.attentionVjp;
     const call = (g: View, k = o.k) => kernel?.(attrsOf(plain, o), { q: o.q, k, v: o.v, g });

@@ -1,10 +1,12 @@
 // The executable half of 42-simd.md. The loops below are written from its equations, not from src.
 import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { auto } from "../src/kernels/auto.ts";
 import type { Backend } from "../src/kernels/backend.ts";
 import { Crew } from "../src/kernels/simd/crew.ts";
+import { elements } from "../src/kernels/simd/elementwise.ts";
 import { Engine } from "../src/kernels/simd/engine.ts";
 import { simd } from "../src/kernels/simd/index.ts";
 import { contraction } from "../src/tensor/einsum.ts";
@@ -12,7 +14,6 @@ import { ShapeError } from "../src/tensor/errors.ts";
 import type { EmptyRow, Mask, OpName } from "../src/tensor/ops.ts";
 import { rules } from "../src/tensor/rules.ts";
 import { rowMajor, type Shape, sizeOf, type View, view } from "../src/tensor/tensor.ts";
-
 import {
   at,
   attrsOf,
@@ -24,6 +25,7 @@ import {
   type Operands,
   plain,
   random,
+  soil,
   told,
   U,
   within,
@@ -123,6 +125,7 @@ describe("the product", () => {
 
   test("[simd.empty] [simd.count] sums over nothing are zero, and are counted like any other", async () => {
     const before = one.ran.matmul;
+    await soil(one);
     const nothing = await values(
       one,
       "einsum",
@@ -152,6 +155,14 @@ describe("the product", () => {
     const a = view(Float64Array.of(1 + 2 ** -30, 2 ** 24 + 1, 1e-46), [3, 1]);
     const b = view(Float64Array.of(1), [1, 1]);
     expect(await values(one, "einsum", { pattern: "m k, k n -> m n" }, a, b)).toEqual([1, 2 ** 24, 0]);
+    const among = Float64Array.from({ length: 100_000 }, () => 7); // more than the space that the three of them take
+    among.set([1e-46, 7, 2 ** 24 + 1, 7, 1 + 2 ** -30], 50);
+    const backwards = view(among, [3, 1], [-2, 1], 54);
+    expect(await values(one, "einsum", { pattern: "m k, k n -> m n" }, backwards, b)).toEqual([
+      1,
+      2 ** 24,
+      0,
+    ]);
   });
 });
 
@@ -309,7 +320,7 @@ describe("elements", () => {
 });
 
 describe("rows", () => {
-  test("[simd.rows] softmax of any rows and any mask", async () => {
+  test("[simd.rows] [simd.empty-row] softmax of any rows and any mask", async () => {
     const empties = fc.constantFrom<EmptyRow>("zero", "uniform", "nan");
     await fc.assert(
       fc.asyncProperty(
@@ -554,8 +565,9 @@ describe("attention", () => {
       }
   });
 
-  test("[simd.empty] no keys: zero; [simd.count] scopes are counted", async () => {
+  test("[simd.empty] [simd.count] no keys: zero, and counted like any other", async () => {
     const before = one.ran.attention;
+    await soil(one);
     expect(await attend(one, { ...plain, size: [1, 2, 0, 3, 2], emptyRow: "nan" })).toEqual([0, 0, 0, 0]);
     expect(one.ran.attention - before).toBe(1);
   });
@@ -606,6 +618,9 @@ describe("the engine", () => {
     }
     expect(engine.crew.size === 1 || engine.crew.helped > 0).toBe(true);
     await engine.crew.close();
+    const alone = await Engine.open({ threads: 1 });
+    elements(alone, "neg", {}, random([100_000], 1));
+    expect(alone.crew.helped).toBe(0);
   });
 
   test("[simd.threads] a task writes no element of its neighbour", async () => {
@@ -626,6 +641,13 @@ describe("the engine", () => {
     expect(new Set([three.mode, two.mode, one.mode]).size).toBe(3);
     const { crew } = await Engine.open({ threads: 1 });
     expect([crew.size, crew instanceof Crew]).toEqual([1, true]);
+    for (const [asked, most] of [
+      [-1, 1],
+      [0, 1],
+      [2, 2],
+      [1000, 64],
+    ] as const)
+      expect((await Engine.open({ threads: asked })).crew.size).toBe(availableParallelism() === 1 ? 1 : most);
   });
 
   test("[simd.relaxed] fused multiply-add runs where the engine has it, and can be switched off", () => {

@@ -146,7 +146,7 @@ test("[replay.weights] [simd.weights] a parameter is read once, and again when i
   expect(reads()).toBe(2);
 });
 
-test("[simd.weights] panels are the only copy where only products read it", async () => {
+test("[replay.weights] [simd.weights] panels are the only copy where only products read it", async () => {
   const own = await simd({ threads: 1 });
   const { layer } = counted(801, 1000); // 101 panels of eight
   await run(own, () => layer.forward(filled("i d", [3, 1000], () => 1)), { model: layer });

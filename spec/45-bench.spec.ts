@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { exampleHere } from "../src/cli/bench/example-process.ts";
 import { start } from "../src/cli/bench/start.ts";
 import { each } from "../src/cli/bench.ts";
 import { matmul } from "../src/kernels/matmul.ts";
@@ -172,6 +173,13 @@ test("[bench.registers] the loop does its sums, every one of them", () => {
       for (const [i, value] of values.entries()) values[i] = Math.fround(Math.fround(value * x) + y);
     expect(spin(3)).toBe(values.reduce((sum, value) => Math.fround(sum + value)));
   }
+  let now = 0;
+  const clock = () => {
+    now += 4; // milliseconds
+    return now;
+  };
+  const tried = (registerGflops(20_000, clock) * 4e6) / (20_000 * 2 * 2 * 4); // sums, of two vectors of four a loop
+  expect([tried % 1, tried >= 8, tried <= 16]).toEqual([0, true, true]); // there are 16 registers
   const rate = registerGflops(20_000);
   expect(rate).toBeGreaterThan(0.1);
   expect(rate).toBeLessThan(10_000);
@@ -191,6 +199,18 @@ test("[bench.examples] they are the README's", () => {
     ["flamingo-palm-text", [2, 512, 20000], flamingo],
     ["flamingo-palm-dialogue", [4, 512, 20000], flamingo],
   ]);
+});
+
+test("[bench.examples] what is told is the time, the mode without its threads, and the memory of the process", async () => {
+  const backend = { ...reference("float32"), mode: "webasm, 2 threads" };
+  const contestant: Contestant = { backend: "gpu", threads: 2, open: async () => backend };
+  const patience = { runs: 1, seconds: 0 };
+  const told = await exampleHere("perceiver-resampler", contestant, patience, true);
+  const { seconds, peakBytes, ...who } = told;
+  expect(who).toEqual({ name: "perceiver-resampler", backend: "gpu", mode: "webasm", threads: 2 });
+  expect(seconds).toBeGreaterThan(0);
+  expect(seconds).toBeLessThan(60);
+  expect(peakBytes).toBeGreaterThan(process.memoryUsage().heapUsed);
 });
 
 test("[bench.missing] a backend that cannot be opened is left out, unless it was named", async () => {

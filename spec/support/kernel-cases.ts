@@ -44,6 +44,14 @@ export const random = (shape: Shape, seed: number, how = 0, size = 1): View =>
   lying(shape, numbers(sizeOf(shape), seed, size), how);
 
 /** Row-major values of a kernel's result, which is freed. */
+/** Leaves numbers other than zero wherever the next small result may stand. */
+export async function soil(backend: Backend): Promise<void> {
+  const held: View[] = [];
+  const add = async (v?: Promise<View>) => void (v && held.push(await v));
+  for (let i = 0; i < 2000; i++) await add(backend.ops.shift?.({ by: 2 }, random([16], i)));
+  for (const v of held) told(backend, v);
+}
+
 export function told(backend: Backend, v: View): number[] {
   const result = at(v);
   const block = backend.store?.blockOf(v.data) ?? null;

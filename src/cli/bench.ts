@@ -108,6 +108,6 @@ export async function bench(args: readonly string[]): Promise<number> {
     for (const { backend, seconds } of times) say(`${name} ${backend}: ${seconds.toFixed(3)} s`);
     found.examples.push(...times);
   }
-  process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : tables(found, styleFor(process.stdout)));
+  process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : tables(found, styleFor(process.stdout))); // [bench.json]
   return 0;
 }

@@ -6,7 +6,7 @@ import type { ExampleTime } from "./example-process.ts";
 import type { Growth } from "./scaling.ts";
 import type { Start } from "./start.ts";
 
-/** Other keys may come; these stay. [bench.json] */
+/** Other keys may come; these stay. */
 export interface Measured {
   /** Of one thread. */
   registerGflops: number;
