@@ -49,9 +49,9 @@ export function attentionVjp(
       alongRows(engine, g),
       batch,
     ];
-    const [line, wide] = [panelled(s, WIDTH), panelled(d, WIDTH) + panelled(e, WIDTH)];
-    const floats =
-      2 * ROWS * line + rowTile * Math.max(line, ROWS) + ROWS * (1 + wide) + panelled(s, rowTile) * wide;
+    const [line, wideD, wideE] = [s, d, e].map((n) => panelled(n, WIDTH)) as [number, number, number];
+    const rows = 2 * ROWS * line + rowTile * Math.max(line, ROWS) + ROWS * (1 + wideD);
+    const floats = rows + panelled(s, rowTile) * (wideD + wideE);
     const cost = (batch * l * s * (3 * d + 2 * e)) / 20;
     engine.crew.run("attendVjp", { tasks: batch, words, cost, scratch: 4 * floats + 64 }); // [simd.attention-vjp]
   });
