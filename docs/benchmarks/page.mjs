@@ -144,7 +144,7 @@ function section(found) {
     `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}; V8 ${v8}; ${torch ? `PyTorch ${torch}` : "without PyTorch"}. One thread in registers: **${registerGflops.toFixed(0)} GFLOP/s**.`,
     quick
       ? "**A quick run: it shows that everything works, and nothing else.**"
-      : `### Asked and reached\n\nThe worst counts, of the squares from 512 on and of the examples.\n\n${table(["", "asked", "reached"], askedAndReached(found))}`,
+      : `### Asked and reached\n\nOf the examples' memory the worst counts.\n\n${table(["", "asked", "reached"], askedAndReached(found))}`,
     found.matmul.length > 0 &&
       `### Matrix product [m×k×n]\n\n${rates(found.matmul)}\n\n![speed over size](speed-node-${major}.svg)`,
     found.attention.length > 0 && `### Attention [heads×queries×keys×width]\n\n${rates(found.attention)}`,

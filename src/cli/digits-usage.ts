@@ -6,7 +6,7 @@ Three phases: a vision encoder that tells digits apart; a language model on capt
 resampler and the gates on pictures and captions. It ends with captions of digits that were held out.
 
 Options
-  --quick             a smaller model and fewer steps: a minute or two instead of about ten
+  --quick             a smaller model and fewer steps: a quarter of the time, which is about a minute
   --seed N            another start and other data (1)
   --backend NAME      auto (default: simd where it runs, else reference), simd or reference
   --out DIR           weights, checkpoints, report.md and gates.svg go there (flamboyance-digits)
