@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
-import type { Backend, Usage } from "../src/kernels/backend.ts";
+import type { Backend, Usage, Use } from "../src/kernels/backend.ts";
 import { reference } from "../src/kernels/reference/index.ts";
 import { replay, run } from "../src/kernels/replay.ts";
 import { attention as attend } from "../src/kernels/simd/attention.ts";
@@ -15,6 +15,7 @@ import { concat } from "../src/kernels/simd/layout.ts";
 import { einsum as product } from "../src/kernels/simd/product.ts";
 import { normalize, softmax } from "../src/kernels/simd/rows.ts";
 import { sumTo } from "../src/kernels/simd/sums.ts";
+import { Weights } from "../src/kernels/simd/weights.ts";
 import { attention } from "../src/nn/attention.ts";
 import { Embedding } from "../src/nn/embedding.ts";
 import { Linear } from "../src/nn/linear.ts";
@@ -23,6 +24,7 @@ import { einsum, halves, rearrange } from "../src/tensor/arrange.ts";
 import { LoadError } from "../src/tensor/errors.ts";
 import { add, gelu, mul, scale, total } from "../src/tensor/functions.ts";
 import { gradientOf, gradients } from "../src/tensor/gradients.ts";
+import type { Node } from "../src/tensor/program.ts";
 import { record } from "../src/tensor/record.ts";
 import {
   type Any,
@@ -260,6 +262,78 @@ test("[simd.memory] what does not fit is refused with numbers, and the backend g
   await run(backend, () => layered(x));
 });
 
+test("[simd.memory] packing that does not fit frees what it took, and no other parameter", async () => {
+  const plain = new Parameter("n", [1000], constant(3));
+  const twice = () => scale(plain, 2);
+  const expected = valuesOf(await run(backend, twice, { model: { plain } }));
+  const huge = new Parameter("k n", [20_000, 28_000], constant(1)); // its panels fit, a copy beside them does not
+  const ones = filled("k", [20_000], () => 1) as Tensor<Any>;
+  Object.defineProperty(huge, "data", {
+    get: () => view(new Float32Array(1), [20_000, 28_000], [28_000, 1]),
+  });
+  const before = usage().used;
+  const product = () => einsum("k, k n -> n", ones, huge);
+  await expect(run(backend, product, { model: { huge } })).rejects.toThrow(LoadError);
+  expect(usage().used).toBe(before);
+  await run(backend, () => layered(x));
+  expect(valuesOf(await run(backend, twice, { model: { plain } }))).toEqual(expected);
+});
+
+test("[simd.memory] a parameter whose other layout did not fit is read anew", async () => {
+  const engine = await Engine.open({ threads: 1 });
+  const weights = new Weights(engine);
+  const w = new Parameter("k n", [256, 256], constant(2));
+  const node: Node = {
+    op: "einsum",
+    attrs: { pattern: "m k, k n -> m n" },
+    inputs: [],
+    shape: [],
+    scope: -1,
+  };
+  const panels: Use = {
+    node,
+    place: 1,
+    shapes: [
+      [3, 256],
+      [256, 256],
+    ],
+  };
+  expect(weights.parameter(w, [])?.data[9]).toBe(2);
+  const rest = engine.heap.allocate(2 ** 32 - engine.heap.usage().reserved - 2 ** 17);
+  expect(() => weights.parameter(w, [panels])).toThrow(LoadError);
+  engine.heap.free(rest);
+  const other = engine.heap.allocate(2 ** 18);
+  engine.heap.floats(other, 2 ** 16).fill(7);
+  expect(weights.parameter(w, [])?.data[9]).toBe(2);
+});
+
+test("[simd.memory] threads' own space that does not fit is asked for anew", async () => {
+  const engine = await Engine.open({ threads: 1 });
+  const job = { tasks: 0, words: [], cost: 0 };
+  const ask = (scratch: number) =>
+    engine.crew.run("normalize", { ...job, tasks: 1, words: new Array(12).fill(0), scratch });
+  ask(64);
+  const { used } = engine.heap.usage();
+  expect(() => ask(5e9)).toThrow(LoadError);
+  ask(64);
+  expect(engine.heap.usage().used).toBe(used);
+});
+
+test("[replay.turns] two replays at once give what each gives alone, also when one fails", async () => {
+  const w = new Parameter("k n", [64, 64], constant(0.5));
+  w.assign(filled("k n", [64, 64], Math.cos).data);
+  const rows = filled("m k", [3, 64], Math.sin) as Tensor<Any>;
+  const asPanels = () => einsum("m k, k n -> m n", rows, w);
+  const asItIs = () => add(scale(w, 2), w);
+  const alone = [];
+  for (const f of [asPanels, asItIs]) alone.push(valuesOf(await run(backend, f, { model: { w } })));
+  const stopped = run(backend, asPanels, { model: { w }, signal: AbortSignal.abort() });
+  const together = [asPanels, asItIs, asPanels, asItIs].map((f) => run(backend, f, { model: { w } }));
+  await expect(stopped).rejects.toThrow();
+  const results = (await Promise.all(together)).map((t) => valuesOf(t));
+  expect(results).toEqual([...alone, ...alone]);
+});
+
 test("[simd.heap] blocks do not overlap, and what is freed is whole again", () => {
   const sizes = fc.array(fc.tuple(fc.boolean(), fc.nat(300_000)), { maxLength: 60 });
   fc.assert(
@@ -288,7 +362,7 @@ test("[simd.heap] blocks do not overlap, and what is freed is whole again", () =
   );
 });
 
-test("[simd.heap] a thousand runs need no more memory than the first", async () => {
+test("[simd.heap] a thousand runs need no more memory than the second", async () => {
   const layer = new Linear("d -> f", 32, 40);
   const p = record(() => gelu(layer.forward(xs)), { model: layer, symbolic: true });
   for (let i = 0; i < 2; i++) await replay(p, backend); // the first packs the weights

@@ -15,6 +15,7 @@ import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
 import { Blocks } from "./blocks.ts";
 import { keptParameters } from "./kept-parameters.ts";
+import { inTurn } from "./turns.ts";
 
 export interface ReplayOptions {
   /** Other values for named leaves. */
@@ -54,11 +55,12 @@ const TURN = 50;
 type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
 type AnyScopeKernel = (attrs: object, inputs: Record<string, View>) => Promise<View>;
 
-export async function replay(
-  program: Program,
-  backend: Backend,
-  options: ReplayOptions = {},
-): Promise<Results & { kernels: KernelReport }> {
+type Replayed = Results & { kernels: KernelReport };
+
+export const replay = (program: Program, backend: Backend, options: ReplayOptions = {}): Promise<Replayed> =>
+  inTurn(backend, () => replayNow(program, backend, options));
+
+async function replayNow(program: Program, backend: Backend, options: ReplayOptions): Promise<Replayed> {
   const { bind = {}, taps = [], signal, onProgress } = options;
   const p = prune(withTaps(program, taps));
   const before = { ...backend.ran };

@@ -144,6 +144,7 @@ export class Crew {
     if (scratch <= this.#scratch.size) return;
     const size = Math.ceil(scratch / 64) * 64;
     if (this.#scratch.at > 0) this.#heap.free(this.#scratch.at);
+    this.#scratch = { at: 0, size: 0 }; // should there be no room for more
     this.#scratch = { at: this.#heap.allocate(size * this.size), size };
   }
 }

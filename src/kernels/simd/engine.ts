@@ -52,7 +52,8 @@ export class Engine {
     try {
       compute();
     } catch (error) {
-      this.heap.free(this.#result);
+      this.heap.free(this.#result); // [simd.memory]
+      this.#result = 0;
       throw error;
     } finally {
       for (const at of this.#borrowed) this.heap.free(at);
@@ -78,8 +79,13 @@ export class Engine {
   result(shape: Shape): View {
     const n = sizeOf(shape);
     if (n === 0) return view(new Float32Array(0), shape);
-    this.#result = this.heap.allocate(4 * n);
-    return view(this.heap.floats(this.#result, n), shape);
+    return view(this.heap.floats(this.reserve(4 * n), n), shape);
+  }
+
+  /** Space that stays, unless the next `within` fails. */
+  reserve(bytes: number): number {
+    this.#result = this.heap.allocate(bytes);
+    return this.#result;
   }
 
   /** The view where it lies, if that is the heap; else the stretch of numbers that it shows, copied until the end of `within`. */

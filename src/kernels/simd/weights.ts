@@ -57,6 +57,7 @@ export class Weights implements Packed {
     if (known?.source === t.source && known.key === key) return known.view; // [simd.weights]
     if (known) {
       this.#forgotten.unregister(known.view); // its address may be another's by then
+      this.#kept.delete(t);
       this.#free(known.at);
     }
     const kept = layout ? this.#packed(t, layout) : this.#plain(t);
@@ -85,7 +86,7 @@ export class Weights implements Packed {
         axes.map((axis) => stride[axis] ?? 0),
       );
     const [rows, columns] = [list(outer), list(inner)];
-    const at = engine.heap.allocate(4 * panelled(rows.length, WIDTH) * columns.length);
+    const at = engine.reserve(4 * panelled(rows.length, WIDTH) * columns.length);
     engine.within(() => {
       const starts = Int32Array.of(0);
       pack(engine, { at: engine.place(t.data).at, starts, outer: rows, inner: columns }, WIDTH, at);
