@@ -124,8 +124,9 @@ ${text((left + width - right) / 2, height - 8, "n of an n × n × n product, flo
 
 const HEAD = `# Benchmarks
 
-Written by \`node run.mjs\` in this folder; do not edit. Everybody does the same work in the same run, in turns, each in a process of
-its own; a number is the median of the medians of three rounds. Every product is checked. flamboyance's time includes copying both
+Written by \`node run.mjs\` in this folder; do not edit. Everybody does the same work in the same run, each in a process of its
+own. In products they take turns, every product is checked, and a number is the median of the medians of three rounds; elsewhere it is the
+median of one round, ours before PyTorch's. flamboyance's time includes copying both
 operands in and the result out, because \`matmul(a, b)\` does that; the others' operands lie ready where they want them. "Operands
 kept" is what a model sees: they stand in the backend from the first run on, as weights do, and only the result is copied.
 

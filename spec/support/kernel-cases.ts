@@ -43,7 +43,6 @@ export const at = (v: View): number[] =>
 export const random = (shape: Shape, seed: number, how = 0, size = 1): View =>
   lying(shape, numbers(sizeOf(shape), seed, size), how);
 
-/** Row-major values of a kernel's result, which is freed. */
 /** Leaves numbers other than zero wherever the next small result may stand. */
 export async function soil(backend: Backend): Promise<void> {
   const held: View[] = [];
@@ -52,6 +51,7 @@ export async function soil(backend: Backend): Promise<void> {
   for (const v of held) told(backend, v);
 }
 
+/** Row-major values of a kernel's result, which is freed. */
 export function told(backend: Backend, v: View): number[] {
   const result = at(v);
   const block = backend.store?.blockOf(v.data) ?? null;

@@ -27,7 +27,7 @@ const OPTIONS = {
 } as const;
 
 const PARTS = ["registers", "matmul", "attention", "examples", "growth", "start"] as const;
-const MODES = ["webasm", "cpu", "webgl2", "webgpu"] as const;
+const MODES = ["webasm", "cpu", "webgl2", "webgpu", "headlessgl"] as const;
 
 const list = <const T extends string>(option: string, text: string, allowed: readonly T[]): T[] =>
   text.split(",").map((word) => oneOf(option, word.trim(), allowed));

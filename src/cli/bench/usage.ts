@@ -9,7 +9,7 @@ a fresh process: load, compile, run the tiny model. Medians. Minutes.
 
 Options
   --backend NAME[,NAME]   reference, simd, gpu (default: all for products and attention, simd for the rest)
-  --mode MODE[,MODE]      of gpu: webasm, cpu (default: both); webgl2 and webgpu where they run
+  --mode MODE[,MODE]      of gpu: webasm, cpu (default: both); webgl2, webgpu and headlessgl where they run
   --threads N[,N]         of simd (default: 1, and as many as there are cores)
   --only PART[,PART]      registers (always measured), matmul, attention, examples, growth, start
   --example NAME          only this example, in this process
