@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { asVerdict, maskLine, maskTable, runMasks, splitPaths } from "../src/cli/mask-checks.ts";
+import { expect, test, vi } from "vitest";
+import { asVerdict, maskLine, maskTable, printMasks, runMasks, splitPaths } from "../src/cli/mask-checks.ts";
 import { styleFor } from "../src/cli/style.ts";
 import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../src/conformance/check-masks.ts";
 import { findMaskCases, readMaskCases } from "../src/io/mask-cases.ts";
@@ -209,7 +209,7 @@ test("[mask.unproven] what was not run says why, and everything else was run", (
   ]);
 });
 
-test("[mask.check] the table has a line a convention, and what is unproven", () => {
+test("[mask.check] [mask.unproven] the table has a line a convention, and what is unproven", () => {
   const verdicts = checkMasks(cases, { full: 2, cached: 2 });
   const text = maskTable(verdicts, plain);
   for (const { convention } of cases.sources) expect(text).toMatch(new RegExp(`^${convention} +\\S+ `, "m"));
@@ -229,6 +229,27 @@ test("[mask.check] the table has a line a convention, and what is unproven", () 
     status: "passed",
     error: null,
   });
+});
+
+test("[mask.check] mask cases alone: a table or a document, and the exit status", () => {
+  const written: string[] = [];
+  const write = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  try {
+    const verdicts = checkMasks(cases, { full: 2, cached: 2 });
+    expect(printMasks(verdicts, null)).toBe(0);
+    expect(written.splice(0)).toEqual([`${maskTable(verdicts, styleFor(process.stdout))}\n`]);
+    const bad = { ...verdicts[0], disagreements: 3, first: "tI" } as (typeof verdicts)[0];
+    expect(printMasks([bad], "json")).toBe(1);
+    const { summary, masks, cases: judged } = JSON.parse(written.join(""));
+    expect(summary).toMatchObject({ cases: 1, failed: 1 });
+    expect(masks).toMatchObject({ disagreements: 3, sources: 1 });
+    expect(judged).toMatchObject([{ status: "failed", error: "tI" }]);
+  } finally {
+    write.mockRestore();
+  }
 });
 
 test("[mask.check] a folder that is named is checked to its end, another as far as a quick check goes", () => {

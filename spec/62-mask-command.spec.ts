@@ -258,7 +258,16 @@ test("[cli.mask-json] a batch, a second convention and decoding", async () => {
     one: { class: "uniform-leak", images: [1] },
     other: { class: "zeroed", images: [] },
   });
+  const [parted] = document.against.rows;
+  expect([parted.one, parted.other].map((row) => Object.keys(row))).toEqual([
+    ["class", "images"],
+    ["class", "images"],
+  ]);
   expect(document.cached.known).toBe(2);
+  const [step] = document.cached.steps;
+  expect(Object.keys(step)).toEqual(["from", "to", "rows", "full", "differs", "refused"]);
+  for (const list of [...step.rows, ...step.full])
+    for (const row of list) expect(Object.keys(row)).toEqual(["class", "images"]);
   expect(document.cached.steps.map(({ from }: { from: number }) => from)).toEqual([0, 2, 3, 4]);
   expect(document.cached.steps[1]).toMatchObject({ differs: { prompt: 1, position: 2 }, refused: null });
 });

@@ -223,6 +223,7 @@ describe("the command", () => {
     const text = flamboyance("generate", String(four), "--attend").stdout;
     expect(text).toMatch(/█/);
     expect(text).toMatch(/four +100/);
+    expect(text).toMatch(/\n\n[^\n,]+ \(one column an image, per cent\)\n/);
   });
 
   test("[generate.sampled] samples follow the seed", () => {
@@ -252,6 +253,8 @@ describe("the command", () => {
       "--tour",
     );
     expect(status).toBe(0);
-    expect(stdout).toMatch(/Digits that it never saw[\s\S]*█[\s\S]* \.\s/);
+    expect(stdout).toMatch(
+      /Digits that it never saw[^\n]*\n\(flamboyance train[^\n]*\):\n\n[\s\S]*█[\s\S]* \.\s/,
+    );
   });
 });
