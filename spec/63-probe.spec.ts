@@ -303,7 +303,7 @@ test("[probe.weighs] a plain average does not ask the text, nor the spread of wh
       moves(v, TEXT) +
       (l === 0
         ? 0
-        : moves(v, changedImage(1)) + (l === 1 ? 0.004 * moves(v, SPREAD) : 0.002 * moves(v, SPREAD))),
+        : 100 * moves(v, changedImage(1)) + (l === 1 ? 0.4 * moves(v, SPREAD) : 0.2 * moves(v, SPREAD))),
   ]); // prettier-ignore
   expect(through.kind).toBe("block");
   expect(through.effects[0]?.slice(0, 3)).toEqual([0, 1 | EFFECT.weighs, 1]);
@@ -313,6 +313,11 @@ test("[probe.kind] a row that text does not move shows that no text goes through
   const all = changedImage(1);
   expect(measured((v) => [1 + moves(v, all)]).kind).toBe("attention");
   expect(measured((v) => [1 + moves(v, all, TEXT) + moves(v, SPREAD)]).kind).toBe("unclear");
+  expect(measured((v) => [1 + 100 * moves(v, all, TEXT) + 0.1 * moves(v, SPREAD)]).kind).toBe("block");
+  const first = (row: number[]) =>
+    measured((v, _, l) => (l === 0 ? row : [1 + moves(v, all, TEXT) + moves(v, SPREAD), 1])).kind;
+  expect(first([0, 0])).toBe("attention"); // a row that no image moves, and zero: nothing but attention
+  expect(first([-1, 0])).toBe("block");
 });
 
 test("[probe.measure] rows that are no number are NaN, and nothing more is said of them", () => {
