@@ -86,6 +86,16 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     expect(values.map((x) => Number.isNaN(x))).toEqual([false, false, true, true, true, true]);
   });
 
+  test("[gpu.masked] [gpu.softmax] the lowest scores still count, and −∞ alone is no weight at all", async () => {
+    const lowest = -3.4028235e38;
+    const row = { size: [1, 1, 2, 1, 1], q: [1], v: [8, 100], loud: null, emptyRow: "zero" } as const;
+    const out = async (k: number[], may: number[] | null) => (await attend({ ...row, k, may })).values;
+    expect(await out([lowest, lowest], null)).toEqual([54]);
+    expect(await out([lowest, 9], [1, 0])).toEqual([8]);
+    expect(await out([-Infinity, lowest], null)).toEqual([100]);
+    expect(await out([-Infinity, -Infinity], null)).toEqual([NaN]);
+  });
+
   const layout = { transposed: true, margin: 1, step: 2, repeated: 0 };
   const plain = { transposed: false, margin: 0, step: 1, repeated: 0 };
   const ask = <T>(name: string, ...given: unknown[]): Promise<T> =>

@@ -7,7 +7,7 @@ import { onCard } from "../src/kernels/gpu/card-backend.ts";
 import { attention, einsum } from "../src/kernels/gpu/card-ops.ts";
 import type { Workbench } from "../src/kernels/gpu/workbench.ts";
 import { Bug, LoadError, RuleError, ShapeError } from "../src/tensor/errors.ts";
-import type { EmptyRow } from "../src/tensor/ops.ts";
+import type { EmptyRow, Mask } from "../src/tensor/ops.ts";
 import { view } from "../src/tensor/tensor.ts";
 import { attendOn, computed, productOn } from "./support/card-runs.ts";
 import {
@@ -134,6 +134,21 @@ const twoKeys = (bench: Workbench, k: number[], attrs: Parameters<typeof attenti
   );
 };
 type Three = Parameters<typeof attention>[2];
+
+test("[gpu.masked] [gpu.softmax] the lowest scores still count, and −∞ alone is no weight at all", async () => {
+  const { bench } = await cardOf();
+  const lowest = -3.4028235e38;
+  for (const emptyRow of ["zero", "uniform", "nan"] as const) {
+    const out = async (k: number[], mayAttend: Mask | null) => [
+      ...(await twoKeys(bench, k, { mayAttend, emptyRow, heard: null })),
+    ];
+    expect(await out([lowest, lowest], null)).toEqual([54]);
+    expect(await out([lowest, 9], bits(1, 0))).toEqual([8]);
+    expect(await out([-Infinity, lowest], null)).toEqual([100]);
+    expect(await out([-Infinity, -Infinity], null)).toEqual([NaN]);
+    expect(await out([-Infinity, 9], bits(1, 0))).toEqual([NaN]);
+  }
+});
 
 test("[gpu.silent] a single weight can be silenced; the others keep theirs", async () => {
   const { bench } = await cardOf();

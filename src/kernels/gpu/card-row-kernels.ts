@@ -9,22 +9,24 @@ type NormalizeCell = Cell<"depth" | "step">;
 // biome-ignore-start lint/style/noNonNullAssertion: gpu.js reads no more than plain JavaScript
 // Softmax. Columns: z and y of the scores, of the mask, of what is heard, of a row's numbers, and what an empty row is.
 
-/** The largest score of a row that counts. Whether one counts, the mask says and never its value. [gpu.masked] */
+/** The largest score of a row that counts, from the first one on. Whether one counts, the mask says and never its value. [gpu.masked] */
 export function rowTops(this: SoftmaxCell, scores: Floats, may: Floats, at: Floats): number {
   const matrix = at[0]![0]![this.thread.z * 9]!;
   const row = at[0]![1]![this.thread.y * 9]!;
   const maskMatrix = at[0]![2]![this.thread.z * 9]!;
   const maskRow = at[0]![3]![this.thread.y * 9]!;
-  let top = -3.4e38;
+  let top = 0;
+  let seen = 0;
   for (let j = 0; j < this.constants.depth; j++) {
     const open = may[maskMatrix]![maskRow]![j * this.constants.stepMay]!;
     const score = scores[matrix]![row]![j * this.constants.step]!;
-    if (open > 0 && score > top) top = score;
+    if (open > 0 && (seen < 1 || score > top)) top = score;
+    if (open > 0) seen = 1;
   }
   return top;
 }
 
-/** Σ exp(score − top) over what counts: at least 1, 0 for a row without any, NaN where a score is. [gpu.nan] */
+/** Σ exp(score − top) over what counts: at least 1, NaN where a score is or all are −∞; −1 if the mask lets none count. [gpu.nan] */
 export function rowSums(this: SoftmaxCell, scores: Floats, may: Floats, tops: Floats, at: Floats): number {
   const matrix = at[0]![0]![this.thread.z * 9]!;
   const row = at[0]![1]![this.thread.y * 9]!;
@@ -34,12 +36,17 @@ export function rowSums(this: SoftmaxCell, scores: Floats, may: Floats, tops: Fl
   const y = at[0]![7]![this.thread.y * 9]!;
   const top = tops[z]![y]![0]!;
   let sum = 0;
+  let seen = 0;
   for (let j = 0; j < this.constants.depth; j++) {
     const open = may[maskMatrix]![maskRow]![j * this.constants.stepMay]!;
     let term = 0;
-    if (open > 0) term = exponential(scores[matrix]![row]![j * this.constants.step]! - top);
+    if (open > 0) {
+      term = exponential(scores[matrix]![row]![j * this.constants.step]! - top);
+      seen = 1;
+    }
     sum += term;
   }
+  if (seen < 1) return -1;
   return sum;
 }
 
@@ -66,7 +73,7 @@ export function softWeights(
   const loud = heard[heardMatrix]![heardRow]![this.thread.x * this.constants.stepHeard]!;
   let weight = 0;
   if (loud > 0) {
-    if (sum === 0) {
+    if (sum < 0) {
       weight = at[0]![8]![0]!;
     } else if (open > 0) {
       const score = scores[matrix]![row]![this.thread.x * this.constants.step]!;
