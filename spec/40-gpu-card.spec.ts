@@ -4,11 +4,12 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Card, type CardMode } from "../src/kernels/gpu/card.ts";
 import { onCard } from "../src/kernels/gpu/card-backend.ts";
+import { unary } from "../src/kernels/gpu/card-elements.ts";
 import { attention, einsum } from "../src/kernels/gpu/card-ops.ts";
 import type { Workbench } from "../src/kernels/gpu/workbench.ts";
 import { Bug, LoadError, RuleError, ShapeError } from "../src/tensor/errors.ts";
 import type { EmptyRow, Mask } from "../src/tensor/ops.ts";
-import { view } from "../src/tensor/tensor.ts";
+import { flat, view } from "../src/tensor/tensor.ts";
 import { attendOn, computed, productOn } from "./support/card-runs.ts";
 import {
   type AttentionCase,
@@ -191,7 +192,7 @@ test("[gpu.resident] what a kernel computes is not uploaded again, and nothing s
   expectClean(bench);
 });
 
-test.each(["copied", "rowTops", "rowSums", "softWeights", "product"])(
+test.each(["input", "copied", "rowTops", "rowSums", "softWeights", "product"])(
   "[gpu.resident] [gpu.errors] %s fails: the error says so and nothing stays on the device",
   async (fail) => {
     const { bench, card, live } = await cardOf({ fail });
@@ -202,6 +203,21 @@ test.each(["copied", "rowTops", "rowSums", "softWeights", "product"])(
     expect(live.size).toBe(card.live);
   },
 );
+
+test("[gpu.errors] [gpu.index] a read that fails says so, and leaves the numbers as they were for the next", async () => {
+  const { bench } = await cardOf({ failedReads: 1 });
+  const { residents } = bench;
+  const there = await residents.upload(view(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]));
+  const error = await residents.download(there).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(Bug);
+  expect(error).toMatchObject({
+    message: "gpu.js failed in a download: the card is lost",
+    cause: new Error("the card is lost"),
+  });
+  const turned = await residents.download(await unary(bench, "neg", there.transpose(1, 0)));
+  expect([...flat(turned)]).toEqual([-1, -4, -2, -5, -3, -6]);
+  expect([...flat(await residents.download(there))]).toEqual([1, 2, 3, 4, 5, 6]);
+});
 
 test("[gpu.mode] the kernel that ran is asked for its mode; those of WebGL are known by their class", async () => {
   const open = async (asked: CardMode, ran: string) => {

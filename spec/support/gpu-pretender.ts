@@ -36,8 +36,17 @@ function refuseEmpty(size: Size): void {
   if (size.some((n) => n === 0)) throw new Error(`[${size.join(" ")}] is empty`);
 }
 
-/** `mode`: what its kernels say they ran in. `fail`: the name of a kernel that throws. */
-export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: string } = {}): Pretended {
+interface Options {
+  /** What its kernels say they ran in. */
+  readonly mode?: string;
+  /** The name of a kernel that throws, or "input". */
+  readonly fail?: string;
+  /** How many reads fail before one succeeds. */
+  readonly failedReads?: number;
+}
+
+export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options = {}): Pretended {
+  let reads = 0;
   const live = new Set<object>();
   const passed = { uploaded: 0, resident: 0 };
   const compiled: string[] = [];
@@ -52,6 +61,7 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
     }
     async toArray() {
       if (!live.has(this)) throw new Error("it was deleted");
+      if (++reads <= failedReads) throw new Error("the card is lost");
       const [x = 1, y = 1, z = 1] = this.output;
       const row = (from: number) => this.values.slice(from * x, (from + 1) * x);
       return Array.from({ length: z }, (_, k) => Array.from({ length: y }, (_, j) => row(k * y + j)));
@@ -95,6 +105,7 @@ export function pretend({ mode = "webgpu", fail = "" }: { mode?: string; fail?: 
   }
   const input = (values: Float32Array, size: Size) => {
     refuseEmpty(size);
+    if (fail === "input") throw new Error("the card is on fire");
     return new Uploaded(values, size);
   };
   return { library: { GPU, input, WebGL2Kernel, HeadlessGLKernel }, live, passed, compiled };

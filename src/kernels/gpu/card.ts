@@ -2,7 +2,7 @@
 import { Bug, RuleError } from "../../tensor/errors.ts";
 import { FUNCTIONS } from "./card-functions.ts";
 import { copied } from "./card-kernels.ts";
-import { assertMode, type Library, library, messageOf, open, type Shortcut } from "./device.ts";
+import { assertMode, failed, type Library, library, open, type Shortcut } from "./device.ts";
 
 const MODES = ["webgl2", "webgpu", "headlessgl"] as const;
 export type CardMode = (typeof MODES)[number];
@@ -56,22 +56,28 @@ export class Card {
   /** Runs a kernel, compiled on its first run and kept by its name and constants. In such a buffer a[i][j][k] is element i + j + k. */
   run(body: CardKernel, constants: Numbers, size: Size, inputs: readonly CardBuffer[]): Promise<CardBuffer> {
     const handles = inputs.map(({ handle }) => handle);
-    return this.#inTurn(() => this.#run(body, constants, size, handles)); // [gpu.resident]
+    return this.#inTurn(() => this.#run(body, constants, size, () => handles)); // [gpu.resident]
   }
 
   /** The floats, laid out on the device as a result of that size. */
   upload(values: Float32Array, size: Size): Promise<CardBuffer> {
     this.uploads++; // [gpu.transfers]
-    return this.#inTurn(() => this.#run(copied, {}, size, [this.#library.input(values, [...size])]));
+    const inputs = () => [this.#library.input(values, [...size])];
+    return this.#inTurn(() => this.#run(copied, {}, size, inputs));
   }
 
   async download({ handle, length }: CardBuffer): Promise<Float32Array> {
     this.downloads++; // [gpu.transfers]
     const read = async () => {
       handle.output = [length, 1, 1];
-      const layers = (await handle.toArray()) as Rows;
-      handle.output = [1, 1, length];
-      return layers[0]?.[0];
+      try {
+        const layers = (await handle.toArray()) as Rows;
+        return layers[0]?.[0];
+      } catch (reason) {
+        throw failed("a download", reason); // [gpu.errors]
+      } finally {
+        handle.output = [1, 1, length]; // kernels may read it again  [gpu.index]
+      }
     };
     const floats = await this.#inTurn(read);
     if (floats?.length !== length)
@@ -105,7 +111,7 @@ export class Card {
     body: CardKernel,
     constants: Numbers,
     size: Size,
-    inputs: readonly unknown[],
+    inputs: () => readonly unknown[],
   ): Promise<CardBuffer> {
     const name = [body.name, ...Object.values(constants)].join(" ");
     if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`); // [gpu.destroy]
@@ -113,7 +119,7 @@ export class Card {
       const kernel = this.#kernels.get(name) ?? this.#compile(body, constants);
       this.#kernels.set(name, kernel);
       kernel.setOutput(size);
-      const handle = (await kernel(...inputs)) as Handle;
+      const handle = (await kernel(...inputs())) as Handle;
       assertMode(kernel, this.mode, name, this.#library);
       if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
       const length = size[0] * size[1] * size[2];
@@ -124,7 +130,7 @@ export class Card {
       return { length, handle };
     } catch (reason) {
       if (reason instanceof RuleError) throw reason;
-      throw new Bug(`gpu.js failed in kernel "${name}": ${messageOf(reason)}`, { cause: reason }); // [gpu.errors]
+      throw failed(`kernel "${name}"`, reason); // [gpu.errors]
     }
   }
 

@@ -86,7 +86,7 @@ export async function openDevice(mode: GpuMode, load?: () => Promise<Library>): 
         run.setOutput(cells);
         result = await run(...inputs);
       } catch (reason) {
-        throw new Bug(`gpu.js failed in kernel "${key}": ${messageOf(reason)}`, { cause: reason }); // [gpu.errors]
+        throw failed(`kernel "${key}"`, reason); // [gpu.errors]
       }
       assertMode(run, mode, key);
       return result instanceof Float32Array ? result : flatten(result as Nested, cells);
@@ -121,6 +121,10 @@ const settings = (constants: Thread["constants"]) => ({
 
 export const messageOf = (reason: unknown): string =>
   reason instanceof Error ? reason.message : String(reason);
+
+/** What to throw where gpu.js threw: where that was, and gpu.js's own as the cause. */
+export const failed = (where: string, reason: unknown): Bug =>
+  new Bug(`gpu.js failed in ${where}: ${messageOf(reason)}`, { cause: reason }); // [gpu.errors]
 
 export function open(GPU: Library["GPU"], mode: GpuMode): InstanceType<Library["GPU"]> {
   try {
