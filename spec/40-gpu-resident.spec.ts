@@ -141,6 +141,15 @@ test("[gpu.layout] axes that do not join in a view are copied on the device, to 
   expect(card.downloads).toBe(1);
 });
 
+test("[gpu.layout] the host moves nothing itself: an array that it could not hold is left to the card", async () => {
+  const { backend } = await opened({ fail: "eachOfOne" });
+  const sizes = { a: 64, b: 2 ** 15, c: 2 ** 15 };
+  const { data } = await backend.bench.residents.upload(view(new Float32Array(2 ** 15 + 63), [2 ** 15 + 63]));
+  const vast = view(data, [sizes.a, sizes.b, sizes.c], [1, 1, 0]);
+  const attrs = { pattern: "a b c -> a (c b)", sizes };
+  await expect(backend.ops.rearrange?.(attrs, vast)).rejects.toThrow("the card is on fire");
+});
+
 test("[gpu.layout] parts of other widths do not take each other's places", async () => {
   const { backend } = await opened();
   for (const n of [8, 3, 5]) {

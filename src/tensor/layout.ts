@@ -21,26 +21,34 @@ function strides(a: Strided<unknown>, side: string, sizes: Sizes): (name: string
   return (name) => of[name] ?? 0; // [ops.repeat]
 }
 
-/**
- * Permutes, splits, joins and repeats axes as a pattern says: a view where strides allow. Where joined axes do not lie
- * side by side they are copied, but axes that are repeated on their own stay repeated (stride 0).
- */
-export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, sizes: Sizes): Strided<D> {
+/** What the right side of a pattern asks for, and how the left side's axes lie. */
+function asked(a: Strided<unknown>, pattern: string, sizes: Sizes) {
   const [before, after] = sidesOf(pattern);
-  const stride = strides(a, before, sizes);
   const size = (name: string) => sizes[name] ?? 1;
-  const groups = axesOf(after);
+  return { stride: strides(a, before, sizes), size, groups: axesOf(after), shape: shapeOf(after, sizes) };
+}
+
+/** The strides of a view that is arranged as a pattern says; null where joined axes do not lie side by side. */
+export function viewStride(a: Strided<unknown>, pattern: string, sizes: Sizes): number[] | null {
+  const { stride, size, groups } = asked(a, pattern, sizes);
   const wide = (names: readonly string[]) => names.filter((name) => size(name) !== 1);
   const joins = (names: readonly string[]) =>
     wide(names).every((name, i, all) => {
       const next = all[i + 1];
       return next === undefined || stride(name) === stride(next) * size(next);
     });
-  const shape = shapeOf(after, sizes);
-  if (groups.every(joins)) {
-    const step = (names: readonly string[]) => stride(wide(names).at(-1) ?? "");
-    return { data: a.data, shape, stride: groups.map(step), offset: a.offset }; // [ops.no-copy]
-  }
+  const step = (names: readonly string[]) => stride(wide(names).at(-1) ?? "");
+  return groups.every(joins) ? groups.map(step) : null;
+}
+
+/**
+ * Permutes, splits, joins and repeats axes as a pattern says: a view where strides allow. Where joined axes do not lie
+ * side by side they are copied, but axes that are repeated on their own stay repeated (stride 0).
+ */
+export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, sizes: Sizes): Strided<D> {
+  const { stride, size, groups, shape } = asked(a, pattern, sizes);
+  const joined = viewStride(a, pattern, sizes);
+  if (joined) return { data: a.data, shape, stride: joined, offset: a.offset }; // [ops.no-copy]
   const repeated = (names: readonly string[]) => names.every((name) => stride(name) === 0);
   const parts = groups.flatMap((names) => (repeated(names) ? [] : names));
   const dense = flat({ data: a.data, shape: parts.map(size), stride: parts.map(stride), offset: a.offset });

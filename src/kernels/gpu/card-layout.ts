@@ -1,5 +1,10 @@
 // Ops that move numbers, on a card: views where strides allow, as in the definitions, else one kernel that copies.
-import { concat as concatRule, pad as padRule, rearrange as rearrangeRule } from "../../tensor/layout.ts";
+import {
+  concat as concatRule,
+  pad as padRule,
+  rearrange as rearrangeRule,
+  viewStride,
+} from "../../tensor/layout.ts";
 import { gather as gatherRule } from "../../tensor/lookup.ts";
 import type { Ops } from "../../tensor/ops.ts";
 import { axesOf, sidesOf } from "../../tensor/pattern.ts";
@@ -20,9 +25,8 @@ export async function rearrange(
   const apart = axesOf(after).flat().join(" ");
   const parts = rearrangeRule.compute({ pattern: `${before} -> ${apart}`, sizes }, a);
   const attrs = { pattern: `${apart} -> ${after}`, sizes };
-  const whole = rearrangeRule.compute(attrs, parts);
-  if (whole.data === a.data) return whole; // [gpu.views]
-  return rearrangeRule.compute(attrs, await unary(on, "copy", parts)); // [gpu.layout]
+  const joins = viewStride(parts, attrs.pattern, sizes) !== null; // asked first: the definition would copy
+  return rearrangeRule.compute(attrs, joins ? parts : await unary(on, "copy", parts)); // [gpu.views] [gpu.layout]
 }
 
 /** Which cells along an axis come from a second operand, as offsets of a view: 1 there, 0 elsewhere. */
