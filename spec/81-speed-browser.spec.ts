@@ -154,6 +154,30 @@ describe("what it measures", () => {
     expect((await json(page)).matmul).toHaveLength(2);
     await page.context().close();
   });
+
+  test("[speed.missing] where gpu.js does not come, or an adapter is refused, the rest is measured", async () => {
+    const { page } = await visit(browser, plain + QUICK);
+    await page.route("**/speed-gpu.js", (route) => route.abort());
+    await page.evaluate(() => {
+      const refuse = { requestAdapter: () => Promise.reject(new Error("the driver is gone")) };
+      Object.defineProperty(navigator, "gpu", { value: refuse });
+      const parameters = { getParameter: () => "a card", getExtension: () => null };
+      HTMLCanvasElement.prototype.getContext = (() => parameters) as never;
+    });
+    await page.check("text=gpu.js on WebGL 2");
+    await page.check("text=gpu.js on WebGPU");
+    await measured(page);
+    const found = await json(page);
+    expect([found.missing, found.adapters, found.matmul.length]).toEqual([
+      [
+        { backend: "gpu", mode: "webgl2", why: "./speed-gpu.js could not be loaded" },
+        { backend: "gpu", mode: "webgpu", why: "the driver is gone" },
+      ],
+      [],
+      2,
+    ]);
+    await page.context().close();
+  });
 });
 
 test("[speed.software] [speed.asked] gpu.js comes when it is asked for, and runs on a software adapter that is said to be one", async () => {

@@ -168,6 +168,14 @@ test("[speed.missing] what cannot be opened is told with its first line; the oth
   expect(found.matmul).toHaveLength(2);
 });
 
+test("[speed.missing] without a first result, every way is measured all the same", async () => {
+  const first = async () => Promise.reject(new LoadError("no memory\n(for it)"));
+  const found = nothingYet();
+  expect(await measure(planFor([way("right").contestant], { first }), found)).toBe(true);
+  expect(found.missing).toEqual([{ backend: "simd", mode: null, why: "no first result: no memory" }]);
+  expect([found.first, found.matmul.length, found.attention.length]).toEqual([null, 2, 1]);
+});
+
 test("[speed.missing] all that is worth knowing, in order", () => {
   const found = nothingYet();
   found.matmul.push(speed({}));

@@ -2,9 +2,9 @@
 import type { Contestant } from "../../measure/contestant.ts";
 import { copied, quiet } from "../clipboard.ts";
 import { h } from "../dom.ts";
-import { type Adapter, adapterFor, CARD_MODES } from "./adapters.ts";
+import { type Adapter, adapterFor, CARD_MODES, type CardMode } from "./adapters.ts";
 import { scripted } from "./scripts.ts";
-import { nothingYet } from "./speeds.ts";
+import { messageOf, nothingYet } from "./speeds.ts";
 import { notices, results } from "./view.ts";
 import { jsonOf, type Machine, saidOf } from "./words.ts";
 
@@ -60,18 +60,26 @@ async function kernelsScript() {
   return kernels;
 }
 
+/** A mode of gpu.js, or why it is not there. */
+async function cardWay(mode: CardMode): Promise<Contestant | string> {
+  try {
+    const adapter = await adapterFor(mode);
+    if (typeof adapter === "string") return adapter;
+    const { gpu } = await scripted("flamboyanceGpu");
+    adapters.push(adapter);
+    return { backend: "gpu", mode, threads: 1, open: () => gpu({ mode }) };
+  } catch (error) {
+    return messageOf(error); // [speed.missing]
+  }
+}
+
 /** The modes of gpu.js that were asked for and are there; of the others it is told why not. */
 async function cardWays(): Promise<Contestant[]> {
   const ways: Contestant[] = [];
   for (const mode of CARD_MODES.filter(isChosen)) {
-    const adapter = await adapterFor(mode);
-    if (typeof adapter === "string") {
-      found.missing.push({ backend: "gpu", mode, why: adapter });
-      continue;
-    }
-    adapters.push(adapter);
-    const { gpu } = await scripted("flamboyanceGpu");
-    ways.push({ backend: "gpu", mode, threads: 1, open: () => gpu({ mode }) });
+    const way = await cardWay(mode);
+    if (typeof way === "string") found.missing.push({ backend: "gpu", mode, why: way });
+    else ways.push(way);
   }
   return ways;
 }

@@ -4,7 +4,7 @@ import { parts } from "../../measure/rates.ts";
 import { registerGflops } from "../../measure/registers.ts";
 import type { Patience } from "../../measure/timing.ts";
 import type { Shape } from "../../tensor/tensor.ts";
-import { type First, PARTS, type Part, type Speeds } from "./speeds.ts";
+import { type First, messageOf, PARTS, type Part, type Speeds } from "./speeds.ts";
 
 export interface Plan {
   readonly ways: readonly Contestant[];
@@ -29,9 +29,6 @@ async function breathe(signal: AbortSignal): Promise<void> {
   await new Promise((resume) => setTimeout(resume, 0));
   signal.throwIfAborted(); // [speed.stop]
 }
-
-const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
 
 /** Every shape on one backend, opened and closed here. */
 async function measureWay(way: Contestant, plan: Plan, found: Speeds, step: Step): Promise<void> {
@@ -76,7 +73,11 @@ export async function measure(plan: Plan, found: Speeds): Promise<boolean> {
   try {
     if (first) {
       await step("the first result of a small model");
-      found.first = await first();
+      try {
+        found.first = await first();
+      } catch (error) {
+        found.missing.push({ backend: "simd", mode: null, why: `no first result: ${messageOf(error)}` }); // [speed.missing]
+      }
     }
     await step("the loop in registers");
     found.registerGflops = registerGflops(loops);

@@ -45,3 +45,7 @@ export const nothingYet = (): Speeds => ({
 
 export const PARTS = ["matmul", "attention"] as const;
 export type Part = (typeof PARTS)[number];
+
+/** Why something is missing: the first line of what was thrown. */
+export const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
