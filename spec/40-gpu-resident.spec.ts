@@ -15,10 +15,10 @@ import { normalize } from "../src/nn/layer-norm.ts";
 import { Linear } from "../src/nn/linear.ts";
 import { concatLast, einsum, halves, pad, rearrange, slice } from "../src/tensor/arrange.ts";
 import { Bug, ShapeError } from "../src/tensor/errors.ts";
-import { add, exp, gelu, log, mul, scale, shift } from "../src/tensor/functions.ts";
+import { add, exp, gelu, log, maskedSoftmax, mul, scale, shift } from "../src/tensor/functions.ts";
 import { record } from "../src/tensor/record.ts";
 import { type Any, Tensor, type View, view } from "../src/tensor/tensor.ts";
-import { layouts, randomTensor } from "./support/arbitraries.ts";
+import { layouts, randomMask, randomTensor } from "./support/arbitraries.ts";
 import { blockRuns, gatedBlock, transfers } from "./support/card-block.ts";
 import { exampleError, examplesOf, FUNCTION_NAMES, functionError } from "./support/card-elements.ts";
 import { productOn } from "./support/card-runs.ts";
@@ -278,6 +278,22 @@ test("[gpu.transfers] what masks and places take is bounded: those asked for lon
   expect(constants.size).toBe(2048);
   expect(card.live).toBe(2048);
   expect(await asked(0)).toBe(first);
+});
+
+test("[gpu.transfers] a mask is uploaded once, and again when its array has other bytes", async () => {
+  const { backend, card } = await opened();
+  const mask = randomMask([6, 8]);
+  const p = record(() => maskedSoftmax(x, mask, { emptyRow: "zero" }), { inputs: { x }, symbolic: true });
+  const out = async (on: Backend) => valuesOf((await replay(p, on)).outputs.out as Tensor);
+  const first = await out(backend);
+  expectClose(first, await out(reference()), gamma(64));
+  const { uploads, live } = await transfers({ card, run: () => replay(p, backend) });
+  expect(uploads).toBe(1);
+  for (const i of mask.data.keys()) mask.data[i] = 1 - (mask.data[i] ?? 0);
+  const changed = await transfers({ card, run: () => replay(p, backend) });
+  expect([changed.uploads, changed.live]).toEqual([2, live + 1]);
+  expectClose(await out(backend), await out(reference()), gamma(64));
+  expect(await out(backend)).not.toEqual(first);
 });
 
 /** A linear layer whose weight says how often it was read. */

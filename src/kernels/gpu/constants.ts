@@ -1,4 +1,4 @@
-// What does not change from run to run is uploaded once: places, by what they say, and masks, by the array that they stand in. Those
+// What does not change from run to run is uploaded once: places, by what they say, and masks, by a copy of their bytes. Those
 // asked for longest ago leave when there are too many.
 import type { Card, CardBuffer } from "./card.ts";
 

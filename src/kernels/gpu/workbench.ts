@@ -24,6 +24,8 @@ export class Workbench {
   readonly card: Card;
   readonly residents: Residents;
   readonly constants: Constants;
+  /** Masks' bytes as they were uploaded: who has a mask's array may write in it. */
+  readonly #masks = new WeakMap<Uint8Array, Uint8Array>();
 
   constructor(card: Card) {
     this.card = card;
@@ -57,7 +59,10 @@ export class Workbench {
 
   /** A mask's bytes as floats. Without a mask, a single one that is read again and again. */
   mask({ data }: Mask): Promise<CardBuffer> {
-    return this.constants.get(data, () => Float32Array.from(data));
+    const known = this.#masks.get(data);
+    const bytes = known && data.every((byte, i) => byte === known[i]) ? known : data.slice();
+    this.#masks.set(data, bytes);
+    return this.constants.get(bytes, () => Float32Array.from(bytes)); // [gpu.transfers]
   }
 
   /** Frees at its end what `work` borrowed, also when it fails. */
