@@ -136,6 +136,12 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     expect(await ask("misplaced", 4099, 4100)).toBe(0);
   });
 
+  test("[gpu.kernels] more kernels than are kept, and what the first computed is still there", async () => {
+    const most = 300;
+    const found = await ask<number[]>("depths", most);
+    expect(found).toEqual([...Array.from({ length: most }, (_, i) => i + 1), 1]);
+  });
+
   test("[gpu.transfers] [gpu.weights] a block that runs again copies its inputs there and its result back", async () => {
     const { runs, parameters, error } = await ask<Awaited<ReturnType<typeof Functions.block>>>("block");
     const [first, ...others] = runs;

@@ -219,6 +219,30 @@ test("[gpu.errors] [gpu.index] a read that fails says so, and leaves the numbers
   expect([...flat(await residents.download(there))]).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
+test("[gpu.kernels] those that ran longest ago are dropped, and none whose result is still there", async () => {
+  const { bench, compiled, dropped } = await cardOf();
+  const { residents } = bench;
+  const ones = Array(300).fill(1);
+  const sumOf = async (k: number) => {
+    expect([...(await productOn(bench, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k)))]).toEqual([k]);
+  };
+  const one = await residents.upload(view(Float32Array.of(1), [1]));
+  const kept = await unary(bench, "neg", one);
+  for (let k = 1; k <= 300; k++) {
+    await sumOf(k);
+    await sumOf(1 + (k % 2)); // often asked for
+  }
+  expect(compiled.length - dropped.length).toBe(256);
+  expect(dropped.slice(0, 3)).toEqual(["product 3 1 1", "product 4 1 1", "product 5 1 1"]);
+  expect([...flat(await residents.download(kept))]).toEqual([-1]);
+  await sumOf(3);
+  expect(compiled.filter((name) => name === "product 3 1 1")).toHaveLength(2);
+  for (const v of [one, kept]) residents.free(residents.blockOf(v.data) ?? 0);
+  expectClean(bench);
+  await sumOf(4);
+  expect(dropped.filter((name) => name.startsWith("eachOfOne"))).toEqual(["eachOfOne 1"]);
+});
+
 test("[gpu.mode] the kernel that ran is asked for its mode; those of WebGL are known by their class", async () => {
   const open = async (asked: CardMode, ran: string) => {
     const card = await Card.open(asked, async () => pretend({ mode: ran }).library);

@@ -6,7 +6,8 @@ import { readCase } from "../../src/io/cases.ts";
 import { Card, type CardMode } from "../../src/kernels/gpu/card.ts";
 import { onCard } from "../../src/kernels/gpu/card-backend.ts";
 import { unary } from "../../src/kernels/gpu/card-elements.ts";
-import { view } from "../../src/tensor/tensor.ts";
+import { einsum } from "../../src/kernels/gpu/card-ops.ts";
+import { flat, view } from "../../src/tensor/tensor.ts";
 import { blockRuns, blockTime } from "./card-block.ts";
 import { exampleError, examplesOf, FUNCTION_NAMES, functionError, type Placed } from "./card-elements.ts";
 import { type Attention, attendOn, computed, type Numbers, productOn } from "./card-runs.ts";
@@ -49,6 +50,22 @@ export async function product(
 ) {
   const { bench } = await opened(mode);
   return { values: plain(await productOn(bench, size, a, b)), left: bench.residents.blocks };
+}
+
+/** Sums of ones, by a kernel for each of the depths 1 to `most`; and what the first of them said is read at the end. */
+export async function depths(mode: CardMode, most: number): Promise<number[]> {
+  const { bench } = await opened(mode);
+  const ones = Array<number>(most).fill(1);
+  const first = view(Float32Array.of(1), [1, 1]);
+  const held = await bench.residents.upload(first);
+  const kept = await einsum(bench, "i p, p j -> i j", held, held);
+  const found: number[] = [];
+  for (let k = 1; k <= most; k++)
+    found.push(...(await productOn(bench, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k))));
+  const { residents } = bench;
+  found.push(...flat(await residents.download(kept)));
+  for (const v of [held, kept]) residents.free(residents.blockOf(v.data) ?? 0);
+  return found;
 }
 
 /** null stands for NaN. */

@@ -8,8 +8,9 @@ export interface Pretended {
   readonly live: Set<object>;
   /** Arguments that were uploaded, and those that were there already. */
   readonly passed: { uploaded: number; resident: number };
-  /** Kernels that were compiled. */
+  /** Kernels that were compiled, and those that were dropped. */
   readonly compiled: string[];
+  readonly dropped: string[];
 }
 
 type Size = readonly number[];
@@ -50,17 +51,21 @@ export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options
   const live = new Set<object>();
   const passed = { uploaded: 0, resident: 0 };
   const compiled: string[] = [];
+  const dropped: string[] = [];
   const WebGL2Kernel = { mode: "gpu" }; // classes, as far as anybody looks
   const HeadlessGLKernel = { mode: "gpu" };
   const Other = { mode };
   class Result extends Uploaded {
     declare output: Size;
-    constructor(values: Float32Array, output: Size) {
+    readonly #kernel: { readonly destroyed: boolean };
+    constructor(values: Float32Array, output: Size, kernel: { readonly destroyed: boolean }) {
       super(values, output);
+      this.#kernel = kernel;
       live.add(this);
     }
     async toArray() {
       if (!live.has(this)) throw new Error("it was deleted");
+      if (this.#kernel.destroyed) throw new Error("its kernel was destroyed");
       if (++reads <= failedReads) throw new Error("the card is lost");
       const [x = 1, y = 1, z = 1] = this.output;
       const row = (from: number) => this.values.slice(from * x, (from + 1) * x);
@@ -73,9 +78,12 @@ export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options
 
   type Body = (this: object, ...inputs: unknown[]) => number;
   function createKernel(body: Body, { constants }: { constants: object }) {
-    compiled.push([body.name, ...Object.values(constants)].join(" "));
+    const name = [body.name, ...Object.values(constants)].join(" ");
+    compiled.push(name);
+    const state = { destroyed: false };
     let size: Size = [1, 1, 1];
     const call = async (...inputs: Uploaded[]) => {
+      if (state.destroyed) throw new Error("it was destroyed");
       if (body.name === fail) throw new Error("the card is on fire");
       const arrays = inputs.map((input) => {
         if (input instanceof Result && !live.has(input)) throw new Error("an argument was deleted");
@@ -88,14 +96,19 @@ export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options
         const thread = { x: i % x, y: Math.floor(i / x) % y, z: Math.floor(i / (x * y)) };
         out[i] = body.call({ thread, constants }, ...arrays);
       }
-      return new Result(out, size);
+      return new Result(out, size, state);
     };
     const setOutput = (asked: Size) => {
       refuseEmpty(asked);
       size = asked;
     };
+    const destroy = () => {
+      state.destroyed = true;
+      dropped.push(name);
+    };
     return Object.assign(call, {
       setOutput,
+      destroy,
       kernel: { constructor: { webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel }[mode] ?? Other },
     });
   }
@@ -108,5 +121,5 @@ export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options
     if (fail === "input") throw new Error("the card is on fire");
     return new Uploaded(values, size);
   };
-  return { library: { GPU, input, WebGL2Kernel, HeadlessGLKernel }, live, passed, compiled };
+  return { library: { GPU, input, WebGL2Kernel, HeadlessGLKernel }, live, passed, compiled, dropped };
 }

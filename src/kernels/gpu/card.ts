@@ -2,6 +2,7 @@
 import { Bug, RuleError } from "../../tensor/errors.ts";
 import { FUNCTIONS } from "./card-functions.ts";
 import { copied } from "./card-kernels.ts";
+import { type Compiled, Kernels } from "./compiled.ts";
 import { assertMode, failed, type Library, library, open, type Shortcut } from "./device.ts";
 
 const MODES = ["webgl2", "webgpu", "headlessgl"] as const;
@@ -12,6 +13,7 @@ export const isCardMode = (mode: string): mode is CardMode => MODES.some((card) 
 export interface CardBuffer {
   readonly length: number;
   readonly handle: Handle;
+  readonly by: Compiled;
 }
 /** Along x (contiguous), y and z. */
 export type Size = readonly [x: number, y: number, z: number];
@@ -39,7 +41,7 @@ export class Card {
   downloads = 0;
   readonly #library: Library;
   readonly #gpu: ReturnType<typeof open>;
-  readonly #kernels = new Map<string, Shortcut>();
+  readonly #kernels = new Kernels();
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -87,8 +89,9 @@ export class Card {
 
   release(...buffers: readonly CardBuffer[]): void {
     if (this.#closed) return; // all went with the device
-    for (const { handle, length } of buffers) {
+    for (const { handle, length, by } of buffers) {
       handle.delete();
+      by.results--;
       this.floats -= length;
     }
     this.live -= buffers.length;
@@ -116,18 +119,18 @@ export class Card {
     const name = [body.name, ...Object.values(constants)].join(" ");
     if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`); // [gpu.destroy]
     try {
-      const kernel = this.#kernels.get(name) ?? this.#compile(body, constants);
-      this.#kernels.set(name, kernel);
-      kernel.setOutput(size);
-      const handle = (await kernel(...inputs())) as Handle;
-      assertMode(kernel, this.mode, name, this.#library);
+      const by = this.#kernels.get(name, () => this.#compile(body, constants));
+      by.run.setOutput(size);
+      const handle = (await by.run(...inputs())) as Handle;
+      assertMode(by.run, this.mode, name, this.#library);
       if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
       const length = size[0] * size[1] * size[2];
       handle.output = handle.dimensions = [1, 1, length]; // [gpu.index]
+      by.results++;
       this.live++;
       this.floats += length;
       this.peak = Math.max(this.peak, this.floats);
-      return { length, handle };
+      return { length, handle, by };
     } catch (reason) {
       if (reason instanceof RuleError) throw reason;
       throw failed(`kernel "${name}"`, reason); // [gpu.errors]

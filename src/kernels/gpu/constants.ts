@@ -1,6 +1,7 @@
 // What does not change from run to run is uploaded once: places, by what they say, and masks, by a copy of their bytes. Those
 // asked for longest ago leave when there are too many.
 import type { Card, CardBuffer } from "./card.ts";
+import { Recent } from "./recent.ts";
 
 const MOST_BUFFERS = 2048;
 const MOST_FLOATS = 2 ** 24;
@@ -11,8 +12,7 @@ const IN_USE = 64;
 
 export class Constants {
   readonly #card: Card;
-  /** In the order in which they were last asked for. */
-  readonly #kept = new Map<unknown, { readonly buffer: Promise<CardBuffer>; readonly length: number }>();
+  readonly #kept = new Recent<unknown, { readonly buffer: Promise<CardBuffer>; readonly length: number }>();
   #floats = 0;
 
   constructor(card: Card) {
@@ -21,11 +21,7 @@ export class Constants {
 
   get(key: unknown, values: () => Float32Array): Promise<CardBuffer> {
     const known = this.#kept.get(key);
-    if (known) {
-      this.#kept.delete(key);
-      this.#kept.set(key, known);
-      return known.buffer; // [gpu.transfers]
-    }
+    if (known) return known.buffer; // [gpu.transfers]
     const floats = values();
     const length = ROW * Math.ceil(floats.length / ROW);
     const padded = new Float32Array(length);

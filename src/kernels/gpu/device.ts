@@ -35,6 +35,7 @@ export interface Device {
 export interface Shortcut {
   (...inputs: readonly unknown[]): Promise<unknown>;
   setOutput(cells: readonly number[]): unknown;
+  destroy(): void;
   readonly kernel: {
     readonly constructor: { readonly mode?: string };
     readonly fallbackReason?: string | null;
