@@ -10,51 +10,22 @@ import { einsum } from "../src/tensor/einsum.ts";
 import { Bug, LoadError, RuleError, ShapeError } from "../src/tensor/errors.ts";
 import type { EmptyRow } from "../src/tensor/ops.ts";
 import { flat, view } from "../src/tensor/tensor.ts";
+import {
+  type AttentionCase,
+  attentionCases,
+  numbers as float32s,
+  formula,
+  gamma,
+  PROCESSOR,
+  productOf,
+  worstOf,
+} from "./support/gpu-oracle.ts";
 
-const U = 2 ** -24;
-const gamma = (n: number): number => (n * U) / (1 - n * U);
-
-/** float32 numbers in ±size, the same for the same seed. */
-function numbers(n: number, seed: number, size = 1): Float32Array {
-  let state = seed | 0;
-  return Float32Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return (state / 2 ** 31) * size;
-  });
-}
+/** As the kernels take them. */
+const numbers = (n: number, seed: number, size = 1): Float32Array =>
+  Float32Array.from(float32s(n, seed, size));
 
 type Size = readonly [batch: number, m: number, k: number, n: number];
-
-/** Row-major product in float64, and the largest error that float32 arithmetic may make in each element. */
-function naive(a: Float32Array, b: Float32Array, [batch, m, k, n]: Size) {
-  const c = new Float64Array(batch * m * n);
-  const bound = new Float64Array(batch * m * n);
-  for (let z = 0; z < batch; z++)
-    for (let i = 0; i < m; i++)
-      for (let j = 0; j < n; j++) {
-        let sum = 0;
-        let size = 0;
-        for (let p = 0; p < k; p++) {
-          const term = Number(a[(z * m + i) * k + p]) * Number(b[(z * k + p) * n + j]);
-          sum += term;
-          size += Math.abs(term);
-        }
-        c[(z * m + i) * n + j] = sum;
-        bound[(z * m + i) * n + j] = gamma(k) * size + 2 ** -149;
-      }
-  return { c, bound };
-}
-
-/** The worst error in units of its bound. */
-function worst(actual: ArrayLike<number>, exact: Float64Array, bound: Float64Array): number {
-  expect(actual.length).toBe(exact.length);
-  let most = 0;
-  for (let i = 0; i < exact.length; i++) {
-    const error = Math.abs(Number(actual[i]) - Number(exact[i]));
-    most = Math.max(most, error === 0 ? 0 : error / Number(bound[i])); // NaN stays NaN and fails
-  }
-  return most;
-}
 
 describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
   let device: Device;
@@ -66,8 +37,8 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
   async function errorOf(size: Size, seed: number): Promise<number> {
     const [batch, m, k, n] = size;
     const [a, b] = [numbers(batch * m * k, seed), numbers(batch * k * n, seed + 1)];
-    const { c, bound } = naive(a, b, size);
-    return worst(await matmul(device, dense(a, batch, m, k), dense(b, batch, k, n)), c, bound);
+    const { out, bound } = productOf(a, b, size);
+    return worstOf(await matmul(device, dense(a, batch, m, k), dense(b, batch, k, n)), out, bound);
   }
 
   test.each([999, 1000, 1001, 1024, 4096])("[gpu.depth] a sum of %i terms is complete", async (k) => {
@@ -207,16 +178,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     }
   });
 
-  interface Case {
-    readonly q: Float32Array;
-    readonly k: Float32Array;
-    readonly v: Float32Array;
-    readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
-    /** [l s] and [l], the same for every z. */
-    readonly may: Uint8Array | null;
-    readonly loud: Uint8Array | null;
-    readonly emptyRow: EmptyRow;
-  }
+  type Case = AttentionCase<Float32Array, Uint8Array>;
 
   const onDevice = ({ q, k, v, size: [z, l, s, d, e], may, loud, emptyRow }: Case): Promise<Float32Array> =>
     attention(
@@ -229,69 +191,20 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       },
     );
 
-  /** The formula, row by row, in float64, and how far two float32 products and a rounded weight may lead away from it. */
-  function formula({ q, k, v, size: [batch, l, s, d, e], may, loud, emptyRow }: Case) {
-    const out = new Float64Array(batch * l * e);
-    const bound = new Float64Array(batch * l * e);
-    for (let z = 0; z < batch; z++)
-      for (let i = 0; i < l; i++) {
-        const keys = [...Array(s).keys()].filter((j) => !may || may[i * s + j] === 1);
-        const score = (j: number, f: (x: number) => number) => {
-          let sum = 0;
-          for (let p = 0; p < d; p++)
-            sum += f(Number(q[(z * l + i) * d + p]) * Number(k[(z * s + j) * d + p]));
-          return sum;
-        };
-        const top = Math.max(...keys.map((j) => score(j, (x) => x)));
-        const total = keys.map((j) => Math.exp(score(j, (x) => x) - top)).reduce((x, y) => x + y, 0);
-        const weight = (j: number): number => {
-          if (loud && loud[i] === 0) return 0;
-          if (keys.length === 0) return emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / s : NaN;
-          return keys.includes(j) ? Math.exp(score(j, (x) => x) - top) / total : 0;
-        };
-        const drift = Math.max(0, ...keys.map((j) => gamma(d) * score(j, Math.abs)));
-        const relative = Math.exp(2 * drift) * (1 + 4 * U) * (1 + gamma(s + 3)) - 1;
-        for (let c = 0; c < e; c++)
-          for (let j = 0; j < s; j++) {
-            const term = weight(j) * Number(v[(z * s + j) * e + c]);
-            const at = (z * l + i) * e + c;
-            out[at] = Number(out[at]) + term;
-            bound[at] = Number(bound[at]) + relative * Math.abs(term) + 1e-40;
-          }
-      }
-    return { out, bound };
-  }
-
-  const upTo = (max: number) => fc.integer({ min: 1, max });
-  const cases: fc.Arbitrary<Case> = fc
-    .record({
-      size: fc.tuple(upTo(3), upTo(7), upTo(9), upTo(6), upTo(7)),
-      seed: fc.integer(),
-      logits: fc.constantFrom(0.1, 1, 10, 40),
-      masked: fc.boolean(),
-      silenced: fc.boolean(),
-      emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
-    })
-    .map(({ size, seed, logits, masked, silenced, emptyRow }) => {
-      const [z, l, s, d, e] = size;
-      const bits = (n: number, salt: number) =>
-        Uint8Array.from(numbers(n, seed ^ salt), (x) => (x > 0 ? 1 : 0));
-      return {
-        q: numbers(z * l * d, seed, logits),
-        k: numbers(z * s * d, seed + 1, logits),
-        v: numbers(z * s * e, seed + 2),
-        size,
-        may: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row may attend to nothing
-        loud: silenced ? bits(l, 0x7f4a) : null,
-        emptyRow,
-      };
-    });
+  const typed = ({ q, k, v, may, loud, ...rest }: AttentionCase): Case => ({
+    ...rest,
+    q: Float32Array.from(q),
+    k: Float32Array.from(k),
+    v: Float32Array.from(v),
+    may: may && Uint8Array.from(may),
+    loud: loud && Uint8Array.from(loud),
+  });
 
   test("[gpu.attention] the output is within the bound of the formula", async () => {
     await fc.assert(
-      fc.asyncProperty(cases, async (c) => {
-        const { out, bound } = formula(c);
-        expect(worst(await onDevice(c), out, bound)).toBeLessThanOrEqual(1);
+      fc.asyncProperty(attentionCases(0.1, 1, 10, 40), async (c) => {
+        const { out, bound } = formula(c, PROCESSOR);
+        expect(worstOf(await onDevice(typed(c)), out, bound)).toBeLessThanOrEqual(1);
       }),
       { numRuns: 100 },
     );

@@ -13,6 +13,8 @@ import { mul, total } from "../src/tensor/functions.ts";
 import { gradients } from "../src/tensor/gradients.ts";
 import { record } from "../src/tensor/record.ts";
 import { flat, symbol, Tensor, type View, view } from "../src/tensor/tensor.ts";
+import { trainable } from "../src/training/freezing.ts";
+import { lossAndGradients } from "../src/training/step.ts";
 import {
   at,
   attrsOf,
@@ -26,6 +28,7 @@ import {
   U,
   within,
 } from "./support/kernel-cases.ts";
+import { tinyFlamingo, tinyLoss } from "./support/tiny-training.ts";
 
 const one = await simd({ threads: 1 });
 const three = await simd({ threads: 3, relaxed: false });
@@ -265,4 +268,23 @@ describe("the derivative of attention", () => {
     await expect(call(o.q)).rejects.toThrow(ShapeError);
     await expect(call(o.g, o.v)).rejects.toThrow(ShapeError);
   });
+});
+
+test("[train.whole] attention and its derivative run in the backend's kernels, unless it has none for that", async () => {
+  const model = tinyFlamingo();
+  const loss = () => tinyLoss(model)(0);
+  const names = trainable(model, "paper");
+  const exact = await lossAndGradients(loss, { model, names });
+  const ran = one.ran.attention;
+  const fused = await lossAndGradients(loss, { model, names, backend: one });
+  const scopes = record(() => ({ loss: loss() }), { model, symbolic: true }).scopes;
+  const forward = scopes.filter(({ name }) => name === "attention").length;
+  expect(one.ran.attention - ran).toBeGreaterThan(forward);
+  for (const [name, g] of exact.gradients) {
+    const [x, y] = [flat(g.data), flat(fused.gradients.get(name)?.data ?? g.data)];
+    const size = Math.max(...x.map(Math.abs), 1e-6);
+    expect(Math.max(...Array.from(x, (value, i) => Math.abs(value - Number(y[i]))))).toBeLessThan(
+      1e-5 * size,
+    );
+  }
 });

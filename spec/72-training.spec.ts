@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadSafetensors } from "../src/io/safetensors.ts";
 import { saveSafetensors } from "../src/io/write-safetensors.ts";
-import { simd } from "../src/kernels/simd/index.ts";
 import { parameterNames, ties } from "../src/nn/state-dict.ts";
 import { evaluate } from "../src/tensor/evaluate.ts";
 import { scale } from "../src/tensor/functions.ts";
@@ -18,7 +17,7 @@ import { loadCheckpoint, saveCheckpoint } from "../src/training/checkpoint.ts";
 import { decayGroups, trainable, trainableSets } from "../src/training/freezing.ts";
 import { crossEntropy } from "../src/training/losses.ts";
 import { sgd } from "../src/training/sgd.ts";
-import { lossAndGradients, stepProgram } from "../src/training/step.ts";
+import { stepProgram } from "../src/training/step.ts";
 import { nextTokens } from "../src/training/targets.ts";
 import { type Step, type TrainOptions, train } from "../src/training/training.ts";
 import { temporary } from "./support/temporary.ts";
@@ -83,27 +82,6 @@ describe("what is trained", () => {
     const before = bits(run.model);
     await all(run);
     expect(changedNames(before, bits(run.model)).sort()).toEqual([...run.optimizer.names].sort());
-  });
-
-  test("[train.whole] attention and its derivative run in the backend's kernels, unless it has none for that", async () => {
-    const model = tinyFlamingo();
-    const loss = () => tinyLoss(model)(0);
-    const names = trainable(model, "paper");
-    const exact = await lossAndGradients(loss, { model, names });
-    const backend = await simd({ threads: 1 });
-    const ran = backend.ran.attention;
-    const fused = await lossAndGradients(loss, { model, names, backend });
-    const scopes = record(() => ({ loss: loss() }), { model, symbolic: true }).scopes;
-    const forward = scopes.filter(({ name }) => name === "attention").length;
-    expect(backend.ran.attention - ran).toBeGreaterThan(forward);
-    await backend.close();
-    for (const [name, g] of exact.gradients) {
-      const [x, y] = [flat(g.data), flat(fused.gradients.get(name)?.data ?? g.data)];
-      const size = Math.max(...x.map(Math.abs), 1e-6);
-      expect(Math.max(...Array.from(x, (value, i) => Math.abs(value - Number(y[i]))))).toBeLessThan(
-        1e-5 * size,
-      );
-    }
   });
 
   test("[train.frozen] gradients of frozen parameters are not in the program", () => {

@@ -17,7 +17,7 @@ export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/per
 export { loadSafetensors, openSafetensors, type SafetensorsFile } from "./io/safetensors.ts";
 export { saveSafetensors, writeSafetensors } from "./io/write-safetensors.ts";
 export { auto } from "./kernels/auto.ts";
-export type { Backend } from "./kernels/backend.ts";
+export { type Backend, differentiable } from "./kernels/backend.ts";
 export { matmul } from "./kernels/matmul.ts";
 export { reference } from "./kernels/reference/index.ts";
 export { type KernelReport, type ReplayOptions, replay, run } from "./kernels/replay.ts";

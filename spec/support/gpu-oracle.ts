@@ -5,14 +5,18 @@ import type { EmptyRow } from "../../src/tensor/ops.ts";
 const U = 2 ** -24;
 export const gamma = (n: number): number => (n * U) / (1 - n * U);
 
-export interface AttentionCase {
-  readonly q: readonly number[];
-  readonly k: readonly number[];
-  readonly v: readonly number[];
+type Numbers = ArrayLike<number>;
+export interface AttentionCase<
+  Floats extends Numbers = readonly number[],
+  Bits extends Numbers = readonly number[],
+> {
+  readonly q: Floats;
+  readonly k: Floats;
+  readonly v: Floats;
   readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
   /** [l s] and [l], the same for every z. */
-  readonly may: readonly number[] | null;
-  readonly loud: readonly number[] | null;
+  readonly may: Bits | null;
+  readonly loud: Bits | null;
   readonly emptyRow: EmptyRow;
 }
 
@@ -26,31 +30,50 @@ export function numbers(n: number, seed: number, size = 1): number[] {
 }
 
 const upTo = (max: number) => fc.integer({ min: 1, max });
-export const attentionCases: fc.Arbitrary<AttentionCase> = fc
-  .record({
-    size: fc.tuple(upTo(3), upTo(7), upTo(9), upTo(6), upTo(7)),
-    seed: fc.integer(),
-    logits: fc.constantFrom(0.1, 1, 4),
-    masked: fc.boolean(),
-    silenced: fc.boolean(),
-    emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
-  })
-  .map(({ size, seed, logits, masked, silenced, emptyRow }) => {
-    const [z, l, s, d, e] = size;
-    const bits = (n: number, salt: number) => numbers(n, seed ^ salt).map((x) => (x > 0 ? 1 : 0));
-    return {
-      q: numbers(z * l * d, seed, logits),
-      k: numbers(z * s * d, seed + 1, logits),
-      v: numbers(z * s * e, seed + 2),
-      size,
-      may: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row may attend to nothing
-      loud: silenced ? bits(l, 0x7f4a) : null,
-      emptyRow,
-    };
-  });
+/** `logits`: how large queries and keys may be. */
+export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<AttentionCase> =>
+  fc
+    .record({
+      size: fc.tuple(upTo(3), upTo(7), upTo(9), upTo(6), upTo(7)),
+      seed: fc.integer(),
+      logits: fc.constantFrom(...logits),
+      masked: fc.boolean(),
+      silenced: fc.boolean(),
+      emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
+    })
+    .map(({ size, seed, logits, masked, silenced, emptyRow }) => {
+      const [z, l, s, d, e] = size;
+      const bits = (n: number, salt: number) => numbers(n, seed ^ salt).map((x) => (x > 0 ? 1 : 0));
+      return {
+        q: numbers(z * l * d, seed, logits),
+        k: numbers(z * s * d, seed + 1, logits),
+        v: numbers(z * s * e, seed + 2),
+        size,
+        may: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row may attend to nothing
+        loud: silenced ? bits(l, 0x7f4a) : null,
+        emptyRow,
+      };
+    });
 
-/** The output, and how far two float32 products, and exponentials that are off by some units in the last place, lead away. */
-export function formula(c: AttentionCase) {
+/** How far a weight may be off, relatively: `drift` is the error of its row's scores, `reach` their range, s how many there are. */
+interface Slack {
+  readonly relative: (drift: number, reach: number, s: number) => number;
+  readonly least: number;
+}
+/** Two float32 products and a rounded weight. */
+export const PROCESSOR: Slack = {
+  relative: (drift, _, s) => Math.exp(2 * drift) * (1 + 4 * U) * (1 + gamma(s + 3)) - 1,
+  least: 1e-40,
+};
+/** Two float32 products, and exponentials that are off by some units in the last place: WGSL allows 3 + 2|x|. */
+export const CARD: Slack = {
+  relative: (drift, reach, s) =>
+    Math.exp(2 * (drift + (3 + 2 * reach) * 2 * U)) * (1 + 8 * U) * (1 + gamma(2 * s + 6)) - 1,
+  least: 1e-37,
+};
+
+/** The output, and how far from it float32 may lead. */
+export function formula(c: AttentionCase<Numbers, Numbers>, slack: Slack) {
   const { q, k, v, may, loud, emptyRow } = c;
   const [batch, l, s, d, e] = c.size;
   const out: number[] = [];
@@ -72,12 +95,11 @@ export function formula(c: AttentionCase) {
       };
       const drift = Math.max(0, ...keys.map((j) => gamma(d) * score(j, Math.abs)));
       const reach = Math.max(0, ...keys.map((j) => top - score(j, (x) => x)));
-      const exponential = (3 + 2 * reach) * 2 * U; // what WGSL allows exp: 3 + 2|x| units in the last place
-      const relative = Math.exp(2 * (drift + exponential)) * (1 + 8 * U) * (1 + gamma(2 * s + 6)) - 1;
+      const relative = slack.relative(drift, reach, s);
       for (let column = 0; column < e; column++) {
         const terms = [...Array(s).keys()].map((j) => weight(j) * Number(v[(z * s + j) * e + column]));
         out.push(terms.reduce((x, y) => x + y, 0));
-        bound.push(terms.reduce((sum, x) => sum + relative * Math.abs(x), 1e-37));
+        bound.push(terms.reduce((sum, x) => sum + relative * Math.abs(x), slack.least));
       }
     }
   return { out, bound };
@@ -99,7 +121,7 @@ export function worstOf(
 }
 
 /** A product in float64, with the bound of float32's. */
-export function productOf(a: readonly number[], b: readonly number[], size: readonly number[]) {
+export function productOf(a: Numbers, b: Numbers, size: readonly number[]) {
   const [batch = 0, m = 0, k = 0, n = 0] = size;
   const out: number[] = [];
   const bound: number[] = [];

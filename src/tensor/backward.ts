@@ -27,17 +27,17 @@ export type Scopes = ReadonlyMap<number, Scope>;
  */
 export function wholeScopes(program: Program, names: readonly string[], depends: Uint8Array): Scopes {
   const last = lastUses({ ...program, taps: {} });
-  const whole = program.scopes.filter((scope) => {
-    const { name, first, end, output } = scope;
-    const given = Object.values(scope.inputs);
+  const whole = program.scopes.filter((s) => {
+    const { name, first, end, output } = s;
+    const given = Object.values(s.inputs);
     if (!names.includes(name) || output < first || new Set(given).size < given.length) return false;
     const body = program.nodes.slice(first, end);
     const fromOutside = body.flatMap(({ inputs }) => inputs.filter((id) => id < first));
     const leaves = body.flatMap(({ op }, i) => (op === "leaf" ? [first + i] : []));
     const named = [...fromOutside, ...leaves].every((id) => !depends[id] || given.includes(id));
-    return named && isClosed(program, scope, last); // [gradients.whole]
+    return named && isClosed(program, s, last); // [gradients.whole]
   });
-  return new Map(whole.map((scope) => [scope.output, scope]));
+  return new Map(whole.map((s) => [s.output, s]));
 }
 
 interface Way {
@@ -62,10 +62,10 @@ export function backward(
   for (let id = from; id >= to; id--) {
     const node = program.nodes[id];
     const g = sofar.get(id);
-    const scope = whole.get(id);
+    const intact = whole.get(id);
     if (!node || !g || !depends[id] || node.op === "leaf") continue;
-    if (scope) {
-      for (const [input, part] of scopeVjp(program, scope, g, at)) give(input, part);
+    if (intact) {
+      for (const [input, part] of scopeVjp(program, intact, g, at)) give(input, part);
       continue;
     }
     const rule = vjp[node.op satisfies OpName] as unknown as AnyVjp;
