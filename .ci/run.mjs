@@ -109,7 +109,7 @@ if (!existsSync("/usr/bin/chromium") && process.getuid?.() === 0)
     await say(15, "apt-get", words.split(" "), false);
 await step("browser", 15, ["npm", "run", "--silent", "test:browser", ...reporters], tests);
 for (const mode of ["webgl2", "webgpu"]) {
-  const page = ["node", "spec/support/check-page.mjs", "--mode", mode, "--some"];
+  const page = ["node", "spec/support/browser/check-page.mjs", "--mode", mode, "--some"];
   await step(`gpu.js in the browser, ${mode}`, 10, page, cases, false);
 }
 

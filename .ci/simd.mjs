@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
-const [folder, target] = ["src/kernels/simd", "src/kernels/simd/bytes.ts"];
+const [folder, target] = ["src/kernels/simd/assembly", "src/kernels/simd/bytes.ts"];
 const OPTIONS = [
   "-O3 --noAssert --runtime stub --use abort= --disableWarning",
   "--importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536 --noExportMemory",
@@ -21,7 +21,7 @@ const mark = hash.digest("hex").slice(0, 16);
 const before = existsSync(target) ? readFileSync(target, "utf8") : "";
 const check = process.argv.includes("--check");
 if (check || !before.includes(mark)) {
-  const text = `// Made from *.as.ts (${mark}) by .ci/simd.mjs; do not edit. Two modules in base64, so that nothing has to be fetched.
+  const text = `// Made from assembly/*.as.ts (${mark}) by .ci/simd.mjs; do not edit. Two modules in base64, so that nothing has to be fetched.
 
 /** Fixed-width SIMD and threads: every engine of today. */
 export const SIMD = "${await compile([])}";

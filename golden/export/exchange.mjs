@@ -6,7 +6,7 @@ import { join } from "node:path";
 const { initialize, loadSafetensors, loadStateDict, saveSafetensors, stateDict } = await import(
   "../../dist/index.js"
 );
-const { subjectOf } = await import("../../dist/conformance/subjects.js");
+const { subjectOf } = await import("../../dist/conformance/sources/flamingo-pytorch.js");
 
 const [task, folder] = process.argv.slice(2);
 const models = JSON.parse(readFileSync(new URL("exchange.json", import.meta.url), "utf8"));

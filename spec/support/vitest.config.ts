@@ -6,7 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["source"] } },
   test: {
     include: ["spec/**/*.spec.ts"],
-    exclude: ["spec/*-browser.spec.ts"], // needs a browser: npm run test:browser
+    exclude: ["spec/**/*-browser.spec.ts"], // needs a browser: npm run test:browser
     setupFiles: ["spec/support/setup.ts"],
     testTimeout: 60_000,
     coverage: { provider: "v8", include: ["src/**"] },

@@ -3,9 +3,9 @@
 import { maskRows } from "../masks/rows.ts";
 import { FeedForward } from "../nn/feed-forward.ts";
 import { constant, Parameter } from "../nn/parameter.ts";
-import { repeat } from "../tensor/arrange.ts";
-import { add, expand, mul, tanh, where } from "../tensor/functions.ts";
-import { tap } from "../tensor/record.ts";
+import { repeat } from "../tensor/ops/arrange.ts";
+import { add, expand, mul, tanh, where } from "../tensor/ops/functions.ts";
+import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { MaskedCrossAttention, type MaskedCrossAttentionOptions } from "./masked-cross-attention.ts";
 

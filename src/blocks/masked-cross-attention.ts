@@ -1,15 +1,15 @@
 // Text attends to images: Alayrac et al., arXiv 2204.14198v2, §2.3 (equation 1's φ) and appendix A.1.2–A.1.3.
 
-import { type Convention, conventions } from "../masks/convention.ts";
+import { type Convention, conventions } from "../masks/conventions/conventions.ts";
 import { softmaxRule } from "../masks/media-mask.ts";
-import { type AttentionMask, attention } from "../nn/attention.ts";
-import { LayerNorm } from "../nn/layer-norm.ts";
+import { type AttentionMask, attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
+import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { nothingElse } from "../nn/options.ts";
-import { rearrange, repeat, unbind } from "../tensor/arrange.ts";
-import { scale } from "../tensor/functions.ts";
+import { rearrange, repeat, unbind } from "../tensor/ops/arrange.ts";
+import { scale } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/record.ts";
+import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import type { HeadOptions } from "./perceiver-attention.ts";
 

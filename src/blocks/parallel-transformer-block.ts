@@ -2,15 +2,15 @@
 // rotary embeddings, SwiGLU (Shazeer, arXiv 2002.05202, equation 6), no biases.
 
 import { causal } from "../masks/grid.ts";
-import { attention } from "../nn/attention.ts";
-import { GammaLayerNorm } from "../nn/layer-norm.ts";
+import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
+import { GammaLayerNorm } from "../nn/norms/layer-norm.ts";
 import { nothingElse } from "../nn/options.ts";
-import { RotaryEmbedding, rotate } from "../nn/rotary.ts";
-import { halves, rearrange, repeat, split } from "../tensor/arrange.ts";
-import { add, mul, scale, sigmoid } from "../tensor/functions.ts";
+import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
+import { halves, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
+import { add, mul, scale, sigmoid } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/record.ts";
+import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import type { HeadOptions } from "./perceiver-attention.ts";
 

@@ -1,13 +1,13 @@
 // Flamingo's perceiver attention: Alayrac et al., arXiv 2204.14198v2, appendix A.1.1, figure 5.
 
-import { attention } from "../nn/attention.ts";
-import { LayerNorm } from "../nn/layer-norm.ts";
+import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
+import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { nothingElse } from "../nn/options.ts";
-import { concat, rearrange, unbind } from "../tensor/arrange.ts";
-import { scale } from "../tensor/functions.ts";
+import { concat, rearrange, unbind } from "../tensor/ops/arrange.ts";
+import { scale } from "../tensor/ops/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/record.ts";
+import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 export interface HeadOptions {

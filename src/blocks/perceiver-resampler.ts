@@ -1,15 +1,15 @@
 // The Perceiver Resampler: Alayrac et al., arXiv 2204.14198v2, §2.1 and appendix A.1.1, figure 5.
 
 import { FeedForward } from "../nn/feed-forward.ts";
-import { LayerNorm } from "../nn/layer-norm.ts";
+import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { note } from "../nn/note.ts";
 import { nothingElse } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
-import { rearrange, repeat, slice } from "../tensor/arrange.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { add, expand } from "../tensor/functions.ts";
+import { rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
+import { add, expand } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/record.ts";
+import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type HeadOptions, PerceiverAttention } from "./perceiver-attention.ts";
 

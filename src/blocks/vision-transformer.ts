@@ -1,13 +1,13 @@
 // The transformer of ViT: Dosovitskiy et al., arXiv 2010.11929, equations (2) and (3), as vit-pytorch has it.
 
-import { attention } from "../nn/attention.ts";
+import { attention } from "../nn/attention/attention.ts";
 import { Dropout } from "../nn/dropout.ts";
-import { LayerNorm } from "../nn/layer-norm.ts";
 import { Linear } from "../nn/linear.ts";
-import { rearrange, unbind } from "../tensor/arrange.ts";
-import { add, gelu, scale } from "../tensor/functions.ts";
+import { LayerNorm } from "../nn/norms/layer-norm.ts";
+import { rearrange, unbind } from "../tensor/ops/arrange.ts";
+import { add, gelu, scale } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/record.ts";
+import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 export interface VisionTransformerOptions {

@@ -1,7 +1,7 @@
 // Reading the command line: unknown or contradictory options are usage errors that name the remedy.
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { type Convention, conventionOf } from "../masks/convention.ts";
-import { UsageError } from "./usage.ts";
+import { type Convention, conventionOf } from "../masks/conventions/conventions.ts";
+import { UsageError } from "./help/usage.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
 interface Config<O extends Options> {

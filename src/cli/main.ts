@@ -2,20 +2,20 @@
 // The command line: parse, call, print.
 import { readFileSync } from "node:fs";
 import { LoadError } from "../tensor/errors.ts";
-import { OVERVIEW, UsageError } from "./usage.ts";
+import { OVERVIEW, UsageError } from "./help/usage.ts";
 
 type Command = (args: readonly string[]) => Promise<number>;
 
 /** Loaded when asked for: a mask does not wait for kernels. [cli.mask-speed] */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
-  bench: async () => (await import("./bench.ts")).bench,
-  check: async () => (await import("./check.ts")).check,
-  conform: async () => (await import("./conform.ts")).conform,
-  generate: async () => (await import("./generate.ts")).generate,
-  inspect: async () => (await import("./inspect.ts")).inspect,
-  mask: async () => (await import("./mask.ts")).mask,
-  probe: async () => (await import("./probe.ts")).probe,
-  train: async () => (await import("./train.ts")).train,
+  bench: async () => (await import("./commands/bench.ts")).bench,
+  check: async () => (await import("./commands/check.ts")).check,
+  conform: async () => (await import("./commands/conform.ts")).conform,
+  generate: async () => (await import("./commands/generate.ts")).generate,
+  inspect: async () => (await import("./commands/inspect.ts")).inspect,
+  mask: async () => (await import("./commands/mask.ts")).mask,
+  probe: async () => (await import("./commands/probe.ts")).probe,
+  train: async () => (await import("./commands/train.ts")).train,
 };
 
 function version(): string {

@@ -6,12 +6,12 @@ import {
   QUICK,
   type Reach,
   summariseMasks,
-} from "../conformance/check-masks.ts";
-import { exitCode, summarise, type Verdict } from "../conformance/verdict.ts";
-import { findMaskCases, readMaskCases } from "../io/mask-cases.ts";
+} from "../conformance/cases/check-masks.ts";
+import { exitCode, summarise, type Verdict } from "../conformance/cases/verdict.ts";
+import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
+import { type Style, styleFor } from "../terminal/colour.ts";
+import { progressOn } from "../terminal/progress.ts";
 import { type DocumentKind, print } from "./output.ts";
-import { progressOn } from "./progress.ts";
-import { type Style, styleFor } from "./style.ts";
 
 const number = (n: number): string => n.toLocaleString("en-US");
 

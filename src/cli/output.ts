@@ -1,9 +1,10 @@
 // Prints a run of verdicts in the form that was asked for.
-import { toJson, toJunit, toMarkdown } from "../conformance/report.ts";
-import { summarise, type Verdict } from "../conformance/verdict.ts";
-import { styleFor } from "./style.ts";
-import { failures, table, verdictLine } from "./table.ts";
-import { UsageError } from "./usage.ts";
+
+import { summarise, type Verdict } from "../conformance/cases/verdict.ts";
+import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
+import { styleFor } from "../terminal/colour.ts";
+import { UsageError } from "./help/usage.ts";
+import { failures, table, verdictLine } from "./verdict-table.ts";
 
 const documents = { json: toJson, junit: toJunit, markdown: toMarkdown } as const;
 export type DocumentKind = keyof typeof documents;

@@ -1,4 +1,4 @@
-import type { EmptyRow, Mask } from "../tensor/ops.ts";
+import type { EmptyRow, Mask } from "../tensor/ops/table.ts";
 
 /** Attributes of the `attention` scope (nn/attention.ts): softmax(q kᵀ) v over the last two axes; q comes scaled. */
 export interface AttentionAttrs {

@@ -1,7 +1,7 @@
 // What a backend may supply. Everything else falls back to the definition of the op, rounded to the backend's precision.
-import type { OpName, Ops } from "../tensor/ops.ts";
+import type { OpName, Ops } from "../tensor/ops/table.ts";
 import type { Precision } from "../tensor/precision.ts";
-import type { Node } from "../tensor/program.ts";
+import type { Node } from "../tensor/program/program.ts";
 import type { Floats, Shape, Tensor, View } from "../tensor/tensor.ts";
 import type { AttentionAttrs } from "./attention-attrs.ts";
 

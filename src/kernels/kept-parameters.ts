@@ -1,6 +1,6 @@
 // Parameters that a backend keeps in its own memory, laid out for those who read them.
-import type { Bindings } from "../tensor/evaluate.ts";
-import type { Program } from "../tensor/program.ts";
+import type { Bindings } from "../tensor/program/evaluate.ts";
+import type { Program } from "../tensor/program/program.ts";
 import type { View } from "../tensor/tensor.ts";
 import type { Backend, Use } from "./backend.ts";
 

@@ -1,6 +1,7 @@
 // The matrix product as one call, on whichever backend: what the benchmark times, and what anybody may call.
-import { einsum } from "../tensor/arrange.ts";
+
 import { ShapeError } from "../tensor/errors.ts";
+import { einsum } from "../tensor/ops/arrange.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { auto } from "./auto.ts";
 import type { Backend } from "./backend.ts";

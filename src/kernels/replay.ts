@@ -8,14 +8,22 @@ import {
   type Results,
   resultsOf,
   roundedNodes,
-} from "../tensor/evaluate.ts";
-import { isClosed, isDead, lastUses, type Node, type Program, prune, withTaps } from "../tensor/program.ts";
-import { type RecordOptions, record } from "../tensor/record.ts";
+} from "../tensor/program/evaluate.ts";
+import {
+  isClosed,
+  isDead,
+  lastUses,
+  type Node,
+  type Program,
+  prune,
+  withTaps,
+} from "../tensor/program/program.ts";
+import { type RecordOptions, record } from "../tensor/program/record.ts";
 import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
-import { Blocks } from "./blocks.ts";
 import { keptParameters } from "./kept-parameters.ts";
-import { inTurn } from "./turns.ts";
+import { Blocks } from "./reference-counts.ts";
+import { inTurn } from "./serial-queue.ts";
 
 export interface ReplayOptions {
   /** Other values for named leaves. */

@@ -1,9 +1,10 @@
 // Two conventions on the same prompts: where they first part, and the shortest prompt on which they part at all.
-import { sameRow } from "./decode.ts";
+
+import type { Convention } from "./conventions/schema.ts";
+import { sameRow } from "./decoding/decode.ts";
+import { strings } from "./exhaustive/prompts.ts";
 import type { Matrix } from "./grid.ts";
 import { type MaskRow, maskRows } from "./rows.ts";
-import { strings } from "./short-prompts.ts";
-import type { Convention } from "./terms.ts";
 
 export interface RowDifference {
   readonly prompt: number;

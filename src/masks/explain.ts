@@ -1,7 +1,8 @@
 // Why a row is as it is, and why it sees an image or does not, in one sentence a person can check by counting.
+
+import type { Convention } from "./conventions/schema.ts";
 import { TOKEN } from "./numbering.ts";
-import { leaks, type RowFacts } from "./row-class.ts";
-import type { Convention } from "./terms.ts";
+import { leaks, type RowFacts } from "./outcome.ts";
 
 const endings = {
   zeroed: "its row is set to zero",

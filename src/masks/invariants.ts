@@ -1,10 +1,11 @@
 // What a mask should be like, by name: each invariant is checked on a prompt, or on every short prompt there is.
-import { replayDecoding, sameRow } from "./decode.ts";
+
+import type { Convention } from "./conventions/schema.ts";
+import { replayDecoding, sameRow } from "./decoding/decode.ts";
+import { strings } from "./exhaustive/prompts.ts";
 import { numbersOf, TOKEN } from "./numbering.ts";
-import { leaks } from "./row-class.ts";
+import { leaks } from "./outcome.ts";
 import { type MaskRow, maskRows } from "./rows.ts";
-import { strings } from "./short-prompts.ts";
-import type { Convention } from "./terms.ts";
 
 export interface Violation {
   readonly invariant: InvariantName;

@@ -1,8 +1,9 @@
 // Which text position may attend which image. Position l of prompt b has text_time[b, l], image m has the number
 // m + 1, and a comparison of the two is the mask. Latents are no concern here: an image's latents share its column.
+
+import type { Convention, Numbering } from "./conventions/schema.ts";
 import { type Grid, type Matrix, promptsOf } from "./grid.ts";
 import { type Counting, numbersOf, sightOf } from "./numbering.ts";
-import type { Convention, Numbering } from "./terms.ts";
 
 export interface Counts {
   readonly shape: readonly number[];

@@ -1,5 +1,5 @@
 // From the tokens of one prompt to the numbers its positions count, and to the images that each may attend.
-import type { Compare, Convention, Numbering } from "./terms.ts";
+import type { Compare, Convention, Numbering } from "./conventions/schema.ts";
 
 /** What a position may hold. Anything but an image's token and an end token is text. */
 export const TOKEN = { text: 0, image: 1, end: 2 } as const;

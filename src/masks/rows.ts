@@ -1,10 +1,11 @@
 // Every row of a batch, judged and explained: what the drawings, the command line and a page show.
+
+import type { Convention } from "./conventions/schema.ts";
 import { explain } from "./explain.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
 import { checkImages } from "./media-mask.ts";
 import { numbersOf, sightOf, TOKEN } from "./numbering.ts";
-import { type RowFacts, reaching, rowClass } from "./row-class.ts";
-import type { Convention } from "./terms.ts";
+import { type RowFacts, reaching, rowClass } from "./outcome.ts";
 
 export interface MaskRow extends RowFacts {
   /** One sentence. */

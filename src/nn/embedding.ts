@@ -1,4 +1,4 @@
-import { gather } from "../tensor/functions.ts";
+import { gather } from "../tensor/ops/functions.ts";
 import type { Int, Tensor } from "../tensor/tensor.ts";
 import { normal, Parameter } from "./parameter.ts";
 

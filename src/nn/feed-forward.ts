@@ -1,8 +1,8 @@
-import { gelu } from "../tensor/functions.ts";
-import { tap } from "../tensor/record.ts";
+import { gelu } from "../tensor/ops/functions.ts";
+import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { LayerNorm } from "./layer-norm.ts";
 import { Linear } from "./linear.ts";
+import { LayerNorm } from "./norms/layer-norm.ts";
 import { nothingElse } from "./options.ts";
 
 /** FFW(x) = W₂ gelu(W₁ norm(x)), without biases; a torch Sequential whose slot 2 (the GELU) has no parameters. */

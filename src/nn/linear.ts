@@ -1,5 +1,5 @@
-import { einsum } from "../tensor/arrange.ts";
-import { add, expand } from "../tensor/functions.ts";
+import { einsum } from "../tensor/ops/arrange.ts";
+import { add, expand } from "../tensor/ops/functions.ts";
 import type { Any, Tensor } from "../tensor/tensor.ts";
 import { Parameter, uniform } from "./parameter.ts";
 

@@ -1,7 +1,7 @@
 // Seeded random numbers. One generator per purpose, so that nothing depends on the order in which things are drawn.
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { RuleError } from "./errors.ts";
-import { apply } from "./record.ts";
+import { apply } from "./program/record.ts";
 import { Bool, type Tensor } from "./tensor.ts";
 
 const TWO_32 = 2 ** 32;

@@ -1,10 +1,10 @@
 // Checkpoints: weights, the optimizer's state and the step in one safetensors file.
-import { loadSafetensors } from "../io/safetensors.ts";
-import { saveSafetensors } from "../io/write-safetensors.ts";
+import { loadSafetensors } from "../io/safetensors/read.ts";
+import { saveSafetensors } from "../io/safetensors/write.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { Int, type Tensor } from "../tensor/tensor.ts";
-import type { Optimizer } from "./optimizer.ts";
+import type { Optimizer } from "./optimizers/optimizer.ts";
 
 const SCHEMA = "flamboyance-checkpoint/1";
 

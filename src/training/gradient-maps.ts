@@ -1,6 +1,6 @@
 // Gradients by parameter name: their common norm, and sums of several.
 import { flat, Tensor, view } from "../tensor/tensor.ts";
-import type { Named } from "./optimizer.ts";
+import type { Named } from "./optimizers/optimizer.ts";
 
 /** √ Σ g² over all of them. */
 export function globalNorm(gradients: Named): number {

@@ -1,6 +1,7 @@
 // Cross-entropy, and how the paper weighs several datasets: Alayrac et al., arXiv 2204.14198v2, §2.4, equation (2).
-import { rearrange } from "../tensor/arrange.ts";
+
 import { RuleError } from "../tensor/errors.ts";
+import { rearrange } from "../tensor/ops/arrange.ts";
 import {
   add,
   detach,
@@ -13,7 +14,7 @@ import {
   sumLast,
   total,
   where,
-} from "../tensor/functions.ts";
+} from "../tensor/ops/functions.ts";
 import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
 
 /** A target that does not count (torch's ignore_index). */

@@ -2,14 +2,14 @@
 import { type Backend, differentiable } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
+import { gradientOf, gradients } from "../tensor/autodiff/gradients.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { gradientOf, gradients } from "../tensor/gradients.ts";
-import type { Program } from "../tensor/program.ts";
-import { withTaps } from "../tensor/program.ts";
-import { keepTaps, recompute } from "../tensor/recompute.ts";
-import { record } from "../tensor/record.ts";
+import { keepTaps, recompute } from "../tensor/program/checkpointing.ts";
+import type { Program } from "../tensor/program/program.ts";
+import { withTaps } from "../tensor/program/program.ts";
+import { record } from "../tensor/program/record.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
-import type { Named } from "./optimizer.ts";
+import type { Named } from "./optimizers/optimizer.ts";
 
 export interface Differentiated {
   readonly model: object;

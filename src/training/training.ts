@@ -5,7 +5,7 @@ import { stateDict } from "../nn/state-dict.ts";
 import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { accumulate, clip, globalNorm } from "./gradient-maps.ts";
-import type { Named, Optimizer } from "./optimizer.ts";
+import type { Named, Optimizer } from "./optimizers/optimizer.ts";
 import type { Schedule } from "./schedules.ts";
 import { lossAndGradients } from "./step.ts";
 

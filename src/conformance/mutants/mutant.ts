@@ -1,8 +1,8 @@
 // A mutant: a mistake that somebody made, as a rewrite of what we recorded.
-import type { Program } from "../../tensor/program.ts";
-import { rewrite } from "../../tensor/rewrite.ts";
+import type { Program } from "../../tensor/program/program.ts";
+import { rewrite } from "../../tensor/program/rewrite.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Input } from "../arguments.ts";
+import type { Input } from "../sources/arguments.ts";
 
 /** One call of one model, recorded. */
 export interface Context {
@@ -16,7 +16,7 @@ export interface Context {
 
 export interface Mutant {
   readonly id: string;
-  /** Row of the table in spec/95-mutants.md. */
+  /** Row of the table in spec/conformance/mutants/95-mutants.md. */
   readonly number: number;
   readonly title: string;
   /** Where it happened. */

@@ -1,19 +1,19 @@
-// Known mistakes, as data. What they are and what catches them: spec/95-mutants.md.
-import type { GoldenCase } from "../../io/cases.ts";
+// Known mistakes, as data. What they are and what catches them: spec/conformance/mutants/95-mutants.md.
+import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { compare } from "../compare.ts";
-import { attention } from "./attention.ts";
-import { emptyRows } from "./empty-rows.ts";
-import { gatesAndActivations } from "./gates-and-activations.ts";
-import { layout } from "./layout.ts";
-import { masks } from "./masks.ts";
+import { compare } from "../cases/compare.ts";
+import { attention } from "./catalogue/attention.ts";
+import { emptyRows } from "./catalogue/empty-rows.ts";
+import { gatesAndActivations } from "./catalogue/gates-and-activations.ts";
+import { layout } from "./catalogue/layout.ts";
+import { masks } from "./catalogue/masks.ts";
+import { norms } from "./catalogue/norms.ts";
+import { resampler } from "./catalogue/resampler.ts";
+import { softmaxes } from "./catalogue/softmax.ts";
+import { variance } from "./catalogue/variance.ts";
+import { wiring } from "./catalogue/wiring.ts";
+import { trialOf } from "./evaluation.ts";
 import type { Mutant } from "./mutant.ts";
-import { norms } from "./norms.ts";
-import { resampler } from "./resampler.ts";
-import { softmaxes } from "./softmax.ts";
-import { trialOf } from "./trial.ts";
-import { variance } from "./variance.ts";
-import { wiring } from "./wiring.ts";
 
 /** In the order of the table. [mutant.table] */
 export const mutants: readonly Mutant[] = [

@@ -1,7 +1,7 @@
 // What does not change from run to run is uploaded once: places, by what they say, and masks, by a copy of their bytes. Those
 // asked for longest ago leave when there are too many.
-import type { Card, CardBuffer } from "./card.ts";
-import { Recent } from "./recent.ts";
+import type { Card, CardBuffer } from "./device-modes/gpu-device.ts";
+import { Recent } from "./lru-cache.ts";
 
 const MOST_BUFFERS = 2048;
 const MOST_FLOATS = 2 ** 24;

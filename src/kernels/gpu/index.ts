@@ -1,14 +1,14 @@
 // The gpu.js backend: every einsum and every attention scope, in single precision, in the mode that was asked for.
-import { contraction } from "../../tensor/einsum.ts";
+import { contraction } from "../../tensor/ops/einsum.ts";
 import { axesOf, type Sizes } from "../../tensor/pattern.ts";
 import { offsets, type View, view } from "../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../attention-attrs.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
-import { attention } from "./attention.ts";
-import { Card, isCardMode } from "./card.ts";
-import { onCard } from "./card-backend.ts";
 import { type GpuMode, openDevice } from "./device.ts";
-import { matmul } from "./matmul.ts";
+import { onCard } from "./device-modes/backend.ts";
+import { Card, isCardMode } from "./device-modes/gpu-device.ts";
+import { attention } from "./host-modes/attention.ts";
+import { matmul } from "./host-modes/matmul.ts";
 import type { Matrices } from "./matrices.ts";
 import { reordered } from "./reordered.ts";
 

@@ -1,9 +1,9 @@
 // The module that suits the engine, its heap and its threads; and operands, wherever they lie, as addresses in that heap.
-import type { Mask } from "../../tensor/ops.ts";
+import type { Mask } from "../../tensor/ops/table.ts";
 import { offsets, type Shape, type Strided, sizeOf, type View, view } from "../../tensor/tensor.ts";
 import { RELAXED, SIMD } from "./bytes.ts";
-import { CONTROL_END, Crew } from "./crew.ts";
 import { Heap } from "./heap.ts";
+import { CONTROL_END, Crew } from "./thread-pool.ts";
 
 /** [simd.bytes] */
 const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>

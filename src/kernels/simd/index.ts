@@ -1,15 +1,15 @@
 // The SIMD backend: WebAssembly kernels written in AssemblyScript, on all threads, in single precision.
 import type { View } from "../../tensor/tensor.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
-import { attention } from "./attention.ts";
-import { attentionVjp } from "./attention-vjp.ts";
-import { ELEMENTWISE, elements } from "./elementwise.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
-import { concat, gather, pad } from "./layout.ts";
-import { einsum } from "./product.ts";
-import { normalize, softmax } from "./rows.ts";
+import { attention } from "./ops/attention.ts";
+import { attentionVjp } from "./ops/attention-vjp.ts";
+import { ELEMENTWISE, elements } from "./ops/elementwise.ts";
+import { concat, gather, pad } from "./ops/movement.ts";
+import { einsum } from "./ops/product.ts";
+import { normalize, softmax } from "./ops/rows.ts";
+import { sum, sumTo } from "./ops/sums.ts";
 import { storeOf } from "./store.ts";
-import { sum, sumTo } from "./sums.ts";
 import { Weights } from "./weights.ts";
 
 export type { EngineOptions as SimdOptions } from "./engine.ts";

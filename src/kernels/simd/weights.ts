@@ -5,7 +5,7 @@ import { flat, offsets, rowMajor, view } from "../../tensor/tensor.ts";
 import type { Use } from "../backend.ts";
 import { isReleasable, type Releasable } from "../releasable.ts";
 import type { Engine } from "./engine.ts";
-import { type Packed, pack, panelLayout, panelled, WIDTH } from "./product.ts";
+import { type Packed, pack, panelLayout, panelled, WIDTH } from "./ops/product.ts";
 
 interface Kept {
   readonly source: object;

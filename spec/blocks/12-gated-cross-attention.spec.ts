@@ -1,0 +1,234 @@
+// The executable half of 12-gated-cross-attention.md. The loops are those of support/block-oracles.ts.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  GatedCrossAttentionBlock,
+  type GatedCrossAttentionBlockOptions,
+} from "../../src/blocks/gated-cross-attention-block.ts";
+import { type Convention, conventions } from "../../src/masks/conventions/conventions.ts";
+import { maskRows } from "../../src/masks/rows.ts";
+import { initialize, stateDict } from "../../src/nn/state-dict.ts";
+import { RuleError } from "../../src/tensor/errors.ts";
+import { type Any, Bool, type Tensor, view } from "../../src/tensor/tensor.ts";
+import { gatedBlock, type SightRule, sightOf } from "../support/oracles/blocks.ts";
+import type { Mat } from "../support/oracles/layers.ts";
+import {
+  ownConventions as every,
+  expectNear,
+  forAll,
+  from,
+  list,
+  seeds,
+  weighted,
+  weightsOf,
+} from "../support/oracles/modules.ts";
+import { locations, randomLocations, randomTensor } from "../support/properties/arbitraries.ts";
+import {
+  aBatchEqualsItsRows,
+  anImageChangesOnlyTheTokensThatSeeIt,
+  aPaddingImageChangesNothing,
+  aPrefixGivesThePrefix,
+  changedAt,
+  differing,
+  taken,
+} from "../support/properties/models.ts";
+import { expectClose, expectSame, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+
+const immediate: SightRule = { lastOnly: true, empty: "zero", silentBefore: false };
+const allPrevious: SightRule = { ...immediate, lastOnly: false };
+
+const small = { dim: 4, heads: 2, dimHead: 3, ffMult: 2 };
+const block = (options: Partial<GatedCrossAttentionBlockOptions> = {}, seed = 1) =>
+  weighted(new GatedCrossAttentionBlock({ ...small, ...options }), seed);
+const gates = (model: GatedCrossAttentionBlock, attn: number, ff: number): GatedCrossAttentionBlock => {
+  model.attn_gate.assign(view(Float64Array.of(attn), [1]));
+  model.ff_gate.assign(view(Float64Array.of(ff), [1]));
+  return model;
+};
+const text = (b: number, l: number): Tensor<"b l d"> => randomTensor([b, l, 4], 7, (v) => 2 * v);
+const images = (b: number, m: number, r: number): Tensor<"b m r e"> =>
+  randomTensor([b, m, r, 4], 8, (v) => 2 * v);
+const zeroed = (mediaLocations: Bool<"b l">, m: number, c: Convention): boolean[][] =>
+  maskRows(mediaLocations, m, c).map((rows) => rows.map((row) => row.class === "zeroed"));
+
+const sizes = { b: from(1, 2), l: from(0, 5), m: from(1, 3), r: from(1, 3), seed: seeds };
+const last = fc.boolean();
+
+/** The block, with gates wide open and unequal, against the loop. `skip`: tokens without an image are not fed. */
+function equalsTheLoop(
+  { b, l, m, r, seed, last }: { b: number; l: number; m: number; r: number; seed: number; last: boolean },
+  emptyRowFeedForward: "run" | "skip",
+): void {
+  const model = block({ onlyAttendImmediateMedia: last, emptyRowFeedForward }, seed);
+  const [x, media, mediaLocations] = [text(b, l), images(b, m, r), randomLocations(b, l, seed)];
+  const expected = list<Mat>(x).map((tokens, i) => {
+    const located = Array.from({ length: l }, (_, j) => mediaLocations.flat()[i * l + j] === 1);
+    const rule = last ? immediate : allPrevious;
+    const sight = sightOf(located, r, rule);
+    const sees = (token: number) =>
+      Array.from({ length: m * r }, (_, s) => s).some((s) => sight.allowed(token, s));
+    const fed = (token: number) => emptyRowFeedForward === "run" || sees(token);
+    return gatedBlock(weightsOf(model), tokens, list<readonly Mat[]>(media)[i] ?? [], 2, sight, fed);
+  });
+  expectNear(model.forward(x, media, { mediaLocations }), expected);
+}
+
+test("[gate.attn] equals the loop, gates open and unequal", () => {
+  forAll({ ...sizes, last }, (config) => equalsTheLoop(config, "run"));
+});
+
+test("[gate.attn] with the feed-forward's gate at zero only tokens that see an image move, by tanh of the gate", () => {
+  const [x, media, mediaLocations] = [text(1, 4), images(1, 2, 2), locations(".I.I")];
+  const model = gates(block(), 0.75, 0);
+  const attended = valuesOf(model.attn.forward(x, media, { mediaLocations }));
+  const expected = valuesOf(x).map((v, i) => v + Math.tanh(0.75) * (attended[i] ?? 0));
+  expectNear(model.forward(x, media, { mediaLocations }), [
+    [0, 1, 2, 3].map((l) => expected.slice(4 * l, 4 * l + 4)),
+  ]);
+  const moved = differing(x, model.forward(x, media, { mediaLocations }));
+  expect(moved).toEqual([[false, true, true, true]]);
+});
+
+test("[gate.ff] with attention's gate at zero images do not matter, bit for bit, and the feed-forward reads the text", () => {
+  const [x, media, mediaLocations] = [text(2, 4), images(2, 2, 2), locations(".I.I", "I...")];
+  const model = gates(block(), 0, -0.5);
+  const out = model.forward(x, media, { mediaLocations });
+  expectSame(model.forward(x, changedAt(media, 1, 0) as Tensor<Any>, { mediaLocations }), out);
+  const fed = valuesOf(model.ff.forward(x));
+  const expected = valuesOf(x).map((v, i) => v + Math.tanh(-0.5) * (fed[i] ?? 0));
+  expectClose(valuesOf(out), expected, 1e-14);
+});
+
+test("[gate.ff] with both gates open the feed-forward reads what attention left", () => {
+  const [x, media, mediaLocations] = [text(1, 4), images(1, 2, 2), locations(".I.I")];
+  const model = gates(block(), 0.75, -0.5);
+  const y = gates(block(), 0.75, 0).forward(x, media, { mediaLocations });
+  const fed = valuesOf(model.ff.forward(y));
+  const expected = valuesOf(y).map((v, i) => v + Math.tanh(-0.5) * (fed[i] ?? 0));
+  expectClose(valuesOf(model.forward(x, media, { mediaLocations })), expected, 1e-14);
+});
+
+test("[gate.ff] replay equals eager", async () => {
+  for (const emptyRowFeedForward of ["run", "skip"] as const) {
+    const [model, x, media] = [block({ emptyRowFeedForward }), text(2, 5), images(2, 2, 3)];
+    const mediaLocations = locations(".I.II", "..I..");
+    await replayEqualsEager(() => model.forward(x, media, { mediaLocations }), {
+      model,
+      inputs: { x, media },
+    });
+  }
+});
+
+test("[gate.zero] a new block is the identity, bit for bit, under every convention", () => {
+  forAll({ ...sizes, convention: fc.constantFrom(...every) }, ({ b, l, m, r, seed, convention }) => {
+    const model = initialize(new GatedCrossAttentionBlock({ ...small, convention }), seed);
+    const [x, media] = [text(b, l), images(b, m, r)];
+    expectSame(model.forward(x, media, { mediaLocations: randomLocations(b, l, seed) }), x);
+    expectSame(model.forward(x, media), x);
+  });
+});
+
+test("[gate.zero] the two gates start at zero, and no weight does", () => {
+  const model = new GatedCrossAttentionBlock(small);
+  const silent = [...stateDict(model)]
+    .filter(([, t]) => valuesOf(t).every((v) => v === 0))
+    .map(([name]) => name);
+  expect(silent).toEqual(["attn_gate", "ff_gate", "attn.norm.bias", "ff.0.bias"]);
+});
+
+test("[gate.zero] either gate alone opens the block", () => {
+  const [x, media, mediaLocations] = [text(1, 3), images(1, 1, 2), locations("I..")];
+  const out = (attn: number, ff: number) =>
+    valuesOf(gates(block(), attn, ff).forward(x, media, { mediaLocations }));
+  const [closed, one, other] = [out(0, 0), out(0.1, 0), out(0, 0.1)];
+  expect(closed).toEqual(valuesOf(x));
+  expect(one).not.toEqual(closed);
+  expect(other).not.toEqual(closed);
+  expect(one).not.toEqual(other);
+});
+
+test("[gate.empty-row-feed-forward] by default the feed-forward runs on every token, as figure 4 has it", () => {
+  const model = block();
+  const [x, media, mediaLocations] = [text(1, 4), images(1, 1, 2), locations("..I.")];
+  expect(zeroed(mediaLocations, 1, conventions.immediate)).toEqual([[true, true, false, false]]);
+  expect(differing(x, model.forward(x, media, { mediaLocations }))).toEqual([[true, true, true, true]]);
+});
+
+test("[gate.empty-row-feed-forward] skip equals the loop that feeds only tokens with an image", () => {
+  forAll({ ...sizes, last }, (config) => equalsTheLoop(config, "skip"));
+});
+
+test("[gate.empty-row-feed-forward] skip leaves zeroed tokens as they came, and all others as run does", () => {
+  forAll(
+    { ...sizes, l: from(1, 5), convention: fc.constantFrom(...every) },
+    ({ b, l, m, r, seed, convention }) => {
+      const [x, media, mediaLocations] = [text(b, l), images(b, m, r), randomLocations(b, l, seed)];
+      const skip = block({ convention, emptyRowFeedForward: "skip" }, seed).forward(x, media, {
+        mediaLocations,
+      });
+      const run = block({ convention, emptyRowFeedForward: "run" }, seed).forward(x, media, {
+        mediaLocations,
+      });
+      const without = zeroed(mediaLocations, m, convention);
+      expect(differing(x, skip)).toEqual(without.map((row) => row.map((silent) => !silent)));
+      expect(differing(run, skip)).toEqual(without);
+    },
+  );
+});
+
+test("[gate.empty-row-feed-forward] without locations there is nothing to skip", () => {
+  const [x, media] = [text(1, 3), images(1, 1, 2)];
+  const [skip, run] = (["skip", "run"] as const).map((emptyRowFeedForward) => block({ emptyRowFeedForward }));
+  expectSame(
+    (skip as GatedCrossAttentionBlock).forward(x, media),
+    (run as GatedCrossAttentionBlock).forward(x, media),
+  );
+});
+
+test("[gate.attn] a batch equals its rows one by one", () => {
+  const model = block({ emptyRowFeedForward: "skip" });
+  const forward = (x: Tensor<"b l d">, media: Tensor<"b m r e">, mediaLocations: Bool<"b l">) =>
+    model.forward(x, media, { mediaLocations });
+  aBatchEqualsItsRows(forward, text(3, 5), images(3, 2, 2), locations(".I.I.", "..I..", "....."));
+});
+
+test("[gate.attn] changing image k changes only tokens that may see image k, bit for bit", () => {
+  forAll(
+    { l: from(1, 6), m: from(1, 3), seed: seeds, convention: fc.constantFrom(...every) },
+    ({ l, m, seed, convention }) => {
+      const model = block({ convention }, seed);
+      const [x, media, mediaLocations] = [text(2, l), images(2, m, 2), randomLocations(2, l, seed)];
+      const rows = maskRows(mediaLocations, m, convention);
+      anImageChangesOnlyTheTokensThatSeeIt(
+        (other) => model.forward(x, other as Tensor<Any>, { mediaLocations }),
+        media,
+        (b, token, k) => rows[b]?.[token]?.images.includes(k + 1) ?? false,
+      );
+    },
+  );
+});
+
+test("[gate.attn] one more image that no token asks for changes nothing, and no token reads a later one", () => {
+  const [x, mediaLocations] = [text(2, 5), locations(".I.I.", "I....")];
+  const model = block();
+  aPaddingImageChangesNothing(
+    (media) => model.forward(x, media as Tensor<Any>, { mediaLocations }),
+    images(2, 2, 2),
+  );
+  const places = list<readonly number[]>(mediaLocations);
+  const forward = (n: number) => {
+    const prefix = taken(
+      x,
+      1,
+      Array.from({ length: n }, (_, i) => i),
+    ) as Tensor<"b l d">;
+    const located = new Bool<"b l">([2, n], Uint8Array.from(places.flatMap((row) => row.slice(0, n))));
+    return model.forward(prefix, images(2, 2, 2), { mediaLocations: located });
+  };
+  aPrefixGivesThePrefix(forward, 5);
+});
+
+test("[options.known] an unknown option is refused", () => {
+  expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow(RuleError);
+  expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow('here: "ffMult"');
+});

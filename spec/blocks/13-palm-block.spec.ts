@@ -1,0 +1,275 @@
+// The executable half of 13-palm-block.md. The loops are those of support/oracles.ts and support/block-oracles.ts.
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ParallelTransformerBlock, SwiGLU } from "../../src/blocks/parallel-transformer-block.ts";
+import { loadSafetensors } from "../../src/io/safetensors/read.ts";
+import { RotaryEmbedding, rotate } from "../../src/nn/positions/rotary.ts";
+import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
+import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { record } from "../../src/tensor/program/record.ts";
+import { type Any, flat, type Tensor, view } from "../../src/tensor/tensor.ts";
+import { parallelBlock } from "../support/oracles/blocks.ts";
+import {
+  layerNorm,
+  linear,
+  type Mat,
+  rotate as rotateLoop,
+  swiglu,
+  under,
+  type Vec,
+  vec,
+} from "../support/oracles/layers.ts";
+import {
+  expectNear,
+  forAll,
+  from,
+  list,
+  seeds,
+  tapsOf,
+  weighted,
+  weightsOf,
+} from "../support/oracles/modules.ts";
+import { randomTensor } from "../support/properties/arbitraries.ts";
+import {
+  aBatchEqualsItsRows,
+  aPrefixGivesThePrefix,
+  changedAt,
+  differing,
+  taken,
+} from "../support/properties/models.ts";
+import { expectClose, expectSame, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+
+const small = { dim: 5, heads: 2, dimHead: 4, ffMult: 2 };
+const block = (options = {}, seed = 1) =>
+  weighted(new ParallelTransformerBlock({ ...small, ...options }), seed);
+const text = (b: number, l: number, dim = 5): Tensor<"b l d"> => randomTensor([b, l, dim], 7, (v) => 2 * v);
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const sizes = {
+  b: from(1, 2),
+  l: from(0, 6),
+  dim: from(1, 5),
+  heads: from(1, 3),
+  half: from(1, 3),
+  seed: seeds,
+};
+
+test("[palm.parallel] equals the loop", () => {
+  forAll(
+    { ...sizes, ffMult: from(1, 3) },
+    ({ b, l, dim, heads, half, ffMult, seed }) => {
+      const model = weighted(new ParallelTransformerBlock({ dim, heads, dimHead: 2 * half, ffMult }), seed);
+      const x = text(b, l, dim);
+      const expected = list<Mat>(x).map((tokens) => parallelBlock(weightsOf(model), tokens, heads, 2 * half));
+      expectNear(model.forward(x), expected);
+    },
+    40,
+  );
+});
+
+test("[palm.parallel] replay equals eager", async () => {
+  const [model, x] = [block(), text(2, 4)];
+  await replayEqualsEager(() => model.forward(x), { model, inputs: { x } });
+});
+
+test("[palm.parallel] a batch equals its rows one by one", () => {
+  const model = block();
+  aBatchEqualsItsRows((x: Tensor<"b l d">) => model.forward(x), text(3, 4));
+});
+
+test("[palm.fused] queries, key, value and feed-forward lie in this order", () => {
+  const x = text(1, 3);
+  const widths: readonly (readonly [string, number, number])[] = [
+    ["q", 0, 8],
+    ["k", 8, 12],
+    ["v", 12, 16],
+    ["ff", 16, 36],
+  ];
+  const zeroed = (parts: readonly string[]) => {
+    const model = block();
+    const { weight } = model.fused_attn_ff_proj;
+    const values = Float64Array.from(flat(weight.data));
+    for (const [name, start, end] of widths) if (parts.includes(name)) values.fill(0, start * 5, end * 5);
+    weight.assign(view(values, weight.shape));
+    return { model, taps: tapsOf(model, () => model.forward(x)), out: valuesOf(model.forward(x)) };
+  };
+  expect(block().fused_attn_ff_proj.weight.shape).toEqual([36, 5]);
+  for (const part of ["q", "k"]) {
+    const { taps } = zeroed([part]);
+    expect(valuesOf(taps.scores as Tensor).every((v) => v === 0)).toBe(true); // and the values still come
+    expect(valuesOf(taps.out as Tensor).every((v) => v !== 0)).toBe(true);
+  }
+  expect(valuesOf(zeroed(["v"]).taps.out as Tensor).every((v) => v === 0)).toBe(true);
+  expect(zeroed(["v", "ff"]).out.every((v) => v === 0)).toBe(true);
+  expect(zeroed(["v"]).out.every((v) => v !== 0)).toBe(true);
+});
+
+/** What each head scores, from the loops' parts: turned queries of its own, the turned key of all. */
+function scoresByHand(model: ParallelTransformerBlock, tokens: Mat, heads: number): Mat[] {
+  const w = weightsOf(model);
+  const theta = vec(w, "rotary_emb.inv_freq");
+  const fused = tokens.map((x) =>
+    linear(under(w, "fused_attn_ff_proj"), layerNorm(vec(w, "norm.gamma"), vec(w, "norm.beta"), x)),
+  );
+  const turned = (part: number) => fused.map((r, m) => rotateLoop(r.slice(4 * part, 4 * part + 4), m, theta));
+  const keys = turned(heads);
+  return range(heads).map((h) =>
+    turned(h).map((q) => keys.map((k) => q.reduce((z, v, c) => z + v * (k[c] ?? NaN), 0) / 2)),
+  );
+}
+
+test("[palm.rotary] [palm.multi-query] every head's turned queries meet the one turned key", () => {
+  const [model, x] = [block({ heads: 3 }), text(1, 4)];
+  const { scores } = tapsOf(model, () => model.forward(x));
+  expectNear(scores as Tensor, [scoresByHand(model, list<Mat>(x)[0] ?? [], 3)]);
+});
+
+test("[palm.multi-query] one key and one value serve all heads", () => {
+  const model = block({ heads: 3 });
+  const { weight } = model.fused_attn_ff_proj;
+  const values = Float64Array.from(flat(weight.data));
+  for (let i = 0; i < 4 * 5; i++) values[i + 20] = values[i + 40] = values[i] ?? 0; // the heads ask the same
+  weight.assign(view(values, weight.shape));
+  const { out, attn } = tapsOf(model, () => model.forward(text(1, 4)));
+  for (const t of [out, attn] as Tensor[]) {
+    expectSame(taken(t, 1, [1]), taken(t, 1, [0]));
+    expectSame(taken(t, 1, [2]), taken(t, 1, [0]));
+  }
+});
+
+test("[palm.rotary] a score depends on the distance of two tokens, not on their places", () => {
+  const model = block();
+  const one = text(1, 1);
+  const x = taken(one, 1, [0, 0, 0, 0, 0, 0]) as Tensor<"b l d">; // the same token everywhere
+  const scores = list<readonly Mat[]>(tapsOf(model, () => model.forward(x)).scores as Tensor)[0] ?? [];
+  for (const head of scores) {
+    for (const distance of range(6)) {
+      const along = range(6 - distance).map((s) => head[s + distance]?.[s] ?? NaN);
+      expectClose(
+        along,
+        along.map(() => along[0] ?? NaN),
+        1e-13,
+      );
+    }
+    expect(Math.abs((head[1]?.[0] ?? 0) - (head[0]?.[0] ?? 0))).toBeGreaterThan(1e-3); // and does depend on it
+  }
+});
+
+test("[palm.causal] the output for a prefix is the prefix of the output", () => {
+  const [model, x] = [block(), text(2, 6)];
+  aPrefixGivesThePrefix((n) => model.forward(taken(x, 1, range(n)) as Tensor<"b l d">), 6);
+});
+
+test("[palm.causal] changing a token changes itself and later ones only", () => {
+  const [model, x] = [block(), text(1, 5)];
+  for (const k of range(5)) {
+    const after = model.forward(changedAt(x, 1, k) as Tensor<"b l d">);
+    expect(differing(model.forward(x), after)).toEqual([range(5).map((l) => l >= k)]);
+  }
+});
+
+test("[rotary.angles] position m has the angles m·θ, twice, from m = 0", () => {
+  const rotary = new RotaryEmbedding(6);
+  const theta = valuesOf(rotary.inv_freq);
+  const angles = list<Vec>(rotary.forward(4));
+  expect(angles).toEqual(range(4).map((m) => [...theta, ...theta].map((t) => m * t)));
+  expect(rotary.forward(0).shape).toEqual([0, 6]);
+});
+
+test("[rotary.turn] equals the loop in every head, and keeps lengths", () => {
+  forAll({ h: from(1, 3), l: from(1, 9), half: from(1, 4), seed: seeds }, ({ h, l, half, seed }) => {
+    const rotary = new RotaryEmbedding(2 * half);
+    const theta = valuesOf(rotary.inv_freq);
+    const x = randomTensor<"h l k">([h, l, 2 * half], seed);
+    const turned = rotate(x, rotary.forward(l));
+    const expected = list<Mat>(x).map((rows) => rows.map((row, m) => rotateLoop(row, m, theta)));
+    expectNear(turned, expected);
+    const norms = (heads: readonly Mat[]) => heads.flat().map((row) => Math.hypot(...row));
+    expectClose(norms(list<Mat>(turned)), norms(list<Mat>(x)), 1e-14);
+  });
+});
+
+test("[rotary.turn] position 0 is left as it is", () => {
+  const x = randomTensor<"l k">([1, 6], 1);
+  expect(valuesOf(rotate(x, new RotaryEmbedding(6).forward(1)))).toEqual(valuesOf(x));
+});
+
+test("[rotary.halves] feature i goes with feature i + k/2", () => {
+  const turned = (feature: number): Vec => {
+    const unit = randomTensor<"l k">([2, 6], 1, () => 0);
+    unit.data.set(1, feature, 1); // at position 1
+    return list<Vec>(rotate(unit, new RotaryEmbedding(6).forward(2)))[1] ?? [];
+  };
+  const angle = Math.fround(10000 ** (-2 / 6));
+  expectClose(turned(1), [0, Math.cos(angle), 0, 0, Math.sin(angle), 0], 1e-7);
+  expectClose(turned(4), [0, -Math.sin(angle), 0, 0, Math.cos(angle), 0], 1e-7);
+});
+
+test("[rotary.halves] a head of odd width is refused", () => {
+  for (const make of [
+    () => new RotaryEmbedding(5),
+    () => new ParallelTransformerBlock({ dim: 4, dimHead: 3 }),
+  ]) {
+    expect(make).toThrow(ShapeError);
+    expect(make).toThrow(/in RotaryEmbedding: a head \d wide has no two halves/);
+  }
+});
+
+test("[rotary.float32] frequencies are float32 numbers, those of the source", () => {
+  for (const dim of [2, 8, 64, 128]) {
+    const theta = valuesOf(new RotaryEmbedding(dim).inv_freq);
+    expect(theta.length).toBe(dim / 2);
+    for (const [i, value] of theta.entries()) {
+      expect(Math.fround(value)).toBe(value);
+      expect(Math.abs(value * 10000 ** ((2 * i) / dim) - 1)).toBeLessThan(1.3e-7);
+    }
+  }
+  const stored = "golden/cases/flamingo-pytorch/rotary-embedding--wide/inputs.safetensors";
+  const torch = loadSafetensors(fileURLToPath(new URL(`../../${stored}`, import.meta.url))).tensor(
+    "weights.inv_freq",
+  );
+  expect(valuesOf(new RotaryEmbedding(64).inv_freq)).toEqual(valuesOf(torch as Tensor));
+  // where the exponent is no float32 number: torch's for dim 12
+  expect(valuesOf(new RotaryEmbedding(12).inv_freq)).toEqual([
+    1, 0.2154434472322464, 0.04641588404774666, 0.009999999776482582, 0.002154434332624078,
+    0.00046415894757956266,
+  ]);
+});
+
+test("[rotary.float32] the frequencies are a buffer: saved, not trained", () => {
+  const model = new ParallelTransformerBlock(small);
+  expect(stateDict(model).has("rotary_emb.inv_freq")).toBe(true);
+  expect(parameterNames(model)).not.toContain("rotary_emb.inv_freq");
+});
+
+const half = fc.integer({ min: 0, max: 4 });
+test("[swiglu.silu] equals the loop", () => {
+  forAll({ half, b: from(1, 3), seed: seeds }, ({ half, b, seed }) => {
+    const x = randomTensor<"b f">([b, 2 * half], seed, (v) => 8 * v);
+    const expected = list<Vec>(x).map(swiglu);
+    expectNear(new SwiGLU().forward(x), half === 0 ? [] : expected);
+  });
+});
+
+test("[swiglu.order] the value first, the gate second", () => {
+  const out = (value: number, gate: number): number => {
+    const x = randomTensor<"f">([2], 1);
+    x.data.data.set([value, gate]);
+    return valuesOf(new SwiGLU().forward(x))[0] ?? NaN;
+  };
+  expect(out(5, 0)).toBe(0);
+  expect(out(3, 1000)).toBe(3000); // silu of a large gate is the gate
+  expect(Math.abs(out(3, -1000))).toBe(0); // of a very negative one nothing
+  expect(out(-1000, 1)).toBeCloseTo(-1000 / (1 + Math.exp(-1)), 9);
+});
+
+test("[swiglu.order] features that have no two halves are refused", () => {
+  expect(() => new SwiGLU().forward(randomTensor([2, 5]) as Tensor<Any>)).toThrow(ShapeError);
+});
+
+test("[palm.parallel] wrong widths and unknown options are refused", () => {
+  expect(() => block().forward(text(1, 2, 4))).toThrow(/in ParallelTransformerBlock: axis "d" disagrees/);
+  expect(() => new ParallelTransformerBlock({ ...small, ff_mult: 2 } as never)).toThrow(RuleError);
+  const scopes = record(() => block().forward(text(1, 2))).scopes.map(({ name }) => name);
+  expect(scopes).toEqual(["normalize", "attention"]);
+});

@@ -1,0 +1,176 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { styleFor } from "../../src/terminal/colour.ts";
+import { progressOn } from "../../src/terminal/progress.ts";
+import { folders, temporary } from "../support/fixtures/temporary.ts";
+
+const CASES = "golden/cases/flamingo-pytorch";
+const NORM = `${CASES}/palm-layer-norm--two-axes`;
+
+const workspace = temporary();
+const fresh = folders();
+beforeAll(() => {
+  if (!existsSync("dist/cli/main.js")) throw new Error("the command line is not built: npm run build");
+});
+
+function flamboyance(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", ...args], {
+    encoding: "utf8",
+  });
+  return { status, stdout, stderr };
+}
+
+/** A case with its expected file taken away. */
+function broken(): string {
+  const folder = fresh();
+  cpSync(NORM, folder, { recursive: true });
+  rmSync(join(folder, "expected.safetensors"));
+  return folder;
+}
+
+describe("exit status", () => {
+  test("[cli.exit] 0 when all conform, with a table of modules", () => {
+    const { status, stdout } = flamboyance("check", NORM);
+    expect(stdout).toMatch(/LayerNorm +1 +\S+ of 1\.0e-12/);
+    expect(stdout).toContain("1 of 1 cases conform");
+    expect(status).toBe(0);
+  });
+
+  test("[cli.exit] 2 when an expected file is missing, naming it", () => {
+    const { status, stdout } = flamboyance("check", broken());
+    expect(stdout).toContain("expected.safetensors");
+    expect(status).toBe(2);
+  });
+
+  test("[cli.exit] 2 where there is no case", () => {
+    const empty = join(workspace, "empty");
+    mkdirSync(empty, { recursive: true });
+    const { status, stderr } = flamboyance("check", empty);
+    expect(stderr).toContain("case.json");
+    expect(status).toBe(2);
+  });
+
+  test("[cli.exit] 1 when another implementation's numbers differ", () => {
+    const out = join(workspace, "coarse");
+    flamboyance("check", NORM, "--precision", "bfloat16", "--out", out);
+    const { status, stdout } = flamboyance("conform", "--actual", out, NORM);
+    expect(stdout).toContain("outputs.out");
+    expect(status).toBe(1);
+  });
+
+  test("[cli.exit] what check writes, conform accepts; a result that is missing is an error", () => {
+    const out = join(workspace, "mine");
+    expect(flamboyance("check", NORM, "--precision", "float32", "--out", out).status).toBe(0);
+    expect(flamboyance("conform", "--actual", out, NORM).status).toBe(0);
+    expect(flamboyance("conform", "--actual", out, `${CASES}/swiglu--two-axes`).status).toBe(2);
+  });
+});
+
+test.each([
+  [["frobnicate"], "frobnicate"],
+  [["check", "--frobnicate"], "--frobnicate"],
+  [["check", "--precision", "float80"], "float64, float32, bfloat16, float16"],
+  [["check", "--backend", "abacus"], "reference, gpu"],
+  [["check", "--mode", "cpu"], "--backend gpu"],
+  [["check", "--backend", "gpu", "--precision", "float64"], "float32"],
+  [["check", "--json", "--junit"], "--json and --junit"],
+  [["conform"], "--actual"],
+])("[cli.usage] %j is refused with exit 3", (args, named) => {
+  const { status, stderr, stdout } = flamboyance(...args);
+  expect(stderr).toContain(named);
+  expect(stdout).toBe("");
+  expect(status).toBe(3);
+});
+
+test.each([[["--help"]], [["check", "--help"]], [["conform", "--help"]]])(
+  "[cli.usage] %j shows an example",
+  (args) => {
+    const { status, stdout } = flamboyance(...args);
+    expect(stdout).toMatch(/Example\n +flamboyance /);
+    expect(status).toBe(0);
+  },
+);
+
+describe("one document on stdout", () => {
+  test("[cli.document] --json has the stable keys", () => {
+    const { stdout } = flamboyance("check", NORM, "--json");
+    const document = JSON.parse(stdout);
+    expect(Object.keys(document)).toEqual(["summary", "kernels", "cases"]);
+    expect(document.summary).toEqual({
+      cases: 1,
+      rows: expect.any(Number),
+      passed: 1,
+      failed: 0,
+      errored: 0,
+      skipped: 0,
+    });
+    expect(Object.keys(document.kernels)).toEqual(["matmul", "attention", "elsewhere", "mode"]);
+    expect(document.cases[0]).toMatchObject({
+      id: "flamingo-pytorch/palm-layer-norm--two-axes",
+      status: "passed",
+      worst: { tensor: "outputs.out", error: expect.any(Number), tolerance: expect.any(Number) },
+      firstDivergence: null,
+    });
+  });
+
+  test("[cli.document] --junit escapes what it quotes, --markdown has a row for each case", () => {
+    expect(flamboyance("check", NORM, "--junit").stdout).toMatch(
+      /^<\?xml[^>]*\?>\n<testsuite [^>]*tests="1"/,
+    );
+    expect(flamboyance("check", NORM, "--markdown").stdout).toMatch(
+      /\| flamingo-pytorch\/palm-layer-norm--two-axes \| passed/,
+    );
+  });
+});
+
+describe("kernels", () => {
+  test.each(["webasm", "cpu"])(
+    "[cli.kernels] every product of a model runs in gpu.js %s, and the document says so",
+    (mode) => {
+      const folder = `${CASES}/flamingo-palm--every-second`;
+      const { status, stdout } = flamboyance("check", "--backend", "gpu", "--mode", mode, "--json", folder);
+      const { kernels } = JSON.parse(stdout);
+      expect(kernels).toMatchObject({ elsewhere: 0, mode });
+      expect(kernels.matmul).toBeGreaterThan(10);
+      expect(kernels.attention).toBeGreaterThan(3);
+      expect(status).toBe(0);
+    },
+  );
+});
+
+test("[cli.full] the small cases by default; nothing small under --full", () => {
+  const { stdout, status } = flamboyance("check", `${CASES}/../`, "--json");
+  const ids = JSON.parse(stdout).cases.map((c: { id: string }) => c.id);
+  const all = readdirSync(CASES).length + readdirSync("golden/cases/vit-pytorch").length;
+  const full = ids.filter((id: string) => id.includes("--full"));
+  expect(full).toEqual([]);
+  expect(ids.length).toBeGreaterThan(60);
+  expect(ids.length).toBeLessThan(all);
+  expect(status).toBe(0);
+});
+
+test("[cli.no-color] colour on a terminal only, and never under NO_COLOR", () => {
+  const painted = (isTTY: boolean) => styleFor({ isTTY }).bad("x") !== "x";
+  const before = process.env.NO_COLOR;
+  const term = process.env.TERM;
+  delete process.env.NO_COLOR;
+  process.env.TERM = "xterm";
+  expect([painted(true), painted(false)]).toEqual([true, false]);
+  process.env.NO_COLOR = "1";
+  expect(painted(true)).toBe(false);
+  if (before === undefined) delete process.env.NO_COLOR;
+  else process.env.NO_COLOR = before;
+  process.env.TERM = term ?? "";
+});
+
+test("[cli.progress] a bar on a terminal, silence elsewhere", () => {
+  const written: string[] = [];
+  const stream = (isTTY: boolean) =>
+    ({ isTTY, columns: 80, write: (text: string) => written.push(text) }) as unknown as NodeJS.WriteStream;
+  progressOn(stream(false)).step(1, 2, "case");
+  expect(written).toEqual([]);
+  progressOn(stream(true)).step(1, 2, "case");
+  expect(written.join("")).toContain("1/2 case");
+});

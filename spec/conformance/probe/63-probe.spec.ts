@@ -1,0 +1,533 @@
+// The executable half of 63-probe.md. What is probed here is our own blocks under every convention and every known mistake of
+// the masks, and an adapter that shares no line with them.
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { probe as command } from "../../../src/cli/commands/probe.ts";
+import { UsageError } from "../../../src/cli/help/usage.ts";
+import { mutants } from "../../../src/conformance/mutants/mutants.ts";
+import { departuresOf, waysOf } from "../../../src/conformance/probe/match.ts";
+import { measure } from "../../../src/conformance/probe/measure.ts";
+import {
+  departed,
+  effectsOfConvention,
+  effectsOfMistake,
+  mistakes,
+} from "../../../src/conformance/probe/mistakes.ts";
+import {
+  AGAIN,
+  BASE,
+  calls,
+  caseOf,
+  changedImage,
+  IMAGES,
+  inputsOf,
+  LENGTH,
+  type ProbeCall,
+  rowOf,
+  SPREAD,
+  TEXT,
+  VARIANTS,
+} from "../../../src/conformance/probe/plan.ts"; // prettier-ignore
+import { type Adapter, probe } from "../../../src/conformance/probe/probe.ts";
+import { probeText } from "../../../src/conformance/probe/text.ts";
+import { mistakesInWords, probeDocument, verdictOf } from "../../../src/conformance/probe/verdict.ts";
+import { departuresInWords, leaksInWords } from "../../../src/conformance/probe/words.ts";
+import type { Stored } from "../../../src/io/safetensors/read.ts";
+import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
+import { tellingPrompt } from "../../../src/masks/difference.ts";
+import { EFFECT } from "../../../src/masks/exhaustive/effect.ts";
+import { LoadError } from "../../../src/tensor/errors.ts";
+import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
+import { blockAdapter, causalAdapter, type Level } from "../../support/fixtures/probe-adapters.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
+
+const every: readonly Convention[] = Object.values(conventions);
+const shape = { dim: 8, dimMedia: 6, latents: 2 };
+const released = conventions["flamingo-pytorch@0.1.2 immediate"];
+const LEVELS: readonly Level[] = ["attention", "block", "tapped"];
+const names = (list: readonly Convention[]) => list.map(({ name }) => name);
+
+describe("what is asked", () => {
+  const known = { effects: [], known: calls.full.prompts.map((kinds) => kinds.map(() => 0xff)) };
+  const rows = (convention: Convention) => effectsOfConvention(convention, calls.full.prompts, IMAGES);
+
+  test("[probe.telling] two conventions that these prompts do not tell apart differ on no short prompt", () => {
+    for (const one of every)
+      for (const other of every) {
+        if (departuresOf({ ...known, effects: rows(one) }, rows(other)).length > 0) continue;
+        expect([one.name, other.name, tellingPrompt(one, other, { longest: 5, images: 3 })]).toEqual([
+          one.name,
+          other.name,
+          null,
+        ]); // prettier-ignore
+      }
+  });
+
+  test("[probe.telling] every mistake departs from its convention on some row, if the convention has what it breaks", () => {
+    for (const { id } of mistakes) {
+      const apart = departed.filter(
+        (convention) =>
+          departuresOf(
+            { ...known, effects: rows(convention) },
+            effectsOfMistake(id, convention, calls.full.prompts, IMAGES),
+          ).length > 0, // prettier-ignore
+      );
+      expect([id, apart.length > 0]).toEqual([id, true]);
+    }
+  });
+
+  const part = (call: ProbeCall, key: string, variant: number, p: number): number[] => {
+    const stored = inputsOf(call, shape).get(key);
+    if (!(stored instanceof Tensor)) throw new Error(`no ${key}`);
+    const size = stored.size / (stored.shape[0] ?? 1);
+    return Array.from(
+      flat(stored.data).subarray(rowOf(call, variant, p) * size, (rowOf(call, variant, p) + 1) * size),
+    );
+  };
+
+  test("[probe.one-thing] each place of the batch changes one thing, and one changes nothing", () => {
+    for (const [p] of calls.full.prompts.entries()) {
+      const [x, media] = ["inputs.x", "inputs.media"].map(
+        (key) => (variant: number) => part(calls.full, key, variant, p),
+      ) as [(v: number) => number[], (v: number) => number[]]; // prettier-ignore
+      expect(x(AGAIN)).toEqual(x(BASE));
+      expect(media(AGAIN)).toEqual(media(BASE));
+      expect(x(TEXT)).not.toEqual(x(BASE));
+      expect(media(TEXT)).toEqual(media(BASE));
+      for (let image = 1; image <= IMAGES; image++) {
+        const size = shape.latents * shape.dimMedia;
+        const differs = media(changedImage(image)).map((value, i) => value !== media(BASE)[i]);
+        const touched = new Set(differs.flatMap((so, i) => (so ? [Math.floor(i / size) + 1] : [])));
+        expect([...touched]).toEqual([image]);
+        expect(x(changedImage(image))).toEqual(x(BASE));
+      }
+    }
+  });
+
+  test("[probe.spread] latents move apart while the average of each pair stays what it is", () => {
+    const { dimMedia } = shape;
+    const averages = (values: number[]) =>
+      values.map((value, i) =>
+        Math.floor(i / dimMedia) % 2 === 0 ? value + (values[i + dimMedia] ?? 0) : 0,
+      );
+    const [before, after] = [BASE, SPREAD].map((variant) => part(calls.full, "inputs.media", variant, 0));
+    expect(after).not.toEqual(before);
+    expect(averages(after ?? [])).toEqual(averages(before ?? []));
+  });
+
+  test("[probe.inputs] tensors, shapes and words of a case; no locations where none are asked for", () => {
+    const inputs = inputsOf(calls.full, shape);
+    const b = VARIANTS * calls.full.prompts.length;
+    expect(Object.fromEntries([...inputs].map(([key, stored]) => [key, stored.shape]))).toEqual({
+      "inputs.x": [b, LENGTH, 8],
+      "inputs.media": [b, IMAGES, 2, 6],
+      "inputs.text": [b, LENGTH],
+      "inputs.media_locations": [b, LENGTH],
+    });
+    expect(inputsOf(calls["without-locations"], shape).has("inputs.media_locations")).toBe(false);
+    expect(caseOf(calls.cached, shape)).toMatchObject({
+      schema: "flamboyance-probe/1",
+      passes: [4, 2, 1, 1],
+      config: { dim: 8, dim_media: 6, num_latents: 2, num_images: 3, media_token_id: 3, end_token_id: 2 },
+    });
+  });
+});
+
+describe("every convention is named", () => {
+  for (const convention of every)
+    test(`[probe.names] [probe.measure] [probe.match] ${convention.name}, whatever the adapter shows`, async () => {
+      for (const level of LEVELS) {
+        const result = await probe(blockAdapter(level, convention), { shape });
+        expect([level, names(result.exact)]).toEqual([level, expect.arrayContaining([convention.name])]);
+        expect(result.departures).toEqual([]);
+        expect(verdictOf(result, convention).sentence).toBe(`It follows ${convention.name}.`);
+      }
+    });
+});
+
+const mutant = (id: string) => mutants.find((one) => one.id === id) ?? null;
+
+describe("known mistakes are named", () => {
+  test.each(mistakes.map(({ id, number }) => [number, id] as const))(
+    "[probe.mistakes] number %i, %s, as a rewrite of the released block",
+    async (number, id) => {
+      for (const level of ["block", "tapped"] as const) {
+        const result = await probe(blockAdapter(level, released, mutant(id)), { shape });
+        const found = result.mistakes.map((one) => [one.mistake.number, one.mistake.id, one.convention.name]);
+        expect(found).toContainEqual([number, id, released.name]);
+        expect(names(result.exact)).not.toContain(released.name);
+      }
+    },
+  );
+
+  test("[probe.mistakes] a mistake is named only where it changes something, and its rows alone", async () => {
+    const result = await probe(blockAdapter("tapped", released), { shape });
+    expect(result.mistakes).toEqual([]);
+    const corrected = await probe(blockAdapter("tapped", conventions.immediate), { shape });
+    const beside = corrected.mistakes.map(({ mistake, convention }) => [mistake.number, convention.name]);
+    expect(beside).toEqual([[5, released.name]]);
+    const wrong = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), { shape });
+    expect(wrong.mistakes.map(({ mistake }) => mistake.number)).toEqual([4]);
+    expect(verdictOf(wrong, null)).toMatchObject({
+      status: "mistaken",
+      sentence: expect.stringContaining("number 4: The feed-forward of rows before the first image"),
+    });
+  });
+
+  test("[probe.mistakes] number 10, each cached step counts anew", async () => {
+    for (const convention of [released, conventions.immediate]) {
+      const adapter = blockAdapter("block", { ...convention, cachedStep: "restart" });
+      const result = await probe(adapter, { shape });
+      expect(result.cached).toEqual({ skipped: null, steps: ["restart"] });
+      expect(mistakesInWords(result).join("\n")).toContain("number 10, counting-restarts");
+      if (convention === released) expect(result.exact[0]?.name).toBe("otter");
+      else
+        expect(verdictOf(result, null)).toMatchObject({
+          status: "mistaken",
+          sentence: expect.stringContaining("cached steps are not"),
+        }); // prettier-ignore
+    }
+  });
+
+  test("[probe.mistakes] [probe.without-locations] number 13, causal where no mask is given", async () => {
+    const result = await probe(causalAdapter("block", released), { shape });
+    expect(result.withoutLocations).toBe("causal");
+    expect(result.exact[0]).toBe(released);
+    expect(verdictOf(result, null)).toMatchObject({
+      status: "mistaken",
+      sentence: expect.stringContaining("causal"),
+    });
+    expect(mistakesInWords(result).join()).toContain("number 13, causal-without-mask");
+  });
+});
+
+test("[probe.without-locations] everything, nothing, something else, or not at all", async () => {
+  const told = async (
+    change: (
+      call: ProbeCall,
+      inputs: ReadonlyMap<string, Stored>,
+    ) => Promise<ReadonlyMap<string, Stored> | null>,
+  ) => {
+    // prettier-ignore
+    const right = blockAdapter("attention", released);
+    const adapter: Adapter = async (call, inputs) => {
+      const outputs = inputs.has("inputs.media_locations") ? null : await change(call, inputs);
+      return inputs.has("inputs.media_locations")
+        ? right(call, inputs)
+        : outputs
+          ? { outputs }
+          : { skipped: "no" };
+    };
+    return (await probe(adapter, { shape })).withoutLocations;
+  };
+  const x = (inputs: ReadonlyMap<string, Stored>) => inputs.get("inputs.x") as Tensor;
+  expect(await told(async () => null)).toBe("skipped");
+  expect(await told(async (_, inputs) => new Map([["out", x(inputs)]]))).toBe("nothing");
+  const firstImage = async (_: ProbeCall, inputs: ReadonlyMap<string, Stored>) => {
+    const media = inputs.get("inputs.media") as Tensor;
+    const of = x(inputs).shape;
+    const values = Float64Array.from({ length: x(inputs).size }, (_, i) => {
+      const [row, feature] = [Math.floor(i / (8 * LENGTH)), (i % 8) % 6];
+      return media.data.get(row, 0, 0, feature) + x(inputs).data.get(row, Math.floor(i / 8) % LENGTH, i % 8);
+    });
+    return new Map([["out", new Tensor(of, view(values, of))]]);
+  };
+  expect(await told(firstImage)).toBe("something else");
+});
+
+test("[probe.cached] the ways of making a cached step are told apart, and choose among conventions that agree", async () => {
+  const found = async (name: string) => {
+    const { exact, cached } = await probe(blockAdapter("attention", conventionOf(name)), { shape });
+    return [exact[0]?.name, cached.steps.length === 0 ? cached.skipped : cached.steps];
+  };
+  expect(await found("open-flamingo@2.0.1 all")).toEqual(["open-flamingo@2.0.1 all-previous", ["count"]]);
+  expect(await found("otter")).toEqual(["otter", ["restart"]]);
+  expect(await found("flamingo-mini")).toEqual(["flamingo-mini", ["prompt-end"]]);
+  expect(await found("flamingo-pytorch@0.1.2 imm")).toEqual([released.name, "no cache"]);
+  expect(await found("all-prev".concat("ious").replace("all-previous", "paper next"))).toEqual([
+    "paper next",
+    ["rows"],
+  ]);
+  const other = { effects: [[], []], known: [[0xff], [0xff]] };
+  expect(waysOf({ ...other, kind: "block", effects: [[255], [255]] }, released)).toEqual([]);
+});
+
+/** Rows of an attention made up by hand: for each variant, prompt and position, d numbers. */
+function outputs(call: ProbeCall, of: (variant: number, p: number, l: number) => number[]): Tensor {
+  const rows = Array.from({ length: VARIANTS }, (_, variant) =>
+    call.prompts.map((_, p) => Array.from({ length: LENGTH }, (_, l) => of(variant, p, l))),
+  );
+  const values = Float64Array.from(rows.flat(3));
+  const wide = [
+    VARIANTS * call.prompts.length,
+    LENGTH,
+    values.length / VARIANTS / call.prompts.length / LENGTH,
+  ];
+  return new Tensor(wide, view(values, wide));
+}
+const measured = (of: (variant: number, p: number, l: number) => number[], more: [string, Tensor][] = []) =>
+  measure(
+    calls.strict,
+    inputsOf(calls.strict, shape),
+    new Map([["out", outputs(calls.strict, of)], ...more]),
+  );
+const moves = (variant: number, ...changes: number[]) => (changes.includes(variant) ? 1 : 0);
+
+test("[probe.noise] what equal inputs move is noise, and sixteen times that is no effect", () => {
+  const noisy = (by: number) =>
+    measured((variant, p, l) => [
+      1 + 1e-4 * moves(variant, AGAIN),
+      l === 0 && p === 0 ? 1 + moves(variant, changedImage(1)) : 1 + by * moves(variant, changedImage(2)),
+    ]); // prettier-ignore
+  expect(noisy(1.5e-3).effects[0]?.[1]).toBe(0);
+  expect(noisy(1.7e-3).effects[0]?.[1]).toBe(2);
+  expect(
+    measured((v, _, l) => [
+      1 + (l === 0 ? moves(v, changedImage(1)) : 0.9e-5 * moves(v, changedImage(1))),
+    ]).effects[0]?.slice(0, 2),
+  ).toEqual([1, 0]); // prettier-ignore
+});
+
+test("[probe.weighs] a plain average does not ask the text, nor the spread of what it averages", () => {
+  // the output is what attention adds, for row 0 is 0: then the text tells
+  const added = measured((v, _, l) =>
+    l === 0 ? [0] : [1 + moves(v, changedImage(1)) + (l === 1 ? moves(v, TEXT) : 0)],
+  );
+  expect(added.kind).toBe("attention");
+  expect(added.effects[0]?.slice(0, 3)).toEqual([0, 1 | EFFECT.weighs, 1]);
+  // text goes through, for row 0 is not: then the spread tells
+  const through = measured((v, _, l) => [
+    1 +
+      moves(v, TEXT) +
+      (l === 0
+        ? 0
+        : 100 * moves(v, changedImage(1)) + (l === 1 ? 0.4 * moves(v, SPREAD) : 0.2 * moves(v, SPREAD))),
+  ]); // prettier-ignore
+  expect(through.kind).toBe("block");
+  expect(through.effects[0]?.slice(0, 3)).toEqual([0, 1 | EFFECT.weighs, 1]);
+});
+
+test("[probe.kind] a row that text does not move shows that no text goes through", () => {
+  const all = changedImage(1);
+  expect(measured((v) => [1 + moves(v, all)]).kind).toBe("attention");
+  expect(measured((v) => [1 + moves(v, all, TEXT) + moves(v, SPREAD)]).kind).toBe("unclear");
+  expect(measured((v) => [1 + 100 * moves(v, all, TEXT) + 0.1 * moves(v, SPREAD)]).kind).toBe("block");
+  const first = (row: number[]) =>
+    measured((v, _, l) => (l === 0 ? row : [1 + moves(v, all, TEXT) + moves(v, SPREAD), 1])).kind;
+  expect(first([0, 0])).toBe("attention"); // a row that no image moves, and zero: nothing but attention
+  expect(first([-1, 0])).toBe("block");
+});
+
+test("[probe.measure] rows that are no number are NaN, and nothing more is said of them", () => {
+  const { effects, known } = measured((v, _, l) => [
+    l === 2 ? Number.NaN : l === 0 ? 0 : 1 + moves(v, changedImage(3), TEXT),
+  ]);
+  expect(effects[0]?.slice(0, 4)).toEqual([0, 4 | EFFECT.weighs, EFFECT.nan, 4 | EFFECT.weighs]);
+  expect((known[0]?.[2] ?? 0) & EFFECT.feedForward).toBe(0);
+});
+
+test("[probe.feed-forward] more than text and attention in a row, told by a row that nothing moves, or by the tap", () => {
+  const inputs = inputsOf(calls.strict, shape);
+  const x = inputs.get("inputs.x") as Tensor;
+  const text = (v: number, p: number, l: number) =>
+    Array.from({ length: 8 }, (_, i) => x.data.get(rowOf(calls.strict, v, p), l, i));
+  const attn = (v: number, l: number) =>
+    Array.from({ length: 8 }, (_, i) =>
+      l === 0 ? 0 : i - 3 + moves(v, changedImage(1)) + 0.1 * moves(v, TEXT),
+    ); // prettier-ignore
+  const fed = (v: number, p: number, l: number, runs: boolean) =>
+    text(v, p, l).map((value, i) => value + 0.5 * (attn(v, l)[i] ?? 0) + (runs ? Math.sin(value) : 0));
+  const tap: [string, Tensor] = ["taps.attn", outputs(calls.strict, (v, _, l) => attn(v, l))];
+  const found = measured((v, p, l) => fed(v, p, l, l === 1), [tap]);
+  expect(found.effects[0]?.slice(0, 3)).toEqual([
+    0,
+    1 | EFFECT.weighs | EFFECT.feedForward,
+    1 | EFFECT.weighs,
+  ]);
+  expect(found.known[0]?.slice(0, 3)).toEqual([0xff, 0xff, 0xff]);
+  const never = measured((v, p, l) => fed(v, p, l, false), [tap]);
+  expect(new Set(never.known.flat())).toEqual(new Set([0xff & ~EFFECT.feedForward]));
+  // without the tap: a plain average that is fed depends on its text beyond it
+  const plain = (v: number, p: number, l: number, runs: boolean) =>
+    text(v, p, l).map(
+      (value, i) =>
+        value + (l === 0 ? Math.sin(value) : moves(v, changedImage(2)) + i + (runs ? Math.sin(value) : 0)),
+    ); // prettier-ignore
+  expect(measured((v, p, l) => plain(v, p, l, l === 1)).effects[0]?.slice(0, 3)).toEqual([
+    EFFECT.feedForward,
+    2 | EFFECT.feedForward,
+    2,
+  ]); // prettier-ignore
+});
+
+test("[probe.strict] who refuses prompts with too many or too few image tokens is asked the others", async () => {
+  const right = blockAdapter("block", conventions["mllama reference"]);
+  const adapter: Adapter = async (call, inputs) => {
+    if (call.name === "full") throw new LoadError("3 images, but 2 image tokens");
+    return right(call, inputs);
+  };
+  const result = await probe(adapter, { shape });
+  expect(result.refused).toContain("2 image tokens");
+  expect(result.call.name).toBe("strict");
+  expect(names(result.exact)).toContain("mllama reference");
+  const never: Adapter = async ({ name }) => Promise.reject(new LoadError(`no ${name}`));
+  await expect(probe(never, { shape })).rejects.toThrow("no full");
+});
+
+test("[probe.words] stretches of rows in one sentence; number and verb agree", async () => {
+  const { "flamingo-pytorch@0.1.2 all-previous": leaky } = conventions;
+  const result = await probe(blockAdapter("tapped", leaky), { shape, expect: conventions["all-previous"] });
+  expect(leaksInWords(result)).toContain('In "t t I t t t I t", rows 0–1 average all images.');
+  expect(leaksInWords(result)).toContain('In "t I t t I I t t", row 0 averages all images.');
+  expect(departuresInWords(result)).toContain(
+    'In "t t I t t t I t", rows 0–1 average all images, where under all-previous they see nothing.',
+  ); // prettier-ignore
+  expect(verdictOf(result, conventions["all-previous"]).sentence).toBe(
+    "It does not follow all-previous: this is flamingo-pytorch@0.1.2 all-previous; see flamingo-pytorch #10.",
+  ); // prettier-ignore
+  const skips = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
+    shape,
+    expect: released,
+  });
+  expect(departuresInWords(skips)[0]).toBe(
+    'In "t I t t I I t t", row 0 averages all images, and the feed-forward skips it, where under flamingo-pytorch@0.1.2 immediate it sees nothing, and the feed-forward runs.',
+  ); // prettier-ignore
+});
+
+test("[probe.names] what follows nothing known is compared with the nearest", async () => {
+  const odd = blockAdapter("attention", { ...conventions.immediate, compare: { last: 2 } });
+  const result = await probe(odd, { shape });
+  expect(result.exact).toEqual([]);
+  expect(verdictOf(result, null)).toMatchObject({
+    status: "unknown",
+    sentence: expect.stringContaining("Nearest is"),
+  });
+  expect(result.departures.length).toBeGreaterThan(0);
+});
+
+test("[probe.text] the verdict first, every line within the terminal, the same with and without colour", async () => {
+  for (const [adapter, expected] of [
+    [blockAdapter("tapped", released), null],
+    [blockAdapter("tapped", released, mutant("next-image")), released],
+    [blockAdapter("block", { ...conventions.immediate, compare: { last: 2 } }), null],
+  ] as const) {
+    const result = await probe(adapter, { shape, expect: expected });
+    const plain = probeText(result, expected);
+    expect(plain.startsWith(verdictOf(result, expected).sentence.slice(0, 40))).toBe(true);
+    for (const line of plain.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+    expect(stripVTControlCharacters(probeText(result, expected, { colour: true }))).toBe(plain);
+    expect(plain).toMatch(/\n {2}measured +(-|\{1\}) +\{/);
+  }
+});
+
+test("[probe.json] the stable keys", async () => {
+  const result = await probe(blockAdapter("tapped", released, mutant("no-zeroing")), { shape });
+  const document = JSON.parse(JSON.stringify(probeDocument(result, null)));
+  expect(document).toMatchObject({
+    status: "followed",
+    convention: "flamingo-pytorch@0.0.16 immediate",
+    also: [],
+    comparedWith: "flamingo-pytorch@0.0.16 immediate",
+    departures: [],
+    withoutLocations: "everything",
+    refused: null,
+    output: "block",
+  });
+  expect(document.mistakes.map(({ number }: { number: number }) => number)).toEqual([2, 3]);
+  expect(document.prompts[0].tokens).toBe("t I t t I I t t");
+  expect(document.prompts[0].rows[0]).toEqual({
+    images: [1, 2, 3],
+    evenly: true,
+    feedForward: true,
+    nan: false,
+  });
+  expect(document.prompts[0].rows[1]).toEqual({ images: [1], evenly: false, feedForward: true, nan: false });
+});
+
+const workspace = temporary();
+const PLAIN = "spec/support/fixtures/plain-adapter.mjs";
+
+async function run(...args: string[]): Promise<{ status: number; text: string }> {
+  const written: string[] = [];
+  const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);
+  try {
+    return { status: await command(args), text: written.join("") };
+  } finally {
+    spy.mockRestore();
+  }
+}
+const plain = (...wrong: string[]) => ["--dim", "8", "--", process.execPath, PLAIN, ...wrong];
+
+describe("the command", () => {
+  test("[probe.protocol] [probe.exit] an adapter that shares no line with this project", async () => {
+    const kept = join(workspace, "kept");
+    const { status, text } = await run("--json", "--keep", kept, ...plain());
+    expect(status).toBe(0);
+    expect(JSON.parse(text)).toMatchObject({
+      convention: "immediate",
+      output: "attention",
+      withoutLocations: "everything",
+      cached: { skipped: "no cache" },
+    }); // prettier-ignore
+    expect(readdirSync(kept).sort()).toEqual(["cached", "full", "without-locations"]);
+    expect(JSON.parse(readFileSync(join(kept, "full/case/case.json"), "utf8")).config.dim).toBe(8);
+    expect(existsSync(join(kept, "full/out/outputs.safetensors"))).toBe(true);
+  });
+
+  test("[probe.exit] 0 where it follows what is expected, 1 where it does not, and nothing is left behind", async () => {
+    const own = join(workspace, "own");
+    mkdirSync(own);
+    for (const name of ["TMPDIR", "TEMP", "TMP"]) vi.stubEnv(name, own);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const { status, text } = await run("--expect", "flamingo-mini", ...plain());
+    expect(text).toMatch(/^It does not follow flamingo-mini: this is immediate\./);
+    expect(status).toBe(1);
+    expect((await run("--expect", "immediate", ...plain("strict"))).status).toBe(0);
+    expect(readdirSync(own)).toEqual([]);
+  });
+
+  test.each([
+    ["nothing", "wrote no outputs.safetensors"],
+    ["throws", "no such layer"],
+    ["garbage", "outputs.safetensors"],
+    ["bad adapter.json", "is not JSON"],
+    ["skips all", "not today"],
+    ["shape", "has the shape"],
+    ["name", 'there is no "outputs.out" among what was written ("result")'],
+    ["zeros", "gates away from 0"],
+    ["dropout", "eval mode"],
+    ["deaf", "no image moves any row"],
+  ])(
+    "[probe.outputs] [probe.adapter] [probe.skipped] %s: a broken adapter, and what to do",
+    async (wrong, named) => {
+      const found = await command(plain(wrong)).catch((error) => error);
+      expect(found).toBeInstanceOf(LoadError);
+      expect(found.message).toContain(named);
+      expect(stripVTControlCharacters(found.message)).toBe(found.message);
+    },
+  );
+
+  test("[probe.adapter] one that hangs is ended, with all that it started, and not asked again", async () => {
+    const kept = join(workspace, "hung");
+    await expect(command(["--timeout", "1", "--keep", kept, ...plain("hangs")])).rejects.toThrow("--timeout");
+    expect(readdirSync(kept)).toEqual(["full"]);
+    await expect(command(["--", "no-such-command-anywhere"])).rejects.toThrow("cannot run");
+  });
+
+  test.each([
+    [[], "needs a command"],
+    [["--latents", "3", "--", "x"], "even"],
+    [["--dim", "0", "--", "x"], "--dim"],
+    [["--expect", "frobnicate", "--", "x"], "frobnicate"],
+    [["--frobnicate"], "--frobnicate"],
+  ])("[probe.usage] %j is refused", async (args, named) => {
+    await expect(command(args)).rejects.toThrow(named);
+    await expect(command(args)).rejects.toThrow(UsageError);
+  });
+
+  test("[probe.usage] help has an example", async () => {
+    expect((await run("--help")).text).toMatch(/Example\n +flamboyance probe /);
+  });
+});

@@ -1,0 +1,337 @@
+// The executable half of 73-digits.md. Whole trainings are commands, not tests: here a few steps show that all is connected.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  caption,
+  decode,
+  encode,
+  IMAGE,
+  interleaved,
+  NUMBERS,
+  named,
+  STOP,
+  VOCABULARY,
+} from "../../../src/demos/digits/captions.ts";
+import { BLANK, type Picture, readDigits } from "../../../src/demos/digits/data.ts";
+import { drawPictures } from "../../../src/demos/digits/draw.ts";
+import {
+  captionsOf,
+  evidence,
+  otherConventions,
+  sequencesFrom,
+  underConventions,
+} from "../../../src/demos/digits/evidence.ts";
+import { digitsModel, loadDigitsModel, saveDigitsModel } from "../../../src/demos/digits/model.ts";
+import { PHASES, plans, snapshot } from "../../../src/demos/digits/phases.ts";
+import {
+  type DigitsReport,
+  digitsDocument,
+  digitsMarkdown,
+  gatesPicture,
+  placed,
+} from "../../../src/demos/digits/report.ts";
+import { trainDigits } from "../../../src/demos/digits/run.ts";
+import { scan } from "../../../src/demos/digits/scan.ts";
+import { conventions } from "../../../src/masks/conventions/conventions.ts";
+import { generator } from "../../../src/tensor/random.ts";
+import { flat } from "../../../src/tensor/tensor.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
+import { changedNames } from "../../support/fixtures/tiny-training.ts";
+
+const digits = readDigits("golden/data/digits.safetensors");
+const SHIPPED = "golden/models/digits.safetensors";
+const workspace = temporary();
+
+const flamboyance = (...args: string[]) =>
+  spawnSync(process.execPath, ["dist/cli/main.js", ...args], { encoding: "utf8" });
+
+test("[digits.held-out] 299 of 1797 digits are held out, ten kinds each, none in both", () => {
+  expect([digits.train.length, digits.heldOut.length]).toEqual([1498, 299]);
+  const key = ({ pixels, digit }: Picture) => `${digit} ${[...pixels].join(" ")}`;
+  const seen = new Set(digits.train.map(key));
+  expect(digits.heldOut.filter((picture) => seen.has(key(picture)))).toEqual([]);
+  for (const part of [digits.train, digits.heldOut]) {
+    expect(new Set(part.map(({ digit }) => digit)).size).toBe(10);
+    expect(part.every(({ pixels }) => pixels.length === 64 && pixels.every((x) => x >= 0 && x <= 1))).toBe(
+      true,
+    );
+  }
+});
+
+test("[digits.captions] every caption is a sentence with its number, known words only, and a stop", () => {
+  const seen = new Set<string>();
+  for (let digit = 0; digit < 10; digit++) {
+    for (let i = 0; i < 40; i++) {
+      const tokens = caption(digit, generator(i, `${digit}`));
+      const text = decode(tokens);
+      seen.add(text);
+      expect(tokens.at(-1)).toBe(STOP);
+      expect(named(tokens)).toBe(digit);
+      expect(tokens).toEqual(encode(text));
+      if (/\ban?\b/.test(text)) expect(/\ban\b/.test(text)).toBe(digit === 8);
+    }
+  }
+  expect(seen.size).toBe(60);
+  for (const text of ["this is a nine .", "this is an eight .", "the digit is nine .", "an eight ."])
+    expect(seen).toContain(text);
+  expect(VOCABULARY[IMAGE]).toBe("<image>");
+  expect(new Set(VOCABULARY).size).toBe(VOCABULARY.length);
+  const [a, b] = [digits.train[0], digits.train[1]] as [Picture, Picture];
+  const row = [...interleaved([[a, b]], generator(1)).flat()];
+  expect(row.filter((id) => id === IMAGE)).toHaveLength(2);
+  expect(row[0]).toBe(IMAGE);
+});
+
+const tiny = {
+  depth: 1,
+  vision: { steps: 2, rows: 4, learningRate: 1e-2 },
+  language: { steps: 2, rows: 2, learningRate: 1e-2 },
+  flamingo: { steps: 2, rows: 2, learningRate: 1e-2 },
+};
+
+async function tinyRun(seed: number, more: object = {}) {
+  const model = digitsModel(tiny.depth, seed);
+  const few = { train: digits.train.slice(0, 30), heldOut: [] };
+  const run = trainDigits({ model, digits: few, plan: tiny, seed, ...more });
+  const phases: string[] = [];
+  const between: Map<string, string>[] = [];
+  for (;;) {
+    const next = await run.next();
+    if (next.done) return { model, phases, between, result: next.value };
+    phases.push(`${next.value.phase} ${next.value.step}/${next.value.of}`);
+    between.push(snapshot(model.flamingo));
+  }
+}
+
+test("[digits.seeded] [digits.frozen] three phases; the same seed, the same bits; each phase changes its own", async () => {
+  const [a, b] = [await tinyRun(1), await tinyRun(1)];
+  expect(a.phases).toEqual(PHASES.flatMap((phase) => [`${phase} 1/2`, `${phase} 2/2`]));
+  expect(b.between.at(-1)).toEqual(a.between.at(-1));
+  expect(b.result).toEqual(a.result);
+  expect(a.result).toMatchObject({ frozenUnchanged: true, trainedChanged: true });
+  expect(a.result.history).toHaveLength(2);
+  const changed = (from: number, to: number) =>
+    changedNames(a.between[from] as Map<string, string>, a.between[to] as Map<string, string>);
+  const has = (names: string[], word: string) => names.some((name) => name.startsWith(word));
+  expect(changed(0, 1).every((name) => name.startsWith("img_encoder."))).toBe(true);
+  expect(has(changed(2, 3), "img_encoder") || has(changed(2, 3), "perceiver")).toBe(false);
+  expect(changed(4, 5).every((name) => /^perceiver_resampler|^layers\.\d\.1\./.test(name))).toBe(true);
+});
+
+test("[digits.stop] [checkpoint.resume] a run that stopped goes on to the same bits", async () => {
+  const checkpoints = join(workspace, "resume-");
+  const whole = await tinyRun(1, { checkpoints });
+  rmSync(`${checkpoints}flamingo.safetensors`);
+  const rest = await tinyRun(1, { checkpoints, resume: true });
+  expect(rest.phases).toEqual(["flamingo 1/2", "flamingo 2/2"]);
+  expect(rest.between.at(-1)).toEqual(whole.between.at(-1));
+});
+
+test("[digits.seeded] plans train enough, and quick less than full", () => {
+  for (const phase of PHASES) expect(plans.quick[phase].steps).toBeLessThanOrEqual(plans.full[phase].steps);
+});
+
+describe("the model that ships", () => {
+  const model = loadDigitsModel(SHIPPED);
+  const some = digits.heldOut.slice(0, 40);
+
+  test("[digits.accuracy] [digits.swapped] [digits.blanked] it looks at the right picture", async () => {
+    const { plain, swapped, blanked } = await evidence(model, some, 2);
+    expect(plain.all).toBeGreaterThanOrEqual(0.9);
+    expect(swapped.all).toBeGreaterThanOrEqual(0.9);
+    expect(blanked.all).toBeLessThanOrEqual(0.3);
+    expect(plain.places).toHaveLength(2);
+  });
+
+  test("[digits.conventions] a rule under which words see other pictures breaks it", async () => {
+    const rows = await underConventions(model, some.slice(0, 24), 2, undefined, [
+      conventions["all-previous"],
+    ]);
+    expect(rows).toHaveLength(1);
+    expect(otherConventions).toHaveLength(Object.keys(conventions).length - 1);
+    const all = rows.find(({ what }) => what === "mask: all-previous");
+    expect(all?.places[0]).toBeGreaterThan(0.8); // one picture so far: the rules agree
+    expect(all?.places[1]).toBeLessThan(0.8);
+  });
+
+  test("[digits.model-file] under a megabyte, float16, and it says when it is another file", () => {
+    expect(statSync(SHIPPED).size).toBeLessThan(1_000_000);
+    const copy = join(workspace, "copy.safetensors");
+    saveDigitsModel(copy, model);
+    expect(readFileSync(copy)).toEqual(readFileSync(SHIPPED));
+    expect(() => loadDigitsModel("golden/data/digits.safetensors")).toThrow("is no model of the digits");
+  });
+});
+
+test("[digits.accuracy] no digit, or two, is wrong", () => {
+  expect(NUMBERS.map((word) => named(encode(`a ${word} .`)))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(named(encode("this is a ."))).toBeNull();
+  expect(named(encode("a one two ."))).toBeNull();
+});
+
+test("[digits.swapped] sequences are the same in every run, and of different pictures", async () => {
+  const rows = sequencesFrom(digits.heldOut, 3);
+  expect(rows).toHaveLength(99);
+  expect(new Set(rows.flat()).size).toBe(297);
+  expect(sequencesFrom(digits.heldOut, 3)).toEqual(rows);
+  const [captions] = await captionsOf(digitsModel(1, 1), rows.slice(0, 1));
+  expect(captions).toHaveLength(3);
+  expect(captions?.every((words) => words.length > 0 && !words.includes(IMAGE))).toBe(true);
+});
+
+test("[digits.drawing] eight lines and a caption", () => {
+  const one: Picture = { digit: 1, pixels: Float64Array.from({ length: 64 }, (_, i) => Number(i % 8 === 3)) };
+  const drawing = drawPictures([one, BLANK], ["a one .", "blank"], { ascii: true }).split("\n");
+  expect(drawing).toHaveLength(9);
+  expect(drawing.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => "        ##"));
+  expect(drawing[8]).toBe(`  ${"a one .".padEnd(16)}   blank`);
+  expect(drawPictures([one], [""])).toContain("██");
+});
+
+const report: DigitsReport = {
+  seed: 3,
+  plan: "quick",
+  seconds: 61.4,
+  backend: "reference",
+  classifier: 0.97,
+  frozenUnchanged: true,
+  trainedChanged: false,
+  rows: ["as trained", "pictures swapped", "pictures blanked"].map((what, i) => ({
+    pictures: 2,
+    what,
+    all: (9 - i) / 10,
+    places: [0.5, 0.25],
+  })),
+  history: [
+    [
+      { attn: 0, ff: 0 },
+      { attn: 0, ff: 0 },
+    ],
+    [
+      { attn: -0.5, ff: 0.25 },
+      { attn: 1, ff: -1 },
+    ],
+  ],
+};
+
+test("[digits.document] the stable keys", () => {
+  expect(digitsDocument(report)).toEqual({
+    seconds: 61.4,
+    heldOut: { accuracy: 0.9, blanked: 0.7, swapped: 0.8 },
+    frozenUnchanged: true,
+    gates: report.history[1],
+  });
+});
+
+test("[digits.report] only what stands between the marks is replaced", () => {
+  const marks = ["<!-- a -->", "<!-- b -->"] as const;
+  const document = "one <!-- a --> old <!-- b --> two";
+  expect(placed(document, "new", marks)).toBe("one <!-- a -->\n\nnew\n\n<!-- b --> two");
+  expect(placed(placed(document, "x", marks), "new", marks)).toBe(placed(document, "new", marks));
+  expect(placed("", "new", marks)).toBe("new\n");
+  const text = digitsMarkdown(report);
+  expect(text).toContain("| 2 pictures, as trained | 90.0 % | 50.0 % | 25.0 % |  |");
+  expect(text).toContain("| 1 | 1.000 | 1.000 |");
+  expect(text).toContain("Trained parameters all changed: NO");
+});
+
+test("[digits.gates-picture] a line for each gate of each layer", () => {
+  const svg = gatesPicture(report.history);
+  expect(svg.match(/<polyline/g)).toHaveLength(4);
+  expect(svg.match(/stroke-dasharray/g)).toHaveLength(2);
+  expect(svg).toContain('points="44.0,276.0 676.0,160.0"'); // |−0.5| is half way up
+});
+
+test("[digits.scan] a digit drawn large, dark on light or light on dark, is the digit", () => {
+  const big = (picture: Picture, dark: boolean) => ({
+    width: 40,
+    height: 40,
+    values: Float64Array.from({ length: 1600 }, (_, i) => {
+      const ink = picture.pixels[Math.floor(i / 40 / 5) * 8 + Math.floor((i % 40) / 5)] ?? 0;
+      return dark ? 1 - ink : ink;
+    }),
+  });
+  const seven = digits.heldOut.find(({ digit }) => digit === 7) as Picture;
+  for (const dark of [true, false]) {
+    const { pixels } = scan(big(seven, dark));
+    for (const [i, x] of pixels.entries()) expect(x).toBeCloseTo(seven.pixels[i] ?? 0, 12);
+  }
+  const wide = scan({
+    width: 16,
+    height: 8,
+    values: Float64Array.from({ length: 128 }, (_, i) => Number(i % 16 === 8)),
+  });
+  expect([...wide.pixels].map((x, i) => (x > 0 ? i % 8 : -1)).filter((x) => x >= 0)).toEqual([4, 4, 4, 4]);
+});
+
+describe("the command", () => {
+  test("[digits.document] [digits.report] [digits.gates-picture] a few steps from nothing to a report", () => {
+    const out = join(workspace, "run");
+    const page = join(workspace, "page.md");
+    writeFileSync(page, "# Page\n<!-- evidence -->\n<!-- end -->\n");
+    const args = [
+      "--quick",
+      "--scale",
+      "0.004",
+      "--held-out",
+      "12",
+      "--out",
+      out,
+      "--report",
+      page,
+      "--json",
+      "--backend",
+      "reference",
+    ];
+    const { status, stdout, stderr } = flamboyance("train", "digits", ...args);
+    expect([status, stderr]).toEqual([0, ""]);
+    const document = JSON.parse(stdout);
+    expect(Object.keys(document)).toEqual(["seconds", "heldOut", "frozenUnchanged", "gates"]);
+    expect(document.frozenUnchanged).toBe(true);
+    expect(document.gates).toHaveLength(2);
+    expect(readFileSync(page, "utf8")).toMatch(/^# Page\n<!-- evidence -->\n\nPlan `quick`, seed 1/);
+    for (const file of ["model.safetensors", "report.md", "gates.svg", "checkpoint-flamingo.safetensors"])
+      expect(existsSync(join(out, file))).toBe(true);
+    expect(loadDigitsModel(join(out, "model.safetensors")).depth).toBe(2);
+  });
+
+  test("[digits.stop] an interrupt says how to go on", async () => {
+    const out = join(workspace, "stopped");
+    const child = spawn(process.execPath, [
+      "dist/cli/main.js",
+      "train",
+      "digits",
+      "--out",
+      out,
+      "--backend",
+      "reference",
+    ]);
+    let text = "";
+    child.stderr.on("data", (more) => (text += more));
+    const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+    while (!existsSync(out)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    child.kill("SIGINT");
+    expect(await ended).toBe(2);
+    expect(text).toContain(`--resume goes on from ${out}`);
+  });
+
+  test.each([
+    [["train"], "digits"],
+    [["train", "letters"], "letters"],
+    [["train", "digits", "--seed", "x"], "--seed"],
+    [["train", "digits", "--scale", "0"], "--scale"],
+    [["train", "digits", "--backend", "abacus"], "auto, simd, reference"],
+  ])("[digits.document] %j is a usage error", (args, word) => {
+    const { status, stderr } = flamboyance(...args);
+    expect(stderr).toContain(word);
+    expect(status).toBe(3);
+  });
+});
+
+test("[digits.model-file] the weights of the shipped model are float16 numbers", () => {
+  const { flamingo } = loadDigitsModel(SHIPPED);
+  expect(flat(flamingo.token_emb.weight.data)).toBeInstanceOf(Float32Array);
+});

@@ -1,0 +1,117 @@
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import * as node from "../../src/host/node.ts";
+import { loadSafetensors } from "../../src/io/safetensors/read.ts";
+import { LoadError } from "../../src/tensor/errors.ts";
+import { folders } from "../support/fixtures/temporary.ts";
+import { fileOf } from "../support/properties/files.ts";
+
+const { openSync, closeSync, readSync, writeSync } = fs;
+const fresh = folders();
+let folder = "";
+beforeEach(() => {
+  folder = fresh();
+});
+afterEach(() => instead({ openSync, closeSync, readSync, writeSync }));
+
+/** Replaces functions of node:fs until the test's end. */
+function instead(functions: Partial<typeof fs>): void {
+  Object.assign(fs, functions);
+  syncBuiltinESMExports();
+}
+const bytes = (string: string) => new TextEncoder().encode(string);
+
+test("[io.file-errors] what the system refuses is told in words", () => {
+  fs.mkdirSync(`${folder}/d`, { recursive: true });
+  fs.writeFileSync(`${folder}/f`, "f");
+  expect(() => node.openFile(`${folder}/d`)).toThrow(
+    /cannot open .*d: it is not a file {2}\[io\.file-errors\]/,
+  );
+  expect(() => node.openFile(`${folder}/f/g`)).toThrow(/a part of the path is a file; check the path/);
+  expect(() => node.writeFile(`${folder}/d`, bytes("x"))).toThrow(
+    /cannot write .*d: it is a folder; name a file/,
+  );
+  expect(() => node.openFile("a\0b")).toThrow(LoadError);
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  instead({
+    writeSync: () => {
+      throw full;
+    },
+  });
+  expect(() => node.writeFile(`${folder}/f`, bytes("new"))).toThrow(
+    /the disk is full; make room {2}\[io\.file-errors\]/,
+  );
+  expect(fs.readdirSync(folder).sort()).toEqual(["d", "f"]);
+});
+
+test("[io.few-descriptors] a hundred files in use hold at most 32 open", () => {
+  let open = 0;
+  let most = 0;
+  instead({
+    openSync: (...args: Parameters<typeof fs.openSync>) => {
+      most = Math.max(most, ++open);
+      return openSync(...args);
+    },
+    closeSync: (descriptor: number) => {
+      open--;
+      closeSync(descriptor);
+    },
+  });
+  const paths = Array.from({ length: 100 }, (_, i) => `${folder}/${i}`);
+  for (const path of paths) node.writeFile(path, bytes(path));
+  const sources = paths.map(node.openFile);
+  expect(open).toBe(0); // nothing is opened before it is read
+  for (const [i, source] of [...sources.entries(), ...sources.entries()]) {
+    expect(new TextDecoder().decode(source.read(0, source.size))).toBe(paths[i]);
+  }
+  expect(most).toBeLessThanOrEqual(32);
+  for (const source of sources) source.close();
+  expect(open).toBe(0);
+});
+
+test("[io.unchanged] a file that has changed since is refused", () => {
+  const path = `${folder}/f`;
+  for (const change of [() => node.writeFile(path, bytes("other")), () => fs.truncateSync(path, 2)]) {
+    node.writeFile(path, bytes("first"));
+    fs.utimesSync(path, 1, 1);
+    const source = node.openFile(path);
+    change();
+    expect(() => source.read(0, 5)).toThrow(
+      /cannot read .*f: it has been rewritten since.*open it again {2}\[io\.unchanged\]/,
+    );
+  }
+  node.writeFile(path, bytes("first"));
+  fs.utimesSync(path, 1, 1);
+  const source = node.openFile(path);
+  source.read(0, 1);
+  fs.writeFileSync(path, "FIRST"); // the same file, its size kept, while it is open
+  expect(() => source.read(0, 5)).toThrow(/\[io\.unchanged\]/);
+  node.writeFile(path, bytes("first"));
+  const short = node.openFile(path);
+  instead({ readSync: () => 0 });
+  expect(() => short.read(0, 5)).toThrow(/it has been cut short since it was opened.*\[io\.unchanged\]/);
+});
+
+test("[io.lazy] a file larger than any buffer opens at once, and its last tensor reads alone", () => {
+  const size = 6e9;
+  const header = { big: { dtype: "U8", shape: [size], data_offsets: [0, size] } };
+  const last = { dtype: "F32", shape: [2], data_offsets: [size, size + 8] };
+  const start = fileOf({ ...header, last });
+  node.writeFile(`${folder}/big`, start);
+  fs.truncateSync(`${folder}/big`, start.length + size); // a hole: it takes no room on the disk
+  fs.appendFileSync(`${folder}/big`, new Uint8Array(Float32Array.of(0.5, -7).buffer));
+  const ranges: number[] = [];
+  instead({
+    readSync: ((...args: [number, Uint8Array, number, number, number]) => {
+      ranges.push(args[3]);
+      return readSync(...args);
+    }) as typeof fs.readSync,
+  });
+  const file = loadSafetensors(`${folder}/big`);
+  const lazy = file.tensor("last");
+  expect(ranges).toEqual([8, start.length - 8]);
+  expect(Array.from(lazy.data.data)).toEqual([0.5, -7]);
+  expect(ranges.slice(2)).toEqual([8]);
+  file.close();
+});

@@ -1,0 +1,68 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { openSafetensors } from "../../src/io/safetensors/read.ts";
+import { LoadError } from "../../src/tensor/errors.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
+import { OFFICIAL } from "../support/fixtures/official-file.ts";
+import { brokenFiles, counting, fileOf, files } from "../support/properties/files.ts";
+
+/** Opens a file and reads everything in it; true if all of it could be read. */
+function readAll(bytes: Uint8Array): boolean {
+  const source = counting(bytes);
+  try {
+    const file = openSafetensors(source, "f");
+    for (const key of file.keys) {
+      const read = file.get(key);
+      const numbers = read instanceof Tensor ? read.data.data : read.data;
+      expect(numbers.byteLength).toBeLessThanOrEqual(4 * bytes.length); // bytes become integers of four
+    }
+    return true;
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    expect(error.message).toMatch(/^f: .*\[io\.[a-z0-9-]+\]$/s);
+    expect(error.message.length).toBeLessThan(500);
+    return false;
+  } finally {
+    const read = source.ranges.reduce((sum, [from, to]) => sum + to - from, 0);
+    expect(read).toBeLessThanOrEqual(bytes.length); // no byte was read twice, and none that is not there
+  }
+}
+
+test("[io.hostile] broken files give tensors or a LoadError, and are read at most once", () => {
+  const outcomes = { read: 0, refused: 0 };
+  const law = fc.property(brokenFiles, (bytes) => {
+    outcomes[readAll(bytes) ? "read" : "refused"] += 1;
+  });
+  fc.assert(law, { numRuns: 4000 });
+  expect(Math.min(outcomes.read, outcomes.refused)).toBeGreaterThan(100); // the damage is neither always fatal nor always harmless
+});
+
+test("[io.hostile] a file cut at any byte is refused", () => {
+  for (let n = 0; n < OFFICIAL.length; n++) expect(readAll(OFFICIAL.subarray(0, n))).toBe(false);
+  expect(readAll(OFFICIAL)).toBe(true);
+  fc.assert(fc.property(files, (bytes) => readAll(bytes)));
+});
+
+test("[io.hostile] a header of 25 MB, however it is made, costs neither minutes nor gigabytes", () => {
+  const times = (text: string) => text.repeat(Math.floor(24e6 / text.length));
+  const lists = [`{"x":${times("[")}`, `{"x":[${times("[],")}[]]}`, `{"x":{"shape":[${times("1")}]}}`];
+  lists.push(`{"x":{"dtype":"U8","data_offsets":[0,1],"shape":[${times("1,")}1]}}`);
+  const objects = [`{${times('"x":{},')}"y":1}`, `{"x":{${times('"shape":[],')}}}`];
+  const strings = [`{"x":"${times("\\\\")}"}`, `{"${times("x")}":${1}}`, `{"x":{"dtype":"${times("F")}"}}`];
+  const memory = () => process.resourceUsage().maxRSS / 1000;
+  for (const file of [...lists, ...objects, ...strings].map((text) => fileOf(text, 1))) {
+    const [start, before] = [performance.now(), memory()];
+    expect(readAll(file)).toBe(false);
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(memory() - before).toBeLessThan(200); // megabytes: the bytes, the text, and strings cut from it
+  }
+});
+
+test("[io.wording] errors quote a file without what a terminal would obey, and not at length", () => {
+  const name = `\u001b[2J${"x".repeat(1000)}`;
+  for (const header of [{ [name]: 1 }, { x: { dtype: name } }, { __metadata__: { [name]: 1 } }]) {
+    const open = () => openSafetensors(fileOf(header), "f");
+    expect(open).toThrow('"\\u001b[2Jxxx');
+    expect(open).toThrow(/^.{0,300}$/);
+  }
+});

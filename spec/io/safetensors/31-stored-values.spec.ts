@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { openSafetensors } from "../../../src/io/safetensors/read.ts";
+import { writeSafetensors } from "../../../src/io/safetensors/write.ts";
+import { LoadError, RuleError } from "../../../src/tensor/errors.ts";
+import { type Int, int, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
+import { OFFICIAL } from "../../support/fixtures/official-file.ts";
+import { fileOf } from "../../support/properties/files.ts";
+
+const words = (...pairs: number[]) => new Uint8Array(Int32Array.from(pairs).buffer);
+const one = (dtype: string, shape: number[], data: Uint8Array) =>
+  openSafetensors(fileOf({ x: { dtype, shape, data_offsets: [0, data.length] } }, data), "one.safetensors");
+
+test("[io.i64-fits] an integer beyond 32 bits is named, not wrapped", () => {
+  const most = [2 ** 31 - 1, 0, -(2 ** 31), -1];
+  expect(
+    one("I64", [2], words(...most))
+      .int("x")
+      .flat(),
+  ).toEqual(Int32Array.of(2 ** 31 - 1, -(2 ** 31)));
+  for (const bad of [
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+    [-(2 ** 31), 0],
+    [2 ** 31 - 1, -1],
+  ]) {
+    const read = () => one("I64", [1, 3], words(...most, ...bad)).int("x");
+    expect(read).toThrow(
+      new LoadError('one.safetensors: tensor "x" needs more than 32 bits at index [0 2]  [io.i64-fits]'),
+    );
+  }
+});
+
+test("[io.bool] a byte other than 0 and 1 is no boolean", () => {
+  expect(() => one("BOOL", [2, 2], Uint8Array.of(0, 1, 2, 0)).bool("x")).toThrow(
+    /"x" is 2 at index \[1 0\].*\[io\.bool\]/,
+  );
+});
+
+test("[io.keys] absent names and other kinds are refused by name", () => {
+  const file = openSafetensors(OFFICIAL, "official");
+  expect(() => file.tensor("tripel")).toThrow(/no tensor "tripel"; it has 9: "ids", "double".*\[io\.keys\]/);
+  expect(() => file.info("toString")).toThrow(LoadError);
+  expect(() => file.tensor("ids")).toThrow(/"ids" is I64, not floats/);
+  expect(() => file.int("mask")).toThrow(/"mask" is BOOL, not integers/);
+  expect(() => file.bool("bytes")).toThrow(/"bytes" is U8, not booleans/);
+  expect(() => writeSafetensors(new Map([["__metadata__", int("", 1)]]))).toThrow(RuleError);
+});
+
+test("[io.fits] what a dtype cannot hold is not written", () => {
+  const write = (stored: Tensor | Int, dtype: "U8" | "I64" | "F32" | "BOOL") => () =>
+    writeSafetensors(new Map([["x", stored]]), { dtypes: new Map([["x", dtype]]) });
+  expect(write(int("n", [255, 256]), "U8")).toThrow(/"x" has a value at index \[1\] that U8 cannot hold/);
+  expect(write(int("n", [-1]), "U8")).toThrow(RuleError);
+  expect(write(int("n", [1]), "F32")).toThrow(/holds integers, which cannot be written as F32/);
+  expect(write(tensor("n", [1]), "I64")).toThrow(/holds floats, which cannot be written as I64/);
+  expect(write(int("n", [1]), "BOOL")).toThrow(RuleError);
+});

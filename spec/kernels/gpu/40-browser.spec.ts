@@ -1,0 +1,167 @@
+// gpu.js in the modes of a graphics card, in Chromium with a card of software. The rules stand in 40-gpu.md.
+import fc from "fast-check";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundle, openPage, startChromium } from "../../support/browser/chromium.mjs";
+import type * as Functions from "../../support/kernels/gpu-page.ts";
+import {
+  type AttentionCase,
+  attentionCases,
+  CARD,
+  formula,
+  gamma,
+  numbers,
+  productOf,
+  worstOf,
+} from "../../support/oracles/attention.ts";
+
+let browser: Browser;
+let script: string;
+beforeAll(async () => {
+  [browser, script] = await Promise.all([startChromium(), bundle("spec/support/kernels/gpu-page.ts")]);
+});
+afterAll(() => browser?.close());
+
+const back = (values: readonly (number | string)[]): number[] => values.map(Number);
+
+describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
+  let page: Page;
+  beforeAll(async () => {
+    page = await openPage(browser, script);
+  });
+
+  async function product(size: [number, number, number, number], seed: number) {
+    const [z, m, k, n] = size;
+    const [a, b] = [numbers(z * m * k, seed), numbers(z * k * n, seed + 1)];
+    const { values, left } = await page.evaluate(
+      ([mode, size, a, b]) =>
+        (globalThis as unknown as { page: typeof Functions }).page.product(mode, size, a, b),
+      [mode, size, a, b] as const,
+    );
+    const { out, bound } = productOf(a, b, size);
+    return { error: worstOf(back(values), out, bound), left };
+  }
+
+  async function attend(c: AttentionCase) {
+    const json = (values: readonly number[]) => values.map((x) => (Number.isNaN(x) ? null : x));
+    const given = { ...c, q: json(c.q), k: json(c.k), v: json(c.v) };
+    const { values, left } = await page.evaluate(
+      ([mode, given]) => (globalThis as unknown as { page: typeof Functions }).page.attend(mode, given),
+      [mode, given] as const,
+    );
+    return { values: back(values), left };
+  }
+
+  test("[gpu.product] [gpu.depth] [gpu.resident] products of many sizes, and nothing stays on the device", async () => {
+    const sizes: [number, number, number, number][] = [
+      [1, 1, 1, 1],
+      [2, 5, 1001, 3],
+      [1, 70, 65, 129],
+      [3, 0, 2, 2],
+      [9, 2, 7, 4],
+    ];
+    for (const size of sizes) {
+      const { error, left } = await product(size, 5);
+      expect([size, error <= 1, left]).toEqual([size, true, 0]);
+    }
+  });
+
+  test("[gpu.attention] the output is within the bound of the formula", async () => {
+    await fc.assert(
+      fc.asyncProperty(attentionCases(0.1, 1, 4), async (c) => {
+        const { values, left } = await attend(c);
+        const { out, bound } = formula(c, CARD);
+        expect(worstOf(values, out, bound)).toBeLessThanOrEqual(1);
+        expect(left).toBe(0);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test("[gpu.nan] [gpu.empty-row] NaN reaches the rows that see it, and no others", async () => {
+    const [q, k, v] = [numbers(6, 1), numbers(8, 2), numbers(8, 3)];
+    const plain = { size: [1, 3, 4, 2, 2] as const, loud: null, emptyRow: "nan" as const };
+    const may = [...["1101", "0000", "1111"].join("")].map(Number);
+    const spoilt = k.map((x, i) => (i === 4 ? NaN : x)); // key 2
+    const { values } = await attend({ ...plain, q, k: spoilt, v, may });
+    expect(values.map((x) => Number.isNaN(x))).toEqual([false, false, true, true, true, true]);
+  });
+
+  test("[gpu.masked] [gpu.softmax] the lowest scores still count, and −∞ alone is no weight at all", async () => {
+    const lowest = -3.4028235e38;
+    const row = { size: [1, 1, 2, 1, 1], q: [1], v: [8, 100], loud: null, emptyRow: "zero" } as const;
+    const out = async (k: number[], may: number[] | null) => (await attend({ ...row, k, may })).values;
+    expect(await out([lowest, lowest], null)).toEqual([54]);
+    expect(await out([lowest, 9], [1, 0])).toEqual([8]);
+    expect(await out([-Infinity, lowest], null)).toEqual([100]);
+    expect(await out([-Infinity, -Infinity], null)).toEqual([NaN]);
+  });
+
+  const layout = { transposed: true, margin: 1, step: 2, repeated: 0 };
+  const plain = { transposed: false, margin: 0, step: 1, repeated: 0 };
+  const ask = <T>(name: string, ...given: unknown[]): Promise<T> =>
+    page.evaluate(
+      ([name, given]) =>
+        (globalThis as unknown as { page: Record<string, (...given: unknown[]) => T> }).page[name]?.(
+          ...given,
+        ) as T,
+      [name, [mode, ...given]] as const,
+    );
+
+  test("[gpu.elements] [gpu.layout] [gpu.sums] every op is what its definition says, on views and on nothing", async () => {
+    const extents = [
+      { a: 3, b: 4, c: 5 },
+      { a: 1, b: 2, c: 3 },
+      { a: 2, b: 0, c: 3 },
+    ];
+    const placed = (await ask<number[]>("examples")).flatMap((row) =>
+      extents.flatMap((extent, seed) => [
+        { row, extent, seed, layout: plain, hostLayout: plain },
+        { row, extent, seed, layout, hostLayout: { ...layout, repeated: 1 } },
+        { row, extent, seed, layout: { ...plain, repeated: 2 }, hostLayout: plain },
+      ]),
+    );
+    const errors = await ask<(number | null)[]>("errors", placed);
+    const wrong = placed.filter((_, i) => !(Number(errors[i] ?? NaN) <= gamma(32)));
+    expect(placed.length).toBeGreaterThan(300);
+    expect(wrong).toEqual([]);
+  });
+
+  test("[gpu.functions] functions of one number keep to the units that they are allowed", async () => {
+    const found = await ask<[string, number | null][]>("functions");
+    expect(found.length).toBe(9);
+    expect(found.filter(([, error]) => !(Number(error ?? NaN) <= 1))).toEqual([]);
+  });
+
+  test("[gpu.index] every element of an array of more than 2²⁴ is found, across its rows", async () => {
+    expect(await ask("misplaced", 4099, 4100)).toBe(0);
+  });
+
+  test("[gpu.kernels] more kernels than are kept, and what the first computed is still there", async () => {
+    const most = 300;
+    const found = await ask<number[]>("depths", most);
+    expect(found).toEqual([...Array.from({ length: most }, (_, i) => i + 1), 1]);
+  });
+
+  test("[gpu.transfers] [gpu.weights] a block that runs again copies its inputs there and its result back", async () => {
+    const { runs, parameters, error } = await ask<Awaited<ReturnType<typeof Functions.block>>>("block");
+    const [first, ...others] = runs;
+    expect(first?.uploads).toBeGreaterThan(parameters + 2);
+    for (const run of others) expect(run).toEqual({ uploads: 2, downloads: 1, live: first?.live });
+    expect(error).toBeLessThan(1e-5);
+  });
+
+  test("[gpu.mode] a golden case runs in the mode that was asked for, and conforms", async () => {
+    const folder = "golden/cases/flamingo-pytorch/masked-cross-attention--lead-text";
+    const files = ["case.json", "inputs.safetensors", "expected.safetensors"];
+    const verdict = await page.evaluate(
+      ([mode, folder, files]) =>
+        (globalThis as unknown as { page: typeof Functions }).page.checkFolder(mode, folder, [...files]),
+      [mode, folder, files] as const,
+    );
+    expect(verdict).toMatchObject({
+      status: "passed",
+      kernels: { mode, matmul: 3, attention: 1, elsewhere: 0 },
+    });
+  });
+});

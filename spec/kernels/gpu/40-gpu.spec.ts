@@ -1,0 +1,419 @@
+// The executable half of 40-gpu.md. The loops below are written from its equations, not from src.
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type Device, openDevice } from "../../../src/kernels/gpu/device.ts";
+import { attention } from "../../../src/kernels/gpu/host-modes/attention.ts";
+import { matmul, product } from "../../../src/kernels/gpu/host-modes/matmul.ts";
+import { gpu } from "../../../src/kernels/gpu/index.ts";
+import { dense, type Matrices, transposed } from "../../../src/kernels/gpu/matrices.ts";
+import { Bug, LoadError, RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+import { einsum } from "../../../src/tensor/ops/einsum.ts";
+import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
+import { flat, view } from "../../../src/tensor/tensor.ts";
+import {
+  type AttentionCase,
+  attentionCases,
+  numbers as float32s,
+  formula,
+  gamma,
+  PROCESSOR,
+  productOf,
+  worstOf,
+} from "../../support/oracles/attention.ts";
+
+/** As the kernels take them. */
+const numbers = (n: number, seed: number, size = 1): Float32Array =>
+  Float32Array.from(float32s(n, seed, size));
+
+type Size = readonly [batch: number, m: number, k: number, n: number];
+
+describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await openDevice(mode);
+  });
+  afterAll(() => device.destroy());
+
+  async function errorOf(size: Size, seed: number): Promise<number> {
+    const [batch, m, k, n] = size;
+    const [a, b] = [numbers(batch * m * k, seed), numbers(batch * k * n, seed + 1)];
+    const { out, bound } = productOf(a, b, size);
+    return worstOf(await matmul(device, dense(a, batch, m, k), dense(b, batch, k, n)), out, bound);
+  }
+
+  test.each([999, 1000, 1001, 1024, 4096])("[gpu.depth] a sum of %i terms is complete", async (k) => {
+    expect(await errorOf([1, 6, k, 5], k)).toBeLessThanOrEqual(1);
+  });
+
+  test.each<Size>([
+    [1, 130, 1001, 129],
+    [8, 96, 64, 100],
+    [3, 1, 257, 1],
+    [1, 512, 4, 33],
+    [40, 5, 7, 3],
+    [2, 3, 4, 2051],
+  ])("[gpu.product] batch %i, %i × %i times %i columns", async (...size) => {
+    expect(await errorOf(size, 7)).toBeLessThanOrEqual(1);
+  });
+
+  test("[gpu.product] any size, zero included, is within the bound", async () => {
+    const axis = fc.integer({ min: 0, max: 9 });
+    await fc.assert(
+      fc.asyncProperty(axis, axis, axis, axis, fc.integer(), async (batch, m, k, n, seed) => {
+        expect(await errorOf([batch, m, k, n], seed)).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("[gpu.product] products that run at the same time do not mix", async () => {
+    const sizes = Array.from({ length: 12 }, (_, i): Size => [1, 128 + 4 * i, 8, 260 - 5 * i]);
+    const errors = await Promise.all(sizes.map((size, i) => errorOf(size, i)));
+    expect(Math.max(...errors)).toBeLessThanOrEqual(1);
+  });
+
+  test("[gpu.product] operands are read where they lie: transposed, repeated, float64", async () => {
+    const [a, b] = [numbers(5 * 3, 1), numbers(2 * 4 * 3, 2)];
+    const repeated: Matrices = { ...dense(Float64Array.from(a), 1, 5, 3), starts: Int32Array.of(0, 0) };
+    const c = await matmul(device, repeated, transposed(dense(b, 2, 4, 3)));
+    for (let z = 0; z < 2; z++)
+      for (let i = 0; i < 5; i++)
+        for (let j = 0; j < 4; j++) {
+          const terms = [0, 1, 2].map((p) => Number(a[i * 3 + p]) * Number(b[(z * 4 + j) * 3 + p]));
+          const exact = terms.reduce((x, y) => x + y);
+          const bound = gamma(3) * terms.reduce((x, y) => x + Math.abs(y), 0);
+          expect(Math.abs(Number(c[(z * 5 + i) * 4 + j]) - exact)).toBeLessThanOrEqual(bound);
+        }
+  });
+
+  test("[gpu.index] the last elements of an array of more than 2²⁴ are found", async () => {
+    const [k, n] = [2 ** 20 + 5, 16];
+    const a = new Float32Array(k);
+    const b = new Float32Array(k * n).fill(-1);
+    for (const p of [k - 1, k - 2]) {
+      a[p] = p === k - 1 ? 1 : 32;
+      for (let j = 0; j < n; j++) b[p * n + j] = j + 1;
+    }
+    const c = await matmul(device, dense(a, 1, 1, k), dense(b, 1, k, n));
+    expect([...c]).toEqual(Array.from({ length: n }, (_, j) => 33 * (j + 1)));
+    const d = await matmul(device, transposed(dense(b, 1, k, n)), dense(a, 1, k, 1));
+    expect([...d]).toEqual([...c]);
+  });
+
+  test("[gpu.empty] nothing in, nothing or zeros out", async () => {
+    const zeros = async (batch: number, m: number, k: number, n: number) =>
+      matmul(
+        device,
+        dense(new Float32Array(batch * m * k), batch, m, k),
+        dense(new Float32Array(batch * k * n), batch, k, n),
+      );
+    expect([...(await zeros(2, 1, 0, 3))]).toEqual([0, 0, 0, 0, 0, 0]);
+    for (const [batch, m, n] of [
+      [0, 2, 2],
+      [2, 0, 2],
+      [2, 2, 0],
+    ] as const) {
+      expect((await zeros(batch, m, 3, n)).length).toBe(0);
+    }
+    const none = new Float32Array(0);
+    const empty = { q: dense(none, 2, 3, 0), k: dense(none, 2, 4, 0), v: dense(numbers(16, 1), 2, 4, 2) };
+    const mean = await attention(device, empty, { mayAttend: null, emptyRow: "zero", heard: null });
+    expect(mean[0]).toBeCloseTo(
+      [0, 2, 4, 6].reduce((sum, i) => sum + Number(numbers(16, 1)[i]) / 4, 0),
+      6,
+    );
+    const keyless = { q: dense(numbers(6, 1), 1, 3, 2), k: dense(none, 1, 0, 2), v: dense(none, 1, 0, 2) };
+    for (const emptyRow of ["zero", "uniform", "nan"] as const) {
+      const out = await attention(device, keyless, { mayAttend: null, emptyRow, heard: null });
+      expect([...out]).toEqual([0, 0, 0, 0, 0, 0]);
+    }
+  });
+
+  test("[gpu.sizes] what does not fit together is refused before gpu.js sees it", async () => {
+    const six = numbers(6, 1);
+    const refused = async (words: string, call: () => unknown) => {
+      const error = await Promise.resolve()
+        .then(call)
+        .catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(ShapeError);
+      expect(String(error)).toContain(words);
+    };
+    const [wide, tall] = [dense(six, 1, 2, 3), dense(six, 1, 3, 2)];
+    await refused("holds 4 values, got 6", () => dense(six, 1, 2, 2));
+    await refused("[1 2 3] times [1 2 3]", () => matmul(device, wide, wide));
+    await refused("[2 1 3] times [1 3 2]", () => matmul(device, dense(six, 2, 1, 3), tall));
+    await refused("from 0 to 5", () => matmul(device, { ...wide, data: six.subarray(1) }, tall));
+    await refused("from -1 to 4", () => matmul(device, { ...wide, starts: Int32Array.of(-1) }, tall));
+
+    const size = { batch: 1, blocks: 1, depth: 2, columns: 4 };
+    const long = (length: number) => ({ length }) as Float32Array;
+    await refused("got 6 and 8", () => product(device, six, long(8), size));
+    await refused("got 8 and 6", () => product(device, long(8), six, size));
+    const tooLarge = async (blocks: number, depth: number, columns: number) =>
+      refused("does not fit", () =>
+        product(device, long(4 * blocks * depth), long(depth * columns), {
+          batch: 1,
+          blocks,
+          depth,
+          columns,
+        }),
+      );
+    await tooLarge(2 ** 19, 2 ** 4, 2 ** 9);
+    await tooLarge(1, 2 ** 24, 4);
+    await tooLarge(2 ** 24, 1, 4);
+
+    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    const attend = (q: Matrices, k: Matrices, v: Matrices) => () => attention(device, { q, k, v }, all);
+    await refused("attention of", attend(wide, wide, tall));
+    await refused("attention of", attend(wide, tall, tall));
+    await refused(
+      "attention of",
+      attend(dense(six, 2, 1, 3), dense(six, 2, 1, 3), dense(six.subarray(3), 1, 1, 3)),
+    );
+    for (const shape of [[1, 2, 3], [1, 3, 2], [2, 2, 2], [2]]) {
+      const mask = { data: new Uint8Array(8), shape, stride: shape.map(() => 0), offset: 0 };
+      const inputs = { q: wide, k: wide, v: wide };
+      await refused("mayAttend is", () => attention(device, inputs, { ...all, mayAttend: mask }));
+      await refused("heard is", () => attention(device, inputs, { ...all, heard: mask }));
+    }
+  });
+
+  type Case = AttentionCase<Float32Array, Uint8Array>;
+
+  const onDevice = ({ q, k, v, size: [z, l, s, d, e], may, loud, emptyRow }: Case): Promise<Float32Array> =>
+    attention(
+      device,
+      { q: dense(q, z, l, d), k: dense(k, z, s, d), v: dense(v, z, s, e) },
+      {
+        emptyRow,
+        mayAttend: may && { data: may, shape: [z, l, s], stride: [0, s, 1], offset: 0 },
+        heard: loud && { data: loud, shape: [z, l, s], stride: [0, 1, 0], offset: 0 },
+      },
+    );
+
+  const typed = ({ q, k, v, may, loud, ...rest }: AttentionCase): Case => ({
+    ...rest,
+    q: Float32Array.from(q),
+    k: Float32Array.from(k),
+    v: Float32Array.from(v),
+    may: may && Uint8Array.from(may),
+    loud: loud && Uint8Array.from(loud),
+  });
+
+  test("[gpu.attention] the output is within the bound of the formula", async () => {
+    await fc.assert(
+      fc.asyncProperty(attentionCases(0.1, 1, 10, 40), async (c) => {
+        const { out, bound } = formula(c, PROCESSOR);
+        expect(worstOf(await onDevice(typed(c)), out, bound)).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  const plain: Case = {
+    q: numbers(2 * 3 * 4, 1),
+    k: numbers(2 * 5 * 4, 2),
+    v: numbers(2 * 5 * 2, 3),
+    size: [2, 3, 5, 4, 2],
+    may: Uint8Array.from("11011" + "00000" + "11111", Number),
+    loud: null,
+    emptyRow: "zero",
+  };
+  /** The values of row l of matrix z. */
+  const row = (out: Float32Array, z: number, l: number): number[] => [
+    ...out.subarray((z * 3 + l) * 2).subarray(0, 2),
+  ];
+
+  test("[gpu.attention] scores beyond what exp can take leave the weights right", async () => {
+    const k = Float32Array.of(900, 900, -900, 0);
+    const sharp: Case = {
+      ...plain,
+      q: Float32Array.of(1),
+      k,
+      v: Float32Array.of(1, 3, 5, 7),
+      size: [1, 1, 4, 1, 1],
+      may: null,
+    };
+    expect([...(await onDevice(sharp))]).toEqual([2]);
+    expect([...(await onDevice({ ...sharp, q: Float32Array.of(-1) }))]).toEqual([5]);
+  });
+
+  test("[gpu.masked] what may not be attended to changes no bit, whatever it scores", async () => {
+    const before = await onDevice(plain);
+    for (const score of [1e6, -1e6, NaN, Infinity]) {
+      const k = Float32Array.from(plain.k);
+      k.fill(score, 2 * 4, 3 * 4); // key 2 of matrix 0, which only the last row sees
+      const after = await onDevice({ ...plain, k });
+      expect(row(after, 0, 0)).toEqual(row(before, 0, 0));
+      expect(row(after, 0, 1)).toEqual(row(before, 0, 1));
+      expect(row(after, 0, 2)).not.toEqual(row(before, 0, 2));
+    }
+  });
+
+  test("[gpu.masked] a score as low as any fill value still counts", async () => {
+    const low = {
+      ...plain,
+      k: plain.k.map(() => -1e30),
+      q: plain.q.map(() => 1),
+      v: plain.v.map((_, i) => (i >> 1) % 5),
+    };
+    expect(row(await onDevice(low), 0, 0)).toEqual([2, 2]); // the mean of 0, 1, 3 and 4
+  });
+
+  test("[gpu.empty-row] zero, uniform or NaN, as asked", async () => {
+    const out = async (emptyRow: EmptyRow) => row(await onDevice({ ...plain, emptyRow }), 1, 1);
+    const mean = [0, 1].map((c) =>
+      [0, 1, 2, 3, 4].reduce((sum, j) => sum + Number(plain.v[10 + 2 * j + c]) / 5, 0),
+    );
+    expect(await out("zero")).toEqual([0, 0]);
+    for (const [c, x] of (await out("uniform")).entries()) expect(x).toBeCloseTo(Number(mean[c]), 6);
+    expect(await out("nan")).toEqual([NaN, NaN]);
+  });
+
+  test("[gpu.silent] silent rows are zero after the softmax, empty ones too", async () => {
+    const loud = Uint8Array.of(0, 0, 1);
+    const out = await onDevice({ ...plain, emptyRow: "nan", loud });
+    const all = await onDevice({ ...plain, emptyRow: "zero" });
+    for (const z of [0, 1]) {
+      expect(row(out, z, 0)).toEqual([0, 0]);
+      expect(row(out, z, 1)).toEqual([0, 0]);
+      expect(row(out, z, 2)).toEqual(row(all, z, 2));
+    }
+  });
+
+  test("[gpu.silent] a single weight can be silenced; the others keep theirs", async () => {
+    const [z, l, s, d, e] = [1, 1, 2, 1, 1];
+    const inputs = { q: dense(Float32Array.of(0), z, l, d), k: dense(Float32Array.of(1, 2), z, s, d) };
+    const heard = { data: Uint8Array.of(1, 0), shape: [z, l, s], stride: [0, 0, 1], offset: 0 };
+    const v = dense(Float32Array.of(8, 100), z, s, e);
+    expect([
+      ...(await attention(device, { ...inputs, v }, { mayAttend: null, emptyRow: "zero", heard })),
+    ]).toEqual([4]);
+  });
+
+  test("[gpu.nan] NaN in a query, a key or a value reaches exactly the rows that see it", async () => {
+    const spoilt = (values: Float32Array, at: number) => values.map((x, i) => (i === at ? NaN : x));
+    const nanRows = async (change: Partial<Case>) => {
+      const out = await onDevice({ ...plain, ...change });
+      return [0, 1, 2].map((l) => row(out, 0, l).some(Number.isNaN));
+    };
+    expect(await nanRows({})).toEqual([false, false, false]);
+    expect(await nanRows({ q: spoilt(plain.q, 0) })).toEqual([true, false, false]);
+    expect(await nanRows({ q: spoilt(plain.q, 4) })).toEqual([false, false, false]); // the empty row
+    expect(await nanRows({ k: spoilt(plain.k, 4) })).toEqual([true, false, true]); // key 1
+    expect(await nanRows({ k: spoilt(plain.k, 8) })).toEqual([false, false, true]); // key 2
+    expect(await nanRows({ v: spoilt(plain.v, 0) })).toEqual([true, true, true]); // 0 · NaN is NaN, as in the definition
+  });
+
+  test("[gpu.einsum] every kind of pattern agrees with the definition, on views", async () => {
+    const backend = await gpu({ mode });
+    const sizes: Record<string, number> = { b: 2, h: 3, l: 5, s: 4, k: 6, d: 7, o: 3 };
+    const patterns = [
+      "b h l k, b h s k -> b h l s",
+      "... l d, o d -> ... l o",
+      "b h l s, b h s k -> l h k b",
+      "b l d, b l o -> o d",
+      "l, o -> o l",
+      "d, d -> ",
+      "b l d, b d -> l b",
+    ];
+    for (const pattern of patterns) {
+      const [left = "", right = ""] = (pattern.split(" -> ")[0] ?? "").split(", ");
+      const operand = (side: string, seed: number) => {
+        const shape =
+          side === ""
+            ? []
+            : side
+                .replace("...", "b h")
+                .split(" ")
+                .map((name) => sizes[name] ?? 0);
+        const rank = shape.length;
+        const back = view(
+          numbers(
+            shape.reduce((x, y) => x * y, 1),
+            seed,
+          ),
+          [...shape].reverse(),
+        );
+        return back.transpose(...Array.from({ length: rank }, (_, i) => rank - 1 - i));
+      };
+      const [a, b] = [operand(left, 1), operand(right, 2)];
+      const exact = einsum.compute({ pattern }, a, b);
+      const actual = await backend.ops.einsum?.({ pattern }, a, b);
+      expect(actual?.shape).toEqual(exact.shape);
+      const values = actual ? [...flat(actual)] : [];
+      for (const [i, x] of [...flat(exact)].entries()) expect(values[i]).toBeCloseTo(x, 5);
+    }
+    expect(backend.ran).toEqual({ matmul: patterns.length, attention: 0 });
+    await backend.close();
+  });
+
+  test("[gpu.count] the backend says in which mode how many products and attention scopes ran", async () => {
+    const backend = await gpu({ mode });
+    expect([backend.mode, backend.precision, backend.ran]).toEqual([
+      mode,
+      "float32",
+      { matmul: 0, attention: 0 },
+    ]);
+    const q = view(plain.q, [1, 2, 3, 4]);
+    const k = view(plain.k, [1, 2, 5, 4]);
+    const v = view(plain.v, [1, 2, 5, 2]);
+    const out = await backend.scopes.attention?.(
+      { mayAttend: null, emptyRow: "zero", heard: null },
+      { q, k, v },
+    );
+    expect(out?.shape).toEqual([1, 2, 3, 2]);
+    expect(out && [...flat(out)]).toEqual([...(await onDevice({ ...plain, may: null }))]);
+    expect(backend.ran).toEqual({ matmul: 0, attention: 1 });
+    await backend.ops.einsum?.({ pattern: "b h l k, b h s k -> b h l s" }, q, k);
+    expect(backend.ran).toEqual({ matmul: 1, attention: 1 });
+    await backend.close();
+  });
+});
+
+function four(): [number, number, number, number] {
+  return [1, 2, 3, 4];
+}
+
+test("[gpu.mode] a kernel that gpu.js moves to another mode is an error that says why", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const device = await openDevice("webasm");
+  expect([...(await device.kernel("fine", four, { depth: 1 })([1, 1, 1]))]).toEqual([1, 2, 3, 4]);
+  const unsupported = { type: "NumberTexture" } as unknown as number;
+  const fallen = device.kernel("fallen", four, { depth: 1, unsupported });
+  await expect(fallen([1, 1, 1])).rejects.toThrow(RuleError);
+  await expect(fallen([1, 1, 1])).rejects.toThrow(
+    /"fallen" was asked to run in webasm and ran in cpu \(constant "unsupported"/,
+  );
+  expect(warn).toHaveBeenCalled(); // gpu.js's own words, the only sign that it gives
+  await device.destroy();
+  warn.mockRestore();
+});
+
+test("[gpu.mode] a mode that is not there is refused when the device is opened", async () => {
+  await expect(openDevice("webgl2" as "cpu")).rejects.toThrow(LoadError);
+});
+
+test("[gpu.destroy] a destroyed device computes nothing more", async () => {
+  const device = await openDevice("webasm");
+  const kernel = device.kernel("four", four, {});
+  await kernel([1, 1, 1]);
+  await device.destroy();
+  await expect(kernel([1, 1, 1])).rejects.toThrow(/after its device was destroyed/);
+});
+
+test("[gpu.errors] what gpu.js throws names the kernel", async () => {
+  const device = await openDevice("webasm");
+  const arrow = device.kernel("arrow", () => [1, 2, 3, 4], {});
+  await expect(arrow([1, 1, 1])).rejects.toThrow(Bug);
+  await expect(arrow([1, 1, 1])).rejects.toThrow(
+    'gpu.js failed in kernel "arrow": source not a function string',
+  );
+  await device.destroy();
+});
+
+test("[gpu.install] without gpu.js the error says how to get it", async () => {
+  const absent = openDevice("cpu", () => Promise.reject(new Error("Cannot find package 'gpu.js'")));
+  await expect(absent).rejects.toThrow(LoadError);
+  await expect(absent).rejects.toThrow("npm install gpu.js@2.24.1");
+});

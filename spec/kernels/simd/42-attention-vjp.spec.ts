@@ -1,0 +1,290 @@
+// [simd.attention-vjp] of 42-simd.md: the derivative of attention, held to loops that are written from its equations.
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import type { Backend } from "../../../src/kernels/backend.ts";
+import { differentiable } from "../../../src/kernels/backend.ts";
+import { replay } from "../../../src/kernels/replay.ts";
+import { Engine } from "../../../src/kernels/simd/engine.ts";
+import { simd } from "../../../src/kernels/simd/index.ts";
+import { attentionVjp } from "../../../src/kernels/simd/ops/attention-vjp.ts";
+import { attention } from "../../../src/nn/attention/attention.ts";
+import { gradients } from "../../../src/tensor/autodiff/gradients.ts";
+import { ShapeError } from "../../../src/tensor/errors.ts";
+import { mul, total } from "../../../src/tensor/ops/functions.ts";
+import { record } from "../../../src/tensor/program/record.ts";
+import { flat, symbol, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
+import { lossAndGradients } from "../../../src/training/step.ts";
+import { trainable } from "../../../src/training/trainable-sets.ts";
+import { tinyFlamingo, tinyLoss } from "../../support/fixtures/tiny-training.ts";
+import {
+  at,
+  attrsOf,
+  type Case,
+  drawn,
+  gamma,
+  plain,
+  random,
+  soil,
+  told,
+  U,
+  within,
+} from "../../support/kernels/cases.ts";
+
+const one = await simd({ threads: 1 });
+const three = await simd({ threads: 3, relaxed: false });
+afterAll(() => Promise.all([one, three].map((backend) => backend.close())));
+
+const sum = (terms: readonly number[]): number => terms.reduce((x, y) => x + y, 0);
+const magnitude = (terms: readonly number[]): number => sum(terms.map(Math.abs));
+const indices = (n: number): number[] => [...Array(n).keys()];
+
+interface Operands extends ReturnType<typeof drawn> {
+  readonly g: View;
+}
+const slopesOf = (c: Case): Operands => {
+  const [z, l, , , e] = c.size;
+  return { ...drawn(c), g: random([z, l, e], c.seed + 3, c.how + 2) };
+};
+
+async function derivative(backend: Backend, c: Case, o = slopesOf(c)): Promise<number[]> {
+  const kernel = backend.scopes.attentionVjp;
+  if (!kernel) throw new Error("no kernel");
+  return told(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v, g: o.g }));
+}
+
+/** dq, dk and dv one after another, each with the bound of 42-simd.md. */
+function formula(c: Case, o = slopesOf(c)) {
+  const [z, l, s, d, e] = c.size;
+  const [q, k, v, g] = [at(o.q), at(o.k), at(o.v), at(o.g)] as const;
+  const zeros = (n: number) => new Float64Array(n);
+  const out = { q: zeros(z * l * d), k: zeros(z * s * d), v: zeros(z * s * e) };
+  const bound = { q: zeros(z * l * d), k: zeros(z * s * d), v: zeros(z * s * e) };
+  const put = (to: "q" | "k" | "v", i: number, term: number, error: number) => {
+    out[to][i] = Number(out[to][i]) + term;
+    bound[to][i] = Number(bound[to][i]) + error;
+  };
+  for (let row = 0; row < z * l; row++) {
+    const m = Math.floor(row / l);
+    const may = (j: number) => !o.may || o.may[row * s + j] === 1;
+    const heard = (j: number) => !o.kept || o.kept[row * s + j] === 1;
+    const keys = indices(s).filter(may);
+    const scoreTerms = (j: number) =>
+      indices(d).map((p) => Number(q[row * d + p]) * Number(k[(m * s + j) * d + p]));
+    const scores = new Map(keys.map((j) => [j, sum(scoreTerms(j))]));
+    const [top, low] = [Math.max(...scores.values()), Math.min(...scores.values())];
+    const norm = sum([...scores.values()].map((x) => Math.exp(x - top)));
+    const empty = { zero: 0, uniform: 1 / s, nan: NaN }[c.emptyRow];
+    const P = indices(s).map((j) =>
+      keys.length === 0 ? empty : may(j) ? Math.exp(Number(scores.get(j)) - top) / norm : 0,
+    );
+    const slopeTerms = (j: number) =>
+      indices(e).map((p) => (heard(j) ? Number(g[row * e + p]) * Number(v[(m * s + j) * e + p]) : 0));
+    const D = indices(s).map((j) => sum(slopeTerms(j)));
+    const mean = sum(P.map((p, j) => p * Number(D[j])));
+
+    const delta = Math.max(0, ...keys.map((j) => gamma(d) * magnitude(scoreTerms(j))));
+    const relative = 2 * delta + gamma(s) + 4 * U * (16 + (keys.length ? top - low : 0));
+    const eta = indices(s).map((j) => gamma(e) * magnitude(slopeTerms(j)));
+    const ofMean = sum(
+      P.map((p, j) => p * ((relative + gamma(s)) * Math.abs(Number(D[j])) + Number(eta[j]))),
+    );
+    for (let j = 0; j < s; j++) {
+      const [p, dj] = [Number(P[j]), Number(D[j])];
+      const weight = heard(j) ? p : 0;
+      for (let col = 0; col < e; col++) {
+        const term = weight * Number(g[row * e + col]);
+        put("v", (m * s + j) * e + col, term, (relative + gamma(l)) * Math.abs(term));
+      }
+      if (!may(j)) continue; // nothing passes back to what may not be attended to
+      const S = p * (dj - mean);
+      const error =
+        p *
+        (relative * Math.abs(dj - mean) + Number(eta[j]) + ofMean + 4 * U * (Math.abs(dj) + Math.abs(mean)));
+      for (let col = 0; col < d; col++) {
+        const [x, y] = [Number(k[(m * s + j) * d + col]), Number(q[row * d + col])];
+        put("q", row * d + col, S * x, (error + gamma(s) * Math.abs(S)) * Math.abs(x));
+        put("k", (m * s + j) * d + col, S * y, (error + gamma(l) * Math.abs(S)) * Math.abs(y));
+      }
+    }
+  }
+  const joined = (parts: typeof out) => [...parts.q, ...parts.k, ...parts.v];
+  return { out: joined(out), bound: joined(bound) };
+}
+
+describe("the derivative of attention", () => {
+  const holds = async (c: Case): Promise<void> => {
+    const { out, bound } = formula(c);
+    for (const backend of [one, three])
+      within(await derivative(backend, c), out, (i) => 1.01 * Number(bound[i]) + 1e-30);
+  };
+
+  test("[simd.attention-vjp] any sizes, masks and views are within the bound", async () => {
+    const cases: fc.Arbitrary<Case> = fc.record({
+      size: fc.tuple(
+        fc.nat(3),
+        fc.oneof(fc.nat(9), fc.nat(60)),
+        fc.oneof(fc.nat(9), fc.nat(60)),
+        fc.nat(9),
+        fc.nat(9),
+      ),
+      seed: fc.nat(99),
+      mask: fc.constantFrom("none", "all", "some", "causal", "nothing"),
+      loud: fc.constantFrom("all", "rows", "some"),
+      emptyRow: fc.constantFrom("zero", "uniform", "nan"),
+      how: fc.nat(9),
+      scale: fc.constantFrom(1, 30),
+    });
+    await fc.assert(fc.asyncProperty(cases, holds), { numRuns: 150 });
+  });
+
+  test.each([
+    ["several blocks of queries and keys", [2, 101, 303, 20, 17]],
+    ["more queries than a block of depth", [1, 1100, 9, 20, 17]],
+    ["more keys than a block of depth", [2, 5, 1100, 20, 17]],
+    ["a head wider than a block of depth", [1, 3, 20, 1100, 1030]],
+  ] as const)("[simd.attention-vjp] %s", (_, size) =>
+    holds({ ...plain, size, mask: "causal", loud: "some", scale: 0.1 }),
+  );
+
+  test("[simd.attention-vjp] keys and values that several heads share are packed once, and each head gets its own derivative", async () => {
+    for (const backend of [one, three]) {
+      const c: Case = { ...plain, size: [3, 20, 30, 9, 7] };
+      const shared = (v: View) => view(v.data, v.shape, [0, ...v.stride.slice(1)], v.offset);
+      const o = slopesOf(c);
+      const both = { ...o, k: shared(o.k), v: shared(o.v) };
+      const { out, bound } = formula(c, both);
+      within(await derivative(backend, c, both), out, (i) => 1.01 * Number(bound[i]) + 1e-30);
+    }
+  });
+
+  test("[simd.attention-vjp] what may not be attended to changes no bit of dq, however large it is, and gets nothing", async () => {
+    const c: Case = { ...plain, mask: "causal", size: [1, 100, 100, 4, 3] };
+    const before = await derivative(one, c);
+    for (const key of [1e30, -1e30]) {
+      const o = slopesOf(c);
+      for (let p = 0; p < 4; p++)
+        o.k.data[o.k.offset + 99 * (o.k.stride[1] ?? 0) + p * (o.k.stride[2] ?? 0)] = key;
+      const after = await derivative(one, c, o);
+      const rows = 99 * 4; // of dq: the last row alone may see the last key
+      expect(after.slice(0, rows)).toEqual(before.slice(0, rows));
+    }
+    const unseen = await derivative(one, { ...c, mask: "nothing" });
+    expect(new Set(unseen)).toEqual(new Set([0]));
+  });
+
+  test("[simd.attention-vjp] the same bits for any number of threads, and no memory is kept", async () => {
+    const c: Case = { ...plain, mask: "causal", size: [5, 70, 90, 16, 16] };
+    const alone = await simd({ threads: 1, relaxed: false });
+    const before = alone.store?.usage().used;
+    const first = await derivative(alone, c);
+    const used = alone.store?.usage();
+    for (let again = 0; again < 5; again++) {
+      expect(await derivative(three, c)).toEqual(first);
+      await derivative(alone, c);
+    }
+    expect(alone.store?.usage().reserved).toBe(used?.reserved);
+    expect(before).toBe(0);
+    await alone.close();
+  });
+
+  test("[simd.attention-vjp] its intermediates stay in the space that it asked for", async () => {
+    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    for (const [l, s, d, e] of [
+      [5, 9, 6, 0], // without values nothing is left over
+      [50, 8, 8, 1],
+      [49, 70, 9, 17],
+    ] as const) {
+      const engine = await Engine.open({ threads: 1 });
+      const [q, k, v, g] = [
+        random([1, l, d], 1),
+        random([1, s, d], 2),
+        random([1, s, e], 3),
+        random([1, l, e], 4),
+      ];
+      const again = () => engine.heap.free(attentionVjp(engine, { q, k, v, g }, all).data.byteOffset);
+      again(); // from now on its space stays where it is
+      const around = Array.from({ length: 400 }, () => engine.heap.allocate(64));
+      for (const block of around) engine.heap.ints(block, 16).fill(0x5a5a5a5a);
+      again();
+      const words = around.flatMap((block) => [...engine.heap.ints(block, 16)]);
+      expect(new Set(words)).toEqual(new Set([0x5a5a5a5a]));
+    }
+  });
+
+  test("[simd.attention-vjp] no array grows with queries × keys", async () => {
+    const peak = async (n: number): Promise<number> => {
+      const backend = await simd({ threads: 1 });
+      const [q, k, v, g] = [1, 2, 3, 4].map((seed) => random([1, n, 8], seed)) as [View, View, View, View];
+      const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+      await backend.scopes.attentionVjp?.(all, { q, k, v, g });
+      const most = backend.store?.usage().peak ?? NaN;
+      await backend.close();
+      return most;
+    };
+    const [small, large] = [await peak(512), await peak(1024)];
+    expect(large / small).toBeLessThan(2.1);
+  });
+
+  test("[simd.attention-vjp] [simd.count] a program of gradients uses it, and both scopes are counted", async () => {
+    const [q, k, v] = [symbol("b l k", [2, 5, 4]), symbol("b s k", [2, 7, 4]), symbol("b s k", [2, 7, 4])];
+    const inputs = { q, k, v };
+    const program = record(
+      () => {
+        const out = attention({}, q, k, v, { mayAttend: null, emptyRow: "zero" });
+        return { loss: total(mul(out, out)) };
+      },
+      { inputs, symbolic: true },
+    );
+    const bind = Object.fromEntries(
+      Object.entries(inputs).map(([name, { shape }], i) => [name, new Tensor(shape, random(shape, i))]),
+    );
+    const names = Object.keys(inputs);
+    const apart = await replay(gradients({ ...program, taps: {} }, "loss", names), one, { bind });
+    const whole = gradients({ ...program, taps: {} }, "loss", names, { whole: differentiable(one) });
+    const fused = await replay(whole, one, { bind });
+    expect(apart.kernels.attention).toBe(0);
+    expect(fused.kernels).toMatchObject({ attention: 2, elsewhere: 0, matmul: 0 });
+    for (const name of names) {
+      const [x, y] = [apart, fused].map(({ outputs }) => [
+        ...flat(outputs[`grad ${name}`]?.data ?? random([0], 1)),
+      ]);
+      const size = Math.max(...(x ?? []).map(Math.abs));
+      within(y ?? [], x ?? [], () => 64 * U * size);
+    }
+  });
+
+  test("[simd.empty] no keys or no queries: zero", async () => {
+    await soil(one);
+    expect(await derivative(one, { ...plain, size: [1, 2, 0, 3, 2] })).toEqual(new Array(6).fill(0));
+    await soil(one);
+    expect(await derivative(one, { ...plain, size: [1, 0, 2, 3, 2] })).toEqual(new Array(10).fill(0));
+    expect(await derivative(one, { ...plain, size: [0, 2, 2, 3, 2] })).toEqual([]);
+  });
+
+  test("[simd.sizes] what does not fit together is refused", async () => {
+    const o = slopesOf(plain);
+    const kernel = one.scopes.attentionVjp;
+    const call = (g: View, k = o.k) => kernel?.(attrsOf(plain, o), { q: o.q, k, v: o.v, g });
+    await expect(call(o.q)).rejects.toThrow(ShapeError);
+    await expect(call(o.g, o.v)).rejects.toThrow(ShapeError);
+  });
+});
+
+test("[train.whole] attention and its derivative run in the backend's kernels, unless it has none for that", async () => {
+  const model = tinyFlamingo();
+  const loss = () => tinyLoss(model)(0);
+  const names = trainable(model, "paper");
+  const exact = await lossAndGradients(loss, { model, names });
+  const ran = one.ran.attention;
+  const fused = await lossAndGradients(loss, { model, names, backend: one });
+  const scopes = record(() => ({ loss: loss() }), { model, symbolic: true }).scopes;
+  const forward = scopes.filter(({ name }) => name === "attention").length;
+  expect(one.ran.attention - ran).toBeGreaterThan(forward);
+  for (const [name, g] of exact.gradients) {
+    const [x, y] = [flat(g.data), flat(fused.gradients.get(name)?.data ?? g.data)];
+    const size = Math.max(...x.map(Math.abs), 1e-6);
+    expect(Math.max(...Array.from(x, (value, i) => Math.abs(value - Number(y[i]))))).toBeLessThan(
+      1e-5 * size,
+    );
+  }
+});

@@ -1,0 +1,683 @@
+// The executable half of 42-simd.md. The loops below are written from its equations, not from src.
+import { spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { auto } from "../../../src/kernels/auto.ts";
+import type { Backend } from "../../../src/kernels/backend.ts";
+import { Engine } from "../../../src/kernels/simd/engine.ts";
+import { simd } from "../../../src/kernels/simd/index.ts";
+import { elements } from "../../../src/kernels/simd/ops/elementwise.ts";
+import { Crew } from "../../../src/kernels/simd/thread-pool.ts";
+import { ShapeError } from "../../../src/tensor/errors.ts";
+import { contraction } from "../../../src/tensor/ops/einsum.ts";
+import { rules } from "../../../src/tensor/ops/rules.ts";
+import type { EmptyRow, Mask, OpName } from "../../../src/tensor/ops/table.ts";
+import { rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
+import { repository } from "../../support/architecture/tree.mjs";
+import {
+  at,
+  attrsOf,
+  type Case,
+  drawn,
+  gamma,
+  lying,
+  numbers,
+  type Operands,
+  plain,
+  random,
+  soil,
+  told,
+  U,
+  within,
+} from "../../support/kernels/cases.ts";
+
+const TINY = 2 ** -149;
+
+const one = await simd({ threads: 1 });
+const two = await simd({ threads: 2 });
+const three = await simd({ threads: 3, relaxed: false });
+afterAll(() => Promise.all([one, two, three].map((backend) => backend.close())));
+
+type AnyRule = { compute(attrs: object, ...views: View[]): View };
+const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;
+type Kernels = Record<string, (attrs: object, ...views: View[]) => Promise<View>>;
+/** Row-major values of a kernel's result, which is freed. */
+async function values(backend: Backend, op: OpName, attrs: object, ...views: View[]): Promise<number[]> {
+  const kernel = (backend.ops as unknown as Kernels)[op];
+  if (!kernel) throw new Error(`no kernel for ${op}`);
+  return told(backend, await kernel(attrs, ...views));
+}
+const defined = (op: OpName, attrs: object, ...views: View[]): number[] =>
+  at(ruleOf(op).compute(attrs, ...views));
+
+describe("the product", () => {
+  const patterns = [
+    "m k, k n -> m n",
+    "m k, n k -> m n",
+    "k m, k n -> m n",
+    "m k, n k -> n m",
+    "b m k, b n k -> b m n",
+    "b c m k, b c k n -> m b n c",
+    "b m k, n k -> b m n",
+    "b l m k, n k -> b l m n",
+    "b m k, b m n -> n k",
+    "m k c, c k n -> n m",
+    "m, n -> m n",
+    "k, k -> ",
+    "m k, k -> m",
+    "b k, b k -> b",
+  ];
+  const size = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 6, max: 21 }));
+  const sizes = fc.record({ b: fc.integer({ min: 0, max: 3 }), c: size, l: size, m: size, n: size, k: size });
+
+  test("[simd.product] every pattern, orientation and size is within the bound, on every kind of view", async () => {
+    const lie = fc.integer({ min: 0, max: 9 });
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...patterns), sizes, lie, lie, async (pattern, size, howA, howB) => {
+        const sides = (pattern.split(" -> ")[0] ?? "").split(", ");
+        const shape = (side = "") =>
+          side
+            .split(" ")
+            .filter(Boolean)
+            .map((name) => size[name as keyof typeof size]);
+        const [a, b] = [random(shape(sides[0]), 1, howA), random(shape(sides[1]), 2, howB)];
+        const abs = (v: View) => view(Float64Array.from(at(v), Math.abs), v.shape);
+        const bound = defined("einsum", { pattern }, abs(a), abs(b));
+        const { k, sizes: all } = contraction(pattern, a.shape, b.shape);
+        const depth = sizeOf(k.map((name) => all[name] ?? 1));
+        const exact = defined("einsum", { pattern }, a, b);
+        for (const backend of [one, three])
+          within(
+            await values(backend, "einsum", { pattern }, a, b),
+            exact,
+            (i) => gamma(depth) * Number(bound[i]) + TINY,
+          );
+      }),
+      { numRuns: 250 },
+    );
+  });
+
+  test.each([
+    [1, 1021, 509, 257],
+    [1, 97, 1537, 9],
+    [1, 1, 2100, 333],
+    [3, 50, 1025, 130],
+    [1, 700, 600, 1],
+  ])("[simd.product] [simd.decode] %i × [%i %i] [%i], across blocks of depth", async (batch, m, k, n) => {
+    const [a, b] = [random([batch, m, k], 3), random([batch, n, k], 4)];
+    const pattern = batch === 1 ? "m k, n k -> m n" : "b m k, b n k -> b m n";
+    const flat2 = (v: View) =>
+      batch === 1 ? view(v.data, v.shape.slice(1), v.stride.slice(1), v.offset) : v;
+    const actual = await values(two, "einsum", { pattern }, flat2(a), flat2(b));
+    const [x, y] = [at(a), at(b)];
+    for (let i = 0; i < actual.length; i += 1 + (i % 31)) {
+      const [z, row, column] = [Math.floor(i / (m * n)), Math.floor(i / n) % m, i % n];
+      let [sum, size] = [0, 0];
+      for (let p = 0; p < k; p++) {
+        const term = Number(x[(z * m + row) * k + p]) * Number(y[(z * n + column) * k + p]);
+        sum += term;
+        size += Math.abs(term);
+      }
+      expect(Math.abs(sum - Number(actual[i]))).toBeLessThanOrEqual(gamma(k) * size);
+    }
+  });
+
+  test("[simd.empty] [simd.count] sums over nothing are zero, and are counted like any other", async () => {
+    const before = one.ran.matmul;
+    await soil(one);
+    const nothing = await values(
+      one,
+      "einsum",
+      { pattern: "m k, k n -> m n" },
+      random([2, 0], 1),
+      random([0, 3], 1),
+    );
+    expect(nothing).toEqual([0, 0, 0, 0, 0, 0]);
+    expect(one.ran.matmul - before).toBe(1);
+  });
+
+  test("[simd.product] NaN and infinities go where the definition lets them", async () => {
+    const spoilt = (i: number, x: number) => {
+      const a = random([9, 70], 1);
+      a.data[a.offset + i] = x;
+      return a;
+    };
+    const b = random([70, 13], 2);
+    for (const x of [NaN, Infinity, -Infinity]) {
+      const pattern = "m k, k n -> m n";
+      const exact = defined("einsum", { pattern }, spoilt(75, x), b);
+      within(await values(one, "einsum", { pattern }, spoilt(75, x), b), exact, () => 1e-5);
+    }
+  });
+
+  test("[simd.float32] float64 operands are rounded once", async () => {
+    const a = view(Float64Array.of(1 + 2 ** -30, 2 ** 24 + 1, 1e-46), [3, 1]);
+    const b = view(Float64Array.of(1), [1, 1]);
+    expect(await values(one, "einsum", { pattern: "m k, k n -> m n" }, a, b)).toEqual([1, 2 ** 24, 0]);
+    const among = Float64Array.from({ length: 100_000 }, () => 7); // more than the space that the three of them take
+    among.set([1e-46, 7, 2 ** 24 + 1, 7, 1 + 2 ** -30], 50);
+    const backwards = view(among, [3, 1], [-2, 1], 54);
+    expect(await values(one, "einsum", { pattern: "m k, k n -> m n" }, backwards, b)).toEqual([
+      1,
+      2 ** 24,
+      0,
+    ]);
+  });
+});
+
+const EXTREMES = [
+  0,
+  -0,
+  1,
+  -1,
+  Infinity,
+  -Infinity,
+  NaN,
+  1e-45,
+  -1e-45,
+  1e-39,
+  3e38,
+  -3e38,
+  87,
+  -87,
+  89,
+  -104,
+  5.6,
+  -5.7,
+  0.3,
+];
+
+describe("elements", () => {
+  const some = fc.oneof(
+    fc.constantFrom(...EXTREMES),
+    fc.float({ noDefaultInfinity: true }),
+    fc.float({ min: -20, max: 20 }),
+  );
+  const shape = fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 4 });
+  const drawn = (shape: Shape, from: readonly number[], how: number): View =>
+    lying(
+      shape,
+      Float32Array.from({ length: sizeOf(shape) }, (_, i) => from[(i * 7) % from.length] ?? 0),
+      how,
+    );
+  /** Units in the last place of the result, and of what it is made of. */
+  const unaries: [OpName, object, number, (x: number) => number][] = [
+    ["neg", {}, 0, () => 0],
+    ["sqrt", {}, 1, () => 0],
+    ["exp", {}, 4, () => 0],
+    ["sigmoid", {}, 6, () => 0],
+    ["gelu", {}, 2, (x) => 3 * Math.min(Math.abs(x), 6)],
+    ["geluSlope", {}, 8, () => 8],
+    ["scale", { by: 1 / 3 }, 2, () => 0],
+    ["shift", { by: 0.1 }, 1, () => 1],
+  ];
+
+  test.each(unaries)("[simd.elements] %s %j", async (op, attrs, ulps, more) => {
+    await fc.assert(
+      fc.asyncProperty(
+        shape,
+        fc.array(some, { minLength: 1, maxLength: 12 }),
+        fc.nat(9),
+        async (shape, from, how) => {
+          const x = drawn(shape, [...from, ...EXTREMES], how);
+          const [exact, given] = [defined(op, attrs, x), at(x)];
+          const bound = (i: number) => U * (ulps * Math.abs(exact[i] ?? 0) + more(given[i] ?? 0)) + 2 * TINY;
+          within(await values(one, op, attrs, x), exact, bound);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test.each<OpName>(["add", "sub", "mul", "div", "equal"])(
+    "[simd.elements] %s, to the last bit",
+    async (op) => {
+      await fc.assert(
+        fc.asyncProperty(
+          shape,
+          fc.array(some, { minLength: 1, maxLength: 12 }),
+          fc.nat(9),
+          fc.nat(9),
+          async (shape, from, how, other) => {
+            const [x, y] = [
+              drawn(shape, [...from, ...EXTREMES], how),
+              drawn(shape, [...EXTREMES, ...from].reverse(), other),
+            ];
+            within(await values(one, op, {}, x, y), defined(op, {}, x, y), () => 0);
+          },
+        ),
+        { numRuns: 60 },
+      );
+    },
+  );
+
+  test("[simd.elements] where keeps what the mask keeps, from any mask", async () => {
+    await fc.assert(
+      fc.asyncProperty(shape, fc.nat(9), fc.boolean(), async (shape, how, repeated) => {
+        const x = drawn(shape, EXTREMES, how);
+        const stride = rowMajor(shape).map((step, axis) => (repeated && axis === 0 ? 0 : step));
+        const keep: Mask = {
+          data: Uint8Array.from({ length: sizeOf(shape) + 1 }, (_, i) => ((i * 5) % 3) & 1),
+          shape,
+          stride,
+          offset: 1,
+        };
+        const fits = { ...keep, data: Uint8Array.of(...keep.data, 0) };
+        const attrs = { keep: fits, otherwise: -Infinity };
+        within(await values(one, "where", attrs, x), defined("where", attrs, x), () => 0);
+      }),
+    );
+  });
+
+  test("[simd.elements] long rows, side by side, in steps, or one element again and again", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 500, max: 1600 }), fc.nat(3), fc.nat(3), async (n, left, right) => {
+        const steps = [
+          [n, 1],
+          [1, 3],
+          [1, 0],
+          [0, 2],
+        ];
+        const [x, y] = [left, right].map((how, i) =>
+          view(numbers(3 * n + 3, how + i), [3, n], steps[how], i),
+        ) as [View, View];
+        for (const op of ["add", "div"] as const)
+          within(await values(one, op, {}, x, y), defined(op, {}, x, y), () => 0);
+        within(await values(one, "neg", {}, x), defined("neg", {}, x), () => 0);
+        const data = Uint8Array.from({ length: 3 * n + 3 }, (_, i) => (i * i) % 3);
+        const keep: Mask = { data, shape: [3, n], stride: steps[right] ?? [], offset: 2 };
+        const attrs = { keep, otherwise: 0.5 };
+        within(await values(one, "where", attrs, x), defined("where", attrs, x), () => 0);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("[simd.layout] concat, pad and gather move numbers exactly", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(2), fc.nat(4), fc.nat(4), fc.nat(9), async (axis, p, q, how) => {
+        const shape = (n: number) => [2, 3, 4].map((m, i) => (i === axis ? n : m));
+        const parts = [
+          drawn(shape(p), EXTREMES, how),
+          drawn(shape(q), [1, 2, 3], how + 1),
+          drawn(shape(1), [7], how),
+        ];
+        within(
+          await values(one, "concat", { axis }, ...parts),
+          defined("concat", { axis }, ...parts),
+          () => 0,
+        );
+        const [x = view(new Float32Array(0), [0])] = parts;
+        const padding = { axis, before: p, after: q };
+        within(await values(one, "pad", padding, x), defined("pad", padding, x), () => 0);
+      }),
+    );
+    const ids = { data: Int32Array.of(2, 0, 2, 1), shape: [2, 2], stride: [1, 2], offset: 0 };
+    const table = drawn([3, 5], [1, 2, 3, 4, NaN], 1);
+    within(await values(one, "gather", { ids }, table), defined("gather", { ids }, table), () => 0);
+  });
+});
+
+describe("rows", () => {
+  test("[simd.rows] [simd.empty-row] softmax of any rows and any mask", async () => {
+    const empties = fc.constantFrom<EmptyRow>("zero", "uniform", "nan");
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(4),
+        fc.nat(40),
+        fc.nat(9),
+        fc.nat(3),
+        empties,
+        async (rows, n, how, masked, emptyRow) => {
+          const x = random([rows, n], how + 1, how, 30);
+          const bits = Uint8Array.from(numbers(rows * n + 4, n), (u) =>
+            Number(u > ([0, 0, 0.8, -2][masked] ?? 0)),
+          );
+          const mayAttend = masked
+            ? { data: bits, shape: [rows, n], stride: [how % 2 ? 0 : n, 1], offset: 2 }
+            : null;
+          const attrs = { mayAttend, emptyRow };
+          const exact = defined("softmax", attrs, x);
+          within(
+            await values(one, "softmax", attrs, x),
+            exact,
+            (i) => U * 80 * Math.abs(exact[i] ?? 0) + TINY,
+          );
+        },
+      ),
+      { numRuns: 100 },
+    );
+    for (const low of [
+      [-Infinity, -Infinity],
+      [Infinity, 0],
+      [NaN, 1],
+      [-Infinity, 2],
+    ]) {
+      const attrs = { mayAttend: null, emptyRow: "zero" };
+      const x = view(Float32Array.from(low), [1, 2]);
+      within(await values(one, "softmax", attrs, x), defined("softmax", attrs, x), () => 1e-6);
+    }
+  });
+
+  test("[simd.sums] sums over any axes", async () => {
+    const size = fc.array(fc.nat(9), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(size, fc.nat(15), fc.nat(3), fc.nat(9), async (shape, reduced, fewer, how) => {
+        const x = random(shape, 3, how);
+        const small = shape
+          .map((n, axis) => ((reduced >> axis) & 1 ? 1 : n))
+          .slice(Math.min(fewer, shape.length));
+        const names = shape.map((_, axis) => "abcd"[axis] ?? "");
+        const kept = names.filter((_, axis) => !((reduced >> axis) & 1)).reverse();
+        const pattern = `${names.join(" ")} -> ${kept.join(" ")}`;
+        const sizes = Object.fromEntries(names.map((name, axis) => [name, shape[axis] ?? 1]));
+        const abs = view(Float64Array.from(at(x), Math.abs), shape);
+        for (const [op, attrs] of [
+          ["sumTo", { shape: small }],
+          ["sum", { pattern, sizes }],
+        ] as const) {
+          const bound = defined(op, attrs, abs);
+          const actual = await values(one, op, attrs, x);
+          within(actual, defined(op, attrs, x), (i) => gamma(sizeOf(shape)) * (bound[i] ?? 0));
+        }
+      }),
+      { numRuns: 100 },
+    );
+    const attrs = { pattern: "b (h k) -> h", sizes: { b: 2, h: 3, k: 2 } };
+    within(
+      await values(one, "sum", attrs, random([2, 6], 1)),
+      defined("sum", attrs, random([2, 6], 1)),
+      () => 1e-6,
+    );
+  });
+
+  const normalize = async (x: View): Promise<number[]> => {
+    const kernel = one.scopes.normalize;
+    if (!kernel) throw new Error("no kernel");
+    return told(one, await kernel({ epsilon: 1e-5 }, { x }));
+  };
+
+  test("[simd.rows] layer normalisation keeps its digits, whatever the mean", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(3),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(9),
+        fc.constantFrom(0, 1, 1e4),
+        async (rows, n, how, mean) => {
+          const x = random([rows, n], n, how, 2);
+          for (const i of x.data.keys()) x.data[i] = Number(x.data[i]) + mean;
+          const given = at(x);
+          const exact = given.map((value, i) => {
+            const row = given.slice(Math.floor(i / n) * n).slice(0, n);
+            const mu = row.reduce((s, u) => s + u, 0) / n;
+            const variance = row.reduce((s, u) => s + (u - mu) ** 2, 0) / n;
+            return (value - mu) / Math.sqrt(variance + Math.fround(1e-5));
+          });
+          within(await normalize(x), exact, (i) => 2 * U * Math.abs(exact[i] ?? 0) + 1e-9);
+        },
+      ),
+      { numRuns: 100 },
+    );
+    expect((await normalize(view(Float32Array.of(1, NaN, 3, 4, 5, 6), [2, 3]))).map(Number.isNaN)).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
+  });
+});
+
+async function attend(backend: Backend, c: Case, o: Operands = drawn(c)): Promise<number[]> {
+  const kernel = backend.scopes.attention;
+  if (!kernel) throw new Error("no kernel");
+  return told(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v }));
+}
+
+function formula(c: Case, o = drawn(c)) {
+  const [z, l, s, d, e] = c.size;
+  const [q, k, v] = [at(o.q), at(o.k), at(o.v)];
+  const out: number[] = [];
+  const bound: number[] = [];
+  for (let row = 0; row < z * l; row++) {
+    const m = Math.floor(row / l);
+    const keys = [...Array(s).keys()].filter((j) => !o.may || o.may[row * s + j]);
+    const terms = (j: number) =>
+      Array.from({ length: d }, (_, p) => Number(q[row * d + p]) * Number(k[(m * s + j) * d + p]));
+    const scores = new Map(keys.map((j) => [j, terms(j).reduce((x, y) => x + y, 0)]));
+    const top = Math.max(...scores.values());
+    const low = Math.min(...scores.values());
+    const total = [...scores.values()].reduce((sum, x) => sum + Math.exp(x - top), 0);
+    const empty = { zero: 0, uniform: 1 / s, nan: NaN }[c.emptyRow];
+    const weights = Array.from({ length: s }, (_, j) => {
+      if (o.kept && !o.kept[row * s + j]) return 0;
+      if (keys.length === 0) return empty;
+      const x = scores.get(j);
+      return x === undefined ? 0 : Math.exp(x - top) / total;
+    });
+    const delta = Math.max(0, ...keys.map((j) => gamma(d) * terms(j).reduce((x, y) => x + Math.abs(y), 0)));
+    const relative = 2 * delta + gamma(s) + 4 * U * (16 + (keys.length ? top - low : 0));
+    for (let col = 0; col < e; col++) {
+      const parts = weights.map((w, j) => w * Number(v[(m * s + j) * e + col]));
+      out.push(parts.reduce((x, y) => x + y, 0));
+      bound.push(relative * parts.reduce((x, y) => x + Math.abs(y), 0) + 1e-30);
+    }
+  }
+  return { out, bound };
+}
+
+describe("attention", () => {
+  const cases: fc.Arbitrary<Case> = fc.record({
+    size: fc.tuple(fc.nat(3), fc.nat(9), fc.oneof(fc.nat(9), fc.nat(280)), fc.nat(9), fc.nat(9)),
+    seed: fc.nat(99),
+    mask: fc.constantFrom("none", "all", "some", "causal", "nothing"),
+    loud: fc.constantFrom("all", "rows", "some"),
+    emptyRow: fc.constantFrom("zero", "uniform", "nan"),
+    how: fc.nat(9),
+    scale: fc.constantFrom(1, 30),
+  });
+  const holds = async (c: Case): Promise<void> => {
+    const { out, bound } = formula(c);
+    for (const backend of [one, three]) within(await attend(backend, c), out, (i) => Number(bound[i]));
+  };
+
+  test("[simd.attention] [simd.masked] [simd.silent] [simd.empty-row] any sizes, masks and views are within the bound", async () => {
+    await fc.assert(fc.asyncProperty(cases, holds), { numRuns: 150 });
+  });
+
+  test.each(["none", "some", "causal"] as const)(
+    "[simd.attention] several blocks of queries and keys, mask: %s",
+    async (mask) => {
+      await holds({ ...plain, size: [2, 61, 303, 20, 17], mask });
+    },
+  );
+
+  test("[simd.attention] more keys than a block of depth", () =>
+    holds({ ...plain, size: [2, 5, 1100, 6, 10], mask: "none" }));
+
+  test("[simd.attention] a head wider than a block of depth", () =>
+    holds({ ...plain, size: [1, 3, 70, 1100, 4], scale: 0.1 }));
+
+  test("[simd.masked] what may not be attended to changes no bit, whatever it is", async () => {
+    const c: Case = { ...plain, mask: "causal", size: [1, 100, 100, 4, 3] };
+    const before = await attend(one, c);
+    for (const score of [1e30, NaN, Infinity]) {
+      const o = drawn(c);
+      for (let p = 0; p < 4; p++)
+        o.k.data[o.k.offset + 70 * (o.k.stride[1] ?? 0) + p * (o.k.stride[2] ?? 0)] = score;
+      const after = await attend(one, c, o);
+      expect(after.slice(0, 70 * 3)).toEqual(before.slice(0, 70 * 3));
+      expect(after.slice(70 * 3)).not.toEqual(before.slice(70 * 3));
+    }
+  });
+
+  test("[simd.skip] 0 · NaN is NaN, also in a block that nobody may see", async () => {
+    const c: Case = { ...plain, mask: "causal", size: [1, 60, 200, 4, 3] };
+    for (const value of [NaN, Infinity]) {
+      const o = drawn(c);
+      o.v.data[o.v.offset + 150 * (o.v.stride[1] ?? 0) + (o.v.stride[2] ?? 0)] = value;
+      const after = await attend(one, c, o);
+      expect(after.map((x, i) => (i % 3 === 1) === Number.isNaN(x)).every(Boolean)).toBe(true);
+    }
+  });
+
+  test("[simd.skip] what nobody may see costs next to nothing", async () => {
+    const size = [1, 2048, 2048, 64, 64] as const;
+    const o = drawn({ ...plain, size, mask: "all" });
+    const time = async (may: Uint8Array) => {
+      const best = [];
+      for (let i = 0; i < 3; i++) {
+        const start = process.cpuUsage();
+        await attend(one, { ...plain, size }, { ...o, may });
+        best.push(process.cpuUsage(start).user);
+      }
+      return Math.min(...best);
+    };
+    const few = Uint8Array.from(o.may ?? [], (_, i) => Number(i % 2048 < 64));
+    expect(await time(few)).toBeLessThan(0.6 * (await time(o.may ?? few)));
+  });
+
+  test("[simd.attention] scores of ±∞ and NaN give what the definition gives", async () => {
+    for (const [x, y] of [
+      [Infinity, 1],
+      [-Infinity, 1],
+      [-Infinity, -Infinity],
+      [NaN, 0],
+      [Infinity, Infinity],
+    ] as const)
+      for (const here of [0, 128, 299].map((at) => (j: number) => j === at).concat((j) => j < 140)) {
+        const c: Case = { ...plain, size: [1, 1, 300, 1, 1], mask: "none" };
+        const o = drawn(c);
+        o.q.data.fill(1);
+        o.k = view(
+          Float32Array.from({ length: 300 }, (_, j) => (here(j) ? x : y)),
+          [1, 300, 1],
+        );
+        const weights = ruleOf("softmax").compute(
+          { mayAttend: null, emptyRow: "zero" },
+          o.k.transpose(0, 2, 1),
+        );
+        const exact = defined("einsum", { pattern: "b l s, b s e -> b l e" }, weights, o.v);
+        within(await attend(one, c, o), exact, () => 1e-5);
+      }
+  });
+
+  test("[simd.empty] [simd.count] no keys: zero, and counted like any other", async () => {
+    const before = one.ran.attention;
+    await soil(one);
+    expect(await attend(one, { ...plain, size: [1, 2, 0, 3, 2], emptyRow: "nan" })).toEqual([0, 0, 0, 0]);
+    expect(one.ran.attention - before).toBe(1);
+  });
+
+  test("[simd.sizes] what does not fit together is refused", async () => {
+    const o = drawn(plain);
+    const kernel = one.scopes.attention;
+    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    const bad = { data: new Uint8Array(9), shape: [2, 60, 3], stride: [0, 0, 1], offset: 0 };
+    for (const call of [
+      () => kernel?.(all, { q: o.q, k: o.v, v: o.v }),
+      () => kernel?.(all, { q: o.q, k: o.k, v: random([1, 150, 5], 1) }),
+      () => kernel?.({ ...all, mayAttend: bad }, o),
+      () => kernel?.({ ...all, heard: bad }, o),
+    ])
+      await expect(call()).rejects.toThrow(ShapeError);
+  });
+});
+
+describe("the engine", () => {
+  test("[simd.threads] any number of threads gives the same bits", async () => {
+    const relaxed = await simd({ threads: 5 });
+    const product = [random([300, 700], 1), random([700, 210], 2)] as const;
+    const pattern = "m k, k n -> m n";
+    const x = random([97, 1000], 5);
+    const c: Case = { ...plain, size: [3, 130, 260, 16, 16], mask: "causal" };
+    const of = async (backend: Backend) => [
+      await values(backend, "einsum", { pattern }, ...product),
+      await values(backend, "gelu", {}, x),
+      await values(backend, "softmax", { mayAttend: null, emptyRow: "nan" }, x),
+      await attend(backend, c),
+    ];
+    const alone = await of(one);
+    for (let again = 0; again < 5; again++)
+      for (const backend of [two, relaxed]) expect(await of(backend)).toEqual(alone);
+    await relaxed.close();
+  });
+
+  test("[simd.threads] the others do help", async () => {
+    const engine = await Engine.open({ threads: 3 });
+    const many = { tasks: 4000, words: [0, 16384, 0, 1, 16384], cost: 1e9 };
+    for (let i = 0; i < 200 && engine.crew.helped === 0; i++) {
+      const words = [engine.heap.allocate(65536 * 4), 16384, 4000, 1, 16384];
+      const offsets = engine.heap.allocate(16384);
+      engine.heap.ints(offsets, 4000).fill(0);
+      engine.crew.run("copy", { ...many, words: [...words, words[0] ?? 0, offsets, 1, offsets] });
+      await new Promise((resume) => setTimeout(resume, 10));
+    }
+    expect(engine.crew.size === 1 || engine.crew.helped > 0).toBe(true);
+    await engine.crew.close();
+    const alone = await Engine.open({ threads: 1 });
+    elements(alone, "neg", {}, random([100_000], 1));
+    expect(alone.crew.helped).toBe(0);
+  });
+
+  test("[simd.threads] a task writes no element of its neighbour", async () => {
+    const { crew, heap } = await Engine.open({ threads: 1 });
+    const [x, out, offsets] = [heap.allocate(128), heap.allocate(128), heap.allocate(64)];
+    heap.ints(offsets, 1)[0] = 0;
+    for (let n = 1; n <= 9; n++) {
+      heap.floats(x, 32).fill(1);
+      heap.floats(out, 32).fill(7);
+      const words = [out, n, 1, 1, n, x, offsets, 1, x, offsets, 1, 0, 0];
+      crew.run("elements", { tasks: 1, words, cost: 1, scratch: 8192 });
+      expect(heap.floats(out, 32).indexOf(7)).toBe(n);
+    }
+  });
+
+  test("[simd.alone] one thread is one thread, and the mode says so", async () => {
+    expect(one.mode).toMatch(/^(fixed|relaxed), 1 thread$/);
+    expect(new Set([three.mode, two.mode, one.mode]).size).toBe(3);
+    const { crew } = await Engine.open({ threads: 1 });
+    expect([crew.size, crew instanceof Crew]).toEqual([1, true]);
+    for (const [asked, most] of [
+      [-1, 1],
+      [0, 1],
+      [2, 2],
+      [1000, 64],
+    ] as const)
+      expect((await Engine.open({ threads: asked })).crew.size).toBe(availableParallelism() === 1 ? 1 : most);
+  });
+
+  test("[simd.relaxed] fused multiply-add runs where the engine has it, and can be switched off", () => {
+    const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0];
+    const zero = [65, 0, 253, 17];
+    const madd = [253, 133, 2, 11]; // f32x4.relaxed_madd of three vectors of zeros, then the end
+    const has = WebAssembly.validate(Uint8Array.from([...head, ...zero, ...zero, ...zero, ...madd]));
+    expect(one.mode?.startsWith(has ? "relaxed" : "fixed")).toBe(true);
+    expect(three.mode).toMatch(/^fixed/);
+  });
+
+  test("[simd.auto] single precision is ours where the engine can, the rest the reference's", async () => {
+    const chosen = await auto();
+    expect(chosen.name).toBe("simd");
+    await chosen.close();
+    expect([(await auto("float64")).name, (await auto("bfloat16")).precision]).toEqual([
+      "reference",
+      "bfloat16",
+    ]);
+    const { validate } = WebAssembly;
+    try {
+      WebAssembly.validate = () => false;
+      expect((await auto()).name).toBe("reference");
+    } finally {
+      WebAssembly.validate = validate;
+    }
+  });
+});
+
+test("[simd.bytes] the modules are what the sources compile to", () => {
+  const { status } = spawnSync(process.execPath, [".ci/simd.mjs", "--check"], { cwd: repository });
+  expect(status).toBe(0);
+});

@@ -1,0 +1,80 @@
+// The executable half of 42-simd.md: what is said to the threads about a job.
+import { expect, test, vi } from "vitest";
+import { Engine } from "../../../src/kernels/simd/engine.ts";
+import { attention } from "../../../src/kernels/simd/ops/attention.ts";
+import { elements } from "../../../src/kernels/simd/ops/elementwise.ts";
+import { concat } from "../../../src/kernels/simd/ops/movement.ts";
+import { einsum } from "../../../src/kernels/simd/ops/product.ts";
+import { normalize, softmax } from "../../../src/kernels/simd/ops/rows.ts";
+import type { Kernel } from "../../../src/kernels/simd/thread-pool.ts";
+import { view } from "../../../src/tensor/tensor.ts";
+import { random } from "../../support/kernels/cases.ts";
+
+const engine = await Engine.open({ threads: 1 });
+
+interface Work {
+  readonly kernel: Kernel;
+  readonly call: (rows: number, n: number) => unknown;
+  /** Sums and products, or elements, of so many rows of n; and what can be given to one thread alone. */
+  readonly operations: (rows: number, n: number) => number;
+  readonly parts: (rows: number, n: number) => number;
+}
+
+const byElement = {
+  operations: (rows: number, n: number) => rows * n,
+  parts: (rows: number, n: number) => rows * n,
+};
+const byRow = { ...byElement, parts: (rows: number) => rows };
+const all = { mayAttend: null, emptyRow: "zero" } as const;
+const WORKS: Readonly<Record<string, Work>> = {
+  neg: { ...byElement, kernel: "elements", call: (r, n) => elements(engine, "neg", {}, random([r, n], 1)) },
+  gelu: { ...byElement, kernel: "elements", call: (r, n) => elements(engine, "gelu", {}, random([r, n], 1)) },
+  add: {
+    ...byElement,
+    kernel: "elements",
+    call: (r, n) => elements(engine, "add", {}, random([r, n], 1), random([r, n], 2)),
+  },
+  concat: { ...byElement, kernel: "copy", call: (r, n) => concat(engine, { axis: 0 }, [random([r, n], 1)]) },
+  softmax: { ...byRow, kernel: "softmax", call: (r, n) => softmax(engine, all, random([r, n], 1)) },
+  normalize: { ...byRow, kernel: "normalize", call: (r, n) => normalize(engine, 1e-5, random([r, n], 1)) },
+  "one row times a matrix": {
+    ...byRow,
+    kernel: "rowTimesPanels",
+    call: (r, n) => einsum(engine, "k, n k -> n", random([n], 1), random([r, n], 2), { find: () => null }),
+  },
+  "values that are not finite": {
+    ...byRow,
+    kernel: "markFinite",
+    call: (r, n) => {
+      const keys = random([1, r, 1], 1);
+      const inputs = { q: random([1, 1, 1], 2), k: keys, v: view(random([r, n], 3).data, [1, r, n]) };
+      return attention(engine, inputs, { ...all, heard: null });
+    },
+  },
+};
+
+test.each(Object.entries(WORKS))(
+  "[simd.elements] [simd.rows] [simd.layout] [simd.decode] [simd.skip] %s: no task is idle, and the cost is about the nanoseconds that it takes",
+  (_, { kernel, call, operations, parts }) => {
+    const run = vi.spyOn(engine.crew, "run");
+    const costs = [
+      [5, 40],
+      [5, 4000],
+      [700, 40],
+      [3, 40_000],
+    ].map(([rows = 0, n = 0]) => {
+      run.mockClear();
+      call(rows, n);
+      const job = run.mock.calls.find(([name]) => name === kernel)?.[1];
+      expect(job?.tasks).toBeLessThanOrEqual(parts(rows, n));
+      return (job?.cost ?? NaN) / operations(rows, n);
+    });
+    run.mockRestore();
+    // Eight products and sums in a cycle of 5 GHz, a function in some ten cycles of 2 GHz.
+    for (const nanoseconds of costs) {
+      expect(nanoseconds).toBeCloseTo(costs[0] ?? NaN, 9);
+      expect(nanoseconds).toBeGreaterThan(1 / 50);
+      expect(nanoseconds).toBeLessThan(kernel === "rowTimesPanels" || kernel === "markFinite" ? 1 : 5);
+    }
+  },
+);

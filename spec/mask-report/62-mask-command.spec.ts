@@ -1,0 +1,467 @@
+// The executable half of 62-mask-command.md.
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import fc from "fast-check";
+import { expect, test, vi } from "vitest";
+import { mask } from "../../src/cli/commands/mask.ts";
+import { UsageError } from "../../src/cli/help/usage.ts";
+import { readCase } from "../../src/io/golden/cases.ts";
+import { padded, readIds, tokensOf, tokensOfIds } from "../../src/io/prompt.ts";
+import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { sharesIn, strays } from "../../src/mask-report/attention-shares.ts";
+import { sceneFrom, sceneOf } from "../../src/mask-report/batch.ts";
+import { maskReport, usualKnown } from "../../src/mask-report/report.ts";
+import { maskText } from "../../src/mask-report/text.ts";
+import { conventionOf, conventions } from "../../src/masks/conventions/conventions.ts";
+import { drawMask } from "../../src/masks/drawing/draw-mask.ts";
+import { LoadError } from "../../src/tensor/errors.ts";
+import { Bool, Int, tensor } from "../../src/tensor/tensor.ts";
+import { temporary } from "../support/fixtures/temporary.ts";
+
+const CASES = "golden/cases/flamingo-pytorch";
+const MORE = `${CASES}/masked-cross-attention--more-tokens-than-images`;
+const CATS = "A cat: <image> Two dogs: <image><image> done";
+const folder = temporary();
+
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+
+/** What the command prints. */
+async function run(...args: string[]): Promise<string> {
+  const written: string[] = [];
+  const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);
+  try {
+    expect(await mask(args)).toBe(0);
+  } finally {
+    spy.mockRestore();
+  }
+  return written.join("");
+}
+const json = async (...args: string[]) => JSON.parse(await run(...args, "--json"));
+
+test("[prompt.tokens] words, marks, images and ends; white space is nothing", () => {
+  const tokens = tokensOf("It's a  cat:<image>, isn’t it?</s> <|endofchunk|>\n<|image|><pad> x<y");
+  const texts = "It's a cat : <image> , isn’t it ? </s> <|endofchunk|> <|image|> <pad> x < y".split(" ");
+  expect(tokens.map(({ text }) => text)).toEqual(texts);
+  expect(tokens.map(({ kind }) => kind)).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 1, 0, 0, 0, 0]);
+  expect(tokens.filter(({ padding }) => padding).map(({ text }) => text)).toEqual(["<pad>"]);
+});
+
+test("[prompt.tokens] nothing but white space is lost", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      const kept = tokensOf(text).map((token) => token.text);
+      expect(kept.join("")).toBe(text.replace(/\s/gu, ""));
+    }),
+  );
+});
+
+test("[prompt.ids] the image's id, the end's, and text; a filling token is text", () => {
+  const tokens = tokensOfIds([7, 9, 2, 0, 7], { image: 9, end: 2, pad: 0 });
+  expect(tokens.map(({ kind }) => kind)).toEqual([0, 1, 2, 0, 0]);
+  expect(tokens.map(({ text }) => text)).toEqual(["7", "9", "2", "<pad>", "7"]);
+  expect(tokens.map(({ padding }) => padding)).toEqual([false, false, false, true, false]);
+  expect(tokensOfIds([5], { image: 5, pad: 5 })[0]).toMatchObject({ kind: 1, padding: false });
+});
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test.each([
+  ["[1, 2, 3]", [[1, 2, 3]]],
+  [" [[1, 2], [3]]\n", [[1, 2], [3]]],
+  [
+    "1 2,3\r\n\n-100\t4\n",
+    [
+      [1, 2, 3],
+      [-100, 4],
+    ],
+  ], // prettier-ignore
+  ["\uFEFF12", [[12]]],
+])("[prompt.ids] a file %j", (text, ids) => {
+  expect(readIds(bytes(text), "ids")).toEqual(ids);
+});
+
+test.each([
+  ["1 two 3", '"two"'],
+  ["[1, 2.5]", '"2.5"'],
+  ['[1, "2"]', '"2"'],
+  ["[1, [2]]", "is no token id"],
+  ["[1, ", "is none"],
+  ["[]", "holds no token ids"],
+  ["\n \n", "holds no token ids"],
+  ["99999999999999999999", "is no token id"],
+])("[prompt.ids] %j is refused", (text, named) => {
+  expect(() => readIds(bytes(text), "ids")).toThrow(named);
+  expect(() => readIds(bytes(text), "ids")).toThrow(LoadError);
+});
+
+test("[prompt.ids] bytes that are no text are refused", () => {
+  expect(() => readIds(Uint8Array.of(0x31, 0xff), "ids")).toThrow(LoadError);
+});
+
+test("[prompt.padding] one length, filled on the side asked for, with text", () => {
+  const batch = [tokensOf("a <image>"), tokensOf("<image>")];
+  const texts = (side: "left" | "right") =>
+    padded(batch, side).map((prompt) => prompt.map(({ text }) => text));
+  expect(texts("left")[1]).toEqual(["<pad>", "<image>"]);
+  expect(texts("right")[1]).toEqual(["<image>", "<pad>"]);
+  expect(padded(batch, "left")[1]?.[0]).toMatchObject({ kind: 0, padding: true });
+});
+
+test("[prompt.images] as many as image tokens, or as many as said; the batch has the most", () => {
+  const batch = [tokensOf("<image> <image>"), tokensOf("<image>"), tokensOf("a")];
+  expect(sceneOf(batch)).toMatchObject({ images: 2, real: [2, 1, 0] });
+  expect(sceneOf(batch, { images: [3] })).toMatchObject({ images: 3, real: [3, 3, 3] });
+  expect(sceneOf(batch, { images: [1, 4] })).toMatchObject({ images: 4, real: [1, 4, 4] });
+  expect(sceneOf(batch, { images: [0] })).toMatchObject({ images: 0 });
+});
+
+test("[prompt.source] locations, or ids with the image token's; images from the media's second axis", () => {
+  const locations = new Bool<"b l">([1, 3], Uint8Array.of(0, 1, 0));
+  const ids = new Int<"b l">([1, 3], Int32Array.of(5, 9, 2));
+  const media = tensor("b m r e", [1, 2, 1, 1], [0, 0]);
+  const from = (inputs: object, options = {}) =>
+    sceneFrom("it", new Map(Object.entries(inputs)), new Map(), options);
+  const kinds = (scene: ReturnType<typeof from>) => Array.from(scene.locations.data);
+  expect(kinds(from({ media_locations: locations }))).toEqual([0, 1, 0]);
+  expect(from({ media_locations: locations })).toMatchObject({ images: 1, title: "it" });
+  expect(from({ media_locations: locations, media })).toMatchObject({ images: 2 });
+  expect(from({ media_locations: locations, media }, { images: [3] })).toMatchObject({ images: 3 });
+  expect(
+    from({ media_locations: locations, embeds: tensor("b s d", [1, 5, 1], [0, 0, 0, 0, 0]) }).images,
+  ).toBe(1);
+  expect(kinds(from({ text: ids }, { image: 9, end: 2 }))).toEqual([0, 1, 2]);
+  expect(() => from({ text: ids })).toThrow("--image-token");
+  expect(() => from({ media })).toThrow("inputs.media_locations");
+  expect(() => from({ media_locations: media })).toThrow("axes b l");
+});
+
+test("[prompt.source] a case comes with its source's convention and its own images", async () => {
+  expect(await json(MORE)).toMatchObject({
+    convention: "flamingo-pytorch@0.1.2 immediate",
+    source: "flamingo-pytorch/masked-cross-attention--more-tokens-than-images",
+    images: 2,
+  });
+  const all = await json(`${MORE}-all-previous/`);
+  expect(all.convention).toBe("flamingo-pytorch@0.1.2 all-previous");
+  const model = await json(`${CASES}/flamingo-palm--every-second`, "--convention", "idefics");
+  expect(model.convention).toBe("idefics");
+  expect(model.tokens.map(({ image }: { image: number | null }) => image)).toEqual([
+    null,
+    1,
+    null,
+    2,
+    null,
+    3,
+  ]);
+});
+
+test("[prompt.attention] the weights in every case with a mask agree with its source's convention", async () => {
+  for (const name of [
+    "masked-cross-attention--lead-text",
+    "gated-cross-attention-block--lead-text-all-previous",
+  ]) {
+    const { warnings, attention } = await json(`${CASES}/${name}`);
+    expect(warnings.filter((sentence: string) => sentence.includes("attends"))).toEqual([]);
+    expect(attention.shares[0]).toHaveLength(
+      readCase(`${CASES}/${name}`).manifest.inputs.get("x")?.shape[1] ?? 0,
+    );
+  }
+});
+
+test("[prompt.attention] shares are sums over latents and means over heads; another convention is found out", () => {
+  // one prompt, two heads, two positions, two images of two latents
+  const weights = [1, 0, 0, 0, 0.5, 0.5, 0, 0, 0.25, 0.25, 0.25, 0.25, 0, 0, 0.25, 0.75];
+  const rows = [weights.slice(0, 4), weights.slice(8, 12), weights.slice(4, 8), weights.slice(12)].flat();
+  const attn = tensor("b h l s", [1, 2, 2, 4], rows);
+  const found = sharesIn(new Map([["attn.attn", attn]]), [1, 2], 2);
+  expect(found?.shares).toEqual([
+    [
+      [1, 0],
+      [0.25, 0.75],
+    ],
+  ]); // prettier-ignore
+  expect(found?.even).toEqual([[false, false]]);
+  expect(sharesIn(new Map([["layers.0.0.fn.attn", attn]]), [1, 2], 2)).toBeNull();
+  expect(sharesIn(new Map([["attn", attn]]), [1, 2], 3)).toBeNull();
+
+  const even = tensor("b h l s", [1, 1, 2, 2], [0.5, 0.5, 0, 1]);
+  const shares = sharesIn(new Map([["attn", even]]), [1, 2], 2);
+  expect(shares?.even).toEqual([[true, false]]);
+  const locations = { shape: [1, 2], data: [0, 1] };
+  if (!shares) throw new Error("no shares");
+  const told = (name: string) => strays(shares, locations, 2, conventionOf(name));
+  expect(told("flamingo-pytorch@0.0.16 imm")).toEqual([
+    "Prompt 0, position 1 attends {2} in attn, but under flamingo-pytorch@0.0.16 immediate it attends {1}.",
+  ]);
+  expect(told("flamingo-mini")).toHaveLength(2);
+  const uneven = sharesIn(new Map([["attn", tensor("b h l s", [1, 1, 2, 2], [0.4, 0.6, 1, 0])]]), [1, 2], 2);
+  expect(uneven && strays(uneven, locations, 2, conventionOf("0.0.16 imm"))).toHaveLength(1);
+});
+
+test("[cli.mask-json] the stable keys", async () => {
+  const document = await json("a <image> b", "--images", "2");
+  expect(Object.keys(document).slice(0, 5)).toEqual([
+    "convention",
+    "tokens",
+    "mayAttend",
+    "rows",
+    "warnings",
+  ]);
+  expect(document.convention).toBe("immediate");
+  expect(document.tokens).toEqual([
+    { text: "a", image: null, number: 0 },
+    { text: "<image>", image: 1, number: 1 },
+    { text: "b", image: null, number: 1 },
+  ]);
+  expect(document.mayAttend).toEqual([
+    [false, false],
+    [true, false],
+    [true, false],
+  ]);
+  expect(document.rows[0]).toEqual({
+    class: "zeroed",
+    images: [],
+    reason: "position 0 sees nothing: no image comes before it; its row is set to zero",
+  });
+  expect(document.rows[2]).toMatchObject({ class: "attends", images: [1] });
+  for (const absent of ["prompts", "against", "cached", "attention"])
+    expect(document).not.toHaveProperty(absent);
+});
+
+test("[cli.mask-json] a batch, a second convention and decoding", async () => {
+  const args = ["a <image> b", "<image> x <image> y z", "--convention", "open-flamingo@2.0.1"];
+  const document = await json(
+    ...args,
+    "--against",
+    "idefics",
+    "--images",
+    "1",
+    "--cached",
+    "--known",
+    "2",
+    "--pad",
+    "left",
+  );
+  expect(document.prompts).toHaveLength(2);
+  expect(document.prompts[0].tokens[0].text).toBe("<pad>");
+  expect(document.tokens).toEqual(document.prompts[0].tokens);
+  expect(document.against).toMatchObject({ convention: "idefics", cells: 0 });
+  expect(document.against.rows[0]).toMatchObject({
+    prompt: 1,
+    position: 2,
+    one: { class: "uniform-leak", images: [1] },
+    other: { class: "zeroed", images: [] },
+  });
+  const [parted] = document.against.rows;
+  expect([parted.one, parted.other].map((row) => Object.keys(row))).toEqual([
+    ["class", "images"],
+    ["class", "images"],
+  ]);
+  expect(document.cached.known).toBe(2);
+  const [step] = document.cached.steps;
+  expect(Object.keys(step)).toEqual(["from", "to", "rows", "full", "differs", "refused"]);
+  for (const list of [...step.rows, ...step.full])
+    for (const row of list) expect(Object.keys(row)).toEqual(["class", "images"]);
+  expect(document.cached.steps.map(({ from }: { from: number }) => from)).toEqual([0, 2, 3, 4]);
+  expect(document.cached.steps[1]).toMatchObject({ differs: { prompt: 1, position: 2 }, refused: null });
+});
+
+test("[cli.mask-warnings] counts, leaks, steps, weights and a mask that looks ahead", async () => {
+  const warnings = async (...args: string[]): Promise<string[]> => (await json(...args)).warnings;
+  expect(await warnings(CATS)).toEqual([]);
+  expect(await warnings("<image> a <image>", "--images", "1")).toEqual([
+    "Prompt 0: the image token at position 2 asks for image 2, but there is no image 2.",
+  ]);
+  expect(await warnings("<image>", "a", "--images", "2,1")).toContain(
+    "Prompt 0: no token stands for image 2.",
+  );
+  expect(await warnings("a b <image> c", "--convention", "flamingo-pytorch@0.1.2 all")).toEqual([
+    "Prompt 0, positions 0 to 1 would average all images, although the mask allows none (UNIFORM LEAK) under flamingo-pytorch@0.1.2 all-previous.",
+  ]);
+  expect(await warnings("a <image> c", "--convention", "mllama transformers")).toEqual([
+    "Prompt 0, position 0 would attend all images, as if there were no mask (UNMASKED LEAK) under mllama transformers.",
+  ]);
+  expect(await warnings("<image> a b", "--convention", "paper next")).toEqual([
+    expect.stringContaining("not prefix-stable"),
+  ]);
+  const steps = await warnings("<image> a b c", "--convention", "otter", "--cached");
+  expect(steps).toEqual([
+    "3 cached steps stray from the whole text's mask under otter, first in prompt 0: position 1 counts from position 1, where its pass begins: position 0 sees nothing: no image comes before it; its row is silenced after the softmax.",
+  ]);
+  expect(
+    await warnings(`${CASES}/masked-cross-attention--lead-text`, "--convention", "all-previous"),
+  ).not.toEqual([]);
+});
+
+test("[cli.mask-known] decoding begins after the last image, where something follows it", () => {
+  const known = (...texts: string[]) => usualKnown(sceneOf(texts.map(tokensOf)));
+  expect(known(CATS)).toBe(9);
+  expect(known("a <image>")).toBe(1);
+  expect(known("a b c")).toBe(1);
+  expect(known("a <image> b c d", "<image>")).toBe(2);
+  expect(known("<image>")).toBe(1);
+});
+
+const reportOf = (
+  text: string,
+  name = "immediate",
+  against: string | null = null,
+  known: number | null = null,
+) =>
+  maskReport({
+    scene: sceneOf([tokensOf(text)]),
+    convention: conventionOf(name),
+    against: against === null ? null : conventionOf(against),
+    known,
+  });
+
+test("[cli.mask-text] the convention with its source, the drawing, and nothing else where nothing is wrong", () => {
+  const report = reportOf(CATS);
+  const text = maskText(report);
+  const drawing = drawMask(report.scene.locations, 3, conventions.immediate, {
+    tokens: report.scene.prompts.map((prompt) => prompt.map((token) => token.text)),
+  });
+  expect(text.endsWith(`\n\n${drawing}`)).toBe(true);
+  expect(text).toMatch(/^immediate\n {2}A token sees the last image at or before it/);
+  expect(text).toContain("arXiv 2204.14198v2");
+  expect(text).toContain("■ may attend   · may not");
+});
+
+test("[cli.mask-text] no line of prose is wider than the terminal, with and without colour", () => {
+  const text = `x <image> ${"word ".repeat(30)} <image>`;
+  for (const width of [60, 80])
+    for (const name of ["immediate", "flamingo-pytorch@0.1.2 all-previous", "mllama transformers"])
+      for (const report of [
+        reportOf(text, name),
+        reportOf(text, name, "otter"),
+        reportOf(text, name, null, 3),
+      ])
+        for (const line of maskText(report, { width, colour: true }).split("\n")) {
+          const plain = stripVTControlCharacters(line);
+          if (!/[■·]|^prompt 0|^ {4,}|^ {2}(\d|position {2,}|\(1)/.test(plain))
+            expect(plain.length).toBeLessThanOrEqual(width);
+        }
+});
+
+test("[cli.mask-text] colour only repeats what the text says", () => {
+  for (const report of [reportOf(CATS, "0.0.16 imm"), reportOf(CATS, "immediate", "idefics", 2)]) {
+    const plain = maskText(report);
+    const painted = maskText(report, { colour: true });
+    expect(painted).not.toBe(plain);
+    expect(stripVTControlCharacters(painted)).toBe(plain);
+  }
+});
+
+test("[cli.mask-text] a difference: the two grids, what becomes of each stretch of rows, and the first reason", () => {
+  const text = maskText(reportOf("a b <image> c <image> d", "immediate", "flamingo-pytorch@0.1.2 all"));
+  expect(text).toContain("(1) immediate\n  (2) flamingo-pytorch@0.1.2 all-previous");
+  expect(text).toMatch(/0 to 1 +zeroed +UNIFORM LEAK +<- differs/);
+  expect(text).toMatch(/2 to 3 +attends \{1\} +attends \{1\}\n/);
+  expect(text).toMatch(/4 to 5 +attends \{2\} +attends \{1,2\} +<- differs/);
+  expect(text).toContain("4 rows differ (2 entries of the mask among them)");
+  const equal = maskText(reportOf("a <image> b", "immediate", "all-previous"));
+  expect(equal).toContain("cannot tell them apart");
+  const empty = maskText(reportOf("a <image> b", "immediate", "0.0.16 imm"));
+  expect(empty).toContain("1 row differs (the masks are equal, only empty rows part)");
+  expect(empty.match(/^prompt 0/gm)).toHaveLength(1);
+});
+
+test("[cli.mask-text] decoding: each step beside the whole mask's row", () => {
+  const text = maskText(reportOf("<image> a <image> b", "open-flamingo@2.0.1", null, 1));
+  expect(text).toMatch(/1 +a +attends \{1\} +attends \{1\}\n/);
+  expect(text).toMatch(/2 +\[image 2\] +attends \{1\} +attends \{2\} +<- differs/);
+  expect(text).toContain("2 of 3 rows are not those of the whole text's mask.");
+  expect(maskText(reportOf(CATS, "immediate", null, 4))).toContain("Every cached step has the rows");
+  expect(maskText(reportOf(CATS, "0.0.16 imm", null, 4))).toContain("There is no cache");
+});
+
+test("[cli.mask-source] ids from a file, a case, a trace, and a case with another's weights", async () => {
+  const ids = file("ids.txt", "1 9 3\n9 4\n");
+  const document = await json("--ids", ids, "--image-token", "9", "--pad", "left");
+  expect(document.prompts[1].tokens.map(({ text }: { text: string }) => text)).toEqual(["<pad>", "9", "4"]);
+
+  const trace = join(folder, "trace.safetensors");
+  const located = new Bool<"b l">([1, 2], Uint8Array.of(0, 1));
+  const weights = tensor("b h l s", [1, 1, 2, 2], [0.5, 0.5, 1, 0]);
+  saveSafetensors(
+    trace,
+    new Map<string, Bool | typeof weights>([
+      ["inputs.media_locations", located],
+      ["taps.attn", weights],
+    ]),
+  ); // prettier-ignore
+  const traced = await json(trace, "--images", "2", "--convention", "0.0.16 imm");
+  expect(traced.attention).toEqual({
+    tensor: "attn",
+    shares: [
+      [
+        [0.5, 0.5],
+        [1, 0],
+      ],
+    ],
+  }); // prettier-ignore
+  expect(traced.warnings.join()).not.toContain("attends");
+  expect((await json(trace, "--images", "2")).warnings.join()).toContain("position 0 attends {1,2} in attn");
+  expect((await json("hello")).tokens).toHaveLength(1);
+  const shares = (await json(MORE, "--trace", `${MORE}/expected.safetensors`)).attention;
+  expect(shares).toEqual((await json(MORE)).attention);
+});
+
+test.each([
+  [["golden/cases"], "name the folder of one case"],
+  [["golden"], "name the folder of one case"],
+  [["./nowhere"], "no case"],
+  [["nothing.safetensors"], "nothing.safetensors"],
+  [["--ids", "no-such-file", "--image-token", "1"], "no-such-file"],
+])("[cli.mask-source] %j is a broken input", async (args, named) => {
+  await expect(mask(args)).rejects.toThrow(named);
+  await expect(mask(args)).rejects.toThrow(LoadError);
+});
+
+test.each([
+  [[], "needs a prompt"],
+  [[" "], "no token"],
+  [["<image>", "--convention", "frobnicate"], '"mllama torchtune"'],
+  [["<image>", "--against", "flamingo"], "may be any of"],
+  [["<image>", "--images", "two"], "--images is a whole number"],
+  [["<image>", "--images", "5000"], "--images"],
+  [["<image>", "--pad", "middle"], "left, right"],
+  [["<image>", "--known", "1"], "--cached"],
+  [["<image> a", "--cached", "--known", "3"], "--known"],
+  [["<image>", "--latents", "0"], "--latents"],
+  [["<image>", "--ids", "x", "--image-token", "1"], "not both"],
+  [["--ids", "x"], "--ids needs --image-token"],
+  [["--ids", "x", "--image-token", "1.5"], "--image-token is a whole number"],
+  [["<image>", "--image-token", "1"], "does not belong"],
+])("[cli.mask-usage] %j is refused", async (args, named) => {
+  await expect(mask(args)).rejects.toThrow(named);
+  await expect(mask(args)).rejects.toThrow(UsageError);
+});
+
+test("[cli.mask-usage] what belongs together is taken", async () => {
+  expect((await json("a <image> b", "--cached", "--known", "1")).cached.known).toBe(1);
+  expect((await json("a <image> b")).convention).toBe("immediate");
+});
+
+test("[cli.mask-usage] help has an example", async () => {
+  expect(await run("--help")).toMatch(/Example\n +flamboyance mask /);
+});
+
+test("[cli.mask-speed] less than 0.3 s of a processor, and the same text as in a process", async () => {
+  const report = "process.on('exit',()=>process.stderr.write(JSON.stringify(process.cpuUsage())))";
+  const { stdout, stderr, status } = spawnSync(
+    process.execPath,
+    [`--import=data:text/javascript,${encodeURIComponent(report)}`, "dist/cli/main.js", "mask", CATS],
+    { encoding: "utf8" },
+  );
+  expect(status).toBe(0);
+  expect(stdout).toBe(await run(CATS));
+  const { user, system } = JSON.parse(stderr);
+  expect((user + system) / 1e6).toBeLessThan(0.3);
+});

@@ -1,0 +1,528 @@
+// The executable half of 20-masks.md. The loop below is written from the paper's definition of φ, not from src.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  type Convention,
+  causal,
+  conventions,
+  drawAgainst,
+  drawClasses,
+  drawMask,
+  type Grid,
+  locate,
+  type MaskRow,
+  maskRows,
+  mediaMask,
+  rowClass,
+  silentRows,
+  tellingExample,
+  textTime,
+  tour,
+  workedExample,
+} from "../../src/masks/index.ts";
+
+const { immediate, "all-previous": allPrevious } = conventions;
+const released = conventions["flamingo-pytorch@0.1.2 immediate"];
+const releasedAll = conventions["flamingo-pytorch@0.1.2 all-previous"];
+const every: readonly Convention[] = Object.values(conventions);
+const own: readonly Convention[] = [immediate, allPrevious, released, releasedAll];
+
+const batch = (...prompts: readonly (readonly number[])[]): Grid => ({
+  shape: [prompts.length, prompts[0]?.length ?? 0],
+  data: Uint8Array.from(prompts.flat()),
+});
+/** "ttIt" -> 0 0 1 0 */
+const prompt = (text: string): number[] => [...text].map((token) => Number(token === "I"));
+
+/** The paper, A.1.3: y_l sees x_i with i ≤ φ(l), and section 2.3: directly only i = φ(l). An image's tag counts as its place. */
+function paperMask(located: readonly number[], images: number, lastOnly: boolean): number[] {
+  const mask: number[] = [];
+  for (let l = 0; l < located.length; l++) {
+    for (let i = 1; i <= images; i++) {
+      let tags = 0;
+      let appears = 0;
+      let followed = 0;
+      for (let s = 0; s < located.length; s++) {
+        if (located[s] === 0) continue;
+        tags += 1;
+        if (s <= l && tags === i) appears = 1;
+        if (s <= l && tags > i) followed = 1;
+      }
+      mask.push(appears === 1 && (!lastOnly || followed === 0) ? 1 : 0);
+    }
+  }
+  return mask;
+}
+
+const strings = (most: number): number[][] =>
+  Array.from({ length: most + 1 }, (_, n) =>
+    Array.from({ length: 2 ** n }, (_, bits) => Array.from({ length: n }, (_, i) => (bits >> i) & 1)),
+  ).flat();
+
+/** A row in a word, as tables of conventions write it: {1}, 0, U. */
+const brief = (row: MaskRow): string =>
+  ({
+    attends: `{${row.images}}`,
+    zeroed: "0",
+    identity: "=",
+    "uniform-leak": "U",
+    "unmasked-leak": "A",
+    nan: "NaN",
+  })[row.class];
+const briefs = (located: readonly number[], images: number, convention: Convention): string =>
+  (maskRows(batch(located), images, convention)[0] ?? []).map(brief).join(" ");
+
+const located = fc.array(fc.integer({ min: 0, max: 1 }), { maxLength: 24 });
+const images = fc.integer({ min: 0, max: 6 });
+const convention = fc.constantFrom(...every);
+const ownConvention = fc.constantFrom(...own);
+const rectangle = fc.integer({ min: 0, max: 9 }).chain((l) =>
+  fc.array(fc.array(fc.integer({ min: 0, max: 1 }), { minLength: l, maxLength: l }), {
+    minLength: 1,
+    maxLength: 4,
+  }),
+);
+
+test("[mask.location] only the media token's id is an image", () => {
+  const ids = { shape: [2, 3], data: Int32Array.of(3, 0, 4, 3, 3, -3) };
+  expect(locate(ids, 3)).toEqual(batch([1, 0, 0], [1, 1, 0]));
+  expect(locate(ids, 9)).toEqual(batch([0, 0, 0], [0, 0, 0]));
+});
+
+test("[mask.location] an end token is marked where one is named, and is no image", () => {
+  const ids = { shape: [1, 5], data: Int32Array.of(3, 8, 3, 0, 8) };
+  expect([...locate(ids, 3, 8).data]).toEqual([1, 2, 1, 0, 2]);
+  expect([...locate(ids, 3, 3).data]).toEqual([1, 0, 1, 0, 0]);
+  expect([...textTime(locate(ids, 3, 8)).data]).toEqual([1, 1, 2, 2, 2]);
+});
+
+test("[mask.numbering] an image's own token has that image's number", () => {
+  expect([...textTime(batch([0, 1, 0, 0], [0, 0, 1, 0])).data]).toEqual([0, 1, 1, 1, 0, 0, 1, 1]);
+  expect([...textTime(batch([1, 1, 0, 1, 0])).data]).toEqual([1, 2, 2, 3, 3]);
+});
+
+test("[mask.immediate] equals the paper's definition on every string up to length 8, with 0 to 4 images", () => {
+  for (const one of strings(8)) {
+    for (let n = 0; n <= 4; n++) {
+      for (const c of [immediate, released]) {
+        const mask = mediaMask(batch(one), n, c);
+        expect(mask.shape).toEqual([1, one.length, n]);
+        expect([...mask.data], `${one} ${n}`).toEqual(paperMask(one, n, true));
+      }
+    }
+  }
+});
+
+test("[mask.all-previous] equals the paper's definition on every string up to length 8, with 0 to 4 images", () => {
+  for (const one of strings(8)) {
+    for (let n = 0; n <= 4; n++) {
+      for (const c of [allPrevious, releasedAll]) {
+        expect([...mediaMask(batch(one), n, c).data], `${one} ${n}`).toEqual(paperMask(one, n, false));
+      }
+    }
+  }
+});
+
+test("[mask.all-previous] allows whatever immediate allows", () => {
+  fc.assert(
+    fc.property(located, images, (one, n) => {
+      const less = mediaMask(batch(one), n, immediate).data;
+      const more = mediaMask(batch(one), n, allPrevious).data;
+      expect(less.every((may, i) => may <= (more[i] ?? 0))).toBe(true);
+    }),
+  );
+});
+
+test("[mask.polarity] the worked masks, literally: 1 is allowed", () => {
+  const expected = [
+    [0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0],
+    [0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0],
+  ].flat();
+  for (const c of own) {
+    const mask = mediaMask(workedExample.locations, workedExample.images, c);
+    expect(mask.shape).toEqual([2, 4, 3]);
+    expect([...mask.data]).toEqual(expected);
+  }
+});
+
+test("[mask.empty-row] the corrected conventions zero exactly the rows whose mask is empty", () => {
+  for (const one of strings(8)) {
+    for (let n = 0; n <= 4; n++) {
+      for (const c of [immediate, allPrevious]) {
+        const mask = paperMask(one, n, c === immediate);
+        const empty = one.map((_, l) => !mask.slice(l * n, (l + 1) * n).includes(1));
+        const rows = maskRows(batch(one), n, c)[0] ?? [];
+        expect(rows.map((row) => row.class)).toEqual(empty.map((is) => (is ? "zeroed" : "attends")));
+      }
+    }
+  }
+});
+
+test("[mask.uniform-leak] the release averages all images in empty rows that it does not silence", () => {
+  for (const one of strings(8)) {
+    for (let n = 1; n <= 4; n++) {
+      const tags = one.map((_, l) => one.slice(0, l + 1).filter((isImage) => isImage === 1).length);
+      const all = Array.from({ length: n }, (_, m) => m + 1);
+      expect(briefs(one, n, released)).toBe(
+        tags.map((t) => (t === 0 ? "0" : t <= n ? `{${t}}` : "U")).join(" "),
+      );
+      expect(briefs(one, n, releasedAll)).toBe(
+        tags.map((t) => (t === 0 ? "U" : `{${all.slice(0, t)}}`)).join(" "),
+      );
+      for (const row of maskRows(batch(one), n, releasedAll)[0] ?? []) {
+        if (row.class === "uniform-leak") expect(row.images).toEqual(all);
+      }
+    }
+  }
+});
+
+test("[mask.silent] only released immediate silences, and only rows before the first image", () => {
+  const locations = batch([0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]);
+  expect(silentRows(locations, released)).toEqual(batch([1, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]));
+  for (const c of [immediate, allPrevious, releasedAll]) expect(silentRows(locations, c)).toBeNull();
+  expect(rowClass([true, false], true, released)).toBe("zeroed");
+});
+
+test("[mask.no-image] without images every row is zeroed, under every convention", () => {
+  fc.assert(
+    fc.property(located, convention, (one, c) => {
+      const rows = maskRows(batch(one), 0, c)[0] ?? [];
+      const nothing = c.emptyRowFeedForward === "skip" ? "identity" : "zeroed";
+      expect(rows.every((row) => row.class === nothing && row.images.length === 0)).toBe(true);
+      expect(rows.map((row) => row.reason)).toEqual(
+        one.map((_, l) => `position ${l} sees nothing: there is no image`),
+      );
+    }),
+  );
+});
+
+test("[mask.row-class] the edge cases of the census, row by row", () => {
+  const cases: [string, number, string, string, string, string][] = [
+    // prompt, images, immediate, all-previous, released immediate, released all-previous
+    ["ttIt", 1, "0 0 {1} {1}", "0 0 {1} {1}", "0 0 {1} {1}", "U U {1} {1}"],
+    ["Ittt", 3, "{1} {1} {1} {1}", "{1} {1} {1} {1}", "{1} {1} {1} {1}", "{1} {1} {1} {1}"],
+    ["ItIt", 1, "{1} {1} 0 0", "{1} {1} {1} {1}", "{1} {1} U U", "{1} {1} {1} {1}"],
+    ["IItt", 2, "{1} {2} {2} {2}", "{1} {1,2} {1,2} {1,2}", "{1} {2} {2} {2}", "{1} {1,2} {1,2} {1,2}"],
+    ["ttII", 2, "0 0 {1} {2}", "0 0 {1} {1,2}", "0 0 {1} {2}", "U U {1} {1,2}"],
+    ["tttt", 2, "0 0 0 0", "0 0 0 0", "0 0 0 0", "U U U U"],
+    ["ItIt", 3, "{1} {1} {2} {2}", "{1} {1} {1,2} {1,2}", "{1} {1} {2} {2}", "{1} {1} {1,2} {1,2}"],
+  ];
+  for (const [text, n, ...expected] of cases) {
+    const found = [immediate, allPrevious, released, releasedAll].map((c) => briefs(prompt(text), n, c));
+    expect(found, `${text} with ${n}`).toEqual(expected);
+  }
+  const hazard: Convention = { ...immediate, emptyRow: "nan" };
+  expect(briefs(prompt("tI"), 1, hazard)).toBe("NaN {1}");
+});
+
+test("[mask.batch] a batch equals its prompts one by one", () => {
+  fc.assert(
+    fc.property(rectangle, images, convention, (prompts, n, c) => {
+      const whole = mediaMask(batch(...prompts), n, c);
+      expect([...whole.data]).toEqual(prompts.flatMap((one) => [...mediaMask(batch(one), n, c).data]));
+      expect(maskRows(batch(...prompts), n, c)).toEqual(prompts.flatMap((one) => maskRows(batch(one), n, c)));
+      const silent = prompts.map((one) => silentRows(batch(one), c)?.data);
+      expect(silentRows(batch(...prompts), c)?.data).toEqual(
+        c.silentBeforeFirstImage ? Uint8Array.from(silent.flatMap((rows) => [...(rows ?? [])])) : undefined,
+      );
+    }),
+  );
+});
+
+const stable = fc.constantFrom(...every.filter(({ numbering }) => numbering !== "next"));
+
+test("[mask.prefix-stable] the mask of a prefix is the prefix of the mask", () => {
+  fc.assert(
+    fc.property(located, fc.nat(24), images, stable, (one, cut, n, c) => {
+      const l = Math.min(cut, one.length);
+      const prefix = batch(one.slice(0, l));
+      const whole = batch(one);
+      expect([...mediaMask(prefix, n, c).data]).toEqual([...mediaMask(whole, n, c).data.slice(0, l * n)]);
+      expect(maskRows(prefix, n, c)[0]).toEqual(maskRows(whole, n, c)[0]?.slice(0, l));
+      expect(silentRows(prefix, c)?.data).toEqual(silentRows(whole, c)?.data.slice(0, l));
+    }),
+  );
+});
+
+test("[mask.padding-image] one more image changes no other column, and only rows that ask for it or leak", () => {
+  fc.assert(
+    fc.property(located, fc.integer({ min: 1, max: 6 }), ownConvention, (one, n, c) => {
+      const before = maskRows(batch(one), n, c)[0] ?? [];
+      const after = maskRows(batch(one), n + 1, c)[0] ?? [];
+      after.forEach((row, l) => {
+        const old = before[l];
+        expect(row.mayAttend.slice(0, n)).toEqual(old?.mayAttend);
+        if (row.number > n) expect(row.mayAttend[n]).toBe(c.compare === "at-least" || row.number === n + 1);
+        else {
+          expect(row.mayAttend[n]).toBe(false);
+          expect(row.class).toBe(old?.class);
+          if (row.class !== "uniform-leak") expect(row).toEqual({ ...old, mayAttend: row.mayAttend });
+        }
+      });
+    }),
+  );
+});
+
+test("[mask.causal] position l attends the positions up to l", () => {
+  expect(causal(3)).toEqual({ shape: [3, 3], data: Uint8Array.of(1, 0, 0, 1, 1, 0, 1, 1, 1) });
+  for (let n = 0; n < 20; n++) {
+    const expected = Array.from({ length: n * n }, (_, i) => Number(i % n <= Math.floor(i / n)));
+    expect([...causal(n).data]).toEqual(expected);
+  }
+});
+
+test("[mask.convention] every named convention has its name, a sentence and a source", () => {
+  for (const [name, c] of Object.entries<Convention>(conventions)) {
+    expect(c.name).toBe(name);
+    expect(c.note).toMatch(/^[A-Z].+\.$/);
+    expect(Object.values(c.source).every((text) => text.length > 0)).toBe(true);
+    if (c.source.package === "flamingo-pytorch")
+      expect(name).toContain(`flamingo-pytorch@${c.source.version}`);
+  }
+});
+
+test("[mask.input] a strided view is read through its strides", () => {
+  const transposed = { shape: [2, 3], data: Uint8Array.of(9, 1, 0, 0, 1, 0, 0), stride: [1, 2], offset: 1 };
+  expect([...textTime(transposed).data]).toEqual([1, 1, 1, 0, 1, 1]);
+  expect(mediaMask(transposed, 2, immediate)).toEqual(mediaMask(batch([1, 0, 0], [0, 1, 0]), 2, immediate));
+  expect(silentRows(transposed, released)).toEqual(batch([0, 0, 0], [1, 0, 0]));
+});
+
+test("[mask.input] wrong axes, missing data and impossible image counts are refused in a sentence", () => {
+  const sentence = (text: string) =>
+    expect.objectContaining({ name: "RangeError", message: expect.stringContaining(text) });
+  const refused = (f: () => unknown, text: string) => {
+    let error: unknown;
+    try {
+      f();
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(error).toEqual(sentence(text));
+  };
+  const data = new Uint8Array(12);
+  refused(() => locate({ shape: [4], data }, 3), "two axes b l, but the shape is [4].");
+  refused(() => mediaMask({ shape: [2, 2, 3], data }, 1, immediate), "the shape is [2 2 3].");
+  refused(() => textTime({ shape: [2, -3], data }), "the shape is [2 -3].");
+  refused(() => textTime({ shape: [3, 5], data }), "from 0 to 14 in data of length 12.");
+  refused(
+    () => textTime({ shape: [2, 3], data, stride: [6, 2], offset: 2 }),
+    "from 2 to 12 in data of length 12.",
+  );
+  refused(() => textTime({ shape: [2, 3], data, stride: [-3, 1] }), "from -3 to 2 in data of length 12.");
+  for (const n of [-1, 1.5, Number.NaN])
+    refused(() => mediaMask(batch([1]), n, immediate), `but it is ${n}.`);
+});
+
+const reasons = (text: string, n: number, c: Convention) =>
+  (maskRows(batch(prompt(text)), n, c)[0] ?? []).map((row) => row.reason);
+
+test("[mask.reason] rows that attend name the image and where it stands", () => {
+  expect(reasons("tIt", 1, immediate).slice(1)).toEqual([
+    "position 1 sees image 1: it is that image's own token",
+    "position 2 sees image 1: it is the last image at or before it (position 1)",
+  ]);
+  expect(reasons("tIttI", 2, immediate).at(-1)).toBe("position 4 sees image 2: it is that image's own token");
+  expect(reasons("tIt", 1, allPrevious).at(-1)).toBe(
+    "position 2 sees image 1: it is the only image at or before it (position 1)",
+  );
+  expect(reasons("ItIt", 3, allPrevious).slice(2)).toEqual([
+    "position 2 sees images 1 and 2: they stand at or before it (positions 0 and 2)",
+    "position 3 sees images 1 and 2: they stand at or before it (positions 0 and 2)",
+  ]);
+  expect(reasons("ItIIt", 3, allPrevious).at(-1)).toBe(
+    "position 4 sees images 1, 2 and 3: they stand at or before it (positions 0, 2 and 3)",
+  );
+  expect(reasons("IIIItt", 4, allPrevious).at(-1)).toBe(
+    "position 5 sees images 1 to 4: they stand at or before it (the last at position 3)",
+  );
+  expect(reasons("ItIt", 1, allPrevious).at(-1)).toBe(
+    "position 3 sees image 1: 2 image tokens stand at or before it, but there is only 1 image",
+  );
+});
+
+test("[mask.reason] rows that attend nothing say why, and what becomes of them", () => {
+  const first = (c: Convention) => reasons("tI", 1, c)[0];
+  expect(first(immediate)).toBe("position 0 sees nothing: no image comes before it; its row is set to zero");
+  expect(first(released)).toBe(
+    "position 0 sees nothing: no image comes before it; its row is silenced after the softmax",
+  );
+  expect(first(releasedAll)).toBe(
+    "position 0 should see nothing: no image comes before it; yet every image leaks in, evenly",
+  );
+  expect(first({ ...immediate, emptyRow: "nan" })).toBe(
+    "position 0 sees nothing: no image comes before it; its row becomes NaN",
+  );
+  const missing = (c: Convention, n: number) => reasons("ItIIt", n, c).at(-1);
+  expect(missing(immediate, 1)).toBe(
+    "position 4 asks for image 3, but there is only 1: its row is set to zero",
+  );
+  expect(missing(released, 1)).toBe(
+    "position 4 asks for image 3, but there is only 1: every image leaks in, evenly",
+  );
+  expect(missing(released, 2)).toBe(
+    "position 4 asks for image 3, but there are only 2: every image leaks in, evenly",
+  );
+});
+
+const stripped = (text: string) => text.replace(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");
+const linesOf = (text: string) => text.split("\n");
+/** The cells of a drawn grid, line by line, as zeros and ones. */
+const cells = (text: string) =>
+  linesOf(text)
+    .filter((line) => /^ +\d+ /.test(line) && /[■·]/.test(line))
+    .map((line) => [...line].filter((char) => "■·".includes(char)).map((char) => Number(char === "■")));
+
+test("[mask.latents] unfolded, every latent of an image has the image's cell", () => {
+  fc.assert(
+    fc.property(
+      rectangle,
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 1, max: 3 }),
+      convention,
+      (prompts, n, r, c) => {
+        const mask = mediaMask(batch(...prompts), n, c).data;
+        const drawn = cells(drawMask(batch(...prompts), n, c, { latents: r })).flat();
+        expect(drawn).toEqual([...mask].flatMap((may) => new Array(r).fill(may)));
+      },
+    ),
+  );
+});
+
+test("[mask.drawing] every prompt has its strip, its grid, its row classes and its reasons", () => {
+  const text = drawMask(batch(prompt("ttI"), prompt("III")), 2, releasedAll, {
+    tokens: [["Two", " dogs", "<image>"]],
+  });
+  const lines = linesOf(text);
+  expect(lines).toContain("prompt 0   Two   dogs  [image 1]");
+  expect(lines).toContain("prompt 1   [image 1]  [image 2]  [image 3]");
+  expect(lines.filter((line) => line.includes("UNIFORM LEAK"))).toHaveLength(2);
+  expect(lines.find((line) => line.includes("  1   dogs"))).toMatch(/ 0 +· +· +UNIFORM LEAK$/);
+  expect(lines.filter((line) => / 3 +■ +■ +attends \{1,2\}$/.test(line))).toHaveLength(1);
+  for (const row of maskRows(batch(prompt("ttI"), prompt("III")), 2, releasedAll).flat()) {
+    expect(lines).toContain(`  ${row.reason}`);
+  }
+  expect(drawMask(batch(prompt("tI")), 1, immediate, { reasons: false })).not.toContain("position");
+  expect(drawMask(batch(prompt("tI")), 1, { ...immediate, emptyRow: "nan" })).toMatch(/text +0 +· +NaN$/m);
+});
+
+test("[mask.drawing] colour and ASCII change nothing but the ink", () => {
+  fc.assert(
+    fc.property(rectangle, images, convention, (prompts, n, c) => {
+      const locations = batch(...prompts);
+      const plain = drawMask(locations, n, c);
+      expect(stripped(drawMask(locations, n, c, { colour: true }))).toBe(plain);
+      expect(drawMask(locations, n, c, { ascii: true })).toBe(
+        plain.replaceAll("■", "#").replaceAll("·", "."),
+      );
+      const against = drawAgainst(locations, n, c, immediate);
+      expect(stripped(drawAgainst(locations, n, c, immediate, { colour: true }))).toBe(against);
+      expect(stripped(drawClasses(locations, n, every, { colour: true }))).toBe(
+        drawClasses(locations, n, every),
+      );
+    }),
+  );
+  const coloured = drawMask(batch(prompt("ItI")), 2, immediate, { colour: true });
+  expect(coloured).toContain("\x1b[36m■\x1b[0m");
+  expect(coloured).toContain("\x1b[35m■\x1b[0m");
+});
+
+test("[mask.drawing] no token breaks a line, moves the cursor or shifts a column", () => {
+  const tokens = ["a\nb", "\x1b[2J", "日本", "x".repeat(40), "\u{e0041}\u2028"];
+  const text = drawMask(batch(prompt("ttttt")), 1, immediate, { tokens: [tokens], reasons: false });
+  const rows = linesOf(text).filter((line) => /^ +\d {2}/.test(line));
+  expect(rows.map((line) => line.slice(5, 22).trim())).toEqual([
+    "a\\nb",
+    "\\u{1b}[2J",
+    "日本",
+    `${"x".repeat(14)}..`,
+    expect.stringMatching(/^\\u\{e0041\}/),
+  ]);
+  expect([...text].every((char) => char === "\n" || !/[\p{Cc}\p{Cf}\u2028]/u.test(char))).toBe(true);
+  const columns = rows.map((line) => line.replace("日本", "日本__").indexOf("·")); // two columns each in a terminal
+  expect(new Set(columns).size).toBe(1);
+});
+
+test("[mask.drawing] a wide batch has numbers for headings and stays a grid", () => {
+  const text = drawMask(batch(prompt("ItItIt")), 12, allPrevious, { reasons: false });
+  expect(text).toMatch(/text_time {2}1 {2}2 {2}3 {2}4 {2}5 {2}6 {2}7 {2}8 {2}9 {2}10 {2}11 {2}12\n/);
+  expect(Math.max(...linesOf(text).map((line) => line.length))).toBeLessThanOrEqual(90);
+});
+
+test("[mask.drawing] two masks side by side mark exactly the rows that differ", () => {
+  fc.assert(
+    fc.property(located, images, convention, convention, (one, n, a, b) => {
+      const lines = linesOf(drawAgainst(batch(one), n, a, b)).slice(-one.length);
+      const [left, right] = [a, b].map((c) => maskRows(batch(one), n, c)[0] ?? []);
+      if (one.length === 0) return;
+      one.forEach((_, l) => {
+        const cellsOf = (rows: readonly MaskRow[] | undefined) =>
+          rows?.[l]?.mayAttend.map((may) => (may ? "■" : "·"));
+        const drawn = [...(lines[l] ?? "")].filter((char) => "■·".includes(char));
+        expect(drawn).toEqual([...(cellsOf(left) ?? []), ...(cellsOf(right) ?? [])]);
+        expect(lines[l]?.endsWith("<- differs")).toBe(`${cellsOf(left)}` !== `${cellsOf(right)}`);
+      });
+    }),
+  );
+});
+
+test("[mask.drawing] a table of conventions has a word for every row", () => {
+  const words = (line: string) =>
+    line
+      .replace(/^ +(flamingo\S+ )?\S+/, "")
+      .trim()
+      .split(/ +/);
+  const lines = linesOf(drawClasses(batch(prompt("tIt"), prompt("III")), 2, own));
+  expect(lines[0]?.trim()).toMatch(/^prompt 0 +prompt 1$/);
+  expect(lines.slice(2).map((line) => words(line).join(" "))).toEqual([
+    "- {1} {1} {1} {2} -",
+    "- {1} {1} {1} {1,2} {1,2}",
+    "- {1} {1} {1} {2} LEAK",
+    "LEAK {1} {1} {1} {1,2} {1,2}",
+  ]);
+});
+
+test("[mask.tour] prints both worked masks, unfolded, as the tutorial derives them", () => {
+  expect(cells(tour()).slice(0, 8)).toEqual([
+    [0, 0, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 0],
+    [0, 0, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 0],
+    [1, 1, 0, 0, 0, 0],
+  ]);
+  expect([...textTime(workedExample.locations).data]).toEqual([0, 1, 1, 1, 0, 0, 1, 1]);
+});
+
+test("[mask.tour] says that the example cannot tell eq from ge, which is true, and shows one that can", () => {
+  const masks = ({ locations, images: n }: { locations: Grid; images: number }) =>
+    [immediate, allPrevious].map((c) => mediaMask(locations, n, c).data);
+  const [worked, workedAll] = masks(workedExample);
+  const [telling, tellingAll] = masks(tellingExample);
+  expect(worked).toEqual(workedAll);
+  expect(telling).not.toEqual(tellingAll);
+
+  const text = tour();
+  expect(text).toContain("this example cannot tell eq from ge");
+  expect(cells(text).slice(8)).toEqual([
+    [1, 0, 0, 1, 0, 0],
+    [1, 0, 0, 1, 0, 0],
+    [0, 1, 0, 1, 1, 0],
+    [0, 1, 0, 1, 1, 0],
+  ]);
+  const [empty, missing] = [
+    /all-previous +LEAK \{1\} \{1\} \{1\} +LEAK LEAK \{1\} \{1\}$/m,
+    /immediate +\{1\} \{1\} LEAK LEAK$/m,
+  ];
+  expect(text).toMatch(empty);
+  expect(text).toMatch(missing);
+});
+
+test("[mask.tour] fits a terminal of 80 columns, with and without colour", () => {
+  expect(Math.max(...linesOf(tour()).map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(stripped(tour({ colour: true }))).toBe(tour());
+  expect(tour({ ascii: true })).toMatch(/^[\n\x20-\x7e]+$/);
+  expect(linesOf(tour()).every((line) => line === line.trimEnd())).toBe(true);
+});

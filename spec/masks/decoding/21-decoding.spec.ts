@@ -1,0 +1,176 @@
+// The executable half of 21-mask-decoding.md.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  type DecodeOptions,
+  type DecodeStep,
+  judgeOf,
+  replayDecoding,
+} from "../../../src/masks/decoding/decode.ts";
+import {
+  type CachedStep,
+  type Convention,
+  conventionOf,
+  conventions,
+  maskRows,
+} from "../../../src/masks/index.ts";
+
+const { immediate } = conventions;
+const prompt = (text: string): number[] => [...text].map((token) => "tIE".indexOf(token));
+const batch = (...texts: readonly string[]) => ({
+  shape: [texts.length, texts[0]?.length ?? 0],
+  data: texts.flatMap(prompt),
+});
+const by = (cachedStep: CachedStep, changes: Partial<Convention> = {}): Convention => ({
+  ...immediate,
+  ...changes,
+  cachedStep,
+});
+
+/** What each position was given, prompt by prompt: "1 - 2". */
+const seen = (steps: readonly DecodeStep[], which: "rows" | "full" = "rows"): string[] =>
+  (steps[0]?.[which] ?? []).map((_, b) =>
+    steps.flatMap((step) => (step[which][b] ?? []).map((row) => row.images.join("") || "-")).join(" "),
+  );
+const replay = (text: string, n: number, c: Convention, options: DecodeOptions = {}) =>
+  seen(replayDecoding(batch(text), n, c, options))[0];
+
+test("[mask.step-rows] without a cache, or with a right one, every step has its rows of the whole mask", () => {
+  const texts = fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 2, maxLength: 10 });
+  fc.assert(
+    fc.property(texts, fc.nat(8), fc.integer({ min: 1, max: 4 }), fc.boolean(), (kinds, cut, n, chunks) => {
+      const first = 1 + (cut % (kinds.length - 1));
+      const passes = chunks ? { passes: [first, kinds.length - first] } : {};
+      for (const cachedStep of ["none", "rows"] as const) {
+        const c = by(cachedStep);
+        const locations = { shape: [1, kinds.length], data: kinds };
+        const steps = replayDecoding(locations, n, c, { prompt: first, ...passes });
+        expect(steps.flatMap((step) => step.rows[0] ?? [])).toEqual(maskRows(locations, n, c)[0]);
+        expect(steps.every((step) => step.differs === null && step.refused === null)).toBe(true);
+      }
+    }),
+  );
+});
+
+test("[mask.step] a step tells where it first differs from the whole text's mask, and by which image or fate", () => {
+  const steps = replayDecoding(batch("tItt", "ttIt"), 1, by("restart"), { prompt: 2 });
+  expect(steps.map(({ from, to }) => [from, to])).toEqual([
+    [0, 2],
+    [2, 3],
+    [3, 4],
+  ]);
+  expect(steps.map(({ differs }) => differs)).toEqual([
+    null,
+    { prompt: 0, position: 2 },
+    { prompt: 0, position: 3 },
+  ]);
+  expect(seen(steps, "full")).toEqual(["- 1 1 1", "- - 1 1"]);
+  const leaking = conventionOf("open-flamingo@2.0.1");
+  const uniform = replayDecoding(batch("tIt"), 1, { ...leaking, cachedStep: "restart" }, { prompt: 2 });
+  expect(uniform[1]?.rows[0]?.[0]?.class).toBe("zeroed");
+  const counted = replayDecoding(batch("IIt"), 1, leaking, { prompt: 2 });
+  expect(counted[1]?.rows[0]?.[0]?.class).toBe("uniform-leak");
+  expect(counted[1]?.differs).toBeNull(); // the whole mask leaks as well
+});
+
+test("[mask.step] by default everything but the last position is known", () => {
+  const steps = replayDecoding(batch("tIt"), 1, immediate);
+  expect(steps.map(({ from, to }) => [from, to])).toEqual([
+    [0, 2],
+    [2, 3],
+  ]);
+  expect(replayDecoding(batch(""), 1, immediate, { passes: [] })).toEqual([]);
+});
+
+test("[mask.step] a row keeps its own place, and says where it was taken from", () => {
+  const [, step] = replayDecoding(batch("ItIt"), 2, by("last-row"), { prompt: 2, passes: [2, 2] });
+  const [third, fourth] = step?.rows[0] ?? [];
+  expect(third).toMatchObject({ position: 2, isImage: true, image: 2, images: [1] });
+  expect(fourth).toMatchObject({ position: 3, isImage: false, image: 0 });
+  expect(third?.reason).toBe(
+    "position 2 is given the row of the prompt's position 1: position 1 sees image 1: it is the last image at or before it (position 0)",
+  );
+  const bare = replayDecoding(batch("ItIt"), 2, by("last-row"), {
+    prompt: 2,
+    judge: judgeOf(2, by("last-row"), false),
+  });
+  expect(bare[1]?.rows[0]?.[0]).toMatchObject({ position: 2, images: [1] });
+  expect(bare[0]?.rows[0]?.[0]?.reason).toBe("");
+});
+
+test("[mask.step-restart] a pass counts its own images only", () => {
+  expect(replay("ItItt", 3, by("restart"), { prompt: 2 })).toBe("1 1 1 - -");
+  expect(replay("ItItt", 3, by("restart"), { prompt: 2, passes: [2, 3] })).toBe("1 1 1 1 1");
+  expect(replay("ttItIt", 3, by("restart"), { prompt: 3, passes: [3, 3] })).toBe("- - 1 - 1 1");
+});
+
+test("[mask.step-count] text sees the last counted image; an image restarts, for all, and is remembered", () => {
+  expect(replay("tItItt", 3, by("count"), { prompt: 4 })).toBe("- 1 1 2 2 2");
+  expect(replay("tItItt", 3, by("count"), { prompt: 2, passes: [2, 1, 3] })).toBe("- 1 1 1 1 1");
+  expect(replay("IItIt", 3, by("count"), { prompt: 3 })).toBe("1 2 2 1 1");
+  const steps = replayDecoding(batch("IItIt", "IIttt"), 3, by("count"), { prompt: 3 });
+  expect(seen(steps)).toEqual(["1 2 2 1 1", "1 2 2 - -"]); // the neighbour's image takes the second prompt's away
+  expect(replay("ttt", 1, by("count"), { prompt: 1 })).toBe("- - -");
+});
+
+test("[mask.step-prompt-end] a later pass has the numbers of the prompt's last positions", () => {
+  expect(replay("tIttt", 2, by("prompt-end"), { prompt: 3 })).toBe("- 1 1 1 1");
+  expect(replay("tItItt", 2, by("prompt-end"), { prompt: 4, passes: [4, 2] })).toBe("- 1 1 2 1 2");
+  expect(replay("tItItt", 2, by("prompt-end"), { prompt: 6, passes: [4, 2] })).toBe("- 1 1 2 2 2");
+  const [, refused] = replayDecoding(batch("Itttt"), 1, by("prompt-end"), { prompt: 2, passes: [2, 3] });
+  expect(refused).toMatchObject({
+    rows: [],
+    differs: null,
+    refused: "3 tokens in one pass, but the prompt has 2",
+  });
+});
+
+test("[mask.step-mask-end] a pass has the mask's last rows, whichever positions it passes", () => {
+  expect(replay("tItIt", 2, by("mask-end"), { prompt: 3 })).toBe("- 1 1 1 1");
+  expect(replay("tItIt", 2, by("mask-end"), { prompt: 5, passes: [3, 2] })).toBe("1 2 2 2 2");
+  expect(replay("tItIt", 2, by("mask-end"), { prompt: 4, passes: [4, 1] })).toBe("- 1 1 2 2");
+});
+
+test("[mask.step-last-row] the prompt's rows, and its last row ever after", () => {
+  expect(replay("tItIt", 2, by("last-row"), { prompt: 2 })).toBe("- 1 1 1 1");
+  expect(replay("tItIt", 2, by("last-row"), { prompt: 5, passes: [1, 4] })).toBe("- 1 1 2 2");
+});
+
+test("[mask.step-ahead] several images end with the prompt, one does not", () => {
+  const c = by("ahead", { neighbours: "together", emptyRowFeedForward: "skip" });
+  expect(replay("tIttt", 2, c, { prompt: 2 })).toBe("- 1 1 1 1");
+  expect(replay("IItt", 2, c, { prompt: 3 })).toBe("1 12 12 -");
+  expect(replay("ttIt", 2, c, { prompt: 2 })).toBe("- - - -");
+  expect(replay("IItt", 2, c, { prompt: 4, passes: [2, 2] })).toBe("1 12 12 12");
+  const [, step] = replayDecoding(batch("ItIt"), 2, c, { prompt: 3 });
+  expect(step?.rows[0]?.[0]).toMatchObject({ position: 3, class: "identity" });
+  expect(step?.rows[0]?.[0]?.reason).toMatch(/^position 3 lies beyond the prompt, where its images end: /);
+});
+
+test("[mask.step-beams] a beam goes on from its parent's text, and what was counted stays where it was", () => {
+  const beams = batch("IttI", "ItIt");
+  const options = { prompt: 2, parents: [null, null, [1, 1]] };
+  const right = replayDecoding(beams, 3, by("rows"), options);
+  expect(seen(right)).toEqual(["1 1 1 3", "1 1 2 2"]); // the first beam's last token follows the second's image
+  expect(right[2]?.full[0]?.[0]?.image).toBe(3); // I t I, then its own image
+  expect(right[2]?.rows[0]?.[0]?.number).toBe(3);
+});
+
+test("[mask.step-beams] what a package counted for a row stays with that row", () => {
+  const steps = replayDecoding(batch("IItt", "Ittt"), 2, by("count"), {
+    prompt: 2,
+    parents: [null, [1, 0], null],
+  });
+  expect(seen(steps)).toEqual(["1 2 2 2", "1 1 1 1"]); // the texts have changed places, the counts have not
+  expect(seen(steps, "full")).toEqual(["1 2 1 1", "1 1 2 2"]);
+});
+
+test("[mask.step-input] impossible prompts and passes are refused in a sentence", () => {
+  const refused = (options: DecodeOptions, text: string) =>
+    expect(() => replayDecoding(batch("tIt"), 1, immediate, options)).toThrow(new RangeError(text));
+  refused({ prompt: 0 }, "A prompt has 1 to 3 of the 3 positions, not 0.");
+  refused({ prompt: 4 }, "A prompt has 1 to 3 of the 3 positions, not 4.");
+  refused({ prompt: 1.5 }, "A prompt has 1 to 3 of the 3 positions, not 1.5.");
+  refused({ prompt: 2, passes: [2, 2] }, "Passes of 2, 2 do not make 3 positions.");
+  refused({ prompt: 2, passes: [3, 0] }, "Passes of 3, 0 do not make 3 positions.");
+});

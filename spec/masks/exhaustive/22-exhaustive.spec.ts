@@ -1,0 +1,406 @@
+// The executable half of 22-mask-proof.md. Whether the packages' rows are reproduced, and whether they would notice if not.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test, vi } from "vitest";
+import {
+  asVerdict,
+  maskLine,
+  maskTable,
+  printMasks,
+  runMasks,
+  splitPaths,
+} from "../../../src/cli/mask-checks.ts";
+import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../../../src/conformance/cases/check-masks.ts";
+import { findMaskCases, readMaskCases } from "../../../src/io/golden/masks.ts";
+import { checkCounts } from "../../../src/masks/counts.ts";
+import { differenceOf, tellingPrompt } from "../../../src/masks/difference.ts";
+import { census } from "../../../src/masks/drawing/comparison-table.ts";
+import { EFFECT, effectInWords, effectOf } from "../../../src/masks/exhaustive/effect.ts";
+import { effectsOf, passesOf, promptsOfMode } from "../../../src/masks/exhaustive/exhaustive.ts";
+import { strings } from "../../../src/masks/exhaustive/prompts.ts";
+import { type Convention, conventionOf, conventions, maskRows } from "../../../src/masks/index.ts";
+import { invariants, verdictsOf, violationsOf } from "../../../src/masks/invariants.ts";
+import { styleFor } from "../../../src/terminal/colour.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
+
+const FOLDER = "golden/cases/masks";
+const cases = readMaskCases(FOLDER);
+const { immediate, "all-previous": allPrevious } = conventions;
+const all: readonly Convention[] = Object.values(conventions);
+const plain = styleFor({ isTTY: false });
+const prompt = (text: string): number[] => [...text].map((token) => "tIE".indexOf(token));
+const batch = (...texts: readonly string[]) => ({
+  shape: [texts.length, texts[0]?.length ?? 0],
+  data: texts.flatMap(prompt),
+});
+const folder = temporary();
+
+test("[mask.golden] every row of every source is reproduced: prompts up to 8 tokens, decoded ones up to 5", () => {
+  const verdicts = checkMasks(cases, { full: 8, cached: 5 });
+  expect(verdicts.flatMap(({ name, first }) => (first === null ? [] : [`${name}: ${first}`]))).toEqual([]);
+  expect(summariseMasks(verdicts).rows).toBeGreaterThan(300_000);
+});
+
+test("[mask.golden] the files hold every group to its end", () => {
+  for (const { name } of cases.sources) {
+    const groups = cases.rowsOf(name);
+    expect([0, 1, 2, 3, 4].every((n) => groups.has(`full.${n}`))).toBe(true);
+    for (const [group, rows] of groups) {
+      const [mode = ""] = group.split(".");
+      const sum = (longest: number, letters: number, each: (l: number) => number) =>
+        Array.from({ length: longest }, (_, i) => letters ** (i + 1) * each(i + 1)).reduce(
+          (a, n) => a + n,
+          0,
+        );
+      const rowsAfterCuts = (l: number) => (l * (l - 1)) / 2;
+      const wanted =
+        { full: sum(8, 2, (l) => l), ends: sum(5, 3, (l) => l), pairs: 8 * 8 * 2 * 2 }[mode] ??
+        sum(8, 2, rowsAfterCuts);
+      expect(rows.length, `${name} ${group}`).toBe(wanted);
+    }
+  }
+  const total = cases.sources.flatMap(({ name }) => [...cases.rowsOf(name).values()]);
+  expect(total.reduce((n, rows) => n + rows.length, 0)).toBeGreaterThan(1_000_000);
+});
+
+test("[mask.golden] prompts are in numerical order, decoded ones cut at every place", () => {
+  expect(strings(2)).toEqual([
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [1, 1],
+  ]);
+  expect(strings(1, 3)).toEqual([[0], [1], [2]]);
+  expect(promptsOfMode("full", 2).map(({ kinds }) => kinds.join(""))).toEqual([
+    "0",
+    "1",
+    "00",
+    "01",
+    "10",
+    "11",
+  ]);
+  const cut = promptsOfMode("steps", 3).map(({ kinds, first }) => `${kinds.join("")}/${first}`);
+  expect(cut).toHaveLength(4 + 2 * 8);
+  expect(cut.slice(0, 5)).toEqual(["00/1", "01/1", "10/1", "11/1", "000/1"]);
+  expect(cut[12]).toBe("000/2");
+  expect(passesOf("steps", 5, 2)).toEqual({ prompt: 2, passes: [2, 1, 1, 1] });
+  expect(passesOf("chunks", 5, 2)).toEqual({ prompt: 5, passes: [2, 3] });
+  expect(passesOf("several", 5, 2)).toEqual({ prompt: 2, passes: [2, 3] });
+});
+
+test("[mask.golden] one wrong byte, and one missing row, are found and told", () => {
+  const rowsOf = (change: (rows: Int32Array) => Int32Array) => (name: string) => {
+    const groups = new Map(cases.rowsOf(name));
+    groups.set("full.2", change(Int32Array.from(groups.get("full.2") ?? [])));
+    return groups;
+  };
+  const one = { ...cases, sources: cases.sources.slice(-1) };
+  const wrong = rowsOf((rows) => rows.with(9, 49));
+  const [byte] = checkMasks({ ...one, rowsOf: wrong }, QUICK);
+  expect(byte?.disagreements).toBe(1);
+  expect(byte?.first).toBe("II with 2 images, position 1: {1}, but mllama torchtune says {1,2}");
+  const [short] = checkMasks({ ...one, rowsOf: rowsOf((rows) => rows.slice(0, -1)) }, EVERYTHING);
+  expect(short?.disagreements).toBeGreaterThan(0);
+  const more = (rows: Int32Array) => Int32Array.from([...rows, 49]);
+  const [long] = checkMasks({ ...one, rowsOf: rowsOf(more) }, EVERYTHING);
+  expect(long).toMatchObject({ disagreements: 1, first: "full.2 has 3587 rows instead of 3586" });
+});
+
+/** The mask mutants, as changes of a convention or of what it shows. */
+const mutants: Readonly<Record<string, Partial<Convention> | typeof effectsOf>> = {
+  "1 at least": { compare: "at-least" },
+  "2 and 3 no zeroing": { emptyRow: "uniform", silentBeforeFirstImage: false },
+  "4 zeroing of the feed-forward only": {
+    emptyRow: "uniform",
+    silentBeforeFirstImage: false,
+    emptyRowFeedForward: "skip",
+  },
+  "5 zeroing of every empty row": { emptyRow: "zero" },
+  "6 exclusive": { numbering: "exclusive" },
+  "7 images from 0": (mode, { kinds, ...rest }, images, c) =>
+    effectsOf(mode, { kinds, ...rest }, images + 1, c).map((byte) => {
+      const reached = byte & 31 & ~EFFECT.weighs;
+      return (byte & ~15) | (reached >> 1);
+    }),
+  "8 next image": { numbering: "next" },
+  "9 the first prompt's mask for all": (mode, { kinds, ...rest }, images, c) =>
+    effectsOf(mode, { kinds: kinds.map(() => 0), ...rest }, images, c),
+  "the whole batch's images do not count": (mode, { kinds, beside, first = 0 }, images, c) =>
+    (beside ? [kinds, beside] : [kinds]).flatMap((text) =>
+      effectsOf(mode === "pairs" ? "steps" : mode, { kinds: text, first }, images, c),
+    ),
+  "10 steps restart": { cachedStep: "restart" },
+  "11 chunks are not cut out of the mask": { cachedStep: "mask-end" },
+  "12 padding shifts the mask": (mode, { kinds, ...rest }, images, c) =>
+    effectsOf(mode, { kinds: [0, ...kinds.slice(0, -1)], ...rest }, images, c),
+  "13 causal": (mode, one, images, c) =>
+    effectsOf(mode, one, images, c).map((_, l) => {
+      const sees = Math.min(images, 1 + (l >> 1));
+      return (2 ** sees - 1) | EFFECT.weighs | EFFECT.feedForward;
+    }),
+  "14 no mask": { compare: "everything" },
+  "14 empty rows unmasked": { emptyRow: "unmasked", silentBeforeFirstImage: false },
+  "15 NaN": { emptyRow: "nan", silentBeforeFirstImage: false },
+};
+
+test.each(Object.entries(mutants))(
+  "[mask.golden] mutant %s is killed by two sources or more",
+  (_, mutant) => {
+    const options =
+      typeof mutant === "function"
+        ? { effects: mutant }
+        : { conventionFor: (name: string) => ({ ...conventionOf(name), ...mutant }) };
+    const killers = checkMasks(cases, { full: 4, cached: 4 }, options).filter((v) => v.disagreements > 0);
+    expect(killers.length).toBeGreaterThanOrEqual(2);
+  },
+);
+
+test("[mask.effect] what each row class shows", () => {
+  const effects = (text: string, n: number, c: Convention) =>
+    (maskRows(batch(text), n, c)[0] ?? []).map((row) => effectOf(row, c));
+  expect(effects("tII", 2, immediate)).toEqual([32, 49, 50]);
+  expect(effects("tII", 2, allPrevious)).toEqual([32, 49, 51]);
+  expect(effects("tI", 3, { ...immediate, emptyRow: "uniform" })).toEqual([39, 49]);
+  expect(effects("tI", 3, { ...immediate, emptyRow: "unmasked" })).toEqual([55, 49]);
+  expect(effects("tI", 3, { ...immediate, emptyRow: "nan" })).toEqual([96, 49]);
+  expect(effects("tI", 3, { ...immediate, emptyRowFeedForward: "skip" })).toEqual([0, 49]);
+  expect(effects("tI", 1, conventionOf("mllama transformers"))).toEqual([17, 49]);
+  expect([255, 96, 32, 39, 0, 51, 19].map(effectInWords)).toEqual([
+    "refused",
+    "NaN",
+    "nothing",
+    "{1,2,3} evenly",
+    "nothing, no feed-forward",
+    "{1,2}",
+    "{1,2}, no feed-forward",
+  ]);
+});
+
+test("[mask.golden-files] folders of mask cases are found and read; a damaged one is refused in a sentence", () => {
+  expect(findMaskCases(["golden/cases", `${FOLDER}/`])).toEqual([FOLDER]);
+  expect(findMaskCases(["golden/cases/flamingo-pytorch", "nowhere"])).toEqual([]);
+  expect(cases.longest).toEqual({ full: 8, ends: 5, cached: 8 });
+  expect([...(cases.rowsOf("llama-models-0.3.0").get("full.1") ?? [])].slice(0, 6)).toEqual([
+    0, 49, 0, 0, 0, 49,
+  ]);
+  writeFileSync(join(folder, "masks.json"), '{"schema": "flamboyance-masks/2"}');
+  expect(() => readMaskCases(folder)).toThrow(/"schema" has to be flamboyance-masks\/1 {2}\[case.fields\]/);
+});
+
+test("[mask.refused] refusals are counted apart", () => {
+  const one = { ...cases, sources: cases.sources.filter(({ name }) => name === "torchtune-0.6.1") };
+  const [verdict] = checkMasks(one, { full: 2, cached: 2 });
+  // N = 0: all 10 rows; N = 1: the two rows of II; N = 2 to 4: none
+  expect(verdict).toMatchObject({ rows: 4 * 10 - 2, refused: 10 + 2, disagreements: 0 });
+  const raising = cases.sources.find(({ name }) => name === "flamingo-pytorch-0.1.2--immediate");
+  expect(raising?.refuses.get("full.0")?.[0]).toMatch(/^IndexError: amax\(\)/);
+});
+
+test("[mask.unproven] what was not run says why, and everything else was run", () => {
+  const run = new Set(cases.sources.map(({ convention }) => convention));
+  for (const { name, unproven } of all) expect(run.has(name), name).toBe(unproven === undefined);
+  const decoded = new Set(
+    cases.sources.flatMap(({ name, convention }) => (cases.rowsOf(name).has("steps.1") ? [convention] : [])),
+  );
+  for (const { name, unproven, unprovenStep, cachedStep } of all) {
+    const bare = cachedStep === "none" || unproven !== undefined;
+    if (!bare) expect(decoded.has(name), name).toBe(unprovenStep === undefined);
+  }
+  expect(summariseMasks([]).unproven.map(({ name }) => name)).toEqual([
+    "immediate",
+    "all-previous",
+    "paper",
+    "paper next",
+    "mllama torchtune (cached step)",
+  ]);
+});
+
+test("[mask.check] [mask.unproven] the table has a line a convention, and what is unproven", () => {
+  const verdicts = checkMasks(cases, { full: 2, cached: 2 });
+  const text = maskTable(verdicts, plain);
+  for (const { convention } of cases.sources) expect(text).toMatch(new RegExp(`^${convention} +\\S+ `, "m"));
+  expect(text).toMatch(/^flamingo-pytorch@0\.0\.4 +flamingo-pytorch 0\.0\.4 to 0\.0\.14 +400 +100 +0$/m);
+  expect(text).toContain("unproven  paper next: the paper came without code");
+  expect(maskLine(verdicts, plain)).toMatch(
+    /^[\d,]+ mask rows of \d+ released sources: 0 disagree, [\d,]+ refused/,
+  );
+  const bad = {
+    ...verdicts[0],
+    disagreements: 3,
+    first: "tI with 1 images, position 0",
+  } as (typeof verdicts)[0];
+  expect(maskTable([bad], plain)).toContain(`differs ${bad.name}: tI with 1 images, position 0`);
+  expect(asVerdict(bad)).toMatchObject({ status: "failed", error: bad.first });
+  expect(asVerdict({ ...bad, disagreements: 0, first: null })).toMatchObject({
+    status: "passed",
+    error: null,
+  });
+});
+
+test("[mask.check] mask cases alone: a table or a document, and the exit status", () => {
+  const written: string[] = [];
+  const write = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  try {
+    const verdicts = checkMasks(cases, { full: 2, cached: 2 });
+    expect(printMasks(verdicts, null)).toBe(0);
+    expect(written.splice(0)).toEqual([`${maskTable(verdicts, styleFor(process.stdout))}\n`]);
+    const bad = { ...verdicts[0], disagreements: 3, first: "tI" } as (typeof verdicts)[0];
+    expect(printMasks([bad], "json")).toBe(1);
+    const { summary, masks, cases: judged } = JSON.parse(written.join(""));
+    expect(summary).toMatchObject({ cases: 1, failed: 1 });
+    expect(masks).toMatchObject({ disagreements: 3, sources: 1 });
+    expect(judged).toMatchObject([{ status: "failed", error: "tI" }]);
+  } finally {
+    write.mockRestore();
+  }
+});
+
+test("[mask.check] a folder that is named is checked to its end, another as far as a quick check goes", () => {
+  expect(splitPaths([`${FOLDER}/`, "golden/cases/vit-pytorch"])).toEqual({
+    masks: [FOLDER],
+    others: ["golden/cases/vit-pytorch"],
+  });
+  expect(splitPaths(["golden/cases"])).toEqual({ masks: [], others: ["golden/cases"] });
+  const quick = summariseMasks(runMasks([FOLDER], false));
+  expect(quick.disagreements).toBe(0);
+  expect(quick.rows).toBeLessThan(summariseMasks(checkMasks(cases, { full: 7, cached: 2 })).rows);
+});
+
+test("[mask.counts] each way in which tokens and images part has its sentence", () => {
+  const [check] = checkCounts(batch("tItII"), 2, [1]);
+  expect(check).toMatchObject({ tokens: 3, real: 1, padded: 1, missing: 1 });
+  expect(
+    check?.findings.map(({ kind, image, position, sentence }) => [kind, image, position, sentence]),
+  ).toEqual([
+    [
+      "padding-image",
+      2,
+      3,
+      "Prompt 0: the image token at position 3 asks for image 2, which only fills the batch.",
+    ],
+    [
+      "missing-image",
+      3,
+      4,
+      "Prompt 0: the image token at position 4 asks for image 3, but there is no image 3.",
+    ],
+  ]);
+  const [one, none, fits] = checkCounts(batch("tI", "tt", "II"), 2);
+  expect(one?.findings.map(({ sentence }) => sentence)).toEqual(["Prompt 0: no token stands for image 2."]);
+  expect(none?.findings).toEqual([
+    {
+      kind: "no-image-token",
+      prompt: 1,
+      image: null,
+      position: null,
+      sentence: "Prompt 1: it has no image token, but 2 images beside it.",
+    },
+  ]);
+  expect(fits?.findings).toEqual([]);
+  expect(checkCounts(batch("tt"), 0)[0]?.findings).toEqual([]);
+  expect(() => checkCounts(batch("tt"), 2, [3])).toThrow("Prompt 0 cannot have 3 of 2 images.");
+  expect(() => checkCounts(batch("tt"), 2, [-1])).toThrow("Prompt 0 cannot have -1 of 2 images.");
+});
+
+test("[mask.difference] the first row, token and image; masks that agree although rows do not", () => {
+  const { rows, first, cells } = differenceOf(batch("tttt", "ItIt"), 3, immediate, allPrevious);
+  expect(first).toMatchObject({ prompt: 1, position: 2, image: 1 });
+  expect(rows.map(({ position }) => position)).toEqual([2, 3]);
+  expect(cells).toBe(2);
+  expect(first?.sentence).toBe(
+    "immediate: position 2 sees image 2: it is that image's own token. all-previous: position 2 sees images 1 and 2: they stand at or before it (positions 0 and 2).",
+  );
+  const silent = conventionOf("flamingo-pytorch@0.1.2 immediate");
+  const leaking = conventionOf("flamingo-pytorch@0.0.16 immediate");
+  const empty = differenceOf(batch("tI"), 2, silent, leaking);
+  expect(empty).toMatchObject({ cells: 0, first: { position: 0, image: 1 } });
+  const skipped = differenceOf(batch("tI"), 1, immediate, { ...immediate, emptyRowFeedForward: "skip" });
+  expect(skipped).toMatchObject({ cells: 0, first: { position: 0, image: null } });
+  fc.assert(
+    fc.property(fc.constantFrom(...all), fc.array(fc.nat(2), { maxLength: 8 }), (c, kinds) => {
+      const locations = { shape: [1, kinds.length], data: kinds };
+      expect(differenceOf(locations, 2, c, c)).toEqual({ rows: [], first: null, cells: 0 });
+    }),
+  );
+});
+
+test("[mask.telling] the shortest prompt that tells two conventions apart", () => {
+  const of = (one: Convention, other: Convention, longest?: number) => {
+    const found = tellingPrompt(one, other, longest === undefined ? {} : { longest });
+    return found && `${found.kinds.map((kind) => "tIE"[kind]).join("")} ${found.images}`;
+  };
+  expect(of(immediate, allPrevious)).toBe("II 1");
+  expect(of(immediate, conventionOf("mllama reference"))).toBe("t 1");
+  expect(of(immediate, conventionOf("idefics"))).toBe("IEt 1");
+  expect(of(conventionOf("otter"), conventionOf("open-flamingo@2.0.1"), 4)).toBeNull(); // their caches differ
+  expect(of(immediate, allPrevious, 1)).toBeNull();
+});
+
+test("[mask.prefix-stable] the invariant, and no list, says that next-image masking is not stable and all else is", () => {
+  for (const c of all) {
+    const broken = verdictsOf(c, { longest: 4, images: 2 })["prefix-stable"];
+    expect(broken === null, c.name).toBe(c.numbering !== "next");
+  }
+  const next = verdictsOf(conventionOf("open-flamingo@0.0.2"), { longest: 2, images: 1 })["prefix-stable"];
+  expect(next).toMatchObject({ kinds: [0, 1], images: 1, position: 0 });
+  expect(next?.sentence).toMatch(
+    /^position 0 sees nothing: no image comes after it; .*, but not so once more text follows\.$/,
+  );
+});
+
+const kept = (changes: Partial<Convention>) => {
+  const verdicts = verdictsOf({ ...immediate, ...changes }, { longest: 4, images: 2 });
+  return Object.entries(verdicts).flatMap(([name, broken]) => (broken ? [name] : []));
+};
+
+test("[mask.no-leak] a leak of either kind breaks it, and so does NaN", () => {
+  expect(kept({})).toEqual([]);
+  expect(kept({ emptyRow: "uniform" })).toContain("no-leak");
+  expect(kept({ emptyRow: "unmasked" })).toContain("no-leak");
+  expect(kept({ emptyRow: "nan" })).toEqual(["no-leak", "silent-without-image"]);
+});
+
+test("[mask.silent-without-image] a row that counts no image and still gets something breaks it", () => {
+  expect(kept({ compare: "everything" })).toEqual(["silent-without-image"]);
+  expect(kept({ emptyRowFeedForward: "skip" })).toEqual([]);
+});
+
+test("[mask.reach] an image that reaches a row it may not attend breaks it", () => {
+  expect(kept({ emptyRow: "uniform", silentBeforeFirstImage: true })).toEqual([
+    "no-leak",
+    "reach-within-mask",
+  ]);
+});
+
+test("[mask.padding-side] a rule that counts positions breaks it", () => {
+  expect(kept({ compare: { explicit: [[], [1], [1], [1], [1], [1]] } })).toContain("padding-side");
+  const [broken] = violationsOf([0, 1], 1, { ...immediate, compare: { explicit: [[], [1]] } }).filter(
+    ({ invariant }) => invariant === "padding-side",
+  );
+  expect(broken?.sentence).toMatch(/but not so with \d padding tokens before it\.$/);
+});
+
+test("[mask.step] the invariant finds the first cut at which a step is wrong, and a step that is refused", () => {
+  const [restart] = violationsOf(prompt("It"), 1, { ...immediate, cachedStep: "restart" });
+  expect(restart).toMatchObject({ invariant: "step-equals-rows", position: 1 });
+  const refused = violationsOf(prompt("ttt"), 1, { ...immediate, cachedStep: "prompt-end" });
+  expect(refused.map(({ sentence }) => sentence)).toEqual(["2 tokens in one pass, but the prompt has 1."]);
+  expect(Object.keys(invariants)).toEqual(Object.keys(verdictsOf(immediate, { longest: 1, images: 1 })));
+});
+
+const PAGE = "docs/20-masks.md";
+
+test("[mask.census] the page's tables are the conventions'", () => {
+  let page = readFileSync(PAGE, "utf8");
+  for (const [name, table] of Object.entries(census)) {
+    const part = new RegExp(`(<!-- census: ${name} -->\\n)[^]*?(<!-- end -->)`);
+    expect(page).toMatch(part);
+    page = page.replace(part, (_, before, after) => `${before}\n${table()}\n\n${after}`);
+  }
+  if (process.env.WRITE_CENSUS) writeFileSync(PAGE, page);
+  expect(readFileSync(PAGE, "utf8"), "WRITE_CENSUS=1 npx vitest run … writes it").toBe(page);
+});

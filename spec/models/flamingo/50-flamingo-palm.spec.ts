@@ -1,0 +1,771 @@
+// The executable half of 50-flamingo-palm.md. The loops are those of support/model-oracles.ts.
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test, vi } from "vitest";
+import { PerceiverResampler } from "../../../src/blocks/perceiver-resampler.ts";
+import { subjectOf } from "../../../src/conformance/sources/flamingo-pytorch.ts";
+import { conventions } from "../../../src/masks/conventions/conventions.ts";
+import { FlamingoPaLM, type FlamingoPaLMOptions } from "../../../src/models/flamingo/flamingo-palm.ts";
+import type { ImageEncoder, Media } from "../../../src/models/flamingo/media.ts";
+import { type FlamingoBehaviour, profiles } from "../../../src/models/flamingo/profiles.ts";
+import { Extractor, ViT } from "../../../src/models/vision/vit.ts";
+import { initialize, parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
+import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
+import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+import { mul, total } from "../../../src/tensor/ops/functions.ts";
+import { evaluate } from "../../../src/tensor/program/evaluate.ts";
+import { record } from "../../../src/tensor/program/record.ts";
+import { type Any, flat, Int, int, symbol, type Tensor, view } from "../../../src/tensor/tensor.ts";
+import type { SightRule } from "../../support/oracles/blocks.ts";
+import { type Mat, norm, under, type Vec } from "../../support/oracles/layers.ts";
+import {
+  type FlamingoShape,
+  flamingoPalm,
+  type Image,
+  videoFeatures,
+  vitTokens,
+} from "../../support/oracles/models.ts";
+import {
+  expectNear,
+  forAll,
+  from,
+  list,
+  seeds,
+  tapsOf,
+  weighted,
+  weightsOf,
+} from "../../support/oracles/modules.ts";
+import { randomTensor } from "../../support/properties/arbitraries.ts";
+import {
+  aBatchEqualsItsRows,
+  anImageChangesOnlyTheTokensThatSeeIt,
+  aPaddingImageChangesNothing,
+  aPrefixGivesThePrefix,
+  taken,
+} from "../../support/properties/models.ts";
+import { expectSame, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
+
+const RELEASE = "flamingo-pytorch@0.1.2";
+const IMAGE = 3;
+const small = {
+  dim: 4,
+  numTokens: 9,
+  depth: 2,
+  dimHead: 2,
+  heads: 2,
+  ffMult: 2,
+  perceiverNumLatents: 2,
+  perceiverDepth: 1,
+};
+const vitShape = { patch: [2, 2], depth: 1, heads: 2, pool: "cls" } as const;
+const encoder = (dropout = 0): Extractor =>
+  new Extractor(
+    new ViT({
+      imageSize: 4,
+      patchSize: 2,
+      numClasses: 2,
+      dim: 4,
+      depth: 1,
+      heads: 2,
+      mlpDim: 4,
+      dimHead: 2,
+      channels: 1,
+      dropout,
+      embDropout: dropout,
+    }),
+  );
+const flamingo = (options: Partial<FlamingoPaLMOptions> = {}, seed = 1): FlamingoPaLM =>
+  weighted(new FlamingoPaLM({ ...small, ...options }), seed);
+const withEncoder = (options: Partial<FlamingoPaLMOptions> = {}, seed = 1) =>
+  flamingo({ imgEncoder: encoder(), ...options }, seed);
+
+/** "..I." -> ids, all different but the image's */
+const text = (...rows: readonly string[]): Int<"b l"> =>
+  int(
+    "b l",
+    rows.map((row, b) =>
+      [...row].map((c, l) => (c === "I" ? IMAGE : ([4, 5, 6, 7, 8, 0, 1, 2][(b + l) % 8] ?? 0))),
+    ),
+  );
+const embeds = (b: number, m: number, s = 3): Tensor<"b m s d"> =>
+  randomTensor([b, m, s, 4], 5, (v) => 2 * v);
+const images = (b: number, m: number): Tensor<"b m c h w"> => randomTensor([b, m, 1, 4, 4], 6, (v) => 2 * v);
+const videos = (b: number, m: number, f: number): Tensor<"b m f c h w"> =>
+  randomTensor([b, m, f, 1, 4, 4], 6, (v) => 2 * v);
+
+const immediate: SightRule = { lastOnly: true, empty: "zero", silentBefore: false };
+const rules: Readonly<Record<string, SightRule>> = {
+  "flamboyance true": immediate,
+  "flamboyance false": { ...immediate, lastOnly: false },
+  "flamingo-pytorch@0.1.2 true": { lastOnly: true, empty: "uniform", silentBefore: true },
+  "flamingo-pytorch@0.1.2 false": { lastOnly: false, empty: "uniform", silentBefore: false },
+};
+const shape: FlamingoShape = {
+  depth: 2,
+  heads: 2,
+  dimHead: 2,
+  every: 3,
+  perceiverDepth: 1,
+  mediaTokenId: IMAGE,
+  rule: immediate,
+};
+/** The loop on every row of a batch. */
+const loops = (
+  model: FlamingoPaLM,
+  ids: Int,
+  media: readonly (readonly Mat[])[] | null,
+  like: Partial<FlamingoShape> = {},
+) =>
+  list<Vec>(ids).map((row, b) =>
+    flamingoPalm(weightsOf(model), row, media?.[b] ?? null, { ...shape, ...like }),
+  );
+const refusal = (call: () => unknown): RuleError => {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof RuleError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+};
+/** What the release raises, as a golden case has it. */
+const raised = (id: string): string => {
+  const path = new URL(`../../../golden/cases/flamingo-pytorch/${id}/case.json`, import.meta.url);
+  const { type, message } = JSON.parse(readFileSync(path, "utf8")).raises;
+  return `${type}: ${message}`;
+};
+
+const sizes = {
+  b: from(1, 2),
+  l: from(1, 6),
+  m: from(0, 3),
+  depth: from(0, 3),
+  every: from(1, 3),
+  seed: seeds,
+};
+const ids = (b: number, l: number, seed: number): Int<"b l"> => {
+  const values = valuesOf(randomTensor([b, l], seed)).map((v) =>
+    v > 0.2 ? IMAGE : Math.floor(4.5 * (v + 1)),
+  );
+  return new Int<"b l">([b, l], Int32Array.from(values));
+};
+
+describe("the language model", () => {
+  test("[flamingo.after] text alone equals the loop without images, media tokens included", () => {
+    forAll(sizes, ({ b, l, depth, every, seed }) => {
+      const model = flamingo({ depth, crossAttnEvery: every }, seed);
+      const tokens = ids(b, l, seed);
+      expectNear(model.forward(tokens), loops(model, tokens, null, { depth, every }));
+    });
+    const model = flamingo();
+    expect(model.layers[0]?.[1]).not.toBe(null); // the block is there, and not run
+    const program = record(() => model.forward(text("..I")), { model });
+    expect(Object.keys(program.leaves).some((leaf) => /perceiver|layers\.0\.1/.test(leaf))).toBe(false);
+  });
+
+  test("[palm.tied] the logits are products with the embeddings, whose gradient has both uses", () => {
+    const model = flamingo();
+    expect([...stateDict(model.to_logits).keys()]).toEqual(["0.gamma", "0.beta", "1.weight"]); // and no bias
+    const tokens = text("..I.");
+    const weigh = randomTensor<"b l n">([1, 4, 9], 3);
+    const program = record(() => ({ loss: total(mul(model.forward(tokens), weigh)) }), { model });
+    const table = model.token_emb.weight;
+    const derived = gradients(program, "loss", ["token_emb.weight", "to_logits.1.weight"]);
+    const { outputs } = evaluate(derived);
+    const grad = valuesOf(outputs[gradientOf("token_emb.weight")] as Tensor);
+    expect(valuesOf(outputs[gradientOf("to_logits.1.weight")] as Tensor)).toEqual(grad);
+    const before = Float64Array.from(flat(table.data));
+    const loss = (at: number, h: number): number => {
+      const values = before.slice();
+      values[at] = (values[at] ?? 0) + h;
+      table.assign(view(values, table.shape));
+      return valuesOf(total(mul(model.forward(tokens), weigh)))[0] ?? NaN;
+    };
+    for (const at of [4 * 4, 8 * 4 + 1, IMAGE * 4 + 2]) // a token of the text, one that is not there, the image's
+      expect(grad[at]).toBeCloseTo((loss(at, 1e-5) - loss(at, -1e-5)) / 2e-5, 6);
+    table.assign(view(before, table.shape));
+  });
+
+  test("[palm.embedding-std] token embeddings start with deviation 0.02", () => {
+    const model = initialize(new FlamingoPaLM({ ...small, dim: 64, numTokens: 500 }), 1);
+    const x = valuesOf(model.token_emb.weight);
+    const deviation = Math.sqrt(x.reduce((a, v) => a + v * v, 0) / x.length);
+    expect(deviation).toBeGreaterThan(0.0196);
+    expect(deviation).toBeLessThan(0.0204);
+  });
+});
+
+describe("media", () => {
+  test("[flamingo.after] equals the loop on embeddings, under every profile and both rules", () => {
+    const profile = fc.constantFrom("flamboyance", RELEASE);
+    forAll(
+      { ...sizes, last: fc.boolean(), profile },
+      ({ b, l, m, depth, every, seed, last, profile }) => {
+        const behaviour = { embeds: "accept", withoutEncoder: "accept" } as const;
+        const options = {
+          profile,
+          behaviour,
+          depth,
+          crossAttnEvery: every,
+          onlyAttendImmediateMedia: last,
+        } as const;
+        const model = flamingo(options as Partial<FlamingoPaLMOptions>, seed);
+        const tokens = ids(b, l, seed);
+        const media = embeds(b, m);
+        const rule = rules[`${profile} ${last}`] as SightRule;
+        if (m === 0 && profile === RELEASE) return; // the release raises there, see [mask.no-image]
+        expectNear(
+          model.forward(tokens, { embeds: media }),
+          loops(model, tokens, list<readonly Mat[]>(media), { depth, every, rule }),
+        );
+      },
+      25,
+    );
+  });
+
+  test("[flamingo.encode] equals the loop on images, encoded one by one", () => {
+    forAll(
+      { b: from(1, 2), m: from(1, 3), seed: seeds },
+      ({ b, m, seed }) => {
+        const model = withEncoder({}, seed);
+        const [tokens, x] = [ids(b, 5, seed), images(b, m)];
+        const encoded = (image: Image) =>
+          vitTokens(under(weightsOf(model), "img_encoder.vit"), image, vitShape);
+        const media = list<readonly Image[]>(x).map((row) => row.map(encoded));
+        expectNear(model.forward(tokens, { images: x }), loops(model, tokens, media));
+      },
+      12,
+    );
+  });
+
+  test("[flamingo.encode] the encoder is called once, with every image of the batch apart", () => {
+    const forward = vi.fn((x: Tensor<"b c h w">): Tensor<"b n d"> => randomTensor([x.shape[0] ?? 0, 3, 4]));
+    flamingo({ imgEncoder: { forward } }).forward(text("I.I", ".I."), { images: images(2, 2) });
+    expect(forward.mock.calls.map(([x]) => x.shape)).toEqual([[4, 1, 4, 4]]);
+    expect(valuesOf(forward.mock.calls[0]?.[0] as Tensor)).toEqual(valuesOf(images(2, 2)));
+  });
+
+  test("[flamingo.encode] no derivative passes through an encoder, whatever it does itself", () => {
+    class Open implements ImageEncoder {
+      readonly vit = weighted(encoder().vit, 3);
+      forward(x: Tensor<"b c h w">): Tensor<"b n d"> {
+        return this.vit.embed(x);
+      }
+    }
+    const model = flamingo({ imgEncoder: new Open() });
+    const x = images(1, 2);
+    const program = record(
+      () => ({ loss: total(mul(model.forward(text("I.I"), { images: x }), randomTensor([1, 3, 9]))) }),
+      { model, inputs: { x } },
+    );
+    const leaves = ["img_encoder.vit.cls_token", "x", "perceiver_resampler.latents"];
+    const { outputs } = evaluate(gradients(program, "loss", leaves));
+    const [inside, pixels, latents] = leaves.map((leaf) =>
+      valuesOf(outputs[gradientOf(leaf)] as Tensor).some((v) => v !== 0),
+    );
+    expect([inside, pixels, latents]).toEqual([false, false, true]);
+  });
+
+  test("[flamingo.frames] equals the loop on videos: frames apart, each with its position, then in one sequence", () => {
+    forAll(
+      { b: from(1, 2), m: from(1, 2), f: from(1, 3), seed: seeds },
+      ({ b, m, f, seed }) => {
+        const model = withEncoder({ maxVideoFrames: 3 }, seed);
+        const [tokens, x] = [ids(b, 5, seed), videos(b, m, f)];
+        const w = weightsOf(model);
+        const encoded = (frame: Image) => vitTokens(under(w, "img_encoder.vit"), frame, vitShape);
+        const media = list<readonly (readonly Image[])[]>(x).map((row) =>
+          row.map((frames) => videoFeatures(frames.map(encoded), w.video_frame_pos_emb as Mat)),
+        );
+        expectNear(model.forward(tokens, { videos: x }), loops(model, tokens, media));
+      },
+      12,
+    );
+  });
+
+  test("[flamingo.frames] a video's features are those of frame 0, then of frame 1, and so on", () => {
+    const model = withEncoder({ maxVideoFrames: 3 });
+    const w = weightsOf(model);
+    const frames = (list<readonly (readonly Image[])[]>(videos(1, 1, 3))[0]?.[0] ?? []).map((frame) =>
+      vitTokens(under(w, "img_encoder.vit"), frame, vitShape),
+    );
+    const features = videoFeatures(frames, w.video_frame_pos_emb as Mat);
+    const first = (w["perceiver_resampler.media_pos_emb"] as readonly Mat[])[0]?.[0] ?? [];
+    const placed = features.map((r) => r.map((v, d) => v + (first[d] ?? NaN)));
+    const seen = tapsOf(model, () => model.forward(text(".I"), { videos: videos(1, 1, 3) }));
+    const name = "perceiver_resampler.layers.0.0.norm_media";
+    expectNear(seen[name] as Tensor, [[placed.map((r) => norm(under(w, name), r))]]);
+  });
+
+  test("[flamingo.every] the layers 0, n, 2n … have a block, and only those", () => {
+    for (const [every, places] of [
+      [1, "11111"],
+      [2, "10101"],
+      [3, "10010"],
+      [9, "10000"],
+    ] as const) {
+      const { layers } = new FlamingoPaLM({ ...small, depth: 5, crossAttnEvery: every });
+      expect(layers.map(([, cross]) => Number(cross !== null)).join("")).toBe(places);
+    }
+    expect(
+      new FlamingoPaLM({ ...small, depth: 5 }).layers.map(([, cross]) => Number(cross !== null)).join(""),
+    ).toBe("10010");
+  });
+});
+
+describe("laws", () => {
+  const forward = (model: FlamingoPaLM, ids: Int<"b l">) => (media: Tensor) =>
+    model.forward(ids, { embeds: media as Tensor<Any> });
+
+  test("[flamingo.after] replay equals eager, with text, images, videos and embeddings", async () => {
+    const model = withEncoder({ maxVideoFrames: 2 });
+    const tokens = text(".I.I", "..I.");
+    const media: readonly Media[] = [
+      {},
+      { images: images(2, 2) },
+      { videos: videos(2, 1, 2) },
+      { embeds: embeds(2, 2) },
+    ];
+    for (const given of media) await replayEqualsEager(() => model.forward(tokens, given), { model });
+  });
+
+  test("[flamingo.after] a batch equals its rows one by one", () => {
+    const model = withEncoder();
+    aBatchEqualsItsRows(
+      (tokens: Int<"b l">, x: Tensor<"b m c h w">) => model.forward(tokens, { images: x }),
+      text(".I.I.", "..I..", "....."),
+      images(3, 2),
+    );
+  });
+
+  test("[flamingo.after] a new model with images is the language model, bit for bit: the gates are closed", () => {
+    const model = initialize(new FlamingoPaLM({ ...small, imgEncoder: encoder() }), 3);
+    const tokens = text(".I.I", "..I.");
+    expectSame(model.forward(tokens, { images: images(2, 2) }), model.forward(tokens));
+  });
+
+  test("[flamingo.after] no token reads a later one", () => {
+    const model = flamingo();
+    const whole = list<Vec>(text(".I.I.", "..I.I"));
+    const prefix = (n: number) =>
+      new Int<"b l">([2, n], Int32Array.from(whole.flatMap((row) => row.slice(0, n))));
+    aPrefixGivesThePrefix((n) => model.forward(prefix(n), { embeds: embeds(2, 2) }), 5);
+  });
+
+  test("[flamingo.after] after one layer an image changes only the tokens that see it, after more also what follows", () => {
+    const tokens = text(".I.I.", "II...");
+    const times = [
+      [0, 1, 1, 2, 2],
+      [1, 2, 2, 2, 2],
+    ];
+    const time = (b: number, l: number) => times[b]?.[l] ?? 0;
+    anImageChangesOnlyTheTokensThatSeeIt(
+      forward(flamingo({ depth: 1 }), tokens),
+      embeds(2, 3),
+      (b, l, k) => time(b, l) === k + 1,
+    );
+    anImageChangesOnlyTheTokensThatSeeIt(
+      forward(flamingo({ depth: 2 }), tokens),
+      embeds(2, 3),
+      (b, l, k) => time(b, l) >= k + 1,
+    );
+  });
+
+  test("[flamingo.after] an image that no token asks for changes nothing", () => {
+    for (const onlyAttendImmediateMedia of [true, false]) {
+      const model = flamingo({ onlyAttendImmediateMedia });
+      aPaddingImageChangesNothing(forward(model, text(".I.I.", "..I..")), embeds(2, 2));
+    }
+    const model = flamingo({ depth: 1 }); // one whose token is the last changes the last token only
+    anImageChangesOnlyTheTokensThatSeeIt(forward(model, text("....I")), embeds(1, 1), (_, l) => l === 4);
+  });
+
+  test("[flamingo.after] without any image the tokens go through the feed-forwards alone", () => {
+    const model = flamingo();
+    const out = model.forward(text("..I."), { embeds: embeds(1, 0) });
+    expect(out.shape).toEqual([1, 4, 9]);
+    expect(valuesOf(out).every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("training", () => {
+  const full = () => new FlamingoPaLM({ ...small, depth: 4, imgEncoder: encoder(0.5), maxVideoFrames: 2 });
+
+  test("[flamingo.frozen] with media the resampler and the cross attention blocks are trained, and nothing else", () => {
+    const model = full();
+    const all = parameterNames(model);
+    const cross = model.layers.flatMap(([, block], i) =>
+      block ? parameterNames(block).map((name) => `layers.${i}.1.${name}`) : [],
+    );
+    const resampler = parameterNames(model.perceiver_resampler).map((name) => `perceiver_resampler.${name}`);
+    expect(cross.length).toBe(2 * 11);
+    expect(new Set(model.trainable("flamingo"))).toEqual(new Set([...resampler, ...cross]));
+    expect(model.trainable("flamingo")).toEqual(
+      all.filter((name) => model.trainable("flamingo").includes(name)),
+    );
+  });
+
+  test("[flamingo.frozen] on text alone everything is trained, the image encoder included", () => {
+    const model = full();
+    expect(model.trainable("text")).toEqual(parameterNames(model));
+    expect(model.trainable("text").filter((name) => name.startsWith("img_encoder.")).length).toBe(23);
+    expect(model.trainable("text")).not.toContain("to_logits.1.weight");
+  });
+
+  test.each(["text", "images", "videos", "embeds"])(
+    "[flamingo.frozen] is what the release leaves requires_grad on: %s",
+    (kind) => {
+      const path = new URL(
+        `../../../golden/cases/flamingo-pytorch/flamingo-palm--gradients-${kind}/case.json`,
+        import.meta.url,
+      );
+      const manifest = JSON.parse(readFileSync(path, "utf8"));
+      const model = subjectOf({ positional: [], ...manifest }).model as FlamingoPaLM;
+      expect(model.trainable(kind === "text" ? "text" : "flamingo")).toEqual(manifest.trainable);
+    },
+  );
+
+  test("[flamingo.frozen-encoder] train leaves the frozen encoder's dropout asleep; in the release it wakes (known defect 10)", () => {
+    const tokens = text("I.I.");
+    const x = { images: images(1, 2) };
+    const out = (options: Partial<FlamingoPaLMOptions>, mode: "train" | "eval") => {
+      const model = flamingo({ imgEncoder: encoder(0.5), ...options });
+      return valuesOf((mode === "train" ? model.train(1) : model.train(1).eval()).forward(tokens, x));
+    };
+    const calm = out({}, "eval");
+    expect(out({}, "train")).toEqual(calm);
+    expect(out({ profile: RELEASE }, "eval")).toEqual(calm);
+    expect(out({ profile: RELEASE }, "train")).not.toEqual(calm);
+    expect(out({ behaviour: { trainWakesEncoder: true } }, "train")).toEqual(
+      out({ profile: RELEASE }, "train"),
+    );
+  });
+
+  test("[flamingo.frozen-encoder] what is not the encoder does train", () => {
+    const model = flamingo({ imgEncoder: encoder(0.5) });
+    const own = new Extractor(
+      new ViT({
+        imageSize: 4,
+        patchSize: 2,
+        numClasses: 0,
+        dim: 4,
+        depth: 0,
+        heads: 1,
+        mlpDim: 1,
+        embDropout: 0.5,
+      }),
+    ).vit;
+    Object.assign(model, { another: own }); // a part with a dropout of its own
+    model.train(1);
+    expect(own.dropout.generator).not.toBe(null);
+    expect((model.img_encoder as Extractor).vit.dropout.generator).toBe(null);
+    model.eval();
+    expect(own.dropout.generator).toBe(null);
+  });
+});
+
+describe("calls", () => {
+  test("[readme.calls] the README's calls are taken, at full size, with one note each", () => {
+    const said = vi.spyOn(console, "warn").mockImplementation(() => {});
+    try {
+      const perceive = new PerceiverResampler({
+        dim: 1024,
+        depth: 2,
+        dimHead: 64,
+        heads: 8,
+        numLatents: 64,
+        numTimeEmbeds: 4,
+      });
+      expect(perceive.media_pos_emb.shape).toEqual([4, 1, 1024]);
+      const vit = new ViT({
+        imageSize: 256,
+        patchSize: 32,
+        numClasses: 1000,
+        dim: 1024,
+        depth: 6,
+        heads: 16,
+        mlpDim: 2048,
+        dropout: 0.1,
+        embDropout: 0.1,
+      });
+      const palm = new FlamingoPaLM({
+        numTokens: 20000,
+        dim: 1024,
+        depth: 12,
+        heads: 8,
+        dimHead: 64,
+        imgEncoder: new Extractor(vit, { returnEmbeddingsOnly: true }),
+        mediaTokenId: 3,
+        crossAttnEvery: 3,
+        perceiverNumLatents: 64,
+        perceiverDepth: 2,
+      });
+      const dialogue = new Int<"b l">([4, 512], new Int32Array(4 * 512).fill(5));
+      const pictures = symbol("b m c h w", [4, 2, 3, 256, 256]);
+      const shapeOf = (f: () => Tensor) => f().shape;
+      let out: readonly number[] = [];
+      record(
+        () => {
+          expect(shapeOf(() => perceive.forward(symbol("b m s d", [1, 2, 256, 1024])))).toEqual([
+            1, 2, 64, 1024,
+          ]);
+          out = shapeOf(() => palm.forward(dialogue, pictures));
+          palm.forward(dialogue, pictures);
+          return palm.forward(dialogue);
+        },
+        { symbolic: true },
+      );
+      expect(out).toEqual([4, 512, 20000]);
+      expect(said.mock.calls.map(([line]) => line)).toEqual([
+        "flamboyance: numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it",
+        "flamboyance: forward(text, images) is taken as forward(text, { images }), as the README of flamingo-pytorch writes it",
+      ]);
+    } finally {
+      said.mockRestore();
+    }
+  });
+
+  test("[readme.calls] images by position are images by name", () => {
+    const model = withEncoder();
+    expectSame(
+      model.forward(text(".I.I"), images(1, 2)),
+      model.forward(text(".I.I"), { images: images(1, 2) }),
+    );
+  });
+
+  test("[readme.calls] the release refuses both (known defect 6)", () => {
+    const model = withEncoder({ profile: RELEASE });
+    const { rule, upstream } = refusal(() => model.forward(text(".I"), images(1, 1)));
+    expect([rule, upstream]).toEqual(["readme.calls", raised("flamingo-palm--positional-images")]);
+    const old = { dim: 4, depth: 1, numTimeEmbeds: 2, acceptReadmeCalls: false };
+    expect(refusal(() => new PerceiverResampler(old)).upstream).toBe(
+      raised("perceiver-resampler--num-time-embeds"),
+    );
+    const both = { dim: 4, depth: 1, numTimeEmbeds: 2, numMediaEmbeds: 2 };
+    expect(refusal(() => new PerceiverResampler(both)).rule).toBe("readme.calls");
+  });
+
+  test("[flamingo.embeds] are accepted in place of images, and give what the encoder's would", () => {
+    const model = withEncoder();
+    const x = images(2, 2);
+    const tokens = text(".I.I", "..I.");
+    const encoded = (model.img_encoder as Extractor).forward(randomTensor([4, 1, 4, 4], 6, (v) => 2 * v));
+    const features = randomTensor<"b m s d">([2, 2, 5, 4], 1);
+    features.data.data.set(valuesOf(encoded));
+    expectSame(model.forward(tokens, { embeds: features }), model.forward(tokens, { images: x }));
+    const one = taken(features, 1, [0]);
+    const flatter = randomTensor([2, 5, 4], 1);
+    flatter.data.data.set(valuesOf(one));
+    expectSame(
+      model.forward(tokens, { embeds: flatter as Tensor<Any> }),
+      model.forward(tokens, { embeds: one as Tensor<Any> }),
+    );
+  });
+
+  test("[flamingo.embeds] are refused beside images or videos, and by the release at all (known defect 1)", () => {
+    const model = withEncoder({ maxVideoFrames: 2 });
+    const tokens = text(".I");
+    const beside: readonly Media[] = [
+      { embeds: embeds(1, 1), images: images(1, 1) },
+      { embeds: embeds(1, 1), videos: videos(1, 1, 2) },
+    ];
+    for (const given of beside)
+      expect(refusal(() => model.forward(tokens, given)).rule).toBe("flamingo.embeds");
+    const release = withEncoder({ profile: RELEASE });
+    const { rule, upstream } = refusal(() => release.forward(tokens, { embeds: embeds(1, 1) }));
+    expect([rule, upstream]).toEqual(["flamingo.embeds", raised("flamingo-palm--embeds-refused")]);
+    expect(refusal(() => release.forward(tokens, beside[0])).upstream).toBe("AssertionError: ");
+  });
+
+  test("[flamingo.encoder-optional] there may be no encoder; the release refuses (known defect 2)", () => {
+    expect(flamingo({ imgEncoder: null }).forward(text(".I"), { embeds: embeds(1, 1) }).shape).toEqual([
+      1, 2, 9,
+    ]);
+    const { rule, upstream } = refusal(() => new FlamingoPaLM({ ...small, profile: RELEASE }));
+    expect([rule, upstream]).toEqual(["flamingo.encoder-optional", raised("flamingo-palm--no-encoder")]);
+  });
+
+  test("[flamingo.needs-encoder] images and videos need an encoder, and the error tells the way out", () => {
+    const model = flamingo({ maxVideoFrames: 2 });
+    for (const given of [{ images: images(1, 1) }, { videos: videos(1, 1, 2) }] as readonly Media[]) {
+      const error = refusal(() => model.forward(text(".I"), given));
+      expect(error.rule).toBe("flamingo.needs-encoder");
+      expect(error.message).toContain("give their embeddings as { embeds }");
+    }
+  });
+
+  test("[flamingo.max-video-frames] videos need the option, and no more frames than that (known defect 7)", () => {
+    for (const profile of ["flamboyance", RELEASE] as const) {
+      const error = refusal(() => withEncoder({ profile }).forward(text(".I"), { videos: videos(1, 1, 2) }));
+      expect([error.rule, error.upstream]).toEqual([
+        "flamingo.max-video-frames",
+        raised("flamingo-palm--videos-without-frames"),
+      ]);
+      expect(error.message).toContain("maxVideoFrames");
+    }
+    const model = withEncoder({ maxVideoFrames: 2 });
+    expect(model.forward(text(".I"), { videos: videos(1, 1, 2) }).shape).toEqual([1, 2, 9]);
+    const error = refusal(() => model.forward(text(".I"), { videos: videos(1, 1, 3) }));
+    expect(error.message).toContain("3 frames, but maxVideoFrames is 2");
+  });
+
+  test("[flamingo.images-and-videos] are refused together; the release drops the images (known defect 8)", () => {
+    const both = { images: images(1, 1), videos: videos(1, 1, 2) };
+    const error = refusal(() => withEncoder({ maxVideoFrames: 2 }).forward(text(".I"), both));
+    expect(error.rule).toBe("flamingo.images-and-videos");
+    const release = withEncoder({ maxVideoFrames: 2, profile: RELEASE });
+    expectSame(release.forward(text(".I"), both), release.forward(text(".I"), { videos: both.videos }));
+  });
+
+  test("[resampler.media-limit] more than four images are refused with the limit, by both profiles (known defect 9)", () => {
+    for (const profile of ["flamboyance", RELEASE] as const) {
+      const error = refusal(() => withEncoder({ profile }).forward(text("I"), { images: images(1, 5) }));
+      expect(error.message).toContain("5 images or videos, but numMediaEmbeds is 4");
+      expect(error.upstream).toBe(raised("flamingo-palm--too-many-images"));
+    }
+  });
+
+  test("[options.known] misspelt media and options are refused, not ignored", () => {
+    const misspelt = { image: images(1, 1) } as Media;
+    expect(refusal(() => withEncoder().forward(text(".I"), misspelt)).message).toContain(
+      'FlamingoPaLM.forward has no option "image"',
+    );
+    expect(refusal(() => new FlamingoPaLM({ ...small, cross_attn_every: 2 } as never)).message).toContain(
+      '"crossAttnEvery"',
+    );
+  });
+
+  test("[flamingo.after] wrong shapes and ids are told with their names", () => {
+    const model = withEncoder();
+    const wrong: readonly (readonly [() => unknown, RegExp])[] = [
+      [() => model.forward(int("l", [1, 2]) as Int<Any>), /in FlamingoPaLM: "b l" has 2 axes, the shape 1/],
+      [() => model.forward(int("b l", [[1, 9]])), /id 9 at position 1 is not among the 9 rows/],
+      [
+        () =>
+          model.forward(text(".I"), {
+            images: randomTensor([1, 1, 4, 4]) as Tensor<Any>,
+          }),
+        /in FlamingoPaLM: "b m c h w" has 5 axes, the shape 4/,
+      ],
+      [() => model.forward(text(".I"), { images: images(2, 1) }), /axis "b" disagrees/],
+      [
+        () => model.forward(text(".I"), { embeds: randomTensor([1, 1, 3, 5]) as Tensor<Any> }),
+        /in PerceiverResampler: axis "d" disagrees/,
+      ],
+    ];
+    for (const [call, message] of wrong) {
+      expect(call).toThrow(ShapeError);
+      expect(call).toThrow(message);
+    }
+  });
+});
+
+describe("profiles", () => {
+  const given = (options: Partial<FlamingoPaLMOptions>) =>
+    new FlamingoPaLM({ ...small, imgEncoder: encoder(), ...options });
+  const crossOf = (model: FlamingoPaLM) => model.layers[0]?.[1];
+
+  test("[flamingo.profile] the release differs in eight fields, and in no other", () => {
+    const expected: FlamingoBehaviour = {
+      immediate: conventions["flamingo-pytorch@0.1.2 immediate"],
+      allPrevious: conventions["flamingo-pytorch@0.1.2 all-previous"],
+      emptyRowFeedForward: "run",
+      embeds: "refuse",
+      withoutEncoder: "refuse",
+      readmeCalls: "refuse",
+      imagesBesideVideos: "ignore",
+      trainWakesEncoder: true,
+    };
+    expect(given({ profile: RELEASE }).options.behaviour).toEqual(expected);
+    expect(given({}).options.behaviour).toEqual(profiles.flamboyance);
+    const { emptyRowFeedForward, ...others } = profiles.flamboyance;
+    expect(emptyRowFeedForward).toBe("run"); // figure 4 of the paper runs it
+    for (const [field, value] of Object.entries(others))
+      expect(value).not.toEqual(expected[field as keyof FlamingoBehaviour]);
+  });
+
+  test("[flamingo.profile] a single field changes a single point", () => {
+    const model = given({ profile: RELEASE, behaviour: { embeds: "accept" } });
+    expect(model.options.behaviour).toEqual({ ...profiles[RELEASE], embeds: "accept" });
+    expect(model.forward(text(".I"), { embeds: embeds(1, 1) }).shape).toEqual([1, 2, 9]);
+  });
+
+  test("[flamingo.profile] conventions and the empty row's feed-forward reach every block", () => {
+    expect(crossOf(given({}))?.attn.options.convention).toBe(conventions.immediate);
+    expect(crossOf(given({ onlyAttendImmediateMedia: false }))?.attn.options.convention).toBe(
+      conventions["all-previous"],
+    );
+    expect(crossOf(given({ profile: RELEASE }))?.attn.options.convention).toBe(
+      conventions["flamingo-pytorch@0.1.2 immediate"],
+    );
+    expect(crossOf(given({ behaviour: { emptyRowFeedForward: "skip" } }))?.options.emptyRowFeedForward).toBe(
+      "skip",
+    );
+    expect(crossOf(given({}))?.options.emptyRowFeedForward).toBe("run");
+  });
+
+  test("[flamingo.profile] an unknown profile is refused with those there are", () => {
+    for (const profile of ["flamingo-pytorch", "toString"]) {
+      const error = refusal(() => given({ profile: profile as never }));
+      expect(error.message).toContain(
+        `no profile is called "${profile}"; there are flamboyance, flamingo-pytorch@0.1.2`,
+      );
+    }
+  });
+
+  test("[mask.uniform-leak] more media tokens than images: the release leaks all images, the default none (known defect 3)", () => {
+    const tokens = text("I.II.");
+    const reached = (profile: "flamboyance" | typeof RELEASE) => {
+      const model = given({ profile, depth: 1, behaviour: { embeds: "accept" } });
+      weighted(model, 1);
+      anImageChangesOnlyTheTokensThatSeeIt(
+        (media) => model.forward(tokens, { embeds: media as Tensor<Any> }),
+        embeds(1, 2),
+        (_, l, k) => (k === 0 && l < 2) || (k === 1 && l === 2) || (profile === RELEASE && l > 2),
+      );
+    };
+    reached("flamboyance");
+    reached(RELEASE);
+  });
+
+  test("[mask.uniform-leak] all-previous, text before the first image: the release leaks all images, the default none (known defect 4)", () => {
+    const tokens = text("..I.I");
+    for (const profile of ["flamboyance", RELEASE] as const) {
+      const model = weighted(
+        given({ profile, depth: 1, onlyAttendImmediateMedia: false, behaviour: { embeds: "accept" } }),
+        1,
+      );
+      anImageChangesOnlyTheTokensThatSeeIt(
+        (media) => model.forward(tokens, { embeds: media as Tensor<Any> }),
+        embeds(1, 2),
+        (_, l, k) => l >= (k === 0 ? 2 : 4) || (profile === RELEASE && l < 2),
+      );
+    }
+  });
+
+  test("[gate.empty-row-feed-forward] tokens that see no image are fed, as in the release; skip is an option (known defect 5)", () => {
+    const tokens = text("..I.");
+    const out = (options: Partial<FlamingoPaLMOptions>) => {
+      const model = weighted(given({ depth: 1, ...options }), 1);
+      return list<Mat>(model.forward(tokens, { images: images(1, 1) }))[0] ?? [];
+    };
+    const alone = list<Mat>(weighted(given({ depth: 1 }), 1).forward(tokens))[0] ?? [];
+    const skipped = out({ behaviour: { emptyRowFeedForward: "skip" } });
+    for (const l of [0, 1]) {
+      expect(out({})[l]).not.toEqual(alone[l]);
+      expect(out({ profile: RELEASE })[l]).toEqual(out({})[l]);
+      expect(skipped[l]).toEqual(alone[l]);
+    }
+    expect(skipped.slice(2)).toEqual(out({}).slice(2));
+  });
+
+  test("[flamingo.profile] both profiles have the same parameters, and agree where nothing is at issue", () => {
+    const [one, other] = [weighted(given({}), 1), weighted(given({ profile: RELEASE }), 1)];
+    expect([...stateDict(one).keys()]).toEqual([...stateDict(other).keys()]);
+    const call = { images: images(1, 2) };
+    expectSame(one.forward(text("..I.I"), call), other.forward(text("..I.I"), call));
+    expect(valuesOf(one.forward(text("..III"), call))).not.toEqual(
+      valuesOf(other.forward(text("..III"), call)),
+    );
+  });
+});

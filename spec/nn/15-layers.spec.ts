@@ -1,0 +1,381 @@
+// The executable half of 15-layers.md. The loops are those of support/oracles.ts.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
+import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
+import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
+import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { ViT } from "../../src/models/vision/vit.ts";
+import { attention } from "../../src/nn/attention/attention.ts";
+import { Dropout, setTraining } from "../../src/nn/dropout.ts";
+import { Embedding } from "../../src/nn/embedding.ts";
+import { FeedForward } from "../../src/nn/feed-forward.ts";
+import { Linear } from "../../src/nn/linear.ts";
+import { GammaLayerNorm, LayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
+import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { record } from "../../src/tensor/program/record.ts";
+import { generator } from "../../src/tensor/random.ts";
+import { type Any, Bool, flat, int, sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import {
+  attention as attentionLoop,
+  feedForward,
+  layerNorm,
+  linear,
+  type Mat,
+  norm,
+  type Vec,
+} from "../support/oracles/layers.ts";
+import {
+  expectNear,
+  forAll,
+  from,
+  list,
+  seeds,
+  tapsOf,
+  weighted,
+  weightsOf,
+} from "../support/oracles/modules.ts";
+import { numbers, randomIds, randomMask, randomTensor } from "../support/properties/arbitraries.ts";
+import { expectClose, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+
+const leading = fc.array(from(1, 3), { maxLength: 2 });
+/** A loop over every row of x, whatever axes lead. */
+const rowwise = (x: Tensor, f: (row: Vec) => Vec): number[] => {
+  const width = x.shape.at(-1) ?? 1;
+  const values = valuesOf(x);
+  return Array.from({ length: values.length / width }, (_, i) =>
+    f(values.slice(i * width, (i + 1) * width)),
+  ).flat();
+};
+const statistics = (values: ArrayLike<number>) => {
+  const n = values.length;
+  const all = Array.from(values);
+  const mean = all.reduce((a, b) => a + b, 0) / n;
+  const std = Math.sqrt(all.reduce((a, b) => a + (b - mean) ** 2, 0) / n);
+  return { mean, std, largest: Math.max(...all.map(Math.abs)) };
+};
+
+test("[linear.out-in] equals the loop, whatever axes lead", () => {
+  forAll({ lead: leading, i: from(1, 5), o: from(1, 5), seed: seeds }, ({ lead, i, o, seed }) => {
+    const layer = weighted(new Linear<Any, Any>("i -> o", i, o, { bias: false }), seed);
+    const x = randomTensor([...lead, i], seed);
+    const y = layer.forward(x);
+    expect(layer.weight.shape).toEqual([o, i]);
+    expect(y.shape).toEqual([...lead, o]);
+    expectClose(
+      valuesOf(y),
+      rowwise(x, (row) => linear(weightsOf(layer), row)),
+      1e-13,
+    );
+  });
+});
+
+test("[linear.bias] a bias is added to every output", () => {
+  forAll({ lead: leading, i: from(1, 5), o: from(1, 5), seed: seeds }, ({ lead, i, o, seed }) => {
+    const layer = weighted(new Linear<Any, Any>("i -> o", i, o), seed);
+    const x = randomTensor([...lead, i], seed);
+    expectClose(
+      valuesOf(layer.forward(x)),
+      rowwise(x, (row) => linear(weightsOf(layer), row)),
+      1e-13,
+    );
+  });
+  expect([...stateDict(new Linear("i -> o", 2, 3)).keys()]).toEqual(["weight", "bias"]);
+  expect([...stateDict(new Linear("i -> o", 2, 3, { bias: false })).keys()]).toEqual(["weight"]);
+});
+
+test("[linear.uniform] starts uniform within ±1/√in", () => {
+  const layer = new Linear("i -> o", 100, 900);
+  for (const part of [layer.weight, layer.bias as Tensor]) {
+    const { mean, std, largest } = statistics(flat(part.data));
+    expect(largest).toBeLessThanOrEqual(0.1);
+    expect(largest).toBeGreaterThan(0.0995);
+    expect(Math.abs(mean)).toBeLessThan(0.01);
+    expect(std).toBeCloseTo(0.1 / Math.sqrt(3), 2);
+  }
+});
+
+test("[embedding.rows] an id picks its row, and one outside the table is named", () => {
+  forAll({ lead: leading, rows: from(1, 5), d: from(1, 4), seed: seeds }, ({ lead, rows, d, seed }) => {
+    const layer = weighted(new Embedding("d", rows, d), seed);
+    const ids = randomIds([...lead, 3], rows, seed);
+    const table = list<Vec>(layer.weight);
+    const y = layer.forward(ids);
+    expect(y.shape).toEqual([...lead, 3, d]);
+    expect(valuesOf(y)).toEqual(Array.from(ids.flat()).flatMap((id) => [...(table[id] ?? [])]));
+  });
+  const layer = new Embedding("d", 5, 2);
+  for (const id of [5, -1]) {
+    expect(() => layer.forward(int("l", [0, id]))).toThrow(ShapeError);
+    expect(() => layer.forward(int("l", [0, id]))).toThrow(`id ${id} at position 1`);
+  }
+});
+
+test("[embedding.normal] starts normal, with mean 0 and the given deviation", () => {
+  for (const std of [1, 0.02]) {
+    const s = statistics(flat(new Embedding("d", 200, 200, { std }).weight.data));
+    expect(Math.abs(s.mean / std)).toBeLessThan(0.02);
+    expect(Math.abs(s.std / std - 1)).toBeLessThan(0.015); // four standard errors
+    expect(s.largest / std).toBeGreaterThan(3.3); // of 40,000 normal numbers a third of a dozen lie beyond 3.9
+  }
+  expect(statistics(flat(new Embedding("d", 200, 200).weight.data)).std).toBeCloseTo(1, 1);
+});
+
+test("[norm.affine] equals the loop, with gain and bias", () => {
+  forAll({ lead: leading, d: from(1, 8), seed: seeds }, ({ lead, d, seed }) => {
+    const layer = weighted(new LayerNorm(d), seed);
+    const x = randomTensor([...lead, d], seed, (v) => 3 * v);
+    expectClose(
+      valuesOf(layer.forward(x)),
+      rowwise(x, (row) => norm(weightsOf(layer), row)),
+      1e-13,
+    );
+  });
+});
+
+test("[norm.affine] scale and shift of a row do not matter, where its variance is large", () => {
+  const layer = weighted(new LayerNorm(6), 1);
+  const x = randomTensor([4, 6], 2, (v) => 1e4 * v);
+  const moved = tensor(
+    "a d",
+    [4, 6],
+    valuesOf(x).map((v) => 3 * v + 777),
+  );
+  expectClose(valuesOf(layer.forward(moved)), valuesOf(layer.forward(x)), 1e-11);
+});
+
+test("[norm.epsilon] is 1e-5, inside the root: a constant row becomes the bias, a quiet row stays quiet", () => {
+  const layer = weighted(new LayerNorm(4), 3);
+  expect(valuesOf(layer.forward(tensor("a d", [[7, 7, 7, 7]])))).toEqual(valuesOf(layer.bias));
+  const sigma = Math.sqrt(1e-5); // as large as ε: the row is divided by √2 σ
+  const quiet = new LayerNorm(2).forward(tensor("a d", [[sigma, -sigma]]));
+  expectClose(valuesOf(quiet), [Math.SQRT1_2, -Math.SQRT1_2], 1e-14);
+  const quieter = new LayerNorm(2).forward(tensor("a d", [[1e-8, -1e-8]]));
+  expectClose(valuesOf(quieter), [1e-8 / sigma, -1e-8 / sigma], 1e-10);
+});
+
+test("[norm.biased-variance] divides by n", () => {
+  const y = new LayerNorm(3).forward(tensor("a d", [[1, 2, 6]])); // σ² = 14/3; by n − 1 it would be 7
+  const sigma = Math.sqrt(14 / 3 + 1e-5);
+  expectClose(valuesOf(y), [-2 / sigma, -1 / sigma, 3 / sigma], 1e-15);
+});
+
+test("[norm.beta] PaLM's norm has a gain, and a bias that is a buffer of zeros", () => {
+  const fresh = new GammaLayerNorm(3);
+  expect([...stateDict(fresh).keys()]).toEqual(["gamma", "beta"]);
+  expect(parameterNames(fresh)).toEqual(["gamma"]);
+  expect([valuesOf(fresh.gamma), valuesOf(fresh.beta)]).toEqual([
+    [1, 1, 1],
+    [0, 0, 0],
+  ]);
+  forAll({ lead: leading, d: from(1, 8), seed: seeds }, ({ lead, d, seed }) => {
+    const layer = weighted(new GammaLayerNorm(d), seed);
+    const x = randomTensor([...lead, d], seed, (v) => 3 * v);
+    const [gain, bias] = [valuesOf(layer.gamma), valuesOf(layer.beta)];
+    expectClose(
+      valuesOf(layer.forward(x)),
+      rowwise(x, (row) => layerNorm(gain, bias, row)),
+      1e-13,
+    );
+  });
+});
+
+test("[ffw.order] equals the loop", () => {
+  forAll({ l: from(1, 4), dim: from(1, 6), mult: from(1, 4), seed: seeds }, ({ l, dim, mult, seed }) => {
+    const layer = weighted(new FeedForward({ dim, mult }), seed);
+    const x = randomTensor<"l d">([l, dim], seed, (v) => 4 * v);
+    expectNear(layer.forward(x), feedForward(weightsOf(layer), list<Vec>(x)));
+  });
+  expect([...stateDict(new FeedForward({ dim: 2 })).keys()]).toEqual([
+    "0.weight",
+    "0.bias",
+    "1.weight",
+    "3.weight",
+  ]);
+});
+
+test("[ffw.order] replay equals eager", async () => {
+  const layer = weighted(new FeedForward({ dim: 4 }), 5);
+  const x = randomTensor<"b l d">([2, 3, 4], 6);
+  await replayEqualsEager(() => layer.forward(x), { model: layer, inputs: { x } });
+});
+
+test("[ffw.inner] is dim · mult, cut", () => {
+  for (const [dim, mult, inner] of [
+    [10, 1.25, 12],
+    [7, 1.5, 10],
+    [5, 4, 20],
+  ] as const)
+    expect(new FeedForward({ dim, mult })[1].weight.shape).toEqual([inner, dim]);
+  expect(new FeedForward({ dim: 3 })[1].weight.shape).toEqual([12, 3]);
+});
+
+const fates = fc.constantFrom("zero", "uniform", "nan");
+/** The attention of random q, k and v under a random mask, and what the loop says. */
+const attending = { b: from(1, 2), l: from(1, 5), s: from(1, 5), k: from(1, 4), empty: fates, seed: seeds };
+type Attending = {
+  b: number;
+  l: number;
+  s: number;
+  k: number;
+  empty: "zero" | "uniform" | "nan";
+  seed: number;
+};
+class Owner {}
+function attend({ b, l, s, k, empty, seed }: Attending, masked: boolean, silent = false) {
+  const q = randomTensor<"b l k">([b, l, k], seed, (v) => 2 * v);
+  const keys = randomTensor<"b s k">([b, s, k], seed + 1, (v) => 2 * v);
+  const values = randomTensor<"b s k">([b, s, k], seed + 2);
+  const mayAttend = masked ? randomMask([b, l, s], seed) : null;
+  const next = numbers(seed + 3);
+  const rows = Array.from({ length: b * l }, () => Number(next() > 0));
+  const heard = silent
+    ? new Bool<Any>(
+        [b, l, s],
+        Uint8Array.from({ length: b * l * s }, (_, i) => rows[Math.floor(i / s)] ?? 0),
+      )
+    : null;
+  const owner = new Owner();
+  const f = () => attention(owner, q, keys, values, { mayAttend, emptyRow: empty, heard });
+  const may = mayAttend && list<readonly Vec[]>(mayAttend);
+  const loop = () =>
+    list<Mat>(q).map((queries, p) =>
+      attentionLoop(
+        queries.map((query) => query.map((v) => v * Math.sqrt(k))), // q comes scaled
+        list<Mat>(keys)[p] ?? [],
+        list<Mat>(values)[p] ?? [],
+        {
+          allowed: (i, j) => may?.[p]?.[i]?.[j] !== 0,
+          empty,
+          silent: (i) => silent && rows[p * l + i] === 0,
+        },
+      ),
+    );
+  return { q, keys, values, mayAttend, heard, f, loop, taps: () => tapsOf(owner, f) };
+}
+
+test("[attention.values] equals the loop without a mask", () => {
+  forAll(attending, (config) => {
+    const { f, loop } = attend(config, false);
+    expectNear(f(), loop());
+  });
+});
+
+test("[attention.scores] are products of queries and keys, under the tap scores", () => {
+  forAll(attending, (config) => {
+    const { q, keys, taps } = attend(config, true);
+    const expected = list<Mat>(q).map((queries, b) =>
+      queries.map(
+        (query) =>
+          list<Mat>(keys)[b]?.map((key) => query.reduce((z, v, c) => z + v * (key[c] ?? NaN), 0)) ?? [],
+      ),
+    );
+    const { scores } = taps();
+    expectNear(scores as Tensor, expected);
+  });
+});
+
+test("[attention.masked] equals the loop under any mask and any fate of the empty row", () => {
+  forAll(attending, (config) => {
+    const { f, loop } = attend(config, true);
+    expectNear(f(), loop());
+  });
+});
+
+test("[attention.masked] forbidden scores are −∞ and their weights exactly 0; the others stay", () => {
+  forAll(attending, (config) => {
+    const { mayAttend, taps } = attend({ ...config, empty: "zero" }, true);
+    const { scores, "scores.masked": masked, attn } = taps();
+    const may = Array.from((mayAttend as Bool).flat());
+    const raw = valuesOf(scores as Tensor);
+    expect(valuesOf(masked as Tensor)).toEqual(may.map((yes, i) => (yes ? raw[i] : -Infinity)));
+    expect(valuesOf(attn as Tensor).map((w) => Number(w > 0))).toEqual(may);
+  });
+});
+
+test("[attention.masked] without a mask there is no tap of masked scores", () => {
+  const { taps } = attend({ b: 1, l: 2, s: 3, k: 2, empty: "nan", seed: 1 }, false);
+  expect(Object.keys(taps())).toEqual(["scores", "attn", "out"]);
+});
+
+test("[attention.silent] rows that are not heard have no weight, whatever the empty row made of them", () => {
+  forAll(attending, (config) => {
+    const { f, loop, heard, taps } = attend(config, true, true);
+    expectNear(f(), loop());
+    const attn = valuesOf(taps().attn as Tensor);
+    const silent = Array.from((heard as Bool).flat());
+    expect(attn.every((w, i) => silent[i] === 1 || w === 0)).toBe(true);
+  });
+});
+
+test("[attention.values] replay equals eager", async () => {
+  const { f } = attend({ b: 2, l: 3, s: 4, k: 2, empty: "uniform", seed: 9 }, true, true);
+  await replayEqualsEager(f);
+});
+
+test("[attention.dropout] no scope while a dropout of the weights is active", () => {
+  const [q, v] = [randomTensor<"l k">([2, 3]), randomTensor<"s k">([4, 3])];
+  const dropout = new Dropout(0.5);
+  const f = () => attention(new Owner(), q, v, v, { mayAttend: null, emptyRow: "nan", dropout });
+  expect(record(f).scopes.map(({ name }) => name)).toEqual(["attention"]);
+  dropout.generator = generator(1);
+  const program = record(f);
+  expect(program.scopes).toEqual([]);
+  expect(program.nodes.map(({ op }) => op)).toContain("where");
+  dropout.generator = null;
+  expect(record(f).scopes.map(({ name }) => name)).toEqual(["attention"]);
+});
+
+test("[dropout.eval] returns its input unless training, and for p = 0 always", () => {
+  const x = randomTensor([3, 4]);
+  expect(new Dropout(0.9).forward(x)).toBe(x);
+  const training = new Dropout(0.9);
+  training.generator = generator(1);
+  expect(valuesOf(training.forward(x)).filter((v) => v === 0).length).toBeGreaterThan(0);
+  const none = new Dropout(0);
+  none.generator = generator(1);
+  expect(none.forward(x)).toBe(x);
+});
+
+test("[dropout.generators] every dropout has masks of its own, the same for the same seed", () => {
+  class Pair {
+    readonly first = new Dropout(0.5);
+    readonly second = new Dropout(0.5);
+    readonly inner = [new Dropout(0.5)];
+  }
+  const x = tensor("n", [64], new Float64Array(64).fill(1));
+  const draw = (pair: Pair, seed: number): number[][] => {
+    setTraining(pair, { seed });
+    return [pair.first, pair.second, ...pair.inner].map((d) => valuesOf(d.forward(x)));
+  };
+  const pair = new Pair();
+  const [a, b, c] = draw(pair, 1);
+  expect(draw(new Pair(), 1)).toEqual([a, b, c]);
+  expect(draw(pair, 1)).toEqual([a, b, c]); // training again begins again
+  expect(new Set([a, b, c, ...draw(new Pair(), 2)].map(String)).size).toBe(6);
+  expect(valuesOf(pair.first.forward(x))).not.toEqual(a); // a second pass draws anew
+  setTraining(pair, null);
+  expect(pair.second.forward(x)).toBe(x);
+});
+
+test("[options.known] a name that is no option is refused, and the source's spelling is translated", () => {
+  const dim = 4;
+  const vit = { imageSize: 4, patchSize: 2, numClasses: 1, dim, depth: 1, heads: 1, mlpDim: 4 };
+  const wrong: readonly (readonly [string, () => unknown])[] = [
+    ["PerceiverResampler", () => new PerceiverResampler({ dim, depth: 1, num_latents: 8 } as never)],
+    ["PerceiverAttention", () => new PerceiverAttention({ dim, num_latents: 8 } as never)],
+    ["MaskedCrossAttention", () => new MaskedCrossAttention({ dim, num_latents: 8 } as never)],
+    ["FeedForward", () => new FeedForward({ dim, num_latents: 8 } as never)],
+    ["ViT", () => new ViT({ ...vit, num_latents: 8 } as never)],
+    ["FlamingoPaLM", () => new FlamingoPaLM({ dim, numTokens: 4, depth: 1, num_latents: 8 } as never)],
+  ];
+  for (const [who, make] of wrong) {
+    expect(make).toThrow(RuleError);
+    expect(make).toThrow(`${who} has no option "num_latents"; names are in camelCase here: "numLatents"`);
+  }
+  expect(() => new FeedForward({ dim, multi: 8 } as never)).toThrow(
+    /^FeedForward has no option "multi" {2}\[options.known\]$/,
+  );
+  expect(sizeOf(new FeedForward({ dim, mult: 2 })[1].weight.shape)).toBe(32);
+});

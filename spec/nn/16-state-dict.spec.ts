@@ -1,0 +1,466 @@
+// The executable half of 16-state-dict.md. Keys and shapes come from the released packages: golden/state-dicts.json.
+import { readFileSync } from "node:fs";
+import { describe, expect, test, vi } from "vitest";
+import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
+import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
+import { ParallelTransformerBlock } from "../../src/blocks/parallel-transformer-block.ts";
+import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
+import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
+import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { Extractor, ViT } from "../../src/models/vision/vit.ts";
+import { Embedding } from "../../src/nn/embedding.ts";
+import { FeedForward } from "../../src/nn/feed-forward.ts";
+import { Linear } from "../../src/nn/linear.ts";
+import { GammaLayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { Parameter, uniform } from "../../src/nn/parameter.ts";
+import { initialize, loadStateDict, parameterNames, stateDict, ties } from "../../src/nn/state-dict.ts";
+import { LoadError } from "../../src/tensor/errors.ts";
+import { record } from "../../src/tensor/program/record.ts";
+import { generator } from "../../src/tensor/random.ts";
+import { type Any, flat, Int, int, sizeOf, symbol, Tensor, view } from "../../src/tensor/tensor.ts";
+import { weighted } from "../support/oracles/modules.ts";
+import { randomTensor } from "../support/properties/arbitraries.ts";
+import { valuesOf } from "../support/properties/programs.ts";
+
+interface Entry {
+  readonly parameters: number;
+  readonly keys: Readonly<Record<string, readonly number[]>>;
+}
+const path = new URL("../../golden/state-dicts.json", import.meta.url);
+const released: Readonly<Record<string, Entry>> = JSON.parse(readFileSync(path, "utf8"));
+
+const readmeVit = {
+  imageSize: 256,
+  patchSize: 32,
+  numClasses: 1000,
+  dim: 1024,
+  depth: 6,
+  heads: 16,
+  mlpDim: 2048,
+};
+const readmeFlamingo = () =>
+  new FlamingoPaLM({
+    numTokens: 20000,
+    dim: 1024,
+    depth: 12,
+    heads: 8,
+    dimHead: 64,
+    imgEncoder: new Extractor(new ViT({ ...readmeVit, dropout: 0.1, embDropout: 0.1 })),
+    mediaTokenId: 3,
+    crossAttnEvery: 3,
+    perceiverNumLatents: 64,
+    perceiverDepth: 2,
+  });
+const head = { dim: 12, dimHead: 4, heads: 2 };
+
+/** The calls that the names of the entries write, in our spelling. */
+const models: Readonly<Record<string, () => object>> = {
+  "PerceiverResampler(dim=1024,depth=2,dim_head=64,heads=8,num_latents=64,num_media_embeds=4)": () =>
+    new PerceiverResampler({ dim: 1024, depth: 2, dimHead: 64, heads: 8, numLatents: 64, numMediaEmbeds: 4 }),
+  "GatedCrossAttentionBlock(dim=1024,dim_head=64,heads=8)": () =>
+    new GatedCrossAttentionBlock({ dim: 1024, dimHead: 64, heads: 8 }),
+  "ViT(image_size=256,patch_size=32,num_classes=1000,dim=1024,depth=6,heads=16,mlp_dim=2048)": () =>
+    new ViT(readmeVit),
+  "FlamingoPaLM(num_tokens=20000,dim=1024,depth=12,heads=8,dim_head=64,img_encoder=Extractor(ViT(...)),media_token_id=3,cross_attn_every=3,perceiver_num_latents=64,perceiver_depth=2)":
+    readmeFlamingo,
+  "FlamingoPaLM(num_tokens=30,dim=16,depth=2,heads=2,dim_head=4,img_encoder=Identity,max_video_frames=3)":
+    () => new FlamingoPaLM({ numTokens: 30, dim: 16, depth: 2, heads: 2, dimHead: 4, maxVideoFrames: 3 }),
+  "FlamingoPaLM(dim=12,num_tokens=9,depth=3,dim_head=8,heads=3,ff_mult=2,cross_attn_every=2,img_encoder=Identity,perceiver_num_latents=5,perceiver_depth=1)":
+    () =>
+      new FlamingoPaLM({
+        dim: 12,
+        numTokens: 9,
+        depth: 3,
+        dimHead: 8,
+        heads: 3,
+        ffMult: 2,
+        crossAttnEvery: 2,
+        perceiverNumLatents: 5,
+        perceiverDepth: 1,
+      }),
+  "PerceiverAttention(dim=12,dim_head=4,heads=2)": () => new PerceiverAttention(head),
+  "MaskedCrossAttention(dim=12,dim_head=4,heads=2,only_attend_immediate_media=False)": () =>
+    new MaskedCrossAttention({ ...head, onlyAttendImmediateMedia: false }),
+  "GatedCrossAttentionBlock(dim=12,dim_head=4,heads=2,ff_mult=1.5)": () =>
+    new GatedCrossAttentionBlock({ ...head, ffMult: 1.5 }),
+  "FeedForward(dim=10,mult=1.25)": () => new FeedForward({ dim: 10, mult: 1.25 }),
+  "LayerNorm(dim=12)": () => new GammaLayerNorm(12),
+  "ParallelTransformerBlock(dim=12,dim_head=4,heads=2,ff_mult=3)": () =>
+    new ParallelTransformerBlock({ ...head, ffMult: 3 }),
+  "ViT(image_size=8,patch_size=4,num_classes=0,dim=12,depth=1,heads=2,mlp_dim=16,pool=mean,channels=1)": () =>
+    new ViT({
+      imageSize: 8,
+      patchSize: 4,
+      numClasses: 0,
+      dim: 12,
+      depth: 1,
+      heads: 2,
+      mlpDim: 16,
+      pool: "mean",
+      channels: 1,
+    }),
+  "ViT(image_size=8x12,patch_size=4x6,num_classes=3,dim=12,depth=1,heads=1,mlp_dim=16,dim_head=12)": () =>
+    new ViT({
+      imageSize: [8, 12],
+      patchSize: [4, 6],
+      numClasses: 3,
+      dim: 12,
+      depth: 1,
+      heads: 1,
+      mlpDim: 16,
+      dimHead: 12,
+    }),
+};
+
+const shapesOf = (model: object) => [...stateDict(model)].map(([key, t]) => [key, t.shape]);
+const parameterCount = (model: object): number => {
+  const state = stateDict(model);
+  return parameterNames(model).reduce((n, name) => n + sizeOf(state.get(name)?.shape ?? []), 0);
+};
+const copy = (model: object): Map<string, Tensor> =>
+  new Map(
+    [...stateDict(model)].map(([key, t]) => [
+      key,
+      new Tensor(t.shape, view(Float64Array.from(flat(t.data)), t.shape)),
+    ]),
+  );
+const tiny = () =>
+  new FlamingoPaLM({
+    dim: 4,
+    numTokens: 5,
+    depth: 2,
+    dimHead: 2,
+    heads: 2,
+    perceiverNumLatents: 2,
+    perceiverDepth: 1,
+    crossAttnEvery: 2,
+    maxVideoFrames: 2,
+  });
+const values = (model: object, key: string): number[] => valuesOf(stateDict(model).get(key) as Tensor);
+
+test("[state.order] every released configuration is built here", () => {
+  expect(Object.keys(models)).toEqual(Object.keys(released));
+});
+
+describe.each(Object.entries(models))("%s", (name, make) => {
+  const { keys, parameters } = released[name] ?? { keys: {}, parameters: 0 };
+
+  test("[state.order] keys, order and shapes are the source's", () => {
+    expect(shapesOf(make())).toEqual(Object.entries(keys));
+  });
+
+  test("[state.buffers] has as many parameters as the source", () => {
+    expect(parameterCount(make())).toBe(parameters);
+  });
+});
+
+test("[state.order] own parameters come first, then own buffers, then children, whatever the order of fields", () => {
+  class Shuffled {
+    static readonly buffers = ["kept"];
+    readonly child = new GammaLayerNorm(2);
+    readonly kept = new Parameter("d", [2], uniform(1));
+    readonly first = new Parameter("d", [2], uniform(1));
+    readonly absent = null;
+    readonly options = { dim: 2 };
+    readonly list = [new GammaLayerNorm(1), null, new GammaLayerNorm(1)];
+    readonly second = new Parameter("d", [2], uniform(1));
+  }
+  const children = [
+    "child.gamma",
+    "child.beta",
+    "list.0.gamma",
+    "list.0.beta",
+    "list.2.gamma",
+    "list.2.beta",
+  ];
+  expect([...stateDict(new Shuffled()).keys()]).toEqual(["first", "second", "kept", ...children]);
+});
+
+test("[state.lazy] 303 million parameters are built in milliseconds, and recorded, without one being made", () => {
+  const reads = vi.spyOn(Tensor.prototype, "data", "get");
+  try {
+    const before = performance.now();
+    const model = readmeFlamingo();
+    expect(performance.now() - before).toBeLessThan(300);
+    expect(stateDict(model).size).toBe(224);
+    expect(parameterCount(model)).toBe(303_289_328);
+    const text = new Int<"b l">([4, 512], new Int32Array(4 * 512).fill(7));
+    const images = symbol("b m c h w", [4, 2, 3, 256, 256]);
+    const program = record(() => model.forward(text, { images }), {
+      model,
+      inputs: { images },
+      symbolic: true,
+    });
+    expect(program.nodes[program.outputs.out ?? -1]?.shape).toEqual([4, 512, 20000]);
+    expect(program.warnings).toEqual([]);
+    expect(reads).not.toHaveBeenCalled();
+  } finally {
+    reads.mockRestore();
+  }
+});
+
+test("[state.lazy] a parameter is made once, when it is first read", () => {
+  const source = vi.fn(() => view(Float64Array.of(1, 2), [2]));
+  const parameter = new Parameter("d", [2], uniform(1));
+  parameter.assign(source);
+  expect(source).not.toHaveBeenCalled();
+  expect(valuesOf(parameter)).toEqual([1, 2]);
+  expect(valuesOf(parameter)).toEqual([1, 2]);
+  expect(source).toHaveBeenCalledTimes(1);
+});
+
+test("[state.lazy] a parameter that nobody initialised is drawn when it is first read, and stays", () => {
+  const [one, other] = [new Parameter("d", [40], uniform(0.5)), new Parameter("d", [40], uniform(0.5))];
+  const drawn = valuesOf(one);
+  expect(drawn.length).toBe(40);
+  expect(drawn.every((v) => Math.abs(v) <= 0.5)).toBe(true);
+  expect(new Set(drawn).size).toBe(40);
+  expect(valuesOf(other)).not.toEqual(drawn);
+  one.release();
+  expect(valuesOf(one)).toEqual(drawn);
+  expect(one.initial).toEqual({ kind: "uniform", bound: 0.5 });
+});
+
+test("[state.release] released numbers come again, wherever they came from", () => {
+  const parameter = new Parameter("d", [2], uniform(1));
+  const read = vi.fn(() => view(Float64Array.of(3, 4), [2]));
+  const sources = [() => {}, () => parameter.initialize(() => generator(7)), () => parameter.assign(read)];
+  for (const assign of sources) {
+    assign();
+    const held = parameter.data;
+    parameter.release();
+    expect(parameter.data).not.toBe(held); // they were forgotten
+    expect(valuesOf(parameter)).toEqual(Array.from(flat(held)));
+  }
+  expect(read).toHaveBeenCalledTimes(2);
+});
+
+test("[state.float32] numbers are drawn in float32", () => {
+  for (const [, t] of stateDict(initialize(tiny(), 1))) {
+    expect(t.data.data).toBeInstanceOf(Float32Array);
+    expect(t.data.data.length).toBe(sizeOf(t.shape));
+  }
+});
+
+test("[state.buffers] buffers and second names are no parameters", () => {
+  const names = parameterNames(tiny());
+  const others = [...stateDict(tiny()).keys()].filter((key) => !names.includes(key));
+  expect(others).toEqual([
+    "layers.0.0.fn.norm.beta",
+    "layers.0.0.fn.rotary_emb.inv_freq",
+    "layers.1.0.fn.norm.beta",
+    "layers.1.0.fn.rotary_emb.inv_freq",
+    "to_logits.0.beta",
+    "to_logits.1.weight",
+  ]);
+});
+
+test("[state.tied] the logits are the embedding again: one object, two names", () => {
+  const model = tiny();
+  expect(ties(model)).toEqual(new Map([["to_logits.1.weight", "token_emb.weight"]]));
+  expect(model.to_logits[1].weight).toBe(model.token_emb.weight);
+  expect(ties(new ParallelTransformerBlock(head))).toEqual(new Map());
+});
+
+test("[state.tied] is loaded from either name or from both, if they agree", () => {
+  const source = weighted(tiny(), 4);
+  const table = values(source, "token_emb.weight");
+  for (const without of ["to_logits.1.weight", "token_emb.weight", "neither"]) {
+    const weights = copy(source);
+    weights.delete(without);
+    const model = tiny();
+    loadStateDict(model, weights);
+    expect(values(model, "token_emb.weight")).toEqual(table);
+    expect(values(model, "to_logits.1.weight")).toEqual(table);
+  }
+  const weights = copy(source);
+  weights.get("to_logits.1.weight")?.data.set(0, 0, 17);
+  expect(() => loadStateDict(tiny(), weights)).toThrow(
+    '"to_logits.1.weight" is tied, but its two copies differ',
+  );
+});
+
+interface Distribution {
+  readonly mean: number;
+  readonly std: number;
+  readonly bound: number;
+}
+const fixed = (value: number): Distribution => ({ mean: value, std: 0, bound: value });
+const normal = (std: number): Distribution => ({ mean: 0, std, bound: Infinity });
+const within = (bound: number): Distribution => ({ mean: 0, std: bound / Math.sqrt(3), bound });
+const norms = "(norm[a-z_]*|to_patch_embedding[.][13]|net[.]0|ff[.]0|layers[.][0-9][.]1[.]0)";
+/** Which parameter has which distribution in torch; the first line that fits its key. A bias has its weight's inputs. */
+const distributions: readonly (readonly [RegExp, Distribution])[] = [
+  [/(_gate|beta)$/, fixed(0)],
+  [/gamma$/, fixed(1)],
+  [new RegExp(`${norms}[.]weight$`), fixed(1)],
+  [new RegExp(`${norms}[.]bias$`), fixed(0)],
+  [/(token_emb|to_logits[.]1)[.]weight$/, normal(0.02)],
+  [/(latents|_pos_emb|pos_embedding|cls_token)$/, normal(1)],
+  [/to_patch_embedding[.]2[.]bias$/, within(192 ** -0.5)],
+  [/to_out[.]0[.]bias$/, within(128 ** -0.5)],
+  [/net[.]4[.]bias$/, within(96 ** -0.5)],
+  [/bias$/, within(64 ** -0.5)],
+];
+const distributionOf = (key: string, { shape }: Tensor): Distribution =>
+  distributions.find(([pattern]) => pattern.test(key))?.[1] ?? within((shape.at(-1) ?? 1) ** -0.5);
+/** Every class, at sizes that show a distribution: 62 keys and no parameter of fewer than 64 numbers but the gates. */
+const middling = () =>
+  new FlamingoPaLM({
+    dim: 64,
+    numTokens: 200,
+    depth: 2,
+    dimHead: 32,
+    heads: 2,
+    crossAttnEvery: 2,
+    perceiverNumLatents: 16,
+    perceiverDepth: 1,
+    maxVideoFrames: 8,
+    imgEncoder: new Extractor(
+      new ViT({ imageSize: 32, patchSize: 8, numClasses: 64, dim: 64, depth: 1, heads: 2, mlpDim: 96 }),
+    ),
+  });
+
+test("[state.initialize] every parameter has its source's distribution: mean, deviation, bounds", () => {
+  const model = initialize(middling(), 2);
+  for (const [key, t] of stateDict(model)) {
+    if (key.endsWith("inv_freq")) continue;
+    const x = valuesOf(t);
+    const { mean, std, bound } = distributionOf(key, t);
+    const average = x.reduce((a, b) => a + b, 0) / x.length;
+    const deviation = Math.sqrt(x.reduce((a, b) => a + (b - average) ** 2, 0) / x.length);
+    const largest = Math.max(...x.map(Math.abs));
+    const slack = (4 * std) / Math.sqrt(x.length);
+    expect(Math.abs(average - mean), `mean of ${key}`).toBeLessThanOrEqual(slack);
+    expect(Math.abs(deviation - std), `deviation of ${key}`).toBeLessThanOrEqual(slack / Math.SQRT2);
+    expect(largest, `bound of ${key}`).toBeLessThanOrEqual(bound * (1 + 2 ** -24));
+    expect(largest, `reach of ${key}`).toBeGreaterThanOrEqual(bound < Infinity ? 0.9 * bound : 1.9 * std);
+  }
+});
+
+test("[state.initialize] the same seed gives the same model, another seed another", () => {
+  const all = (seed: number) =>
+    [...stateDict(initialize(tiny(), seed))].map(([key, t]) => [key, valuesOf(t)]);
+  expect(all(5)).toEqual(all(5));
+  const [one, other] = [all(5), all(6)];
+  const same = one.flatMap(([key], i) => (String(one[i]) === String(other[i]) ? [key] : []));
+  expect(
+    same.every((key) => /(norm.*|gamma|beta|gate|inv_freq|\.0)(\.weight|\.bias)?$/.test(String(key))),
+  ).toBe(true);
+});
+
+test("[state.initialize] a path's numbers depend on no other part of the model", () => {
+  const resampler = (depth: number) =>
+    initialize(new PerceiverResampler({ dim: 6, depth, numLatents: 3 }), 9);
+  const [less, more] = [resampler(1), resampler(2)];
+  for (const key of stateDict(less).keys()) expect(values(more, key)).toEqual(values(less, key));
+  expect(values(more, "layers.1.0.to_q.weight")).not.toEqual(values(more, "layers.0.0.to_q.weight"));
+  const late = new PerceiverResampler({ dim: 6, depth: 1, numLatents: 3 });
+  initialize(late, 9);
+  valuesOf(late.norm.weight); // reading in another order
+  expect(values(late, "latents")).toEqual(values(less, "latents"));
+});
+
+test("[state.initialize] a tied parameter is drawn once, under its first name", () => {
+  const alone = initialize({ token_emb: new Embedding("d", 5, 4, { std: 0.02 }) }, 5);
+  expect(values(initialize(tiny(), 5), "to_logits.1.weight")).toEqual(valuesOf(alone.token_emb.weight));
+});
+
+test("[state.initialize] models that nobody initialised differ from each other", () => {
+  const [one, other] = [new Linear("i -> o", 4, 4), new Linear("i -> o", 4, 4)];
+  expect(valuesOf(one.weight)).not.toEqual(valuesOf(other.weight));
+});
+
+test("[state.seeds] the first numbers under neighbouring seeds are unrelated, and fill their range", () => {
+  const first = (seed: number): number[] =>
+    valuesOf(initialize(new Linear("i -> o", 1, 4, { bias: false }), seed).weight);
+  const drawn = Array.from({ length: 1500 }, (_, seed) => first(seed));
+  for (const place of [0, 1, 2, 3]) {
+    const x = drawn.map((row) => row[place] ?? NaN);
+    const variance = x.reduce((a, v) => a + v * v, 0) / x.length;
+    expect(variance).toBeCloseTo(1 / 3, 1); // of ±1, uniform
+    const next = x.slice(1).reduce((a, v, i) => a + v * (x[i] ?? NaN), 0) / (x.length - 1);
+    expect(Math.abs(next / variance)).toBeLessThan(0.1);
+  }
+  const pair = [new Linear("i -> o", 1, 4), new Linear("i -> o", 1, 4)]; // two paths under one seed
+  initialize({ pair }, 1);
+  const [one, other] = pair.map(({ weight }) => valuesOf(weight));
+  expect(one?.filter((v) => other?.includes(v))).toEqual([]);
+});
+
+test("[state.strict] missing, unexpected and misshapen weights are reported at once, and nothing is loaded", () => {
+  const model = weighted(new FeedForward({ dim: 4 }), 1);
+  const before = values(model, "3.weight");
+  const weights = copy(weighted(new FeedForward({ dim: 4 }), 2));
+  const renamed = weights.get("1.weight") as Tensor;
+  weights.delete("1.weight");
+  weights.set("1.wieght", renamed);
+  weights.set("0.bias", randomTensor([5]));
+  weights.set("something.else.entirely", renamed);
+  const load = () => loadStateDict(model, weights);
+  expect(load).toThrow(LoadError);
+  expect(load).toThrow(
+    [
+      "the weights do not fit FeedForward  [state.strict]",
+      "  missing:",
+      "    1.weight",
+      "  unexpected:",
+      '    1.wieght (did you mean "1.weight"?)',
+      "    something.else.entirely",
+      "  wrong shape:",
+      "    0.bias: the model has [4], the weights [5]",
+    ].join("\n"),
+  );
+  expect(values(model, "3.weight")).toEqual(before);
+});
+
+test("[state.strict] long lists are cut, and a state dict that fits loads to the last number", () => {
+  const source = weighted(tiny(), 7);
+  const prefixed = new Map([...copy(source)].map(([key, t]) => [`module.${key}`, t]));
+  expect(() => loadStateDict(tiny(), prefixed)).toThrow(/… and \d+ more[\s\S]*… and \d+ more/);
+  expect(() => loadStateDict(tiny(), prefixed)).toThrow(
+    'module.video_frame_pos_emb (did you mean "video_frame_pos_emb"?)',
+  );
+  const model = tiny();
+  loadStateDict(model, copy(source));
+  for (const key of stateDict(model).keys()) expect(values(model, key)).toEqual(values(source, key));
+});
+
+test("[state.strict] loading reads nothing until it is used", () => {
+  const read = vi.fn(() => view(new Float64Array(3), [3]));
+  const model = new GammaLayerNorm(3);
+  loadStateDict(
+    model,
+    new Map<string, Tensor>([
+      ["gamma", new Tensor<Any>([3], read)],
+      ["beta", new Tensor<Any>([3], read)],
+    ]),
+  );
+  expect(read).not.toHaveBeenCalled();
+  valuesOf(model.gamma);
+  expect(read).toHaveBeenCalledTimes(1);
+});
+
+test("[state.finite] a weight that is no number is named with its index, where it is used", () => {
+  for (const bad of [NaN, Infinity, -Infinity]) {
+    const weights = copy(weighted(tiny(), 1));
+    weights.get("layers.0.1.attn.to_kv.weight")?.data.set(3, 2, bad);
+    const model = tiny();
+    loadStateDict(model, weights);
+    const text = int("b l", [[0, 3, 1]]);
+    expect(model.forward(text).shape).toEqual([1, 3, 5]); // cross attention is not used
+    const embeds = randomTensor<"b m s d">([1, 1, 2, 4]);
+    expect(() => model.forward(text, { embeds })).toThrow(LoadError);
+    expect(() => model.forward(text, { embeds })).toThrow(
+      `weight "layers.0.1.attn.to_kv.weight" is ${bad} at [3 2]`,
+    );
+  }
+});
+
+test("[state.finite] a tied weight that is NaN in both copies is named as that", () => {
+  const weights = copy(weighted(tiny(), 1));
+  for (const key of ["token_emb.weight", "to_logits.1.weight"]) weights.get(key)?.data.set(4, 1, NaN);
+  const model = tiny();
+  loadStateDict(model, weights);
+  expect(() => model.forward(int("b l", [[0]]))).toThrow('weight "token_emb.weight" is NaN at [4 1]');
+});

@@ -1,0 +1,305 @@
+// The executable half of 91-links.md. `[` and id are written apart where an id would be taken for a real one.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { expect, test } from "vitest";
+import { parseAst } from "vitest/node";
+import { readTree, repository } from "../support/architecture/tree.mjs";
+import { folders } from "../support/fixtures/temporary.ts";
+import { breaks, type Citation } from "../support/links/breaking/breaks.mjs";
+import { hunt } from "../support/links/breaking/search.mjs";
+import { refresh, region } from "../support/links/regions.mjs";
+import { citations, collect, messages, pairing, problems, titles } from "../support/links/rules.mjs";
+
+const found = collect();
+const about = (words: RegExp) => problems(found).filter((problem) => words.test(problem));
+
+test("[links.defined] every rule of this repository is defined once", () => {
+  expect(about(/defines .* again/)).toEqual([]);
+  expect(found.defined.length).toBeGreaterThan(100);
+});
+test("[links.cited] every rule of this repository is cited", () =>
+  expect(about(/cited nowhere/)).toEqual([]));
+test("[links.tested] every rule of this repository is tested", () =>
+  expect(about(/tested nowhere/)).toEqual([]));
+test("[links.dangling] no id of this repository dangles", () => expect(about(/defined nowhere/)).toEqual([]));
+test("[links.halves] [links.template] every chapter has its half and its layout", () =>
+  expect(pairing(found)).toEqual([]));
+
+test("[links.regions] every code block of the documents is the code", () => {
+  const files = readTree(["src", "spec", ".ci", "golden/export"], /\.(ts|mjs|py|json)$/);
+  const documents = readTree(["README.md", "CONTRIBUTING.md", "docs", "spec"], /\.md$/);
+  const told = [...documents].flatMap(
+    ([path, text]) => refresh(path, text, (source) => files.get(source)).problems,
+  );
+  expect(told).toEqual([]);
+});
+
+const fresh = folders();
+
+/** What is wrong with a repository of these files. */
+function inRepository<T>(files: Readonly<Record<string, string>>, look: (root: string) => T): T {
+  const root = fresh();
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text.replaceAll("<", "[").replaceAll("§", "$"));
+  }
+  return look(root);
+}
+const wrong = (files: Readonly<Record<string, string>>) =>
+  inRepository(files, (root) => problems(collect(root)));
+
+const sound = {
+  "spec/00-a.md": "**<a.one]** One.\n* **<a.two]** Two; see <a.one].\n",
+  "spec/00-a.spec.ts": 'test("<a.one] <a.two] x", f);\n',
+  "src/a.ts": "f(); // <a.one]\n/** G. <a.two] */\ng();\n",
+};
+
+test("[links.defined] [links.cited] [links.tested] each is missed when it is missing", () => {
+  expect(wrong(sound)).toEqual([]);
+  expect(wrong({ ...sound, "spec/01-b.md": "**<a.one]** Again." })).toEqual([
+    "spec/01-b.md:1 defines [a.one] again",
+  ]);
+  expect(wrong({ ...sound, "src/a.ts": 'f("x  <a.two]"); // <a.one]' })).toEqual([
+    "spec/00-a.md:2 [a.two] is cited nowhere",
+  ]);
+  expect(wrong({ ...sound, "spec/00-a.spec.ts": 'test("<a.one] x <a.two]", f); // <a.two] y' })).toEqual([
+    "spec/00-a.md:2 [a.two] is tested nowhere",
+  ]);
+});
+
+test("[links.cited] rules about the repository are kept in spec/support or .ci, others are not", () => {
+  const kept = { ...sound, "src/a.ts": "f(); // <a.one]", "spec/support/a.mjs": "g(); // <a.two]" };
+  expect(wrong(kept)).toEqual(["spec/00-a.md:2 [a.two] is cited nowhere"]);
+  const { "spec/00-a.md": chapter, "spec/00-a.spec.ts": half, ...rest } = kept;
+  expect(
+    wrong({ ...rest, "spec/repository/90-a.md": chapter, "spec/repository/90-a.spec.ts": half }),
+  ).toEqual([]);
+});
+
+test("[links.dangling] an id that nobody defined is told, wherever it stands", () => {
+  const places: [string, string][] = [
+    ["src/b.ts", "f(); // <b.x]"],
+    ["src/b.ts", 'throw new Error("no  <b.x]");'],
+    ["src/b.ts", "throw new Error(`no §{1}  <b.x]\n`);"],
+    ["src/b.ts", 'throw new RuleError(f("a", g()), "b.x");'],
+    ["src/b.ts", 'throw new RuleError("a", "b.x", "c");'],
+    ["spec/01-b.spec.ts", "test.each([1])('<b.x] %s', f);"],
+    ["spec/01-b.md", "see <b.x]"],
+    ["docs/papers/b.md", "see <b.x]"],
+    ["README.md", "    error  <b.x]"],
+    ["golden/cases/p/c/case.json", '{"rules": <"b.x"]}'],
+    ["spec/support/b.ts", "// <b.x]"],
+  ];
+  for (const [path, text] of places) {
+    const told = wrong({ ...sound, [path]: text });
+    expect([path, text, told]).toEqual([path, text, [`${path}:1 [b.x] is defined nowhere`]]);
+  }
+});
+
+test("[links.dangling] [links.cited] [links.tested] what only looks like an id is none", () => {
+  const code =
+    'x[b.x]; // x[b.x] f(a)[b.x] [0.5] [B.x] [b] [b.x](link) [b .x]\nconst s = "[b.x] t"; f(a, "b.x");';
+  expect([citations("a.ts", code), messages("a.ts", code)]).toEqual([[], []]);
+  expect(titles("a.spec.ts", 'test("x [b.x] y", f); test("[b.x]", f); f("[b.x]: y"); // "[b.x] y"')).toEqual(
+    [],
+  );
+  expect(titles("a.spec.ts", '\ntest("[b.x] y", f)')).toEqual([{ id: "b.x", path: "a.spec.ts", line: 2 }]);
+  expect(citations("a.ts", "/**\n * [b.x]\n */")).toEqual([{ id: "b.x", path: "a.ts", line: 2 }]);
+  expect(wrong({ ...sound, "docs/a.md": "[b.x](y) x<b.x] 3 × <0.5]" })).toEqual([]);
+});
+
+test("[links.halves] [links.template] chapters and halves are told apart from strays", () => {
+  const text = ["Semantics", "Inputs", "Rules", "Variants", "Example"]
+    .map((name) => `## ${name}\n`)
+    .join("\n");
+  const told = (chapters: Record<string, string>, specs: readonly string[]) =>
+    pairing({ chapters: new Map(Object.entries(chapters)), specs: new Map(specs.map((path) => [path, ""])) });
+  expect(told({ "spec/00-a.md": text }, ["spec/00-a.spec.ts"])).toEqual([]);
+  expect(told({ "spec/00-a.md": text }, ["spec/00-b.spec.ts", "spec/00-c.spec.ts"])).toEqual([]);
+  expect(told({ "spec/00-a.md": `x\n## X\n${text}` }, ["spec/00-a.spec.ts"])).toEqual([]);
+  expect(told({ "spec/00-a.md": text }, [])).toEqual(["spec/00-a.md has no executable half"]);
+  expect(told({}, ["spec/00-ab.spec.ts"])).toEqual(["spec/00-ab.spec.ts has no chapter"]);
+  expect(told({ "spec/00-a.md": text }, ["spec/01-a.spec.ts"])).toHaveLength(2);
+  expect(told({ "spec/a_b.md": text }, ["spec/a_b.spec.ts"])).toEqual(
+    Array(2).fill("spec/a_b is not named NN-topic"),
+  );
+  for (const other of [text.replace("## Inputs\n", ""), text.split("\n").reverse().join("\n"), ""])
+    expect(told({ "spec/00-a.md": other }, ["spec/00-a.spec.ts"])).toHaveLength(1);
+});
+
+const source = [
+  "class A {",
+  "  // #region b",
+  "  f() {",
+  "",
+  "    // #region c",
+  "    g(); // [x.y]",
+  "    // #endregion",
+  "  }",
+  "  // #endregion",
+  "  // #region d",
+  "}",
+].join("\n");
+
+test("[links.regions] a region is its lines, dedented, without the marks inside", () => {
+  expect(region(source, "b")).toEqual({ text: "f() {\n\n  g(); // [x.y]\n}\n" });
+  expect(region(source, "c")).toEqual({ text: "g(); // [x.y]\n" });
+  expect(region(source, "d")).toEqual({ problem: "the region d has no end" });
+  expect(region(source, "e")).toEqual({ problem: "there is no region e" });
+  expect(region(`${source}\n// #region c`, "c")).toEqual({ problem: "there are 2 regions c" });
+});
+
+const block = (name: string, code: string) => `<!-- source: a.ts#${name} -->\n\n\`\`\`ts\n${code}\`\`\`\n`;
+const sourceOf = (path: string) => (path === "a.ts" ? source : undefined);
+
+test("[links.regions] a block that differs, or has no source, is told by its line", () => {
+  const other = "Text.\n\n```ts\nfree();\n```\n";
+  const told = (document: string) => refresh("d.md", document, sourceOf).problems;
+  expect(told(other + block("c", "g(); // [x.y]\n"))).toEqual([]);
+  expect(told(other + block("c", "g();\n"))).toEqual([
+    "d.md:6 differs from a.ts#c: npm run links -- --write",
+  ]);
+  expect(told(block("e", ""))).toEqual(["d.md:1 a.ts: there is no region e"]);
+  expect(told(block("c", "").replace("a.ts", "b.ts"))).toEqual(["d.md:1 b.ts: there is no such file"]);
+  for (const mark of ["<!-- source: a.ts#c -->\n\ntext\n\n```ts\n```\n", "<!-- source: a.ts -->\n```\n```\n"])
+    expect(told(mark)).toEqual(["d.md:1 names a source, and no code block follows"]);
+});
+
+test("[links.write] a refreshed document has the code, and everything else is as it was", () => {
+  const around = (code: string) => `# $& $1\n${block("c", code)}between\n${block("b", code)}end\n`;
+  const { text } = refresh("d.md", around("old();\nolder();\n"), sourceOf);
+  expect(text).toBe(
+    `# $& $1\n${block("c", "g(); // [x.y]\n")}between\n${block("b", "f() {\n\n  g(); // [x.y]\n}\n")}end\n`,
+  );
+  expect(refresh("d.md", text, sourceOf)).toEqual({ text, problems: [] });
+});
+
+const broken = (text: string) => breaks("a.ts", text, (code) => parseAst(code, { lang: "ts" }));
+const afters = (line: string) =>
+  broken(`${line.replaceAll("§", "$")} // [x.y]\n`)[0]?.variants.map(({ after }) => after);
+
+test("[links.break] a line is broken in every way it offers", () => {
+  expect(afters("if (a < b) throw new Error(`no §{c && d}`);")).toEqual(["a >= b", "{}"]);
+  expect(afters("if (a) f();")).toEqual(["!(a)", "{}"]);
+  expect(afters("const x = !a && -b > c ? d : true;")).toEqual([
+    "!a || -b > c",
+    "a",
+    "-b <= c",
+    "b",
+    "false",
+  ]);
+  expect(afters("const x = scale(q, d ** -0.5);")).toEqual(["q", "d * -0.5", "0.5"]);
+  expect(afters("const x = Math.max(this.norm.forward(y), 1);")).toEqual(["this.norm.forward(y)", "y"]);
+  expect(afters("const x = list.filter((a) => a);")).toEqual(["list"]);
+  expect(afters('const x = rearrange("b l (h k) -> b h l k", tap(this, "a", y));')).toEqual([
+    'tap(this, "a", y)',
+    '"b l (k h) -> b h l k"',
+  ]);
+  expect(afters("const x = (a + b) * c;")).toEqual(["(a + b) / c", "a - b"]);
+});
+
+test("[links.break] a file in which nothing is cited need not be JavaScript", () => {
+  expect(broken("@inline\nfunction f(): f32 {}")).toEqual([]);
+  expect(() => broken("@inline\nfunction f(): f32 {} // [a.b]")).toThrow();
+});
+
+test("[links.break] a line that offers nothing strong gets something weak", () => {
+  expect(afters("const x = 1;")).toEqual(["2"]);
+  expect(afters("const f = (x: number): T => new A(x);")).toEqual(["undefined", "undefined"]);
+  expect(afters("const x = { a: b };")).toEqual(["undefined", "undefined"]);
+  expect(afters("type X = 1 | 2;")).toEqual([]);
+});
+
+test("[links.break] a comment stands for its line, for the statement that its line ends, or for what is below", () => {
+  const lines = (text: string) =>
+    broken(text).map(({ line, every, variants }) => [line, every, variants.map((v) => v.line)]);
+  expect(lines("a(b > c);\nthrow new Error(\n  'x', // [x.y]\n);\nd();")).toEqual([[3, true, [2]]]);
+  expect(lines("f(\n  a ? b : c,\n); // [x.y]")).toEqual([[3, true, [1, 2]]]);
+  expect(lines("x();\n/** [x.y] */\nfunction f() {\n  g();\n}\nh();")).toEqual([[2, true, [4]]]);
+  const table = `const t = {\n  a: 1, // [x.y]\n${"  b: !c,\n".repeat(10)}};`;
+  expect(lines(table)).toEqual([[2, false, [2]]]);
+  expect(lines("// [x.y]\nimport 'a';\ng();\nh();")).toEqual([[1, true, [3, 4]]]);
+  expect(lines(`// [x.y]\nfunction f() {\n${"  g();\n".repeat(40)}}`)).toEqual([
+    [1, false, [3, 8, 13, 18, 23, 28, 33, 38]],
+  ]);
+});
+
+const citation = (id: string, every: boolean, ...afters: string[]): Citation => ({
+  id,
+  path: "a.ts",
+  line: 1,
+  every,
+  variants: afters.map((after, i) => ({ text: after, line: i + 1, before: "x", after })),
+});
+
+test("[links.break] a survivor is listed unless it is explained, and so is an idle explanation", async () => {
+  const all = [
+    citation("a.b", true, "1", "2", "3"),
+    citation("a.c", false, "4", "5", "6"),
+    citation("a.d", true),
+  ];
+  const run = async (noticed: string, options = {}) =>
+    (await hunt(all, async (_, { after }) => noticed.includes(after), options)).report;
+  const idle = "a.ts:1 [a.d] is cited where nothing runs";
+  expect(await run("123456")).toEqual([idle]);
+  expect(await run("136")).toEqual(["a.ts:2 [a.b] survives x  ->  2", idle]);
+  expect((await run("123")).length).toBe(4);
+  const reason = { path: "a.ts", id: "a.b", before: "x", after: "2", reason: "the same thing" };
+  expect(await run("134", { known: [reason] })).toEqual([idle]);
+  expect(await run("1234", { known: [reason] })).toEqual([
+    idle,
+    "survivors.json: a.ts [a.b] x is noticed now: strike it",
+  ]);
+  expect(await run("1234", { known: [{ ...reason, id: "a.e" }] })).toEqual([idle]);
+  let time = 2;
+  expect(await run("123456", { until: () => time-- > 1 })).toEqual([
+    idle,
+    "a.ts:1 [a.c] was not reached in time",
+  ]);
+});
+
+test("[links.break] in a repository, the tests of the rule run on the broken copy", () => {
+  const support = (name: string) => readFileSync(join(repository, "spec/support", name), "utf8");
+  const files = {
+    "package.json": '{ "type": "module" }',
+    "tsconfig.json": "{}",
+    "spec/support/vitest.config.ts": support("vitest.config.ts"),
+    "spec/support/setup.ts": support("setup.ts"),
+    "spec/00-a.md": "**<a.one]** One.\n\n**<a.two]** Two.\n",
+    "spec/00-a.spec.ts": [
+      'import { expect, test } from "vitest";',
+      'import { f, g } from "../src/a.ts";',
+      'test("<a.one] x", () => expect(f(3)).toBe(4));',
+      'test("<a.two] x", () => expect(g(0) === 0).toBe(true));',
+    ].join("\n"),
+    "src/a.ts":
+      "export const f = (x: number) => x + 1; // <a.one]\nexport const g = (x: number) => -x; // <a.two]\n",
+  };
+  inRepository(files, (root) => {
+    const words = [
+      join(repository, "spec/support/links/links.mjs"),
+      "--break",
+      "--root",
+      root,
+      "--jobs",
+      "1",
+    ];
+    const { stdout, status } = spawnSync(process.execPath, words, { encoding: "utf8" });
+    expect(stdout.split("\n")).toEqual([
+      "running the tests of 2 rules unbroken",
+      "1/2 src/a.ts:1 [a.one] noticed",
+      "2/2 src/a.ts:2 [a.two] NOT NOTICED",
+      "      -x  ->  x",
+      "",
+      "broke 2 lines in 2 ways",
+      "src/a.ts:2 [a.two] survives -x  ->  x",
+      "1 to put right",
+      "",
+    ]);
+    expect([status, readFileSync(join(root, "src/a.ts"), "utf8")]).toEqual([
+      1,
+      files["src/a.ts"].replaceAll("<", "["),
+    ]);
+  });
+});

@@ -1,0 +1,175 @@
+// The executable half of 92-package.md. It packs and installs the package for real, which takes some ten seconds.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createContext, runInContext } from "node:vm";
+import { beforeAll, expect, test } from "vitest";
+import { repository } from "../support/architecture/tree.mjs";
+import { temporary } from "../support/fixtures/temporary.ts";
+import {
+  bytesBelow,
+  installInto,
+  lockfileProblems,
+  lostMaps,
+  markedForShipping,
+  type Packed,
+  packInto,
+  strangers,
+} from "../support/package/packed.ts";
+import { bundlePage, compile, inNode, npx, withoutDependencies } from "../support/package/used.ts";
+
+const MEGABYTE = 1e6;
+const folder = temporary();
+const project = join(folder, "project");
+const installed = join(project, "node_modules/flamboyance");
+let packed: Packed;
+
+beforeAll(() => {
+  packed = packInto(folder);
+  installInto(project, packed.tarball);
+}, 60_000);
+
+test("[package.files] it holds what it should and little else", () => {
+  expect(strangers(packed.paths)).toEqual([]);
+  const needed = [
+    "dist/index.js",
+    "dist/index.d.ts",
+    "dist/cli/main.js",
+    "src/index.ts",
+    "golden/FORMAT.md",
+    "LICENSE",
+  ];
+  expect(needed.filter((path) => !packed.paths.includes(path))).toEqual([]);
+  expect(packed.unpackedSize).toBeLessThan(20 * MEGABYTE);
+  const odd = [
+    "spec/a.ts",
+    "src/a.json",
+    "dist/a.test.ts",
+    "golden/export/a.py",
+    "dist/golden/cases/a/case.json",
+    ".env",
+  ];
+  expect(strangers([...odd, "src/a/b.ts"])).toEqual(odd);
+});
+
+test("[package.maps] every source map leads to its source", () => {
+  expect(packed.paths.filter((path) => path.endsWith(".js.map")).length).toBeGreaterThan(50);
+  expect(lostMaps(installed, packed.paths)).toEqual([]);
+  const without = packed.paths.filter((path) => path !== "src/index.ts");
+  expect(lostMaps(installed, without)).toEqual(["dist/index.d.ts.map", "dist/index.js.map"]);
+});
+
+test("[package.cases] the marked golden cases are in it, whole, and no others", () => {
+  const prefix = "dist/golden/cases/";
+  const shipped = packed.paths
+    .filter((path) => path.startsWith(prefix))
+    .map((path) => path.slice(prefix.length));
+  expect(shipped.sort()).toEqual(markedForShipping());
+  expect(shipped.length).toBeGreaterThan(50);
+});
+
+test("[package.install] it takes less than 5 seconds of work and 20 MB to install", () => {
+  // What else the machine does only adds to the time: the least of up to three installs is the package's own.
+  let { passed, busy } = installInto(join(folder, "again"), packed.tarball);
+  for (let more = 0; more < 2 && busy >= 5; more++) {
+    ({ passed, busy } = installInto(join(folder, `again-${more}`), packed.tarball));
+  }
+  console.log(`installed in ${passed.toFixed(1)} s, ${busy.toFixed(1)} s of a processor's time`);
+  expect(busy).toBeGreaterThan(0);
+  expect(busy).toBeLessThan(5);
+  expect(bytesBelow(join(project, "node_modules"))).toBeLessThan(20 * MEGABYTE);
+});
+
+test("[package.node] every entry can be imported in Node", () => {
+  const source = `
+    import { flat, MaskedCrossAttention, reference, run, softmax, tensor } from "flamboyance";
+    import { conventions, mediaMask } from "flamboyance/masks";
+    import { gpu } from "flamboyance/gpu";
+    const half = await run(reference("float32"), () => softmax(tensor("a b", [[0, 0]])));
+    const error = await gpu().catch(({ name, message }) => name + ": " + message);
+    const locations = { shape: [1, 2], data: Uint8Array.of(0, 1) };
+    const mask = mediaMask(locations, 1, conventions.immediate).data;
+    console.log(JSON.stringify([[...flat(half.data)], typeof MaskedCrossAttention, [...mask], error]));`;
+  const [half, kind, mask, error] = inNode(project, source) as [number[], string, number[], string];
+  expect([half, kind, mask]).toEqual([[0.5, 0.5], "function", [0, 1]]);
+  expect(error).toMatch(/^LoadError: .*npm install gpu\.js@/);
+});
+
+test("[package.masks] flamboyance/masks stands alone", () => {
+  const alone = withoutDependencies(join(folder, "alone"), installed);
+  const source = (entry: string) =>
+    `import * as all from "${entry}"; console.log(JSON.stringify(Object.keys(all).includes("drawMask")));`;
+  expect(inNode(alone, source("flamboyance/masks"))).toBe(true);
+  expect(() => inNode(alone, source("flamboyance"))).toThrow(
+    /Cannot find package '(ndarray|ndarray-ops|pure-rand)'/,
+  );
+});
+
+test("[package.bin] npx flamboyance check checks the cases that came with it", () => {
+  const { status, stdout, stderr } = npx(project, "check", "--json");
+  expect([status, stderr.replace(/^npm warn.*\n/gm, "")]).toEqual([0, ""]);
+  const { summary } = JSON.parse(stdout);
+  const cases = markedForShipping().filter((path) => path.endsWith("/case.json")).length;
+  expect(summary).toMatchObject({ cases, passed: cases, failed: 0, errored: 0, skipped: 0 });
+});
+
+test("[package.types] its types resolve, and know a wrong order of axes", () => {
+  const tsc = (last: string) =>
+    compile(project, [
+      'import { rearrange, tensor, type Tensor } from "flamboyance";',
+      'import { conventions } from "flamboyance/masks";',
+      'import { gpu } from "flamboyance/gpu";',
+      'const x: Tensor<"a b"> = tensor("a b", [[1, 2]]);',
+      "export const rank: number = x.data.dimension + Object.keys(conventions).length;",
+      "export const mode: string | null = (await gpu()).mode;",
+      last,
+    ]);
+  const right = tsc('export const y: Tensor<"b a"> = rearrange("a b -> b a", x);');
+  expect([right.status, right.stdout]).toEqual([0, ""]);
+  expect(tsc('export const y: Tensor<"a b"> = rearrange("a b -> b a", x);').stdout).toMatch(
+    /^use\.ts\(7,14\): error TS2322/,
+  );
+});
+
+test("[package.page] a bundled page computes, with nothing of Node in reach", async () => {
+  const script = await bundlePage(
+    project,
+    `import { einsum, flat, MaskedCrossAttention, Linear, initialize, run, reference, tensor } from "flamboyance";
+    export const product = () => [...flat(einsum("a b, c b -> a c", tensor("a b", [[1, 2]]), tensor("c b", [[3, 4]])).data)];
+    export const layer = () => initialize(new Linear("d -> e", 3, 2), 1).forward(tensor("b d", [[1, 2, 3]])).shape;`,
+  );
+  expect(script).not.toMatch(/node:|\brequire\(|\bprocess\./);
+  const page = createContext({ TextDecoder, TextEncoder, performance, Blob });
+  runInContext(script, page);
+  expect(runInContext("page.product()", page).join()).toBe("11");
+  expect(runInContext("page.layer()", page).join()).toBe("1,2");
+  expect(runInContext("typeof process + typeof require + typeof Buffer", page)).toBe("undefined".repeat(3));
+});
+
+const json = (path: string) => JSON.parse(readFileSync(join(repository, path), "utf8"));
+
+test("[package.lockfile] npm ci compiles nothing and works everywhere", () => {
+  expect(lockfileProblems(json("package-lock.json").packages, json("package.json"))).toEqual([]);
+});
+
+test("[package.lockfile] what would stop npm ci is told", () => {
+  const manifest = { dependencies: { a: "1" }, devDependencies: {} };
+  const gl = { name: "empty-npm-package" };
+  const sound = { "": manifest, "node_modules/gl": gl, "node_modules/a": {} };
+  const told = (more: object) => lockfileProblems({ ...sound, ...more }, manifest);
+  expect(told({})).toEqual([]);
+  expect(told({ "node_modules/a": { resolved: "x" } })).toEqual(["node_modules/a has an address: x"]);
+  expect(told({ "node_modules/a": { hasInstallScript: true } })).toHaveLength(1);
+  const optional = { optionalDependencies: { b: "1" } };
+  expect(told({ "node_modules/a": optional })).toEqual([
+    "node_modules/a may need b, which is not locked: npm ci refuses",
+  ]);
+  expect(told({ "node_modules/a": optional, "node_modules/b": {} })).toEqual([]);
+  expect(told({ "node_modules/a": optional, "node_modules/a/node_modules/b": {} })).toEqual([]);
+  expect(told({ "node_modules/gl": {} })).toEqual(["gl is not the empty package"]);
+  expect(told({ "": { ...manifest, dependencies: { a: "2" } } })).toEqual([
+    "dependencies are not those of package.json",
+  ]);
+  expect(told({ "": { dependencies: { a: "1" } } })).toEqual([
+    "devDependencies are not those of package.json",
+  ]);
+});

@@ -1,0 +1,150 @@
+// Debian's Chromium, a page of the inspector in it, and what can be measured there.
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
+import { repository } from "../architecture/tree.mjs";
+
+const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+export async function openBrowser(): Promise<Browser> {
+  const executablePath = process.env.CHROMIUM ?? PLACES.find((place) => existsSync(place));
+  if (executablePath === undefined)
+    throw new Error("these tests need Chromium: apt-get install chromium, or name one in CHROMIUM");
+  const asRoot = process.getuid?.() === 0;
+  return chromium.launch({ executablePath, args: asRoot ? ["--no-sandbox"] : [] });
+}
+
+export interface Looks {
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+}
+
+/** A page, and what went wrong in it: errors, refused or foreign requests, warnings of its policy. */
+export interface Visit {
+  readonly page: Page;
+  readonly wrong: string[];
+  readonly asked: string[];
+}
+
+export async function visit(browser: Browser, address: string, looks: Looks = {}): Promise<Visit> {
+  const { width = 1280, height = 860, dark = false } = looks;
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: dark ? "dark" : "light",
+    permissions: address.startsWith("http") ? ["clipboard-read", "clipboard-write"] : [],
+  });
+  const page = await context.newPage();
+  const wrong: string[] = [];
+  const asked: string[] = [];
+  page.on("pageerror", (error) => wrong.push(error.message));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) wrong.push(message.text());
+  });
+  page.on("request", (request) => asked.push(request.url()));
+  page.on("requestfailed", (request) => wrong.push(`${request.url()} failed`));
+  await page.goto(address);
+  await page.waitForSelector(".told");
+  return { page, wrong, asked };
+}
+
+/** Screenshots for people to look at, where nothing is kept in the repository. */
+export function picture(name: string): string {
+  const folder = join(repository, "coverage/inspector");
+  mkdirSync(folder, { recursive: true });
+  return join(folder, `${name}.png`);
+}
+
+/** Texts whose contrast to what is behind them is below 4.5 (WCAG 2, AA), as "text: contrast". */
+export const faintTexts = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgba = (colour: string): number[] => {
+      if (!pen) return [];
+      pen.clearRect(0, 0, 1, 1);
+      pen.fillStyle = colour;
+      pen.fillRect(0, 0, 1, 1);
+      return [...pen.getImageData(0, 0, 1, 1).data].map((n) => n / 255);
+    };
+    const over = (front: number[], back: number[]) => {
+      const alpha = front[3] ?? 1;
+      return [0, 1, 2].map((i) => (front[i] ?? 0) * alpha + (back[i] ?? 0) * (1 - alpha));
+    };
+    const behind = (element: Element | null): number[] => {
+      if (!element) return [1, 1, 1];
+      const layers = [getComputedStyle(element), getComputedStyle(element, "::before")];
+      return layers.reduce((back, layer, i) => {
+        if (i === 1 && !(element.matches(".cell.seen") && layer.content !== "none")) return back;
+        return over(rgba(layer.backgroundColor), back);
+      }, behind(element.parentElement));
+    };
+    const light = ([r = 0, g = 0, b = 0]: number[]) => {
+      const linear = [r, g, b].map((n) => (n <= 0.04045 ? n / 12.92 : ((n + 0.055) / 1.055) ** 2.4));
+      return 0.2126 * (linear[0] ?? 0) + 0.7152 * (linear[1] ?? 0) + 0.0722 * (linear[2] ?? 0);
+    };
+    const faint = new Set<string>();
+    for (const element of document.querySelectorAll("body *")) {
+      const text = [...element.childNodes]
+        .filter((n) => n.nodeType === Node.TEXT_NODE)
+        .map((n) => n.textContent?.trim())
+        .join("");
+      if (text === "" || element.getClientRects().length === 0 || element.tagName === "OPTION") continue;
+      const back = behind(element);
+      const front = over(rgba(getComputedStyle(element).color), back);
+      const [high, low] = [light(front), light(back)].sort((a, b) => b - a);
+      const contrast = ((high ?? 0) + 0.05) / ((low ?? 0) + 0.05);
+      if (contrast < 4.5) faint.add(`${element.className} ${text}: ${contrast.toFixed(2)}`);
+    }
+    return [...faint];
+  });
+
+/** Controls that a screen reader could not name. */
+export const namelessControls = (page: Page): Promise<string[]> =>
+  page.evaluate(() =>
+    [
+      ...document.querySelectorAll<HTMLElement>(
+        "button, input, select, textarea, [tabindex], summary, [role=grid]",
+      ),
+    ]
+      .filter((element) => element.getClientRects().length > 0)
+      .filter((element) => {
+        const labels = (element as HTMLInputElement).labels;
+        const name = element.getAttribute("aria-label") ?? labels?.[0]?.textContent ?? element.textContent;
+        return (name ?? "").trim() === "";
+      })
+      .map((element) => element.outerHTML.slice(0, 80)),
+  );
+
+export interface Scroll {
+  /** Milliseconds of each frame, in rising order. */
+  readonly frames: readonly number[];
+  /** Milliseconds of the page's own work a frame: script, style, layout. */
+  readonly work: number;
+}
+
+async function workOf(session: CDPSession): Promise<number> {
+  const { metrics } = await session.send("Performance.getMetrics");
+  const wanted = ["ScriptDuration", "LayoutDuration", "RecalcStyleDuration"];
+  return metrics.reduce((sum, { name, value }) => sum + (wanted.includes(name) ? value * 1000 : 0), 0);
+}
+
+/** Scrolls from top to bottom in so many frames. */
+export async function scrolled(page: Page, count: number): Promise<Scroll> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable");
+  const before = await workOf(session);
+  const frames = await page.evaluate(async (count) => {
+    const frame = () => new Promise<number>((done) => requestAnimationFrame(done));
+    const step = (document.documentElement.scrollHeight - innerHeight) / count;
+    const times: number[] = [];
+    let last = await frame();
+    for (let i = 0; i < count; i++) {
+      scrollBy(0, step);
+      const now = await frame();
+      times.push(now - last);
+      last = now;
+    }
+    return times.sort((a, b) => a - b);
+  }, count);
+  return { frames, work: ((await workOf(session)) - before) / count };
+}

@@ -1,0 +1,78 @@
+// A block that is run twice on a card, and what was copied there and back.
+import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
+import type { onCard } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import type { Card } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import { reference } from "../../../src/kernels/reference/index.ts";
+import { replay } from "../../../src/kernels/replay.ts";
+import { stateDict } from "../../../src/nn/state-dict.ts";
+import type { Program } from "../../../src/tensor/program/program.ts";
+import { record } from "../../../src/tensor/program/record.ts";
+import { bool, flat, type Tensor } from "../../../src/tensor/tensor.ts";
+import { randomTensor } from "../properties/arbitraries.ts";
+
+/** A gated block of two images before six tokens, with random weights; `size` times as wide and as long. */
+export function gatedBlock(size = 1): { block: GatedCrossAttentionBlock; program: Program } {
+  const [dim, tokens] = [12 * size, 6 * size];
+  const block = new GatedCrossAttentionBlock({ dim, dimHead: 4 * size, heads: 2 });
+  for (const [i, [, t]] of [...stateDict(block)].entries()) t.assign(randomTensor(t.shape, i + 1).data);
+  const x: Tensor<"b l d"> = randomTensor([2, tokens, dim], 101);
+  const media: Tensor<"b m r e"> = randomTensor([2, 2, 3, dim], 102);
+  const row = Array.from({ length: tokens }, (_, i) => i === 1 || i === 3);
+  const mediaLocations = bool("b l", [row, row]);
+  const forward = () => block.forward(x, media, { mediaLocations });
+  return { block, program: record(forward, { model: block, inputs: { x, media }, symbolic: true }) };
+}
+
+export interface Transfers {
+  readonly uploads: number;
+  readonly downloads: number;
+  readonly live: number;
+}
+
+/** What one run of a program copied, and how many buffers there are after it. */
+export async function transfers({
+  card,
+  run,
+}: {
+  readonly card: Card;
+  readonly run: () => Promise<unknown>;
+}): Promise<Transfers> {
+  const before = [card.uploads, card.downloads] as const;
+  await run();
+  return { uploads: card.uploads - before[0], downloads: card.downloads - before[1], live: card.live };
+}
+
+/** Three runs of the block, its parameters by number, and how far the last result is from the definitions'. */
+export async function blockRuns(backend: ReturnType<typeof onCard>) {
+  const { block, program } = gatedBlock();
+  const runs: Transfers[] = [];
+  let values: ArrayLike<number> = [];
+  const { card } = backend.bench;
+  for (let i = 0; i < 3; i++)
+    runs.push(
+      await transfers({
+        card,
+        run: async () => {
+          const { out } = (await replay(program, backend)).outputs;
+          values = out ? flat(out.data) : [];
+        },
+      }),
+    );
+  const { out } = (await replay(program, reference("float32"))).outputs;
+  const error = out
+    ? Math.max(...Array.from(flat(out.data), (y, i) => Math.abs((values[i] ?? NaN) - y)))
+    : NaN;
+  return { runs, parameters: [...stateDict(block)].length, error };
+}
+
+/** Milliseconds of one run, the best of several: kernels are compiled, parameters are there. */
+export async function blockTime(backend: ReturnType<typeof onCard>, size: number): Promise<number> {
+  const { program } = gatedBlock(size);
+  let best = Infinity;
+  for (let i = 0; i < 12; i++) {
+    const since = performance.now();
+    await replay(program, backend);
+    best = Math.min(best, performance.now() - since);
+  }
+  return best;
+}

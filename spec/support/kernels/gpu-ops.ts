@@ -1,0 +1,70 @@
+// Single ops on a graphics card, or on what pretends to be one: up, computed, down, and nothing left.
+
+import type { Workbench } from "../../../src/kernels/gpu/device-modes/launcher.ts";
+import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops.ts";
+import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
+import { flat, type Shape, type View, view } from "../../../src/tensor/tensor.ts";
+
+export type Numbers = readonly number[];
+
+/** Uploads the inputs, computes, and frees whatever came to be. */
+export async function computed(
+  { residents }: Workbench,
+  inputs: readonly View[],
+  work: (...views: View[]) => Promise<View>,
+): Promise<Float32Array> {
+  const held: View[] = [];
+  const hold = (v: View): View => {
+    held.push(v);
+    return v;
+  };
+  try {
+    const there: View[] = [];
+    for (const v of inputs) there.push(hold(await residents.upload(v)));
+    return Float32Array.from(flat(await residents.keep(hold(await work(...there)))));
+  } finally {
+    for (const v of held) residents.free(residents.blockOf(v.data) ?? 0);
+  }
+}
+
+const floats = (values: Numbers, shape: Shape): View => view(Float32Array.from(values), shape);
+
+/** C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], row-major. */
+export function productOn(
+  bench: Workbench,
+  [z, m, k, n]: readonly [number, number, number, number],
+  a: Numbers,
+  b: Numbers,
+): Promise<Float32Array> {
+  const pattern = "z m k, z k n -> z m n";
+  return computed(bench, [floats(a, [z, m, k]), floats(b, [z, k, n])], (a, b) =>
+    einsum(bench, pattern, a, b),
+  );
+}
+
+export interface Attention {
+  readonly q: Numbers;
+  readonly k: Numbers;
+  readonly v: Numbers;
+  readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
+  /** [l s] and [l], the same for every z. */
+  readonly may: Numbers | null;
+  readonly loud: Numbers | null;
+  readonly emptyRow: EmptyRow;
+}
+
+export function attendOn(bench: Workbench, c: Attention): Promise<Float32Array> {
+  const [z, l, s, d, e] = c.size;
+  const mask = (bits: Numbers | null, stride: readonly number[]): Mask | null =>
+    bits && { data: Uint8Array.from(bits), shape: [z, l, s], stride, offset: 0 };
+  const attrs = {
+    emptyRow: c.emptyRow,
+    mayAttend: mask(c.may, [0, s, 1]),
+    heard: mask(c.loud, [0, 1, 0]),
+  };
+  const inputs = [floats(c.q, [z, l, d]), floats(c.k, [z, s, d]), floats(c.v, [z, s, e])];
+  return computed(bench, inputs, (...views) => {
+    const [q, k, v] = views as [View, View, View];
+    return attention(bench, attrs, { q, k, v });
+  });
+}

@@ -1,0 +1,145 @@
+// What a page does to check gpu.js in the modes of a graphics card: golden cases, and single products and attentions.
+import { checkCase } from "../../../src/conformance/cases/check-case.ts";
+import type { Verdict } from "../../../src/conformance/cases/verdict.ts";
+import { mount, unmount } from "../../../src/host/browser.ts";
+import { readCase } from "../../../src/io/golden/cases.ts";
+import { onCard } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import { unary } from "../../../src/kernels/gpu/device-modes/elementwise.ts";
+import { Card, type CardMode } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import { einsum } from "../../../src/kernels/gpu/device-modes/ops.ts";
+import { flat, view } from "../../../src/tensor/tensor.ts";
+import { blockRuns, blockTime } from "./gpu-block.ts";
+import { exampleError, examplesOf, FUNCTION_NAMES, functionError, type Placed } from "./gpu-elementwise.ts";
+import { type Attention, attendOn, computed, type Numbers, productOn } from "./gpu-ops.ts";
+
+/** NaN and the infinities do not survive JSON. */
+const plain = (values: Iterable<number>): (number | string)[] =>
+  Array.from(values, (x) => (Number.isFinite(x) ? x : String(x)));
+
+let backend: Promise<ReturnType<typeof onCard>> | undefined;
+const opened = (mode: CardMode): Promise<ReturnType<typeof onCard>> => {
+  backend ??= Card.open(mode).then(onCard);
+  return backend;
+};
+
+/** Checks the case in a folder that holds these files. */
+export async function checkFolder(
+  mode: CardMode,
+  folder: string,
+  files: readonly string[],
+): Promise<Verdict & { left: number }> {
+  const fetched = files.map(async (file) => {
+    const answer = await fetch(`/${folder}/${file}`);
+    return [`${folder}/${file}`, await answer.arrayBuffer()] as const;
+  });
+  await mount(await Promise.all(fetched));
+  const made = await opened(mode);
+  try {
+    const verdict = await checkCase(readCase(folder), made);
+    return { ...verdict, left: made.bench.residents.blocks };
+  } finally {
+    unmount(folder);
+  }
+}
+
+export async function product(
+  mode: CardMode,
+  size: readonly [number, number, number, number],
+  a: Numbers,
+  b: Numbers,
+) {
+  const { bench } = await opened(mode);
+  return { values: plain(await productOn(bench, size, a, b)), left: bench.residents.blocks };
+}
+
+/** Sums of ones, by a kernel for each of the depths 1 to `most`; and what the first of them said is read at the end. */
+export async function depths(mode: CardMode, most: number): Promise<number[]> {
+  const { bench } = await opened(mode);
+  const ones = Array<number>(most).fill(1);
+  const first = view(Float32Array.of(1), [1, 1]);
+  const held = await bench.residents.upload(first);
+  const kept = await einsum(bench, "i p, p j -> i j", held, held);
+  const found: number[] = [];
+  for (let k = 1; k <= most; k++)
+    found.push(...(await productOn(bench, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k))));
+  const { residents } = bench;
+  found.push(...flat(await residents.download(kept)));
+  for (const v of [held, kept]) residents.free(residents.blockOf(v.data) ?? 0);
+  return found;
+}
+
+/** null stands for NaN. */
+type Json = readonly (number | null)[];
+
+export async function attend(
+  mode: CardMode,
+  {
+    q,
+    k,
+    v,
+    ...rest
+  }: Omit<Attention, "q" | "k" | "v"> & { readonly q: Json; readonly k: Json; readonly v: Json },
+) {
+  const { bench } = await opened(mode);
+  const numbers = (values: Json): Numbers => values.map((x) => x ?? NaN);
+  const out = await attendOn(bench, { ...rest, q: numbers(q), k: numbers(k), v: numbers(v) });
+  return { values: plain(out), left: bench.residents.blocks };
+}
+
+/** Which rows of the table of examples there are kernels for. */
+export const examples = async (mode: CardMode): Promise<number[]> => examplesOf(await opened(mode));
+
+/** How far each example is off. */
+export async function errors(mode: CardMode, placed: readonly Placed[]): Promise<number[]> {
+  const backend = await opened(mode);
+  const found: number[] = [];
+  for (const example of placed) found.push(await exampleError(backend, example));
+  return found;
+}
+
+/** How far functions of one number are off, in units of what is allowed. */
+export async function functions(mode: CardMode): Promise<[string, number][]> {
+  const backend = await opened(mode);
+  const found: [string, number][] = [];
+  for (const name of FUNCTION_NAMES) found.push([name, await functionError(backend, name)]);
+  return found;
+}
+
+export const block = async (mode: CardMode) => blockRuns(await opened(mode));
+export const time = async (mode: CardMode, size: number) => blockTime(await opened(mode), size);
+
+/** Do all elements of an array of more than 2²⁴ arrive where they belong, read across its rows? */
+export async function misplaced(mode: CardMode, rows: number, columns: number): Promise<number> {
+  const { bench } = await opened(mode);
+  const of = (i: number) => i % 997;
+  const x = view(
+    Float32Array.from({ length: rows * columns }, (_, i) => of(i)),
+    [rows, columns],
+  );
+  const flipped = await computed(bench, [x], (v) => unary(bench, "neg", v.transpose(1, 0)));
+  let wrong = 0;
+  for (let j = 0, at = 0; j < columns; j++)
+    for (let i = 0; i < rows; i++, at++) if (flipped[at] !== -of(i * columns + j)) wrong++;
+  return wrong;
+}
+
+/** Billions of operations a second, copying to the card and back included: of a product n × n × n, and of attention with 8 heads of width 64. */
+export async function rates(mode: CardMode, n: number, runs = 3) {
+  const { bench } = await opened(mode);
+  const values = (length: number) => Array.from({ length }, (_, i) => Math.sin(i));
+  const [square, heads] = [values(n * n), values(8 * n * 64)];
+  const all = { may: null, loud: null, emptyRow: "zero" } as const;
+  const rate = async (operations: number, work: () => Promise<unknown>) => {
+    await work();
+    const since = performance.now();
+    for (let i = 0; i < runs; i++) await work();
+    return (operations * runs) / (1e6 * (performance.now() - since));
+  };
+  return {
+    n,
+    matmul: await rate(2 * n ** 3, () => productOn(bench, [1, n, n, n], square, square)),
+    attention: await rate(4 * 8 * n * n * 64, () =>
+      attendOn(bench, { ...all, q: heads, k: heads, v: heads, size: [8, n, n, 64, 64] }),
+    ),
+  };
+}

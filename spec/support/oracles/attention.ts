@@ -1,0 +1,139 @@
+// Attention by its formula, row by row in float64, with cases that have every kind of mask.
+import fc from "fast-check";
+import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
+
+const U = 2 ** -24;
+export const gamma = (n: number): number => (n * U) / (1 - n * U);
+
+type Numbers = ArrayLike<number>;
+export interface AttentionCase<
+  Floats extends Numbers = readonly number[],
+  Bits extends Numbers = readonly number[],
+> {
+  readonly q: Floats;
+  readonly k: Floats;
+  readonly v: Floats;
+  readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
+  /** [l s] and [l], the same for every z. */
+  readonly may: Bits | null;
+  readonly loud: Bits | null;
+  readonly emptyRow: EmptyRow;
+}
+
+/** float32 numbers in ±size, the same for the same seed. */
+export function numbers(n: number, seed: number, size = 1): number[] {
+  let state = seed | 0;
+  return Array.from({ length: n }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return Math.fround((state / 2 ** 31) * size);
+  });
+}
+
+const upTo = (max: number) => fc.integer({ min: 1, max });
+/** `logits`: how large queries and keys may be. */
+export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<AttentionCase> =>
+  fc
+    .record({
+      size: fc.tuple(upTo(3), upTo(7), upTo(9), upTo(6), upTo(7)),
+      seed: fc.integer(),
+      logits: fc.constantFrom(...logits),
+      masked: fc.boolean(),
+      silenced: fc.boolean(),
+      emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
+    })
+    .map(({ size, seed, logits, masked, silenced, emptyRow }) => {
+      const [z, l, s, d, e] = size;
+      const bits = (n: number, salt: number) => numbers(n, seed ^ salt).map((x) => (x > 0 ? 1 : 0));
+      return {
+        q: numbers(z * l * d, seed, logits),
+        k: numbers(z * s * d, seed + 1, logits),
+        v: numbers(z * s * e, seed + 2),
+        size,
+        may: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row may attend to nothing
+        loud: silenced ? bits(l, 0x7f4a) : null,
+        emptyRow,
+      };
+    });
+
+/** How far a weight may be off, relatively: `drift` is the error of its row's scores, `reach` their range, s how many there are. */
+interface Slack {
+  readonly relative: (drift: number, reach: number, s: number) => number;
+  readonly least: number;
+}
+/** Two float32 products and a rounded weight. */
+export const PROCESSOR: Slack = {
+  relative: (drift, _, s) => Math.exp(2 * drift) * (1 + 4 * U) * (1 + gamma(s + 3)) - 1,
+  least: 1e-40,
+};
+/** Two float32 products, and exponentials that are off by some units in the last place: WGSL allows 3 + 2|x|. */
+export const CARD: Slack = {
+  relative: (drift, reach, s) =>
+    Math.exp(2 * (drift + (3 + 2 * reach) * 2 * U)) * (1 + 8 * U) * (1 + gamma(2 * s + 6)) - 1,
+  least: 1e-37,
+};
+
+/** The output, and how far from it float32 may lead. */
+export function formula(c: AttentionCase<Numbers, Numbers>, slack: Slack) {
+  const { q, k, v, may, loud, emptyRow } = c;
+  const [batch, l, s, d, e] = c.size;
+  const out: number[] = [];
+  const bound: number[] = [];
+  for (let z = 0; z < batch; z++)
+    for (let i = 0; i < l; i++) {
+      const keys = [...Array(s).keys()].filter((j) => !may || may[i * s + j] === 1);
+      const score = (j: number, f: (x: number) => number) => {
+        let sum = 0;
+        for (let p = 0; p < d; p++) sum += f(Number(q[(z * l + i) * d + p]) * Number(k[(z * s + j) * d + p]));
+        return sum;
+      };
+      const top = Math.max(...keys.map((j) => score(j, (x) => x)));
+      const total = keys.map((j) => Math.exp(score(j, (x) => x) - top)).reduce((x, y) => x + y, 0);
+      const weight = (j: number): number => {
+        if (loud && loud[i] === 0) return 0;
+        if (keys.length === 0) return emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / s : NaN;
+        return keys.includes(j) ? Math.exp(score(j, (x) => x) - top) / total : 0;
+      };
+      const drift = Math.max(0, ...keys.map((j) => gamma(d) * score(j, Math.abs)));
+      const reach = Math.max(0, ...keys.map((j) => top - score(j, (x) => x)));
+      const relative = slack.relative(drift, reach, s);
+      for (let column = 0; column < e; column++) {
+        const terms = [...Array(s).keys()].map((j) => weight(j) * Number(v[(z * s + j) * e + column]));
+        out.push(terms.reduce((x, y) => x + y, 0));
+        bound.push(terms.reduce((sum, x) => sum + relative * Math.abs(x), slack.least));
+      }
+    }
+  return { out, bound };
+}
+
+/** The worst error in units of its bound. NaN stays NaN. */
+export function worstOf(
+  actual: ArrayLike<number>,
+  exact: readonly number[],
+  bound: readonly number[],
+): number {
+  if (actual.length !== exact.length) return NaN;
+  let most = 0;
+  for (const [i, x] of exact.entries()) {
+    const error = Math.abs(Number(actual[i]) - x);
+    most = Math.max(most, error === 0 ? 0 : error / Number(bound[i]));
+  }
+  return most;
+}
+
+/** A product in float64, with the bound of float32's. */
+export function productOf(a: Numbers, b: Numbers, size: readonly number[]) {
+  const [batch = 0, m = 0, k = 0, n = 0] = size;
+  const out: number[] = [];
+  const bound: number[] = [];
+  for (let z = 0; z < batch; z++)
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < n; j++) {
+        const terms = Array.from(
+          { length: k },
+          (_, p) => Number(a[(z * m + i) * k + p]) * Number(b[(z * k + p) * n + j]),
+        );
+        out.push(terms.reduce((x, y) => x + y, 0));
+        bound.push(gamma(k) * terms.reduce((x, y) => x + Math.abs(y), 0) + 2 ** -149);
+      }
+  return { out, bound };
+}

@@ -1,0 +1,144 @@
+// Packs and installs the package in temporary folders, and reads the lockfile.
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join, posix } from "node:path";
+import { performance } from "node:perf_hooks";
+import { pathToFileURL } from "node:url";
+import { repository } from "../architecture/tree.mjs";
+
+/** A command's end: its status, and what it said. */
+export interface Told {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function run(cwd: string, command: string, ...args: readonly string[]): Told {
+  return runWith({}, cwd, command, ...args);
+}
+
+function runWith(
+  more: Readonly<Record<string, string>>,
+  cwd: string,
+  command: string,
+  ...args: readonly string[]
+): Told {
+  const { npm_config_local_prefix: _, INIT_CWD: __, ...env } = process.env; // of the npm that runs the tests
+  const shell = process.platform === "win32";
+  return spawnSync(command, args, { cwd, env: { ...env, ...more }, encoding: "utf8", shell });
+}
+
+export function demand(told: Told): string {
+  if (told.status !== 0) throw new Error(`exit ${told.status}\n${told.stdout}${told.stderr}`);
+  return told.stdout;
+}
+
+export interface Packed {
+  readonly tarball: string;
+  readonly paths: readonly string[];
+  readonly unpackedSize: number;
+}
+
+/** Packs a copy of the repository. */
+export function packInto(folder: string): Packed {
+  const copy = join(folder, "repository");
+  const parts = "package.json tsconfig.json src .ci golden README.md LICENSE CHANGELOG.md";
+  for (const part of parts.split(" ").filter((path) => existsSync(join(repository, path))))
+    cpSync(join(repository, part), join(copy, part), {
+      recursive: true,
+      filter: (path) => !/\.venv$/.test(path),
+    });
+  symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"), "junction");
+  const [packed] = JSON.parse(demand(run(copy, "npm", "pack", "--json", "--pack-destination", folder)));
+  const paths = packed.files.map(({ path }: { path: string }) => path);
+  return { tarball: join(folder, packed.filename), paths, unpackedSize: packed.unpackedSize };
+}
+
+const EXPECTED =
+  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/web\/((index|speed)\.html|(inspector|speed)\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|dist\/golden\/(data|models)\/[^/]+\.safetensors|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+
+export const strangers = (paths: readonly string[]): string[] => paths.filter((path) => !EXPECTED.test(path)); // [package.files]
+
+/** Source maps of an installed package that lead to nothing. */
+export function lostMaps(folder: string, paths: readonly string[]): string[] {
+  return paths
+    .filter((path) => path.endsWith(".map"))
+    .filter((path) => {
+      const { sources, sourceRoot = "" } = JSON.parse(readFileSync(join(folder, path), "utf8"));
+      const found = sources.map((source: string) => posix.join(posix.dirname(path), sourceRoot, source));
+      return !found.every((source: string) => paths.includes(source)); // [package.maps]
+    });
+}
+
+/** The files of the cases that the repository marks for the package, as paths below golden/cases. */
+export function markedForShipping(): string[] {
+  const cases = join(repository, "golden/cases");
+  const paths = readdirSync(cases, { recursive: true }).map((path) => String(path).replaceAll("\\", "/"));
+  const marked = paths
+    .filter((path) => path.endsWith("/case.json"))
+    .filter((path) => JSON.parse(readFileSync(join(cases, path), "utf8")).ship === true)
+    .map((path) => posix.dirname(path));
+  return paths.filter((path) => marked.includes(posix.dirname(path))).sort();
+}
+
+/** A module that leaves the processor time of its process in a file. */
+const CLOCK = `import { writeFileSync } from "node:fs";
+process.on("exit", () => writeFileSync(process.env.CLOCK, JSON.stringify(process.cpuUsage())));`;
+
+/** Installs the package into an empty project: the seconds that passed, and those for which a processor was busy. */
+export function installInto(folder: string, tarball: string): { passed: number; busy: number } {
+  const [clock, time] = [join(folder, "clock.mjs"), join(folder, "time.json")];
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  writeFileSync(clock, CLOCK);
+  const env = { NODE_OPTIONS: `--import=${pathToFileURL(clock)}`, CLOCK: time };
+  const words = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball];
+  const since = performance.now();
+  demand(runWith(env, folder, "npm", ...words)); // [package.install]
+  const { user, system } = JSON.parse(readFileSync(time, "utf8"));
+  return { passed: (performance.now() - since) / 1e3, busy: (user + system) / 1e6 };
+}
+
+export const bytesBelow = (folder: string): number =>
+  readdirSync(folder, { recursive: true })
+    .map((path) => statSync(join(folder, String(path))))
+    .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
+
+interface Locked {
+  readonly name?: string;
+  readonly resolved?: string;
+  readonly link?: boolean;
+  readonly hasInstallScript?: boolean;
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/** What in a lockfile would stop `npm ci` somewhere, or make it compile, a line each. */
+export function lockfileProblems(packages: Readonly<Record<string, Locked>>, manifest: Locked): string[] {
+  const problems: string[] = [];
+  for (const [path, locked] of Object.entries(packages)) {
+    if (locked.resolved !== undefined) problems.push(`${path} has an address: ${locked.resolved}`); // [package.lockfile]
+    if (locked.hasInstallScript) problems.push(`${path} runs a script when it is installed`); // [package.lockfile]
+    for (const name of Object.keys(path === "" ? {} : (locked.optionalDependencies ?? {}))) {
+      const known = [`${path}/node_modules/${name}`, `node_modules/${name}`].some((at) => packages[at]);
+      if (!known) problems.push(`${path} may need ${name}, which is not locked: npm ci refuses`); // [package.lockfile]
+    }
+  }
+  const gl = packages["node_modules/gl"];
+  if (gl?.name !== "empty-npm-package") problems.push("gl is not the empty package"); // [package.lockfile]
+  for (const kind of ["dependencies", "devDependencies"] as const) {
+    const same = JSON.stringify(packages[""]?.[kind]) === JSON.stringify(manifest[kind]);
+    if (!same) problems.push(`${kind} are not those of package.json`); // [package.lockfile]
+  }
+  return problems;
+}

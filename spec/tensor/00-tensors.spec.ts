@@ -1,0 +1,63 @@
+// More of 00-notation.md: tensors, masks and ids, and how their numbers lie in memory.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { type Any, Bool, contiguous, flat, Int, int, Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { laidOut, layouts, listing, numbers, stridedReader } from "../support/properties/arbitraries.ts";
+import { valuesOf } from "../support/properties/programs.ts";
+
+test("[tensor.values] nested arrays, or a shape with row-major values", () => {
+  expect(tensor("a b", [[1, 2, 3], [4, 5, 6]]).shape).toEqual([2, 3]); // biome-ignore format: two rows
+  expect(valuesOf(tensor("a b", [2, 2], [1, 2, 3, 4]))).toEqual([1, 2, 3, 4]);
+  expect(tensor("", 5).shape).toEqual([]);
+  expect([tensor("a", []).shape, tensor("a b", [[], []]).shape]).toEqual([[0], [2, 0]]);
+  expect(() => tensor("a b", [[1, 2], [3]])).toThrow(/ragged {2}\[tensor\.values\]/);
+  expect(() => tensor("a b", [[1], 2] as Any)).toThrow(/ragged/);
+  expect(() => tensor("a b", [2, 2], [1, 2, 3])).toThrow(
+    /\[2 2\] holds 4 values, got 3 {2}\[tensor\.values\]/,
+  );
+});
+
+test("[tensor.values] host data does not reach beyond its values", () => {
+  expect(() => new Bool([2, 3], new Uint8Array(5))).toThrow(
+    /\[2 3\] reaches beyond the 5 values.*\[tensor\.values\]/,
+  );
+  expect(() => new Int([2], new Int32Array(2), [1], 1)).toThrow(ShapeError);
+  expect(() => new Int([1], new Int32Array(0))).toThrow(ShapeError);
+  expect(new Bool([5, 2, 3], new Uint8Array(3), [0, 0, 1]).flat().length).toBe(30);
+  expect(new Int([0, 7], new Int32Array(0)).flat().length).toBe(0);
+});
+
+test("[tensor.int] ids are integers of 32 bits", () => {
+  expect([...int("i", [-1, 0, 2 ** 31 - 1]).data]).toEqual([-1, 0, 2 ** 31 - 1]);
+  for (const id of [1.5, 2 ** 31, Number.NaN]) {
+    expect(() => int("i", [0, id])).toThrow(RuleError);
+    expect(() => int("i", [0, id])).toThrow(`${id} is no integer of 32 bits  [tensor.int]`);
+  }
+});
+
+test("[tensor.flat] the values of any view in row-major order, copied only where they lie otherwise", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat({ max: 3 }), { maxLength: 4 }), layouts, (shape, layout) => {
+      const v = laidOut(Float64Array, Number.NaN, shape, layout, numbers(1));
+      const at = stridedReader(v);
+      expect([...flat(v)]).toEqual(listing(shape, (i) => at(...i)));
+      if (contiguous(v)) expect(flat(v).buffer).toBe(v.data.buffer);
+    }),
+  );
+  const bytes = flat({ data: Uint8Array.of(1, 2, 3, 4), shape: [2, 2], stride: [1, 2], offset: 0 });
+  expect(bytes).toEqual(Uint8Array.of(1, 3, 2, 4));
+});
+
+test("[tensor.lazy] numbers are made on first use, once, and assign replaces them", () => {
+  let made = 0;
+  const source = () => {
+    made++;
+    return tensor("i", [1, 2]).data;
+  };
+  const lazy = new Tensor<"i">([2], source);
+  expect([lazy.shape, lazy.size, lazy.symbolic, made]).toEqual([[2], 2, false, 0]);
+  expect([valuesOf(lazy), valuesOf(lazy), made]).toEqual([[1, 2], [1, 2], 1]); // biome-ignore format: one row
+  lazy.assign(tensor("i", [3, 4]).data);
+  expect(valuesOf(lazy)).toEqual([3, 4]);
+});

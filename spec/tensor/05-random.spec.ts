@@ -1,0 +1,101 @@
+// The executable half of 05-random.md.
+import { describe, expect, test } from "vitest";
+import { gradients } from "../../src/tensor/autodiff/gradients.ts";
+import { RuleError } from "../../src/tensor/errors.ts";
+import { total } from "../../src/tensor/ops/functions.ts";
+import { evaluate } from "../../src/tensor/program/evaluate.ts";
+import { record } from "../../src/tensor/program/record.ts";
+import { dropout, generator, hash } from "../../src/tensor/random.ts";
+import { Tensor, view } from "../../src/tensor/tensor.ts";
+import { randomTensor } from "../support/properties/arbitraries.ts";
+import { expectSame, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+
+const draw = (n: number, next: () => number): number[] => Array.from({ length: n }, next);
+const mean = (values: readonly number[]): number => values.reduce((s, x) => s + x, 0) / values.length;
+/** Mean of the powers of what is left when a mean is taken away. */
+const moment = (values: readonly number[], power: number): number => mean(values.map((x) => x ** power));
+const N = 100_000;
+
+describe("generators", () => {
+  test("[random.seeded] the same seed and name give the same numbers, whatever else is drawn", () => {
+    const first = generator(7, "norm.weight");
+    const other = generator(7, "norm.bias");
+    const alone = draw(5, first.uniform);
+    const again = generator(7, "norm.weight");
+    const between = draw(5, () => {
+      other.normal();
+      return again.uniform();
+    });
+    expect(between).toEqual(alone);
+    expect(draw(5, generator(7, "norm.bias").uniform)).not.toEqual(alone);
+    expect(draw(5, generator(8, "norm.weight").uniform)).not.toEqual(alone);
+    expect(draw(5, generator(7, "norm.weight").normal)).toEqual(draw(5, generator(7, "norm.weight").normal));
+  });
+
+  test("[random.seeded] names are told apart by 32 bits", () => {
+    const names = Array.from({ length: 2000 }, (_, i) => `layers.${i >> 3}.${i % 8}.weight`);
+    expect(new Set(names.map(hash)).size).toBe(names.length);
+    expect([hash(""), hash("a"), hash("foobar")]).toEqual([0x811c9dc5, 0xe40c292c, 0xbf9cf968]); // FNV-1a's own test values
+  });
+
+  test("[random.uniform] 0 ≤ u < 1, evenly: mean 1/2, variance 1/12, every tenth equally often", () => {
+    const u = draw(N, generator(1).uniform);
+    expect(u.every((x) => x >= 0 && x < 1)).toBe(true);
+    expect(mean(u)).toBeCloseTo(0.5, 2);
+    expect(moment(u.map((x) => x - 0.5), 2)).toBeCloseTo(1 / 12, 3); // biome-ignore format: one line
+    for (let tenth = 0; tenth < 10; tenth++) {
+      expect(u.filter((x) => Math.floor(10 * x) === tenth).length / N).toBeCloseTo(0.1, 2);
+    }
+    expect(
+      moment(
+        u.slice(1).map((x, i) => (x - 0.5) * ((u[i] ?? 0) - 0.5)),
+        1,
+      ),
+    ).toBeCloseTo(0, 3);
+  });
+
+  test("[random.normal] mean 0, variance 1, no skew, the kurtosis and the tails of a normal", () => {
+    const x = draw(N, generator(2).normal);
+    expect(mean(x)).toBeCloseTo(0, 1.9);
+    expect(moment(x, 2)).toBeCloseTo(1, 1.7);
+    expect(Math.abs(moment(x, 3))).toBeLessThan(0.05);
+    expect(Math.abs(moment(x, 4) - 3)).toBeLessThan(0.1);
+    expect(x.filter((v) => Math.abs(v) > 1.959964).length / N).toBeCloseTo(0.05, 2);
+    expect(Math.abs(mean(x.slice(1).map((v, i) => v * (x[i] ?? 0))))).toBeLessThan(0.02); // pairs are independent
+    expect(x.every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("dropout", () => {
+  const ones = new Tensor<"i">([N], view(new Float64Array(N).fill(1), [N]));
+
+  test("[dropout.mean] a fraction p becomes 0, the rest 1/(1 − p) times as large, so that the mean stays", () => {
+    for (const p of [0.1, 0.5, 0.9]) {
+      const y = valuesOf(dropout(ones, p, generator(3)));
+      expect(new Set(y)).toEqual(new Set([0, 1 / (1 - p)]));
+      expect(y.filter((v) => v === 0).length / N).toBeCloseTo(p, 2);
+      expect(Math.abs(mean(y) - 1)).toBeLessThan(0.02);
+    }
+    expectSame(dropout(ones, 0, generator(3)), ones);
+    expect(new Set(valuesOf(dropout(ones, 1, generator(3))))).toEqual(new Set([0]));
+  });
+
+  test("[dropout.mean] refuses what is no probability", () => {
+    for (const p of [-0.1, 1.1, Number.NaN]) expect(() => dropout(ones, p, generator(3))).toThrow(RuleError);
+    expect(() => dropout(ones, 2, generator(3))).toThrow(/dropout with p = 2.*\[dropout\.mean\]/);
+  });
+
+  test("[dropout.mask] the mask is drawn when the op is called, and is part of the program", async () => {
+    const x = randomTensor<"i j">([4, 5]);
+    await replayEqualsEager(() => dropout(x, 0.5, generator(9)), { inputs: { x } });
+    const { uniform } = generator(9);
+    const expected = valuesOf(x).map((v) => (uniform() < 0.25 ? 0 : v * (1 / 0.75)));
+    expect(valuesOf(dropout(x, 0.25, generator(9)))).toEqual(expected); // one number for each element, in order
+    const next = generator(9);
+    const p = record(() => total(dropout(x, 0.5, next)), { inputs: { x }, symbolic: true });
+    expectSame(evaluate(p).outputs.out as Tensor, evaluate(p).outputs.out as Tensor);
+    expect(valuesOf(dropout(x, 0.5, next))).not.toEqual(valuesOf(dropout(x, 0.5, generator(9)))); // it has moved on
+    const slope = valuesOf(evaluate(gradients(p, "out", ["x"])).outputs["grad x"] as Tensor);
+    expect(slope).toEqual(valuesOf(dropout(x, 0.5, generator(9))).map((y) => (y === 0 ? 0 : 2)));
+  });
+});

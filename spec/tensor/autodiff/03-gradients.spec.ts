@@ -1,0 +1,313 @@
+// The executable half of 03-gradients.md: every derivative against finite differences, and what `gradients` does with a
+// program.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { attention } from "../../../src/nn/attention/attention.ts";
+import { normalize } from "../../../src/nn/norms/layer-norm.ts";
+import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
+import { ShapeError } from "../../../src/tensor/errors.ts";
+import { einsum } from "../../../src/tensor/ops/arrange.ts";
+import {
+  add,
+  detach,
+  equal,
+  exp,
+  gelu,
+  maskedSoftmax,
+  maxLast,
+  mul,
+  scale,
+  square,
+  tanh,
+  total,
+} from "../../../src/tensor/ops/functions.ts";
+import { evaluate } from "../../../src/tensor/program/evaluate.ts";
+import { isClosed, lastUses, type Program, prune, type Scope } from "../../../src/tensor/program/program.ts";
+import { extend, record, scope, tap } from "../../../src/tensor/program/record.ts";
+import { bool, symbol, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
+import { applyAny, type Host, rows } from "../../support/oracles/ops.ts";
+import { randomIds, randomMask, randomTensor } from "../../support/properties/arbitraries.ts";
+import {
+  expectClose,
+  expectSame,
+  scalar,
+  valuesOf,
+  vjpEqualsFiniteDifferences,
+} from "../../support/properties/programs.ts";
+
+const host: Host = { mask: (shape) => randomMask(shape, 5), ids: (shape, n) => randomIds(shape, n, 6) };
+const named = (tensors: readonly Tensor[]) => Object.fromEntries(tensors.map((t, i) => [`x${i}`, t]));
+
+/** Two have no derivative to compare with: detach stops it, and the example with NaN in it has no numbers. */
+const apart = ["detach", "softmax, masked, empty rows nan"];
+
+describe.each(rows.filter(({ title }) => !apart.includes(title)))("$title", ({ op, make }) => {
+  test("[vjp.rules] first and second derivatives equal finite differences", () => {
+    const { attrs, inputs, domain } = make({ a: 2, b: 3, c: 4 }, host);
+    const x = inputs.map((shape, i) => randomTensor(shape, 7 + i, domain));
+    vjpEqualsFiniteDifferences(() => applyAny(op, attrs, ...x), named(x));
+  });
+
+  test("[vjp.rules] axes of size 0 and 1 have derivatives of their own shape", () => {
+    fc.assert(
+      fc.property(fc.tuple(fc.nat({ max: 1 }), fc.nat({ max: 1 }), fc.nat({ max: 1 })), ([a, b, c]) => {
+        const { attrs, inputs, domain } = make({ a, b, c }, host);
+        const x = inputs.map((shape, i) => randomTensor(shape, 7 + i, domain));
+        vjpEqualsFiniteDifferences(() => applyAny(op, attrs, ...x), named(x));
+      }),
+      { numRuns: 8 },
+    );
+  });
+});
+
+describe("functions of several ops", () => {
+  test("[vjp.rules] one tensor in several places adds its derivatives up", () => {
+    const x = randomTensor([2, 3]);
+    vjpEqualsFiniteDifferences(() => mul(add(x, x), mul(x, tanh(x))), { x });
+    vjpEqualsFiniteDifferences(() => einsum("i k, j k -> i j", x, x), { x });
+  });
+
+  test("[vjp.rules] layer normalisation and attention with a mask", () => {
+    const x = randomTensor([2, 4]);
+    vjpEqualsFiniteDifferences(() => normalize(x), { x }, 1e-7);
+    const [q, k, v] = [randomTensor([3, 2], 1), randomTensor([4, 2], 2), randomTensor([4, 2], 3)];
+    for (const emptyRow of ["zero", "uniform"] as const) {
+      const mask = { mayAttend: randomMask([3, 4], 5), emptyRow, heard: randomMask([3, 4], 6) };
+      vjpEqualsFiniteDifferences(() => attention({}, q, k, v, mask), { q, k, v });
+    }
+  });
+});
+
+const lossOf = (f: () => Tensor, inputs: Record<string, Tensor>): Program =>
+  record(() => ({ loss: total(f()) }), { inputs });
+const gradOf = (program: Program, leaf: string, loss = "loss"): Tensor =>
+  evaluate(gradients(program, loss, [leaf])).outputs[gradientOf(leaf)] as Tensor;
+
+describe("where a derivative is a convention", () => {
+  test("[vjp.ties] equal maxima share the derivative equally", () => {
+    const x = tensor("b l", [
+      [1, 3, 3, 2],
+      [0, 0, 0, 0],
+    ]);
+    const g = gradOf(
+      lossOf(() => maxLast(x), { x }),
+      "x",
+    );
+    expect(valuesOf(g)).toEqual([0, 0.5, 0.5, 0, 0.25, 0.25, 0.25, 0.25]);
+  });
+
+  test("[softmax.empty-row-gradient] an empty row passes exactly zero back, whatever the row became", () => {
+    const x = randomTensor<"b l">([2, 3]);
+    const keep = bool("b l", [
+      [false, false, false],
+      [true, false, true],
+    ]);
+    for (const emptyRow of ["zero", "uniform", "nan"] as const) {
+      const g = gradOf(
+        lossOf(() => square(maskedSoftmax(x, keep, { emptyRow })), { x }),
+        "x",
+      );
+      expect(valuesOf(g).slice(0, 3)).toEqual([0, 0, 0]);
+      expect(valuesOf(g)[4]).toBe(0); // nor does a forbidden entry of another row
+      expect(valuesOf(g)[3]).not.toBe(0);
+    }
+  });
+
+  test("[gradients.detach] nothing passes through detach, and what goes round it still passes", () => {
+    const x = randomTensor([3]);
+    expect(
+      valuesOf(
+        gradOf(
+          lossOf(() => detach(square(x)), { x }),
+          "x",
+        ),
+      ),
+    ).toEqual([0, 0, 0]);
+    const g = gradOf(
+      lossOf(() => mul(detach(exp(x)), x), { x }),
+      "x",
+    );
+    expectSame(g, exp(x));
+    const both = () => {
+      const y = exp(x);
+      return mul(detach(y), mul(y, y)); // ∂/∂y of y² passes, times the y that is detached
+    };
+    expectClose(
+      valuesOf(gradOf(lossOf(both, { x }), "x")),
+      valuesOf(exp(scale(x, 3))).map((y) => 2 * y),
+      1e-14,
+    );
+  });
+
+  test("[gradients.detach] an indicator has no derivative", () => {
+    const x = tensor("l", [1, 2]);
+    expect(
+      valuesOf(
+        gradOf(
+          lossOf(() => equal(x, tensor("l", [1, 1])), { x }),
+          "x",
+        ),
+      ),
+    ).toEqual([0, 0]);
+  });
+});
+
+describe("programs", () => {
+  const a = randomTensor<"i">([3], 1);
+  const b = randomTensor<"i">([3], 2);
+  const c = randomTensor<"i">([3], 3);
+  const two = () =>
+    record(() => ({ loss: total(mul(a, b)), other: total(mul(b, c)) }), { inputs: { a, b, c } });
+
+  test("[gradients.unreached] a leaf that the loss does not depend on has gradient zero, in its shape", () => {
+    const { outputs } = evaluate(gradients(two(), "loss", ["a", "c"]));
+    expect(valuesOf(outputs["grad c"] as Tensor)).toEqual([0, 0, 0]);
+    expectSame(outputs["grad a"] as Tensor, b);
+  });
+
+  test("[gradients.frozen] only what is asked for is differentiated, and only what it needs is computed", () => {
+    const w = [0, 1, 2].map((i) => randomTensor<"o i">([4, 4], i));
+    const x = randomTensor<"b i">([2, 4], 9);
+    const layer = (x: Tensor<"b i">, w: Tensor<"o i">) => gelu(einsum("b i, o i -> b o", x, w)) as Tensor;
+    const program = record(() => ({ loss: total(w.reduce<Tensor>(layer, x)) }), {
+      inputs: { ...Object.fromEntries(w.map((t, i) => [`w${i}`, t])), x },
+    });
+    const ops = (p: Program) => p.nodes.filter((node) => node.op !== "leaf").length;
+    const sizes = [["w2"], ["w1", "w2"], ["w0", "w1", "w2"], ["w0", "w1", "w2", "x"]].map((leaves) =>
+      ops(gradients(program, "loss", leaves)),
+    );
+    expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
+    expect(new Set(sizes).size).toBe(4); // each leaf more costs something
+    expect(ops(gradients(program, "loss", []))).toBe(ops(program)); // nothing asked, nothing added
+    const w1 = gradients(program, "loss", ["w1"]);
+    expect(prune(w1)).toEqual(w1); // whatever is left is needed
+    const both = evaluate(gradients(program, "loss", ["w0", "w2"])).outputs;
+    expectSame(both["grad w2"] as Tensor, gradOf(program, "w2"));
+  });
+
+  test("[gradients.symbolic] no number is touched: a program of shapes alone has gradients", () => {
+    const x = symbol("i", [3]);
+    const p = record(() => ({ loss: total(square(x)) }), { inputs: { x }, symbolic: true });
+    const g = gradients(p, "loss", ["x"]);
+    expect(valuesOf(evaluate(g, { x: tensor("i", [1, 2, 3]) }).outputs["grad x"] as Tensor)).toEqual([
+      2, 4, 6,
+    ]);
+  });
+
+  test("[gradients.outputs] outputs and taps stay, and the gradients are added under their names", () => {
+    const owner = new (class Owner {})();
+    const x = tensor("i", [2]);
+    const p = record(() => ({ loss: total(tap(owner, "y", square(x))), seen: scale(x, 3) }), {
+      inputs: { x },
+    });
+    const results = evaluate(gradients(p, "loss", ["x"]));
+    expect(Object.keys(results.outputs)).toEqual(["loss", "seen", "grad x"]);
+    expect(valuesOf(results.taps["Owner.y"] as Tensor)).toEqual([4]);
+    expect(valuesOf(results.outputs["grad x"] as Tensor)).toEqual([4]); // a tap lets the derivative through
+  });
+
+  test("[gradients.again] the gradient of a gradient, and of that: x⁴ has 4x³, 12x², 24x", () => {
+    const x = tensor("", [], [1.7]);
+    let p = lossOf(() => square(square(x)), { x });
+    for (const expected of [4 * 1.7 ** 3, 12 * 1.7 ** 2, 24 * 1.7, 24, 0]) {
+      p = gradients(p, "loss", ["x"]);
+      p = { ...p, outputs: { loss: p.outputs["grad x"] ?? -1 } };
+      expect(scalar(p, "loss")).toBeCloseTo(expected, 10);
+    }
+  });
+
+  test("[gradients.again] a tie has one gradient under both its names", () => {
+    const shared = randomTensor<"o i">([3, 3]);
+    const model = new (class Tied {
+      first = shared;
+      second = shared;
+    })();
+    const x = tensor("b i", [[1, 2, 3]]);
+    const p = record(() => ({ loss: total(einsum("b i, o i -> b o", x, shared)) }), { model, inputs: { x } });
+    const g = evaluate(gradients(p, "loss", ["first", "second"])).outputs;
+    expectSame(g["grad first"] as Tensor, g["grad second"] as Tensor);
+    expectClose(valuesOf(g["grad first"] as Tensor), [1, 2, 3, 1, 2, 3, 1, 2, 3], 0);
+  });
+
+  describe("scopes as a whole", () => {
+    const [q, k, v] = [randomTensor([2, 3, 2], 1), randomTensor([2, 4, 2], 2), randomTensor([2, 4, 2], 3)];
+    const mask = {
+      mayAttend: randomMask([2, 3, 4], 5),
+      emptyRow: "uniform",
+      heard: randomMask([2, 3, 4], 6),
+    } as const;
+    const whole = ["attention"];
+    const names = (p: Program): string[] => prune({ ...p, taps: {} }).scopes.map(({ name }) => name);
+    const numbers = (p: Program) =>
+      Object.entries(evaluate(p).outputs).map(([name, t]) => [name, valuesOf(t)]);
+
+    test("[gradients.whole] the numbers are the same, and nothing reads what is inside the first scope", () => {
+      const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
+      const leaves = ["q", "k", "v"];
+      const g = gradients(p, "loss", leaves, { whole });
+      expect(names(g)).toEqual(["attention", "attentionVjp"]);
+      expect(numbers(g)).toEqual(numbers(gradients(p, "loss", leaves)));
+      const [first, second] = g.scopes;
+      expect(Object.keys(second?.inputs ?? {})).toEqual(["q", "k", "v", "g"]);
+      expect(second?.attrs).toEqual(first?.attrs);
+      const last = lastUses({ ...g, taps: {} });
+      for (const s of g.scopes) expect(isClosed(g, s, last)).toBe(true);
+      expect(
+        isClosed(
+          gradients(p, "loss", leaves),
+          first as Scope,
+          lastUses(gradients({ ...p, taps: {} }, "loss", leaves)),
+        ),
+      ).toBe(false);
+    });
+
+    test("[gradients.whole] [gradients.again] and have derivatives again", () => {
+      const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
+      const twice = (options: object): number[] => {
+        const once = gradients(p, "loss", ["q"], options);
+        const slope = extend(once, (at) => ({ out: total(square(at(once.outputs["grad q"] as number))) }));
+        const { outputs } = evaluate(gradients(slope, "out", ["q", "k", "v"], options));
+        return Object.values(outputs).flatMap((t) => valuesOf(t));
+      };
+      expectClose(twice({ whole }), twice({}), 1e-13);
+    });
+
+    test("[gradients.whole] not where an inner value is read outside, where something else changes, or one tensor comes in twice", () => {
+      const w = randomTensor([2, 4]);
+      const weights = (leak: { of?: Tensor }) =>
+        scope("attention", { q, k }, {}, ({ q, k }) => {
+          leak.of = exp(einsum("... l d, ... s d -> ... l s", q, k));
+          return einsum("... l s, s d -> ... l d", leak.of, einsum("a s, a d -> s d", w, w));
+        });
+      const read: Record<string, () => Tensor> = {
+        leak: () => {
+          const leak: { of?: Tensor } = {};
+          const out = weights(leak);
+          return add(total(out), total(square(leak.of ?? out)));
+        },
+        else: () => weights({}),
+        twice: () => attention({}, q, q, q, { mayAttend: null, emptyRow: "zero" }),
+      };
+      for (const [what, f] of Object.entries(read)) {
+        const p = lossOf(f, { q, k, w });
+        const leaves = what === "leak" ? ["q", "k"] : what === "else" ? ["q", "w"] : ["q"];
+        const g = gradients(p, "loss", leaves, { whole });
+        expect([what, names(g)]).toEqual([what, ["attention"]]);
+        expect(numbers(g)).toEqual(numbers(gradients(p, "loss", leaves)));
+      }
+      const frozen = lossOf(() => weights({}), { q, k, w }); // but what does not change may come in unnamed
+      const g = gradients(frozen, "loss", ["q", "k"], { whole });
+      expect(names(g)).toEqual(["attention", "attentionVjp"]);
+      expect(numbers(g)).toEqual(numbers(gradients(frozen, "loss", ["q", "k"])));
+    });
+  });
+
+  test("[gradients.scalar] refuses a loss that is no scalar, and names that are not there", () => {
+    const x = randomTensor([2]);
+    const p = record(() => ({ y: square(x), loss: total(x) }), { inputs: { x } });
+    expect(() => gradients(p, "y", ["x"])).toThrow(ShapeError);
+    expect(() => gradients(p, "y", ["x"])).toThrow(/loss "y" is no scalar; take total/);
+    expect(() => gradients(p, "los", ["x"])).toThrow(/no output "los"; it has y, loss/);
+    expect(() => gradients(p, "loss", ["z"])).toThrow(/no leaf "z"; it has x/);
+  });
+});

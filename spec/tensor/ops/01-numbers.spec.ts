@@ -1,0 +1,245 @@
+// More of 01-ops.md: special functions against published values, softmax row by row, and what every op refuses.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ShapeError } from "../../../src/tensor/errors.ts";
+import { concatLast, halves, pad, slice, split, unbind } from "../../../src/tensor/ops/arrange.ts";
+import { erf } from "../../../src/tensor/ops/erf.ts";
+import {
+  add,
+  equal,
+  expand,
+  gather,
+  gelu,
+  maskedSoftmax,
+  maxLast,
+  meanLast,
+  scatter,
+  softmax,
+  sumTo,
+  total,
+  where,
+  zerosLike,
+} from "../../../src/tensor/ops/functions.ts";
+import { apply } from "../../../src/tensor/program/record.ts";
+import { Bool, bool, int, tensor } from "../../../src/tensor/tensor.ts";
+import { randomTensor, reader } from "../../support/properties/arbitraries.ts";
+import { expectClose, expectSame, valuesOf } from "../../support/properties/programs.ts";
+
+/** x and erf x as Python 3.11's math.erf gives it. */
+// biome-ignore format: a table
+const ERF: readonly (readonly [number, number])[] = [
+  [0.0, 0.0], [-0.0, -0.0], [5e-324, 5e-324], [1e-308, 1.1283791670955125e-308],
+  [-1e-300, -1.1283791670955126e-300], [1e-100, 1.1283791670955126e-100],
+  [1e-20, 1.1283791670955125e-20], [-1e-16, -1.1283791670955125e-16],
+  [1e-12, 1.1283791670955126e-12], [-3e-08, -3.3851375012865365e-08],
+  [1e-06, 1.1283791670951364e-06], [0.0001, 0.00011283791633342487],
+  [-0.001, -0.0011283787909692365], [0.01, 0.011283415555849616],
+  [0.05, 0.05637197779701663], [-0.1, -0.1124629160182849],
+  [0.125, 0.1403162048013338], [0.2, 0.22270258921047847],
+  [0.25, 0.2763263901682369], [0.3333333333333333, 0.36264811176606293],
+  [-0.4, -0.42839235504666845], [0.5, 0.5204998778130465],
+  [-0.5, -0.5204998778130465], [0.6, 0.6038560908479259],
+  [Math.SQRT1_2, 0.682689492137086], [0.75, 0.7111556336535151],
+  [-0.9, -0.7969082124228322], [1.0, 0.8427007929497149],
+  [-1.0, -0.8427007929497149], [1.1, 0.8802050695740817],
+  [1.25, 0.9229001282564582], [1.5, 0.9661051464753108],
+  [-1.75, -0.9866716712191824], [2.0, 0.9953222650189527],
+  [2.25, 0.9985372834133188], [2.5, 0.999593047982555],
+  [-2.75, -0.9998993780778803], [3.0, 0.9999779095030014],
+  [3.3, 0.9999969422902035], [3.7, 0.9999998328489421],
+  [-4.0, -0.9999999845827421], [4.5, 0.9999999998033839],
+  [5.0, 0.9999999999984626], [5.5, 0.9999999999999927],
+  [-5.9, -0.9999999999999999], [5.999, 1.0], [6.0, 1.0], [-6.0, -1.0],
+  [6.1, 1.0], [7.0, 1.0], [-30.0, -1.0], [1e300, 1.0],
+];
+
+/** x and x Φ(x), as Python 3.11 gives it for x * 0.5 * math.erfc(-x / math.sqrt(2)). */
+// biome-ignore format: a table
+const GELU: readonly (readonly [number, number])[] = [
+  [-8.0, -4.9767684594174555e-15], [-6.0, -5.919525870226207e-09],
+  [-4.0, -0.00012668496733247986], [-3.0, -0.004049694094890287],
+  [-2.0, -0.04550026389635844], [-1.5, -0.10021080190328713],
+  [-1.0, -0.15865525393145707], [-0.7517915246935645, -0.16997120747990369],
+  [-0.5, -0.15426876936299344], [-0.1, -0.0460172162722971],
+  [-1e-08, -4.999999960105772e-09], [0.0, 0.0], [1e-08, 5.000000039894228e-09],
+  [0.1, 0.053982783727702904], [0.5, 0.34573123063700656], [1.0, 0.8413447460685429],
+  [1.5, 1.399789198096713], [2.0, 1.9544997361036416], [3.0, 2.99595030590511],
+  [4.0, 3.9998733150326675], [6.0, 5.999999994080474], [8.0, 7.999999999999995],
+];
+
+test.each(ERF)("[erf.series] erf %d is %d within 1.4e-15", (x, expected) => {
+  expect(Object.is(Math.sign(erf(x)), Math.sign(expected))).toBe(true);
+  const tolerance = Math.max(1.4e-15 * Math.abs(expected), Number.MIN_VALUE);
+  expect(Math.abs(erf(x) - expected)).toBeLessThanOrEqual(tolerance);
+});
+
+test("[erf.series] erf is odd and stays within ±1, and NaN stays NaN", () => {
+  expect(erf(Number.NaN)).toBeNaN();
+  expect([erf(Infinity), erf(-Infinity)]).toEqual([1, -1]);
+  fc.assert(
+    fc.property(fc.double({ noNaN: true }), (x) => erf(-x) === -erf(x) && Math.abs(erf(x)) <= 1 + 1e-15),
+  );
+});
+
+test.each(GELU)("[gelu.erf] gelu %d is %d, by the error function", (x, expected) => {
+  // 1 + erf cancels for negative x, as it does in the sources: what is lost is absolute
+  expectClose(valuesOf(gelu(tensor("x", [x]))), [expected], 1e-14);
+});
+
+const masked = (emptyRow: "zero" | "uniform" | "nan", x: number[], keep: boolean[]) =>
+  valuesOf(maskedSoftmax(tensor("l", x), bool("l", keep), { emptyRow }));
+
+describe("softmax", () => {
+  test("[softmax.empty-row] an empty row is decided by the option, whatever its scores are", () => {
+    for (const x of [0, -Infinity, Infinity, Number.NaN]) {
+      expect(masked("zero", [x, 2, 3], [false, false, false])).toEqual([0, 0, 0]);
+      expect(masked("uniform", [x, 2, 3], [false, false, false])).toEqual([1 / 3, 1 / 3, 1 / 3]);
+      expect(masked("nan", [x, 2, 3], [false, false, false])).toEqual([NaN, NaN, NaN]);
+    }
+  });
+
+  test("[softmax.masked] what may not be attended to has weight 0 exactly, and no part in the others'", () => {
+    for (const hidden of [-Infinity, 0, 900, Infinity, Number.NaN]) {
+      const weights = masked("nan", [hidden, 0, Math.log(3)], [false, true, true]);
+      expect(weights[0]).toBe(0);
+      expectClose(weights, [0, 0.25, 0.75], 1e-15);
+    }
+    expect(masked("zero", [1, Number.NaN, 2], [false, true, true])).toEqual([0, NaN, NaN]);
+  });
+
+  test("[softmax.shift] only differences count, however large the scores are", () => {
+    const scores = [-3, 0.5, 2]; // whole eighths: adding 1e15 to them rounds nothing
+    const expected = valuesOf(softmax(tensor("l", scores)));
+    for (const by of [-1e15, -1e5, 1e5, 1e15]) {
+      const shifted = tensor(
+        "l",
+        scores.map((s) => s + by),
+      );
+      expectClose(valuesOf(softmax(shifted)), expected, 1e-10);
+    }
+    expect(valuesOf(softmax(tensor("l", [-Infinity, 0])))).toEqual([0, 1]);
+    expect(valuesOf(softmax(tensor("l", [-Infinity, -Infinity])))).toEqual([NaN, NaN]);
+  });
+
+  test("[softmax.masked] rows add up to 1, and a mask that forbids nothing changes nothing", () => {
+    const x = randomTensor([3, 4, 5], 3, (u) => 9 * u);
+    const everything = new Bool(x.shape, Uint8Array.of(1), [0, 0, 0]);
+    expectSame(maskedSoftmax(x, everything, { emptyRow: "nan" }), softmax(x));
+    expectClose(valuesOf(sumTo(softmax(x), [3, 4, 1])), new Array(12).fill(1), 1e-15);
+  });
+});
+
+test("[ops.empty] the sum of nothing is 0, the maximum −∞, the mean not a number", () => {
+  const nothing = tensor("a b", [2, 0], []);
+  expect(total(nothing).data.get()).toBe(0);
+  expect(valuesOf(maxLast(nothing))).toEqual([-Infinity, -Infinity]);
+  expect(valuesOf(meanLast(nothing))).toEqual([NaN, NaN]);
+  expect(zerosLike(nothing).shape).toEqual([2, 0]);
+});
+
+test("[ops.nan] a maximum with a NaN in it is NaN, wherever it stands", () => {
+  for (const row of [[NaN, 1, 2], [1, NaN, 2], [1, 2, NaN]]) // biome-ignore format: three rows
+    expect(valuesOf(maxLast(tensor("a b", [row])))).toEqual([NaN]);
+  expect(valuesOf(equal(tensor("a", [NaN, 1]), tensor("a", [NaN, 1])))).toEqual([0, 1]);
+  expect(valuesOf(where(bool("a", [false, true]), tensor("a", [NaN, 1])))).toEqual([0, 1]);
+});
+
+describe("what ops refuse", () => {
+  const x = randomTensor<"a b">([2, 5]);
+  const refuses = (rule: string, f: () => unknown, message: RegExp) => {
+    expect(f).toThrow(ShapeError);
+    expect(f).toThrow(message);
+    expect(f).toThrow(`[${rule}]`);
+  };
+
+  test("[ops.no-broadcast] shapes that differ, and says what to write instead", () => {
+    refuses("ops.no-broadcast", () => add(x, randomTensor([2, 1])), /\[2 5\] and \[2 1\] differ.*expand/);
+    refuses("ops.no-broadcast", () => add(x, randomTensor([5])), /\[2 5\] and \[5\] differ/);
+    const mask = bool("a b", [[true]]);
+    refuses("ops.no-broadcast", () => where(mask, x), /\[2 5\] and \[1 1\] differ/);
+    refuses("ops.no-broadcast", () => maskedSoftmax(x, mask, { emptyRow: "nan" }), /\[2 5\] and \[1 1\]/);
+  });
+
+  test("[ops.expand] axes that grow from anything but 1 or nothing", () => {
+    refuses("ops.expand", () => expand(randomTensor([2]), x), /\[2\] does not expand to \[2 5\]/);
+    refuses("ops.expand", () => expand(randomTensor([1, 2, 5]), x), /\[1 2 5\] does not expand to \[2 5\]/);
+    refuses("ops.expand", () => sumTo(x, [2]), /\[2\] does not expand to \[2 5\]/);
+  });
+
+  test("[ops.slice] what is outside, backwards or no whole number", () => {
+    refuses("ops.slice", () => slice(x, 1, 3, 6), /slice 3\.\.6 of axis 1 is outside \[2 5\]/);
+    refuses("ops.slice", () => slice(x, 1, -1, 2), /slice -1\.\.2/);
+    refuses("ops.slice", () => slice(x, 1, 3, 2), /slice 3\.\.2/);
+    refuses("ops.slice", () => slice(x, 1, Number.NaN, 2), /slice NaN\.\.2/);
+    refuses("ops.slice", () => halves(x), /slice 0\.\.2\.5 of axis 1/);
+    refuses("ops.slice", () => slice(x, 2, 0, 1), /axis 2/);
+    refuses("ops.slice", () => slice(x, -3, 0, 1), /axis -1/);
+  });
+
+  test("[ops.pad] negative and broken widths, and axes that are not there", () => {
+    refuses("ops.pad", () => pad(x, 0, -1, 2), /pad -1 and 2 along axis 0 of \[2 5\]/);
+    refuses("ops.pad", () => pad(x, 0, 1, 0.5), /pad 1 and 0\.5/);
+    refuses("ops.pad", () => pad(x, 2, 0, 1), /axis 2/);
+  });
+
+  test("[ops.concat] sizes that differ on another axis, and axes that are not there", () => {
+    refuses("ops.concat", () => concatLast(x, randomTensor([3, 5])), /\[2 5\] and \[3 5\].* along axis 1/);
+    refuses("ops.concat", () => apply("concat", { axis: 0 }, x, randomTensor([2])), /do not join/);
+    refuses("ops.concat", () => concatLast(total(x), total(x)), /do not join/);
+  });
+
+  test("[ops.unbind] fewer than two slices", () => {
+    refuses("ops.unbind", () => unbind(randomTensor([1, 5])), /first axis of \[1 5\]/);
+  });
+
+  test("[ops.split] widths that are not the whole axis", () => {
+    refuses("ops.split", () => split(x, { q: 1, k: 3 }), /add up to 4, the last axis of \[2 5\] does not/);
+  });
+
+  test("[ops.gather] ids that are no row, by value and position", () => {
+    const late = int("i j", [
+      [0, 1],
+      [2, 0],
+    ]);
+    refuses("ops.gather", () => gather(x, late), /id 2 at position 2 is not among the 2 rows/);
+    refuses("ops.gather", () => gather(x, int("i", [-1])), /id -1 at position 0/);
+    refuses("ops.gather", () => gather(randomTensor([0, 3]), int("i", [0])), /among the 0 rows/);
+    refuses("ops.gather", () => scatter(x, int("i", [0, 7]), 7), /id 7 at position 1/);
+  });
+
+  test("[ops.scatter] rows that are not one for each id", () => {
+    const ids = int("i", [0, 1, 0]);
+    refuses("ops.scatter", () => scatter(x, ids, 2), /\[2 5\] does not begin with the shape .* \[3\]/);
+  });
+});
+
+describe("parts", () => {
+  const x = randomTensor<"n l">([3, 4]);
+  const at = reader(x.data);
+  const [i, j] = [
+    [0, 1, 2],
+    [0, 1, 2, 3],
+  ];
+
+  test("[ops.split] parts of the last axis follow each other, under their names", () => {
+    const { q, k } = split(x, { q: 3, k: 1 });
+    expect([q.shape, k.shape]).toEqual([
+      [3, 3],
+      [3, 1],
+    ]);
+    expect(valuesOf(q)).toEqual(i.flatMap((i) => [at(i, 0), at(i, 1), at(i, 2)]));
+    expect(valuesOf(k)).toEqual(i.map((i) => at(i, 3)));
+  });
+
+  test("[ops.split] halves are the two halves of the last axis, and concatLast joins them again", () => {
+    const [left, right] = halves(x);
+    expect(valuesOf(left)).toEqual(i.flatMap((i) => [at(i, 0), at(i, 1)]));
+    expectSame(concatLast(left, right), x);
+  });
+
+  test("[ops.unbind] slices lose the first axis", () => {
+    const slices = unbind(x);
+    expect(slices.map((t) => t.shape)).toEqual([[4], [4], [4]]);
+    expect(slices.map(valuesOf)).toEqual(i.map((i) => j.map((j) => at(i, j))));
+  });
+});

@@ -1,0 +1,248 @@
+// More of 01-ops.md: the ops that take patterns against loops over all axes, for random patterns, sizes and views.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ShapeError } from "../../../src/tensor/errors.ts";
+import { concat, einsum, rearrange, repeat, slice, sum } from "../../../src/tensor/ops/arrange.ts";
+import { expand } from "../../../src/tensor/ops/functions.ts";
+import { type Any, Tensor, view, zeros } from "../../../src/tensor/tensor.ts";
+import {
+  copyOf,
+  indices,
+  type Layout,
+  laidOutTensor,
+  layouts,
+  listing,
+  randomIds,
+  randomMask,
+  randomTensor,
+  reader,
+  stridedReader,
+} from "../../support/properties/arbitraries.ts";
+import { expectClose, expectSame, valuesOf } from "../../support/properties/programs.ts";
+
+type Groups = readonly (readonly string[])[];
+type Sizes = Readonly<Record<string, number>>;
+/** Patterns made at random are strings that tsc knows nothing about. */
+const dynamic = { einsum, rearrange, repeat, sum, concat } as unknown as Record<
+  "einsum" | "rearrange" | "repeat" | "sum" | "concat",
+  (pattern: string, ...rest: unknown[]) => Tensor
+>;
+
+const written = (groups: Groups): string =>
+  groups.map((g) => (g.length === 1 ? g[0] : g.length === 0 ? "1" : `(${g.join(" ")})`)).join(" ");
+const shapeOf = (groups: Groups, sizes: Sizes): number[] =>
+  groups.map((g) => g.reduce((n, name) => n * (sizes[name] ?? 0), 1));
+
+/** Calls f with every assignment of indices to the letters. */
+function forAll(letters: readonly string[], sizes: Sizes, f: (at: Sizes) => void): void {
+  for (const index of indices(letters.map((name) => sizes[name] ?? 0))) {
+    f(Object.fromEntries(letters.map((name, i) => [name, index[i] ?? 0])));
+  }
+}
+/** Where an assignment stands in an array: (h k) is h·K + k. */
+const place = (groups: Groups, at: Sizes, sizes: Sizes): number[] =>
+  groups.map((g) => g.reduce((i, name) => i * (sizes[name] ?? 0) + (at[name] ?? 0), 0));
+
+/** out[after] = Σ x[before], over every letter of the pattern. */
+function byLoops(before: Groups, after: Groups, sizes: Sizes, x: Tensor): Tensor<Any> {
+  const out = zeros(shapeOf(after, sizes));
+  const letters = [...new Set([...before.flat(), ...after.flat()])];
+  forAll(letters, sizes, (at) => {
+    const to = place(after, at, sizes);
+    out.set(...to, out.get(...to) + x.data.get(...place(before, at, sizes)));
+  });
+  return new Tensor(out.shape, out);
+}
+
+const LETTERS = ["a", "b", "c", "d"];
+const size = fc.integer({ min: 0, max: 3 });
+const sizes: fc.Arbitrary<Sizes> = fc.record({ a: size, b: size, c: size, d: size });
+const subset = fc.shuffledSubarray(LETTERS, { minLength: 1 });
+const single = (letters: readonly string[]): Groups => letters.map((name) => [name]);
+/** Some order of the letters, some of them joined, perhaps with axes of size 1 among them. */
+const grouped = (letters: readonly string[]): fc.Arbitrary<Groups> =>
+  fc
+    .tuple(
+      fc.shuffledSubarray([...letters], { minLength: letters.length }),
+      fc.array(fc.nat({ max: 3 }), { minLength: letters.length, maxLength: letters.length }),
+    )
+    .map(([order, where]) => {
+      const groups: string[][] = [];
+      for (const [i, name] of order.entries()) {
+        if (where[i] === 0) groups.push([]); // a "1" before it
+        const last = groups.at(-1);
+        if (where[i] === 1 && last) last.push(name);
+        else groups.push([name]);
+      }
+      return groups;
+    });
+const only = (all: Sizes, names: readonly string[]): Sizes =>
+  Object.fromEntries(names.map((name) => [name, all[name] ?? 0]));
+
+test("[ops.rearrange] any pattern moves every element to where it says", () => {
+  const patterns = subset.chain((names) => fc.tuple(grouped(names), grouped(names), sizes, layouts));
+  fc.assert(
+    fc.property(patterns, ([before, after, all, layout]) => {
+      const sizes = only(all, before.flat());
+      const x = laidOutTensor(shapeOf(before, sizes), layout, 1);
+      const out = dynamic.rearrange(`${written(before)} -> ${written(after)}`, x, sizes);
+      expectSame(out, byLoops(before, after, sizes, x));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** Letters of the left side, and a right side with more. */
+const growing = subset.chain((names) =>
+  fc.tuple(fc.shuffledSubarray(names, { minLength: 0 }).chain(grouped), grouped(names), sizes, layouts),
+);
+
+test("[ops.repeat] any pattern repeats along its new axes; masks and ids repeat like tensors", () => {
+  fc.assert(
+    fc.property(growing, ([before, after, all, layout]) => {
+      const sizes = only(all, [...before.flat(), ...after.flat()]);
+      const pattern = `${written(before)} -> ${written(after)}`;
+      const shape = shapeOf(before, sizes);
+      const x = laidOutTensor(shape, layout, 1);
+      const expected = byLoops(before, after, sizes, x);
+      expectSame(dynamic.repeat(pattern, x, sizes), expected);
+      for (const host of [randomMask(shape, 1, layout), randomIds(shape, 99, 1, layout)]) {
+        const at = stridedReader(host);
+        const numbers = new Tensor<Any>(
+          shape,
+          view(Float64Array.from(listing(shape, (i) => at(...i))), shape),
+        );
+        const out = dynamic.repeat(pattern, host, sizes) as unknown as typeof host;
+        expect(out.constructor).toBe(host.constructor);
+        expect(out.shape).toEqual(expected.shape);
+        expect([...out.flat()]).toEqual(valuesOf(byLoops(before, after, sizes, numbers)));
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("[ops.sum] any pattern adds up over the axes that it leaves out", () => {
+  const patterns = subset.chain((names) =>
+    fc.tuple(fc.constant(single(names)), fc.shuffledSubarray(names).chain(grouped), sizes, layouts),
+  );
+  fc.assert(
+    fc.property(patterns, ([before, after, all, layout]) => {
+      const sizes = only(all, before.flat());
+      const x = laidOutTensor(shapeOf(before, sizes), layout, 1);
+      const out = dynamic.sum(`${written(before)} -> ${written(after)}`, x);
+      const expected = byLoops(before, after, sizes, x);
+      expect(out.shape).toEqual(expected.shape);
+      expectClose(valuesOf(out), valuesOf(expected), 1e-14);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+describe("einsum", () => {
+  /** Σ over every letter of a[…] b[…], added up at c[…]. */
+  function contracted(sides: readonly Groups[], sizes: Sizes, a: Tensor, b: Tensor): Tensor<Any> {
+    const [A = [], B = [], C = []] = sides;
+    const out = zeros(shapeOf(C, sizes));
+    forAll(Object.keys(sizes), sizes, (at) => {
+      const to = place(C, at, sizes);
+      const product = a.data.get(...place(A, at, sizes)) * b.data.get(...place(B, at, sizes));
+      out.set(...to, out.get(...to) + product);
+    });
+    return new Tensor(out.shape, out);
+  }
+
+  const law = (places: Sizes, sizes: Sizes, order: readonly string[], left: Layout, right: Layout) => {
+    // bit 0: in the left operand, bit 1: in the right one, bit 2: in the result; two of them at least
+    const side = (bit: number, names: readonly string[]) =>
+      single(names.filter((name) => (((places[name] ?? 0) >> bit) & 1) === 1));
+    const [A, B, C] = [side(0, order), side(1, [...order].reverse()), side(2, Object.keys(sizes))];
+    const a = laidOutTensor(shapeOf(A, sizes), left, 1);
+    const b = laidOutTensor(shapeOf(B, sizes), right, 2);
+    const out = dynamic.einsum(`${written(A)}, ${written(B)} -> ${written(C)}`, a, b);
+    const expected = contracted([A, B, C], sizes, a, b);
+    expect(out.shape).toEqual(expected.shape);
+    expectClose(valuesOf(out), valuesOf(expected), 1e-13);
+    expectSame(out, dynamic.einsum(`${written(A)}, ${written(B)} -> ${written(C)}`, copyOf(a), copyOf(b)));
+  };
+  const kind = fc.constantFrom(0b111, 0b011, 0b101, 0b110);
+
+  test("[einsum.product] any two-place pattern is a sum of products over all axes", () => {
+    const order = fc.shuffledSubarray(LETTERS, { minLength: 4 });
+    const places = fc.record({ a: kind, b: kind, c: kind, d: kind });
+    fc.assert(fc.property(places, sizes, order, layouts, layouts, law), { numRuns: 300 });
+  });
+
+  test("[einsum.product] products of every size up to 9, beside and between tiles of four", () => {
+    const size = fc.nat({ max: 9 });
+    const sizes = fc.record({ m: size, n: size, k: size, b: fc.nat({ max: 2 }) });
+    const order = fc.shuffledSubarray(["m", "n", "k", "b"], { minLength: 4 });
+    const places = { m: 0b101, n: 0b110, k: 0b011, b: 0b111 };
+    fc.assert(
+      fc.property(sizes, order, layouts, layouts, (sizes, order, left, right) =>
+        law(places, sizes, order, left, right),
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("[einsum.product] NaN and infinity stay in the rows and columns that hold them", () => {
+    const a = randomTensor<"i k">([5, 3]);
+    const b = randomTensor<"k j">([3, 6]);
+    a.data.set(1, 2, Number.NaN);
+    b.data.set(0, 4, Infinity);
+    const out = einsum("i k, k j -> i j", a, b);
+    const finite = listing(out.shape, ([i = 0, j = 0]) => Number(Number.isFinite(out.data.get(i, j))));
+    expect(finite).toEqual(listing(out.shape, ([i, j]) => Number(i !== 1 && j !== 4)));
+  });
+
+  test("[einsum.two-places] refuses axes in one place, joined axes, and anything but two operands", () => {
+    const [x, y] = [randomTensor([2, 3]), randomTensor([3, 4])];
+    for (const pattern of ["i k, k j -> i", "i k, k j -> i j n", "i k, j n -> i j"]) {
+      expect(() => dynamic.einsum(pattern, x, y)).toThrow(/two places.*sum or repeat/);
+    }
+    for (const pattern of ["i k -> k i", "i k, k j, j n -> i n"]) {
+      expect(() => dynamic.einsum(pattern, x, y)).toThrow(/takes two operands/);
+    }
+    for (const pattern of ["(h i) k, k j -> (h i) j", "i 1, i j -> 1 j"]) {
+      expect(() => dynamic.einsum(pattern, x, y)).toThrow(/single axes only/);
+    }
+    expect(() => dynamic.einsum("i k, k j -> i j", y, x)).toThrow(/axis "k" disagrees: 2, was 4/);
+    expect(() => dynamic.einsum("i k, k j -> i j", x, x)).toThrow(ShapeError);
+    expect(() => dynamic.einsum("... k, ... k -> ...", x, randomTensor([1, 2, 3]))).toThrow(ShapeError);
+  });
+});
+
+test("[ops.concat] one axis, under a new name, holds both operands one after the other", () => {
+  const media = randomTensor<"b m s d">([2, 1, 3, 2], 1);
+  const latents = randomTensor<"b m r d">([2, 1, 4, 2], 2);
+  const both = concat("b m s d, b m r d -> b m j d", media, latents);
+  const [x, y] = [reader(media.data), reader(latents.data)];
+  const expected = listing([2, 1, 7, 2], ([b = 0, m = 0, j = 0, d = 0]) =>
+    j < 3 ? x(b, m, j, d) : y(b, m, j - 3, d),
+  );
+  expect(both.shape).toEqual([2, 1, 7, 2]);
+  expect(valuesOf(both)).toEqual(expected);
+});
+
+test("[ops.no-copy] permuting, splitting, repeating, slicing and expanding show the same numbers", () => {
+  const x = randomTensor<"a (b c)">([3, 4]);
+  const views = [
+    rearrange("a (b c) -> c b a", x, { b: 2 }),
+    repeat("a (b c) -> n b a c m", x, { b: 2, n: 5, m: 2 }),
+    slice(x, 1, 1, 3),
+    expand(x, zerosOf([5, 3, 4])),
+    rearrange("a (b c) -> (a b c)", x, { b: 2 }), // lies side by side
+    rearrange("a (b c) -> a (c b)", x, { b: 1 }), // an axis of size 1 is in nobody's way
+  ];
+  for (const t of views) expect(t.data.data).toBe(x.data.data);
+  const strides = [[1, 2, 4], [0, 2, 4, 1, 0], [4, 1], [0, 4, 1], [1], [4, 1]];
+  expect(views.map((t) => t.data.stride)).toEqual(strides);
+  const joined = repeat("a (b c) -> n b (a c) m", x, { b: 2, n: 5, m: 2 });
+  expect(joined.data.data.length).toBe(12); // joined axes are written out, those repeated on their own are not
+  expect(joined.data.stride).toEqual([0, 6, 1, 0]);
+});
+
+function zerosOf(shape: readonly number[]): Tensor<Any> {
+  return new Tensor(shape, zeros(shape));
+}

@@ -1,0 +1,347 @@
+// The executable half of 72-training.md.
+import { spawn } from "node:child_process";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { loadSafetensors } from "../../src/io/safetensors/read.ts";
+import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { parameterNames, ties } from "../../src/nn/state-dict.ts";
+import { gradients } from "../../src/tensor/autodiff/gradients.ts";
+import { scale } from "../../src/tensor/ops/functions.ts";
+import { keepTaps, peakNumbers, recompute } from "../../src/tensor/program/checkpointing.ts";
+import { evaluate } from "../../src/tensor/program/evaluate.ts";
+import { isClosed, isDead, lastUses, type Program } from "../../src/tensor/program/program.ts";
+import { record } from "../../src/tensor/program/record.ts";
+import { flat, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/training/checkpoint.ts";
+import { crossEntropy } from "../../src/training/losses.ts";
+import { sgd } from "../../src/training/optimizers/sgd.ts";
+import { stepProgram } from "../../src/training/step.ts";
+import { nextTokens } from "../../src/training/targets.ts";
+import { decayGroups, trainable, trainableSets } from "../../src/training/trainable-sets.ts";
+import { type Step, type TrainOptions, train } from "../../src/training/training.ts";
+import { temporary } from "../support/fixtures/temporary.ts";
+import {
+  bits,
+  changedNames,
+  tinyFlamingo,
+  tinyLoss,
+  tinyOptimizer,
+} from "../support/fixtures/tiny-training.ts";
+import { trainingCase } from "../support/fixtures/training-case.ts";
+
+const workspace = temporary();
+
+async function all<M extends object>(options: TrainOptions<M>): Promise<Step[]> {
+  const steps: Step[] = [];
+  for await (const step of train(options)) steps.push(step);
+  return steps;
+}
+
+function tinyRun(changes: object = {}, set: Parameters<typeof tinyOptimizer>[1] = "paper", dropout = 0) {
+  const model = tinyFlamingo(1, dropout);
+  const optimizer = tinyOptimizer(model, set);
+  return { model, optimizer, loss: tinyLoss(model), steps: 3, ...changes };
+}
+
+describe("what is trained", () => {
+  test.each(["adamw-flamingo", "adamw-text"])(
+    "[freezing.sets] %s: the set has the parameters that the release gives gradients to",
+    (id) => {
+      const { model, manifest, names } = trainingCase(id);
+      expect([...names].sort()).toEqual([...manifest.trained].sort());
+      if (id === "adamw-flamingo") expect(trainable(model, "paper")).toEqual(names);
+    },
+  );
+
+  test("[freezing.sets] every set says where it was read; OpenFlamingo's has the embeddings too", () => {
+    const model = tinyFlamingo();
+    const paper = trainable(model, "paper");
+    expect(trainable(model, "open-flamingo").filter((name) => !paper.includes(name))).toEqual([
+      "token_emb.weight",
+    ]);
+    expect(trainable(model, "flamingo-pytorch@0.1.2 text")).toEqual(parameterNames(model));
+    for (const { source } of Object.values(trainableSets)) expect(source.length).toBeGreaterThan(20);
+    const known = [...trainable(model, "language model"), ...paper];
+    expect(
+      parameterNames(model).filter((name) => !known.includes(name) && !name.startsWith("img_encoder.")),
+    ).toEqual([]);
+  });
+
+  test("[freezing.nothing] a set that names nothing", () => {
+    expect(() => trainable(tinyFlamingo().token_emb, "paper")).toThrow('no parameter of the set "paper"');
+  });
+
+  test("[freezing.decay] matrices decay", () => {
+    const model = tinyFlamingo();
+    const [decayed, plain] = decayGroups(model, [
+      "layers.0.1.attn_gate",
+      "token_emb.weight",
+      "layers.0.1.ff.0.bias",
+    ]);
+    expect(decayed).toEqual({ names: ["token_emb.weight"] });
+    expect(plain).toEqual({ names: ["layers.0.1.attn_gate", "layers.0.1.ff.0.bias"], weightDecay: 0 });
+  });
+
+  test("[train.frozen] frozen parameters keep every bit, trained ones all change", async () => {
+    const run = tinyRun();
+    const before = bits(run.model);
+    await all(run);
+    expect(changedNames(before, bits(run.model)).sort()).toEqual([...run.optimizer.names].sort());
+  });
+
+  test("[train.frozen] gradients of frozen parameters are not in the program", () => {
+    const model = tinyFlamingo();
+    const length = (names: readonly string[]) =>
+      stepProgram(() => tinyLoss(model)(0), { model, names }).nodes.filter((node) => !isDead(node)).length;
+    const [none, paper, language, both] = [
+      length([]),
+      length(trainable(model, "paper")),
+      length(trainable(model, "language model")),
+      length([...trainable(model, "paper"), ...trainable(model, "language model")]),
+    ];
+    expect(none).toBeLessThan(paper);
+    expect(paper).toBeLessThan(both);
+    expect(language).toBeLessThan(both);
+    const last = length(["layers.1.1.ff_gate"]);
+    expect(last - none).toBeLessThan((paper - none) / 8); // the derivative stops where nothing below it is asked for
+  });
+});
+
+describe("the loop", () => {
+  test("[train.loop] the same seed, the same bits; another seed, others", async () => {
+    const once = async (seed: number) => {
+      const model = tinyFlamingo(seed);
+      const steps = await all({ model, optimizer: tinyOptimizer(model), loss: tinyLoss(model), steps: 3 });
+      return { steps, bits: bits(model) };
+    };
+    const [a, b, c] = [await once(1), await once(1), await once(2)];
+    expect(a).toEqual(b);
+    expect(c.bits).not.toEqual(a.bits);
+    expect(a.steps.map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect(a.steps.every(({ loss, norm, factor }) => loss > 0 && norm > 0 && factor === 1)).toBe(true);
+  });
+
+  test("[train.parts] two halves are the whole", async () => {
+    const [whole, halves] = [tinyFlamingo(), tinyFlamingo()];
+    const data = tinyLoss(whole, 2);
+    const both = () => record(() => ({ a: data(0, 0), b: data(0, 1) }), { model: whole });
+    const { a, b } = evaluate(both()).outputs as Record<"a" | "b", Tensor>;
+    const one = (model: typeof whole, loss: TrainOptions<typeof whole>["loss"], parts: number[]) =>
+      all({
+        model,
+        optimizer: sgd({ groups: [{ names: trainable(model, "paper") }] }),
+        loss,
+        parts,
+        steps: 1,
+      });
+    const [step] = await one(halves, tinyLoss(halves, 2), [0.5, 0.5]);
+    expect(step?.loss).toBeCloseTo(((flat(a.data)[0] ?? 0) + (flat(b.data)[0] ?? 0)) / 2, 12);
+    const [first] = await one(whole, (step) => data(step, 0), [1]);
+    expect(first?.norm).not.toBeCloseTo(step?.norm ?? 0, 6);
+  });
+
+  test("[train.dropout] masks follow from the seed and the step; the frozen encoder sleeps", async () => {
+    const losses = async (dropoutSeed: number | null, awake = false) => {
+      const run = tinyRun({ dropoutSeed }, "paper", 0.5);
+      if (awake) Object.assign(run.model.options.behaviour, { trainWakesEncoder: true });
+      return (await all(run)).map(({ loss }) => loss);
+    };
+    expect(await losses(7)).toEqual(await losses(null)); // only the encoder has dropout in this model
+    const woken = async (seed: number) => {
+      const model = tinyFlamingo(1, 0.5);
+      const encoder = model.img_encoder as object;
+      const plain = { options: model.options, encoder, forward: tinyLoss(model) }; // no train() of its own
+      const optimizer = sgd({ groups: [{ names: [] }] });
+      return (await all({ model: plain, optimizer, loss: plain.forward, steps: 2, dropoutSeed: seed })).map(
+        (s) => s.loss,
+      );
+    };
+    expect(await woken(7)).toEqual(await woken(7));
+    expect(await woken(8)).not.toEqual(await woken(7));
+    expect(await woken(7)).not.toEqual(await losses(null));
+  });
+
+  test("[train.abort] a signal stops in the middle of a step, which then never was", async () => {
+    const abort = new AbortController();
+    const run = tinyRun({ signal: abort.signal, steps: 100 });
+    const loss = run.loss;
+    const stopping = (step: number, part: number) => {
+      if (step === 2) abort.abort(new Error("enough"));
+      return loss(step, part);
+    };
+    await expect(all({ ...run, loss: stopping })).rejects.toThrow("enough");
+    const two = tinyRun({ steps: 2 });
+    await all(two);
+    expect(bits(run.model)).toEqual(bits(two.model));
+  });
+
+  test("[train.reached] [optimizer.missing-gradient] what the loss does not reach stays; a loss that reaches nothing is an error", async () => {
+    const { model } = tinyRun();
+    const text = int("b l", [[4, 5, 6, 7]]);
+    const loss = () => crossEntropy(model.forward(text), nextTokens(text)).mean;
+    const before = bits(model);
+    const everything = tinyOptimizer(model, "flamingo-pytorch@0.1.2 text");
+    await all({ model, optimizer: everything, loss, steps: 1 });
+    const changed = changedNames(before, bits(model)).filter((name) => parameterNames(model).includes(name)); // ties once
+    expect(changed.sort()).toEqual(trainable(model, "language model").sort());
+    const images = tinyOptimizer(model, "paper");
+    await expect(all({ model, optimizer: images, loss, steps: 1 })).rejects.toThrow("reaches none");
+  });
+
+  test("[train.finite] a loss of NaN stops before anything has changed", async () => {
+    const run = tinyRun();
+    const before = bits(run.model);
+    await expect(all({ ...run, loss: (step) => scale(run.loss(step), Number.NaN) })).rejects.toThrow(
+      "the loss is NaN",
+    );
+    expect(bits(run.model)).toEqual(before);
+  });
+});
+
+describe("recomputation", () => {
+  const programOf = (dropout = false, whole: readonly string[] = []): Program => {
+    const model = tinyFlamingo(1, 0.5);
+    if (dropout) model.train(3);
+    const forward = record(() => ({ loss: tinyLoss(model)(0) }), { model, symbolic: true });
+    return gradients(forward, "loss", [...trainable(model, "paper"), "token_emb.weight"], { whole });
+  };
+
+  test.each([false, true])(
+    "[recompute.same] loss and gradients are equal bit for bit (dropout: %j)",
+    (dropout) => {
+      const program = programOf(dropout);
+      const again = recompute(program, "loss");
+      const numbers = (p: Program) =>
+        Object.entries(evaluate(p).outputs).map(([name, t]) => [name, [...flat(t.data)]]);
+      expect(numbers(again)).toEqual(numbers(program));
+      expect(Object.keys(again.taps)).toEqual(Object.keys(program.taps));
+    },
+  );
+
+  test("[recompute.same] [gradients.whole] scopes that are differentiated whole stay scopes, with second computations before them", () => {
+    const program = { ...programOf(false, ["attention"]), taps: {} };
+    const again = recompute(program, "loss");
+    const numbers = (p: Program) =>
+      Object.entries(evaluate(p).outputs).map(([name, t]) => [name, [...flat(t.data)]]);
+    expect(numbers(again)).toEqual(numbers(program));
+    const last = lastUses(again);
+    const derivatives = again.scopes.filter(({ name }) => name === "attentionVjp");
+    expect(derivatives.length).toBeGreaterThan(1);
+    for (const scope of derivatives) {
+      expect(isClosed(again, scope, last)).toBe(true);
+      const inside = again.nodes.slice(scope.first, scope.end).filter((node) => !isDead(node));
+      const outer = inside.flatMap(({ inputs }) => inputs.filter((id) => id < scope.first));
+      for (const id of outer)
+        if (again.nodes[id]?.op !== "leaf") expect(Object.values(scope.inputs)).toContain(id);
+    }
+  });
+
+  test("[recompute.again] [recompute.keep] derivatives read leaves, kept taps and second computations only", () => {
+    const program = { ...programOf(), taps: {} };
+    const last = program.outputs.loss ?? -1;
+    const again = recompute(program, "loss", keepTaps(/^layers\.\d\.0$/));
+    const read = new Set(
+      again.nodes.slice(last + 1).flatMap(({ inputs }) => inputs.filter((id) => id <= last)),
+    );
+    const names = [...read].flatMap((id) => {
+      const { op, attrs } = again.nodes[id] ?? { op: "nothing", attrs: {} };
+      return op === "leaf" ? [] : ["name" in attrs ? attrs.name : op];
+    });
+    expect(names.sort()).toEqual(["layers.0.0", "layers.1.0"]);
+    expect(new Set(again.nodes.slice(last + 1).map(({ scope }) => scope))).toEqual(new Set([-1]));
+    const reads = lastUses(again);
+    const attention = again.scopes.filter(({ name }) => name === "attention");
+    expect(attention.length).toBeGreaterThan(0);
+    for (const { first, end, output } of attention)
+      for (let id = first; id < end; id++)
+        if (id !== output && again.nodes[id]?.op !== "leaf") expect(reads[id]).toBeLessThan(end);
+  });
+
+  test("[recompute.memory] with depth, memory grows by what layers hand on and not by their insides", () => {
+    const deep = (depth: number, again: boolean): number => {
+      const model = tinyFlamingo();
+      const [layer] = model.layers;
+      if (layer) model.layers = Array.from({ length: depth }, () => layer);
+      const forward = record(() => ({ loss: tinyLoss(model, 4)(0) }), { model, symbolic: true });
+      const program = { ...gradients(forward, "loss", ["token_emb.weight"]), taps: {} };
+      return peakNumbers(
+        again ? recompute(program, "loss", keepTaps(/^layers\.\d+\.[01](@\d+)?$/)) : program,
+      );
+    };
+    const growth = (again: boolean): number => deep(9, again) - deep(8, again);
+    expect(growth(true)).toBeLessThan(growth(false) / 8);
+    expect(deep(8, true)).toBeLessThan(deep(8, false) / 3);
+  });
+
+  test("[recompute.same] [train.loop] a run with recomputation has the same weights", async () => {
+    const [plain, again] = [tinyRun({ steps: 2 }), tinyRun({ steps: 2, keepOnly: /^layers\.\d\.[01]$/ })];
+    expect(await all(again)).toEqual(await all(plain));
+    expect(bits(again.model)).toEqual(bits(plain.model));
+  });
+});
+
+describe("checkpoints", () => {
+  test("[checkpoint.resume] stopping and going on changes no bit", async () => {
+    const path = join(workspace, "resume.safetensors");
+    const straight = tinyRun({ steps: 5 });
+    await all(straight);
+    const first = tinyRun({ steps: 5 });
+    for await (const { step } of train(first)) {
+      saveCheckpoint(path, first, step);
+      if (step === 2) break;
+    }
+    const second = { ...tinyRun({ steps: 5 }), model: tinyFlamingo(99) };
+    const rest = { ...second, optimizer: tinyOptimizer(second.model), loss: tinyLoss(second.model) };
+    const from = loadCheckpoint(path, rest);
+    expect(from).toBe(2);
+    rmSync(path); // it has been read
+    await all({ ...rest, from });
+    expect(bits(rest.model)).toEqual(bits(straight.model));
+    expect(rest.optimizer.state()).toEqual(straight.optimizer.state());
+    expect(ties(rest.model)).toEqual(ties(straight.model));
+  });
+
+  test("[checkpoint.kind] other files are refused", () => {
+    const path = join(workspace, "other.safetensors");
+    const { model, optimizer } = tinyRun();
+    saveSafetensors(path, new Map([["weights.x", tensor("n", [1])]]));
+    expect(() => loadCheckpoint(path, { model, optimizer })).toThrow("is no checkpoint");
+    saveCheckpoint(path, { model, optimizer: sgd({ groups: [] }) }, 1);
+    expect(() => loadCheckpoint(path, { model, optimizer })).toThrow("a checkpoint of sgd, not of adamw");
+  });
+
+  const script = (path: string) => `
+    const { saveCheckpoint, sgd, Parameter } = await import(${JSON.stringify(join(process.cwd(), "dist/index.js"))});
+    const model = new (class Model { weight = new Parameter("n", [20000], { kind: "constant", value: 0 }); })();
+    for (let step = 1; ; step++) {
+      model.weight.assign(Object.assign(model.weight.data, {}));
+      model.weight.data.data.fill(step);
+      saveCheckpoint(${JSON.stringify(path)}, { model, optimizer: sgd({ groups: [] }) }, step);
+    }`;
+
+  test("[checkpoint.atomic] killed at random moments, the last checkpoint is whole", async () => {
+    const path = join(workspace, "killed", "checkpoint.safetensors");
+    let [unfinished, steps] = [0, new Set<number>()];
+    for (let trial = 0; trial < 8; trial++) {
+      const child = spawn(process.execPath, ["--input-type=module", "-e", script(path)], { stdio: "ignore" });
+      const ended = new Promise((resolve) => child.once("exit", resolve));
+      const before = existsSync(path) ? statSync(path).mtimeMs : 0;
+      while (child.exitCode === null && (!existsSync(path) || statSync(path).mtimeMs === before))
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      await new Promise((resolve) => setTimeout(resolve, (trial * 37) % 50));
+      child.kill("SIGKILL");
+      await ended;
+      const file = loadSafetensors(path);
+      const step = file.int("step").flat()[0] ?? 0;
+      expect(new Set(flat(file.tensor("weights.weight").data))).toEqual(new Set([step]));
+      file.close();
+      steps = steps.add(step);
+      const left = readdirSync(join(workspace, "killed")).filter((name) => name.endsWith(".tmp"));
+      unfinished += left.length;
+      for (const name of left) rmSync(join(workspace, "killed", name));
+    }
+    expect(Math.max(...steps)).toBeGreaterThan(0);
+    expect(unfinished).toBeGreaterThan(0); // some were killed while they wrote
+  });
+});

@@ -1,0 +1,161 @@
+// The executable half of 71-optimizers.md.
+import { describe, expect, test } from "vitest";
+import { flat, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
+import { accumulate, clip, globalNorm } from "../../../src/training/gradient-maps.ts";
+import { adamw } from "../../../src/training/optimizers/adamw.ts";
+import type { Optimizer } from "../../../src/training/optimizers/optimizer.ts";
+import { sgd } from "../../../src/training/optimizers/sgd.ts";
+import { schedule } from "../../../src/training/schedules.ts";
+import { expectedFactors, schedules, trainingCase, worstOf } from "../../support/fixtures/training-case.ts";
+
+const TORCH = 1e-10;
+
+describe("five steps of torch", () => {
+  test.each([
+    [
+      "adamw-flamingo",
+      "[adamw.step] [adamw.decoupled] [adamw.bias-correction] [clip.torch] [accumulate.sum]",
+    ],
+    ["adamw-text", "[adamw.step] [adamw.bias-correction]"],
+    ["sgd-nesterov", "[sgd.nesterov] [sgd.first] [sgd.decay] [accumulate.sum]"],
+    ["sgd-dampened", "[sgd.momentum] [sgd.first]"],
+  ])("[adamw.step] [adamw.bias-correction] [sgd.momentum] [sgd.decay] %s: %s", async (id) => {
+    const worst = await worstOf(trainingCase(id));
+    expect(worst).toBeGreaterThan(0);
+    expect(worst).toBeLessThan(TORCH);
+  });
+
+  const wrong: [rules: string, id: string, changes: object][] = [
+    ["[adamw.decoupled]", "adamw-flamingo", { undecayed: false }],
+    ["[clip.torch]", "adamw-flamingo", { clipAt: 0.500001 }],
+    ["[accumulate.sum]", "sgd-nesterov", { parts: [1, 0.200001] }],
+    [
+      "[sgd.nesterov]",
+      "sgd-nesterov",
+      { optimizer: { kind: "sgd", learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 } },
+    ],
+    [
+      "[sgd.first]",
+      "sgd-dampened",
+      { optimizer: { kind: "sgd", learningRate: 0.1, momentum: 0.8, dampening: 0.31 } },
+    ],
+    ["[schedule.warmup]", "adamw-text", { schedule: { kind: "constant" } }],
+  ];
+  test.each(wrong)("%s another option is told from torch's: %s %j", async (_, id, changes) => {
+    expect(await worstOf(trainingCase(id, changes))).toBeGreaterThan(100 * TORCH);
+  });
+});
+
+test("[schedule.warmup] [schedule.linear] [schedule.cosine] [schedule.floor] the factors of torch's schedulers", () => {
+  for (const [i, options] of schedules.entries()) {
+    const expected = expectedFactors(i);
+    const factor = schedule(options);
+    expect(expected).toHaveLength(15);
+    expected.forEach((x, step) => {
+      expect([i, step, factor(step)]).toEqual([i, step, expect.closeTo(x, 12)]);
+    });
+  }
+  expect(new Set(schedules.map(({ kind }) => kind))).toEqual(new Set(["constant", "linear", "cosine"]));
+});
+
+test("[schedule.floor] and stay there", () => {
+  for (const kind of ["linear", "cosine"] as const)
+    expect(schedule({ kind, steps: 4, floor: 0.25 })(1e6)).toBeCloseTo(0.25, 12);
+});
+
+test("[schedule.steps] what falls is told when it ends", () => {
+  for (const options of [{ kind: "linear" }, { kind: "cosine", warmup: 5, steps: 5 }] as const)
+    expect(() => schedule(options)).toThrow("needs more steps");
+  expect(schedule({})(1e9)).toBe(1);
+});
+
+const one = (x: number): Tensor => tensor("n", [1], Float64Array.of(x));
+const numberOf = (t: Tensor | undefined): number => (t ? (flat(t.data)[0] ?? Number.NaN) : Number.NaN);
+const kinds: [string, (names: string[], weightDecay?: number) => Optimizer][] = [
+  ["adamw", (names, weightDecay = 0.1) => adamw({ groups: [{ names }], weightDecay })],
+  ["sgd", (names, weightDecay = 0.1) => sgd({ groups: [{ names }], weightDecay, momentum: 0.9 })],
+];
+
+describe.each(kinds)("%s", (_, make) => {
+  test("[optimizer.missing-gradient] no gradient, no change", () => {
+    const parameters = new Map([
+      ["a", one(2)],
+      ["b", one(3)],
+    ]);
+    const optimizer = make(["a", "b"]);
+    optimizer.step(parameters, new Map([["a", one(1)]]));
+    expect(numberOf(parameters.get("a"))).not.toBe(2);
+    expect(numberOf(parameters.get("b"))).toBe(3);
+    expect([...optimizer.state().keys()].filter((key) => key.endsWith(".b"))).toEqual([]);
+  });
+
+  test("[optimizer.fresh] [optimizer.float64] old numbers stay, new ones are float64", () => {
+    const before = Float32Array.of(0.1);
+    const p = new Tensor([1], view(before, [1]));
+    make(["p"]).step(new Map([["p", p]]), new Map([["p", one(1e-6)]]));
+    expect(before).toEqual(Float32Array.of(0.1));
+    expect(p.data.data).toBeInstanceOf(Float64Array);
+    expect(numberOf(p)).not.toBe(Math.fround(numberOf(p)));
+  });
+
+  test("[optimizer.groups] one group each, and in the model", () => {
+    expect(() => make(["p", "q", "p"])).toThrow('"p" is in two parameter groups');
+    expect(() => make(["p"]).step(new Map(), new Map())).toThrow('no parameter "p"');
+  });
+
+  test("[adamw.bias-correction] [sgd.first] a state that is stored and loaded goes on as if nothing had been", () => {
+    const run = (stops: boolean): number => {
+      const p = one(1);
+      let optimizer = make(["p"]);
+      for (let step = 0; step < 4; step++) {
+        optimizer.step(new Map([["p", p]]), new Map([["p", one(0.3 * step - 0.2)]]));
+        if (!stops) continue;
+        const state = optimizer.state();
+        optimizer = make(["p"]);
+        optimizer.load(state);
+      }
+      return numberOf(p);
+    };
+    expect(run(true)).toBe(run(false));
+  });
+});
+
+test("[adamw.bias-correction] the first step is as long as the rate, whatever the gradient", () => {
+  for (const g of [1e-3, 7, -40]) {
+    const p = one(0);
+    adamw({ groups: [{ names: ["p"] }], learningRate: 0.25 }).step(
+      new Map([["p", p]]),
+      new Map([["p", one(g)]]),
+    );
+    expect(numberOf(p)).toBeCloseTo(-0.25 * Math.sign(g), 5);
+  }
+});
+
+test("[clip.global] [clip.torch] all gradients are one vector", () => {
+  const gradients = new Map([
+    ["a", tensor("n", [3, 0])],
+    ["b", tensor("n", [0, 4])],
+  ]);
+  expect(globalNorm(gradients)).toBe(5);
+  expect(clip(gradients, 5.1)).toEqual({ norm: 5, gradients });
+  const { norm, gradients: short } = clip(gradients, 1);
+  expect(norm).toBe(5);
+  expect(globalNorm(short)).toBeCloseTo(1, 6);
+  expect(numberOf(short.get("a"))).toBeCloseTo(3 / 5, 6);
+});
+
+test("[accumulate.sum] parts are added by their weights, and nobody's numbers change", () => {
+  const [a, b] = [
+    new Map([["x", one(2)]]),
+    new Map([
+      ["x", one(5)],
+      ["y", one(1)],
+    ]),
+  ];
+  const sum = accumulate(accumulate(null, a, 0.5), b, 0.1);
+  expect([...sum].map(([name, t]) => [name, numberOf(t)])).toEqual([
+    ["x", 1.5],
+    ["y", 0.1],
+  ]);
+  expect([numberOf(a.get("x")), numberOf(b.get("x"))]).toEqual([2, 5]);
+});

@@ -1,0 +1,430 @@
+// The built page of 80-inspector.md in a real browser: npm run test:browser.
+import { spawn, spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
+import { addressOf, START, type State } from "../../../src/web/masks/state.ts";
+import {
+  faintTexts,
+  type Looks,
+  namelessControls,
+  openBrowser,
+  picture,
+  scrolled,
+  visit,
+} from "../../support/browser/page.ts";
+
+const BUILT = "dist/web";
+const GOLDEN = "golden/cases/flamingo-pytorch/flamingo-palm--more-tokens-than-images";
+const goldenFiles = ["case.json", "inputs.safetensors", "expected.safetensors"].map((name) =>
+  join(GOLDEN, name),
+);
+const server = pageServer();
+let browser: Browser;
+let base: string;
+
+beforeAll(async () => {
+  base = await listen(server, 0);
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  server.close().closeAllConnections();
+});
+
+const at = (patch: Partial<State> = {}) => `${base}#${addressOf({ ...START, ...patch })}`;
+const open = (patch: Partial<State> = {}, looks?: Looks) => visit(browser, at(patch), looks);
+
+const words = ["the", "quick", "flamingo", "stands", ",", "on", "one", "leg"];
+const long = Array.from({ length: 512 }, (_, i) => (i % 32 === 3 ? "<image>" : words[i % 8])).join(" ");
+
+describe("what ships", () => {
+  test("[inspector.serve] the page is a few files, under 300 kB compressed by far", () => {
+    const files = ["index.html", "inspector.css", "inspector.js"];
+    const second = ["speed-gpu.js", "speed-kernels.js", "speed.css", "speed.html", "speed.js"];
+    expect(readdirSync(BUILT).sort()).toEqual([...files, ...second].sort());
+    const compressed = files.reduce(
+      (sum, name) => sum + gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).length,
+      0,
+    );
+    const raw = files.reduce((sum, name) => sum + statSync(join(BUILT, name)).size, 0);
+    console.log(`the page has ${raw} bytes, ${compressed} compressed`);
+    expect(compressed).toBeLessThan(80_000);
+  });
+
+  test("[inspector.serve] flamboyance inspect says where the page is, and ends when told to", async () => {
+    const child = spawn(process.execPath, ["dist/cli/main.js", "inspect", "--json"]);
+    const ended = new Promise((resolve) => child.once("close", resolve));
+    const said = await new Promise<string>((resolve) =>
+      child.stdout.once("data", (data) => resolve(`${data}`)),
+    );
+    const { address } = JSON.parse(said) as { address: string };
+    expect(await (await fetch(address)).text()).toContain("<title>Which token sees which image</title>");
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+    const { status, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", "inspect", "--port", "x"], {
+      encoding: "utf8",
+    });
+    expect([status, stderr]).toEqual([
+      3,
+      expect.stringContaining('--port is a number from 0 to 65535, not "x"'),
+    ]);
+  });
+
+  test("[inspector.offline] it asks for nothing but its own files and nothing is refused", async () => {
+    const { page, wrong, asked } = await open({ show: "attention", against: "otter" });
+    await page.waitForSelector(".numbers td");
+    expect(asked.map((url) => url.replace(base, "").replace(/#.*/, "")).sort()).toEqual([
+      "",
+      "inspector.css",
+      "inspector.js",
+    ]);
+    expect(wrong).toEqual([]);
+    const inline = await page.evaluate(() => {
+      const script = document.createElement("script");
+      script.textContent = "window.ran = true";
+      document.body.append(script);
+      return "ran" in window;
+    });
+    expect(inline).toBe(false);
+    await page.context().close();
+  });
+
+  test("[inspector.offline] it opens from a disk as well", async () => {
+    const { page, wrong } = await visit(browser, `${pathToFileURL(join(BUILT, "index.html"))}#c=otter`);
+    expect(await page.textContent(".source h3")).toBe("otter");
+    await page.waitForSelector(".numbers td");
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
+});
+
+describe("the page", () => {
+  test("[inspector.link] a second of patience is enough, and typing answers at once", async () => {
+    const { page, wrong } = await open();
+    const ready = await page.evaluate(
+      () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? performance.now(),
+    );
+    console.log(`first painted after ${Math.round(ready)} ms`);
+    expect(ready).toBeLessThan(1000);
+    await page.fill("textarea", "One <image> two");
+    await page.waitForFunction(() => document.querySelectorAll(".token").length === 3);
+    await page.waitForFunction(() => location.hash.includes("p=One"));
+    expect(await page.textContent(".panel h2")).toContain("Position 2: “two”");
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
+
+  test("[inspector.link] what one clicks together, a link brings back", async () => {
+    const first = await open();
+    await first.page.fill("textarea", "A <image> b <image> c\n<image> d");
+    await first.page.selectOption("select >> nth=0", "flamingo-pytorch@0.0.4");
+    await first.page.selectOption("select >> nth=1", "mllama reference");
+    await first.page.click("button[value=rows]");
+    await first.page.click("[data-position='3'] [data-image='1']");
+    await first.page.waitForFunction(() => location.hash.includes("at=0.3.1"));
+    const url = first.page.url();
+    await first.page.waitForTimeout(200);
+    const second = await visit(browser, url);
+    await second.page.waitForSelector(".notices li");
+    await second.page.waitForTimeout(200);
+    const shown = (page: typeof first.page) => page.innerText("main");
+    expect(await shown(second.page)).toBe(await shown(first.page));
+    expect(await second.page.inputValue("textarea")).toContain("\n");
+    await first.page.context().close();
+    await second.page.context().close();
+  });
+
+  test("[inspector.link] a link leads to its place, wherever that is", async () => {
+    const { page } = await open({ text: long, at: { prompt: 0, position: 400, image: 3 } });
+    await page.waitForSelector("[data-position='400'].active");
+    const box = await page.locator("[data-position='400']").boundingBox();
+    expect((box?.y ?? -1) >= 0 && (box?.y ?? 9999) < 860).toBe(true);
+    expect(await page.innerText(".panel h2")).toContain("and image 3");
+    await page.context().close();
+  });
+
+  test("[inspector.keys] the grid is read with the keyboard, and the reason is spoken", async () => {
+    const { page } = await open();
+    await page.focus(".grid");
+    for (const key of [
+      "Home",
+      "ArrowRight",
+      "ArrowRight",
+      "ArrowRight",
+      "ArrowRight",
+      "ArrowDown",
+      "ArrowDown",
+    ])
+      await page.keyboard.press(key);
+    const active = await page.evaluate(() => {
+      const id = document.activeElement?.getAttribute("aria-activedescendant") ?? "";
+      const cell = document.getElementById(id);
+      return [
+        id,
+        cell?.getAttribute("role"),
+        cell?.getAttribute("aria-label"),
+        cell?.classList.contains("active"),
+      ];
+    });
+    expect(active).toEqual(["at-0-4-2", "gridcell", "image 2: not seen", true]);
+    expect(await page.getAttribute(".words", "aria-live")).toBe("polite");
+    expect(await page.innerText(".words")).toContain(
+      "Position 4 does not see image 2: it comes later (position 7).",
+    );
+    await page.keyboard.press("End");
+    expect(await page.innerText(".words")).toContain(
+      "Position 9 does not see image 2: image 3 comes after it (position 8).",
+    );
+    await page.context().close();
+  });
+
+  test("[inspector.words] the reason under the mouse, and the chosen one when it leaves", async () => {
+    const { page } = await open({ at: { prompt: 0, position: 0, image: 0 } });
+    await page.hover("[data-position='7'] .chip");
+    expect(await page.innerText(".words")).toContain(
+      "Position 7 sees image 2: it is that image's own token.",
+    );
+    await page.mouse.move(2, 2);
+    expect(await page.innerText(".words")).toContain("Position 0 sees nothing");
+    await page.context().close();
+  });
+
+  test("[inspector.difference] a chip, its column and its cells share a colour, and carry the number as well", async () => {
+    const { page } = await open({ against: "all-previous" });
+    const looks = await page.evaluate(() => {
+      const colour = (selector: string, pseudo?: string) =>
+        getComputedStyle(document.querySelector(selector) as Element, pseudo).backgroundColor;
+      return {
+        chip: colour(".chip.image.i2"),
+        cell: colour(".token .cell.i2.seen", "::before"),
+        other: colour(".chip.image.i1"),
+        numbers: [...document.querySelectorAll(".token .cell.i2.seen b")].every((b) => b.textContent === "2"),
+        label: document.querySelector(".gutter .label.i2")?.textContent,
+        marked: document.querySelectorAll(".cell.parts").length,
+      };
+    });
+    expect(looks.cell).toBe(looks.chip);
+    expect(looks.chip).not.toBe(looks.other);
+    expect([looks.numbers, looks.label, looks.marked]).toEqual([true, "2", 10]);
+    await page.context().close();
+  });
+
+  test("[inspector.warnings] a warning leads to its place", async () => {
+    const { page } = await open({
+      text: `${"word ".repeat(300)}<image> x`,
+      images: [0],
+      convention: "flamingo-pytorch@0.0.4",
+    });
+    await page.click(".notices .link");
+    await page.waitForFunction(() => location.hash.includes("at=0.300"));
+    expect(await page.isVisible("[data-position='300'].active")).toBe(true);
+    expect(await page.innerText(".words")).toContain("Position 300");
+    await page.context().close();
+  });
+
+  test("[inspector.decode] the sliders replay decoding", async () => {
+    const { page } = await open({ convention: "flamingo-mini" });
+    await page.check("input[type=checkbox]");
+    await page.focus("[aria-label='Decoding step']");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowRight");
+    await page.waitForFunction(() => location.hash.includes("step=3"));
+    expect(await page.innerText(".decode .fact")).toMatch(
+      /^Step 3 of 5 takes position 7.*another row than the whole text has/,
+    );
+    expect(await page.locator(".token.now").count()).toBe(1);
+    expect(await page.locator(".token.later").count()).toBe(2);
+    expect(await page.locator(".verdict.strays").count()).toBeGreaterThan(0);
+    await page.context().close();
+  });
+
+  test("[inspector.copy] the clipboard gets what flamboyance mask prints", async () => {
+    const text = "A cat: <image> Two dogs: <image><image> done";
+    const { page } = await open({
+      convention: "flamingo-pytorch@0.1.2 immediate",
+      against: "otter",
+      images: [2],
+    });
+    await page.click("text=Copy as text");
+    await page.waitForFunction(() => document.querySelector(".status")?.textContent !== "");
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    const args = [
+      "mask",
+      text,
+      "--convention",
+      "flamingo-pytorch@0.1.2 immediate",
+      "--against",
+      "otter",
+      "--images",
+      "2",
+    ];
+    const { stdout } = spawnSync(process.execPath, ["dist/cli/main.js", ...args], {
+      encoding: "utf8",
+      env: { ...process.env, NO_COLOR: "1" },
+    });
+    expect(copied).toBe(stdout);
+    await page.click("text=Copy link");
+    await page.waitForFunction(() => document.querySelector(".status")?.textContent?.includes("link"));
+    expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(page.url());
+    await page.context().close();
+  });
+
+  test("[inspector.stages] the stages follow the token and the head", async () => {
+    const { page } = await open({ at: { prompt: 0, position: 0, image: 0 } });
+    await page.waitForSelector(".numbers td");
+    const stages = await page.locator(".numbers tbody th").allInnerTexts();
+    expect(stages.map((title) => title.split("\n")[0])).toEqual([
+      "Scores",
+      "Filled",
+      "Softmax",
+      "Row rule",
+      "Gated",
+      "Residual",
+      "Feed-forward",
+    ]);
+    expect(await page.innerText(".stages")).toContain("Attention adds nothing to it");
+    await page.click("[data-position='9'] .chip");
+    await page.waitForFunction(() => document.querySelector(".heads")?.textContent?.startsWith("Position 9"));
+    const before = await page.innerText(".stages");
+    await page.selectOption(".heads select", "1");
+    await page.waitForFunction(
+      (old) => (document.querySelector(".stages") as HTMLElement).innerText !== old,
+      before,
+    );
+    expect(await page.locator(".numbers tbody th").count()).toBe(7);
+    await page.context().close();
+  });
+
+  test("[inspector.drop] [inspector.agreement] a golden case shows its attention, chosen or dropped", async () => {
+    const { page, wrong } = await open();
+    await page.setInputFiles("input[type=file]", goldenFiles);
+    await page.waitForSelector(
+      "text=Every row of the recorded weights (layers.0.1.attn.attn) is what flamingo-pytorch@0.1.2 immediate says.",
+    );
+    expect(await page.locator(".grid").count()).toBe(2);
+    expect(await page.locator("[data-position='1'] .cell.i1.bars i").first().count()).toBe(1);
+    await page.fill("textarea", "another <image>");
+    await page.waitForFunction(
+      () => !document.querySelector(".notices")?.textContent?.includes("recorded weights"),
+    );
+
+    const files = goldenFiles.map((path) => ({
+      name: path.slice(GOLDEN.length + 1),
+      bytes: [...readFileSync(path)],
+    }));
+    await page.evaluate((list) => {
+      const data = new DataTransfer();
+      for (const { name, bytes } of list) data.items.add(new File([Uint8Array.from(bytes)], name));
+      dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
+    }, files);
+    await page.waitForSelector("text=Every row of the recorded weights");
+    await page.setInputFiles("input[type=file]", {
+      name: "odd.safetensors",
+      mimeType: "x/y",
+      buffer: Buffer.from("nothing"),
+    });
+    await page.waitForFunction(() =>
+      /safetensors/.test(document.querySelector(".status")?.textContent ?? ""),
+    );
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
+});
+
+describe("for everybody", () => {
+  const scenes: [string, Partial<State>][] = [
+    [
+      "sentence",
+      { convention: "flamingo-pytorch@0.1.2 immediate", against: "mllama transformers", images: [2] },
+    ],
+    ["rows", { layout: "rows", against: "all-previous", latents: 3, show: "attention" }],
+    [
+      "decoding",
+      {
+        convention: "otter",
+        known: 5,
+        step: 3,
+        text: "Seven <image> and <image> and </s> more <image> here",
+      },
+    ],
+    [
+      "batch",
+      {
+        text: "A cat <image> sits\nTwo <image> dogs <image> run\nNo picture",
+        convention: "flamingo-pytorch@0.0.4",
+      },
+    ],
+  ];
+  const looks: [string, Looks][] = [
+    ["light", {}],
+    ["dark", { dark: true }],
+    ["phone", { width: 390, height: 844 }],
+    ["phone-dark", { width: 390, height: 844, dark: true }],
+  ];
+
+  for (const [look, size] of looks) {
+    test(`[inspector.batch] ${look}: legible, labelled, and no wider than the window`, async () => {
+      for (const [name, patch] of scenes) {
+        const { page, wrong } = await open(patch, size);
+        await page.waitForSelector(".numbers td");
+        expect([name, await faintTexts(page)]).toEqual([name, []]);
+        expect([name, await namelessControls(page)]).toEqual([name, []]);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect([name, wide <= 0]).toEqual([name, true]);
+        const shot = await page.screenshot({
+          path: picture(`${name}-${look}`),
+          fullPage: !look.startsWith("phone"),
+        });
+        expect(shot.length).toBeGreaterThan(20_000);
+        expect(wrong).toEqual([]);
+        await page.context().close();
+      }
+    });
+  }
+
+  test("[inspector.warnings] many warnings are folded, and unfold", async () => {
+    const text = Array.from({ length: 9 }, () => "no <image> <image>").join("\n");
+    const { page } = await open({ text, images: [1], convention: "flamingo-pytorch@0.0.4" });
+    await page.waitForSelector(".notices li");
+    expect(await page.locator(".notices li").count()).toBe(4);
+    await page.click("text=/and \\d+ more/");
+    expect(await page.locator(".notices li").count()).toBeGreaterThan(15);
+    await page.click("text=show fewer");
+    expect(await page.locator(".notices li").count()).toBe(4);
+    await page.context().close();
+  });
+
+  test("[inspector.sight] 512 tokens and 16 images stay smooth, and little of them is built", async () => {
+    for (const layout of ["sentence", "rows"] as const) {
+      const { page } = await open({ text: long, layout, show: "attention", latents: 2 });
+      await page.waitForSelector(".numbers td");
+      const built = await page.locator(".token").count();
+      const { frames, work } = await scrolled(page, 90);
+      const middle = frames[45] ?? 0;
+      console.log(
+        `${layout}: ${built} of 512 tokens built, frames of ${middle.toFixed(0)} ms, ${work.toFixed(1)} ms of them ours`,
+      );
+      expect(built).toBeLessThan(200);
+      expect(middle).toBeLessThan(100); // on a busy machine; what counts is our own share of it
+      expect(work).toBeLessThan(33);
+      await page.screenshot({ path: picture(`long-${layout}`) });
+      const typed = await page.evaluate(async () => {
+        const area = document.querySelector("textarea") as HTMLTextAreaElement;
+        const since = performance.now();
+        area.value += " end";
+        area.dispatchEvent(new Event("input"));
+        await new Promise(requestAnimationFrame);
+        return performance.now() - since;
+      });
+      console.log(`${layout}: a word more is shown after ${Math.round(typed)} ms`);
+      expect(typed).toBeLessThan(400);
+      await page.context().close();
+    }
+  });
+});

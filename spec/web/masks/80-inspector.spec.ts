@@ -1,0 +1,630 @@
+// The executable half of 80-inspector.md, as far as it needs no browser.
+import { writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
+import { tokensOf } from "../../../src/io/prompt.ts";
+import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
+import { sceneOf } from "../../../src/mask-report/batch.ts";
+import { maskReport } from "../../../src/mask-report/report.ts";
+import { maskText } from "../../../src/mask-report/text.ts";
+import { type ConventionName, conventions } from "../../../src/masks/conventions/conventions.ts";
+import { differenceOf } from "../../../src/masks/difference.ts";
+import { maskRows } from "../../../src/masks/rows.ts";
+import { drawingOf } from "../../../src/web/masks/copies.ts";
+import { moved } from "../../../src/web/masks/grid/keys.ts";
+import { inSight, lineWith, offsetsOf, packed, shownImages } from "../../../src/web/masks/grid/lines.ts";
+import { blockStages } from "../../../src/web/masks/layer/block.ts";
+import { rowFacts, rowOf, stageNamed, weightsOf } from "../../../src/web/masks/layer/rows.ts";
+import { stepInWords } from "../../../src/web/masks/panels/decoding.ts";
+import { addressOf, START, type State, stateOf } from "../../../src/web/masks/state.ts";
+import { traceOf, traceOfCase, traceOfTensors } from "../../../src/web/masks/trace.ts";
+import { viewOf } from "../../../src/web/masks/view.ts";
+import { placeIn, warningsOf } from "../../../src/web/masks/warnings.ts";
+import { brief, differenceInWords, explanationOf, verdict } from "../../../src/web/masks/words.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
+
+const state = (patch: Partial<State> = {}): State => ({ ...START, ...patch });
+const names = Object.keys(conventions) as ConventionName[];
+const CASES = "golden/cases/flamingo-pytorch";
+
+const word = fc.constantFrom("a", "cat", "<image>", "<image>", "</s>", ",");
+const prompt = fc.array(word, { minLength: 1, maxLength: 9 }).map((words) => words.join(" "));
+const anyState: fc.Arbitrary<State> = fc.record({
+  text: fc.oneof(
+    fc.array(prompt, { maxLength: 3 }).map((lines) => lines.join("\n")),
+    fc.string({ unit: "binary" }),
+  ),
+  images: fc.array(fc.nat(64), { maxLength: 3 }),
+  convention: fc.oneof(fc.constantFrom(...names), fc.string()),
+  against: fc.oneof(fc.constantFrom("", ...names), fc.string()),
+  padding: fc.constantFrom("right", "left"),
+  layout: fc.constantFrom("sentence", "rows"),
+  show: fc.constantFrom("mask", "attention"),
+  latents: fc.integer({ min: 1, max: 16 }),
+  head: fc.nat(63),
+  at: fc.option(fc.record({ prompt: fc.nat(999), position: fc.nat(999), image: fc.nat(99) })),
+  known: fc.nat(999_999),
+  step: fc.nat(999_999),
+});
+/** Text as an address can hold it: no half of a surrogate pair. */
+const whole = (s: State) => [s.text, s.convention, s.against].every((text) => !/\p{Surrogate}/u.test(text));
+
+describe("the link", () => {
+  test("[inspector.link] every state comes back from its address", () => {
+    fc.assert(
+      fc.property(anyState.filter(whole), (given) => {
+        const address = addressOf(given);
+        expect(stateOf(address)).toEqual(given);
+        expect(stateOf(`#${address}`)).toEqual(given);
+        expect(address).not.toMatch(/[\s<>"#]/);
+      }),
+    );
+  });
+
+  test("[inspector.link] a link can be read", () => {
+    const given = state({
+      text: "A cat: <image> done",
+      convention: "paper next",
+      at: { prompt: 0, position: 3, image: 1 },
+    });
+    expect(addressOf(given)).toBe("p=A+cat%3A+%3Cimage%3E+done&c=paper+next&at=0.3.1");
+  });
+
+  test("[inspector.link-short] only what is unlike the beginning is in it", () => {
+    expect(addressOf(START)).toBe("");
+    fc.assert(
+      fc.property(anyState.filter(whole), (given) => {
+        const unlike = Object.entries(given).filter(
+          ([key, value]) => `${JSON.stringify(value)}` !== JSON.stringify(START[key as keyof State]),
+        );
+        expect(addressOf(given).split("&").filter(Boolean)).toHaveLength(unlike.length);
+      }),
+    );
+  });
+
+  test("[inspector.link-input] an address of any kind opens the page", () => {
+    expect(stateOf("as=diagonal&r=99&head=-1&n=1.x&at=1.2&known=1e9&show=&pad=up")).toEqual(START);
+    expect(stateOf("at=1.2.3.4&step=2.5&r=0&n=65")).toEqual(START);
+    expect(stateOf("n=&vs=otter&as=rows&r=16&at=0.1.2&n=4")).toEqual(
+      state({ against: "otter", layout: "rows", latents: 16, at: { prompt: 0, position: 1, image: 2 } }),
+    );
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "binary" }),
+        (address) => viewOf(stateOf(address)).conventions.length > 0,
+      ),
+    );
+  });
+
+  test("[inspector.unknown] a name that no convention has is told, and a view is made all the same", () => {
+    const view = viewOf(state({ convention: "nobody", against: "otter" }));
+    expect(view.conventions.map(({ name }) => name)).toEqual(["otter"]);
+    expect(warningsOf(view)[0]).toMatchObject({
+      tone: "alarm",
+      sentence: expect.stringContaining("“nobody”"),
+    });
+    expect(viewOf(state({ convention: "nobody" })).conventions).toEqual([conventions.immediate]);
+  });
+});
+
+describe("the grid", () => {
+  test("[inspector.batch] lines are prompts, empty lines are none, all are as long as the longest", () => {
+    const text = "A <image> b\n\n  \r\n<image>";
+    const { scene } = viewOf(state({ text, padding: "left" }));
+    expect(scene.prompts.map((tokens) => tokens.map(({ text }) => text))).toEqual([
+      ["A", "<image>", "b"],
+      ["<pad>", "<pad>", "<image>"],
+    ]);
+    expect(scene).toEqual(sceneOf([tokensOf("A <image> b"), tokensOf("<image>")], { pad: "left" }));
+    expect(viewOf(state({ text, images: [2, 1] })).scene).toMatchObject({ images: 2, real: [2, 1] });
+    expect(viewOf(state({ text: " \n" })).prompts).toEqual([]);
+  });
+
+  test("[inspector.batch] every token's row is the mask's", () => {
+    fc.assert(
+      fc.property(
+        fc.array(prompt, { minLength: 1, maxLength: 3 }),
+        fc.constantFrom(...names),
+        (lines, convention) => {
+          const view = viewOf(state({ text: lines.join("\n"), convention }));
+          const { locations, images } = view.scene;
+          const shown = view.prompts.map((tokens) => tokens.map(({ bands }) => bands[0]?.row));
+          expect(shown).toEqual(maskRows(locations, images, conventions[convention]));
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test("[inspector.lines] lines are full, in order, and none is empty", () => {
+    expect(packed([3, 3, 3, 9, 1], 6)).toEqual([
+      { from: 0, to: 2 },
+      { from: 2, to: 3 },
+      { from: 3, to: 4 },
+      { from: 4, to: 5 },
+    ]);
+    const widths = fc.array(fc.integer({ min: 1, max: 50 }));
+    fc.assert(
+      fc.property(widths, fc.integer({ min: 1, max: 120 }), (list, room) => {
+        const lines = packed(list, room);
+        const sum = (from: number, to: number) => list.slice(from, to).reduce((a, w) => a + w, 0);
+        expect(lines.flatMap(({ from, to }) => list.slice(from, to))).toEqual(list);
+        for (const { from, to } of lines) {
+          expect(to - from === 1 || (to > from && sum(from, to) <= room)).toBe(true);
+          if (to < list.length) expect(sum(from, to + 1)).toBeGreaterThan(room);
+        }
+        list.forEach((_, i) => {
+          const { from, to } = lines[lineWith(lines, i)] ?? { from: 1, to: 0 };
+          expect(from <= i && i < to).toBe(true);
+        });
+      }),
+    );
+  });
+
+  test("[inspector.sight] whatever shows a pixel is built, and little else", () => {
+    const heights = fc.array(fc.integer({ min: 20, max: 90 }), { maxLength: 80 });
+    fc.assert(
+      fc.property(heights, fc.integer({ min: -4000, max: 9000 }), fc.nat(2000), (list, top, more) => {
+        const bottom = top + more;
+        const offsets = offsetsOf(list);
+        const { from, to } = inSight(offsets, top, bottom);
+        expect(0 <= from && from <= to && to <= list.length).toBe(true);
+        expect(to - from).toBeLessThanOrEqual(more / 20 + 6);
+        list.forEach((height, i) => {
+          const start = list.slice(0, i).reduce((a, h) => a + h, 0);
+          if (start < bottom && start + height > top) expect(from <= i && i < to).toBe(true);
+        });
+      }),
+    );
+    expect(inSight(offsetsOf([10, 10, 10, 10]), 10, 20, 0)).toEqual({ from: 1, to: 2 });
+  });
+
+  test("[inspector.shown] of many images a line shows what its tokens are about", () => {
+    const text = Array.from({ length: 8 }, (_, i) => `${"w ".repeat(i)}<image>`).join(" ");
+    const shown = (from: number, to: number, patch: Partial<State> = {}, also: number[] = []) => {
+      const view = viewOf(state({ text, ...patch }));
+      return shownImages(view.prompts[0]?.slice(from, to) ?? [], view.scene.images, also);
+    };
+    expect(shown(0, 1)).toEqual([1]);
+    expect(shown(0, 3)).toEqual([1, 2]);
+    expect(shown(4, 6)).toEqual([2, 3]);
+    expect(shown(4, 5, { convention: "paper" })).toEqual([2]);
+    expect(shown(5, 6, { convention: "paper" })).toEqual([2, 3]);
+    expect(shown(4, 5, {}, [7])).toEqual([2, 7]);
+    expect(shown(4, 5, { against: "all-previous" })).toEqual([1, 2]);
+    expect(shown(1, 2, { convention: "paper next", against: "mllama transformers" })).toEqual([1, 2]);
+    expect(shown(0, 1, { convention: "flamingo-pytorch@0.0.4", text: `w ${text}` })).toHaveLength(8);
+    expect(shown(0, 1, { text: "w <image> <image> <image> <image> <image> <image>" })).toEqual([
+      1, 2, 3, 4, 5, 6,
+    ]);
+    const first = viewOf(state({ text })).prompts[0]?.slice(0, 1) ?? [];
+    const nan = first.map((token) => ({
+      ...token,
+      bands: token.bands.map((band) => ({
+        ...band,
+        row: { ...band.row, class: "nan" as const, images: [] },
+      })),
+    }));
+    expect(shownImages(nan, 8)).toHaveLength(8);
+  });
+
+  test("[inspector.keys] each layout is walked as it reads, and nothing leads out of it", () => {
+    const at = { prompt: 1, position: 4, image: 1 };
+    const extent = { length: 30, images: 2 };
+    const go = (key: string, layout: State["layout"]) => {
+      const place = moved(at, key, layout, extent);
+      return place && [place.prompt, place.position, place.image];
+    };
+    expect(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].map((key) => go(key, "sentence"))).toEqual([
+      [1, 3, 1],
+      [1, 5, 1],
+      [1, 4, 0],
+      [1, 4, 2],
+    ]);
+    expect(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"].map((key) => go(key, "rows"))).toEqual([
+      [1, 3, 1],
+      [1, 5, 1],
+      [1, 4, 0],
+      [1, 4, 2],
+    ]);
+    expect(["Home", "End", "PageUp", "PageDown"].map((key) => go(key, "rows"))).toEqual([
+      [1, 0, 1],
+      [1, 29, 1],
+      [1, 0, 1],
+      [1, 14, 1],
+    ]);
+    expect(["a", "Tab", "Enter"].map((key) => go(key, "sentence"))).toEqual([null, null, null]);
+    expect(moved({ prompt: 0, position: 29, image: 2 }, "ArrowRight", "sentence", extent)).toMatchObject({
+      position: 29,
+    });
+    expect(moved({ prompt: 0, position: 29, image: 2 }, "ArrowDown", "sentence", extent)).toMatchObject({
+      image: 2,
+    });
+  });
+
+  test("[inspector.difference] the rows that differ are differenceOf's, and their cells are marked", () => {
+    fc.assert(
+      fc.property(
+        prompt,
+        fc.nat(3),
+        fc.constantFrom(...names),
+        fc.constantFrom(...names),
+        (text, n, convention, against) => {
+          const view = viewOf(state({ text, images: [n], convention, against }));
+          const { locations, images } = view.scene;
+          const { rows, cells } = differenceOf(
+            locations,
+            images,
+            conventions[convention],
+            conventions[against],
+          );
+          const shown = view.prompts.flat().filter(({ differs }) => differs);
+          expect(shown.map(({ position }) => position)).toEqual(rows.map(({ position }) => position));
+          for (const { image, position } of rows)
+            if (image !== null)
+              expect(view.prompts[0]?.[position]?.bands.map(({ parts }) => parts[image - 1])).toEqual([
+                true,
+                true,
+              ]);
+          const said = differenceInWords(view);
+          expect(said?.at ?? null).toEqual(
+            rows[0] ? expect.objectContaining({ prompt: 0, position: rows[0].position }) : null,
+          );
+          expect(said?.sentence).toMatch(
+            rows.length === 0
+              ? /agree on every row/
+              : cells === 0
+                ? /masks are equal/
+                : new RegExp(`^${rows.length} rows? differs?, with ${cells} cell`),
+          );
+        },
+      ),
+      { numRuns: 60 },
+    );
+    const same = viewOf(state({ text: "a <image> b", against: "all-previous" }));
+    expect(differenceInWords(same)?.sentence).toBe(
+      "immediate and all-previous agree on every row of this: it cannot tell them apart.",
+    );
+    expect(differenceInWords(viewOf(START))).toBeNull();
+    const two = viewOf(state({ text: "a <image> b <image>", against: "all-previous" }));
+    expect(differenceInWords(two)).toEqual({
+      sentence: "1 row differs, with 1 cell of the mask; the first is prompt 0, position 3, image 1.",
+      at: { prompt: 0, position: 3, image: 1 },
+    });
+    expect(
+      two.prompts[0]?.map(({ bands }) => bands.map(({ parts }) => parts.map(Number).join("")).join(" ")),
+    ).toEqual(["00 00", "00 00", "00 00", "10 10"]);
+  });
+
+  test("[inspector.decode] positions show their own step, and what strays is marked", () => {
+    const text = "A <image> b <image> c d";
+    const view = viewOf(state({ text, convention: "flamingo-mini", known: 3, step: 2 }));
+    const [tokens = []] = view.prompts;
+    expect(tokens.map(({ when }) => when)).toEqual(["known", "known", "known", "known", "now", "later"]);
+    expect(view.steps[0]).toHaveLength(4);
+    const full = maskRows(view.scene.locations, 2, conventions["flamingo-mini"])[0] ?? [];
+    expect(tokens.map(({ bands }) => bands[0]?.strays)).toEqual([false, false, false, true, true, false]);
+    expect(tokens[4]?.bands[0]?.row).toEqual(view.steps[0]?.[2]?.rows[0]?.[0]);
+    expect(tokens[5]?.bands[0]?.row).toEqual(full[5]);
+    expect(stepInWords(view)).toBe(
+      "Step 2 of 3 takes position 4, “c”: flamingo-mini gives position 4 another row than the whole text has.",
+    );
+    const both = viewOf(state({ text, convention: "otter", against: "immediate", known: 3, step: 0 }));
+    expect(stepInWords(both)).toBe(
+      "Step 0 of 3 takes positions 0 to 2: otter has the rows of the whole text’s mask; immediate has the rows of the whole text’s mask.",
+    );
+    expect(stepInWords(viewOf(START))).toBe("The text is taken at once.");
+    const last = viewOf(state({ text, convention: "flamingo-mini", known: 3, step: 99 }));
+    expect(last.step).toBe(3);
+    expect(
+      viewOf(state({ text, known: 0, step: 2 }))
+        .prompts.flat()
+        .every(({ when }) => when === "known"),
+    ).toBe(true);
+    const long = viewOf(state({ text: "a ".repeat(200), known: 1 }));
+    expect(long.steps[0]?.length).toBeLessThanOrEqual(65);
+  });
+});
+
+describe("words", () => {
+  const text = "a <image> b <image> c";
+  const at = (position: number, image = 0) => ({ prompt: 0, position, image });
+
+  test("[inspector.words] class and reason for each convention, the image's first", () => {
+    const view = viewOf(state({ text, against: "all-previous" }));
+    expect(explanationOf(view, at(4))).toMatchObject({
+      title: "Position 4: “c”",
+      differs: true,
+      bands: [
+        {
+          class: "attends",
+          verdict: "attends 2",
+          sentences: ["Position 4 sees image 2: it is the last image at or before it (position 3)."],
+        },
+        { verdict: "attends 1, 2" },
+      ],
+    });
+    const told = explanationOf(view, at(4, 1))?.bands.map(({ sentences }) => sentences);
+    expect(told?.[0]).toEqual([
+      "Position 4 does not see image 1: image 2 comes after it (position 3).",
+      "Position 4 sees image 2: it is the last image at or before it (position 3).",
+    ]);
+    expect(told?.[1]?.[0]).toMatch(/^Position 4 sees image 1: /);
+    expect(explanationOf(view, at(1, 1))?.bands[0]?.sentences).toHaveLength(1);
+    expect(explanationOf(view, at(9))).toBeNull();
+    expect(explanationOf(view, at(4, 7))?.image).toBe(0);
+  });
+
+  test("[inspector.words] a row's class in a few letters, and in words", () => {
+    const told = (text: string, convention: ConventionName, position: number) => {
+      const row = viewOf(state({ text, convention })).prompts[0]?.[position]?.bands[0]?.row;
+      return row && [brief(row), verdict(row)];
+    };
+    const five = "a <image> <image> <image> <image> <image> b <image> c";
+    expect(told(five, "immediate", 0)).toEqual(["–", "zeroed"]);
+    expect(told(five, "immediate", 6)).toEqual(["5", "attends 5"]);
+    expect(told(five, "all-previous", 3)).toEqual(["1,2,3", "attends 1, 2, 3"]);
+    expect(told(five, "all-previous", 6)).toEqual(["1–5", "attends 1–5"]);
+    expect(told(five, "mllama reference", 0)).toEqual(["=", "identity"]);
+    expect(told(five, "mllama transformers", 0)).toEqual(["leak", "UNMASKED LEAK"]);
+    expect(told(five, "flamingo-pytorch@0.0.4", 0)).toEqual(["leak", "UNIFORM LEAK"]);
+  });
+
+  test("[inspector.words] a row that decoding gave says so", () => {
+    const view = viewOf(state({ text, convention: "otter", known: 3, step: 2 }));
+    const told = explanationOf(view, at(4, 1))?.bands[0];
+    expect(told).toMatchObject({ strays: true, class: "zeroed" });
+    expect(told?.sentences).toEqual([
+      expect.stringContaining("counts from position 4, where its pass begins"),
+    ]);
+  });
+
+  test("[inspector.warnings] they are the terminal's, once, of both conventions, and lead to their places", () => {
+    const view = viewOf(
+      state({ text, images: [1], convention: "flamingo-pytorch@0.1.2 immediate", against: "paper next" }),
+    );
+    const { scene } = view;
+    const of = (name: ConventionName) =>
+      maskReport({ scene, convention: conventions[name], against: null, known: null }).warnings;
+    const all = new Set([...of("flamingo-pytorch@0.1.2 immediate"), ...of("paper next")]);
+    expect(warningsOf(view).map(({ sentence }) => sentence)).toEqual([...all]);
+    expect(
+      warningsOf(view).map(({ at, tone }) => [at && `${at.prompt} ${at.position} ${at.image}`, tone]),
+    ).toEqual([
+      ["0 3 2", "alarm"],
+      ["0 3 0", "alarm"],
+      [null, "note"],
+    ]);
+    expect(
+      placeIn(
+        "2 cached steps stray from the whole text's mask under x, first in prompt 1: position 12 counts",
+      ),
+    ).toEqual({ prompt: 1, position: 12, image: 0 });
+    const asked = "Prompt 1: the image token at position 3 asks for image 2, but there is no image 2.";
+    expect(placeIn(asked)).toEqual({ prompt: 1, position: 3, image: 2 });
+    const [first] = warningsOf(viewOf(state({ convention: "nobody" })));
+    expect(first).toEqual({
+      sentence: "No convention is called “nobody”; this page shows another in its place.",
+      tone: "alarm",
+      at: null,
+    });
+    expect(warningsOf(viewOf(state({ text: "", convention: "paper next" })))).toEqual([]);
+  });
+
+  test("[inspector.copy] it is what the terminal prints", () => {
+    const given = state({
+      text: "a <image> b\n<image> c",
+      images: [1],
+      convention: "flamingo-mini",
+      against: "otter",
+      known: 2,
+      latents: 2,
+    });
+    const view = viewOf(given);
+    const scene = sceneOf(["a <image> b", "<image> c"].map(tokensOf), { images: [1] });
+    const report = maskReport({
+      scene,
+      convention: conventions["flamingo-mini"],
+      against: conventions.otter,
+      known: 2,
+    });
+    expect(drawingOf(view, given)).toBe(`${maskText(report, { latents: 2 })}\n`);
+    expect(drawingOf(viewOf(START), START)).toMatch(
+      /^immediate\n[\s\S]*\[image 2\] +2 +· +■ +· +attends \{2\}/,
+    );
+    expect(drawingOf(viewOf(state({ text: "" })), START)).toBe("");
+  });
+});
+
+describe("numbers", () => {
+  const text = "a <image> b <image> c";
+  const { scene } = viewOf(state({ text }));
+  const stagesOf = (name: ConventionName, images = scene.images) => {
+    const stages = blockStages(scene.locations, images, 3, conventions[name]);
+    if (!stages) throw new Error("no stages");
+    return stages;
+  };
+  const row = (name: ConventionName, stage: Parameters<typeof stageNamed>[1], position: number) => {
+    const stages = stagesOf(name);
+    const found = stageNamed(stages, stage);
+    return found ? rowOf(found, 0, position, 1) : [];
+  };
+
+  test("[inspector.stages] each stage follows from the one before", () => {
+    for (const name of names) {
+      const rows = maskRows(scene.locations, 2, conventions[name])[0] ?? [];
+      rows.forEach(({ mayAttend, class: kind }, position) => {
+        const [scores, filled, softmax, silenced] = (
+          ["scores", "filled", "softmax", "silenced"] as const
+        ).map((stage) => row(name, stage, position));
+        const open = kind === "unmasked-leak" ? [true, true] : mayAttend;
+        expect(filled).toEqual(
+          scores?.map((score, i) => (open[Math.floor(i / 3)] ? score : Number.NEGATIVE_INFINITY)),
+        );
+        const weights = softmax?.reduce((a, w) => a + w, 0) ?? 0;
+        expect(weights).toBeCloseTo(
+          open.includes(true) || conventions[name].emptyRow === "uniform" ? 1 : 0,
+          12,
+        );
+        expect(silenced).toEqual(kind === "zeroed" || kind === "identity" ? softmax?.map(() => 0) : softmax);
+        const given = rowOf(stagesOf(name).given ?? ({ shape: [] } as never), 0, position, 0);
+        const residual = row(name, "residual", position);
+        row(name, "gated", position).forEach((gated, i) => {
+          expect(gated + (given[i] ?? 0)).toBeCloseTo(residual[i] ?? 0, 12);
+        });
+        const same = `${row(name, "output", position)}` === `${residual}`;
+        expect(same).toBe(
+          kind === "identity" || (conventions[name].emptyRowFeedForward === "skip" && kind === "zeroed"),
+        );
+      });
+    }
+  });
+
+  test("[inspector.stages] rows are cut out where they are, and there are none without an image", () => {
+    const stage = {
+      name: "scores",
+      over: "keys",
+      shape: [2, 2, 2, 3],
+      values: Array.from({ length: 24 }, (_, i) => i),
+    } as const;
+    expect(rowOf(stage, 1, 1, 0)).toEqual([15, 16, 17]);
+    expect(rowOf(stage, 0, 1, 1)).toEqual([9, 10, 11]);
+    expect([rowOf(stage, 2, 0, 0), rowOf(stage, 0, 2, 0), rowOf(stage, 0, 0, 2)]).toEqual([[], [], []]);
+    expect(rowOf({ ...stage, over: "features", shape: [2, 4, 3] }, 1, 1, 1)).toEqual([15, 16, 17]);
+    expect(blockStages(scene.locations, 0, 2, conventions.immediate)).toBeNull();
+    expect(weightsOf(stagesOf("immediate"), 0, 4, 0)?.map((keys) => keys.length)).toEqual([3, 3]);
+  });
+
+  test("[inspector.facts] sums, entropies, and what a layer leaves alone", () => {
+    const facts = (name: ConventionName, position: number) => rowFacts(stagesOf(name), 0, position, 0);
+    expect(facts("flamingo-pytorch@0.0.4", 0)).toEqual([
+      "Its weights sum to 1.00; their entropy is 1.79 of at most 1.79 (log 6): every key counts alike.",
+    ]);
+    expect(facts("immediate", 0)).toEqual([
+      "Its weights sum to 0.00; their entropy is 0.00 of at most 1.79 (log 6).",
+      "Attention adds nothing to it; the feed-forward still changes it.",
+    ]);
+    expect(facts("mllama reference", 0)[1]).toBe("The row leaves the layer as it came.");
+    const [seen] = facts("immediate", 4);
+    expect(Number(/entropy is ([\d.]+)/.exec(seen ?? "")?.[1])).toBeLessThanOrEqual(1.1);
+  });
+
+  test("[inspector.drop] [inspector.agreement] a golden case brings its prompts, its weights, and its own convention", () => {
+    const trace = traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`);
+    expect(trace.state).toMatchObject({
+      images: [2],
+      latents: 3,
+      convention: "flamingo-pytorch@0.1.2 immediate",
+    });
+    expect(trace.state.text).toBe("6 <image> 10 <image> 10 <image> 13\n8 6 <image> 12 23 <image> <image>");
+    const expected = loadSafetensors(`${CASES}/flamingo-palm--more-tokens-than-images/expected.safetensors`);
+    const weights = expected.tensor("taps.layers.0.1.attn.attn").data;
+    expect(weightsOf(trace.stages, 1, 3, 1)?.flat()).toEqual(
+      Array.from({ length: 6 }, (_, i) => weights.get(1, 1, 3, i)),
+    );
+    expect(trace.stages.stages.map(({ name }) => name)).toEqual(["scores", "filled", "silenced"]);
+
+    const given = state(trace.state);
+    const view = viewOf(given);
+    const block = traceOfCase(`${CASES}/gated-cross-attention-block--adjacent-and-end-all-previous`);
+    expect(block.state).toMatchObject({
+      convention: "flamingo-pytorch@0.1.2 all-previous",
+      text: "text <image> <image> text text <image>\ntext text text <image> <image> <image>",
+    });
+    expect(view.scene.images).toBe(2);
+  });
+
+  test("[inspector.agreement] recorded weights are held against the convention", async () => {
+    const { Model } = await import("../../../src/web/masks/model.ts");
+    const model = new Model(START);
+    model.take(traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`));
+    const last = () => warningsOf(model.view).map(({ sentence }) => sentence);
+    expect(last()[0]).toBe(
+      "Every row of the recorded weights (layers.0.1.attn.attn) is what flamingo-pytorch@0.1.2 immediate says.",
+    );
+    expect(model.state).toMatchObject({ show: "attention", latents: 3 });
+    expect(model.weights(1, 3)?.length).toBe(2);
+    model.update({ against: "open-flamingo@2.0.1" });
+    expect(last().join("\n")).toMatch(
+      /is what flamingo-pytorch@0\.1\.2 immediate and open-flamingo@2\.0\.1 says\./,
+    );
+    model.update({ convention: "immediate", against: "" });
+    expect(last().join("\n")).toMatch(
+      /Prompt 0, position 5 attends \{1,2\} in layers\.0\.1\.attn\.attn, but under immediate it attends nothing\./,
+    );
+    expect(last().join("\n")).not.toContain("Every row");
+    model.update({ text: "a <image>" });
+    expect(model.stages()?.origin).toBe("a small block with made-up weights");
+    expect(model.view.scene.attention).toBeNull();
+  });
+
+  test("[inspector.drop] taps alone are a run of the prompt on the page; what has none is refused", () => {
+    const folder = `${CASES}/gated-cross-attention-block--adjacent-and-end`;
+    const tensorsIn = (name: string) => {
+      const file = loadSafetensors(`${folder}/${name}.safetensors`);
+      return new Map(file.keys.map((key) => [key, file.get(key)]));
+    };
+    const taps = tensorsIn("expected");
+    const page = state({
+      text: "text <image> <image> text text <image>\ntext text text <image> <image> <image>",
+    });
+    const trace = traceOfTensors(taps, page, "run");
+    expect(trace.state).toMatchObject({ text: page.text, images: [3], latents: 2 });
+    expect(trace.stages.origin).toBe("run, attn.attn");
+    const both = traceOfTensors(new Map([...taps, ...tensorsIn("inputs")]), START, "run");
+    expect(both.state).toMatchObject({ text: page.text, images: [3], latents: 2 });
+    expect(() => traceOfTensors(taps, START, "run")).toThrow(
+      /^run has no attention of text over images; .* of 1 × 10 tokens over 3 images/,
+    );
+    expect(() => traceOf(new Map([["a.txt", new Uint8Array()]]), START)).toThrow(/^Drop the three files/);
+  });
+});
+
+describe("the server", () => {
+  const folder = temporary();
+  let server: ReturnType<typeof pageServer>;
+  beforeAll(() => {
+    writeFileSync(join(folder, "index.html"), "<p>page");
+    writeFileSync(join(folder, "inspector.js"), "1");
+    writeFileSync(join(folder, "secret.txt"), "no");
+    server = pageServer(folder); // it takes the list of files now
+  });
+  afterAll(() => server.close().closeAllConnections());
+
+  test("[inspector.serve] [inspector.offline] to this computer, the page's own files and nothing else", async () => {
+    const address = await listen(server, 0);
+    expect((server.address() as AddressInfo).address).toBe("127.0.0.1");
+    expect(address).toBe(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+    const get = async (path: string, method = "GET") => {
+      const answer = await fetch(new URL(path, address), { method });
+      return [answer.status, answer.headers.get("content-type"), await answer.text()];
+    };
+    expect(await get("/")).toEqual([200, "text/html; charset=utf-8", "<p>page"]);
+    expect(await get("/inspector.js?x")).toEqual([200, "text/javascript; charset=utf-8", "1"]);
+    expect(await get("/", "HEAD")).toEqual([200, "text/html; charset=utf-8", ""]);
+    expect((await get("/secret.txt"))[0]).toBe(404);
+    expect((await get("/..%2f..%2fpackage.json"))[0]).toBe(404);
+    expect((await get("/", "POST"))[0]).toBe(405);
+    const policy = (await fetch(address)).headers.get("content-security-policy") ?? "";
+    expect(policy).toMatch(
+      /default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; img-src 'self' data:;/,
+    );
+    expect(policy).toContain("worker-src blob:;");
+    const second = pageServer(folder);
+    await expect(listen(second, (server.address() as AddressInfo).port)).rejects.toThrow(
+      /another program has it; --port chooses another/,
+    );
+  });
+
+  test("[inspector.isolated] it says what lets threads share memory", async () => {
+    const { port } = server.address() as AddressInfo;
+    for (const path of ["", "inspector.js"]) {
+      const { headers } = await fetch(`http://127.0.0.1:${port}/${path}`);
+      expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");
+      expect(headers.get("cross-origin-embedder-policy")).toBe("require-corp");
+    }
+  });
+});

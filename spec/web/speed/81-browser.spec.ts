@@ -1,0 +1,274 @@
+// The second page of 81-speed.md in a real browser: npm run test:browser.
+import { readFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { extname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
+import { startChromium } from "../../support/browser/chromium.mjs";
+import {
+  faintTexts,
+  type Looks,
+  namelessControls,
+  openBrowser,
+  picture,
+  visit,
+} from "../../support/browser/page.ts";
+
+const BUILT = "dist/web";
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+};
+
+/** What a static host does: files, their types, and no word about isolation. */
+const plainServer = (): Server =>
+  createServer(({ url = "/" }, answer) => {
+    answer.writeHead(200, { "Content-Type": TYPES[extname(url)] ?? "" });
+    answer.end(readFileSync(join(BUILT, url)));
+  });
+
+const servers = [pageServer(), plainServer()] as const;
+let browser: Browser;
+let [isolated, plain] = ["", ""];
+
+beforeAll(async () => {
+  [isolated = "", plain = ""] = await Promise.all(servers.map((server) => listen(server, 0)));
+  browser = await openBrowser();
+});
+afterAll(async () => {
+  await browser?.close();
+  for (const server of servers) server.close().closeAllConnections();
+});
+
+const QUICK = "speed.html#quick";
+const button = ".primary";
+const ended = (page: Page) =>
+  page.waitForFunction(() => document.querySelector(".status")?.textContent === "Measured.");
+
+async function measured(page: Page) {
+  await page.click(button);
+  await ended(page);
+}
+
+async function json(page: Page) {
+  await page.click("text=Copy as JSON");
+  await page.waitForFunction(() => document.querySelector(".status")?.textContent?.includes("clipboard"));
+  return JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+}
+
+const names = (asked: readonly string[]): string[] =>
+  asked.filter((url) => !url.startsWith("blob:")).map((url) => url.replace(/.*\//, "").replace(/#.*/, ""));
+
+describe("what it measures", () => {
+  test("[speed.asked] nothing is loaded or measured before the button, and gpu.js is not without its modes", async () => {
+    const { page, wrong, asked } = await visit(browser, isolated + QUICK);
+    await page.waitForTimeout(300);
+    expect(names(asked).sort()).toEqual(["speed.css", "speed.html", "speed.js"]);
+    expect(await page.locator("table").count()).toBe(0);
+    await measured(page);
+    await measured(page);
+    expect(names(asked).slice(3)).toEqual(["speed-kernels.js"]);
+    expect(await page.locator("table").count()).toBe(3);
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
+
+  test("[speed.threads] [inspector.isolated] flamboyance inspect lets threads share memory, and the page says so", async () => {
+    const { page, wrong } = await visit(browser, isolated + QUICK);
+    const cores = await page.evaluate(() => navigator.hardwareConcurrency);
+    await measured(page);
+    const found = await json(page);
+    expect([found.isolated, found.cores]).toEqual([true, cores]);
+    const threads = [...new Set([1, cores])];
+    expect([...new Set(found.matmul.map((one: { threads: number }) => one.threads))]).toEqual(threads);
+    expect(await page.innerText(".notices")).toContain(
+      cores > 1 ? `on up to ${cores} threads` : "there is one core",
+    );
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
+
+  test("[speed.threads] [speed.fused] [speed.json] a static host gives one thread, and the page says why", async () => {
+    const { page, wrong } = await visit(browser, plain + QUICK);
+    await measured(page);
+    const found = await json(page);
+    expect([found.isolated, found.missing]).toEqual([false, []]);
+    const speeds = [...found.matmul, ...found.attention];
+    expect(speeds).toHaveLength(3);
+    const number = expect.any(Number);
+    for (const speed of speeds)
+      expect(speed).toEqual({
+        backend: "simd",
+        mode: "relaxed", // Debian's Chromium has it
+        threads: 1,
+        shape: expect.any(Array),
+        gflops: number,
+        milliseconds: number,
+      });
+    expect(Object.keys(found.first)).toEqual(["load", "compile", "build", "run", "again"]);
+    const notices = await page.innerText(".notices");
+    expect(notices).toContain("one thread: this page is not cross-origin isolated");
+    expect(notices).toContain("one fused instruction");
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
+
+  test("[speed.asked] it works from a disk as well", async () => {
+    const address = `${pathToFileURL(join(BUILT, "speed.html"))}#quick`;
+    const { page, wrong } = await visit(browser, address);
+    await measured(page);
+    expect(await page.locator("table").count()).toBe(3);
+    expect(wrong).toEqual([]);
+    await page.click("text=Which token sees which image");
+    await page.waitForSelector(".grid");
+    await page.click("text=How fast is this here?");
+    await page.waitForSelector(button);
+    await page.context().close();
+  });
+
+  test("[speed.stop] a stopped measurement stops, and keeps what it has", async () => {
+    const { page, wrong } = await visit(browser, `${isolated}speed.html`);
+    await page.click(button);
+    const cores = await page.evaluate(() => navigator.hardwareConcurrency);
+    await page.waitForSelector(`th:has-text("${cores > 1 ? `${cores} threads` : "1 thread"}")`);
+    expect(page.workers()).toHaveLength(cores - 1);
+    expect([await page.innerText(button), await page.locator("input:enabled").count()]).toEqual(["Stop", 0]);
+    await page.click(button);
+    await page.waitForFunction(() => document.querySelector(".status")?.textContent === "Stopped.");
+    const shown = await page.innerText("main");
+    await page.waitForTimeout(1500);
+    expect(await page.innerText("main")).toBe(shown);
+    await vi.waitFor(() => expect(page.workers()).toEqual([]), 10_000); // Chromium ends one that sleeps after two seconds
+    const found = await json(page);
+    const last = found.matmul.filter(({ threads }: { threads: number }) => threads === cores);
+    expect([last.length >= 1, last.length < 5]).toEqual([true, true]);
+    expect(await page.innerText(button)).toBe("Measure");
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
+
+  test("[speed.missing] a browser without WebGPU says so, and the rest is measured", async () => {
+    const { page, asked } = await visit(browser, plain + QUICK);
+    await page.evaluate(() => Object.defineProperty(navigator, "gpu", { value: undefined }));
+    await page.check("text=gpu.js on WebGPU");
+    await measured(page);
+    expect(await page.innerText(".notices .alarm")).toBe("gpu webgpu: this browser has no WebGPU here.");
+    expect(names(asked)).not.toContain("speed-gpu.js");
+    expect((await json(page)).matmul).toHaveLength(2);
+    await page.context().close();
+  });
+
+  test("[speed.missing] where gpu.js does not come, or an adapter is refused, the rest is measured", async () => {
+    const { page } = await visit(browser, plain + QUICK);
+    await page.route("**/speed-gpu.js", (route) => route.abort());
+    await page.evaluate(() => {
+      const refuse = { requestAdapter: () => Promise.reject(new Error("the driver is gone")) };
+      Object.defineProperty(navigator, "gpu", { value: refuse });
+      const parameters = { getParameter: () => "a card", getExtension: () => null };
+      HTMLCanvasElement.prototype.getContext = (() => parameters) as never;
+    });
+    await page.check("text=gpu.js on WebGL 2");
+    await page.check("text=gpu.js on WebGPU");
+    await measured(page);
+    const found = await json(page);
+    expect([found.missing, found.adapters, found.matmul.length]).toEqual([
+      [
+        { backend: "gpu", mode: "webgl2", why: "./speed-gpu.js could not be loaded" },
+        { backend: "gpu", mode: "webgpu", why: "the driver is gone" },
+      ],
+      [],
+      2,
+    ]);
+    await page.context().close();
+  });
+});
+
+test("[speed.software] [speed.asked] gpu.js comes when it is asked for, and runs on a software adapter that is said to be one", async () => {
+  const software = await startChromium();
+  try {
+    const { page, asked } = await visit(software, isolated + QUICK);
+    await page.uncheck("text=simd");
+    await page.check("text=gpu.js on WebGL 2");
+    await page.check("text=gpu.js on WebGPU");
+    await measured(page);
+    const found = await json(page);
+    expect(found.missing).toEqual([]);
+    const modes = (speeds: readonly { mode: string }[]) => speeds.map(({ mode }) => mode);
+    expect([modes(found.matmul), modes(found.attention)]).toEqual([
+      ["webgl2", "webgl2", "webgpu", "webgpu"],
+      ["webgl2", "webgpu"],
+    ]);
+    expect(found.adapters).toMatchObject([
+      { mode: "webgl2", software: true },
+      { mode: "webgpu", software: true },
+    ]);
+    expect(await page.locator(".notices .alarm").allInnerTexts()).toEqual([
+      expect.stringMatching(/^webgl2 runs on a software adapter \(.*SwiftShader/),
+      expect.stringMatching(/^webgpu runs on a software adapter \(.*swiftshader/),
+    ]);
+    expect(names(asked).slice(3)).toEqual(["speed-kernels.js", "speed-gpu.js"]);
+    await page.context().close();
+  } finally {
+    await software.close();
+  }
+});
+
+describe("for everybody", () => {
+  test("[speed.asked] what comes before the button is small", () => {
+    const compressed = (name: string) => gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).length;
+    const sum = ["speed.html", "speed.css", "speed.js"].reduce((sum, name) => sum + compressed(name), 0);
+    const [kernels, gpu] = [compressed("speed-kernels.js"), compressed("speed-gpu.js")];
+    console.log(`the page has ${sum} bytes compressed, its kernels ${kernels}, gpu.js ${gpu}`);
+    expect(sum).toBeLessThan(10_000);
+    expect(kernels).toBeLessThan(80_000);
+    expect(gpu).toBeLessThan(200_000);
+  });
+
+  test("[speed.stop] it is begun with the keyboard, and told what happens", async () => {
+    const { page } = await visit(browser, plain + QUICK);
+    const focused: (string | null | undefined)[] = [];
+    for (let i = 0; i < 6; i++) {
+      await page.keyboard.press("Tab");
+      focused.push(
+        await page.evaluate(() => document.activeElement?.closest("a, label, button")?.textContent),
+      );
+      if (focused.at(-1) === "Measure") break;
+    }
+    expect(focused).toHaveLength(5);
+    await page.keyboard.press("Enter");
+    await ended(page);
+    expect(await page.getAttribute(".status", "role")).toBe("status");
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Measure");
+    await page.context().close();
+  });
+
+  const looks: [string, Looks][] = [
+    ["light", {}],
+    ["dark", { dark: true }],
+    ["phone", { width: 390, height: 844 }],
+    ["phone-dark", { width: 390, height: 844, dark: true }],
+  ];
+  test.each(looks)(
+    "[speed.table] %s: legible, labelled, and no wider than the window",
+    async (look, size) => {
+      const { page, wrong } = await visit(browser, isolated + QUICK, size);
+      const check = async () => {
+        expect(await faintTexts(page)).toEqual([]);
+        expect(await namelessControls(page)).toEqual([]);
+        expect(
+          await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+        ).toBeLessThanOrEqual(0);
+      };
+      await check();
+      await measured(page);
+      await check();
+      await page.screenshot({ path: picture(`speed-${look}`), fullPage: true });
+      expect(wrong).toEqual([]);
+      await page.context().close();
+    },
+  );
+});

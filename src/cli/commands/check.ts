@@ -1,0 +1,165 @@
+// flamboyance check
+import { checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
+import { summariseMasks } from "../../conformance/cases/check-masks.ts";
+import { exitCode, kernelsOf, summarise, type Verdict } from "../../conformance/cases/verdict.ts";
+import { findCases, type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
+import { findMaskCases } from "../../io/golden/masks.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import { reference } from "../../kernels/reference/index.ts";
+import { tour } from "../../masks/drawing/tour.ts";
+import type { Precision } from "../../tensor/precision.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { styleFor } from "../../terminal/colour.ts";
+import { progressOn } from "../../terminal/progress.ts";
+import { oneOf, readArguments } from "../arguments.ts";
+import { defaultCases } from "../golden-files.ts";
+import { CHECK, UsageError } from "../help/usage.ts";
+import { asVerdict, maskLine, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
+import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
+import { captionTour } from "./generate.ts";
+
+const OPTIONS = {
+  ...DOCUMENT_OPTIONS,
+  backend: { type: "string", default: "reference" },
+  mode: { type: "string" },
+  precision: { type: "string" },
+  full: { type: "boolean", default: false },
+  out: { type: "string" },
+  tour: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+export const PRECISIONS = ["float64", "float32", "bfloat16", "float16"] as const;
+
+interface Choice {
+  readonly backend: string;
+  readonly mode?: string | undefined;
+  readonly precision?: string | undefined;
+  readonly full: boolean;
+}
+
+async function openBackends({ backend, mode, precision, full }: Choice): Promise<Backend[]> {
+  const asked = precision === undefined ? null : oneOf("precision", precision, PRECISIONS);
+  const chosen = oneOf("backend", backend, ["auto", "simd", "reference", "gpu"]);
+  if (asked && asked !== "float32" && (chosen === "gpu" || chosen === "simd"))
+    throw new UsageError(`the ${chosen} backend computes in float32, not in ${asked}`);
+  if (chosen === "gpu") {
+    const { gpu } = await import("../../kernels/gpu/index.ts");
+    return [await gpu({ mode: oneOf("mode", mode ?? "webasm", ["webasm", "cpu", "headlessgl"]) })];
+  }
+  if (mode !== undefined) throw new UsageError("--mode belongs to --backend gpu");
+  if (chosen === "simd") return [await (await import("../../kernels/simd/index.ts")).simd()];
+  if (chosen === "auto") return [await (await import("../../kernels/auto.ts")).auto(asked ?? "float32")];
+  const precisions: readonly Precision[] = asked ? [asked] : full ? ["float32"] : DEFAULT_PRECISIONS;
+  return precisions.map((p) => reference(p));
+}
+
+/** The small cases, or with --full the full-size ones; a case that is named itself always runs. */
+function chooseCases(paths: readonly string[], full: boolean): string[] {
+  const folders = findCases(paths.length > 0 ? paths : [defaultCases()]);
+  const named = new Set(paths.map((path) => path.replace(/[\\/]+$/, "")));
+  return folders.filter((folder) => named.has(folder) || full === isFull(folder)); // [cli.full]
+}
+
+/** A case that cannot be read is not full size; checking it will say what is wrong. */
+function isFull(folder: string): boolean {
+  try {
+    return readCase(folder).manifest.full;
+  } catch {
+    return false;
+  }
+}
+
+const broken = (folder: string, precision: Precision, error: unknown): Verdict => ({
+  id: folder,
+  module: "(unreadable)",
+  precision,
+  status: "errored",
+  rows: 0,
+  worst: null,
+  firstDivergence: null,
+  error: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
+  kernels: null,
+});
+
+async function runAll(
+  folders: readonly string[],
+  backends: readonly Backend[],
+  out: string | undefined,
+): Promise<Verdict[]> {
+  const progress = progressOn(process.stderr);
+  const verdicts: Verdict[] = [];
+  const total = folders.length * backends.length;
+  const onActual = (golden: GoldenCase, actual: ReadonlyMap<string, Tensor>) => {
+    if (out !== undefined) writeActual(out, golden.manifest.id, actual, { floats: "F64" });
+  };
+  for (const backend of backends) {
+    for (const folder of folders) {
+      const done = verdicts.length;
+      const onProgress = (part: number) =>
+        progress.step(done + part, total, `${folder} ${backend.precision}`);
+      progress.step(done, total, `${folder} ${backend.precision}`);
+      try {
+        verdicts.push(await checkCase(readCase(folder), backend, { onProgress, onActual }));
+      } catch (error) {
+        verdicts.push(broken(folder, backend.precision, error));
+      }
+    }
+  }
+  progress.clear();
+  return verdicts;
+}
+
+const NEXT = `Next: read one block beside its equation (docs/10-reading-flamingo.md), or judge another implementation
+with  flamboyance conform --actual DIR  (flamboyance conform --help).
+`;
+
+export async function check(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, OPTIONS);
+  if (values.help) {
+    process.stdout.write(CHECK);
+    return 0;
+  }
+  const kind = documentKind(values);
+  const { masks: named, others } = splitPaths(positionals);
+  const exhaustive = runMasks(named, true);
+  if (named.length > 0 && others.length === 0) return printMasks(exhaustive, kind); // [mask.check]
+  const backends = await openBackends(values);
+  try {
+    const ran = await runAll(chooseCases(others, values.full), backends, values.out);
+    const verdicts = [...ran, ...exhaustive.map(asVerdict)];
+    const quick = values.full
+      ? []
+      : runMasks(findMaskCases(others.length > 0 ? others : [defaultCases()]), false);
+    const masks = [...exhaustive, ...quick];
+    const more = masks.length > 0 ? { masks: summariseMasks(masks) } : {};
+    const precisions = backends.map(({ precision }) => precision).join(" and ");
+    const [{ name, mode } = { name: "", mode: null }] = backends;
+    print(
+      verdicts,
+      kind,
+      `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
+      more,
+    );
+    if (masks.length > 0 && !kind) process.stdout.write(`${maskLine(masks, styleFor(process.stdout))}\n`); // [mask.check]
+    if (values.tour && !kind) {
+      process.stdout.write(
+        `\n${tour({ colour: styleFor(process.stdout).colour })}\n\n${await captionTour()}\n\n${NEXT}`,
+      );
+    }
+    const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [mask.check]
+    return Math.max(exitCode(summarise(verdicts)), differ, ranElsewhere(verdicts, name));
+  } finally {
+    for (const backend of backends) await backend.close();
+  }
+}
+
+/** A product that did not run in the kernels that were asked for makes the whole check void. */
+function ranElsewhere(verdicts: readonly Verdict[], backend: string): 0 | 2 {
+  const { matmul, attention, elsewhere, mode } = kernelsOf(verdicts);
+  if (backend === "reference") return 0;
+  process.stderr.write(
+    `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${elsewhere} elsewhere\n`,
+  );
+  return elsewhere > 0 ? 2 : 0; // [cli.kernels]
+}

@@ -1,0 +1,74 @@
+// flamboyance conform
+import { judge } from "../../conformance/cases/judge.ts";
+import { exitCode, summarise, type Verdict } from "../../conformance/cases/verdict.ts";
+import { findCases, readActual, readCase } from "../../io/golden/cases.ts";
+import { isFloat } from "../../io/safetensors/dtypes.ts";
+import type { SafetensorsFile } from "../../io/safetensors/read.ts";
+import type { Precision } from "../../tensor/precision.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { oneOf, readArguments } from "../arguments.ts";
+import { defaultCases } from "../golden-files.ts";
+import { CONFORM, UsageError } from "../help/usage.ts";
+import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
+import { PRECISIONS } from "./check.ts";
+
+const OPTIONS = {
+  ...DOCUMENT_OPTIONS,
+  actual: { type: "string" },
+  precision: { type: "string", default: "float32" },
+  full: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** Judges one case's folder. A missing or broken result is an error of the adapter, not a pass. */
+function judgeFolder(
+  folder: string,
+  actualRoot: string,
+  precision: Precision,
+  full: boolean,
+): Verdict | null {
+  const base = { precision, rows: 0, worst: null, firstDivergence: null, kernels: null };
+  let [id, module] = [folder, "(unreadable)"];
+  try {
+    const golden = readCase(folder);
+    [id, module] = [golden.manifest.id, golden.manifest.source.class];
+    if (golden.manifest.full !== full || golden.manifest.raises) return null;
+    return {
+      id,
+      module,
+      precision,
+      ...judge(golden, floatsOf(readActual(actualRoot, id)), precision, { taps: "locate" }),
+    };
+  } catch (error) {
+    return {
+      ...base,
+      id,
+      module,
+      status: "errored",
+      error: error instanceof Error ? error.message : String(error),
+    };
+  }
+}
+
+/** The tensors of floats that a file holds. */
+const floatsOf = (file: SafetensorsFile): Map<string, Tensor> =>
+  new Map(file.keys.filter((key) => isFloat(file.info(key).dtype)).map((key) => [key, file.tensor(key)]));
+
+export async function conform(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, OPTIONS);
+  if (values.help) {
+    process.stdout.write(CONFORM);
+    return 0;
+  }
+  const { actual } = values;
+  if (actual === undefined)
+    throw new UsageError("conform needs --actual DIR, the folder with the other implementation's tensors");
+  const kind = documentKind(values);
+  const precision = oneOf("precision", values.precision, PRECISIONS);
+  const folders = findCases(positionals.length > 0 ? positionals : [defaultCases()]);
+  const verdicts = folders
+    .map((folder) => judgeFolder(folder, actual, precision, values.full))
+    .filter((v) => v !== null);
+  print(verdicts, kind, `The tensors in ${actual}, judged as ${precision}`);
+  return exitCode(summarise(verdicts));
+}

@@ -1,0 +1,160 @@
+// flamboyance mask
+
+import { readFileSync } from "node:fs";
+import { kindOf } from "#host";
+import { readCase } from "../../io/golden/cases.ts";
+import { readIds, tokensOf, tokensOfIds } from "../../io/prompt.ts";
+import { loadSafetensors, type Stored } from "../../io/safetensors/read.ts";
+import {
+  conventionOfCase,
+  type MaskScene,
+  type SourceOptions,
+  sceneFrom,
+  sceneOf,
+  usual,
+} from "../../mask-report/batch.ts";
+import { maskDocument, maskReport, usualKnown } from "../../mask-report/report.ts";
+import { maskText } from "../../mask-report/text.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { styleFor } from "../../terminal/colour.ts";
+import { namedConvention, oneOf, readArguments, wholeOption } from "../arguments.ts";
+import { MASK, UsageError } from "../help/usage.ts";
+
+const OPTIONS = {
+  images: { type: "string" },
+  convention: { type: "string" },
+  against: { type: "string" },
+  cached: { type: "boolean", default: false },
+  known: { type: "string" },
+  pad: { type: "string", default: "right" },
+  ids: { type: "string" },
+  "image-token": { type: "string" },
+  "end-token": { type: "string" },
+  "pad-token": { type: "string" },
+  trace: { type: "string" },
+  latents: { type: "string", default: "1" },
+  ascii: { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
+
+const MOST = 4096;
+
+const optional = (option: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : wholeOption(option, text);
+
+const counts = (text: string | undefined): number[] | undefined =>
+  text?.split(",").map((n) => wholeOption("images", n, 0, MOST));
+
+/** A word that names a file or folder, or would. */
+const isPath = (word: string): boolean =>
+  /\.safetensors$|^\.{0,2}\/|^[\w.-]+(\/[\w.@-]+)+\/?$/.test(word) || kindOf(word) === "folder"; // [cli.mask-source]
+
+function fromIds(values: Values, file: string): MaskScene {
+  const image = values["image-token"];
+  if (image === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token"); // [cli.mask-usage]
+  const special = {
+    image: wholeOption("image-token", image),
+    end: optional("end-token", values["end-token"]),
+    pad: optional("pad-token", values["pad-token"]),
+  };
+  const prompts = readIds(read(file), file).map((ids) => tokensOfIds(ids, special));
+  return sceneOf(prompts, {
+    pad: oneOf("pad", values.pad, ["left", "right"]),
+    images: counts(values.images),
+  });
+}
+
+function read(file: string): Uint8Array {
+  try {
+    return readFileSync(file === "-" ? 0 : file); // [cli.mask-source]
+  } catch (error) {
+    throw new LoadError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+const under = (prefix: string, all: ReadonlyMap<string, Stored>): Map<string, Stored> =>
+  new Map(
+    [...all]
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, stored]) => [key.slice(prefix.length), stored]),
+  );
+
+function tensorsOf(file: string): Map<string, Stored> {
+  const opened = loadSafetensors(file);
+  return new Map(opened.keys.map((key) => [key, opened.get(key)]));
+}
+
+/** A golden case's folder, or a trace: any safetensors file with inputs.* and perhaps taps.*. */
+function fromPath(values: Values, path: string): MaskScene {
+  const image = optional("image-token", values["image-token"]);
+  const end = optional("end-token", values["end-token"]);
+  const options: SourceOptions = { image, end, images: counts(values.images) };
+  const trace = values.trace === undefined ? null : under("taps.", tensorsOf(values.trace));
+  if (path.endsWith(".safetensors")) {
+    const tensors = tensorsOf(path);
+    const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
+    return sceneFrom(path, inputs, trace ?? under("taps.", tensors), options); // [cli.mask-source]
+  }
+  const folder = path.replace(/(?<=.)\/+$/, "");
+  if (kindOf(`${folder}/case.json`) !== "file")
+    throw new LoadError(`${path} is no case: there is no case.json in it; name the folder of one case`); // [cli.mask-source]
+  const { manifest, inputs, expected } = readCase(folder);
+  const given = Number(manifest.config.media_token_id ?? 3);
+  const scene = sceneFrom(manifest.id, inputs, trace ?? under("taps.", expected), {
+    ...options,
+    image: image ?? given,
+  }); // [cli.mask-source]
+  return { ...scene, convention: conventionOfCase(manifest) };
+}
+
+function sceneFor(values: Values, positionals: readonly string[]): MaskScene {
+  const [first, second] = positionals;
+  if (values.ids !== undefined) {
+    if (first !== undefined) throw new UsageError("give prompts or --ids FILE, not both"); // [cli.mask-usage]
+    return fromIds(values, values.ids);
+  }
+  if (first === undefined)
+    throw new UsageError('mask needs a prompt, such as "A cat: <image> done"; or --ids FILE'); // [cli.mask-usage]
+  if (second === undefined && isPath(first)) return fromPath(values, first);
+  for (const option of ["image-token", "end-token", "pad-token", "trace"] as const)
+    if (values[option] !== undefined)
+      throw new UsageError(`--${option} does not belong to a prompt in words`); // [cli.mask-usage]
+  const prompts = positionals.map(tokensOf);
+  if (prompts.some((prompt) => prompt.length === 0)) throw new UsageError("a prompt has no token"); // [cli.mask-usage]
+  return sceneOf(prompts, {
+    pad: oneOf("pad", values.pad, ["left", "right"]),
+    images: counts(values.images),
+  });
+}
+
+export async function mask(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, OPTIONS);
+  if (values.help) {
+    process.stdout.write(MASK);
+    return 0;
+  }
+  const against = values.against === undefined ? null : namedConvention(values.against);
+  const asked = values.convention === undefined ? null : namedConvention(values.convention);
+  const latents = wholeOption("latents", values.latents, 1, MOST);
+  const scene = sceneFor(values, positionals);
+  const length = scene.prompts[0]?.length ?? 0;
+  if (values.known !== undefined && !values.cached) throw new UsageError("--known belongs to --cached"); // [cli.mask-usage]
+  const given =
+    values.known === undefined ? usualKnown(scene) : wholeOption("known", values.known, 1, length);
+  const report = maskReport({
+    scene,
+    convention: asked ?? scene.convention ?? usual,
+    against,
+    known: values.cached ? given : null,
+  });
+  const { colour } = styleFor(process.stdout);
+  const width = Math.max(60, process.stdout.columns || 80);
+  const text = values.json
+    ? JSON.stringify(maskDocument(report))
+    : maskText(report, { colour, width, latents, ascii: values.ascii });
+  process.stdout.write(`${text}\n`);
+  return 0;
+}

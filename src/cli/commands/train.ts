@@ -1,0 +1,160 @@
+// flamboyance train digits
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readDigits } from "../../demos/digits/data.ts";
+import { drawPictures } from "../../demos/digits/draw.ts";
+import { captionsOf, captionText, classified, sequencesFrom } from "../../demos/digits/evidence.ts";
+import { digitsModel, saveDigitsModel } from "../../demos/digits/model.ts";
+import {
+  type DigitsRun,
+  gatesOf,
+  PHASES,
+  type PhaseStep,
+  type Plan,
+  plans,
+} from "../../demos/digits/phases.ts";
+import {
+  type DigitsReport,
+  digitsDocument,
+  digitsMarkdown,
+  gatesPicture,
+  placed,
+} from "../../demos/digits/report.ts";
+import { allEvidence, trainDigits } from "../../demos/digits/run.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import { progressOn } from "../../terminal/progress.ts";
+import { readArguments } from "../arguments.ts";
+import { openBackend, positive, wholeNumber } from "../backends.ts";
+import { digitsFile } from "../golden-files.ts";
+import { TRAIN } from "../help/digits.ts";
+import { UsageError } from "../help/usage.ts";
+
+const OPTIONS = {
+  quick: { type: "boolean", default: false },
+  seed: { type: "string", default: "1" },
+  backend: { type: "string", default: "auto" },
+  out: { type: "string", default: "flamboyance-digits" },
+  resume: { type: "boolean", default: false },
+  scale: { type: "string", default: "1" },
+  "held-out": { type: "string", default: "299" },
+  report: { type: "string" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+/** A plan with a share of its steps. */
+function scaledPlan(plan: Plan, by: number): Plan {
+  const phases = PHASES.map((name) => [
+    name,
+    { ...plan[name], steps: Math.max(1, Math.round(by * plan[name].steps)) },
+  ]);
+  return { ...plan, ...Object.fromEntries(phases) };
+}
+
+const EVERY = 50;
+const gateLine = (run: DigitsRun): string =>
+  gatesOf(run.model)
+    .map(({ attn, ff }) => `${Math.abs(attn).toFixed(2)}/${Math.abs(ff).toFixed(2)}`)
+    .join("  ");
+
+/** Trains, with a bar on stderr and a line every fifty steps. */
+async function trained(run: DigitsRun, say: (line: string) => void) {
+  const progress = progressOn(process.stderr);
+  const steps = trainDigits(run);
+  let [mean, phase]: [number, string] = [0, ""];
+  for (;;) {
+    const next = await steps.next();
+    if (next.done) {
+      progress.clear();
+      return next.value;
+    }
+    const { step, of, loss }: PhaseStep = next.value;
+    mean = next.value.phase === phase ? 0.9 * mean + 0.1 * loss : loss;
+    phase = next.value.phase;
+    progress.step(step, of, `${phase}  loss ${mean.toFixed(3)}`);
+    if (step % EVERY !== 0 && step !== of) continue;
+    progress.clear();
+    const gates = phase === "flamingo" ? `   gates ${gateLine(run)}` : "";
+    say(`${phase.padEnd(9)} ${String(step).padStart(4)}/${of}   loss ${mean.toFixed(3)}${gates}`);
+    if (phase === "vision" && step === of) {
+      const right = await classified(run.model, run.digits.heldOut, run.backend);
+      say(`${"".padEnd(9)} the encoder is right on ${(100 * right).toFixed(1)} % of the held-out digits`);
+    }
+  }
+}
+
+function write(out: string, report: DigitsReport, run: DigitsRun): void {
+  saveDigitsModel(join(out, "model.safetensors"), run.model);
+  writeFileSync(join(out, "gates.svg"), gatesPicture(report.history)); // [digits.gates-picture]
+  writeFileSync(join(out, "report.md"), `${digitsMarkdown(report)}\n`);
+}
+
+async function show(run: DigitsRun, report: DigitsReport, out: string): Promise<void> {
+  const shown = [
+    ...sequencesFrom(run.digits.heldOut, 3).slice(0, 2),
+    ...sequencesFrom(run.digits.heldOut, 2).slice(0, 1),
+  ];
+  for (const sequence of shown) {
+    const [captions = []] = await captionsOf(run.model, [sequence], run.backend);
+    process.stdout.write(`\n${drawPictures(sequence, captions.map(captionText))}\n`);
+  }
+  process.stdout.write(`\n${digitsMarkdown(report)}\n\nWeights, report.md and gates.svg are in ${out}\n`);
+}
+
+async function runDigits(
+  values: { readonly [K in "seed" | "out" | "scale" | "held-out"]: string } & {
+    quick: boolean;
+    resume: boolean;
+    json: boolean;
+  },
+  backend: Backend,
+  report: string | undefined,
+): Promise<void> {
+  const name = values.quick ? "quick" : "full";
+  const plan = scaledPlan(plans[name], positive("scale", values.scale));
+  const seed = wholeNumber("seed", values.seed, 0);
+  const { train, heldOut } = readDigits(digitsFile());
+  const stop = new AbortController();
+  process.once("SIGINT", () => stop.abort(new Error(`stopped; --resume goes on from ${values.out}`))); // [digits.stop]
+  mkdirSync(values.out, { recursive: true });
+  const run: DigitsRun = {
+    model: digitsModel(plan.depth, seed),
+    digits: { train, heldOut: heldOut.slice(0, wholeNumber("held-out", values["held-out"], 6)) },
+    plan,
+    seed,
+    backend,
+    signal: stop.signal,
+    checkpoints: join(values.out, "checkpoint-"),
+    resume: values.resume,
+  };
+  const since = performance.now();
+  const say = (line: string): void => void (values.json || process.stdout.write(`${line}\n`));
+  const result = await trained(run, say);
+  const found = await allEvidence(run, { conventions: !values.quick });
+  const seconds = (performance.now() - since) / 1000;
+  const done: DigitsReport = { seed, plan: name, seconds, backend: backend.name, ...found, ...result };
+  write(values.out, done, run);
+  if (report !== undefined) {
+    const before = existsSync(report) ? readFileSync(report, "utf8") : "";
+    writeFileSync(report, placed(before, digitsMarkdown(done), ["<!-- evidence -->", "<!-- end -->"])); // [digits.report]
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify(digitsDocument(done))}\n`);
+  else await show(run, done, values.out);
+}
+
+export async function train(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, OPTIONS);
+  if (values.help) {
+    process.stdout.write(TRAIN);
+    return 0;
+  }
+  if (positionals.length !== 1 || positionals[0] !== "digits")
+    throw new UsageError(`what is there to train is "digits", not "${positionals.join(" ")}"`);
+  const backend = await openBackend(values.backend);
+  try {
+    await runDigits(values, backend, values.report);
+    return 0;
+  } finally {
+    await backend.close();
+  }
+}

@@ -1,0 +1,145 @@
+// Holds the conventions to the exhaustive mask cases: every row of every short prompt that a released package was run on.
+import type { MaskCases, MaskSource } from "../../io/golden/masks.ts";
+import { conventionOf, conventions } from "../../masks/conventions/conventions.ts";
+import type { Convention } from "../../masks/conventions/schema.ts";
+import { EFFECT, effectInWords } from "../../masks/exhaustive/effect.ts";
+import { effectsOf, MODES, type Mode, promptsOfMode } from "../../masks/exhaustive/exhaustive.ts";
+import type { ShortPrompt } from "../../masks/exhaustive/prompts.ts";
+
+export interface MaskVerdict {
+  readonly name: string;
+  readonly convention: string;
+  readonly package: string;
+  readonly version: string;
+  /** Rows compared: those that the source did not refuse. */
+  readonly rows: number;
+  readonly disagreements: number;
+  /** Rows of prompts that the source refuses or raises on. */
+  readonly refused: number;
+  /** The first disagreement, in a sentence. */
+  readonly first: string | null;
+}
+
+export interface MaskSummary {
+  readonly rows: number;
+  readonly disagreements: number;
+  readonly refused: number;
+  readonly sources: number;
+  /** Conventions that no source was run for. */
+  readonly unproven: readonly { readonly name: string; readonly why: string }[];
+}
+
+/** Only prompts up to these lengths; by default all that there are. */
+export interface Reach {
+  readonly full: number;
+  readonly cached: number;
+}
+
+type Expected = (mode: Mode, images: number, longest: number) => readonly (readonly number[])[];
+
+/** What a convention says, worked out once for all releases that follow it. */
+function expectations(effects: typeof effectsOf): (convention: Convention) => Expected {
+  const known = new Map<string, readonly (readonly number[])[]>();
+  return (convention) => (mode, images, longest) => {
+    const key = `${convention.name}/${mode}/${images}/${longest}`;
+    const found = known.get(key);
+    if (found) return found;
+    const made = promptsOfMode(mode, longest).map((prompt) => effects(mode, prompt, images, convention));
+    known.set(key, made);
+    return made;
+  };
+}
+
+const tokens = ({ kinds, first }: ShortPrompt): string => {
+  const text = kinds.map((kind) => "tIE"[kind]).join("");
+  return first === undefined ? text : `${text.slice(0, first)}|${text.slice(first)}`;
+};
+
+/** The groups of a source, "steps.2" as ["steps", 2]. */
+const groupOf = (group: string): [Mode, number] => {
+  const [mode = "", images = ""] = group.split(".");
+  return [MODES.find((one) => one === mode) ?? "full", Number(images)];
+};
+
+const lengthOf = (mode: Mode, { longest }: MaskCases, reach: Reach): number =>
+  mode === "full"
+    ? Math.min(longest.full, reach.full)
+    : mode === "ends"
+      ? Math.min(longest.ends, reach.full)
+      : Math.min(longest.cached, reach.cached);
+
+function checkSource(
+  cases: MaskCases,
+  source: MaskSource,
+  convention: Convention,
+  expected: Expected,
+  reach: Reach,
+): MaskVerdict {
+  let [rows, disagreements, refused] = [0, 0, 0];
+  let first: string | null = null;
+  for (const [group, found] of cases.rowsOf(source.name)) {
+    const [mode, images] = groupOf(group);
+    const longest = lengthOf(mode, cases, reach);
+    const prompts = promptsOfMode(mode, longest);
+    let at = 0;
+    expected(mode, images, longest).forEach((bytes, p) => {
+      bytes.forEach((byte, i) => {
+        const effect = found[at++];
+        if (effect === EFFECT.refused)
+          refused++; // [mask.refused]
+        else rows++;
+        if (effect === byte || effect === EFFECT.refused) return; // [mask.golden]
+        disagreements++;
+        const prompt = prompts[p] ?? { kinds: [] };
+        const position = i + (prompt.first ?? 0);
+        first ??= `${tokens(prompt)} with ${images} images, position ${position}: ${effectInWords(effect ?? 0)}, but ${convention.name} says ${effectInWords(byte)}`;
+      });
+    });
+    if (longest === lengthOf(mode, cases, EVERYTHING) && at !== found.length) {
+      disagreements++;
+      first ??= `${group} has ${found.length} rows instead of ${at}`; // [mask.golden]
+    }
+  }
+  const { name, package: from, version } = source;
+  return { name, convention: convention.name, package: from, version, rows, disagreements, refused, first };
+}
+
+export const EVERYTHING: Reach = { full: Number.POSITIVE_INFINITY, cached: Number.POSITIVE_INFINITY };
+/** What a quick check looks at. */
+export const QUICK: Reach = { full: 6, cached: 4 };
+
+/** One verdict for each source; `conventionFor` may put another convention in its place. */
+export function checkMasks(
+  cases: MaskCases,
+  reach: Reach = EVERYTHING,
+  options: {
+    readonly conventionFor?: (name: string) => Convention;
+    /** What a convention shows; mutants put something else in its place. */
+    readonly effects?: typeof effectsOf;
+    readonly onProgress?: (done: number, total: number, name: string) => void;
+  } = {},
+): MaskVerdict[] {
+  const { conventionFor = conventionOf, effects = effectsOf, onProgress } = options;
+  const expected = expectations(effects);
+  return cases.sources.map((source, i) => {
+    onProgress?.(i, cases.sources.length, source.name);
+    const convention = conventionFor(source.convention);
+    return checkSource(cases, source, convention, expected(convention), reach);
+  });
+}
+
+export function summariseMasks(verdicts: readonly MaskVerdict[]): MaskSummary {
+  const sum = (count: (v: MaskVerdict) => number) => verdicts.reduce((n, v) => n + count(v), 0);
+  const all: readonly Convention[] = Object.values(conventions);
+  const unproven = all.flatMap(({ name, unproven: why, unprovenStep }) => {
+    if (why !== undefined) return [{ name, why }]; // [mask.unproven]
+    return unprovenStep === undefined ? [] : [{ name: `${name} (cached step)`, why: unprovenStep }];
+  });
+  return {
+    rows: sum((v) => v.rows),
+    disagreements: sum((v) => v.disagreements),
+    refused: sum((v) => v.refused),
+    sources: verdicts.length,
+    unproven,
+  };
+}

@@ -1,0 +1,90 @@
+// Compares what was computed for a case with what is expected of it.
+
+import type { GoldenCase } from "../../io/golden/cases.ts";
+import type { Raises } from "../../io/golden/manifest.ts";
+import { LoadError, type RuleError } from "../../tensor/errors.ts";
+import type { Precision } from "../../tensor/precision.ts";
+import { flat, Int, Tensor } from "../../tensor/tensor.ts";
+import { type Comparison, compare, compareProbes, type Probes, toleranceFor } from "./compare.ts";
+import { type Verdict, worstOf } from "./verdict.ts";
+
+type Judgement = Pick<Verdict, "status" | "rows" | "worst" | "firstDivergence" | "error" | "kernels">;
+
+const rowsOf = (t: Tensor): number => t.size / Math.max(1, t.shape.at(-1) ?? 1);
+
+/** What the taps are for. decide: they must conform too. locate: where they are given, they say where a deviation begins. */
+export type TapRole = "decide" | "locate";
+
+/** Names in order of execution: taps, then outputs, then gradients. */
+const namesOf = ({ manifest }: GoldenCase): string[] => [
+  ...manifest.taps.map((name) => `taps.${name}`),
+  ...manifest.outputs.map((name) => `outputs.${name}`),
+  ...manifest.grads.map((name) => `grads.${name}`),
+];
+
+const isTap = (name: string): boolean => name.startsWith("taps.");
+
+export function judge(
+  golden: GoldenCase,
+  actual: ReadonlyMap<string, Tensor>,
+  precision: Precision,
+  { taps }: { readonly taps: TapRole },
+): Judgement {
+  const { K = 1, noise = new Map<string, number>() } = golden.manifest.tolerance ?? {};
+  const tolerance = (name: string) => toleranceFor(name, precision, K, noise.get(name) ?? 0);
+  if (golden.manifest.full) {
+    const probes = probesOf(golden);
+    const comparison = compareProbes(actual.get("outputs.out"), probes, tolerance("probes.out"));
+    return verdict([comparison], [comparison], probes.index.length);
+  }
+  const names = namesOf(golden).filter((name) => taps === "decide" || !isTap(name) || actual.has(name));
+  const comparisons = names.map((name) =>
+    compare(name, actual.get(name), expectedOf(golden, name), tolerance(name)),
+  );
+  const deciding = comparisons.filter(({ tensor }) => taps === "decide" || !isTap(tensor)); // [conform.verdict]
+  const rows = deciding.reduce((sum, { tensor }) => sum + rowsOf(expectedOf(golden, tensor)), 0);
+  return verdict(deciding, comparisons, rows);
+}
+
+function expectedOf({ expected, folder }: GoldenCase, name: string): Tensor {
+  const t = expected.get(name);
+  if (t instanceof Tensor) return t;
+  throw new LoadError(`${folder}: there is no expected tensor "${name}"`);
+}
+
+function probesOf(golden: GoldenCase): Probes {
+  const index = golden.expected.get("probes.out.index");
+  if (!(index instanceof Int))
+    throw new LoadError(`${golden.folder}: the positions of the probes are missing`);
+  const numbers = (part: string) => flat(expectedOf(golden, `probes.out.${part}`).data);
+  return {
+    shape: golden.manifest.probed.get("out") ?? null,
+    index: index.flat(),
+    value: numbers("value"),
+    sum: numbers("sum")[0] ?? NaN,
+    norm: numbers("norm")[0] ?? NaN,
+  };
+}
+
+/** The deciding comparisons give the status; where one fails, all of them together say where the deviation begins. */
+function verdict(deciding: readonly Comparison[], all: readonly Comparison[], rows: number): Judgement {
+  const passed = deciding.every((c) => c.passed);
+  const firstDivergence = passed ? null : (all.find((c) => !c.passed) ?? null);
+  const worst = worstOf(deciding);
+  return { status: passed ? "passed" : "failed", rows, worst, firstDivergence, error: null, kernels: null };
+}
+
+/** A case in which the release throws: we must refuse for the same reason, and say what the release says. */
+export function judgeRaised({ type, message }: Raises, error: RuleError | null): Judgement {
+  const expected = `${type}: ${message}`;
+  const passed = error?.upstream === expected; // [compare.raises]
+  const why = error ? `raised as "${error.upstream ?? error.message}"` : "nothing was raised";
+  return {
+    status: passed ? "passed" : "failed",
+    rows: 1,
+    worst: null,
+    firstDivergence: null,
+    error: passed ? null : `${why}, but the release raises "${expected}"`,
+    kernels: null,
+  };
+}

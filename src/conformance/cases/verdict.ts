@@ -1,0 +1,89 @@
+// What came of one case, and of all.
+import type { KernelReport } from "../../kernels/replay.ts";
+import type { Precision } from "../../tensor/precision.ts";
+import type { Comparison } from "./compare.ts";
+
+export type Status = "passed" | "failed" | "errored";
+
+export interface Verdict {
+  readonly id: string;
+  /** The source's class: what the table groups by. */
+  readonly module: string;
+  readonly precision: Precision;
+  readonly status: Status;
+  /** Rows compared, over all tensors. */
+  readonly rows: number;
+  /** The comparison that comes closest to its tolerance, or goes furthest beyond. */
+  readonly worst: Comparison | null;
+  /** First tensor in order of execution that is beyond its tolerance. */
+  readonly firstDivergence: Comparison | null;
+  /** Why there was nothing to compare. */
+  readonly error: string | null;
+  readonly kernels: KernelReport | null;
+}
+
+export interface Summary {
+  readonly cases: number;
+  readonly rows: number;
+  readonly passed: number;
+  readonly failed: number;
+  readonly errored: number;
+  readonly skipped: number;
+}
+
+/** How much of its tolerance a comparison uses: 1 is the limit. */
+export const share = ({ error, tolerance }: Comparison): number => (error === 0 ? 0 : error / tolerance);
+
+export const worstOf = (comparisons: readonly Comparison[]): Comparison | null =>
+  comparisons.reduce<Comparison | null>((worst, c) => (worst && share(worst) >= share(c) ? worst : c), null);
+
+const gravity: readonly Status[] = ["passed", "failed", "errored"];
+
+/** One line per case where it ran in several precisions: the gravest status, the tightest comparison. */
+export function byCase(verdicts: readonly Verdict[]): Verdict[] {
+  const cases = new Map<string, Verdict>();
+  for (const v of verdicts) {
+    const sofar = cases.get(v.id);
+    if (!sofar) {
+      cases.set(v.id, v);
+      continue;
+    }
+    const grave = gravity.indexOf(v.status) > gravity.indexOf(sofar.status) ? v : sofar;
+    const worst = worstOf([sofar.worst, v.worst].filter((c) => c !== null));
+    cases.set(v.id, { ...grave, worst, rows: sofar.rows + v.rows });
+  }
+  return [...cases.values()];
+}
+
+export function summarise(verdicts: readonly Verdict[]): Summary {
+  const cases = byCase(verdicts);
+  const count = (status: Status) => cases.filter((v) => v.status === status).length;
+  return {
+    cases: cases.length,
+    rows: cases.reduce((rows, v) => rows + v.rows, 0),
+    passed: count("passed"),
+    failed: count("failed"),
+    errored: count("errored"),
+    skipped: 0,
+  };
+}
+
+/** Kernels over all cases. */
+export function kernelsOf(verdicts: readonly Verdict[]): KernelReport {
+  const reports = verdicts.flatMap(({ kernels }) => (kernels ? [kernels] : []));
+  const sum = (key: "matmul" | "attention" | "elsewhere") =>
+    reports.reduce((n, report) => n + report[key], 0);
+  const [first] = reports;
+  return {
+    matmul: sum("matmul"),
+    attention: sum("attention"),
+    elsewhere: sum("elsewhere"),
+    mode: first?.mode ?? null,
+  };
+}
+
+/** 0 all conform, 1 numbers differ, 2 a case (or an adapter) is broken. */
+export function exitCode({ failed, errored, cases }: Summary): 0 | 1 | 2 {
+  if (errored > 0 || cases === 0) return 2; // [cli.exit]
+  return failed > 0 ? 1 : 0;
+}

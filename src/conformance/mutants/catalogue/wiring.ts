@@ -1,0 +1,54 @@
+// Where the cross-attention blocks stand in the language model: mutants 31.
+import { FlamingoPaLM } from "../../../models/flamingo/flamingo-palm.ts";
+import type { Program } from "../../../tensor/program/program.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import { type Context, during, type Mutant } from "../mutant.ts";
+
+type Layers = FlamingoPaLM["layers"];
+type Block = Layers[number][0];
+
+/** The call with the same layers in another order. */
+function rewired(context: Context, wire: (layers: Layers) => Layers | null): Program | null {
+  const { model, inputs } = context;
+  const media = inputs.images ?? inputs.videos ?? inputs.embeds;
+  if (!(model instanceof FlamingoPaLM) || media === undefined) return null;
+  const layers = wire(model.layers);
+  return layers && context.record((call) => during(model, "layers", layers, call));
+}
+
+const crosses = (layers: Layers) => layers.flatMap(([, cross]) => cross ?? []);
+
+/** What is given, itself. */
+const nothing = ({ fn }: Block): Block => ({ fn, forward: (x: Tensor<"b l d">) => x });
+
+export const wiring: readonly Mutant[] = [
+  {
+    id: "every-nth-from-the-end",
+    number: 31,
+    title: "Cross-attention stands where (i + 1) % n = 0 instead of i % n = 0",
+    seenIn: "flamingo-pytorch against OpenFlamingo (#286)",
+    needs: "every n-th layer with n ≥ 2, two layers",
+    apply: (context) =>
+      rewired(context, (layers) => {
+        const second = layers.findIndex(([, cross], i) => i > 0 && cross);
+        const n = second > 0 ? second : layers.length;
+        const left = crosses(layers);
+        if (n === 1) return null;
+        return layers.map(([block], i) => [block, (i + 1) % n === 0 ? (left.shift() ?? null) : null]);
+      }),
+  },
+  {
+    id: "before-the-layer",
+    number: 31,
+    title: "Cross-attention stands before its layer and not after",
+    seenIn: "flamingo-pytorch against OpenFlamingo and the paper",
+    needs: "images and gates away from 0",
+    apply: (context) =>
+      rewired(context, (layers) => {
+        const [first] = layers;
+        if (!first) return null;
+        const shifted = layers.map(([block], i): Layers[number] => [block, layers[i + 1]?.[1] ?? null]);
+        return [[nothing(first[0]), first[1]], ...shifted];
+      }),
+  },
+];

@@ -1,0 +1,89 @@
+// Comparing what was measured: with a convention's rows, with the known ways of making cached steps, and what is seen without
+// locations.
+import type { Convention } from "../../masks/conventions/conventions.ts";
+import type { CachedStep } from "../../masks/conventions/schema.ts";
+import { replayDecoding } from "../../masks/decoding/decode.ts";
+import { EFFECT, effectOf } from "../../masks/exhaustive/effect.ts";
+import type { Measured } from "./measure.ts";
+import { effectsOfConvention } from "./mistakes.ts";
+import { calls, IMAGES, LENGTH, type ProbeCall } from "./plan.ts";
+
+export interface Departure {
+  readonly prompt: number;
+  readonly position: number;
+  readonly measured: number;
+  readonly expected: number;
+}
+
+/** The rows on which an effect is not what was measured, in the bits that are known. [probe.match] */
+export const departuresOf = (
+  { effects, known }: Pick<Measured, "effects" | "known">,
+  expected: readonly (readonly number[])[],
+): Departure[] =>
+  effects.flatMap((rows, prompt) =>
+    rows.flatMap((measured, position) => {
+      const should = expected[prompt]?.[position] ?? 0;
+      const differs = ((measured ^ should) & (known[prompt]?.[position] ?? 0)) !== 0; // [probe.match]
+      return differs ? [{ prompt, position, measured, expected: should }] : [];
+    }),
+  );
+
+export const departuresFrom = (
+  convention: Convention,
+  measured: Measured,
+  { prompts }: ProbeCall,
+): Departure[] => departuresOf(measured, effectsOfConvention(convention, prompts, IMAGES));
+
+/** What a way of making cached steps would show after the first pass. */
+function cachedEffects(call: ProbeCall, convention: Convention, cachedStep: CachedStep): number[][] {
+  const locations = { shape: [call.prompts.length, LENGTH], data: call.prompts.flat() };
+  const [prompt = 1] = call.passes ?? [];
+  const steps = replayDecoding(
+    locations,
+    IMAGES,
+    { ...convention, cachedStep },
+    { prompt, passes: call.passes ?? [] },
+  );
+  return call.prompts.map((_, p) =>
+    steps.flatMap(
+      ({ rows, to, from }) =>
+        rows[p]?.map((row) => effectOf(row, convention)) ?? new Array<number>(to - from).fill(EFFECT.refused),
+    ),
+  );
+}
+
+/** Every way but "none", which shows nothing that "rows" does not. */
+const WAYS: readonly CachedStep[] = [
+  "rows",
+  "count",
+  "restart",
+  "prompt-end",
+  "mask-end",
+  "last-row",
+  "ahead",
+];
+
+/** [probe.cached] */
+export const waysOf = (measured: Measured, convention: Convention): CachedStep[] =>
+  WAYS.filter((way) => departuresOf(measured, cachedEffects(calls.cached, convention, way)).length === 0); // [probe.cached]
+
+/** Row l of a causal mask over keys: those up to l, or up to the difference of the lengths beyond it. */
+function causalEffects(latents: number, shift: number): number[][] {
+  const seen = (l: number) =>
+    Array.from({ length: IMAGES }, (_, m) => (m * latents <= l + shift ? 1 << m : 0));
+  return [Array.from({ length: LENGTH }, (_, l) => seen(l).reduce((a, b) => a | b))];
+}
+
+export type WithoutLocations = "everything" | "causal" | "nothing" | "something else" | "skipped";
+
+/** [probe.without-locations] */
+export function readWithoutLocations({ effects }: Measured, latents: number): WithoutLocations {
+  const all = 2 ** IMAGES - 1;
+  const rows = effects.map((list) => list.map((effect) => effect & all));
+  const flat = rows.flat();
+  if (flat.every((row) => row === all)) return "everything"; // [probe.without-locations]
+  if (flat.every((row) => row === 0)) return "nothing"; // [probe.without-locations]
+  const same = (expected: number[][]) => `${expected}` === `${rows}`;
+  const shifts = [0, IMAGES * latents - LENGTH];
+  return shifts.some((shift) => same(causalEffects(latents, shift))) ? "causal" : "something else"; // [probe.without-locations]
+}

@@ -1,0 +1,130 @@
+// From what an adapter wrote to what reaches each row: the images that move it, whether its own text weighs them, whether
+// the feed-forward runs. No mask of the adapter's is ever read.
+import type { Stored } from "../../io/safetensors/read.ts";
+import { quoted } from "../../io/wording.ts";
+import { EFFECT } from "../../masks/exhaustive/effect.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { BASE, changedImage, IMAGES, LENGTH, type ProbeCall, SPREAD, TEXT } from "./plan.ts";
+import { ATTENDED, distance, OUT, Rows, rowsOf } from "./rows.ts";
+
+/** Effects as masks/effect.ts has them, and beside each the bits that the outputs tell. */
+export interface Measured {
+  readonly effects: readonly (readonly number[])[];
+  readonly known: readonly (readonly number[])[];
+  /** attention: the output is what attention adds; block: text goes through, and a feed-forward may. */
+  readonly kind: "attention" | "block" | "unclear";
+}
+
+/** [probe.measure] */
+export function measure(
+  call: ProbeCall,
+  inputs: ReadonlyMap<string, Stored>,
+  outputs: ReadonlyMap<string, Stored>,
+): Measured {
+  const out = rowsOf(outputs, OUT, call);
+  if (!out) {
+    const names = [...outputs.keys()].slice(0, 5).map(quoted).join(", ") || "nothing";
+    throw new LoadError(`there is no "outputs.out" among what was written (${names})  [probe.outputs]`); // [probe.outputs]
+  }
+  const tap = rowsOf(outputs, ATTENDED, call);
+  const x = inputs.get("inputs.x");
+  const text = x instanceof Tensor && x.shape[2] === out.d ? new Rows(x, call) : null;
+  const attended = tap ?? out;
+
+  const each = <T>(f: (p: number, l: number) => T): T[][] =>
+    call.prompts.map((_, p) => Array.from({ length: LENGTH }, (_, l) => f(p, l)));
+  const broken = each((p, l) => attended.broken(p, l) || out.broken(p, l));
+  const images = each((p, l) =>
+    Array.from({ length: IMAGES }, (_, i) => attended.moved(changedImage(i + 1), p, l)),
+  );
+  const reached = each((p, l) => (images[p]?.[l] ?? []).map((by) => by > attended.least)); // [probe.measure]
+  const any = (p: number, l: number): boolean => reached[p]?.[l]?.includes(true) === true;
+  if (call.name !== "without-locations" && !broken.flat().includes(true) && !reached.flat(2).includes(true)) {
+    throw new LoadError(
+      "no image moves any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
+    ); // [probe.outputs]
+  }
+
+  const kind = tap ? "block" : kindOf(call, out, broken, any, images);
+  const byText = tap !== null || kind === "attention";
+  /** A plain average asks no text, and moves with the mean of what it averages alone. */
+  const weighs = (p: number, l: number): boolean => {
+    if (!any(p, l)) return false;
+    if (byText) return attended.moved(TEXT, p, l) > attended.least; // [probe.weighs]
+    const most = Math.max(...(images[p]?.[l] ?? []));
+    return out.moved(SPREAD, p, l) > Math.max(out.least, 3e-3 * most); // [probe.weighs]
+  };
+
+  const fed = each((p, l) => {
+    if (kind !== "block" || !text || broken[p]?.[l]) return null;
+    return feedForward({ out, tap, text, p, l, moved: any(p, l), weighed: weighs(p, l) });
+  });
+  const hasFeedForward = fed.flat().includes(true); // a block without one is no block that skips it
+  const effects = each((p, l) => {
+    const runs = hasFeedForward && fed[p]?.[l] === true ? EFFECT.feedForward : 0;
+    if (broken[p]?.[l]) return EFFECT.nan; // [probe.measure]
+    const bits = (reached[p]?.[l] ?? []).reduce((sum, seen, i) => sum | (seen ? 1 << i : 0), 0); // [probe.measure]
+    return bits | (weighs(p, l) ? EFFECT.weighs : 0) | runs;
+  });
+  const known = each((p, l) => {
+    const told = hasFeedForward && fed[p]?.[l] !== null && !broken[p]?.[l];
+    return told ? 0xff : 0xff & ~EFFECT.feedForward; // [probe.feed-forward]
+  });
+  return { effects, known, kind };
+}
+
+/** Does text go through, or is the output what attention adds? Rows that no image moves tell, and rows that text does not. */
+function kindOf(
+  call: ProbeCall,
+  out: Rows,
+  broken: readonly (readonly boolean[])[],
+  any: (p: number, l: number) => boolean,
+  images: readonly (readonly (readonly number[])[])[],
+): Measured["kind"] {
+  let kind: Measured["kind"] = "unclear";
+  for (const [p] of call.prompts.entries()) {
+    for (let l = 0; l < LENGTH; l++) {
+      if (broken[p]?.[l]) continue;
+      if (!any(p, l)) {
+        if (Math.max(...out.of(BASE, p, l).map(Math.abs)) === 0) return "attention"; // [probe.kind]
+        kind = "block";
+      } else if (out.moved(TEXT, p, l) <= out.least)
+        return "attention"; // [probe.kind]
+      else if (out.moved(SPREAD, p, l) <= 3e-3 * Math.max(...(images[p]?.[l] ?? []))) kind = "block";
+    }
+  }
+  return kind;
+}
+
+interface FedRow {
+  readonly out: Rows;
+  readonly tap: Rows | null;
+  readonly text: Rows;
+  readonly p: number;
+  readonly l: number;
+  readonly moved: boolean;
+  readonly weighed: boolean;
+}
+
+/** Is there more in a row than its text and what attention adds? null: nobody can tell from these outputs. [probe.feed-forward] */
+function feedForward({ out, tap, text, p, l, moved, weighed }: FedRow): boolean | null {
+  const added = (variant: number): number[] => {
+    const before = text.of(variant, p, l);
+    return out.of(variant, p, l).map((value, i) => value - (before[i] ?? 0));
+  };
+  const now = added(BASE);
+  const zero = now.map(() => 0);
+  if (!moved) return distance(now, zero) > out.least; // [probe.feed-forward]
+  if (tap) return offLine(now, tap.of(BASE, p, l)) > 1e-3; // [probe.feed-forward]
+  return weighed ? null : distance(now, added(TEXT)) > out.least; // [probe.feed-forward]
+}
+
+/** How much of a is no multiple of b, from 0 to 1. */
+function offLine(a: readonly number[], b: readonly number[]): number {
+  const dot = (u: readonly number[], v: readonly number[]) =>
+    u.reduce((sum, value, i) => sum + value * (v[i] ?? 0), 0);
+  const along = dot(a, b) / (dot(b, b) || 1);
+  const rest = a.map((value, i) => value - along * (b[i] ?? 0));
+  return Math.sqrt(dot(rest, rest) / (dot(a, a) || 1));
+}

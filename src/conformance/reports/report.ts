@@ -1,0 +1,68 @@
+// Reports of verdicts for machines: JSON, JUnit XML, Markdown. The table for people is the command line's.
+import type { Comparison } from "../cases/compare.ts";
+import { byCase, kernelsOf, summarise, type Verdict } from "../cases/verdict.ts";
+
+export const figure = (x: number): string => (Number.isFinite(x) ? x.toExponential(1) : "∞");
+
+/** Where a comparison stands, in words: "taps.attn row [0 1 3]". */
+export const place = ({ tensor, row }: Comparison): string =>
+  row.length > 0 ? `${tensor} row [${row.join(" ")}]` : tensor;
+
+export function describe(c: Comparison): string {
+  return `${place(c)}: ${c.remark ?? `error ${figure(c.error)}`}, tolerance ${figure(c.tolerance)}`;
+}
+
+const jsonNumber = (x: number): number | string => (Number.isFinite(x) ? x : "infinite");
+
+const worst = (c: Comparison | null) =>
+  c && { tensor: c.tensor, error: jsonNumber(c.error), tolerance: c.tolerance, row: c.row, remark: c.remark };
+
+/** The document of `--json`; its keys are stable. `more` stands beside them. */
+export function toJson(verdicts: readonly Verdict[], more: object = {}): string {
+  const cases = byCase(verdicts).map((v) => ({
+    id: v.id,
+    rows: v.rows,
+    status: v.status,
+    worst: worst(v.worst),
+    firstDivergence: v.firstDivergence && place(v.firstDivergence),
+    ...(v.error === null ? {} : { error: v.error }),
+  }));
+  return JSON.stringify(
+    { summary: summarise(verdicts), kernels: kernelsOf(verdicts), cases, ...more },
+    null,
+    2,
+  );
+}
+
+const xml = (text: string): string =>
+  text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[^\t\n\r -퟿-�]/g, "?");
+
+const reason = (v: Verdict): string => v.error ?? (v.firstDivergence ? describe(v.firstDivergence) : "");
+
+export function toJunit(verdicts: readonly Verdict[]): string {
+  const { cases, failed, errored } = summarise(verdicts);
+  const rows = byCase(verdicts).map((v) => {
+    const open = `  <testcase classname="${xml(v.module)}" name="${xml(v.id)}"`;
+    if (v.status === "passed") return `${open}/>`;
+    const tag = v.status === "failed" ? "failure" : "error";
+    return `${open}><${tag} message="${xml(reason(v))}"/></testcase>`;
+  });
+  const head = `<testsuite name="flamboyance" tests="${cases}" failures="${failed}" errors="${errored}" skipped="0">`;
+  return ['<?xml version="1.0" encoding="UTF-8"?>', head, ...rows, "</testsuite>"].join("\n");
+}
+
+export function toMarkdown(verdicts: readonly Verdict[]): string {
+  const { cases, passed, failed, errored } = summarise(verdicts);
+  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+  const rows = byCase(verdicts).map((v) => {
+    const tight = v.worst ? `${figure(v.worst.error)} of ${figure(v.worst.tolerance)}` : "";
+    return `| ${cell(v.id)} | ${v.status} | ${tight} | ${cell(reason(v))} |`;
+  });
+  return [
+    `**${passed} of ${cases} cases conform**, ${failed} differ, ${errored} are broken.`,
+    "",
+    "| case | status | worst error | why |",
+    "|---|---|---|---|",
+    ...rows,
+  ].join("\n");
+}

@@ -1,0 +1,51 @@
+// The whole run: three phases, then the evidence.
+import { parameterNames } from "../../nn/state-dict.ts";
+import { classified, type EvidenceRow, evidence, underConventions } from "./evidence.ts";
+import {
+  type DigitsRun,
+  gatesOf,
+  optimizerOf,
+  PHASES,
+  type PhaseStep,
+  snapshot,
+  trainPhase,
+} from "./phases.ts";
+import type { DigitsReport, Gates } from "./report.ts";
+
+/** Trains and yields each step; what frozen parameters did in the last phase is in the result. */
+export async function* trainDigits(
+  run: DigitsRun,
+): AsyncGenerator<PhaseStep, Pick<DigitsReport, "frozenUnchanged" | "trainedChanged" | "history">> {
+  const { model, plan } = run;
+  const history: Gates[][] = [];
+  let before = snapshot(model.flamingo);
+  for (const phase of PHASES) {
+    if (phase === "flamingo") before = snapshot(model.flamingo);
+    for await (const step of trainPhase(run, phase)) {
+      if (phase === "flamingo") history.push(gatesOf(model));
+      yield step;
+    }
+  }
+  const after = snapshot(model.flamingo);
+  const trained = new Set(optimizerOf(model, "flamingo", plan.flamingo).names);
+  const moved = (name: string): boolean => before.get(name) !== after.get(name);
+  const frozen = parameterNames(model.flamingo).filter((name) => !trained.has(name));
+  return {
+    frozenUnchanged: !frozen.some(moved), // [digits.frozen]
+    trainedChanged: [...trained].every(moved),
+    history: history.length > 0 ? history : [gatesOf(model)], // a run that was complete already
+  };
+}
+
+/** Captions of held-out pairs and triples: as trained, swapped, blanked; and under other rules if `conventions` is set. */
+export async function allEvidence(
+  { model, digits, backend }: DigitsRun,
+  { conventions }: { readonly conventions: boolean },
+): Promise<{ classifier: number; rows: EvidenceRow[] }> {
+  const rows: EvidenceRow[] = [];
+  for (const each of [2, 3]) {
+    rows.push(...Object.values(await evidence(model, digits.heldOut, each, backend)));
+    if (conventions) rows.push(...(await underConventions(model, digits.heldOut, each, backend)));
+  }
+  return { classifier: await classified(model, digits.heldOut, backend), rows };
+}

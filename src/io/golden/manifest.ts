@@ -1,0 +1,88 @@
+// What case.json of a golden case says (golden/FORMAT.md §3).
+import type { Shape } from "../../tensor/tensor.ts";
+import type { JsonObject } from "../json.ts";
+import type { Dtype } from "../safetensors/dtypes.ts";
+import type { Recipe } from "./recipe.ts";
+
+export const SCHEMA = "flamboyance-case/1";
+export const GENERATOR = "splitmix64-dyadic8/1";
+
+export interface CaseInput {
+  readonly dtype: Dtype;
+  readonly shape: Shape;
+  /** Letters, "b l d"; null for the cotangent, which has the output's. */
+  readonly axes: string | null;
+}
+
+/** What the source package throws where the case expects no numbers. */
+export interface Raises {
+  readonly phase: "construct" | "forward";
+  readonly type: string;
+  readonly message: string;
+}
+
+export interface CaseManifest {
+  readonly schema: typeof SCHEMA;
+  /** "<source>/<case-id>", fit to be a path. */
+  readonly id: string;
+  readonly title: string;
+  readonly level: string;
+  readonly source: {
+    readonly package: string;
+    readonly version: string;
+    readonly class: string;
+    readonly torch: string | null;
+    readonly vitPytorch: string | null;
+    readonly python: string | null;
+  };
+  readonly profile: string;
+  /** The constructor's arguments, in the source's names. */
+  readonly config: JsonObject;
+  /** Argument of the forward call -> input. */
+  readonly call: ReadonlyMap<string, string>;
+  readonly positional: readonly string[];
+  readonly inputs: ReadonlyMap<string, CaseInput>;
+  /** State-dict key -> shape, in the state dict's order, tied keys left out. */
+  readonly weights: ReadonlyMap<string, Shape>;
+  /** State-dict key -> the key whose tensor it shares. */
+  readonly ties: ReadonlyMap<string, string>;
+  readonly seed: number;
+  readonly generator: typeof GENERATOR | null;
+  /** By the names of inputs.safetensors. */
+  readonly recipes: ReadonlyMap<string, Recipe>;
+  readonly outputs: readonly string[];
+  readonly taps: readonly string[];
+  readonly grads: readonly string[];
+  readonly trainable: readonly string[] | null;
+  readonly flags: readonly string[];
+  readonly rules: readonly string[];
+  readonly ship: boolean;
+  /** Full size: 256 elements of each output are expected, and `probed` has its shape. */
+  readonly full: boolean;
+  readonly probed: ReadonlyMap<string, Shape>;
+  readonly raises: Raises | null;
+  readonly tolerance: CaseTolerance | null;
+}
+
+export interface CaseTolerance {
+  readonly policy: "noise";
+  readonly K: number;
+  /** By the names of expected.safetensors, or "probes.out". */
+  readonly noise: ReadonlyMap<string, number>;
+}
+
+/** The names that expected.safetensors has to have; none where the source throws. */
+export function expectedNames({ raises, full, outputs, taps, grads }: CaseManifest): string[] {
+  if (raises !== null) return [];
+  if (full) return outputs.flatMap((name) => PROBES.map((part) => `probes.${name}.${part}`));
+  const prefixed = (prefix: string, list: readonly string[]): string[] =>
+    list.map((name) => `${prefix}.${name}`);
+  return [...prefixed("outputs", outputs), ...prefixed("taps", taps), ...prefixed("grads", grads)];
+}
+const PROBES = ["index", "value", "sum", "norm"];
+
+/** What a noise is needed for: every expected tensor, or the probes of an output together. */
+export const judgedNames = (manifest: CaseManifest): string[] =>
+  manifest.full && !manifest.raises
+    ? manifest.outputs.map((name) => `probes.${name}`)
+    : expectedNames(manifest);

@@ -1,0 +1,125 @@
+// case.json, read into types and held against itself.
+import type { Shape } from "../../tensor/tensor.ts";
+import {
+  between,
+  list,
+  mapOf,
+  number,
+  object,
+  oneOf,
+  optional,
+  orNull,
+  type Read,
+  record,
+  refuse,
+  shape,
+  text,
+  truth,
+  whole,
+} from "../fields.ts";
+import { type Dtype, WIDTH } from "../safetensors/dtypes.ts";
+import { quoted } from "../wording.ts";
+import {
+  type CaseInput,
+  type CaseManifest,
+  type CaseTolerance,
+  GENERATOR,
+  judgedNames,
+  type Raises,
+  SCHEMA,
+} from "./manifest.ts";
+import { recipe } from "./recipe.ts";
+
+const names = list(text);
+const texts = mapOf(text);
+const shapes = mapOf(shape);
+
+/** One or more plain names with "/" between them, so that a case's results stay in the folder they are written to. */
+export const caseId: Read<string> = (value, at) => {
+  const id = text(value, at);
+  if (/^[A-Za-z0-9][\w.@+-]*(\/[A-Za-z0-9][\w.@+-]*)*$/.test(id) && id.length <= 200) return id;
+  throw refuse(at, `is ${quoted(id)}, not plain names with "/" between them`, "case.id"); // [case.id]
+};
+
+/** Shapes by key, or { "generated": true, "shapes": … } where no file holds the weights. */
+const weights: Read<ReadonlyMap<string, Shape>> = (value, at) =>
+  object(value, at).generated === true ? record({ shapes })(value, at).shapes : shapes(value, at);
+
+const schema: Read<typeof SCHEMA> = (value, at) => {
+  if (value === SCHEMA) return SCHEMA;
+  const given = typeof value === "string" ? `is ${quoted(value)}` : "is no text";
+  throw refuse(at, `${given}; ${SCHEMA} is what is read here, update one or the other`, "case.schema"); // [case.schema]
+};
+
+const fields = record<CaseManifest>({
+  schema,
+  id: caseId,
+  title: text,
+  level: oneOf("op", "module", "block", "model", "decode", "grad", "preprocess", "mask"),
+  source: record<CaseManifest["source"]>({
+    package: text,
+    version: text,
+    class: text,
+    torch: optional(text, null),
+    vitPytorch: optional(text, null),
+    python: optional(text, null),
+  }),
+  profile: text,
+  config: object,
+  call: texts,
+  positional: optional(names, []),
+  inputs: mapOf(
+    record<CaseInput>({
+      dtype: oneOf(...(Object.keys(WIDTH) as Dtype[])),
+      shape,
+      axes: optional(orNull(text), null),
+    }),
+  ),
+  weights,
+  ties: optional(texts, new Map()),
+  seed: optional(whole, 0),
+  generator: optional(oneOf(GENERATOR), null),
+  recipes: optional(mapOf(recipe), new Map()),
+  outputs: optional(names, []),
+  taps: optional(names, []),
+  grads: optional(names, []),
+  trainable: optional(orNull(names), null),
+  flags: optional(names, []),
+  rules: optional(names, []),
+  ship: optional(truth, false),
+  full: optional(truth, false),
+  probed: optional(shapes, new Map()),
+  raises: optional(record<Raises>({ phase: oneOf("construct", "forward"), type: text, message: text }), null),
+  tolerance: optional(
+    record<CaseTolerance>({
+      policy: oneOf("noise"),
+      K: between(number, 1, 1000),
+      noise: mapOf(between(number, 0, 1)),
+    }),
+    null,
+  ),
+});
+
+/** Reads case.json, and holds what it says in one place to what it says in another. */
+export const caseManifest: Read<CaseManifest> = (value, at) => {
+  const manifest = fields(value, at);
+  const known = (field: string, name: string, list: { has(name: string): boolean }): void => {
+    if (!list.has(name))
+      throw refuse({ ...at, field }, `names ${quoted(name)}, which is not there`, "case.names"); // [case.names]
+  };
+  const { call, inputs, ties, grads, outputs, full, probed, raises, tolerance } = manifest;
+  for (const name of call.values()) known("call", name, inputs);
+  for (const name of manifest.positional) known("positional", name, call);
+  for (const name of ties.values()) known("ties", name, manifest.weights);
+  const sources = new Set([...prefixed("inputs", inputs), ...prefixed("weights", manifest.weights)]);
+  for (const name of grads) known("grads", name, sources);
+  if (full) for (const name of outputs) known("probed", name, probed);
+  if (raises !== null) return manifest;
+  if (outputs.length === 0)
+    throw refuse({ ...at, field: "outputs" }, "names nothing to compare", "case.names");
+  for (const name of judgedNames(manifest)) known("tolerance.noise", name, tolerance?.noise ?? new Map());
+  return manifest;
+};
+
+const prefixed = (prefix: string, map: ReadonlyMap<string, unknown>): string[] =>
+  [...map.keys()].map((key) => `${prefix}.${key}`);

@@ -1,0 +1,114 @@
+// How a case's tensor is made when no file holds it: a recipe (golden/FORMAT.md §4), and the values that follow from it.
+import { Bool, Int, rowMajor, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import {
+  between,
+  list,
+  number,
+  object,
+  optional,
+  type Place,
+  type Read,
+  record,
+  refuse,
+  shape,
+  whole,
+} from "../fields.ts";
+import type { Stored } from "../safetensors/read.ts";
+import { type Dyadic, fillDyadic, fillIntegers } from "./generator.ts";
+
+/** Elements whose leading indices are `at` use these numbers instead. */
+interface Row extends Dyadic {
+  readonly at: readonly number[];
+}
+
+export type Recipe =
+  | (Dyadic & { readonly kind: "floats"; readonly rows: readonly Row[] })
+  | {
+      readonly kind: "integers";
+      readonly low: number;
+      readonly high: number;
+      readonly place: readonly Shape[];
+    }
+  | { readonly kind: "booleans"; readonly true: readonly Shape[] }
+  | { readonly kind: "file" };
+
+const int32 = between(whole, -(2 ** 31), 2 ** 31 - 1);
+const exponent = between(whole, -126, 127);
+const bits = between(whole, 0, 8);
+const indices = list(shape);
+const dyadic = record<Dyadic>({ mean: number, exponent, bits });
+const integers = record({
+  low: int32,
+  high: int32,
+  place: optional(list(list(int32)), []),
+});
+
+/** Which kind it is, its members tell. */
+export const recipe: Read<Recipe> = (value, at) => {
+  const given = object(value, at);
+  if ("file" in given) return { kind: "file" };
+  if ("true" in given) return { kind: "booleans", ...record({ true: indices })(value, at) };
+  if ("low" in given) {
+    const range = integers(value, at);
+    if (range.low >= range.high) throw refuse(at, "has to have low below high");
+    return { kind: "integers", ...range };
+  }
+  const plain = dyadic(value, at);
+  const { mean, exponent: e, bits: b } = plain;
+  const row = record<Row>({
+    at: shape,
+    mean: optional(number, mean),
+    exponent: optional(exponent, e),
+    bits: optional(bits, b),
+  });
+  return { kind: "floats", ...plain, ...record({ rows: optional(list(row), []) })(value, at) };
+};
+
+/** More elements than any weight of the models here has; integers and booleans are made at once, so fewer. */
+const MOST = { floats: 2 ** 30, integers: 2 ** 24, booleans: 2 ** 24 };
+
+/** The tensor of a recipe; floats are made on first use, in float32, which has every number that recipes are meant for. */
+export function make(
+  recipe: Exclude<Recipe, { kind: "file" }>,
+  seed: number,
+  name: string,
+  shape: Shape,
+  at: Place,
+): Stored {
+  const size = sizeOf(shape);
+  if (!(size <= MOST[recipe.kind]))
+    throw refuse(at, `would make ${size} elements; ${MOST[recipe.kind]} at most`);
+  if (recipe.kind === "integers") {
+    const out = new Int32Array(size);
+    fillIntegers(out, seed, name, recipe.low, recipe.high);
+    for (const [...index] of recipe.place) {
+      const value = index.pop() ?? 0;
+      out[start(index, shape, at)] = value;
+    }
+    return new Int(shape, out);
+  }
+  if (recipe.kind === "booleans") {
+    const out = new Uint8Array(size);
+    for (const index of recipe.true) out[start(index, shape, at)] = 1;
+    return new Bool(shape, out);
+  }
+  const rows = recipe.rows.map((row) => ({ ...row, from: start(row.at, shape, at, row.at.length) }));
+  return new Tensor(shape, () => {
+    const out = new Float32Array(size);
+    fillDyadic(out, seed, name, recipe);
+    for (const row of rows) {
+      const to = row.from + sizeOf(shape.slice(row.at.length));
+      fillDyadic(out, seed, name, row, row.from, to); // [case.rows]
+    }
+    return view(out, shape);
+  });
+}
+
+/** Where an element, or the first one of those with these leading indices, stands. */
+function start(index: readonly number[], shape: Shape, at: Place, axes = shape.length): number {
+  const inside = index.length === axes && index.every((i, axis) => 0 <= i && i < (shape[axis] ?? 0));
+  if (!inside)
+    throw refuse(at, `has the index [${index.join(" ")}], which [${shape.join(" ")}] does not have`);
+  const stride = rowMajor(shape);
+  return index.reduce((sum, i, axis) => sum + i * (stride[axis] ?? 0), 0);
+}

@@ -1,0 +1,109 @@
+// The tensors of a golden case: read from its files, or made from recipes, and held against what case.json says of them.
+import { LoadError } from "../../tensor/errors.ts";
+import { Int, type Shape, sizeOf } from "../../tensor/tensor.ts";
+import { type Place, refuse } from "../fields.ts";
+import { type Dtype, isFloat, isInt } from "../safetensors/dtypes.ts";
+import type { SafetensorsFile, Stored } from "../safetensors/read.ts";
+import { listed, quoted } from "../wording.ts";
+import { type CaseManifest, expectedNames } from "./manifest.ts";
+import { make } from "./recipe.ts";
+
+/** What case.json says of a tensor; null where it leaves that open. */
+interface Declared {
+  readonly dtype: Dtype | null;
+  readonly shape: Shape | null;
+}
+
+/** Inputs and weights, under the names that they have in the file. */
+export function givenTensors(
+  manifest: CaseManifest,
+  file: SafetensorsFile,
+  recipes: Place,
+): Map<string, Stored> {
+  const declared = new Map<string, Declared>();
+  for (const [name, input] of manifest.inputs) declared.set(`inputs.${name}`, input);
+  for (const [key, shape] of manifest.weights) declared.set(`weights.${key}`, { dtype: null, shape });
+  onlyDeclared(file, declared);
+  const one = ([name, wanted]: [string, Declared]): [string, Stored] => [
+    name,
+    file.has(name) ? checked(file, name, wanted) : made(manifest, file, name, wanted, recipes),
+  ];
+  return new Map([...declared].map(one));
+}
+
+function onlyDeclared(file: SafetensorsFile, declared: ReadonlyMap<string, unknown>): void {
+  const odd = file.keys.find((key) => !declared.has(key));
+  if (odd === undefined) return;
+  throw new LoadError(
+    `${file.name}: there is ${quoted(odd)}, which case.json does not name  [case.declared]`,
+  );
+}
+
+/** The tensor, if it is what case.json says. Inputs and weights may be floats of another width, which changes nothing about them. */
+function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared): Stored {
+  const found = file.info(name);
+  const anyFloats = dtype === null || (isFloat(dtype) && name.startsWith("inputs."));
+  const sameDtype = anyFloats ? isFloat(found.dtype) : dtype === found.dtype;
+  const sameShape = shape === null || shape.join() === found.shape.join();
+  if (sameDtype && sameShape) return file.get(name); // [case.declared]
+  const wanted = `${dtype ?? "floats"}${shape === null ? "" : ` ${listed(shape)}`}`;
+  const problem = `is ${found.dtype} ${listed(found.shape)}, and ${wanted} by case.json`;
+  throw new LoadError(
+    `${file.name}: tensor ${quoted(name)} ${problem}; make the case again  [case.declared]`,
+  );
+}
+
+/** A tensor that is absent from the file, from its recipe. */
+function made(
+  manifest: CaseManifest,
+  file: SafetensorsFile,
+  name: string,
+  { dtype, shape }: Declared,
+  recipes: Place,
+): Stored {
+  const at = { ...recipes, field: `${recipes.field}.${name}` };
+  const recipe = manifest.recipes.get(name);
+  if (recipe === undefined || recipe.kind === "file" || manifest.generator === null) {
+    throw new LoadError(`${file.name}: ${quoted(name)} is missing, and no recipe makes it  [case.made]`); // [case.made]
+  }
+  const kind = dtype === null || isFloat(dtype) ? "floats" : isInt(dtype) ? "integers" : "booleans";
+  if (recipe.kind !== kind) throw refuse(at, `makes ${recipe.kind}, and the tensor is of ${kind}`);
+  return make(recipe, manifest.seed, name, shape ?? [], at);
+}
+
+export function expectedTensors(manifest: CaseManifest, file: SafetensorsFile): Map<string, Stored> {
+  const declared = new Map(expectedNames(manifest).map((name) => [name, declaredAnswer(manifest, name)]));
+  onlyDeclared(file, declared);
+  const tensors = new Map([...declared].map(([name, wanted]) => [name, checked(file, name, wanted)]));
+  if (manifest.full) for (const name of manifest.outputs) checkProbes(manifest, file.name, name, tensors);
+  return tensors;
+}
+
+/** Expected numbers are F64, but for the positions of probes. A gradient has the shape of what it is the gradient of. */
+function declaredAnswer({ inputs, weights, full }: CaseManifest, name: string): Declared {
+  const [kind, of, ...rest] = name.split(".");
+  const last = rest.at(-1);
+  if (full)
+    return { dtype: last === "index" ? "I64" : "F64", shape: last === "sum" || last === "norm" ? [] : null };
+  const key = rest.join(".");
+  const shape = of === "inputs" ? inputs.get(key)?.shape : weights.get(key);
+  return { dtype: "F64", shape: (kind === "grads" && shape) || null };
+}
+
+/** Probes stand at positions that the output has, one value each. */
+function checkProbes(
+  { probed }: CaseManifest,
+  file: string,
+  output: string,
+  tensors: Map<string, Stored>,
+): void {
+  const index = tensors.get(`probes.${output}.index`);
+  const value = tensors.get(`probes.${output}.value`);
+  const size = sizeOf(probed.get(output) ?? []);
+  const inside =
+    index instanceof Int && index.shape.length === 1 && index.flat().every((i) => 0 <= i && i < size);
+  if (inside && value?.shape.join() === index.shape.join()) return; // [case.probes]
+  throw new LoadError(
+    `${file}: the probes of ${quoted(output)} do not fit its ${size} elements  [case.probes]`,
+  );
+}

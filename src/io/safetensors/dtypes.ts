@@ -1,0 +1,112 @@
+// What the bytes of a tensor mean. Little-endian, as the format demands and as every processor in use has it.
+import { toBfloat16, toFloat16 } from "../../tensor/precision.ts";
+import type { Floats } from "../../tensor/tensor.ts";
+
+/** Bytes a value, in the order in which the official library ranks dtypes. */
+export const WIDTH = { BOOL: 1, U8: 1, F16: 2, BF16: 2, I32: 4, F32: 4, F64: 8, I64: 8 } as const;
+export type Dtype = keyof typeof WIDTH;
+export type FloatDtype = "F64" | "F32" | "F16" | "BF16";
+export type IntDtype = "I64" | "I32" | "U8";
+
+export const isDtype = (name: unknown): name is Dtype =>
+  typeof name === "string" && Object.hasOwn(WIDTH, name);
+export const isFloat = (dtype: Dtype): dtype is FloatDtype => /^B?F/.test(dtype);
+export const isInt = (dtype: Dtype): dtype is IntDtype => /^[IU]/.test(dtype);
+
+type Typed<T> = {
+  new (buffer: ArrayBufferLike, offset: number, length: number): T;
+  BYTES_PER_ELEMENT: number;
+};
+/** The bytes as wider numbers: the same memory where it lies right, else a copy. */
+function as<T>(kind: Typed<T>, bytes: Uint8Array): T {
+  const width = kind.BYTES_PER_ELEMENT;
+  const own = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes); // [io.unaligned]
+  return new kind(own.buffer, own.byteOffset, own.length / width);
+}
+const bytesOf = (a: Exclude<Floats | Int32Array | Uint16Array, Uint8Array>): Uint8Array =>
+  new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
+
+/** Floats are widened without loss: F64 to float64, all others to float32. */
+export function decodeFloats(bytes: Uint8Array, dtype: FloatDtype): Floats {
+  if (dtype === "F64") return as(Float64Array, bytes);
+  if (dtype === "F32") return as(Float32Array, bytes);
+  const short = as(Uint16Array, bytes);
+  const bits = new Uint32Array(short.length);
+  if (dtype === "BF16")
+    for (let i = 0; i < bits.length; i++) bits[i] = (short[i] ?? 0) << 16; // [io.widen]
+  else for (let i = 0; i < bits.length; i++) bits[i] = float16To32(short[i] ?? 0);
+  return new Float32Array(bits.buffer);
+}
+
+/** From the bits of a float16 to those of the same number as a float32. */
+function float16To32(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const exponent = (half >>> 10) & 0x1f;
+  const digits = half & 0x3ff;
+  if (exponent === 0x1f) return sign | 0x7f800000 | (digits << 13); // inf and NaN
+  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (digits << 13);
+  if (digits === 0) return sign;
+  const shift = Math.clz32(digits) - 21; // a subnormal: moved up until its leading one drops out
+  return sign | ((113 - shift) << 23) | (((digits << shift) & 0x3ff) << 13);
+}
+
+/**
+ * The bytes; do not write into them, they may be the values' own memory.
+ * Rounds to nearest, ties to even, once. In 16 bits NaN becomes the quiet NaN whose other bits are zero.
+ */
+export function encodeFloats(values: Floats, dtype: FloatDtype): Uint8Array {
+  if (dtype === "F64") return bytesOf(values instanceof Float64Array ? values : Float64Array.from(values));
+  if (dtype === "F32") return bytesOf(values instanceof Float32Array ? values : Float32Array.from(values));
+  const round = dtype === "BF16" ? toBfloat16 : toFloat16;
+  const pack = dtype === "BF16" ? float32ToBfloat16 : float32To16;
+  const one = new Float32Array(1);
+  const bits = new Uint32Array(one.buffer);
+  const short = new Uint16Array(values.length);
+  for (let i = 0; i < short.length; i++) {
+    const value = values[i] ?? 0;
+    one[0] = round(value); // exact: float32 has every number of either format
+    short[i] = Number.isNaN(value) ? pack(0x7fc00000) : pack(bits[0] ?? 0);
+  }
+  return bytesOf(short);
+}
+
+const float32ToBfloat16 = (bits: number): number => bits >>> 16;
+
+/** From the bits of a float32 that is a float16 number to those of the float16. */
+function float32To16(bits: number): number {
+  const sign = (bits >>> 16) & 0x8000;
+  const exponent = (bits >>> 23) & 0xff;
+  const digits = bits & 0x7fffff;
+  if (exponent === 0xff) return sign | 0x7c00 | (digits >>> 13);
+  if (exponent > 112) return sign | ((exponent - 112) << 10) | (digits >>> 13);
+  if (exponent < 103) return sign; // zero
+  return sign | ((digits | 0x800000) >>> (126 - exponent)); // a subnormal
+}
+
+/** Integers of 32 bits; where one needs more, its position instead. */
+export function decodeInts(bytes: Uint8Array, dtype: IntDtype): Int32Array | { tooWide: number } {
+  if (dtype === "U8") return Int32Array.from(bytes);
+  const words = as(Int32Array, bytes);
+  if (dtype === "I32") return words;
+  const low = new Int32Array(words.length / 2);
+  for (let i = 0; i < low.length; i++) {
+    low[i] = words[2 * i] ?? 0;
+    if (words[2 * i + 1] !== (low[i] ?? 0) >> 31) return { tooWide: i }; // [io.i64-fits]
+  }
+  return low;
+}
+
+/** The bytes, or the position of the first value that does not fit. */
+export function encodeInts(values: Int32Array, dtype: IntDtype): Uint8Array | { tooWide: number } {
+  if (dtype === "I32") return bytesOf(values);
+  if (dtype === "U8") {
+    const tooWide = values.findIndex((value) => value < 0 || value > 255);
+    return tooWide < 0 ? Uint8Array.from(values) : { tooWide };
+  }
+  const words = new Int32Array(2 * values.length);
+  for (const [i, value] of values.entries()) {
+    words[2 * i] = value;
+    words[2 * i + 1] = value >> 31;
+  }
+  return bytesOf(words);
+}

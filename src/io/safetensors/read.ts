@@ -1,0 +1,106 @@
+// Reading safetensors: the header at once, each tensor when its numbers are first used.
+import { type ByteSource, fromBytes, openFile } from "#host";
+import { LoadError } from "../../tensor/errors.ts";
+import { type Any, Bool, Int, type Shape, Tensor, view } from "../../tensor/tensor.ts";
+import { indexOf, quoted } from "../wording.ts";
+import { type Dtype, decodeFloats, decodeInts, isFloat, isInt } from "./dtypes.ts";
+import { type Header, readHeader, type TensorInfo } from "./header.ts";
+
+/** What a file can hold under a key. */
+export type Stored = Tensor | Int | Bool;
+
+export class SafetensorsFile {
+  readonly name: string;
+  readonly #source: ByteSource;
+  readonly #header: Header;
+
+  constructor(source: ByteSource, name: string) {
+    this.name = name;
+    this.#source = source;
+    this.#header = readHeader(source, name);
+  }
+
+  /** In the order of their bytes. */
+  get keys(): string[] {
+    return [...this.#header.tensors.keys()];
+  }
+
+  get metadata(): ReadonlyMap<string, string> {
+    return this.#header.metadata;
+  }
+
+  has(key: string): boolean {
+    return this.#header.tensors.has(key);
+  }
+
+  info(key: string): { dtype: Dtype; shape: Shape } {
+    const { dtype, shape } = this.#info(key);
+    return { dtype, shape };
+  }
+
+  /** Floats, read on first use: F64 as float64, F32, F16 and BF16 as float32. */
+  tensor<A extends string = Any>(key: string): Tensor<A> {
+    const info = this.#info(key);
+    const { dtype, shape } = info;
+    if (!isFloat(dtype)) throw this.#mismatch(key, dtype, "floats");
+    return new Tensor<A>(shape, () => view(decodeFloats(this.#read(info), dtype), shape)); // [io.lazy]
+  }
+
+  /** Integers of 32 bits, whatever their width in the file. */
+  int<A extends string = Any>(key: string): Int<A> {
+    const info = this.#info(key);
+    if (!isInt(info.dtype)) throw this.#mismatch(key, info.dtype, "integers");
+    const values = decodeInts(this.#read(info), info.dtype);
+    if (values instanceof Int32Array) return new Int<A>(info.shape, values);
+    const index = indexOf(values.tooWide, info.shape);
+    throw new LoadError(
+      `${this.name}: tensor ${quoted(key)} needs more than 32 bits at index ${index}  [io.i64-fits]`,
+    );
+  }
+
+  bool<A extends string = Any>(key: string): Bool<A> {
+    const info = this.#info(key);
+    if (info.dtype !== "BOOL") throw this.#mismatch(key, info.dtype, "booleans");
+    const values = this.#read(info);
+    const odd = values.findIndex((value) => value > 1);
+    if (odd < 0) return new Bool<A>(info.shape, values); // [io.bool]
+    const what = `is ${values[odd]} at index ${indexOf(odd, info.shape)}; a BOOL is 0 or 1`;
+    throw new LoadError(`${this.name}: tensor ${quoted(key)} ${what}  [io.bool]`);
+  }
+
+  /** Whatever the key holds. */
+  get(key: string): Stored {
+    const { dtype } = this.#info(key);
+    return isFloat(dtype) ? this.tensor(key) : isInt(dtype) ? this.int(key) : this.bool(key);
+  }
+
+  close(): void {
+    this.#source.close();
+  }
+
+  #info(key: string): TensorInfo {
+    const info = this.#header.tensors.get(key);
+    if (info !== undefined) return info; // [io.keys]
+    const some = this.keys.slice(0, 5).map(quoted).join(", ");
+    const have = `it has ${this.keys.length}: ${some}${this.keys.length > 5 ? ", …" : ""}`;
+    throw new LoadError(`${this.name}: there is no tensor ${quoted(key)}; ${have}  [io.keys]`);
+  }
+
+  #read({ begin, end }: TensorInfo): Uint8Array {
+    return this.#source.read(this.#header.dataAt + begin, this.#header.dataAt + end);
+  }
+
+  #mismatch(key: string, dtype: Dtype, wanted: string): LoadError {
+    return new LoadError(
+      `${this.name}: tensor ${quoted(key)} is ${dtype}, not ${wanted}; store it as such  [io.keys]`,
+    );
+  }
+}
+
+/** Opens bytes or a source of bytes; `name` stands in errors. */
+export function openSafetensors(source: ByteSource | Uint8Array, name: string): SafetensorsFile {
+  return new SafetensorsFile(source instanceof Uint8Array ? fromBytes(source) : source, name);
+}
+
+/** Opens a file. Only its header is read. */
+export const loadSafetensors = (path: string): SafetensorsFile => openSafetensors(openFile(path), path);

@@ -1,0 +1,102 @@
+// Writing safetensors, laid out as the official library lays it out: widest dtype first, then by key.
+import { writeFile } from "#host";
+import { RuleError } from "../../tensor/errors.ts";
+import { flat, type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { indexOf, quoted } from "../wording.ts";
+import { type Dtype, encodeFloats, encodeInts, type IntDtype, isFloat, isInt, WIDTH } from "./dtypes.ts";
+import { METADATA } from "./header.ts";
+import type { Stored } from "./read.ts";
+
+export interface WriteOptions {
+  /** What tensors of floats become that `dtypes` does not name. Without it, what they are held in: F64 or F32. */
+  readonly floats?: Dtype;
+  /** By key. Integers that it does not name become I64. */
+  readonly dtypes?: ReadonlyMap<string, Dtype>;
+  readonly metadata?: ReadonlyMap<string, string>;
+}
+
+/** The same tensors give the same bytes, in whatever order they come. */
+export function writeSafetensors(
+  tensors: ReadonlyMap<string, Stored>,
+  options: WriteOptions = {},
+): Uint8Array {
+  const parts = [...chunks(tensors, options)];
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** Writes a file, the bytes of one tensor after the other, so that it may be larger than memory. */
+export function saveSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, Stored>,
+  options: WriteOptions = {},
+): void {
+  writeFile(path, chunks(tensors, options));
+}
+
+interface Entry {
+  readonly key: string;
+  readonly dtype: Dtype;
+  readonly shape: Shape;
+  readonly bytes: () => Uint8Array;
+}
+
+const RANK = Object.keys(WIDTH) as Dtype[];
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function* chunks(tensors: ReadonlyMap<string, Stored>, options: WriteOptions): Generator<Uint8Array> {
+  const entries = [...tensors].map(([key, value]) => entryOf(key, value, options));
+  entries.sort((a, b) => RANK.indexOf(b.dtype) - RANK.indexOf(a.dtype) || byText(a.key, b.key)); // [io.deterministic]
+  yield headerOf(entries, options.metadata ?? new Map());
+  for (const { bytes } of entries) yield bytes();
+}
+
+function entryOf(key: string, value: Stored, { floats, dtypes }: WriteOptions): Entry {
+  if (key === METADATA) throw new RuleError(`a tensor cannot be called "${METADATA}"; rename it`, "io.keys");
+  const { shape } = value;
+  const named = dtypes?.get(key);
+  if (value instanceof Tensor) {
+    const dtype = named ?? floats ?? (value.data.data instanceof Float32Array ? "F32" : "F64");
+    if (isFloat(dtype)) return { key, dtype, shape, bytes: () => encodeFloats(flat(value.data), dtype) };
+  } else if (value.kind === "bool") {
+    const dtype = named ?? "BOOL";
+    if (dtype === "BOOL") return { key, dtype, shape, bytes: () => value.flat().map((bit) => (bit ? 1 : 0)) };
+  } else {
+    const dtype = named ?? "I64";
+    if (isInt(dtype)) return { key, dtype, shape, bytes: () => integers(key, value, dtype) };
+  }
+  const kind = value instanceof Tensor ? "floats" : value.kind === "bool" ? "booleans" : "integers";
+  const wanted = named ?? floats;
+  throw new RuleError(`tensor ${quoted(key)} holds ${kind}, which cannot be written as ${wanted}`, "io.fits");
+}
+
+function integers(key: string, value: Int, dtype: IntDtype): Uint8Array {
+  const bytes = encodeInts(value.flat(), dtype);
+  if (bytes instanceof Uint8Array) return bytes; // [io.fits]
+  const where = `at index ${indexOf(bytes.tooWide, value.shape)}`;
+  throw new RuleError(`tensor ${quoted(key)} has a value ${where} that ${dtype} cannot hold`, "io.fits");
+}
+
+/** Written member by member, because an object would move keys such as "0" to the front. */
+function headerOf(entries: readonly Entry[], metadata: ReadonlyMap<string, string>): Uint8Array {
+  const member = (key: string, value: unknown): string => `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  const strings = [...metadata].sort(([a], [b]) => byText(a, b)).map(([key, value]) => member(key, value));
+  const members = strings.length > 0 ? [`${JSON.stringify(METADATA)}:{${strings.join(",")}}`] : [];
+  let at = 0;
+  for (const { key, dtype, shape } of entries) {
+    const end = at + WIDTH[dtype] * sizeOf(shape);
+    members.push(member(key, { dtype, shape, data_offsets: [at, end] }));
+    at = end;
+  }
+  const text = new TextEncoder().encode(`{${members.join(",")}}`);
+  const length = Math.ceil(text.length / 8) * 8;
+  const header = new Uint8Array(8 + length).fill(" ".charCodeAt(0)); // [io.header-aligned]
+  new DataView(header.buffer).setBigUint64(0, BigInt(length), true);
+  header.set(text, 8);
+  return header;
+}

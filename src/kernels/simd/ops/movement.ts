@@ -1,0 +1,55 @@
+// Ops that move numbers where a view will not do.
+
+import { gather as gatherRule } from "../../../tensor/ops/gather.ts";
+import { concat as concatRule, pad as padRule } from "../../../tensor/ops/movement.ts";
+import type { Ops } from "../../../tensor/ops/table.ts";
+import { flat, sizeOf, type View, view } from "../../../tensor/tensor.ts";
+import { type Engine, rowsOf } from "../engine.ts";
+import { divided } from "./elementwise.ts";
+
+/** Writes `a` into `out`, a view of the same shape whose last axis is dense. */
+function copyInto(engine: Engine, out: View, a: View): void {
+  if (a.size === 0) return;
+  engine.within(() => {
+    const from = engine.place(a);
+    const to = engine.place(out);
+    const { n, count, operands } = rowsOf(a.shape, [from.stride, to.stride], { whole: true });
+    const { tasks, words } = divided(out, n, count);
+    const [x, y] = operands;
+    words[0] = to.at;
+    words.push(from.at, engine.list(x?.offsets ?? []), x?.step ?? 0, engine.list(y?.offsets ?? []));
+    engine.crew.run("copy", { tasks, words, cost: 0.5 * a.size }); // [simd.layout]
+  });
+}
+
+/** `out` from `from` on along one axis, as wide there as `a`. */
+function part(out: View, axis: number, from: number, a: View): View {
+  return view(out.data, a.shape, out.stride, out.offset + from * (out.stride[axis] ?? 0));
+}
+
+export function concat(engine: Engine, { axis }: Ops["concat"]["attrs"], views: readonly View[]): View {
+  const out = engine.result(concatRule.shape({ axis }, ...views.map((v) => v.shape)));
+  let from = 0;
+  for (const v of views) {
+    copyInto(engine, part(out, axis, from, v), v);
+    from += v.shape[axis] ?? 0;
+  }
+  return out;
+}
+
+export function pad(engine: Engine, attrs: Ops["pad"]["attrs"], a: View): View {
+  const out = engine.result(padRule.shape(attrs, a.shape));
+  out.data.fill(0);
+  copyInto(engine, part(out, attrs.axis, attrs.before, a), a);
+  return out;
+}
+
+export function gather(engine: Engine, attrs: Ops["gather"]["attrs"], table: View): View {
+  const out = engine.result(gatherRule.shape(attrs, table.shape));
+  const width = sizeOf(table.shape.slice(1));
+  const rows = flat(table);
+  flat(attrs.ids).forEach((id, i) => {
+    out.data.set(rows.subarray(id * width, (id + 1) * width), i * width);
+  });
+  return out;
+}

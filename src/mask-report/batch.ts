@@ -1,0 +1,119 @@
+// What a mask is asked about: prompts and their images, from text, from token ids, from a golden case or from a trace.
+import type { CaseManifest } from "../io/golden/manifest.ts";
+import { type PromptToken, padded, tokensOfIds } from "../io/prompt.ts";
+import type { Stored } from "../io/safetensors/read.ts";
+import { type Convention, conventions } from "../masks/conventions/conventions.ts";
+import type { Matrix } from "../masks/grid.ts";
+import { TOKEN } from "../masks/numbering.ts";
+import { behaviourOf, type ProfileName } from "../models/flamingo/profiles.ts";
+import { LoadError } from "../tensor/errors.ts";
+import { Int, Tensor } from "../tensor/tensor.ts";
+import { type Shares, sharesIn } from "./attention-shares.ts";
+
+export interface MaskScene {
+  /** Where it comes from, if not from the command line. */
+  readonly title: string | null;
+  /** Of equal length, padding included. */
+  readonly prompts: readonly (readonly PromptToken[])[];
+  readonly locations: Matrix;
+  /** Images in the batch, filling ones included. */
+  readonly images: number;
+  /** Images that each prompt was really given. */
+  readonly real: readonly number[];
+  /** The convention that the source follows, where it has one. */
+  readonly convention: Convention | null;
+  /** What was really attended, where a trace says so. */
+  readonly attention: Shares | null;
+}
+
+export interface SceneOptions {
+  readonly pad?: "left" | "right";
+  /** How many images each prompt is given; one number: all prompts alike. Without it, as many as it has image tokens. */
+  readonly images?: readonly number[] | undefined;
+}
+
+/** [prompt.images] */
+export function sceneOf(
+  given: readonly (readonly PromptToken[])[],
+  { pad = "right", images }: SceneOptions = {},
+): MaskScene {
+  const prompts = padded(given, pad);
+  const tokens = prompts.map((prompt) => prompt.filter(({ kind }) => kind === TOKEN.image).length);
+  const real = tokens.map((n, b) => (images ? (images[b] ?? images.at(-1) ?? 0) : n)); // [prompt.images]
+  return {
+    title: null,
+    prompts,
+    locations: locationsOf(prompts),
+    images: Math.max(0, ...real), // [prompt.images]
+    real,
+    convention: null,
+    attention: null,
+  };
+}
+
+const locationsOf = (prompts: readonly (readonly PromptToken[])[]): Matrix => ({
+  shape: [prompts.length, prompts[0]?.length ?? 0],
+  data: Uint8Array.from(prompts.flatMap((prompt) => prompt.map(({ kind }) => kind))),
+});
+
+/** A case has no words: "<image>" where an image's token stands, and "text" anywhere else. */
+const located = (row: ArrayLike<number>): PromptToken[] =>
+  Array.from(row, (at) => ({ text: at ? "<image>" : "text", kind: at ? 1 : 0, padding: false }));
+
+const rowsOf = (stored: Stored, what: string): ArrayLike<number>[] => {
+  const [b = 0, l = 0] = stored.shape;
+  if (stored instanceof Tensor || stored.shape.length !== 2) {
+    throw new LoadError(`${what} has no axes b l of integers or booleans  [prompt.source]`); // [prompt.source]
+  }
+  const values = stored.flat();
+  return Array.from({ length: b }, (_, i) => values.subarray(i * l, (i + 1) * l));
+};
+
+/** Images of an input: the axis m of media, images and videos; embeddings without it are of one image. */
+function imagesOf(name: string, { shape }: Stored): number | null {
+  if (name === "embeds" && shape.length === 3) return 1;
+  return ["media", "images", "videos", "embeds"].includes(name) ? (shape[1] ?? null) : null;
+}
+
+export interface SourceOptions {
+  /** The id of the image token, where there are ids. */
+  readonly image?: number | undefined;
+  readonly end?: number | undefined;
+  readonly images?: readonly number[] | undefined;
+}
+
+/**
+ * The prompts of a case or of a trace, from the tensors that it holds: media_locations, or text and the image token's id.
+ * [prompt.source]
+ */
+export function sceneFrom(
+  title: string,
+  inputs: ReadonlyMap<string, Stored>,
+  taps: ReadonlyMap<string, Stored>,
+  { image, end, images }: SourceOptions,
+): MaskScene {
+  const locations = inputs.get("media_locations");
+  const ids = inputs.get("text") ?? inputs.get("input_ids");
+  let prompts: PromptToken[][];
+  if (locations)
+    prompts = rowsOf(locations, `${title}: media_locations`).map(located); // [prompt.source]
+  else if (ids instanceof Int && image !== undefined) {
+    prompts = rowsOf(ids, `${title}: text`).map((row) => tokensOfIds(row, { image, end })); // [prompt.source]
+  } else {
+    const needs = ids ? "give --image-token ID" : "it needs inputs.media_locations, or inputs.text";
+    throw new LoadError(`${title} does not say where images stand; ${needs}  [prompt.source]`); // [prompt.source]
+  }
+  const counts = [...inputs].map(([name, stored]) => imagesOf(name, stored)).filter((n) => n !== null);
+  const scene = sceneOf(prompts, {
+    images: images ?? (counts.length > 0 ? [Math.max(...counts)] : undefined),
+  });
+  return { ...scene, title, attention: sharesIn(taps, scene.locations.shape, scene.images) };
+}
+
+/** What the source of a case does. */
+export function conventionOfCase({ profile, config }: CaseManifest): Convention {
+  const { immediate, allPrevious } = behaviourOf(profile as ProfileName);
+  return config.only_attend_immediate_media === false ? allPrevious : immediate; // [prompt.source]
+}
+
+export const usual: Convention = conventions.immediate;

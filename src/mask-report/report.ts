@@ -1,0 +1,147 @@
+// What there is to say of a mask: a document with stable keys, and warnings as sentences.
+import type { Convention } from "../masks/conventions/conventions.ts";
+import { checkCounts } from "../masks/counts.ts";
+import { type DecodeStep, replayDecoding } from "../masks/decoding/decode.ts";
+import { type Difference, differenceOf } from "../masks/difference.ts";
+import { verdictsOf } from "../masks/invariants.ts";
+import { TOKEN } from "../masks/numbering.ts";
+import { CLASS_WORDS, leaks } from "../masks/outcome.ts";
+import { type MaskRow, maskRows } from "../masks/rows.ts";
+import { strays } from "./attention-shares.ts";
+import type { MaskScene } from "./batch.ts";
+
+export interface MaskQuestion {
+  readonly scene: MaskScene;
+  readonly convention: Convention;
+  readonly against: Convention | null;
+  /** How many positions are known when decoding begins; null: no decoding. */
+  readonly known: number | null;
+}
+
+export interface MaskReport extends MaskQuestion {
+  readonly rows: readonly (readonly MaskRow[])[];
+  readonly difference: Difference | null;
+  readonly steps: readonly DecodeStep[] | null;
+  readonly warnings: readonly string[];
+}
+
+export function maskReport(question: MaskQuestion): MaskReport {
+  const { scene, convention, against, known } = question;
+  const { locations, images } = scene;
+  const rows = maskRows(locations, images, convention);
+  const difference = against && differenceOf(locations, images, convention, against);
+  const steps = known === null ? null : replayDecoding(locations, images, convention, { prompt: known });
+  const warnings = [
+    ...checkCounts(locations, images, scene.real).flatMap(({ findings }) => findings.map((f) => f.sentence)), // [cli.mask-warnings]
+    ...rows.flatMap((prompt, b) => leakWarnings(prompt, b, convention)), // [cli.mask-warnings]
+    ...(scene.attention ? strays(scene.attention, locations, images, convention) : []), // [cli.mask-warnings]
+    ...stepWarnings(steps ?? [], convention), // [cli.mask-warnings]
+    ...futureWarnings(convention), // [cli.mask-warnings]
+  ];
+  return { ...question, rows, difference, steps, warnings };
+}
+
+/** Decoding begins after the last image, or before the last token if nothing comes after it. [cli.mask-known] */
+export function usualKnown({ prompts }: MaskScene): number {
+  const length = prompts[0]?.length ?? 0;
+  const ends = prompts.map((prompt) => prompt.findLastIndex(({ kind }) => kind === TOKEN.image) + 1);
+  const after = Math.max(1, ...ends); // [cli.mask-known]
+  return after < length ? after : Math.max(1, length - 1); // [cli.mask-known]
+}
+
+const effects = {
+  "uniform-leak": "average all images, although the mask allows none",
+  "unmasked-leak": "attend all images, as if there were no mask",
+  nan: "become NaN",
+} as const;
+
+/** Neighbouring rows of one class in one sentence. */
+function leakWarnings(rows: readonly MaskRow[], b: number, convention: Convention): string[] {
+  const runs: { kind: MaskRow["class"]; from: number; to: number }[] = [];
+  for (const { position, class: kind } of rows) {
+    const last = runs.at(-1);
+    if (last?.kind === kind) last.to = position;
+    else runs.push({ kind, from: position, to: position });
+  }
+  return runs.flatMap(({ kind, from, to }) => {
+    if (!leaks(kind) && kind !== "nan") return [];
+    const effect = effects[kind as keyof typeof effects];
+    const where = from === to ? `position ${from}` : `positions ${from} to ${to}`;
+    return [`Prompt ${b}, ${where} would ${effect} (${CLASS_WORDS[kind]}) under ${convention.name}.`];
+  });
+}
+
+function stepWarnings(steps: readonly DecodeStep[], { name }: Convention): string[] {
+  const refused = steps.find((step) => step.refused !== null);
+  if (refused) return [`${name} cannot take the step from position ${refused.from}: ${refused.refused}.`];
+  const strayed = steps.filter((step) => step.differs);
+  const [first] = strayed;
+  if (!first?.differs) return [];
+  const { prompt, position } = first.differs;
+  const reason = first.rows[prompt]?.[position - first.from]?.reason ?? "";
+  const many = strayed.length === 1 ? "One cached step strays" : `${strayed.length} cached steps stray`;
+  return [`${many} from the whole text's mask under ${name}, first in prompt ${prompt}: ${reason}.`];
+}
+
+/** Found on every short prompt, not written down anywhere. */
+function futureWarnings(convention: Convention): string[] {
+  const breach = verdictsOf(convention, { longest: 3, images: 1 })["prefix-stable"];
+  if (!breach) return [];
+  return [
+    `${convention.name} is not prefix-stable: what a token sees may change with the text after it, so that no left-to-right decoding can follow it.`,
+  ];
+}
+
+const brief = ({ class: kind, images }: MaskRow) => ({ class: kind, images: [...images] });
+
+const promptDocument = ({ scene, rows }: MaskReport, b: number) => {
+  const list = rows[b] ?? [];
+  return {
+    tokens: list.map(({ image, number, position }) => ({
+      text: scene.prompts[b]?.[position]?.text ?? "",
+      image: image || null,
+      number,
+    })),
+    mayAttend: list.map((row) => [...row.mayAttend]),
+    rows: list.map((row) => ({ ...brief(row), reason: row.reason })),
+  };
+};
+
+/** The document of `mask --json`: its first keys are about the first prompt; more prompts stand under "prompts". [cli.mask-json] */
+export function maskDocument(report: MaskReport): object {
+  const { scene, convention, against, difference, steps, known, warnings } = report;
+  const prompts = scene.prompts.map((_, b) => promptDocument(report, b));
+  return {
+    convention: convention.name, // [cli.mask-json]
+    ...prompts[0],
+    warnings,
+    images: scene.images,
+    ...(scene.title === null ? {} : { source: scene.title }),
+    ...(prompts.length > 1 ? { prompts } : {}), // [cli.mask-json]
+    ...(scene.attention
+      ? { attention: { tensor: scene.attention.key, shares: scene.attention.shares } }
+      : {}), // [cli.mask-json]
+    ...(against && difference
+      ? { against: { convention: against.name, cells: difference.cells, rows: difference.rows.map(parted) } } // [cli.mask-json]
+      : {}),
+    ...(steps ? { cached: { known, steps: steps.map(stepDocument) } } : {}), // [cli.mask-json]
+  };
+}
+
+const parted = ({ prompt, position, image, one, other, sentence }: Difference["rows"][number]) => ({
+  prompt,
+  position,
+  image,
+  one: brief(one),
+  other: brief(other),
+  sentence,
+});
+
+const stepDocument = ({ from, to, rows, full, differs, refused }: DecodeStep) => ({
+  from,
+  to,
+  rows: rows.map((list) => list.map(brief)),
+  full: full.map((list) => list.map(brief)),
+  differs,
+  refused,
+});

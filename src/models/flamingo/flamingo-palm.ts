@@ -1,0 +1,158 @@
+// Flamingo over PaLM, as flamingo-pytorch builds it: Alayrac et al., arXiv 2204.14198v2, figure 3, with the language model
+// of Chowdhery et al., arXiv 2204.02311.
+
+import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
+import { ParallelTransformerBlock } from "../../blocks/parallel-transformer-block.ts";
+import type { HeadOptions } from "../../blocks/perceiver-attention.ts";
+import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
+import { locate } from "../../masks/grid.ts";
+import { setTraining } from "../../nn/dropout.ts";
+import { Embedding } from "../../nn/embedding.ts";
+import { Linear } from "../../nn/linear.ts";
+import { GammaLayerNorm } from "../../nn/norms/layer-norm.ts";
+import { nothingElse } from "../../nn/options.ts";
+import { normal, Parameter } from "../../nn/parameter.ts";
+import { parameterNames } from "../../nn/state-dict.ts";
+import { RuleError } from "../../tensor/errors.ts";
+import { add } from "../../tensor/ops/functions.ts";
+import { named, shapes } from "../../tensor/pattern.ts";
+import { tap } from "../../tensor/program/record.ts";
+import { Bool, type Int, type Tensor } from "../../tensor/tensor.ts";
+import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
+import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
+
+export interface FlamingoPaLMOptions extends HeadOptions {
+  readonly numTokens: number;
+  readonly depth: number;
+  readonly ffMult?: number | undefined;
+  /** The token id that stands for an image or video in the text. */
+  readonly mediaTokenId?: number | undefined;
+  /** A cross-attention block follows every n-th layer, the first one included. */
+  readonly crossAttnEvery?: number | undefined;
+  readonly imgEncoder?: ImageEncoder | null | undefined;
+  readonly perceiverNumLatents?: number | undefined;
+  readonly perceiverDepth?: number | undefined;
+  /** Frames that a video may have; without it no video can be given. */
+  readonly maxVideoFrames?: number | null | undefined;
+  readonly onlyAttendImmediateMedia?: boolean | undefined;
+  readonly profile?: ProfileName | undefined;
+  /** Single options that differ from the profile's. */
+  readonly behaviour?: Partial<FlamingoBehaviour> | undefined;
+}
+
+class Residual {
+  fn: ParallelTransformerBlock;
+
+  constructor(fn: ParallelTransformerBlock) {
+    this.fn = fn;
+  }
+
+  forward(x: Tensor<"b l d">): Tensor<"b l d"> {
+    return tap(this, "", add(this.fn.forward(x), x));
+  }
+}
+
+/** Norm and projection to the vocabulary; the projection is the embedding table again. */
+class ToLogits {
+  readonly 0: GammaLayerNorm;
+  readonly 1: Linear<"d", "n">;
+
+  constructor(dim: number, embedding: Embedding<"d">) {
+    this[0] = new GammaLayerNorm(dim);
+    const table = named("o i", embedding.weight);
+    this[1] = new Linear("d -> n", dim, table.shape[0] ?? 0, { bias: false, tiedTo: table }); // [palm.tied]
+  }
+
+  forward(x: Tensor<"b l d">): Tensor<"b l n"> {
+    return this[1].forward(this[0].forward(x));
+  }
+}
+
+export class FlamingoPaLM {
+  video_frame_pos_emb: Parameter<"f d"> | null;
+  token_emb: Embedding<"d">;
+  img_encoder: ImageEncoder | null;
+  perceiver_resampler: PerceiverResampler;
+  layers: [block: Residual, cross: GatedCrossAttentionBlock | null][];
+  to_logits: ToLogits;
+  readonly options: { readonly mediaTokenId: number; readonly behaviour: FlamingoBehaviour };
+
+  constructor(options: FlamingoPaLMOptions) {
+    const { dim, dimHead, heads, ...language } = options;
+    const { depth, numTokens, ffMult, mediaTokenId = 3, crossAttnEvery = 3, ...vision } = language;
+    const { imgEncoder = null, perceiverNumLatents = 64, perceiverDepth = 2, ...more } = vision;
+    const { maxVideoFrames = null, onlyAttendImmediateMedia = true, ...rules } = more;
+    const { profile = "flamboyance", behaviour: changes, ...rest } = rules;
+    nothingElse("FlamingoPaLM", rest);
+    const behaviour = behaviourOf(profile, changes);
+    this.options = { mediaTokenId, behaviour };
+    if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
+      throw new RuleError(
+        "the release needs an image encoder, although its README calls it optional",
+        "flamingo.encoder-optional",
+        "AttributeError: 'NoneType' object has no attribute 'eval'",
+      ); // [flamingo.encoder-optional]
+    }
+    const head = { dim, dimHead, heads };
+    const convention = onlyAttendImmediateMedia ? behaviour.immediate : behaviour.allPrevious;
+    const { emptyRowFeedForward } = behaviour;
+    this.video_frame_pos_emb =
+      maxVideoFrames === null ? null : new Parameter("f d", [maxVideoFrames, dim], normal(1));
+    this.token_emb = new Embedding("d", numTokens, dim, { std: 0.02 }); // [palm.embedding-std]
+    this.img_encoder = imgEncoder;
+    this.perceiver_resampler = new PerceiverResampler({
+      ...head,
+      depth: perceiverDepth,
+      numLatents: perceiverNumLatents,
+    });
+    // #region layers
+    this.layers = Array.from({ length: depth }, (_, i) => [
+      new Residual(new ParallelTransformerBlock({ ...head, ffMult })),
+      i % crossAttnEvery === 0
+        ? new GatedCrossAttentionBlock({ ...head, convention, emptyRowFeedForward })
+        : null, // [flamingo.every]
+    ]);
+    // #endregion
+    this.to_logits = new ToLogits(dim, this.token_emb);
+  }
+
+  /** Logits of the next token at every position. Without media this is the language model alone. */
+  forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
+    shapes("FlamingoPaLM", { text: [text, "b l"] });
+    // #region forward
+    const embeds = embedMedia(this, chooseMedia(media, this.options.behaviour));
+    const perceived = embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
+    const located = locate(text, this.options.mediaTokenId);
+    const mediaLocations = new Bool<"b l">(located.shape, located.data);
+
+    let x = this.token_emb.forward(text);
+    for (const [block, cross] of this.layers) {
+      x = block.forward(x);
+      if (cross && perceived) x = cross.forward(x, perceived, { mediaLocations }); // [flamingo.after]
+    }
+    return this.to_logits.forward(x);
+    // #endregion
+  }
+
+  /** What the source trains: everything on text alone; with media, only the resampler and the cross-attention blocks. */
+  trainable(mode: "text" | "flamingo"): string[] {
+    // #region frozen
+    const unfrozen = /^(perceiver_resampler\.|layers\.\d+\.1\.)/;
+    const names = parameterNames(this);
+    return mode === "text" ? names : names.filter((name) => unfrozen.test(name)); // [flamingo.frozen]
+    // #endregion
+  }
+
+  /** Training mode: dropout is active, except in the image encoder, which is frozen. */
+  train(seed: number): this {
+    setTraining(this, { seed });
+    if (this.img_encoder && !this.options.behaviour.trainWakesEncoder) setTraining(this.img_encoder, null); // [flamingo.frozen-encoder]
+    return this;
+  }
+
+  /** Evaluation mode: no dropout. */
+  eval(): this {
+    setTraining(this, null);
+    return this;
+  }
+}

@@ -1,0 +1,156 @@
+// The Vision Transformer: Dosovitskiy et al., arXiv 2010.11929, §3.1 and equations (1)–(4), as vit-pytorch has it.
+
+import { VisionTransformer } from "../../blocks/vision-transformer.ts";
+import { Dropout } from "../../nn/dropout.ts";
+import { Linear } from "../../nn/linear.ts";
+import { LayerNorm } from "../../nn/norms/layer-norm.ts";
+import { nothingElse } from "../../nn/options.ts";
+import { normal, Parameter } from "../../nn/parameter.ts";
+import { RuleError, ShapeError } from "../../tensor/errors.ts";
+import { concat, rearrange, repeat, slice, sum } from "../../tensor/ops/arrange.ts";
+import { add, detach, expand, scale } from "../../tensor/ops/functions.ts";
+import { named, shapes } from "../../tensor/pattern.ts";
+import { tap } from "../../tensor/program/record.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+
+export interface ViTOptions {
+  /** Side of the square image, or its height and width, in pixels. */
+  readonly imageSize: number | readonly [height: number, width: number];
+  readonly patchSize: number | readonly [height: number, width: number];
+  readonly numClasses: number;
+  readonly dim: number;
+  readonly depth: number;
+  readonly heads: number;
+  readonly mlpDim: number;
+  readonly pool?: "cls" | "mean" | undefined;
+  readonly channels?: number | undefined;
+  readonly dimHead?: number | undefined;
+  readonly dropout?: number | undefined;
+  readonly embDropout?: number | undefined;
+}
+
+const pair = (size: number | readonly [number, number]): readonly [number, number] =>
+  typeof size === "number" ? [size, size] : size;
+
+/** Cut into patches, norm, linear, norm: a torch Sequential whose slot 0 (the cutting) has no parameters. */
+class PatchEmbedding {
+  readonly 1: LayerNorm;
+  readonly 2: Linear<"(p q c)", "d">;
+  readonly 3: LayerNorm;
+  readonly patch: readonly [number, number];
+
+  constructor(patch: readonly [number, number], channels: number, dim: number) {
+    const values = patch[0] * patch[1] * channels;
+    this.patch = patch;
+    this[1] = new LayerNorm(values);
+    this[2] = new Linear("(p q c) -> d", values, dim);
+    this[3] = new LayerNorm(dim);
+  }
+
+  forward(image: Tensor<"b c h w">): Tensor<"b n d"> {
+    const [p, q] = this.patch;
+    const cells = rearrange("b c (y p) (x q) -> b (y x) (p q c)", named("b c (y p) (x q)", image), { p, q }); // [vit.patches]
+    const patches = named("b n (p q c)", cells);
+    return tap(this, "", this[3].forward(this[2].forward(this[1].forward(patches)))); // [vit.patch-embedding]
+  }
+}
+
+export class ViT {
+  cls_token: Parameter<"t d">;
+  pos_embedding: Parameter<"n d">;
+  to_patch_embedding: PatchEmbedding;
+  dropout: Dropout;
+  transformer: VisionTransformer;
+  /** null where numClasses is 0: the embeddings are the output. */
+  mlp_head: Linear<"d", "o"> | null;
+  readonly options: {
+    readonly pool: "cls" | "mean";
+    readonly channels: number;
+    readonly image: readonly [height: number, width: number];
+  };
+
+  constructor(options: ViTOptions) {
+    const {
+      dim,
+      numClasses,
+      pool = "cls",
+      channels = 3,
+      dimHead = 64,
+      dropout = 0,
+      embDropout = 0,
+      imageSize,
+      patchSize,
+      depth,
+      heads,
+      mlpDim,
+      ...rest
+    } = options;
+    nothingElse("ViT", rest);
+    const [image, patch] = [pair(imageSize), pair(patchSize)];
+    if (pool !== "cls" && pool !== "mean") {
+      throw new RuleError(
+        `pool is "cls" or "mean", not "${String(pool)}"`,
+        "vit.pool",
+        "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
+      ); // [vit.pool]
+    }
+    if (image[0] % patch[0] !== 0 || image[1] % patch[1] !== 0) {
+      throw new ShapeError(
+        `in ViT: an image of ${image.join("×")} is not made of patches of ${patch.join("×")}  [vit.patches]`,
+      ); // [vit.patches]
+    }
+    const tokens = pool === "cls" ? 1 : 0;
+    const patches = (image[0] / patch[0]) * (image[1] / patch[1]);
+    this.options = { pool, channels, image };
+    this.cls_token = new Parameter("t d", [tokens, dim], normal(1));
+    this.pos_embedding = new Parameter("n d", [patches + tokens, dim], normal(1));
+    this.to_patch_embedding = new PatchEmbedding(patch, channels, dim);
+    this.dropout = new Dropout(embDropout);
+    this.transformer = new VisionTransformer({ dim, depth, heads, mlpDim, dimHead, dropout });
+    this.mlp_head = numClasses > 0 ? new Linear("d -> o", dim, numClasses) : null;
+  }
+
+  /** What an image encoder is used for: the transformer's output, class token included. */
+  embed(image: Tensor<"b c h w">): Tensor<"b n d"> {
+    const { b, c, h, w } = shapes("ViT", { image: [image, "b c h w"] });
+    const { channels, image: largest } = this.options;
+    const [height, width] = largest;
+    if (c !== channels || h > height || w > width) {
+      const [given, known] = [[c, h, w].join("×"), [channels, height, width].join("×")];
+      throw new ShapeError(`in ViT: the image is ${given}, the model is for ${known}  [vit.size]`); // [vit.size]
+    }
+    // #region embed
+    const patches = this.to_patch_embedding.forward(image);
+    const cls = repeat("t d -> b t d", this.cls_token, { b });
+    const tokens = concat("b t d, b p d -> b n d", cls, named("b p d", patches)); // [vit.class-token]
+    const positions = slice(this.pos_embedding, 0, 0, tokens.shape[1] ?? 0);
+    const placed = add(tokens, expand(positions, tokens)); // [vit.positions]
+    return this.transformer.forward(this.dropout.forward(placed)); // [vit.dropout]
+    // #endregion
+  }
+
+  /** Class scores. */
+  forward(image: Tensor<"b c h w">): Tensor<"b o"> | Tensor<"b n d"> {
+    const tokens = this.embed(image);
+    if (!this.mlp_head) return tokens; // [vit.no-classes]
+    const n = tokens.shape[1] ?? 1;
+    const pooled =
+      this.options.pool === "mean"
+        ? scale(sum("b n d -> b d", tokens), 1 / n) // [vit.pool]
+        : rearrange("b 1 d -> b d", named("b 1 d", slice(tokens, 1, 0, 1)));
+    return this.mlp_head.forward(pooled);
+  }
+}
+
+/** vit-pytorch's adapter: makes an image encoder of a ViT. Its embeddings are detached: nothing behind them is trained. */
+export class Extractor {
+  vit: ViT;
+
+  constructor(vit: ViT, _options: { returnEmbeddingsOnly: true } = { returnEmbeddingsOnly: true }) {
+    this.vit = vit;
+  }
+
+  forward(image: Tensor<"b c h w">): Tensor<"b n d"> {
+    return detach(this.vit.embed(image)); // [vit.extractor]
+  }
+}

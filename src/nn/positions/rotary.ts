@@ -1,0 +1,44 @@
+// Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2, with dimensions paired by halves.
+
+import { ShapeError } from "../../tensor/errors.ts";
+import { concatLast, einsum, halves } from "../../tensor/ops/arrange.ts";
+import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
+import { named } from "../../tensor/pattern.ts";
+import { tap } from "../../tensor/program/record.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { Parameter, values } from "../parameter.ts";
+
+const BASE = 10_000;
+
+/** Angles m θᵢ of every position m, for both halves of a head: θᵢ = 10000^(−2i/d). */
+export class RotaryEmbedding {
+  static readonly buffers: readonly string[] = ["inv_freq"];
+  inv_freq: Parameter<"j">;
+
+  constructor(dim: number) {
+    if (dim % 2 !== 0)
+      throw new ShapeError(`in RotaryEmbedding: a head ${dim} wide has no two halves  [rotary.halves]`); // [rotary.halves]
+    // The sources compute θ in float32, 4.7e-8 away from float64; parameters are drawn in float32, so this agrees.
+    this.inv_freq = new Parameter(
+      "j",
+      [dim / 2],
+      values((i) => 1 / Math.fround(BASE ** Math.fround((2 * i) / dim))),
+    ); // [rotary.float32]
+  }
+
+  forward(positions: number): Tensor<"l k"> {
+    const angles = einsum("l, j -> l j", arange("l", positions), this.inv_freq); // [rotary.angles]
+    return tap(this, "", named("l k", concatLast(angles, angles)));
+  }
+}
+
+/** (x₁, x₂) -> (−x₂, x₁), by halves of the last axis. */
+function rotateHalf<A extends string>(x: Tensor<A>): Tensor<A> {
+  const [first, second] = halves(x);
+  return concatLast(neg(second), first); // [rotary.halves]
+}
+
+/** x cos mθ + rotateHalf(x) sin mθ: each pair of dimensions is turned by its angle. */
+export function rotate<A extends string>(x: Tensor<A>, angles: Tensor<"l k">): Tensor<A> {
+  return add(mul(x, expand(cos(angles), x)), mul(rotateHalf(x), expand(sin(angles), x))); // [rotary.turn]
+}

@@ -1,0 +1,95 @@
+// Derivatives. g is d loss / d y for y = op(x…); each line gives d loss / d x… in the same ops, so that gradients can be
+// differentiated again. null: this operand has no derivative.
+import { einsum, pad, slice } from "../ops/arrange.ts";
+import { placesOf } from "../ops/einsum.ts";
+import {
+  cos,
+  div,
+  equal,
+  exp,
+  expand,
+  geluSlope,
+  mul,
+  neg,
+  scale,
+  shift,
+  sin,
+  square,
+  sub,
+  sumLast,
+  sumTo,
+} from "../ops/functions.ts";
+import type { Each, Mask, OpName, Ops } from "../ops/table.ts";
+import { sidesOf } from "../pattern.ts";
+import { apply } from "../program/record.ts";
+import type { Tensor } from "../tensor.ts";
+
+type Vjp<K extends OpName> = (
+  g: Tensor,
+  x: Ops[K]["in"],
+  y: Tensor,
+  attrs: Ops[K]["attrs"],
+) => Each<Ops[K]["in"], Tensor | null>;
+
+const flip = (pattern: string): string => sidesOf(pattern).reverse().join(" -> ");
+const rowTotals = (x: Tensor): Tensor => expand(sumLast(x), x);
+const normalPdf = (x: Tensor): Tensor => scale(exp(scale(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+const oneMinus = (x: Tensor): Tensor => shift(neg(x), 1);
+const allowed = (keep: Mask, g: Tensor): Tensor => apply("where", { keep, otherwise: 0 }, g);
+
+/** One line of calculus for each op. [vjp.rules] */
+export const vjp: { readonly [K in OpName]: Vjp<K> } = {
+  add: (g) => [g, g],
+  sub: (g) => [g, neg(g)],
+  mul: (g, [a, b]) => [mul(g, b), mul(g, a)],
+  div: (g, [, b], y) => [div(g, b), neg(div(mul(g, y), b))],
+  equal: () => [null, null],
+  neg: (g) => [neg(g)],
+  exp: (g, _, y) => [mul(g, y)],
+  log: (g, [x]) => [div(g, x)],
+  sqrt: (g, _, y) => [scale(div(g, y), 0.5)],
+  sin: (g, [x]) => [mul(g, cos(x))],
+  cos: (g, [x]) => [neg(mul(g, sin(x)))],
+  tanh: (g, _, y) => [mul(g, oneMinus(square(y)))],
+  sigmoid: (g, _, y) => [mul(g, mul(y, oneMinus(y)))],
+  gelu: (g, [x]) => [mul(g, geluSlope(x))],
+  geluSlope: (g, [x]) => [mul(g, mul(normalPdf(x), shift(neg(square(x)), 2)))], // φ(x)(2 − x²)
+  scale: (g, _, __, { by }) => [scale(g, by)],
+  shift: (g) => [g],
+  where: (g, _, __, { keep }) => [allowed(keep, g)],
+  sumTo: (g, [x]) => [expand(g, x)],
+  // Equal maxima share the derivative.
+  maxTo: (g, [x], y) => {
+    const top = equal(x, expand(y, x));
+    return [mul(expand(div(g, sumTo(top, y.shape)), x), top)]; // [vjp.ties]
+  },
+  expand: (g, [x]) => [sumTo(g, x.shape)],
+  // y ⊙ (g − Σ y ⊙ g), and nothing for what may not be attended to, so that an empty row passes nothing back.
+  softmax: (g, _, y, { mayAttend }) => {
+    const d = mul(y, sub(g, rowTotals(mul(g, y))));
+    return [mayAttend ? allowed(mayAttend, d) : d]; // [softmax.empty-row-gradient]
+  },
+  // The derivative of a contraction is the contraction with its places permuted.
+  einsum: (g, [a, b], _, { pattern }) => {
+    const [A, B, C] = placesOf(pattern);
+    return [einsum(`${C}, ${B} -> ${A}`, g, b), einsum(`${A}, ${C} -> ${B}`, a, g)];
+  },
+  rearrange: (g, _, __, { pattern, sizes }) => [apply("rearrange", { pattern: flip(pattern), sizes }, g)],
+  repeat: (g, _, __, { pattern, sizes }) => [apply("sum", { pattern: flip(pattern), sizes }, g)],
+  sum: (g, _, __, { pattern, sizes }) => [apply("repeat", { pattern: flip(pattern), sizes }, g)],
+  concat: (g, xs, _, { axis }) => {
+    let from = 0;
+    return xs.map((x) => {
+      const to = from + (x.shape[axis] ?? 0);
+      const part = slice(g, axis, from, to);
+      from = to;
+      return part;
+    });
+  },
+  slice: (g, [x], _, { axis, from, to }) => [pad(g, axis, from, (x.shape[axis] ?? 0) - to)],
+  pad: (g, [x], _, { axis, before }) => [slice(g, axis, before, before + (x.shape[axis] ?? 0))],
+  gather: (g, [table], _, { ids }) => [apply("scatter", { ids, rows: table.shape[0] ?? 0 }, g)],
+  scatter: (g, _, __, { ids }) => [apply("gather", { ids }, g)],
+  detach: () => [null],
+  tap: (g) => [g],
+};

@@ -1,0 +1,164 @@
+// The ops that take patterns, as functions whose types are the patterns: tsc rejects a wrong order of axes.
+import { ShapeError } from "../errors.ts";
+import { axesOf, type Sizes, shapeOf, sidesOf, spreadPattern, unify, type Words } from "../pattern.ts";
+import { apply } from "../program/record.ts";
+import { type Any, Bool, Int, Tensor } from "../tensor.ts";
+import { rearranged } from "./movement.ts";
+
+/** Patterns with an ellipsis (library code) are checked when they run, not by tsc. */
+type Named<A extends string> = A extends `${string}...${string}` ? Any : A;
+type In<A extends string> = Tensor<Named<NoInfer<A>>>;
+type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };
+
+/** Contracts two operands: einsum("b h l k, b h s k -> b h l s", q, k). Every axis stands in at least two places. */
+export const einsum = <A extends string, B extends string, C extends string>(
+  pattern: `${A}, ${B} -> ${C}`,
+  a: In<A>,
+  b: In<B>,
+): Tensor<Named<C>> => apply("einsum", { pattern }, a, b);
+
+/** What a pattern op may do with axes: rearrange keeps them all, repeat may add, sum may drop. */
+type Kind = "rearrange" | "repeat" | "sum";
+
+function resolve(
+  kind: Kind,
+  pattern: string,
+  shape: readonly number[],
+  given: Sizes,
+): { pattern: string; sizes: Sizes } {
+  const where = `${kind}("${pattern}")`;
+  const [left, right] = spreadPattern(pattern, shape.length);
+  const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
+  const lost = before.find((name) => kind !== "sum" && !after.includes(name));
+  const invented = after.find((name) => kind !== "repeat" && !before.includes(name));
+  const idle = Object.keys(given).find((name) => !before.includes(name) && !after.includes(name));
+  const odd = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
+  if (odd)
+    throw new ShapeError(`in ${where}: ${odd[0]} = ${odd[1]} is no size, a whole number  [notation.size]`); // [notation.size]
+  if (lost) throw new ShapeError(`in ${where}: axis "${lost}" is dropped; sum drops axes  [notation.origin]`); // [notation.origin]
+  if (invented)
+    throw new ShapeError(
+      `in ${where}: axis "${invented}" comes from nowhere; repeat adds axes  [notation.origin]`,
+    );
+  if (idle)
+    throw new ShapeError(
+      `in ${where}: a size is given for "${idle}", which the pattern does not name  [notation.origin]`,
+    );
+  const sizes = { ...given };
+  unify(where, left, shape, sizes);
+  shapeOf(right, sizes);
+  return { pattern: `${left} -> ${right}`, sizes };
+}
+
+/** Permutes, splits and joins axes: rearrange("b l (h k) -> b h l k", x, { h: 8 }). A view where strides allow. */
+export function rearrange<A extends string, B extends string>(
+  pattern: `${A} -> ${B}`,
+  x: In<A>,
+  sizes: SizesOf<NoInfer<A>> = {},
+): Tensor<Named<B>> {
+  return apply("rearrange", resolve("rearrange", pattern, x.shape, sizes as Sizes), x);
+}
+
+/** Repeats along new axes: repeat("r d -> b r d", latents, { b }). A view; masks and ids repeat in the same way. */
+export function repeat<A extends string, B extends string>(
+  pattern: `${A} -> ${B}`,
+  x: In<A>,
+  sizes?: SizesOf<NoInfer<B>>,
+): Tensor<Named<B>>;
+export function repeat<A extends string, B extends string>(
+  pattern: `${A} -> ${B}`,
+  x: Bool<NoInfer<A>>,
+  sizes?: SizesOf<NoInfer<B>>,
+): Bool<B>;
+export function repeat<A extends string, B extends string>(
+  pattern: `${A} -> ${B}`,
+  x: Int<NoInfer<A>>,
+  sizes?: SizesOf<NoInfer<B>>,
+): Int<B>;
+export function repeat(pattern: string, x: Any, given: object = {}): Any {
+  const attrs = resolve("repeat", pattern, x.shape, given as Sizes);
+  if (x instanceof Tensor) return apply("repeat", attrs, x);
+  if (x instanceof Bool) {
+    const { shape, data, stride, offset } = rearranged(x, attrs.pattern, attrs.sizes);
+    return new Bool(shape, data, stride, offset);
+  }
+  const { shape, data, stride, offset } = rearranged<Int32Array>(x, attrs.pattern, attrs.sizes);
+  return new Int(shape, data, stride, offset);
+}
+
+/** Sums over the axes that the right side leaves out: sum("b l d -> b l", x). */
+export const sum = <A extends string, B extends string>(
+  pattern: `${A} -> ${B}`,
+  x: In<A>,
+): Tensor<Named<B>> => apply("sum", resolve("sum", pattern, x.shape, {}), x);
+
+/** Joins two tensors along the one axis whose name differs: concat("b m s d, b m r d -> b m j d", media, latents). */
+export function concat<A extends string, B extends string, C extends string>(
+  pattern: `${A}, ${B} -> ${C}`,
+  a: In<A>,
+  b: In<B>,
+): Tensor<Named<C>> {
+  const [operands, out] = sidesOf(pattern);
+  const [left = "", right = "", ...more] = operands.split(", ");
+  const taken = [left, right].flatMap((side) => axesOf(side).flat());
+  const axis = axesOf(out).findIndex((names) => names.length === 1 && !taken.includes(names[0] ?? ""));
+  const others = (side: string) => axesOf(side).toSpliced(axis, 1).join(";");
+  if (axis < 0 || more.length > 0 || others(left) !== others(out) || others(right) !== others(out)) {
+    throw new ShapeError(`in concat("${pattern}"): exactly one axis takes a new name  [notation.concat]`); // [notation.concat]
+  }
+  const sizes: Sizes = {};
+  unify(`concat("${pattern}")`, left, a.shape, sizes);
+  unify(`concat("${pattern}")`, right, b.shape, sizes);
+  return apply("concat", { axis }, a, b);
+}
+
+const resolveAxis = (x: Tensor, axis: number): number => (axis < 0 ? x.shape.length + axis : axis);
+
+/** Elements from ≤ i < to of one axis (negative axes count from the end). A view. */
+export const slice = <A extends string>(x: Tensor<A>, axis: number, from: number, to: number): Tensor<A> =>
+  apply("slice", { axis: resolveAxis(x, axis), from, to }, x);
+
+/** Zeros before and after along one axis. */
+export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number, after: number): Tensor<A> =>
+  apply("pad", { axis: resolveAxis(x, axis), before, after }, x);
+
+/** Joins two tensors with the same names along their last axis. */
+export const concatLast = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>): Tensor<A> =>
+  apply("concat", { axis: a.shape.length - 1 }, a, b);
+
+/** The slices of the first axis, each without it. */
+export function unbind<P extends string>(
+  x: Tensor<`${string} ${P}`>,
+): [Tensor<P>, Tensor<P>, ...Tensor<P>[]] {
+  const rest = x.shape.slice(1).map((_, i) => `~${i}`);
+  const sizes = Object.fromEntries(rest.map((name, i) => [name, x.shape[i + 1] ?? 1]));
+  const pattern = `${["1", ...rest].join(" ")} -> ${rest.join(" ")}`;
+  const row = (i: number): Tensor<P> => apply("rearrange", { pattern, sizes }, slice(x, 0, i, i + 1));
+  const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) => row(i));
+  if (!first || !second)
+    throw new ShapeError(
+      `in unbind: the first axis of [${x.shape.join(" ")}] has no two slices  [ops.unbind]`,
+    ); // [ops.unbind]
+  return [first, second, ...others];
+}
+
+/** Named parts of the last axis, in order: split(x, { q: 512, k: 64 }). The axes of a part are named by what follows. */
+export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, number>>): Record<K, Tensor> {
+  const parts: Partial<Record<K, Tensor>> = {};
+  let from = 0;
+  for (const [key, width] of Object.entries<number>(widths)) {
+    parts[key as K] = slice(x, -1, from, from + width);
+    from += width;
+  }
+  if (from !== x.shape.at(-1))
+    throw new ShapeError(
+      `in split: the widths add up to ${from}, the last axis of [${x.shape.join(" ")}] does not  [ops.split]`, // [ops.split]
+    );
+  return parts as Record<K, Tensor>;
+}
+
+/** The two halves of the last axis. */
+export function halves<A extends string>(x: Tensor<A>): [Tensor<A>, Tensor<A>] {
+  const n = (x.shape.at(-1) ?? 0) / 2;
+  return [slice(x, -1, 0, n), slice(x, -1, n, 2 * n)];
+}

@@ -1,0 +1,93 @@
+// einsum("b l d, o d -> b l o"): two operands, and every axis stands in at least two of the three places.
+import { ShapeError } from "../errors.ts";
+import { axesOf, ellipsisRank, type Sizes, shapeOf, sidesOf, spread, unify } from "../pattern.ts";
+import { offsets, type Shape, type View, zeros } from "../tensor.ts";
+import { matmul } from "./matmul.ts";
+import type { Rule } from "./table.ts";
+
+/** An einsum as batched matrix products: C[batch, m, n] = Σ_k A[batch, m, k] B[batch, k, n], each a list of axis names. */
+export interface Contraction {
+  readonly sizes: Sizes;
+  readonly a: string;
+  readonly b: string;
+  readonly c: string;
+  readonly batch: readonly string[];
+  readonly m: readonly string[];
+  readonly n: readonly string[];
+  readonly k: readonly string[];
+}
+
+/** The three places of a pattern. */
+export function placesOf(pattern: string): [string, string, string] {
+  const [operands, c] = sidesOf(pattern);
+  const [a, b, more] = operands.split(",").map((side) => side.trim()); // a scalar has an empty side
+  if (a === undefined || b === undefined || more !== undefined) {
+    throw new ShapeError(`einsum("${pattern}") takes two operands: "a, b -> c"  [einsum.two-places]`);
+  }
+  return [a, b, c];
+}
+
+export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Contraction {
+  const [left, right, out] = placesOf(pattern);
+  const extra = Math.max(ellipsisRank(left, shapeA.length), ellipsisRank(right, shapeB.length));
+  const [a, b, c] = [spread(left, extra), spread(right, extra), spread(out, extra)];
+  if ([a, b, c].some((side) => axesOf(side).some((names) => names.length !== 1))) {
+    throw new ShapeError(`einsum("${pattern}") takes single axes only; rearrange first  [einsum.two-places]`);
+  }
+  const sizes: Sizes = {};
+  unify(`einsum("${pattern}")`, a, shapeA, sizes);
+  unify(`einsum("${pattern}")`, b, shapeB, sizes);
+  const [inA, inB, inC] = [a, b, c].map((side) => new Set(axesOf(side).flat())) as [
+    Set<string>,
+    Set<string>,
+    Set<string>,
+  ];
+  const plan = {
+    batch: [...inC].filter((name) => inA.has(name) && inB.has(name)),
+    m: [...inC].filter((name) => inA.has(name) && !inB.has(name)),
+    n: [...inC].filter((name) => inB.has(name) && !inA.has(name)),
+    k: [...inA].filter((name) => inB.has(name) && !inC.has(name)),
+  };
+  const { batch, m, n, k } = plan;
+  const shared = batch.length + k.length;
+  if (
+    shared + m.length < inA.size ||
+    shared + n.length < inB.size ||
+    batch.length + m.length + n.length < inC.size
+  ) {
+    throw new ShapeError(
+      `einsum("${pattern}"): every axis stands in at least two places; use sum or repeat first  [einsum.two-places]`, // [einsum.two-places]
+    );
+  }
+  return { sizes, a, b, c, ...plan };
+}
+
+/** Where the elements of the named axes stand in a view whose axes are `side`. */
+function locate(v: View, side: string, names: readonly string[], sizes: Sizes): Int32Array {
+  const axes = axesOf(side).flat();
+  return offsets(
+    names.map((name) => sizes[name] ?? 1),
+    names.map((name) => v.stride[axes.indexOf(name)] ?? 0),
+  );
+}
+
+export const einsum: Rule<"einsum"> = {
+  shape: ({ pattern }, a, b) => {
+    const { c, sizes } = contraction(pattern, a, b);
+    return shapeOf(c, sizes);
+  },
+  compute: ({ pattern }, a, b) => {
+    const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
+    const c = zeros(shapeOf(sides.c, sizes));
+    const at = (v: View, side: string, names: readonly string[]) => locate(v, side, names, sizes);
+    const [startsA, startsB, startsC] = [at(a, sides.a, batch), at(b, sides.b, batch), at(c, sides.c, batch)];
+    const left = { data: a.data, rows: at(a, sides.a, m), columns: at(a, sides.a, k) };
+    const right = { data: b.data, rows: at(b, sides.b, k), columns: at(b, sides.b, n) };
+    const out = { data: c.data, rows: at(c, sides.c, m), columns: at(c, sides.c, n) };
+    startsC.forEach((start, i) => {
+      const [startA, startB] = [a.offset + (startsA[i] ?? 0), b.offset + (startsB[i] ?? 0)];
+      matmul({ ...left, start: startA }, { ...right, start: startB }, { ...out, start }); // [einsum.product]
+    });
+    return c;
+  },
+};

@@ -1,0 +1,86 @@
+// The ops as functions. Operands must carry the same axis names; nothing broadcasts but `expand`.
+
+import { apply } from "../program/record.ts";
+import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
+import type { EmptyRow } from "./table.ts";
+
+type Binary = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>) => Tensor<A>;
+type Unary = <A extends string>(x: Tensor<A>) => Tensor<A>;
+
+export const add: Binary = (a, b) => apply("add", {}, a, b);
+export const sub: Binary = (a, b) => apply("sub", {}, a, b);
+export const mul: Binary = (a, b) => apply("mul", {}, a, b);
+export const div: Binary = (a, b) => apply("div", {}, a, b);
+/** 1 where equal, 0 elsewhere. */
+export const equal: Binary = (a, b) => apply("equal", {}, a, b);
+
+export const neg: Unary = (x) => apply("neg", {}, x);
+export const exp: Unary = (x) => apply("exp", {}, x);
+export const log: Unary = (x) => apply("log", {}, x);
+export const sqrt: Unary = (x) => apply("sqrt", {}, x);
+export const sin: Unary = (x) => apply("sin", {}, x);
+export const cos: Unary = (x) => apply("cos", {}, x);
+export const tanh: Unary = (x) => apply("tanh", {}, x);
+export const sigmoid: Unary = (x) => apply("sigmoid", {}, x);
+/** x Φ(x), by the error function and not its tanh approximation. */
+export const gelu: Unary = (x) => apply("gelu", {}, x);
+export const geluSlope: Unary = (x) => apply("geluSlope", {}, x);
+/** No derivative passes through. */
+export const detach: Unary = (x) => apply("detach", {}, x);
+
+export const scale = <A extends string>(x: Tensor<A>, by: number): Tensor<A> => apply("scale", { by }, x);
+export const shift = <A extends string>(x: Tensor<A>, by: number): Tensor<A> => apply("shift", { by }, x);
+export const square: Unary = (x) => mul(x, x);
+
+/** x where `keep` is true, `otherwise` elsewhere. */
+export const where = <A extends string>(keep: Bool<NoInfer<A>>, x: Tensor<A>, otherwise = 0): Tensor<A> =>
+  apply("where", { keep, otherwise }, x);
+
+/** x seen in the shape of `like`: trailing axes are aligned, axes of size 1 and missing ones repeat. No copy. */
+export const expand = <A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> =>
+  apply("expand", { shape: like.shape }, x);
+
+/** Sums over everything that `expand` would repeat. */
+export const sumTo = (x: Tensor, shape: Shape): Tensor => apply("sumTo", { shape }, x);
+
+const lastToOne = (x: Tensor): Shape => [...x.shape.slice(0, -1), 1];
+/** Sum over the last axis, which stays with size 1. */
+export const sumLast = (x: Tensor): Tensor => apply("sumTo", { shape: lastToOne(x) }, x);
+/** Maximum over the last axis, which stays with size 1. */
+export const maxLast = (x: Tensor): Tensor => apply("maxTo", { shape: lastToOne(x) }, x);
+/** Mean over the last axis, which stays with size 1. */
+export const meanLast = (x: Tensor): Tensor => scale(sumLast(x), 1 / (x.shape.at(-1) ?? 1));
+/** The sum of all elements. */
+export const total = (x: Tensor): Tensor<""> => sumTo(x, []);
+
+/** softmax over the last axis. */
+export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRow: "nan" }, x);
+
+/** softmax over the allowed entries of the last axis. `emptyRow` says what a row with nothing allowed is. */
+export const maskedSoftmax = <A extends string>(
+  x: Tensor<A>,
+  mayAttend: Bool<NoInfer<A>>,
+  { emptyRow }: { emptyRow: EmptyRow },
+): Tensor<A> => apply("softmax", { mayAttend, emptyRow }, x);
+
+/** Rows of a table: out[i…] = table[ids[i…]]. */
+export const gather = <I extends string, D extends string>(
+  table: Tensor<`${string} ${D}`>,
+  ids: Int<I>,
+): Tensor<`${I} ${D}`> => apply("gather", { ids }, table);
+
+/** Sums rows into a table: what `gather` is the derivative of. */
+export const scatter = (x: Tensor, ids: Int, rows: number): Tensor => apply("scatter", { ids, rows }, x);
+
+/** 0, 1, 2, … n − 1 */
+export const arange = <A extends string>(_axis: A, n: number): Tensor<A> =>
+  new Tensor<A>(
+    [n],
+    view(
+      Float64Array.from({ length: n }, (_, i) => i),
+      [n],
+    ),
+  );
+
+export const zerosLike = <A extends string>(x: Tensor<A>): Tensor<A> =>
+  expand(new Tensor([], view(new Float64Array(1), [])), x);

@@ -1,0 +1,114 @@
+// Sums and maxima over axes, their counterpart `expand`, and the softmax.
+
+import { ShapeError } from "../errors.ts";
+import { flat, offsets, rowMajor, type Shape, sizeOf, type View, view } from "../tensor.ts";
+import { sameShape } from "./elementwise.ts";
+import type { Ops, Rule } from "./table.ts";
+
+/** Trailing axes are aligned; an axis may grow only from size 1 or from nothing. */
+function checkExpands(small: Shape, large: Shape): void {
+  const lead = large.length - small.length;
+  if (lead < 0 || small.some((n, i) => n !== 1 && n !== large[lead + i])) {
+    throw new ShapeError(`[${small.join(" ")}] does not expand to [${large.join(" ")}]  [ops.expand]`); // [ops.expand]
+  }
+}
+
+/** Strides that show an array of shape `small` as one of shape `large`: repeated axes have stride 0. */
+function expandedStride(small: Shape, stride: readonly number[], large: Shape): number[] {
+  const lead = large.length - small.length;
+  return large.map((n, i) => (i < lead || (small[i - lead] === 1 && n !== 1) ? 0 : (stride[i - lead] ?? 0)));
+}
+
+export const expand: Rule<"expand"> = {
+  exact: true,
+  shape: ({ shape }, a) => {
+    checkExpands(a, shape);
+    return shape;
+  },
+  compute: ({ shape }, a) => view(a.data, shape, expandedStride(a.shape, a.stride, shape), a.offset),
+};
+
+/** Folds every element into the place it would have been expanded from. */
+export function fold(
+  a: View,
+  shape: Shape,
+  initial: number,
+  combine: (sofar: number, x: number) => number,
+): View {
+  const out = new Float64Array(sizeOf(shape)).fill(initial); // [ops.empty]
+  const place = offsets(a.shape, expandedStride(shape, rowMajor(shape), a.shape));
+  const x = flat(a);
+  for (let i = 0; i < x.length; i++) {
+    const at = place[i] ?? 0;
+    out[at] = combine(out[at] ?? initial, x[i] ?? 0);
+  }
+  return view(out, shape);
+}
+
+export const plus = (a: number, b: number): number => a + b;
+
+const folded = (initial: number, combine: (a: number, b: number) => number): Rule<"sumTo"> => ({
+  shape: ({ shape }, a) => {
+    checkExpands(shape, a);
+    return shape;
+  },
+  compute: ({ shape }, a) => fold(a, shape, initial, combine),
+});
+
+export const sumTo = folded(0, plus);
+/** Math.max keeps NaN (ndarray-ops' sup drops it). The maximum of nothing is −∞. */
+export const maxTo = folded(-Infinity, Math.max); // [ops.nan]
+
+/**
+ * softmax(x)ᵢ = exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x) over the allowed entries of each row (last axis), 0 elsewhere.
+ * A row with nothing allowed is decided by `emptyRow`, from the mask and never from a fill value.
+ */
+export const softmax: Rule<"softmax"> = {
+  shape: ({ mayAttend }, a) => (mayAttend ? sameShape(a, mayAttend.shape) : a),
+  compute: ({ mayAttend, emptyRow }, a) => {
+    const x = flat(a);
+    const out = new Float64Array(x.length);
+    const n = a.shape.at(-1) ?? 1;
+    const allowed = mayAttend && rowsOf(mayAttend);
+    for (let row = 0, from = 0; from < x.length; row++, from += n) {
+      softmaxRow(x, out, from, n, allowed ? (j) => allowed(row, j) : null, emptyRow);
+    }
+    return view(out, a.shape);
+  },
+};
+
+/** Reads a mask by row and column without writing its repeated axes out. */
+function rowsOf({ data, shape, stride, offset }: NonNullable<Ops["softmax"]["attrs"]["mayAttend"]>) {
+  const starts = offsets(shape.slice(0, -1), stride.slice(0, -1), offset);
+  const step = stride.at(-1) ?? 0;
+  return (row: number, j: number): boolean => data[(starts[row] ?? 0) + j * step] !== 0;
+}
+
+function softmaxRow(
+  x: View["data"],
+  out: Float64Array,
+  from: number,
+  n: number,
+  allowed: ((j: number) => boolean) | null,
+  emptyRow: Ops["softmax"]["attrs"]["emptyRow"],
+): void {
+  let top = -Infinity;
+  let count = 0;
+  for (let j = 0; j < n; j++) {
+    if (allowed && !allowed(j)) continue;
+    top = Math.max(top, x[from + j] ?? 0);
+    count++;
+  }
+  if (count === 0) {
+    out.fill(emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN, from, from + n); // [softmax.empty-row]
+    return;
+  }
+  let total = 0;
+  for (let j = 0; j < n; j++) {
+    if (allowed && !allowed(j)) continue; // [softmax.masked]
+    const weight = Math.exp((x[from + j] ?? 0) - top); // [softmax.shift]
+    out[from + j] = weight;
+    total += weight;
+  }
+  for (let j = 0; j < n; j++) if (!allowed || allowed(j)) out[from + j] = (out[from + j] ?? 0) / total;
+}

@@ -1,0 +1,65 @@
+// The one meaning of every op: name -> shape rule and float64 definition.
+import nops from "ndarray-ops";
+import type { Shape, View } from "../tensor.ts";
+import { einsum } from "./einsum.ts";
+import {
+  binary,
+  gelu,
+  geluSlope,
+  identity,
+  map,
+  scale,
+  shift,
+  sigmoid,
+  unary,
+  where,
+} from "./elementwise.ts";
+import { gather, scatter } from "./gather.ts";
+import { concat, pad, rearrange, slice, sum } from "./movement.ts";
+import { expand, maxTo, softmax, sumTo } from "./reductions.ts";
+import type { OpName, Rule } from "./table.ts";
+
+/** The table of 01-ops.md, an op a line. [ops.definition] */
+export const rules: { readonly [K in OpName]: Rule<K> } = {
+  add: binary(nops.add),
+  sub: binary(nops.sub),
+  mul: binary(nops.mul),
+  div: binary(nops.div),
+  equal: { ...binary(nops.eq as unknown as typeof nops.add), exact: true },
+  neg: { ...unary(nops.neg), exact: true },
+  exp: unary(nops.exp),
+  log: unary(nops.log),
+  sqrt: unary(nops.sqrt),
+  sin: unary(nops.sin),
+  cos: unary(nops.cos),
+  tanh: map(Math.tanh),
+  sigmoid: map(sigmoid),
+  gelu: map(gelu),
+  geluSlope: map(geluSlope),
+  scale,
+  shift,
+  where,
+  sumTo,
+  maxTo,
+  expand,
+  softmax,
+  einsum,
+  rearrange,
+  repeat: rearrange,
+  sum,
+  concat,
+  slice,
+  pad,
+  gather,
+  scatter,
+  detach: identity,
+  tap: identity,
+};
+
+/** What an op needs of its rule when op and operands are not known statically. */
+interface AnyRule {
+  shape(attrs: object, ...shapes: Shape[]): Shape;
+  compute(attrs: object, ...views: View[]): View;
+  exact?: true;
+}
+export const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;

@@ -1,0 +1,63 @@
+// The complete language of a program: every op with its inputs and attributes. Three tables hang off it as mapped types
+// (rules.ts: shape and numbers; vjp.ts: derivatives; a backend's kernels), so that a missing rule does not compile.
+import type { Sizes } from "../pattern.ts";
+import type { Shape, Strided, Tensor, View } from "../tensor.ts";
+
+/** What the softmax of a row with nothing to attend to is. */
+export type EmptyRow = "zero" | "uniform" | "nan";
+/** A mask as programs hold it: plain data. */
+export type Mask = Strided<Uint8Array>;
+export type Ids = Strided<Int32Array>;
+
+type Unary<Attrs = object> = { in: [Tensor]; attrs: Attrs };
+type Binary = { in: [Tensor, Tensor]; attrs: object };
+type Patterned = Unary<{ pattern: string; sizes: Sizes }>;
+
+export interface Ops {
+  add: Binary;
+  sub: Binary;
+  mul: Binary;
+  div: Binary;
+  /** 1 where equal, else 0: an indicator, whose derivative is zero. */
+  equal: Binary;
+  neg: Unary;
+  exp: Unary;
+  log: Unary;
+  sqrt: Unary;
+  sin: Unary;
+  cos: Unary;
+  tanh: Unary;
+  sigmoid: Unary;
+  gelu: Unary;
+  geluSlope: Unary;
+  scale: Unary<{ by: number }>;
+  shift: Unary<{ by: number }>;
+  where: Unary<{ keep: Mask; otherwise: number }>;
+  sumTo: Unary<{ shape: Shape }>;
+  maxTo: Unary<{ shape: Shape }>;
+  expand: Unary<{ shape: Shape }>;
+  softmax: Unary<{ mayAttend: Mask | null; emptyRow: EmptyRow }>;
+  einsum: { in: [Tensor, Tensor]; attrs: { pattern: string } };
+  rearrange: Patterned;
+  repeat: Patterned;
+  sum: Patterned;
+  concat: { in: Tensor[]; attrs: { axis: number } };
+  slice: Unary<{ axis: number; from: number; to: number }>;
+  pad: Unary<{ axis: number; before: number; after: number }>;
+  gather: Unary<{ ids: Ids }>;
+  scatter: Unary<{ ids: Ids; rows: number }>;
+  detach: Unary;
+  tap: Unary<{ name: string }>;
+}
+
+export type OpName = keyof Ops;
+/** One X for each operand. (A mapped type keeps tuples only over a type parameter.) */
+export type Each<T extends Tensor[], X> = { [I in keyof T]: X };
+
+/** What an op means: its shape rule and its float64 definition. */
+export interface Rule<K extends OpName> {
+  shape(attrs: Ops[K]["attrs"], ...shapes: Each<Ops[K]["in"], Shape>): Shape;
+  compute(attrs: Ops[K]["attrs"], ...views: Each<Ops[K]["in"], View>): View;
+  /** Only moves numbers, or writes ones that every format holds: nothing to round, perhaps only a view. */
+  readonly exact?: true;
+}

@@ -1,0 +1,91 @@
+// Runs a program with the definitions of its ops: the control group of every backend.
+import { Bug, ShapeError } from "../errors.ts";
+import { ruleOf } from "../ops/rules.ts";
+import { type Precision, roundInto } from "../precision.ts";
+import { flat, Tensor, type View, view } from "../tensor.ts";
+import { isDead, lastUses, type Node, type Program } from "./program.ts";
+
+export type Bindings = Readonly<Record<string, Tensor>>;
+
+/** The view with every number rounded; the original is not touched. */
+export function rounded(v: View, precision: Precision): View {
+  if (precision === "float64" || (precision === "float32" && v.data instanceof Float32Array)) return v;
+  const values = Float64Array.from(flat(v));
+  roundInto(values, precision);
+  return view(values, v.shape);
+}
+
+/** The numbers of a leaf: what is bound to it now, else what it was when recorded. */
+export function leafValues(program: Program, bind: Bindings, precision: Precision): (id: number) => View {
+  const bound = new Map<number, Tensor>();
+  for (const [name, t] of Object.entries(bind)) {
+    const id = program.leaves[name];
+    if (id === undefined)
+      throw new ShapeError(
+        `nothing to bind to: the program has no leaf "${name}"; it has ${Object.keys(program.leaves).join(", ")}`,
+      );
+    const shape = program.nodes[id]?.shape ?? [];
+    if (shape.join(" ") !== t.shape.join(" ")) {
+      throw new ShapeError(`leaf "${name}" was recorded as [${shape.join(" ")}], got [${t.shape.join(" ")}]`);
+    }
+    bound.set(id, t); // [replay.bind]
+  }
+  return (id) => {
+    const t = bound.get(id) ?? program.bindings.get(id);
+    if (!t) throw new Bug(`leaf ${id} has no value`);
+    return rounded(t.data, precision);
+  };
+}
+
+/**
+ * Nodes whose result is rounded: all that compute, except inside the scopes that a fused kernel computes in one go, where
+ * only the output is.
+ */
+export function roundedNodes(program: Program): (id: number, node: Node) => boolean {
+  const inside = new Set<number>();
+  for (const { name, first, end, output } of program.scopes) {
+    if (name === "normalize") for (let id = first; id < end; id++) if (id !== output) inside.add(id); // [precision.scope]
+  }
+  return (id, node) => node.op !== "leaf" && !ruleOf(node.op).exact && !inside.has(id);
+}
+
+/** One node by its definition, rounded if asked. */
+export function computeNode(node: Node, inputs: readonly View[], precision: Precision): View {
+  if (node.op === "leaf") throw new Bug("a leaf is not computed");
+  const out = ruleOf(node.op).compute(node.attrs, ...inputs);
+  if (out.data instanceof Float64Array) roundInto(out.data, precision); // [precision.each]
+  return out;
+}
+
+export interface Results {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly taps: Readonly<Record<string, Tensor>>;
+}
+
+/** Picks outputs and taps out of the values of all nodes. */
+export function resultsOf(program: Program, value: (id: number) => View): Results {
+  const pick = (ids: Readonly<Record<string, number>>) =>
+    Object.fromEntries(
+      Object.entries(ids).map(([name, id]) => [name, new Tensor(program.nodes[id]?.shape ?? [], value(id))]),
+    );
+  return { outputs: pick(program.outputs), taps: pick(program.taps) };
+}
+
+/** Every node in order, by the definition of its op, in emulated precision. */
+export function evaluate(program: Program, bind: Bindings = {}, precision: Precision = "float64"): Results {
+  const leaf = leafValues(program, bind, precision);
+  const rounds = roundedNodes(program);
+  const last = lastUses(program);
+  const values: (View | undefined)[] = [];
+  const value = (id: number): View => {
+    const v = values[id];
+    if (!v) throw new Bug(`node ${id} was dropped too early`);
+    return v;
+  };
+  for (const [id, node] of program.nodes.entries()) {
+    if (node.op === "leaf") values[id] = isDead(node) ? undefined : leaf(id);
+    else values[id] = computeNode(node, node.inputs.map(value), rounds(id, node) ? precision : "float64");
+    for (const input of node.inputs) if (last[input] === id) values[input] = undefined;
+  }
+  return resultsOf(program, value);
+}

@@ -1,0 +1,179 @@
+// Eager computation and its recording. Every float op goes through one door, `apply`.
+import { Bug } from "../errors.ts";
+import { ruleOf } from "../ops/rules.ts";
+import type { OpName, Ops } from "../ops/table.ts";
+import { Tensor } from "../tensor.ts";
+import { walk } from "../walk.ts";
+import type { Node, Program, Scope } from "./program.ts";
+
+/** A scope that is still being recorded has no end yet. */
+type OpenScope = { -readonly [K in keyof Scope]: Scope[K] };
+
+interface Recorder {
+  readonly nodes: Node[];
+  readonly scopes: OpenScope[];
+  readonly taps: Record<string, number>;
+  readonly leaves: Record<string, number>;
+  readonly bindings: Map<number, Tensor>;
+  readonly warnings: string[];
+  readonly ids: Map<Tensor, number>;
+  /** Paths of modules and tensors; a tied tensor has several. */
+  readonly names: ReadonlyMap<object, readonly string[]>;
+  readonly symbolic: boolean;
+  scope: number;
+}
+
+let recorder: Recorder | null = null;
+
+const LARGE = 4096;
+
+function push(r: Recorder, t: Tensor, node: Omit<Node, "shape" | "scope">): number {
+  const id = r.nodes.push({ ...node, shape: t.shape, scope: r.scope }) - 1;
+  r.ids.set(t, id);
+  return id;
+}
+
+/** The node of a tensor. One that was not computed while recording is a leaf. */
+function idOf(r: Recorder, t: Tensor): number {
+  const known = r.ids.get(t);
+  if (known !== undefined) return known;
+  const id = push(r, t, { op: "leaf", attrs: {}, inputs: [] });
+  r.bindings.set(id, t);
+  const names = r.names.get(t) ?? [];
+  for (const name of names) r.leaves[name] = id; // [record.leaves]
+  if (names.length === 0 && r.names.size > 0 && t.size > LARGE) {
+    // [record.warns]
+    r.warnings.push(
+      `a constant of shape [${t.shape.join(" ")}] is neither an input nor a parameter of the model`,
+    );
+  }
+  return id;
+}
+
+/** The single door: shape rule, then the numbers (unless symbolic), then a node (if recording). */
+export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs: Ops[K]["in"]): Tensor {
+  const rule = ruleOf(op);
+  const shape = rule.shape(attrs, ...inputs.map((t) => t.shape));
+  const out = new Tensor(
+    shape,
+    recorder?.symbolic ? undefined : rule.compute(attrs, ...inputs.map((t) => t.data)), // [record.symbolic]
+  );
+  const r = recorder;
+  if (r) push(r, out, { op, attrs, inputs: inputs.map((t) => idOf(r, t)) }); // [record.eager]
+  return out;
+}
+
+/**
+ * Names an intermediate: the module's path plus the tap's name, `layers.0.1.attn.scores`. The empty name is the module's
+ * own output; a module that runs again gets `scores@2`.
+ */
+export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
+  const r = recorder;
+  if (!r) return x;
+  const path = r.names.get(owner)?.[0] ?? owner.constructor.name;
+  const base = [path, name].filter(Boolean).join("."); // [tap.path]
+  if (base === "") return x; // the output of the whole model is an output, not a tap
+  let full = base;
+  for (let n = 2; full in r.taps; n++) full = `${base}@${n}`; // [tap.again]
+  const out = apply("tap", { name: full }, x) as T;
+  r.taps[full] = idOf(r, out);
+  return out;
+}
+
+/** The body, in ops, is the definition; a backend may run a kernel of this name instead. */
+export function scope<I extends Record<string, Tensor>, A extends object, T extends Tensor>(
+  name: string,
+  inputs: I,
+  attrs: A,
+  body: (inputs: I, attrs: A) => T,
+): T {
+  const r = recorder;
+  if (!r) return body(inputs, attrs);
+  const ids = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, idOf(r, t)]));
+  const open: OpenScope = {
+    name,
+    parent: r.scope,
+    attrs,
+    inputs: ids,
+    first: r.nodes.length,
+    end: -1,
+    output: -1,
+  };
+  r.scope = r.scopes.push(open) - 1;
+  try {
+    const out = body(inputs, attrs);
+    open.output = idOf(r, out);
+    open.end = r.nodes.length; // [scope.range]
+    return out;
+  } finally {
+    r.scope = open.parent;
+  }
+}
+
+export interface RecordOptions {
+  /** Gives modules and parameters their paths. */
+  readonly model?: object | undefined;
+  readonly inputs?: Readonly<Record<string, Tensor>> | undefined;
+  /** Shapes only: no number is touched. */
+  readonly symbolic?: boolean | undefined;
+}
+
+type Outputs = Tensor | Record<string, Tensor>;
+
+function recordWith(r: Recorder, f: () => Outputs): Program {
+  if (recorder) throw new Bug("recording inside a recording"); // [record.once]
+  recorder = r;
+  try {
+    const out = f();
+    const named = Object.entries(out instanceof Tensor ? { out } : out);
+    const outputs = Object.fromEntries(named.map(([key, t]) => [key, idOf(r, t)]));
+    const { nodes, scopes, taps, leaves, bindings, warnings } = r;
+    return { nodes, scopes, outputs, taps, leaves, bindings, warnings }; // [program.plain]
+  } finally {
+    recorder = null;
+  }
+}
+
+/** Runs `f` and also writes the program. Every concrete tensor that it meets is a leaf. */
+export function record(
+  f: () => Outputs,
+  { model, inputs = {}, symbolic = false }: RecordOptions = {},
+): Program {
+  const names = new Map<object, string[]>();
+  const name = (value: object, path: string) => names.set(value, [...(names.get(value) ?? []), path]);
+  if (model) for (const [path, value] of walk(model)) name(value, path);
+  for (const [key, t] of Object.entries(inputs)) name(t, key);
+  const empty = {
+    nodes: [],
+    scopes: [],
+    taps: {},
+    leaves: {},
+    bindings: new Map(),
+    warnings: [],
+    ids: new Map(),
+  };
+  return recordWith({ ...empty, names, symbolic, scope: -1 }, f);
+}
+
+/** Continues a program: its nodes become symbolic tensors again, so that rewrites are written in the same ops. */
+export function extend(program: Program, f: (at: (id: number) => Tensor) => Record<string, Tensor>): Program {
+  const handles = program.nodes.map((node, id) => program.bindings.get(id) ?? new Tensor(node.shape));
+  const at = (id: number): Tensor => {
+    const t = handles[id];
+    if (!t) throw new Bug(`a program of ${handles.length} nodes has no node ${id}`);
+    return t;
+  };
+  const r: Recorder = {
+    nodes: [...program.nodes],
+    scopes: [...program.scopes],
+    taps: { ...program.taps },
+    leaves: { ...program.leaves },
+    bindings: new Map(program.bindings),
+    warnings: [...program.warnings],
+    ids: new Map(handles.map((t, id) => [t, id])), // [program.extend]
+    names: new Map(),
+    symbolic: true,
+    scope: -1,
+  };
+  return recordWith(r, () => f(at));
+}

@@ -1,0 +1,136 @@
+// A program written again, node by node, with some results replaced: how mutants, traces and fusions are made.
+import { Bug } from "../errors.ts";
+import type { Tensor } from "../tensor.ts";
+import { isDead, type Node, type Program } from "./program.ts";
+import { apply, record, scope } from "./record.ts";
+
+export interface Visit {
+  /** The node as the program has it, and its place there. */
+  readonly id: number;
+  readonly node: Node;
+  /** Its operands as they are now. */
+  readonly inputs: readonly Tensor[];
+  /** What an earlier node, by its place in the program, has become. */
+  readonly at: (id: number) => Tensor;
+}
+
+/** What everything that reads a node reads from now on, written in the same ops; null leaves the node as it is. */
+export type Visitor = (visit: Visit) => Tensor | null;
+
+type Ids = Readonly<Record<string, number>>;
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/**
+ * The same program with the visitor's replacements. [rewrite.identity]
+ * Names of outputs, taps and leaves stay; a leaf that nothing reads any more is still there to be bound or differentiated.
+ */
+export function rewrite(program: Program, visit: Visitor): Program {
+  const leaves = leavesOf(program);
+  const writer = new Writer(program, visit);
+  const results = (): Tensors => {
+    writer.range({ first: 0, end: program.nodes.length, index: -1 }, []);
+    const [outputs, taps] = [writer.each(program.outputs), writer.each(program.taps)];
+    return { ...prefixed("output", outputs), ...prefixed("tap", taps), ...prefixed("leaf", leaves) }; // [rewrite.names]
+  };
+  const recorded = record(results, { inputs: leaves, symbolic: true });
+  return {
+    ...recorded,
+    scopes: recorded.scopes.map(
+      (s) => (writer.changed.has(s.attrs) ? { ...s, name: `rewritten ${s.name}` } : s), // [rewrite.scope]
+    ),
+    outputs: unprefixed("output", recorded.outputs),
+    taps: unprefixed("tap", recorded.outputs),
+  };
+}
+
+function leavesOf({ leaves, bindings }: Program): Tensors {
+  const bound = Object.entries(leaves).flatMap(([name, id]) => {
+    const t = bindings.get(id);
+    return t ? [[name, t] as const] : [];
+  });
+  return Object.fromEntries(bound);
+}
+
+interface Range {
+  readonly first: number;
+  readonly end: number;
+  /** The scope that it is; −1: the whole program. */
+  readonly index: number;
+}
+
+class Writer {
+  /** Attributes, as they are written, of the scopes in which something was replaced: no kernel may stand in for these. */
+  readonly changed = new Set<object>();
+  readonly #program: Program;
+  readonly #visit: Visitor;
+  readonly #now: (Tensor | undefined)[] = [];
+  readonly #inside = new Map<number, Range[]>();
+
+  constructor(program: Program, visit: Visitor) {
+    this.#program = program;
+    this.#visit = visit;
+    for (const [index, { parent, first, end }] of program.scopes.entries()) {
+      this.#inside.set(parent, [...(this.#inside.get(parent) ?? []), { first, end, index }]);
+    }
+  }
+
+  readonly at = (id: number): Tensor => {
+    const t = this.#now[id];
+    if (!t) throw new Bug(`node ${id} is not written yet, or nothing needed it`);
+    return t;
+  };
+
+  each(ids: Ids): Tensors {
+    return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, this.at(id)]));
+  }
+
+  /** Nodes and scopes of a range; `within` holds the attributes of the scopes around them. */
+  range({ first, end, index }: Range, within: readonly object[]): void {
+    let next = first;
+    for (const inner of this.#inside.get(index) ?? []) {
+      this.#nodes(next, inner.first, within);
+      this.#scope(inner, within);
+      next = inner.end;
+    }
+    this.#nodes(next, end, within);
+  }
+
+  #scope(range: Range, within: readonly object[]): void {
+    const s = this.#program.scopes[range.index];
+    const output = s && this.#program.nodes[s.output];
+    if (s && output && !isDead(output)) {
+      scope(s.name, this.each(s.inputs), { ...s.attrs }, (_, own) => {
+        this.range(range, [...within, own]);
+        return this.at(s.output);
+      });
+    } else this.range(range, within);
+  }
+
+  #nodes(first: number, end: number, within: readonly object[]): void {
+    for (let id = first; id < end; id++) {
+      const node = this.#program.nodes[id];
+      if (!node || isDead(node)) continue;
+      const inputs = node.inputs.map(this.at);
+      const other = this.#visit({ id, node, inputs, at: this.at });
+      this.#now[id] = other ?? this.#again(id, node, inputs); // [rewrite.replace]
+      if (other) for (const attrs of within) this.changed.add(attrs);
+    }
+  }
+
+  #again(id: number, node: Node, inputs: readonly Tensor[]): Tensor {
+    if (node.op !== "leaf") return apply(node.op, node.attrs as never, ...(inputs as never));
+    const t = this.#program.bindings.get(id);
+    if (!t) throw new Bug(`leaf ${id} has no value`);
+    return t;
+  }
+}
+
+const prefixed = (what: string, tensors: Tensors): Tensors =>
+  Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${what} ${name}`, t]));
+
+const unprefixed = (what: string, ids: Ids): Ids =>
+  Object.fromEntries(
+    Object.entries(ids).flatMap(([key, id]) =>
+      key.startsWith(`${what} `) ? [[key.slice(what.length + 1), id] as const] : [],
+    ),
+  );

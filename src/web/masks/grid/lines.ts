@@ -1,0 +1,66 @@
+// Where things stand: tokens in lines like words on a page, and which lines are in sight. Only those are built.
+
+import type { TokenView } from "../view.ts";
+
+export interface Line {
+  /** Tokens from, up to but not including to. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Fills lines with tokens of these widths, as many as there is room for, at least one each. [inspector.lines] */
+export function packed(widths: readonly number[], room: number): Line[] {
+  const lines: Line[] = [];
+  let from = 0;
+  let used = 0;
+  widths.forEach((width, i) => {
+    if (i > from && used + width > room) {
+      lines.push({ from, to: i }); // [inspector.lines]
+      from = i;
+      used = 0;
+    }
+    used += width;
+  });
+  if (widths.length > from) lines.push({ from, to: widths.length });
+  return lines;
+}
+
+/** Where each line begins, and where the last one ends. */
+export function offsetsOf(heights: readonly number[]): number[] {
+  let end = 0;
+  return [0, ...heights.map((height) => (end += height))]; // [inspector.sight]
+}
+
+/** Of lines that begin at these offsets those between top and bottom, and a few more. [inspector.sight] */
+export function inSight(offsets: readonly number[], top: number, bottom: number, more = 2): Line {
+  const count = offsets.length - 1;
+  const clamp = (n: number) => Math.max(0, Math.min(count, n));
+  const before = offsets.slice(1).filter((end) => end <= top).length;
+  const after = offsets.filter((start) => start < bottom).length;
+  const from = clamp(before - more);
+  return { from, to: Math.max(from, clamp(after + more)) }; // [inspector.sight]
+}
+
+/** So many images are shown on every line. */
+const FEW = 6;
+
+/**
+ * The images that a line of tokens shows: all, or of many those that its tokens stand for, or see under either convention,
+ * and `also` some. The rest share one row. [inspector.shown]
+ */
+export function shownImages(
+  tokens: readonly TokenView[],
+  images: number,
+  also: readonly number[] = [],
+): number[] {
+  const all = Array.from({ length: images }, (_, m) => m + 1);
+  const bands = tokens.flatMap((token) => token.bands);
+  if (images <= FEW || bands.some(({ row }) => row.class === "nan")) return all; // [inspector.shown]
+  const told = bands.flatMap(({ row }) => [row.image, ...row.images]); // [inspector.shown]
+  const wanted = new Set([...told, ...also]); // [inspector.shown]
+  return all.filter((m) => wanted.has(m)); // [inspector.shown]
+}
+
+/** The line that holds a token. */
+export const lineWith = (lines: readonly Line[], token: number): number =>
+  lines.findIndex(({ from, to }) => from <= token && token < to);

@@ -1,0 +1,129 @@
+// One token as an element: its chip, and for each convention its time, a cell for each image and what becomes of its row.
+// Sentence and rows have the same elements and differ in style alone.
+import { leaks } from "../../../masks/outcome.ts";
+import { type Child, h, ink, styled } from "../../shared/dom.ts";
+import type { Band, TokenView } from "../view.ts";
+import { brief, verdict } from "../words.ts";
+
+export interface TokenLook {
+  readonly prompt: number;
+  readonly before: TokenView | undefined;
+  readonly after: TokenView | undefined;
+  readonly latents: number;
+  /** For each convention, the weights of its row, image by image; null where cells show the mask. */
+  readonly weights: readonly (readonly (readonly number[])[] | null)[];
+  /** The images that have cells of their own; the others share one. */
+  readonly shown: readonly number[];
+  readonly names: readonly string[];
+  readonly full: boolean;
+}
+
+export const idOf = (prompt: number, position: number, image: number | "rest"): string =>
+  `at-${prompt}-${position}-${image}`;
+
+type Mark = "seen" | "leak" | "nan" | "none";
+
+function markOf({ row }: Band, m: number): Mark {
+  if (row.class === "nan") return "nan";
+  if (!row.images.includes(m + 1)) return "none";
+  return leaks(row.class) ? "leak" : "seen";
+}
+
+const SAID: Record<Mark, string> = {
+  seen: "seen",
+  leak: "leaks in",
+  nan: "not a number",
+  none: "not seen",
+};
+
+/** One for each latent that is shown: bars of weights, or the mask. */
+function segments(weights: readonly number[] | null, latents: number, most: number): HTMLElement[] {
+  const folded = weights && weights.length !== latents ? [weights.reduce((a, w) => a + w, 0)] : weights;
+  const shown = folded ?? new Array<number>(latents).fill(1);
+  return shown.map((weight) =>
+    styled(h("i", { "aria-hidden": true }), { "--w": `${most > 0 ? Math.max(0, weight / most) : 0}` }),
+  );
+}
+
+function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLElement {
+  const band = view.bands[c] as Band;
+  const mark = markOf(band, m);
+  const joins = (other: TokenView | undefined) => {
+    const neighbour = other?.bands[c];
+    return mark === "seen" && neighbour !== undefined && markOf(neighbour, m) === mark;
+  };
+  const row = look.weights[c] ?? null;
+  const weights = row?.[m] ?? null;
+  const sum = (keys: readonly number[]) => keys.reduce((a, w) => a + w, 0);
+  const most = Math.max(
+    0,
+    ...(row ?? []).map((keys) => (look.latents === keys.length ? Math.max(...keys) : sum(keys))),
+  );
+  const weighed = weights?.some((weight) => weight !== 0) ?? mark !== "none";
+  const bars = weighed && (weights !== null || look.latents > 1);
+  const number = mark === "none" ? "" : `${m + 1}`;
+  const classes = [
+    "cell",
+    ink(m + 1),
+    mark,
+    bars ? "bars" : "",
+    joins(look.before) ? "on-left" : "",
+    joins(look.after) ? "on-right" : "",
+    band.parts[m] ? "parts" : "",
+  ];
+  return h(
+    `span.${classes.filter(Boolean).join(".")}`,
+    {
+      role: "gridcell",
+      id: c === 0 ? idOf(look.prompt, view.position, m + 1) : null,
+      "data-image": m + 1,
+      "aria-label": `image ${m + 1}: ${SAID[mark]}${band.parts[m] ? ", conventions differ" : ""}`,
+    },
+    number !== "" && h("b", {}, number),
+    ...(bars ? segments(weights, look.latents, weights ? most : 1) : []),
+  );
+}
+
+function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
+  const band = view.bands[c] as Band;
+  const { row } = band;
+  const tone = row.class === "attends" ? ink(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.class;
+  const hidden = row.mayAttend.length - look.shown.length;
+  return [
+    look.names.length > 1 && h("span.band-name", { "aria-hidden": true }),
+    h("span.time", { role: "gridcell", "aria-label": `text time ${row.number}` }, `${row.number}`),
+    ...look.shown.map((image) => cellOf(view, look, c, image - 1)),
+    hidden > 0 &&
+      h("span.cell.none.rest", {
+        role: "gridcell",
+        id: c === 0 ? idOf(look.prompt, view.position, "rest") : null,
+        "aria-label": `${hidden} other images: not seen`,
+      }),
+    h(
+      `span.verdict.${tone}${band.strays ? ".strays" : ""}`,
+      { role: "gridcell", "aria-label": verdict(row) },
+      `${look.full ? verdict(row) : brief(row)}${band.strays ? " !" : ""}`,
+    ),
+  ];
+}
+
+export function tokenElement(view: TokenView, look: TokenLook): HTMLElement {
+  const { token, position, bands, when, differs } = view;
+  const image = bands[0]?.row.image ?? 0;
+  const kind =
+    image > 0 ? `image.${ink(image)}` : token.padding ? "padding" : token.kind === 2 ? "end" : "word";
+  const reason =
+    look.full && bands.length === 1 && h("span.reason", { role: "gridcell" }, bands[0]?.row.reason ?? "");
+  return h(
+    `div.token.${when}${differs ? ".differs" : ""}`,
+    { role: "row", "data-position": position, "aria-rowindex": position + 1 },
+    h("span.position", { "aria-hidden": true }, `${position}`),
+    h(
+      `span.chip.${kind}`,
+      { role: "rowheader", id: idOf(look.prompt, position, 0), "data-image": 0 },
+      image > 0 ? `image ${image}` : token.text,
+    ),
+    ...bands.flatMap((_, c) => bandOf(view, look, c)),
+    reason,
+  );
+}

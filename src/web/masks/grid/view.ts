@@ -1,0 +1,161 @@
+// A prompt with its grid. Lines are laid out by arithmetic and built only while they are in sight, so that five hundred
+// tokens scroll as smoothly as ten.
+import { eachFrame, h, styled } from "../../shared/dom.ts";
+import type { Place } from "../state.ts";
+import type { TokenView } from "../view.ts";
+import { type GridLook, GUTTER, gutter, heading, heightOf, LARGE, textWidth } from "./layout.ts";
+import { inSight, type Line, lineWith, offsetsOf, packed, shownImages } from "./lines.ts";
+import { idOf, tokenElement } from "./token-element.ts";
+
+interface GridLine extends Line {
+  readonly shown: readonly number[];
+}
+
+export class GridView {
+  readonly element = h("div.grid", { role: "grid", tabindex: 0 });
+  readonly #stage = h("div.lines", { role: "presentation" });
+  readonly #built = new Map<number, HTMLElement>();
+  readonly #marks: { active: Place | null; hovered: Place | null } = { active: null, hovered: null };
+  #lines: GridLine[] = [];
+  #offsets: number[] = [];
+  #tokens: readonly TokenView[] = [];
+  #look: GridLook | null = null;
+  #room = 0;
+  #scale = 1;
+  readonly prompt: number;
+  readonly refresh = eachFrame(() => this.#build());
+
+  constructor(prompt: number) {
+    this.prompt = prompt;
+    this.element.append(this.#stage);
+    new ResizeObserver(() => {
+      if (this.#look && this.element.clientWidth !== this.#room) this.show(this.#tokens, this.#look);
+    }).observe(this.element);
+  }
+
+  show(tokens: readonly TokenView[], look: GridLook): void {
+    this.#tokens = tokens;
+    this.#look = look;
+    this.#room = this.element.clientWidth;
+    const room = this.#room - GUTTER[look.layout] - 2;
+    this.#scale = 1;
+    const width = tokens.reduce((sum, token) => sum + this.#widthOf(token), 0);
+    if (look.layout === "sentence" && width * LARGE <= room) this.#scale = LARGE;
+    this.#lines = this.#laidOut(room, look);
+    this.#offsets = offsetsOf(this.#lines.map(({ shown }) => this.#heightOf(shown.length, look)));
+    this.element.className = `grid ${look.layout}${look.names.length > 1 ? " two" : ""}`;
+    this.element.setAttribute("aria-label", `Prompt ${this.prompt}: tokens, and which images each sees`);
+    this.element.setAttribute("aria-rowcount", `${tokens.length}`);
+    styled(this.element, {
+      "--cell": `${heightOf(look, this.#scale).cell}px`,
+      "--s": `${this.#scale}`,
+      "--cell-width": `${look.bars ? 24 + look.latents * 9 : 26}px`,
+    });
+    styled(this.#stage, { height: `${(this.#offsets.at(-1) ?? 0) + this.#head()}px` });
+    this.#built.clear();
+    this.#stage.replaceChildren(...(look.layout === "rows" ? [heading(look, this.#all(look))] : []));
+    this.#build();
+  }
+
+  #all = ({ images }: GridLook): number[] => Array.from({ length: images }, (_, m) => m + 1);
+
+  #heightOf(shown: number, look: GridLook): number {
+    return heightOf(look, this.#scale, shown + Number(shown < look.images)).line;
+  }
+
+  #laidOut(room: number, look: GridLook): GridLine[] {
+    const tokens = this.#tokens;
+    if (look.layout === "rows") return tokens.map((_, i) => ({ from: i, to: i + 1, shown: this.#all(look) }));
+    const widths = tokens.map((token) => this.#widthOf(token));
+    return packed(widths, room).map(({ from, to }) => {
+      const here = tokens.slice(from, to);
+      const attended = here.flatMap(({ position }) =>
+        look.names.flatMap((_, c) =>
+          (look.weights(this.prompt, position, c) ?? []).flatMap((keys, m) =>
+            keys.some((w) => w !== 0) ? [m + 1] : [],
+          ),
+        ),
+      );
+      return { from, to, shown: shownImages(here, look.images, attended) };
+    });
+  }
+
+  #head = (): number => (this.#look?.layout !== "rows" ? 0 : this.#look.names.length > 1 ? 48 : 34);
+
+  #widthOf({ token, bands }: TokenView): number {
+    const image = bands[0]?.row.image ?? 0;
+    const text = Math.min(textWidth(image > 0 ? `image ${image}` : token.text), 200);
+    const bars = this.#look?.bars ? (this.#look.latents + 1) * 9 + 12 : 0;
+    return Math.ceil(Math.max(34, text + 20, bars) * this.#scale);
+  }
+
+  #build(): void {
+    const look = this.#look;
+    if (!look) return;
+    const top = -this.#stage.getBoundingClientRect().top - this.#head();
+    const range = inSight(this.#offsets, top, top + innerHeight);
+    for (const [i, element] of this.#built) {
+      if (i >= range.from && i < range.to) continue;
+      element.remove();
+      this.#built.delete(i);
+    }
+    for (let i = range.from; i < range.to; i++) {
+      if (this.#built.has(i)) continue;
+      const [start = 0, end = 0] = this.#offsets.slice(i, i + 2);
+      const place = { top: `${start + this.#head()}px`, height: `${end - start}px` };
+      const element = styled(this.#lineElement(i, look), place);
+      this.#built.set(i, element);
+      this.#stage.append(element);
+    }
+    this.#draw("active");
+    this.#draw("hovered");
+  }
+
+  #lineElement(i: number, look: GridLook): HTMLElement {
+    const { from, to, shown } = this.#lines[i] ?? { from: 0, to: 0, shown: [] };
+    const tokens = this.#tokens.slice(from, to).map((token) => {
+      const { position } = token;
+      const [before, after] = [this.#tokens[position - 1], this.#tokens[position + 1]];
+      const weights = look.names.map((_, c) => look.weights(this.prompt, position, c));
+      const element = tokenElement(token, { ...look, prompt: this.prompt, before, after, weights, shown });
+      return look.layout === "sentence" ? styled(element, { width: `${this.#widthOf(token)}px` }) : element;
+    });
+    return h(
+      "div.line",
+      { role: "presentation" },
+      look.layout === "sentence" && gutter(look, shown),
+      ...tokens,
+    );
+  }
+
+  /** Marks a token, and scrolls its line into sight if asked. */
+  mark(place: Place | null, kind: "active" | "hovered", reveal = false): void {
+    this.#marks[kind] = place?.prompt === this.prompt ? place : null;
+    if (reveal && this.#marks[kind]) this.#reveal(this.#marks[kind].position);
+    this.#draw(kind);
+  }
+
+  #draw(kind: "active" | "hovered"): void {
+    for (const marked of this.element.querySelectorAll(`.${kind}`)) marked.classList.remove(kind);
+    if (kind === "active") this.element.removeAttribute("aria-activedescendant");
+    const place = this.#marks[kind];
+    const row = place && this.element.querySelector(`[data-position="${place.position}"]`);
+    if (!place || !row) return;
+    row.classList.add(kind);
+    const own = row.querySelectorAll(`[data-image="${place.image}"]`);
+    const cells = own.length > 0 ? own : row.querySelectorAll(".rest");
+    for (const cell of cells) cell.classList.add(kind);
+    const id = idOf(this.prompt, place.position, own.length > 0 ? place.image : "rest");
+    if (kind === "active") this.element.setAttribute("aria-activedescendant", id);
+  }
+
+  #reveal(position: number): void {
+    const i = lineWith(this.#lines, position);
+    const [start = 0, end = 0] = this.#offsets.slice(i, i + 2);
+    const above = this.#head() + this.#stage.getBoundingClientRect().top;
+    const covered = Number.parseFloat(getComputedStyle(document.body).getPropertyValue("--covered")) || 0;
+    if (above + start < 8) scrollBy({ top: above + start - 60 });
+    else if (above + end > innerHeight - covered) scrollBy({ top: above + end - innerHeight + covered + 24 });
+    this.#build();
+  }
+}

@@ -1,0 +1,102 @@
+// A gated cross-attention block small enough to be read, computed in the page and recorded: what its taps and a few nodes
+// of the program held, stage by stage. Nothing of its arithmetic is written here.
+import { GatedCrossAttentionBlock } from "../../../blocks/gated-cross-attention-block.ts";
+import type { Convention } from "../../../masks/conventions/conventions.ts";
+import type { Matrix } from "../../../masks/grid.ts";
+import { initialize } from "../../../nn/state-dict.ts";
+import { evaluate } from "../../../tensor/program/evaluate.ts";
+import type { Program } from "../../../tensor/program/program.ts";
+import { record } from "../../../tensor/program/record.ts";
+import { generator } from "../../../tensor/random.ts";
+import { Bool, flat, Tensor, view } from "../../../tensor/tensor.ts";
+
+export const SIZES = { dim: 6, heads: 2, dimHead: 4, ffMult: 2 } as const;
+/** tanh of these is how much of attention and of the feed-forward is added. */
+const GATES = { attn_gate: 1, ff_gate: -0.75 } as const;
+const SEED = 7;
+
+export type StageName = "scores" | "filled" | "softmax" | "silenced" | "gated" | "residual" | "output";
+
+export interface Stage {
+  readonly name: StageName;
+  /** Keys: b h l (m r). Features: b l d. */
+  readonly over: "keys" | "features";
+  readonly shape: readonly number[];
+  readonly values: ArrayLike<number>;
+}
+
+export interface Stages {
+  readonly stages: readonly Stage[];
+  readonly heads: number;
+  /** Keys an image. */
+  readonly latents: number;
+  /** The rows that went in: b l d. */
+  readonly given: Stage | null;
+  /** Whose numbers these are. */
+  readonly origin: string;
+}
+
+const normal = (shape: readonly number[], name: string): Tensor => {
+  const draw = generator(SEED, name);
+  const size = shape.reduce((a, n) => a * n, 1);
+  return new Tensor(
+    [...shape],
+    view(
+      Float64Array.from({ length: size }, () => draw.normal()),
+      [...shape],
+    ),
+  );
+};
+
+/** The nodes that stand for a stage, found by walking back from the output. [inspector.stages] */
+function nodesOf(program: Program): Record<StageName, number> {
+  const inputs = (id: number): readonly number[] => program.nodes[id]?.inputs ?? [];
+  const at = (id: number, i: number): number => inputs(id)[i] ?? -1;
+  const output = program.outputs.out ?? -1;
+  const residual = at(output, 1); // out = fed + y
+  const silenced = program.taps["attn.attn"] ?? -1;
+  const audible = at(silenced, 0);
+  const softmax = program.nodes[audible]?.op === "where" ? at(audible, 0) : audible; // [inspector.stages]
+  return {
+    scores: program.taps["attn.scores"] ?? -1,
+    filled: program.taps["attn.scores.masked"] ?? -1,
+    softmax,
+    silenced,
+    gated: at(residual, 0), // y = gated + x
+    residual,
+    output,
+  };
+}
+
+/** Runs the block on these prompts, with made-up text and images that are always the same. [inspector.stages] */
+export function blockStages(
+  locations: Matrix,
+  images: number,
+  latents: number,
+  convention: Convention,
+): Stages | null {
+  const [b = 0, l = 0] = locations.shape;
+  if (b * l * images === 0) return null; // there is nothing to attend to
+  const { emptyRowFeedForward } = convention;
+  const model = initialize(new GatedCrossAttentionBlock({ ...SIZES, convention, emptyRowFeedForward }), SEED);
+  for (const [name, value] of Object.entries(GATES))
+    model[name as keyof typeof GATES].assign(view(Float64Array.of(value), [1]));
+  const x = normal([b, l, SIZES.dim], "x") as Tensor<"b l d">;
+  const media = normal([b, images, latents, SIZES.dim], "media") as Tensor<"b m r e">;
+  const mediaLocations = new Bool<"b l">([b, l], Uint8Array.from(locations.data));
+  const program = record(() => model.forward(x, media, { mediaLocations }), { model, inputs: { x, media } });
+
+  const ids = nodesOf(program);
+  const { outputs } = evaluate({ ...program, outputs: ids }); // [inspector.stages]
+  const stages = (Object.keys(ids) as StageName[]).map((name): Stage => {
+    const value = outputs[name] as Tensor;
+    return {
+      name,
+      over: value.shape.length === 4 ? "keys" : "features",
+      shape: value.shape,
+      values: flat(value.data),
+    };
+  });
+  const given: Stage = { name: "residual", over: "features", shape: x.shape, values: flat(x.data) };
+  return { stages, heads: SIZES.heads, latents, given, origin: "a small block with made-up weights" };
+}

@@ -1,0 +1,149 @@
+// What can be chosen. Every choice is a patch of the state.
+import { type Convention, conventions } from "../../../masks/conventions/conventions.ts";
+import { type Child, h } from "../../shared/dom.ts";
+import { MOST_IMAGES, MOST_LATENTS, type State } from "../state.ts";
+
+type Update = (patch: Partial<State>) => void;
+type Fields = Record<"text" | "convention" | "against" | "images" | "latents" | "padding", Field>;
+type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+
+const field = (label: string, control: HTMLElement, hint: string): HTMLElement =>
+  h(`label.field${label === "Padding" ? ".narrow" : ""}`, { title: hint }, h("span", {}, label), control);
+
+function conventionOptions(): HTMLElement[] {
+  const groups = new Map<string, Convention[]>();
+  for (const one of Object.values<Convention>(conventions)) {
+    const name = one.source.package;
+    groups.set(name, [...(groups.get(name) ?? []), one]);
+  }
+  return [...groups].map(([label, list]) =>
+    h("optgroup", { label }, ...list.map(({ name }) => h("option", { value: name }, name))),
+  );
+}
+
+const select = (onchange: (value: string) => void, ...options: readonly Child[]): HTMLElement =>
+  h("select", { onchange: (event) => onchange((event.target as HTMLSelectElement).value) }, ...options);
+
+/** Two words of which one is chosen. */
+function pair(
+  label: string,
+  words: readonly (readonly [string, string])[],
+  choose: (value: string) => void,
+): HTMLElement {
+  const buttons = words.map(([value, text]) =>
+    h("button", { type: "button", value, onclick: () => choose(value) }, text),
+  );
+  return h("div.pair", { role: "group", "aria-label": label }, ...buttons);
+}
+
+/** "2, 1" -> [2, 1]; anything else is not taken. */
+export function imagesIn(text: string): number[] | null {
+  const parts = text.split(/[,\s]+/).filter(Boolean);
+  const numbers = parts.map(Number);
+  return numbers.every((n) => Number.isInteger(n) && n >= 0 && n <= MOST_IMAGES) ? numbers : null;
+}
+
+export class ControlsView {
+  readonly element: HTMLElement;
+  readonly #fields: Fields;
+  readonly #pairs: Record<"layout" | "show", HTMLElement>;
+  readonly #padding: HTMLElement;
+
+  constructor(update: Update) {
+    const given = (event: Event) => (event.target as Field).value;
+    const fields = {
+      text: h("textarea", {
+        rows: 2,
+        spellcheck: "false",
+        "aria-label": "Prompts, one a line; <image> stands for an image",
+        oninput: (e) => update({ text: given(e), at: null }),
+      }),
+      convention: select((convention) => update({ convention }), ...conventionOptions()),
+      against: select(
+        (against) => update({ against }),
+        h("option", { value: "" }, "nothing"),
+        ...conventionOptions(),
+      ),
+      images: h("input", {
+        inputmode: "numeric",
+        placeholder: "as many as tokens",
+        size: 15,
+        onchange: (e) => update({ images: imagesIn(given(e)) ?? [] }),
+      }),
+      latents: h("input", {
+        type: "number",
+        min: 1,
+        max: MOST_LATENTS,
+        onchange: (e) =>
+          update({ latents: Math.max(1, Math.min(MOST_LATENTS, Math.trunc(Number(given(e))) || 1)) }),
+      }),
+      padding: select(
+        (padding) => update({ padding: padding === "left" ? "left" : "right" }),
+        h("option", { value: "right" }, "right"),
+        h("option", { value: "left" }, "left"),
+      ),
+    };
+    this.#fields = fields as unknown as Fields;
+    this.#pairs = {
+      layout: pair(
+        "Layout",
+        [
+          ["sentence", "Sentence"],
+          ["rows", "Rows"],
+        ],
+        (value) => update({ layout: value === "rows" ? "rows" : "sentence" }),
+      ),
+      show: pair(
+        "Cells show",
+        [
+          ["mask", "Mask"],
+          ["attention", "Attention"],
+        ],
+        (value) => update({ show: value === "attention" ? "attention" : "mask" }),
+      ),
+    };
+    this.#padding = field("Padding", fields.padding, "Shorter prompts are filled up on this side");
+    this.element = h(
+      "form.controls",
+      { onsubmit: (event) => event.preventDefault() },
+      h("div.prompt", {}, fields.text),
+      h(
+        "div.choices",
+        {},
+        field("Convention", fields.convention, "Whose rule decides which token sees which image"),
+        field("Against", fields.against, "A second convention to hold it against"),
+        field(
+          "Images",
+          fields.images,
+          "How many images are given: one number, or one for each prompt (2, 1)",
+        ),
+        field("Latents", fields.latents, "Columns an image is unfolded to; 1 folds them"),
+        this.#padding,
+        this.#pairs.layout,
+        this.#pairs.show,
+      ),
+    );
+  }
+
+  show(state: State, prompts: number): void {
+    const values = {
+      text: state.text,
+      convention: state.convention,
+      against: state.against,
+      images: state.images.join(", "),
+      latents: `${state.latents}`,
+      padding: state.padding,
+    };
+    for (const [name, value] of Object.entries(values)) {
+      const control = this.#fields[name as keyof typeof values];
+      if (control.value !== value) control.value = value;
+    }
+    const text = this.#fields.text as HTMLTextAreaElement;
+    text.rows = Math.min(8, Math.max(2, state.text.split("\n").length));
+    this.#padding.hidden = prompts < 2;
+    for (const name of ["layout", "show"] as const) {
+      for (const button of this.#pairs[name].querySelectorAll("button"))
+        button.setAttribute("aria-pressed", `${button.value === state[name]}`);
+    }
+  }
+}

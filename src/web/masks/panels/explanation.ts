@@ -1,0 +1,70 @@
+// The explanation beside the grid, and where its conventions were read.
+import type { Convention } from "../../../masks/conventions/conventions.ts";
+import { h } from "../../shared/dom.ts";
+import { type Explained, type Explanation, meanings } from "../words.ts";
+
+const told = (
+  { convention, class: kind, verdict, number, sentences, strays }: Explained,
+  named: boolean,
+): HTMLElement =>
+  h(
+    "section.told",
+    {},
+    named && h("p.name", {}, convention.name),
+    h("p.row-class", {}, h(`strong.${kind}`, {}, verdict), h("span", {}, ` ${meanings[kind]}`)),
+    ...sentences.map((sentence) => h("p.sentence", {}, sentence)),
+    strays && h("p.sentence.alarm", {}, "In the whole text’s mask this row is another one."),
+    h("p.dim", {}, `text_time = ${number}`),
+  );
+
+function source({ name, source, note, unproven }: Convention): HTMLElement {
+  const { version, where, thread } = source;
+  return h(
+    "section.source",
+    {},
+    h("h3", {}, name),
+    h("p", {}, note),
+    h("p.dim", {}, `${source.package}, ${version}: ${where}.`),
+    thread === undefined ? null : h("p.dim", {}, `Asked about in ${thread}.`),
+    unproven === undefined ? null : h("p.dim", {}, `Unproven: ${unproven}.`),
+  );
+}
+
+export class PanelView {
+  readonly element = h("aside.panel", { "aria-label": "Explanation" });
+  readonly #words = h("div.words", { "aria-live": "polite" });
+  readonly #sources = h("div.sources");
+
+  constructor() {
+    this.element.append(this.#words, this.#sources);
+  }
+
+  show(explanation: Explanation | null): void {
+    if (!explanation) {
+      this.#words.replaceChildren(
+        h(
+          "p.dim",
+          {},
+          "Point at a token, or move through the grid with the arrow keys, to be told why it sees what it sees.",
+        ),
+      );
+      return;
+    }
+    const { title, image, bands, differs } = explanation;
+    this.#words.replaceChildren(
+      h("h2", {}, title, image > 0 ? h("span.dim", {}, ` and image ${image}`) : null),
+      ...bands.map((band) => told(band, bands.length > 1)),
+      bands.length > 1
+        ? h(
+            "p.dim",
+            {},
+            differs ? "The two conventions differ on this row." : "The two conventions agree on this row.",
+          )
+        : "",
+    );
+  }
+
+  name(conventions: readonly Convention[]): void {
+    this.#sources.replaceChildren(...conventions.map(source));
+  }
+}

@@ -1,0 +1,126 @@
+// Real attention out of files that were dropped onto the page: a golden case, or the taps that some run wrote.
+import { writeFile } from "#host";
+import { findCases, readCase } from "../../io/golden/cases.ts";
+import type { PromptToken } from "../../io/prompt.ts";
+import { openSafetensors, type Stored } from "../../io/safetensors/read.ts";
+import { sharesIn } from "../../mask-report/attention-shares.ts";
+import { conventionOfCase, type MaskScene, sceneFrom } from "../../mask-report/batch.ts";
+import { TOKEN } from "../../masks/numbering.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { flat, Tensor } from "../../tensor/tensor.ts";
+import type { Stage, StageName, Stages } from "./layer/block.ts";
+import { MOST_LATENTS, type State } from "./state.ts";
+import { sceneIn } from "./view.ts";
+
+export interface Trace {
+  readonly title: string;
+  /** Without their prefix. */
+  readonly taps: Tensors;
+  readonly stages: Stages;
+  /** What the page then shows. */
+  readonly state: Partial<State>;
+}
+
+type Tensors = ReadonlyMap<string, Stored>;
+
+/** What is dropped is kept in the memory of the page, each time in a folder of its own. */
+let dropped = 0;
+
+/** Paths and bytes of what was dropped. Where there is a case.json, it is read as a case. [inspector.drop] */
+export function traceOf(files: ReadonlyMap<string, Uint8Array>, state: State): Trace {
+  const names = [...files.keys()];
+  if (names.some((name) => /(^|\/)case\.json$/.test(name))) {
+    const folder = `dropped-${++dropped}`;
+    for (const [name, bytes] of files) writeFile(`${folder}/${name}`, bytes);
+    return traceOfCase(folder);
+  }
+  const tensors = names.filter((name) => name.endsWith(".safetensors")); // [inspector.drop]
+  if (tensors.length === 0)
+    throw new LoadError(
+      "Drop the three files of a golden case, or a .safetensors file with the taps of a run.",
+    ); // [inspector.drop]
+  return traceOfTensors(
+    new Map(tensors.flatMap((name) => [...opened(name, files)])),
+    state,
+    names.join(", "),
+  );
+}
+
+function opened(name: string, files: ReadonlyMap<string, Uint8Array>): Tensors {
+  const file = openSafetensors(files.get(name) ?? new Uint8Array(), name);
+  return new Map(file.keys.map((key) => [key, file.get(key)]));
+}
+
+/** The first case at or below a folder. */
+export function traceOfCase(below: string): Trace {
+  const [folder = below] = findCases([below]);
+  const golden = readCase(folder);
+  const { manifest, inputs, expected } = golden;
+  const image = Number(manifest.config.media_token_id ?? 3); // the source's default
+  const taps = under("taps.", expected);
+  const trace = traceFrom(sceneFrom(manifest.id, inputs, taps, { image }), taps); // [inspector.drop]
+  golden.close();
+  return { ...trace, state: { ...trace.state, convention: conventionOfCase(manifest).name } }; // [inspector.drop]
+}
+
+/** A run's file says itself where images stand, or it is a run of the prompt on the page. */
+export function traceOfTensors(tensors: Tensors, state: State, title: string): Trace {
+  const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
+  const taps = new Map([...tensors, ...under("taps.", tensors)]);
+  if (inputs.has("media_locations")) return traceFrom(sceneFrom(title, inputs, taps, {}), taps); // [inspector.drop]
+  const scene = sceneIn(state);
+  const attention = sharesIn(taps, scene.locations.shape, scene.images);
+  return traceFrom({ ...scene, title, attention }, taps); // [inspector.drop]
+}
+
+const under = (prefix: string, all: Tensors): Map<string, Stored> =>
+  new Map(
+    [...all]
+      .filter(([key]) => key.startsWith(prefix))
+      .map(([key, stored]) => [key.slice(prefix.length), stored]),
+  );
+
+function traceFrom(scene: MaskScene, taps: Tensors): Trace {
+  const { images, prompts } = scene;
+  const title = scene.title ?? "";
+  const key = scene.attention?.key;
+  const weights = key === undefined ? undefined : taps.get(key);
+  if (key === undefined || !weights) {
+    const wanted = `a tap “attn.attn” of ${scene.locations.shape.join(" × ")} tokens over ${images} images`;
+    throw new LoadError(`${title} has no attention of text over images; ${wanted} was looked for.`); // [inspector.drop]
+  }
+  const latents = (weights.shape[3] ?? 0) / images;
+  return {
+    title,
+    taps,
+    stages: stagesIn(taps, key, latents, title),
+    state: {
+      text: prompts.map((prompt) => prompt.map(wordOf).join(" ")).join("\n"),
+      images: [images],
+      latents: Math.min(latents, MOST_LATENTS),
+      padding: "right",
+    },
+  };
+}
+
+/** Ids of images and ends are numbers to a file, and words to a reader. [inspector.drop] */
+function wordOf({ text, kind }: PromptToken): string {
+  if (kind === TOKEN.text) return text;
+  return kind === TOKEN.image ? "<image>" : "</s>"; // [inspector.drop]
+}
+
+function stagesIn(taps: Tensors, key: string, latents: number, title: string): Stages {
+  const prefix = key.slice(0, -"attn".length);
+  const names: Record<string, StageName> = {
+    [`${prefix}scores`]: "scores",
+    [`${prefix}scores.masked`]: "filled",
+    [key]: "silenced",
+  };
+  const stages = Object.entries(names).flatMap(([name, stage]): Stage[] => {
+    const value = taps.get(name);
+    if (!(value instanceof Tensor)) return [];
+    return [{ name: stage, over: "keys", shape: value.shape, values: flat(value.data) }]; // [inspector.drop]
+  });
+  const heads = taps.get(key)?.shape[1] ?? 1;
+  return { stages, heads, latents, given: null, origin: `${title}, ${key}` };
+}
