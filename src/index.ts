@@ -32,17 +32,17 @@ export { Dropout, setTraining } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
 export { FeedForward } from "./nn/feed-forward.ts";
 export { Linear } from "./nn/linear.ts";
-export { GammaLayerNorm, LayerNorm, normalize } from "./nn/norms/layer-norm.ts";
+export { LayerNorm, normalize, PaLMLayerNorm } from "./nn/norms/layer-norm.ts";
 export { Parameter } from "./nn/parameter.ts";
 export { RotaryEmbedding } from "./nn/positions/rotary.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";
 export { Bug, LoadError, RuleError, ShapeError } from "./tensor/errors.ts";
 export {
+  chunk,
   concat,
   concatLast,
   einsum,
-  halves,
   pad,
   rearrange,
   repeat,
@@ -54,6 +54,7 @@ export {
 // tensors
 export {
   add,
+  addScalar,
   arange,
   cos,
   detach,
@@ -68,39 +69,38 @@ export {
   maxLast,
   meanLast,
   mul,
+  mulScalar,
   neg,
-  scale,
   scatter,
-  shift,
   sigmoid,
   sin,
   softmax,
   sqrt,
   square,
   sub,
+  sumAll,
   sumLast,
-  sumTo,
   tanh,
-  total,
+  unbroadcast,
   where,
 } from "./tensor/ops/functions.ts";
 export type { EmptyRow, OpName, Ops } from "./tensor/ops/table.ts";
 export { named, shapes } from "./tensor/pattern.ts";
 export type { Precision } from "./tensor/precision.ts";
-export { keepTaps, LAYERS, peakNumbers, recompute } from "./tensor/program/checkpointing.ts";
+export { gradientCheckpointing, keepTaps, LAYERS, peakLiveElements } from "./tensor/program/checkpointing.ts";
 // programs
 export { evaluate } from "./tensor/program/evaluate.ts";
 export { type Node, type Program, prune, type Scope } from "./tensor/program/program.ts";
 export { extend, record, scope, tap } from "./tensor/program/record.ts";
 export { dropout, type Generator, generator } from "./tensor/random.ts";
 export {
+  abstractTensor,
   Bool,
   bool,
   flat,
   Int,
   int,
   type Shape,
-  symbol,
   Tensor,
   tensor,
   type View,

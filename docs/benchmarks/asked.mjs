@@ -30,7 +30,7 @@ function rateIn(list, name, threads, shape) {
 }
 
 /** For each point { what, bound, atMost, reached, unit, limit }; what was not measured has reached NaN. */
-export function points({ mode, matmul, attention, examples, start = [], registerGflops }) {
+export function points({ mode, matmul, attention, examples, start = [], peakGflops }) {
   const bound = ASKED[mode] ?? ASKED.fixed;
   const product = (name, threads, shape = SQUARE) => rateIn(matmul, name, threads, shape);
   const pairs = examples
@@ -50,7 +50,7 @@ export function points({ mode, matmul, attention, examples, start = [], register
       what: "product 1024³, rate beside tfjs wasm's, one thread each",
       bound: bound.tfjs,
       reached: top / product("tfjs wasm", 1),
-      limit: registerGflops / product("tfjs wasm", 1),
+      limit: peakGflops / product("tfjs wasm", 1),
     },
     {
       what: "product 1024³, rate beside PyTorch's, one thread each",

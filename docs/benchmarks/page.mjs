@@ -69,7 +69,7 @@ function starts(found) {
   return table(["", "time"], rows);
 }
 
-function growth(found) {
+function scalingTable(found) {
   const rows = found.map(({ name, over, sizes, seconds, exponent }) => [
     name,
     over,
@@ -138,11 +138,11 @@ PyTorch takes part when \`PYTHON\` names an interpreter that has it.
 `;
 
 function section(found) {
-  const { node, v8, cpu, cores, torch, quick, registerGflops, start = [] } = found;
+  const { node, v8, cpu, cores, torch, quick, peakGflops, start = [] } = found;
   const major = node.slice(1).split(".")[0];
   const parts = [
     `## Node ${node}`,
-    `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}; V8 ${v8}; ${torch ? `PyTorch ${torch}` : "without PyTorch"}. One thread in registers: **${registerGflops.toFixed(0)} GFLOP/s**.`,
+    `${cpu}, ${cores} ${cores === 1 ? "core" : "cores"}; V8 ${v8}; ${torch ? `PyTorch ${torch}` : "without PyTorch"}. One thread in registers: **${peakGflops.toFixed(0)} GFLOP/s**.`,
     quick
       ? "**A quick run: it shows that everything works, and nothing else.**"
       : `### Asked and reached\n\nOf the examples' memory the worst counts.\n\n${table(["", "asked", "reached"], askedAndReached(found))}`,
@@ -151,8 +151,8 @@ function section(found) {
     found.attention.length > 0 && `### Attention [heads×queries×keys×width]\n\n${rates(found.attention)}`,
     found.examples.length > 0 &&
       `### The examples of flamingo-pytorch's README\n\n${examples(found.examples)}`,
-    found.growth.length > 0 &&
-      `### How time grows\n\nTime ≈ c · sizeᵉ, with the exponent e of the best fit.\n\n${growth(found.growth)}`,
+    found.scaling.length > 0 &&
+      `### How time grows\n\nTime ≈ c · sizeᵉ, with the exponent e of the best fit.\n\n${scalingTable(found.scaling)}`,
     start.length > 0 &&
       `### The first result of a fresh process\n\nLoad, compile, run a tiny FlamingoPaLM: from the start of Node to its logits.\n\n${starts(start)}`,
   ];

@@ -1,6 +1,6 @@
 // Runs everybody on the same work, in turns, and writes the page of results:
 //   node run.mjs [--quick] [--only PART,…] [--example NAME,…] [--out DIR]
-// Parts: matmul, attention, examples, growth, start.
+// Parts: matmul, attention, examples, scaling, start.
 // PYTHON names an interpreter that has torch (and flamingo-pytorch and vit-pytorch for the examples); the one that makes the
 // golden cases is taken if it is there. Needs `npm run build` in the repository and `npm ci --ignore-scripts` here.
 import { spawn, spawnSync } from "node:child_process";
@@ -14,7 +14,7 @@ import { contestants } from "./contestants.mjs";
 import { page } from "./page.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const PARTS = ["matmul", "attention", "examples", "growth", "start"];
+const PARTS = ["matmul", "attention", "examples", "scaling", "start"];
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
@@ -191,11 +191,11 @@ const result = {
   torch,
   quick,
   mode: bench("--first", "--backend", "simd").mode,
-  registerGflops: bench("--only", "registers").registerGflops,
+  peakGflops: bench("--only", "peak").peakGflops,
   matmul: [],
   attention: [],
   examples: [],
-  growth: [],
+  scaling: [],
   start: [],
 };
 if (parts.includes("matmul")) {
@@ -231,7 +231,7 @@ if (parts.includes("examples")) {
     if (torch !== null) result.examples.push(...(await torchExample(name)));
   }
 }
-if (parts.includes("growth")) result.growth = bench("--only", "growth").growth;
+if (parts.includes("scaling")) result.scaling = bench("--only", "scaling").scaling;
 if (parts.includes("start")) result.start = bench("--only", "start").start;
 
 mkdirSync(join(out, "results"), { recursive: true });

@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { exampleHere } from "../../src/bench/example-process.ts";
 import { EXAMPLES, examples, tinyFlamingo } from "../../src/bench/examples.ts";
-import { registerGflops, spinner } from "../../src/bench/peak-flops.ts";
+import { peakGflops, spinner } from "../../src/bench/peak-flops.ts";
 import { checkProduct } from "../../src/bench/rates.ts";
 import { start } from "../../src/bench/start.ts";
-import type { Contestant } from "../../src/bench/target.ts";
+import type { Target } from "../../src/bench/target.ts";
 import { exponentOf, median, secondsOf } from "../../src/bench/timing.ts";
 import { each } from "../../src/cli/commands/bench.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
@@ -178,9 +178,9 @@ test("[bench.registers] the loop does its sums, every one of them", () => {
     now += 4; // milliseconds
     return now;
   };
-  const tried = (registerGflops(20_000, clock) * 4e6) / (20_000 * 2 * 2 * 4); // sums, of two vectors of four a loop
+  const tried = (peakGflops(20_000, clock) * 4e6) / (20_000 * 2 * 2 * 4); // sums, of two vectors of four a loop
   expect([tried % 1, tried >= 8, tried <= 16]).toEqual([0, true, true]); // there are 16 registers
-  const rate = registerGflops(20_000);
+  const rate = peakGflops(20_000);
   expect(rate).toBeGreaterThan(0.1);
   expect(rate).toBeLessThan(10_000);
 });
@@ -203,7 +203,7 @@ test("[bench.examples] they are the README's", () => {
 
 test("[bench.examples] what is told is the time, the mode without its threads, and the memory of the process", async () => {
   const backend = { ...reference("float32"), mode: "webasm, 2 threads" };
-  const contestant: Contestant = { backend: "gpu", threads: 2, open: async () => backend };
+  const contestant: Target = { backend: "gpu", threads: 2, open: async () => backend };
   const patience = { runs: 1, seconds: 0 };
   const told = await exampleHere("perceiver-resampler", contestant, patience, true);
   const { seconds, peakBytes, ...who } = told;
@@ -214,10 +214,8 @@ test("[bench.examples] what is told is the time, the mode without its threads, a
 });
 
 test("[bench.missing] a backend that cannot be opened is left out, unless it was named", async () => {
-  const all = ["a", "b"].map(
-    (backend): Contestant => ({ backend, threads: 1, open: async () => reference() }),
-  );
-  const measure = async ({ backend }: Contestant) => {
+  const all = ["a", "b"].map((backend): Target => ({ backend, threads: 1, open: async () => reference() }));
+  const measure = async ({ backend }: Target) => {
     if (backend === "a") throw new LoadError("a is not installed");
     return [backend];
   };
@@ -231,7 +229,7 @@ const node = (...words: string[]) => spawnSync(process.execPath, words, { encodi
 const bench = (...args: string[]) => node("dist/cli/main.js", "bench", ...args);
 
 test("[bench.start] the first process does not count, and all have to compute the same", async () => {
-  const contestant: Contestant = { backend: "a", threads: 1, open: async () => reference() };
+  const contestant: Target = { backend: "a", threads: 1, open: async () => reference() };
   const among = (...found: [seconds: number, checksum: number][]) => {
     const first = async () => {
       const [seconds = NaN, checksum = NaN] = found.shift() ?? [];
@@ -275,15 +273,8 @@ test("[bench.json] [bench.progress] one document on stdout, with the keys that s
   const { status, stdout, stderr } = bench("--quick", "--json", "--backend", "reference");
   expect(status).toBe(0);
   const found = JSON.parse(stdout);
-  expect(Object.keys(found)).toEqual([
-    "registerGflops",
-    "matmul",
-    "attention",
-    "examples",
-    "growth",
-    "start",
-  ]);
-  expect(found.registerGflops).toBeGreaterThan(0);
+  expect(Object.keys(found)).toEqual(["peakGflops", "matmul", "attention", "examples", "scaling", "start"]);
+  expect(found.peakGflops).toBeGreaterThan(0);
   const rate = { backend: "reference", mode: null, threads: 1, gflops: expect.any(Number) };
   expect(found.matmul).toEqual([
     { ...rate, shape: [64, 64, 64] },
@@ -294,7 +285,7 @@ test("[bench.json] [bench.progress] one document on stdout, with the keys that s
   expect(found.examples[0]).toMatchObject({ name: "perceiver-resampler", backend: "reference", mode: null });
   expect(found.examples[0].seconds).toBeGreaterThan(0);
   expect(found.examples[0].peakBytes).toBeGreaterThan(2e7); // Node alone
-  const [{ exponent, sizes, seconds }] = found.growth;
+  const [{ exponent, sizes, seconds }] = found.scaling;
   expect([sizes, seconds.length, Number.isFinite(exponent)]).toEqual([[16, 32], 2, true]);
   expect(found.start).toMatchObject([{ backend: "reference", mode: null, threads: 1 }]);
   expect(stderr).toContain("matmul 64×64×64 reference");

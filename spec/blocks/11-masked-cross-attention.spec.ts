@@ -9,7 +9,7 @@ import { type Convention, conventions } from "../../src/masks/conventions/conven
 import { maskRows } from "../../src/masks/rows.ts";
 import { ShapeError } from "../../src/tensor/errors.ts";
 import { type Any, Bool, type Tensor, tensor } from "../../src/tensor/tensor.ts";
-import { maskedCrossAttention, type SightRule, sightOf } from "../support/oracles/blocks.ts";
+import { maskedCrossAttention, type VisibilityRule, visibilityOf } from "../support/oracles/blocks.ts";
 import { linear, type Mat, norm, row, under } from "../support/oracles/layers.ts";
 import {
   ownConventions as every,
@@ -37,14 +37,14 @@ import { expectClose, expectSame, replayEqualsEager, valuesOf } from "../support
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
 const releasedAll = conventions["flamingo-pytorch@0.1.2 all-previous"];
 /** What the conventions say, in the loop's words: written down here, not read from them. */
-const rules: Readonly<Record<string, SightRule>> = {
-  immediate: { lastOnly: true, empty: "zero", silentBefore: false },
-  "all-previous": { lastOnly: false, empty: "zero", silentBefore: false },
-  "flamingo-pytorch@0.1.2 immediate": { lastOnly: true, empty: "uniform", silentBefore: true },
-  "flamingo-pytorch@0.1.2 all-previous": { lastOnly: false, empty: "uniform", silentBefore: false },
+const rules: Readonly<Record<string, VisibilityRule>> = {
+  immediate: { lastOnly: true, empty: "zero", zeroBefore: false },
+  "all-previous": { lastOnly: false, empty: "zero", zeroBefore: false },
+  "flamingo-pytorch@0.1.2 immediate": { lastOnly: true, empty: "uniform", zeroBefore: true },
+  "flamingo-pytorch@0.1.2 all-previous": { lastOnly: false, empty: "uniform", zeroBefore: false },
 };
 const convention = fc.constantFrom(...every);
-const ruleOf = ({ name }: Convention): SightRule => rules[name] as SightRule;
+const ruleOf = ({ name }: Convention): VisibilityRule => rules[name] as VisibilityRule;
 
 const small = { dim: 5, dimMedia: 4, heads: 2, dimHead: 3 };
 const attention = (options: Partial<MaskedCrossAttentionOptions> = {}, seed = 1) =>
@@ -79,7 +79,7 @@ test("[xattn.attend] equals the loop under every convention, for any locations",
       const mediaLocations = randomLocations(b, l, seed);
       const expected = list<Mat>(x).map((tokens, i) => {
         const located = Array.from({ length: l }, (_, j) => mediaLocations.flat()[i * l + j] === 1);
-        const sight = sightOf(located, r, ruleOf(convention));
+        const sight = visibilityOf(located, r, ruleOf(convention));
         return maskedCrossAttention(
           weightsOf(attn),
           tokens,

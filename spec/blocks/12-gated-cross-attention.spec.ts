@@ -10,7 +10,7 @@ import { maskRows } from "../../src/masks/rows.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
 import { type Any, Bool, type Tensor, view } from "../../src/tensor/tensor.ts";
-import { gatedBlock, type SightRule, sightOf } from "../support/oracles/blocks.ts";
+import { gatedBlock, type VisibilityRule, visibilityOf } from "../support/oracles/blocks.ts";
 import type { Mat } from "../support/oracles/layers.ts";
 import {
   ownConventions as every,
@@ -34,8 +34,8 @@ import {
 } from "../support/properties/models.ts";
 import { expectClose, expectSame, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
 
-const immediate: SightRule = { lastOnly: true, empty: "zero", silentBefore: false };
-const allPrevious: SightRule = { ...immediate, lastOnly: false };
+const immediate: VisibilityRule = { lastOnly: true, empty: "zero", zeroBefore: false };
+const allPrevious: VisibilityRule = { ...immediate, lastOnly: false };
 
 const small = { dim: 4, heads: 2, dimHead: 3, ffMult: 2 };
 const block = (options: Partial<GatedCrossAttentionBlockOptions> = {}, seed = 1) =>
@@ -49,7 +49,7 @@ const text = (b: number, l: number): Tensor<"b l d"> => randomTensor([b, l, 4], 
 const images = (b: number, m: number, r: number): Tensor<"b m r e"> =>
   randomTensor([b, m, r, 4], 8, (v) => 2 * v);
 const zeroed = (mediaLocations: Bool<"b l">, m: number, c: Convention): boolean[][] =>
-  maskRows(mediaLocations, m, c).map((rows) => rows.map((row) => row.class === "zeroed"));
+  maskRows(mediaLocations, m, c).map((rows) => rows.map((row) => row.outcome === "zeroed"));
 
 const sizes = { b: from(1, 2), l: from(0, 5), m: from(1, 3), r: from(1, 3), seed: seeds };
 const last = fc.boolean();
@@ -64,7 +64,7 @@ function equalsTheLoop(
   const expected = list<Mat>(x).map((tokens, i) => {
     const located = Array.from({ length: l }, (_, j) => mediaLocations.flat()[i * l + j] === 1);
     const rule = last ? immediate : allPrevious;
-    const sight = sightOf(located, r, rule);
+    const sight = visibilityOf(located, r, rule);
     const sees = (token: number) =>
       Array.from({ length: m * r }, (_, s) => s).some((s) => sight.allowed(token, s));
     const fed = (token: number) => emptyRowFeedForward === "run" || sees(token);

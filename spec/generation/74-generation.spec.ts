@@ -8,7 +8,7 @@ import { readPng } from "../../src/cli/png.ts";
 import { IMAGE, NUMBERS, STOP, VOCABULARY } from "../../src/demos/digits/captions.ts";
 import { asSequences, type Picture, readDigits } from "../../src/demos/digits/data.ts";
 import { digitsModel, loadDigitsModel, withBehaviour } from "../../src/demos/digits/model.ts";
-import { generate, greedy, lookedAt, sampled } from "../../src/generation/generate.ts";
+import { attentionMaps, generate, greedy, sampled } from "../../src/generation/generate.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
@@ -107,7 +107,7 @@ test("[generate.padding] a batch writes what its rows write one by one", async (
 test("[generate.attend] attention to images adds up to one, and goes where the rule lets it", async () => {
   const pictures = rowsOf([heldOut.slice(0, 2)]);
   const row = [VOCABULARY.indexOf("a"), IMAGE, VOCABULARY.indexOf("a"), IMAGE, VOCABULARY.indexOf("a")];
-  const tables = await lookedAt(model.flamingo, row, pictures);
+  const tables = await attentionMaps(model.flamingo, row, pictures);
   expect(tables).toHaveLength(model.depth);
   for (const table of tables) {
     const sums = [0, 1, 1, 1, 1];
@@ -117,7 +117,7 @@ test("[generate.attend] attention to images adds up to one, and goes where the r
     expect(table[4]).toEqual([0, expect.closeTo(1, 12)]);
   }
   const open = withBehaviour(model, { immediate: conventions["all-previous"] });
-  const [table] = await lookedAt(open.flamingo, row, pictures);
+  const [table] = await attentionMaps(open.flamingo, row, pictures);
   expect(table?.[4]?.every((share) => share > 0)).toBe(true);
   expect(digitsModel(1, 1).depth).toBe(1);
 });

@@ -14,7 +14,7 @@ import { elements } from "../../src/kernels/simd/ops/elementwise.ts";
 import { concat } from "../../src/kernels/simd/ops/movement.ts";
 import { einsum as product } from "../../src/kernels/simd/ops/product.ts";
 import { normalize, softmax } from "../../src/kernels/simd/ops/rows.ts";
-import { sumTo } from "../../src/kernels/simd/ops/sums.ts";
+import { unbroadcast } from "../../src/kernels/simd/ops/sums.ts";
 import { Weights } from "../../src/kernels/simd/weights.ts";
 import { attention } from "../../src/nn/attention/attention.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
@@ -22,8 +22,8 @@ import { Linear } from "../../src/nn/linear.ts";
 import { constant, Parameter } from "../../src/nn/parameter.ts";
 import { gradientOf, gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
-import { einsum, halves, rearrange } from "../../src/tensor/ops/arrange.ts";
-import { add, gelu, mul, scale, total } from "../../src/tensor/ops/functions.ts";
+import { chunk, einsum, rearrange } from "../../src/tensor/ops/arrange.ts";
+import { add, gelu, mul, mulScalar, sumAll } from "../../src/tensor/ops/functions.ts";
 import type { Node } from "../../src/tensor/program/program.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import {
@@ -55,7 +55,7 @@ const w = filled("j k", [32, 48], (i) => Math.cos(i));
 
 const layered = (x: Tensor<"i j">): Tensor<"k c"> => {
   const y = gelu(einsum("i j, j k -> i k", x, w));
-  const [left, right] = halves(rearrange("i k -> k i", add(y, scale(y, 0.5))));
+  const [left, right] = chunk(rearrange("i k -> k i", add(y, mulScalar(y, 0.5))));
   const z = mul(left, right);
   return einsum("k i, i c -> k c", z, w as Tensor<Any>);
 };
@@ -84,7 +84,7 @@ test("[replay.memory] a long chain needs no more than two links at once", async 
   const big = filled("i j", [256, 1024], (i) => i % 7);
   const chain = (): Tensor => {
     let y = big;
-    for (let i = 0; i < 30; i++) y = scale(y, 0.9);
+    for (let i = 0; i < 30; i++) y = mulScalar(y, 0.9);
     return y;
   };
   await run(own, chain);
@@ -95,9 +95,9 @@ test("[replay.memory] a long chain needs no more than two links at once", async 
 test("[replay.memory] a buffer lives as long as any view of it", async () => {
   const viewed = () => {
     const y = gelu(x);
-    const [a, b] = halves(rearrange("i j -> j i", y));
-    const noise = Array.from({ length: 6 }, (_, i) => scale(x, i)).reduce((s, t) => add(s, t));
-    return add(mul(a, b), halves(rearrange("i j -> j i", noise))[0]);
+    const [a, b] = chunk(rearrange("i j -> j i", y));
+    const noise = Array.from({ length: 6 }, (_, i) => mulScalar(x, i)).reduce((s, t) => add(s, t));
+    return add(mul(a, b), chunk(rearrange("i j -> j i", noise))[0]);
   };
   const expected = valuesOf(viewed());
   const actual = valuesOf(await run(backend, viewed));
@@ -165,7 +165,7 @@ test("[simd.weights] a table that is looked up, multiplied and differentiated gi
     [1, 7, 7],
     [49, 0, 3],
   ]);
-  const p = record(() => ({ out: total(gelu(head.forward(table.forward(ids)))) }), {
+  const p = record(() => ({ out: sumAll(gelu(head.forward(table.forward(ids)))) }), {
     model: new (class M {
       table = table;
       head = head;
@@ -257,14 +257,14 @@ test("[simd.memory] what does not fit is refused with numbers, and the backend g
   const huge = new Parameter("n", [1_200_000_000], constant(1));
   const before = usage().used;
   Object.defineProperty(huge, "data", { get: () => view(new Float32Array(1), [1_200_000_000], [0]) });
-  await expect(run(backend, () => scale(huge, 2), { model: { huge } })).rejects.toThrow(LoadError);
+  await expect(run(backend, () => mulScalar(huge, 2), { model: { huge } })).rejects.toThrow(LoadError);
   expect(usage().used).toBe(before);
   await run(backend, () => layered(x));
 });
 
 test("[simd.memory] packing that does not fit frees what it took, and no other parameter", async () => {
   const plain = new Parameter("n", [1000], constant(3));
-  const twice = () => scale(plain, 2);
+  const twice = () => mulScalar(plain, 2);
   const expected = valuesOf(await run(backend, twice, { model: { plain } }));
   const huge = new Parameter("k n", [20_000, 28_000], constant(1)); // its panels fit, a copy beside them does not
   const ones = filled("k", [20_000], () => 1) as Tensor<Any>;
@@ -324,7 +324,7 @@ test("[replay.turns] two replays at once give what each gives alone, also when o
   w.assign(filled("k n", [64, 64], Math.cos).data);
   const rows = filled("m k", [3, 64], Math.sin) as Tensor<Any>;
   const asPanels = () => einsum("m k, k n -> m n", rows, w);
-  const asItIs = () => add(scale(w, 2), w);
+  const asItIs = () => add(mulScalar(w, 2), w);
   const alone = [];
   for (const f of [asPanels, asItIs]) alone.push(valuesOf(await run(backend, f, { model: { w } })));
   const stopped = run(backend, asPanels, { model: { w }, signal: AbortSignal.abort() });
@@ -396,13 +396,13 @@ test("[simd.heap] kernels write into their own blocks and nowhere else", async (
         done(product(engine, "m k, k n -> m n", some([m, k], 1), some([k, n], 2), nothing));
         done(product(engine, "m k, n k -> m n", some([m, k], 1), some([n, k], 2), nothing));
         done(product(engine, "k, n k -> n", some([k], 1), some([n, k], 2), nothing));
-        done(sumTo(engine, { shape: [n] }, some([m, n], 2)));
+        done(unbroadcast(engine, { shape: [n] }, some([m, n], 2)));
         done(elements(engine, "gelu", {}, some([m, k], 1)));
         done(softmax(engine, { mayAttend: null, emptyRow: "zero" }, some([m, n], 1)));
         done(normalize(engine, 1e-5, some([m, n], 1)));
         done(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));
         const inputs = { q: some([2, m, k], 1), k: some([2, n, k], 2), v: some([2, n, m], 3) };
-        done(attend(engine, inputs, { mayAttend: null, emptyRow: "zero", heard: null }));
+        done(attend(engine, inputs, { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null }));
         expect(canaries.every((at) => heap.ints(at, 16).every((word) => word === 0x5a5a5a5a))).toBe(true);
       }),
       { numRuns: 60 },

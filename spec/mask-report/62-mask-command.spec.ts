@@ -10,8 +10,8 @@ import { UsageError } from "../../src/cli/help/usage.ts";
 import { readCase } from "../../src/io/golden/cases.ts";
 import { padded, readIds, tokensOf, tokensOfIds } from "../../src/io/prompt.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
-import { sharesIn, strays } from "../../src/mask-report/attention-shares.ts";
-import { sceneFrom, sceneOf } from "../../src/mask-report/batch.ts";
+import { mismatches, sharesIn } from "../../src/mask-report/attention-shares.ts";
+import { batchFrom, batchOf } from "../../src/mask-report/batch.ts";
 import { maskReport, usualKnown } from "../../src/mask-report/report.ts";
 import { maskText } from "../../src/mask-report/text.ts";
 import { conventionOf, conventions } from "../../src/masks/conventions/conventions.ts";
@@ -115,10 +115,10 @@ test("[prompt.padding] one length, filled on the side asked for, with text", () 
 
 test("[prompt.images] as many as image tokens, or as many as said; the batch has the most", () => {
   const batch = [tokensOf("<image> <image>"), tokensOf("<image>"), tokensOf("a")];
-  expect(sceneOf(batch)).toMatchObject({ images: 2, real: [2, 1, 0] });
-  expect(sceneOf(batch, { images: [3] })).toMatchObject({ images: 3, real: [3, 3, 3] });
-  expect(sceneOf(batch, { images: [1, 4] })).toMatchObject({ images: 4, real: [1, 4, 4] });
-  expect(sceneOf(batch, { images: [0] })).toMatchObject({ images: 0 });
+  expect(batchOf(batch)).toMatchObject({ images: 2, real: [2, 1, 0] });
+  expect(batchOf(batch, { images: [3] })).toMatchObject({ images: 3, real: [3, 3, 3] });
+  expect(batchOf(batch, { images: [1, 4] })).toMatchObject({ images: 4, real: [1, 4, 4] });
+  expect(batchOf(batch, { images: [0] })).toMatchObject({ images: 0 });
 });
 
 test("[prompt.source] locations, or ids with the image token's; images from the media's second axis", () => {
@@ -126,8 +126,8 @@ test("[prompt.source] locations, or ids with the image token's; images from the 
   const ids = new Int<"b l">([1, 3], Int32Array.of(5, 9, 2));
   const media = tensor("b m r e", [1, 2, 1, 1], [0, 0]);
   const from = (inputs: object, options = {}) =>
-    sceneFrom("it", new Map(Object.entries(inputs)), new Map(), options);
-  const kinds = (scene: ReturnType<typeof from>) => Array.from(scene.locations.data);
+    batchFrom("it", new Map(Object.entries(inputs)), new Map(), options);
+  const kinds = (batch: ReturnType<typeof from>) => Array.from(batch.locations.data);
   expect(kinds(from({ media_locations: locations }))).toEqual([0, 1, 0]);
   expect(from({ media_locations: locations })).toMatchObject({ images: 1, title: "it" });
   expect(from({ media_locations: locations, media })).toMatchObject({ images: 2 });
@@ -195,13 +195,13 @@ test("[prompt.attention] shares are sums over latents and means over heads; anot
   expect(shares?.even).toEqual([[true, false]]);
   const locations = { shape: [1, 2], data: [0, 1] };
   if (!shares) throw new Error("no shares");
-  const told = (name: string) => strays(shares, locations, 2, conventionOf(name));
+  const told = (name: string) => mismatches(shares, locations, 2, conventionOf(name));
   expect(told("flamingo-pytorch@0.0.16 imm")).toEqual([
     "Prompt 0, position 1 attends {2} in attn, but under flamingo-pytorch@0.0.16 immediate it attends {1}.",
   ]);
   expect(told("flamingo-mini")).toHaveLength(2);
   const uneven = sharesIn(new Map([["attn", tensor("b h l s", [1, 1, 2, 2], [0.4, 0.6, 1, 0])]]), [1, 2], 2);
-  expect(uneven && strays(uneven, locations, 2, conventionOf("0.0.16 imm"))).toHaveLength(1);
+  expect(uneven && mismatches(uneven, locations, 2, conventionOf("0.0.16 imm"))).toHaveLength(1);
 });
 
 test("[cli.mask-json] the stable keys", async () => {
@@ -300,7 +300,7 @@ test("[cli.mask-warnings] counts, leaks, steps, weights and a mask that looks ah
 });
 
 test("[cli.mask-known] decoding begins after the last image, where something follows it", () => {
-  const known = (...texts: string[]) => usualKnown(sceneOf(texts.map(tokensOf)));
+  const known = (...texts: string[]) => usualKnown(batchOf(texts.map(tokensOf)));
   expect(known(CATS)).toBe(9);
   expect(known("a <image>")).toBe(1);
   expect(known("a b c")).toBe(1);
@@ -315,7 +315,7 @@ const reportOf = (
   known: number | null = null,
 ) =>
   maskReport({
-    scene: sceneOf([tokensOf(text)]),
+    batch: batchOf([tokensOf(text)]),
     convention: conventionOf(name),
     against: against === null ? null : conventionOf(against),
     known,
@@ -324,8 +324,8 @@ const reportOf = (
 test("[cli.mask-text] the convention with its source, the drawing, and nothing else where nothing is wrong", () => {
   const report = reportOf(CATS);
   const text = maskText(report);
-  const drawing = drawMask(report.scene.locations, 3, conventions.immediate, {
-    tokens: report.scene.prompts.map((prompt) => prompt.map((token) => token.text)),
+  const drawing = drawMask(report.batch.locations, 3, conventions.immediate, {
+    tokens: report.batch.prompts.map((prompt) => prompt.map((token) => token.text)),
   });
   expect(text.endsWith(`\n\n${drawing}`)).toBe(true);
   expect(text).toMatch(/^immediate\n {2}A token sees the last image at or before it/);

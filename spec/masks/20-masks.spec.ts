@@ -5,6 +5,7 @@ import {
   type Convention,
   causal,
   conventions,
+  distinguishingExample,
   drawAgainst,
   drawClasses,
   drawMask,
@@ -13,12 +14,11 @@ import {
   type MaskRow,
   maskRows,
   mediaMask,
-  rowClass,
-  silentRows,
-  tellingExample,
+  rowOutcome,
   textTime,
   tour,
   workedExample,
+  zeroedRows,
 } from "../../src/masks/index.ts";
 
 const { immediate, "all-previous": allPrevious } = conventions;
@@ -68,7 +68,7 @@ const brief = (row: MaskRow): string =>
     "uniform-leak": "U",
     "unmasked-leak": "A",
     nan: "NaN",
-  })[row.class];
+  })[row.outcome];
 const briefs = (located: readonly number[], images: number, convention: Convention): string =>
   (maskRows(batch(located), images, convention)[0] ?? []).map(brief).join(" ");
 
@@ -152,7 +152,7 @@ test("[mask.empty-row] the corrected conventions zero exactly the rows whose mas
         const mask = paperMask(one, n, c === immediate);
         const empty = one.map((_, l) => !mask.slice(l * n, (l + 1) * n).includes(1));
         const rows = maskRows(batch(one), n, c)[0] ?? [];
-        expect(rows.map((row) => row.class)).toEqual(empty.map((is) => (is ? "zeroed" : "attends")));
+        expect(rows.map((row) => row.outcome)).toEqual(empty.map((is) => (is ? "zeroed" : "attends")));
       }
     }
   }
@@ -170,7 +170,7 @@ test("[mask.uniform-leak] the release averages all images in empty rows that it 
         tags.map((t) => (t === 0 ? "U" : `{${all.slice(0, t)}}`)).join(" "),
       );
       for (const row of maskRows(batch(one), n, releasedAll)[0] ?? []) {
-        if (row.class === "uniform-leak") expect(row.images).toEqual(all);
+        if (row.outcome === "uniform-leak") expect(row.images).toEqual(all);
       }
     }
   }
@@ -178,9 +178,9 @@ test("[mask.uniform-leak] the release averages all images in empty rows that it 
 
 test("[mask.silent] only released immediate silences, and only rows before the first image", () => {
   const locations = batch([0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]);
-  expect(silentRows(locations, released)).toEqual(batch([1, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]));
-  for (const c of [immediate, allPrevious, releasedAll]) expect(silentRows(locations, c)).toBeNull();
-  expect(rowClass([true, false], true, released)).toBe("zeroed");
+  expect(zeroedRows(locations, released)).toEqual(batch([1, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]));
+  for (const c of [immediate, allPrevious, releasedAll]) expect(zeroedRows(locations, c)).toBeNull();
+  expect(rowOutcome([true, false], true, released)).toBe("zeroed");
 });
 
 test("[mask.no-image] without images every row is zeroed, under every convention", () => {
@@ -188,7 +188,7 @@ test("[mask.no-image] without images every row is zeroed, under every convention
     fc.property(located, convention, (one, c) => {
       const rows = maskRows(batch(one), 0, c)[0] ?? [];
       const nothing = c.emptyRowFeedForward === "skip" ? "identity" : "zeroed";
-      expect(rows.every((row) => row.class === nothing && row.images.length === 0)).toBe(true);
+      expect(rows.every((row) => row.outcome === nothing && row.images.length === 0)).toBe(true);
       expect(rows.map((row) => row.reason)).toEqual(
         one.map((_, l) => `position ${l} sees nothing: there is no image`),
       );
@@ -221,9 +221,9 @@ test("[mask.batch] a batch equals its prompts one by one", () => {
       const whole = mediaMask(batch(...prompts), n, c);
       expect([...whole.data]).toEqual(prompts.flatMap((one) => [...mediaMask(batch(one), n, c).data]));
       expect(maskRows(batch(...prompts), n, c)).toEqual(prompts.flatMap((one) => maskRows(batch(one), n, c)));
-      const silent = prompts.map((one) => silentRows(batch(one), c)?.data);
-      expect(silentRows(batch(...prompts), c)?.data).toEqual(
-        c.silentBeforeFirstImage ? Uint8Array.from(silent.flatMap((rows) => [...(rows ?? [])])) : undefined,
+      const silent = prompts.map((one) => zeroedRows(batch(one), c)?.data);
+      expect(zeroedRows(batch(...prompts), c)?.data).toEqual(
+        c.zeroBeforeFirstImage ? Uint8Array.from(silent.flatMap((rows) => [...(rows ?? [])])) : undefined,
       );
     }),
   );
@@ -239,7 +239,7 @@ test("[mask.prefix-stable] the mask of a prefix is the prefix of the mask", () =
       const whole = batch(one);
       expect([...mediaMask(prefix, n, c).data]).toEqual([...mediaMask(whole, n, c).data.slice(0, l * n)]);
       expect(maskRows(prefix, n, c)[0]).toEqual(maskRows(whole, n, c)[0]?.slice(0, l));
-      expect(silentRows(prefix, c)?.data).toEqual(silentRows(whole, c)?.data.slice(0, l));
+      expect(zeroedRows(prefix, c)?.data).toEqual(zeroedRows(whole, c)?.data.slice(0, l));
     }),
   );
 });
@@ -255,8 +255,8 @@ test("[mask.padding-image] one more image changes no other column, and only rows
         if (row.number > n) expect(row.mayAttend[n]).toBe(c.compare === "at-least" || row.number === n + 1);
         else {
           expect(row.mayAttend[n]).toBe(false);
-          expect(row.class).toBe(old?.class);
-          if (row.class !== "uniform-leak") expect(row).toEqual({ ...old, mayAttend: row.mayAttend });
+          expect(row.outcome).toBe(old?.outcome);
+          if (row.outcome !== "uniform-leak") expect(row).toEqual({ ...old, mayAttend: row.mayAttend });
         }
       });
     }),
@@ -285,7 +285,7 @@ test("[mask.input] a strided view is read through its strides", () => {
   const transposed = { shape: [2, 3], data: Uint8Array.of(9, 1, 0, 0, 1, 0, 0), stride: [1, 2], offset: 1 };
   expect([...textTime(transposed).data]).toEqual([1, 1, 1, 0, 1, 1]);
   expect(mediaMask(transposed, 2, immediate)).toEqual(mediaMask(batch([1, 0, 0], [0, 1, 0]), 2, immediate));
-  expect(silentRows(transposed, released)).toEqual(batch([0, 0, 0], [1, 0, 0]));
+  expect(zeroedRows(transposed, released)).toEqual(batch([0, 0, 0], [1, 0, 0]));
 });
 
 test("[mask.input] wrong axes, missing data and impossible image counts are refused in a sentence", () => {
@@ -500,7 +500,7 @@ test("[mask.tour] says that the example cannot tell eq from ge, which is true, a
   const masks = ({ locations, images: n }: { locations: Grid; images: number }) =>
     [immediate, allPrevious].map((c) => mediaMask(locations, n, c).data);
   const [worked, workedAll] = masks(workedExample);
-  const [telling, tellingAll] = masks(tellingExample);
+  const [telling, tellingAll] = masks(distinguishingExample);
   expect(worked).toEqual(workedAll);
   expect(telling).not.toEqual(tellingAll);
 

@@ -5,13 +5,13 @@ import {
   type Convention,
   conventionOf,
   conventions,
+  distinguishingPrompt,
   explain,
   maskRows,
   mediaMask,
   numbersOf,
-  rowClass,
+  rowOutcome,
   softmaxRule,
-  tellingPrompt,
   textTime,
 } from "../../src/masks/index.ts";
 import { feedForwardRuns, leaks } from "../../src/masks/outcome.ts";
@@ -84,14 +84,14 @@ test("[mask.explicit] the images that a position's list names", () => {
 test("[mask.unmasked-leak] an empty row attends everything, and the softmax is told so", () => {
   const open: Convention = { ...immediate, emptyRow: "unmasked" };
   const [first, second] = rows("tI", 2, open);
-  expect(first).toMatchObject({ class: "unmasked-leak", images: [1, 2], mayAttend: [false, false] });
-  expect(second).toMatchObject({ class: "attends", images: [1] });
+  expect(first).toMatchObject({ outcome: "unmasked-leak", images: [1, 2], mayAttend: [false, false] });
+  expect(second).toMatchObject({ outcome: "attends", images: [1] });
   const locations = { shape: [1, 2], data: prompt("tI") };
   expect([...softmaxRule(locations, 2, open).mayAttend.data]).toEqual([1, 1, 1, 0]);
   expect([...mediaMask(locations, 2, open).data]).toEqual([0, 0, 1, 0]);
   for (const emptyRow of ["zero", "uniform", "nan"] as const) {
     const rule = softmaxRule(locations, 2, { ...immediate, emptyRow });
-    expect(rule).toEqual({ mayAttend: mediaMask(locations, 2, immediate), emptyRow, silent: null });
+    expect(rule).toEqual({ mayAttend: mediaMask(locations, 2, immediate), emptyRow, zeroed: null });
   }
   expect(["uniform-leak", "unmasked-leak"].every((kind) => leaks(kind as "uniform-leak"))).toBe(true);
   expect(leaks("zeroed") || leaks("attends") || leaks("nan")).toBe(false);
@@ -99,9 +99,9 @@ test("[mask.unmasked-leak] an empty row attends everything, and the softmax is t
 
 test("[mask.identity] skipping the feed-forward makes a zeroed row an identity, and leaves a leak a leak", () => {
   const skip: Convention = { ...immediate, emptyRowFeedForward: "skip" };
-  expect(rows("tI", 1, skip).map((row) => row.class)).toEqual(["identity", "attends"]);
-  expect(rowClass([false], true, { ...skip, emptyRow: "uniform" })).toBe("identity");
-  expect(rowClass([false], false, { ...skip, emptyRow: "unmasked" })).toBe("unmasked-leak");
+  expect(rows("tI", 1, skip).map((row) => row.outcome)).toEqual(["identity", "attends"]);
+  expect(rowOutcome([false], true, { ...skip, emptyRow: "uniform" })).toBe("identity");
+  expect(rowOutcome([false], false, { ...skip, emptyRow: "unmasked" })).toBe("unmasked-leak");
   expect([[true], [false]].map((may) => feedForwardRuns(may, skip))).toEqual([true, false]);
   expect(feedForwardRuns([false], immediate)).toBe(true);
 });
@@ -109,7 +109,7 @@ test("[mask.identity] skipping the feed-forward makes a zeroed row an identity, 
 test("[mask.row-class] the census, for those who group, cut, leak and look ahead", () => {
   const classes = (text: string, n: number, name: string) =>
     rows(text, n, conventionOf(name)).map((row) =>
-      row.class === "attends" ? row.images.join("") : row.class.replace("-leak", ""),
+      row.outcome === "attends" ? row.images.join("") : row.outcome.replace("-leak", ""),
     );
   expect(classes("ttIt", 1, "mllama transformers")).toEqual(["unmasked", "unmasked", "1", "1"]);
   expect(classes("ttII", 2, "mllama reference")).toEqual(["identity", "identity", "1", "12"]);
@@ -140,7 +140,7 @@ test("[mask.convention] a new one is a line, and no two say the same in other wo
   for (const [i, one] of all.entries()) {
     for (const other of all.slice(i + 1)) {
       const same =
-        one.cachedStep === other.cachedStep && !tellingPrompt(one, other, { longest: 3, images: 2 });
+        one.cachedStep === other.cachedStep && !distinguishingPrompt(one, other, { longest: 3, images: 2 });
       if (same) expect(words(one), `${one.name} and ${other.name}`).toBe(words(other));
     }
   }

@@ -11,7 +11,7 @@ import { Dropout, setTraining } from "../../src/nn/dropout.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { GammaLayerNorm, LayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { LayerNorm, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
 import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
@@ -162,7 +162,7 @@ test("[norm.biased-variance] divides by n", () => {
 });
 
 test("[norm.beta] PaLM's norm has a gain, and a bias that is a buffer of zeros", () => {
-  const fresh = new GammaLayerNorm(3);
+  const fresh = new PaLMLayerNorm(3);
   expect([...stateDict(fresh).keys()]).toEqual(["gamma", "beta"]);
   expect(parameterNames(fresh)).toEqual(["gamma"]);
   expect([valuesOf(fresh.gamma), valuesOf(fresh.beta)]).toEqual([
@@ -170,7 +170,7 @@ test("[norm.beta] PaLM's norm has a gain, and a bias that is a buffer of zeros",
     [0, 0, 0],
   ]);
   forAll({ lead: leading, d: from(1, 8), seed: seeds }, ({ lead, d, seed }) => {
-    const layer = weighted(new GammaLayerNorm(d), seed);
+    const layer = weighted(new PaLMLayerNorm(d), seed);
     const x = randomTensor([...lead, d], seed, (v) => 3 * v);
     const [gain, bias] = [valuesOf(layer.gamma), valuesOf(layer.beta)];
     expectClose(
@@ -223,21 +223,21 @@ type Attending = {
   seed: number;
 };
 class Owner {}
-function attend({ b, l, s, k, empty, seed }: Attending, masked: boolean, silent = false) {
+function attend({ b, l, s, k, empty, seed }: Attending, masked: boolean, zeroed = false) {
   const q = randomTensor<"b l k">([b, l, k], seed, (v) => 2 * v);
   const keys = randomTensor<"b s k">([b, s, k], seed + 1, (v) => 2 * v);
   const values = randomTensor<"b s k">([b, s, k], seed + 2);
   const mayAttend = masked ? randomMask([b, l, s], seed) : null;
   const next = numbers(seed + 3);
   const rows = Array.from({ length: b * l }, () => Number(next() > 0));
-  const heard = silent
+  const postSoftmaxMask = zeroed
     ? new Bool<Any>(
         [b, l, s],
         Uint8Array.from({ length: b * l * s }, (_, i) => rows[Math.floor(i / s)] ?? 0),
       )
     : null;
   const owner = new Owner();
-  const f = () => attention(owner, q, keys, values, { mayAttend, emptyRow: empty, heard });
+  const f = () => attention(owner, q, keys, values, { mayAttend, emptyRow: empty, postSoftmaxMask });
   const may = mayAttend && list<readonly Vec[]>(mayAttend);
   const loop = () =>
     list<Mat>(q).map((queries, p) =>
@@ -248,11 +248,11 @@ function attend({ b, l, s, k, empty, seed }: Attending, masked: boolean, silent 
         {
           allowed: (i, j) => may?.[p]?.[i]?.[j] !== 0,
           empty,
-          silent: (i) => silent && rows[p * l + i] === 0,
+          zeroed: (i) => zeroed && rows[p * l + i] === 0,
         },
       ),
     );
-  return { q, keys, values, mayAttend, heard, f, loop, taps: () => tapsOf(owner, f) };
+  return { q, keys, values, mayAttend, postSoftmaxMask, f, loop, taps: () => tapsOf(owner, f) };
 }
 
 test("[attention.values] equals the loop without a mask", () => {
@@ -299,12 +299,12 @@ test("[attention.masked] without a mask there is no tap of masked scores", () =>
   expect(Object.keys(taps())).toEqual(["scores", "attn", "out"]);
 });
 
-test("[attention.silent] rows that are not heard have no weight, whatever the empty row made of them", () => {
+test("[attention.silent] rows that are not postSoftmaxMask have no weight, whatever the empty row made of them", () => {
   forAll(attending, (config) => {
-    const { f, loop, heard, taps } = attend(config, true, true);
+    const { f, loop, postSoftmaxMask, taps } = attend(config, true, true);
     expectNear(f(), loop());
     const attn = valuesOf(taps().attn as Tensor);
-    const silent = Array.from((heard as Bool).flat());
+    const silent = Array.from((postSoftmaxMask as Bool).flat());
     expect(attn.every((w, i) => silent[i] === 1 || w === 0)).toBe(true);
   });
 });

@@ -11,13 +11,13 @@ import { Extractor, ViT } from "../../src/models/vision/vit.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { GammaLayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
 import { initialize, loadStateDict, parameterNames, stateDict, ties } from "../../src/nn/state-dict.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
-import { type Any, flat, Int, int, sizeOf, symbol, Tensor, view } from "../../src/tensor/tensor.ts";
+import { type Any, abstractTensor, flat, Int, int, sizeOf, Tensor, view } from "../../src/tensor/tensor.ts";
 import { weighted } from "../support/oracles/modules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { valuesOf } from "../support/properties/programs.ts";
@@ -84,7 +84,7 @@ const models: Readonly<Record<string, () => object>> = {
   "GatedCrossAttentionBlock(dim=12,dim_head=4,heads=2,ff_mult=1.5)": () =>
     new GatedCrossAttentionBlock({ ...head, ffMult: 1.5 }),
   "FeedForward(dim=10,mult=1.25)": () => new FeedForward({ dim: 10, mult: 1.25 }),
-  "LayerNorm(dim=12)": () => new GammaLayerNorm(12),
+  "LayerNorm(dim=12)": () => new PaLMLayerNorm(12),
   "ParallelTransformerBlock(dim=12,dim_head=4,heads=2,ff_mult=3)": () =>
     new ParallelTransformerBlock({ ...head, ffMult: 3 }),
   "ViT(image_size=8,patch_size=4,num_classes=0,dim=12,depth=1,heads=2,mlp_dim=16,pool=mean,channels=1)": () =>
@@ -157,12 +157,12 @@ describe.each(Object.entries(models))("%s", (name, make) => {
 test("[state.order] own parameters come first, then own buffers, then children, whatever the order of fields", () => {
   class Shuffled {
     static readonly buffers = ["kept"];
-    readonly child = new GammaLayerNorm(2);
+    readonly child = new PaLMLayerNorm(2);
     readonly kept = new Parameter("d", [2], uniform(1));
     readonly first = new Parameter("d", [2], uniform(1));
     readonly absent = null;
     readonly options = { dim: 2 };
-    readonly list = [new GammaLayerNorm(1), null, new GammaLayerNorm(1)];
+    readonly list = [new PaLMLayerNorm(1), null, new PaLMLayerNorm(1)];
     readonly second = new Parameter("d", [2], uniform(1));
   }
   const children = [
@@ -185,7 +185,7 @@ test("[state.lazy] 303 million parameters are built in milliseconds, and recorde
     expect(stateDict(model).size).toBe(224);
     expect(parameterCount(model)).toBe(303_289_328);
     const text = new Int<"b l">([4, 512], new Int32Array(4 * 512).fill(7));
-    const images = symbol("b m c h w", [4, 2, 3, 256, 256]);
+    const images = abstractTensor("b m c h w", [4, 2, 3, 256, 256]);
     const program = record(() => model.forward(text, { images }), {
       model,
       inputs: { images },
@@ -428,7 +428,7 @@ test("[state.strict] long lists are cut, and a state dict that fits loads to the
 
 test("[state.strict] loading reads nothing until it is used", () => {
   const read = vi.fn(() => view(new Float64Array(3), [3]));
-  const model = new GammaLayerNorm(3);
+  const model = new PaLMLayerNorm(3);
   loadStateDict(
     model,
     new Map<string, Tensor>([

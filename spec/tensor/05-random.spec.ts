@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
-import { total } from "../../src/tensor/ops/functions.ts";
+import { sumAll } from "../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { dropout, generator, hash } from "../../src/tensor/random.ts";
@@ -92,7 +92,7 @@ describe("dropout", () => {
     const expected = valuesOf(x).map((v) => (uniform() < 0.25 ? 0 : v * (1 / 0.75)));
     expect(valuesOf(dropout(x, 0.25, generator(9)))).toEqual(expected); // one number for each element, in order
     const next = generator(9);
-    const p = record(() => total(dropout(x, 0.5, next)), { inputs: { x }, symbolic: true });
+    const p = record(() => sumAll(dropout(x, 0.5, next)), { inputs: { x }, symbolic: true });
     expectSame(evaluate(p).outputs.out as Tensor, evaluate(p).outputs.out as Tensor);
     expect(valuesOf(dropout(x, 0.5, next))).not.toEqual(valuesOf(dropout(x, 0.5, generator(9)))); // it has moved on
     const slope = valuesOf(evaluate(gradients(p, "out", ["x"])).outputs["grad x"] as Tensor);

@@ -7,8 +7,8 @@ import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import { parameterNames, ties } from "../../src/nn/state-dict.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
-import { scale } from "../../src/tensor/ops/functions.ts";
-import { keepTaps, peakNumbers, recompute } from "../../src/tensor/program/checkpointing.ts";
+import { mulScalar } from "../../src/tensor/ops/functions.ts";
+import { gradientCheckpointing, keepTaps, peakLiveElements } from "../../src/tensor/program/checkpointing.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { isClosed, isDead, lastUses, type Program } from "../../src/tensor/program/program.ts";
 import { record } from "../../src/tensor/program/record.ts";
@@ -192,7 +192,7 @@ describe("the loop", () => {
   test("[train.finite] a loss of NaN stops before anything has changed", async () => {
     const run = tinyRun();
     const before = bits(run.model);
-    await expect(all({ ...run, loss: (step) => scale(run.loss(step), Number.NaN) })).rejects.toThrow(
+    await expect(all({ ...run, loss: (step) => mulScalar(run.loss(step), Number.NaN) })).rejects.toThrow(
       "the loss is NaN",
     );
     expect(bits(run.model)).toEqual(before);
@@ -200,18 +200,18 @@ describe("the loop", () => {
 });
 
 describe("recomputation", () => {
-  const programOf = (dropout = false, whole: readonly string[] = []): Program => {
+  const programOf = (dropout = false, fused: readonly string[] = []): Program => {
     const model = tinyFlamingo(1, 0.5);
     if (dropout) model.train(3);
     const forward = record(() => ({ loss: tinyLoss(model)(0) }), { model, symbolic: true });
-    return gradients(forward, "loss", [...trainable(model, "paper"), "token_emb.weight"], { whole });
+    return gradients(forward, "loss", [...trainable(model, "paper"), "token_emb.weight"], { fused });
   };
 
   test.each([false, true])(
     "[recompute.same] loss and gradients are equal bit for bit (dropout: %j)",
     (dropout) => {
       const program = programOf(dropout);
-      const again = recompute(program, "loss");
+      const again = gradientCheckpointing(program, "loss");
       const numbers = (p: Program) =>
         Object.entries(evaluate(p).outputs).map(([name, t]) => [name, [...flat(t.data)]]);
       expect(numbers(again)).toEqual(numbers(program));
@@ -221,7 +221,7 @@ describe("recomputation", () => {
 
   test("[recompute.same] [gradients.whole] scopes that are differentiated whole stay scopes, with second computations before them", () => {
     const program = { ...programOf(false, ["attention"]), taps: {} };
-    const again = recompute(program, "loss");
+    const again = gradientCheckpointing(program, "loss");
     const numbers = (p: Program) =>
       Object.entries(evaluate(p).outputs).map(([name, t]) => [name, [...flat(t.data)]]);
     expect(numbers(again)).toEqual(numbers(program));
@@ -240,7 +240,7 @@ describe("recomputation", () => {
   test("[recompute.again] [recompute.keep] derivatives read leaves, kept taps and second computations only", () => {
     const program = { ...programOf(), taps: {} };
     const last = program.outputs.loss ?? -1;
-    const again = recompute(program, "loss", keepTaps(/^layers\.\d\.0$/));
+    const again = gradientCheckpointing(program, "loss", keepTaps(/^layers\.\d\.0$/));
     const read = new Set(
       again.nodes.slice(last + 1).flatMap(({ inputs }) => inputs.filter((id) => id <= last)),
     );
@@ -265,8 +265,8 @@ describe("recomputation", () => {
       if (layer) model.layers = Array.from({ length: depth }, () => layer);
       const forward = record(() => ({ loss: tinyLoss(model, 4)(0) }), { model, symbolic: true });
       const program = { ...gradients(forward, "loss", ["token_emb.weight"]), taps: {} };
-      return peakNumbers(
-        again ? recompute(program, "loss", keepTaps(/^layers\.\d+\.[01](@\d+)?$/)) : program,
+      return peakLiveElements(
+        again ? gradientCheckpointing(program, "loss", keepTaps(/^layers\.\d+\.[01](@\d+)?$/)) : program,
       );
     };
     const growth = (again: boolean): number => deep(9, again) - deep(8, again);

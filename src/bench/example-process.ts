@@ -4,9 +4,9 @@ import { promisify } from "node:util";
 import { run } from "../kernels/replay.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { type ExampleName, examples, quickExamples } from "./examples.ts";
-import { type Contestant, modeOf } from "./target.ts";
+import { modeOf, type Target } from "./target.ts";
 import { commandOf } from "./targets.ts";
-import { type Patience, secondsOf } from "./timing.ts";
+import { secondsOf, type TimingOptions } from "./timing.ts";
 
 export interface ExampleTime {
   readonly name: string;
@@ -21,8 +21,8 @@ export interface ExampleTime {
 /** Runs it here: the memory is that of this whole process. */
 export async function exampleHere(
   name: ExampleName,
-  { backend: on, threads, open }: Contestant,
-  patience: Patience,
+  { backend: on, threads, open }: Target,
+  patience: TimingOptions,
   quick = false,
 ): Promise<ExampleTime> {
   const backend = await open();
@@ -39,7 +39,7 @@ export async function exampleHere(
 /** Runs it in a new process of this command line. */
 export async function exampleApart(
   name: ExampleName,
-  contestant: Contestant,
+  contestant: Target,
   quick: boolean,
 ): Promise<ExampleTime> {
   const command = commandOf(contestant, "--example", name, ...(quick ? ["--quick"] : []));

@@ -56,7 +56,7 @@ export function spinner(sums: number, fused: boolean): Uint8Array<ArrayBuffer> {
 type Spin = (loops: number) => number;
 
 /** Billions of operations a second, the best of what was tried. */
-export function registerGflops(loops = 2_000_000, clock: () => number = () => performance.now()): number {
+export function peakGflops(loops = 2_000_000, clock: () => number = () => performance.now()): number {
   let best = 0;
   for (const fused of [false, true])
     for (const sums of [8, 10, 12, 13]) {

@@ -6,8 +6,8 @@ import { attention } from "../nn/attention/attention.ts";
 import { Bug } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
 import { flat, type Shape, sizeOf, Tensor, view } from "../tensor/tensor.ts";
-import { type Contestant, modeOf } from "./target.ts";
-import { type Patience, secondsOf } from "./timing.ts";
+import { modeOf, type Target } from "./target.ts";
+import { secondsOf, type TimingOptions } from "./timing.ts";
 
 export interface Rate {
   readonly backend: string;
@@ -83,7 +83,7 @@ export function checkProduct(a: Tensor, b: Tensor, c: Tensor, who: string): void
 }
 
 /** Billions of operations a second. */
-async function productRate(backend: Backend, shape: Shape, patience: Patience): Promise<number> {
+async function productRate(backend: Backend, shape: Shape, patience: TimingOptions): Promise<number> {
   const [m = 0, k = 0, n = 0] = shape;
   const [a, b] = [random([m, k], 1), random([k, n], 2)];
   const who = [backend.name, backend.mode].filter(Boolean).join(" ");
@@ -92,7 +92,7 @@ async function productRate(backend: Backend, shape: Shape, patience: Patience): 
   return productOperations(shape) / seconds / 1e9;
 }
 
-async function attentionRate(backend: Backend, shape: Shape, patience: Patience): Promise<number> {
+async function attentionRate(backend: Backend, shape: Shape, patience: TimingOptions): Promise<number> {
   const [h = 0, l = 0, s = 0, d = 0] = shape;
   const inputs = { q: random([h, l, d], 1), k: random([h, s, d], 2), v: random([h, s, d], 3) };
   const scope = () => attention({}, inputs.q, inputs.k, inputs.v, { mayAttend: null, emptyRow: "zero" });
@@ -116,8 +116,8 @@ export const parts = {
 /** The rates of one backend, opened and closed here. */
 export async function rates(
   part: keyof typeof parts,
-  { backend: name, threads, open }: Contestant,
-  { quick, patience }: { readonly quick: boolean; readonly patience: Patience },
+  { backend: name, threads, open }: Target,
+  { quick, patience }: { readonly quick: boolean; readonly patience: TimingOptions },
   say: (what: string) => void,
 ): Promise<Rate[]> {
   const { rate, full, quick: few } = parts[part];

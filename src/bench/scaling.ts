@@ -5,10 +5,10 @@ import { initialize } from "../nn/state-dict.ts";
 import { generator } from "../tensor/random.ts";
 import { Tensor, view } from "../tensor/tensor.ts";
 import { type Example, examples } from "./examples.ts";
-import type { Contestant } from "./target.ts";
-import { exponentOf, type Patience, secondsOf } from "./timing.ts";
+import type { Target } from "./target.ts";
+import { exponentOf, secondsOf, type TimingOptions } from "./timing.ts";
 
-export interface Growth {
+export interface Scaling {
   readonly backend: string;
   readonly threads: number;
   /** What was run, and which size of it grew. */
@@ -30,7 +30,7 @@ function selfAttention(length: number): Example {
   return { model, forward: () => model.forward(x) };
 }
 
-interface Series extends Pick<Growth, "name" | "over" | "sizes"> {
+interface Series extends Pick<Scaling, "name" | "over" | "sizes"> {
   readonly quick: readonly number[];
   readonly at: (size: number) => Example;
 }
@@ -66,13 +66,13 @@ const series: readonly Series[] = [
   },
 ];
 
-export async function growth(
-  { backend: name, threads, open }: Contestant,
-  { quick, patience }: { readonly quick: boolean; readonly patience: Patience },
+export async function scaling(
+  { backend: name, threads, open }: Target,
+  { quick, patience }: { readonly quick: boolean; readonly patience: TimingOptions },
   say: (what: string) => void,
-): Promise<Growth[]> {
+): Promise<Scaling[]> {
   const backend = await open();
-  const found: Growth[] = [];
+  const found: Scaling[] = [];
   try {
     for (const { name: what, over, sizes: all, quick: few, at } of quick ? series.slice(1, 2) : series) {
       const sizes = quick ? few : all;

@@ -4,9 +4,9 @@ import { run } from "../kernels/replay.ts";
 import { Bug, LoadError } from "../tensor/errors.ts";
 import { flat } from "../tensor/tensor.ts";
 import { tinyFlamingo } from "./examples.ts";
-import { type Contestant, modeOf } from "./target.ts";
+import { modeOf, type Target } from "./target.ts";
 import { commandOf } from "./targets.ts";
-import { median, type Patience } from "./timing.ts";
+import { median, type TimingOptions } from "./timing.ts";
 
 export interface Start {
   readonly backend: string;
@@ -19,7 +19,7 @@ export interface Start {
 }
 
 /** The first result of this process. */
-export async function firstHere({ backend: on, threads, open }: Contestant): Promise<Start> {
+export async function firstHere({ backend: on, threads, open }: Target): Promise<Start> {
   const backend = await open();
   try {
     const { model, forward } = tinyFlamingo();
@@ -33,7 +33,7 @@ export async function firstHere({ backend: on, threads, open }: Contestant): Pro
 }
 
 /** A new process of this command line, timed from here: Node's own clock begins only when Node does. */
-function firstApart(contestant: Contestant): Promise<Start> {
+function firstApart(contestant: Target): Promise<Start> {
   return new Promise((resolve, reject) => {
     const since = performance.now();
     const child = spawn(process.execPath, commandOf(contestant, "--first"), {
@@ -57,9 +57,9 @@ function firstApart(contestant: Contestant): Promise<Start> {
 
 /** The median of several processes, after one that brings the files into the machine's memory. */
 export async function start(
-  contestant: Contestant,
-  { runs }: Patience,
-  first: (contestant: Contestant) => Promise<Start> = firstApart,
+  contestant: Target,
+  { runs }: TimingOptions,
+  first: (contestant: Target) => Promise<Start> = firstApart,
 ): Promise<Start> {
   const warm = await first(contestant);
   const seconds: number[] = [];

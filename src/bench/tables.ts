@@ -3,17 +3,17 @@
 import type { Style } from "../terminal/colour.ts";
 import type { ExampleTime } from "./example-process.ts";
 import type { Rate } from "./rates.ts";
-import type { Growth } from "./scaling.ts";
+import type { Scaling } from "./scaling.ts";
 import type { Start } from "./start.ts";
 
 /** Other keys may come; these stay. */
 export interface Measured {
   /** Of one thread. */
-  registerGflops: number;
+  peakGflops: number;
   matmul: Rate[];
   attention: Rate[];
   examples: ExampleTime[];
-  growth: Growth[];
+  scaling: Scaling[];
   start: Start[];
 }
 
@@ -39,9 +39,9 @@ const inSeconds = (seconds: number): string =>
   seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
 
 export function tables(found: Measured, style: Style): string {
-  const { registerGflops, matmul, attention, examples, growth, start } = found;
+  const { peakGflops, matmul, attention, examples, scaling, start } = found;
   const parts = [
-    style.strong(`In registers, one thread: ${registerGflops.toFixed(0)} GFLOP/s`),
+    style.strong(`In registers, one thread: ${peakGflops.toFixed(0)} GFLOP/s`),
     matmul.length > 0 && rateTable("product, GFLOP/s", matmul, style),
     attention.length > 0 && rateTable("attention, GFLOP/s", attention, style),
     examples
@@ -50,7 +50,7 @@ export function tables(found: Measured, style: Style): string {
           `${e.name.padEnd(28)} ${wayOf(e).padEnd(26)} ${inSeconds(e.seconds).padStart(8)}   ${(e.peakBytes / 2 ** 20).toFixed(0)} MiB`,
       )
       .join("\n"),
-    growth
+    scaling
       .map((g) => {
         const times = g.sizes.map((size, i) => `${size}: ${inSeconds(g.seconds[i] ?? NaN)}`).join(", ");
         return `${g.name} over ${g.over} (${times}): time grows as ${g.over}^${g.exponent.toFixed(2)}`;

@@ -1,7 +1,7 @@
 // One way to run a backend, to be held against others.
 import type { Backend } from "../kernels/backend.ts";
 
-export interface Contestant {
+export interface Target {
   readonly backend: string;
   readonly threads: number;
   /** The mode that was asked for, of gpu. */

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import type { Backend } from "../kernels/backend.ts";
 import type { GpuMode } from "../kernels/gpu/index.ts";
 import { reference } from "../kernels/reference/index.ts";
-import type { Contestant } from "./target.ts";
+import type { Target } from "./target.ts";
 
 export const BACKENDS = ["reference", "simd", "gpu"] as const;
 export type BackendName = (typeof BACKENDS)[number];
@@ -22,8 +22,8 @@ const openSimd = (threads: number) => async (): Promise<Backend> =>
 const openGpu = (mode: GpuMode) => async (): Promise<Backend> =>
   (await import("../kernels/gpu/index.ts")).gpu({ mode });
 
-export function contestants({ backends, modes, threads }: Field): Contestant[] {
-  const ways: Readonly<Record<BackendName, () => Contestant[]>> = {
+export function targets({ backends, modes, threads }: Field): Target[] {
+  const ways: Readonly<Record<BackendName, () => Target[]>> = {
     reference: () => [{ backend: "reference", threads: 1, open: async () => reference("float32") }],
     simd: () => threads.map((n) => ({ backend: "simd", threads: n, open: openSimd(n) })),
     gpu: () =>
@@ -38,7 +38,7 @@ export function contestants({ backends, modes, threads }: Field): Contestant[] {
 }
 
 /** How this command line is called again to measure one contestant, in a process of its own. */
-export function commandOf({ backend, threads, mode }: Contestant, ...words: readonly string[]): string[] {
+export function commandOf({ backend, threads, mode }: Target, ...words: readonly string[]): string[] {
   const who = [
     "--backend",
     backend,

@@ -1,7 +1,7 @@
 // How long something takes: the median of several runs, after one that does not count.
 
 /** How long to go on: at least so many runs, and until so many seconds are over. */
-export interface Patience {
+export interface TimingOptions {
   readonly runs: number;
   readonly seconds: number;
   /** Seconds that one timing takes at least, of several runs if need be: a page's clock ticks coarsely. */
@@ -22,7 +22,7 @@ export function median(numbers: readonly number[]): number {
 /** Seconds of one run. The first run compiles, packs and fills caches: it is not counted. */
 export async function secondsOf(
   work: () => Promise<unknown>,
-  { runs, seconds, least = 0, rest }: Patience,
+  { runs, seconds, least = 0, rest }: TimingOptions,
   clock: () => number = () => performance.now(),
 ): Promise<number> {
   await work();

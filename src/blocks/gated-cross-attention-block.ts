@@ -52,7 +52,9 @@ export class GatedCrossAttentionBlock {
   ): Tensor<"b l d"> {
     if (this.options.emptyRowFeedForward === "run" || !mediaLocations) return fed;
     const rows = maskRows(mediaLocations, media.shape[1] ?? 0, this.attn.options.convention).flat();
-    const seeing = Uint8Array.from(rows, (row) => Number(row.class !== "zeroed" && row.class !== "identity"));
+    const seeing = Uint8Array.from(rows, (row) =>
+      Number(row.outcome !== "zeroed" && row.outcome !== "identity"),
+    );
     const d = fed.shape[2] ?? 0;
     return where(repeat("b l -> b l d", new Bool<"b l">(mediaLocations.shape, seeing), { d }), fed); // [gate.empty-row-feed-forward]
   }

@@ -2,12 +2,12 @@
 
 import { type Convention, conventions } from "../masks/conventions/conventions.ts";
 import { softmaxRule } from "../masks/media-mask.ts";
-import { type AttentionMask, attention } from "../nn/attention/attention.ts";
+import { type AttentionOptions, attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { nothingElse } from "../nn/options.ts";
+import { rejectUnknown } from "../nn/options.ts";
 import { rearrange, repeat, unbind } from "../tensor/ops/arrange.ts";
-import { scale } from "../tensor/ops/functions.ts";
+import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
@@ -39,7 +39,7 @@ export class MaskedCrossAttention {
     } = options;
     const { convention = conventions[onlyAttendImmediateMedia ? "immediate" : "all-previous"], ...rest } =
       more;
-    nothingElse("MaskedCrossAttention", rest);
+    rejectUnknown("MaskedCrossAttention", rest);
     this.options = { heads, dimHead, convention };
     this.norm = new LayerNorm(dim);
     this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, { bias: false });
@@ -68,28 +68,32 @@ export class MaskedCrossAttention {
     );
     const mask = mediaLocations ? this.#mask(x, mediaLocations, { m, r }) : EVERYTHING; // [xattn.no-locations]
 
-    const out = attention(this, scale(q, dimHead ** -0.5), k, v, mask); // [xattn.attend]
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, mask); // [xattn.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h l k -> b l (h k)", out)));
     // #endregion
   }
 
   /** The convention's rows and columns, repeated for heads and for the r latents of each image. */
-  #mask(x: Tensor<"b l d">, mediaLocations: Bool<"b l">, { m, r }: { m: number; r: number }): AttentionMask {
+  #mask(
+    x: Tensor<"b l d">,
+    mediaLocations: Bool<"b l">,
+    { m, r }: { m: number; r: number },
+  ): AttentionOptions {
     shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
     const { convention, heads: h } = this.options;
-    const { mayAttend: images, silent, emptyRow } = softmaxRule(mediaLocations, m, convention);
-    const heard =
-      silent &&
+    const { mayAttend: images, zeroed, emptyRow } = softmaxRule(mediaLocations, m, convention);
+    const postSoftmaxMask =
+      zeroed &&
       new Bool<"b l">(
-        silent.shape,
-        silent.data.map((row) => 1 - row),
+        zeroed.shape,
+        zeroed.data.map((row) => 1 - row),
       );
     return {
       mayAttend: repeat("b l m -> b h l (m r)", new Bool<"b l m">(images.shape, images.data), { h, r }), // [xattn.mask]
       emptyRow,
-      heard: heard && repeat("b l -> b h l s", heard, { h, s: m * r }),
+      postSoftmaxMask: postSoftmaxMask && repeat("b l -> b h l s", postSoftmaxMask, { h, s: m * r }),
     };
   }
 }
 
-const EVERYTHING: AttentionMask = { mayAttend: null, emptyRow: "nan" };
+const EVERYTHING: AttentionOptions = { mayAttend: null, emptyRow: "nan" };

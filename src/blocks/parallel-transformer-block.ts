@@ -4,11 +4,11 @@
 import { causal } from "../masks/grid.ts";
 import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
-import { GammaLayerNorm } from "../nn/norms/layer-norm.ts";
-import { nothingElse } from "../nn/options.ts";
+import { PaLMLayerNorm } from "../nn/norms/layer-norm.ts";
+import { rejectUnknown } from "../nn/options.ts";
 import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
-import { halves, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
-import { add, mul, scale, sigmoid } from "../tensor/ops/functions.ts";
+import { chunk, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
+import { add, mul, mulScalar, sigmoid } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
@@ -19,7 +19,7 @@ const silu = <A extends string>(x: Tensor<A>): Tensor<A> => mul(x, sigmoid(x));
 /** silu(gate) ⊙ value, where the value is the first half of the last axis and the gate the second. */
 export class SwiGLU {
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
-    const [value, gate] = halves(x); // [swiglu.order]
+    const [value, gate] = chunk(x); // [swiglu.order]
     return mul(silu(gate), value); // [swiglu.silu]
   }
 }
@@ -43,7 +43,7 @@ export interface ParallelTransformerBlockOptions extends HeadOptions {
 
 /** y = Attention(norm x) + FFW(norm x); the residual is added outside. */
 export class ParallelTransformerBlock {
-  norm: GammaLayerNorm;
+  norm: PaLMLayerNorm;
   rotary_emb: RotaryEmbedding;
   fused_attn_ff_proj: Linear<"d", "f">;
   attn_out: Linear<"(h k)", "d">;
@@ -51,10 +51,10 @@ export class ParallelTransformerBlock {
   readonly options: { readonly heads: number; readonly dimHead: number; readonly inner: number };
 
   constructor({ dim, dimHead = 64, heads = 8, ffMult = 4, ...rest }: ParallelTransformerBlockOptions) {
-    nothingElse("ParallelTransformerBlock", rest);
+    rejectUnknown("ParallelTransformerBlock", rest);
     const inner = dim * ffMult;
     this.options = { heads, dimHead, inner };
-    this.norm = new GammaLayerNorm(dim);
+    this.norm = new PaLMLayerNorm(dim);
     this.rotary_emb = new RotaryEmbedding(dimHead);
     this.fused_attn_ff_proj = new Linear("d -> f", dim, heads * dimHead + 2 * dimHead + 2 * inner, {
       bias: false,
@@ -77,7 +77,7 @@ export class ParallelTransformerBlock {
 
     const mask = causal(n);
     const mayAttend = repeat("l s -> b h l s", new Bool<"l s">(mask.shape, mask.data), { b, h }); // [palm.causal]
-    const out = attention(this, scale(q, dimHead ** -0.5), k, v, { mayAttend, emptyRow: "nan" });
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, { mayAttend, emptyRow: "nan" });
     const attended = this.attn_out.forward(rearrange("b h l k -> b l (h k)", out));
     return tap(this, "", add(attended, this.ff_out.forward(named("b l f", parts.ff)))); // [palm.parallel]
     // #endregion

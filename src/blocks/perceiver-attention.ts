@@ -3,9 +3,9 @@
 import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { nothingElse } from "../nn/options.ts";
+import { rejectUnknown } from "../nn/options.ts";
 import { concat, rearrange, unbind } from "../tensor/ops/arrange.ts";
-import { scale } from "../tensor/ops/functions.ts";
+import { mulScalar } from "../tensor/ops/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -26,7 +26,7 @@ export class PerceiverAttention {
   readonly options: { readonly heads: number; readonly dimHead: number };
 
   constructor({ dim, dimHead = 64, heads = 8, ...rest }: HeadOptions) {
-    nothingElse("PerceiverAttention", rest);
+    rejectUnknown("PerceiverAttention", rest);
     this.options = { heads, dimHead };
     this.norm_media = new LayerNorm(dim);
     this.norm_latents = new LayerNorm(dim);
@@ -51,7 +51,7 @@ export class PerceiverAttention {
     const seen = concat("b m s d, b m r d -> b m j d", media, queries); // [resampler.concat]
     const [k, v] = unbind(rearrange("b m j (n h k) -> n b h m j k", this.to_kv.forward(seen), { n: 2, h }));
 
-    const out = attention(this, scale(q, dimHead ** -0.5), k, v, { mayAttend: null, emptyRow: "nan" }); // [resampler.attend]
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, { mayAttend: null, emptyRow: "nan" }); // [resampler.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));
     // #endregion
   }

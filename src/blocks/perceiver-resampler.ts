@@ -2,8 +2,8 @@
 
 import { FeedForward } from "../nn/feed-forward.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { note } from "../nn/note.ts";
-import { nothingElse } from "../nn/options.ts";
+import { warnOnce } from "../nn/note.ts";
+import { rejectUnknown } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
@@ -33,7 +33,7 @@ function mediaLimit({
   acceptReadmeCalls = true,
   ...rest
 }: MediaLimit): number {
-  nothingElse("PerceiverResampler", rest);
+  rejectUnknown("PerceiverResampler", rest);
   if (numTimeEmbeds === undefined) return numMediaEmbeds ?? 4;
   if (!acceptReadmeCalls || numMediaEmbeds !== undefined) {
     throw new RuleError(
@@ -42,7 +42,7 @@ function mediaLimit({
       "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'num_time_embeds'",
     ); // [readme.calls]
   }
-  note("numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it");
+  warnOnce("numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it");
   return numTimeEmbeds;
 }
 

@@ -5,7 +5,7 @@ import { Dropout } from "../nn/dropout.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { rearrange, unbind } from "../tensor/ops/arrange.ts";
-import { add, gelu, scale } from "../tensor/ops/functions.ts";
+import { add, gelu, mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -56,7 +56,7 @@ class SelfAttention {
     const [q, k, v] = unbind(rearrange("b l (n h k) -> n b h l k", named("b l (n h k)", qkv), { n: 3, h }));
 
     const everything = { mayAttend: null, emptyRow: "nan", dropout: this.dropout } as const; // [vit.dropout]
-    const out = attention(this, scale(q, dimHead ** -0.5), k, v ?? k, everything); // [vit.attend]
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v ?? k, everything); // [vit.attend]
     const joined = rearrange("b h n k -> b n (h k)", named("b h n k", out));
     return tap(this, "", this.to_out ? this.to_out.forward(joined) : named("b n d", joined));
   }

@@ -95,7 +95,7 @@ export async function generate(
  * How much of its attention each token gave to each image: one table for each layer that looks at images, [token][image],
  * the mean over heads and the sum over an image's latents.
  */
-export async function lookedAt(
+export async function attentionMaps(
   model: FlamingoPaLM,
   row: readonly number[],
   media: Media,

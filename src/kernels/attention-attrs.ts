@@ -6,5 +6,5 @@ export interface AttentionAttrs {
   readonly mayAttend: Mask | null;
   readonly emptyRow: EmptyRow;
   /** Shape of the scores; weights where it is 0 are set to zero after the softmax. null: all survive. */
-  readonly heard: Mask | null;
+  readonly postSoftmaxMask: Mask | null;
 }

@@ -2,7 +2,7 @@
 import type { View } from "../tensor/tensor.ts";
 import type { Store } from "./backend.ts";
 
-export class Blocks {
+export class ReferenceCounts {
   readonly #store: Store | undefined;
   readonly #holders = new Map<number, number>();
 

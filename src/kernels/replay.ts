@@ -22,8 +22,8 @@ import { type RecordOptions, record } from "../tensor/program/record.ts";
 import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
 import { keptParameters } from "./kept-parameters.ts";
-import { Blocks } from "./reference-counts.ts";
-import { inTurn } from "./serial-queue.ts";
+import { ReferenceCounts } from "./reference-counts.ts";
+import { serially } from "./serial-queue.ts";
 
 export interface ReplayOptions {
   /** Other values for named leaves. */
@@ -39,12 +39,12 @@ export interface ReplayOptions {
 export interface KernelReport {
   readonly matmul: number;
   readonly attention: number;
-  readonly elsewhere: number;
+  readonly fallback: number;
   readonly mode: string | null;
 }
 
 /** For each scope that the backend may run whole: its first node -> its index. */
-function claims(program: Program, kernels: ScopeKernels): Map<number, number> {
+function dispatched(program: Program, kernels: ScopeKernels): Map<number, number> {
   const last = lastUses(program);
   const claimed = new Map<number, number>();
   for (const [index, scope] of program.scopes.entries()) {
@@ -66,7 +66,7 @@ type AnyScopeKernel = (attrs: object, inputs: Record<string, View>) => Promise<V
 type Replayed = Results & { kernels: KernelReport };
 
 export const replay = (program: Program, backend: Backend, options: ReplayOptions = {}): Promise<Replayed> =>
-  inTurn(backend, () => replayNow(program, backend, options));
+  serially(backend, () => replayNow(program, backend, options));
 
 async function replayNow(program: Program, backend: Backend, options: ReplayOptions): Promise<Replayed> {
   const { bind = {}, taps = [], signal, onProgress } = options;
@@ -75,11 +75,11 @@ async function replayNow(program: Program, backend: Backend, options: ReplayOpti
   const leaf = leafValues(p, bind, backend.precision);
   const rounds = roundedNodes(p);
   const last = lastUses(p);
-  const claimed = claims(p, backend.scopes);
+  const claimed = dispatched(p, backend.scopes);
   const parameter = keptParameters(p, backend, bind);
-  const blocks = new Blocks(backend.store);
+  const blocks = new ReferenceCounts(backend.store);
   const values: (View | undefined)[] = [];
-  let elsewhere = 0;
+  let fallback = 0;
   let turn = now();
   const value = async (id: number): Promise<View> => {
     const isLeaf = p.nodes[id]?.op === "leaf";
@@ -121,7 +121,7 @@ async function replayNow(program: Program, backend: Backend, options: ReplayOpti
         id--;
       } else if (node.op !== "leaf") {
         const kernel = backend.ops[node.op] as AnyKernel | undefined;
-        if (!kernel && node.op === "einsum") elsewhere++; // [replay.kernels]
+        if (!kernel && node.op === "einsum") fallback++; // [replay.kernels]
         const inputs: View[] = [];
         for (const input of node.inputs) inputs.push(await (kernel ? forKernel : forDefinition)(input));
         const result = kernel
@@ -135,7 +135,7 @@ async function replayNow(program: Program, backend: Backend, options: ReplayOpti
     const kernels = {
       matmul: backend.ran.matmul - before.matmul,
       attention: backend.ran.attention - before.attention,
-      elsewhere,
+      fallback,
       mode: backend.mode,
     };
     const kept: View[] = [];

@@ -4,7 +4,7 @@ import type { Backend } from "./backend.ts";
 const last = new WeakMap<Backend, Promise<unknown>>();
 
 /** Does the work when what was asked for before, on the same backend, is done or has failed. */
-export function inTurn<T>(backend: Backend, work: () => Promise<T>): Promise<T> {
+export function serially<T>(backend: Backend, work: () => Promise<T>): Promise<T> {
   if (!backend.store) return work();
   const done = (last.get(backend) ?? Promise.resolve()).then(work); // [replay.turns]
   last.set(

@@ -58,7 +58,7 @@ function sharesOf(key: string, stored: Tensor, heads: number, s: number, images:
 }
 
 /** Sentences about rows that attend what the convention does not say, or attend it otherwise. [prompt.attention] */
-export function strays(
+export function mismatches(
   { key, shares, even }: Shares,
   locations: Matrix,
   images: number,
@@ -67,7 +67,7 @@ export function strays(
   return maskRows(locations, images, convention).flatMap((rows, b) =>
     rows.flatMap((row, l) => {
       const attended = (shares[b]?.[l] ?? []).flatMap((share, m) => (share > 0 ? [m + 1] : []));
-      const leaks = row.class === "uniform-leak";
+      const leaks = row.outcome === "uniform-leak";
       const same = `${attended}` === `${row.images}` && (!leaks || even[b]?.[l] === true); // [prompt.attention]
       if (same) return [];
       const seen = attended.length === 0 ? "attends nothing" : `attends {${attended}}`;
@@ -78,7 +78,7 @@ export function strays(
   );
 }
 
-const inWords = ({ class: kind, images }: MaskRow): string =>
+const inWords = ({ outcome: kind, images }: MaskRow): string =>
   kind === "uniform-leak"
     ? "averages all images"
     : images.length > 0

@@ -10,7 +10,7 @@ import { LoadError } from "../tensor/errors.ts";
 import { Int, Tensor } from "../tensor/tensor.ts";
 import { type Shares, sharesIn } from "./attention-shares.ts";
 
-export interface MaskScene {
+export interface MaskBatch {
   /** Where it comes from, if not from the command line. */
   readonly title: string | null;
   /** Of equal length, padding included. */
@@ -26,17 +26,17 @@ export interface MaskScene {
   readonly attention: Shares | null;
 }
 
-export interface SceneOptions {
+export interface BatchOptions {
   readonly pad?: "left" | "right";
   /** How many images each prompt is given; one number: all prompts alike. Without it, as many as it has image tokens. */
   readonly images?: readonly number[] | undefined;
 }
 
 /** [prompt.images] */
-export function sceneOf(
+export function batchOf(
   given: readonly (readonly PromptToken[])[],
-  { pad = "right", images }: SceneOptions = {},
-): MaskScene {
+  { pad = "right", images }: BatchOptions = {},
+): MaskBatch {
   const prompts = padded(given, pad);
   const tokens = prompts.map((prompt) => prompt.filter(({ kind }) => kind === TOKEN.image).length);
   const real = tokens.map((n, b) => (images ? (images[b] ?? images.at(-1) ?? 0) : n)); // [prompt.images]
@@ -86,12 +86,12 @@ export interface SourceOptions {
  * The prompts of a case or of a trace, from the tensors that it holds: media_locations, or text and the image token's id.
  * [prompt.source]
  */
-export function sceneFrom(
+export function batchFrom(
   title: string,
   inputs: ReadonlyMap<string, Stored>,
   taps: ReadonlyMap<string, Stored>,
   { image, end, images }: SourceOptions,
-): MaskScene {
+): MaskBatch {
   const locations = inputs.get("media_locations");
   const ids = inputs.get("text") ?? inputs.get("input_ids");
   let prompts: PromptToken[][];
@@ -104,10 +104,10 @@ export function sceneFrom(
     throw new LoadError(`${title} does not say where images stand; ${needs}  [prompt.source]`); // [prompt.source]
   }
   const counts = [...inputs].map(([name, stored]) => imagesOf(name, stored)).filter((n) => n !== null);
-  const scene = sceneOf(prompts, {
+  const batch = batchOf(prompts, {
     images: images ?? (counts.length > 0 ? [Math.max(...counts)] : undefined),
   });
-  return { ...scene, title, attention: sharesIn(taps, scene.locations.shape, scene.images) };
+  return { ...batch, title, attention: sharesIn(taps, batch.locations.shape, batch.images) };
 }
 
 /** What the source of a case does. */

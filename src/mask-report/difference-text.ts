@@ -2,7 +2,7 @@
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { inkOf, isCalm } from "../masks/drawing/draw-mask.ts";
 import { drawAgainst } from "../masks/drawing/side-by-side.ts";
-import { CLASS_WORDS } from "../masks/outcome.ts";
+import { OUTCOME_LABELS } from "../masks/outcome.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
 import { heading, paragraph } from "../terminal/prose.ts";
 import { type Column, type Paint, type Piece, table } from "../terminal/table.ts";
@@ -14,10 +14,10 @@ export interface Drawing {
   readonly ascii: boolean;
 }
 
-export const verdict = ({ class: kind, images }: MaskRow): Piece =>
+export const verdict = ({ outcome: kind, images }: MaskRow): Piece =>
   kind === "attends"
     ? { text: `attends {${images.join(",")}}`, style: inkOf(images) }
-    : { text: CLASS_WORDS[kind], style: isCalm(kind) ? "dim" : "alarm" };
+    : { text: OUTCOME_LABELS[kind], style: isCalm(kind) ? "dim" : "alarm" };
 
 /** Neighbouring rows that both conventions treat alike. */
 interface Stretch {
@@ -58,8 +58,8 @@ export function differing(
   paint: Paint,
   width: number,
 ): string {
-  const { scene, convention, difference } = report;
-  const { locations, images, prompts } = scene;
+  const { batch, convention, difference } = report;
+  const { locations, images, prompts } = batch;
   const head = heading(`${convention.name} against ${against.name}`, paint, width);
   const first = difference?.first;
   if (!first) {

@@ -5,13 +5,13 @@ import { type DecodeStep, replayDecoding } from "../masks/decoding/decode.ts";
 import { type Difference, differenceOf } from "../masks/difference.ts";
 import { verdictsOf } from "../masks/invariants.ts";
 import { TOKEN } from "../masks/numbering.ts";
-import { CLASS_WORDS, leaks } from "../masks/outcome.ts";
+import { leaks, OUTCOME_LABELS } from "../masks/outcome.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
-import { strays } from "./attention-shares.ts";
-import type { MaskScene } from "./batch.ts";
+import { mismatches } from "./attention-shares.ts";
+import type { MaskBatch } from "./batch.ts";
 
 export interface MaskQuestion {
-  readonly scene: MaskScene;
+  readonly batch: MaskBatch;
   readonly convention: Convention;
   readonly against: Convention | null;
   /** How many positions are known when decoding begins; null: no decoding. */
@@ -26,15 +26,15 @@ export interface MaskReport extends MaskQuestion {
 }
 
 export function maskReport(question: MaskQuestion): MaskReport {
-  const { scene, convention, against, known } = question;
-  const { locations, images } = scene;
+  const { batch, convention, against, known } = question;
+  const { locations, images } = batch;
   const rows = maskRows(locations, images, convention);
   const difference = against && differenceOf(locations, images, convention, against);
   const steps = known === null ? null : replayDecoding(locations, images, convention, { prompt: known });
   const warnings = [
-    ...checkCounts(locations, images, scene.real).flatMap(({ findings }) => findings.map((f) => f.sentence)), // [cli.mask-warnings]
+    ...checkCounts(locations, images, batch.real).flatMap(({ findings }) => findings.map((f) => f.sentence)), // [cli.mask-warnings]
     ...rows.flatMap((prompt, b) => leakWarnings(prompt, b, convention)), // [cli.mask-warnings]
-    ...(scene.attention ? strays(scene.attention, locations, images, convention) : []), // [cli.mask-warnings]
+    ...(batch.attention ? mismatches(batch.attention, locations, images, convention) : []), // [cli.mask-warnings]
     ...stepWarnings(steps ?? [], convention), // [cli.mask-warnings]
     ...futureWarnings(convention), // [cli.mask-warnings]
   ];
@@ -42,7 +42,7 @@ export function maskReport(question: MaskQuestion): MaskReport {
 }
 
 /** Decoding begins after the last image, or before the last token if nothing comes after it. [cli.mask-known] */
-export function usualKnown({ prompts }: MaskScene): number {
+export function usualKnown({ prompts }: MaskBatch): number {
   const length = prompts[0]?.length ?? 0;
   const ends = prompts.map((prompt) => prompt.findLastIndex(({ kind }) => kind === TOKEN.image) + 1);
   const after = Math.max(1, ...ends); // [cli.mask-known]
@@ -57,8 +57,8 @@ const effects = {
 
 /** Neighbouring rows of one class in one sentence. */
 function leakWarnings(rows: readonly MaskRow[], b: number, convention: Convention): string[] {
-  const runs: { kind: MaskRow["class"]; from: number; to: number }[] = [];
-  for (const { position, class: kind } of rows) {
+  const runs: { kind: MaskRow["outcome"]; from: number; to: number }[] = [];
+  for (const { position, outcome: kind } of rows) {
     const last = runs.at(-1);
     if (last?.kind === kind) last.to = position;
     else runs.push({ kind, from: position, to: position });
@@ -67,7 +67,7 @@ function leakWarnings(rows: readonly MaskRow[], b: number, convention: Conventio
     if (!leaks(kind) && kind !== "nan") return [];
     const effect = effects[kind as keyof typeof effects];
     const where = from === to ? `position ${from}` : `positions ${from} to ${to}`;
-    return [`Prompt ${b}, ${where} would ${effect} (${CLASS_WORDS[kind]}) under ${convention.name}.`];
+    return [`Prompt ${b}, ${where} would ${effect} (${OUTCOME_LABELS[kind]}) under ${convention.name}.`];
   });
 }
 
@@ -92,13 +92,13 @@ function futureWarnings(convention: Convention): string[] {
   ];
 }
 
-const brief = ({ class: kind, images }: MaskRow) => ({ class: kind, images: [...images] });
+const brief = ({ outcome: kind, images }: MaskRow) => ({ class: kind, images: [...images] });
 
-const promptDocument = ({ scene, rows }: MaskReport, b: number) => {
+const promptDocument = ({ batch, rows }: MaskReport, b: number) => {
   const list = rows[b] ?? [];
   return {
     tokens: list.map(({ image, number, position }) => ({
-      text: scene.prompts[b]?.[position]?.text ?? "",
+      text: batch.prompts[b]?.[position]?.text ?? "",
       image: image || null,
       number,
     })),
@@ -109,17 +109,17 @@ const promptDocument = ({ scene, rows }: MaskReport, b: number) => {
 
 /** The document of `mask --json`: its first keys are about the first prompt; more prompts stand under "prompts". [cli.mask-json] */
 export function maskDocument(report: MaskReport): object {
-  const { scene, convention, against, difference, steps, known, warnings } = report;
-  const prompts = scene.prompts.map((_, b) => promptDocument(report, b));
+  const { batch, convention, against, difference, steps, known, warnings } = report;
+  const prompts = batch.prompts.map((_, b) => promptDocument(report, b));
   return {
     convention: convention.name, // [cli.mask-json]
     ...prompts[0],
     warnings,
-    images: scene.images,
-    ...(scene.title === null ? {} : { source: scene.title }),
+    images: batch.images,
+    ...(batch.title === null ? {} : { source: batch.title }),
     ...(prompts.length > 1 ? { prompts } : {}), // [cli.mask-json]
-    ...(scene.attention
-      ? { attention: { tensor: scene.attention.key, shares: scene.attention.shares } }
+    ...(batch.attention
+      ? { attention: { tensor: batch.attention.key, shares: batch.attention.shares } }
       : {}), // [cli.mask-json]
     ...(against && difference
       ? { against: { convention: against.name, cells: difference.cells, rows: difference.rows.map(parted) } } // [cli.mask-json]

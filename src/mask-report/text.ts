@@ -19,22 +19,22 @@ const MOST_ROWS = 16;
 
 /** [cli.mask-text] */
 export function maskText(report: MaskReport, options: TextOptions = {}): string {
-  const { scene, convention, against, steps, warnings } = report;
+  const { batch, convention, against, steps, warnings } = report;
   const { colour = false, ascii = false, width = 80, latents = 1 } = options;
   const paint = painter(colour);
-  const tokens = scene.prompts.map((prompt) => prompt.map(({ text }) => text));
+  const tokens = batch.prompts.map((prompt) => prompt.map(({ text }) => text));
   const drawing: Drawing = { tokens, colour, ascii };
   const { yes, no } = marks(ascii);
   const bare = against !== null && (report.difference?.cells ?? 0) > 0; // the difference draws both masks
   const mask = bare
     ? ""
-    : drawMask(scene.locations, scene.images, convention, {
+    : drawMask(batch.locations, batch.images, convention, {
         ...drawing,
         latents,
         reasons: !against && !steps,
       });
   const parts = [
-    scene.title === null ? "" : heading(scene.title, paint, width),
+    batch.title === null ? "" : heading(batch.title, paint, width),
     [
       ...described(convention, paint, width),
       ...(against ? described(against, paint, width) : []),
@@ -43,7 +43,7 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
     mask,
     steps ? decoding(report, steps, paint, width) : "",
     against ? differing(report, against, drawing, paint, width) : "",
-    scene.attention ? paragraph("", 0, agreement(report), paint, width) : "",
+    batch.attention ? paragraph("", 0, agreement(report), paint, width) : "",
     warned(warnings, paint, width),
   ];
   return parts
@@ -74,7 +74,7 @@ function described({ name, source, note }: Convention, paint: Paint, width: numb
 
 /** One line for each step and prompt: the row as cached, beside the row of the whole text's mask. */
 function decoding(
-  { scene, convention, known }: MaskReport,
+  { batch, convention, known }: MaskReport,
   steps: readonly DecodeStep[],
   paint: Paint,
   width: number,
@@ -95,7 +95,7 @@ function decoding(
       ),
     );
   const differ = ({ row, whole }: (typeof lines)[number]) =>
-    row.class !== whole.class || `${row.images}` !== `${whole.images}`;
+    row.outcome !== whole.outcome || `${row.images}` !== `${whole.images}`;
   const shown = lines.length > MOST_ROWS ? lines.filter(differ).slice(0, MOST_ROWS) : lines;
   const strayed = lines.filter(differ).length;
   const column = (head: string, cell: (line: (typeof lines)[number]) => Piece, gap = 3): Column => ({
@@ -104,12 +104,12 @@ function decoding(
     gap,
   });
   const columns = [
-    ...(scene.prompts.length > 1 ? [column("prompt", ({ b }) => ({ text: `${b}` }), 2)] : []),
+    ...(batch.prompts.length > 1 ? [column("prompt", ({ b }) => ({ text: `${b}` }), 2)] : []),
     column("position", ({ position }) => ({ text: `${position}` }), 2),
     column("token", ({ b, position, row }) =>
       row.isImage
         ? { text: `[image ${row.image}]`, style: row.image }
-        : { text: label(scene.prompts[b]?.[position]?.text ?? "") },
+        : { text: label(batch.prompts[b]?.[position]?.text ?? "") },
     ),
     column("as cached", ({ row }) => verdict(row)),
     column("in the whole mask", ({ whole }) => verdict(whole)),
@@ -122,8 +122,8 @@ function decoding(
   return [head, "", ...(shown.length > 0 ? [...table(columns, paint), ""] : []), `  ${sum}`].join("\n");
 }
 
-function agreement({ scene, convention, rows, warnings }: MaskReport): string {
-  const { attention } = scene;
+function agreement({ batch, convention, rows, warnings }: MaskReport): string {
+  const { attention } = batch;
   const strayed = warnings.filter((sentence) => sentence.includes(` in ${attention?.key}, `)).length;
   const all = rows.flat().length;
   return strayed === 0

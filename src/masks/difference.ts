@@ -52,18 +52,18 @@ export function differenceOf(
   return { rows, first: rows[0] ?? null, cells };
 }
 
-export interface Telling {
+export interface DistinguishingPrompt {
   readonly kinds: readonly number[];
   readonly images: number;
   readonly difference: Difference;
 }
 
 /** The shortest prompt, with the fewest images, whose rows tell two conventions apart; null up to those bounds. [mask.telling] */
-export function tellingPrompt(
+export function distinguishingPrompt(
   one: Convention,
   other: Convention,
   { longest = 6, images = 4 }: { readonly longest?: number; readonly images?: number } = {},
-): Telling | null {
+): DistinguishingPrompt | null {
   const letters = [one, other].some(({ endTokens }) => endTokens === "cut") ? 3 : 2;
   for (let length = 1; length <= longest; length++) {
     for (let n = 1; n <= images; n++) {

@@ -23,21 +23,21 @@ export function explain(
   convention: Convention,
   image?: number,
 ): string {
-  if (image !== undefined && row.class === "attends") return ofImage(row, kinds, convention, image);
+  if (image !== undefined && row.outcome === "attends") return ofImage(row, kinds, convention, image);
   const { position, number, images, mayAttend } = row;
   const subject = `position ${position}`;
-  if (row.class === "attends") {
+  if (row.outcome === "attends") {
     return `${subject} sees ${counted("image", images)}: ${whySeen(row, kinds, convention, images)}`; // [mask.reason]
   }
   if (mayAttend.length === 0) return `${subject} sees nothing: there is no image`;
 
-  const silenced = row.class === "zeroed" && convention.emptyRow !== "zero";
-  const ending = endings[silenced ? "silent" : row.class];
+  const silenced = row.outcome === "zeroed" && convention.emptyRow !== "zero";
+  const ending = endings[silenced ? "silent" : row.outcome];
   const listed = typeof convention.compare === "object" && "explicit" in convention.compare;
   if (number > 0 && !listed)
     return `${subject} asks for image ${number}, but ${only(mayAttend.length)}: ${ending}`;
   const why = whyNothing(position, kinds, convention);
-  return leaks(row.class)
+  return leaks(row.outcome)
     ? `${subject} should see nothing: ${why}; yet ${ending}`
     : `${subject} sees nothing: ${why}; ${ending}`;
 }

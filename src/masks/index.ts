@@ -5,20 +5,20 @@ export { type CountCheck, type CountFinding, checkCounts } from "./counts.ts";
 export { type DecodeOptions, type DecodeStep, replayDecoding } from "./decoding/decode.ts";
 export {
   type Difference,
+  type DistinguishingPrompt,
   differenceOf,
+  distinguishingPrompt,
   type RowDifference,
-  type Telling,
-  tellingPrompt,
 } from "./difference.ts";
 export { type DrawOptions, drawMask } from "./drawing/draw-mask.ts";
 export { drawAgainst, drawClasses } from "./drawing/side-by-side.ts";
-export { tellingExample, tour, workedExample } from "./drawing/tour.ts";
+export { distinguishingExample, tour, workedExample } from "./drawing/tour.ts";
 export { effectInWords, effectOf } from "./exhaustive/effect.ts";
 export { type Decoding, strings } from "./exhaustive/prompts.ts";
 export { explain } from "./explain.ts";
 export { causal, type Grid, locate, type Matrix } from "./grid.ts";
 export { type InvariantName, invariants, type Violation, verdictsOf, violationsOf } from "./invariants.ts";
-export { type Counts, mediaMask, type SoftmaxRule, silentRows, softmaxRule, textTime } from "./media-mask.ts";
+export { type Counts, mediaMask, type SoftmaxRule, softmaxRule, textTime, zeroedRows } from "./media-mask.ts";
 export { numbersOf, TOKEN } from "./numbering.ts";
-export { CLASS_WORDS, leaks, type RowClass, type RowFacts, rowClass } from "./outcome.ts";
+export { leaks, OUTCOME_LABELS, type RowFacts, type RowOutcome, rowOutcome } from "./outcome.ts";
 export { type MaskRow, maskRows } from "./rows.ts";

@@ -31,12 +31,12 @@ const says = (row: MaskRow | undefined, more = "") =>
 
 const checks = {
   "no-leak": (kinds, images, convention) =>
-    says(rowsOf(kinds, images, convention).find((row) => leaks(row.class) || row.class === "nan")), // [mask.no-leak]
+    says(rowsOf(kinds, images, convention).find((row) => leaks(row.outcome) || row.outcome === "nan")), // [mask.no-leak]
   "silent-without-image": (kinds, images, convention) => {
     const numbers = numbersOf(kinds, convention);
     const rows = rowsOf(kinds, images, convention);
     return says(
-      rows.find((row, l) => numbers[l] === 0 && row.class !== "zeroed" && row.class !== "identity"),
+      rows.find((row, l) => numbers[l] === 0 && row.outcome !== "zeroed" && row.outcome !== "identity"),
     ); // [mask.silent-without-image]
   },
   "prefix-stable": (kinds, images, convention) => {

@@ -3,7 +3,7 @@
 
 import type { Convention, Numbering } from "./conventions/schema.ts";
 import { type Grid, type Matrix, promptsOf } from "./grid.ts";
-import { type Counting, numbersOf, sightOf } from "./numbering.ts";
+import { type Counting, numbersOf, visibilityOf } from "./numbering.ts";
 
 export interface Counts {
   readonly shape: readonly number[];
@@ -26,13 +26,13 @@ export function checkImages(images: number): void {
 /** mayAttend: 1 where position l of prompt b may attend image m. b l -> b l m */
 export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
   checkImages(images);
-  const rows = promptsOf(locations).flatMap((kinds) => sightOf(kinds, images, convention));
+  const rows = promptsOf(locations).flatMap((kinds) => visibilityOf(kinds, images, convention));
   return { shape: [...locations.shape, images], data: Uint8Array.from(rows.flat(), Number) }; // [mask.polarity]
 }
 
 /** Rows that are set to zero after the softmax because no image came yet; null where the convention has none. b l -> b l */
-export function silentRows(locations: Matrix, convention: Convention): Grid | null {
-  if (!convention.silentBeforeFirstImage) return null;
+export function zeroedRows(locations: Matrix, convention: Convention): Grid | null {
+  if (!convention.zeroBeforeFirstImage) return null;
   const { shape, data: time } = textTime(locations, convention);
   return { shape, data: Uint8Array.from(time, (t) => Number(t === 0)) }; // [mask.silent]
 }
@@ -41,7 +41,7 @@ export function silentRows(locations: Matrix, convention: Convention): Grid | nu
 export interface SoftmaxRule {
   readonly mayAttend: Grid;
   readonly emptyRow: "zero" | "uniform" | "nan";
-  readonly silent: Grid | null;
+  readonly zeroed: Grid | null;
 }
 
 /** The emptyRow of a softmax whose unmasked rows have been opened. */
@@ -54,7 +54,7 @@ export function softmaxRule(locations: Matrix, images: number, convention: Conve
   const rule = {
     mayAttend,
     emptyRow: softmaxEmptyRow(convention),
-    silent: silentRows(locations, convention),
+    zeroed: zeroedRows(locations, convention),
   };
   if (convention.emptyRow !== "unmasked") return rule;
   const data = mayAttend.data.slice();

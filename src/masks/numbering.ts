@@ -74,7 +74,7 @@ function comparisonOf(compare: Compare): Comparison {
 }
 
 /** One prompt: for each position, whether it may attend each of the images. */
-export function sightOf(kinds: readonly number[], images: number, convention: Convention): boolean[][] {
+export function visibilityOf(kinds: readonly number[], images: number, convention: Convention): boolean[][] {
   const allowed = comparisonOf(convention.compare);
   const firsts = convention.neighbours === "together" ? firstNeighbours(kinds) : [];
   return numbersOf(kinds, convention).map((number, l) =>

@@ -4,8 +4,8 @@ import type { Convention } from "./conventions/schema.ts";
 import { explain } from "./explain.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
 import { checkImages } from "./media-mask.ts";
-import { numbersOf, sightOf, TOKEN } from "./numbering.ts";
-import { type RowFacts, reaching, rowClass } from "./outcome.ts";
+import { numbersOf, TOKEN, visibilityOf } from "./numbering.ts";
+import { type RowFacts, reaching, rowOutcome } from "./outcome.ts";
 
 export interface MaskRow extends RowFacts {
   /** One sentence. */
@@ -16,13 +16,13 @@ export interface MaskRow extends RowFacts {
 export function factsOf(kinds: readonly number[], images: number, convention: Convention): RowFacts[] {
   const numbers = numbersOf(kinds, convention);
   let seen = 0;
-  return sightOf(kinds, images, convention).map((mayAttend, position) => {
+  return visibilityOf(kinds, images, convention).map((mayAttend, position) => {
     const number = numbers[position] ?? 0;
-    const silent = convention.silentBeforeFirstImage && number === 0; // [mask.silent]
-    const kind = rowClass(mayAttend, silent, convention);
+    const zeroed = convention.zeroBeforeFirstImage && number === 0; // [mask.silent]
+    const kind = rowOutcome(mayAttend, zeroed, convention);
     const isImage = kinds[position] === TOKEN.image;
     const image = isImage ? ++seen : 0;
-    return { position, isImage, image, number, mayAttend, class: kind, images: reaching(mayAttend, kind) };
+    return { position, isImage, image, number, mayAttend, outcome: kind, images: reaching(mayAttend, kind) };
   });
 }
 

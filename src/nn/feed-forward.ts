@@ -3,7 +3,7 @@ import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Linear } from "./linear.ts";
 import { LayerNorm } from "./norms/layer-norm.ts";
-import { nothingElse } from "./options.ts";
+import { rejectUnknown } from "./options.ts";
 
 /** FFW(x) = W₂ gelu(W₁ norm(x)), without biases; a torch Sequential whose slot 2 (the GELU) has no parameters. */
 export class FeedForward {
@@ -12,7 +12,7 @@ export class FeedForward {
   readonly 3: Linear<"f", "d">;
 
   constructor({ dim, mult = 4, ...rest }: { dim: number; mult?: number }) {
-    nothingElse("FeedForward", rest);
+    rejectUnknown("FeedForward", rest);
     const inner = Math.trunc(dim * mult); // [ffw.inner]
     this[0] = new LayerNorm(dim);
     this[1] = new Linear("d -> f", dim, inner, { bias: false });

@@ -2,7 +2,7 @@
 
 const said = new Set<string>();
 
-export function note(text: string): void {
+export function warnOnce(text: string): void {
   if (said.has(text)) return;
   said.add(text);
   console.warn(`flamboyance: ${text}`);

@@ -3,7 +3,7 @@
 import { RuleError } from "../tensor/errors.ts";
 
 /** Refuses what is left of a caller's options when all known ones are taken out. */
-export function nothingElse(who: string, rest: object): void {
+export function rejectUnknown(who: string, rest: object): void {
   const [name] = Object.keys(rest);
   if (name === undefined) return;
   const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());

@@ -59,5 +59,5 @@ export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: 
     x.shape,
     Uint8Array.from({ length: x.size }, () => (uniform() < p ? 0 : 1)), // [dropout.mask]
   );
-  return apply("scale", { by: p < 1 ? 1 / (1 - p) : 0 }, apply("where", { keep, otherwise: 0 }, x)); // [dropout.mean]
+  return apply("mulScalar", { by: p < 1 ? 1 / (1 - p) : 0 }, apply("where", { keep, otherwise: 0 }, x)); // [dropout.mean]
 }

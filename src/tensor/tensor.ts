@@ -159,7 +159,7 @@ export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<
 }
 
 /** A shape to record with; it has no numbers. */
-export const symbol = <A extends string>(_axes: A, shape: Shape): Tensor<A> => new Tensor<A>(shape);
+export const abstractTensor = <A extends string>(_axes: A, shape: Shape): Tensor<A> => new Tensor<A>(shape);
 
 /** Is the view row-major without gaps? */
 export function contiguous({ shape, stride }: Strided<unknown>): boolean {

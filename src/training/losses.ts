@@ -9,10 +9,10 @@ import {
   expand,
   log,
   maxLast,
-  scale,
+  mulScalar,
   sub,
+  sumAll,
   sumLast,
-  total,
   where,
 } from "../tensor/ops/functions.ts";
 import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
@@ -69,8 +69,8 @@ export function crossEntropy<P extends string>(
   const counting = new Bool([...shape, 1], counts);
   const kept = where(counting, sub(logSum, target)); // [loss.ignored]
   const perToken: Tensor<P> = rearrange("... 1 -> ...", kept);
-  const sum = total(kept);
-  return { perToken, sum, mean: scale(sum, 1 / counted), counted };
+  const sum = sumAll(kept);
+  return { perToken, sum, mean: mulScalar(sum, 1 / counted), counted };
 }
 
 export interface Weighted {
@@ -80,6 +80,6 @@ export interface Weighted {
 
 /** Σ λ · loss over datasets: equation (2) of the paper, whose λ are 1 for M3W, 0.2 for ALIGN and LTIP, 0.03 for VTP. */
 export function weightedSum([first, ...rest]: readonly [Weighted, ...Weighted[]]): Tensor<""> {
-  const scaled = ({ weight, loss }: Weighted) => scale(loss, weight);
+  const scaled = ({ weight, loss }: Weighted) => mulScalar(loss, weight);
   return rest.reduce((sum, part) => add(sum, scaled(part)), scaled(first)); // [loss.datasets]
 }

@@ -4,7 +4,7 @@ import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
 import { gradientOf, gradients } from "../tensor/autodiff/gradients.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { keepTaps, recompute } from "../tensor/program/checkpointing.ts";
+import { gradientCheckpointing, keepTaps } from "../tensor/program/checkpointing.ts";
 import type { Program } from "../tensor/program/program.ts";
 import { withTaps } from "../tensor/program/program.ts";
 import { record } from "../tensor/program/record.ts";
@@ -17,8 +17,8 @@ export interface Differentiated {
   readonly names: readonly string[];
   /** Outputs of these taps are kept, the rest of the forward pass is computed again when it is needed. */
   readonly keepOnly?: RegExp | null | undefined;
-  /** Scopes to differentiate whole, for a backend that has kernels for that: see `differentiable`. */
-  readonly whole?: readonly string[] | undefined;
+  /** Scopes to differentiate fused, for a backend that has kernels for that: see `differentiable`. */
+  readonly fused?: readonly string[] | undefined;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface Differentiated {
  */
 export function stepProgram(
   loss: () => Tensor<"">,
-  { model, names, keepOnly = null, whole }: Differentiated,
+  { model, names, keepOnly = null, fused }: Differentiated,
 ): Program {
   const forward = withTaps(
     record(() => ({ loss: loss() }), { model, symbolic: true }),
@@ -36,8 +36,8 @@ export function stepProgram(
   const reached = names.filter((name) => name in forward.leaves); // [train.reached]
   if (names.length > 0 && reached.length === 0)
     throw new RuleError("the loss reaches none of the parameters that are to be trained", "train.reached");
-  const program = gradients(forward, "loss", reached, { whole }); // [train.frozen]
-  return keepOnly ? recompute(program, "loss", keepTaps(keepOnly)) : program;
+  const program = gradients(forward, "loss", reached, { fused }); // [train.frozen]
+  return keepOnly ? gradientCheckpointing(program, "loss", keepTaps(keepOnly)) : program;
 }
 
 export interface LossAndGradients {
@@ -53,7 +53,7 @@ export async function lossAndGradients(
   },
 ): Promise<LossAndGradients> {
   const { backend = reference("float64"), signal, names } = options;
-  const program = stepProgram(loss, { whole: differentiable(backend), ...options }); // [train.whole]
+  const program = stepProgram(loss, { fused: differentiable(backend), ...options }); // [train.whole]
   const { outputs } = await replay(program, backend, { signal }); // [train.abort]
   const gradient = (name: string): [string, Tensor][] => {
     const g = outputs[gradientOf(name)];

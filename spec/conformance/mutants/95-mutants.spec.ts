@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Trial, trialOf } from "../../../src/conformance/mutants/evaluation.ts";
+import { type Evaluation, evaluationOf } from "../../../src/conformance/mutants/evaluation.ts";
 import { during, type Mutant } from "../../../src/conformance/mutants/mutant.ts";
 import { mutants, nearestMutant } from "../../../src/conformance/mutants/mutants.ts";
-import { masksOf, scenes } from "../../../src/conformance/mutants/visibility.ts";
+import { maskedAttentions, masksOf } from "../../../src/conformance/mutants/visibility.ts";
 import { findCases, type GoldenCase, readCase } from "../../../src/io/golden/cases.ts";
 import { normalize } from "../../../src/nn/norms/layer-norm.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
-import { add, mul, scale, shift, square, total } from "../../../src/tensor/ops/functions.ts";
+import { add, addScalar, mul, mulScalar, square, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import type { Program } from "../../../src/tensor/program/program.ts";
 import { record, scope, tap } from "../../../src/tensor/program/record.ts";
@@ -35,7 +35,7 @@ describe("rewrite", () => {
   const owner = {};
 
   test("[rewrite.identity] nothing replaced, nothing changed: a whole model, with scopes, taps and tied weights", () => {
-    const { program } = trialOf(golden("flamingo-palm--videos")).context;
+    const { program } = evaluationOf(golden("flamingo-palm--videos")).context;
     const again = rewrite(program, () => null);
     expect(again).toEqual(program);
     for (const [id, t] of program.bindings) expect(again.bindings.get(id)).toBe(t);
@@ -44,7 +44,7 @@ describe("rewrite", () => {
   });
 
   test("[rewrite.identity] a pruned program computes the same; what was dead is gone", () => {
-    const loss = record(() => ({ loss: total(mul(normalize(x), w)), idle: total(normalize(w)) }), {
+    const loss = record(() => ({ loss: sumAll(mul(normalize(x), w)), idle: sumAll(normalize(w)) }), {
       inputs: { x, w },
     });
     const { idle: _, ...outputs } = gradients(loss, "loss", ["x", "w"]).outputs;
@@ -60,13 +60,13 @@ describe("rewrite", () => {
     const program = record(
       () => {
         const squared = tap(owner, "squared", square(x));
-        return { sum: add(shift(squared, 1), x), squared };
+        return { sum: add(addScalar(squared, 1), x), squared };
       },
       { model: { owner }, inputs: { x } },
     );
     const again = rewrite(program, ({ node, inputs: [a], at }) => {
-      if (node.op === "mul" && a) return scale(a, 10);
-      return node.op === "shift" && a ? add(a, at(0)) : null;
+      if (node.op === "mul" && a) return mulScalar(a, 10);
+      return node.op === "addScalar" && a ? add(a, at(0)) : null;
     });
     const { outputs, taps } = evaluate(again);
     expect(values(outputs.squared)).toEqual([10, 20, 40]);
@@ -75,7 +75,7 @@ describe("rewrite", () => {
   });
 
   test("[rewrite.replace] the output of a scope may be replaced", () => {
-    const program = record(() => scale(normalize(x), 3), { inputs: { x } });
+    const program = record(() => mulScalar(normalize(x), 3), { inputs: { x } });
     const again = rewrite(
       program,
       replacing("div", () => w),
@@ -85,7 +85,7 @@ describe("rewrite", () => {
   });
 
   test("[rewrite.names] a leaf that nothing reads any more keeps its name, can be bound and has gradient zero", () => {
-    const program = record(() => ({ loss: total(mul(x, w)) }), { inputs: { x, w } });
+    const program = record(() => ({ loss: sumAll(mul(x, w)) }), { inputs: { x, w } });
     const again = rewrite(program, replacing("mul", square));
     expect(Object.keys(again.leaves)).toEqual(["x", "w"]);
     const slopes = evaluate(gradients(again, "loss", ["x", "w"]), { w: x }).outputs;
@@ -94,13 +94,13 @@ describe("rewrite", () => {
   });
 
   test("[rewrite.names] outputs, taps and leaves may be called alike", () => {
-    const program = record(() => ({ y: tap(owner, "y", scale(x, 2)), z: w }), {
+    const program = record(() => ({ y: tap(owner, "y", mulScalar(x, 2)), z: w }), {
       model: { owner },
       inputs: { y: x, "output y": w },
     });
     const again = rewrite(
       program,
-      replacing("scale", (t) => scale(t, 3)),
+      replacing("mulScalar", (t) => mulScalar(t, 3)),
     );
     const names = ({ outputs, taps, leaves }: Program) =>
       [outputs, taps, leaves].map((of) => Object.keys(of));
@@ -112,7 +112,7 @@ describe("rewrite", () => {
     const shared = { n: 1 };
     const program = record(
       () => {
-        const inner = (t: Tensor) => scope("inner", { t }, shared, ({ t }) => shift(t, 1));
+        const inner = (t: Tensor) => scope("inner", { t }, shared, ({ t }) => addScalar(t, 1));
         const changed = scope("outer", { x }, {}, ({ x }) => inner(square(inner(x))));
         return scope("outer", { changed }, {}, ({ changed }) => inner(changed));
       },
@@ -120,7 +120,7 @@ describe("rewrite", () => {
     );
     const again = rewrite(
       program,
-      replacing("mul", (t) => scale(t, 2)),
+      replacing("mul", (t) => mulScalar(t, 2)),
     );
     const names = (p: Program) => p.scopes.map(({ name }) => name);
     expect(names(program)).toEqual(["outer", "inner", "inner", "outer", "inner"]);
@@ -145,7 +145,7 @@ function tryAll(folder: string): Row[] {
   const subject = readCase(folder);
   const { id, raises, full } = subject.manifest;
   if (raises || full) return [];
-  const trial: Trial = trialOf(subject);
+  const trial: Evaluation = evaluationOf(subject);
   const noticed = new Map<string, string | null>();
   const excused = new Set<string>();
   for (const m of mutants) {
@@ -201,11 +201,13 @@ describe("mutants", () => {
     for (const folder of findCases([`${CASES}/flamingo-pytorch`])) {
       const subject = readCase(folder);
       if (subject.manifest.raises || subject.manifest.full) continue;
-      for (const scene of scenes(trialOf(subject).context)) {
-        const { mayAttend, heard } = masksOf(scene, scene.sight);
-        const { masked, heard: zeroed } = scene.attention;
+      for (const scene of maskedAttentions(evaluationOf(subject).context)) {
+        const { mayAttend, postSoftmaxMask } = masksOf(scene, scene.visibility);
+        const { masked, zeroing: zeroed } = scene.attention;
         expect(mayAttend.flat()).toEqual(masked && flat(masked.attrs.keep));
-        expect(heard.flat()).toEqual(zeroed ? flat(zeroed.attrs.keep) : heard.flat().fill(1));
+        expect(postSoftmaxMask.flat()).toEqual(
+          zeroed ? flat(zeroed.attrs.keep) : postSoftmaxMask.flat().fill(1),
+        );
         masks++;
       }
       subject.close();
@@ -252,7 +254,7 @@ describe("mutants", () => {
   });
 
   test("[mutant.table] the example in the text is so", () => {
-    const trial = trialOf(golden("masked-cross-attention--lead-text"));
+    const trial = evaluationOf(golden("masked-cross-attention--lead-text"));
     const program = mutant("no-zeroing").apply(trial.context);
     const wrong = program && trial.wrong(program);
     expect(wrong?.row).toEqual([0, 0]);
@@ -263,7 +265,7 @@ describe("mutants", () => {
 
 describe("nearestMutant", () => {
   const subject = golden("gated-cross-attention-block--lead-text");
-  const trial = trialOf(subject);
+  const trial = evaluationOf(subject);
   const computed = (id: string, precision: "float32" | "float64"): Tensor => {
     const program = mutant(id).apply(trial.context);
     const { out } = program ? evaluate(program, {}, precision).outputs : {};

@@ -7,10 +7,10 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { probe as command } from "../../../src/cli/commands/probe.ts";
 import { UsageError } from "../../../src/cli/help/usage.ts";
 import { mutants } from "../../../src/conformance/mutants/mutants.ts";
-import { departuresOf, waysOf } from "../../../src/conformance/probe/match.ts";
+import { mismatchesOf, waysOf } from "../../../src/conformance/probe/match.ts";
 import { measure } from "../../../src/conformance/probe/measure.ts";
 import {
-  departed,
+  baseConventions,
   effectsOfConvention,
   effectsOfMistake,
   mistakes,
@@ -33,10 +33,10 @@ import {
 import { type Adapter, probe } from "../../../src/conformance/probe/probe.ts";
 import { probeText } from "../../../src/conformance/probe/text.ts";
 import { mistakesInWords, probeDocument, verdictOf } from "../../../src/conformance/probe/verdict.ts";
-import { departuresInWords, leaksInWords } from "../../../src/conformance/probe/words.ts";
+import { leaksInWords, mismatchesInWords } from "../../../src/conformance/probe/words.ts";
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
-import { tellingPrompt } from "../../../src/masks/difference.ts";
+import { distinguishingPrompt } from "../../../src/masks/difference.ts";
 import { EFFECT } from "../../../src/masks/exhaustive/effect.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
 import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
@@ -56,8 +56,8 @@ describe("what is asked", () => {
   test("[probe.telling] two conventions that these prompts do not tell apart differ on no short prompt", () => {
     for (const one of every)
       for (const other of every) {
-        if (departuresOf({ ...known, effects: rows(one) }, rows(other)).length > 0) continue;
-        expect([one.name, other.name, tellingPrompt(one, other, { longest: 5, images: 3 })]).toEqual([
+        if (mismatchesOf({ ...known, effects: rows(one) }, rows(other)).length > 0) continue;
+        expect([one.name, other.name, distinguishingPrompt(one, other, { longest: 5, images: 3 })]).toEqual([
           one.name,
           other.name,
           null,
@@ -67,9 +67,9 @@ describe("what is asked", () => {
 
   test("[probe.telling] every mistake departs from its convention on some row, if the convention has what it breaks", () => {
     for (const { id } of mistakes) {
-      const apart = departed.filter(
+      const apart = baseConventions.filter(
         (convention) =>
-          departuresOf(
+          mismatchesOf(
             { ...known, effects: rows(convention) },
             effectsOfMistake(id, convention, calls.full.prompts, IMAGES),
           ).length > 0, // prettier-ignore
@@ -141,7 +141,7 @@ describe("every convention is named", () => {
       for (const level of LEVELS) {
         const result = await probe(blockAdapter(level, convention), { shape });
         expect([level, names(result.exact)]).toEqual([level, expect.arrayContaining([convention.name])]);
-        expect(result.departures).toEqual([]);
+        expect(result.mismatches).toEqual([]);
         expect(verdictOf(result, convention).sentence).toBe(`It follows ${convention.name}.`);
       }
     });
@@ -381,7 +381,7 @@ test("[probe.words] stretches of rows in one sentence; number and verb agree", a
   const result = await probe(blockAdapter("tapped", leaky), { shape, expect: conventions["all-previous"] });
   expect(leaksInWords(result)).toContain('In "t t I t t t I t", rows 0–1 average all images.');
   expect(leaksInWords(result)).toContain('In "t I t t I I t t", row 0 averages all images.');
-  expect(departuresInWords(result)).toContain(
+  expect(mismatchesInWords(result)).toContain(
     'In "t t I t t t I t", rows 0–1 average all images, where under all-previous they see nothing.',
   ); // prettier-ignore
   expect(verdictOf(result, conventions["all-previous"]).sentence).toBe(
@@ -391,7 +391,7 @@ test("[probe.words] stretches of rows in one sentence; number and verb agree", a
     shape,
     expect: released,
   });
-  expect(departuresInWords(skips)[0]).toBe(
+  expect(mismatchesInWords(skips)[0]).toBe(
     'In "t I t t I I t t", row 0 averages all images, and the feed-forward skips it, where under flamingo-pytorch@0.1.2 immediate it sees nothing, and the feed-forward runs.',
   ); // prettier-ignore
 });
@@ -404,7 +404,7 @@ test("[probe.names] what follows nothing known is compared with the nearest", as
     status: "unknown",
     sentence: expect.stringContaining("Nearest is"),
   });
-  expect(result.departures.length).toBeGreaterThan(0);
+  expect(result.mismatches.length).toBeGreaterThan(0);
 });
 
 test("[probe.text] the verdict first, every line within the terminal, the same with and without colour", async () => {

@@ -161,7 +161,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     );
     expect(verdict).toMatchObject({
       status: "passed",
-      kernels: { mode, matmul: 3, attention: 1, elsewhere: 0 },
+      kernels: { mode, matmul: 3, attention: 1, fallback: 0 },
     });
   });
 });

@@ -6,16 +6,25 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ParallelTransformerBlock } from "../../../src/blocks/parallel-transformer-block.ts";
 import type { Backend } from "../../../src/kernels/backend.ts";
-import { onCard } from "../../../src/kernels/gpu/device-modes/backend.ts";
-import { Card } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
-import { columns, gridOf, placesOf } from "../../../src/kernels/gpu/device-modes/offset-tables.ts";
+import { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import { GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import { columns, gridOf, offsetsOf } from "../../../src/kernels/gpu/device-modes/offset-tables.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay, run } from "../../../src/kernels/replay.ts";
 import { Linear } from "../../../src/nn/linear.ts";
 import { normalize } from "../../../src/nn/norms/layer-norm.ts";
 import { Bug, ShapeError } from "../../../src/tensor/errors.ts";
-import { concatLast, einsum, halves, pad, rearrange, slice } from "../../../src/tensor/ops/arrange.ts";
-import { add, exp, gelu, log, maskedSoftmax, mul, scale, shift } from "../../../src/tensor/ops/functions.ts";
+import { chunk, concatLast, einsum, pad, rearrange, slice } from "../../../src/tensor/ops/arrange.ts";
+import {
+  add,
+  addScalar,
+  exp,
+  gelu,
+  log,
+  maskedSoftmax,
+  mul,
+  mulScalar,
+} from "../../../src/tensor/ops/functions.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { type Any, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
 import { pretend } from "../../support/kernels/fake-gpu-js.ts";
@@ -34,8 +43,8 @@ import { expectClose, valuesOf } from "../../support/properties/programs.ts";
 
 async function opened(options: Parameters<typeof pretend>[0] = {}) {
   const pretended = pretend(options);
-  const card = await Card.open("webgpu", async () => pretended.library);
-  return { ...pretended, card, backend: onCard(card) };
+  const device = await GpuDevice.open("webgpu", async () => pretended.library);
+  return { ...pretended, device, backend: onDevice(device) };
 }
 const { backend: shared } = await opened();
 
@@ -55,7 +64,7 @@ describe.each(examplesOf(shared).map((row) => [rows[row]?.title ?? "", row] as c
       ),
       { numRuns: 40 },
     );
-    expect(shared.bench.residents.blocks).toBe(0);
+    expect(shared.launcher.buffers.blocks).toBe(0);
   });
 });
 
@@ -79,7 +88,7 @@ test("[gpu.count] [gpu.einsum] products and attention scopes are counted", async
   expect(backend.ran).toEqual({ matmul: 0, attention: 0 });
   const { program } = gatedBlock();
   const { kernels } = await replay(program, backend);
-  expect(kernels).toEqual({ matmul: 5, attention: 1, elsewhere: 0, mode: "webgpu" });
+  expect(kernels).toEqual({ matmul: 5, attention: 1, fallback: 0, mode: "webgpu" });
   expect(backend.ran).toEqual({ matmul: 5, attention: 1 });
 });
 
@@ -90,15 +99,15 @@ test("[gpu.normalize] a row far from zero keeps its digits, and a constant row i
   const [ours, exact] = [await replay(p, shared), await replay(p, reference())];
   const [y, z] = [ours, exact].map(({ outputs }) => valuesOf(outputs.out as Tensor)) as [number[], number[]];
   expectClose(y, z, gamma(64));
-  const { card } = shared.bench;
-  const again = await transfers({ card, run: () => replay(p, shared) });
+  const { device } = shared.launcher;
+  const again = await transfers({ device, run: () => replay(p, shared) });
   expect([again.uploads, again.downloads]).toEqual([1, 1]); // no definition had a part in it
 });
 
 test("[gpu.index] [gpu.product] an element is where the sum of its three offsets says", async () => {
   const [a, b] = [numbers(4 * 5 * 6, 1), numbers(4 * 6 * 7, 2)];
   const { out, bound } = productOf(a, b, [4, 5, 6, 7]);
-  expect(worstOf(await productOn(shared.bench, [4, 5, 6, 7], a, b), out, bound)).toBeLessThanOrEqual(1);
+  expect(worstOf(await productOn(shared.launcher, [4, 5, 6, 7], a, b), out, bound)).toBeLessThanOrEqual(1);
 });
 
 test("[gpu.index] an offset that is no float is refused", () => {
@@ -118,7 +127,7 @@ test("[gpu.index] leading axes are counted along z as far as a device counts, th
   expect(gridOf([]).size).toEqual([1, 1, 1]);
   const grid = gridOf([300, 300, 4, 5]);
   expect(grid.size).toEqual([5, 1200, 300]);
-  const [z, y, x] = placesOf(grid, { shape: grid.shape, stride: [6000, 20, 5, 1], offset: 2 });
+  const [z, y, x] = offsetsOf(grid, { shape: grid.shape, stride: [6000, 20, 5, 1], offset: 2 });
   expect([z?.[299], y?.[1199], x?.[4]]).toEqual([299 * 6000 + 2, 299 * 20 + 15, 4]);
 });
 
@@ -126,30 +135,32 @@ const x = randomTensor<"i j">([6, 8], 1);
 const other = randomTensor<"i j">([6, 8], 2);
 
 test("[gpu.views] transposing, slicing, expanding and splitting run no kernel and copy nothing", async () => {
-  const { backend, compiled, card } = await opened();
-  const f = (): Tensor => halves(rearrange("i j -> j i", add(x, other)))[0];
+  const { backend, compiled, device } = await opened();
+  const f = (): Tensor => chunk(rearrange("i j -> j i", add(x, other)))[0];
   const p = record(f, { inputs: { x, other }, symbolic: true });
   const { outputs } = await replay(p, backend);
   expect(compiled).toEqual(["copied", "eachOfTwo 0"]);
-  expect([card.uploads, card.downloads]).toEqual([3, 1]); // two inputs and places
+  expect([device.uploads, device.downloads]).toEqual([3, 1]); // two inputs and places
   const exact = (await replay(p, reference("float32"))).outputs.out;
   expect(valuesOf(outputs.out as Tensor)).toEqual(valuesOf(exact as Tensor));
 });
 
 test("[gpu.layout] axes that do not join in a view are copied on the device, to the last bit", async () => {
-  const { backend, compiled, card } = await opened();
-  const f = () => rearrange("i (h k) -> (k i) h", scale(x, 2) as Tensor<Any>, { h: 2 });
+  const { backend, compiled, device } = await opened();
+  const f = () => rearrange("i (h k) -> (k i) h", mulScalar(x, 2) as Tensor<Any>, { h: 2 });
   const p = record(f, { inputs: { x }, symbolic: true });
   const out = valuesOf((await replay(p, backend)).outputs.out as Tensor);
   expect(out).toEqual(valuesOf((await replay(p, reference("float32"))).outputs.out as Tensor));
   expect(compiled).toEqual(["copied", "eachOfOne 2", "eachOfOne 0"]);
-  expect(card.downloads).toBe(1);
+  expect(device.downloads).toBe(1);
 });
 
 test("[gpu.layout] the host moves nothing itself: an array that it could not hold is left to the card", async () => {
   const { backend } = await opened({ fail: "eachOfOne" });
   const sizes = { a: 64, b: 2 ** 15, c: 2 ** 15 };
-  const { data } = await backend.bench.residents.upload(view(new Float32Array(2 ** 15 + 63), [2 ** 15 + 63]));
+  const { data } = await backend.launcher.buffers.upload(
+    view(new Float32Array(2 ** 15 + 63), [2 ** 15 + 63]),
+  );
   const vast = view(data, [sizes.a, sizes.b, sizes.c], [1, 1, 0]);
   const attrs = { pattern: "a b c -> a (c b)", sizes };
   await expect(backend.ops.rearrange?.(attrs, vast)).rejects.toThrow("the card is on fire");
@@ -160,7 +171,7 @@ test("[gpu.layout] parts of other widths do not take each other's places", async
   for (const n of [8, 3, 5]) {
     const part = slice(other, 1, 0, n);
     const f = () => ({
-      joined: concatLast(concatLast(shift(x, 1), part), x),
+      joined: concatLast(concatLast(addScalar(x, 1), part), x),
       padded: pad(part, 1, 1, 9 - n),
     });
     const p = record(f, { inputs: { x, other }, symbolic: true });
@@ -172,40 +183,40 @@ test("[gpu.layout] parts of other widths do not take each other's places", async
 
 const chain = () => {
   const y = gelu(einsum("i j, k j -> i k", x, other as Tensor<Any>));
-  return mul(exp(log(shift(mul(y, y), 1))), y); // log has no kernel
+  return mul(exp(log(addScalar(mul(y, y), 1))), y); // log has no kernel
 };
 const chained = record(chain, { inputs: { x, other }, symbolic: true });
 
 test("[replay.upload] [replay.download] a definition between kernels reads the device's numbers, and they read its", async () => {
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const { outputs } = await replay(chained, backend);
   const exact = await replay(chained, reference());
   expectClose(valuesOf(outputs.out as Tensor), valuesOf(exact.outputs.out as Tensor), 1e-5);
-  const again = await transfers({ card, run: () => replay(chained, backend) });
+  const again = await transfers({ device, run: () => replay(chained, backend) });
   expect([again.uploads, again.downloads]).toEqual([3, 2]); // x, other and the logarithm; what it is of, and the result
 });
 
 test("[replay.upload] what several kernels read is uploaded once, and what none reads is not", async () => {
-  const { backend, card } = await opened();
-  const p = record(() => ({ a: add(x, scale(x, 2)), b: log(shift(other, 3)), c: x }), {
+  const { backend, device } = await opened();
+  const p = record(() => ({ a: add(x, mulScalar(x, 2)), b: log(addScalar(other, 3)), c: x }), {
     inputs: { x, other },
     symbolic: true,
   });
   await replay(p, backend);
-  const { uploads, downloads } = await transfers({ card, run: () => replay(p, backend) });
+  const { uploads, downloads } = await transfers({ device, run: () => replay(p, backend) });
   expect([uploads, downloads]).toEqual([2, 3]); // x and other; a, what log is of, and c
   const idle = record(() => log(x), { inputs: { x }, symbolic: true });
-  expect(await transfers({ card, run: () => replay(idle, backend) })).toMatchObject({
+  expect(await transfers({ device, run: () => replay(idle, backend) })).toMatchObject({
     uploads: 0,
     downloads: 0,
   });
 });
 
 test("[gpu.resident] [replay.memory] [replay.upload] nothing is left of fifty runs, of one that fails and of one that is stopped", async () => {
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const { program } = gatedBlock();
   await replay(program, backend);
-  const { live, floats } = card;
+  const { live, floats } = device;
   for (let i = 0; i < 50; i++) await replay(program, backend);
   for (const stop of [0.2, 0.5, 0.8]) {
     const controller = new AbortController();
@@ -216,40 +227,40 @@ test("[gpu.resident] [replay.memory] [replay.upload] nothing is left of fifty ru
   }
   const broken = { ...backend, ops: { ...backend.ops, tanh: () => Promise.reject(new Error("broken")) } };
   await expect(replay(program, broken)).rejects.toThrow("broken");
-  expect([card.live, card.floats, backend.bench.residents.blocks]).toEqual([live, floats, 0]);
+  expect([device.live, device.floats, backend.launcher.buffers.blocks]).toEqual([live, floats, 0]);
   expect(backend.store?.usage().used).toBe(4 * floats);
 });
 
 test.each(["copied", "product", "normalized", "rowSpreads", "eachOfOne", "eachOfTwo", "softWeights"])(
   "[gpu.resident] %s fails, and a run leaves no buffer behind",
   async (fail) => {
-    const { backend, card } = await opened({ fail });
+    const { backend, device } = await opened({ fail });
     await expect(replay(gatedBlock().program, backend)).rejects.toThrow("the card is on fire");
-    expect(backend.bench.residents.blocks).toBe(0);
+    expect(backend.launcher.buffers.blocks).toBe(0);
     await backend.close();
-    expect(card.live).toBeGreaterThanOrEqual(0);
+    expect(device.live).toBeGreaterThanOrEqual(0);
   },
 );
 
 test("[gpu.resident] a long chain needs no more than two links at once", async () => {
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const long = () => {
     let y: Tensor<"i j"> = x;
-    for (let i = 0; i < 20; i++) y = scale(y, 0.9);
+    for (let i = 0; i < 20; i++) y = mulScalar(y, 0.9);
     return y;
   };
   const p = record(long, { inputs: { x }, symbolic: true });
   await replay(p, backend);
-  expect(card.peak - card.floats).toBeLessThanOrEqual(2 * x.size);
+  expect(device.peak - device.floats).toBeLessThanOrEqual(2 * x.size);
 });
 
 test("[gpu.resident] what was freed is not read any more", async () => {
   const { backend } = await opened();
-  const { residents } = backend.bench;
-  const there = await residents.upload(x.data);
-  residents.free(residents.blockOf(there.data) ?? 0);
+  const { buffers } = backend.launcher;
+  const there = await buffers.upload(x.data);
+  buffers.free(buffers.blockOf(there.data) ?? 0);
   await expect(backend.ops.neg?.({}, there)).rejects.toThrow(Bug);
-  residents.free(12345); // and nobody minds what never was
+  buffers.free(12345); // and nobody minds what never was
 });
 
 test("[gpu.transfers] a block that runs again copies its inputs there and its result back", async () => {
@@ -262,18 +273,18 @@ test("[gpu.transfers] a block that runs again copies its inputs there and its re
 });
 
 test("[gpu.transfers] so does a transformer block; its positions are an input too", async () => {
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const block = new ParallelTransformerBlock({ dim: 12, dimHead: 4, heads: 2 });
   const tokens: Tensor<"b l d"> = randomTensor([2, 5, 12], 3);
   const p = record(() => block.forward(tokens), { model: block, inputs: { tokens }, symbolic: true });
-  const first = await transfers({ card, run: () => replay(p, backend) });
-  const second = await transfers({ card, run: () => replay(p, backend) });
+  const first = await transfers({ device, run: () => replay(p, backend) });
+  const second = await transfers({ device, run: () => replay(p, backend) });
   expect(second).toEqual({ uploads: 2, downloads: 1, live: first.live });
 });
 
 test("[gpu.transfers] what masks and places take is bounded: those asked for longest ago leave", async () => {
-  const { backend, card } = await opened();
-  const { constants } = backend.bench;
+  const { backend, device } = await opened();
+  const { constants } = backend.launcher;
   const asked = async (i: number) => constants.get(i, () => Float32Array.of(i));
   const first = await asked(0);
   for (let i = 1; i < 2100; i++) {
@@ -281,21 +292,21 @@ test("[gpu.transfers] what masks and places take is bounded: those asked for lon
     if (i % 100 === 0) expect(await asked(0)).toBe(first);
   }
   expect(constants.size).toBe(2048);
-  expect(card.live).toBe(2048);
+  expect(device.live).toBe(2048);
   expect(await asked(0)).toBe(first);
 });
 
 test("[gpu.transfers] a mask is uploaded once, and again when its array has other bytes", async () => {
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const mask = randomMask([6, 8]);
   const p = record(() => maskedSoftmax(x, mask, { emptyRow: "zero" }), { inputs: { x }, symbolic: true });
   const out = async (on: Backend) => valuesOf((await replay(p, on)).outputs.out as Tensor);
   const first = await out(backend);
   expectClose(first, await out(reference()), gamma(64));
-  const { uploads, live } = await transfers({ card, run: () => replay(p, backend) });
+  const { uploads, live } = await transfers({ device, run: () => replay(p, backend) });
   expect(uploads).toBe(1);
   for (const i of mask.data.keys()) mask.data[i] = 1 - (mask.data[i] ?? 0);
-  const changed = await transfers({ card, run: () => replay(p, backend) });
+  const changed = await transfers({ device, run: () => replay(p, backend) });
   expect([changed.uploads, changed.live]).toEqual([2, live + 1]);
   expectClose(await out(backend), await out(reference()), gamma(64));
   expect(await out(backend)).not.toEqual(first);
@@ -318,13 +329,13 @@ function counted() {
 }
 
 test("[gpu.weights] a parameter is uploaded once, and again when it has other numbers; the model's copy is released", async () => {
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const { layer, give, reads } = counted();
   const xs = x as Tensor<Any>;
   const p = record(() => layer.forward(xs), { model: layer, inputs: { x: xs }, symbolic: true });
   const out = async () => valuesOf((await replay(p, backend)).outputs.out as Tensor);
   const first = await out();
-  const kept = () => card.live - backend.bench.constants.size;
+  const kept = () => device.live - backend.launcher.constants.size;
   expect(kept()).toBe(1);
   expect(await out()).toEqual(first);
   expect(reads()).toBe(1);
@@ -347,13 +358,13 @@ test("[gpu.weights] the columns that a product reads lie side by side; who reads
     [(w) => einsum("i j, o j -> i o", x as Tensor<Any>, w), [1, 5]],
     [(w) => einsum("o j, i j -> o i", w, x as Tensor<Any>), [8, 1]],
     [(w) => einsum("i o, o j -> i j", einsum("i j, o j -> i o", x as Tensor<Any>, w), w), [8, 1]],
-    [(w) => scale(w, 2), [8, 1]],
+    [(w) => mulScalar(w, 2), [8, 1]],
   ];
   for (const [f, stride] of uses) {
     const { layer } = counted();
     const p = record(() => f(layer.weight as Tensor<Any>), { model: layer, inputs: { x }, symbolic: true });
     const strides: (readonly number[])[] = [];
-    const { einsum: product, scale: scaled } = backend.ops;
+    const { einsum: product, mulScalar: scaled } = backend.ops;
     const seen = (v: View): View => {
       if (v.shape[0] === 5) strides.push(v.stride);
       return v;
@@ -361,7 +372,7 @@ test("[gpu.weights] the columns that a product reads lie side by side; who reads
     const ops: Backend["ops"] = {
       ...backend.ops,
       einsum: (attrs, a, b) => product?.(attrs, seen(a), seen(b)) as Promise<View>,
-      scale: (attrs, a) => scaled?.(attrs, seen(a)) as Promise<View>,
+      mulScalar: (attrs, a) => scaled?.(attrs, seen(a)) as Promise<View>,
     };
     const { outputs } = await replay(p, { ...backend, ops });
     expect(strides[0]).toEqual(stride);
@@ -373,28 +384,28 @@ test("[gpu.weights] the columns that a product reads lie side by side; who reads
 test("[gpu.weights] a model that is gone leaves its memory", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const xs = x as Tensor<Any>;
-  const { constants } = backend.bench;
+  const { constants } = backend.launcher;
   await (async () => {
     const { layer } = counted();
     await run(backend, () => layer.forward(xs), { model: layer, inputs: { x: xs } });
-    expect(card.live).toBe(constants.size + 1);
+    expect(device.live).toBe(constants.size + 1);
   })();
-  for (let i = 0; i < 50 && card.live > constants.size; i++) {
+  for (let i = 0; i < 50 && device.live > constants.size; i++) {
     collect();
     await new Promise((resume) => setTimeout(resume, 10));
   }
-  expect(card.live).toBe(constants.size);
+  expect(device.live).toBe(constants.size);
 });
 
 test("[gpu.resident] runs at the same time do not mix", async () => {
-  const { backend, card } = await opened();
+  const { backend, device } = await opened();
   const inputs = [1, 2, 3, 4].map((seed) => randomTensor<"i j">([6, 8], seed));
   const exact = async (t: Tensor) =>
     valuesOf((await replay(chained, reference(), { bind: { x: t } })).outputs.out as Tensor);
   const results = await Promise.all(inputs.map((t) => replay(chained, backend, { bind: { x: t } })));
   for (const [i, { outputs }] of results.entries())
     expectClose(valuesOf(outputs.out as Tensor), await exact(inputs[i] as Tensor), 1e-5);
-  expect(card.live).toBe(backend.bench.constants.size);
+  expect(device.live).toBe(backend.launcher.constants.size);
 });

@@ -2,10 +2,10 @@
 // browser: 40-gpu-browser.spec.ts. The rules stand in 40-gpu.md.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { onCard } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
 import { unary } from "../../../src/kernels/gpu/device-modes/elementwise.ts";
-import { Card, type CardMode } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
-import type { Workbench } from "../../../src/kernels/gpu/device-modes/launcher.ts";
+import { type DeviceMode, GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
 import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops.ts";
 import { Bug, LoadError, RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
@@ -24,35 +24,35 @@ import {
 
 async function cardOf(options: Parameters<typeof pretend>[0] = {}) {
   const pretended = pretend(options);
-  const card = await Card.open("webgpu", async () => pretended.library);
-  const backend = onCard(card);
-  return { ...pretended, card, backend, bench: backend.bench };
+  const device = await GpuDevice.open("webgpu", async () => pretended.library);
+  const backend = onDevice(device);
+  return { ...pretended, device, backend, launcher: backend.launcher };
 }
 /** Nothing is left but what stays from run to run. */
-function expectClean({ residents, constants, card }: Workbench): void {
-  expect([residents.blocks, card.live]).toEqual([0, constants.size]);
+function expectClean({ buffers, constants, device }: Launcher): void {
+  expect([buffers.blocks, device.live]).toEqual([0, constants.size]);
 }
 
 test("[gpu.product] [gpu.empty] any size, zero included, is within the bound", async () => {
-  const { bench } = await cardOf();
+  const { launcher } = await cardOf();
   const axis = fc.integer({ min: 0, max: 7 });
   await fc.assert(
     fc.asyncProperty(axis, axis, axis, axis, fc.integer(), async (z, m, k, n, seed) => {
       const [a, b] = [numbers(z * m * k, seed), numbers(z * k * n, seed + 1)];
-      const c = await productOn(bench, [z, m, k, n], a, b);
+      const c = await productOn(launcher, [z, m, k, n], a, b);
       const { out, bound } = productOf(a, b, [z, m, k, n]);
       expect(worstOf(c, out, bound)).toBeLessThanOrEqual(1);
     }),
     { numRuns: 40 },
   );
-  expectClean(bench);
+  expectClean(launcher);
 });
 
 test("[gpu.depth] a sum runs to its end, and each depth has a kernel of its own", async () => {
-  const { bench, compiled } = await cardOf();
+  const { launcher, compiled } = await cardOf();
   for (const k of [3, 1001, 3]) {
     const ones = Array(k).fill(1);
-    expect([...(await productOn(bench, [1, 1, k, 1], ones, ones))]).toEqual([k]);
+    expect([...(await productOn(launcher, [1, 1, k, 1], ones, ones))]).toEqual([k]);
   }
   expect(compiled.filter((name) => name.startsWith("product"))).toEqual([
     "product 3 1 1",
@@ -61,15 +61,15 @@ test("[gpu.depth] a sum runs to its end, and each depth has a kernel of its own"
 });
 
 test("[gpu.attention] the output is within the bound of the formula", async () => {
-  const { bench } = await cardOf();
+  const { launcher } = await cardOf();
   await fc.assert(
     fc.asyncProperty(attentionCases(0.1, 1, 4), async (c) => {
       const { out, bound } = formula(c, CARD);
-      expect(worstOf(await attendOn(bench, c), out, bound)).toBeLessThanOrEqual(1);
+      expect(worstOf(await attendOn(launcher, c), out, bound)).toBeLessThanOrEqual(1);
     }),
     { numRuns: 60 },
   );
-  expectClean(bench);
+  expectClean(launcher);
 });
 
 const plain: AttentionCase = {
@@ -84,10 +84,10 @@ const plain: AttentionCase = {
 const row = (out: Float32Array, l: number): number[] => [...out.subarray(2 * l, 2 * l + 2)];
 
 test("[gpu.masked] [gpu.nan] what may not be attended to changes no bit; what may, does", async () => {
-  const { bench } = await cardOf();
-  const before = await attendOn(bench, plain);
+  const { launcher } = await cardOf();
+  const before = await attendOn(launcher, plain);
   for (const score of [1e6, NaN, Infinity]) {
-    const after = await attendOn(bench, {
+    const after = await attendOn(launcher, {
       ...plain,
       k: plain.k.map((x, i) => (i >= 8 && i < 12 ? score : x)),
     });
@@ -98,24 +98,24 @@ test("[gpu.masked] [gpu.nan] what may not be attended to changes no bit; what ma
 });
 
 test("[gpu.nan] a NaN spoils its row, masked entries included", async () => {
-  const { bench } = await cardOf();
+  const { launcher } = await cardOf();
   const q = plain.q.map((x, i) => (i === 0 ? NaN : x));
-  const out = await attendOn(bench, { ...plain, q });
+  const out = await attendOn(launcher, { ...plain, q });
   expect([0, 1, 2].map((l) => row(out, l).some(Number.isNaN))).toEqual([true, false, false]);
 });
 
 test("[gpu.attention] scores beyond what exp can take leave the weights right", async () => {
-  const { bench } = await cardOf();
+  const { launcher } = await cardOf();
   const sharp = { ...plain, k: [900, 900, -900, 0], v: [1, 3, 5, 7], may: null };
   const size = [1, 1, 4, 1, 1] as const;
-  expect([...(await attendOn(bench, { ...sharp, size, q: [1] }))]).toEqual([2]);
-  expect([...(await attendOn(bench, { ...sharp, size, q: [-1] }))]).toEqual([5]);
+  expect([...(await attendOn(launcher, { ...sharp, size, q: [1] }))]).toEqual([2]);
+  expect([...(await attendOn(launcher, { ...sharp, size, q: [-1] }))]).toEqual([5]);
 });
 
 test("[gpu.empty-row] [gpu.silent] zero, uniform or NaN, as asked; silent rows are zero whatever they were", async () => {
-  const { bench } = await cardOf();
+  const { launcher } = await cardOf();
   const out = async (emptyRow: EmptyRow, loud: number[] | null = null) =>
-    row(await attendOn(bench, { ...plain, emptyRow, loud }), 1);
+    row(await attendOn(launcher, { ...plain, emptyRow, loud }), 1);
   const mean = [0, 1].map((c) => [0, 1, 2, 3, 4].reduce((sum, j) => sum + Number(plain.v[2 * j + c]) / 5, 0));
   expect(await out("zero")).toEqual([0, 0]);
   for (const [c, x] of (await out("uniform")).entries()) expect(x).toBeCloseTo(Number(mean[c]), 6);
@@ -129,20 +129,20 @@ const bits = (...data: number[]) => ({
   stride: [0, 0, 1],
   offset: 0,
 });
-const twoKeys = (bench: Workbench, k: number[], attrs: Parameters<typeof attention>[1]) => {
+const twoKeys = (launcher: Launcher, k: number[], attrs: Parameters<typeof attention>[1]) => {
   const of = (...values: number[]) => view(Float32Array.from(values), [1, values.length, 1]);
-  return computed(bench, [of(1), of(...k), of(8, 100)], (q, k, v) =>
-    attention(bench, attrs, { q, k, v } as Three),
+  return computed(launcher, [of(1), of(...k), of(8, 100)], (q, k, v) =>
+    attention(launcher, attrs, { q, k, v } as Three),
   );
 };
 type Three = Parameters<typeof attention>[2];
 
 test("[gpu.masked] [gpu.softmax] the lowest scores still count, and −∞ alone is no weight at all", async () => {
-  const { bench } = await cardOf();
+  const { launcher } = await cardOf();
   const lowest = -3.4028235e38;
   for (const emptyRow of ["zero", "uniform", "nan"] as const) {
     const out = async (k: number[], mayAttend: Mask | null) => [
-      ...(await twoKeys(bench, k, { mayAttend, emptyRow, heard: null })),
+      ...(await twoKeys(launcher, k, { mayAttend, emptyRow, postSoftmaxMask: null })),
     ];
     expect(await out([lowest, lowest], null)).toEqual([54]);
     expect(await out([lowest, 9], bits(1, 0))).toEqual([8]);
@@ -153,24 +153,24 @@ test("[gpu.masked] [gpu.softmax] the lowest scores still count, and −∞ alone
 });
 
 test("[gpu.silent] a single weight can be silenced; the others keep theirs", async () => {
-  const { bench } = await cardOf();
-  const attrs = { mayAttend: null, emptyRow: "zero", heard: bits(1, 0) } as const;
-  expect([...(await twoKeys(bench, [0, 0], attrs))]).toEqual([4]);
+  const { launcher } = await cardOf();
+  const attrs = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: bits(1, 0) } as const;
+  expect([...(await twoKeys(launcher, [0, 0], attrs))]).toEqual([4]);
 });
 
-test("[gpu.silent] [gpu.nan] a silent row is zero even if a NaN spoilt it; what is heard of a spoilt row is NaN", async () => {
-  const { bench } = await cardOf();
+test("[gpu.silent] [gpu.nan] a silent row is zero even if a NaN spoilt it; what is postSoftmaxMask of a spoilt row is NaN", async () => {
+  const { launcher } = await cardOf();
   const q = plain.q.map((x, i) => (i === 0 ? NaN : x));
-  expect(row(await attendOn(bench, { ...plain, q, loud: [0, 1, 1] }), 0)).toEqual([0, 0]);
-  const attrs = { mayAttend: bits(1, 0), heard: bits(0, 1), emptyRow: "zero" } as const;
-  expect([...(await twoKeys(bench, [NaN, 2], attrs))]).toEqual([NaN]);
+  expect(row(await attendOn(launcher, { ...plain, q, loud: [0, 1, 1] }), 0)).toEqual([0, 0]);
+  const attrs = { mayAttend: bits(1, 0), postSoftmaxMask: bits(0, 1), emptyRow: "zero" } as const;
+  expect([...(await twoKeys(launcher, [NaN, 2], attrs))]).toEqual([NaN]);
 });
 
 test("[gpu.empty] attention without elements, without keys, without width", async () => {
-  const { bench } = await cardOf();
+  const { launcher } = await cardOf();
   const of = (size: AttentionCase["size"]) => {
     const [z, l, s, d, e] = size;
-    return attendOn(bench, {
+    return attendOn(launcher, {
       ...plain,
       size,
       q: Array(z * l * d).fill(1),
@@ -186,68 +186,68 @@ test("[gpu.empty] attention without elements, without keys, without width", asyn
 });
 
 test("[gpu.resident] what a kernel computes is not uploaded again, and nothing stays", async () => {
-  const { bench, card, passed } = await cardOf();
-  await attendOn(bench, plain);
+  const { launcher, device, passed } = await cardOf();
+  await attendOn(launcher, plain);
   // q, k, v, the mask and the one byte of what is all heard; the places of two products and of rows
-  expect([passed.uploaded, card.uploads, card.downloads]).toEqual([8, 8, 1]);
-  expectClean(bench);
+  expect([passed.uploaded, device.uploads, device.downloads]).toEqual([8, 8, 1]);
+  expectClean(launcher);
 });
 
 test.each(["input", "copied", "rowTops", "rowSums", "softWeights", "product"])(
   "[gpu.resident] [gpu.errors] %s fails: the error says so and nothing stays on the device",
   async (fail) => {
-    const { bench, card, live } = await cardOf({ fail });
-    const error = await attendOn(bench, plain).catch((reason: unknown) => reason);
+    const { launcher, device, live } = await cardOf({ fail });
+    const error = await attendOn(launcher, plain).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(Bug);
     expect(String(error)).toMatch(/gpu\.js failed in kernel "\w+( \d+)*": the card is on fire/);
-    expectClean(bench);
-    expect(live.size).toBe(card.live);
+    expectClean(launcher);
+    expect(live.size).toBe(device.live);
   },
 );
 
 test("[gpu.errors] [gpu.index] a read that fails says so, and leaves the numbers as they were for the next", async () => {
-  const { bench } = await cardOf({ failedReads: 1 });
-  const { residents } = bench;
-  const there = await residents.upload(view(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]));
-  const error = await residents.download(there).catch((reason: unknown) => reason);
+  const { launcher } = await cardOf({ failedReads: 1 });
+  const { buffers } = launcher;
+  const there = await buffers.upload(view(Float32Array.of(1, 2, 3, 4, 5, 6), [2, 3]));
+  const error = await buffers.download(there).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(Bug);
   expect(error).toMatchObject({
     message: "gpu.js failed in a download: the card is lost",
     cause: new Error("the card is lost"),
   });
-  const turned = await residents.download(await unary(bench, "neg", there.transpose(1, 0)));
+  const turned = await buffers.download(await unary(launcher, "neg", there.transpose(1, 0)));
   expect([...flat(turned)]).toEqual([-1, -4, -2, -5, -3, -6]);
-  expect([...flat(await residents.download(there))]).toEqual([1, 2, 3, 4, 5, 6]);
+  expect([...flat(await buffers.download(there))]).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
 test("[gpu.kernels] those that ran longest ago are dropped, and none whose result is still there", async () => {
-  const { bench, compiled, dropped } = await cardOf();
-  const { residents } = bench;
+  const { launcher, compiled, dropped } = await cardOf();
+  const { buffers } = launcher;
   const ones = Array(300).fill(1);
   const sumOf = async (k: number) => {
-    expect([...(await productOn(bench, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k)))]).toEqual([k]);
+    expect([...(await productOn(launcher, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k)))]).toEqual([k]);
   };
-  const one = await residents.upload(view(Float32Array.of(1), [1]));
-  const kept = await unary(bench, "neg", one);
+  const one = await buffers.upload(view(Float32Array.of(1), [1]));
+  const kept = await unary(launcher, "neg", one);
   for (let k = 1; k <= 300; k++) {
     await sumOf(k);
     await sumOf(1 + (k % 2)); // often asked for
   }
   expect(compiled.length - dropped.length).toBe(256);
   expect(dropped.slice(0, 3)).toEqual(["product 3 1 1", "product 4 1 1", "product 5 1 1"]);
-  expect([...flat(await residents.download(kept))]).toEqual([-1]);
+  expect([...flat(await buffers.download(kept))]).toEqual([-1]);
   await sumOf(3);
   expect(compiled.filter((name) => name === "product 3 1 1")).toHaveLength(2);
-  for (const v of [one, kept]) residents.free(residents.blockOf(v.data) ?? 0);
-  expectClean(bench);
+  for (const v of [one, kept]) buffers.free(buffers.blockOf(v.data) ?? 0);
+  expectClean(launcher);
   await sumOf(4);
   expect(dropped.filter((name) => name.startsWith("eachOfOne"))).toEqual(["eachOfOne 1"]);
 });
 
 test("[gpu.mode] the kernel that ran is asked for its mode; those of WebGL are known by their class", async () => {
-  const open = async (asked: CardMode, ran: string) => {
-    const card = await Card.open(asked, async () => pretend({ mode: ran }).library);
-    return productOn(onCard(card).bench, [1, 1, 1, 1], [2], [2]).catch((reason: unknown) => reason);
+  const open = async (asked: DeviceMode, ran: string) => {
+    const device = await GpuDevice.open(asked, async () => pretend({ mode: ran }).library);
+    return productOn(onDevice(device).launcher, [1, 1, 1, 1], [2], [2]).catch((reason: unknown) => reason);
   };
   expect(await open("webgl2", "webgl2")).toEqual(Float32Array.of(4));
   expect(await open("webgpu", "webgpu")).toEqual(Float32Array.of(4));
@@ -266,13 +266,13 @@ test("[gpu.mode] the kernel that ran is asked for its mode; those of WebGL are k
 });
 
 test("[gpu.destroy] [gpu.install] [gpu.sizes] a card refuses what a processor refuses", async () => {
-  const { bench, card } = await cardOf();
+  const { launcher, device } = await cardOf();
   const of = (...shape: number[]) => view(new Float32Array(shape.reduce((x, y) => x * y, 1)), shape);
   const pattern = "z m k, z k n -> z m n";
-  await expect(einsum(bench, pattern, of(1, 1, 1), of(1, 2, 1))).rejects.toThrow(ShapeError);
-  await expect(einsum(bench, pattern, of(1, 1, 1), of(2, 1, 1))).rejects.toThrow(ShapeError);
-  await card.destroy();
-  await expect(productOn(bench, [1, 1, 1, 1], [1], [1])).rejects.toThrow("after its device was destroyed");
-  const absent = Card.open("webgpu", () => Promise.reject(new Error("Cannot find package 'gpu.js'")));
+  await expect(einsum(launcher, pattern, of(1, 1, 1), of(1, 2, 1))).rejects.toThrow(ShapeError);
+  await expect(einsum(launcher, pattern, of(1, 1, 1), of(2, 1, 1))).rejects.toThrow(ShapeError);
+  await device.destroy();
+  await expect(productOn(launcher, [1, 1, 1, 1], [1], [1])).rejects.toThrow("after its device was destroyed");
+  const absent = GpuDevice.open("webgpu", () => Promise.reject(new Error("Cannot find package 'gpu.js'")));
   await expect(absent).rejects.toThrow(LoadError);
 });

@@ -117,14 +117,14 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     }
     const none = new Float32Array(0);
     const empty = { q: dense(none, 2, 3, 0), k: dense(none, 2, 4, 0), v: dense(numbers(16, 1), 2, 4, 2) };
-    const mean = await attention(device, empty, { mayAttend: null, emptyRow: "zero", heard: null });
+    const mean = await attention(device, empty, { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null });
     expect(mean[0]).toBeCloseTo(
       [0, 2, 4, 6].reduce((sum, i) => sum + Number(numbers(16, 1)[i]) / 4, 0),
       6,
     );
     const keyless = { q: dense(numbers(6, 1), 1, 3, 2), k: dense(none, 1, 0, 2), v: dense(none, 1, 0, 2) };
     for (const emptyRow of ["zero", "uniform", "nan"] as const) {
-      const out = await attention(device, keyless, { mayAttend: null, emptyRow, heard: null });
+      const out = await attention(device, keyless, { mayAttend: null, emptyRow, postSoftmaxMask: null });
       expect([...out]).toEqual([0, 0, 0, 0, 0, 0]);
     }
   });
@@ -162,7 +162,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     await tooLarge(1, 2 ** 24, 4);
     await tooLarge(2 ** 24, 1, 4);
 
-    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
     const attend = (q: Matrices, k: Matrices, v: Matrices) => () => attention(device, { q, k, v }, all);
     await refused("attention of", attend(wide, wide, tall));
     await refused("attention of", attend(wide, tall, tall));
@@ -174,7 +174,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       const mask = { data: new Uint8Array(8), shape, stride: shape.map(() => 0), offset: 0 };
       const inputs = { q: wide, k: wide, v: wide };
       await refused("mayAttend is", () => attention(device, inputs, { ...all, mayAttend: mask }));
-      await refused("heard is", () => attention(device, inputs, { ...all, heard: mask }));
+      await refused("postSoftmaxMask is", () => attention(device, inputs, { ...all, postSoftmaxMask: mask }));
     }
   });
 
@@ -187,7 +187,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       {
         emptyRow,
         mayAttend: may && { data: may, shape: [z, l, s], stride: [0, s, 1], offset: 0 },
-        heard: loud && { data: loud, shape: [z, l, s], stride: [0, 1, 0], offset: 0 },
+        postSoftmaxMask: loud && { data: loud, shape: [z, l, s], stride: [0, 1, 0], offset: 0 },
       },
     );
 
@@ -284,10 +284,10 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
   test("[gpu.silent] a single weight can be silenced; the others keep theirs", async () => {
     const [z, l, s, d, e] = [1, 1, 2, 1, 1];
     const inputs = { q: dense(Float32Array.of(0), z, l, d), k: dense(Float32Array.of(1, 2), z, s, d) };
-    const heard = { data: Uint8Array.of(1, 0), shape: [z, l, s], stride: [0, 0, 1], offset: 0 };
+    const postSoftmaxMask = { data: Uint8Array.of(1, 0), shape: [z, l, s], stride: [0, 0, 1], offset: 0 };
     const v = dense(Float32Array.of(8, 100), z, s, e);
     expect([
-      ...(await attention(device, { ...inputs, v }, { mayAttend: null, emptyRow: "zero", heard })),
+      ...(await attention(device, { ...inputs, v }, { mayAttend: null, emptyRow: "zero", postSoftmaxMask })),
     ]).toEqual([4]);
   });
 
@@ -359,7 +359,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     const k = view(plain.k, [1, 2, 5, 4]);
     const v = view(plain.v, [1, 2, 5, 2]);
     const out = await backend.scopes.attention?.(
-      { mayAttend: null, emptyRow: "zero", heard: null },
+      { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null },
       { q, k, v },
     );
     expect(out?.shape).toEqual([1, 2, 3, 2]);

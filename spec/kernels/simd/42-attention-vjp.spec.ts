@@ -10,9 +10,9 @@ import { attentionVjp } from "../../../src/kernels/simd/ops/attention-vjp.ts";
 import { attention } from "../../../src/nn/attention/attention.ts";
 import { gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { ShapeError } from "../../../src/tensor/errors.ts";
-import { mul, total } from "../../../src/tensor/ops/functions.ts";
+import { mul, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { record } from "../../../src/tensor/program/record.ts";
-import { flat, symbol, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
+import { abstractTensor, flat, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
 import { lossAndGradients } from "../../../src/training/step.ts";
 import { trainable } from "../../../src/training/trainable-sets.ts";
 import { tinyFlamingo, tinyLoss } from "../../support/fixtures/tiny-training.ts";
@@ -66,7 +66,7 @@ function formula(c: Case, o = slopesOf(c)) {
   for (let row = 0; row < z * l; row++) {
     const m = Math.floor(row / l);
     const may = (j: number) => !o.may || o.may[row * s + j] === 1;
-    const heard = (j: number) => !o.kept || o.kept[row * s + j] === 1;
+    const postSoftmaxMask = (j: number) => !o.kept || o.kept[row * s + j] === 1;
     const keys = indices(s).filter(may);
     const scoreTerms = (j: number) =>
       indices(d).map((p) => Number(q[row * d + p]) * Number(k[(m * s + j) * d + p]));
@@ -78,7 +78,9 @@ function formula(c: Case, o = slopesOf(c)) {
       keys.length === 0 ? empty : may(j) ? Math.exp(Number(scores.get(j)) - top) / norm : 0,
     );
     const slopeTerms = (j: number) =>
-      indices(e).map((p) => (heard(j) ? Number(g[row * e + p]) * Number(v[(m * s + j) * e + p]) : 0));
+      indices(e).map((p) =>
+        postSoftmaxMask(j) ? Number(g[row * e + p]) * Number(v[(m * s + j) * e + p]) : 0,
+      );
     const D = indices(s).map((j) => sum(slopeTerms(j)));
     const mean = sum(P.map((p, j) => p * Number(D[j])));
 
@@ -90,7 +92,7 @@ function formula(c: Case, o = slopesOf(c)) {
     );
     for (let j = 0; j < s; j++) {
       const [p, dj] = [Number(P[j]), Number(D[j])];
-      const weight = heard(j) ? p : 0;
+      const weight = postSoftmaxMask(j) ? p : 0;
       for (let col = 0; col < e; col++) {
         const term = weight * Number(g[row * e + col]);
         put("v", (m * s + j) * e + col, term, (relative + gamma(l)) * Math.abs(term));
@@ -188,7 +190,7 @@ describe("the derivative of attention", () => {
   });
 
   test("[simd.attention-vjp] its intermediates stay in the space that it asked for", async () => {
-    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
     for (const [l, s, d, e] of [
       [5, 9, 6, 0], // without values nothing is left over
       [50, 8, 8, 1],
@@ -215,7 +217,7 @@ describe("the derivative of attention", () => {
     const peak = async (n: number): Promise<number> => {
       const backend = await simd({ threads: 1 });
       const [q, k, v, g] = [1, 2, 3, 4].map((seed) => random([1, n, 8], seed)) as [View, View, View, View];
-      const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+      const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
       await backend.scopes.attentionVjp?.(all, { q, k, v, g });
       const most = backend.store?.usage().peak ?? NaN;
       await backend.close();
@@ -226,12 +228,16 @@ describe("the derivative of attention", () => {
   });
 
   test("[simd.attention-vjp] [simd.count] a program of gradients uses it, and both scopes are counted", async () => {
-    const [q, k, v] = [symbol("b l k", [2, 5, 4]), symbol("b s k", [2, 7, 4]), symbol("b s k", [2, 7, 4])];
+    const [q, k, v] = [
+      abstractTensor("b l k", [2, 5, 4]),
+      abstractTensor("b s k", [2, 7, 4]),
+      abstractTensor("b s k", [2, 7, 4]),
+    ];
     const inputs = { q, k, v };
     const program = record(
       () => {
         const out = attention({}, q, k, v, { mayAttend: null, emptyRow: "zero" });
-        return { loss: total(mul(out, out)) };
+        return { loss: sumAll(mul(out, out)) };
       },
       { inputs, symbolic: true },
     );
@@ -240,10 +246,10 @@ describe("the derivative of attention", () => {
     );
     const names = Object.keys(inputs);
     const apart = await replay(gradients({ ...program, taps: {} }, "loss", names), one, { bind });
-    const whole = gradients({ ...program, taps: {} }, "loss", names, { whole: differentiable(one) });
+    const whole = gradients({ ...program, taps: {} }, "loss", names, { fused: differentiable(one) });
     const fused = await replay(whole, one, { bind });
     expect(apart.kernels.attention).toBe(0);
-    expect(fused.kernels).toMatchObject({ attention: 2, elsewhere: 0, matmul: 0 });
+    expect(fused.kernels).toMatchObject({ attention: 2, fallback: 0, matmul: 0 });
     for (const name of names) {
       const [x, y] = [apart, fused].map(({ outputs }) => [
         ...flat(outputs[`grad ${name}`]?.data ?? random([0], 1)),

@@ -8,7 +8,7 @@ import type { Backend } from "../../../src/kernels/backend.ts";
 import { Engine } from "../../../src/kernels/simd/engine.ts";
 import { simd } from "../../../src/kernels/simd/index.ts";
 import { elements } from "../../../src/kernels/simd/ops/elementwise.ts";
-import { Crew } from "../../../src/kernels/simd/thread-pool.ts";
+import { ThreadPool } from "../../../src/kernels/simd/thread-pool.ts";
 import { ShapeError } from "../../../src/tensor/errors.ts";
 import { contraction } from "../../../src/tensor/ops/einsum.ts";
 import { rules } from "../../../src/tensor/ops/rules.ts";
@@ -208,9 +208,9 @@ describe("elements", () => {
     ["exp", {}, 4, () => 0],
     ["sigmoid", {}, 6, () => 0],
     ["gelu", {}, 2, (x) => 3 * Math.min(Math.abs(x), 6)],
-    ["geluSlope", {}, 8, () => 8],
-    ["scale", { by: 1 / 3 }, 2, () => 0],
-    ["shift", { by: 0.1 }, 1, () => 1],
+    ["geluGrad", {}, 8, () => 8],
+    ["mulScalar", { by: 1 / 3 }, 2, () => 0],
+    ["addScalar", { by: 0.1 }, 1, () => 1],
   ];
 
   test.each(unaries)("[simd.elements] %s %j", async (op, attrs, ulps, more) => {
@@ -374,7 +374,7 @@ describe("rows", () => {
         const sizes = Object.fromEntries(names.map((name, axis) => [name, shape[axis] ?? 1]));
         const abs = view(Float64Array.from(at(x), Math.abs), shape);
         for (const [op, attrs] of [
-          ["sumTo", { shape: small }],
+          ["unbroadcast", { shape: small }],
           ["sum", { pattern, sizes }],
         ] as const) {
           const bound = defined(op, attrs, abs);
@@ -575,13 +575,13 @@ describe("attention", () => {
   test("[simd.sizes] what does not fit together is refused", async () => {
     const o = drawn(plain);
     const kernel = one.scopes.attention;
-    const all = { mayAttend: null, emptyRow: "zero", heard: null } as const;
+    const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
     const bad = { data: new Uint8Array(9), shape: [2, 60, 3], stride: [0, 0, 1], offset: 0 };
     for (const call of [
       () => kernel?.(all, { q: o.q, k: o.v, v: o.v }),
       () => kernel?.(all, { q: o.q, k: o.k, v: random([1, 150, 5], 1) }),
       () => kernel?.({ ...all, mayAttend: bad }, o),
-      () => kernel?.({ ...all, heard: bad }, o),
+      () => kernel?.({ ...all, postSoftmaxMask: bad }, o),
     ])
       await expect(call()).rejects.toThrow(ShapeError);
   });
@@ -640,7 +640,7 @@ describe("the engine", () => {
     expect(one.mode).toMatch(/^(fixed|relaxed), 1 thread$/);
     expect(new Set([three.mode, two.mode, one.mode]).size).toBe(3);
     const { crew } = await Engine.open({ threads: 1 });
-    expect([crew.size, crew instanceof Crew]).toEqual([1, true]);
+    expect([crew.size, crew instanceof ThreadPool]).toEqual([1, true]);
     for (const [asked, most] of [
       [-1, 1],
       [0, 1],

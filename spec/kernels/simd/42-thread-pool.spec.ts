@@ -48,7 +48,7 @@ const WORKS: Readonly<Record<string, Work>> = {
     call: (r, n) => {
       const keys = random([1, r, 1], 1);
       const inputs = { q: random([1, 1, 1], 2), k: keys, v: view(random([r, n], 3).data, [1, r, n]) };
-      return attention(engine, inputs, { ...all, heard: null });
+      return attention(engine, inputs, { ...all, postSoftmaxMask: null });
     },
   },
 };

@@ -67,9 +67,9 @@ test("[mask.step] a step tells where it first differs from the whole text's mask
   expect(seen(steps, "full")).toEqual(["- 1 1 1", "- - 1 1"]);
   const leaking = conventionOf("open-flamingo@2.0.1");
   const uniform = replayDecoding(batch("tIt"), 1, { ...leaking, cachedStep: "restart" }, { prompt: 2 });
-  expect(uniform[1]?.rows[0]?.[0]?.class).toBe("zeroed");
+  expect(uniform[1]?.rows[0]?.[0]?.outcome).toBe("zeroed");
   const counted = replayDecoding(batch("IIt"), 1, leaking, { prompt: 2 });
-  expect(counted[1]?.rows[0]?.[0]?.class).toBe("uniform-leak");
+  expect(counted[1]?.rows[0]?.[0]?.outcome).toBe("uniform-leak");
   expect(counted[1]?.differs).toBeNull(); // the whole mask leaks as well
 });
 
@@ -143,7 +143,7 @@ test("[mask.step-ahead] several images end with the prompt, one does not", () =>
   expect(replay("ttIt", 2, c, { prompt: 2 })).toBe("- - - -");
   expect(replay("IItt", 2, c, { prompt: 4, passes: [2, 2] })).toBe("1 12 12 12");
   const [, step] = replayDecoding(batch("ItIt"), 2, c, { prompt: 3 });
-  expect(step?.rows[0]?.[0]).toMatchObject({ position: 3, class: "identity" });
+  expect(step?.rows[0]?.[0]).toMatchObject({ position: 3, outcome: "identity" });
   expect(step?.rows[0]?.[0]?.reason).toMatch(/^position 3 lies beyond the prompt, where its images end: /);
 });
 

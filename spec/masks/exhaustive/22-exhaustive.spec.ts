@@ -14,8 +14,8 @@ import {
 import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../../../src/conformance/cases/check-masks.ts";
 import { findMaskCases, readMaskCases } from "../../../src/io/golden/masks.ts";
 import { checkCounts } from "../../../src/masks/counts.ts";
-import { differenceOf, tellingPrompt } from "../../../src/masks/difference.ts";
-import { census } from "../../../src/masks/drawing/comparison-table.ts";
+import { differenceOf, distinguishingPrompt } from "../../../src/masks/difference.ts";
+import { comparisonTables } from "../../../src/masks/drawing/comparison-table.ts";
 import { EFFECT, effectInWords, effectOf } from "../../../src/masks/exhaustive/effect.ts";
 import { effectsOf, passesOf, promptsOfMode } from "../../../src/masks/exhaustive/exhaustive.ts";
 import { strings } from "../../../src/masks/exhaustive/prompts.ts";
@@ -110,10 +110,10 @@ test("[mask.golden] one wrong byte, and one missing row, are found and told", ()
 /** The mask mutants, as changes of a convention or of what it shows. */
 const mutants: Readonly<Record<string, Partial<Convention> | typeof effectsOf>> = {
   "1 at least": { compare: "at-least" },
-  "2 and 3 no zeroing": { emptyRow: "uniform", silentBeforeFirstImage: false },
+  "2 and 3 no zeroing": { emptyRow: "uniform", zeroBeforeFirstImage: false },
   "4 zeroing of the feed-forward only": {
     emptyRow: "uniform",
-    silentBeforeFirstImage: false,
+    zeroBeforeFirstImage: false,
     emptyRowFeedForward: "skip",
   },
   "5 zeroing of every empty row": { emptyRow: "zero" },
@@ -140,8 +140,8 @@ const mutants: Readonly<Record<string, Partial<Convention> | typeof effectsOf>> 
       return (2 ** sees - 1) | EFFECT.weighs | EFFECT.feedForward;
     }),
   "14 no mask": { compare: "everything" },
-  "14 empty rows unmasked": { emptyRow: "unmasked", silentBeforeFirstImage: false },
-  "15 NaN": { emptyRow: "nan", silentBeforeFirstImage: false },
+  "14 empty rows unmasked": { emptyRow: "unmasked", zeroBeforeFirstImage: false },
+  "15 NaN": { emptyRow: "nan", zeroBeforeFirstImage: false },
 };
 
 test.each(Object.entries(mutants))(
@@ -330,7 +330,7 @@ test("[mask.difference] the first row, token and image; masks that agree althoug
 
 test("[mask.telling] the shortest prompt that tells two conventions apart", () => {
   const of = (one: Convention, other: Convention, longest?: number) => {
-    const found = tellingPrompt(one, other, longest === undefined ? {} : { longest });
+    const found = distinguishingPrompt(one, other, longest === undefined ? {} : { longest });
     return found && `${found.kinds.map((kind) => "tIE"[kind]).join("")} ${found.images}`;
   };
   expect(of(immediate, allPrevious)).toBe("II 1");
@@ -370,10 +370,7 @@ test("[mask.silent-without-image] a row that counts no image and still gets some
 });
 
 test("[mask.reach] an image that reaches a row it may not attend breaks it", () => {
-  expect(kept({ emptyRow: "uniform", silentBeforeFirstImage: true })).toEqual([
-    "no-leak",
-    "reach-within-mask",
-  ]);
+  expect(kept({ emptyRow: "uniform", zeroBeforeFirstImage: true })).toEqual(["no-leak", "reach-within-mask"]);
 });
 
 test("[mask.padding-side] a rule that counts positions breaks it", () => {
@@ -396,7 +393,7 @@ const PAGE = "docs/20-masks.md";
 
 test("[mask.census] the page's tables are the conventions'", () => {
   let page = readFileSync(PAGE, "utf8");
-  for (const [name, table] of Object.entries(census)) {
+  for (const [name, table] of Object.entries(comparisonTables)) {
     const part = new RegExp(`(<!-- census: ${name} -->\\n)[^]*?(<!-- end -->)`);
     expect(page).toMatch(part);
     page = page.replace(part, (_, before, after) => `${before}\n${table()}\n\n${after}`);

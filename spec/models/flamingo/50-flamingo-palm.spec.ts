@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { PerceiverResampler } from "../../../src/blocks/perceiver-resampler.ts";
-import { subjectOf } from "../../../src/conformance/sources/flamingo-pytorch.ts";
+import { systemUnderTest } from "../../../src/conformance/sources/flamingo-pytorch.ts";
 import { conventions } from "../../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM, type FlamingoPaLMOptions } from "../../../src/models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder, Media } from "../../../src/models/flamingo/media.ts";
@@ -12,11 +12,11 @@ import { Extractor, ViT } from "../../../src/models/vision/vit.ts";
 import { initialize, parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
-import { mul, total } from "../../../src/tensor/ops/functions.ts";
+import { mul, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
-import { type Any, flat, Int, int, symbol, type Tensor, view } from "../../../src/tensor/tensor.ts";
-import type { SightRule } from "../../support/oracles/blocks.ts";
+import { type Any, abstractTensor, flat, Int, int, type Tensor, view } from "../../../src/tensor/tensor.ts";
+import type { VisibilityRule } from "../../support/oracles/blocks.ts";
 import { type Mat, norm, under, type Vec } from "../../support/oracles/layers.ts";
 import {
   type FlamingoShape,
@@ -93,12 +93,12 @@ const images = (b: number, m: number): Tensor<"b m c h w"> => randomTensor([b, m
 const videos = (b: number, m: number, f: number): Tensor<"b m f c h w"> =>
   randomTensor([b, m, f, 1, 4, 4], 6, (v) => 2 * v);
 
-const immediate: SightRule = { lastOnly: true, empty: "zero", silentBefore: false };
-const rules: Readonly<Record<string, SightRule>> = {
+const immediate: VisibilityRule = { lastOnly: true, empty: "zero", zeroBefore: false };
+const rules: Readonly<Record<string, VisibilityRule>> = {
   "flamboyance true": immediate,
   "flamboyance false": { ...immediate, lastOnly: false },
-  "flamingo-pytorch@0.1.2 true": { lastOnly: true, empty: "uniform", silentBefore: true },
-  "flamingo-pytorch@0.1.2 false": { lastOnly: false, empty: "uniform", silentBefore: false },
+  "flamingo-pytorch@0.1.2 true": { lastOnly: true, empty: "uniform", zeroBefore: true },
+  "flamingo-pytorch@0.1.2 false": { lastOnly: false, empty: "uniform", zeroBefore: false },
 };
 const shape: FlamingoShape = {
   depth: 2,
@@ -168,7 +168,7 @@ describe("the language model", () => {
     expect([...stateDict(model.to_logits).keys()]).toEqual(["0.gamma", "0.beta", "1.weight"]); // and no bias
     const tokens = text("..I.");
     const weigh = randomTensor<"b l n">([1, 4, 9], 3);
-    const program = record(() => ({ loss: total(mul(model.forward(tokens), weigh)) }), { model });
+    const program = record(() => ({ loss: sumAll(mul(model.forward(tokens), weigh)) }), { model });
     const table = model.token_emb.weight;
     const derived = gradients(program, "loss", ["token_emb.weight", "to_logits.1.weight"]);
     const { outputs } = evaluate(derived);
@@ -179,7 +179,7 @@ describe("the language model", () => {
       const values = before.slice();
       values[at] = (values[at] ?? 0) + h;
       table.assign(view(values, table.shape));
-      return valuesOf(total(mul(model.forward(tokens), weigh)))[0] ?? NaN;
+      return valuesOf(sumAll(mul(model.forward(tokens), weigh)))[0] ?? NaN;
     };
     for (const at of [4 * 4, 8 * 4 + 1, IMAGE * 4 + 2]) // a token of the text, one that is not there, the image's
       expect(grad[at]).toBeCloseTo((loss(at, 1e-5) - loss(at, -1e-5)) / 2e-5, 6);
@@ -212,7 +212,7 @@ describe("media", () => {
         const model = flamingo(options as Partial<FlamingoPaLMOptions>, seed);
         const tokens = ids(b, l, seed);
         const media = embeds(b, m);
-        const rule = rules[`${profile} ${last}`] as SightRule;
+        const rule = rules[`${profile} ${last}`] as VisibilityRule;
         if (m === 0 && profile === RELEASE) return; // the release raises there, see [mask.no-image]
         expectNear(
           model.forward(tokens, { embeds: media }),
@@ -255,7 +255,7 @@ describe("media", () => {
     const model = flamingo({ imgEncoder: new Open() });
     const x = images(1, 2);
     const program = record(
-      () => ({ loss: total(mul(model.forward(text("I.I"), { images: x }), randomTensor([1, 3, 9]))) }),
+      () => ({ loss: sumAll(mul(model.forward(text("I.I"), { images: x }), randomTensor([1, 3, 9]))) }),
       { model, inputs: { x } },
     );
     const leaves = ["img_encoder.vit.cls_token", "x", "perceiver_resampler.latents"];
@@ -420,7 +420,7 @@ describe("training", () => {
         import.meta.url,
       );
       const manifest = JSON.parse(readFileSync(path, "utf8"));
-      const model = subjectOf({ positional: [], ...manifest }).model as FlamingoPaLM;
+      const model = systemUnderTest({ positional: [], ...manifest }).model as FlamingoPaLM;
       expect(model.trainable(kind === "text" ? "text" : "flamingo")).toEqual(manifest.trainable);
     },
   );
@@ -436,7 +436,7 @@ describe("training", () => {
     expect(out({}, "train")).toEqual(calm);
     expect(out({ profile: RELEASE }, "eval")).toEqual(calm);
     expect(out({ profile: RELEASE }, "train")).not.toEqual(calm);
-    expect(out({ behaviour: { trainWakesEncoder: true } }, "train")).toEqual(
+    expect(out({ behaviour: { trainModeReachesEncoder: true } }, "train")).toEqual(
       out({ profile: RELEASE }, "train"),
     );
   });
@@ -501,12 +501,12 @@ describe("calls", () => {
         perceiverDepth: 2,
       });
       const dialogue = new Int<"b l">([4, 512], new Int32Array(4 * 512).fill(5));
-      const pictures = symbol("b m c h w", [4, 2, 3, 256, 256]);
+      const pictures = abstractTensor("b m c h w", [4, 2, 3, 256, 256]);
       const shapeOf = (f: () => Tensor) => f().shape;
       let out: readonly number[] = [];
       record(
         () => {
-          expect(shapeOf(() => perceive.forward(symbol("b m s d", [1, 2, 256, 1024])))).toEqual([
+          expect(shapeOf(() => perceive.forward(abstractTensor("b m s d", [1, 2, 256, 1024])))).toEqual([
             1, 2, 64, 1024,
           ]);
           out = shapeOf(() => palm.forward(dialogue, pictures));
@@ -674,7 +674,7 @@ describe("profiles", () => {
       withoutEncoder: "refuse",
       readmeCalls: "refuse",
       imagesBesideVideos: "ignore",
-      trainWakesEncoder: true,
+      trainModeReachesEncoder: true,
     };
     expect(given({ profile: RELEASE }).options.behaviour).toEqual(expected);
     expect(given({}).options.behaviour).toEqual(profiles.flamboyance);

@@ -5,7 +5,7 @@ import { setTraining } from "../../../src/nn/dropout.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
-import { total } from "../../../src/tensor/ops/functions.ts";
+import { sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import type { Program } from "../../../src/tensor/program/program.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -262,7 +262,7 @@ test("[vit.extractor] gives all tokens of the transformer, and passes no derivat
   expectSame(extractor.forward(x), model.embed(x));
   expect([...stateDict(extractor).keys()][0]).toBe("vit.cls_token");
   const slope = (f: () => Tensor, leaf: string, of: object) => {
-    const program = record(() => ({ loss: total(f()) }), { model: of, inputs: { x } });
+    const program = record(() => ({ loss: sumAll(f()) }), { model: of, inputs: { x } });
     const derived = gradients(program, "loss", [leaf]);
     return valuesOf(evaluate(derived).outputs[gradientOf(leaf)] as Tensor);
   };
@@ -276,7 +276,7 @@ test("[vit.extractor] gives all tokens of the transformer, and passes no derivat
 /** How much is kept where a program drops out, in order. */
 const dropped = (program: Program): number[] =>
   program.nodes.flatMap(({ op, inputs, attrs }) =>
-    op === "scale" && program.nodes[inputs[0] ?? -1]?.op === "where"
+    op === "mulScalar" && program.nodes[inputs[0] ?? -1]?.op === "where"
       ? [1 / (attrs as { by: number }).by]
       : [],
   );

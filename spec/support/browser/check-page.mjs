@@ -70,9 +70,9 @@ try {
 
 if (values.rates !== undefined) process.exit(0);
 const count = (status) => verdicts.filter((verdict) => verdict.status === status).length;
-const kernels = { matmul: 0, attention: 0, elsewhere: 0, mode: values.mode };
+const kernels = { matmul: 0, attention: 0, fallback: 0, mode: values.mode };
 for (const { kernels: ran } of verdicts) {
-  for (const key of ["matmul", "attention", "elsewhere"]) kernels[key] += ran?.[key] ?? 0;
+  for (const key of ["matmul", "attention", "fallback"]) kernels[key] += ran?.[key] ?? 0;
   if (ran && ran.mode !== values.mode) kernels.mode = ran.mode;
 }
 const summary = {
@@ -86,5 +86,5 @@ const summary = {
 process.stdout.write(`${JSON.stringify({ summary, kernels, cases: verdicts })}\n`);
 const clean = verdicts.every(({ left = 0 }) => left === 0); // no case may leave buffers on the card
 const right =
-  summary.cases > 0 && kernels.elsewhere === 0 && kernels.matmul > 0 && kernels.mode === values.mode && clean;
+  summary.cases > 0 && kernels.fallback === 0 && kernels.matmul > 0 && kernels.mode === values.mode && clean;
 process.exitCode = summary.errored > 0 || !right ? 2 : summary.failed > 0 ? 1 : 0;

@@ -18,8 +18,8 @@ export async function startChromium({ real = false } = {}) {
   if (executablePath === null)
     throw new Error("there is no Chromium here: install it, or set CHROMIUM to its path");
   const software = ["--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
-  const card = real ? ["--enable-features=Vulkan", "--ignore-gpu-blocklist"] : software;
-  const args = ["--no-sandbox", "--enable-unsafe-webgpu", ...card];
+  const device = real ? ["--enable-features=Vulkan", "--ignore-gpu-blocklist"] : software;
+  const args = ["--no-sandbox", "--enable-unsafe-webgpu", ...device];
   return chromium.launch({ executablePath, headless: true, args });
 }
 

@@ -47,7 +47,7 @@ export const random = (shape: Shape, seed: number, how = 0, size = 1): View =>
 export async function soil(backend: Backend): Promise<void> {
   const held: View[] = [];
   const add = async (v?: Promise<View>) => void (v && held.push(await v));
-  for (let i = 0; i < 2000; i++) await add(backend.ops.shift?.({ by: 2 }, random([16], i)));
+  for (let i = 0; i < 2000; i++) await add(backend.ops.addScalar?.({ by: 2 }, random([16], i)));
   for (const v of held) told(backend, v);
 }
 
@@ -117,7 +117,7 @@ export type Operands = Omit<ReturnType<typeof drawn>, "may" | "kept"> & {
 export function attrsOf({ size: [z, l, s], emptyRow }: Case, { may, kept }: Operands): AttentionAttrs {
   const mask = (data: Uint8Array | null) =>
     data && { data, shape: [z, l, s], stride: [l * s, s, 1], offset: 0 };
-  return { mayAttend: mask(may), emptyRow, heard: mask(kept) };
+  return { mayAttend: mask(may), emptyRow, postSoftmaxMask: mask(kept) };
 }
 
 /** A case to vary. */

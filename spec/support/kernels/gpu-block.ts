@@ -1,7 +1,7 @@
 // A block that is run twice on a card, and what was copied there and back.
 import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
-import type { onCard } from "../../../src/kernels/gpu/device-modes/backend.ts";
-import type { Card } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import type { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import type { GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay } from "../../../src/kernels/replay.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
@@ -31,27 +31,27 @@ export interface Transfers {
 
 /** What one run of a program copied, and how many buffers there are after it. */
 export async function transfers({
-  card,
+  device,
   run,
 }: {
-  readonly card: Card;
+  readonly device: GpuDevice;
   readonly run: () => Promise<unknown>;
 }): Promise<Transfers> {
-  const before = [card.uploads, card.downloads] as const;
+  const before = [device.uploads, device.downloads] as const;
   await run();
-  return { uploads: card.uploads - before[0], downloads: card.downloads - before[1], live: card.live };
+  return { uploads: device.uploads - before[0], downloads: device.downloads - before[1], live: device.live };
 }
 
 /** Three runs of the block, its parameters by number, and how far the last result is from the definitions'. */
-export async function blockRuns(backend: ReturnType<typeof onCard>) {
+export async function blockRuns(backend: ReturnType<typeof onDevice>) {
   const { block, program } = gatedBlock();
   const runs: Transfers[] = [];
   let values: ArrayLike<number> = [];
-  const { card } = backend.bench;
+  const { device } = backend.launcher;
   for (let i = 0; i < 3; i++)
     runs.push(
       await transfers({
-        card,
+        device,
         run: async () => {
           const { out } = (await replay(program, backend)).outputs;
           values = out ? flat(out.data) : [];
@@ -66,7 +66,7 @@ export async function blockRuns(backend: ReturnType<typeof onCard>) {
 }
 
 /** Milliseconds of one run, the best of several: kernels are compiled, parameters are there. */
-export async function blockTime(backend: ReturnType<typeof onCard>, size: number): Promise<number> {
+export async function blockTime(backend: ReturnType<typeof onDevice>, size: number): Promise<number> {
   const { program } = gatedBlock(size);
   let best = Infinity;
   for (let i = 0; i < 12; i++) {

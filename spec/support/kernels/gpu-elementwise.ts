@@ -1,5 +1,5 @@
 // Ops on a graphics card, or on what pretends to be one, against their definitions: how far the worst element is off.
-import type { onCard } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import type { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
 import { ruleOf } from "../../../src/tensor/ops/rules.ts";
 import { flat, type View, view } from "../../../src/tensor/tensor.ts";
 import { type AnyExample, type Extent, rows } from "../oracles/ops.ts";
@@ -14,7 +14,7 @@ import {
 } from "../properties/arbitraries.ts";
 import { computed } from "./gpu-ops.ts";
 
-type OnCard = ReturnType<typeof onCard>;
+type OnCard = ReturnType<typeof onDevice>;
 type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
 const kernelOf = (backend: OnCard, op: string): AnyKernel =>
   backend.ops[op as keyof OnCard["ops"]] as unknown as AnyKernel;
@@ -47,7 +47,7 @@ export async function exampleError(
   );
   const lying = given.map(({ data }) => view(data, [data.length]));
   let shape: readonly number[] = [];
-  const actual = await computed(backend.bench, lying, async (...there) => {
+  const actual = await computed(backend.launcher, lying, async (...there) => {
     const views = given.map((g, i) => view(there[i]?.data ?? g.data, g.shape, g.stride, g.offset));
     const out = await kernelOf(backend, op)(example.attrs, ...views);
     shape = out.shape;
@@ -67,7 +67,7 @@ const UNITS = {
   tanh: [4, () => 0],
   sigmoid: [6, () => 0],
   gelu: [2, (x: number) => 3 * Math.min(Math.abs(x), 6)],
-  geluSlope: [8, () => 8],
+  geluGrad: [8, () => 8],
   sin: [0, () => 3],
   cos: [0, () => 3],
 } as const satisfies Record<string, [number, (x: number) => number]>;
@@ -88,7 +88,7 @@ export async function functionError(backend: OnCard, op: keyof typeof UNITS): Pr
   const huge = op === "sin" || op === "cos" ? [] : [3e38, -3e38]; // where a turn is less than a step of float32
   const given = [...ranges, ...EXTREMES, ...huge];
   const x = view(Float32Array.from(given), [given.length]);
-  const actual = await computed(backend.bench, [x], (v) => kernelOf(backend, op)({}, v));
+  const actual = await computed(backend.launcher, [x], (v) => kernelOf(backend, op)({}, v));
   const expected = Array.from(flat(ruleOf(op).compute({}, x)));
   const [units, more] = UNITS[op];
   return Math.max(

@@ -1,6 +1,6 @@
 // Single ops on a graphics card, or on what pretends to be one: up, computed, down, and nothing left.
 
-import type { Workbench } from "../../../src/kernels/gpu/device-modes/launcher.ts";
+import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
 import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops.ts";
 import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
 import { flat, type Shape, type View, view } from "../../../src/tensor/tensor.ts";
@@ -9,7 +9,7 @@ export type Numbers = readonly number[];
 
 /** Uploads the inputs, computes, and frees whatever came to be. */
 export async function computed(
-  { residents }: Workbench,
+  { buffers }: Launcher,
   inputs: readonly View[],
   work: (...views: View[]) => Promise<View>,
 ): Promise<Float32Array> {
@@ -20,10 +20,10 @@ export async function computed(
   };
   try {
     const there: View[] = [];
-    for (const v of inputs) there.push(hold(await residents.upload(v)));
-    return Float32Array.from(flat(await residents.keep(hold(await work(...there)))));
+    for (const v of inputs) there.push(hold(await buffers.upload(v)));
+    return Float32Array.from(flat(await buffers.keep(hold(await work(...there)))));
   } finally {
-    for (const v of held) residents.free(residents.blockOf(v.data) ?? 0);
+    for (const v of held) buffers.free(buffers.blockOf(v.data) ?? 0);
   }
 }
 
@@ -31,14 +31,14 @@ const floats = (values: Numbers, shape: Shape): View => view(Float32Array.from(v
 
 /** C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], row-major. */
 export function productOn(
-  bench: Workbench,
+  launcher: Launcher,
   [z, m, k, n]: readonly [number, number, number, number],
   a: Numbers,
   b: Numbers,
 ): Promise<Float32Array> {
   const pattern = "z m k, z k n -> z m n";
-  return computed(bench, [floats(a, [z, m, k]), floats(b, [z, k, n])], (a, b) =>
-    einsum(bench, pattern, a, b),
+  return computed(launcher, [floats(a, [z, m, k]), floats(b, [z, k, n])], (a, b) =>
+    einsum(launcher, pattern, a, b),
   );
 }
 
@@ -53,18 +53,18 @@ export interface Attention {
   readonly emptyRow: EmptyRow;
 }
 
-export function attendOn(bench: Workbench, c: Attention): Promise<Float32Array> {
+export function attendOn(launcher: Launcher, c: Attention): Promise<Float32Array> {
   const [z, l, s, d, e] = c.size;
   const mask = (bits: Numbers | null, stride: readonly number[]): Mask | null =>
     bits && { data: Uint8Array.from(bits), shape: [z, l, s], stride, offset: 0 };
   const attrs = {
     emptyRow: c.emptyRow,
     mayAttend: mask(c.may, [0, s, 1]),
-    heard: mask(c.loud, [0, 1, 0]),
+    postSoftmaxMask: mask(c.loud, [0, 1, 0]),
   };
   const inputs = [floats(c.q, [z, l, d]), floats(c.k, [z, s, d]), floats(c.v, [z, s, e])];
-  return computed(bench, inputs, (...views) => {
+  return computed(launcher, inputs, (...views) => {
     const [q, k, v] = views as [View, View, View];
-    return attention(bench, attrs, { q, k, v });
+    return attention(launcher, attrs, { q, k, v });
   });
 }

@@ -3,9 +3,9 @@ import { checkCase } from "../../../src/conformance/cases/check-case.ts";
 import type { Verdict } from "../../../src/conformance/cases/verdict.ts";
 import { mount, unmount } from "../../../src/host/browser.ts";
 import { readCase } from "../../../src/io/golden/cases.ts";
-import { onCard } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
 import { unary } from "../../../src/kernels/gpu/device-modes/elementwise.ts";
-import { Card, type CardMode } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import { type DeviceMode, GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
 import { einsum } from "../../../src/kernels/gpu/device-modes/ops.ts";
 import { flat, view } from "../../../src/tensor/tensor.ts";
 import { blockRuns, blockTime } from "./gpu-block.ts";
@@ -16,15 +16,15 @@ import { type Attention, attendOn, computed, type Numbers, productOn } from "./g
 const plain = (values: Iterable<number>): (number | string)[] =>
   Array.from(values, (x) => (Number.isFinite(x) ? x : String(x)));
 
-let backend: Promise<ReturnType<typeof onCard>> | undefined;
-const opened = (mode: CardMode): Promise<ReturnType<typeof onCard>> => {
-  backend ??= Card.open(mode).then(onCard);
+let backend: Promise<ReturnType<typeof onDevice>> | undefined;
+const opened = (mode: DeviceMode): Promise<ReturnType<typeof onDevice>> => {
+  backend ??= GpuDevice.open(mode).then(onDevice);
   return backend;
 };
 
 /** Checks the case in a folder that holds these files. */
 export async function checkFolder(
-  mode: CardMode,
+  mode: DeviceMode,
   folder: string,
   files: readonly string[],
 ): Promise<Verdict & { left: number }> {
@@ -36,35 +36,35 @@ export async function checkFolder(
   const made = await opened(mode);
   try {
     const verdict = await checkCase(readCase(folder), made);
-    return { ...verdict, left: made.bench.residents.blocks };
+    return { ...verdict, left: made.launcher.buffers.blocks };
   } finally {
     unmount(folder);
   }
 }
 
 export async function product(
-  mode: CardMode,
+  mode: DeviceMode,
   size: readonly [number, number, number, number],
   a: Numbers,
   b: Numbers,
 ) {
-  const { bench } = await opened(mode);
-  return { values: plain(await productOn(bench, size, a, b)), left: bench.residents.blocks };
+  const { launcher } = await opened(mode);
+  return { values: plain(await productOn(launcher, size, a, b)), left: launcher.buffers.blocks };
 }
 
 /** Sums of ones, by a kernel for each of the depths 1 to `most`; and what the first of them said is read at the end. */
-export async function depths(mode: CardMode, most: number): Promise<number[]> {
-  const { bench } = await opened(mode);
+export async function depths(mode: DeviceMode, most: number): Promise<number[]> {
+  const { launcher } = await opened(mode);
   const ones = Array<number>(most).fill(1);
   const first = view(Float32Array.of(1), [1, 1]);
-  const held = await bench.residents.upload(first);
-  const kept = await einsum(bench, "i p, p j -> i j", held, held);
+  const held = await launcher.buffers.upload(first);
+  const kept = await einsum(launcher, "i p, p j -> i j", held, held);
   const found: number[] = [];
   for (let k = 1; k <= most; k++)
-    found.push(...(await productOn(bench, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k))));
-  const { residents } = bench;
-  found.push(...flat(await residents.download(kept)));
-  for (const v of [held, kept]) residents.free(residents.blockOf(v.data) ?? 0);
+    found.push(...(await productOn(launcher, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k))));
+  const { buffers } = launcher;
+  found.push(...flat(await buffers.download(kept)));
+  for (const v of [held, kept]) buffers.free(buffers.blockOf(v.data) ?? 0);
   return found;
 }
 
@@ -72,7 +72,7 @@ export async function depths(mode: CardMode, most: number): Promise<number[]> {
 type Json = readonly (number | null)[];
 
 export async function attend(
-  mode: CardMode,
+  mode: DeviceMode,
   {
     q,
     k,
@@ -80,17 +80,17 @@ export async function attend(
     ...rest
   }: Omit<Attention, "q" | "k" | "v"> & { readonly q: Json; readonly k: Json; readonly v: Json },
 ) {
-  const { bench } = await opened(mode);
+  const { launcher } = await opened(mode);
   const numbers = (values: Json): Numbers => values.map((x) => x ?? NaN);
-  const out = await attendOn(bench, { ...rest, q: numbers(q), k: numbers(k), v: numbers(v) });
-  return { values: plain(out), left: bench.residents.blocks };
+  const out = await attendOn(launcher, { ...rest, q: numbers(q), k: numbers(k), v: numbers(v) });
+  return { values: plain(out), left: launcher.buffers.blocks };
 }
 
 /** Which rows of the table of examples there are kernels for. */
-export const examples = async (mode: CardMode): Promise<number[]> => examplesOf(await opened(mode));
+export const examples = async (mode: DeviceMode): Promise<number[]> => examplesOf(await opened(mode));
 
 /** How far each example is off. */
-export async function errors(mode: CardMode, placed: readonly Placed[]): Promise<number[]> {
+export async function errors(mode: DeviceMode, placed: readonly Placed[]): Promise<number[]> {
   const backend = await opened(mode);
   const found: number[] = [];
   for (const example of placed) found.push(await exampleError(backend, example));
@@ -98,25 +98,25 @@ export async function errors(mode: CardMode, placed: readonly Placed[]): Promise
 }
 
 /** How far functions of one number are off, in units of what is allowed. */
-export async function functions(mode: CardMode): Promise<[string, number][]> {
+export async function functions(mode: DeviceMode): Promise<[string, number][]> {
   const backend = await opened(mode);
   const found: [string, number][] = [];
   for (const name of FUNCTION_NAMES) found.push([name, await functionError(backend, name)]);
   return found;
 }
 
-export const block = async (mode: CardMode) => blockRuns(await opened(mode));
-export const time = async (mode: CardMode, size: number) => blockTime(await opened(mode), size);
+export const block = async (mode: DeviceMode) => blockRuns(await opened(mode));
+export const time = async (mode: DeviceMode, size: number) => blockTime(await opened(mode), size);
 
 /** Do all elements of an array of more than 2²⁴ arrive where they belong, read across its rows? */
-export async function misplaced(mode: CardMode, rows: number, columns: number): Promise<number> {
-  const { bench } = await opened(mode);
+export async function misplaced(mode: DeviceMode, rows: number, columns: number): Promise<number> {
+  const { launcher } = await opened(mode);
   const of = (i: number) => i % 997;
   const x = view(
     Float32Array.from({ length: rows * columns }, (_, i) => of(i)),
     [rows, columns],
   );
-  const flipped = await computed(bench, [x], (v) => unary(bench, "neg", v.transpose(1, 0)));
+  const flipped = await computed(launcher, [x], (v) => unary(launcher, "neg", v.transpose(1, 0)));
   let wrong = 0;
   for (let j = 0, at = 0; j < columns; j++)
     for (let i = 0; i < rows; i++, at++) if (flipped[at] !== -of(i * columns + j)) wrong++;
@@ -124,8 +124,8 @@ export async function misplaced(mode: CardMode, rows: number, columns: number): 
 }
 
 /** Billions of operations a second, copying to the card and back included: of a product n × n × n, and of attention with 8 heads of width 64. */
-export async function rates(mode: CardMode, n: number, runs = 3) {
-  const { bench } = await opened(mode);
+export async function rates(mode: DeviceMode, n: number, runs = 3) {
+  const { launcher } = await opened(mode);
   const values = (length: number) => Array.from({ length }, (_, i) => Math.sin(i));
   const [square, heads] = [values(n * n), values(8 * n * 64)];
   const all = { may: null, loud: null, emptyRow: "zero" } as const;
@@ -137,9 +137,9 @@ export async function rates(mode: CardMode, n: number, runs = 3) {
   };
   return {
     n,
-    matmul: await rate(2 * n ** 3, () => productOn(bench, [1, n, n, n], square, square)),
+    matmul: await rate(2 * n ** 3, () => productOn(launcher, [1, n, n, n], square, square)),
     attention: await rate(4 * 8 * n * n * 64, () =>
-      attendOn(bench, { ...all, q: heads, k: heads, v: heads, size: [8, n, n, 64, 64] }),
+      attendOn(launcher, { ...all, q: heads, k: heads, v: heads, size: [8, n, n, 64, 64] }),
     ),
   };
 }

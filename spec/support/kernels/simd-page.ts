@@ -51,7 +51,7 @@ export async function computed(options: EngineOptions = {}): Promise<Computed> {
   };
   const causal = Uint8Array.from({ length: L * S }, (_, i) => Number(i % S <= 2 * Math.floor(i / S)));
   const mayAttend = { data: causal, shape: [HEADS, L, S], stride: [0, S, 1], offset: 0 };
-  const attrs = { mayAttend, emptyRow: "zero", heard: null } as const;
+  const attrs = { mayAttend, emptyRow: "zero", postSoftmaxMask: null } as const;
   const told = (v: View): number[] => {
     const bits = bitsOf(v);
     heap.free(v.data.byteOffset);

@@ -14,10 +14,10 @@ import {
   range,
   rotate,
   row,
-  type Sight,
   swiglu,
   under,
   type Vec,
+  type Visibility,
   vec,
   type Weights,
   weight,
@@ -48,19 +48,19 @@ export function perceiverResampler(w: Weights, media: readonly Mat[], depth: num
   });
 }
 
-export interface SightRule {
+export interface VisibilityRule {
   readonly lastOnly: boolean;
-  readonly empty: Sight["empty"];
-  readonly silentBefore: boolean;
+  readonly empty: Visibility["empty"];
+  readonly zeroBefore: boolean;
 }
 /** φ(l) images stand at or before token l, which sees the latents of image φ(l), or of all up to it        §2.3 and appendix A.1.3 there */
-export function sightOf(located: readonly boolean[], latents: number, rule: SightRule): Sight {
+export function visibilityOf(located: readonly boolean[], latents: number, rule: VisibilityRule): Visibility {
   const phi = (l: number) => located.slice(0, l + 1).filter(Boolean).length;
   const image = (s: number) => Math.floor(s / latents) + 1;
   return {
     allowed: (l, s) => (rule.lastOnly ? image(s) === phi(l) : image(s) <= phi(l)),
     empty: rule.empty,
-    silent: (l) => rule.silentBefore && phi(l) === 0,
+    zeroed: (l) => rule.zeroBefore && phi(l) === 0,
   };
 }
 
@@ -70,7 +70,7 @@ export function maskedCrossAttention(
   y: Mat,
   media: readonly Mat[],
   heads: number,
-  sight?: Sight,
+  sight?: Visibility,
 ): Mat {
   const q = y.map((r) => linear(under(w, "to_q"), norm(under(w, "norm"), r)));
   const kv = media.flat().map((r) => linear(under(w, "to_kv"), r));
@@ -85,7 +85,7 @@ export function gatedBlock(
   y: Mat,
   media: readonly Mat[],
   heads: number,
-  sight?: Sight,
+  sight?: Visibility,
   fed: (l: number) => boolean = () => true,
 ): Mat {
   const gate = (name: string) => Math.tanh(at(vec(w, name), 0));

@@ -73,22 +73,22 @@ export const gelu = (x: number): number => (x / 2) * (1 + erf(x / Math.SQRT2));
 export const silu = (x: number): number => x / (1 + Math.exp(-x));
 
 /** Who may see whom, and what a row that may see nothing is. Polarity: true is allowed. */
-export interface Sight {
+export interface Visibility {
   readonly allowed: (l: number, s: number) => boolean;
   readonly empty: "zero" | "uniform" | "nan";
-  readonly silent: (l: number) => boolean;
+  readonly zeroed: (l: number) => boolean;
 }
-export const everything: Sight = { allowed: () => true, empty: "nan", silent: () => false };
+export const everything: Visibility = { allowed: () => true, empty: "nan", zeroed: () => false };
 
 /** a_ls = exp(q_l·k_s/√d) / Σ_t exp(q_l·k_t/√d) over the allowed t; out_l = Σ_s a_ls v_s        arXiv 1706.03762v7, equation (1) */
-export function attention(q: Mat, k: Mat, v: Mat, { allowed, empty, silent }: Sight = everything): Mat {
+export function attention(q: Mat, k: Mat, v: Mat, { allowed, empty, zeroed }: Visibility = everything): Mat {
   return q.map((query, l) => {
     const score = (s: number) =>
       sum(query.length, (c) => at(query, c) * at(row(k, s), c)) / Math.sqrt(query.length);
     const seen = range(k.length).filter((s) => allowed(l, s));
     const total = seen.reduce((z, s) => z + Math.exp(score(s)), 0);
     const weights = range(k.length).map((s) => {
-      if (silent(l)) return 0;
+      if (zeroed(l)) return 0;
       if (seen.length === 0) return { zero: 0, uniform: 1 / k.length, nan: Number.NaN }[empty];
       return seen.includes(s) ? Math.exp(score(s)) / total : 0;
     });
@@ -97,7 +97,7 @@ export function attention(q: Mat, k: Mat, v: Mat, { allowed, empty, silent }: Si
 }
 
 /** Heads lie side by side in the columns and are joined again (§3.2.2 there); one key head may serve them all (arXiv 1911.02150v1, §3). */
-export function multiHead(q: Mat, k: Mat, v: Mat, heads: number, keyHeads: number, sight?: Sight): Mat {
+export function multiHead(q: Mat, k: Mat, v: Mat, heads: number, keyHeads: number, sight?: Visibility): Mat {
   const width = row(q, 0).length / heads;
   const part = (x: Mat, h: number) => columns(x, h * width, (h + 1) * width);
   const outs = range(heads).map((h) => {

@@ -1,5 +1,11 @@
 // Whole models as naive loops over plain numbers, from the papers and in the parts of oracles.ts and block-oracles.ts.
-import { gatedBlock, parallelBlock, perceiverResampler, type SightRule, sightOf } from "./blocks.ts";
+import {
+  gatedBlock,
+  parallelBlock,
+  perceiverResampler,
+  type VisibilityRule,
+  visibilityOf,
+} from "./blocks.ts";
 import {
   at,
   gelu,
@@ -83,7 +89,7 @@ export interface FlamingoShape {
   readonly every: number;
   readonly perceiverDepth: number;
   readonly mediaTokenId: number;
-  readonly rule: SightRule;
+  readonly rule: VisibilityRule;
 }
 
 /** One sequence of features for a video: frame after frame, each with its position        arXiv 2204.14198v2, §2.1 and figure 5 */
@@ -100,7 +106,7 @@ export function flamingoPalm(w: Weights, ids: Vec, media: readonly Mat[] | null,
   for (const i of range(depth)) {
     x = plus(x, parallelBlock(under(w, `layers.${i}.0.fn`), x, heads, dimHead));
     if (seen && i % every === 0)
-      x = gatedBlock(under(w, `layers.${i}.1`), x, seen, heads, sightOf(located, latents, rule));
+      x = gatedBlock(under(w, `layers.${i}.1`), x, seen, heads, visibilityOf(located, latents, rule));
   }
   const logits = (r: Vec) => layerNorm(vec(w, "to_logits.0.gamma"), vec(w, "to_logits.0.beta"), r);
   return x.map((r) => linear({ weight: mat(w, "token_emb.weight") }, logits(r)));

@@ -48,7 +48,7 @@ function erfByTaylor(x: number): number {
 const cdf = (x: number): number => (1 + erfByTaylor(x / Math.sqrt(2))) / 2;
 const pdf = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 
-type Unary = "neg" | "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "sigmoid" | "gelu" | "geluSlope";
+type Unary = "neg" | "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "sigmoid" | "gelu" | "geluGrad";
 const one = (f: (x: number) => number, domain: (x: number) => number = twice) => ({
   "": ({ a, b }: Extent): Example<Unary | "detach"> => ({
     attrs: {},
@@ -114,9 +114,9 @@ export const examples: Examples = {
   tanh: one((x) => (Math.exp(x) - Math.exp(-x)) / (Math.exp(x) + Math.exp(-x))),
   sigmoid: one((x) => 1 / (1 + Math.exp(-x))),
   gelu: one((x) => x * cdf(x)),
-  geluSlope: one((x) => cdf(x) + x * pdf(x)),
-  scale: { "": (n) => ({ ...one((x) => 0.3 * x)[""](n), attrs: { by: 0.3 } }) },
-  shift: { "": (n) => ({ ...one((x) => x + 0.3)[""](n), attrs: { by: 0.3 } }) },
+  geluGrad: one((x) => cdf(x) + x * pdf(x)),
+  mulScalar: { "": (n) => ({ ...one((x) => 0.3 * x)[""](n), attrs: { by: 0.3 } }) },
+  addScalar: { "": (n) => ({ ...one((x) => x + 0.3)[""](n), attrs: { by: 0.3 } }) },
   where: {
     "": ({ a, b }, host) => {
       const keep = host.mask([a, b]);
@@ -129,7 +129,7 @@ export const examples: Examples = {
       };
     },
   },
-  sumTo: {
+  unbroadcast: {
     "leading axis": ({ a, b }) => ({
       attrs: { shape: [b] },
       inputs: [[a, b]],

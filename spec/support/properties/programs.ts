@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay } from "../../../src/kernels/replay.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
-import { add, mul, total } from "../../../src/tensor/ops/functions.ts";
+import { add, mul, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate, type Results } from "../../../src/tensor/program/evaluate.ts";
 import type { Program } from "../../../src/tensor/program/program.ts";
 import { extend, type RecordOptions, record } from "../../../src/tensor/program/record.ts";
@@ -85,7 +85,7 @@ function expectDerivatives(program: Program, output: string, inputs: Named, tole
 }
 
 /** Σ y ⊙ weights: a scalar that depends on every element. */
-const weighed = (y: Tensor, seed: number): Tensor<Any> => total(mul(y, randomTensor(y.shape, seed)));
+const weighed = (y: Tensor, seed: number): Tensor<Any> => sumAll(mul(y, randomTensor(y.shape, seed)));
 
 /**
  * d/dx Σ f(x) ⊙ w, and then d/dx Σ (that gradient) ⊙ u, are what finite differences say. `inputs` names the tensors to

@@ -16,15 +16,15 @@ import {
   maskedSoftmax,
   maxLast,
   mul,
-  scale,
+  mulScalar,
   square,
+  sumAll,
   tanh,
-  total,
 } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { isClosed, lastUses, type Program, prune, type Scope } from "../../../src/tensor/program/program.ts";
 import { extend, record, scope, tap } from "../../../src/tensor/program/record.ts";
-import { bool, symbol, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
+import { abstractTensor, bool, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { applyAny, type Host, rows } from "../../support/oracles/ops.ts";
 import { randomIds, randomMask, randomTensor } from "../../support/properties/arbitraries.ts";
 import {
@@ -72,14 +72,14 @@ describe("functions of several ops", () => {
     vjpEqualsFiniteDifferences(() => normalize(x), { x }, 1e-7);
     const [q, k, v] = [randomTensor([3, 2], 1), randomTensor([4, 2], 2), randomTensor([4, 2], 3)];
     for (const emptyRow of ["zero", "uniform"] as const) {
-      const mask = { mayAttend: randomMask([3, 4], 5), emptyRow, heard: randomMask([3, 4], 6) };
+      const mask = { mayAttend: randomMask([3, 4], 5), emptyRow, postSoftmaxMask: randomMask([3, 4], 6) };
       vjpEqualsFiniteDifferences(() => attention({}, q, k, v, mask), { q, k, v });
     }
   });
 });
 
 const lossOf = (f: () => Tensor, inputs: Record<string, Tensor>): Program =>
-  record(() => ({ loss: total(f()) }), { inputs });
+  record(() => ({ loss: sumAll(f()) }), { inputs });
 const gradOf = (program: Program, leaf: string, loss = "loss"): Tensor =>
   evaluate(gradients(program, loss, [leaf])).outputs[gradientOf(leaf)] as Tensor;
 
@@ -134,7 +134,7 @@ describe("where a derivative is a convention", () => {
     };
     expectClose(
       valuesOf(gradOf(lossOf(both, { x }), "x")),
-      valuesOf(exp(scale(x, 3))).map((y) => 2 * y),
+      valuesOf(exp(mulScalar(x, 3))).map((y) => 2 * y),
       1e-14,
     );
   });
@@ -157,7 +157,7 @@ describe("programs", () => {
   const b = randomTensor<"i">([3], 2);
   const c = randomTensor<"i">([3], 3);
   const two = () =>
-    record(() => ({ loss: total(mul(a, b)), other: total(mul(b, c)) }), { inputs: { a, b, c } });
+    record(() => ({ loss: sumAll(mul(a, b)), other: sumAll(mul(b, c)) }), { inputs: { a, b, c } });
 
   test("[gradients.unreached] a leaf that the loss does not depend on has gradient zero, in its shape", () => {
     const { outputs } = evaluate(gradients(two(), "loss", ["a", "c"]));
@@ -169,7 +169,7 @@ describe("programs", () => {
     const w = [0, 1, 2].map((i) => randomTensor<"o i">([4, 4], i));
     const x = randomTensor<"b i">([2, 4], 9);
     const layer = (x: Tensor<"b i">, w: Tensor<"o i">) => gelu(einsum("b i, o i -> b o", x, w)) as Tensor;
-    const program = record(() => ({ loss: total(w.reduce<Tensor>(layer, x)) }), {
+    const program = record(() => ({ loss: sumAll(w.reduce<Tensor>(layer, x)) }), {
       inputs: { ...Object.fromEntries(w.map((t, i) => [`w${i}`, t])), x },
     });
     const ops = (p: Program) => p.nodes.filter((node) => node.op !== "leaf").length;
@@ -186,8 +186,8 @@ describe("programs", () => {
   });
 
   test("[gradients.symbolic] no number is touched: a program of shapes alone has gradients", () => {
-    const x = symbol("i", [3]);
-    const p = record(() => ({ loss: total(square(x)) }), { inputs: { x }, symbolic: true });
+    const x = abstractTensor("i", [3]);
+    const p = record(() => ({ loss: sumAll(square(x)) }), { inputs: { x }, symbolic: true });
     const g = gradients(p, "loss", ["x"]);
     expect(valuesOf(evaluate(g, { x: tensor("i", [1, 2, 3]) }).outputs["grad x"] as Tensor)).toEqual([
       2, 4, 6,
@@ -197,7 +197,7 @@ describe("programs", () => {
   test("[gradients.outputs] outputs and taps stay, and the gradients are added under their names", () => {
     const owner = new (class Owner {})();
     const x = tensor("i", [2]);
-    const p = record(() => ({ loss: total(tap(owner, "y", square(x))), seen: scale(x, 3) }), {
+    const p = record(() => ({ loss: sumAll(tap(owner, "y", square(x))), seen: mulScalar(x, 3) }), {
       inputs: { x },
     });
     const results = evaluate(gradients(p, "loss", ["x"]));
@@ -223,7 +223,10 @@ describe("programs", () => {
       second = shared;
     })();
     const x = tensor("b i", [[1, 2, 3]]);
-    const p = record(() => ({ loss: total(einsum("b i, o i -> b o", x, shared)) }), { model, inputs: { x } });
+    const p = record(() => ({ loss: sumAll(einsum("b i, o i -> b o", x, shared)) }), {
+      model,
+      inputs: { x },
+    });
     const g = evaluate(gradients(p, "loss", ["first", "second"])).outputs;
     expectSame(g["grad first"] as Tensor, g["grad second"] as Tensor);
     expectClose(valuesOf(g["grad first"] as Tensor), [1, 2, 3, 1, 2, 3, 1, 2, 3], 0);
@@ -234,9 +237,9 @@ describe("programs", () => {
     const mask = {
       mayAttend: randomMask([2, 3, 4], 5),
       emptyRow: "uniform",
-      heard: randomMask([2, 3, 4], 6),
+      postSoftmaxMask: randomMask([2, 3, 4], 6),
     } as const;
-    const whole = ["attention"];
+    const fused = ["attention"];
     const names = (p: Program): string[] => prune({ ...p, taps: {} }).scopes.map(({ name }) => name);
     const numbers = (p: Program) =>
       Object.entries(evaluate(p).outputs).map(([name, t]) => [name, valuesOf(t)]);
@@ -244,7 +247,7 @@ describe("programs", () => {
     test("[gradients.whole] the numbers are the same, and nothing reads what is inside the first scope", () => {
       const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
       const leaves = ["q", "k", "v"];
-      const g = gradients(p, "loss", leaves, { whole });
+      const g = gradients(p, "loss", leaves, { fused });
       expect(names(g)).toEqual(["attention", "attentionVjp"]);
       expect(numbers(g)).toEqual(numbers(gradients(p, "loss", leaves)));
       const [first, second] = g.scopes;
@@ -265,11 +268,11 @@ describe("programs", () => {
       const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
       const twice = (options: object): number[] => {
         const once = gradients(p, "loss", ["q"], options);
-        const slope = extend(once, (at) => ({ out: total(square(at(once.outputs["grad q"] as number))) }));
+        const slope = extend(once, (at) => ({ out: sumAll(square(at(once.outputs["grad q"] as number))) }));
         const { outputs } = evaluate(gradients(slope, "out", ["q", "k", "v"], options));
         return Object.values(outputs).flatMap((t) => valuesOf(t));
       };
-      expectClose(twice({ whole }), twice({}), 1e-13);
+      expectClose(twice({ fused }), twice({}), 1e-13);
     });
 
     test("[gradients.whole] not where an inner value is read outside, where something else changes, or one tensor comes in twice", () => {
@@ -283,7 +286,7 @@ describe("programs", () => {
         leak: () => {
           const leak: { of?: Tensor } = {};
           const out = weights(leak);
-          return add(total(out), total(square(leak.of ?? out)));
+          return add(sumAll(out), sumAll(square(leak.of ?? out)));
         },
         else: () => weights({}),
         twice: () => attention({}, q, q, q, { mayAttend: null, emptyRow: "zero" }),
@@ -291,12 +294,12 @@ describe("programs", () => {
       for (const [what, f] of Object.entries(read)) {
         const p = lossOf(f, { q, k, w });
         const leaves = what === "leak" ? ["q", "k"] : what === "else" ? ["q", "w"] : ["q"];
-        const g = gradients(p, "loss", leaves, { whole });
+        const g = gradients(p, "loss", leaves, { fused });
         expect([what, names(g)]).toEqual([what, ["attention"]]);
         expect(numbers(g)).toEqual(numbers(gradients(p, "loss", leaves)));
       }
       const frozen = lossOf(() => weights({}), { q, k, w }); // but what does not change may come in unnamed
-      const g = gradients(frozen, "loss", ["q", "k"], { whole });
+      const g = gradients(frozen, "loss", ["q", "k"], { fused });
       expect(names(g)).toEqual(["attention", "attentionVjp"]);
       expect(numbers(g)).toEqual(numbers(gradients(frozen, "loss", ["q", "k"])));
     });
@@ -304,7 +307,7 @@ describe("programs", () => {
 
   test("[gradients.scalar] refuses a loss that is no scalar, and names that are not there", () => {
     const x = randomTensor([2]);
-    const p = record(() => ({ y: square(x), loss: total(x) }), { inputs: { x } });
+    const p = record(() => ({ y: square(x), loss: sumAll(x) }), { inputs: { x } });
     expect(() => gradients(p, "y", ["x"])).toThrow(ShapeError);
     expect(() => gradients(p, "y", ["x"])).toThrow(/loss "y" is no scalar; take total/);
     expect(() => gradients(p, "los", ["x"])).toThrow(/no output "los"; it has y, loss/);

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../../src/tensor/errors.ts";
-import { concatLast, halves, pad, slice, split, unbind } from "../../../src/tensor/ops/arrange.ts";
+import { chunk, concatLast, pad, slice, split, unbind } from "../../../src/tensor/ops/arrange.ts";
 import { erf } from "../../../src/tensor/ops/erf.ts";
 import {
   add,
@@ -15,8 +15,8 @@ import {
   meanLast,
   scatter,
   softmax,
-  sumTo,
-  total,
+  sumAll,
+  unbroadcast,
   where,
   zerosLike,
 } from "../../../src/tensor/ops/functions.ts";
@@ -125,13 +125,13 @@ describe("softmax", () => {
     const x = randomTensor([3, 4, 5], 3, (u) => 9 * u);
     const everything = new Bool(x.shape, Uint8Array.of(1), [0, 0, 0]);
     expectSame(maskedSoftmax(x, everything, { emptyRow: "nan" }), softmax(x));
-    expectClose(valuesOf(sumTo(softmax(x), [3, 4, 1])), new Array(12).fill(1), 1e-15);
+    expectClose(valuesOf(unbroadcast(softmax(x), [3, 4, 1])), new Array(12).fill(1), 1e-15);
   });
 });
 
 test("[ops.empty] the sum of nothing is 0, the maximum −∞, the mean not a number", () => {
   const nothing = tensor("a b", [2, 0], []);
-  expect(total(nothing).data.get()).toBe(0);
+  expect(sumAll(nothing).data.get()).toBe(0);
   expect(valuesOf(maxLast(nothing))).toEqual([-Infinity, -Infinity]);
   expect(valuesOf(meanLast(nothing))).toEqual([NaN, NaN]);
   expect(zerosLike(nothing).shape).toEqual([2, 0]);
@@ -163,7 +163,7 @@ describe("what ops refuse", () => {
   test("[ops.expand] axes that grow from anything but 1 or nothing", () => {
     refuses("ops.expand", () => expand(randomTensor([2]), x), /\[2\] does not expand to \[2 5\]/);
     refuses("ops.expand", () => expand(randomTensor([1, 2, 5]), x), /\[1 2 5\] does not expand to \[2 5\]/);
-    refuses("ops.expand", () => sumTo(x, [2]), /\[2\] does not expand to \[2 5\]/);
+    refuses("ops.expand", () => unbroadcast(x, [2]), /\[2\] does not expand to \[2 5\]/);
   });
 
   test("[ops.slice] what is outside, backwards or no whole number", () => {
@@ -171,7 +171,7 @@ describe("what ops refuse", () => {
     refuses("ops.slice", () => slice(x, 1, -1, 2), /slice -1\.\.2/);
     refuses("ops.slice", () => slice(x, 1, 3, 2), /slice 3\.\.2/);
     refuses("ops.slice", () => slice(x, 1, Number.NaN, 2), /slice NaN\.\.2/);
-    refuses("ops.slice", () => halves(x), /slice 0\.\.2\.5 of axis 1/);
+    refuses("ops.slice", () => chunk(x), /slice 0\.\.2\.5 of axis 1/);
     refuses("ops.slice", () => slice(x, 2, 0, 1), /axis 2/);
     refuses("ops.slice", () => slice(x, -3, 0, 1), /axis -1/);
   });
@@ -185,7 +185,7 @@ describe("what ops refuse", () => {
   test("[ops.concat] sizes that differ on another axis, and axes that are not there", () => {
     refuses("ops.concat", () => concatLast(x, randomTensor([3, 5])), /\[2 5\] and \[3 5\].* along axis 1/);
     refuses("ops.concat", () => apply("concat", { axis: 0 }, x, randomTensor([2])), /do not join/);
-    refuses("ops.concat", () => concatLast(total(x), total(x)), /do not join/);
+    refuses("ops.concat", () => concatLast(sumAll(x), sumAll(x)), /do not join/);
   });
 
   test("[ops.unbind] fewer than two slices", () => {
@@ -232,7 +232,7 @@ describe("parts", () => {
   });
 
   test("[ops.split] halves are the two halves of the last axis, and concatLast joins them again", () => {
-    const [left, right] = halves(x);
+    const [left, right] = chunk(x);
     expect(valuesOf(left)).toEqual(i.flatMap((i) => [at(i, 0), at(i, 1)]));
     expectSame(concatLast(left, right), x);
   });

@@ -5,7 +5,7 @@ import { add, mul, square, tanh } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { withTaps } from "../../../src/tensor/program/program.ts";
 import { record, tap } from "../../../src/tensor/program/record.ts";
-import { symbol, Tensor } from "../../../src/tensor/tensor.ts";
+import { abstractTensor, Tensor } from "../../../src/tensor/tensor.ts";
 import { Block, Small } from "../../support/fixtures/small-model.ts";
 import { applyAny, type Host, rows } from "../../support/oracles/ops.ts";
 import { randomIds, randomMask, randomTensor } from "../../support/properties/arbitraries.ts";
@@ -39,13 +39,13 @@ describe("eager is the definition", () => {
   });
 
   test("[record.symbolic] a wrong shape is refused while recording", () => {
-    const f = () => add(symbol("i", [3]), symbol("i", [4]));
+    const f = () => add(abstractTensor("i", [3]), abstractTensor("i", [4]));
     expect(() => record(f, { symbolic: true })).toThrow(ShapeError);
   });
 
   test("[record.escape] a tensor that was recorded symbolically has no numbers outside", () => {
-    let escaped = symbol("i", [3]);
-    record(() => (escaped = tanh(symbol("i", [3]))), { symbolic: true });
+    let escaped = abstractTensor("i", [3]);
+    record(() => (escaped = tanh(abstractTensor("i", [3]))), { symbolic: true });
     expect(escaped.symbolic).toBe(true);
     expect(() => tanh(escaped)).toThrow(Bug);
     expect(() => escaped.data).toThrow(/recorded symbolically and has no numbers/);

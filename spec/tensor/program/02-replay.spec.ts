@@ -7,7 +7,7 @@ import { attention } from "../../../src/nn/attention/attention.ts";
 import { normalize } from "../../../src/nn/norms/layer-norm.ts";
 import { gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { einsum } from "../../../src/tensor/ops/arrange.ts";
-import { add, mul, scale, square, tanh, total } from "../../../src/tensor/ops/functions.ts";
+import { add, mul, mulScalar, square, sumAll, tanh } from "../../../src/tensor/ops/functions.ts";
 import { type Precision, round } from "../../../src/tensor/precision.ts";
 import { computeNode, evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record, scope, tap } from "../../../src/tensor/program/record.ts";
@@ -22,11 +22,11 @@ function claiming(onCall: () => void = () => {}): Backend & { calls: number } {
     ...reference(),
     calls: 0,
     scopes: {
-      attention: async ({ mayAttend, emptyRow, heard }: Any, { q, k, v }: Any) => {
+      attention: async ({ mayAttend, emptyRow, postSoftmaxMask }: Any, { q, k, v }: Any) => {
         backend.calls++;
         onCall();
         const [tq, tk, tv] = [q, k, v].map((x) => new Tensor<Any>(x.shape, x));
-        return attention({}, tq as Any, tk as Any, tv as Any, { mayAttend, emptyRow, heard }).data;
+        return attention({}, tq as Any, tk as Any, tv as Any, { mayAttend, emptyRow, postSoftmaxMask }).data;
       },
     },
   };
@@ -37,7 +37,7 @@ const [q, k, v] = [randomTensor([2, 3, 4], 1), randomTensor([2, 5, 4], 2), rando
 const w = randomTensor([2, 3, 4], 4);
 const owner = new (class Owner {})();
 const masks = { mayAttend: randomMask([2, 3, 5], 5), emptyRow: "zero" as const };
-const attend = () => attention(owner, scale(q, 0.5), k, v, masks);
+const attend = () => attention(owner, mulScalar(q, 0.5), k, v, masks);
 const block = () => tap(owner, "after", mul(attend(), w));
 const inputs = { q, k, v, w };
 
@@ -68,7 +68,7 @@ describe("a scope is claimed whole or not at all", () => {
   });
 
   test("[replay.claim] not when training needs what is inside; again when the gradient asked for lies behind it", async () => {
-    const p = record(() => ({ loss: total(block()) }), { inputs, symbolic: true });
+    const p = record(() => ({ loss: sumAll(block()) }), { inputs, symbolic: true });
     for (const [leaf, calls] of [
       ["q", 0],
       ["v", 0],
@@ -126,12 +126,12 @@ describe("a scope is claimed whole or not at all", () => {
     const product = () => einsum("b l k, b s k -> b l s", q as Tensor<"b l k">, k as Tensor<"b s k">);
     const p = record(() => tanh(product()), { symbolic: true });
     const own = await replay(p, { ...reference(), ops: { einsum: kernel } });
-    expect([ran.length, own.kernels.elsewhere]).toEqual([1, 0]);
+    expect([ran.length, own.kernels.fallback]).toEqual([1, 0]);
     expectSame(own.outputs.out as Tensor, tanh(product()));
     expect((await replay(p, reference())).kernels).toEqual({
       matmul: 0,
       attention: 0,
-      elsewhere: 1,
+      fallback: 1,
       mode: null,
     });
   });
@@ -219,7 +219,7 @@ describe.each(emulated)("%s", (precision) => {
 test("[precision.each] float64 is exact, and a float32 parameter is as good as its float64 copy", () => {
   const x = randomTensor([4], 1);
   const single = new Tensor<Any>([4], view(Float32Array.from(valuesOf(x)), [4]));
-  const p = record(() => ({ out: total(square(single)) }), { inputs: { single }, symbolic: true });
+  const p = record(() => ({ out: sumAll(square(single)) }), { inputs: { single }, symbolic: true });
   const copy = rounded(single, "float64");
   for (const precision of ["float64", ...emulated] as const) {
     expectSame(

@@ -2,10 +2,10 @@
 import { describe, expect, test } from "vitest";
 import {
   add,
+  addScalar,
   maskedSoftmax,
   mul,
-  scale,
-  shift,
+  mulScalar,
   softmax,
   square,
   tanh,
@@ -70,8 +70,8 @@ describe("rewriting", () => {
 
   test("[scope.range] a scope is a contiguous range with named inputs, attributes and one output", () => {
     const p = record(() =>
-      shift(
-        scope("pair", { x, y }, { by: 2 }, ({ x, y }, { by }) => scale(mul(x, y), by)),
+      addScalar(
+        scope("pair", { x, y }, { by: 2 }, ({ x, y }, { by }) => mulScalar(mul(x, y), by)),
         1,
       ),
     );

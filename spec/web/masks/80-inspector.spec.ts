@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
 import { tokensOf } from "../../../src/io/prompt.ts";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
-import { sceneOf } from "../../../src/mask-report/batch.ts";
+import { batchOf } from "../../../src/mask-report/batch.ts";
 import { maskReport } from "../../../src/mask-report/report.ts";
 import { maskText } from "../../../src/mask-report/text.ts";
 import { type ConventionName, conventions } from "../../../src/masks/conventions/conventions.ts";
@@ -113,13 +113,13 @@ describe("the link", () => {
 describe("the grid", () => {
   test("[inspector.batch] lines are prompts, empty lines are none, all are as long as the longest", () => {
     const text = "A <image> b\n\n  \r\n<image>";
-    const { scene } = viewOf(state({ text, padding: "left" }));
-    expect(scene.prompts.map((tokens) => tokens.map(({ text }) => text))).toEqual([
+    const { batch } = viewOf(state({ text, padding: "left" }));
+    expect(batch.prompts.map((tokens) => tokens.map(({ text }) => text))).toEqual([
       ["A", "<image>", "b"],
       ["<pad>", "<pad>", "<image>"],
     ]);
-    expect(scene).toEqual(sceneOf([tokensOf("A <image> b"), tokensOf("<image>")], { pad: "left" }));
-    expect(viewOf(state({ text, images: [2, 1] })).scene).toMatchObject({ images: 2, real: [2, 1] });
+    expect(batch).toEqual(batchOf([tokensOf("A <image> b"), tokensOf("<image>")], { pad: "left" }));
+    expect(viewOf(state({ text, images: [2, 1] })).batch).toMatchObject({ images: 2, real: [2, 1] });
     expect(viewOf(state({ text: " \n" })).prompts).toEqual([]);
   });
 
@@ -130,7 +130,7 @@ describe("the grid", () => {
         fc.constantFrom(...names),
         (lines, convention) => {
           const view = viewOf(state({ text: lines.join("\n"), convention }));
-          const { locations, images } = view.scene;
+          const { locations, images } = view.batch;
           const shown = view.prompts.map((tokens) => tokens.map(({ bands }) => bands[0]?.row));
           expect(shown).toEqual(maskRows(locations, images, conventions[convention]));
         },
@@ -186,7 +186,7 @@ describe("the grid", () => {
     const text = Array.from({ length: 8 }, (_, i) => `${"w ".repeat(i)}<image>`).join(" ");
     const shown = (from: number, to: number, patch: Partial<State> = {}, also: number[] = []) => {
       const view = viewOf(state({ text, ...patch }));
-      return shownImages(view.prompts[0]?.slice(from, to) ?? [], view.scene.images, also);
+      return shownImages(view.prompts[0]?.slice(from, to) ?? [], view.batch.images, also);
     };
     expect(shown(0, 1)).toEqual([1]);
     expect(shown(0, 3)).toEqual([1, 2]);
@@ -205,7 +205,7 @@ describe("the grid", () => {
       ...token,
       bands: token.bands.map((band) => ({
         ...band,
-        row: { ...band.row, class: "nan" as const, images: [] },
+        row: { ...band.row, outcome: "nan" as const, images: [] },
       })),
     }));
     expect(shownImages(nan, 8)).toHaveLength(8);
@@ -254,7 +254,7 @@ describe("the grid", () => {
         fc.constantFrom(...names),
         (text, n, convention, against) => {
           const view = viewOf(state({ text, images: [n], convention, against }));
-          const { locations, images } = view.scene;
+          const { locations, images } = view.batch;
           const { rows, cells } = differenceOf(
             locations,
             images,
@@ -305,7 +305,7 @@ describe("the grid", () => {
     const [tokens = []] = view.prompts;
     expect(tokens.map(({ when }) => when)).toEqual(["known", "known", "known", "known", "now", "later"]);
     expect(view.steps[0]).toHaveLength(4);
-    const full = maskRows(view.scene.locations, 2, conventions["flamingo-mini"])[0] ?? [];
+    const full = maskRows(view.batch.locations, 2, conventions["flamingo-mini"])[0] ?? [];
     expect(tokens.map(({ bands }) => bands[0]?.strays)).toEqual([false, false, false, true, true, false]);
     expect(tokens[4]?.bands[0]?.row).toEqual(view.steps[0]?.[2]?.rows[0]?.[0]);
     expect(tokens[5]?.bands[0]?.row).toEqual(full[5]);
@@ -386,9 +386,9 @@ describe("words", () => {
     const view = viewOf(
       state({ text, images: [1], convention: "flamingo-pytorch@0.1.2 immediate", against: "paper next" }),
     );
-    const { scene } = view;
+    const { batch } = view;
     const of = (name: ConventionName) =>
-      maskReport({ scene, convention: conventions[name], against: null, known: null }).warnings;
+      maskReport({ batch, convention: conventions[name], against: null, known: null }).warnings;
     const all = new Set([...of("flamingo-pytorch@0.1.2 immediate"), ...of("paper next")]);
     expect(warningsOf(view).map(({ sentence }) => sentence)).toEqual([...all]);
     expect(
@@ -424,9 +424,9 @@ describe("words", () => {
       latents: 2,
     });
     const view = viewOf(given);
-    const scene = sceneOf(["a <image> b", "<image> c"].map(tokensOf), { images: [1] });
+    const batch = batchOf(["a <image> b", "<image> c"].map(tokensOf), { images: [1] });
     const report = maskReport({
-      scene,
+      batch,
       convention: conventions["flamingo-mini"],
       against: conventions.otter,
       known: 2,
@@ -441,9 +441,9 @@ describe("words", () => {
 
 describe("numbers", () => {
   const text = "a <image> b <image> c";
-  const { scene } = viewOf(state({ text }));
-  const stagesOf = (name: ConventionName, images = scene.images) => {
-    const stages = blockStages(scene.locations, images, 3, conventions[name]);
+  const { batch } = viewOf(state({ text }));
+  const stagesOf = (name: ConventionName, images = batch.images) => {
+    const stages = blockStages(batch.locations, images, 3, conventions[name]);
     if (!stages) throw new Error("no stages");
     return stages;
   };
@@ -455,8 +455,8 @@ describe("numbers", () => {
 
   test("[inspector.stages] each stage follows from the one before", () => {
     for (const name of names) {
-      const rows = maskRows(scene.locations, 2, conventions[name])[0] ?? [];
-      rows.forEach(({ mayAttend, class: kind }, position) => {
+      const rows = maskRows(batch.locations, 2, conventions[name])[0] ?? [];
+      rows.forEach(({ mayAttend, outcome: kind }, position) => {
         const [scores, filled, softmax, silenced] = (
           ["scores", "filled", "softmax", "silenced"] as const
         ).map((stage) => row(name, stage, position));
@@ -494,7 +494,7 @@ describe("numbers", () => {
     expect(rowOf(stage, 0, 1, 1)).toEqual([9, 10, 11]);
     expect([rowOf(stage, 2, 0, 0), rowOf(stage, 0, 2, 0), rowOf(stage, 0, 0, 2)]).toEqual([[], [], []]);
     expect(rowOf({ ...stage, over: "features", shape: [2, 4, 3] }, 1, 1, 1)).toEqual([15, 16, 17]);
-    expect(blockStages(scene.locations, 0, 2, conventions.immediate)).toBeNull();
+    expect(blockStages(batch.locations, 0, 2, conventions.immediate)).toBeNull();
     expect(weightsOf(stagesOf("immediate"), 0, 4, 0)?.map((keys) => keys.length)).toEqual([3, 3]);
   });
 
@@ -534,7 +534,7 @@ describe("numbers", () => {
       convention: "flamingo-pytorch@0.1.2 all-previous",
       text: "text <image> <image> text text <image>\ntext text text <image> <image> <image>",
     });
-    expect(view.scene.images).toBe(2);
+    expect(view.batch.images).toBe(2);
   });
 
   test("[inspector.agreement] recorded weights are held against the convention", async () => {
@@ -558,7 +558,7 @@ describe("numbers", () => {
     expect(last().join("\n")).not.toContain("Every row");
     model.update({ text: "a <image>" });
     expect(model.stages()?.origin).toBe("a small block with made-up weights");
-    expect(model.view.scene.attention).toBeNull();
+    expect(model.view.batch.attention).toBeNull();
   });
 
   test("[inspector.drop] taps alone are a run of the prompt on the page; what has none is refused", () => {

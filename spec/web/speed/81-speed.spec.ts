@@ -1,6 +1,6 @@
 // The executable half of 81-speed.md, as far as it needs no browser.
 import { afterEach, expect, test, vi } from "vitest";
-import type { Contestant } from "../../../src/bench/target.ts";
+import type { Target } from "../../../src/bench/target.ts";
 import type { Backend } from "../../../src/kernels/backend.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
@@ -18,7 +18,7 @@ afterEach(() => vi.unstubAllGlobals());
 /** The reference under another name, with what is changed, and how often it is open. */
 function way(backend: string, changes: Partial<Backend> = {}) {
   const open = { now: 0 };
-  const contestant: Contestant = {
+  const contestant: Target = {
     backend,
     threads: 1,
     open: async () => {
@@ -29,7 +29,7 @@ function way(backend: string, changes: Partial<Backend> = {}) {
   return { contestant, open };
 }
 
-function planFor(ways: readonly Contestant[], patch: Partial<Plan> = {}): Plan {
+function planFor(ways: readonly Target[], patch: Partial<Plan> = {}): Plan {
   return {
     ways,
     shapes: {

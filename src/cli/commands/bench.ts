@@ -2,13 +2,13 @@
 
 import { exampleApart, exampleHere } from "../../bench/example-process.ts";
 import { EXAMPLES, type ExampleName, quickExamples } from "../../bench/examples.ts";
-import { registerGflops } from "../../bench/peak-flops.ts";
+import { peakGflops } from "../../bench/peak-flops.ts";
 import { rates } from "../../bench/rates.ts";
-import { growth } from "../../bench/scaling.ts";
+import { scaling } from "../../bench/scaling.ts";
 import { firstHere, start } from "../../bench/start.ts";
 import { type Measured, tables } from "../../bench/tables.ts";
-import type { Contestant } from "../../bench/target.ts";
-import { BACKENDS, type BackendName, contestants, cores, type Field } from "../../bench/targets.ts";
+import type { Target } from "../../bench/target.ts";
+import { BACKENDS, type BackendName, cores, type Field, targets } from "../../bench/targets.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { styleFor } from "../../terminal/colour.ts";
 import { oneOf, readArguments } from "../arguments.ts";
@@ -19,7 +19,7 @@ const OPTIONS = {
   backend: { type: "string" },
   mode: { type: "string", default: "webasm,cpu" },
   threads: { type: "string" },
-  only: { type: "string", default: "matmul,attention,examples,growth,start" },
+  only: { type: "string", default: "matmul,attention,examples,scaling,start" },
   example: { type: "string" },
   first: { type: "boolean", default: false },
   quick: { type: "boolean", default: false },
@@ -27,7 +27,7 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-const PARTS = ["registers", "matmul", "attention", "examples", "growth", "start"] as const;
+const PARTS = ["peak", "matmul", "attention", "examples", "scaling", "start"] as const;
 const MODES = ["webasm", "cpu", "webgl2", "webgpu", "headlessgl"] as const;
 
 const list = <const T extends string>(option: string, text: string, allowed: readonly T[]): T[] =>
@@ -44,11 +44,11 @@ function fieldOf(values: { backend?: string | undefined; mode: string; threads?:
     modes: list("mode", values.mode, MODES),
     threads,
   });
-  const long = contestants({ ...field(named ?? ["simd"]) });
+  const long = targets({ ...field(named ?? ["simd"]) });
   const most = Math.max(...threads);
   return {
     named: named !== null,
-    short: contestants(field(named ?? BACKENDS)),
+    short: targets(field(named ?? BACKENDS)),
     long: long.filter((c) => c.backend !== "simd" || c.threads === most),
   };
 }
@@ -56,11 +56,7 @@ function fieldOf(values: { backend?: string | undefined; mode: string; threads?:
 const say = (what: string): void => void process.stderr.write(`${what}\n`); // [bench.progress]
 
 /** Tries each; one that nobody named may be missing. */
-export async function each<T>(
-  all: readonly Contestant[],
-  named: boolean,
-  measure: (c: Contestant) => Promise<T[]>,
-) {
+export async function each<T>(all: readonly Target[], named: boolean, measure: (c: Target) => Promise<T[]>) {
   const found: T[] = [];
   for (const contestant of all) {
     try {
@@ -92,11 +88,11 @@ export async function bench(args: readonly string[]): Promise<number> {
   const one = values.example === undefined ? null : oneOf("example", values.example, EXAMPLES);
   const has = (part: (typeof PARTS)[number]) => one === null && parts.includes(part);
   const found: Measured = {
-    registerGflops: registerGflops(quick ? 100_000 : 2_000_000),
+    peakGflops: peakGflops(quick ? 100_000 : 2_000_000),
     matmul: has("matmul") ? await each(short, named, (c) => rates("matmul", c, how, say)) : [],
     attention: has("attention") ? await each(short, named, (c) => rates("attention", c, how, say)) : [],
     examples: [],
-    growth: has("growth") ? await each(long, named, (c) => growth(c, how, say)) : [],
+    scaling: has("scaling") ? await each(long, named, (c) => scaling(c, how, say)) : [],
     start: has("start") ? await each(long, named, async (c) => [await start(c, patience)]) : [],
   };
   if (one)

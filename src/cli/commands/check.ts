@@ -156,10 +156,10 @@ export async function check(args: readonly string[]): Promise<number> {
 
 /** A product that did not run in the kernels that were asked for makes the whole check void. */
 function ranElsewhere(verdicts: readonly Verdict[], backend: string): 0 | 2 {
-  const { matmul, attention, elsewhere, mode } = kernelsOf(verdicts);
+  const { matmul, attention, fallback, mode } = kernelsOf(verdicts);
   if (backend === "reference") return 0;
   process.stderr.write(
-    `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${elsewhere} elsewhere\n`,
+    `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${fallback} elsewhere\n`,
   );
-  return elsewhere > 0 ? 2 : 0; // [cli.kernels]
+  return fallback > 0 ? 2 : 0; // [cli.kernels]
 }

@@ -7,7 +7,7 @@ import { embeddings, sequencesOf } from "../../demos/digits/embeddings.ts";
 import { captionsOf, captionText } from "../../demos/digits/evidence.ts";
 import { type DigitsModel, loadDigitsModel } from "../../demos/digits/model.ts";
 import { scan } from "../../demos/digits/scan.ts";
-import { type Choose, greedy, lookedAt, sampled } from "../../generation/generate.ts";
+import { attentionMaps, type Choose, greedy, sampled } from "../../generation/generate.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { readArguments } from "../arguments.ts";
 import { openBackend, positive, wholeNumber } from "../backends.ts";
@@ -94,7 +94,7 @@ async function caption(
   const tokens = captions.flatMap((words) => [IMAGE, ...words]);
   const seen = await embeddings(model.vit, pictures, backend);
   const media = { embeds: sequencesOf([pictures], seen) };
-  const attended = attend ? await lookedAt(model.flamingo, tokens, media, backend) : null;
+  const attended = attend ? await attentionMaps(model.flamingo, tokens, media, backend) : null;
   return { captions: captions.map(captionText), tokens, attended };
 }
 

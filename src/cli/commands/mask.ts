@@ -6,11 +6,11 @@ import { readCase } from "../../io/golden/cases.ts";
 import { readIds, tokensOf, tokensOfIds } from "../../io/prompt.ts";
 import { loadSafetensors, type Stored } from "../../io/safetensors/read.ts";
 import {
+  batchFrom,
+  batchOf,
   conventionOfCase,
-  type MaskScene,
+  type MaskBatch,
   type SourceOptions,
-  sceneFrom,
-  sceneOf,
   usual,
 } from "../../mask-report/batch.ts";
 import { maskDocument, maskReport, usualKnown } from "../../mask-report/report.ts";
@@ -52,7 +52,7 @@ const counts = (text: string | undefined): number[] | undefined =>
 const isPath = (word: string): boolean =>
   /\.safetensors$|^\.{0,2}\/|^[\w.-]+(\/[\w.@-]+)+\/?$/.test(word) || kindOf(word) === "folder"; // [cli.mask-source]
 
-function fromIds(values: Values, file: string): MaskScene {
+function fromIds(values: Values, file: string): MaskBatch {
   const image = values["image-token"];
   if (image === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token"); // [cli.mask-usage]
   const special = {
@@ -61,7 +61,7 @@ function fromIds(values: Values, file: string): MaskScene {
     pad: optional("pad-token", values["pad-token"]),
   };
   const prompts = readIds(read(file), file).map((ids) => tokensOfIds(ids, special));
-  return sceneOf(prompts, {
+  return batchOf(prompts, {
     pad: oneOf("pad", values.pad, ["left", "right"]),
     images: counts(values.images),
   });
@@ -88,7 +88,7 @@ function tensorsOf(file: string): Map<string, Stored> {
 }
 
 /** A golden case's folder, or a trace: any safetensors file with inputs.* and perhaps taps.*. */
-function fromPath(values: Values, path: string): MaskScene {
+function fromPath(values: Values, path: string): MaskBatch {
   const image = optional("image-token", values["image-token"]);
   const end = optional("end-token", values["end-token"]);
   const options: SourceOptions = { image, end, images: counts(values.images) };
@@ -96,21 +96,21 @@ function fromPath(values: Values, path: string): MaskScene {
   if (path.endsWith(".safetensors")) {
     const tensors = tensorsOf(path);
     const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
-    return sceneFrom(path, inputs, trace ?? under("taps.", tensors), options); // [cli.mask-source]
+    return batchFrom(path, inputs, trace ?? under("taps.", tensors), options); // [cli.mask-source]
   }
   const folder = path.replace(/(?<=.)\/+$/, "");
   if (kindOf(`${folder}/case.json`) !== "file")
     throw new LoadError(`${path} is no case: there is no case.json in it; name the folder of one case`); // [cli.mask-source]
   const { manifest, inputs, expected } = readCase(folder);
   const given = Number(manifest.config.media_token_id ?? 3);
-  const scene = sceneFrom(manifest.id, inputs, trace ?? under("taps.", expected), {
+  const batch = batchFrom(manifest.id, inputs, trace ?? under("taps.", expected), {
     ...options,
     image: image ?? given,
   }); // [cli.mask-source]
-  return { ...scene, convention: conventionOfCase(manifest) };
+  return { ...batch, convention: conventionOfCase(manifest) };
 }
 
-function sceneFor(values: Values, positionals: readonly string[]): MaskScene {
+function batchFor(values: Values, positionals: readonly string[]): MaskBatch {
   const [first, second] = positionals;
   if (values.ids !== undefined) {
     if (first !== undefined) throw new UsageError("give prompts or --ids FILE, not both"); // [cli.mask-usage]
@@ -124,7 +124,7 @@ function sceneFor(values: Values, positionals: readonly string[]): MaskScene {
       throw new UsageError(`--${option} does not belong to a prompt in words`); // [cli.mask-usage]
   const prompts = positionals.map(tokensOf);
   if (prompts.some((prompt) => prompt.length === 0)) throw new UsageError("a prompt has no token"); // [cli.mask-usage]
-  return sceneOf(prompts, {
+  return batchOf(prompts, {
     pad: oneOf("pad", values.pad, ["left", "right"]),
     images: counts(values.images),
   });
@@ -139,14 +139,14 @@ export async function mask(args: readonly string[]): Promise<number> {
   const against = values.against === undefined ? null : namedConvention(values.against);
   const asked = values.convention === undefined ? null : namedConvention(values.convention);
   const latents = wholeOption("latents", values.latents, 1, MOST);
-  const scene = sceneFor(values, positionals);
-  const length = scene.prompts[0]?.length ?? 0;
+  const batch = batchFor(values, positionals);
+  const length = batch.prompts[0]?.length ?? 0;
   if (values.known !== undefined && !values.cached) throw new UsageError("--known belongs to --cached"); // [cli.mask-usage]
   const given =
-    values.known === undefined ? usualKnown(scene) : wholeOption("known", values.known, 1, length);
+    values.known === undefined ? usualKnown(batch) : wholeOption("known", values.known, 1, length);
   const report = maskReport({
-    scene,
-    convention: asked ?? scene.convention ?? usual,
+    batch,
+    convention: asked ?? batch.convention ?? usual,
     against,
     known: values.cached ? given : null,
   });

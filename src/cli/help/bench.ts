@@ -11,7 +11,7 @@ Options
   --backend NAME[,NAME]   reference, simd, gpu (default: all for products and attention, simd for the rest)
   --mode MODE[,MODE]      of gpu: webasm, cpu (default: both); webgl2, webgpu and headlessgl where they run
   --threads N[,N]         of simd (default: 1, and as many as there are cores)
-  --only PART[,PART]      registers (always measured), matmul, attention, examples, growth, start
+  --only PART[,PART]      peak (always measured), matmul, attention, examples, scaling, start
   --example NAME          only this example, in this process
   --first                 only the first result of this process: what start takes the time of
   --quick                 small shapes and few runs: to see that it works, not how fast it is

@@ -6,7 +6,7 @@ import { loadSafetensors } from "../../io/safetensors/read.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { caseOf, type ProbeShape } from "../probe/plan.ts";
-import { type Adapter, Hopeless } from "../probe/probe.ts";
+import { type Adapter, AdapterUnavailable } from "../probe/probe.ts";
 
 export interface AdapterOptions {
   /** The command and its first arguments. */
@@ -55,7 +55,7 @@ function finished({ command, seconds }: AdapterOptions, more: readonly string[])
     const timer = setTimeout(() => {
       end();
       reject(
-        new Hopeless(
+        new AdapterUnavailable(
           `the adapter was still running after ${seconds} s and was ended: --timeout gives it more${quoted(said)}`,
         ),
       ); // [probe.adapter]
@@ -66,7 +66,9 @@ function finished({ command, seconds }: AdapterOptions, more: readonly string[])
       process.removeListener("exit", end);
       settle();
     };
-    child.on("error", (error) => done(() => reject(new Hopeless(`cannot run ${program}: ${error.message}`)))); // [probe.adapter]
+    child.on("error", (error) =>
+      done(() => reject(new AdapterUnavailable(`cannot run ${program}: ${error.message}`))),
+    ); // [probe.adapter]
     child.on("exit", (code, signal) => {
       end();
       done(

@@ -7,19 +7,19 @@ import { type KernelReport, type ReplayOptions, replay } from "../../kernels/rep
 import { loadStateDict } from "../../nn/state-dict.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
 import { RuleError } from "../../tensor/errors.ts";
-import { mul, total } from "../../tensor/ops/functions.ts";
+import { mul, sumAll } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Program } from "../../tensor/program/program.ts";
 import { record } from "../../tensor/program/record.ts";
 import { Int, Tensor } from "../../tensor/tensor.ts";
 import type { Input } from "../sources/arguments.ts";
-import { type Subject, subjectOf } from "../sources/flamingo-pytorch.ts";
+import { type SystemUnderTest, systemUnderTest } from "../sources/flamingo-pytorch.ts";
 import { judge, judgeRaised } from "./judge.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** The call that a case makes. */
 export interface CaseCall {
-  readonly subject: Subject;
+  readonly subject: SystemUnderTest;
   /** By the names of the forward pass's arguments. */
   readonly inputs: Readonly<Record<string, Input>>;
   /** Records it symbolically; `around` may wire the model's modules differently meanwhile. */
@@ -29,7 +29,7 @@ export interface CaseCall {
 /** A case as a program: outputs and, where the case has them, gradients under their golden names. */
 export interface CaseProgram {
   readonly program: Program;
-  readonly subject: Subject;
+  readonly subject: SystemUnderTest;
   readonly inputs: Readonly<Record<string, Input>>;
 }
 
@@ -41,7 +41,7 @@ export const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
 /** Builds the model and loads the weights. Throws what the model throws. */
 export function callOf(golden: GoldenCase): CaseCall {
   const { manifest } = golden;
-  const subject = subjectOf(manifest);
+  const subject = systemUnderTest(manifest);
   loadStateDict(subject.model, golden.weights);
   const { [COTANGENT]: cotangent, ...given } = Object.fromEntries(golden.inputs);
   const inputs = argumentsOf(given, manifest.call);
@@ -53,7 +53,7 @@ export function callOf(golden: GoldenCase): CaseCall {
       () => {
         const out = around(() => subject.forward(inputs));
         if (!(cotangent instanceof Tensor)) return { out };
-        return { out, loss: total(mul(out, cotangent)) };
+        return { out, loss: sumAll(mul(out, cotangent)) };
       },
       {
         model: subject.model,
@@ -71,7 +71,7 @@ export function programOf(golden: GoldenCase, backend: Backend): CaseProgram {
   const program = record();
   if (grads.length === 0) return { program, subject, inputs };
   return {
-    program: gradients(program, "loss", grads.map(leafOf), { whole: differentiable(backend) }),
+    program: gradients(program, "loss", grads.map(leafOf), { fused: differentiable(backend) }),
     subject,
     inputs,
   };

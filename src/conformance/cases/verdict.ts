@@ -71,13 +71,12 @@ export function summarise(verdicts: readonly Verdict[]): Summary {
 /** Kernels over all cases. */
 export function kernelsOf(verdicts: readonly Verdict[]): KernelReport {
   const reports = verdicts.flatMap(({ kernels }) => (kernels ? [kernels] : []));
-  const sum = (key: "matmul" | "attention" | "elsewhere") =>
-    reports.reduce((n, report) => n + report[key], 0);
+  const sum = (key: "matmul" | "attention" | "fallback") => reports.reduce((n, report) => n + report[key], 0);
   const [first] = reports;
   return {
     matmul: sum("matmul"),
     attention: sum("attention"),
-    elsewhere: sum("elsewhere"),
+    fallback: sum("fallback"),
     mode: first?.mode ?? null,
   };
 }

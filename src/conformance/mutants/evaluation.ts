@@ -12,7 +12,7 @@ import type { Context, Mutant } from "./mutant.ts";
 
 type Precision = Mutant["precision"];
 
-export interface Trial {
+export interface Evaluation {
   readonly context: Context;
   readonly outputOf: (program: Program, precision?: Precision) => Tensor;
   /** The first output or gradient that a program gets wrong by the case's own measure, that of single precision. */
@@ -51,14 +51,14 @@ function evaluator(original: Program): (program: Program) => Results {
   return run;
 }
 
-export function trialOf(golden: GoldenCase): Trial {
+export function evaluationOf(golden: GoldenCase): Evaluation {
   const { manifest } = golden;
   const { subject, inputs, record } = callOf(golden);
   const context: Context = { program: record(), model: subject.model, inputs, record };
   const inFloat64 = evaluator(context.program);
   const run = (program: Program, precision?: Precision): Results =>
     precision ? evaluate(program, {}, precision) : inFloat64(program);
-  const outputOf: Trial["outputOf"] = (program, precision) => {
+  const outputOf: Evaluation["outputOf"] = (program, precision) => {
     const { out } = run(program, precision).outputs;
     if (!out) throw new Bug("a program without output");
     return out;
@@ -66,7 +66,7 @@ export function trialOf(golden: GoldenCase): Trial {
   const outputsOnly = { ...golden, manifest: { ...manifest, grads: [] } };
   const firstOf = (of: GoldenCase, actual: ReadonlyMap<string, Tensor>) =>
     judge(of, actual, "float32", { taps: "locate" }).firstDivergence; // [mutant.killed]
-  const wrong: Trial["wrong"] = (program, precision) => {
+  const wrong: Evaluation["wrong"] = (program, precision) => {
     const actual = new Map([["outputs.out", outputOf(program, precision)]]);
     const output = firstOf(outputsOnly, actual);
     if (output || manifest.grads.length === 0) return output;
@@ -79,7 +79,7 @@ export function trialOf(golden: GoldenCase): Trial {
     return firstOf(golden, actual);
   };
   const { taps } = inFloat64(context.program);
-  const excused: Trial["excused"] = ({ equivalent }) =>
+  const excused: Evaluation["excused"] = ({ equivalent }) =>
     equivalent !== undefined && (equivalent.where === null || equivalent.where(taps)); // [mutant.equivalent]
   return { context, outputOf, wrong, excused };
 }

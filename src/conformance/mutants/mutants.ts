@@ -12,7 +12,7 @@ import { resampler } from "./catalogue/resampler.ts";
 import { softmaxes } from "./catalogue/softmax.ts";
 import { variance } from "./catalogue/variance.ts";
 import { wiring } from "./catalogue/wiring.ts";
-import { trialOf } from "./evaluation.ts";
+import { evaluationOf } from "./evaluation.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** In the order of the table. [mutant.table] */
@@ -33,7 +33,7 @@ export const mutants: readonly Mutant[] = [
 export function nearestMutant(golden: GoldenCase, actual: Tensor): Mutant | null {
   const { K, noise } = golden.manifest.tolerance ?? { K: 0, noise: new Map<string, number>() };
   const tolerance = K * (noise.get("outputs.out") ?? 0);
-  const { context, outputOf, wrong } = trialOf(golden);
+  const { context, outputOf, wrong } = evaluationOf(golden);
   const explanations = mutants.flatMap((mutant) => {
     const program = mutant.apply(context);
     if (!program || !wrong(program, mutant.precision)) return [];

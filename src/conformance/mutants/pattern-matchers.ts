@@ -64,7 +64,7 @@ export interface Attention {
   readonly softmax: Found<"softmax">;
   /** The fill, and the zeroing after the softmax. */
   readonly masked: Found<"where"> | null;
-  readonly heard: Found<"where"> | null;
+  readonly zeroing: Found<"where"> | null;
 }
 
 /** Every attention of a program. */
@@ -83,7 +83,7 @@ export function attentions(program: Program): Attention[] {
         scope,
         softmax,
         masked: masks.find(({ id }) => id < softmax.id) ?? null,
-        heard: masks.find(({ id }) => id > softmax.id) ?? null,
+        zeroing: masks.find(({ id }) => id > softmax.id) ?? null,
       },
     ];
   });

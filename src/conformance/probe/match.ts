@@ -8,7 +8,7 @@ import type { Measured } from "./measure.ts";
 import { effectsOfConvention } from "./mistakes.ts";
 import { calls, IMAGES, LENGTH, type ProbeCall } from "./plan.ts";
 
-export interface Departure {
+export interface Mismatch {
   readonly prompt: number;
   readonly position: number;
   readonly measured: number;
@@ -16,10 +16,10 @@ export interface Departure {
 }
 
 /** The rows on which an effect is not what was measured, in the bits that are known. [probe.match] */
-export const departuresOf = (
+export const mismatchesOf = (
   { effects, known }: Pick<Measured, "effects" | "known">,
   expected: readonly (readonly number[])[],
-): Departure[] =>
+): Mismatch[] =>
   effects.flatMap((rows, prompt) =>
     rows.flatMap((measured, position) => {
       const should = expected[prompt]?.[position] ?? 0;
@@ -28,11 +28,11 @@ export const departuresOf = (
     }),
   );
 
-export const departuresFrom = (
+export const mismatchesFrom = (
   convention: Convention,
   measured: Measured,
   { prompts }: ProbeCall,
-): Departure[] => departuresOf(measured, effectsOfConvention(convention, prompts, IMAGES));
+): Mismatch[] => mismatchesOf(measured, effectsOfConvention(convention, prompts, IMAGES));
 
 /** What a way of making cached steps would show after the first pass. */
 function cachedEffects(call: ProbeCall, convention: Convention, cachedStep: CachedStep): number[][] {
@@ -65,7 +65,7 @@ const WAYS: readonly CachedStep[] = [
 
 /** [probe.cached] */
 export const waysOf = (measured: Measured, convention: Convention): CachedStep[] =>
-  WAYS.filter((way) => departuresOf(measured, cachedEffects(calls.cached, convention, way)).length === 0); // [probe.cached]
+  WAYS.filter((way) => mismatchesOf(measured, cachedEffects(calls.cached, convention, way)).length === 0); // [probe.cached]
 
 /** Row l of a causal mask over keys: those up to l, or up to the difference of the lengths beyond it. */
 function causalEffects(latents: number, shift: number): number[][] {

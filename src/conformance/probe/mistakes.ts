@@ -1,7 +1,7 @@
 // Known mistakes as they look from outside: what each makes of a row's effect, beside the convention it departs from.
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
 import { EFFECT, effectOf } from "../../masks/exhaustive/effect.ts";
-import { numbersOf, sightOf, TOKEN } from "../../masks/numbering.ts";
+import { numbersOf, TOKEN, visibilityOf } from "../../masks/numbering.ts";
 import { maskRows } from "../../masks/rows.ts";
 import { emptyRows } from "../mutants/catalogue/empty-rows.ts";
 import { masks } from "../mutants/catalogue/masks.ts";
@@ -18,9 +18,9 @@ interface Place {
 }
 
 /** What becomes of position l: the images it may attend, from 1. */
-interface Fate {
+interface Outcome {
   readonly seen: readonly number[];
-  readonly silent?: boolean;
+  readonly zeroed?: boolean;
   readonly emptyRow?: Convention["emptyRow"];
   readonly fed?: boolean;
 }
@@ -37,17 +37,17 @@ const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1)
 const isImage = (kind: number | undefined): number => Number(kind === TOKEN.image);
 
 /** By another way of counting, compared and silenced as the convention has it. */
-const counted = ({ convention, images }: Place, time: number): Fate => ({
+const counted = ({ convention, images }: Place, time: number): Outcome => ({
   seen: upTo(images).filter((m) => compares(convention, time, m)),
-  silent: convention.silentBeforeFirstImage && time === 0,
+  zeroed: convention.zeroBeforeFirstImage && time === 0,
 });
 
 /** What the convention itself does. */
-function right({ kinds, images, convention }: Place, l: number): Required<Fate> {
-  const seen = (sightOf(kinds, images, convention)[l] ?? []).flatMap((may, m) => (may ? [m + 1] : []));
-  const silent = convention.silentBeforeFirstImage && (numbersOf(kinds, convention)[l] ?? 0) === 0;
+function right({ kinds, images, convention }: Place, l: number): Required<Outcome> {
+  const seen = (visibilityOf(kinds, images, convention)[l] ?? []).flatMap((may, m) => (may ? [m + 1] : []));
+  const zeroed = convention.zeroBeforeFirstImage && (numbersOf(kinds, convention)[l] ?? 0) === 0;
   const fed = convention.emptyRowFeedForward === "run" || seen.length > 0;
-  return { seen, silent, emptyRow: convention.emptyRow, fed };
+  return { seen, zeroed, emptyRow: convention.emptyRow, fed };
 }
 
 const timeAt = ({ kinds }: Place, l: number): number =>
@@ -58,29 +58,29 @@ const nextAt = (place: Place, l: number): number => {
 };
 
 /** By the names that the table of mutants has; what is not said is right. */
-const fates: Readonly<Record<string, (place: Place, l: number) => Fate>> = {
+const outcomes: Readonly<Record<string, (place: Place, l: number) => Outcome>> = {
   "at-least": (place, l) => ({ seen: upTo(place.images).filter((m) => timeAt(place, l) >= m) }),
   "exclusive-count": (place, l) => counted(place, timeAt(place, l) - isImage(place.kinds[l])),
   "image-token-sees-nothing": (place, l) =>
-    isImage(place.kinds[l]) ? { seen: [], silent: true } : right(place, l),
+    isImage(place.kinds[l]) ? { seen: [], zeroed: true } : right(place, l),
   "images-from-zero": (place, l) => ({
     seen: upTo(place.images).filter((m) => compares(place.convention, timeAt(place, l), m - 1)),
   }),
   "next-image": (place, l) => counted(place, nextAt(place, l)),
   "first-prompt-for-all": (place, l) => right({ ...place, kinds: place.first }, l),
-  "no-zeroing": (place, l) => ({ ...right(place, l), silent: false }),
-  "zeroing-discarded": (place, l) => ({ ...right(place, l), silent: false }),
+  "no-zeroing": (place, l) => ({ ...right(place, l), zeroed: false }),
+  "zeroing-discarded": (place, l) => ({ ...right(place, l), zeroed: false }),
   "zeroing-of-feed-forward": (place, l) => {
-    const { seen, silent } = right(place, l);
-    return { seen, silent: false, fed: !silent };
+    const { seen, zeroed } = right(place, l);
+    return { seen, zeroed: false, fed: !zeroed };
   },
   "zeroing-of-every-empty-row": (place, l) => ({ ...right(place, l), emptyRow: "zero" }),
-  "empty-rows-unmasked": (place, l) => ({ ...right(place, l), emptyRow: "unmasked", silent: false }),
-  "mask-of-zeros": (place) => ({ seen: upTo(place.images), silent: false }),
+  "empty-rows-unmasked": (place, l) => ({ ...right(place, l), emptyRow: "unmasked", zeroed: false }),
+  "mask-of-zeros": (place) => ({ seen: upTo(place.images), zeroed: false }),
 };
 
 export const mistakes: readonly Mistake[] = [...masks, ...emptyRows]
-  .filter(({ id }) => id in fates)
+  .filter(({ id }) => id in outcomes)
   .map(({ id, number, title, seenIn }) => ({ id, number, title, seenIn }))
   .sort((a, b) => a.number - b.number);
 
@@ -100,9 +100,9 @@ export const causal: Mistake = {
 
 const bitsOf = (images: readonly number[]): number => images.reduce((bits, m) => bits | (1 << (m - 1)), 0);
 
-function effectOfFate(fate: Required<Fate>, images: number): number {
+function effectOfFate(fate: Required<Outcome>, images: number): number {
   const fed = fate.fed ? EFFECT.feedForward : 0;
-  if (fate.silent) return fed;
+  if (fate.zeroed) return fed;
   if (fate.seen.length > 0) return bitsOf(fate.seen) | EFFECT.weighs | fed;
   const all = bitsOf(upTo(images));
   const empty = { zero: 0, uniform: all, unmasked: all | EFFECT.weighs, nan: EFFECT.nan };
@@ -119,7 +119,7 @@ export const effectsOfMistake = (
   prompts.map((kinds) =>
     kinds.map((_, l) => {
       const place = { kinds, first: prompts[0] ?? [], images, convention };
-      return effectOfFate({ ...right(place, l), ...fates[id]?.(place, l) }, images); // [probe.mistakes]
+      return effectOfFate({ ...right(place, l), ...outcomes[id]?.(place, l) }, images); // [probe.mistakes]
     }),
   );
 
@@ -131,7 +131,7 @@ export const effectsOfConvention = (convention: Convention, prompts: Prompts, im
   ).map((rows) => rows.map((row) => effectOf(row, convention)));
 
 /** The conventions from which mistakes depart: the released package's and the corrected ones. */
-export const departed: readonly Convention[] = [
+export const baseConventions: readonly Convention[] = [
   conventions["flamingo-pytorch@0.1.2 immediate"],
   conventions["flamingo-pytorch@0.1.2 all-previous"],
   conventions.immediate,

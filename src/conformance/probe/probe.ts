@@ -5,17 +5,17 @@ import { type Convention, conventions } from "../../masks/conventions/convention
 import type { CachedStep } from "../../masks/conventions/schema.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import {
-  type Departure,
-  departuresFrom,
-  departuresOf,
+  type Mismatch,
+  mismatchesFrom,
+  mismatchesOf,
   readWithoutLocations,
   type WithoutLocations,
   waysOf,
 } from "./match.ts";
 import { type Measured, measure } from "./measure.ts";
 import {
+  baseConventions,
   causal,
-  departed,
   effectsOfConvention,
   effectsOfMistake,
   type Mistake,
@@ -49,7 +49,7 @@ export interface ProbeResult {
   readonly mistakes: readonly Candidate[];
   /** The convention, named or nearest, with which the rows are compared. */
   readonly nearest: Convention;
-  readonly departures: readonly Departure[];
+  readonly mismatches: readonly Mismatch[];
   readonly cached: Cached;
   readonly withoutLocations: WithoutLocations;
   /** Why prompts with too many or too few image tokens were left out; null: they were not. */
@@ -75,14 +75,14 @@ export interface ProbeOptions {
 }
 
 /** The adapter will not answer another call either: it hangs, or there is none. */
-export class Hopeless extends LoadError {}
+export class AdapterUnavailable extends LoadError {}
 
 /** The first call, or where that is refused, its stricter prompts. [probe.strict] */
 async function askAll(adapter: Adapter, shape: ProbeShape) {
   try {
     return { call: calls.full, measured: await ask(adapter, calls.full, shape), refused: null };
   } catch (error) {
-    if (error instanceof Hopeless) throw error; // [probe.strict]
+    if (error instanceof AdapterUnavailable) throw error; // [probe.strict]
     const call = calls.strict; // [probe.strict]
     const measured = await ask(adapter, call, shape).catch(() => {
       throw error; // what the first call said is what is wrong
@@ -93,12 +93,12 @@ async function askAll(adapter: Adapter, shape: ProbeShape) {
 
 /** Mistakes that would have moved these rows; one that changes nothing of what is known is none here. [probe.mistakes] */
 function mistakesIn(measured: Measured, { prompts }: ProbeCall): Candidate[] {
-  return departed.flatMap((convention) => {
+  return baseConventions.flatMap((convention) => {
     const own = { effects: effectsOfConvention(convention, prompts, IMAGES), known: measured.known };
     return mistakes.flatMap((mistake): Candidate[] => {
       const effects = effectsOfMistake(mistake.id, convention, prompts, IMAGES);
-      const changes = departuresOf(own, effects).length > 0; // [probe.mistakes]
-      return changes && departuresOf(measured, effects).length === 0 ? [{ convention, mistake }] : []; // [probe.mistakes]
+      const changes = mismatchesOf(own, effects).length > 0; // [probe.mistakes]
+      return changes && mismatchesOf(measured, effects).length === 0 ? [{ convention, mistake }] : []; // [probe.mistakes]
     });
   });
 }
@@ -107,7 +107,7 @@ export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOpt
   const { call, measured, refused } = await askAll(adapter, shape);
   const scored = every.map((convention) => ({
     convention,
-    away: departuresFrom(convention, measured, call).length,
+    away: mismatchesFrom(convention, measured, call).length,
   }));
   const agreeing = scored.filter(({ away }) => away === 0).map(({ convention }) => convention); // [probe.names]
   const found = mistakesIn(measured, call);
@@ -133,7 +133,7 @@ export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOpt
     exact,
     mistakes: [...found, ...late],
     nearest,
-    departures: departuresFrom(nearest, measured, call),
+    mismatches: mismatchesFrom(nearest, measured, call),
     cached,
     withoutLocations,
     refused,

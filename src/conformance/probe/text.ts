@@ -8,10 +8,10 @@ import { mistakesInWords, verdictOf } from "./verdict.ts";
 import {
   brief,
   cachedInWords,
-  departuresInWords,
   isAverage,
   leaksInWords,
   letters,
+  mismatchesInWords,
   withoutInWords,
 } from "./words.ts";
 
@@ -43,7 +43,7 @@ export function probeText(
   ).join("\n");
   const { exact, refused } = result;
   const [first] = exact;
-  const away = departuresInWords(result);
+  const away = mismatchesInWords(result);
   const listed = (title: string, sentences: readonly string[]): string =>
     sentences.length === 0
       ? ""
@@ -82,10 +82,10 @@ export function probeText(
 const LEGEND = `t text, I an image's token, e an end token; ${IMAGES} images were given to each prompt. {1} moved by image 1, - by none, = and no feed-forward either, LEAK the plain average of all.`;
 
 /** Three lines a prompt: tokens, what was measured, and what the convention it is compared with says, where that differs. */
-function grid({ call, measured, nearest, departures }: ProbeResult, paint: Paint): string[] {
+function grid({ call, measured, nearest, mismatches }: ProbeResult, paint: Paint): string[] {
   const expected = effectsOfConvention(nearest, call.prompts, IMAGES);
   const lines = call.prompts.flatMap((kinds, p) => {
-    const away = new Set(departures.filter(({ prompt }) => prompt === p).map(({ position }) => position));
+    const away = new Set(mismatches.filter(({ prompt }) => prompt === p).map(({ position }) => position));
     const known = (l: number): number => measured.known[p]?.[l] ?? 0;
     const found = (measured.effects[p] ?? []).map(
       (effect, l): Piece => ({

@@ -2,7 +2,7 @@
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import type { ProbeResult } from "./probe.ts";
-import { ALL, cachedInWords, departuresInWords, imagesIn, leaksInWords, letters } from "./words.ts";
+import { ALL, cachedInWords, imagesIn, leaksInWords, letters, mismatchesInWords } from "./words.ts";
 
 export interface Verdict {
   /** followed: a named convention on every row; mistaken: a known mistake; unknown: neither. */
@@ -19,10 +19,10 @@ const cachedFails = ({ cached, nearest }: ProbeResult): boolean =>
 
 /** [probe.names] */
 export function verdictOf(result: ProbeResult, expect: Convention | null): Verdict {
-  const { exact, mistakes, nearest, departures, withoutLocations } = result;
+  const { exact, mistakes, nearest, mismatches, withoutLocations } = result;
   const [first] = exact;
   if (expect) {
-    const follows = departures.length === 0 && !cachedFails(result) && withoutLocations !== "causal";
+    const follows = mismatches.length === 0 && !cachedFails(result) && withoutLocations !== "causal";
     const sentence = follows
       ? `It follows ${expect.name}.`
       : `It does not follow ${expect.name}${first ? `: this is ${first.name}${thread(first)}` : ""}.`;
@@ -51,7 +51,7 @@ export function verdictOf(result: ProbeResult, expect: Convention | null): Verdi
   }
   return {
     status: "unknown",
-    sentence: `No known convention moves these rows. Nearest is ${nearest.name}: ${departures.length} rows depart.`,
+    sentence: `No known convention moves these rows. Nearest is ${nearest.name}: ${mismatches.length} rows depart.`,
   }; // [probe.names]
 }
 
@@ -68,7 +68,7 @@ export function mistakesInWords({ mistakes }: ProbeResult): string[] {
 
 /** [probe.json] */
 export function probeDocument(result: ProbeResult, expect: Convention | null): object {
-  const { exact, mistakes, nearest, departures, cached, withoutLocations, refused, call, measured } = result;
+  const { exact, mistakes, nearest, mismatches, cached, withoutLocations, refused, call, measured } = result;
   const { status, sentence } = verdictOf(result, expect);
   return {
     status,
@@ -77,8 +77,8 @@ export function probeDocument(result: ProbeResult, expect: Convention | null): o
     also: exact.slice(1).map(({ name }) => name),
     mistakes: mistakes.map(({ mistake, convention }) => ({ ...mistake, beside: convention.name })),
     comparedWith: nearest.name,
-    departures: departuresInWords(result),
-    departingRows: departures.length,
+    departures: mismatchesInWords(result),
+    departingRows: mismatches.length,
     leaks: leaksInWords(result),
     cached: { ...cached, sentence: cachedInWords(cached) },
     withoutLocations,

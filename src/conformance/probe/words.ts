@@ -66,9 +66,9 @@ function inStretches(told: readonly Told[], { call }: ProbeResult): string[] {
 }
 
 /** Where the rows are not those of the convention they are compared with. [probe.words] */
-export function departuresInWords(result: ProbeResult): string[] {
-  const { measured, departures, nearest } = result;
-  const told = departures.map(({ prompt, position, measured: found, expected }): Told => {
+export function mismatchesInWords(result: ProbeResult): string[] {
+  const { measured, mismatches, nearest } = result;
+  const told = mismatches.map(({ prompt, position, measured: found, expected }): Told => {
     const known = measured.known[prompt]?.[position] ?? 0;
     const said = (one: boolean) => {
       const should = `${one ? "it" : "they"} ${inWords(expected, found, known, one)}`;

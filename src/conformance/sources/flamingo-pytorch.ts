@@ -11,7 +11,7 @@ import type { ImageEncoder } from "../../models/flamingo/media.ts";
 import { type FlamingoBehaviour, profiles } from "../../models/flamingo/profiles.ts";
 import { Extractor, ViT, type ViTOptions } from "../../models/vision/vit.ts";
 import { FeedForward } from "../../nn/feed-forward.ts";
-import { GammaLayerNorm } from "../../nn/norms/layer-norm.ts";
+import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
 import { RotaryEmbedding } from "../../nn/positions/rotary.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
@@ -21,7 +21,7 @@ import { Arguments, type Input } from "./arguments.ts";
 type Config = Readonly<Record<string, unknown>>;
 
 /** A model and the call that a case makes of it. */
-export interface Subject {
+export interface SystemUnderTest {
   readonly model: object;
   readonly forward: (inputs: Readonly<Record<string, Input>>) => Tensor;
 }
@@ -31,7 +31,11 @@ const camelKeys = (config: Config): Config =>
   Object.fromEntries(Object.entries(config).map(([key, value]) => [camel(key), value]));
 
 type Build<M extends object> = (config: Config, behaviour: FlamingoBehaviour) => M;
-type Builder = (config: Config, behaviour: FlamingoBehaviour, positional: readonly string[]) => Subject;
+type Builder = (
+  config: Config,
+  behaviour: FlamingoBehaviour,
+  positional: readonly string[],
+) => SystemUnderTest;
 const subject =
   <M extends object>(build: Build<M>, call: (model: M, args: Arguments) => Tensor): Builder =>
   (config, behaviour, positional) => {
@@ -60,7 +64,7 @@ const subjects: Readonly<Record<string, Builder>> = {
     (m, args) => m.forward(args.any("input")),
   ),
   LayerNorm: subject(
-    (c) => new GammaLayerNorm(Number(c.dim)),
+    (c) => new PaLMLayerNorm(Number(c.dim)),
     (m, args) => m.forward(args.any("x")),
   ),
   SwiGLU: subject(
@@ -132,7 +136,7 @@ interface Described {
 const REPAIRED = "RepairedVideoName";
 
 /** Builds what a case runs. */
-export function subjectOf({ source, config, profile, flags, positional }: Described): Subject {
+export function systemUnderTest({ source, config, profile, flags, positional }: Described): SystemUnderTest {
   const build = subjects[source.class];
   if (!build) {
     throw new LoadError(

@@ -1,7 +1,7 @@
 // Compiled kernels, kept by name. Sizes are part of a name, so that text that grows asks for new ones at every length: those that ran
 // longest ago leave when there are too many.
 import type { Shortcut } from "./device.ts";
-import { Recent } from "./lru-cache.ts";
+import { LruCache } from "./lru-cache.ts";
 
 const MOST = 256;
 
@@ -12,7 +12,7 @@ export interface Compiled {
 }
 
 export class Kernels {
-  readonly #kept = new Recent<string, Compiled>();
+  readonly #kept = new LruCache<string, Compiled>();
 
   get(name: string, compile: () => Shortcut): Compiled {
     const known = this.#kept.get(name);

@@ -1,7 +1,7 @@
 // What does not change from run to run is uploaded once: places, by what they say, and masks, by a copy of their bytes. Those
 // asked for longest ago leave when there are too many.
-import type { Card, CardBuffer } from "./device-modes/gpu-device.ts";
-import { Recent } from "./lru-cache.ts";
+import type { DeviceBuffer, GpuDevice } from "./device-modes/gpu-device.ts";
+import { LruCache } from "./lru-cache.ts";
 
 const MOST_BUFFERS = 2048;
 const MOST_FLOATS = 2 ** 24;
@@ -11,22 +11,25 @@ const ROW = 256;
 const IN_USE = 64;
 
 export class Constants {
-  readonly #card: Card;
-  readonly #kept = new Recent<unknown, { readonly buffer: Promise<CardBuffer>; readonly length: number }>();
+  readonly #device: GpuDevice;
+  readonly #kept = new LruCache<
+    unknown,
+    { readonly buffer: Promise<DeviceBuffer>; readonly length: number }
+  >();
   #floats = 0;
 
-  constructor(card: Card) {
-    this.#card = card;
+  constructor(device: GpuDevice) {
+    this.#device = device;
   }
 
-  get(key: unknown, values: () => Float32Array): Promise<CardBuffer> {
+  get(key: unknown, values: () => Float32Array): Promise<DeviceBuffer> {
     const known = this.#kept.get(key);
     if (known) return known.buffer; // [gpu.transfers]
     const floats = values();
     const length = ROW * Math.ceil(floats.length / ROW);
     const padded = new Float32Array(length);
     padded.set(floats);
-    const buffer = this.#card.upload(padded, [ROW, length / ROW, 1]);
+    const buffer = this.#device.upload(padded, [ROW, length / ROW, 1]);
     this.#kept.set(key, { buffer, length });
     this.#floats += length;
     buffer.catch(() => this.#forget(key));
@@ -49,7 +52,7 @@ export class Constants {
       if (few || this.#kept.size <= IN_USE) return;
       this.#forget(key);
       buffer.then(
-        (made) => this.#card.release(made),
+        (made) => this.#device.release(made),
         () => {},
       );
     }

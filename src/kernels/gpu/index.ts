@@ -5,8 +5,8 @@ import { offsets, type View, view } from "../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../attention-attrs.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
 import { type GpuMode, openDevice } from "./device.ts";
-import { onCard } from "./device-modes/backend.ts";
-import { Card, isCardMode } from "./device-modes/gpu-device.ts";
+import { onDevice } from "./device-modes/backend.ts";
+import { GpuDevice, isDeviceMode } from "./device-modes/gpu-device.ts";
 import { attention } from "./host-modes/attention.ts";
 import { matmul } from "./host-modes/matmul.ts";
 import type { Matrices } from "./matrices.ts";
@@ -15,7 +15,7 @@ import { reordered } from "./reordered.ts";
 export type { GpuMode } from "./device.ts";
 
 export async function gpu({ mode = "webasm" }: { readonly mode?: GpuMode } = {}): Promise<Backend> {
-  if (isCardMode(mode)) return onCard(await Card.open(mode));
+  if (isDeviceMode(mode)) return onDevice(await GpuDevice.open(mode));
   const device = await openDevice(mode);
   const ran: KernelCounts = { matmul: 0, attention: 0 }; // [gpu.count]
 

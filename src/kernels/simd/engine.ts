@@ -3,7 +3,7 @@ import type { Mask } from "../../tensor/ops/table.ts";
 import { offsets, type Shape, type Strided, sizeOf, type View, view } from "../../tensor/tensor.ts";
 import { RELAXED, SIMD } from "./bytes.ts";
 import { Heap } from "./heap.ts";
-import { CONTROL_END, Crew } from "./thread-pool.ts";
+import { CONTROL_END, ThreadPool } from "./thread-pool.ts";
 
 /** [simd.bytes] */
 const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
@@ -25,7 +25,7 @@ export interface Placed {
 
 export class Engine {
   readonly heap: Heap;
-  readonly crew: Crew;
+  readonly crew: ThreadPool;
   /** Is multiply-add fused? */
   readonly relaxed: boolean;
   #borrowed: number[] = [];
@@ -43,7 +43,7 @@ export class Engine {
 
   private constructor(module: WebAssembly.Module, relaxed: boolean, threads: number | undefined) {
     this.heap = new Heap(CONTROL_END);
-    this.crew = new Crew(module, this.heap, threads);
+    this.crew = new ThreadPool(module, this.heap, threads);
     this.relaxed = relaxed;
   }
 

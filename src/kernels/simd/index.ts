@@ -8,7 +8,7 @@ import { ELEMENTWISE, elements } from "./ops/elementwise.ts";
 import { concat, gather, pad } from "./ops/movement.ts";
 import { einsum } from "./ops/product.ts";
 import { normalize, softmax } from "./ops/rows.ts";
-import { sum, sumTo } from "./ops/sums.ts";
+import { sum, unbroadcast } from "./ops/sums.ts";
 import { storeOf } from "./store.ts";
 import { Weights } from "./weights.ts";
 
@@ -35,7 +35,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     },
     softmax: async (attrs, a) => softmax(engine, attrs, a),
     sum: async (attrs, a) => sum(engine, attrs, a),
-    sumTo: async (attrs, a) => sumTo(engine, attrs, a),
+    unbroadcast: async (attrs, a) => unbroadcast(engine, attrs, a),
     concat: async (attrs, ...views) => concat(engine, attrs, views),
     pad: async (attrs, a) => pad(engine, attrs, a),
     gather: async (attrs, table) => gather(engine, attrs, table),

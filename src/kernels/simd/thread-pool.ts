@@ -38,7 +38,7 @@ export const CONTROL_END = 512;
  * What a thread does, as text, so that it needs no file: waits for the next job, takes part while it is open. A thread that comes
  * late finds it closed. `data` is what it was started with.
  */
-const MEMBER = `
+const WORKER = `
 const { module, memory, thread } = data;
 const { work } = new WebAssembly.Instance(module, { env: { memory } }).exports;
 const control = new Int32Array(memory.buffer, 0, 16);
@@ -66,7 +66,7 @@ export function bits(x: number): number {
   return new Int32Array(word.buffer)[0] ?? 0;
 }
 
-export class Crew {
+export class ThreadPool {
   /** How many threads work, the calling one included. */
   readonly size: number;
   /** Rows in a tile of the product. */
@@ -76,7 +76,7 @@ export class Crew {
   readonly #heap: Heap;
   readonly #module: WebAssembly.Module;
   readonly #exports: Exports;
-  #members: Thread[] | null = null;
+  workers: Thread[] | null = null;
   #scratch = { at: 0, size: 0 };
   #mayBlock = true;
 
@@ -109,13 +109,13 @@ export class Crew {
   }
 
   async close(): Promise<void> {
-    await Promise.all((this.#members ?? []).map((member) => member.stop()));
-    this.#members = null;
+    await Promise.all((this.workers ?? []).map((member) => member.stop()));
+    this.workers = null;
   }
 
   #call(control: Int32Array): void {
-    this.#members ??= Array.from({ length: this.size - 1 }, (_, i) =>
-      startThread(MEMBER, { module: this.#module, memory: this.#heap.memory, thread: i + 1 }),
+    this.workers ??= Array.from({ length: this.size - 1 }, (_, i) =>
+      startThread(WORKER, { module: this.#module, memory: this.#heap.memory, thread: i + 1 }),
     );
     Atomics.store(control, OPEN, 1);
     Atomics.add(control, GENERATION, 1);

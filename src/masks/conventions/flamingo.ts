@@ -19,7 +19,7 @@ const plain = {
   endTokens: "ignored",
   compare: "equal",
   emptyRow: "zero",
-  silentBeforeFirstImage: false,
+  zeroBeforeFirstImage: false,
   emptyRowFeedForward: "run",
   cachedStep: "rows",
 } as const;
@@ -47,7 +47,7 @@ export const flamingos = {
     ...released,
     name: "flamingo-pytorch@0.1.2 immediate",
     source: lucidrains("0.1.2", "flamingo-pytorch #10", true),
-    silentBeforeFirstImage: true,
+    zeroBeforeFirstImage: true,
     note: "As immediate, but a token whose image was not given averages all images: only text_time = 0 is silenced.",
   },
   "flamingo-pytorch@0.1.2 all-previous": {

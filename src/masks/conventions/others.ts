@@ -7,7 +7,7 @@ const silenced = {
   endTokens: "ignored",
   compare: "equal",
   emptyRow: "uniform",
-  silentBeforeFirstImage: true,
+  zeroBeforeFirstImage: true,
   emptyRowFeedForward: "run",
 } as const;
 
@@ -23,7 +23,7 @@ const mllama = {
   neighbours: "together",
   endTokens: "ignored",
   compare: "equal",
-  silentBeforeFirstImage: false,
+  zeroBeforeFirstImage: false,
   emptyRowFeedForward: "skip",
   cachedStep: "last-row",
 } as const;
@@ -49,7 +49,7 @@ export const others = {
     name: "open-flamingo@2.0.1 all-previous",
     source: openFlamingo("2.0.1", "open_flamingo #278", ", only_attend_immediate_media=False"),
     compare: "at-least",
-    silentBeforeFirstImage: false,
+    zeroBeforeFirstImage: false,
     cachedStep: "count",
     note: "A token sees every image at or before it; text before the first image averages all of them.",
   },
@@ -88,7 +88,7 @@ export const others = {
     },
     endTokens: "cut",
     emptyRow: "zero",
-    silentBeforeFirstImage: false,
+    zeroBeforeFirstImage: false,
     cachedStep: "mask-end",
     note: "A token sees the last image at or before it, unless an end token came between; empty rows are zeroed.",
   },

@@ -60,7 +60,7 @@ export interface Convention {
   /** What becomes of a row that may attend nothing, decided from the mask itself, whatever the cause. */
   readonly emptyRow: EmptyRow;
   /** Whether rows with text_time = 0 are set to zero after the softmax, whatever emptyRow made of them. */
-  readonly silentBeforeFirstImage: boolean;
+  readonly zeroBeforeFirstImage: boolean;
   /** What the feed-forward does to a row whose mask is empty. */
   readonly emptyRowFeedForward: "run" | "skip";
   readonly cachedStep: CachedStep;

@@ -51,7 +51,7 @@ export function judgeOf(images: number, convention: Convention, reasons = true):
 
 /** The same images in the same way: what two rows must share to be the same row. */
 export const sameRow = (one: MaskRow, other: MaskRow | undefined): boolean =>
-  one.class === other?.class &&
+  one.outcome === other?.outcome &&
   one.images.length === other.images.length &&
   one.images.every((image, i) => image === other.images[i]);
 

@@ -36,8 +36,8 @@ const fates: Record<EmptyRow, string> = {
 };
 
 /** Who decides that a row is silenced: text_time = 0, the mask, or nobody. */
-const decider = ({ silentBeforeFirstImage, emptyRow }: Convention): string => {
-  if (silentBeforeFirstImage) return "text_time = 0";
+const decider = ({ zeroBeforeFirstImage, emptyRow }: Convention): string => {
+  if (zeroBeforeFirstImage) return "text_time = 0";
   return emptyRow === "zero" ? "the mask" : "nobody";
 };
 
@@ -98,7 +98,7 @@ const cells = (prompt: string, images: number, convention: Convention): string =
     token === "I" ? TOKEN.image : token === "E" ? TOKEN.end : TOKEN.text,
   );
   const [rows = []] = maskRows({ shape: [1, kinds.length], data: kinds }, images, convention);
-  return rows.map((row) => (row.class === "attends" ? `{${row.images}}` : MARKS[row.class])).join(" ");
+  return rows.map((row) => (row.outcome === "attends" ? `{${row.images}}` : MARKS[row.outcome])).join(" ");
 };
 
 /** What each makes of the prompts that tell them apart. [mask.census] */
@@ -127,7 +127,7 @@ export function invariantTable(): string {
 }
 
 /** Every generated part of the page, by its name. */
-export const census = {
+export const comparisonTables = {
   conventions: conventionTable,
   cases: edgeCaseTable,
   invariants: invariantTable,

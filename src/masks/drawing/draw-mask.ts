@@ -12,7 +12,7 @@ import {
 } from "../../terminal/table.ts";
 import type { Convention } from "../conventions/schema.ts";
 import type { Matrix } from "../grid.ts";
-import { CLASS_WORDS, type RowClass } from "../outcome.ts";
+import { OUTCOME_LABELS, type RowOutcome } from "../outcome.ts";
 import { type MaskRow, maskRows } from "../rows.ts";
 
 export interface DrawOptions {
@@ -81,11 +81,11 @@ export const inkOf = (images: readonly number[]): Style =>
   images.length === 1 ? (images[0] ?? "strong") : "strong";
 
 /** Rows that add nothing are no reason for alarm. */
-export const isCalm = (kind: RowClass): boolean => kind === "zeroed" || kind === "identity";
+export const isCalm = (kind: RowOutcome): boolean => kind === "zeroed" || kind === "identity";
 
-const verdict = ({ class: kind, images }: MaskRow): Piece => {
+const verdict = ({ outcome: kind, images }: MaskRow): Piece => {
   if (kind === "attends") return { text: `attends {${images.join(",")}}`, style: inkOf(images) };
-  return { text: CLASS_WORDS[kind], style: isCalm(kind) ? "dim" : "alarm" };
+  return { text: OUTCOME_LABELS[kind], style: isCalm(kind) ? "dim" : "alarm" };
 };
 
 /** One convention's mask of a batch: strip, grid, row classes and reasons for each prompt. [mask.drawing] */

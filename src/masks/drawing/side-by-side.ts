@@ -44,7 +44,7 @@ export function drawAgainst(
 }
 
 /** A row class in a word: {1}, -, LEAK, NaN. */
-const brief = ({ class: kind, images }: MaskRow): Piece => {
+const brief = ({ outcome: kind, images }: MaskRow): Piece => {
   if (kind === "attends") return { text: `{${images.join(",")}}`, style: inkOf(images) };
   if (kind === "zeroed") return { text: "-", style: "dim" };
   if (kind === "identity") return { text: "=", style: "dim" };

@@ -20,7 +20,7 @@ export const workedExample = {
 } as const;
 
 /** Its masks under equal and at-least differ, from the second image on. */
-export const tellingExample = { locations: prompts([1, 0, 1, 0]), images: 3 } as const;
+export const distinguishingExample = { locations: prompts([1, 0, 1, 0]), images: 3 } as const;
 
 /** The text that `flamboyance check --tour` ends with. [mask.tour] */
 export function tour(options: Pick<DrawOptions, "colour" | "ascii"> = {}): string {
@@ -51,10 +51,16 @@ export function tour(options: Pick<DrawOptions, "colour" | "ascii"> = {}): strin
     "So this example cannot tell eq from ge: no token has a second image before it,",
     "the masks are equal, only empty rows differ. Two images in a prompt can tell:",
     "",
-    drawAgainst(tellingExample.locations, tellingExample.images, immediate, allPrevious, options),
+    drawAgainst(
+      distinguishingExample.locations,
+      distinguishingExample.images,
+      immediate,
+      allPrevious,
+      options,
+    ),
     "",
     "And if just one image is given, positions 2 and 3 ask for one that is missing:",
     "",
-    drawClasses(tellingExample.locations, 1, all, options),
+    drawClasses(distinguishingExample.locations, 1, all, options),
   ].join("\n"); // [mask.tour]
 }

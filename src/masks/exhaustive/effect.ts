@@ -2,14 +2,14 @@
 // attends, whether the feed-forward runs. A byte a row, the content of the exhaustive golden cases.
 
 import type { Convention } from "../conventions/schema.ts";
-import { feedForwardRuns, type RowClass, type RowFacts } from "../outcome.ts";
+import { feedForwardRuns, type RowFacts, type RowOutcome } from "../outcome.ts";
 
 /** Images from 1 to 4 are bits 0 to 3; the most that a byte has room for. */
 export const MOST_IMAGES = 4;
 
 export const EFFECT = { weighs: 16, feedForward: 32, nan: 64, refused: 255 } as const;
 
-const weighs: Record<RowClass, boolean> = {
+const weighs: Record<RowOutcome, boolean> = {
   attends: true,
   "unmasked-leak": true,
   "uniform-leak": false, // a plain average does not ask the text [mask.effect]
@@ -21,9 +21,9 @@ const weighs: Record<RowClass, boolean> = {
 /** [mask.effect] */
 export function effectOf(row: RowFacts, convention: Convention): number {
   const fed = feedForwardRuns(row.mayAttend, convention) ? EFFECT.feedForward : 0;
-  if (row.class === "nan") return EFFECT.nan | fed; // [mask.effect]
+  if (row.outcome === "nan") return EFFECT.nan | fed; // [mask.effect]
   const moved = row.images.reduce((bits, image) => bits | (1 << (image - 1)), 0); // [mask.effect]
-  return moved | (weighs[row.class] ? EFFECT.weighs : 0) | fed;
+  return moved | (weighs[row.outcome] ? EFFECT.weighs : 0) | fed;
 }
 
 /** In words: what a document or a failed comparison says. */

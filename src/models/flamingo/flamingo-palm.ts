@@ -9,8 +9,8 @@ import { locate } from "../../masks/grid.ts";
 import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
-import { GammaLayerNorm } from "../../nn/norms/layer-norm.ts";
-import { nothingElse } from "../../nn/options.ts";
+import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
+import { rejectUnknown } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
 import { parameterNames } from "../../nn/state-dict.ts";
 import { RuleError } from "../../tensor/errors.ts";
@@ -54,11 +54,11 @@ class Residual {
 
 /** Norm and projection to the vocabulary; the projection is the embedding table again. */
 class ToLogits {
-  readonly 0: GammaLayerNorm;
+  readonly 0: PaLMLayerNorm;
   readonly 1: Linear<"d", "n">;
 
   constructor(dim: number, embedding: Embedding<"d">) {
-    this[0] = new GammaLayerNorm(dim);
+    this[0] = new PaLMLayerNorm(dim);
     const table = named("o i", embedding.weight);
     this[1] = new Linear("d -> n", dim, table.shape[0] ?? 0, { bias: false, tiedTo: table }); // [palm.tied]
   }
@@ -83,7 +83,7 @@ export class FlamingoPaLM {
     const { imgEncoder = null, perceiverNumLatents = 64, perceiverDepth = 2, ...more } = vision;
     const { maxVideoFrames = null, onlyAttendImmediateMedia = true, ...rules } = more;
     const { profile = "flamboyance", behaviour: changes, ...rest } = rules;
-    nothingElse("FlamingoPaLM", rest);
+    rejectUnknown("FlamingoPaLM", rest);
     const behaviour = behaviourOf(profile, changes);
     this.options = { mediaTokenId, behaviour };
     if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
@@ -146,7 +146,8 @@ export class FlamingoPaLM {
   /** Training mode: dropout is active, except in the image encoder, which is frozen. */
   train(seed: number): this {
     setTraining(this, { seed });
-    if (this.img_encoder && !this.options.behaviour.trainWakesEncoder) setTraining(this.img_encoder, null); // [flamingo.frozen-encoder]
+    if (this.img_encoder && !this.options.behaviour.trainModeReachesEncoder)
+      setTraining(this.img_encoder, null); // [flamingo.frozen-encoder]
     return this;
   }
 

@@ -1,8 +1,8 @@
 // Images, videos and their embeddings: what a Flamingo is given beside its text, and how it becomes one sequence of
 // features for each image or video.
 
-import { note } from "../../nn/note.ts";
-import { nothingElse } from "../../nn/options.ts";
+import { warnOnce } from "../../nn/note.ts";
+import { rejectUnknown } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
 import { add, detach } from "../../tensor/ops/functions.ts";
@@ -27,7 +27,7 @@ export interface Media {
 export function chooseMedia(given: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
   if (given instanceof Tensor) return byPosition(given, behaviour);
   const { images, videos, embeds, ...rest } = given;
-  nothingElse("FlamingoPaLM.forward", rest);
+  rejectUnknown("FlamingoPaLM.forward", rest);
   if (embeds && !images && behaviour.embeds === "refuse") {
     throw new RuleError(
       "the release cannot be given embeddings, although its README says so",
@@ -61,7 +61,7 @@ function byPosition(images: Tensor<"b m c h w">, { readmeCalls }: FlamingoBehavi
       "TypeError: FlamingoPaLM.forward() takes 2 positional arguments but 3 were given",
     );
   }
-  note(
+  warnOnce(
     "forward(text, images) is taken as forward(text, { images }), as the README of flamingo-pytorch writes it",
   );
   return { images };

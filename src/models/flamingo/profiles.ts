@@ -18,7 +18,7 @@ export interface FlamingoBehaviour {
   /** What happens to images when videos are given too. Rule flamingo.images-and-videos. */
   readonly imagesBesideVideos: "refuse" | "ignore";
   /** Does train() put the frozen image encoder back into training mode? Rule flamingo.frozen-encoder. */
-  readonly trainWakesEncoder: boolean;
+  readonly trainModeReachesEncoder: boolean;
 }
 
 export const flamboyance: FlamingoBehaviour = {
@@ -29,7 +29,7 @@ export const flamboyance: FlamingoBehaviour = {
   withoutEncoder: "accept",
   readmeCalls: "accept",
   imagesBesideVideos: "refuse",
-  trainWakesEncoder: false,
+  trainModeReachesEncoder: false,
 };
 
 export const profiles = {
@@ -42,7 +42,7 @@ export const profiles = {
     withoutEncoder: "refuse",
     readmeCalls: "refuse",
     imagesBesideVideos: "ignore",
-    trainWakesEncoder: true,
+    trainModeReachesEncoder: true,
   },
 } as const satisfies Record<string, FlamingoBehaviour>;
 

@@ -4,11 +4,11 @@ import { VisionTransformer } from "../../blocks/vision-transformer.ts";
 import { Dropout } from "../../nn/dropout.ts";
 import { Linear } from "../../nn/linear.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
-import { nothingElse } from "../../nn/options.ts";
+import { rejectUnknown } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { concat, rearrange, repeat, slice, sum } from "../../tensor/ops/arrange.ts";
-import { add, detach, expand, scale } from "../../tensor/ops/functions.ts";
+import { add, detach, expand, mulScalar } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -85,7 +85,7 @@ export class ViT {
       mlpDim,
       ...rest
     } = options;
-    nothingElse("ViT", rest);
+    rejectUnknown("ViT", rest);
     const [image, patch] = [pair(imageSize), pair(patchSize)];
     if (pool !== "cls" && pool !== "mean") {
       throw new RuleError(
@@ -136,7 +136,7 @@ export class ViT {
     const n = tokens.shape[1] ?? 1;
     const pooled =
       this.options.pool === "mean"
-        ? scale(sum("b n d -> b d", tokens), 1 / n) // [vit.pool]
+        ? mulScalar(sum("b n d -> b d", tokens), 1 / n) // [vit.pool]
         : rearrange("b 1 d -> b d", named("b 1 d", slice(tokens, 1, 0, 1)));
     return this.mlp_head.forward(pooled);
   }

@@ -6,13 +6,13 @@ import { scope, tap } from "../../tensor/program/record.ts";
 import type { Bool, Tensor } from "../../tensor/tensor.ts";
 import type { Dropout } from "../dropout.ts";
 
-export interface AttentionMask {
+export interface AttentionOptions {
   /** Axes as the scores have them; null: everything may attend to everything. */
   readonly mayAttend: Bool | null;
   /** What a row with nothing to attend to becomes. */
   readonly emptyRow: EmptyRow;
   /** Weights that survive the softmax; the others are set to zero after it. null: all survive. */
-  readonly heard?: Bool | null;
+  readonly postSoftmaxMask?: Bool | null;
   /** Dropout of the weights. While it is active no kernel may stand in for the definition. */
   readonly dropout?: Dropout | null;
 }
@@ -26,22 +26,22 @@ export function attention<Q extends string, S extends string>(
   q: Tensor<`${Q} k`>,
   k: Tensor<`${S} k`>,
   v: Tensor<`${NoInfer<S>} k`>,
-  { mayAttend, emptyRow, heard = null, dropout = null }: AttentionMask,
+  { mayAttend, emptyRow, postSoftmaxMask = null, dropout = null }: AttentionOptions,
 ): Tensor<`${Q} k`> {
   // #region definition
   const definition = ({ q, k, v }: { q: Tensor; k: Tensor; v: Tensor }): Tensor => {
     const scores = tap(owner, "scores", einsum("... l k, ... s k -> ... l s", q, k)); // [attention.scores]
-    const weights = mayAttend ? maskedWeights(owner, scores, mayAttend, emptyRow) : softmax(scores);
-    const audible = heard ? where(heard, weights) : weights; // [attention.silent]
-    const attn = tap(owner, "attn", dropout ? dropout.forward(audible) : audible);
+    const weights = mayAttend ? maskedSoftmaxWeights(owner, scores, mayAttend, emptyRow) : softmax(scores);
+    const maskedWeights = postSoftmaxMask ? where(postSoftmaxMask, weights) : weights; // [attention.silent]
+    const attn = tap(owner, "attn", dropout ? dropout.forward(maskedWeights) : maskedWeights);
     return tap(owner, "out", einsum("... l s, ... s k -> ... l k", attn, v)); // [attention.values]
   };
   // #endregion
   if (dropout?.generator) return definition({ q, k, v }); // [attention.dropout]
-  return scope("attention", { q, k, v }, { mayAttend, emptyRow, heard }, definition);
+  return scope("attention", { q, k, v }, { mayAttend, emptyRow, postSoftmaxMask }, definition);
 }
 
-function maskedWeights(owner: object, scores: Tensor, mayAttend: Bool, emptyRow: EmptyRow): Tensor {
+function maskedSoftmaxWeights(owner: object, scores: Tensor, mayAttend: Bool, emptyRow: EmptyRow): Tensor {
   // #region masked
   const masked = tap(owner, "scores.masked", where(mayAttend, scores, -Infinity)); // [attention.masked]
   return maskedSoftmax(masked, mayAttend, { emptyRow });

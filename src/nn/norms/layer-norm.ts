@@ -1,5 +1,5 @@
 // Layer normalisation: Ba, Kiros and Hinton, arXiv 1607.06450, equation (4).
-import { add, div, expand, meanLast, mul, shift, sqrt, square, sub } from "../../tensor/ops/functions.ts";
+import { add, addScalar, div, expand, meanLast, mul, sqrt, square, sub } from "../../tensor/ops/functions.ts";
 import { scope, tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { constant, Parameter } from "../parameter.ts";
@@ -11,7 +11,7 @@ export function normalize<A extends string>(x: Tensor<A>, epsilon = EPSILON): Te
   return scope("normalize", { x }, { epsilon }, ({ x }) => {
     const centred = sub(x, expand(meanLast(x), x));
     const variance = meanLast(square(centred)); // [norm.biased-variance]
-    return div(centred, expand(sqrt(shift(variance, epsilon)), x));
+    return div(centred, expand(sqrt(addScalar(variance, epsilon)), x));
   });
 }
 
@@ -31,7 +31,7 @@ export class LayerNorm {
 }
 
 /** PaLM's layer norm: γ is learned, β is a buffer of zeros. */
-export class GammaLayerNorm {
+export class PaLMLayerNorm {
   static readonly buffers: readonly string[] = ["beta"]; // [norm.beta]
   gamma: Parameter<"d">;
   beta: Parameter<"d">;

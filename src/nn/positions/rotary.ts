@@ -1,7 +1,7 @@
 // Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2, with dimensions paired by halves.
 
 import { ShapeError } from "../../tensor/errors.ts";
-import { concatLast, einsum, halves } from "../../tensor/ops/arrange.ts";
+import { chunk, concatLast, einsum } from "../../tensor/ops/arrange.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
@@ -34,7 +34,7 @@ export class RotaryEmbedding {
 
 /** (x₁, x₂) -> (−x₂, x₁), by halves of the last axis. */
 function rotateHalf<A extends string>(x: Tensor<A>): Tensor<A> {
-  const [first, second] = halves(x);
+  const [first, second] = chunk(x);
   return concatLast(neg(second), first); // [rotary.halves]
 }
 

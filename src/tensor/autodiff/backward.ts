@@ -26,7 +26,7 @@ export type Scopes = ReadonlyMap<number, Scope>;
  * By their output, the scopes of these names that may be differentiated whole: nothing inside is read after them, and whatever
  * changes comes in as a named input, under one name.
  */
-export function wholeScopes(program: Program, names: readonly string[], depends: Uint8Array): Scopes {
+export function fusedScopes(program: Program, names: readonly string[], depends: Uint8Array): Scopes {
   const last = lastUses({ ...program, taps: {} });
   const whole = program.scopes.filter((s) => {
     const { name, first, end, output } = s;
@@ -46,14 +46,14 @@ interface Way {
   readonly to: number;
   readonly at: (id: number) => Tensor;
   readonly depends: Uint8Array;
-  readonly whole: Scopes;
+  readonly fused: Scopes;
 }
 
 /** d loss / d x for every node x from `from` down to `to`, and for what these read; `seed` is that of `from`. */
 export function backward(
   program: Program,
   seed: Tensor,
-  { from, to, at, depends, whole }: Way,
+  { from, to, at, depends, fused }: Way,
 ): Map<number, Tensor> {
   const sofar = new Map<number, Tensor>([[from, seed]]);
   const give = (id: number, part: Tensor): void => {
@@ -63,7 +63,7 @@ export function backward(
   for (let id = from; id >= to; id--) {
     const node = program.nodes[id];
     const g = sofar.get(id);
-    const intact = whole.get(id);
+    const intact = fused.get(id);
     if (!node || !g || !depends[id] || node.op === "leaf") continue;
     if (intact) {
       for (const [input, part] of scopeVjp(program, intact, g, at)) give(input, part);
@@ -95,7 +95,7 @@ function scopeVjp(program: Program, s: Scope, g: Tensor, at: Way["at"]): [number
       if (op !== "leaf") again.set(id, apply(op, attrs as never, ...(inputs.map(now) as never)));
     }
     const depends = dependents(program, Object.values(s.inputs));
-    const way = { from: s.output, to: s.first, at: now, depends, whole: new Map() };
+    const way = { from: s.output, to: s.first, at: now, depends, fused: new Map() };
     const parts = backward(program, g, way);
     return apply(
       "concat",

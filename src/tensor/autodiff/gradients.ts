@@ -5,7 +5,7 @@ import { zerosLike } from "../ops/functions.ts";
 import { type Program, prune } from "../program/program.ts";
 import { extend } from "../program/record.ts";
 import { Tensor, view } from "../tensor.ts";
-import { backward, dependents, wholeScopes } from "./backward.ts";
+import { backward, dependents, fusedScopes } from "./backward.ts";
 
 function idIn(ids: Readonly<Record<string, number>>, name: string, what: string): number {
   const id = ids[name];
@@ -19,7 +19,7 @@ export const gradientOf = (leaf: string): string => `grad ${leaf}`;
 
 export interface GradientOptions {
   /** Scopes, by name, whose derivative becomes a scope as well, `<name>Vjp`, for those who have a kernel for it. */
-  readonly whole?: readonly string[] | undefined;
+  readonly fused?: readonly string[] | undefined;
 }
 
 /**
@@ -31,18 +31,18 @@ export function gradients(
   program: Program,
   loss: string,
   leaves: readonly string[],
-  { whole = [] }: GradientOptions = {},
+  { fused = [] }: GradientOptions = {},
 ): Program {
   const sources = leaves.map((leaf) => idIn(program.leaves, leaf, "leaf"));
   const from = idIn(program.outputs, loss, "output");
   if (program.nodes[from]?.shape.length !== 0)
     throw new ShapeError(`the loss "${loss}" is no scalar; take total(...) of it`); // [gradients.scalar]
   const depends = dependents(program, sources);
-  const scopes = wholeScopes(program, whole, depends);
+  const scopes = fusedScopes(program, fused, depends);
   const extended = extend(program, (at) => {
     // Everything in here is symbolic: no number is touched. [gradients.symbolic]
     const one = new Tensor([], view(Float64Array.of(1), []));
-    const parts = backward(program, one, { from, to: 0, at, depends, whole: scopes });
+    const parts = backward(program, one, { from, to: 0, at, depends, fused: scopes });
     const outputs = Object.entries(program.outputs).map(([name, id]) => [name, at(id)] as const);
     const grads = leaves.map((leaf, i) => {
       const id = sources[i] ?? 0;

@@ -3,21 +3,21 @@
 import { einsum, pad, slice } from "../ops/arrange.ts";
 import { placesOf } from "../ops/einsum.ts";
 import {
+  addScalar,
   cos,
   div,
   equal,
   exp,
   expand,
-  geluSlope,
+  geluGrad,
   mul,
+  mulScalar,
   neg,
-  scale,
-  shift,
   sin,
   square,
   sub,
   sumLast,
-  sumTo,
+  unbroadcast,
 } from "../ops/functions.ts";
 import type { Each, Mask, OpName, Ops } from "../ops/table.ts";
 import { sidesOf } from "../pattern.ts";
@@ -33,8 +33,9 @@ type Vjp<K extends OpName> = (
 
 const flip = (pattern: string): string => sidesOf(pattern).reverse().join(" -> ");
 const rowTotals = (x: Tensor): Tensor => expand(sumLast(x), x);
-const normalPdf = (x: Tensor): Tensor => scale(exp(scale(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-const oneMinus = (x: Tensor): Tensor => shift(neg(x), 1);
+const normalPdf = (x: Tensor): Tensor =>
+  mulScalar(exp(mulScalar(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+const oneMinus = (x: Tensor): Tensor => addScalar(neg(x), 1);
 const allowed = (keep: Mask, g: Tensor): Tensor => apply("where", { keep, otherwise: 0 }, g);
 
 /** One line of calculus for each op. [vjp.rules] */
@@ -47,23 +48,23 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   neg: (g) => [neg(g)],
   exp: (g, _, y) => [mul(g, y)],
   log: (g, [x]) => [div(g, x)],
-  sqrt: (g, _, y) => [scale(div(g, y), 0.5)],
+  sqrt: (g, _, y) => [mulScalar(div(g, y), 0.5)],
   sin: (g, [x]) => [mul(g, cos(x))],
   cos: (g, [x]) => [neg(mul(g, sin(x)))],
   tanh: (g, _, y) => [mul(g, oneMinus(square(y)))],
   sigmoid: (g, _, y) => [mul(g, mul(y, oneMinus(y)))],
-  gelu: (g, [x]) => [mul(g, geluSlope(x))],
-  geluSlope: (g, [x]) => [mul(g, mul(normalPdf(x), shift(neg(square(x)), 2)))], // φ(x)(2 − x²)
-  scale: (g, _, __, { by }) => [scale(g, by)],
-  shift: (g) => [g],
+  gelu: (g, [x]) => [mul(g, geluGrad(x))],
+  geluGrad: (g, [x]) => [mul(g, mul(normalPdf(x), addScalar(neg(square(x)), 2)))], // φ(x)(2 − x²)
+  mulScalar: (g, _, __, { by }) => [mulScalar(g, by)],
+  addScalar: (g) => [g],
   where: (g, _, __, { keep }) => [allowed(keep, g)],
-  sumTo: (g, [x]) => [expand(g, x)],
+  unbroadcast: (g, [x]) => [expand(g, x)],
   // Equal maxima share the derivative.
   maxTo: (g, [x], y) => {
     const top = equal(x, expand(y, x));
-    return [mul(expand(div(g, sumTo(top, y.shape)), x), top)]; // [vjp.ties]
+    return [mul(expand(div(g, unbroadcast(top, y.shape)), x), top)]; // [vjp.ties]
   },
-  expand: (g, [x]) => [sumTo(g, x.shape)],
+  expand: (g, [x]) => [unbroadcast(g, x.shape)],
   // y ⊙ (g − Σ y ⊙ g), and nothing for what may not be attended to, so that an empty row passes nothing back.
   softmax: (g, _, y, { mayAttend }) => {
     const d = mul(y, sub(g, rowTotals(mul(g, y))));

@@ -158,7 +158,7 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
 }
 
 /** The two halves of the last axis. */
-export function halves<A extends string>(x: Tensor<A>): [Tensor<A>, Tensor<A>] {
+export function chunk<A extends string>(x: Tensor<A>): [Tensor<A>, Tensor<A>] {
   const n = (x.shape.at(-1) ?? 0) / 2;
   return [slice(x, -1, 0, n), slice(x, -1, n, 2 * n)];
 }

@@ -57,9 +57,9 @@ const normalPdf = (x: number): number => Math.exp(-0.5 * x * x) / Math.sqrt(2 * 
 export const gelu = (x: number): number => x * normalCdf(x); // [gelu.erf]
 
 /** d gelu / dx = Φ(x) + x φ(x) */
-export const geluSlope = (x: number): number => normalCdf(x) + x * normalPdf(x);
+export const geluGrad = (x: number): number => normalCdf(x) + x * normalPdf(x);
 
-export const scale: Rule<"scale"> = {
+export const mulScalar: Rule<"mulScalar"> = {
   shape: keepShape,
   compute: ({ by }, a) => {
     const out = zeros(a.shape);
@@ -68,7 +68,7 @@ export const scale: Rule<"scale"> = {
   },
 };
 
-export const shift: Rule<"shift"> = {
+export const addScalar: Rule<"addScalar"> = {
   shape: keepShape,
   compute: ({ by }, a) => {
     const out = zeros(a.shape);

@@ -24,12 +24,14 @@ export const tanh: Unary = (x) => apply("tanh", {}, x);
 export const sigmoid: Unary = (x) => apply("sigmoid", {}, x);
 /** x Φ(x), by the error function and not its tanh approximation. */
 export const gelu: Unary = (x) => apply("gelu", {}, x);
-export const geluSlope: Unary = (x) => apply("geluSlope", {}, x);
+export const geluGrad: Unary = (x) => apply("geluGrad", {}, x);
 /** No derivative passes through. */
 export const detach: Unary = (x) => apply("detach", {}, x);
 
-export const scale = <A extends string>(x: Tensor<A>, by: number): Tensor<A> => apply("scale", { by }, x);
-export const shift = <A extends string>(x: Tensor<A>, by: number): Tensor<A> => apply("shift", { by }, x);
+export const mulScalar = <A extends string>(x: Tensor<A>, by: number): Tensor<A> =>
+  apply("mulScalar", { by }, x);
+export const addScalar = <A extends string>(x: Tensor<A>, by: number): Tensor<A> =>
+  apply("addScalar", { by }, x);
 export const square: Unary = (x) => mul(x, x);
 
 /** x where `keep` is true, `otherwise` elsewhere. */
@@ -41,17 +43,17 @@ export const expand = <A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> 
   apply("expand", { shape: like.shape }, x);
 
 /** Sums over everything that `expand` would repeat. */
-export const sumTo = (x: Tensor, shape: Shape): Tensor => apply("sumTo", { shape }, x);
+export const unbroadcast = (x: Tensor, shape: Shape): Tensor => apply("unbroadcast", { shape }, x);
 
 const lastToOne = (x: Tensor): Shape => [...x.shape.slice(0, -1), 1];
 /** Sum over the last axis, which stays with size 1. */
-export const sumLast = (x: Tensor): Tensor => apply("sumTo", { shape: lastToOne(x) }, x);
+export const sumLast = (x: Tensor): Tensor => apply("unbroadcast", { shape: lastToOne(x) }, x);
 /** Maximum over the last axis, which stays with size 1. */
 export const maxLast = (x: Tensor): Tensor => apply("maxTo", { shape: lastToOne(x) }, x);
 /** Mean over the last axis, which stays with size 1. */
-export const meanLast = (x: Tensor): Tensor => scale(sumLast(x), 1 / (x.shape.at(-1) ?? 1));
+export const meanLast = (x: Tensor): Tensor => mulScalar(sumLast(x), 1 / (x.shape.at(-1) ?? 1));
 /** The sum of all elements. */
-export const total = (x: Tensor): Tensor<""> => sumTo(x, []);
+export const sumAll = (x: Tensor): Tensor<""> => unbroadcast(x, []);
 
 /** softmax over the last axis. */
 export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRow: "nan" }, x);

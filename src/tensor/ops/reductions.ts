@@ -47,7 +47,7 @@ export function fold(
 
 export const plus = (a: number, b: number): number => a + b;
 
-const folded = (initial: number, combine: (a: number, b: number) => number): Rule<"sumTo"> => ({
+const folded = (initial: number, combine: (a: number, b: number) => number): Rule<"unbroadcast"> => ({
   shape: ({ shape }, a) => {
     checkExpands(shape, a);
     return shape;
@@ -55,7 +55,7 @@ const folded = (initial: number, combine: (a: number, b: number) => number): Rul
   compute: ({ shape }, a) => fold(a, shape, initial, combine),
 });
 
-export const sumTo = folded(0, plus);
+export const unbroadcast = folded(0, plus);
 /** Math.max keeps NaN (ndarray-ops' sup drops it). The maximum of nothing is −∞. */
 export const maxTo = folded(-Infinity, Math.max); // [ops.nan]
 

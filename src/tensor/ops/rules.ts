@@ -3,20 +3,20 @@ import nops from "ndarray-ops";
 import type { Shape, View } from "../tensor.ts";
 import { einsum } from "./einsum.ts";
 import {
+  addScalar,
   binary,
   gelu,
-  geluSlope,
+  geluGrad,
   identity,
   map,
-  scale,
-  shift,
+  mulScalar,
   sigmoid,
   unary,
   where,
 } from "./elementwise.ts";
 import { gather, scatter } from "./gather.ts";
 import { concat, pad, rearrange, slice, sum } from "./movement.ts";
-import { expand, maxTo, softmax, sumTo } from "./reductions.ts";
+import { expand, maxTo, softmax, unbroadcast } from "./reductions.ts";
 import type { OpName, Rule } from "./table.ts";
 
 /** The table of 01-ops.md, an op a line. [ops.definition] */
@@ -35,11 +35,11 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   tanh: map(Math.tanh),
   sigmoid: map(sigmoid),
   gelu: map(gelu),
-  geluSlope: map(geluSlope),
-  scale,
-  shift,
+  geluGrad: map(geluGrad),
+  mulScalar,
+  addScalar,
   where,
-  sumTo,
+  unbroadcast,
   maxTo,
   expand,
   softmax,

@@ -29,11 +29,11 @@ export interface Ops {
   tanh: Unary;
   sigmoid: Unary;
   gelu: Unary;
-  geluSlope: Unary;
-  scale: Unary<{ by: number }>;
-  shift: Unary<{ by: number }>;
+  geluGrad: Unary;
+  mulScalar: Unary<{ by: number }>;
+  addScalar: Unary<{ by: number }>;
   where: Unary<{ keep: Mask; otherwise: number }>;
-  sumTo: Unary<{ shape: Shape }>;
+  unbroadcast: Unary<{ shape: Shape }>;
   maxTo: Unary<{ shape: Shape }>;
   expand: Unary<{ shape: Shape }>;
   softmax: Unary<{ mayAttend: Mask | null; emptyRow: EmptyRow }>;

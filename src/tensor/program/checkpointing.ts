@@ -22,7 +22,11 @@ export const LAYERS = /^(layers\.\d+\.[01]|perceiver_resampler)$/;
  * The same program, number for number, in less memory. `loss` names the output at which the forward pass ends. A dropout's mask
  * stands in the program, so that the second computation drops the same elements. [recompute.same]
  */
-export function recompute(program: Program, loss: string, keep: Keep = keepTaps(LAYERS)): Program {
+export function gradientCheckpointing(
+  program: Program,
+  loss: string,
+  keep: Keep = keepTaps(LAYERS),
+): Program {
   const last = program.outputs[loss];
   if (last === undefined)
     throw new ShapeError(
@@ -82,7 +86,7 @@ const movedScope = (
 const VIEWS = new Set(["leaf", "expand", "repeat", "rearrange", "slice", "tap", "detach"]);
 
 /** The most numbers that are alive at once while the program runs in order; views and leaves count nothing. */
-export function peakNumbers(program: Program): number {
+export function peakLiveElements(program: Program): number {
   const freed = program.nodes.map((): number[] => []);
   const until = new Int32Array(program.nodes.length).fill(-1);
   const owner = program.nodes.map((node, id) => (VIEWS.has(node.op) ? -1 : id));

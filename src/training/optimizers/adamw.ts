@@ -2,13 +2,13 @@
 import {
   type Buffers,
   buffer,
-  moving,
   type Optimizer,
   type ParameterGroup,
   ratesOf,
   restored,
   scalar,
   stored,
+  updates,
 } from "./optimizer.ts";
 
 export interface AdamWOptions {
@@ -35,7 +35,7 @@ export function adamw({
     kind: "adamw",
     names: [...rates.keys()],
     step(parameters, gradients, factor = 1) {
-      for (const { name, rate, p, g } of moving(rates, parameters, gradients)) {
+      for (const { name, rate, p, g } of updates(rates, parameters, gradients)) {
         const lr = rate.learningRate * factor;
         const [m, v] = [buffer(first, name, p.length), buffer(second, name, p.length)];
         const taken = buffer(steps, name, 1);

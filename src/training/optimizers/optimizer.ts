@@ -46,7 +46,7 @@ export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map
 export type Buffers = Map<string, Float64Array>;
 
 /** A parameter's numbers and gradient, and where to put the new ones. */
-export function* moving(
+export function* updates(
   rates: ReadonlyMap<string, Rates>,
   parameters: Named,
   gradients: Named,

@@ -1,12 +1,12 @@
 // Stochastic gradient descent with momentum, as torch.optim.SGD has it (Sutskever et al., 2013, up to where the rate stands).
 import {
   type Buffers,
-  moving,
   type Optimizer,
   type ParameterGroup,
   ratesOf,
   restored,
   stored,
+  updates,
 } from "./optimizer.ts";
 
 export interface SGDOptions {
@@ -33,7 +33,7 @@ export function sgd({
     kind: "sgd",
     names: [...rates.keys()],
     step(parameters, gradients, factor = 1) {
-      for (const { name, rate, p, g } of moving(rates, parameters, gradients)) {
+      for (const { name, rate, p, g } of updates(rates, parameters, gradients)) {
         const lr = rate.learningRate * factor;
         for (let i = 0; i < p.length; i++) g[i] = (g[i] ?? 0) + rate.weightDecay * (p[i] ?? 0); // [sgd.decay]
         const before = speeds.get(name);

@@ -5,10 +5,10 @@ import type { State } from "./state.ts";
 import type { View } from "./view.ts";
 
 /** The question that `flamboyance mask` would be asked. */
-export function questionOf({ scene, conventions, steps }: View): MaskQuestion | null {
+export function questionOf({ batch, conventions, steps }: View): MaskQuestion | null {
   const [convention, against = null] = conventions;
-  if (!convention || scene.prompts.length === 0) return null;
-  return { scene, convention, against, known: steps[0]?.[0]?.to ?? null };
+  if (!convention || batch.prompts.length === 0) return null;
+  return { batch, convention, against, known: steps[0]?.[0]?.to ?? null };
 }
 
 /** What `flamboyance mask` prints for the same prompts, without colour. [inspector.copy] */

@@ -58,7 +58,7 @@ function look(): GridLook {
   const { state, view } = model;
   return {
     layout: state.layout,
-    images: view.scene.images,
+    images: view.batch.images,
     latents: state.latents,
     bars: state.latents > 1 || state.show === "attention",
     names: view.conventions.map(({ name }) => name),
@@ -68,14 +68,14 @@ function look(): GridLook {
 }
 
 function makeGrids(): void {
-  const { scene, prompts } = model.view;
+  const { batch, prompts } = model.view;
   if (views.length !== prompts.length) views = prompts.map((_, b) => new GridView(b));
   const caption = (b: number) =>
     h(
       "h2.caption",
       {},
       `Prompt ${b} `,
-      h("span.dim", {}, `is given ${scene.real[b]} of ${scene.images} images`),
+      h("span.dim", {}, `is given ${batch.real[b]} of ${batch.images} images`),
     );
   const all = views.flatMap((grid, b) => (views.length > 1 ? [caption(b), grid.element] : [grid.element]));
   const nothing = h("p.dim", {}, "Type a prompt; <image> stands for an image.");

@@ -4,7 +4,7 @@ import { blockStages, type Stages } from "./layer/block.ts";
 import { weightsOf } from "./layer/rows.ts";
 import type { Place, State } from "./state.ts";
 import type { Trace } from "./trace.ts";
-import { sceneIn, type View, viewOf } from "./view.ts";
+import { batchIn, type View, viewOf } from "./view.ts";
 
 /** The block has a few latents an image even where they are shown folded. */
 const LEAST_LATENTS = 2;
@@ -40,10 +40,10 @@ export class Model {
 
   /** The view, with what a file says that really happened. */
   #look(): void {
-    const scene = sceneIn(this.#state);
+    const batch = batchIn(this.#state);
     const { title, taps } = this.#trace ?? { title: null, taps: new Map() };
-    const attention = sharesIn(taps, scene.locations.shape, scene.images);
-    this.#view = viewOf(this.#state, { ...scene, title, attention });
+    const attention = sharesIn(taps, batch.locations.shape, batch.images);
+    this.#view = viewOf(this.#state, { ...batch, title, attention });
   }
 
   /** Shows the numbers of a file from now on, until the text is another. */
@@ -65,9 +65,9 @@ export class Model {
     const key = JSON.stringify([text, images, padding, latents, convention?.name]);
     const known = this.#stages[c];
     if (known?.key === key) return known.value;
-    const { scene } = this.#view;
+    const { batch } = this.#view;
     const shown = Math.max(LEAST_LATENTS, latents);
-    const value = convention ? blockStages(scene.locations, scene.images, shown, convention) : null;
+    const value = convention ? blockStages(batch.locations, batch.images, shown, convention) : null;
     this.#stages[c] = { key, value };
     return value;
   }
@@ -89,6 +89,6 @@ export class Model {
     if (length === 0) return null;
     if (!at || at.prompt >= this.#view.prompts.length || at.position >= length)
       return { prompt: 0, position: (this.#view.steps[0]?.[this.#view.step]?.to ?? length) - 1, image: 0 };
-    return { ...at, image: Math.min(at.image, this.#view.scene.images) };
+    return { ...at, image: Math.min(at.image, this.#view.batch.images) };
   }
 }

@@ -4,13 +4,13 @@ import { findCases, readCase } from "../../io/golden/cases.ts";
 import type { PromptToken } from "../../io/prompt.ts";
 import { openSafetensors, type Stored } from "../../io/safetensors/read.ts";
 import { sharesIn } from "../../mask-report/attention-shares.ts";
-import { conventionOfCase, type MaskScene, sceneFrom } from "../../mask-report/batch.ts";
+import { batchFrom, conventionOfCase, type MaskBatch } from "../../mask-report/batch.ts";
 import { TOKEN } from "../../masks/numbering.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flat, Tensor } from "../../tensor/tensor.ts";
 import type { Stage, StageName, Stages } from "./layer/block.ts";
 import { MOST_LATENTS, type State } from "./state.ts";
-import { sceneIn } from "./view.ts";
+import { batchIn } from "./view.ts";
 
 export interface Trace {
   readonly title: string;
@@ -58,7 +58,7 @@ export function traceOfCase(below: string): Trace {
   const { manifest, inputs, expected } = golden;
   const image = Number(manifest.config.media_token_id ?? 3); // the source's default
   const taps = under("taps.", expected);
-  const trace = traceFrom(sceneFrom(manifest.id, inputs, taps, { image }), taps); // [inspector.drop]
+  const trace = traceFrom(batchFrom(manifest.id, inputs, taps, { image }), taps); // [inspector.drop]
   golden.close();
   return { ...trace, state: { ...trace.state, convention: conventionOfCase(manifest).name } }; // [inspector.drop]
 }
@@ -67,10 +67,10 @@ export function traceOfCase(below: string): Trace {
 export function traceOfTensors(tensors: Tensors, state: State, title: string): Trace {
   const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
   const taps = new Map([...tensors, ...under("taps.", tensors)]);
-  if (inputs.has("media_locations")) return traceFrom(sceneFrom(title, inputs, taps, {}), taps); // [inspector.drop]
-  const scene = sceneIn(state);
-  const attention = sharesIn(taps, scene.locations.shape, scene.images);
-  return traceFrom({ ...scene, title, attention }, taps); // [inspector.drop]
+  if (inputs.has("media_locations")) return traceFrom(batchFrom(title, inputs, taps, {}), taps); // [inspector.drop]
+  const batch = batchIn(state);
+  const attention = sharesIn(taps, batch.locations.shape, batch.images);
+  return traceFrom({ ...batch, title, attention }, taps); // [inspector.drop]
 }
 
 const under = (prefix: string, all: Tensors): Map<string, Stored> =>
@@ -80,13 +80,13 @@ const under = (prefix: string, all: Tensors): Map<string, Stored> =>
       .map(([key, stored]) => [key.slice(prefix.length), stored]),
   );
 
-function traceFrom(scene: MaskScene, taps: Tensors): Trace {
-  const { images, prompts } = scene;
-  const title = scene.title ?? "";
-  const key = scene.attention?.key;
+function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
+  const { images, prompts } = batch;
+  const title = batch.title ?? "";
+  const key = batch.attention?.key;
   const weights = key === undefined ? undefined : taps.get(key);
   if (key === undefined || !weights) {
-    const wanted = `a tap “attn.attn” of ${scene.locations.shape.join(" × ")} tokens over ${images} images`;
+    const wanted = `a tap “attn.attn” of ${batch.locations.shape.join(" × ")} tokens over ${images} images`;
     throw new LoadError(`${title} has no attention of text over images; ${wanted} was looked for.`); // [inspector.drop]
   }
   const latents = (weights.shape[3] ?? 0) / images;

@@ -2,7 +2,7 @@
 // text has it. Pure, so that the page can be tested without a page.
 
 import { type PromptToken, tokensOf } from "../../io/prompt.ts";
-import { type MaskScene, sceneOf } from "../../mask-report/batch.ts";
+import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
 import { type Convention, conventionOf, conventions } from "../../masks/conventions/conventions.ts";
 import { type DecodeStep, replayDecoding, sameRow } from "../../masks/decoding/decode.ts";
 import type { MaskRow } from "../../masks/rows.ts";
@@ -29,7 +29,7 @@ export interface TokenView {
 }
 
 export interface View {
-  readonly scene: MaskScene;
+  readonly batch: MaskBatch;
   /** One or two. */
   readonly conventions: readonly Convention[];
   readonly prompts: readonly (readonly TokenView[])[];
@@ -60,7 +60,7 @@ export const leastKnown = (length: number): number => Math.max(1, length - MOST_
 
 /** Which images reach the row, of all: what a reader would see change. */
 const reach = (row: MaskRow | undefined, image: number): boolean =>
-  row !== undefined && (row.images.includes(image) || row.class === "nan");
+  row !== undefined && (row.images.includes(image) || row.outcome === "nan");
 
 /** [inspector.difference] */
 const parts = (one: MaskRow, other: MaskRow | undefined): boolean[] =>
@@ -70,15 +70,15 @@ const parts = (one: MaskRow, other: MaskRow | undefined): boolean[] =>
   );
 
 /** A prompt a line; empty lines are none. [inspector.batch] */
-export function sceneIn({ text, images, padding }: Pick<State, "text" | "images" | "padding">): MaskScene {
+export function batchIn({ text, images, padding }: Pick<State, "text" | "images" | "padding">): MaskBatch {
   const prompts = text.split(/\r?\n/).map(tokensOf);
   const told = prompts.filter((prompt) => prompt.length > 0); // [inspector.batch]
-  return sceneOf(told, { pad: padding, images: images.length > 0 ? images : undefined }); // [inspector.batch]
+  return batchOf(told, { pad: padding, images: images.length > 0 ? images : undefined }); // [inspector.batch]
 }
 
-export function viewOf(state: State, scene: MaskScene = sceneIn(state)): View {
+export function viewOf(state: State, batch: MaskBatch = batchIn(state)): View {
   const { found, unknown } = chosen([state.convention, state.against].filter((name) => name !== ""));
-  const { locations, images } = scene;
+  const { locations, images } = batch;
   const length = locations.shape[1] ?? 0;
   const prompt = Math.min(Math.max(state.known, leastKnown(length)), length);
   const decodes = state.known > 0 && length > 0;
@@ -87,7 +87,7 @@ export function viewOf(state: State, scene: MaskScene = sceneIn(state)): View {
   const now = steps[0]?.[step];
 
   const masks = found.map((convention) => maskRows(locations, images, convention));
-  const prompts = scene.prompts.map((tokens, b) =>
+  const prompts = batch.prompts.map((tokens, b) =>
     tokens.map((token, position): TokenView => {
       const whole = masks.map((mask) => mask[b]?.[position]).filter((row) => row !== undefined);
       const rows = whole.map((row, c) => decoded(steps[c] ?? [], step, b, position) ?? row); // [inspector.decode]
@@ -106,7 +106,7 @@ export function viewOf(state: State, scene: MaskScene = sceneIn(state)): View {
       };
     }),
   );
-  return { scene, conventions: found, prompts, steps, step, unknown };
+  return { batch, conventions: found, prompts, steps, step, unknown };
 }
 
 /** As differenceOf counts rows. */

@@ -47,8 +47,8 @@ export function warningsOf(view: View): Warning[] {
 }
 
 /** A file's attention that is what the convention says is worth a sentence, too. [inspector.agreement] */
-function agreement({ scene, conventions }: View, told: readonly string[]): Warning[] {
-  const { attention } = scene;
+function agreement({ batch, conventions }: View, told: readonly string[]): Warning[] {
+  const { attention } = batch;
   if (!attention || told.some((sentence) => sentence.includes(` in ${attention.key}, `))) return []; // [inspector.agreement]
   const names = conventions.map(({ name }) => name).join(" and ");
   const sentence = `Every row of the recorded weights (${attention.key}) is what ${names} says.`;

@@ -1,7 +1,7 @@
 // The explanation beside the grid: what a token's row is, why, and what the other convention makes of it.
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import { explain } from "../../masks/explain.ts";
-import { CLASS_WORDS, type RowClass } from "../../masks/outcome.ts";
+import { OUTCOME_LABELS, type RowOutcome } from "../../masks/outcome.ts";
 import type { MaskRow } from "../../masks/rows.ts";
 import type { Place } from "./state.ts";
 import type { Band, View } from "./view.ts";
@@ -13,9 +13,9 @@ const range = (images: readonly number[]): string => {
 };
 
 /** Under a token, where there is little room. */
-export function brief({ class: kind, images }: MaskRow): string {
+export function brief({ outcome: kind, images }: MaskRow): string {
   if (kind === "attends") return range(images); // [inspector.words]
-  const short: Record<Exclude<RowClass, "attends">, string> = {
+  const short: Record<Exclude<RowOutcome, "attends">, string> = {
     zeroed: "–",
     identity: "=",
     "uniform-leak": "leak",
@@ -26,10 +26,10 @@ export function brief({ class: kind, images }: MaskRow): string {
 }
 
 /** In full. */
-export const verdict = ({ class: kind, images }: MaskRow): string =>
-  kind === "attends" ? `attends ${range(images).replaceAll(",", ", ")}` : CLASS_WORDS[kind];
+export const verdict = ({ outcome: kind, images }: MaskRow): string =>
+  kind === "attends" ? `attends ${range(images).replaceAll(",", ", ")}` : OUTCOME_LABELS[kind];
 
-export const meanings: Readonly<Record<RowClass, string>> = {
+export const meanings: Readonly<Record<RowOutcome, string>> = {
   attends: "a softmax over the images it may attend",
   zeroed: "attention adds nothing to the row",
   identity: "neither attention nor the feed-forward changes the row",
@@ -40,7 +40,7 @@ export const meanings: Readonly<Record<RowClass, string>> = {
 
 export interface Explained {
   readonly convention: Convention;
-  readonly class: RowClass;
+  readonly class: RowOutcome;
   readonly verdict: string;
   readonly number: number;
   /** About the image first, where one is meant. */
@@ -63,7 +63,7 @@ export function explanationOf(view: View, at: Place): Explanation | null {
   const here = tokens?.[at.position];
   if (!tokens || !here) return null;
   const kinds = tokens.map(({ token }) => token.kind);
-  const image = at.image <= view.scene.images ? at.image : 0;
+  const image = at.image <= view.batch.images ? at.image : 0;
   const own = here.bands[0]?.row.image ?? 0;
   const name = own > 0 ? `image ${own}` : `“${here.token.text}”`;
   const which = view.prompts.length > 1 ? `Prompt ${at.prompt}, position` : "Position";
@@ -73,7 +73,7 @@ export function explanationOf(view: View, at: Place): Explanation | null {
     const sentences = asked === row.reason ? [row.reason] : [asked, row.reason];
     return {
       convention,
-      class: row.class,
+      class: row.outcome,
       verdict: verdict(row),
       number: row.number,
       sentences: sentences.map(sentence),

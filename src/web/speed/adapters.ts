@@ -1,10 +1,10 @@
 // Which graphics card the browser has for a mode of gpu.js, asked of the browser itself: gpu.js is not loaded for it.
 
-export const CARD_MODES = ["webgl2", "webgpu"] as const;
-export type CardMode = (typeof CARD_MODES)[number];
+export const DEVICE_MODES = ["webgl2", "webgpu"] as const;
+export type DeviceMode = (typeof DEVICE_MODES)[number];
 
 export interface Adapter {
-  readonly mode: CardMode;
+  readonly mode: DeviceMode;
   /** As the browser calls it. */
   readonly name: string;
   /** Computes on the processor what a card should. */
@@ -45,5 +45,5 @@ async function webgpu(): Promise<Adapter | string> {
 }
 
 /** The adapter, or why there is none. */
-export const adapterFor = async (mode: CardMode): Promise<Adapter | string> =>
+export const adapterFor = async (mode: DeviceMode): Promise<Adapter | string> =>
   mode === "webgl2" ? webgl2() : webgpu();

@@ -1,7 +1,7 @@
 // The SIMD kernels and what measures: a script of its own, loaded when a measurement is asked for.
 import { cores } from "#host";
 import { QUICK_ATTENTIONS, QUICK_PRODUCTS } from "../../bench/rates.ts";
-import type { Contestant } from "../../bench/target.ts";
+import type { Target } from "../../bench/target.ts";
 import { simd, simdRuns } from "../../kernels/simd/index.ts";
 
 export { firstResult } from "./first.ts";
@@ -9,7 +9,7 @@ export { measure } from "./measure.ts";
 export { simdRuns };
 
 /** On one thread, and on all where a page has several. */
-export const simdWays = (): Contestant[] =>
+export const simdWays = (): Target[] =>
   [...new Set([1, cores()])].map((threads) => ({
     backend: "simd",
     threads,

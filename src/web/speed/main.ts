@@ -1,8 +1,8 @@
 // The page that measures: what can be chosen, a button, and what was found. Nothing happens before the button asks for it.
-import type { Contestant } from "../../bench/target.ts";
+import type { Target } from "../../bench/target.ts";
 import { copied, quiet } from "../shared/clipboard.ts";
 import { h } from "../shared/dom.ts";
-import { type Adapter, adapterFor, CARD_MODES, type CardMode } from "./adapters.ts";
+import { type Adapter, adapterFor, DEVICE_MODES, type DeviceMode } from "./adapters.ts";
 import { scripted } from "./scripts.ts";
 import { messageOf, nothingYet } from "./speeds.ts";
 import { notices, results } from "./view.ts";
@@ -32,7 +32,7 @@ const copy = quiet("Copy as JSON", async () => {
   status.textContent = await copied(text, "The numbers are on the clipboard.");
 });
 
-const boxes = (["simd", ...CARD_MODES] as const).map((choice) => ({
+const boxes = (["simd", ...DEVICE_MODES] as const).map((choice) => ({
   choice,
   box: h("input", { type: "checkbox", checked: choice === "simd" }) as HTMLInputElement,
 }));
@@ -61,7 +61,7 @@ async function kernelsScript() {
 }
 
 /** A mode of gpu.js, or why it is not there. */
-async function cardWay(mode: CardMode): Promise<Contestant | string> {
+async function cardWay(mode: DeviceMode): Promise<Target | string> {
   try {
     const adapter = await adapterFor(mode);
     if (typeof adapter === "string") return adapter;
@@ -74,9 +74,9 @@ async function cardWay(mode: CardMode): Promise<Contestant | string> {
 }
 
 /** The modes of gpu.js that were asked for and are there; of the others it is told why not. */
-async function cardWays(): Promise<Contestant[]> {
-  const ways: Contestant[] = [];
-  for (const mode of CARD_MODES.filter(isChosen)) {
+async function cardWays(): Promise<Target[]> {
+  const ways: Target[] = [];
+  for (const mode of DEVICE_MODES.filter(isChosen)) {
     const way = await cardWay(mode);
     if (typeof way === "string") found.missing.push({ backend: "gpu", mode, why: way });
     else ways.push(way);

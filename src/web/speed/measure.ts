@@ -1,16 +1,16 @@
 // Measures one way after the other, one shape after the other, and breathes in between: a page must stay a page.
 
-import { registerGflops } from "../../bench/peak-flops.ts";
+import { peakGflops } from "../../bench/peak-flops.ts";
 import { parts } from "../../bench/rates.ts";
-import { type Contestant, modeOf } from "../../bench/target.ts";
-import type { Patience } from "../../bench/timing.ts";
+import { modeOf, type Target } from "../../bench/target.ts";
+import type { TimingOptions } from "../../bench/timing.ts";
 import type { Shape } from "../../tensor/tensor.ts";
 import { type First, messageOf, PARTS, type Part, type Speeds } from "./speeds.ts";
 
 export interface Plan {
-  readonly ways: readonly Contestant[];
+  readonly ways: readonly Target[];
   readonly shapes: Readonly<Record<Part, readonly Shape[]>>;
-  readonly patience: Omit<Patience, "rest">;
+  readonly patience: Omit<TimingOptions, "rest">;
   /** Of the loop in registers. */
   readonly loops: number;
   readonly first: (() => Promise<First>) | null;
@@ -32,7 +32,7 @@ async function breathe(signal: AbortSignal): Promise<void> {
 }
 
 /** Every shape on one backend, opened and closed here. */
-async function measureWay(way: Contestant, plan: Plan, found: Speeds, step: Step): Promise<void> {
+async function measureWay(way: Target, plan: Plan, found: Speeds, step: Step): Promise<void> {
   const { backend: name, threads } = way;
   const backend = await way.open();
   const mode = modeOf(backend);
@@ -81,7 +81,7 @@ export async function measure(plan: Plan, found: Speeds): Promise<boolean> {
       }
     }
     await step("the loop in registers");
-    found.registerGflops = registerGflops(loops);
+    found.registerGflops = peakGflops(loops);
     for (const way of ways) {
       try {
         await measureWay(way, plan, found, step);

@@ -6,7 +6,7 @@ import { type Said, short, tableOf } from "./words.ts";
 /** Scrolls by itself where the page is narrow. */
 const framed = (caption: string, ...parts: readonly HTMLElement[]): HTMLElement =>
   h(
-    "section.card.numbers",
+    "section.device.numbers",
     { tabindex: 0, "aria-label": caption },
     h("table", {}, h("caption", {}, h("h2", {}, caption)), ...parts),
   );
@@ -66,7 +66,7 @@ const firstTable = (first: First): HTMLElement =>
 
 const registers = (gflops: number): HTMLElement =>
   h(
-    "p.card.registers",
+    "p.device.registers",
     {},
     h("b", {}, `${short(gflops)} GFLOP/s`),
     " in registers: the most that one thread reaches here, in a loop that touches no memory. No kernel in WebAssembly is faster on one thread.",

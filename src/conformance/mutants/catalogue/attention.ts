@@ -1,6 +1,6 @@
 // Queries and keys: mutants 17, 18.
 import { PerceiverAttention } from "../../../blocks/perceiver-attention.ts";
-import { maskedSoftmax, scale } from "../../../tensor/ops/functions.ts";
+import { maskedSoftmax, mulScalar } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/program/record.ts";
 import { Bool, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
@@ -10,9 +10,9 @@ import { attentions, attentionsOf, concatOf, operandOf } from "../pattern-matche
 const scaling = (factor: (by: number, heads: number) => number) =>
   changing(({ program }) =>
     attentions(program).flatMap(({ scope }): Change[] => {
-      const scaled = operandOf(program, "scale", scope.inputs.q);
+      const scaled = operandOf(program, "mulScalar", scope.inputs.q);
       const heads = scaled?.node.shape[1] ?? 1;
-      return scaled ? [[scaled.id, (q) => scale(q, factor(scaled.attrs.by, heads))]] : [];
+      return scaled ? [[scaled.id, (q) => mulScalar(q, factor(scaled.attrs.by, heads))]] : [];
     }),
   );
 

@@ -4,18 +4,19 @@ import { mul, where } from "../../../tensor/ops/functions.ts";
 import { Bool, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
 import { boolOf, gates, join } from "../pattern-matchers.ts";
-import { resighted, type Scene, scenes, seeing } from "../visibility.ts";
+import { type MaskedAttention, maskedAttentions, seeing, withVisibility } from "../visibility.ts";
 
 const nobody = () => false;
 
 /** The rows of one attention that are set to zero, over the features of the text. */
-function heardRows({ located, sight }: Scene, d: number): Bool {
-  const rows = located.flatMap((prompt, b) => prompt.map((_, l) => Number(!sight.silent(b, l))));
+function attendingRows({ located, visibility }: MaskedAttention, d: number): Bool {
+  const rows = located.flatMap((prompt, b) => prompt.map((_, l) => Number(!visibility.zeroed(b, l))));
   const shape = [located.length, rows.length / located.length];
   return repeat("b l -> b l d", new Bool<"b l">(shape, Uint8Array.from(rows)), { d });
 }
 
-const unzeroed = (scene: Scene): Change[] => resighted(scene, { ...scene.sight, silent: nobody });
+const unzeroed = (layer: MaskedAttention): Change[] =>
+  withVisibility(layer, { ...layer.visibility, zeroed: nobody });
 
 export const emptyRows: readonly Mutant[] = [
   {
@@ -24,7 +25,7 @@ export const emptyRows: readonly Mutant[] = [
     title: "Rows before the first image are not set to zero: they average every image",
     seenIn: "flamingo-pytorch before 0.0.17; IDEFICS, transformers #26428",
     needs: "text before the first image",
-    apply: seeing(() => ({ silent: nobody })),
+    apply: seeing(() => ({ zeroed: nobody })),
   },
   {
     id: "zeroing-discarded",
@@ -33,12 +34,12 @@ export const emptyRows: readonly Mutant[] = [
     seenIn: "flamingo-pytorch commit 26ca8db, repaired by 10913ab",
     needs: "text before the first image",
     apply: changing((context) =>
-      scenes(context).flatMap(({ attention: { heard } }): Change[] => {
+      maskedAttentions(context).flatMap(({ attention: { zeroing } }): Change[] => {
         const discarded = (weights: Tensor): Tensor => {
-          if (heard) where(boolOf(heard.attrs.keep), weights);
+          if (zeroing) where(boolOf(zeroing.attrs.keep), weights);
           return weights;
         };
-        return heard ? [[heard.id, discarded]] : [];
+        return zeroing ? [[zeroing.id, discarded]] : [];
       }),
     ),
   },
@@ -49,17 +50,17 @@ export const emptyRows: readonly Mutant[] = [
     seenIn: "Mllama, transformers #39379, #47103",
     needs: "text before the first image, gates away from 0",
     apply: changing((context) =>
-      scenes(context).flatMap((scene) => {
+      maskedAttentions(context).flatMap((layer) => {
         const block = gates(context.program).find(
-          ({ path, name }) => name === "ff_gate" && join(path, "attn") === scene.attention.path,
+          ({ path, name }) => name === "ff_gate" && join(path, "attn") === layer.attention.path,
         );
-        if (!block || !scene.attention.heard) return [];
+        if (!block || !layer.attention.zeroing) return [];
         const { id, node } = block.product;
         const zeroed: Change = [
           id,
-          (fed, gate) => where(heardRows(scene, node.shape[2] ?? 0), mul(fed, gate)),
+          (fed, gate) => where(attendingRows(layer, node.shape[2] ?? 0), mul(fed, gate)),
         ];
-        return [...unzeroed(scene), zeroed];
+        return [...unzeroed(layer), zeroed];
       }),
     ),
   },
@@ -77,10 +78,11 @@ export const emptyRows: readonly Mutant[] = [
     title: "The additive mask times its own row indicator: rows that may attend nothing attend everything",
     seenIn: "Mllama, transformers #34280",
     needs: "text before the first image",
-    apply: seeing(({ sight, images }) => ({
+    apply: seeing(({ visibility, images }) => ({
       may: (b, l, m) =>
-        sight.may(b, l, m) || !Array.from({ length: images }, (_, i) => sight.may(b, l, i)).includes(true),
-      silent: nobody,
+        visibility.may(b, l, m) ||
+        !Array.from({ length: images }, (_, i) => visibility.may(b, l, i)).includes(true),
+      zeroed: nobody,
     })),
   },
   {
@@ -89,6 +91,6 @@ export const emptyRows: readonly Mutant[] = [
     title: "The additive mask is zero everywhere: everything attends to everything",
     seenIn: "Mllama with a single image, transformers #34280",
     needs: "text before the first image, or two images",
-    apply: seeing(() => ({ may: () => true, silent: nobody })),
+    apply: seeing(() => ({ may: () => true, zeroed: nobody })),
   },
 ];

@@ -1,13 +1,13 @@
 // Gates and nonlinearities: mutants 21–24.
 import {
   add,
+  addScalar,
   cos,
   div,
   exp,
   mul,
+  mulScalar,
   neg,
-  scale,
-  shift,
   sigmoid,
   sin,
   sqrt,
@@ -41,26 +41,26 @@ const gating = (change: (alpha: Tensor, gate: Gate, of: Shared) => Tensor, which
 const activating = (change: (x: Tensor) => Tensor) =>
   changing(({ program }) => nodesOf(program, "gelu").map(({ id }): Change => [id, change]));
 
-const one = (x: Tensor): Tensor => shift(scale(x, 0), 1);
+const one = (x: Tensor): Tensor => addScalar(mulScalar(x, 0), 1);
 const absolute = (x: Tensor): Tensor => sqrt(square(x));
 /** (x + √x²) / 2 */
-const relu = (x: Tensor): Tensor => scale(add(x, absolute(x)), 0.5);
+const relu = (x: Tensor): Tensor => mulScalar(add(x, absolute(x)), 0.5);
 
 /** x/2 (1 + tanh √(2/π) (x + 0.044715 x³)) */
 function geluTanh(x: Tensor): Tensor {
-  const cubic = add(x, scale(mul(x, square(x)), 0.044715));
-  return scale(mul(x, shift(tanh(scale(cubic, Math.sqrt(2 / Math.PI))), 1)), 0.5);
+  const cubic = add(x, mulScalar(mul(x, square(x)), 0.044715));
+  return mulScalar(mul(x, addScalar(tanh(mulScalar(cubic, Math.sqrt(2 / Math.PI))), 1)), 0.5);
 }
 
 /** (x + |x| erf(|x|/√2)) / 2 with Abramowitz and Stegun's 7.1.26 for erf: 1 − t(a₁ + t(a₂ + …)) e^(−x²), t = 1/(1 + px) */
 function geluRational(x: Tensor): Tensor {
   const size = absolute(x);
-  const u = scale(size, Math.SQRT1_2);
-  const t = div(one(u), shift(scale(u, 0.3275911), 1));
+  const u = mulScalar(size, Math.SQRT1_2);
+  const t = div(one(u), addScalar(mulScalar(u, 0.3275911), 1));
   const coefficients = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592];
-  const series = coefficients.reduce((sum, a) => mul(shift(sum, a), t), scale(t, 0));
-  const erf = shift(neg(mul(series, exp(neg(square(u))))), 1);
-  return scale(add(x, mul(size, erf)), 0.5);
+  const series = coefficients.reduce((sum, a) => mul(addScalar(sum, a), t), mulScalar(t, 0));
+  const erf = addScalar(neg(mul(series, exp(neg(square(u))))), 1);
+  return mulScalar(add(x, mul(size, erf)), 0.5);
 }
 
 export const gatesAndActivations: readonly Mutant[] = [
@@ -118,7 +118,7 @@ export const gatesAndActivations: readonly Mutant[] = [
     title: "GELU as x sigmoid 1.702x",
     seenIn: "open_clip #771, #970, timm #2031, nobuco #9",
     needs: "a feed-forward",
-    apply: activating((x) => mul(x, sigmoid(scale(x, 1.702)))),
+    apply: activating((x) => mul(x, sigmoid(mulScalar(x, 1.702)))),
   },
   {
     id: "gelu-rational",

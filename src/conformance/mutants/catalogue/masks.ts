@@ -1,11 +1,11 @@
 // Which token sees which image: mutants 1, 6–9.
 import type { Mutant } from "../mutant.ts";
-import { cell, compares, type Scene, seeing } from "../visibility.ts";
+import { cell, compares, type MaskedAttention, seeing } from "../visibility.ts";
 
 /** A position's number by another way of counting, compared and silenced as the convention has it. */
-const counted = (scene: Scene, time: (b: number, l: number) => number) => ({
-  may: (b: number, l: number, m: number) => compares(scene.convention, time(b, l), m + 1),
-  silent: (b: number, l: number) => scene.convention.silentBeforeFirstImage && time(b, l) === 0,
+const counted = (layer: MaskedAttention, time: (b: number, l: number) => number) => ({
+  may: (b: number, l: number, m: number) => compares(layer.convention, time(b, l), m + 1),
+  zeroed: (b: number, l: number) => layer.convention.zeroBeforeFirstImage && time(b, l) === 0,
 });
 
 export const masks: readonly Mutant[] = [
@@ -25,7 +25,7 @@ export const masks: readonly Mutant[] = [
     title: "An image's own token does not count it: it sees the image before",
     seenIn: "the paper's φ read literally; mlx-vlm #2229",
     needs: "an image token",
-    apply: seeing((scene) => counted(scene, (b, l) => cell(scene.time, b, l) - cell(scene.located, b, l))),
+    apply: seeing((layer) => counted(layer, (b, l) => cell(layer.time, b, l) - cell(layer.located, b, l))),
   },
   {
     id: "image-token-sees-nothing",
@@ -33,9 +33,9 @@ export const masks: readonly Mutant[] = [
     title: "An image's own token sees nothing",
     seenIn: "off-by-one readings of the paper's φ",
     needs: "an image token",
-    apply: seeing(({ located, sight }) => ({
-      may: (b, l, m) => sight.may(b, l, m) && !cell(located, b, l),
-      silent: (b, l) => sight.silent(b, l) || cell(located, b, l) === 1,
+    apply: seeing(({ located, visibility }) => ({
+      may: (b, l, m) => visibility.may(b, l, m) && !cell(located, b, l),
+      zeroed: (b, l) => visibility.zeroed(b, l) || cell(located, b, l) === 1,
     })),
   },
   {
@@ -54,10 +54,10 @@ export const masks: readonly Mutant[] = [
     title: "Text attends to the next image instead of the last",
     seenIn: "OpenFlamingo 0.0.2 and 0.1.1, #242, from commit 4eb2f30 on",
     needs: "two images",
-    apply: seeing((scene) =>
-      counted(scene, (b, l) => {
-        const next = cell(scene.time, b, l) + 1 - cell(scene.located, b, l);
-        return next > Math.max(...(scene.time[b] ?? [])) ? 0 : next;
+    apply: seeing((layer) =>
+      counted(layer, (b, l) => {
+        const next = cell(layer.time, b, l) + 1 - cell(layer.located, b, l);
+        return next > Math.max(...(layer.time[b] ?? [])) ? 0 : next;
       }),
     ),
   },
@@ -67,9 +67,9 @@ export const masks: readonly Mutant[] = [
     title: "The first prompt's mask serves the whole batch",
     seenIn: "sglang #40476 and other batching mistakes",
     needs: "prompts of unequal layout",
-    apply: seeing(({ sight }) => ({
-      may: (_, l, m) => sight.may(0, l, m),
-      silent: (_, l) => sight.silent(0, l),
+    apply: seeing(({ visibility }) => ({
+      may: (_, l, m) => visibility.may(0, l, m),
+      zeroed: (_, l) => visibility.zeroed(0, l),
     })),
   },
 ];

@@ -1,5 +1,5 @@
 // What a norm divides by: mutants 25.
-import { scale, shift, sqrt } from "../../../tensor/ops/functions.ts";
+import { addScalar, mulScalar, sqrt } from "../../../tensor/ops/functions.ts";
 import type { OpName } from "../../../tensor/ops/table.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
@@ -16,7 +16,7 @@ const inside =
     );
 
 const EPSILON = 1e-5;
-const epsilon = (value: number) => changing(inside("shift", (variance) => shift(variance, value)));
+const epsilon = (value: number) => changing(inside("addScalar", (variance) => addScalar(variance, value)));
 
 export const variance: readonly Mutant[] = [
   {
@@ -42,8 +42,8 @@ export const variance: readonly Mutant[] = [
     seenIn: "ports written from memory",
     needs: "rows of low variance",
     apply: changing((context) => [
-      ...inside("shift", (variance) => variance)(context),
-      ...inside("sqrt", (variance) => shift(sqrt(variance), EPSILON))(context),
+      ...inside("addScalar", (variance) => variance)(context),
+      ...inside("sqrt", (variance) => addScalar(sqrt(variance), EPSILON))(context),
     ]),
   },
   {
@@ -52,6 +52,8 @@ export const variance: readonly Mutant[] = [
     title: "The variance is divided by n − 1",
     seenIn: "ports onto var functions whose default is unbiased",
     needs: "any norm",
-    apply: changing(inside("shift", (variance, n) => shift(scale(variance, n / (n - 1)), EPSILON))),
+    apply: changing(
+      inside("addScalar", (variance, n) => addScalar(mulScalar(variance, n / (n - 1)), EPSILON)),
+    ),
   },
 ];

@@ -16,11 +16,11 @@ import {
 } from "../../../tensor/tensor.ts";
 import type { Store, Usage, Use } from "../../backend.ts";
 import { isReleasable } from "../../releasable.ts";
-import type { Card, CardBuffer } from "./gpu-device.ts";
+import type { DeviceBuffer, GpuDevice } from "./gpu-device.ts";
 import { gridOf } from "./offset-tables.ts";
 
-interface Resident {
-  readonly buffer: CardBuffer;
+interface OwnedBuffer {
+  readonly buffer: DeviceBuffer;
   /** null: a parameter, which no run frees. */
   readonly block: number | null;
 }
@@ -30,18 +30,18 @@ interface Kept {
   readonly view: Promise<View>;
 }
 
-export class Residents implements Store {
-  readonly card: Card;
-  readonly #residents = new WeakMap<Floats, Resident>();
+export class DeviceBuffers implements Store {
+  readonly device: GpuDevice;
+  readonly buffers = new WeakMap<Floats, OwnedBuffer>();
   /** Buffers of runs that are not over yet. */
   readonly #blocks = new Map<number, View>();
   readonly #parameters = new WeakMap<Tensor, Kept>();
-  readonly #forgotten: FinalizationRegistry<CardBuffer>;
+  readonly #forgotten: FinalizationRegistry<DeviceBuffer>;
   #last = 0;
 
-  constructor(card: Card) {
-    this.card = card;
-    this.#forgotten = new FinalizationRegistry((buffer) => card.release(buffer));
+  constructor(device: GpuDevice) {
+    this.device = device;
+    this.#forgotten = new FinalizationRegistry((buffer) => device.release(buffer));
   }
 
   /** How many buffers runs have left. */
@@ -50,30 +50,30 @@ export class Residents implements Store {
   }
 
   /** A kernel's result, row-major, for the next kernel. */
-  result(buffer: CardBuffer, shape: Shape): View {
+  result(buffer: DeviceBuffer, shape: Shape): View {
     const block = ++this.#last;
     const made = view(new Float32Array(0), shape);
-    this.#residents.set(made.data, { buffer, block });
+    this.buffers.set(made.data, { buffer, block });
     this.#blocks.set(block, made);
     return made;
   }
 
-  buffer(v: View): CardBuffer {
-    const known = this.#residents.get(v.data);
+  buffer(v: View): DeviceBuffer {
+    const known = this.buffers.get(v.data);
     if (!known) throw new Bug(`[${v.shape.join(" ")}] is not on the device, or no longer`);
     return known.buffer;
   }
 
   /** The same view of numbers on the card, which are uploaded if they are elsewhere. What is empty stays where it is. */
   async upload(v: View): Promise<View> {
-    if (v.size === 0 || this.#residents.has(v.data)) return v;
+    if (v.size === 0 || this.buffers.has(v.data)) return v;
     return this.result(await this.#copied(v), v.shape);
   }
 
   async download(v: View): Promise<View> {
-    const known = this.#residents.get(v.data);
+    const known = this.buffers.get(v.data);
     if (!known) return v;
-    return view(await this.card.download(known.buffer), v.shape, v.stride, v.offset);
+    return view(await this.device.download(known.buffer), v.shape, v.stride, v.offset);
   }
 
   async keep(v: View): Promise<View> {
@@ -82,14 +82,14 @@ export class Residents implements Store {
   }
 
   blockOf(data: Floats): number | null {
-    return this.#residents.get(data)?.block ?? null;
+    return this.buffers.get(data)?.block ?? null;
   }
 
   free(block: number): void {
     const gone = this.#blocks.get(block);
     if (!gone) return;
-    this.card.release(this.buffer(gone));
-    this.#residents.delete(gone.data);
+    this.device.release(this.buffer(gone));
+    this.buffers.delete(gone.data);
     this.#blocks.delete(block);
   }
 
@@ -103,7 +103,7 @@ export class Residents implements Store {
       const steps = rowMajor(order.map((axis) => shape[axis] ?? 1));
       const stride = shape.map((_, axis) => steps[order.indexOf(axis)] ?? 0);
       const made = view(new Float32Array(0), shape, stride); // [gpu.weights]
-      this.#residents.set(made.data, { buffer, block: null });
+      this.buffers.set(made.data, { buffer, block: null });
       this.#forgotten.register(t, buffer, made);
       return made;
     });
@@ -113,19 +113,19 @@ export class Residents implements Store {
     if (known) {
       const old = await known.view;
       this.#forgotten.unregister(old);
-      this.card.release(this.buffer(old));
-      this.#residents.delete(old.data);
+      this.device.release(this.buffer(old));
+      this.buffers.delete(old.data);
     }
     return kept;
   }
 
   usage(): Usage {
-    const { floats, peak } = this.card;
+    const { floats, peak } = this.device;
     return { used: 4 * floats, peak: 4 * peak, reserved: 4 * floats };
   }
 
-  #copied(v: View): Promise<CardBuffer> {
-    return this.card.upload(Float32Array.from(flat(v)), gridOf(v.shape).size);
+  #copied(v: View): Promise<DeviceBuffer> {
+    return this.device.upload(Float32Array.from(flat(v)), gridOf(v.shape).size);
   }
 }
 

@@ -6,11 +6,11 @@ import { FUNCTIONS } from "./functions.ts";
 import { copied } from "./kernels.ts";
 
 const MODES = ["webgl2", "webgpu", "headlessgl"] as const;
-export type CardMode = (typeof MODES)[number];
-export const isCardMode = (mode: string): mode is CardMode => MODES.some((card) => card === mode);
+export type DeviceMode = (typeof MODES)[number];
+export const isDeviceMode = (mode: string): mode is DeviceMode => MODES.some((device) => device === mode);
 
 /** Floats on the device, one after another. What they are there, a texture or a buffer, is nobody's business. */
-export interface CardBuffer {
+export interface DeviceBuffer {
   readonly length: number;
   readonly handle: Handle;
   readonly by: Compiled;
@@ -26,12 +26,12 @@ interface Handle {
   delete(): void;
 }
 
-export type CardKernel = (this: never, ...inputs: never[]) => number;
+export type DeviceKernel = (this: never, ...inputs: never[]) => number;
 export type Numbers = Readonly<Record<string, number>>;
 type Rows = readonly (readonly Float32Array[])[];
 
-export class Card {
-  readonly mode: CardMode;
+export class GpuDevice {
+  readonly mode: DeviceMode;
   /** Buffers that are not released yet, their floats, and the most that ever were. */
   live = 0;
   floats = 0;
@@ -45,30 +45,35 @@ export class Card {
   #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor(library: Library, mode: CardMode) {
+  constructor(library: Library, mode: DeviceMode) {
     this.mode = mode;
     this.#library = library;
     this.#gpu = open(library.GPU, mode);
   }
 
-  static async open(mode: CardMode, load?: () => Promise<Library>): Promise<Card> {
-    return new Card(await library(load), mode);
+  static async open(mode: DeviceMode, load?: () => Promise<Library>): Promise<GpuDevice> {
+    return new GpuDevice(await library(load), mode);
   }
 
   /** Runs a kernel, compiled on its first run and kept by its name and constants. In such a buffer a[i][j][k] is element i + j + k. */
-  run(body: CardKernel, constants: Numbers, size: Size, inputs: readonly CardBuffer[]): Promise<CardBuffer> {
+  run(
+    body: DeviceKernel,
+    constants: Numbers,
+    size: Size,
+    inputs: readonly DeviceBuffer[],
+  ): Promise<DeviceBuffer> {
     const handles = inputs.map(({ handle }) => handle);
     return this.#inTurn(() => this.#run(body, constants, size, () => handles)); // [gpu.resident]
   }
 
   /** The floats, laid out on the device as a result of that size. */
-  upload(values: Float32Array, size: Size): Promise<CardBuffer> {
+  upload(values: Float32Array, size: Size): Promise<DeviceBuffer> {
     this.uploads++; // [gpu.transfers]
     const inputs = () => [this.#library.input(values, [...size])];
     return this.#inTurn(() => this.#run(copied, {}, size, inputs));
   }
 
-  async download({ handle, length }: CardBuffer): Promise<Float32Array> {
+  async download({ handle, length }: DeviceBuffer): Promise<Float32Array> {
     this.downloads++; // [gpu.transfers]
     const read = async () => {
       handle.output = [length, 1, 1];
@@ -87,7 +92,7 @@ export class Card {
     return floats;
   }
 
-  release(...buffers: readonly CardBuffer[]): void {
+  release(...buffers: readonly DeviceBuffer[]): void {
     if (this.#closed) return; // all went with the device
     for (const { handle, length, by } of buffers) {
       handle.delete();
@@ -111,11 +116,11 @@ export class Card {
   }
 
   async #run(
-    body: CardKernel,
+    body: DeviceKernel,
     constants: Numbers,
     size: Size,
     inputs: () => readonly unknown[],
-  ): Promise<CardBuffer> {
+  ): Promise<DeviceBuffer> {
     const name = [body.name, ...Object.values(constants)].join(" ");
     if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`); // [gpu.destroy]
     try {
@@ -137,7 +142,7 @@ export class Card {
     }
   }
 
-  #compile(body: CardKernel, constants: Numbers): Shortcut {
+  #compile(body: DeviceKernel, constants: Numbers): Shortcut {
     return this.#gpu.createKernel(body as never, {
       constants,
       functions: FUNCTIONS,

@@ -13,12 +13,12 @@ import { flat, offsets, type View, view } from "../../../tensor/tensor.ts";
 import { zerosOf } from "./device-buffers.ts";
 import { unary } from "./elementwise.ts";
 import { eachOfOne, joined } from "./kernels.ts";
-import type { Workbench } from "./launcher.ts";
-import { type Grid, gridOf, placesOf } from "./offset-tables.ts";
+import type { Launcher } from "./launcher.ts";
+import { type Grid, gridOf, offsetsOf } from "./offset-tables.ts";
 
 /** Axes taken apart and put in order are a view; if they do not join in it, they do in a copy. */
 export async function rearrange(
-  on: Workbench,
+  on: Launcher,
   { pattern, sizes }: Ops["rearrange"]["attrs"],
   a: View,
 ): Promise<View> {
@@ -35,17 +35,17 @@ function marks(grid: Grid, axis: number, second: (i: number) => boolean): Int32A
   const stride = grid.shape.map((_, i) => (i === axis ? 1 : 0));
   const [y, x] = grid.cuts;
   const group = axis < y ? 0 : axis < x ? 1 : 2;
-  return placesOf(grid, { shape: grid.shape, stride, offset: 0 }).map((list, i) =>
+  return offsetsOf(grid, { shape: grid.shape, stride, offset: 0 }).map((list, i) =>
     i === group ? list.map((at) => Number(second(at))) : new Int32Array(list.length),
   );
 }
 
 /** `a` from `from` on along an axis, as if it had the shape of the grid. What is outside is never read. */
 function shifted(grid: Grid, axis: number, from: number, { stride, offset }: View): Int32Array[] {
-  return placesOf(grid, { shape: grid.shape, stride, offset: offset - from * (stride[axis] ?? 0) });
+  return offsetsOf(grid, { shape: grid.shape, stride, offset: offset - from * (stride[axis] ?? 0) });
 }
 
-async function join(on: Workbench, axis: number, a: View, b: View): Promise<View> {
+async function join(on: Launcher, axis: number, a: View, b: View): Promise<View> {
   const n = a.shape[axis] ?? 0;
   const grid = gridOf(concatRule.shape({ axis }, a.shape, b.shape));
   const lists = () => [
@@ -58,7 +58,7 @@ async function join(on: Workbench, axis: number, a: View, b: View): Promise<View
 }
 
 export async function concat(
-  on: Workbench,
+  on: Launcher,
   { axis }: Ops["concat"]["attrs"],
   views: readonly View[],
 ): Promise<View> {
@@ -73,7 +73,7 @@ export async function concat(
   });
 }
 
-export async function pad(on: Workbench, attrs: Ops["pad"]["attrs"], a: View): Promise<View> {
+export async function pad(on: Launcher, attrs: Ops["pad"]["attrs"], a: View): Promise<View> {
   const { axis, before } = attrs;
   const shape = padRule.shape(attrs, a.shape);
   if (a.size === 0) return zerosOf(shape); // [gpu.empty]
@@ -81,7 +81,7 @@ export async function pad(on: Workbench, attrs: Ops["pad"]["attrs"], a: View): P
   const end = before + (a.shape[axis] ?? 0);
   const lists = () => [
     ...shifted(grid, axis, before, a),
-    ...placesOf(grid, { shape, stride: shape.map(() => 0), offset: 0 }),
+    ...offsetsOf(grid, { shape, stride: shape.map(() => 0), offset: 0 }),
     ...marks(grid, axis, (i) => i < before || i >= end),
   ];
   const key = `pad ${axis} ${before} ${end};${shape};${a.stride};${a.offset}`;
@@ -89,7 +89,7 @@ export async function pad(on: Workbench, attrs: Ops["pad"]["attrs"], a: View): P
   return on.run({ body: joined, constants: {}, grid, reads: [a, zero], at: await on.columns(key, lists) }); // [gpu.layout]
 }
 
-export async function gather(on: Workbench, attrs: Ops["gather"]["attrs"], table: View): Promise<View> {
+export async function gather(on: Launcher, attrs: Ops["gather"]["attrs"], table: View): Promise<View> {
   const shape = gatherRule.shape(attrs, table.shape);
   const { shape: row, stride } = table;
   const [count, step] = [row.slice(1), stride[0] ?? 0];

@@ -25,7 +25,7 @@ export function gridOf(shape: Shape): Grid {
 }
 
 /** Offsets of a view of the grid's shape along z, y and x. */
-export function placesOf({ cuts: [y, x] }: Grid, { shape, stride, offset }: Placed): Int32Array[] {
+export function offsetsOf({ cuts: [y, x] }: Grid, { shape, stride, offset }: Placed): Int32Array[] {
   return [
     offsets(shape.slice(0, y), stride.slice(0, y), offset),
     offsets(shape.slice(y, x), stride.slice(y, x)),

@@ -9,7 +9,7 @@ import { reordered } from "../reordered.ts";
 import { zerosOf } from "./device-buffers.ts";
 import { unary } from "./elementwise.ts";
 import { product, summed } from "./kernels.ts";
-import type { Workbench } from "./launcher.ts";
+import type { Launcher } from "./launcher.ts";
 import { gridOf } from "./offset-tables.ts";
 import { softmax } from "./rows.ts";
 
@@ -36,7 +36,7 @@ function stepOf(operand: Operand, names: Names, size: (name: string) => number):
 }
 
 /** C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], whatever the operands' axes: an operand is copied only if its sum has no one step. */
-export async function einsum(on: Workbench, pattern: string, a: View, b: View): Promise<View> {
+export async function einsum(on: Launcher, pattern: string, a: View, b: View): Promise<View> {
   const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
   const size = (name: string): number => sizes[name] ?? 1;
   const shape = [batch, m, n].map((names) => sizeOf(names.map(size)));
@@ -72,7 +72,7 @@ export async function einsum(on: Workbench, pattern: string, a: View, b: View): 
 
 /** Scores, softmax and the sum over values, none of which leaves the device. */
 export function attention(
-  on: Workbench,
+  on: Launcher,
   attrs: AttentionAttrs,
   { q, k, v }: { readonly q: View; readonly k: View; readonly v: View },
 ): Promise<View> {
@@ -84,12 +84,12 @@ export function attention(
 }
 
 /** A sum over nothing is made here, and read there. */
-async function there(on: Workbench, made: Promise<View>): Promise<View> {
-  return on.residents.upload(await made);
+async function there(on: Launcher, made: Promise<View>): Promise<View> {
+  return on.buffers.upload(await made);
 }
 
 /** Sums over the leading axes of a view, to the shape of the others. */
-async function sumOver(on: Workbench, lead: number, a: View): Promise<View> {
+async function sumOver(on: Launcher, lead: number, a: View): Promise<View> {
   const [gone, kept] = [a.shape.slice(0, lead), a.shape.slice(lead)];
   if (sizeOf(kept) === 0 || sizeOf(gone) === 0) return zerosOf(kept); // [gpu.empty]
   const last = Math.max(kept.length - 1, 0);
@@ -105,7 +105,7 @@ async function sumOver(on: Workbench, lead: number, a: View): Promise<View> {
   return view(out.data, kept); // [gpu.sums]
 }
 
-export async function sum(on: Workbench, { pattern, sizes }: Ops["sum"]["attrs"], a: View): Promise<View> {
+export async function sum(on: Launcher, { pattern, sizes }: Ops["sum"]["attrs"], a: View): Promise<View> {
   const [before, after] = sidesOf(pattern);
   const kept = axesOf(after).flat();
   const gone = axesOf(before)
@@ -117,7 +117,11 @@ export async function sum(on: Workbench, { pattern, sizes }: Ops["sum"]["attrs"]
 }
 
 /** What `expand` repeats is what is summed: the axes along which a view of that shape would stand still. */
-export async function sumTo(on: Workbench, { shape }: Ops["sumTo"]["attrs"], a: View): Promise<View> {
+export async function unbroadcast(
+  on: Launcher,
+  { shape }: Ops["unbroadcast"]["attrs"],
+  a: View,
+): Promise<View> {
   const lead = a.shape.length - shape.length;
   const repeated = a.shape.map((n, i) => i < lead || (shape[i - lead] === 1 && n !== 1));
   const order = [...a.shape.keys()].sort((i, j) => Number(repeated[j]) - Number(repeated[i]) || i - j);

@@ -55,7 +55,7 @@ export function softWeights(
   this: SoftmaxCell,
   scores: Floats,
   may: Floats,
-  heard: Floats,
+  postSoftmaxMask: Floats,
   tops: Floats,
   sums: Floats,
   at: Floats,
@@ -70,7 +70,7 @@ export function softWeights(
   const y = at[0]![7]![this.thread.y * 9]!;
   const sum = sums[z]![y]![0]!;
   const open = may[maskMatrix]![maskRow]![this.thread.x * this.constants.stepMay]!;
-  const loud = heard[heardMatrix]![heardRow]![this.thread.x * this.constants.stepHeard]!;
+  const loud = postSoftmaxMask[heardMatrix]![heardRow]![this.thread.x * this.constants.stepHeard]!;
   let weight = 0;
   if (loud > 0) {
     if (sum < 0) {

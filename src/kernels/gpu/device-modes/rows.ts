@@ -3,8 +3,8 @@ import { sameShape } from "../../../tensor/ops/elementwise.ts";
 import type { EmptyRow, Mask } from "../../../tensor/ops/table.ts";
 import { rowMajor, type Strided, type View } from "../../../tensor/tensor.ts";
 import { zerosOf } from "./device-buffers.ts";
-import { allOf, type Workbench } from "./launcher.ts";
-import { gridOf, placesOf } from "./offset-tables.ts";
+import { allOf, type Launcher } from "./launcher.ts";
+import { gridOf, offsetsOf } from "./offset-tables.ts";
 import { normalized, rowMeans, rowRests, rowSpreads, rowSums, rowTops, softWeights } from "./row-kernels.ts";
 
 type Placed = Omit<Strided<unknown>, "data">;
@@ -13,18 +13,18 @@ interface Attrs {
   readonly mayAttend: Mask | null;
   readonly emptyRow: EmptyRow;
   /** Weights that survive; null: all. */
-  readonly heard?: Mask | null;
+  readonly postSoftmaxMask?: Mask | null;
 }
 
 /** The rows of a view: their cells, a cell for each of them, and where views of that shape have them. */
-function rowsOf(on: Workbench, { shape }: View) {
+function rowsOf(on: Launcher, { shape }: View) {
   const each = [...shape.slice(0, -1), 1];
   const grid = gridOf(shape);
   const numbers: Placed = { shape: each, stride: rowMajor(each), offset: 0 };
   const at = (views: readonly Placed[], values: readonly number[]) => {
     const all = [...views, numbers];
     const key = all.map(({ shape, stride, offset }) => `${shape};${stride};${offset}`);
-    const lists = () => all.flatMap((v) => placesOf(grid, v).slice(0, 2));
+    const lists = () => all.flatMap((v) => offsetsOf(grid, v).slice(0, 2));
     return on.columns(`rows ${key.join(" ")}`, lists, values);
   };
   return { grid, one: gridOf(each), depth: shape.at(-1) ?? 1, at };
@@ -33,18 +33,18 @@ function rowsOf(on: Workbench, { shape }: View) {
 const stepOf = ({ stride }: Placed): number => stride.at(-1) ?? 0;
 
 /** [gpu.softmax] */
-export async function softmax(on: Workbench, attrs: Attrs, a: View): Promise<View> {
+export async function softmax(on: Launcher, attrs: Attrs, a: View): Promise<View> {
   const may = attrs.mayAttend ?? allOf(a.shape);
-  const heard = attrs.heard ?? allOf(a.shape);
+  const postSoftmaxMask = attrs.postSoftmaxMask ?? allOf(a.shape);
   sameShape(a.shape, may.shape);
-  sameShape(a.shape, heard.shape);
+  sameShape(a.shape, postSoftmaxMask.shape);
   if (a.size === 0) return zerosOf(a.shape); // [gpu.empty]
   const { grid, one, depth, at: placed } = rowsOf(on, a);
   const { emptyRow } = attrs;
   const ofEmpty = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / depth : NaN; // [gpu.empty-row]
-  const at = await placed([a, may, heard], [ofEmpty]);
-  const [open, loud] = [await on.mask(may), await on.mask(heard)];
-  const constants = { depth, step: stepOf(a), stepMay: stepOf(may), stepHeard: stepOf(heard) };
+  const at = await placed([a, may, postSoftmaxMask], [ofEmpty]);
+  const [open, loud] = [await on.mask(may), await on.mask(postSoftmaxMask)];
+  const constants = { depth, step: stepOf(a), stepMay: stepOf(may), stepHeard: stepOf(postSoftmaxMask) };
   return on.within(async (borrow) => {
     const tops = await borrow(on.run({ body: rowTops, constants, grid: one, reads: [a, open], at }));
     const sums = await borrow(on.run({ body: rowSums, constants, grid: one, reads: [a, open, tops], at }));
@@ -52,7 +52,7 @@ export async function softmax(on: Workbench, attrs: Attrs, a: View): Promise<Vie
   });
 }
 
-export async function normalize(on: Workbench, epsilon: number, a: View): Promise<View> {
+export async function normalize(on: Launcher, epsilon: number, a: View): Promise<View> {
   if (a.size === 0) return zerosOf(a.shape); // [gpu.empty]
   const { grid, one, depth, at: placed } = rowsOf(on, a);
   const at = await placed([a], [epsilon]);

@@ -74,9 +74,12 @@ function rowsOf(
  * Turns one row of scores, every fourth float from `from` on, into weights, in place. Which entries count is read from the
  * mask and never from the scores: a score may be anything, −∞ and NaN included.
  */
-function rowSoftmax({ mayAttend, emptyRow, heard }: AttentionAttrs, size: readonly [number, number, number]) {
+function rowSoftmax(
+  { mayAttend, emptyRow, postSoftmaxMask }: AttentionAttrs,
+  size: readonly [number, number, number],
+) {
   const allowed = rowsOf(mayAttend, "mayAttend", size);
-  const kept = rowsOf(heard, "heard", size);
+  const kept = rowsOf(postSoftmaxMask, "postSoftmaxMask", size);
   const s = size[2];
   const ofEmpty = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / s : NaN;
   const width = 4 * fours(s);

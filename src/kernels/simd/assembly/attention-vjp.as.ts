@@ -25,7 +25,7 @@ export function attendVjp(task: i32, scratch: usize): void {
   const k: usize = argument(1) + (<usize>own * line * d << 2), v: usize = argument(2) + (<usize>own * line * e << 2);
   const keys: usize = argument(17) + (<usize>own * s * wideD << 2);
   const queries: usize = argument(18) + (<usize>task * l * wideD << 2), slopes: usize = argument(19) + (<usize>task * l * wideE << 2);
-  const mask = maskAt(9, task, 0), heard = maskAt(12, task, 0);
+  const mask = maskAt(9, task, 0), postSoftmaxMask = maskAt(12, task, 0);
 
   const P = scratch, S = P + (<usize>ROWS * line << 2), panel = S + (<usize>ROWS * line << 2);
   const list = panel + (<usize>TILE * max(line, ROWS) << 2), dq = list + (ROWS << 2);
@@ -42,7 +42,7 @@ export function attendVjp(task: i32, scratch: usize): void {
         score(g, v, top + i, j, l, s, e, S + at, line);
       }
     for (let i = 0; i < rows; i++) {
-      const allowed = mask ? mask + <isize>(top + i) * <i32>argument(11) : 0, kept = heard ? heard + <isize>(top + i) * <i32>argument(14) : 0;
+      const allowed = mask ? mask + <isize>(top + i) * <i32>argument(11) : 0, kept = postSoftmaxMask ? postSoftmaxMask + <isize>(top + i) * <i32>argument(14) : 0;
       slope(P + (<usize>(i * line) << 2), S + (<usize>(i * line) << 2), allowed, kept, s);
     }
     for (let i = 0; i < rows; i += TILE) {

@@ -54,14 +54,14 @@ export function attend(task: i32, scratch: usize): void {
   const k: usize = argument(1) + (<usize>own * ((s + WIDTH - 1) / WIDTH * WIDTH) * d << 2);
   const v: usize = argument(2) + (<usize>own * s * wide << 2);
   const flags: usize = argument(16) + (<usize>own * ((s + KEYS - 1) / KEYS) << 2);
-  const mask = maskAt(9, z, top), heard = maskAt(12, z, top);
+  const mask = maskAt(9, z, top), postSoftmaxMask = maskAt(12, z, top);
 
   const state = scratch, scores = state + (QUERIES << 4), panels = scores + (QUERIES * KEYS << 2);
   const list = panels + (QUERIES * KEYS << 2), out = list + (QUERIES << 2);
   memory.fill(out, 0, <usize>QUERIES * wide << 2);
   for (let i = 0; i < QUERIES; i++) store<i32>(list + (<usize>i << 2), i * KEYS);
   let fixed = false;
-  for (let i = 0; i < rows; i++) fixed = begin(state + (<usize>i << 4), mask, heard, i, s) || fixed;
+  for (let i = 0; i < rows; i++) fixed = begin(state + (<usize>i << 4), mask, postSoftmaxMask, i, s) || fixed;
 
   for (let from = 0; from < s; from += KEYS) {
     const n = min(KEYS, s - from);
@@ -70,7 +70,7 @@ export function attend(task: i32, scratch: usize): void {
     for (let j = 0; j < n; j += WIDTH)
       for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2), KEYS);
     for (let i = 0; i < rows; i++) {
-      const by = soften(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, heard, i, from, n);
+      const by = soften(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, postSoftmaxMask, i, from, n);
       if (by != 1) scale(out + (<usize>i * wide << 2), wide, by);
     }
     for (let i = 0; i < rows; i += TILE) {
@@ -102,15 +102,15 @@ export function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32
 // The state of a row: 0 running maximum, 4 running sum, 8 LIVE or FIXED, 12 the fixed weight.
 
 /** Decides from the masks alone what a row is. True if all its keys have one weight other than zero. */
-function begin(state: usize, mask: usize, heard: usize, i: i32, s: i32): bool {
-  const allowed = mask ? mask + <isize>i * <i32>argument(11) : 0, kept = heard ? heard + <isize>i * <i32>argument(14) : 0;
+function begin(state: usize, mask: usize, postSoftmaxMask: usize, i: i32, s: i32): bool {
+  const allowed = mask ? mask + <isize>i * <i32>argument(11) : 0, kept = postSoftmaxMask ? postSoftmaxMask + <isize>i * <i32>argument(14) : 0;
   let seen = mask == 0, loud = false;
   if (mask) for (let j = 0; j < s && !seen; j++) seen = load<u8>(allowed + j) != 0;
-  if (heard) for (let j = 0; j < s && !loud; j++) loud = load<u8>(kept + j) != 0 && (!mask || !seen || load<u8>(allowed + j) != 0);
-  const weight: f32 = heard && !loud ? 0 : number(15);
+  if (postSoftmaxMask) for (let j = 0; j < s && !loud; j++) loud = load<u8>(kept + j) != 0 && (!mask || !seen || load<u8>(allowed + j) != 0);
+  const weight: f32 = postSoftmaxMask && !loud ? 0 : number(15);
   store<f32>(state, -Infinity);
   store<f32>(state, 0, 4);
-  store<i32>(state, seen && (!heard || loud) ? LIVE : FIXED, 8);
+  store<i32>(state, seen && (!postSoftmaxMask || loud) ? LIVE : FIXED, 8);
   store<f32>(state, weight, 12);
   return load<i32>(state, 8) == FIXED && weight != 0;
 }
@@ -126,9 +126,9 @@ function anySeen(mask: usize, rows: i32, from: i32, n: i32): bool {
 }
 
 /** Scores of a row become weights, relative to the maximum so far; returns by how much what was summed before shrinks. */
-function soften(state: usize, x: usize, mask: usize, heard: usize, i: i32, from: i32, n: i32): f32 {
+function soften(state: usize, x: usize, mask: usize, postSoftmaxMask: usize, i: i32, from: i32, n: i32): f32 {
   const allowed = mask ? mask + <isize>i * <i32>argument(11) + from : 0;
-  const kept = heard ? heard + <isize>i * <i32>argument(14) + from : 0;
+  const kept = postSoftmaxMask ? postSoftmaxMask + <isize>i * <i32>argument(14) + from : 0;
   for (let j = n; j & 3; j++) store<f32>(x + (<usize>j << 2), -Infinity);
   if (load<i32>(state, 8) == FIXED) {
     const weight = v128.load32_splat(state, 12);

@@ -3,7 +3,7 @@
 // Every operand is a list of rows: row i begins at its base + 4 offsets[i], and its elements follow each other at one step, which
 // is 0 for a repeated element. The result is dense. A task is some rows, or a stretch of a long one.
 import { argument, number } from "./control.as.ts";
-import { exp4, gelu4, geluSlope4, sigmoid4 } from "./functions.as.ts";
+import { exp4, gelu4, geluGrad4, sigmoid4 } from "./functions.as.ts";
 
 /** Elements j … j + 3 of a row of n; beyond its end, the last one again. */
 export function four(row: usize, step: i32, j: i32, n: i32): v128 {
@@ -64,7 +64,7 @@ function resultOf(op: i32, x: v128, y: v128, by: v128): v128 {
     case 2: return f32x4.sqrt(x);
     case 3: return sigmoid4(x);
     case 4: return gelu4(x);
-    case 5: return geluSlope4(x);
+    case 5: return geluGrad4(x);
     case 6: return f32x4.mul(x, by);
     case 7: return f32x4.add(x, by);
     case 8: return f32x4.add(x, y);

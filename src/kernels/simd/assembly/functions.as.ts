@@ -84,7 +84,7 @@ export function gelu4(x: v128): v128 {
 }
 
 /** Φ(x) + x φ(x) */
-export function geluSlope4(x: v128): v128 {
+export function geluGrad4(x: v128): v128 {
   const density = f32x4.mul(exp4(f32x4.mul(f32x4.mul(x, x), c(-0.5))), c(0.398942280401));
   return fma(x, density, normalCdf(x));
 }

@@ -75,13 +75,13 @@ function panels(
 /** Words 9 to 15 of a job: the masks, and what the weights of an empty row are. */
 export function ruleWords(
   engine: Engine,
-  { mayAttend, heard, emptyRow }: AttentionAttrs,
+  { mayAttend, postSoftmaxMask, emptyRow }: AttentionAttrs,
   scores: Shape,
 ): number[] {
   const weight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / (scores.at(-1) ?? 1) : NaN; // [simd.empty-row]
   return [
     ...maskWords(engine, "mayAttend", mayAttend, scores), // [simd.masked]
-    ...maskWords(engine, "heard", heard, scores), // [simd.silent]
+    ...maskWords(engine, "postSoftmaxMask", postSoftmaxMask, scores), // [simd.silent]
     bits(weight),
   ];
 }

@@ -6,11 +6,11 @@ import { bits } from "../thread-pool.ts";
 
 /** By number, as elementwise.as.ts has them. */
 export const ELEMENTWISE = [
-  ...(["neg", "exp", "sqrt", "sigmoid", "gelu", "geluSlope", "scale", "shift"] as const),
+  ...(["neg", "exp", "sqrt", "sigmoid", "gelu", "geluGrad", "mulScalar", "addScalar"] as const),
   ...(["add", "sub", "mul", "div", "equal", "where"] as const),
 ] as const;
 export type Elementwise = (typeof ELEMENTWISE)[number];
-const SLOW: readonly Elementwise[] = ["exp", "sqrt", "sigmoid", "gelu", "geluSlope"];
+const SLOW: readonly Elementwise[] = ["exp", "sqrt", "sigmoid", "gelu", "geluGrad"];
 
 /** Elements in a task. */
 const CHUNK = 16384;
@@ -32,7 +32,7 @@ export function elements<K extends Elementwise>(
   a: View,
   b: View = a,
 ): View {
-  const { by, keep, otherwise }: Partial<Ops["scale"]["attrs"] & Ops["where"]["attrs"]> = attrs;
+  const { by, keep, otherwise }: Partial<Ops["mulScalar"]["attrs"] & Ops["where"]["attrs"]> = attrs;
   const out = engine.result(a.shape);
   if (out.size > 0)
     engine.within(() => {

@@ -20,7 +20,7 @@ function sumOver(engine: Engine, a: View, kept: readonly number[]): View {
   return einsum(engine, `${all}, ${name(gone)} -> ${name(kept)}`, a, operand, nothingPacked); // [simd.sums]
 }
 
-export function sumTo(engine: Engine, { shape }: Ops["sumTo"]["attrs"], a: View): View {
+export function unbroadcast(engine: Engine, { shape }: Ops["unbroadcast"]["attrs"], a: View): View {
   const lead = a.shape.length - shape.length;
   const kept = a.shape
     .map((_, axis) => axis)

@@ -55,7 +55,7 @@ export function shownImages(
 ): number[] {
   const all = Array.from({ length: images }, (_, m) => m + 1);
   const bands = tokens.flatMap((token) => token.bands);
-  if (images <= FEW || bands.some(({ row }) => row.class === "nan")) return all; // [inspector.shown]
+  if (images <= FEW || bands.some(({ row }) => row.outcome === "nan")) return all; // [inspector.shown]
   const told = bands.flatMap(({ row }) => [row.image, ...row.images]); // [inspector.shown]
   const wanted = new Set([...told, ...also]); // [inspector.shown]
   return all.filter((m) => wanted.has(m)); // [inspector.shown]

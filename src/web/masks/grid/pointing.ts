@@ -49,7 +49,7 @@ export function pointAt({ grids, views, model, hover, go }: Pointing): void {
     const { at, view, state } = model;
     if (prompt < 0 || !at || event.ctrlKey || event.metaKey || event.altKey) return;
     const from = at.prompt === prompt ? at : { prompt, position: 0, image: 0 };
-    const extent = { length: view.prompts[prompt]?.length ?? 0, images: view.scene.images };
+    const extent = { length: view.prompts[prompt]?.length ?? 0, images: view.batch.images };
     const next = moved(from, event.key, state.layout, extent);
     if (!next) return;
     event.preventDefault();

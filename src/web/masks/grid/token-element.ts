@@ -24,9 +24,9 @@ export const idOf = (prompt: number, position: number, image: number | "rest"): 
 type Mark = "seen" | "leak" | "nan" | "none";
 
 function markOf({ row }: Band, m: number): Mark {
-  if (row.class === "nan") return "nan";
+  if (row.outcome === "nan") return "nan";
   if (!row.images.includes(m + 1)) return "none";
-  return leaks(row.class) ? "leak" : "seen";
+  return leaks(row.outcome) ? "leak" : "seen";
 }
 
 const SAID: Record<Mark, string> = {
@@ -87,7 +87,8 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
 function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
   const band = view.bands[c] as Band;
   const { row } = band;
-  const tone = row.class === "attends" ? ink(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.class;
+  const tone =
+    row.outcome === "attends" ? ink(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.outcome;
   const hidden = row.mayAttend.length - look.shown.length;
   return [
     look.names.length > 1 && h("span.band-name", { "aria-hidden": true }),

@@ -70,7 +70,7 @@ export class DecodeView {
   }
 
   show(state: State, view: View): void {
-    const length = view.scene.locations.shape[1] ?? 0;
+    const length = view.batch.locations.shape[1] ?? 0;
     this.#length = length;
     const on = view.steps.length > 0;
     this.#on.checked = on;
