@@ -43,7 +43,7 @@ function naive(a: Tensor, b: Tensor): number[] {
   return out;
 }
 
-test("[bench.product] matmul is the product, of matrices and of batches", async () => {
+test("matmul is the product, of matrices and of batches", async () => {
   const axis = fc.integer({ min: 1, max: 9 });
   const batch = fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 });
   await fc.assert(
@@ -62,7 +62,7 @@ test("[bench.product] matmul is the product, of matrices and of batches", async 
   );
 });
 
-test("[bench.product] what does not fit together is refused", async () => {
+test("what does not fit together is refused", async () => {
   const pairs: [Shape, Shape][] = [
     [
       [2, 3],
@@ -85,7 +85,7 @@ test("[bench.product] what does not fit together is refused", async () => {
   }
 });
 
-test("[bench.check] a product that is wrong in a corner is noticed", () => {
+test("a product that is wrong in a corner is noticed", () => {
   const [a, b] = [numbers([5, 40], 1), numbers([40, 3], 2)];
   const right = Float32Array.from(naive(a, b));
   const product = (values: Float32Array) => new Tensor([5, 3], view(values, [5, 3]));
@@ -98,7 +98,7 @@ test("[bench.check] a product that is wrong in a corner is noticed", () => {
     }
 });
 
-test("[bench.median] the first run does not count, and one slow run does not matter", async () => {
+test("the first run does not count, and one slow run does not matter", async () => {
   expect([median([3]), median([9, 1, 2]), median([4, 1, 3, 2])]).toEqual([3, 2, 2.5]);
   let now = 0;
   const lasts = [5000, 10, 900, 20, 30, 40];
@@ -110,7 +110,7 @@ test("[bench.median] the first run does not count, and one slow run does not mat
   expect(runs).toBe(6);
 });
 
-test("[bench.median] what is quick is repeated until the time is over", async () => {
+test("what is quick is repeated until the time is over", async () => {
   let [now, runs] = [0, 0];
   const work = async () => {
     now += 100;
@@ -120,7 +120,7 @@ test("[bench.median] what is quick is repeated until the time is over", async ()
   expect(runs).toBe(11);
 });
 
-test("[bench.clock] a clock that ticks once a millisecond tells 0.3 ms", async () => {
+test("a clock that ticks once a millisecond tells 0.3 ms", async () => {
   let [now, runs] = [0, 0];
   const work = async () => {
     now += 0.3;
@@ -137,7 +137,7 @@ test("[bench.clock] a clock that ticks once a millisecond tells 0.3 ms", async (
   expect(await secondsOf(seven, { runs: 1, seconds: 0, least: 0.01 }, () => now)).toBeCloseTo(0.007, 12);
 });
 
-test("[bench.clock] a rest does not count, and may end it", async () => {
+test("a rest does not count, and may end it", async () => {
   let [now, rests] = [0, 0];
   const work = async () => {
     now += 10;
@@ -151,7 +151,7 @@ test("[bench.clock] a rest does not count, and may end it", async () => {
   await expect(secondsOf(work, { runs: 1, seconds: 0, rest }, () => now)).rejects.toThrow("enough");
 });
 
-test("[bench.exponent] a power is found again", () => {
+test("a power is found again", () => {
   const sizes = [64, 128, 512, 1024];
   for (const exponent of [0, 1, 1.5, 2, 3])
     expect(
@@ -162,7 +162,7 @@ test("[bench.exponent] a power is found again", () => {
     ).toBeCloseTo(exponent, 9);
 });
 
-test("[bench.registers] the loop does its sums, every one of them", () => {
+test("the loop does its sums, every one of them", () => {
   for (const sums of [8, 12]) {
     const { spin } = new WebAssembly.Instance(new WebAssembly.Module(spinner(sums, false))).exports as {
       spin: (loops: number) => number;
@@ -185,7 +185,7 @@ test("[bench.registers] the loop does its sums, every one of them", () => {
   expect(rate).toBeLessThan(10_000);
 });
 
-test("[bench.examples] they are the README's", () => {
+test("they are the README's", () => {
   const outputs = EXAMPLES.map((name) => {
     const { model, forward } = examples[name]();
     const program = record(forward, { model, symbolic: true });
@@ -201,7 +201,7 @@ test("[bench.examples] they are the README's", () => {
   ]);
 });
 
-test("[bench.examples] what is told is the time, the mode without its threads, and the memory of the process", async () => {
+test("what is told is the time, the mode without its threads, and the memory of the process", async () => {
   const backend = { ...reference("float32"), mode: "webasm, 2 threads" };
   const contestant: Target = { backend: "gpu", threads: 2, open: async () => backend };
   const patience = { runs: 1, seconds: 0 };
@@ -213,7 +213,7 @@ test("[bench.examples] what is told is the time, the mode without its threads, a
   expect(peakBytes).toBeGreaterThan(process.memoryUsage().heapUsed);
 });
 
-test("[bench.missing] a backend that cannot be opened is left out, unless it was named", async () => {
+test("a backend that cannot be opened is left out, unless it was named", async () => {
   const all = ["a", "b"].map((backend): Target => ({ backend, threads: 1, open: async () => reference() }));
   const measure = async ({ backend }: Target) => {
     if (backend === "a") throw new LoadError("a is not installed");
@@ -228,7 +228,7 @@ test("[bench.missing] a backend that cannot be opened is left out, unless it was
 const node = (...words: string[]) => spawnSync(process.execPath, words, { encoding: "utf8" });
 const bench = (...args: string[]) => node("dist/cli/main.js", "bench", ...args);
 
-test("[bench.start] the first process does not count, and all have to compute the same", async () => {
+test("the first process does not count, and all have to compute the same", async () => {
   const contestant: Target = { backend: "a", threads: 1, open: async () => reference() };
   const among = (...found: [seconds: number, checksum: number][]) => {
     const first = async () => {
@@ -242,7 +242,7 @@ test("[bench.start] the first process does not count, and all have to compute th
   await expect(among([9, NaN], [3, NaN])).rejects.toThrow(Bug);
 });
 
-test("[bench.start] the sum is that of a tiny FlamingoPaLM's logits", () => {
+test("the sum is that of a tiny FlamingoPaLM's logits", () => {
   const { model, forward } = tinyFlamingo();
   expect(model).toBeInstanceOf(FlamingoPaLM);
   const logits = forward();
@@ -252,7 +252,7 @@ test("[bench.start] the sum is that of a tiny FlamingoPaLM's logits", () => {
   expect(Math.abs(checksum - sum)).toBeLessThan(1e-4); // 2,048 numbers of float32, none far from 1
 });
 
-test("[bench.start] the time begins with the process: what delays it counts", () => {
+test("the time begins with the process: what delays it counts", () => {
   const late = "data:text/javascript,await new Promise((go) => setTimeout(go, 300))"; // goes to its processes too
   const quick = ["--quick", "--json", "--only", "start", "--backend", "reference"];
   const { stdout } = node("--import", late, "dist/cli/main.js", "bench", ...quick);
@@ -269,7 +269,7 @@ test("[bench.start] the time begins with the process: what delays it counts", ()
   expect(start[0].seconds).toBeGreaterThan(0.29);
 });
 
-test("[bench.json] [bench.progress] one document on stdout, with the keys that stay", () => {
+test("one document on stdout, with the keys that stay", () => {
   const { status, stdout, stderr } = bench("--quick", "--json", "--backend", "reference");
   expect(status).toBe(0);
   const found = JSON.parse(stdout);
@@ -291,7 +291,7 @@ test("[bench.json] [bench.progress] one document on stdout, with the keys that s
   expect(stderr).toContain("matmul 64×64×64 reference");
 });
 
-test("[bench.json] without it there are tables; what is not there is a usage error", () => {
+test("without it there are tables; what is not there is a usage error", () => {
   const { status, stdout } = bench("--quick", "--backend", "reference", "--only", "matmul");
   expect(status).toBe(0);
   expect(stdout).toMatch(

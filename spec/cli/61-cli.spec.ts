@@ -31,20 +31,20 @@ function broken(): string {
 }
 
 describe("exit status", () => {
-  test("[cli.exit] 0 when all conform, with a table of modules", () => {
+  test("0 when all conform, with a table of modules", () => {
     const { status, stdout } = flamboyance("check", NORM);
     expect(stdout).toMatch(/LayerNorm +1 +\S+ of 1\.0e-12/);
     expect(stdout).toContain("1 of 1 cases conform");
     expect(status).toBe(0);
   });
 
-  test("[cli.exit] 2 when an expected file is missing, naming it", () => {
+  test("2 when an expected file is missing, naming it", () => {
     const { status, stdout } = flamboyance("check", broken());
     expect(stdout).toContain("expected.safetensors");
     expect(status).toBe(2);
   });
 
-  test("[cli.exit] 2 where there is no case", () => {
+  test("2 where there is no case", () => {
     const empty = join(workspace, "empty");
     mkdirSync(empty, { recursive: true });
     const { status, stderr } = flamboyance("check", empty);
@@ -52,7 +52,7 @@ describe("exit status", () => {
     expect(status).toBe(2);
   });
 
-  test("[cli.exit] 1 when another implementation's numbers differ", () => {
+  test("1 when another implementation's numbers differ", () => {
     const out = join(workspace, "coarse");
     flamboyance("check", NORM, "--precision", "bfloat16", "--out", out);
     const { status, stdout } = flamboyance("conform", "--actual", out, NORM);
@@ -60,7 +60,7 @@ describe("exit status", () => {
     expect(status).toBe(1);
   });
 
-  test("[cli.exit] what check writes, conform accepts; a result that is missing is an error", () => {
+  test("what check writes, conform accepts; a result that is missing is an error", () => {
     const out = join(workspace, "mine");
     expect(flamboyance("check", NORM, "--precision", "float32", "--out", out).status).toBe(0);
     expect(flamboyance("conform", "--actual", out, NORM).status).toBe(0);
@@ -77,24 +77,21 @@ test.each([
   [["check", "--backend", "gpu", "--precision", "float64"], "float32"],
   [["check", "--json", "--junit"], "--json and --junit"],
   [["conform"], "--actual"],
-])("[cli.usage] %j is refused with exit 3", (args, named) => {
+])("%j is refused with exit 3", (args, named) => {
   const { status, stderr, stdout } = flamboyance(...args);
   expect(stderr).toContain(named);
   expect(stdout).toBe("");
   expect(status).toBe(3);
 });
 
-test.each([[["--help"]], [["check", "--help"]], [["conform", "--help"]]])(
-  "[cli.usage] %j shows an example",
-  (args) => {
-    const { status, stdout } = flamboyance(...args);
-    expect(stdout).toMatch(/Example\n +flamboyance /);
-    expect(status).toBe(0);
-  },
-);
+test.each([[["--help"]], [["check", "--help"]], [["conform", "--help"]]])("%j shows an example", (args) => {
+  const { status, stdout } = flamboyance(...args);
+  expect(stdout).toMatch(/Example\n +flamboyance /);
+  expect(status).toBe(0);
+});
 
 describe("one document on stdout", () => {
-  test("[cli.document] --json has the stable keys", () => {
+  test("--json has the stable keys", () => {
     const { stdout } = flamboyance("check", NORM, "--json");
     const document = JSON.parse(stdout);
     expect(Object.keys(document)).toEqual(["summary", "kernels", "cases"]);
@@ -115,7 +112,7 @@ describe("one document on stdout", () => {
     });
   });
 
-  test("[cli.document] --junit escapes what it quotes, --markdown has a row for each case", () => {
+  test("--junit escapes what it quotes, --markdown has a row for each case", () => {
     expect(flamboyance("check", NORM, "--junit").stdout).toMatch(
       /^<\?xml[^>]*\?>\n<testsuite [^>]*tests="1"/,
     );
@@ -127,7 +124,7 @@ describe("one document on stdout", () => {
 
 describe("kernels", () => {
   test.each(["webasm", "cpu"])(
-    "[cli.kernels] every product of a model runs in gpu.js %s, and the document says so",
+    "every product of a model runs in gpu.js %s, and the document says so",
     (mode) => {
       const folder = `${CASES}/flamingo-palm--every-second`;
       const { status, stdout } = flamboyance("check", "--backend", "gpu", "--mode", mode, "--json", folder);
@@ -140,7 +137,7 @@ describe("kernels", () => {
   );
 });
 
-test("[cli.full] the small cases by default; nothing small under --full", () => {
+test("the small cases by default; nothing small under --full", () => {
   const { stdout, status } = flamboyance("check", `${CASES}/../`, "--json");
   const ids = JSON.parse(stdout).cases.map((c: { id: string }) => c.id);
   const all = readdirSync(CASES).length + readdirSync("golden/cases/vit-pytorch").length;
@@ -151,7 +148,7 @@ test("[cli.full] the small cases by default; nothing small under --full", () => 
   expect(status).toBe(0);
 });
 
-test("[cli.no-color] colour on a terminal only, and never under NO_COLOR", () => {
+test("colour on a terminal only, and never under NO_COLOR", () => {
   const painted = (isTTY: boolean) => styleFor({ isTTY }).bad("x") !== "x";
   const before = process.env.NO_COLOR;
   const term = process.env.TERM;
@@ -165,7 +162,7 @@ test("[cli.no-color] colour on a terminal only, and never under NO_COLOR", () =>
   process.env.TERM = term ?? "";
 });
 
-test("[cli.progress] a bar on a terminal, silence elsewhere", () => {
+test("a bar on a terminal, silence elsewhere", () => {
   const written: string[] = [];
   const stream = (isTTY: boolean) =>
     ({ isTTY, columns: 80, write: (text: string) => written.push(text) }) as unknown as NodeJS.WriteStream;

@@ -151,7 +151,7 @@ function png(
 const grey = (bytes: Uint8Array): number[] =>
   [...readPng(bytes, "x.png").values].map((x) => Math.round(255 * x));
 
-test("[png.filters] the five filters, and every depth", () => {
+test("the five filters, and every depth", () => {
   const rows = [
     [0, 10, 20, 30],
     [1, 10, 10, 10],
@@ -167,7 +167,7 @@ test("[png.filters] the five filters, and every depth", () => {
   expect(grey(png(1, 16, 0, [[0, 0x80, 0x80]]))).toEqual([128]);
 });
 
-test("[png.grey] colours, palettes and transparency", () => {
+test("colours, palettes and transparency", () => {
   expect(grey(png(3, 8, 2, [[0, 255, 0, 0, 0, 255, 0, 0, 0, 255]]))).toEqual([76, 150, 29]);
   expect(grey(png(2, 8, 6, [[0, 0, 0, 0, 255, 0, 0, 0, 0]]))).toEqual([0, 255]);
   expect(grey(png(2, 8, 4, [[0, 100, 255, 100, 0]]))).toEqual([100, 255]);
@@ -179,7 +179,7 @@ test("[png.grey] colours, palettes and transparency", () => {
   expect(grey(png(2, 8, 3, [[0, 0, 1]], palette.slice(0, 1)))).toEqual([0, 90]);
 });
 
-test("[png.read] what is broken is refused by name", () => {
+test("what is broken is refused by name", () => {
   const good = png(3, 8, 0, [[0, 1, 2, 3]]);
   const interlaced = Buffer.from(good);
   interlaced[28] = 1;
@@ -240,7 +240,7 @@ describe("the command", () => {
     [["generate", "0", "--sample", "--temperature", "-1"], 3, "--temperature"],
     [["generate", "nowhere.png"], 2, "nowhere.png"],
     [["generate", "package.json"], 2, "no PNG"],
-  ])("[generate.options] [png.read] %j exits with %i", (args, exit, word) => {
+  ])("[generate.options] %j exits with %i", (args, exit, word) => {
     const { status, stderr } = flamboyance(...args);
     expect(stderr).toContain(word);
     expect(status).toBe(exit);

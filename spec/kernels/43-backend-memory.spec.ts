@@ -130,7 +130,7 @@ function counted(rows: number, columns: number) {
   return { layer, weight, give, reads: () => reads };
 }
 
-test("[replay.weights] [simd.weights] a parameter is read once, and again when it has other numbers", async () => {
+test("[replay.weights] a parameter is read once, and again when it has other numbers", async () => {
   const { layer, give, reads } = counted(40, 32);
   const p = record(() => layer.forward(xs), { model: layer, symbolic: true });
   const out = async () => valuesOf((await replay(p, backend)).outputs.out as Tensor);
@@ -148,7 +148,7 @@ test("[replay.weights] [simd.weights] a parameter is read once, and again when i
   expect(reads()).toBe(2);
 });
 
-test("[replay.weights] [simd.weights] panels are the only copy where only products read it", async () => {
+test("[replay.weights] panels are the only copy where only products read it", async () => {
   const own = await simd({ threads: 1 });
   const { layer } = counted(801, 1000); // 101 panels of eight
   await run(own, () => layer.forward(filled("i d", [3, 1000], () => 1)), { model: layer });
@@ -157,7 +157,7 @@ test("[replay.weights] [simd.weights] panels are the only copy where only produc
   await own.close();
 });
 
-test("[simd.weights] a table that is looked up, multiplied and differentiated gives the reference's numbers", async () => {
+test("a table that is looked up, multiplied and differentiated gives the reference's numbers", async () => {
   const table = new Embedding("d", 50, 16);
   const head = new Linear("d -> n", 16, 50, { bias: true, tiedTo: table.weight as unknown as Tensor<"o i"> });
   const model = { table, head };
@@ -186,7 +186,7 @@ test("[simd.weights] a table that is looked up, multiplied and differentiated gi
   expect(Object.keys(g.outputs)).toContain(gradientOf("head.bias"));
 });
 
-test("[simd.weights] [replay.weights] who reads a parameter otherwise gets its numbers, not its panels", async () => {
+test("[replay.weights] who reads a parameter otherwise gets its numbers, not its panels", async () => {
   const fresh = () => counted(32, 32).weight as unknown as Tensor<Any>;
   const programs: ((p: Tensor<Any>) => Tensor | Record<string, Tensor>)[] = [
     (p) => einsum("i f, f d -> i d", einsum("i d, f d -> i f", xs, p), p),
@@ -210,7 +210,7 @@ test("[simd.weights] [replay.weights] who reads a parameter otherwise gets its n
   }
 });
 
-test("[simd.memory] a kernel that fails gives back its result", async () => {
+test("a kernel that fails gives back its result", async () => {
   const engine = await Engine.open({ threads: 1 });
   engine.result([1000]);
   const before = engine.heap.usage().used;
@@ -223,7 +223,7 @@ test("[simd.memory] a kernel that fails gives back its result", async () => {
   expect(engine.heap.usage().used).toBe(before);
 });
 
-test("[simd.release] the model's own copy is released, and comes back when it is read", async () => {
+test("the model's own copy is released, and comes back when it is read", async () => {
   const { layer, weight, reads } = counted(24, 32);
   await run(backend, () => layer.forward(xs), { model: layer });
   expect(reads()).toBe(1);
@@ -231,7 +231,7 @@ test("[simd.release] the model's own copy is released, and comes back when it is
   expect(reads()).toBe(2);
 });
 
-test("[simd.weights] a model that is gone leaves its memory", async () => {
+test("a model that is gone leaves its memory", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const before = usage().used;
@@ -247,7 +247,7 @@ test("[simd.weights] a model that is gone leaves its memory", async () => {
   expect(usage().used).toBeLessThanOrEqual(before);
 });
 
-test("[simd.memory] what does not fit is refused with numbers, and the backend goes on", async () => {
+test("what does not fit is refused with numbers, and the backend goes on", async () => {
   const heap = new Heap(512);
   const at = heap.allocate(2 ** 20);
   expect(() => heap.allocate(5e9)).toThrow(LoadError);
@@ -262,7 +262,7 @@ test("[simd.memory] what does not fit is refused with numbers, and the backend g
   await run(backend, () => layered(x));
 });
 
-test("[simd.memory] packing that does not fit frees what it took, and no other parameter", async () => {
+test("packing that does not fit frees what it took, and no other parameter", async () => {
   const plain = new Parameter("n", [1000], constant(3));
   const twice = () => mulScalar(plain, 2);
   const expected = valuesOf(await run(backend, twice, { model: { plain } }));
@@ -279,7 +279,7 @@ test("[simd.memory] packing that does not fit frees what it took, and no other p
   expect(valuesOf(await run(backend, twice, { model: { plain } }))).toEqual(expected);
 });
 
-test("[simd.memory] a parameter whose other layout did not fit is read anew", async () => {
+test("a parameter whose other layout did not fit is read anew", async () => {
   const engine = await Engine.open({ threads: 1 });
   const weights = new Weights(engine);
   const w = new Parameter("k n", [256, 256], constant(2));
@@ -307,7 +307,7 @@ test("[simd.memory] a parameter whose other layout did not fit is read anew", as
   expect(weights.parameter(w, [])?.data[9]).toBe(2);
 });
 
-test("[simd.memory] threads' own space that does not fit is asked for anew", async () => {
+test("threads' own space that does not fit is asked for anew", async () => {
   const engine = await Engine.open({ threads: 1 });
   const job = { tasks: 0, words: [], cost: 0 };
   const ask = (scratch: number) =>
@@ -334,7 +334,7 @@ test("[replay.turns] two replays at once give what each gives alone, also when o
   expect(results).toEqual([...alone, ...alone]);
 });
 
-test("[simd.heap] blocks do not overlap, and what is freed is whole again", () => {
+test("blocks do not overlap, and what is freed is whole again", () => {
   const sizes = fc.array(fc.tuple(fc.boolean(), fc.nat(300_000)), { maxLength: 60 });
   fc.assert(
     fc.property(sizes, (steps) => {
@@ -362,7 +362,7 @@ test("[simd.heap] blocks do not overlap, and what is freed is whole again", () =
   );
 });
 
-test("[simd.heap] a thousand runs need no more memory than the second", async () => {
+test("a thousand runs need no more memory than the second", async () => {
   const layer = new Linear("d -> f", 32, 40);
   const p = record(() => gelu(layer.forward(xs)), { model: layer, symbolic: true });
   for (let i = 0; i < 2; i++) await replay(p, backend); // the first packs the weights
@@ -371,7 +371,7 @@ test("[simd.heap] a thousand runs need no more memory than the second", async ()
   expect(usage()).toEqual(before);
 });
 
-test("[simd.heap] kernels write into their own blocks and nowhere else", async () => {
+test("kernels write into their own blocks and nowhere else", async () => {
   for (const relaxed of [false, true]) {
     const engine = await Engine.open({ threads: 1, relaxed });
     const { heap } = engine;

@@ -204,7 +204,7 @@ test("[prompt.attention] shares are sums over latents and means over heads; anot
   expect(uneven && mismatches(uneven, locations, 2, conventionOf("0.0.16 imm"))).toHaveLength(1);
 });
 
-test("[cli.mask-json] the stable keys", async () => {
+test("the stable keys", async () => {
   const document = await json("a <image> b", "--images", "2");
   expect(Object.keys(document).slice(0, 5)).toEqual([
     "convention",
@@ -234,7 +234,7 @@ test("[cli.mask-json] the stable keys", async () => {
     expect(document).not.toHaveProperty(absent);
 });
 
-test("[cli.mask-json] a batch, a second convention and decoding", async () => {
+test("a batch, a second convention and decoding", async () => {
   const args = ["a <image> b", "<image> x <image> y z", "--convention", "open-flamingo@2.0.1"];
   const document = await json(
     ...args,
@@ -272,7 +272,7 @@ test("[cli.mask-json] a batch, a second convention and decoding", async () => {
   expect(document.cached.steps[1]).toMatchObject({ differs: { prompt: 1, position: 2 }, refused: null });
 });
 
-test("[cli.mask-warnings] counts, leaks, steps, weights and a mask that looks ahead", async () => {
+test("counts, leaks, steps, weights and a mask that looks ahead", async () => {
   const warnings = async (...args: string[]): Promise<string[]> => (await json(...args)).warnings;
   expect(await warnings(CATS)).toEqual([]);
   expect(await warnings("<image> a <image>", "--images", "1")).toEqual([
@@ -299,7 +299,7 @@ test("[cli.mask-warnings] counts, leaks, steps, weights and a mask that looks ah
   ).not.toEqual([]);
 });
 
-test("[cli.mask-known] decoding begins after the last image, where something follows it", () => {
+test("decoding begins after the last image, where something follows it", () => {
   const known = (...texts: string[]) => usualKnown(batchOf(texts.map(tokensOf)));
   expect(known(CATS)).toBe(9);
   expect(known("a <image>")).toBe(1);
@@ -321,7 +321,7 @@ const reportOf = (
     known,
   });
 
-test("[cli.mask-text] the convention with its source, the drawing, and nothing else where nothing is wrong", () => {
+test("the convention with its source, the drawing, and nothing else where nothing is wrong", () => {
   const report = reportOf(CATS);
   const text = maskText(report);
   const drawing = drawMask(report.batch.locations, 3, conventions.immediate, {
@@ -333,7 +333,7 @@ test("[cli.mask-text] the convention with its source, the drawing, and nothing e
   expect(text).toContain("■ may attend   · may not");
 });
 
-test("[cli.mask-text] no line of prose is wider than the terminal, with and without colour", () => {
+test("no line of prose is wider than the terminal, with and without colour", () => {
   const text = `x <image> ${"word ".repeat(30)} <image>`;
   for (const width of [60, 80])
     for (const name of ["immediate", "flamingo-pytorch@0.1.2 all-previous", "mllama transformers"])
@@ -349,7 +349,7 @@ test("[cli.mask-text] no line of prose is wider than the terminal, with and with
         }
 });
 
-test("[cli.mask-text] colour only repeats what the text says", () => {
+test("colour only repeats what the text says", () => {
   for (const report of [reportOf(CATS, "0.0.16 imm"), reportOf(CATS, "immediate", "idefics", 2)]) {
     const plain = maskText(report);
     const painted = maskText(report, { colour: true });
@@ -358,7 +358,7 @@ test("[cli.mask-text] colour only repeats what the text says", () => {
   }
 });
 
-test("[cli.mask-text] a difference: the two grids, what becomes of each stretch of rows, and the first reason", () => {
+test("a difference: the two grids, what becomes of each stretch of rows, and the first reason", () => {
   const text = maskText(reportOf("a b <image> c <image> d", "immediate", "flamingo-pytorch@0.1.2 all"));
   expect(text).toContain("(1) immediate\n  (2) flamingo-pytorch@0.1.2 all-previous");
   expect(text).toMatch(/0 to 1 +zeroed +UNIFORM LEAK +<- differs/);
@@ -372,7 +372,7 @@ test("[cli.mask-text] a difference: the two grids, what becomes of each stretch 
   expect(empty.match(/^prompt 0/gm)).toHaveLength(1);
 });
 
-test("[cli.mask-text] decoding: each step beside the whole mask's row", () => {
+test("decoding: each step beside the whole mask's row", () => {
   const text = maskText(reportOf("<image> a <image> b", "open-flamingo@2.0.1", null, 1));
   expect(text).toMatch(/1 +a +attends \{1\} +attends \{1\}\n/);
   expect(text).toMatch(/2 +\[image 2\] +attends \{1\} +attends \{2\} +<- differs/);
@@ -381,7 +381,7 @@ test("[cli.mask-text] decoding: each step beside the whole mask's row", () => {
   expect(maskText(reportOf(CATS, "0.0.16 imm", null, 4))).toContain("There is no cache");
 });
 
-test("[cli.mask-source] ids from a file, a case, a trace, and a case with another's weights", async () => {
+test("ids from a file, a case, a trace, and a case with another's weights", async () => {
   const ids = file("ids.txt", "1 9 3\n9 4\n");
   const document = await json("--ids", ids, "--image-token", "9", "--pad", "left");
   expect(document.prompts[1].tokens.map(({ text }: { text: string }) => text)).toEqual(["<pad>", "9", "4"]);
@@ -419,7 +419,7 @@ test.each([
   [["./nowhere"], "no case"],
   [["nothing.safetensors"], "nothing.safetensors"],
   [["--ids", "no-such-file", "--image-token", "1"], "no-such-file"],
-])("[cli.mask-source] %j is a broken input", async (args, named) => {
+])("%j is a broken input", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);
   await expect(mask(args)).rejects.toThrow(LoadError);
 });
@@ -439,21 +439,21 @@ test.each([
   [["--ids", "x"], "--ids needs --image-token"],
   [["--ids", "x", "--image-token", "1.5"], "--image-token is a whole number"],
   [["<image>", "--image-token", "1"], "does not belong"],
-])("[cli.mask-usage] %j is refused", async (args, named) => {
+])("%j is refused", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);
   await expect(mask(args)).rejects.toThrow(UsageError);
 });
 
-test("[cli.mask-usage] what belongs together is taken", async () => {
+test("what belongs together is taken", async () => {
   expect((await json("a <image> b", "--cached", "--known", "1")).cached.known).toBe(1);
   expect((await json("a <image> b")).convention).toBe("immediate");
 });
 
-test("[cli.mask-usage] help has an example", async () => {
+test("help has an example", async () => {
   expect(await run("--help")).toMatch(/Example\n +flamboyance mask /);
 });
 
-test("[cli.mask-speed] less than 0.3 s of a processor, and the same text as in a process", async () => {
+test("less than 0.3 s of a processor, and the same text as in a process", async () => {
   const report = "process.on('exit',()=>process.stderr.write(JSON.stringify(process.cpuUsage())))";
   const { stdout, stderr, status } = spawnSync(
     process.execPath,

@@ -29,22 +29,22 @@ function expectVerdicts(judge: (files: law.Files) => string[], cases: readonly [
 }
 
 const lawful: [string, (files: law.Files) => string[]][] = [
-  ["[house.floors] src keeps the law", law.floors],
-  ["[house.packages] src keeps the law", law.outside],
-  ["[house.cycles] src keeps the law", law.cycles],
-  ["[house.barrels] src keeps the law", law.barrels],
-  ["[house.backends] src keeps the law", law.backends],
-  ["[house.await] src keeps the law", words.waiting],
-  ["[house.host] src keeps the law", words.machine],
-  ["[house.plain] src keeps the law", words.assertions],
-  ["[house.patterns] src keeps the law", words.patterns],
-  ["[house.budget] src keeps the law", (files) => words.budget(files, LONGER)],
-  ["[house.names] src keeps the law", words.names],
-  ["[house.headers] src keeps the law", words.headers],
+  ["src keeps the law", law.floors],
+  ["src keeps the law", law.outside],
+  ["src keeps the law", law.cycles],
+  ["src keeps the law", law.barrels],
+  ["src keeps the law", law.backends],
+  ["src keeps the law", words.waiting],
+  ["src keeps the law", words.machine],
+  ["src keeps the law", words.assertions],
+  ["src keeps the law", words.patterns],
+  ["src keeps the law", (files) => words.budget(files, LONGER)],
+  ["src keeps the law", words.names],
+  ["src keeps the law", words.headers],
 ];
 for (const [title, judge] of lawful) test(title, () => expect(judge(src)).toEqual([]));
 
-test("[house.floors] up is forbidden, down is not, and neighbours are strangers", () => {
+test("up is forbidden, down is not, and neighbours are strangers", () => {
   expectVerdicts(law.floors, [
     ["tensor/a.ts", "../masks/a.ts", true],
     ["tensor/a.ts", "./b.ts", false],
@@ -74,7 +74,7 @@ test("[house.floors] up is forbidden, down is not, and neighbours are strangers"
   ]);
 });
 
-test("[house.execution] nothing that has parameters knows devices, files or the machine", () => {
+test("nothing that has parameters knows devices, files or the machine", () => {
   const folders = ["nn", "blocks", "models"].flatMap((folder) =>
     ["../kernels/replay.ts", "../io/a.ts", "#host"].map((target): [string, string, boolean] => [
       `${folder}/a.ts`,
@@ -89,7 +89,7 @@ test("[house.execution] nothing that has parameters knows devices, files or the 
   ]);
 });
 
-test("[house.packages] what is not ours has one home", () => {
+test("what is not ours has one home", () => {
   expectVerdicts(law.outside, [
     ["tensor/a.ts", "ndarray", false],
     ["nn/a.ts", "ndarray", true],
@@ -109,7 +109,7 @@ test("[house.packages] what is not ours has one home", () => {
   expect(law.outside(file("io/a.ts", 'const x = require("node:fs");'))).toHaveLength(1);
 });
 
-test("[house.host] #host is the only way to the machine", () => {
+test("#host is the only way to the machine", () => {
   const host = { "host/host.ts": [], "host/node.ts": ["./host.ts"] };
   expect(law.outside(house({ ...host, "io/a.ts": ["#host"] }))).toEqual([]);
   expect(law.outside(house({ ...host, "io/a.ts": ["../host/node.ts"] }))).toHaveLength(1);
@@ -121,7 +121,7 @@ test("[house.host] #host is the only way to the machine", () => {
     expect(words.machine(file("io/a.ts", `${own} {}; document.slice(1);`))).toEqual([]);
 });
 
-test("[house.floors] [house.execution] [house.host] [house.packages] [house.barrels] [house.backends] a violation says where and why", () => {
+test("a violation says where and why", () => {
   const told: [(files: law.Files) => string[], string, string, string][] = [
     [law.floors, "nn/a.ts", "../blocks/a.ts", "layer 2 does not import layer 3"],
     [law.floors, "masks/a.ts", "../tensor/a.ts", "masks imports nothing but terminal"],
@@ -145,7 +145,7 @@ test("[house.floors] [house.execution] [house.host] [house.packages] [house.barr
     expect(judge(house({ [from]: [target] }))).toEqual([`${from}:1 imports ${target}: ${why}`]);
 });
 
-test("[house.cycles] a circle is found and told, whoever comes first", () => {
+test("a circle is found and told, whoever comes first", () => {
   const plan = { "tensor/a.ts": ["./b.ts"], "tensor/b.ts": ["./c.ts"], "tensor/d.ts": ["./b.ts"] };
   expect(law.cycles(house(plan))).toEqual([]);
   expect(law.cycles(house({ ...plan, "tensor/c.ts": ["./b.ts"] }))).toEqual([
@@ -154,7 +154,7 @@ test("[house.cycles] a circle is found and told, whoever comes first", () => {
   expect(law.cycles(file("tensor/a.ts", 'import type { A } from "./a.ts";'))).toHaveLength(1);
 });
 
-test("[house.barrels] an index is an entry and no shortcut", () => {
+test("an index is an entry and no shortcut", () => {
   expectVerdicts(law.barrels, [
     ["index.ts", "./masks/index.ts", false],
     ["cli/a.ts", "../masks/index.ts", true],
@@ -166,7 +166,7 @@ test("[house.barrels] an index is an entry and no shortcut", () => {
   ]);
 });
 
-test("[house.backends] a backend can be deleted", () => {
+test("a backend can be deleted", () => {
   expectVerdicts(law.backends, [
     ["kernels/replay.ts", "./gpu/index.ts", true],
     ["kernels/auto.ts", "./simd/index.ts", false],
@@ -177,7 +177,7 @@ test("[house.backends] a backend can be deleted", () => {
   ]);
 });
 
-test("[house.await] waiting is a word of the upper floors", () => {
+test("waiting is a word of the upper floors", () => {
   const text =
     "// await\nconst a = async () => 'await'; x.await; ({ async: 1 });\nfor await (const y of z) {}";
   for (const folder of ["tensor", "masks", "nn", "blocks", "models"])
@@ -199,7 +199,7 @@ test("[house.await] waiting is a word of the upper floors", () => {
     expect(words.waiting(file(`${folder}/a.ts`, text))).toEqual([]);
 });
 
-test("[house.plain] assertions are told from renames, negations and words in text", () => {
+test("assertions are told from renames, negations and words in text", () => {
   const told = (text: string) =>
     words.assertions(file("blocks/a.ts", text)).map((found) => found.split(" ").at(-1));
   const harmless = [
@@ -221,7 +221,7 @@ test("[house.plain] assertions are told from renames, negations and words in tex
   expect(words.assertions(file("nn/a.ts", "x as any"))).toEqual([]);
 });
 
-test("[house.patterns] one space between words, none inside brackets", () => {
+test("one space between words, none inside brackets", () => {
   const told = (text: string) => words.patterns(file("nn/a.ts", text)).length;
   for (const tidy of ["b l (h k) -> b h l k", "... d, o d -> ... o", "b d -> b 1 d", "b d -> (b d)", "b -> "])
     expect([tidy, told(`f("${tidy}")`)]).toEqual([tidy, tidy.endsWith(" ") ? 1 : 0]);
@@ -239,7 +239,7 @@ test("[house.patterns] one space between words, none inside brackets", () => {
   expect(told('named("b l", x); const x: Tensor<"b l d">; f("a  sentence"); f("  [x.y]")')).toBe(0);
 });
 
-test("[house.budget] only lines with code on them count", () => {
+test("only lines with code on them count", () => {
   const text = "// a\n\n/**\n * b\n */\nconst a = 1; // c\nconst b = `\n\n  d`; /* e\n */ f();\n";
   expect([...codeLines(tokens(text))]).toEqual([6, 7, 9, 10]);
   const long = (lines: number): law.Files => file("nn/a.ts", "x();\n".repeat(lines));
@@ -249,7 +249,7 @@ test("[house.budget] only lines with code on them count", () => {
   expect(words.budget(long(150), { "nn/a.ts": 151 })).toHaveLength(1);
 });
 
-test("[house.names] kebab-case", () => {
+test("kebab-case", () => {
   const names = [
     "nn/layer-norm.ts",
     "kernels/simd/matmul.as.ts",
@@ -260,13 +260,13 @@ test("[house.names] kebab-case", () => {
   expect(words.names(new Map(names.map((name) => [name, ""])))).toEqual(names.slice(2));
 });
 
-test("[house.headers] a first line or a doc comment will do", () => {
+test("a first line or a doc comment will do", () => {
   const told = (text: string) => words.headers(file("nn/a.ts", text)).length;
   expect([told("// What it is.\na();"), told("a();\n/** What b is. */\nb();")]).toEqual([0, 0]);
   expect([told("a();\n// aside\nb();"), told("")]).toEqual([1, 1]);
 });
 
-test("[house.awake] every test of this repository runs", () => {
+test("every test of this repository runs", () => {
   expect(words.sleeping(spec)).toEqual([]);
   const idle = 'test.skip("x", f); describe.only("y", f); it.todo("z"); test.each([1])("w", f); a.skip(1);';
   expect(words.sleeping(file("a.spec.ts", idle))).toEqual(
@@ -274,7 +274,7 @@ test("[house.awake] every test of this repository runs", () => {
   );
 });
 
-test("[house.temporary] tests make no temporary folders by themselves", () => {
+test("tests make no temporary folders by themselves", () => {
   expect(words.littering(spec)).toEqual([]);
   const text =
     'import { tmpdir } from "node:os";\nfs.mkdtempSync("a"); await mkdtemp(`b`); "mkdtemp"; // mkdtemp';
@@ -289,15 +289,15 @@ describe("a temporary folder", () => {
   let folder = "";
   describe("in use", () => {
     folder = temporary();
-    test("[house.temporary] it is there while tests run, with what they write", () => {
+    test("it is there while tests run, with what they write", () => {
       writeFileSync(join(folder, "file"), "");
       expect(readdirSync(folder)).toEqual(["file"]);
     });
   });
-  test("[house.temporary] it is gone when they are over", () => expect(existsSync(folder)).toBe(false));
+  test("it is gone when they are over", () => expect(existsSync(folder)).toBe(false));
 });
 
-test("[house.packages] imports are found wherever they hide, and nowhere else", () => {
+test("imports are found wherever they hide, and nowhere else", () => {
   const found = (text: string) => imports(tokens(text)).map(({ specifier }) => specifier);
   const text = [
     '#!/usr/bin/env node\nimport a, { type b as c, d } from "1";import"2"',
@@ -315,7 +315,7 @@ test("[house.packages] imports are found wherever they hide, and nowhere else", 
     expect(() => tokens(`\n${open.replace("§", "$")}`)).toThrow(/^line 2: .*no end$/);
 });
 
-test("[house.packages] the scanner and a full parser find the same imports in every file", () => {
+test("the scanner and a full parser find the same imports in every file", () => {
   const kinds = ["ImportDeclaration", "ExportNamedDeclaration", "ExportAllDeclaration", "ImportExpression"];
   const parsed = (text: string): unknown[] => {
     const found: unknown[] = [];

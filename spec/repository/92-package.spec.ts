@@ -28,7 +28,7 @@ beforeAll(() => {
   installInto(project, packed.tarball);
 }, 60_000);
 
-test("[package.files] it holds what it should and little else", () => {
+test("it holds what it should and little else", () => {
   expect(strangers(packed.paths)).toEqual([]);
   const needed = [
     "dist/index.js",
@@ -51,14 +51,14 @@ test("[package.files] it holds what it should and little else", () => {
   expect(strangers([...odd, "src/a/b.ts"])).toEqual(odd);
 });
 
-test("[package.maps] every source map leads to its source", () => {
+test("every source map leads to its source", () => {
   expect(packed.paths.filter((path) => path.endsWith(".js.map")).length).toBeGreaterThan(50);
   expect(lostMaps(installed, packed.paths)).toEqual([]);
   const without = packed.paths.filter((path) => path !== "src/index.ts");
   expect(lostMaps(installed, without)).toEqual(["dist/index.d.ts.map", "dist/index.js.map"]);
 });
 
-test("[package.cases] the marked golden cases are in it, whole, and no others", () => {
+test("the marked golden cases are in it, whole, and no others", () => {
   const prefix = "dist/golden/cases/";
   const shipped = packed.paths
     .filter((path) => path.startsWith(prefix))
@@ -67,7 +67,7 @@ test("[package.cases] the marked golden cases are in it, whole, and no others", 
   expect(shipped.length).toBeGreaterThan(50);
 });
 
-test("[package.install] it takes less than 5 seconds of work and 20 MB to install", () => {
+test("it takes less than 5 seconds of work and 20 MB to install", () => {
   // What else the machine does only adds to the time: the least of up to three installs is the package's own.
   let { passed, busy } = installInto(join(folder, "again"), packed.tarball);
   for (let more = 0; more < 2 && busy >= 5; more++) {
@@ -79,7 +79,7 @@ test("[package.install] it takes less than 5 seconds of work and 20 MB to instal
   expect(bytesBelow(join(project, "node_modules"))).toBeLessThan(20 * MEGABYTE);
 });
 
-test("[package.node] every entry can be imported in Node", () => {
+test("every entry can be imported in Node", () => {
   const source = `
     import { flat, MaskedCrossAttention, reference, run, softmax, tensor } from "flamboyance";
     import { conventions, mediaMask } from "flamboyance/masks";
@@ -94,7 +94,7 @@ test("[package.node] every entry can be imported in Node", () => {
   expect(error).toMatch(/^LoadError: .*npm install gpu\.js@/);
 });
 
-test("[package.masks] flamboyance/masks stands alone", () => {
+test("flamboyance/masks stands alone", () => {
   const alone = withoutDependencies(join(folder, "alone"), installed);
   const source = (entry: string) =>
     `import * as all from "${entry}"; console.log(JSON.stringify(Object.keys(all).includes("drawMask")));`;
@@ -104,7 +104,7 @@ test("[package.masks] flamboyance/masks stands alone", () => {
   );
 });
 
-test("[package.bin] npx flamboyance check checks the cases that came with it", () => {
+test("npx flamboyance check checks the cases that came with it", () => {
   const { status, stdout, stderr } = npx(project, "check", "--json");
   expect([status, stderr.replace(/^npm warn.*\n/gm, "")]).toEqual([0, ""]);
   const { summary } = JSON.parse(stdout);
@@ -112,7 +112,7 @@ test("[package.bin] npx flamboyance check checks the cases that came with it", (
   expect(summary).toMatchObject({ cases, passed: cases, failed: 0, errored: 0, skipped: 0 });
 });
 
-test("[package.types] its types resolve, and know a wrong order of axes", () => {
+test("its types resolve, and know a wrong order of axes", () => {
   const tsc = (last: string) =>
     compile(project, [
       'import { rearrange, tensor, type Tensor } from "flamboyance";',
@@ -130,7 +130,7 @@ test("[package.types] its types resolve, and know a wrong order of axes", () => 
   );
 });
 
-test("[package.page] a bundled page computes, with nothing of Node in reach", async () => {
+test("a bundled page computes, with nothing of Node in reach", async () => {
   const script = await bundlePage(
     project,
     `import { einsum, flat, MaskedCrossAttention, Linear, initialize, run, reference, tensor } from "flamboyance";
@@ -147,11 +147,11 @@ test("[package.page] a bundled page computes, with nothing of Node in reach", as
 
 const json = (path: string) => JSON.parse(readFileSync(join(repository, path), "utf8"));
 
-test("[package.lockfile] npm ci compiles nothing and works everywhere", () => {
+test("npm ci compiles nothing and works everywhere", () => {
   expect(lockfileProblems(json("package-lock.json").packages, json("package.json"))).toEqual([]);
 });
 
-test("[package.lockfile] what would stop npm ci is told", () => {
+test("what would stop npm ci is told", () => {
   const manifest = { dependencies: { a: "1" }, devDependencies: {} };
   const gl = { name: "empty-npm-package" };
   const sound = { "": manifest, "node_modules/gl": gl, "node_modules/a": {} };

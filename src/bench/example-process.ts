@@ -30,7 +30,7 @@ export async function exampleHere(
     const { model, forward } = ((quick && quickExamples[name]) || examples[name])();
     const seconds = await secondsOf(() => run(backend, forward, { model }), patience);
     const peakBytes = process.resourceUsage().maxRSS * 1024;
-    return { name, backend: on, mode: modeOf(backend), threads, seconds, peakBytes }; // [bench.examples]
+    return { name, backend: on, mode: modeOf(backend), threads, seconds, peakBytes };
   } finally {
     await backend.close();
   }

@@ -83,7 +83,7 @@ export function tinyFlamingo(): Example {
   return { model, forward: () => model.forward(text, { images }) };
 }
 
-/** [bench.examples] */
+/** */
 export const examples = {
   "perceiver-resampler": (images = 2, dim = 1024): Example => {
     const options = { dim, depth: 2, dimHead: 64, heads: 8, numLatents: 64 };

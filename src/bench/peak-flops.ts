@@ -68,7 +68,7 @@ export function peakGflops(loops = 2_000_000, clock: () => number = () => perfor
         const since = clock();
         spin(loops);
         const operations = loops * UNROLLED * sums * 8;
-        best = Math.max(best, operations / (1e6 * (clock() - since))); // [bench.registers]
+        best = Math.max(best, operations / (1e6 * (clock() - since)));
       }
     }
   return best;

@@ -77,7 +77,7 @@ export function checkProduct(a: Tensor, b: Tensor, c: Tensor, who: string): void
     const error = Math.abs(at(z, row * n + column) - sum);
     if (!(error <= ((k * UNIT) / (1 - k * UNIT)) * size)) {
       const where = `C[${row}, ${column}] of ${m} × ${k} × ${n}`;
-      throw new Bug(`${who} got ${where} wrong: ${at(z, row * n + column)} instead of ${sum}`); // [bench.check]
+      throw new Bug(`${who} got ${where} wrong: ${at(z, row * n + column)} instead of ${sum}`);
     }
   }
 }

@@ -66,8 +66,8 @@ export async function start(
   for (let again = 0; again < runs; again++) {
     const found = await first(contestant);
     if (!Object.is(found.checksum, warm.checksum) || !Number.isFinite(found.checksum))
-      throw new Bug(`the same process computed ${warm.checksum}, then ${found.checksum}`); // [bench.start]
+      throw new Bug(`the same process computed ${warm.checksum}, then ${found.checksum}`);
     seconds.push(found.seconds);
   }
-  return { ...warm, seconds: median(seconds) }; // [bench.start]
+  return { ...warm, seconds: median(seconds) };
 }

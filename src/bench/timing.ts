@@ -30,15 +30,14 @@ export async function secondsOf(
   let count = 1;
   const begun = clock();
   while (times.length < MOST && (times.length < runs || clock() - begun < 1000 * seconds)) {
-    await rest?.(); // [bench.clock]
+    await rest?.();
     const since = clock();
     for (let i = 0; i < count; i++) await work();
     const took = (clock() - since) / 1000;
-    if (took < least)
-      count = Math.ceil(count * Math.min(8, (1.2 * least) / took)); // [bench.clock]
-    else times.push(took / count); // [bench.clock]
+    if (took < least) count = Math.ceil(count * Math.min(8, (1.2 * least) / took));
+    else times.push(took / count);
   }
-  return median(times); // [bench.median]
+  return median(times);
 }
 
 /** The exponent e of time ≈ c · sizeᵉ, by least squares on logarithms. */
@@ -47,5 +46,5 @@ export function exponentOf(sizes: readonly number[], times: readonly number[]): 
   const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
   const [mx, my] = [mean(xs), mean(ys)];
   const along = xs.reduce((sum, x, i) => sum + (x - mx) * ((ys[i] ?? NaN) - my), 0);
-  return along / xs.reduce((sum, x) => sum + (x - mx) ** 2, 0); // [bench.exponent]
+  return along / xs.reduce((sum, x) => sum + (x - mx) ** 2, 0);
 }

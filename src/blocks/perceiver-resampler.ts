@@ -40,7 +40,7 @@ function mediaLimit({
       "numTimeEmbeds was renamed to numMediaEmbeds in flamingo-pytorch 0.1.0; give only the new name",
       "readme.calls",
       "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'num_time_embeds'",
-    ); // [readme.calls]
+    );
   }
   warnOnce("numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it");
   return numTimeEmbeds;
@@ -94,7 +94,7 @@ export class PerceiverResampler {
         limit === 1 // which the release stretches over any number of images
           ? null
           : `RuntimeError: The size of tensor a (${m}) must match the size of tensor b (${limit}) at non-singleton dimension 1`,
-      ); // [resampler.media-limit]
+      );
     }
   }
 }

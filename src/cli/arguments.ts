@@ -20,7 +20,7 @@ export function readArguments<O extends Options>(
   } catch (error) {
     throw new UsageError(
       error instanceof Error ? error.message.replace(/\. To specify.*/s, "") : String(error),
-    ); // [cli.usage]
+    );
   }
 }
 
@@ -37,7 +37,7 @@ export function wholeOption(option: string, text: string, least = 0, most = Numb
   const n = Number(text);
   if (/^\d+$/.test(text) && n >= least && n <= most) return n;
   const bounds = most === Number.MAX_SAFE_INTEGER ? `from ${least} up` : `from ${least} to ${most}`;
-  throw new UsageError(`--${option} is a whole number ${bounds}, not "${text}"`); // [cli.mask-usage]
+  throw new UsageError(`--${option} is a whole number ${bounds}, not "${text}"`);
 }
 
 /** By name; a name that nothing or too much has is a mistake of the command line. */
@@ -45,6 +45,6 @@ export function namedConvention(name: string): Convention {
   try {
     return conventionOf(name);
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error)); // [cli.mask-usage]
+    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
 }

@@ -6,7 +6,7 @@ import { OVERVIEW, UsageError } from "./help/usage.ts";
 
 type Command = (args: readonly string[]) => Promise<number>;
 
-/** Loaded when asked for: a mask does not wait for kernels. [cli.mask-speed] */
+/** Loaded when asked for: a mask does not wait for kernels. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   bench: async () => (await import("./commands/bench.ts")).bench,
   check: async () => (await import("./commands/check.ts")).check,
@@ -45,7 +45,7 @@ function report(error: unknown): number {
   process.stderr.write(`flamboyance: ${text}\n${usage ? "flamboyance --help shows what there is\n" : ""}`);
   if (!usage && !(error instanceof LoadError) && process.env.DEBUG)
     process.stderr.write(`${(error as Error).stack}\n`);
-  return usage ? 3 : 2; // [cli.exit]
+  return usage ? 3 : 2;
 }
 
 process.exitCode = await main(process.argv.slice(2)).catch(report);

@@ -31,7 +31,7 @@ export function print(
   more: object = {},
 ): void {
   if (kind) {
-    process.stdout.write(`${documents[kind](verdicts, more)}\n`); // [cli.document]
+    process.stdout.write(`${documents[kind](verdicts, more)}\n`);
     return;
   }
   const style = styleFor(process.stdout);

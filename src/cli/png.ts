@@ -21,7 +21,7 @@ interface Header {
   readonly colour: number;
 }
 
-const refuse = (name: string, why: string): LoadError => new LoadError(`${name}: ${why}  [png.read]`); // [png.read]
+const refuse = (name: string, why: string): LoadError => new LoadError(`${name}: ${why}`);
 
 function chunksOf(bytes: Buffer, name: string): Map<string, Buffer> {
   if (bytes.subarray(0, 8).toString("hex") !== SIGNATURE) throw refuse(name, "it is no PNG");
@@ -59,7 +59,7 @@ function unfilter(raw: Buffer, stride: number, height: number, back: number): Ui
       const a = x >= back ? (out[at - back] ?? 0) : 0;
       const b = y > 0 ? (out[at - stride] ?? 0) : 0;
       const c = x >= back && y > 0 ? (out[at - stride - back] ?? 0) : 0;
-      const guess = [0, a, b, (a + b) >> 1, paeth(a, b, c)][kind] ?? 0; // [png.filters]
+      const guess = [0, a, b, (a + b) >> 1, paeth(a, b, c)][kind] ?? 0;
       out[at] = (raw[y * (stride + 1) + 1 + x] ?? 0) + guess;
     }
   }
@@ -108,7 +108,7 @@ export function readPng(bytes: Uint8Array, name: string): Grey {
     ) as [number, number, number];
     const alpha =
       colour === 3 ? (alphas?.[entry] ?? 255) / 255 : samples % 2 === 0 ? at(samples - 1) / most : 1;
-    values[i] = alpha * luma(...three) + 1 - alpha; // [png.grey]
+    values[i] = alpha * luma(...three) + 1 - alpha;
   }
   return { width, height, values };
 }

@@ -29,7 +29,7 @@ function attempt<T>(what: string, path: string, operation: () => T): T {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === undefined) throw error; // not the system's
-    throw new LoadError(`cannot ${what} ${path}: ${REASONS[code] ?? message}  [io.file-errors]`); // [io.file-errors]
+    throw new LoadError(`cannot ${what} ${path}: ${REASONS[code] ?? message}  [io.file-errors]`);
   }
 }
 

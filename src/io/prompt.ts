@@ -46,13 +46,13 @@ const MOST_BYTES = 16_000_000;
 /** A file of ids: JSON ([1, 2] or [[1, 2], [3]]), or numbers with spaces or commas between them, a prompt a line. [prompt.ids] */
 export function readIds(bytes: Uint8Array, name: string): number[][] {
   const text = bytes.length > MOST_BYTES ? null : (utf8(bytes)?.replace(/^\uFEFF/, "") ?? null);
-  if (text === null) throw new LoadError(`${name} is no text of token ids, or a very long one  [prompt.ids]`); // [prompt.ids]
+  if (text === null) throw new LoadError(`${name} is no text of token ids, or a very long one  [prompt.ids]`);
   const prompts = text.trimStart().startsWith("[") ? fromJson(text, name) : fromLines(text);
   for (const id of prompts.flat()) {
     const whole = typeof id === "number" && Number.isSafeInteger(id);
-    if (!whole) throw new LoadError(`${name}: ${quoted(String(id))} is no token id  [prompt.ids]`); // [prompt.ids]
+    if (!whole) throw new LoadError(`${name}: ${quoted(String(id))} is no token id  [prompt.ids]`);
   }
-  if (prompts.length === 0) throw new LoadError(`${name} holds no token ids  [prompt.ids]`); // [prompt.ids]
+  if (prompts.length === 0) throw new LoadError(`${name} holds no token ids  [prompt.ids]`);
   return prompts as number[][];
 }
 

@@ -5,7 +5,7 @@ import type { Backend } from "./backend.ts";
 import { reference } from "./reference/index.ts";
 
 export async function auto(precision: Precision = "float32"): Promise<Backend> {
-  if (precision !== "float32") return reference(precision); // [simd.auto]
+  if (precision !== "float32") return reference(precision);
   const { simd, simdRuns } = await import("./simd/index.ts");
-  return simdRuns() ? simd() : reference(precision); // [simd.auto]
+  return simdRuns() ? simd() : reference(precision);
 }

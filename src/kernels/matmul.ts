@@ -22,8 +22,8 @@ export async function matmul<M extends string, K extends string, N extends strin
   const [left, right] = [a.shape, b.shape];
   const batches = `${left.slice(0, -2)}` === `${right.slice(0, -2)}`;
   if (left.length < 2 || left.length !== right.length || !batches || left.at(-1) !== right.at(-2))
-    throw new ShapeError(`[${left.join(" ")}] times [${right.join(" ")}]  [bench.product]`); // [bench.product]
+    throw new ShapeError(`[${left.join(" ")}] times [${right.join(" ")}]`);
   own = backend ? own : (own ?? auto());
   const product = () => einsum("... m k, ... k n -> ... m n", a as Tensor, b as Tensor);
-  return run(backend ?? (await (own as Promise<Backend>)), product, { inputs: { a, b } }); // [bench.product]
+  return run(backend ?? (await (own as Promise<Backend>)), product, { inputs: { a, b } });
 }

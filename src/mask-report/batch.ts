@@ -63,7 +63,7 @@ const located = (row: ArrayLike<number>): PromptToken[] =>
 const rowsOf = (stored: Stored, what: string): ArrayLike<number>[] => {
   const [b = 0, l = 0] = stored.shape;
   if (stored instanceof Tensor || stored.shape.length !== 2) {
-    throw new LoadError(`${what} has no axes b l of integers or booleans  [prompt.source]`); // [prompt.source]
+    throw new LoadError(`${what} has no axes b l of integers or booleans  [prompt.source]`);
   }
   const values = stored.flat();
   return Array.from({ length: b }, (_, i) => values.subarray(i * l, (i + 1) * l));
@@ -101,7 +101,7 @@ export function batchFrom(
     prompts = rowsOf(ids, `${title}: text`).map((row) => tokensOfIds(row, { image, end })); // [prompt.source]
   } else {
     const needs = ids ? "give --image-token ID" : "it needs inputs.media_locations, or inputs.text";
-    throw new LoadError(`${title} does not say where images stand; ${needs}  [prompt.source]`); // [prompt.source]
+    throw new LoadError(`${title} does not say where images stand; ${needs}  [prompt.source]`);
   }
   const counts = [...inputs].map(([name, stored]) => imagesOf(name, stored)).filter((n) => n !== null);
   const batch = batchOf(prompts, {

@@ -32,21 +32,21 @@ export function maskReport(question: MaskQuestion): MaskReport {
   const difference = against && differenceOf(locations, images, convention, against);
   const steps = known === null ? null : replayDecoding(locations, images, convention, { prompt: known });
   const warnings = [
-    ...checkCounts(locations, images, batch.real).flatMap(({ findings }) => findings.map((f) => f.sentence)), // [cli.mask-warnings]
-    ...rows.flatMap((prompt, b) => leakWarnings(prompt, b, convention)), // [cli.mask-warnings]
-    ...(batch.attention ? mismatches(batch.attention, locations, images, convention) : []), // [cli.mask-warnings]
-    ...stepWarnings(steps ?? [], convention), // [cli.mask-warnings]
-    ...futureWarnings(convention), // [cli.mask-warnings]
+    ...checkCounts(locations, images, batch.real).flatMap(({ findings }) => findings.map((f) => f.sentence)),
+    ...rows.flatMap((prompt, b) => leakWarnings(prompt, b, convention)),
+    ...(batch.attention ? mismatches(batch.attention, locations, images, convention) : []),
+    ...stepWarnings(steps ?? [], convention),
+    ...futureWarnings(convention),
   ];
   return { ...question, rows, difference, steps, warnings };
 }
 
-/** Decoding begins after the last image, or before the last token if nothing comes after it. [cli.mask-known] */
+/** Decoding begins after the last image, or before the last token if nothing comes after it. */
 export function usualKnown({ prompts }: MaskBatch): number {
   const length = prompts[0]?.length ?? 0;
   const ends = prompts.map((prompt) => prompt.findLastIndex(({ kind }) => kind === TOKEN.image) + 1);
-  const after = Math.max(1, ...ends); // [cli.mask-known]
-  return after < length ? after : Math.max(1, length - 1); // [cli.mask-known]
+  const after = Math.max(1, ...ends);
+  return after < length ? after : Math.max(1, length - 1);
 }
 
 const effects = {
@@ -107,24 +107,24 @@ const promptDocument = ({ batch, rows }: MaskReport, b: number) => {
   };
 };
 
-/** The document of `mask --json`: its first keys are about the first prompt; more prompts stand under "prompts". [cli.mask-json] */
+/** The document of `mask --json`: its first keys are about the first prompt; more prompts stand under "prompts". */
 export function maskDocument(report: MaskReport): object {
   const { batch, convention, against, difference, steps, known, warnings } = report;
   const prompts = batch.prompts.map((_, b) => promptDocument(report, b));
   return {
-    convention: convention.name, // [cli.mask-json]
+    convention: convention.name,
     ...prompts[0],
     warnings,
     images: batch.images,
     ...(batch.title === null ? {} : { source: batch.title }),
-    ...(prompts.length > 1 ? { prompts } : {}), // [cli.mask-json]
+    ...(prompts.length > 1 ? { prompts } : {}),
     ...(batch.attention
       ? { attention: { tensor: batch.attention.key, shares: batch.attention.shares } }
-      : {}), // [cli.mask-json]
-    ...(against && difference
-      ? { against: { convention: against.name, cells: difference.cells, rows: difference.rows.map(parted) } } // [cli.mask-json]
       : {}),
-    ...(steps ? { cached: { known, steps: steps.map(stepDocument) } } : {}), // [cli.mask-json]
+    ...(against && difference
+      ? { against: { convention: against.name, cells: difference.cells, rows: difference.rows.map(parted) } }
+      : {}),
+    ...(steps ? { cached: { known, steps: steps.map(stepDocument) } } : {}),
   };
 }
 

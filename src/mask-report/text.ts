@@ -17,7 +17,7 @@ export interface TextOptions {
 
 const MOST_ROWS = 16;
 
-/** [cli.mask-text] */
+/** */
 export function maskText(report: MaskReport, options: TextOptions = {}): string {
   const { batch, convention, against, steps, warnings } = report;
   const { colour = false, ascii = false, width = 80, latents = 1 } = options;

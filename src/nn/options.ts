@@ -8,5 +8,5 @@ export function rejectUnknown(who: string, rest: object): void {
   if (name === undefined) return;
   const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   const hint = camel === name ? "" : `; names are in camelCase here: "${camel}"`;
-  throw new RuleError(`${who} has no option "${name}"${hint}`, "options.known"); // [options.known]
+  throw new RuleError(`${who} has no option "${name}"${hint}`, "options.known");
 }

@@ -116,7 +116,7 @@ export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor
   if (lines.length > 0) {
     throw new LoadError(
       [`the weights do not fit ${model.constructor.name}  [state.strict]`, ...lines].join("\n"),
-    ); // [state.strict]
+    );
   }
   for (const [name, t] of weights) {
     const first = weights.get(tied.get(name) ?? "");
@@ -136,5 +136,5 @@ function finite(name: string, v: View): View {
   const at = flat(v).findIndex((value) => !Number.isFinite(value));
   if (at < 0) return v;
   const index = rowMajor(v.shape).map((step, axis) => Math.floor(at / step) % (v.shape[axis] ?? 1));
-  throw new LoadError(`weight "${name}" is ${flat(v)[at]} at [${index.join(" ")}]  [state.finite]`); // [state.finite]
+  throw new LoadError(`weight "${name}" is ${flat(v)[at]} at [${index.join(" ")}]  [state.finite]`);
 }

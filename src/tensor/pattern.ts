@@ -21,10 +21,10 @@ export function axesOf(side: string): Axes {
     const names = axes.flat();
     const loose = side.replace(word, "").trim() !== "";
     if (loose || names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name))) {
-      throw new ShapeError(`"${side}" is not a pattern  [notation.pattern]`); // [notation.pattern]
+      throw new ShapeError(`"${side}" is not a pattern  [notation.pattern]`);
     }
     if (new Set(names).size < names.length) {
-      throw new ShapeError(`"${side}" names an axis twice  [notation.pattern]`); // [notation.pattern]
+      throw new ShapeError(`"${side}" names an axis twice  [notation.pattern]`);
     }
     parsed.set(side, axes);
   }
@@ -61,7 +61,7 @@ export function shapeOf(side: string, sizes: Sizes): number[] {
     names.reduce((product, name) => {
       const n = sizes[name];
       if (n === undefined)
-        throw new ShapeError(`"${side}": axis "${name}" comes from nowhere  [notation.origin]`); // [notation.origin]
+        throw new ShapeError(`"${side}": axis "${name}" comes from nowhere  [notation.origin]`);
       return product * n;
     }, 1),
   );
@@ -91,7 +91,7 @@ function mismatch(side: string, shape: Shape, sizes: Sizes): string | null {
 /** Unifies one operand's shape with a side of a pattern. */
 export function unify(where: string, side: string, shape: Shape, sizes: Sizes): void {
   const why = mismatch(side, shape, sizes);
-  if (why) throw new ShapeError(`in ${where}: ${why} (shape [${shape.join(" ")}])  [notation.unify]`); // [notation.unify]
+  if (why) throw new ShapeError(`in ${where}: ${why} (shape [${shape.join(" ")}])  [notation.unify]`);
 }
 
 /** "b l (h k)" -> "b" | "l" | "h" | "k" */
@@ -167,7 +167,7 @@ export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;
 export function named(to: string, x: { shape: Shape }): Any {
   if (axesOf(to).length !== x.shape.length) {
-    throw new ShapeError(`in named("${to}"): the shape is [${x.shape.join(" ")}]  [notation.named]`); // [notation.named]
+    throw new ShapeError(`in named("${to}"): the shape is [${x.shape.join(" ")}]  [notation.named]`);
   }
   return x;
 }

@@ -83,7 +83,7 @@ class HostArray<A extends string, D extends Uint8Array | Int32Array> implements 
     if (sizeOf(shape) > 0 && last >= data.length)
       throw new ShapeError(
         `[${shape.join(" ")}] reaches beyond the ${data.length} values there are  [tensor.values]`,
-      ); // [tensor.values]
+      );
     this.shape = shape;
     this.data = data;
     this.stride = stride;
@@ -115,7 +115,7 @@ function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[
     const lists = level as readonly (readonly Nested<T>[])[];
     const n = lists[0]?.length ?? 0;
     if (lists.some((list) => list.length !== n))
-      throw new ShapeError("nested arrays are ragged  [tensor.values]"); // [tensor.values]
+      throw new ShapeError("nested arrays are ragged  [tensor.values]");
     shape.push(n);
     level = lists.flat();
   }
@@ -138,7 +138,7 @@ export function tensor<A extends string>(
   if (own.length !== sizeOf(shape)) {
     throw new ShapeError(
       `[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}  [tensor.values]`,
-    ); // [tensor.values]
+    );
   }
   return new Tensor<A>(
     shape,
@@ -149,7 +149,7 @@ export function tensor<A extends string>(
 export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
   const { shape, values } = unnest(nested);
   const wrong = values.find((value) => value !== (value | 0));
-  if (wrong !== undefined) throw new RuleError(`${wrong} is no integer of 32 bits`, "tensor.int"); // [tensor.int]
+  if (wrong !== undefined) throw new RuleError(`${wrong} is no integer of 32 bits`, "tensor.int");
   return new Int<A>(shape, Int32Array.from(values));
 }
 

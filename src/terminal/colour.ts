@@ -9,7 +9,7 @@ export interface Style {
 }
 
 export function styleFor(stream: { isTTY?: boolean }): Style {
-  const colour = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb"; // [cli.no-color]
+  const colour = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
   const paint = (code: number) => (text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   return { good: paint(32), bad: paint(31), faint: paint(2), strong: paint(1), colour };
 }

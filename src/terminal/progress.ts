@@ -8,7 +8,7 @@ export interface Progress {
 }
 
 export function progressOn(stream: NodeJS.WriteStream): Progress {
-  if (!stream.isTTY) return { step() {}, clear() {} }; // [cli.progress]
+  if (!stream.isTTY) return { step() {}, clear() {} };
   return {
     step(done, total, label) {
       const filled = Math.round((WIDTH * done) / Math.max(1, total));

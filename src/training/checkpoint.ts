@@ -46,7 +46,7 @@ export function loadCheckpoint(path: string, { model, optimizer }: Progress): nu
     const [schema, kind] = [file.metadata.get("schema"), file.metadata.get("optimizer")];
     if (schema !== SCHEMA || kind !== optimizer.kind) {
       const what = schema === SCHEMA ? `a checkpoint of ${kind}, not of ${optimizer.kind}` : "no checkpoint";
-      throw new LoadError(`${path} is ${what}  [checkpoint.kind]`); // [checkpoint.kind]
+      throw new LoadError(`${path} is ${what}  [checkpoint.kind]`);
     }
     const under = (prefix: string): Map<string, Tensor> =>
       new Map(

@@ -38,7 +38,7 @@ function wanted(targets: Int, n: number): { readonly ids: Int32Array; readonly m
     if (id < 0 || id >= n)
       throw new RuleError(
         `target ${id} is none of ${n} classes, nor ${IGNORED} for one that does not count`,
-        "loss.targets", // [loss.targets]
+        "loss.targets",
       );
     mark[i * n + id] = 1;
   }
@@ -60,7 +60,7 @@ export function crossEntropy<P extends string>(
   const counts = Uint8Array.from(ids, (id) => Number(id !== IGNORED));
   const counted = counts.reduce((sum, one) => sum + one, 0);
   if (counted === 0) {
-    throw new RuleError("no target counts, so there is nothing to learn from", "loss.counted", "nan"); // [loss.counted]
+    throw new RuleError("no target counts, so there is nothing to learn from", "loss.counted", "nan");
   }
   // The largest logit cancels; it is taken out so that nothing overflows, and no derivative goes through it.
   const centred: Tensor = sub(logits, expand(detach(maxLast(logits)), logits)); // [loss.shift]

@@ -31,7 +31,7 @@ export function schedule({
   if (kind !== "constant" && !(Number.isFinite(steps) && steps > warmup))
     throw new RuleError(
       `a ${kind} schedule needs more steps than its warm-up of ${warmup}, not ${steps}`,
-      "schedule.steps", // [schedule.steps]
+      "schedule.steps",
     );
   return (step) => {
     if (step < warmup) return (step + 1) / (warmup + 1); // [schedule.warmup]

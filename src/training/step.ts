@@ -64,6 +64,6 @@ export async function lossAndGradients(
     throw new RuleError(
       `the loss is ${value}: try a lower learning rate, or look at the data`,
       "train.finite",
-    ); // [train.finite]
+    );
   return { loss: value, gradients: new Map(names.flatMap(gradient)) };
 }

@@ -42,7 +42,7 @@ export type TrainableSetName = keyof typeof trainableSets;
 export function trainable(model: object, set: TrainableSetName): string[] {
   const names = parameterNames(model).filter((name) => trainableSets[set].trains(name)); // [freezing.sets]
   if (names.length === 0)
-    throw new RuleError(`${model.constructor.name} has no parameter of the set "${set}"`, "freezing.nothing"); // [freezing.nothing]
+    throw new RuleError(`${model.constructor.name} has no parameter of the set "${set}"`, "freezing.nothing");
   return names;
 }
 

@@ -190,7 +190,7 @@ describe("one case", () => {
   });
 });
 
-test("[cli.exit] the summary counts cases once, the gravest status first", () => {
+test("the summary counts cases once, the gravest status first", () => {
   const base = { module: "M", rows: 1, worst: null, firstDivergence: null, error: null, kernels: null };
   const one = { ...base, id: "a", precision: "float64", status: "passed" } as const;
   const two = { ...base, id: "a", precision: "float32", status: "failed" } as const;

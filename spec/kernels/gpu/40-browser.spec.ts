@@ -52,7 +52,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     return { values: back(values), left };
   }
 
-  test("[gpu.product] [gpu.depth] [gpu.resident] products of many sizes, and nothing stays on the device", async () => {
+  test("products of many sizes, and nothing stays on the device", async () => {
     const sizes: [number, number, number, number][] = [
       [1, 1, 1, 1],
       [2, 5, 1001, 3],
@@ -66,7 +66,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     }
   });
 
-  test("[gpu.attention] the output is within the bound of the formula", async () => {
+  test("the output is within the bound of the formula", async () => {
     await fc.assert(
       fc.asyncProperty(attentionCases(0.1, 1, 4), async (c) => {
         const { values, left } = await attend(c);
@@ -78,7 +78,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     );
   });
 
-  test("[gpu.nan] [gpu.empty-row] NaN reaches the rows that see it, and no others", async () => {
+  test("NaN reaches the rows that see it, and no others", async () => {
     const [q, k, v] = [numbers(6, 1), numbers(8, 2), numbers(8, 3)];
     const plain = { size: [1, 3, 4, 2, 2] as const, loud: null, emptyRow: "nan" as const };
     const may = [...["1101", "0000", "1111"].join("")].map(Number);
@@ -87,7 +87,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     expect(values.map((x) => Number.isNaN(x))).toEqual([false, false, true, true, true, true]);
   });
 
-  test("[gpu.masked] [gpu.softmax] the lowest scores still count, and −∞ alone is no weight at all", async () => {
+  test("the lowest scores still count, and −∞ alone is no weight at all", async () => {
     const lowest = -3.4028235e38;
     const row = { size: [1, 1, 2, 1, 1], q: [1], v: [8, 100], loud: null, emptyRow: "zero" } as const;
     const out = async (k: number[], may: number[] | null) => (await attend({ ...row, k, may })).values;
@@ -108,7 +108,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
       [name, [mode, ...given]] as const,
     );
 
-  test("[gpu.elements] [gpu.layout] [gpu.sums] every op is what its definition says, on views and on nothing", async () => {
+  test("every op is what its definition says, on views and on nothing", async () => {
     const extents = [
       { a: 3, b: 4, c: 5 },
       { a: 1, b: 2, c: 3 },
@@ -127,23 +127,23 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     expect(wrong).toEqual([]);
   });
 
-  test("[gpu.functions] functions of one number keep to the units that they are allowed", async () => {
+  test("functions of one number keep to the units that they are allowed", async () => {
     const found = await ask<[string, number | null][]>("functions");
     expect(found.length).toBe(9);
     expect(found.filter(([, error]) => !(Number(error ?? NaN) <= 1))).toEqual([]);
   });
 
-  test("[gpu.index] every element of an array of more than 2²⁴ is found, across its rows", async () => {
+  test("every element of an array of more than 2²⁴ is found, across its rows", async () => {
     expect(await ask("misplaced", 4099, 4100)).toBe(0);
   });
 
-  test("[gpu.kernels] more kernels than are kept, and what the first computed is still there", async () => {
+  test("more kernels than are kept, and what the first computed is still there", async () => {
     const most = 300;
     const found = await ask<number[]>("depths", most);
     expect(found).toEqual([...Array.from({ length: most }, (_, i) => i + 1), 1]);
   });
 
-  test("[gpu.transfers] [gpu.weights] a block that runs again copies its inputs there and its result back", async () => {
+  test("a block that runs again copies its inputs there and its result back", async () => {
     const { runs, parameters, error } = await ask<Awaited<ReturnType<typeof Functions.block>>>("block");
     const [first, ...others] = runs;
     expect(first?.uploads).toBeGreaterThan(parameters + 2);
@@ -151,7 +151,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     expect(error).toBeLessThan(1e-5);
   });
 
-  test("[gpu.mode] a golden case runs in the mode that was asked for, and conforms", async () => {
+  test("a golden case runs in the mode that was asked for, and conforms", async () => {
     const folder = "golden/cases/flamingo-pytorch/masked-cross-attention--lead-text";
     const files = ["case.json", "inputs.safetensors", "expected.safetensors"];
     const verdict = await page.evaluate(

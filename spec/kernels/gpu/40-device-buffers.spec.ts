@@ -50,7 +50,7 @@ const { backend: shared } = await opened();
 
 describe.each(examplesOf(shared).map((row) => [rows[row]?.title ?? "", row] as const))("%s", (_, row) => {
   const n = fc.integer({ min: 0, max: 5 });
-  test("[gpu.elements] [gpu.softmax] [gpu.layout] [gpu.views] [gpu.sums] [gpu.empty] is what its definition says, on views and on nothing", async () => {
+  test("is what its definition says, on views and on nothing", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.record({ a: n, b: n, c: n }),
@@ -68,11 +68,11 @@ describe.each(examplesOf(shared).map((row) => [rows[row]?.title ?? "", row] as c
   });
 });
 
-test.each(FUNCTION_NAMES)("[gpu.functions] %s keeps to the units that it is allowed", async (name) => {
+test.each(FUNCTION_NAMES)("%s keeps to the units that it is allowed", async (name) => {
   expect(await functionError(shared, name)).toBeLessThanOrEqual(1);
 });
 
-test("[gpu.empty] rows of nothing, and no rows, are normalised to nothing", async () => {
+test("rows of nothing, and no rows, are normalised to nothing", async () => {
   for (const shape of [
     [0, 3],
     [2, 0],
@@ -83,7 +83,7 @@ test("[gpu.empty] rows of nothing, and no rows, are normalised to nothing", asyn
   }
 });
 
-test("[gpu.count] [gpu.einsum] products and attention scopes are counted", async () => {
+test("products and attention scopes are counted", async () => {
   const { backend } = await opened();
   expect(backend.ran).toEqual({ matmul: 0, attention: 0 });
   const { program } = gatedBlock();
@@ -92,7 +92,7 @@ test("[gpu.count] [gpu.einsum] products and attention scopes are counted", async
   expect(backend.ran).toEqual({ matmul: 5, attention: 1 });
 });
 
-test("[gpu.normalize] a row far from zero keeps its digits, and a constant row is zero", async () => {
+test("a row far from zero keeps its digits, and a constant row is zero", async () => {
   const far = Float32Array.from({ length: 64 }, (_, i) => 4096 + Math.fround(Math.sin(i)) / 8);
   const x = new Tensor<"r d">([2, 64], view(Float32Array.from([...far, ...far.map(() => 0.1)]), [2, 64]));
   const p = record(() => normalize(x), { inputs: { x }, symbolic: true });
@@ -104,13 +104,13 @@ test("[gpu.normalize] a row far from zero keeps its digits, and a constant row i
   expect([again.uploads, again.downloads]).toEqual([1, 1]); // no definition had a part in it
 });
 
-test("[gpu.index] [gpu.product] an element is where the sum of its three offsets says", async () => {
+test("an element is where the sum of its three offsets says", async () => {
   const [a, b] = [numbers(4 * 5 * 6, 1), numbers(4 * 6 * 7, 2)];
   const { out, bound } = productOf(a, b, [4, 5, 6, 7]);
   expect(worstOf(await productOn(shared.launcher, [4, 5, 6, 7], a, b), out, bound)).toBeLessThanOrEqual(1);
 });
 
-test("[gpu.index] an offset that is no float is refused", () => {
+test("an offset that is no float is refused", () => {
   expect(() => columns([Int32Array.of(2 ** 24 + 1)])).toThrow(ShapeError);
   expect([...columns([Int32Array.of(3, 2 ** 25), Int32Array.of(7)], [0.1])]).toEqual([
     3,
@@ -122,7 +122,7 @@ test("[gpu.index] an offset that is no float is refused", () => {
   ]);
 });
 
-test("[gpu.index] leading axes are counted along z as far as a device counts, then along y", () => {
+test("leading axes are counted along z as far as a device counts, then along y", () => {
   expect(gridOf([2, 3, 4, 5]).size).toEqual([5, 4, 6]);
   expect(gridOf([]).size).toEqual([1, 1, 1]);
   const grid = gridOf([300, 300, 4, 5]);
@@ -134,7 +134,7 @@ test("[gpu.index] leading axes are counted along z as far as a device counts, th
 const x = randomTensor<"i j">([6, 8], 1);
 const other = randomTensor<"i j">([6, 8], 2);
 
-test("[gpu.views] transposing, slicing, expanding and splitting run no kernel and copy nothing", async () => {
+test("transposing, slicing, expanding and splitting run no kernel and copy nothing", async () => {
   const { backend, compiled, device } = await opened();
   const f = (): Tensor => chunk(rearrange("i j -> j i", add(x, other)))[0];
   const p = record(f, { inputs: { x, other }, symbolic: true });
@@ -145,7 +145,7 @@ test("[gpu.views] transposing, slicing, expanding and splitting run no kernel an
   expect(valuesOf(outputs.out as Tensor)).toEqual(valuesOf(exact as Tensor));
 });
 
-test("[gpu.layout] axes that do not join in a view are copied on the device, to the last bit", async () => {
+test("axes that do not join in a view are copied on the device, to the last bit", async () => {
   const { backend, compiled, device } = await opened();
   const f = () => rearrange("i (h k) -> (k i) h", mulScalar(x, 2) as Tensor<Any>, { h: 2 });
   const p = record(f, { inputs: { x }, symbolic: true });
@@ -155,7 +155,7 @@ test("[gpu.layout] axes that do not join in a view are copied on the device, to 
   expect(device.downloads).toBe(1);
 });
 
-test("[gpu.layout] the host moves nothing itself: an array that it could not hold is left to the card", async () => {
+test("the host moves nothing itself: an array that it could not hold is left to the card", async () => {
   const { backend } = await opened({ fail: "eachOfOne" });
   const sizes = { a: 64, b: 2 ** 15, c: 2 ** 15 };
   const { data } = await backend.launcher.buffers.upload(
@@ -166,7 +166,7 @@ test("[gpu.layout] the host moves nothing itself: an array that it could not hol
   await expect(backend.ops.rearrange?.(attrs, vast)).rejects.toThrow("the card is on fire");
 });
 
-test("[gpu.layout] parts of other widths do not take each other's places", async () => {
+test("parts of other widths do not take each other's places", async () => {
   const { backend } = await opened();
   for (const n of [8, 3, 5]) {
     const part = slice(other, 1, 0, n);
@@ -212,7 +212,7 @@ test("[replay.upload] what several kernels read is uploaded once, and what none 
   });
 });
 
-test("[gpu.resident] [replay.memory] [replay.upload] nothing is left of fifty runs, of one that fails and of one that is stopped", async () => {
+test("[replay.memory] [replay.upload] nothing is left of fifty runs, of one that fails and of one that is stopped", async () => {
   const { backend, device } = await opened();
   const { program } = gatedBlock();
   await replay(program, backend);
@@ -232,7 +232,7 @@ test("[gpu.resident] [replay.memory] [replay.upload] nothing is left of fifty ru
 });
 
 test.each(["copied", "product", "normalized", "rowSpreads", "eachOfOne", "eachOfTwo", "softWeights"])(
-  "[gpu.resident] %s fails, and a run leaves no buffer behind",
+  "%s fails, and a run leaves no buffer behind",
   async (fail) => {
     const { backend, device } = await opened({ fail });
     await expect(replay(gatedBlock().program, backend)).rejects.toThrow("the card is on fire");
@@ -242,7 +242,7 @@ test.each(["copied", "product", "normalized", "rowSpreads", "eachOfOne", "eachOf
   },
 );
 
-test("[gpu.resident] a long chain needs no more than two links at once", async () => {
+test("a long chain needs no more than two links at once", async () => {
   const { backend, device } = await opened();
   const long = () => {
     let y: Tensor<"i j"> = x;
@@ -254,7 +254,7 @@ test("[gpu.resident] a long chain needs no more than two links at once", async (
   expect(device.peak - device.floats).toBeLessThanOrEqual(2 * x.size);
 });
 
-test("[gpu.resident] what was freed is not read any more", async () => {
+test("what was freed is not read any more", async () => {
   const { backend } = await opened();
   const { buffers } = backend.launcher;
   const there = await buffers.upload(x.data);
@@ -263,7 +263,7 @@ test("[gpu.resident] what was freed is not read any more", async () => {
   buffers.free(12345); // and nobody minds what never was
 });
 
-test("[gpu.transfers] a block that runs again copies its inputs there and its result back", async () => {
+test("a block that runs again copies its inputs there and its result back", async () => {
   const { backend } = await opened();
   const { runs, parameters, error } = await blockRuns(backend);
   const [first, ...others] = runs;
@@ -272,7 +272,7 @@ test("[gpu.transfers] a block that runs again copies its inputs there and its re
   expect(error).toBeLessThan(1e-5);
 });
 
-test("[gpu.transfers] so does a transformer block; its positions are an input too", async () => {
+test("so does a transformer block; its positions are an input too", async () => {
   const { backend, device } = await opened();
   const block = new ParallelTransformerBlock({ dim: 12, dimHead: 4, heads: 2 });
   const tokens: Tensor<"b l d"> = randomTensor([2, 5, 12], 3);
@@ -282,7 +282,7 @@ test("[gpu.transfers] so does a transformer block; its positions are an input to
   expect(second).toEqual({ uploads: 2, downloads: 1, live: first.live });
 });
 
-test("[gpu.transfers] what masks and places take is bounded: those asked for longest ago leave", async () => {
+test("what masks and places take is bounded: those asked for longest ago leave", async () => {
   const { backend, device } = await opened();
   const { constants } = backend.launcher;
   const asked = async (i: number) => constants.get(i, () => Float32Array.of(i));
@@ -296,7 +296,7 @@ test("[gpu.transfers] what masks and places take is bounded: those asked for lon
   expect(await asked(0)).toBe(first);
 });
 
-test("[gpu.transfers] a mask is uploaded once, and again when its array has other bytes", async () => {
+test("a mask is uploaded once, and again when its array has other bytes", async () => {
   const { backend, device } = await opened();
   const mask = randomMask([6, 8]);
   const p = record(() => maskedSoftmax(x, mask, { emptyRow: "zero" }), { inputs: { x }, symbolic: true });
@@ -328,7 +328,7 @@ function counted() {
   return { layer, give, reads: () => reads };
 }
 
-test("[gpu.weights] a parameter is uploaded once, and again when it has other numbers; the model's copy is released", async () => {
+test("a parameter is uploaded once, and again when it has other numbers; the model's copy is released", async () => {
   const { backend, device } = await opened();
   const { layer, give, reads } = counted();
   const xs = x as Tensor<Any>;
@@ -352,7 +352,7 @@ test("[gpu.weights] a parameter is uploaded once, and again when it has other nu
   expect(reads()).toBe(3);
 });
 
-test("[gpu.weights] the columns that a product reads lie side by side; who reads a weight otherwise gets the same numbers", async () => {
+test("the columns that a product reads lie side by side; who reads a weight otherwise gets the same numbers", async () => {
   const { backend } = await opened();
   const uses: (readonly [(w: Tensor<Any>) => Tensor<Any>, readonly number[]])[] = [
     [(w) => einsum("i j, o j -> i o", x as Tensor<Any>, w), [1, 5]],
@@ -381,7 +381,7 @@ test("[gpu.weights] the columns that a product reads lie side by side; who reads
   }
 });
 
-test("[gpu.weights] a model that is gone leaves its memory", async () => {
+test("a model that is gone leaves its memory", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const { backend, device } = await opened();
@@ -399,7 +399,7 @@ test("[gpu.weights] a model that is gone leaves its memory", async () => {
   expect(device.live).toBe(constants.size);
 });
 
-test("[gpu.resident] runs at the same time do not mix", async () => {
+test("runs at the same time do not mix", async () => {
   const { backend, device } = await opened();
   const inputs = [1, 2, 3, 4].map((seed) => randomTensor<"i j">([6, 8], seed));
   const exact = async (t: Tensor) =>

@@ -6,7 +6,7 @@ import { attention } from "../../../src/kernels/gpu/host-modes/attention.ts";
 import { matmul, product } from "../../../src/kernels/gpu/host-modes/matmul.ts";
 import { gpu } from "../../../src/kernels/gpu/index.ts";
 import { dense, type Matrices, transposed } from "../../../src/kernels/gpu/matrices.ts";
-import { Bug, LoadError, RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/einsum.ts";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
 import { flat, view } from "../../../src/tensor/tensor.ts";
@@ -41,7 +41,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     return worstOf(await matmul(device, dense(a, batch, m, k), dense(b, batch, k, n)), out, bound);
   }
 
-  test.each([999, 1000, 1001, 1024, 4096])("[gpu.depth] a sum of %i terms is complete", async (k) => {
+  test.each([999, 1000, 1001, 1024, 4096])("a sum of %i terms is complete", async (k) => {
     expect(await errorOf([1, 6, k, 5], k)).toBeLessThanOrEqual(1);
   });
 
@@ -52,11 +52,11 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     [1, 512, 4, 33],
     [40, 5, 7, 3],
     [2, 3, 4, 2051],
-  ])("[gpu.product] batch %i, %i × %i times %i columns", async (...size) => {
+  ])("batch %i, %i × %i times %i columns", async (...size) => {
     expect(await errorOf(size, 7)).toBeLessThanOrEqual(1);
   });
 
-  test("[gpu.product] any size, zero included, is within the bound", async () => {
+  test("any size, zero included, is within the bound", async () => {
     const axis = fc.integer({ min: 0, max: 9 });
     await fc.assert(
       fc.asyncProperty(axis, axis, axis, axis, fc.integer(), async (batch, m, k, n, seed) => {
@@ -66,13 +66,13 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     );
   });
 
-  test("[gpu.product] products that run at the same time do not mix", async () => {
+  test("products that run at the same time do not mix", async () => {
     const sizes = Array.from({ length: 12 }, (_, i): Size => [1, 128 + 4 * i, 8, 260 - 5 * i]);
     const errors = await Promise.all(sizes.map((size, i) => errorOf(size, i)));
     expect(Math.max(...errors)).toBeLessThanOrEqual(1);
   });
 
-  test("[gpu.product] operands are read where they lie: transposed, repeated, float64", async () => {
+  test("operands are read where they lie: transposed, repeated, float64", async () => {
     const [a, b] = [numbers(5 * 3, 1), numbers(2 * 4 * 3, 2)];
     const repeated: Matrices = { ...dense(Float64Array.from(a), 1, 5, 3), starts: Int32Array.of(0, 0) };
     const c = await matmul(device, repeated, transposed(dense(b, 2, 4, 3)));
@@ -86,7 +86,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
         }
   });
 
-  test("[gpu.index] the last elements of an array of more than 2²⁴ are found", async () => {
+  test("the last elements of an array of more than 2²⁴ are found", async () => {
     const [k, n] = [2 ** 20 + 5, 16];
     const a = new Float32Array(k);
     const b = new Float32Array(k * n).fill(-1);
@@ -100,7 +100,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     expect([...d]).toEqual([...c]);
   });
 
-  test("[gpu.empty] nothing in, nothing or zeros out", async () => {
+  test("nothing in, nothing or zeros out", async () => {
     const zeros = async (batch: number, m: number, k: number, n: number) =>
       matmul(
         device,
@@ -129,7 +129,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     }
   });
 
-  test("[gpu.sizes] what does not fit together is refused before gpu.js sees it", async () => {
+  test("what does not fit together is refused before gpu.js sees it", async () => {
     const six = numbers(6, 1);
     const refused = async (words: string, call: () => unknown) => {
       const error = await Promise.resolve()
@@ -200,7 +200,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     loud: loud && Uint8Array.from(loud),
   });
 
-  test("[gpu.attention] the output is within the bound of the formula", async () => {
+  test("the output is within the bound of the formula", async () => {
     await fc.assert(
       fc.asyncProperty(attentionCases(0.1, 1, 10, 40), async (c) => {
         const { out, bound } = formula(c, PROCESSOR);
@@ -224,7 +224,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     ...out.subarray((z * 3 + l) * 2).subarray(0, 2),
   ];
 
-  test("[gpu.attention] scores beyond what exp can take leave the weights right", async () => {
+  test("scores beyond what exp can take leave the weights right", async () => {
     const k = Float32Array.of(900, 900, -900, 0);
     const sharp: Case = {
       ...plain,
@@ -238,7 +238,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     expect([...(await onDevice({ ...sharp, q: Float32Array.of(-1) }))]).toEqual([5]);
   });
 
-  test("[gpu.masked] what may not be attended to changes no bit, whatever it scores", async () => {
+  test("what may not be attended to changes no bit, whatever it scores", async () => {
     const before = await onDevice(plain);
     for (const score of [1e6, -1e6, NaN, Infinity]) {
       const k = Float32Array.from(plain.k);
@@ -250,7 +250,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     }
   });
 
-  test("[gpu.masked] a score as low as any fill value still counts", async () => {
+  test("a score as low as any fill value still counts", async () => {
     const low = {
       ...plain,
       k: plain.k.map(() => -1e30),
@@ -260,7 +260,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     expect(row(await onDevice(low), 0, 0)).toEqual([2, 2]); // the mean of 0, 1, 3 and 4
   });
 
-  test("[gpu.empty-row] zero, uniform or NaN, as asked", async () => {
+  test("zero, uniform or NaN, as asked", async () => {
     const out = async (emptyRow: EmptyRow) => row(await onDevice({ ...plain, emptyRow }), 1, 1);
     const mean = [0, 1].map((c) =>
       [0, 1, 2, 3, 4].reduce((sum, j) => sum + Number(plain.v[10 + 2 * j + c]) / 5, 0),
@@ -270,7 +270,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     expect(await out("nan")).toEqual([NaN, NaN]);
   });
 
-  test("[gpu.silent] silent rows are zero after the softmax, empty ones too", async () => {
+  test("silent rows are zero after the softmax, empty ones too", async () => {
     const loud = Uint8Array.of(0, 0, 1);
     const out = await onDevice({ ...plain, emptyRow: "nan", loud });
     const all = await onDevice({ ...plain, emptyRow: "zero" });
@@ -281,7 +281,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     }
   });
 
-  test("[gpu.silent] a single weight can be silenced; the others keep theirs", async () => {
+  test("a single weight can be silenced; the others keep theirs", async () => {
     const [z, l, s, d, e] = [1, 1, 2, 1, 1];
     const inputs = { q: dense(Float32Array.of(0), z, l, d), k: dense(Float32Array.of(1, 2), z, s, d) };
     const postSoftmaxMask = { data: Uint8Array.of(1, 0), shape: [z, l, s], stride: [0, 0, 1], offset: 0 };
@@ -291,7 +291,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     ]).toEqual([4]);
   });
 
-  test("[gpu.nan] NaN in a query, a key or a value reaches exactly the rows that see it", async () => {
+  test("NaN in a query, a key or a value reaches exactly the rows that see it", async () => {
     const spoilt = (values: Float32Array, at: number) => values.map((x, i) => (i === at ? NaN : x));
     const nanRows = async (change: Partial<Case>) => {
       const out = await onDevice({ ...plain, ...change });
@@ -305,7 +305,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     expect(await nanRows({ v: spoilt(plain.v, 0) })).toEqual([true, true, true]); // 0 · NaN is NaN, as in the definition
   });
 
-  test("[gpu.einsum] every kind of pattern agrees with the definition, on views", async () => {
+  test("every kind of pattern agrees with the definition, on views", async () => {
     const backend = await gpu({ mode });
     const sizes: Record<string, number> = { b: 2, h: 3, l: 5, s: 4, k: 6, d: 7, o: 3 };
     const patterns = [
@@ -348,7 +348,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     await backend.close();
   });
 
-  test("[gpu.count] the backend says in which mode how many products and attention scopes ran", async () => {
+  test("the backend says in which mode how many products and attention scopes ran", async () => {
     const backend = await gpu({ mode });
     expect([backend.mode, backend.precision, backend.ran]).toEqual([
       mode,
@@ -375,13 +375,13 @@ function four(): [number, number, number, number] {
   return [1, 2, 3, 4];
 }
 
-test("[gpu.mode] a kernel that gpu.js moves to another mode is an error that says why", async () => {
+test("a kernel that gpu.js moves to another mode is an error that says why", async () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   const device = await openDevice("webasm");
   expect([...(await device.kernel("fine", four, { depth: 1 })([1, 1, 1]))]).toEqual([1, 2, 3, 4]);
   const unsupported = { type: "NumberTexture" } as unknown as number;
   const fallen = device.kernel("fallen", four, { depth: 1, unsupported });
-  await expect(fallen([1, 1, 1])).rejects.toThrow(RuleError);
+  await expect(fallen([1, 1, 1])).rejects.toThrow(LoadError);
   await expect(fallen([1, 1, 1])).rejects.toThrow(
     /"fallen" was asked to run in webasm and ran in cpu \(constant "unsupported"/,
   );
@@ -390,11 +390,11 @@ test("[gpu.mode] a kernel that gpu.js moves to another mode is an error that say
   warn.mockRestore();
 });
 
-test("[gpu.mode] a mode that is not there is refused when the device is opened", async () => {
+test("a mode that is not there is refused when the device is opened", async () => {
   await expect(openDevice("webgl2" as "cpu")).rejects.toThrow(LoadError);
 });
 
-test("[gpu.destroy] a destroyed device computes nothing more", async () => {
+test("a destroyed device computes nothing more", async () => {
   const device = await openDevice("webasm");
   const kernel = device.kernel("four", four, {});
   await kernel([1, 1, 1]);
@@ -402,7 +402,7 @@ test("[gpu.destroy] a destroyed device computes nothing more", async () => {
   await expect(kernel([1, 1, 1])).rejects.toThrow(/after its device was destroyed/);
 });
 
-test("[gpu.errors] what gpu.js throws names the kernel", async () => {
+test("what gpu.js throws names the kernel", async () => {
   const device = await openDevice("webasm");
   const arrow = device.kernel("arrow", () => [1, 2, 3, 4], {});
   await expect(arrow([1, 1, 1])).rejects.toThrow(Bug);
@@ -412,7 +412,7 @@ test("[gpu.errors] what gpu.js throws names the kernel", async () => {
   await device.destroy();
 });
 
-test("[gpu.install] without gpu.js the error says how to get it", async () => {
+test("without gpu.js the error says how to get it", async () => {
   const absent = openDevice("cpu", () => Promise.reject(new Error("Cannot find package 'gpu.js'")));
   await expect(absent).rejects.toThrow(LoadError);
   await expect(absent).rejects.toThrow("npm install gpu.js@2.24.1");

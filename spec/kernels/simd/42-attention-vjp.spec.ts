@@ -1,4 +1,4 @@
-// [simd.attention-vjp] of 42-simd.md: the derivative of attention, held to loops that are written from its equations.
+// of 42-simd.md: the derivative of attention, held to loops that are written from its equations.
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../../src/kernels/backend.ts";
@@ -120,7 +120,7 @@ describe("the derivative of attention", () => {
       within(await derivative(backend, c), out, (i) => 1.01 * Number(bound[i]) + 1e-30);
   };
 
-  test("[simd.attention-vjp] any sizes, masks and views are within the bound", async () => {
+  test("any sizes, masks and views are within the bound", async () => {
     const cases: fc.Arbitrary<Case> = fc.record({
       size: fc.tuple(
         fc.nat(3),
@@ -144,11 +144,9 @@ describe("the derivative of attention", () => {
     ["more queries than a block of depth", [1, 1100, 9, 20, 17]],
     ["more keys than a block of depth", [2, 5, 1100, 20, 17]],
     ["a head wider than a block of depth", [1, 3, 20, 1100, 1030]],
-  ] as const)("[simd.attention-vjp] %s", (_, size) =>
-    holds({ ...plain, size, mask: "causal", loud: "some", scale: 0.1 }),
-  );
+  ] as const)("%s", (_, size) => holds({ ...plain, size, mask: "causal", loud: "some", scale: 0.1 }));
 
-  test("[simd.attention-vjp] keys and values that several heads share are packed once, and each head gets its own derivative", async () => {
+  test("keys and values that several heads share are packed once, and each head gets its own derivative", async () => {
     for (const backend of [one, three]) {
       const c: Case = { ...plain, size: [3, 20, 30, 9, 7] };
       const shared = (v: View) => view(v.data, v.shape, [0, ...v.stride.slice(1)], v.offset);
@@ -159,7 +157,7 @@ describe("the derivative of attention", () => {
     }
   });
 
-  test("[simd.attention-vjp] what may not be attended to changes no bit of dq, however large it is, and gets nothing", async () => {
+  test("what may not be attended to changes no bit of dq, however large it is, and gets nothing", async () => {
     const c: Case = { ...plain, mask: "causal", size: [1, 100, 100, 4, 3] };
     const before = await derivative(one, c);
     for (const key of [1e30, -1e30]) {
@@ -174,7 +172,7 @@ describe("the derivative of attention", () => {
     expect(new Set(unseen)).toEqual(new Set([0]));
   });
 
-  test("[simd.attention-vjp] the same bits for any number of threads, and no memory is kept", async () => {
+  test("the same bits for any number of threads, and no memory is kept", async () => {
     const c: Case = { ...plain, mask: "causal", size: [5, 70, 90, 16, 16] };
     const alone = await simd({ threads: 1, relaxed: false });
     const before = alone.store?.usage().used;
@@ -189,7 +187,7 @@ describe("the derivative of attention", () => {
     await alone.close();
   });
 
-  test("[simd.attention-vjp] its intermediates stay in the space that it asked for", async () => {
+  test("its intermediates stay in the space that it asked for", async () => {
     const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
     for (const [l, s, d, e] of [
       [5, 9, 6, 0], // without values nothing is left over
@@ -213,7 +211,7 @@ describe("the derivative of attention", () => {
     }
   });
 
-  test("[simd.attention-vjp] no array grows with queries × keys", async () => {
+  test("no array grows with queries × keys", async () => {
     const peak = async (n: number): Promise<number> => {
       const backend = await simd({ threads: 1 });
       const [q, k, v, g] = [1, 2, 3, 4].map((seed) => random([1, n, 8], seed)) as [View, View, View, View];
@@ -227,7 +225,7 @@ describe("the derivative of attention", () => {
     expect(large / small).toBeLessThan(2.1);
   });
 
-  test("[simd.attention-vjp] [simd.count] a program of gradients uses it, and both scopes are counted", async () => {
+  test("a program of gradients uses it, and both scopes are counted", async () => {
     const [q, k, v] = [
       abstractTensor("b l k", [2, 5, 4]),
       abstractTensor("b s k", [2, 7, 4]),
@@ -259,7 +257,7 @@ describe("the derivative of attention", () => {
     }
   });
 
-  test("[simd.empty] no keys or no queries: zero", async () => {
+  test("no keys or no queries: zero", async () => {
     await soil(one);
     expect(await derivative(one, { ...plain, size: [1, 2, 0, 3, 2] })).toEqual(new Array(6).fill(0));
     await soil(one);
@@ -267,7 +265,7 @@ describe("the derivative of attention", () => {
     expect(await derivative(one, { ...plain, size: [0, 2, 2, 3, 2] })).toEqual([]);
   });
 
-  test("[simd.sizes] what does not fit together is refused", async () => {
+  test("what does not fit together is refused", async () => {
     const o = slopesOf(plain);
     const kernel = one.scopes.attentionVjp;
     const call = (g: View, k = o.k) => kernel?.(attrsOf(plain, o), { q: o.q, k, v: o.v, g });

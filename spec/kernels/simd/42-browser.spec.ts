@@ -33,13 +33,13 @@ describe.each([
   ["fixed", false],
   ["relaxed", true],
 ] as const)("the module %s", (kind, relaxed) => {
-  test("[simd.alone] [simd.relaxed] a page without isolation computes on one thread, Node's bits, and says so", async () => {
+  test("a page without isolation computes on one thread, Node's bits, and says so", async () => {
     const [node, page] = await Promise.all([computed({ relaxed, threads: 1 }), inPage(false, { relaxed })]);
     expect(node.mode).toBe(`${kind}, 1 thread`);
     expect(page).toEqual({ ...node, isolated: false, helped: 0 });
   });
 
-  test("[simd.threads] [simd.relaxed] an isolated page computes on several threads, Node's bits, and says so", async () => {
+  test("an isolated page computes on several threads, Node's bits, and says so", async () => {
     const [node, page] = await Promise.all([
       computed({ relaxed, threads: 1 }),
       inPage(true, { relaxed, threads: 3 }),

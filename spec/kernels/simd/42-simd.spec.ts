@@ -71,7 +71,7 @@ describe("the product", () => {
   const size = fc.oneof(fc.integer({ min: 0, max: 5 }), fc.integer({ min: 6, max: 21 }));
   const sizes = fc.record({ b: fc.integer({ min: 0, max: 3 }), c: size, l: size, m: size, n: size, k: size });
 
-  test("[simd.product] every pattern, orientation and size is within the bound, on every kind of view", async () => {
+  test("every pattern, orientation and size is within the bound, on every kind of view", async () => {
     const lie = fc.integer({ min: 0, max: 9 });
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...patterns), sizes, lie, lie, async (pattern, size, howA, howB) => {
@@ -104,7 +104,7 @@ describe("the product", () => {
     [1, 1, 2100, 333],
     [3, 50, 1025, 130],
     [1, 700, 600, 1],
-  ])("[simd.product] [simd.decode] %i × [%i %i] [%i], across blocks of depth", async (batch, m, k, n) => {
+  ])("%i × [%i %i] [%i], across blocks of depth", async (batch, m, k, n) => {
     const [a, b] = [random([batch, m, k], 3), random([batch, n, k], 4)];
     const pattern = batch === 1 ? "m k, n k -> m n" : "b m k, b n k -> b m n";
     const flat2 = (v: View) =>
@@ -123,7 +123,7 @@ describe("the product", () => {
     }
   });
 
-  test("[simd.empty] [simd.count] sums over nothing are zero, and are counted like any other", async () => {
+  test("sums over nothing are zero, and are counted like any other", async () => {
     const before = one.ran.matmul;
     await soil(one);
     const nothing = await values(
@@ -137,7 +137,7 @@ describe("the product", () => {
     expect(one.ran.matmul - before).toBe(1);
   });
 
-  test("[simd.product] NaN and infinities go where the definition lets them", async () => {
+  test("NaN and infinities go where the definition lets them", async () => {
     const spoilt = (i: number, x: number) => {
       const a = random([9, 70], 1);
       a.data[a.offset + i] = x;
@@ -151,7 +151,7 @@ describe("the product", () => {
     }
   });
 
-  test("[simd.float32] float64 operands are rounded once", async () => {
+  test("float64 operands are rounded once", async () => {
     const a = view(Float64Array.of(1 + 2 ** -30, 2 ** 24 + 1, 1e-46), [3, 1]);
     const b = view(Float64Array.of(1), [1, 1]);
     expect(await values(one, "einsum", { pattern: "m k, k n -> m n" }, a, b)).toEqual([1, 2 ** 24, 0]);
@@ -213,7 +213,7 @@ describe("elements", () => {
     ["addScalar", { by: 0.1 }, 1, () => 1],
   ];
 
-  test.each(unaries)("[simd.elements] %s %j", async (op, attrs, ulps, more) => {
+  test.each(unaries)("%s %j", async (op, attrs, ulps, more) => {
     await fc.assert(
       fc.asyncProperty(
         shape,
@@ -230,29 +230,26 @@ describe("elements", () => {
     );
   });
 
-  test.each<OpName>(["add", "sub", "mul", "div", "equal"])(
-    "[simd.elements] %s, to the last bit",
-    async (op) => {
-      await fc.assert(
-        fc.asyncProperty(
-          shape,
-          fc.array(some, { minLength: 1, maxLength: 12 }),
-          fc.nat(9),
-          fc.nat(9),
-          async (shape, from, how, other) => {
-            const [x, y] = [
-              drawn(shape, [...from, ...EXTREMES], how),
-              drawn(shape, [...EXTREMES, ...from].reverse(), other),
-            ];
-            within(await values(one, op, {}, x, y), defined(op, {}, x, y), () => 0);
-          },
-        ),
-        { numRuns: 60 },
-      );
-    },
-  );
+  test.each<OpName>(["add", "sub", "mul", "div", "equal"])("%s, to the last bit", async (op) => {
+    await fc.assert(
+      fc.asyncProperty(
+        shape,
+        fc.array(some, { minLength: 1, maxLength: 12 }),
+        fc.nat(9),
+        fc.nat(9),
+        async (shape, from, how, other) => {
+          const [x, y] = [
+            drawn(shape, [...from, ...EXTREMES], how),
+            drawn(shape, [...EXTREMES, ...from].reverse(), other),
+          ];
+          within(await values(one, op, {}, x, y), defined(op, {}, x, y), () => 0);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
 
-  test("[simd.elements] where keeps what the mask keeps, from any mask", async () => {
+  test("where keeps what the mask keeps, from any mask", async () => {
     await fc.assert(
       fc.asyncProperty(shape, fc.nat(9), fc.boolean(), async (shape, how, repeated) => {
         const x = drawn(shape, EXTREMES, how);
@@ -270,7 +267,7 @@ describe("elements", () => {
     );
   });
 
-  test("[simd.elements] long rows, side by side, in steps, or one element again and again", async () => {
+  test("long rows, side by side, in steps, or one element again and again", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 500, max: 1600 }), fc.nat(3), fc.nat(3), async (n, left, right) => {
         const steps = [
@@ -294,7 +291,7 @@ describe("elements", () => {
     );
   });
 
-  test("[simd.layout] concat, pad and gather move numbers exactly", async () => {
+  test("concat, pad and gather move numbers exactly", async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(2), fc.nat(4), fc.nat(4), fc.nat(9), async (axis, p, q, how) => {
         const shape = (n: number) => [2, 3, 4].map((m, i) => (i === axis ? n : m));
@@ -320,7 +317,7 @@ describe("elements", () => {
 });
 
 describe("rows", () => {
-  test("[simd.rows] [simd.empty-row] softmax of any rows and any mask", async () => {
+  test("softmax of any rows and any mask", async () => {
     const empties = fc.constantFrom<EmptyRow>("zero", "uniform", "nan");
     await fc.assert(
       fc.asyncProperty(
@@ -360,7 +357,7 @@ describe("rows", () => {
     }
   });
 
-  test("[simd.sums] sums over any axes", async () => {
+  test("sums over any axes", async () => {
     const size = fc.array(fc.nat(9), { maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(size, fc.nat(15), fc.nat(3), fc.nat(9), async (shape, reduced, fewer, how) => {
@@ -398,7 +395,7 @@ describe("rows", () => {
     return told(one, await kernel({ epsilon: 1e-5 }, { x }));
   };
 
-  test("[simd.rows] layer normalisation keeps its digits, whatever the mean", async () => {
+  test("layer normalisation keeps its digits, whatever the mean", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat(3),
@@ -484,24 +481,23 @@ describe("attention", () => {
     for (const backend of [one, three]) within(await attend(backend, c), out, (i) => Number(bound[i]));
   };
 
-  test("[simd.attention] [simd.masked] [simd.silent] [simd.empty-row] any sizes, masks and views are within the bound", async () => {
+  test("any sizes, masks and views are within the bound", async () => {
     await fc.assert(fc.asyncProperty(cases, holds), { numRuns: 150 });
   });
 
   test.each(["none", "some", "causal"] as const)(
-    "[simd.attention] several blocks of queries and keys, mask: %s",
+    "several blocks of queries and keys, mask: %s",
     async (mask) => {
       await holds({ ...plain, size: [2, 61, 303, 20, 17], mask });
     },
   );
 
-  test("[simd.attention] more keys than a block of depth", () =>
-    holds({ ...plain, size: [2, 5, 1100, 6, 10], mask: "none" }));
+  test("more keys than a block of depth", () => holds({ ...plain, size: [2, 5, 1100, 6, 10], mask: "none" }));
 
-  test("[simd.attention] a head wider than a block of depth", () =>
+  test("a head wider than a block of depth", () =>
     holds({ ...plain, size: [1, 3, 70, 1100, 4], scale: 0.1 }));
 
-  test("[simd.masked] what may not be attended to changes no bit, whatever it is", async () => {
+  test("what may not be attended to changes no bit, whatever it is", async () => {
     const c: Case = { ...plain, mask: "causal", size: [1, 100, 100, 4, 3] };
     const before = await attend(one, c);
     for (const score of [1e30, NaN, Infinity]) {
@@ -514,7 +510,7 @@ describe("attention", () => {
     }
   });
 
-  test("[simd.skip] 0 · NaN is NaN, also in a block that nobody may see", async () => {
+  test("0 · NaN is NaN, also in a block that nobody may see", async () => {
     const c: Case = { ...plain, mask: "causal", size: [1, 60, 200, 4, 3] };
     for (const value of [NaN, Infinity]) {
       const o = drawn(c);
@@ -524,7 +520,7 @@ describe("attention", () => {
     }
   });
 
-  test("[simd.skip] what nobody may see costs next to nothing", async () => {
+  test("what nobody may see costs next to nothing", async () => {
     const size = [1, 2048, 2048, 64, 64] as const;
     const o = drawn({ ...plain, size, mask: "all" });
     const time = async (may: Uint8Array) => {
@@ -540,7 +536,7 @@ describe("attention", () => {
     expect(await time(few)).toBeLessThan(0.6 * (await time(o.may ?? few)));
   });
 
-  test("[simd.attention] scores of ±∞ and NaN give what the definition gives", async () => {
+  test("scores of ±∞ and NaN give what the definition gives", async () => {
     for (const [x, y] of [
       [Infinity, 1],
       [-Infinity, 1],
@@ -565,14 +561,14 @@ describe("attention", () => {
       }
   });
 
-  test("[simd.empty] [simd.count] no keys: zero, and counted like any other", async () => {
+  test("no keys: zero, and counted like any other", async () => {
     const before = one.ran.attention;
     await soil(one);
     expect(await attend(one, { ...plain, size: [1, 2, 0, 3, 2], emptyRow: "nan" })).toEqual([0, 0, 0, 0]);
     expect(one.ran.attention - before).toBe(1);
   });
 
-  test("[simd.sizes] what does not fit together is refused", async () => {
+  test("what does not fit together is refused", async () => {
     const o = drawn(plain);
     const kernel = one.scopes.attention;
     const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
@@ -588,7 +584,7 @@ describe("attention", () => {
 });
 
 describe("the engine", () => {
-  test("[simd.threads] any number of threads gives the same bits", async () => {
+  test("any number of threads gives the same bits", async () => {
     const relaxed = await simd({ threads: 5 });
     const product = [random([300, 700], 1), random([700, 210], 2)] as const;
     const pattern = "m k, k n -> m n";
@@ -606,7 +602,7 @@ describe("the engine", () => {
     await relaxed.close();
   });
 
-  test("[simd.threads] the others do help", async () => {
+  test("the others do help", async () => {
     const engine = await Engine.open({ threads: 3 });
     const many = { tasks: 4000, words: [0, 16384, 0, 1, 16384], cost: 1e9 };
     for (let i = 0; i < 200 && engine.crew.helped === 0; i++) {
@@ -623,7 +619,7 @@ describe("the engine", () => {
     expect(alone.crew.helped).toBe(0);
   });
 
-  test("[simd.threads] a task writes no element of its neighbour", async () => {
+  test("a task writes no element of its neighbour", async () => {
     const { crew, heap } = await Engine.open({ threads: 1 });
     const [x, out, offsets] = [heap.allocate(128), heap.allocate(128), heap.allocate(64)];
     heap.ints(offsets, 1)[0] = 0;
@@ -636,7 +632,7 @@ describe("the engine", () => {
     }
   });
 
-  test("[simd.alone] one thread is one thread, and the mode says so", async () => {
+  test("one thread is one thread, and the mode says so", async () => {
     expect(one.mode).toMatch(/^(fixed|relaxed), 1 thread$/);
     expect(new Set([three.mode, two.mode, one.mode]).size).toBe(3);
     const { crew } = await Engine.open({ threads: 1 });
@@ -650,7 +646,7 @@ describe("the engine", () => {
       expect((await Engine.open({ threads: asked })).crew.size).toBe(availableParallelism() === 1 ? 1 : most);
   });
 
-  test("[simd.relaxed] fused multiply-add runs where the engine has it, and can be switched off", () => {
+  test("fused multiply-add runs where the engine has it, and can be switched off", () => {
     const head = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0];
     const zero = [65, 0, 253, 17];
     const madd = [253, 133, 2, 11]; // f32x4.relaxed_madd of three vectors of zeros, then the end
@@ -659,7 +655,7 @@ describe("the engine", () => {
     expect(three.mode).toMatch(/^fixed/);
   });
 
-  test("[simd.auto] single precision is ours where the engine can, the rest the reference's", async () => {
+  test("single precision is ours where the engine can, the rest the reference's", async () => {
     const chosen = await auto();
     expect(chosen.name).toBe("simd");
     await chosen.close();
@@ -677,7 +673,7 @@ describe("the engine", () => {
   });
 });
 
-test("[simd.bytes] the modules are what the sources compile to", () => {
+test("the modules are what the sources compile to", () => {
   const { status } = spawnSync(process.execPath, [".ci/simd.mjs", "--check"], { cwd: repository });
   expect(status).toBe(0);
 });

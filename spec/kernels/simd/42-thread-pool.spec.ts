@@ -54,7 +54,7 @@ const WORKS: Readonly<Record<string, Work>> = {
 };
 
 test.each(Object.entries(WORKS))(
-  "[simd.elements] [simd.rows] [simd.layout] [simd.decode] [simd.skip] %s: no task is idle, and the cost is about the nanoseconds that it takes",
+  "%s: no task is idle, and the cost is about the nanoseconds that it takes",
   (_, { kernel, call, operations, parts }) => {
     const run = vi.spyOn(engine.crew, "run");
     const costs = [

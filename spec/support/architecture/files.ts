@@ -46,9 +46,8 @@ const words = (
   );
 
 /** `await` and `async` where something can be waited for. */
-export const waiting = each(
-  (path, code) =>
-    WAITING.has(folderOf(path)) ? [] : words(code, path, (text) => text === "await" || text === "async"), // [house.await]
+export const waiting = each((path, code) =>
+  WAITING.has(folderOf(path)) ? [] : words(code, path, (text) => text === "await" || text === "async"),
 );
 
 /** Names that a file gives to something of its own: const document, (document: string). */
@@ -65,7 +64,7 @@ function ownNames(code: readonly Token[]): Set<string> {
 export const machine = each((path, code) => {
   if (HOSTED.has(folderOf(path)) || path.startsWith("conformance/adapters/")) return [];
   const own = ownNames(code);
-  return words(code, path, (text) => MACHINE.has(text) && !own.has(text)); // [house.host]
+  return words(code, path, (text) => MACHINE.has(text) && !own.has(text));
 });
 
 /** Names in an import's or export's braces, and `* as name`, rename; they assert nothing. */
@@ -92,9 +91,9 @@ export const assertions = each((path, code) => {
     code,
     path,
     (text, i) => text === "as" && code[i + 1]?.text !== "const" && !renames(code, i),
-  ); // [house.plain]
+  );
   const loose = words(code, path, (text, i) => text === "any" && code[i + 1]?.text !== "(");
-  const claimed = code.filter((_, i) => claims(code, i)).map(({ line }) => `${path}:${line} !`); // [house.plain]
+  const claimed = code.filter((_, i) => claims(code, i)).map(({ line }) => `${path}:${line} !`);
   return [...asserted, ...loose, ...claimed];
 });
 
@@ -109,9 +108,8 @@ const isPattern = (code: readonly Token[], i: number): boolean => {
 /** "b l (h k) -> b h l k": one space between words, none at the ends or inside brackets. */
 const TIDY = /^(?! )(?!.* {2})(?!.*[( ] )(?!.* [),])(?!.*,\S)(?!.*\S->)(?!.*->\S).*(?<! )$/;
 export const patterns = each((path, code) =>
-  code.flatMap(
-    ({ text, line }, i) =>
-      isPattern(code, i) && !TIDY.test(text.slice(1, -1)) ? [`${path}:${line} ${text}`] : [], // [house.patterns]
+  code.flatMap(({ text, line }, i) =>
+    isPattern(code, i) && !TIDY.test(text.slice(1, -1)) ? [`${path}:${line} ${text}`] : [],
   ),
 );
 
@@ -123,25 +121,25 @@ export const budget = (files: Files, longer: Readonly<Record<string, number>> = 
   const long = [...files].flatMap(([path, text]) => {
     const lines = codeLines(tokens(text)).size;
     const most = longer[path] ?? BUDGET;
-    return lines > most ? [`${path} has ${lines} lines of code, not ${most}`] : []; // [house.budget]
+    return lines > most ? [`${path} has ${lines} lines of code, not ${most}`] : [];
   });
   return [...idle.map((path) => `${path} fits the budget: strike the exception`), ...long];
 };
 
-export const names = (files: Files): string[] => [...files.keys()].filter((path) => !KEBAB.test(path)); // [house.names]
+export const names = (files: Files): string[] => [...files.keys()].filter((path) => !KEBAB.test(path));
 
 /** A file says what it is: a comment on its first line, or a doc comment on what it has. */
 export const headers = (files: Files): string[] =>
   [...files].flatMap(([path, text]) => {
     const comments = tokens(text).filter(({ kind }) => kind === "comment");
     const said = comments.some((comment) => comment.line === 1 || comment.text.startsWith("/**"));
-    return said ? [] : [`${path} has neither a header nor a doc comment`]; // [house.headers]
+    return said ? [] : [`${path} has neither a header nor a doc comment`];
   });
 
 /** Temporary folders of tests that are made elsewhere than where they are removed. */
 export const littering = each((path, code) =>
   path.endsWith(".ts") && path !== "spec/support/fixtures/temporary.ts"
-    ? code.flatMap(({ text, line }) => (/^(mkdtemp|tmpdir)/.test(text) ? [`${path}:${line} ${text}`] : [])) // [house.temporary]
+    ? code.flatMap(({ text, line }) => (/^(mkdtemp|tmpdir)/.test(text) ? [`${path}:${line} ${text}`] : []))
     : [],
 );
 
@@ -149,6 +147,6 @@ export const littering = each((path, code) =>
 export const sleeping = each((path, code) =>
   code.flatMap(({ text, line }, i) => {
     const test = code[i - 1]?.text === "." && /^(test|it|describe|suite)$/.test(code[i - 2]?.text ?? "");
-    return test && /^(only|skip|skipIf|runIf|todo|fails)$/.test(text) ? [`${path}:${line} ${text}`] : []; // [house.awake]
+    return test && /^(only|skip|skipIf|runIf|todo|fails)$/.test(text) ? [`${path}:${line} ${text}`] : [];
   }),
 );

@@ -78,13 +78,13 @@ function forbidden(folder: string, target: string): string | null {
   const [layer, below] = [LAYERS[folder], LAYERS[other]];
   if (layer === undefined) return `the folder ${folder} has no layer`;
   if (below === undefined) return `the folder ${other} has no layer`;
-  if (folder === "masks") return other === "terminal" ? null : "masks imports nothing but terminal"; // [house.floors]
+  if (folder === "masks") return other === "terminal" ? null : "masks imports nothing but terminal";
   if (["nn", "blocks", "models"].includes(folder) && ["kernels", "io", "host"].includes(other))
-    return "a model does not know how it is executed or stored"; // [house.execution]
+    return "a model does not know how it is executed or stored";
   if (below < layer) return null;
-  if (below > layer) return `layer ${layer} does not import layer ${below}`; // [house.floors]
+  if (below > layer) return `layer ${layer} does not import layer ${below}`;
   if (["kernels", "io"].includes(folder) && other === "host") return null;
-  return `${folder} and ${other} share layer ${layer}`; // [house.floors]
+  return `${folder} and ${other} share layer ${layer}`;
 }
 
 export function floors(files: Files): string[] {
@@ -102,14 +102,14 @@ export function outside(files: Files): string[] {
     if (specifier === null) return [say(found, "a target is a plain string")];
     if (target !== null) {
       const door = folderOf(target) === "host" && folderOf(from) !== "host" && specifier !== "#host";
-      if (door) return [say(found, "#host is the door")]; // [house.host]
+      if (door) return [say(found, "#host is the door")];
       return files.has(target) ? [] : [say(found, "there is no such file; relative imports end in .ts")];
     }
     const name = specifier.startsWith("node:") ? "node" : (/^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? "");
     const homes = PACKAGES[name] ?? [];
     const atHome = homes.some((home) => from.startsWith(home));
     const where = homes.length > 0 ? `in ${homes.join(", ")} only` : "nowhere";
-    return atHome ? [] : [say(found, `${name} is used ${where}`)]; // [house.packages]
+    return atHome ? [] : [say(found, `${name} is used ${where}`)];
   });
 }
 
@@ -120,7 +120,7 @@ export function barrels(files: Files): string[] {
     if (target === null || !BARREL.test(target)) return [];
     if (target === "index.ts") return [say(found, "nothing imports the list of everything public")];
     const entry = target.startsWith("masks/") ? from === "index.ts" : !from.startsWith(directory(target));
-    return entry ? [] : [say(found, "files import files, not a folder's index")]; // [house.barrels]
+    return entry ? [] : [say(found, "files import files, not a folder's index")];
   });
   return [...idle.map((path) => `${path} is a barrel that nobody needs`), ...wrong];
 }
@@ -135,7 +135,7 @@ export function backends(files: Files): string[] {
     const [own, other] = [backendOf(found.from), backendOf(found.target ?? "")];
     const stranger =
       other !== undefined && other !== own && folderOf(found.from) === "kernels" && found.from !== CHOOSES;
-    return stranger ? [say(found, "a backend is known to those who choose it")] : []; // [house.backends]
+    return stranger ? [say(found, "a backend is known to those who choose it")] : [];
   });
 }
 
@@ -147,7 +147,7 @@ export function cycles(files: Files): string[] {
   const found: string[] = [];
   const visit = (path: string, trail: readonly string[]): void => {
     const start = trail.indexOf(path);
-    if (start >= 0) found.push([...trail.slice(start), path].join(" -> ")); // [house.cycles]
+    if (start >= 0) found.push([...trail.slice(start), path].join(" -> "));
     if (start >= 0 || done.has(path)) return;
     for (const { target } of edges.get(path) ?? []) if (target !== null) visit(target, [...trail, path]);
     done.add(path);

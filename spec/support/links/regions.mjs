@@ -45,14 +45,14 @@ export function refresh(path, document, sourceOf) {
     const source = sourceOf(file);
     const { text: fresh, problem } =
       source === undefined ? { problem: "there is no such file" } : region(source, name);
-    if (problem !== undefined) tell(at, `${file}: ${problem}`); // [links.regions]
+    if (problem !== undefined) tell(at, `${file}: ${problem}`);
     if (fresh === undefined || fresh === block) return whole;
-    tell(at, `differs from ${file}#${name}: npm run links -- --write`); // [links.regions]
+    tell(at, `differs from ${file}#${name}: npm run links -- --write`);
     const head = whole.slice(0, whole.indexOf(fence));
-    return `${head}${fence}${language}\n${fresh}${fence}`; // [links.write]
+    return `${head}${fence}${language}\n${fresh}${fence}`;
   });
   const seen = [...document.matchAll(MARKED)].map(({ index }) => index);
   for (const { index } of document.matchAll(MARK))
-    if (!seen.includes(index)) tell(index, "names a source, and no code block follows"); // [links.regions]
+    if (!seen.includes(index)) tell(index, "names a source, and no code block follows");
   return { text, problems };
 }

@@ -20,7 +20,7 @@ export function citations(path, text) {
       [...comment.text.matchAll(MENTION)].map((found) => ({
         id: found[1],
         path,
-        line: comment.line + lineOf(comment.text, found.index) - 1, // [links.cited]
+        line: comment.line + lineOf(comment.text, found.index) - 1,
       })),
     );
 }
@@ -29,31 +29,30 @@ export function citations(path, text) {
 export function titles(path, text) {
   return codeOf(tokens(text))
     .filter(({ kind }) => kind === "string" || kind === "template")
-    .flatMap(
-      (token) =>
-        idsIn(TITLE.exec(token.text)?.[0] ?? "", MENTION).map((id) => ({ id, path, line: token.line })), // [links.tested]
+    .flatMap((token) =>
+      idsIn(TITLE.exec(token.text)?.[0] ?? "", MENTION).map((id) => ({ id, path, line: token.line })),
     );
 }
 
-/** The ids that messages carry: two spaces and the id, or the second argument of a RuleError. */
+/** The ids that messages carry: two spaces and the id, or the last argument of a RuleError, `refuse` or `fail`. */
 export function messages(path, text) {
   const code = codeOf(tokens(text));
   return code.flatMap(({ kind, text: token, line }, i) => {
     if (kind !== "string" && kind !== "template") return [];
     const bare = new RegExp(`^"(${ID})"$`).exec(token)?.[1];
-    const argument = bare !== undefined && code[i - 1]?.text === "," && inRuleError(code, i);
+    const argument = bare !== undefined && code[i - 1]?.text === "," && inError(code, i);
     const ids = [...idsIn(token, REMARK), ...(argument ? [bare] : [])];
-    return ids.map((id) => ({ id, path, line })); // [links.dangling]
+    return ids.map((id) => ({ id, path, line }));
   });
 }
 
-function inRuleError(code, i) {
+function inError(code, i) {
   let depth = 0;
   for (let at = i - 1; at > 0; at--) {
     const { text, kind } = code[at];
     if (text === ";" || kind === "comment") return false;
     if (text === ")") depth++;
-    if (text === "(" && depth-- === 0) return code[at - 1]?.text === "RuleError";
+    if (text === "(" && depth-- === 0) return /^(RuleError|refuse|fail)$/.test(code[at - 1]?.text ?? "");
   }
   return false;
 }
@@ -85,14 +84,13 @@ export function collect(root) {
     chapters,
     specs,
     defined: flat(chapters, (path, text) => inText(path, text, DEFINITION)),
-    cited: flat(src, citations),
+    cited: flat(src, (path, text) => [...citations(path, text), ...messages(path, text)]),
     kept: flat(keepers, (path, text) =>
       path.endsWith("run") ? inText(path, text, MENTION) : citations(path, text),
     ),
     tested: flat(specs, titles),
     mentioned: [
       ...flat(new Map([...chapters, ...prose]), (path, text) => inText(path, text, MENTION)),
-      ...flat(src, messages),
       ...flat(read(["golden/cases"], /\/case\.json$/), inManifest),
     ],
   };
@@ -107,8 +105,7 @@ export function problems({ defined, cited, kept, tested, mentioned }) {
   const found = [];
   for (const rule of defined) {
     const { id, path, line } = rule;
-    if (first.has(id))
-      found.push(`${path}:${line} defines [${id}] again`); // [links.defined]
+    if (first.has(id)) found.push(`${path}:${line} defines [${id}] again`);
     else first.set(id, rule);
   }
   const [inSource, inKeepers, inTests] = [cited, kept, tested].map(
@@ -117,11 +114,11 @@ export function problems({ defined, cited, kept, tested, mentioned }) {
   for (const [id, rule] of first) {
     const at = `${rule.path}:${rule.line}`;
     const isCited = inSource.has(id) || (isAboutTheHouse(rule) && inKeepers.has(id));
-    if (!isCited) found.push(`${at} [${id}] is cited nowhere`); // [links.cited]
-    if (!inTests.has(id)) found.push(`${at} [${id}] is tested nowhere`); // [links.tested]
+    if (!isCited) found.push(`${at} [${id}] is cited nowhere`);
+    if (!inTests.has(id)) found.push(`${at} [${id}] is tested nowhere`);
   }
   for (const { id, path, line } of [...cited, ...kept, ...tested, ...mentioned])
-    if (!first.has(id)) found.push(`${path}:${line} [${id}] is defined nowhere`); // [links.dangling]
+    if (!first.has(id)) found.push(`${path}:${line} [${id}] is defined nowhere`);
   return [...new Set(found)];
 }
 
@@ -138,14 +135,14 @@ export function pairing({ chapters, specs }) {
     const sections = [...text.matchAll(/^## (.*)$/gm)].map((found) => found[1]);
     const places = SECTIONS.map((name) => sections.indexOf(name));
     const inOrder = places.every((place, i) => place > (places[i - 1] ?? -1));
-    return inOrder ? [] : [`${path} is not laid out as ${SECTIONS.join(", ")}`]; // [links.template]
+    return inOrder ? [] : [`${path} is not laid out as ${SECTIONS.join(", ")}`];
   });
   const odd = [...names, ...halves].filter(
     (name) => !/^spec\/(.*\/)?\d\d-[a-z0-9]+(-[a-z0-9]+)*$/.test(name),
   );
   return [
     ...names
-      .filter((name) => !halves.some((half) => belong(half, name))) // [links.halves]
+      .filter((name) => !halves.some((half) => belong(half, name)))
       .map((name) => `${name}.md has no executable half`),
     ...halves
       .filter((half) => !names.some((name) => belong(half, name)))

@@ -66,7 +66,7 @@ export function packInto(folder: string): Packed {
 const EXPECTED =
   /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/web\/((index|speed)\.html|(inspector|speed)\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|dist\/golden\/(data|models)\/[^/]+\.safetensors|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
 
-export const strangers = (paths: readonly string[]): string[] => paths.filter((path) => !EXPECTED.test(path)); // [package.files]
+export const strangers = (paths: readonly string[]): string[] => paths.filter((path) => !EXPECTED.test(path));
 
 /** Source maps of an installed package that lead to nothing. */
 export function lostMaps(folder: string, paths: readonly string[]): string[] {
@@ -75,7 +75,7 @@ export function lostMaps(folder: string, paths: readonly string[]): string[] {
     .filter((path) => {
       const { sources, sourceRoot = "" } = JSON.parse(readFileSync(join(folder, path), "utf8"));
       const found = sources.map((source: string) => posix.join(posix.dirname(path), sourceRoot, source));
-      return !found.every((source: string) => paths.includes(source)); // [package.maps]
+      return !found.every((source: string) => paths.includes(source));
     });
 }
 
@@ -103,7 +103,7 @@ export function installInto(folder: string, tarball: string): { passed: number; 
   const env = { NODE_OPTIONS: `--import=${pathToFileURL(clock)}`, CLOCK: time };
   const words = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball];
   const since = performance.now();
-  demand(runWith(env, folder, "npm", ...words)); // [package.install]
+  demand(runWith(env, folder, "npm", ...words));
   const { user, system } = JSON.parse(readFileSync(time, "utf8"));
   return { passed: (performance.now() - since) / 1e3, busy: (user + system) / 1e6 };
 }
@@ -127,18 +127,18 @@ interface Locked {
 export function lockfileProblems(packages: Readonly<Record<string, Locked>>, manifest: Locked): string[] {
   const problems: string[] = [];
   for (const [path, locked] of Object.entries(packages)) {
-    if (locked.resolved !== undefined) problems.push(`${path} has an address: ${locked.resolved}`); // [package.lockfile]
-    if (locked.hasInstallScript) problems.push(`${path} runs a script when it is installed`); // [package.lockfile]
+    if (locked.resolved !== undefined) problems.push(`${path} has an address: ${locked.resolved}`);
+    if (locked.hasInstallScript) problems.push(`${path} runs a script when it is installed`);
     for (const name of Object.keys(path === "" ? {} : (locked.optionalDependencies ?? {}))) {
       const known = [`${path}/node_modules/${name}`, `node_modules/${name}`].some((at) => packages[at]);
-      if (!known) problems.push(`${path} may need ${name}, which is not locked: npm ci refuses`); // [package.lockfile]
+      if (!known) problems.push(`${path} may need ${name}, which is not locked: npm ci refuses`);
     }
   }
   const gl = packages["node_modules/gl"];
-  if (gl?.name !== "empty-npm-package") problems.push("gl is not the empty package"); // [package.lockfile]
+  if (gl?.name !== "empty-npm-package") problems.push("gl is not the empty package");
   for (const kind of ["dependencies", "devDependencies"] as const) {
     const same = JSON.stringify(packages[""]?.[kind]) === JSON.stringify(manifest[kind]);
-    if (!same) problems.push(`${kind} are not those of package.json`); // [package.lockfile]
+    if (!same) problems.push(`${kind} are not those of package.json`);
   }
   return problems;
 }

@@ -8,18 +8,18 @@ import { demand, run, type Told } from "./packed.ts";
 /** Runs a module in a project; what it prints, as JSON. */
 export function inNode(project: string, source: string): unknown {
   writeFileSync(join(project, "use.mjs"), source);
-  return JSON.parse(demand(run(project, process.execPath, "use.mjs"))); // [package.node]
+  return JSON.parse(demand(run(project, process.execPath, "use.mjs")));
 }
 
 /** A project that has the package and nothing of what it depends on. */
 export function withoutDependencies(project: string, installed: string): string {
-  cpSync(installed, join(project, "node_modules/flamboyance"), { recursive: true }); // [package.masks]
+  cpSync(installed, join(project, "node_modules/flamboyance"), { recursive: true });
   return project;
 }
 
 /** The command line, as npx finds it. */
 export const npx = (project: string, ...args: readonly string[]): Told =>
-  run(project, "npx", "--no", "flamboyance", ...args); // [package.bin]
+  run(project, "npx", "--no", "flamboyance", ...args);
 
 /** What the compiler says about a module of a strict project that has no other types. */
 export function compile(project: string, lines: readonly string[]): Told {
@@ -27,7 +27,7 @@ export function compile(project: string, lines: readonly string[]): Told {
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
   writeFileSync(join(project, "use.ts"), lines.join("\n"));
   const tsc = join(repository, "node_modules/typescript/bin/tsc");
-  return run(project, process.execPath, tsc, "-p", "."); // [package.types]
+  return run(project, process.execPath, tsc, "-p", ".");
 }
 
 /** One script for a page, made by a bundler as it makes any other; it leaves its exports in the variable `page`. */
@@ -39,7 +39,7 @@ export async function bundlePage(project: string, source: string): Promise<strin
     logLevel: "silent",
     build: {
       outDir: join(project, "built"),
-      lib: { entry: join(project, "page.js"), name: "page", formats: ["iife"], fileName: () => "page.js" }, // [package.page]
+      lib: { entry: join(project, "page.js"), name: "page", formats: ["iife"], fileName: () => "page.js" },
     },
   });
   return readFileSync(join(project, "built/page.js"), "utf8");

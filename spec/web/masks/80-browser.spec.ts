@@ -43,7 +43,7 @@ const words = ["the", "quick", "flamingo", "stands", ",", "on", "one", "leg"];
 const long = Array.from({ length: 512 }, (_, i) => (i % 32 === 3 ? "<image>" : words[i % 8])).join(" ");
 
 describe("what ships", () => {
-  test("[inspector.serve] the page is a few files, under 300 kB compressed by far", () => {
+  test("the page is a few files, under 300 kB compressed by far", () => {
     const files = ["index.html", "inspector.css", "inspector.js"];
     const second = ["speed-gpu.js", "speed-kernels.js", "speed.css", "speed.html", "speed.js"];
     expect(readdirSync(BUILT).sort()).toEqual([...files, ...second].sort());
@@ -56,7 +56,7 @@ describe("what ships", () => {
     expect(compressed).toBeLessThan(80_000);
   });
 
-  test("[inspector.serve] flamboyance inspect says where the page is, and ends when told to", async () => {
+  test("flamboyance inspect says where the page is, and ends when told to", async () => {
     const child = spawn(process.execPath, ["dist/cli/main.js", "inspect", "--json"]);
     const ended = new Promise((resolve) => child.once("close", resolve));
     const said = await new Promise<string>((resolve) =>
@@ -75,7 +75,7 @@ describe("what ships", () => {
     ]);
   });
 
-  test("[inspector.offline] it asks for nothing but its own files and nothing is refused", async () => {
+  test("it asks for nothing but its own files and nothing is refused", async () => {
     const { page, wrong, asked } = await open({ show: "attention", against: "otter" });
     await page.waitForSelector(".numbers td");
     expect(asked.map((url) => url.replace(base, "").replace(/#.*/, "")).sort()).toEqual([
@@ -94,7 +94,7 @@ describe("what ships", () => {
     await page.context().close();
   });
 
-  test("[inspector.offline] it opens from a disk as well", async () => {
+  test("it opens from a disk as well", async () => {
     const { page, wrong } = await visit(browser, `${pathToFileURL(join(BUILT, "index.html"))}#c=otter`);
     expect(await page.textContent(".source h3")).toBe("otter");
     await page.waitForSelector(".numbers td");
@@ -104,7 +104,7 @@ describe("what ships", () => {
 });
 
 describe("the page", () => {
-  test("[inspector.link] a second of patience is enough, and typing answers at once", async () => {
+  test("a second of patience is enough, and typing answers at once", async () => {
     const { page, wrong } = await open();
     const ready = await page.evaluate(
       () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? performance.now(),
@@ -119,7 +119,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.link] what one clicks together, a link brings back", async () => {
+  test("what one clicks together, a link brings back", async () => {
     const first = await open();
     await first.page.fill("textarea", "A <image> b <image> c\n<image> d");
     await first.page.selectOption("select >> nth=0", "flamingo-pytorch@0.0.4");
@@ -139,7 +139,7 @@ describe("the page", () => {
     await second.page.context().close();
   });
 
-  test("[inspector.link] a link leads to its place, wherever that is", async () => {
+  test("a link leads to its place, wherever that is", async () => {
     const { page } = await open({ text: long, at: { prompt: 0, position: 400, image: 3 } });
     await page.waitForSelector("[data-position='400'].active");
     const box = await page.locator("[data-position='400']").boundingBox();
@@ -148,7 +148,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.keys] the grid is read with the keyboard, and the reason is spoken", async () => {
+  test("the grid is read with the keyboard, and the reason is spoken", async () => {
     const { page } = await open();
     await page.focus(".grid");
     for (const key of [
@@ -183,7 +183,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.words] the reason under the mouse, and the chosen one when it leaves", async () => {
+  test("the reason under the mouse, and the chosen one when it leaves", async () => {
     const { page } = await open({ at: { prompt: 0, position: 0, image: 0 } });
     await page.hover("[data-position='7'] .chip");
     expect(await page.innerText(".words")).toContain(
@@ -194,7 +194,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.difference] a chip, its column and its cells share a colour, and carry the number as well", async () => {
+  test("a chip, its column and its cells share a colour, and carry the number as well", async () => {
     const { page } = await open({ against: "all-previous" });
     const looks = await page.evaluate(() => {
       const colour = (selector: string, pseudo?: string) =>
@@ -214,7 +214,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.warnings] a warning leads to its place", async () => {
+  test("a warning leads to its place", async () => {
     const { page } = await open({
       text: `${"word ".repeat(300)}<image> x`,
       images: [0],
@@ -227,7 +227,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.decode] the sliders replay decoding", async () => {
+  test("the sliders replay decoding", async () => {
     const { page } = await open({ convention: "flamingo-mini" });
     await page.check("input[type=checkbox]");
     await page.focus("[aria-label='Decoding step']");
@@ -244,7 +244,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.copy] the clipboard gets what flamboyance mask prints", async () => {
+  test("the clipboard gets what flamboyance mask prints", async () => {
     const text = "A cat: <image> Two dogs: <image><image> done";
     const { page } = await open({
       convention: "flamingo-pytorch@0.1.2 immediate",
@@ -275,7 +275,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.stages] the stages follow the token and the head", async () => {
+  test("the stages follow the token and the head", async () => {
     const { page } = await open({ at: { prompt: 0, position: 0, image: 0 } });
     await page.waitForSelector(".numbers td");
     const stages = await page.locator(".numbers tbody th").allInnerTexts();
@@ -301,7 +301,7 @@ describe("the page", () => {
     await page.context().close();
   });
 
-  test("[inspector.drop] [inspector.agreement] a golden case shows its attention, chosen or dropped", async () => {
+  test("a golden case shows its attention, chosen or dropped", async () => {
     const { page, wrong } = await open();
     await page.setInputFiles("input[type=file]", goldenFiles);
     await page.waitForSelector(
@@ -369,7 +369,7 @@ describe("for everybody", () => {
   ];
 
   for (const [look, size] of looks) {
-    test(`[inspector.batch] ${look}: legible, labelled, and no wider than the window`, async () => {
+    test(`${look}: legible, labelled, and no wider than the window`, async () => {
       for (const [name, patch] of scenes) {
         const { page, wrong } = await open(patch, size);
         await page.waitForSelector(".numbers td");
@@ -388,7 +388,7 @@ describe("for everybody", () => {
     });
   }
 
-  test("[inspector.warnings] many warnings are folded, and unfold", async () => {
+  test("many warnings are folded, and unfold", async () => {
     const text = Array.from({ length: 9 }, () => "no <image> <image>").join("\n");
     const { page } = await open({ text, images: [1], convention: "flamingo-pytorch@0.0.4" });
     await page.waitForSelector(".notices li");
@@ -400,7 +400,7 @@ describe("for everybody", () => {
     await page.context().close();
   });
 
-  test("[inspector.sight] 512 tokens and 16 images stay smooth, and little of them is built", async () => {
+  test("512 tokens and 16 images stay smooth, and little of them is built", async () => {
     for (const layout of ["sentence", "rows"] as const) {
       const { page } = await open({ text: long, layout, show: "attention", latents: 2 });
       await page.waitForSelector(".numbers td");

@@ -53,7 +53,7 @@ const anyState: fc.Arbitrary<State> = fc.record({
 const whole = (s: State) => [s.text, s.convention, s.against].every((text) => !/\p{Surrogate}/u.test(text));
 
 describe("the link", () => {
-  test("[inspector.link] every state comes back from its address", () => {
+  test("every state comes back from its address", () => {
     fc.assert(
       fc.property(anyState.filter(whole), (given) => {
         const address = addressOf(given);
@@ -64,7 +64,7 @@ describe("the link", () => {
     );
   });
 
-  test("[inspector.link] a link can be read", () => {
+  test("a link can be read", () => {
     const given = state({
       text: "A cat: <image> done",
       convention: "paper next",
@@ -73,7 +73,7 @@ describe("the link", () => {
     expect(addressOf(given)).toBe("p=A+cat%3A+%3Cimage%3E+done&c=paper+next&at=0.3.1");
   });
 
-  test("[inspector.link-short] only what is unlike the beginning is in it", () => {
+  test("only what is unlike the beginning is in it", () => {
     expect(addressOf(START)).toBe("");
     fc.assert(
       fc.property(anyState.filter(whole), (given) => {
@@ -85,7 +85,7 @@ describe("the link", () => {
     );
   });
 
-  test("[inspector.link-input] an address of any kind opens the page", () => {
+  test("an address of any kind opens the page", () => {
     expect(stateOf("as=diagonal&r=99&head=-1&n=1.x&at=1.2&known=1e9&show=&pad=up")).toEqual(START);
     expect(stateOf("at=1.2.3.4&step=2.5&r=0&n=65")).toEqual(START);
     expect(stateOf("n=&vs=otter&as=rows&r=16&at=0.1.2&n=4")).toEqual(
@@ -99,7 +99,7 @@ describe("the link", () => {
     );
   });
 
-  test("[inspector.unknown] a name that no convention has is told, and a view is made all the same", () => {
+  test("a name that no convention has is told, and a view is made all the same", () => {
     const view = viewOf(state({ convention: "nobody", against: "otter" }));
     expect(view.conventions.map(({ name }) => name)).toEqual(["otter"]);
     expect(warningsOf(view)[0]).toMatchObject({
@@ -111,7 +111,7 @@ describe("the link", () => {
 });
 
 describe("the grid", () => {
-  test("[inspector.batch] lines are prompts, empty lines are none, all are as long as the longest", () => {
+  test("lines are prompts, empty lines are none, all are as long as the longest", () => {
     const text = "A <image> b\n\n  \r\n<image>";
     const { batch } = viewOf(state({ text, padding: "left" }));
     expect(batch.prompts.map((tokens) => tokens.map(({ text }) => text))).toEqual([
@@ -123,7 +123,7 @@ describe("the grid", () => {
     expect(viewOf(state({ text: " \n" })).prompts).toEqual([]);
   });
 
-  test("[inspector.batch] every token's row is the mask's", () => {
+  test("every token's row is the mask's", () => {
     fc.assert(
       fc.property(
         fc.array(prompt, { minLength: 1, maxLength: 3 }),
@@ -139,7 +139,7 @@ describe("the grid", () => {
     );
   });
 
-  test("[inspector.lines] lines are full, in order, and none is empty", () => {
+  test("lines are full, in order, and none is empty", () => {
     expect(packed([3, 3, 3, 9, 1], 6)).toEqual([
       { from: 0, to: 2 },
       { from: 2, to: 3 },
@@ -164,7 +164,7 @@ describe("the grid", () => {
     );
   });
 
-  test("[inspector.sight] whatever shows a pixel is built, and little else", () => {
+  test("whatever shows a pixel is built, and little else", () => {
     const heights = fc.array(fc.integer({ min: 20, max: 90 }), { maxLength: 80 });
     fc.assert(
       fc.property(heights, fc.integer({ min: -4000, max: 9000 }), fc.nat(2000), (list, top, more) => {
@@ -182,7 +182,7 @@ describe("the grid", () => {
     expect(inSight(offsetsOf([10, 10, 10, 10]), 10, 20, 0)).toEqual({ from: 1, to: 2 });
   });
 
-  test("[inspector.shown] of many images a line shows what its tokens are about", () => {
+  test("of many images a line shows what its tokens are about", () => {
     const text = Array.from({ length: 8 }, (_, i) => `${"w ".repeat(i)}<image>`).join(" ");
     const shown = (from: number, to: number, patch: Partial<State> = {}, also: number[] = []) => {
       const view = viewOf(state({ text, ...patch }));
@@ -211,7 +211,7 @@ describe("the grid", () => {
     expect(shownImages(nan, 8)).toHaveLength(8);
   });
 
-  test("[inspector.keys] each layout is walked as it reads, and nothing leads out of it", () => {
+  test("each layout is walked as it reads, and nothing leads out of it", () => {
     const at = { prompt: 1, position: 4, image: 1 };
     const extent = { length: 30, images: 2 };
     const go = (key: string, layout: State["layout"]) => {
@@ -245,7 +245,7 @@ describe("the grid", () => {
     });
   });
 
-  test("[inspector.difference] the rows that differ are differenceOf's, and their cells are marked", () => {
+  test("the rows that differ are differenceOf's, and their cells are marked", () => {
     fc.assert(
       fc.property(
         prompt,
@@ -299,7 +299,7 @@ describe("the grid", () => {
     ).toEqual(["00 00", "00 00", "00 00", "10 10"]);
   });
 
-  test("[inspector.decode] positions show their own step, and what strays is marked", () => {
+  test("positions show their own step, and what strays is marked", () => {
     const text = "A <image> b <image> c d";
     const view = viewOf(state({ text, convention: "flamingo-mini", known: 3, step: 2 }));
     const [tokens = []] = view.prompts;
@@ -333,7 +333,7 @@ describe("words", () => {
   const text = "a <image> b <image> c";
   const at = (position: number, image = 0) => ({ prompt: 0, position, image });
 
-  test("[inspector.words] class and reason for each convention, the image's first", () => {
+  test("class and reason for each convention, the image's first", () => {
     const view = viewOf(state({ text, against: "all-previous" }));
     expect(explanationOf(view, at(4))).toMatchObject({
       title: "Position 4: “c”",
@@ -358,7 +358,7 @@ describe("words", () => {
     expect(explanationOf(view, at(4, 7))?.image).toBe(0);
   });
 
-  test("[inspector.words] a row's class in a few letters, and in words", () => {
+  test("a row's class in a few letters, and in words", () => {
     const told = (text: string, convention: ConventionName, position: number) => {
       const row = viewOf(state({ text, convention })).prompts[0]?.[position]?.bands[0]?.row;
       return row && [brief(row), verdict(row)];
@@ -373,7 +373,7 @@ describe("words", () => {
     expect(told(five, "flamingo-pytorch@0.0.4", 0)).toEqual(["leak", "UNIFORM LEAK"]);
   });
 
-  test("[inspector.words] a row that decoding gave says so", () => {
+  test("a row that decoding gave says so", () => {
     const view = viewOf(state({ text, convention: "otter", known: 3, step: 2 }));
     const told = explanationOf(view, at(4, 1))?.bands[0];
     expect(told).toMatchObject({ strays: true, class: "zeroed" });
@@ -382,7 +382,7 @@ describe("words", () => {
     ]);
   });
 
-  test("[inspector.warnings] they are the terminal's, once, of both conventions, and lead to their places", () => {
+  test("they are the terminal's, once, of both conventions, and lead to their places", () => {
     const view = viewOf(
       state({ text, images: [1], convention: "flamingo-pytorch@0.1.2 immediate", against: "paper next" }),
     );
@@ -414,7 +414,7 @@ describe("words", () => {
     expect(warningsOf(viewOf(state({ text: "", convention: "paper next" })))).toEqual([]);
   });
 
-  test("[inspector.copy] it is what the terminal prints", () => {
+  test("it is what the terminal prints", () => {
     const given = state({
       text: "a <image> b\n<image> c",
       images: [1],
@@ -453,7 +453,7 @@ describe("numbers", () => {
     return found ? rowOf(found, 0, position, 1) : [];
   };
 
-  test("[inspector.stages] each stage follows from the one before", () => {
+  test("each stage follows from the one before", () => {
     for (const name of names) {
       const rows = maskRows(batch.locations, 2, conventions[name])[0] ?? [];
       rows.forEach(({ mayAttend, outcome: kind }, position) => {
@@ -483,7 +483,7 @@ describe("numbers", () => {
     }
   });
 
-  test("[inspector.stages] rows are cut out where they are, and there are none without an image", () => {
+  test("rows are cut out where they are, and there are none without an image", () => {
     const stage = {
       name: "scores",
       over: "keys",
@@ -498,7 +498,7 @@ describe("numbers", () => {
     expect(weightsOf(stagesOf("immediate"), 0, 4, 0)?.map((keys) => keys.length)).toEqual([3, 3]);
   });
 
-  test("[inspector.facts] sums, entropies, and what a layer leaves alone", () => {
+  test("sums, entropies, and what a layer leaves alone", () => {
     const facts = (name: ConventionName, position: number) => rowFacts(stagesOf(name), 0, position, 0);
     expect(facts("flamingo-pytorch@0.0.4", 0)).toEqual([
       "Its weights sum to 1.00; their entropy is 1.79 of at most 1.79 (log 6): every key counts alike.",
@@ -512,7 +512,7 @@ describe("numbers", () => {
     expect(Number(/entropy is ([\d.]+)/.exec(seen ?? "")?.[1])).toBeLessThanOrEqual(1.1);
   });
 
-  test("[inspector.drop] [inspector.agreement] a golden case brings its prompts, its weights, and its own convention", () => {
+  test("a golden case brings its prompts, its weights, and its own convention", () => {
     const trace = traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`);
     expect(trace.state).toMatchObject({
       images: [2],
@@ -537,7 +537,7 @@ describe("numbers", () => {
     expect(view.batch.images).toBe(2);
   });
 
-  test("[inspector.agreement] recorded weights are held against the convention", async () => {
+  test("recorded weights are held against the convention", async () => {
     const { Model } = await import("../../../src/web/masks/model.ts");
     const model = new Model(START);
     model.take(traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`));
@@ -561,7 +561,7 @@ describe("numbers", () => {
     expect(model.view.batch.attention).toBeNull();
   });
 
-  test("[inspector.drop] taps alone are a run of the prompt on the page; what has none is refused", () => {
+  test("taps alone are a run of the prompt on the page; what has none is refused", () => {
     const folder = `${CASES}/gated-cross-attention-block--adjacent-and-end`;
     const tensorsIn = (name: string) => {
       const file = loadSafetensors(`${folder}/${name}.safetensors`);
@@ -594,7 +594,7 @@ describe("the server", () => {
   });
   afterAll(() => server.close().closeAllConnections());
 
-  test("[inspector.serve] [inspector.offline] to this computer, the page's own files and nothing else", async () => {
+  test("to this computer, the page's own files and nothing else", async () => {
     const address = await listen(server, 0);
     expect((server.address() as AddressInfo).address).toBe("127.0.0.1");
     expect(address).toBe(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
@@ -619,7 +619,7 @@ describe("the server", () => {
     );
   });
 
-  test("[inspector.isolated] it says what lets threads share memory", async () => {
+  test("it says what lets threads share memory", async () => {
     const { port } = server.address() as AddressInfo;
     for (const path of ["", "inspector.js"]) {
       const { headers } = await fetch(`http://127.0.0.1:${port}/${path}`);

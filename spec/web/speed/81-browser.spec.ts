@@ -64,7 +64,7 @@ const names = (asked: readonly string[]): string[] =>
   asked.filter((url) => !url.startsWith("blob:")).map((url) => url.replace(/.*\//, "").replace(/#.*/, ""));
 
 describe("what it measures", () => {
-  test("[speed.asked] nothing is loaded or measured before the button, and gpu.js is not without its modes", async () => {
+  test("nothing is loaded or measured before the button, and gpu.js is not without its modes", async () => {
     const { page, wrong, asked } = await visit(browser, isolated + QUICK);
     await page.waitForTimeout(300);
     expect(names(asked).sort()).toEqual(["speed.css", "speed.html", "speed.js"]);
@@ -77,7 +77,7 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("[speed.threads] [inspector.isolated] flamboyance inspect lets threads share memory, and the page says so", async () => {
+  test("flamboyance inspect lets threads share memory, and the page says so", async () => {
     const { page, wrong } = await visit(browser, isolated + QUICK);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
     await measured(page);
@@ -92,7 +92,7 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("[speed.threads] [speed.fused] [speed.json] a static host gives one thread, and the page says why", async () => {
+  test("a static host gives one thread, and the page says why", async () => {
     const { page, wrong } = await visit(browser, plain + QUICK);
     await measured(page);
     const found = await json(page);
@@ -117,7 +117,7 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("[speed.asked] it works from a disk as well", async () => {
+  test("it works from a disk as well", async () => {
     const address = `${pathToFileURL(join(BUILT, "speed.html"))}#quick`;
     const { page, wrong } = await visit(browser, address);
     await measured(page);
@@ -130,7 +130,7 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("[speed.stop] a stopped measurement stops, and keeps what it has", async () => {
+  test("a stopped measurement stops, and keeps what it has", async () => {
     const { page, wrong } = await visit(browser, `${isolated}speed.html`);
     await page.click(button);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
@@ -151,7 +151,7 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("[speed.missing] a browser without WebGPU says so, and the rest is measured", async () => {
+  test("a browser without WebGPU says so, and the rest is measured", async () => {
     const { page, asked } = await visit(browser, plain + QUICK);
     await page.evaluate(() => Object.defineProperty(navigator, "gpu", { value: undefined }));
     await page.check("text=gpu.js on WebGPU");
@@ -162,7 +162,7 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("[speed.missing] where gpu.js does not come, or an adapter is refused, the rest is measured", async () => {
+  test("where gpu.js does not come, or an adapter is refused, the rest is measured", async () => {
     const { page } = await visit(browser, plain + QUICK);
     await page.route("**/speed-gpu.js", (route) => route.abort());
     await page.evaluate(() => {
@@ -187,7 +187,7 @@ describe("what it measures", () => {
   });
 });
 
-test("[speed.software] [speed.asked] gpu.js comes when it is asked for, and runs on a software adapter that is said to be one", async () => {
+test("gpu.js comes when it is asked for, and runs on a software adapter that is said to be one", async () => {
   const software = await startChromium();
   try {
     const { page, asked } = await visit(software, isolated + QUICK);
@@ -218,7 +218,7 @@ test("[speed.software] [speed.asked] gpu.js comes when it is asked for, and runs
 });
 
 describe("for everybody", () => {
-  test("[speed.asked] what comes before the button is small", () => {
+  test("what comes before the button is small", () => {
     const compressed = (name: string) => gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).length;
     const sum = ["speed.html", "speed.css", "speed.js"].reduce((sum, name) => sum + compressed(name), 0);
     const [kernels, gpu] = [compressed("speed-kernels.js"), compressed("speed-gpu.js")];
@@ -228,7 +228,7 @@ describe("for everybody", () => {
     expect(gpu).toBeLessThan(200_000);
   });
 
-  test("[speed.stop] it is begun with the keyboard, and told what happens", async () => {
+  test("it is begun with the keyboard, and told what happens", async () => {
     const { page } = await visit(browser, plain + QUICK);
     const focused: (string | null | undefined)[] = [];
     for (let i = 0; i < 6; i++) {
@@ -252,23 +252,20 @@ describe("for everybody", () => {
     ["phone", { width: 390, height: 844 }],
     ["phone-dark", { width: 390, height: 844, dark: true }],
   ];
-  test.each(looks)(
-    "[speed.table] %s: legible, labelled, and no wider than the window",
-    async (look, size) => {
-      const { page, wrong } = await visit(browser, isolated + QUICK, size);
-      const check = async () => {
-        expect(await faintTexts(page)).toEqual([]);
-        expect(await namelessControls(page)).toEqual([]);
-        expect(
-          await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
-        ).toBeLessThanOrEqual(0);
-      };
-      await check();
-      await measured(page);
-      await check();
-      await page.screenshot({ path: picture(`speed-${look}`), fullPage: true });
-      expect(wrong).toEqual([]);
-      await page.context().close();
-    },
-  );
+  test.each(looks)("%s: legible, labelled, and no wider than the window", async (look, size) => {
+    const { page, wrong } = await visit(browser, isolated + QUICK, size);
+    const check = async () => {
+      expect(await faintTexts(page)).toEqual([]);
+      expect(await namelessControls(page)).toEqual([]);
+      expect(
+        await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+      ).toBeLessThanOrEqual(0);
+    };
+    await check();
+    await measured(page);
+    await check();
+    await page.screenshot({ path: picture(`speed-${look}`), fullPage: true });
+    expect(wrong).toEqual([]);
+    await page.context().close();
+  });
 });

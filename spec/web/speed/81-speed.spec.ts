@@ -48,7 +48,7 @@ function planFor(ways: readonly Target[], patch: Partial<Plan> = {}): Plan {
   };
 }
 
-test("[speed.table] every shape of every way is measured, closed, and stands in its place", async () => {
+test("every shape of every way is measured, closed, and stands in its place", async () => {
   const [one, other] = [way("one"), way("other")];
   const told: number[] = [];
   const found = nothingYet();
@@ -81,7 +81,7 @@ const speed = (patch: Partial<Speed>): Speed => ({
   ...patch,
 });
 
-test("[speed.table] a way without a shape leaves its place empty, and threads have columns of their own", () => {
+test("a way without a shape leaves its place empty, and threads have columns of their own", () => {
   const found = nothingYet();
   found.matmul.push(
     speed({ gflops: 1 }),
@@ -102,7 +102,7 @@ test("[speed.table] a way without a shape leaves its place empty, and threads ha
   expect([0.01234, 9.876, 123.4, 1234.5].map(short)).toEqual(["0.0123", "9.88", "123", "1235"]);
 });
 
-test("[speed.stop] who stops it has stopped it: it is closed, what was found stays, nothing is begun", async () => {
+test("who stops it has stopped it: it is closed, what was found stays, nothing is begun", async () => {
   for (const last of ["registers", "product 6×5×4", "attention"]) {
     const [one, other] = [way("one"), way("other")];
     const stop = new AbortController();
@@ -129,7 +129,7 @@ const einsum = (first: () => unknown, change: (c: View) => View = (c) => c): Bac
   },
 });
 
-test("[speed.stop] it is stopped between two timings of one shape as well", async () => {
+test("it is stopped between two timings of one shape as well", async () => {
   const stop = new AbortController();
   let runs = 0;
   const ops = einsum(() => ++runs === 5 && stop.abort());
@@ -140,7 +140,7 @@ test("[speed.stop] it is stopped between two timings of one shape as well", asyn
   expect([open.now, found.matmul, runs]).toEqual([0, [], 5]);
 });
 
-test("[speed.checked] [speed.missing] a wrong product has no rate and is told; the others are measured", async () => {
+test("a wrong product has no rate and is told; the others are measured", async () => {
   const ops = einsum(
     () => {},
     (c) =>
@@ -159,7 +159,7 @@ test("[speed.checked] [speed.missing] a wrong product has no rate and is told; t
   expect(wrong.open.now).toBe(0);
 });
 
-test("[speed.missing] what cannot be opened is told with its first line; the others are measured", async () => {
+test("what cannot be opened is told with its first line; the others are measured", async () => {
   const open = async () => Promise.reject(new LoadError("not here\n(because)"));
   const absent = { backend: "gpu", mode: "webgpu", threads: 1, open };
   const found = nothingYet();
@@ -168,7 +168,7 @@ test("[speed.missing] what cannot be opened is told with its first line; the oth
   expect(found.matmul).toHaveLength(2);
 });
 
-test("[speed.missing] without a first result, every way is measured all the same", async () => {
+test("without a first result, every way is measured all the same", async () => {
   const first = async () => Promise.reject(new LoadError("no memory\n(for it)"));
   const found = nothingYet();
   expect(await measure(planFor([way("right").contestant], { first }), found)).toBe(true);
@@ -176,7 +176,7 @@ test("[speed.missing] without a first result, every way is measured all the same
   expect([found.first, found.matmul.length, found.attention.length]).toEqual([null, 2, 1]);
 });
 
-test("[speed.missing] all that is worth knowing, in order", () => {
+test("all that is worth knowing, in order", () => {
   const found = nothingYet();
   found.matmul.push(speed({}));
   found.missing.push({ backend: "gpu", mode: "webgpu", why: "not here" });
@@ -192,7 +192,7 @@ test("[speed.missing] all that is worth knowing, in order", () => {
   ]);
 });
 
-test("[speed.patience] what would take too long is left out, and it is said which", async () => {
+test("what would take too long is left out, and it is said which", async () => {
   const ops = einsum(() => new Promise((resume) => setTimeout(resume, 20)));
   const shapes = {
     matmul: [
@@ -211,14 +211,14 @@ test("[speed.patience] what would take too long is left out, and it is said whic
   ]);
 });
 
-test("[speed.threads] how many threads and, if one, why", () => {
+test("how many threads and, if one, why", () => {
   const said = (isolated: boolean, cores: number) => threadsIn({ isolated, cores }).sentence;
   expect(said(false, 8)).toMatch(/one thread: this page is not cross-origin isolated/);
   expect(said(true, 1)).toMatch(/one thread: there is one core/);
   expect(said(true, 8)).toMatch(/up to 8 threads: this page is cross-origin isolated/);
 });
 
-test("[speed.fused] plain or fused", () => {
+test("plain or fused", () => {
   const sentences = (mode: string) => {
     const found = nothingYet();
     found.matmul.push(speed({ backend: "gpu", mode: "webgpu" }), speed({ mode }));
@@ -247,7 +247,7 @@ const CARDS = [
   "intel gen-12lp",
 ];
 
-test("[speed.software] software is told from cards, and said", async () => {
+test("software is told from cards, and said", async () => {
   expect(SOFTWARE.filter((name) => !isSoftware(name))).toEqual([]);
   expect(CARDS.filter(isSoftware)).toEqual([]);
   const webgpu = (adapter: object) => {
@@ -276,7 +276,7 @@ test("[speed.software] software is told from cards, and said", async () => {
   expect(said(false)).toEqual({ tone: "note", sentence: "webgpu runs on a b." });
 });
 
-test("[speed.missing] a browser without a mode says which", async () => {
+test("a browser without a mode says which", async () => {
   vi.stubGlobal("navigator", {});
   expect(await adapterFor("webgpu")).toBe("this browser has no WebGPU here");
   vi.stubGlobal("navigator", { gpu: { requestAdapter: async () => null } });
@@ -285,7 +285,7 @@ test("[speed.missing] a browser without a mode says which", async () => {
   expect(await adapterFor("webgl2")).toBe("this browser has no WebGL 2 here");
 });
 
-test("[speed.asked] a script is asked for once, by its own name, and again if it did not come", async () => {
+test("a script is asked for once, by its own name, and again if it did not come", async () => {
   const asked: { src: string; onload: () => void; onerror: () => void }[] = [];
   vi.stubGlobal("document", {
     createElement: () => ({}),
@@ -301,7 +301,7 @@ test("[speed.asked] a script is asked for once, by its own name, and again if it
   expect(asked.map(({ src }) => src)).toEqual(["./speed-gpu.js", "./speed-gpu.js"]);
 });
 
-test("[speed.first] the first result comes step by step, and every step takes its own time", async () => {
+test("the first result comes step by step, and every step takes its own time", async () => {
   let now = 1000; // a clock that a step moves on by one, opening by a thousand, a product by a hundred
   const { contestant, open } = way("one", { ops: einsum(() => (now += 100)) });
   const opened = async () => {
@@ -314,12 +314,12 @@ test("[speed.first] the first result comes step by step, and every step takes it
   expect(open.now).toBe(0);
 });
 
-test("[speed.first] the SIMD kernels give one", async () => {
+test("the SIMD kernels give one", async () => {
   const first = await firstResult(0);
   for (const step of ["compile", "build", "run", "again"] as const) expect(first[step]).toBeGreaterThan(0);
 });
 
-test("[speed.json] one document with the keys that stay", () => {
+test("one document with the keys that stay", () => {
   const found = nothingYet();
   found.matmul.push(speed({}));
   const adapter: Adapter = { mode: "webgl2", name: "a card", software: false };

@@ -53,7 +53,7 @@ function fieldOf(values: { backend?: string | undefined; mode: string; threads?:
   };
 }
 
-const say = (what: string): void => void process.stderr.write(`${what}\n`); // [bench.progress]
+const say = (what: string): void => void process.stderr.write(`${what}\n`);
 
 /** Tries each; one that nobody named may be missing. */
 export async function each<T>(all: readonly Target[], named: boolean, measure: (c: Target) => Promise<T[]>) {
@@ -62,7 +62,7 @@ export async function each<T>(all: readonly Target[], named: boolean, measure: (
     try {
       found.push(...(await measure(contestant)));
     } catch (error) {
-      if (named || !(error instanceof LoadError)) throw error; // [bench.missing]
+      if (named || !(error instanceof LoadError)) throw error;
       say(`${contestant.backend} is left out: ${error.message.split("\n")[0]}`);
     }
   }
@@ -105,6 +105,6 @@ export async function bench(args: readonly string[]): Promise<number> {
     for (const { backend, seconds } of times) say(`${name} ${backend}: ${seconds.toFixed(3)} s`);
     found.examples.push(...times);
   }
-  process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : tables(found, styleFor(process.stdout))); // [bench.json]
+  process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : tables(found, styleFor(process.stdout)));
   return 0;
 }

@@ -58,7 +58,7 @@ async function openBackends({ backend, mode, precision, full }: Choice): Promise
 function chooseCases(paths: readonly string[], full: boolean): string[] {
   const folders = findCases(paths.length > 0 ? paths : [defaultCases()]);
   const named = new Set(paths.map((path) => path.replace(/[\\/]+$/, "")));
-  return folders.filter((folder) => named.has(folder) || full === isFull(folder)); // [cli.full]
+  return folders.filter((folder) => named.has(folder) || full === isFull(folder));
 }
 
 /** A case that cannot be read is not full size; checking it will say what is wrong. */
@@ -161,5 +161,5 @@ function ranElsewhere(verdicts: readonly Verdict[], backend: string): 0 | 2 {
   process.stderr.write(
     `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${fallback} elsewhere\n`,
   );
-  return fallback > 0 ? 2 : 0; // [cli.kernels]
+  return fallback > 0 ? 2 : 0;
 }

@@ -37,11 +37,11 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** ndarray makes its classes with new Function, and threads run text of their own; beyond that, the page's own files and nothing else. */
 const POLICY =
-  "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; img-src 'self' data:; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"; // [inspector.offline]
+  "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self'; img-src 'self' data:; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** Apart from other origins, a page's threads may share memory. */
 const ISOLATION = {
-  "Cross-Origin-Opener-Policy": "same-origin", // [inspector.isolated]
-  "Cross-Origin-Embedder-Policy": "require-corp", // [inspector.isolated]
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
 interface Served {
@@ -64,7 +64,7 @@ function builtPage(): string {
 /** Each file of a folder under its address. */
 function filesIn(folder: string): Map<string, Served> {
   const served = readdirSync(folder).flatMap((name): [string, Served][] => {
-    const type = TYPES[name.slice(name.lastIndexOf(".") + 1)]; // [inspector.serve]
+    const type = TYPES[name.slice(name.lastIndexOf(".") + 1)];
     return type === undefined ? [] : [[`/${name}`, { type, body: readFileSync(join(folder, name)) }]];
   });
   const files = new Map(served);
@@ -72,13 +72,13 @@ function filesIn(folder: string): Map<string, Served> {
   return index ? files.set("/", index) : files;
 }
 
-/** Answers with the page's own files; an address names one of them or nothing. [inspector.serve] */
+/** Answers with the page's own files; an address names one of them or nothing. */
 export function pageServer(folder = builtPage()): Server {
   const files = filesIn(folder);
   return createServer(({ method, url = "/" }, answer) => {
-    const file = files.get(url.replace(/[?#].*$/, "")); // [inspector.serve]
+    const file = files.get(url.replace(/[?#].*$/, ""));
     const allowed = method === "GET" || method === "HEAD";
-    const status = file === undefined ? 404 : allowed ? 200 : 405; // [inspector.serve]
+    const status = file === undefined ? 404 : allowed ? 200 : 405;
     answer.writeHead(status, {
       "Content-Type": file?.type ?? "text/plain; charset=utf-8",
       "Content-Security-Policy": POLICY,
@@ -91,7 +91,7 @@ export function pageServer(folder = builtPage()): Server {
   });
 }
 
-/** Listens on this machine only; the address of the page. [inspector.serve] */
+/** Listens on this machine only; the address of the page. */
 export function listen(server: Server, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
@@ -101,7 +101,7 @@ export function listen(server: Server, port: number): Promise<string> {
     server.listen(port, "127.0.0.1", () => {
       const address = server.address();
       resolve(`http://127.0.0.1:${typeof address === "object" ? address?.port : port}/`);
-    }); // [inspector.serve]
+    });
   });
 }
 

@@ -50,11 +50,11 @@ const counts = (text: string | undefined): number[] | undefined =>
 
 /** A word that names a file or folder, or would. */
 const isPath = (word: string): boolean =>
-  /\.safetensors$|^\.{0,2}\/|^[\w.-]+(\/[\w.@-]+)+\/?$/.test(word) || kindOf(word) === "folder"; // [cli.mask-source]
+  /\.safetensors$|^\.{0,2}\/|^[\w.-]+(\/[\w.@-]+)+\/?$/.test(word) || kindOf(word) === "folder";
 
 function fromIds(values: Values, file: string): MaskBatch {
   const image = values["image-token"];
-  if (image === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token"); // [cli.mask-usage]
+  if (image === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token");
   const special = {
     image: wholeOption("image-token", image),
     end: optional("end-token", values["end-token"]),
@@ -69,7 +69,7 @@ function fromIds(values: Values, file: string): MaskBatch {
 
 function read(file: string): Uint8Array {
   try {
-    return readFileSync(file === "-" ? 0 : file); // [cli.mask-source]
+    return readFileSync(file === "-" ? 0 : file);
   } catch (error) {
     throw new LoadError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -96,34 +96,34 @@ function fromPath(values: Values, path: string): MaskBatch {
   if (path.endsWith(".safetensors")) {
     const tensors = tensorsOf(path);
     const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
-    return batchFrom(path, inputs, trace ?? under("taps.", tensors), options); // [cli.mask-source]
+    return batchFrom(path, inputs, trace ?? under("taps.", tensors), options);
   }
   const folder = path.replace(/(?<=.)\/+$/, "");
   if (kindOf(`${folder}/case.json`) !== "file")
-    throw new LoadError(`${path} is no case: there is no case.json in it; name the folder of one case`); // [cli.mask-source]
+    throw new LoadError(`${path} is no case: there is no case.json in it; name the folder of one case`);
   const { manifest, inputs, expected } = readCase(folder);
   const given = Number(manifest.config.media_token_id ?? 3);
   const batch = batchFrom(manifest.id, inputs, trace ?? under("taps.", expected), {
     ...options,
     image: image ?? given,
-  }); // [cli.mask-source]
+  });
   return { ...batch, convention: conventionOfCase(manifest) };
 }
 
 function batchFor(values: Values, positionals: readonly string[]): MaskBatch {
   const [first, second] = positionals;
   if (values.ids !== undefined) {
-    if (first !== undefined) throw new UsageError("give prompts or --ids FILE, not both"); // [cli.mask-usage]
+    if (first !== undefined) throw new UsageError("give prompts or --ids FILE, not both");
     return fromIds(values, values.ids);
   }
   if (first === undefined)
-    throw new UsageError('mask needs a prompt, such as "A cat: <image> done"; or --ids FILE'); // [cli.mask-usage]
+    throw new UsageError('mask needs a prompt, such as "A cat: <image> done"; or --ids FILE');
   if (second === undefined && isPath(first)) return fromPath(values, first);
   for (const option of ["image-token", "end-token", "pad-token", "trace"] as const)
     if (values[option] !== undefined)
-      throw new UsageError(`--${option} does not belong to a prompt in words`); // [cli.mask-usage]
+      throw new UsageError(`--${option} does not belong to a prompt in words`);
   const prompts = positionals.map(tokensOf);
-  if (prompts.some((prompt) => prompt.length === 0)) throw new UsageError("a prompt has no token"); // [cli.mask-usage]
+  if (prompts.some((prompt) => prompt.length === 0)) throw new UsageError("a prompt has no token");
   return batchOf(prompts, {
     pad: oneOf("pad", values.pad, ["left", "right"]),
     images: counts(values.images),
@@ -141,7 +141,7 @@ export async function mask(args: readonly string[]): Promise<number> {
   const latents = wholeOption("latents", values.latents, 1, MOST);
   const batch = batchFor(values, positionals);
   const length = batch.prompts[0]?.length ?? 0;
-  if (values.known !== undefined && !values.cached) throw new UsageError("--known belongs to --cached"); // [cli.mask-usage]
+  if (values.known !== undefined && !values.cached) throw new UsageError("--known belongs to --cached");
   const given =
     values.known === undefined ? usualKnown(batch) : wholeOption("known", values.known, 1, length);
   const report = maskReport({

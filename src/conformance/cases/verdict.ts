@@ -83,6 +83,6 @@ export function kernelsOf(verdicts: readonly Verdict[]): KernelReport {
 
 /** 0 all conform, 1 numbers differ, 2 a case (or an adapter) is broken. */
 export function exitCode({ failed, errored, cases }: Summary): 0 | 1 | 2 {
-  if (errored > 0 || cases === 0) return 2; // [cli.exit]
+  if (errored > 0 || cases === 0) return 2;
   return failed > 0 ? 1 : 0;
 }

@@ -25,7 +25,7 @@ export function measure(
   const out = rowsOf(outputs, OUT, call);
   if (!out) {
     const names = [...outputs.keys()].slice(0, 5).map(quoted).join(", ") || "nothing";
-    throw new LoadError(`there is no "outputs.out" among what was written (${names})  [probe.outputs]`); // [probe.outputs]
+    throw new LoadError(`there is no "outputs.out" among what was written (${names})  [probe.outputs]`);
   }
   const tap = rowsOf(outputs, ATTENDED, call);
   const x = inputs.get("inputs.x");
@@ -43,7 +43,7 @@ export function measure(
   if (call.name !== "without-locations" && !broken.flat().includes(true) && !reached.flat(2).includes(true)) {
     throw new LoadError(
       "no image moves any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
-    ); // [probe.outputs]
+    );
   }
 
   const kind = tap ? "block" : kindOf(call, out, broken, any, images);

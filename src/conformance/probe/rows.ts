@@ -67,23 +67,23 @@ export function rowsOf(
   if (!tensor || !key) return null;
   const wanted = [VARIANTS * call.prompts.length, LENGTH];
   if (!(tensor instanceof Tensor))
-    throw new LoadError(`${quoted(key)} holds no floats; write it as F32  [probe.outputs]`); // [probe.outputs]
+    throw new LoadError(`${quoted(key)} holds no floats; write it as F32  [probe.outputs]`);
   const { shape } = tensor;
   const fits = shape.length === 3 && shape[0] === wanted[0] && shape[1] === wanted[1] && (shape[2] ?? 0) > 0;
   if (!fits && keys === ATTENDED) return null; // a module's own weights may have that name
   if (!fits) {
     throw new LoadError(
       `${quoted(key)} has the shape ${listed(shape)}, not [${wanted.join(" ")} d]: give the rows of every position of x, in its order  [probe.outputs]`,
-    ); // [probe.outputs]
+    );
   }
   const rows = new Rows(tensor, call);
   if (rows.scale === 0)
     throw new LoadError(
       `every number of ${quoted(key)} is 0 or none at all: set the gates away from 0, and fill the weights  [probe.outputs]`,
-    ); // [probe.outputs]
+    );
   if (rows.noise > 1e-3 * rows.scale)
     throw new LoadError(
       `equal inputs gave unequal rows of ${quoted(key)}: switch dropout off (eval mode)  [probe.outputs]`,
-    ); // [probe.outputs]
+    );
   return rows;
 }

@@ -75,7 +75,7 @@ export function loadDigitsModel(path: string): DigitsModel {
   const file = loadSafetensors(path);
   const { metadata } = file;
   if (metadata.get("schema") !== SCHEMA || metadata.get("vocabulary") !== VOCABULARY.join(" "))
-    throw new LoadError(`${path} is no model of the digits  [digits.model-file]`); // [digits.model-file]
+    throw new LoadError(`${path} is no model of the digits  [digits.model-file]`);
   const model = digitsModel(Number(metadata.get("depth")), 0);
   loadStateDict(model.flamingo, new Map(file.keys.map((key): [string, Tensor] => [key, file.tensor(key)])));
   return model;

@@ -38,7 +38,7 @@ const shapes = mapOf(shape);
 export const caseId: Read<string> = (value, at) => {
   const id = text(value, at);
   if (/^[A-Za-z0-9][\w.@+-]*(\/[A-Za-z0-9][\w.@+-]*)*$/.test(id) && id.length <= 200) return id;
-  throw refuse(at, `is ${quoted(id)}, not plain names with "/" between them`, "case.id"); // [case.id]
+  throw refuse(at, `is ${quoted(id)}, not plain names with "/" between them`, "case.id");
 };
 
 /** Shapes by key, or { "generated": true, "shapes": … } where no file holds the weights. */
@@ -48,7 +48,7 @@ const weights: Read<ReadonlyMap<string, Shape>> = (value, at) =>
 const schema: Read<typeof SCHEMA> = (value, at) => {
   if (value === SCHEMA) return SCHEMA;
   const given = typeof value === "string" ? `is ${quoted(value)}` : "is no text";
-  throw refuse(at, `${given}; ${SCHEMA} is what is read here, update one or the other`, "case.schema"); // [case.schema]
+  throw refuse(at, `${given}; ${SCHEMA} is what is read here, update one or the other`, "case.schema");
 };
 
 const fields = record<CaseManifest>({
@@ -105,7 +105,7 @@ export const caseManifest: Read<CaseManifest> = (value, at) => {
   const manifest = fields(value, at);
   const known = (field: string, name: string, list: { has(name: string): boolean }): void => {
     if (!list.has(name))
-      throw refuse({ ...at, field }, `names ${quoted(name)}, which is not there`, "case.names"); // [case.names]
+      throw refuse({ ...at, field }, `names ${quoted(name)}, which is not there`, "case.names");
   };
   const { call, inputs, ties, grads, outputs, full, probed, raises, tolerance } = manifest;
   for (const name of call.values()) known("call", name, inputs);

@@ -64,7 +64,7 @@ function made(
   const at = { ...recipes, field: `${recipes.field}.${name}` };
   const recipe = manifest.recipes.get(name);
   if (recipe === undefined || recipe.kind === "file" || manifest.generator === null) {
-    throw new LoadError(`${file.name}: ${quoted(name)} is missing, and no recipe makes it  [case.made]`); // [case.made]
+    throw new LoadError(`${file.name}: ${quoted(name)} is missing, and no recipe makes it  [case.made]`);
   }
   const kind = dtype === null || isFloat(dtype) ? "floats" : isInt(dtype) ? "integers" : "booleans";
   if (recipe.kind !== kind) throw refuse(at, `makes ${recipe.kind}, and the tensor is of ${kind}`);

@@ -78,7 +78,7 @@ function readMetadata(scanner: Scanner, fail: Fail): Map<string, string> {
   if (!scanner.sees("{")) throw fail("the metadata is not an object of strings", "io.metadata");
   for (const key of scanner.members()) {
     const value = scanner.string();
-    if (value === null) throw fail(`metadata ${quoted(key)} is not a string`, "io.metadata"); // [io.metadata]
+    if (value === null) throw fail(`metadata ${quoted(key)} is not a string`, "io.metadata");
     if (metadata.has(key)) throw fail(`metadata ${quoted(key)} is there twice; remove one`, "io.metadata");
     metadata.set(key, value);
   }

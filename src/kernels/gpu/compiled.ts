@@ -33,7 +33,7 @@ export class Kernels {
       if (this.#kept.size < MOST) return;
       if (results > 0) continue;
       this.#kept.delete(name);
-      run.destroy(); // [gpu.kernels]
+      run.destroy();
     }
   }
 }

@@ -24,7 +24,7 @@ export class Constants {
 
   get(key: unknown, values: () => Float32Array): Promise<DeviceBuffer> {
     const known = this.#kept.get(key);
-    if (known) return known.buffer; // [gpu.transfers]
+    if (known) return known.buffer;
     const floats = values();
     const length = ROW * Math.ceil(floats.length / ROW);
     const padded = new Float32Array(length);

@@ -1,5 +1,5 @@
 // gpu.js behind one small door: explicit mode, async, and proof that the mode asked for is the mode that ran.
-import { Bug, LoadError, RuleError } from "../../tensor/errors.ts";
+import { Bug, LoadError } from "../../tensor/errors.ts";
 
 /** Modes of gpu.js that this project's kernels are tested in. */
 export type GpuMode = "webasm" | "cpu" | "webgl2" | "webgpu" | "headlessgl";
@@ -66,7 +66,7 @@ async function importLibrary(): Promise<Library> {
 /** gpu.js is no dependency of the package, so it may be absent. */
 export async function library(load: () => Promise<Library> = importLibrary): Promise<Library> {
   return load().catch((reason: unknown) => {
-    throw new LoadError(`backend "gpu" needs gpu.js: ${INSTALL}\n(${messageOf(reason)})`); // [gpu.install]
+    throw new LoadError(`backend "gpu" needs gpu.js: ${INSTALL}\n(${messageOf(reason)})`);
   });
 }
 
@@ -80,14 +80,14 @@ export async function openDevice(mode: GpuMode, load?: () => Promise<Library>): 
   function compile(key: string, body: KernelFunction, constants: Thread["constants"]): Kernel {
     let run: Shortcut | undefined;
     return async (cells, ...inputs) => {
-      if (closed) throw new Bug(`kernel "${key}" was called after its device was destroyed`); // [gpu.destroy]
+      if (closed) throw new Bug(`kernel "${key}" was called after its device was destroyed`);
       let result: unknown;
       try {
         run ??= keepFlat(gpu.createKernel(body, settings(constants)) as Shortcut);
         run.setOutput(cells);
         result = await run(...inputs);
       } catch (reason) {
-        throw failed(`kernel "${key}"`, reason); // [gpu.errors]
+        throw failed(`kernel "${key}"`, reason);
       }
       assertMode(run, mode, key);
       return result instanceof Float32Array ? result : flatten(result as Nested, cells);
@@ -125,13 +125,13 @@ export const messageOf = (reason: unknown): string =>
 
 /** What to throw where gpu.js threw: where that was, and gpu.js's own as the cause. */
 export const failed = (where: string, reason: unknown): Bug =>
-  new Bug(`gpu.js failed in ${where}: ${messageOf(reason)}`, { cause: reason }); // [gpu.errors]
+  new Bug(`gpu.js failed in ${where}: ${messageOf(reason)}`, { cause: reason });
 
 export function open(GPU: Library["GPU"], mode: GpuMode): InstanceType<Library["GPU"]> {
   try {
     return new GPU({ mode });
   } catch (reason) {
-    throw new LoadError(`gpu.js has no mode "${mode}" here (${messageOf(reason)})`); // [gpu.mode]
+    throw new LoadError(`gpu.js has no mode "${mode}" here (${messageOf(reason)})`);
   }
 }
 
@@ -148,7 +148,7 @@ export function assertMode(
   const ran = named ?? made.mode ?? "an unknown mode";
   if (ran === mode) return;
   const why = kernel.fallbackReason ? ` (${kernel.fallbackReason})` : "";
-  throw new RuleError(`kernel "${key}" was asked to run in ${mode} and ran in ${ran}${why}`, "gpu.mode"); // [gpu.mode]
+  throw new LoadError(`kernel "${key}" was asked to run in ${mode} and ran in ${ran}${why}`);
 }
 
 /**

@@ -17,13 +17,13 @@ export type { GpuMode } from "./device.ts";
 export async function gpu({ mode = "webasm" }: { readonly mode?: GpuMode } = {}): Promise<Backend> {
   if (isDeviceMode(mode)) return onDevice(await GpuDevice.open(mode));
   const device = await openDevice(mode);
-  const ran: KernelCounts = { matmul: 0, attention: 0 }; // [gpu.count]
+  const ran: KernelCounts = { matmul: 0, attention: 0 };
 
   async function einsum({ pattern }: { readonly pattern: string }, a: View, b: View): Promise<View> {
     const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
     const left = matrices(a, axesOf(sides.a).flat(), [batch, m, k], sizes);
     const right = matrices(b, axesOf(sides.b).flat(), [batch, k, n], sizes);
-    const c = await matmul(device, left, right); // [gpu.einsum]
+    const c = await matmul(device, left, right);
     ran.matmul++;
     return reordered(c, [...batch, ...m, ...n], sides.c, sizes);
   }

@@ -16,7 +16,7 @@ const multiples = (n: number, step: number): Int32Array => Int32Array.from({ len
 export function dense(data: Floats, batch: number, rows: number, columns: number): Matrices {
   if (data.length !== batch * rows * columns) {
     throw new ShapeError(
-      `[${batch} ${rows} ${columns}] holds ${batch * rows * columns} values, got ${data.length}  [gpu.sizes]`,
+      `[${batch} ${rows} ${columns}] holds ${batch * rows * columns} values, got ${data.length}`,
     );
   }
   return {
@@ -39,9 +39,7 @@ function within(a: Matrices): Matrices {
   const least = reach((sofar, x) => Math.min(sofar, x));
   const most = reach((sofar, x) => Math.max(sofar, x));
   if (least < 0 || most >= a.data.length) {
-    throw new ShapeError(
-      `matrices reach from ${least} to ${most} in an array of ${a.data.length} values  [gpu.sizes]`,
-    ); // [gpu.sizes]
+    throw new ShapeError(`matrices reach from ${least} to ${most} in an array of ${a.data.length} values`);
   }
   return a;
 }

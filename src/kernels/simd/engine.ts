@@ -5,7 +5,7 @@ import { RELAXED, SIMD } from "./bytes.ts";
 import { Heap } from "./heap.ts";
 import { CONTROL_END, ThreadPool } from "./thread-pool.ts";
 
-/** [simd.bytes] */
+/** */
 const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
@@ -32,12 +32,12 @@ export class Engine {
   #result = 0;
 
   static runs(): boolean {
-    return typeof WebAssembly === "object" && WebAssembly.validate(fromBase64(SIMD)); // [simd.auto]
+    return typeof WebAssembly === "object" && WebAssembly.validate(fromBase64(SIMD));
   }
 
   static async open({ threads, relaxed = true }: EngineOptions): Promise<Engine> {
     const fused = fromBase64(RELAXED);
-    const fuses = relaxed && WebAssembly.validate(fused); // [simd.relaxed]
+    const fuses = relaxed && WebAssembly.validate(fused);
     return new Engine(await WebAssembly.compile(fuses ? fused : fromBase64(SIMD)), fuses, threads);
   }
 
@@ -52,7 +52,7 @@ export class Engine {
     try {
       compute();
     } catch (error) {
-      this.heap.free(this.#result); // [simd.memory]
+      this.heap.free(this.#result);
       this.#result = 0;
       throw error;
     } finally {
@@ -93,7 +93,7 @@ export class Engine {
     if (this.heap.owns(data.buffer)) return { at: data.byteOffset + 4 * offset, shape, stride };
     const { low, high } = reach({ shape, stride });
     const at = this.borrow(4 * (high - low));
-    this.heap.floats(at, high - low).set(data.subarray(offset + low, offset + high)); // [simd.float32]
+    this.heap.floats(at, high - low).set(data.subarray(offset + low, offset + high));
     return { at: at - 4 * low, shape, stride };
   }
 

@@ -39,7 +39,7 @@ export class Heap {
   constructor(from: number) {
     this.memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true });
     this.#end = from;
-    this.#extend(PAGE - from - MARGIN); // [simd.heap]
+    this.#extend(PAGE - from - MARGIN);
   }
 
   /** Bytes in blocks now, the most there ever were, and the size of the memory. */
@@ -122,7 +122,7 @@ export class Heap {
       return this.#take(size) ?? 0;
     }
     throw new LoadError(
-      `the simd backend holds ${gigabytes(this.#used)} and needs ${gigabytes(size)} more; its memory ends at 4 GiB, weights included  [simd.memory]`, // [simd.memory]
+      `the simd backend holds ${gigabytes(this.#used)} and needs ${gigabytes(size)} more; its memory ends at 4 GiB, weights included`,
     );
   }
 

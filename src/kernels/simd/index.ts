@@ -30,7 +30,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     ...Object.fromEntries(each),
     einsum: async ({ pattern }, a, b) => {
       const c = einsum(engine, pattern, a, b, weights);
-      ran.matmul++; // [simd.count]
+      ran.matmul++;
       return c;
     },
     softmax: async (attrs, a) => softmax(engine, attrs, a),
@@ -48,12 +48,12 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     scopes: {
       attention: async (attrs, inputs) => {
         const out = attention(engine, inputs, attrs);
-        ran.attention++; // [simd.count]
+        ran.attention++;
         return out;
       },
       attentionVjp: async (attrs, inputs) => {
         const out = attentionVjp(engine, inputs, attrs);
-        ran.attention++; // [simd.count]
+        ran.attention++;
         return out;
       },
       normalize: async ({ epsilon }, { x }) => normalize(engine, epsilon, x),

@@ -85,7 +85,7 @@ export class ThreadPool {
     this.#exports = instance.exports as unknown as Exports;
     this.#module = module;
     this.#heap = heap;
-    this.size = cores() === 1 ? 1 : Math.max(1, Math.min(size, MOST)); // [simd.alone]
+    this.size = cores() === 1 ? 1 : Math.max(1, Math.min(size, MOST));
     this.rowTile = this.#exports.rowTile();
   }
 
@@ -104,7 +104,7 @@ export class ThreadPool {
     Atomics.store(control, NEXT, 0);
     const together = this.size > 1 && tasks > 1 && cost > WORTH;
     if (together) this.#call(control);
-    this.helped += tasks - this.#exports.work(0); // [simd.threads]
+    this.helped += tasks - this.#exports.work(0);
     if (together) this.#wait(control);
   }
 

@@ -54,7 +54,7 @@ export class Weights implements Packed {
     const layout = commonLayout(uses);
     const key = layout?.key ?? null;
     const known = this.#kept.get(t);
-    if (known?.source === t.source && known.key === key) return known.view; // [simd.weights]
+    if (known?.source === t.source && known.key === key) return known.view;
     if (known) {
       this.#forgotten.unregister(known.view); // its address may be another's by then
       this.#kept.delete(t);
@@ -65,7 +65,7 @@ export class Weights implements Packed {
     this.#blocks.add(kept.at);
     if (layout) this.#panels.set(kept.view.data, kept);
     this.#forgotten.register(t, kept.at, kept.view);
-    t.release(); // [simd.release]
+    t.release();
     return kept.view;
   }
 

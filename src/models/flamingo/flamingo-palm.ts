@@ -91,7 +91,7 @@ export class FlamingoPaLM {
         "the release needs an image encoder, although its README calls it optional",
         "flamingo.encoder-optional",
         "AttributeError: 'NoneType' object has no attribute 'eval'",
-      ); // [flamingo.encoder-optional]
+      );
     }
     const head = { dim, dimHead, heads };
     const convention = onlyAttendImmediateMedia ? behaviour.immediate : behaviour.allPrevious;

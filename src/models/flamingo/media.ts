@@ -31,7 +31,7 @@ export function chooseMedia(given: Media | Tensor<"b m c h w">, behaviour: Flami
   if (embeds && !images && behaviour.embeds === "refuse") {
     throw new RuleError(
       "the release cannot be given embeddings, although its README says so",
-      "flamingo.embeds", // [flamingo.embeds]
+      "flamingo.embeds",
       "NameError: name 'video' is not defined",
     );
   }
@@ -57,7 +57,7 @@ function byPosition(images: Tensor<"b m c h w">, { readmeCalls }: FlamingoBehavi
   if (readmeCalls === "refuse") {
     throw new RuleError(
       "the release takes images by name only, although its README gives them by position",
-      "readme.calls", // [readme.calls]
+      "readme.calls",
       "TypeError: FlamingoPaLM.forward() takes 2 positional arguments but 3 were given",
     );
   }
@@ -87,7 +87,7 @@ function encode({ img_encoder }: Encoders, images: Tensor<"b c h w">): Tensor<"b
   if (!img_encoder) {
     throw new RuleError(
       "images need an imgEncoder; without one give their embeddings as { embeds }",
-      "flamingo.needs-encoder", // [flamingo.needs-encoder]
+      "flamingo.needs-encoder",
       "AssertionError: img_encoder must be passed in for automatic image encoding",
     );
   }
@@ -116,7 +116,7 @@ function framePositions({ video_frame_pos_emb }: Encoders, f: number): Tensor<"f
   if (!video_frame_pos_emb) {
     throw new RuleError(
       "videos need maxVideoFrames",
-      "flamingo.max-video-frames", // [flamingo.max-video-frames]
+      "flamingo.max-video-frames",
       "TypeError: 'NoneType' object is not subscriptable",
     );
   }

@@ -52,7 +52,7 @@ export type ProfileName = keyof typeof profiles;
 export function behaviourOf(name: ProfileName, changes: Partial<FlamingoBehaviour> = {}): FlamingoBehaviour {
   if (!Object.hasOwn(profiles, name)) {
     const known = Object.keys(profiles).join(", ");
-    throw new RuleError(`no profile is called "${name}"; there are ${known}`, "flamingo.profile"); // [flamingo.profile]
+    throw new RuleError(`no profile is called "${name}"; there are ${known}`, "flamingo.profile");
   }
   return { ...profiles[name], ...changes }; // [flamingo.profile]
 }

@@ -92,12 +92,12 @@ export class ViT {
         `pool is "cls" or "mean", not "${String(pool)}"`,
         "vit.pool",
         "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
-      ); // [vit.pool]
+      );
     }
     if (image[0] % patch[0] !== 0 || image[1] % patch[1] !== 0) {
       throw new ShapeError(
         `in ViT: an image of ${image.join("×")} is not made of patches of ${patch.join("×")}  [vit.patches]`,
-      ); // [vit.patches]
+      );
     }
     const tokens = pool === "cls" ? 1 : 0;
     const patches = (image[0] / patch[0]) * (image[1] / patch[1]);
@@ -117,7 +117,7 @@ export class ViT {
     const [height, width] = largest;
     if (c !== channels || h > height || w > width) {
       const [given, known] = [[c, h, w].join("×"), [channels, height, width].join("×")];
-      throw new ShapeError(`in ViT: the image is ${given}, the model is for ${known}  [vit.size]`); // [vit.size]
+      throw new ShapeError(`in ViT: the image is ${given}, the model is for ${known}  [vit.size]`);
     }
     // #region embed
     const patches = this.to_patch_embedding.forward(image);

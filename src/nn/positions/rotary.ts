@@ -17,7 +17,7 @@ export class RotaryEmbedding {
 
   constructor(dim: number) {
     if (dim % 2 !== 0)
-      throw new ShapeError(`in RotaryEmbedding: a head ${dim} wide has no two halves  [rotary.halves]`); // [rotary.halves]
+      throw new ShapeError(`in RotaryEmbedding: a head ${dim} wide has no two halves  [rotary.halves]`);
     // The sources compute θ in float32, 4.7e-8 away from float64; parameters are drawn in float32, so this agrees.
     this.inv_freq = new Parameter(
       "j",

@@ -34,8 +34,8 @@ function resolve(
   const idle = Object.keys(given).find((name) => !before.includes(name) && !after.includes(name));
   const odd = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
   if (odd)
-    throw new ShapeError(`in ${where}: ${odd[0]} = ${odd[1]} is no size, a whole number  [notation.size]`); // [notation.size]
-  if (lost) throw new ShapeError(`in ${where}: axis "${lost}" is dropped; sum drops axes  [notation.origin]`); // [notation.origin]
+    throw new ShapeError(`in ${where}: ${odd[0]} = ${odd[1]} is no size, a whole number  [notation.size]`);
+  if (lost) throw new ShapeError(`in ${where}: axis "${lost}" is dropped; sum drops axes  [notation.origin]`);
   if (invented)
     throw new ShapeError(
       `in ${where}: axis "${invented}" comes from nowhere; repeat adds axes  [notation.origin]`,
@@ -104,7 +104,7 @@ export function concat<A extends string, B extends string, C extends string>(
   const axis = axesOf(out).findIndex((names) => names.length === 1 && !taken.includes(names[0] ?? ""));
   const others = (side: string) => axesOf(side).toSpliced(axis, 1).join(";");
   if (axis < 0 || more.length > 0 || others(left) !== others(out) || others(right) !== others(out)) {
-    throw new ShapeError(`in concat("${pattern}"): exactly one axis takes a new name  [notation.concat]`); // [notation.concat]
+    throw new ShapeError(`in concat("${pattern}"): exactly one axis takes a new name  [notation.concat]`);
   }
   const sizes: Sizes = {};
   unify(`concat("${pattern}")`, left, a.shape, sizes);
@@ -138,7 +138,7 @@ export function unbind<P extends string>(
   if (!first || !second)
     throw new ShapeError(
       `in unbind: the first axis of [${x.shape.join(" ")}] has no two slices  [ops.unbind]`,
-    ); // [ops.unbind]
+    );
   return [first, second, ...others];
 }
 
@@ -152,7 +152,7 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
   }
   if (from !== x.shape.at(-1))
     throw new ShapeError(
-      `in split: the widths add up to ${from}, the last axis of [${x.shape.join(" ")}] does not  [ops.split]`, // [ops.split]
+      `in split: the widths add up to ${from}, the last axis of [${x.shape.join(" ")}] does not  [ops.split]`,
     );
   return parts as Record<K, Tensor>;
 }

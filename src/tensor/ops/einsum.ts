@@ -56,7 +56,7 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
     batch.length + m.length + n.length < inC.size
   ) {
     throw new ShapeError(
-      `einsum("${pattern}"): every axis stands in at least two places; use sum or repeat first  [einsum.two-places]`, // [einsum.two-places]
+      `einsum("${pattern}"): every axis stands in at least two places; use sum or repeat first  [einsum.two-places]`,
     );
   }
   return { sizes, a, b, c, ...plan };

@@ -8,7 +8,7 @@ import type { Rule } from "./table.ts";
 export function sameShape(a: Shape, b: Shape): Shape {
   if (a.length !== b.length || a.some((n, i) => n !== b[i])) {
     throw new ShapeError(
-      `shapes [${a.join(" ")}] and [${b.join(" ")}] differ: broadcasting is written out, expand(x, like)  [ops.no-broadcast]`, // [ops.no-broadcast]
+      `shapes [${a.join(" ")}] and [${b.join(" ")}] differ: broadcasting is written out, expand(x, like)  [ops.no-broadcast]`,
     );
   }
   return a;

@@ -8,7 +8,7 @@ function checkIds(ids: Ids, rows: number): void {
   const wrong = values.findIndex((id) => id < 0 || id >= rows);
   if (wrong >= 0) {
     throw new ShapeError(
-      `id ${values[wrong]} at position ${wrong} is not among the ${rows} rows of the table  [ops.gather]`, // [ops.gather]
+      `id ${values[wrong]} at position ${wrong} is not among the ${rows} rows of the table  [ops.gather]`,
     );
   }
 }
@@ -36,7 +36,7 @@ export const scatter: Rule<"scatter"> = {
   shape: ({ ids, rows }, x) => {
     if (ids.shape.some((n, i) => n !== x[i])) {
       throw new ShapeError(
-        `[${x.join(" ")}] does not begin with the shape of the ids, [${ids.shape.join(" ")}]  [ops.scatter]`, // [ops.scatter]
+        `[${x.join(" ")}] does not begin with the shape of the ids, [${ids.shape.join(" ")}]  [ops.scatter]`,
       );
     }
     checkIds(ids, rows);

@@ -108,7 +108,7 @@ export const concat: Rule<"concat"> = {
       const differs = shape.length !== first.length || shape.some((n, i) => i !== axis && n !== first[i]);
       if (differs || first[axis] === undefined) {
         throw new ShapeError(
-          `[${first.join(" ")}] and [${shape.join(" ")}] do not join along axis ${axis}  [ops.concat]`, // [ops.concat]
+          `[${first.join(" ")}] and [${shape.join(" ")}] do not join along axis ${axis}  [ops.concat]`,
         );
       }
     }
@@ -136,7 +136,7 @@ export const slice: Rule<"slice"> = {
     const n = a[axis];
     const whole = Number.isInteger(from) && Number.isInteger(to);
     if (n === undefined || !whole || from < 0 || to < from || to > n) {
-      throw new ShapeError(`slice ${from}..${to} of axis ${axis} is outside [${a.join(" ")}]  [ops.slice]`); // [ops.slice]
+      throw new ShapeError(`slice ${from}..${to} of axis ${axis} is outside [${a.join(" ")}]  [ops.slice]`);
     }
     return resized(a, axis, to - from);
   },
@@ -148,7 +148,7 @@ export const pad: Rule<"pad"> = {
   shape: ({ axis, before, after }, a) => {
     const n = a[axis];
     if (n === undefined || ![before, after].every((m) => Number.isInteger(m) && m >= 0)) {
-      throw new ShapeError(`pad ${before} and ${after} along axis ${axis} of [${a.join(" ")}]  [ops.pad]`); // [ops.pad]
+      throw new ShapeError(`pad ${before} and ${after} along axis ${axis} of [${a.join(" ")}]  [ops.pad]`);
     }
     return resized(a, axis, n + before + after);
   },

@@ -9,7 +9,7 @@ import type { Ops, Rule } from "./table.ts";
 function checkExpands(small: Shape, large: Shape): void {
   const lead = large.length - small.length;
   if (lead < 0 || small.some((n, i) => n !== 1 && n !== large[lead + i])) {
-    throw new ShapeError(`[${small.join(" ")}] does not expand to [${large.join(" ")}]  [ops.expand]`); // [ops.expand]
+    throw new ShapeError(`[${small.join(" ")}] does not expand to [${large.join(" ")}]  [ops.expand]`);
   }
 }
 

@@ -32,7 +32,7 @@ export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map
   const rates = new Map<string, Rates>();
   for (const { names, learningRate, weightDecay } of groups) {
     for (const name of names) {
-      if (rates.has(name)) throw new RuleError(`"${name}" is in two parameter groups`, "optimizer.groups"); // [optimizer.groups]
+      if (rates.has(name)) throw new RuleError(`"${name}" is in two parameter groups`, "optimizer.groups");
       rates.set(name, {
         learningRate: learningRate ?? defaults.learningRate,
         weightDecay: weightDecay ?? defaults.weightDecay,

@@ -11,8 +11,8 @@ export function questionOf({ batch, conventions, steps }: View): MaskQuestion | 
   return { batch, convention, against, known: steps[0]?.[0]?.to ?? null };
 }
 
-/** What `flamboyance mask` prints for the same prompts, without colour. [inspector.copy] */
+/** What `flamboyance mask` prints for the same prompts, without colour. */
 export function drawingOf(view: View, { latents }: Pick<State, "latents">): string {
   const question = questionOf(view);
-  return question ? `${maskText(maskReport(question), { latents })}\n` : ""; // [inspector.copy]
+  return question ? `${maskText(maskReport(question), { latents })}\n` : "";
 }

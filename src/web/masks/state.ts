@@ -51,8 +51,8 @@ type Codec<T> = { readonly key: string; write(value: T): string; read(text: stri
 const text = (key: string): Codec<string> => ({ key, write: (value) => value, read: (value) => value });
 
 function whole(value: string, most: number, least = 0): number | null {
-  const n = /^\d{1,6}$/.test(value) ? Number(value) : Number.NaN; // [inspector.link-input]
-  return n >= least && n <= most ? n : null; // [inspector.link-input]
+  const n = /^\d{1,6}$/.test(value) ? Number(value) : Number.NaN;
+  return n >= least && n <= most ? n : null;
 }
 
 const number = (key: string, most: number, least = 0): Codec<number> => ({
@@ -64,7 +64,7 @@ const number = (key: string, most: number, least = 0): Codec<number> => ({
 const choice = <const T extends string>(key: string, ...words: readonly T[]): Codec<T> => ({
   key,
   write: (value) => value,
-  read: (value) => words.find((word) => word === value) ?? null, // [inspector.link-input]
+  read: (value) => words.find((word) => word === value) ?? null,
 });
 
 /** Numbers with something between them, all of them good or none. */
@@ -107,22 +107,22 @@ const NAMES = Object.keys(codecs) as (keyof State)[];
 
 const write = <K extends keyof State>(name: K, state: State): string => codecs[name].write(state[name]);
 
-/** What follows the # of the address. [inspector.link] */
+/** What follows the # of the address. */
 export function addressOf(state: State): string {
-  const fields = NAMES.filter((name) => write(name, state) !== write(name, START)); // [inspector.link-short]
+  const fields = NAMES.filter((name) => write(name, state) !== write(name, START));
   return fields.map((name) => `${codecs[name].key}=${encoded(write(name, state))}`).join("&");
 }
 
 /** Spaces as +, so that a prompt can be read in its link. */
 const encoded = (value: string): string => encodeURIComponent(value).replaceAll("%20", "+");
 
-/** Whatever cannot be read is as in the beginning. [inspector.link] [inspector.link-input] */
+/** Whatever cannot be read is as in the beginning. */
 export function stateOf(address: string): State {
   const fields = new URLSearchParams(address.replace(/^#/, ""));
   const read = <K extends keyof State>(name: K): Partial<State> => {
     const given = fields.get(codecs[name].key);
     const value = given === null ? null : codecs[name].read(given);
-    return value === null ? {} : { [name]: value }; // [inspector.link-input]
+    return value === null ? {} : { [name]: value };
   };
   return Object.assign({}, START, ...NAMES.map(read));
 }

@@ -26,7 +26,7 @@ type Tensors = ReadonlyMap<string, Stored>;
 /** What is dropped is kept in the memory of the page, each time in a folder of its own. */
 let dropped = 0;
 
-/** Paths and bytes of what was dropped. Where there is a case.json, it is read as a case. [inspector.drop] */
+/** Paths and bytes of what was dropped. Where there is a case.json, it is read as a case. */
 export function traceOf(files: ReadonlyMap<string, Uint8Array>, state: State): Trace {
   const names = [...files.keys()];
   if (names.some((name) => /(^|\/)case\.json$/.test(name))) {
@@ -34,11 +34,11 @@ export function traceOf(files: ReadonlyMap<string, Uint8Array>, state: State): T
     for (const [name, bytes] of files) writeFile(`${folder}/${name}`, bytes);
     return traceOfCase(folder);
   }
-  const tensors = names.filter((name) => name.endsWith(".safetensors")); // [inspector.drop]
+  const tensors = names.filter((name) => name.endsWith(".safetensors"));
   if (tensors.length === 0)
     throw new LoadError(
       "Drop the three files of a golden case, or a .safetensors file with the taps of a run.",
-    ); // [inspector.drop]
+    );
   return traceOfTensors(
     new Map(tensors.flatMap((name) => [...opened(name, files)])),
     state,
@@ -58,19 +58,19 @@ export function traceOfCase(below: string): Trace {
   const { manifest, inputs, expected } = golden;
   const image = Number(manifest.config.media_token_id ?? 3); // the source's default
   const taps = under("taps.", expected);
-  const trace = traceFrom(batchFrom(manifest.id, inputs, taps, { image }), taps); // [inspector.drop]
+  const trace = traceFrom(batchFrom(manifest.id, inputs, taps, { image }), taps);
   golden.close();
-  return { ...trace, state: { ...trace.state, convention: conventionOfCase(manifest).name } }; // [inspector.drop]
+  return { ...trace, state: { ...trace.state, convention: conventionOfCase(manifest).name } };
 }
 
 /** A run's file says itself where images stand, or it is a run of the prompt on the page. */
 export function traceOfTensors(tensors: Tensors, state: State, title: string): Trace {
   const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
   const taps = new Map([...tensors, ...under("taps.", tensors)]);
-  if (inputs.has("media_locations")) return traceFrom(batchFrom(title, inputs, taps, {}), taps); // [inspector.drop]
+  if (inputs.has("media_locations")) return traceFrom(batchFrom(title, inputs, taps, {}), taps);
   const batch = batchIn(state);
   const attention = sharesIn(taps, batch.locations.shape, batch.images);
-  return traceFrom({ ...batch, title, attention }, taps); // [inspector.drop]
+  return traceFrom({ ...batch, title, attention }, taps);
 }
 
 const under = (prefix: string, all: Tensors): Map<string, Stored> =>
@@ -87,7 +87,7 @@ function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
   const weights = key === undefined ? undefined : taps.get(key);
   if (key === undefined || !weights) {
     const wanted = `a tap “attn.attn” of ${batch.locations.shape.join(" × ")} tokens over ${images} images`;
-    throw new LoadError(`${title} has no attention of text over images; ${wanted} was looked for.`); // [inspector.drop]
+    throw new LoadError(`${title} has no attention of text over images; ${wanted} was looked for.`);
   }
   const latents = (weights.shape[3] ?? 0) / images;
   return {
@@ -103,10 +103,10 @@ function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
   };
 }
 
-/** Ids of images and ends are numbers to a file, and words to a reader. [inspector.drop] */
+/** Ids of images and ends are numbers to a file, and words to a reader. */
 function wordOf({ text, kind }: PromptToken): string {
   if (kind === TOKEN.text) return text;
-  return kind === TOKEN.image ? "<image>" : "</s>"; // [inspector.drop]
+  return kind === TOKEN.image ? "<image>" : "</s>";
 }
 
 function stagesIn(taps: Tensors, key: string, latents: number, title: string): Stages {
@@ -119,7 +119,7 @@ function stagesIn(taps: Tensors, key: string, latents: number, title: string): S
   const stages = Object.entries(names).flatMap(([name, stage]): Stage[] => {
     const value = taps.get(name);
     if (!(value instanceof Tensor)) return [];
-    return [{ name: stage, over: "keys", shape: value.shape, values: flat(value.data) }]; // [inspector.drop]
+    return [{ name: stage, over: "keys", shape: value.shape, values: flat(value.data) }];
   });
   const heads = taps.get(key)?.shape[1] ?? 1;
   return { stages, heads, latents, given: null, origin: `${title}, ${key}` };

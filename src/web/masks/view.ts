@@ -62,18 +62,18 @@ export const leastKnown = (length: number): number => Math.max(1, length - MOST_
 const reach = (row: MaskRow | undefined, image: number): boolean =>
   row !== undefined && (row.images.includes(image) || row.outcome === "nan");
 
-/** [inspector.difference] */
+/** */
 const parts = (one: MaskRow, other: MaskRow | undefined): boolean[] =>
   one.mayAttend.map(
     (may, m) =>
       other !== undefined && (may !== other.mayAttend[m] || reach(one, m + 1) !== reach(other, m + 1)),
   );
 
-/** A prompt a line; empty lines are none. [inspector.batch] */
+/** A prompt a line; empty lines are none. */
 export function batchIn({ text, images, padding }: Pick<State, "text" | "images" | "padding">): MaskBatch {
   const prompts = text.split(/\r?\n/).map(tokensOf);
-  const told = prompts.filter((prompt) => prompt.length > 0); // [inspector.batch]
-  return batchOf(told, { pad: padding, images: images.length > 0 ? images : undefined }); // [inspector.batch]
+  const told = prompts.filter((prompt) => prompt.length > 0);
+  return batchOf(told, { pad: padding, images: images.length > 0 ? images : undefined });
 }
 
 export function viewOf(state: State, batch: MaskBatch = batchIn(state)): View {
@@ -83,16 +83,16 @@ export function viewOf(state: State, batch: MaskBatch = batchIn(state)): View {
   const prompt = Math.min(Math.max(state.known, leastKnown(length)), length);
   const decodes = state.known > 0 && length > 0;
   const steps = decodes ? found.map((one) => replayDecoding(locations, images, one, { prompt })) : [];
-  const step = Math.min(state.step, (steps[0]?.length ?? 1) - 1); // [inspector.decode]
+  const step = Math.min(state.step, (steps[0]?.length ?? 1) - 1);
   const now = steps[0]?.[step];
 
   const masks = found.map((convention) => maskRows(locations, images, convention));
   const prompts = batch.prompts.map((tokens, b) =>
     tokens.map((token, position): TokenView => {
       const whole = masks.map((mask) => mask[b]?.[position]).filter((row) => row !== undefined);
-      const rows = whole.map((row, c) => decoded(steps[c] ?? [], step, b, position) ?? row); // [inspector.decode]
+      const rows = whole.map((row, c) => decoded(steps[c] ?? [], step, b, position) ?? row);
       const [one, other] = rows;
-      const when = now === undefined || position < now.from ? "known" : position < now.to ? "now" : "later"; // [inspector.decode]
+      const when = now === undefined || position < now.from ? "known" : position < now.to ? "now" : "later";
       return {
         token,
         position,
@@ -101,7 +101,7 @@ export function viewOf(state: State, batch: MaskBatch = batchIn(state)): View {
           parts: parts(row, rows[1 - c]),
           strays: decodes && when !== "later" && !sameRow(row, whole[c]),
         })),
-        differs: one !== undefined && other !== undefined && unlike(one, other), // [inspector.difference]
+        differs: one !== undefined && other !== undefined && unlike(one, other),
         when,
       };
     }),

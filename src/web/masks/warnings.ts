@@ -11,7 +11,7 @@ export interface Warning {
   readonly at: Place | null;
 }
 
-/** The place that a sentence names: "Prompt 0, positions 3 to 5 …", "…, first in prompt 1: position 4 …". [inspector.warnings] */
+/** The place that a sentence names: "Prompt 0, positions 3 to 5 …", "…, first in prompt 1: position 4 …". */
 export function placeIn(sentence: string): Place | null {
   const found = /\bprompt (\d+)\b.*?\bpositions? (\d+)/i.exec(sentence);
   const image = /asks for image (\d+)|, image (\d+)/.exec(sentence);
@@ -20,7 +20,7 @@ export function placeIn(sentence: string): Place | null {
     prompt: Number(found[1]),
     position: Number(found[2]),
     image: Number(image?.[1] ?? image?.[2] ?? 0),
-  }; // [inspector.warnings]
+  };
 }
 
 /** Nothing is seen that should not be seen; it is only said. */
@@ -32,24 +32,24 @@ const warning = (sentence: string): Warning => ({
   at: placeIn(sentence),
 });
 
-/** Of both conventions, each sentence once. [inspector.warnings] */
+/** Of both conventions, each sentence once. */
 export function warningsOf(view: View): Warning[] {
   const unknown = view.unknown.map(
-    (name) => `No convention is called “${name}”; this page shows another in its place.`, // [inspector.unknown]
+    (name) => `No convention is called “${name}”; this page shows another in its place.`,
   );
   const question = questionOf(view);
   const told = question
     ? view.conventions.flatMap(
         (convention) => maskReport({ ...question, convention, against: null }).warnings,
-      ) // [inspector.warnings]
+      )
     : [];
-  return [...unknown.map(warning), ...agreement(view, told), ...[...new Set(told)].map(warning)]; // [inspector.warnings]
+  return [...unknown.map(warning), ...agreement(view, told), ...[...new Set(told)].map(warning)];
 }
 
-/** A file's attention that is what the convention says is worth a sentence, too. [inspector.agreement] */
+/** A file's attention that is what the convention says is worth a sentence, too. */
 function agreement({ batch, conventions }: View, told: readonly string[]): Warning[] {
   const { attention } = batch;
-  if (!attention || told.some((sentence) => sentence.includes(` in ${attention.key}, `))) return []; // [inspector.agreement]
+  if (!attention || told.some((sentence) => sentence.includes(` in ${attention.key}, `))) return [];
   const names = conventions.map(({ name }) => name).join(" and ");
   const sentence = `Every row of the recorded weights (${attention.key}) is what ${names} says.`;
   return [{ sentence, tone: "note", at: null }];

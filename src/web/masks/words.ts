@@ -14,7 +14,7 @@ const range = (images: readonly number[]): string => {
 
 /** Under a token, where there is little room. */
 export function brief({ outcome: kind, images }: MaskRow): string {
-  if (kind === "attends") return range(images); // [inspector.words]
+  if (kind === "attends") return range(images);
   const short: Record<Exclude<RowOutcome, "attends">, string> = {
     zeroed: "–",
     identity: "=",
@@ -57,7 +57,7 @@ export interface Explanation {
 
 const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
 
-/** Null where there is no such token. [inspector.words] */
+/** Null where there is no such token. */
 export function explanationOf(view: View, at: Place): Explanation | null {
   const tokens = view.prompts[at.prompt];
   const here = tokens?.[at.position];
@@ -69,7 +69,7 @@ export function explanationOf(view: View, at: Place): Explanation | null {
   const which = view.prompts.length > 1 ? `Prompt ${at.prompt}, position` : "Position";
 
   const told = ({ row, strays }: Band, convention: Convention): Explained => {
-    const asked = image > 0 && !strays ? explain(row, kinds, convention, image) : row.reason; // [inspector.words]
+    const asked = image > 0 && !strays ? explain(row, kinds, convention, image) : row.reason;
     const sentences = asked === row.reason ? [row.reason] : [asked, row.reason];
     return {
       convention,
@@ -93,7 +93,7 @@ export function explanationOf(view: View, at: Place): Explanation | null {
 
 const plural = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
 
-/** What the two conventions make of the batch, in a sentence, and where they part first. [inspector.difference] */
+/** What the two conventions make of the batch, in a sentence, and where they part first. */
 export function differenceInWords(view: View): { sentence: string; at: Place | null } | null {
   const [one, other] = view.conventions;
   if (!one || !other) return null;
@@ -105,17 +105,17 @@ export function differenceInWords(view: View): { sentence: string; at: Place | n
     return {
       sentence: `${one.name} and ${other.name} agree on every row of this: it cannot tell them apart.`,
       at: null,
-    }; // [inspector.difference]
+    };
   }
   const cells = view.prompts.flat().reduce((sum, { bands }) => {
     const [a, b] = bands;
     return sum + (a?.row.mayAttend.filter((may, m) => may !== b?.row.mayAttend[m]).length ?? 0);
   }, 0);
-  const masks = cells === 0 ? "though the masks are equal" : `with ${plural(cells, "cell")} of the mask`; // [inspector.difference]
+  const masks = cells === 0 ? "though the masks are equal" : `with ${plural(cells, "cell")} of the mask`;
   const image = (first.bands[0]?.parts.indexOf(true) ?? -1) + 1;
   const where = `position ${first.position}${image > 0 ? `, image ${image}` : ""}`;
   return {
-    sentence: `${plural(places.length, "row")} ${places.length === 1 ? "differs" : "differ"}, ${masks}; the first is prompt ${first.prompt}, ${where}.`, // [inspector.difference]
+    sentence: `${plural(places.length, "row")} ${places.length === 1 ? "differs" : "differ"}, ${masks}; the first is prompt ${first.prompt}, ${where}.`,
     at: { prompt: first.prompt, position: first.position, image },
   };
 }

@@ -13,7 +13,7 @@ export interface Adapter {
 
 /** SwiftShader is Chromium's, llvmpipe and lavapipe are Mesa's, the Basic Render Driver is Windows'. */
 export const isSoftware = (name: string): boolean =>
-  /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i.test(name); // [speed.software]
+  /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i.test(name);
 
 /** What this file asks of WebGPU. */
 interface WebGpu {
@@ -25,7 +25,7 @@ interface WebGpu {
 
 function webgl2(): Adapter | string {
   const gl = document.createElement("canvas").getContext("webgl2");
-  if (!gl) return "this browser has no WebGL 2 here"; // [speed.missing]
+  if (!gl) return "this browser has no WebGL 2 here";
   const more = gl.getExtension("WEBGL_debug_renderer_info");
   const name = String(gl.getParameter(more?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
   gl.getExtension("WEBGL_lose_context")?.loseContext();
@@ -34,14 +34,14 @@ function webgl2(): Adapter | string {
 
 async function webgpu(): Promise<Adapter | string> {
   const { gpu } = navigator as { readonly gpu?: WebGpu };
-  if (!gpu) return "this browser has no WebGPU here"; // [speed.missing]
+  if (!gpu) return "this browser has no WebGPU here";
   const adapter = await gpu.requestAdapter();
-  if (!adapter) return "this browser offers no WebGPU adapter"; // [speed.missing]
+  if (!adapter) return "this browser offers no WebGPU adapter";
   const { info = {}, isFallbackAdapter } = adapter;
   const { vendor, architecture, device, description } = info;
   const name = [vendor, architecture, device, description].filter(Boolean).join(" ") || "an unnamed adapter";
   const fallback = info.isFallbackAdapter ?? isFallbackAdapter ?? false;
-  return { mode: "webgpu", name, software: fallback === true || isSoftware(name) }; // [speed.software]
+  return { mode: "webgpu", name, software: fallback === true || isSoftware(name) };
 }
 
 /** The adapter, or why there is none. */

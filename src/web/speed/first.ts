@@ -21,8 +21,8 @@ export async function firstResult(
     await run(backend, forward, { model });
     const ran = clock();
     await run(backend, forward, { model });
-    const again = clock() - ran; // [speed.first]
-    return { load, compile: compiled - begun, build: built - compiled, run: ran - built, again }; // [speed.first]
+    const again = clock() - ran;
+    return { load, compile: compiled - begun, build: built - compiled, run: ran - built, again };
   } finally {
     await backend.close();
   }

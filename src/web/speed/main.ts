@@ -69,7 +69,7 @@ async function cardWay(mode: DeviceMode): Promise<Target | string> {
     adapters.push(adapter);
     return { backend: "gpu", mode, threads: 1, open: () => gpu({ mode }) };
   } catch (error) {
-    return messageOf(error); // [speed.missing]
+    return messageOf(error);
   }
 }
 

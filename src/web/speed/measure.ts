@@ -28,7 +28,7 @@ const WORDS: Readonly<Record<Part, string>> = { matmul: "product", attention: "a
 /** Gives the page its turn; throws where somebody has stopped it. */
 async function breathe(signal: AbortSignal): Promise<void> {
   await new Promise((resume) => setTimeout(resume, 0));
-  signal.throwIfAborted(); // [speed.stop]
+  signal.throwIfAborted();
 }
 
 /** Every shape on one backend, opened and closed here. */
@@ -46,18 +46,18 @@ async function measureWay(way: Target, plan: Plan, found: Speeds, step: Step): P
         await step(`${title}, ${way.mode ?? name}${threads > 1 ? ` on ${threads} threads` : ""}`);
         const operations = parts[part].operations(shape);
         if (operations > LONGEST * last * 1e9) {
-          long.push(title); // [speed.patience]
+          long.push(title);
           continue;
         }
-        last = await parts[part].rate(backend, shape, patience); // [speed.checked]
+        last = await parts[part].rate(backend, shape, patience);
         const milliseconds = operations / last / 1e6;
         found[part].push({ backend: name, mode, threads, shape, gflops: last, milliseconds });
       }
     }
     const why = `left out, since it would take seconds a run: ${long.join(", ")}`;
-    if (long.length > 0) found.missing.push({ backend: name, mode, why }); // [speed.patience]
+    if (long.length > 0) found.missing.push({ backend: name, mode, why });
   } finally {
-    await backend.close(); // [speed.stop]
+    await backend.close();
   }
 }
 
@@ -77,7 +77,7 @@ export async function measure(plan: Plan, found: Speeds): Promise<boolean> {
       try {
         found.first = await first();
       } catch (error) {
-        found.missing.push({ backend: "simd", mode: null, why: `no first result: ${messageOf(error)}` }); // [speed.missing]
+        found.missing.push({ backend: "simd", mode: null, why: `no first result: ${messageOf(error)}` });
       }
     }
     await step("the loop in registers");
@@ -87,12 +87,12 @@ export async function measure(plan: Plan, found: Speeds): Promise<boolean> {
         await measureWay(way, plan, found, step);
       } catch (error) {
         if (signal.aborted) throw error;
-        found.missing.push({ backend: way.backend, mode: way.mode ?? null, why: messageOf(error) }); // [speed.missing]
+        found.missing.push({ backend: way.backend, mode: way.mode ?? null, why: messageOf(error) });
       }
     }
     return true;
   } catch (error) {
-    if (signal.aborted) return false; // [speed.stop]
+    if (signal.aborted) return false;
     throw error;
   }
 }

@@ -27,7 +27,7 @@ async function load(src: string): Promise<void> {
 }
 
 export async function scripted<K extends keyof Globals>(name: K): Promise<Globals[K]> {
-  const src = FILES[name]; // [speed.asked]
+  const src = FILES[name];
   const come = coming.get(src) ?? load(src);
   coming.set(src, come);
   await come;

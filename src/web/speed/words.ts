@@ -17,30 +17,30 @@ const DIALECTS: Readonly<Record<string, string>> = { relaxed: "fused", fixed: "p
 const note = (sentence: string): Said => ({ sentence, tone: "note" });
 const alarm = (sentence: string): Said => ({ sentence, tone: "alarm" });
 
-/** How many threads there are and, if one, why. [speed.threads] */
+/** How many threads there are and, if one, why. */
 export function threadsIn({ isolated, cores }: Machine): Said {
   if (!isolated)
     return note(
-      "simd runs on one thread: this page is not cross-origin isolated, so the browser does not share memory between threads. Served by “flamboyance inspect” it is.", // [speed.threads]
+      "simd runs on one thread: this page is not cross-origin isolated, so the browser does not share memory between threads. Served by “flamboyance inspect” it is.",
     );
-  if (cores === 1) return note("simd runs on one thread: there is one core."); // [speed.threads]
+  if (cores === 1) return note("simd runs on one thread: there is one core.");
   return note(
     `simd runs on up to ${cores} threads: this page is cross-origin isolated, and they share memory.`,
-  ); // [speed.threads]
+  );
 }
 
 const kindIn = ({ matmul }: Speeds): Said[] => {
   const { mode } = matmul.find(({ backend }) => backend === "simd") ?? {};
   if (mode === "relaxed")
-    return [note("simd multiplies and adds in one fused instruction: this browser has relaxed SIMD.")]; // [speed.fused]
+    return [note("simd multiplies and adds in one fused instruction: this browser has relaxed SIMD.")];
   if (mode === "fixed")
-    return [note("simd multiplies, then adds: this browser has no relaxed SIMD, which fuses the two.")]; // [speed.fused]
+    return [note("simd multiplies, then adds: this browser has no relaxed SIMD, which fuses the two.")];
   return [];
 };
 
 const cardIn = ({ mode, name, software }: Adapter): Said =>
   software
-    ? alarm(`${mode} runs on a software adapter (${name}): its times say nothing about a graphics card.`) // [speed.software]
+    ? alarm(`${mode} runs on a software adapter (${name}): its times say nothing about a graphics card.`)
     : note(`${mode} runs on ${name}.`);
 
 /** All that is worth knowing beside the numbers. */
@@ -50,7 +50,7 @@ export const saidOf = (found: Speeds, machine: Machine, adapters: readonly Adapt
   ...adapters.map(cardIn),
   ...found.missing.map(({ backend, mode, why }) =>
     alarm(`${[backend, mode].filter(Boolean).join(" ")}: ${why}.`),
-  ), // [speed.missing]
+  ),
 ];
 
 /** Three digits that count. */
@@ -66,7 +66,7 @@ export interface Table {
   readonly rows: readonly { readonly shape: Shape; readonly cells: readonly (Speed | undefined)[] }[];
 }
 
-/** A row a shape, a column a way, both in the order in which they came. [speed.table] */
+/** A row a shape, a column a way, both in the order in which they came. */
 export function tableOf(found: Speeds, part: Part): Table {
   const key = (speed: Speed): string => wayOf(speed).join();
   const ways = new Map(found[part].map((speed) => [key(speed), wayOf(speed)]));
@@ -75,15 +75,15 @@ export function tableOf(found: Speeds, part: Part): Table {
     shape: numbers,
     cells: [...ways.keys()].map((way) =>
       found[part].find((speed) => key(speed) === way && speed.shape.join() === shape),
-    ), // [speed.table]
+    ),
   }));
   return { ways: [...ways.values()], rows };
 }
 
-/** One document: the keys of `flamboyance bench --json`, and where it was measured. [speed.json] */
+/** One document: the keys of `flamboyance bench --json`, and where it was measured. */
 export const jsonOf = (
   found: Speeds,
   machine: Machine,
   adapters: readonly Adapter[],
   browser: string,
-): string => JSON.stringify({ browser, ...machine, adapters, ...found }, null, 2); // [speed.json]
+): string => JSON.stringify({ browser, ...machine, adapters, ...found }, null, 2);

@@ -1,7 +1,7 @@
 // Which lines a citation stands for, and the broken versions of the file that a test must notice.
 
 import { codeOf, tokens } from "../../architecture/scan.mjs";
-import { citations } from "../rules.mjs";
+import { citations, messages } from "../rules.mjs";
 import { edits, visit } from "./edits.mjs";
 
 /** A range of more lines than this is broken in a few places, and one of them must be noticed. */
@@ -24,13 +24,17 @@ function nodesOf(program) {
 
 const bySize = (a, b) => a.to - a.from - (b.to - b.from);
 
-/** The code that a comment is about, narrowest first: its own line and the statements around it, or what it stands above. */
+/**
+ * The code that a citation is about, narrowest first. Of a comment: its own line and the statements around it, or what it stands
+ * above. Of a message: the statement that throws it, and the one around that, which says when.
+ */
 function rangesOf(comment, source, code, nodes) {
   const around = (at, wanted) =>
     nodes
       .filter(({ node }) => wanted(node) && node.start <= at && at < node.end)
       .map(({ node }) => ({ from: node.start, to: node.end }))
       .sort(bySize);
+  if (comment.kind !== "comment") return around(comment.at, isStatement).slice(0, 3);
   const start = lineStart(source, comment.at);
   const last = code.findLast(({ at }) => at >= start && at < comment.at);
   if (last) {
@@ -62,7 +66,7 @@ const spread = (list, most) =>
  * of them must be noticed by the rule's tests, else at least one.
  */
 export function breaks(path, source, parse) {
-  const cited = citations(path, source);
+  const cited = [...citations(path, source), ...messages(path, source)];
   if (cited.length === 0) return []; // such a file need not be JavaScript: a kernel's decorators are AssemblyScript's
   const list = tokens(source);
   const code = codeOf(list);
@@ -83,8 +87,8 @@ export function breaks(path, source, parse) {
     after: oneLine(source.slice(start, from) + text + source.slice(to, end)),
   });
   return cited.map(({ id, line }) => {
-    const comment = list.find((token) => token.kind === "comment" && covers(token, line));
-    const tries = rangesOf(comment, source, code, nodes).map((range) => {
+    const citing = list.find((token) => covers(token, line) && token.text.includes(id));
+    const tries = rangesOf(citing, source, code, nodes).map((range) => {
       const all = editsWithin(nodes, source, range);
       const short = source.slice(range.from, range.to).split("\n").length <= LINES;
       return { short, all, strong: all.filter((edit) => edit.strong) };
@@ -100,7 +104,7 @@ export function breaks(path, source, parse) {
     const variants = spread(usual.length > 0 ? usual : chosen, PLACES)
       .map(apply)
       .filter(parses);
-    return { id, path, line, every: short && strong.length > 0, variants }; // [links.break]
+    return { id, path, line, every: short && strong.length > 0, variants };
   });
 }
 

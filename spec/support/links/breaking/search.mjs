@@ -52,7 +52,7 @@ export async function hunt(
   return {
     ...counts,
     report: [
-      ...survivors.map((s) => `${s.path}:${s.line} [${s.id}] survives ${s.before}  ->  ${s.after}`), // [links.break]
+      ...survivors.map((s) => `${s.path}:${s.line} [${s.id}] survives ${s.before}  ->  ${s.after}`),
       ...whole.map(({ path, line, id }) => `${path}:${line} [${id}] is cited where nothing runs`),
       ...left,
       ...known

@@ -12,10 +12,10 @@ import { normalize, softmax } from "./rows.ts";
 
 export function onDevice(device: GpuDevice): Backend & { readonly launcher: Launcher } {
   const launcher = new Launcher(device);
-  const ran: KernelCounts = { matmul: 0, attention: 0 }; // [gpu.count]
+  const ran: KernelCounts = { matmul: 0, attention: 0 };
   const ops: Backend["ops"] = {
     einsum: async ({ pattern }, a, b) => {
-      const c = await einsum(launcher, pattern, a, b); // [gpu.einsum]
+      const c = await einsum(launcher, pattern, a, b);
       ran.matmul++;
       return c;
     },
@@ -43,7 +43,7 @@ export function onDevice(device: GpuDevice): Backend & { readonly launcher: Laun
     gather: (attrs, table) => gather(launcher, attrs, table),
     rearrange: (attrs, a) => rearrange(launcher, attrs, a),
     repeat: (attrs, a) => rearrange(launcher, attrs, a),
-    // What the definitions only look at otherwise they do here too, whatever the numbers stand in.  [gpu.views]
+    // What the definitions only look at otherwise they do here too, whatever the numbers stand in.
     expand: async (attrs, a) => expand.compute(attrs, a),
     slice: async (attrs, a) => slice.compute(attrs, a),
     detach: async (_, a) => a,

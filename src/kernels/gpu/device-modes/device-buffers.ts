@@ -96,20 +96,20 @@ export class DeviceBuffers implements Store {
   async parameter(t: Tensor, uses: readonly Use[]): Promise<View | null> {
     if (!isReleasable(t) || t.size === 0) return null;
     const known = this.#parameters.get(t);
-    if (known?.source === t.source) return known.view; // [gpu.weights]
+    if (known?.source === t.source) return known.view;
     const { source, shape } = t;
     const order = orderFor(uses) ?? [...shape.keys()];
     const kept = this.#copied(t.data.transpose(...order)).then((buffer) => {
       const steps = rowMajor(order.map((axis) => shape[axis] ?? 1));
       const stride = shape.map((_, axis) => steps[order.indexOf(axis)] ?? 0);
-      const made = view(new Float32Array(0), shape, stride); // [gpu.weights]
+      const made = view(new Float32Array(0), shape, stride);
       this.buffers.set(made.data, { buffer, block: null });
       this.#forgotten.register(t, buffer, made);
       return made;
     });
     this.#parameters.set(t, { source, view: kept });
     kept.catch(() => this.#parameters.delete(t));
-    t.release(); // [gpu.weights]
+    t.release();
     if (known) {
       const old = await known.view;
       this.#forgotten.unregister(old);

@@ -2,7 +2,7 @@
 // exp and tanh, and WGSL's exp may be off by 3 + 2|x| units in the last place. gpu.js translates their text, so each uses its
 // argument and its siblings only. The coefficients of eʳ and of the normal distribution are those of ../simd/functions.as.ts.
 
-/** eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2. The power of two comes in exact steps, its half twice, so that it is in range. [gpu.functions] */
+/** eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2. The power of two comes in exact steps, its half twice, so that it is in range. */
 export function exponential(x: number): number {
   if (x < -105) return 0;
   let y = x;

@@ -1,5 +1,5 @@
 // gpu.js in the modes of a graphics card, webgl2, webgpu and headlessgl: what one kernel computes stays on the device for the next.
-import { Bug, RuleError } from "../../../tensor/errors.ts";
+import { Bug, LoadError } from "../../../tensor/errors.ts";
 import { type Compiled, Kernels } from "../compiled.ts";
 import { assertMode, failed, type Library, library, open, type Shortcut } from "../device.ts";
 import { FUNCTIONS } from "./functions.ts";
@@ -63,27 +63,27 @@ export class GpuDevice {
     inputs: readonly DeviceBuffer[],
   ): Promise<DeviceBuffer> {
     const handles = inputs.map(({ handle }) => handle);
-    return this.#inTurn(() => this.#run(body, constants, size, () => handles)); // [gpu.resident]
+    return this.#inTurn(() => this.#run(body, constants, size, () => handles));
   }
 
   /** The floats, laid out on the device as a result of that size. */
   upload(values: Float32Array, size: Size): Promise<DeviceBuffer> {
-    this.uploads++; // [gpu.transfers]
+    this.uploads++;
     const inputs = () => [this.#library.input(values, [...size])];
     return this.#inTurn(() => this.#run(copied, {}, size, inputs));
   }
 
   async download({ handle, length }: DeviceBuffer): Promise<Float32Array> {
-    this.downloads++; // [gpu.transfers]
+    this.downloads++;
     const read = async () => {
       handle.output = [length, 1, 1];
       try {
         const layers = (await handle.toArray()) as Rows;
         return layers[0]?.[0];
       } catch (reason) {
-        throw failed("a download", reason); // [gpu.errors]
+        throw failed("a download", reason);
       } finally {
-        handle.output = [1, 1, length]; // kernels may read it again  [gpu.index]
+        handle.output = [1, 1, length]; // kernels may read it again
       }
     };
     const floats = await this.#inTurn(read);
@@ -122,7 +122,7 @@ export class GpuDevice {
     inputs: () => readonly unknown[],
   ): Promise<DeviceBuffer> {
     const name = [body.name, ...Object.values(constants)].join(" ");
-    if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`); // [gpu.destroy]
+    if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`);
     try {
       const by = this.#kernels.get(name, () => this.#compile(body, constants));
       by.run.setOutput(size);
@@ -130,15 +130,15 @@ export class GpuDevice {
       assertMode(by.run, this.mode, name, this.#library);
       if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
       const length = size[0] * size[1] * size[2];
-      handle.output = handle.dimensions = [1, 1, length]; // [gpu.index]
+      handle.output = handle.dimensions = [1, 1, length];
       by.results++;
       this.live++;
       this.floats += length;
       this.peak = Math.max(this.peak, this.floats);
       return { length, handle, by };
     } catch (reason) {
-      if (reason instanceof RuleError) throw reason;
-      throw failed(`kernel "${name}"`, reason); // [gpu.errors]
+      if (reason instanceof LoadError) throw reason;
+      throw failed(`kernel "${name}"`, reason);
     }
   }
 

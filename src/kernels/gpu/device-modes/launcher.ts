@@ -62,7 +62,7 @@ export class Launcher {
     const known = this.#masks.get(data);
     const bytes = known && data.every((byte, i) => byte === known[i]) ? known : data.slice();
     this.#masks.set(data, bytes);
-    return this.constants.get(bytes, () => Float32Array.from(bytes)); // [gpu.transfers]
+    return this.constants.get(bytes, () => Float32Array.from(bytes));
   }
 
   /** Frees at its end what `work` borrowed, also when it fails. */

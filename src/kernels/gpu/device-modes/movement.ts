@@ -27,7 +27,7 @@ export async function rearrange(
   const parts = rearrangeRule.compute({ pattern: `${before} -> ${apart}`, sizes }, a);
   const attrs = { pattern: `${apart} -> ${after}`, sizes };
   const joins = viewStride(parts, attrs.pattern, sizes) !== null; // asked first: the definition would copy
-  return rearrangeRule.compute(attrs, joins ? parts : await unary(on, "copy", parts)); // [gpu.views] [gpu.layout]
+  return rearrangeRule.compute(attrs, joins ? parts : await unary(on, "copy", parts));
 }
 
 /** Which cells along an axis come from a second operand, as offsets of a view: 1 there, 0 elsewhere. */
@@ -54,7 +54,7 @@ async function join(on: Launcher, axis: number, a: View, b: View): Promise<View>
     ...marks(grid, axis, (i) => i >= n),
   ];
   const key = `join ${axis} ${n};${grid.shape};${a.stride};${a.offset};${b.stride};${b.offset}`;
-  return on.run({ body: joined, constants: {}, grid, reads: [a, b], at: await on.columns(key, lists) }); // [gpu.layout]
+  return on.run({ body: joined, constants: {}, grid, reads: [a, b], at: await on.columns(key, lists) });
 }
 
 export async function concat(
@@ -64,8 +64,8 @@ export async function concat(
 ): Promise<View> {
   const shape = concatRule.shape({ axis }, ...views.map((v) => v.shape));
   const [first, ...others] = views.filter((v) => v.size > 0);
-  if (!first) return zerosOf(shape); // [gpu.empty]
-  if (others.length === 0) return first; // [gpu.views]
+  if (!first) return zerosOf(shape);
+  if (others.length === 0) return first;
   return on.within(async (borrow) => {
     let sofar = first;
     for (const v of others.slice(0, -1)) sofar = await borrow(join(on, axis, sofar, v));
@@ -76,7 +76,7 @@ export async function concat(
 export async function pad(on: Launcher, attrs: Ops["pad"]["attrs"], a: View): Promise<View> {
   const { axis, before } = attrs;
   const shape = padRule.shape(attrs, a.shape);
-  if (a.size === 0) return zerosOf(shape); // [gpu.empty]
+  if (a.size === 0) return zerosOf(shape);
   const grid = gridOf(shape);
   const end = before + (a.shape[axis] ?? 0);
   const lists = () => [
@@ -86,7 +86,7 @@ export async function pad(on: Launcher, attrs: Ops["pad"]["attrs"], a: View): Pr
   ];
   const key = `pad ${axis} ${before} ${end};${shape};${a.stride};${a.offset}`;
   const zero = await on.constants.get("zero", () => Float32Array.of(0));
-  return on.run({ body: joined, constants: {}, grid, reads: [a, zero], at: await on.columns(key, lists) }); // [gpu.layout]
+  return on.run({ body: joined, constants: {}, grid, reads: [a, zero], at: await on.columns(key, lists) });
 }
 
 export async function gather(on: Launcher, attrs: Ops["gather"]["attrs"], table: View): Promise<View> {
@@ -94,7 +94,7 @@ export async function gather(on: Launcher, attrs: Ops["gather"]["attrs"], table:
   const { shape: row, stride } = table;
   const [count, step] = [row.slice(1), stride[0] ?? 0];
   const made = zerosOf(shape);
-  if (made.size === 0) return made; // [gpu.empty]
+  if (made.size === 0) return made;
   const ids = flat(attrs.ids);
   const width = made.size / ids.length;
   const grid = gridOf([ids.length, width]);
@@ -105,5 +105,5 @@ export async function gather(on: Launcher, attrs: Ops["gather"]["attrs"], table:
   ];
   const at = await on.columns(`gather ${ids};${count};${stride};${table.offset}`, lists, [0]);
   const out = await on.run({ body: eachOfOne, constants: { op: 0 }, grid, reads: [table], at });
-  return view(out.data, shape); // [gpu.layout]
+  return view(out.data, shape);
 }

@@ -42,7 +42,7 @@ export function columns(lists: readonly Int32Array[], numbers: readonly number[]
     for (let i = 0; i < list.length; i++) {
       const value = list[i] ?? 0;
       if (Math.fround(value) !== value)
-        throw new ShapeError(`offset ${value} is no number that a kernel of gpu.js has  [gpu.index]`); // [gpu.index]
+        throw new ShapeError(`offset ${value} is no number that a kernel of gpu.js has`);
       out[i * width + column] = value;
     }
   });

@@ -41,7 +41,7 @@ export async function einsum(on: Launcher, pattern: string, a: View, b: View): P
   const size = (name: string): number => sizes[name] ?? 1;
   const shape = [batch, m, n].map((names) => sizeOf(names.map(size)));
   const depth = sizeOf(k.map(size));
-  if (sizeOf(shape) === 0 || depth === 0) return zerosOf(shapeOf(sides.c, sizes)); // [gpu.empty]
+  if (sizeOf(shape) === 0 || depth === 0) return zerosOf(shapeOf(sides.c, sizes));
   return on.within(async (borrow) => {
     const lined = async (v: View, side: string, outer: Names) => {
       const operand = { v, axes: axesOf(side).flat() };
@@ -66,7 +66,7 @@ export async function einsum(on: Launcher, pattern: string, a: View, b: View): P
     const constants = { depth, stepA: left.step, stepB: right.step };
     const grid = gridOf(shape);
     const c = await on.run({ body: product, constants, grid, reads: [left.v, right.v], at });
-    return reordered(c.data, [...batch, ...m, ...n], sides.c, sizes); // [gpu.product]
+    return reordered(c.data, [...batch, ...m, ...n], sides.c, sizes);
   });
 }
 
@@ -79,7 +79,7 @@ export function attention(
   return on.within(async (borrow) => {
     const scores = await borrow(there(on, einsum(on, "... l k, ... s k -> ... l s", q, k)));
     const weights = await borrow(softmax(on, attrs, scores));
-    return einsum(on, "... l s, ... s k -> ... l k", weights, v); // [gpu.attention]
+    return einsum(on, "... l s, ... s k -> ... l k", weights, v);
   });
 }
 
@@ -91,7 +91,7 @@ async function there(on: Launcher, made: Promise<View>): Promise<View> {
 /** Sums over the leading axes of a view, to the shape of the others. */
 async function sumOver(on: Launcher, lead: number, a: View): Promise<View> {
   const [gone, kept] = [a.shape.slice(0, lead), a.shape.slice(lead)];
-  if (sizeOf(kept) === 0 || sizeOf(gone) === 0) return zerosOf(kept); // [gpu.empty]
+  if (sizeOf(kept) === 0 || sizeOf(gone) === 0) return zerosOf(kept);
   const last = Math.max(kept.length - 1, 0);
   const stride = a.stride.slice(lead);
   const lists = () => [
@@ -102,7 +102,7 @@ async function sumOver(on: Launcher, lead: number, a: View): Promise<View> {
   const at = await on.columns(`sum ${lead};${a.shape};${a.stride};${a.offset}`, lists);
   const grid = gridOf([sizeOf(kept.slice(0, last)), sizeOf(kept.slice(last))]);
   const out = await on.run({ body: summed, constants: { depth: sizeOf(gone) }, grid, reads: [a], at });
-  return view(out.data, kept); // [gpu.sums]
+  return view(out.data, kept);
 }
 
 export async function sum(on: Launcher, { pattern, sizes }: Ops["sum"]["attrs"], a: View): Promise<View> {

@@ -9,7 +9,7 @@ type NormalizeCell = Cell<"depth" | "step">;
 // biome-ignore-start lint/style/noNonNullAssertion: gpu.js reads no more than plain JavaScript
 // Softmax. Columns: z and y of the scores, of the mask, of what is heard, of a row's numbers, and what an empty row is.
 
-/** The largest score of a row that counts, from the first one on. Whether one counts, the mask says and never its value. [gpu.masked] */
+/** The largest score of a row that counts, from the first one on. Whether one counts, the mask says and never its value. */
 export function rowTops(this: SoftmaxCell, scores: Floats, may: Floats, at: Floats): number {
   const matrix = at[0]![0]![this.thread.z * 9]!;
   const row = at[0]![1]![this.thread.y * 9]!;
@@ -26,7 +26,7 @@ export function rowTops(this: SoftmaxCell, scores: Floats, may: Floats, at: Floa
   return top;
 }
 
-/** Σ exp(score − top) over what counts: at least 1, NaN where a score is or all are −∞; −1 if the mask lets none count. [gpu.nan] */
+/** Σ exp(score − top) over what counts: at least 1, NaN where a score is or all are −∞; −1 if the mask lets none count. */
 export function rowSums(this: SoftmaxCell, scores: Floats, may: Floats, tops: Floats, at: Floats): number {
   const matrix = at[0]![0]![this.thread.z * 9]!;
   const row = at[0]![1]![this.thread.y * 9]!;
@@ -50,7 +50,7 @@ export function rowSums(this: SoftmaxCell, scores: Floats, may: Floats, tops: Fl
   return sum;
 }
 
-/** The weights. What is not heard becomes zero, after the softmax. [gpu.silent] */
+/** The weights. What is not heard becomes zero, after the softmax. */
 export function softWeights(
   this: SoftmaxCell,
   scores: Floats,
@@ -96,7 +96,7 @@ export function rowMeans(this: NormalizeCell, x: Floats, at: Floats): number {
   return sum / this.constants.depth;
 }
 
-/** Σ (x − m) / n: what the mean m lacks. Rows far from zero would lose their digits without it. [gpu.normalize] */
+/** Σ (x − m) / n: what the mean m lacks. Rows far from zero would lose their digits without it. */
 export function rowRests(this: NormalizeCell, x: Floats, means: Floats, at: Floats): number {
   const matrix = at[0]![0]![this.thread.z * 5]!;
   const row = at[0]![1]![this.thread.y * 5]!;

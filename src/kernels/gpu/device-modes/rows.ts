@@ -32,16 +32,16 @@ function rowsOf(on: Launcher, { shape }: View) {
 
 const stepOf = ({ stride }: Placed): number => stride.at(-1) ?? 0;
 
-/** [gpu.softmax] */
+/** */
 export async function softmax(on: Launcher, attrs: Attrs, a: View): Promise<View> {
   const may = attrs.mayAttend ?? allOf(a.shape);
   const postSoftmaxMask = attrs.postSoftmaxMask ?? allOf(a.shape);
   sameShape(a.shape, may.shape);
   sameShape(a.shape, postSoftmaxMask.shape);
-  if (a.size === 0) return zerosOf(a.shape); // [gpu.empty]
+  if (a.size === 0) return zerosOf(a.shape);
   const { grid, one, depth, at: placed } = rowsOf(on, a);
   const { emptyRow } = attrs;
-  const ofEmpty = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / depth : NaN; // [gpu.empty-row]
+  const ofEmpty = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / depth : NaN;
   const at = await placed([a, may, postSoftmaxMask], [ofEmpty]);
   const [open, loud] = [await on.mask(may), await on.mask(postSoftmaxMask)];
   const constants = { depth, step: stepOf(a), stepMay: stepOf(may), stepHeard: stepOf(postSoftmaxMask) };
@@ -53,7 +53,7 @@ export async function softmax(on: Launcher, attrs: Attrs, a: View): Promise<View
 }
 
 export async function normalize(on: Launcher, epsilon: number, a: View): Promise<View> {
-  if (a.size === 0) return zerosOf(a.shape); // [gpu.empty]
+  if (a.size === 0) return zerosOf(a.shape);
   const { grid, one, depth, at: placed } = rowsOf(on, a);
   const at = await placed([a], [epsilon]);
   const constants = { depth, step: stepOf(a) };
@@ -62,6 +62,6 @@ export async function normalize(on: Launcher, epsilon: number, a: View): Promise
     const rests = await borrow(on.run({ body: rowRests, constants, grid: one, reads: [a, means], at }));
     const read = [a, means, rests];
     const spreads = await borrow(on.run({ body: rowSpreads, constants, grid: one, reads: read, at }));
-    return on.run({ body: normalized, constants, grid, reads: [...read, spreads], at }); // [gpu.normalize]
+    return on.run({ body: normalized, constants, grid, reads: [...read, spreads], at });
   });
 }

@@ -35,7 +35,7 @@ export async function attention(
   }
   const out = result(batch, l, e);
   unpack(await product(device, weights, wideRows(v, width), { batch, blocks, depth: width, columns }), out);
-  return out.data; // [gpu.attention]
+  return out.data;
 }
 
 function sizesOf({ q, k, v }: AttentionInputs) {
@@ -43,7 +43,7 @@ function sizesOf({ q, k, v }: AttentionInputs) {
   const [batch, l, d] = shape(q);
   const [, s, e] = shape(v);
   if (`${shape(k)}` !== `${[batch, s, d]}` || v.starts.length !== batch) {
-    throw new ShapeError(`attention of q [${shape(q)}], k [${shape(k)}], v [${shape(v)}]  [gpu.sizes]`); // [gpu.sizes]
+    throw new ShapeError(`attention of q [${shape(q)}], k [${shape(k)}], v [${shape(v)}]`);
   }
   return { batch, l, s, d, e };
 }
@@ -64,7 +64,7 @@ function rowsOf(
   const { data, shape, stride, offset } = mask;
   const starts = offsets(shape.slice(0, -1), stride.slice(0, -1), offset);
   if (shape.length < 2 || sizeOf(shape.slice(0, -2)) !== batch || shape.at(-2) !== l || shape.at(-1) !== s) {
-    throw new ShapeError(`${what} is [${shape.join(" ")}], the scores are [${batch} ${l} ${s}]  [gpu.sizes]`); // [gpu.sizes]
+    throw new ShapeError(`${what} is [${shape.join(" ")}], the scores are [${batch} ${l} ${s}]`);
   }
   return { data, starts, step: stride.at(-1) ?? 0 };
 }
@@ -91,19 +91,19 @@ function rowSoftmax(
     let top = -Infinity;
     for (let i = 0; i < count; i++) top = Math.max(top, scores[from + 4 * open[i]!]!); // keeps NaN
     let total = 0;
-    weights.fill(count === 0 ? ofEmpty : 0, 0, s); // [gpu.empty-row]
+    weights.fill(count === 0 ? ofEmpty : 0, 0, s);
     for (let i = 0; i < count; i++) {
       const weight = Math.exp(scores[from + 4 * open[i]!]! - top);
       weights[open[i]!] = weight;
-      total += weight; // one NaN, and the whole row is NaN  [gpu.nan]
+      total += weight; // one NaN, and the whole row is NaN
     }
     if (count > 0) for (let j = 0; j < s; j++) weights[j]! /= total;
-    if (kept) for (let j = 0; j < s; j++) if (!kept.data[kept.starts[row]! + j * kept.step]) weights[j] = 0; // [gpu.silent]
+    if (kept) for (let j = 0; j < s; j++) if (!kept.data[kept.starts[row]! + j * kept.step]) weights[j] = 0;
     for (let j = 0; j < width; j++) scores[from + 4 * j] = weights[j]!; // padding too, which is NaN where a query is
   };
 }
 
-/** Writes down the columns that are allowed in a row, and returns their number. [gpu.masked] */
+/** Writes down the columns that are allowed in a row, and returns their number. */
 function columnsOf(allowed: Rows | null, row: number, open: Int32Array): number {
   let count = 0;
   const start = allowed?.starts[row] ?? 0;

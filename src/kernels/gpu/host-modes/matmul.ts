@@ -15,9 +15,9 @@ export interface Blocks {
 /**
  * One cell of C: four rows of a column, so that one read of B serves four sums. Threads that follow each other read B side
  * by side. A variable of a kernel is a float whatever is put into it, hence `| 0`: i, z and p are exact up to 2²⁴, and the
- * indices made of them are computed in integers and are exact everywhere. [gpu.index]
+ * indices made of them are computed in integers and are exact everywhere.
  *
- * The loop runs to a constant: gpu.js stops any other after 1,000 rounds and says nothing. [gpu.depth]
+ * The loop runs to a constant: gpu.js stops any other after 1,000 rounds and says nothing.
  */
 function fourRowsOfProduct(this: Thread, a: Float32Array, b: Float32Array): [number, number, number, number] {
   let s0 = 0;
@@ -52,14 +52,14 @@ export async function product(
   const cells = batch * blocks * columns;
   if (a.length !== batch * blocks * depth * 4 || b.length !== batch * depth * columns) {
     throw new ShapeError(
-      `a product of ${batch} × [${blocks * 4} ${depth}] [${depth} ${columns}] got ${a.length} and ${b.length} values  [gpu.sizes]`,
+      `a product of ${batch} × [${blocks * 4} ${depth}] [${depth} ${columns}] got ${a.length} and ${b.length} values`,
     );
   }
-  if (cells === 0 || depth === 0) return new Float32Array(cells * 4); // [gpu.empty]
+  if (cells === 0 || depth === 0) return new Float32Array(cells * 4);
   const bytes = 4 * (a.length + b.length + 4 * cells);
   if (bytes > MOST_BYTES || batch * blocks >= MOST_EXACT || depth >= MOST_EXACT) {
     throw new ShapeError(
-      `${batch} × [${blocks * 4} ${depth}] [${depth} ${columns}] does not fit a gpu.js kernel (4 GiB, 2²⁴ rows)  [gpu.sizes]`,
+      `${batch} × [${blocks * 4} ${depth}] [${depth} ${columns}] does not fit a gpu.js kernel (4 GiB, 2²⁴ rows)`,
     );
   }
   const kernel = device.kernel(`product ${depth}`, fourRowsOfProduct, { depth });
@@ -74,7 +74,7 @@ export async function matmul(device: Device, a: Matrices, b: Matrices): Promise<
   const [batch, rows, depth, columns] = [a.starts.length, a.rows.length, a.columns.length, b.columns.length];
   if (b.starts.length !== batch || b.rows.length !== depth) {
     throw new ShapeError(
-      `[${batch} ${rows} ${depth}] times [${b.starts.length} ${b.rows.length} ${columns}]  [gpu.sizes]`,
+      `[${batch} ${rows} ${depth}] times [${b.starts.length} ${b.rows.length} ${columns}]`,
     );
   }
   const c = result(batch, rows, columns);
@@ -83,7 +83,7 @@ export async function matmul(device: Device, a: Matrices, b: Matrices): Promise<
     const strip = { ...b, columns: b.columns.subarray(first, first + STRIP) };
     const n = strip.columns.length;
     const size: Blocks = { batch, blocks: fours(rows), depth, columns: 4 * fours(n) };
-    unpack(await product(device, left, wideRows(strip), size), c, first, n); // [gpu.product]
+    unpack(await product(device, left, wideRows(strip), size), c, first, n);
   }
   return c.data;
 }

@@ -26,11 +26,11 @@ export function attentionVjp(
   const { q, k, v } = inputs;
   const { lead, batch, l, s, d, e } = sizesOf(inputs);
   if (`${g.shape}` !== `${[...lead, l, e]}`)
-    throw new ShapeError(`the derivative of [${[...lead, l, e]}] is [${g.shape}]  [simd.sizes]`); // [simd.sizes]
+    throw new ShapeError(`the derivative of [${[...lead, l, e]}] is [${g.shape}]`);
   const out = engine.result([q.size + k.size + v.size]);
   if (out.size === 0) return out;
   if (l * s === 0) {
-    out.data.fill(0); // [simd.empty]
+    out.data.fill(0);
     return out;
   }
   const { rowTile } = engine.crew;
@@ -53,7 +53,7 @@ export function attentionVjp(
     const rows = 2 * ROWS * line + rowTile * Math.max(line, ROWS) + ROWS * (1 + wideD);
     const floats = rows + panelled(s, rowTile) * (wideD + wideE);
     const cost = (batch * l * s * (3 * d + 2 * e)) / 20;
-    engine.crew.run("attendVjp", { tasks: batch, words, cost, scratch: 4 * floats + 64 }); // [simd.attention-vjp]
+    engine.crew.run("attendVjp", { tasks: batch, words, cost, scratch: 4 * floats + 64 });
   });
   return out;
 }

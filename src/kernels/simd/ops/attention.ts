@@ -36,13 +36,13 @@ const axis = ({ shape, stride }: View, i: number): Int32Array =>
   offsets(shape.slice(i).slice(0, 1), stride.slice(i).slice(0, 1));
 const chosen = (list: Int32Array, which: Int32Array): Int32Array => which.map((z) => list[z] ?? 0);
 
-/** [simd.sizes] */
+/** */
 export function sizesOf({ q, k, v }: AttentionInputs) {
   const lead = q.shape.slice(0, -2);
   const [l = 0, d = 0] = q.shape.slice(-2);
   const [s = 0, e = 0] = v.shape.slice(-2);
   if (`${k.shape}` !== `${[...lead, s, d]}` || `${v.shape.slice(0, -2)}` !== `${lead}`) {
-    throw new ShapeError(`attention of q [${q.shape}], k [${k.shape}], v [${v.shape}]  [simd.sizes]`); // [simd.sizes]
+    throw new ShapeError(`attention of q [${q.shape}], k [${k.shape}], v [${v.shape}]`);
   }
   return { lead, batch: sizeOf(lead), l, s, d, e };
 }
@@ -78,10 +78,10 @@ export function ruleWords(
   { mayAttend, postSoftmaxMask, emptyRow }: AttentionAttrs,
   scores: Shape,
 ): number[] {
-  const weight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / (scores.at(-1) ?? 1) : NaN; // [simd.empty-row]
+  const weight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / (scores.at(-1) ?? 1) : NaN;
   return [
-    ...maskWords(engine, "mayAttend", mayAttend, scores), // [simd.masked]
-    ...maskWords(engine, "postSoftmaxMask", postSoftmaxMask, scores), // [simd.silent]
+    ...maskWords(engine, "mayAttend", mayAttend, scores),
+    ...maskWords(engine, "postSoftmaxMask", postSoftmaxMask, scores),
     bits(weight),
   ];
 }
@@ -91,8 +91,7 @@ export function attention(engine: Engine, inputs: AttentionInputs, attrs: Attent
   const { lead, batch, l, s, d, e } = sizesOf(inputs);
   const out = engine.result([...lead, l, e]);
   if (out.size === 0) return out;
-  if (s === 0)
-    out.data.fill(0); // [simd.empty]
+  if (s === 0) out.data.fill(0);
   else
     engine.within(() => {
       const { own, first } = distinct([startsOf(k), startsOf(v)]);
@@ -100,7 +99,7 @@ export function attention(engine: Engine, inputs: AttentionInputs, attrs: Attent
       const keys = byRows(engine, k, WIDTH, first);
       const values = alongRows(engine, v, first);
       const flags = engine.borrow(4 * first.length * Math.ceil(s / KEYS));
-      // A block of keys that nobody may see is skipped, if that cannot hide 0 · NaN. [simd.skip]
+      // A block of keys that nobody may see is skipped, if that cannot hide 0 · NaN.
       engine.crew.run("markFinite", {
         tasks: first.length,
         words: [values, s, e, flags],
@@ -111,7 +110,7 @@ export function attention(engine: Engine, inputs: AttentionInputs, attrs: Attent
       const floats = 4 * QUERIES + 2 * QUERIES * KEYS + QUERIES + QUERIES * panelled(e, WIDTH);
       const cost = batch * l * s * ((d + e) / 20 + 1);
       const tasks = batch * Math.ceil(l / QUERIES);
-      engine.crew.run("attend", { tasks, words, cost, scratch: 4 * floats + 64 }); // [simd.attention]
+      engine.crew.run("attend", { tasks, words, cost, scratch: 4 * floats + 64 });
     });
   return out;
 }
@@ -120,7 +119,7 @@ export function attention(engine: Engine, inputs: AttentionInputs, attrs: Attent
 function maskWords(engine: Engine, what: string, mask: Mask | null, shape: readonly number[]): number[] {
   if (!mask) return [0, 0, 0];
   if (`${mask.shape}` !== `${shape}`)
-    throw new ShapeError(`${what} is [${mask.shape}], the scores are [${shape}]  [simd.sizes]`); // [simd.sizes]
+    throw new ShapeError(`${what} is [${mask.shape}], the scores are [${shape}]`);
   const lined = mask.stride.at(-1) === 1 || mask.shape.at(-1) === 1 ? mask : written(mask);
   const { at, stride } = engine.placeMask(lined);
   return [at, engine.list(startsOf({ shape: [...lined.shape], stride: [...stride] })), stride.at(-2) ?? 0];

@@ -45,7 +45,7 @@ export function elements<K extends Elementwise>(
       words.push(y.at, engine.list(q?.offsets ?? []), q?.step ?? 0);
       words.push(ELEMENTWISE.indexOf(op), bits(by ?? otherwise ?? 0));
       const cost = (SLOW.includes(op) ? 2 : 0.4) * out.size;
-      engine.crew.run("elements", { tasks, words, cost, scratch: SCRATCH }); // [simd.elements]
+      engine.crew.run("elements", { tasks, words, cost, scratch: SCRATCH });
     });
   return out;
 }

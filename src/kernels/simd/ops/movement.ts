@@ -18,7 +18,7 @@ function copyInto(engine: Engine, out: View, a: View): void {
     const [x, y] = operands;
     words[0] = to.at;
     words.push(from.at, engine.list(x?.offsets ?? []), x?.step ?? 0, engine.list(y?.offsets ?? []));
-    engine.crew.run("copy", { tasks, words, cost: 0.5 * a.size }); // [simd.layout]
+    engine.crew.run("copy", { tasks, words, cost: 0.5 * a.size });
   });
 }
 

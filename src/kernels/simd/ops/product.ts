@@ -114,8 +114,7 @@ export function einsum(engine: Engine, pattern: string, a: View, b: View, packed
   const from = swap ? [...batch, ...n, ...m] : [...batch, ...m, ...n];
   const shape = from.map((name) => sizes[name] ?? 1);
   const c = engine.result(shape);
-  if (c.size > 0 && size.depth === 0)
-    c.data.fill(0); // [simd.empty]
+  if (c.size > 0 && size.depth === 0) c.data.fill(0);
   else if (c.size > 0) {
     const [left, right] = [
       { v: a, axes: axesA, rows: m },
@@ -137,7 +136,7 @@ export function einsum(engine: Engine, pattern: string, a: View, b: View, packed
       const ready = batch.length === 0 ? packed.find(columns.v, key) : null;
       const panels = ready ?? engine.borrow(4 * sized.batch * panelled(sized.n, WIDTH) * sized.depth);
       if (ready === null) pack(engine, matrices(columns), WIDTH, panels);
-      compute(engine, matrices(rows), panels, { ...sized, c: c.data.byteOffset }); // [simd.product]
+      compute(engine, matrices(rows), panels, { ...sized, c: c.data.byteOffset });
     });
   }
   return reordered(c, from, axesOf(sides.c).flat(), sizes);
@@ -160,7 +159,7 @@ function compute(engine: Engine, rows: Matrices, panels: number, size: Sized): v
   }
   const wide = 64;
   const words = [a, panels, c, m, n, depth, 0, wide];
-  engine.crew.run("rowTimesPanels", { tasks: Math.ceil(n / wide), words, cost: (n * depth) / 5 }); // [simd.decode]
+  engine.crew.run("rowTimesPanels", { tasks: Math.ceil(n / wide), words, cost: (n * depth) / 5 });
 }
 
 /** Row-major values with axes `from`, seen with axes `to`. */

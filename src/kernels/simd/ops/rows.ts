@@ -16,8 +16,8 @@ export function softmax(engine: Engine, { mayAttend, emptyRow }: Ops["softmax"][
       const [p, q] = operands;
       words.push(x.at, engine.list(p?.offsets ?? []), p?.step ?? 0);
       words.push(mask?.at ?? 0, engine.list(q?.offsets ?? []), q?.step ?? 0);
-      words.push(bits(emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN)); // [simd.empty-row]
-      engine.crew.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * out.size }); // [simd.rows]
+      words.push(bits(emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN));
+      engine.crew.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * out.size });
     });
   return out;
 }
@@ -31,7 +31,7 @@ export function normalize(engine: Engine, epsilon: number, a: View): View {
       const { words } = divided(out, n, count);
       const [p] = operands;
       words.push(x.at, engine.list(p?.offsets ?? []), p?.step ?? 0, bits(epsilon));
-      engine.crew.run("normalize", { tasks: Math.ceil(count / (words[3] ?? 1)), words, cost: 3 * out.size }); // [simd.rows]
+      engine.crew.run("normalize", { tasks: Math.ceil(count / (words[3] ?? 1)), words, cost: 3 * out.size });
     });
   return out;
 }

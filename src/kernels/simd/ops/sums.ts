@@ -17,7 +17,7 @@ function sumOver(engine: Engine, a: View, kept: readonly number[]): View {
   const name = (axes: readonly number[]): string => axes.map((axis) => `x${axis}`).join(" ");
   const all = name(a.shape.map((_, axis) => axis));
   const operand = ones(gone.map((axis) => a.shape[axis] ?? 1));
-  return einsum(engine, `${all}, ${name(gone)} -> ${name(kept)}`, a, operand, nothingPacked); // [simd.sums]
+  return einsum(engine, `${all}, ${name(gone)} -> ${name(kept)}`, a, operand, nothingPacked);
 }
 
 export function unbroadcast(engine: Engine, { shape }: Ops["unbroadcast"]["attrs"], a: View): View {

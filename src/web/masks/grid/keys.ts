@@ -31,19 +31,19 @@ const both: Readonly<Record<string, Step>> = {
 
 const within = (n: number, least: number, most: number): number => Math.max(least, Math.min(most, n));
 
-/** Null where the key means nothing here. [inspector.keys] */
+/** Null where the key means nothing here. */
 export function moved(
   at: Place,
   key: string,
   layout: State["layout"],
   { length, images }: Extent,
 ): Place | null {
-  const step = both[key] ?? (layout === "sentence" ? sentence : rows)[key]; // [inspector.keys]
+  const step = both[key] ?? (layout === "sentence" ? sentence : rows)[key];
   if (!step) return null;
   const [positions, down] = step;
   return {
     ...at,
-    position: within(at.position + positions, 0, length - 1), // [inspector.keys]
-    image: within(at.image + down, 0, images), // [inspector.keys]
+    position: within(at.position + positions, 0, length - 1),
+    image: within(at.image + down, 0, images),
   };
 }

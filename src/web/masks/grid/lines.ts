@@ -8,14 +8,14 @@ export interface Line {
   readonly to: number;
 }
 
-/** Fills lines with tokens of these widths, as many as there is room for, at least one each. [inspector.lines] */
+/** Fills lines with tokens of these widths, as many as there is room for, at least one each. */
 export function packed(widths: readonly number[], room: number): Line[] {
   const lines: Line[] = [];
   let from = 0;
   let used = 0;
   widths.forEach((width, i) => {
     if (i > from && used + width > room) {
-      lines.push({ from, to: i }); // [inspector.lines]
+      lines.push({ from, to: i });
       from = i;
       used = 0;
     }
@@ -28,17 +28,17 @@ export function packed(widths: readonly number[], room: number): Line[] {
 /** Where each line begins, and where the last one ends. */
 export function offsetsOf(heights: readonly number[]): number[] {
   let end = 0;
-  return [0, ...heights.map((height) => (end += height))]; // [inspector.sight]
+  return [0, ...heights.map((height) => (end += height))];
 }
 
-/** Of lines that begin at these offsets those between top and bottom, and a few more. [inspector.sight] */
+/** Of lines that begin at these offsets those between top and bottom, and a few more. */
 export function inSight(offsets: readonly number[], top: number, bottom: number, more = 2): Line {
   const count = offsets.length - 1;
   const clamp = (n: number) => Math.max(0, Math.min(count, n));
   const before = offsets.slice(1).filter((end) => end <= top).length;
   const after = offsets.filter((start) => start < bottom).length;
   const from = clamp(before - more);
-  return { from, to: Math.max(from, clamp(after + more)) }; // [inspector.sight]
+  return { from, to: Math.max(from, clamp(after + more)) };
 }
 
 /** So many images are shown on every line. */
@@ -46,7 +46,7 @@ const FEW = 6;
 
 /**
  * The images that a line of tokens shows: all, or of many those that its tokens stand for, or see under either convention,
- * and `also` some. The rest share one row. [inspector.shown]
+ * and `also` some. The rest share one row.
  */
 export function shownImages(
   tokens: readonly TokenView[],
@@ -55,10 +55,10 @@ export function shownImages(
 ): number[] {
   const all = Array.from({ length: images }, (_, m) => m + 1);
   const bands = tokens.flatMap((token) => token.bands);
-  if (images <= FEW || bands.some(({ row }) => row.outcome === "nan")) return all; // [inspector.shown]
-  const told = bands.flatMap(({ row }) => [row.image, ...row.images]); // [inspector.shown]
-  const wanted = new Set([...told, ...also]); // [inspector.shown]
-  return all.filter((m) => wanted.has(m)); // [inspector.shown]
+  if (images <= FEW || bands.some(({ row }) => row.outcome === "nan")) return all;
+  const told = bands.flatMap(({ row }) => [row.image, ...row.images]);
+  const wanted = new Set([...told, ...also]);
+  return all.filter((m) => wanted.has(m));
 }
 
 /** The line that holds a token. */

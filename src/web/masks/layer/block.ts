@@ -48,7 +48,7 @@ const normal = (shape: readonly number[], name: string): Tensor => {
   );
 };
 
-/** The nodes that stand for a stage, found by walking back from the output. [inspector.stages] */
+/** The nodes that stand for a stage, found by walking back from the output. */
 function nodesOf(program: Program): Record<StageName, number> {
   const inputs = (id: number): readonly number[] => program.nodes[id]?.inputs ?? [];
   const at = (id: number, i: number): number => inputs(id)[i] ?? -1;
@@ -56,7 +56,7 @@ function nodesOf(program: Program): Record<StageName, number> {
   const residual = at(output, 1); // out = fed + y
   const silenced = program.taps["attn.attn"] ?? -1;
   const audible = at(silenced, 0);
-  const softmax = program.nodes[audible]?.op === "where" ? at(audible, 0) : audible; // [inspector.stages]
+  const softmax = program.nodes[audible]?.op === "where" ? at(audible, 0) : audible;
   return {
     scores: program.taps["attn.scores"] ?? -1,
     filled: program.taps["attn.scores.masked"] ?? -1,
@@ -68,7 +68,7 @@ function nodesOf(program: Program): Record<StageName, number> {
   };
 }
 
-/** Runs the block on these prompts, with made-up text and images that are always the same. [inspector.stages] */
+/** Runs the block on these prompts, with made-up text and images that are always the same. */
 export function blockStages(
   locations: Matrix,
   images: number,
@@ -87,7 +87,7 @@ export function blockStages(
   const program = record(() => model.forward(x, media, { mediaLocations }), { model, inputs: { x, media } });
 
   const ids = nodesOf(program);
-  const { outputs } = evaluate({ ...program, outputs: ids }); // [inspector.stages]
+  const { outputs } = evaluate({ ...program, outputs: ids });
   const stages = (Object.keys(ids) as StageName[]).map((name): Stage => {
     const value = outputs[name] as Tensor;
     return {

@@ -30,7 +30,7 @@ export function stepInWords({ steps, step, prompts, conventions }: View): string
         : "has the rows of the whole text’s mask";
     return `${conventions[c]?.name} ${what}`;
   });
-  return `Step ${step} of ${(steps[0]?.length ?? 1) - 1} takes ${taken}: ${agree.join("; ")}.`; // [inspector.decode]
+  return `Step ${step} of ${(steps[0]?.length ?? 1) - 1} takes ${taken}: ${agree.join("; ")}.`;
 }
 
 export class DecodeView {
