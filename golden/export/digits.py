@@ -1,6 +1,7 @@
-"""Exports scikit-learn's handwritten digits once: python digits.py  (needs scikit-learn, which nothing else here uses).
+"""Writes golden/data/digits.safetensors from scikit-learn's handwritten digits: python golden/export/digits.py
 
-8x8 pictures with values from 0 to 16, axes n h w, and the digit that each shows; U8."""
+Needs scikit-learn, which no source requires. The pictures are 8x8 with values from 0 to 16 and axes n h w; the labels are
+the digits they show. Both are U8."""
 
 from pathlib import Path
 

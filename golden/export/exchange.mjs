@@ -1,5 +1,8 @@
-// State dicts to and from PyTorch. `write DIR`: ours, one file a model. `read DIR`: loads what PyTorch wrote, strictly,
-// and writes it again as torch-NAME.again.safetensors, for PyTorch to compare bit for bit. Needs `npm run build`.
+// Exchanges state dicts with PyTorch, for the models of a source's exchange.json:
+//   node golden/export/exchange.mjs write FOLDER SOURCE   writes the TypeScript models' state dicts, one file a model
+//   node golden/export/exchange.mjs read FOLDER SOURCE    loads strictly what PyTorch wrote as torch-CLASS.safetensors, and
+//                                                         writes it again as torch-CLASS.again.safetensors
+// common/exchange.py compares the files bit for bit. Needs `npm run build`.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -8,18 +11,22 @@ const { initialize, loadSafetensors, loadStateDict, saveSafetensors, stateDict }
 );
 const { subjectOf } = await import("../../dist/conformance/sources/flamingo-pytorch.js");
 
-const [task, folder] = process.argv.slice(2);
-const models = JSON.parse(readFileSync(new URL("exchange.json", import.meta.url), "utf8"));
-const profile = "flamingo-pytorch@0.1.2";
+const [task, folder, source] = process.argv.slice(2);
+const {
+  profile,
+  package: name,
+  models,
+} = JSON.parse(readFileSync(new URL(`${source}/exchange.json`, import.meta.url), "utf8"));
 
-for (const { class: name, config } of models) {
-  const { model } = subjectOf({ source: { class: name }, config, profile, flags: [], positional: [] });
+for (const { class: kind, config } of models) {
+  const source = { package: name, class: kind };
+  const { model } = subjectOf({ source, config, profile, flags: [], positional: [] });
   const path = (file) => join(folder, `${file}.safetensors`);
   if (task === "write") {
-    saveSafetensors(path(name), stateDict(initialize(model, 1)), { floats: "F32" });
+    saveSafetensors(path(kind), stateDict(initialize(model, 1)), { floats: "F32" });
   } else {
-    const file = loadSafetensors(path(`torch-${name}`));
+    const file = loadSafetensors(path(`torch-${kind}`));
     loadStateDict(model, new Map(file.keys.map((key) => [key, file.tensor(key)])));
-    saveSafetensors(path(`torch-${name}.again`), stateDict(model), { floats: "F32" });
+    saveSafetensors(path(`torch-${kind}.again`), stateDict(model), { floats: "F32" });
   }
 }

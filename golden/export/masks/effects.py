@@ -1,20 +1,19 @@
-"""What each row of a layer shows to somebody who may only change its inputs: one byte a row.
+"""Classifies each row of a layer by its effects, which are found by changing the layer's inputs: one byte a row.
 
-bits 0-3: image 1..4 moves what attention adds to the row; bit 4: the row's own text moves it; bit 5: the feed-forward
-changes the row; bit 6: NaN; 255: the source refuses the prompt. Nothing here reads a mask.
-"""
+Bits 0-3: image 1..4 changes what attention adds to the row. Bit 4: the row's own text changes it. Bit 5: the feed-forward
+changes the row. Bit 6: NaN. 255: the source refuses the prompt. Nothing here reads a mask."""
 
 import itertools
 
 import torch
 
 LATENTS, DIM, VISUAL = 2, 16, 12
-WEIGHS, FED, NAN, REFUSED = 16, 32, 64, 255
-MOVED = 1e-9  # in float64 an effect is of the order of 0.1, and rounding of 1e-16
+WEIGHTED, FED, NAN, REFUSED = 16, 32, 64, 255
+LEAST = 1e-9  # in float64 an effect is of the order of 0.1, and a rounding error of the order of 1e-16
 
 
 def strings(length, letters=2):
-    """Every string of that length, in numerical order: [letters ** length, length]."""
+    """Every string of that length in numerical order: [letters ** length, length]."""
     rows = list(itertools.product(range(letters), repeat=length))
     return torch.tensor(rows, dtype=torch.long).reshape(letters**length, length)
 
@@ -25,7 +24,7 @@ def randoms(seed):
 
 
 def variants(kinds, images, seed=7):
-    """The same prompts again and again: as they are, with each image in turn changed, with the text changed."""
+    """The prompts repeated in one batch: unchanged, with each image in turn changed, and with the text changed."""
     randn = randoms(seed)
     length = kinds.shape[1]
     x, other = randn(length, DIM), randn(length, DIM)
@@ -48,8 +47,8 @@ def variants(kinds, images, seed=7):
     )
 
 
-def judge(kinds, images, call):
-    """call(kinds, x, media, feed) -> the layer's output. Returns U8 [prompts, length]."""
+def effects(kinds, images, call):
+    """(U8 [prompts, length], the exception as text or None). `call(kinds, x, media, feed)` returns the layer's output."""
     many, x, media, again = variants(kinds, images)
     b, length = kinds.shape
     try:
@@ -59,11 +58,11 @@ def judge(kinds, images, call):
     except REFUSALS as refusal:
         return torch.full((b, length), REFUSED, dtype=torch.uint8), f"{type(refusal).__name__}: {refusal}"
     added = (out - x).reshape(again, b, length, -1)
-    differs = lambda one, other: ((one - other).abs() > MOVED).any(-1)
+    differs = lambda one, other: ((one - other).abs() > LEAST).any(-1)
     effect = torch.zeros(b, length, dtype=torch.long)
     for m in range(images):
         effect |= differs(added[1 + m], added[0]).long() << m
-    effect |= differs(added[-1], added[0]).long() * WEIGHS
+    effect |= differs(added[-1], added[0]).long() * WEIGHTED
     effect |= differs(fed.reshape(again, b, length, -1)[0], out.reshape(again, b, length, -1)[0]).long() * FED
     broken = added[0].isnan().any(-1)
     effect[broken] = NAN | FED
@@ -71,12 +70,12 @@ def judge(kinds, images, call):
 
 
 class Refused(Exception):
-    """The source's own check stops the prompt before any layer runs."""
+    """The source's own check rejects the prompt before any layer runs."""
 
 
 REFUSALS = (Refused, RuntimeError, IndexError, ValueError, AssertionError, AttributeError, TypeError)
 
 
 def shrink(text, most=160):
-    """The first line of a message; shapes vary from prompt to prompt."""
+    """The first line of a message, shortened; shapes vary between prompts."""
     return text.splitlines()[0][:most]

@@ -1,0 +1,41 @@
+"""Full-size cases: 256 probed elements, the sum and the norm stand in for the whole output (FORMAT.md §6)."""
+
+import numpy as np
+
+from ..values.generator import integers
+from . import noise
+
+PROBES = 256
+
+
+def positions(seed, size):
+    return integers(seed, "probes.out.index", PROBES, 0, size)
+
+
+def probes(out, seed):
+    index = positions(seed, out.size)
+    return {
+        "probes.out.index": index,
+        "probes.out.value": out.reshape(-1)[index],
+        "probes.out.sum": np.array(out.sum()),
+        "probes.out.norm": np.array(np.linalg.norm(out)),
+    }
+
+
+def worst(actual, expected, size):
+    """The larger of the error of the vector of probes and that of its worst element, both relative to the output's RMS."""
+    value, e = actual["probes.out.value"], expected["probes.out.value"]
+    rms = float(expected["probes.out.norm"]) / np.sqrt(size)
+    one = np.max(np.abs(value - e) / np.maximum(np.abs(e), rms))
+    return max(np.linalg.norm(value - e) / (rms * np.sqrt(PROBES)), float(one))
+
+
+def measure(source, case, weights, inputs, out, draws):
+    """The noise of the probes: the largest error of the whole output and of its probes in any single-precision run."""
+    expected = probes(out, case["seed"])
+    largest = noise.FLOOR
+    for found in noise.single_precision_runs(source, case, weights, inputs, ("outputs",), draws):
+        actual = found["outputs.out"]
+        tensor = np.linalg.norm(actual - out) / np.linalg.norm(out)
+        largest = max(largest, tensor, worst(probes(actual, case["seed"]), expected, out.size))
+    return {"probes.out": noise.rounded_up(largest)}
