@@ -54,7 +54,7 @@ const sources = readSources();
 
 /** The sources that the options ask for. */
 function chosen(task, { source, all, only }) {
-  if (source) return source.map((name) => sourceNamed(name, sources));
+  if (source) return [...new Set(source)].map((name) => sourceNamed(name, sources));
   if (all || task === "status") return sources;
   if (only) {
     const found = sourcesWithCases(only, sources);
@@ -164,6 +164,8 @@ async function main() {
     console.log(HELP);
     return values.help ? 0 : 3;
   }
+  if (task !== "export" && (values.cases || values.out))
+    throw new UsageError("--cases and --out go with export");
   if (values.cases && !(values.out && values.source?.length === 1))
     throw new UsageError("--cases goes with one --source, whose classes it uses, and with --out");
   const found = chosen(task, values);

@@ -4,6 +4,7 @@ import unittest
 
 import torch
 
+from golden.export.common import files
 from golden.export.common.cases import compare
 from golden.export.common.source import GOLDEN
 
@@ -76,8 +77,9 @@ class Comparison(unittest.TestCase):
         file = "expected.safetensors"
         self.assertEqual(len(self.tensors(file, lambda t: t.pop("outputs.out"))), 1)
         self.assertEqual(len(self.tensors(file, lambda t: t.update(extra=torch.zeros(1)))), 1)
-        self.assertEqual(len(self.tensors(file, lambda t: t.update({"outputs.out": t["outputs.out"].float()}))), 1)
+        self.assertEqual(len(self.tensors(file, lambda t: t.update({"probes.out.index": t["probes.out.index"].int()}), FULL)), 1)
         self.assertEqual(len(self.complaints(SMALL, lambda folder: (folder / file).unlink())), 1)
+        self.assertEqual(len(self.complaints(RAISING, lambda folder: files.write_tensors(folder / file, {}))), 1)
 
     def test_every_part_of_the_probes_is_compared(self):
         for part in ("index", "value", "sum", "norm"):

@@ -16,7 +16,9 @@ async function allVerified(t) {
   for (const source of sources) await verifyAndRecord(source, sources, passes, root);
   const changed = () =>
     Object.fromEntries(
-      sources.map((one) => [one.name, changedParts(one, sources, root)]).filter(([, parts]) => parts.length > 0),
+      sources
+        .map((one) => [one.name, changedParts(one, sources, root)])
+        .filter(([, parts]) => parts.length > 0),
     );
   return { ...repository, changed };
 }
@@ -30,8 +32,11 @@ const CHANGES = [
   ["golden/export/a/tables/rules.json", { a: ["exporter"] }],
   ["golden/export/a/cases/gated-block.json", { a: ["caseFiles"] }],
   ["golden/export/b/source.py", { a: ["exporter"], b: ["exporter"] }],
-  ["golden/export/b/requirements.txt", { a: ["requirements"], b: ["requirements"] }],
-  ["golden/export/b/requirements-no-deps.txt", { a: ["requirements"], b: ["requirements"] }],
+  ["golden/export/b/requirements.txt", { a: ["requirements"], b: ["requirements"], c: ["requirements"] }],
+  [
+    "golden/export/b/requirements-no-deps.txt",
+    { a: ["requirements"], b: ["requirements"], c: ["requirements"] },
+  ],
   ["golden/export/b/cases/vit.json", { b: ["caseFiles"] }],
   ["golden/export/c/packages.json", { c: ["requirements"] }],
   ["golden/cases/a/gated-block--basic/expected.safetensors", { a: ["cases"] }],
@@ -68,8 +73,8 @@ test("a section of COVERAGE.md belongs to its source alone", async (t) => {
 
 test("content that moves from one file to the next changes the digest", async (t) => {
   const { write, changed } = await allVerified(t);
-  write("golden/export/common/noise.py", "FLOOR = 4x");
-  write("golden/export/common/noisf.py", "");
+  write("golden/export/common/noise.py", "FLOOR =");
+  write("golden/export/common/noisf.py", " 4");
   assert.deepEqual(changed().c, ["shared"]);
 });
 
@@ -143,7 +148,10 @@ test("every source of this repository declares the sources that its code imports
   for (const source of sources) {
     const declared = [...withUsed(source, sources)].map(({ name }) => name);
     for (const file of pythonBelow(source.folder))
-      for (const [, name] of readFileSync(file, "utf8").matchAll(/(?:from |import )(?:\.\.+|golden\.export\.)(\w+)/g))
-        if (sources.some((one) => one.name === name)) assert.ok(declared.includes(name), `${file} imports ${name}`);
+      for (const [, name] of readFileSync(file, "utf8").matchAll(
+        /(?:from |import )(?:\.\.+|golden\.export\.)(\w+)/g,
+      ))
+        if (sources.some((one) => one.name === name))
+          assert.ok(declared.includes(name), `${file} imports ${name}`);
   }
 });

@@ -6,7 +6,7 @@ import { readSources } from "../sources.mjs";
 
 const json = (value) => JSON.stringify(value);
 
-/** Three sources: `a` uses `b` and shares its environment; `c` needs a checkout. */
+/** Three sources: `a` uses `b`; both `a` and `c` share the environment of `b`; `c` needs a checkout. */
 const FILES = {
   "golden/export/run.mjs": "// command",
   "golden/export/common/noise.py": "FLOOR = 4",
@@ -27,6 +27,7 @@ const FILES = {
   "golden/export/b/cases/vit.json": json({ class: "ViT", cases: [{ id: "basic" }, { id: "mean" }] }),
   "golden/export/c/source.json": json({
     committed: ["cases/c"],
+    environment: "b",
     checkout: { repository: "https://example.org/c", commit: "1234567890abcdef1234567890abcdef12345678" },
   }),
   "golden/export/c/source.py": "SOURCE = 3",

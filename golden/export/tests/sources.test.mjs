@@ -33,7 +33,7 @@ test("patterns match ids with or without the package", (t) => {
   assert.deepEqual(found("a/vit--mean"), []);
   assert.deepEqual(found("*--basic"), ["a", "b"]);
   assert.deepEqual(found("vit--mea?", "gated-block--basic"), ["a", "b"]);
-  assert.deepEqual(found("vit.mean"), []);
+  assert.deepEqual(found("vit-.mean"), []);
 });
 
 function repository(root) {

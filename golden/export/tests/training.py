@@ -36,10 +36,14 @@ class Training(unittest.TestCase):
         self.assertEqual(scaled("expected.safetensors", "loss", float("nan")), {"training/adamw-text": ["expected.safetensors differs"]})
         self.assertEqual(scaled("inputs.safetensors", "weights.token_emb.weight", 2), {"training/adamw-text": ["inputs.safetensors differs"]})
 
-    def test_expected_tensors_have_the_same_names_and_types(self):
-        for change in (lambda t: t.pop("rate"), lambda t: t.update(rate=t["rate"].float())):
-            found = self.failed(lambda folder: change_tensors(folder / "sgd-dampened/expected.safetensors", change))
-            self.assertEqual(found, {"training/sgd-dampened": ["expected.safetensors differs"]})
+    def test_tensors_have_the_same_names_shapes_and_types(self):
+        for part, change in (
+            ("expected.safetensors", lambda t: t.pop("rate")),
+            ("expected.safetensors", lambda t: t.update(rate=t["rate"][:-1])),
+            ("inputs.safetensors", lambda t: t.update({"inputs.text": t["inputs.text"].int()})),
+        ):
+            found = self.failed(lambda folder: change_tensors(folder / "sgd-dampened" / part, change))
+            self.assertEqual(found, {"training/sgd-dampened": [f"{part} differs"]})
 
     def test_a_complete_comparison_finds_a_case_that_was_not_exported(self):
         def remove(folder):
