@@ -24,6 +24,7 @@ export { type KernelReport, type ReplayOptions, replay, run } from "./kernels/re
 export * from "./masks/index.ts";
 export { FlamingoPaLM, type FlamingoPaLMOptions } from "./models/flamingo/flamingo-palm.ts";
 export type { ImageEncoder, Media } from "./models/flamingo/media.ts";
+export { type ParameterSetName, parameterSets } from "./models/flamingo/names.ts";
 export { type FlamingoBehaviour, type ProfileName, profiles } from "./models/flamingo/profiles.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
 // layers
@@ -87,7 +88,7 @@ export {
 export type { EmptyRow, OpName, Ops } from "./tensor/ops/table.ts";
 export { named, shapes } from "./tensor/pattern.ts";
 export type { Precision } from "./tensor/precision.ts";
-export { gradientCheckpointing, keepTaps, LAYERS, peakLiveElements } from "./tensor/program/checkpointing.ts";
+export { gradientCheckpointing, keepTaps, peakLiveElements } from "./tensor/program/checkpointing.ts";
 // programs
 export { evaluate } from "./tensor/program/evaluate.ts";
 export { type Node, type Program, prune, type Scope } from "./tensor/program/program.ts";
@@ -116,5 +117,5 @@ export { type SGDOptions, sgd } from "./training/optimizers/sgd.ts";
 export { type Schedule, type ScheduleOptions, schedule } from "./training/schedules.ts";
 export { lossAndGradients, stepProgram } from "./training/step.ts";
 export { nextTokens, type TargetOptions } from "./training/targets.ts";
-export { decayGroups, type TrainableSetName, trainable, trainableSets } from "./training/trainable-sets.ts";
+export { decayGroups, trainable } from "./training/trainable.ts";
 export { type Step, type TrainOptions, train } from "./training/training.ts";

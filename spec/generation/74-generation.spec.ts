@@ -8,7 +8,9 @@ import { readPng } from "../../src/cli/png.ts";
 import { IMAGE, NUMBERS, STOP, VOCABULARY } from "../../src/demos/digits/captions.ts";
 import { asSequences, type Picture, readDigits } from "../../src/demos/digits/data.ts";
 import { digitsModel, loadDigitsModel, withBehaviour } from "../../src/demos/digits/model.ts";
-import { attentionMaps, generate, greedy, sampled } from "../../src/generation/generate.ts";
+import { attentionMaps } from "../../src/generation/attention-maps.ts";
+import { greedy, sampled } from "../../src/generation/choose.ts";
+import { generate } from "../../src/generation/generate.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
@@ -64,21 +66,22 @@ describe("choosing a token", () => {
   });
 });
 
-const rowsOf = (pictures: readonly (readonly Picture[])[]) => ({ images: asSequences(pictures) });
+const shown = (pictures: readonly (readonly Picture[])[]) =>
+  model.flamingo.withMedia({ images: asSequences(pictures) });
 const words = (row: readonly number[]): string => row.map((id) => VOCABULARY[id]).join(" ");
 
 test("[generate.stop] [generate.never] rows end when they stop, and none runs away", async () => {
   const pictures = heldOut.slice(0, 6).map((picture) => [picture]);
   const prompts = pictures.map(() => [IMAGE]);
-  const rows = await generate(model.flamingo, prompts, rowsOf(pictures), { stop: STOP, maxTokens: 9 });
+  const rows = await generate(shown(pictures), prompts, { stop: STOP, maxTokens: 9 });
   for (const row of rows) {
     expect(row.indexOf(STOP)).toBe(row.length - 1);
     expect(row[0]).toBe(IMAGE);
   }
-  const short = await generate(model.flamingo, prompts, rowsOf(pictures), { stop: STOP, maxTokens: 2 });
+  const short = await generate(shown(pictures), prompts, { stop: STOP, maxTokens: 2 });
   expect(short.map((row) => row.length)).toEqual(rows.map(() => 3));
   const first = rows.map((row) => row[1] ?? 0);
-  const other = await generate(model.flamingo, prompts, rowsOf(pictures), {
+  const other = await generate(shown(pictures), prompts, {
     stop: STOP,
     maxTokens: 1,
     never: first,
@@ -92,11 +95,13 @@ test("[generate.padding] a batch writes what its rows write one by one", async (
     IMAGE,
     ...text.split(" ").map((word) => VOCABULARY.indexOf(word)),
   ]);
-  const together = await generate(model.flamingo, starts, rowsOf(pictures), { stop: STOP, maxTokens: 8 });
+  const together = await generate(shown(pictures), starts, { stop: STOP, maxTokens: 8 });
   let right = 0;
   for (const [i, start] of starts.entries()) {
-    const media = rowsOf(pictures.slice(i, i + 1));
-    const [alone = []] = await generate(model.flamingo, [start], media, { stop: STOP, maxTokens: 8 });
+    const [alone = []] = await generate(shown(pictures.slice(i, i + 1)), [start], {
+      stop: STOP,
+      maxTokens: 8,
+    });
     expect(words(together[i] ?? [])).toBe(words(alone));
     const digit = NUMBERS[pictures[i]?.[0]?.digit ?? 0];
     right += Number(words(alone).endsWith(`${digit} .`));
@@ -105,9 +110,10 @@ test("[generate.padding] a batch writes what its rows write one by one", async (
 });
 
 test("[generate.attend] attention to images adds up to one, and goes where the rule lets it", async () => {
-  const pictures = rowsOf([heldOut.slice(0, 2)]);
+  const media = { images: asSequences([heldOut.slice(0, 2)]) };
+  const options = { weights: model.flamingo.crossAttentionWeights, images: 2 };
   const row = [VOCABULARY.indexOf("a"), IMAGE, VOCABULARY.indexOf("a"), IMAGE, VOCABULARY.indexOf("a")];
-  const tables = await attentionMaps(model.flamingo, row, pictures);
+  const tables = await attentionMaps(model.flamingo.withMedia(media), row, options);
   expect(tables).toHaveLength(model.depth);
   for (const table of tables) {
     const sums = [0, 1, 1, 1, 1];
@@ -117,7 +123,7 @@ test("[generate.attend] attention to images adds up to one, and goes where the r
     expect(table[4]).toEqual([0, expect.closeTo(1, 12)]);
   }
   const open = withBehaviour(model, { immediate: conventions["all-previous"] });
-  const [table] = await attentionMaps(open.flamingo, row, pictures);
+  const [table] = await attentionMaps(open.flamingo.withMedia(media), row, options);
   expect(table?.[4]?.every((share) => share > 0)).toBe(true);
   expect(digitsModel(1, 1).depth).toBe(1);
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { layerOutputs, type ParameterSetName } from "../../src/models/flamingo/names.ts";
 import { parameterNames, ties } from "../../src/nn/state-dict.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
@@ -18,7 +19,7 @@ import { crossEntropy } from "../../src/training/losses.ts";
 import { sgd } from "../../src/training/optimizers/sgd.ts";
 import { stepProgram } from "../../src/training/step.ts";
 import { nextTokens } from "../../src/training/targets.ts";
-import { decayGroups, trainable, trainableSets } from "../../src/training/trainable-sets.ts";
+import { decayGroups, trainable } from "../../src/training/trainable.ts";
 import { type Step, type TrainOptions, train } from "../../src/training/training.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 import {
@@ -29,6 +30,7 @@ import {
   tinyOptimizer,
 } from "../support/fixtures/tiny-training.ts";
 import { trainingCase } from "../support/fixtures/training-case.ts";
+import { randomTensor } from "../support/properties/arbitraries.ts";
 
 const workspace = temporary();
 
@@ -38,38 +40,87 @@ async function all<M extends object>(options: TrainOptions<M>): Promise<Step[]> 
   return steps;
 }
 
-function tinyRun(changes: object = {}, set: Parameters<typeof tinyOptimizer>[1] = "paper", dropout = 0) {
-  const model = tinyFlamingo(1, dropout);
-  const optimizer = tinyOptimizer(model, set);
+function tinyRun(changes: object = {}) {
+  const model = tinyFlamingo();
+  const optimizer = tinyOptimizer(model);
   return { model, optimizer, loss: tinyLoss(model), steps: 3, ...changes };
 }
+
+/** Names below a module: under("a", "b c") is ["a.b", "a.c"]. */
+const under = (module: string, names: string): string[] =>
+  names.split(" ").map((name) => `${module}.${name}`);
+const resampler = [
+  ...under("perceiver_resampler", "latents media_pos_emb norm.weight norm.bias"),
+  ...under("perceiver_resampler.layers.0.0.norm_media", "weight bias"),
+  ...under("perceiver_resampler.layers.0.0.norm_latents", "weight bias"),
+  ...under("perceiver_resampler.layers.0.0", "to_q.weight to_kv.weight to_out.weight"),
+  ...under("perceiver_resampler.layers.0.1", "0.weight 0.bias 1.weight 3.weight"),
+];
+const gatedBlocks = ["layers.0.1", "layers.1.1"].flatMap((block) => [
+  ...under(block, "attn_gate ff_gate"),
+  ...under(block, "attn.norm.weight attn.norm.bias attn.to_q.weight attn.to_kv.weight attn.to_out.weight"),
+  ...under(block, "ff.0.weight ff.0.bias ff.1.weight ff.3.weight"),
+]);
+const framePositions = "video_frame_pos_emb";
+const languageModel = [
+  "token_emb.weight",
+  "to_logits.0.gamma",
+  ...["layers.0.0.fn", "layers.1.0.fn"].flatMap((block) =>
+    under(block, "norm.gamma fused_attn_ff_proj.weight attn_out.weight ff_out.1.weight"),
+  ),
+];
+
+const withVideos = () => tinyFlamingo(1, 0, { maxVideoFrames: 2 });
 
 describe("what is trained", () => {
   test.each(["adamw-flamingo", "adamw-text"])(
     "[freezing.sets] %s: the set has the parameters that the release gives gradients to",
     (id) => {
-      const { model, manifest, names } = trainingCase(id);
+      const { manifest, names } = trainingCase(id);
       expect([...names].sort()).toEqual([...manifest.trained].sort());
-      if (id === "adamw-flamingo") expect(trainable(model, "paper")).toEqual(names);
     },
   );
 
-  test("[freezing.sets] every set says where it was read; OpenFlamingo's has the embeddings too", () => {
-    const model = tinyFlamingo();
-    const paper = trainable(model, "paper");
-    expect(trainable(model, "open-flamingo").filter((name) => !paper.includes(name))).toEqual([
-      "token_emb.weight",
-    ]);
-    expect(trainable(model, "flamingo-pytorch@0.1.2 text")).toEqual(parameterNames(model));
-    for (const { source } of Object.values(trainableSets)) expect(source.length).toBeGreaterThan(20);
-    const known = [...trainable(model, "language model"), ...paper];
-    expect(
-      parameterNames(model).filter((name) => !known.includes(name) && !name.startsWith("img_encoder.")),
-    ).toEqual([]);
+  // Expected sets are written from the sources; golden cases have those of the release ([flamingo.frozen]).
+  const sets: [ParameterSetName, string, string[]][] = [
+    // arXiv 2204.14198v2: §2.1 and §2.2 freeze the vision encoder and the language model; the resampler, the temporal
+    // position embeddings (A.1.1) and the gated blocks are trained from scratch.
+    ["paper", "resampler, frame positions, gated blocks", [...resampler, framePositions, ...gatedBlocks]],
+    // FlamingoPaLM.forward unfreezes perceiver_resampler and each GatedCrossAttentionBlock.
+    ["flamingo-pytorch@0.1.2", "resampler, gated blocks", [...resampler, ...gatedBlocks]],
+    // factory.py unfreezes model.perceiver (whose frame_embs are the frame positions), gated_cross_attn_layers and
+    // get_input_embeddings().
+    [
+      "open-flamingo",
+      "perceiver, gated blocks, input embeddings",
+      [...resampler, framePositions, ...gatedBlocks, "token_emb.weight"],
+    ],
+    ["language model", "embeddings, blocks, final norm", languageModel],
+  ];
+  test.each(sets)("[freezing.sets] %s: %s", (set, _, expected) => {
+    expect(trainable(withVideos(), set).sort()).toEqual(expected.sort());
   });
 
-  test("[freezing.nothing] a set that names nothing", () => {
-    expect(() => trainable(tinyFlamingo().token_emb, "paper")).toThrow('no parameter of the set "paper"');
+  test("[freezing.sets] every parameter is the image encoder's, the language model's or in the paper's set", () => {
+    const model = withVideos();
+    const known = [...trainable(model, "language model"), ...trainable(model, "paper")];
+    const rest = parameterNames(model).filter((name) => !known.includes(name));
+    expect(rest.length).toBeGreaterThan(0);
+    expect(rest.every((name) => name.startsWith("img_encoder."))).toBe(true);
+    expect(trainable(model, "flamingo-pytorch@0.1.2 text")).toEqual(parameterNames(model));
+  });
+
+  test("[freezing.nothing] a set that the model does not have, or that has none of its parameters, is an error", () => {
+    const [none, source] = [() => false, "nowhere"];
+    const model = Object.assign(tinyFlamingo().token_emb, {
+      parameterSets: { none: { source, includes: none } },
+    });
+    expect(() => trainable(model, "none")).toThrow('Embedding has no parameter of the set "none"');
+    const sets: Readonly<Record<string, { source: string; includes: () => boolean }>> = model.parameterSets;
+    for (const name of ["paper", "constructor", "__proto__"])
+      expect(() => trainable({ parameterSets: sets }, name)).toThrow(
+        `no parameter set is called "${name}"; there are none`,
+      );
   });
 
   test("[freezing.decay] matrices decay", () => {
@@ -88,6 +139,18 @@ describe("what is trained", () => {
     const before = bits(run.model);
     await all(run);
     expect(changedNames(before, bits(run.model)).sort()).toEqual([...run.optimizer.names].sort());
+  });
+
+  test("[train.frozen] on videos the paper's set trains the frame positions, and flamingo-pytorch's does not", async () => {
+    const videos = randomTensor<"b m f c h w">([1, 1, 2, 1, 4, 4], 5);
+    const text = int("b l", [[3, 4, 5]]);
+    for (const set of ["paper", "flamingo-pytorch@0.1.2"] as const) {
+      const model = withVideos();
+      const before = bits(model);
+      const loss = () => crossEntropy(model.forward(text, { videos }), nextTokens(text)).mean;
+      await all({ model, optimizer: tinyOptimizer(model, set), loss, steps: 1 });
+      expect(changedNames(before, bits(model)).includes(framePositions)).toBe(set === "paper");
+    }
   });
 
   test("[train.frozen] gradients of frozen parameters are not in the program", () => {
@@ -141,25 +204,26 @@ describe("the loop", () => {
     expect(first?.norm).not.toBeCloseTo(step?.norm ?? 0, 6);
   });
 
-  test("[train.dropout] masks follow from the seed and the step; the frozen encoder sleeps", async () => {
-    const losses = async (dropoutSeed: number | null, awake = false) => {
-      const run = tinyRun({ dropoutSeed }, "paper", 0.5);
-      if (awake) Object.assign(run.model.options.behaviour, { trainWakesEncoder: true });
+  test("[train.dropout] masks follow from the seed and the step; a model's own train() keeps dropout out of the frozen encoder", async () => {
+    const losses = async (dropoutSeed: number | null, trainModeReachesEncoder = false) => {
+      const model = tinyFlamingo(1, 0.5, { behaviour: { trainModeReachesEncoder } });
+      const run = { model, optimizer: tinyOptimizer(model), loss: tinyLoss(model), steps: 2, dropoutSeed };
       return (await all(run)).map(({ loss }) => loss);
     };
-    expect(await losses(7)).toEqual(await losses(null)); // only the encoder has dropout in this model
-    const woken = async (seed: number) => {
+    const without = await losses(null);
+    expect(await losses(7)).toEqual(without); // only the encoder of this model has dropout
+    const active = await losses(7, true);
+    expect(active).not.toEqual(without);
+    expect(await losses(7, true)).toEqual(active);
+    expect(await losses(8, true)).not.toEqual(active);
+    const plain = async (dropoutSeed: number) => {
       const model = tinyFlamingo(1, 0.5);
-      const encoder = model.img_encoder as object;
-      const plain = { options: model.options, encoder, forward: tinyLoss(model) }; // no train() of its own
+      const wrapper = { encoder: model.img_encoder as object, forward: tinyLoss(model) }; // has no train() of its own
       const optimizer = sgd({ groups: [{ names: [] }] });
-      return (await all({ model: plain, optimizer, loss: plain.forward, steps: 2, dropoutSeed: seed })).map(
-        (s) => s.loss,
-      );
+      const run = { model: wrapper, optimizer, loss: wrapper.forward, steps: 2, dropoutSeed };
+      return (await all(run)).map(({ loss }) => loss);
     };
-    expect(await woken(7)).toEqual(await woken(7));
-    expect(await woken(8)).not.toEqual(await woken(7));
-    expect(await woken(7)).not.toEqual(await losses(null));
+    expect(await plain(7)).not.toEqual(without);
   });
 
   test("[train.abort] a signal stops in the middle of a step, which then never was", async () => {
@@ -211,7 +275,7 @@ describe("recomputation", () => {
     "[recompute.same] loss and gradients are equal bit for bit (dropout: %j)",
     (dropout) => {
       const program = programOf(dropout);
-      const again = gradientCheckpointing(program, "loss");
+      const again = gradientCheckpointing(program, "loss", keepTaps(layerOutputs));
       const numbers = (p: Program) =>
         Object.entries(evaluate(p).outputs).map(([name, t]) => [name, [...flat(t.data)]]);
       expect(numbers(again)).toEqual(numbers(program));
@@ -221,7 +285,7 @@ describe("recomputation", () => {
 
   test("[recompute.same] [gradients.whole] scopes that are differentiated whole stay scopes, with second computations before them", () => {
     const program = { ...programOf(false, ["attention"]), taps: {} };
-    const again = gradientCheckpointing(program, "loss");
+    const again = gradientCheckpointing(program, "loss", keepTaps(layerOutputs));
     const numbers = (p: Program) =>
       Object.entries(evaluate(p).outputs).map(([name, t]) => [name, [...flat(t.data)]]);
     expect(numbers(again)).toEqual(numbers(program));

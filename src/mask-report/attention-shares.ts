@@ -4,6 +4,7 @@ import type { Stored } from "../io/safetensors/read.ts";
 import type { Convention } from "../masks/conventions/conventions.ts";
 import type { Matrix } from "../masks/grid.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
+import { isCrossAttentionWeights } from "../models/flamingo/names.ts";
 import { flat, Tensor } from "../tensor/tensor.ts";
 
 export interface Shares {
@@ -15,8 +16,6 @@ export interface Shares {
   readonly even: readonly (readonly boolean[])[];
 }
 
-/** A cross-attention's weights, alone, in a block, or in a model's layers. */
-const WEIGHTS = /^(?:layers\.\d+\.1\.)?(?:attn\.)?attn$/;
 const EVEN = 1e-6;
 
 /** The first cross-attention's weights among taps without their prefix; null where there are none. [prompt.attention] */
@@ -28,7 +27,8 @@ export function sharesIn(
   for (const [key, stored] of taps) {
     const [tb, heads = 0, tl, s = 0] = stored.shape;
     const fits = stored.shape.length === 4 && tb === b && tl === l && images > 0 && s % images === 0;
-    if (WEIGHTS.test(key) && stored instanceof Tensor && fits) return sharesOf(key, stored, heads, s, images); // [prompt.attention]
+    if (isCrossAttentionWeights(key) && stored instanceof Tensor && fits)
+      return sharesOf(key, stored, heads, s, images); // [prompt.attention]
   }
   return null;
 }

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { captionsOf } from "../../../src/demos/digits/captioning.ts";
 import {
   caption,
   decode,
@@ -17,7 +18,6 @@ import {
 import { BLANK, type Picture, readDigits } from "../../../src/demos/digits/data.ts";
 import { drawPictures } from "../../../src/demos/digits/draw.ts";
 import {
-  captionsOf,
   evidence,
   otherConventions,
   sequencesFrom,

@@ -7,6 +7,7 @@ import { systemUnderTest } from "../../../src/conformance/sources/flamingo-pytor
 import { conventions } from "../../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM, type FlamingoPaLMOptions } from "../../../src/models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder, Media } from "../../../src/models/flamingo/media.ts";
+import { isCrossAttentionWeights } from "../../../src/models/flamingo/names.ts";
 import { type FlamingoBehaviour, profiles } from "../../../src/models/flamingo/profiles.ts";
 import { Extractor, ViT } from "../../../src/models/vision/vit.ts";
 import { initialize, parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
@@ -16,6 +17,7 @@ import { mul, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { type Any, abstractTensor, flat, Int, int, type Tensor, view } from "../../../src/tensor/tensor.ts";
+import { trainable } from "../../../src/training/trainable.ts";
 import type { VisibilityRule } from "../../support/oracles/blocks.ts";
 import { type Mat, norm, under, type Vec } from "../../support/oracles/layers.ts";
 import {
@@ -399,17 +401,17 @@ describe("training", () => {
     );
     const resampler = parameterNames(model.perceiver_resampler).map((name) => `perceiver_resampler.${name}`);
     expect(cross.length).toBe(2 * 11);
-    expect(new Set(model.trainable("flamingo"))).toEqual(new Set([...resampler, ...cross]));
-    expect(model.trainable("flamingo")).toEqual(
-      all.filter((name) => model.trainable("flamingo").includes(name)),
-    );
+    const trained = trainable(model, RELEASE);
+    expect(new Set(trained)).toEqual(new Set([...resampler, ...cross]));
+    expect(trained).toEqual(all.filter((name) => trained.includes(name)));
   });
 
   test("[flamingo.frozen] on text alone everything is trained, the image encoder included", () => {
     const model = full();
-    expect(model.trainable("text")).toEqual(parameterNames(model));
-    expect(model.trainable("text").filter((name) => name.startsWith("img_encoder.")).length).toBe(23);
-    expect(model.trainable("text")).not.toContain("to_logits.1.weight");
+    const trained = trainable(model, `${RELEASE} text`);
+    expect(trained).toEqual(parameterNames(model));
+    expect(trained.filter((name) => name.startsWith("img_encoder.")).length).toBe(23);
+    expect(trained).not.toContain("to_logits.1.weight");
   });
 
   test.each(["text", "images", "videos", "embeds"])(
@@ -421,7 +423,7 @@ describe("training", () => {
       );
       const manifest = JSON.parse(readFileSync(path, "utf8"));
       const model = systemUnderTest({ positional: [], ...manifest }).model as FlamingoPaLM;
-      expect(model.trainable(kind === "text" ? "text" : "flamingo")).toEqual(manifest.trainable);
+      expect(trainable(model, kind === "text" ? `${RELEASE} text` : RELEASE)).toEqual(manifest.trainable);
     },
   );
 
@@ -461,6 +463,17 @@ describe("training", () => {
     expect((model.img_encoder as Extractor).vit.dropout.generator).toBe(null);
     model.eval();
     expect(own.dropout.generator).toBe(null);
+  });
+});
+
+describe("names", () => {
+  test("the cross-attention weights of each layer are found by name, with one column for each latent of each image", () => {
+    const model = flamingo({ depth: 4, crossAttnEvery: 2 });
+    const seen = tapsOf(model, () => model.forward(text(".I.I."), { embeds: embeds(1, 3) }));
+    expect(model.crossAttentionWeights).toEqual(["layers.0.1.attn.attn", "layers.2.1.attn.attn"]);
+    expect(Object.keys(seen).filter(isCrossAttentionWeights)).toEqual(model.crossAttentionWeights);
+    for (const name of model.crossAttentionWeights) expect(seen[name]?.shape).toEqual([1, 2, 5, 3 * 2]);
+    for (const name of ["attn.attn", "attn"]) expect(isCrossAttentionWeights(name)).toBe(true);
   });
 });
 

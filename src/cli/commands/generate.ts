@@ -1,13 +1,12 @@
 // flamboyance generate
 import { openFile } from "#host";
-import { IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
+import { attentionOf, captionsOf } from "../../demos/digits/captioning.ts";
+import { decode, IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
 import { type Picture, readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
-import { embeddings, sequencesOf } from "../../demos/digits/embeddings.ts";
-import { captionsOf, captionText } from "../../demos/digits/evidence.ts";
 import { type DigitsModel, loadDigitsModel } from "../../demos/digits/model.ts";
 import { scan } from "../../demos/digits/scan.ts";
-import { attentionMaps, type Choose, greedy, sampled } from "../../generation/generate.ts";
+import { type Choose, greedy, sampled } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { readArguments } from "../arguments.ts";
 import { openBackend, positive, wholeNumber } from "../backends.ts";
@@ -92,10 +91,8 @@ async function caption(
 ): Promise<Generated> {
   const [captions = []] = await captionsOf(model, [pictures], backend, choose);
   const tokens = captions.flatMap((words) => [IMAGE, ...words]);
-  const seen = await embeddings(model.vit, pictures, backend);
-  const media = { embeds: sequencesOf([pictures], seen) };
-  const attended = attend ? await attentionMaps(model.flamingo, tokens, media, backend) : null;
-  return { captions: captions.map(captionText), tokens, attended };
+  const attended = attend ? await attentionOf(model, tokens, pictures, backend) : null;
+  return { captions: captions.map(decode), tokens, attended };
 }
 
 export async function generate(args: readonly string[]): Promise<number> {
@@ -136,6 +133,6 @@ export async function captionTour(): Promise<string> {
     "Digits that it never saw, and what a Flamingo of 90,000 parameters says about them",
     "(flamboyance train digits makes one like it in minutes):",
     "",
-    drawPictures(pictures, captions.map(captionText)),
+    drawPictures(pictures, captions.map(decode)),
   ].join("\n"); // [generate.tour]
 }

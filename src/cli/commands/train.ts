@@ -1,9 +1,11 @@
 // flamboyance train digits
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { captionsOf } from "../../demos/digits/captioning.ts";
+import { decode } from "../../demos/digits/captions.ts";
 import { readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
-import { captionsOf, captionText, classified, sequencesFrom } from "../../demos/digits/evidence.ts";
+import { classified, sequencesFrom } from "../../demos/digits/evidence.ts";
 import { digitsModel, saveDigitsModel } from "../../demos/digits/model.ts";
 import {
   type DigitsRun,
@@ -96,7 +98,7 @@ async function show(run: DigitsRun, report: DigitsReport, out: string): Promise<
   ];
   for (const sequence of shown) {
     const [captions = []] = await captionsOf(run.model, [sequence], run.backend);
-    process.stdout.write(`\n${drawPictures(sequence, captions.map(captionText))}\n`);
+    process.stdout.write(`\n${drawPictures(sequence, captions.map(decode))}\n`);
   }
   process.stdout.write(`\n${digitsMarkdown(report)}\n\nWeights, report.md and gates.svg are in ${out}\n`);
 }

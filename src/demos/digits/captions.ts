@@ -1,6 +1,7 @@
 // The little language of the digits: a dozen ways to say which digit it is, one word a token.
+import { batchOf } from "../../generation/generate.ts";
 import type { Generator } from "../../tensor/random.ts";
-import { Int } from "../../tensor/tensor.ts";
+import type { Int } from "../../tensor/tensor.ts";
 import { type Picture, pick } from "./data.ts";
 
 export const NUMBERS = [
@@ -52,21 +53,16 @@ export function named(tokens: Iterable<number>): number | null {
   return found.length === 1 ? (found[0] ?? null) : null;
 }
 
-/** Rows of different lengths, filled up on the right, where a causal model does not see it. */
-export function padded(rows: readonly (readonly number[])[]): Int<"b l"> {
-  const l = Math.max(...rows.map((row) => row.length));
-  const data = new Int32Array(rows.length * l).fill(PAD);
-  for (const [b, row] of rows.entries()) data.set(row, b * l);
-  return new Int([rows.length, l], data);
-}
-
 /** <image> caption <image> caption … of each row's pictures. */
 export const interleaved = (rows: readonly (readonly Picture[])[], random: Generator): Int<"b l"> =>
-  padded(rows.map((row) => row.flatMap(({ digit }) => [IMAGE, ...caption(digit, random)])));
+  batchOf(
+    rows.map((row) => row.flatMap(({ digit }) => [IMAGE, ...caption(digit, random)])),
+    PAD,
+  );
 
 /** Captions alone, of digits that nobody drew. */
 export function sentences(rows: number, each: number, random: Generator): Int<"b l"> {
   const digit = () => Math.floor(random.uniform() * NUMBERS.length);
   const row = () => Array.from({ length: each }, () => caption(digit(), random)).flat();
-  return padded(Array.from({ length: rows }, row));
+  return batchOf(Array.from({ length: rows }, row), PAD);
 }

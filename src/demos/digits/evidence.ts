@@ -1,44 +1,15 @@
 // Does it look at the right picture? Captions of pictures that it never saw, in sequences of two and three.
-import { type Choose, generate, greedy } from "../../generation/generate.ts";
+import { greedy } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { reference } from "../../kernels/reference/index.ts";
 import { run } from "../../kernels/replay.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
 import { generator } from "../../tensor/random.ts";
 import { flat } from "../../tensor/tensor.ts";
-import { decode, IMAGE, named, PAD, STOP } from "./captions.ts";
+import { captionsOf } from "./captioning.ts";
+import { named } from "./captions.ts";
 import { asImages, BLANK, type Picture } from "./data.ts";
-import { embeddings, sequencesOf } from "./embeddings.ts";
 import { type DigitsModel, withBehaviour } from "./model.ts";
-
-const LONGEST = 8;
-
-/** Captions of each sequence, written one after the other as its images come: [sequence][image]. */
-export async function captionsOf(
-  { vit, flamingo }: DigitsModel,
-  sequences: readonly (readonly Picture[])[],
-  backend?: Backend,
-  choose: Choose = greedy,
-): Promise<number[][][]> {
-  const seen = await embeddings(vit, sequences.flat(), backend);
-  const media = { embeds: sequencesOf(sequences, seen) };
-  const captions: number[][][] = sequences.map(() => []);
-  let rows: number[][] = sequences.map(() => []);
-  for (let image = 0; image < (sequences[0]?.length ?? 0); image++) {
-    const prompts = rows.map((row) => [...row, IMAGE]);
-    rows = await generate(flamingo, prompts, media, {
-      stop: STOP,
-      maxTokens: LONGEST,
-      never: [PAD, IMAGE],
-      choose,
-      backend,
-    });
-    for (const [b, row] of rows.entries()) captions[b]?.push(row.slice(prompts[b]?.length));
-  }
-  return captions;
-}
-
-export const captionText = (caption: readonly number[]): string => decode(caption);
 
 /** Held-out pictures in sequences, in an order that does not depend on the run. */
 export function sequencesFrom(pictures: readonly Picture[], each: number): Picture[][] {

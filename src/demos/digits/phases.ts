@@ -13,7 +13,7 @@ import { adamw } from "../../training/optimizers/adamw.ts";
 import type { Optimizer, ParameterGroup } from "../../training/optimizers/optimizer.ts";
 import { schedule } from "../../training/schedules.ts";
 import { nextTokens } from "../../training/targets.ts";
-import { decayGroups, trainable } from "../../training/trainable-sets.ts";
+import { decayGroups, trainable } from "../../training/trainable.ts";
 import { type Step, train } from "../../training/training.ts";
 import { interleaved, PAD, sentences } from "./captions.ts";
 import { asImages, type Digits, type Picture, pick } from "./data.ts";

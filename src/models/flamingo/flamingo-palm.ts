@@ -12,13 +12,13 @@ import { Linear } from "../../nn/linear.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
 import { rejectUnknown } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
-import { parameterNames } from "../../nn/state-dict.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import { Bool, type Int, type Tensor } from "../../tensor/tensor.ts";
 import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
+import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
 import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
 
 export interface FlamingoPaLMOptions extends HeadOptions {
@@ -134,13 +134,24 @@ export class FlamingoPaLM {
     // #endregion
   }
 
-  /** What the source trains: everything on text alone; with media, only the resampler and the cross-attention blocks. */
-  trainable(mode: "text" | "flamingo"): string[] {
-    // #region frozen
-    const unfrozen = /^(perceiver_resampler\.|layers\.\d+\.1\.)/;
-    const names = parameterNames(this);
-    return mode === "text" ? names : names.filter((name) => unfrozen.test(name)); // [flamingo.frozen]
-    // #endregion
+  /** The model with its media fixed, as generation takes it: a function from token rows to logits. */
+  withMedia(media: Media): { model: FlamingoPaLM; logits: (text: Int<"b l">) => Tensor<"b l n"> } {
+    return { model: this, logits: (text) => this.forward(text, media) };
+  }
+
+  /** Sets of parameters that the sources train, for `trainable(model, set)`. */
+  get parameterSets(): typeof parameterSets {
+    return parameterSets;
+  }
+
+  /** The named activations to keep in gradient checkpointing, for `keepOnly`. */
+  get layerOutputs(): RegExp {
+    return layerOutputs;
+  }
+
+  /** Names of the cross-attention weights, one for each layer that has a cross-attention block; axes b h l (m r). */
+  get crossAttentionWeights(): string[] {
+    return this.layers.flatMap(([, cross], i) => (cross ? [crossAttentionWeights(i)] : []));
   }
 
   /** Training mode: dropout is active, except in the image encoder, which is frozen. */

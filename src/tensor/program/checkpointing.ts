@@ -15,18 +15,11 @@ export const keepTaps = (names: RegExp): Keep => {
   return ({ op, attrs }) => op === "tap" && names.test(tapped(attrs)); // [recompute.keep]
 };
 
-/** What FlamingoPaLM hands from layer to layer, and the images as the resampler leaves them. */
-export const LAYERS = /^(layers\.\d+\.[01]|perceiver_resampler)$/;
-
 /**
  * The same program, number for number, in less memory. `loss` names the output at which the forward pass ends. A dropout's mask
  * stands in the program, so that the second computation drops the same elements. [recompute.same]
  */
-export function gradientCheckpointing(
-  program: Program,
-  loss: string,
-  keep: Keep = keepTaps(LAYERS),
-): Program {
+export function gradientCheckpointing(program: Program, loss: string, keep: Keep): Program {
   const last = program.outputs[loss];
   if (last === undefined)
     throw new ShapeError(

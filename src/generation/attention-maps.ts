@@ -1,0 +1,43 @@
+// How a model's cross-attention is distributed over images, read from the named activations of one call.
+import type { Backend } from "../kernels/backend.ts";
+import { reference } from "../kernels/reference/index.ts";
+import { replay } from "../kernels/replay.ts";
+import { record } from "../tensor/program/record.ts";
+import { flat, type Tensor } from "../tensor/tensor.ts";
+import { batchOf, type LanguageModel } from "./generate.ts";
+
+export interface AttentionMapOptions {
+  /** Named activations that hold cross-attention weights, axes b h l (m r): one for each layer to report. */
+  readonly weights: readonly string[];
+  /** The number of images m; each has the same number of latents r. */
+  readonly images: number;
+  readonly backend?: Backend | undefined;
+}
+
+/** Attention of each token to each image, [layer][token][image]: averaged over heads, summed over the image's latents. */
+export async function attentionMaps(
+  { model, logits }: LanguageModel,
+  row: readonly number[],
+  { weights, images, backend = reference() }: AttentionMapOptions,
+): Promise<number[][][]> {
+  const text = batchOf([row], 0);
+  const program = record(() => logits(text), { model, symbolic: true });
+  const { taps } = await replay(program, backend, { taps: weights });
+  return weights.flatMap((name) => {
+    const layer = taps[name];
+    return layer ? [perImage(layer, images)] : [];
+  }); // [generate.attend]
+}
+
+/** [1 h l (m r)] -> [l][m] */
+function perImage({ shape, data }: Tensor, images: number): number[][] {
+  const [, h = 1, l = 0, s = 0] = shape;
+  const latents = s / images;
+  const table = Array.from({ length: l }, () => new Array<number>(images).fill(0));
+  for (const [i, weight] of flat(data).entries()) {
+    const row = table[Math.floor(i / s) % l] ?? [];
+    const image = Math.floor((i % s) / latents);
+    row[image] = (row[image] ?? 0) + weight / h;
+  }
+  return table;
+}

@@ -1,0 +1,39 @@
+// Choosing the next token from its logits: greedily, or by sampling.
+import { RuleError } from "../tensor/errors.ts";
+import { generator } from "../tensor/random.ts";
+
+/** Maps the logits of the next token, [vocabulary], to a token id. */
+export type Choose = (logits: Float64Array) => number;
+
+/** The token with the highest logit; ties go to the lowest id. */
+export const greedy: Choose = (logits) =>
+  logits.reduce((best, x, id) => (x > (logits[best] ?? 0) ? id : best), 0); // [generate.greedy]
+
+export interface SamplingOptions {
+  readonly seed: number;
+  /** Divides the logits: below 1 the distribution is sharper, above 1 flatter. Default 1. */
+  readonly temperature?: number | undefined;
+  /** Only the k most probable tokens can be drawn. Default: all. */
+  readonly topK?: number | undefined;
+}
+
+/** Draws from softmax(logits / temperature), restricted to the `topK` most probable tokens. */
+export function sampled({ seed, temperature = 1, topK = Number.POSITIVE_INFINITY }: SamplingOptions): Choose {
+  if (!(temperature > 0 && topK >= 1))
+    throw new RuleError(
+      `sampling needs a temperature above 0 and a top-k of at least 1, not ${temperature} and ${topK}`,
+      "generate.sampled",
+    );
+  const { uniform } = generator(seed, "sampling");
+  return (logits) => {
+    const least = [...logits].sort((a, b) => b - a)[Math.min(topK, logits.length) - 1] ?? 0; // [generate.top-k]
+    const top = Math.max(...logits);
+    const weights = logits.map((x) => (x < least ? 0 : Math.exp((x - top) / temperature))); // [generate.sampled]
+    let remaining = uniform() * weights.reduce((sum, weight) => sum + weight, 0);
+    for (const [id, weight] of weights.entries()) {
+      remaining -= weight;
+      if (remaining < 0) return id;
+    }
+    return greedy(logits);
+  };
+}

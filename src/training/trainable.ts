@@ -1,0 +1,37 @@
+// Which parameters are trained. Freezing is no state of a model: what an optimiser is not given stays as it is.
+import { parameterNames, stateDict } from "../nn/state-dict.ts";
+import { RuleError } from "../tensor/errors.ts";
+import type { ParameterGroup } from "./optimizers/optimizer.ts";
+
+/** A model that names sets of its parameters, such as the one that its paper trains. */
+export interface HasParameterSets<S extends string> {
+  readonly parameterSets: Readonly<
+    Record<S, { readonly source: string; readonly includes: (name: string) => boolean }>
+  >;
+}
+
+/**
+ * Names of the parameters in one of the model's sets. All others are frozen: their gradients are never computed.
+ * Throws a RuleError if the model has no such set, or no parameter in it.
+ */
+export function trainable<S extends string>(model: HasParameterSets<S>, set: NoInfer<S>): string[] {
+  const sets = model.parameterSets;
+  if (!Object.hasOwn(sets, set)) {
+    const known = Object.keys(sets).join(", ");
+    throw new RuleError(`no parameter set is called "${set}"; there are ${known}`, "freezing.nothing");
+  }
+  const names = parameterNames(model).filter((name) => sets[set].includes(name)); // [freezing.sets]
+  if (names.length === 0)
+    throw new RuleError(`${model.constructor.name} has no parameter of the set "${set}"`, "freezing.nothing");
+  return names;
+}
+
+/** Two parameter groups, as is usual: matrices decay; scales, biases, gates and other vectors do not. */
+export function decayGroups(model: object, names: readonly string[]): ParameterGroup[] {
+  const state = stateDict(model);
+  const isMatrix = (name: string): boolean => (state.get(name)?.shape.length ?? 0) > 1;
+  return [
+    { names: names.filter(isMatrix) },
+    { names: names.filter((name) => !isMatrix(name)), weightDecay: 0 }, // [freezing.decay]
+  ];
+}
