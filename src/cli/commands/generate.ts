@@ -1,6 +1,6 @@
 // flamboyance generate
 import { openFile } from "#host";
-import { attentionOf, captionsOf } from "../../demos/digits/captioning.ts";
+import { attentionOf, captionsOf, captionTexts } from "../../demos/digits/captioning.ts";
 import { decode, IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
 import { type Picture, readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
@@ -128,11 +128,11 @@ export async function generate(args: readonly string[]): Promise<number> {
 export async function captionTour(): Promise<string> {
   const { heldOut } = readDigits(digitsFile());
   const pictures = [1, 14, 6].flatMap((i) => heldOut[i] ?? []);
-  const [captions = []] = await captionsOf(loadDigitsModel(modelFile()), [pictures]);
+  const captions = await captionTexts(loadDigitsModel(modelFile()), pictures);
   return [
     "Digits that it never saw, and what a Flamingo of 90,000 parameters says about them",
     "(flamboyance train digits makes one like it in minutes):",
     "",
-    drawPictures(pictures, captions.map(decode)),
+    drawPictures(pictures, captions),
   ].join("\n"); // [generate.tour]
 }

@@ -1,8 +1,7 @@
 // flamboyance train digits
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { captionsOf } from "../../demos/digits/captioning.ts";
-import { decode } from "../../demos/digits/captions.ts";
+import { captionTexts } from "../../demos/digits/captioning.ts";
 import { readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
 import { classified, sequencesFrom } from "../../demos/digits/evidence.ts";
@@ -97,8 +96,8 @@ async function show(run: DigitsRun, report: DigitsReport, out: string): Promise<
     ...sequencesFrom(run.digits.heldOut, 2).slice(0, 1),
   ];
   for (const sequence of shown) {
-    const [captions = []] = await captionsOf(run.model, [sequence], run.backend);
-    process.stdout.write(`\n${drawPictures(sequence, captions.map(decode))}\n`);
+    const captions = await captionTexts(run.model, sequence, run.backend);
+    process.stdout.write(`\n${drawPictures(sequence, captions)}\n`);
   }
   process.stdout.write(`\n${digitsMarkdown(report)}\n\nWeights, report.md and gates.svg are in ${out}\n`);
 }

@@ -4,7 +4,7 @@ import { type Choose, greedy } from "../../generation/choose.ts";
 import { generate } from "../../generation/generate.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Media } from "../../models/flamingo/media.ts";
-import { IMAGE, PAD, STOP } from "./captions.ts";
+import { decode, IMAGE, PAD, STOP } from "./captions.ts";
 import type { Picture } from "./data.ts";
 import { embeddings, sequencesOf } from "./embeddings.ts";
 import type { DigitsModel } from "./model.ts";
@@ -39,6 +39,16 @@ export async function captionsOf(
     for (const [b, row] of rows.entries()) captions[b]?.push(row.slice(prompts[b]?.length));
   }
   return captions;
+}
+
+/** Captions of one sequence as text, one for each picture. */
+export async function captionTexts(
+  model: DigitsModel,
+  pictures: readonly Picture[],
+  backend?: Backend,
+): Promise<string[]> {
+  const [captions = []] = await captionsOf(model, [pictures], backend);
+  return captions.map(decode);
 }
 
 /** Attention of each token of one sequence to each of its pictures: [layer][token][picture]. */
