@@ -22,9 +22,9 @@ function format(digits: number, lowest: number, highest: number): Format {
 const bfloat16 = format(8, -126, 127);
 const float16 = format(11, -14, 15);
 
-const word = new Float64Array(1);
-const halves = new Uint32Array(word.buffer);
-/** Which half of a float64 holds sign and exponent: the second one on every processor in use. */
+const float = new Float64Array(1);
+const words = new Uint32Array(float.buffer);
+/** The index of the 32-bit word of a float64 that holds sign and exponent: 1 on every processor in use. */
 const HIGH = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
 
 /** `high` is the half of x that holds its exponent. */
@@ -37,8 +37,8 @@ function nearest({ largest, magic }: Format, x: number, high: number): number {
 }
 
 function highHalf(x: number): number {
-  word[0] = x;
-  return halves[HIGH] ?? 0;
+  float[0] = x;
+  return words[HIGH] ?? 0;
 }
 
 export const toBfloat16 = (x: number): number => nearest(bfloat16, x, highHalf(x));

@@ -1,11 +1,9 @@
-// What the files of src look like inside: see house-imports.ts for what a law is.
+// What a single file may contain. Each check takes files (path below src -> text) and gives its violations as lines.
 import { type Files, folderOf } from "./imports.ts";
-import { codeLines, codeOf, type Token, tokens } from "./scan.mjs";
+import { lineOf, type Node, nodesOf, parse, type Source, strings } from "./syntax.mjs";
 
-/** Lines of code a file may have. */
-const BUDGET = 150;
-
-const WAITING = new Set([
+/** Folders in which functions may be asynchronous. */
+const ASYNCHRONOUS = new Set([
   "host",
   "io",
   "kernels",
@@ -18,135 +16,138 @@ const WAITING = new Set([
   "cli",
   "web",
 ]);
-const HOSTED = new Set(["host", "terminal", "cli", "web", "bench"]);
-const MACHINE = new Set(
+/** Folders that may use the globals of Node and of browsers. */
+const PLATFORM = new Set(["host", "terminal", "cli", "web", "bench"]);
+const GLOBALS = new Set(
   "process Buffer navigator document window self __dirname __filename setImmediate localStorage".split(" "),
 );
 const KEBAB = /^([a-z0-9]+(-[a-z0-9]+)*\/)*[a-z0-9]+(-[a-z0-9]+)*(\.as)?\.ts$/;
 
-type Law = (path: string, code: readonly Token[]) => string[];
-
-/** A law about each file for itself. */
-const each =
-  (law: Law) =>
+/** A check of each file by itself. */
+const eachFile =
+  (applies: (path: string) => boolean, check: (source: Source) => string[]) =>
   (files: Files): string[] =>
-    [...files].flatMap(([path, text]) => law(path, codeOf(tokens(text))));
+    [...files].flatMap(([path, text]) => (applies(path) ? check(parse(path, text)) : []));
 
-/** A name that something gives itself: x.await, { await: 1 }. */
-const isProperty = (code: readonly Token[], i: number): boolean =>
-  [".", "?."].includes(code[i - 1]?.text ?? "") || code[i + 1]?.text === ":";
+type Select = (node: Node, parent: Node | null) => boolean;
 
-const words = (
-  code: readonly Token[],
-  path: string,
-  wanted: (text: string, i: number) => boolean,
-): string[] =>
-  code.flatMap(({ kind, text, line }, i) =>
-    kind === "word" && !isProperty(code, i) && wanted(text, i) ? [`${path}:${line} ${text}`] : [],
-  );
+/** Nodes of a file as violations: "path:line name". In `{ a }` one place is both key and value, and counts once. */
+function report(source: Source, select: Select, describe: (node: Node) => string): string[] {
+  const places = new Map(nodesOf(source, select).map(({ node }) => [node.start, describe(node)]));
+  return [...places].map(([start, name]) => `${source.path}:${lineOf(source.text, start)} ${name}`);
+}
 
-/** `await` and `async` where something can be waited for. */
-export const waiting = each((path, code) =>
-  WAITING.has(folderOf(path)) ? [] : words(code, path, (text) => text === "await" || text === "async"),
+const isAsync: Select = (node) =>
+  node.async === true || node.await === true || node.type === "AwaitExpression";
+
+/** `await` and `async` occur only in folders that do input and output. */
+export const asynchronous = eachFile(
+  (path) => !ASYNCHRONOUS.has(folderOf(path)),
+  (source) => report(source, isAsync, (node) => (node.async === true ? "async" : "await")),
 );
 
-/** Names that a file gives to something of its own: const document, (document: string). */
-function ownNames(code: readonly Token[]): Set<string> {
-  const declared = code.filter((_, i) => {
-    const before = code[i - 1]?.text ?? "";
-    const isParameter = (before === "(" || before === ",") && code[i + 1]?.text === ":";
-    return /^(const|let|var|function|class)$/.test(before) || isParameter;
+const nameOf = (node: unknown): string => (node as { name?: string } | null)?.name ?? "";
+
+/** An identifier that names a property or is declared: x.process, { process: 1 }, (process: string). */
+const isReference: Select = (node, parent) => {
+  if (node.type !== "Identifier" || parent === null) return false;
+  const isKey = parent.key === node && parent.computed !== true && parent.shorthand !== true;
+  const isProperty = parent.property === node && parent.computed !== true;
+  return !isKey && !isProperty && !/^TS/.test(parent.type);
+};
+
+const isPattern = (parent: Node | null): boolean =>
+  parent !== null && /^(ObjectPattern|ArrayPattern|AssignmentPattern|RestElement)$/.test(parent.type);
+
+/** Names that a file declares itself, as variables, functions, classes or parameters. */
+function declaredNames(source: Source): Set<string> {
+  const names = nodesOf(source).flatMap(({ node, parent }) => {
+    const parameters = (node.params as readonly unknown[] | undefined) ?? [];
+    const bound = node.type === "Property" && isPattern(parent) ? nameOf(node.value) : "";
+    return [nameOf(node.id), ...parameters.map(nameOf), bound];
   });
-  return new Set(declared.map(({ text }) => text));
+  return new Set(names);
 }
 
-/** The machine's own names where the machine is. */
-export const machine = each((path, code) => {
-  if (HOSTED.has(folderOf(path)) || path.startsWith("conformance/adapters/")) return [];
-  const own = ownNames(code);
-  return words(code, path, (text) => MACHINE.has(text) && !own.has(text));
-});
+/** Globals of Node and of browsers occur only in folders that are about the platform. */
+export const platform = eachFile(
+  (path) => !PLATFORM.has(folderOf(path)) && !path.startsWith("conformance/adapters/"),
+  (source) => {
+    const own = declaredNames(source);
+    const isGlobal: Select = (node, parent) =>
+      isReference(node, parent) && GLOBALS.has(nameOf(node)) && !own.has(nameOf(node));
+    return report(source, isGlobal, nameOf);
+  },
+);
 
-/** Names in an import's or export's braces, and `* as name`, rename; they assert nothing. */
-function renames(code: readonly Token[], i: number): boolean {
-  if (code[i - 1]?.text === "*") return true;
-  let start = i;
-  while (start >= 0 && !["{", "}", ";"].includes(code[start]?.text ?? "")) start--;
-  const before = [code[start - 1]?.text, code[start - 2]?.text];
-  return code[start]?.text === "{" && before.some((text) => text === "import" || text === "export");
+const ESCAPES: Readonly<Record<string, string>> = {
+  TSAsExpression: "as",
+  TSTypeAssertion: "as",
+  TSAnyKeyword: "any",
+  TSNonNullExpression: "!",
+};
+
+const isConstAssertion = (node: Node): boolean =>
+  nameOf((node.typeAnnotation as Node | undefined)?.typeName) === "const";
+
+/** `as`, `any` and `!` after a value do not occur in blocks and models. */
+export const assertions = eachFile(
+  (path) => ["blocks", "models"].includes(folderOf(path)),
+  (source) =>
+    report(
+      source,
+      (node) => (node.type in ESCAPES && !isConstAssertion(node)) || node.definite === true,
+      (node) => ESCAPES[node.type] ?? "!",
+    ),
+);
+
+/** Text with an arrow, an argument of `named`, the axes of a tensor's type: these are patterns of axes. */
+function isAxes({ value, parent }: { value: string; parent: Node }): boolean {
+  if (/Template/.test(parent.type) || !/^[\w~.,() >-]*$/.test(value)) return false;
+  const isNamed = nameOf(parent.callee) === "named";
+  return isNamed || parent.type === "TSLiteralType" || (value.includes("->") && /\w/.test(value));
 }
-
-/** A `!` after a value claims that it is there; a `!` before a value negates it. */
-const claims = (code: readonly Token[], i: number): boolean => {
-  const before = code[i - 1];
-  if (code[i]?.text !== "!" || before === undefined) return false;
-  const keyword = /^(return|typeof|case|in|of|void|await|yield|else|do)$/.test(before.text);
-  return (before.kind === "word" && !keyword) || before.text === ")" || before.text === "]";
-};
-
-/** Blocks and models say what they mean in types: no assertion, no escape from them. */
-export const assertions = each((path, code) => {
-  if (!["blocks", "models"].includes(folderOf(path))) return [];
-  const asserted = words(
-    code,
-    path,
-    (text, i) => text === "as" && code[i + 1]?.text !== "const" && !renames(code, i),
-  );
-  const loose = words(code, path, (text, i) => text === "any" && code[i + 1]?.text !== "(");
-  const claimed = code.filter((_, i) => claims(code, i)).map(({ line }) => `${path}:${line} !`);
-  return [...asserted, ...loose, ...claimed];
-});
-
-const isPattern = (code: readonly Token[], i: number): boolean => {
-  const text = code[i]?.text ?? "";
-  if (code[i]?.kind !== "string" || !/^.[\w~.,() >-]*.$/.test(text)) return false;
-  const typed = code[i - 1]?.text === "<" && /^(Tensor|Bool|Int)$/.test(code[i - 2]?.text ?? "");
-  const named = code[i - 1]?.text === "(" && code[i - 2]?.text === "named";
-  return typed || named || (text.includes("->") && /\w/.test(text));
-};
 
 /** "b l (h k) -> b h l k": one space between words, none at the ends or inside brackets. */
 const TIDY = /^(?! )(?!.* {2})(?!.*[( ] )(?!.* [),])(?!.*,\S)(?!.*\S->)(?!.*->\S).*(?<! )$/;
-export const patterns = each((path, code) =>
-  code.flatMap(({ text, line }, i) =>
-    isPattern(code, i) && !TIDY.test(text.slice(1, -1)) ? [`${path}:${line} ${text}`] : [],
-  ),
+export const patterns = eachFile(
+  () => true,
+  (source) =>
+    strings(source)
+      .filter((found) => isAxes(found) && !TIDY.test(found.value))
+      .map(({ value, start }) => `${source.path}:${lineOf(source.text, start)} "${value}"`),
 );
 
-/** `longer` names the exceptions and how many lines they may have. */
-export const budget = (files: Files, longer: Readonly<Record<string, number>> = {}): string[] => {
-  const idle = Object.keys(longer).filter(
-    (path) => codeLines(tokens(files.get(path) ?? "")).size <= BUDGET, // an exception that nobody needs
-  );
-  const long = [...files].flatMap(([path, text]) => {
-    const lines = codeLines(tokens(text)).size;
-    const most = longer[path] ?? BUDGET;
-    return lines > most ? [`${path} has ${lines} lines of code, not ${most}`] : [];
-  });
-  return [...idle.map((path) => `${path} fits the budget: strike the exception`), ...long];
-};
+export const fileNames = (files: Files): string[] => [...files.keys()].filter((path) => !KEBAB.test(path));
 
-export const names = (files: Files): string[] => [...files.keys()].filter((path) => !KEBAB.test(path));
-
-/** A file says what it is: a comment on its first line, or a doc comment on what it has. */
-export const headers = (files: Files): string[] =>
-  [...files].flatMap(([path, text]) => {
-    const comments = tokens(text).filter(({ kind }) => kind === "comment");
-    const said = comments.some((comment) => comment.line === 1 || comment.text.startsWith("/**"));
-    return said ? [] : [`${path} has neither a header nor a doc comment`];
-  });
-
-/** Temporary folders of tests that are made elsewhere than where they are removed. */
-export const littering = each((path, code) =>
-  path.endsWith(".ts") && path !== "spec/support/fixtures/temporary.ts"
-    ? code.flatMap(({ text, line }) => (/^(mkdtemp|tmpdir)/.test(text) ? [`${path}:${line} ${text}`] : []))
-    : [],
+/** A file begins with a comment that describes it, or has a doc comment on what it holds. */
+export const headers = eachFile(
+  () => true,
+  ({ path, text, comments }) => {
+    const described = comments.some(
+      ({ type, value, start }) => lineOf(text, start) === 1 || (type === "Block" && value.startsWith("*")),
+    );
+    return described ? [] : [`${path} has neither a header nor a doc comment`];
+  },
 );
 
-/** Tests that are not run. */
-export const sleeping = each((path, code) =>
-  code.flatMap(({ text, line }, i) => {
-    const test = code[i - 1]?.text === "." && /^(test|it|describe|suite)$/.test(code[i - 2]?.text ?? "");
-    return test && /^(only|skip|skipIf|runIf|todo|fails)$/.test(text) ? [`${path}:${line} ${text}`] : [];
-  }),
+/** Only spec/support/fixtures/temporary.ts makes temporary folders, since it removes them as well. */
+export const temporaryFolders = eachFile(
+  (path) => path.endsWith(".ts") && path !== "spec/support/fixtures/temporary.ts",
+  (source) =>
+    report(source, (node) => node.type === "Identifier" && /^(mkdtemp|tmpdir)/.test(nameOf(node)), nameOf),
+);
+
+/** Tests that would not be run, or that would keep others from running. */
+export const inactiveTests = eachFile(
+  () => true,
+  (source) =>
+    report(
+      source,
+      (node) =>
+        node.type === "MemberExpression" &&
+        /^(test|it|describe|suite)$/.test(nameOf(node.object)) &&
+        /^(only|skip|skipIf|runIf|todo|fails)$/.test(nameOf(node.property)),
+      (node) => nameOf(node.property),
+    ),
 );

@@ -1,6 +1,6 @@
-// The import law. Every law is a function from files (path below src -> text) to violations, so that it can be shown a
-// planted house as well as the real one.
-import { imports, tokens } from "./scan.mjs";
+// Which file may import which. Each check takes files (path below src -> text) and gives its violations as lines, so that a
+// test can apply it to a planted tree as well as to the real one.
+import { imports, parse } from "./syntax.mjs";
 
 export type Files = ReadonlyMap<string, string>;
 
@@ -13,7 +13,8 @@ interface Import {
   readonly target: string | null;
 }
 
-const LAYERS: Readonly<Record<string, number>> = {
+/** Every folder of src with its layer; "" is src itself, with index.ts. */
+export const LAYERS: Readonly<Record<string, number>> = {
   tensor: 0,
   terminal: 0,
   masks: 1,
@@ -31,10 +32,10 @@ const LAYERS: Readonly<Record<string, number>> = {
   bench: 7,
   cli: 8,
   web: 8,
-  "": 9, // src/index.ts
+  "": 9,
 };
 
-/** Which folders may import what is not ours. */
+/** The folders that may import each package. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ndarray: ["tensor/"],
   "ndarray-ops": ["tensor/"],
@@ -43,13 +44,13 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   node: ["host/", "cli/", "web/", "conformance/adapters/", "bench/"],
 };
 
-/** Entries of the package and of a backend; everything else imports files. */
-const BARREL = /^(index|masks\/index|kernels\/[a-z0-9-]+\/index)\.ts$/;
+/** Entries of the package and of a backend; every other import names a file. */
+const ENTRY = /^(index|masks\/index|kernels\/[a-z0-9-]+\/index)\.ts$/;
 
 export const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : "");
 const directory = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1);
-const say = ({ from, line, specifier }: Import, why: string): string =>
-  `${from}:${line} imports ${specifier ?? "what is computed"}: ${why}`;
+const violation = ({ from, line, specifier }: Import, reason: string): string =>
+  `${from}:${line} imports ${specifier ?? "a computed target"}: ${reason}`;
 
 function resolve(from: string, specifier: string | null): string | null {
   if (specifier === "#host") return "host/host.ts";
@@ -64,7 +65,7 @@ function resolve(from: string, specifier: string | null): string | null {
 
 export const importsOf = (files: Files): Import[] =>
   [...files].flatMap(([from, text]) =>
-    imports(tokens(text)).map(({ specifier, line }) => ({
+    imports(parse(from, text)).map(({ specifier, line }) => ({
       from,
       line,
       specifier,
@@ -72,86 +73,85 @@ export const importsOf = (files: Files): Import[] =>
     })),
   );
 
-/** Why a folder may not import a file of another one, or null. */
-function forbidden(folder: string, target: string): string | null {
-  const other = folderOf(target);
+/** One check over all imports: `judge` gives the reason why an import is forbidden, or null. */
+const eachImport =
+  (judge: (found: Import, files: Files) => string | null) =>
+  (files: Files): string[] =>
+    importsOf(files).flatMap((found) => {
+      const reason = judge(found, files);
+      return reason === null ? [] : [violation(found, reason)];
+    });
+
+/** A folder imports lower layers only. */
+export const layers = eachImport(({ from, target }) => {
+  if (target === null || folderOf(from) === folderOf(target)) return null;
+  const [folder, other] = [folderOf(from), folderOf(target)];
   const [layer, below] = [LAYERS[folder], LAYERS[other]];
   if (layer === undefined) return `the folder ${folder} has no layer`;
   if (below === undefined) return `the folder ${other} has no layer`;
   if (folder === "masks") return other === "terminal" ? null : "masks imports nothing but terminal";
   if (["nn", "blocks", "models"].includes(folder) && ["kernels", "io", "host"].includes(other))
-    return "a model does not know how it is executed or stored";
+    return "a model is independent of its execution and storage";
   if (below < layer) return null;
   if (below > layer) return `layer ${layer} does not import layer ${below}`;
   if (["kernels", "io"].includes(folder) && other === "host") return null;
   return `${folder} and ${other} share layer ${layer}`;
-}
+});
 
-export function floors(files: Files): string[] {
-  return importsOf(files).flatMap((found) => {
-    const { from, target } = found;
-    if (target === null || folderOf(from) === folderOf(target)) return [];
-    const why = forbidden(folderOf(from), target);
-    return why === null ? [] : [say(found, why)];
-  });
-}
+/** Imports of packages, of Node's modules and of files that do not exist. */
+export const packages = eachImport(({ from, specifier, target }, files) => {
+  if (specifier === null) return "a target is a plain string";
+  if (target !== null) {
+    const bypass = folderOf(target) === "host" && folderOf(from) !== "host" && specifier !== "#host";
+    if (bypass) return "host is imported as #host";
+    return files.has(target) ? null : "there is no such file; relative imports end in .ts";
+  }
+  const name = specifier.startsWith("node:") ? "node" : (/^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? "");
+  const folders = PACKAGES[name] ?? [];
+  if (folders.some((folder) => from.startsWith(folder))) return null;
+  return `${name} is used ${folders.length > 0 ? `in ${folders.join(", ")} only` : "nowhere"}`;
+});
 
-export function outside(files: Files): string[] {
-  return importsOf(files).flatMap((found) => {
-    const { from, specifier, target } = found;
-    if (specifier === null) return [say(found, "a target is a plain string")];
-    if (target !== null) {
-      const door = folderOf(target) === "host" && folderOf(from) !== "host" && specifier !== "#host";
-      if (door) return [say(found, "#host is the door")];
-      return files.has(target) ? [] : [say(found, "there is no such file; relative imports end in .ts")];
-    }
-    const name = specifier.startsWith("node:") ? "node" : (/^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? "");
-    const homes = PACKAGES[name] ?? [];
-    const atHome = homes.some((home) => from.startsWith(home));
-    const where = homes.length > 0 ? `in ${homes.join(", ")} only` : "nowhere";
-    return atHome ? [] : [say(found, `${name} is used ${where}`)];
-  });
-}
+const entryImports = eachImport(({ from, target }) => {
+  if (target === null || !ENTRY.test(target)) return null;
+  if (target === "index.ts") return "src/index.ts is the package's entry, imported by no file";
+  const allowed = target.startsWith("masks/") ? from === "index.ts" : !from.startsWith(directory(target));
+  return allowed ? null : "files import files, not a folder's index";
+});
 
-export function barrels(files: Files): string[] {
-  const idle = [...files.keys()].filter((path) => /(^|\/)index\.ts$/.test(path) && !BARREL.test(path));
-  const wrong = importsOf(files).flatMap((found) => {
-    const { from, target } = found;
-    if (target === null || !BARREL.test(target)) return [];
-    if (target === "index.ts") return [say(found, "nothing imports the list of everything public")];
-    const entry = target.startsWith("masks/") ? from === "index.ts" : !from.startsWith(directory(target));
-    return entry ? [] : [say(found, "files import files, not a folder's index")];
-  });
-  return [...idle.map((path) => `${path} is a barrel that nobody needs`), ...wrong];
-}
+/** An index.ts is an entry of the package or of a backend. */
+export const entries = (files: Files): string[] => [
+  ...[...files.keys()]
+    .filter((path) => /(^|\/)index\.ts$/.test(path) && !ENTRY.test(path))
+    .map((path) => `${path} is not an entry`),
+  ...entryImports(files),
+];
 
-/** The one file of `kernels` that chooses. */
-const CHOOSES = "kernels/auto.ts";
+/** The one file of `kernels` that chooses a backend. */
+const CHOICE = "kernels/auto.ts";
+const backendOf = (path: string): string | undefined => /^kernels\/([^/]+)\//.exec(path)?.[1];
 
-/** A backend is a folder of kernels that can be deleted: neither its siblings nor the files beside it know it. */
-export function backends(files: Files): string[] {
-  const backendOf = (path: string): string | undefined => /^kernels\/([^/]+)\//.exec(path)?.[1];
-  return importsOf(files).flatMap((found) => {
-    const [own, other] = [backendOf(found.from), backendOf(found.target ?? "")];
-    const stranger =
-      other !== undefined && other !== own && folderOf(found.from) === "kernels" && found.from !== CHOOSES;
-    return stranger ? [say(found, "a backend is known to those who choose it")] : [];
-  });
-}
+/** A backend is a folder of kernels that can be deleted: no other file of kernels imports it, except for auto.ts. */
+export const backends = eachImport(({ from, target }) => {
+  const [own, other] = [backendOf(from), backendOf(target ?? "")];
+  const forbidden = other !== undefined && other !== own && folderOf(from) === "kernels" && from !== CHOICE;
+  return forbidden ? `of kernels, only ${CHOICE} imports a backend` : null;
+});
 
-/** Circles of imports, each told once, imports of types included. */
+/** Circles of imports, each reported once; imports of types count. */
 export function cycles(files: Files): string[] {
-  const edges = new Map<string, Import[]>();
-  for (const found of importsOf(files)) edges.set(found.from, [...(edges.get(found.from) ?? []), found]);
+  const targets = new Map<string, string[]>();
+  for (const { from, target } of importsOf(files))
+    if (target !== null) targets.set(from, [...(targets.get(from) ?? []), target]);
   const done = new Set<string>();
-  const found: string[] = [];
+  const circles: string[] = [];
   const visit = (path: string, trail: readonly string[]): void => {
     const start = trail.indexOf(path);
-    if (start >= 0) found.push([...trail.slice(start), path].join(" -> "));
+    if (start >= 0) circles.push([...trail.slice(start), path].join(" -> "));
     if (start >= 0 || done.has(path)) return;
-    for (const { target } of edges.get(path) ?? []) if (target !== null) visit(target, [...trail, path]);
+    for (const target of targets.get(path) ?? []) visit(target, [...trail, path]);
     done.add(path);
   };
   for (const path of files.keys()) visit(path, []);
-  return found;
+  return circles;
 }

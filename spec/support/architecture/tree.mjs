@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 export const repository = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Folders that hold nothing of ours. */
+/** Folders without files of the repository. */
 const FOREIGN = new Set(["node_modules", ".git", ".venv", "__pycache__", "dist", "coverage"]);
 
 function below(folder) {

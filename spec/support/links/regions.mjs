@@ -1,4 +1,4 @@
-// Code blocks of documents that show a region of a source:
+// Code blocks of documents that quote a region of a source:
 //
 //   <!-- source: src/nn/linear.ts#forward -->        // #region forward
 //   ```ts                                            …
@@ -12,7 +12,7 @@ const MARK = /^<!-- source:.*$/gm;
 const BEGIN = /^\s*\/\/ #region(?: (\S+))?/;
 const END = /^\s*\/\/ #endregion/;
 
-/** The lines of a region, or what is wrong with it. */
+/** The lines of a region as `text`, or the `problem` with it. */
 export function region(source, name) {
   const lines = source.split("\n");
   const starts = lines.flatMap((line, i) => (BEGIN.exec(line)?.[1] === name ? [i] : []));
@@ -37,22 +37,23 @@ function dedent(lines) {
   return `${text.replace(/^\n+|\s+$/g, "")}\n`;
 }
 
-/** A document with every marked block as its source has it, and what stood in the way or differed. */
+/** The document with every marked block as its source has it, and the blocks that differed or have no source. */
 export function refresh(path, document, sourceOf) {
   const problems = [];
-  const tell = (at, what) => problems.push(`${path}:${document.slice(0, at).split("\n").length} ${what}`);
+  const report = (at, problem) =>
+    problems.push(`${path}:${document.slice(0, at).split("\n").length} ${problem}`);
   const text = document.replace(MARKED, (whole, file, name, fence, language, block, at) => {
     const source = sourceOf(file);
     const { text: fresh, problem } =
       source === undefined ? { problem: "there is no such file" } : region(source, name);
-    if (problem !== undefined) tell(at, `${file}: ${problem}`);
+    if (problem !== undefined) report(at, `${file}: ${problem}`);
     if (fresh === undefined || fresh === block) return whole;
-    tell(at, `differs from ${file}#${name}: npm run links -- --write`);
+    report(at, `differs from ${file}#${name}: npm run links -- --write`);
     const head = whole.slice(0, whole.indexOf(fence));
     return `${head}${fence}${language}\n${fresh}${fence}`;
   });
-  const seen = [...document.matchAll(MARKED)].map(({ index }) => index);
+  const complete = [...document.matchAll(MARKED)].map(({ index }) => index);
   for (const { index } of document.matchAll(MARK))
-    if (!seen.includes(index)) tell(index, "names a source, and no code block follows");
+    if (!complete.includes(index)) report(index, "names a source, but no code block follows");
   return { text, problems };
 }

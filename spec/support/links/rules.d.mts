@@ -3,6 +3,8 @@ export interface Use {
   readonly id: string;
   readonly path: string;
   readonly line: number;
+  /** Offset of the comment or of the string, for citations and messages. */
+  readonly at?: number;
 }
 export interface Collection {
   readonly chapters: ReadonlyMap<string, string>;

@@ -1,91 +1,79 @@
-// Where rules are defined, cited, tested and mentioned, and what is wrong with that.
-import { codeOf, tokens } from "../architecture/scan.mjs";
+// Where rules are defined, cited, tested and mentioned, and the problems with these links.
+import { lineOf, parse, strings } from "../architecture/syntax.mjs";
 import { readTree } from "../architecture/tree.mjs";
 
 const ID = "[a-z][a-z0-9]*(?:\\.[a-z0-9-]+)+";
-/** An id in brackets; x[attrs.axis] and the text of a link, [case.json](…), are none. */
+/** An id in brackets. Neither x[attrs.axis] nor the text of a link, [case.json](…), is an id. */
 const MENTION = new RegExp(`(?<![\\w)\\]*])\\[(${ID})\\](?![(*])`, "g");
 const DEFINITION = new RegExp(`\\*\\*\\[(${ID})\\]\\*\\*`, "g");
-const TITLE = new RegExp(`^["'\`](?:\\[${ID}\\] )+`);
+const TITLE = new RegExp(`^(?:\\[${ID}\\] )+`);
 const REMARK = new RegExp(` {2}\\[(${ID})\\]`, "g");
 
-const lineOf = (text, at) => text.slice(0, at).split("\n").length;
-const idsIn = (text, pattern) => [...text.matchAll(pattern)].map((found) => found[1]);
+const idsIn = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1]);
 
-/** The ids that the comments of a TypeScript file cite. */
+/** The ids that the comments of a TypeScript file cite. `at` is the offset of the comment. */
 export function citations(path, text) {
-  return tokens(text)
-    .filter(({ kind }) => kind === "comment")
-    .flatMap((comment) =>
-      [...comment.text.matchAll(MENTION)].map((found) => ({
-        id: found[1],
-        path,
-        line: comment.line + lineOf(comment.text, found.index) - 1,
-      })),
-    );
+  return parse(path, text).comments.flatMap(({ value, start }) =>
+    [...value.matchAll(MENTION)].map((match) => ({
+      id: match[1],
+      path,
+      line: lineOf(text, start) + lineOf(value, match.index) - 1,
+      at: start,
+    })),
+  );
 }
 
 /** The ids that test titles begin with: text in a spec file that opens with one or more ids in brackets. */
 export function titles(path, text) {
-  return codeOf(tokens(text))
-    .filter(({ kind }) => kind === "string" || kind === "template")
-    .flatMap((token) =>
-      idsIn(TITLE.exec(token.text)?.[0] ?? "", MENTION).map((id) => ({ id, path, line: token.line })),
+  return strings(parse(path, text))
+    .filter(({ opens }) => opens)
+    .flatMap(({ value, start }) =>
+      idsIn(TITLE.exec(value)?.[0] ?? "", MENTION).map((id) => ({ id, path, line: lineOf(text, start) })),
     );
 }
 
-/** The ids that messages carry: two spaces and the id, or the last argument of a RuleError, `refuse` or `fail`. */
+/** The ids that messages carry: two spaces and the id, or an argument after the first of a RuleError, `refuse` or `fail`. */
 export function messages(path, text) {
-  const code = codeOf(tokens(text));
-  return code.flatMap(({ kind, text: token, line }, i) => {
-    if (kind !== "string" && kind !== "template") return [];
-    const bare = new RegExp(`^"(${ID})"$`).exec(token)?.[1];
-    const argument = bare !== undefined && code[i - 1]?.text === "," && inError(code, i);
-    const ids = [...idsIn(token, REMARK), ...(argument ? [bare] : [])];
-    return ids.map((id) => ({ id, path, line }));
+  return strings(parse(path, text)).flatMap(({ value, start, parent }) => {
+    const bare = new RegExp(`^${ID}$`).test(value) && isRuleOfError(parent, start);
+    const ids = [...idsIn(value, REMARK), ...(bare ? [value] : [])];
+    return ids.map((id) => ({ id, path, line: lineOf(text, start), at: start }));
   });
 }
 
-function inError(code, i) {
-  let depth = 0;
-  for (let at = i - 1; at > 0; at--) {
-    const { text, kind } = code[at];
-    if (text === ";" || kind === "comment") return false;
-    if (text === ")") depth++;
-    if (text === "(" && depth-- === 0) return /^(RuleError|refuse|fail)$/.test(code[at - 1]?.text ?? "");
-  }
-  return false;
-}
+const isRuleOfError = ({ callee, arguments: given }, start) =>
+  /^(RuleError|refuse|fail)$/.test(callee?.name ?? "") &&
+  given.some((one, i) => i > 0 && one.start === start);
 
 function inText(path, text, pattern) {
-  return [...text.matchAll(pattern)].map((found) => ({
-    id: found[1],
+  return [...text.matchAll(pattern)].map((match) => ({
+    id: match[1],
     path,
-    line: lineOf(text, found.index),
+    line: lineOf(text, match.index),
   }));
 }
 
-/** The rules that a case says it shows. */
+/** The rules that a golden case lists. */
 function inManifest(path, text) {
   const { rules } = JSON.parse(text);
   return (rules ?? []).map((id) => ({ id, path, line: 1 }));
 }
 
-const flat = (files, look) => [...files].flatMap(([path, text]) => look(path, text));
+const flat = (files, read) => [...files].flatMap(([path, text]) => read(path, text));
 
 export function collect(root) {
   const read = (paths, matching) => readTree(paths, matching, root);
   const chapters = read(["spec"], /^spec\/(?!support\/).*\.md$/);
   const src = read(["src"], /\.ts$/);
   const specs = read(["spec"], /\.spec\.ts$/);
-  const keepers = read(["spec/support", ".ci"], /\.(ts|mjs)$|^\.ci\/run$/);
+  const support = read(["spec/support", ".ci"], /\.(ts|mjs)$|^\.ci\/run$/);
   const prose = read(["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "golden/FORMAT.md"], /\.md$/);
   return {
     chapters,
     specs,
     defined: flat(chapters, (path, text) => inText(path, text, DEFINITION)),
     cited: flat(src, (path, text) => [...citations(path, text), ...messages(path, text)]),
-    kept: flat(keepers, (path, text) =>
+    kept: flat(support, (path, text) =>
       path.endsWith("run") ? inText(path, text, MENTION) : citations(path, text),
     ),
     tested: flat(specs, titles),
@@ -96,58 +84,58 @@ export function collect(root) {
   };
 }
 
-/** Chapters from 90 on are about the repository itself: what keeps their rules stands in spec/support and .ci. */
-const isAboutTheHouse = ({ path }) => path.startsWith("spec/repository/");
+/** Chapters from 90 on are about the repository itself: the code that enforces their rules is in spec/support and .ci. */
+const isAboutRepository = ({ path }) => path.startsWith("spec/repository/");
 
-/** Everything that is wrong, a line each. */
+/** Rules that are not linked as chapter 91 requires, a line each. */
 export function problems({ defined, cited, kept, tested, mentioned }) {
   const first = new Map();
-  const found = [];
+  const problems = [];
   for (const rule of defined) {
     const { id, path, line } = rule;
-    if (first.has(id)) found.push(`${path}:${line} defines [${id}] again`);
+    if (first.has(id)) problems.push(`${path}:${line} defines [${id}] again`);
     else first.set(id, rule);
   }
-  const [inSource, inKeepers, inTests] = [cited, kept, tested].map(
+  const [inSource, inSupport, inTests] = [cited, kept, tested].map(
     (uses) => new Set(uses.map(({ id }) => id)),
   );
   for (const [id, rule] of first) {
     const at = `${rule.path}:${rule.line}`;
-    const isCited = inSource.has(id) || (isAboutTheHouse(rule) && inKeepers.has(id));
-    if (!isCited) found.push(`${at} [${id}] is cited nowhere`);
-    if (!inTests.has(id)) found.push(`${at} [${id}] is tested nowhere`);
+    const isCited = inSource.has(id) || (isAboutRepository(rule) && inSupport.has(id));
+    if (!isCited) problems.push(`${at} [${id}] is cited nowhere`);
+    if (!inTests.has(id)) problems.push(`${at} [${id}] is tested nowhere`);
   }
   for (const { id, path, line } of [...cited, ...kept, ...tested, ...mentioned])
-    if (!first.has(id)) found.push(`${path}:${line} [${id}] is defined nowhere`);
-  return [...new Set(found)];
+    if (!first.has(id)) problems.push(`${path}:${line} [${id}] is defined nowhere`);
+  return [...new Set(problems)];
 }
 
 const SECTIONS = ["Semantics", "Inputs", "Rules", "Variants", "Example"];
 
-/** Chapters and their executable halves belong together, and every chapter is laid out alike. */
+/** Chapters without a spec file, spec files without a chapter, and chapters with other sections. */
 export function pairing({ chapters, specs }) {
   const names = [...chapters.keys()].map((path) => path.slice(0, -".md".length));
-  const halves = [...specs.keys()].map((path) => path.slice(0, -".spec.ts".length));
+  const specNames = [...specs.keys()].map((path) => path.slice(0, -".spec.ts".length));
   /** spec/tensor/ops/01-ops and spec/tensor/ops/01-numbers: one folder, one number. */
   const chapterOf = (path) => /^(.*\/\d\d)-[^/]*$/.exec(path)?.[1];
-  const belong = (half, name) => half === name || chapterOf(half) === chapterOf(name);
-  const laidOut = [...chapters].flatMap(([path, text]) => {
-    const sections = [...text.matchAll(/^## (.*)$/gm)].map((found) => found[1]);
-    const places = SECTIONS.map((name) => sections.indexOf(name));
-    const inOrder = places.every((place, i) => place > (places[i - 1] ?? -1));
-    return inOrder ? [] : [`${path} is not laid out as ${SECTIONS.join(", ")}`];
+  const belongs = (spec, name) => spec === name || chapterOf(spec) === chapterOf(name);
+  const misordered = [...chapters].flatMap(([path, text]) => {
+    const sections = [...text.matchAll(/^## (.*)$/gm)].map((match) => match[1]);
+    const positions = SECTIONS.map((name) => sections.indexOf(name));
+    const inOrder = positions.every((position, i) => position > (positions[i - 1] ?? -1));
+    return inOrder ? [] : [`${path} has other sections than ${SECTIONS.join(", ")}`];
   });
-  const odd = [...names, ...halves].filter(
+  const misnamed = [...names, ...specNames].filter(
     (name) => !/^spec\/(.*\/)?\d\d-[a-z0-9]+(-[a-z0-9]+)*$/.test(name),
   );
   return [
     ...names
-      .filter((name) => !halves.some((half) => belong(half, name)))
+      .filter((name) => !specNames.some((spec) => belongs(spec, name)))
       .map((name) => `${name}.md has no executable half`),
-    ...halves
-      .filter((half) => !names.some((name) => belong(half, name)))
-      .map((half) => `${half}.spec.ts has no chapter`),
-    ...laidOut,
-    ...odd.map((name) => `${name} is not named NN-topic`),
+    ...specNames
+      .filter((spec) => !names.some((name) => belongs(spec, name)))
+      .map((spec) => `${spec}.spec.ts has no chapter`),
+    ...misordered,
+    ...misnamed.map((name) => `${name} is not named NN-topic`),
   ];
 }

@@ -13,4 +13,4 @@ export interface Citation {
   readonly every: boolean;
   readonly variants: readonly Variant[];
 }
-export function breaks(path: string, source: string, parse: (source: string) => unknown): Citation[];
+export function breaks(path: string, source: string): Citation[];

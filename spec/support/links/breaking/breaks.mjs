@@ -1,51 +1,42 @@
-// Which lines a citation stands for, and the broken versions of the file that a test must notice.
+// The code that a citation is about, and mutations of it that a test must notice.
 
-import { codeOf, tokens } from "../../architecture/scan.mjs";
+import { isValid, lineOf, parse, withoutComments } from "../../architecture/syntax.mjs";
 import { citations, messages } from "../rules.mjs";
-import { edits, visit } from "./edits.mjs";
+import { breakable, edits } from "./edits.mjs";
 
-/** A range of more lines than this is broken in a few places, and one of them must be noticed. */
+/** A range of more lines than this is mutated in a few places, and at least one mutation must be noticed. */
 const LINES = 8;
 const PLACES = 8;
 
 const lineStart = (source, at) => source.lastIndexOf("\n", at - 1) + 1;
-const lineOf = (source, at) => source.slice(0, at).split("\n").length;
 const oneLine = (text) => text.replace(/\s+/g, " ");
 const isStatement = ({ type }) =>
   type !== "BlockStatement" && /(Statement|Declaration|Definition)$/.test(type);
 
-function nodesOf(program) {
-  const nodes = [];
-  visit(program, (node, parent) => {
-    if (node.type !== "Program") nodes.push({ node, parent });
-  });
-  return nodes;
-}
-
 const bySize = (a, b) => a.to - a.from - (b.to - b.from);
 
 /**
- * The code that a citation is about, narrowest first. Of a comment: its own line and the statements around it, or what it stands
- * above. Of a message: the statement that throws it, and the one around that, which says when.
+ * The code that a citation is about, narrowest first. Of a comment: its own line and the statements around it, or the code
+ * that it stands above. Of a message: the statement that throws it, and the one around that, which holds the condition.
  */
-function rangesOf(comment, source, code, nodes) {
-  const around = (at, wanted) =>
+function rangesOf({ at, isComment }, source, code, nodes) {
+  const around = (offset, select) =>
     nodes
-      .filter(({ node }) => wanted(node) && node.start <= at && at < node.end)
+      .filter(({ node }) => select(node) && node.start <= offset && offset < node.end)
       .map(({ node }) => ({ from: node.start, to: node.end }))
       .sort(bySize);
-  if (comment.kind !== "comment") return around(comment.at, isStatement).slice(0, 3);
-  const start = lineStart(source, comment.at);
-  const last = code.findLast(({ at }) => at >= start && at < comment.at);
-  if (last) {
+  if (!isComment) return around(at, isStatement).slice(0, 3);
+  const start = lineStart(source, at);
+  const before = code.slice(start, at).trimEnd();
+  if (before !== "") {
     const short = ({ from, to }) => source.slice(from, to).split("\n").length <= LINES;
-    const [closest, ...more] = around(last.at, isStatement);
-    return [{ from: start, to: comment.at }, ...(closest ? [closest] : []), ...more.filter(short)];
+    const [closest, ...more] = around(start + before.length - 1, isStatement);
+    return [{ from: start, to: at }, ...(closest ? [closest] : []), ...more.filter(short)];
   }
-  const next = code.find(({ at }) => at > comment.at);
-  const below = nodes.find(({ node }) => node.start === next?.at)?.node;
+  const next = at + code.slice(at).search(/\S|$/);
+  const below = nodes.find(({ node }) => node.start === next)?.node;
   if (below) return [{ from: below.start, to: below.end }];
-  const enclosing = next?.text === "import" ? [] : around(comment.at, () => true);
+  const enclosing = code.startsWith("import", next) ? [] : around(next, () => true);
   return [enclosing[0] ?? { from: 0, to: source.length }];
 }
 
@@ -65,29 +56,22 @@ const spread = (list, most) =>
  * For each citation: { id, path, line, every, variants }. Each variant is the file with one edit. Where `every` is true all
  * of them must be noticed by the rule's tests, else at least one.
  */
-export function breaks(path, source, parse) {
-  const cited = [...citations(path, source), ...messages(path, source)];
-  if (cited.length === 0) return []; // such a file need not be JavaScript: a kernel's decorators are AssemblyScript's
-  const list = tokens(source);
-  const code = codeOf(list);
-  const program = parse(source);
-  const nodes = nodesOf(program);
-  const parses = ({ text }) => {
-    try {
-      parse(text);
-      return true;
-    } catch {
-      return false;
-    }
-  };
+export function breaks(path, source) {
+  const cited = [
+    ...citations(path, source).map((use) => ({ ...use, isComment: true })),
+    ...messages(path, source).map((use) => ({ ...use, isComment: false })),
+  ];
+  if (cited.length === 0) return [];
+  const parsed = parse(path, source);
+  const code = withoutComments(parsed);
+  const nodes = breakable(parsed.program);
   const apply = ({ from, to, text, shown: { start, end } }) => ({
     text: source.slice(0, from) + text + source.slice(to),
     line: lineOf(source, from),
     before: oneLine(source.slice(start, end)),
     after: oneLine(source.slice(start, from) + text + source.slice(to, end)),
   });
-  return cited.map(({ id, line }) => {
-    const citing = list.find((token) => covers(token, line) && token.text.includes(id));
+  return cited.map(({ id, line, ...citing }) => {
     const tries = rangesOf(citing, source, code, nodes).map((range) => {
       const all = editsWithin(nodes, source, range);
       const short = source.slice(range.from, range.to).split("\n").length <= LINES;
@@ -103,9 +87,7 @@ export function breaks(path, source, parse) {
     const usual = chosen.filter((edit) => !edit.last);
     const variants = spread(usual.length > 0 ? usual : chosen, PLACES)
       .map(apply)
-      .filter(parses);
+      .filter(({ text }) => isValid(text));
     return { id, path, line, every: short && strong.length > 0, variants };
   });
 }
-
-const covers = ({ text, line: first }, line) => first <= line && line < first + text.split("\n").length;

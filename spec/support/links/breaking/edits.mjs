@@ -1,5 +1,7 @@
-// Ways to break a line: small edits to the syntax tree of a TypeScript file. An edit is { from, to, text, strong, shown }:
-// what stands in `shown` is told to people, and an edit marked `last` is used where there is no other.
+// Mutations of a line: small edits to the syntax tree of a TypeScript file. An edit is { from, to, text, strong, shown }:
+// `shown` is the range to print, and an edit marked `last` is used where there is no other.
+
+import { visit } from "../../architecture/syntax.mjs";
 
 const SWAPS = {
   "+": "-",
@@ -28,30 +30,29 @@ const SWAPS = {
   "*=": "/=",
 };
 const NEIGHBOURS = { "<": "<=", "<=": "<", ">": ">=", ">=": ">" };
-/** Conditions with these operators are turned round by swapping or dropping the operator. */
-const TURNED = /^(&&|\|\||[=!]==?|[<>]=?|!)$/;
+/** Conditions with these operators are negated by swapping or dropping the operator. */
+const NEGATED_BY_OPERATOR = /^(&&|\|\||[=!]==?|[<>]=?|!)$/;
 
-/** Functions that give back what they are given, under another name. */
+/** Functions that return their argument, under another name. */
 const SAME = new Set(["tap", "named"]);
 
-/** Types, imports and messages of errors are not broken: nothing would notice. */
-const isMute = (node, parent) =>
+/** Types, imports and messages of errors are not mutated: no test would notice. */
+const isInert = (node, parent) =>
   (/^TS/.test(node.type) && !/^TS(As|Satisfies|NonNull)Expression$/.test(node.type)) ||
   /^(Import.*Declaration|ExportAllDeclaration)$/.test(node.type) ||
   (parent?.type === "ThrowStatement" && node.type !== "ConditionalExpression");
 
-export function visit(node, look, parent = null) {
-  if (typeof node?.type === "string") {
-    if (isMute(node, parent)) return;
-    look(node, parent);
-  }
-  for (const [key, child] of Object.entries(node)) {
-    if (typeof child === "object" && child !== null && key !== "parent")
-      visit(child, look, typeof node.type === "string" ? node : parent);
-  }
+/** The nodes of a program that can be broken, with their parents. */
+export function breakable(program) {
+  const nodes = [];
+  visit(program, (node, parent) => {
+    if (isInert(node, parent)) return false;
+    if (node.type !== "Program") nodes.push({ node, parent });
+  });
+  return nodes;
 }
 
-/** Every edit that this node offers. Strong ones turn its meaning round; weak ones may change nothing that counts. */
+/** Every edit that this node offers. Strong ones reverse its meaning; weak ones may have no effect that matters. */
 export function edits(node, parent, source) {
   const text = ({ start, end }) => source.slice(start, end);
   const found = [];
@@ -71,7 +72,7 @@ export function edits(node, parent, source) {
       break;
     case "IfStatement":
     case "ConditionalExpression":
-      if (!TURNED.test(node.test.operator)) strong(node.test, `!(${text(node.test)})`);
+      if (!NEGATED_BY_OPERATOR.test(node.test.operator)) strong(node.test, `!(${text(node.test)})`);
       break;
     case "BinaryExpression":
     case "LogicalExpression":
@@ -86,7 +87,7 @@ export function edits(node, parent, source) {
       if (typeof node.value === "boolean") strong(node, String(!node.value));
       if (typeof node.value === "number" && parent?.operator !== "??") weak(node, String(node.value + 1));
       if (typeof node.value === "string" && / -> /.test(node.value) && /\(\w+ \w+/.test(node.value))
-        strong(node, text(node).replace(/\((\w+) (\w+)/, "($2 $1")); // a joined axis, the other way round
+        strong(node, text(node).replace(/\((\w+) (\w+)/, "($2 $1")); // the two parts of a joined axis exchanged
       break;
     case "CallExpression": {
       const rest = withoutCall(node);
@@ -113,7 +114,7 @@ export function edits(node, parent, source) {
   return found;
 }
 
-/** The last resort, for a line that offers nothing else. */
+/** For a line that offers no other edit. */
 const blank = ({ start, end }) => ({
   from: start,
   to: end,
@@ -122,7 +123,7 @@ const blank = ({ start, end }) => ({
   shown: { start, end },
 });
 
-/** What remains of a call when the function is left out: what it was applied to. */
+/** The value that a call was applied to, in place of the call. */
 function withoutCall({ callee, arguments: given }) {
   if (SAME.has(callee.name)) return undefined;
   const values = given.filter(({ type }) => !/^(This|Literal|Object|Arrow|Function|Spread)/.test(type));

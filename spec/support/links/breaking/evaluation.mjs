@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { repository } from "../../architecture/tree.mjs";
 
-const LEFT_BEHIND = new Set(["node_modules", ".git", ".venv", "dist", "coverage", "__pycache__"]);
-/** A broken line may loop for ever: this much longer than unbroken, plus time to start. */
-const PATIENCE = { factor: 4, start: 30_000 };
+const NOT_COPIED = new Set(["node_modules", ".git", ".venv", "dist", "coverage", "__pycache__"]);
+/** A mutation may loop for ever, so the tests have a limit: a multiple of their unbroken time, plus time to start. */
+const TIMEOUT = { factor: 4, start: 30_000 };
 
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1)); // and tidy up
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1)); // runs the handlers that clean up
 
 /** Temporary copies of the repository, one for each job, each with the packages of this one. */
 export function copies(root, count) {
@@ -18,16 +18,16 @@ export function copies(root, count) {
   return Array.from({ length: count }, (_, job) => {
     const copy = join(folder, String(job));
     mkdirSync(copy);
-    cpSync(root, copy, { recursive: true, filter: (path) => !LEFT_BEHIND.has(basename(path)) });
+    cpSync(root, copy, { recursive: true, filter: (path) => !NOT_COPIED.has(basename(path)) });
     symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"), "junction");
     return copy;
   });
 }
 
-/** What a broken line leaves in the folder for temporary files goes when the copies go. */
+/** Temporary files that a mutation leaves behind are removed with the copies. */
 const within = (copy) => ({ ...process.env, TMPDIR: dirname(copy), TEMP: dirname(copy), TMP: dirname(copy) });
 
-/** Runs a command; when it takes too long, it and what it started are ended. */
+/** Runs a command; after the time limit, it and the processes that it started are killed. */
 function runWithin(limit, cwd, ...words) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, words, {
@@ -40,7 +40,7 @@ function runWithin(limit, cwd, ...words) {
       try {
         process.kill(process.platform === "win32" ? child.pid : -child.pid, "SIGKILL");
       } catch {
-        // it ended by itself
+        // it has ended already
       }
     };
     const timer = setTimeout(end, limit);
@@ -61,10 +61,10 @@ const vitest = (...words) => [
   ...words,
 ];
 
-/** Some tests run the command line as it was built. */
+/** Some tests run the built command line. */
 const build = (cwd) => spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "src"], { cwd });
 
-/** What the unbroken tests of each rule do: id -> { files, passed, ms, built }. */
+/** Results of the tests of each rule on unbroken code: id -> { files, passed, ms, built }. */
 export function baseline(copy, specs) {
   build(copy);
   const out = join(copy, "baseline.json");
@@ -73,25 +73,25 @@ export function baseline(copy, specs) {
     env: within(copy),
   });
   const { testResults } = JSON.parse(readFileSync(out, "utf8"));
-  const found = new Map();
+  const rules = new Map();
   for (const { name, assertionResults } of testResults) {
     const file = [...specs.keys()].find((path) => name.endsWith(path)) ?? name;
     for (const { title, status, duration } of assertionResults) {
       const ids = (/^(\[[^\]]+\] )+/.exec(title)?.[0] ?? "").match(/[^[\] ]+/g) ?? [];
       for (const id of ids) {
-        const all = found.get(id) ?? { files: new Set(), passed: true, ms: 0, built: false };
-        all.files.add(file);
-        all.passed &&= status === "passed";
-        all.ms += duration ?? 0;
-        all.built ||= /\bdist\//.test(specs.get(file) ?? "");
-        found.set(id, all);
+        const rule = rules.get(id) ?? { files: new Set(), passed: true, ms: 0, built: false };
+        rule.files.add(file);
+        rule.passed &&= status === "passed";
+        rule.ms += duration ?? 0;
+        rule.built ||= /\bdist\//.test(specs.get(file) ?? "");
+        rules.set(id, rule);
       }
     }
   }
-  return found;
+  return rules;
 }
 
-/** Do the rule's tests fail when the file is replaced? The file is put back. */
+/** Whether the tests of the rule fail when the file is replaced by a mutation. The file is restored. */
 export async function fails(copy, { path, id }, { text }, { files, ms, built }) {
   const file = join(copy, path);
   const original = readFileSync(file, "utf8");
@@ -100,7 +100,7 @@ export async function fails(copy, { path, id }, { text }, { files, ms, built }) 
     if (built) build(copy);
     const pattern = `\\[${id.replaceAll(".", "\\.")}\\] `;
     const words = vitest("--reporter=dot", "--bail=1", "--maxWorkers=1", "-t", pattern, ...files);
-    return !(await runWithin(PATIENCE.start + PATIENCE.factor * ms, copy, ...words));
+    return !(await runWithin(TIMEOUT.start + TIMEOUT.factor * ms, copy, ...words));
   } finally {
     writeFileSync(file, original);
   }

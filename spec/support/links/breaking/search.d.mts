@@ -1,4 +1,4 @@
-// Types of hunt.mjs.
+// Types of search.mjs.
 import type { Citation, Variant } from "./breaks.mjs";
 
 export interface Survivor {
@@ -8,13 +8,13 @@ export interface Survivor {
   readonly after: string;
   readonly reason: string;
 }
-export function hunt(
+export function findSurvivors(
   citations: readonly Citation[],
   notices: (citation: Citation, variant: Variant, job: number) => Promise<boolean>,
   options?: {
     readonly known?: readonly Survivor[];
     readonly jobs?: number;
-    readonly tell?: (line: string) => void;
+    readonly log?: (line: string) => void;
     readonly until?: () => boolean;
   },
 ): Promise<{ lines: number; variants: number; report: string[] }>;
