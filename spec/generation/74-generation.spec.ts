@@ -22,19 +22,19 @@ const flamboyance = (...args: string[]) =>
 
 describe("choosing a token", () => {
   const logits = Float64Array.of(0, 2, -1, 2, -Infinity);
-  test("[generate.greedy] the likeliest, of equals the first", () => {
+  test("[generate.greedy] the highest logit; ties go to the lowest id", () => {
     expect(greedy(logits)).toBe(1);
     expect(greedy(Float64Array.of(-5, -3))).toBe(1);
   });
 
   const counts = (options: object, n = 4000) => {
     const choose = sampled({ seed: 7, ...options });
-    const found = new Array<number>(logits.length).fill(0);
+    const shares = new Array<number>(logits.length).fill(0);
     for (let i = 0; i < n; i++) {
       const id = choose(logits);
-      found[id] = (found[id] ?? 0) + 1 / n;
+      shares[id] = (shares[id] ?? 0) + 1 / n;
     }
-    return found;
+    return shares;
   };
   test.each([0.5, 1, 2])(
     "[generate.sampled] shares are the probabilities at temperature %d",
@@ -46,23 +46,23 @@ describe("choosing a token", () => {
       });
     },
   );
-  test("[generate.sampled] the same seed draws the same", () => {
+  test("[generate.sampled] the same seed draws the same tokens, and huge logits do not overflow", () => {
     expect(counts({}, 50)).toEqual(counts({}, 50));
     for (const far of [2000, -2000]) {
       const choose = sampled({ seed: 1 });
       const drawn = Array.from({ length: 40 }, () => choose(Float64Array.of(far, far, -Infinity)));
-      expect(new Set(drawn)).toEqual(new Set([0, 1])); // nothing overflows
+      expect(new Set(drawn)).toEqual(new Set([0, 1]));
     }
     expect(counts({ seed: 8 }, 50)).not.toEqual(counts({}, 50));
     for (const bad of [{ temperature: 0 }, { topK: 0 }])
       expect(() => sampled({ seed: 1, ...bad })).toThrow("sampling");
   });
-  test("[generate.top-k] less likely ones are never drawn", () => {
+  test("[generate.top-k] tokens outside of the top k are never drawn", () => {
     const [none, a, no, b] = counts({ topK: 2 });
     expect([none, no]).toEqual([0, 0]);
     expect(Math.abs((a ?? 0) - (b ?? 0))).toBeLessThan(0.05);
     expect(counts({ topK: 3, temperature: 10 })[2]).toBe(0);
-    expect(counts({})[2]).toBeGreaterThan(0); // without a k everything may be
+    expect(counts({})[2]).toBeGreaterThan(0); // without k every token can be drawn
   });
 });
 
@@ -70,7 +70,7 @@ const shown = (pictures: readonly (readonly Picture[])[]) =>
   model.flamingo.withMedia({ images: asSequences(pictures) });
 const words = (row: readonly number[]): string => row.map((id) => VOCABULARY[id]).join(" ");
 
-test("[generate.stop] [generate.never] rows end when they stop, and none runs away", async () => {
+test("[generate.stop] [generate.never] rows end with their stop token or after maxTokens, and excluded tokens do not occur", async () => {
   const pictures = heldOut.slice(0, 6).map((picture) => [picture]);
   const prompts = pictures.map(() => [IMAGE]);
   const rows = await generate(shown(pictures), prompts, { stop: STOP, maxTokens: 9 });
@@ -89,7 +89,7 @@ test("[generate.stop] [generate.never] rows end when they stop, and none runs aw
   for (const row of other) expect(first).not.toContain(row[1]);
 });
 
-test("[generate.padding] a batch writes what its rows write one by one", async () => {
+test("[generate.padding] a batch generates the same tokens as its rows one by one", async () => {
   const pictures = heldOut.slice(0, 4).map((picture) => [picture]);
   const starts = ["this", "it looks", "a", "the digit is"].map((text) => [
     IMAGE,
@@ -106,10 +106,10 @@ test("[generate.padding] a batch writes what its rows write one by one", async (
     const digit = NUMBERS[pictures[i]?.[0]?.digit ?? 0];
     right += Number(words(alone).endsWith(`${digit} .`));
   }
-  expect(right).toBeGreaterThanOrEqual(3); // and they are captions
+  expect(right).toBeGreaterThanOrEqual(3); // and the rows are captions of their pictures
 });
 
-test("[generate.attend] attention to images adds up to one, and goes where the rule lets it", async () => {
+test("[generate.attend] attention to images sums to 1 or 0, and follows the mask convention", async () => {
   const media = { images: asSequences([heldOut.slice(0, 2)]) };
   const options = { weights: model.flamingo.crossAttentionWeights, images: 2 };
   const row = [VOCABULARY.indexOf("a"), IMAGE, VOCABULARY.indexOf("a"), IMAGE, VOCABULARY.indexOf("a")];
@@ -218,7 +218,7 @@ describe("the command", () => {
     return path;
   };
 
-  test("[generate.attend] a PNG and a number, captioned, with what each word saw", () => {
+  test("[generate.attend] a PNG file and a number are captioned, with the attention of each word", () => {
     const { status, stdout, stderr } = flamboyance("generate", drawn(), String(four), "--json", "--attend");
     expect([status, stderr]).toEqual([0, ""]);
     const { captions, tokens, attended } = JSON.parse(stdout);
@@ -232,11 +232,11 @@ describe("the command", () => {
     expect(text).toMatch(/\n\n[^\n,]+ \(one column an image, per cent\)\n/);
   });
 
-  test("[generate.sampled] samples follow the seed", () => {
-    const say = (...more: string[]) => flamboyance("generate", "0", "1", "--json", ...more).stdout;
-    const five = say("--sample", "--seed", "5");
-    expect(say("--sample", "--seed", "5")).toBe(five);
-    expect(say("--sample", "--seed", "6", "--temperature", "3", "--top-k", "9")).not.toBe(five);
+  test("[generate.sampled] the same --seed samples the same captions", () => {
+    const sample = (...more: string[]) => flamboyance("generate", "0", "1", "--json", ...more).stdout;
+    const five = sample("--sample", "--seed", "5");
+    expect(sample("--sample", "--seed", "5")).toBe(five);
+    expect(sample("--sample", "--seed", "6", "--temperature", "3", "--top-k", "9")).not.toBe(five);
   });
 
   test.each([

@@ -1,4 +1,4 @@
-// The executable half of 73-digits.md. Whole trainings are commands, not tests: here a few steps show that all is connected.
+// The executable half of 73-digits.md. A full training run takes a minute; these tests run a few steps of each phase.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,11 +7,11 @@ import { captionsOf } from "../../../src/demos/digits/captioning.ts";
 import {
   caption,
   decode,
+  digitNamed,
   encode,
   IMAGE,
   interleaved,
   NUMBERS,
-  named,
   STOP,
   VOCABULARY,
 } from "../../../src/demos/digits/captions.ts";
@@ -30,7 +30,7 @@ import {
   digitsDocument,
   digitsMarkdown,
   gatesPicture,
-  placed,
+  replaceBetween,
 } from "../../../src/demos/digits/report.ts";
 import { trainDigits } from "../../../src/demos/digits/run.ts";
 import { scan } from "../../../src/demos/digits/scan.ts";
@@ -47,7 +47,7 @@ const workspace = temporary();
 const flamboyance = (...args: string[]) =>
   spawnSync(process.execPath, ["dist/cli/main.js", ...args], { encoding: "utf8" });
 
-test("[digits.held-out] 299 of 1797 digits are held out, ten kinds each, none in both", () => {
+test("[digits.held-out] 299 of 1797 digits are held out; both parts have all ten classes and share no picture", () => {
   expect([digits.train.length, digits.heldOut.length]).toEqual([1498, 299]);
   const key = ({ pixels, digit }: Picture) => `${digit} ${[...pixels].join(" ")}`;
   const seen = new Set(digits.train.map(key));
@@ -60,7 +60,7 @@ test("[digits.held-out] 299 of 1797 digits are held out, ten kinds each, none in
   }
 });
 
-test("[digits.captions] every caption is a sentence with its number, known words only, and a stop", () => {
+test("[digits.captions] every caption has its number, uses only words of the vocabulary, and ends with a stop", () => {
   const seen = new Set<string>();
   for (let digit = 0; digit < 10; digit++) {
     for (let i = 0; i < 40; i++) {
@@ -68,7 +68,7 @@ test("[digits.captions] every caption is a sentence with its number, known words
       const text = decode(tokens);
       seen.add(text);
       expect(tokens.at(-1)).toBe(STOP);
-      expect(named(tokens)).toBe(digit);
+      expect(digitNamed(tokens)).toBe(digit);
       expect(tokens).toEqual(encode(text));
       if (/\ban?\b/.test(text)) expect(/\ban\b/.test(text)).toBe(digit === 8);
     }
@@ -105,7 +105,7 @@ async function tinyRun(seed: number, more: object = {}) {
   }
 }
 
-test("[digits.seeded] [digits.frozen] three phases; the same seed, the same bits; each phase changes its own", async () => {
+test("[digits.seeded] [digits.frozen] the same seed gives the same bits, and each phase changes its own parameters only", async () => {
   const [a, b] = [await tinyRun(1), await tinyRun(1)];
   expect(a.phases).toEqual(PHASES.flatMap((phase) => [`${phase} 1/2`, `${phase} 2/2`]));
   expect(b.between.at(-1)).toEqual(a.between.at(-1));
@@ -120,7 +120,7 @@ test("[digits.seeded] [digits.frozen] three phases; the same seed, the same bits
   expect(changed(4, 5).every((name) => /^perceiver_resampler|^layers\.\d\.1\./.test(name))).toBe(true);
 });
 
-test("[digits.stop] [checkpoint.resume] a run that stopped goes on to the same bits", async () => {
+test("[digits.stop] [checkpoint.resume] a resumed run ends with the same bits", async () => {
   const checkpoints = join(workspace, "resume-");
   const whole = await tinyRun(1, { checkpoints });
   rmSync(`${checkpoints}flamingo.safetensors`);
@@ -129,15 +129,15 @@ test("[digits.stop] [checkpoint.resume] a run that stopped goes on to the same b
   expect(rest.between.at(-1)).toEqual(whole.between.at(-1));
 });
 
-test("[digits.seeded] plans train enough, and quick less than full", () => {
+test("[digits.seeded] no phase of the quick plan has more steps than in the full plan", () => {
   for (const phase of PHASES) expect(plans.quick[phase].steps).toBeLessThanOrEqual(plans.full[phase].steps);
 });
 
-describe("the model that ships", () => {
+describe("the model in the package", () => {
   const model = loadDigitsModel(SHIPPED);
   const some = digits.heldOut.slice(0, 40);
 
-  test("[digits.accuracy] [digits.swapped] [digits.blanked] it looks at the right picture", async () => {
+  test("[digits.accuracy] [digits.swapped] [digits.blanked] captions follow the pictures", async () => {
     const { plain, swapped, blanked } = await evidence(model, some, 2);
     expect(plain.all).toBeGreaterThanOrEqual(0.9);
     expect(swapped.all).toBeGreaterThanOrEqual(0.9);
@@ -145,33 +145,36 @@ describe("the model that ships", () => {
     expect(plain.places).toHaveLength(2);
   });
 
-  test("[digits.conventions] a rule under which words see other pictures breaks it", async () => {
+  test("[digits.conventions] a convention that shows other pictures lowers the accuracy", async () => {
     const rows = await underConventions(model, some.slice(0, 24), 2, undefined, [
       conventions["all-previous"],
     ]);
     expect(rows).toHaveLength(1);
     expect(otherConventions).toHaveLength(Object.keys(conventions).length - 1);
-    const all = rows.find(({ what }) => what === "mask: all-previous");
-    expect(all?.places[0]).toBeGreaterThan(0.8); // one picture so far: the rules agree
+    const [all] = rows;
+    expect(all?.condition).toEqual({ kind: "convention", convention: "all-previous" });
+    expect(all?.places[0]).toBeGreaterThan(0.8); // with one picture the conventions agree
     expect(all?.places[1]).toBeLessThan(0.8);
   });
 
-  test("[digits.model-file] under a megabyte, float16, and it says when it is another file", () => {
+  test("[digits.model-file] a saved model is byte for byte the file that was loaded, under a megabyte; other files are refused", () => {
     expect(statSync(SHIPPED).size).toBeLessThan(1_000_000);
     const copy = join(workspace, "copy.safetensors");
     saveDigitsModel(copy, model);
     expect(readFileSync(copy)).toEqual(readFileSync(SHIPPED));
-    expect(() => loadDigitsModel("golden/data/digits.safetensors")).toThrow("is no model of the digits");
+    expect(() => loadDigitsModel("golden/data/digits.safetensors")).toThrow(
+      "is not a model written by train digits",
+    );
   });
 });
 
-test("[digits.accuracy] no digit, or two, is wrong", () => {
-  expect(NUMBERS.map((word) => named(encode(`a ${word} .`)))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  expect(named(encode("this is a ."))).toBeNull();
-  expect(named(encode("a one two ."))).toBeNull();
+test("[digits.accuracy] a caption with no digit, or with two, names none", () => {
+  expect(NUMBERS.map((word) => digitNamed(encode(`a ${word} .`)))).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(digitNamed(encode("this is a ."))).toBeNull();
+  expect(digitNamed(encode("a one two ."))).toBeNull();
 });
 
-test("[digits.swapped] sequences are the same in every run, and of different pictures", async () => {
+test("[digits.swapped] sequences are the same in every run and share no picture", async () => {
   const rows = sequencesFrom(digits.heldOut, 3);
   expect(rows).toHaveLength(99);
   expect(new Set(rows.flat()).size).toBe(297);
@@ -181,7 +184,7 @@ test("[digits.swapped] sequences are the same in every run, and of different pic
   expect(captions?.every((words) => words.length > 0 && !words.includes(IMAGE))).toBe(true);
 });
 
-test("[digits.drawing] eight lines and a caption", () => {
+test("[digits.drawing] a drawing has eight lines and a caption", () => {
   const one: Picture = { digit: 1, pixels: Float64Array.from({ length: 64 }, (_, i) => Number(i % 8 === 3)) };
   const drawing = drawPictures([one, BLANK], ["a one .", "blank"], { ascii: true }).split("\n");
   expect(drawing).toHaveLength(9);
@@ -198,9 +201,9 @@ const report: DigitsReport = {
   classifier: 0.97,
   frozenUnchanged: true,
   trainedChanged: false,
-  rows: ["as trained", "pictures swapped", "pictures blanked"].map((what, i) => ({
+  rows: (["as-trained", "swapped", "blanked"] as const).map((kind, i) => ({
     pictures: 2,
-    what,
+    condition: { kind },
     all: (9 - i) / 10,
     places: [0.5, 0.25],
   })),
@@ -216,7 +219,7 @@ const report: DigitsReport = {
   ],
 };
 
-test("[digits.document] the stable keys", () => {
+test("[digits.document] the keys of --json", () => {
   expect(digitsDocument(report)).toEqual({
     seconds: 61.4,
     heldOut: { accuracy: 0.9, blanked: 0.7, swapped: 0.8 },
@@ -225,26 +228,28 @@ test("[digits.document] the stable keys", () => {
   });
 });
 
-test("[digits.report] only what stands between the marks is replaced", () => {
+test("[digits.report] only the text between the marks is replaced", () => {
   const marks = ["<!-- a -->", "<!-- b -->"] as const;
   const document = "one <!-- a --> old <!-- b --> two";
-  expect(placed(document, "new", marks)).toBe("one <!-- a -->\n\nnew\n\n<!-- b --> two");
-  expect(placed(placed(document, "x", marks), "new", marks)).toBe(placed(document, "new", marks));
-  expect(placed("", "new", marks)).toBe("new\n");
+  expect(replaceBetween(document, "new", marks)).toBe("one <!-- a -->\n\nnew\n\n<!-- b --> two");
+  expect(replaceBetween(replaceBetween(document, "x", marks), "new", marks)).toBe(
+    replaceBetween(document, "new", marks),
+  );
+  expect(replaceBetween("", "new", marks)).toBe("new\n");
   const text = digitsMarkdown(report);
   expect(text).toContain("| 2 pictures, as trained | 90.0 % | 50.0 % | 25.0 % |  |");
   expect(text).toContain("| 1 | 1.000 | 1.000 |");
-  expect(text).toContain("Trained parameters all changed: NO");
+  expect(text).toContain("All trained parameters changed: NO");
 });
 
-test("[digits.gates-picture] a line for each gate of each layer", () => {
+test("[digits.gates-picture] the chart has a line for each gate of each layer", () => {
   const svg = gatesPicture(report.history);
   expect(svg.match(/<polyline/g)).toHaveLength(4);
   expect(svg.match(/stroke-dasharray/g)).toHaveLength(2);
-  expect(svg).toContain('points="44.0,276.0 676.0,160.0"'); // |−0.5| is half way up
+  expect(svg).toContain('points="44.0,276.0 676.0,160.0"'); // |−0.5| is half of the height
 });
 
-test("[digits.scan] a digit drawn large, dark on light or light on dark, is the digit", () => {
+test("[digits.scan] an enlarged digit, dark on light or light on dark, becomes the digit", () => {
   const big = (picture: Picture, dark: boolean) => ({
     width: 40,
     height: 40,
@@ -267,7 +272,7 @@ test("[digits.scan] a digit drawn large, dark on light or light on dark, is the 
 });
 
 describe("the command", () => {
-  test("[digits.document] [digits.report] [digits.gates-picture] a few steps from nothing to a report", () => {
+  test("[digits.document] [digits.report] [digits.gates-picture] a short run writes a model, a chart and a report", () => {
     const out = join(workspace, "run");
     const page = join(workspace, "page.md");
     writeFileSync(page, "# Page\n<!-- evidence -->\n<!-- end -->\n");
@@ -297,7 +302,7 @@ describe("the command", () => {
     expect(loadDigitsModel(join(out, "model.safetensors")).depth).toBe(2);
   });
 
-  test("[digits.stop] an interrupt says how to go on", async () => {
+  test("[digits.stop] an interrupt ends with a message that names --resume", async () => {
     const out = join(workspace, "stopped");
     const child = spawn(process.execPath, [
       "dist/cli/main.js",
@@ -331,7 +336,7 @@ describe("the command", () => {
   });
 });
 
-test("[digits.model-file] the weights of the shipped model are float16 numbers", () => {
+test("[digits.model-file] the weights of the model in the package are read as float32", () => {
   const { flamingo } = loadDigitsModel(SHIPPED);
   expect(flat(flamingo.token_emb.weight.data)).toBeInstanceOf(Float32Array);
 });

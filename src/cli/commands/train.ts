@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { captionTexts } from "../../demos/digits/captioning.ts";
 import { readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
-import { classified, sequencesFrom } from "../../demos/digits/evidence.ts";
+import { classifierAccuracy, sequencesFrom } from "../../demos/digits/evidence.ts";
 import { digitsModel, saveDigitsModel } from "../../demos/digits/model.ts";
 import {
   type DigitsRun,
@@ -19,7 +19,7 @@ import {
   digitsDocument,
   digitsMarkdown,
   gatesPicture,
-  placed,
+  replaceBetween,
 } from "../../demos/digits/report.ts";
 import { allEvidence, trainDigits } from "../../demos/digits/run.ts";
 import type { Backend } from "../../kernels/backend.ts";
@@ -78,7 +78,7 @@ async function trained(run: DigitsRun, say: (line: string) => void) {
     const gates = phase === "flamingo" ? `   gates ${gateLine(run)}` : "";
     say(`${phase.padEnd(9)} ${String(step).padStart(4)}/${of}   loss ${mean.toFixed(3)}${gates}`);
     if (phase === "vision" && step === of) {
-      const right = await classified(run.model, run.digits.heldOut, run.backend);
+      const right = await classifierAccuracy(run.model, run.digits.heldOut, run.backend);
       say(`${"".padEnd(9)} the encoder is right on ${(100 * right).toFixed(1)} % of the held-out digits`);
     }
   }
@@ -137,7 +137,10 @@ async function runDigits(
   write(values.out, done, run);
   if (report !== undefined) {
     const before = existsSync(report) ? readFileSync(report, "utf8") : "";
-    writeFileSync(report, placed(before, digitsMarkdown(done), ["<!-- evidence -->", "<!-- end -->"])); // [digits.report]
+    writeFileSync(
+      report,
+      replaceBetween(before, digitsMarkdown(done), ["<!-- evidence -->", "<!-- end -->"]),
+    ); // [digits.report]
   }
   if (values.json) process.stdout.write(`${JSON.stringify(digitsDocument(done))}\n`);
   else await show(run, done, values.out);

@@ -1,4 +1,4 @@
-// The little language of the digits: a dozen ways to say which digit it is, one word a token.
+// The vocabulary and the captions of the digits: six sentences that name a digit, one token for each word.
 import { batchOf } from "../../generation/generate.ts";
 import type { Generator } from "../../tensor/random.ts";
 import type { Int } from "../../tensor/tensor.ts";
@@ -16,13 +16,13 @@ export const NUMBERS = [
   "eight",
   "nine",
 ] as const;
-/** Where a number stands # ; an eight is the one that takes "an". */
+/** A number replaces each `#`; "a #" becomes "an eight" for 8. */
 const SENTENCES = ["this is a #", "here is a #", "i see a #", "it looks like a #", "the digit is #", "a #"];
 
 export const PAD = 0;
 export const STOP = 1;
+/** The image token has the id that flamingo-pytorch uses by default. */
 export const IMAGE = 3;
-/** Token 3 stands for an image, as in flamingo-pytorch; the others are as they come. */
 export const VOCABULARY: readonly string[] = [
   "<pad>",
   ".",
@@ -37,7 +37,7 @@ export const encode = (text: string): number[] => text.split(" ").map((word) => 
 export const decode = (tokens: Iterable<number>): string =>
   [...tokens].map((id) => VOCABULARY[id] ?? "?").join(" ");
 
-/** "it looks like an eight ." */
+/** Token ids of a random caption, such as "it looks like an eight ." */
 export function caption(digit: number, random: Generator): number[] {
   const number = NUMBERS[digit] ?? "?";
   const sentence = pick(SENTENCES, random).replace(/a #|#/, (slot) =>
@@ -46,23 +46,23 @@ export function caption(digit: number, random: Generator): number[] {
   return encode(`${sentence} .`);
 }
 
-/** The digit that a caption names; null where it names none, or several. */
-export function named(tokens: Iterable<number>): number | null {
-  const numbers = [...tokens].map((id) => NUMBERS.indexOf(VOCABULARY[id] as (typeof NUMBERS)[number]));
-  const found = numbers.filter((number) => number >= 0);
-  return found.length === 1 ? (found[0] ?? null) : null;
+/** The digit that a caption names, or null where it names none or several. */
+export function digitNamed(tokens: Iterable<number>): number | null {
+  const first = VOCABULARY.indexOf(NUMBERS[0]); // the vocabulary ends with the numbers in order
+  const digits = [...tokens].filter((id) => id >= first).map((id) => id - first);
+  return digits.length === 1 ? (digits[0] ?? null) : null;
 }
 
-/** <image> caption <image> caption … of each row's pictures. */
+/** <image> caption <image> caption … for the pictures of each row. */
 export const interleaved = (rows: readonly (readonly Picture[])[], random: Generator): Int<"b l"> =>
   batchOf(
     rows.map((row) => row.flatMap(({ digit }) => [IMAGE, ...caption(digit, random)])),
     PAD,
   );
 
-/** Captions alone, of digits that nobody drew. */
-export function sentences(rows: number, each: number, random: Generator): Int<"b l"> {
+/** Rows of `length` captions of random digits, without pictures. */
+export function sentences(rows: number, length: number, random: Generator): Int<"b l"> {
   const digit = () => Math.floor(random.uniform() * NUMBERS.length);
-  const row = () => Array.from({ length: each }, () => caption(digit(), random)).flat();
+  const row = () => Array.from({ length }, () => caption(digit(), random)).flat();
   return batchOf(Array.from({ length: rows }, row), PAD);
 }

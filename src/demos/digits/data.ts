@@ -1,15 +1,15 @@
-// Handwritten digits (golden/data/SOURCES.md): 1,797 pictures of 8×8 pixels, and the captions that are written about them.
+// Handwritten digits: 1,797 pictures of 8×8 pixels with their labels (golden/data/SOURCES.md).
 import { loadSafetensors } from "../../io/safetensors/read.ts";
 import type { Generator } from "../../tensor/random.ts";
 import { type Floats, Tensor, view } from "../../tensor/tensor.ts";
 
 export const SIDE = 8;
 const PIXELS = SIDE * SIDE;
-/** Ink of a pixel that is black throughout. */
+/** The value of a fully black pixel in the file. */
 const BLACK = 16;
 
 export interface Picture {
-  /** Row-major ink, 0 to 1. */
+  /** Row-major ink, 0 (white) to 1 (black). */
   readonly pixels: Floats;
   readonly digit: number;
 }
@@ -26,17 +26,17 @@ export function readDigits(path: string): Digits {
   const all = Array.from(labels, (digit, i): Picture => {
     return { digit, pixels: Float64Array.from(ink.subarray(i * PIXELS, (i + 1) * PIXELS), (x) => x / BLACK) };
   });
-  const out = (i: number): boolean => i % 6 === 5; // [digits.held-out]
-  return { train: all.filter((_, i) => !out(i)), heldOut: all.filter((_, i) => out(i)) };
+  const isHeldOut = (i: number): boolean => i % 6 === 5; // [digits.held-out]
+  return { train: all.filter((_, i) => !isHeldOut(i)), heldOut: all.filter((_, i) => isHeldOut(i)) };
 }
 
 export const BLANK: Picture = { pixels: new Float64Array(PIXELS), digit: -1 };
 
-/** One item of a list. */
+/** A random item of a list. */
 export const pick = <T>(items: readonly T[], { uniform }: Generator): T =>
   items[Math.floor(uniform() * items.length)] as T;
 
-/** One picture each: b c h w. */
+/** Pictures as a batch of images. */
 export function asImages(pictures: readonly Picture[]): Tensor<"b c h w"> {
   const values = new Float64Array(pictures.length * PIXELS);
   for (const [i, { pixels }] of pictures.entries()) values.set(pixels, i * PIXELS);
@@ -44,7 +44,7 @@ export function asImages(pictures: readonly Picture[]): Tensor<"b c h w"> {
   return new Tensor(shape, view(values, shape));
 }
 
-/** Several pictures each: b m c h w. */
+/** Sequences of equally many pictures as a batch. */
 export function asSequences(rows: readonly (readonly Picture[])[]): Tensor<"b m c h w"> {
   const all = asImages(rows.flat());
   const shape = [rows.length, rows[0]?.length ?? 0, 1, SIDE, SIDE];

@@ -1,4 +1,4 @@
-// What the frozen encoder makes of each picture, once: the phase after it never changes that.
+// Embeddings of the pictures, computed once: the phases after the first keep the image encoder frozen.
 import type { Backend } from "../../kernels/backend.ts";
 import { reference } from "../../kernels/reference/index.ts";
 import { run } from "../../kernels/replay.ts";
@@ -14,7 +14,7 @@ interface Embedding {
 }
 export type Embeddings = Map<Picture, Embedding>;
 
-const AT_ONCE = 128;
+const BATCH = 128;
 
 export async function embeddings(
   vit: ViT,
@@ -22,30 +22,30 @@ export async function embeddings(
   backend: Backend = reference(),
 ): Promise<Embeddings> {
   const all = [...new Set(pictures)];
-  const found: Embeddings = new Map();
-  for (let from = 0; from < all.length; from += AT_ONCE) {
-    const some = all.slice(from, from + AT_ONCE);
-    const out = await run(backend, () => vit.embed(asImages(some)), { model: vit });
+  const known: Embeddings = new Map();
+  for (let from = 0; from < all.length; from += BATCH) {
+    const batch = all.slice(from, from + BATCH);
+    const out = await run(backend, () => vit.embed(asImages(batch)), { model: vit });
     const shape = out.shape.slice(1);
     const size = shape.reduce((a, b) => a * b, 1);
     const values = Float64Array.from(flat(out.data));
-    for (const [i, picture] of some.entries())
-      found.set(picture, { shape, values: values.slice(i * size, (i + 1) * size) });
+    for (const [i, picture] of batch.entries())
+      known.set(picture, { shape, values: values.slice(i * size, (i + 1) * size) });
   }
-  return found;
+  return known;
 }
 
-/** Sequences of pictures as FlamingoPaLM takes their embeddings: b m s d. */
-export function sequencesOf(rows: readonly (readonly Picture[])[], seen: Embeddings): Tensor<"b m s d"> {
+/** Embeddings of sequences of equally many pictures, as FlamingoPaLM takes them: b m s d. */
+export function sequencesOf(rows: readonly (readonly Picture[])[], known: Embeddings): Tensor<"b m s d"> {
   const all = rows.flat().map((picture) => {
-    const known = seen.get(picture);
-    if (!known) throw new Bug("a picture was not embedded");
-    return known;
+    const embedding = known.get(picture);
+    if (!embedding) throw new Bug("a picture was not embedded");
+    return embedding;
   });
   const [first] = all;
   const size = first?.values.length ?? 0;
   const values = new Float64Array(all.length * size);
-  for (const [i, { values: own }] of all.entries()) values.set(own, i * size);
+  for (const [i, embedding] of all.entries()) values.set(embedding.values, i * size);
   const shape = [rows.length, rows[0]?.length ?? 0, ...(first?.shape ?? [])];
   return new Tensor(shape, view(values, shape));
 }

@@ -1,4 +1,4 @@
-// Does it look at the right picture? Captions of pictures that it never saw, in sequences of two and three.
+// Evidence that a trained model describes the right picture: captions of held-out pictures in sequences of two and three.
 import { greedy } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { reference } from "../../kernels/reference/index.ts";
@@ -7,84 +7,111 @@ import { type Convention, conventions } from "../../masks/conventions/convention
 import { generator } from "../../tensor/random.ts";
 import { flat } from "../../tensor/tensor.ts";
 import { captionsOf } from "./captioning.ts";
-import { named } from "./captions.ts";
+import { digitNamed } from "./captions.ts";
 import { asImages, BLANK, type Picture } from "./data.ts";
 import { type DigitsModel, withBehaviour } from "./model.ts";
 
-/** Held-out pictures in sequences, in an order that does not depend on the run. */
-export function sequencesFrom(pictures: readonly Picture[], each: number): Picture[][] {
-  const { uniform } = generator(1, "held out");
-  const order = pictures.map((picture) => [uniform(), picture] as const).sort(([a], [b]) => a - b);
-  const count = Math.floor(order.length / each);
-  return Array.from({ length: count }, (_, i) => order.slice(i * each, (i + 1) * each).map(([, p]) => p));
-}
-
-/** The share of captions that name the digits of `wanted`, for each place in the sequence and in all. */
-function share(captions: readonly (readonly number[][])[], wanted: readonly (readonly Picture[])[]) {
-  const right = captions.map((row, b) => row.map((caption, i) => named(caption) === wanted[b]?.[i]?.digit));
-  const places = right[0]?.map((_, i) => mean(right.map((row) => Number(row[i])))) ?? [];
-  return { all: mean(right.flat().map(Number)), places }; // [digits.accuracy]
-}
-const mean = (x: readonly number[]): number => x.reduce((sum, one) => sum + one, 0) / Math.max(1, x.length);
+/** What differs from training when a row is measured: nothing, the pictures, or the mask convention. */
+export type Condition =
+  | { readonly kind: "as-trained" | "swapped" | "blanked" }
+  | { readonly kind: "convention"; readonly convention: string };
 
 export interface EvidenceRow {
+  /** Pictures in each sequence. */
   readonly pictures: number;
-  readonly what: string;
+  readonly condition: Condition;
+  /** The share of all captions that are right. */
   readonly all: number;
-  /** First, second, third caption of a sequence. */
+  /** The share of first, second and third captions that are right. */
   readonly places: readonly number[];
+}
+
+/** Pictures in sequences of equal length, in an order that is the same in every run. */
+export function sequencesFrom(pictures: readonly Picture[], length: number): Picture[][] {
+  const { uniform } = generator(1, "held out");
+  const order = pictures.map((picture) => [uniform(), picture] as const).sort(([a], [b]) => a - b);
+  const count = Math.floor(order.length / length);
+  return Array.from({ length: count }, (_, i) => order.slice(i * length, (i + 1) * length).map(([, p]) => p));
+}
+
+const mean = (x: readonly number[]): number => x.reduce((sum, one) => sum + one, 0) / Math.max(1, x.length);
+
+/** The share of captions that name the digit of the expected picture and no other, for each place and in all. */
+function accuracy(
+  captions: readonly (readonly number[][])[],
+  expected: readonly (readonly Picture[])[],
+): Pick<EvidenceRow, "all" | "places"> {
+  const right = captions.map((row, b) =>
+    row.map((caption, i) => Number(digitNamed(caption) === expected[b]?.[i]?.digit)),
+  );
+  const places = right[0]?.map((_, i) => mean(right.map((row) => row[i] ?? 0))) ?? [];
+  return { all: mean(right.flat()), places }; // [digits.accuracy]
 }
 
 const rotated = <T>([first, ...rest]: readonly T[]): T[] => (first === undefined ? [] : [...rest, first]);
 
-/** As trained, with the pictures swapped, and with blank ones. */
+export interface Evidence {
+  readonly plain: EvidenceRow;
+  readonly swapped: EvidenceRow;
+  readonly blanked: EvidenceRow;
+}
+
+/**
+ * Accuracy on sequences as they are, with their pictures rotated (captions are compared with the rotated digits), and with
+ * blank pictures (captions are compared with the digits that were removed).
+ */
 export async function evidence(
   model: DigitsModel,
   pictures: readonly Picture[],
-  each: number,
+  length: number,
   backend?: Backend,
-): Promise<{ plain: EvidenceRow; swapped: EvidenceRow; blanked: EvidenceRow }> {
-  const sequences = sequencesFrom(pictures, each);
-  const different = sequences.filter((row) => new Set(row.map(({ digit }) => digit)).size === each);
-  const swaps = different.map(rotated);
+): Promise<Evidence> {
+  const sequences = sequencesFrom(pictures, length);
+  const distinct = sequences.filter((row) => new Set(row.map(({ digit }) => digit)).size === length);
+  const swaps = distinct.map(rotated);
   const blanks = sequences.map((row) => row.map(() => BLANK));
-  const row = async (what: string, shown: readonly (readonly Picture[])[], wanted = shown) => ({
-    pictures: each,
-    what,
-    ...share(await captionsOf(model, shown, backend), wanted),
+  const measure = async (
+    kind: "as-trained" | "swapped" | "blanked",
+    shown: readonly (readonly Picture[])[],
+    expected = shown,
+  ): Promise<EvidenceRow> => ({
+    pictures: length,
+    condition: { kind },
+    ...accuracy(await captionsOf(model, shown, backend), expected),
   });
   return {
-    plain: await row("as trained", sequences),
-    swapped: await row("pictures swapped: captions that follow them", swaps), // [digits.swapped]
-    blanked: await row("pictures blanked", blanks, sequences), // [digits.blanked]
+    plain: await measure("as-trained", sequences),
+    swapped: await measure("swapped", swaps), // [digits.swapped]
+    blanked: await measure("blanked", blanks, sequences), // [digits.blanked]
   };
 }
 
-/** What the model was not trained with. */
+/** Every convention but the one that the model was trained with. */
 export const otherConventions: readonly Convention[] = Object.values<Convention>(conventions).filter(
   ({ name }) => name !== conventions.immediate.name,
 );
 
-/** The same weights under every other rule of who sees which image. */
+/** Accuracy of the same weights under other conventions. */
 export async function underConventions(
   model: DigitsModel,
   pictures: readonly Picture[],
-  each: number,
+  length: number,
   backend?: Backend,
   others: readonly Convention[] = otherConventions,
 ): Promise<EvidenceRow[]> {
-  const sequences = sequencesFrom(pictures, each);
+  const sequences = sequencesFrom(pictures, length);
   const rows: EvidenceRow[] = [];
   for (const convention of others) {
     const other = withBehaviour(model, { immediate: convention }); // [digits.conventions]
-    const { all, places } = share(await captionsOf(other, sequences, backend), sequences);
-    rows.push({ pictures: each, what: `mask: ${convention.name}`, all, places });
+    const condition = { kind: "convention", convention: convention.name } as const;
+    const captions = await captionsOf(other, sequences, backend);
+    rows.push({ pictures: length, condition, ...accuracy(captions, sequences) });
   }
   return rows;
 }
 
-/** The share of digits that the encoder's own head tells apart: what captions can at best reach. */
-export async function classified(
+/** The accuracy of the image encoder's own classifier head, which captions cannot be expected to exceed. */
+export async function classifierAccuracy(
   { vit }: DigitsModel,
   pictures: readonly Picture[],
   backend = reference(),

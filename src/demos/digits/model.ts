@@ -1,4 +1,4 @@
-// The small Flamingo of the digits, and the file it is kept in.
+// A small Flamingo for the digits, and its file format.
 import { loadSafetensors } from "../../io/safetensors/read.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
@@ -27,7 +27,7 @@ const VISION = {
   depth: 2,
 } as const;
 
-/** An encoder of two layers on four patches, and a language model of `depth` layers, each followed by a gate to the images. */
+/** A ViT of two layers on four patches, and a language model of `depth` layers, each followed by a gated cross-attention block. */
 export function digitsModel(
   depth: number,
   seed: number,
@@ -51,7 +51,7 @@ export function digitsModel(
   return { vit, flamingo, depth };
 }
 
-/** Another model with the same weights, that behaves differently. */
+/** A model with the same weights and other behaviour. */
 export function withBehaviour(
   { flamingo, depth }: DigitsModel,
   behaviour: Partial<FlamingoBehaviour>,
@@ -63,10 +63,10 @@ export function withBehaviour(
 
 const SCHEMA = "flamboyance-digits/1";
 
-/** Weights as float16, about a tenth of a megabyte, with the vocabulary beside them. */
+/** Writes the weights as float16, with the depth and the vocabulary as metadata. */
 export function saveDigitsModel(path: string, { flamingo, depth }: DigitsModel): void {
-  const again = ties(flamingo);
-  const weights = new Map([...stateDict(flamingo)].filter(([name]) => !again.has(name)));
+  const tied = ties(flamingo);
+  const weights = new Map([...stateDict(flamingo)].filter(([name]) => !tied.has(name)));
   const metadata = { schema: SCHEMA, depth: String(depth), vocabulary: VOCABULARY.join(" ") };
   saveSafetensors(path, weights, { floats: "F16", metadata: new Map(Object.entries(metadata)) }); // [digits.model-file]
 }
@@ -75,7 +75,7 @@ export function loadDigitsModel(path: string): DigitsModel {
   const file = loadSafetensors(path);
   const { metadata } = file;
   if (metadata.get("schema") !== SCHEMA || metadata.get("vocabulary") !== VOCABULARY.join(" "))
-    throw new LoadError(`${path} is no model of the digits  [digits.model-file]`);
+    throw new LoadError(`${path} is not a model written by train digits  [digits.model-file]`);
   const model = digitsModel(Number(metadata.get("depth")), 0);
   loadStateDict(model.flamingo, new Map(file.keys.map((key): [string, Tensor] => [key, file.tensor(key)])));
   return model;

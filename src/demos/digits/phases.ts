@@ -1,5 +1,5 @@
-// The three phases of the seed: a vision encoder, a language model on text alone, and then, with both frozen, the
-// resampler and the gates on pictures and captions.
+// Three training phases: the image encoder as a classifier, the language model on text alone, and then, with both frozen,
+// the resampler and the gated blocks on pictures and captions.
 import { kindOf } from "#host";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Media } from "../../models/flamingo/media.ts";
@@ -32,7 +32,6 @@ export interface Plan extends Readonly<Record<PhaseName, Phase>> {
   readonly depth: number;
 }
 
-/** What fits two minutes and ten on two cores. */
 export const plans = {
   quick: {
     depth: 2,
@@ -48,7 +47,10 @@ export const plans = {
   },
 } as const satisfies Record<string, Plan>;
 
-/** Gates start at zero and everything behind them learns only as they open: they are given a rate of their own. */
+/**
+ * The gates' learning rate, relative to the others'. Gates start at zero, and the blocks behind them get gradients in
+ * proportion to how far the gates have opened.
+ */
 const GATE_RATE = 20;
 
 export interface DigitsRun {
@@ -58,7 +60,7 @@ export interface DigitsRun {
   readonly seed: number;
   readonly backend?: Backend | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Where checkpoints go, with what they are called: `<prefix>vision.safetensors`, … */
+  /** A path prefix: checkpoints are `<prefix>vision.safetensors`, `<prefix>language.safetensors`, … */
   readonly checkpoints?: string | null | undefined;
   readonly resume?: boolean | undefined;
 }
@@ -70,19 +72,19 @@ export interface PhaseStep extends Step {
 
 type Loss = (step: number) => Tensor<"">;
 
-/** The pictures of a step: one a row to tell apart, later pairs and triples in turn. */
-function shownAt({ digits, plan, seed }: DigitsRun, phase: PhaseName, step: number): Picture[][] {
+/** The pictures of a step: one in each row for the classifier, pairs and triples in turn for captions. */
+function picturesAt({ digits, plan, seed }: DigitsRun, phase: PhaseName, step: number): Picture[][] {
   const draw = generator(seed, `${phase} ${step}`); // [digits.seeded]
-  const each = phase === "vision" ? 1 : 2 + (step % 2);
-  const row = () => Array.from({ length: each }, () => pick(digits.train, draw));
+  const length = phase === "vision" ? 1 : 2 + (step % 2);
+  const row = () => Array.from({ length }, () => pick(digits.train, draw));
   return Array.from({ length: plan[phase].rows }, row);
 }
 
-function lossOf(run: DigitsRun, phase: PhaseName, seen: Embeddings): Loss {
+function lossOf(run: DigitsRun, phase: PhaseName, embedded: Embeddings): Loss {
   const { vit, flamingo } = run.model;
   if (phase === "vision")
     return (step) => {
-      const shown = shownAt(run, phase, step).flat();
+      const shown = picturesAt(run, phase, step).flat();
       const labels = Int32Array.from(shown, ({ digit }) => digit);
       return crossEntropy(named("b n", vit.forward(asImages(shown))), new Int<"b">([shown.length], labels))
         .mean;
@@ -93,13 +95,13 @@ function lossOf(run: DigitsRun, phase: PhaseName, seen: Embeddings): Loss {
     return (step) =>
       predicted(sentences(run.plan.language.rows, 3, generator(run.seed, `${phase} ${step}`)), {}); // [digits.seeded]
   return (step) => {
-    const shown = shownAt(run, phase, step);
+    const shown = picturesAt(run, phase, step);
     const text = interleaved(shown, generator(run.seed, `captions ${step}`)); // [digits.seeded]
-    return predicted(text, { embeds: sequencesOf(shown, seen) });
+    return predicted(text, { embeds: sequencesOf(shown, embedded) });
   };
 }
 
-/** Parameters of a phase; the gates among them learn faster. */
+/** The parameter groups of a phase; gates have a higher learning rate. */
 function groupsOf({ flamingo }: DigitsModel, phase: PhaseName, learningRate: number): ParameterGroup[] {
   if (phase === "vision")
     return decayGroups(
@@ -115,41 +117,41 @@ function groupsOf({ flamingo }: DigitsModel, phase: PhaseName, learningRate: num
   ];
 }
 
-/** The optimiser of a phase; its names are what the phase trains. */
+/** The optimiser of a phase; `names` are the parameters that the phase trains. */
 export function optimizerOf(model: DigitsModel, phase: PhaseName, { learningRate }: Phase): Optimizer {
   return adamw({ groups: groupsOf(model, phase, learningRate), learningRate, betas: [0.9, 0.98] });
 }
 
-const EVERY = 100;
+const CHECKPOINT_EVERY = 100;
 
-/** One phase, from its checkpoint if it has one, with a checkpoint every hundred steps and at its end. */
+/** Runs one phase, from its checkpoint when resuming, and writes a checkpoint every hundred steps and at the end. */
 export async function* trainPhase(run: DigitsRun, phase: PhaseName): AsyncGenerator<PhaseStep> {
   const { model, plan, backend, signal, checkpoints = null, resume = false } = run;
   const { steps } = plan[phase];
   const optimizer = optimizerOf(model, phase, plan[phase]);
   const progress = { model: model.flamingo, optimizer };
   const path = `${checkpoints}${phase}.safetensors`;
-  const stopped = checkpoints !== null && resume && kindOf(path) === "file";
-  const from = stopped ? loadCheckpoint(path, progress) : 0; // [digits.stop]
-  const ahead = phase === "flamingo" ? Array.from({ length: steps - from }, (_, i) => from + i) : [];
-  const needed = ahead.flatMap((step) => shownAt(run, phase, step).flat());
-  const seen = await embeddings(model.vit, needed, backend);
+  const resumed = checkpoints !== null && resume && kindOf(path) === "file";
+  const from = resumed ? loadCheckpoint(path, progress) : 0; // [digits.stop]
+  const remaining = phase === "flamingo" ? Array.from({ length: steps - from }, (_, i) => from + i) : [];
+  const needed = remaining.flatMap((step) => picturesAt(run, phase, step).flat());
+  const embedded = await embeddings(model.vit, needed, backend);
   const options = { model: model.flamingo, optimizer, steps, from, clipAt: 1, backend, signal };
   const rates = schedule({ kind: "cosine", warmup: Math.min(10, steps - 1), steps, floor: 0.02 });
-  for await (const step of train({ ...options, loss: lossOf(run, phase, seen), schedule: rates })) {
-    if (checkpoints !== null && (step.step % EVERY === 0 || step.step === steps))
+  for await (const step of train({ ...options, loss: lossOf(run, phase, embedded), schedule: rates })) {
+    if (checkpoints !== null && (step.step % CHECKPOINT_EVERY === 0 || step.step === steps))
       saveCheckpoint(path, progress, step.step);
     yield { ...step, phase, of: steps };
   }
 }
 
-/** tanh of both gates of each layer: 0 is closed. */
+/** tanh of both gates in each layer; 0 is closed. */
 export const gatesOf = ({ flamingo }: DigitsModel): { attn: number; ff: number }[] =>
   flamingo.layers.flatMap(([, cross]) => {
-    const open = (gate: Tensor): number => Math.tanh(flat(gate.data)[0] ?? 0);
-    return cross ? [{ attn: open(cross.attn_gate), ff: open(cross.ff_gate) }] : [];
+    const opening = (gate: Tensor): number => Math.tanh(flat(gate.data)[0] ?? 0);
+    return cross ? [{ attn: opening(cross.attn_gate), ff: opening(cross.ff_gate) }] : [];
   });
 
-/** The bits of every parameter, to see afterwards which of them have changed. */
+/** Every parameter and buffer as text, exact to the last bit, to find out which of them a phase changes. */
 export const snapshot = (model: object): Map<string, string> =>
   new Map([...stateDict(model)].map(([name, t]) => [name, flat(t.data).join(" ")]));

@@ -1,5 +1,5 @@
-// What `flamboyance train digits` found, as a table, as one document, and as a picture of the gates.
-import type { EvidenceRow } from "./evidence.ts";
+// The results of `flamboyance train digits` as Markdown, as a JSON document, and as a chart of the gates.
+import type { Condition, EvidenceRow } from "./evidence.ts";
 
 export interface Gates {
   readonly attn: number;
@@ -15,26 +15,35 @@ export interface DigitsReport {
   readonly rows: readonly EvidenceRow[];
   readonly frozenUnchanged: boolean;
   readonly trainedChanged: boolean;
-  /** Each layer's gates after each step of the last phase. */
+  /** The gates of each layer after each step of the last phase. */
   readonly history: readonly (readonly Gates[])[];
 }
 
 const percent = (x: number | undefined): string => (x === undefined ? "" : `${(100 * x).toFixed(1)} %`);
-const rowOf = (rows: readonly EvidenceRow[], what: string): number =>
-  rows.find((row) => row.pictures === 2 && row.what.includes(what))?.all ?? Number.NaN;
 
-/** The document of --json. [digits.document] */
+/** The document of `train digits --json`; its accuracies are those of sequences of two pictures. [digits.document] */
 export function digitsDocument({ seconds, rows, frozenUnchanged, history }: DigitsReport): object {
+  const pairs = (kind: EvidenceRow["condition"]["kind"]): number =>
+    rows.find(({ pictures, condition }) => pictures === 2 && condition.kind === kind)?.all ?? Number.NaN;
   return {
     seconds,
-    heldOut: {
-      accuracy: rowOf(rows, "as trained"),
-      blanked: rowOf(rows, "blanked"),
-      swapped: rowOf(rows, "swapped"),
-    },
+    heldOut: { accuracy: pairs("as-trained"), blanked: pairs("blanked"), swapped: pairs("swapped") },
     frozenUnchanged,
     gates: history.at(-1) ?? [],
   }; // [digits.document]
+}
+
+function conditionText(condition: Condition): string {
+  switch (condition.kind) {
+    case "as-trained":
+      return "as trained";
+    case "swapped":
+      return "swapped";
+    case "blanked":
+      return "blanked";
+    case "convention":
+      return `mask: ${condition.convention}`;
+  }
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -47,7 +56,7 @@ export function digitsMarkdown(report: DigitsReport): string {
   const { seed, plan, seconds, backend, classifier, rows, frozenUnchanged, trainedChanged, history } = report;
   const places = ["first", "second", "third"];
   const evidenceRows = rows.map((row) => [
-    `${row.pictures} pictures, ${row.what}`,
+    `${row.pictures} pictures, ${conditionText(row.condition)}`,
     percent(row.all),
     ...places.map((_, i) => percent(row.places[i])),
   ]);
@@ -57,38 +66,38 @@ export function digitsMarkdown(report: DigitsReport): string {
     Math.abs(ff).toFixed(3),
   ]);
   return [
-    `Plan \`${plan}\`, seed ${seed}, backend ${backend}: ${seconds.toFixed(0)} seconds. The encoder's own classifier is right on ${percent(classifier)} of the held-out digits.`,
-    `Frozen parameters unchanged, bit for bit: ${frozenUnchanged ? "yes" : "NO"}. Trained parameters all changed: ${trainedChanged ? "yes" : "NO"}.`,
+    `Plan \`${plan}\`, seed ${seed}, backend ${backend}: ${seconds.toFixed(0)} seconds. The image encoder alone classifies ${percent(classifier)} of the held-out digits correctly.`,
+    `All frozen parameters unchanged, bit for bit: ${frozenUnchanged ? "yes" : "NO"}. All trained parameters changed: ${trainedChanged ? "yes" : "NO"}.`,
     "",
-    ...table(["held-out sequences", "captions right", ...places], evidenceRows),
+    ...table(["held-out sequences", "correct captions", ...places], evidenceRows),
     "",
     ...table(["layer", "\\|tanh(attention gate)\\|", "\\|tanh(feed-forward gate)\\|"], gates),
   ].join("\n");
 }
 
-/** Text between a document's two marks is replaced; a document without them becomes the text. */
-export function placed(document: string, text: string, marks: readonly [string, string]): string {
+/** Replaces the text between two marks of a document; a document without them is replaced as a whole. */
+export function replaceBetween(document: string, text: string, marks: readonly [string, string]): string {
   const [from, to] = marks.map((mark) => document.indexOf(mark)) as [number, number];
   if (from < 0 || to < from) return `${text}\n`;
   return `${document.slice(0, from + marks[0].length)}\n\n${text}\n\n${document.slice(to)}`; // [digits.report]
 }
 
 const SIZE = { width: 720, height: 320, margin: 44 } as const;
-/** From the first layer's to the last one's. */
+/** Hues run from blue (the first layer) to red (the last). */
 const hue = (layer: number, layers: number): number => 210 - (200 * layer) / Math.max(1, layers - 1);
 
-/** |tanh(gate)| of each layer over the steps: attention drawn through, feed-forward dashed. [digits.gates-picture] */
+/** An SVG chart of |tanh(gate)| in each layer over the steps: attention solid, feed-forward dashed. [digits.gates-picture] */
 export function gatesPicture(history: readonly (readonly Gates[])[]): string {
   const { width, height, margin } = SIZE;
   const layers = history[0]?.length ?? 0;
-  const across = (step: number): number =>
+  const x = (step: number): number =>
     margin + ((width - 2 * margin) * step) / Math.max(1, history.length - 1);
-  const up = (value: number): number => height - margin - (height - 2 * margin) * value;
+  const y = (value: number): number => height - margin - (height - 2 * margin) * value;
   const every = Math.max(1, Math.floor(history.length / 200));
   const line = (layer: number, gate: keyof Gates): string => {
     const points = history.flatMap((gates, step) =>
       step % every === 0 || step === history.length - 1
-        ? [`${across(step).toFixed(1)},${up(Math.abs(gates[layer]?.[gate] ?? 0)).toFixed(1)}`]
+        ? [`${x(step).toFixed(1)},${y(Math.abs(gates[layer]?.[gate] ?? 0)).toFixed(1)}`]
         : [],
     );
     const dashes = gate === "ff" ? ' stroke-dasharray="5 4"' : "";
@@ -98,16 +107,16 @@ export function gatesPicture(history: readonly (readonly Gates[])[]): string {
     `<text x="${margin + 8 + 74 * layer}" y="${margin - 12}" fill="hsl(${hue(layer, layers)} 70% 36%)">layer ${layer}</text>`;
   const grid = [0, 0.25, 0.5, 0.75, 1].map(
     (value) =>
-      `<path d="M${margin} ${up(value)}H${width - margin}" stroke="#ddd"/><text x="8" y="${up(value) + 4}" fill="#666">${value}</text>`,
+      `<path d="M${margin} ${y(value)}H${width - margin}" stroke="#ddd"/><text x="8" y="${y(value) + 4}" fill="#666">${value}</text>`,
   );
-  const each = Array.from({ length: layers }, (_, layer) => layer);
+  const indices = Array.from({ length: layers }, (_, layer) => layer);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
-    `<title>|tanh(gate)| of each layer while the Flamingo phase trains: attention drawn through, feed-forward dashed</title>`,
+    `<title>|tanh(gate)| of each layer during the Flamingo phase: attention solid, feed-forward dashed</title>`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     ...grid,
-    ...each.map(label),
-    ...each.flatMap((layer) => [line(layer, "attn"), line(layer, "ff")]), // [digits.gates-picture]
+    ...indices.map(label),
+    ...indices.flatMap((layer) => [line(layer, "attn"), line(layer, "ff")]), // [digits.gates-picture]
     `<text x="${width - margin}" y="${height - 14}" text-anchor="end" fill="#666">step ${history.length}</text>`,
     "</svg>",
     "",

@@ -1,6 +1,6 @@
-// The whole run: three phases, then the evidence.
+// A complete run: three phases, then the evidence.
 import { parameterNames } from "../../nn/state-dict.ts";
-import { classified, type EvidenceRow, evidence, underConventions } from "./evidence.ts";
+import { classifierAccuracy, type EvidenceRow, evidence, underConventions } from "./evidence.ts";
 import {
   type DigitsRun,
   gatesOf,
@@ -12,7 +12,7 @@ import {
 } from "./phases.ts";
 import type { DigitsReport, Gates } from "./report.ts";
 
-/** Trains and yields each step; what frozen parameters did in the last phase is in the result. */
+/** Trains and yields each step. The result reports whether the last phase changed its own parameters and no others. */
 export async function* trainDigits(
   run: DigitsRun,
 ): AsyncGenerator<PhaseStep, Pick<DigitsReport, "frozenUnchanged" | "trainedChanged" | "history">> {
@@ -28,24 +28,24 @@ export async function* trainDigits(
   }
   const after = snapshot(model.flamingo);
   const trained = new Set(optimizerOf(model, "flamingo", plan.flamingo).names);
-  const moved = (name: string): boolean => before.get(name) !== after.get(name);
+  const changed = (name: string): boolean => before.get(name) !== after.get(name);
   const frozen = parameterNames(model.flamingo).filter((name) => !trained.has(name));
   return {
-    frozenUnchanged: !frozen.some(moved), // [digits.frozen]
-    trainedChanged: [...trained].every(moved),
-    history: history.length > 0 ? history : [gatesOf(model)], // a run that was complete already
+    frozenUnchanged: !frozen.some(changed), // [digits.frozen]
+    trainedChanged: [...trained].every(changed),
+    history: history.length > 0 ? history : [gatesOf(model)], // a resumed run that was already complete
   };
 }
 
-/** Captions of held-out pairs and triples: as trained, swapped, blanked; and under other rules if `conventions` is set. */
+/** Accuracy on held-out pairs and triples: as trained, swapped, blanked, and under other conventions if requested. */
 export async function allEvidence(
   { model, digits, backend }: DigitsRun,
   { conventions }: { readonly conventions: boolean },
 ): Promise<{ classifier: number; rows: EvidenceRow[] }> {
   const rows: EvidenceRow[] = [];
-  for (const each of [2, 3]) {
-    rows.push(...Object.values(await evidence(model, digits.heldOut, each, backend)));
-    if (conventions) rows.push(...(await underConventions(model, digits.heldOut, each, backend)));
+  for (const length of [2, 3]) {
+    rows.push(...Object.values(await evidence(model, digits.heldOut, length, backend)));
+    if (conventions) rows.push(...(await underConventions(model, digits.heldOut, length, backend)));
   }
-  return { classifier: await classified(model, digits.heldOut, backend), rows };
+  return { classifier: await classifierAccuracy(model, digits.heldOut, backend), rows };
 }
