@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { styleFor } from "../../src/terminal/colour.ts";
+import { showsColour } from "../../src/terminal/colour.ts";
 import { progressOn } from "../../src/terminal/progress.ts";
 import { folders, temporary } from "../support/fixtures/temporary.ts";
 
@@ -149,23 +149,17 @@ test("the small cases by default; nothing small under --full", () => {
 });
 
 test("colour on a terminal only, and never under NO_COLOR", () => {
-  const painted = (isTTY: boolean) => styleFor({ isTTY }).bad("x") !== "x";
-  const before = process.env.NO_COLOR;
-  const term = process.env.TERM;
-  delete process.env.NO_COLOR;
-  process.env.TERM = "xterm";
-  expect([painted(true), painted(false)]).toEqual([true, false]);
-  process.env.NO_COLOR = "1";
-  expect(painted(true)).toBe(false);
-  if (before === undefined) delete process.env.NO_COLOR;
-  else process.env.NO_COLOR = before;
-  process.env.TERM = term ?? "";
+  const terminal = { isTTY: true };
+  expect(showsColour(terminal, { TERM: "xterm" })).toBe(true);
+  expect(showsColour({ isTTY: false }, { TERM: "xterm" })).toBe(false);
+  expect(showsColour({}, {})).toBe(false);
+  expect(showsColour(terminal, { TERM: "xterm", NO_COLOR: "1" })).toBe(false);
+  expect(showsColour(terminal, { TERM: "dumb" })).toBe(false);
 });
 
-test("a bar on a terminal, silence elsewhere", () => {
+test("a progress bar on a terminal only", () => {
   const written: string[] = [];
-  const stream = (isTTY: boolean) =>
-    ({ isTTY, columns: 80, write: (text: string) => written.push(text) }) as unknown as NodeJS.WriteStream;
+  const stream = (isTTY: boolean) => ({ isTTY, columns: 80, write: (text: string) => written.push(text) });
   progressOn(stream(false)).step(1, 2, "case");
   expect(written).toEqual([]);
   progressOn(stream(true)).step(1, 2, "case");

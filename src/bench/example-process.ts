@@ -1,50 +1,39 @@
-// An example is run in a process of its own, so that its memory is its own.
+// Examples run in a process of their own, so that the memory measured is theirs alone.
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { run } from "../kernels/replay.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { type ExampleName, examples, quickExamples } from "./examples.ts";
-import { modeOf, type Target } from "./target.ts";
+import { measureTarget, type Target, type TargetName } from "./target.ts";
 import { commandOf } from "./targets.ts";
 import { secondsOf, type TimingOptions } from "./timing.ts";
 
-export interface ExampleTime {
+export interface ExampleTime extends TargetName {
   readonly name: string;
-  readonly backend: string;
-  readonly mode: string | null;
-  readonly threads: number;
   readonly seconds: number;
-  /** The most memory that the process held at once, Node and weights included. */
+  /** The peak resident memory of the process, Node and weights included. */
   readonly peakBytes: number;
 }
 
-/** Runs it here: the memory is that of this whole process. */
-export async function exampleHere(
+/** Runs an example in this process. */
+export const exampleHere = (
   name: ExampleName,
-  { backend: on, threads, open }: Target,
-  patience: TimingOptions,
+  target: Target,
+  timing: TimingOptions,
   quick = false,
-): Promise<ExampleTime> {
-  const backend = await open();
-  try {
+): Promise<ExampleTime> =>
+  measureTarget(target, async (backend, targetName) => {
     const { model, forward } = ((quick && quickExamples[name]) || examples[name])();
-    const seconds = await secondsOf(() => run(backend, forward, { model }), patience);
+    const seconds = await secondsOf(() => run(backend, forward, { model }), timing);
     const peakBytes = process.resourceUsage().maxRSS * 1024;
-    return { name, backend: on, mode: modeOf(backend), threads, seconds, peakBytes };
-  } finally {
-    await backend.close();
-  }
-}
+    return { name, ...targetName, seconds, peakBytes };
+  });
 
-/** Runs it in a new process of this command line. */
-export async function exampleApart(
-  name: ExampleName,
-  contestant: Target,
-  quick: boolean,
-): Promise<ExampleTime> {
-  const command = commandOf(contestant, "--example", name, ...(quick ? ["--quick"] : []));
+/** Runs an example in a new process of this command line. */
+export async function exampleApart(name: ExampleName, target: Target, quick: boolean): Promise<ExampleTime> {
+  const command = commandOf(target, "--example", name, ...(quick ? ["--quick"] : []));
   const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1e7 });
-  const [found] = (JSON.parse(stdout) as { examples: ExampleTime[] }).examples;
-  if (!found) throw new LoadError(`${name} was not run: ${stdout}`);
-  return found;
+  const [result] = (JSON.parse(stdout) as { examples: ExampleTime[] }).examples;
+  if (!result) throw new LoadError(`the process that was to run ${name} printed no result: ${stdout}`);
+  return result;
 }

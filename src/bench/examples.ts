@@ -1,4 +1,4 @@
-// The four examples of flamingo-pytorch's README, at full size, with weights drawn at random.
+// The four examples of flamingo-pytorch's README (https://github.com/lucidrains/flamingo-pytorch, 0.1.2) at full size, with random weights.
 import { GatedCrossAttentionBlock } from "../blocks/gated-cross-attention-block.ts";
 import { PerceiverResampler } from "../blocks/perceiver-resampler.ts";
 import { FlamingoPaLM } from "../models/flamingo/flamingo-palm.ts";
@@ -7,7 +7,7 @@ import { initialize } from "../nn/state-dict.ts";
 import { type Generator, generator } from "../tensor/random.ts";
 import { Bool, Int, type Shape, sizeOf, Tensor, view } from "../tensor/tensor.ts";
 
-/** A model and a call of it. */
+/** A model and one call of it. */
 export interface Example {
   readonly model: object;
   readonly forward: () => Tensor;
@@ -26,7 +26,7 @@ function ids(shape: Shape, tokens: number, { uniform }: Generator): Int {
 
 const IMAGE = 3;
 
-/** The same text with so many image tokens at the start of each row. */
+/** The same text with an image token at every eighth position, until each row has `images` of them. */
 function withImages(text: Int, images: number): Int {
   const [rows = 0, length = 0] = text.shape;
   const data = text.flat().slice();
@@ -34,36 +34,40 @@ function withImages(text: Int, images: number): Int {
   return new Int(text.shape, data);
 }
 
-function flamingo(): FlamingoPaLM {
-  const vit = new ViT({
-    imageSize: 256,
-    patchSize: 32,
-    numClasses: 1000,
-    dim: 1024,
-    depth: 6,
-    heads: 16,
-    mlpDim: 2048,
-    dropout: 0.1,
-    embDropout: 0.1,
+/** The options of the README's ViT, without its dropout. */
+export const README_VIT = {
+  imageSize: 256,
+  patchSize: 32,
+  numClasses: 1000,
+  dim: 1024,
+  depth: 6,
+  heads: 16,
+  mlpDim: 2048,
+};
+
+/** The options of the README's FlamingoPaLM, without its image encoder. */
+export const README_FLAMINGO = {
+  numTokens: 20000,
+  dim: 1024,
+  depth: 12,
+  heads: 8,
+  dimHead: 64,
+  mediaTokenId: IMAGE,
+  crossAttnEvery: 3,
+  perceiverNumLatents: 64,
+  perceiverDepth: 2,
+};
+
+/** The model of the README, with weights that are drawn when they are first read. */
+export const readmeFlamingo = (): FlamingoPaLM =>
+  new FlamingoPaLM({
+    ...README_FLAMINGO,
+    imgEncoder: new Extractor(new ViT({ ...README_VIT, dropout: 0.1, embDropout: 0.1 })),
   });
-  const model = new FlamingoPaLM({
-    numTokens: 20000,
-    dim: 1024,
-    depth: 12,
-    heads: 8,
-    dimHead: 64,
-    imgEncoder: new Extractor(vit),
-    mediaTokenId: IMAGE,
-    crossAttnEvery: 3,
-    perceiverNumLatents: 64,
-    perceiverDepth: 2,
-  });
-  return initialize(model, 1);
-}
 
 const TINY = { imageSize: 32, patchSize: 16, dim: 32, mlpDim: 64 };
 
-/** The smallest that has everything: an image, its latents, a gated block, two layers of the language model. */
+/** A small model that has every part: an image, its latents, a gated block and two layers of the language model. */
 export function tinyFlamingo(): Example {
   const model = new FlamingoPaLM({
     numTokens: 128,
@@ -83,7 +87,7 @@ export function tinyFlamingo(): Example {
   return { model, forward: () => model.forward(text, { images }) };
 }
 
-/** */
+/** Each builds its model and inputs; the arguments of the first two vary the sizes for `scaling`. */
 export const examples = {
   "perceiver-resampler": (images = 2, dim = 1024): Example => {
     const options = { dim, depth: 2, dimHead: 64, heads: 8, numLatents: 64 };
@@ -102,12 +106,12 @@ export const examples = {
     return { model, forward: () => model.forward(text, media, { mediaLocations }) };
   },
   "flamingo-palm-text": (): Example => {
-    const model = flamingo();
+    const model = initialize(readmeFlamingo(), 1);
     const text = ids([2, 512], 20000, generator(2));
     return { model, forward: () => model.forward(text) };
   },
   "flamingo-palm-dialogue": (): Example => {
-    const model = flamingo();
+    const model = initialize(readmeFlamingo(), 1);
     const text = withImages(ids([4, 512], 20000, generator(2)), 2);
     const images = normal([4, 2, 3, 256, 256], generator(3));
     return { model, forward: () => model.forward(text, { images }) };
@@ -116,7 +120,7 @@ export const examples = {
 
 export type ExampleName = keyof typeof examples;
 export const EXAMPLES = Object.keys(examples) as ExampleName[];
-/** Something to look at in a second. */
+/** Smaller versions for --quick. */
 export const quickExamples: { readonly [K in ExampleName]?: () => Example } = {
   "perceiver-resampler": () => examples["perceiver-resampler"](1, 64),
 };

@@ -1,18 +1,19 @@
-// How time grows with the length of the text and with the number of images, as exponents that are fitted.
+// How time grows with the length of the text and with the number of images, as fitted exponents.
 import { ParallelTransformerBlock } from "../blocks/parallel-transformer-block.ts";
 import { run } from "../kernels/replay.ts";
 import { initialize } from "../nn/state-dict.ts";
 import { generator } from "../tensor/random.ts";
 import { Tensor, view } from "../tensor/tensor.ts";
 import { type Example, examples } from "./examples.ts";
-import type { Target } from "./target.ts";
-import { exponentOf, secondsOf, type TimingOptions } from "./timing.ts";
+import type { BenchOptions } from "./rates.ts";
+import { measureTarget, type Target } from "./target.ts";
+import { exponentOf, secondsOf } from "./timing.ts";
 
 export interface Scaling {
   readonly backend: string;
   readonly threads: number;
-  /** What was run, and which size of it grew. */
   readonly name: string;
+  /** The size that was varied. */
   readonly over: "length" | "images";
   readonly sizes: readonly number[];
   readonly seconds: readonly number[];
@@ -35,7 +36,7 @@ interface Series extends Pick<Scaling, "name" | "over" | "sizes"> {
   readonly at: (size: number) => Example;
 }
 
-const series: readonly Series[] = [
+const SERIES: readonly Series[] = [
   {
     name: "gated-cross-attention-block",
     over: "length",
@@ -66,27 +67,21 @@ const series: readonly Series[] = [
   },
 ];
 
-export async function scaling(
-  { backend: name, threads, open }: Target,
-  { quick, patience }: { readonly quick: boolean; readonly patience: TimingOptions },
-  say: (what: string) => void,
-): Promise<Scaling[]> {
-  const backend = await open();
-  const found: Scaling[] = [];
-  try {
-    for (const { name: what, over, sizes: all, quick: few, at } of quick ? series.slice(1, 2) : series) {
-      const sizes = quick ? few : all;
+export const scaling = (target: Target, { quick, timing, progress }: BenchOptions): Promise<Scaling[]> =>
+  measureTarget(target, async (backend, { backend: backendName, threads }) => {
+    const results: Scaling[] = [];
+    for (const { name, over, sizes: fullSizes, quick: quickSizes, at } of quick
+      ? SERIES.slice(1, 2)
+      : SERIES) {
+      const sizes = quick ? quickSizes : fullSizes;
       const seconds: number[] = [];
       for (const size of sizes) {
         const { model, forward } = at(size);
-        seconds.push(await secondsOf(() => run(backend, forward, { model }), patience));
+        seconds.push(await secondsOf(() => run(backend, forward, { model }), timing));
       }
       const exponent = exponentOf(sizes, seconds);
-      found.push({ backend: name, threads, name: what, over, sizes, seconds, exponent });
-      say(`${what} over ${over}, ${name} ${threads} threads: exponent ${exponent.toFixed(2)}`);
+      results.push({ backend: backendName, threads, name, over, sizes, seconds, exponent });
+      progress(`${name} over ${over}, ${backendName}, threads: ${threads}: exponent ${exponent.toFixed(2)}`);
     }
-  } finally {
-    await backend.close();
-  }
-  return found;
-}
+    return results;
+  });

@@ -1,13 +1,14 @@
-// What was measured, as tables.
-
-import type { Style } from "../terminal/colour.ts";
+// The results of `flamboyance bench` as text.
+import type { Paint } from "../terminal/colour.ts";
+import { columnsFrom, table } from "../terminal/table.ts";
 import type { ExampleTime } from "./example-process.ts";
 import type { Rate } from "./rates.ts";
 import type { Scaling } from "./scaling.ts";
 import type { Start } from "./start.ts";
+import type { TargetName } from "./target.ts";
 
-/** Other keys may come; these stay. */
-export interface Measured {
+/** The document of --json. */
+export interface Results {
   /** Of one thread. */
   peakGflops: number;
   matmul: Rate[];
@@ -17,46 +18,86 @@ export interface Measured {
   start: Start[];
 }
 
-const wayOf = ({ backend, mode, threads }: Pick<Rate, "backend" | "mode" | "threads">): string =>
-  [backend, mode, threads > 1 ? `${threads} threads` : "1 thread"].filter(Boolean).join(" ");
+const threadsOf = (threads: number): string => (threads === 1 ? "1 thread" : `${threads} threads`);
+const shapeOf = (shape: readonly number[]): string => shape.join("×");
+const nameOf = ({ backend, mode, threads }: TargetName): string =>
+  [backend, mode, threadsOf(threads)].filter(Boolean).join(" ");
 
-/** One line a shape, one column a backend. */
-function rateTable(title: string, rates: readonly Rate[], style: Style): string {
-  const ways = [...new Set(rates.map(wayOf))];
-  const shapes = [...new Set(rates.map(({ shape }) => shape.join("×")))];
-  const width = Math.max(title.length, ...shapes.map((shape) => shape.length));
-  const lines = shapes.map((shape) => {
-    const cells = ways.map((way) => {
-      const rate = rates.find((r) => wayOf(r) === way && r.shape.join("×") === shape);
-      return (rate ? rate.gflops.toFixed(1) : "–").padStart(way.length);
-    });
-    return [shape.padEnd(width), ...cells].join("   ");
-  });
-  return [style.faint([title.padEnd(width), ...ways].join("   ")), ...lines].join("\n");
+export const duration = (seconds: number): string =>
+  seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
+export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+
+/** The distinct values of a key, in the order of their first appearance. */
+const distinct = <T>(items: readonly T[], key: (item: T) => string): string[] => [...new Set(items.map(key))];
+
+/** A row for each shape and a column for each target. */
+function rateTable(title: string, rates: readonly Rate[], paint: Paint): string[] {
+  const targets = distinct(rates, nameOf);
+  const rows = distinct(rates, ({ shape }) => shapeOf(shape)).map((shape) => [
+    shape,
+    ...targets.map((target) => {
+      const rate = rates.find((r) => nameOf(r) === target && shapeOf(r.shape) === shape);
+      return rate?.gflops.toFixed(1) ?? "–";
+    }),
+  ]);
+  const heads = rates.flatMap((rate, i) =>
+    rates.findIndex((r) => nameOf(r) === nameOf(rate)) === i
+      ? [{ head: [rate.backend, rate.mode ?? "", threadsOf(rate.threads)].filter(Boolean), align: "right" } as const]
+      : [],
+  );
+  return table(columnsFrom([{ head: [title] }, ...heads], rows), paint);
 }
 
-const inSeconds = (seconds: number): string =>
-  seconds < 1 ? `${(1000 * seconds).toFixed(0)} ms` : `${seconds.toFixed(2)} s`;
+const exampleTable = (examples: readonly ExampleTime[], paint: Paint): string[] =>
+  table(
+    columnsFrom(
+      [
+        { head: ["example"] },
+        { head: ["backend"] },
+        { head: ["time"], align: "right" },
+        { head: ["memory"], align: "right" },
+      ],
+      examples.map((e) => [e.name, nameOf(e), duration(e.seconds), mebibytes(e.peakBytes)]),
+    ),
+    paint,
+  );
 
-export function tables(found: Measured, style: Style): string {
-  const { peakGflops, matmul, attention, examples, scaling, start } = found;
+const scalingTable = (scaling: readonly Scaling[], paint: Paint): string[] =>
+  table(
+    columnsFrom(
+      [
+        { head: ["growth of time"] },
+        { head: ["over"] },
+        { head: ["from"], align: "right" },
+        { head: ["to"], align: "right" },
+        { head: ["exponent"], align: "right" },
+      ],
+      scaling.map(({ name, over, sizes, seconds, exponent }) => {
+        const at = (i: number): string => `${sizes.at(i)}: ${duration(seconds.at(i) ?? NaN)}`;
+        return [name, over, at(0), at(-1), exponent.toFixed(2)];
+      }),
+    ),
+    paint,
+  );
+
+const startTable = (start: readonly Start[], paint: Paint): string[] =>
+  table(
+    columnsFrom(
+      [{ head: ["first result of a new process"] }, { head: ["time"], align: "right" }],
+      start.map((s) => [nameOf(s), duration(s.seconds)]),
+    ),
+    paint,
+  );
+
+export function resultTables(results: Results, paint: Paint): string {
+  const { peakGflops, matmul, attention, examples, scaling, start } = results;
   const parts = [
-    style.strong(`In registers, one thread: ${peakGflops.toFixed(0)} GFLOP/s`),
-    matmul.length > 0 && rateTable("product, GFLOP/s", matmul, style),
-    attention.length > 0 && rateTable("attention, GFLOP/s", attention, style),
-    examples
-      .map(
-        (e) =>
-          `${e.name.padEnd(28)} ${wayOf(e).padEnd(26)} ${inSeconds(e.seconds).padStart(8)}   ${(e.peakBytes / 2 ** 20).toFixed(0)} MiB`,
-      )
-      .join("\n"),
-    scaling
-      .map((g) => {
-        const times = g.sizes.map((size, i) => `${size}: ${inSeconds(g.seconds[i] ?? NaN)}`).join(", ");
-        return `${g.name} over ${g.over} (${times}): time grows as ${g.over}^${g.exponent.toFixed(2)}`;
-      })
-      .join("\n"),
-    start.map((s) => `first result of a fresh process, ${wayOf(s)}: ${inSeconds(s.seconds)}`).join("\n"),
-  ];
-  return `${parts.filter(Boolean).join("\n\n")}\n`;
+    [paint(`Peak of one thread: ${peakGflops.toFixed(0)} GFLOP/s`, "strong")],
+    matmul.length > 0 ? rateTable("matrix product, GFLOP/s", matmul, paint) : [],
+    attention.length > 0 ? rateTable("attention, GFLOP/s", attention, paint) : [],
+    examples.length > 0 ? exampleTable(examples, paint) : [],
+    scaling.length > 0 ? scalingTable(scaling, paint) : [],
+    start.length > 0 ? startTable(start, paint) : [],
+  ].filter((part) => part.length > 0);
+  return `${parts.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }

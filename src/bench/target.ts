@@ -1,13 +1,37 @@
-// One way to run a backend, to be held against others.
+// A backend to be measured, in one of its modes.
 import type { Backend } from "../kernels/backend.ts";
 
 export interface Target {
   readonly backend: string;
   readonly threads: number;
-  /** The mode that was asked for, of gpu. */
+  /** The mode to open, for gpu. */
   readonly mode?: string;
   readonly open: () => Promise<Backend>;
 }
 
-/** A backend's mode without its threads, which stand in a field of their own. */
-export const modeOf = ({ mode }: Backend): string | null => mode?.replace(/, \d+ threads?$/, "") ?? null;
+/** How a result names its target. */
+export interface TargetName {
+  readonly backend: string;
+  readonly mode: string | null;
+  readonly threads: number;
+}
+
+/** The mode and the threads are those of the backend that was opened. */
+export const nameOf = ({ backend }: Target, { mode, threads }: Backend): TargetName => ({
+  backend,
+  mode,
+  threads,
+});
+
+/** Opens a target, measures it and closes it. */
+export async function measureTarget<T>(
+  target: Target,
+  measure: (backend: Backend, name: TargetName) => Promise<T>,
+): Promise<T> {
+  const backend = await target.open();
+  try {
+    return await measure(backend, nameOf(target, backend));
+  } finally {
+    await backend.close();
+  }
+}

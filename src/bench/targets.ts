@@ -1,4 +1,4 @@
-// The backends that are measured, each with one way to run it.
+// The targets that the command line selects.
 import { availableParallelism } from "node:os";
 import type { Backend } from "../kernels/backend.ts";
 import type { GpuMode } from "../kernels/gpu/index.ts";
@@ -8,10 +8,10 @@ import type { Target } from "./target.ts";
 export const BACKENDS = ["reference", "simd", "gpu"] as const;
 export type BackendName = (typeof BACKENDS)[number];
 
-export interface Field {
+export interface Selection {
   readonly backends: readonly BackendName[];
   readonly modes: readonly GpuMode[];
-  /** For simd; gpu.js takes all there are in webasm mode, and one otherwise. */
+  /** For simd. gpu.js uses every core in webasm mode and one thread in the others. */
   readonly threads: readonly number[];
 }
 
@@ -22,8 +22,8 @@ const openSimd = (threads: number) => async (): Promise<Backend> =>
 const openGpu = (mode: GpuMode) => async (): Promise<Backend> =>
   (await import("../kernels/gpu/index.ts")).gpu({ mode });
 
-export function targets({ backends, modes, threads }: Field): Target[] {
-  const ways: Readonly<Record<BackendName, () => Target[]>> = {
+export function targets({ backends, modes, threads }: Selection): Target[] {
+  const byBackend: Readonly<Record<BackendName, () => Target[]>> = {
     reference: () => [{ backend: "reference", threads: 1, open: async () => reference("float32") }],
     simd: () => threads.map((n) => ({ backend: "simd", threads: n, open: openSimd(n) })),
     gpu: () =>
@@ -34,17 +34,20 @@ export function targets({ backends, modes, threads }: Field): Target[] {
         open: openGpu(mode),
       })),
   };
-  return backends.flatMap((name) => ways[name]());
+  return backends.flatMap((name) => byBackend[name]());
 }
 
-/** How this command line is called again to measure one contestant, in a process of its own. */
-export function commandOf({ backend, threads, mode }: Target, ...words: readonly string[]): string[] {
-  const who = [
-    "--backend",
-    backend,
-    "--threads",
-    `${threads}`,
-    ...(mode === undefined ? [] : ["--mode", mode]),
+/** Arguments that make Node run this command line again in a new process, for one target. */
+export function commandOf({ backend, threads, mode }: Target, ...options: readonly string[]): string[] {
+  const target = ["--backend", backend, "--threads", `${threads}`];
+  const modeOption = mode === undefined ? [] : ["--mode", mode];
+  return [
+    ...process.execArgv,
+    process.argv[1] ?? "",
+    "bench",
+    "--json",
+    ...target,
+    ...modeOption,
+    ...options,
   ];
-  return [...process.execArgv, process.argv[1] ?? "", "bench", "--json", ...who, ...words];
 }

@@ -1,4 +1,4 @@
-// Reading the command line: unknown or contradictory options are usage errors that name the remedy.
+// Readers of the command line. A mistake in it becomes a usage error that names the option and the remedy.
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { type Convention, conventionOf } from "../masks/conventions/conventions.ts";
 import { UsageError } from "./help/usage.ts";
@@ -11,6 +11,8 @@ interface Config<O extends Options> {
   readonly strict: true;
 }
 
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 export function readArguments<O extends Options>(
   args: readonly string[],
   options: O,
@@ -18,21 +20,23 @@ export function readArguments<O extends Options>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    throw new UsageError(
-      error instanceof Error ? error.message.replace(/\. To specify.*/s, "") : String(error),
-    );
+    throw new UsageError(messageOf(error).replace(/\. To specify.*/s, ""));
   }
 }
 
-/** One of a few words, or a usage error that lists them. */
+/** One of a few words. */
 export function oneOf<const T extends string>(option: string, value: string, allowed: readonly T[]): T {
-  const found = allowed.find((word) => word === value);
-  if (found === undefined)
+  const match = allowed.find((word) => word === value);
+  if (match === undefined)
     throw new UsageError(`--${option} is one of ${allowed.join(", ")}, not "${value}"`);
-  return found;
+  return match;
 }
 
-/** A whole number within bounds, or a usage error that says which. */
+/** A list of values separated by commas. */
+export const listOption = <T>(text: string, read: (word: string) => T): T[] =>
+  text.split(",").map((word) => read(word.trim()));
+
+/** A whole number from `least` to `most`. */
 export function wholeOption(option: string, text: string, least = 0, most = Number.MAX_SAFE_INTEGER): number {
   const n = Number(text);
   if (/^\d+$/.test(text) && n >= least && n <= most) return n;
@@ -40,11 +44,18 @@ export function wholeOption(option: string, text: string, least = 0, most = Numb
   throw new UsageError(`--${option} is a whole number ${bounds}, not "${text}"`);
 }
 
-/** By name; a name that nothing or too much has is a mistake of the command line. */
+/** A number above 0. */
+export function positiveOption(option: string, text: string): number {
+  const x = Number(text);
+  if (Number.isFinite(x) && x > 0) return x;
+  throw new UsageError(`--${option} is a number above 0, not "${text}"`);
+}
+
+/** The convention with this name, or the only one whose name contains it. */
 export function namedConvention(name: string): Convention {
   try {
     return conventionOf(name);
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(messageOf(error));
   }
 }

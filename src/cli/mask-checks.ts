@@ -1,4 +1,4 @@
-// The exhaustive mask cases within `flamboyance check`: a line a convention, and what no run stands behind.
+// The exhaustive mask cases of `flamboyance check`: a line for each convention, and the conventions without recorded runs.
 import {
   checkMasks,
   EVERYTHING,
@@ -9,13 +9,15 @@ import {
 } from "../conformance/cases/check-masks.ts";
 import { exitCode, summarise, type Verdict } from "../conformance/cases/verdict.ts";
 import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
-import { type Style, styleFor } from "../terminal/colour.ts";
+import type { Paint } from "../terminal/colour.ts";
 import { progressOn } from "../terminal/progress.ts";
+import { columnsFrom, table } from "../terminal/table.ts";
 import { type DocumentKind, print } from "./output.ts";
+import { paintOn } from "./terminal.ts";
 
 const number = (n: number): string => n.toLocaleString("en-US");
 
-/** Every folder of mask cases that a path names itself is checked to its end, others as far as a quick check goes. [mask.check] */
+/** Checks folders of mask cases: in full where the command line names the folder itself, otherwise its shorter prompts. [mask.check] */
 export function runMasks(folders: readonly string[], named: boolean): MaskVerdict[] {
   const progress = progressOn(process.stderr);
   const reach: Reach = named ? EVERYTHING : QUICK; // [mask.check]
@@ -26,14 +28,14 @@ export function runMasks(folders: readonly string[], named: boolean): MaskVerdic
   return verdicts;
 }
 
-/** Which of the paths are folders of mask cases themselves, and which are not. */
+/** Separates paths that are folders of mask cases from all others. */
 export function splitPaths(paths: readonly string[]): { masks: string[]; others: string[] } {
   const masks = findMaskCases(paths);
   const own = paths.filter((path) => masks.includes(path.replace(/(?<=.)\/+$/, "")));
   return { masks: findMaskCases(own), others: paths.filter((path) => !own.includes(path)) };
 }
 
-/** As a case among others, for documents. */
+/** The verdict of a mask case in the form of the other cases, for documents. */
 export const asVerdict = (v: MaskVerdict): Verdict => ({
   id: `masks/${v.name}`,
   module: "masks",
@@ -57,8 +59,8 @@ const versions = (verdicts: readonly MaskVerdict[]): string => {
   return `${verdicts[0]?.package} ${shown}`;
 };
 
-/** Rows, disagreements and refusals for each convention, then the conventions that nothing proves. */
-export function maskTable(verdicts: readonly MaskVerdict[], style: Style): string {
+/** Rows, disagreements and refusals of each convention, then the conventions that no recorded run covers. */
+export function maskTable(verdicts: readonly MaskVerdict[], paint: Paint): string {
   const sum = (of: readonly MaskVerdict[], count: (v: MaskVerdict) => number) =>
     number(of.reduce((n, v) => n + count(v), 0));
   const lines = group(verdicts).map((of) => [
@@ -68,35 +70,29 @@ export function maskTable(verdicts: readonly MaskVerdict[], style: Style): strin
     sum(of, (v) => v.refused),
     sum(of, (v) => v.disagreements),
   ]);
-  const head = ["convention", "run", "rows", "refused", "disagreements"];
-  const width = (i: number) => Math.max(...[head, ...lines].map((line) => line[i]?.length ?? 0));
-  const draw = (line: readonly string[]) =>
-    line
-      .map((text, i) => (i < 2 ? text.padEnd(width(i)) : text.padStart(width(i))))
-      .join("   ")
-      .trimEnd();
+  const heads = ["convention", "run", "rows", "refused", "disagreements"].map(
+    (head, i) => ({ head: [head], align: i < 2 ? "left" : "right" }) as const,
+  );
   const bad = verdicts.flatMap((v) =>
-    v.first === null ? [] : [`${style.bad("differs")} ${v.name}: ${v.first}`],
+    v.first === null ? [] : [`${paint("differs", "bad")} ${v.name}: ${v.first}`],
   );
   const unproven = summariseMasks(verdicts).unproven.map(({ name, why }) => `unproven  ${name}: ${why}`); // [mask.unproven]
-  const parts = [[style.faint(draw(head)), ...lines.map(draw)], unproven, bad].filter(
-    (part) => part.length > 0,
-  );
-  return [...parts.map((part) => part.join("\n")), maskLine(verdicts, style)].join("\n\n");
+  const parts = [table(columnsFrom(heads, lines), paint), unproven, bad].filter((part) => part.length > 0);
+  return [...parts.map((part) => part.join("\n")), maskLine(verdicts, paint)].join("\n\n");
 }
 
-/** All in one line. */
-export function maskLine(verdicts: readonly MaskVerdict[], style: Style): string {
+/** The totals on one line. */
+export function maskLine(verdicts: readonly MaskVerdict[], paint: Paint): string {
   const { rows, disagreements, refused, sources, unproven } = summariseMasks(verdicts);
-  const says = `${number(rows)} mask rows of ${sources} released sources: ${number(disagreements)} disagree`;
-  const more = `${number(refused)} refused by their source, ${unproven.length} conventions unproven`;
-  return `${disagreements > 0 ? style.bad(says) : style.good(says)}, ${more}`;
+  const text = `${number(rows)} mask rows of ${sources} released sources: ${number(disagreements)} disagree`;
+  const rest = `${number(refused)} refused by their source, ${unproven.length} conventions unproven`;
+  return `${paint(text, disagreements > 0 ? "bad" : "good")}, ${rest}`;
 }
 
-/** Mask cases alone: the table, or the document that was asked for. The exit status. [mask.check] */
+/** Prints mask cases without other cases, as a table or as a document, and returns the exit status. [mask.check] */
 export function printMasks(verdicts: readonly MaskVerdict[], kind: DocumentKind | null): number {
   const cases = verdicts.map(asVerdict);
   if (kind) print(cases, kind, "", { masks: summariseMasks(verdicts) });
-  else process.stdout.write(`${maskTable(verdicts, styleFor(process.stdout))}\n`);
+  else process.stdout.write(`${maskTable(verdicts, paintOn(process.stdout))}\n`);
   return exitCode(summarise(cases));
 }

@@ -1,10 +1,9 @@
-// Prints a run of verdicts in the form that was asked for.
-
+// Prints verdicts as a table or as one document.
 import { summarise, type Verdict } from "../conformance/cases/verdict.ts";
 import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
-import { styleFor } from "../terminal/colour.ts";
 import { UsageError } from "./help/usage.ts";
-import { failures, table, verdictLine } from "./verdict-table.ts";
+import { paintOn } from "./terminal.ts";
+import { failures, moduleTable, verdictLine } from "./verdict-table.ts";
 
 const documents = { json: toJson, junit: toJunit, markdown: toMarkdown } as const;
 export type DocumentKind = keyof typeof documents;
@@ -34,13 +33,13 @@ export function print(
     process.stdout.write(`${documents[kind](verdicts, more)}\n`);
     return;
   }
-  const style = styleFor(process.stdout);
+  const paint = paintOn(process.stdout);
   const parts = [
-    style.strong(title),
-    table(verdicts, style),
-    failures(verdicts, style),
-    verdictLine(verdicts, style),
+    paint(title, "strong"),
+    moduleTable(verdicts, paint),
+    failures(verdicts, paint),
+    verdictLine(verdicts, paint),
   ];
   process.stdout.write(`${parts.filter(Boolean).join("\n\n")}\n`);
-  if (summarise(verdicts).cases === 0) process.stdout.write("no case was found\n");
+  if (summarise(verdicts).cases === 0) process.stdout.write("no cases found\n");
 }

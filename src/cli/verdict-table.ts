@@ -1,9 +1,8 @@
-// The table of `check` and `conform`: one line per module.
-import { stripVTControlCharacters } from "node:util";
+// The table of `check` and `conform`: one line per module, then every case that did not pass.
 import { byCase, share, summarise, type Verdict, worstOf } from "../conformance/cases/verdict.ts";
 import { describe, figure } from "../conformance/reports/report.ts";
-import type { Precision } from "../tensor/precision.ts";
-import type { Style } from "../terminal/colour.ts";
+import type { Paint } from "../terminal/colour.ts";
+import { columnsFrom, type Piece, table } from "../terminal/table.ts";
 
 function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
@@ -12,58 +11,57 @@ function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[
 }
 
 /** "5.4e-16 of 1.0e-12": the comparison that uses most of its tolerance. */
-function tightest(verdicts: readonly Verdict[], style: Style): string {
+function tightest(verdicts: readonly Verdict[]): Piece {
   const worst = worstOf(verdicts.flatMap((v) => (v.worst ? [v.worst] : [])));
-  if (!worst) return "–";
+  if (!worst) return { text: "–" };
   const text = `${figure(worst.error)} of ${figure(worst.tolerance)}`;
-  return share(worst) > 1 ? style.bad(text) : text;
+  return { text, style: share(worst) > 1 ? "bad" : undefined };
 }
 
-const visible = (text: string): number => stripVTControlCharacters(text).length;
-
-function aligned(rows: readonly (readonly string[])[]): string[] {
-  const width = (column: number) => Math.max(...rows.map((row) => visible(row[column] ?? "")));
-  return rows.map((row) =>
-    row
-      .map((text, column) => text + " ".repeat(column === row.length - 1 ? 0 : width(column) - visible(text)))
-      .join("   "),
-  );
+function divergenceOf(verdict: Verdict | undefined): Piece {
+  if (!verdict) return { text: "–" };
+  const { id, firstDivergence, error } = verdict;
+  const text = firstDivergence
+    ? `${id.split("/").at(-1)}: ${firstDivergence.tensor}`
+    : (error?.split("\n")[0] ?? "–");
+  return { text, style: "bad" };
 }
 
-export function table(verdicts: readonly Verdict[], style: Style): string {
+/** A line for each module, a column for each precision. */
+export function moduleTable(verdicts: readonly Verdict[], paint: Paint): string {
   const precisions = [...new Set(verdicts.map((v) => v.precision))];
-  const head = ["module", "cases", ...precisions.map((p) => `${p}: worst error`), "first divergence"];
+  const heads = [
+    { head: ["module"] },
+    { head: ["cases"], align: "right" },
+    ...precisions.map((precision) => ({ head: [precision, "worst error"] })),
+    { head: ["first divergence"] },
+  ] as const;
   const rows = [...group(verdicts, (v) => v.module)].map(([module, all]) => {
     const cases = byCase(all);
-    const bad = cases.find((v) => v.status !== "passed");
-    const divergence = bad?.firstDivergence
-      ? `${bad.id.split("/").at(-1)}: ${bad.firstDivergence.tensor}`
-      : (bad?.error?.split("\n")[0] ?? "–");
-    const columns = precisions.map((p: Precision) =>
-      tightest(
-        all.filter((v) => v.precision === p),
-        style,
-      ),
-    );
-    return [module, String(cases.length).padStart(5), ...columns, bad ? style.bad(divergence) : divergence];
+    const errors = precisions.map((precision) => tightest(all.filter((v) => v.precision === precision)));
+    const divergence = divergenceOf(cases.find((v) => v.status !== "passed"));
+    return [module, `${cases.length}`, ...errors, divergence];
   });
-  const [title = "", ...lines] = aligned([head, ...rows]);
-  return [style.faint(title), ...lines].join("\n");
+  return table(columnsFrom(heads, rows), paint).join("\n");
 }
+
+const MOST_FAILURES = 20;
 
 /** Every case that did not pass, with the reason. */
-export function failures(verdicts: readonly Verdict[], style: Style): string {
+export function failures(verdicts: readonly Verdict[], paint: Paint): string {
   const bad = verdicts.filter((v) => v.status !== "passed");
-  const lines = bad.slice(0, 20).map((v) => {
-    const why =
-      v.error ?? (v.firstDivergence ? describe(v.firstDivergence) : v.worst ? describe(v.worst) : "");
-    return `${style.bad(v.status === "failed" ? "differs" : "broken ")} ${v.id} (${v.precision})\n        ${why.replaceAll("\n", "\n        ")}`;
+  const lines = bad.slice(0, MOST_FAILURES).map(({ id, precision, status, ...v }) => {
+    const comparison = v.firstDivergence ?? v.worst;
+    const reason = v.error ?? (comparison ? describe(comparison) : "");
+    const mark = paint(status === "failed" ? "differs" : "broken ", "bad");
+    return `${mark} ${id} (${precision})\n        ${reason.replaceAll("\n", "\n        ")}`;
   });
-  return [...lines, ...(bad.length > 20 ? [`… and ${bad.length - 20} more`] : [])].join("\n");
+  const rest = bad.length - MOST_FAILURES;
+  return [...lines, ...(rest > 0 ? [`… and ${rest} more`] : [])].join("\n");
 }
 
-export function verdictLine(verdicts: readonly Verdict[], style: Style): string {
+export function verdictLine(verdicts: readonly Verdict[], paint: Paint): string {
   const { cases, rows, passed, failed, errored } = summarise(verdicts);
   const text = `${passed} of ${cases} cases conform (${rows.toLocaleString("en")} rows compared), ${failed} differ, ${errored} broken`;
-  return passed === cases ? style.good(text) : style.bad(text);
+  return paint(text, passed === cases ? "good" : "bad");
 }

@@ -61,6 +61,8 @@ export interface Backend {
   readonly name: string;
   /** gpu.js's mode, or another backend's equivalent; null where there is no choice. */
   readonly mode: string | null;
+  /** Threads that compute, the calling one included. */
+  readonly threads: number;
   readonly precision: Precision;
   readonly ops: { readonly [K in OpName]?: (attrs: Ops[K]["attrs"], ...inputs: View[]) => Promise<View> };
   readonly scopes: ScopeKernels;

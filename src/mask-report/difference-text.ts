@@ -4,8 +4,9 @@ import { inkOf, isCalm } from "../masks/drawing/draw-mask.ts";
 import { drawAgainst } from "../masks/drawing/side-by-side.ts";
 import { OUTCOME_LABELS } from "../masks/outcome.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
+import type { Paint } from "../terminal/colour.ts";
 import { heading, paragraph } from "../terminal/prose.ts";
-import { type Column, type Paint, type Piece, table } from "../terminal/table.ts";
+import { type Column, type Piece, table } from "../terminal/table.ts";
 import type { MaskReport } from "./report.ts";
 
 export interface Drawing {

@@ -2,8 +2,10 @@
 import type { Convention } from "../masks/conventions/conventions.ts";
 import type { DecodeStep } from "../masks/decoding/decode.ts";
 import { drawMask, marks } from "../masks/drawing/draw-mask.ts";
-import { heading, paragraph, words } from "../terminal/prose.ts";
-import { type Column, label, type Paint, type Piece, painter, table, wrap } from "../terminal/table.ts";
+import { type Paint, painter } from "../terminal/colour.ts";
+import { heading, paragraph, words, wrap } from "../terminal/prose.ts";
+import { type Column, type Piece, table } from "../terminal/table.ts";
+import { label } from "../terminal/width.ts";
 import { type Drawing, differing, verdict } from "./difference-text.ts";
 import type { MaskReport } from "./report.ts";
 

@@ -1,15 +1,26 @@
-// Colour, where a terminal shows it and nobody asked for none (https://no-color.org).
+// ANSI colours, chosen by meaning. Whoever opens a stream decides whether it gets any.
 
-export interface Style {
-  readonly good: (text: string) => string;
-  readonly bad: (text: string) => string;
-  readonly faint: (text: string) => string;
-  readonly strong: (text: string) => string;
-  readonly colour: boolean;
-}
+/** What a piece of text means. A number is the colour of that image, counted from 1. Colour only repeats what the text says. */
+export type Style = "good" | "bad" | "faint" | "strong" | "dim" | "alarm" | number;
 
-export function styleFor(stream: { isTTY?: boolean }): Style {
-  const colour = stream.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== "dumb";
-  const paint = (code: number) => (text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
-  return { good: paint(32), bad: paint(31), faint: paint(2), strong: paint(1), colour };
+/** Applies a style, or returns the text as it is. */
+export type Paint = (text: string, style?: Style) => string;
+
+const CODES = { good: "32", bad: "1;31", faint: "2", strong: "1", dim: "2", alarm: "1;31" };
+const IMAGE_CODES = [36, 35, 32, 33, 34]; // red is reserved for "bad"
+
+/** Whether a stream shows colour: on a terminal, unless NO_COLOR is set (https://no-color.org) or TERM is "dumb". */
+export const showsColour = (
+  { isTTY }: { readonly isTTY?: boolean },
+  { NO_COLOR, TERM }: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined },
+): boolean => isTTY === true && !NO_COLOR && TERM !== "dumb";
+
+/** Colours the words of a text and leaves the spaces around them plain. */
+export function painter(colour = false): Paint {
+  if (!colour) return (text) => text;
+  return (text, style) => {
+    if (style === undefined) return text;
+    const code = typeof style === "number" ? IMAGE_CODES[(style - 1) % IMAGE_CODES.length] : CODES[style];
+    return text.replace(/\S(?:.*\S)?/, (words) => `\x1b[${code}m${words}\x1b[0m`); // [mask.drawing]
+  };
 }

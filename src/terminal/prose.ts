@@ -1,13 +1,32 @@
-// Sentences for a terminal, within its width.
-import { type Paint, type Piece, type Style, wrap } from "./table.ts";
+// Text broken into lines that fit a terminal.
+import type { Paint, Style } from "./colour.ts";
+import type { Piece } from "./table.ts";
+import { widthOf } from "./width.ts";
 
+/** The words of a text, all in one style. */
 export const words = (text: string, style?: Style): Piece[] =>
   text.split(" ").map((word) => ({ text: word, style }));
+
+/** Words on lines of at most `width` columns; a word that is wider has a line of its own. */
+export function wrap(words: readonly Piece[], width: number, paint: Paint, gap = " "): string[] {
+  const lines: Piece[][] = [[]];
+  let used = 0;
+  for (const word of words) {
+    const needed = widthOf(word.text) + (used > 0 ? gap.length : 0);
+    if (used > 0 && used + needed > width) {
+      lines.push([]);
+      used = 0;
+    }
+    lines.at(-1)?.push(word);
+    used += used > 0 ? needed : widthOf(word.text);
+  }
+  return lines.map((line) => line.map((word) => paint(word.text, word.style)).join(gap));
+}
 
 export const heading = (text: string, paint: Paint, width: number): string =>
   wrap(words(text, "strong"), width, paint).join("\n");
 
-/** A paragraph, its first line behind `head` and the others as far in. */
+/** A paragraph whose first line follows `head`; the other lines are indented by `indent` columns. */
 export function paragraph(head: string, indent: number, text: string, paint: Paint, width: number): string {
   const lines = wrap(words(text), width - indent, paint);
   return lines.map((line, i) => (i === 0 ? head : " ".repeat(indent)) + line).join("\n");

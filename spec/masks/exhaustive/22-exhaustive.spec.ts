@@ -21,14 +21,14 @@ import { effectsOf, passesOf, promptsOfMode } from "../../../src/masks/exhaustiv
 import { strings } from "../../../src/masks/exhaustive/prompts.ts";
 import { type Convention, conventionOf, conventions, maskRows } from "../../../src/masks/index.ts";
 import { invariants, verdictsOf, violationsOf } from "../../../src/masks/invariants.ts";
-import { styleFor } from "../../../src/terminal/colour.ts";
+import { painter } from "../../../src/terminal/colour.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
 const FOLDER = "golden/cases/masks";
 const cases = readMaskCases(FOLDER);
 const { immediate, "all-previous": allPrevious } = conventions;
 const all: readonly Convention[] = Object.values(conventions);
-const plain = styleFor({ isTTY: false });
+const plain = painter(false);
 const prompt = (text: string): number[] => [...text].map((token) => "tIE".indexOf(token));
 const batch = (...texts: readonly string[]) => ({
   shape: [texts.length, texts[0]?.length ?? 0],
@@ -247,7 +247,7 @@ test("[mask.check] mask cases alone: a table or a document, and the exit status"
   try {
     const verdicts = checkMasks(cases, { full: 2, cached: 2 });
     expect(printMasks(verdicts, null)).toBe(0);
-    expect(written.splice(0)).toEqual([`${maskTable(verdicts, styleFor(process.stdout))}\n`]);
+    expect(written.splice(0)).toEqual([`${maskTable(verdicts, plain)}\n`]);
     const bad = { ...verdicts[0], disagreements: 3, first: "tI" } as (typeof verdicts)[0];
     expect(printMasks([bad], "json")).toBe(1);
     const { summary, masks, cases: judged } = JSON.parse(written.join(""));

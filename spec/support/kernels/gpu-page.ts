@@ -1,4 +1,5 @@
 // What a page does to check gpu.js in the modes of a graphics card: golden cases, and single products and attentions.
+import { kernels } from "../../../src/bench/rates.ts";
 import { checkCase } from "../../../src/conformance/cases/check-case.ts";
 import type { Verdict } from "../../../src/conformance/cases/verdict.ts";
 import { mount, unmount } from "../../../src/host/browser.ts";
@@ -124,22 +125,12 @@ export async function misplaced(mode: DeviceMode, rows: number, columns: number)
 }
 
 /** Billions of operations a second, copying to the card and back included: of a product n × n × n, and of attention with 8 heads of width 64. */
-export async function rates(mode: DeviceMode, n: number, runs = 3) {
-  const { launcher } = await opened(mode);
-  const values = (length: number) => Array.from({ length }, (_, i) => Math.sin(i));
-  const [square, heads] = [values(n * n), values(8 * n * 64)];
-  const all = { may: null, loud: null, emptyRow: "zero" } as const;
-  const rate = async (operations: number, work: () => Promise<unknown>) => {
-    await work();
-    const since = performance.now();
-    for (let i = 0; i < runs; i++) await work();
-    return (operations * runs) / (1e6 * (performance.now() - since));
-  };
+export async function rates(mode: DeviceMode, n: number) {
+  const backend = await opened(mode);
+  const timing = { runs: 3, seconds: 0 };
   return {
     n,
-    matmul: await rate(2 * n ** 3, () => productOn(launcher, [1, n, n, n], square, square)),
-    attention: await rate(4 * 8 * n * n * 64, () =>
-      attendOn(launcher, { ...all, q: heads, k: heads, v: heads, size: [8, n, n, 64, 64] }),
-    ),
+    matmul: await kernels.matmul.rate(backend, [n, n, n], timing),
+    attention: await kernels.attention.rate(backend, [8, n, n, 64], timing),
   };
 }

@@ -1,19 +1,17 @@
 // flamboyance bench
-
-import { exampleApart, exampleHere } from "../../bench/example-process.ts";
+import { type ExampleTime, exampleApart, exampleHere } from "../../bench/example-process.ts";
 import { EXAMPLES, type ExampleName, quickExamples } from "../../bench/examples.ts";
 import { peakGflops } from "../../bench/peak-flops.ts";
-import { rates } from "../../bench/rates.ts";
+import { type BenchOptions, rates } from "../../bench/rates.ts";
 import { scaling } from "../../bench/scaling.ts";
 import { firstHere, start } from "../../bench/start.ts";
-import { type Measured, tables } from "../../bench/tables.ts";
+import { type Results, resultTables } from "../../bench/tables.ts";
 import type { Target } from "../../bench/target.ts";
-import { BACKENDS, type BackendName, cores, type Field, targets } from "../../bench/targets.ts";
+import { BACKENDS, type BackendName, cores, type Selection, targets } from "../../bench/targets.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { styleFor } from "../../terminal/colour.ts";
-import { oneOf, readArguments } from "../arguments.ts";
-import { wholeNumber } from "../backends.ts";
+import { listOption, oneOf, readArguments, wholeOption } from "../arguments.ts";
 import { BENCH } from "../help/bench.ts";
+import { paintOn } from "../terminal.ts";
 
 const OPTIONS = {
   backend: { type: "string" },
@@ -28,45 +26,84 @@ const OPTIONS = {
 } as const;
 
 const PARTS = ["peak", "matmul", "attention", "examples", "scaling", "start"] as const;
+type Part = (typeof PARTS)[number];
 const MODES = ["webasm", "cpu", "webgl2", "webgpu", "headlessgl"] as const;
 
-const list = <const T extends string>(option: string, text: string, allowed: readonly T[]): T[] =>
-  text.split(",").map((word) => oneOf(option, word.trim(), allowed));
+type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
 
-/** Who takes part: everybody in products and attention, the fast ones in what takes long, unless somebody is named. */
-function fieldOf(values: { backend?: string | undefined; mode: string; threads?: string | undefined }) {
-  const named = values.backend === undefined ? null : list("backend", values.backend, BACKENDS);
+interface Selected {
+  /** Whether --backend named the targets. */
+  readonly named: boolean;
+  /** Targets of products and attention: every backend by default. */
+  readonly kernels: readonly Target[];
+  /** Targets of the other parts, which take longer: simd by default, on the most threads. */
+  readonly models: readonly Target[];
+}
+
+function select(values: Values): Selected {
+  const named =
+    values.backend === undefined
+      ? null
+      : listOption(values.backend, (word) => oneOf("backend", word, BACKENDS));
   const threads = values.threads
-    ? values.threads.split(",").map((n) => wholeNumber("threads", n, 1))
+    ? listOption(values.threads, (n) => wholeOption("threads", n, 1))
     : [...new Set([1, cores()])];
-  const field = (backends: readonly BackendName[]): Field => ({
-    backends,
-    modes: list("mode", values.mode, MODES),
-    threads,
-  });
-  const long = targets({ ...field(named ?? ["simd"]) });
+  const modes = listOption(values.mode, (word) => oneOf("mode", word, MODES));
+  const selection = (backends: readonly BackendName[]): Selection => ({ backends, modes, threads });
   const most = Math.max(...threads);
   return {
     named: named !== null,
-    short: targets(field(named ?? BACKENDS)),
-    long: long.filter((c) => c.backend !== "simd" || c.threads === most),
+    kernels: targets(selection(named ?? BACKENDS)),
+    models: targets(selection(named ?? ["simd"])).filter((t) => t.backend !== "simd" || t.threads === most),
   };
 }
 
-const say = (what: string): void => void process.stderr.write(`${what}\n`);
+const progress = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Tries each; one that nobody named may be missing. */
-export async function each<T>(all: readonly Target[], named: boolean, measure: (c: Target) => Promise<T[]>) {
-  const found: T[] = [];
-  for (const contestant of all) {
+/** Measures each target. One that cannot be opened is left out, unless the command line named it. */
+export async function each<T>(
+  all: readonly Target[],
+  named: boolean,
+  measure: (target: Target) => Promise<T[]>,
+): Promise<T[]> {
+  const results: T[] = [];
+  for (const target of all) {
     try {
-      found.push(...(await measure(contestant)));
+      results.push(...(await measure(target)));
     } catch (error) {
       if (named || !(error instanceof LoadError)) throw error;
-      say(`${contestant.backend} is left out: ${error.message.split("\n")[0]}`);
+      progress(`${target.backend} is left out: ${error.message.split("\n")[0]}`);
     }
   }
-  return found;
+  return results;
+}
+
+async function measureAll(
+  parts: readonly Part[],
+  { named, kernels, models }: Selected,
+  options: BenchOptions,
+): Promise<Results> {
+  const { quick, timing } = options;
+  const on = <T>(part: Part, all: readonly Target[], measure: (target: Target) => Promise<T[]>) =>
+    parts.includes(part) ? each(all, named, measure) : [];
+  const names: readonly ExampleName[] = EXAMPLES.filter((name) => !quick || name in quickExamples);
+  const runExamples = async (target: Target): Promise<ExampleTime[]> => {
+    const times: ExampleTime[] = [];
+    for (const name of names) {
+      const time = await exampleApart(name, target, quick);
+      progress(`${name} ${time.backend}: ${time.seconds.toFixed(3)} s`);
+      times.push(time);
+    }
+    return times;
+  };
+  return {
+    peakGflops: await peakGflops(quick ? 100_000 : 2_000_000),
+    matmul: await on("matmul", kernels, (target) => rates("matmul", target, options)),
+    attention: await on("attention", kernels, (target) => rates("attention", target, options)),
+    examples: await on("examples", models, runExamples),
+    scaling: await on("scaling", models, (target) => scaling(target, options)),
+    start: await on("start", models, async (target) => [await start(target, timing)]),
+  };
 }
 
 export async function bench(args: readonly string[]): Promise<number> {
@@ -76,35 +113,21 @@ export async function bench(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { quick } = values;
-  const parts = list("only", values.only, PARTS);
-  const { named, short, long } = fieldOf(values);
-  const [only] = long;
-  if (values.first && only) {
-    process.stdout.write(`${JSON.stringify(await firstHere(only))}\n`);
+  const parts = listOption(values.only, (word) => oneOf("only", word, PARTS));
+  const example = values.example === undefined ? null : oneOf("example", values.example, EXAMPLES);
+  const selected = select(values);
+  const timing = quick ? { runs: 2, seconds: 0 } : { runs: 5, seconds: 1 };
+  if (values.first) {
+    const [target] = selected.models;
+    if (target) process.stdout.write(`${JSON.stringify(await firstHere(target))}\n`);
     return 0;
   }
-  const patience = quick ? { runs: 2, seconds: 0 } : { runs: 5, seconds: 1 };
-  const how = { quick, patience };
-  const one = values.example === undefined ? null : oneOf("example", values.example, EXAMPLES);
-  const has = (part: (typeof PARTS)[number]) => one === null && parts.includes(part);
-  const found: Measured = {
-    peakGflops: peakGflops(quick ? 100_000 : 2_000_000),
-    matmul: has("matmul") ? await each(short, named, (c) => rates("matmul", c, how, say)) : [],
-    attention: has("attention") ? await each(short, named, (c) => rates("attention", c, how, say)) : [],
-    examples: [],
-    scaling: has("scaling") ? await each(long, named, (c) => scaling(c, how, say)) : [],
-    start: has("start") ? await each(long, named, async (c) => [await start(c, patience)]) : [],
-  };
-  if (one)
-    for (const contestant of long) found.examples.push(await exampleHere(one, contestant, patience, quick));
-  const wanted: readonly ExampleName[] = has("examples")
-    ? EXAMPLES.filter((name) => !quick || name in quickExamples)
-    : [];
-  for (const name of wanted) {
-    const times = await each(long, named, async (c) => [await exampleApart(name, c, quick)]);
-    for (const { backend, seconds } of times) say(`${name} ${backend}: ${seconds.toFixed(3)} s`);
-    found.examples.push(...times);
-  }
-  process.stdout.write(values.json ? `${JSON.stringify(found)}\n` : tables(found, styleFor(process.stdout)));
+  const results = await measureAll(example === null ? parts : [], selected, { quick, timing, progress });
+  if (example !== null)
+    for (const target of selected.models)
+      results.examples.push(await exampleHere(example, target, timing, quick));
+  process.stdout.write(
+    values.json ? `${JSON.stringify(results)}\n` : resultTables(results, paintOn(process.stdout)),
+  );
   return 0;
 }

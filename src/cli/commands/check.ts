@@ -9,13 +9,13 @@ import { reference } from "../../kernels/reference/index.ts";
 import { tour } from "../../masks/drawing/tour.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { styleFor } from "../../terminal/colour.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
 import { CHECK, UsageError } from "../help/usage.ts";
 import { asVerdict, maskLine, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
+import { colourOn, paintOn } from "../terminal.ts";
 import { captionTour } from "./generate.ts";
 
 const OPTIONS = {
@@ -141,10 +141,10 @@ export async function check(args: readonly string[]): Promise<number> {
       `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
       more,
     );
-    if (masks.length > 0 && !kind) process.stdout.write(`${maskLine(masks, styleFor(process.stdout))}\n`); // [mask.check]
+    if (masks.length > 0 && !kind) process.stdout.write(`${maskLine(masks, paintOn(process.stdout))}\n`); // [mask.check]
     if (values.tour && !kind) {
       process.stdout.write(
-        `\n${tour({ colour: styleFor(process.stdout).colour })}\n\n${await captionTour()}\n\n${NEXT}`,
+        `\n${tour({ colour: colourOn(process.stdout) })}\n\n${await captionTour()}\n\n${NEXT}`,
       );
     }
     const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [mask.check]

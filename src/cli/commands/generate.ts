@@ -8,8 +8,8 @@ import { type DigitsModel, loadDigitsModel } from "../../demos/digits/model.ts";
 import { scan } from "../../demos/digits/scan.ts";
 import { type Choose, greedy, sampled } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import { readArguments } from "../arguments.ts";
-import { openBackend, positive, wholeNumber } from "../backends.ts";
+import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
+import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
 import { GENERATE } from "../help/digits.ts";
 import { UsageError } from "../help/usage.ts";
@@ -54,9 +54,9 @@ function choice({ sample, temperature, "top-k": topK, seed }: Sampling): Choose 
     throw new UsageError("--temperature, --top-k and --seed belong to --sample"); // [generate.options]
   if (!sample) return greedy;
   return sampled({
-    seed: wholeNumber("seed", seed ?? "1", 0),
-    temperature: positive("temperature", temperature ?? "1"),
-    ...(topK === undefined ? {} : { topK: wholeNumber("top-k", topK, 1) }),
+    seed: wholeOption("seed", seed ?? "1"),
+    temperature: positiveOption("temperature", temperature ?? "1"),
+    ...(topK === undefined ? {} : { topK: wholeOption("top-k", topK, 1) }),
   });
 }
 

@@ -16,9 +16,9 @@ import {
 import { maskDocument, maskReport, usualKnown } from "../../mask-report/report.ts";
 import { maskText } from "../../mask-report/text.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { styleFor } from "../../terminal/colour.ts";
 import { namedConvention, oneOf, readArguments, wholeOption } from "../arguments.ts";
 import { MASK, UsageError } from "../help/usage.ts";
+import { colourOn, widthOn } from "../terminal.ts";
 
 const OPTIONS = {
   images: { type: "string" },
@@ -150,8 +150,8 @@ export async function mask(args: readonly string[]): Promise<number> {
     against,
     known: values.cached ? given : null,
   });
-  const { colour } = styleFor(process.stdout);
-  const width = Math.max(60, process.stdout.columns || 80);
+  const colour = colourOn(process.stdout);
+  const width = widthOn(process.stdout);
   const text = values.json
     ? JSON.stringify(maskDocument(report))
     : maskText(report, { colour, width, latents, ascii: values.ascii });

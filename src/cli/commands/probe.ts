@@ -6,10 +6,10 @@ import { adapterOf } from "../../conformance/adapters/process.ts";
 import { probe as probed } from "../../conformance/probe/probe.ts";
 import { probeText } from "../../conformance/probe/text.ts";
 import { probeDocument, verdictOf } from "../../conformance/probe/verdict.ts";
-import { styleFor } from "../../terminal/colour.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { namedConvention, readArguments, wholeOption } from "../arguments.ts";
 import { PROBE, UsageError } from "../help/usage.ts";
+import { colourOn, widthOn } from "../terminal.ts";
 
 const OPTIONS = {
   expect: { type: "string" },
@@ -54,8 +54,8 @@ export async function probe(args: readonly string[]): Promise<number> {
       { shape, expect },
     );
     progress.clear();
-    const { colour } = styleFor(process.stdout);
-    const width = Math.max(60, process.stdout.columns || 80);
+    const colour = colourOn(process.stdout);
+    const width = widthOn(process.stdout);
     const text = values.json
       ? JSON.stringify(probeDocument(result, expect))
       : probeText(result, expect, { colour, width });

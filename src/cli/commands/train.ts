@@ -24,8 +24,8 @@ import {
 import { allEvidence, trainDigits } from "../../demos/digits/run.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { progressOn } from "../../terminal/progress.ts";
-import { readArguments } from "../arguments.ts";
-import { openBackend, positive, wholeNumber } from "../backends.ts";
+import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
+import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/digits.ts";
 import { UsageError } from "../help/usage.ts";
@@ -112,15 +112,15 @@ async function runDigits(
   report: string | undefined,
 ): Promise<void> {
   const name = values.quick ? "quick" : "full";
-  const plan = scaledPlan(plans[name], positive("scale", values.scale));
-  const seed = wholeNumber("seed", values.seed, 0);
+  const plan = scaledPlan(plans[name], positiveOption("scale", values.scale));
+  const seed = wholeOption("seed", values.seed);
   const { train, heldOut } = readDigits(digitsFile());
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort(new Error(`stopped; --resume goes on from ${values.out}`))); // [digits.stop]
   mkdirSync(values.out, { recursive: true });
   const run: DigitsRun = {
     model: digitsModel(plan.depth, seed),
-    digits: { train, heldOut: heldOut.slice(0, wholeNumber("held-out", values["held-out"], 6)) },
+    digits: { train, heldOut: heldOut.slice(0, wholeOption("held-out", values["held-out"], 6)) },
     plan,
     seed,
     backend,

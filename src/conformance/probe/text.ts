@@ -1,6 +1,8 @@
 // What a probe found, as a page of text for a terminal.
 import type { Convention } from "../../masks/conventions/conventions.ts";
-import { type Column, type Paint, type Piece, painter, table, wrap } from "../../terminal/table.ts";
+import { type Paint, painter } from "../../terminal/colour.ts";
+import { wrap } from "../../terminal/prose.ts";
+import { type Column, type Piece, table } from "../../terminal/table.ts";
 import { effectsOfConvention } from "./mistakes.ts";
 import { IMAGES } from "./plan.ts";
 import type { ProbeResult } from "./probe.ts";

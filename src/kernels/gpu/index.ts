@@ -1,4 +1,5 @@
 // The gpu.js backend: every einsum and every attention scope, in single precision, in the mode that was asked for.
+import { cores } from "#host";
 import { contraction } from "../../tensor/ops/einsum.ts";
 import { axesOf, type Sizes } from "../../tensor/pattern.ts";
 import { offsets, type View, view } from "../../tensor/tensor.ts";
@@ -40,6 +41,7 @@ export async function gpu({ mode = "webasm" }: { readonly mode?: GpuMode } = {})
   return {
     name: "gpu",
     mode,
+    threads: mode === "webasm" ? cores() : 1, // gpu.js starts a thread for each core in this mode
     precision: "float32",
     ops: { einsum },
     scopes: { attention: attentionScope },

@@ -5,6 +5,7 @@ import type { Backend } from "../backend.ts";
 export const reference = (precision: Precision = "float64"): Backend => ({
   name: "reference",
   mode: null,
+  threads: 1,
   precision,
   ops: {},
   scopes: {},

@@ -5,8 +5,7 @@ import { RELAXED, SIMD } from "./bytes.ts";
 import { Heap } from "./heap.ts";
 import { CONTROL_END, ThreadPool } from "./thread-pool.ts";
 
-/** */
-const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
+export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 export interface EngineOptions {

@@ -13,6 +13,7 @@ import { storeOf } from "./store.ts";
 import { Weights } from "./weights.ts";
 
 export type { EngineOptions as SimdOptions } from "./engine.ts";
+export { peakLoop } from "./peak.ts";
 
 /** Has this engine SIMD and shared memory? */
 export const simdRuns = (): boolean => Engine.runs();
@@ -21,7 +22,6 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
   const engine = await Engine.open(options);
   const ran: KernelCounts = { matmul: 0, attention: 0 };
   const weights = new Weights(engine);
-  const threads = engine.crew.size === 1 ? "1 thread" : `${engine.crew.size} threads`;
   const each = ELEMENTWISE.map((op) => [
     op,
     async (attrs: object, a: View, b?: View) => elements(engine, op, attrs, a, b),
@@ -42,7 +42,8 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
   };
   return {
     name: "simd",
-    mode: `${engine.relaxed ? "relaxed" : "fixed"}, ${threads}`,
+    mode: engine.relaxed ? "relaxed" : "fixed",
+    threads: engine.crew.size,
     precision: "float32",
     ops,
     scopes: {

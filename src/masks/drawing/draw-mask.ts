@@ -1,15 +1,9 @@
 // Masks as text: the prompt as a strip of tokens, under it a grid with a line for each token and a column for each image.
 
-import {
-  type Column,
-  label,
-  type Paint,
-  type Piece,
-  painter,
-  type Style,
-  table,
-  wrap,
-} from "../../terminal/table.ts";
+import { type Paint, painter, type Style } from "../../terminal/colour.ts";
+import { wrap } from "../../terminal/prose.ts";
+import { type Column, type Piece, table } from "../../terminal/table.ts";
+import { label } from "../../terminal/width.ts";
 import type { Convention } from "../conventions/schema.ts";
 import type { Matrix } from "../grid.ts";
 import { OUTCOME_LABELS, type RowOutcome } from "../outcome.ts";

@@ -1,6 +1,7 @@
 // Several conventions on the same prompts: where their masks differ, and what each makes of each row.
 
-import { type Column, type Piece, painter, table } from "../../terminal/table.ts";
+import { painter } from "../../terminal/colour.ts";
+import { type Column, type Piece, table } from "../../terminal/table.ts";
 import type { Convention } from "../conventions/schema.ts";
 import type { Matrix } from "../grid.ts";
 import { type MaskRow, maskRows } from "../rows.ts";

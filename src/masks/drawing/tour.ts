@@ -1,7 +1,7 @@
 // The worked mask of a tutorial (two prompts of four tokens), told in a terminal: its masks, what becomes of each row,
 // and what this example cannot show.
 
-import { painter } from "../../terminal/table.ts";
+import { painter } from "../../terminal/colour.ts";
 import { conventionOf, conventions } from "../conventions/conventions.ts";
 import type { Grid } from "../grid.ts";
 import { type DrawOptions, drawMask, marks } from "./draw-mask.ts";

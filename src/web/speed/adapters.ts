@@ -1,21 +1,21 @@
-// Which graphics card the browser has for a mode of gpu.js, asked of the browser itself: gpu.js is not loaded for it.
+// The graphics adapter that the browser offers for a mode of gpu.js, found without loading gpu.js.
 
 export const DEVICE_MODES = ["webgl2", "webgpu"] as const;
 export type DeviceMode = (typeof DEVICE_MODES)[number];
 
 export interface Adapter {
   readonly mode: DeviceMode;
-  /** As the browser calls it. */
+  /** As the browser reports it. */
   readonly name: string;
-  /** Computes on the processor what a card should. */
+  /** Whether the adapter computes on the processor. */
   readonly software: boolean;
 }
 
-/** SwiftShader is Chromium's, llvmpipe and lavapipe are Mesa's, the Basic Render Driver is Windows'. */
+/** Recognises SwiftShader (Chromium), llvmpipe, lavapipe and softpipe (Mesa) and the Basic Render Driver (Windows). */
 export const isSoftware = (name: string): boolean =>
   /swiftshader|llvmpipe|lavapipe|softpipe|basic render|software/i.test(name);
 
-/** What this file asks of WebGPU. */
+/** The part of WebGPU that this file uses. */
 interface WebGpu {
   requestAdapter(): Promise<{
     readonly info?: Readonly<Record<string, string | boolean>>;
@@ -25,7 +25,7 @@ interface WebGpu {
 
 function webgl2(): Adapter | string {
   const gl = document.createElement("canvas").getContext("webgl2");
-  if (!gl) return "this browser has no WebGL 2 here";
+  if (!gl) return "this browser does not offer WebGL 2";
   const more = gl.getExtension("WEBGL_debug_renderer_info");
   const name = String(gl.getParameter(more?.UNMASKED_RENDERER_WEBGL ?? gl.RENDERER));
   gl.getExtension("WEBGL_lose_context")?.loseContext();
@@ -34,7 +34,7 @@ function webgl2(): Adapter | string {
 
 async function webgpu(): Promise<Adapter | string> {
   const { gpu } = navigator as { readonly gpu?: WebGpu };
-  if (!gpu) return "this browser has no WebGPU here";
+  if (!gpu) return "this browser does not offer WebGPU";
   const adapter = await gpu.requestAdapter();
   if (!adapter) return "this browser offers no WebGPU adapter";
   const { info = {}, isFallbackAdapter } = adapter;
@@ -44,6 +44,6 @@ async function webgpu(): Promise<Adapter | string> {
   return { mode: "webgpu", name, software: fallback === true || isSoftware(name) };
 }
 
-/** The adapter, or why there is none. */
+/** The adapter, or the reason why there is none. */
 export const adapterFor = async (mode: DeviceMode): Promise<Adapter | string> =>
   mode === "webgl2" ? webgl2() : webgpu();

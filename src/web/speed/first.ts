@@ -1,17 +1,17 @@
-// How long one waits for a first result: a tiny FlamingoPaLM with its image encoder, on the SIMD kernels.
+// The time to the first result: a tiny FlamingoPaLM with its image encoder, on the SIMD kernels.
 import { now } from "#host";
 import { tinyFlamingo } from "../../bench/examples.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { run } from "../../kernels/replay.ts";
 import { simd } from "../../kernels/simd/index.ts";
-import type { First } from "./speeds.ts";
+import type { FirstResult } from "./results.ts";
 
-/** `load`: milliseconds that the script took to come. */
+/** `load`: the milliseconds that loading this script took. */
 export async function firstResult(
   load: number,
   open: () => Promise<Backend> = simd,
   clock: () => number = now,
-): Promise<First> {
+): Promise<FirstResult> {
   const begun = clock();
   const backend = await open();
   try {

@@ -1,2 +1,2 @@
-// gpu.js and the kernels for it: a script of its own, loaded when one of its modes is asked for.
+// gpu.js and its kernels: a script of its own, loaded when one of its modes is measured.
 export { gpu } from "../../kernels/gpu/index.ts";

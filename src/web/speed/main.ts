@@ -1,12 +1,12 @@
-// The page that measures: what can be chosen, a button, and what was found. Nothing happens before the button asks for it.
+// The speed page: choices, a button and results. Nothing is loaded or measured before the button is pressed.
 import type { Target } from "../../bench/target.ts";
 import { copied, quiet } from "../shared/clipboard.ts";
 import { h } from "../shared/dom.ts";
 import { type Adapter, adapterFor, DEVICE_MODES, type DeviceMode } from "./adapters.ts";
+import { messageOf, noResults } from "./results.ts";
 import { scripted } from "./scripts.ts";
-import { messageOf, nothingYet } from "./speeds.ts";
-import { notices, results } from "./view.ts";
-import { jsonOf, type Machine, saidOf } from "./words.ts";
+import { jsonOf, type Machine, noticesOf } from "./text.ts";
+import { notices, results as resultElements } from "./view.ts";
 
 const machine: Machine = { isolated: globalThis.crossOriginIsolated, cores: navigator.hardwareConcurrency };
 const TITLES = {
@@ -16,20 +16,20 @@ const TITLES = {
 } as const;
 type Choice = keyof typeof TITLES;
 
-let found = nothingYet();
+let results = noResults();
 let adapters: Adapter[] = [];
 let running: AbortController | null = null;
-/** Milliseconds that the kernels' script took; it comes once. */
+/** Milliseconds that loading the script with the kernels took. */
 let load: number | null = null;
 
-const list = h("ul.notices.told", { "aria-label": "Worth knowing" });
+const list = h("ul.notices", { "aria-label": "Notes" });
 const status = h("p.status", { role: "status" });
-const bar = h("progress", { max: 1, hidden: true, "aria-label": "How much is measured" });
+const bar = h("progress", { max: 1, hidden: true, "aria-label": "Progress of the measurement" });
 const cards = h("div.cards");
 const start = h("button.primary", { type: "button", onclick: () => (running ? running.abort() : measure()) });
 const copy = quiet("Copy as JSON", async () => {
-  const text = jsonOf(found, machine, adapters, navigator.userAgent);
-  status.textContent = await copied(text, "The numbers are on the clipboard.");
+  const text = jsonOf(results, machine, adapters, navigator.userAgent);
+  status.textContent = await copied(text, "The results are on the clipboard.");
 });
 
 const boxes = (["simd", ...DEVICE_MODES] as const).map((choice) => ({
@@ -39,16 +39,16 @@ const boxes = (["simd", ...DEVICE_MODES] as const).map((choice) => ({
 const isChosen = (choice: Choice): boolean => boxes.some((one) => one.choice === choice && one.box.checked);
 
 function show(): void {
-  list.replaceChildren(...notices(saidOf(found, machine, adapters)));
-  cards.replaceChildren(...results(found));
+  list.replaceChildren(...notices(noticesOf(results, machine, adapters)));
+  cards.replaceChildren(...resultElements(results));
   start.textContent = running ? "Stop" : "Measure";
   bar.hidden = running === null;
-  copy.disabled = running !== null || found.registerGflops === null;
+  copy.disabled = running !== null || results.registerGflops === null;
   for (const { box } of boxes) box.disabled = running !== null;
 }
 
-function tell(doing: string, done: number): void {
-  status.textContent = `Measuring ${doing} …`;
+function progress(step: string, done: number): void {
+  status.textContent = `Measuring ${step} …`;
   bar.setAttribute("value", `${done}`);
   show();
 }
@@ -60,8 +60,8 @@ async function kernelsScript() {
   return kernels;
 }
 
-/** A mode of gpu.js, or why it is not there. */
-async function cardWay(mode: DeviceMode): Promise<Target | string> {
+/** A mode of gpu.js, or the reason why it cannot be opened. */
+async function gpuTarget(mode: DeviceMode): Promise<Target | string> {
   try {
     const adapter = await adapterFor(mode);
     if (typeof adapter === "string") return adapter;
@@ -73,36 +73,40 @@ async function cardWay(mode: DeviceMode): Promise<Target | string> {
   }
 }
 
-/** The modes of gpu.js that were asked for and are there; of the others it is told why not. */
-async function cardWays(): Promise<Target[]> {
-  const ways: Target[] = [];
+/** The chosen modes of gpu.js. Those that cannot be opened are added to the missing ones. */
+async function gpuTargets(): Promise<Target[]> {
+  const targets: Target[] = [];
   for (const mode of DEVICE_MODES.filter(isChosen)) {
-    const way = await cardWay(mode);
-    if (typeof way === "string") found.missing.push({ backend: "gpu", mode, why: way });
-    else ways.push(way);
+    const target = await gpuTarget(mode);
+    if (typeof target === "string") results.missing.push({ backend: "gpu", mode, why: target });
+    else targets.push(target);
   }
-  return ways;
+  return targets;
 }
 
-async function measured({ signal }: AbortController): Promise<boolean> {
+async function measureChosen({ signal }: AbortController): Promise<boolean> {
   const kernels = await kernelsScript();
   const simd = isChosen("simd") && kernels.simdRuns();
   if (isChosen("simd") && !simd)
-    found.missing.push({ backend: "simd", mode: null, why: "this browser has no WebAssembly SIMD" });
-  const ways = [...(simd ? kernels.simdWays() : []), ...(await cardWays())];
+    results.missing.push({
+      backend: "simd",
+      mode: null,
+      why: "this browser does not support WebAssembly SIMD",
+    });
+  const targets = [...(simd ? kernels.simdTargets() : []), ...(await gpuTargets())];
   const first = simd ? () => kernels.firstResult(load ?? 0) : null;
   const size = location.hash === "#quick" ? kernels.quick : kernels.full;
-  return kernels.measure({ ...size, ways, first, signal, tell }, found);
+  return kernels.measure({ ...size, targets, first, signal, progress }, results);
 }
 
 async function measure(): Promise<void> {
-  found = nothingYet();
+  results = noResults();
   adapters = [];
   running = new AbortController();
   status.textContent = "Loading the kernels …";
   show();
   try {
-    status.textContent = (await measured(running)) ? "Measured." : "Stopped.";
+    status.textContent = (await measureChosen(running)) ? "Measured." : "Stopped.";
   } catch (error) {
     status.textContent = error instanceof Error ? error.message : String(error);
   } finally {
@@ -112,8 +116,8 @@ async function measure(): Promise<void> {
 }
 
 const checks = boxes.map(({ choice, box }) => {
-  const [title, what] = TITLES[choice];
-  return h("label.switch", {}, box, title, h("small.dim", {}, what));
+  const [title, detail] = TITLES[choice];
+  return h("label.switch", {}, box, title, h("small.dim", {}, detail));
 });
 document
   .getElementById("page")
@@ -132,9 +136,9 @@ document
     h(
       "p.lead",
       {},
-      "Measures the matrix product and attention, the kernels that cost a Flamingo most, in this browser. It takes some seconds, begins when you say so, and sends nothing anywhere.",
+      "Measures the matrix product and attention, which take most of a Flamingo’s time, in this browser. A measurement takes some seconds, starts when you press the button and sends no data.",
     ),
-    h("div.ways", { role: "group", "aria-label": "What to measure" }, ...checks),
+    h("div.choices", { role: "group", "aria-label": "What to measure" }, ...checks),
     h("div.actions", {}, start, copy, bar, status),
     list,
     cards,

@@ -1,93 +1,86 @@
-// Measures one way after the other, one shape after the other, and breathes in between: a page must stay a page.
-
+// Measures one target after another and one shape after another, and lets the page handle events between two timings.
 import { peakGflops } from "../../bench/peak-flops.ts";
-import { parts } from "../../bench/rates.ts";
-import { modeOf, type Target } from "../../bench/target.ts";
+import { kernels } from "../../bench/rates.ts";
+import { KERNELS, type Shapes } from "../../bench/shapes.ts";
+import { measureTarget, type Target } from "../../bench/target.ts";
 import type { TimingOptions } from "../../bench/timing.ts";
-import type { Shape } from "../../tensor/tensor.ts";
-import { type First, messageOf, PARTS, type Part, type Speeds } from "./speeds.ts";
+import { type FirstResult, messageOf, type Results } from "./results.ts";
 
 export interface Plan {
-  readonly ways: readonly Target[];
-  readonly shapes: Readonly<Record<Part, readonly Shape[]>>;
-  readonly patience: Omit<TimingOptions, "rest">;
-  /** Of the loop in registers. */
+  readonly targets: readonly Target[];
+  readonly shapes: Shapes;
+  readonly timing: Omit<TimingOptions, "rest">;
+  /** Iterations of the loop that measures the peak of one thread. */
   readonly loops: number;
-  readonly first: (() => Promise<First>) | null;
+  readonly first: (() => Promise<FirstResult>) | null;
   readonly signal: AbortSignal;
-  /** Called before each step, with how much is done, 0 to 1. */
-  readonly tell: (doing: string, done: number) => void;
+  /** Called before each step with the share of steps that are done, 0 to 1. */
+  readonly progress: (step: string, done: number) => void;
 }
 
-type Step = (doing: string) => Promise<void>;
+type Step = (title: string) => Promise<void>;
 
-/** Seconds that one run may take. */
+/** A shape is left out if the rate of the one before it predicts more seconds than this for one run. */
 const LONGEST = 3;
-const WORDS: Readonly<Record<Part, string>> = { matmul: "product", attention: "attention" };
 
-/** Gives the page its turn; throws where somebody has stopped it. */
-async function breathe(signal: AbortSignal): Promise<void> {
+/** Lets the page handle events; throws if the measurement was stopped. */
+async function pause(signal: AbortSignal): Promise<void> {
   await new Promise((resume) => setTimeout(resume, 0));
   signal.throwIfAborted();
 }
 
-/** Every shape on one backend, opened and closed here. */
-async function measureWay(way: Target, plan: Plan, found: Speeds, step: Step): Promise<void> {
-  const { backend: name, threads } = way;
-  const backend = await way.open();
-  const mode = modeOf(backend);
-  const long: string[] = [];
-  const patience = { ...plan.patience, rest: () => breathe(plan.signal) };
-  try {
-    for (const part of PARTS) {
-      let last = Infinity;
-      for (const shape of plan.shapes[part]) {
-        const title = `${WORDS[part]} ${shape.join("×")}`;
-        await step(`${title}, ${way.mode ?? name}${threads > 1 ? ` on ${threads} threads` : ""}`);
-        const operations = parts[part].operations(shape);
-        if (operations > LONGEST * last * 1e9) {
-          long.push(title);
+const measureShapes = (target: Target, plan: Plan, results: Results, step: Step): Promise<void> =>
+  measureTarget(target, async (backend, name) => {
+    const leftOut: string[] = [];
+    const timing = { ...plan.timing, rest: () => pause(plan.signal) };
+    const threads = name.threads > 1 ? ` on ${name.threads} threads` : "";
+    for (const kernel of KERNELS) {
+      const { title, operations, rate } = kernels[kernel];
+      let gflops = Infinity;
+      for (const shape of plan.shapes[kernel]) {
+        const product = `${title} ${shape.join("×")}`;
+        await step(`${product}, ${target.mode ?? target.backend}${threads}`);
+        if (operations(shape) > LONGEST * gflops * 1e9) {
+          leftOut.push(product);
           continue;
         }
-        last = await parts[part].rate(backend, shape, patience);
-        const milliseconds = operations / last / 1e6;
-        found[part].push({ backend: name, mode, threads, shape, gflops: last, milliseconds });
+        gflops = await rate(backend, shape, timing);
+        const milliseconds = operations(shape) / gflops / 1e6;
+        results[kernel].push({ ...name, shape, gflops, milliseconds });
       }
     }
-    const why = `left out, since it would take seconds a run: ${long.join(", ")}`;
-    if (long.length > 0) found.missing.push({ backend: name, mode, why });
-  } finally {
-    await backend.close();
-  }
-}
+    const why = `left out because one run would take seconds: ${leftOut.join(", ")}`;
+    if (leftOut.length > 0) results.missing.push({ backend: name.backend, mode: name.mode, why });
+  });
 
-/** Adds to `found` as it goes. False if it was stopped: what was found stays. */
-export async function measure(plan: Plan, found: Speeds): Promise<boolean> {
-  const { ways, shapes, loops, first, signal, tell } = plan;
-  const steps =
-    1 + Number(first !== null) + ways.length * PARTS.reduce((sum, part) => sum + shapes[part].length, 0);
-  let taken = 0;
-  const step: Step = async (doing) => {
-    tell(doing, taken++ / steps);
-    await breathe(signal);
+/** Adds to `results` as it goes. Returns false if it was stopped; what was measured until then stays. */
+export async function measure(plan: Plan, results: Results): Promise<boolean> {
+  const { targets, shapes, loops, first, signal, progress } = plan;
+  const shapeCount = KERNELS.reduce((sum, kernel) => sum + shapes[kernel].length, 0);
+  const steps = 1 + Number(first !== null) + targets.length * shapeCount;
+  let done = 0;
+  const step: Step = async (title) => {
+    progress(title, done++ / steps);
+    await pause(signal);
   };
   try {
     if (first) {
       await step("the first result of a small model");
       try {
-        found.first = await first();
+        results.first = await first();
       } catch (error) {
-        found.missing.push({ backend: "simd", mode: null, why: `no first result: ${messageOf(error)}` });
+        results.missing.push({ backend: "simd", mode: null, why: `no first result: ${messageOf(error)}` });
       }
     }
-    await step("the loop in registers");
-    found.registerGflops = peakGflops(loops);
-    for (const way of ways) {
+    await step("the peak of one thread");
+    results.registerGflops = await peakGflops(loops);
+    for (const target of targets) {
       try {
-        await measureWay(way, plan, found, step);
+        await measureShapes(target, plan, results, step);
       } catch (error) {
         if (signal.aborted) throw error;
-        found.missing.push({ backend: way.backend, mode: way.mode ?? null, why: messageOf(error) });
+        const { backend, mode = null } = target;
+        results.missing.push({ backend, mode, why: messageOf(error) });
       }
     }
     return true;

@@ -1,5 +1,5 @@
-// The scripts that come later. They are classic ones, each giving one global: a page that was opened from a disk may load no
-// module.
+// Scripts that are loaded on demand. They are classic scripts that define one global each, because a page opened from a disk
+// may not load modules.
 import type * as Gpu from "./gpu.ts";
 import type * as Kernels from "./kernels.ts";
 
@@ -9,27 +9,28 @@ interface Globals {
 }
 const FILES = { flamboyanceKernels: "./speed-kernels.js", flamboyanceGpu: "./speed-gpu.js" } as const;
 
-const coming = new Map<string, Promise<void>>();
+const requests = new Map<string, Promise<void>>();
 
-/** Loads it, once. A script that did not come is asked for again the next time. */
+/** Requests a script. A request that fails is forgotten, so that the next call tries again. */
 async function load(src: string): Promise<void> {
   const script = document.createElement("script");
   script.src = src;
-  const come = new Promise<void>((resolve, reject) => {
+  const request = new Promise<void>((resolve, reject) => {
     script.onload = () => resolve();
     script.onerror = () => {
-      coming.delete(src);
+      requests.delete(src);
       reject(new Error(`${src} could not be loaded`));
     };
   });
   document.head.append(script);
-  return come;
+  return request;
 }
 
+/** The global of a script, which is loaded by the first call. */
 export async function scripted<K extends keyof Globals>(name: K): Promise<Globals[K]> {
   const src = FILES[name];
-  const come = coming.get(src) ?? load(src);
-  coming.set(src, come);
-  await come;
+  const request = requests.get(src) ?? load(src);
+  requests.set(src, request);
+  await request;
   return (globalThis as unknown as Globals)[name];
 }

@@ -1,12 +1,13 @@
-// The page's elements: what can be chosen, how far it is, and the numbers.
+// The elements of the page that show results.
+import type { KernelName } from "../../bench/shapes.ts";
 import { h } from "../shared/dom.ts";
-import type { First, Part, Speed, Speeds } from "./speeds.ts";
-import { type Said, short, tableOf } from "./words.ts";
+import type { FirstResult, Results, Speed } from "./results.ts";
+import { type Notice, short, tableOf } from "./text.ts";
 
-/** Scrolls by itself where the page is narrow. */
+/** A table in a frame that scrolls by itself where the page is narrow. */
 const framed = (caption: string, ...parts: readonly HTMLElement[]): HTMLElement =>
   h(
-    "section.device.numbers",
+    "section.card.numbers",
     { tabindex: 0, "aria-label": caption },
     h("table", {}, h("caption", {}, h("h2", {}, caption)), ...parts),
   );
@@ -16,16 +17,16 @@ const cell = (speed: Speed | undefined): HTMLElement =>
     ? h("td", {}, h("b", {}, short(speed.gflops)), h("small", {}, `${short(speed.milliseconds)} ms`))
     : h("td", {}, "–");
 
-const titles: Readonly<Record<Part, readonly [title: string, axes: string]>> = {
+const TITLES: Readonly<Record<KernelName, readonly [title: string, axes: string]>> = {
   matmul: ["Matrix product, GFLOP/s", "m × k × n"],
   attention: ["Attention, GFLOP/s", "heads × queries × keys × width"],
 };
 
-function rates(found: Speeds, part: Part): HTMLElement | null {
-  const { ways, rows } = tableOf(found, part);
-  const [title, axes] = titles[part];
+function rateTable(results: Results, kernel: KernelName): HTMLElement | null {
+  const { headings, rows } = tableOf(results, kernel);
+  const [title, axes] = TITLES[kernel];
   if (rows.length === 0) return null;
-  const heads = ways.map(([name, how]) => h("th", { scope: "col" }, name, h("small", {}, how)));
+  const heads = headings.map(([name, detail]) => h("th", { scope: "col" }, name, h("small", {}, detail)));
   return framed(
     title,
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("small", {}, axes)), ...heads)),
@@ -39,47 +40,47 @@ function rates(found: Speeds, part: Part): HTMLElement | null {
   );
 }
 
-const STEPS: readonly (readonly [keyof First, string, string])[] = [
+const STEPS: readonly (readonly [keyof FirstResult, string, string])[] = [
   ["load", "Load", "the script with the kernels"],
   ["compile", "Compile", "WebAssembly to machine code"],
-  ["build", "Build", "the model and what it is given, drawn at random"],
-  ["run", "Run", "sixteen tokens and an image, for the first time"],
+  ["build", "Build", "the model and its inputs, drawn at random"],
+  ["run", "Run", "sixteen tokens and one image, for the first time"],
   ["again", "Run again", ""],
 ];
 
-const firstTable = (first: First): HTMLElement =>
+const firstTable = (first: FirstResult): HTMLElement =>
   framed(
     "First result of a tiny FlamingoPaLM",
     h(
       "tbody",
       {},
-      ...STEPS.map(([key, title, what]) =>
+      ...STEPS.map(([key, title, detail]) =>
         h(
           "tr",
           {},
-          h("th", { scope: "row" }, title, h("small", {}, what)),
+          h("th", { scope: "row" }, title, h("small", {}, detail)),
           h("td", {}, `${short(first[key])} ms`),
         ),
       ),
     ),
   );
 
-const registers = (gflops: number): HTMLElement =>
+const peak = (gflops: number): HTMLElement =>
   h(
-    "p.device.registers",
+    "p.card.peak",
     {},
     h("b", {}, `${short(gflops)} GFLOP/s`),
-    " in registers: the most that one thread reaches here, in a loop that touches no memory. No kernel in WebAssembly is faster on one thread.",
+    " is the peak of one thread, measured in a loop of multiply-adds that reads no memory. No WebAssembly kernel is faster on one thread.",
   );
 
-/** The numbers that there are. */
-export const results = (found: Speeds): HTMLElement[] =>
+/** What has been measured so far. */
+export const results = (results: Results): HTMLElement[] =>
   [
-    found.registerGflops === null ? null : registers(found.registerGflops),
-    rates(found, "matmul"),
-    rates(found, "attention"),
-    found.first && firstTable(found.first),
+    results.registerGflops === null ? null : peak(results.registerGflops),
+    rateTable(results, "matmul"),
+    rateTable(results, "attention"),
+    results.first && firstTable(results.first),
   ].filter((element) => element !== null);
 
-export const notices = (said: readonly Said[]): HTMLElement[] =>
-  said.map(({ sentence, tone }) => h(`li.${tone}`, {}, sentence));
+export const notices = (all: readonly Notice[]): HTMLElement[] =>
+  all.map(({ sentence, tone }) => h(`li.${tone}`, {}, sentence));

@@ -52,6 +52,7 @@ export function onDevice(device: GpuDevice): Backend & { readonly launcher: Laun
   return {
     name: "gpu",
     mode: device.mode,
+    threads: 1,
     precision: "float32",
     ops,
     scopes: {

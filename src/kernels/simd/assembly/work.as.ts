@@ -7,9 +7,12 @@ import { attendVjp } from "./attention-vjp.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
 import { copy, elements } from "./elementwise.as.ts";
 import { pack } from "./pack.as.ts";
+import { peak, peakOperations } from "./peak.as.ts";
 import { multiply, rowTimesPanels } from "./product.as.ts";
 import { normalize, softmax } from "./rows.as.ts";
 import { TILE } from "./tile.as.ts";
+
+export { peak, peakOperations };
 
 /** Rows that the product kernel takes at once. */
 export function rowTile(): i32 {

@@ -1,0 +1,32 @@
+// AssemblyScript. The highest rate that one thread reaches: multiply-adds in registers, without a memory access.
+//
+// A vector waits for its own last result, so there are as many vectors as V8 keeps in the sixteen registers beside x and y.
+import { fma } from "./tile.as.ts";
+
+/** Operations of one iteration: thirteen vectors of four floats, two steps of a product and a sum each. */
+export function peakOperations(): i32 {
+  return 13 * 4 * 2 * 2;
+}
+
+/**
+ * Replaces the vectors 1, 2, …, 13 by themselves · factor + summand, 2 · loops times; then sums their first elements in order.
+ * Both are arguments because a constant would be loaded from memory in every step.
+ */
+export function peak(loops: i32, factor: f32, summand: f32): f32 {
+  const x = f32x4.splat(factor), y = f32x4.splat(summand);
+  let a = f32x4.splat(1), b = f32x4.splat(2), c = f32x4.splat(3), d = f32x4.splat(4), e = f32x4.splat(5);
+  let f = f32x4.splat(6), g = f32x4.splat(7), h = f32x4.splat(8), i = f32x4.splat(9), j = f32x4.splat(10);
+  let k = f32x4.splat(11), l = f32x4.splat(12), m = f32x4.splat(13);
+  for (let n = 0; n < loops; n++) {
+    a = fma(a, x, y); b = fma(b, x, y); c = fma(c, x, y); d = fma(d, x, y); e = fma(e, x, y);
+    f = fma(f, x, y); g = fma(g, x, y); h = fma(h, x, y); i = fma(i, x, y);
+    j = fma(j, x, y); k = fma(k, x, y); l = fma(l, x, y); m = fma(m, x, y);
+    a = fma(a, x, y); b = fma(b, x, y); c = fma(c, x, y); d = fma(d, x, y); e = fma(e, x, y);
+    f = fma(f, x, y); g = fma(g, x, y); h = fma(h, x, y); i = fma(i, x, y);
+    j = fma(j, x, y); k = fma(k, x, y); l = fma(l, x, y); m = fma(m, x, y);
+  }
+  a = f32x4.add(a, b); a = f32x4.add(a, c); a = f32x4.add(a, d); a = f32x4.add(a, e);
+  a = f32x4.add(a, f); a = f32x4.add(a, g); a = f32x4.add(a, h); a = f32x4.add(a, i);
+  a = f32x4.add(a, j); a = f32x4.add(a, k); a = f32x4.add(a, l); a = f32x4.add(a, m);
+  return f32x4.extract_lane(a, 0);
+}

@@ -1,0 +1,38 @@
+// How many columns a terminal needs for a text.
+
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+
+/** The columns of a text. East Asian wide characters and emoji take two; combining marks and joiners take none. */
+export function widthOf(text: string): number {
+  let width = 0;
+  for (const char of text) width += /\p{Mn}|\u200d/u.test(char) ? 0 : WIDE.test(char) ? 2 : 1;
+  return width;
+}
+
+/** The longest beginning of a text that fits into `most` columns. */
+export function clip(text: string, most: number): string {
+  let [clipped, width] = ["", 0];
+  for (const char of text) {
+    width += widthOf(char);
+    if (width > most) break;
+    clipped += char;
+  }
+  return clipped;
+}
+
+/** Spaces up to `width` columns: after the text, or before it. */
+export function fill(text: string, width: number, align: "left" | "center" | "right" = "left"): string {
+  const space = Math.max(0, width - widthOf(text));
+  const before = align === "right" ? space : align === "center" ? Math.floor(space / 2) : 0;
+  return " ".repeat(before) + text + " ".repeat(space - before);
+}
+
+const escaped = (char: string): string =>
+  char === "\n" ? "\\n" : char === "\t" ? "\\t" : `\\u{${char.codePointAt(0)?.toString(16)}}`;
+
+/** A token as it can be printed: on one line, without control characters, at most `most` columns wide. */
+export function label(token: string, most = 16): string {
+  const plain = token.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escaped);
+  return widthOf(plain) <= most ? plain : `${clip(plain, most - 2)}..`;
+}

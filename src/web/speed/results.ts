@@ -1,0 +1,48 @@
+// The results of a measurement: what the page shows and what "Copy as JSON" copies.
+import type { Rate } from "../../bench/rates.ts";
+
+/** The keys of `flamboyance bench --json`, and the time of one run. */
+export interface Speed extends Rate {
+  readonly milliseconds: number;
+}
+
+/** A target that could not be measured. */
+export interface Missing {
+  readonly backend: string;
+  readonly mode: string | null;
+  readonly why: string;
+}
+
+/** Milliseconds until the first result of a tiny FlamingoPaLM. */
+export interface FirstResult {
+  /** Fetching and running the script with the kernels. */
+  readonly load: number;
+  /** WebAssembly to machine code. */
+  readonly compile: number;
+  /** Drawing the weights and inputs. */
+  readonly build: number;
+  readonly run: number;
+  /** The same call a second time. */
+  readonly again: number;
+}
+
+export interface Results {
+  /** The peak of one thread; null before it is measured. */
+  registerGflops: number | null;
+  first: FirstResult | null;
+  readonly matmul: Speed[];
+  readonly attention: Speed[];
+  readonly missing: Missing[];
+}
+
+export const noResults = (): Results => ({
+  registerGflops: null,
+  first: null,
+  matmul: [],
+  attention: [],
+  missing: [],
+});
+
+/** The first line of an error. */
+export const messageOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
