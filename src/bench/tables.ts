@@ -42,7 +42,12 @@ function rateTable(title: string, rates: readonly Rate[], paint: Paint): string[
   ]);
   const heads = rates.flatMap((rate, i) =>
     rates.findIndex((r) => nameOf(r) === nameOf(rate)) === i
-      ? [{ head: [rate.backend, rate.mode ?? "", threadsOf(rate.threads)].filter(Boolean), align: "right" } as const]
+      ? [
+          {
+            head: [rate.backend, rate.mode ?? "", threadsOf(rate.threads)].filter(Boolean),
+            align: "right",
+          } as const,
+        ]
       : [],
   );
   return table(columnsFrom([{ head: [title] }, ...heads], rows), paint);
