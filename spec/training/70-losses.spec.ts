@@ -39,7 +39,7 @@ const tables = fc
   )
   .filter(({ targets }) => targets.some((t) => t !== IGNORED));
 
-test("[loss.cross-entropy] [loss.ignored] [loss.counted] the loss and its derivative are the naive ones", () => {
+test("[loss.cross-entropy] [loss.ignored] [loss.counted] the loss and its derivative equal the naive loop", () => {
   fc.assert(
     fc.property(tables, ({ logits, targets }) => {
       const [rows = 0, n = 0] = logits.shape;
@@ -69,7 +69,7 @@ test("[loss.cross-entropy] [loss.ignored] [loss.counted] the loss and its deriva
   );
 });
 
-test("[loss.shift] logits of thousands, and of minus infinity, do no harm", () => {
+test("[loss.shift] logits of thousands and of minus infinity give finite losses", () => {
   const loss = (rows: number[][], targets: number[]) =>
     values(crossEntropy(tensor("b n", rows), int("b", targets)).perToken);
   const one = Math.log(1 + Math.exp(-1));
@@ -80,18 +80,18 @@ test("[loss.shift] logits of thousands, and of minus infinity, do no harm", () =
   const program = record(() => ({ sum: crossEntropy(logits, int("b", [0])).sum }), { inputs: { logits } });
   const ops = gradients(program, "sum", ["logits"]).nodes.map(({ op }) => op);
   expect(ops.filter((op) => op === "maxTo")).toHaveLength(1);
-  expect(ops).not.toContain("equal"); // where a maximum's derivative would begin
+  expect(ops).not.toContain("equal"); // which a maximum's derivative would use
 });
 
-test("[loss.counted] where nothing counts there is nothing to learn from", () => {
+test("[loss.counted] the mean of ignored targets alone is an error", () => {
   const logits = tensor("b n", [[1, 2]]);
-  expect(() => crossEntropy(logits, int("b", [IGNORED]))).toThrow("no target counts");
+  expect(() => crossEntropy(logits, int("b", [IGNORED]))).toThrow("all targets are ignored");
 });
 
 describe("[loss.targets] targets are checked", () => {
   const logits = randomTensor<"b l n">([2, 3, 4]);
   const ids = (...shape: number[]) => new Int<"b l">(shape, new Int32Array(6).fill(3));
-  test("[loss.targets] classes there are", () => {
+  test("[loss.targets] a target must be a class or ignored", () => {
     expect(() => crossEntropy(logits, ids(2, 3))).not.toThrow();
     for (const wrong of [4, -1, -99])
       expect(() =>
@@ -102,10 +102,10 @@ describe("[loss.targets] targets are checked", () => {
             [0, wrong, 0],
           ]),
         ),
-      ).toThrow(`target ${wrong} is none of 4 classes`);
+      ).toThrow(`target ${wrong} is neither one of 4 classes`);
   });
-  test("[loss.targets] the logits' own shape", () => {
-    expect(() => crossEntropy(logits, ids(3, 2))).toThrow("want targets [2 3], not [3 2]");
+  test("[loss.targets] targets must have the shape of the logits without their last axis", () => {
+    expect(() => crossEntropy(logits, ids(3, 2))).toThrow("need targets [2 3], not [3 2]");
   });
 });
 
@@ -123,7 +123,7 @@ const next = (ids: number[], options?: Parameters<typeof nextTokens>[1]): number
 ];
 const _ = IGNORED;
 
-test("[targets.next] each position is asked for the next, the last for nothing", () => {
+test("[targets.next] the target of each position is the next token; the last position has none", () => {
   expect(next([7, 8, 9])).toEqual([8, 9, _]);
   expect([
     ...nextTokens(
@@ -134,12 +134,12 @@ test("[targets.next] each position is asked for the next, the last for nothing",
     ).flat(),
   ]).toEqual([8, _, 6, _]);
 });
-test("[targets.image] images and padding are not predicted", () => {
+test("[targets.image] positions before images and padding have no target", () => {
   expect(next([3, 7, 3, 8])).toEqual([7, _, 8, _]);
   expect(next([4, 7, 4, 8], { mediaTokenId: 4 })).toEqual([7, _, 8, _]);
   expect(next([3, 7, 0, 0], { padTokenId: 0 })).toEqual([7, _, _, _]);
 });
-test("[targets.before-first-image] text before the first image counts, or does not", () => {
+test("[targets.before-first-image] text before the first image has targets by default and none as an option", () => {
   expect(next([7, 8, 3, 9])).toEqual([8, _, 9, _]);
   expect(next([7, 8, 3, 9], { beforeFirstImage: "ignore" })).toEqual([_, _, 9, _]);
 });

@@ -250,7 +250,7 @@ describe("the loop", () => {
     const changed = changedNames(before, bits(model)).filter((name) => parameterNames(model).includes(name)); // ties once
     expect(changed.sort()).toEqual(trainable(model, "language model").sort());
     const images = tinyOptimizer(model, "paper");
-    await expect(all({ model, optimizer: images, loss, steps: 1 })).rejects.toThrow("reaches none");
+    await expect(all({ model, optimizer: images, loss, steps: 1 })).rejects.toThrow("depends on none");
   });
 
   test("[train.finite] a loss of NaN stops before anything has changed", async () => {
@@ -370,7 +370,7 @@ describe("checkpoints", () => {
     const path = join(workspace, "other.safetensors");
     const { model, optimizer } = tinyRun();
     saveSafetensors(path, new Map([["weights.x", tensor("n", [1])]]));
-    expect(() => loadCheckpoint(path, { model, optimizer })).toThrow("is no checkpoint");
+    expect(() => loadCheckpoint(path, { model, optimizer })).toThrow("is not a checkpoint");
     saveCheckpoint(path, { model, optimizer: sgd({ groups: [] }) }, 1);
     expect(() => loadCheckpoint(path, { model, optimizer })).toThrow("a checkpoint of sgd, not of adamw");
   });

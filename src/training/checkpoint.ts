@@ -1,4 +1,4 @@
-// Checkpoints: weights, the optimizer's state and the step in one safetensors file.
+// Checkpoints: weights, optimiser state and step number in one safetensors file.
 import { loadSafetensors } from "../io/safetensors/read.ts";
 import { saveSafetensors } from "../io/safetensors/write.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
@@ -17,12 +17,12 @@ const prefixed = (prefix: string, tensors: Iterable<readonly [string, Tensor]>):
   [...tensors].map(([name, t]) => [`${prefix}.${name}`, t]);
 
 /**
- * Writes everything that the next step depends on, beside the file and then in its place: whenever the process dies, the
- * last checkpoint is whole. [checkpoint.atomic] Numbers keep the width they are held in, so that nothing is rounded.
+ * Writes everything that the next step depends on. The file is written next to `path` and then renamed, so that a complete
+ * checkpoint remains if the process is killed. [checkpoint.atomic] Tensors keep their element type: nothing is rounded.
  */
 export function saveCheckpoint(path: string, { model, optimizer }: Progress, step: number): void {
-  const again = ties(model);
-  const weights = [...stateDict(model)].filter(([name]) => !again.has(name));
+  const tied = ties(model);
+  const weights = [...stateDict(model)].filter(([name]) => !tied.has(name));
   saveSafetensors(
     path,
     new Map<string, Tensor | Int>([
@@ -39,14 +39,15 @@ export function saveCheckpoint(path: string, { model, optimizer }: Progress, ste
   );
 }
 
-/** Puts model and optimizer back where they were and returns the number of steps taken. */
+/** Restores the model and the optimiser and returns the number of steps taken. Throws a LoadError on any other file. */
 export function loadCheckpoint(path: string, { model, optimizer }: Progress): number {
   const file = loadSafetensors(path);
   try {
     const [schema, kind] = [file.metadata.get("schema"), file.metadata.get("optimizer")];
     if (schema !== SCHEMA || kind !== optimizer.kind) {
-      const what = schema === SCHEMA ? `a checkpoint of ${kind}, not of ${optimizer.kind}` : "no checkpoint";
-      throw new LoadError(`${path} is ${what}  [checkpoint.kind]`);
+      const mismatch =
+        schema === SCHEMA ? `a checkpoint of ${kind}, not of ${optimizer.kind}` : "not a checkpoint";
+      throw new LoadError(`${path} is ${mismatch}  [checkpoint.kind]`);
     }
     const under = (prefix: string): Map<string, Tensor> =>
       new Map(
@@ -54,7 +55,7 @@ export function loadCheckpoint(path: string, { model, optimizer }: Progress): nu
           .filter((key) => key.startsWith(`${prefix}.`))
           .map((key) => {
             const t = file.tensor(key);
-            t.data; // read now: the file may be replaced before the numbers are used
+            t.data; // reads the numbers now, because the file may be replaced before they are used
             return [key.slice(prefix.length + 1), t];
           }),
       );

@@ -1,47 +1,50 @@
-// Gradients by parameter name: their common norm, and sums of several.
+// Gradients by parameter name: their global norm, clipping, and accumulation.
 import { flat, Tensor, view } from "../tensor/tensor.ts";
 import type { Named } from "./optimizers/optimizer.ts";
 
-/** √ Σ g² over all of them. */
+/** √ Σ g² over all elements of all gradients. */
 export function globalNorm(gradients: Named): number {
   let squares = 0;
   for (const g of gradients.values()) for (const x of flat(g.data)) squares += x * x; // [clip.global]
   return Math.sqrt(squares);
 }
 
-function scaled(gradients: Named, by: number): Map<string, Tensor> {
+function scaled(gradients: Named, factor: number): Map<string, Tensor> {
   const times = ({ shape, data }: Tensor) =>
     new Tensor(
       shape,
       view(
-        Float64Array.from(flat(data), (x) => x * by),
+        Float64Array.from(flat(data), (x) => x * factor),
         shape,
       ),
     );
   return new Map([...gradients].map(([name, g]) => [name, times(g)]));
 }
 
-/** Gradients whose global norm is at most `largest`, all shortened alike; torch adds 1e-6 to the norm that it divides by. */
+/**
+ * Scales all gradients by one factor so that their global norm is at most `largest`, and returns the norm before. As
+ * torch.nn.utils.clip_grad_norm_ does, it adds 1e-6 to the norm that it divides by.
+ */
 export function clip(gradients: Named, largest: number): { norm: number; gradients: Named } {
   const norm = globalNorm(gradients);
-  const by = largest / (norm + 1e-6); // [clip.torch]
-  return { norm, gradients: by < 1 ? scaled(gradients, by) : gradients };
+  const factor = largest / (norm + 1e-6); // [clip.torch]
+  return { norm, gradients: factor < 1 ? scaled(gradients, factor) : gradients };
 }
 
-/** sum + by · more: gradients of several parts of a batch, or of several datasets. */
-export function accumulate(sum: Named | null, more: Named, by: number): Named {
-  const next = by === 1 ? more : scaled(more, by);
-  if (!sum) return next;
-  const added = new Map(sum);
-  for (const [name, g] of next) {
+/** sum + weight · gradients, for the parts of a batch or for several datasets. */
+export function accumulate(sum: Named | null, gradients: Named, weight: number): Named {
+  const weighted = weight === 1 ? gradients : scaled(gradients, weight);
+  if (!sum) return weighted;
+  const total = new Map(sum);
+  for (const [name, g] of weighted) {
     const before = sum.get(name);
     if (!before) {
-      added.set(name, g);
+      total.set(name, g);
       continue;
     }
     const x = flat(g.data);
     const values = Float64Array.from(flat(before.data), (y, i) => y + (x[i] ?? 0)); // [accumulate.sum]
-    added.set(name, new Tensor(g.shape, view(values, g.shape)));
+    total.set(name, new Tensor(g.shape, view(values, g.shape)));
   }
-  return added;
+  return total;
 }

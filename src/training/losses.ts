@@ -1,4 +1,4 @@
-// Cross-entropy, and how the paper weighs several datasets: Alayrac et al., arXiv 2204.14198v2, §2.4, equation (2).
+// Cross-entropy, and the weighted sum over datasets of Alayrac et al., arXiv 2204.14198v2, §2.4, equation (2).
 
 import { RuleError } from "../tensor/errors.ts";
 import { rearrange } from "../tensor/ops/arrange.ts";
@@ -17,27 +17,28 @@ import {
 } from "../tensor/ops/functions.ts";
 import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
 
-/** A target that does not count (torch's ignore_index). */
+/** A target that is ignored (torch's ignore_index). */
 export const IGNORED = -100;
 
 export interface CrossEntropy<P extends string> {
-  /** −log p(target), 0 where the target is ignored. */
+  /** −log p(target), or 0 where the target is ignored. */
   readonly perToken: Tensor<P>;
-  /** Over the targets that count: what the paper sums, and what torch averages. */
+  /** Over the targets that are not ignored; the paper uses the sum, torch the mean. */
   readonly sum: Tensor<"">;
   readonly mean: Tensor<"">;
+  /** The number of targets that are not ignored. */
   readonly counted: number;
 }
 
-/** Checks the targets, and marks in each row of logits the one that is wanted. */
-function wanted(targets: Int, n: number): { readonly ids: Int32Array; readonly mark: Uint8Array } {
+/** Checks the targets, and marks the target's logit in each row. */
+function marked(targets: Int, n: number): { readonly ids: Int32Array; readonly mark: Uint8Array } {
   const ids = targets.flat();
   const mark = new Uint8Array(ids.length * n);
   for (const [i, id] of ids.entries()) {
     if (id === IGNORED) continue;
     if (id < 0 || id >= n)
       throw new RuleError(
-        `target ${id} is none of ${n} classes, nor ${IGNORED} for one that does not count`,
+        `target ${id} is neither one of ${n} classes nor ${IGNORED}, which marks a target to ignore`,
         "loss.targets",
       );
     mark[i * n + id] = 1;
@@ -45,7 +46,10 @@ function wanted(targets: Int, n: number): { readonly ids: Int32Array; readonly m
   return { ids, mark };
 }
 
-/** −log softmax(logits)[target] = log Σ exp(logits) − logits[target] over the last axis. */
+/**
+ * −log softmax(logits)[target] = log Σ exp(logits) − logits[target] over the last axis. Throws a RuleError if shapes do not
+ * match, a target is no class, or all targets are ignored.
+ */
 export function crossEntropy<P extends string>(
   logits: Tensor<`${P} n`>,
   targets: Int<NoInfer<P>>,
@@ -53,16 +57,16 @@ export function crossEntropy<P extends string>(
   const shape = logits.shape.slice(0, -1);
   if (shape.join(" ") !== targets.shape.join(" "))
     throw new RuleError(
-      `logits [${logits.shape.join(" ")}] want targets [${shape.join(" ")}], not [${targets.shape.join(" ")}]`,
+      `logits [${logits.shape.join(" ")}] need targets [${shape.join(" ")}], not [${targets.shape.join(" ")}]`,
       "loss.targets",
     );
-  const { ids, mark } = wanted(targets, logits.shape.at(-1) ?? 0);
+  const { ids, mark } = marked(targets, logits.shape.at(-1) ?? 0);
   const counts = Uint8Array.from(ids, (id) => Number(id !== IGNORED));
   const counted = counts.reduce((sum, one) => sum + one, 0);
   if (counted === 0) {
-    throw new RuleError("no target counts, so there is nothing to learn from", "loss.counted", "nan");
+    throw new RuleError("all targets are ignored, so the mean is undefined", "loss.counted", "nan");
   }
-  // The largest logit cancels; it is taken out so that nothing overflows, and no derivative goes through it.
+  // Subtracting the largest logit of a row keeps exp from overflowing. It cancels, so it is detached.
   const centred: Tensor = sub(logits, expand(detach(maxLast(logits)), logits)); // [loss.shift]
   const logSum = log(sumLast(exp(centred)));
   const target = sumLast(where(new Bool(logits.shape, mark), centred)); // [loss.cross-entropy]
@@ -78,7 +82,7 @@ export interface Weighted {
   readonly loss: Tensor<"">;
 }
 
-/** Σ λ · loss over datasets: equation (2) of the paper, whose λ are 1 for M3W, 0.2 for ALIGN and LTIP, 0.03 for VTP. */
+/** Σ λ · loss over datasets, equation (2) of the paper; its λ are 1 for M3W, 0.2 for ALIGN and LTIP, and 0.03 for VTP. */
 export function weightedSum([first, ...rest]: readonly [Weighted, ...Weighted[]]): Tensor<""> {
   const scaled = ({ weight, loss }: Weighted) => mulScalar(loss, weight);
   return rest.reduce((sum, part) => add(sum, scaled(part)), scaled(first)); // [loss.datasets]

@@ -1,27 +1,31 @@
-// Learning rates over time, as a factor of the highest.
+// Learning-rate schedules, as factors of the highest learning rate.
 import { RuleError } from "../tensor/errors.ts";
 
 export type ScheduleKind = "constant" | "linear" | "cosine";
-/** From a step (0, 1, …) to a factor between 0 and 1. */
+/** Maps a step (0, 1, …) to a factor between 0 and 1. */
 export type Schedule = (step: number) => number;
 
 export interface ScheduleOptions {
   readonly kind?: ScheduleKind | undefined;
-  /** Steps before the factor is 1; the first of them is 1 / (warmup + 1), so that no step is lost. */
+  /** Steps of linear warm-up. The first factor is 1 / (warmup + 1), not 0, so that the first step has an effect. Default 0. */
   readonly warmup?: number | undefined;
-  /** At this step, and after it, the factor is `floor`. A constant schedule has no end. */
+  /** The step from which the factor is `floor`; constant schedules need none. */
   readonly steps?: number | undefined;
+  /** The final factor. Default 0. */
   readonly floor?: number | undefined;
 }
 
-/** How much of the way down from 1 to the floor is left, after a share of the way from 0 to 1. */
-const shapes: Readonly<Record<ScheduleKind, (share: number) => number>> = {
+/** The remaining part of the decay, 1 to 0, as a function of progress, 0 to 1. */
+const shapes: Readonly<Record<ScheduleKind, (progress: number) => number>> = {
   constant: () => 1,
-  linear: (share) => 1 - share, // [schedule.linear]
-  cosine: (share) => (1 + Math.cos(Math.PI * share)) / 2, // [schedule.cosine]
+  linear: (progress) => 1 - progress, // [schedule.linear]
+  cosine: (progress) => (1 + Math.cos(Math.PI * progress)) / 2, // [schedule.cosine]
 };
 
-/** Linear warm-up, then constant, linear or along half a cosine (Loshchilov and Hutter, arXiv 1608.03983, equation 5). */
+/**
+ * Linear warm-up, then a constant factor, linear decay, or half a cosine (Loshchilov and Hutter, arXiv 1608.03983,
+ * equation 5). Throws a RuleError if a decaying schedule does not have more steps than its warm-up.
+ */
 export function schedule({
   kind = "constant",
   warmup = 0,
@@ -35,7 +39,7 @@ export function schedule({
     );
   return (step) => {
     if (step < warmup) return (step + 1) / (warmup + 1); // [schedule.warmup]
-    const share = kind === "constant" ? 0 : Math.min(1, (step - warmup) / (steps - warmup));
-    return floor + (1 - floor) * shapes[kind](share); // [schedule.floor]
+    const progress = kind === "constant" ? 0 : Math.min(1, (step - warmup) / (steps - warmup));
+    return floor + (1 - floor) * shapes[kind](progress); // [schedule.floor]
   };
 }

@@ -1,4 +1,4 @@
-// One loss with its gradients: recorded, differentiated, replayed.
+// A loss and its gradients: the loss is recorded as a program, differentiated, and replayed on a backend.
 import { type Backend, differentiable } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
@@ -13,17 +13,17 @@ import type { Named } from "./optimizers/optimizer.ts";
 
 export interface Differentiated {
   readonly model: object;
-  /** The parameters to differentiate by: everything else is frozen. */
+  /** The parameters to differentiate with respect to; all others are frozen. */
   readonly names: readonly string[];
-  /** Outputs of these taps are kept, the rest of the forward pass is computed again when it is needed. */
+  /** Gradient checkpointing: named activations to keep. The rest of the forward pass is computed again when it is needed. */
   readonly keepOnly?: RegExp | null | undefined;
-  /** Scopes to differentiate fused, for a backend that has kernels for that: see `differentiable`. */
+  /** Scopes to differentiate as a whole, for backends with a kernel for their derivative: see `differentiable`. */
   readonly fused?: readonly string[] | undefined;
 }
 
 /**
- * The program of a loss and of its gradients. It has no derivative of anything frozen; parameters that the loss does not reach
- * have none either, as in torch.
+ * The program of a loss and of its gradients. Frozen parameters have no gradient in it, nor do parameters that the loss does
+ * not depend on, as in torch. Throws a RuleError if the loss depends on none of `names`.
  */
 export function stepProgram(
   loss: () => Tensor<"">,
@@ -35,7 +35,7 @@ export function stepProgram(
   );
   const reached = names.filter((name) => name in forward.leaves); // [train.reached]
   if (names.length > 0 && reached.length === 0)
-    throw new RuleError("the loss reaches none of the parameters that are to be trained", "train.reached");
+    throw new RuleError("the loss depends on none of the parameters to be trained", "train.reached");
   const program = gradients(forward, "loss", reached, { fused }); // [train.frozen]
   return keepOnly ? gradientCheckpointing(program, "loss", keepTaps(keepOnly)) : program;
 }
@@ -45,6 +45,7 @@ export interface LossAndGradients {
   readonly gradients: Named;
 }
 
+/** The value of a loss and its gradients by parameter name. Throws a RuleError if the loss is not finite. */
 export async function lossAndGradients(
   loss: () => Tensor<"">,
   options: Differentiated & {
@@ -61,9 +62,6 @@ export async function lossAndGradients(
   };
   const value = outputs.loss ? (flat(outputs.loss.data)[0] ?? Number.NaN) : Number.NaN;
   if (!Number.isFinite(value))
-    throw new RuleError(
-      `the loss is ${value}: try a lower learning rate, or look at the data`,
-      "train.finite",
-    );
+    throw new RuleError(`the loss is ${value}: try a lower learning rate, or check the data`, "train.finite");
   return { loss: value, gradients: new Map(names.flatMap(gradient)) };
 }

@@ -1,16 +1,16 @@
-// What is to be predicted after each token of interleaved text, and what does not count.
+// Next-token targets for interleaved text and images.
 import { Int } from "../tensor/tensor.ts";
 import { IGNORED } from "./losses.ts";
 
 export interface TargetOptions {
   readonly mediaTokenId?: number | undefined;
-  /** Fills the shorter rows of a batch. */
+  /** The token that pads shorter rows of a batch. */
   readonly padTokenId?: number | null | undefined;
-  /** "ignore": text before a row's first image does not count. */
+  /** "ignore": text before the first image of a row has no targets. Default "count". */
   readonly beforeFirstImage?: "count" | "ignore" | undefined;
 }
 
-/** Each position's target is the next token; the last has none. Where an image comes next nothing is to be predicted. */
+/** The target of each position is the next token, or IGNORED at the last position and before image and padding tokens. */
 export function nextTokens(
   text: Int<"b l">,
   { mediaTokenId = 3, padTokenId = null, beforeFirstImage = "count" }: TargetOptions = {},

@@ -1,4 +1,4 @@
-// The loop. It is a generator of steps: what happens between two of them (printing, checkpoints, stopping) is the caller's.
+// The training loop, as a generator of steps: printing, checkpoints and stopping are left to the caller.
 import type { Backend } from "../kernels/backend.ts";
 import { setTraining } from "../nn/dropout.ts";
 import { stateDict } from "../nn/state-dict.ts";
@@ -12,50 +12,53 @@ import { lossAndGradients } from "./step.ts";
 export interface TrainOptions<M extends object> {
   readonly model: M;
   readonly optimizer: Optimizer;
-  /** Called while recording; which data it takes may depend on nothing but the step and the part. */
+  /** Called while recording. Its data must depend on the step and the part alone, so that runs can be resumed. */
   readonly loss: (step: number, part: number) => Tensor<"">;
   readonly steps: number;
-  /** The first step: where a checkpoint left off. */
+  /** The first step, as `loadCheckpoint` returns it. Default 0. */
   readonly from?: number | undefined;
   readonly schedule?: Schedule | undefined;
-  /** The largest global norm of a step's gradients. */
+  /** The global norm to clip gradients to. Default: no clipping. */
   readonly clipAt?: number | undefined;
-  /** Weights of the parts whose gradients make one step: [0.5, 0.5] halves a batch, [1, 0.2] are two datasets. */
+  /** Weights of the parts that make up a step: [0.5, 0.5] for the halves of a batch, [1, 0.2] for two datasets. */
   readonly parts?: readonly number[] | undefined;
-  /** Dropout is active, with masks that follow from this seed and the step. */
+  /** Activates dropout, with masks that depend on this seed, the step and the part. Default: no dropout. */
   readonly dropoutSeed?: number | null | undefined;
+  /** Gradient checkpointing: named activations to keep, such as `flamingo.layerOutputs`. Default: all. */
   readonly keepOnly?: RegExp | null | undefined;
   readonly backend?: Backend | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Step {
-  /** Steps taken so far, this one included. */
+  /** The number of steps taken, this one included. */
   readonly step: number;
   readonly loss: number;
-  /** Before clipping. */
+  /** The global norm of the gradients before clipping. */
   readonly norm: number;
+  /** The schedule's factor of the learning rate. */
   readonly factor: number;
 }
 
-/** A model that knows itself which of its parts are in training mode. */
-interface Trained {
+/** A model with a training mode of its own, which may leave frozen parts in evaluation mode. */
+interface HasTrainMode {
   train(seed: number): unknown;
 }
-const trains = (model: object): model is Trained => "train" in model && typeof model.train === "function";
+const hasTrainMode = (model: object): model is HasTrainMode =>
+  "train" in model && typeof model.train === "function";
 
-function wake(model: object, seed: number): void {
-  if (trains(model)) model.train(seed);
+function enterTrainMode(model: object, seed: number): void {
+  if (hasTrainMode(model)) model.train(seed);
   else setTraining(model, { seed });
 }
 
 /** Σ weight · loss over the parts of a step, and its gradients. */
-async function whole<M extends object>(options: TrainOptions<M>, step: number) {
+async function lossOfParts<M extends object>(options: TrainOptions<M>, step: number) {
   const { model, optimizer, loss, parts = [1], dropoutSeed = null, keepOnly, backend, signal } = options;
   let total = 0;
   let sum: Named | null = null;
   for (const [part, weight] of parts.entries()) {
-    if (dropoutSeed !== null) wake(model, hash(`${dropoutSeed}/${step}/${part}`)); // [train.dropout]
+    if (dropoutSeed !== null) enterTrainMode(model, hash(`${dropoutSeed}/${step}/${part}`)); // [train.dropout]
     const one = await lossAndGradients(() => loss(step, part), {
       model,
       names: optimizer.names,
@@ -69,14 +72,14 @@ async function whole<M extends object>(options: TrainOptions<M>, step: number) {
   return { loss: total, gradients: sum ?? new Map<string, Tensor>() };
 }
 
-/** Trains the parameters that the optimizer names, and yields after each step. [train.loop] */
+/** Trains the parameters in `optimizer.names` and yields after each step. [train.loop] */
 export async function* train<M extends object>(options: TrainOptions<M>): AsyncGenerator<Step> {
   const { model, optimizer, steps, from = 0, schedule = () => 1, clipAt, signal } = options;
   const parameters = stateDict(model);
   try {
     for (let step = from; step < steps; step++) {
       signal?.throwIfAborted();
-      const { loss, gradients } = await whole(options, step);
+      const { loss, gradients } = await lossOfParts(options, step);
       const clipped =
         clipAt === undefined ? { norm: globalNorm(gradients), gradients } : clip(gradients, clipAt);
       const factor = schedule(step);

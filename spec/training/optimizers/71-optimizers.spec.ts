@@ -41,7 +41,7 @@ describe("five steps of torch", () => {
     ],
     ["[schedule.warmup]", "adamw-text", { schedule: { kind: "constant" } }],
   ];
-  test.each(wrong)("%s another option is told from torch's: %s %j", async (_, id, changes) => {
+  test.each(wrong)("%s another option gives other numbers than torch: %s %j", async (_, id, changes) => {
     expect(await worstOf(trainingCase(id, changes))).toBeGreaterThan(100 * TORCH);
   });
 });
@@ -58,12 +58,12 @@ test("[schedule.warmup] [schedule.linear] [schedule.cosine] [schedule.floor] the
   expect(new Set(schedules.map(({ kind }) => kind))).toEqual(new Set(["constant", "linear", "cosine"]));
 });
 
-test("[schedule.floor] and stay there", () => {
+test("[schedule.floor] the factor stays at the floor", () => {
   for (const kind of ["linear", "cosine"] as const)
     expect(schedule({ kind, steps: 4, floor: 0.25 })(1e6)).toBeCloseTo(0.25, 12);
 });
 
-test("[schedule.steps] what falls is told when it ends", () => {
+test("[schedule.steps] a decaying schedule needs more steps than its warm-up", () => {
   for (const options of [{ kind: "linear" }, { kind: "cosine", warmup: 5, steps: 5 }] as const)
     expect(() => schedule(options)).toThrow("needs more steps");
   expect(schedule({})(1e9)).toBe(1);
@@ -77,7 +77,7 @@ const kinds: [string, (names: string[], weightDecay?: number) => Optimizer][] = 
 ];
 
 describe.each(kinds)("%s", (_, make) => {
-  test("[optimizer.missing-gradient] no gradient, no change", () => {
+  test("[optimizer.missing-gradient] a parameter without a gradient does not change", () => {
     const parameters = new Map([
       ["a", one(2)],
       ["b", one(3)],
@@ -89,7 +89,7 @@ describe.each(kinds)("%s", (_, make) => {
     expect([...optimizer.state().keys()].filter((key) => key.endsWith(".b"))).toEqual([]);
   });
 
-  test("[optimizer.fresh] [optimizer.float64] old numbers stay, new ones are float64", () => {
+  test("[optimizer.fresh] [optimizer.float64] old arrays keep their numbers; new ones are float64", () => {
     const before = Float32Array.of(0.1);
     const p = new Tensor([1], view(before, [1]));
     make(["p"]).step(new Map([["p", p]]), new Map([["p", one(1e-6)]]));
@@ -98,12 +98,12 @@ describe.each(kinds)("%s", (_, make) => {
     expect(numberOf(p)).not.toBe(Math.fround(numberOf(p)));
   });
 
-  test("[optimizer.groups] one group each, and in the model", () => {
+  test("[optimizer.groups] a parameter in two groups, or missing from the model, is refused", () => {
     expect(() => make(["p", "q", "p"])).toThrow('"p" is in two parameter groups');
     expect(() => make(["p"]).step(new Map(), new Map())).toThrow('no parameter "p"');
   });
 
-  test("[adamw.bias-correction] [sgd.first] a state that is stored and loaded goes on as if nothing had been", () => {
+  test("[adamw.bias-correction] [sgd.first] steps after storing and loading the state are the same", () => {
     const run = (stops: boolean): number => {
       const p = one(1);
       let optimizer = make(["p"]);
@@ -120,7 +120,7 @@ describe.each(kinds)("%s", (_, make) => {
   });
 });
 
-test("[adamw.bias-correction] the first step is as long as the rate, whatever the gradient", () => {
+test("[adamw.bias-correction] the first step is as long as the learning rate, whatever the gradient", () => {
   for (const g of [1e-3, 7, -40]) {
     const p = one(0);
     adamw({ groups: [{ names: ["p"] }], learningRate: 0.25 }).step(
@@ -131,7 +131,7 @@ test("[adamw.bias-correction] the first step is as long as the rate, whatever th
   }
 });
 
-test("[clip.global] [clip.torch] all gradients are one vector", () => {
+test("[clip.global] [clip.torch] all gradients are clipped as one vector", () => {
   const gradients = new Map([
     ["a", tensor("n", [3, 0])],
     ["b", tensor("n", [0, 4])],
@@ -144,7 +144,7 @@ test("[clip.global] [clip.torch] all gradients are one vector", () => {
   expect(numberOf(short.get("a"))).toBeCloseTo(3 / 5, 6);
 });
 
-test("[accumulate.sum] parts are added by their weights, and nobody's numbers change", () => {
+test("[accumulate.sum] gradients are added with their weights, and their arrays do not change", () => {
   const [a, b] = [
     new Map([["x", one(2)]]),
     new Map([

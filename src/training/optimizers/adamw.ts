@@ -19,7 +19,10 @@ export interface AdamWOptions {
   readonly weightDecay?: number | undefined;
 }
 
-/** m and v are running means of g and g²; each step is m̂ / (√v̂ + ε), and decay is apart from it. */
+/**
+ * m and v are running means of g and g². A step subtracts rate · m̂ / (√v̂ + ε), and weight decay shrinks the parameter
+ * separately. Defaults are those of torch.optim.AdamW.
+ */
 export function adamw({
   groups,
   learningRate = 1e-3,
@@ -29,7 +32,7 @@ export function adamw({
 }: AdamWOptions): Optimizer {
   const rates = ratesOf(groups, { learningRate, weightDecay });
   let [first, second]: [Buffers, Buffers] = [new Map(), new Map()];
-  /** A parameter counts its own steps: one that had no gradient for a while starts late. */
+  /** Steps are counted for each parameter, because steps without a gradient do not count. */
   let steps = new Map<string, Float64Array>();
   return {
     kind: "adamw",

@@ -1,8 +1,8 @@
-// What optimisers share: groups of parameters, and a state that can be stored.
+// The interface of optimisers, and the parts they share: parameter groups and stored state.
 import { RuleError } from "../../tensor/errors.ts";
 import { flat, type Shape, Tensor, view } from "../../tensor/tensor.ts";
 
-/** Parameters, by their state-dict names, with options of their own. */
+/** Parameters by state-dict name, with optional rates of their own. */
 export interface ParameterGroup {
   readonly names: readonly string[];
   readonly learningRate?: number | undefined;
@@ -13,11 +13,11 @@ export type Named = ReadonlyMap<string, Tensor>;
 
 export interface Optimizer {
   readonly kind: "adamw" | "sgd";
-  /** Everything that it changes. */
+  /** The parameters that it updates. */
   readonly names: readonly string[];
-  /** Gives each parameter new numbers. `factor` is the schedule's. A parameter without a gradient stays. */
+  /** Updates each parameter that has a gradient. `factor` scales the learning rate. */
   step(parameters: Named, gradients: Named, factor?: number): void;
-  /** By torch's names: `exp_avg.<parameter>`, `momentum_buffer.<parameter>`, … */
+  /** Buffers under torch's names: `exp_avg.<parameter>`, `momentum_buffer.<parameter>`, … */
   state(): Map<string, Tensor>;
   load(state: Named): void;
 }
@@ -27,7 +27,7 @@ export interface Rates {
   readonly weightDecay: number;
 }
 
-/** Rates by name, in the groups' order. */
+/** Rates by parameter name, in the order of the groups. Throws a RuleError if a parameter is in two groups. */
 export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map<string, Rates> {
   const rates = new Map<string, Rates>();
   for (const { names, learningRate, weightDecay } of groups) {
@@ -42,10 +42,10 @@ export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map
   return rates;
 }
 
-/** Optimisers compute in float64 whatever the backend does: these are the master weights. [optimizer.float64] */
+/** Optimiser state is float64, whatever precision the backend computes in. [optimizer.float64] */
 export type Buffers = Map<string, Float64Array>;
 
-/** A parameter's numbers and gradient, and where to put the new ones. */
+/** Yields copies of each parameter and its gradient; the copy `p` is assigned to the parameter after it has been updated. */
 export function* updates(
   rates: ReadonlyMap<string, Rates>,
   parameters: Named,
@@ -57,7 +57,7 @@ export function* updates(
       throw new RuleError(`the model has no parameter "${name}" to optimise`, "optimizer.groups");
     const gradient = gradients.get(name);
     if (!gradient) continue; // [optimizer.missing-gradient]
-    // A fresh array each time: the old numbers may be somebody else's too, or a snapshot's.
+    // A new array each time, because the old one may be shared, for example with a snapshot.
     const p = Float64Array.from(flat(parameter.data)); // [optimizer.float64]
     yield { name, rate, p, g: Float64Array.from(flat(gradient.data)), parameter };
     parameter.assign(view(p, parameter.shape)); // [optimizer.fresh]
@@ -76,7 +76,7 @@ export const stored = (prefix: string, buffers: Buffers): [string, Tensor][] =>
     new Tensor([values.length], view(values.slice(), [values.length])),
   ]);
 
-/** The buffers that stand under a prefix. */
+/** The buffers whose names begin with a prefix. */
 export function restored(prefix: string, state: Named): Buffers {
   const under = [...state].filter(([key]) => key.startsWith(`${prefix}.`));
   return new Map(

@@ -1,4 +1,5 @@
-// Stochastic gradient descent with momentum, as torch.optim.SGD has it (Sutskever et al., 2013, up to where the rate stands).
+// Stochastic gradient descent with momentum, as in torch.optim.SGD. Sutskever et al. (2013) multiply the gradient by the
+// learning rate before it enters the momentum; torch multiplies the momentum.
 import {
   type Buffers,
   type Optimizer,
@@ -15,7 +16,7 @@ export interface SGDOptions {
   readonly momentum?: number | undefined;
   readonly dampening?: number | undefined;
   readonly nesterov?: boolean | undefined;
-  /** Added to the gradient, not decoupled. */
+  /** Added to the gradient (L2 regularisation), not decoupled. */
   readonly weightDecay?: number | undefined;
 }
 
@@ -28,7 +29,7 @@ export function sgd({
   weightDecay = 0,
 }: SGDOptions): Optimizer {
   const rates = ratesOf(groups, { learningRate, weightDecay });
-  let speeds: Buffers = new Map();
+  let velocities: Buffers = new Map();
   return {
     kind: "sgd",
     names: [...rates.keys()],
@@ -36,23 +37,23 @@ export function sgd({
       for (const { name, rate, p, g } of updates(rates, parameters, gradients)) {
         const lr = rate.learningRate * factor;
         for (let i = 0; i < p.length; i++) g[i] = (g[i] ?? 0) + rate.weightDecay * (p[i] ?? 0); // [sgd.decay]
-        const before = speeds.get(name);
-        const speed = before ?? g; // the first step is not dampened  [sgd.first]
+        const before = velocities.get(name);
+        const velocity = before ?? g; // the first step is not dampened  [sgd.first]
         if (before) {
           for (let i = 0; i < p.length; i++)
-            speed[i] = momentum * (speed[i] ?? 0) + (1 - dampening) * (g[i] ?? 0); // [sgd.momentum]
+            velocity[i] = momentum * (velocity[i] ?? 0) + (1 - dampening) * (g[i] ?? 0); // [sgd.momentum]
         }
-        if (momentum !== 0) speeds.set(name, speed);
+        if (momentum !== 0) velocities.set(name, velocity);
         for (let i = 0; i < p.length; i++) {
-          const ahead = (g[i] ?? 0) + momentum * (speed[i] ?? 0); // [sgd.nesterov]
-          const along = nesterov ? ahead : momentum === 0 ? (g[i] ?? 0) : (speed[i] ?? 0);
+          const ahead = (g[i] ?? 0) + momentum * (velocity[i] ?? 0); // [sgd.nesterov]
+          const along = nesterov ? ahead : momentum === 0 ? (g[i] ?? 0) : (velocity[i] ?? 0);
           p[i] = (p[i] ?? 0) - lr * along;
         }
       }
     },
-    state: () => new Map(stored("momentum_buffer", speeds)),
+    state: () => new Map(stored("momentum_buffer", velocities)),
     load(state) {
-      speeds = restored("momentum_buffer", state);
+      velocities = restored("momentum_buffer", state);
     },
   };
 }
