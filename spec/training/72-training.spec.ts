@@ -272,7 +272,7 @@ describe("recomputation", () => {
   };
 
   test.each([false, true])(
-    "[recompute.same] loss and gradients are equal bit for bit (dropout: %j)",
+    "[checkpointing.same] loss and gradients are equal bit for bit (dropout: %j)",
     (dropout) => {
       const program = programOf(dropout);
       const again = gradientCheckpointing(program, "loss", keepTaps(layerOutputs));
@@ -283,7 +283,7 @@ describe("recomputation", () => {
     },
   );
 
-  test("[recompute.same] [gradients.whole] scopes that are differentiated whole stay scopes, with second computations before them", () => {
+  test("[checkpointing.same] [gradients.fused] scopes that are differentiated whole stay scopes, with second computations before them", () => {
     const program = { ...programOf(false, ["attention"]), taps: {} };
     const again = gradientCheckpointing(program, "loss", keepTaps(layerOutputs));
     const numbers = (p: Program) =>
@@ -301,7 +301,7 @@ describe("recomputation", () => {
     }
   });
 
-  test("[recompute.again] [recompute.keep] derivatives read leaves, kept taps and second computations only", () => {
+  test("[checkpointing.again] [checkpointing.keep] derivatives read leaves, kept taps and second computations only", () => {
     const program = { ...programOf(), taps: {} };
     const last = program.outputs.loss ?? -1;
     const again = gradientCheckpointing(program, "loss", keepTaps(/^layers\.\d\.0$/));
@@ -322,7 +322,7 @@ describe("recomputation", () => {
         if (id !== output && again.nodes[id]?.op !== "leaf") expect(reads[id]).toBeLessThan(end);
   });
 
-  test("[recompute.memory] with depth, memory grows by what layers hand on and not by their insides", () => {
+  test("[checkpointing.memory] with depth, memory grows by what layers hand on and not by their insides", () => {
     const deep = (depth: number, again: boolean): number => {
       const model = tinyFlamingo();
       const [layer] = model.layers;
@@ -338,7 +338,7 @@ describe("recomputation", () => {
     expect(deep(8, true)).toBeLessThan(deep(8, false) / 3);
   });
 
-  test("[recompute.same] [train.loop] a run with recomputation has the same weights", async () => {
+  test("[checkpointing.same] [train.loop] a run with recomputation has the same weights", async () => {
     const [plain, again] = [tinyRun({ steps: 2 }), tinyRun({ steps: 2, keepOnly: /^layers\.\d\.[01]$/ })];
     expect(await all(again)).toEqual(await all(plain));
     expect(bits(again.model)).toEqual(bits(plain.model));

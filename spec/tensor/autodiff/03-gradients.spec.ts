@@ -244,7 +244,7 @@ describe("programs", () => {
     const numbers = (p: Program) =>
       Object.entries(evaluate(p).outputs).map(([name, t]) => [name, valuesOf(t)]);
 
-    test("[gradients.whole] the numbers are the same, and nothing reads what is inside the first scope", () => {
+    test("[gradients.fused] the numbers are the same, and nothing reads what is inside the first scope", () => {
       const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
       const leaves = ["q", "k", "v"];
       const g = gradients(p, "loss", leaves, { fused });
@@ -264,7 +264,7 @@ describe("programs", () => {
       ).toBe(false);
     });
 
-    test("[gradients.whole] [gradients.again] and have derivatives again", () => {
+    test("[gradients.fused] [gradients.again] and have derivatives again", () => {
       const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
       const twice = (options: object): number[] => {
         const once = gradients(p, "loss", ["q"], options);
@@ -275,7 +275,7 @@ describe("programs", () => {
       expectClose(twice({ fused }), twice({}), 1e-13);
     });
 
-    test("[gradients.whole] not where an inner value is read outside, where something else changes, or one tensor comes in twice", () => {
+    test("[gradients.fused] not where an inner value is read outside, where something else changes, or one tensor comes in twice", () => {
       const w = randomTensor([2, 4]);
       const weights = (leak: { of?: Tensor }) =>
         scope("attention", { q, k }, {}, ({ q, k }) => {

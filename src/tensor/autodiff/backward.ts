@@ -36,7 +36,7 @@ export function fusedScopes(program: Program, names: readonly string[], depends:
     const fromOutside = body.flatMap(({ inputs }) => inputs.filter((id) => id < first));
     const leaves = body.flatMap(({ op }, i) => (op === "leaf" ? [first + i] : []));
     const named = [...fromOutside, ...leaves].every((id) => !depends[id] || given.includes(id));
-    return named && isClosed(program, s, last); // [gradients.whole]
+    return named && isClosed(program, s, last); // [gradients.fused]
   });
   return new Map(whole.map((s) => [s.output, s]));
 }
@@ -107,7 +107,7 @@ function scopeVjp(program: Program, s: Scope, g: Tensor, at: Way["at"]): [number
   return given.map(({ id, x }) => {
     const part = slice(all, 0, from, from + x.size);
     from += x.size;
-    return [id, shaped(part, x.shape)]; // [gradients.whole]
+    return [id, shaped(part, x.shape)]; // [gradients.fused]
   });
 }
 

@@ -90,4 +90,9 @@ export const where: Rule<"where"> = {
 };
 
 /** The same numbers under another role: a named tap, a tensor cut off from its past. */
-export const identity: Rule<"tap"> = { exact: true, shape: keepShape, compute: (_, a) => a };
+export const identity: Rule<"tap"> = {
+  exact: true,
+  view: true,
+  shape: keepShape,
+  compute: (_, a) => a,
+};

@@ -66,6 +66,7 @@ const asView = ({ data, shape, stride, offset }: Strided<View["data"]>): View =>
 
 export const rearrange: Rule<"rearrange"> = {
   exact: true,
+  view: true,
   shape: ({ pattern, sizes }) => shapeOf(sidesOf(pattern)[1], sizes),
   compute: ({ pattern, sizes }, a) => asView(rearranged(a, pattern, sizes)),
 };
@@ -132,6 +133,7 @@ export const concat: Rule<"concat"> = {
 
 export const slice: Rule<"slice"> = {
   exact: true,
+  view: true,
   shape: ({ axis, from, to }, a) => {
     const n = a[axis];
     const whole = Number.isInteger(from) && Number.isInteger(to);

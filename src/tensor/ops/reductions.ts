@@ -21,6 +21,7 @@ function expandedStride(small: Shape, stride: readonly number[], large: Shape): 
 
 export const expand: Rule<"expand"> = {
   exact: true,
+  view: true,
   shape: ({ shape }, a) => {
     checkExpands(a, shape);
     return shape;

@@ -61,5 +61,6 @@ interface AnyRule {
   shape(attrs: object, ...shapes: Shape[]): Shape;
   compute(attrs: object, ...views: View[]): View;
   exact?: true;
+  view?: true;
 }
 export const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;

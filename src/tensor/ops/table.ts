@@ -58,6 +58,8 @@ export type Each<T extends Tensor[], X> = { [I in keyof T]: X };
 export interface Rule<K extends OpName> {
   shape(attrs: Ops[K]["attrs"], ...shapes: Each<Ops[K]["in"], Shape>): Shape;
   compute(attrs: Ops[K]["attrs"], ...views: Each<Ops[K]["in"], View>): View;
-  /** Only moves numbers, or writes ones that every format holds: nothing to round, perhaps only a view. */
+  /** The result holds only numbers of the operands, or 0 and 1: it needs no rounding. */
   readonly exact?: true;
+  /** The result is a view of the operand's memory, where strides allow. */
+  readonly view?: true;
 }
