@@ -7,7 +7,7 @@ import {
   type Reach,
   summariseMasks,
 } from "../conformance/cases/check-masks.ts";
-import { exitCode, summarise, type Verdict } from "../conformance/cases/verdict.ts";
+import { type CaseVerdict, exitCode, summarise } from "../conformance/cases/verdict.ts";
 import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { progressOn } from "../terminal/progress.ts";
@@ -36,7 +36,7 @@ export function splitPaths(paths: readonly string[]): { masks: string[]; others:
 }
 
 /** The verdict of a mask case in the form of the other cases, for documents. */
-export const asVerdict = (v: MaskVerdict): Verdict => ({
+export const asVerdict = (v: MaskVerdict): CaseVerdict => ({
   id: `masks/${v.name}`,
   module: "masks",
   precision: "float64",

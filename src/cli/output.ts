@@ -1,5 +1,5 @@
 // Prints verdicts as a table or as one document.
-import { summarise, type Verdict } from "../conformance/cases/verdict.ts";
+import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
 import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
 import { UsageError } from "./help/usage.ts";
 import { paintOn } from "./terminal.ts";
@@ -24,7 +24,7 @@ export function documentKind(
 
 /** A document on stdout and nothing else, or the table. */
 export function print(
-  verdicts: readonly Verdict[],
+  verdicts: readonly CaseVerdict[],
   kind: DocumentKind | null,
   title: string,
   more: object = {},

@@ -1,5 +1,5 @@
 // The table of `check` and `conform`: one line per module, then every case that did not pass.
-import { byCase, share, summarise, type Verdict, worstOf } from "../conformance/cases/verdict.ts";
+import { byCase, type CaseVerdict, share, summarise, worstOf } from "../conformance/cases/verdict.ts";
 import { describe, figure } from "../conformance/reports/report.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { columnsFrom, type Piece, table } from "../terminal/table.ts";
@@ -11,14 +11,14 @@ function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[
 }
 
 /** "5.4e-16 of 1.0e-12": the comparison that uses most of its tolerance. */
-function tightest(verdicts: readonly Verdict[]): Piece {
+function tightest(verdicts: readonly CaseVerdict[]): Piece {
   const worst = worstOf(verdicts.flatMap((v) => (v.worst ? [v.worst] : [])));
   if (!worst) return { text: "–" };
   const text = `${figure(worst.error)} of ${figure(worst.tolerance)}`;
   return { text, style: share(worst) > 1 ? "bad" : undefined };
 }
 
-function divergenceOf(verdict: Verdict | undefined): Piece {
+function divergenceOf(verdict: CaseVerdict | undefined): Piece {
   if (!verdict) return { text: "–" };
   const { id, firstDivergence, error } = verdict;
   const text = firstDivergence
@@ -28,7 +28,7 @@ function divergenceOf(verdict: Verdict | undefined): Piece {
 }
 
 /** A line for each module, a column for each precision. */
-export function moduleTable(verdicts: readonly Verdict[], paint: Paint): string {
+export function moduleTable(verdicts: readonly CaseVerdict[], paint: Paint): string {
   const precisions = [...new Set(verdicts.map((v) => v.precision))];
   const heads = [
     { head: ["module"] },
@@ -48,7 +48,7 @@ export function moduleTable(verdicts: readonly Verdict[], paint: Paint): string 
 const MOST_FAILURES = 20;
 
 /** Every case that did not pass, with the reason. */
-export function failures(verdicts: readonly Verdict[], paint: Paint): string {
+export function failures(verdicts: readonly CaseVerdict[], paint: Paint): string {
   const bad = verdicts.filter((v) => v.status !== "passed");
   const lines = bad.slice(0, MOST_FAILURES).map(({ id, precision, status, ...v }) => {
     const comparison = v.firstDivergence ?? v.worst;
@@ -60,7 +60,7 @@ export function failures(verdicts: readonly Verdict[], paint: Paint): string {
   return [...lines, ...(rest > 0 ? [`… and ${rest} more`] : [])].join("\n");
 }
 
-export function verdictLine(verdicts: readonly Verdict[], paint: Paint): string {
+export function verdictLine(verdicts: readonly CaseVerdict[], paint: Paint): string {
   const { cases, rows, passed, failed, errored } = summarise(verdicts);
   const text = `${passed} of ${cases} cases conform (${rows.toLocaleString("en")} rows compared), ${failed} differ, ${errored} broken`;
   return paint(text, passed === cases ? "good" : "bad");

@@ -1,11 +1,9 @@
 // What a mask is asked about: prompts and their images, from text, from token ids, from a golden case or from a trace.
-import type { CaseManifest } from "../io/golden/manifest.ts";
 import { type PromptToken, padded, tokensOfIds } from "../io/prompt.ts";
 import type { Stored } from "../io/safetensors/read.ts";
 import { type Convention, conventions } from "../masks/conventions/conventions.ts";
 import type { Matrix } from "../masks/grid.ts";
 import { TOKEN } from "../masks/numbering.ts";
-import { behaviourOf, type ProfileName } from "../models/flamingo/profiles.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { Int, Tensor } from "../tensor/tensor.ts";
 import { type Shares, sharesIn } from "./attention-shares.ts";
@@ -108,12 +106,6 @@ export function batchFrom(
     images: images ?? (counts.length > 0 ? [Math.max(...counts)] : undefined),
   });
   return { ...batch, title, attention: sharesIn(taps, batch.locations.shape, batch.images) };
-}
-
-/** What the source of a case does. */
-export function conventionOfCase({ profile, config }: CaseManifest): Convention {
-  const { immediate, allPrevious } = behaviourOf(profile as ProfileName);
-  return config.only_attend_immediate_media === false ? allPrevious : immediate; // [prompt.source]
 }
 
 export const usual: Convention = conventions.immediate;

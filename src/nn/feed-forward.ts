@@ -11,7 +11,7 @@ export class FeedForward {
   readonly 1: Linear<"d", "f">;
   readonly 3: Linear<"f", "d">;
 
-  constructor({ dim, mult = 4, ...rest }: { dim: number; mult?: number }) {
+  constructor({ dim, mult = 4, ...rest }: { dim: number; mult?: number | undefined }) {
     rejectUnknown("FeedForward", rest);
     const inner = Math.trunc(dim * mult); // [ffw.inner]
     this[0] = new LayerNorm(dim);

@@ -42,7 +42,14 @@ test("[case.expected] without its expected file, or a tensor of it, a case is br
   broken(/cannot open .*expected\.safetensors: there is no such file/, MANIFEST, INPUTS, null);
   broken(/there is no tensor "grads\.weights\.w"/, MANIFEST, INPUTS, new Map([...EXPECTED].slice(0, 1)));
   const single = new Map(EXPECTED).set("outputs.out", tensor("d", [2], Float32Array.of(3, 4)));
-  broken(/"outputs\.out" is F32 \[2\], and F64 by case\.json.*\[case\.declared\]/, MANIFEST, INPUTS, single);
+  broken(
+    /"outputs\.out" is F32 \[2\], and F64, integers or booleans by case\.json.*\[case\.declared\]/,
+    MANIFEST,
+    INPUTS,
+    single,
+  );
+  const ids = new Map(EXPECTED).set("outputs.out", int("d", [3, 4]));
+  expect(readCase(write(fresh(), MANIFEST, INPUTS, ids)).expected.get("outputs.out")).toBeInstanceOf(Int);
   const { outputs, grads, tolerance, ...rest } = MANIFEST;
   const raises = { phase: "forward", type: "NameError", message: "name 'video' is not defined" };
   const raising = readCase(write(fresh(), { ...rest, raises }, INPUTS, null));

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { PerceiverResampler } from "../../../src/blocks/perceiver-resampler.ts";
-import { systemUnderTest } from "../../../src/conformance/sources/flamingo-pytorch.ts";
+import { systemUnderTest } from "../../../src/conformance/sources/registry.ts";
 import { conventions } from "../../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM, type FlamingoPaLMOptions } from "../../../src/models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder, Media } from "../../../src/models/flamingo/media.ts";
@@ -422,7 +422,7 @@ describe("training", () => {
         import.meta.url,
       );
       const manifest = JSON.parse(readFileSync(path, "utf8"));
-      const model = systemUnderTest({ positional: [], ...manifest }).model as FlamingoPaLM;
+      const model = systemUnderTest({ ...manifest, call: new Map() }).model as FlamingoPaLM;
       expect(trainable(model, kind === "text" ? `${RELEASE} text` : RELEASE)).toEqual(manifest.trainable);
     },
   );

@@ -1,7 +1,7 @@
 // What a page does to check gpu.js in the modes of a graphics card: golden cases, and single products and attentions.
 import { kernels } from "../../../src/bench/rates.ts";
 import { checkCase } from "../../../src/conformance/cases/check-case.ts";
-import type { Verdict } from "../../../src/conformance/cases/verdict.ts";
+import type { CaseVerdict } from "../../../src/conformance/cases/verdict.ts";
 import { mount, unmount } from "../../../src/host/browser.ts";
 import { readCase } from "../../../src/io/golden/cases.ts";
 import { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
@@ -28,7 +28,7 @@ export async function checkFolder(
   mode: DeviceMode,
   folder: string,
   files: readonly string[],
-): Promise<Verdict & { left: number }> {
+): Promise<CaseVerdict & { left: number }> {
   const fetched = files.map(async (file) => {
     const answer = await fetch(`/${folder}/${file}`);
     return [`${folder}/${file}`, await answer.arrayBuffer()] as const;

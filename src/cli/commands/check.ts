@@ -1,14 +1,13 @@
 // flamboyance check
-import { checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
+import { type Actual, checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
 import { summariseMasks } from "../../conformance/cases/check-masks.ts";
-import { exitCode, kernelsOf, summarise, type Verdict } from "../../conformance/cases/verdict.ts";
+import { type CaseVerdict, exitCode, kernelsOf, summarise } from "../../conformance/cases/verdict.ts";
 import { findCases, type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
 import { findMaskCases } from "../../io/golden/masks.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { reference } from "../../kernels/reference/index.ts";
 import { tour } from "../../masks/drawing/tour.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
@@ -70,7 +69,7 @@ function isFull(folder: string): boolean {
   }
 }
 
-const broken = (folder: string, precision: Precision, error: unknown): Verdict => ({
+const broken = (folder: string, precision: Precision, error: unknown): CaseVerdict => ({
   id: folder,
   module: "(unreadable)",
   precision,
@@ -86,11 +85,11 @@ async function runAll(
   folders: readonly string[],
   backends: readonly Backend[],
   out: string | undefined,
-): Promise<Verdict[]> {
+): Promise<CaseVerdict[]> {
   const progress = progressOn(process.stderr);
-  const verdicts: Verdict[] = [];
+  const verdicts: CaseVerdict[] = [];
   const total = folders.length * backends.length;
-  const onActual = (golden: GoldenCase, actual: ReadonlyMap<string, Tensor>) => {
+  const onActual = (golden: GoldenCase, actual: Actual) => {
     if (out !== undefined) writeActual(out, golden.manifest.id, actual, { floats: "F64" });
   };
   for (const backend of backends) {
@@ -155,7 +154,7 @@ export async function check(args: readonly string[]): Promise<number> {
 }
 
 /** A product that did not run in the kernels that were asked for makes the whole check void. */
-function ranElsewhere(verdicts: readonly Verdict[], backend: string): 0 | 2 {
+function ranElsewhere(verdicts: readonly CaseVerdict[], backend: string): 0 | 2 {
   const { matmul, attention, fallback, mode } = kernelsOf(verdicts);
   if (backend === "reference") return 0;
   process.stderr.write(

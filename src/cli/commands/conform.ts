@@ -1,11 +1,10 @@
 // flamboyance conform
+import type { Actual } from "../../conformance/cases/check-case.ts";
 import { judge } from "../../conformance/cases/judge.ts";
-import { exitCode, summarise, type Verdict } from "../../conformance/cases/verdict.ts";
-import { findCases, readActual, readCase } from "../../io/golden/cases.ts";
-import { isFloat } from "../../io/safetensors/dtypes.ts";
+import { type CaseVerdict, exitCode, summarise } from "../../conformance/cases/verdict.ts";
+import { findCases, type GoldenCase, readActual, readCase } from "../../io/golden/cases.ts";
 import type { SafetensorsFile } from "../../io/safetensors/read.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
 import { oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
 import { CONFORM, UsageError } from "../help/usage.ts";
@@ -26,7 +25,7 @@ function judgeFolder(
   actualRoot: string,
   precision: Precision,
   full: boolean,
-): Verdict | null {
+): CaseVerdict | null {
   const base = { precision, rows: 0, worst: null, firstDivergence: null, kernels: null };
   let [id, module] = [folder, "(unreadable)"];
   try {
@@ -37,7 +36,7 @@ function judgeFolder(
       id,
       module,
       precision,
-      ...judge(golden, floatsOf(readActual(actualRoot, id)), precision, { taps: "locate" }),
+      ...judge(golden, tensorsOf(readActual(actualRoot, id), golden), precision, { taps: "locate" }),
     };
   } catch (error) {
     return {
@@ -50,9 +49,12 @@ function judgeFolder(
   }
 }
 
-/** The tensors of floats that a file holds. */
-const floatsOf = (file: SafetensorsFile): Map<string, Tensor> =>
-  new Map(file.keys.filter((key) => isFloat(file.info(key).dtype)).map((key) => [key, file.tensor(key)]));
+/** The tensors of a file that the case compares; others are not read. */
+const tensorsOf = (file: SafetensorsFile, { manifest: { outputs, taps, grads } }: GoldenCase): Actual => {
+  const prefixed = (prefix: string, list: readonly string[]) => list.map((name) => `${prefix}.${name}`);
+  const names = [...prefixed("outputs", outputs), ...prefixed("taps", taps), ...prefixed("grads", grads)];
+  return new Map(names.filter((name) => file.has(name)).map((name) => [name, file.get(name)]));
+};
 
 export async function conform(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);

@@ -2,17 +2,11 @@
 
 import { readFileSync } from "node:fs";
 import { kindOf } from "#host";
+import { conventionOfCase } from "../../conformance/sources/registry.ts";
 import { readCase } from "../../io/golden/cases.ts";
 import { readIds, tokensOf, tokensOfIds } from "../../io/prompt.ts";
 import { loadSafetensors, type Stored } from "../../io/safetensors/read.ts";
-import {
-  batchFrom,
-  batchOf,
-  conventionOfCase,
-  type MaskBatch,
-  type SourceOptions,
-  usual,
-} from "../../mask-report/batch.ts";
+import { batchFrom, batchOf, type MaskBatch, type SourceOptions, usual } from "../../mask-report/batch.ts";
 import { maskDocument, maskReport, usualKnown } from "../../mask-report/report.ts";
 import { maskText } from "../../mask-report/text.ts";
 import { LoadError } from "../../tensor/errors.ts";

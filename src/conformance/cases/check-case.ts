@@ -1,162 +1,195 @@
 // Runs this implementation on one golden case and compares.
 
 import type { GoldenCase } from "../../io/golden/cases.ts";
+import type { CaseManifest } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { type Backend, differentiable } from "../../kernels/backend.ts";
-import { type KernelReport, type ReplayOptions, replay } from "../../kernels/replay.ts";
+import { type ReplayOptions, replay } from "../../kernels/replay.ts";
 import { loadStateDict } from "../../nn/state-dict.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
-import { RuleError } from "../../tensor/errors.ts";
+import { LoadError, RuleError } from "../../tensor/errors.ts";
 import { mul, sumAll } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Program } from "../../tensor/program/program.ts";
 import { record } from "../../tensor/program/record.ts";
-import { Int, Tensor } from "../../tensor/tensor.ts";
-import type { Input } from "../sources/arguments.ts";
-import { type SystemUnderTest, systemUnderTest } from "../sources/flamingo-pytorch.ts";
-import { judge, judgeRaised } from "./judge.ts";
-import type { Verdict } from "./verdict.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import { argumentsOf, type Inputs } from "../sources/arguments.ts";
+import { systemUnderTest } from "../sources/registry.ts";
+import type { SystemUnderTest } from "../sources/source.ts";
+import { type Judgement, judge, judgeRaised } from "./judge.ts";
+import type { CaseVerdict } from "./verdict.ts";
 
 /** The call that a case makes. */
 export interface CaseCall {
-  readonly subject: SystemUnderTest;
-  /** By the names of the forward pass's arguments. */
-  readonly inputs: Readonly<Record<string, Input>>;
-  /** Records it symbolically; `around` may wire the model's modules differently meanwhile. */
-  readonly record: (around?: (forward: () => Tensor) => Tensor) => Program;
-}
-
-/** A case as a program: outputs and, where the case has them, gradients under their golden names. */
-export interface CaseProgram {
-  readonly program: Program;
-  readonly subject: SystemUnderTest;
-  readonly inputs: Readonly<Record<string, Input>>;
+  readonly system: SystemUnderTest;
+  /** By the names of the call's arguments. */
+  readonly inputs: Inputs;
+  /**
+   * Records the forward pass symbolically; `around` may wire the model's modules differently meanwhile. The program's outputs
+   * are those that the case expects, in its order, and `LOSS` where the case has gradients.
+   */
+  readonly record: (around?: <T>(forward: () => T) => T) => Program;
 }
 
 const COTANGENT = "cotangent";
+/** The program's output whose gradients a case expects: the sum of first output ⊙ cotangent. [conform.outputs] */
+export const LOSS = "first output ⊙ cotangent";
 
 /** "grads.inputs.x" -> the leaf "inputs.x"; "grads.weights.to_q.weight" -> "to_q.weight" */
 export const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
 
-/** Builds the model and loads the weights. Throws what the model throws. */
-export function callOf(golden: GoldenCase): CaseCall {
+export type SystemFor = (manifest: CaseManifest) => SystemUnderTest;
+
+/** Builds the system under test and loads the weights. Throws what the model throws. */
+export function callOf(golden: GoldenCase, systemFor: SystemFor = systemUnderTest): CaseCall {
   const { manifest } = golden;
-  const subject = systemUnderTest(manifest);
-  loadStateDict(subject.model, golden.weights);
-  const { [COTANGENT]: cotangent, ...given } = Object.fromEntries(golden.inputs);
+  const system = systemFor(manifest);
+  loadStateDict(system.model, golden.weights);
+  const cotangent = golden.inputs.get(COTANGENT);
+  const given = new Map([...golden.inputs].filter(([name]) => name !== COTANGENT));
   const inputs = argumentsOf(given, manifest.call);
-  const floats = Object.entries(given).filter(
-    (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
-  );
-  const again: CaseCall["record"] = (around = (forward) => forward()) =>
-    record(
+  const { forward } = system;
+  const floats = [...given].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor);
+  const recordCall: CaseCall["record"] = (around = (call) => call()) => {
+    if (!forward)
+      throw new LoadError(`${manifest.id}: ${manifest.source.class} has no forward pass to record`);
+    return record(
       () => {
-        const out = around(() => subject.forward(inputs));
-        if (!(cotangent instanceof Tensor)) return { out };
-        return { out, loss: sumAll(mul(out, cotangent)) };
+        const outputs = expectedOutputs(
+          manifest.outputs,
+          around(() => forward(inputs)),
+        );
+        const first = new Map(Object.entries(outputs)).get(manifest.outputs[0] ?? "");
+        if (!(cotangent instanceof Tensor) || !first) return outputs;
+        return { ...outputs, [LOSS]: sumAll(mul(first, cotangent)) };
       },
       {
-        model: subject.model,
+        model: system.model,
         inputs: Object.fromEntries(floats.map(([name, t]) => [`inputs.${name}`, t])),
         symbolic: true,
       },
     );
-  return { subject, inputs, record: again };
-}
-
-/** Builds the model, loads the weights and records the case symbolically, as this backend is to run it. Throws what the model throws. */
-export function programOf(golden: GoldenCase, backend: Backend): CaseProgram {
-  const { grads } = golden.manifest;
-  const { subject, inputs, record } = callOf(golden);
-  const program = record();
-  if (grads.length === 0) return { program, subject, inputs };
-  return {
-    program: gradients(program, "loss", grads.map(leafOf), { fused: differentiable(backend) }),
-    subject,
-    inputs,
   };
+  return { system, inputs, record: recordCall };
 }
 
-/** Inputs under the names of the forward pass's arguments; an integer without axes is a number. */
-function argumentsOf(
-  inputs: Readonly<Record<string, Stored>>,
-  call: ReadonlyMap<string, string>,
-): Record<string, Input> {
-  const named = [...call].flatMap(([argument, name]): [string, Input][] => {
-    const value = inputs[name];
-    if (value === undefined) return [];
-    const scalar = value instanceof Int && value.shape.length === 0;
-    return [[argument, scalar ? (value.flat()[0] ?? 0) : value]];
-  });
-  return Object.fromEntries(named);
+/** The outputs that a case expects, in its order; one that the call does not return is absent. [conform.outputs] */
+function expectedOutputs<T extends Stored>(
+  names: readonly string[],
+  returned: T | Readonly<Record<string, T>>,
+): Record<string, T> {
+  if (returned instanceof Tensor) return { out: returned };
+  const outputs = new Map(Object.entries(returned));
+  return Object.fromEntries(
+    names.flatMap((name): [string, T][] => {
+      const output = outputs.get(name);
+      return output ? [[name, output]] : [];
+    }),
+  );
 }
 
-type Actual = Map<string, Tensor>;
+/** The case as this backend is to replay it: with its gradients, if it has any. */
+function programOf({ manifest: { grads } }: GoldenCase, call: CaseCall, backend: Backend): Program {
+  const program = call.record();
+  if (grads.length === 0) return program;
+  return gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
+}
 
-async function compute(
-  golden: GoldenCase,
-  { program }: CaseProgram,
-  backend: Backend,
-  options: ReplayOptions,
-): Promise<{ actual: Actual; kernels: KernelReport }> {
+/** Results by the names of expected.safetensors. */
+export type Actual = ReadonlyMap<string, Stored>;
+
+const outputsOf = (outputs: Readonly<Record<string, Stored>>, names: readonly string[]): [string, Stored][] =>
+  Object.entries(expectedOutputs(names, outputs)).map(([name, output]) => [`outputs.${name}`, output]);
+
+async function replayed(golden: GoldenCase, program: Program, backend: Backend, options: ReplayOptions) {
   const { outputs, taps, kernels } = await replay(program, backend, options);
-  const actual: Actual = new Map();
-  if (outputs.out) actual.set("outputs.out", outputs.out);
-  for (const name of golden.manifest.grads) {
-    const g = outputs[gradientOf(leafOf(name))];
-    if (g) actual.set(`grads.${name}`, g);
-  }
-  for (const [name, t] of Object.entries(taps)) actual.set(`taps.${name}`, t);
+  const { outputs: names, grads } = golden.manifest;
+  const slopes = grads.flatMap((name): [string, Tensor][] => {
+    const slope = outputs[gradientOf(leafOf(name))];
+    return slope ? [[`grads.${name}`, slope]] : [];
+  });
+  const activations = Object.entries(taps).map(([name, t]): [string, Tensor] => [`taps.${name}`, t]);
+  const actual: Actual = new Map<string, Stored>([...outputsOf(outputs, names), ...slopes, ...activations]);
   return { actual, kernels };
 }
-
-/** The taps that both sides know. */
-const tapsOf = (golden: GoldenCase, { program }: CaseProgram): string[] =>
-  golden.manifest.taps.filter((name) => name in program.taps);
 
 export interface CheckOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number) => void) | undefined;
-  /** Receives what was computed. */
-  readonly onActual?: ((golden: GoldenCase, actual: ReadonlyMap<string, Tensor>) => void) | undefined;
+  /** Builds the system under test; by default that of the registered source. */
+  readonly systemFor?: SystemFor | undefined;
+  /** Receives the results. */
+  readonly onActual?: ((golden: GoldenCase, actual: Actual) => void) | undefined;
+}
+
+/** A system that has `run` gives outputs alone. [conform.run] */
+async function checkRun(
+  golden: GoldenCase,
+  run: NonNullable<SystemUnderTest["run"]>,
+  inputs: Inputs,
+  backend: Backend,
+  { onActual }: CheckOptions,
+): Promise<Judgement> {
+  const outputs = await run(inputs, backend);
+  if (golden.manifest.raises) return judgeRaised(golden.manifest.raises, null);
+  const actual: Actual = new Map(outputsOf(outputs, golden.manifest.outputs));
+  onActual?.(golden, actual);
+  return judge(golden, actual, backend.precision, { taps: "locate" });
 }
 
 /**
- * The verdict on one case. The reference backend is held to the taps as well; a backend with fused kernels is asked for
- * them only to locate a deviation, because a tap inside a scope keeps it from being fused.
+ * The reference backend is held to the taps as well; a backend with fused kernels computes them only to locate a deviation,
+ * because a tap inside a scope keeps it from being fused.
  */
+async function checkProgram(
+  golden: GoldenCase,
+  call: CaseCall,
+  backend: Backend,
+  { signal, onProgress, onActual }: CheckOptions,
+): Promise<Judgement> {
+  const program = programOf(golden, call, backend);
+  const { raises, taps: named } = golden.manifest;
+  if (raises) return judgeRaised(raises, null);
+  const fused = Object.keys(backend.scopes).length > 0;
+  const taps = named.filter((name) => Object.hasOwn(program.taps, name));
+  const first = await replayed(golden, program, backend, { signal, onProgress, taps: fused ? [] : taps });
+  onActual?.(golden, first.actual);
+  const judgement = judge(golden, first.actual, backend.precision, { taps: fused ? "locate" : "decide" });
+  if (judgement.status === "passed" || !fused) return { ...judgement, kernels: first.kernels };
+  const second = await replayed(golden, program, backend, { signal, taps });
+  const both = new Map([...second.actual, ...first.actual]);
+  return { ...judge(golden, both, backend.precision, { taps: "locate" }), kernels: first.kernels };
+}
+
+/** The verdict on one case. Errors become verdicts, unless `signal` was aborted. */
 export async function checkCase(
   golden: GoldenCase,
   backend: Backend,
   options: CheckOptions = {},
-): Promise<Verdict> {
+): Promise<CaseVerdict> {
   const { id, source, raises } = golden.manifest;
   const base = { id, module: source.class, precision: backend.precision };
-  const nothing = { ...base, rows: 0, worst: null, firstDivergence: null, kernels: null };
   try {
-    const recorded = programOf(golden, backend);
-    if (raises) return { ...base, ...judgeRaised(raises, null) };
-    const fused = Object.keys(backend.scopes).length > 0;
-    const taps = tapsOf(golden, recorded);
-    const { signal, onProgress } = options;
-    const first = await compute(golden, recorded, backend, { signal, onProgress, taps: fused ? [] : taps });
-    options.onActual?.(golden, first.actual);
-    const verdict = judge(golden, first.actual, backend.precision, { taps: fused ? "locate" : "decide" });
-    if (verdict.status === "passed" || !fused) return { ...base, ...verdict, kernels: first.kernels };
-    const second = await compute(golden, recorded, backend, { signal, taps });
-    const both = new Map([...second.actual, ...first.actual]);
-    const located = judge(golden, both, backend.precision, { taps: "locate" });
-    return { ...base, ...located, kernels: first.kernels };
+    const call = callOf(golden, options.systemFor);
+    const { run } = call.system;
+    const judgement = run
+      ? await checkRun(golden, run, call.inputs, backend, options)
+      : await checkProgram(golden, call, backend, options);
+    return { ...base, ...judgement };
   } catch (error) {
     if (options.signal?.aborted) throw error;
     if (raises && error instanceof RuleError) return { ...base, ...judgeRaised(raises, error) };
     return {
-      ...nothing,
+      ...base,
+      rows: 0,
+      worst: null,
+      firstDivergence: null,
+      kernels: null,
       status: "errored",
       error: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
     };
   }
 }
 
-/** Precisions that a check runs when none is asked for. */
+/** Precisions that a check runs in by default. */
 export const DEFAULT_PRECISIONS: readonly Precision[] = ["float64", "float32"];

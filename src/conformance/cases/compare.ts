@@ -1,6 +1,8 @@
 // How far one tensor is from another: golden/FORMAT.md §6.
+
+import type { Stored } from "../../io/safetensors/read.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import { flat, rowMajor, type Shape, type Tensor } from "../../tensor/tensor.ts";
+import { flat, rowMajor, type Shape, Tensor } from "../../tensor/tensor.ts";
 
 export interface Comparison {
   /** Name in expected.safetensors: outputs.out, taps.attn.scores, grads.weights.to_q.weight, probes.out. */
@@ -74,17 +76,31 @@ export function rowIndex(row: number, shape: Shape): number[] {
   return rowMajor(lead).map((step, axis) => Math.floor(row / step) % (lead[axis] ?? 1));
 }
 
+/** Integers and booleans are equal or not; the first row with a difference is the worst one. [compare.integers] */
+function exactDistance(actual: ArrayLike<number>, expected: ArrayLike<number>, width: number): Distance {
+  for (let i = 0; i < expected.length; i++)
+    if (actual[i] !== expected[i])
+      return different(`${actual[i]} where ${expected[i]} is expected`, Math.floor(i / width));
+  return { error: 0, row: 0, remark: null };
+}
+
+const elements = (stored: Stored): ArrayLike<number> =>
+  stored instanceof Tensor ? flat(stored.data) : stored.flat();
+
+/** One tensor against the expected one. Integers and booleans are compared exactly, whatever the tolerance. */
 export function compare(
   name: string,
-  actual: Tensor | undefined,
-  expected: Tensor,
+  actual: Stored | undefined,
+  expected: Stored,
   tolerance: number,
 ): Comparison {
+  const exact = !(expected instanceof Tensor);
+  const allowed = exact ? 0 : tolerance;
   const judged = (d: Distance): Comparison => ({
     tensor: name,
     error: d.error,
-    tolerance,
-    passed: d.error <= tolerance, // [compare.tolerance]
+    tolerance: allowed,
+    passed: d.error <= allowed, // [compare.tolerance]
     row: rowIndex(d.row, expected.shape),
     remark: d.remark,
   });
@@ -94,7 +110,8 @@ export function compare(
       different(`shape [${actual.shape.join(" ")}] where [${expected.shape.join(" ")}] is expected`),
     );
   }
-  return judged(distance(flat(actual.data), flat(expected.data), Math.max(1, expected.shape.at(-1) ?? 1)));
+  const width = Math.max(1, expected.shape.at(-1) ?? 1);
+  return judged((exact ? exactDistance : distance)(elements(actual), elements(expected), width));
 }
 
 /** Unit roundoff of each format, relative to float32's: lower precision may err by as much more. */
@@ -120,15 +137,20 @@ export interface Probes {
 }
 
 /** Full size: golden/FORMAT.md §6, Probes. */
-export function compareProbes(actual: Tensor | undefined, probes: Probes, tolerance: number): Comparison {
-  const base = { tensor: "probes.out", tolerance, row: [] };
+export function compareProbes(
+  tensor: string,
+  actual: Stored | undefined,
+  probes: Probes,
+  tolerance: number,
+): Comparison {
+  const base = { tensor, tolerance, row: [] };
   if (!actual || (probes.shape && actual.shape.join(" ") !== probes.shape.join(" "))) {
     const remark = actual ? `shape [${actual.shape.join(" ")}]` : "missing";
     return { ...base, error: Infinity, passed: false, remark };
   }
-  const x = flat(actual.data);
+  const x = elements(actual);
   let [sum, squares] = [0, 0];
-  for (const value of x) {
+  for (const value of Array.from(x)) {
     sum += value;
     squares += value * value;
   }

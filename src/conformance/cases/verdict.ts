@@ -1,11 +1,11 @@
-// What came of one case, and of all.
+// The verdict on a golden case, and the summary of several.
 import type { KernelReport } from "../../kernels/replay.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Comparison } from "./compare.ts";
 
 export type Status = "passed" | "failed" | "errored";
 
-export interface Verdict {
+export interface CaseVerdict {
   readonly id: string;
   /** The source's class: what the table groups by. */
   readonly module: string;
@@ -17,7 +17,7 @@ export interface Verdict {
   readonly worst: Comparison | null;
   /** First tensor in order of execution that is beyond its tolerance. */
   readonly firstDivergence: Comparison | null;
-  /** Why there was nothing to compare. */
+  /** The reason why nothing could be compared. */
   readonly error: string | null;
   readonly kernels: KernelReport | null;
 }
@@ -40,22 +40,22 @@ export const worstOf = (comparisons: readonly Comparison[]): Comparison | null =
 const gravity: readonly Status[] = ["passed", "failed", "errored"];
 
 /** One line per case where it ran in several precisions: the gravest status, the tightest comparison. */
-export function byCase(verdicts: readonly Verdict[]): Verdict[] {
-  const cases = new Map<string, Verdict>();
+export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
+  const cases = new Map<string, CaseVerdict>();
   for (const v of verdicts) {
-    const sofar = cases.get(v.id);
-    if (!sofar) {
+    const previous = cases.get(v.id);
+    if (!previous) {
       cases.set(v.id, v);
       continue;
     }
-    const grave = gravity.indexOf(v.status) > gravity.indexOf(sofar.status) ? v : sofar;
-    const worst = worstOf([sofar.worst, v.worst].filter((c) => c !== null));
-    cases.set(v.id, { ...grave, worst, rows: sofar.rows + v.rows });
+    const grave = gravity.indexOf(v.status) > gravity.indexOf(previous.status) ? v : previous;
+    const worst = worstOf([previous.worst, v.worst].filter((c) => c !== null));
+    cases.set(v.id, { ...grave, worst, rows: previous.rows + v.rows });
   }
   return [...cases.values()];
 }
 
-export function summarise(verdicts: readonly Verdict[]): Summary {
+export function summarise(verdicts: readonly CaseVerdict[]): Summary {
   const cases = byCase(verdicts);
   const count = (status: Status) => cases.filter((v) => v.status === status).length;
   return {
@@ -69,7 +69,7 @@ export function summarise(verdicts: readonly Verdict[]): Summary {
 }
 
 /** Kernels over all cases. */
-export function kernelsOf(verdicts: readonly Verdict[]): KernelReport {
+export function kernelsOf(verdicts: readonly CaseVerdict[]): KernelReport {
   const reports = verdicts.flatMap(({ kernels }) => (kernels ? [kernels] : []));
   const sum = (key: "matmul" | "attention" | "fallback") => reports.reduce((n, report) => n + report[key], 0);
   const [first] = reports;

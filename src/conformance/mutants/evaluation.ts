@@ -5,7 +5,7 @@ import { Bug } from "../../tensor/errors.ts";
 import { computeNode, evaluate, leafValues, type Results, resultsOf } from "../../tensor/program/evaluate.ts";
 import { isDead, type Node, type Program } from "../../tensor/program/program.ts";
 import type { Tensor, View } from "../../tensor/tensor.ts";
-import { callOf, leafOf } from "../cases/check-case.ts";
+import { callOf, LOSS, leafOf } from "../cases/check-case.ts";
 import type { Comparison } from "../cases/compare.ts";
 import { judge } from "../cases/judge.ts";
 import type { Context, Mutant } from "./mutant.ts";
@@ -53,15 +53,16 @@ function evaluator(original: Program): (program: Program) => Results {
 
 export function evaluationOf(golden: GoldenCase): Evaluation {
   const { manifest } = golden;
-  const { subject, inputs, record } = callOf(golden);
-  const context: Context = { program: record(), model: subject.model, inputs, record };
+  const { system, inputs, record } = callOf(golden);
+  const context: Context = { program: record(), model: system.model, inputs, record };
+  const [first = ""] = manifest.outputs;
   const inFloat64 = evaluator(context.program);
   const run = (program: Program, precision?: Precision): Results =>
     precision ? evaluate(program, {}, precision) : inFloat64(program);
   const outputOf: Evaluation["outputOf"] = (program, precision) => {
-    const { out } = run(program, precision).outputs;
-    if (!out) throw new Bug("a program without output");
-    return out;
+    const output = run(program, precision).outputs[first];
+    if (!output) throw new Bug("a program without output");
+    return output;
   };
   const outputsOnly = { ...golden, manifest: { ...manifest, grads: [] } };
   const firstOf = (of: GoldenCase, actual: ReadonlyMap<string, Tensor>) =>
@@ -71,7 +72,7 @@ export function evaluationOf(golden: GoldenCase): Evaluation {
     const output = firstOf(outputsOnly, actual);
     if (output || manifest.grads.length === 0) return output;
     const grads = manifest.grads.filter((grad) => leafOf(grad) in program.leaves);
-    const { outputs } = run(gradients(program, "loss", grads.map(leafOf)), precision);
+    const { outputs } = run(gradients(program, LOSS, grads.map(leafOf)), precision);
     for (const grad of grads) {
       const slope = outputs[gradientOf(leafOf(grad))];
       if (slope) actual.set(`grads.${grad}`, slope);

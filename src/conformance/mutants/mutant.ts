@@ -2,16 +2,16 @@
 import type { Program } from "../../tensor/program/program.ts";
 import { rewrite } from "../../tensor/program/rewrite.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Input } from "../sources/arguments.ts";
+import type { Inputs } from "../sources/arguments.ts";
 
 /** One call of one model, recorded. */
 export interface Context {
   readonly program: Program;
   readonly model: object;
   /** By the names of the forward pass's arguments. */
-  readonly inputs: Readonly<Record<string, Input>>;
+  readonly inputs: Inputs;
   /** Records the call again while the same modules are wired differently. */
-  readonly record: (call: (forward: () => Tensor) => Tensor) => Program;
+  readonly record: (around: <T>(forward: () => T) => T) => Program;
 }
 
 export interface Mutant {

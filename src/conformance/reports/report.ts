@@ -1,6 +1,6 @@
 // Reports of verdicts for machines: JSON, JUnit XML, Markdown. The table for people is the command line's.
 import type { Comparison } from "../cases/compare.ts";
-import { byCase, kernelsOf, summarise, type Verdict } from "../cases/verdict.ts";
+import { byCase, type CaseVerdict, kernelsOf, summarise } from "../cases/verdict.ts";
 
 export const figure = (x: number): string => (Number.isFinite(x) ? x.toExponential(1) : "∞");
 
@@ -18,7 +18,7 @@ const worst = (c: Comparison | null) =>
   c && { tensor: c.tensor, error: jsonNumber(c.error), tolerance: c.tolerance, row: c.row, remark: c.remark };
 
 /** The document of `--json`; its keys are stable. `more` stands beside them. */
-export function toJson(verdicts: readonly Verdict[], more: object = {}): string {
+export function toJson(verdicts: readonly CaseVerdict[], more: object = {}): string {
   const cases = byCase(verdicts).map((v) => ({
     id: v.id,
     rows: v.rows,
@@ -37,9 +37,9 @@ export function toJson(verdicts: readonly Verdict[], more: object = {}): string 
 const xml = (text: string): string =>
   text.replace(/[<>&"']/g, (c) => `&#${c.charCodeAt(0)};`).replace(/[^\t\n\r -퟿-�]/g, "?");
 
-const reason = (v: Verdict): string => v.error ?? (v.firstDivergence ? describe(v.firstDivergence) : "");
+const reason = (v: CaseVerdict): string => v.error ?? (v.firstDivergence ? describe(v.firstDivergence) : "");
 
-export function toJunit(verdicts: readonly Verdict[]): string {
+export function toJunit(verdicts: readonly CaseVerdict[]): string {
   const { cases, failed, errored } = summarise(verdicts);
   const rows = byCase(verdicts).map((v) => {
     const open = `  <testcase classname="${xml(v.module)}" name="${xml(v.id)}"`;
@@ -51,7 +51,7 @@ export function toJunit(verdicts: readonly Verdict[]): string {
   return ['<?xml version="1.0" encoding="UTF-8"?>', head, ...rows, "</testsuite>"].join("\n");
 }
 
-export function toMarkdown(verdicts: readonly Verdict[]): string {
+export function toMarkdown(verdicts: readonly CaseVerdict[]): string {
   const { cases, passed, failed, errored } = summarise(verdicts);
   const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const rows = byCase(verdicts).map((v) => {

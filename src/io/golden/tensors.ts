@@ -8,11 +8,14 @@ import { listed, quoted } from "../wording.ts";
 import { type CaseManifest, expectedNames } from "./manifest.ts";
 import { make } from "./recipe.ts";
 
-/** What case.json says of a tensor; null where it leaves that open. */
+/** What case.json declares of a tensor; null where it leaves that open. */
 interface Declared {
-  readonly dtype: Dtype | null;
+  /** "floats": of any width. "result": F64, integers or booleans. */
+  readonly dtype: Dtype | "floats" | "result";
   readonly shape: Shape | null;
 }
+
+const isResult = (dtype: Dtype): boolean => dtype === "F64" || isInt(dtype) || dtype === "BOOL";
 
 /** Inputs and weights, under the names that they have in the file. */
 export function givenTensors(
@@ -22,7 +25,7 @@ export function givenTensors(
 ): Map<string, Stored> {
   const declared = new Map<string, Declared>();
   for (const [name, input] of manifest.inputs) declared.set(`inputs.${name}`, input);
-  for (const [key, shape] of manifest.weights) declared.set(`weights.${key}`, { dtype: null, shape });
+  for (const [key, shape] of manifest.weights) declared.set(`weights.${key}`, { dtype: "floats", shape });
   onlyDeclared(file, declared);
   const one = ([name, wanted]: [string, Declared]): [string, Stored] => [
     name,
@@ -42,11 +45,13 @@ function onlyDeclared(file: SafetensorsFile, declared: ReadonlyMap<string, unkno
 /** The tensor, if it is what case.json says. Inputs and weights may be floats of another width, which changes nothing about them. */
 function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared): Stored {
   const found = file.info(name);
-  const anyFloats = dtype === null || (isFloat(dtype) && name.startsWith("inputs."));
-  const sameDtype = anyFloats ? isFloat(found.dtype) : dtype === found.dtype;
+  const anyFloats =
+    dtype === "floats" || (dtype !== "result" && isFloat(dtype) && name.startsWith("inputs."));
+  const exact = dtype === "result" ? isResult(found.dtype) : dtype === found.dtype;
+  const sameDtype = anyFloats ? isFloat(found.dtype) : exact;
   const sameShape = shape === null || shape.join() === found.shape.join();
   if (sameDtype && sameShape) return file.get(name); // [case.declared]
-  const wanted = `${dtype ?? "floats"}${shape === null ? "" : ` ${listed(shape)}`}`;
+  const wanted = `${dtype === "result" ? "F64, integers or booleans" : dtype}${shape === null ? "" : ` ${listed(shape)}`}`;
   const problem = `is ${found.dtype} ${listed(found.shape)}, and ${wanted} by case.json`;
   throw new LoadError(
     `${file.name}: tensor ${quoted(name)} ${problem}; make the case again  [case.declared]`,
@@ -66,7 +71,12 @@ function made(
   if (recipe === undefined || recipe.kind === "file" || manifest.generator === null) {
     throw new LoadError(`${file.name}: ${quoted(name)} is missing, and no recipe makes it  [case.made]`);
   }
-  const kind = dtype === null || isFloat(dtype) ? "floats" : isInt(dtype) ? "integers" : "booleans";
+  const kind =
+    dtype === "floats" || dtype === "result" || isFloat(dtype)
+      ? "floats"
+      : isInt(dtype)
+        ? "integers"
+        : "booleans";
   if (recipe.kind !== kind) throw refuse(at, `makes ${recipe.kind}, and the tensor is of ${kind}`);
   return make(recipe, manifest.seed, name, shape ?? [], at);
 }
@@ -79,7 +89,7 @@ export function expectedTensors(manifest: CaseManifest, file: SafetensorsFile): 
   return tensors;
 }
 
-/** Expected numbers are F64, but for the positions of probes. A gradient has the shape of what it is the gradient of. */
+/** Outputs are F64, integers or booleans; everything else is F64, but for the positions of probes. A gradient has its input's shape. */
 function declaredAnswer({ inputs, weights, full }: CaseManifest, name: string): Declared {
   const [kind, of, ...rest] = name.split(".");
   const last = rest.at(-1);
@@ -87,7 +97,7 @@ function declaredAnswer({ inputs, weights, full }: CaseManifest, name: string): 
     return { dtype: last === "index" ? "I64" : "F64", shape: last === "sum" || last === "norm" ? [] : null };
   const key = rest.join(".");
   const shape = of === "inputs" ? inputs.get(key)?.shape : weights.get(key);
-  return { dtype: "F64", shape: (kind === "grads" && shape) || null };
+  return { dtype: kind === "outputs" ? "result" : "F64", shape: (kind === "grads" && shape) || null };
 }
 
 /** Probes stand at positions that the output has, one value each. */

@@ -1,10 +1,12 @@
 // Real attention out of files that were dropped onto the page: a golden case, or the taps that some run wrote.
+
 import { writeFile } from "#host";
+import { conventionOfCase } from "../../conformance/sources/registry.ts";
 import { findCases, readCase } from "../../io/golden/cases.ts";
 import type { PromptToken } from "../../io/prompt.ts";
 import { openSafetensors, type Stored } from "../../io/safetensors/read.ts";
 import { sharesIn } from "../../mask-report/attention-shares.ts";
-import { batchFrom, conventionOfCase, type MaskBatch } from "../../mask-report/batch.ts";
+import { batchFrom, type MaskBatch } from "../../mask-report/batch.ts";
 import { TOKEN } from "../../masks/numbering.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flat, Tensor } from "../../tensor/tensor.ts";
@@ -60,7 +62,8 @@ export function traceOfCase(below: string): Trace {
   const taps = under("taps.", expected);
   const trace = traceFrom(batchFrom(manifest.id, inputs, taps, { image }), taps);
   golden.close();
-  return { ...trace, state: { ...trace.state, convention: conventionOfCase(manifest).name } };
+  const convention = conventionOfCase(manifest);
+  return convention ? { ...trace, state: { ...trace.state, convention: convention.name } } : trace;
 }
 
 /** A run's file says itself where images stand, or it is a run of the prompt on the page. */

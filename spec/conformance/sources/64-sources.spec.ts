@@ -1,0 +1,400 @@
+// The executable half of 64-sources.md.
+import { describe, expect, test } from "vitest";
+import { type CheckOptions, checkCase } from "../../../src/conformance/cases/check-case.ts";
+import { argumentsOf } from "../../../src/conformance/sources/arguments.ts";
+import {
+  type CaseSubject,
+  conventionOfCase,
+  sources,
+  systemUnderTest,
+} from "../../../src/conformance/sources/registry.ts";
+import type { SystemUnderTest } from "../../../src/conformance/sources/source.ts";
+import { findCases, readCase } from "../../../src/io/golden/cases.ts";
+import type { JsonObject } from "../../../src/io/json.ts";
+import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
+import { reference } from "../../../src/kernels/reference/index.ts";
+import { conventions } from "../../../src/masks/conventions/conventions.ts";
+import { Linear } from "../../../src/nn/linear.ts";
+import { LoadError } from "../../../src/tensor/errors.ts";
+import { mul, mulScalar } from "../../../src/tensor/ops/functions.ts";
+import { named } from "../../../src/tensor/pattern.ts";
+import { flat, int, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
+import { write } from "../../support/fixtures/minimal-case.ts";
+import { folders } from "../../support/fixtures/temporary.ts";
+
+const fresh = folders();
+const float64 = reference("float64");
+
+/** The first case of each class, as a subject. */
+const subjects = new Map<string, CaseSubject>();
+for (const folder of findCases(["golden/cases"])) {
+  const golden = readCase(folder);
+  const { manifest } = golden;
+  const key = `${manifest.source.package}/${manifest.source.class}`;
+  if (!subjects.has(key) && manifest.raises === null) subjects.set(key, manifest);
+  golden.close();
+}
+for (const type of ["AdamW", "SGD"])
+  subjects.set(`torch/${type}`, {
+    id: type,
+    source: { package: "torch", class: type },
+    config: { lr: 0.1 },
+    profile: "torch@2.13.0",
+    call: new Map(["p0", "g0", "g12"].map((name) => [name, name])),
+  });
+
+const subject = (key: string): CaseSubject => {
+  const found = subjects.get(key);
+  if (!found) throw new Error(`no case of ${key}`);
+  return found;
+};
+const block = subject("flamingo-pytorch/MaskedCrossAttention");
+const refused = (wrong: Partial<CaseSubject>, message: RegExp, of: CaseSubject = block) => {
+  expect(() => systemUnderTest({ ...of, ...wrong })).toThrow(LoadError);
+  expect(() => systemUnderTest({ ...of, ...wrong })).toThrow(message);
+};
+
+describe("look-ups", () => {
+  test("[conform.registry] every registered class has a subject here, and each subject is built", () => {
+    const keys = sources.flatMap((source) =>
+      Object.keys(source.classes).map((name) => `${source.package}/${name}`),
+    );
+    expect([...subjects.keys()].sort()).toEqual(keys.sort());
+    for (const one of subjects.values()) expect(systemUnderTest(one).model).toBeInstanceOf(Object);
+  });
+
+  test.each(["constructor", "toString", "__proto__", "hasOwnProperty", "valueOf", "", "Frobnicate"])(
+    "[conform.registry] %j is no package, class or profile",
+    (name) => {
+      const { source } = block;
+      refused({ source: { ...source, package: name } }, /no package ".*"; known are flamingo-pytorch, vit-/);
+      refused({ source: { ...source, class: name } }, /flamingo-pytorch has no class ".*"; known are Feed/);
+      refused({ profile: name }, /flamingo-pytorch has no profile ".*"; known are flamboyance, flamingo-pyt/);
+    },
+  );
+
+  test("[conform.registry] a class and a profile belong to one package", () => {
+    refused({ source: { package: "flamingo-pytorch", class: "ViT" } }, /flamingo-pytorch has no class "ViT"/);
+    refused({ source: { package: "vit-pytorch", class: "FeedForward" } }, /vit-pytorch has no class/);
+    refused({ profile: "torch@2.13.0" }, /flamingo-pytorch has no profile "torch@2.13.0"/);
+  });
+
+  test("[conform.registry] the convention of a case is that of its profile and configuration", () => {
+    const manifest = readCase("golden/cases/flamingo-pytorch/masked-cross-attention--lead-text").manifest;
+    const convention = (changes: object) => conventionOfCase({ ...manifest, ...changes });
+    expect(convention({})).toBe(conventions["flamingo-pytorch@0.1.2 immediate"]);
+    expect(convention({ profile: "flamboyance" })).toBe(conventions.immediate);
+    expect(convention({ config: { only_attend_immediate_media: false } })).toBe(
+      conventions["flamingo-pytorch@0.1.2 all-previous"],
+    );
+    expect(() => convention({ profile: "constructor" })).toThrow(/no profile "constructor"/);
+    expect(convention({ source: { ...manifest.source, package: "somebody's" } })).toBeNull();
+    expect(
+      convention({ source: { ...manifest.source, package: "torch" }, profile: "torch@2.13.0" }),
+    ).toBeNull();
+  });
+});
+
+describe("options and arguments", () => {
+  const own = (name: string): JsonObject => JSON.parse(`{ ${JSON.stringify(name)}: 1 }`);
+
+  test.each([...subjects.keys()])("[conform.options] %s refuses what it does not have", (key) => {
+    const one = subject(key);
+    for (const name of ["frobnicate", "dimHead", "__proto__", "constructor", "convention", "behaviour"]) {
+      const config = { ...one.config };
+      Object.defineProperty(config, name, { ...Object.getOwnPropertyDescriptor(own(name), name) });
+      refused({ config }, new RegExp(`"config" has no option "${name}"`), one);
+    }
+    for (const name of ["frobnicate", "__proto__", "toString", "g", "gx", "frobnicate.x"])
+      refused({ call: new Map([[name, "x"]]) }, /the call of \w+ has no argument .*; known are /, one);
+  });
+
+  test("[conform.options] a value of another type is refused, and a missing option too", () => {
+    for (const dim of ["8", 0, -1, 1.5, null, true, [8]])
+      refused({ config: { ...block.config, dim } }, /"config\.dim"/);
+    const { dim: _, ...rest } = block.config;
+    refused({ config: rest }, /"config\.dim" is missing/);
+    const norm = subject("flamingo-pytorch/LayerNorm");
+    refused({ config: { dim: 8, eps: 1e-3 } }, /has no option "eps"; known are dim/, norm);
+    refused({ config: { lr: 0.1, betas: [0.9] } }, /has to be two numbers/, subject("torch/AdamW"));
+  });
+
+  test("[conform.options] nested modules are held to their own options", () => {
+    const model = subject("flamingo-pytorch/FlamingoPaLM");
+    const extractor = subject("vit-pytorch/Extractor");
+    const vit = subject("vit-pytorch/ViT").config;
+    const nested = (encoder: JsonObject) => ({ config: { ...model.config, img_encoder: encoder } });
+    expect(systemUnderTest({ ...model, ...nested({ class: "ViT", ...vit }) }).model).toBeInstanceOf(Object);
+    refused(nested({ class: "toString" }), /"config\.img_encoder\.class" has to be ViT or Identity/, model);
+    refused(
+      nested({ class: "ViT", ...vit, hidden: 3 }),
+      /"config\.img_encoder" has no option "hidden"/,
+      model,
+    );
+    refused(
+      { config: { vit: { class: "Identity" }, return_embeddings_only: true } },
+      /vit\.class/,
+      extractor,
+    );
+    refused({ config: { ...extractor.config, return_embeddings_only: false } }, /has to be true/, extractor);
+  });
+
+  test("[conform.options] a dotted argument is a member of a dictionary, an integer without axes a number", () => {
+    const stored = new Map<string, Stored>([
+      ["a", tensor("n", [1])],
+      ["n", int("", 3)],
+    ]);
+    const call = new Map([
+      ["inputs.image", "a"],
+      ["inputs.__proto__", "n"],
+      ["length", "n"],
+    ]);
+    const { inputs, length } = argumentsOf(stored, call);
+    expect(length).toBe(3);
+    expect(Object.entries(inputs ?? {})).toEqual([
+      ["image", stored.get("a")],
+      ["__proto__", 3],
+    ]);
+  });
+});
+
+const manifest = {
+  schema: "flamboyance-case/1",
+  id: "somewhere/two-outputs",
+  title: "several outputs",
+  level: "module",
+  source: { package: "somewhere", version: "1", class: "Two" },
+  profile: "somewhere@1",
+  config: {},
+  call: { x: "x" },
+  inputs: { x: { dtype: "F64", shape: [1, 2] } },
+  weights: {},
+};
+const noise = (...names: string[]) => ({
+  policy: "noise",
+  K: 8,
+  noise: Object.fromEntries(names.map((name) => [name, 1e-6])),
+});
+
+/** The verdict on a case that is written to a folder. */
+async function verdictOn(
+  changes: object,
+  given: Record<string, Stored>,
+  expected: Record<string, Stored>,
+  options: CheckOptions = {},
+) {
+  const files = [given, expected].map((of) => new Map(Object.entries(of)));
+  const golden = readCase(write(fresh(), { ...manifest, ...changes }, ...(files as [never, never])));
+  const verdict = await checkCase(golden, float64, options);
+  golden.close();
+  return verdict;
+}
+
+describe("several outputs", () => {
+  const x = tensor("b d", [1, 2], [3, 5]);
+  const cotangent = tensor("b f", [1, 2], [1, 10]);
+  const weight = tensor("o i", [2, 2], [1, 2, 3, 4]);
+  /** y = W x and 2 y²; with W x = [13, 29]. */
+  const system = (): SystemUnderTest => {
+    const model = new Linear("d -> f", 2, 2, { bias: false });
+    return {
+      model,
+      forward: ({ x }) => {
+        const y = model.forward(named("b d", x as Tensor));
+        return { y, squares: mulScalar(mul(y, y), 2), more: y };
+      },
+    };
+  };
+  const changes = (outputs: readonly string[]) => ({
+    outputs,
+    weights: { weight: [2, 2] },
+    inputs: { ...manifest.inputs, cotangent: { dtype: "F64", shape: [1, 2] } },
+    grads: ["weights.weight", "inputs.x"],
+    tolerance: noise("outputs.y", "outputs.squares", "grads.weights.weight", "grads.inputs.x"),
+  });
+  const given = { "inputs.x": x, "inputs.cotangent": cotangent, "weights.weight": weight };
+  const right = {
+    "outputs.y": tensor("b f", [1, 2], [13, 29]),
+    "outputs.squares": tensor("b f", [1, 2], [338, 1682]),
+  };
+  /** d Σ y ⊙ cotangent, and d Σ 2 y² ⊙ cotangent, by hand. */
+  const ofFirst = {
+    "grads.weights.weight": tensor("o i", [2, 2], [3, 5, 30, 50]),
+    "grads.inputs.x": tensor("b d", [1, 2], [31, 42]),
+  };
+  const ofSquares = {
+    "grads.weights.weight": tensor("o i", [2, 2], [4 * 13 * 3, 4 * 13 * 5, 40 * 29 * 3, 40 * 29 * 5]),
+    "grads.inputs.x": tensor("b d", [1, 2], [4 * 13 + 3 * 40 * 29, 8 * 13 + 4 * 40 * 29]),
+  };
+  const on = (outputs: readonly string[], expected: Record<string, Stored>) =>
+    verdictOn(changes(outputs), given, expected, { systemFor: system });
+
+  test("[conform.outputs] each is compared, and the first one has the gradients", async () => {
+    const verdict = await on(["y", "squares"], { ...right, ...ofFirst });
+    expect([verdict.status, verdict.error, verdict.rows]).toEqual(["passed", null, 1 + 1 + 2 + 1]);
+    expect((await on(["squares", "y"], { ...right, ...ofSquares })).status).toBe("passed");
+    expect(await on(["squares", "y"], { ...right, ...ofFirst })).toMatchObject({
+      status: "failed",
+      firstDivergence: { tensor: "grads.weights.weight" },
+    });
+  });
+
+  test("[conform.outputs] a later output that differs, or that is not returned, fails", async () => {
+    const wrong = { ...right, "outputs.squares": tensor("b f", [1, 2], [338, 1683]) };
+    expect(await on(["y", "squares"], { ...wrong, ...ofFirst })).toMatchObject({
+      status: "failed",
+      firstDivergence: { tensor: "outputs.squares" },
+    });
+    const named = {
+      ...changes(["y", "toString"]),
+      grads: [],
+      tolerance: noise("outputs.y", "outputs.toString"),
+    };
+    const expected = { "outputs.y": right["outputs.y"], "outputs.toString": right["outputs.y"] };
+    expect(await verdictOn(named, given, expected, { systemFor: system })).toMatchObject({
+      status: "failed",
+      firstDivergence: { tensor: "outputs.toString", remark: "missing" },
+    });
+  });
+});
+
+describe("systems with run", () => {
+  const ids = {
+    "outputs.ids": int("b n", [
+      [1, 2],
+      [3, 4],
+    ]),
+  };
+  const decode = { level: "decode", outputs: ["ids"], tolerance: noise("outputs.ids") };
+  const x = { "inputs.x": tensor("b d", [1, 2], [3, 5]) };
+  const running = (values: Stored) => ({
+    systemFor: (): SystemUnderTest => ({ model: {}, run: async () => ({ ids: values, other: values }) }),
+  });
+
+  test("[conform.run] [compare.integers] integer outputs are equal or not, whatever the tolerance", async () => {
+    for (const level of ["decode", "preprocess", "op"])
+      expect((await verdictOn({ ...decode, level }, x, ids, running(ids["outputs.ids"]))).status).toBe(
+        "passed",
+      );
+    const wrong = await verdictOn(
+      decode,
+      x,
+      ids,
+      running(
+        int("b n", [
+          [1, 2],
+          [3, 5],
+        ]),
+      ),
+    );
+    expect(wrong).toMatchObject({
+      status: "failed",
+      firstDivergence: {
+        error: Number.POSITIVE_INFINITY,
+        tolerance: 0,
+        row: [1],
+        remark: "5 where 4 is expected",
+      },
+    });
+    const close = tensor("b n", [2, 2], [1, 2, 3, 4 + 1e-9]);
+    expect((await verdictOn(decode, x, ids, running(close))).status).toBe("failed");
+  });
+
+  test("[conform.run] without run and without forward a case is broken", async () => {
+    const verdict = await verdictOn(decode, x, ids, { systemFor: () => ({ model: {} }) });
+    expect([verdict.status, verdict.error]).toEqual(["errored", expect.stringContaining("no forward pass")]);
+  });
+
+  /** A case of torch.optim: one parameter, the gradients of three steps, the parameter after each. */
+  const steps = (type: string, config: object, p0: Tensor, gradients: Tensor[], after: Tensor[]) => {
+    const given = new Map([["p0", p0], ...gradients.map((g, i): [string, Tensor] => [`g${i}`, g])]);
+    const outputs = after.map((_, i) => `p${i + 1}`);
+    const prefixed = (prefix: string, entries: Iterable<[string, Tensor]>) =>
+      Object.fromEntries([...entries].map(([name, t]) => [`${prefix}.${name}`, t]));
+    return verdictOn(
+      {
+        source: { package: "torch", version: "2.13.0", class: type },
+        profile: "torch@2.13.0",
+        config,
+        call: Object.fromEntries([...given.keys()].map((name) => [name, name])),
+        inputs: Object.fromEntries([...given].map(([name, { shape }]) => [name, { dtype: "F64", shape }])),
+        outputs,
+        tolerance: noise(...outputs.map((name) => `outputs.${name}`)),
+      },
+      prefixed("inputs", given),
+      prefixed(
+        "outputs",
+        after.map((p, i): [string, Tensor] => [`p${i + 1}`, p]),
+      ),
+    );
+  };
+  const vector = (values: readonly number[]): Tensor =>
+    new Tensor([values.length], view(Float64Array.from(values), [values.length]));
+
+  test("[conform.run] torch.optim.SGD on a parameter of a run that torch recorded", async () => {
+    const folder = "golden/cases/training/sgd-dampened";
+    const [before, after] = ["inputs", "expected"].map((file) =>
+      loadSafetensors(`${folder}/${file}.safetensors`),
+    );
+    if (!before || !after) throw new Error(folder);
+    const key = after.keys.find((name) => name.startsWith("weights."))?.slice("weights.".length) ?? "";
+    const p0 = flat(before.tensor(`weights.${key}`).data);
+    const row = (name: string, step: number): number[] =>
+      Array.from(
+        flat(after.tensor(`${name}.${key}`).data).subarray(step * p0.length, (step + 1) * p0.length),
+      );
+    /** buffer₀ = g₀; bufferₜ = momentum · bufferₜ₋₁ + (1 − dampening) gₜ (torch.optim.SGD) */
+    const gradient = (step: number): number[] => {
+      const previous = step === 0 ? null : row("momentum_buffer", step - 1);
+      return row("momentum_buffer", step).map((b, i) =>
+        previous ? (b - 0.8 * (previous[i] ?? 0)) / 0.7 : b,
+      );
+    };
+    const three = [0, 1, 2];
+    const run = (config: object) =>
+      steps(
+        "SGD",
+        config,
+        vector(Array.from(p0)),
+        three.map((i) => vector(gradient(i))),
+        three.map((i) => vector(row("weights", i))),
+      );
+    const config = { lr: 0.1, momentum: 0.8, dampening: 0.3 };
+    expect(await run(config)).toMatchObject({ status: "passed", error: null });
+    expect((await run({ ...config, dampening: 0 })).status).toBe("failed");
+    expect((await run({ ...config, nesterov: true })).status).toBe("failed");
+    before.close();
+    after.close();
+  });
+
+  test("[conform.run] torch.optim.AdamW with clipping, by the paper's algorithm 2", async () => {
+    const [lr, decay, eps, limit] = [0.01, 0.02, 1e-6, 0.3];
+    const [beta1, beta2] = [0.9, 0.98];
+    const start = [0.5, -1, 2];
+    const gradients = [
+      [1, -2, 0.5],
+      [0.01, 0.02, 0.03],
+      [-3, 1, 0],
+    ];
+    const clipped = gradients.map((g) => {
+      const scale = Math.min(1, limit / (Math.hypot(...g) + 1e-6)); // torch.nn.utils.clip_grad_norm_
+      return g.map((x) => x * scale);
+    });
+    let [p, m, v] = [start, [0, 0, 0], [0, 0, 0]];
+    const after = clipped.map((g, step) => {
+      m = m.map((x, i) => beta1 * x + (1 - beta1) * (g[i] ?? 0));
+      v = v.map((x, i) => beta2 * x + (1 - beta2) * (g[i] ?? 0) ** 2);
+      const unbiased = (x: number[], beta: number, i: number) => (x[i] ?? 0) / (1 - beta ** (step + 1));
+      p = p.map((x, i) => {
+        const stride = unbiased(m, beta1, i) / (Math.sqrt(unbiased(v, beta2, i)) + eps);
+        return x - lr * (stride + decay * x);
+      });
+      return vector(p);
+    });
+    const run = (config: object) => steps("AdamW", config, vector(start), gradients.map(vector), after);
+    const config = { lr, betas: [beta1, beta2], eps, weight_decay: decay, clip: limit };
+    expect(await run(config)).toMatchObject({ status: "passed", error: null });
+    for (const change of [{ clip: 0.4 }, { eps: 1e-5 }, { weight_decay: 0.03 }, { betas: [0.9, 0.99] }])
+      expect((await run({ ...config, ...change })).status).toBe("failed");
+  });
+});

@@ -1,0 +1,65 @@
+// The released packages that golden cases are checked against. A package is one file in this folder and one line here.
+import type { CaseManifest } from "../../io/golden/manifest.ts";
+import { quoted } from "../../io/wording.ts";
+import type { Convention } from "../../masks/conventions/schema.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { flamingoPytorch } from "./flamingo-pytorch.ts";
+import { requireKnown, type Source, type SystemUnderTest } from "./source.ts";
+import { torch } from "./torch.ts";
+import { vitPytorch } from "./vit-pytorch.ts";
+
+export const sources: readonly Source[] = [flamingoPytorch, vitPytorch, torch];
+
+/** The part of a case's manifest that names the system under test. */
+export interface CaseSubject
+  extends Pick<CaseManifest, "id" | "config" | "profile">,
+    Partial<Pick<CaseManifest, "flags" | "positional">> {
+  readonly source: Pick<CaseManifest["source"], "package" | "class">;
+  /** Only the names of the arguments are read. */
+  readonly call?: ReadonlyMap<string, unknown>;
+}
+
+function sourceNamed(name: string): Source {
+  const source = sources.find((one) => one.package === name);
+  if (source) return source;
+  const known = sources.map((one) => one.package).join(", ");
+  throw new LoadError(`there is no package ${quoted(name)}; known are ${known}  [conform.registry]`);
+}
+
+/** An entry by its own name; names of Object.prototype such as "constructor" are names like any other. */
+function ownEntry<T>(table: Readonly<Record<string, T>>, name: string, what: string): T {
+  const entry = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (entry !== undefined) return entry;
+  const known = Object.keys(table).join(", ");
+  throw new LoadError(`${what} ${quoted(name)}; known are ${known}  [conform.registry]`);
+}
+
+/** Builds the system under test of a case. Throws a LoadError where the package, class, profile, an option or an argument is unknown. */
+export function systemUnderTest({
+  id,
+  source: { package: name, class: type },
+  config,
+  profile,
+  flags = [],
+  positional = [],
+  call = new Map(),
+}: CaseSubject): SystemUnderTest {
+  const source = sourceNamed(name);
+  const entry = ownEntry(source.classes, type, `${name} has no class`);
+  const behaviour = ownEntry(source.profiles, profile, `${name} has no profile`);
+  for (const argument of call.keys())
+    requireKnown(entry.call, argument.split(".")[0] ?? "", `${id}: the call of ${type} has no argument`);
+  return entry.build(config, { file: id, field: "config" }, { profile: behaviour, flags, positional });
+}
+
+/** The mask convention that the source of a case follows; null where its package has none, or is not registered. */
+export function conventionOfCase({
+  source: { package: name },
+  profile,
+  config,
+}: CaseManifest): Convention | null {
+  const source = sources.find((one) => one.package === name);
+  if (!source) return null;
+  const behaviour = ownEntry(source.profiles, profile, `${name} has no profile`);
+  return source.conventionOf?.(config, behaviour) ?? null;
+}

@@ -1,0 +1,129 @@
+// A source: one released package, its profiles and its classes, as golden cases name them.
+
+import { oneOf, type Place, type Read, record } from "../../io/fields.ts";
+import type { Json, JsonObject } from "../../io/json.ts";
+import type { Stored } from "../../io/safetensors/read.ts";
+import { quoted } from "../../io/wording.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import type { Convention } from "../../masks/conventions/schema.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { Arguments, type Inputs } from "./arguments.ts";
+
+/** Outputs by name; a single tensor is `{ out }`. */
+export type Outputs = Readonly<Record<string, Stored>>;
+
+/**
+ * What a case runs. `forward` is recorded as one program, which backends replay and gradients are taken of. `run` is for
+ * results of several programs, or of none: decoding, preprocessing, optimisers. A system that has `run` is run by it.
+ */
+export interface SystemUnderTest {
+  readonly model: object;
+  readonly forward?: (inputs: Inputs) => Tensor | Readonly<Record<string, Tensor>>;
+  readonly run?: (inputs: Inputs, backend: Backend) => Promise<Outputs>;
+}
+
+/** What a class is built from, beside its configuration. */
+export interface BuildContext<P extends object> {
+  readonly profile: P;
+  readonly flags: readonly string[];
+  /** Names of the arguments that the case passes by position. */
+  readonly positional: readonly string[];
+}
+
+export interface SourceClass<P extends object = object> {
+  /** Argument names of the constructor and of the call; "g#" stands for g0, g1, … */
+  readonly options: readonly string[];
+  readonly call: readonly string[];
+  /** Throws a LoadError where an option is unknown or of another type, and whatever the model's constructor throws. */
+  build(config: JsonObject, at: Place, context: BuildContext<P>): SystemUnderTest;
+}
+
+export interface Source<P extends object = object> {
+  readonly package: string;
+  readonly profiles: Readonly<Record<string, P>>;
+  readonly classes: Readonly<Record<string, SourceClass<P>>>;
+  /** The mask convention that a configuration follows, for packages that have masks. */
+  conventionOf?(config: JsonObject, profile: P): Convention;
+}
+
+type Camel<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
+/** Options with the source's snake_case names in camelCase. */
+export type CamelCased<O> = { readonly [K in keyof O as Camel<K> & string]: O[K] };
+
+const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };
+
+interface ClassDefinition<O extends object, P extends object, M extends object> {
+  /** One reader for each argument of the constructor, in the source's names. */
+  readonly options: Readers<O>;
+  readonly call: readonly string[];
+  readonly build: (options: CamelCased<O>, context: BuildContext<P>) => M;
+}
+
+/** Reads the options of a constructor. An unknown one is an error that lists those there are. */
+export function readOptions<O extends object>(
+  readers: Readers<O>,
+  config: Json | undefined,
+  at: Place,
+): CamelCased<O> {
+  const read = record<O>(readers)(config, at);
+  for (const name of Object.keys(config ?? {}))
+    requireKnown(Object.keys(readers), name, `${at.file}: ${quoted(at.field)} has no option`);
+  const entries = Object.entries(read).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries.map(([name, value]) => [camel(name), value])) as CamelCased<O>;
+}
+
+/** A class whose call is one recorded forward pass. */
+export const moduleClass = <O extends object, P extends object, M extends object>({
+  options,
+  call,
+  build,
+  forward,
+}: ClassDefinition<O, P, M> & {
+  readonly forward: (model: M, args: Arguments) => Tensor | Readonly<Record<string, Tensor>>;
+}): SourceClass<P> => ({
+  options: Object.keys(options),
+  call,
+  build(config, at, context) {
+    const model = build(readOptions(options, config, at), context);
+    return { model, forward: (inputs) => forward(model, new Arguments(inputs, context.positional)) };
+  },
+});
+
+/** A class whose results take several programs, or none; `build` makes what is kept between them. */
+export const procedureClass = <O extends object, P extends object, M extends object>({
+  options,
+  call,
+  build,
+  run,
+}: ClassDefinition<O, P, M> & {
+  readonly run: (model: M, args: Arguments, backend: Backend) => Promise<Outputs>;
+}): SourceClass<P> => ({
+  options: Object.keys(options),
+  call,
+  build(config, at, context) {
+    const model = build(readOptions(options, config, at), context);
+    return {
+      model,
+      run: (inputs, backend) => run(model, new Arguments(inputs, context.positional), backend),
+    };
+  },
+});
+
+/** A nested module: an object with the member "class", one of `names`. */
+export const className = (config: JsonObject, names: readonly string[], at: Place): string =>
+  oneOf(...names)(config.class, { ...at, field: `${at.field}.class` });
+
+const matches = (pattern: string, name: string): boolean =>
+  pattern.endsWith("#")
+    ? name.startsWith(pattern.slice(0, -1)) && /^\d+$/.test(name.slice(pattern.length - 1))
+    : pattern === name;
+
+/** Throws an error that lists the names there are, unless `name` is one of them. */
+export function requireKnown(known: readonly string[], name: string, problem: string): void {
+  if (known.some((pattern) => matches(pattern, name))) return; // [conform.options]
+  const list = known.length === 0 ? "it has none" : `known are ${known.join(", ")}`;
+  throw new LoadError(`${problem} ${quoted(name)}; ${list}  [conform.options]`);
+}

@@ -1,0 +1,82 @@
+// torch 2.13.0: torch.optim. A case gives one parameter p0 and the gradients g0, g1, … of its steps; the outputs are the
+// parameter after each step, p1, p2, …
+import { between, list, number, optional, type Read, refuse, truth } from "../../io/fields.ts";
+import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { clip } from "../../training/gradient-maps.ts";
+import { adamw } from "../../training/optimizers/adamw.ts";
+import type { Optimizer } from "../../training/optimizers/optimizer.ts";
+import { sgd } from "../../training/optimizers/sgd.ts";
+import type { Arguments } from "./arguments.ts";
+import { type Outputs, procedureClass, type Source } from "./source.ts";
+
+const positive = between(number, 0, Number.MAX_VALUE);
+const orDefault = optional(positive, undefined);
+const fraction = between(number, 0, 1);
+
+const numberOrDefault = optional(number, undefined);
+const flag = optional(truth, undefined);
+const pair: Read<readonly [number, number]> = (value, at) => {
+  const [first, second, ...rest] = list(fraction)(value, at);
+  if (first === undefined || second === undefined || rest.length > 0)
+    throw refuse(at, "has to be two numbers");
+  return [first, second];
+};
+
+const betas = optional(pair, undefined);
+
+/** Options that every optimiser has; `clip` is the argument of `torch.nn.utils.clip_grad_norm_` before each step. */
+const common = { lr: orDefault, weight_decay: orDefault, clip: orDefault };
+
+interface Steps {
+  readonly optimizer: Optimizer;
+  readonly clipAt: number | undefined;
+}
+
+const PARAMETER = "p0";
+const groups = [{ names: [PARAMETER] }];
+
+/** Steps of an optimiser on one parameter. [conform.run] */
+async function stepsOf({ optimizer, clipAt }: Steps, args: Arguments): Promise<Outputs> {
+  const { shape, data } = args.any(PARAMETER);
+  const parameter = new Tensor(shape, view(Float64Array.from(flat(data)), shape));
+  const outputs: [string, Tensor][] = [];
+  for (let step = 0; args.has(`g${step}`); step++) {
+    const given = new Map([[PARAMETER, args.any(`g${step}`)]]);
+    const { gradients } = clipAt === undefined ? { gradients: given } : clip(given, clipAt);
+    optimizer.step(new Map([[PARAMETER, parameter]]), gradients);
+    outputs.push([`p${step + 1}`, new Tensor(shape, view(Float64Array.from(flat(parameter.data)), shape))]);
+  }
+  return Object.fromEntries(outputs);
+}
+
+const call = [PARAMETER, "g#"];
+
+export const torch: Source = {
+  package: "torch",
+  profiles: { "torch@2.13.0": {} },
+  classes: {
+    AdamW: procedureClass({
+      options: { ...common, betas, eps: orDefault },
+      call,
+      build: ({ lr, weightDecay, clip: clipAt, betas, eps }) => ({
+        optimizer: adamw({ groups, learningRate: lr, weightDecay, betas, epsilon: eps }),
+        clipAt,
+      }),
+      run: stepsOf,
+    }),
+    SGD: procedureClass({
+      options: {
+        ...common,
+        momentum: orDefault,
+        dampening: numberOrDefault,
+        nesterov: flag,
+      },
+      call,
+      build: ({ lr, weightDecay, clip: clipAt, momentum, dampening, nesterov }) => ({
+        optimizer: sgd({ groups, learningRate: lr, weightDecay, momentum, dampening, nesterov }),
+        clipAt,
+      }),
+      run: stepsOf,
+    }),
+  },
+};
