@@ -1,4 +1,4 @@
-// The executable half of 10-perceiver-resampler.md. The loops are those of support/block-oracles.ts.
+// The executable half of 10-perceiver-resampler.md. The loops are those of support/oracles/blocks.ts.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
@@ -80,7 +80,7 @@ test("[resampler.concat] keys are the features, then the latents, each normalise
   expectNear(tapsOf(attn, () => attn.forward(x, latents)).scores as Tensor, [[[scores]]]);
 });
 
-test("[resampler.concat] without any feature the latents attend to themselves", () => {
+test("[resampler.concat] without features the latents attend to themselves", () => {
   const attn = weighted(new PerceiverAttention({ dim: 6, heads: 2, dimHead: 4 }), 2);
   const [none, latents] = [features(1, 1, 0), randomTensor<"b m r d">([1, 1, 3, 6], 5)];
   const own = list<readonly Mat[]>(latents)[0]?.[0] ?? [];
@@ -136,18 +136,18 @@ test("[resampler.latents] the order of an image's features does not matter", () 
   permutingChangesNothing((x: Tensor<"b m s d">) => model.forward(x), features(2, 2, 5), 2);
 });
 
-test("[resampler.norm] every latent that comes out is normalised with the last gain and bias", () => {
+test("[resampler.norm] every output latent is normalised with the scale and bias of the last norm", () => {
   const [model, x] = [resampler(), features(1, 2, 3)];
   const raw = valuesOf(model.forward(x));
-  const [gain, bias] = [valuesOf(model.norm.weight), valuesOf(model.norm.bias)];
+  const [scale, bias] = [valuesOf(model.norm.weight), valuesOf(model.norm.bias)];
   for (let i = 0; i < raw.length; i += 6) {
-    const plain = raw.slice(i, i + 6).map((v, d) => (v - (bias[d] ?? 0)) / (gain[d] ?? 1));
+    const plain = raw.slice(i, i + 6).map((v, d) => (v - (bias[d] ?? 0)) / (scale[d] ?? 1));
     expect(Math.abs(plain.reduce((sum, v) => sum + v, 0))).toBeLessThan(1e-12);
-    expect(plain.reduce((sum, v) => sum + v * v, 0) / 6).toBeCloseTo(1, 4); // but for ε
+    expect(plain.reduce((sum, v) => sum + v * v, 0) / 6).toBeCloseTo(1, 4); // up to ε
   }
 });
 
-test("[resampler.media-position] the m-th image is shifted by the m-th position, and by nothing else", () => {
+test("[resampler.media-position] the m-th position embedding, and nothing else, is added to the m-th image", () => {
   const model = resampler({ numMediaEmbeds: 4 }); // one more than there are images
   const x = features(2, 3, 4);
   const zero = (t: Tensor): Tensor => randomTensor(t.shape, 1, () => 0);
@@ -160,7 +160,7 @@ test("[resampler.media-position] the m-th image is shifted by the m-th position,
   expectSame(placed(model, zero).forward(shifted as Tensor<Any>), model.forward(x));
 });
 
-test("[resampler.media-position] the same image in another place gives other latents, unless its position is the same", () => {
+test("[resampler.media-position] the same image in another place gives other latents, unless the position embeddings are equal", () => {
   const model = resampler({ numMediaEmbeds: 2 });
   const one = features(1, 1, 3);
   const twice = joined(one, one, 1) as Tensor<"b m s d">;
@@ -170,7 +170,7 @@ test("[resampler.media-position] the same image in another place gives other lat
   expectSame(taken(level, 1, [0]), taken(level, 1, [1]));
 });
 
-test("[resampler.one-image] three axes are one image", () => {
+test("[resampler.one-image] features with three axes are those of one image", () => {
   const model = resampler();
   const x = features(2, 1, 4);
   const flatter = randomTensor<"b s d">([2, 4, 6], 1);
@@ -180,7 +180,7 @@ test("[resampler.one-image] three axes are one image", () => {
   expectSame(out, model.forward(x));
 });
 
-test("[resampler.media-limit] more images than positions are refused with both numbers", () => {
+test("[resampler.media-limit] more images than position embeddings are refused with both numbers", () => {
   const model = resampler({ numMediaEmbeds: 4 });
   expect(model.forward(features(1, 4, 2)).shape).toEqual([1, 4, 3, 6]);
   const refused = () => model.forward(features(1, 5, 2));
@@ -189,7 +189,7 @@ test("[resampler.media-limit] more images than positions are refused with both n
   expect(() => resampler({ numMediaEmbeds: 1 }).forward(features(1, 2, 2))).toThrow("numMediaEmbeds is 1");
 });
 
-test("[resampler.media-limit] names the release's own error, which a single position does not raise", () => {
+test("[resampler.media-limit] the error has the release's message; with a single position the release raises none", () => {
   const path = "golden/cases/flamingo-pytorch/perceiver-resampler--too-many-media/case.json";
   const { raises } = JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"));
   const upstream = (limit: number, m: number): string | null => {
@@ -204,7 +204,7 @@ test("[resampler.media-limit] names the release's own error, which a single posi
   expect(upstream(1, 5)).toBe(null);
 });
 
-test("[resampler.attend] wrong shapes are told with their axes", () => {
+test("[resampler.attend] errors of wrong shapes name the axes", () => {
   const model = resampler();
   expect(() => model.forward(features(1, 1, 2, 5))).toThrow(ShapeError);
   expect(() => model.forward(features(1, 1, 2, 5))).toThrow(

@@ -1,4 +1,4 @@
-// The executable half of 13-palm-block.md. The loops are those of support/oracles.ts and support/block-oracles.ts.
+// The executable half of 13-palm-block.md. The loops are those of support/oracles.
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -54,7 +54,7 @@ const sizes = {
   seed: seeds,
 };
 
-test("[palm.parallel] equals the loop", () => {
+test("[palm.parallel] the block equals the loop", () => {
   forAll(
     { ...sizes, ffMult: from(1, 3) },
     ({ b, l, dim, heads, half, ffMult, seed }) => {
@@ -77,7 +77,7 @@ test("[palm.parallel] a batch equals its rows one by one", () => {
   aBatchEqualsItsRows((x: Tensor<"b l d">) => model.forward(x), text(3, 4));
 });
 
-test("[palm.fused] queries, key, value and feed-forward lie in this order", () => {
+test("[palm.fused] the projection has queries, key, value and feed-forward input in this order", () => {
   const x = text(1, 3);
   const widths: readonly (readonly [string, number, number])[] = [
     ["q", 0, 8],
@@ -96,7 +96,7 @@ test("[palm.fused] queries, key, value and feed-forward lie in this order", () =
   expect(block().fused_attn_ff_proj.weight.shape).toEqual([36, 5]);
   for (const part of ["q", "k"]) {
     const { taps } = zeroed([part]);
-    expect(valuesOf(taps.scores as Tensor).every((v) => v === 0)).toBe(true); // and the values still come
+    expect(valuesOf(taps.scores as Tensor).every((v) => v === 0)).toBe(true); // the values are still there
     expect(valuesOf(taps.out as Tensor).every((v) => v !== 0)).toBe(true);
   }
   expect(valuesOf(zeroed(["v"]).taps.out as Tensor).every((v) => v === 0)).toBe(true);
@@ -118,7 +118,7 @@ function scoresByHand(model: ParallelTransformerBlock, tokens: Mat, heads: numbe
   );
 }
 
-test("[palm.rotary] [palm.multi-query] every head's turned queries meet the one turned key", () => {
+test("[palm.rotary] [palm.multi-query] the rotated queries of every head are multiplied by the one rotated key", () => {
   const [model, x] = [block({ heads: 3 }), text(1, 4)];
   const { scores } = tapsOf(model, () => model.forward(x));
   expectNear(scores as Tensor, [scoresByHand(model, list<Mat>(x)[0] ?? [], 3)]);
@@ -128,7 +128,7 @@ test("[palm.multi-query] one key and one value serve all heads", () => {
   const model = block({ heads: 3 });
   const { weight } = model.fused_attn_ff_proj;
   const values = Float64Array.from(flat(weight.data));
-  for (let i = 0; i < 4 * 5; i++) values[i + 20] = values[i + 40] = values[i] ?? 0; // the heads ask the same
+  for (let i = 0; i < 4 * 5; i++) values[i + 20] = values[i + 40] = values[i] ?? 0; // equal queries in all heads
   weight.assign(view(values, weight.shape));
   const { out, attn } = tapsOf(model, () => model.forward(text(1, 4)));
   for (const t of [out, attn] as Tensor[]) {
@@ -137,7 +137,7 @@ test("[palm.multi-query] one key and one value serve all heads", () => {
   }
 });
 
-test("[palm.rotary] a score depends on the distance of two tokens, not on their places", () => {
+test("[palm.rotary] a score depends on the distance of two tokens, not on their positions", () => {
   const model = block();
   const one = text(1, 1);
   const x = taken(one, 1, [0, 0, 0, 0, 0, 0]) as Tensor<"b l d">; // the same token everywhere
@@ -151,7 +151,7 @@ test("[palm.rotary] a score depends on the distance of two tokens, not on their 
         1e-13,
       );
     }
-    expect(Math.abs((head[1]?.[0] ?? 0) - (head[0]?.[0] ?? 0))).toBeGreaterThan(1e-3); // and does depend on it
+    expect(Math.abs((head[1]?.[0] ?? 0) - (head[0]?.[0] ?? 0))).toBeGreaterThan(1e-3); // and it does depend on the distance
   }
 });
 
@@ -168,7 +168,7 @@ test("[palm.causal] changing a token changes itself and later ones only", () => 
   }
 });
 
-test("[rotary.angles] position m has the angles m·θ, twice, from m = 0", () => {
+test("[rotary.angles] position m, from 0, has the angles m·θ, once for each half", () => {
   const rotary = new RotaryEmbedding(6);
   const theta = valuesOf(rotary.inv_freq);
   const angles = list<Vec>(rotary.forward(4));
@@ -176,7 +176,7 @@ test("[rotary.angles] position m has the angles m·θ, twice, from m = 0", () =>
   expect(rotary.forward(0).shape).toEqual([0, 6]);
 });
 
-test("[rotary.turn] equals the loop in every head, and keeps lengths", () => {
+test("[rotary.rotate] rotation equals the loop in every head and keeps lengths", () => {
   forAll({ h: from(1, 3), l: from(1, 9), half: from(1, 4), seed: seeds }, ({ h, l, half, seed }) => {
     const rotary = new RotaryEmbedding(2 * half);
     const theta = valuesOf(rotary.inv_freq);
@@ -189,12 +189,12 @@ test("[rotary.turn] equals the loop in every head, and keeps lengths", () => {
   });
 });
 
-test("[rotary.turn] position 0 is left as it is", () => {
+test("[rotary.rotate] position 0 is not rotated", () => {
   const x = randomTensor<"l k">([1, 6], 1);
   expect(valuesOf(rotate(x, new RotaryEmbedding(6).forward(1)))).toEqual(valuesOf(x));
 });
 
-test("[rotary.halves] feature i goes with feature i + k/2", () => {
+test("[rotary.halves] feature i is paired with feature i + k/2", () => {
   const turned = (feature: number): Vec => {
     const unit = randomTensor<"l k">([2, 6], 1, () => 0);
     unit.data.set(1, feature, 1); // at position 1
@@ -215,7 +215,7 @@ test("[rotary.halves] a head of odd width is refused", () => {
   }
 });
 
-test("[rotary.float32] frequencies are float32 numbers, those of the source", () => {
+test("[rotary.float32] frequencies are the float32 numbers of the source", () => {
   for (const dim of [2, 8, 64, 128]) {
     const theta = valuesOf(new RotaryEmbedding(dim).inv_freq);
     expect(theta.length).toBe(dim / 2);
@@ -229,7 +229,7 @@ test("[rotary.float32] frequencies are float32 numbers, those of the source", ()
     "weights.inv_freq",
   );
   expect(valuesOf(new RotaryEmbedding(64).inv_freq)).toEqual(valuesOf(torch as Tensor));
-  // where the exponent is no float32 number: torch's for dim 12
+  // torch's for dim 12, where the exponent is not a float32 number
   expect(valuesOf(new RotaryEmbedding(12).inv_freq)).toEqual([
     1, 0.2154434472322464, 0.04641588404774666, 0.009999999776482582, 0.002154434332624078,
     0.00046415894757956266,
@@ -243,7 +243,7 @@ test("[rotary.float32] the frequencies are a buffer: saved, not trained", () => 
 });
 
 const half = fc.integer({ min: 0, max: 4 });
-test("[swiglu.silu] equals the loop", () => {
+test("[swiglu.silu] SwiGLU equals the loop", () => {
   forAll({ half, b: from(1, 3), seed: seeds }, ({ half, b, seed }) => {
     const x = randomTensor<"b f">([b, 2 * half], seed, (v) => 8 * v);
     const expected = list<Vec>(x).map(swiglu);
@@ -251,7 +251,7 @@ test("[swiglu.silu] equals the loop", () => {
   });
 });
 
-test("[swiglu.order] the value first, the gate second", () => {
+test("[swiglu.order] the value is the first half, the gate the second", () => {
   const out = (value: number, gate: number): number => {
     const x = randomTensor<"f">([2], 1);
     x.data.data.set([value, gate]);
@@ -259,11 +259,11 @@ test("[swiglu.order] the value first, the gate second", () => {
   };
   expect(out(5, 0)).toBe(0);
   expect(out(3, 1000)).toBe(3000); // silu of a large gate is the gate
-  expect(Math.abs(out(3, -1000))).toBe(0); // of a very negative one nothing
+  expect(Math.abs(out(3, -1000))).toBe(0); // and of a very negative gate 0
   expect(out(-1000, 1)).toBeCloseTo(-1000 / (1 + Math.exp(-1)), 9);
 });
 
-test("[swiglu.order] features that have no two halves are refused", () => {
+test("[swiglu.order] an odd number of features is refused", () => {
   expect(() => new SwiGLU().forward(randomTensor([2, 5]) as Tensor<Any>)).toThrow(ShapeError);
 });
 

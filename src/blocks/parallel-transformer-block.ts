@@ -1,4 +1,4 @@
-// PaLM's layer: Chowdhery et al., arXiv 2204.02311, §2: parallel attention and feed-forward, multi-query attention,
+// The layer of PaLM (Chowdhery et al., arXiv 2204.02311, §2): parallel attention and feed-forward, multi-query attention,
 // rotary embeddings, SwiGLU (Shazeer, arXiv 2002.05202, equation 6), no biases.
 
 import { causal } from "../masks/grid.ts";
@@ -16,7 +16,7 @@ import type { HeadOptions } from "./perceiver-attention.ts";
 
 const silu = <A extends string>(x: Tensor<A>): Tensor<A> => mul(x, sigmoid(x));
 
-/** silu(gate) ⊙ value, where the value is the first half of the last axis and the gate the second. */
+/** silu(gate) ⊙ value, where value and gate are the first and the second half of the last axis. */
 export class SwiGLU {
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     const [value, gate] = chunk(x); // [swiglu.order]
@@ -41,7 +41,7 @@ export interface ParallelTransformerBlockOptions extends HeadOptions {
   readonly ffMult?: number | undefined;
 }
 
-/** y = Attention(norm x) + FFW(norm x); the residual is added outside. */
+/** y = Attention(norm x) + FFW(norm x); the caller adds the residual. */
 export class ParallelTransformerBlock {
   norm: PaLMLayerNorm;
   rotary_emb: RotaryEmbedding;

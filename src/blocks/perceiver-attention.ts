@@ -16,7 +16,7 @@ export interface HeadOptions {
   readonly heads?: number | undefined;
 }
 
-/** Latents r attend to one image's features s and to themselves. */
+/** The latents r of an image attend to its features s and to themselves. Both inputs have the width `dim`. */
 export class PerceiverAttention {
   norm_media: LayerNorm;
   norm_latents: LayerNorm;
@@ -48,8 +48,8 @@ export class PerceiverAttention {
     const queries = this.norm_latents.forward(latents);
 
     const q = rearrange("b m r (h k) -> b h m r k", this.to_q.forward(queries), { h });
-    const seen = concat("b m s d, b m r d -> b m j d", media, queries); // [resampler.concat]
-    const [k, v] = unbind(rearrange("b m j (n h k) -> n b h m j k", this.to_kv.forward(seen), { n: 2, h }));
+    const inputs = concat("b m s d, b m r d -> b m j d", media, queries); // [resampler.concat]
+    const [k, v] = unbind(rearrange("b m j (n h k) -> n b h m j k", this.to_kv.forward(inputs), { n: 2, h }));
 
     const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, { mayAttend: null, emptyRow: "nan" }); // [resampler.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));

@@ -16,12 +16,12 @@ import { type HeadOptions, PerceiverAttention } from "./perceiver-attention.ts";
 export interface PerceiverResamplerOptions extends HeadOptions {
   readonly depth: number;
   readonly numLatents?: number | undefined;
-  /** How many images (or videos) a sequence may hold. */
+  /** The largest number of images or videos in a sequence. Default 4. */
   readonly numMediaEmbeds?: number | undefined;
-  /** The name that the README of flamingo-pytorch still uses for numMediaEmbeds. */
+  /** The former name of numMediaEmbeds, which the README of flamingo-pytorch still uses. */
   readonly numTimeEmbeds?: number | undefined;
   readonly ffMult?: number | undefined;
-  /** false: the release's own refusal of numTimeEmbeds. */
+  /** Whether numTimeEmbeds is accepted; flamingo-pytorch 0.1.2 itself refuses it. Default true. */
   readonly acceptReadmeCalls?: boolean | undefined;
 }
 
@@ -37,7 +37,7 @@ function mediaLimit({
   if (numTimeEmbeds === undefined) return numMediaEmbeds ?? 4;
   if (!acceptReadmeCalls || numMediaEmbeds !== undefined) {
     throw new RuleError(
-      "numTimeEmbeds was renamed to numMediaEmbeds in flamingo-pytorch 0.1.0; give only the new name",
+      "numTimeEmbeds was renamed to numMediaEmbeds in flamingo-pytorch 0.1.0; use only the new name",
       "readme.calls",
       "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'num_time_embeds'",
     );
@@ -46,7 +46,7 @@ function mediaLimit({
   return numTimeEmbeds;
 }
 
-/** Turns any number s of features of each image into r latents. */
+/** Maps any number s of features of each image to r latents. */
 export class PerceiverResampler {
   latents: Parameter<"r d">;
   media_pos_emb: Parameter<"m 1 d">;
@@ -64,7 +64,10 @@ export class PerceiverResampler {
     this.norm = new LayerNorm(dim);
   }
 
-  /** x: features of each image (or the flattened frames of each video); without the axis m, of one image. */
+  /**
+   * x: features of each image, or of the flattened frames of each video; without the axis m, features of one image. Throws a
+   * RuleError if there are more images than position embeddings.
+   */
   forward(x: Tensor<"b m s d"> | Tensor<"b s d">): Tensor<"b m r d"> {
     const features = x.shape.length === 3 ? rearrange("b s d -> b 1 s d", named("b s d", x)) : x; // [resampler.one-image]
     const perMedia = named("b m s d", features);
@@ -91,7 +94,7 @@ export class PerceiverResampler {
       throw new RuleError(
         `${m} images or videos, but numMediaEmbeds is ${limit}: there is no position embedding for more`,
         "resampler.media-limit",
-        limit === 1 // which the release stretches over any number of images
+        limit === 1 // the release broadcasts a single position over all images
           ? null
           : `RuntimeError: The size of tensor a (${m}) must match the size of tensor b (${limit}) at non-singleton dimension 1`,
       );

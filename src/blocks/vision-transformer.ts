@@ -1,4 +1,4 @@
-// The transformer of ViT: Dosovitskiy et al., arXiv 2010.11929, equations (2) and (3), as vit-pytorch has it.
+// The transformer of ViT: Dosovitskiy et al., arXiv 2010.11929, equations (2) and (3), as in vit-pytorch.
 
 import { attention } from "../nn/attention/attention.ts";
 import { Dropout } from "../nn/dropout.ts";
@@ -38,7 +38,7 @@ class SelfAttention {
   norm: LayerNorm;
   dropout: Dropout;
   to_qkv: Linear<"d", "(n h k)">;
-  /** null where one head is as wide as the model: the heads' output is the result. */
+  /** null if there is one head as wide as the model; then the head's output is the result. */
   to_out: OutputProjection | null;
   readonly options: { readonly heads: number; readonly dimHead: number };
 
@@ -55,8 +55,8 @@ class SelfAttention {
     const qkv = this.to_qkv.forward(this.norm.forward(x));
     const [q, k, v] = unbind(rearrange("b l (n h k) -> n b h l k", named("b l (n h k)", qkv), { n: 3, h }));
 
-    const everything = { mayAttend: null, emptyRow: "nan", dropout: this.dropout } as const; // [vit.dropout]
-    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v ?? k, everything); // [vit.attend]
+    const options = { mayAttend: null, emptyRow: "nan", dropout: this.dropout } as const; // [vit.dropout]
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v ?? k, options); // [vit.attend]
     const joined = rearrange("b h n k -> b n (h k)", named("b h n k", out));
     return tap(this, "", this.to_out ? this.to_out.forward(joined) : named("b n d", joined));
   }
@@ -96,7 +96,7 @@ class VisionFeedForward {
   }
 }
 
-/** Pre-norm layers, then a norm. */
+/** Pre-norm layers, followed by a norm. */
 export class VisionTransformer {
   norm: LayerNorm;
   layers: [attn: SelfAttention, ff: VisionFeedForward][];

@@ -1,4 +1,4 @@
-// The executable half of 50-flamingo-palm.md. The loops are those of support/model-oracles.ts.
+// The executable half of 50-flamingo-palm.md. The loops are those of support/oracles/models.ts.
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
@@ -153,21 +153,21 @@ const ids = (b: number, l: number, seed: number): Int<"b l"> => {
 };
 
 describe("the language model", () => {
-  test("[flamingo.after] text alone equals the loop without images, media tokens included", () => {
+  test("[flamingo.after] text alone equals the loop without images, image tokens included", () => {
     forAll(sizes, ({ b, l, depth, every, seed }) => {
       const model = flamingo({ depth, crossAttnEvery: every }, seed);
       const tokens = ids(b, l, seed);
       expectNear(model.forward(tokens), loops(model, tokens, null, { depth, every }));
     });
     const model = flamingo();
-    expect(model.layers[0]?.[1]).not.toBe(null); // the block is there, and not run
+    expect(model.layers[0]?.[1]).not.toBe(null); // the block exists but does not run
     const program = record(() => model.forward(text("..I")), { model });
     expect(Object.keys(program.leaves).some((leaf) => /perceiver|layers\.0\.1/.test(leaf))).toBe(false);
   });
 
-  test("[palm.tied] the logits are products with the embeddings, whose gradient has both uses", () => {
+  test("[palm.tied] the logits are products with the embeddings, whose gradient sums both uses", () => {
     const model = flamingo();
-    expect([...stateDict(model.to_logits).keys()]).toEqual(["0.gamma", "0.beta", "1.weight"]); // and no bias
+    expect([...stateDict(model.to_logits).keys()]).toEqual(["0.gamma", "0.beta", "1.weight"]); // there is no bias
     const tokens = text("..I.");
     const weigh = randomTensor<"b l n">([1, 4, 9], 3);
     const program = record(() => ({ loss: sumAll(mul(model.forward(tokens), weigh)) }), { model });
@@ -183,12 +183,12 @@ describe("the language model", () => {
       table.assign(view(values, table.shape));
       return valuesOf(sumAll(mul(model.forward(tokens), weigh)))[0] ?? NaN;
     };
-    for (const at of [4 * 4, 8 * 4 + 1, IMAGE * 4 + 2]) // a token of the text, one that is not there, the image's
+    for (const at of [4 * 4, 8 * 4 + 1, IMAGE * 4 + 2]) // a token of the text, one that does not occur, the image token
       expect(grad[at]).toBeCloseTo((loss(at, 1e-5) - loss(at, -1e-5)) / 2e-5, 6);
     table.assign(view(before, table.shape));
   });
 
-  test("[palm.embedding-std] token embeddings start with deviation 0.02", () => {
+  test("[palm.embedding-std] token embeddings are initialised with standard deviation 0.02", () => {
     const model = initialize(new FlamingoPaLM({ ...small, dim: 64, numTokens: 500 }), 1);
     const x = valuesOf(model.token_emb.weight);
     const deviation = Math.sqrt(x.reduce((a, v) => a + v * v, 0) / x.length);
@@ -198,7 +198,7 @@ describe("the language model", () => {
 });
 
 describe("media", () => {
-  test("[flamingo.after] equals the loop on embeddings, under every profile and both rules", () => {
+  test("[flamingo.after] the model equals the loop on embeddings, for every profile and both conventions", () => {
     const profile = fc.constantFrom("flamboyance", RELEASE);
     forAll(
       { ...sizes, last: fc.boolean(), profile },
@@ -215,7 +215,7 @@ describe("media", () => {
         const tokens = ids(b, l, seed);
         const media = embeds(b, m);
         const rule = rules[`${profile} ${last}`] as VisibilityRule;
-        if (m === 0 && profile === RELEASE) return; // the release raises there, see [mask.no-image]
+        if (m === 0 && profile === RELEASE) return; // the release raises an error, see [mask.no-image]
         expectNear(
           model.forward(tokens, { embeds: media }),
           loops(model, tokens, list<readonly Mat[]>(media), { depth, every, rule }),
@@ -225,7 +225,7 @@ describe("media", () => {
     );
   });
 
-  test("[flamingo.encode] equals the loop on images, encoded one by one", () => {
+  test("[flamingo.encode] the model equals the loop on images, encoded one by one", () => {
     forAll(
       { b: from(1, 2), m: from(1, 3), seed: seeds },
       ({ b, m, seed }) => {
@@ -240,14 +240,14 @@ describe("media", () => {
     );
   });
 
-  test("[flamingo.encode] the encoder is called once, with every image of the batch apart", () => {
+  test("[flamingo.encode] the encoder is called once, with all images of the batch", () => {
     const forward = vi.fn((x: Tensor<"b c h w">): Tensor<"b n d"> => randomTensor([x.shape[0] ?? 0, 3, 4]));
     flamingo({ imgEncoder: { forward } }).forward(text("I.I", ".I."), { images: images(2, 2) });
     expect(forward.mock.calls.map(([x]) => x.shape)).toEqual([[4, 1, 4, 4]]);
     expect(valuesOf(forward.mock.calls[0]?.[0] as Tensor)).toEqual(valuesOf(images(2, 2)));
   });
 
-  test("[flamingo.encode] no derivative passes through an encoder, whatever it does itself", () => {
+  test("[flamingo.encode] no derivative passes through an encoder that does not detach its output", () => {
     class Open implements ImageEncoder {
       readonly vit = weighted(encoder().vit, 3);
       forward(x: Tensor<"b c h w">): Tensor<"b n d"> {
@@ -268,7 +268,7 @@ describe("media", () => {
     expect([inside, pixels, latents]).toEqual([false, false, true]);
   });
 
-  test("[flamingo.frames] equals the loop on videos: frames apart, each with its position, then in one sequence", () => {
+  test("[flamingo.frames] the model equals the loop on videos", () => {
     forAll(
       { b: from(1, 2), m: from(1, 2), f: from(1, 3), seed: seeds },
       ({ b, m, f, seed }) => {
@@ -285,7 +285,7 @@ describe("media", () => {
     );
   });
 
-  test("[flamingo.frames] a video's features are those of frame 0, then of frame 1, and so on", () => {
+  test("[flamingo.frames] the features of a video are those of its frames in order", () => {
     const model = withEncoder({ maxVideoFrames: 3 });
     const w = weightsOf(model);
     const frames = (list<readonly (readonly Image[])[]>(videos(1, 1, 3))[0]?.[0] ?? []).map((frame) =>
@@ -299,7 +299,7 @@ describe("media", () => {
     expectNear(seen[name] as Tensor, [[placed.map((r) => norm(under(w, name), r))]]);
   });
 
-  test("[flamingo.every] the layers 0, n, 2n … have a block, and only those", () => {
+  test("[flamingo.every] only the layers 0, n, 2n … have a cross-attention block", () => {
     for (const [every, places] of [
       [1, "11111"],
       [2, "10101"],
@@ -315,7 +315,7 @@ describe("media", () => {
   });
 });
 
-describe("laws", () => {
+describe("properties", () => {
   const forward = (model: FlamingoPaLM, ids: Int<"b l">) => (media: Tensor) =>
     model.forward(ids, { embeds: media as Tensor<Any> });
 
@@ -340,13 +340,13 @@ describe("laws", () => {
     );
   });
 
-  test("[flamingo.after] a new model with images is the language model, bit for bit: the gates are closed", () => {
+  test("[flamingo.after] a newly initialised model with images equals the language model, bit for bit", () => {
     const model = initialize(new FlamingoPaLM({ ...small, imgEncoder: encoder() }), 3);
     const tokens = text(".I.I", "..I.");
     expectSame(model.forward(tokens, { images: images(2, 2) }), model.forward(tokens));
   });
 
-  test("[flamingo.after] no token reads a later one", () => {
+  test("[flamingo.after] no token depends on a later one", () => {
     const model = flamingo();
     const whole = list<Vec>(text(".I.I.", "..I.I"));
     const prefix = (n: number) =>
@@ -354,7 +354,7 @@ describe("laws", () => {
     aPrefixGivesThePrefix((n) => model.forward(prefix(n), { embeds: embeds(2, 2) }), 5);
   });
 
-  test("[flamingo.after] after one layer an image changes only the tokens that see it, after more also what follows", () => {
+  test("[flamingo.after] after one layer an image changes only the tokens that attend to it, after more also later tokens", () => {
     const tokens = text(".I.I.", "II...");
     const times = [
       [0, 1, 1, 2, 2],
@@ -373,16 +373,16 @@ describe("laws", () => {
     );
   });
 
-  test("[flamingo.after] an image that no token asks for changes nothing", () => {
+  test("[flamingo.after] an image without an image token changes nothing", () => {
     for (const onlyAttendImmediateMedia of [true, false]) {
       const model = flamingo({ onlyAttendImmediateMedia });
       aPaddingImageChangesNothing(forward(model, text(".I.I.", "..I..")), embeds(2, 2));
     }
-    const model = flamingo({ depth: 1 }); // one whose token is the last changes the last token only
+    const model = flamingo({ depth: 1 }); // an image whose token is the last changes the last token only
     anImageChangesOnlyTheTokensThatSeeIt(forward(model, text("....I")), embeds(1, 1), (_, l) => l === 4);
   });
 
-  test("[flamingo.after] without any image the tokens go through the feed-forwards alone", () => {
+  test("[flamingo.after] with an empty image axis all logits are finite", () => {
     const model = flamingo();
     const out = model.forward(text("..I."), { embeds: embeds(1, 0) });
     expect(out.shape).toEqual([1, 4, 9]);
@@ -393,7 +393,7 @@ describe("laws", () => {
 describe("training", () => {
   const full = () => new FlamingoPaLM({ ...small, depth: 4, imgEncoder: encoder(0.5), maxVideoFrames: 2 });
 
-  test("[flamingo.frozen] with media the resampler and the cross attention blocks are trained, and nothing else", () => {
+  test("[flamingo.frozen] with media flamingo-pytorch trains the resampler and the cross-attention blocks only", () => {
     const model = full();
     const all = parameterNames(model);
     const cross = model.layers.flatMap(([, block], i) =>
@@ -406,7 +406,7 @@ describe("training", () => {
     expect(trained).toEqual(all.filter((name) => trained.includes(name)));
   });
 
-  test("[flamingo.frozen] on text alone everything is trained, the image encoder included", () => {
+  test("[flamingo.frozen] on text alone flamingo-pytorch trains everything, the image encoder included", () => {
     const model = full();
     const trained = trainable(model, `${RELEASE} text`);
     expect(trained).toEqual(parameterNames(model));
@@ -415,7 +415,7 @@ describe("training", () => {
   });
 
   test.each(["text", "images", "videos", "embeds"])(
-    "[flamingo.frozen] is what the release leaves requires_grad on: %s",
+    "[flamingo.frozen] the sets are the parameters with requires_grad in the release: %s",
     (kind) => {
       const path = new URL(
         `../../../golden/cases/flamingo-pytorch/flamingo-palm--gradients-${kind}/case.json`,
@@ -427,25 +427,25 @@ describe("training", () => {
     },
   );
 
-  test("[flamingo.frozen-encoder] train leaves the frozen encoder's dropout asleep; in the release it wakes (known defect 10)", () => {
+  test("[flamingo.frozen-encoder] train() leaves the dropout of the frozen encoder inactive; in the release it becomes active (known defect 10)", () => {
     const tokens = text("I.I.");
     const x = { images: images(1, 2) };
     const out = (options: Partial<FlamingoPaLMOptions>, mode: "train" | "eval") => {
       const model = flamingo({ imgEncoder: encoder(0.5), ...options });
       return valuesOf((mode === "train" ? model.train(1) : model.train(1).eval()).forward(tokens, x));
     };
-    const calm = out({}, "eval");
-    expect(out({}, "train")).toEqual(calm);
-    expect(out({ profile: RELEASE }, "eval")).toEqual(calm);
-    expect(out({ profile: RELEASE }, "train")).not.toEqual(calm);
+    const inactive = out({}, "eval");
+    expect(out({}, "train")).toEqual(inactive);
+    expect(out({ profile: RELEASE }, "eval")).toEqual(inactive);
+    expect(out({ profile: RELEASE }, "train")).not.toEqual(inactive);
     expect(out({ behaviour: { trainModeReachesEncoder: true } }, "train")).toEqual(
       out({ profile: RELEASE }, "train"),
     );
   });
 
-  test("[flamingo.frozen-encoder] what is not the encoder does train", () => {
+  test("[flamingo.frozen-encoder] train() reaches modules other than the encoder", () => {
     const model = flamingo({ imgEncoder: encoder(0.5) });
-    const own = new Extractor(
+    const other = new Extractor(
       new ViT({
         imageSize: 4,
         patchSize: 2,
@@ -457,12 +457,12 @@ describe("training", () => {
         embDropout: 0.5,
       }),
     ).vit;
-    Object.assign(model, { another: own }); // a part with a dropout of its own
+    Object.assign(model, { other }); // a module with dropout
     model.train(1);
-    expect(own.dropout.generator).not.toBe(null);
+    expect(other.dropout.generator).not.toBe(null);
     expect((model.img_encoder as Extractor).vit.dropout.generator).toBe(null);
     model.eval();
-    expect(own.dropout.generator).toBe(null);
+    expect(other.dropout.generator).toBe(null);
   });
 });
 
@@ -478,8 +478,8 @@ describe("names", () => {
 });
 
 describe("calls", () => {
-  test("[readme.calls] the README's calls are taken, at full size, with one note each", () => {
-    const said = vi.spyOn(console, "warn").mockImplementation(() => {});
+  test("[readme.calls] the README's calls are accepted at full size, each with one warning", () => {
+    const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
     try {
       const perceive = new PerceiverResampler({
         dim: 1024,
@@ -529,16 +529,16 @@ describe("calls", () => {
         { symbolic: true },
       );
       expect(out).toEqual([4, 512, 20000]);
-      expect(said.mock.calls.map(([line]) => line)).toEqual([
+      expect(warn.mock.calls.map(([line]) => line)).toEqual([
         "flamboyance: numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it",
         "flamboyance: forward(text, images) is taken as forward(text, { images }), as the README of flamingo-pytorch writes it",
       ]);
     } finally {
-      said.mockRestore();
+      warn.mockRestore();
     }
   });
 
-  test("[readme.calls] images by position are images by name", () => {
+  test("[readme.calls] images by position equal images by name", () => {
     const model = withEncoder();
     expectSame(
       model.forward(text(".I.I"), images(1, 2)),
@@ -546,7 +546,7 @@ describe("calls", () => {
     );
   });
 
-  test("[readme.calls] the release refuses both (known defect 6)", () => {
+  test("[readme.calls] the release refuses both calls (known defect 6)", () => {
     const model = withEncoder({ profile: RELEASE });
     const { rule, upstream } = refusal(() => model.forward(text(".I"), images(1, 1)));
     expect([rule, upstream]).toEqual(["readme.calls", raised("flamingo-palm--positional-images")]);
@@ -558,7 +558,7 @@ describe("calls", () => {
     expect(refusal(() => new PerceiverResampler(both)).rule).toBe("readme.calls");
   });
 
-  test("[flamingo.embeds] are accepted in place of images, and give what the encoder's would", () => {
+  test("[flamingo.embeds] the encoder's outputs passed as embeddings give the same logits as the images", () => {
     const model = withEncoder();
     const x = images(2, 2);
     const tokens = text(".I.I", "..I.");
@@ -575,7 +575,7 @@ describe("calls", () => {
     );
   });
 
-  test("[flamingo.embeds] are refused beside images or videos, and by the release at all (known defect 1)", () => {
+  test("[flamingo.embeds] embeddings are refused together with images or videos; the release always refuses them (known defect 1)", () => {
     const model = withEncoder({ maxVideoFrames: 2 });
     const tokens = text(".I");
     const beside: readonly Media[] = [
@@ -590,7 +590,7 @@ describe("calls", () => {
     expect(refusal(() => release.forward(tokens, beside[0])).upstream).toBe("AssertionError: ");
   });
 
-  test("[flamingo.encoder-optional] there may be no encoder; the release refuses (known defect 2)", () => {
+  test("[flamingo.encoder-optional] a model without an encoder is accepted; the release refuses it (known defect 2)", () => {
     expect(flamingo({ imgEncoder: null }).forward(text(".I"), { embeds: embeds(1, 1) }).shape).toEqual([
       1, 2, 9,
     ]);
@@ -598,16 +598,16 @@ describe("calls", () => {
     expect([rule, upstream]).toEqual(["flamingo.encoder-optional", raised("flamingo-palm--no-encoder")]);
   });
 
-  test("[flamingo.needs-encoder] images and videos need an encoder, and the error tells the way out", () => {
+  test("[flamingo.needs-encoder] images and videos need an encoder, and the error names the remedy", () => {
     const model = flamingo({ maxVideoFrames: 2 });
     for (const given of [{ images: images(1, 1) }, { videos: videos(1, 1, 2) }] as readonly Media[]) {
       const error = refusal(() => model.forward(text(".I"), given));
       expect(error.rule).toBe("flamingo.needs-encoder");
-      expect(error.message).toContain("give their embeddings as { embeds }");
+      expect(error.message).toContain("pass embeddings as { embeds }");
     }
   });
 
-  test("[flamingo.max-video-frames] videos need the option, and no more frames than that (known defect 7)", () => {
+  test("[flamingo.max-video-frames] videos need maxVideoFrames and have at most that many frames (known defect 7)", () => {
     for (const profile of ["flamboyance", RELEASE] as const) {
       const error = refusal(() => withEncoder({ profile }).forward(text(".I"), { videos: videos(1, 1, 2) }));
       expect([error.rule, error.upstream]).toEqual([
@@ -622,7 +622,7 @@ describe("calls", () => {
     expect(error.message).toContain("3 frames, but maxVideoFrames is 2");
   });
 
-  test("[flamingo.images-and-videos] are refused together; the release drops the images (known defect 8)", () => {
+  test("[flamingo.images-and-videos] images and videos together are refused; the release ignores the images (known defect 8)", () => {
     const both = { images: images(1, 1), videos: videos(1, 1, 2) };
     const error = refusal(() => withEncoder({ maxVideoFrames: 2 }).forward(text(".I"), both));
     expect(error.rule).toBe("flamingo.images-and-videos");
@@ -648,7 +648,7 @@ describe("calls", () => {
     );
   });
 
-  test("[flamingo.after] wrong shapes and ids are told with their names", () => {
+  test("[flamingo.after] errors of wrong shapes and ids name them", () => {
     const model = withEncoder();
     const wrong: readonly (readonly [() => unknown, RegExp])[] = [
       [() => model.forward(int("l", [1, 2]) as Int<Any>), /in FlamingoPaLM: "b l" has 2 axes, the shape 1/],
@@ -678,7 +678,7 @@ describe("profiles", () => {
     new FlamingoPaLM({ ...small, imgEncoder: encoder(), ...options });
   const crossOf = (model: FlamingoPaLM) => model.layers[0]?.[1];
 
-  test("[flamingo.profile] the release differs in eight fields, and in no other", () => {
+  test("[flamingo.profile] the release differs in eight options and no others", () => {
     const expected: FlamingoBehaviour = {
       immediate: conventions["flamingo-pytorch@0.1.2 immediate"],
       allPrevious: conventions["flamingo-pytorch@0.1.2 all-previous"],
@@ -697,13 +697,13 @@ describe("profiles", () => {
       expect(value).not.toEqual(expected[field as keyof FlamingoBehaviour]);
   });
 
-  test("[flamingo.profile] a single field changes a single point", () => {
+  test("[flamingo.profile] a single option changes a single behaviour", () => {
     const model = given({ profile: RELEASE, behaviour: { embeds: "accept" } });
     expect(model.options.behaviour).toEqual({ ...profiles[RELEASE], embeds: "accept" });
     expect(model.forward(text(".I"), { embeds: embeds(1, 1) }).shape).toEqual([1, 2, 9]);
   });
 
-  test("[flamingo.profile] conventions and the empty row's feed-forward reach every block", () => {
+  test("[flamingo.profile] conventions and emptyRowFeedForward apply to every block", () => {
     expect(crossOf(given({}))?.attn.options.convention).toBe(conventions.immediate);
     expect(crossOf(given({ onlyAttendImmediateMedia: false }))?.attn.options.convention).toBe(
       conventions["all-previous"],
@@ -717,7 +717,7 @@ describe("profiles", () => {
     expect(crossOf(given({}))?.options.emptyRowFeedForward).toBe("run");
   });
 
-  test("[flamingo.profile] an unknown profile is refused with those there are", () => {
+  test("[flamingo.profile] an unknown profile is refused with a list of the known ones", () => {
     for (const profile of ["flamingo-pytorch", "toString"]) {
       const error = refusal(() => given({ profile: profile as never }));
       expect(error.message).toContain(
@@ -726,7 +726,7 @@ describe("profiles", () => {
     }
   });
 
-  test("[mask.uniform-leak] more media tokens than images: the release leaks all images, the default none (known defect 3)", () => {
+  test("[mask.uniform-leak] with more image tokens than images the release averages all images, the default none (known defect 3)", () => {
     const tokens = text("I.II.");
     const reached = (profile: "flamboyance" | typeof RELEASE) => {
       const model = given({ profile, depth: 1, behaviour: { embeds: "accept" } });
@@ -741,7 +741,7 @@ describe("profiles", () => {
     reached(RELEASE);
   });
 
-  test("[mask.uniform-leak] all-previous, text before the first image: the release leaks all images, the default none (known defect 4)", () => {
+  test("[mask.uniform-leak] in all-previous text before the first image averages all images in the release, none by default (known defect 4)", () => {
     const tokens = text("..I.I");
     for (const profile of ["flamboyance", RELEASE] as const) {
       const model = weighted(
@@ -756,7 +756,7 @@ describe("profiles", () => {
     }
   });
 
-  test("[gate.empty-row-feed-forward] tokens that see no image are fed, as in the release; skip is an option (known defect 5)", () => {
+  test("[gate.empty-row-feed-forward] the feed-forward runs on tokens without an image, as in the release; skip is an option (known defect 5)", () => {
     const tokens = text("..I.");
     const out = (options: Partial<FlamingoPaLMOptions>) => {
       const model = weighted(given({ depth: 1, ...options }), 1);
@@ -772,7 +772,7 @@ describe("profiles", () => {
     expect(skipped.slice(2)).toEqual(out({}).slice(2));
   });
 
-  test("[flamingo.profile] both profiles have the same parameters, and agree where nothing is at issue", () => {
+  test("[flamingo.profile] both profiles have the same parameters and agree where no option differs", () => {
     const [one, other] = [weighted(given({}), 1), weighted(given({ profile: RELEASE }), 1)];
     expect([...stateDict(one).keys()]).toEqual([...stateDict(other).keys()]);
     const call = { images: images(1, 2) };

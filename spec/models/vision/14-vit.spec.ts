@@ -1,4 +1,4 @@
-// The executable half of 14-vit.md. The loops are those of support/model-oracles.ts.
+// The executable half of 14-vit.md. The loops are those of support/oracles/models.ts.
 import { expect, test } from "vitest";
 import { Extractor, ViT, type ViTOptions } from "../../../src/models/vision/vit.ts";
 import { setTraining } from "../../../src/nn/dropout.ts";
@@ -58,7 +58,7 @@ const sizes = {
   seed: seeds,
 };
 
-test("[vit.layers] equals the loop, for any sizes and depth", () => {
+test("[vit.layers] the model equals the loop, for any sizes and depth", () => {
   forAll(
     sizes,
     ({ b, rows, columns, p, q, channels, dim, depth, heads, dimHead, mean, seed }) => {
@@ -97,13 +97,13 @@ test("[vit.layers] replay equals eager", async () => {
   await replayEqualsEager(() => model.forward(x), { model, inputs: { x } });
 });
 
-test("[vit.attend] a batch equals its rows one by one: no image sees another", () => {
+test("[vit.attend] a batch equals its rows one by one", () => {
   const model = vit();
   aBatchEqualsItsRows((x: Tensor<"b c h w">) => model.forward(x), image(3));
   aBatchEqualsItsRows((x: Tensor<"b c h w">) => model.embed(x), image(3));
 });
 
-test("[vit.attend] every token attends to every token, by scaled products", () => {
+test("[vit.attend] every token attends to every token, with scaled dot products", () => {
   const model = vit({ depth: 1 });
   const x = image();
   const taps = tapsOf(model, () => model.embed(x));
@@ -116,8 +116,8 @@ test("[vit.attend] every token attends to every token, by scaled products", () =
   );
 });
 
-test("[vit.patches] are lists of rows, columns, channels, numbered from left to right, then down", () => {
-  // The first norm sees patches: with one in all pixels of one channel and position, its input tells where they lie.
+test("[vit.patches] patches are flattened by rows, columns, channels and numbered from left to right, then down", () => {
+  // The input of the first norm is the patches: a single 1 among zeros shows where its pixel ends up.
   const model = new ViT({ ...small, depth: 0, dim: 2 * 2 * 2, numClasses: 0, pool: "mean" });
   const eye = Float64Array.from({ length: 64 }, (_, i) => Number(i % 9 === 0));
   model.to_patch_embedding[2].weight.assign(view(eye, [8, 8]));
@@ -139,14 +139,16 @@ test("[vit.patches] are lists of rows, columns, channels, numbered from left to 
   expect(place(1, 3, 5)).toEqual([5, 7]);
 });
 
-test("[vit.patches] an image that is not made of whole patches is refused", () => {
+test("[vit.patches] an image that cannot be divided into whole patches is refused", () => {
   expect(() => vit({ imageSize: 9, patchSize: 4 })).toThrow(ShapeError);
-  expect(() => vit({ imageSize: 9, patchSize: 4 })).toThrow("an image of 9×9 is not made of patches of 4×4");
+  expect(() => vit({ imageSize: 9, patchSize: 4 })).toThrow(
+    "an image of 9×9 cannot be divided into patches of 4×4",
+  );
   expect(() => vit().forward(image(1, 3, 6))).toThrow(ShapeError);
   expect(vit({ imageSize: [4, 6], patchSize: [4, 3] }).pos_embedding.shape).toEqual([3, 5]);
 });
 
-test("[vit.patch-embedding] is norm, linear, norm, under the tap to_patch_embedding", () => {
+test("[vit.patch-embedding] the embedding of a patch is norm, linear, norm", () => {
   const [model, x] = [vit(), image()];
   const { to_patch_embedding: embedded } = tapsOf(model, () => model.embed(x));
   expectNear(
@@ -155,11 +157,11 @@ test("[vit.patch-embedding] is norm, linear, norm, under the tap to_patch_embedd
   );
 });
 
-test("[vit.class-token] stands before the patches, or is not there at all", () => {
+test("[vit.class-token] the class token precedes the patches; mean pooling has none", () => {
   const model = vit({ depth: 0 });
   const first = (t: Tensor) => valuesOf(taken(t, 1, [0]));
   const [one, other] = [model.embed(image(1)), model.embed(randomTensor([1, 2, 4, 6], 99))];
-  expect(first(one)).toEqual(first(other)); // without layers it has seen nothing
+  expect(first(one)).toEqual(first(other)); // without layers it does not depend on the image
   expect(one.shape).toEqual([1, 7, 5]);
   const mean = vit({ pool: "mean" });
   expect(mean.cls_token.shape).toEqual([0, 5]);
@@ -167,11 +169,11 @@ test("[vit.class-token] stands before the patches, or is not there at all", () =
   expect(mean.embed(image(1)).shape).toEqual([1, 6, 5]);
 });
 
-test("[vit.positions] make the order of patches matter, the class token's included; small images use the first ones", () => {
+test("[vit.positions] every token has a position embedding; smaller images use the first ones", () => {
   const model = vit({ depth: 0 });
   const blank = randomTensor<"b c h w">([1, 2, 4, 6], 1, () => 0);
   const tokens = list<Mat>(model.embed(blank))[0] ?? [];
-  expect(new Set(tokens.slice(1).map(String)).size).toBe(6); // equal patches, unequal tokens
+  expect(new Set(tokens.slice(1).map(String)).size).toBe(6); // equal patches give different tokens
   model.pos_embedding.assign(view(new Float64Array(7 * 5), [7, 5]));
   expect(new Set((list<Mat>(model.embed(blank))[0] ?? []).slice(1).map(String)).size).toBe(1);
   const whole = vit({ depth: 1 });
@@ -207,7 +209,7 @@ test("[vit.no-projection] a single head as wide as the model has no projection",
   }
 });
 
-test("[vit.mlp] has biases, and GELU between them", () => {
+test("[vit.mlp] the feed-forward has biases, and GELU between its linears", () => {
   const model = vit({ depth: 1 });
   const keys = [...stateDict(model).keys()].filter((key) => key.startsWith("transformer.layers.0.1."));
   expect(keys).toEqual(
@@ -222,7 +224,7 @@ test("[vit.mlp] has biases, and GELU between them", () => {
   );
 });
 
-test("[vit.norm] every token that comes out is normalised", () => {
+test("[vit.norm] every output token is normalised", () => {
   const model = vit();
   const ones = Float64Array.from({ length: 5 }, () => 1);
   model.transformer.norm.weight.assign(view(ones, [5]));
@@ -234,7 +236,7 @@ test("[vit.norm] every token that comes out is normalised", () => {
     }
 });
 
-test("[vit.pool] from the class token, or from the mean of all tokens", () => {
+test("[vit.pool] scores come from the class token or from the mean of all tokens", () => {
   for (const pool of ["cls", "mean"] as const) {
     const model = vit({ pool });
     const x = image();
@@ -255,7 +257,7 @@ test("[vit.no-classes] without classes there is no head, and forward returns the
   expectSame(out, model.embed(image()));
 });
 
-test("[vit.extractor] gives all tokens of the transformer, and passes no derivative", () => {
+test("[vit.extractor] the extractor returns all tokens and passes no derivative", () => {
   const model = vit();
   const extractor = new Extractor(model, { returnEmbeddingsOnly: true });
   const x = image();
@@ -281,7 +283,7 @@ const dropped = (program: Program): number[] =>
       : [],
   );
 
-test("[vit.dropout] acts in training only, at five places", () => {
+test("[vit.dropout] dropout is applied at five places, in training only", () => {
   const model = vit({ dropout: 0.25, embDropout: 0.5, depth: 2 });
   const x = image();
   const calm = valuesOf(model.forward(x));
@@ -305,7 +307,9 @@ test("[vit.size] other channels and larger images are refused with both sizes", 
   ];
   for (const [x, given] of wrong) {
     expect(() => vit().forward(x as Tensor<Any>)).toThrow(ShapeError);
-    expect(() => vit().forward(x as Tensor<Any>)).toThrow(`the image is ${given}, the model is for 2×4×6`);
+    expect(() => vit().forward(x as Tensor<Any>)).toThrow(
+      `the image is ${given}, but the model is for 2×4×6`,
+    );
   }
   expect(() => vit().forward(randomTensor([2, 4, 6]) as Tensor<Any>)).toThrow(ShapeError);
 });

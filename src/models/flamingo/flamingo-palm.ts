@@ -1,5 +1,5 @@
-// Flamingo over PaLM, as flamingo-pytorch builds it: Alayrac et al., arXiv 2204.14198v2, figure 3, with the language model
-// of Chowdhery et al., arXiv 2204.02311.
+// Flamingo with PaLM as its language model, as in flamingo-pytorch: Alayrac et al., arXiv 2204.14198v2, figure 3;
+// Chowdhery et al., arXiv 2204.02311.
 
 import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
 import { ParallelTransformerBlock } from "../../blocks/parallel-transformer-block.ts";
@@ -25,18 +25,20 @@ export interface FlamingoPaLMOptions extends HeadOptions {
   readonly numTokens: number;
   readonly depth: number;
   readonly ffMult?: number | undefined;
-  /** The token id that stands for an image or video in the text. */
+  /** The token id that stands for an image or video in the text. Default 3. */
   readonly mediaTokenId?: number | undefined;
-  /** A cross-attention block follows every n-th layer, the first one included. */
+  /** A gated cross-attention block follows the layers 0, n, 2n, … Default 3. */
   readonly crossAttnEvery?: number | undefined;
   readonly imgEncoder?: ImageEncoder | null | undefined;
   readonly perceiverNumLatents?: number | undefined;
   readonly perceiverDepth?: number | undefined;
-  /** Frames that a video may have; without it no video can be given. */
+  /** The largest number of frames of a video. Videos are refused without it. */
   readonly maxVideoFrames?: number | null | undefined;
+  /** Whether a token attends to the last image before it only, or to all images before it. Default true. */
   readonly onlyAttendImmediateMedia?: boolean | undefined;
+  /** The package whose behaviour to reproduce. Default "flamboyance". */
   readonly profile?: ProfileName | undefined;
-  /** Single options that differ from the profile's. */
+  /** Options that override those of the profile. */
   readonly behaviour?: Partial<FlamingoBehaviour> | undefined;
 }
 
@@ -52,7 +54,7 @@ class Residual {
   }
 }
 
-/** Norm and projection to the vocabulary; the projection is the embedding table again. */
+/** Norm and projection to the vocabulary. The projection is tied to the embedding table. */
 class ToLogits {
   readonly 0: PaLMLayerNorm;
   readonly 1: Linear<"d", "n">;
@@ -88,7 +90,7 @@ export class FlamingoPaLM {
     this.options = { mediaTokenId, behaviour };
     if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
       throw new RuleError(
-        "the release needs an image encoder, although its README calls it optional",
+        "flamingo-pytorch 0.1.2 needs an image encoder, although its README calls it optional",
         "flamingo.encoder-optional",
         "AttributeError: 'NoneType' object has no attribute 'eval'",
       );
@@ -116,7 +118,10 @@ export class FlamingoPaLM {
     this.to_logits = new ToLogits(dim, this.token_emb);
   }
 
-  /** Logits of the next token at every position. Without media this is the language model alone. */
+  /**
+   * Logits of the next token at every position, [b l n]. Without media this is the language model alone. Throws a
+   * ShapeError or a RuleError if the media do not fit the model or its profile.
+   */
   forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
     shapes("FlamingoPaLM", { text: [text, "b l"] });
     // #region forward

@@ -1,4 +1,4 @@
-// Images, videos and their embeddings: what a Flamingo is given beside its text, and how it becomes one sequence of
+// The media that FlamingoPaLM takes besides text (images, videos or their embeddings), and how they become one sequence of
 // features for each image or video.
 
 import { warnOnce } from "../../nn/note.ts";
@@ -10,34 +10,34 @@ import { named, shapes } from "../../tensor/pattern.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { FlamingoBehaviour } from "./profiles.ts";
 
-/** Anything that turns images into feature sequences. */
+/** A module that maps images to feature sequences. */
 export interface ImageEncoder {
   forward(images: Tensor<"b c h w">): Tensor<"b n d">;
 }
 
-/** Images, videos or their embeddings; at most one of the three. */
+/** At most one of images, videos and embeddings. */
 export interface Media {
   readonly images?: Tensor<"b m c h w"> | null | undefined;
   readonly videos?: Tensor<"b m f c h w"> | null | undefined;
-  /** What the image encoder would have made of them; without the axis m, of one image. */
+  /** Precomputed outputs of the image encoder; without the axis m, those of one image. */
   readonly embeds?: Tensor<"b m s d"> | Tensor<"b s d"> | null | undefined;
 }
 
-/** At most one kind of media, by the rules of the profile. */
+/** Checks the arguments by the options of the profile and returns at most one kind of media. */
 export function chooseMedia(given: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
   if (given instanceof Tensor) return byPosition(given, behaviour);
   const { images, videos, embeds, ...rest } = given;
   rejectUnknown("FlamingoPaLM.forward", rest);
   if (embeds && !images && behaviour.embeds === "refuse") {
     throw new RuleError(
-      "the release cannot be given embeddings, although its README says so",
+      "flamingo-pytorch 0.1.2 cannot take embeddings, although its README says so",
       "flamingo.embeds",
       "NameError: name 'video' is not defined",
     );
   }
   if (embeds && (images || videos)) {
     throw new RuleError(
-      "embeddings stand for images or videos: give one of the three",
+      "embeddings replace images or videos: give only one of the three",
       "flamingo.embeds",
       "AssertionError: ",
     );
@@ -45,18 +45,18 @@ export function chooseMedia(given: Media | Tensor<"b m c h w">, behaviour: Flami
   if (images && videos) {
     if (behaviour.imagesBesideVideos === "ignore") return { videos }; // [flamingo.images-and-videos]
     throw new RuleError(
-      "give images or videos, not both: the source would drop the images silently",
+      "give images or videos, not both: flamingo-pytorch 0.1.2 would ignore the images",
       "flamingo.images-and-videos",
     );
   }
   return given;
 }
 
-/** forward(text, images), which the README writes and the release rejects. */
+/** forward(text, images): the README of flamingo-pytorch has this call, and the release rejects it. */
 function byPosition(images: Tensor<"b m c h w">, { readmeCalls }: FlamingoBehaviour): Media {
   if (readmeCalls === "refuse") {
     throw new RuleError(
-      "the release takes images by name only, although its README gives them by position",
+      "flamingo-pytorch 0.1.2 takes images by name only, although its README passes them by position",
       "readme.calls",
       "TypeError: FlamingoPaLM.forward() takes 2 positional arguments but 3 were given",
     );
@@ -72,7 +72,7 @@ interface Encoders {
   readonly video_frame_pos_emb: Tensor<"f d"> | null;
 }
 
-/** One sequence of features for each image or video; null where there are none. */
+/** One sequence of features for each image or video; null without media. */
 export function embedMedia(
   owner: Encoders,
   { images, videos, embeds }: Media,
@@ -82,11 +82,11 @@ export function embedMedia(
   return embeds ?? null;
 }
 
-/** The encoder is frozen: nothing behind its output is trained. */
+/** Encodes images. The encoder is frozen, so its output is detached. */
 function encode({ img_encoder }: Encoders, images: Tensor<"b c h w">): Tensor<"b n d"> {
   if (!img_encoder) {
     throw new RuleError(
-      "images need an imgEncoder; without one give their embeddings as { embeds }",
+      "images and videos need an imgEncoder; without one, pass embeddings as { embeds }",
       "flamingo.needs-encoder",
       "AssertionError: img_encoder must be passed in for automatic image encoding",
     );
@@ -97,19 +97,19 @@ function encode({ img_encoder }: Encoders, images: Tensor<"b c h w">): Tensor<"b
 function embedImages(owner: Encoders, images: Tensor<"b m c h w">): Tensor<"b m s d"> {
   const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
   // #region images
-  const apart = named("b c h w", rearrange("b m c h w -> (b m) c h w", images));
-  return rearrange("(b m) s d -> b m s d", named("(b m) s d", encode(owner, apart)), { b });
+  const batch = named("b c h w", rearrange("b m c h w -> (b m) c h w", images));
+  return rearrange("(b m) s d -> b m s d", named("(b m) s d", encode(owner, batch)), { b });
   // #endregion
 }
 
-/** Frames are encoded one by one, each gets its position, and a video's frames become one sequence. */
+/** Encodes each frame, adds the embedding of its position, and joins the frames of a video into one sequence. */
 function embedVideos(owner: Encoders, videos: Tensor<"b m f c h w">): Tensor<"b m s d"> {
   const { b, m, f } = shapes("FlamingoPaLM", { videos: [videos, "b m f c h w"] });
   const positions = framePositions(owner, f);
-  const apart = named("b c h w", rearrange("b m f c h w -> (b m f) c h w", videos));
-  const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", encode(owner, apart)), { b, m });
-  const placed = repeat("f d -> b m f s d", positions, { b, m, s: frames.shape[3] ?? 0 });
-  return named("b m s d", rearrange("b m f s d -> b m (f s) d", add(frames, placed))); // [flamingo.frames]
+  const batch = named("b c h w", rearrange("b m f c h w -> (b m f) c h w", videos));
+  const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", encode(owner, batch)), { b, m });
+  const shifts = repeat("f d -> b m f s d", positions, { b, m, s: frames.shape[3] ?? 0 });
+  return named("b m s d", rearrange("b m f s d -> b m (f s) d", add(frames, shifts))); // [flamingo.frames]
 }
 
 function framePositions({ video_frame_pos_emb }: Encoders, f: number): Tensor<"f d"> {
@@ -122,6 +122,9 @@ function framePositions({ video_frame_pos_emb }: Encoders, f: number): Tensor<"f
   }
   const limit = video_frame_pos_emb.shape[0] ?? 0;
   if (f > limit)
-    throw new RuleError(`${f} frames, but maxVideoFrames is ${limit}`, "flamingo.max-video-frames");
+    throw new RuleError(
+      `a video has ${f} frames, but maxVideoFrames is ${limit}`,
+      "flamingo.max-video-frames",
+    );
   return slice(video_frame_pos_emb, 0, 0, f);
 }

@@ -1,23 +1,25 @@
-// A profile is the behaviour of one released package, as data: every point where it differs from the default is a named
-// option with a rule of its own.
+// Profiles: the behaviour of a released package as data. Each difference from the default is one option of
+// FlamingoBehaviour, with a rule of its own.
+
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
 import { RuleError } from "../../tensor/errors.ts";
 
+/** The options that a profile may change. */
 export interface FlamingoBehaviour {
-  /** Which token sees which image, for onlyAttendImmediateMedia and without it. Rule mask.empty-row. */
+  /** The mask conventions for onlyAttendImmediateMedia true and false. Rule mask.empty-row. */
   readonly immediate: Convention;
   readonly allPrevious: Convention;
-  /** What the feed-forward does to tokens that see no image. Rule gate.empty-row-feed-forward. */
+  /** Whether the gated feed-forward runs on tokens that attend to no image. Rule gate.empty-row-feed-forward. */
   readonly emptyRowFeedForward: "run" | "skip";
-  /** May precomputed embeddings be given? Rule flamingo.embeds. */
+  /** Whether precomputed embeddings are accepted. Rule flamingo.embeds. */
   readonly embeds: "accept" | "refuse";
-  /** May there be no image encoder? Rule flamingo.encoder-optional. */
+  /** Whether a model may be built without an image encoder. Rule flamingo.encoder-optional. */
   readonly withoutEncoder: "accept" | "refuse";
-  /** Are calls as the README writes them accepted: forward(text, images), numTimeEmbeds? Rule readme.calls. */
+  /** Whether the calls of flamingo-pytorch's README are accepted: forward(text, images), numTimeEmbeds. Rule readme.calls. */
   readonly readmeCalls: "accept" | "refuse";
-  /** What happens to images when videos are given too. Rule flamingo.images-and-videos. */
+  /** Whether images given together with videos are an error or ignored. Rule flamingo.images-and-videos. */
   readonly imagesBesideVideos: "refuse" | "ignore";
-  /** Does train() put the frozen image encoder back into training mode? Rule flamingo.frozen-encoder. */
+  /** Whether train() also puts the frozen image encoder into training mode. Rule flamingo.frozen-encoder. */
   readonly trainModeReachesEncoder: boolean;
 }
 
@@ -48,7 +50,7 @@ export const profiles = {
 
 export type ProfileName = keyof typeof profiles;
 
-/** A profile's behaviour, with single fields changed. */
+/** The behaviour of a profile, with some options changed. Throws a RuleError if there is no such profile. */
 export function behaviourOf(name: ProfileName, changes: Partial<FlamingoBehaviour> = {}): FlamingoBehaviour {
   if (!Object.hasOwn(profiles, name)) {
     const known = Object.keys(profiles).join(", ");

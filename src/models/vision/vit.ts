@@ -1,4 +1,4 @@
-// The Vision Transformer: Dosovitskiy et al., arXiv 2010.11929, §3.1 and equations (1)–(4), as vit-pytorch has it.
+// The Vision Transformer: Dosovitskiy et al., arXiv 2010.11929, §3.1 and equations (1)–(4), as in vit-pytorch.
 
 import { VisionTransformer } from "../../blocks/vision-transformer.ts";
 import { Dropout } from "../../nn/dropout.ts";
@@ -32,7 +32,7 @@ export interface ViTOptions {
 const pair = (size: number | readonly [number, number]): readonly [number, number] =>
   typeof size === "number" ? [size, size] : size;
 
-/** Cut into patches, norm, linear, norm: a torch Sequential whose slot 0 (the cutting) has no parameters. */
+/** Splits the image into patches, then norm, linear, norm: a torch Sequential whose slot 0 (the split) has no parameters. */
 class PatchEmbedding {
   readonly 1: LayerNorm;
   readonly 2: Linear<"(p q c)", "d">;
@@ -61,7 +61,7 @@ export class ViT {
   to_patch_embedding: PatchEmbedding;
   dropout: Dropout;
   transformer: VisionTransformer;
-  /** null where numClasses is 0: the embeddings are the output. */
+  /** null if numClasses is 0; then the tokens are the output. */
   mlp_head: Linear<"d", "o"> | null;
   readonly options: {
     readonly pool: "cls" | "mean";
@@ -96,7 +96,7 @@ export class ViT {
     }
     if (image[0] % patch[0] !== 0 || image[1] % patch[1] !== 0) {
       throw new ShapeError(
-        `in ViT: an image of ${image.join("×")} is not made of patches of ${patch.join("×")}  [vit.patches]`,
+        `in ViT: an image of ${image.join("×")} cannot be divided into patches of ${patch.join("×")}  [vit.patches]`,
       );
     }
     const tokens = pool === "cls" ? 1 : 0;
@@ -110,14 +110,16 @@ export class ViT {
     this.mlp_head = numClasses > 0 ? new Linear("d -> o", dim, numClasses) : null;
   }
 
-  /** What an image encoder is used for: the transformer's output, class token included. */
+  /** The transformer's output for every token, class token included: what an image encoder returns. */
   embed(image: Tensor<"b c h w">): Tensor<"b n d"> {
     const { b, c, h, w } = shapes("ViT", { image: [image, "b c h w"] });
-    const { channels, image: largest } = this.options;
-    const [height, width] = largest;
+    const {
+      channels,
+      image: [height, width],
+    } = this.options;
     if (c !== channels || h > height || w > width) {
-      const [given, known] = [[c, h, w].join("×"), [channels, height, width].join("×")];
-      throw new ShapeError(`in ViT: the image is ${given}, the model is for ${known}  [vit.size]`);
+      const [actual, largest] = [[c, h, w].join("×"), [channels, height, width].join("×")];
+      throw new ShapeError(`in ViT: the image is ${actual}, but the model is for ${largest}  [vit.size]`);
     }
     // #region embed
     const patches = this.to_patch_embedding.forward(image);
@@ -129,7 +131,7 @@ export class ViT {
     // #endregion
   }
 
-  /** Class scores. */
+  /** Class scores, [b o]; or all tokens, [b n d], if numClasses is 0. */
   forward(image: Tensor<"b c h w">): Tensor<"b o"> | Tensor<"b n d"> {
     const tokens = this.embed(image);
     if (!this.mlp_head) return tokens; // [vit.no-classes]
@@ -142,7 +144,7 @@ export class ViT {
   }
 }
 
-/** vit-pytorch's adapter: makes an image encoder of a ViT. Its embeddings are detached: nothing behind them is trained. */
+/** vit-pytorch's adapter that makes a ViT an image encoder. Its output is detached, so the ViT is not trained. */
 export class Extractor {
   vit: ViT;
 

@@ -40,5 +40,5 @@ function rotateHalf<A extends string>(x: Tensor<A>): Tensor<A> {
 
 /** x cos mθ + rotateHalf(x) sin mθ: each pair of dimensions is turned by its angle. */
 export function rotate<A extends string>(x: Tensor<A>, angles: Tensor<"l k">): Tensor<A> {
-  return add(mul(x, expand(cos(angles), x)), mul(rotateHalf(x), expand(sin(angles), x))); // [rotary.turn]
+  return add(mul(x, expand(cos(angles), x)), mul(rotateHalf(x), expand(sin(angles), x))); // [rotary.rotate]
 }
