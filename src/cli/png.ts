@@ -1,114 +1,102 @@
-// Reads PNG (ISO/IEC 15948) as grey values: every colour type and depth, not interlaced.
+// Reads PNG files (ISO/IEC 15948) as grey values. pngjs decodes them; the sizes that a file claims are checked before that.
 import { inflateSync } from "node:zlib";
+import { PNG } from "pngjs";
+import { type GreyPicture, greyOf } from "../demos/digits/scan.ts";
 import { LoadError } from "../tensor/errors.ts";
 
-export interface Grey {
-  readonly width: number;
-  readonly height: number;
-  /** Row-major, 0 black to 1 white; what is transparent is seen on white. */
-  readonly values: Float64Array;
-}
+const SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");
+const MOST_PIXELS = 2 ** 24;
+const MOST_PALETTE = 3 * 256;
 
-/** Samples a pixel of each colour type: grey, -, rgb, palette, grey + alpha, -, rgba. */
-const SAMPLES = [1, 0, 3, 1, 2, 0, 4];
-const SIGNATURE = "89504e470d0a1a0a";
-const LARGEST = 2 ** 26;
+/** Samples of a pixel of each colour type: grey, RGB, palette, grey and alpha, RGB and alpha. */
+const SAMPLES: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 
-interface Header {
-  readonly width: number;
-  readonly height: number;
-  readonly depth: number;
-  readonly colour: number;
-}
+/** The depths that each colour type may have. */
+const DEPTHS: Readonly<Record<number, readonly number[]>> = {
+  0: [1, 2, 4, 8, 16],
+  2: [8, 16],
+  3: [1, 2, 4, 8],
+  4: [8, 16],
+  6: [8, 16],
+};
 
-const refuse = (name: string, why: string): LoadError => new LoadError(`${name}: ${why}`);
+const refusal = (name: string, reason: string): LoadError => new LoadError(`${name}: ${reason}`);
 
-function chunksOf(bytes: Buffer, name: string): Map<string, Buffer> {
-  if (bytes.subarray(0, 8).toString("hex") !== SIGNATURE) throw refuse(name, "it is no PNG");
-  const chunks = new Map<string, Buffer>();
-  for (let at = 8; at + 12 <= bytes.length; ) {
-    const length = bytes.readUInt32BE(at);
-    const kind = bytes.toString("latin1", at + 4, at + 8);
-    if (at + 12 + length > bytes.length) throw refuse(name, `chunk ${kind} is cut short`);
-    const body = bytes.subarray(at + 8, at + 8 + length);
-    chunks.set(kind, Buffer.concat([chunks.get(kind) ?? Buffer.alloc(0), body]));
+/** Bodies of the chunks by type, as far as the file has whole chunks. */
+function chunksOf(file: Buffer): Map<string, Buffer[]> {
+  const chunks = new Map<string, Buffer[]>();
+  for (let at = SIGNATURE.length; at + 12 <= file.length; ) {
+    const length = file.readUInt32BE(at);
+    const type = file.toString("latin1", at + 4, at + 8);
+    chunks.set(type, [...(chunks.get(type) ?? []), file.subarray(at + 8, at + 8 + length)]);
     at += 12 + length;
   }
   return chunks;
 }
 
-function headerOf(chunks: ReadonlyMap<string, Buffer>, name: string): Header {
-  const ihdr = chunks.get("IHDR");
-  if (ihdr?.length !== 13 || !chunks.has("IDAT")) throw refuse(name, "it has no picture");
-  const [width, height] = [ihdr.readUInt32BE(0), ihdr.readUInt32BE(4)];
-  const [depth = 0, colour = 0, , , interlaced = 0] = ihdr.subarray(8);
-  if (width * height === 0 || width * height > LARGEST)
-    throw refuse(name, `${width}×${height} pixels are none, or too many`);
-  if (!SAMPLES[colour] || ![1, 2, 4, 8, 16].includes(depth)) throw refuse(name, "an unknown kind of pixel");
-  if (interlaced !== 0) throw refuse(name, "it is interlaced; save it without");
-  return { width, height, depth, colour };
+/** First column, first row, and the steps between columns and rows: of a whole picture, and of the passes of Adam7. */
+const WHOLE = [[0, 0, 1, 1]] as const;
+const ADAM7 = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+] as const;
+
+/** Bytes of the decompressed data: each row of each pass has a filter byte. */
+function dataSize(width: number, height: number, bits: number, interlaced: boolean): number {
+  return (interlaced ? ADAM7 : WHOLE).reduce((sum, [left, top, across, down]) => {
+    const [columns, rows] = [Math.ceil((width - left) / across), Math.ceil((height - top) / down)];
+    return columns > 0 && rows > 0 ? sum + rows * (1 + Math.ceil((columns * bits) / 8)) : sum;
+  }, 0);
 }
 
-/** Each byte was stored as a difference from what is left of it, above it, or both. */
-function unfilter(raw: Buffer, stride: number, height: number, back: number): Uint8Array {
-  const out = new Uint8Array(stride * height);
-  for (let y = 0; y < height; y++) {
-    const kind = raw[y * (stride + 1)] ?? 0;
-    for (let x = 0; x < stride; x++) {
-      const at = y * stride + x;
-      const a = x >= back ? (out[at - back] ?? 0) : 0;
-      const b = y > 0 ? (out[at - stride] ?? 0) : 0;
-      const c = x >= back && y > 0 ? (out[at - stride - back] ?? 0) : 0;
-      const guess = [0, a, b, (a + b) >> 1, paeth(a, b, c)][kind] ?? 0;
-      out[at] = (raw[y * (stride + 1) + 1 + x] ?? 0) + guess;
-    }
-  }
-  return out;
-}
-
-function paeth(a: number, b: number, c: number): number {
-  const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
-  if (pa <= pb && pa <= pc) return a;
-  return pb <= pc ? b : c;
-}
-
-/** The i-th sample of a row, as it stands. */
-function sample(row: Uint8Array, depth: number, i: number): number {
-  if (depth === 16) return ((row[2 * i] ?? 0) << 8) | (row[2 * i + 1] ?? 0);
-  const bit = i * depth;
-  return ((row[bit >> 3] ?? 0) >> (8 - depth - (bit & 7))) & (2 ** depth - 1);
-}
-
-/** How bright a colour is: ITU-R BT.601. */
-const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
-
-export function readPng(bytes: Uint8Array, name: string): Grey {
-  const chunks = chunksOf(Buffer.from(bytes), name);
-  const { width, height, depth, colour } = headerOf(chunks, name);
-  const samples = SAMPLES[colour] ?? 1;
-  const stride = Math.ceil((width * samples * depth) / 8);
-  const data = chunks.get("IDAT") ?? Buffer.alloc(0);
-  let raw: Buffer;
+/** The length of decompressed data; Infinity beyond `most`. */
+function inflatedLength(data: Buffer, most: number, name: string): number {
   try {
-    raw = inflateSync(data, { maxOutputLength: (stride + 1) * height });
-  } catch {
-    throw refuse(name, "its pixels cannot be unpacked");
+    return inflateSync(data, { maxOutputLength: most }).length;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE") return Infinity;
+    throw refusal(name, "its pixels cannot be decompressed");
   }
-  if (raw.length !== (stride + 1) * height) throw refuse(name, "pixels are missing");
-  const rows = unfilter(raw, stride, height, Math.max(1, (samples * depth) >> 3));
-  const [palette, alphas] = [chunks.get("PLTE"), chunks.get("tRNS")];
-  const most = 2 ** depth - 1;
-  const values = new Float64Array(width * height);
-  for (let i = 0; i < values.length; i++) {
-    const row = rows.subarray(Math.floor(i / width) * stride);
-    const at = (s: number): number => sample(row, depth, (i % width) * samples + s);
-    const entry = at(0);
-    const three = [0, 1, 2].map((s) =>
-      colour === 3 ? (palette?.[3 * entry + s] ?? 0) / 255 : at(samples > 2 ? s : 0) / most,
-    ) as [number, number, number];
-    const alpha =
-      colour === 3 ? (alphas?.[entry] ?? 255) / 255 : samples % 2 === 0 ? at(samples - 1) / most : 1;
-    values[i] = alpha * luma(...three) + 1 - alpha;
+}
+
+/** Refuses a file without a proper header, and one that would take more memory than a picture of the largest size. */
+function checkSizes(file: Buffer, name: string): void {
+  if (!file.subarray(0, 8).equals(SIGNATURE)) throw refusal(name, "it is not a PNG file");
+  const chunks = chunksOf(file);
+  const [header, ...otherHeaders] = chunks.get("IHDR") ?? [];
+  if (header?.length !== 13 || otherHeaders.length > 0)
+    throw refusal(name, "it does not have one header of 13 bytes");
+  const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
+  if (width * height === 0) throw refusal(name, `its header claims ${width}×${height} pixels`);
+  if (width * height > MOST_PIXELS)
+    throw refusal(name, `its header claims ${width}×${height} pixels; at most ${MOST_PIXELS} can be read`);
+  const [depth = 0, colour = 0] = header.subarray(8);
+  if (!DEPTHS[colour]?.includes(depth))
+    throw refusal(name, `the format has no colour type ${colour} with depth ${depth}`);
+  if (chunks.get("PLTE")?.some(({ length }) => length > MOST_PALETTE))
+    throw refusal(name, "its palette has more than 256 colours");
+  const bytes = dataSize(width, height, depth * (SAMPLES[colour] ?? 1), header[12] === 1);
+  const length = inflatedLength(Buffer.concat(chunks.get("IDAT") ?? []), bytes, name);
+  if (length !== bytes)
+    throw refusal(
+      name,
+      `it has ${length < bytes ? "less" : "more"} data than ${width}×${height} pixels need`,
+    );
+}
+
+/** Any colour type and depth, interlaced or not. `name` is the file's name for error messages. */
+export function readPng(bytes: Uint8Array, name: string): GreyPicture {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  checkSizes(file, name);
+  try {
+    const { width, height, data, depth, palette } = PNG.sync.read(file, { skipRescale: true });
+    return greyOf(width, height, data, palette ? 255 : 2 ** depth - 1); // a palette has colours of 8 bits
+  } catch (error) {
+    throw refusal(name, `it cannot be decoded (${error instanceof Error ? error.message : error})`);
   }
-  return { width, height, values };
 }

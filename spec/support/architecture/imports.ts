@@ -41,6 +41,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "ndarray-ops": ["tensor/"],
   "pure-rand": ["tensor/"],
   "gpu.js": ["kernels/gpu/"],
+  pngjs: ["cli/"],
   node: ["host/", "cli/", "web/", "conformance/adapters/", "bench/"],
 };
 

@@ -1,4 +1,4 @@
-// From a picture of any size to the digits' own form: 8×8, ink high.
+// Converts a picture of any size to the form of the digits: 8×8 pixels, high values for ink.
 import { type Picture, SIDE } from "./data.ts";
 
 export interface GreyPicture {
@@ -8,8 +8,21 @@ export interface GreyPicture {
   readonly values: ArrayLike<number>;
 }
 
-/** The mean of the outermost pixels: what the paper looks like. */
-function paper({ width, height, values }: GreyPicture): number {
+/** How bright a colour is (ITU-R BT.601). */
+const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
+
+/** Grey values of RGBA samples from 0 to `most`; transparent pixels are seen on white. */
+export function greyOf(width: number, height: number, rgba: ArrayLike<number>, most: number): GreyPicture {
+  const values = Float64Array.from({ length: width * height }, (_, i) => {
+    const sample = (channel: number): number => (rgba[4 * i + channel] ?? NaN) / most;
+    const alpha = sample(3);
+    return alpha * luma(sample(0), sample(1), sample(2)) + 1 - alpha;
+  });
+  return { width, height, values };
+}
+
+/** The mean of the outermost pixels. */
+function borderMean({ width, height, values }: GreyPicture): number {
   let [sum, count] = [0, 0];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -21,10 +34,10 @@ function paper({ width, height, values }: GreyPicture): number {
   return sum / count;
 }
 
-/** Averages over cells of the picture, laid in the middle of a square; dark on light becomes ink on nothing. */
+/** Centres the picture in a square and averages it over 8×8 cells. A picture with a light border is inverted, so that ink is high. */
 export function scan(picture: GreyPicture): Picture {
   const { width, height, values } = picture;
-  const light = paper(picture) > 0.5; // [digits.scan]
+  const light = borderMean(picture) > 0.5; // [digits.scan]
   const size = Math.max(width, height);
   const [left, top] = [(size - width) / 2, (size - height) / 2];
   const [sums, areas] = [new Float64Array(SIDE * SIDE), (size / SIDE) ** 2];
