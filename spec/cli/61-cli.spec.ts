@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { showsColour } from "../../src/terminal/colour.ts";
 import { progressOn } from "../../src/terminal/progress.ts";
+import { widthOf } from "../../src/terminal/width.ts";
 import { folders, temporary } from "../support/fixtures/temporary.ts";
 
 const CASES = "golden/cases/flamingo-pytorch";
@@ -84,10 +85,27 @@ test.each([
   expect(status).toBe(3);
 });
 
-test.each([[["--help"]], [["check", "--help"]], [["conform", "--help"]]])("%j shows an example", (args) => {
-  const { status, stdout } = flamboyance(...args);
-  expect(stdout).toMatch(/Example\n +flamboyance /);
-  expect(status).toBe(0);
+const COMMANDS = ["check", "conform", "probe", "mask", "inspect", "bench", "train", "digits"];
+
+test.each([[["--help"]], ...["inspect", "bench", "train", "digits"].map((name) => [[name, "--help"]])])(
+  "%j has an example and fits 80 columns",
+  (args) => {
+    const { status, stdout } = flamboyance(...args);
+    expect(stdout).toMatch(/Example\n +flamboyance /);
+    if (args.length > 1) expect(stdout).toMatch(/Exit status\n/);
+    expect(stdout.split("\n").filter((line) => widthOf(line) > 80)).toEqual([]);
+    expect(status).toBe(0);
+  },
+);
+
+test("--help names every command", () => {
+  const { stdout } = flamboyance("--help");
+  expect(
+    COMMANDS.filter(
+      (name) => !stdout.includes(`flamboyance ${name} `) && !stdout.includes(`flamboyance ${name}\n`),
+    ),
+  ).toEqual([]);
+  expect(flamboyance("frobnicate").stderr).toContain([...COMMANDS].sort().join(", "));
 });
 
 describe("one document on stdout", () => {

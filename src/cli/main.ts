@@ -1,22 +1,26 @@
 #!/usr/bin/env node
-// The command line: parse, call, print.
+// The command line: finds the command and turns errors into messages and an exit status.
 import { readFileSync } from "node:fs";
 import { LoadError } from "../tensor/errors.ts";
-import { OVERVIEW, UsageError } from "./help/usage.ts";
+import { OVERVIEW } from "./help/overview.ts";
+import { UsageError } from "./help/usage.ts";
 
 type Command = (args: readonly string[]) => Promise<number>;
 
-/** Loaded when asked for: a mask does not wait for kernels. */
+/** A command is loaded when it is called, so that a mask does not wait for kernels. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   bench: async () => (await import("./commands/bench.ts")).bench,
   check: async () => (await import("./commands/check.ts")).check,
   conform: async () => (await import("./commands/conform.ts")).conform,
-  generate: async () => (await import("./commands/generate.ts")).generate,
+  digits: async () => (await import("./commands/digits.ts")).digits,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   mask: async () => (await import("./commands/mask.ts")).mask,
   probe: async () => (await import("./commands/probe.ts")).probe,
   train: async () => (await import("./commands/train.ts")).train,
 };
+
+/** The new names of commands that were renamed. */
+const renamed: Readonly<Record<string, string>> = { generate: "digits caption" };
 
 function version(): string {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
@@ -32,17 +36,20 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
     process.stdout.write(`${version()}\n`);
     return 0;
   }
+  if (Object.hasOwn(renamed, name)) throw new UsageError(`"${name}" is now "${renamed[name]}"`);
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (!load)
-    throw new UsageError(`there is no command "${name}"; there are ${Object.keys(commands).join(", ")}`);
+    throw new UsageError(
+      `there is no command "${name}"; the commands are ${Object.keys(commands).join(", ")}`,
+    );
   return (await load())(args);
 }
 
-/** 3 for the command line itself, 2 for what it names: a file, a case, a backend. */
+/** Exit status 3 for a mistake of the command line, 2 for anything that it names: a file, a case, a backend. */
 function report(error: unknown): number {
   const usage = error instanceof UsageError;
   const text = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`flamboyance: ${text}\n${usage ? "flamboyance --help shows what there is\n" : ""}`);
+  process.stderr.write(`flamboyance: ${text}\n${usage ? "see flamboyance --help\n" : ""}`);
   if (!usage && !(error instanceof LoadError) && process.env.DEBUG)
     process.stderr.write(`${(error as Error).stack}\n`);
   return usage ? 3 : 2;

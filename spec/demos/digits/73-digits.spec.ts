@@ -320,7 +320,7 @@ describe("the command", () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     child.kill("SIGINT");
     expect(await ended).toBe(2);
-    expect(text).toContain(`--resume goes on from ${out}`);
+    expect(text).toContain(`--resume continues from ${out}`);
   });
 
   test.each([

@@ -15,7 +15,7 @@ import { CHECK, UsageError } from "../help/usage.ts";
 import { asVerdict, maskLine, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
 import { colourOn, paintOn } from "../terminal.ts";
-import { captionTour } from "./generate.ts";
+import { captionTour } from "./digits.ts";
 
 const OPTIONS = {
   ...DOCUMENT_OPTIONS,

@@ -27,7 +27,7 @@ import { progressOn } from "../../terminal/progress.ts";
 import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
-import { TRAIN } from "../help/digits.ts";
+import { TRAIN } from "../help/train.ts";
 import { UsageError } from "../help/usage.ts";
 
 const OPTIONS = {
@@ -43,7 +43,7 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-/** A plan with a share of its steps. */
+/** A plan with a multiple of its steps. */
 function scaledPlan(plan: Plan, by: number): Plan {
   const phases = PHASES.map((name) => [
     name,
@@ -58,7 +58,7 @@ const gateLine = (run: DigitsRun): string =>
     .map(({ attn, ff }) => `${Math.abs(attn).toFixed(2)}/${Math.abs(ff).toFixed(2)}`)
     .join("  ");
 
-/** Trains, with a bar on stderr and a line every fifty steps. */
+/** Trains with a progress bar on stderr and a line every fifty steps. */
 async function trained(run: DigitsRun, say: (line: string) => void) {
   const progress = progressOn(process.stderr);
   const steps = trainDigits(run);
@@ -116,7 +116,7 @@ async function runDigits(
   const seed = wholeOption("seed", values.seed);
   const { train, heldOut } = readDigits(digitsFile());
   const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort(new Error(`stopped; --resume goes on from ${values.out}`))); // [digits.stop]
+  process.once("SIGINT", () => stop.abort(new Error(`stopped; --resume continues from ${values.out}`))); // [digits.stop]
   mkdirSync(values.out, { recursive: true });
   const run: DigitsRun = {
     model: digitsModel(plan.depth, seed),
@@ -153,7 +153,7 @@ export async function train(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (positionals.length !== 1 || positionals[0] !== "digits")
-    throw new UsageError(`what is there to train is "digits", not "${positionals.join(" ")}"`);
+    throw new UsageError(`train takes one task, "digits", not "${positionals.join(" ")}"`);
   const backend = await openBackend(values.backend);
   try {
     await runDigits(values, backend, values.report);

@@ -5,23 +5,6 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-export const OVERVIEW = `flamboyance: a readable reference implementation of Flamingo, with conformance tests
-
-Usage
-  flamboyance check   [PATH…]             run this implementation on golden cases
-  flamboyance conform --actual DIR        judge tensors that another implementation wrote
-  flamboyance train   digits              train a small Flamingo that reads handwritten digits
-  flamboyance generate PICTURE…           caption pictures with it
-  flamboyance inspect                     serve a page that shows which token sees which image
-  flamboyance mask    "A cat: <image> …"  which token sees which image, and why
-  flamboyance probe   -- COMMAND…         which mask another implementation really has
-  flamboyance bench                       how fast the backends are here
-  flamboyance --version | --help | COMMAND --help
-
-Example
-  flamboyance check --precision float32 --json
-`;
-
 export const CHECK = `flamboyance check [PATH…]: runs this implementation on golden cases
 
 PATH is a case or a folder of cases; by default all that come with this package. Each runs in float64 and in float32.

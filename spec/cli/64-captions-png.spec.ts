@@ -1,4 +1,4 @@
-// PNG files of 61-cli.md: pictures that other encoders wrote, and files that are broken on purpose.
+// PNG files of 64-captions.md: pictures that other encoders wrote, and files that are broken on purpose.
 import { readFileSync } from "node:fs";
 import { crc32, deflateSync } from "node:zlib";
 import { expect, test } from "vitest";

@@ -1,4 +1,4 @@
-// flamboyance generate
+// flamboyance digits caption
 import { openFile } from "#host";
 import { attentionOf, captionsOf, captionTexts } from "../../demos/digits/captioning.ts";
 import { decode, IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
@@ -8,12 +8,15 @@ import { type DigitsModel, loadDigitsModel } from "../../demos/digits/model.ts";
 import { scan } from "../../demos/digits/scan.ts";
 import { type Choose, greedy, sampled } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
+import type { Paint } from "../../terminal/colour.ts";
+import { columnsFrom, table } from "../../terminal/table.ts";
 import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
-import { GENERATE } from "../help/digits.ts";
+import { DIGITS } from "../help/digits.ts";
 import { UsageError } from "../help/usage.ts";
 import { readPng } from "../png.ts";
+import { paintOn } from "../terminal.ts";
 
 const OPTIONS = {
   model: { type: "string" },
@@ -27,19 +30,19 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-/** A sequence may hold as many images as the resampler has positions. */
+/** The resampler has this many media positions. */
 const MOST = 4;
 
-function picture(what: string): Picture {
-  if (!/^\d+$/.test(what)) {
-    const file = openFile(what);
-    return scan(readPng(file.read(0, file.size), what));
+function pictureNamed(name: string): Picture {
+  if (!/^\d+$/.test(name)) {
+    const file = openFile(name);
+    return scan(readPng(file.read(0, file.size), name));
   }
   const { heldOut } = readDigits(digitsFile());
-  const found = heldOut[Number(what)];
-  if (!found)
-    throw new UsageError(`held-out digits have the numbers 0 to ${heldOut.length - 1}, not ${what}`);
-  return found;
+  const picture = heldOut[Number(name)];
+  if (!picture)
+    throw new UsageError(`the numbers of held-out digits are 0 to ${heldOut.length - 1}, not ${name}`);
+  return picture;
 }
 
 interface Sampling {
@@ -51,7 +54,7 @@ interface Sampling {
 
 function choice({ sample, temperature, "top-k": topK, seed }: Sampling): Choose {
   if (!sample && (temperature ?? topK ?? seed) !== undefined)
-    throw new UsageError("--temperature, --top-k and --seed belong to --sample"); // [generate.options]
+    throw new UsageError("--temperature, --top-k and --seed need --sample"); // [generate.options]
   if (!sample) return greedy;
   return sampled({
     seed: wholeOption("seed", seed ?? "1"),
@@ -60,19 +63,20 @@ function choice({ sample, temperature, "top-k": topK, seed }: Sampling): Choose 
   });
 }
 
-/** One line for each token: where its attention went, in each layer, in hundredths. */
-function attention(tokens: readonly number[], tables: readonly (readonly (readonly number[])[])[]): string {
-  const heads = tables.map((_, layer) => `layer ${layer}`);
-  const images = tables[0]?.[0]?.length ?? 0;
-  const width = Math.max(8, 4 * images);
-  const lines = tokens.map((id, i) => {
-    const cells = tables.map((table) =>
-      (table[i] ?? []).map((share) => (share === 0 ? "·" : (100 * share).toFixed(0)).padStart(4)).join(""),
-    );
-    return `  ${(VOCABULARY[id] ?? "?").padEnd(10)}${cells.map((cell) => cell.padStart(width)).join("  ")}`;
-  });
-  const title = `  ${"token".padEnd(10)}${heads.map((head) => head.padStart(width)).join("  ")}`;
-  return ["", `${title}     (one column an image, per cent)`, ...lines].join("\n"); // [generate.attend]
+/** A row for each token and a column for each layer: the share of attention to each image, in per cent. */
+function attentionTable(
+  tokens: readonly number[],
+  layers: readonly (readonly (readonly number[])[])[],
+  paint: Paint,
+): string {
+  const percent = (share: number): string => (share === 0 ? "·" : (100 * share).toFixed(0)).padStart(4);
+  const heads = layers.map((_, layer) => ({ head: [`layer ${layer}`], align: "right" }) as const);
+  const rows = tokens.map((id, i) => [
+    VOCABULARY[id] ?? "?",
+    ...layers.map((table) => (table[i] ?? []).map(percent).join("")),
+  ]);
+  const lines = table(columnsFrom([{ head: ["token"], gap: 2 }, ...heads], rows), paint);
+  return ["", "Attention to each image, per cent", ...lines].join("\n"); // [generate.attend]
 }
 
 interface Generated {
@@ -95,16 +99,21 @@ async function caption(
   return { captions: captions.map(decode), tokens, attended };
 }
 
-export async function generate(args: readonly string[]): Promise<number> {
+export async function digits(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(GENERATE);
+    process.stdout.write(DIGITS);
     return 0;
   }
-  if (positionals.length === 0 || positionals.length > MOST)
-    throw new UsageError(`generate needs one to ${MOST} pictures: PNG files, or numbers of held-out digits`);
+  const [task, ...names] = positionals;
+  if (task !== "caption")
+    throw new UsageError(`digits has the task "caption"${task === undefined ? "" : `, not "${task}"`}`);
+  if (names.length === 0 || names.length > MOST)
+    throw new UsageError(
+      `digits caption takes 1 to ${MOST} pictures: PNG files or numbers of held-out digits`,
+    );
   const choose = choice(values);
-  const pictures = positionals.map(picture);
+  const pictures = names.map(pictureNamed);
   const model = loadDigitsModel(values.model ?? modelFile());
   const backend = await openBackend(values.backend);
   try {
@@ -116,7 +125,7 @@ export async function generate(args: readonly string[]): Promise<number> {
       );
     } else {
       process.stdout.write(`${drawPictures(pictures, captions)}\n`);
-      if (attended) process.stdout.write(`${attention(tokens, attended)}\n`);
+      if (attended) process.stdout.write(`${attentionTable(tokens, attended, paintOn(process.stdout))}\n`);
     }
     return 0;
   } finally {
@@ -124,14 +133,14 @@ export async function generate(args: readonly string[]): Promise<number> {
   }
 }
 
-/** What `check --tour` ends with: three held-out digits, and what the model that ships says about them. [generate.tour] */
+/** The end of `check --tour`: three held-out digits, captioned by the model of the package. [generate.tour] */
 export async function captionTour(): Promise<string> {
   const { heldOut } = readDigits(digitsFile());
   const pictures = [1, 14, 6].flatMap((i) => heldOut[i] ?? []);
   const captions = await captionTexts(loadDigitsModel(modelFile()), pictures);
   return [
-    "Digits that it never saw, and what a Flamingo of 90,000 parameters says about them",
-    "(flamboyance train digits makes one like it in minutes):",
+    "Held-out digits, captioned by a Flamingo of 90,000 parameters",
+    "(flamboyance train digits trains one like it in minutes):",
     "",
     drawPictures(pictures, captions),
   ].join("\n"); // [generate.tour]

@@ -1,0 +1,83 @@
+// `flamboyance digits caption` and the end of the tour, of 64-captions.md.
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PNG } from "pngjs";
+import { describe, expect, test } from "vitest";
+import { readDigits } from "../../src/demos/digits/data.ts";
+import { loadDigitsModel } from "../../src/demos/digits/model.ts";
+import { temporary } from "../support/fixtures/temporary.ts";
+
+const workspace = temporary();
+const { heldOut } = readDigits("golden/data/digits.safetensors");
+const { depth } = loadDigitsModel("golden/models/digits.safetensors");
+const flamboyance = (...args: string[]) =>
+  spawnSync(process.execPath, ["dist/cli/main.js", ...args], { encoding: "utf8" });
+const caption = (...args: string[]) => flamboyance("digits", "caption", ...args);
+
+const four = heldOut.findIndex(({ digit }) => digit === 4);
+
+/** A file with a held-out four, black on white, eight times as large. */
+function fileOfFour(): string {
+  const path = join(workspace, "four.png");
+  const image = new PNG({ width: 64, height: 64 });
+  for (let y = 0; y < 64; y++)
+    for (let x = 0; x < 64; x++) {
+      const ink = heldOut[four]?.pixels[(y >> 3) * 8 + (x >> 3)] ?? 0;
+      image.data.set([255 - 255 * ink, 255 - 255 * ink, 255 - 255 * ink, 255], 4 * (64 * y + x));
+    }
+  writeFileSync(path, PNG.sync.write(image));
+  return path;
+}
+
+test("[generate.attend] a PNG file and a number are captioned, with the attention of each token", () => {
+  const { status, stdout, stderr } = caption(fileOfFour(), String(four), "--json", "--attend");
+  expect([status, stderr]).toEqual([0, ""]);
+  const { captions, tokens, attended } = JSON.parse(stdout);
+  expect(captions).toHaveLength(2);
+  for (const text of captions) expect(text).toMatch(/four \.$/);
+  expect(attended).toHaveLength(depth);
+  expect(attended[0]).toHaveLength(tokens.length);
+});
+
+test("[generate.attend] the drawing has the picture and a row of percentages for each token", () => {
+  const { stdout } = caption(String(four), "--attend");
+  expect(stdout).toMatch(/█/);
+  expect(stdout).toMatch(/\n +token +layer 0 +layer 1/);
+  expect(stdout).toMatch(/\n +four( +100){4}\n/);
+});
+
+test("[generate.sampled] the same --seed samples the same captions", () => {
+  const sample = (...args: string[]) => caption("0", "1", "--json", ...args).stdout;
+  const five = sample("--sample", "--seed", "5");
+  expect(sample("--sample", "--seed", "5")).toBe(five);
+  expect(sample("--sample", "--seed", "6", "--temperature", "3", "--top-k", "9")).not.toBe(five);
+});
+
+describe("mistakes", () => {
+  test.each([
+    [["generate", "0"], 3, "digits caption"],
+    [["digits"], 3, "caption"],
+    [["digits", "frame", "0"], 3, "frame"],
+    [["digits", "caption"], 3, "1 to 4"],
+    [["digits", "caption", "0", "--top-k", "3"], 3, "--sample"],
+    [["digits", "caption", "99999"], 3, "0 to 298"],
+    [["digits", "caption", "0", "--sample", "--temperature", "-1"], 3, "--temperature"],
+    [["digits", "caption", "nowhere.png"], 2, "nowhere.png"],
+    [["digits", "caption", "package.json"], 2, "package.json"],
+  ])("[generate.options] %j exits with %i", (args, exit, word) => {
+    const { status, stderr, stdout } = flamboyance(...args);
+    expect(stderr).toContain(word);
+    expect([status, stdout]).toEqual([exit, ""]);
+  });
+});
+
+test("[generate.tour] the tour ends with captioned pictures", () => {
+  const { status, stdout } = flamboyance(
+    "check",
+    "golden/cases/flamingo-pytorch/palm-layer-norm--two-axes",
+    "--tour",
+  );
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/flamboyance train digits[\s\S]*█[\s\S]* \.\s/);
+});

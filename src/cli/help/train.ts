@@ -1,0 +1,28 @@
+// The help text of `flamboyance train`.
+
+export const TRAIN = `flamboyance train digits: trains a small Flamingo on handwritten digits
+
+Three phases from random weights: a vision encoder that classifies digits; a
+language model on captions alone; then, with both frozen, the resampler and the
+gated layers on pictures and captions. At the end it captions held-out digits.
+
+Options
+  --quick             a smaller model and fewer steps: about a minute
+  --seed N            the seed of weights and data (default: 1)
+  --backend NAME      auto (default: simd where it runs, else reference), simd
+                      or reference
+  --out DIR           folder of weights, checkpoints, report.md and gates.svg
+                      (default: flamboyance-digits)
+  --resume            continue from the checkpoints in DIR
+  --scale F           multiply the number of steps by F
+  --held-out N        caption only the first N held-out digits (default: 299)
+  --report FILE       write the results between <!-- evidence --> and
+                      <!-- end --> of a Markdown file
+  --json              print one document instead of lines and a report
+
+Exit status
+  0 trained   2 a file or a backend is broken, or the run was stopped   3 usage
+
+Example
+  flamboyance train digits --quick --seed 3
+`;
