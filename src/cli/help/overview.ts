@@ -4,15 +4,15 @@ export const OVERVIEW = `flamboyance: a readable reference implementation of Fla
 tests and mask debugging
 
 Usage
-  flamboyance check [PATH…]               run this implementation on golden cases
-  flamboyance conform --actual DIR        judge another implementation's tensors
-  flamboyance probe -- COMMAND…           find the mask convention of another
-                                          implementation
-  flamboyance mask "A cat: <image> …"     show which token attends to which image
-  flamboyance inspect                     serve a page that draws masks
-  flamboyance bench                       measure how fast the backends are
-  flamboyance train digits                train a small Flamingo on digits
-  flamboyance digits caption PICTURE…     caption pictures of digits
+  flamboyance check [PATH…]             run this implementation on golden cases
+  flamboyance conform --actual DIR      judge another implementation's tensors
+  flamboyance probe -- COMMAND…         find the mask convention of another
+                                        implementation
+  flamboyance mask "A cat: <image> …"   show which token attends to which image
+  flamboyance inspect                   serve a page that draws masks
+  flamboyance bench                     measure how fast the backends are
+  flamboyance train digits              train a small Flamingo on digits
+  flamboyance digits caption PICTURE…   caption pictures of digits
   flamboyance --version | --help | COMMAND --help
 
 Example
