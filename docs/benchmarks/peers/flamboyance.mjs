@@ -1,4 +1,4 @@
-// This package, as anybody calls it: copying in and out is part of its time. And as a model calls it, whose weights stay.
+// flamboyance: as a single product, which copies both operands in and the result out, and as a model runs it.
 import { einsum, matmul, Parameter, reference, run, Tensor, view } from "../../../dist/index.js";
 import { gpu } from "../../../dist/kernels/gpu/index.js";
 import { simd } from "../../../dist/kernels/simd/index.js";
@@ -18,7 +18,7 @@ export const flamboyance = (name) => async (threads) => {
   };
 };
 
-/** The operands stand in the backend from the first run on, as a model's weights do: only the result is copied. */
+/** The operands stay in the backend after the first run, as a model's weights do; only the result is copied. */
 export const kept = async (threads) => {
   const backend = await open.simd(threads);
   return async (a, b, [m, k, n]) => {

@@ -1,5 +1,5 @@
-// The matrix product of gpu.js's own introduction: one cell, one loop over its row and column. The loop runs to a constant, since
-// any other is stopped after 1,000 rounds.
+// The matrix product of gpu.js's README: a loop over a row and a column for each cell. Its bound is a constant, because gpu.js
+// stops other loops after 1,000 iterations.
 import { createRequire } from "node:module";
 
 export const textbook = (mode) => async () => {
@@ -20,7 +20,7 @@ export const textbook = (mode) => async () => {
     return async () => {
       const c = await multiply(left, right);
       const ran = multiply.kernel.constructor.mode;
-      if (ran !== mode) throw new Error(`asked for ${mode}, ran in ${ran}`);
+      if (ran !== mode) throw new Error(`gpu.js ran in ${ran} instead of ${mode}`);
       return { length: m * n, at: (i) => c[Math.floor(i / n)][i % n] };
     };
   };

@@ -1,4 +1,5 @@
-"""PyTorch on the same work: a line {"shape":[m,k,n]} or {"example":NAME} in, a line {"seconds"} or {"error"} out. THREADS is the argument.
+"""Measures PyTorch. For each line {"shape":[m,k,n]}, {"attention":[h,l,s,d]} or {"example":NAME} on stdin it prints a line
+{"seconds"} or {"error"}. The argument is the number of threads.
 
 Products need torch; the examples need flamingo-pytorch 0.1.2 and vit-pytorch beside it.
 """
@@ -75,29 +76,29 @@ EXAMPLES = {
 }
 
 
-def median_seconds(work, seconds, runs):
-    work()
+def median_seconds(task, seconds, runs):
+    task()
     times, begun = [], time.perf_counter()
     while len(times) < runs or (len(times) < 100 and time.perf_counter() - begun < seconds):
         since = time.perf_counter()
-        work()
+        task()
         times.append(time.perf_counter() - since)
     return statistics.median(times)
 
 
-def answer(asked):
-    quick = asked.get("quick", False)
+def answer(question):
+    quick = question.get("quick", False)
     with torch.no_grad():
-        if "example" in asked:
-            work = EXAMPLES[asked["example"]](quick)
-            seconds = median_seconds(work, 0 if quick else 1, 1 if quick else 5)
+        if "example" in question:
+            task = EXAMPLES[question["example"]](quick)
+            seconds = median_seconds(task, 0 if quick else 1, 1 if quick else 5)
             return {"seconds": seconds, "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
-        if "attention" in asked:
-            h, l, s, d = asked["attention"]
+        if "attention" in question:
+            h, l, s, d = question["attention"]
             q, k, v = torch.randn(h, l, d), torch.randn(h, s, d), torch.randn(h, s, d)
             attend = torch.nn.functional.scaled_dot_product_attention
             return {"seconds": median_seconds(lambda: attend(q, k, v), 0 if quick else 0.4, 3)}
-        m, k, n = asked["shape"]
+        m, k, n = question["shape"]
         a, b = torch.rand(m, k), torch.rand(k, n)
         return {"seconds": median_seconds(lambda: a @ b, 0 if quick else 0.4, 3)}
 
@@ -106,5 +107,5 @@ print(json.dumps({"version": torch.__version__}), flush=True)
 for line in sys.stdin:
     try:
         print(json.dumps(answer(json.loads(line))), flush=True)
-    except Exception as error:  # told, and the next line may do better
+    except Exception as error:  # the next line may succeed
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
