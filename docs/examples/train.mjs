@@ -1,4 +1,4 @@
-// Twenty lines that train: a Flamingo learns which of two pictures it is shown. Run it with: node docs/examples/train.mjs
+// Trains a tiny Flamingo to tell two images apart. Run with: node docs/examples/train.mjs
 import {
   adamw,
   crossEntropy,
@@ -23,23 +23,13 @@ const flamingo = new FlamingoPaLM({
 });
 initialize(flamingo, 1);
 
-// Token 3 stands for an image; 4 or 5 says which of two it was. An image comes as what an encoder made of it: one vector here.
+// Token 3 stands for an image; the next token, 4 or 5, names the image. Each image is given as its embedding, one vector.
 const text = int("b l", [
   [3, 4],
   [3, 5],
 ]);
-const pictures = [
-  Array(16)
-    .fill(0)
-    .map((_, i) => Math.sin(i)),
-  Array(16)
-    .fill(0)
-    .map((_, i) => Math.cos(i)),
-];
-const embeds = tensor(
-  "b m s d",
-  pictures.map((picture) => [[picture]]),
-);
+const embeddings = [Math.sin, Math.cos].map((f) => Array.from({ length: 16 }, (_, i) => f(i)));
+const embeds = tensor("b m s d", [2, 1, 1, 16], embeddings.flat());
 
 const optimizer = adamw({
   groups: decayGroups(flamingo, trainable(flamingo, "open-flamingo")),
@@ -47,6 +37,7 @@ const optimizer = adamw({
 });
 const loss = () => crossEntropy(flamingo.forward(text, { embeds }), nextTokens(text)).mean;
 
-for await (const { step, loss: now } of train({ model: flamingo, optimizer, loss, steps: 60, clipAt: 1 })) {
-  if (step % 15 === 0) console.log(`step ${step}   loss ${now.toFixed(3)}`);
+const run = train({ model: flamingo, optimizer, loss, steps: 60, clipAt: 1 });
+for await (const { step, loss } of run) {
+  if (step % 15 === 0) console.log(`step ${step}   loss ${loss.toFixed(3)}`);
 }
