@@ -1,4 +1,4 @@
-// The executable half of 00-notation.md: patterns, the sizes that they bind, and the one error format.
+// The executable half of 00-notation.md: patterns, the sizes that they bind, and the format of errors.
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../src/tensor/errors.ts";
 import { concat, einsum, rearrange, repeat, sum } from "../../src/tensor/ops/arrange.ts";
@@ -6,7 +6,7 @@ import { axesOf, named, shapes } from "../../src/tensor/pattern.ts";
 import { type Any, bool, int, type Tensor } from "../../src/tensor/tensor.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 
-/** Patterns that tsc would refuse, or knows nothing about. */
+/** The functions without their types, for patterns that tsc would reject. */
 const dynamic = { einsum, rearrange, repeat, sum, concat, shapes, named } as Any;
 const x = randomTensor<"b l d">([2, 3, 8]);
 const bare: Tensor = x;
@@ -30,14 +30,16 @@ describe("patterns", () => {
     "(b l) b d",
     "... ... d",
     "b l *",
-  ])("[notation.pattern] %s is none", (side) => {
+  ])("[notation.pattern] %s is not a valid pattern", (side) => {
     expect(() => axesOf(side)).toThrow(ShapeError);
     expect(() => dynamic.rearrange(`${side} -> b`, x)).toThrow(/\[notation\.pattern\]/);
-    expect(() => dynamic.shapes("Here", { x: [x, side] })).toThrow(/is not a pattern|names an axis twice/);
+    expect(() => dynamic.shapes("Here", { x: [x, side] })).toThrow(
+      /is not a valid pattern|names an axis twice/,
+    );
   });
 
   test.each(["b l d", "b l d => d l b", "b l d->d l b", "b -> l -> d"])(
-    "[notation.pattern] %s lacks its one arrow",
+    "[notation.pattern] %s does not have exactly one arrow",
     (p) => {
       expect(() => dynamic.rearrange(p, x)).toThrow(
         /needs one arrow: "before -> after" {2}\[notation\.pattern\]/,
@@ -45,7 +47,7 @@ describe("patterns", () => {
     },
   );
 
-  test("[notation.pattern] an ellipsis stands for any number of leading axes", () => {
+  test("[notation.pattern] an ellipsis matches any number of leading axes", () => {
     for (const shape of [[8], [3, 8], [2, 3, 8], [5, 2, 3, 8]]) {
       const out = rearrange("... (h k) -> ... k h", randomTensor(shape), { h: 2 });
       expect(out.shape).toEqual([...shape.slice(0, -1), 4, 2]);
@@ -54,7 +56,7 @@ describe("patterns", () => {
     expect(() => rearrange("... l d -> ... d l", randomTensor([8]))).toThrow(ShapeError);
   });
 
-  test("[notation.concat] refuses anything but one new name at one place", () => {
+  test("[notation.concat] anything but one new name at one position is an error", () => {
     const y = randomTensor([2, 3, 8]);
     const wrong = [
       "b l d, b l d -> b l d",
@@ -78,15 +80,17 @@ describe("patterns", () => {
 });
 
 describe("sizes", () => {
-  test("[notation.unify] one letter has one size; a joined axis is the product of its parts", () => {
+  test("[notation.unify] a letter has one size, and a joined axis is the product of its parts", () => {
     expect(rearrange("b l (h k) -> b h l k", bare, { h: 2 }).shape).toEqual([2, 2, 3, 4]);
     expect(() => rearrange("b l (h k) -> b h l k", bare, { h: 3 })).toThrow(
-      /axis "h k" of size 8 is no multiple of 3/,
+      /axis "h k" of size 8 is not a multiple of 3/,
     );
     expect(() => rearrange("b l (h k) -> b h l k", bare, { h: 2, k: 3 })).toThrow(
       /axis "h k" disagrees: 8, was 6/,
     );
-    expect(() => rearrange("b l (h k) -> b h l k", bare)).toThrow(/cannot tell h from k: give a size/);
+    expect(() => rearrange("b l (h k) -> b h l k", bare)).toThrow(
+      /the sizes of h and k are ambiguous: give one/,
+    );
     expect(() => rearrange("b l d -> b d l", x, { l: 4 })).toThrow(/axis "l" disagrees: 3, was 4/);
     expect(() => dynamic.rearrange("b l -> l b", x)).toThrow(/"b l" has 2 axes, the shape 3/);
     expect(() => dynamic.rearrange("b 1 d -> b d", x)).toThrow(/axis "1" disagrees: 3, was 1/);
@@ -95,36 +99,39 @@ describe("sizes", () => {
     );
   });
 
-  test("[notation.origin] every axis comes from somewhere, and none is lost on the way", () => {
+  test("[notation.origin] every axis on the right is on the left or has a given size, and none is dropped", () => {
     const origin = (f: () => unknown, message: RegExp) => {
       expect(f).toThrow(ShapeError);
       expect(f).toThrow(message);
       expect(f).toThrow("[notation.origin]");
     };
     origin(() => dynamic.rearrange("b l d -> b l z", x), /axis "d" is dropped; sum drops axes/);
-    origin(() => dynamic.rearrange("b l d -> b l d z", x), /axis "z" comes from nowhere; repeat adds axes/);
+    origin(
+      () => dynamic.rearrange("b l d -> b l d z", x),
+      /axis "z" is not on the left side; repeat adds axes/,
+    );
     origin(() => dynamic.rearrange("b l d -> b l", x), /axis "d" is dropped/);
     origin(() => dynamic.repeat("b l d -> b l", x), /axis "d" is dropped/);
-    origin(() => dynamic.repeat("b l d -> b l d z", x), /axis "z" comes from nowhere/);
-    origin(() => dynamic.sum("b l d -> b z", x), /axis "z" comes from nowhere/);
+    origin(() => dynamic.repeat("b l d -> b l d z", x), /axis "z" has no size/);
+    origin(() => dynamic.sum("b l d -> b z", x), /axis "z" is not on the left side/);
     origin(() => dynamic.rearrange("b l (h k) -> b h l k", x, { heads: 2 }), /size is given for "heads"/);
     origin(() => dynamic.repeat("b l d -> b l d n", x, { n: 2, m: 3 }), /size is given for "m"/);
   });
 
-  test.each([-1, 1.5, Number.NaN, Infinity, undefined])("[notation.size] %d is no size", (n) => {
+  test.each([-1, 1.5, Number.NaN, Infinity, undefined])("[notation.size] %d is not a size", (n) => {
     expect(() => dynamic.repeat("b l d -> b l d n", x, { n })).toThrow(
-      /n = .* is no size.*\[notation\.size\]/,
+      /n = .* is not a size.*\[notation\.size\]/,
     );
     expect(() => dynamic.rearrange("b l (h k) -> b h l k", x, { h: n })).toThrow(/\[notation\.size\]/);
   });
 
-  test("[notation.size] 0 is one", () => {
+  test("[notation.size] 0 is a size", () => {
     expect(repeat("b l d -> n b l d", x, { n: 0 }).shape).toEqual([0, 2, 3, 8]);
     expect(rearrange("b l (h k) -> b h l k", randomTensor([2, 3, 0]), { h: 4 }).shape).toEqual([2, 4, 3, 0]);
   });
 });
 
-describe("shapes, the first line of every forward", () => {
+describe("shapes", () => {
   const fails = (f: () => unknown): string => {
     try {
       f();
@@ -136,7 +143,7 @@ describe("shapes, the first line of every forward", () => {
   };
   const t = (...shape: number[]): Tensor<Any> => randomTensor(shape);
 
-  test("[notation.unify] gives the sizes of all letters", () => {
+  test("[notation.unify] returns the sizes of all letters", () => {
     const mayAttend = bool("b l m", [[[true, false]]]);
     const args = { x: [t(1, 1, 6), "b l (h k)"], mayAttend: [mayAttend, "b l m"], w: [t(3, 5), "h o"] };
     expect(dynamic.shapes("Here", { w: args.w, x: args.x, mayAttend: args.mayAttend })).toEqual({ b: 1, l: 1, h: 3, k: 2, m: 2, o: 5 }); // biome-ignore format: one line
@@ -144,7 +151,7 @@ describe("shapes, the first line of every forward", () => {
     expect(shapes("Here", { x: [t(), ""] })).toEqual({});
   });
 
-  test("[notation.unify] prints every argument with its bindings, and who was first to say otherwise", () => {
+  test("[notation.unify] an error lists every argument with its bindings, and the argument that it disagrees with", () => {
     expect(
       fails(() =>
         shapes("MaskedCrossAttention", { x: [t(2, 7, 16), "b l d"], media: [t(3, 2, 4, 16), "b m r e"] }),
@@ -158,7 +165,7 @@ describe("shapes, the first line of every forward", () => {
     );
   });
 
-  test("[notation.unify] says what else is wrong in the same format", () => {
+  test("[notation.unify] other mistakes are reported in the same format", () => {
     expect(fails(() => shapes("Here", { x: [t(2, 7), "b l d"], ids: [int("b", [1, 2, 3]), "b"] }))).toBe(
       [
         'ShapeError in Here: "b l d" has 3 axes, the shape 2             [notation.unify]',
@@ -178,17 +185,17 @@ describe("shapes, the first line of every forward", () => {
     );
     const joined = fails(() => shapes("Here", { x: [t(2, 3), "h l"], w: [t(3, 9), "l (h k)"] }));
     expect(joined).toMatch(
-      /^ShapeError in Here: axis "h k" of size 9 is no multiple of 2 +\[notation\.unify\]\n/,
+      /^ShapeError in Here: axis "h k" of size 9 is not a multiple of 2 +\[notation\.unify\]\n/,
     );
     expect(joined).toMatch(
-      / {2}w {2}l \(h k\) {4}3 9 {5}l=3 {2}<- axis "h k" of size 9 is no multiple of 2$/,
+      / {2}w {2}l \(h k\) {4}3 9 {5}l=3 {2}<- axis "h k" of size 9 is not a multiple of 2$/,
     );
     expect(fails(() => shapes("A".repeat(60), { x: [t(2), "b"], y: [t(3), "b"] }))).toMatch(
       /disagrees {2}\[notation/,
     );
   });
 
-  test("[notation.named] renames axes of the same object, and checks only how many there are", () => {
+  test("[notation.named] returns the same object, and checks the number of axes only", () => {
     expect(named("p q r", x)).toBe(x);
     expect(() => named("p q", x)).toThrow(/in named\("p q"\): the shape is \[2 3 8\] {2}\[notation\.named\]/);
     expect(() => named("p", bool("a b", [[true]]))).toThrow(ShapeError);

@@ -1,4 +1,4 @@
-// More of 00-notation.md: tensors, masks and ids, and how their numbers lie in memory.
+// The executable half of 00-notation.md: tensors, masks and ids, and their layout in memory.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
@@ -6,7 +6,7 @@ import { type Any, Bool, contiguous, flat, Int, int, Tensor, tensor } from "../.
 import { laidOut, layouts, listing, numbers, stridedReader } from "../support/properties/arbitraries.ts";
 import { valuesOf } from "../support/properties/programs.ts";
 
-test("[tensor.values] nested arrays, or a shape with row-major values", () => {
+test("[tensor.values] tensors are constructed from nested arrays, or from a shape and row-major values", () => {
   expect(tensor("a b", [[1, 2, 3], [4, 5, 6]]).shape).toEqual([2, 3]); // biome-ignore format: two rows
   expect(valuesOf(tensor("a b", [2, 2], [1, 2, 3, 4]))).toEqual([1, 2, 3, 4]);
   expect(tensor("", 5).shape).toEqual([]);
@@ -18,9 +18,9 @@ test("[tensor.values] nested arrays, or a shape with row-major values", () => {
   );
 });
 
-test("[tensor.values] host data does not reach beyond its values", () => {
+test("[tensor.values] a view of host data does not extend beyond its buffer", () => {
   expect(() => new Bool([2, 3], new Uint8Array(5))).toThrow(
-    /\[2 3\] reaches beyond the 5 values.*\[tensor\.values\]/,
+    /\[2 3\] extends beyond the 5 values.*\[tensor\.values\]/,
   );
   expect(() => new Int([2], new Int32Array(2), [1], 1)).toThrow(ShapeError);
   expect(() => new Int([1], new Int32Array(0))).toThrow(ShapeError);
@@ -28,15 +28,15 @@ test("[tensor.values] host data does not reach beyond its values", () => {
   expect(new Int([0, 7], new Int32Array(0)).flat().length).toBe(0);
 });
 
-test("[tensor.int] ids are integers of 32 bits", () => {
+test("[tensor.int] ids are 32-bit integers", () => {
   expect([...int("i", [-1, 0, 2 ** 31 - 1]).data]).toEqual([-1, 0, 2 ** 31 - 1]);
   for (const id of [1.5, 2 ** 31, Number.NaN]) {
     expect(() => int("i", [0, id])).toThrow(RuleError);
-    expect(() => int("i", [0, id])).toThrow(`${id} is no integer of 32 bits  [tensor.int]`);
+    expect(() => int("i", [0, id])).toThrow(`${id} is not a 32-bit integer  [tensor.int]`);
   }
 });
 
-test("[tensor.flat] the values of any view in row-major order, copied only where they lie otherwise", () => {
+test("[tensor.flat] flat returns the values of any view in row-major order, and copies only if memory has another order", () => {
   fc.assert(
     fc.property(fc.array(fc.nat({ max: 3 }), { maxLength: 4 }), layouts, (shape, layout) => {
       const v = laidOut(Float64Array, Number.NaN, shape, layout, numbers(1));
@@ -49,7 +49,7 @@ test("[tensor.flat] the values of any view in row-major order, copied only where
   expect(bytes).toEqual(Uint8Array.of(1, 3, 2, 4));
 });
 
-test("[tensor.lazy] numbers are made on first use, once, and assign replaces them", () => {
+test("[tensor.lazy] values are computed once, on first use, and assign replaces them", () => {
   let made = 0;
   const source = () => {
     made++;

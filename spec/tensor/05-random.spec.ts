@@ -12,12 +12,12 @@ import { expectSame, replayEqualsEager, valuesOf } from "../support/properties/p
 
 const draw = (n: number, next: () => number): number[] => Array.from({ length: n }, next);
 const mean = (values: readonly number[]): number => values.reduce((s, x) => s + x, 0) / values.length;
-/** Mean of the powers of what is left when a mean is taken away. */
+/** The mean of the powers of the values. */
 const moment = (values: readonly number[], power: number): number => mean(values.map((x) => x ** power));
 const N = 100_000;
 
 describe("generators", () => {
-  test("[random.seeded] the same seed and name give the same numbers, whatever else is drawn", () => {
+  test("[random.seeded] the same seed and name give the same numbers, independently of other generators", () => {
     const first = generator(7, "norm.weight");
     const other = generator(7, "norm.bias");
     const alone = draw(5, first.uniform);
@@ -32,13 +32,13 @@ describe("generators", () => {
     expect(draw(5, generator(7, "norm.weight").normal)).toEqual(draw(5, generator(7, "norm.weight").normal));
   });
 
-  test("[random.seeded] names are told apart by 32 bits", () => {
+  test("[random.seeded] names have different 32-bit hashes", () => {
     const names = Array.from({ length: 2000 }, (_, i) => `layers.${i >> 3}.${i % 8}.weight`);
     expect(new Set(names.map(hash)).size).toBe(names.length);
-    expect([hash(""), hash("a"), hash("foobar")]).toEqual([0x811c9dc5, 0xe40c292c, 0xbf9cf968]); // FNV-1a's own test values
+    expect([hash(""), hash("a"), hash("foobar")]).toEqual([0x811c9dc5, 0xe40c292c, 0xbf9cf968]); // test values of the FNV authors
   });
 
-  test("[random.uniform] 0 ≤ u < 1, evenly: mean 1/2, variance 1/12, every tenth equally often", () => {
+  test("[random.uniform] uniform numbers have mean 1/2, variance 1/12 and equal frequencies in every tenth of [0, 1)", () => {
     const u = draw(N, generator(1).uniform);
     expect(u.every((x) => x >= 0 && x < 1)).toBe(true);
     expect(mean(u)).toBeCloseTo(0.5, 2);
@@ -54,7 +54,7 @@ describe("generators", () => {
     ).toBeCloseTo(0, 3);
   });
 
-  test("[random.normal] mean 0, variance 1, no skew, the kurtosis and the tails of a normal", () => {
+  test("[random.normal] normal numbers have mean 0, variance 1, no skew, and the kurtosis and tails of a normal distribution", () => {
     const x = draw(N, generator(2).normal);
     expect(mean(x)).toBeCloseTo(0, 1.9);
     expect(moment(x, 2)).toBeCloseTo(1, 1.7);
@@ -69,7 +69,7 @@ describe("generators", () => {
 describe("dropout", () => {
   const ones = new Tensor<"i">([N], view(new Float64Array(N).fill(1), [N]));
 
-  test("[dropout.mean] a fraction p becomes 0, the rest 1/(1 − p) times as large, so that the mean stays", () => {
+  test("[dropout.mean] a fraction p of the elements becomes 0 and the others are multiplied by 1/(1 − p)", () => {
     for (const p of [0.1, 0.5, 0.9]) {
       const y = valuesOf(dropout(ones, p, generator(3)));
       expect(new Set(y)).toEqual(new Set([0, 1 / (1 - p)]));
@@ -80,12 +80,12 @@ describe("dropout", () => {
     expect(new Set(valuesOf(dropout(ones, 1, generator(3))))).toEqual(new Set([0]));
   });
 
-  test("[dropout.mean] refuses what is no probability", () => {
+  test("[dropout.mean] a p outside [0, 1] is an error", () => {
     for (const p of [-0.1, 1.1, Number.NaN]) expect(() => dropout(ones, p, generator(3))).toThrow(RuleError);
     expect(() => dropout(ones, 2, generator(3))).toThrow(/dropout with p = 2.*\[dropout\.mean\]/);
   });
 
-  test("[dropout.mask] the mask is drawn when the op is called, and is part of the program", async () => {
+  test("[dropout.mask] the mask is drawn when dropout is called, and is a constant of the program", async () => {
     const x = randomTensor<"i j">([4, 5]);
     await replayEqualsEager(() => dropout(x, 0.5, generator(9)), { inputs: { x } });
     const { uniform } = generator(9);
@@ -94,7 +94,7 @@ describe("dropout", () => {
     const next = generator(9);
     const p = record(() => sumAll(dropout(x, 0.5, next)), { inputs: { x }, symbolic: true });
     expectSame(evaluate(p).outputs.out as Tensor, evaluate(p).outputs.out as Tensor);
-    expect(valuesOf(dropout(x, 0.5, next))).not.toEqual(valuesOf(dropout(x, 0.5, generator(9)))); // it has moved on
+    expect(valuesOf(dropout(x, 0.5, next))).not.toEqual(valuesOf(dropout(x, 0.5, generator(9)))); // the generator has advanced
     const slope = valuesOf(evaluate(gradients(p, "out", ["x"])).outputs["grad x"] as Tensor);
     expect(slope).toEqual(valuesOf(dropout(x, 0.5, generator(9))).map((y) => (y === 0 ? 0 : 2)));
   });

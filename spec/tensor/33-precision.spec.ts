@@ -1,8 +1,9 @@
+// The executable half of 33-precision.md.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Precision, round, roundInto, toBfloat16, toFloat16 } from "../../src/tensor/precision.ts";
 
-/** IEEE 754 by the letter, in integers: the nearest multiple of the step, the even one of two. */
+/** IEEE 754 in integer arithmetic: the nearest multiple of the spacing, ties to even. */
 type Format = readonly [p: number, lo: number, hi: number];
 function oracle(x: number, [p, lo, hi]: Format): number {
   if (!Number.isFinite(x) || x === 0) return x;
@@ -32,7 +33,7 @@ function exact(x: number): [bigint, number] {
 const FORMATS = { bfloat16: [8, -126, 127], float16: [11, -14, 15], float32: [24, -126, 127] } as const;
 const NAMES = ["bfloat16", "float16", "float32"] as const;
 
-/** Numbers around the format's own, the points halfway between them, and their neighbours. */
+/** Numbers near those of the format, near the midpoints between them, and next to both. */
 const near = ([p, lo, hi]: Format) =>
   fc
     .record({
@@ -43,9 +44,9 @@ const near = ([p, lo, hi]: Format) =>
     })
     .map(({ e, digits, nudge, sign }) => sign * digits * 2 ** (e - p) * (1 + nudge));
 
-describe("[io.round-half-even] one rounding, to nearest, ties to even", () => {
+describe("[io.round-half-even] rounding once, to nearest, ties to even", () => {
   for (const name of NAMES) {
-    test(`[io.round-half-even] ${name} equals the definition in integers`, () => {
+    test(`[io.round-half-even] ${name} equals the definition in integer arithmetic`, () => {
       const law = fc.property(fc.oneof(near(FORMATS[name]), fc.double()), (x) => {
         const right = oracle(x, FORMATS[name]);
         expect(round[name](x)).toBe(right);
@@ -58,7 +59,7 @@ describe("[io.round-half-even] one rounding, to nearest, ties to even", () => {
     });
   }
 
-  test("[io.round-half-even] zeros keep their sign, NaN and infinities stay, float64 is left alone", () => {
+  test("[io.round-half-even] zeros keep their sign, NaN and infinities are unchanged, and float64 is not rounded", () => {
     for (const name of ["float64", ...NAMES] as Precision[]) {
       for (const x of [0, -0, Infinity, -Infinity, Number.NaN]) expect(round[name](x)).toBe(x);
       if (name !== "float64") expect(round[name](-1e-300)).toBe(-0);
@@ -94,7 +95,7 @@ describe("[io.round-half-even] one rounding, to nearest, ties to even", () => {
     [-6.887662211849341e-41, -9.183549615799121e-41, -0],
     [1.4901161193847656e-7, 1.4901161193847656e-7, 1.1920928955078125e-7],
   ] as const;
-  test("[io.round-half-even] torch agrees on float32 values", () => {
+  test("[io.round-half-even] torch gives the same results for float32 values", () => {
     for (const [x, brain, half] of TORCH) expect([x, toBfloat16(x), toFloat16(x)]).toEqual([x, brain, half]);
   });
 
@@ -109,7 +110,7 @@ describe("[io.round-half-even] one rounding, to nearest, ties to even", () => {
     [2049, 2048],
     [2051, 2052],
   ] as const;
-  test("[io.round-half-even] a float64 is not rounded to float32 on the way", () => {
+  test("[io.round-half-even] a float64 is not rounded to float32 first", () => {
     for (const [x, half] of NUMPY) expect([x, toFloat16(x)]).toEqual([x, half]);
     expect(toBfloat16(1 + 2 ** -8 + 2 ** -40)).toBe(1.0078125); // torch: 1
     expect(toBfloat16(1 + 3 * 2 ** -8 - 2 ** -40)).toBe(1.0078125); // torch: 1.015625

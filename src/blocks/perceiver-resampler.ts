@@ -2,7 +2,7 @@
 
 import { FeedForward } from "../nn/feed-forward.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { warnOnce } from "../nn/note.ts";
+import { warnOnce } from "../nn/warn-once.ts";
 import { rejectUnknown } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
 import { RuleError } from "../tensor/errors.ts";

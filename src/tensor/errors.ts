@@ -1,15 +1,15 @@
-// Errors by phase: who has to act is told by the class, and what to do by the message.
+// Errors, one class for each kind of cause. The message names the remedy.
 
 /** The caller's shapes, axes or sizes do not fit together. */
 export class ShapeError extends Error {
   override name = "ShapeError";
-  /** A message that begins with its place reads on: "ShapeError in MaskedCrossAttention: …". */
+  /** A message that begins with "in" follows the name directly: "ShapeError in MaskedCrossAttention: …". */
   override toString(): string {
     return this.message.startsWith("in ") ? `${this.name} ${this.message}` : super.toString();
   }
 }
 
-/** Data or options break a rule of spec/. `upstream` is what the source package says instead, where it is known. */
+/** Data or options violate a rule of spec/. `upstream` is the message of the source package for the same mistake, if known. */
 export class RuleError extends Error {
   override name = "RuleError";
   readonly rule: string;
@@ -26,7 +26,7 @@ export class LoadError extends Error {
   override name = "LoadError";
 }
 
-/** Cannot happen; if it does, the fault is ours. */
+/** An internal error: a defect of this package. */
 export class Bug extends Error {
   override name = "Bug";
 }

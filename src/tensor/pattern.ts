@@ -1,10 +1,10 @@
-// The pattern language: "b l (h k) -> b h l k". Axis names are words; (h k) is one axis made of two; 1 is an axis of
-// size one; "..." stands for any leading axes, and only library code (nn) writes it.
+// Patterns of axes: "b l (h k) -> b h l k". Axis names are words; (h k) is one axis joined from two; 1 is an axis of
+// size one; "..." matches any leading axes and is used in library code (nn) only.
 import { ShapeError } from "./errors.ts";
 import type { Any, Bool, Int, Shape, Tensor } from "./tensor.ts";
 
 export type Sizes = Record<string, number>;
-/** One list of names for each axis: "b 1 (h k)" -> [[b], [], [h, k]]. */
+/** A list of names for each axis: "b 1 (h k)" -> [[b], [], [h, k]]. */
 type Axes = readonly (readonly string[])[];
 
 const parsed = new Map<string, Axes>();
@@ -19,9 +19,9 @@ export function axesOf(side: string): Axes {
       group === "1" || group === "()" ? [] : group.replace(/[()]/g, "").split(" ").filter(Boolean),
     );
     const names = axes.flat();
-    const loose = side.replace(word, "").trim() !== "";
-    if (loose || names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name))) {
-      throw new ShapeError(`"${side}" is not a pattern  [notation.pattern]`);
+    const malformed = side.replace(word, "").trim() !== "";
+    if (malformed || names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name))) {
+      throw new ShapeError(`"${side}" is not a valid pattern  [notation.pattern]`);
     }
     if (new Set(names).size < names.length) {
       throw new ShapeError(`"${side}" names an axis twice  [notation.pattern]`);
@@ -40,15 +40,15 @@ export function sidesOf(pattern: string): [string, string] {
   return [left.trim(), right.trim()];
 }
 
-/** Writes "..." out as ~0 ~1 … for `extra` leading axes. */
+/** Replaces "..." by ~0 ~1 … for `extra` leading axes. */
 export const spread = (side: string, extra: number): string =>
   side.replace("...", Array.from({ length: extra }, (_, i) => `~${i}`).join(" ")).trim();
 
-/** How many axes "..." stands for in an operand of this rank. */
+/** The number of axes that "..." matches in an operand of this rank. */
 export const ellipsisRank = (side: string, rank: number): number =>
   side.includes("...") ? rank - axesOf(side).length + 1 : 0;
 
-/** A pattern with its ellipsis written out for an operand of this rank. */
+/** A pattern with its ellipsis replaced for an operand of this rank. */
 export function spreadPattern(pattern: string, rank: number): [string, string] {
   const [left, right] = sidesOf(pattern);
   const extra = ellipsisRank(left, rank);
@@ -60,38 +60,37 @@ export function shapeOf(side: string, sizes: Sizes): number[] {
   return axesOf(side).map((names) =>
     names.reduce((product, name) => {
       const n = sizes[name];
-      if (n === undefined)
-        throw new ShapeError(`"${side}": axis "${name}" comes from nowhere  [notation.origin]`);
+      if (n === undefined) throw new ShapeError(`"${side}": axis "${name}" has no size  [notation.origin]`);
       return product * n;
     }, 1),
   );
 }
 
-/** Why this side does not fit this shape given the sizes so far, or null; fills in the sizes that it determines. */
+/** The reason why a shape does not fit a side, given the known sizes, or null. Adds the sizes that the shape determines. */
 function mismatch(side: string, shape: Shape, sizes: Sizes): string | null {
   const axes = axesOf(side);
   if (axes.length !== shape.length) return `"${side}" has ${axes.length} axes, the shape ${shape.length}`;
   for (const [i, names] of axes.entries()) {
     const n = shape[i] ?? 0;
-    const open = names.filter((name) => sizes[name] === undefined);
+    const unknown = names.filter((name) => sizes[name] === undefined);
     const known = names.reduce((product, name) => product * (sizes[name] ?? 1), 1);
-    const [name] = open;
-    if (open.length > 1) return `cannot tell ${open.join(" from ")}: give a size`;
+    const [name] = unknown;
+    if (unknown.length > 1) return `the sizes of ${unknown.join(" and ")} are ambiguous: give one of them`;
     if (name === undefined) {
       if (known !== n) return `axis "${names.join(" ") || "1"}" disagrees: ${n}, was ${known}`;
     } else {
       if (known === 0 || n % known !== 0)
-        return `axis "${names.join(" ")}" of size ${n} is no multiple of ${known}`;
+        return `axis "${names.join(" ")}" of size ${n} is not a multiple of ${known}`;
       sizes[name] = n / known;
     }
   }
   return null;
 }
 
-/** Unifies one operand's shape with a side of a pattern. */
+/** Unifies the shape of an operand with a side of a pattern; throws a ShapeError that begins with `where`. */
 export function unify(where: string, side: string, shape: Shape, sizes: Sizes): void {
-  const why = mismatch(side, shape, sizes);
-  if (why) throw new ShapeError(`in ${where}: ${why} (shape [${shape.join(" ")}])  [notation.unify]`);
+  const reason = mismatch(side, shape, sizes);
+  if (reason) throw new ShapeError(`in ${where}: ${reason} (shape [${shape.join(" ")}])  [notation.unify]`);
 }
 
 /** "b l (h k)" -> "b" | "l" | "h" | "k" */
@@ -108,60 +107,63 @@ type Arguments<P extends Record<string, string>> = {
 };
 
 /**
- * The first line of every public forward: checks all arguments against their patterns and gives the sizes.
+ * Checks all arguments of a forward pass against their patterns and returns the sizes of their axes.
  *
  *     const { b, r } = shapes("MaskedCrossAttention", { x: [x, "b l d"], media: [media, "b m r e"] });
  */
 export function shapes<const P extends Record<string, string>>(
-  who: string,
+  caller: string,
   args: Arguments<P>,
 ): Record<Words<P[keyof P]>, number> {
   const rows = Object.entries<readonly [{ readonly shape: Shape }, string]>(args);
   const sizes: Sizes = {};
   for (const [, [{ shape }, side]] of rows) {
-    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(who, rows)); // [notation.unify]
+    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(caller, rows)); // [notation.unify]
   }
   return sizes as Record<Words<P[keyof P]>, number>; // [types.patterns]
 }
 
-/** The axes of one row with their sizes, up to the one that an earlier row has otherwise; `clash` is its name. */
-function bindings(side: string, shape: Shape, sizes: Sizes): { told: string; clash: string | null } {
+/** The axes of one row with their sizes as text, up to the first that differs from an earlier row; `clash` is its name. */
+function bindings(side: string, shape: Shape, sizes: Sizes): { text: string; clash: string | null } {
   const axes = axesOf(side);
-  const told: string[] = [];
+  const parts: string[] = [];
   if (axes.length === shape.length) {
     for (const [i, [axis, ...joined]] of axes.entries()) {
       if (axis === undefined || joined.length > 0) continue;
-      told.push(`${axis}=${shape[i]}`);
-      if ((sizes[axis] ?? shape[i]) !== shape[i]) return { told: told.join(" "), clash: axis };
+      parts.push(`${axis}=${shape[i]}`);
+      if ((sizes[axis] ?? shape[i]) !== shape[i]) return { text: parts.join(" "), clash: axis };
     }
   }
-  return { told: told.join(" "), clash: null };
+  return { text: parts.join(" "), clash: null };
 }
 
-/** Spaces after the columns name, pattern and shape; the rule's id ends in column 80. */
+/** Spaces after the columns name, pattern and shape. The rule's id ends in column 80. */
 const GAPS = [2, 4, 5];
 const TITLE = 80 - "ShapeError [notation.unify]".length;
 
-/** The error of `shapes`: every argument with its pattern, shape and bindings, and who was first to say otherwise. */
-function disagreement(who: string, rows: [string, readonly [{ readonly shape: Shape }, string]][]): string {
+/** The error of `shapes`: every argument with its pattern, shape and bindings, and the argument that it disagrees with. */
+function disagreement(
+  caller: string,
+  rows: [string, readonly [{ readonly shape: Shape }, string]][],
+): string {
   const sizes: Sizes = {};
   const origin: Record<string, string> = {};
   let title = "";
   const table = rows.map(([name, [{ shape }, side]]) => {
-    const { told, clash } = bindings(side, shape, sizes);
+    const { text, clash } = bindings(side, shape, sizes);
     const was = clash && `was ${sizes[clash]} (from ${origin[clash]})`;
     const wrong = mismatch(side, shape, sizes);
     for (const axis of Object.keys(sizes)) origin[axis] ??= name;
     title ||= clash ? `axis "${clash}" disagrees` : (wrong ?? "");
-    return [name, side, shape.join(" "), wrong ? `${told}  <- ${was ?? wrong}`.trim() : told];
+    return [name, side, shape.join(" "), wrong ? `${text}  <- ${was ?? wrong}`.trim() : text];
   });
   const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
   const padded = (cell: string, column: number) => cell.padEnd(width(column) + (GAPS[column] ?? 0));
   const lines = table.map((row) => row.map(padded).join("").trimEnd());
-  return [`${`in ${who}: ${title}  `.padEnd(TITLE)}[notation.unify]`, ...lines].join("\n  ");
+  return [`${`in ${caller}: ${title}  `.padEnd(TITLE)}[notation.unify]`, ...lines].join("\n  ");
 }
 
-/** The one sanctioned renaming, where modules meet: same numbers, other letters. Only the rank can be checked. */
+/** The same tensor under other axis names, where two modules meet. Only the number of axes can be checked. */
 export function named<A extends string>(to: A, x: Tensor): Tensor<A>;
 export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;

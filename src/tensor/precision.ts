@@ -1,19 +1,19 @@
-// Numbers of lower precision, emulated in float64: each function gives the nearest number that the format has.
+// Rounding to lower precision, emulated in float64: each function returns the nearest number of the format.
 //
-// The definition is IEEE 754's: round to nearest, ties to even, once, from the float64 value. (torch's conversions
+// As in IEEE 754: round to nearest, ties to even, once, from the float64 value. (torch's conversions
 // from float64 to bfloat16 and float16 pass through float32 and so round twice; numpy's float16 rounds once, as here.)
 
 export type Precision = "float64" | "float32" | "bfloat16" | "float16";
 
 interface Format {
   readonly largest: number;
-  /** By biased float64 exponent: 1.5 · 2⁵² steps of the format there. Adding it leaves no bits below one step. */
+  /** For each biased float64 exponent: 1.5 · 2⁵² times the spacing of the format. Adding it rounds off all bits below one spacing. */
   readonly magic: Float64Array;
 }
 
 /** A binary format with `digits` significant bits whose normal numbers run from 2^lowest to below 2^(highest + 1). */
 function format(digits: number, lowest: number, highest: number): Format {
-  const magic = new Float64Array(2048); // stays 0, so that x stays x, for what overflows anyway and for ±inf and NaN
+  const magic = new Float64Array(2048); // 0 leaves x unchanged: for overflow, ±inf and NaN
   for (let e = 0; e <= highest + 1023; e++)
     magic[e] = 1.5 * 2 ** (52 + Math.max(e - 1023, lowest) - (digits - 1));
   return { largest: (2 - 2 ** (1 - digits)) * 2 ** highest, magic };
@@ -27,22 +27,22 @@ const words = new Uint32Array(float.buffer);
 /** The index of the 32-bit word of a float64 that holds sign and exponent: 1 on every processor in use. */
 const HIGH = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
 
-/** `high` is the half of x that holds its exponent. */
+/** `high` is the 32-bit word of x that holds its exponent. */
 function nearest({ largest, magic }: Format, x: number, high: number): number {
   const m = magic[(high >>> 20) & 0x7ff] ?? 0;
   const rounded = x + m - m; // [io.round-half-even]
-  if (rounded === 0) return x * 0; // a zero keeps the sign
+  if (rounded === 0) return x * 0; // a zero keeps its sign
   if (rounded > largest) return Infinity;
   return rounded < -largest ? -Infinity : rounded;
 }
 
-function highHalf(x: number): number {
+function highWord(x: number): number {
   float[0] = x;
   return words[HIGH] ?? 0;
 }
 
-export const toBfloat16 = (x: number): number => nearest(bfloat16, x, highHalf(x));
-export const toFloat16 = (x: number): number => nearest(float16, x, highHalf(x));
+export const toBfloat16 = (x: number): number => nearest(bfloat16, x, highWord(x));
+export const toFloat16 = (x: number): number => nearest(float16, x, highWord(x));
 
 export const round: Record<Precision, (x: number) => number> = {
   float64: (x) => x,

@@ -1,4 +1,4 @@
-// Seeded random numbers. One generator per purpose, so that nothing depends on the order in which things are drawn.
+// Seeded random numbers. Every purpose has its own generator, so that results do not depend on the order of draws.
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { RuleError } from "./errors.ts";
 import { apply } from "./program/record.ts";
@@ -6,7 +6,7 @@ import { Bool, type Tensor } from "./tensor.ts";
 
 const TWO_32 = 2 ** 32;
 
-/** A 32-bit hash of a name (FNV-1a), to derive the seed of one thing from the seed of all. */
+/** A 32-bit hash of a name (FNV-1a), to derive the seed of one generator from a common seed. */
 export function hash(name: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193); // [random.seeded]
@@ -14,8 +14,8 @@ export function hash(name: string): number {
 }
 
 /**
- * Every bit of the seed reaches every bit of the result (MurmurHash3's last step, by Austin Appleby): without it the first
- * numbers under neighbouring seeds would be the same.
+ * Mixes the bits of a seed, so that every bit affects every bit of the result (the finaliser of MurmurHash3, by Austin Appleby).
+ * Without it the first numbers of neighbouring seeds would be equal.
  */
 function scramble(seed: number): number {
   let h = seed | 0;
@@ -25,9 +25,9 @@ function scramble(seed: number): number {
 }
 
 export interface Generator {
-  /** 0 ≤ u < 1, with 32 random bits. */
+  /** A number in 0 ≤ u < 1, with 32 random bits. */
   uniform(): number;
-  /** Mean 0, variance 1. */
+  /** A number with mean 0 and variance 1. */
   normal(): number;
 }
 
@@ -51,10 +51,13 @@ export function generator(seed: number, name = ""): Generator {
   return { uniform, normal };
 }
 
-/** x with a fraction p of its elements set to zero and the rest scaled by 1/(1−p), so that the mean stays. The mask is drawn now. */
+/**
+ * x with a fraction p of its elements set to zero and the others multiplied by 1/(1−p), which keeps the expected value. The mask is
+ * drawn when the function is called.
+ */
 export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: Generator): Tensor<A> {
   if (!(p >= 0 && p <= 1))
-    throw new RuleError(`dropout with p = ${p}, which is no probability`, "dropout.mean");
+    throw new RuleError(`dropout with p = ${p}, which is not a probability`, "dropout.mean");
   const keep = new Bool<A>(
     x.shape,
     Uint8Array.from({ length: x.size }, () => (uniform() < p ? 0 : 1)), // [dropout.mask]

@@ -1,15 +1,15 @@
-// Floats are program data (Tensor); integers and booleans are host data (Int, Bool), always concrete.
+// Arrays. Floats are nodes of programs (Tensor); integers and booleans are host data (Int, Bool) and always have values.
 import ndarray, { type NdArray } from "ndarray";
 import { Bug, RuleError, ShapeError } from "./errors.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: the one escape hatch, a bare Tensor matches every pattern
+// biome-ignore lint/suspicious/noExplicitAny: a bare Tensor matches every pattern
 export type Any = any;
 export type Shape = readonly number[];
 export type Floats = Float64Array | Float32Array;
-/** Numbers with a shape and strides: transposing, slicing and expanding make another view of the same numbers. */
+/** Floats with a shape and strides: transposing, slicing and expanding return another view of the same buffer. */
 export type View = NdArray<Floats>;
 
-/** What every view is made of. Programs store host data like this, so that structuredClone keeps it whole. */
+/** The parts of a view as plain data. Programs store host data in this form, which structuredClone can copy. */
 export interface Strided<D> {
   readonly data: D;
   readonly shape: readonly number[];
@@ -35,8 +35,8 @@ export const view = (data: Floats, shape: Shape, stride?: readonly number[], off
 export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape); // [ops.float64]
 
 /**
- * Floats with named axes. The axis names `A` live in the type only; at run time they stand in patterns.
- * `values` is a view, a function that makes one on first use (a lazy parameter), or absent (recorded symbolically).
+ * Floats with named axes. The names `A` exist in the type only; at run time they occur in patterns.
+ * `values` is a view, a function that returns one on first use (a lazy parameter), or undefined (an abstract tensor).
  */
 export class Tensor<A extends string = Any> {
   declare readonly axes: A;
@@ -52,25 +52,25 @@ export class Tensor<A extends string = Any> {
     return sizeOf(this.shape);
   }
 
-  /** True while only the shape is known. */
+  /** Whether only the shape is known. */
   get symbolic(): boolean {
     return this.#values === undefined;
   }
 
-  /** The numbers. Reading them materialises a lazy tensor. */
+  /** The values. Reading them initialises a lazy tensor. */
   get data(): View {
-    if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no numbers"); // [record.escape]
+    if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no values"); // [record.escape]
     if (typeof this.#values === "function") this.#values = this.#values(); // [tensor.lazy]
     return this.#values;
   }
 
-  /** Replaces the numbers (or where they come from). The shape stays. */
+  /** Replaces the values, or the function that returns them. The shape stays the same. */
   assign(values: View | (() => View)): void {
     this.#values = values;
   }
 }
 
-/** Host data: booleans (as bytes) or integers, with the same free views as tensors. */
+/** Host data: booleans (as bytes) or integers, with strides like a view. */
 class HostArray<A extends string, D extends Uint8Array | Int32Array> implements Strided<D> {
   declare readonly axes: A;
   readonly shape: Shape;
@@ -82,7 +82,7 @@ class HostArray<A extends string, D extends Uint8Array | Int32Array> implements 
     const last = shape.reduce((at, n, axis) => at + (n - 1) * (stride[axis] ?? 0), offset);
     if (sizeOf(shape) > 0 && last >= data.length)
       throw new ShapeError(
-        `[${shape.join(" ")}] reaches beyond the ${data.length} values there are  [tensor.values]`,
+        `[${shape.join(" ")}] extends beyond the ${data.length} values of its buffer  [tensor.values]`,
       );
     this.shape = shape;
     this.data = data;
@@ -96,7 +96,7 @@ class HostArray<A extends string, D extends Uint8Array | Int32Array> implements 
   }
 }
 
-/** A mask. Polarity is stated once: true = may attend, keep, is there. */
+/** A mask: true = may attend, keep, present. */
 export class Bool<A extends string = Any> extends HostArray<A, Uint8Array> {
   readonly kind = "bool";
 }
@@ -149,7 +149,7 @@ export function tensor<A extends string>(
 export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
   const { shape, values } = unnest(nested);
   const wrong = values.find((value) => value !== (value | 0));
-  if (wrong !== undefined) throw new RuleError(`${wrong} is no integer of 32 bits`, "tensor.int");
+  if (wrong !== undefined) throw new RuleError(`${wrong} is not a 32-bit integer`, "tensor.int");
   return new Int<A>(shape, Int32Array.from(values));
 }
 
@@ -158,16 +158,16 @@ export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<
   return new Bool<A>(shape, Uint8Array.from(values, Number));
 }
 
-/** A shape to record with; it has no numbers. */
+/** A tensor with a shape but no values, for symbolic recording. */
 export const abstractTensor = <A extends string>(_axes: A, shape: Shape): Tensor<A> => new Tensor<A>(shape);
 
-/** Is the view row-major without gaps? */
+/** Whether a view is row-major without gaps. */
 export function contiguous({ shape, stride }: Strided<unknown>): boolean {
   const dense = rowMajor(shape);
   return shape.every((n, axis) => n === 1 || stride[axis] === dense[axis]);
 }
 
-/** Offset of every element in row-major order: the one strided loop of the core. */
+/** The offset of every element, in row-major order. */
 export function offsets(shape: Shape, stride: readonly number[], base = 0): Int32Array {
   let all = new Int32Array([base]);
   for (let axis = 0; axis < shape.length; axis++) {
@@ -182,7 +182,7 @@ export function offsets(shape: Shape, stride: readonly number[], base = 0): Int3
 }
 
 type Typed = Floats | Uint8Array | Int32Array;
-/** The values in row-major order; no copy where they already lie so. Do not write into the result. */
+/** The values in row-major order. The result shares the memory of a contiguous view: do not write into it. */
 export function flat<D extends Typed>(v: Strided<D>): D {
   const n = sizeOf(v.shape);
   if (contiguous(v))

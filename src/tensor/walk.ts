@@ -1,7 +1,7 @@
-// The one walk over a model. A state dict is what this walk finds, so field names are the source's own names.
+// The walk over a model's fields. State dicts are made from it, so field names equal those of the source package.
 import { Tensor } from "./tensor.ts";
 
-/** A class that names some of its tensors as buffers: saved, never trained. */
+/** A class whose static `buffers` lists the fields that are buffers: saved, but not trained. */
 interface HasBuffers {
   readonly buffers?: readonly string[];
 }
@@ -9,7 +9,7 @@ interface HasBuffers {
 export const buffersOf = (owner: object): readonly string[] =>
   (owner.constructor as HasBuffers).buffers ?? [];
 
-/** Modules, lists of modules and tensors have state; plain objects (options) and host data do not. */
+/** Whether a field holds state: modules, lists of modules and tensors do; plain objects (options) and host data do not. */
 function holdsState(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   if (value instanceof Tensor || Array.isArray(value)) return true;

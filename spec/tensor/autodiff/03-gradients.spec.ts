@@ -1,5 +1,5 @@
-// The executable half of 03-gradients.md: every derivative against finite differences, and what `gradients` does with a
-// program.
+// The executable half of 03-gradients.md: every derivative against finite differences, and the programs that `gradients`
+// returns.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { attention } from "../../../src/nn/attention/attention.ts";
@@ -38,17 +38,17 @@ import {
 const host: Host = { mask: (shape) => randomMask(shape, 5), ids: (shape, n) => randomIds(shape, n, 6) };
 const named = (tensors: readonly Tensor[]) => Object.fromEntries(tensors.map((t, i) => [`x${i}`, t]));
 
-/** Two have no derivative to compare with: detach stops it, and the example with NaN in it has no numbers. */
-const apart = ["detach", "softmax, masked, empty rows nan"];
+/** Examples without finite differences: detach has no gradient, and the other has NaN. */
+const excluded = ["detach", "softmax, masked, empty rows nan"];
 
-describe.each(rows.filter(({ title }) => !apart.includes(title)))("$title", ({ op, make }) => {
+describe.each(rows.filter(({ title }) => !excluded.includes(title)))("$title", ({ op, make }) => {
   test("[vjp.rules] first and second derivatives equal finite differences", () => {
     const { attrs, inputs, domain } = make({ a: 2, b: 3, c: 4 }, host);
     const x = inputs.map((shape, i) => randomTensor(shape, 7 + i, domain));
     vjpEqualsFiniteDifferences(() => applyAny(op, attrs, ...x), named(x));
   });
 
-  test("[vjp.rules] axes of size 0 and 1 have derivatives of their own shape", () => {
+  test("[vjp.rules] derivatives have the shape of their operand for axes of size 0 and 1", () => {
     fc.assert(
       fc.property(fc.tuple(fc.nat({ max: 1 }), fc.nat({ max: 1 }), fc.nat({ max: 1 })), ([a, b, c]) => {
         const { attrs, inputs, domain } = make({ a, b, c }, host);
@@ -61,7 +61,7 @@ describe.each(rows.filter(({ title }) => !apart.includes(title)))("$title", ({ o
 });
 
 describe("functions of several ops", () => {
-  test("[vjp.rules] one tensor in several places adds its derivatives up", () => {
+  test("[vjp.rules] the derivatives of a tensor that is several operands are added", () => {
     const x = randomTensor([2, 3]);
     vjpEqualsFiniteDifferences(() => mul(add(x, x), mul(x, tanh(x))), { x });
     vjpEqualsFiniteDifferences(() => einsum("i k, j k -> i j", x, x), { x });
@@ -83,7 +83,7 @@ const lossOf = (f: () => Tensor, inputs: Record<string, Tensor>): Program =>
 const gradOf = (program: Program, leaf: string, loss = "loss"): Tensor =>
   evaluate(gradients(program, loss, [leaf])).outputs[gradientOf(leaf)] as Tensor;
 
-describe("where a derivative is a convention", () => {
+describe("derivatives by convention", () => {
   test("[vjp.ties] equal maxima share the derivative equally", () => {
     const x = tensor("b l", [
       [1, 3, 3, 2],
@@ -96,7 +96,7 @@ describe("where a derivative is a convention", () => {
     expect(valuesOf(g)).toEqual([0, 0.5, 0.5, 0, 0.25, 0.25, 0.25, 0.25]);
   });
 
-  test("[softmax.empty-row-gradient] an empty row passes exactly zero back, whatever the row became", () => {
+  test("[softmax.empty-row-gradient] the gradient of an empty row is exactly zero, whatever emptyRow is", () => {
     const x = randomTensor<"b l">([2, 3]);
     const keep = bool("b l", [
       [false, false, false],
@@ -108,12 +108,12 @@ describe("where a derivative is a convention", () => {
         "x",
       );
       expect(valuesOf(g).slice(0, 3)).toEqual([0, 0, 0]);
-      expect(valuesOf(g)[4]).toBe(0); // nor does a forbidden entry of another row
+      expect(valuesOf(g)[4]).toBe(0); // and so is that of a masked entry of another row
       expect(valuesOf(g)[3]).not.toBe(0);
     }
   });
 
-  test("[gradients.detach] nothing passes through detach, and what goes round it still passes", () => {
+  test("[gradients.detach] no gradient flows through detach, but other paths keep theirs", () => {
     const x = randomTensor([3]);
     expect(
       valuesOf(
@@ -130,7 +130,7 @@ describe("where a derivative is a convention", () => {
     expectSame(g, exp(x));
     const both = () => {
       const y = exp(x);
-      return mul(detach(y), mul(y, y)); // ∂/∂y of y² passes, times the y that is detached
+      return mul(detach(y), mul(y, y)); // ∂(y²)/∂y, times the detached y
     };
     expectClose(
       valuesOf(gradOf(lossOf(both, { x }), "x")),
@@ -139,7 +139,7 @@ describe("where a derivative is a convention", () => {
     );
   });
 
-  test("[gradients.detach] an indicator has no derivative", () => {
+  test("[gradients.detach] the gradient of an indicator is zero", () => {
     const x = tensor("l", [1, 2]);
     expect(
       valuesOf(
@@ -159,13 +159,13 @@ describe("programs", () => {
   const two = () =>
     record(() => ({ loss: sumAll(mul(a, b)), other: sumAll(mul(b, c)) }), { inputs: { a, b, c } });
 
-  test("[gradients.unreached] a leaf that the loss does not depend on has gradient zero, in its shape", () => {
+  test("[gradients.unreached] a leaf that the loss does not depend on has a gradient of zeros, in its shape", () => {
     const { outputs } = evaluate(gradients(two(), "loss", ["a", "c"]));
     expect(valuesOf(outputs["grad c"] as Tensor)).toEqual([0, 0, 0]);
     expectSame(outputs["grad a"] as Tensor, b);
   });
 
-  test("[gradients.frozen] only what is asked for is differentiated, and only what it needs is computed", () => {
+  test("[gradients.frozen] only the requested gradients and the nodes that they need are computed", () => {
     const w = [0, 1, 2].map((i) => randomTensor<"o i">([4, 4], i));
     const x = randomTensor<"b i">([2, 4], 9);
     const layer = (x: Tensor<"b i">, w: Tensor<"o i">) => gelu(einsum("b i, o i -> b o", x, w)) as Tensor;
@@ -177,15 +177,15 @@ describe("programs", () => {
       ops(gradients(program, "loss", leaves)),
     );
     expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
-    expect(new Set(sizes).size).toBe(4); // each leaf more costs something
-    expect(ops(gradients(program, "loss", []))).toBe(ops(program)); // nothing asked, nothing added
+    expect(new Set(sizes).size).toBe(4); // each further leaf adds nodes
+    expect(ops(gradients(program, "loss", []))).toBe(ops(program)); // without leaves, no node is added
     const w1 = gradients(program, "loss", ["w1"]);
-    expect(prune(w1)).toEqual(w1); // whatever is left is needed
+    expect(prune(w1)).toEqual(w1); // all remaining nodes are needed
     const both = evaluate(gradients(program, "loss", ["w0", "w2"])).outputs;
     expectSame(both["grad w2"] as Tensor, gradOf(program, "w2"));
   });
 
-  test("[gradients.symbolic] no number is touched: a program of shapes alone has gradients", () => {
+  test("[gradients.symbolic] a symbolic program has gradients, and no values are read", () => {
     const x = abstractTensor("i", [3]);
     const p = record(() => ({ loss: sumAll(square(x)) }), { inputs: { x }, symbolic: true });
     const g = gradients(p, "loss", ["x"]);
@@ -194,7 +194,7 @@ describe("programs", () => {
     ]);
   });
 
-  test("[gradients.outputs] outputs and taps stay, and the gradients are added under their names", () => {
+  test("[gradients.outputs] outputs and taps are kept, and the gradients are added under their names", () => {
     const owner = new (class Owner {})();
     const x = tensor("i", [2]);
     const p = record(() => ({ loss: sumAll(tap(owner, "y", square(x))), seen: mulScalar(x, 3) }), {
@@ -203,10 +203,10 @@ describe("programs", () => {
     const results = evaluate(gradients(p, "loss", ["x"]));
     expect(Object.keys(results.outputs)).toEqual(["loss", "seen", "grad x"]);
     expect(valuesOf(results.taps["Owner.y"] as Tensor)).toEqual([4]);
-    expect(valuesOf(results.outputs["grad x"] as Tensor)).toEqual([4]); // a tap lets the derivative through
+    expect(valuesOf(results.outputs["grad x"] as Tensor)).toEqual([4]); // the gradient flows through a tap
   });
 
-  test("[gradients.again] the gradient of a gradient, and of that: x⁴ has 4x³, 12x², 24x", () => {
+  test("[gradients.again] repeated differentiation of x⁴ gives 4x³, 12x², 24x, 24 and 0", () => {
     const x = tensor("", [], [1.7]);
     let p = lossOf(() => square(square(x)), { x });
     for (const expected of [4 * 1.7 ** 3, 12 * 1.7 ** 2, 24 * 1.7, 24, 0]) {
@@ -216,7 +216,7 @@ describe("programs", () => {
     }
   });
 
-  test("[gradients.again] a tie has one gradient under both its names", () => {
+  test("[gradients.again] a tied parameter has the same gradient under both names", () => {
     const shared = randomTensor<"o i">([3, 3]);
     const model = new (class Tied {
       first = shared;
@@ -232,7 +232,7 @@ describe("programs", () => {
     expectClose(valuesOf(g["grad first"] as Tensor), [1, 2, 3, 1, 2, 3, 1, 2, 3], 0);
   });
 
-  describe("scopes as a whole", () => {
+  describe("scopes that are differentiated as a whole", () => {
     const [q, k, v] = [randomTensor([2, 3, 2], 1), randomTensor([2, 4, 2], 2), randomTensor([2, 4, 2], 3)];
     const mask = {
       mayAttend: randomMask([2, 3, 4], 5),
@@ -244,7 +244,7 @@ describe("programs", () => {
     const numbers = (p: Program) =>
       Object.entries(evaluate(p).outputs).map(([name, t]) => [name, valuesOf(t)]);
 
-    test("[gradients.fused] the numbers are the same, and nothing reads what is inside the first scope", () => {
+    test("[gradients.fused] the results are the same, and no inner node of the forward scope is read", () => {
       const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
       const leaves = ["q", "k", "v"];
       const g = gradients(p, "loss", leaves, { fused });
@@ -264,7 +264,7 @@ describe("programs", () => {
       ).toBe(false);
     });
 
-    test("[gradients.fused] [gradients.again] and have derivatives again", () => {
+    test("[gradients.fused] [gradients.again] the derivative of a fused scope can be differentiated again", () => {
       const p = lossOf(() => square(attention({}, q, k, v, mask)), { q, k, v });
       const twice = (options: object): number[] => {
         const once = gradients(p, "loss", ["q"], options);
@@ -275,7 +275,7 @@ describe("programs", () => {
       expectClose(twice({ fused }), twice({}), 1e-13);
     });
 
-    test("[gradients.fused] not where an inner value is read outside, where something else changes, or one tensor comes in twice", () => {
+    test("[gradients.fused] not if an inner node is read outside, another tensor is differentiated, or one tensor is two inputs", () => {
       const w = randomTensor([2, 4]);
       const weights = (leak: { of?: Tensor }) =>
         scope("attention", { q, k }, {}, ({ q, k }) => {
@@ -291,25 +291,25 @@ describe("programs", () => {
         else: () => weights({}),
         twice: () => attention({}, q, q, q, { mayAttend: null, emptyRow: "zero" }),
       };
-      for (const [what, f] of Object.entries(read)) {
+      for (const [name, f] of Object.entries(read)) {
         const p = lossOf(f, { q, k, w });
-        const leaves = what === "leak" ? ["q", "k"] : what === "else" ? ["q", "w"] : ["q"];
+        const leaves = name === "leak" ? ["q", "k"] : name === "else" ? ["q", "w"] : ["q"];
         const g = gradients(p, "loss", leaves, { fused });
-        expect([what, names(g)]).toEqual([what, ["attention"]]);
+        expect([name, names(g)]).toEqual([name, ["attention"]]);
         expect(numbers(g)).toEqual(numbers(gradients(p, "loss", leaves)));
       }
-      const frozen = lossOf(() => weights({}), { q, k, w }); // but what does not change may come in unnamed
+      const frozen = lossOf(() => weights({}), { q, k, w }); // a tensor that is not differentiated need not be a named input
       const g = gradients(frozen, "loss", ["q", "k"], { fused });
       expect(names(g)).toEqual(["attention", "attentionVjp"]);
       expect(numbers(g)).toEqual(numbers(gradients(frozen, "loss", ["q", "k"])));
     });
   });
 
-  test("[gradients.scalar] refuses a loss that is no scalar, and names that are not there", () => {
+  test("[gradients.scalar] a loss that is not a scalar and unknown names are errors", () => {
     const x = randomTensor([2]);
     const p = record(() => ({ y: square(x), loss: sumAll(x) }), { inputs: { x } });
     expect(() => gradients(p, "y", ["x"])).toThrow(ShapeError);
-    expect(() => gradients(p, "y", ["x"])).toThrow(/loss "y" is no scalar; take total/);
+    expect(() => gradients(p, "y", ["x"])).toThrow(/loss "y" is not a scalar; apply sumAll/);
     expect(() => gradients(p, "los", ["x"])).toThrow(/no output "los"; it has y, loss/);
     expect(() => gradients(p, "loss", ["z"])).toThrow(/no leaf "z"; it has x/);
   });

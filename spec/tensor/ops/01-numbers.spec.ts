@@ -1,4 +1,4 @@
-// More of 01-ops.md: special functions against published values, softmax row by row, and what every op refuses.
+// The executable half of 01-ops.md: special functions against published values, softmax row by row, and invalid operands.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../../src/tensor/errors.ts";
@@ -73,7 +73,7 @@ test.each(ERF)("[erf.series] erf %d is %d within 1.4e-15", (x, expected) => {
   expect(Math.abs(erf(x) - expected)).toBeLessThanOrEqual(tolerance);
 });
 
-test("[erf.series] erf is odd and stays within ±1, and NaN stays NaN", () => {
+test("[erf.series] erf is odd and within ±1, and propagates NaN", () => {
   expect(erf(Number.NaN)).toBeNaN();
   expect([erf(Infinity), erf(-Infinity)]).toEqual([1, -1]);
   fc.assert(
@@ -81,8 +81,8 @@ test("[erf.series] erf is odd and stays within ±1, and NaN stays NaN", () => {
   );
 });
 
-test.each(GELU)("[gelu.erf] gelu %d is %d, by the error function", (x, expected) => {
-  // 1 + erf cancels for negative x, as it does in the sources: what is lost is absolute
+test.each(GELU)("[gelu.erf] gelu %d is %d, with the error function", (x, expected) => {
+  // 1 + erf cancels for negative x, as in the source packages, so the error is absolute
   expectClose(valuesOf(gelu(tensor("x", [x]))), [expected], 1e-14);
 });
 
@@ -90,7 +90,7 @@ const masked = (emptyRow: "zero" | "uniform" | "nan", x: number[], keep: boolean
   valuesOf(maskedSoftmax(tensor("l", x), bool("l", keep), { emptyRow }));
 
 describe("softmax", () => {
-  test("[softmax.empty-row] an empty row is decided by the option, whatever its scores are", () => {
+  test("[softmax.empty-row] emptyRow determines an empty row, whatever its scores are", () => {
     for (const x of [0, -Infinity, Infinity, Number.NaN]) {
       expect(masked("zero", [x, 2, 3], [false, false, false])).toEqual([0, 0, 0]);
       expect(masked("uniform", [x, 2, 3], [false, false, false])).toEqual([1 / 3, 1 / 3, 1 / 3]);
@@ -98,7 +98,7 @@ describe("softmax", () => {
     }
   });
 
-  test("[softmax.masked] what may not be attended to has weight 0 exactly, and no part in the others'", () => {
+  test("[softmax.masked] a masked entry has a weight of exactly 0 and no effect on the others", () => {
     for (const hidden of [-Infinity, 0, 900, Infinity, Number.NaN]) {
       const weights = masked("nan", [hidden, 0, Math.log(3)], [false, true, true]);
       expect(weights[0]).toBe(0);
@@ -107,7 +107,7 @@ describe("softmax", () => {
     expect(masked("zero", [1, Number.NaN, 2], [false, true, true])).toEqual([0, NaN, NaN]);
   });
 
-  test("[softmax.shift] only differences count, however large the scores are", () => {
+  test("[softmax.shift] only differences of scores matter, however large the scores are", () => {
     const scores = [-3, 0.5, 2]; // whole eighths: adding 1e15 to them rounds nothing
     const expected = valuesOf(softmax(tensor("l", scores)));
     for (const by of [-1e15, -1e5, 1e5, 1e15]) {
@@ -121,7 +121,7 @@ describe("softmax", () => {
     expect(valuesOf(softmax(tensor("l", [-Infinity, -Infinity])))).toEqual([NaN, NaN]);
   });
 
-  test("[softmax.masked] rows add up to 1, and a mask that forbids nothing changes nothing", () => {
+  test("[softmax.masked] rows sum to 1, and a mask that allows all entries has no effect", () => {
     const x = randomTensor([3, 4, 5], 3, (u) => 9 * u);
     const everything = new Bool(x.shape, Uint8Array.of(1), [0, 0, 0]);
     expectSame(maskedSoftmax(x, everything, { emptyRow: "nan" }), softmax(x));
@@ -129,7 +129,7 @@ describe("softmax", () => {
   });
 });
 
-test("[ops.empty] the sum of nothing is 0, the maximum −∞, the mean not a number", () => {
+test("[ops.empty] the sum of no elements is 0, the maximum −∞, the mean NaN", () => {
   const nothing = tensor("a b", [2, 0], []);
   expect(sumAll(nothing).data.get()).toBe(0);
   expect(valuesOf(maxLast(nothing))).toEqual([-Infinity, -Infinity]);
@@ -137,79 +137,79 @@ test("[ops.empty] the sum of nothing is 0, the maximum −∞, the mean not a nu
   expect(zerosLike(nothing).shape).toEqual([2, 0]);
 });
 
-test("[ops.nan] a maximum with a NaN in it is NaN, wherever it stands", () => {
+test("[ops.nan] a maximum over a NaN is NaN, at any position", () => {
   for (const row of [[NaN, 1, 2], [1, NaN, 2], [1, 2, NaN]]) // biome-ignore format: three rows
     expect(valuesOf(maxLast(tensor("a b", [row])))).toEqual([NaN]);
   expect(valuesOf(equal(tensor("a", [NaN, 1]), tensor("a", [NaN, 1])))).toEqual([0, 1]);
   expect(valuesOf(where(bool("a", [false, true]), tensor("a", [NaN, 1])))).toEqual([0, 1]);
 });
 
-describe("what ops refuse", () => {
+describe("invalid operands", () => {
   const x = randomTensor<"a b">([2, 5]);
-  const refuses = (rule: string, f: () => unknown, message: RegExp) => {
+  const rejects = (rule: string, f: () => unknown, message: RegExp) => {
     expect(f).toThrow(ShapeError);
     expect(f).toThrow(message);
     expect(f).toThrow(`[${rule}]`);
   };
 
-  test("[ops.no-broadcast] shapes that differ, and says what to write instead", () => {
-    refuses("ops.no-broadcast", () => add(x, randomTensor([2, 1])), /\[2 5\] and \[2 1\] differ.*expand/);
-    refuses("ops.no-broadcast", () => add(x, randomTensor([5])), /\[2 5\] and \[5\] differ/);
+  test("[ops.no-broadcast] different shapes are an error that suggests expand", () => {
+    rejects("ops.no-broadcast", () => add(x, randomTensor([2, 1])), /\[2 5\] and \[2 1\] differ.*expand/);
+    rejects("ops.no-broadcast", () => add(x, randomTensor([5])), /\[2 5\] and \[5\] differ/);
     const mask = bool("a b", [[true]]);
-    refuses("ops.no-broadcast", () => where(mask, x), /\[2 5\] and \[1 1\] differ/);
-    refuses("ops.no-broadcast", () => maskedSoftmax(x, mask, { emptyRow: "nan" }), /\[2 5\] and \[1 1\]/);
+    rejects("ops.no-broadcast", () => where(mask, x), /\[2 5\] and \[1 1\] differ/);
+    rejects("ops.no-broadcast", () => maskedSoftmax(x, mask, { emptyRow: "nan" }), /\[2 5\] and \[1 1\]/);
   });
 
-  test("[ops.expand] axes that grow from anything but 1 or nothing", () => {
-    refuses("ops.expand", () => expand(randomTensor([2]), x), /\[2\] does not expand to \[2 5\]/);
-    refuses("ops.expand", () => expand(randomTensor([1, 2, 5]), x), /\[1 2 5\] does not expand to \[2 5\]/);
-    refuses("ops.expand", () => unbroadcast(x, [2]), /\[2\] does not expand to \[2 5\]/);
+  test("[ops.expand] an axis of another size than 1 is not repeated", () => {
+    rejects("ops.expand", () => expand(randomTensor([2]), x), /\[2\] does not expand to \[2 5\]/);
+    rejects("ops.expand", () => expand(randomTensor([1, 2, 5]), x), /\[1 2 5\] does not expand to \[2 5\]/);
+    rejects("ops.expand", () => unbroadcast(x, [2]), /\[2\] does not expand to \[2 5\]/);
   });
 
-  test("[ops.slice] what is outside, backwards or no whole number", () => {
-    refuses("ops.slice", () => slice(x, 1, 3, 6), /slice 3\.\.6 of axis 1 is outside \[2 5\]/);
-    refuses("ops.slice", () => slice(x, 1, -1, 2), /slice -1\.\.2/);
-    refuses("ops.slice", () => slice(x, 1, 3, 2), /slice 3\.\.2/);
-    refuses("ops.slice", () => slice(x, 1, Number.NaN, 2), /slice NaN\.\.2/);
-    refuses("ops.slice", () => chunk(x), /slice 0\.\.2\.5 of axis 1/);
-    refuses("ops.slice", () => slice(x, 2, 0, 1), /axis 2/);
-    refuses("ops.slice", () => slice(x, -3, 0, 1), /axis -1/);
+  test("[ops.slice] bounds outside the axis, reversed bounds and fractions are errors", () => {
+    rejects("ops.slice", () => slice(x, 1, 3, 6), /slice 3\.\.6 of axis 1 is outside \[2 5\]/);
+    rejects("ops.slice", () => slice(x, 1, -1, 2), /slice -1\.\.2/);
+    rejects("ops.slice", () => slice(x, 1, 3, 2), /slice 3\.\.2/);
+    rejects("ops.slice", () => slice(x, 1, Number.NaN, 2), /slice NaN\.\.2/);
+    rejects("ops.slice", () => chunk(x), /slice 0\.\.2\.5 of axis 1/);
+    rejects("ops.slice", () => slice(x, 2, 0, 1), /axis 2/);
+    rejects("ops.slice", () => slice(x, -3, 0, 1), /axis -1/);
   });
 
-  test("[ops.pad] negative and broken widths, and axes that are not there", () => {
-    refuses("ops.pad", () => pad(x, 0, -1, 2), /pad -1 and 2 along axis 0 of \[2 5\]/);
-    refuses("ops.pad", () => pad(x, 0, 1, 0.5), /pad 1 and 0\.5/);
-    refuses("ops.pad", () => pad(x, 2, 0, 1), /axis 2/);
+  test("[ops.pad] negative and fractional widths and unknown axes are errors", () => {
+    rejects("ops.pad", () => pad(x, 0, -1, 2), /pad -1 and 2 along axis 0 of \[2 5\]/);
+    rejects("ops.pad", () => pad(x, 0, 1, 0.5), /pad 1 and 0\.5/);
+    rejects("ops.pad", () => pad(x, 2, 0, 1), /axis 2/);
   });
 
-  test("[ops.concat] sizes that differ on another axis, and axes that are not there", () => {
-    refuses("ops.concat", () => concatLast(x, randomTensor([3, 5])), /\[2 5\] and \[3 5\].* along axis 1/);
-    refuses("ops.concat", () => apply("concat", { axis: 0 }, x, randomTensor([2])), /do not join/);
-    refuses("ops.concat", () => concatLast(sumAll(x), sumAll(x)), /do not join/);
+  test("[ops.concat] different sizes on another axis and unknown axes are errors", () => {
+    rejects("ops.concat", () => concatLast(x, randomTensor([3, 5])), /\[2 5\] and \[3 5\].* along axis 1/);
+    rejects("ops.concat", () => apply("concat", { axis: 0 }, x, randomTensor([2])), /do not join/);
+    rejects("ops.concat", () => concatLast(sumAll(x), sumAll(x)), /do not join/);
   });
 
-  test("[ops.unbind] fewer than two slices", () => {
-    refuses("ops.unbind", () => unbind(randomTensor([1, 5])), /first axis of \[1 5\]/);
+  test("[ops.unbind] fewer than two slices are an error", () => {
+    rejects("ops.unbind", () => unbind(randomTensor([1, 5])), /first axis of \[1 5\]/);
   });
 
-  test("[ops.split] widths that are not the whole axis", () => {
-    refuses("ops.split", () => split(x, { q: 1, k: 3 }), /add up to 4, the last axis of \[2 5\] does not/);
+  test("[ops.split] widths that do not add up to the axis are an error", () => {
+    rejects("ops.split", () => split(x, { q: 1, k: 3 }), /add up to 4, not to the last axis of \[2 5\]/);
   });
 
-  test("[ops.gather] ids that are no row, by value and position", () => {
+  test("[ops.gather] an id that is not a row is named with its position", () => {
     const late = int("i j", [
       [0, 1],
       [2, 0],
     ]);
-    refuses("ops.gather", () => gather(x, late), /id 2 at position 2 is not among the 2 rows/);
-    refuses("ops.gather", () => gather(x, int("i", [-1])), /id -1 at position 0/);
-    refuses("ops.gather", () => gather(randomTensor([0, 3]), int("i", [0])), /among the 0 rows/);
-    refuses("ops.gather", () => scatter(x, int("i", [0, 7]), 7), /id 7 at position 1/);
+    rejects("ops.gather", () => gather(x, late), /id 2 at position 2 is not among the 2 rows/);
+    rejects("ops.gather", () => gather(x, int("i", [-1])), /id -1 at position 0/);
+    rejects("ops.gather", () => gather(randomTensor([0, 3]), int("i", [0])), /among the 0 rows/);
+    rejects("ops.gather", () => scatter(x, int("i", [0, 7]), 7), /id 7 at position 1/);
   });
 
-  test("[ops.scatter] rows that are not one for each id", () => {
+  test("[ops.scatter] another number of rows than ids is an error", () => {
     const ids = int("i", [0, 1, 0]);
-    refuses("ops.scatter", () => scatter(x, ids, 2), /\[2 5\] does not begin with the shape .* \[3\]/);
+    rejects("ops.scatter", () => scatter(x, ids, 2), /\[2 5\] does not begin with the shape .* \[3\]/);
   });
 });
 
@@ -221,7 +221,7 @@ describe("parts", () => {
     [0, 1, 2, 3],
   ];
 
-  test("[ops.split] parts of the last axis follow each other, under their names", () => {
+  test("[ops.split] split returns consecutive parts of the last axis under their names", () => {
     const { q, k } = split(x, { q: 3, k: 1 });
     expect([q.shape, k.shape]).toEqual([
       [3, 3],
@@ -231,13 +231,13 @@ describe("parts", () => {
     expect(valuesOf(k)).toEqual(i.map((i) => at(i, 3)));
   });
 
-  test("[ops.split] halves are the two halves of the last axis, and concatLast joins them again", () => {
+  test("[ops.split] chunk returns the two halves of the last axis, and concatLast joins them", () => {
     const [left, right] = chunk(x);
     expect(valuesOf(left)).toEqual(i.flatMap((i) => [at(i, 0), at(i, 1)]));
     expectSame(concatLast(left, right), x);
   });
 
-  test("[ops.unbind] slices lose the first axis", () => {
+  test("[ops.unbind] unbind returns slices without the first axis", () => {
     const slices = unbind(x);
     expect(slices.map((t) => t.shape)).toEqual([[4], [4], [4]]);
     expect(slices.map(valuesOf)).toEqual(i.map((i) => j.map((j) => at(i, j))));

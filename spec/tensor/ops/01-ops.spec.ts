@@ -1,5 +1,5 @@
 // The executable half of 01-ops.md: every op against a loop over its definition, for random sizes (0 among them), random
-// views and NaN. The definitions stand in support/examples.ts.
+// views and NaN. The definitions are in support/oracles/ops.ts.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { rules } from "../../../src/tensor/ops/rules.ts";
@@ -33,7 +33,7 @@ const extent = (min: number, max: number): fc.Arbitrary<Extent> => {
 };
 const seeds = fc.nat({ max: 999 });
 
-/** Masks and ids whose elements lie in memory as asked for. */
+/** Masks and ids with the given layout in memory. */
 const host = (seed: number, layout: Layout = plain): Host => ({
   mask: (shape) => randomMask(shape, seed, layout),
   ids: (shape, n) => randomIds(shape, n, seed, layout),
@@ -49,7 +49,7 @@ const operands = (example: AnyExample, seed: number, layout: Layout = plain, kin
 
 const isExact = (op: Row["op"]): boolean => rules[op].exact === true;
 
-/** The result has the shape and, element by element, the value that the definition gives. */
+/** Compares shape and elements of the result with the definition. */
 function equalsDefinition(op: Row["op"], example: AnyExample, inputs: readonly Tensor[]): void {
   const out = applyAny(op, example.attrs, ...inputs);
   expect(out.shape).toEqual(example.shape);
@@ -64,21 +64,21 @@ const check = <T extends [unknown, ...unknown[]]>(
 ) => fc.assert(fc.property<T>(...arbitraries, law), { numRuns: 40 });
 
 describe.each(rows)("$title", ({ op, make }) => {
-  test("[ops.definition] every element is what the definition says", () => {
+  test("[ops.definition] every element equals the definition", () => {
     check([extent(0, 5), seeds], (n, seed) => {
       const example = make(n, host(seed));
       equalsDefinition(op, example, operands(example, seed));
     });
   });
 
-  test("[ops.empty] axes of size 0 give what the definition says of nothing", () => {
+  test("[ops.empty] results for axes of size 0 equal the definition", () => {
     check([extent(0, 1), fc.constantFrom("a", "b", "c"), seeds], (n, none, seed) => {
       const example = make({ ...n, [none]: 0 }, host(seed));
       equalsDefinition(op, example, operands(example, seed));
     });
   });
 
-  test("[ops.views] views give bit for bit what copies give", () => {
+  test("[ops.views] views give the results of copies, bit for bit", () => {
     check([extent(0, 4), layouts, layouts, seeds], (n, layout, hostLayout, seed) => {
       const inputs = operands(make(n, host(seed)), seed, layout);
       const masks = make(n, host(seed, hostLayout)); // masks and ids are views too
@@ -89,7 +89,7 @@ describe.each(rows)("$title", ({ op, make }) => {
     });
   });
 
-  test("[ops.float64] float32 operands are computed with in float64", () => {
+  test("[ops.float64] operations on float32 operands are computed in float64", () => {
     check([extent(1, 3), seeds], (n, seed) => {
       const example = make(n, host(seed));
       const inputs = operands(example, seed, plain, Float32Array);
@@ -98,18 +98,18 @@ describe.each(rows)("$title", ({ op, make }) => {
     });
   });
 
-  test("[ops.nan] a NaN reaches exactly what depends on it", () => {
+  test("[ops.nan] a NaN reaches exactly the elements that depend on it", () => {
     check([extent(1, 4), seeds, fc.nat()], (n, seed, where) => {
       const example = make(n, host(seed));
       const inputs = operands(example, seed);
-      const spoilt = inputs[where % inputs.length] as Tensor;
-      const values = spoilt.data.data;
+      const changed = inputs[where % inputs.length] as Tensor;
+      const values = changed.data.data;
       values[where % values.length] = Number.NaN;
       equalsDefinition(op, example, inputs);
     });
   });
 
-  test("[ops.fresh] operands and host data keep their numbers", () => {
+  test("[ops.fresh] operands and host data are not changed", () => {
     check([extent(0, 4), layouts, seeds], (n, layout, seed) => {
       const example = make(n, host(seed, layout));
       const inputs = operands(example, seed, layout);

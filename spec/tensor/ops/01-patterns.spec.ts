@@ -1,4 +1,4 @@
-// More of 01-ops.md: the ops that take patterns against loops over all axes, for random patterns, sizes and views.
+// The executable half of 01-ops.md: ops with patterns against loops over all axes, for random patterns, sizes and views.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../../src/tensor/errors.ts";
@@ -22,7 +22,7 @@ import { expectClose, expectSame, valuesOf } from "../../support/properties/prog
 
 type Groups = readonly (readonly string[])[];
 type Sizes = Readonly<Record<string, number>>;
-/** Patterns made at random are strings that tsc knows nothing about. */
+/** The functions without their types, for random patterns. */
 const dynamic = { einsum, rearrange, repeat, sum, concat } as unknown as Record<
   "einsum" | "rearrange" | "repeat" | "sum" | "concat",
   (pattern: string, ...rest: unknown[]) => Tensor
@@ -39,7 +39,7 @@ function forAll(letters: readonly string[], sizes: Sizes, f: (at: Sizes) => void
     f(Object.fromEntries(letters.map((name, i) => [name, index[i] ?? 0])));
   }
 }
-/** Where an assignment stands in an array: (h k) is h·K + k. */
+/** The index of an assignment in an array: (h k) is h·K + k. */
 const place = (groups: Groups, at: Sizes, sizes: Sizes): number[] =>
   groups.map((g) => g.reduce((i, name) => i * (sizes[name] ?? 0) + (at[name] ?? 0), 0));
 
@@ -59,7 +59,7 @@ const size = fc.integer({ min: 0, max: 3 });
 const sizes: fc.Arbitrary<Sizes> = fc.record({ a: size, b: size, c: size, d: size });
 const subset = fc.shuffledSubarray(LETTERS, { minLength: 1 });
 const single = (letters: readonly string[]): Groups => letters.map((name) => [name]);
-/** Some order of the letters, some of them joined, perhaps with axes of size 1 among them. */
+/** A permutation of the letters, some of them joined, possibly with axes of size 1 in between. */
 const grouped = (letters: readonly string[]): fc.Arbitrary<Groups> =>
   fc
     .tuple(
@@ -79,7 +79,7 @@ const grouped = (letters: readonly string[]): fc.Arbitrary<Groups> =>
 const only = (all: Sizes, names: readonly string[]): Sizes =>
   Object.fromEntries(names.map((name) => [name, all[name] ?? 0]));
 
-test("[ops.rearrange] any pattern moves every element to where it says", () => {
+test("[ops.rearrange] every element moves to the position that the pattern gives", () => {
   const patterns = subset.chain((names) => fc.tuple(grouped(names), grouped(names), sizes, layouts));
   fc.assert(
     fc.property(patterns, ([before, after, all, layout]) => {
@@ -97,7 +97,7 @@ const growing = subset.chain((names) =>
   fc.tuple(fc.shuffledSubarray(names, { minLength: 0 }).chain(grouped), grouped(names), sizes, layouts),
 );
 
-test("[ops.repeat] any pattern repeats along its new axes; masks and ids repeat like tensors", () => {
+test("[ops.repeat] elements repeat along the new axes; masks and ids repeat like tensors", () => {
   fc.assert(
     fc.property(growing, ([before, after, all, layout]) => {
       const sizes = only(all, [...before.flat(), ...after.flat()]);
@@ -122,7 +122,7 @@ test("[ops.repeat] any pattern repeats along its new axes; masks and ids repeat 
   );
 });
 
-test("[ops.sum] any pattern adds up over the axes that it leaves out", () => {
+test("[ops.sum] elements are summed over the axes that the right side does not have", () => {
   const patterns = subset.chain((names) =>
     fc.tuple(fc.constant(single(names)), fc.shuffledSubarray(names).chain(grouped), sizes, layouts),
   );
@@ -167,13 +167,13 @@ describe("einsum", () => {
   };
   const kind = fc.constantFrom(0b111, 0b011, 0b101, 0b110);
 
-  test("[einsum.product] any two-place pattern is a sum of products over all axes", () => {
+  test("[einsum.product] einsum is a sum of products over all axes", () => {
     const order = fc.shuffledSubarray(LETTERS, { minLength: 4 });
     const places = fc.record({ a: kind, b: kind, c: kind, d: kind });
     fc.assert(fc.property(places, sizes, order, layouts, layouts, law), { numRuns: 300 });
   });
 
-  test("[einsum.product] products of every size up to 9, beside and between tiles of four", () => {
+  test("[einsum.product] products of every size up to 9, with full and partial tiles of four", () => {
     const size = fc.nat({ max: 9 });
     const sizes = fc.record({ m: size, n: size, k: size, b: fc.nat({ max: 2 }) });
     const order = fc.shuffledSubarray(["m", "n", "k", "b"], { minLength: 4 });
@@ -186,7 +186,7 @@ describe("einsum", () => {
     );
   });
 
-  test("[einsum.product] NaN and infinity stay in the rows and columns that hold them", () => {
+  test("[einsum.product] NaN and infinity affect their own rows and columns only", () => {
     const a = randomTensor<"i k">([5, 3]);
     const b = randomTensor<"k j">([3, 6]);
     a.data.set(1, 2, Number.NaN);
@@ -196,10 +196,12 @@ describe("einsum", () => {
     expect(finite).toEqual(listing(out.shape, ([i, j]) => Number(i !== 1 && j !== 4)));
   });
 
-  test("[einsum.two-places] refuses axes in one place, joined axes, and anything but two operands", () => {
+  test("[einsum.two-places] axes that occur once, joined axes, and other than two operands are errors", () => {
     const [x, y] = [randomTensor([2, 3]), randomTensor([3, 4])];
     for (const pattern of ["i k, k j -> i", "i k, k j -> i j n", "i k, j n -> i j"]) {
-      expect(() => dynamic.einsum(pattern, x, y)).toThrow(/two places.*sum or repeat/);
+      expect(() => dynamic.einsum(pattern, x, y)).toThrow(
+        /at least two of operands and result.*sum or repeat/,
+      );
     }
     for (const pattern of ["i k -> k i", "i k, k j, j n -> i n"]) {
       expect(() => dynamic.einsum(pattern, x, y)).toThrow(/takes two operands/);
@@ -213,7 +215,7 @@ describe("einsum", () => {
   });
 });
 
-test("[ops.concat] one axis, under a new name, holds both operands one after the other", () => {
+test("[ops.concat] the axis with the new name holds both operands in order", () => {
   const media = randomTensor<"b m s d">([2, 1, 3, 2], 1);
   const latents = randomTensor<"b m r d">([2, 1, 4, 2], 2);
   const both = concat("b m s d, b m r d -> b m j d", media, latents);
@@ -225,21 +227,21 @@ test("[ops.concat] one axis, under a new name, holds both operands one after the
   expect(valuesOf(both)).toEqual(expected);
 });
 
-test("[ops.no-copy] permuting, splitting, repeating, slicing and expanding show the same numbers", () => {
+test("[ops.no-copy] permuting, splitting, repeating, slicing and expanding return views of the same buffer", () => {
   const x = randomTensor<"a (b c)">([3, 4]);
   const views = [
     rearrange("a (b c) -> c b a", x, { b: 2 }),
     repeat("a (b c) -> n b a c m", x, { b: 2, n: 5, m: 2 }),
     slice(x, 1, 1, 3),
     expand(x, zerosOf([5, 3, 4])),
-    rearrange("a (b c) -> (a b c)", x, { b: 2 }), // lies side by side
-    rearrange("a (b c) -> a (c b)", x, { b: 1 }), // an axis of size 1 is in nobody's way
+    rearrange("a (b c) -> (a b c)", x, { b: 2 }), // adjacent in memory
+    rearrange("a (b c) -> a (c b)", x, { b: 1 }), // an axis of size 1 has no influence
   ];
   for (const t of views) expect(t.data.data).toBe(x.data.data);
   const strides = [[1, 2, 4], [0, 2, 4, 1, 0], [4, 1], [0, 4, 1], [1], [4, 1]];
   expect(views.map((t) => t.data.stride)).toEqual(strides);
   const joined = repeat("a (b c) -> n b (a c) m", x, { b: 2, n: 5, m: 2 });
-  expect(joined.data.data.length).toBe(12); // joined axes are written out, those repeated on their own are not
+  expect(joined.data.data.length).toBe(12); // joined axes are copied, axes that are repeated on their own are not
   expect(joined.data.stride).toEqual([0, 6, 1, 0]);
 });
 

@@ -15,7 +15,7 @@ const host: Host = { mask: (shape) => randomMask(shape, 5), ids: (shape, n) => r
 
 describe("eager is the definition", () => {
   test.each(rows)(
-    "[record.eager] $title: computing, recording and replaying agree bit for bit",
+    "[record.eager] $title: eager calls, recording and replay agree bit for bit",
     async ({ op, make }) => {
       const { attrs, inputs, domain } = make({ a: 2, b: 3, c: 4 }, host);
       const x = inputs.map((shape, i) => randomTensor(shape, 7 + i, domain));
@@ -28,30 +28,30 @@ describe("eager is the definition", () => {
     await replayEqualsEager(() => model.forward(), { model });
   });
 
-  test("[record.symbolic] touches no number: lazy tensors stay as they are", () => {
+  test("[record.symbolic] a symbolic recording reads no values: lazy tensors are not initialised", () => {
     const lazy = new Tensor<"i">([3], () => {
       throw new Error("touched");
     });
     const p = record(() => tanh(mul(lazy, lazy)), { inputs: { lazy }, symbolic: true });
     expect(p.nodes.map((node) => node.op)).toEqual(["leaf", "mul", "tanh"]);
-    expect(() => record(() => tanh(lazy))).toThrow("touched"); // unless asked for, a recording computes
+    expect(() => record(() => tanh(lazy))).toThrow("touched"); // by default a recording computes
     expect(() => evaluate(p)).toThrow("touched");
   });
 
-  test("[record.symbolic] a wrong shape is refused while recording", () => {
+  test("[record.symbolic] a wrong shape is an error while recording", () => {
     const f = () => add(abstractTensor("i", [3]), abstractTensor("i", [4]));
     expect(() => record(f, { symbolic: true })).toThrow(ShapeError);
   });
 
-  test("[record.escape] a tensor that was recorded symbolically has no numbers outside", () => {
+  test("[record.escape] a tensor that was recorded symbolically has no values", () => {
     let escaped = abstractTensor("i", [3]);
     record(() => (escaped = tanh(abstractTensor("i", [3]))), { symbolic: true });
     expect(escaped.symbolic).toBe(true);
     expect(() => tanh(escaped)).toThrow(Bug);
-    expect(() => escaped.data).toThrow(/recorded symbolically and has no numbers/);
+    expect(() => escaped.data).toThrow(/recorded symbolically and has no values/);
   });
 
-  test("[record.once] recording inside a recording throws, and the next recording is clean", () => {
+  test("[record.once] a nested recording is an error, and the next recording starts empty", () => {
     const x = randomTensor([2]);
     expect(() => record(() => record(() => tanh(x)).nodes && x)).toThrow(Bug);
     expect(() => record(() => evaluateThrowing())).toThrow("inside");
@@ -63,7 +63,7 @@ describe("eager is the definition", () => {
 });
 
 describe("leaves", () => {
-  test("[record.leaves] inputs have their names, parameters their paths, and a tie both its paths", () => {
+  test("[record.leaves] inputs have their names, parameters their paths, and tied parameters all their paths", () => {
     const model = new Small();
     const x = randomTensor([2, 5, 4]);
     const p = record(() => model.head.forward(model.blocks[0]?.forward(x) ?? x), { model, inputs: { x } });
@@ -81,7 +81,7 @@ describe("leaves", () => {
     expect(p.bindings.get(p.leaves.x ?? -1)).toBe(x);
   });
 
-  test("[record.warns] of a large constant that the model does not hold, and only of that", () => {
+  test("[record.warns] a large constant that is neither input nor parameter causes a warning", () => {
     const model = new (class Model {
       held = randomTensor<"i j">([50, 100], 1);
     })();
@@ -90,22 +90,22 @@ describe("leaves", () => {
     const { warnings } = record(f, { model });
     expect(warnings).toEqual([expect.stringMatching(/constant of shape \[50 100\] is neither an input nor/)]);
     expect(record(f, { model, inputs: { forgotten } }).warnings).toEqual([]);
-    expect(record(f).warnings).toEqual([]); // without a model nobody can tell
+    expect(record(f).warnings).toEqual([]); // without a model there are no parameters to compare with
   });
 
-  test("[replay.bind] other values take a leaf's place; wrong names and shapes are refused", () => {
+  test("[replay.bind] other values replace those of a leaf; wrong names and shapes are errors", () => {
     const x = randomTensor<"i">([3], 1);
     const p = record(() => square(x), { inputs: { x } });
     const other = randomTensor<"i">([3], 2);
     expectSame(evaluate(p, { x: other }).outputs.out as Tensor, square(other));
     expectSame(evaluate(p).outputs.out as Tensor, square(x));
-    expect(() => evaluate(p, { y: other })).toThrow(/no leaf "y"; it has x/);
+    expect(() => evaluate(p, { y: other })).toThrow(/cannot bind "y".*; it has x/);
     expect(() => evaluate(p, { x: randomTensor([4]) })).toThrow(/leaf "x" was recorded as \[3\], got \[4\]/);
     expect(() => evaluate(p, { y: other })).toThrow(ShapeError);
     expect(() => evaluate({ ...p, bindings: new Map() })).toThrow(/leaf 0 has no value/);
   });
 
-  test("[replay.bind] a tied parameter is bound by any of its names", () => {
+  test("[replay.bind] a tied parameter is bound under any of its names", () => {
     const model = new Small();
     const p = record(() => model.forward(), { model, symbolic: true });
     const other = randomTensor([7, 4], 8);
@@ -121,16 +121,16 @@ describe("taps", () => {
     return record(() => model.forward(), { model, symbolic: true });
   };
 
-  test("[tap.path] a tap is named by the module's path and its own name, in order of execution", () => {
+  test("[tap.path] a tap is named after the path of its module and its own name, in order of execution", () => {
     const names = ["norm", "scores", "scores.masked", "attn", "out"];
     const block = (path: string) => [...names.map((name) => `${path}.${name}`), path];
     expect(Object.keys(numbered().taps)).toEqual([...block("blocks.0"), ...block("blocks.1")]);
   });
 
-  test("[tap.path] outside a model the class gives the name; the model's own output is no tap", () => {
+  test("[tap.path] the class of an owner outside the model replaces its path; the output of the model itself is not a tap", () => {
     const x = randomTensor([2]);
     const owner = new (class Owner {})();
-    expect(tap(owner, "y", x)).toBe(x); // and outside a recording it is nothing at all
+    expect(tap(owner, "y", x)).toBe(x); // outside a recording, tap has no effect
     expect(Object.keys(record(() => tap(owner, "", tap(owner, "y", x))).taps)).toEqual(["Owner.y", "Owner"]);
     expect(record(() => tap(owner, "", tap(owner, "y", x)), { model: owner }).taps).toEqual({ y: 1 });
   });
@@ -149,10 +149,10 @@ describe("taps", () => {
     expect(valuesOf(taps.block as Tensor)).not.toEqual(valuesOf(taps["block@2"] as Tensor));
   });
 
-  test("[tap.choose] keeps the named ones only, and refuses a name that is not there", () => {
+  test("[tap.choose] only the named taps are kept, and an unknown name is an error", () => {
     const p = numbered();
     expect(Object.keys(withTaps(p, ["blocks.1.attn"]).taps)).toEqual(["blocks.1.attn"]);
-    expect(() => withTaps(p, ["blocks.1.attm"])).toThrow(/no tap "blocks.1.attm"; there are blocks.0.norm,/);
+    expect(() => withTaps(p, ["blocks.1.attm"])).toThrow(/no tap "blocks.1.attm"; it has blocks.0.norm,/);
     expect(() => withTaps(p, ["blocks.1.attm"])).toThrow(ShapeError);
   });
 });

@@ -1,4 +1,4 @@
-// More of 02-programs.md: what a backend may claim, how a replay is stopped, and emulated precision.
+// The executable half of 02-programs.md: dispatch of scopes to fused kernels, stopping a replay, and emulated precision.
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../../src/kernels/backend.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
@@ -17,7 +17,7 @@ import { randomIds, randomMask, randomTensor } from "../../support/properties/ar
 import { expectSame, scalar, valuesOf } from "../../support/properties/programs.ts";
 
 /** A backend whose only kernel is `attention`, by the definition, and that counts its calls. */
-function claiming(onCall: () => void = () => {}): Backend & { calls: number } {
+function withAttentionKernel(onCall: () => void = () => {}): Backend & { calls: number } {
   const backend = {
     ...reference(),
     calls: 0,
@@ -41,17 +41,17 @@ const attend = () => attention(owner, mulScalar(q, 0.5), k, v, masks);
 const block = () => tap(owner, "after", mul(attend(), w));
 const inputs = { q, k, v, w };
 
-describe("a scope is claimed whole or not at all", () => {
-  test("[replay.claim] when only its output is wanted: one call, the same numbers", async () => {
-    const backend = claiming();
+describe("dispatch of scopes to fused kernels", () => {
+  test("[replay.claim] a scope whose output alone is read is dispatched once, with the same result", async () => {
+    const backend = withAttentionKernel();
     const p = record(block, { inputs, symbolic: true });
     const { outputs } = await replay(p, backend);
     expect(backend.calls).toBe(1);
     expectSame(outputs.out as Tensor, block());
-    expectSame(await run(claiming(), block), block());
+    expectSame(await run(withAttentionKernel(), block), block());
   });
 
-  test("[replay.claim] not when a tap inside it is asked for; a tap outside or on its output does not matter", async () => {
+  test("[replay.claim] a scope with a requested inner tap is not dispatched; taps outside and on its output have no influence", async () => {
     const p = record(block, { inputs, symbolic: true });
     for (const [tapped, calls] of [
       ["Owner.scores", 0],
@@ -59,7 +59,7 @@ describe("a scope is claimed whole or not at all", () => {
       ["Owner.out", 1],
       ["Owner.after", 1],
     ] as const) {
-      const backend = claiming();
+      const backend = withAttentionKernel();
       const { taps, outputs } = await replay(p, backend, { taps: [tapped] });
       expect([tapped, backend.calls]).toEqual([tapped, calls]);
       expectSame(taps[tapped] as Tensor, evaluate(p).taps[tapped] as Tensor);
@@ -67,14 +67,14 @@ describe("a scope is claimed whole or not at all", () => {
     }
   });
 
-  test("[replay.claim] not when training needs what is inside; again when the gradient asked for lies behind it", async () => {
+  test("[replay.claim] a scope whose inner nodes a gradient reads is not dispatched", async () => {
     const p = record(() => ({ loss: sumAll(block()) }), { inputs, symbolic: true });
     for (const [leaf, calls] of [
       ["q", 0],
       ["v", 0],
       ["w", 1],
     ] as const) {
-      const backend = claiming();
+      const backend = withAttentionKernel();
       const g = gradients(p, "loss", [leaf]);
       const { outputs } = await replay(g, backend);
       expect([leaf, backend.calls]).toEqual([leaf, calls]);
@@ -82,24 +82,24 @@ describe("a scope is claimed whole or not at all", () => {
     }
   });
 
-  test("[replay.claim] not when a node inside it is itself an output", async () => {
+  test("[replay.claim] a scope with an inner node among the outputs is not dispatched", async () => {
     const p = record(block, { inputs, symbolic: true });
-    const backend = claiming();
+    const backend = withAttentionKernel();
     await replay({ ...p, outputs: { ...p.outputs, scores: p.taps["Owner.scores"] ?? -1 } }, backend);
     expect(backend.calls).toBe(0);
   });
 
-  test("[replay.claim] not when nothing needs it", async () => {
+  test("[replay.claim] a dead scope is not dispatched", async () => {
     const p = record(() => ({ out: tanh(q), unused: attend() }), { inputs, symbolic: true });
-    const backend = claiming();
+    const backend = withAttentionKernel();
     await replay({ ...p, outputs: { out: p.outputs.out ?? -1 } }, backend);
     expect(backend.calls).toBe(0);
   });
 
-  test("[replay.claim] the outermost of two that begin together", async () => {
+  test("[replay.claim] of two scopes that begin at the same node the outermost is dispatched", async () => {
     const nested = () =>
       scope("normalize", { x: q, k, v }, { epsilon: 0 }, ({ x, k, v }) => attention(owner, x, k, v, masks));
-    const inner = claiming();
+    const inner = withAttentionKernel();
     let outer = 0;
     const normalize = async () => {
       outer++;
@@ -110,14 +110,14 @@ describe("a scope is claimed whole or not at all", () => {
     expect([outer, inner.calls]).toEqual([1, 0]);
   });
 
-  test("[replay.claim] never when the body returns what it was given", async () => {
-    const backend = claiming();
+  test("[replay.claim] a scope whose body returns its input is not dispatched", async () => {
+    const backend = withAttentionKernel();
     const idle = () => square(scope("attention", { q, k, v }, masks, ({ q }) => q));
     expectSame(await run(backend, idle), square(q));
     expect(backend.calls).toBe(0);
   });
 
-  test("[replay.kernels] an op's kernel runs for that op; products done by the definition are counted", async () => {
+  test("[replay.kernels] an op runs in its kernel, and products that fall back to the definition are counted", async () => {
     const ran: string[] = [];
     const kernel = async (attrs: object, ...views: Any[]) => {
       ran.push("einsum");
@@ -145,15 +145,15 @@ describe("stopping", () => {
     return x;
   };
 
-  test("[replay.signal] an aborted signal stops it between two nodes, with the signal's reason", async () => {
+  test("[replay.signal] an aborted signal stops a replay between two nodes, with the reason of the signal", async () => {
     const p = record(block, { inputs, symbolic: true });
     await expect(replay(p, reference(), { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
     const controller = new AbortController();
-    const backend = claiming(() => controller.abort(new Error("enough")));
+    const backend = withAttentionKernel(() => controller.abort(new Error("enough")));
     await expect(replay(p, backend, { signal: controller.signal })).rejects.toThrow("enough");
   });
 
-  test("[replay.signal] a signal that a timer gives stops the definitions too, though they never wait", async () => {
+  test("[replay.signal] a timeout stops the definitions as well, although they are synchronous", async () => {
     const p = record(slow, { symbolic: true });
     let done = 0;
     const options = { signal: AbortSignal.timeout(30), onProgress: (share: number) => (done = share) };
@@ -162,9 +162,9 @@ describe("stopping", () => {
     expect(done).toBeLessThan(1);
   });
 
-  test("[replay.signal] progress goes from 0 to 1, over claimed scopes too", async () => {
+  test("[replay.signal] progress goes from 0 to 1, also across dispatched scopes", async () => {
     const seen: number[] = [];
-    await replay(record(block, { inputs, symbolic: true }), claiming(), {
+    await replay(record(block, { inputs, symbolic: true }), withAttentionKernel(), {
       onProgress: (done) => seen.push(done),
     });
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
@@ -195,7 +195,7 @@ describe.each(emulated)("%s", (precision) => {
     },
   );
 
-  test("[precision.each] every op is rounded, one after the other", () => {
+  test("[precision.each] the result of every op is rounded", () => {
     const x = randomTensor<"i">([50], 1);
     const p = record(() => tanh(square(x)), { symbolic: true });
     const once = rounded(square(rounded(x, precision)), precision);
@@ -216,7 +216,7 @@ describe.each(emulated)("%s", (precision) => {
   });
 });
 
-test("[precision.each] float64 is exact, and a float32 parameter is as good as its float64 copy", () => {
+test("[precision.each] float64 is exact, and a float32 parameter gives the results of its float64 copy", () => {
   const x = randomTensor([4], 1);
   const single = new Tensor<Any>([4], view(Float32Array.from(valuesOf(x)), [4]));
   const p = record(() => ({ out: sumAll(square(single)) }), { inputs: { single }, symbolic: true });

@@ -1,4 +1,4 @@
-// More of 02-programs.md: programs as data, and what is made of them.
+// The executable half of 02-programs.md: programs as data, and rewrites of programs.
 import { describe, expect, test } from "vitest";
 import {
   add,
@@ -22,7 +22,7 @@ describe("rewriting", () => {
   const x = randomTensor<"i">([3], 1);
   const y = randomTensor<"i">([3], 2);
 
-  test("[program.plain] all but the bindings is plain data: a structured clone replays to the same numbers", () => {
+  test("[program.plain] all fields except the bindings are plain data: a structured clone gives the same results", () => {
     const model = new Small();
     const p = record(() => model.forward(), { model, symbolic: true });
     const { bindings, ...rest } = p;
@@ -34,7 +34,7 @@ describe("rewriting", () => {
     expectSame(evaluate(again).outputs.out as Tensor, evaluate(mask).outputs.out as Tensor);
   });
 
-  test("[program.extend] continues a program in the same ops, and leaves the first as it was", () => {
+  test("[program.extend] extend continues a program and leaves the original unchanged", () => {
     const p = record(() => ({ product: mul(x, y) }), { inputs: { x, y } });
     const before = structuredClone({ nodes: p.nodes, outputs: p.outputs, leaves: p.leaves });
     const q = extend(p, (at) => ({ sum: add(at(p.outputs.product ?? -1), at(p.leaves.x ?? -1)) }));
@@ -47,7 +47,7 @@ describe("rewriting", () => {
     expect(() => extend(p, (at) => ({ out: at(99) }))).toThrow(/3 nodes has no node 99/);
   });
 
-  test("[program.prune] what nothing needs is dead, keeps its place, and is not computed", () => {
+  test("[program.prune] a node that is not needed is dead, keeps its id and is not computed", () => {
     const lazy = new Tensor<"i">([3], () => {
       throw new Error("touched");
     });
@@ -61,7 +61,7 @@ describe("rewriting", () => {
     expect(prune(p)).toEqual(p);
   });
 
-  test("[program.prune] a tap is a need", () => {
+  test("[program.prune] a node with a tap is not dead", () => {
     const p = record(() => ({ out: square(x), unused: tap({}, "y", tanh(x)) }));
     const out = { ...p, outputs: { out: p.outputs.out ?? -1 } };
     expect(prune(out).nodes.some(isDead)).toBe(false);

@@ -1,5 +1,4 @@
-// The rules of calculus, applied from the end of a program to its beginning.
-
+// Reverse mode: the derivatives of vjp.ts, applied from the end of a program to its beginning.
 import { Bug } from "../errors.ts";
 import { slice } from "../ops/arrange.ts";
 import { add, zerosLike } from "../ops/functions.ts";
@@ -11,7 +10,7 @@ import { vjp } from "./vjp.ts";
 
 type AnyVjp = (g: Tensor, x: Tensor[], y: Tensor, attrs: object) => (Tensor | null)[];
 
-/** The nodes that change when one of `sources` does. */
+/** Marks the nodes that depend on one of `sources`. */
 export function dependents(program: Program, sources: readonly number[]): Uint8Array {
   const depends = new Uint8Array(program.nodes.length);
   for (const id of sources) depends[id] = 1;
@@ -23,25 +22,25 @@ export function dependents(program: Program, sources: readonly number[]): Uint8A
 export type Scopes = ReadonlyMap<number, Scope>;
 
 /**
- * By their output, the scopes of these names that may be differentiated whole: nothing inside is read after them, and whatever
- * changes comes in as a named input, under one name.
+ * The scopes with these names that can be differentiated as a whole, by their output node: no inner node is read after the scope, every
+ * dependence on a differentiated node is a named input, and no node is two inputs.
  */
 export function fusedScopes(program: Program, names: readonly string[], depends: Uint8Array): Scopes {
   const last = lastUses({ ...program, taps: {} });
-  const whole = program.scopes.filter((s) => {
+  const fusible = program.scopes.filter((s) => {
     const { name, first, end, output } = s;
-    const given = Object.values(s.inputs);
-    if (!names.includes(name) || output < first || new Set(given).size < given.length) return false;
+    const inputIds = Object.values(s.inputs);
+    if (!names.includes(name) || output < first || new Set(inputIds).size < inputIds.length) return false;
     const body = program.nodes.slice(first, end);
     const fromOutside = body.flatMap(({ inputs }) => inputs.filter((id) => id < first));
     const leaves = body.flatMap(({ op }, i) => (op === "leaf" ? [first + i] : []));
-    const named = [...fromOutside, ...leaves].every((id) => !depends[id] || given.includes(id));
+    const named = [...fromOutside, ...leaves].every((id) => !depends[id] || inputIds.includes(id));
     return named && isClosed(program, s, last); // [gradients.fused]
   });
-  return new Map(whole.map((s) => [s.output, s]));
+  return new Map(fusible.map((s) => [s.output, s]));
 }
 
-interface Way {
+interface Range {
   readonly from: number;
   readonly to: number;
   readonly at: (id: number) => Tensor;
@@ -49,62 +48,62 @@ interface Way {
   readonly fused: Scopes;
 }
 
-/** d loss / d x for every node x from `from` down to `to`, and for what these read; `seed` is that of `from`. */
+/** d loss / d x for every node x from `from` down to `to` and for their operands; `seed` is the derivative of `from`. */
 export function backward(
   program: Program,
   seed: Tensor,
-  { from, to, at, depends, fused }: Way,
+  { from, to, at, depends, fused }: Range,
 ): Map<number, Tensor> {
-  const sofar = new Map<number, Tensor>([[from, seed]]);
-  const give = (id: number, part: Tensor): void => {
-    const before = sofar.get(id);
-    if (depends[id]) sofar.set(id, before ? add(before, part) : part); // [gradients.detach]
+  const accumulated = new Map<number, Tensor>([[from, seed]]);
+  const accumulate = (id: number, part: Tensor): void => {
+    const before = accumulated.get(id);
+    if (depends[id]) accumulated.set(id, before ? add(before, part) : part); // [gradients.detach]
   };
   for (let id = from; id >= to; id--) {
     const node = program.nodes[id];
-    const g = sofar.get(id);
-    const intact = fused.get(id);
+    const g = accumulated.get(id);
+    const fusedScope = fused.get(id);
     if (!node || !g || !depends[id] || node.op === "leaf") continue;
-    if (intact) {
-      for (const [input, part] of scopeVjp(program, intact, g, at)) give(input, part);
+    if (fusedScope) {
+      for (const [input, part] of scopeVjp(program, fusedScope, g, at)) accumulate(input, part);
       continue;
     }
     const rule = vjp[node.op satisfies OpName] as unknown as AnyVjp;
-    for (const [place, part] of rule(g, node.inputs.map(at), at(id), node.attrs).entries()) {
-      const input = node.inputs[place];
+    for (const [i, part] of rule(g, node.inputs.map(at), at(id), node.attrs).entries()) {
+      const input = node.inputs[i];
       if (input === undefined)
-        throw new Bug(`${node.op} has a derivative for operand ${place}, which it does not have`);
-      if (part) give(input, part);
+        throw new Bug(`the derivative of ${node.op} has an operand ${i}, which the op does not have`);
+      if (part) accumulate(input, part);
     }
   }
-  return sofar;
+  return accumulated;
 }
 
 /**
- * The derivative of a scope as a scope: its body again, then the rules. It has one output, so what the inputs get lies in it one
- * after another. A kernel named after it needs none of the body's intermediates, and so keeps none of them alive.
+ * The derivative of a scope as a scope: its body once more, followed by the rules. A scope has one output, so the derivatives of all
+ * inputs are flattened and concatenated. A fused kernel for it does not keep the intermediates of the forward scope alive.
  */
-function scopeVjp(program: Program, s: Scope, g: Tensor, at: Way["at"]): [number, Tensor][] {
-  const given = Object.entries(s.inputs).map(([name, id]) => ({ name, id, x: at(id) }));
-  const inputs = Object.fromEntries(given.map(({ name, x }) => [name, x]));
+function scopeVjp(program: Program, s: Scope, g: Tensor, at: Range["at"]): [number, Tensor][] {
+  const operands = Object.entries(s.inputs).map(([name, id]) => ({ name, id, x: at(id) }));
+  const inputs = Object.fromEntries(operands.map(({ name, x }) => [name, x]));
   const all = scope(`${s.name}Vjp`, { ...inputs, g }, s.attrs, () => {
-    const again = new Map<number, Tensor>();
-    const now = (id: number): Tensor => again.get(id) ?? at(id);
+    const repeated = new Map<number, Tensor>();
+    const current = (id: number): Tensor => repeated.get(id) ?? at(id);
     for (let id = s.first; id < s.end; id++) {
       const { op, attrs, inputs } = program.nodes[id] as Node;
-      if (op !== "leaf") again.set(id, apply(op, attrs as never, ...(inputs.map(now) as never)));
+      if (op !== "leaf") repeated.set(id, apply(op, attrs as never, ...(inputs.map(current) as never)));
     }
     const depends = dependents(program, Object.values(s.inputs));
-    const way = { from: s.output, to: s.first, at: now, depends, fused: new Map() };
-    const parts = backward(program, g, way);
+    const range = { from: s.output, to: s.first, at: current, depends, fused: new Map() };
+    const parts = backward(program, g, range);
     return apply(
       "concat",
       { axis: 0 },
-      ...given.map(({ id, x }) => flattened(parts.get(id) ?? zerosLike(x))),
+      ...operands.map(({ id, x }) => flattened(parts.get(id) ?? zerosLike(x))),
     );
   });
   let from = 0;
-  return given.map(({ id, x }) => {
+  return operands.map(({ id, x }) => {
     const part = slice(all, 0, from, from + x.size);
     from += x.size;
     return [id, shaped(part, x.shape)]; // [gradients.fused]

@@ -1,5 +1,4 @@
-// Reverse-mode differentiation as a rewrite: program in, program out.
-
+// Reverse-mode differentiation as a function from program to program.
 import { ShapeError } from "../errors.ts";
 import { zerosLike } from "../ops/functions.ts";
 import { type Program, prune } from "../program/program.ts";
@@ -7,25 +6,24 @@ import { extend } from "../program/record.ts";
 import { Tensor, view } from "../tensor.ts";
 import { backward, dependents, fusedScopes } from "./backward.ts";
 
-function idIn(ids: Readonly<Record<string, number>>, name: string, what: string): number {
+function idIn(ids: Readonly<Record<string, number>>, name: string, kind: string): number {
   const id = ids[name];
   if (id === undefined)
-    throw new ShapeError(`this program has no ${what} "${name}"; it has ${Object.keys(ids).join(", ")}`);
+    throw new ShapeError(`this program has no ${kind} "${name}"; it has ${Object.keys(ids).join(", ")}`);
   return id;
 }
 
-/** Name of the output that holds the gradient of a leaf. */
+/** The name of the output with the gradient of a leaf. */
 export const gradientOf = (leaf: string): string => `grad ${leaf}`;
 
 export interface GradientOptions {
-  /** Scopes, by name, whose derivative becomes a scope as well, `<name>Vjp`, for those who have a kernel for it. */
+  /** Names of scopes whose derivative becomes a scope as well, `<name>Vjp`, for backends with a fused kernel for it. */
   readonly fused?: readonly string[] | undefined;
 }
 
 /**
- * A program that also computes d loss / d leaf for the leaves asked for, as outputs `grad <leaf>`. Nothing else is
- * differentiated: freezing is the set that you ask for. The loss is a scalar; a leaf that it does not depend on has
- * gradient zero. The result is a program like any other and has gradients again. [gradients.again]
+ * A program that also computes d loss / d leaf for each of `leaves`, as outputs `grad <leaf>`. Other leaves are frozen. The loss is a
+ * scalar; the gradient of a leaf that it does not depend on is zero. The result can be differentiated again. [gradients.again]
  */
 export function gradients(
   program: Program,
@@ -36,11 +34,11 @@ export function gradients(
   const sources = leaves.map((leaf) => idIn(program.leaves, leaf, "leaf"));
   const from = idIn(program.outputs, loss, "output");
   if (program.nodes[from]?.shape.length !== 0)
-    throw new ShapeError(`the loss "${loss}" is no scalar; take total(...) of it`); // [gradients.scalar]
+    throw new ShapeError(`the loss "${loss}" is not a scalar; apply sumAll to it`); // [gradients.scalar]
   const depends = dependents(program, sources);
   const scopes = fusedScopes(program, fused, depends);
   const extended = extend(program, (at) => {
-    // Everything in here is symbolic: no number is touched. [gradients.symbolic]
+    // Symbolic: no values are read. [gradients.symbolic]
     const one = new Tensor([], view(Float64Array.of(1), []));
     const parts = backward(program, one, { from, to: 0, at, depends, fused: scopes });
     const outputs = Object.entries(program.outputs).map(([name, id]) => [name, at(id)] as const);

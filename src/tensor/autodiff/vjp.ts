@@ -1,5 +1,5 @@
-// Derivatives. g is d loss / d y for y = op(x…); each line gives d loss / d x… in the same ops, so that gradients can be
-// differentiated again. null: this operand has no derivative.
+// Derivatives. g is d loss / d y for y = op(x…); each entry gives d loss / d x… in terms of the same ops, so that gradients can be
+// differentiated again. null: the derivative of this operand is zero.
 import { einsum, pad, slice } from "../ops/arrange.ts";
 import { placesOf } from "../ops/einsum.ts";
 import {
@@ -32,13 +32,13 @@ type Vjp<K extends OpName> = (
 ) => Each<Ops[K]["in"], Tensor | null>;
 
 const flip = (pattern: string): string => sidesOf(pattern).reverse().join(" -> ");
-const rowTotals = (x: Tensor): Tensor => expand(sumLast(x), x);
+const rowSums = (x: Tensor): Tensor => expand(sumLast(x), x);
 const normalPdf = (x: Tensor): Tensor =>
   mulScalar(exp(mulScalar(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
 const oneMinus = (x: Tensor): Tensor => addScalar(neg(x), 1);
 const allowed = (keep: Mask, g: Tensor): Tensor => apply("where", { keep, otherwise: 0 }, g);
 
-/** One line of calculus for each op. [vjp.rules] */
+/** The vector-Jacobian product of each op. [vjp.rules] */
 export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   add: (g) => [g, g],
   sub: (g) => [g, neg(g)],
@@ -59,18 +59,18 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   addScalar: (g) => [g],
   where: (g, _, __, { keep }) => [allowed(keep, g)],
   unbroadcast: (g, [x]) => [expand(g, x)],
-  // Equal maxima share the derivative.
+  // Equal maxima share the derivative equally.
   maxTo: (g, [x], y) => {
     const top = equal(x, expand(y, x));
     return [mul(expand(div(g, unbroadcast(top, y.shape)), x), top)]; // [vjp.ties]
   },
   expand: (g, [x]) => [unbroadcast(g, x.shape)],
-  // y ⊙ (g − Σ y ⊙ g), and nothing for what may not be attended to, so that an empty row passes nothing back.
+  // y ⊙ (g − Σ y ⊙ g), and zero for masked entries, so that an empty row has a gradient of zero.
   softmax: (g, _, y, { mayAttend }) => {
-    const d = mul(y, sub(g, rowTotals(mul(g, y))));
+    const d = mul(y, sub(g, rowSums(mul(g, y))));
     return [mayAttend ? allowed(mayAttend, d) : d]; // [softmax.empty-row-gradient]
   },
-  // The derivative of a contraction is the contraction with its places permuted.
+  // The derivative of a contraction is a contraction with operands and result exchanged.
   einsum: (g, [a, b], _, { pattern }) => {
     const [A, B, C] = placesOf(pattern);
     return [einsum(`${C}, ${B} -> ${A}`, g, b), einsum(`${A}, ${C} -> ${B}`, a, g)];

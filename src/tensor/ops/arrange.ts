@@ -1,23 +1,23 @@
-// The ops that take patterns, as functions whose types are the patterns: tsc rejects a wrong order of axes.
+// Functions for the ops with patterns. Their types are computed from the pattern, so that tsc rejects a wrong order of axes.
 import { ShapeError } from "../errors.ts";
 import { axesOf, type Sizes, shapeOf, sidesOf, spreadPattern, unify, type Words } from "../pattern.ts";
 import { apply } from "../program/record.ts";
 import { type Any, Bool, Int, Tensor } from "../tensor.ts";
 import { rearranged } from "./movement.ts";
 
-/** Patterns with an ellipsis (library code) are checked when they run, not by tsc. */
+/** Patterns with an ellipsis (library code) are checked at run time, not by tsc. */
 type Named<A extends string> = A extends `${string}...${string}` ? Any : A;
 type In<A extends string> = Tensor<Named<NoInfer<A>>>;
 type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };
 
-/** Contracts two operands: einsum("b h l k, b h s k -> b h l s", q, k). Every axis stands in at least two places. */
+/** Contracts two operands: einsum("b h l k, b h s k -> b h l s", q, k). Every axis occurs in at least two of operands and result. */
 export const einsum = <A extends string, B extends string, C extends string>(
   pattern: `${A}, ${B} -> ${C}`,
   a: In<A>,
   b: In<B>,
 ): Tensor<Named<C>> => apply("einsum", { pattern }, a, b);
 
-/** What a pattern op may do with axes: rearrange keeps them all, repeat may add, sum may drop. */
+/** rearrange keeps all axes, repeat may add axes, sum may drop axes. */
 type Kind = "rearrange" | "repeat" | "sum";
 
 function resolve(
@@ -31,18 +31,20 @@ function resolve(
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
   const lost = before.find((name) => kind !== "sum" && !after.includes(name));
   const invented = after.find((name) => kind !== "repeat" && !before.includes(name));
-  const idle = Object.keys(given).find((name) => !before.includes(name) && !after.includes(name));
-  const odd = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
-  if (odd)
-    throw new ShapeError(`in ${where}: ${odd[0]} = ${odd[1]} is no size, a whole number  [notation.size]`);
+  const unused = Object.keys(given).find((name) => !before.includes(name) && !after.includes(name));
+  const invalid = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
+  if (invalid)
+    throw new ShapeError(
+      `in ${where}: ${invalid[0]} = ${invalid[1]} is not a size; sizes are whole numbers  [notation.size]`,
+    );
   if (lost) throw new ShapeError(`in ${where}: axis "${lost}" is dropped; sum drops axes  [notation.origin]`);
   if (invented)
     throw new ShapeError(
-      `in ${where}: axis "${invented}" comes from nowhere; repeat adds axes  [notation.origin]`,
+      `in ${where}: axis "${invented}" is not on the left side; repeat adds axes  [notation.origin]`,
     );
-  if (idle)
+  if (unused)
     throw new ShapeError(
-      `in ${where}: a size is given for "${idle}", which the pattern does not name  [notation.origin]`,
+      `in ${where}: a size is given for "${unused}", which is not in the pattern  [notation.origin]`,
     );
   const sizes = { ...given };
   unify(where, left, shape, sizes);
@@ -100,11 +102,11 @@ export function concat<A extends string, B extends string, C extends string>(
 ): Tensor<Named<C>> {
   const [operands, out] = sidesOf(pattern);
   const [left = "", right = "", ...more] = operands.split(", ");
-  const taken = [left, right].flatMap((side) => axesOf(side).flat());
-  const axis = axesOf(out).findIndex((names) => names.length === 1 && !taken.includes(names[0] ?? ""));
+  const used = [left, right].flatMap((side) => axesOf(side).flat());
+  const axis = axesOf(out).findIndex((names) => names.length === 1 && !used.includes(names[0] ?? ""));
   const others = (side: string) => axesOf(side).toSpliced(axis, 1).join(";");
   if (axis < 0 || more.length > 0 || others(left) !== others(out) || others(right) !== others(out)) {
-    throw new ShapeError(`in concat("${pattern}"): exactly one axis takes a new name  [notation.concat]`);
+    throw new ShapeError(`in concat("${pattern}"): exactly one axis has a new name  [notation.concat]`);
   }
   const sizes: Sizes = {};
   unify(`concat("${pattern}")`, left, a.shape, sizes);
@@ -114,7 +116,7 @@ export function concat<A extends string, B extends string, C extends string>(
 
 const resolveAxis = (x: Tensor, axis: number): number => (axis < 0 ? x.shape.length + axis : axis);
 
-/** Elements from ≤ i < to of one axis (negative axes count from the end). A view. */
+/** Elements from ≤ i < to along one axis (negative axes count from the end). A view. */
 export const slice = <A extends string>(x: Tensor<A>, axis: number, from: number, to: number): Tensor<A> =>
   apply("slice", { axis: resolveAxis(x, axis), from, to }, x);
 
@@ -126,7 +128,7 @@ export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number
 export const concatLast = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>): Tensor<A> =>
   apply("concat", { axis: a.shape.length - 1 }, a, b);
 
-/** The slices of the first axis, each without it. */
+/** The slices along the first axis, each without that axis. */
 export function unbind<P extends string>(
   x: Tensor<`${string} ${P}`>,
 ): [Tensor<P>, Tensor<P>, ...Tensor<P>[]] {
@@ -137,12 +139,12 @@ export function unbind<P extends string>(
   const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) => row(i));
   if (!first || !second)
     throw new ShapeError(
-      `in unbind: the first axis of [${x.shape.join(" ")}] has no two slices  [ops.unbind]`,
+      `in unbind: the first axis of [${x.shape.join(" ")}] has fewer than two slices  [ops.unbind]`,
     );
   return [first, second, ...others];
 }
 
-/** Named parts of the last axis, in order: split(x, { q: 512, k: 64 }). The axes of a part are named by what follows. */
+/** Named parts of the last axis, in order: split(x, { q: 512, k: 64 }). The axes of the parts have no names in their types. */
 export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, number>>): Record<K, Tensor> {
   const parts: Partial<Record<K, Tensor>> = {};
   let from = 0;
@@ -152,7 +154,7 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
   }
   if (from !== x.shape.at(-1))
     throw new ShapeError(
-      `in split: the widths add up to ${from}, the last axis of [${x.shape.join(" ")}] does not  [ops.split]`,
+      `in split: the widths add up to ${from}, not to the last axis of [${x.shape.join(" ")}]  [ops.split]`,
     );
   return parts as Record<K, Tensor>;
 }

@@ -1,4 +1,4 @@
-// einsum("b l d, o d -> b l o"): two operands, and every axis stands in at least two of the three places.
+// einsum("b l d, o d -> b l o"): two operands; every axis occurs in at least two of operands and result.
 import { ShapeError } from "../errors.ts";
 import { axesOf, ellipsisRank, type Sizes, shapeOf, sidesOf, spread, unify } from "../pattern.ts";
 import { offsets, type Shape, type View, zeros } from "../tensor.ts";
@@ -17,7 +17,7 @@ export interface Contraction {
   readonly k: readonly string[];
 }
 
-/** The three places of a pattern. */
+/** The two operands and the result of a pattern. */
 export function placesOf(pattern: string): [string, string, string] {
   const [operands, c] = sidesOf(pattern);
   const [a, b, more] = operands.split(",").map((side) => side.trim()); // a scalar has an empty side
@@ -56,13 +56,13 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
     batch.length + m.length + n.length < inC.size
   ) {
     throw new ShapeError(
-      `einsum("${pattern}"): every axis stands in at least two places; use sum or repeat first  [einsum.two-places]`,
+      `einsum("${pattern}"): every axis occurs in at least two of operands and result; use sum or repeat first  [einsum.two-places]`,
     );
   }
   return { sizes, a, b, c, ...plan };
 }
 
-/** Where the elements of the named axes stand in a view whose axes are `side`. */
+/** The offsets of the elements along the named axes, in a view whose axes are `side`. */
 function locate(v: View, side: string, names: readonly string[], sizes: Sizes): Int32Array {
   const axes = axesOf(side).flat();
   return offsets(

@@ -1,4 +1,4 @@
-// Ops that treat every element alone. ndarray-ops does the plain arithmetic, always into a fresh array.
+// Elementwise ops. ndarray-ops does the arithmetic, always into a new array.
 import nops from "ndarray-ops";
 import { ShapeError } from "../errors.ts";
 import { flat, offsets, type Shape, type View, view, zeros } from "../tensor.ts";
@@ -8,7 +8,7 @@ import type { Rule } from "./table.ts";
 export function sameShape(a: Shape, b: Shape): Shape {
   if (a.length !== b.length || a.some((n, i) => n !== b[i])) {
     throw new ShapeError(
-      `shapes [${a.join(" ")}] and [${b.join(" ")}] differ: broadcasting is written out, expand(x, like)  [ops.no-broadcast]`,
+      `shapes [${a.join(" ")}] and [${b.join(" ")}] differ: there is no implicit broadcasting, use expand(x, like)  [ops.no-broadcast]`,
     );
   }
   return a;
@@ -16,7 +16,7 @@ export function sameShape(a: Shape, b: Shape): Shape {
 
 const keepShape = (_: object, a: Shape): Shape => a;
 
-/** An op that ndarray-ops has for two arrays. */
+/** An op on two arrays from ndarray-ops. */
 export const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"add"> => ({
   shape: (_, a, b) => sameShape(a, b),
   compute: (_, a, b) => {
@@ -26,7 +26,7 @@ export const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"ad
   },
 });
 
-/** An op that ndarray-ops has for one array. */
+/** An op on one array from ndarray-ops. */
 export const unary = (into: (out: View, a: View) => unknown): Rule<"exp"> => ({
   shape: keepShape,
   compute: (_, a) => {
@@ -77,7 +77,7 @@ export const addScalar: Rule<"addScalar"> = {
   },
 };
 
-/** x where the mask is true, a constant elsewhere. What is not kept cannot spread, not even a NaN. */
+/** x where the mask is true, a constant elsewhere. A replaced element has no effect, not even a NaN. */
 export const where: Rule<"where"> = {
   shape: ({ keep }, a) => sameShape(a, keep.shape),
   compute: ({ keep, otherwise }, a) => {
@@ -89,7 +89,7 @@ export const where: Rule<"where"> = {
   },
 };
 
-/** The same numbers under another role: a named tap, a tensor cut off from its past. */
+/** The operand itself: taps and detached tensors. */
 export const identity: Rule<"tap"> = {
   exact: true,
   view: true,

@@ -1,11 +1,11 @@
-// The error function, which JavaScript lacks; the usual five-term polynomial is off by 4e-8.
+// The error function, which JavaScript does not have. The common five-term polynomial has an error of 4e-8.
 
 const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);
 
 /**
- * erf x = 2/√π · e^(−x²) · Σₙ 2ⁿ x²ⁿ⁺¹ / (1·3·…·(2n+1))     (DLMF 7.6.2; all terms have one sign, so nothing cancels)
+ * erf x = 2/√π · e^(−x²) · Σₙ 2ⁿ x²ⁿ⁺¹ / (1·3·…·(2n+1))     (DLMF 7.6.2; all terms have one sign, so there is no cancellation)
  *
- * Within 1.4e-15 relative. [erf.series]
+ * The relative error is at most 1.4e-15. [erf.series]
  */
 export function erf(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x); // 1 − erf 6 = 2e-17

@@ -1,5 +1,4 @@
-// The ops as functions. Operands must carry the same axis names; nothing broadcasts but `expand`.
-
+// Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { apply } from "../program/record.ts";
 import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
 import type { EmptyRow } from "./table.ts";
@@ -22,10 +21,10 @@ export const sin: Unary = (x) => apply("sin", {}, x);
 export const cos: Unary = (x) => apply("cos", {}, x);
 export const tanh: Unary = (x) => apply("tanh", {}, x);
 export const sigmoid: Unary = (x) => apply("sigmoid", {}, x);
-/** x Φ(x), by the error function and not its tanh approximation. */
+/** x Φ(x), with the error function and not the tanh approximation. */
 export const gelu: Unary = (x) => apply("gelu", {}, x);
 export const geluGrad: Unary = (x) => apply("geluGrad", {}, x);
-/** No derivative passes through. */
+/** x, through which no gradient flows. */
 export const detach: Unary = (x) => apply("detach", {}, x);
 
 export const mulScalar = <A extends string>(x: Tensor<A>, by: number): Tensor<A> =>
@@ -38,19 +37,19 @@ export const square: Unary = (x) => mul(x, x);
 export const where = <A extends string>(keep: Bool<NoInfer<A>>, x: Tensor<A>, otherwise = 0): Tensor<A> =>
   apply("where", { keep, otherwise }, x);
 
-/** x seen in the shape of `like`: trailing axes are aligned, axes of size 1 and missing ones repeat. No copy. */
+/** x as a view in the shape of `like`: trailing axes are aligned, axes of size 1 and missing leading axes are repeated. */
 export const expand = <A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> =>
   apply("expand", { shape: like.shape }, x);
 
-/** Sums over everything that `expand` would repeat. */
+/** The sum over the axes that `expand` would repeat. */
 export const unbroadcast = (x: Tensor, shape: Shape): Tensor => apply("unbroadcast", { shape }, x);
 
 const lastToOne = (x: Tensor): Shape => [...x.shape.slice(0, -1), 1];
-/** Sum over the last axis, which stays with size 1. */
+/** The sum over the last axis, which is kept with size 1. */
 export const sumLast = (x: Tensor): Tensor => apply("unbroadcast", { shape: lastToOne(x) }, x);
-/** Maximum over the last axis, which stays with size 1. */
+/** The maximum over the last axis, which is kept with size 1. */
 export const maxLast = (x: Tensor): Tensor => apply("maxTo", { shape: lastToOne(x) }, x);
-/** Mean over the last axis, which stays with size 1. */
+/** The mean over the last axis, which is kept with size 1. */
 export const meanLast = (x: Tensor): Tensor => mulScalar(sumLast(x), 1 / (x.shape.at(-1) ?? 1));
 /** The sum of all elements. */
 export const sumAll = (x: Tensor): Tensor<""> => unbroadcast(x, []);
@@ -58,7 +57,7 @@ export const sumAll = (x: Tensor): Tensor<""> => unbroadcast(x, []);
 /** softmax over the last axis. */
 export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRow: "nan" }, x);
 
-/** softmax over the allowed entries of the last axis. `emptyRow` says what a row with nothing allowed is. */
+/** softmax over the allowed entries of the last axis. `emptyRow` is the result for a row without allowed entries. */
 export const maskedSoftmax = <A extends string>(
   x: Tensor<A>,
   mayAttend: Bool<NoInfer<A>>,
@@ -71,7 +70,7 @@ export const gather = <I extends string, D extends string>(
   ids: Int<I>,
 ): Tensor<`${I} ${D}`> => apply("gather", { ids }, table);
 
-/** Sums rows into a table: what `gather` is the derivative of. */
+/** Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. */
 export const scatter = (x: Tensor, ids: Int, rows: number): Tensor => apply("scatter", { ids, rows }, x);
 
 /** 0, 1, 2, … n − 1 */

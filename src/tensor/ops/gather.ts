@@ -1,4 +1,4 @@
-// Rows of a table by integer ids, and the reverse.
+// Rows of a table by integer ids, and the adjoint op.
 import { ShapeError } from "../errors.ts";
 import { flat, sizeOf, view } from "../tensor.ts";
 import type { Ids, Rule } from "./table.ts";
@@ -31,7 +31,7 @@ export const gather: Rule<"gather"> = {
   },
 };
 
-/** out[r] = Σ over i with ids[i] = r of x[i]: what `gather` is the derivative of. */
+/** out[r] = Σ over i with ids[i] = r of x[i]. The adjoint of `gather`. */
 export const scatter: Rule<"scatter"> = {
   shape: ({ ids, rows }, x) => {
     if (ids.shape.some((n, i) => n !== x[i])) {

@@ -1,7 +1,7 @@
-// The one matrix product of the core: every einsum on any view comes here.
+// Matrix products on any view, for every einsum.
 import type { Floats } from "../tensor.ts";
 
-/** A matrix somewhere in an array: element (i, j) stands at start + rows[i] + columns[j]. */
+/** A matrix within an array: element (i, j) is at start + rows[i] + columns[j]. */
 export interface Located {
   readonly data: Floats;
   readonly rows: Int32Array;
@@ -11,7 +11,7 @@ export interface Located {
 
 const TILE = 4;
 
-/** Four columns (or rows) side by side, so that the inner loop reads both operands in sequence. Short tiles end in zeros. */
+/** Interleaves four columns (or rows), so that the inner loop reads both operands in sequence. Incomplete tiles are padded with zeros. */
 function pack(data: Floats, start: number, outer: Int32Array, inner: Int32Array, out: Float64Array): void {
   const depth = inner.length;
   for (let tile = 0; tile < outer.length; tile += TILE) {
@@ -25,7 +25,7 @@ function pack(data: Floats, start: number, outer: Int32Array, inner: Int32Array,
   }
 }
 
-/** c = a · b, with c overwritten. Panels are packed and multiplied in tiles of 4×4 sums that stay in registers. */
+/** Overwrites c with a · b. Panels are packed and multiplied in tiles of 4×4 sums, which fit in registers. */
 export function matmul(a: Located, b: Located, c: Located): void {
   const depth = a.columns.length;
   const panelA = new Float64Array(TILE * depth);
@@ -38,7 +38,7 @@ export function matmul(a: Located, b: Located, c: Located): void {
 }
 
 // biome-ignore-start lint/style/noNonNullAssertion: offsets are within bounds by construction, and these loops are the hot ones
-// biome-ignore format: sixteen sums read best as a square
+// biome-ignore format: sixteen sums are easiest to read as a square
 function tile(a: Float64Array, b: Float64Array, atB: number, depth: number, c: Located, i: number, j: number): void {
   let s00 = 0, s01 = 0, s02 = 0, s03 = 0;
   let s10 = 0, s11 = 0, s12 = 0, s13 = 0;

@@ -1,4 +1,4 @@
-// Ops that only move numbers. Wherever strides allow, the result is a view of the same numbers.
+// Ops that move elements without changing them, and sums over axes of a pattern. The result is a view where strides allow.
 import nops from "ndarray-ops";
 import { ShapeError } from "../errors.ts";
 import { axesOf, type Sizes, shapeOf, sidesOf } from "../pattern.ts";
@@ -8,7 +8,7 @@ import type { Rule } from "./table.ts";
 
 type Typed = Parameters<typeof flat>[0]["data"];
 
-/** Stride of every named axis of one side, with joined axes taken apart. Axes it does not name have stride 0. */
+/** The stride of every named axis of one side, joined axes split. Axes that the side does not name have stride 0. */
 function strides(a: Strided<unknown>, side: string, sizes: Sizes): (name: string) => number {
   const of: Record<string, number> = {};
   for (const [i, names] of axesOf(side).entries()) {
@@ -21,32 +21,32 @@ function strides(a: Strided<unknown>, side: string, sizes: Sizes): (name: string
   return (name) => of[name] ?? 0; // [ops.repeat]
 }
 
-/** What the right side of a pattern asks for, and how the left side's axes lie. */
-function asked(a: Strided<unknown>, pattern: string, sizes: Sizes) {
+/** Shape and groups of axes of the right side of a pattern, with the strides of the left side. */
+function layoutOf(a: Strided<unknown>, pattern: string, sizes: Sizes) {
   const [before, after] = sidesOf(pattern);
   const size = (name: string) => sizes[name] ?? 1;
   return { stride: strides(a, before, sizes), size, groups: axesOf(after), shape: shapeOf(after, sizes) };
 }
 
-/** The strides of a view that is arranged as a pattern says; null where joined axes do not lie side by side. */
+/** The strides of the rearranged view, or null if joined axes are not adjacent in memory. */
 export function viewStride(a: Strided<unknown>, pattern: string, sizes: Sizes): number[] | null {
-  const { stride, size, groups } = asked(a, pattern, sizes);
-  const wide = (names: readonly string[]) => names.filter((name) => size(name) !== 1);
+  const { stride, size, groups } = layoutOf(a, pattern, sizes);
+  const nontrivial = (names: readonly string[]) => names.filter((name) => size(name) !== 1);
   const joins = (names: readonly string[]) =>
-    wide(names).every((name, i, all) => {
+    nontrivial(names).every((name, i, all) => {
       const next = all[i + 1];
       return next === undefined || stride(name) === stride(next) * size(next);
     });
-  const step = (names: readonly string[]) => stride(wide(names).at(-1) ?? "");
+  const step = (names: readonly string[]) => stride(nontrivial(names).at(-1) ?? "");
   return groups.every(joins) ? groups.map(step) : null;
 }
 
 /**
- * Permutes, splits, joins and repeats axes as a pattern says: a view where strides allow. Where joined axes do not lie
- * side by side they are copied, but axes that are repeated on their own stay repeated (stride 0).
+ * Permutes, splits, joins and repeats axes: a view where strides allow. Joined axes that are not adjacent in memory
+ * are copied, but axes that are repeated on their own stay repeated (stride 0).
  */
 export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, sizes: Sizes): Strided<D> {
-  const { stride, size, groups, shape } = asked(a, pattern, sizes);
+  const { stride, size, groups, shape } = layoutOf(a, pattern, sizes);
   const joined = viewStride(a, pattern, sizes);
   if (joined) return { data: a.data, shape, stride: joined, offset: a.offset }; // [ops.no-copy]
   const repeated = (names: readonly string[]) => names.every((name) => stride(name) === 0);
@@ -71,18 +71,18 @@ export const rearrange: Rule<"rearrange"> = {
   compute: ({ pattern, sizes }, a) => asView(rearranged(a, pattern, sizes)),
 };
 
-/** Sums over the axes that the pattern's right side leaves out. */
+/** Sums over the axes that the right side of the pattern does not have. */
 export const sum: Rule<"sum"> = {
   shape: ({ pattern, sizes }) => shapeOf(sidesOf(pattern)[1], sizes),
   compute: ({ pattern, sizes }, a) => {
     const [before, after] = sidesOf(pattern);
     const kept = axesOf(after).flat();
-    const gone = axesOf(before)
+    const summed = axesOf(before)
       .flat()
       .filter((name) => !kept.includes(name)); // [ops.sum]
-    const lined = rearranged(a, `${before} -> ${[...gone, ...kept].join(" ")}`, sizes);
+    const ordered = rearranged(a, `${before} -> ${[...summed, ...kept].join(" ")}`, sizes);
     const total = fold(
-      asView(lined),
+      asView(ordered),
       kept.map((name) => sizes[name] ?? 1),
       0,
       plus,
@@ -136,8 +136,8 @@ export const slice: Rule<"slice"> = {
   view: true,
   shape: ({ axis, from, to }, a) => {
     const n = a[axis];
-    const whole = Number.isInteger(from) && Number.isInteger(to);
-    if (n === undefined || !whole || from < 0 || to < from || to > n) {
+    const isWhole = Number.isInteger(from) && Number.isInteger(to);
+    if (n === undefined || !isWhole || from < 0 || to < from || to > n) {
       throw new ShapeError(`slice ${from}..${to} of axis ${axis} is outside [${a.join(" ")}]  [ops.slice]`);
     }
     return resized(a, axis, to - from);

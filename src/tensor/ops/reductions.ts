@@ -1,11 +1,10 @@
-// Sums and maxima over axes, their counterpart `expand`, and the softmax.
-
+// Sums and maxima over axes, their adjoint `expand`, and softmax.
 import { ShapeError } from "../errors.ts";
 import { flat, offsets, rowMajor, type Shape, sizeOf, type View, view } from "../tensor.ts";
 import { sameShape } from "./elementwise.ts";
 import type { Ops, Rule } from "./table.ts";
 
-/** Trailing axes are aligned; an axis may grow only from size 1 or from nothing. */
+/** Trailing axes are aligned. Only axes of size 1 and missing leading axes are repeated. */
 function checkExpands(small: Shape, large: Shape): void {
   const lead = large.length - small.length;
   if (lead < 0 || small.some((n, i) => n !== 1 && n !== large[lead + i])) {
@@ -13,7 +12,7 @@ function checkExpands(small: Shape, large: Shape): void {
   }
 }
 
-/** Strides that show an array of shape `small` as one of shape `large`: repeated axes have stride 0. */
+/** The strides of an array of shape `small` expanded to shape `large`: repeated axes have stride 0. */
 function expandedStride(small: Shape, stride: readonly number[], large: Shape): number[] {
   const lead = large.length - small.length;
   return large.map((n, i) => (i < lead || (small[i - lead] === 1 && n !== 1) ? 0 : (stride[i - lead] ?? 0)));
@@ -29,18 +28,18 @@ export const expand: Rule<"expand"> = {
   compute: ({ shape }, a) => view(a.data, shape, expandedStride(a.shape, a.stride, shape), a.offset),
 };
 
-/** Folds every element into the place it would have been expanded from. */
+/** Combines every element of `a` into the element of the result that `expand` would have repeated there. */
 export function fold(
   a: View,
   shape: Shape,
   initial: number,
-  combine: (sofar: number, x: number) => number,
+  combine: (accumulated: number, x: number) => number,
 ): View {
   const out = new Float64Array(sizeOf(shape)).fill(initial); // [ops.empty]
-  const place = offsets(a.shape, expandedStride(shape, rowMajor(shape), a.shape));
+  const targets = offsets(a.shape, expandedStride(shape, rowMajor(shape), a.shape));
   const x = flat(a);
   for (let i = 0; i < x.length; i++) {
-    const at = place[i] ?? 0;
+    const at = targets[i] ?? 0;
     out[at] = combine(out[at] ?? initial, x[i] ?? 0);
   }
   return view(out, shape);
@@ -57,12 +56,12 @@ const folded = (initial: number, combine: (a: number, b: number) => number): Rul
 });
 
 export const unbroadcast = folded(0, plus);
-/** Math.max keeps NaN (ndarray-ops' sup drops it). The maximum of nothing is −∞. */
+/** Math.max propagates NaN, unlike `sup` of ndarray-ops. The maximum of no elements is −∞. */
 export const maxTo = folded(-Infinity, Math.max); // [ops.nan]
 
 /**
  * softmax(x)ᵢ = exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x) over the allowed entries of each row (last axis), 0 elsewhere.
- * A row with nothing allowed is decided by `emptyRow`, from the mask and never from a fill value.
+ * The result for a row without allowed entries is `emptyRow`. Whether a row is empty depends on the mask, not on a fill value.
  */
 export const softmax: Rule<"softmax"> = {
   shape: ({ mayAttend }, a) => (mayAttend ? sameShape(a, mayAttend.shape) : a),
@@ -78,7 +77,7 @@ export const softmax: Rule<"softmax"> = {
   },
 };
 
-/** Reads a mask by row and column without writing its repeated axes out. */
+/** Reads a mask by row and column, without copying its repeated axes. */
 function rowsOf({ data, shape, stride, offset }: NonNullable<Ops["softmax"]["attrs"]["mayAttend"]>) {
   const starts = offsets(shape.slice(0, -1), stride.slice(0, -1), offset);
   const step = stride.at(-1) ?? 0;

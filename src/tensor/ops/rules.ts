@@ -1,4 +1,4 @@
-// The one meaning of every op: name -> shape rule and float64 definition.
+// The definitions of all ops: name -> shape rule and computation in float64.
 import nops from "ndarray-ops";
 import type { Shape, View } from "../tensor.ts";
 import { einsum } from "./einsum.ts";
@@ -19,7 +19,7 @@ import { concat, pad, rearrange, slice, sum } from "./movement.ts";
 import { expand, maxTo, softmax, unbroadcast } from "./reductions.ts";
 import type { OpName, Rule } from "./table.ts";
 
-/** The table of 01-ops.md, an op a line. [ops.definition] */
+/** The table of 01-ops.md. [ops.definition] */
 export const rules: { readonly [K in OpName]: Rule<K> } = {
   add: binary(nops.add),
   sub: binary(nops.sub),
@@ -56,7 +56,7 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   tap: identity,
 };
 
-/** What an op needs of its rule when op and operands are not known statically. */
+/** A rule whose op is not known statically. */
 interface AnyRule {
   shape(attrs: object, ...shapes: Shape[]): Shape;
   compute(attrs: object, ...views: View[]): View;

@@ -1,11 +1,11 @@
-// The complete language of a program: every op with its inputs and attributes. Three tables hang off it as mapped types
-// (rules.ts: shape and numbers; vjp.ts: derivatives; a backend's kernels), so that a missing rule does not compile.
+// Every op with its operands and attributes. The tables of definitions (rules.ts), derivatives (vjp.ts) and examples for tests are
+// mapped types over this interface, so that a missing entry does not compile.
 import type { Sizes } from "../pattern.ts";
 import type { Shape, Strided, Tensor, View } from "../tensor.ts";
 
-/** What the softmax of a row with nothing to attend to is. */
+/** The result of the softmax for a row without allowed entries. */
 export type EmptyRow = "zero" | "uniform" | "nan";
-/** A mask as programs hold it: plain data. */
+/** A mask in the attributes of a node: plain data. */
 export type Mask = Strided<Uint8Array>;
 export type Ids = Strided<Int32Array>;
 
@@ -18,7 +18,7 @@ export interface Ops {
   sub: Binary;
   mul: Binary;
   div: Binary;
-  /** 1 where equal, else 0: an indicator, whose derivative is zero. */
+  /** 1 where equal, else 0. Its derivative is zero. */
   equal: Binary;
   neg: Unary;
   exp: Unary;
@@ -51,10 +51,10 @@ export interface Ops {
 }
 
 export type OpName = keyof Ops;
-/** One X for each operand. (A mapped type keeps tuples only over a type parameter.) */
+/** One X for each operand. (A mapped type preserves tuples only over a type parameter.) */
 export type Each<T extends Tensor[], X> = { [I in keyof T]: X };
 
-/** What an op means: its shape rule and its float64 definition. */
+/** The definition of an op: its shape rule and its computation in float64. */
 export interface Rule<K extends OpName> {
   shape(attrs: Ops[K]["attrs"], ...shapes: Each<Ops[K]["in"], Shape>): Shape;
   compute(attrs: Ops[K]["attrs"], ...views: Each<Ops[K]["in"], View>): View;

@@ -1,4 +1,4 @@
-// Runs a program with the definitions of its ops: the control group of every backend.
+// Evaluates a program with the definitions of its ops. Backends are compared with the result.
 import { Bug, ShapeError } from "../errors.ts";
 import { ruleOf } from "../ops/rules.ts";
 import { type Precision, roundInto } from "../precision.ts";
@@ -7,7 +7,7 @@ import { isDead, lastUses, type Node, type Program } from "./program.ts";
 
 export type Bindings = Readonly<Record<string, Tensor>>;
 
-/** The view with every number rounded; the original is not touched. */
+/** A copy with every value rounded; the view itself if it needs no rounding. */
 export function rounded(v: View, precision: Precision): View {
   if (precision === "float64" || (precision === "float32" && v.data instanceof Float32Array)) return v;
   const values = Float64Array.from(flat(v));
@@ -15,14 +15,14 @@ export function rounded(v: View, precision: Precision): View {
   return view(values, v.shape);
 }
 
-/** The numbers of a leaf: what is bound to it now, else what it was when recorded. */
+/** The values of a leaf: those bound to it in `bind`, else those that were recorded. */
 export function leafValues(program: Program, bind: Bindings, precision: Precision): (id: number) => View {
   const bound = new Map<number, Tensor>();
   for (const [name, t] of Object.entries(bind)) {
     const id = program.leaves[name];
     if (id === undefined)
       throw new ShapeError(
-        `nothing to bind to: the program has no leaf "${name}"; it has ${Object.keys(program.leaves).join(", ")}`,
+        `cannot bind "${name}": the program has no such leaf; it has ${Object.keys(program.leaves).join(", ")}`,
       );
     const shape = program.nodes[id]?.shape ?? [];
     if (shape.join(" ") !== t.shape.join(" ")) {
@@ -38,8 +38,8 @@ export function leafValues(program: Program, bind: Bindings, precision: Precisio
 }
 
 /**
- * Nodes whose result is rounded: all that compute, except inside the scopes that a fused kernel computes in one go, where
- * only the output is.
+ * Selects the nodes whose result is rounded: all that compute values, except for inner nodes of `normalize`, which a fused kernel
+ * rounds at its output only.
  */
 export function roundedNodes(program: Program): (id: number, node: Node) => boolean {
   const inside = new Set<number>();
@@ -49,7 +49,7 @@ export function roundedNodes(program: Program): (id: number, node: Node) => bool
   return (id, node) => node.op !== "leaf" && !ruleOf(node.op).exact && !inside.has(id);
 }
 
-/** One node by its definition, rounded if asked. */
+/** Computes one node by its definition and rounds the result. */
 export function computeNode(node: Node, inputs: readonly View[], precision: Precision): View {
   if (node.op === "leaf") throw new Bug("a leaf is not computed");
   const out = ruleOf(node.op).compute(node.attrs, ...inputs);
@@ -62,7 +62,7 @@ export interface Results {
   readonly taps: Readonly<Record<string, Tensor>>;
 }
 
-/** Picks outputs and taps out of the values of all nodes. */
+/** Outputs and taps from the values of all nodes. */
 export function resultsOf(program: Program, value: (id: number) => View): Results {
   const pick = (ids: Readonly<Record<string, number>>) =>
     Object.fromEntries(
@@ -71,7 +71,7 @@ export function resultsOf(program: Program, value: (id: number) => View): Result
   return { outputs: pick(program.outputs), taps: pick(program.taps) };
 }
 
-/** Every node in order, by the definition of its op, in emulated precision. */
+/** Computes every node in order, by the definition of its op, in emulated precision. */
 export function evaluate(program: Program, bind: Bindings = {}, precision: Precision = "float64"): Results {
   const leaf = leafValues(program, bind, precision);
   const rounds = roundedNodes(program);
@@ -79,7 +79,7 @@ export function evaluate(program: Program, bind: Bindings = {}, precision: Preci
   const values: (View | undefined)[] = [];
   const value = (id: number): View => {
     const v = values[id];
-    if (!v) throw new Bug(`node ${id} was dropped too early`);
+    if (!v) throw new Bug(`node ${id} was freed before its last use`);
     return v;
   };
   for (const [id, node] of program.nodes.entries()) {

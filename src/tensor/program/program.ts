@@ -1,20 +1,20 @@
-// A program: what a computation did, as plain data. Rewrites (gradients, mutants, traces) are functions from program to
+// Programs: recorded computations as plain data. Rewrites (gradients, mutants, traces) are functions from program to
 // program; backends replay programs.
 import { ShapeError } from "../errors.ts";
 import type { OpName } from "../ops/table.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 
 export interface Node {
-  /** "leaf" is a number from outside: an input, a parameter, a constant. */
+  /** "leaf": an input, a parameter or a constant. */
   readonly op: OpName | "leaf";
   readonly attrs: object;
   readonly inputs: readonly number[];
   readonly shape: Shape;
-  /** Innermost scope, −1 outside all. */
+  /** Index of the innermost scope; −1 if there is none. */
   readonly scope: number;
 }
 
-/** A contiguous range of nodes with named inputs and one output: the signature of a fused kernel. */
+/** A contiguous range of nodes with named inputs and one output, which a backend may dispatch to a fused kernel. */
 export interface Scope {
   readonly name: string;
   readonly parent: number;
@@ -27,25 +27,25 @@ export interface Scope {
 
 type Named = Readonly<Record<string, number>>;
 
-/** Everything but `bindings` is plain data and survives structuredClone. */
+/** All fields except `bindings` are plain data that structuredClone can copy. */
 export interface Program {
   readonly nodes: readonly Node[];
   readonly scopes: readonly Scope[];
   readonly outputs: Named;
   readonly taps: Named;
-  /** Leaves that have a name (a tied parameter has two); other values may be bound to them on replay. */
+  /** Leaves with a name (a tied parameter has two). Other values can be bound to them on replay. */
   readonly leaves: Named;
-  /** What the leaves were while recording. */
+  /** The tensors of the leaves while recording. */
   readonly bindings: ReadonlyMap<number, Tensor>;
-  /** Large constants that are neither input nor parameter: perhaps a weight that the model does not hold. */
+  /** Reports of large constants that are neither inputs nor parameters, perhaps weights missing from the model's fields. */
   readonly warnings: readonly string[];
 }
 
-/** A node that nothing needs any more. It keeps its place, so that ids stay valid. */
+/** A node that is not needed. It keeps its id, so that the ids of other nodes stay valid. */
 export const dead = (node: Node): Node => ({ ...node, op: "leaf", attrs: { dead: true }, inputs: [] });
 export const isDead = (node: Node): boolean => "dead" in node.attrs;
 
-/** Replaces by dead nodes what the outputs and the taps do not need. */
+/** Marks the nodes that neither outputs nor taps depend on as dead. */
 export function prune(program: Program): Program {
   const live = new Uint8Array(program.nodes.length);
   for (const id of [...Object.values(program.outputs), ...Object.values(program.taps)]) live[id] = 1;
@@ -55,18 +55,20 @@ export function prune(program: Program): Program {
   return { ...program, nodes: program.nodes.map((node, id) => (live[id] ? node : dead(node))) };
 }
 
-/** The program with only the named taps kept. */
+/** The program with the named taps only. */
 export function withTaps(program: Program, names: Iterable<string>): Program {
   const kept = [...names].map((name) => {
     const id = program.taps[name];
     if (id === undefined)
-      throw new ShapeError(`no tap "${name}"; there are ${Object.keys(program.taps).join(", ")}`);
+      throw new ShapeError(
+        `the program has no tap "${name}"; it has ${Object.keys(program.taps).join(", ")}`,
+      );
     return [name, id] as const; // [tap.choose]
   });
   return { ...program, taps: Object.fromEntries(kept) };
 }
 
-/** Last node that reads each node; those that are wanted at the end are never dropped. */
+/** For each node, the last node that reads it; `nodes.length` for outputs and taps, −1 if there is none. */
 export function lastUses(program: Program): Int32Array {
   const last = new Int32Array(program.nodes.length).fill(-1);
   for (const [id, node] of program.nodes.entries()) for (const input of node.inputs) last[input] = id;
@@ -75,7 +77,7 @@ export function lastUses(program: Program): Int32Array {
   return last;
 }
 
-/** Is nothing inside a scope read after it, its output aside? `last` as `lastUses` has it. */
+/** Whether no node of a scope, except its output, is read after the scope. `last` is the result of `lastUses`. */
 export function isClosed({ nodes }: Program, { first, end, output }: Scope, last: Int32Array): boolean {
   for (let id = first; id < end; id++)
     if (id !== output && nodes[id]?.op !== "leaf" && (last[id] ?? -1) >= end) return false;

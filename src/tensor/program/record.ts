@@ -1,4 +1,4 @@
-// Eager computation and its recording. Every float op goes through one door, `apply`.
+// Eager execution and recording. Every op is executed by `apply`.
 import { Bug } from "../errors.ts";
 import { ruleOf } from "../ops/rules.ts";
 import type { OpName, Ops } from "../ops/table.ts";
@@ -6,7 +6,7 @@ import { Tensor } from "../tensor.ts";
 import { walk } from "../walk.ts";
 import type { Node, Program, Scope } from "./program.ts";
 
-/** A scope that is still being recorded has no end yet. */
+/** A scope while it is being recorded. */
 type OpenScope = { -readonly [K in keyof Scope]: Scope[K] };
 
 interface Recorder {
@@ -33,7 +33,7 @@ function push(r: Recorder, t: Tensor, node: Omit<Node, "shape" | "scope">): numb
   return id;
 }
 
-/** The node of a tensor. One that was not computed while recording is a leaf. */
+/** The node of a tensor. A tensor that was not computed while recording becomes a leaf. */
 function idOf(r: Recorder, t: Tensor): number {
   const known = r.ids.get(t);
   if (known !== undefined) return known;
@@ -50,7 +50,7 @@ function idOf(r: Recorder, t: Tensor): number {
   return id;
 }
 
-/** The single door: shape rule, then the numbers (unless symbolic), then a node (if recording). */
+/** Executes an op: applies its shape rule, computes the values (unless symbolic) and adds a node (if recording). */
 export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs: Ops[K]["in"]): Tensor {
   const rule = ruleOf(op);
   const shape = rule.shape(attrs, ...inputs.map((t) => t.shape));
@@ -64,15 +64,15 @@ export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs
 }
 
 /**
- * Names an intermediate: the module's path plus the tap's name, `layers.0.1.attn.scores`. The empty name is the module's
- * own output; a module that runs again gets `scores@2`.
+ * Names an activation (as a forward hook in torch sees it): the path of its module followed by the name, `layers.0.1.attn.scores`.
+ * The empty name stands for the output of the module. If the module runs again, its taps are named `scores@2` and so on.
  */
 export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
   const r = recorder;
   if (!r) return x;
   const path = r.names.get(owner)?.[0] ?? owner.constructor.name;
   const base = [path, name].filter(Boolean).join("."); // [tap.path]
-  if (base === "") return x; // the output of the whole model is an output, not a tap
+  if (base === "") return x; // the output of the model itself is not a tap
   let full = base;
   for (let n = 2; full in r.taps; n++) full = `${base}@${n}`; // [tap.again]
   const out = apply("tap", { name: full }, x) as T;
@@ -80,7 +80,7 @@ export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
   return out;
 }
 
-/** The body, in ops, is the definition; a backend may run a kernel of this name instead. */
+/** Records a scope. The body, in terms of ops, is the definition; a backend may run a fused kernel of this name instead. */
 export function scope<I extends Record<string, Tensor>, A extends object, T extends Tensor>(
   name: string,
   inputs: I,
@@ -114,7 +114,7 @@ export interface RecordOptions {
   /** Gives modules and parameters their paths. */
   readonly model?: object | undefined;
   readonly inputs?: Readonly<Record<string, Tensor>> | undefined;
-  /** Shapes only: no number is touched. */
+  /** Records shapes only, without computing or reading values. */
   readonly symbolic?: boolean | undefined;
 }
 
@@ -134,7 +134,7 @@ function recordWith(r: Recorder, f: () => Outputs): Program {
   }
 }
 
-/** Runs `f` and also writes the program. Every concrete tensor that it meets is a leaf. */
+/** Runs `f` and records its program. Every tensor that `f` uses but does not compute is a leaf. */
 export function record(
   f: () => Outputs,
   { model, inputs = {}, symbolic = false }: RecordOptions = {},
@@ -155,7 +155,7 @@ export function record(
   return recordWith({ ...empty, names, symbolic, scope: -1 }, f);
 }
 
-/** Continues a program: its nodes become symbolic tensors again, so that rewrites are written in the same ops. */
+/** Continues a program: its nodes become symbolic tensors, so that rewrites are written in the same ops. */
 export function extend(program: Program, f: (at: (id: number) => Tensor) => Record<string, Tensor>): Program {
   const handles = program.nodes.map((node, id) => program.bindings.get(id) ?? new Tensor(node.shape));
   const at = (id: number): Tensor => {

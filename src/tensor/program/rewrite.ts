@@ -1,20 +1,20 @@
-// A program written again, node by node, with some results replaced: how mutants, traces and fusions are made.
+// Rewrites of a program: it is recorded again, node by node, with some results replaced. Used for mutants and traces.
 import { Bug } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
 import { isDead, type Node, type Program } from "./program.ts";
 import { apply, record, scope } from "./record.ts";
 
 export interface Visit {
-  /** The node as the program has it, and its place there. */
+  /** The node and its id in the original program. */
   readonly id: number;
   readonly node: Node;
-  /** Its operands as they are now. */
+  /** Its operands in the new program. */
   readonly inputs: readonly Tensor[];
-  /** What an earlier node, by its place in the program, has become. */
+  /** The tensor in the new program that corresponds to an earlier node of the original one. */
   readonly at: (id: number) => Tensor;
 }
 
-/** What everything that reads a node reads from now on, written in the same ops; null leaves the node as it is. */
+/** Returns the tensor that replaces a node for all its readers, computed with ops, or null to keep the node. */
 export type Visitor = (visit: Visit) => Tensor | null;
 
 type Ids = Readonly<Record<string, number>>;
@@ -22,7 +22,7 @@ type Tensors = Readonly<Record<string, Tensor>>;
 
 /**
  * The same program with the visitor's replacements. [rewrite.identity]
- * Names of outputs, taps and leaves stay; a leaf that nothing reads any more is still there to be bound or differentiated.
+ * The names of outputs, taps and leaves are kept, also of leaves that are no longer read, so that these can be bound and differentiated.
  */
 export function rewrite(program: Program, visit: Visitor): Program {
   const leaves = leavesOf(program);
@@ -54,16 +54,16 @@ function leavesOf({ leaves, bindings }: Program): Tensors {
 interface Range {
   readonly first: number;
   readonly end: number;
-  /** The scope that it is; −1: the whole program. */
+  /** Index of the scope; −1 for the whole program. */
   readonly index: number;
 }
 
 class Writer {
-  /** Attributes, as they are written, of the scopes in which something was replaced: no kernel may stand in for these. */
+  /** Attributes, in the new program, of the scopes in which a node was replaced: these are not dispatched to fused kernels. */
   readonly changed = new Set<object>();
   readonly #program: Program;
   readonly #visit: Visitor;
-  readonly #now: (Tensor | undefined)[] = [];
+  readonly #written: (Tensor | undefined)[] = [];
   readonly #inside = new Map<number, Range[]>();
 
   constructor(program: Program, visit: Visitor) {
@@ -75,8 +75,8 @@ class Writer {
   }
 
   readonly at = (id: number): Tensor => {
-    const t = this.#now[id];
-    if (!t) throw new Bug(`node ${id} is not written yet, or nothing needed it`);
+    const t = this.#written[id];
+    if (!t) throw new Bug(`node ${id} is not written yet, or is dead`);
     return t;
   };
 
@@ -84,7 +84,7 @@ class Writer {
     return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, this.at(id)]));
   }
 
-  /** Nodes and scopes of a range; `within` holds the attributes of the scopes around them. */
+  /** Writes the nodes and scopes of a range; `within` has the attributes of the enclosing scopes. */
   range({ first, end, index }: Range, within: readonly object[]): void {
     let next = first;
     for (const inner of this.#inside.get(index) ?? []) {
@@ -112,12 +112,12 @@ class Writer {
       if (!node || isDead(node)) continue;
       const inputs = node.inputs.map(this.at);
       const other = this.#visit({ id, node, inputs, at: this.at });
-      this.#now[id] = other ?? this.#again(id, node, inputs); // [rewrite.replace]
+      this.#written[id] = other ?? this.#unchanged(id, node, inputs); // [rewrite.replace]
       if (other) for (const attrs of within) this.changed.add(attrs);
     }
   }
 
-  #again(id: number, node: Node, inputs: readonly Tensor[]): Tensor {
+  #unchanged(id: number, node: Node, inputs: readonly Tensor[]): Tensor {
     if (node.op !== "leaf") return apply(node.op, node.attrs as never, ...(inputs as never));
     const t = this.#program.bindings.get(id);
     if (!t) throw new Bug(`leaf ${id} has no value`);
