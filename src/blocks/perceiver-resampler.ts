@@ -2,9 +2,9 @@
 
 import { FeedForward } from "../nn/feed-forward.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { warnOnce } from "../nn/warn-once.ts";
 import { rejectUnknown } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
+import { warnOnce } from "../nn/warn-once.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";

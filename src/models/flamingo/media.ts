@@ -1,8 +1,8 @@
 // The media that FlamingoPaLM takes besides text (images, videos or their embeddings), and how they become one sequence of
 // features for each image or video.
 
-import { warnOnce } from "../../nn/warn-once.ts";
 import { rejectUnknown } from "../../nn/options.ts";
+import { warnOnce } from "../../nn/warn-once.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
 import { add, detach } from "../../tensor/ops/functions.ts";
