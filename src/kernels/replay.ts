@@ -21,7 +21,7 @@ import {
 import { type RecordOptions, record } from "../tensor/program/record.ts";
 import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
-import { keptParameters } from "./kept-parameters.ts";
+import { keptParameters } from "./stored-parameters.ts";
 import { ReferenceCounts } from "./reference-counts.ts";
 import { serially } from "./serial-queue.ts";
 

@@ -3,10 +3,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
-import { unary } from "../../../src/kernels/gpu/device-modes/elementwise.ts";
+import { unary } from "../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
 import { type DeviceMode, GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
 import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
-import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops.ts";
+import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
 import { flat, view } from "../../../src/tensor/tensor.ts";

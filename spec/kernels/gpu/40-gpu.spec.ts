@@ -1,11 +1,11 @@
 // The executable half of 40-gpu.md. The loops below are written from its equations, not from src.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Device, openDevice } from "../../../src/kernels/gpu/device.ts";
+import { type Device, openDevice } from "../../../src/kernels/gpu/host-modes/device.ts";
 import { attention } from "../../../src/kernels/gpu/host-modes/attention.ts";
 import { matmul, product } from "../../../src/kernels/gpu/host-modes/matmul.ts";
 import { gpu } from "../../../src/kernels/gpu/index.ts";
-import { dense, type Matrices, transposed } from "../../../src/kernels/gpu/matrices.ts";
+import { dense, type Matrices, transposed } from "../../../src/kernels/gpu/host-modes/matrices.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/einsum.ts";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";

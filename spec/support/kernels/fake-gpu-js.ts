@@ -1,6 +1,6 @@
 // Something that looks like gpu.js with a graphics card and runs the kernels' own functions, cell by cell: what they compute is tested
 // without a card, and what becomes of the buffers can be seen.
-import type { Library } from "../../../src/kernels/gpu/device.ts";
+import type { Library } from "../../../src/kernels/gpu/host-modes/device.ts";
 
 export interface Pretended {
   readonly library: Library;

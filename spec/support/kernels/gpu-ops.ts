@@ -1,7 +1,7 @@
 // Single ops on a graphics card, or on what pretends to be one: up, computed, down, and nothing left.
 
 import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
-import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops.ts";
+import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
 import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
 import { flat, type Shape, type View, view } from "../../../src/tensor/tensor.ts";
 

@@ -5,15 +5,15 @@ import { axesOf, type Sizes } from "../../tensor/pattern.ts";
 import { offsets, type View, view } from "../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../attention-attrs.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
-import { type GpuMode, openDevice } from "./device.ts";
+import { type GpuMode, openDevice } from "./host-modes/device.ts";
 import { onDevice } from "./device-modes/backend.ts";
 import { GpuDevice, isDeviceMode } from "./device-modes/gpu-device.ts";
 import { attention } from "./host-modes/attention.ts";
 import { matmul } from "./host-modes/matmul.ts";
-import type { Matrices } from "./matrices.ts";
-import { reordered } from "./reordered.ts";
+import type { Matrices } from "./host-modes/matrices.ts";
+import { reordered } from "../reordered.ts";
 
-export type { GpuMode } from "./device.ts";
+export type { GpuMode } from "./host-modes/device.ts";
 
 export async function gpu({ mode = "webasm" }: { readonly mode?: GpuMode } = {}): Promise<Backend> {
   if (isDeviceMode(mode)) return onDevice(await GpuDevice.open(mode));

@@ -3,12 +3,12 @@
 import { slice } from "../../../tensor/ops/movement.ts";
 import { expand } from "../../../tensor/ops/reductions.ts";
 import type { Backend, KernelCounts } from "../../backend.ts";
-import { binary, unary, where } from "./elementwise.ts";
+import { binary, unary, where } from "./ops/elementwise.ts";
 import type { GpuDevice } from "./gpu-device.ts";
 import { Launcher } from "./launcher.ts";
-import { concat, gather, pad, rearrange } from "./movement.ts";
-import { attention, einsum, sum, unbroadcast } from "./ops.ts";
-import { normalize, softmax } from "./rows.ts";
+import { concat, gather, pad, rearrange } from "./ops/movement.ts";
+import { attention, einsum, sum, unbroadcast } from "./ops/products.ts";
+import { normalize, softmax } from "./ops/rows.ts";
 
 export function onDevice(device: GpuDevice): Backend & { readonly launcher: Launcher } {
   const launcher = new Launcher(device);

@@ -1,9 +1,9 @@
 // gpu.js in the modes of a graphics card, webgl2, webgpu and headlessgl: what one kernel computes stays on the device for the next.
 import { Bug, LoadError } from "../../../tensor/errors.ts";
-import { type Compiled, Kernels } from "../compiled.ts";
-import { assertMode, failed, type Library, library, open, type Shortcut } from "../device.ts";
-import { FUNCTIONS } from "./functions.ts";
-import { copied } from "./kernels.ts";
+import { type Compiled, Kernels } from "./kernel-cache.ts";
+import { assertMode, failed, type Library, library, open, type Shortcut } from "../host-modes/device.ts";
+import { FUNCTIONS } from "./kernels/functions.ts";
+import { copied } from "./kernels/elementwise.ts";
 
 const MODES = ["webgl2", "webgpu", "headlessgl"] as const;
 export type DeviceMode = (typeof MODES)[number];

@@ -1,7 +1,7 @@
 // What every op on a card needs: its operands' places, the kernel's run, and what it borrows on the way.
 import type { Mask } from "../../../tensor/ops/table.ts";
 import type { Shape, Strided, View } from "../../../tensor/tensor.ts";
-import { Constants } from "../constants.ts";
+import { Constants } from "./constant-buffers.ts";
 import { DeviceBuffers } from "./device-buffers.ts";
 import type { DeviceBuffer, DeviceKernel, GpuDevice, Numbers } from "./gpu-device.ts";
 import { columns, type Grid, offsetsOf } from "./offset-tables.ts";

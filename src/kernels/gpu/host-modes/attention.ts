@@ -3,8 +3,8 @@ import { ShapeError } from "../../../tensor/errors.ts";
 import type { Mask } from "../../../tensor/ops/table.ts";
 import { offsets, sizeOf } from "../../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../../attention-attrs.ts";
-import type { Device } from "../device.ts";
-import { fourRows, fours, type Matrices, result, transposed, unpack, wideRows } from "../matrices.ts";
+import type { Device } from "./device.ts";
+import { fourRows, fours, type Matrices, result, transposed, unpack, wideRows } from "./matrices.ts";
 import { product } from "./matmul.ts";
 
 export interface AttentionInputs {

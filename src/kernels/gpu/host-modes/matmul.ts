@@ -1,7 +1,7 @@
 // The matrix product on gpu.js, C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], in single precision.
 import { ShapeError } from "../../../tensor/errors.ts";
-import type { Device, Thread } from "../device.ts";
-import { fourRows, fours, type Matrices, result, unpack, wideRows } from "../matrices.ts";
+import type { Device, Thread } from "./device.ts";
+import { fourRows, fours, type Matrices, result, unpack, wideRows } from "./matrices.ts";
 
 /** Sizes of a padded product: `batch` times [4 · blocks, depth] [depth, columns]. */
 export interface Blocks {

@@ -1,16 +1,16 @@
 // Products, sums and the attention scope on a card.
-import { contraction } from "../../../tensor/ops/einsum.ts";
-import { rearrange } from "../../../tensor/ops/movement.ts";
-import type { Ops } from "../../../tensor/ops/table.ts";
-import { axesOf, shapeOf, sidesOf } from "../../../tensor/pattern.ts";
-import { offsets, sizeOf, type View, view } from "../../../tensor/tensor.ts";
-import type { AttentionAttrs } from "../../attention-attrs.ts";
-import { reordered } from "../reordered.ts";
-import { zerosOf } from "./device-buffers.ts";
+import { contraction } from "../../../../tensor/ops/einsum.ts";
+import { rearrange } from "../../../../tensor/ops/movement.ts";
+import type { Ops } from "../../../../tensor/ops/table.ts";
+import { axesOf, shapeOf, sidesOf } from "../../../../tensor/pattern.ts";
+import { offsets, sizeOf, type View, view } from "../../../../tensor/tensor.ts";
+import type { AttentionAttrs } from "../../../attention-attrs.ts";
+import { reordered } from "../../../reordered.ts";
+import { zerosOf } from "../device-buffers.ts";
 import { unary } from "./elementwise.ts";
-import { product, summed } from "./kernels.ts";
-import type { Launcher } from "./launcher.ts";
-import { gridOf } from "./offset-tables.ts";
+import { product, summed } from "../kernels/elementwise.ts";
+import type { Launcher } from "../launcher.ts";
+import { gridOf } from "../offset-tables.ts";
 import { softmax } from "./rows.ts";
 
 type Names = readonly string[];

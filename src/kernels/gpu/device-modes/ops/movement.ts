@@ -1,20 +1,20 @@
 // Ops that move numbers, on a card: views where strides allow, as in the definitions, else one kernel that copies.
 
-import { gather as gatherRule } from "../../../tensor/ops/gather.ts";
+import { gather as gatherRule } from "../../../../tensor/ops/gather.ts";
 import {
   concat as concatRule,
   pad as padRule,
   rearrange as rearrangeRule,
   viewStride,
-} from "../../../tensor/ops/movement.ts";
-import type { Ops } from "../../../tensor/ops/table.ts";
-import { axesOf, sidesOf } from "../../../tensor/pattern.ts";
-import { flat, offsets, type View, view } from "../../../tensor/tensor.ts";
-import { zerosOf } from "./device-buffers.ts";
+} from "../../../../tensor/ops/movement.ts";
+import type { Ops } from "../../../../tensor/ops/table.ts";
+import { axesOf, sidesOf } from "../../../../tensor/pattern.ts";
+import { flat, offsets, type View, view } from "../../../../tensor/tensor.ts";
+import { zerosOf } from "../device-buffers.ts";
 import { unary } from "./elementwise.ts";
-import { eachOfOne, joined } from "./kernels.ts";
-import type { Launcher } from "./launcher.ts";
-import { type Grid, gridOf, offsetsOf } from "./offset-tables.ts";
+import { eachOfOne, joined } from "../kernels/elementwise.ts";
+import type { Launcher } from "../launcher.ts";
+import { type Grid, gridOf, offsetsOf } from "../offset-tables.ts";
 
 /** Axes taken apart and put in order are a view; if they do not join in it, they do in a copy. */
 export async function rearrange(

@@ -1,11 +1,11 @@
 // Ops that treat every element alone, on a card.
-import { sameShape } from "../../../tensor/ops/elementwise.ts";
-import type { Ops } from "../../../tensor/ops/table.ts";
-import type { View } from "../../../tensor/tensor.ts";
-import { zerosOf } from "./device-buffers.ts";
-import { chosen, eachOfOne, eachOfTwo } from "./kernels.ts";
-import type { Launcher } from "./launcher.ts";
-import { gridOf } from "./offset-tables.ts";
+import { sameShape } from "../../../../tensor/ops/elementwise.ts";
+import type { Ops } from "../../../../tensor/ops/table.ts";
+import type { View } from "../../../../tensor/tensor.ts";
+import { zerosOf } from "../device-buffers.ts";
+import { chosen, eachOfOne, eachOfTwo } from "../kernels/elementwise.ts";
+import type { Launcher } from "../launcher.ts";
+import { gridOf } from "../offset-tables.ts";
 
 /** By number, as card-kernels.ts has them. */
 const UNARY = [

@@ -1,11 +1,11 @@
 // Ops on every row alone, on a card: softmax and layer normalisation, each a chain of kernels.
-import { sameShape } from "../../../tensor/ops/elementwise.ts";
-import type { EmptyRow, Mask } from "../../../tensor/ops/table.ts";
-import { rowMajor, type Strided, type View } from "../../../tensor/tensor.ts";
-import { zerosOf } from "./device-buffers.ts";
-import { allOf, type Launcher } from "./launcher.ts";
-import { gridOf, offsetsOf } from "./offset-tables.ts";
-import { normalized, rowMeans, rowRests, rowSpreads, rowSums, rowTops, softWeights } from "./row-kernels.ts";
+import { sameShape } from "../../../../tensor/ops/elementwise.ts";
+import type { EmptyRow, Mask } from "../../../../tensor/ops/table.ts";
+import { rowMajor, type Strided, type View } from "../../../../tensor/tensor.ts";
+import { zerosOf } from "../device-buffers.ts";
+import { allOf, type Launcher } from "../launcher.ts";
+import { gridOf, offsetsOf } from "../offset-tables.ts";
+import { normalized, rowMeans, rowRests, rowSpreads, rowSums, rowTops, softWeights } from "../kernels/rows.ts";
 
 type Placed = Omit<Strided<unknown>, "data">;
 

@@ -1,6 +1,6 @@
 // Matrices wherever they lie, and the two layouts that the product kernel reads.
-import { ShapeError } from "../../tensor/errors.ts";
-import type { Floats } from "../../tensor/tensor.ts";
+import { ShapeError } from "../../../tensor/errors.ts";
+import type { Floats } from "../../../tensor/tensor.ts";
 
 /** A batch of matrices somewhere in an array: element (z, i, j) stands at starts[z] + rows[i] + columns[j]. */
 export interface Matrices {

@@ -1,7 +1,7 @@
 // Kernels for what is computed row by row, softmax and layer normalisation: the numbers of a row first, each by a kernel of its own,
 // then its elements. How they find what they read: card-kernels.ts.
 import { exponential } from "./functions.ts";
-import type { Cell, Floats } from "./kernels.ts";
+import type { Cell, Floats } from "./elementwise.ts";
 
 type SoftmaxCell = Cell<"depth" | "step" | "stepMay" | "stepHeard">;
 type NormalizeCell = Cell<"depth" | "step">;

@@ -1,5 +1,5 @@
-import { axesOf, type Sizes } from "../../tensor/pattern.ts";
-import { type Floats, rowMajor, type View, view } from "../../tensor/tensor.ts";
+import { axesOf, type Sizes } from "../tensor/pattern.ts";
+import { type Floats, rowMajor, type View, view } from "../tensor/tensor.ts";
 
 /** Row-major values with axes `from`, seen with the axes of the pattern's side `to`. */
 export function reordered(values: Floats, from: readonly string[], to: string, sizes: Sizes): View {

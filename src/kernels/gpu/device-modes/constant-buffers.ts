@@ -1,6 +1,6 @@
 // What does not change from run to run is uploaded once: places, by what they say, and masks, by a copy of their bytes. Those
 // asked for longest ago leave when there are too many.
-import type { DeviceBuffer, GpuDevice } from "./device-modes/gpu-device.ts";
+import type { DeviceBuffer, GpuDevice } from "./gpu-device.ts";
 import { LruCache } from "./lru-cache.ts";
 
 const MOST_BUFFERS = 2048;

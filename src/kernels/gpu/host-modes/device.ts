@@ -1,5 +1,5 @@
 // gpu.js behind one small door: explicit mode, async, and proof that the mode asked for is the mode that ran.
-import { Bug, LoadError } from "../../tensor/errors.ts";
+import { Bug, LoadError } from "../../../tensor/errors.ts";
 
 /** Modes of gpu.js that this project's kernels are tested in. */
 export type GpuMode = "webasm" | "cpu" | "webgl2" | "webgpu" | "headlessgl";

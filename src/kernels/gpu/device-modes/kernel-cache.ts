@@ -1,6 +1,6 @@
 // Compiled kernels, kept by name. Sizes are part of a name, so that text that grows asks for new ones at every length: those that ran
 // longest ago leave when there are too many.
-import type { Shortcut } from "./device.ts";
+import type { Shortcut } from "../host-modes/device.ts";
 import { LruCache } from "./lru-cache.ts";
 
 const MOST = 256;
