@@ -1,5 +1,5 @@
-// Compiles the SIMD kernels, with and without fused multiply-add, into a file of text that ships with the package. Where the file
-// says that it was made from these very sources, nothing is done; --check compiles all the same, and compares.
+// Compiles the SIMD kernels, with and without fused multiply-add, into a TypeScript file that ships with the package. Does nothing if
+// the file's hash matches the sources; with --check, compiles in any case and compares.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
@@ -16,17 +16,17 @@ const sources = readdirSync(folder)
 const { version } = JSON.parse(readFileSync("node_modules/assemblyscript/package.json", "utf8"));
 const hash = createHash("sha256").update(JSON.stringify([version, OPTIONS]));
 for (const name of sources) hash.update(name).update(readFileSync(`${folder}/${name}`));
-const mark = hash.digest("hex").slice(0, 16);
+const digest = hash.digest("hex").slice(0, 16);
 
 const before = existsSync(target) ? readFileSync(target, "utf8") : "";
 const check = process.argv.includes("--check");
-if (check || !before.includes(mark)) {
-  const text = `// Made from assembly/*.as.ts (${mark}) by .ci/simd.mjs; do not edit. Two modules in base64, so that nothing has to be fetched.
+if (check || !before.includes(digest)) {
+  const text = `// Compiled from assembly/*.as.ts (${digest}) by .ci/simd.mjs; do not edit. The modules are text so that no file has to be fetched.
 
-/** Fixed-width SIMD and threads: every engine of today. */
+/** The kernels with fixed-width SIMD and threads, which all current JavaScript engines support. */
 export const SIMD = "${await compile([])}";
 
-/** The same kernels with relaxed SIMD's fused multiply-add. */
+/** The same kernels with the fused multiply-add of relaxed SIMD. */
 export const RELAXED = "${await compile(["--enable", "relaxed-simd"])}";
 `;
   if (!check) writeFileSync(target, text);

@@ -1,4 +1,4 @@
-// The executable half of 43-backend-memory.md.
+// Rules of 43-backend-memory.md.
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
@@ -60,7 +60,7 @@ const layered = (x: Tensor<"i j">): Tensor<"k c"> => {
   return einsum("k i, i c -> k c", z, w as Tensor<Any>);
 };
 
-test("[replay.memory] nothing is left behind, whether a replay ends, fails or is stopped", async () => {
+test("[replay.memory] no memory is left in use after a replay that completes, fails or is aborted", async () => {
   const p = record(() => layered(x), { inputs: { x }, symbolic: true });
   await replay(p, backend);
   const before = usage();
@@ -79,7 +79,7 @@ test("[replay.memory] nothing is left behind, whether a replay ends, fails or is
   expect(usage().reserved).toBe(before.reserved);
 });
 
-test("[replay.memory] a long chain needs no more than two links at once", async () => {
+test("[replay.memory] a long chain of ops needs memory for two intermediates", async () => {
   const own = await simd({ threads: 1 });
   const big = filled("i j", [256, 1024], (i) => i % 7);
   const chain = (): Tensor => {
@@ -92,7 +92,7 @@ test("[replay.memory] a long chain needs no more than two links at once", async 
   await own.close();
 });
 
-test("[replay.memory] a buffer lives as long as any view of it", async () => {
+test("[replay.memory] a buffer is kept as long as any view of it is needed", async () => {
   const viewed = () => {
     const y = gelu(x);
     const [a, b] = chunk(rearrange("i j -> j i", y));
@@ -104,7 +104,7 @@ test("[replay.memory] a buffer lives as long as any view of it", async () => {
   for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, 4);
 });
 
-test("[replay.results] what was returned stays as it was", async () => {
+test("[replay.results] a later run does not change the results of an earlier one", async () => {
   const p = record(() => ({ out: layered(x), same: rearrange("i j -> j i", gelu(x)) }), {
     inputs: { x },
     symbolic: true,
@@ -116,28 +116,28 @@ test("[replay.results] what was returned stays as it was", async () => {
   for (const t of Object.values(first.outputs)) expect(t.data.data.buffer).toBeInstanceOf(ArrayBuffer);
 });
 
-/** A linear layer whose weight says how often it was read. */
+/** A linear layer that counts how often its weight is read. */
 function counted(rows: number, columns: number) {
   const layer = new Linear("d -> f", columns, rows, { bias: false });
   const weight = layer.weight as Parameter<"o i">;
   let reads = 0;
-  const give = (f: (i: number) => number) =>
+  const assign = (f: (i: number) => number) =>
     weight.assign(() => {
       reads++;
       return filled("o i", [rows, columns], f).data;
     });
-  give((i) => Math.sin(i));
-  return { layer, weight, give, reads: () => reads };
+  assign((i) => Math.sin(i));
+  return { layer, weight, assign, reads: () => reads };
 }
 
-test("[replay.weights] a parameter is read once, and again when it has other numbers", async () => {
-  const { layer, give, reads } = counted(40, 32);
+test("[replay.weights] a parameter is read once, and again after `assign`", async () => {
+  const { layer, assign, reads } = counted(40, 32);
   const p = record(() => layer.forward(xs), { model: layer, symbolic: true });
   const out = async () => valuesOf((await replay(p, backend)).outputs.out as Tensor);
   const first = await out();
   expect(await out()).toEqual(first);
   expect(reads()).toBe(1);
-  give((i) => 2 * Math.sin(i));
+  assign((i) => 2 * Math.sin(i));
   const second = await out();
   for (const [i, value] of first.entries()) expect(second[i]).toBeCloseTo(2 * value, 4);
   expect(reads()).toBe(2);
@@ -148,16 +148,16 @@ test("[replay.weights] a parameter is read once, and again when it has other num
   expect(reads()).toBe(2);
 });
 
-test("[replay.weights] panels are the only copy where only products read it", async () => {
+test("[replay.weights] a parameter that only products read is stored as panels only", async () => {
   const own = await simd({ threads: 1 });
-  const { layer } = counted(801, 1000); // 101 panels of eight
+  const { layer } = counted(801, 1000); // 101 panels of eight rows
   await run(own, () => layer.forward(filled("i d", [3, 1000], () => 1)), { model: layer });
   expect(usage(own).used).toBeLessThan(1.02 * 4 * 808 * 1000);
   expect(usage(own).used).toBeGreaterThanOrEqual(4 * 808 * 1000);
   await own.close();
 });
 
-test("a table that is looked up, multiplied and differentiated gives the reference's numbers", async () => {
+test("a tied embedding table agrees with the reference in lookups, products and gradients", async () => {
   const table = new Embedding("d", 50, 16);
   const head = new Linear("d -> n", 16, 50, { bias: true, tiedTo: table.weight as unknown as Tensor<"o i"> });
   const model = { table, head };
@@ -174,7 +174,7 @@ test("a table that is looked up, multiplied and differentiated gives the referen
   });
   expect(Object.keys(model).length).toBe(2);
   const g = gradients(p, "out", ["table.weight", "head.bias"]);
-  for (let again = 0; again < 2; again++)
+  for (let run = 0; run < 2; run++)
     for (const program of [p, g]) {
       const [ours, theirs] = [await replay(program, backend), await replay(program, reference())];
       for (const name of Object.keys(theirs.outputs)) {
@@ -186,7 +186,7 @@ test("a table that is looked up, multiplied and differentiated gives the referen
   expect(Object.keys(g.outputs)).toContain(gradientOf("head.bias"));
 });
 
-test("[replay.weights] who reads a parameter otherwise gets its numbers, not its panels", async () => {
+test("[replay.weights] ops other than products read a parameter's numbers, not its panels", async () => {
   const fresh = () => counted(32, 32).weight as unknown as Tensor<Any>;
   const programs: ((p: Tensor<Any>) => Tensor | Record<string, Tensor>)[] = [
     (p) => einsum("i f, f d -> i d", einsum("i d, f d -> i f", xs, p), p),
@@ -210,20 +210,20 @@ test("[replay.weights] who reads a parameter otherwise gets its numbers, not its
   }
 });
 
-test("a kernel that fails gives back its result", async () => {
+test("a failed computation frees its result and its temporaries", async () => {
   const engine = await Engine.open({ threads: 1 });
   engine.result([1000]);
   const before = engine.heap.usage().used;
   engine.result([500]);
   const failing = () => {
-    engine.borrow(4000);
+    engine.temporary(4000);
     throw new Error("failed");
   };
-  expect(() => engine.within(failing)).toThrow("failed");
+  expect(() => engine.withTemporaries(failing)).toThrow("failed");
   expect(engine.heap.usage().used).toBe(before);
 });
 
-test("the model's own copy is released, and comes back when it is read", async () => {
+test("the model's copy of a parameter is released, and is available again when it is read", async () => {
   const { layer, weight, reads } = counted(24, 32);
   await run(backend, () => layer.forward(xs), { model: layer });
   expect(reads()).toBe(1);
@@ -231,7 +231,7 @@ test("the model's own copy is released, and comes back when it is read", async (
   expect(reads()).toBe(2);
 });
 
-test("a model that is gone leaves its memory", async () => {
+test("a garbage-collected model frees its memory", async () => {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const before = usage().used;
@@ -247,11 +247,11 @@ test("a model that is gone leaves its memory", async () => {
   expect(usage().used).toBeLessThanOrEqual(before);
 });
 
-test("what does not fit is refused with numbers, and the backend goes on", async () => {
+test("an allocation beyond 4 GiB is an error with the amounts, and the backend stays usable", async () => {
   const heap = new Heap(512);
   const at = heap.allocate(2 ** 20);
   expect(() => heap.allocate(5e9)).toThrow(LoadError);
-  expect(() => heap.allocate(5e9)).toThrow(/holds 0.00 GiB and needs 4.66 GiB more.*4 GiB/);
+  expect(() => heap.allocate(5e9)).toThrow(/0\.00 GiB.*4\.66 GiB.*4 GiB/);
   heap.free(at);
   expect(heap.usage().used).toBe(0);
   const huge = new Parameter("n", [1_200_000_000], constant(1));
@@ -262,11 +262,11 @@ test("what does not fit is refused with numbers, and the backend goes on", async
   await run(backend, () => layered(x));
 });
 
-test("packing that does not fit frees what it took, and no other parameter", async () => {
+test("packing that does not fit frees its own blocks, and no other parameter's", async () => {
   const plain = new Parameter("n", [1000], constant(3));
   const twice = () => mulScalar(plain, 2);
   const expected = valuesOf(await run(backend, twice, { model: { plain } }));
-  const huge = new Parameter("k n", [20_000, 28_000], constant(1)); // its panels fit, a copy beside them does not
+  const huge = new Parameter("k n", [20_000, 28_000], constant(1)); // its panels fit, but not together with a copy
   const ones = filled("k", [20_000], () => 1) as Tensor<Any>;
   Object.defineProperty(huge, "data", {
     get: () => view(new Float32Array(1), [20_000, 28_000], [28_000, 1]),
@@ -279,7 +279,7 @@ test("packing that does not fit frees what it took, and no other parameter", asy
   expect(valuesOf(await run(backend, twice, { model: { plain } }))).toEqual(expected);
 });
 
-test("a parameter whose other layout did not fit is read anew", async () => {
+test("a parameter is read again after storing it in another layout has failed", async () => {
   const engine = await Engine.open({ threads: 1 });
   const weights = new Weights(engine);
   const w = new Parameter("k n", [256, 256], constant(2));
@@ -292,7 +292,7 @@ test("a parameter whose other layout did not fit is read anew", async () => {
   };
   const panels: Use = {
     node,
-    place: 1,
+    operand: 1,
     shapes: [
       [3, 256],
       [256, 256],
@@ -307,34 +307,34 @@ test("a parameter whose other layout did not fit is read anew", async () => {
   expect(weights.parameter(w, [])?.data[9]).toBe(2);
 });
 
-test("threads' own space that does not fit is asked for anew", async () => {
+test("scratch memory that does not fit is an error, and later jobs allocate it again", async () => {
   const engine = await Engine.open({ threads: 1 });
   const job = { tasks: 0, words: [], cost: 0 };
-  const ask = (scratch: number) =>
-    engine.crew.run("normalize", { ...job, tasks: 1, words: new Array(12).fill(0), scratch });
-  ask(64);
+  const runWith = (scratch: number) =>
+    engine.threads.run("normalize", { ...job, tasks: 1, words: new Array(12).fill(0), scratch });
+  runWith(64);
   const { used } = engine.heap.usage();
-  expect(() => ask(5e9)).toThrow(LoadError);
-  ask(64);
+  expect(() => runWith(5e9)).toThrow(LoadError);
+  runWith(64);
   expect(engine.heap.usage().used).toBe(used);
 });
 
-test("[replay.turns] two replays at once give what each gives alone, also when one fails", async () => {
+test("[replay.turns] concurrent replays give the same results as separate ones, also if one fails", async () => {
   const w = new Parameter("k n", [64, 64], constant(0.5));
   w.assign(filled("k n", [64, 64], Math.cos).data);
   const rows = filled("m k", [3, 64], Math.sin) as Tensor<Any>;
   const asPanels = () => einsum("m k, k n -> m n", rows, w);
-  const asItIs = () => add(mulScalar(w, 2), w);
-  const alone = [];
-  for (const f of [asPanels, asItIs]) alone.push(valuesOf(await run(backend, f, { model: { w } })));
-  const stopped = run(backend, asPanels, { model: { w }, signal: AbortSignal.abort() });
-  const together = [asPanels, asItIs, asPanels, asItIs].map((f) => run(backend, f, { model: { w } }));
-  await expect(stopped).rejects.toThrow();
-  const results = (await Promise.all(together)).map((t) => valuesOf(t));
-  expect(results).toEqual([...alone, ...alone]);
+  const asArray = () => add(mulScalar(w, 2), w);
+  const separate = [];
+  for (const f of [asPanels, asArray]) separate.push(valuesOf(await run(backend, f, { model: { w } })));
+  const aborted = run(backend, asPanels, { model: { w }, signal: AbortSignal.abort() });
+  const concurrent = [asPanels, asArray, asPanels, asArray].map((f) => run(backend, f, { model: { w } }));
+  await expect(aborted).rejects.toThrow();
+  const results = (await Promise.all(concurrent)).map((t) => valuesOf(t));
+  expect(results).toEqual([...separate, ...separate]);
 });
 
-test("blocks do not overlap, and what is freed is whole again", () => {
+test("blocks do not overlap, and freed blocks are merged", () => {
   const sizes = fc.array(fc.tuple(fc.boolean(), fc.nat(300_000)), { maxLength: 60 });
   fc.assert(
     fc.property(sizes, (steps) => {
@@ -343,8 +343,8 @@ test("blocks do not overlap, and what is freed is whole again", () => {
       for (const [allocate, n] of steps) {
         if (allocate || live.length === 0) live.push({ at: heap.allocate(n), size: n });
         else {
-          const [gone] = live.splice(n % live.length, 1);
-          if (gone) heap.free(gone.at);
+          const [block] = live.splice(n % live.length, 1);
+          if (block) heap.free(block.at);
         }
         const sorted = [...live].sort((a, b) => a.at - b.at);
         for (const [i, { at, size }] of sorted.entries()) {
@@ -362,7 +362,7 @@ test("blocks do not overlap, and what is freed is whole again", () => {
   );
 });
 
-test("a thousand runs need no more memory than the second", async () => {
+test("a thousand runs need no more memory than two", async () => {
   const layer = new Linear("d -> f", 32, 40);
   const p = record(() => gelu(layer.forward(xs)), { model: layer, symbolic: true });
   for (let i = 0; i < 2; i++) await replay(p, backend); // the first packs the weights
@@ -371,7 +371,7 @@ test("a thousand runs need no more memory than the second", async () => {
   expect(usage()).toEqual(before);
 });
 
-test("kernels write into their own blocks and nowhere else", async () => {
+test("kernels write only to their own blocks", async () => {
   for (const relaxed of [false, true]) {
     const engine = await Engine.open({ threads: 1, relaxed });
     const { heap } = engine;
@@ -388,21 +388,21 @@ test("kernels write into their own blocks and nowhere else", async () => {
         Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i * k)),
         shape,
       );
-    const done = (v: View) => void (v.size > 0 && heap.free(v.data.byteOffset));
+    const free = (v: View) => void (v.size > 0 && heap.free(v.data.byteOffset));
     const size = fc.integer({ min: 1, max: 19 });
     fc.assert(
       fc.property(size, size, size, (m, n, k) => {
-        const nothing = { find: () => null };
-        done(product(engine, "m k, k n -> m n", some([m, k], 1), some([k, n], 2), nothing));
-        done(product(engine, "m k, n k -> m n", some([m, k], 1), some([n, k], 2), nothing));
-        done(product(engine, "k, n k -> n", some([k], 1), some([n, k], 2), nothing));
-        done(unbroadcast(engine, { shape: [n] }, some([m, n], 2)));
-        done(elements(engine, "gelu", {}, some([m, k], 1)));
-        done(softmax(engine, { mayAttend: null, emptyRow: "zero" }, some([m, n], 1)));
-        done(normalize(engine, 1e-5, some([m, n], 1)));
-        done(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));
+        const noPanels = { find: () => null };
+        free(product(engine, "m k, k n -> m n", some([m, k], 1), some([k, n], 2), noPanels));
+        free(product(engine, "m k, n k -> m n", some([m, k], 1), some([n, k], 2), noPanels));
+        free(product(engine, "k, n k -> n", some([k], 1), some([n, k], 2), noPanels));
+        free(unbroadcast(engine, { shape: [n] }, some([m, n], 2)));
+        free(elements(engine, "gelu", {}, some([m, k], 1)));
+        free(softmax(engine, { mayAttend: null, emptyRow: "zero" }, some([m, n], 1)));
+        free(normalize(engine, 1e-5, some([m, n], 1)));
+        free(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));
         const inputs = { q: some([2, m, k], 1), k: some([2, n, k], 2), v: some([2, n, m], 3) };
-        done(attend(engine, inputs, { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null }));
+        free(attend(engine, inputs, { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null }));
         expect(canaries.every((at) => heap.ints(at, 16).every((word) => word === 0x5a5a5a5a))).toBe(true);
       }),
       { numRuns: 60 },

@@ -1,56 +1,67 @@
-// What a backend may supply. Everything else falls back to the definition of the op, rounded to the backend's precision.
-import type { OpName, Ops } from "../tensor/ops/table.ts";
+// The interface of a backend. Every op without a kernel is computed by its definition, rounded to the backend's precision.
+import type { EmptyRow, Mask, OpName, Ops } from "../tensor/ops/table.ts";
 import type { Precision } from "../tensor/precision.ts";
 import type { Node } from "../tensor/program/program.ts";
 import type { Floats, Shape, Tensor, View } from "../tensor/tensor.ts";
-import type { AttentionAttrs } from "./attention-attrs.ts";
 
-/** Fused kernels by scope: what they are given is the scope's signature. */
+/** Attributes of the `attention` scope (nn/attention): softmax(q kᵀ) v over the last two axes; q is already scaled. */
+export interface AttentionAttrs {
+  /** Shape of the scores […, l, s]; 1 = may attend, null = all may. Often a view with repeated axes (stride 0). */
+  readonly mayAttend: Mask | null;
+  readonly emptyRow: EmptyRow;
+  /** Shape of the scores; weights are set to zero after the softmax where it is 0. null: all are kept. */
+  readonly postSoftmaxMask: Mask | null;
+}
+
+export interface AttentionInputs {
+  readonly q: View;
+  readonly k: View;
+  readonly v: View;
+}
+
+/** Fused kernels by the name of the scope that they replace. */
 export interface ScopeKernels {
-  readonly attention?: (
-    attrs: AttentionAttrs,
-    inputs: { readonly q: View; readonly k: View; readonly v: View },
-  ) => Promise<View>;
-  /** The derivative of the attention scope: `g` is that of its output; d q, d k and d v stand one after another. */
+  readonly attention?: (attrs: AttentionAttrs, inputs: AttentionInputs) => Promise<View>;
+  /** The derivative of `attention`; `g` is the gradient of its output. Returns dq, dk and dv one after another in one array. */
   readonly attentionVjp?: (
     attrs: AttentionAttrs,
-    inputs: { readonly q: View; readonly k: View; readonly v: View; readonly g: View },
+    inputs: AttentionInputs & { readonly g: View },
   ) => Promise<View>;
   readonly normalize?: (attrs: { readonly epsilon: number }, inputs: { readonly x: View }) => Promise<View>;
 }
 
-/** How often a kernel of its own ran, and in which mode. */
+/** Products and attention scopes that ran in the backend's own kernels since it was opened. */
 export interface KernelCounts {
   matmul: number;
   attention: number;
 }
 
-/** Who reads a parameter, as which operand, and the shapes of all operands. */
+/** One use of a parameter: the node, the index of the operand, and the shapes of all of the node's operands. */
 export interface Use {
   readonly node: Node;
-  readonly place: number;
+  readonly operand: number;
   readonly shapes: readonly Shape[];
 }
 
-/** Bytes of a backend's own memory: in use, the most that ever were, and what it holds of the machine's. */
+/** Bytes of a backend's memory: in use, the highest use so far, and reserved from the machine. */
 export interface Usage {
   readonly used: number;
   readonly peak: number;
   readonly reserved: number;
 }
 
-/** Memory of a backend's own, in which its kernels leave their results: what `replay` must know of it. */
+/** The memory of a backend that does not return ordinary arrays, as `replay` manages it. */
 export interface Store {
-  /** The block in which these numbers stand; null if they stand elsewhere, or stay between runs. */
+  /** The block that holds these numbers; null if they are outside this memory, or belong to a stored parameter. */
   blockOf(data: Floats): number | null;
   free(block: number): void;
-  /** The numbers where no later run overwrites them. */
-  keep(v: View): View | Promise<View>;
-  /** A parameter as kernels read it fastest, kept from run to run; null if the backend does not keep it. */
+  /** A copy outside this memory, which no later run overwrites; the view itself if it is outside already. */
+  copyOut(v: View): View | Promise<View>;
+  /** A parameter in the layout that its uses read fastest, stored between runs; null if the backend does not store it. */
   parameter(t: Tensor, uses: readonly Use[]): View | null | Promise<View | null>;
   /**
-   * Where kernels cannot read the host's numbers: the view as kernels read it, and as the definitions do. A view on the device has
-   * an empty array in place of its numbers; its layout is a view's like any other.
+   * For memory that the host cannot read. `upload` returns the view as kernels read it, `download` as definitions read it. A view on
+   * the device has an empty array in place of its numbers; shape, strides and offset are those of any view.
    */
   readonly upload?: (v: View) => Promise<View>;
   readonly download?: (v: View) => Promise<View>;
@@ -59,21 +70,20 @@ export interface Store {
 
 export interface Backend {
   readonly name: string;
-  /** gpu.js's mode, or another backend's equivalent; null where there is no choice. */
+  /** gpu.js's mode, or the equivalent of another backend; null where there is no choice. */
   readonly mode: string | null;
-  /** Threads that compute, the calling one included. */
+  /** The number of threads that compute, including the calling one. */
   readonly threads: number;
   readonly precision: Precision;
   readonly ops: { readonly [K in OpName]?: (attrs: Ops[K]["attrs"], ...inputs: View[]) => Promise<View> };
   readonly scopes: ScopeKernels;
-  /** Where results stand, if not in arrays of their own. */
+  /** Absent if results are arrays that the garbage collector frees. */
   readonly store?: Store;
-  /** What ran in kernels of this backend since it was opened. */
   readonly ran: KernelCounts;
   /** Frees devices and threads. */
   close(): Promise<void>;
 }
 
-/** Names of the scopes whose derivative the backend has a kernel for: `gradients` is to keep them whole. */
+/** Names of the scopes for whose derivative the backend has a kernel; `gradients` leaves these scopes fused. */
 export const differentiable = ({ scopes }: Backend): string[] =>
   Object.keys(scopes).filter((name) => `${name}Vjp` in scopes);

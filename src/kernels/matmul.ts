@@ -1,4 +1,4 @@
-// The matrix product as one call, on whichever backend: what the benchmark times, and what anybody may call.
+// The matrix product as a single call on any backend, for users and for the benchmark.
 
 import { ShapeError } from "../tensor/errors.ts";
 import { einsum } from "../tensor/ops/arrange.ts";
@@ -7,12 +7,12 @@ import { auto } from "./auto.ts";
 import type { Backend } from "./backend.ts";
 import { run } from "./replay.ts";
 
-/** Opened by the first call that names no backend, and kept. */
-let own: Promise<Backend> | undefined;
+/** Opened by the first call that passes no backend, and never closed. */
+let defaultBackend: Promise<Backend> | undefined;
 
 /**
- * C[…, i, j] = Σₚ A[…, i, p] B[…, p, j], for matrices or for batches of them. Without a backend it runs where `auto` says.
- * Several products in a row share one backend; open it yourself to choose threads or precision, and to close it.
+ * C[…, i, j] = Σₚ A[…, i, p] B[…, p, j], for matrices or batches of matrices with equal leading axes. Without a backend it runs on
+ * the one that `auto` chooses, which all such calls share; open a backend yourself to choose threads or precision, and to close it.
  */
 export async function matmul<M extends string, K extends string, N extends string>(
   a: Tensor<`${M} ${K}`>,
@@ -20,10 +20,10 @@ export async function matmul<M extends string, K extends string, N extends strin
   backend?: Backend,
 ): Promise<Tensor<`${M} ${N}`>> {
   const [left, right] = [a.shape, b.shape];
-  const batches = `${left.slice(0, -2)}` === `${right.slice(0, -2)}`;
-  if (left.length < 2 || left.length !== right.length || !batches || left.at(-1) !== right.at(-2))
+  const sameBatch = `${left.slice(0, -2)}` === `${right.slice(0, -2)}`;
+  if (left.length < 2 || left.length !== right.length || !sameBatch || left.at(-1) !== right.at(-2))
     throw new ShapeError(`[${left.join(" ")}] times [${right.join(" ")}]`);
-  own = backend ? own : (own ?? auto());
+  if (!backend) defaultBackend ??= auto();
   const product = () => einsum("... m k, ... k n -> ... m n", a as Tensor, b as Tensor);
-  return run(backend ?? (await (own as Promise<Backend>)), product, { inputs: { a, b } });
+  return run(backend ?? (await (defaultBackend as Promise<Backend>)), product, { inputs: { a, b } });
 }

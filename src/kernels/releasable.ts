@@ -1,10 +1,10 @@
-// What nn's Parameter has and a plain tensor has not. Kernels know no models, so they ask.
 import type { Tensor } from "../tensor/tensor.ts";
 
+/** The part of nn's Parameter that a backend uses. Kernels do not import models, so it is declared here and recognised by its fields. */
 export interface Releasable extends Tensor {
-  /** Changes when the numbers do. */
+  /** Changes when the numbers change. */
   readonly source: object;
-  /** Forgets the numbers, which come back from their source when somebody reads them. */
+  /** Drops the numbers; they are computed or read from the source again on the next access. */
   release(): void;
 }
 

@@ -1,4 +1,4 @@
-// Replays a program on a backend: kernels where the backend has them, the definitions elsewhere.
+// Replays a program on a backend: with the backend's kernels where it has them, with the definitions of the ops where it has not.
 import { now } from "#host";
 import { Bug } from "../tensor/errors.ts";
 import {
@@ -16,26 +16,27 @@ import {
   type Node,
   type Program,
   prune,
+  type Scope,
   withTaps,
 } from "../tensor/program/program.ts";
 import { type RecordOptions, record } from "../tensor/program/record.ts";
 import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
-import { keptParameters } from "./stored-parameters.ts";
 import { ReferenceCounts } from "./reference-counts.ts";
 import { serially } from "./serial-queue.ts";
+import { storedParameters } from "./stored-parameters.ts";
 
 export interface ReplayOptions {
-  /** Other values for named leaves. */
+  /** Values for named leaves, in place of those that were recorded. */
   readonly bind?: Bindings | undefined;
-  /** Intermediates to keep. A tap inside a scope keeps that scope from being fused. */
+  /** Intermediates to return. A tap inside a scope prevents that scope from being fused. */
   readonly taps?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called after each node with how much of the program is done, 0 to 1. */
+  /** Called after each node with the completed fraction of the program, 0 to 1. */
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
-/** What ran where: products and attention scopes in kernels of the backend, and those that the definitions had to do. */
+/** Products and attention scopes that ran in kernels of the backend, and products that fell back to the definition. */
 export interface KernelReport {
   readonly matmul: number;
   readonly attention: number;
@@ -43,111 +44,176 @@ export interface KernelReport {
   readonly mode: string | null;
 }
 
-/** For each scope that the backend may run whole: its first node -> its index. */
-function dispatched(program: Program, kernels: ScopeKernels): Map<number, number> {
+type Replayed = Results & { kernels: KernelReport };
+
+/**
+ * Runs a recorded program on a backend and returns its outputs and taps, with a report of the kernels that ran. Replays on one backend
+ * with a store run one after another.
+ */
+export const replay = (program: Program, backend: Backend, options: ReplayOptions = {}): Promise<Replayed> =>
+  serially(backend, async () => {
+    const { bind = {}, taps = [] } = options;
+    return new Replay(prune(withTaps(program, taps)), backend, bind).run(options);
+  });
+
+/** The scopes that dispatch to a fused kernel of the backend, by the id of their first node. */
+function dispatched(program: Program, kernels: ScopeKernels): Map<number, Scope> {
   const last = lastUses(program);
-  const claimed = new Map<number, number>();
-  for (const [index, scope] of program.scopes.entries()) {
+  const byFirst = new Map<number, Scope>();
+  for (const scope of program.scopes) {
     const { name, first, output } = scope;
-    if (!(name in kernels) || claimed.has(first)) continue; // the outermost of several
-    const given = output < first; // a body may return what it was given
-    if (given || isDead(program.nodes[output] as Node)) continue;
-    if (isClosed(program, scope, last)) claimed.set(first, index); // [replay.claim]
+    if (!(name in kernels) || byFirst.has(first)) continue; // of scopes with the same first node, the outermost
+    const returnsInput = output < first;
+    if (returnsInput || isDead(program.nodes[output] as Node)) continue;
+    if (isClosed(program, scope, last)) byFirst.set(first, scope); // [replay.claim]
   }
-  return claimed;
+  return byFirst;
 }
 
-/** Milliseconds after which timers (and with them signals) and the page get their turn: the definitions never wait. */
-const TURN = 50;
+/** Milliseconds between pauses. Definitions are synchronous, so without pauses no timer, abort signal or page event would be handled. */
+const PAUSE_INTERVAL = 50;
+
+/** A function that returns to the event loop if PAUSE_INTERVAL has passed since it last did. */
+function pauses(): () => Promise<void> {
+  let last = now();
+  return async () => {
+    if (now() - last <= PAUSE_INTERVAL) return;
+    await new Promise((resume) => setTimeout(resume, 0));
+    last = now();
+  };
+}
 
 type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
 type AnyScopeKernel = (attrs: object, inputs: Record<string, View>) => Promise<View>;
 
-type Replayed = Results & { kernels: KernelReport };
+/** One run of a pruned program. A value is kept until the last node that reads it has run. */
+class Replay {
+  readonly #program: Program;
+  readonly #backend: Backend;
+  readonly #countsBefore: Backend["ran"];
+  readonly #leaf: (id: number) => View;
+  readonly #parameter: (id: number) => Promise<View | null>;
+  readonly #isRounded: (id: number, node: Node) => boolean;
+  readonly #lastUse: ReturnType<typeof lastUses>;
+  readonly #fused: Map<number, Scope>;
+  readonly #buffers: ReferenceCounts;
+  readonly #values: (View | undefined)[] = [];
+  #fallback = 0;
 
-export const replay = (program: Program, backend: Backend, options: ReplayOptions = {}): Promise<Replayed> =>
-  serially(backend, () => replayNow(program, backend, options));
+  constructor(program: Program, backend: Backend, bind: Bindings) {
+    this.#program = program;
+    this.#backend = backend;
+    this.#countsBefore = { ...backend.ran };
+    this.#leaf = leafValues(program, bind, backend.precision);
+    this.#isRounded = roundedNodes(program);
+    this.#lastUse = lastUses(program);
+    this.#fused = dispatched(program, backend.scopes);
+    this.#parameter = storedParameters(program, backend, bind);
+    this.#buffers = new ReferenceCounts(backend.store);
+  }
 
-async function replayNow(program: Program, backend: Backend, options: ReplayOptions): Promise<Replayed> {
-  const { bind = {}, taps = [], signal, onProgress } = options;
-  const p = prune(withTaps(program, taps));
-  const before = { ...backend.ran };
-  const leaf = leafValues(p, bind, backend.precision);
-  const rounds = roundedNodes(p);
-  const last = lastUses(p);
-  const claimed = dispatched(p, backend.scopes);
-  const parameter = keptParameters(p, backend, bind);
-  const blocks = new ReferenceCounts(backend.store);
-  const values: (View | undefined)[] = [];
-  let fallback = 0;
-  let turn = now();
-  const value = async (id: number): Promise<View> => {
-    const isLeaf = p.nodes[id]?.op === "leaf";
-    const known = values[id] ?? (isLeaf ? ((await parameter(id)) ?? leaf(id)) : undefined);
-    if (!known) throw new Bug(`node ${id} was dropped too early`);
-    if ((last[id] ?? -1) < p.nodes.length) values[id] = known;
-    return known;
-  };
-  const forKernel = async (id: number): Promise<View> => {
-    const known = await value(id);
-    const there = await blocks.upload(known);
-    if (there !== known) values[id] = there;
-    return there;
-  };
-  const forDefinition = async (id: number): Promise<View> => blocks.download(await value(id));
-  const forget = (node: Node, id: number): void => {
-    for (const input of node.inputs) {
-      const dropped = values[input];
-      if (dropped === undefined || (last[input] ?? -1) > id) continue;
-      blocks.drop(dropped);
-      values[input] = undefined;
-    }
-  };
-  try {
-    for (let id = 0; id < p.nodes.length; id++) {
-      if (now() - turn > TURN) {
-        await new Promise((resume) => setTimeout(resume, 0));
-        turn = now();
+  async run({ signal, onProgress }: ReplayOptions): Promise<Replayed> {
+    const { nodes } = this.#program;
+    const pauseIfDue = pauses();
+    try {
+      for (let id = 0; id < nodes.length; ) {
+        await pauseIfDue();
+        signal?.throwIfAborted(); // [replay.signal]
+        const scope = this.#fused.get(id);
+        if (scope) await this.#runScope(scope);
+        else await this.#runNode(id);
+        id = scope ? scope.end : id + 1;
+        onProgress?.(id / nodes.length);
       }
-      signal?.throwIfAborted(); // [replay.signal]
-      const node = p.nodes[id] as Node;
-      const scope = p.scopes[claimed.get(id) ?? -1];
-      if (scope) {
-        const inputs: Record<string, View> = {};
-        for (const [name, input] of Object.entries(scope.inputs)) inputs[name] = await forKernel(input);
-        const kernel = backend.scopes[scope.name as keyof ScopeKernels] as unknown as AnyScopeKernel;
-        values[scope.output] = blocks.hold(await kernel(scope.attrs, inputs));
-        for (; id < scope.end; id++) forget(p.nodes[id] as Node, id);
-        id--;
-      } else if (node.op !== "leaf") {
-        const kernel = backend.ops[node.op] as AnyKernel | undefined;
-        if (!kernel && node.op === "einsum") fallback++; // [replay.kernels]
-        const inputs: View[] = [];
-        for (const input of node.inputs) inputs.push(await (kernel ? forKernel : forDefinition)(input));
-        const result = kernel
-          ? await kernel(node.attrs, ...inputs)
-          : computeNode(node, inputs, rounds(id, node) ? backend.precision : "float64");
-        values[id] = blocks.hold(result);
-        forget(node, id);
-      }
-      onProgress?.((id + 1) / p.nodes.length);
+      const kernels = this.#report();
+      return { ...(await this.#results()), kernels };
+    } finally {
+      this.#buffers.close();
     }
-    const kernels = {
-      matmul: backend.ran.matmul - before.matmul,
-      attention: backend.ran.attention - before.attention,
-      fallback,
-      mode: backend.mode,
+  }
+
+  async #runScope({ name, attrs, inputs, output, first, end }: Scope): Promise<void> {
+    const views: Record<string, View> = {};
+    for (const [input, id] of Object.entries(inputs)) views[input] = await this.#forKernel(id);
+    const kernel = this.#backend.scopes[name as keyof ScopeKernels] as unknown as AnyScopeKernel;
+    this.#values[output] = this.#buffers.acquire(await kernel(attrs, views));
+    for (let id = first; id < end; id++) this.#releaseInputs(id);
+  }
+
+  async #runNode(id: number): Promise<void> {
+    const node = this.#node(id);
+    if (node.op === "leaf") return;
+    const kernel = this.#backend.ops[node.op] as AnyKernel | undefined;
+    if (!kernel && node.op === "einsum") this.#fallback++; // [replay.kernels]
+    const inputs: View[] = [];
+    for (const input of node.inputs)
+      inputs.push(await (kernel ? this.#forKernel(input) : this.#forDefinition(input)));
+    const precision = this.#isRounded(id, node) ? this.#backend.precision : "float64";
+    const result = kernel ? await kernel(node.attrs, ...inputs) : computeNode(node, inputs, precision);
+    this.#values[id] = this.#buffers.acquire(result);
+    this.#releaseInputs(id);
+  }
+
+  #node(id: number): Node {
+    return this.#program.nodes[id] as Node;
+  }
+
+  async #value(id: number): Promise<View> {
+    const isLeaf = this.#node(id).op === "leaf";
+    const v = this.#values[id] ?? (isLeaf ? ((await this.#parameter(id)) ?? this.#leaf(id)) : undefined);
+    if (!v) throw new Bug(`node ${id} was dropped too early`);
+    if ((this.#lastUse[id] ?? -1) < this.#program.nodes.length) this.#values[id] = v;
+    return v;
+  }
+
+  /** The value as kernels read it, uploaded at most once. */
+  async #forKernel(id: number): Promise<View> {
+    const v = await this.#value(id);
+    const uploaded = (await this.#backend.store?.upload?.(v)) ?? v;
+    if (uploaded === v) return v;
+    this.#values[id] = this.#buffers.acquire(uploaded); // [replay.upload]
+    return uploaded;
+  }
+
+  async #forDefinition(id: number): Promise<View> {
+    const v = await this.#value(id);
+    return this.#backend.store?.download?.(v) ?? v; // [replay.download]
+  }
+
+  /** Releases the inputs of a node that no later node reads. */
+  #releaseInputs(id: number): void {
+    for (const input of this.#node(id).inputs) {
+      const v = this.#values[input];
+      if (v === undefined || (this.#lastUse[input] ?? -1) > id) continue;
+      this.#buffers.release(v);
+      this.#values[input] = undefined;
+    }
+  }
+
+  #report(): KernelReport {
+    const { ran, mode } = this.#backend;
+    return {
+      matmul: ran.matmul - this.#countsBefore.matmul,
+      attention: ran.attention - this.#countsBefore.attention,
+      fallback: this.#fallback,
+      mode,
     };
-    const kept: View[] = [];
-    for (const id of [...Object.values(p.outputs), ...Object.values(p.taps)])
-      kept[id] ??= await blocks.keep(await value(id));
-    return { ...resultsOf(p, (id) => kept[id] as View), kernels };
-  } finally {
-    blocks.close();
+  }
+
+  async #results(): Promise<Results> {
+    const { outputs, taps } = this.#program;
+    const copies: View[] = [];
+    for (const id of [...Object.values(outputs), ...Object.values(taps)])
+      copies[id] ??= await this.#copyOut(await this.#value(id));
+    return resultsOf(this.#program, (id) => copies[id] as View);
+  }
+
+  async #copyOut(v: View): Promise<View> {
+    return this.#backend.store?.copyOut(v) ?? v; // [replay.results]
   }
 }
 
-/** Records `f` symbolically, then replays it on a backend. */
+/** Records `f` symbolically and replays the program on a backend. */
 export async function run(
   backend: Backend,
   f: () => Tensor,

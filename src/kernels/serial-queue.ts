@@ -1,9 +1,11 @@
-// One replay after another on a backend that keeps parameters: two at once would want them laid out in two ways.
 import type { Backend } from "./backend.ts";
 
 const last = new WeakMap<Backend, Promise<unknown>>();
 
-/** Does the work when what was asked for before, on the same backend, is done or has failed. */
+/**
+ * Runs `work` after all earlier work on the same backend has ended, successfully or not. Only a backend that stores parameters needs
+ * this: two programs may need the same parameter in different layouts.
+ */
 export function serially<T>(backend: Backend, work: () => Promise<T>): Promise<T> {
   if (!backend.store) return work();
   const done = (last.get(backend) ?? Promise.resolve()).then(work); // [replay.turns]

@@ -1,11 +1,14 @@
-// Parameters that a backend keeps in its own memory, laid out for those who read them.
+// Parameters that a backend stores in its own memory, in a layout that depends on how a program uses them.
 import type { Bindings } from "../tensor/program/evaluate.ts";
 import type { Program } from "../tensor/program/program.ts";
 import type { View } from "../tensor/tensor.ts";
 import type { Backend, Use } from "./backend.ts";
 
-/** A leaf as the backend keeps it; null where it does not, where something else is bound, or where the numbers leave the program. */
-export function keptParameters(
+/**
+ * Looks up a leaf in the backend's store. null if the backend does not store it, if another value is bound to it, if a fused scope
+ * reads it, or if it is itself an output or tap: these need the numbers in their ordinary layout.
+ */
+export function storedParameters(
   p: Program,
   { store }: Backend,
   bind: Bindings,
@@ -13,12 +16,12 @@ export function keptParameters(
   if (!store) return async () => null;
   const uses = new Map<number, Use[]>();
   for (const node of p.nodes)
-    for (const [place, input] of node.inputs.entries()) {
+    for (const [operand, input] of node.inputs.entries()) {
       if (p.nodes[input]?.op !== "leaf") continue;
       const shapes = node.inputs.map((other) => p.nodes[other]?.shape ?? []);
-      const known = uses.get(input);
-      if (known) known.push({ node, place, shapes });
-      else uses.set(input, [{ node, place, shapes }]);
+      const list = uses.get(input) ?? [];
+      list.push({ node, operand, shapes });
+      uses.set(input, list);
     }
   const bound = Object.keys(bind).map((name) => p.leaves[name]);
   const scoped = p.scopes.flatMap((scope) => Object.values(scope.inputs));

@@ -1,4 +1,4 @@
-// gpu.js in the modes of a graphics card, in Chromium with a card of software. The rules stand in 40-gpu.md.
+// Rules of 40-gpu.md for the modes of a graphics card, in Chromium with a software-rendered card.
 import fc from "fast-check";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import type * as Functions from "../../support/kernels/gpu-page.ts";
 import {
   type AttentionCase,
   attentionCases,
-  CARD,
+  DEVICE_MODES,
   formula,
   gamma,
   numbers,
@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-const back = (values: readonly (number | string)[]): number[] => values.map(Number);
+const parsed = (values: readonly (number | string)[]): number[] => values.map(Number);
 
 describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
   let page: Page;
@@ -39,20 +39,20 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
       [mode, size, a, b] as const,
     );
     const { out, bound } = productOf(a, b, size);
-    return { error: worstOf(back(values), out, bound), left };
+    return { error: worstOf(parsed(values), out, bound), left };
   }
 
   async function attend(c: AttentionCase) {
     const json = (values: readonly number[]) => values.map((x) => (Number.isNaN(x) ? null : x));
-    const given = { ...c, q: json(c.q), k: json(c.k), v: json(c.v) };
+    const sent = { ...c, q: json(c.q), k: json(c.k), v: json(c.v) };
     const { values, left } = await page.evaluate(
-      ([mode, given]) => (globalThis as unknown as { page: typeof Functions }).page.attend(mode, given),
-      [mode, given] as const,
+      ([mode, sent]) => (globalThis as unknown as { page: typeof Functions }).page.attend(mode, sent),
+      [mode, sent] as const,
     );
-    return { values: back(values), left };
+    return { values: parsed(values), left };
   }
 
-  test("products of many sizes, and nothing stays on the device", async () => {
+  test("products of many sizes are within the bound and leave nothing on the device", async () => {
     const sizes: [number, number, number, number][] = [
       [1, 1, 1, 1],
       [2, 5, 1001, 3],
@@ -66,11 +66,11 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     }
   });
 
-  test("the output is within the bound of the formula", async () => {
+  test("attention is within the bound of the formula", async () => {
     await fc.assert(
       fc.asyncProperty(attentionCases(0.1, 1, 4), async (c) => {
         const { values, left } = await attend(c);
-        const { out, bound } = formula(c, CARD);
+        const { out, bound } = formula(c, DEVICE_MODES);
         expect(worstOf(values, out, bound)).toBeLessThanOrEqual(1);
         expect(left).toBe(0);
       }),
@@ -78,19 +78,20 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
     );
   });
 
-  test("NaN reaches the rows that see it, and no others", async () => {
+  test("a NaN in a key reaches the rows that may attend to it, and no others", async () => {
     const [q, k, v] = [numbers(6, 1), numbers(8, 2), numbers(8, 3)];
-    const plain = { size: [1, 3, 4, 2, 2] as const, loud: null, emptyRow: "nan" as const };
-    const may = [...["1101", "0000", "1111"].join("")].map(Number);
-    const spoilt = k.map((x, i) => (i === 4 ? NaN : x)); // key 2
-    const { values } = await attend({ ...plain, q, k: spoilt, v, may });
+    const plain = { size: [1, 3, 4, 2, 2] as const, keptRows: null, emptyRow: "nan" as const };
+    const mayAttend = [...["1101", "0000", "1111"].join("")].map(Number);
+    const withNaN = k.map((x, i) => (i === 4 ? NaN : x)); // key 2
+    const { values } = await attend({ ...plain, q, k: withNaN, v, mayAttend });
     expect(values.map((x) => Number.isNaN(x))).toEqual([false, false, true, true, true, true]);
   });
 
-  test("the lowest scores still count, and −∞ alone is no weight at all", async () => {
+  test("the lowest finite score is allowed, and a row of −∞ is NaN", async () => {
     const lowest = -3.4028235e38;
-    const row = { size: [1, 1, 2, 1, 1], q: [1], v: [8, 100], loud: null, emptyRow: "zero" } as const;
-    const out = async (k: number[], may: number[] | null) => (await attend({ ...row, k, may })).values;
+    const row = { size: [1, 1, 2, 1, 1], q: [1], v: [8, 100], keptRows: null, emptyRow: "zero" } as const;
+    const out = async (k: number[], mayAttend: number[] | null) =>
+      (await attend({ ...row, k, mayAttend })).values;
     expect(await out([lowest, lowest], null)).toEqual([54]);
     expect(await out([lowest, 9], [1, 0])).toEqual([8]);
     expect(await out([-Infinity, lowest], null)).toEqual([100]);
@@ -99,59 +100,59 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
 
   const layout = { transposed: true, margin: 1, step: 2, repeated: 0 };
   const plain = { transposed: false, margin: 0, step: 1, repeated: 0 };
-  const ask = <T>(name: string, ...given: unknown[]): Promise<T> =>
+  const callPage = <T>(name: string, ...args: unknown[]): Promise<T> =>
     page.evaluate(
-      ([name, given]) =>
-        (globalThis as unknown as { page: Record<string, (...given: unknown[]) => T> }).page[name]?.(
-          ...given,
+      ([name, args]) =>
+        (globalThis as unknown as { page: Record<string, (...args: unknown[]) => T> }).page[name]?.(
+          ...args,
         ) as T,
-      [name, [mode, ...given]] as const,
+      [name, [mode, ...args]] as const,
     );
 
-  test("every op is what its definition says, on views and on nothing", async () => {
+  test("every op agrees with its definition on views of any layout, empty ones included", async () => {
     const extents = [
       { a: 3, b: 4, c: 5 },
       { a: 1, b: 2, c: 3 },
       { a: 2, b: 0, c: 3 },
     ];
-    const placed = (await ask<number[]>("examples")).flatMap((row) =>
+    const runs = (await callPage<number[]>("examples")).flatMap((row) =>
       extents.flatMap((extent, seed) => [
         { row, extent, seed, layout: plain, hostLayout: plain },
         { row, extent, seed, layout, hostLayout: { ...layout, repeated: 1 } },
         { row, extent, seed, layout: { ...plain, repeated: 2 }, hostLayout: plain },
       ]),
     );
-    const errors = await ask<(number | null)[]>("errors", placed);
-    const wrong = placed.filter((_, i) => !(Number(errors[i] ?? NaN) <= gamma(32)));
-    expect(placed.length).toBeGreaterThan(300);
+    const errors = await callPage<(number | null)[]>("errors", runs);
+    const wrong = runs.filter((_, i) => !(Number(errors[i] ?? NaN) <= gamma(32)));
+    expect(runs.length).toBeGreaterThan(300);
     expect(wrong).toEqual([]);
   });
 
-  test("functions of one number keep to the units that they are allowed", async () => {
-    const found = await ask<[string, number | null][]>("functions");
-    expect(found.length).toBe(9);
-    expect(found.filter(([, error]) => !(Number(error ?? NaN) <= 1))).toEqual([]);
+  test("the errors of functions of one number are within their bounds", async () => {
+    const errors = await callPage<[string, number | null][]>("functions");
+    expect(errors.length).toBe(9);
+    expect(errors.filter(([, error]) => !(Number(error ?? NaN) <= 1))).toEqual([]);
   });
 
-  test("every element of an array of more than 2²⁴ is found, across its rows", async () => {
-    expect(await ask("misplaced", 4099, 4100)).toBe(0);
+  test("every element of the transpose of an array of more than 2²⁴ elements is read correctly", async () => {
+    expect(await callPage("misplaced", 4099, 4100)).toBe(0);
   });
 
-  test("more kernels than are kept, and what the first computed is still there", async () => {
+  test("a result can be read after more kernels than are cached have run", async () => {
     const most = 300;
-    const found = await ask<number[]>("depths", most);
-    expect(found).toEqual([...Array.from({ length: most }, (_, i) => i + 1), 1]);
+    const sums = await callPage<number[]>("depths", most);
+    expect(sums).toEqual([...Array.from({ length: most }, (_, i) => i + 1), 1]);
   });
 
-  test("a block that runs again copies its inputs there and its result back", async () => {
-    const { runs, parameters, error } = await ask<Awaited<ReturnType<typeof Functions.block>>>("block");
+  test("a second run of a block uploads its inputs and downloads its result, and nothing else", async () => {
+    const { runs, parameters, error } = await callPage<Awaited<ReturnType<typeof Functions.block>>>("block");
     const [first, ...others] = runs;
     expect(first?.uploads).toBeGreaterThan(parameters + 2);
     for (const run of others) expect(run).toEqual({ uploads: 2, downloads: 1, live: first?.live });
     expect(error).toBeLessThan(1e-5);
   });
 
-  test("a golden case runs in the mode that was asked for, and conforms", async () => {
+  test("a golden case runs in the requested mode and conforms", async () => {
     const folder = "golden/cases/flamingo-pytorch/masked-cross-attention--lead-text";
     const files = ["case.json", "inputs.safetensors", "expected.safetensors"];
     const verdict = await page.evaluate(

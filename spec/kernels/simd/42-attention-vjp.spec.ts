@@ -1,4 +1,4 @@
-// of 42-simd.md: the derivative of attention, held to loops that are written from its equations.
+// Rules of 42-simd.md for the derivative of attention. Expected values are loops written from its equations, not from src.
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../../src/kernels/backend.ts";
@@ -17,17 +17,17 @@ import { lossAndGradients } from "../../../src/training/step.ts";
 import { trainable } from "../../../src/training/trainable.ts";
 import { tinyFlamingo, tinyLoss } from "../../support/fixtures/tiny-training.ts";
 import {
-  at,
   attrsOf,
   type Case,
-  drawn,
+  expectWithin,
+  fillFreeMemory,
   gamma,
+  operandsOf,
   plain,
   random,
-  soil,
-  told,
+  takeValues,
   U,
-  within,
+  valuesOf,
 } from "../../support/kernels/cases.ts";
 
 const one = await simd({ threads: 1 });
@@ -38,36 +38,36 @@ const sum = (terms: readonly number[]): number => terms.reduce((x, y) => x + y, 
 const magnitude = (terms: readonly number[]): number => sum(terms.map(Math.abs));
 const indices = (n: number): number[] => [...Array(n).keys()];
 
-interface Operands extends ReturnType<typeof drawn> {
+interface Operands extends ReturnType<typeof operandsOf> {
   readonly g: View;
 }
-const slopesOf = (c: Case): Operands => {
+const operandsWithGradient = (c: Case): Operands => {
   const [z, l, , , e] = c.size;
-  return { ...drawn(c), g: random([z, l, e], c.seed + 3, c.how + 2) };
+  return { ...operandsOf(c), g: random([z, l, e], c.seed + 3, c.layout + 2) };
 };
 
-async function derivative(backend: Backend, c: Case, o = slopesOf(c)): Promise<number[]> {
+async function derivative(backend: Backend, c: Case, o = operandsWithGradient(c)): Promise<number[]> {
   const kernel = backend.scopes.attentionVjp;
   if (!kernel) throw new Error("no kernel");
-  return told(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v, g: o.g }));
+  return takeValues(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v, g: o.g }));
 }
 
 /** dq, dk and dv one after another, each with the bound of 42-simd.md. */
-function formula(c: Case, o = slopesOf(c)) {
+function formula(c: Case, o = operandsWithGradient(c)) {
   const [z, l, s, d, e] = c.size;
-  const [q, k, v, g] = [at(o.q), at(o.k), at(o.v), at(o.g)] as const;
+  const [q, k, v, g] = [valuesOf(o.q), valuesOf(o.k), valuesOf(o.v), valuesOf(o.g)] as const;
   const zeros = (n: number) => new Float64Array(n);
   const out = { q: zeros(z * l * d), k: zeros(z * s * d), v: zeros(z * s * e) };
   const bound = { q: zeros(z * l * d), k: zeros(z * s * d), v: zeros(z * s * e) };
-  const put = (to: "q" | "k" | "v", i: number, term: number, error: number) => {
+  const addTerm = (to: "q" | "k" | "v", i: number, term: number, error: number) => {
     out[to][i] = Number(out[to][i]) + term;
     bound[to][i] = Number(bound[to][i]) + error;
   };
   for (let row = 0; row < z * l; row++) {
     const m = Math.floor(row / l);
-    const may = (j: number) => !o.may || o.may[row * s + j] === 1;
-    const postSoftmaxMask = (j: number) => !o.kept || o.kept[row * s + j] === 1;
-    const keys = indices(s).filter(may);
+    const isAllowed = (j: number) => !o.mayAttend || o.mayAttend[row * s + j] === 1;
+    const isKept = (j: number) => !o.kept || o.kept[row * s + j] === 1;
+    const keys = indices(s).filter(isAllowed);
     const scoreTerms = (j: number) =>
       indices(d).map((p) => Number(q[row * d + p]) * Number(k[(m * s + j) * d + p]));
     const scores = new Map(keys.map((j) => [j, sum(scoreTerms(j))]));
@@ -75,37 +75,38 @@ function formula(c: Case, o = slopesOf(c)) {
     const norm = sum([...scores.values()].map((x) => Math.exp(x - top)));
     const empty = { zero: 0, uniform: 1 / s, nan: NaN }[c.emptyRow];
     const P = indices(s).map((j) =>
-      keys.length === 0 ? empty : may(j) ? Math.exp(Number(scores.get(j)) - top) / norm : 0,
+      keys.length === 0 ? empty : isAllowed(j) ? Math.exp(Number(scores.get(j)) - top) / norm : 0,
     );
-    const slopeTerms = (j: number) =>
-      indices(e).map((p) =>
-        postSoftmaxMask(j) ? Number(g[row * e + p]) * Number(v[(m * s + j) * e + p]) : 0,
-      );
-    const D = indices(s).map((j) => sum(slopeTerms(j)));
+    const gradientTerms = (j: number) =>
+      indices(e).map((p) => (isKept(j) ? Number(g[row * e + p]) * Number(v[(m * s + j) * e + p]) : 0));
+    const D = indices(s).map((j) => sum(gradientTerms(j)));
     const mean = sum(P.map((p, j) => p * Number(D[j])));
 
     const delta = Math.max(0, ...keys.map((j) => gamma(d) * magnitude(scoreTerms(j))));
     const relative = 2 * delta + gamma(s) + 4 * U * (16 + (keys.length ? top - low : 0));
-    const eta = indices(s).map((j) => gamma(e) * magnitude(slopeTerms(j)));
-    const ofMean = sum(
+    const eta = indices(s).map((j) => gamma(e) * magnitude(gradientTerms(j)));
+    const meanError = sum(
       P.map((p, j) => p * ((relative + gamma(s)) * Math.abs(Number(D[j])) + Number(eta[j]))),
     );
     for (let j = 0; j < s; j++) {
       const [p, dj] = [Number(P[j]), Number(D[j])];
-      const weight = postSoftmaxMask(j) ? p : 0;
+      const weight = isKept(j) ? p : 0;
       for (let col = 0; col < e; col++) {
         const term = weight * Number(g[row * e + col]);
-        put("v", (m * s + j) * e + col, term, (relative + gamma(l)) * Math.abs(term));
+        addTerm("v", (m * s + j) * e + col, term, (relative + gamma(l)) * Math.abs(term));
       }
-      if (!may(j)) continue; // nothing passes back to what may not be attended to
+      if (!isAllowed(j)) continue; // a masked key gets no gradient
       const S = p * (dj - mean);
       const error =
         p *
-        (relative * Math.abs(dj - mean) + Number(eta[j]) + ofMean + 4 * U * (Math.abs(dj) + Math.abs(mean)));
+        (relative * Math.abs(dj - mean) +
+          Number(eta[j]) +
+          meanError +
+          4 * U * (Math.abs(dj) + Math.abs(mean)));
       for (let col = 0; col < d; col++) {
         const [x, y] = [Number(k[(m * s + j) * d + col]), Number(q[row * d + col])];
-        put("q", row * d + col, S * x, (error + gamma(s) * Math.abs(S)) * Math.abs(x));
-        put("k", (m * s + j) * d + col, S * y, (error + gamma(l) * Math.abs(S)) * Math.abs(y));
+        addTerm("q", row * d + col, S * x, (error + gamma(s) * Math.abs(S)) * Math.abs(x));
+        addTerm("k", (m * s + j) * d + col, S * y, (error + gamma(l) * Math.abs(S)) * Math.abs(y));
       }
     }
   }
@@ -114,10 +115,10 @@ function formula(c: Case, o = slopesOf(c)) {
 }
 
 describe("the derivative of attention", () => {
-  const holds = async (c: Case): Promise<void> => {
+  const expectWithinBound = async (c: Case): Promise<void> => {
     const { out, bound } = formula(c);
     for (const backend of [one, three])
-      within(await derivative(backend, c), out, (i) => 1.01 * Number(bound[i]) + 1e-30);
+      expectWithin(await derivative(backend, c), out, (i) => 1.01 * Number(bound[i]) + 1e-30);
   };
 
   test("any sizes, masks and views are within the bound", async () => {
@@ -131,54 +132,56 @@ describe("the derivative of attention", () => {
       ),
       seed: fc.nat(99),
       mask: fc.constantFrom("none", "all", "some", "causal", "nothing"),
-      loud: fc.constantFrom("all", "rows", "some"),
+      kept: fc.constantFrom("all", "rows", "some"),
       emptyRow: fc.constantFrom("zero", "uniform", "nan"),
-      how: fc.nat(9),
+      layout: fc.nat(9),
       scale: fc.constantFrom(1, 30),
     });
-    await fc.assert(fc.asyncProperty(cases, holds), { numRuns: 150 });
+    await fc.assert(fc.asyncProperty(cases, expectWithinBound), { numRuns: 150 });
   });
 
   test.each([
     ["several blocks of queries and keys", [2, 101, 303, 20, 17]],
     ["more queries than a block of depth", [1, 1100, 9, 20, 17]],
     ["more keys than a block of depth", [2, 5, 1100, 20, 17]],
-    ["a head wider than a block of depth", [1, 3, 20, 1100, 1030]],
-  ] as const)("%s", (_, size) => holds({ ...plain, size, mask: "causal", loud: "some", scale: 0.1 }));
+    ["heads wider than a block of depth", [1, 3, 20, 1100, 1030]],
+  ] as const)("%s are within the bound", (_, size) =>
+    expectWithinBound({ ...plain, size, mask: "causal", kept: "some", scale: 0.1 }),
+  );
 
-  test("keys and values that several heads share are packed once, and each head gets its own derivative", async () => {
+  test("keys and values that several heads share are packed once, and each head has its own gradient", async () => {
     for (const backend of [one, three]) {
       const c: Case = { ...plain, size: [3, 20, 30, 9, 7] };
       const shared = (v: View) => view(v.data, v.shape, [0, ...v.stride.slice(1)], v.offset);
-      const o = slopesOf(c);
-      const both = { ...o, k: shared(o.k), v: shared(o.v) };
-      const { out, bound } = formula(c, both);
-      within(await derivative(backend, c, both), out, (i) => 1.01 * Number(bound[i]) + 1e-30);
+      const o = operandsWithGradient(c);
+      const operands = { ...o, k: shared(o.k), v: shared(o.v) };
+      const { out, bound } = formula(c, operands);
+      expectWithin(await derivative(backend, c, operands), out, (i) => 1.01 * Number(bound[i]) + 1e-30);
     }
   });
 
-  test("what may not be attended to changes no bit of dq, however large it is, and gets nothing", async () => {
+  test("a masked key changes no bit of dq, whatever its value, and gets no gradient", async () => {
     const c: Case = { ...plain, mask: "causal", size: [1, 100, 100, 4, 3] };
     const before = await derivative(one, c);
     for (const key of [1e30, -1e30]) {
-      const o = slopesOf(c);
+      const o = operandsWithGradient(c);
       for (let p = 0; p < 4; p++)
         o.k.data[o.k.offset + 99 * (o.k.stride[1] ?? 0) + p * (o.k.stride[2] ?? 0)] = key;
       const after = await derivative(one, c, o);
-      const rows = 99 * 4; // of dq: the last row alone may see the last key
+      const rows = 99 * 4; // of dq: only the last row may attend to the last key
       expect(after.slice(0, rows)).toEqual(before.slice(0, rows));
     }
-    const unseen = await derivative(one, { ...c, mask: "nothing" });
-    expect(new Set(unseen)).toEqual(new Set([0]));
+    const fullyMasked = await derivative(one, { ...c, mask: "nothing" });
+    expect(new Set(fullyMasked)).toEqual(new Set([0]));
   });
 
-  test("the same bits for any number of threads, and no memory is kept", async () => {
+  test("results are the same bits for any number of threads, and no memory is kept", async () => {
     const c: Case = { ...plain, mask: "causal", size: [5, 70, 90, 16, 16] };
     const alone = await simd({ threads: 1, relaxed: false });
     const before = alone.store?.usage().used;
     const first = await derivative(alone, c);
     const used = alone.store?.usage();
-    for (let again = 0; again < 5; again++) {
+    for (let round = 0; round < 5; round++) {
       expect(await derivative(three, c)).toEqual(first);
       await derivative(alone, c);
     }
@@ -187,10 +190,10 @@ describe("the derivative of attention", () => {
     await alone.close();
   });
 
-  test("its intermediates stay in the space that it asked for", async () => {
+  test("intermediates stay within the scratch memory", async () => {
     const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
     for (const [l, s, d, e] of [
-      [5, 9, 6, 0], // without values nothing is left over
+      [5, 9, 6, 0], // values of width 0
       [50, 8, 8, 1],
       [49, 70, 9, 17],
     ] as const) {
@@ -201,12 +204,12 @@ describe("the derivative of attention", () => {
         random([1, s, e], 3),
         random([1, l, e], 4),
       ];
-      const again = () => engine.heap.free(attentionVjp(engine, { q, k, v, g }, all).data.byteOffset);
-      again(); // from now on its space stays where it is
-      const around = Array.from({ length: 400 }, () => engine.heap.allocate(64));
-      for (const block of around) engine.heap.ints(block, 16).fill(0x5a5a5a5a);
-      again();
-      const words = around.flatMap((block) => [...engine.heap.ints(block, 16)]);
+      const runOnce = () => engine.heap.free(attentionVjp(engine, { q, k, v, g }, all).data.byteOffset);
+      runOnce(); // allocates the scratch memory
+      const canaries = Array.from({ length: 400 }, () => engine.heap.allocate(64));
+      for (const block of canaries) engine.heap.ints(block, 16).fill(0x5a5a5a5a);
+      runOnce();
+      const words = canaries.flatMap((block) => [...engine.heap.ints(block, 16)]);
       expect(new Set(words)).toEqual(new Set([0x5a5a5a5a]));
     }
   });
@@ -225,7 +228,7 @@ describe("the derivative of attention", () => {
     expect(large / small).toBeLessThan(2.1);
   });
 
-  test("a program of gradients uses it, and both scopes are counted", async () => {
+  test("a program of gradients dispatches both scopes to kernels, and both are counted", async () => {
     const [q, k, v] = [
       abstractTensor("b l k", [2, 5, 4]),
       abstractTensor("b s k", [2, 7, 4]),
@@ -243,30 +246,30 @@ describe("the derivative of attention", () => {
       Object.entries(inputs).map(([name, { shape }], i) => [name, new Tensor(shape, random(shape, i))]),
     );
     const names = Object.keys(inputs);
-    const apart = await replay(gradients({ ...program, taps: {} }, "loss", names), one, { bind });
-    const whole = gradients({ ...program, taps: {} }, "loss", names, { fused: differentiable(one) });
-    const fused = await replay(whole, one, { bind });
-    expect(apart.kernels.attention).toBe(0);
+    const unfused = await replay(gradients({ ...program, taps: {} }, "loss", names), one, { bind });
+    const fusedProgram = gradients({ ...program, taps: {} }, "loss", names, { fused: differentiable(one) });
+    const fused = await replay(fusedProgram, one, { bind });
+    expect(unfused.kernels.attention).toBe(0);
     expect(fused.kernels).toMatchObject({ attention: 2, fallback: 0, matmul: 0 });
     for (const name of names) {
-      const [x, y] = [apart, fused].map(({ outputs }) => [
+      const [x, y] = [unfused, fused].map(({ outputs }) => [
         ...flat(outputs[`grad ${name}`]?.data ?? random([0], 1)),
       ]);
       const size = Math.max(...(x ?? []).map(Math.abs));
-      within(y ?? [], x ?? [], () => 64 * U * size);
+      expectWithin(y ?? [], x ?? [], () => 64 * U * size);
     }
   });
 
-  test("no keys or no queries: zero", async () => {
-    await soil(one);
+  test("without keys or without queries the gradients are zero", async () => {
+    await fillFreeMemory(one);
     expect(await derivative(one, { ...plain, size: [1, 2, 0, 3, 2] })).toEqual(new Array(6).fill(0));
-    await soil(one);
+    await fillFreeMemory(one);
     expect(await derivative(one, { ...plain, size: [1, 0, 2, 3, 2] })).toEqual(new Array(10).fill(0));
     expect(await derivative(one, { ...plain, size: [0, 2, 2, 3, 2] })).toEqual([]);
   });
 
-  test("what does not fit together is refused", async () => {
-    const o = slopesOf(plain);
+  test("shapes that do not match are a ShapeError", async () => {
+    const o = operandsWithGradient(plain);
     const kernel = one.scopes.attentionVjp;
     const call = (g: View, k = o.k) => kernel?.(attrsOf(plain, o), { q: o.q, k, v: o.v, g });
     await expect(call(o.q)).rejects.toThrow(ShapeError);
@@ -274,7 +277,7 @@ describe("the derivative of attention", () => {
   });
 });
 
-test("[train.whole] attention and its derivative run in the backend's kernels, unless it has none for that", async () => {
+test("[train.whole] attention and its derivative run in the backend's kernels", async () => {
   const model = tinyFlamingo();
   const loss = () => tinyLoss(model)(0);
   const names = trainable(model, "paper");

@@ -1,4 +1,4 @@
-// The executable half of 42-simd.md: what is said to the threads about a job.
+// Rules of 42-simd.md for jobs of the thread pool: their tasks and their estimated cost.
 import { expect, test, vi } from "vitest";
 import { Engine } from "../../../src/kernels/simd/engine.ts";
 import { attention } from "../../../src/kernels/simd/ops/attention.ts";
@@ -15,7 +15,7 @@ const engine = await Engine.open({ threads: 1 });
 interface Work {
   readonly kernel: Kernel;
   readonly call: (rows: number, n: number) => unknown;
-  /** Sums and products, or elements, of so many rows of n; and what can be given to one thread alone. */
+  /** The operations of the job (multiply-adds or elements) for `rows` rows of n, and the largest useful number of tasks. */
   readonly operations: (rows: number, n: number) => number;
   readonly parts: (rows: number, n: number) => number;
 }
@@ -42,7 +42,7 @@ const WORKS: Readonly<Record<string, Work>> = {
     kernel: "rowTimesPanels",
     call: (r, n) => einsum(engine, "k, n k -> n", random([n], 1), random([r, n], 2), { find: () => null }),
   },
-  "values that are not finite": {
+  "finding values that are not finite": {
     ...byRow,
     kernel: "markFinite",
     call: (r, n) => {
@@ -54,9 +54,9 @@ const WORKS: Readonly<Record<string, Work>> = {
 };
 
 test.each(Object.entries(WORKS))(
-  "%s: no task is idle, and the cost is about the nanoseconds that it takes",
+  "%s: every task has work, and the estimated cost is proportional to the operations",
   (_, { kernel, call, operations, parts }) => {
-    const run = vi.spyOn(engine.crew, "run");
+    const run = vi.spyOn(engine.threads, "run");
     const costs = [
       [5, 40],
       [5, 4000],
@@ -70,7 +70,7 @@ test.each(Object.entries(WORKS))(
       return (job?.cost ?? NaN) / operations(rows, n);
     });
     run.mockRestore();
-    // Eight products and sums in a cycle of 5 GHz, a function in some ten cycles of 2 GHz.
+    // Between eight multiply-adds in a cycle at 5 GHz and a function of ten cycles at 2 GHz.
     for (const nanoseconds of costs) {
       expect(nanoseconds).toBeCloseTo(costs[0] ?? NaN, 9);
       expect(nanoseconds).toBeGreaterThan(1 / 50);

@@ -1,14 +1,12 @@
-// Operands for kernels: numbers, views of every kind, attention with its masks; and how a result is held to a bound.
+// Random operands for kernels: numbers, views of every layout, and attention with masks; and the comparison of a result with its bound.
 import { expect } from "vitest";
-import type { AttentionAttrs } from "../../../src/kernels/attention-attrs.ts";
-import type { Backend } from "../../../src/kernels/backend.ts";
+import type { AttentionAttrs, Backend } from "../../../src/kernels/backend.ts";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
 import { offsets, rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
 
-export const U = 2 ** -24;
-export const gamma = (n: number): number => (n * U) / (1 - n * U);
+export { gamma, U } from "../oracles/attention.ts";
 
-/** float32 numbers in ±size, the same for the same seed. */
+/** float32 numbers between −size and size, determined by the seed. */
 export function numbers(n: number, seed: number, size = 1): Float32Array {
   let state = (seed * 7919) | 0;
   return Float32Array.from({ length: n }, () => {
@@ -17,15 +15,15 @@ export function numbers(n: number, seed: number, size = 1): Float32Array {
   });
 }
 
-/** An array of some shape that lies in another one transposed, with gaps, back to front or repeated. */
-export function lying(shape: Shape, data: Float32Array, how: number): View {
-  if (how % 5 === 4 && shape.length > 0) {
+/** The data as a view of the shape whose layout is chosen by `layout`: with axes in either order, with gaps, or with a repeated axis. */
+export function laidOut(shape: Shape, data: Float32Array, layout: number): View {
+  if (layout % 5 === 4 && shape.length > 0) {
     const stride = rowMajor([1, ...shape.slice(1)]).map((step, axis) => (axis === 0 ? 0 : step));
-    return view(data, shape, stride); // the first axis is one row again and again
+    return view(data, shape, stride); // the first axis repeats one row
   }
   const axes = shape.map((_, axis) => axis);
-  const order = how % 2 ? axes.reverse() : axes;
-  const gap = how % 3;
+  const order = layout % 2 ? axes.reverse() : axes;
+  const gap = layout % 3;
   const stride = new Array<number>(shape.length).fill(0);
   let step = 1;
   for (const axis of order) {
@@ -33,33 +31,33 @@ export function lying(shape: Shape, data: Float32Array, how: number): View {
     step *= (shape[axis] ?? 1) + gap;
   }
   const out = view(new Float32Array(step + 5), shape, stride, 3);
-  const places = offsets(shape, stride, 3);
-  for (const [i, at] of places.entries()) out.data[at] = data[i] ?? 0;
+  for (const [i, offset] of offsets(shape, stride, 3).entries()) out.data[offset] = data[i] ?? 0;
   return out;
 }
 
-export const at = (v: View): number[] =>
+/** The values of a view, row-major. */
+export const valuesOf = (v: View): number[] =>
   [...offsets(v.shape, v.stride, v.offset)].map((i) => Number(v.data[i]));
-export const random = (shape: Shape, seed: number, how = 0, size = 1): View =>
-  lying(shape, numbers(sizeOf(shape), seed, size), how);
+export const random = (shape: Shape, seed: number, layout = 0, size = 1): View =>
+  laidOut(shape, numbers(sizeOf(shape), seed, size), layout);
 
-/** Leaves numbers other than zero wherever the next small result may stand. */
-export async function soil(backend: Backend): Promise<void> {
+/** Fills the memory that the next small results will occupy with nonzero numbers. */
+export async function fillFreeMemory(backend: Backend): Promise<void> {
   const held: View[] = [];
   const add = async (v?: Promise<View>) => void (v && held.push(await v));
   for (let i = 0; i < 2000; i++) await add(backend.ops.addScalar?.({ by: 2 }, random([16], i)));
-  for (const v of held) told(backend, v);
+  for (const v of held) takeValues(backend, v);
 }
 
-/** Row-major values of a kernel's result, which is freed. */
-export function told(backend: Backend, v: View): number[] {
-  const result = at(v);
+/** Returns the values of a kernel's result, row-major, and frees it. */
+export function takeValues(backend: Backend, v: View): number[] {
+  const result = valuesOf(v);
   const block = backend.store?.blockOf(v.data) ?? null;
   if (block !== null) backend.store?.free(block);
   return result;
 }
-/** Every element within its bound; infinities and NaN where the definition has them. */
-export function within(
+/** Expects every element to be within its bound of the exact value, with infinities and NaN in the same places. */
+export function expectWithin(
   actual: readonly number[],
   exact: readonly number[],
   bound: (i: number) => number,
@@ -76,14 +74,15 @@ export interface Case {
   readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
   readonly seed: number;
   readonly mask: "none" | "all" | "some" | "causal" | "nothing";
-  readonly loud: "all" | "rows" | "some";
+  /** The post-softmax mask. */
+  readonly kept: "all" | "rows" | "some";
   readonly emptyRow: EmptyRow;
-  readonly how: number;
+  readonly layout: number;
   readonly scale: number;
 }
 
-/** Operands, and masks as bytes [z l s]; the keys of the second half of z are those of the first, as one head's are. */
-export function drawn({ size: [z, l, s, d, e], seed, mask, loud, how, scale }: Case) {
+/** The operands of a case, and its masks as bytes [z l s]. */
+export function operandsOf({ size: [z, l, s, d, e], seed, mask, kept, layout, scale }: Case) {
   const bytes = (f: (row: number, key: number) => boolean) =>
     Uint8Array.from({ length: z * l * s }, (_, i) => Number(f(Math.floor(i / s), i % s)));
   const u = numbers(z * l * s + z * l, seed + 9);
@@ -94,39 +93,39 @@ export function drawn({ size: [z, l, s, d, e], seed, mask, loud, how, scale }: C
     causal: (row: number, key: number) => key <= row % Math.max(l, 1),
     nothing: () => false,
   }[mask];
-  const kept = {
+  const keptWeights = {
     all: () => true,
     rows: (row: number) => row % 4 !== 1,
     some: (row: number, key: number) => (row + key) % 3 > 0,
-  }[loud];
+  }[kept];
   return {
-    q: random([z, l, d], seed, how % 4, scale),
-    k: random([z, s, d], seed + 1, how),
-    v: random([z, s, e], seed + 2, (how + 1) % 10),
-    may: mask === "none" ? null : bytes(allowed),
-    kept: loud === "all" ? null : bytes(kept),
+    q: random([z, l, d], seed, layout % 4, scale),
+    k: random([z, s, d], seed + 1, layout),
+    v: random([z, s, e], seed + 2, (layout + 1) % 10),
+    mayAttend: mask === "none" ? null : bytes(allowed),
+    kept: kept === "all" ? null : bytes(keptWeights),
   };
 }
 
-export type Operands = Omit<ReturnType<typeof drawn>, "may" | "kept"> & {
-  may: Uint8Array | null;
+export type Operands = Omit<ReturnType<typeof operandsOf>, "mayAttend" | "kept"> & {
+  mayAttend: Uint8Array | null;
   kept: Uint8Array | null;
 };
 
-/** The attributes of the scope. */
-export function attrsOf({ size: [z, l, s], emptyRow }: Case, { may, kept }: Operands): AttentionAttrs {
+/** The attributes of the attention scope. */
+export function attrsOf({ size: [z, l, s], emptyRow }: Case, { mayAttend, kept }: Operands): AttentionAttrs {
   const mask = (data: Uint8Array | null) =>
     data && { data, shape: [z, l, s], stride: [l * s, s, 1], offset: 0 };
-  return { mayAttend: mask(may), emptyRow, postSoftmaxMask: mask(kept) };
+  return { mayAttend: mask(mayAttend), emptyRow, postSoftmaxMask: mask(kept) };
 }
 
-/** A case to vary. */
+/** The case that tests vary. */
 export const plain: Case = {
   size: [2, 60, 150, 8, 5],
   seed: 1,
   mask: "some",
-  loud: "all",
+  kept: "all",
   emptyRow: "zero",
-  how: 0,
+  layout: 0,
   scale: 1,
 };

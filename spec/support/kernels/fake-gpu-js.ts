@@ -1,21 +1,27 @@
-// Something that looks like gpu.js with a graphics card and runs the kernels' own functions, cell by cell: what they compute is tested
-// without a card, and what becomes of the buffers can be seen.
-import type { Library } from "../../../src/kernels/gpu/host-modes/device.ts";
+// A fake of gpu.js in the modes of a graphics card. It runs the bodies of kernels as JavaScript functions, cell by cell, so their
+// results and the life of their buffers can be tested without a card.
+import { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import { GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import type { Library } from "../../../src/kernels/gpu/gpu-js.ts";
 
-export interface Pretended {
+export interface FakeGpuJs {
   readonly library: Library;
-  /** Results that are on the "device". */
+  /** Results that have not been deleted. */
   readonly live: Set<object>;
-  /** Arguments that were uploaded, and those that were there already. */
-  readonly passed: { uploaded: number; resident: number };
-  /** Kernels that were compiled, and those that were dropped. */
-  readonly compiled: string[];
-  readonly dropped: string[];
+  readonly counts: {
+    /** Arrays that were uploaded. */
+    uploaded: number;
+    /** Runs of kernels, including those that copy an uploaded array. */
+    runs: number;
+    /** Kernels that were compiled, and those that were destroyed. */
+    compiled: number;
+    destroyed: number;
+  };
 }
 
 type Size = readonly number[];
 
-/** a[z][y][x] is element x + X (y + Y z), whatever lies there, as in gpu.js. Outside an array nothing is said. */
+/** a[z][y][x] is element x + X (y + Y z) of a flat array, as in gpu.js. An index outside the array gives a wrong number, not an error. */
 function reader(values: Float32Array, [X = 1, Y = 1]: Size): unknown {
   const inner = (from: number) =>
     new Proxy({}, { get: (_, x) => values[Number(x) + from] ?? 7e7 }) as unknown;
@@ -32,29 +38,34 @@ class Uploaded {
   }
 }
 
-/** gpu.js refuses what is empty. */
-function refuseEmpty(size: Size): void {
+/** gpu.js rejects empty arrays and results. */
+function rejectEmpty(size: Size): void {
   if (size.some((n) => n === 0)) throw new Error(`[${size.join(" ")}] is empty`);
 }
 
+/** The error that the fake throws where a test requests one. */
+export const INJECTED = new Error("injected");
+
 interface Options {
-  /** What its kernels say they ran in. */
+  /** The mode in which its kernels report to have run. */
   readonly mode?: string;
-  /** The name of a kernel that throws, or "input". */
-  readonly fail?: string;
-  /** How many reads fail before one succeeds. */
-  readonly failedReads?: number;
+  /** The upload or run, counted from 0, that fails. */
+  readonly failAt?: number;
+  /** The number of downloads that fail before one succeeds. */
+  readonly failedDownloads?: number;
 }
 
-export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options = {}): Pretended {
-  let reads = 0;
+export function fakeGpuJs({ mode = "webgpu", failAt = -1, failedDownloads = 0 }: Options = {}): FakeGpuJs {
+  let [downloads, steps] = [0, 0];
   const live = new Set<object>();
-  const passed = { uploaded: 0, resident: 0 };
-  const compiled: string[] = [];
-  const dropped: string[] = [];
-  const WebGL2Kernel = { mode: "gpu" }; // classes, as far as anybody looks
+  const counts = { uploaded: 0, runs: 0, compiled: 0, destroyed: 0 };
+  const WebGL2Kernel = { mode: "gpu" };
   const HeadlessGLKernel = { mode: "gpu" };
-  const Other = { mode };
+  const kernelClass = { webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel }[mode] ?? { mode };
+  const step = (): void => {
+    if (steps++ === failAt) throw INJECTED;
+  };
+
   class Result extends Uploaded {
     declare output: Size;
     readonly #kernel: { readonly destroyed: boolean };
@@ -64,30 +75,29 @@ export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options
       live.add(this);
     }
     async toArray() {
-      if (!live.has(this)) throw new Error("it was deleted");
-      if (this.#kernel.destroyed) throw new Error("its kernel was destroyed");
-      if (++reads <= failedReads) throw new Error("the card is lost");
+      if (!live.has(this)) throw new Error("the result was deleted");
+      if (this.#kernel.destroyed) throw new Error("the kernel of the result was destroyed");
+      if (++downloads <= failedDownloads) throw INJECTED;
       const [x = 1, y = 1, z = 1] = this.output;
       const row = (from: number) => this.values.slice(from * x, (from + 1) * x);
       return Array.from({ length: z }, (_, k) => Array.from({ length: y }, (_, j) => row(k * y + j)));
     }
     delete() {
-      if (!live.delete(this)) throw new Error("it was deleted before");
+      if (!live.delete(this)) throw new Error("the result was deleted before");
     }
   }
 
   type Body = (this: object, ...inputs: unknown[]) => number;
   function createKernel(body: Body, { constants }: { constants: object }) {
-    const name = [body.name, ...Object.values(constants)].join(" ");
-    compiled.push(name);
+    counts.compiled++;
     const state = { destroyed: false };
     let size: Size = [1, 1, 1];
     const call = async (...inputs: Uploaded[]) => {
-      if (state.destroyed) throw new Error("it was destroyed");
-      if (body.name === fail) throw new Error("the card is on fire");
+      if (state.destroyed) throw new Error("the kernel was destroyed");
+      step();
+      counts.runs++;
       const arrays = inputs.map((input) => {
         if (input instanceof Result && !live.has(input)) throw new Error("an argument was deleted");
-        passed[input instanceof Result ? "resident" : "uploaded"]++;
         return reader(input.values, input.output);
       });
       const [x = 1, y = 1, z = 1] = size;
@@ -98,28 +108,33 @@ export function pretend({ mode = "webgpu", fail = "", failedReads = 0 }: Options
       }
       return new Result(out, size, state);
     };
-    const setOutput = (asked: Size) => {
-      refuseEmpty(asked);
-      size = asked;
+    const setOutput = (requested: Size) => {
+      rejectEmpty(requested);
+      size = requested;
     };
     const destroy = () => {
       state.destroyed = true;
-      dropped.push(name);
+      counts.destroyed++;
     };
-    return Object.assign(call, {
-      setOutput,
-      destroy,
-      kernel: { constructor: { webgl2: WebGL2Kernel, headlessgl: HeadlessGLKernel }[mode] ?? Other },
-    });
+    return Object.assign(call, { setOutput, destroy, kernel: { constructor: kernelClass } });
   }
   class GPU {
     createKernel = createKernel as never;
     async destroy() {}
   }
   const input = (values: Float32Array, size: Size) => {
-    refuseEmpty(size);
-    if (fail === "input") throw new Error("the card is on fire");
+    rejectEmpty(size);
+    step();
+    counts.uploaded++;
     return new Uploaded(values, size);
   };
-  return { library: { GPU, input, WebGL2Kernel, HeadlessGLKernel }, live, passed, compiled, dropped };
+  return { library: { GPU, input, WebGL2Kernel, HeadlessGLKernel }, live, counts };
+}
+
+/** The backend for a graphics card on a fake of gpu.js. */
+export async function openFakeDevice(options: Options = {}) {
+  const { library, ...fake } = fakeGpuJs(options);
+  const device = await GpuDevice.open("webgpu", async () => library);
+  const backend = deviceBackend(device);
+  return { ...fake, device, backend, launcher: backend.launcher };
 }

@@ -1,6 +1,6 @@
-// A block that is run twice on a card, and what was copied there and back.
+// Repeated runs of a gated block on a graphics card, with the number of transfers of each run.
 import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
-import type { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import type { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
 import type { GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay } from "../../../src/kernels/replay.ts";
@@ -10,7 +10,7 @@ import { record } from "../../../src/tensor/program/record.ts";
 import { bool, flat, type Tensor } from "../../../src/tensor/tensor.ts";
 import { randomTensor } from "../properties/arbitraries.ts";
 
-/** A gated block of two images before six tokens, with random weights; `size` times as wide and as long. */
+/** A gated block with random weights on two images and six tokens; `size` multiplies its width and length. */
 export function gatedBlock(size = 1): { block: GatedCrossAttentionBlock; program: Program } {
   const [dim, tokens] = [12 * size, 6 * size];
   const block = new GatedCrossAttentionBlock({ dim, dimHead: 4 * size, heads: 2 });
@@ -29,7 +29,7 @@ export interface Transfers {
   readonly live: number;
 }
 
-/** What one run of a program copied, and how many buffers there are after it. */
+/** The transfers of one run of a program, and the live buffers after it. */
 export async function transfers({
   device,
   run,
@@ -42,8 +42,8 @@ export async function transfers({
   return { uploads: device.uploads - before[0], downloads: device.downloads - before[1], live: device.live };
 }
 
-/** Three runs of the block, its parameters by number, and how far the last result is from the definitions'. */
-export async function blockRuns(backend: ReturnType<typeof onDevice>) {
+/** Three runs of the block, the number of its parameters, and the largest error of the last result. */
+export async function blockRuns(backend: ReturnType<typeof deviceBackend>) {
   const { block, program } = gatedBlock();
   const runs: Transfers[] = [];
   let values: ArrayLike<number> = [];
@@ -65,8 +65,8 @@ export async function blockRuns(backend: ReturnType<typeof onDevice>) {
   return { runs, parameters: [...stateDict(block)].length, error };
 }
 
-/** Milliseconds of one run, the best of several: kernels are compiled, parameters are there. */
-export async function blockTime(backend: ReturnType<typeof onDevice>, size: number): Promise<number> {
+/** Milliseconds of one run, the best of several, so that compilation and the upload of parameters are not included. */
+export async function blockTime(backend: ReturnType<typeof deviceBackend>, size: number): Promise<number> {
   const { program } = gatedBlock(size);
   let best = Infinity;
   for (let i = 0; i < 12; i++) {

@@ -1,5 +1,5 @@
-// Ops on a graphics card, or on what pretends to be one, against their definitions: how far the worst element is off.
-import type { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
+// The largest error of ops on a graphics card, or on the fake of it, compared with their definitions.
+import type { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
 import { ruleOf } from "../../../src/tensor/ops/rules.ts";
 import { flat, type View, view } from "../../../src/tensor/tensor.ts";
 import { type AnyExample, type Extent, rows } from "../oracles/ops.ts";
@@ -14,28 +14,28 @@ import {
 } from "../properties/arbitraries.ts";
 import { computed } from "./gpu-ops.ts";
 
-type OnCard = ReturnType<typeof onDevice>;
+type DeviceBackend = ReturnType<typeof deviceBackend>;
 type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
-const kernelOf = (backend: OnCard, op: string): AnyKernel =>
-  backend.ops[op as keyof OnCard["ops"]] as unknown as AnyKernel;
+const kernelOf = (backend: DeviceBackend, op: string): AnyKernel =>
+  backend.ops[op as keyof DeviceBackend["ops"]] as unknown as AnyKernel;
 
-/** Rows of the table of examples for whose ops the backend has kernels. */
-export const examplesOf = (backend: OnCard): number[] =>
+/** Rows of the table of examples whose ops have kernels in the backend. */
+export const examplesOf = (backend: DeviceBackend): number[] =>
   [...rows.keys()].filter((i) => rows[i] && rows[i].op in backend.ops);
 
-export interface Placed {
+export interface ExampleRun {
   readonly row: number;
   readonly extent: Extent;
   readonly seed: number;
-  /** How operands, and masks or ids, lie. */
+  /** The layouts of operands, and of masks or ids. */
   readonly layout: Layout;
   readonly hostLayout: Layout;
 }
 
-/** The worst error of an example, relative to 1 or to the expected number where that is larger. Wrong shapes are infinitely wrong. */
+/** The largest error of an example, relative to the expected number or 1, whichever is larger; infinite for a wrong shape. */
 export async function exampleError(
-  backend: OnCard,
-  { row, extent, seed, layout, hostLayout }: Placed,
+  backend: DeviceBackend,
+  { row, extent, seed, layout, hostLayout }: ExampleRun,
 ): Promise<number> {
   const { op, make } = rows[row] ?? (rows[0] as NonNullable<(typeof rows)[0]>);
   const example: AnyExample = make(extent, {
@@ -45,21 +45,21 @@ export async function exampleError(
   const given = example.inputs.map((shape, i) =>
     laidOut(Float32Array, Number.NaN, shape, layout, numbers(seed + i, example.domain)),
   );
-  const lying = given.map(({ data }) => view(data, [data.length]));
+  const arrays = given.map(({ data }) => view(data, [data.length]));
   let shape: readonly number[] = [];
-  const actual = await computed(backend.launcher, lying, async (...there) => {
-    const views = given.map((g, i) => view(there[i]?.data ?? g.data, g.shape, g.stride, g.offset));
+  const actual = await computed(backend.launcher, arrays, async (...uploaded) => {
+    const views = given.map((g, i) => view(uploaded[i]?.data ?? g.data, g.shape, g.stride, g.offset));
     const out = await kernelOf(backend, op)(example.attrs, ...views);
     shape = out.shape;
     return out;
   });
-  const at = given.map(stridedReader);
-  const expected = listing(example.shape, (i) => example.element(i, ...at));
+  const readers = given.map(stridedReader);
+  const expected = listing(example.shape, (i) => example.element(i, ...readers));
   if (`${shape}` !== `${example.shape}`) return Infinity;
   return worst(actual, expected, (x) => Math.max(1, Math.abs(x)));
 }
 
-/** Units of 2⁻²⁴ that an op may be off: of the definition's result, and of what it is made of. */
+/** The allowed error of an op in units of 2⁻²⁴: relative to its result, and an amount that depends on its argument. */
 const UNITS = {
   neg: [0, () => 0],
   sqrt: [4, () => 0],
@@ -73,31 +73,31 @@ const UNITS = {
 } as const satisfies Record<string, [number, (x: number) => number]>;
 export const FUNCTION_NAMES = Object.keys(UNITS) as (keyof typeof UNITS)[];
 
-/** What is easily wrong: zeros, infinities, NaN, and where eˣ leaves float32. */
+/** Zeros, infinities, NaN, and arguments at which eˣ leaves the range of float32 or tanh changes its formula. */
 const EXTREMES = [0, -0, Infinity, -Infinity, NaN, 88.72, 88.73, -87.3, -87.4, -104, 0.6249, 0.6251];
-/** Below it a result is zero on some cards. */
+/** Smaller results are zero on some cards. */
 const SMALLEST = 2 ** -126;
 
-/** The worst error of an op over numbers of every size that matters, in units of what is allowed. */
-export async function functionError(backend: OnCard, op: keyof typeof UNITS): Promise<number> {
+/** The largest error of an op over numbers of all relevant sizes, relative to the allowed error. */
+export async function functionError(backend: DeviceBackend, op: keyof typeof UNITS): Promise<number> {
   const sizes = [0.01, 1, 15, 100, ...(op === "sin" || op === "cos" ? [1e4, 2 ** 20] : [])];
   const ranges = sizes.flatMap((size) => {
     const next = numbers(size, (x) => (op === "sqrt" ? Math.abs(x) : x) * size);
     return Array.from({ length: 2000 }, next);
   });
-  const huge = op === "sin" || op === "cos" ? [] : [3e38, -3e38]; // where a turn is less than a step of float32
+  const huge = op === "sin" || op === "cos" ? [] : [3e38, -3e38]; // sin and cos are excluded: adjacent float32 numbers of this size are more than 2π apart
   const given = [...ranges, ...EXTREMES, ...huge];
   const x = view(Float32Array.from(given), [given.length]);
   const actual = await computed(backend.launcher, [x], (v) => kernelOf(backend, op)({}, v));
   const expected = Array.from(flat(ruleOf(op).compute({}, x)));
-  const [units, more] = UNITS[op];
+  const [units, extra] = UNITS[op];
   return Math.max(
     ...expected.map((y, i) => {
       const exact = Number.isFinite(Math.fround(y)) ? y : Math.fround(y);
       return worst(
         [actual[i] ?? 0],
         [exact],
-        () => 2 ** -24 * (units * Math.abs(y) + more(x.get(i))) + SMALLEST,
+        () => 2 ** -24 * (units * Math.abs(y) + extra(x.get(i))) + SMALLEST,
       );
     }),
   );

@@ -1,27 +1,28 @@
-// Single ops on a graphics card, or on what pretends to be one: up, computed, down, and nothing left.
+// Single ops on a graphics card, or on the fake of it: operands are uploaded, the result is downloaded, and all buffers are freed.
 
 import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
 import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
-import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
+import type { Mask } from "../../../src/tensor/ops/table.ts";
 import { flat, type Shape, type View, view } from "../../../src/tensor/tensor.ts";
+import type { AttentionCase } from "../oracles/attention.ts";
 
 export type Numbers = readonly number[];
 
-/** Uploads the inputs, computes, and frees whatever came to be. */
+/** Uploads the inputs, computes, downloads the result, and frees everything. */
 export async function computed(
   { buffers }: Launcher,
   inputs: readonly View[],
   work: (...views: View[]) => Promise<View>,
 ): Promise<Float32Array> {
   const held: View[] = [];
-  const hold = (v: View): View => {
+  const register = (v: View): View => {
     held.push(v);
     return v;
   };
   try {
-    const there: View[] = [];
-    for (const v of inputs) there.push(hold(await buffers.upload(v)));
-    return Float32Array.from(flat(await buffers.keep(hold(await work(...there)))));
+    const uploaded: View[] = [];
+    for (const v of inputs) uploaded.push(register(await buffers.upload(v)));
+    return Float32Array.from(flat(await buffers.copyOut(register(await work(...uploaded)))));
   } finally {
     for (const v of held) buffers.free(buffers.blockOf(v.data) ?? 0);
   }
@@ -42,25 +43,14 @@ export function productOn(
   );
 }
 
-export interface Attention {
-  readonly q: Numbers;
-  readonly k: Numbers;
-  readonly v: Numbers;
-  readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
-  /** [l s] and [l], the same for every z. */
-  readonly may: Numbers | null;
-  readonly loud: Numbers | null;
-  readonly emptyRow: EmptyRow;
-}
-
-export function attendOn(launcher: Launcher, c: Attention): Promise<Float32Array> {
+export function attendOn(launcher: Launcher, c: AttentionCase): Promise<Float32Array> {
   const [z, l, s, d, e] = c.size;
   const mask = (bits: Numbers | null, stride: readonly number[]): Mask | null =>
     bits && { data: Uint8Array.from(bits), shape: [z, l, s], stride, offset: 0 };
   const attrs = {
     emptyRow: c.emptyRow,
-    mayAttend: mask(c.may, [0, s, 1]),
-    postSoftmaxMask: mask(c.loud, [0, 1, 0]),
+    mayAttend: mask(c.mayAttend, [0, s, 1]),
+    postSoftmaxMask: mask(c.keptRows, [0, 1, 0]),
   };
   const inputs = [floats(c.q, [z, l, d]), floats(c.k, [z, s, d]), floats(c.v, [z, s, e])];
   return computed(launcher, inputs, (...views) => {

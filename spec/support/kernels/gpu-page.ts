@@ -1,43 +1,50 @@
-// What a page does to check gpu.js in the modes of a graphics card: golden cases, and single products and attentions.
+// The script of a page that checks gpu.js in the modes of a graphics card: golden cases, single ops, and timings.
 import { kernels } from "../../../src/bench/rates.ts";
 import { checkCase } from "../../../src/conformance/cases/check-case.ts";
 import type { CaseVerdict } from "../../../src/conformance/cases/verdict.ts";
 import { mount, unmount } from "../../../src/host/browser.ts";
 import { readCase } from "../../../src/io/golden/cases.ts";
-import { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
-import { unary } from "../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
+import { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
 import { type DeviceMode, GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import { unary } from "../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
 import { einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
 import { flat, view } from "../../../src/tensor/tensor.ts";
+import type { AttentionCase } from "../oracles/attention.ts";
 import { blockRuns, blockTime } from "./gpu-block.ts";
-import { exampleError, examplesOf, FUNCTION_NAMES, functionError, type Placed } from "./gpu-elementwise.ts";
-import { type Attention, attendOn, computed, type Numbers, productOn } from "./gpu-ops.ts";
+import {
+  type ExampleRun,
+  exampleError,
+  examplesOf,
+  FUNCTION_NAMES,
+  functionError,
+} from "./gpu-elementwise.ts";
+import { attendOn, computed, type Numbers, productOn } from "./gpu-ops.ts";
 
-/** NaN and the infinities do not survive JSON. */
+/** NaN and infinities as strings, because JSON has no numbers for them. */
 const plain = (values: Iterable<number>): (number | string)[] =>
   Array.from(values, (x) => (Number.isFinite(x) ? x : String(x)));
 
-let backend: Promise<ReturnType<typeof onDevice>> | undefined;
-const opened = (mode: DeviceMode): Promise<ReturnType<typeof onDevice>> => {
-  backend ??= GpuDevice.open(mode).then(onDevice);
+let backend: Promise<ReturnType<typeof deviceBackend>> | undefined;
+const opened = (mode: DeviceMode): Promise<ReturnType<typeof deviceBackend>> => {
+  backend ??= GpuDevice.open(mode).then(deviceBackend);
   return backend;
 };
 
-/** Checks the case in a folder that holds these files. */
+/** Checks the golden case in a folder with these files. */
 export async function checkFolder(
   mode: DeviceMode,
   folder: string,
   files: readonly string[],
 ): Promise<CaseVerdict & { left: number }> {
   const fetched = files.map(async (file) => {
-    const answer = await fetch(`/${folder}/${file}`);
-    return [`${folder}/${file}`, await answer.arrayBuffer()] as const;
+    const response = await fetch(`/${folder}/${file}`);
+    return [`${folder}/${file}`, await response.arrayBuffer()] as const;
   });
   await mount(await Promise.all(fetched));
-  const made = await opened(mode);
+  const backend = await opened(mode);
   try {
-    const verdict = await checkCase(readCase(folder), made);
-    return { ...verdict, left: made.launcher.buffers.blocks };
+    const verdict = await checkCase(readCase(folder), backend);
+    return { ...verdict, left: backend.launcher.buffers.blocks };
   } finally {
     unmount(folder);
   }
@@ -53,20 +60,20 @@ export async function product(
   return { values: plain(await productOn(launcher, size, a, b)), left: launcher.buffers.blocks };
 }
 
-/** Sums of ones, by a kernel for each of the depths 1 to `most`; and what the first of them said is read at the end. */
+/** Sums of k ones for k = 1 to `most`, each with a kernel of its own; then the result of a kernel that ran before all of them. */
 export async function depths(mode: DeviceMode, most: number): Promise<number[]> {
   const { launcher } = await opened(mode);
   const ones = Array<number>(most).fill(1);
   const first = view(Float32Array.of(1), [1, 1]);
   const held = await launcher.buffers.upload(first);
   const kept = await einsum(launcher, "i p, p j -> i j", held, held);
-  const found: number[] = [];
+  const sums: number[] = [];
   for (let k = 1; k <= most; k++)
-    found.push(...(await productOn(launcher, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k))));
+    sums.push(...(await productOn(launcher, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k))));
   const { buffers } = launcher;
-  found.push(...flat(await buffers.download(kept)));
+  sums.push(...flat(await buffers.download(kept)));
   for (const v of [held, kept]) buffers.free(buffers.blockOf(v.data) ?? 0);
-  return found;
+  return sums;
 }
 
 /** null stands for NaN. */
@@ -79,7 +86,7 @@ export async function attend(
     k,
     v,
     ...rest
-  }: Omit<Attention, "q" | "k" | "v"> & { readonly q: Json; readonly k: Json; readonly v: Json },
+  }: Omit<AttentionCase, "q" | "k" | "v"> & { readonly q: Json; readonly k: Json; readonly v: Json },
 ) {
   const { launcher } = await opened(mode);
   const numbers = (values: Json): Numbers => values.map((x) => x ?? NaN);
@@ -87,29 +94,29 @@ export async function attend(
   return { values: plain(out), left: launcher.buffers.blocks };
 }
 
-/** Which rows of the table of examples there are kernels for. */
+/** Rows of the table of examples whose ops have kernels. */
 export const examples = async (mode: DeviceMode): Promise<number[]> => examplesOf(await opened(mode));
 
-/** How far each example is off. */
-export async function errors(mode: DeviceMode, placed: readonly Placed[]): Promise<number[]> {
+/** The error of each example. */
+export async function errors(mode: DeviceMode, runs: readonly ExampleRun[]): Promise<number[]> {
   const backend = await opened(mode);
-  const found: number[] = [];
-  for (const example of placed) found.push(await exampleError(backend, example));
-  return found;
+  const errors: number[] = [];
+  for (const example of runs) errors.push(await exampleError(backend, example));
+  return errors;
 }
 
-/** How far functions of one number are off, in units of what is allowed. */
+/** The errors of functions of one number, relative to the allowed error. */
 export async function functions(mode: DeviceMode): Promise<[string, number][]> {
   const backend = await opened(mode);
-  const found: [string, number][] = [];
-  for (const name of FUNCTION_NAMES) found.push([name, await functionError(backend, name)]);
-  return found;
+  const errors: [string, number][] = [];
+  for (const name of FUNCTION_NAMES) errors.push([name, await functionError(backend, name)]);
+  return errors;
 }
 
 export const block = async (mode: DeviceMode) => blockRuns(await opened(mode));
 export const time = async (mode: DeviceMode, size: number) => blockTime(await opened(mode), size);
 
-/** Do all elements of an array of more than 2²⁴ arrive where they belong, read across its rows? */
+/** The number of wrong elements after negating the transpose of a large array. */
 export async function misplaced(mode: DeviceMode, rows: number, columns: number): Promise<number> {
   const { launcher } = await opened(mode);
   const of = (i: number) => i % 997;
@@ -124,7 +131,7 @@ export async function misplaced(mode: DeviceMode, rows: number, columns: number)
   return wrong;
 }
 
-/** Billions of operations a second, copying to the card and back included: of a product n × n × n, and of attention with 8 heads of width 64. */
+/** GFLOP/s, transfers included, of a product n × n × n and of attention with 8 heads of width 64. */
 export async function rates(mode: DeviceMode, n: number) {
   const backend = await opened(mode);
   const timing = { runs: 3, seconds: 0 };

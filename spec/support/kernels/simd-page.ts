@@ -1,4 +1,4 @@
-// The SIMD engine at work on one product and one attention scope, in Node or in a page: the same bits are expected of both.
+// A product and an attention scope on the SIMD engine, in Node or in a page; the tests expect the same bits from both.
 
 import { Engine, type EngineOptions } from "../../../src/kernels/simd/engine.ts";
 import { simd } from "../../../src/kernels/simd/index.ts";
@@ -8,18 +8,19 @@ import { Weights } from "../../../src/kernels/simd/weights.ts";
 import { flat, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
 
 export interface Computed {
-  /** What the backend says of itself. */
+  /** The mode and the number of threads that the backend reports. */
   readonly mode: string | null;
+  readonly threads: number;
   readonly isolated: boolean;
   readonly product: number[];
   readonly attended: number[];
-  /** Rounds in which other threads took part in both. */
-  readonly helped: number;
-  /** Did every round give the same bits? */
-  readonly steady: boolean;
+  /** Rounds in which worker threads took part in both computations. */
+  readonly sharedRounds: number;
+  /** Whether all rounds gave the same bits. */
+  readonly identical: boolean;
 }
 
-/** float32 numbers from −1 to 1, the same for the same seed. */
+/** float32 numbers from −1 to 1, determined by the seed. */
 function numbers(shape: Shape, seed: number): View {
   let state = (seed * 7919) | 0;
   const next = () => {
@@ -29,19 +30,19 @@ function numbers(shape: Shape, seed: number): View {
   return view(Float32Array.from({ length: sizeOf(shape) }, next), shape);
 }
 
-/** Bit patterns, which tell −0 from 0. */
+/** Bit patterns, in which −0 differs from 0. */
 const bitsOf = (v: View): number[] => [...new Int32Array(Float32Array.from(flat(v)).buffer)];
 
 const [L, S, D, HEADS] = [210, 300, 32, 4];
-const [HELPED, MOST_ROUNDS] = [10, 200];
+const [SHARED_ROUNDS, MAX_ROUNDS] = [10, 200];
 
-/** Computes both again and again until other threads have helped several times, if there are any. */
+/** Repeats both computations until worker threads, if there are any, have taken part several times. */
 export async function computed(options: EngineOptions = {}): Promise<Computed> {
   const backend = await simd(options);
-  const { mode } = backend;
+  const { mode, threads: size } = backend;
   await backend.close();
   const engine = await Engine.open(options);
-  const { crew, heap } = engine;
+  const { threads, heap } = engine;
   const weights = new Weights(engine);
   const [a, b] = [numbers([300, 700], 1), numbers([700, 210], 2)];
   const inputs = {
@@ -52,29 +53,36 @@ export async function computed(options: EngineOptions = {}): Promise<Computed> {
   const causal = Uint8Array.from({ length: L * S }, (_, i) => Number(i % S <= 2 * Math.floor(i / S)));
   const mayAttend = { data: causal, shape: [HEADS, L, S], stride: [0, S, 1], offset: 0 };
   const attrs = { mayAttend, emptyRow: "zero", postSoftmaxMask: null } as const;
-  const told = (v: View): number[] => {
+  const takeBits = (v: View): number[] => {
     const bits = bitsOf(v);
     heap.free(v.data.byteOffset);
     return bits;
   };
   const round = () => {
-    const before = crew.helped;
-    const product = told(einsum(engine, "m k, k n -> m n", a, b, weights));
-    const between = crew.helped;
-    const attended = told(attention(engine, inputs, attrs));
-    return { product, attended, together: between > before && crew.helped > between };
+    const before = threads.workerTasks;
+    const product = takeBits(einsum(engine, "m k, k n -> m n", a, b, weights));
+    const between = threads.workerTasks;
+    const attended = takeBits(attention(engine, inputs, attrs));
+    return { product, attended, shared: between > before && threads.workerTasks > between };
   };
   try {
     const { product, attended } = round();
-    let [helped, steady] = [0, true];
-    for (let again = 0; crew.size > 1 && helped < HELPED && again < MOST_ROUNDS; again++) {
+    let [sharedRounds, identical] = [0, true];
+    for (let i = 0; threads.size > 1 && sharedRounds < SHARED_ROUNDS && i < MAX_ROUNDS; i++) {
       await new Promise((resume) => setTimeout(resume, 2)); // a page starts its threads between two tasks
       const next = round();
-      helped += Number(next.together);
-      steady &&= `${next.product} ${next.attended}` === `${product} ${attended}`;
+      sharedRounds += Number(next.shared);
+      identical &&= `${next.product} ${next.attended}` === `${product} ${attended}`;
     }
-    return { mode, isolated: globalThis.crossOriginIsolated ?? false, product, attended, helped, steady };
+    return {
+      mode,
+      isolated: globalThis.crossOriginIsolated ?? false,
+      product,
+      attended,
+      sharedRounds,
+      identical,
+    };
   } finally {
-    await crew.close();
+    await threads.close();
   }
 }

@@ -1,8 +1,10 @@
-// Attention by its formula, row by row in float64, with cases that have every kind of mask.
+// Attention computed from its formula in float64, with an error bound for float32, and random cases with every kind of mask.
 import fc from "fast-check";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
 
-const U = 2 ** -24;
+/** The unit roundoff of float32. */
+export const U = 2 ** -24;
+/** The error constant γₙ = n·u / (1 − n·u) of a sum of n products (Higham, section 3.1). */
 export const gamma = (n: number): number => (n * U) / (1 - n * U);
 
 type Numbers = ArrayLike<number>;
@@ -14,13 +16,14 @@ export interface AttentionCase<
   readonly k: Floats;
   readonly v: Floats;
   readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
-  /** [l s] and [l], the same for every z. */
-  readonly may: Bits | null;
-  readonly loud: Bits | null;
+  /** [l s], the same for every z. */
+  readonly mayAttend: Bits | null;
+  /** [l], the same for every z and s: rows whose weights are kept after the softmax. */
+  readonly keptRows: Bits | null;
   readonly emptyRow: EmptyRow;
 }
 
-/** float32 numbers in ±size, the same for the same seed. */
+/** float32 numbers between −size and size, determined by the seed. */
 export function numbers(n: number, seed: number, size = 1): number[] {
   let state = seed | 0;
   return Array.from({ length: n }, () => {
@@ -30,7 +33,7 @@ export function numbers(n: number, seed: number, size = 1): number[] {
 }
 
 const upTo = (max: number) => fc.integer({ min: 1, max });
-/** `logits`: how large queries and keys may be. */
+/** Random cases. Queries and keys lie between −x and x for an x of `logits`. */
 export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<AttentionCase> =>
   fc
     .record({
@@ -38,10 +41,10 @@ export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<Atten
       seed: fc.integer(),
       logits: fc.constantFrom(...logits),
       masked: fc.boolean(),
-      silenced: fc.boolean(),
+      zeroed: fc.boolean(),
       emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
     })
-    .map(({ size, seed, logits, masked, silenced, emptyRow }) => {
+    .map(({ size, seed, logits, masked, zeroed, emptyRow }) => {
       const [z, l, s, d, e] = size;
       const bits = (n: number, salt: number) => numbers(n, seed ^ salt).map((x) => (x > 0 ? 1 : 0));
       return {
@@ -49,38 +52,40 @@ export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<Atten
         k: numbers(z * s * d, seed + 1, logits),
         v: numbers(z * s * e, seed + 2),
         size,
-        may: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row may attend to nothing
-        loud: silenced ? bits(l, 0x7f4a) : null,
+        mayAttend: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row is empty
+        keptRows: zeroed ? bits(l, 0x7f4a) : null,
         emptyRow,
       };
     });
 
-/** How far a weight may be off, relatively: `drift` is the error of its row's scores, `reach` their range, s how many there are. */
-interface Slack {
-  readonly relative: (drift: number, reach: number, s: number) => number;
-  readonly least: number;
+/** The allowed error of the output. */
+interface Tolerance {
+  /** The relative error of a weight, given the error of its row's scores, their range, and their number s. */
+  readonly relative: (scoreError: number, scoreRange: number, s: number) => number;
+  /** The absolute error allowed in addition. */
+  readonly absolute: number;
 }
 /** Two float32 products and a rounded weight. */
-export const PROCESSOR: Slack = {
-  relative: (drift, _, s) => Math.exp(2 * drift) * (1 + 4 * U) * (1 + gamma(s + 3)) - 1,
-  least: 1e-40,
+export const HOST_MODES: Tolerance = {
+  relative: (scoreError, _, s) => Math.exp(2 * scoreError) * (1 + 4 * U) * (1 + gamma(s + 3)) - 1,
+  absolute: 1e-40,
 };
-/** Two float32 products, and exponentials that are off by some units in the last place: WGSL allows 3 + 2|x|. */
-export const CARD: Slack = {
-  relative: (drift, reach, s) =>
-    Math.exp(2 * (drift + (3 + 2 * reach) * 2 * U)) * (1 + 8 * U) * (1 + gamma(2 * s + 6)) - 1,
-  least: 1e-37,
+/** Two float32 products, and exponentials with the error that WGSL allows: 3 + 2|x| units in the last place. */
+export const DEVICE_MODES: Tolerance = {
+  relative: (scoreError, scoreRange, s) =>
+    Math.exp(2 * (scoreError + (3 + 2 * scoreRange) * 2 * U)) * (1 + 8 * U) * (1 + gamma(2 * s + 6)) - 1,
+  absolute: 1e-37,
 };
 
-/** The output, and how far from it float32 may lead. */
-export function formula(c: AttentionCase<Numbers, Numbers>, slack: Slack) {
-  const { q, k, v, may, loud, emptyRow } = c;
+/** The exact output and the bound of a float32 implementation's error, row-major [z l e]. */
+export function formula(c: AttentionCase<Numbers, Numbers>, tolerance: Tolerance) {
+  const { q, k, v, mayAttend, keptRows, emptyRow } = c;
   const [batch, l, s, d, e] = c.size;
   const out: number[] = [];
   const bound: number[] = [];
   for (let z = 0; z < batch; z++)
     for (let i = 0; i < l; i++) {
-      const keys = [...Array(s).keys()].filter((j) => !may || may[i * s + j] === 1);
+      const keys = [...Array(s).keys()].filter((j) => !mayAttend || mayAttend[i * s + j] === 1);
       const score = (j: number, f: (x: number) => number) => {
         let sum = 0;
         for (let p = 0; p < d; p++) sum += f(Number(q[(z * l + i) * d + p]) * Number(k[(z * s + j) * d + p]));
@@ -89,23 +94,23 @@ export function formula(c: AttentionCase<Numbers, Numbers>, slack: Slack) {
       const top = Math.max(...keys.map((j) => score(j, (x) => x)));
       const total = keys.map((j) => Math.exp(score(j, (x) => x) - top)).reduce((x, y) => x + y, 0);
       const weight = (j: number): number => {
-        if (loud && loud[i] === 0) return 0;
+        if (keptRows && keptRows[i] === 0) return 0;
         if (keys.length === 0) return emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / s : NaN;
         return keys.includes(j) ? Math.exp(score(j, (x) => x) - top) / total : 0;
       };
-      const drift = Math.max(0, ...keys.map((j) => gamma(d) * score(j, Math.abs)));
-      const reach = Math.max(0, ...keys.map((j) => top - score(j, (x) => x)));
-      const relative = slack.relative(drift, reach, s);
+      const scoreError = Math.max(0, ...keys.map((j) => gamma(d) * score(j, Math.abs)));
+      const scoreRange = Math.max(0, ...keys.map((j) => top - score(j, (x) => x)));
+      const relative = tolerance.relative(scoreError, scoreRange, s);
       for (let column = 0; column < e; column++) {
         const terms = [...Array(s).keys()].map((j) => weight(j) * Number(v[(z * s + j) * e + column]));
         out.push(terms.reduce((x, y) => x + y, 0));
-        bound.push(terms.reduce((sum, x) => sum + relative * Math.abs(x), slack.least));
+        bound.push(terms.reduce((sum, x) => sum + relative * Math.abs(x), tolerance.absolute));
       }
     }
   return { out, bound };
 }
 
-/** The worst error in units of its bound. NaN stays NaN. */
+/** The largest error relative to its bound; NaN if an error is NaN or the lengths differ. */
 export function worstOf(
   actual: ArrayLike<number>,
   exact: readonly number[],
@@ -120,7 +125,7 @@ export function worstOf(
   return most;
 }
 
-/** A product in float64, with the bound of float32's. */
+/** A product in float64, with the error bound of a float32 product. */
 export function productOf(a: Numbers, b: Numbers, size: readonly number[]) {
   const [batch = 0, m = 0, k = 0, n = 0] = size;
   const out: number[] = [];

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import * as flamboyance from "../../../src/index.ts";
-import { onDevice } from "../../../src/kernels/gpu/device-modes/backend.ts";
+import { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
 import { simd } from "../../../src/kernels/simd/index.ts";
 import { vjp } from "../../../src/tensor/autodiff/vjp.ts";
 import { ruleOf, rules } from "../../../src/tensor/ops/rules.ts";
@@ -56,7 +56,7 @@ describe("01-ops.md", () => {
 
   test("lists the kernels of every backend", async () => {
     const backend = await simd();
-    const device = onDevice({ mode: "gpu" } as unknown as Parameters<typeof onDevice>[0]);
+    const device = deviceBackend({ mode: "gpu" } as unknown as Parameters<typeof deviceBackend>[0]);
     const listed = (kernel: string) =>
       documented().flatMap(({ op, kernels }) => (kernels.includes(kernel) ? [op] : []));
     expect(listed("simd").sort()).toEqual(Object.keys(backend.ops).sort());

@@ -1,7 +1,7 @@
-// The control group: the definitions of floor 0, each result rounded. It has no arithmetic of its own.
 import type { Precision } from "../../tensor/precision.ts";
 import type { Backend } from "../backend.ts";
 
+/** The reference backend: no kernels of its own, so every op is its float64 definition, rounded to the precision. */
 export const reference = (precision: Precision = "float64"): Backend => ({
   name: "reference",
   mode: null,

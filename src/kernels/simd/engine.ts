@@ -1,4 +1,4 @@
-// The module that suits the engine, its heap and its threads; and operands, wherever they lie, as addresses in that heap.
+// The WebAssembly module with its heap and its threads, and the conversion of operands to addresses in the heap.
 import type { Mask } from "../../tensor/ops/table.ts";
 import { offsets, type Shape, type Strided, sizeOf, type View, view } from "../../tensor/tensor.ts";
 import { RELAXED, SIMD } from "./bytes.ts";
@@ -9,25 +9,26 @@ export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 export interface EngineOptions {
-  /** Threads that compute, the calling one included. As many as there are cores if not said. */
+  /** The number of threads, including the calling one; the number of cores by default. */
   readonly threads?: number | undefined;
-  /** Fused multiply-add, where the engine has it. */
+  /** Whether to use the fused multiply-add of relaxed SIMD where the JavaScript engine supports it; true by default. */
   readonly relaxed?: boolean | undefined;
 }
 
-/** A strided array in the heap: element (i…) stands at `at` + 4 Σ i · stride. */
-export interface Placed {
-  readonly at: number;
+/** A strided array in the heap. For floats, element (i…) is at `address` + 4 Σ i · stride; for masks, at `address` + Σ i · stride. */
+export interface HeapArray {
+  readonly address: number;
   readonly shape: Shape;
   readonly stride: readonly number[];
 }
 
 export class Engine {
   readonly heap: Heap;
-  readonly crew: ThreadPool;
-  /** Is multiply-add fused? */
+  readonly threads: ThreadPool;
+  /** Whether multiply-add is fused. */
   readonly relaxed: boolean;
-  #borrowed: number[] = [];
+  #temporaries: number[] = [];
+  /** The block reserved last, which is freed if the computation fails. */
   #result = 0;
 
   static runs(): boolean {
@@ -42,12 +43,12 @@ export class Engine {
 
   private constructor(module: WebAssembly.Module, relaxed: boolean, threads: number | undefined) {
     this.heap = new Heap(CONTROL_END);
-    this.crew = new ThreadPool(module, this.heap, threads);
+    this.threads = new ThreadPool(module, this.heap, threads);
     this.relaxed = relaxed;
   }
 
-  /** Runs `compute`, then frees all that it borrowed; if it fails, also the result that was made for it. */
-  within(compute: () => void): void {
+  /** Runs `compute`, then frees the temporary blocks that it allocated; if it fails, also the result reserved for it. */
+  withTemporaries(compute: () => void): void {
     try {
       compute();
     } catch (error) {
@@ -55,99 +56,99 @@ export class Engine {
       this.#result = 0;
       throw error;
     } finally {
-      for (const at of this.#borrowed) this.heap.free(at);
-      this.#borrowed = [];
+      for (const at of this.#temporaries) this.heap.free(at);
+      this.#temporaries = [];
     }
   }
 
-  /** Space until the end of `within`. */
-  borrow(bytes: number): number {
+  /** Allocates a block until the end of `withTemporaries`. */
+  temporary(bytes: number): number {
     const at = this.heap.allocate(bytes);
-    this.#borrowed.push(at);
+    this.#temporaries.push(at);
     return at;
   }
 
-  /** A list of whole numbers until the end of `within`. */
+  /** Copies a list of integers to a temporary block. */
   list(values: ArrayLike<number>): number {
-    const at = this.borrow(4 * values.length);
+    const at = this.temporary(4 * values.length);
     this.heap.ints(at, values.length).set(values);
     return at;
   }
 
-  /** A fresh dense array for a result. */
+  /** A row-major array for a result. Its contents are undefined. */
   result(shape: Shape): View {
     const n = sizeOf(shape);
     if (n === 0) return view(new Float32Array(0), shape);
     return view(this.heap.floats(this.reserve(4 * n), n), shape);
   }
 
-  /** Space that stays, unless the next `within` fails. */
+  /** Allocates a block that is kept unless the next `withTemporaries` fails. */
   reserve(bytes: number): number {
     this.#result = this.heap.allocate(bytes);
     return this.#result;
   }
 
-  /** The view where it lies, if that is the heap; else the stretch of numbers that it shows, copied until the end of `within`. */
-  place({ data, shape, stride, offset }: View): Placed {
-    if (this.heap.owns(data.buffer)) return { at: data.byteOffset + 4 * offset, shape, stride };
-    const { low, high } = reach({ shape, stride });
-    const at = this.borrow(4 * (high - low));
+  /** The view's address if it is in the heap; otherwise the range of numbers that it spans is copied to a temporary block. */
+  operand({ data, shape, stride, offset }: View): HeapArray {
+    if (this.heap.owns(data.buffer)) return { address: data.byteOffset + 4 * offset, shape, stride };
+    const { low, high } = span({ shape, stride });
+    const at = this.temporary(4 * (high - low));
     this.heap.floats(at, high - low).set(data.subarray(offset + low, offset + high));
-    return { at: at - 4 * low, shape, stride };
+    return { address: at - 4 * low, shape, stride };
   }
 
-  /** The same for a mask, in bytes. */
-  placeMask({ data, shape, stride, offset }: Mask): Placed {
-    const { low, high } = reach({ shape, stride });
-    const at = this.borrow(high - low);
+  /** Copies the range of bytes that a mask spans to a temporary block. */
+  maskOperand({ data, shape, stride, offset }: Mask): HeapArray {
+    const { low, high } = span({ shape, stride });
+    const at = this.temporary(high - low);
     this.heap.bytes(at, high - low).set(data.subarray(offset + low, offset + high));
-    return { at: at - low, shape, stride };
+    return { address: at - low, shape, stride };
   }
 }
 
-/** From the lowest to one beyond the highest element of a strided array, relative to its first. */
-function reach({ shape, stride }: Pick<Strided<unknown>, "shape" | "stride">): { low: number; high: number } {
+/** The range of offsets of a strided array, relative to its first element; `high` is exclusive. */
+function span({ shape, stride }: Pick<Strided<unknown>, "shape" | "stride">): { low: number; high: number } {
   if (sizeOf(shape) === 0) return { low: 0, high: 0 };
   const ends = shape.map((n, axis) => (n - 1) * (stride[axis] ?? 0));
-  const sum = (all: number[]) => all.reduce((x, y) => x + y, 0);
+  const sum = (terms: number[]) => terms.reduce((x, y) => x + y, 0);
   return { low: sum(ends.filter((end) => end < 0)), high: sum(ends.filter((end) => end > 0)) + 1 };
 }
 
-/** Operands of one shape as rows: all axes but the last, joined as far as every operand allows. */
+/** Operands of one shape as rows of n elements. Axes are joined as far as the strides of every operand allow. */
 export interface Rows {
   readonly n: number;
   readonly count: number;
-  /** For each operand, the offset of every row, and the step within a row. */
-  readonly operands: readonly { readonly offsets: Int32Array; readonly step: number }[];
+  /** For each operand, the offset of every row and the stride within a row. */
+  readonly operands: readonly { readonly offsets: Int32Array; readonly stride: number }[];
 }
 
-/** `whole`: the last axis stays what it is, because rows mean something. */
+/** `keepLastAxis`: the last axis is not joined with others, because the op computes row by row. */
 export function rowsOf(
   shape: Shape,
   strides: readonly (readonly number[])[],
-  { whole = false }: { whole?: boolean } = {},
+  { keepLastAxis = false }: { keepLastAxis?: boolean } = {},
 ): Rows {
-  const kept: { n: number; steps: number[] }[] = [];
+  const groups: { n: number; strides: number[] }[] = [];
   shape.forEach((n, axis) => {
-    const steps = strides.map((stride) => stride[axis] ?? 0);
-    const last = kept.at(-1);
-    if (n === 1 && !(whole && axis === shape.length - 1)) return;
-    const joins = last?.steps.every((step, i) => step === (steps[i] ?? 0) * n);
-    if (last && joins && !(whole && axis === shape.length - 1))
-      kept[kept.length - 1] = { n: last.n * n, steps };
-    else kept.push({ n, steps });
+    const isLast = keepLastAxis && axis === shape.length - 1;
+    if (n === 1 && !isLast) return;
+    const axisStrides = strides.map((stride) => stride[axis] ?? 0);
+    const previous = groups.at(-1);
+    const joins = !isLast && previous?.strides.every((stride, i) => stride === (axisStrides[i] ?? 0) * n);
+    if (previous && joins) groups[groups.length - 1] = { n: previous.n * n, strides: axisStrides };
+    else groups.push({ n, strides: axisStrides });
   });
-  const inner = kept.pop() ?? { n: 1, steps: strides.map(() => 1) };
-  const outer = kept.map(({ n }) => n);
+  const inner = groups.pop() ?? { n: 1, strides: strides.map(() => 1) };
+  const outer = groups.map(({ n }) => n);
   return {
     n: inner.n,
     count: sizeOf(outer),
     operands: strides.map((_, i) => ({
       offsets: offsets(
         outer,
-        kept.map(({ steps }) => steps[i] ?? 0),
+        groups.map(({ strides }) => strides[i] ?? 0),
       ),
-      step: inner.steps[i] ?? 0,
+      stride: inner.strides[i] ?? 0,
     })),
   };
 }

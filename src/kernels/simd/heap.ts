@@ -1,13 +1,13 @@
-// A heap in the memory that the kernels and all threads share. The memory never shrinks; freed blocks are used again.
+// A heap in the WebAssembly memory that all threads share. The memory never shrinks; freed blocks are reused.
 import { LoadError } from "../../tensor/errors.ts";
 import type { Floats } from "../../tensor/tensor.ts";
 import type { Usage } from "../backend.ts";
 
 const PAGE = 65536;
-const MOST_PAGES = 65536;
-/** Blocks begin on lines of the cache. */
+const MAX_PAGES = 65536;
+/** Blocks are aligned to cache lines. */
 const LINE = 64;
-/** Kept free at the end: a kernel may read up to three floats past a row's end. */
+/** Bytes that stay unused at the end of the memory: a kernel may read up to three floats past the end of a row. */
 const MARGIN = LINE;
 
 interface Block {
@@ -15,8 +15,8 @@ interface Block {
   readonly size: number;
 }
 
-/** Where `at` stands, or would stand, in a list sorted by address. */
-function place(blocks: readonly Block[], at: number): number {
+/** The index of the first block at or after an address in a list sorted by address. */
+function indexOf(blocks: readonly Block[], at: number): number {
   let [low, high] = [0, blocks.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -35,14 +35,13 @@ export class Heap {
   #used = 0;
   #peak = 0;
 
-  /** Addresses below `from` are not the heap's. */
+  /** Addresses below `from` are left for other uses. */
   constructor(from: number) {
-    this.memory = new WebAssembly.Memory({ initial: 1, maximum: MOST_PAGES, shared: true });
+    this.memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
     this.#end = from;
     this.#extend(PAGE - from - MARGIN);
   }
 
-  /** Bytes in blocks now, the most there ever were, and the size of the memory. */
   usage(): Usage {
     return { used: this.#used, peak: this.#peak, reserved: this.#end + MARGIN };
   }
@@ -50,14 +49,14 @@ export class Heap {
   allocate(bytes: number): number {
     const size = Math.max(Math.ceil(bytes / LINE), 1) * LINE;
     const at = this.#take(size) ?? this.#grow(size);
-    this.#live.splice(place(this.#live, at), 0, { at, size });
+    this.#live.splice(indexOf(this.#live, at), 0, { at, size });
     this.#used += size;
     this.#peak = Math.max(this.#peak, this.#used);
     return at;
   }
 
   free(at: number): void {
-    const index = place(this.#live, at);
+    const index = indexOf(this.#live, at);
     const block = this.#live[index];
     if (block?.at !== at) return;
     this.#live.splice(index, 1);
@@ -65,10 +64,10 @@ export class Heap {
     this.#release(block);
   }
 
-  /** The block in which these numbers stand; null if they stand elsewhere. */
+  /** The address of the block that holds these numbers; null if they are outside the heap. */
   blockOf({ buffer, byteOffset }: Floats): number | null {
     if (!this.owns(buffer)) return null;
-    const block = this.#live[place(this.#live, byteOffset + 1) - 1];
+    const block = this.#live[indexOf(this.#live, byteOffset + 1) - 1];
     return block && byteOffset < block.at + block.size ? block.at : null;
   }
 
@@ -88,7 +87,7 @@ export class Heap {
     return new Uint8Array(this.#buffer(), at, n);
   }
 
-  /** A grown memory has another buffer; views of the old one still show the same numbers. */
+  /** Growing the memory creates a new buffer. Arrays on the old buffer remain valid views of the same memory, so all are remembered. */
   #buffer(): ArrayBufferLike {
     const { buffer } = this.memory;
     this.#buffers.add(buffer);
@@ -111,7 +110,7 @@ export class Heap {
     const last = this.#free.at(-1);
     const open = last && last.at + last.size === this.#end ? last.size : 0;
     const pages = Math.ceil((size - open) / PAGE);
-    const spare = Math.min(Math.ceil(this.#end / PAGE / 8), MOST_PAGES - Math.ceil(this.#end / PAGE) - pages);
+    const spare = Math.min(Math.ceil(this.#end / PAGE / 8), MAX_PAGES - Math.ceil(this.#end / PAGE) - pages);
     for (const more of [pages + Math.max(spare, 0), pages]) {
       try {
         this.memory.grow(more);
@@ -131,9 +130,9 @@ export class Heap {
     this.#end += size;
   }
 
-  /** Neighbours become one block again. */
+  /** Returns a block to the free list, merged with adjacent free blocks. */
   #release({ at, size }: Block): void {
-    const index = place(this.#free, at);
+    const index = indexOf(this.#free, at);
     const [before, after] = [this.#free[index - 1], this.#free[index]];
     const joinsBefore = before !== undefined && before.at + before.size === at;
     const joinsAfter = after !== undefined && at + size === after.at;

@@ -1,4 +1,4 @@
-// The SIMD backend: WebAssembly kernels written in AssemblyScript, on all threads, in single precision.
+// The SIMD backend: WebAssembly kernels written in AssemblyScript, on all threads, in float32.
 import type { View } from "../../tensor/tensor.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
@@ -15,19 +15,20 @@ import { Weights } from "./weights.ts";
 export type { EngineOptions as SimdOptions } from "./engine.ts";
 export { peakLoop } from "./peak.ts";
 
-/** Has this engine SIMD and shared memory? */
+/** Whether the JavaScript engine supports WebAssembly SIMD and shared memory. */
 export const simdRuns = (): boolean => Engine.runs();
 
 export async function simd(options: EngineOptions = {}): Promise<Backend> {
   const engine = await Engine.open(options);
   const ran: KernelCounts = { matmul: 0, attention: 0 };
   const weights = new Weights(engine);
-  const each = ELEMENTWISE.map((op) => [
+  const { threads } = engine;
+  const elementwise = ELEMENTWISE.map((op) => [
     op,
     async (attrs: object, a: View, b?: View) => elements(engine, op, attrs, a, b),
   ]);
   const ops: Backend["ops"] = {
-    ...Object.fromEntries(each),
+    ...Object.fromEntries(elementwise),
     einsum: async ({ pattern }, a, b) => {
       const c = einsum(engine, pattern, a, b, weights);
       ran.matmul++;
@@ -43,7 +44,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
   return {
     name: "simd",
     mode: engine.relaxed ? "relaxed" : "fixed",
-    threads: engine.crew.size,
+    threads: threads.size,
     precision: "float32",
     ops,
     scopes: {
@@ -61,6 +62,6 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     },
     store: storeOf(engine, weights),
     ran,
-    close: () => engine.crew.close(),
+    close: () => threads.close(),
   };
 }

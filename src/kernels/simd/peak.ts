@@ -1,14 +1,14 @@
-// The loop that measures the highest rate of one thread (assembly/peak.as.ts).
+// The loop that measures the peak FLOP/s of one thread (assembly/peak.as.ts).
 import { RELAXED, SIMD } from "./bytes.ts";
 import { fromBase64 } from "./engine.ts";
 
-/** Their fixed point is 1: the vectors neither overflow nor become denormal. */
+/** x · FACTOR + SUMMAND has the fixed point 1, so the vectors neither overflow nor become subnormal. */
 export const [FACTOR, SUMMAND] = [0.999, 0.001];
 
 export interface PeakLoop {
   /** Floating-point operations of one iteration. */
   readonly operations: number;
-  /** Runs so many iterations on the calling thread and returns a sum that depends on all of them. */
+  /** Runs the iterations on the calling thread and returns a sum that depends on all of them. */
   readonly run: (loops: number) => number;
 }
 
@@ -17,7 +17,7 @@ interface Exports {
   peak(loops: number, factor: number, summand: number): number;
 }
 
-/** Null where the engine has no SIMD. `relaxed`: with fused multiply-add, if the engine has it. */
+/** null if the JavaScript engine has no SIMD. `relaxed`: with fused multiply-add, if the engine supports it. */
 export async function peakLoop({ relaxed = true } = {}): Promise<PeakLoop | null> {
   const bytes = (relaxed ? [RELAXED, SIMD] : [SIMD])
     .map(fromBase64)

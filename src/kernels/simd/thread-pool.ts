@@ -1,8 +1,9 @@
-// The threads, and how a job is given to them. The calling thread works too, and alone where there are no others.
+// A pool of worker threads that share one WebAssembly memory. The calling thread takes part in every job; without workers it runs the
+// job alone.
 import { cores, startThread, type Thread } from "#host";
 import type { Heap } from "./heap.ts";
 
-/** Kernels by number, as work.as.ts runs them. */
+/** The position of a name is the kernel's number in work.as.ts. */
 export const KERNELS = [
   "pack",
   "multiply",
@@ -19,24 +20,24 @@ export type Kernel = (typeof KERNELS)[number];
 
 export interface Job {
   readonly tasks: number;
-  /** Addresses and whole numbers; floats as `bits`. */
+  /** The kernel's arguments: addresses and integers, and floats as their `bits`. */
   readonly words: readonly number[];
-  /** About how many nanoseconds it takes one thread. */
+  /** The estimated time on one thread, in nanoseconds. */
   readonly cost: number;
-  /** Bytes of its own that every thread needs. */
+  /** Bytes of scratch memory for each thread. */
   readonly scratch?: number;
 }
 
-/** The control block, in words: see control.as.ts. */
+/** Fields of the control block as indices of words. The kernels use those from NEXT on: see control.as.ts. */
 const [GENERATION, OPEN, ACTIVE, NEXT, COUNT, KERNEL, SCRATCH, SCRATCH_SIZE, WORDS] = [
   0, 1, 2, 16, 32, 33, 34, 35, 48,
 ];
-/** First address that is not the control block's. */
+/** The address after the control block. */
 export const CONTROL_END = 512;
 
 /**
- * What a thread does, as text, so that it needs no file: waits for the next job, takes part while it is open. A thread that comes
- * late finds it closed. `data` is what it was started with.
+ * The source of a worker thread, as text so that no file has to be located or fetched. The worker waits for the next job and takes part
+ * in it; a worker that wakes up after the job has ended finds it closed. `data` is the value passed to `startThread`.
  */
 const WORKER = `
 const { module, memory, thread } = data;
@@ -50,9 +51,9 @@ for (let seen = 0; ; ) {
   if (Atomics.sub(control, ${ACTIVE}, 1) === 1) Atomics.notify(control, ${ACTIVE});
 }`;
 
-const MOST = 64;
-/** A job that takes less is not worth waking anybody for. */
-const WORTH = 100_000;
+const MAX_THREADS = 64;
+/** Nanoseconds below which a job runs on the calling thread alone, because waking workers would take longer. */
+const MIN_SHARED_COST = 100_000;
 
 interface Exports {
   work(thread: number): number;
@@ -60,23 +61,24 @@ interface Exports {
 }
 
 const word = new Float32Array(1);
-/** A float as the whole number that has its bits. */
+/** The bits of a float32 as an integer. */
 export function bits(x: number): number {
   word[0] = x;
   return new Int32Array(word.buffer)[0] ?? 0;
 }
 
 export class ThreadPool {
-  /** How many threads work, the calling one included. */
+  /** The number of threads, including the calling one. */
   readonly size: number;
   /** Rows in a tile of the product. */
   readonly rowTile: number;
-  /** Tasks that other threads have run. */
-  helped = 0;
+  /** Tasks that worker threads have run since the pool was opened. */
+  workerTasks = 0;
   readonly #heap: Heap;
   readonly #module: WebAssembly.Module;
   readonly #exports: Exports;
-  workers: Thread[] | null = null;
+  /** Started by the first job that is worth sharing. */
+  #workers: Thread[] | null = null;
   #scratch = { at: 0, size: 0 };
   #mayBlock = true;
 
@@ -85,13 +87,13 @@ export class ThreadPool {
     this.#exports = instance.exports as unknown as Exports;
     this.#module = module;
     this.#heap = heap;
-    this.size = cores() === 1 ? 1 : Math.max(1, Math.min(size, MOST));
+    this.size = cores() === 1 ? 1 : Math.max(1, Math.min(size, MAX_THREADS));
     this.rowTile = this.#exports.rowTile();
   }
 
   run(kernel: Kernel, { tasks, words, cost, scratch = 0 }: Job): void {
     if (tasks <= 0) return;
-    this.#provide(scratch);
+    this.#ensureScratch(scratch);
     const control = this.#heap.ints(0, CONTROL_END / 4);
     control.set(
       words.map((n) => n | 0),
@@ -102,19 +104,19 @@ export class ThreadPool {
     control[SCRATCH] = this.#scratch.at;
     control[SCRATCH_SIZE] = this.#scratch.size;
     Atomics.store(control, NEXT, 0);
-    const together = this.size > 1 && tasks > 1 && cost > WORTH;
-    if (together) this.#call(control);
-    this.helped += tasks - this.#exports.work(0);
-    if (together) this.#wait(control);
+    const isShared = this.size > 1 && tasks > 1 && cost > MIN_SHARED_COST;
+    if (isShared) this.#start(control);
+    this.workerTasks += tasks - this.#exports.work(0);
+    if (isShared) this.#finish(control);
   }
 
   async close(): Promise<void> {
-    await Promise.all((this.workers ?? []).map((member) => member.stop()));
-    this.workers = null;
+    await Promise.all((this.#workers ?? []).map((worker) => worker.stop()));
+    this.#workers = null;
   }
 
-  #call(control: Int32Array): void {
-    this.workers ??= Array.from({ length: this.size - 1 }, (_, i) =>
+  #start(control: Int32Array): void {
+    this.#workers ??= Array.from({ length: this.size - 1 }, (_, i) =>
       startThread(WORKER, { module: this.#module, memory: this.#heap.memory, thread: i + 1 }),
     );
     Atomics.store(control, OPEN, 1);
@@ -122,13 +124,13 @@ export class ThreadPool {
     Atomics.notify(control, GENERATION);
   }
 
-  /** All tasks are taken by now; somebody may still be at the last ones. */
-  #wait(control: Int32Array): void {
+  /** Waits for workers that are still running tasks. The calling thread has found no task left to start. */
+  #finish(control: Int32Array): void {
     Atomics.store(control, OPEN, 0);
-    for (let turns = 0; ; turns++) {
+    for (let spins = 0; ; spins++) {
       const active = Atomics.load(control, ACTIVE);
       if (active === 0) return;
-      if (turns > 1000 && this.#mayBlock) this.#block(control, active);
+      if (spins > 1000 && this.#mayBlock) this.#block(control, active);
     }
   }
 
@@ -136,15 +138,15 @@ export class ThreadPool {
     try {
       Atomics.wait(control, ACTIVE, active, 1);
     } catch {
-      this.#mayBlock = false; // a page's own thread must not
+      this.#mayBlock = false; // the main thread of a page must not block
     }
   }
 
-  #provide(scratch: number): void {
+  #ensureScratch(scratch: number): void {
     if (scratch <= this.#scratch.size) return;
     const size = Math.ceil(scratch / 64) * 64;
     if (this.#scratch.at > 0) this.#heap.free(this.#scratch.at);
-    this.#scratch = { at: 0, size: 0 }; // should there be no room for more
+    this.#scratch = { at: 0, size: 0 }; // in case the next line throws
     this.#scratch = { at: this.#heap.allocate(size * this.size), size };
   }
 }

@@ -1,5 +1,5 @@
-// Parameters in the heap, kept from run to run: as panels where only products read them, else as they are. Once they are here the
-// model's own copy is released.
+// Parameters stored in the heap between runs: packed into panels if only products read them, otherwise as plain arrays. Once a
+// parameter is stored, the model's own copy is released.
 import type { Floats, Tensor, View } from "../../tensor/tensor.ts";
 import { flat, offsets, rowMajor, view } from "../../tensor/tensor.ts";
 import type { Use } from "../backend.ts";
@@ -7,20 +7,20 @@ import { isReleasable, type Releasable } from "../releasable.ts";
 import type { Engine } from "./engine.ts";
 import { type Packed, pack, panelLayout, panelled, WIDTH } from "./ops/product.ts";
 
-interface Kept {
+interface Stored {
   readonly source: object;
-  /** The layout of its panels; null: the numbers as they are. */
+  /** The layout of the panels; null for a plain array. */
   readonly key: string | null;
   readonly view: View;
-  readonly at: number;
+  readonly address: number;
 }
 
 type Layout = NonNullable<ReturnType<typeof panelLayout>>;
 
-/** The one layout in which everybody who reads a parameter wants its panels, if there is one. */
+/** The layout of panels that suits all uses of a parameter, if they agree on one. */
 function commonLayout(uses: readonly Use[]): Layout | null {
-  const layouts = uses.map(({ node, place, shapes }) =>
-    node.op === "einsum" ? panelLayout((node.attrs as { pattern: string }).pattern, shapes, place) : null,
+  const layouts = uses.map(({ node, operand, shapes }) =>
+    node.op === "einsum" ? panelLayout((node.attrs as { pattern: string }).pattern, shapes, operand) : null,
   );
   const [first] = layouts;
   return first && layouts.every((layout) => layout?.key === first.key) ? first : null;
@@ -28,55 +28,56 @@ function commonLayout(uses: readonly Use[]): Layout | null {
 
 export class Weights implements Packed {
   readonly #engine: Engine;
-  readonly #kept = new WeakMap<Tensor, Kept>();
-  /** Panels by the empty array that stands for them. */
-  readonly #panels = new WeakMap<Floats, Kept>();
+  readonly #stored = new WeakMap<Tensor, Stored>();
+  /** Panels by the empty array that represents them in a view. */
+  readonly #panels = new WeakMap<Floats, Stored>();
   readonly #blocks = new Set<number>();
-  readonly #forgotten: FinalizationRegistry<number>;
+  /** Frees the block of a parameter that has been garbage-collected. */
+  readonly #collected: FinalizationRegistry<number>;
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.#forgotten = new FinalizationRegistry((at) => this.#free(at));
+    this.#collected = new FinalizationRegistry((address) => this.#free(address));
   }
 
-  /** Is this block one that stays between runs? */
+  /** Whether the block belongs to a stored parameter, which no run frees. */
   has(block: number): boolean {
     return this.#blocks.has(block);
   }
 
   find(b: View, key: string): number | null {
-    const kept = this.#panels.get(b.data);
-    return kept?.key === key ? kept.at : null;
+    const panels = this.#panels.get(b.data);
+    return panels?.key === key ? panels.address : null;
   }
 
   parameter(t: Tensor, uses: readonly Use[]): View | null {
     if (!isReleasable(t) || t.size === 0) return null;
     const layout = commonLayout(uses);
     const key = layout?.key ?? null;
-    const known = this.#kept.get(t);
-    if (known?.source === t.source && known.key === key) return known.view;
-    if (known) {
-      this.#forgotten.unregister(known.view); // its address may be another's by then
-      this.#kept.delete(t);
-      this.#free(known.at);
+    const current = this.#stored.get(t);
+    if (current?.source === t.source && current.key === key) return current.view;
+    if (current) {
+      this.#collected.unregister(current.view); // by then the address may belong to another block
+      this.#stored.delete(t);
+      this.#free(current.address);
     }
-    const kept = layout ? this.#packed(t, layout) : this.#plain(t);
-    this.#kept.set(t, kept);
-    this.#blocks.add(kept.at);
-    if (layout) this.#panels.set(kept.view.data, kept);
-    this.#forgotten.register(t, kept.at, kept.view);
+    const stored = layout ? this.#packed(t, layout) : this.#plain(t);
+    this.#stored.set(t, stored);
+    this.#blocks.add(stored.address);
+    if (layout) this.#panels.set(stored.view.data, stored);
+    this.#collected.register(t, stored.address, stored.view);
     t.release();
-    return kept.view;
+    return stored.view;
   }
 
-  #plain(t: Releasable): Kept {
+  #plain(t: Releasable): Stored {
     const { source, shape } = t;
     const copy = this.#engine.result(shape);
     copy.data.set(flat(t.data));
-    return { source, key: null, view: copy, at: copy.data.byteOffset };
+    return { source, key: null, view: copy, address: copy.data.byteOffset };
   }
 
-  #packed(t: Releasable, { key, outer, inner }: Layout): Kept {
+  #packed(t: Releasable, { key, outer, inner }: Layout): Stored {
     const { source, shape } = t;
     const engine = this.#engine;
     const stride = t.data.stride;
@@ -86,15 +87,16 @@ export class Weights implements Packed {
         axes.map((axis) => stride[axis] ?? 0),
       );
     const [rows, columns] = [list(outer), list(inner)];
-    const at = engine.reserve(4 * panelled(rows.length, WIDTH) * columns.length);
-    engine.within(() => {
+    const address = engine.reserve(4 * panelled(rows.length, WIDTH) * columns.length);
+    engine.withTemporaries(() => {
       const starts = Int32Array.of(0);
-      pack(engine, { at: engine.place(t.data).at, starts, outer: rows, inner: columns }, WIDTH, at);
+      const { address: source } = engine.operand(t.data);
+      pack(engine, { address: source, starts, outer: rows, inner: columns }, WIDTH, address);
     });
-    return { source, key, at, view: view(new Float32Array(0), shape, rowMajor(shape)) };
+    return { source, key, address, view: view(new Float32Array(0), shape, rowMajor(shape)) };
   }
 
-  #free(at: number): void {
-    if (this.#blocks.delete(at)) this.#engine.heap.free(at);
+  #free(address: number): void {
+    if (this.#blocks.delete(address)) this.#engine.heap.free(address);
   }
 }

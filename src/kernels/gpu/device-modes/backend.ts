@@ -1,16 +1,17 @@
-// The gpu.js backend in the modes of a graphics card: what a kernel computes stays there for the next, parameters from run to run.
+// The gpu.js backend in the modes of a graphics card: intermediate results stay on the device, and parameters stay between runs.
 
 import { slice } from "../../../tensor/ops/movement.ts";
 import { expand } from "../../../tensor/ops/reductions.ts";
 import type { Backend, KernelCounts } from "../../backend.ts";
-import { binary, unary, where } from "./ops/elementwise.ts";
 import type { GpuDevice } from "./gpu-device.ts";
 import { Launcher } from "./launcher.ts";
+import { binary, unary, where } from "./ops/elementwise.ts";
 import { concat, gather, pad, rearrange } from "./ops/movement.ts";
-import { attention, einsum, sum, unbroadcast } from "./ops/products.ts";
+import { attention, einsum } from "./ops/products.ts";
 import { normalize, softmax } from "./ops/rows.ts";
+import { sum, unbroadcast } from "./ops/sums.ts";
 
-export function onDevice(device: GpuDevice): Backend & { readonly launcher: Launcher } {
+export function deviceBackend(device: GpuDevice): Backend & { readonly launcher: Launcher } {
   const launcher = new Launcher(device);
   const ran: KernelCounts = { matmul: 0, attention: 0 };
   const ops: Backend["ops"] = {
@@ -43,7 +44,7 @@ export function onDevice(device: GpuDevice): Backend & { readonly launcher: Laun
     gather: (attrs, table) => gather(launcher, attrs, table),
     rearrange: (attrs, a) => rearrange(launcher, attrs, a),
     repeat: (attrs, a) => rearrange(launcher, attrs, a),
-    // What the definitions only look at otherwise they do here too, whatever the numbers stand in.
+    // The definitions of these only change shape and strides, which works for numbers on the device too.
     expand: async (attrs, a) => expand.compute(attrs, a),
     slice: async (attrs, a) => slice.compute(attrs, a),
     detach: async (_, a) => a,

@@ -1,18 +1,20 @@
-// What does not change from run to run is uploaded once: places, by what they say, and masks, by a copy of their bytes. Those
-// asked for longest ago leave when there are too many.
 import type { DeviceBuffer, GpuDevice } from "./gpu-device.ts";
 import { LruCache } from "./lru-cache.ts";
 
-const MOST_BUFFERS = 2048;
-const MOST_FLOATS = 2 ** 24;
-/** Floats along x: no device counts very far along one axis. */
+const MAX_BUFFERS = 2048;
+const MAX_FLOATS = 2 ** 24;
+/** Floats along x. Longer buffers continue along y, because devices limit the size of an axis. */
 const ROW = 256;
-/** A kernel that waits for its turn may hold this many. */
-const IN_USE = 64;
+/** The most recently used buffers are never evicted: a kernel in the queue may still read them. */
+const MIN_BUFFERS = 64;
 
-export class Constants {
+/**
+ * Data that is uploaded once and reused by later runs: offset tables, by a description of their contents, and masks, by a copy of
+ * their bytes. Beyond MAX_BUFFERS or MAX_FLOATS the least recently used buffers are released.
+ */
+export class ConstantBuffers {
   readonly #device: GpuDevice;
-  readonly #kept = new LruCache<
+  readonly #entries = new LruCache<
     unknown,
     { readonly buffer: Promise<DeviceBuffer>; readonly length: number }
   >();
@@ -23,36 +25,36 @@ export class Constants {
   }
 
   get(key: unknown, values: () => Float32Array): Promise<DeviceBuffer> {
-    const known = this.#kept.get(key);
-    if (known) return known.buffer;
+    const cached = this.#entries.get(key);
+    if (cached) return cached.buffer;
     const floats = values();
     const length = ROW * Math.ceil(floats.length / ROW);
     const padded = new Float32Array(length);
     padded.set(floats);
     const buffer = this.#device.upload(padded, [ROW, length / ROW, 1]);
-    this.#kept.set(key, { buffer, length });
+    this.#entries.set(key, { buffer, length });
     this.#floats += length;
-    buffer.catch(() => this.#forget(key));
-    this.#shrink();
+    buffer.catch(() => this.#remove(key));
+    this.#evict();
     return buffer;
   }
 
   get size(): number {
-    return this.#kept.size;
+    return this.#entries.size;
   }
 
-  #forget(key: unknown): void {
-    this.#floats -= this.#kept.get(key)?.length ?? 0;
-    this.#kept.delete(key);
+  #remove(key: unknown): void {
+    this.#floats -= this.#entries.get(key)?.length ?? 0;
+    this.#entries.delete(key);
   }
 
-  #shrink(): void {
-    for (const [key, { buffer }] of this.#kept) {
-      const few = this.#kept.size <= MOST_BUFFERS && this.#floats <= MOST_FLOATS;
-      if (few || this.#kept.size <= IN_USE) return;
-      this.#forget(key);
+  #evict(): void {
+    for (const [key, { buffer }] of this.#entries) {
+      const fits = this.#entries.size <= MAX_BUFFERS && this.#floats <= MAX_FLOATS;
+      if (fits || this.#entries.size <= MIN_BUFFERS) return;
+      this.#remove(key);
       buffer.then(
-        (made) => this.#device.release(made),
+        (uploaded) => this.#device.release(uploaded),
         () => {},
       );
     }

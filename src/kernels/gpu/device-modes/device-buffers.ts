@@ -1,5 +1,5 @@
-// What stays on the card, as the rest of the house sees it: a view whose array is empty stands for a buffer, with its layout beside
-// it, so that transposing, slicing and expanding stay free. A run's buffers are blocks that `replay` frees; parameters stay.
+// The memory of a graphics card as a Store. Its buffers cannot be read as arrays, so a view on the device has an empty array that
+// identifies the buffer; shape, strides and offset are an ordinary view's, and transposing, slicing and expanding stay free.
 
 import { Bug } from "../../../tensor/errors.ts";
 import { contraction } from "../../../tensor/ops/einsum.ts";
@@ -21,102 +21,105 @@ import { gridOf } from "./offset-tables.ts";
 
 interface OwnedBuffer {
   readonly buffer: DeviceBuffer;
-  /** null: a parameter, which no run frees. */
+  /** null for a parameter, which is not freed at the end of a run. */
   readonly block: number | null;
 }
 
-interface Kept {
+interface StoredParameter {
   readonly source: object;
   readonly view: Promise<View>;
 }
 
 export class DeviceBuffers implements Store {
   readonly device: GpuDevice;
-  readonly buffers = new WeakMap<Floats, OwnedBuffer>();
-  /** Buffers of runs that are not over yet. */
+  readonly #owned = new WeakMap<Floats, OwnedBuffer>();
+  /** Results of runs that have not freed them yet. */
   readonly #blocks = new Map<number, View>();
-  readonly #parameters = new WeakMap<Tensor, Kept>();
-  readonly #forgotten: FinalizationRegistry<DeviceBuffer>;
-  #last = 0;
+  readonly #parameters = new WeakMap<Tensor, StoredParameter>();
+  /** Releases the buffer of a parameter that has been garbage-collected. */
+  readonly #collected: FinalizationRegistry<DeviceBuffer>;
+  #lastBlock = 0;
 
   constructor(device: GpuDevice) {
     this.device = device;
-    this.#forgotten = new FinalizationRegistry((buffer) => device.release(buffer));
+    this.#collected = new FinalizationRegistry((buffer) => device.release(buffer));
   }
 
-  /** How many buffers runs have left. */
+  /** The number of results that have not been freed. */
   get blocks(): number {
     return this.#blocks.size;
   }
 
-  /** A kernel's result, row-major, for the next kernel. */
+  /** Registers a kernel's result as a row-major view. */
   result(buffer: DeviceBuffer, shape: Shape): View {
-    const block = ++this.#last;
+    const block = ++this.#lastBlock;
     const made = view(new Float32Array(0), shape);
-    this.buffers.set(made.data, { buffer, block });
+    this.#owned.set(made.data, { buffer, block });
     this.#blocks.set(block, made);
     return made;
   }
 
   buffer(v: View): DeviceBuffer {
-    const known = this.buffers.get(v.data);
-    if (!known) throw new Bug(`[${v.shape.join(" ")}] is not on the device, or no longer`);
-    return known.buffer;
+    const owned = this.#owned.get(v.data);
+    if (!owned) throw new Bug(`[${v.shape.join(" ")}] is not on the device, or was freed`);
+    return owned.buffer;
   }
 
-  /** The same view of numbers on the card, which are uploaded if they are elsewhere. What is empty stays where it is. */
+  /** The view on the device: uploaded if it is not there yet. Views without elements are never uploaded. */
   async upload(v: View): Promise<View> {
-    if (v.size === 0 || this.buffers.has(v.data)) return v;
-    return this.result(await this.#copied(v), v.shape);
+    if (v.size === 0 || this.#owned.has(v.data)) return v;
+    return this.result(await this.#uploadCopy(v), v.shape);
   }
 
   async download(v: View): Promise<View> {
-    const known = this.buffers.get(v.data);
-    if (!known) return v;
-    return view(await this.device.download(known.buffer), v.shape, v.stride, v.offset);
+    const owned = this.#owned.get(v.data);
+    if (!owned) return v;
+    return view(await this.device.download(owned.buffer), v.shape, v.stride, v.offset);
   }
 
-  async keep(v: View): Promise<View> {
-    const there = await this.download(v);
-    return there === v ? v : view(flat(there), v.shape);
+  async copyOut(v: View): Promise<View> {
+    const downloaded = await this.download(v);
+    return downloaded === v ? v : view(flat(downloaded), v.shape);
   }
 
   blockOf(data: Floats): number | null {
-    return this.buffers.get(data)?.block ?? null;
+    return this.#owned.get(data)?.block ?? null;
   }
 
   free(block: number): void {
-    const gone = this.#blocks.get(block);
-    if (!gone) return;
-    this.device.release(this.buffer(gone));
-    this.buffers.delete(gone.data);
+    const v = this.#blocks.get(block);
+    if (!v) return;
+    this.device.release(this.buffer(v));
+    this.#owned.delete(v.data);
     this.#blocks.delete(block);
   }
 
   async parameter(t: Tensor, uses: readonly Use[]): Promise<View | null> {
     if (!isReleasable(t) || t.size === 0) return null;
-    const known = this.#parameters.get(t);
-    if (known?.source === t.source) return known.view;
+    const stored = this.#parameters.get(t);
+    if (stored?.source === t.source) return stored.view;
     const { source, shape } = t;
-    const order = orderFor(uses) ?? [...shape.keys()];
-    const kept = this.#copied(t.data.transpose(...order)).then((buffer) => {
+    const order = axisOrder(uses) ?? [...shape.keys()];
+    const uploaded = this.#uploadCopy(t.data.transpose(...order)).then((buffer) => {
       const steps = rowMajor(order.map((axis) => shape[axis] ?? 1));
       const stride = shape.map((_, axis) => steps[order.indexOf(axis)] ?? 0);
       const made = view(new Float32Array(0), shape, stride);
-      this.buffers.set(made.data, { buffer, block: null });
-      this.#forgotten.register(t, buffer, made);
+      this.#owned.set(made.data, { buffer, block: null });
+      this.#collected.register(t, buffer, made);
       return made;
     });
-    this.#parameters.set(t, { source, view: kept });
-    kept.catch(() => this.#parameters.delete(t));
+    this.#parameters.set(t, { source, view: uploaded });
+    uploaded.catch(() => this.#parameters.delete(t));
     t.release();
-    if (known) {
-      const old = await known.view;
-      this.#forgotten.unregister(old);
-      this.device.release(this.buffer(old));
-      this.buffers.delete(old.data);
-    }
-    return kept;
+    if (stored) await this.#releaseParameter(stored);
+    return uploaded;
+  }
+
+  async #releaseParameter(stored: StoredParameter): Promise<void> {
+    const v = await stored.view;
+    this.#collected.unregister(v);
+    this.device.release(this.buffer(v));
+    this.#owned.delete(v.data);
   }
 
   usage(): Usage {
@@ -124,15 +127,15 @@ export class DeviceBuffers implements Store {
     return { used: 4 * floats, peak: 4 * peak, reserved: 4 * floats };
   }
 
-  #copied(v: View): Promise<DeviceBuffer> {
+  #uploadCopy(v: View): Promise<DeviceBuffer> {
     return this.device.upload(Float32Array.from(flat(v)), gridOf(v.shape).size);
   }
 }
 
-/** The axes of a parameter so that what neighbouring cells of a product read lies side by side, if all who read it want the same. */
-function orderFor(uses: readonly Use[]): number[] | null {
-  const orders = uses.map(({ node, place, shapes: [a = [], b = []] }) => {
-    if (node.op !== "einsum" || place !== 1) return null;
+/** The order of a parameter's axes in which adjacent cells of a product read adjacent elements, if all its uses agree on one. */
+function axisOrder(uses: readonly Use[]): number[] | null {
+  const orders = uses.map(({ node, operand, shapes: [a = [], b = []] }) => {
+    if (node.op !== "einsum" || operand !== 1) return null;
     const { batch, k, n, ...sides } = contraction((node.attrs as { pattern: string }).pattern, a, b);
     const axes = axesOf(sides.b).flat();
     return [...batch, ...k, ...n].map((name) => axes.indexOf(name));
@@ -141,5 +144,5 @@ function orderFor(uses: readonly Use[]): number[] | null {
   return first && orders.every((order) => `${order}` === `${first}`) ? first : null;
 }
 
-/** A result without elements, or of a sum over nothing. */
+/** A result without elements, or a sum over no terms: zeros on the host. */
 export const zerosOf = (shape: Shape): View => view(new Float32Array(sizeOf(shape)), shape);

@@ -1,24 +1,24 @@
-// gpu.js in the modes of a graphics card, webgl2, webgpu and headlessgl: what one kernel computes stays on the device for the next.
+// gpu.js in the modes of a graphics card (webgl2, webgpu, headlessgl): results stay on the device, where later kernels read them.
 import { Bug, LoadError } from "../../../tensor/errors.ts";
-import { type Compiled, Kernels } from "./kernel-cache.ts";
-import { assertMode, failed, type Library, library, open, type Shortcut } from "../host-modes/device.ts";
-import { FUNCTIONS } from "./kernels/functions.ts";
+import { assertMode, type CompiledKernel, failure, type Library, loadLibrary, openGpu } from "../gpu-js.ts";
+import { type CachedKernel, KernelCache } from "./kernel-cache.ts";
 import { copied } from "./kernels/elementwise.ts";
+import { FUNCTIONS } from "./kernels/functions.ts";
 
 const MODES = ["webgl2", "webgpu", "headlessgl"] as const;
 export type DeviceMode = (typeof MODES)[number];
 export const isDeviceMode = (mode: string): mode is DeviceMode => MODES.some((device) => device === mode);
 
-/** Floats on the device, one after another. What they are there, a texture or a buffer, is nobody's business. */
+/** A flat array of floats on the device. gpu.js represents it by a texture or a buffer, depending on the mode. */
 export interface DeviceBuffer {
   readonly length: number;
   readonly handle: Handle;
-  readonly by: Compiled;
+  readonly producer: CachedKernel;
 }
-/** Along x (contiguous), y and z. */
+/** Cells along x (contiguous), y and z. */
 export type Size = readonly [x: number, y: number, z: number];
 
-/** gpu.js says in two ways how it finds a[i][j][k] in a buffer: WebGPU's as `output`, WebGL's as `dimensions`. */
+/** A result of gpu.js. WebGPU reads a[i][j][k] by the sizes in `output`, WebGL by those in `dimensions`. */
 interface Handle {
   output: readonly number[];
   dimensions?: readonly number[];
@@ -32,30 +32,33 @@ type Rows = readonly (readonly Float32Array[])[];
 
 export class GpuDevice {
   readonly mode: DeviceMode;
-  /** Buffers that are not released yet, their floats, and the most that ever were. */
+  /** Buffers that have not been released, their total size in floats, and the highest total so far. */
   live = 0;
   floats = 0;
   peak = 0;
-  /** Transfers so far. */
+  /** The number of transfers so far. */
   uploads = 0;
   downloads = 0;
   readonly #library: Library;
-  readonly #gpu: ReturnType<typeof open>;
-  readonly #kernels = new Kernels();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #gpu: ReturnType<typeof openGpu>;
+  readonly #kernels = new KernelCache();
+  #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(library: Library, mode: DeviceMode) {
     this.mode = mode;
     this.#library = library;
-    this.#gpu = open(library.GPU, mode);
+    this.#gpu = openGpu(library.GPU, mode);
   }
 
   static async open(mode: DeviceMode, load?: () => Promise<Library>): Promise<GpuDevice> {
-    return new GpuDevice(await library(load), mode);
+    return new GpuDevice(await loadLibrary(load), mode);
   }
 
-  /** Runs a kernel, compiled on its first run and kept by its name and constants. In such a buffer a[i][j][k] is element i + j + k. */
+  /**
+   * Runs a kernel, which is compiled once for its name and constants. Sizes of one make a[i][j][k] the element i + j + k of a buffer,
+   * so a kernel can add three offsets.
+   */
   run(
     body: DeviceKernel,
     constants: Numbers,
@@ -63,14 +66,14 @@ export class GpuDevice {
     inputs: readonly DeviceBuffer[],
   ): Promise<DeviceBuffer> {
     const handles = inputs.map(({ handle }) => handle);
-    return this.#inTurn(() => this.#run(body, constants, size, () => handles));
+    return this.#enqueue(() => this.#run(body, constants, size, () => handles));
   }
 
-  /** The floats, laid out on the device as a result of that size. */
+  /** Copies floats to the device. */
   upload(values: Float32Array, size: Size): Promise<DeviceBuffer> {
     this.uploads++;
     const inputs = () => [this.#library.input(values, [...size])];
-    return this.#inTurn(() => this.#run(copied, {}, size, inputs));
+    return this.#enqueue(() => this.#run(copied, {}, size, inputs));
   }
 
   async download({ handle, length }: DeviceBuffer): Promise<Float32Array> {
@@ -81,22 +84,22 @@ export class GpuDevice {
         const layers = (await handle.toArray()) as Rows;
         return layers[0]?.[0];
       } catch (reason) {
-        throw failed("a download", reason);
+        throw failure("a download", reason);
       } finally {
-        handle.output = [1, 1, length]; // kernels may read it again
+        handle.output = [1, 1, length]; // as later kernels read it
       }
     };
-    const floats = await this.#inTurn(read);
+    const floats = await this.#enqueue(read);
     if (floats?.length !== length)
       throw new Bug(`gpu.js returned ${floats?.length} floats instead of ${length}`);
     return floats;
   }
 
   release(...buffers: readonly DeviceBuffer[]): void {
-    if (this.#closed) return; // all went with the device
-    for (const { handle, length, by } of buffers) {
+    if (this.#closed) return; // destroy() has freed everything
+    for (const { handle, length, producer } of buffers) {
       handle.delete();
-      by.results--;
+      producer.results--;
       this.floats -= length;
     }
     this.live -= buffers.length;
@@ -108,11 +111,11 @@ export class GpuDevice {
     await this.#gpu.destroy();
   }
 
-  /** One at a time: gpu.js compiles while others would already set another size. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#turn.then(work);
-    this.#turn = mine.catch(() => {});
-    return mine;
+  /** Runs one operation after another: while gpu.js compiles a kernel, another call could change the kernel's output size. */
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(work);
+    this.#queue = done.catch(() => {});
+    return done;
   }
 
   async #run(
@@ -124,37 +127,37 @@ export class GpuDevice {
     const name = [body.name, ...Object.values(constants)].join(" ");
     if (this.#closed) throw new Bug(`kernel "${name}" was called after its device was destroyed`);
     try {
-      const by = this.#kernels.get(name, () => this.#compile(body, constants));
-      by.run.setOutput(size);
-      const handle = (await by.run(...inputs())) as Handle;
-      assertMode(by.run, this.mode, name, this.#library);
+      const producer = this.#kernels.get(name, () => this.#compile(body, constants));
+      producer.run.setOutput(size);
+      const handle = (await producer.run(...inputs())) as Handle;
+      assertMode(producer.run, this.mode, name, this.#library);
       if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
       const length = size[0] * size[1] * size[2];
       handle.output = handle.dimensions = [1, 1, length];
-      by.results++;
+      producer.results++;
       this.live++;
       this.floats += length;
       this.peak = Math.max(this.peak, this.floats);
-      return { length, handle, by };
+      return { length, handle, producer };
     } catch (reason) {
       if (reason instanceof LoadError) throw reason;
-      throw failed(`kernel "${name}"`, reason);
+      throw failure(`kernel "${name}"`, reason);
     }
   }
 
-  #compile(body: DeviceKernel, constants: Numbers): Shortcut {
-    return this.#gpu.createKernel(body as never, {
+  #compile(body: DeviceKernel, constants: Numbers): CompiledKernel {
+    return this.#gpu.createKernel(body, {
       constants,
       functions: FUNCTIONS,
       strictIntegers: true,
-      tactic: "precision", // else WebGL counts in mediump floats as long as results are small
+      tactic: "precision", // otherwise WebGL computes small results in mediump floats
       precision: "single",
       asyncMode: true,
-      pipeline: true,
-      immutable: true, // every result is a buffer of its own
+      pipeline: true, // results stay on the device
+      immutable: true, // each result has a buffer of its own
       dynamicArguments: true,
       dynamicOutput: true,
       output: [1, 1, 1],
-    }) as Shortcut;
+    }) as CompiledKernel;
   }
 }

@@ -1,38 +1,40 @@
-// Compiled kernels, kept by name. Sizes are part of a name, so that text that grows asks for new ones at every length: those that ran
-// longest ago leave when there are too many.
-import type { Shortcut } from "../host-modes/device.ts";
+import type { CompiledKernel } from "../gpu-js.ts";
 import { LruCache } from "./lru-cache.ts";
 
-const MOST = 256;
+const MAX_KERNELS = 256;
 
-export interface Compiled {
-  readonly run: Shortcut;
-  /** How many of its results are on the device. gpu.js reads them through their kernel, so it stays as long as they do. */
+export interface CachedKernel {
+  readonly run: CompiledKernel;
+  /** Results that are still on the device. gpu.js reads a result through its kernel, so the kernel must outlive it. */
   results: number;
 }
 
-export class Kernels {
-  readonly #kept = new LruCache<string, Compiled>();
+/**
+ * Compiled kernels by name. Names include sizes, so a growing text compiles new kernels at every length; beyond MAX_KERNELS the least
+ * recently used ones without results are destroyed.
+ */
+export class KernelCache {
+  readonly #kernels = new LruCache<string, CachedKernel>();
 
-  get(name: string, compile: () => Shortcut): Compiled {
-    const known = this.#kept.get(name);
-    if (known) return known;
-    this.#shrink();
-    const made = { run: compile(), results: 0 };
-    this.#kept.set(name, made);
-    return made;
+  get(name: string, compile: () => CompiledKernel): CachedKernel {
+    const cached = this.#kernels.get(name);
+    if (cached) return cached;
+    this.#evict();
+    const entry = { run: compile(), results: 0 };
+    this.#kernels.set(name, entry);
+    return entry;
   }
 
   clear(): void {
-    this.#kept.clear();
+    this.#kernels.clear();
   }
 
-  /** Leaves room for one more. */
-  #shrink(): void {
-    for (const [name, { run, results }] of this.#kept) {
-      if (this.#kept.size < MOST) return;
+  /** Makes room for one more kernel. */
+  #evict(): void {
+    for (const [name, { run, results }] of this.#kernels) {
+      if (this.#kernels.size < MAX_KERNELS) return;
       if (results > 0) continue;
-      this.#kept.delete(name);
+      this.#kernels.delete(name);
       run.destroy();
     }
   }

@@ -1,86 +1,92 @@
-// What every op on a card needs: its operands' places, the kernel's run, and what it borrows on the way.
+// Runs kernels on a graphics card: prepares offset tables and masks, and frees temporary results.
 import type { Mask } from "../../../tensor/ops/table.ts";
-import type { Shape, Strided, View } from "../../../tensor/tensor.ts";
-import { Constants } from "./constant-buffers.ts";
+import type { Shape, View } from "../../../tensor/tensor.ts";
+import { ConstantBuffers } from "./constant-buffers.ts";
 import { DeviceBuffers } from "./device-buffers.ts";
 import type { DeviceBuffer, DeviceKernel, GpuDevice, Numbers } from "./gpu-device.ts";
-import { columns, type Grid, offsetsOf } from "./offset-tables.ts";
+import { type Grid, type Layout, offsetsOf, table } from "./offset-tables.ts";
 
-type Placed = Omit<Strided<unknown>, "data">;
-type Borrow = (made: Promise<View>) => Promise<View>;
+/** Registers a result to be freed when the surrounding `withTemporaries` ends. */
+type Temporary = (result: Promise<View>) => Promise<View>;
 
-/** A kernel, the numbers that are fixed in it, its cells, and what it reads. */
+/** A run of a kernel: its body, compile-time constants, the grid of its result, its operands, and its offset table. */
 export interface Launch {
   readonly body: DeviceKernel;
   readonly constants: Numbers;
   readonly grid: Grid;
-  readonly reads: readonly (View | DeviceBuffer)[];
-  readonly at: DeviceBuffer;
+  readonly operands: readonly (View | DeviceBuffer)[];
+  readonly table: DeviceBuffer;
 }
 
-const told = ({ shape, stride, offset }: Placed): string => `${shape};${stride};${offset}`;
+/** A key that is equal for equal layouts. */
+export const layoutKey = ({ shape, stride, offset }: Layout): string => `${shape};${stride};${offset}`;
 
 export class Launcher {
   readonly device: GpuDevice;
   readonly buffers: DeviceBuffers;
-  readonly constants: Constants;
-  /** Masks' bytes as they were uploaded: who has a mask's array may write in it. */
-  readonly #masks = new WeakMap<Uint8Array, Uint8Array>();
+  readonly constants: ConstantBuffers;
+  /** The bytes of each mask when it was last uploaded. The caller may have changed its array since. */
+  readonly #uploadedMasks = new WeakMap<Uint8Array, Uint8Array>();
 
   constructor(device: GpuDevice) {
     this.device = device;
     this.buffers = new DeviceBuffers(device);
-    this.constants = new Constants(device);
+    this.constants = new ConstantBuffers(device);
   }
 
-  /** The result of a kernel, of the grid's shape. */
-  async run({ body, constants, grid, reads, at }: Launch): Promise<View> {
-    const inputs = reads.map((read) => ("handle" in read ? read : this.buffers.buffer(read)));
+  /** Runs a kernel and returns its result, row-major in the grid's shape. */
+  async run({ body, constants, grid, operands, table }: Launch): Promise<View> {
+    const inputs = operands.map((operand) => ("handle" in operand ? operand : this.buffers.buffer(operand)));
     return this.buffers.result(
-      await this.device.run(body, constants, grid.size, [...inputs, at]),
+      await this.device.run(body, constants, grid.size, [...inputs, table]),
       grid.shape,
     );
   }
 
-  /** Columns of offsets, uploaded once for all that `key` describes. */
-  columns(
+  /** The table of these lists and numbers (see `table`), uploaded once for each key. */
+  table(
     key: string,
     lists: () => readonly Int32Array[],
     numbers: readonly number[] = [],
   ): Promise<DeviceBuffer> {
-    return this.constants.get(`${key} ${numbers}`, () => columns(lists(), numbers));
+    return this.constants.get(`${key} ${numbers}`, () => table(lists(), numbers));
   }
 
-  /** Columns z, y and x of views that all have the grid's shape. */
-  offsets(grid: Grid, views: readonly Placed[], numbers: readonly number[] = []): Promise<DeviceBuffer> {
-    const key = ["places", ...views.map(told)].join(" ");
-    return this.columns(key, () => views.flatMap((v) => offsetsOf(grid, v)), numbers);
+  /** The table of the z, y and x offsets of views that all have the grid's shape. */
+  offsets(grid: Grid, views: readonly Layout[], numbers: readonly number[] = []): Promise<DeviceBuffer> {
+    const key = ["offsets", ...views.map(layoutKey)].join(" ");
+    return this.table(key, () => views.flatMap((v) => offsetsOf(grid, v)), numbers);
   }
 
-  /** A mask's bytes as floats. Without a mask, a single one that is read again and again. */
+  /** A mask's array as floats, uploaded again only if its bytes have changed. */
   mask({ data }: Mask): Promise<DeviceBuffer> {
-    const known = this.#masks.get(data);
-    const bytes = known && data.every((byte, i) => byte === known[i]) ? known : data.slice();
-    this.#masks.set(data, bytes);
+    const uploaded = this.#uploadedMasks.get(data);
+    const bytes = uploaded && data.every((byte, i) => byte === uploaded[i]) ? uploaded : data.slice();
+    this.#uploadedMasks.set(data, bytes);
     return this.constants.get(bytes, () => Float32Array.from(bytes));
   }
 
-  /** Frees at its end what `work` borrowed, also when it fails. */
-  async within(work: (borrow: Borrow) => Promise<View>): Promise<View> {
-    const borrowed: View[] = [];
-    const borrow: Borrow = async (made) => {
-      const v = await made;
-      borrowed.push(v);
+  /** Runs `work` and then frees the temporaries that it registered, also if it fails. */
+  async withTemporaries(work: (temporary: Temporary) => Promise<View>): Promise<View> {
+    const views: View[] = [];
+    const temporary: Temporary = async (result) => {
+      const v = await result;
+      views.push(v);
       return v;
     };
     try {
-      return await work(borrow);
+      return await work(temporary);
     } finally {
-      for (const v of borrowed) this.buffers.free(this.buffers.blockOf(v.data) ?? 0);
+      for (const v of views) this.buffers.free(this.buffers.blockOf(v.data) ?? 0);
     }
   }
 }
 
 const ONE = Uint8Array.of(1);
-/** Everything may: one byte, repeated. */
-export const allOf = (shape: Shape): Mask => ({ data: ONE, shape, stride: shape.map(() => 0), offset: 0 });
+/** A mask of ones, for an absent mask: a single byte, repeated along all axes. */
+export const maskOfOnes = (shape: Shape): Mask => ({
+  data: ONE,
+  shape,
+  stride: shape.map(() => 0),
+  offset: 0,
+});

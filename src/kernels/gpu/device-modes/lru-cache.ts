@@ -1,8 +1,8 @@
-/** A map in the order in which its entries were last asked for, those of longest ago first. */
+/** A map whose iteration order is from the least to the most recently used entry. */
 export class LruCache<K, V> extends Map<K, V> {
   override get(key: K): V | undefined {
-    const known = super.get(key);
-    if (known !== undefined && this.delete(key)) this.set(key, known);
-    return known;
+    const value = super.get(key);
+    if (value !== undefined && this.delete(key)) this.set(key, value);
+    return value;
   }
 }

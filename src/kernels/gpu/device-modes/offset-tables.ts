@@ -1,31 +1,32 @@
-// Where a kernel finds what it reads: offsets of the cells of a result along z, y and x, in columns side by side.
+// Kernels find their operands through tables of offsets: for each operand, its offsets along the z, y and x axes of the result.
 import { ShapeError } from "../../../tensor/errors.ts";
 import { offsets, type Shape, type Strided, sizeOf } from "../../../tensor/tensor.ts";
 import type { Size } from "./gpu-device.ts";
 
-type Placed = Omit<Strided<unknown>, "data">;
+/** The layout of a view, without its numbers. */
+export type Layout = Omit<Strided<unknown>, "data">;
 
-/** The axes of a shape as three: the last is x, the one before y, all others z, as far as a device counts along z. */
+/** The axes of a shape in three groups: the last axis is x, the one before it y, and all others z. */
 export interface Grid {
   readonly shape: Shape;
   readonly size: Size;
-  /** Where y and x begin. */
+  /** The axes at which the groups y and x begin. */
   readonly cuts: readonly [y: number, x: number];
 }
 
-/** Groups of threads that WebGPU takes along an axis. */
-const MOST_LAYERS = 65_535;
+/** WebGPU's limit of workgroups along an axis. Leading axes that exceed it are counted along y instead. */
+const MAX_DEPTH = 65_535;
 
 export function gridOf(shape: Shape): Grid {
   const x = Math.max(shape.length - 1, 0);
   let y = Math.max(x - 1, 0);
-  while (sizeOf(shape.slice(0, y)) > MOST_LAYERS) y--;
+  while (sizeOf(shape.slice(0, y)) > MAX_DEPTH) y--;
   const [depth, height, width] = [shape.slice(0, y), shape.slice(y, x), shape.slice(x)].map(sizeOf);
   return { shape, size: [width ?? 1, height ?? 1, depth ?? 1], cuts: [y, x] };
 }
 
 /** Offsets of a view of the grid's shape along z, y and x. */
-export function offsetsOf({ cuts: [y, x] }: Grid, { shape, stride, offset }: Placed): Int32Array[] {
+export function offsetsOf({ cuts: [y, x] }: Grid, { shape, stride, offset }: Layout): Int32Array[] {
   return [
     offsets(shape.slice(0, y), stride.slice(0, y), offset),
     offsets(shape.slice(y, x), stride.slice(y, x)),
@@ -33,8 +34,11 @@ export function offsetsOf({ cuts: [y, x] }: Grid, { shape, stride, offset }: Pla
   ];
 }
 
-/** Lists as columns, as long as the longest; then numbers, each at the head of a column. Offsets are floats there, and exact. */
-export function columns(lists: readonly Int32Array[], numbers: readonly number[] = []): Float32Array {
+/**
+ * A table with a column for each list, padded with zeros, followed by a column for each number with the number in its first row.
+ * Throws a ShapeError if an offset is not exact in float32.
+ */
+export function table(lists: readonly Int32Array[], numbers: readonly number[] = []): Float32Array {
   const width = lists.length + numbers.length;
   const height = Math.max(1, ...lists.map((list) => list.length));
   const out = new Float32Array(width * height);
@@ -42,7 +46,7 @@ export function columns(lists: readonly Int32Array[], numbers: readonly number[]
     for (let i = 0; i < list.length; i++) {
       const value = list[i] ?? 0;
       if (Math.fround(value) !== value)
-        throw new ShapeError(`offset ${value} is no number that a kernel of gpu.js has`);
+        throw new ShapeError(`offset ${value} is not exact in float32, the only type of gpu.js's buffers`);
       out[i * width + column] = value;
     }
   });

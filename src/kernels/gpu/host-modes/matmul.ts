@@ -1,7 +1,7 @@
-// The matrix product on gpu.js, C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], in single precision.
+// The matrix product on gpu.js, C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], in float32.
 import { ShapeError } from "../../../tensor/errors.ts";
-import type { Device, Thread } from "./device.ts";
-import { fourRows, fours, type Matrices, result, unpack, wideRows } from "./matrices.ts";
+import type { HostDevice, Thread } from "./host-device.ts";
+import { fours, type Matrices, packLeft, packRight, result, unpack } from "./matrices.ts";
 
 /** Sizes of a padded product: `batch` times [4 · blocks, depth] [depth, columns]. */
 export interface Blocks {
@@ -11,13 +11,13 @@ export interface Blocks {
   readonly columns: number;
 }
 
-// biome-ignore-start lint/style/noNonNullAssertion: gpu.js reads no more than plain JavaScript
+// biome-ignore-start lint/style/noNonNullAssertion: gpu.js compiles plain JavaScript only
 /**
- * One cell of C: four rows of a column, so that one read of B serves four sums. Threads that follow each other read B side
- * by side. A variable of a kernel is a float whatever is put into it, hence `| 0`: i, z and p are exact up to 2²⁴, and the
- * indices made of them are computed in integers and are exact everywhere.
+ * One cell of C: four rows of a column, so that each element of B is read once for four sums; adjacent threads read adjacent
+ * elements of B. Every variable of a kernel is a float, hence `| 0`: z, i and p are exact up to 2²⁴, and indices computed from them
+ * as integers are exact everywhere.
  *
- * The loop runs to a constant: gpu.js stops any other after 1,000 rounds and says nothing.
+ * The bound of the loop is a constant because gpu.js silently stops any other loop after 1,000 iterations.
  */
 function fourRowsOfProduct(this: Thread, a: Float32Array, b: Float32Array): [number, number, number, number] {
   let s0 = 0;
@@ -37,13 +37,13 @@ function fourRowsOfProduct(this: Thread, a: Float32Array, b: Float32Array): [num
 }
 // biome-ignore-end lint/style/noNonNullAssertion: the kernel ends here
 
-/** What WebAssembly can address, less the sixteen pages that gpu.js adds. */
+/** The address space of WebAssembly, less sixteen pages that gpu.js adds. */
 const MOST_BYTES = (65536 - 16) * 65536;
 const MOST_EXACT = 2 ** 24;
 
-/** The kernel itself, from and to the layouts of `fourRows` and `wideRows`. Sums over nothing are zero. */
+/** The product of operands in the layouts of `packLeft` and `packRight`. If depth is 0 the result is zero. */
 export async function product(
-  device: Device,
+  device: HostDevice,
   a: Float32Array,
   b: Float32Array,
   size: Blocks,
@@ -66,11 +66,11 @@ export async function product(
   return kernel([columns, blocks, batch], a, b);
 }
 
-/** Columns a run. Longer rows of B leave the caches: a quarter slower at 8,000. */
+/** Columns for each run of the kernel. Longer rows of B do not fit the caches: 8,000 columns are a quarter slower. */
 const STRIP = 1024;
 
 /** C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], row-major. */
-export async function matmul(device: Device, a: Matrices, b: Matrices): Promise<Float32Array> {
+export async function matmul(device: HostDevice, a: Matrices, b: Matrices): Promise<Float32Array> {
   const [batch, rows, depth, columns] = [a.starts.length, a.rows.length, a.columns.length, b.columns.length];
   if (b.starts.length !== batch || b.rows.length !== depth) {
     throw new ShapeError(
@@ -78,12 +78,12 @@ export async function matmul(device: Device, a: Matrices, b: Matrices): Promise<
     );
   }
   const c = result(batch, rows, columns);
-  const left = fourRows(a);
+  const left = packLeft(a);
   for (let first = 0; first < columns; first += STRIP) {
     const strip = { ...b, columns: b.columns.subarray(first, first + STRIP) };
     const n = strip.columns.length;
     const size: Blocks = { batch, blocks: fours(rows), depth, columns: 4 * fours(n) };
-    unpack(await product(device, left, wideRows(strip), size), c, first, n);
+    unpack(await product(device, left, packRight(strip), size), c, first, n);
   }
   return c.data;
 }

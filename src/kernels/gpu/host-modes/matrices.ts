@@ -1,8 +1,8 @@
-// Matrices wherever they lie, and the two layouts that the product kernel reads.
+// Matrices as offsets into an array, and the two packed layouts that the product kernel reads.
 import { ShapeError } from "../../../tensor/errors.ts";
 import type { Floats } from "../../../tensor/tensor.ts";
 
-/** A batch of matrices somewhere in an array: element (z, i, j) stands at starts[z] + rows[i] + columns[j]. */
+/** A batch of matrices in an array: element (z, i, j) is data[starts[z] + rows[i] + columns[j]]. */
 export interface Matrices {
   readonly data: Floats;
   readonly starts: Int32Array;
@@ -12,7 +12,7 @@ export interface Matrices {
 
 const multiples = (n: number, step: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i * step);
 
-/** Matrices that lie row-major, one after another. */
+/** Row-major matrices, one after another. */
 export function dense(data: Floats, batch: number, rows: number, columns: number): Matrices {
   if (data.length !== batch * rows * columns) {
     throw new ShapeError(
@@ -29,25 +29,25 @@ export function dense(data: Floats, batch: number, rows: number, columns: number
 
 export const transposed = (a: Matrices): Matrices => ({ ...a, rows: a.columns, columns: a.rows });
 
+/** The number of groups of four that hold n elements. */
 export const fours = (n: number): number => Math.ceil(n / 4);
 
-/** gpu.js and typed arrays both answer an index outside with a number or with nothing, so all are checked beforehand. */
-function within(a: Matrices): Matrices {
+/** Checks every offset in advance: neither gpu.js nor a typed array reports an index outside the array. */
+function checked(a: Matrices): Matrices {
   if (a.starts.length === 0 || a.rows.length === 0 || a.columns.length === 0) return a;
-  const reach = (pick: (sofar: number, x: number) => number): number =>
-    [a.starts, a.rows, a.columns].reduce((sum, offsets) => sum + offsets.reduce(pick), 0);
-  const least = reach((sofar, x) => Math.min(sofar, x));
-  const most = reach((sofar, x) => Math.max(sofar, x));
+  const extreme = (choose: (x: number, y: number) => number): number =>
+    [a.starts, a.rows, a.columns].reduce((sum, offsets) => sum + offsets.reduce((x, y) => choose(x, y)), 0);
+  const [least, most] = [extreme(Math.min), extreme(Math.max)];
   if (least < 0 || most >= a.data.length) {
     throw new ShapeError(`matrices reach from ${least} to ${most} in an array of ${a.data.length} values`);
   }
   return a;
 }
 
-// biome-ignore-start lint/style/noNonNullAssertion: offsets are checked before, and these loops are hot
-/** A as the kernel reads it: [batch, rows / 4, depth, 4]. Missing rows and columns are zero. */
-export function fourRows(a: Matrices): Float32Array {
-  const { data, starts, rows, columns } = within(a);
+// biome-ignore-start lint/style/noNonNullAssertion: offsets are checked in advance, and these loops are hot
+/** A in the layout of the kernel, [batch, rows / 4, depth, 4], padded with zeros. */
+export function packLeft(a: Matrices): Float32Array {
+  const { data, starts, rows, columns } = checked(a);
   const blocks = fours(rows.length);
   const depth = columns.length;
   const out = new Float32Array(starts.length * blocks * depth * 4);
@@ -61,12 +61,12 @@ export function fourRows(a: Matrices): Float32Array {
   return out;
 }
 
-/** B as the kernel reads it: [batch, depth, a multiple of 4], since only such rows are computed four cells at a time. */
-export function wideRows(b: Matrices, depth = b.rows.length): Float32Array {
-  const { data, starts, rows, columns } = within(b);
+/** B in the layout of the kernel, [batch, depth, width]. The width is a multiple of 4: only such rows are computed with SIMD. */
+export function packRight(b: Matrices, depth = b.rows.length): Float32Array {
+  const { data, starts, rows, columns } = checked(b);
   const width = 4 * fours(columns.length);
   const out = new Float32Array(starts.length * depth * width);
-  const STRIP = 16; // whichever of rows and columns lie side by side, a line of the cache is used whole
+  const STRIP = 16; // uses whole cache lines, whichever of rows and columns are contiguous
   for (let z = 0; z < starts.length; z++) {
     for (let top = 0; top < rows.length; top += STRIP) {
       const bottom = Math.min(top + STRIP, rows.length);
@@ -79,7 +79,7 @@ export function wideRows(b: Matrices, depth = b.rows.length): Float32Array {
   return out;
 }
 
-/** A row-major result [batch, rows, columns] to write into. */
+/** A row-major result [batch, rows, columns] that `unpack` writes to. */
 export interface Result {
   readonly data: Float32Array;
   readonly batch: number;
@@ -94,7 +94,7 @@ export const result = (batch: number, rows: number, columns: number): Result => 
   columns,
 });
 
-/** Writes what the kernel returns, [batch, rows / 4, width, 4], into the columns from `first` on, without the padding. */
+/** Copies the kernel's result, [batch, rows / 4, width, 4], without its padding into n columns from `first` on. */
 export function unpack(
   c: Float32Array,
   { data, batch, rows, columns }: Result,

@@ -1,5 +1,5 @@
-// AssemblyScript. The derivative of attention, a matrix a task, some rows of queries after the other. A row's weights are computed again from
-// q and k, so that nothing as large as queries × keys is ever kept (Dao et al., arXiv 2205.14135, §3.1 and appendix B.2).
+// AssemblyScript. The derivative of attention. A task is a matrix; several rows of queries are processed at a time. Their weights are
+// recomputed from q and k, so that memory does not grow with queries × keys (Dao et al., arXiv 2205.14135, §3.1 and appendix B.2).
 //
 //   P = softmax(q kᵀ), D = g vᵀ, S = P ⊙ (D − Σₛ P ⊙ D);   dq = S k, dk = Sᵀ q, dv = Pᵀ g
 import { maskAt, score, valuesAt } from "./attention.as.ts";
@@ -9,14 +9,16 @@ import { along, DEPTH, side } from "./pack.as.ts";
 import { softmaxRow, total, wide } from "./rows.as.ts";
 import { TILE, tile, WIDTH } from "./tile.as.ts";
 
-/** Queries at once; a multiple of either tile. */
+/** Queries that are processed at a time; a multiple of both tile sizes. */
 export const ROWS: i32 = 48;
 
+/** n rounded up to a multiple. */
 function up(n: i32, to: i32): i32 {
   return (n + to - 1) / to * to;
 }
 
-// As attend, but 3 dq, then dk, then dv, and 2 v packed by keys; 16 g, 17 k, 18 q and 19 g packed along their rows, 20 how many matrices
+// Arguments as for attend, except: 2 v packed by keys, 3 dq, dk and dv one after another, 16 g, 17 k, 18 q and 19 g packed in columns,
+// 20 the number of matrices
 export function attendVjp(task: i32, scratch: usize): void {
   const l = <i32>argument(4), s = <i32>argument(5), d = <i32>argument(6), e = <i32>argument(7);
   const own = load<i32>(argument(8) + (<usize>task << 2));
@@ -24,8 +26,8 @@ export function attendVjp(task: i32, scratch: usize): void {
   const q: usize = argument(0) + (<usize>task * up(l, TILE) * d << 2), g: usize = argument(16) + (<usize>task * up(l, TILE) * e << 2);
   const k: usize = argument(1) + (<usize>own * line * d << 2), v: usize = argument(2) + (<usize>own * line * e << 2);
   const keys: usize = argument(17) + (<usize>own * s * wideD << 2);
-  const queries: usize = argument(18) + (<usize>task * l * wideD << 2), slopes: usize = argument(19) + (<usize>task * l * wideE << 2);
-  const mask = maskAt(9, task, 0), postSoftmaxMask = maskAt(12, task, 0);
+  const queries: usize = argument(18) + (<usize>task * l * wideD << 2), gradients: usize = argument(19) + (<usize>task * l * wideE << 2);
+  const mask = maskAt(9, task, 0), postMask = maskAt(12, task, 0);
 
   const P = scratch, S = P + (<usize>ROWS * line << 2), panel = S + (<usize>ROWS * line << 2);
   const list = panel + (<usize>TILE * max(line, ROWS) << 2), dq = list + (ROWS << 2);
@@ -42,8 +44,8 @@ export function attendVjp(task: i32, scratch: usize): void {
         score(g, v, top + i, j, l, s, e, S + at, line);
       }
     for (let i = 0; i < rows; i++) {
-      const allowed = mask ? mask + <isize>(top + i) * <i32>argument(11) : 0, kept = postSoftmaxMask ? postSoftmaxMask + <isize>(top + i) * <i32>argument(14) : 0;
-      slope(P + (<usize>(i * line) << 2), S + (<usize>(i * line) << 2), allowed, kept, s);
+      const allowed = mask ? mask + <isize>(top + i) * <i32>argument(11) : 0, kept = postMask ? postMask + <isize>(top + i) * <i32>argument(14) : 0;
+      scoreGradient(P + (<usize>(i * line) << 2), S + (<usize>(i * line) << 2), allowed, kept, s);
     }
     for (let i = 0; i < rows; i += TILE) {
       along(S, list + (<usize>i << 2), rows - i, 0, s, TILE, panel);
@@ -54,7 +56,7 @@ export function attendVjp(task: i32, scratch: usize): void {
       side(S + (<usize>i << 2), 0, line, 0, rows, TILE, panel);
       for (let j = 0; j < wideD; j += WIDTH) product(panel, queries, l, wideD, top, rows, j, dk + (<usize>(i * wideD + j) << 2), true);
       side(P + (<usize>i << 2), 0, line, 0, rows, TILE, panel);
-      for (let j = 0; j < wideE; j += WIDTH) product(panel, slopes, l, wideE, top, rows, j, dv + (<usize>(i * wideE + j) << 2), true);
+      for (let j = 0; j < wideE; j += WIDTH) product(panel, gradients, l, wideE, top, rows, j, dv + (<usize>(i * wideE + j) << 2), true);
     }
   }
   const afterQ: usize = argument(3) + (<usize>argument(20) * l * d << 2), afterK = afterQ + (<usize>argument(20) * s * d << 2);
@@ -62,8 +64,8 @@ export function attendVjp(task: i32, scratch: usize): void {
   out(dv, s, wideE, e, afterK + (<usize>task * s * e << 2));
 }
 
-/** Scores x become P, and y, which is D, becomes S. */
-function slope(x: usize, y: usize, allowed: usize, kept: usize, s: i32): void {
+/** Replaces the scores in x by P, and D in y by S. */
+function scoreGradient(x: usize, y: usize, allowed: usize, kept: usize, s: i32): void {
   softmaxRow(x, 1, allowed, 1, s, x, number(15));
   let sums = f64x2.splat(0);
   for (let j = 0; j < s; j += 4) {
@@ -71,7 +73,7 @@ function slope(x: usize, y: usize, allowed: usize, kept: usize, s: i32): void {
     let dy = v128.load(y + at);
     if (kept) dy = v128.and(dy, lanes(kept, 1, j, s));
     v128.store(y + at, dy);
-    sums = f64x2.add(sums, wide(f32x4.mul(v128.load(x + at), dy))); // beyond the last key there are zeros
+    sums = f64x2.add(sums, wide(f32x4.mul(v128.load(x + at), dy))); // the padding after the last key is zero
   }
   const mean = f32x4.splat(<f32>total(sums));
   for (let j = 0; j < s; j += 4) {
@@ -82,7 +84,7 @@ function slope(x: usize, y: usize, allowed: usize, kept: usize, s: i32): void {
   }
 }
 
-/** A panel times rows from … from + n of a packed matrix of `depth` rows, of which columns j … j + 7. */
+/** The product of a panel and rows from … from + n, columns j … j + 7, of a packed matrix with `depth` rows. */
 function product(panel: usize, b: usize, depth: i32, width: i32, from: i32, n: i32, j: i32, to: usize, add: bool): void {
   for (let p = 0; p < n; ) {
     const part = min(n - p, DEPTH - (from + p) % DEPTH);
@@ -91,7 +93,7 @@ function product(panel: usize, b: usize, depth: i32, width: i32, from: i32, n: i
   }
 }
 
-/** Rows without their padding. */
+/** Copies rows without their padding. */
 function out(from: usize, rows: i32, width: i32, n: i32, to: usize): void {
   for (let i = 0; i < rows; i++)
     memory.copy(to + (<usize>(i * n) << 2), from + (<usize>(i * width) << 2), <usize>n << 2);

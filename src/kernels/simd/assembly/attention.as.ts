@@ -1,8 +1,8 @@
-// AssemblyScript. softmax(q kᵀ) v for some rows of queries, one block of keys after the other, with a running maximum and sum: memory
-// does not grow with queries × keys (Dao et al., arXiv 2205.14135, §3.1; the running sum is Milakov and Gimelshein's, 1805.02867).
+// AssemblyScript. softmax(q kᵀ) v for several rows of queries, one block of keys at a time, with a running maximum and sum, so that
+// memory does not grow with queries × keys (Dao et al., arXiv 2205.14135, §3.1; the running sum is Milakov and Gimelshein's, 1805.02867).
 //
-// What counts is read from the mask and never from the scores. A block that no row may see is skipped, if its values are
-// finite: 0 · v is then nothing, as in the definition.
+// The mask alone determines which keys take part, never the scores. A block of keys to which no row may attend is skipped if its values
+// are finite; otherwise 0 · v is NaN, as in the definition.
 import { argument, number } from "./control.as.ts";
 import { lanes } from "./elementwise.as.ts";
 import { decay4 } from "./functions.as.ts";
@@ -10,15 +10,15 @@ import { along, DEPTH } from "./pack.as.ts";
 import { highest } from "./rows.as.ts";
 import { TILE, tile, WIDTH } from "./tile.as.ts";
 
-/** Keys in a block; divides DEPTH. */
+/** Keys of a block; a divisor of DEPTH. */
 export const KEYS: i32 = 128;
-/** Queries in a task; a multiple of either tile. */
+/** Queries of a task; a multiple of both tile sizes. */
 export const QUERIES: i32 = 24;
 
-/** What a row is: its softmax is computed, or all its weights are one number that the mask decides. */
+/** The kind of a row: LIVE rows have a softmax; all weights of a FIXED row are one number that follows from the masks. */
 const LIVE: i32 = 0, FIXED: i32 = 1;
 
-/** For every block of keys: are its values finite? One task a matrix. 0 packed values, 1 s, 2 e, 3 flags */
+/** Finds the blocks of keys whose values are finite. A task is a matrix. Arguments: 0 packed values, 1 s, 2 e, 3 flags */
 export function markFinite(task: i32): void {
   const s = <i32>argument(1), wide = (<i32>argument(2) + WIDTH - 1) / WIDTH * WIDTH;
   const values: usize = argument(0) + (<usize>task * s * wide << 2);
@@ -35,15 +35,15 @@ export function markFinite(task: i32): void {
   }
 }
 
-/** Where key k of columns j … j + 7 stands among packed values. */
+/** The address of key k, columns j … j + 7, among packed values. */
 export function valuesAt(values: usize, s: i32, wide: i32, k: i32, j: i32): usize {
   const from = k / DEPTH * DEPTH;
   const n = min(DEPTH, s - from);
   return values + ((<usize>from * wide + <usize>j * n + <usize>(k - from) * WIDTH) << 2);
 }
 
-// 0 q, 1 k, 2 v (packed), 3 out, 4 l, 5 s, 6 d, 7 e, 8 list: which k and v belong to z, 9 mask or 0, 10 its starts, 11 bytes
-// between its rows, 12 heard or 0, 13 its starts, 14 bytes between its rows, 15 weight in an empty row, 16 flags
+// Arguments: 0 q, 1 k, 2 v (packed), 3 out, 4 l, 5 s, 6 d, 7 e, 8 the index of the k and v of each z, 9 mask or 0, 10 its starts, 11 bytes
+// between its rows, 12 post-softmax mask or 0, 13 its starts, 14 bytes between its rows, 15 weight of an empty row, 16 flags
 export function attend(task: i32, scratch: usize): void {
   const l = <i32>argument(4), s = <i32>argument(5), d = <i32>argument(6), e = <i32>argument(7);
   const tasks = (l + QUERIES - 1) / QUERIES;
@@ -54,23 +54,23 @@ export function attend(task: i32, scratch: usize): void {
   const k: usize = argument(1) + (<usize>own * ((s + WIDTH - 1) / WIDTH * WIDTH) * d << 2);
   const v: usize = argument(2) + (<usize>own * s * wide << 2);
   const flags: usize = argument(16) + (<usize>own * ((s + KEYS - 1) / KEYS) << 2);
-  const mask = maskAt(9, z, top), postSoftmaxMask = maskAt(12, z, top);
+  const mask = maskAt(9, z, top), postMask = maskAt(12, z, top);
 
   const state = scratch, scores = state + (QUERIES << 4), panels = scores + (QUERIES * KEYS << 2);
   const list = panels + (QUERIES * KEYS << 2), out = list + (QUERIES << 2);
   memory.fill(out, 0, <usize>QUERIES * wide << 2);
   for (let i = 0; i < QUERIES; i++) store<i32>(list + (<usize>i << 2), i * KEYS);
   let fixed = false;
-  for (let i = 0; i < rows; i++) fixed = begin(state + (<usize>i << 4), mask, postSoftmaxMask, i, s) || fixed;
+  for (let i = 0; i < rows; i++) fixed = begin(state + (<usize>i << 4), mask, postMask, i, s) || fixed;
 
   for (let from = 0; from < s; from += KEYS) {
     const n = min(KEYS, s - from);
     const finite = load<i32>(flags + (<usize>(from / KEYS) << 2));
-    if (mask && finite && !fixed && !anySeen(mask, rows, from, n)) continue;
+    if (mask && finite && !fixed && !anyAllowed(mask, rows, from, n)) continue;
     for (let j = 0; j < n; j += WIDTH)
       for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2), KEYS);
     for (let i = 0; i < rows; i++) {
-      const by = soften(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, postSoftmaxMask, i, from, n);
+      const by = weigh(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, postMask, i, from, n);
       if (by != 1) scale(out + (<usize>i * wide << 2), wide, by);
     }
     for (let i = 0; i < rows; i += TILE) {
@@ -88,7 +88,7 @@ export function maskAt(i: usize, z: i32, row: i32): usize {
   return base ? base + <isize>load<i32>(argument(i + 1) + (<usize>z << 2)) + <isize>row * <i32>argument(i + 2) : 0;
 }
 
-/** A tile of scores: queries from i on, keys from j on, into rows of `line` floats. */
+/** Computes a tile of scores, queries from i on and keys from j on, into rows of `line` floats. */
 export function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32, to: usize, line: i32): void {
   const high = (l + TILE - 1) / TILE * TILE, wide = (s + WIDTH - 1) / WIDTH * WIDTH;
   if (d == 0) for (let r = 0; r < TILE; r++) memory.fill(to + (<usize>(r * line) << 2), 0, WIDTH << 2);
@@ -99,23 +99,23 @@ export function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32
   }
 }
 
-// The state of a row: 0 running maximum, 4 running sum, 8 LIVE or FIXED, 12 the fixed weight.
+// The state of a row, by byte offset: 0 running maximum, 4 running sum, 8 LIVE or FIXED, 12 the fixed weight.
 
-/** Decides from the masks alone what a row is. True if all its keys have one weight other than zero. */
-function begin(state: usize, mask: usize, postSoftmaxMask: usize, i: i32, s: i32): bool {
-  const allowed = mask ? mask + <isize>i * <i32>argument(11) : 0, kept = postSoftmaxMask ? postSoftmaxMask + <isize>i * <i32>argument(14) : 0;
-  let seen = mask == 0, loud = false;
-  if (mask) for (let j = 0; j < s && !seen; j++) seen = load<u8>(allowed + j) != 0;
-  if (postSoftmaxMask) for (let j = 0; j < s && !loud; j++) loud = load<u8>(kept + j) != 0 && (!mask || !seen || load<u8>(allowed + j) != 0);
-  const weight: f32 = postSoftmaxMask && !loud ? 0 : number(15);
+/** Determines the kind of a row from the masks. Returns true for a FIXED row with a nonzero weight. */
+function begin(state: usize, mask: usize, postMask: usize, i: i32, s: i32): bool {
+  const allowed = mask ? mask + <isize>i * <i32>argument(11) : 0, kept = postMask ? postMask + <isize>i * <i32>argument(14) : 0;
+  let any = mask == 0, anyKept = false;
+  if (mask) for (let j = 0; j < s && !any; j++) any = load<u8>(allowed + j) != 0;
+  if (postMask) for (let j = 0; j < s && !anyKept; j++) anyKept = load<u8>(kept + j) != 0 && (!mask || !any || load<u8>(allowed + j) != 0);
+  const weight: f32 = postMask && !anyKept ? 0 : number(15);
   store<f32>(state, -Infinity);
   store<f32>(state, 0, 4);
-  store<i32>(state, seen && (!postSoftmaxMask || loud) ? LIVE : FIXED, 8);
+  store<i32>(state, any && (!postMask || anyKept) ? LIVE : FIXED, 8);
   store<f32>(state, weight, 12);
   return load<i32>(state, 8) == FIXED && weight != 0;
 }
 
-function anySeen(mask: usize, rows: i32, from: i32, n: i32): bool {
+function anyAllowed(mask: usize, rows: i32, from: i32, n: i32): bool {
   const step = <i32>argument(11);
   for (let i = 0; i < rows; i++) {
     const row = mask + <isize>i * step + from;
@@ -125,10 +125,10 @@ function anySeen(mask: usize, rows: i32, from: i32, n: i32): bool {
   return false;
 }
 
-/** Scores of a row become weights, relative to the maximum so far; returns by how much what was summed before shrinks. */
-function soften(state: usize, x: usize, mask: usize, postSoftmaxMask: usize, i: i32, from: i32, n: i32): f32 {
+/** Replaces scores of a row by weights relative to the running maximum. Returns the factor by which earlier sums have to be scaled. */
+function weigh(state: usize, x: usize, mask: usize, postMask: usize, i: i32, from: i32, n: i32): f32 {
   const allowed = mask ? mask + <isize>i * <i32>argument(11) + from : 0;
-  const kept = postSoftmaxMask ? postSoftmaxMask + <isize>i * <i32>argument(14) + from : 0;
+  const kept = postMask ? postMask + <isize>i * <i32>argument(14) + from : 0;
   for (let j = n; j & 3; j++) store<f32>(x + (<usize>j << 2), -Infinity);
   if (load<i32>(state, 8) == FIXED) {
     const weight = v128.load32_splat(state, 12);
@@ -175,7 +175,7 @@ function scale(x: usize, n: i32, by: f32): void {
   }
 }
 
-/** Divides by the sum. A row whose scores are all −∞ has the sum 0: NaN, as in the definition. */
+/** Divides by the sum. A row whose scores are all −∞ has the sum 0 and becomes NaN, as in the definition. */
 function finish(state: usize, from: usize, to: usize, wide: i32, e: i32): void {
   if (load<i32>(state, 8) == LIVE) scale(from, wide, <f32>1 / load<f32>(state, 4));
   memory.copy(to, from, <usize>e << 2);

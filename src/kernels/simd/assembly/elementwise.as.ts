@@ -1,11 +1,11 @@
-// AssemblyScript. Ops that treat every element alone, over rows that lie anywhere.
+// AssemblyScript. Elementwise ops over strided rows.
 //
-// Every operand is a list of rows: row i begins at its base + 4 offsets[i], and its elements follow each other at one step, which
-// is 0 for a repeated element. The result is dense. A task is some rows, or a stretch of a long one.
+// An operand is a list of rows: row i begins at base + 4 offsets[i], and its elements have a constant step, which is 0 for a repeated
+// element. The result is contiguous. A task is several rows, or a part of a long one.
 import { argument, number } from "./control.as.ts";
 import { exp4, gelu4, geluGrad4, sigmoid4 } from "./functions.as.ts";
 
-/** Elements j … j + 3 of a row of n; beyond its end, the last one again. */
+/** Elements j … j + 3 of a row of n elements. Positions after its end repeat the last element. */
 export function four(row: usize, step: i32, j: i32, n: i32): v128 {
   if (step == 1) return v128.load(row + (<usize>j << 2));
   if (step == 0) return v128.load32_splat(row);
@@ -18,7 +18,7 @@ export function four(row: usize, step: i32, j: i32, n: i32): v128 {
   );
 }
 
-/** Stores the first `count` of four. */
+/** Stores the first min(count, 4) lanes. */
 export function put(to: usize, x: v128, count: i32): void {
   if (count >= 4) return v128.store(to, x);
   store<f32>(to, f32x4.extract_lane(x, 0));
@@ -34,7 +34,7 @@ export function maskAt(base: usize, offsets: usize, i: i32): usize {
   return base + <isize>load<i32>(offsets + (<usize>i << 2));
 }
 
-/** Four bytes of a mask as four lanes of all ones or none. */
+/** Four bytes of a mask as lanes: all ones for a nonzero byte, otherwise all zeros. */
 export function lanes(row: usize, step: i32, j: i32, n: i32): v128 {
   if (step == 1) {
     const wide = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(row + j)));
@@ -52,10 +52,10 @@ export function lanes(row: usize, step: i32, j: i32, n: i32): v128 {
   );
 }
 
-/** From here on ops have two operands. The second one of the last is a mask. */
+/** Ops from BINARY on have two operands; the second operand of WHERE is a mask. */
 const BINARY = 8, WHERE = 13;
 
-/** By number, as elementwise.ts has them. */
+/** Numbers as in elementwise.ts. */
 @inline
 function resultOf(op: i32, x: v128, y: v128, by: v128): v128 {
   switch (op) {
@@ -76,13 +76,13 @@ function resultOf(op: i32, x: v128, y: v128, by: v128): v128 {
   }
 }
 
-/** One op over four elements at a time, from sources that stand still (next: 0) or go on (16), to what lies before `end`. */
+/** Applies an op to four elements at a time up to the address `end`. `nextX` and `nextY` are 16, or 0 for a repeated element. */
 @inline
 function each(op: i32, x: usize, nextX: usize, y: usize, nextY: usize, by: v128, out: usize, end: usize): void {
   for (; out < end; out += 16, x += nextX, y += nextY) v128.store(out, resultOf(op, v128.load(x), v128.load(y), by));
 }
 
-/** A loop for each op, so that no element asks which op it is. */
+/** Has a loop for each op, so that the op is not selected again for each element. */
 function strip(op: i32, x: usize, nextX: usize, y: usize, nextY: usize, by: v128, out: usize, end: usize): void {
   switch (op) {
     case 0: return each(0, x, nextX, y, nextY, by, out, end);
@@ -102,10 +102,10 @@ function strip(op: i32, x: usize, nextX: usize, y: usize, nextY: usize, by: v128
   }
 }
 
-/** Elements that are gathered at once, where they do not lie side by side. */
+/** The number of elements that are gathered at a time if they are not contiguous. */
 const STRIP = 512, BYTES: usize = STRIP << 2;
 
-/** Elements j … j + count of a row: where they lie, or gathered, or the one that they all are, four times. */
+/** The address of elements j … j + count of a row: in place if contiguous, otherwise gathered in `spare`; a repeated element four times. */
 function elementsOf(row: usize, step: i32, j: i32, count: i32, n: i32, spare: usize): usize {
   if (step == 1) return row + (<usize>j << 2);
   if (step == 0) v128.store(spare, v128.load32_splat(row));
@@ -113,14 +113,16 @@ function elementsOf(row: usize, step: i32, j: i32, count: i32, n: i32, spare: us
   return spare;
 }
 
+/** The address of the lanes of mask bytes j … j + count, in `spare`. */
 function lanesOf(row: usize, step: i32, j: i32, count: i32, n: i32, spare: usize): usize {
   for (let i = 0; i < count; i += 4) v128.store(spare + (<usize>i << 2), lanes(row, step, j + i, n));
   return spare;
 }
 
-// Arguments of all kernels here: 0 out, 1 n, 2 rows, 3 rows a task, 4 elements a task, then base, offsets and step of each operand.
+// Arguments of all kernels in this file: 0 out, 1 n, 2 rows, 3 rows of a task, 4 elements of a task; then base, offsets and step of each
+// operand.
 
-/** One op on one operand, or two; 11 is its number, 12 what it adds, multiplies by, or puts where a mask is not set. */
+/** An op on one or two operands. Arguments: 11 its number, 12 its scalar (of mulScalar and addScalar, or the `otherwise` of where). */
 export function elements(task: i32, scratch: usize): void {
   const n = <i32>argument(1), rows = <i32>argument(2), many = <i32>argument(3), chunk = <i32>argument(4);
   const stepX = <i32>argument(7), stepY = <i32>argument(10), op = <i32>argument(11), by = f32x4.splat(number(12));
@@ -138,7 +140,7 @@ export function elements(task: i32, scratch: usize): void {
       const out: usize = argument(0) + (<usize>(i * n + j) << 2), fours = bytes & ~15;
       strip(op, x, nextX, y, nextY, by, out, out + fours);
       if (fours == bytes) continue;
-      // What follows the last element may be another thread's.
+      // The memory after the last element may belong to another thread.
       const left = scratch + 2 * BYTES, skip = fours >> 4;
       strip(op, x + skip * nextX, 0, y + skip * nextY, 0, by, left, left + 16);
       put(out + fours, v128.load(left), count & 3);
@@ -146,7 +148,7 @@ export function elements(task: i32, scratch: usize): void {
   }
 }
 
-/** Rows to where a second list says. */
+/** Copies rows to a result with strided rows. Argument: 8 the offsets of the result's rows. */
 export function copy(task: i32): void {
   const n = <i32>argument(1), rows = <i32>argument(2), many = <i32>argument(3), chunk = <i32>argument(4);
   const step = <i32>argument(7);

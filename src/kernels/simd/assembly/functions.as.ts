@@ -1,31 +1,33 @@
-// AssemblyScript. exp, the normal distribution and what is made of them, four at a time. The coefficients are least-squares fits of our own.
+// AssemblyScript. exp, the normal distribution, and functions composed of them, on four lanes. The coefficients are our own least-squares
+// fits.
 import { fma } from "./tile.as.ts";
 
 function c(x: f32): v128 {
   return f32x4.splat(x);
 }
 
-/** 1.5 · 2²³. Its last bit counts ones: what is added to it is rounded to a whole number, which stands in the last bits. */
+/** 1.5 · 2²³. The last bit of a float of this size has the value 1, so adding x rounds it to an integer, held in the last bits. */
 const WHOLE: f32 = 12582912;
 
-/** WHOLE + n for the whole number n next to x / ln 2. (x64 has no short way to the op that converts.) */
+/** WHOLE + n for the integer n nearest to x / ln 2. (The conversion instruction of WebAssembly is slow on x64.) */
 function doublings(x: v128): v128 {
   return f32x4.add(f32x4.mul(x, c(1.44269504088896)), c(WHOLE));
 }
 
+/** The integer n of WHOLE + n. */
 function count(doublings: v128): v128 {
   return i32x4.sub(doublings, i32x4.splat(reinterpret<i32>(WHOLE)));
 }
 
-/** eʳ with r = x − n ln 2. */
+/** eʳ for the remainder r = x − n ln 2. */
 function rest(x: v128, doublings: v128): v128 {
   const n = f32x4.sub(doublings, c(WHOLE));
   return series(f32x4.sub(f32x4.sub(x, f32x4.mul(n, c(0.693359375))), f32x4.mul(n, c(-2.12194440054690583e-4))));
 }
 
 /**
- * eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2; eʳ = 1 + r + r² p(r) to 4e-9. Subnormal results too: the power of two is multiplied in two steps.
- * NaN stays NaN (pmin and pmax give their first operand then), +∞ is +∞, −∞ is 0.
+ * eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2; eʳ = 1 + r + r² p(r) with an error of 4e-9. 2ⁿ is multiplied in two steps, so that subnormal results
+ * are right. NaN gives NaN (pmin and pmax return their first operand for NaN), +∞ gives +∞, −∞ gives 0.
  */
 export function exp4(x: v128): v128 {
   const y = f32x4.pmax(f32x4.pmin(x, c(90)), c(-105));
@@ -33,7 +35,7 @@ export function exp4(x: v128): v128 {
   return f32x4.mul(f32x4.mul(rest(y, by), power(half)), power(i32x4.sub(n, half)));
 }
 
-/** eˣ for x ≤ 0, as softmax has it, with 0 for what is below the normal numbers: two thirds of the work. */
+/** eˣ for x ≤ 0, as softmax needs it, with 0 in place of subnormal results; a third faster than exp4. */
 export function decay4(x: v128): v128 {
   const y = f32x4.pmax(x, c(-87)), by = doublings(y);
   return v128.andnot(f32x4.mul(rest(y, by), power(count(by))), f32x4.lt(x, c(-87)));
@@ -48,12 +50,12 @@ function series(r: v128): v128 {
   return f32x4.add(c(1), fma(f32x4.mul(r, r), p, r));
 }
 
-/** 2ⁿ for whole n among the normal exponents. */
+/** 2ⁿ for integers n in the range of normal exponents. */
 function power(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
 }
 
-/** 1/(1 + e^−x) for x ≥ 0 and eˣ/(1 + eˣ) below, so that nothing overflows where the result is tiny. */
+/** 1/(1 + e^−x) for x ≥ 0 and eˣ/(1 + eˣ) for x < 0, which does not overflow where the result is small. */
 export function sigmoid4(x: v128): v128 {
   const e = exp4(f32x4.neg(f32x4.abs(x)));
   const above = v128.bitselect(c(1), e, f32x4.ge(x, c(0)));
@@ -61,8 +63,8 @@ export function sigmoid4(x: v128): v128 {
 }
 
 /**
- * Φ(x): the tail Φ(−|x|) = e^(−x²/2) P(|x|) / Q(|x|), to 6e-9 up to |x| = 14, or what it leaves of 1. The tail keeps its relative
- * precision, which 1 + erf would lose.
+ * Φ(x): for x < 0 the tail Φ(−|x|) = e^(−x²/2) P(|x|) / Q(|x|), with an error of 6e-9 up to |x| = 14, for x ≥ 0 one minus the tail. The
+ * tail keeps its relative precision, which 1 + erf(x / √2) would lose.
  */
 function normalCdf(x: v128): v128 {
   const t = f32x4.pmin(f32x4.abs(x), c(14));

@@ -1,13 +1,16 @@
-// AssemblyScript. Operands of a product, from wherever they lie, into panels.
+// AssemblyScript. Packs strided operands of a product into panels.
 //
-// Packed layout of [outer, depth] with panels of `width`: for each block of DEPTH along depth, for each panel, [depth][width].
-// Short panels end in zeros.
+// The packed layout of [outer, depth] with panels of `width` rows: for each block of DEPTH along depth, for each panel, [depth][width].
+// The last panel is padded with zeros.
 import { argument } from "./control.as.ts";
 
-/** How much of the inner axis is multiplied at once: a panel of B of this depth stays in the first cache. */
+/** The block size along the inner axis. A panel of B of this depth fits the first-level cache. */
 export const DEPTH: i32 = 1024;
 
-/** Element (z, i, p) stands at source + 4 (starts[z] + outer[i] + p · innerStep), or inner[p] where there is no one step. */
+/**
+ * Element (z, i, p) is at source + 4 (starts[z] + outer[i] + p · step), with inner[p] in place of p · step if the step is not constant.
+ * Arguments: 0 source, 1 starts, 2 outer, 3 rows, 4 inner, 5 step, 6 depth, 7 width, 8 destination, 9 panels of a task
+ */
 export function pack(task: i32): void {
   const source: usize = argument(0), starts: usize = argument(1);
   const outer: usize = argument(2), inner: usize = argument(4);
@@ -37,13 +40,14 @@ function offset(inner: usize, step: i32, p: i32): usize {
   return <isize>(step != i32.MIN_VALUE ? p * step : load<i32>(inner + (<usize>p << 2))) << 2;
 }
 
-/** Do the rows of a panel lie side by side? */
+/** Whether the elements of a panel's rows at one depth are contiguous. */
 function adjacent(list: usize, width: i32): bool {
   for (let i = 1; i < width; i++)
     if (load<i32>(list + (<usize>i << 2)) - load<i32>(list) != i) return false;
   return true;
 }
 
+/** Packs a panel whose rows are adjacent: `width` contiguous floats are copied for each depth. */
 export function side(from: usize, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
   for (let p = k; p < k + n; p++) {
     const at = from + offset(inner, step, p);
@@ -55,7 +59,7 @@ export function side(from: usize, inner: usize, step: i32, k: i32, n: i32, width
   }
 }
 
-/** Rows that run along the inner axis: four by four are read and transposed. */
+/** Packs rows that are contiguous along the inner axis, by transposing squares of four by four. */
 export function along(from: usize, list: usize, left: i32, k: i32, n: i32, width: i32, to: usize): void {
   const row = <usize>width << 2;
   let i = 0;
@@ -111,6 +115,7 @@ export function along(from: usize, list: usize, left: i32, k: i32, n: i32, width
   }
 }
 
+/** Packs rows of any strides. */
 function scattered(from: usize, list: usize, left: i32, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
   for (let p = 0; p < n; p++) {
     const at = from + offset(inner, step, k + p);

@@ -1,16 +1,16 @@
-// AssemblyScript. The highest rate that one thread reaches: multiply-adds in registers, without a memory access.
+// AssemblyScript. The peak rate of one thread: multiply-adds in registers, without a memory access.
 //
-// A vector waits for its own last result, so there are as many vectors as V8 keeps in the sixteen registers beside x and y.
+// Each step of a vector depends on the previous one, so there are as many vectors as V8 holds in the sixteen registers beside x and y.
 import { fma } from "./tile.as.ts";
 
-/** Operations of one iteration: thirteen vectors of four floats, two steps of a product and a sum each. */
+/** Floating-point operations of one iteration: thirteen vectors of four floats, two steps, a product and a sum in each. */
 export function peakOperations(): i32 {
   return 13 * 4 * 2 * 2;
 }
 
 /**
- * Replaces the vectors 1, 2, …, 13 by themselves · factor + summand, 2 · loops times; then sums their first elements in order.
- * Both are arguments because a constant would be loaded from memory in every step.
+ * Replaces each of the vectors 1, 2, …, 13 by x · factor + summand, 2 · loops times, and returns the sum of their first elements.
+ * `factor` and `summand` are arguments because constants would be loaded from memory in every step.
  */
 export function peak(loops: i32, factor: f32, summand: f32): f32 {
   const x = f32x4.splat(factor), y = f32x4.splat(summand);

@@ -1,9 +1,12 @@
-// AssemblyScript. The matrix product of packed operands, tile by tile.
+// AssemblyScript. The matrix product of packed operands, computed in tiles.
 import { argument } from "./control.as.ts";
 import { DEPTH } from "./pack.as.ts";
 import { fma, TILE, tile, WIDTH } from "./tile.as.ts";
 
-/** C[z] = A[z] B[z]: one block of rows and columns of one matrix. */
+/**
+ * C[z] = A[z] B[z]. A task computes one block of rows and columns of one matrix.
+ * Arguments: 0 packed A, 1 packed B, 2 C, 3 m, 4 n, 5 depth, 6 rows of a task, 7 columns of a task, 8 floats of an A, 9 floats of a B
+ */
 export function multiply(task: i32, scratch: usize): void {
   const m = <i32>argument(3), n = <i32>argument(4), depth = <i32>argument(5);
   const high = <i32>argument(6), wide = <i32>argument(7);
@@ -31,6 +34,7 @@ export function multiply(task: i32, scratch: usize): void {
   }
 }
 
+/** Copies or adds the valid part of a tile at the edge of C. */
 function edge(from: usize, to: usize, rows: i32, columns: i32, n: i32, add: bool): void {
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) {
@@ -40,7 +44,7 @@ function edge(from: usize, to: usize, rows: i32, columns: i32, n: i32, add: bool
     }
 }
 
-/** One row times packed panels: what decoding does, at the speed at which the panels can be read. */
+/** One row times packed panels, as in decoding, where reading the panels limits the speed. Arguments as for multiply. */
 export function rowTimesPanels(task: i32): void {
   const a: usize = argument(0), b: usize = argument(1);
   const n = <i32>argument(4), depth = <i32>argument(5), wide = <i32>argument(7);

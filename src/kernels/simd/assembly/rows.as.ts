@@ -1,14 +1,15 @@
-// AssemblyScript. What is computed row by row: softmax and layer normalisation. Sums are taken in float64.
+// AssemblyScript. Softmax and layer normalisation, row by row. Sums are accumulated in float64.
 import { argument, number } from "./control.as.ts";
 import { four, lanes, maskAt, put, rowAt } from "./elementwise.as.ts";
 import { exp4 } from "./functions.as.ts";
 
+/** The largest of four lanes. */
 export function highest(x: v128): f32 {
   const pairs = f32x4.max(x, i32x4.shuffle(x, x, 2, 3, 0, 1));
   return f32x4.extract_lane(f32x4.max(pairs, i32x4.shuffle(pairs, pairs, 1, 0, 3, 2)), 0);
 }
 
-/** Four floats as two sums in float64. */
+/** Four floats as two partial sums in float64. */
 export function wide(x: v128): v128 {
   return f64x2.add(f64x2.promote_low_f32x4(x), upper(x));
 }
@@ -21,12 +22,13 @@ function upper(x: v128): v128 {
   return f64x2.promote_low_f32x4(i64x2.shuffle(x, x, 1, 0));
 }
 
-/** Lanes below `count`. */
+/** Lanes with an index below `count`. */
 function first(count: i32): v128 {
   return i32x4.gt_s(i32x4.splat(count), i32x4(0, 1, 2, 3));
 }
 
-// 0 out, 1 n, 2 rows, 3 rows a task, 5 base, 6 offsets, 7 step, 8 mask or 0, 9 its offsets, 10 its step, 11 what an empty row is
+// Arguments: 0 out, 1 n, 2 rows, 3 rows of a task, 5 base, 6 offsets, 7 step, 8 mask or 0, 9 its offsets, 10 its step, 11 the weight of
+// an empty row
 export function softmax(task: i32): void {
   const n = <i32>argument(1), many = <i32>argument(3), step = <i32>argument(7), stepMask = <i32>argument(10);
   const last = min((task + 1) * many, <i32>argument(2));
@@ -38,7 +40,7 @@ export function softmax(task: i32): void {
   }
 }
 
-/** `row` and `out` may be the same place. */
+/** Softmax of one row. `row` and `out` may be equal. */
 export function softmaxRow(row: usize, step: i32, mask: usize, stepMask: i32, n: i32, out: usize, empty: f32): void {
   let top = f32x4.splat(-Infinity), any = i32x4.splat(0);
   for (let j = 0; j < n; j += 4) {
@@ -69,7 +71,7 @@ export function softmaxRow(row: usize, step: i32, mask: usize, stepMask: i32, n:
   }
 }
 
-// 0 out, 1 n, 2 rows, 3 rows a task, 5 base, 6 offsets, 7 step, 8 epsilon
+// Arguments: 0 out, 1 n, 2 rows, 3 rows of a task, 5 base, 6 offsets, 7 step, 8 epsilon
 export function normalize(task: i32): void {
   const n = <i32>argument(1), many = <i32>argument(3), step = <i32>argument(7);
   const last = min((task + 1) * many, <i32>argument(2));

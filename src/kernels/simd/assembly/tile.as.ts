@@ -1,19 +1,19 @@
-// AssemblyScript. The innermost loop: a tile of C, TILE rows by 8 columns, as the product of a panel of A and a panel of B.
+// AssemblyScript. The innermost loop: a tile of C, TILE rows by 8 columns, is the product of a panel of A and a panel of B.
 //
-// A panel of A is [depth][TILE], a panel of B [depth][8]. All sums stay in registers: eight of f32x4 are the most that V8 keeps
-// there with a multiply and an add, twelve with the fused instruction of relaxed SIMD. The loop stands in its callers' loops
-// (inline): V8 unrolls a loop the further the deeper it is nested, which makes the plain one a sixth faster than in a function of its own.
+// A panel of A is [depth][TILE], a panel of B [depth][8]. All sums are held in registers: V8 holds at most eight of f32x4 with a
+// multiply and an add, and twelve with the fused instruction of relaxed SIMD. The loop is inlined into its callers' loops because V8
+// unrolls deeper loops further, which makes the version without fused multiply-add a sixth faster than as a function of its own.
 
 export const TILE: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 4;
 export const WIDTH: i32 = 8;
 
-/** x · y + z, rounded once or twice as the engine can. */
+/** x · y + z, rounded once with relaxed SIMD and twice without. */
 export function fma(x: v128, y: v128, z: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(x, y, z);
   return f32x4.add(f32x4.mul(x, y), z);
 }
 
-/** `c` is the tile's first float, `step` the bytes between its rows; `add`: to what stands there. */
+/** `c` is the address of the tile, `step` the bytes between its rows. With `add` the product is added to the tile's contents. */
 @inline
 export function tile(a: usize, b: usize, depth: i32, c: usize, step: usize, add: bool): void {
   if (ASC_FEATURE_RELAXED_SIMD) six(a, b, depth, c, step, add);

@@ -1,7 +1,7 @@
-// AssemblyScript. How a job reaches the kernels: the control block that the host writes, and the loop that every thread runs.
+// AssemblyScript. The loop in which a thread runs tasks of a job.
 //
-// A job is a kernel, its arguments, and a number of tasks that may run in any order on any thread. What a task computes
-// depends on its number and the arguments alone, so results do not depend on who runs it.
+// A job is a kernel, its arguments, and a number of tasks, which may run in any order on any thread. A task depends on its number and
+// the arguments only, so the results do not depend on the number of threads.
 import { attend, markFinite } from "./attention.as.ts";
 import { attendVjp } from "./attention-vjp.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
@@ -14,12 +14,12 @@ import { TILE } from "./tile.as.ts";
 
 export { peak, peakOperations };
 
-/** Rows that the product kernel takes at once. */
+/** Rows of a tile of the product kernel. */
 export function rowTile(): i32 {
   return TILE;
 }
 
-/** Runs tasks until none is left, and says how many it ran. */
+/** Runs tasks until none is left, and returns how many it ran. */
 export function work(thread: i32): i32 {
   const kernel = load<i32>(KERNEL);
   const count = load<i32>(COUNT);

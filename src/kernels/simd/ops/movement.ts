@@ -1,28 +1,28 @@
-// Ops that move numbers where a view will not do.
+// Ops that move elements and cannot be expressed as views.
 
 import { gather as gatherRule } from "../../../tensor/ops/gather.ts";
 import { concat as concatRule, pad as padRule } from "../../../tensor/ops/movement.ts";
 import type { Ops } from "../../../tensor/ops/table.ts";
 import { flat, sizeOf, type View, view } from "../../../tensor/tensor.ts";
 import { type Engine, rowsOf } from "../engine.ts";
-import { divided } from "./elementwise.ts";
+import { divideRows } from "./elementwise.ts";
 
-/** Writes `a` into `out`, a view of the same shape whose last axis is dense. */
+/** Copies `a` into `out`, a view of the same shape whose last axis is contiguous. */
 function copyInto(engine: Engine, out: View, a: View): void {
   if (a.size === 0) return;
-  engine.within(() => {
-    const from = engine.place(a);
-    const to = engine.place(out);
-    const { n, count, operands } = rowsOf(a.shape, [from.stride, to.stride], { whole: true });
-    const { tasks, words } = divided(out, n, count);
+  engine.withTemporaries(() => {
+    const from = engine.operand(a);
+    const to = engine.operand(out);
+    const { n, count, operands } = rowsOf(a.shape, [from.stride, to.stride], { keepLastAxis: true });
+    const { tasks, words } = divideRows(out, n, count);
     const [x, y] = operands;
-    words[0] = to.at;
-    words.push(from.at, engine.list(x?.offsets ?? []), x?.step ?? 0, engine.list(y?.offsets ?? []));
-    engine.crew.run("copy", { tasks, words, cost: 0.5 * a.size });
+    words[0] = to.address;
+    words.push(from.address, engine.list(x?.offsets ?? []), x?.stride ?? 0, engine.list(y?.offsets ?? []));
+    engine.threads.run("copy", { tasks, words, cost: 0.5 * a.size });
   });
 }
 
-/** `out` from `from` on along one axis, as wide there as `a`. */
+/** The part of `out` that begins at index `from` of an axis and has the shape of `a`. */
 function part(out: View, axis: number, from: number, a: View): View {
   return view(out.data, a.shape, out.stride, out.offset + from * (out.stride[axis] ?? 0));
 }

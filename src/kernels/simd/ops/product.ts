@@ -1,59 +1,61 @@
-// einsum as packed products: C[z, i, j] = Σₚ A[z, i, p] B[z, p, j].
+// einsum as a product of packed operands: C[z, i, j] = Σₚ A[z, i, p] B[z, p, j].
 import { contraction } from "../../../tensor/ops/einsum.ts";
 import { axesOf, type Sizes } from "../../../tensor/pattern.ts";
-import { offsets, rowMajor, type Shape, sizeOf, type View, view } from "../../../tensor/tensor.ts";
+import { offsets, type Shape, sizeOf, type View } from "../../../tensor/tensor.ts";
+import { reordered } from "../../reordered.ts";
 import type { Engine } from "../engine.ts";
 
-/** Columns in a panel of B. */
+/** Columns of a panel of B. */
 export const WIDTH = 8;
-/** A list of offsets has no one step. */
-const NO_STEP = -(2 ** 31);
-/** Rows and columns of C in a task; multiples of either tile. */
+/** Marks a list of offsets without a constant stride. */
+const NO_STRIDE = -(2 ** 31);
+/** Rows and columns of C in a task; multiples of both tile sizes. */
 const [HIGH, WIDE] = [96, 512];
 
 type Names = readonly string[];
 
-/** A batch of matrices in the heap: element (z, i, p) stands at `at` + 4 (starts[z] + outer[i] + inner[p]). */
+/** A batch of matrices in the heap: element (z, i, p) is at `address` + 4 (starts[z] + outer[i] + inner[p]). */
 export interface Matrices {
-  readonly at: number;
+  readonly address: number;
   readonly starts: Int32Array;
   readonly outer: Int32Array;
   readonly inner: Int32Array;
 }
 
-/** The step between the numbers of a list, if there is one. */
-function stepOf(list: Int32Array): number {
-  const step = (list[1] ?? 1) - (list[0] ?? 0);
-  for (let i = 1; i < list.length; i++) if ((list[i] ?? 0) - (list[i - 1] ?? 0) !== step) return NO_STEP;
-  return (list[0] ?? 0) === 0 ? step : NO_STEP;
+/** The constant difference between the numbers of a list that begins with 0, otherwise NO_STRIDE. */
+function strideOf(list: Int32Array): number {
+  const stride = (list[1] ?? 1) - (list[0] ?? 0);
+  for (let i = 1; i < list.length; i++) if ((list[i] ?? 0) - (list[i - 1] ?? 0) !== stride) return NO_STRIDE;
+  return (list[0] ?? 0) === 0 ? stride : NO_STRIDE;
 }
 
+/** n rounded up to whole panels. */
 export const panelled = (n: number, width: number): number => Math.ceil(n / width) * width;
 
-/** Packs into panels of `width` rows of the outer axis, from `to` on. */
+/** Packs matrices into panels of `width` rows of the outer axis, from address `to` on. */
 export function pack(
   engine: Engine,
-  { at, starts, outer, inner }: Matrices,
+  { address, starts, outer, inner }: Matrices,
   width: number,
   to: number,
 ): void {
   const panels = Math.ceil(outer.length / width);
   const perTask = Math.max(1, Math.min(16, Math.ceil(65536 / (width * inner.length + 1))));
-  const step = stepOf(inner);
+  const stride = strideOf(inner);
   const words = [
-    at,
+    address,
     engine.list(starts),
     engine.list(outer),
     outer.length,
-    step === NO_STEP ? engine.list(inner) : 0,
-    step,
+    stride === NO_STRIDE ? engine.list(inner) : 0,
+    stride,
     inner.length,
     width,
     to,
     perTask,
   ];
   const tasks = starts.length * Math.ceil(panels / perTask);
-  engine.crew.run("pack", { tasks, words, cost: starts.length * outer.length * inner.length });
+  engine.threads.run("pack", { tasks, words, cost: starts.length * outer.length * inner.length });
 }
 
 /** Operands of a product, packed. Where a batch shares one operand, its step is 0. */
@@ -68,13 +70,13 @@ export interface Product {
 }
 
 export function multiply(engine: Engine, { batch, m, n, depth, a, b, c }: Product): void {
-  const { rowTile } = engine.crew;
+  const { rowTile } = engine.threads;
   let wide = WIDE;
   const tasksOf = () => batch * Math.ceil(m / HIGH) * Math.ceil(n / wide);
   while (wide > 32 && tasksOf() < 16) wide /= 2;
   const words = [a, b, c, m, n, depth, HIGH, wide, panelled(m, rowTile) * depth, panelled(n, WIDTH) * depth];
   const cost = (batch * m * n * depth) / 20;
-  engine.crew.run("multiply", { tasks: tasksOf(), words, cost, scratch: 4 * rowTile * WIDTH });
+  engine.threads.run("multiply", { tasks: tasksOf(), words, cost, scratch: 4 * rowTile * WIDTH });
 }
 
 /** Names of axes of one operand, in the order of its axes, with their strides. */
@@ -86,12 +88,13 @@ function located(v: View, axes: Names, sizes: Sizes) {
     );
 }
 
-/** Panels that were packed before, under the layout that they have. */
+/** Operands that are stored as panels. */
 export interface Packed {
+  /** The address of the panels that `b` represents, if they have the layout `key`. */
   find(b: View, key: string): number | null;
 }
 
-/** A contraction with its sizes; `swap`: the transposed product is computed, because the wider side suits panels of eight. */
+/** A contraction with its sizes. `swap`: the transposed product is computed, so that the longer side fills panels of eight. */
 function planned(pattern: string, a: Shape, b: Shape) {
   const plan = contraction(pattern, a, b);
   const count = (names: Names): number => sizeOf(names.map((name) => plan.sizes[name] ?? 1));
@@ -99,11 +102,11 @@ function planned(pattern: string, a: Shape, b: Shape) {
   return { ...plan, size, swap: size.n < WIDTH / 2 && size.m > size.n };
 }
 
-/** The layout of an operand's panels, if it is one that is packed in panels of eight; else null. */
-export function panelLayout(pattern: string, [a = [], b = []]: readonly Shape[], place: number) {
+/** The layout of an operand's panels if it is the one that is packed into panels of eight, otherwise null. */
+export function panelLayout(pattern: string, [a = [], b = []]: readonly Shape[], operand: number) {
   const { batch, k, m, n, swap, sizes, ...sides } = planned(pattern, a, b);
-  if (batch.length > 0 || (place === 1) === swap) return null;
-  const [axes, outer] = place === 0 ? [axesOf(sides.a).flat(), m] : [axesOf(sides.b).flat(), n];
+  if (batch.length > 0 || (operand === 1) === swap) return null;
+  const [axes, outer] = operand === 0 ? [axesOf(sides.a).flat(), m] : [axesOf(sides.b).flat(), n];
   const numbers = (names: Names): number[] => names.map((name) => axes.indexOf(name));
   return { key: layoutKey(axes, outer, k), outer: numbers(outer), inner: numbers(k) };
 }
@@ -126,23 +129,23 @@ export function einsum(engine: Engine, pattern: string, a: View, b: View, packed
     const matrices = (operand: typeof rows): Matrices => {
       const list = located(operand.v, operand.axes, sizes);
       return {
-        at: engine.place(operand.v).at,
+        address: engine.operand(operand.v).address,
         starts: list(batch),
         outer: list(operand.rows),
         inner: list(k),
       };
     };
-    engine.within(() => {
+    engine.withTemporaries(() => {
       const ready = batch.length === 0 ? packed.find(columns.v, key) : null;
-      const panels = ready ?? engine.borrow(4 * sized.batch * panelled(sized.n, WIDTH) * sized.depth);
+      const panels = ready ?? engine.temporary(4 * sized.batch * panelled(sized.n, WIDTH) * sized.depth);
       if (ready === null) pack(engine, matrices(columns), WIDTH, panels);
       compute(engine, matrices(rows), panels, { ...sized, c: c.data.byteOffset });
     });
   }
-  return reordered(c, from, axesOf(sides.c).flat(), sizes);
+  return reordered(c.data, from, axesOf(sides.c).flat(), sizes);
 }
 
-/** What an operand's panels depend on, apart from its numbers. */
+/** Identifies the layout of an operand's panels. */
 const layoutKey = (axes: Names, outer: Names, inner: Names): string =>
   [outer, inner].map((names) => names.map((name) => axes.indexOf(name)).join(" ")).join(",");
 
@@ -150,8 +153,8 @@ type Sized = Omit<Product, "a" | "b">;
 
 function compute(engine: Engine, rows: Matrices, panels: number, size: Sized): void {
   const { batch, m, n, depth, c } = size;
-  const width = m === 1 && batch === 1 ? 1 : engine.crew.rowTile;
-  const a = engine.borrow(4 * batch * panelled(m, width) * depth);
+  const width = m === 1 && batch === 1 ? 1 : engine.threads.rowTile;
+  const a = engine.temporary(4 * batch * panelled(m, width) * depth);
   pack(engine, rows, width, a);
   if (width > 1) {
     multiply(engine, { ...size, a, b: panels });
@@ -159,16 +162,5 @@ function compute(engine: Engine, rows: Matrices, panels: number, size: Sized): v
   }
   const wide = 64;
   const words = [a, panels, c, m, n, depth, 0, wide];
-  engine.crew.run("rowTimesPanels", { tasks: Math.ceil(n / wide), words, cost: (n * depth) / 5 });
-}
-
-/** Row-major values with axes `from`, seen with axes `to`. */
-function reordered(c: View, from: Names, to: Names, sizes: Sizes): View {
-  const size = (name: string): number => sizes[name] ?? 1;
-  const stride = rowMajor(from.map(size));
-  return view(
-    c.data,
-    to.map(size),
-    to.map((name) => stride[from.indexOf(name)] ?? 0),
-  );
+  engine.threads.run("rowTimesPanels", { tasks: Math.ceil(n / wide), words, cost: (n * depth) / 5 });
 }

@@ -1,23 +1,25 @@
-// Ops on every row alone.
+// Softmax and layer normalisation.
 import type { Ops } from "../../../tensor/ops/table.ts";
 import type { View } from "../../../tensor/tensor.ts";
 import { type Engine, rowsOf } from "../engine.ts";
 import { bits } from "../thread-pool.ts";
-import { divided } from "./elementwise.ts";
+import { divideRows } from "./elementwise.ts";
 
 export function softmax(engine: Engine, { mayAttend, emptyRow }: Ops["softmax"]["attrs"], a: View): View {
   const out = engine.result(a.shape);
   if (out.size > 0)
-    engine.within(() => {
-      const x = engine.place(a);
-      const mask = mayAttend && engine.placeMask(mayAttend);
-      const { n, count, operands } = rowsOf(a.shape, [x.stride, mask?.stride ?? out.stride], { whole: true });
-      const { tasks, words } = divided(out, n, count);
+    engine.withTemporaries(() => {
+      const x = engine.operand(a);
+      const mask = mayAttend && engine.maskOperand(mayAttend);
+      const { n, count, operands } = rowsOf(a.shape, [x.stride, mask?.stride ?? out.stride], {
+        keepLastAxis: true,
+      });
+      const { tasks, words } = divideRows(out, n, count);
       const [p, q] = operands;
-      words.push(x.at, engine.list(p?.offsets ?? []), p?.step ?? 0);
-      words.push(mask?.at ?? 0, engine.list(q?.offsets ?? []), q?.step ?? 0);
+      words.push(x.address, engine.list(p?.offsets ?? []), p?.stride ?? 0);
+      words.push(mask?.address ?? 0, engine.list(q?.offsets ?? []), q?.stride ?? 0);
       words.push(bits(emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN));
-      engine.crew.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * out.size });
+      engine.threads.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * out.size });
     });
   return out;
 }
@@ -25,13 +27,17 @@ export function softmax(engine: Engine, { mayAttend, emptyRow }: Ops["softmax"][
 export function normalize(engine: Engine, epsilon: number, a: View): View {
   const out = engine.result(a.shape);
   if (out.size > 0)
-    engine.within(() => {
-      const x = engine.place(a);
-      const { n, count, operands } = rowsOf(a.shape, [x.stride], { whole: true });
-      const { words } = divided(out, n, count);
+    engine.withTemporaries(() => {
+      const x = engine.operand(a);
+      const { n, count, operands } = rowsOf(a.shape, [x.stride], { keepLastAxis: true });
+      const { words } = divideRows(out, n, count);
       const [p] = operands;
-      words.push(x.at, engine.list(p?.offsets ?? []), p?.step ?? 0, bits(epsilon));
-      engine.crew.run("normalize", { tasks: Math.ceil(count / (words[3] ?? 1)), words, cost: 3 * out.size });
+      words.push(x.address, engine.list(p?.offsets ?? []), p?.stride ?? 0, bits(epsilon));
+      engine.threads.run("normalize", {
+        tasks: Math.ceil(count / (words[3] ?? 1)),
+        words,
+        cost: 3 * out.size,
+      });
     });
   return out;
 }

@@ -1,8 +1,8 @@
-// Functions of one number for kernels on a graphics card, in steps that leave nothing to the card: GLSL promises nothing of its
-// exp and tanh, and WGSL's exp may be off by 3 + 2|x| units in the last place. gpu.js translates their text, so each uses its
-// argument and its siblings only. The coefficients of eʳ and of the normal distribution are those of ../simd/functions.as.ts.
+// Functions of one number for kernels on a graphics card. They use basic arithmetic only: GLSL guarantees no precision for exp and
+// tanh, and WGSL allows exp an error of 3 + 2|x| units in the last place. gpu.js compiles their source text, so each uses its argument
+// and the other functions of this file only. The coefficients of eʳ and of the normal distribution are those of simd/assembly/functions.as.ts.
 
-/** eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2. The power of two comes in exact steps, its half twice, so that it is in range. */
+/** eˣ = 2ⁿ eʳ with |r| ≤ ln 2 / 2. 2ⁿ itself may be out of range, so 2^⌊n/2⌋ is multiplied in twice, which is exact. */
 export function exponential(x: number): number {
   if (x < -105) return 0;
   let y = x;
@@ -28,14 +28,14 @@ export function exponential(x: number): number {
   return (1 + (r + r * r * p)) * power * power;
 }
 
-/** 1/(1 + e⁻ˣ), by the exponential that does not overflow. */
+/** 1/(1 + e⁻ˣ), computed from e^−|x|, which does not overflow. */
 export function logistic(x: number): number {
   const e = exponential(-Math.abs(x));
   if (x < 0) return e / (1 + e);
   return 1 / (1 + e);
 }
 
-/** Small arguments by Cephes' polynomial (Moshier, tanhf.c), the others by 1 − 2/(e²ˣ + 1). */
+/** Cephes' polynomial (Moshier, tanhf.c) for small arguments, 1 − 2/(e²ˣ + 1) for others. */
 export function hyperbolicTangent(x: number): number {
   const size = Math.abs(x);
   const z = x * x;
@@ -49,7 +49,7 @@ export function hyperbolicTangent(x: number): number {
   return far;
 }
 
-/** Φ(x): the tail Φ(−|x|) = e^(−x²/2) P(|x|) / Q(|x|), which keeps its relative precision, or what it leaves of 1. */
+/** Φ(x): for x < 0 the tail Φ(−|x|) = e^(−x²/2) P(|x|) / Q(|x|), which keeps its relative precision, for x ≥ 0 one minus the tail. */
 export function normalDistribution(x: number): number {
   const t = Math.min(Math.abs(x), 14);
   let p = 4.077540522e-3 * t + 4.03721187e-2;
@@ -67,10 +67,10 @@ export function normalDistribution(x: number): number {
 }
 
 /**
- * sin(x + quarters · π/2). x less n · π/2 by Cody and Waite: n and π/2 come in parts of 12 bits, so that every product, and every
- * difference up to |x| = 2²⁰, is exact. On what is left, Cephes' polynomials (Moshier, sinf.c).
+ * sin(x + quarters · π/2). The argument is reduced to x − n · π/2 after Cody and Waite: n and π/2 are split into parts of 12 bits, so
+ * that every product, and every difference up to |x| = 2²⁰, is exact. The rest is computed by Cephes' polynomials (Moshier, sinf.c).
  */
-export function turned(x: number, quarters: number): number {
+export function sineOfShifted(x: number, quarters: number): number {
   const n = Math.floor(x * 0.6366197723675814 + 0.5);
   let high = Math.floor(Math.abs(n) * 0.000244140625) * 4096;
   if (n < 0) high = -high;
@@ -86,12 +86,12 @@ export function turned(x: number, quarters: number): number {
   let cosine = 2.443315711809948e-5 * z - 1.388731625493765e-3;
   cosine = cosine * z + 4.166664568298827e-2;
   cosine = cosine * z * z - 0.5 * z + 1;
-  const turn = n + quarters - 4 * Math.floor((n + quarters) * 0.25);
-  if (turn > 2.5) return -cosine;
-  if (turn > 1.5) return -sine;
-  if (turn > 0.5) return cosine;
+  const quadrant = n + quarters - 4 * Math.floor((n + quarters) * 0.25);
+  if (quadrant > 2.5) return -cosine;
+  if (quadrant > 1.5) return -sine;
+  if (quadrant > 0.5) return cosine;
   return sine;
 }
 
-/** What kernels may call. */
-export const FUNCTIONS = [exponential, logistic, hyperbolicTangent, normalDistribution, turned];
+/** The functions that kernels may call. */
+export const FUNCTIONS = [exponential, logistic, hyperbolicTangent, normalDistribution, sineOfShifted];

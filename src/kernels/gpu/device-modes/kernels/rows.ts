@@ -1,83 +1,90 @@
-// Kernels for what is computed row by row, softmax and layer normalisation: the numbers of a row first, each by a kernel of its own,
-// then its elements. How they find what they read: card-kernels.ts.
+// Kernels for softmax and layer normalisation on a graphics card. A kernel computes one cell, so each statistic of a row (maximum, sum,
+// mean …) has a kernel of its own, and a last kernel computes the elements. See elementwise.ts for the conventions of kernels.
 import { exponential } from "./functions.ts";
-import type { Cell, Floats } from "./elementwise.ts";
+import type { Cell, Floats } from "./types.ts";
 
-type SoftmaxCell = Cell<"depth" | "step" | "stepMay" | "stepHeard">;
-type NormalizeCell = Cell<"depth" | "step">;
+type SoftmaxCell = Cell<"depth" | "stride" | "maskStride" | "postMaskStride">;
+type NormalizeCell = Cell<"depth" | "stride">;
 
-// biome-ignore-start lint/style/noNonNullAssertion: gpu.js reads no more than plain JavaScript
-// Softmax. Columns: z and y of the scores, of the mask, of what is heard, of a row's numbers, and what an empty row is.
+// biome-ignore-start lint/style/noNonNullAssertion: gpu.js compiles plain JavaScript only
+// Softmax. Table: z and y offsets of the scores, of the mask, of the post-softmax mask and of the row statistics; then the weight of
+// an empty row.
 
-/** The largest score of a row that counts, from the first one on. Whether one counts, the mask says and never its value. */
-export function rowTops(this: SoftmaxCell, scores: Floats, may: Floats, at: Floats): number {
-  const matrix = at[0]![0]![this.thread.z * 9]!;
-  const row = at[0]![1]![this.thread.y * 9]!;
-  const maskMatrix = at[0]![2]![this.thread.z * 9]!;
-  const maskRow = at[0]![3]![this.thread.y * 9]!;
-  let top = 0;
-  let seen = 0;
+/** The largest allowed score of a row. The mask alone determines whether a score is allowed, never its value. */
+export function rowMaxima(this: SoftmaxCell, scores: Floats, mask: Floats, table: Floats): number {
+  const matrix = table[0]![0]![this.thread.z * 9]!;
+  const row = table[0]![1]![this.thread.y * 9]!;
+  const maskMatrix = table[0]![2]![this.thread.z * 9]!;
+  const maskRow = table[0]![3]![this.thread.y * 9]!;
+  let maximum = 0;
+  let found = 0;
   for (let j = 0; j < this.constants.depth; j++) {
-    const open = may[maskMatrix]![maskRow]![j * this.constants.stepMay]!;
-    const score = scores[matrix]![row]![j * this.constants.step]!;
-    if (open > 0 && (seen < 1 || score > top)) top = score;
-    if (open > 0) seen = 1;
+    const allowed = mask[maskMatrix]![maskRow]![j * this.constants.maskStride]!;
+    const score = scores[matrix]![row]![j * this.constants.stride]!;
+    if (allowed > 0 && (found < 1 || score > maximum)) maximum = score;
+    if (allowed > 0) found = 1;
   }
-  return top;
+  return maximum;
 }
 
-/** Σ exp(score − top) over what counts: at least 1, NaN where a score is or all are −∞; −1 if the mask lets none count. */
-export function rowSums(this: SoftmaxCell, scores: Floats, may: Floats, tops: Floats, at: Floats): number {
-  const matrix = at[0]![0]![this.thread.z * 9]!;
-  const row = at[0]![1]![this.thread.y * 9]!;
-  const maskMatrix = at[0]![2]![this.thread.z * 9]!;
-  const maskRow = at[0]![3]![this.thread.y * 9]!;
-  const z = at[0]![6]![this.thread.z * 9]!;
-  const y = at[0]![7]![this.thread.y * 9]!;
-  const top = tops[z]![y]![0]!;
+/** Σ exp(score − maximum) over allowed scores: at least 1; NaN if one is NaN or all are −∞; −1 if none is allowed. */
+export function rowSums(
+  this: SoftmaxCell,
+  scores: Floats,
+  mask: Floats,
+  maxima: Floats,
+  table: Floats,
+): number {
+  const matrix = table[0]![0]![this.thread.z * 9]!;
+  const row = table[0]![1]![this.thread.y * 9]!;
+  const maskMatrix = table[0]![2]![this.thread.z * 9]!;
+  const maskRow = table[0]![3]![this.thread.y * 9]!;
+  const z = table[0]![6]![this.thread.z * 9]!;
+  const y = table[0]![7]![this.thread.y * 9]!;
+  const maximum = maxima[z]![y]![0]!;
   let sum = 0;
-  let seen = 0;
+  let found = 0;
   for (let j = 0; j < this.constants.depth; j++) {
-    const open = may[maskMatrix]![maskRow]![j * this.constants.stepMay]!;
+    const allowed = mask[maskMatrix]![maskRow]![j * this.constants.maskStride]!;
     let term = 0;
-    if (open > 0) {
-      term = exponential(scores[matrix]![row]![j * this.constants.step]! - top);
-      seen = 1;
+    if (allowed > 0) {
+      term = exponential(scores[matrix]![row]![j * this.constants.stride]! - maximum);
+      found = 1;
     }
     sum += term;
   }
-  if (seen < 1) return -1;
+  if (found < 1) return -1;
   return sum;
 }
 
-/** The weights. What is not heard becomes zero, after the softmax. */
-export function softWeights(
+/** The weights. The post-softmax mask is applied last. */
+export function softmaxWeights(
   this: SoftmaxCell,
   scores: Floats,
-  may: Floats,
-  postSoftmaxMask: Floats,
-  tops: Floats,
+  mask: Floats,
+  postMask: Floats,
+  maxima: Floats,
   sums: Floats,
-  at: Floats,
+  table: Floats,
 ): number {
-  const matrix = at[0]![0]![this.thread.z * 9]!;
-  const row = at[0]![1]![this.thread.y * 9]!;
-  const maskMatrix = at[0]![2]![this.thread.z * 9]!;
-  const maskRow = at[0]![3]![this.thread.y * 9]!;
-  const heardMatrix = at[0]![4]![this.thread.z * 9]!;
-  const heardRow = at[0]![5]![this.thread.y * 9]!;
-  const z = at[0]![6]![this.thread.z * 9]!;
-  const y = at[0]![7]![this.thread.y * 9]!;
+  const matrix = table[0]![0]![this.thread.z * 9]!;
+  const row = table[0]![1]![this.thread.y * 9]!;
+  const maskMatrix = table[0]![2]![this.thread.z * 9]!;
+  const maskRow = table[0]![3]![this.thread.y * 9]!;
+  const postMatrix = table[0]![4]![this.thread.z * 9]!;
+  const postRow = table[0]![5]![this.thread.y * 9]!;
+  const z = table[0]![6]![this.thread.z * 9]!;
+  const y = table[0]![7]![this.thread.y * 9]!;
   const sum = sums[z]![y]![0]!;
-  const open = may[maskMatrix]![maskRow]![this.thread.x * this.constants.stepMay]!;
-  const loud = postSoftmaxMask[heardMatrix]![heardRow]![this.thread.x * this.constants.stepHeard]!;
+  const allowed = mask[maskMatrix]![maskRow]![this.thread.x * this.constants.maskStride]!;
+  const kept = postMask[postMatrix]![postRow]![this.thread.x * this.constants.postMaskStride]!;
   let weight = 0;
-  if (loud > 0) {
+  if (kept > 0) {
     if (sum < 0) {
-      weight = at[0]![8]![0]!;
-    } else if (open > 0) {
-      const score = scores[matrix]![row]![this.thread.x * this.constants.step]!;
-      weight = exponential(score - tops[z]![y]![0]!) / sum;
+      weight = table[0]![8]![0]!;
+    } else if (allowed > 0) {
+      const score = scores[matrix]![row]![this.thread.x * this.constants.stride]!;
+      weight = exponential(score - maxima[z]![y]![0]!) / sum;
     } else {
       weight = sum * 0;
     }
@@ -85,59 +92,65 @@ export function softWeights(
   return weight;
 }
 
-// Layer normalisation. Columns: z and y of x, and of a row's numbers, and ε.
+// Layer normalisation. Table: z and y offsets of x and of the row statistics, and ε.
 
 /** Σ x / n */
-export function rowMeans(this: NormalizeCell, x: Floats, at: Floats): number {
-  const matrix = at[0]![0]![this.thread.z * 5]!;
-  const row = at[0]![1]![this.thread.y * 5]!;
+export function rowMeans(this: NormalizeCell, x: Floats, table: Floats): number {
+  const matrix = table[0]![0]![this.thread.z * 5]!;
+  const row = table[0]![1]![this.thread.y * 5]!;
   let sum = 0;
-  for (let j = 0; j < this.constants.depth; j++) sum += x[matrix]![row]![j * this.constants.step]!;
+  for (let j = 0; j < this.constants.depth; j++) sum += x[matrix]![row]![j * this.constants.stride]!;
   return sum / this.constants.depth;
 }
 
-/** Σ (x − m) / n: what the mean m lacks. Rows far from zero would lose their digits without it. */
-export function rowRests(this: NormalizeCell, x: Floats, means: Floats, at: Floats): number {
-  const matrix = at[0]![0]![this.thread.z * 5]!;
-  const row = at[0]![1]![this.thread.y * 5]!;
-  const z = at[0]![2]![this.thread.z * 5]!;
-  const y = at[0]![3]![this.thread.y * 5]!;
+/** Σ (x − m) / n, the rounding error of the mean m. Without it, rows with a large mean would lose precision. */
+export function rowMeanErrors(this: NormalizeCell, x: Floats, means: Floats, table: Floats): number {
+  const matrix = table[0]![0]![this.thread.z * 5]!;
+  const row = table[0]![1]![this.thread.y * 5]!;
+  const z = table[0]![2]![this.thread.z * 5]!;
+  const y = table[0]![3]![this.thread.y * 5]!;
   const mean = means[z]![y]![0]!;
   let sum = 0;
-  for (let j = 0; j < this.constants.depth; j++) sum += x[matrix]![row]![j * this.constants.step]! - mean;
+  for (let j = 0; j < this.constants.depth; j++) sum += x[matrix]![row]![j * this.constants.stride]! - mean;
   return sum / this.constants.depth;
 }
 
 /** √(Σ (x − μ)² / n + ε) */
-export function rowSpreads(this: NormalizeCell, x: Floats, means: Floats, rests: Floats, at: Floats): number {
-  const matrix = at[0]![0]![this.thread.z * 5]!;
-  const row = at[0]![1]![this.thread.y * 5]!;
-  const z = at[0]![2]![this.thread.z * 5]!;
-  const y = at[0]![3]![this.thread.y * 5]!;
+export function rowDeviations(
+  this: NormalizeCell,
+  x: Floats,
+  means: Floats,
+  meanErrors: Floats,
+  table: Floats,
+): number {
+  const matrix = table[0]![0]![this.thread.z * 5]!;
+  const row = table[0]![1]![this.thread.y * 5]!;
+  const z = table[0]![2]![this.thread.z * 5]!;
+  const y = table[0]![3]![this.thread.y * 5]!;
   const mean = means[z]![y]![0]!;
-  const rest = rests[z]![y]![0]!;
+  const meanError = meanErrors[z]![y]![0]!;
   let sum = 0;
   for (let j = 0; j < this.constants.depth; j++) {
-    const centred = x[matrix]![row]![j * this.constants.step]! - mean - rest;
+    const centred = x[matrix]![row]![j * this.constants.stride]! - mean - meanError;
     sum += centred * centred;
   }
-  return Math.sqrt(sum / this.constants.depth + at[0]![4]![0]!);
+  return Math.sqrt(sum / this.constants.depth + table[0]![4]![0]!);
 }
 
-/** (x − μ) / spread */
+/** (x − μ) / deviation */
 export function normalized(
   this: NormalizeCell,
   x: Floats,
   means: Floats,
-  rests: Floats,
-  spreads: Floats,
-  at: Floats,
+  meanErrors: Floats,
+  deviations: Floats,
+  table: Floats,
 ): number {
-  const matrix = at[0]![0]![this.thread.z * 5]!;
-  const row = at[0]![1]![this.thread.y * 5]!;
-  const z = at[0]![2]![this.thread.z * 5]!;
-  const y = at[0]![3]![this.thread.y * 5]!;
-  const value = x[matrix]![row]![this.thread.x * this.constants.step]!;
-  return (value - means[z]![y]![0]! - rests[z]![y]![0]!) / spreads[z]![y]![0]!;
+  const matrix = table[0]![0]![this.thread.z * 5]!;
+  const row = table[0]![1]![this.thread.y * 5]!;
+  const z = table[0]![2]![this.thread.z * 5]!;
+  const y = table[0]![3]![this.thread.y * 5]!;
+  const value = x[matrix]![row]![this.thread.x * this.constants.stride]!;
+  return (value - means[z]![y]![0]! - meanErrors[z]![y]![0]!) / deviations[z]![y]![0]!;
 }
 // biome-ignore-end lint/style/noNonNullAssertion: the kernels end here

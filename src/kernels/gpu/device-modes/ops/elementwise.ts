@@ -1,13 +1,13 @@
-// Ops that treat every element alone, on a card.
+// Elementwise ops on a graphics card.
 import { sameShape } from "../../../../tensor/ops/elementwise.ts";
 import type { Ops } from "../../../../tensor/ops/table.ts";
 import type { View } from "../../../../tensor/tensor.ts";
 import { zerosOf } from "../device-buffers.ts";
-import { chosen, eachOfOne, eachOfTwo } from "../kernels/elementwise.ts";
+import { binaryOp, selected, unaryOp } from "../kernels/elementwise.ts";
 import type { Launcher } from "../launcher.ts";
 import { gridOf } from "../offset-tables.ts";
 
-/** By number, as card-kernels.ts has them. */
+/** The position of a name is the op's number in `unaryOp`. */
 const UNARY = [
   "copy",
   "neg",
@@ -22,27 +22,40 @@ const UNARY = [
   "sin",
   "cos",
 ] as const;
+/** The position of a name is the op's number in `binaryOp`. */
 const BINARY = ["add", "sub", "mul", "div"] as const;
 
-export async function unary(on: Launcher, op: (typeof UNARY)[number], a: View, by = 0): Promise<View> {
+export async function unary(
+  launcher: Launcher,
+  op: (typeof UNARY)[number],
+  a: View,
+  scalar = 0,
+): Promise<View> {
   if (a.size === 0) return zerosOf(a.shape);
   const grid = gridOf(a.shape);
-  const at = await on.offsets(grid, [a], [by]);
-  return on.run({ body: eachOfOne, constants: { op: UNARY.indexOf(op) }, grid, reads: [a], at });
+  const table = await launcher.offsets(grid, [a], [scalar]);
+  return launcher.run({ body: unaryOp, constants: { op: UNARY.indexOf(op) }, grid, operands: [a], table });
 }
 
-export async function binary(on: Launcher, op: (typeof BINARY)[number], a: View, b: View): Promise<View> {
+export async function binary(
+  launcher: Launcher,
+  op: (typeof BINARY)[number],
+  a: View,
+  b: View,
+): Promise<View> {
   sameShape(a.shape, b.shape);
   if (a.size === 0) return zerosOf(a.shape);
   const grid = gridOf(a.shape);
-  const at = await on.offsets(grid, [a, b]);
-  return on.run({ body: eachOfTwo, constants: { op: BINARY.indexOf(op) }, grid, reads: [a, b], at });
+  const table = await launcher.offsets(grid, [a, b]);
+  const constants = { op: BINARY.indexOf(op) };
+  return launcher.run({ body: binaryOp, constants, grid, operands: [a, b], table });
 }
 
-export async function where(on: Launcher, attrs: Ops["where"]["attrs"], a: View): Promise<View> {
+export async function where(launcher: Launcher, attrs: Ops["where"]["attrs"], a: View): Promise<View> {
   const { keep, otherwise } = attrs;
   if (a.size === 0) return zerosOf(a.shape);
   const grid = gridOf(a.shape);
-  const at = await on.offsets(grid, [a, keep], [otherwise]);
-  return on.run({ body: chosen, constants: {}, grid, reads: [a, await on.mask(keep)], at });
+  const table = await launcher.offsets(grid, [a, keep], [otherwise]);
+  const operands = [a, await launcher.mask(keep)];
+  return launcher.run({ body: selected, constants: {}, grid, operands, table });
 }

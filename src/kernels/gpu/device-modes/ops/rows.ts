@@ -1,67 +1,77 @@
-// Ops on every row alone, on a card: softmax and layer normalisation, each a chain of kernels.
+// Softmax and layer normalisation on a graphics card, each as a sequence of kernels.
 import { sameShape } from "../../../../tensor/ops/elementwise.ts";
-import type { EmptyRow, Mask } from "../../../../tensor/ops/table.ts";
-import { rowMajor, type Strided, type View } from "../../../../tensor/tensor.ts";
+import { rowMajor, type View } from "../../../../tensor/tensor.ts";
+import type { AttentionAttrs } from "../../../backend.ts";
 import { zerosOf } from "../device-buffers.ts";
-import { allOf, type Launcher } from "../launcher.ts";
-import { gridOf, offsetsOf } from "../offset-tables.ts";
-import { normalized, rowMeans, rowRests, rowSpreads, rowSums, rowTops, softWeights } from "../kernels/rows.ts";
+import {
+  normalized,
+  rowDeviations,
+  rowMaxima,
+  rowMeanErrors,
+  rowMeans,
+  rowSums,
+  softmaxWeights,
+} from "../kernels/rows.ts";
+import { type Launcher, layoutKey, maskOfOnes } from "../launcher.ts";
+import { gridOf, type Layout, offsetsOf } from "../offset-tables.ts";
 
-type Placed = Omit<Strided<unknown>, "data">;
-
-interface Attrs {
-  readonly mayAttend: Mask | null;
-  readonly emptyRow: EmptyRow;
-  /** Weights that survive; null: all. */
-  readonly postSoftmaxMask?: Mask | null;
-}
-
-/** The rows of a view: their cells, a cell for each of them, and where views of that shape have them. */
-function rowsOf(on: Launcher, { shape }: View) {
-  const each = [...shape.slice(0, -1), 1];
+/** The grid of a view, the grid of its row statistics (one number a row), and a table for both. */
+function rowLayout(launcher: Launcher, { shape }: View) {
+  const perRow = [...shape.slice(0, -1), 1];
   const grid = gridOf(shape);
-  const numbers: Placed = { shape: each, stride: rowMajor(each), offset: 0 };
-  const at = (views: readonly Placed[], values: readonly number[]) => {
-    const all = [...views, numbers];
-    const key = all.map(({ shape, stride, offset }) => `${shape};${stride};${offset}`);
+  const statistics: Layout = { shape: perRow, stride: rowMajor(perRow), offset: 0 };
+  const tableOf = (views: readonly Layout[], numbers: readonly number[]) => {
+    const all = [...views, statistics];
     const lists = () => all.flatMap((v) => offsetsOf(grid, v).slice(0, 2));
-    return on.columns(`rows ${key.join(" ")}`, lists, values);
+    return launcher.table(`rows ${all.map(layoutKey).join(" ")}`, lists, numbers);
   };
-  return { grid, one: gridOf(each), depth: shape.at(-1) ?? 1, at };
+  return { grid, rowGrid: gridOf(perRow), depth: shape.at(-1) ?? 1, tableOf };
 }
 
-const stepOf = ({ stride }: Placed): number => stride.at(-1) ?? 0;
+const lastStride = ({ stride }: Layout): number => stride.at(-1) ?? 0;
 
-/** */
-export async function softmax(on: Launcher, attrs: Attrs, a: View): Promise<View> {
-  const may = attrs.mayAttend ?? allOf(a.shape);
-  const postSoftmaxMask = attrs.postSoftmaxMask ?? allOf(a.shape);
-  sameShape(a.shape, may.shape);
-  sameShape(a.shape, postSoftmaxMask.shape);
+/** The softmax op, and the softmax of the attention scope with its post-softmax mask. */
+export async function softmax(
+  launcher: Launcher,
+  attrs: Omit<AttentionAttrs, "postSoftmaxMask"> & Partial<AttentionAttrs>,
+  a: View,
+): Promise<View> {
+  const mask = attrs.mayAttend ?? maskOfOnes(a.shape);
+  const postMask = attrs.postSoftmaxMask ?? maskOfOnes(a.shape);
+  sameShape(a.shape, mask.shape);
+  sameShape(a.shape, postMask.shape);
   if (a.size === 0) return zerosOf(a.shape);
-  const { grid, one, depth, at: placed } = rowsOf(on, a);
+  const { grid, rowGrid, depth, tableOf } = rowLayout(launcher, a);
   const { emptyRow } = attrs;
-  const ofEmpty = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / depth : NaN;
-  const at = await placed([a, may, postSoftmaxMask], [ofEmpty]);
-  const [open, loud] = [await on.mask(may), await on.mask(postSoftmaxMask)];
-  const constants = { depth, step: stepOf(a), stepMay: stepOf(may), stepHeard: stepOf(postSoftmaxMask) };
-  return on.within(async (borrow) => {
-    const tops = await borrow(on.run({ body: rowTops, constants, grid: one, reads: [a, open], at }));
-    const sums = await borrow(on.run({ body: rowSums, constants, grid: one, reads: [a, open, tops], at }));
-    return on.run({ body: softWeights, constants, grid, reads: [a, open, loud, tops, sums], at });
+  const emptyWeight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / depth : NaN;
+  const table = await tableOf([a, mask, postMask], [emptyWeight]);
+  const [allowed, kept] = [await launcher.mask(mask), await launcher.mask(postMask)];
+  const constants = {
+    depth,
+    stride: lastStride(a),
+    maskStride: lastStride(mask),
+    postMaskStride: lastStride(postMask),
+  };
+  return launcher.withTemporaries(async (temporary) => {
+    const perRow = { constants, grid: rowGrid, table };
+    const maxima = await temporary(launcher.run({ ...perRow, body: rowMaxima, operands: [a, allowed] }));
+    const sums = await temporary(launcher.run({ ...perRow, body: rowSums, operands: [a, allowed, maxima] }));
+    const operands = [a, allowed, kept, maxima, sums];
+    return launcher.run({ body: softmaxWeights, constants, grid, operands, table });
   });
 }
 
-export async function normalize(on: Launcher, epsilon: number, a: View): Promise<View> {
+export async function normalize(launcher: Launcher, epsilon: number, a: View): Promise<View> {
   if (a.size === 0) return zerosOf(a.shape);
-  const { grid, one, depth, at: placed } = rowsOf(on, a);
-  const at = await placed([a], [epsilon]);
-  const constants = { depth, step: stepOf(a) };
-  return on.within(async (borrow) => {
-    const means = await borrow(on.run({ body: rowMeans, constants, grid: one, reads: [a], at }));
-    const rests = await borrow(on.run({ body: rowRests, constants, grid: one, reads: [a, means], at }));
-    const read = [a, means, rests];
-    const spreads = await borrow(on.run({ body: rowSpreads, constants, grid: one, reads: read, at }));
-    return on.run({ body: normalized, constants, grid, reads: [...read, spreads], at });
+  const { grid, rowGrid, depth, tableOf } = rowLayout(launcher, a);
+  const table = await tableOf([a], [epsilon]);
+  const constants = { depth, stride: lastStride(a) };
+  return launcher.withTemporaries(async (temporary) => {
+    const perRow = { constants, grid: rowGrid, table };
+    const means = await temporary(launcher.run({ ...perRow, body: rowMeans, operands: [a] }));
+    const errors = await temporary(launcher.run({ ...perRow, body: rowMeanErrors, operands: [a, means] }));
+    const operands = [a, means, errors];
+    const deviations = await temporary(launcher.run({ ...perRow, body: rowDeviations, operands }));
+    return launcher.run({ body: normalized, constants, grid, operands: [...operands, deviations], table });
   });
 }

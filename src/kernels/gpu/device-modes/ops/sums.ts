@@ -1,0 +1,55 @@
+// Sums over axes on a graphics card.
+import { rearrange } from "../../../../tensor/ops/movement.ts";
+import type { Ops } from "../../../../tensor/ops/table.ts";
+import { axesOf, shapeOf, sidesOf } from "../../../../tensor/pattern.ts";
+import { offsets, sizeOf, type View, view } from "../../../../tensor/tensor.ts";
+import { zerosOf } from "../device-buffers.ts";
+import { summed } from "../kernels/products.ts";
+import { type Launcher, layoutKey } from "../launcher.ts";
+import { gridOf } from "../offset-tables.ts";
+
+/** Sums over the first `count` axes of a view. */
+async function sumLeading(launcher: Launcher, count: number, a: View): Promise<View> {
+  const [summedShape, shape] = [a.shape.slice(0, count), a.shape.slice(count)];
+  if (sizeOf(shape) === 0 || sizeOf(summedShape) === 0) return zerosOf(shape);
+  const last = Math.max(shape.length - 1, 0);
+  const stride = a.stride.slice(count);
+  const lists = () => [
+    offsets(shape.slice(0, last), stride.slice(0, last), a.offset),
+    offsets(shape.slice(last), stride.slice(last)),
+    offsets(summedShape, a.stride.slice(0, count)),
+  ];
+  const table = await launcher.table(`sum ${count};${layoutKey(a)}`, lists);
+  const grid = gridOf([sizeOf(shape.slice(0, last)), sizeOf(shape.slice(last))]);
+  const constants = { depth: sizeOf(summedShape) };
+  const out = await launcher.run({ body: summed, constants, grid, operands: [a], table });
+  return view(out.data, shape);
+}
+
+export async function sum(
+  launcher: Launcher,
+  { pattern, sizes }: Ops["sum"]["attrs"],
+  a: View,
+): Promise<View> {
+  const [before, after] = sidesOf(pattern);
+  const kept = axesOf(after).flat();
+  const removed = axesOf(before)
+    .flat()
+    .filter((name) => !kept.includes(name));
+  const ordered = rearrange.compute({ pattern: `${before} -> ${[...removed, ...kept].join(" ")}`, sizes }, a);
+  const total = await sumLeading(launcher, removed.length, ordered);
+  return view(total.data, shapeOf(after, sizes));
+}
+
+/** Sums over the axes that `expand` repeats. */
+export async function unbroadcast(
+  launcher: Launcher,
+  { shape }: Ops["unbroadcast"]["attrs"],
+  a: View,
+): Promise<View> {
+  const leading = a.shape.length - shape.length;
+  const repeated = a.shape.map((n, i) => i < leading || (shape[i - leading] === 1 && n !== 1));
+  const order = [...a.shape.keys()].sort((i, j) => Number(repeated[j]) - Number(repeated[i]) || i - j);
+  const total = await sumLeading(launcher, repeated.filter(Boolean).length, a.transpose(...order));
+  return view(total.data, shape);
+}

@@ -1,0 +1,75 @@
+// The gpu.js backend in the modes that run on the processor: kernels for einsum and for the attention scope.
+import { cores } from "#host";
+import { contraction } from "../../../tensor/ops/einsum.ts";
+import { axesOf, type Sizes } from "../../../tensor/pattern.ts";
+import { offsets, type View, view } from "../../../tensor/tensor.ts";
+import type { AttentionAttrs, AttentionInputs, Backend, KernelCounts } from "../../backend.ts";
+import { reordered } from "../../reordered.ts";
+import { attention } from "./attention.ts";
+import type { HostDevice } from "./host-device.ts";
+import { matmul } from "./matmul.ts";
+import type { Matrices } from "./matrices.ts";
+
+export function hostBackend(device: HostDevice): Backend {
+  const ran: KernelCounts = { matmul: 0, attention: 0 };
+
+  async function einsum({ pattern }: { readonly pattern: string }, a: View, b: View): Promise<View> {
+    const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
+    const left = matrices(a, axesOf(sides.a).flat(), [batch, m, k], sizes);
+    const right = matrices(b, axesOf(sides.b).flat(), [batch, k, n], sizes);
+    const c = await matmul(device, left, right);
+    ran.matmul++;
+    return reordered(c, [...batch, ...m, ...n], axesOf(sides.c).flat(), sizes);
+  }
+
+  async function attentionScope(attrs: AttentionAttrs, { q, k, v }: AttentionInputs): Promise<View> {
+    const inputs = { q: lastTwoAxes(q), k: lastTwoAxes(k), v: lastTwoAxes(v) };
+    const out = await attention(device, inputs, attrs);
+    ran.attention++;
+    return view(out, [...q.shape.slice(0, -1), v.shape.at(-1) ?? 0]);
+  }
+
+  return {
+    name: "gpu",
+    mode: device.mode,
+    threads: device.mode === "webasm" ? cores() : 1, // gpu.js starts a thread for each core in this mode
+    precision: "float32",
+    ops: { einsum },
+    scopes: { attention: attentionScope },
+    ran,
+    close: () => device.destroy(),
+  };
+}
+
+type Names = readonly string[];
+
+/** A view with named axes as a batch of matrices, without a copy. Several axes may form the batch, the rows or the columns. */
+function matrices(
+  v: View,
+  axes: Names,
+  [batch, rows, columns]: readonly [Names, Names, Names],
+  sizes: Sizes,
+): Matrices {
+  const offsetsOf = (names: Names, base: number): Int32Array =>
+    offsets(
+      names.map((name) => sizes[name] ?? 1),
+      names.map((name) => v.stride[axes.indexOf(name)] ?? 0),
+      base,
+    );
+  return {
+    data: v.data,
+    starts: offsetsOf(batch, v.offset),
+    rows: offsetsOf(rows, 0),
+    columns: offsetsOf(columns, 0),
+  };
+}
+
+function lastTwoAxes({ data, shape, stride, offset }: View): Matrices {
+  const axis = (i: number): Int32Array => offsets(shape.slice(i).slice(0, 1), stride.slice(i).slice(0, 1));
+  return {
+    data,
+    starts: offsets(shape.slice(0, -2), stride.slice(0, -2), offset),
+    rows: axis(-2),
+    columns: axis(-1),
+  };
+}
