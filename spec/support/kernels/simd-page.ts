@@ -76,6 +76,7 @@ export async function computed(options: EngineOptions = {}): Promise<Computed> {
     }
     return {
       mode,
+      threads: size,
       isolated: globalThis.crossOriginIsolated ?? false,
       product,
       attended,
