@@ -2,6 +2,7 @@
 import type { Program } from "../../tensor/program/program.ts";
 import { rewrite } from "../../tensor/program/rewrite.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import type { Mistake } from "../mistakes/mistake.ts";
 import type { Inputs } from "../sources/arguments.ts";
 
 /** One call of one model, recorded. */
@@ -14,13 +15,7 @@ export interface Context {
   readonly record: (around: <T>(forward: () => T) => T) => Program;
 }
 
-export interface Mutant {
-  readonly id: string;
-  /** Row of the table in spec/conformance/mutants/95-mutants.md. */
-  readonly number: number;
-  readonly title: string;
-  /** Where it happened. */
-  readonly seenIn: string;
+export interface Mutant extends Mistake {
   /** What a case needs to catch it. */
   readonly needs: string;
   /** null: nothing in this call that the mistake would touch. */

@@ -3,7 +3,6 @@ import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { compare } from "../cases/compare.ts";
 import { attention } from "./catalogue/attention.ts";
-import { emptyRows } from "./catalogue/empty-rows.ts";
 import { gatesAndActivations } from "./catalogue/gates-and-activations.ts";
 import { layout } from "./catalogue/layout.ts";
 import { masks } from "./catalogue/masks.ts";
@@ -18,7 +17,6 @@ import type { Mutant } from "./mutant.ts";
 /** In the order of the table. [mutant.table] */
 export const mutants: readonly Mutant[] = [
   ...masks,
-  ...emptyRows,
   ...softmaxes,
   ...attention,
   ...norms,

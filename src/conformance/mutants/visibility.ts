@@ -1,40 +1,22 @@
-// What a masked cross-attention sees, as a rule over positions and images, and how to put another rule in its place.
+// The masked cross-attentions of a program, and how to put another rule in the place of theirs.
 import { MaskedCrossAttention } from "../../blocks/masked-cross-attention.ts";
-import type { Convention } from "../../masks/conventions/conventions.ts";
 import { locate, promptsOf } from "../../masks/grid.ts";
-import { softmaxEmptyRow, textTime } from "../../masks/media-mask.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import { repeat } from "../../tensor/ops/arrange.ts";
-import { maskedSoftmax, where } from "../../tensor/ops/functions.ts";
-import type { EmptyRow } from "../../tensor/ops/table.ts";
+import { maskedSoftmax, mul, where } from "../../tensor/ops/functions.ts";
 import { Bool, Int } from "../../tensor/tensor.ts";
+import {
+  type MaskedBatch,
+  maskedBatch,
+  type Visibility,
+  type VisibilityRule,
+} from "../mistakes/visibility.ts";
 import { type Change, type Context, changing } from "./mutant.ts";
-import { type Attention, attentionsOf, join, linearOf } from "./pattern-matchers.ts";
+import { type Attention, attentionsOf, gates, join, linearOf } from "./pattern-matchers.ts";
 
-/** For the prompt b, its position l and the image m, all counted from 0. */
-export interface Visibility {
-  readonly may: (b: number, l: number, m: number) => boolean;
-  /** Rows that are set to zero after the softmax. */
-  readonly zeroed: (b: number, l: number) => boolean;
-  readonly emptyRow: EmptyRow;
-}
-
-export interface MaskedAttention {
+export interface MaskedAttention extends MaskedBatch {
   readonly attention: Attention;
-  readonly convention: Convention;
-  /** 1 at each image's token, and how many images stand at or before each position. */
-  readonly located: readonly (readonly number[])[];
-  readonly time: readonly (readonly number[])[];
-  readonly images: number;
-  /** What is right. */
-  readonly visibility: Visibility;
 }
-
-/** The number of an image or position, or 0 outside. */
-export const cell = (rows: readonly (readonly number[])[], b: number, l: number): number => rows[b]?.[l] ?? 0;
-
-export const compares = ({ compare }: Convention, time: number, image: number): boolean =>
-  compare === "equal" ? time === image : time >= image;
 
 function locations({ model, inputs }: Context): Bool | null {
   if (inputs.media_locations instanceof Bool) return inputs.media_locations;
@@ -48,18 +30,11 @@ export function maskedAttentions(context: Context): MaskedAttention[] {
   const where = locations(context);
   if (!where) return [];
   const located = promptsOf(where);
-  const times = textTime(where);
-  const time = promptsOf(times);
   return attentionsOf(context, MaskedCrossAttention).flatMap((attention) => {
     const { convention } = attention.module.options;
     const media = linearOf(context.program, join(attention.path, "to_kv.weight"))?.node.inputs[0] ?? -1;
     const images = context.program.nodes[media]?.shape[1] ?? 0;
-    const visibility: Visibility = {
-      may: (b, l, m) => compares(convention, cell(time, b, l), m + 1), // [mutant.sight]
-      zeroed: (b, l) => convention.zeroBeforeFirstImage && cell(time, b, l) === 0, // [mutant.sight]
-      emptyRow: softmaxEmptyRow(convention),
-    };
-    return attention.masked ? [{ attention, convention, located, time, images, visibility }] : [];
+    return attention.masked ? [{ attention, ...maskedBatch(located, images, convention) }] : [];
   });
 }
 
@@ -85,7 +60,7 @@ export function masksOf({ located, images, attention }: MaskedAttention, { may, 
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.every((x, i) => x === b[i]);
 
-/** What makes one attention see by another rule; nothing if that is the same rule here. */
+/** The changes that make one attention see by another rule; none if both rules agree on this call. */
 export function withVisibility(layer: MaskedAttention, other: Visibility): Change[] {
   const { masked, softmax, zeroing } = layer.attention;
   const [right, wrong] = [masksOf(layer, layer.visibility), masksOf(layer, other)];
@@ -101,11 +76,30 @@ export function withVisibility(layer: MaskedAttention, other: Visibility): Chang
   return zeroing ? [...changes, [zeroing.id, (weights) => weights]] : changes;
 }
 
+/** What keeps the feed-forward of a block from some rows; null where the attention stands in no block. */
+function withFeedForward(context: Context, { attention, located }: MaskedAttention, fed: Visibility["fed"]) {
+  const block = gates(context.program).find(
+    ({ path, name }) => name === "ff_gate" && join(path, "attn") === attention.path,
+  );
+  if (!block) return null;
+  const rows = located.flatMap((prompt, b) => prompt.map((_, l) => Number(fed(b, l))));
+  const shape = [located.length, rows.length / located.length];
+  const { id, node } = block.product;
+  const keep = repeat("b l -> b l d", new Bool<"b l">(shape, Uint8Array.from(rows)), {
+    d: node.shape[2] ?? 0,
+  });
+  return [id, (output, gate) => where(keep, mul(output, gate))] satisfies Change;
+}
+
 /** The mutant whose cross-attentions see by another rule; null: this one is not touched. */
-export const seeing = (rule: (layer: MaskedAttention) => Partial<Visibility> | null) =>
+export const seeing = (rule: VisibilityRule) =>
   changing((context) =>
     maskedAttentions(context).flatMap((layer) => {
       const other = rule(layer);
-      return other ? withVisibility(layer, { ...layer.visibility, ...other }) : [];
+      if (!other) return [];
+      const changes = withVisibility(layer, { ...layer.visibility, ...other });
+      if (!other.fed) return changes;
+      const feedForward = layer.attention.zeroing && withFeedForward(context, layer, other.fed);
+      return feedForward ? [...changes, feedForward] : [];
     }),
   );

@@ -4,6 +4,8 @@ import type { Stored } from "../../io/safetensors/read.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
 import type { CachedStep } from "../../masks/conventions/schema.ts";
 import { LoadError } from "../../tensor/errors.ts";
+import { causalWithoutMask, countingRestarts, maskMistakes } from "../mistakes/mask-mistakes.ts";
+import type { Mistake } from "../mistakes/mistake.ts";
 import {
   type Mismatch,
   mismatchesFrom,
@@ -13,15 +15,7 @@ import {
   waysOf,
 } from "./match.ts";
 import { type Measured, measure } from "./measure.ts";
-import {
-  baseConventions,
-  causal,
-  effectsOfConvention,
-  effectsOfMistake,
-  type Mistake,
-  mistakes,
-  restarting,
-} from "./mistakes.ts";
+import { baseConventions, effectsOfConvention, effectsOfMistake } from "./mistakes.ts";
 import { calls, IMAGES, inputsOf, type ProbeCall, type ProbeShape } from "./plan.ts";
 
 /** What an adapter answers to one call. `skipped`: it says itself that it cannot do this. */
@@ -95,8 +89,8 @@ async function askAll(adapter: Adapter, shape: ProbeShape) {
 function mistakesIn(measured: Measured, { prompts }: ProbeCall): Candidate[] {
   return baseConventions.flatMap((convention) => {
     const own = { effects: effectsOfConvention(convention, prompts, IMAGES), known: measured.known };
-    return mistakes.flatMap((mistake): Candidate[] => {
-      const effects = effectsOfMistake(mistake.id, convention, prompts, IMAGES);
+    return maskMistakes.flatMap((mistake): Candidate[] => {
+      const effects = effectsOfMistake(mistake, convention, prompts, IMAGES);
       const changes = mismatchesOf(own, effects).length > 0; // [probe.mistakes]
       return changes && mismatchesOf(measured, effects).length === 0 ? [{ convention, mistake }] : []; // [probe.mistakes]
     });
@@ -124,8 +118,8 @@ export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOpt
 
   const keeps = agreeing.find(({ cachedStep }) => cachedStep !== "restart") ?? nearest;
   const late: Candidate[] = [
-    ...(cached.steps.includes("restart") ? [{ convention: keeps, mistake: restarting }] : []), // [probe.mistakes]
-    ...(withoutLocations === "causal" ? [{ convention: keeps, mistake: causal }] : []), // [probe.mistakes]
+    ...(cached.steps.includes("restart") ? [{ convention: keeps, mistake: countingRestarts }] : []), // [probe.mistakes]
+    ...(withoutLocations === "causal" ? [{ convention: keeps, mistake: causalWithoutMask }] : []), // [probe.mistakes]
   ];
   return {
     call,

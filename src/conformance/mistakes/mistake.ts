@@ -1,0 +1,9 @@
+/** A mistake that somebody made. */
+export interface Mistake {
+  readonly id: string;
+  /** Row of the table in spec/conformance/mutants/95-mutants.md. */
+  readonly number: number;
+  readonly title: string;
+  /** Where it happened. */
+  readonly seenIn: string;
+}

@@ -1,0 +1,73 @@
+// What a masked cross-attention sees, as a rule over prompts, positions and images. Known mistakes are other such rules: the
+// mutants rewrite a recorded program by them, and the probe compares their effects with what it measured.
+import type { Convention } from "../../masks/conventions/schema.ts";
+import { EFFECT } from "../../masks/exhaustive/effect.ts";
+import { softmaxEmptyRow } from "../../masks/media-mask.ts";
+import { numbersOf } from "../../masks/numbering.ts";
+import type { EmptyRow } from "../../tensor/ops/table.ts";
+
+/** For the prompt b, its position l and the image m, all counted from 0. */
+export interface Visibility {
+  readonly may: (b: number, l: number, m: number) => boolean;
+  /** Rows that are set to zero after the softmax. */
+  readonly zeroed: (b: number, l: number) => boolean;
+  readonly emptyRow: EmptyRow;
+  /** Rows on which the block's feed-forward runs. */
+  readonly fed: (b: number, l: number) => boolean;
+}
+
+export interface MaskedBatch {
+  readonly convention: Convention;
+  /** 1 at each image's token, and how many images stand at or before each position. */
+  readonly located: readonly (readonly number[])[];
+  readonly time: readonly (readonly number[])[];
+  readonly images: number;
+  /** The convention's own rule. */
+  readonly visibility: Visibility;
+}
+
+/** Another rule, in the parts in which it differs; null where the mistake cannot be made. */
+export type VisibilityRule = (batch: MaskedBatch) => Partial<Visibility> | null;
+
+/** The entry of a row, or 0 outside. */
+export const cell = (rows: readonly (readonly number[])[], b: number, l: number): number => rows[b]?.[l] ?? 0;
+
+export const compares = ({ compare }: Convention, time: number, image: number): boolean =>
+  compare === "equal" ? time === image : time >= image;
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** A batch under a convention that counts inclusively and compares with == or >=, as the blocks here do. */
+export function maskedBatch(
+  located: readonly (readonly number[])[],
+  images: number,
+  convention: Convention,
+): MaskedBatch {
+  const time = located.map((prompt) => numbersOf(prompt, { numbering: "inclusive", endTokens: "ignored" }));
+  const may: Visibility["may"] = (b, l, m) => compares(convention, cell(time, b, l), m + 1); // [mutant.sight]
+  const visibility: Visibility = {
+    may,
+    zeroed: (b, l) => convention.zeroBeforeFirstImage && cell(time, b, l) === 0, // [mutant.sight]
+    emptyRow: softmaxEmptyRow(convention),
+    fed: (b, l) => convention.emptyRowFeedForward === "run" || upTo(images).some((m) => may(b, l, m)),
+  };
+  return { convention, located, time, images, visibility };
+}
+
+/** What a rule makes of every row, as a probe sees it. [probe.mistakes] */
+export function effectsOfRule(
+  { located, images, visibility }: MaskedBatch,
+  rule: Partial<Visibility> | null,
+) {
+  const { may, zeroed, emptyRow, fed } = { ...visibility, ...rule }; // [probe.mistakes]
+  const all = 2 ** images - 1;
+  const empty = { zero: 0, uniform: all, nan: EFFECT.nan }[emptyRow];
+  return located.map((prompt, b) =>
+    prompt.map((_, l) => {
+      const runs = fed(b, l) ? EFFECT.feedForward : 0;
+      if (zeroed(b, l)) return runs;
+      const seen = upTo(images).reduce((bits, m) => bits | (may(b, l, m) ? 1 << m : 0), 0);
+      return (seen === 0 ? empty : seen | EFFECT.weighs) | runs;
+    }),
+  );
+}
