@@ -1,8 +1,15 @@
 // A page: files are what the page was given (dropped, fetched, built in), kept in memory under a path.
 import { LoadError } from "../tensor/errors.ts";
-import { type ByteSource, fromBytes, sorted, type Thread } from "./host.ts";
+import { type ByteSource, type FinishedProcess, fromBytes, sorted, type Thread } from "./host.ts";
 
-export { type ByteSource, fromBytes, type Host, type Thread } from "./host.ts";
+export {
+  type ByteSource,
+  type FinishedProcess,
+  fromBytes,
+  type Host,
+  type ProcessOptions,
+  type Thread,
+} from "./host.ts";
 
 export const now = (): number => performance.now();
 
@@ -42,6 +49,12 @@ export function openFile(path: string): ByteSource {
   throw new LoadError(
     `cannot open ${path}: the page was given no such file; mount it first  [io.file-errors]`,
   );
+}
+
+export function createFolder(_path: string): void {}
+
+export async function runProcess([program = ""]: readonly string[]): Promise<FinishedProcess> {
+  throw new LoadError(`cannot run ${program}: a page starts no processes`);
 }
 
 export function kindOf(path: string): "file" | "folder" | "nothing" {

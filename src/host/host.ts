@@ -18,6 +18,8 @@ export interface Host {
   kindOf(path: string): "file" | "folder" | "nothing";
   /** Every file below a folder, sorted, as paths that begin with the folder's. */
   listFiles(folder: string): string[];
+  /** Creates a folder and those above it. A page's folders are there as soon as they hold a file. */
+  createFolder(path: string): void;
   /** The whole file is there afterwards, or nothing has changed. */
   writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void;
   /** Milliseconds, for measuring. */
@@ -26,6 +28,28 @@ export interface Host {
   cores(): number;
   /** Runs `source`, in which `data` is what is given here, on a thread of its own. */
   startThread(source: string, data: object): Thread;
+  /** Runs a command to its end; a page cannot. */
+  runProcess(command: readonly string[], options?: ProcessOptions): Promise<FinishedProcess>;
+}
+
+export interface ProcessOptions {
+  /** The process and everything that it started is ended after this time. */
+  readonly seconds?: number | undefined;
+  /** Characters of output that are kept, the last ones; by default ten million. */
+  readonly keep?: number | undefined;
+}
+
+export interface FinishedProcess {
+  /** null: a signal ended it. */
+  readonly status: number | null;
+  readonly signal: string | null;
+  readonly timedOut: boolean;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Both, in the order in which they were received. */
+  readonly output: string;
+  /** From the start to the first output on stdout; null if there was none. */
+  readonly secondsToOutput: number | null;
 }
 
 export interface Thread {

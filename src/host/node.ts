@@ -6,7 +6,15 @@ import { Worker } from "node:worker_threads";
 import { LoadError } from "../tensor/errors.ts";
 import { type ByteSource, checkRange, sorted, type Thread } from "./host.ts";
 
-export { type ByteSource, fromBytes, type Host, type Thread } from "./host.ts";
+export {
+  type ByteSource,
+  type FinishedProcess,
+  fromBytes,
+  type Host,
+  type ProcessOptions,
+  type Thread,
+} from "./host.ts";
+export { runProcess } from "./process.ts";
 
 export const now = (): number => performance.now();
 
@@ -125,6 +133,10 @@ export function listFiles(folder: string): string[] {
   };
   walk(folder);
   return sorted(files);
+}
+
+export function createFolder(path: string): void {
+  attempt("create", path, () => fs.mkdirSync(path, { recursive: true }));
 }
 
 let written = 0;

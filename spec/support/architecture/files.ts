@@ -71,7 +71,7 @@ function declaredNames(source: Source): Set<string> {
 
 /** Globals of Node and of browsers occur only in folders that are about the platform. */
 export const platform = eachFile(
-  (path) => !PLATFORM.has(folderOf(path)) && !path.startsWith("conformance/adapters/"),
+  (path) => !PLATFORM.has(folderOf(path)),
   (source) => {
     const own = declaredNames(source);
     const isGlobal: Select = (node, parent) =>
