@@ -74,7 +74,7 @@ const withVideos = () => tinyFlamingo(1, 0, { maxVideoFrames: 2 });
 
 describe("what is trained", () => {
   test.each(["adamw-flamingo", "adamw-text"])(
-    "[freezing.sets] %s: the set has the parameters that the release gives gradients to",
+    "[freezing.sets] %s: the set has the parameters with gradients in the release",
     (id) => {
       const { manifest, names } = trainingCase(id);
       expect([...names].sort()).toEqual([...manifest.trained].sort());
@@ -101,7 +101,7 @@ describe("what is trained", () => {
     expect(trainable(withVideos(), set).sort()).toEqual(expected.sort());
   });
 
-  test("[freezing.sets] every parameter is the image encoder's, the language model's or in the paper's set", () => {
+  test("[freezing.sets] every parameter belongs to the image encoder, the language model or the paper's set", () => {
     const model = withVideos();
     const known = [...trainable(model, "language model"), ...trainable(model, "paper")];
     const rest = parameterNames(model).filter((name) => !known.includes(name));
@@ -123,7 +123,7 @@ describe("what is trained", () => {
       );
   });
 
-  test("[freezing.decay] matrices decay", () => {
+  test("[freezing.decay] matrices decay; vectors and gates do not", () => {
     const model = tinyFlamingo();
     const [decayed, plain] = decayGroups(model, [
       "layers.0.1.attn_gate",
@@ -134,7 +134,7 @@ describe("what is trained", () => {
     expect(plain).toEqual({ names: ["layers.0.1.attn_gate", "layers.0.1.ff.0.bias"], weightDecay: 0 });
   });
 
-  test("[train.frozen] frozen parameters keep every bit, trained ones all change", async () => {
+  test("[train.frozen] frozen parameters keep every bit; all trained parameters change", async () => {
     const run = tinyRun();
     const before = bits(run.model);
     await all(run);
@@ -167,12 +167,12 @@ describe("what is trained", () => {
     expect(paper).toBeLessThan(both);
     expect(language).toBeLessThan(both);
     const last = length(["layers.1.1.ff_gate"]);
-    expect(last - none).toBeLessThan((paper - none) / 8); // the derivative stops where nothing below it is asked for
+    expect(last - none).toBeLessThan((paper - none) / 8); // the derivative stops at the last layer
   });
 });
 
 describe("the loop", () => {
-  test("[train.loop] the same seed, the same bits; another seed, others", async () => {
+  test("[train.loop] the same seed gives the same bits, another seed other bits", async () => {
     const once = async (seed: number) => {
       const model = tinyFlamingo(seed);
       const steps = await all({ model, optimizer: tinyOptimizer(model), loss: tinyLoss(model), steps: 3 });
@@ -185,7 +185,7 @@ describe("the loop", () => {
     expect(a.steps.every(({ loss, norm, factor }) => loss > 0 && norm > 0 && factor === 1)).toBe(true);
   });
 
-  test("[train.parts] two halves are the whole", async () => {
+  test("[train.parts] the loss of two parts is their weighted sum", async () => {
     const [whole, halves] = [tinyFlamingo(), tinyFlamingo()];
     const data = tinyLoss(whole, 2);
     const both = () => record(() => ({ a: data(0, 0), b: data(0, 1) }), { model: whole });
@@ -226,7 +226,7 @@ describe("the loop", () => {
     expect(await plain(7)).not.toEqual(without);
   });
 
-  test("[train.abort] a signal stops in the middle of a step, which then never was", async () => {
+  test("[train.abort] a signal stops a step before any weight has changed", async () => {
     const abort = new AbortController();
     const run = tinyRun({ signal: abort.signal, steps: 100 });
     const loss = run.loss;
@@ -240,20 +240,20 @@ describe("the loop", () => {
     expect(bits(run.model)).toEqual(bits(two.model));
   });
 
-  test("[train.reached] [optimizer.missing-gradient] what the loss does not reach stays; a loss that reaches nothing is an error", async () => {
+  test("[train.reached] [optimizer.missing-gradient] parameters that the loss does not depend on do not change; a loss that depends on none is an error", async () => {
     const { model } = tinyRun();
     const text = int("b l", [[4, 5, 6, 7]]);
     const loss = () => crossEntropy(model.forward(text), nextTokens(text)).mean;
     const before = bits(model);
     const everything = tinyOptimizer(model, "flamingo-pytorch@0.1.2 text");
     await all({ model, optimizer: everything, loss, steps: 1 });
-    const changed = changedNames(before, bits(model)).filter((name) => parameterNames(model).includes(name)); // ties once
+    const changed = changedNames(before, bits(model)).filter((name) => parameterNames(model).includes(name)); // tied parameters once
     expect(changed.sort()).toEqual(trainable(model, "language model").sort());
     const images = tinyOptimizer(model, "paper");
     await expect(all({ model, optimizer: images, loss, steps: 1 })).rejects.toThrow("depends on none");
   });
 
-  test("[train.finite] a loss of NaN stops before anything has changed", async () => {
+  test("[train.finite] a loss of NaN stops before any weight has changed", async () => {
     const run = tinyRun();
     const before = bits(run.model);
     await expect(all({ ...run, loss: (step) => mulScalar(run.loss(step), Number.NaN) })).rejects.toThrow(
@@ -263,7 +263,7 @@ describe("the loop", () => {
   });
 });
 
-describe("recomputation", () => {
+describe("gradient checkpointing", () => {
   const programOf = (dropout = false, fused: readonly string[] = []): Program => {
     const model = tinyFlamingo(1, 0.5);
     if (dropout) model.train(3);
@@ -283,7 +283,7 @@ describe("recomputation", () => {
     },
   );
 
-  test("[checkpointing.same] [gradients.fused] scopes that are differentiated whole stay scopes, with second computations before them", () => {
+  test("[checkpointing.same] [gradients.fused] fused derivatives stay scopes, with second computations before them", () => {
     const program = { ...programOf(false, ["attention"]), taps: {} };
     const again = gradientCheckpointing(program, "loss", keepTaps(layerOutputs));
     const numbers = (p: Program) =>
@@ -301,7 +301,7 @@ describe("recomputation", () => {
     }
   });
 
-  test("[checkpointing.again] [checkpointing.keep] derivatives read leaves, kept taps and second computations only", () => {
+  test("[checkpointing.again] [checkpointing.keep] derivatives read leaves, kept activations and second computations only", () => {
     const program = { ...programOf(), taps: {} };
     const last = program.outputs.loss ?? -1;
     const again = gradientCheckpointing(program, "loss", keepTaps(/^layers\.\d\.0$/));
@@ -322,7 +322,7 @@ describe("recomputation", () => {
         if (id !== output && again.nodes[id]?.op !== "leaf") expect(reads[id]).toBeLessThan(end);
   });
 
-  test("[checkpointing.memory] with depth, memory grows by what layers hand on and not by their insides", () => {
+  test("[checkpointing.memory] with depth, peak memory grows by the outputs of layers and not by their insides", () => {
     const deep = (depth: number, again: boolean): number => {
       const model = tinyFlamingo();
       const [layer] = model.layers;
@@ -338,7 +338,7 @@ describe("recomputation", () => {
     expect(deep(8, true)).toBeLessThan(deep(8, false) / 3);
   });
 
-  test("[checkpointing.same] [train.loop] a run with recomputation has the same weights", async () => {
+  test("[checkpointing.same] [train.loop] a run with gradient checkpointing has the same weights", async () => {
     const [plain, again] = [tinyRun({ steps: 2 }), tinyRun({ steps: 2, keepOnly: /^layers\.\d\.[01]$/ })];
     expect(await all(again)).toEqual(await all(plain));
     expect(bits(again.model)).toEqual(bits(plain.model));
@@ -346,7 +346,7 @@ describe("recomputation", () => {
 });
 
 describe("checkpoints", () => {
-  test("[checkpoint.resume] stopping and going on changes no bit", async () => {
+  test("[checkpoint.resume] a resumed run has the same weights and optimiser state, bit for bit", async () => {
     const path = join(workspace, "resume.safetensors");
     const straight = tinyRun({ steps: 5 });
     await all(straight);
@@ -359,14 +359,14 @@ describe("checkpoints", () => {
     const rest = { ...second, optimizer: tinyOptimizer(second.model), loss: tinyLoss(second.model) };
     const from = loadCheckpoint(path, rest);
     expect(from).toBe(2);
-    rmSync(path); // it has been read
+    rmSync(path); // it was read completely
     await all({ ...rest, from });
     expect(bits(rest.model)).toEqual(bits(straight.model));
     expect(rest.optimizer.state()).toEqual(straight.optimizer.state());
     expect(ties(rest.model)).toEqual(ties(straight.model));
   });
 
-  test("[checkpoint.kind] other files are refused", () => {
+  test("[checkpoint.kind] files that are no checkpoint of this optimiser are refused", () => {
     const path = join(workspace, "other.safetensors");
     const { model, optimizer } = tinyRun();
     saveSafetensors(path, new Map([["weights.x", tensor("n", [1])]]));
@@ -384,7 +384,7 @@ describe("checkpoints", () => {
       saveCheckpoint(${JSON.stringify(path)}, { model, optimizer: sgd({ groups: [] }) }, step);
     }`;
 
-  test("[checkpoint.atomic] killed at random moments, the last checkpoint is whole", async () => {
+  test("[checkpoint.atomic] after a kill at a random time the file is a complete checkpoint", async () => {
     const path = join(workspace, "killed", "checkpoint.safetensors");
     let [unfinished, steps] = [0, new Set<number>()];
     for (let trial = 0; trial < 8; trial++) {
@@ -406,6 +406,6 @@ describe("checkpoints", () => {
       for (const name of left) rmSync(join(workspace, "killed", name));
     }
     expect(Math.max(...steps)).toBeGreaterThan(0);
-    expect(unfinished).toBeGreaterThan(0); // some were killed while they wrote
+    expect(unfinished).toBeGreaterThan(0); // some processes were killed while writing
   });
 });

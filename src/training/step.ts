@@ -54,7 +54,7 @@ export async function lossAndGradients(
   },
 ): Promise<LossAndGradients> {
   const { backend = reference("float64"), signal, names } = options;
-  const program = stepProgram(loss, { fused: differentiable(backend), ...options }); // [train.whole]
+  const program = stepProgram(loss, { fused: differentiable(backend), ...options }); // [train.fused]
   const { outputs } = await replay(program, backend, { signal }); // [train.abort]
   const gradient = (name: string): [string, Tensor][] => {
     const g = outputs[gradientOf(name)];

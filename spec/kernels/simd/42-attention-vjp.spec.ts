@@ -277,7 +277,7 @@ describe("the derivative of attention", () => {
   });
 });
 
-test("[train.whole] attention and its derivative run in the backend's kernels", async () => {
+test("[train.fused] attention and its derivative run in the backend's kernels", async () => {
   const model = tinyFlamingo();
   const loss = () => tinyLoss(model)(0);
   const names = trainable(model, "paper");
