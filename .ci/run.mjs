@@ -45,7 +45,11 @@ function fullSize() {
 
 /** Exports golden sources again; returns what is left out, as sentences. */
 async function goldens() {
-  const { output } = await execute(1, ["npm", "run", "--silent", "golden:status", "--", "--json"]);
+  const { status, output } = await execute(1, ["npm", "run", "--silent", "golden:status", "--", "--json"]);
+  if (status !== 0) {
+    fail("golden cases exported again", "golden:status fails");
+    return [];
+  }
   const { words, reason, left, late, minutes } = plan(JSON.parse(output), all);
   const command = ["npm", "run", "--silent", "golden:verify", "--", ...words];
   console.log(`\n${[reason, ...left].join("\n")}`);
@@ -78,6 +82,7 @@ await step("types", 5, ["npm", "run", "--silent", "check:types"], one);
 await step("lint", 5, ["npm", "run", "--silent", "lint"], one);
 await step("build", 5, ["npm", "run", "--silent", "build"], one);
 const left = await goldens();
+await step("state dicts exchanged with PyTorch", 15, ["npm", "run", "--silent", "golden:exchange"], lastLine);
 await step("tests of the exporter", 10, ["npm", "run", "--silent", "golden:test"], lastLine);
 const two = fullSize();
 await step("full size", 10, two.length === 2 ? [...check, "--full", ...two] : ["false"], cases, quiet);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 const { initialize, loadSafetensors, loadStateDict, saveSafetensors, stateDict } = await import(
   "../../dist/index.js"
 );
-const { subjectOf } = await import("../../dist/conformance/sources/flamingo-pytorch.js");
+const { systemUnderTest } = await import("../../dist/conformance/sources/registry.js");
 
 const [task, folder, source] = process.argv.slice(2);
 const {
@@ -20,7 +20,7 @@ const {
 
 for (const { class: kind, config } of models) {
   const source = { package: name, class: kind };
-  const { model } = subjectOf({ source, config, profile, flags: [], positional: [] });
+  const { model } = systemUnderTest({ id: `exchange of ${kind}`, source, config, profile });
   const path = (file) => join(folder, `${file}.safetensors`);
   if (task === "write") {
     saveSafetensors(path(kind), stateDict(initialize(model, 1)), { floats: "F32" });

@@ -1,4 +1,4 @@
-// npm run golden:export | golden:verify | golden:status [-- …]: golden cases from the released packages; `--help` says more.
+// npm run golden:export | verify | status | exchange [-- …]: golden cases from the released packages; `--help` says more.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -23,6 +23,7 @@ golden:export   makes a fresh Python environment and writes the cases to golden/
 golden:verify   exports into a temporary folder and compares with the committed cases; a complete verification that succeeds
                 records the source's digest in golden/export/NAME/verified.json
 golden:status   tells which sources have changed since they were last verified
+golden:exchange exchanges state dicts with the TypeScript models, in both directions, in an environment that may exist already
 
   --source NAME    one source, a folder of golden/export; may be repeated
   --all            every source
@@ -34,7 +35,8 @@ golden:status   tells which sources have changed since they were last verified
   --out FOLDER     export: where the cases are written, in place of golden/cases
   --json           status: as JSON
 
-Without --source and --all, verify takes the sources that need verifying, export those that need no checkout.
+Without --source and --all, verify takes the sources that need verifying, exchange those that have an exchange.json, and export those
+that need no checkout.
 PYTHON names the interpreter that makes the environments (3.11 or newer).`;
 
 const OPTIONS = {
@@ -51,6 +53,7 @@ const OPTIONS = {
 };
 
 const sources = readSources();
+const hasExchange = ({ folder }) => existsSync(join(folder, "exchange.json"));
 
 /** The sources that the options ask for. */
 function chosen(task, { source, all, only }) {
@@ -61,6 +64,7 @@ function chosen(task, { source, all, only }) {
     if (found.length === 0) throw new UsageError(`no case matches ${only.join(" or ")}`);
     return found;
   }
+  if (task === "exchange") return sources.filter(hasExchange);
   return task === "verify" ? sources.filter((one) => needsVerifying(one, sources)) : sources;
 }
 
@@ -100,12 +104,12 @@ function runExporter(task, source, values) {
   });
 }
 
-/** { passed, failed } of one verification; one that crashes has failed once more than it counted. */
-async function verified(source, values) {
+/** { passed, failed } of one task; one that crashes has failed once. */
+async function counted(task, source, values) {
   try {
-    const { status, output } = await runExporter("verify", source, values);
-    const counted = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1);
-    const [passed, failed] = counted ? [Number(counted[1]), Number(counted[2])] : [0, 0];
+    const { status, output } = await runExporter(task, source, values);
+    const line = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1);
+    const [passed, failed] = line ? [Number(line[1]), Number(line[2])] : [0, 0];
     return { passed, failed: status !== 0 && failed === 0 ? 1 : failed };
   } catch (error) {
     console.error(error.message);
@@ -124,18 +128,29 @@ function build() {
 
 async function verify(found, values) {
   const complete = !values.only && !values.small;
-  if (complete && found.some(({ folder }) => existsSync(join(folder, "exchange.json")))) build();
   const total = { passed: 0, failed: 0 };
   for (const source of found) {
     const since = Date.now();
-    const check = () => verified(source, values);
+    const check = () => counted("verify", source, values);
     const result = complete ? await verifyAndRecord(source, sources, check) : await check();
     total.passed += result.passed;
     total.failed += result.failed;
     const seconds = Math.round((Date.now() - since) / 1000);
     console.log(`${source.name}: ${result.passed} passed, ${result.failed} failed in ${seconds} s`);
+    if (complete && result.recorded) console.log(`${source.name}: the digest is recorded in verified.json`);
     if (complete && result.failed === 0 && !result.recorded)
       console.log(`${source.name}: files changed during the verification, so its digest was not recorded`);
+  }
+  return total;
+}
+
+async function exchange(found, values) {
+  build();
+  const total = { passed: 0, failed: 0 };
+  for (const source of found.filter(hasExchange)) {
+    const { passed, failed } = await counted("exchange", source, { ...values, reuse: true });
+    total.passed += passed;
+    total.failed += failed;
   }
   return total;
 }
@@ -160,7 +175,7 @@ function status(found, values) {
 async function main() {
   const [task, ...rest] = process.argv.slice(2);
   const { values } = parseArgs({ args: rest, options: OPTIONS });
-  if (values.help || !["export", "verify", "status"].includes(task)) {
+  if (values.help || !["export", "verify", "status", "exchange"].includes(task)) {
     console.log(HELP);
     return values.help ? 0 : 3;
   }
@@ -183,7 +198,7 @@ async function main() {
     console.log("no source needs verifying here; --all verifies every source");
     return 0;
   }
-  const { passed, failed } = await verify(here, values);
+  const { passed, failed } = await (task === "exchange" ? exchange : verify)(here, values);
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 && passed > 0 ? 0 : 1;
 }

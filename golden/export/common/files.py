@@ -7,6 +7,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 WIDTH = 110
+DTYPES = {
+    torch.bfloat16: "BF16",
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
 
 
 def compact(value, indent=0, lead=0):
@@ -40,7 +48,7 @@ def stored(value):
 
 
 def dtype_name(tensor):
-    return {torch.bfloat16: "BF16", torch.float32: "F32", torch.float64: "F64", torch.int64: "I64", torch.bool: "BOOL"}[tensor.dtype]
+    return DTYPES[tensor.dtype]
 
 
 def write_tensors(path, tensors):

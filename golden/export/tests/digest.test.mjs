@@ -45,7 +45,7 @@ const CHANGES = [
   ["golden/state-dicts.json", { a: ["cases"] }],
   ["golden/data/cat.png", { a: ["caseFiles"] }],
   ["golden/export/exchange.mjs", {}],
-  ["golden/export/tests/compare.py", {}],
+  ["golden/export/tests/python/compare.py", {}],
   ["golden/export/b/.venv/lib/torch.py", {}],
   ["golden/export/b/__pycache__/source.pyc", {}],
 ];

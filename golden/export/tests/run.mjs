@@ -30,7 +30,7 @@ function typescript() {
 function python() {
   const sources = readSources();
   const environment = environmentOf(sourceNamed("flamingo_pytorch", sources), sources);
-  const words = ["-m", "unittest", "discover", "-s", "golden/export/tests", "-p", "*.py", "-t", "."];
+  const words = ["-m", "unittest", "discover", "-s", "golden/export/tests/python", "-p", "*.py", "-t", "."];
   const { text, status } = output(interpreter(environment, { reuse: true }), ...words);
   const failed = number(text, /failures=(\d+)/) + number(text, /errors=(\d+)/);
   return { passed: number(text, /^Ran (\d+) tests?/m) - failed, failed, status };

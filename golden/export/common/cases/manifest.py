@@ -41,7 +41,7 @@ def described(source, case, name, shape, value):
 
 def manifest(source, case, shapes, ties, recipe, specs, values):
     found = {"schema": SCHEMA, "id": case["id"], "title": case["title"]}
-    found["level"] = "grad" if case.get("grads") else source.levels.get(case["class"], "module")
+    found["level"] = "grad" if case.get("grads") else case.get("level") or source.levels.get(case["class"], "module")
     found |= {"source": provenance(source, case["class"]), "profile": source.profile, "config": case["config"], "call": case["call"]}
     if case.get("positional"):
         found["positional"] = case["positional"]

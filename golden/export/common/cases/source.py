@@ -57,6 +57,7 @@ class CaseSource(Source):
         return sorted(case.get("flags", []))
 
     def versions(self):
+        """(the package's version, torch's, those of `other_versions`). A source that needs a checkout overrides this."""
         version = lambda name: importlib.metadata.version(name).split("+")[0]
         others = {field: version(name) for field, name in self.other_versions.items()}
         return version(self.package), version("torch"), others

@@ -51,7 +51,8 @@ class Recorder(TorchFunctionMode):
 
     def keep(self, name, value):
         value = value.detach().clone()
-        value[value <= -torch.finfo(value.dtype).max] = -torch.inf  # replaces the source's fill value, which depends on the precision
+        if value.is_floating_point():
+            value[value <= -torch.finfo(value.dtype).max] = -torch.inf  # replaces the source's fill value, which depends on the precision
         self.taps.pop(name, None)
         self.taps[name] = value
 

@@ -1,8 +1,11 @@
 """Cases are made from a source that stands in for a package: several outputs, integers, requests, failures of the export."""
 
+import importlib
 import json
+import sys
 import unittest
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -31,7 +34,7 @@ class Scores(torch.nn.Module):
 class StandIn(CaseSource):
     package, profile = "stand-in", "stand-in@1"
     classes = {"Scores": Scores}
-    names = {}
+    levels = {"Scores": "op"}
 
     def versions(self):
         return "1", "2.13.0", {}
@@ -61,6 +64,18 @@ class Making(unittest.TestCase):
         self.assertTrue(torch.equal(expected["outputs.ids"], expected["outputs.logits"].argmax(-1)))
         self.assertEqual(case["tolerance"]["noise"]["outputs.ids"], 0)
         self.assertGreater(case["tolerance"]["noise"]["outputs.logits"], 0)
+
+    def test_a_case_may_name_its_level(self):
+        folder = make(self, [BASIC | {"level": "decode"}, BASIC | {"id": "other"}])
+        levels = {path.parent.name: json.loads(path.read_text())["level"] for path in folder.glob("*/case.json")}
+        self.assertEqual(levels, {"scores--basic": "decode", "scores--other": "op"})
+
+    def test_the_modules_of_a_checkout_can_be_imported(self):
+        folder = copies(self)
+        (folder / "released_in_a_checkout.py").write_text("SOURCE = 5\n")
+        self.addCleanup(sys.path.remove, str(folder.resolve()))
+        with mock.patch.object(command, "load", importlib.import_module):
+            self.assertEqual(command.loaded("released_in_a_checkout", folder).SOURCE, 5)
 
     def test_the_loss_of_a_gradient_case_is_the_first_output_times_the_cotangent(self):
         folder = make(self, [BASIC | {"grads": True}]) / "scores--basic"
