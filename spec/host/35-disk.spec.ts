@@ -8,21 +8,21 @@ import { folders } from "../support/fixtures/temporary.ts";
 import { fileOf } from "../support/properties/files.ts";
 
 const { openSync, closeSync, readSync, writeSync } = fs;
-const fresh = folders();
+const temporary = folders();
 let folder = "";
 beforeEach(() => {
-  folder = fresh();
+  folder = temporary();
 });
-afterEach(() => instead({ openSync, closeSync, readSync, writeSync }));
+afterEach(() => replaceFunctions({ openSync, closeSync, readSync, writeSync }));
 
-/** Replaces functions of node:fs until the test's end. */
-function instead(functions: Partial<typeof fs>): void {
+/** Replaces functions of node:fs until the end of the test. */
+function replaceFunctions(functions: Partial<typeof fs>): void {
   Object.assign(fs, functions);
   syncBuiltinESMExports();
 }
 const bytes = (string: string) => new TextEncoder().encode(string);
 
-test("[io.file-errors] what the system refuses is told in words", () => {
+test("[io.file-errors] errors of the system become messages with a reason and a remedy", () => {
   fs.mkdirSync(`${folder}/d`, { recursive: true });
   fs.writeFileSync(`${folder}/f`, "f");
   expect(() => node.openFile(`${folder}/d`)).toThrow(
@@ -34,21 +34,21 @@ test("[io.file-errors] what the system refuses is told in words", () => {
   );
   expect(() => node.openFile("a\0b")).toThrow(LoadError);
   const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
-  instead({
+  replaceFunctions({
     writeSync: () => {
       throw full;
     },
   });
   expect(() => node.writeFile(`${folder}/f`, bytes("new"))).toThrow(
-    /the disk is full; make room {2}\[io\.file-errors\]/,
+    /f: the disk is full; .*\[io\.file-errors\]/,
   );
   expect(fs.readdirSync(folder).sort()).toEqual(["d", "f"]);
 });
 
-test("[io.few-descriptors] a hundred files in use hold at most 32 open", () => {
+test("[io.few-descriptors] of a hundred sources in use at most 32 have an open descriptor", () => {
   let open = 0;
   let most = 0;
-  instead({
+  replaceFunctions({
     openSync: (...args: Parameters<typeof fs.openSync>) => {
       most = Math.max(most, ++open);
       return openSync(...args);
@@ -61,7 +61,7 @@ test("[io.few-descriptors] a hundred files in use hold at most 32 open", () => {
   const paths = Array.from({ length: 100 }, (_, i) => `${folder}/${i}`);
   for (const path of paths) node.writeFile(path, bytes(path));
   const sources = paths.map(node.openFile);
-  expect(open).toBe(0); // nothing is opened before it is read
+  expect(open).toBe(0); // the first read opens the descriptor
   for (const [i, source] of [...sources.entries(), ...sources.entries()]) {
     expect(new TextDecoder().decode(source.read(0, source.size))).toBe(paths[i]);
   }
@@ -70,7 +70,7 @@ test("[io.few-descriptors] a hundred files in use hold at most 32 open", () => {
   expect(open).toBe(0);
 });
 
-test("[io.unchanged] a file that has changed since is refused", () => {
+test("[io.unchanged] reading a file that has changed since it was opened is an error", () => {
   const path = `${folder}/f`;
   for (const change of [() => node.writeFile(path, bytes("other")), () => fs.truncateSync(path, 2)]) {
     node.writeFile(path, bytes("first"));
@@ -78,31 +78,31 @@ test("[io.unchanged] a file that has changed since is refused", () => {
     const source = node.openFile(path);
     change();
     expect(() => source.read(0, 5)).toThrow(
-      /cannot read .*f: it has been rewritten since.*open it again {2}\[io\.unchanged\]/,
+      /cannot read .*f: .*rewritten.*open it again {2}\[io\.unchanged\]/,
     );
   }
   node.writeFile(path, bytes("first"));
   fs.utimesSync(path, 1, 1);
   const source = node.openFile(path);
   source.read(0, 1);
-  fs.writeFileSync(path, "FIRST"); // the same file, its size kept, while it is open
+  fs.writeFileSync(path, "FIRST"); // the same inode and size, while it is open
   expect(() => source.read(0, 5)).toThrow(/\[io\.unchanged\]/);
   node.writeFile(path, bytes("first"));
   const short = node.openFile(path);
-  instead({ readSync: () => 0 });
-  expect(() => short.read(0, 5)).toThrow(/it has been cut short since it was opened.*\[io\.unchanged\]/);
+  replaceFunctions({ readSync: () => 0 });
+  expect(() => short.read(0, 5)).toThrow(/truncated.*\[io\.unchanged\]/);
 });
 
-test("[io.lazy] a file larger than any buffer opens at once, and its last tensor reads alone", () => {
+test("[io.lazy] a file larger than any buffer is opened without reading it, and its last tensor is read alone", () => {
   const size = 6e9;
   const header = { big: { dtype: "U8", shape: [size], data_offsets: [0, size] } };
   const last = { dtype: "F32", shape: [2], data_offsets: [size, size + 8] };
   const start = fileOf({ ...header, last });
   node.writeFile(`${folder}/big`, start);
-  fs.truncateSync(`${folder}/big`, start.length + size); // a hole: it takes no room on the disk
+  fs.truncateSync(`${folder}/big`, start.length + size); // a sparse file, which takes no space on the disk
   fs.appendFileSync(`${folder}/big`, new Uint8Array(Float32Array.of(0.5, -7).buffer));
   const ranges: number[] = [];
-  instead({
+  replaceFunctions({
     readSync: ((...args: [number, Uint8Array, number, number, number]) => {
       ranges.push(args[3]);
       return readSync(...args);

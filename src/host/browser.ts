@@ -1,4 +1,4 @@
-// A page: files are what the page was given (dropped, fetched, built in), kept in memory under a path.
+// The host in a page. Files are held in memory under a path; the page mounts files that were dropped, fetched or built in.
 import { LoadError } from "../tensor/errors.ts";
 import { type ByteSource, type FinishedProcess, fromBytes, sorted, type Thread } from "./host.ts";
 
@@ -15,40 +15,38 @@ export const now = (): number => performance.now();
 
 const files = new Map<string, Uint8Array>();
 
-/** "./a//b/" and "a/b" are the same path. */
-const plain = (path: string): string =>
+/** A canonical form of a path: "./a//b/" becomes "a/b". */
+const normalized = (path: string): string =>
   path
     .split("/")
     .filter((part) => part !== "" && part !== ".")
     .join("/");
 
-/** Gives files to the page's package, under paths of the page's choice. */
+/** Makes files available under the given paths. */
 export async function mount(
-  given: Iterable<readonly [string, Uint8Array | ArrayBuffer | Blob]>,
+  contents: Iterable<readonly [string, Uint8Array | ArrayBuffer | Blob]>,
 ): Promise<void> {
-  for (const [path, content] of given) {
+  for (const [path, content] of contents) {
     const bytes = content instanceof Blob ? await content.arrayBuffer() : content;
-    files.set(plain(path), bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes));
+    files.set(normalized(path), bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes));
   }
 }
 
-/** Forgets a file, or everything below a folder. */
+/** Removes a file, or all files below a folder. */
 export function unmount(path: string): void {
-  files.delete(plain(path));
+  files.delete(normalized(path));
   for (const file of below(path)) files.delete(file);
 }
 
 function below(folder: string): string[] {
-  const start = plain(folder) === "" ? "" : `${plain(folder)}/`;
+  const start = normalized(folder) === "" ? "" : `${normalized(folder)}/`;
   return sorted([...files.keys()].filter((file) => file.startsWith(start)));
 }
 
 export function openFile(path: string): ByteSource {
-  const bytes = files.get(plain(path));
+  const bytes = files.get(normalized(path));
   if (bytes !== undefined) return fromBytes(bytes);
-  throw new LoadError(
-    `cannot open ${path}: the page was given no such file; mount it first  [io.file-errors]`,
-  );
+  throw new LoadError(`cannot open ${path}: no such file is mounted; mount it first  [io.file-errors]`);
 }
 
 export function createFolder(_path: string): void {}
@@ -58,25 +56,25 @@ export async function runProcess([program = ""]: readonly string[]): Promise<Fin
 }
 
 export function kindOf(path: string): "file" | "folder" | "nothing" {
-  if (files.has(plain(path))) return "file";
+  if (files.has(normalized(path))) return "file";
   return below(path).length > 0 ? "folder" : "nothing";
 }
 
-/** Every file below a folder, sorted, as paths that begin with the folder's. */
+/** All files below a folder, sorted, as paths that begin with the folder's path. */
 export function listFiles(folder: string): string[] {
-  const found = below(folder);
-  if (found.length > 0) return found.map((file) => joined(folder, file));
+  const files = below(folder);
+  if (files.length > 0) return files.map((file) => joined(folder, file));
   throw new LoadError(
-    `cannot list ${folder}: the page was given no files there; mount them first  [io.file-errors]`,
+    `cannot list ${folder}: no files are mounted there; mount them first  [io.file-errors]`,
   );
 }
 
 function joined(folder: string, file: string): string {
-  const rest = file.slice(plain(folder) === "" ? 0 : plain(folder).length + 1);
+  const rest = file.slice(normalized(folder) === "" ? 0 : normalized(folder).length + 1);
   return folder === "" ? rest : folder.endsWith("/") ? folder + rest : `${folder}/${rest}`;
 }
 
-/** Keeps the file in memory; `openFile` finds it there. */
+/** Stores the file in memory. */
 export function writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void {
   const parts = content instanceof Uint8Array ? [content.slice()] : [...content];
   const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
@@ -85,13 +83,13 @@ export function writeFile(path: string, content: Uint8Array | Iterable<Uint8Arra
     bytes.set(part, at);
     at += part.length;
   }
-  files.set(plain(path), bytes); // [io.atomic-write]
+  files.set(normalized(path), bytes); // [io.atomic-write]
 }
 
-/** Threads that may run at once, this one included. Without cross-origin isolation no memory can be shared: one. */
+/** The number of parallel threads, including this one. Without cross-origin isolation memory cannot be shared, so it is 1. */
 export const cores = (): number => (globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1);
 
-/** Runs `source`, in which `data` is what is given here, on a thread of its own. */
+/** Runs `source` in a worker, with `data` as a variable of that name. */
 export function startThread(source: string, data: object): Thread {
   const url = URL.createObjectURL(
     new Blob([`onmessage = ({ data }) => {${source}};`], { type: "text/javascript" }),

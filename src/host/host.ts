@@ -1,46 +1,46 @@
-// What the rest of the package may ask of the machine it runs on. Two files answer, node.ts and browser.ts,
-// with the same exported names; package.json "imports" chooses one as #host. [io.same-host]
+// The interface to files, threads and the clock of the machine. node.ts and browser.ts implement it with the same exported names;
+// "imports" in package.json selects one of them as #host. [io.same-host]
 import { LoadError } from "../tensor/errors.ts";
 
-/** Bytes that are read a range at a time, so that opening a file of any size costs nothing. */
+/** Bytes that are read in ranges. Opening a source reads nothing, whatever its size. */
 export interface ByteSource {
   readonly size: number;
-  /** The bytes from `from` up to, not including, `to`. They are a copy and belong to the caller. */
+  /** A copy of the bytes from `from` up to, but not including, `to`. Throws a LoadError if the range is not within the source. */
   read(from: number, to: number): Uint8Array;
-  /** Lets go of what is held open. Reading again afterwards is allowed. */
+  /** Closes the file. A later read opens it again. */
   close(): void;
 }
 
 export interface Host {
-  /** A file, to be read lazily. */
+  /** Opens a file without reading it. */
   openFile(path: string): ByteSource;
   fromBytes(bytes: Uint8Array | ArrayBuffer): ByteSource;
   kindOf(path: string): "file" | "folder" | "nothing";
-  /** Every file below a folder, sorted, as paths that begin with the folder's. */
+  /** All files below a folder, sorted, as paths that begin with the folder's path. */
   listFiles(folder: string): string[];
-  /** Creates a folder and those above it. A page's folders are there as soon as they hold a file. */
+  /** Creates a folder and its parents. In a page, folders exist as long as they hold a file. */
   createFolder(path: string): void;
-  /** The whole file is there afterwards, or nothing has changed. */
+  /** Writes a file atomically: after a failure the previous content is unchanged. */
   writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void;
-  /** Milliseconds, for measuring. */
+  /** A monotonic clock in milliseconds. */
   now(): number;
-  /** Threads that may run at once on one memory, this one included. */
+  /** The number of threads that can share memory and run in parallel, including the calling one. */
   cores(): number;
-  /** Runs `source`, in which `data` is what is given here, on a thread of its own. */
+  /** Runs `source` on a new thread, with `data` as a variable of that name. */
   startThread(source: string, data: object): Thread;
-  /** Runs a command to its end; a page cannot. */
+  /** Runs a command to its end. Not available in a page. */
   runProcess(command: readonly string[], options?: ProcessOptions): Promise<FinishedProcess>;
 }
 
 export interface ProcessOptions {
-  /** The process and everything that it started is ended after this time. */
+  /** The time limit, after which the process and all processes that it started are terminated. */
   readonly seconds?: number | undefined;
-  /** Characters of output that are kept, the last ones; by default ten million. */
+  /** The number of characters of output to keep, counted from the end; ten million by default. */
   readonly keep?: number | undefined;
 }
 
 export interface FinishedProcess {
-  /** null: a signal ended it. */
+  /** null if a signal terminated the process. */
   readonly status: number | null;
   readonly signal: string | null;
   readonly timedOut: boolean;
@@ -48,7 +48,7 @@ export interface FinishedProcess {
   readonly stderr: string;
   /** Both, in the order in which they were received. */
   readonly output: string;
-  /** From the start to the first output on stdout; null if there was none. */
+  /** The time from the start to the first output on stdout; null if there was none. */
   readonly secondsToOutput: number | null;
 }
 
@@ -56,12 +56,12 @@ export interface Thread {
   stop(): Promise<void>;
 }
 
-/** One door for every range, so that no offset from a file reaches memory or the disk unchecked. */
+/** Checks a range of bytes. Offsets in files are untrusted, so every source checks all ranges with this function. */
 export function checkRange(from: number, to: number, size: number): void {
-  const whole = Number.isSafeInteger(from) && Number.isSafeInteger(to);
-  const within = whole && 0 <= from && from <= to && to <= size; // [io.range]
-  if (within) return;
-  throw new LoadError(`bytes ${from} to ${to} do not lie within the ${size} there are  [io.range]`);
+  const areIntegers = Number.isSafeInteger(from) && Number.isSafeInteger(to);
+  const isWithin = areIntegers && 0 <= from && from <= to && to <= size; // [io.range]
+  if (isWithin) return;
+  throw new LoadError(`bytes ${from} to ${to} are not within the ${size} bytes of the source  [io.range]`);
 }
 
 export function fromBytes(bytes: Uint8Array | ArrayBuffer): ByteSource {
@@ -70,12 +70,12 @@ export function fromBytes(bytes: Uint8Array | ArrayBuffer): ByteSource {
     size: all.length,
     read(from, to) {
       checkRange(from, to, all.length);
-      return Uint8Array.prototype.slice.call(all, from, to); // a Buffer's own slice would share the memory
+      return Uint8Array.prototype.slice.call(all, from, to); // the slice of a Buffer would share its memory
     },
     close() {},
   };
 }
 
-/** Sorted by code unit, the same on every machine (a locale's order is not). */
+/** Sorted by code units, which unlike a locale's order is the same on every machine. */
 export const sorted = (paths: Iterable<string>): string[] =>
   [...paths].sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));

@@ -1,4 +1,4 @@
-// Node: files from disk.
+// The host in Node: files on a disk.
 import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
@@ -24,41 +24,41 @@ const REASONS: Record<string, string> = {
   EPERM: "reading or writing it is not permitted; check its permissions",
   EISDIR: "it is a folder; name a file",
   ENOTDIR: "a part of the path is a file; check the path",
-  ENOSPC: "the disk is full; make room",
+  ENOSPC: "the disk is full; free some space",
   EROFS: "the disk is read-only; write elsewhere",
-  ELOOP: "its symbolic links go round in a circle; remove one",
+  ELOOP: "its symbolic links form a circle; remove one",
   EMFILE: "too many files are open; close some",
 };
 
-/** Runs a file operation; what the system says on failure is told with the path and a remedy. */
-function attempt<T>(what: string, path: string, operation: () => T): T {
+/** Runs a file operation and turns an error of the system into a LoadError with the path and a remedy. */
+function attempt<T>(action: string, path: string, operation: () => T): T {
   try {
     return operation();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error; // not the system's
-    throw new LoadError(`cannot ${what} ${path}: ${REASONS[code] ?? message}  [io.file-errors]`);
+    if (code === undefined) throw error; // not an error of the system
+    throw new LoadError(`cannot ${action} ${path}: ${REASONS[code] ?? message}  [io.file-errors]`);
   }
 }
 
-/** Files whose descriptor is open, the one opened longest ago first. The limit is far below any system's. */
+/** Sources with an open descriptor, in the order in which they were opened. The limit is far below that of any system. */
 const opened = new Set<FileSource>();
-const MOST_OPEN = 32;
-/** One call of the system reads at most 2 GiB. */
+const MAX_OPEN = 32;
+/** Bytes of one system call, which is limited to 2 GiB. */
 const CHUNK = 2 ** 30;
 
 class FileSource implements ByteSource {
   readonly size: number;
   readonly #path: string;
-  readonly #found: fs.Stats;
+  readonly #stats: fs.Stats;
   #descriptor: number | null = null;
 
   constructor(path: string) {
-    const found = attempt("open", path, () => fs.statSync(path));
-    if (!found.isFile()) throw new LoadError(`cannot open ${path}: it is not a file  [io.file-errors]`);
+    const stats = attempt("open", path, () => fs.statSync(path));
+    if (!stats.isFile()) throw new LoadError(`cannot open ${path}: it is not a file  [io.file-errors]`);
     this.#path = path;
-    this.size = found.size;
-    this.#found = found;
+    this.size = stats.size;
+    this.#stats = stats;
   }
 
   read(from: number, to: number): Uint8Array {
@@ -67,9 +67,9 @@ class FileSource implements ByteSource {
       const bytes = this.#allocate(to - from);
       const descriptor = this.#open();
       for (let done = 0; done < bytes.length; ) {
-        const got = fs.readSync(descriptor, bytes, done, Math.min(CHUNK, bytes.length - done), from + done);
-        if (got === 0) throw this.#isAnother("has been cut short");
-        done += got;
+        const count = fs.readSync(descriptor, bytes, done, Math.min(CHUNK, bytes.length - done), from + done);
+        if (count === 0) throw this.#changed("has been truncated");
+        done += count;
       }
       return bytes;
     });
@@ -85,32 +85,32 @@ class FileSource implements ByteSource {
     try {
       return new Uint8Array(length);
     } catch {
-      const problem = `${length} bytes at once are more than there is memory for`;
+      const problem = `there is not enough memory for ${length} bytes`;
       throw new LoadError(`cannot read ${this.#path}: ${problem}  [io.file-errors]`);
     }
   }
 
   #open(): number {
     if (this.#descriptor === null) {
-      for (const oldest of opened) if (opened.size >= MOST_OPEN) oldest.close(); // [io.few-descriptors]
+      for (const oldest of opened) if (opened.size >= MAX_OPEN) oldest.close(); // [io.few-descriptors]
       this.#descriptor = fs.openSync(this.#path, "r");
       opened.add(this);
     }
-    const now = fs.fstatSync(this.#descriptor);
-    const same = now.ino === this.#found.ino && now.size === this.size && now.mtimeMs === this.#found.mtimeMs;
-    if (!same) throw this.#isAnother("has been rewritten"); // [io.unchanged]
+    const { ino, size, mtimeMs } = fs.fstatSync(this.#descriptor);
+    const isUnchanged = ino === this.#stats.ino && size === this.size && mtimeMs === this.#stats.mtimeMs;
+    if (!isUnchanged) throw this.#changed("has been rewritten"); // [io.unchanged]
     return this.#descriptor;
   }
 
-  #isAnother(how: string): LoadError {
+  #changed(change: string): LoadError {
     this.close();
     return new LoadError(
-      `cannot read ${this.#path}: it ${how} since it was opened; open it again  [io.unchanged]`,
+      `cannot read ${this.#path}: it ${change} since it was opened; open it again  [io.unchanged]`,
     );
   }
 }
 
-/** A file, to be read lazily: nothing is read here, and its descriptor is opened by the first read. */
+/** Opens a file lazily: nothing is read, and the first read opens the descriptor. */
 export const openFile = (path: string): ByteSource => new FileSource(path); // [io.lazy]
 
 export function kindOf(path: string): "file" | "folder" | "nothing" {
@@ -121,14 +121,14 @@ export function kindOf(path: string): "file" | "folder" | "nothing" {
   }
 }
 
-/** Every file below a folder, sorted. Links to folders are not followed, so that the walk ends. */
+/** All files below a folder, sorted. Links to folders are not followed, so circular links do no harm. */
 export function listFiles(folder: string): string[] {
   const files: string[] = [];
   const walk = (path: string): void => {
     for (const entry of attempt("list", path, () => fs.readdirSync(path, { withFileTypes: true }))) {
-      const inside = path.endsWith("/") ? path + entry.name : `${path}/${entry.name}`;
-      if (entry.isDirectory()) walk(inside);
-      else if (entry.isFile() || (entry.isSymbolicLink() && kindOf(inside) === "file")) files.push(inside);
+      const child = path.endsWith("/") ? path + entry.name : `${path}/${entry.name}`;
+      if (entry.isDirectory()) walk(child);
+      else if (entry.isFile() || (entry.isSymbolicLink() && kindOf(child) === "file")) files.push(child);
     }
   };
   walk(folder);
@@ -140,12 +140,12 @@ export function createFolder(path: string): void {
 }
 
 let written = 0;
-/** Writes to a file beside the target and renames it: a reader sees the old file or the new one. */
+/** Writes to a temporary file beside the target and renames it, so that a reader sees either the old file or the new one. */
 export function writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void {
-  const unfinished = `${path}.${process.pid}-${written++}.tmp`;
+  const temporary = `${path}.${process.pid}-${written++}.tmp`;
   attempt("write", path, () => {
     fs.mkdirSync(dirname(path), { recursive: true });
-    const descriptor = fs.openSync(unfinished, "wx");
+    const descriptor = fs.openSync(temporary, "wx");
     try {
       try {
         for (const bytes of content instanceof Uint8Array ? [content] : content) writeAll(descriptor, bytes);
@@ -153,9 +153,9 @@ export function writeFile(path: string, content: Uint8Array | Iterable<Uint8Arra
       } finally {
         fs.closeSync(descriptor);
       }
-      fs.renameSync(unfinished, path); // [io.atomic-write]
+      fs.renameSync(temporary, path); // [io.atomic-write]
     } catch (error) {
-      fs.rmSync(unfinished, { force: true });
+      fs.rmSync(temporary, { force: true });
       throw error;
     }
   });
@@ -167,10 +167,10 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
   }
 }
 
-/** Threads that may run at once, this one included. */
+/** The number of parallel threads, including this one. */
 export const cores = (): number => availableParallelism();
 
-/** Runs `source`, in which `data` is what is given here, on a thread of its own. It keeps no process alive. */
+/** Runs `source` on a worker thread, with `data` as a variable of that name. The thread does not keep the process alive. */
 export function startThread(source: string, data: object): Thread {
   const text = `const { workerData: data } = require("node:worker_threads");${source}`;
   const worker = new Worker(text, { eval: true, workerData: data, execArgv: [] });

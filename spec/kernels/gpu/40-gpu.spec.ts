@@ -184,7 +184,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
 
   type Case = AttentionCase<Float32Array, Uint8Array>;
 
-  const onDevice = ({
+  const attend = ({
     q,
     k,
     v,
@@ -216,7 +216,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     await fc.assert(
       fc.asyncProperty(attentionCases(0.1, 1, 10, 40), async (c) => {
         const { out, bound } = formula(c, HOST_MODES);
-        expect(worstOf(await onDevice(typed(c)), out, bound)).toBeLessThanOrEqual(1);
+        expect(worstOf(await attend(typed(c)), out, bound)).toBeLessThanOrEqual(1);
       }),
       { numRuns: 100 },
     );
@@ -246,16 +246,16 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       size: [1, 1, 4, 1, 1],
       mayAttend: null,
     };
-    expect([...(await onDevice(sharp))]).toEqual([2]);
-    expect([...(await onDevice({ ...sharp, q: Float32Array.of(-1) }))]).toEqual([5]);
+    expect([...(await attend(sharp))]).toEqual([2]);
+    expect([...(await attend({ ...sharp, q: Float32Array.of(-1) }))]).toEqual([5]);
   });
 
   test("a masked key changes no bit of the output, whatever its score", async () => {
-    const before = await onDevice(plain);
+    const before = await attend(plain);
     for (const score of [1e6, -1e6, NaN, Infinity]) {
       const k = Float32Array.from(plain.k);
       k.fill(score, 2 * 4, 3 * 4); // key 2 of matrix 0, to which only the last row may attend
-      const after = await onDevice({ ...plain, k });
+      const after = await attend({ ...plain, k });
       expect(row(after, 0, 0)).toEqual(row(before, 0, 0));
       expect(row(after, 0, 1)).toEqual(row(before, 0, 1));
       expect(row(after, 0, 2)).not.toEqual(row(before, 0, 2));
@@ -269,11 +269,11 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       q: plain.q.map(() => 1),
       v: plain.v.map((_, i) => (i >> 1) % 5),
     };
-    expect(row(await onDevice(low), 0, 0)).toEqual([2, 2]); // the mean of 0, 1, 3 and 4
+    expect(row(await attend(low), 0, 0)).toEqual([2, 2]); // the mean of 0, 1, 3 and 4
   });
 
   test("empty rows are zero, uniform or NaN as requested", async () => {
-    const out = async (emptyRow: EmptyRow) => row(await onDevice({ ...plain, emptyRow }), 1, 1);
+    const out = async (emptyRow: EmptyRow) => row(await attend({ ...plain, emptyRow }), 1, 1);
     const mean = [0, 1].map((c) =>
       [0, 1, 2, 3, 4].reduce((sum, j) => sum + Number(plain.v[10 + 2 * j + c]) / 5, 0),
     );
@@ -284,8 +284,8 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
 
   test("rows removed by the post-softmax mask are zero, empty ones too", async () => {
     const keptRows = Uint8Array.of(0, 0, 1);
-    const out = await onDevice({ ...plain, emptyRow: "nan", keptRows });
-    const all = await onDevice({ ...plain, emptyRow: "zero" });
+    const out = await attend({ ...plain, emptyRow: "nan", keptRows });
+    const all = await attend({ ...plain, emptyRow: "zero" });
     for (const z of [0, 1]) {
       expect(row(out, z, 0)).toEqual([0, 0]);
       expect(row(out, z, 1)).toEqual([0, 0]);
@@ -306,7 +306,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
   test("NaN in a query, a key or a value reaches exactly the rows that see it", async () => {
     const spoilt = (values: Float32Array, at: number) => values.map((x, i) => (i === at ? NaN : x));
     const nanRows = async (change: Partial<Case>) => {
-      const out = await onDevice({ ...plain, ...change });
+      const out = await attend({ ...plain, ...change });
       return [0, 1, 2].map((l) => row(out, 0, l).some(Number.isNaN));
     };
     expect(await nanRows({})).toEqual([false, false, false]);
@@ -375,7 +375,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       { q, k, v },
     );
     expect(out?.shape).toEqual([1, 2, 3, 2]);
-    expect(out && [...flat(out)]).toEqual([...(await onDevice({ ...plain, mayAttend: null }))]);
+    expect(out && [...flat(out)]).toEqual([...(await attend({ ...plain, mayAttend: null }))]);
     expect(backend.ran).toEqual({ matmul: 0, attention: 1 });
     await backend.ops.einsum?.({ pattern: "b h l k, b h s k -> b h l s" }, q, k);
     expect(backend.ran).toEqual({ matmul: 1, attention: 1 });
