@@ -1,4 +1,4 @@
-// The executable half of 12-gated-cross-attention.md. The loops are those of support/block-oracles.ts.
+// The executable half of 12-gated-cross-attention.md. The loops are those of support/oracles/blocks.ts.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -6,9 +6,10 @@ import {
   type GatedCrossAttentionBlockOptions,
 } from "../../src/blocks/gated-cross-attention-block.ts";
 import { type Convention, conventions } from "../../src/masks/conventions/conventions.ts";
+import { visibilityOf as mediaVisibilityOf } from "../../src/masks/media-mask.ts";
 import { maskRows } from "../../src/masks/rows.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
-import { RuleError } from "../../src/tensor/errors.ts";
+import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import { type Any, Bool, type Tensor, view } from "../../src/tensor/tensor.ts";
 import { gatedBlock, type VisibilityRule, visibilityOf } from "../support/oracles/blocks.ts";
 import type { Mat } from "../support/oracles/layers.ts";
@@ -48,13 +49,17 @@ const gates = (model: GatedCrossAttentionBlock, attn: number, ff: number): Gated
 const text = (b: number, l: number): Tensor<"b l d"> => randomTensor([b, l, 4], 7, (v) => 2 * v);
 const images = (b: number, m: number, r: number): Tensor<"b m r e"> =>
   randomTensor([b, m, r, 4], 8, (v) => 2 * v);
+/** Tokens whose mask allows no image. */
+const empty = (mediaLocations: Bool<"b l">, m: number, c: Convention): boolean[][] =>
+  maskRows(mediaLocations, m, c).map((rows) => rows.map(({ mayAttend }) => !mayAttend.includes(true)));
+/** Tokens to which attention adds nothing. */
 const zeroed = (mediaLocations: Bool<"b l">, m: number, c: Convention): boolean[][] =>
-  maskRows(mediaLocations, m, c).map((rows) => rows.map((row) => row.outcome === "zeroed"));
+  maskRows(mediaLocations, m, c).map((rows) => rows.map(({ images }) => images.length === 0));
 
 const sizes = { b: from(1, 2), l: from(0, 5), m: from(1, 3), r: from(1, 3), seed: seeds };
 const last = fc.boolean();
 
-/** The block, with gates wide open and unequal, against the loop. `skip`: tokens without an image are not fed. */
+/** Compares the block, with gates open and unequal, with the loop. `skip`: no feed-forward on tokens without an image. */
 function equalsTheLoop(
   { b, l, m, r, seed, last }: { b: number; l: number; m: number; r: number; seed: number; last: boolean },
   emptyRowFeedForward: "run" | "skip",
@@ -64,11 +69,11 @@ function equalsTheLoop(
   const expected = list<Mat>(x).map((tokens, i) => {
     const located = Array.from({ length: l }, (_, j) => mediaLocations.flat()[i * l + j] === 1);
     const rule = last ? immediate : allPrevious;
-    const sight = visibilityOf(located, r, rule);
+    const visibility = visibilityOf(located, r, rule);
     const sees = (token: number) =>
-      Array.from({ length: m * r }, (_, s) => s).some((s) => sight.allowed(token, s));
+      Array.from({ length: m * r }, (_, s) => s).some((s) => visibility.allowed(token, s));
     const fed = (token: number) => emptyRowFeedForward === "run" || sees(token);
-    return gatedBlock(weightsOf(model), tokens, list<readonly Mat[]>(media)[i] ?? [], 2, sight, fed);
+    return gatedBlock(weightsOf(model), tokens, list<readonly Mat[]>(media)[i] ?? [], 2, visibility, fed);
   });
   expectNear(model.forward(x, media, { mediaLocations }), expected);
 }
@@ -77,7 +82,7 @@ test("[gate.attn] equals the loop, gates open and unequal", () => {
   forAll({ ...sizes, last }, (config) => equalsTheLoop(config, "run"));
 });
 
-test("[gate.attn] with the feed-forward's gate at zero only tokens that see an image move, by tanh of the gate", () => {
+test("[gate.attn] with the feed-forward's gate at zero only tokens that see an image change, by tanh of the gate", () => {
   const [x, media, mediaLocations] = [text(1, 4), images(1, 2, 2), locations(".I.I")];
   const model = gates(block(), 0.75, 0);
   const attended = valuesOf(model.attn.forward(x, media, { mediaLocations }));
@@ -89,7 +94,7 @@ test("[gate.attn] with the feed-forward's gate at zero only tokens that see an i
   expect(moved).toEqual([[false, true, true, true]]);
 });
 
-test("[gate.ff] with attention's gate at zero images do not matter, bit for bit, and the feed-forward reads the text", () => {
+test("[gate.ff] with attention's gate at zero images change nothing, bit for bit, and the feed-forward reads the text", () => {
   const [x, media, mediaLocations] = [text(2, 4), images(2, 2, 2), locations(".I.I", "I...")];
   const model = gates(block(), 0, -0.5);
   const out = model.forward(x, media, { mediaLocations });
@@ -99,7 +104,7 @@ test("[gate.ff] with attention's gate at zero images do not matter, bit for bit,
   expectClose(valuesOf(out), expected, 1e-14);
 });
 
-test("[gate.ff] with both gates open the feed-forward reads what attention left", () => {
+test("[gate.ff] with both gates open the feed-forward reads attention's output", () => {
   const [x, media, mediaLocations] = [text(1, 4), images(1, 2, 2), locations(".I.I")];
   const model = gates(block(), 0.75, -0.5);
   const y = gates(block(), 0.75, 0).forward(x, media, { mediaLocations });
@@ -130,10 +135,10 @@ test("[gate.zero] a new block is the identity, bit for bit, under every conventi
 
 test("[gate.zero] the two gates start at zero, and no weight does", () => {
   const model = new GatedCrossAttentionBlock(small);
-  const silent = [...stateDict(model)]
+  const zeros = [...stateDict(model)]
     .filter(([, t]) => valuesOf(t).every((v) => v === 0))
     .map(([name]) => name);
-  expect(silent).toEqual(["attn_gate", "ff_gate", "attn.norm.bias", "ff.0.bias"]);
+  expect(zeros).toEqual(["attn_gate", "ff_gate", "attn.norm.bias", "ff.0.bias"]);
 });
 
 test("[gate.zero] either gate alone opens the block", () => {
@@ -147,10 +152,10 @@ test("[gate.zero] either gate alone opens the block", () => {
   expect(one).not.toEqual(other);
 });
 
-test("[gate.empty-row-feed-forward] by default the feed-forward runs on every token, as figure 4 has it", () => {
+test("[gate.empty-row-feed-forward] by default the feed-forward runs on every token, as in figure 4", () => {
   const model = block();
   const [x, media, mediaLocations] = [text(1, 4), images(1, 1, 2), locations("..I.")];
-  expect(zeroed(mediaLocations, 1, conventions.immediate)).toEqual([[true, true, false, false]]);
+  expect(empty(mediaLocations, 1, conventions.immediate)).toEqual([[true, true, false, false]]);
   expect(differing(x, model.forward(x, media, { mediaLocations }))).toEqual([[true, true, true, true]]);
 });
 
@@ -158,22 +163,56 @@ test("[gate.empty-row-feed-forward] skip equals the loop that feeds only tokens 
   forAll({ ...sizes, last }, (config) => equalsTheLoop(config, "skip"));
 });
 
-test("[gate.empty-row-feed-forward] skip leaves zeroed tokens as they came, and all others as run does", () => {
+test("[gate.empty-row-feed-forward] skip drops the feed-forward of tokens whose mask is empty, and of no others", () => {
+  const all = Object.values<Convention>(conventions);
   forAll(
-    { ...sizes, l: from(1, 5), convention: fc.constantFrom(...every) },
+    { ...sizes, l: from(1, 5), convention: fc.constantFrom(...all) },
     ({ b, l, m, r, seed, convention }) => {
       const [x, media, mediaLocations] = [text(b, l), images(b, m, r), randomLocations(b, l, seed)];
-      const skip = block({ convention, emptyRowFeedForward: "skip" }, seed).forward(x, media, {
-        mediaLocations,
-      });
-      const run = block({ convention, emptyRowFeedForward: "run" }, seed).forward(x, media, {
-        mediaLocations,
-      });
-      const without = zeroed(mediaLocations, m, convention);
-      expect(differing(x, skip)).toEqual(without.map((row) => row.map((silent) => !silent)));
+      const out = (emptyRowFeedForward: "run" | "skip") =>
+        block({ convention, emptyRowFeedForward }, seed).forward(x, media, { mediaLocations });
+      const [skip, run] = [out("skip"), out("run")];
+      const without = empty(mediaLocations, m, convention);
       expect(differing(run, skip)).toEqual(without);
+      const nothing = zeroed(mediaLocations, m, convention);
+      const unchanged = without.map((row, i) => row.map((isEmpty, j) => isEmpty && nothing[i]?.[j]));
+      expect(differing(x, skip)).toEqual(unchanged.map((row) => row.map((same) => !same)));
     },
+    60,
   );
+});
+
+test("[gate.empty-row-feed-forward] without the option the convention decides", () => {
+  const [x, media, mediaLocations] = [text(1, 4), images(1, 1, 2), locations("..I.")];
+  for (const convention of Object.values<Convention>(conventions)) {
+    const own = block({ convention }).forward(x, media, { mediaLocations });
+    const { emptyRowFeedForward } = convention;
+    expectSame(own, block({ convention, emptyRowFeedForward }).forward(x, media, { mediaLocations }));
+  }
+});
+
+test("[gate.visibility] a visibility that was computed before gives the same numbers as the locations", () => {
+  const [x, media, mediaLocations] = [text(2, 5), images(2, 2, 3), locations(".I.II", "..I..")];
+  for (const convention of Object.values<Convention>(conventions)) {
+    const visibility = mediaVisibilityOf(mediaLocations, 2, convention);
+    const model = block({ convention });
+    const expected = model.forward(x, media, { mediaLocations });
+    expectSame(model.forward(x, media, { visibility }), expected);
+    expectSame(
+      model.attn.forward(x, media, { visibility }),
+      model.attn.forward(x, media, { mediaLocations }),
+    );
+  }
+});
+
+test("[gate.visibility] a visibility of other sizes is refused", () => {
+  const model = block();
+  const visibility = mediaVisibilityOf(locations("..I."), 2, conventions.immediate);
+  for (const [x, media] of [
+    [text(1, 3), images(1, 2, 2)],
+    [text(1, 4), images(1, 1, 2)],
+  ] as const)
+    expect(() => model.forward(x, media, { visibility })).toThrow(ShapeError);
 });
 
 test("[gate.empty-row-feed-forward] without locations there is nothing to skip", () => {

@@ -7,13 +7,15 @@ import {
   conventions,
   distinguishingExample,
   drawAgainst,
-  drawClasses,
   drawMask,
+  drawOutcomes,
+  explain,
   type Grid,
   locate,
   type MaskRow,
   maskRows,
   mediaMask,
+  reasonClause,
   rowOutcome,
   textTime,
   tour,
@@ -158,7 +160,7 @@ test("[mask.empty-row] the corrected conventions zero exactly the rows whose mas
   }
 });
 
-test("[mask.uniform-leak] the release averages all images in empty rows that it does not silence", () => {
+test("[mask.uniform-leak] the release averages all images in empty rows that it does not zero", () => {
   for (const one of strings(8)) {
     for (let n = 1; n <= 4; n++) {
       const tags = one.map((_, l) => one.slice(0, l + 1).filter((isImage) => isImage === 1).length);
@@ -176,7 +178,7 @@ test("[mask.uniform-leak] the release averages all images in empty rows that it 
   }
 });
 
-test("[mask.silent] only released immediate silences, and only rows before the first image", () => {
+test("[mask.zeroed] only the release's immediate convention zeroes rows after the softmax, and only before the first image", () => {
   const locations = batch([0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]);
   expect(zeroedRows(locations, released)).toEqual(batch([1, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]));
   for (const c of [immediate, allPrevious, releasedAll]) expect(zeroedRows(locations, c)).toBeNull();
@@ -189,14 +191,19 @@ test("[mask.no-image] without images every row is zeroed, under every convention
       const rows = maskRows(batch(one), 0, c)[0] ?? [];
       const nothing = c.emptyRowFeedForward === "skip" ? "identity" : "zeroed";
       expect(rows.every((row) => row.outcome === nothing && row.images.length === 0)).toBe(true);
-      expect(rows.map((row) => row.reason)).toEqual(
-        one.map((_, l) => `position ${l} sees nothing: there is no image`),
+      expect(rows.map((row) => explain(row, one, c))).toEqual(
+        one.map((_, position) => ({
+          kind: "empty",
+          position,
+          because: { kind: "no-images" },
+          result: nothing,
+        })),
       );
     }),
   );
 });
 
-test("[mask.row-class] the edge cases of the census, row by row", () => {
+test("[mask.outcome] edge cases, row by row", () => {
   const cases: [string, number, string, string, string, string][] = [
     // prompt, images, immediate, all-previous, released immediate, released all-previous
     ["ttIt", 1, "0 0 {1} {1}", "0 0 {1} {1}", "0 0 {1} {1}", "U U {1} {1}"],
@@ -221,9 +228,9 @@ test("[mask.batch] a batch equals its prompts one by one", () => {
       const whole = mediaMask(batch(...prompts), n, c);
       expect([...whole.data]).toEqual(prompts.flatMap((one) => [...mediaMask(batch(one), n, c).data]));
       expect(maskRows(batch(...prompts), n, c)).toEqual(prompts.flatMap((one) => maskRows(batch(one), n, c)));
-      const silent = prompts.map((one) => zeroedRows(batch(one), c)?.data);
+      const zeroed = prompts.map((one) => zeroedRows(batch(one), c)?.data);
       expect(zeroedRows(batch(...prompts), c)?.data).toEqual(
-        c.zeroBeforeFirstImage ? Uint8Array.from(silent.flatMap((rows) => [...(rows ?? [])])) : undefined,
+        c.zeroBeforeFirstImage ? Uint8Array.from(zeroed.flatMap((rows) => [...(rows ?? [])])) : undefined,
       );
     }),
   );
@@ -244,7 +251,7 @@ test("[mask.prefix-stable] the mask of a prefix is the prefix of the mask", () =
   );
 });
 
-test("[mask.padding-image] one more image changes no other column, and only rows that ask for it or leak", () => {
+test("[mask.padding-image] one more image changes no other column, and only rows with its number or rows that leak", () => {
   fc.assert(
     fc.property(located, fc.integer({ min: 1, max: 6 }), ownConvention, (one, n, c) => {
       const before = maskRows(batch(one), n, c)[0] ?? [];
@@ -271,7 +278,7 @@ test("[mask.causal] position l attends the positions up to l", () => {
   }
 });
 
-test("[mask.convention] every named convention has its name, a sentence and a source", () => {
+test("[mask.convention] every named convention has its name, one sentence and a source", () => {
   for (const [name, c] of Object.entries<Convention>(conventions)) {
     expect(c.name).toBe(name);
     expect(c.note).toMatch(/^[A-Z].+\.$/);
@@ -288,7 +295,7 @@ test("[mask.input] a strided view is read through its strides", () => {
   expect(zeroedRows(transposed, released)).toEqual(batch([0, 0, 0], [1, 0, 0]));
 });
 
-test("[mask.input] wrong axes, missing data and impossible image counts are refused in a sentence", () => {
+test("[mask.input] wrong axes, missing data and impossible image counts are refused with a RangeError", () => {
   const sentence = (text: string) =>
     expect.objectContaining({ name: "RangeError", message: expect.stringContaining(text) });
   const refused = (f: () => unknown, text: string) => {
@@ -312,57 +319,6 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
   refused(() => textTime({ shape: [2, 3], data, stride: [-3, 1] }), "from -3 to 2 in data of length 12.");
   for (const n of [-1, 1.5, Number.NaN])
     refused(() => mediaMask(batch([1]), n, immediate), `but it is ${n}.`);
-});
-
-const reasons = (text: string, n: number, c: Convention) =>
-  (maskRows(batch(prompt(text)), n, c)[0] ?? []).map((row) => row.reason);
-
-test("[mask.reason] rows that attend name the image and where it stands", () => {
-  expect(reasons("tIt", 1, immediate).slice(1)).toEqual([
-    "position 1 sees image 1: it is that image's own token",
-    "position 2 sees image 1: it is the last image at or before it (position 1)",
-  ]);
-  expect(reasons("tIttI", 2, immediate).at(-1)).toBe("position 4 sees image 2: it is that image's own token");
-  expect(reasons("tIt", 1, allPrevious).at(-1)).toBe(
-    "position 2 sees image 1: it is the only image at or before it (position 1)",
-  );
-  expect(reasons("ItIt", 3, allPrevious).slice(2)).toEqual([
-    "position 2 sees images 1 and 2: they stand at or before it (positions 0 and 2)",
-    "position 3 sees images 1 and 2: they stand at or before it (positions 0 and 2)",
-  ]);
-  expect(reasons("ItIIt", 3, allPrevious).at(-1)).toBe(
-    "position 4 sees images 1, 2 and 3: they stand at or before it (positions 0, 2 and 3)",
-  );
-  expect(reasons("IIIItt", 4, allPrevious).at(-1)).toBe(
-    "position 5 sees images 1 to 4: they stand at or before it (the last at position 3)",
-  );
-  expect(reasons("ItIt", 1, allPrevious).at(-1)).toBe(
-    "position 3 sees image 1: 2 image tokens stand at or before it, but there is only 1 image",
-  );
-});
-
-test("[mask.reason] rows that attend nothing say why, and what becomes of them", () => {
-  const first = (c: Convention) => reasons("tI", 1, c)[0];
-  expect(first(immediate)).toBe("position 0 sees nothing: no image comes before it; its row is set to zero");
-  expect(first(released)).toBe(
-    "position 0 sees nothing: no image comes before it; its row is silenced after the softmax",
-  );
-  expect(first(releasedAll)).toBe(
-    "position 0 should see nothing: no image comes before it; yet every image leaks in, evenly",
-  );
-  expect(first({ ...immediate, emptyRow: "nan" })).toBe(
-    "position 0 sees nothing: no image comes before it; its row becomes NaN",
-  );
-  const missing = (c: Convention, n: number) => reasons("ItIIt", n, c).at(-1);
-  expect(missing(immediate, 1)).toBe(
-    "position 4 asks for image 3, but there is only 1: its row is set to zero",
-  );
-  expect(missing(released, 1)).toBe(
-    "position 4 asks for image 3, but there is only 1: every image leaks in, evenly",
-  );
-  expect(missing(released, 2)).toBe(
-    "position 4 asks for image 3, but there are only 2: every image leaks in, evenly",
-  );
 });
 
 const stripped = (text: string) => text.replace(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");
@@ -389,7 +345,7 @@ test("[mask.latents] unfolded, every latent of an image has the image's cell", (
   );
 });
 
-test("[mask.drawing] every prompt has its strip, its grid, its row classes and its reasons", () => {
+test("[mask.drawing] every prompt has its strip, its grid, its outcomes and its reasons", () => {
   const text = drawMask(batch(prompt("ttI"), prompt("III")), 2, releasedAll, {
     tokens: [["Two", " dogs", "<image>"]],
   });
@@ -399,14 +355,16 @@ test("[mask.drawing] every prompt has its strip, its grid, its row classes and i
   expect(lines.filter((line) => line.includes("UNIFORM LEAK"))).toHaveLength(2);
   expect(lines.find((line) => line.includes("  1   dogs"))).toMatch(/ 0 +· +· +UNIFORM LEAK$/);
   expect(lines.filter((line) => / 3 +■ +■ +attends \{1,2\}$/.test(line))).toHaveLength(1);
-  for (const row of maskRows(batch(prompt("ttI"), prompt("III")), 2, releasedAll).flat()) {
-    expect(lines).toContain(`  ${row.reason}`);
+  for (const [b, kinds] of [prompt("ttI"), prompt("III")].entries()) {
+    for (const row of maskRows(batch(prompt("ttI"), prompt("III")), 2, releasedAll)[b] ?? []) {
+      expect(lines).toContain(`  ${reasonClause(explain(row, kinds, releasedAll))}`);
+    }
   }
   expect(drawMask(batch(prompt("tI")), 1, immediate, { reasons: false })).not.toContain("position");
   expect(drawMask(batch(prompt("tI")), 1, { ...immediate, emptyRow: "nan" })).toMatch(/text +0 +· +NaN$/m);
 });
 
-test("[mask.drawing] colour and ASCII change nothing but the ink", () => {
+test("[mask.drawing] colour and ASCII change only colours and marks", () => {
   fc.assert(
     fc.property(rectangle, images, convention, (prompts, n, c) => {
       const locations = batch(...prompts);
@@ -417,8 +375,8 @@ test("[mask.drawing] colour and ASCII change nothing but the ink", () => {
       );
       const against = drawAgainst(locations, n, c, immediate);
       expect(stripped(drawAgainst(locations, n, c, immediate, { colour: true }))).toBe(against);
-      expect(stripped(drawClasses(locations, n, every, { colour: true }))).toBe(
-        drawClasses(locations, n, every),
+      expect(stripped(drawOutcomes(locations, n, every, { colour: true }))).toBe(
+        drawOutcomes(locations, n, every),
       );
     }),
   );
@@ -466,13 +424,13 @@ test("[mask.drawing] two masks side by side mark exactly the rows that differ", 
   );
 });
 
-test("[mask.drawing] a table of conventions has a word for every row", () => {
+test("[mask.drawing] a table of conventions has a label for every row", () => {
   const words = (line: string) =>
     line
       .replace(/^ +(flamingo\S+ )?\S+/, "")
       .trim()
       .split(/ +/);
-  const lines = linesOf(drawClasses(batch(prompt("tIt"), prompt("III")), 2, own));
+  const lines = linesOf(drawOutcomes(batch(prompt("tIt"), prompt("III")), 2, own));
   expect(lines[0]?.trim()).toMatch(/^prompt 0 +prompt 1$/);
   expect(lines.slice(2).map((line) => words(line).join(" "))).toEqual([
     "- {1} {1} {1} {2} -",
@@ -496,16 +454,16 @@ test("[mask.tour] prints both worked masks, unfolded, as the tutorial derives th
   expect([...textTime(workedExample.locations).data]).toEqual([0, 1, 1, 1, 0, 0, 1, 1]);
 });
 
-test("[mask.tour] says that the example cannot tell eq from ge, which is true, and shows one that can", () => {
+test("[mask.tour] the example cannot distinguish eq from ge, and a second one can", () => {
   const masks = ({ locations, images: n }: { locations: Grid; images: number }) =>
     [immediate, allPrevious].map((c) => mediaMask(locations, n, c).data);
   const [worked, workedAll] = masks(workedExample);
-  const [telling, tellingAll] = masks(distinguishingExample);
+  const [distinguishing, distinguishingAll] = masks(distinguishingExample);
   expect(worked).toEqual(workedAll);
-  expect(telling).not.toEqual(tellingAll);
+  expect(distinguishing).not.toEqual(distinguishingAll);
 
   const text = tour();
-  expect(text).toContain("this example cannot tell eq from ge");
+  expect(text).toContain("example cannot distinguish eq from ge");
   expect(cells(text).slice(8)).toEqual([
     [1, 0, 0, 1, 0, 0],
     [1, 0, 0, 1, 0, 0],

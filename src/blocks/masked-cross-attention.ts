@@ -1,7 +1,7 @@
 // Text attends to images: Alayrac et al., arXiv 2204.14198v2, §2.3 (equation 1's φ) and appendix A.1.2–A.1.3.
 
-import { type Convention, conventions } from "../masks/conventions/conventions.ts";
-import { softmaxRule } from "../masks/media-mask.ts";
+import { type Convention, conventionIn, correctedPair } from "../masks/conventions/conventions.ts";
+import { type Visibility, visibilityOf } from "../masks/media-mask.ts";
 import { type AttentionOptions, attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
@@ -16,9 +16,18 @@ import type { HeadOptions } from "./perceiver-attention.ts";
 export interface MaskedCrossAttentionOptions extends HeadOptions {
   /** Width of the media; as the text's in flamingo-pytorch. */
   readonly dimMedia?: number | undefined;
+  /** Chooses between the two corrected conventions, where no convention is given. */
   readonly onlyAttendImmediateMedia?: boolean | undefined;
-  /** Which token sees which image; by default the corrected rule that onlyAttendImmediateMedia names. */
+  /** Which token sees which image. */
   readonly convention?: Convention | undefined;
+}
+
+/** Which images the tokens of a batch may attend to; without either field every token sees every image. */
+export interface MediaVisibility {
+  /** b l: true where the text holds an image token. */
+  readonly mediaLocations?: Bool<"b l"> | null;
+  /** The mask itself, as `visibilityOf` computes it from the locations: a model computes it once for all its blocks. [gate.visibility] */
+  readonly visibility?: Visibility | null;
 }
 
 export class MaskedCrossAttention {
@@ -29,16 +38,8 @@ export class MaskedCrossAttention {
   readonly options: { readonly heads: number; readonly dimHead: number; readonly convention: Convention };
 
   constructor(options: MaskedCrossAttentionOptions) {
-    const {
-      dim,
-      dimMedia = dim,
-      dimHead = 64,
-      heads = 8,
-      onlyAttendImmediateMedia = true,
-      ...more
-    } = options;
-    const { convention = conventions[onlyAttendImmediateMedia ? "immediate" : "all-previous"], ...rest } =
-      more;
+    const { dim, dimMedia = dim, dimHead = 64, heads = 8, onlyAttendImmediateMedia, ...more } = options;
+    const { convention = conventionIn(correctedPair, onlyAttendImmediateMedia), ...rest } = more;
     rejectUnknown("MaskedCrossAttention", rest);
     this.options = { heads, dimHead, convention };
     this.norm = new LayerNorm(dim);
@@ -47,53 +48,64 @@ export class MaskedCrossAttention {
     this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
   }
 
-  /** mediaLocations: true where the text holds an image's token; without it every token sees every image. */
   forward(
     x: Tensor<"b l d">,
     media: Tensor<"b m r e">,
-    { mediaLocations = null }: { mediaLocations?: Bool<"b l"> | null } = {},
+    { mediaLocations = null, visibility = null }: MediaVisibility = {},
   ): Tensor<"b l d"> {
-    const { m, r } = shapes("MaskedCrossAttention", {
+    const { r } = shapes("MaskedCrossAttention", {
       x: [x, "b l d"],
       media: [media, "b m r e"],
       norm: [this.norm.weight, "d"],
       to_kv: [named("o e", this.to_kv.weight), "o e"],
     });
-    const { heads: h, dimHead } = this.options;
+    const { heads: h, dimHead, convention } = this.options;
+    const visible = visibility ?? visibilityIn(x, media, mediaLocations, convention);
 
     // #region attend
     const q = rearrange("b l (h k) -> b h l k", this.to_q.forward(this.norm.forward(x)), { h }); // [xattn.norm]
     const [k, v] = unbind(
       rearrange("b m r (n h k) -> n b h (m r) k", this.to_kv.forward(media), { n: 2, h }), // [xattn.keys]
     );
-    const mask = mediaLocations ? this.#mask(x, mediaLocations, { m, r }) : EVERYTHING; // [xattn.no-locations]
+    const mask = visible ? softmaxMask(x, media, visible, { h, r }) : EVERYTHING; // [xattn.no-locations]
 
     const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, mask); // [xattn.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h l k -> b l (h k)", out)));
     // #endregion
   }
-
-  /** The convention's rows and columns, repeated for heads and for the r latents of each image. */
-  #mask(
-    x: Tensor<"b l d">,
-    mediaLocations: Bool<"b l">,
-    { m, r }: { m: number; r: number },
-  ): AttentionOptions {
-    shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
-    const { convention, heads: h } = this.options;
-    const { mayAttend: images, zeroed, emptyRow } = softmaxRule(mediaLocations, m, convention);
-    const postSoftmaxMask =
-      zeroed &&
-      new Bool<"b l">(
-        zeroed.shape,
-        zeroed.data.map((row) => 1 - row),
-      );
-    return {
-      mayAttend: repeat("b l m -> b h l (m r)", new Bool<"b l m">(images.shape, images.data), { h, r }), // [xattn.mask]
-      emptyRow,
-      postSoftmaxMask: postSoftmaxMask && repeat("b l -> b h l s", postSoftmaxMask, { h, s: m * r }),
-    };
-  }
 }
 
 const EVERYTHING: AttentionOptions = { mayAttend: null, emptyRow: "nan" };
+
+/** The visibility of a batch under a convention; null without locations. */
+export function visibilityIn(
+  x: Tensor<"b l d">,
+  media: Tensor<"b m r e">,
+  mediaLocations: Bool<"b l"> | null,
+  convention: Convention,
+): Visibility | null {
+  if (!mediaLocations) return null;
+  shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
+  return visibilityOf(mediaLocations, media.shape[1] ?? 0, convention);
+}
+
+/** The rows and columns of the mask, repeated for heads and for the r latents of each image. */
+function softmaxMask(
+  x: Tensor<"b l d">,
+  media: Tensor<"b m r e">,
+  { mayAttend, emptyRow, postSoftmaxMask }: Visibility,
+  { h, r }: { h: number; r: number },
+): AttentionOptions {
+  const visibility = new Bool<"b l m">(mayAttend.shape, mayAttend.data);
+  const { m } = shapes("MaskedCrossAttention", {
+    x: [x, "b l d"],
+    media: [media, "b m r e"],
+    visibility: [visibility, "b l m"],
+  });
+  const rows = postSoftmaxMask && new Bool<"b l">(postSoftmaxMask.shape, postSoftmaxMask.data);
+  return {
+    mayAttend: repeat("b l m -> b h l (m r)", visibility, { h, r }), // [xattn.mask]
+    emptyRow,
+    postSoftmaxMask: rows && repeat("b l -> b h l s", rows, { h, s: m * r }),
+  };
+}

@@ -9,6 +9,8 @@ import {
 } from "../conformance/cases/check-masks.ts";
 import { type CaseVerdict, exitCode, summarise } from "../conformance/cases/verdict.ts";
 import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
+import { effectInWords } from "../masks/exhaustive/effect.ts";
+import type { ShortPrompt } from "../masks/exhaustive/prompts.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { progressOn } from "../terminal/progress.ts";
 import { columnsFrom, table } from "../terminal/table.ts";
@@ -35,6 +37,20 @@ export function splitPaths(paths: readonly string[]): { masks: string[]; others:
   return { masks: findMaskCases(own), others: paths.filter((path) => !own.includes(path)) };
 }
 
+const promptLetters = ({ kinds, first }: ShortPrompt): string => {
+  const text = kinds.map((kind) => "tIE"[kind]).join("");
+  return first === undefined ? text : `${text.slice(0, first)}|${text.slice(first)}`;
+};
+
+/** The first disagreement of a source; null where there is none. */
+export function disagreementClause({ first, convention }: MaskVerdict): string | null {
+  if (first === null) return null;
+  if (first.kind === "row-count") return `${first.group} has ${first.rows} rows instead of ${first.expected}`;
+  const { prompt, images, position, measured, expected } = first;
+  const where = `${promptLetters(prompt)} with ${images} images, position ${position}`;
+  return `${where}: ${effectInWords(measured)}, but under ${convention} ${effectInWords(expected)}`;
+}
+
 /** The verdict of a mask case in the form of the other cases, for documents. */
 export const asVerdict = (v: MaskVerdict): CaseVerdict => ({
   id: `masks/${v.name}`,
@@ -44,7 +60,7 @@ export const asVerdict = (v: MaskVerdict): CaseVerdict => ({
   rows: v.rows,
   worst: null,
   firstDivergence: null,
-  error: v.first,
+  error: disagreementClause(v),
   kernels: null,
 });
 
@@ -74,7 +90,7 @@ export function maskTable(verdicts: readonly MaskVerdict[], paint: Paint): strin
     (head, i) => ({ head: [head], align: i < 2 ? "left" : "right" }) as const,
   );
   const bad = verdicts.flatMap((v) =>
-    v.first === null ? [] : [`${paint("differs", "bad")} ${v.name}: ${v.first}`],
+    v.first === null ? [] : [`${paint("differs", "bad")} ${v.name}: ${disagreementClause(v)}`],
   );
   const unproven = summariseMasks(verdicts).unproven.map(({ name, why }) => `unproven  ${name}: ${why}`); // [mask.unproven]
   const parts = [table(columnsFrom(heads, lines), paint), unproven, bad].filter((part) => part.length > 0);

@@ -1,9 +1,9 @@
-// How much of its attention each position gave to each image, from recorded attention weights, and whether a convention
-// says the same.
+// Recorded attention weights, summed to each image's share of each position, and compared with a convention.
 import type { Stored } from "../io/safetensors/read.ts";
 import type { Convention } from "../masks/conventions/conventions.ts";
+import type { AttentionFinding } from "../masks/findings.ts";
 import type { Matrix } from "../masks/grid.ts";
-import { type MaskRow, maskRows } from "../masks/rows.ts";
+import { maskRows } from "../masks/rows.ts";
 import { isCrossAttentionWeights } from "../models/flamingo/names.ts";
 import { flat, Tensor } from "../tensor/tensor.ts";
 
@@ -12,7 +12,7 @@ export interface Shares {
   readonly key: string;
   /** Per prompt, position and image: the weights of all its latents, averaged over heads. */
   readonly shares: readonly (readonly (readonly number[])[])[];
-  /** Per prompt and position: are all weights of the row equal and not zero? */
+  /** Per prompt and position: whether all weights of the row are equal and not zero. */
   readonly even: readonly (readonly boolean[])[];
 }
 
@@ -57,30 +57,23 @@ function sharesOf(key: string, stored: Tensor, heads: number, s: number, images:
   };
 }
 
-/** Sentences about rows that attend what the convention does not say, or attend it otherwise. [prompt.attention] */
-export function mismatches(
+/** The rows whose recorded weights reach other images, or in another way, than under the convention. [prompt.attention] */
+export function attentionFindings(
   { key, shares, even }: Shares,
   locations: Matrix,
   images: number,
   convention: Convention,
-): string[] {
-  return maskRows(locations, images, convention).flatMap((rows, b) =>
-    rows.flatMap((row, l) => {
-      const attended = (shares[b]?.[l] ?? []).flatMap((share, m) => (share > 0 ? [m + 1] : []));
-      const leaks = row.outcome === "uniform-leak";
-      const same = `${attended}` === `${row.images}` && (!leaks || even[b]?.[l] === true); // [prompt.attention]
-      if (same) return [];
-      const seen = attended.length === 0 ? "attends nothing" : `attends {${attended}}`;
-      return [
-        `Prompt ${b}, position ${l} ${seen} in ${key}, but under ${convention.name} it ${inWords(row)}.`,
-      ];
+): AttentionFinding[] {
+  return maskRows(locations, images, convention).flatMap((rows, prompt) =>
+    rows.flatMap((row, position): AttentionFinding[] => {
+      const attended = (shares[prompt]?.[position] ?? []).flatMap((share, m) => (share > 0 ? [m + 1] : []));
+      const sameImages =
+        attended.length === row.images.length && attended.every((image, i) => image === row.images[i]);
+      const averages = row.outcome !== "uniform-leak" || even[prompt]?.[position] === true;
+      if (sameImages && averages) return []; // [prompt.attention]
+      const expected = { outcome: row.outcome, images: row.images };
+      const where = { convention: convention.name, tensor: key, prompt, position };
+      return [{ kind: "attention-mismatch", ...where, attended, expected }];
     }),
   );
 }
-
-const inWords = ({ outcome: kind, images }: MaskRow): string =>
-  kind === "uniform-leak"
-    ? "averages all images"
-    : images.length > 0
-      ? `attends {${images}}`
-      : "attends nothing";

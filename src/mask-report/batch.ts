@@ -1,4 +1,5 @@
-// What a mask is asked about: prompts and their images, from text, from token ids, from a golden case or from a trace.
+// The input of a mask report: prompts and their images, from text, from token ids, from a golden case or from a trace.
+
 import { type PromptToken, padded, tokensOfIds } from "../io/prompt.ts";
 import type { Stored } from "../io/safetensors/read.ts";
 import { type Convention, conventions } from "../masks/conventions/conventions.ts";
@@ -9,24 +10,24 @@ import { Int, Tensor } from "../tensor/tensor.ts";
 import { type Shares, sharesIn } from "./attention-shares.ts";
 
 export interface MaskBatch {
-  /** Where it comes from, if not from the command line. */
+  /** The file or case that it was read from; null for prompts given in words. */
   readonly title: string | null;
-  /** Of equal length, padding included. */
+  /** Padded to one length. */
   readonly prompts: readonly (readonly PromptToken[])[];
   readonly locations: Matrix;
-  /** Images in the batch, filling ones included. */
+  /** Images in the batch, padding included. */
   readonly images: number;
-  /** Images that each prompt was really given. */
+  /** Images that each prompt was given. */
   readonly real: readonly number[];
-  /** The convention that the source follows, where it has one. */
+  /** The convention of the package that the case comes from. */
   readonly convention: Convention | null;
-  /** What was really attended, where a trace says so. */
+  /** Recorded attention weights, if there are any. */
   readonly attention: Shares | null;
 }
 
 export interface BatchOptions {
   readonly pad?: "left" | "right";
-  /** How many images each prompt is given; one number: all prompts alike. Without it, as many as it has image tokens. */
+  /** How many images each prompt is given; the last number also counts for all later prompts. By default one per image token. */
   readonly images?: readonly number[] | undefined;
 }
 
@@ -54,20 +55,20 @@ const locationsOf = (prompts: readonly (readonly PromptToken[])[]): Matrix => ({
   data: Uint8Array.from(prompts.flatMap((prompt) => prompt.map(({ kind }) => kind))),
 });
 
-/** A case has no words: "<image>" where an image's token stands, and "text" anywhere else. */
-const located = (row: ArrayLike<number>): PromptToken[] =>
+/** A case has no words: "<image>" stands for an image token, and "text" for any other. */
+const placeholders = (row: ArrayLike<number>): PromptToken[] =>
   Array.from(row, (at) => ({ text: at ? "<image>" : "text", kind: at ? 1 : 0, padding: false }));
 
-const rowsOf = (stored: Stored, what: string): ArrayLike<number>[] => {
+const rowsOf = (stored: Stored, name: string): ArrayLike<number>[] => {
   const [b = 0, l = 0] = stored.shape;
   if (stored instanceof Tensor || stored.shape.length !== 2) {
-    throw new LoadError(`${what} has no axes b l of integers or booleans  [prompt.source]`);
+    throw new LoadError(`${name} has no axes b l of integers or booleans  [prompt.source]`);
   }
   const values = stored.flat();
   return Array.from({ length: b }, (_, i) => values.subarray(i * l, (i + 1) * l));
 };
 
-/** Images of an input: the axis m of media, images and videos; embeddings without it are of one image. */
+/** How many images an input holds: the axis m of media, images and videos; embeddings without it hold one image. */
 function imagesOf(name: string, { shape }: Stored): number | null {
   if (name === "embeds" && shape.length === 3) return 1;
   return ["media", "images", "videos", "embeds"].includes(name) ? (shape[1] ?? null) : null;
@@ -81,7 +82,7 @@ export interface SourceOptions {
 }
 
 /**
- * The prompts of a case or of a trace, from the tensors that it holds: media_locations, or text and the image token's id.
+ * The prompts of a case or of a trace, from its tensors: media_locations, or text and the image token's id.
  * [prompt.source]
  */
 export function batchFrom(
@@ -94,12 +95,12 @@ export function batchFrom(
   const ids = inputs.get("text") ?? inputs.get("input_ids");
   let prompts: PromptToken[][];
   if (locations)
-    prompts = rowsOf(locations, `${title}: media_locations`).map(located); // [prompt.source]
+    prompts = rowsOf(locations, `${title}: media_locations`).map(placeholders); // [prompt.source]
   else if (ids instanceof Int && image !== undefined) {
     prompts = rowsOf(ids, `${title}: text`).map((row) => tokensOfIds(row, { image, end })); // [prompt.source]
   } else {
     const needs = ids ? "give --image-token ID" : "it needs inputs.media_locations, or inputs.text";
-    throw new LoadError(`${title} does not say where images stand; ${needs}  [prompt.source]`);
+    throw new LoadError(`${title} has no image locations; ${needs}  [prompt.source]`);
   }
   const counts = [...inputs].map(([name, stored]) => imagesOf(name, stored)).filter((n) => n !== null);
   const batch = batchOf(prompts, {
@@ -108,4 +109,4 @@ export function batchFrom(
   return { ...batch, title, attention: sharesIn(taps, batch.locations.shape, batch.images) };
 }
 
-export const usual: Convention = conventions.immediate;
+export const defaultConvention: Convention = conventions.immediate;

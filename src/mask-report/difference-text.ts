@@ -1,9 +1,10 @@
-// Two conventions on the same prompts, as text: both grids, what becomes of each stretch of rows, and the first reason.
+// Two conventions on the same prompts, as text: both grids, the outcomes of neighbouring rows, and the first row's reasons.
 import type { Convention } from "../masks/conventions/conventions.ts";
-import { inkOf, isCalm } from "../masks/drawing/draw-mask.ts";
+import { outcomeCell } from "../masks/drawing/draw-mask.ts";
 import { drawAgainst } from "../masks/drawing/side-by-side.ts";
-import { OUTCOME_LABELS } from "../masks/outcome.ts";
+import { promptsOf } from "../masks/grid.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
+import { rowReason } from "../masks/sentences.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { heading, paragraph } from "../terminal/prose.ts";
 import { type Column, type Piece, table } from "../terminal/table.ts";
@@ -15,13 +16,8 @@ export interface Drawing {
   readonly ascii: boolean;
 }
 
-export const verdict = ({ outcome: kind, images }: MaskRow): Piece =>
-  kind === "attends"
-    ? { text: `attends {${images.join(",")}}`, style: inkOf(images) }
-    : { text: OUTCOME_LABELS[kind], style: isCalm(kind) ? "dim" : "alarm" };
-
 /** Neighbouring rows that both conventions treat alike. */
-interface Stretch {
+interface RowRange {
   readonly prompt: number;
   readonly from: number;
   to: number;
@@ -30,29 +26,29 @@ interface Stretch {
   readonly differs: boolean;
 }
 
-function stretches({ rows, difference }: MaskReport, others: readonly (readonly MaskRow[])[]): Stretch[] {
-  const parted = new Set(difference?.rows.map(({ prompt, position }) => `${prompt} ${position}`));
-  const found: Stretch[] = [];
+function rowRanges({ rows, difference }: MaskReport, others: readonly (readonly MaskRow[])[]): RowRange[] {
+  const ranges: RowRange[] = [];
   rows.forEach((list, prompt) => {
     for (const row of list) {
       const { position } = row;
-      const [one, other] = [verdict(row), verdict(others[prompt]?.[position] ?? row)];
-      const differs = parted.has(`${prompt} ${position}`);
-      const last = found.at(-1);
+      const [one, other] = [outcomeCell(row), outcomeCell(others[prompt]?.[position] ?? row)];
+      const differs =
+        difference?.rows.some((row) => row.prompt === prompt && row.position === position) ?? false;
+      const last = ranges.at(-1);
       const joins =
         last?.prompt === prompt &&
         last.one.text === one.text &&
         last.other.text === other.text &&
         last.differs === differs;
       if (joins) last.to = position;
-      else found.push({ prompt, from: position, to: position, one, other, differs });
+      else ranges.push({ prompt, from: position, to: position, one, other, differs });
     }
   });
-  return found;
+  return ranges;
 }
 
-/** Names of conventions can be long: then the grids are called (1) and (2). */
-export function differing(
+/** The section on the difference. Where the names of the conventions are long, the grids are called (1) and (2). */
+export function differenceText(
   report: MaskReport,
   against: Convention,
   drawing: Drawing,
@@ -64,30 +60,32 @@ export function differing(
   const head = heading(`${convention.name} against ${against.name}`, paint, width);
   const first = difference?.first;
   if (!first) {
-    const same = prompts.length > 1 ? "These prompts" : "This prompt";
-    return `${head}\n  ${same} cannot tell them apart: every row is the same.`;
+    const subject = prompts.length > 1 ? "These prompts do" : "This prompt does";
+    const text = `${subject} not distinguish them: every row is the same.`;
+    return `${head}\n${paragraph("  ", 2, text, paint, width)}`;
   }
   const long = convention.name.length + against.name.length + 48 > width;
-  const called = (full: Convention, name: string): Convention => (long ? { ...full, name } : full);
-  const [one, other] = [called(convention, "(1)"), called(against, "(2)")];
+  const renamed = (full: Convention, name: string): Convention => (long ? { ...full, name } : full);
+  const [one, other] = [renamed(convention, "(1)"), renamed(against, "(2)")];
   const { rows, cells } = difference;
-  const all = stretches(report, maskRows(locations, images, against));
-  const column = (head: string, cell: (stretch: Stretch) => Piece, gap = 3): Column => ({
+  const ranges = rowRanges(report, maskRows(locations, images, against));
+  const column = (head: string, cell: (range: RowRange) => Piece, gap = 3): Column => ({
     head: [head],
-    cells: all.map((stretch) => [cell(stretch)]),
+    cells: ranges.map((range) => [cell(range)]),
     gap,
   });
   const columns = [
     ...(prompts.length > 1 ? [column("prompt", ({ prompt }) => ({ text: `${prompt}` }), 2)] : []),
     column("position", ({ from, to }) => ({ text: from === to ? `${from}` : `${from} to ${to}` }), 2),
-    column(one.name, (stretch) => stretch.one),
-    column(other.name, (stretch) => stretch.other),
+    column(one.name, (range) => range.one),
+    column(other.name, (range) => range.other),
     column("", ({ differs }) => ({ text: differs ? "<- differs" : "" })),
   ];
   const count = `${rows.length} ${rows.length === 1 ? "row differs" : "rows differ"}`;
-  const entries = `${cells} ${cells === 1 ? "entry" : "entries"} of the mask among them`;
-  const what = cells === 0 ? "the masks are equal, only empty rows part" : entries;
+  const entries = `in ${cells} ${cells === 1 ? "entry" : "entries"} of the mask`;
+  const extent = cells === 0 ? "the masks are equal, only the outcomes of empty rows differ" : entries;
   const where = prompts.length > 1 ? `, the first in prompt ${first.prompt}` : "";
+  const kinds = promptsOf(locations)[first.prompt] ?? [];
   return [
     head,
     ...(long ? [`  (1) ${convention.name}`, `  (2) ${against.name}`] : []),
@@ -95,8 +93,8 @@ export function differing(
     ...(cells > 0 ? [drawAgainst(locations, images, one, other, drawing), ""] : []),
     ...table(columns, paint),
     "",
-    paragraph("  ", 4, `${count} (${what})${where}:`, paint, width),
-    paragraph("  ", 4, `${one.name}: ${first.one.reason}`, paint, width),
-    paragraph("  ", 4, `${other.name}: ${first.other.reason}`, paint, width),
+    paragraph("  ", 4, `${count} (${extent})${where}:`, paint, width),
+    paragraph("  ", 4, `${one.name}: ${rowReason(first.one, kinds, convention)}`, paint, width),
+    paragraph("  ", 4, `${other.name}: ${rowReason(first.other, kinds, against)}`, paint, width),
   ].join("\n");
 }

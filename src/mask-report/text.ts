@@ -1,12 +1,15 @@
-// A mask as a page of text for a terminal: the convention, the drawing, decoding, what differs, and warnings.
+// The report as text for a terminal: the convention, the drawing, decoding, the difference, and warnings.
 import type { Convention } from "../masks/conventions/conventions.ts";
 import type { DecodeStep } from "../masks/decoding/decode.ts";
-import { drawMask, marks } from "../masks/drawing/draw-mask.ts";
+import { drawMask, marks, outcomeCell } from "../masks/drawing/draw-mask.ts";
+import type { Finding } from "../masks/findings.ts";
+import { type MaskRow, sameRow } from "../masks/rows.ts";
+import { findingSentence } from "../masks/sentences.ts";
 import { type Paint, painter } from "../terminal/colour.ts";
 import { heading, paragraph, words, wrap } from "../terminal/prose.ts";
 import { type Column, type Piece, table } from "../terminal/table.ts";
 import { label } from "../terminal/width.ts";
-import { type Drawing, differing, verdict } from "./difference-text.ts";
+import { type Drawing, differenceText } from "./difference-text.ts";
 import type { MaskReport } from "./report.ts";
 
 export interface TextOptions {
@@ -19,20 +22,21 @@ export interface TextOptions {
 
 const MOST_ROWS = 16;
 
-/** */
+/** The whole report; prose is wrapped at `width`, grids are not. */
 export function maskText(report: MaskReport, options: TextOptions = {}): string {
-  const { batch, convention, against, steps, warnings } = report;
+  const { batch, convention, against, steps, findings } = report;
   const { colour = false, ascii = false, width = 80, latents = 1 } = options;
   const paint = painter(colour);
   const tokens = batch.prompts.map((prompt) => prompt.map(({ text }) => text));
   const drawing: Drawing = { tokens, colour, ascii };
   const { yes, no } = marks(ascii);
-  const bare = against !== null && (report.difference?.cells ?? 0) > 0; // the difference draws both masks
-  const mask = bare
+  const drawn = against !== null && (report.difference?.cells ?? 0) > 0; // the difference draws both masks
+  const mask = drawn
     ? ""
     : drawMask(batch.locations, batch.images, convention, {
         ...drawing,
         latents,
+        width,
         reasons: !against && !steps,
       });
   const parts = [
@@ -44,26 +48,12 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
     ].join("\n"),
     mask,
     steps ? decoding(report, steps, paint, width) : "",
-    against ? differing(report, against, drawing, paint, width) : "",
+    against ? differenceText(report, against, drawing, paint, width) : "",
     batch.attention ? paragraph("", 0, agreement(report), paint, width) : "",
-    warned(warnings, paint, width),
+    warningText(findings, paint, width),
   ];
-  return parts
-    .filter((part) => part !== "")
-    .map((part) => folded(part, width))
-    .join("\n\n");
+  return parts.filter((part) => part !== "").join("\n\n");
 }
-
-/** Sentences that are wider than the terminal; a line of a grid is left as it is. */
-const folded = (part: string, width: number): string =>
-  part
-    .split("\n")
-    .map((line) =>
-      line.length > width && /^ {2}position \d/.test(line)
-        ? paragraph("  ", 4, line.trim(), painter(false), width)
-        : line,
-    )
-    .join("\n");
 
 function described({ name, source, note }: Convention, paint: Paint, width: number): string[] {
   const where = `${source.package} ${source.version}: ${source.where}${source.thread ? `; see ${source.thread}` : ""}`;
@@ -74,68 +64,76 @@ function described({ name, source, note }: Convention, paint: Paint, width: numb
   ];
 }
 
-/** One line for each step and prompt: the row as cached, beside the row of the whole text's mask. */
+/** A row of a cached step, beside the row of the whole text's mask. */
+interface StepLine {
+  readonly prompt: number;
+  readonly position: number;
+  readonly cached: MaskRow;
+  readonly full: MaskRow;
+  readonly differs: boolean;
+}
+
+const stepLines = (steps: readonly DecodeStep[]): StepLine[] =>
+  steps.slice(1).flatMap(({ rows, full, from }) =>
+    rows.flatMap((list, prompt) =>
+      list.map((cached, i) => {
+        const row = full[prompt]?.[i] ?? cached;
+        return { prompt, position: from + i, cached, full: row, differs: !sameRow(cached, row) };
+      }),
+    ),
+  );
+
 function decoding(
   { batch, convention, known }: MaskReport,
   steps: readonly DecodeStep[],
   paint: Paint,
   width: number,
 ): string {
-  const tokens = `${known === 1 ? "first token" : `first ${known} tokens`}`;
-  const head = paint(`Decoding, the ${tokens} known, then one at a time`, "strong");
+  const tokens = known === 1 ? "first token" : `first ${known} tokens`;
+  const head = paint(`Decoding one token at a time after the ${tokens}`, "strong");
   if (convention.cachedStep === "none") {
-    return [
-      head,
-      paragraph("  ", 2, "There is no cache: every step runs the whole text again.", paint, width),
-    ].join("\n");
+    const text = "There is no cache: every step runs the whole text again.";
+    return [head, paragraph("  ", 2, text, paint, width)].join("\n");
   }
-  const lines = steps
-    .slice(1)
-    .flatMap(({ rows, full, from }) =>
-      rows.flatMap((list, b) =>
-        list.map((row, i) => ({ b, row, whole: full[b]?.[i] ?? row, position: from + i })),
-      ),
-    );
-  const differ = ({ row, whole }: (typeof lines)[number]) =>
-    row.outcome !== whole.outcome || `${row.images}` !== `${whole.images}`;
-  const shown = lines.length > MOST_ROWS ? lines.filter(differ).slice(0, MOST_ROWS) : lines;
-  const strayed = lines.filter(differ).length;
-  const column = (head: string, cell: (line: (typeof lines)[number]) => Piece, gap = 3): Column => ({
-    head: [head],
+  const lines = stepLines(steps);
+  const differing = lines.filter(({ differs }) => differs);
+  const shown = lines.length > MOST_ROWS ? differing.slice(0, MOST_ROWS) : lines;
+  const column = (title: string, cell: (line: StepLine) => Piece, gap = 3): Column => ({
+    head: [title],
     cells: shown.map((line) => [cell(line)]),
     gap,
   });
   const columns = [
-    ...(batch.prompts.length > 1 ? [column("prompt", ({ b }) => ({ text: `${b}` }), 2)] : []),
+    ...(batch.prompts.length > 1 ? [column("prompt", ({ prompt }) => ({ text: `${prompt}` }), 2)] : []),
     column("position", ({ position }) => ({ text: `${position}` }), 2),
-    column("token", ({ b, position, row }) =>
-      row.isImage
-        ? { text: `[image ${row.image}]`, style: row.image }
-        : { text: label(batch.prompts[b]?.[position]?.text ?? "") },
+    column("token", ({ prompt, position, cached }) =>
+      cached.isImage
+        ? { text: `[image ${cached.image}]`, style: cached.image }
+        : { text: label(batch.prompts[prompt]?.[position]?.text ?? "") },
     ),
-    column("as cached", ({ row }) => verdict(row)),
-    column("in the whole mask", ({ whole }) => verdict(whole)),
-    column("", (line) => (differ(line) ? { text: "<- differs", style: "alarm" } : { text: "" })),
+    column("as cached", ({ cached }) => outcomeCell(cached)),
+    column("in the whole mask", ({ full }) => outcomeCell(full)),
+    column("", ({ differs }) => (differs ? { text: "<- differs", style: "alarm" } : { text: "" })),
   ];
-  const sum =
-    strayed === 0
+  const summary =
+    differing.length === 0
       ? "Every cached step has the rows of the whole text's mask."
-      : `${strayed} of ${lines.length} rows are not those of the whole text's mask.`;
-  return [head, "", ...(shown.length > 0 ? [...table(columns, paint), ""] : []), `  ${sum}`].join("\n");
+      : `${differing.length} of ${lines.length} rows differ from the whole text's mask.`;
+  return [head, "", ...(shown.length > 0 ? [...table(columns, paint), ""] : []), `  ${summary}`].join("\n");
 }
 
-function agreement({ batch, convention, rows, warnings }: MaskReport): string {
-  const { attention } = batch;
-  const strayed = warnings.filter((sentence) => sentence.includes(` in ${attention?.key}, `)).length;
+function agreement({ batch, convention, rows, findings }: MaskReport): string {
   const all = rows.flat().length;
-  return strayed === 0
-    ? `The recorded weights (${attention?.key}) agree with ${convention.name} on all ${all} rows.`
-    : `The recorded weights (${attention?.key}) agree with ${convention.name} on ${all - strayed} of ${all} rows.`;
+  const differing = findings.filter(({ kind }) => kind === "attention-mismatch").length;
+  const extent = differing === 0 ? `all ${all}` : `${all - differing} of ${all}`;
+  return `The recorded weights (${batch.attention?.key}) agree with ${convention.name} on ${extent} rows.`;
 }
 
-function warned(warnings: readonly string[], paint: Paint, width: number): string {
-  if (warnings.length === 0) return "";
-  const shown = warnings.slice(0, MOST_ROWS).map((sentence) => paragraph("  ! ", 4, sentence, paint, width));
-  const more = warnings.length > MOST_ROWS ? [`  and ${warnings.length - MOST_ROWS} more`] : [];
+function warningText(findings: readonly Finding[], paint: Paint, width: number): string {
+  if (findings.length === 0) return "";
+  const shown = findings
+    .slice(0, MOST_ROWS)
+    .map((finding) => paragraph("  ! ", 4, findingSentence(finding), paint, width));
+  const more = findings.length > MOST_ROWS ? [`  and ${findings.length - MOST_ROWS} more`] : [];
   return [paint("Warnings", "alarm"), ...shown, ...more].join("\n");
 }

@@ -1,66 +1,53 @@
-// Do image tokens and images match? The commonest mistake, and the one that leaks without an error.
+// Compares image tokens with images. A mismatch is the commonest mistake, and it leaks without an error.
 import { type Matrix, promptsOf } from "./grid.ts";
 import { TOKEN } from "./numbering.ts";
 
-export type CountKind = "missing-image" | "padding-image" | "unreachable-image" | "no-image-token";
-
 export interface CountFinding {
-  readonly kind: CountKind;
+  readonly kind: "missing-image" | "padding-image" | "unreachable-image" | "no-image-token";
   readonly prompt: number;
-  /** The image that is meant, from 1; null where the whole prompt is. */
+  /** The image concerned, from 1; null where the whole prompt is. */
   readonly image: number | null;
-  /** Its token's position, where it has one. */
+  /** The position of its token, where it has one. */
   readonly position: number | null;
-  /** One sentence. */
-  readonly sentence: string;
+  /** Images in the batch. */
+  readonly images: number;
 }
 
 export interface CountCheck {
   readonly prompt: number;
   /** Image tokens. */
   readonly tokens: number;
-  /** Images that were really given to this prompt. */
+  /** Images that were given to this prompt. */
   readonly real: number;
-  /** Images that only fill the batch. */
+  /** Images that only pad the batch. */
   readonly padded: number;
-  /** Image tokens for which there is no image at all, not even a filling one. */
+  /** Image tokens without any image, not even a padding one. */
   readonly missing: number;
   readonly findings: readonly CountFinding[];
 }
 
-const plural = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
-
 /**
- * Image tokens against images, prompt by prompt. `images` is the number in the batch, filling ones included; `real` says
- * how many of them each prompt was really given (by default all). [mask.counts]
+ * Compares image tokens with images, prompt by prompt. `images` is the number in the batch, padding included; `real` is
+ * how many of them each prompt was given (by default all). Throws a RangeError where `real` exceeds `images`. [mask.counts]
  */
 export function checkCounts(locations: Matrix, images: number, real?: readonly number[]): CountCheck[] {
   return promptsOf(locations).map((kinds, prompt) => {
     const at = kinds.flatMap((kind, l) => (kind === TOKEN.image ? [l] : []));
     const given = real?.[prompt] ?? images;
     if (!Number.isInteger(given) || given < 0 || given > images) {
-      throw new RangeError(`Prompt ${prompt} cannot have ${given} of ${plural(images, "image")}.`); // [mask.counts]
+      throw new RangeError(`Prompt ${prompt} cannot have ${given} of ${images} images.`); // [mask.counts]
     }
-    const found = (kind: CountKind, image: number, text: string): CountFinding => {
-      const position = at[image - 1] ?? null;
-      return { kind, prompt, image, position, sentence: `Prompt ${prompt}: ${text}.` };
+    const finding = (kind: CountFinding["kind"], image: number | null): CountFinding => {
+      const position = image === null ? null : (at[image - 1] ?? null);
+      return { kind, prompt, image, position, images };
     };
-    const findings: CountFinding[] = [];
-    at.forEach((l, i) => {
-      const token = `the image token at position ${l} asks for image ${i + 1}`;
-      if (i >= images) {
-        findings.push(found("missing-image", i + 1, `${token}, but there is no image ${i + 1}`)); // [mask.counts]
-      } else if (i >= given) {
-        findings.push(found("padding-image", i + 1, `${token}, which only fills the batch`)); // [mask.counts]
-      }
+    const numbers = Array.from({ length: Math.max(at.length, given) }, (_, i) => i + 1);
+    const findings = numbers.flatMap((image): CountFinding[] => {
+      if (image > at.length) return at.length > 0 ? [finding("unreachable-image", image)] : []; // [mask.counts]
+      if (image > images) return [finding("missing-image", image)]; // [mask.counts]
+      return image > given ? [finding("padding-image", image)] : []; // [mask.counts]
     });
-    for (let image = at.length + 1; image <= given && at.length > 0; image++) {
-      findings.push(found("unreachable-image", image, `no token stands for image ${image}`)); // [mask.counts]
-    }
-    if (at.length === 0 && images > 0) {
-      const sentence = `Prompt ${prompt}: it has no image token, but ${plural(images, "image")} beside it.`;
-      findings.push({ kind: "no-image-token", prompt, image: null, position: null, sentence }); // [mask.counts]
-    }
+    if (at.length === 0 && images > 0) findings.push(finding("no-image-token", null)); // [mask.counts]
     const missing = Math.max(0, at.length - images);
     return { prompt, tokens: at.length, real: given, padded: images - given, missing, findings };
   });

@@ -1,29 +1,40 @@
-// Two conventions on the same prompts: where they first part, and the shortest prompt on which they part at all.
+// Compares two conventions: every row on which they differ, and the shortest prompt that distinguishes them.
 
 import type { Convention } from "./conventions/schema.ts";
-import { sameRow } from "./decoding/decode.ts";
 import { strings } from "./exhaustive/prompts.ts";
 import type { Matrix } from "./grid.ts";
-import { type MaskRow, maskRows } from "./rows.ts";
+import { type MaskRow, maskRows, sameMask, sameRow } from "./rows.ts";
 
 export interface RowDifference {
   readonly prompt: number;
   readonly position: number;
-  /** The first image that the two treat differently, from 1; null where they differ only in what an empty row does. */
+  /** The first image that the two treat differently, from 1; null where only the outcome of an empty row differs. */
   readonly image: number | null;
   readonly one: MaskRow;
   readonly other: MaskRow;
-  /** One sentence for each convention. */
-  readonly sentence: string;
 }
 
 export interface Difference {
   /** Every row that differs, in reading order. */
   readonly rows: readonly RowDifference[];
   readonly first: RowDifference | null;
-  /** How many entries of the boolean masks differ: it may be none, although rows differ. */
+  /** How many entries of the boolean masks differ; 0 where only outcomes do. */
   readonly cells: number;
 }
+
+/** Whether two rows differ, in the mask or in the images that reach them. [mask.difference] */
+export const rowsDiffer = (one: MaskRow, other: MaskRow): boolean =>
+  !sameMask(one, other) || !sameRow(one, other);
+
+/** For each image, whether two rows treat it differently: in the mask, or because it reaches one of them only. */
+export const differingImages = (one: MaskRow, other: MaskRow): boolean[] =>
+  one.mayAttend.map(
+    (may, m) => may !== other.mayAttend[m] || one.images.includes(m + 1) !== other.images.includes(m + 1), // [mask.difference]
+  );
+
+/** How many entries of the masks of two rows differ. */
+export const differingCells = (one: MaskRow, other: MaskRow): number =>
+  one.mayAttend.filter((may, m) => may !== other.mayAttend[m]).length;
 
 /** [mask.difference] */
 export function differenceOf(
@@ -32,21 +43,16 @@ export function differenceOf(
   one: Convention,
   other: Convention,
 ): Difference {
-  const theirs = maskRows(locations, images, other);
+  const others = maskRows(locations, images, other);
   let cells = 0;
   const rows = maskRows(locations, images, one).flatMap((list, prompt) =>
     list.flatMap((row, position): RowDifference[] => {
-      const against = theirs[prompt]?.[position];
-      if (!against) return [];
-      const parted = row.mayAttend.flatMap((may, m) => (may === against.mayAttend[m] ? [] : [m + 1]));
-      cells += parted.length;
-      if (parted.length === 0 && sameRow(row, against)) return []; // [mask.difference]
-      const reached = row.mayAttend.findIndex(
-        (_, m) => row.images.includes(m + 1) !== against.images.includes(m + 1),
-      );
-      const image = parted[0] ?? (reached < 0 ? null : reached + 1); // [mask.difference]
-      const sentence = `${one.name}: ${row.reason}. ${other.name}: ${against.reason}.`;
-      return [{ prompt, position, image, one: row, other: against, sentence }];
+      const counterpart = others[prompt]?.[position];
+      if (!counterpart || !rowsDiffer(row, counterpart)) return [];
+      const differing = row.mayAttend.findIndex((may, m) => may !== counterpart.mayAttend[m]);
+      const index = differing < 0 ? differingImages(row, counterpart).indexOf(true) : differing; // [mask.difference]
+      cells += differingCells(row, counterpart);
+      return [{ prompt, position, image: index < 0 ? null : index + 1, one: row, other: counterpart }];
     }),
   );
   return { rows, first: rows[0] ?? null, cells };
@@ -58,7 +64,10 @@ export interface DistinguishingPrompt {
   readonly difference: Difference;
 }
 
-/** The shortest prompt, with the fewest images, whose rows tell two conventions apart; null up to those bounds. [mask.telling] */
+/**
+ * The shortest prompt, with the fewest images, on which two conventions differ; null where there is none up to those
+ * bounds. [mask.distinguishing-prompt]
+ */
 export function distinguishingPrompt(
   one: Convention,
   other: Convention,
@@ -69,7 +78,7 @@ export function distinguishingPrompt(
     for (let n = 1; n <= images; n++) {
       for (const kinds of strings(length, letters)) {
         const difference = differenceOf({ shape: [1, length], data: kinds }, n, one, other);
-        if (difference.first) return { kinds, images: n, difference }; // [mask.telling]
+        if (difference.first) return { kinds, images: n, difference }; // [mask.distinguishing-prompt]
       }
     }
   }

@@ -1,51 +1,121 @@
-// Why a row is as it is, and why it sees an image or does not, in one sentence a person can check by counting.
+// Why a row is as it is, as values: the positions and images to count from. sentences.ts turns them into text.
 
-import type { Convention } from "./conventions/schema.ts";
+import type { Convention, Numbering } from "./conventions/schema.ts";
 import { TOKEN } from "./numbering.ts";
-import { leaks, type RowFacts } from "./outcome.ts";
+import type { RowOutcome } from "./outcome.ts";
+import type { MaskRow, StepOrigin } from "./rows.ts";
 
-const endings = {
-  zeroed: "its row is set to zero",
-  silent: "its row is silenced after the softmax",
-  identity: "the layer leaves its row as it is",
-  "uniform-leak": "every image leaks in, evenly",
-  "unmasked-leak": "every image leaks in, as if there were no mask",
-  nan: "its row becomes NaN",
-} as const;
+/** Why images are seen. */
+export type SeenBecause =
+  | { readonly kind: "no-mask" }
+  | { readonly kind: "listed" }
+  | { readonly kind: "own-token" }
+  /** The position counts more image tokens than there are images. */
+  | {
+      readonly kind: "fewer-images";
+      readonly tokens: number;
+      readonly images: number;
+      readonly numbering: Numbering;
+    }
+  /** The positions of the images' tokens. `rank`: which image it is among those that the position counts. */
+  | {
+      readonly kind: "located";
+      readonly positions: readonly number[];
+      readonly numbering: Numbering;
+      readonly rank: "next" | "only" | "last" | "earlier";
+      readonly neighbours: boolean;
+    };
+
+/** Why one image is not seen by a row that sees others. */
+export type UnseenBecause =
+  | { readonly kind: "not-given"; readonly images: number }
+  | { readonly kind: "not-listed" }
+  | { readonly kind: "no-token" }
+  | { readonly kind: "later"; readonly position: number }
+  | { readonly kind: "superseded"; readonly by: number; readonly position: number }
+  | { readonly kind: "own-token" };
+
+/** Why the mask of a row allows no image. */
+export type EmptyBecause =
+  | { readonly kind: "no-images" }
+  | { readonly kind: "not-given"; readonly image: number; readonly images: number }
+  | { readonly kind: "not-listed" }
+  | { readonly kind: "end-token"; readonly position: number }
+  | { readonly kind: "no-image-before" }
+  | { readonly kind: "no-image-after" };
+
+/** What an empty row becomes; zeroed rows may be zeroed by the mask or after the softmax. */
+export type EmptyRowResult = Exclude<RowOutcome, "attends"> | "zeroed-after-softmax";
+
+export type Reason =
+  | {
+      readonly kind: "seen";
+      readonly position: number;
+      readonly images: readonly number[];
+      readonly because: SeenBecause;
+    }
+  | {
+      readonly kind: "unseen";
+      readonly position: number;
+      readonly image: number;
+      readonly because: UnseenBecause;
+    }
+  | {
+      readonly kind: "empty";
+      readonly position: number;
+      readonly because: EmptyBecause;
+      readonly result: EmptyRowResult;
+    }
+  /** A cached step uses another row, which has a reason of its own. */
+  | {
+      readonly kind: "cached";
+      readonly position: number;
+      readonly how: StepOrigin;
+      readonly reason: Reason;
+    };
 
 /**
- * `kinds` are the tokens of the row's prompt (1 an image). With an image's number the sentence is about that image
- * alone. [mask.reason]
+ * The reason for a row, or for one image in a row that attends to others. `kinds` are the tokens of the row's prompt (1 is
+ * an image). [mask.reason]
  */
 export function explain(
-  row: RowFacts,
+  row: MaskRow,
   kinds: readonly number[],
   convention: Convention,
   image?: number,
-): string {
-  if (image !== undefined && row.outcome === "attends") return ofImage(row, kinds, convention, image);
-  const { position, number, images, mayAttend } = row;
-  const subject = `position ${position}`;
-  if (row.outcome === "attends") {
-    return `${subject} sees ${counted("image", images)}: ${whySeen(row, kinds, convention, images)}`; // [mask.reason]
+): Reason {
+  const { position, origin } = row;
+  if (origin) {
+    const { origin: _, ...own } = { ...row, position: origin.position };
+    const reason = explain(own, origin.kinds, convention, origin.how ? undefined : image);
+    return origin.how ? { kind: "cached", position, how: origin.how, reason } : reason;
   }
-  if (mayAttend.length === 0) return `${subject} sees nothing: there is no image`;
-
-  const silenced = row.outcome === "zeroed" && convention.emptyRow !== "zero";
-  const ending = endings[silenced ? "silent" : row.outcome];
-  const listed = typeof convention.compare === "object" && "explicit" in convention.compare;
-  if (number > 0 && !listed)
-    return `${subject} asks for image ${number}, but ${only(mayAttend.length)}: ${ending}`;
-  const why = whyNothing(position, kinds, convention);
-  return leaks(row.outcome)
-    ? `${subject} should see nothing: ${why}; yet ${ending}`
-    : `${subject} sees nothing: ${why}; ${ending}`;
+  if (row.outcome !== "attends") return emptyReason(row, row.outcome, kinds, convention);
+  const images = image === undefined ? row.images : [image];
+  if (image === undefined || row.images.includes(image)) {
+    return { kind: "seen", position, images, because: seenBecause(row, kinds, convention, images) }; // [mask.reason]
+  }
+  return { kind: "unseen", position, image, because: unseenBecause(row, kinds, convention, image) }; // [mask.reason]
 }
 
-const imagesAt = (kinds: readonly number[]): number[] =>
+function emptyReason(
+  row: MaskRow,
+  outcome: Exclude<RowOutcome, "attends">,
+  kinds: readonly number[],
+  convention: Convention,
+): Reason {
+  const { position } = row;
+  const zeroedAfter = outcome === "zeroed" && convention.emptyRow !== "zero" && row.mayAttend.length > 0;
+  const result = zeroedAfter ? "zeroed-after-softmax" : outcome;
+  return { kind: "empty", position, because: emptyBecause(row, kinds, convention), result }; // [mask.reason]
+}
+
+const positionsOfImages = (kinds: readonly number[]): number[] =>
   kinds.flatMap((kind, position) => (kind === TOKEN.image ? [position] : []));
 
-/** Where the end token stands that cuts a position off, or -1. */
+const isListed = ({ compare }: Convention): boolean => typeof compare === "object" && "explicit" in compare;
+
+/** The position of the end token that cuts a position off from the images before it, or -1. */
 function cutAt(position: number, kinds: readonly number[], { endTokens }: Convention): number {
   if (endTokens === "ignored") return -1;
   const before = kinds.slice(0, position);
@@ -54,74 +124,52 @@ function cutAt(position: number, kinds: readonly number[], { endTokens }: Conven
   return since.includes(TOKEN.image) ? -1 : before.indexOf(TOKEN.end, before.lastIndexOf(TOKEN.image) + 1);
 }
 
-function whyNothing(position: number, kinds: readonly number[], convention: Convention): string {
-  const { compare, numbering } = convention;
-  if (typeof compare === "object" && "explicit" in compare)
-    return "the list for this position names no image";
+function emptyBecause(row: MaskRow, kinds: readonly number[], convention: Convention): EmptyBecause {
+  const { position, number, mayAttend } = row;
+  const images = mayAttend.length;
+  if (images === 0) return { kind: "no-images" };
+  if (isListed(convention)) return { kind: "not-listed" };
+  if (number > 0) return { kind: "not-given", image: number, images };
   const cut = cutAt(position, kinds, convention);
-  if (cut >= 0 && kinds.slice(0, cut).includes(TOKEN.image))
-    return `the end token at position ${cut} cuts it off`;
-  return `no image comes ${numbering === "next" ? "after" : "before"} it`;
+  if (cut >= 0 && kinds.slice(0, cut).includes(TOKEN.image)) return { kind: "end-token", position: cut };
+  return { kind: convention.numbering === "next" ? "no-image-after" : "no-image-before" };
 }
 
-const places = { inclusive: "at or before", exclusive: "before", next: "up to the one after" } as const;
-
-function whySeen(
-  row: RowFacts,
+function seenBecause(
+  row: MaskRow,
   kinds: readonly number[],
   convention: Convention,
   images: readonly number[],
-): string {
-  const { compare, numbering, neighbours } = convention;
+): SeenBecause {
+  const { compare, numbering } = convention;
   const { number, mayAttend } = row;
-  if (compare === "everything") return "nothing is masked";
-  if (typeof compare === "object" && "explicit" in compare) return "the list for this position says so";
-  const place = places[numbering];
+  if (compare === "everything") return { kind: "no-mask" };
+  if (isListed(convention)) return { kind: "listed" };
   if (number > mayAttend.length) {
-    const noun = mayAttend.length === 1 ? "image" : "images";
-    return `${number} image tokens stand ${place} it, but ${only(mayAttend.length)} ${noun}`;
+    return { kind: "fewer-images", tokens: number, images: mayAttend.length, numbering };
   }
-  const at = imagesAt(kinds);
+  const at = positionsOfImages(kinds);
   const positions = images.map((image) => at[image - 1] ?? 0);
-  if (images.length === 1 && positions[0] === row.position) return "it is that image's own token";
-  if (images.length > 3) return `they stand ${place} it (the last at position ${positions.at(-1)})`;
-  const where = counted("position", positions);
-  const together = neighbours === "together" && compare === "equal" ? " side by side" : "";
-  if (images.length > 1) return `they stand${together} ${place} it (${where})`;
-  if (numbering === "next") return `it is the next image after it (${where})`;
-  if (images[0] !== number) return `it stands ${place} it (${where})`;
-  return `it is the ${compare === "at-least" && row.images.length === 1 ? "only" : "last"} image ${place} it (${where})`;
+  if (images.length === 1 && positions[0] === row.position) return { kind: "own-token" };
+  const only = compare === "at-least" && row.images.length === 1;
+  const rank = numbering === "next" ? "next" : images.at(-1) !== number ? "earlier" : only ? "only" : "last";
+  const neighbours = convention.neighbours === "together" && compare === "equal" && images.length > 1;
+  return { kind: "located", positions, numbering, rank, neighbours };
 }
 
-/** About one image, in a row that attends. */
-function ofImage(row: RowFacts, kinds: readonly number[], convention: Convention, image: number): string {
-  const subject = `position ${row.position}`;
-  if (row.images.includes(image)) {
-    return `${subject} sees image ${image}: ${whySeen(row, kinds, convention, [image])}`; // [mask.reason]
-  }
-  return `${subject} does not see image ${image}: ${whyUnseen(row, kinds, convention, image)}`; // [mask.reason]
-}
-
-function whyUnseen(row: RowFacts, kinds: readonly number[], convention: Convention, image: number): string {
-  const { compare } = convention;
-  if (image > row.mayAttend.length) return only(row.mayAttend.length);
-  if (typeof compare === "object" && "explicit" in compare) return "the list for this position leaves it out";
-  const at = imagesAt(kinds);
+function unseenBecause(
+  row: MaskRow,
+  kinds: readonly number[],
+  convention: Convention,
+  image: number,
+): UnseenBecause {
+  if (image > row.mayAttend.length) return { kind: "not-given", images: row.mayAttend.length };
+  if (isListed(convention)) return { kind: "not-listed" };
+  const at = positionsOfImages(kinds);
   const own = at[image - 1];
   const seen = row.images.at(-1) ?? 0;
-  if (own === undefined) return "no token stands for it";
-  if (own > row.position) return `it comes later (position ${own})`;
-  if (image < seen) return `image ${seen} comes after it (position ${at[seen - 1]})`;
-  return "an image's own token does not see it yet";
-}
-
-const only = (n: number): string => (n === 1 ? "there is only 1" : `there are only ${n}`);
-
-/** image 1; images 1 and 2; images 1, 2 and 3; images 1 to 4 */
-function counted(noun: string, numbers: readonly number[]): string {
-  const first = numbers[0] ?? 0;
-  const last = numbers.at(-1) ?? 0;
-  if (numbers.length === 1) return `${noun} ${first}`;
-  if (numbers.length > 3 && last - first === numbers.length - 1) return `${noun}s ${first} to ${last}`;
-  return `${noun}s ${numbers.slice(0, -1).join(", ")} and ${last}`;
+  if (own === undefined) return { kind: "no-token" };
+  if (own > row.position) return { kind: "later", position: own };
+  if (image < seen) return { kind: "superseded", by: seen, position: at[seen - 1] ?? 0 };
+  return { kind: "own-token" };
 }

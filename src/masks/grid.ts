@@ -1,4 +1,4 @@
-// Masks are plain data, so that this folder needs no other: whoever wants a Bool wraps { shape, data }.
+// Masks as plain data: zeros and ones in row-major order, with their shape. They become tensors where a block uses them.
 
 /** Zeros and ones in row-major order. As a mask: 1 = may attend. */
 export interface Grid {
@@ -6,7 +6,7 @@ export interface Grid {
   readonly data: Uint8Array;
 }
 
-/** What a mask is made from: numbers with the axes b l (prompts, positions), row-major unless strides are given. */
+/** Numbers with the axes b l (prompts, positions), row-major unless strides are given: token ids, or kinds of tokens. */
 export interface Matrix {
   readonly shape: readonly number[];
   readonly data: ArrayLike<number>;
@@ -35,7 +35,7 @@ export function promptsOf(matrix: Matrix): number[][] {
   return Array.from({ length: b }, (_, i) => row(i));
 }
 
-/** Where the images stand: 1 at every media token, and 2 at every end token where one is named. b l -> b l */
+/** 1 at every media token, and 2 at every end token if its id is given. b l -> b l */
 export function locate(ids: Matrix, mediaTokenId: number, endTokenId?: number): Grid {
   // #region locate
   const isImage = promptsOf(ids).flatMap((prompt) => prompt.map((id) => id === mediaTokenId)); // [mask.location]
@@ -49,7 +49,7 @@ export function locate(ids: Matrix, mediaTokenId: number, endTokenId?: number): 
   return { shape: [...ids.shape], data };
 }
 
-/** A language model's own mask: position l sees the positions s up to and including itself. -> l s */
+/** The causal mask of a language model: position l may attend to the positions s ≤ l. -> l s */
 export function causal(n: number): Grid {
   const data = new Uint8Array(n * n);
   for (let l = 0; l < n; l++) data.fill(1, l * n, l * n + l + 1); // [mask.causal]

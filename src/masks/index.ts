@@ -1,6 +1,13 @@
-// flamboyance/masks: which token sees which image. Integers and booleans only; imports nothing.
+// flamboyance/masks: which token sees which image, from integers and booleans alone.
 export { type ConventionName, conventionOf, conventions } from "./conventions/conventions.ts";
-export type { CachedStep, Compare, Convention, EmptyRow, Numbering, Source } from "./conventions/schema.ts";
+export type {
+  CachedStep,
+  Compare,
+  Convention,
+  EmptyRowBehaviour,
+  Numbering,
+  Source,
+} from "./conventions/schema.ts";
 export { type CountCheck, type CountFinding, checkCounts } from "./counts.ts";
 export { type DecodeOptions, type DecodeStep, replayDecoding } from "./decoding/decode.ts";
 export {
@@ -11,14 +18,16 @@ export {
   type RowDifference,
 } from "./difference.ts";
 export { type DrawOptions, drawMask } from "./drawing/draw-mask.ts";
-export { drawAgainst, drawClasses } from "./drawing/side-by-side.ts";
+export { drawAgainst, drawOutcomes } from "./drawing/side-by-side.ts";
 export { distinguishingExample, tour, workedExample } from "./drawing/tour.ts";
 export { effectInWords, effectOf } from "./exhaustive/effect.ts";
 export { type Decoding, strings } from "./exhaustive/prompts.ts";
-export { explain } from "./explain.ts";
+export { explain, type Reason } from "./explain.ts";
+export { type Finding, findingsOf, placeOf, toneOf } from "./findings.ts";
 export { causal, type Grid, locate, type Matrix } from "./grid.ts";
 export { type InvariantName, invariants, type Violation, verdictsOf, violationsOf } from "./invariants.ts";
-export { type Counts, mediaMask, type SoftmaxRule, softmaxRule, textTime, zeroedRows } from "./media-mask.ts";
+export { type Counts, mediaMask, textTime, type Visibility, visibilityOf, zeroedRows } from "./media-mask.ts";
 export { numbersOf, TOKEN } from "./numbering.ts";
-export { leaks, OUTCOME_LABELS, type RowFacts, type RowOutcome, rowOutcome } from "./outcome.ts";
+export { feedForwardRuns, leaks, OUTCOME_LABELS, type RowOutcome, rowOutcome } from "./outcome.ts";
 export { type MaskRow, maskRows } from "./rows.ts";
+export { differenceSentence, findingSentence, reasonClause, violationSentence } from "./sentences.ts";

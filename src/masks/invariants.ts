@@ -1,50 +1,51 @@
-// What a mask should be like, by name: each invariant is checked on a prompt, or on every short prompt there is.
+// Properties that a mask should have. Each is checked on one prompt, or on every short prompt.
 
 import type { Convention } from "./conventions/schema.ts";
-import { replayDecoding, sameRow } from "./decoding/decode.ts";
+import { type Refusal, replayDecoding } from "./decoding/decode.ts";
 import { strings } from "./exhaustive/prompts.ts";
-import { numbersOf, TOKEN } from "./numbering.ts";
-import { leaks } from "./outcome.ts";
-import { type MaskRow, maskRows } from "./rows.ts";
+import { explain, type Reason } from "./explain.ts";
+import { TOKEN } from "./numbering.ts";
+import { addsNothing, leaks } from "./outcome.ts";
+import { type MaskRow, promptRows, sameRow } from "./rows.ts";
 
-export interface Violation {
+/** How an invariant is broken, at one position. */
+export interface Breach {
+  readonly position: number;
+  /** The row that breaks it; null where the source refuses the step. */
+  readonly reason: Reason | null;
+  readonly refused?: Refusal;
+  /** The change of the prompt that changes the row: text after it, or so many padding tokens before it. */
+  readonly change?: { readonly kind: "more-text" } | { readonly kind: "padding"; readonly left: number };
+}
+
+export interface Violation extends Breach {
   readonly invariant: InvariantName;
   readonly kinds: readonly number[];
   readonly images: number;
-  readonly position: number;
-  /** One sentence. */
-  readonly sentence: string;
 }
 
-/** Null, or the first position that breaks it and how. */
-type Check = (
-  kinds: readonly number[],
-  images: number,
-  convention: Convention,
-) => { position: number; sentence: string } | null;
+/** The first breach on a prompt, or null. */
+type Check = (kinds: readonly number[], images: number, convention: Convention) => Breach | null;
 
-const rowsOf = (kinds: readonly number[], images: number, convention: Convention): MaskRow[] =>
-  maskRows({ shape: [1, kinds.length], data: kinds }, images, convention)[0] ?? [];
-
-const says = (row: MaskRow | undefined, more = "") =>
-  row ? { position: row.position, sentence: `${row.reason}${more}.` } : null;
+/** A check that looks for one row of the mask. */
+const noRow =
+  (breaks: (row: MaskRow) => boolean): Check =>
+  (kinds, images, convention) => {
+    const row = promptRows(kinds, images, convention).find(breaks);
+    return row ? { position: row.position, reason: explain(row, kinds, convention) } : null;
+  };
 
 const checks = {
-  "no-leak": (kinds, images, convention) =>
-    says(rowsOf(kinds, images, convention).find((row) => leaks(row.outcome) || row.outcome === "nan")), // [mask.no-leak]
-  "silent-without-image": (kinds, images, convention) => {
-    const numbers = numbersOf(kinds, convention);
-    const rows = rowsOf(kinds, images, convention);
-    return says(
-      rows.find((row, l) => numbers[l] === 0 && row.outcome !== "zeroed" && row.outcome !== "identity"),
-    ); // [mask.silent-without-image]
-  },
+  "no-leak": noRow(({ outcome }) => leaks(outcome) || outcome === "nan"), // [mask.no-leak]
+  "zero-without-image": noRow(({ number, outcome }) => number === 0 && !addsNothing(outcome)), // [mask.zero-without-image]
   "prefix-stable": (kinds, images, convention) => {
-    const whole = rowsOf(kinds, images, convention);
+    const rows = promptRows(kinds, images, convention);
     for (let length = 1; length < kinds.length; length++) {
-      const prefix = rowsOf(kinds.slice(0, length), images, convention);
-      const changed = prefix.find((row, l) => !sameRow(row, whole[l])); // [mask.prefix-stable]
-      if (changed) return says(changed, `, but not so once more text follows`);
+      const prefix = kinds.slice(0, length);
+      const changed = promptRows(prefix, images, convention).find((row, l) => !sameRow(row, rows[l])); // [mask.prefix-stable]
+      if (!changed) continue;
+      const reason = explain(changed, prefix, convention);
+      return { position: changed.position, reason, change: { kind: "more-text" } };
     }
     return null;
   },
@@ -54,24 +55,24 @@ const checks = {
       for (const passes of [undefined, [prompt, kinds.length - prompt]]) {
         const steps = replayDecoding(locations, images, convention, passes ? { prompt, passes } : { prompt });
         const step = steps.find(({ differs, refused }) => differs ?? refused); // [mask.step]
-        if (step?.refused) return { position: step.from, sentence: `${step.refused}.` };
-        const at = step?.differs?.position ?? 0;
-        if (step) return says(step.rows[0]?.[at - step.from]);
+        if (step?.refused) return { position: step.from, reason: null, refused: step.refused };
+        const position = step?.differs?.position ?? 0;
+        const row = step?.rows[0]?.[position - step.from];
+        if (row) return { position, reason: explain(row, kinds, convention) };
       }
     }
     return null;
   },
-  "reach-within-mask": (kinds, images, convention) =>
-    says(
-      rowsOf(kinds, images, convention).find((row) => row.images.some((image) => !row.mayAttend[image - 1])), // [mask.reach]
-    ),
+  "reach-within-mask": noRow((row) => row.images.some((image) => !row.mayAttend[image - 1])), // [mask.reach]
   "padding-side": (kinds, images, convention) => {
-    const rows = rowsOf(kinds, images, convention);
+    const rows = promptRows(kinds, images, convention);
     for (const left of [0, 1, 2]) {
       const pad = (n: number) => new Array<number>(n).fill(TOKEN.text);
-      const padded = rowsOf([...pad(left), ...kinds, ...pad(2 - left)], images, convention);
+      const padded = promptRows([...pad(left), ...kinds, ...pad(2 - left)], images, convention);
       const changed = rows.find((row, l) => !sameRow(row, padded[l + left])); // [mask.padding-side]
-      if (changed) return says(changed, `, but not so with ${left} padding tokens before it`);
+      if (!changed) continue;
+      const reason = explain(changed, kinds, convention);
+      return { position: changed.position, reason, change: { kind: "padding", left } };
     }
     return null;
   },
@@ -79,47 +80,45 @@ const checks = {
 
 export type InvariantName = keyof typeof checks;
 
-/** What each says, in a sentence. */
+const NAMES = Object.keys(checks) as InvariantName[];
+
+/** Each invariant in one sentence. */
 export const invariants: Readonly<Record<InvariantName, string>> = {
-  "no-leak": "No row that may attend nothing receives image content, or turns into NaN.",
-  "silent-without-image": "Attention adds nothing to a row that counts no image.",
+  "no-leak": "No row whose mask allows no image receives image content, or becomes NaN.",
+  "zero-without-image": "Attention adds nothing to a row that counts no image.",
   "prefix-stable": "The mask of a prefix is the prefix of the mask.",
   "step-equals-rows": "A cached step has the rows of the whole text's mask.",
-  "reach-within-mask": "Changing an image changes only the rows that may attend it.",
-  "padding-side": "Padding, on whichever side, changes no row of a real token.",
+  "reach-within-mask": "Changing an image changes only the rows that may attend to it.",
+  "padding-side": "Padding on either side changes no row of a real token.",
 };
 
-/** What one prompt breaks. */
+/** The invariants that one prompt breaks. */
 export function violationsOf(kinds: readonly number[], images: number, convention: Convention): Violation[] {
-  return (Object.keys(checks) as InvariantName[]).flatMap((invariant) => {
-    const broken = checks[invariant](kinds, images, convention);
-    return broken ? [{ invariant, kinds, images, ...broken }] : [];
+  return NAMES.flatMap((invariant) => {
+    const breach = checks[invariant](kinds, images, convention);
+    return breach ? [{ invariant, kinds, images, ...breach }] : [];
   });
 }
 
-/** Each invariant on every prompt up to `longest` with 1 to `images` images: null where it holds, else the shortest breach. */
+/**
+ * Checks each invariant on every prompt up to `longest` with 1 to `images` images: null where it holds, otherwise the
+ * violation on the shortest prompt.
+ */
 export function verdictsOf(
   convention: Convention,
   { longest = 5, images = 3 }: { readonly longest?: number; readonly images?: number } = {},
 ): Record<InvariantName, Violation | null> {
   const letters = convention.endTokens === "cut" ? 3 : 2;
-  const found = new Map<InvariantName, Violation>();
-  const open = new Set(Object.keys(checks) as InvariantName[]);
-  for (let length = 1; length <= longest; length++) {
-    for (const kinds of strings(length, letters)) {
+  const lengths = Array.from({ length: longest }, (_, i) => i + 1);
+  const verdictOf = (invariant: InvariantName): Violation | null => {
+    for (const kinds of lengths.flatMap((length) => strings(length, letters))) {
       for (let n = 1; n <= images; n++) {
-        for (const invariant of open) {
-          const broken = checks[invariant](kinds, n, convention);
-          if (!broken) continue;
-          found.set(invariant, { invariant, kinds, images: n, ...broken });
-          open.delete(invariant);
-        }
+        const breach = checks[invariant](kinds, n, convention);
+        if (breach) return { invariant, kinds, images: n, ...breach };
       }
     }
-  }
-  const names = Object.keys(checks) as InvariantName[];
-  return Object.fromEntries(names.map((name) => [name, found.get(name) ?? null])) as Record<
-    InvariantName,
-    Violation | null
-  >;
+    return null;
+  };
+  const verdicts = NAMES.map((name) => [name, verdictOf(name)] as const);
+  return Object.fromEntries(verdicts) as Record<InvariantName, Violation | null>;
 }

@@ -1,9 +1,10 @@
-// Which text position may attend which image. Position l of prompt b has text_time[b, l], image m has the number
-// m + 1, and a comparison of the two is the mask. Latents are no concern here: an image's latents share its column.
+// The mask between text and images. Position l of prompt b has the number text_time[b, l], image m has the number m + 1, and
+// the convention compares the two. All latents of an image share its column.
 
-import type { Convention, Numbering } from "./conventions/schema.ts";
+import type { Convention, EmptyRowBehaviour, Numbering } from "./conventions/schema.ts";
 import { type Grid, type Matrix, promptsOf } from "./grid.ts";
-import { type Counting, numbersOf, visibilityOf } from "./numbering.ts";
+import { attendableImages, type Counting, numbersOf } from "./numbering.ts";
+import { feedForwardRuns } from "./outcome.ts";
 
 export interface Counts {
   readonly shape: readonly number[];
@@ -23,44 +24,59 @@ export function checkImages(images: number): void {
   }
 }
 
-/** mayAttend: 1 where position l of prompt b may attend image m. b l -> b l m */
+/** mayAttend: 1 where position l of prompt b may attend to image m. b l -> b l m */
 export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
   checkImages(images);
-  const rows = promptsOf(locations).flatMap((kinds) => visibilityOf(kinds, images, convention));
+  const rows = promptsOf(locations).flatMap((kinds) => attendableImages(kinds, images, convention));
   return { shape: [...locations.shape, images], data: Uint8Array.from(rows.flat(), Number) }; // [mask.polarity]
 }
 
-/** Rows that are set to zero after the softmax because no image came yet; null where the convention has none. b l -> b l */
+/** 1 for rows that are set to zero after the softmax; null where the convention zeroes none. b l -> b l */
 export function zeroedRows(locations: Matrix, convention: Convention): Grid | null {
   if (!convention.zeroBeforeFirstImage) return null;
   const { shape, data: time } = textTime(locations, convention);
-  return { shape, data: Uint8Array.from(time, (t) => Number(t === 0)) }; // [mask.silent]
+  return { shape, data: Uint8Array.from(time, (t) => Number(t === 0)) }; // [mask.zeroed]
 }
 
-/** What a softmax over keys must be told to do what the convention does. */
-export interface SoftmaxRule {
+/** What a cross-attention block needs of a convention on one batch: computed once a forward, for all blocks. */
+export interface Visibility {
+  /** b l m: as mediaMask, with the rows opened that the convention unmasks. */
   readonly mayAttend: Grid;
-  readonly emptyRow: "zero" | "uniform" | "nan";
-  readonly zeroed: Grid | null;
+  /** What the softmax makes of a row without a 1. */
+  readonly emptyRow: Exclude<EmptyRowBehaviour, "unmasked">;
+  /** b l: 0 for rows that are set to zero after the softmax; null where there are none. */
+  readonly postSoftmaxMask: Grid | null;
+  /** b l: 1 where the feed-forward runs; null where it runs on every row. */
+  readonly feedForward: Grid | null;
 }
 
 /** The emptyRow of a softmax whose unmasked rows have been opened. */
-export const softmaxEmptyRow = ({ emptyRow }: Convention): SoftmaxRule["emptyRow"] =>
+export const softmaxEmptyRow = ({ emptyRow }: Convention): Visibility["emptyRow"] =>
   emptyRow === "unmasked" ? "zero" : emptyRow;
 
-/** As mediaMask, with rows opened that the convention unmasks. b l -> b l m */
-export function softmaxRule(locations: Matrix, images: number, convention: Convention): SoftmaxRule {
-  const mayAttend = mediaMask(locations, images, convention);
-  const rule = {
+export function visibilityOf(locations: Matrix, images: number, convention: Convention): Visibility {
+  const mask = mediaMask(locations, images, convention);
+  const zeroed = zeroedRows(locations, convention);
+  const [b = 0, l = 0] = locations.shape;
+  const rows = Array.from({ length: b * l }, (_, i) => mask.data.subarray(i * images, (i + 1) * images));
+  const mayAttend = convention.emptyRow === "unmasked" ? opened(mask) : mask;
+  return {
     mayAttend,
     emptyRow: softmaxEmptyRow(convention),
-    zeroed: zeroedRows(locations, convention),
+    postSoftmaxMask: zeroed && { ...zeroed, data: zeroed.data.map((row) => 1 - row) },
+    feedForward: rows.every((row) => feedForwardRuns(row, convention))
+      ? null
+      : { shape: [b, l], data: Uint8Array.from(rows, (row) => Number(feedForwardRuns(row, convention))) },
   };
-  if (convention.emptyRow !== "unmasked") return rule;
-  const data = mayAttend.data.slice();
-  for (let at = 0; at < data.length; at += images) {
-    const row = data.subarray(at, at + images);
+}
+
+/** A mask whose empty rows allow every image. */
+function opened({ shape, data }: Grid): Grid {
+  const images = shape[2] ?? 0;
+  const open = data.slice();
+  for (let at = 0; at < open.length; at += images) {
+    const row = open.subarray(at, at + images);
     if (!row.includes(1)) row.fill(1); // [mask.unmasked-leak]
   }
-  return { ...rule, mayAttend: { ...mayAttend, data } };
+  return { shape, data: open };
 }

@@ -1,7 +1,7 @@
-// From the tokens of one prompt to the numbers its positions count, and to the images that each may attend.
+// Image counting within one prompt: the number of each position, and the images that it may attend to.
 import type { Compare, Convention, Numbering } from "./conventions/schema.ts";
 
-/** What a position may hold. Anything but an image's token and an end token is text. */
+/** Kinds of tokens. Anything but an image token and an end token is text. */
 export const TOKEN = { text: 0, image: 1, end: 2 } as const;
 
 export type Counting = Pick<Convention, "numbering" | "endTokens">;
@@ -14,7 +14,6 @@ const countImages = (kinds: readonly number[]): number[] => {
 };
 // #endregion
 
-/** From the tokens of one prompt to the number of each of its positions. */
 const numberings: Record<Numbering, (kinds: readonly number[]) => number[]> = {
   inclusive: countImages,
   exclusive: (kinds) => countImages(kinds).map((n, l) => n - Number(kinds[l] === TOKEN.image)), // [mask.exclusive]
@@ -32,13 +31,13 @@ export function numbersOf(kinds: readonly number[], { numbering, endTokens }: Co
   if (endTokens === "ignored") return numbers;
   let cut = false;
   return numbers.map((n, l) => {
-    const before = cut && kinds[l] !== TOKEN.image; // the end token itself still sees what it ends [mask.end-token]
+    const before = cut && kinds[l] !== TOKEN.image; // the end token itself still counts the image [mask.end-token]
     cut = kinds[l] === TOKEN.end || before;
     return before ? 0 : n; // [mask.end-token]
   });
 }
 
-/** For each image's number, the number of the first of its neighbours. */
+/** For each image number, the number of the first image in its run of neighbours. */
 function firstNeighbours(kinds: readonly number[]): number[] {
   const firsts = [0];
   kinds.forEach((kind, l) => {
@@ -52,14 +51,14 @@ function firstNeighbours(kinds: readonly number[]): number[] {
 interface Position {
   readonly l: number;
   readonly number: number;
-  /** The number of the first image that is seen along with the position's own. */
+  /** The number of the first image that is seen together with the position's own. */
   readonly first: number;
 }
 
 type Comparison = (position: Position, image: number) => boolean;
 
 // #region compare
-/** `first` is the position's own number, or that of the first of its image's neighbours where these are seen together. */
+/** `first` is the position's own number, or the number of its image's first neighbour where neighbours are seen together. */
 const comparisons: Record<Extract<Compare, string>, Comparison> = {
   equal: ({ number, first }, image) => first <= image && image <= number, // [mask.immediate] [mask.neighbours]
   "at-least": ({ number }, image) => number >= image, // [mask.all-previous]
@@ -73,8 +72,12 @@ function comparisonOf(compare: Compare): Comparison {
   return ({ number, first }, image) => Math.min(first, number - compare.last + 1) <= image && image <= number; // [mask.last]
 }
 
-/** One prompt: for each position, whether it may attend each of the images. */
-export function visibilityOf(kinds: readonly number[], images: number, convention: Convention): boolean[][] {
+/** For each position of one prompt, whether it may attend to each of the images. */
+export function attendableImages(
+  kinds: readonly number[],
+  images: number,
+  convention: Convention,
+): boolean[][] {
   const allowed = comparisonOf(convention.compare);
   const firsts = convention.neighbours === "together" ? firstNeighbours(kinds) : [];
   return numbersOf(kinds, convention).map((number, l) =>

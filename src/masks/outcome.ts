@@ -1,29 +1,16 @@
-// What becomes of a text position's row. The boolean mask alone does not say: conventions that share it part where a
-// row of it is empty.
+// Classifies the rows of a mask. Two conventions with the same boolean mask can still differ in what they compute for a row
+// that allows no image, so the outcome is worked out from the mask and the convention together.
 import type { Convention } from "./conventions/schema.ts";
 
 /**
- * attends: a softmax over the images it may attend; zeroed: attention adds nothing; identity: nor does the feed-forward,
- * the layer leaves the row as it is; uniform-leak: the plain average of all latents of all images, whatever the query;
- * unmasked-leak: a softmax over all images, as if there were no mask; nan: no number at all.
+ * What attention, and the layer around it, make of a text position. attends: a softmax over the images it may attend to;
+ * zeroed: attention adds nothing; identity: attention adds nothing and the feed-forward does not run, so the layer leaves
+ * the row unchanged; uniform-leak: the plain average of all latents of all images, whatever the query; unmasked-leak: a
+ * softmax over all images, as if there were no mask; nan: NaN.
  */
 export type RowOutcome = "attends" | "zeroed" | "identity" | "uniform-leak" | "unmasked-leak" | "nan";
 
-export interface RowFacts {
-  readonly position: number;
-  /** Does the position hold a media token? */
-  readonly isImage: boolean;
-  /** That image's own number, from 1; 0 where the position holds none. */
-  readonly image: number;
-  /** Its text_time. */
-  readonly number: number;
-  readonly mayAttend: readonly boolean[];
-  readonly outcome: RowOutcome;
-  /** Numbers (from 1) of the images that reach the row: those it attends, or all of them in a leak. */
-  readonly images: readonly number[];
-}
-
-/** The words that drawings and documents use. */
+/** Labels for drawings and documents. */
 export const OUTCOME_LABELS = {
   attends: "attends",
   zeroed: "zeroed",
@@ -33,31 +20,47 @@ export const OUTCOME_LABELS = {
   nan: "NaN",
 } as const satisfies Record<RowOutcome, string>;
 
-const outcomeOf = { zero: "zeroed", uniform: "uniform-leak", unmasked: "unmasked-leak", nan: "nan" } as const;
+/** Whether image content reaches a row although the mask allows none. */
+export const leaks = (outcome: RowOutcome): outcome is "uniform-leak" | "unmasked-leak" =>
+  outcome === "uniform-leak" || outcome === "unmasked-leak";
 
-/** Rows that image content should reach but does, although the mask allows none. */
-export const leaks = (kind: RowOutcome): boolean => kind === "uniform-leak" || kind === "unmasked-leak";
+/** Whether the layer's attention adds nothing to the row. */
+export const addsNothing = (outcome: RowOutcome): outcome is "zeroed" | "identity" =>
+  outcome === "zeroed" || outcome === "identity";
 
-/** Decided from the mask and not from text_time: an empty row is empty, whatever emptied it. [mask.row-class] */
+/**
+ * Whether the feed-forward of the layer runs on a row. Where the convention skips empty rows, the mask alone decides, so a
+ * row that leaks is skipped as well. [gate.empty-row-feed-forward]
+ */
+export const feedForwardRuns = (
+  mayAttend: ArrayLike<boolean | number>,
+  { emptyRowFeedForward }: Pick<Convention, "emptyRowFeedForward">,
+): boolean => emptyRowFeedForward === "run" || Array.prototype.some.call(mayAttend, Boolean);
+
+/**
+ * The outcome of a row. `zeroed`: the row is set to zero after the softmax. An empty row is found by the mask and not by
+ * text_time, whatever emptied it. [mask.outcome]
+ */
 export function rowOutcome(
   mayAttend: readonly boolean[],
   zeroed: boolean,
   convention: Convention,
 ): RowOutcome {
-  const nothing = convention.emptyRowFeedForward === "skip" ? "identity" : "zeroed"; // [mask.identity]
+  const nothing = feedForwardRuns(mayAttend, convention) ? "zeroed" : "identity"; // [mask.identity]
   if (mayAttend.length === 0) return nothing; // [mask.no-image]
-  if (zeroed) return nothing; // [mask.silent]
+  if (zeroed) return nothing; // [mask.zeroed]
   if (mayAttend.includes(true)) return "attends";
-  const fate = outcomeOf[convention.emptyRow]; // [mask.empty-row] [mask.uniform-leak] [mask.unmasked-leak]
-  return fate === "zeroed" ? nothing : fate;
+  const outcomes = {
+    zero: nothing, // [mask.empty-row]
+    uniform: "uniform-leak", // [mask.uniform-leak]
+    unmasked: "unmasked-leak", // [mask.unmasked-leak]
+    nan: "nan",
+  } as const;
+  return outcomes[convention.emptyRow];
 }
 
-/** The images whose pixels, if changed, would change the row. */
-export function reaching(mayAttend: readonly boolean[], kind: RowOutcome): number[] {
-  if (leaks(kind)) return mayAttend.map((_, m) => m + 1); // [mask.uniform-leak] [mask.unmasked-leak]
-  return kind === "attends" ? mayAttend.flatMap((seen, m) => (seen ? [m + 1] : [])) : [];
+/** The images (from 1) that change the row when they are changed. */
+export function reachingImages(mayAttend: readonly boolean[], outcome: RowOutcome): number[] {
+  if (leaks(outcome)) return mayAttend.map((_, m) => m + 1); // [mask.uniform-leak] [mask.unmasked-leak]
+  return outcome === "attends" ? mayAttend.flatMap((seen, m) => (seen ? [m + 1] : [])) : [];
 }
-
-/** Does the feed-forward change the row? It skips what the mask leaves empty, where the convention says so. */
-export const feedForwardRuns = (mayAttend: readonly boolean[], convention: Convention): boolean =>
-  convention.emptyRowFeedForward === "run" || mayAttend.includes(true); // [mask.identity]

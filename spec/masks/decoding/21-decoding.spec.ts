@@ -1,10 +1,10 @@
-// The executable half of 21-mask-decoding.md.
+// The executable half of 21-decoding.md.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   type DecodeOptions,
   type DecodeStep,
-  judgeOf,
+  rememberedRows,
   replayDecoding,
 } from "../../../src/masks/decoding/decode.ts";
 import {
@@ -12,6 +12,8 @@ import {
   type Convention,
   conventionOf,
   conventions,
+  explain,
+  type MaskRow,
   maskRows,
 } from "../../../src/masks/index.ts";
 
@@ -27,7 +29,9 @@ const by = (cachedStep: CachedStep, changes: Partial<Convention> = {}): Conventi
   cachedStep,
 });
 
-/** What each position was given, prompt by prompt: "1 - 2". */
+const withoutOrigin = ({ origin: _, ...row }: MaskRow): MaskRow => row;
+
+/** What each position sees, prompt by prompt: "1 - 2". */
 const seen = (steps: readonly DecodeStep[], which: "rows" | "full" = "rows"): string[] =>
   (steps[0]?.[which] ?? []).map((_, b) =>
     steps.flatMap((step) => (step[which][b] ?? []).map((row) => row.images.join("") || "-")).join(" "),
@@ -45,14 +49,15 @@ test("[mask.step-rows] without a cache, or with a right one, every step has its 
         const c = by(cachedStep);
         const locations = { shape: [1, kinds.length], data: kinds };
         const steps = replayDecoding(locations, n, c, { prompt: first, ...passes });
-        expect(steps.flatMap((step) => step.rows[0] ?? [])).toEqual(maskRows(locations, n, c)[0]);
+        const cached = steps.flatMap((step) => step.rows[0] ?? []).map(withoutOrigin);
+        expect(cached).toEqual(maskRows(locations, n, c)[0]);
         expect(steps.every((step) => step.differs === null && step.refused === null)).toBe(true);
       }
     }),
   );
 });
 
-test("[mask.step] a step tells where it first differs from the whole text's mask, and by which image or fate", () => {
+test("[mask.step] a step has the first row that differs from the whole text's mask, in its images or its outcome", () => {
   const steps = replayDecoding(batch("tItt", "ttIt"), 1, by("restart"), { prompt: 2 });
   expect(steps.map(({ from, to }) => [from, to])).toEqual([
     [0, 2],
@@ -82,20 +87,45 @@ test("[mask.step] by default everything but the last position is known", () => {
   expect(replayDecoding(batch(""), 1, immediate, { passes: [] })).toEqual([]);
 });
 
-test("[mask.step] a row keeps its own place, and says where it was taken from", () => {
+test("[mask.step] a row keeps its own position, and names the row that it uses", () => {
   const [, step] = replayDecoding(batch("ItIt"), 2, by("last-row"), { prompt: 2, passes: [2, 2] });
   const [third, fourth] = step?.rows[0] ?? [];
   expect(third).toMatchObject({ position: 2, isImage: true, image: 2, images: [1] });
   expect(fourth).toMatchObject({ position: 3, isImage: false, image: 0 });
-  expect(third?.reason).toBe(
-    "position 2 is given the row of the prompt's position 1: position 1 sees image 1: it is the last image at or before it (position 0)",
-  );
-  const bare = replayDecoding(batch("ItIt"), 2, by("last-row"), {
-    prompt: 2,
-    judge: judgeOf(2, by("last-row"), false),
+  expect(third && explain(third, prompt("ItIt"), by("last-row"))).toEqual({
+    kind: "cached",
+    position: 2,
+    how: { kind: "prompt-row", position: 1 },
+    reason: {
+      kind: "seen",
+      position: 1,
+      images: [1],
+      because: { kind: "located", positions: [0], numbering: "inclusive", rank: "last", neighbours: false },
+    },
   });
-  expect(bare[1]?.rows[0]?.[0]).toMatchObject({ position: 2, images: [1] });
-  expect(bare[0]?.rows[0]?.[0]?.reason).toBe("");
+});
+
+test("[mask.step] a row of a pass is explained from the text up to that pass", () => {
+  const next = by("restart", { numbering: "next" });
+  const [first] = replayDecoding(batch("ttI"), 1, next, { prompt: 2 });
+  const row = first?.rows[0]?.[0];
+  expect(row && explain(row, prompt("ttI"), next)).toMatchObject({
+    kind: "empty",
+    because: { kind: "no-image-after" }, // the image is not known yet
+  });
+});
+
+test("[mask.step] replays share the rows of the texts that they have in common", () => {
+  const texts: string[] = [];
+  const remembered = rememberedRows(2, immediate);
+  const rowsOf = (kinds: readonly number[]) => {
+    texts.push(kinds.join(""));
+    return remembered(kinds);
+  };
+  const steps = replayDecoding(batch("ItIt"), 2, immediate, { prompt: 2, rowsOf });
+  expect(steps).toEqual(replayDecoding(batch("ItIt"), 2, immediate, { prompt: 2 }));
+  expect(texts).toContain("1010");
+  expect(remembered([1, 0])).toBe(remembered([1, 0]));
 });
 
 test("[mask.step-restart] a pass counts its own images only", () => {
@@ -121,7 +151,7 @@ test("[mask.step-prompt-end] a later pass has the numbers of the prompt's last p
   expect(refused).toMatchObject({
     rows: [],
     differs: null,
-    refused: "3 tokens in one pass, but the prompt has 2",
+    refused: { tokens: 3, prompt: 2 },
   });
 });
 
@@ -144,10 +174,10 @@ test("[mask.step-ahead] several images end with the prompt, one does not", () =>
   expect(replay("IItt", 2, c, { prompt: 4, passes: [2, 2] })).toBe("1 12 12 12");
   const [, step] = replayDecoding(batch("ItIt"), 2, c, { prompt: 3 });
   expect(step?.rows[0]?.[0]).toMatchObject({ position: 3, outcome: "identity" });
-  expect(step?.rows[0]?.[0]?.reason).toMatch(/^position 3 lies beyond the prompt, where its images end: /);
+  expect(step?.rows[0]?.[0]?.origin?.how).toEqual({ kind: "beyond-prompt" });
 });
 
-test("[mask.step-beams] a beam goes on from its parent's text, and what was counted stays where it was", () => {
+test("[mask.step-beams] a beam continues its parent's text", () => {
   const beams = batch("IttI", "ItIt");
   const options = { prompt: 2, parents: [null, null, [1, 1]] };
   const right = replayDecoding(beams, 3, by("rows"), options);
@@ -165,7 +195,7 @@ test("[mask.step-beams] what a package counted for a row stays with that row", (
   expect(seen(steps, "full")).toEqual(["1 2 1 1", "1 1 2 2"]);
 });
 
-test("[mask.step-input] impossible prompts and passes are refused in a sentence", () => {
+test("[mask.step-input] impossible prompts and passes are refused with a RangeError", () => {
   const refused = (options: DecodeOptions, text: string) =>
     expect(() => replayDecoding(batch("tIt"), 1, immediate, options)).toThrow(new RangeError(text));
   refused({ prompt: 0 }, "A prompt has 1 to 3 of the 3 positions, not 0.");

@@ -704,17 +704,17 @@ describe("profiles", () => {
   });
 
   test("[flamingo.profile] conventions and emptyRowFeedForward apply to every block", () => {
-    expect(crossOf(given({}))?.attn.options.convention).toBe(conventions.immediate);
-    expect(crossOf(given({ onlyAttendImmediateMedia: false }))?.attn.options.convention).toBe(
+    expect(crossOf(given({}))?.attn.options.convention).toEqual(conventions.immediate);
+    expect(crossOf(given({ onlyAttendImmediateMedia: false }))?.attn.options.convention).toEqual(
       conventions["all-previous"],
     );
-    expect(crossOf(given({ profile: RELEASE }))?.attn.options.convention).toBe(
+    expect(crossOf(given({ profile: RELEASE }))?.attn.options.convention).toEqual(
       conventions["flamingo-pytorch@0.1.2 immediate"],
     );
-    expect(crossOf(given({ behaviour: { emptyRowFeedForward: "skip" } }))?.options.emptyRowFeedForward).toBe(
-      "skip",
-    );
-    expect(crossOf(given({}))?.options.emptyRowFeedForward).toBe("run");
+    expect(
+      crossOf(given({ behaviour: { emptyRowFeedForward: "skip" } }))?.options.convention.emptyRowFeedForward,
+    ).toEqual("skip");
+    expect(crossOf(given({}))?.options.convention.emptyRowFeedForward).toEqual("run");
   });
 
   test("[flamingo.profile] an unknown profile is refused with a list of the known ones", () => {

@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
@@ -12,7 +13,10 @@ import { maskReport } from "../../../src/mask-report/report.ts";
 import { maskText } from "../../../src/mask-report/text.ts";
 import { type ConventionName, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { differenceOf } from "../../../src/masks/difference.ts";
+import { explain } from "../../../src/masks/explain.ts";
+import { placeOf, toneOf } from "../../../src/masks/findings.ts";
 import { maskRows } from "../../../src/masks/rows.ts";
+import { asSentence, findingSentence, reasonClause } from "../../../src/masks/sentences.ts";
 import { drawingOf } from "../../../src/web/masks/copies.ts";
 import { moved } from "../../../src/web/masks/grid/keys.ts";
 import { inSight, lineWith, offsetsOf, packed, shownImages } from "../../../src/web/masks/grid/lines.ts";
@@ -22,8 +26,8 @@ import { stepInWords } from "../../../src/web/masks/panels/decoding.ts";
 import { addressOf, START, type State, stateOf } from "../../../src/web/masks/state.ts";
 import { traceOf, traceOfCase, traceOfTensors } from "../../../src/web/masks/trace.ts";
 import { viewOf } from "../../../src/web/masks/view.ts";
-import { placeIn, warningsOf } from "../../../src/web/masks/warnings.ts";
-import { brief, differenceInWords, explanationOf, verdict } from "../../../src/web/masks/words.ts";
+import { warningsOf } from "../../../src/web/masks/warnings.ts";
+import { differenceInWords, explanationOf, fullOutcome, shortOutcome } from "../../../src/web/masks/words.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
 const state = (patch: Partial<State> = {}): State => ({ ...START, ...patch });
@@ -99,7 +103,7 @@ describe("the link", () => {
     );
   });
 
-  test("a name that no convention has is told, and a view is made all the same", () => {
+  test("an unknown convention gives a warning, and another one is shown", () => {
     const view = viewOf(state({ convention: "nobody", against: "otter" }));
     expect(view.conventions.map(({ name }) => name)).toEqual(["otter"]);
     expect(warningsOf(view)[0]).toMatchObject({
@@ -265,48 +269,57 @@ describe("the grid", () => {
           expect(shown.map(({ position }) => position)).toEqual(rows.map(({ position }) => position));
           for (const { image, position } of rows)
             if (image !== null)
-              expect(view.prompts[0]?.[position]?.bands.map(({ parts }) => parts[image - 1])).toEqual([
-                true,
-                true,
-              ]);
-          const said = differenceInWords(view);
-          expect(said?.at ?? null).toEqual(
+              expect(view.prompts[0]?.[position]?.bands.map(({ differing }) => differing[image - 1])).toEqual(
+                [true, true],
+              );
+          const difference = differenceInWords(view);
+          expect(difference?.at ?? null).toEqual(
             rows[0] ? expect.objectContaining({ prompt: 0, position: rows[0].position }) : null,
           );
-          expect(said?.sentence).toMatch(
+          expect(difference?.sentence).toMatch(
             rows.length === 0
               ? /agree on every row/
               : cells === 0
                 ? /masks are equal/
-                : new RegExp(`^${rows.length} rows? differs?, with ${cells} cell`),
+                : new RegExp(`^${rows.length} rows? differs?, in ${cells} cell`),
           );
         },
       ),
       { numRuns: 60 },
     );
     const same = viewOf(state({ text: "a <image> b", against: "all-previous" }));
-    expect(differenceInWords(same)?.sentence).toBe(
-      "immediate and all-previous agree on every row of this: it cannot tell them apart.",
-    );
+    expect(differenceInWords(same)).toEqual({
+      sentence: expect.stringMatching(/^immediate and all-previous agree on every row/),
+      at: null,
+    });
     expect(differenceInWords(viewOf(START))).toBeNull();
     const two = viewOf(state({ text: "a <image> b <image>", against: "all-previous" }));
     expect(differenceInWords(two)).toEqual({
-      sentence: "1 row differs, with 1 cell of the mask; the first is prompt 0, position 3, image 1.",
+      sentence: "1 row differs, in 1 cell of the mask; the first is prompt 0, position 3, image 1.",
       at: { prompt: 0, position: 3, image: 1 },
     });
     expect(
-      two.prompts[0]?.map(({ bands }) => bands.map(({ parts }) => parts.map(Number).join("")).join(" ")),
+      two.prompts[0]?.map(({ bands }) =>
+        bands.map(({ differing }) => differing.map(Number).join("")).join(" "),
+      ),
     ).toEqual(["00 00", "00 00", "00 00", "10 10"]);
   });
 
-  test("positions show their own step, and what strays is marked", () => {
+  test("positions show their own step, and rows that differ from the whole text's are marked", () => {
     const text = "A <image> b <image> c d";
     const view = viewOf(state({ text, convention: "flamingo-mini", known: 3, step: 2 }));
     const [tokens = []] = view.prompts;
     expect(tokens.map(({ when }) => when)).toEqual(["known", "known", "known", "known", "now", "later"]);
     expect(view.steps[0]).toHaveLength(4);
     const full = maskRows(view.batch.locations, 2, conventions["flamingo-mini"])[0] ?? [];
-    expect(tokens.map(({ bands }) => bands[0]?.strays)).toEqual([false, false, false, true, true, false]);
+    expect(tokens.map(({ bands }) => bands[0]?.stepDiffers)).toEqual([
+      false,
+      false,
+      false,
+      true,
+      true,
+      false,
+    ]);
     expect(tokens[4]?.bands[0]?.row).toEqual(view.steps[0]?.[2]?.rows[0]?.[0]);
     expect(tokens[5]?.bands[0]?.row).toEqual(full[5]);
     expect(stepInWords(view)).toBe(
@@ -333,84 +346,90 @@ describe("words", () => {
   const text = "a <image> b <image> c";
   const at = (position: number, image = 0) => ({ prompt: 0, position, image });
 
-  test("class and reason for each convention, the image's first", () => {
+  /** The reason for a row, or for one image in it, as the page prints it. */
+  const sentence = (convention: ConventionName, position: number, image?: number) => {
+    const { batch, prompts } = viewOf(state({ text, convention }));
+    const kinds = prompts[0]?.map(({ token }) => token.kind) ?? [];
+    const row = maskRows(batch.locations, batch.images, conventions[convention])[0]?.[position];
+    return row && asSentence(reasonClause(explain(row, kinds, conventions[convention], image)));
+  };
+
+  test("outcome and reason for each convention, the image's first", () => {
     const view = viewOf(state({ text, against: "all-previous" }));
     expect(explanationOf(view, at(4))).toMatchObject({
       title: "Position 4: “c”",
       differs: true,
       bands: [
-        {
-          class: "attends",
-          verdict: "attends 2",
-          sentences: ["Position 4 sees image 2: it is the last image at or before it (position 3)."],
-        },
-        { verdict: "attends 1, 2" },
+        { outcome: "attends", label: "attends 2", sentences: [sentence("immediate", 4)] },
+        { label: "attends 1, 2" },
       ],
     });
-    const told = explanationOf(view, at(4, 1))?.bands.map(({ sentences }) => sentences);
-    expect(told?.[0]).toEqual([
-      "Position 4 does not see image 1: image 2 comes after it (position 3).",
-      "Position 4 sees image 2: it is the last image at or before it (position 3).",
+    const sentences = explanationOf(view, at(4, 1))?.bands.map((band) => band.sentences);
+    expect(sentences).toEqual([
+      [sentence("immediate", 4, 1), sentence("immediate", 4)],
+      [sentence("all-previous", 4, 1), sentence("all-previous", 4)],
     ]);
-    expect(told?.[1]?.[0]).toMatch(/^Position 4 sees image 1: /);
     expect(explanationOf(view, at(1, 1))?.bands[0]?.sentences).toHaveLength(1);
     expect(explanationOf(view, at(9))).toBeNull();
     expect(explanationOf(view, at(4, 7))?.image).toBe(0);
   });
 
-  test("a row's class in a few letters, and in words", () => {
-    const told = (text: string, convention: ConventionName, position: number) => {
+  test("an empty row has one reason, whichever image is pointed at", () => {
+    const view = viewOf(state({ text }));
+    expect(explanationOf(view, at(0, 1))?.bands[0]?.sentences).toEqual([sentence("immediate", 0)]);
+  });
+
+  test("a row's outcome as a short and as a full label", () => {
+    const labels = (text: string, convention: ConventionName, position: number) => {
       const row = viewOf(state({ text, convention })).prompts[0]?.[position]?.bands[0]?.row;
-      return row && [brief(row), verdict(row)];
+      return row && [shortOutcome(row), fullOutcome(row)];
     };
     const five = "a <image> <image> <image> <image> <image> b <image> c";
-    expect(told(five, "immediate", 0)).toEqual(["–", "zeroed"]);
-    expect(told(five, "immediate", 6)).toEqual(["5", "attends 5"]);
-    expect(told(five, "all-previous", 3)).toEqual(["1,2,3", "attends 1, 2, 3"]);
-    expect(told(five, "all-previous", 6)).toEqual(["1–5", "attends 1–5"]);
-    expect(told(five, "mllama reference", 0)).toEqual(["=", "identity"]);
-    expect(told(five, "mllama transformers", 0)).toEqual(["leak", "UNMASKED LEAK"]);
-    expect(told(five, "flamingo-pytorch@0.0.4", 0)).toEqual(["leak", "UNIFORM LEAK"]);
+    expect(labels(five, "immediate", 0)).toEqual(["–", "zeroed"]);
+    expect(labels(five, "immediate", 6)).toEqual(["5", "attends 5"]);
+    expect(labels(five, "all-previous", 3)).toEqual(["1,2,3", "attends 1, 2, 3"]);
+    expect(labels(five, "all-previous", 6)).toEqual(["1–5", "attends 1–5"]);
+    expect(labels(five, "mllama reference", 0)).toEqual(["=", "identity"]);
+    expect(labels(five, "mllama transformers", 0)).toEqual(["leak", "UNMASKED LEAK"]);
+    expect(labels(five, "flamingo-pytorch@0.0.4", 0)).toEqual(["leak", "UNIFORM LEAK"]);
   });
 
-  test("a row that decoding gave says so", () => {
+  test("the row of a decoding step has one reason, with the row that the step uses", () => {
     const view = viewOf(state({ text, convention: "otter", known: 3, step: 2 }));
-    const told = explanationOf(view, at(4, 1))?.bands[0];
-    expect(told).toMatchObject({ strays: true, class: "zeroed" });
-    expect(told?.sentences).toEqual([
-      expect.stringContaining("counts from position 4, where its pass begins"),
-    ]);
+    const band = view.prompts[0]?.[4]?.bands[0];
+    expect(band?.explain()).toMatchObject({ kind: "cached", how: { kind: "own-pass", from: 4 } });
+    expect(explanationOf(view, at(4, 1))?.bands[0]).toMatchObject({
+      stepDiffers: true,
+      outcome: "zeroed",
+      sentences: [band && asSentence(reasonClause(band.explain()))],
+    });
   });
 
-  test("they are the terminal's, once, of both conventions, and lead to their places", () => {
+  test("warnings are the findings of both conventions, once, with their places and tones", () => {
     const view = viewOf(
       state({ text, images: [1], convention: "flamingo-pytorch@0.1.2 immediate", against: "paper next" }),
     );
     const { batch } = view;
     const of = (name: ConventionName) =>
-      maskReport({ batch, convention: conventions[name], against: null, known: null }).warnings;
-    const all = new Set([...of("flamingo-pytorch@0.1.2 immediate"), ...of("paper next")]);
-    expect(warningsOf(view).map(({ sentence }) => sentence)).toEqual([...all]);
-    expect(
-      warningsOf(view).map(({ at, tone }) => [at && `${at.prompt} ${at.position} ${at.image}`, tone]),
-    ).toEqual([
-      ["0 3 2", "alarm"],
-      ["0 3 0", "alarm"],
+      maskReport({ batch, convention: conventions[name], against: null, known: null }).findings;
+    const all = [...of("flamingo-pytorch@0.1.2 immediate"), ...of("paper next")];
+    const once = all.filter((one, i) => all.findIndex((other) => isDeepStrictEqual(one, other)) === i);
+    expect(once.length).toBeLessThan(all.length);
+    expect(warningsOf(view)).toEqual(
+      once.map((finding) => ({
+        sentence: findingSentence(finding),
+        tone: toneOf(finding),
+        at: placeOf(finding),
+      })),
+    );
+    expect(warningsOf(view).map(({ at, tone }) => [at, tone])).toEqual([
+      [{ prompt: 0, position: 3, image: 2 }, "alarm"],
+      [{ prompt: 0, position: 3, image: 0 }, "alarm"],
       [null, "note"],
     ]);
-    expect(
-      placeIn(
-        "2 cached steps stray from the whole text's mask under x, first in prompt 1: position 12 counts",
-      ),
-    ).toEqual({ prompt: 1, position: 12, image: 0 });
-    const asked = "Prompt 1: the image token at position 3 asks for image 2, but there is no image 2.";
-    expect(placeIn(asked)).toEqual({ prompt: 1, position: 3, image: 2 });
-    const [first] = warningsOf(viewOf(state({ convention: "nobody" })));
-    expect(first).toEqual({
-      sentence: "No convention is called “nobody”; this page shows another in its place.",
-      tone: "alarm",
-      at: null,
-    });
+    expect(warningsOf(viewOf(state({ convention: "nobody" })))).toEqual([
+      { sentence: expect.stringContaining("“nobody”"), tone: "alarm", at: null },
+    ]);
     expect(warningsOf(viewOf(state({ text: "", convention: "paper next" })))).toEqual([]);
   });
 
@@ -476,9 +495,7 @@ describe("numbers", () => {
           expect(gated + (given[i] ?? 0)).toBeCloseTo(residual[i] ?? 0, 12);
         });
         const same = `${row(name, "output", position)}` === `${residual}`;
-        expect(same).toBe(
-          kind === "identity" || (conventions[name].emptyRowFeedForward === "skip" && kind === "zeroed"),
-        );
+        expect(same).toBe(conventions[name].emptyRowFeedForward === "skip" && !mayAttend.includes(true));
       });
     }
   });
@@ -541,21 +558,23 @@ describe("numbers", () => {
     const { Model } = await import("../../../src/web/masks/model.ts");
     const model = new Model(START);
     model.take(traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`));
-    const last = () => warningsOf(model.view).map(({ sentence }) => sentence);
-    expect(last()[0]).toBe(
-      "Every row of the recorded weights (layers.0.1.attn.attn) is what flamingo-pytorch@0.1.2 immediate says.",
-    );
+    const mismatches = () =>
+      warningsOf(model.view).filter(({ sentence }) => sentence.includes("in layers.0.1"));
+    const agreement = () => warningsOf(model.view).filter(({ sentence }) => sentence.includes("agree with"));
+    const [first] = warningsOf(model.view);
+    expect(first).toMatchObject({
+      tone: "note",
+      at: null,
+      sentence: expect.stringContaining("(layers.0.1.attn.attn) agree with flamingo-pytorch@0.1.2 immediate"),
+    });
+    expect(mismatches()).toEqual([]);
     expect(model.state).toMatchObject({ show: "attention", latents: 3 });
     expect(model.weights(1, 3)?.length).toBe(2);
     model.update({ against: "open-flamingo@2.0.1" });
-    expect(last().join("\n")).toMatch(
-      /is what flamingo-pytorch@0\.1\.2 immediate and open-flamingo@2\.0\.1 says\./,
-    );
+    expect(agreement()[0]?.sentence).toContain("flamingo-pytorch@0.1.2 immediate and open-flamingo@2.0.1");
     model.update({ convention: "immediate", against: "" });
-    expect(last().join("\n")).toMatch(
-      /Prompt 0, position 5 attends \{1,2\} in layers\.0\.1\.attn\.attn, but under immediate it attends nothing\./,
-    );
-    expect(last().join("\n")).not.toContain("Every row");
+    expect(mismatches()[0]).toMatchObject({ tone: "alarm", at: { prompt: 0, position: 5, image: 0 } });
+    expect(agreement()).toEqual([]);
     model.update({ text: "a <image>" });
     expect(model.stages()?.origin).toBe("a small block with made-up weights");
     expect(model.view.batch.attention).toBeNull();

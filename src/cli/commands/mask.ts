@@ -6,8 +6,14 @@ import { conventionOfCase } from "../../conformance/sources/registry.ts";
 import { readCase } from "../../io/golden/cases.ts";
 import { readIds, tokensOf, tokensOfIds } from "../../io/prompt.ts";
 import { loadSafetensors, type Stored } from "../../io/safetensors/read.ts";
-import { batchFrom, batchOf, type MaskBatch, type SourceOptions, usual } from "../../mask-report/batch.ts";
-import { maskDocument, maskReport, usualKnown } from "../../mask-report/report.ts";
+import {
+  batchFrom,
+  batchOf,
+  defaultConvention,
+  type MaskBatch,
+  type SourceOptions,
+} from "../../mask-report/batch.ts";
+import { defaultKnown, maskDocument, maskReport } from "../../mask-report/report.ts";
 import { maskText } from "../../mask-report/text.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { namedConvention, oneOf, readArguments, wholeOption } from "../arguments.ts";
@@ -137,10 +143,10 @@ export async function mask(args: readonly string[]): Promise<number> {
   const length = batch.prompts[0]?.length ?? 0;
   if (values.known !== undefined && !values.cached) throw new UsageError("--known belongs to --cached");
   const given =
-    values.known === undefined ? usualKnown(batch) : wholeOption("known", values.known, 1, length);
+    values.known === undefined ? defaultKnown(batch) : wholeOption("known", values.known, 1, length);
   const report = maskReport({
     batch,
-    convention: asked ?? batch.convention ?? usual,
+    convention: asked ?? batch.convention ?? defaultConvention,
     against,
     known: values.cached ? given : null,
   });

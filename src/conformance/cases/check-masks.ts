@@ -2,7 +2,7 @@
 import type { MaskCases, MaskSource } from "../../io/golden/masks.ts";
 import { conventionOf, conventions } from "../../masks/conventions/conventions.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
-import { EFFECT, effectInWords } from "../../masks/exhaustive/effect.ts";
+import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import { effectsOf, MODES, type Mode, promptsOfMode } from "../../masks/exhaustive/exhaustive.ts";
 import type { ShortPrompt } from "../../masks/exhaustive/prompts.ts";
 
@@ -16,9 +16,20 @@ export interface MaskVerdict {
   readonly disagreements: number;
   /** Rows of prompts that the source refuses or raises on. */
   readonly refused: number;
-  /** The first disagreement, in a sentence. */
-  readonly first: string | null;
+  readonly first: MaskDisagreement | null;
 }
+
+/** A row whose effect is not the convention's, or a group with another number of rows than its prompts have positions. */
+export type MaskDisagreement =
+  | {
+      readonly kind: "row";
+      readonly prompt: ShortPrompt;
+      readonly images: number;
+      readonly position: number;
+      readonly measured: number;
+      readonly expected: number;
+    }
+  | { readonly kind: "row-count"; readonly group: string; readonly rows: number; readonly expected: number };
 
 export interface MaskSummary {
   readonly rows: number;
@@ -50,11 +61,6 @@ function expectations(effects: typeof effectsOf): (convention: Convention) => Ex
   };
 }
 
-const tokens = ({ kinds, first }: ShortPrompt): string => {
-  const text = kinds.map((kind) => "tIE"[kind]).join("");
-  return first === undefined ? text : `${text.slice(0, first)}|${text.slice(first)}`;
-};
-
 /** The groups of a source, "steps.2" as ["steps", 2]. */
 const groupOf = (group: string): [Mode, number] => {
   const [mode = "", images = ""] = group.split(".");
@@ -76,7 +82,7 @@ function checkSource(
   reach: Reach,
 ): MaskVerdict {
   let [rows, disagreements, refused] = [0, 0, 0];
-  let first: string | null = null;
+  let first: MaskDisagreement | null = null;
   for (const [group, found] of cases.rowsOf(source.name)) {
     const [mode, images] = groupOf(group);
     const longest = lengthOf(mode, cases, reach);
@@ -92,12 +98,12 @@ function checkSource(
         disagreements++;
         const prompt = prompts[p] ?? { kinds: [] };
         const position = i + (prompt.first ?? 0);
-        first ??= `${tokens(prompt)} with ${images} images, position ${position}: ${effectInWords(effect ?? 0)}, but ${convention.name} says ${effectInWords(byte)}`;
+        first ??= { kind: "row", prompt, images, position, measured: effect ?? 0, expected: byte };
       });
     });
     if (longest === lengthOf(mode, cases, EVERYTHING) && at !== found.length) {
       disagreements++;
-      first ??= `${group} has ${found.length} rows instead of ${at}`; // [mask.golden]
+      first ??= { kind: "row-count", group, rows: found.length, expected: at }; // [mask.golden]
     }
   }
   const { name, package: from, version } = source;

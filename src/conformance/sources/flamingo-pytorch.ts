@@ -5,7 +5,7 @@ import { ParallelTransformerBlock, SwiGLU } from "../../blocks/parallel-transfor
 import { PerceiverAttention } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { between, number, object, optional, orNull, type Read, truth, whole } from "../../io/fields.ts";
-import type { Convention } from "../../masks/conventions/schema.ts";
+import { conventionIn } from "../../masks/conventions/conventions.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder } from "../../models/flamingo/media.ts";
 import { type FlamingoBehaviour, profiles } from "../../models/flamingo/profiles.ts";
@@ -35,11 +35,6 @@ const encoder: Read<ImageEncoder> = (value, at) => {
   if (className(config, ["ViT", "Identity"], at) === "ViT") return new Extractor(vitOf(config, at));
   return { forward: (x) => named("b n d", x) };
 };
-
-const conventionFor = (
-  { immediate, allPrevious }: FlamingoBehaviour,
-  onlyAttendImmediateMedia: unknown,
-): Convention => (onlyAttendImmediateMedia === false ? allPrevious : immediate);
 
 const imgEncoder = optional(orNull(encoder), null);
 const maxVideoFrames = optional(orNull(count), undefined);
@@ -97,7 +92,7 @@ const flamingoClasses = {
     build: (options, { profile }: Context) =>
       new MaskedCrossAttention({
         ...options,
-        convention: conventionFor(profile, options.onlyAttendImmediateMedia),
+        convention: conventionIn(profile, options.onlyAttendImmediateMedia),
       }),
     forward: (model, args) => model.forward(...crossAttentionCall(args)),
   }),
@@ -107,7 +102,7 @@ const flamingoClasses = {
     build: (options, { profile }: Context) =>
       new GatedCrossAttentionBlock({
         ...options,
-        convention: conventionFor(profile, options.onlyAttendImmediateMedia),
+        convention: conventionIn(profile, options.onlyAttendImmediateMedia),
       }),
     forward: (model, args) => model.forward(...crossAttentionCall(args)),
   }),
@@ -168,5 +163,5 @@ export const flamingoPytorch: Source<FlamingoBehaviour> = {
   profiles,
   classes: { ...flamingoClasses, ...palmClasses },
   conventionOf: ({ only_attend_immediate_media }, profile) =>
-    conventionFor(profile, only_attend_immediate_media), // [prompt.source]
+    conventionIn(profile, only_attend_immediate_media), // [prompt.source]
 };

@@ -1,25 +1,58 @@
-// How a codebase decides which text token sees which image, as data: the named conventions, and how to find one.
-import { flamingos } from "./flamingo.ts";
-import { others } from "./others.ts";
+// The named conventions, and how one is chosen.
+import { flamingoMini } from "./flamingo-mini.ts";
+import { flamingoPytorch } from "./flamingo-pytorch.ts";
+import { idefics } from "./idefics.ts";
+import { mllama } from "./mllama.ts";
+import { openFlamingo } from "./open-flamingo.ts";
+import { otter } from "./otter.ts";
+import { paper } from "./paper.ts";
 import type { Convention } from "./schema.ts";
 
 export type { Convention } from "./schema.ts";
 
-/** The named conventions. [mask.convention] */
-export const conventions = { ...flamingos, ...others } as const satisfies Record<string, Convention>;
+/** Each named convention describes one codebase, and `source` gives the place where it was read. [mask.convention] */
+export const conventions = {
+  ...paper,
+  ...flamingoPytorch,
+  ...openFlamingo,
+  ...flamingoMini,
+  ...otter,
+  ...idefics,
+  ...mllama,
+} as const satisfies Record<string, Convention>;
 
 export type ConventionName = keyof typeof conventions;
 
-/** By its name, or by any part of it that no other name has. */
+/** Finds a convention by its name, or by a part of a name that no other convention has. Throws a RangeError otherwise. */
 export function conventionOf(name: string): Convention {
   const all: readonly Convention[] = Object.values(conventions);
   const exact = all.find((convention) => convention.name === name);
   if (exact) return exact;
-  const like = all.filter((convention) => convention.name.includes(name)); // [mask.lookup]
-  const [only, another] = like;
+  const matches = all.filter((convention) => convention.name.includes(name)); // [mask.lookup]
+  const [only, another] = matches;
   if (only && !another) return only;
-  const names = (another ? like : all).map((convention) => `"${convention.name}"`).join(", ");
+  const names = (another ? matches : all).map((convention) => `"${convention.name}"`).join(", ");
   throw new RangeError(
-    another ? `"${name}" may be any of ${names}.` : `No convention is called "${name}"; there are ${names}.`,
+    another
+      ? `"${name}" matches several of ${names}.`
+      : `No convention is called "${name}"; there are ${names}.`,
   ); // [mask.lookup]
 }
+
+/** The two conventions between which the option only_attend_immediate_media chooses. */
+export interface ConventionPair {
+  readonly immediate: Convention;
+  readonly allPrevious: Convention;
+}
+
+/** The corrected conventions, which this project uses unless another pair is named. */
+export const correctedPair: ConventionPair = {
+  immediate: conventions.immediate,
+  allPrevious: conventions["all-previous"],
+};
+
+/** The convention of a model or block with that option, which is true unless it is set to false. */
+export const conventionIn = (
+  { immediate, allPrevious }: ConventionPair,
+  onlyAttendImmediateMedia: unknown = true,
+): Convention => (onlyAttendImmediateMedia === false ? allPrevious : immediate);

@@ -1,11 +1,14 @@
-// The words in which a convention is written. A new convention is a new value; a new idea is a new word here.
+// The vocabulary in which conventions are written. A new convention is a new value; a new idea is a new word here.
 
-/** How a position counts images: an image's own token counts it, does not count it yet, or text counts the next one. */
+/**
+ * How positions count images. inclusive: an image's own token counts it; exclusive: it does not count it yet; next: text
+ * has the number of the image that comes next.
+ */
 export type Numbering = "inclusive" | "exclusive" | "next";
 
 /**
- * How a position's number is compared with an image's: only that image, all up to it, the last few up to it, every image
- * whatever the number, or a list of images written out for each position.
+ * How a position's number is compared with an image's. equal: that image only; at-least: all images up to it; last: the
+ * last few up to it; everything: every image, whatever the number; explicit: the images listed for each position.
  */
 export type Compare =
   | "equal"
@@ -14,17 +17,20 @@ export type Compare =
   | { readonly last: number }
   | { readonly explicit: readonly (readonly number[])[] };
 
-/** What becomes of a row that may attend nothing: nothing is added; the plain average of all; all, weighed; no number. */
-export type EmptyRow = "zero" | "uniform" | "unmasked" | "nan";
+/**
+ * What attention computes in a row whose mask allows no image. zero: nothing is added; uniform: the plain average of all
+ * images; unmasked: a softmax over all images; nan: NaN.
+ */
+export type EmptyRowBehaviour = "zero" | "uniform" | "unmasked" | "nan";
 
 /**
- * What a decoding step sees, when keys are kept and only new tokens are passed:
- * none: there is no cache, every step runs the whole text again; rows: its rows of the whole text's mask;
- * restart: counting begins anew at its first token; count: without an image among the new tokens of the whole batch, the
- * number of images in the text last counted, otherwise a restart that is remembered; prompt-end: the numbers at the
- * prompt's last positions, as many as there are new tokens; mask-end: the last rows of the prompt's mask, and its last row
- * ever after; last-row: the prompt's rows, and its last row for whatever comes after the prompt; ahead: the same while the
- * prompt has one image, and nothing after the prompt where it has several.
+ * The mask rows of a decoding step that is given the new tokens only.
+ * none: there is no cache, every step runs the whole text; rows: the rows of the whole text's mask;
+ * restart: counting starts again at the first new token; count: where no prompt of the batch has an image among the new
+ * tokens, the number of images in the text last counted, otherwise a restart, which is remembered; prompt-end: the numbers
+ * at the prompt's last positions, as many as there are new tokens; mask-end: the last rows of the prompt's mask, and its
+ * last row after the prompt; last-row: the prompt's rows, and its last row after the prompt; ahead: as last-row while the
+ * prompt has one image, and no image after a prompt that has several.
  */
 export type CachedStep =
   | "none"
@@ -39,34 +45,34 @@ export type CachedStep =
 export interface Source {
   readonly package: string;
   readonly version: string;
-  /** The place in it. */
+  /** File, class and function, or the section of a paper. */
   readonly where: string;
-  /** Where people asked about it. */
+  /** Issues and commits in which the behaviour was discussed. */
   readonly thread?: string;
 }
 
 export interface Convention {
   readonly name: string;
-  /** Where it was read. */
+  /** The code or text that this convention describes. */
   readonly source: Source;
-  /** How positions count images (text_time). inclusive: an image's own token already counts it. */
+  /** How positions count images (text_time). */
   readonly numbering: Numbering;
-  /** Are images whose tokens are neighbours seen together, until one comes that is no neighbour? */
+  /** together: images whose tokens are neighbours are seen together, until an image comes that is no neighbour. */
   readonly neighbours: "apart" | "together";
-  /** Does an end token cut off the images before it, until the next image? */
+  /** cut: positions after an end token count no image until the next image comes. */
   readonly endTokens: "ignored" | "cut";
-  /** How a position's count is compared with an image's number: the last image only, or all up to it. */
+  /** How a position's number is compared with an image's. */
   readonly compare: Compare;
-  /** What becomes of a row that may attend nothing, decided from the mask itself, whatever the cause. */
-  readonly emptyRow: EmptyRow;
+  /** What attention computes in a row whose mask allows no image, whatever the cause. */
+  readonly emptyRow: EmptyRowBehaviour;
   /** Whether rows with text_time = 0 are set to zero after the softmax, whatever emptyRow made of them. */
   readonly zeroBeforeFirstImage: boolean;
-  /** What the feed-forward does to a row whose mask is empty. */
+  /** Whether the feed-forward runs on a row whose mask allows no image. */
   readonly emptyRowFeedForward: "run" | "skip";
   readonly cachedStep: CachedStep;
-  /** Why no run of the source stands behind it; absent where the source itself was run on every short prompt. */
+  /** Why the source was not run; absent where it was run on every short prompt. */
   readonly unproven?: string;
-  /** Why its cached step was only read. */
+  /** Why the cached step was read from the source's code but not run. */
   readonly unprovenStep?: string;
   /** One sentence. */
   readonly note: string;

@@ -1,13 +1,13 @@
-// The census of conventions as Markdown, worked out from their data and nothing else: what docs/20-masks.md shows.
+// The comparison of all conventions as Markdown tables, computed from their data: the tables of docs/20-masks.md.
 import { conventions } from "../conventions/conventions.ts";
-import type { CachedStep, Compare, Convention, EmptyRow } from "../conventions/schema.ts";
+import type { CachedStep, Compare, Convention, EmptyRowBehaviour } from "../conventions/schema.ts";
 import { type InvariantName, invariants, verdictsOf } from "../invariants.ts";
 import { TOKEN } from "../numbering.ts";
-import { maskRows } from "../rows.ts";
+import { promptRows } from "../rows.ts";
 
 const all: readonly Convention[] = Object.values(conventions);
 
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 
 const counts = ({ numbering, neighbours, endTokens }: Convention): string =>
@@ -28,60 +28,60 @@ const compares = (compare: Compare): string =>
           ? `last ${compare.last}`
           : "listed";
 
-const fates: Record<EmptyRow, string> = {
+const emptyRows: Record<EmptyRowBehaviour, string> = {
   zero: "zero",
   uniform: "**average of all**",
   unmasked: "**all, unmasked**",
   nan: "**NaN**",
 };
 
-/** Who decides that a row is silenced: text_time = 0, the mask, or nobody. */
-const decider = ({ zeroBeforeFirstImage, emptyRow }: Convention): string => {
+/** The condition under which a row is set to zero. */
+const zeroedBy = ({ zeroBeforeFirstImage, emptyRow }: Convention): string => {
   if (zeroBeforeFirstImage) return "text_time = 0";
-  return emptyRow === "zero" ? "the mask" : "nobody";
+  return emptyRow === "zero" ? "the mask" : "nothing";
 };
 
 const steps: Record<CachedStep, string> = {
   none: "no cache",
   rows: "its rows",
-  restart: "**counts anew**",
+  restart: "**counting restarts**",
   count: "the last image counted",
   "prompt-end": "the prompt's last columns",
   "mask-end": "the mask's last row",
   "last-row": "the prompt's last row",
-  ahead: "**one image on, several not**",
+  ahead: "**one image continues, several do not**",
 };
 
-const standsOn = ({ unproven, unprovenStep }: Convention): string => {
-  if (unproven !== undefined) return `its text: ${unproven}`; // [mask.unproven]
-  return unprovenStep === undefined ? "runs of it" : `runs of it; cached steps on its text: ${unprovenStep}`;
+const evidence = ({ unproven, unprovenStep }: Convention): string => {
+  if (unproven !== undefined) return `read only: ${unproven}`; // [mask.unproven]
+  return unprovenStep === undefined ? "was run" : `was run; cached steps read only: ${unprovenStep}`;
 };
 
-/** The conventions, a line each. [mask.census] */
+/** The conventions, a line each. [mask.comparison] */
 export function conventionTable(): string {
   const head =
-    "convention|read in|counts|attends|empty row|zeroed by|feed-forward there|cached step|stands on";
+    "convention|source|numbering|attends|empty row|zeroed by|feed-forward there|cached step|evidence";
   const rows = all.map((c) => [
     `\`${c.name}\``,
     [`${c.source.package} ${c.source.version}`, c.source.thread].filter(Boolean).join("; "),
     counts(c),
     compares(c.compare),
-    fates[c.emptyRow],
-    decider(c),
+    emptyRows[c.emptyRow],
+    zeroedBy(c),
     c.emptyRowFeedForward === "run" ? "runs" : "skipped",
     steps[c.cachedStep],
-    standsOn(c),
+    evidence(c),
   ]);
-  return table(head.split("|"), rows);
+  return markdown(head.split("|"), rows);
 }
 
-const CASES: readonly (readonly [prompt: string, images: number, what: string])[] = [
+const CASES: readonly (readonly [prompt: string, images: number, title: string])[] = [
   ["ttIt", 1, "text first"],
   ["Ittt", 3, "more images than tokens"],
   ["ItIt", 1, "fewer images than tokens"],
   ["IItt", 2, "neighbours"],
-  ["ttII", 2, "all at the end"],
-  ["tttt", 2, "no token"],
+  ["ttII", 2, "images at the end"],
+  ["tttt", 2, "no image token"],
   ["ItEtIt", 2, "an end token"],
 ];
 
@@ -97,14 +97,15 @@ const cells = (prompt: string, images: number, convention: Convention): string =
   const kinds = [...prompt].map((token) =>
     token === "I" ? TOKEN.image : token === "E" ? TOKEN.end : TOKEN.text,
   );
-  const [rows = []] = maskRows({ shape: [1, kinds.length], data: kinds }, images, convention);
-  return rows.map((row) => (row.outcome === "attends" ? `{${row.images}}` : MARKS[row.outcome])).join(" ");
+  return promptRows(kinds, images, convention)
+    .map((row) => (row.outcome === "attends" ? `{${row.images}}` : MARKS[row.outcome]))
+    .join(" ");
 };
 
-/** What each makes of the prompts that tell them apart. [mask.census] */
+/** The outcomes of prompts that distinguish the conventions. [mask.comparison] */
 export function edgeCaseTable(): string {
-  const head = ["convention", ...CASES.map(([prompt, n, what]) => `\`${prompt}\`, N = ${n}: ${what}`)];
-  return table(
+  const head = ["convention", ...CASES.map(([prompt, n, title]) => `\`${prompt}\`, N = ${n}: ${title}`)];
+  return markdown(
     head,
     all.map((c) => [`\`${c.name}\``, ...CASES.map(([prompt, n]) => cells(prompt, n, c))]),
   );
@@ -112,7 +113,7 @@ export function edgeCaseTable(): string {
 
 const letters = (kinds: readonly number[]): string => kinds.map((kind) => "tIE"[kind]).join("");
 
-/** Which invariant each keeps, with the shortest prompt that breaks it. [mask.census] */
+/** Which invariants hold, with the shortest prompt that breaks each of the others. [mask.comparison] */
 export function invariantTable(): string {
   const names = Object.keys(invariants) as InvariantName[];
   const rows = all.map((c) => {
@@ -123,10 +124,10 @@ export function invariantTable(): string {
     };
     return [`\`${c.name}\``, ...names.map(cell)];
   });
-  return table(["convention", ...names], rows);
+  return markdown(["convention", ...names], rows);
 }
 
-/** Every generated part of the page, by its name. */
+/** Every generated table of the page, by its name. */
 export const comparisonTables = {
   conventions: conventionTable,
   cases: edgeCaseTable,

@@ -1,34 +1,37 @@
-// Masks as text: the prompt as a strip of tokens, under it a grid with a line for each token and a column for each image.
+// Draws a mask as text: the prompt as a strip of tokens, then a grid with a line for each token and a column for each image.
 
 import { type Paint, painter, type Style } from "../../terminal/colour.ts";
-import { wrap } from "../../terminal/prose.ts";
+import { paragraph, wrap } from "../../terminal/prose.ts";
 import { type Column, type Piece, table } from "../../terminal/table.ts";
 import { label } from "../../terminal/width.ts";
 import type { Convention } from "../conventions/schema.ts";
-import type { Matrix } from "../grid.ts";
-import { OUTCOME_LABELS, type RowOutcome } from "../outcome.ts";
+import { type Matrix, promptsOf } from "../grid.ts";
+import { addsNothing, OUTCOME_LABELS } from "../outcome.ts";
 import { type MaskRow, maskRows } from "../rows.ts";
+import { rowReason } from "../sentences.ts";
 
 export interface DrawOptions {
-  /** Columns an image: 1 collapses its latents (the default), n unfolds them. */
+  /** Columns per image: 1 collapses its latents (the default), n shows n of them. */
   readonly latents?: number;
   /** The tokens as text, a list for each prompt; without it, "text". Images show their numbers. */
   readonly tokens?: readonly (readonly string[])[];
-  /** A sentence for each row (the default). */
+  /** Whether the reason for each row is printed (the default). */
   readonly reasons?: boolean;
-  /** ANSI colour. The drawing says the same without it. */
+  /** Columns at which reasons are wrapped; by default they are not. */
+  readonly width?: number;
+  /** ANSI colour, which only repeats what the text says. */
   readonly colour?: boolean;
-  /** # and . in place of square and dot. */
+  /** # and . in place of ■ and ·. */
   readonly ascii?: boolean;
 }
 
 export const marks = (ascii = false) => (ascii ? { yes: "#", no: "." } : { yes: "■", no: "·" });
 
-/** A token's chip: [image 2] for the second media token of the prompt. */
-const chip = (row: MaskRow, token = "text"): Piece =>
+/** The label of a token: [image 2] for the second media token of the prompt. */
+const tokenLabel = (row: MaskRow, token = "text"): Piece =>
   row.isImage ? { text: `[image ${row.image}]`, style: row.image } : { text: label(token) };
 
-/** The whole prompt in one go, with each image's number. */
+/** The whole prompt in a few lines, with each image's number. */
 export function strip(
   b: number,
   rows: readonly MaskRow[],
@@ -36,8 +39,8 @@ export function strip(
   paint: Paint,
 ): string[] {
   const name = `prompt ${b}`;
-  const chips = rows.map((row) => chip(row, tokens[row.position]));
-  const lines = wrap(chips, 75 - name.length, paint, "  ");
+  const labels = rows.map((row) => tokenLabel(row, tokens[row.position]));
+  const lines = wrap(labels, 75 - name.length, paint, "  ");
   return lines.map((line, i) =>
     `${i === 0 ? paint(name, "strong") : " ".repeat(name.length)}   ${line}`.trimEnd(),
   );
@@ -52,7 +55,7 @@ export const tokenColumns = (rows: readonly MaskRow[], tokens: readonly string[]
     cells: oneEach(rows, ({ position }) => ({ text: `${position}`, style: "dim" })),
     align: "right",
   },
-  { head: ["token"], cells: oneEach(rows, (row) => chip(row, tokens?.[row.position])) },
+  { head: ["token"], cells: oneEach(rows, (row) => tokenLabel(row, tokens?.[row.position])) },
   { head: ["text_time"], cells: oneEach(rows, ({ number }) => ({ text: `${number}` })), align: "center" },
 ];
 
@@ -70,19 +73,17 @@ function imageColumns(rows: readonly MaskRow[], { latents = 1, ascii }: DrawOpti
   }));
 }
 
-/** A single image's own colour. */
-export const inkOf = (images: readonly number[]): Style =>
+/** The colour of a single image; several images are strong. */
+export const imageStyle = (images: readonly number[]): Style =>
   images.length === 1 ? (images[0] ?? "strong") : "strong";
 
-/** Rows that add nothing are no reason for alarm. */
-export const isCalm = (kind: RowOutcome): boolean => kind === "zeroed" || kind === "identity";
-
-const verdict = ({ outcome: kind, images }: MaskRow): Piece => {
-  if (kind === "attends") return { text: `attends {${images.join(",")}}`, style: inkOf(images) };
-  return { text: OUTCOME_LABELS[kind], style: isCalm(kind) ? "dim" : "alarm" };
+/** attends {1,2}; zeroed; UNIFORM LEAK. */
+export const outcomeCell = ({ outcome, images }: MaskRow): Piece => {
+  if (outcome === "attends") return { text: `attends {${images.join(",")}}`, style: imageStyle(images) };
+  return { text: OUTCOME_LABELS[outcome], style: addsNothing(outcome) ? "dim" : "alarm" };
 };
 
-/** One convention's mask of a batch: strip, grid, row classes and reasons for each prompt. [mask.drawing] */
+/** One convention's mask of a batch: strip, grid, outcomes and reasons for each prompt. [mask.drawing] */
 export function drawMask(
   locations: Matrix,
   images: number,
@@ -90,11 +91,15 @@ export function drawMask(
   options: DrawOptions = {},
 ): string {
   const paint = painter(options.colour);
+  const { width = Number.POSITIVE_INFINITY } = options;
+  const kinds = promptsOf(locations);
   const prompts = maskRows(locations, images, convention).map((rows, b) => {
     const tokens = options.tokens?.[b];
-    const verdicts: Column = { head: [], cells: oneEach(rows, verdict), gap: 4 };
-    const grid = table([...tokenColumns(rows, tokens), ...imageColumns(rows, options), verdicts], paint);
-    const reasons = options.reasons === false ? [] : ["", ...rows.map((row) => `  ${row.reason}`)];
+    const outcomes: Column = { head: [], cells: oneEach(rows, outcomeCell), gap: 4 };
+    const grid = table([...tokenColumns(rows, tokens), ...imageColumns(rows, options), outcomes], paint);
+    const sentences = rows.map((row) => rowReason(row, kinds[b] ?? [], convention));
+    const wrapped = sentences.map((text) => paragraph("  ", 4, text, painter(false), width));
+    const reasons = options.reasons === false ? [] : ["", ...wrapped];
     return [...strip(b, rows, tokens, paint), "", ...grid, ...reasons].join("\n"); // [mask.drawing]
   });
   return prompts.join("\n\n");

@@ -1,10 +1,11 @@
-// What a row shows to somebody who may only change its inputs: which images move it, whether its own text moves what it
-// attends, whether the feed-forward runs. A byte a row, the content of the exhaustive golden cases.
+// The observable effect of a row, as one byte: which images change it, whether its own text changes what attention adds, and
+// whether the feed-forward runs. This is what the exhaustive golden cases hold, since it can be measured from outside.
 
 import type { Convention } from "../conventions/schema.ts";
-import { feedForwardRuns, type RowFacts, type RowOutcome } from "../outcome.ts";
+import { feedForwardRuns, type RowOutcome } from "../outcome.ts";
+import type { MaskRow } from "../rows.ts";
 
-/** Images from 1 to 4 are bits 0 to 3; the most that a byte has room for. */
+/** Images 1 to 4 are bits 0 to 3. */
 export const MOST_IMAGES = 4;
 
 export const EFFECT = { weighs: 16, feedForward: 32, nan: 64, refused: 255 } as const;
@@ -12,21 +13,21 @@ export const EFFECT = { weighs: 16, feedForward: 32, nan: 64, refused: 255 } as 
 const weighs: Record<RowOutcome, boolean> = {
   attends: true,
   "unmasked-leak": true,
-  "uniform-leak": false, // a plain average does not ask the text [mask.effect]
+  "uniform-leak": false, // a plain average does not depend on the text [mask.effect]
   zeroed: false,
   identity: false,
   nan: false,
 };
 
 /** [mask.effect] */
-export function effectOf(row: RowFacts, convention: Convention): number {
-  const fed = feedForwardRuns(row.mayAttend, convention) ? EFFECT.feedForward : 0;
-  if (row.outcome === "nan") return EFFECT.nan | fed; // [mask.effect]
-  const moved = row.images.reduce((bits, image) => bits | (1 << (image - 1)), 0); // [mask.effect]
-  return moved | (weighs[row.outcome] ? EFFECT.weighs : 0) | fed;
+export function effectOf(row: MaskRow, convention: Convention): number {
+  const feedForward = feedForwardRuns(row.mayAttend, convention) ? EFFECT.feedForward : 0;
+  if (row.outcome === "nan") return EFFECT.nan | feedForward; // [mask.effect]
+  const images = row.images.reduce((bits, image) => bits | (1 << (image - 1)), 0); // [mask.effect]
+  return images | (weighs[row.outcome] ? EFFECT.weighs : 0) | feedForward;
 }
 
-/** In words: what a document or a failed comparison says. */
+/** An effect as documents and failed comparisons show it. */
 export function effectInWords(effect: number): string {
   if (effect === EFFECT.refused) return "refused";
   if (effect & EFFECT.nan) return "NaN";

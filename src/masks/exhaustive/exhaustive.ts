@@ -1,8 +1,8 @@
-// Every row of every short prompt under a convention, as bytes: what the exhaustive golden cases are compared with.
+// The effects of every row of every short prompt under a convention, for comparison with the exhaustive golden cases.
 
 import type { Convention } from "../conventions/schema.ts";
-import { type Judge, judgeOf, replayDecoding } from "../decoding/decode.ts";
-import { factsOf } from "../rows.ts";
+import { rememberedRows, replayDecoding, type TextRows } from "../decoding/decode.ts";
+import { promptRows } from "../rows.ts";
 import { EFFECT, effectOf } from "./effect.ts";
 import { cutPrompts, type Decoding, pairs, prompts, type ShortPrompt } from "./prompts.ts";
 
@@ -17,35 +17,35 @@ export function promptsOfMode(mode: Mode, longest: number): ShortPrompt[] {
   return mode === "full" || mode === "ends" ? prompts(longest, mode === "ends" ? 3 : 2) : cutPrompts(longest);
 }
 
-/** How a mode decodes a prompt of that length whose first pass takes `first`. [mask.golden] */
+/** The passes of a mode for a prompt of that length whose first pass takes `first` tokens. [mask.golden] */
 export const passesOf = (mode: Decoding, length: number, first: number) => ({
-  prompt: mode === "chunks" ? length : first, // in chunks the whole text is known; in the others only what was passed
+  prompt: mode === "chunks" ? length : first, // in chunks the whole text is known, otherwise only the first pass
   passes:
     mode === "steps" || mode === "pairs"
       ? [first, ...new Array<number>(length - first).fill(1)]
       : [first, length - first],
 });
 
-/** A text occurs in many decodings, so each is judged once for all of them. */
-const judges = new WeakMap<Convention, Map<number, Judge>>();
+/** A text occurs in many decodings, so its rows are computed once for all of them. */
+const remembered = new WeakMap<Convention, Map<number, TextRows>>();
 
-function judgeFor(images: number, convention: Convention): Judge {
-  const mine = judges.get(convention) ?? new Map<number, Judge>();
-  judges.set(convention, mine);
-  const judge = mine.get(images) ?? judgeOf(images, convention, false);
-  mine.set(images, judge);
-  return judge;
+function textRows(images: number, convention: Convention): TextRows {
+  const byImages = remembered.get(convention) ?? new Map<number, TextRows>();
+  remembered.set(convention, byImages);
+  const rowsOf = byImages.get(images) ?? rememberedRows(images, convention);
+  byImages.set(images, rowsOf);
+  return rowsOf;
 }
 
 /** The rows of one prompt that a mode compares: all of them, or those after the first pass. */
 export function effectsOf(mode: Mode, prompt: ShortPrompt, images: number, convention: Convention): number[] {
   const { kinds, first = 0, beside } = prompt;
   if (mode === "full" || mode === "ends") {
-    return factsOf(kinds, images, convention).map((row) => effectOf(row, convention));
+    return promptRows(kinds, images, convention).map((row) => effectOf(row, convention));
   }
   const texts = beside ? [kinds, beside] : [kinds];
   const locations = { shape: [texts.length, kinds.length], data: texts.flat() };
-  const options = { ...passesOf(mode, kinds.length, first), judge: judgeFor(images, convention) };
+  const options = { ...passesOf(mode, kinds.length, first), rowsOf: textRows(images, convention) };
   const steps = replayDecoding(locations, images, convention, options);
   if (steps.some((step) => step.refused !== null)) {
     return new Array<number>(texts.length * (kinds.length - first)).fill(EFFECT.refused); // [mask.golden]

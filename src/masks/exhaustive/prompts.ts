@@ -1,19 +1,19 @@
-// Every short prompt there is, in the order in which the exhaustive golden cases hold their rows.
+// Every short prompt, in the order of the rows in the exhaustive golden cases.
 
-/** Every string of that length over the letters 0 to letters - 1, in numerical order; 1 is an image, 2 an end token. */
+/** Every string of that length over the kinds 0 to letters - 1, in numerical order; 1 is an image, 2 an end token. */
 export const strings = (length: number, letters: 2 | 3 = 2): number[][] =>
   Array.from({ length: letters ** length }, (_, code) =>
     Array.from({ length }, (_, l) => Math.floor(code / letters ** (length - 1 - l)) % letters),
   );
 
-/** How cached passes are made: one token at a time, the rest at once (known or not), or two prompts beside each other. */
+/** steps: one token at a time; chunks, several: the rest at once, known or not; pairs: two prompts in one batch. */
 export type Decoding = "steps" | "chunks" | "several" | "pairs";
 
 export interface ShortPrompt {
   readonly kinds: readonly number[];
-  /** In a decoding: how many positions the first pass takes. */
+  /** When decoded: how many positions the first pass takes. */
   readonly first?: number;
-  /** The other prompt of its batch. */
+  /** The other prompt of the batch. */
   readonly beside?: readonly number[];
 }
 
@@ -24,7 +24,7 @@ const upTo = (longest: number, from = 1): number[] =>
 export const prompts = (longest: number, letters: 2 | 3 = 2): ShortPrompt[] =>
   upTo(longest).flatMap((length) => strings(length, letters).map((kinds) => ({ kinds })));
 
-/** Each string of length 2 to `longest` with each place to cut it: its rows are those after the cut. [mask.golden] */
+/** Each string of length 2 to `longest`, cut at each position: its rows are those after the cut. [mask.golden] */
 export const cutPrompts = (longest: number): ShortPrompt[] =>
   upTo(longest, 2).flatMap((length) =>
     upTo(length - 1).flatMap((first) => strings(length).map((kinds) => ({ kinds, first }))),

@@ -5,7 +5,9 @@ import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-blo
 import { ParallelTransformerBlock } from "../../blocks/parallel-transformer-block.ts";
 import type { HeadOptions } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
+import { type Convention, conventionIn } from "../../masks/conventions/conventions.ts";
 import { locate } from "../../masks/grid.ts";
+import { visibilityOf } from "../../masks/media-mask.ts";
 import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
@@ -16,7 +18,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
-import { Bool, type Int, type Tensor } from "../../tensor/tensor.ts";
+import type { Int, Tensor } from "../../tensor/tensor.ts";
 import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
 import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
 import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
@@ -77,17 +79,23 @@ export class FlamingoPaLM {
   perceiver_resampler: PerceiverResampler;
   layers: [block: Residual, cross: GatedCrossAttentionBlock | null][];
   to_logits: ToLogits;
-  readonly options: { readonly mediaTokenId: number; readonly behaviour: FlamingoBehaviour };
+  readonly options: {
+    readonly mediaTokenId: number;
+    readonly behaviour: FlamingoBehaviour;
+    readonly convention: Convention;
+  };
 
   constructor(options: FlamingoPaLMOptions) {
     const { dim, dimHead, heads, ...language } = options;
     const { depth, numTokens, ffMult, mediaTokenId = 3, crossAttnEvery = 3, ...vision } = language;
     const { imgEncoder = null, perceiverNumLatents = 64, perceiverDepth = 2, ...more } = vision;
-    const { maxVideoFrames = null, onlyAttendImmediateMedia = true, ...rules } = more;
+    const { maxVideoFrames = null, onlyAttendImmediateMedia, ...rules } = more;
     const { profile = "flamboyance", behaviour: changes, ...rest } = rules;
     rejectUnknown("FlamingoPaLM", rest);
     const behaviour = behaviourOf(profile, changes);
-    this.options = { mediaTokenId, behaviour };
+    const { emptyRowFeedForward } = behaviour;
+    const convention = { ...conventionIn(behaviour, onlyAttendImmediateMedia), emptyRowFeedForward };
+    this.options = { mediaTokenId, behaviour, convention };
     if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
       throw new RuleError(
         "flamingo-pytorch 0.1.2 needs an image encoder, although its README calls it optional",
@@ -96,8 +104,6 @@ export class FlamingoPaLM {
       );
     }
     const head = { dim, dimHead, heads };
-    const convention = onlyAttendImmediateMedia ? behaviour.immediate : behaviour.allPrevious;
-    const { emptyRowFeedForward } = behaviour;
     this.video_frame_pos_emb =
       maxVideoFrames === null ? null : new Parameter("f d", [maxVideoFrames, dim], normal(1));
     this.token_emb = new Embedding("d", numTokens, dim, { std: 0.02 }); // [palm.embedding-std]
@@ -110,9 +116,7 @@ export class FlamingoPaLM {
     // #region layers
     this.layers = Array.from({ length: depth }, (_, i) => [
       new Residual(new ParallelTransformerBlock({ ...head, ffMult })),
-      i % crossAttnEvery === 0
-        ? new GatedCrossAttentionBlock({ ...head, convention, emptyRowFeedForward })
-        : null, // [flamingo.every]
+      i % crossAttnEvery === 0 ? new GatedCrossAttentionBlock({ ...head, convention }) : null, // [flamingo.every]
     ]);
     // #endregion
     this.to_logits = new ToLogits(dim, this.token_emb);
@@ -128,12 +132,12 @@ export class FlamingoPaLM {
     const embeds = embedMedia(this, chooseMedia(media, this.options.behaviour));
     const perceived = embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
     const located = locate(text, this.options.mediaTokenId);
-    const mediaLocations = new Bool<"b l">(located.shape, located.data);
+    const visibility = perceived && visibilityOf(located, perceived.shape[1] ?? 0, this.options.convention);
 
     let x = this.token_emb.forward(text);
     for (const [block, cross] of this.layers) {
       x = block.forward(x);
-      if (cross && perceived) x = cross.forward(x, perceived, { mediaLocations }); // [flamingo.after]
+      if (cross && perceived) x = cross.forward(x, perceived, { visibility }); // [flamingo.after]
     }
     return this.to_logits.forward(x);
     // #endregion

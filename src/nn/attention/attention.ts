@@ -32,7 +32,7 @@ export function attention<Q extends string, S extends string>(
   const definition = ({ q, k, v }: { q: Tensor; k: Tensor; v: Tensor }): Tensor => {
     const scores = tap(owner, "scores", einsum("... l k, ... s k -> ... l s", q, k)); // [attention.scores]
     const weights = mayAttend ? maskedSoftmaxWeights(owner, scores, mayAttend, emptyRow) : softmax(scores);
-    const maskedWeights = postSoftmaxMask ? where(postSoftmaxMask, weights) : weights; // [attention.silent]
+    const maskedWeights = postSoftmaxMask ? where(postSoftmaxMask, weights) : weights; // [attention.post-softmax-mask]
     const attn = tap(owner, "attn", dropout ? dropout.forward(maskedWeights) : maskedWeights);
     return tap(owner, "out", einsum("... l s, ... s k -> ... l k", attn, v)); // [attention.values]
   };

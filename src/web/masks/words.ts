@@ -1,8 +1,10 @@
-// The explanation beside the grid: what a token's row is, why, and what the other convention makes of it.
+// The text beside the grid: a token's row under each convention, the reason for it, and the difference.
+import { PADDING } from "../../io/prompt.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
-import { explain } from "../../masks/explain.ts";
+import { differingCells } from "../../masks/difference.ts";
 import { OUTCOME_LABELS, type RowOutcome } from "../../masks/outcome.ts";
 import type { MaskRow } from "../../masks/rows.ts";
+import { asSentence, counted, reasonClause } from "../../masks/sentences.ts";
 import type { Place } from "./state.ts";
 import type { Band, View } from "./view.ts";
 
@@ -12,9 +14,9 @@ const range = (images: readonly number[]): string => {
   return images.length > 3 && gapless ? `${first}–${last}` : images.join(",");
 };
 
-/** Under a token, where there is little room. */
-export function brief({ outcome: kind, images }: MaskRow): string {
-  if (kind === "attends") return range(images);
+/** A short label, under a token. */
+export function shortOutcome({ outcome, images }: MaskRow): string {
+  if (outcome === "attends") return range(images);
   const short: Record<Exclude<RowOutcome, "attends">, string> = {
     zeroed: "–",
     identity: "=",
@@ -22,12 +24,12 @@ export function brief({ outcome: kind, images }: MaskRow): string {
     "unmasked-leak": "leak",
     nan: "NaN",
   };
-  return short[kind];
+  return short[outcome];
 }
 
-/** In full. */
-export const verdict = ({ outcome: kind, images }: MaskRow): string =>
-  kind === "attends" ? `attends ${range(images).replaceAll(",", ", ")}` : OUTCOME_LABELS[kind];
+/** The full label: attends 1, 2. */
+export const fullOutcome = ({ outcome, images }: MaskRow): string =>
+  outcome === "attends" ? `attends ${range(images).replaceAll(",", ", ")}` : OUTCOME_LABELS[outcome];
 
 export const meanings: Readonly<Record<RowOutcome, string>> = {
   attends: "a softmax over the images it may attend",
@@ -35,17 +37,18 @@ export const meanings: Readonly<Record<RowOutcome, string>> = {
   identity: "neither attention nor the feed-forward changes the row",
   "uniform-leak": "the plain average of all images, whatever the text",
   "unmasked-leak": "a softmax over all images, as if there were no mask",
-  nan: "no number at all",
+  nan: "NaN: the softmax of a row without any key",
 };
 
 export interface Explained {
   readonly convention: Convention;
-  readonly class: RowOutcome;
-  readonly verdict: string;
+  readonly outcome: RowOutcome;
+  readonly label: string;
+  /** The position's text_time. */
   readonly number: number;
-  /** About the image first, where one is meant. */
+  /** The reason for the image that is pointed at, if any, and the reason for the row. */
   readonly sentences: readonly string[];
-  readonly strays: boolean;
+  readonly stepDiffers: boolean;
 }
 
 export interface Explanation {
@@ -55,45 +58,41 @@ export interface Explanation {
   readonly bands: readonly Explained[];
 }
 
-const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+function explained({ row, explain, stepDiffers }: Band, convention: Convention, image: number): Explained {
+  const reasons = [...(image > 0 && row.outcome === "attends" ? [explain(image)] : []), explain()];
+  const sentences = reasons.map((reason) => asSentence(reasonClause(reason)));
+  const { outcome, number } = row;
+  return {
+    convention,
+    outcome,
+    label: fullOutcome(row),
+    number,
+    sentences: [...new Set(sentences)],
+    stepDiffers,
+  };
+}
 
 /** Null where there is no such token. */
 export function explanationOf(view: View, at: Place): Explanation | null {
-  const tokens = view.prompts[at.prompt];
-  const here = tokens?.[at.position];
-  if (!tokens || !here) return null;
-  const kinds = tokens.map(({ token }) => token.kind);
+  const token = view.prompts[at.prompt]?.[at.position];
+  if (!token) return null;
   const image = at.image <= view.batch.images ? at.image : 0;
-  const own = here.bands[0]?.row.image ?? 0;
-  const name = own > 0 ? `image ${own}` : `“${here.token.text}”`;
-  const which = view.prompts.length > 1 ? `Prompt ${at.prompt}, position` : "Position";
-
-  const told = ({ row, strays }: Band, convention: Convention): Explained => {
-    const asked = image > 0 && !strays ? explain(row, kinds, convention, image) : row.reason;
-    const sentences = asked === row.reason ? [row.reason] : [asked, row.reason];
-    return {
-      convention,
-      class: row.outcome,
-      verdict: verdict(row),
-      number: row.number,
-      sentences: sentences.map(sentence),
-      strays,
-    };
-  };
+  const own = token.bands[0]?.row.image ?? 0;
+  const name = own > 0 ? `image ${own}` : `“${token.token.text}”`;
+  const subject = view.prompts.length > 1 ? `Prompt ${at.prompt}, position` : "Position";
+  const padding = token.token.padding && token.token.text !== PADDING.text;
   return {
-    title: `${which} ${at.position}: ${name}${here.token.padding && !/pad/.test(name) ? " (padding)" : ""}`,
+    title: `${subject} ${at.position}: ${name}${padding ? " (padding)" : ""}`,
     image,
-    differs: here.differs,
-    bands: here.bands.flatMap((band, c) => {
+    differs: token.differs,
+    bands: token.bands.flatMap((band, c) => {
       const convention = view.conventions[c];
-      return convention ? [told(band, convention)] : [];
+      return convention ? [explained(band, convention, image)] : [];
     }),
   };
 }
 
-const plural = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
-
-/** What the two conventions make of the batch, in a sentence, and where they part first. */
+/** Where the two conventions differ on the batch, as a sentence, and the first such place; null with one convention. */
 export function differenceInWords(view: View): { sentence: string; at: Place | null } | null {
   const [one, other] = view.conventions;
   if (!one || !other) return null;
@@ -102,20 +101,18 @@ export function differenceInWords(view: View): { sentence: string; at: Place | n
   );
   const [first] = places;
   if (!first) {
-    return {
-      sentence: `${one.name} and ${other.name} agree on every row of this: it cannot tell them apart.`,
-      at: null,
-    };
+    const sentence = `${one.name} and ${other.name} agree on every row of this batch, which cannot distinguish them.`;
+    return { sentence, at: null };
   }
-  const cells = view.prompts.flat().reduce((sum, { bands }) => {
-    const [a, b] = bands;
-    return sum + (a?.row.mayAttend.filter((may, m) => may !== b?.row.mayAttend[m]).length ?? 0);
+  const cells = view.prompts.flat().reduce((sum, { bands: [a, b] }) => {
+    return sum + (a && b ? differingCells(a.row, b.row) : 0);
   }, 0);
-  const masks = cells === 0 ? "though the masks are equal" : `with ${plural(cells, "cell")} of the mask`;
-  const image = (first.bands[0]?.parts.indexOf(true) ?? -1) + 1;
+  const masks = cells === 0 ? "although the masks are equal" : `in ${counted(cells, "cell")} of the mask`;
+  const image = (first.bands[0]?.differing.indexOf(true) ?? -1) + 1;
   const where = `position ${first.position}${image > 0 ? `, image ${image}` : ""}`;
+  const rows = `${counted(places.length, "row")} ${places.length === 1 ? "differs" : "differ"}`;
   return {
-    sentence: `${plural(places.length, "row")} ${places.length === 1 ? "differs" : "differ"}, ${masks}; the first is prompt ${first.prompt}, ${where}.`,
+    sentence: `${rows}, ${masks}; the first is prompt ${first.prompt}, ${where}.`,
     at: { prompt: first.prompt, position: first.position, image },
   };
 }

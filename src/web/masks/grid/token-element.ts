@@ -1,9 +1,10 @@
 // One token as an element: its chip, and for each convention its time, a cell for each image and what becomes of its row.
 // Sentence and rows have the same elements and differ in style alone.
 import { leaks } from "../../../masks/outcome.ts";
+import { reasonClause } from "../../../masks/sentences.ts";
 import { type Child, h, ink, styled } from "../../shared/dom.ts";
 import type { Band, TokenView } from "../view.ts";
-import { brief, verdict } from "../words.ts";
+import { fullOutcome, shortOutcome } from "../words.ts";
 
 export interface TokenLook {
   readonly prompt: number;
@@ -69,7 +70,7 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
     bars ? "bars" : "",
     joins(look.before) ? "on-left" : "",
     joins(look.after) ? "on-right" : "",
-    band.parts[m] ? "parts" : "",
+    band.differing[m] ? "parts" : "",
   ];
   return h(
     `span.${classes.filter(Boolean).join(".")}`,
@@ -77,7 +78,7 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
       role: "gridcell",
       id: c === 0 ? idOf(look.prompt, view.position, m + 1) : null,
       "data-image": m + 1,
-      "aria-label": `image ${m + 1}: ${SAID[mark]}${band.parts[m] ? ", conventions differ" : ""}`,
+      "aria-label": `image ${m + 1}: ${SAID[mark]}${band.differing[m] ? ", conventions differ" : ""}`,
     },
     number !== "" && h("b", {}, number),
     ...(bars ? segments(weights, look.latents, weights ? most : 1) : []),
@@ -101,9 +102,9 @@ function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
         "aria-label": `${hidden} other images: not seen`,
       }),
     h(
-      `span.verdict.${tone}${band.strays ? ".strays" : ""}`,
-      { role: "gridcell", "aria-label": verdict(row) },
-      `${look.full ? verdict(row) : brief(row)}${band.strays ? " !" : ""}`,
+      `span.verdict.${tone}${band.stepDiffers ? ".strays" : ""}`,
+      { role: "gridcell", "aria-label": fullOutcome(row) },
+      `${look.full ? fullOutcome(row) : shortOutcome(row)}${band.stepDiffers ? " !" : ""}`,
     ),
   ];
 }
@@ -114,7 +115,9 @@ export function tokenElement(view: TokenView, look: TokenLook): HTMLElement {
   const kind =
     image > 0 ? `image.${ink(image)}` : token.padding ? "padding" : token.kind === 2 ? "end" : "word";
   const reason =
-    look.full && bands.length === 1 && h("span.reason", { role: "gridcell" }, bands[0]?.row.reason ?? "");
+    look.full &&
+    bands.length === 1 &&
+    h("span.reason", { role: "gridcell" }, bands[0] ? reasonClause(bands[0].explain()) : "");
   return h(
     `div.token.${when}${differs ? ".differs" : ""}`,
     { role: "row", "data-position": position, "aria-rowindex": position + 1 },

@@ -4,16 +4,16 @@ import { h } from "../../shared/dom.ts";
 import { type Explained, type Explanation, meanings } from "../words.ts";
 
 const told = (
-  { convention, class: kind, verdict, number, sentences, strays }: Explained,
+  { convention, outcome, label, number, sentences, stepDiffers }: Explained,
   named: boolean,
 ): HTMLElement =>
   h(
     "section.told",
     {},
     named && h("p.name", {}, convention.name),
-    h("p.row-class", {}, h(`strong.${kind}`, {}, verdict), h("span", {}, ` ${meanings[kind]}`)),
+    h("p.row-class", {}, h(`strong.${outcome}`, {}, label), h("span", {}, ` ${meanings[outcome]}`)),
     ...sentences.map((sentence) => h("p.sentence", {}, sentence)),
-    strays && h("p.sentence.alarm", {}, "In the whole text’s mask this row is another one."),
+    stepDiffers && h("p.sentence.alarm", {}, "In the whole text’s mask this row is another one."),
     h("p.dim", {}, `text_time = ${number}`),
   );
 

@@ -1,0 +1,136 @@
+// What can be wrong with a batch under a convention, as values. sentences.ts turns them into text.
+
+import type { Convention } from "./conventions/schema.ts";
+import { type CountFinding, checkCounts } from "./counts.ts";
+import type { DecodeStep, Refusal } from "./decoding/decode.ts";
+import { explain, type Reason } from "./explain.ts";
+import { type Matrix, promptsOf } from "./grid.ts";
+import { verdictsOf } from "./invariants.ts";
+import { leaks, type RowOutcome } from "./outcome.ts";
+import { type MaskRow, maskRows } from "./rows.ts";
+
+/** Neighbouring rows into which all images leak, or that become NaN. */
+export interface LeakFinding {
+  readonly kind: "leak";
+  readonly convention: string;
+  readonly outcome: "uniform-leak" | "unmasked-leak" | "nan";
+  readonly prompt: number;
+  readonly from: number;
+  /** The last position, `from` where there is one. */
+  readonly to: number;
+}
+
+/** A row whose recorded attention weights are not what the convention computes. */
+export interface AttentionFinding {
+  readonly kind: "attention-mismatch";
+  readonly convention: string;
+  readonly tensor: string;
+  readonly prompt: number;
+  readonly position: number;
+  /** The images that have weight. */
+  readonly attended: readonly number[];
+  readonly expected: { readonly outcome: RowOutcome; readonly images: readonly number[] };
+}
+
+export type StepFinding =
+  | {
+      readonly kind: "step-refused";
+      readonly convention: string;
+      readonly from: number;
+      readonly refused: Refusal;
+    }
+  /** Cached steps that differ from the whole text's mask, and the first of their rows. */
+  | {
+      readonly kind: "steps-differ";
+      readonly convention: string;
+      readonly steps: number;
+      readonly prompt: number;
+      readonly position: number;
+      readonly reason: Reason;
+    };
+
+export interface PrefixFinding {
+  readonly kind: "not-prefix-stable";
+  readonly convention: string;
+}
+
+export type Finding = CountFinding | LeakFinding | AttentionFinding | StepFinding | PrefixFinding;
+
+/** A cell of the grid; image 0 stands for the token itself. */
+export interface FindingPlace {
+  readonly prompt: number;
+  readonly position: number;
+  readonly image: number;
+}
+
+/** The place that a finding is about, or null. */
+export function placeOf(finding: Finding): FindingPlace | null {
+  const { prompt, position, image } = { position: null, image: 0, prompt: 0, ...finding };
+  if (finding.kind === "leak") return { prompt, position: finding.from, image: 0 };
+  return position === null ? null : { prompt, position, image: image ?? 0 };
+}
+
+/** alarm: a row receives what it should not, or lacks what it should have; note: worth knowing, but nothing leaks. */
+export function toneOf({ kind }: Finding): "alarm" | "note" {
+  const notes: readonly Finding["kind"][] = ["unreachable-image", "no-image-token", "not-prefix-stable"];
+  return notes.includes(kind) ? "note" : "alarm";
+}
+
+/** Everything to report of a batch under a convention, recorded attention aside. `real`: images given to each prompt. [mask.findings] */
+export function findingsOf(
+  locations: Matrix,
+  images: number,
+  convention: Convention,
+  {
+    real,
+    steps = null,
+  }: { readonly real?: readonly number[]; readonly steps?: readonly DecodeStep[] | null } = {},
+): Finding[] {
+  return [
+    ...checkCounts(locations, images, real).flatMap(({ findings }) => findings),
+    ...maskRows(locations, images, convention).flatMap((rows, prompt) =>
+      leakFindings(rows, prompt, convention),
+    ),
+    ...stepFindings(steps ?? [], promptsOf(locations), convention),
+    ...prefixFindings(convention),
+  ];
+}
+
+/** Neighbouring rows with the same outcome are one finding. */
+function leakFindings(rows: readonly MaskRow[], prompt: number, { name }: Convention): LeakFinding[] {
+  const runs: { outcome: RowOutcome; from: number; to: number }[] = [];
+  for (const { position, outcome } of rows) {
+    const last = runs.at(-1);
+    if (last?.outcome === outcome) last.to = position;
+    else runs.push({ outcome, from: position, to: position });
+  }
+  return runs.flatMap(({ outcome, from, to }): LeakFinding[] =>
+    leaks(outcome) || outcome === "nan"
+      ? [{ kind: "leak", convention: name, outcome, prompt, from, to }]
+      : [],
+  );
+}
+
+function stepFindings(
+  steps: readonly DecodeStep[],
+  prompts: readonly (readonly number[])[],
+  convention: Convention,
+): StepFinding[] {
+  const { name } = convention;
+  for (const { from, refused } of steps) {
+    if (refused) return [{ kind: "step-refused", convention: name, from, refused }];
+  }
+  const differing = steps.filter((step) => step.differs);
+  const [first] = differing;
+  if (!first?.differs) return [];
+  const { prompt, position } = first.differs;
+  const row = first.rows[prompt]?.[position - first.from] as MaskRow;
+  const reason = explain(row, prompts[prompt] ?? [], convention);
+  return [{ kind: "steps-differ", convention: name, steps: differing.length, prompt, position, reason }];
+}
+
+/** Whether a convention is prefix-stable is found by trying every short prompt. */
+function prefixFindings(convention: Convention): PrefixFinding[] {
+  const stable = verdictsOf(convention, { longest: 3, images: 1 })["prefix-stable"] === null;
+  return stable ? [] : [{ kind: "not-prefix-stable", convention: convention.name }];
+}

@@ -1,0 +1,224 @@
+// The text of reasons, findings, violations and differences, for the terminal and the page. Nothing is computed here.
+
+import type { Convention, Numbering } from "./conventions/schema.ts";
+import type { Refusal } from "./decoding/decode.ts";
+import type { RowDifference } from "./difference.ts";
+import {
+  type EmptyBecause,
+  type EmptyRowResult,
+  explain,
+  type Reason,
+  type SeenBecause,
+  type UnseenBecause,
+} from "./explain.ts";
+import type { AttentionFinding, Finding, LeakFinding } from "./findings.ts";
+import type { Violation } from "./invariants.ts";
+import { OUTCOME_LABELS } from "./outcome.ts";
+import type { MaskRow, StepOrigin } from "./rows.ts";
+
+/** 1 image; 2 images */
+export const counted = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`;
+
+/** image 1; images 1 and 2; images 1, 2 and 3; images 1 to 4 */
+function listed(noun: string, numbers: readonly number[]): string {
+  const [first = 0, last = 0] = [numbers[0], numbers.at(-1)];
+  if (numbers.length === 1) return `${noun} ${first}`;
+  if (numbers.length > 3 && last - first === numbers.length - 1) return `${noun}s ${first} to ${last}`;
+  return `${noun}s ${numbers.slice(0, -1).join(", ")} and ${last}`;
+}
+
+/** A clause as a sentence of its own. */
+export const asSentence = (clause: string): string =>
+  `${clause.slice(0, 1).toUpperCase()}${clause.slice(1)}.`;
+
+/** A reason as a clause: no capital, no full stop. */
+export function reasonClause(reason: Reason): string {
+  const subject = `position ${reason.position}`;
+  switch (reason.kind) {
+    case "seen":
+      return `${subject} sees ${listed("image", reason.images)}: ${seenClause(reason.because, reason.images)}`;
+    case "unseen":
+      return `${subject} does not see image ${reason.image}: ${unseenClause(reason.because)}`;
+    case "empty":
+      return emptyClause(subject, reason.because, reason.result);
+    case "cached":
+      return `${subject} ${originClause(reason.how)}: ${reasonClause(reason.reason)}`;
+  }
+}
+
+const places: Record<Numbering, string> = {
+  inclusive: "at or before",
+  exclusive: "before",
+  next: "up to the one after",
+};
+
+const onlyGiven = (images: number): string =>
+  `only ${counted(images, "image")} ${images === 1 ? "is" : "are"} given`;
+
+function seenClause(because: SeenBecause, images: readonly number[]): string {
+  switch (because.kind) {
+    case "no-mask":
+      return "nothing is masked";
+    case "listed":
+      return `the list for this position names ${images.length === 1 ? "it" : "them"}`;
+    case "own-token":
+      return "it is that image's own token";
+    case "fewer-images":
+      return `${because.tokens} image tokens stand ${places[because.numbering]} it, but ${onlyGiven(because.images)}`;
+    case "located":
+      return locatedClause(because);
+  }
+}
+
+function locatedClause({
+  positions,
+  numbering,
+  rank,
+  neighbours,
+}: Extract<SeenBecause, { kind: "located" }>): string {
+  const place = places[numbering];
+  if (positions.length > 3) return `they stand ${place} it (the last at position ${positions.at(-1)})`;
+  const where = listed("position", positions);
+  if (positions.length > 1) return `they stand${neighbours ? " side by side" : ""} ${place} it (${where})`;
+  if (rank === "next") return `it is the next image after it (${where})`;
+  return rank === "earlier"
+    ? `it stands ${place} it (${where})`
+    : `it is the ${rank} image ${place} it (${where})`;
+}
+
+function unseenClause(because: UnseenBecause): string {
+  switch (because.kind) {
+    case "not-given":
+      return onlyGiven(because.images);
+    case "not-listed":
+      return "the list for this position does not name it";
+    case "no-token":
+      return "no token stands for it";
+    case "later":
+      return `it comes later (position ${because.position})`;
+    case "superseded":
+      return `image ${because.by} comes after it (position ${because.position})`;
+    case "own-token":
+      return "an image's own token does not count it yet";
+  }
+}
+
+const results: Record<EmptyRowResult, string> = {
+  zeroed: "its row is set to zero",
+  "zeroed-after-softmax": "its row is set to zero after the softmax",
+  identity: "the layer leaves its row unchanged",
+  "uniform-leak": "its row averages all images",
+  "unmasked-leak": "its row attends to all images, as if there were no mask",
+  nan: "its row becomes NaN",
+};
+
+function emptyClause(subject: string, because: EmptyBecause, result: EmptyRowResult): string {
+  if (because.kind === "no-images") return `${subject} sees no image: none is given`;
+  if (because.kind === "not-given") {
+    return `${subject} belongs to image ${because.image}, but ${onlyGiven(because.images)}: ${results[result]}`;
+  }
+  const why = {
+    "not-listed": () => "the list for this position names none",
+    "end-token": ({ position }: { position: number }) => `the end token at position ${position} cuts it off`,
+    "no-image-before": () => "no image comes before it",
+    "no-image-after": () => "no image comes after it",
+  };
+  const cause = because.kind === "end-token" ? why["end-token"](because) : why[because.kind]();
+  return result === "uniform-leak" || result === "unmasked-leak"
+    ? `${subject} should see no image: ${cause}; yet ${results[result]}`
+    : `${subject} sees no image: ${cause}; ${results[result]}`;
+}
+
+function originClause(how: StepOrigin): string {
+  switch (how.kind) {
+    case "prompt-row":
+      return `uses the row of the prompt's position ${how.position}`;
+    case "own-pass":
+      return `counts images from position ${how.from}, where its pass begins`;
+    case "last-count":
+      return "uses the images of the text last counted";
+    case "beyond-prompt":
+      return "lies beyond the prompt, where the mask of its images ends";
+  }
+}
+
+/** The reason for a row, as a clause. */
+export const rowReason = (
+  row: MaskRow,
+  kinds: readonly number[],
+  convention: Convention,
+  image?: number,
+): string => reasonClause(explain(row, kinds, convention, image));
+
+const rowImages = (outcome: string, images: readonly number[]): string =>
+  outcome === "uniform-leak"
+    ? "averages all images"
+    : images.length > 0
+      ? `attends {${images.join(",")}}`
+      : "attends nothing";
+
+function leakSentence({ convention, outcome, prompt, from, to }: LeakFinding): string {
+  const one = from === to;
+  const effects = {
+    "uniform-leak": `average${one ? "s" : ""} all images, although the mask allows none`,
+    "unmasked-leak": `attend${one ? "s" : ""} to all images, as if there were no mask`,
+    nan: `become${one ? "s" : ""} NaN`,
+  };
+  const where = one ? `position ${from}` : `positions ${from} to ${to}`;
+  return `Prompt ${prompt}, ${where} ${effects[outcome]} (${OUTCOME_LABELS[outcome]}) under ${convention}.`;
+}
+
+const attentionSentence = ({
+  convention,
+  tensor,
+  prompt,
+  position,
+  attended,
+  expected,
+}: AttentionFinding): string =>
+  `Prompt ${prompt}, position ${position} ${rowImages("attends", attended)} in ${tensor}, but under ${convention} it ${rowImages(expected.outcome, expected.images)}.`;
+
+export const refusalClause = ({ tokens, prompt }: Refusal): string =>
+  `${tokens} tokens in one pass, but the prompt has ${prompt}`;
+
+export function findingSentence(finding: Finding): string {
+  switch (finding.kind) {
+    case "missing-image":
+      return `Prompt ${finding.prompt}: the image token at position ${finding.position} stands for image ${finding.image}, but ${onlyGiven(finding.images)}.`;
+    case "padding-image":
+      return `Prompt ${finding.prompt}: the image token at position ${finding.position} stands for image ${finding.image}, which only pads the batch.`;
+    case "unreachable-image":
+      return `Prompt ${finding.prompt}: no token stands for image ${finding.image}.`;
+    case "no-image-token":
+      return `Prompt ${finding.prompt} has no image token, but the batch has ${counted(finding.images, "image")}.`;
+    case "leak":
+      return leakSentence(finding);
+    case "attention-mismatch":
+      return attentionSentence(finding);
+    case "step-refused":
+      return `${finding.convention} cannot take the step from position ${finding.from}: ${refusalClause(finding.refused)}.`;
+    case "steps-differ":
+      return `${counted(finding.steps, "cached step")} ${finding.steps === 1 ? "differs" : "differ"} from the whole text's mask under ${finding.convention}, first in prompt ${finding.prompt}: ${reasonClause(finding.reason)}.`;
+    case "not-prefix-stable":
+      return `${finding.convention} is not prefix-stable: what a token sees may change with the text after it, so no left-to-right decoding can reproduce it.`;
+  }
+}
+
+export function violationSentence({ reason, refused, change }: Violation): string {
+  if (refused) return `${refusalClause(refused)}.`;
+  const clause = reason ? reasonClause(reason) : "";
+  if (!change) return `${clause}.`;
+  return change.kind === "more-text"
+    ? `${clause}, but this changes when more text follows.`
+    : `${clause}, but this changes with ${counted(change.left, "padding token")} before it.`;
+}
+
+/** The two conventions' reasons for a row on which they differ. */
+export function differenceSentence(
+  { one, other }: RowDifference,
+  kinds: readonly number[],
+  conventions: readonly [Convention, Convention],
+): string {
+  const [first, second] = conventions;
+  return `${first.name}: ${rowReason(one, kinds, first)}. ${second.name}: ${rowReason(other, kinds, second)}.`;
+}
