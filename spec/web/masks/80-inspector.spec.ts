@@ -634,7 +634,7 @@ describe("the server", () => {
     expect(policy).toContain("worker-src blob:;");
     const second = pageServer(folder);
     await expect(listen(second, (server.address() as AddressInfo).port)).rejects.toThrow(
-      /another program has it; --port chooses another/,
+      /another program uses it; --port chooses another/,
     );
   });
 
