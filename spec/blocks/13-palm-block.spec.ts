@@ -211,7 +211,7 @@ test("[rotary.halves] a head of odd width is refused", () => {
     () => new ParallelTransformerBlock({ dim: 4, dimHead: 3 }),
   ]) {
     expect(make).toThrow(ShapeError);
-    expect(make).toThrow(/in RotaryEmbedding: a head \d wide has no two halves/);
+    expect(make).toThrow(/in RotaryEmbedding: the width of a head is even, got \d/);
   }
 });
 

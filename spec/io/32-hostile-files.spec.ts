@@ -6,7 +6,7 @@ import { Tensor } from "../../src/tensor/tensor.ts";
 import { OFFICIAL } from "../support/fixtures/official-file.ts";
 import { brokenFiles, counting, fileOf, files } from "../support/properties/files.ts";
 
-/** Opens a file and reads everything in it; true if all of it could be read. */
+/** Opens a file and reads all its tensors; true if that was possible. */
 function readAll(bytes: Uint8Array): boolean {
   const source = counting(bytes);
   try {
@@ -28,7 +28,7 @@ function readAll(bytes: Uint8Array): boolean {
   }
 }
 
-test("[io.hostile] broken files give tensors or a LoadError, and are read at most once", () => {
+test("[io.hostile] reading a broken file returns tensors or throws a LoadError, and reads every byte at most once", () => {
   const outcomes = { read: 0, refused: 0 };
   const law = fc.property(brokenFiles, (bytes) => {
     outcomes[readAll(bytes) ? "read" : "refused"] += 1;
@@ -37,13 +37,13 @@ test("[io.hostile] broken files give tensors or a LoadError, and are read at mos
   expect(Math.min(outcomes.read, outcomes.refused)).toBeGreaterThan(100); // the damage is neither always fatal nor always harmless
 });
 
-test("[io.hostile] a file cut at any byte is refused", () => {
+test("[io.hostile] a file that is cut at any byte is an error", () => {
   for (let n = 0; n < OFFICIAL.length; n++) expect(readAll(OFFICIAL.subarray(0, n))).toBe(false);
   expect(readAll(OFFICIAL)).toBe(true);
   fc.assert(fc.property(files, (bytes) => readAll(bytes)));
 });
 
-test("[io.hostile] a header of 25 MB, however it is made, costs neither minutes nor gigabytes", () => {
+test("[io.hostile] a header of 25 MB of any content takes neither minutes nor gigabytes", () => {
   const times = (text: string) => text.repeat(Math.floor(24e6 / text.length));
   const lists = [`{"x":${times("[")}`, `{"x":[${times("[],")}[]]}`, `{"x":{"shape":[${times("1")}]}}`];
   lists.push(`{"x":{"dtype":"U8","data_offsets":[0,1],"shape":[${times("1,")}1]}}`);
@@ -58,7 +58,7 @@ test("[io.hostile] a header of 25 MB, however it is made, costs neither minutes 
   }
 });
 
-test("[io.wording] errors quote a file without what a terminal would obey, and not at length", () => {
+test("[io.wording] errors quote files without control sequences, and shortened", () => {
   const name = `\u001b[2J${"x".repeat(1000)}`;
   for (const header of [{ [name]: 1 }, { x: { dtype: name } }, { __metadata__: { [name]: 1 } }]) {
     const open = () => openSafetensors(fileOf(header), "f");

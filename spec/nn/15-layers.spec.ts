@@ -1,4 +1,4 @@
-// The executable half of 15-layers.md. The loops are those of support/oracles.ts.
+// The executable half of 15-layers.md. The loops are in support/oracles/layers.ts.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
@@ -40,7 +40,7 @@ import { numbers, randomIds, randomMask, randomTensor } from "../support/propert
 import { expectClose, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
 
 const leading = fc.array(from(1, 3), { maxLength: 2 });
-/** A loop over every row of x, whatever axes lead. */
+/** A loop over every row of x, for any leading axes. */
 const rowwise = (x: Tensor, f: (row: Vec) => Vec): number[] => {
   const width = x.shape.at(-1) ?? 1;
   const values = valuesOf(x);
@@ -56,7 +56,7 @@ const statistics = (values: ArrayLike<number>) => {
   return { mean, std, largest: Math.max(...all.map(Math.abs)) };
 };
 
-test("[linear.out-in] equals the loop, whatever axes lead", () => {
+test("[linear.out-in] equals the loop for any leading axes", () => {
   forAll({ lead: leading, i: from(1, 5), o: from(1, 5), seed: seeds }, ({ lead, i, o, seed }) => {
     const layer = weighted(new Linear<Any, Any>("i -> o", i, o, { bias: false }), seed);
     const x = randomTensor([...lead, i], seed);
@@ -85,7 +85,7 @@ test("[linear.bias] a bias is added to every output", () => {
   expect([...stateDict(new Linear("i -> o", 2, 3, { bias: false })).keys()]).toEqual(["weight"]);
 });
 
-test("[linear.uniform] starts uniform within ±1/√in", () => {
+test("[linear.uniform] weight and bias are initialised uniformly within ±1/√in", () => {
   const layer = new Linear("i -> o", 100, 900);
   for (const part of [layer.weight, layer.bias as Tensor]) {
     const { mean, std, largest } = statistics(flat(part.data));
@@ -96,7 +96,7 @@ test("[linear.uniform] starts uniform within ±1/√in", () => {
   }
 });
 
-test("[embedding.rows] an id picks its row, and one outside the table is named", () => {
+test("[embedding.rows] an id selects its row, and an id outside the table is an error that names it", () => {
   forAll({ lead: leading, rows: from(1, 5), d: from(1, 4), seed: seeds }, ({ lead, rows, d, seed }) => {
     const layer = weighted(new Embedding("d", rows, d), seed);
     const ids = randomIds([...lead, 3], rows, seed);
@@ -112,7 +112,7 @@ test("[embedding.rows] an id picks its row, and one outside the table is named",
   }
 });
 
-test("[embedding.normal] starts normal, with mean 0 and the given deviation", () => {
+test("[embedding.normal] the table is initialised with mean 0 and the given standard deviation", () => {
   for (const std of [1, 0.02]) {
     const s = statistics(flat(new Embedding("d", 200, 200, { std }).weight.data));
     expect(Math.abs(s.mean / std)).toBeLessThan(0.02);
@@ -122,7 +122,7 @@ test("[embedding.normal] starts normal, with mean 0 and the given deviation", ()
   expect(statistics(flat(new Embedding("d", 200, 200).weight.data)).std).toBeCloseTo(1, 1);
 });
 
-test("[norm.affine] equals the loop, with gain and bias", () => {
+test("[norm.affine] layer norm equals the loop, with scale and bias", () => {
   forAll({ lead: leading, d: from(1, 8), seed: seeds }, ({ lead, d, seed }) => {
     const layer = weighted(new LayerNorm(d), seed);
     const x = randomTensor([...lead, d], seed, (v) => 3 * v);
@@ -134,7 +134,7 @@ test("[norm.affine] equals the loop, with gain and bias", () => {
   });
 });
 
-test("[norm.affine] scale and shift of a row do not matter, where its variance is large", () => {
+test("[norm.affine] layer norm is invariant to scale and shift of a row of large variance", () => {
   const layer = weighted(new LayerNorm(6), 1);
   const x = randomTensor([4, 6], 2, (v) => 1e4 * v);
   const moved = tensor(
@@ -145,7 +145,7 @@ test("[norm.affine] scale and shift of a row do not matter, where its variance i
   expectClose(valuesOf(layer.forward(moved)), valuesOf(layer.forward(x)), 1e-11);
 });
 
-test("[norm.epsilon] is 1e-5, inside the root: a constant row becomes the bias, a quiet row stays quiet", () => {
+test("[norm.epsilon] epsilon is 1e-5, inside the root: a constant row becomes the bias, and a row of small variance stays small", () => {
   const layer = weighted(new LayerNorm(4), 3);
   expect(valuesOf(layer.forward(tensor("a d", [[7, 7, 7, 7]])))).toEqual(valuesOf(layer.bias));
   const sigma = Math.sqrt(1e-5); // as large as ε: the row is divided by √2 σ
@@ -155,13 +155,13 @@ test("[norm.epsilon] is 1e-5, inside the root: a constant row becomes the bias, 
   expectClose(valuesOf(quieter), [1e-8 / sigma, -1e-8 / sigma], 1e-10);
 });
 
-test("[norm.biased-variance] divides by n", () => {
+test("[norm.biased-variance] the variance divides by n", () => {
   const y = new LayerNorm(3).forward(tensor("a d", [[1, 2, 6]])); // σ² = 14/3; by n − 1 it would be 7
   const sigma = Math.sqrt(14 / 3 + 1e-5);
   expectClose(valuesOf(y), [-2 / sigma, -1 / sigma, 3 / sigma], 1e-15);
 });
 
-test("[norm.beta] PaLM's norm has a gain, and a bias that is a buffer of zeros", () => {
+test("[norm.beta] PaLM's layer norm has a scale, and a bias that is a buffer of zeros", () => {
   const fresh = new PaLMLayerNorm(3);
   expect([...stateDict(fresh).keys()]).toEqual(["gamma", "beta"]);
   expect(parameterNames(fresh)).toEqual(["gamma"]);
@@ -181,7 +181,7 @@ test("[norm.beta] PaLM's norm has a gain, and a bias that is a buffer of zeros",
   });
 });
 
-test("[ffw.order] equals the loop", () => {
+test("[ffw.order] the feed-forward equals the loop", () => {
   forAll({ l: from(1, 4), dim: from(1, 6), mult: from(1, 4), seed: seeds }, ({ l, dim, mult, seed }) => {
     const layer = weighted(new FeedForward({ dim, mult }), seed);
     const x = randomTensor<"l d">([l, dim], seed, (v) => 4 * v);
@@ -201,7 +201,7 @@ test("[ffw.order] replay equals eager", async () => {
   await replayEqualsEager(() => layer.forward(x), { model: layer, inputs: { x } });
 });
 
-test("[ffw.inner] is dim · mult, cut", () => {
+test("[ffw.inner] the inner width is dim · mult, rounded down", () => {
   for (const [dim, mult, inner] of [
     [10, 1.25, 12],
     [7, 1.5, 10],
@@ -212,7 +212,7 @@ test("[ffw.inner] is dim · mult, cut", () => {
 });
 
 const fates = fc.constantFrom("zero", "uniform", "nan");
-/** The attention of random q, k and v under a random mask, and what the loop says. */
+/** The attention of random q, k and v under a random mask, and the result of the loop. */
 const attending = { b: from(1, 2), l: from(1, 5), s: from(1, 5), k: from(1, 4), empty: fates, seed: seeds };
 type Attending = {
   b: number;
@@ -255,14 +255,14 @@ function attend({ b, l, s, k, empty, seed }: Attending, masked: boolean, zeroed 
   return { q, keys, values, mayAttend, postSoftmaxMask, f, loop, taps: () => tapsOf(owner, f) };
 }
 
-test("[attention.values] equals the loop without a mask", () => {
+test("[attention.values] attention without a mask equals the loop", () => {
   forAll(attending, (config) => {
     const { f, loop } = attend(config, false);
     expectNear(f(), loop());
   });
 });
 
-test("[attention.scores] are products of queries and keys, under the tap scores", () => {
+test("[attention.scores] scores are products of queries and keys (tap scores)", () => {
   forAll(attending, (config) => {
     const { q, keys, taps } = attend(config, true);
     const expected = list<Mat>(q).map((queries, b) =>
@@ -276,14 +276,14 @@ test("[attention.scores] are products of queries and keys, under the tap scores"
   });
 });
 
-test("[attention.masked] equals the loop under any mask and any fate of the empty row", () => {
+test("[attention.masked] attention equals the loop for any mask and any emptyRow", () => {
   forAll(attending, (config) => {
     const { f, loop } = attend(config, true);
     expectNear(f(), loop());
   });
 });
 
-test("[attention.masked] forbidden scores are −∞ and their weights exactly 0; the others stay", () => {
+test("[attention.masked] masked scores are −∞ and their weights exactly 0; other scores are unchanged", () => {
   forAll(attending, (config) => {
     const { mayAttend, taps } = attend({ ...config, empty: "zero" }, true);
     const { scores, "scores.masked": masked, attn } = taps();
@@ -294,7 +294,7 @@ test("[attention.masked] forbidden scores are −∞ and their weights exactly 0
   });
 });
 
-test("[attention.masked] without a mask there is no tap of masked scores", () => {
+test("[attention.masked] without a mask there is no tap scores.masked", () => {
   const { taps } = attend({ b: 1, l: 2, s: 3, k: 2, empty: "nan", seed: 1 }, false);
   expect(Object.keys(taps())).toEqual(["scores", "attn", "out"]);
 });
@@ -314,7 +314,7 @@ test("[attention.values] replay equals eager", async () => {
   await replayEqualsEager(f);
 });
 
-test("[attention.dropout] no scope while a dropout of the weights is active", () => {
+test("[attention.dropout] there is no scope while dropout of the weights is active", () => {
   const [q, v] = [randomTensor<"l k">([2, 3]), randomTensor<"s k">([4, 3])];
   const dropout = new Dropout(0.5);
   const f = () => attention(new Owner(), q, v, v, { mayAttend: null, emptyRow: "nan", dropout });
@@ -327,7 +327,7 @@ test("[attention.dropout] no scope while a dropout of the weights is active", ()
   expect(record(f).scopes.map(({ name }) => name)).toEqual(["attention"]);
 });
 
-test("[dropout.eval] returns its input unless training, and for p = 0 always", () => {
+test("[dropout.eval] dropout returns its input in evaluation mode, and for p = 0", () => {
   const x = randomTensor([3, 4]);
   expect(new Dropout(0.9).forward(x)).toBe(x);
   const training = new Dropout(0.9);
@@ -338,7 +338,7 @@ test("[dropout.eval] returns its input unless training, and for p = 0 always", (
   expect(none.forward(x)).toBe(x);
 });
 
-test("[dropout.generators] every dropout has masks of its own, the same for the same seed", () => {
+test("[dropout.generators] every dropout has its own masks, the same for the same seed", () => {
   class Pair {
     readonly first = new Dropout(0.5);
     readonly second = new Dropout(0.5);
@@ -359,7 +359,7 @@ test("[dropout.generators] every dropout has masks of its own, the same for the 
   expect(pair.second.forward(x)).toBe(x);
 });
 
-test("[options.known] a name that is no option is refused, and the source's spelling is translated", () => {
+test("[options.known] an unknown option is an error that suggests the camelCase name", () => {
   const dim = 4;
   const vit = { imageSize: 4, patchSize: 2, numClasses: 1, dim, depth: 1, heads: 1, mlpDim: 4 };
   const wrong: readonly (readonly [string, () => unknown])[] = [
@@ -372,7 +372,7 @@ test("[options.known] a name that is no option is refused, and the source's spel
   ];
   for (const [who, make] of wrong) {
     expect(make).toThrow(RuleError);
-    expect(make).toThrow(`${who} has no option "num_latents"; names are in camelCase here: "numLatents"`);
+    expect(make).toThrow(`${who} has no option "num_latents"; option names are in camelCase: "numLatents"`);
   }
   expect(() => new FeedForward({ dim, multi: 8 } as never)).toThrow(
     /^FeedForward has no option "multi" {2}\[options.known\]$/,

@@ -53,7 +53,7 @@ const readmeFlamingo = () =>
   });
 const head = { dim: 12, dimHead: 4, heads: 2 };
 
-/** The calls that the names of the entries write, in our spelling. */
+/** The constructor calls that the names of the entries stand for. */
 const models: Readonly<Record<string, () => object>> = {
   "PerceiverResampler(dim=1024,depth=2,dim_head=64,heads=8,num_latents=64,num_media_embeds=4)": () =>
     new PerceiverResampler({ dim: 1024, depth: 2, dimHead: 64, heads: 8, numLatents: 64, numMediaEmbeds: 4 }),
@@ -138,23 +138,23 @@ const tiny = () =>
   });
 const values = (model: object, key: string): number[] => valuesOf(stateDict(model).get(key) as Tensor);
 
-test("[state.order] every released configuration is built here", () => {
+test("[state.order] every released configuration is constructed", () => {
   expect(Object.keys(models)).toEqual(Object.keys(released));
 });
 
 describe.each(Object.entries(models))("%s", (name, make) => {
   const { keys, parameters } = released[name] ?? { keys: {}, parameters: 0 };
 
-  test("[state.order] keys, order and shapes are the source's", () => {
+  test("[state.order] keys, order and shapes equal those of the source", () => {
     expect(shapesOf(make())).toEqual(Object.entries(keys));
   });
 
-  test("[state.buffers] has as many parameters as the source", () => {
+  test("[state.buffers] the number of parameters equals that of the source", () => {
     expect(parameterCount(make())).toBe(parameters);
   });
 });
 
-test("[state.order] own parameters come first, then own buffers, then children, whatever the order of fields", () => {
+test("[state.order] own parameters come first, then own buffers, then children, for any order of fields", () => {
   class Shuffled {
     static readonly buffers = ["kept"];
     readonly child = new PaLMLayerNorm(2);
@@ -176,7 +176,7 @@ test("[state.order] own parameters come first, then own buffers, then children, 
   expect([...stateDict(new Shuffled()).keys()]).toEqual(["first", "second", "kept", ...children]);
 });
 
-test("[state.lazy] 303 million parameters are built in milliseconds, and recorded, without one being made", () => {
+test("[state.lazy] a model of 303 million parameters is constructed and recorded without computing a value", () => {
   const reads = vi.spyOn(Tensor.prototype, "data", "get");
   try {
     const before = performance.now();
@@ -199,7 +199,7 @@ test("[state.lazy] 303 million parameters are built in milliseconds, and recorde
   }
 });
 
-test("[state.lazy] a parameter is made once, when it is first read", () => {
+test("[state.lazy] a parameter is computed once, when it is first read", () => {
   const source = vi.fn(() => view(Float64Array.of(1, 2), [2]));
   const parameter = new Parameter("d", [2], uniform(1));
   parameter.assign(source);
@@ -209,7 +209,7 @@ test("[state.lazy] a parameter is made once, when it is first read", () => {
   expect(source).toHaveBeenCalledTimes(1);
 });
 
-test("[state.lazy] a parameter that nobody initialised is drawn when it is first read, and stays", () => {
+test("[state.lazy] a parameter that is not initialised is drawn when it is first read, once", () => {
   const [one, other] = [new Parameter("d", [40], uniform(0.5)), new Parameter("d", [40], uniform(0.5))];
   const drawn = valuesOf(one);
   expect(drawn.length).toBe(40);
@@ -221,7 +221,7 @@ test("[state.lazy] a parameter that nobody initialised is drawn when it is first
   expect(one.initial).toEqual({ kind: "uniform", bound: 0.5 });
 });
 
-test("[state.release] released numbers come again, wherever they came from", () => {
+test("[state.release] released values are obtained again from the same source", () => {
   const parameter = new Parameter("d", [2], uniform(1));
   const read = vi.fn(() => view(Float64Array.of(3, 4), [2]));
   const sources = [() => {}, () => parameter.initialize(() => generator(7)), () => parameter.assign(read)];
@@ -235,14 +235,14 @@ test("[state.release] released numbers come again, wherever they came from", () 
   expect(read).toHaveBeenCalledTimes(2);
 });
 
-test("[state.float32] numbers are drawn in float32", () => {
+test("[state.float32] initial values are drawn in float32", () => {
   for (const [, t] of stateDict(initialize(tiny(), 1))) {
     expect(t.data.data).toBeInstanceOf(Float32Array);
     expect(t.data.data.length).toBe(sizeOf(t.shape));
   }
 });
 
-test("[state.buffers] buffers and second names are no parameters", () => {
+test("[state.buffers] buffers and second names are not parameters", () => {
   const names = parameterNames(tiny());
   const others = [...stateDict(tiny()).keys()].filter((key) => !names.includes(key));
   expect(others).toEqual([
@@ -255,14 +255,14 @@ test("[state.buffers] buffers and second names are no parameters", () => {
   ]);
 });
 
-test("[state.tied] the logits are the embedding again: one object, two names", () => {
+test("[state.tied] the weight of the logits is the embedding: one object, two names", () => {
   const model = tiny();
   expect(ties(model)).toEqual(new Map([["to_logits.1.weight", "token_emb.weight"]]));
   expect(model.to_logits[1].weight).toBe(model.token_emb.weight);
   expect(ties(new ParallelTransformerBlock(head))).toEqual(new Map());
 });
 
-test("[state.tied] is loaded from either name or from both, if they agree", () => {
+test("[state.tied] a tied parameter is loaded from either name, or from both if they are equal", () => {
   const source = weighted(tiny(), 4);
   const table = values(source, "token_emb.weight");
   for (const without of ["to_logits.1.weight", "token_emb.weight", "neither"]) {
@@ -289,7 +289,7 @@ const fixed = (value: number): Distribution => ({ mean: value, std: 0, bound: va
 const normal = (std: number): Distribution => ({ mean: 0, std, bound: Infinity });
 const within = (bound: number): Distribution => ({ mean: 0, std: bound / Math.sqrt(3), bound });
 const norms = "(norm[a-z_]*|to_patch_embedding[.][13]|net[.]0|ff[.]0|layers[.][0-9][.]1[.]0)";
-/** Which parameter has which distribution in torch; the first line that fits its key. A bias has its weight's inputs. */
+/** The distribution in torch of the first pattern that matches a key. The bound of a bias depends on the inputs of its weight. */
 const distributions: readonly (readonly [RegExp, Distribution])[] = [
   [/(_gate|beta)$/, fixed(0)],
   [/gamma$/, fixed(1)],
@@ -304,7 +304,7 @@ const distributions: readonly (readonly [RegExp, Distribution])[] = [
 ];
 const distributionOf = (key: string, { shape }: Tensor): Distribution =>
   distributions.find(([pattern]) => pattern.test(key))?.[1] ?? within((shape.at(-1) ?? 1) ** -0.5);
-/** Every class, at sizes that show a distribution: 62 keys and no parameter of fewer than 64 numbers but the gates. */
+/** Every class, large enough for statistics: 62 keys, and at least 64 values for every parameter except the gates. */
 const middling = () =>
   new FlamingoPaLM({
     dim: 64,
@@ -321,7 +321,7 @@ const middling = () =>
     ),
   });
 
-test("[state.initialize] every parameter has its source's distribution: mean, deviation, bounds", () => {
+test("[state.initialize] every parameter has the distribution of the source: mean, deviation, bounds", () => {
   const model = initialize(middling(), 2);
   for (const [key, t] of stateDict(model)) {
     if (key.endsWith("inv_freq")) continue;
@@ -349,7 +349,7 @@ test("[state.initialize] the same seed gives the same model, another seed anothe
   ).toBe(true);
 });
 
-test("[state.initialize] a path's numbers depend on no other part of the model", () => {
+test("[state.initialize] the values of a parameter do not depend on other parts of the model", () => {
   const resampler = (depth: number) =>
     initialize(new PerceiverResampler({ dim: 6, depth, numLatents: 3 }), 9);
   const [less, more] = [resampler(1), resampler(2)];
@@ -366,12 +366,12 @@ test("[state.initialize] a tied parameter is drawn once, under its first name", 
   expect(values(initialize(tiny(), 5), "to_logits.1.weight")).toEqual(valuesOf(alone.token_emb.weight));
 });
 
-test("[state.initialize] models that nobody initialised differ from each other", () => {
+test("[state.initialize] models that are not initialised differ from each other", () => {
   const [one, other] = [new Linear("i -> o", 4, 4), new Linear("i -> o", 4, 4)];
   expect(valuesOf(one.weight)).not.toEqual(valuesOf(other.weight));
 });
 
-test("[state.seeds] the first numbers under neighbouring seeds are unrelated, and fill their range", () => {
+test("[state.seeds] the first numbers of neighbouring seeds are unrelated, and fill their range", () => {
   const first = (seed: number): number[] =>
     valuesOf(initialize(new Linear("i -> o", 1, 4, { bias: false }), seed).weight);
   const drawn = Array.from({ length: 1500 }, (_, seed) => first(seed));
@@ -388,7 +388,7 @@ test("[state.seeds] the first numbers under neighbouring seeds are unrelated, an
   expect(one?.filter((v) => other?.includes(v))).toEqual([]);
 });
 
-test("[state.strict] missing, unexpected and misshapen weights are reported at once, and nothing is loaded", () => {
+test("[state.strict] missing and unexpected weights and wrong shapes are reported in one error, and no weight is loaded", () => {
   const model = weighted(new FeedForward({ dim: 4 }), 1);
   const before = values(model, "3.weight");
   const weights = copy(weighted(new FeedForward({ dim: 4 }), 2));
@@ -414,7 +414,7 @@ test("[state.strict] missing, unexpected and misshapen weights are reported at o
   expect(values(model, "3.weight")).toEqual(before);
 });
 
-test("[state.strict] long lists are cut, and a state dict that fits loads to the last number", () => {
+test("[state.strict] long lists are cut, and a matching state dict is loaded completely", () => {
   const source = weighted(tiny(), 7);
   const prefixed = new Map([...copy(source)].map(([key, t]) => [`module.${key}`, t]));
   expect(() => loadStateDict(tiny(), prefixed)).toThrow(/… and \d+ more[\s\S]*… and \d+ more/);
@@ -426,7 +426,7 @@ test("[state.strict] long lists are cut, and a state dict that fits loads to the
   for (const key of stateDict(model).keys()) expect(values(model, key)).toEqual(values(source, key));
 });
 
-test("[state.strict] loading reads nothing until it is used", () => {
+test("[state.strict] loading reads no values before their first use", () => {
   const read = vi.fn(() => view(new Float64Array(3), [3]));
   const model = new PaLMLayerNorm(3);
   loadStateDict(
@@ -441,7 +441,7 @@ test("[state.strict] loading reads nothing until it is used", () => {
   expect(read).toHaveBeenCalledTimes(1);
 });
 
-test("[state.finite] a weight that is no number is named with its index, where it is used", () => {
+test("[state.finite] a weight that is NaN or infinite is an error on first use, with its name and index", () => {
   for (const bad of [NaN, Infinity, -Infinity]) {
     const weights = copy(weighted(tiny(), 1));
     weights.get("layers.0.1.attn.to_kv.weight")?.data.set(3, 2, bad);
@@ -457,7 +457,7 @@ test("[state.finite] a weight that is no number is named with its index, where i
   }
 });
 
-test("[state.finite] a tied weight that is NaN in both copies is named as that", () => {
+test("[state.finite] a tied weight that is NaN in both copies is reported as not finite", () => {
   const weights = copy(weighted(tiny(), 1));
   for (const key of ["token_emb.weight", "to_logits.1.weight"]) weights.get(key)?.data.set(4, 1, NaN);
   const model = tiny();

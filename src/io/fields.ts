@@ -1,25 +1,25 @@
-// Readers for JSON whose form is known: each takes a value and the place where it stands, and gives it a type or
-// throws a LoadError that names file and field.
+// Readers for JSON of a known form. Each takes a value and its location, and returns the value with a type or throws a
+// LoadError that names file and field.
 import { LoadError } from "../tensor/errors.ts";
 import type { Shape } from "../tensor/tensor.ts";
 import { isObject, type Json, type JsonObject } from "./json.ts";
 import { quoted } from "./wording.ts";
 
-export interface Place {
+export interface FieldLocation {
   readonly file: string;
   /** "inputs.x.shape" */
   readonly field: string;
 }
-export type Read<T> = (value: Json | undefined, at: Place) => T;
+export type Read<T> = (value: Json | undefined, at: FieldLocation) => T;
 
-export function refuse(at: Place, problem: string, rule = "case.fields"): LoadError {
+export function refuse(at: FieldLocation, problem: string, rule = "case.fields"): LoadError {
   return new LoadError(`${at.file}: ${quoted(at.field)} ${problem}  [${rule}]`);
 }
 
-const unfit = (value: Json | undefined, at: Place, wanted: string): LoadError =>
+const unfit = (value: Json | undefined, at: FieldLocation, wanted: string): LoadError =>
   refuse(at, `${value === undefined ? "is missing; it " : ""}has to be ${wanted}`); // [case.fields]
 
-/** A reader from a test and a name for what passes it. */
+/** A reader from a type guard and a description of the values that it accepts. */
 function reader<T extends Json>(wanted: string, test: (value: Json) => value is T): Read<T> {
   return (value, at) => {
     if (value === undefined || !test(value)) throw unfit(value, at, wanted);
@@ -34,7 +34,7 @@ export const whole = reader("a whole number", (value): value is number => Number
 export const object = reader("an object", isObject);
 const array = reader("a list", (value): value is readonly Json[] => Array.isArray(value));
 
-/** A number within bounds, both included. */
+/** A number between two bounds, both included. */
 export const between =
   (read: Read<number>, low: number, high: number): Read<number> =>
   (value, at) => {
@@ -47,9 +47,9 @@ export const length = between(whole, 0, Number.MAX_SAFE_INTEGER);
 export const oneOf =
   <T extends string>(...allowed: readonly T[]): Read<T> =>
   (value, at) => {
-    const found = allowed.find((one) => one === value);
-    if (found === undefined) throw unfit(value, at, allowed.join(" or "));
-    return found;
+    const match = allowed.find((one) => one === value);
+    if (match === undefined) throw unfit(value, at, allowed.join(" or "));
+    return match;
   };
 
 export const list =
@@ -59,18 +59,18 @@ export const list =
 
 export const shape: Read<Shape> = list(length);
 
-const inside = (at: Place, name: string): Place => ({
+const inside = (at: FieldLocation, name: string): FieldLocation => ({
   ...at,
   field: at.field === "" ? name : `${at.field}.${name}`,
 });
 
-/** Any names, one kind of value. */
+/** An object with any names and values of one kind. */
 export const mapOf =
   <T>(read: Read<T>): Read<ReadonlyMap<string, T>> =>
   (value, at) =>
     new Map(Object.entries(object(value, at)).map(([name, item]) => [name, read(item, inside(at, name))]));
 
-/** Fixed names, each with its own kind. Further members are left alone. */
+/** An object with fixed names, each with its own kind of value. Other members are ignored. */
 export const record =
   <T extends object>(fields: { readonly [K in keyof T]-?: Read<T[K]> }): Read<T> =>
   (value, at) => {
@@ -82,7 +82,7 @@ export const record =
     return Object.fromEntries(Object.entries(fields).map(read));
   };
 
-/** What is absent is `otherwise`. */
+/** `otherwise` if the value is missing. */
 export const optional =
   <T, D>(read: Read<T>, otherwise: D): Read<T | D> =>
   (value, at) =>

@@ -1,9 +1,9 @@
-// JSON from files that nobody vouches for.
+// JSON from untrusted files.
 import { LoadError } from "../tensor/errors.ts";
 import { utf8 } from "./wording.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
-/** Made without a prototype, so that a key such as "constructor" or "__proto__" is a key like any other. */
+/** Constructed without a prototype, so that keys such as "constructor" and "__proto__" have no special meaning. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }
@@ -12,30 +12,30 @@ export const isObject = (value: Json | undefined): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * Reads a JSON object: UTF-8, at most `depth` levels deep, no key twice. `what` names the text in errors.
- * The text is scanned once before anything is built from it, and what is built is in proportion to its length.
+ * Parses a JSON object in UTF-8 that is at most `depth` levels deep and has no duplicate keys. `name` is used in errors.
+ * The text is scanned before it is parsed, and memory is proportional to its length.
  */
-export function parseJson(bytes: Uint8Array, what: string, depth: number): JsonObject {
+export function parseJson(bytes: Uint8Array, name: string, depth: number): JsonObject {
   const text = utf8(bytes);
-  if (text === null) throw new LoadError(`${what} is not valid UTF-8; write the file again  [case.json]`);
-  const members = countMembers(text, what, depth);
+  if (text === null) throw new LoadError(`${name} is not valid UTF-8; write the file again  [case.json]`);
+  const members = countMembers(text, name, depth);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new LoadError(`${what} is not JSON; write the file again  [case.json]`);
+    throw new LoadError(`${name} is not JSON; write the file again  [case.json]`);
   }
   const seen = { members: 0 };
   const clean = withoutPrototypes(value, seen);
   if (!isObject(clean)) {
-    throw new LoadError(`${what} is not a JSON object { … }; write the file again  [case.json]`);
+    throw new LoadError(`${name} is not a JSON object { … }; write the file again  [case.json]`);
   }
-  if (seen.members !== members) throw new LoadError(`${what} has a key twice; remove one  [case.json]`);
+  if (seen.members !== members) throw new LoadError(`${name} has a key twice; remove one  [case.json]`);
   return clean;
 }
 
-/** Counts the members `key: value` of all objects, one colon outside strings each, and bounds the nesting. */
-function countMembers(text: string, what: string, depth: number): number {
+/** Counts the members `key: value` of all objects (colons outside strings), and limits the nesting. */
+function countMembers(text: string, name: string, depth: number): number {
   let members = 0;
   let level = 0;
   let inString = false;
@@ -48,7 +48,7 @@ function countMembers(text: string, what: string, depth: number): number {
     else if (c === COLON) members++;
     else if (c === BRACE || c === BRACKET) level++;
     else if (c === BRACE + 2 || c === BRACKET + 2) level--; // the closing ones
-    if (level > depth) throw new LoadError(`${what} is nested more than ${depth} levels deep  [case.json]`);
+    if (level > depth) throw new LoadError(`${name} is nested more than ${depth} levels deep  [case.json]`);
   }
   return members;
 }

@@ -1,17 +1,17 @@
-// How errors name things that come from files: short, and without anything a terminal would obey.
+// Text from files in errors: shortened, and without control sequences.
 import type { Shape } from "../tensor/tensor.ts";
 
-/** A text from a file, in quotes. */
+/** A text from a file, in quotes, escaped and cut to 100 characters. */
 export function quoted(text: string): string {
   const short = text.length > 100 ? `${text.slice(0, 100)}…` : text;
   return JSON.stringify(short); // [io.wording]
 }
 
-/** "[2 3 4]", without end if need be. */
+/** "[2 3 4]"; more than 8 numbers are cut. */
 export const listed = (numbers: readonly number[]): string =>
   `[${numbers.slice(0, 8).join(" ")}${numbers.length > 8 ? " …" : ""}]`;
 
-/** "[i j]": where the value at a row-major position stands. */
+/** "[i j]": the index of the value at a row-major position. */
 export function indexOf(position: number, shape: Shape): string {
   const index: number[] = [];
   for (let axis = shape.length - 1, rest = position; axis >= 0; axis--) {
@@ -22,7 +22,7 @@ export function indexOf(position: number, shape: Shape): string {
   return `[${index.join(" ")}]`;
 }
 
-/** The text of these bytes, or null where they are not UTF-8. */
+/** The text of these bytes, or null if they are not UTF-8. */
 export function utf8(bytes: Uint8Array): string | null {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

@@ -1,11 +1,12 @@
+// Dropout of activations.
 import { dropout, type Generator, generator } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";
 
-/** Identity, unless training: then a fraction p of all elements is set to zero (torch.nn.Dropout). */
+/** In train mode, sets a fraction p of all elements to zero; the identity otherwise (torch.nn.Dropout). */
 export class Dropout {
   readonly p: number;
-  /** null: not training. */
+  /** null in evaluation mode. */
   generator: Generator | null = null;
 
   constructor(p: number) {
@@ -17,7 +18,7 @@ export class Dropout {
   }
 }
 
-/** Switches every dropout below `module` on, each with a generator of its own, or off. */
+/** Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. */
 export function setTraining(module: object, training: { readonly seed: number } | null): void {
   for (const [path, part] of walk(module)) {
     if (part instanceof Dropout) part.generator = training && generator(training.seed, path); // [dropout.generators]

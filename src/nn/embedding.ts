@@ -1,3 +1,4 @@
+// Embeddings of ids.
 import { gather } from "../tensor/ops/functions.ts";
 import type { Int, Tensor } from "../tensor/tensor.ts";
 import { normal, Parameter } from "./parameter.ts";

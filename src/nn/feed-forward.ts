@@ -1,3 +1,4 @@
+// The feed-forward network of Flamingo.
 import { gelu } from "../tensor/ops/functions.ts";
 import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";

@@ -1,20 +1,21 @@
+// Linear layers.
 import { einsum } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
 import type { Any, Tensor } from "../tensor/tensor.ts";
 import { Parameter, uniform } from "./parameter.ts";
 
-/** Bare in, bare out. */
+/** The axes of the result: bare if those of the input are. */
 type Then<P extends string, O extends string> = string extends P ? Any : `${P} ${O}`;
 
 export interface LinearOptions {
   readonly bias?: boolean;
-  /** A weight that this layer shares with another. */
+  /** A weight that this layer shares with another one. */
   readonly tiedTo?: Tensor<"o i"> | null;
 }
 
 /**
- * y = x Wᵀ + b over the last axis, which it renames: `new Linear("d -> (h k)", …)` is the only place where that is written.
- * The weight is [out, in] and starts, like the bias, uniform within ±1/√in (torch.nn.Linear).
+ * y = x Wᵀ + b over the last axis, which is renamed as the pattern says: `new Linear("d -> (h k)", …)`.
+ * The weight is [out, in]. Weight and bias are initialised uniformly within ±1/√in (torch.nn.Linear).
  */
 export class Linear<I extends string, O extends string> {
   weight: Tensor<"o i">;

@@ -1,9 +1,9 @@
-// Parameters: a shape and a source of numbers, made on first use and releasable. A model of 300 million parameters is
-// built in a millisecond, and symbolic recording touches none of it.
+// Parameters: a shape and a source of values, which are drawn or read on first use and can be released. Constructing a model of
+// 300 million parameters takes a millisecond, and symbolic recording uses no values.
 import { type Generator, generator } from "../tensor/random.ts";
 import { type Floats, type Shape, sizeOf, Tensor, type View, view } from "../tensor/tensor.ts";
 
-/** How the source package initialises a parameter. */
+/** The initial distribution of a parameter, as in the source package. */
 export type Initial =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "uniform"; readonly bound: number }
@@ -23,7 +23,7 @@ function draw(initial: Initial, out: Floats, { uniform, normal }: Generator): vo
   else for (let i = 0; i < out.length; i++) out[i] = initial.value(i);
 }
 
-/** Parameters that nobody initialised or loaded are drawn from one sequence, each model anew, as in the sources. */
+/** Seeds of parameters that are neither initialised nor loaded: they differ in every model, as in the source packages. */
 let unseeded = 0;
 
 export class Parameter<A extends string = string> extends Tensor<A> {
@@ -39,28 +39,28 @@ export class Parameter<A extends string = string> extends Tensor<A> {
   }
 
   static #drawn(shape: Shape, initial: Initial, from: Generator): View {
-    const out = new Float32Array(sizeOf(shape)); // the sources initialise in float32  [state.float32]
+    const out = new Float32Array(sizeOf(shape)); // as in the source packages  [state.float32]
     draw(initial, out, from);
     return view(out, shape);
   }
 
-  /** New numbers, or where they will come from. */
+  /** Replaces the values, or the function that returns them. */
   override assign(values: View | (() => View)): void {
     this.#source = typeof values === "function" ? values : () => values;
     super.assign(this.#source);
   }
 
-  /** Where the numbers come from: something else after every `assign`, the same after `release`. */
+  /** The identity of the values: it changes with every `assign`, and not with `release`. */
   get source(): object {
     return this.#source;
   }
 
-  /** Draws the initial distribution again, from a generator of its own. */
+  /** Draws the initial distribution again, from the given generator. */
   initialize(from: () => Generator): void {
     this.assign(() => Parameter.#drawn(this.shape, this.initial, from()));
   }
 
-  /** Forgets the numbers; the next use makes or reads them again. */
+  /** Frees the values; the next use draws or reads them again. */
   release(): void {
     super.assign(this.#source); // [state.release]
   }

@@ -1,16 +1,16 @@
-// State dicts: the walk over a model's own fields, under the source's names, in torch's order.
+// State dicts: the tensors in a model's fields, with the names of the source package, in torch's order.
 import { LoadError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
 import { flat, rowMajor, Tensor, type View } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
 import { Parameter } from "./parameter.ts";
 
-/** Every parameter and buffer by its path. A tied parameter stands under each of its paths. */
+/** Every parameter and buffer by its path. A tied parameter is listed under each of its paths. */
 export function stateDict(model: object): Map<string, Tensor> {
   return new Map([...walk(model)].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor));
 }
 
-/** Paths of the parameters, each tensor once and no buffers: what an optimiser would be given. */
+/** Paths of the parameters for an optimiser: each tensor once, without buffers. */
 export function parameterNames(model: object): string[] {
   const buffers = new Set<unknown>();
   for (const [, owner] of walk(model)) {
@@ -28,16 +28,16 @@ export function parameterNames(model: object): string[] {
 /** Second paths of tied tensors: `to_logits.1.weight` -> `token_emb.weight`. */
 export function ties(model: object): Map<string, string> {
   const first = new Map<Tensor, string>();
-  const again = new Map<string, string>();
+  const tied = new Map<string, string>();
   for (const [name, t] of stateDict(model)) {
     const known = first.get(t);
     if (known === undefined) first.set(t, name);
-    else again.set(name, known); // [state.tied]
+    else tied.set(name, known); // [state.tied]
   }
-  return again;
+  return tied;
 }
 
-/** Draws every parameter from its source's distribution, with one generator per path. The same seed, the same model. */
+/** Draws every parameter from its initial distribution, with a generator for each path. The same seed gives the same model. */
 export function initialize<M extends object>(model: M, seed: number): M {
   const tied = ties(model);
   for (const [path, t] of stateDict(model)) {
@@ -46,7 +46,7 @@ export function initialize<M extends object>(model: M, seed: number): M {
   return model;
 }
 
-/** Edits between two words, as Levenshtein counts them. */
+/** The Levenshtein distance of two words. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -62,11 +62,11 @@ function distance(a: string, b: string): number {
 
 function nearest(name: string, names: readonly string[]): string {
   const [best] = names.map((other) => [distance(name, other), other] as const).sort(([a], [b]) => a - b);
-  const near = best && (best[0] <= Math.max(2, name.length / 4) || name.endsWith(best[1])); // or behind a prefix
+  const near = best && (best[0] <= Math.max(2, name.length / 4) || name.endsWith(best[1])); // or without a prefix
   return near ? ` (did you mean "${best[1]}"?)` : "";
 }
 
-/** How many names an error spells out before it only counts. */
+/** The number of names that an error lists. */
 const SHOWN = 10;
 function listed(title: string, lines: readonly string[]): string[] {
   const rest = lines.length > SHOWN ? [`    … and ${lines.length - SHOWN} more`] : [];
@@ -99,17 +99,17 @@ function report(
 }
 
 /**
- * Loads weights by name, strictly: every difference in names and shapes is reported at once, and nothing is loaded then.
- * A tied parameter may stand under one of its paths or under all.
+ * Loads weights by name. All differences in names and shapes are reported in one LoadError, and no weight is loaded then.
+ * A tied parameter may be given under one of its paths or under all.
  */
 export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor>): void {
   const state = stateDict(model);
   const tied = ties(model);
-  const groups = [...tied].map(([again, first]) => [again, first] as const);
+  const groups = [...tied].map(([second, first]) => [second, first] as const);
   const optional = new Set(
-    groups.flatMap(([again, first]) => [
-      ...(weights.has(first) ? [again] : []),
-      ...(weights.has(again) ? [first] : []),
+    groups.flatMap(([second, first]) => [
+      ...(weights.has(first) ? [second] : []),
+      ...(weights.has(second) ? [first] : []),
     ]),
   );
   const lines = report(state, weights, optional);
@@ -131,7 +131,7 @@ function checkEqual(name: string, a: Tensor, b: Tensor): void {
     throw new LoadError(`"${name}" is tied, but its two copies differ  [state.strict]`);
 }
 
-/** A weight that is not a number is named where it is used first, instead of spreading. */
+/** Throws a LoadError that names a weight that is NaN or infinite. */
 function finite(name: string, v: View): View {
   const at = flat(v).findIndex((value) => !Number.isFinite(value));
   if (at < 0) return v;

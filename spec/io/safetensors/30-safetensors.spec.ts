@@ -15,8 +15,8 @@ import {
   storedOf,
 } from "../../support/properties/files.ts";
 
-describe("a file by the official library", () => {
-  test("[io.widen] reads as the values it was written from", () => {
+describe("a file written by the official library", () => {
+  test("[io.widen] is read as the values that were written", () => {
     const file = openSafetensors(OFFICIAL, "official");
     expect(file.keys).toEqual([...official.keys()]);
     for (const [key, stored] of official) {
@@ -25,7 +25,7 @@ describe("a file by the official library", () => {
     }
   });
 
-  test("[io.deterministic] is written byte for byte, in whatever order the tensors come", () => {
+  test("[io.deterministic] is reproduced byte for byte, independently of the order of tensors", () => {
     const dtypes = new Map([
       ["count", "I32"],
       ["brain", "BF16"],
@@ -43,7 +43,7 @@ describe("a file by the official library", () => {
   });
 });
 
-test("[io.lazy] what is written is read back, every dtype, shape and name, one tensor at a time", () => {
+test("[io.lazy] every dtype, shape and name is read back as written, one tensor at a time", () => {
   const law = fc.property(examples, metadata, (all, notes) => {
     const bytes = writeSafetensors(storedOf(all), { dtypes: dtypesOf(all), metadata: notes });
     const source = counting(bytes);
@@ -80,13 +80,13 @@ test("[io.unaligned] a tensor may begin at any byte", () => {
   }
 });
 
-test("[io.unaligned] bytes from a source that gives views of a larger buffer are read where they lie", () => {
+test("[io.unaligned] bytes from a source that returns views of a larger buffer are read correctly", () => {
   const buffer = new Uint8Array(17);
   buffer.set(new Uint8Array(Float64Array.of(0.1, 7).buffer), 1);
   expect(decodeFloats(buffer.subarray(1), "F64")).toEqual(Float64Array.of(0.1, 7));
 });
 
-test("[io.widen] all 65536 float16 and bfloat16 patterns become their numbers and go back", () => {
+test("[io.widen] all 65536 float16 and bfloat16 patterns are decoded and encoded again", () => {
   const patterns = Uint16Array.from({ length: 65536 }, (_, i) => i);
   for (const [dtype, digits, bias] of [
     ["F16", 10, 15],

@@ -10,7 +10,7 @@ const words = (...pairs: number[]) => new Uint8Array(Int32Array.from(pairs).buff
 const one = (dtype: string, shape: number[], data: Uint8Array) =>
   openSafetensors(fileOf({ x: { dtype, shape, data_offsets: [0, data.length] } }, data), "one.safetensors");
 
-test("[io.i64-fits] an integer beyond 32 bits is named, not wrapped", () => {
+test("[io.i64-fits] an integer beyond 32 bits is an error, not truncated", () => {
   const most = [2 ** 31 - 1, 0, -(2 ** 31), -1];
   expect(
     one("I64", [2], words(...most))
@@ -31,13 +31,13 @@ test("[io.i64-fits] an integer beyond 32 bits is named, not wrapped", () => {
   }
 });
 
-test("[io.bool] a byte other than 0 and 1 is no boolean", () => {
+test("[io.bool] a byte other than 0 and 1 is not a boolean", () => {
   expect(() => one("BOOL", [2, 2], Uint8Array.of(0, 1, 2, 0)).bool("x")).toThrow(
     /"x" is 2 at index \[1 0\].*\[io\.bool\]/,
   );
 });
 
-test("[io.keys] absent names and other kinds are refused by name", () => {
+test("[io.keys] a missing name and another kind of value are errors that name the key", () => {
   const file = openSafetensors(OFFICIAL, "official");
   expect(() => file.tensor("tripel")).toThrow(/no tensor "tripel"; it has 9: "ids", "double".*\[io\.keys\]/);
   expect(() => file.info("toString")).toThrow(LoadError);
@@ -47,7 +47,7 @@ test("[io.keys] absent names and other kinds are refused by name", () => {
   expect(() => writeSafetensors(new Map([["__metadata__", int("", 1)]]))).toThrow(RuleError);
 });
 
-test("[io.fits] what a dtype cannot hold is not written", () => {
+test("[io.fits] a value that the dtype cannot represent is an error", () => {
   const write = (stored: Tensor | Int, dtype: "U8" | "I64" | "F32" | "BOOL") => () =>
     writeSafetensors(new Map([["x", stored]]), { dtypes: new Map([["x", dtype]]) });
   expect(write(int("n", [255, 256]), "U8")).toThrow(/"x" has a value at index \[1\] that U8 cannot hold/);

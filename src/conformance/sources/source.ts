@@ -1,6 +1,6 @@
 // A source: one released package, its profiles and its classes, as golden cases name them.
 
-import { oneOf, type Place, type Read, record } from "../../io/fields.ts";
+import { type FieldLocation, oneOf, type Read, record } from "../../io/fields.ts";
 import type { Json, JsonObject } from "../../io/json.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { quoted } from "../../io/wording.ts";
@@ -36,7 +36,7 @@ export interface SourceClass<P extends object = object> {
   readonly options: readonly string[];
   readonly call: readonly string[];
   /** Throws a LoadError where an option is unknown or of another type, and whatever the model's constructor throws. */
-  build(config: JsonObject, at: Place, context: BuildContext<P>): SystemUnderTest;
+  build(config: JsonObject, at: FieldLocation, context: BuildContext<P>): SystemUnderTest;
 }
 
 export interface Source<P extends object = object> {
@@ -66,7 +66,7 @@ interface ClassDefinition<O extends object, P extends object, M extends object> 
 export function readOptions<O extends object>(
   readers: Readers<O>,
   config: Json | undefined,
-  at: Place,
+  at: FieldLocation,
 ): CamelCased<O> {
   const read = record<O>(readers)(config, at);
   for (const name of Object.keys(config ?? {}))
@@ -113,7 +113,7 @@ export const procedureClass = <O extends object, P extends object, M extends obj
 });
 
 /** A nested module: an object with the member "class", one of `names`. */
-export const className = (config: JsonObject, names: readonly string[], at: Place): string =>
+export const className = (config: JsonObject, names: readonly string[], at: FieldLocation): string =>
   oneOf(...names)(config.class, { ...at, field: `${at.field}.class` });
 
 const matches = (pattern: string, name: string): boolean =>

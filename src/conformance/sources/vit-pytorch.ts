@@ -1,12 +1,12 @@
 // vit-pytorch 1.26.11: vit.py and extractor.py.
 import {
   between,
+  type FieldLocation,
   list,
   number,
   object,
   oneOf,
   optional,
-  type Place,
   type Read,
   refuse,
   truth,
@@ -44,7 +44,7 @@ const vitOptions = {
 };
 
 /** The ViT that an object `{ "class": "ViT", … }` describes. */
-export function vitOf({ class: _, ...config }: JsonObject, at: Place): ViT {
+export function vitOf({ class: _, ...config }: JsonObject, at: FieldLocation): ViT {
   return new ViT(readOptions(vitOptions, config, at));
 }
 

@@ -1,7 +1,7 @@
 // The exhaustive mask cases: masks.json names the sources that were run, rows.safetensors holds a byte for each row.
 import { kindOf, listFiles, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
-import { list, mapOf, oneOf, type Place, type Read, record, text, whole } from "../fields.ts";
+import { type FieldLocation, list, mapOf, oneOf, type Read, record, text, whole } from "../fields.ts";
 import { parseJson } from "../json.ts";
 import { loadSafetensors } from "../safetensors/read.ts";
 
@@ -73,7 +73,7 @@ export function readMaskCases(folder: string): MaskCases {
     throw new LoadError(`${file} is too long to be a manifest  [mask.golden-files]`);
   const json = parseJson(bytes.read(0, bytes.size), file, 8);
   bytes.close();
-  const at: Place = { file, field: "" };
+  const at: FieldLocation = { file, field: "" };
   const { longest, sources } = manifest(json, at);
   const rowsOf = (name: string): ReadonlyMap<string, Int32Array> => {
     const tensors = loadSafetensors(`${folder}/${ROWS}`);

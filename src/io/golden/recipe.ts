@@ -2,11 +2,11 @@
 import { Bool, Int, rowMajor, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import {
   between,
+  type FieldLocation,
   list,
   number,
   object,
   optional,
-  type Place,
   type Read,
   record,
   refuse,
@@ -73,7 +73,7 @@ export function make(
   seed: number,
   name: string,
   shape: Shape,
-  at: Place,
+  at: FieldLocation,
 ): Stored {
   const size = sizeOf(shape);
   if (!(size <= MOST[recipe.kind]))
@@ -105,7 +105,7 @@ export function make(
 }
 
 /** Where an element, or the first one of those with these leading indices, stands. */
-function start(index: readonly number[], shape: Shape, at: Place, axes = shape.length): number {
+function start(index: readonly number[], shape: Shape, at: FieldLocation, axes = shape.length): number {
   const inside = index.length === axes && index.every((i, axis) => 0 <= i && i < (shape[axis] ?? 0));
   if (!inside)
     throw refuse(at, `has the index [${index.join(" ")}], which [${shape.join(" ")}] does not have`);

@@ -1,7 +1,7 @@
 // The tensors of a golden case: read from its files, or made from recipes, and held against what case.json says of them.
 import { LoadError } from "../../tensor/errors.ts";
 import { Int, type Shape, sizeOf } from "../../tensor/tensor.ts";
-import { type Place, refuse } from "../fields.ts";
+import { type FieldLocation, refuse } from "../fields.ts";
 import { type Dtype, isFloat, isInt } from "../safetensors/dtypes.ts";
 import type { SafetensorsFile, Stored } from "../safetensors/read.ts";
 import { listed, quoted } from "../wording.ts";
@@ -21,7 +21,7 @@ const isResult = (dtype: Dtype): boolean => dtype === "F64" || isInt(dtype) || d
 export function givenTensors(
   manifest: CaseManifest,
   file: SafetensorsFile,
-  recipes: Place,
+  recipes: FieldLocation,
 ): Map<string, Stored> {
   const declared = new Map<string, Declared>();
   for (const [name, input] of manifest.inputs) declared.set(`inputs.${name}`, input);
@@ -64,7 +64,7 @@ function made(
   file: SafetensorsFile,
   name: string,
   { dtype, shape }: Declared,
-  recipes: Place,
+  recipes: FieldLocation,
 ): Stored {
   const at = { ...recipes, field: `${recipes.field}.${name}` };
   const recipe = manifest.recipes.get(name);

@@ -1,8 +1,8 @@
-// What the bytes of a tensor mean. Little-endian, as the format demands and as every processor in use has it.
+// Conversion between bytes and values. Little-endian, as in the format and on every processor in use.
 import { toBfloat16, toFloat16 } from "../../tensor/precision.ts";
 import type { Floats } from "../../tensor/tensor.ts";
 
-/** Bytes a value, in the order in which the official library ranks dtypes. */
+/** Bytes per value, in the order of dtypes in the official library. */
 export const WIDTH = { BOOL: 1, U8: 1, F16: 2, BF16: 2, I32: 4, F32: 4, F64: 8, I64: 8 } as const;
 export type Dtype = keyof typeof WIDTH;
 export type FloatDtype = "F64" | "F32" | "F16" | "BF16";
@@ -17,16 +17,16 @@ type Typed<T> = {
   new (buffer: ArrayBufferLike, offset: number, length: number): T;
   BYTES_PER_ELEMENT: number;
 };
-/** The bytes as wider numbers: the same memory where it lies right, else a copy. */
+/** The bytes as wider numbers: the same memory if it is aligned, else a copy. */
 function as<T>(kind: Typed<T>, bytes: Uint8Array): T {
   const width = kind.BYTES_PER_ELEMENT;
-  const own = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes); // [io.unaligned]
-  return new kind(own.buffer, own.byteOffset, own.length / width);
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes); // [io.unaligned]
+  return new kind(aligned.buffer, aligned.byteOffset, aligned.length / width);
 }
 const bytesOf = (a: Exclude<Floats | Int32Array | Uint16Array, Uint8Array>): Uint8Array =>
   new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
-/** Floats are widened without loss: F64 to float64, all others to float32. */
+/** Decodes floats exactly: F64 to float64, all others to float32. */
 export function decodeFloats(bytes: Uint8Array, dtype: FloatDtype): Floats {
   if (dtype === "F64") return as(Float64Array, bytes);
   if (dtype === "F32") return as(Float32Array, bytes);
@@ -38,7 +38,7 @@ export function decodeFloats(bytes: Uint8Array, dtype: FloatDtype): Floats {
   return new Float32Array(bits.buffer);
 }
 
-/** From the bits of a float16 to those of the same number as a float32. */
+/** Converts the bits of a float16 to those of the same number in float32. */
 function float16To32(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >>> 10) & 0x1f;
@@ -46,13 +46,13 @@ function float16To32(half: number): number {
   if (exponent === 0x1f) return sign | 0x7f800000 | (digits << 13); // inf and NaN
   if (exponent !== 0) return sign | ((exponent + 112) << 23) | (digits << 13);
   if (digits === 0) return sign;
-  const shift = Math.clz32(digits) - 21; // a subnormal: moved up until its leading one drops out
+  const shift = Math.clz32(digits) - 21; // a subnormal: shifted until its leading one is the implicit bit
   return sign | ((113 - shift) << 23) | (((digits << shift) & 0x3ff) << 13);
 }
 
 /**
- * The bytes; do not write into them, they may be the values' own memory.
- * Rounds to nearest, ties to even, once. In 16 bits NaN becomes the quiet NaN whose other bits are zero.
+ * Encodes floats, rounding once to nearest, ties to even. In 16 bits NaN becomes the quiet NaN whose other bits are zero.
+ * The result may share the memory of `values`: do not write into it.
  */
 export function encodeFloats(values: Floats, dtype: FloatDtype): Uint8Array {
   if (dtype === "F64") return bytesOf(values instanceof Float64Array ? values : Float64Array.from(values));
@@ -64,7 +64,7 @@ export function encodeFloats(values: Floats, dtype: FloatDtype): Uint8Array {
   const short = new Uint16Array(values.length);
   for (let i = 0; i < short.length; i++) {
     const value = values[i] ?? 0;
-    one[0] = round(value); // exact: float32 has every number of either format
+    one[0] = round(value); // exact: float32 represents every number of both formats
     short[i] = Number.isNaN(value) ? pack(0x7fc00000) : pack(bits[0] ?? 0);
   }
   return bytesOf(short);
@@ -72,7 +72,7 @@ export function encodeFloats(values: Floats, dtype: FloatDtype): Uint8Array {
 
 const float32ToBfloat16 = (bits: number): number => bits >>> 16;
 
-/** From the bits of a float32 that is a float16 number to those of the float16. */
+/** Converts the bits of a float32 that float16 can represent to those of the float16. */
 function float32To16(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const exponent = (bits >>> 23) & 0xff;
@@ -83,7 +83,7 @@ function float32To16(bits: number): number {
   return sign | ((digits | 0x800000) >>> (126 - exponent)); // a subnormal
 }
 
-/** Integers of 32 bits; where one needs more, its position instead. */
+/** 32-bit integers, or the position of the first value that needs more bits. */
 export function decodeInts(bytes: Uint8Array, dtype: IntDtype): Int32Array | { tooWide: number } {
   if (dtype === "U8") return Int32Array.from(bytes);
   const words = as(Int32Array, bytes);

@@ -1,6 +1,6 @@
 // The header of a safetensors file: 8 bytes of length, then JSON
 //   { "__metadata__": { string: string }, key: { "dtype", "shape", "data_offsets": [begin, end] }, … }
-// then the data. Nothing in it is believed before it is checked against the file's size. [io.hostile]
+// then the data. Every statement is checked against the size of the file before it is used. [io.hostile]
 // Format: https://github.com/huggingface/safetensors
 import type { ByteSource } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
@@ -12,7 +12,7 @@ import { Scanner } from "./scanner.ts";
 export interface TensorInfo {
   readonly dtype: Dtype;
   readonly shape: Shape;
-  /** Where its bytes lie in the data, which begins after the header. */
+  /** Offsets of its bytes in the data, which begins after the header. */
   readonly begin: number;
   readonly end: number;
 }
@@ -21,13 +21,13 @@ export interface Header {
   /** In the order of their bytes. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: ReadonlyMap<string, string>;
-  /** Where the data begins in the file. */
+  /** Offset of the data in the file. */
   readonly dataAt: number;
 }
 
 export const METADATA = "__metadata__";
 const LONGEST_HEADER = 25_000_000;
-/** More axes than torch or numpy allow mean a broken file; views compile code for each number of axes. */
+/** A file with more axes is considered broken. (ndarray compiles code for each number of axes.) */
 const MOST_AXES = 32;
 
 type Fail = (problem: string, rule: string) => LoadError;
@@ -48,7 +48,8 @@ export function readHeader(source: ByteSource, name: string): Header {
   let metadata: Map<string, string> | null = null;
   const tensors = new Map<string, TensorInfo>();
   for (const key of scanner.members()) {
-    if (tensors.has(key) || (key === METADATA && metadata !== null)) throw broken(`has ${quoted(key)} twice`);
+    if (tensors.has(key) || (key === METADATA && metadata !== null))
+      throw broken(`has the key ${quoted(key)} twice`);
     if (key === METADATA) metadata = readMetadata(scanner, fail);
     else tensors.set(key, readInfo(key, scanner, source.size - dataAt, fail));
   }
@@ -64,45 +65,48 @@ function headerLength(source: ByteSource, fail: Fail): number {
   const length = source.read(0, 8).reduceRight((sum, byte) => sum * 256 + byte, 0);
   const cut = length > source.size - 8; // [io.header-bounds]
   if (cut) {
-    const problem = `a header of ${length} bytes is announced, ${source.size - 8} follow`;
+    const problem = `the header has ${length} bytes according to its length, but only ${source.size - 8} follow`;
     throw fail(`${problem}; the file is cut short, or not safetensors`, "io.header-bounds");
   }
   if (length > LONGEST_HEADER) {
-    throw fail(`a header of ${length} bytes; at most ${LONGEST_HEADER} are read`, "io.header-bounds");
+    throw fail(
+      `the header has ${length} bytes, more than the limit of ${LONGEST_HEADER}`,
+      "io.header-bounds",
+    );
   }
   return length;
 }
 
 function readMetadata(scanner: Scanner, fail: Fail): Map<string, string> {
   const metadata = new Map<string, string>();
-  if (!scanner.sees("{")) throw fail("the metadata is not an object of strings", "io.metadata");
+  if (!scanner.isNext("{")) throw fail("the metadata is not an object of strings", "io.metadata");
   for (const key of scanner.members()) {
     const value = scanner.string();
     if (value === null) throw fail(`metadata ${quoted(key)} is not a string`, "io.metadata");
-    if (metadata.has(key)) throw fail(`metadata ${quoted(key)} is there twice; remove one`, "io.metadata");
+    if (metadata.has(key)) throw fail(`metadata ${quoted(key)} is a duplicate; remove one`, "io.metadata");
     metadata.set(key, value);
   }
   return metadata;
 }
 
-/** The description of one tensor, checked against itself and against the size of the data. */
+/** Reads the description of one tensor and checks it for consistency and against the size of the data. */
 function readInfo(key: string, scanner: Scanner, size: number, fail: Fail): TensorInfo {
-  const wrong: Fail = (problem, rule) => fail(`tensor ${quoted(key)} ${problem}`, rule);
-  const { dtype, shape, range } = readEntry(scanner, wrong);
+  const failHere: Fail = (problem, rule) => fail(`tensor ${quoted(key)} ${problem}`, rule);
+  const { dtype, shape, range } = readEntry(scanner, failHere);
   const bytes = shape.reduce((product, n) => product * (n || 1), WIDTH[dtype] as number);
-  const possible = Number.isSafeInteger(bytes); // [io.shapes]
-  if (!possible) {
-    throw wrong(`has shape ${listed(shape)}, which no file can hold`, "io.shapes");
+  const isPossible = Number.isSafeInteger(bytes); // [io.shapes]
+  if (!isPossible) {
+    throw failHere(`has shape ${listed(shape)}, which no file can hold`, "io.shapes");
   }
   const needed = shape.includes(0) ? 0 : bytes;
   const [begin, end] = range;
   const outside = begin > end || end > size; // [io.offsets]
   if (outside) {
-    const where = `lies at bytes ${begin} to ${end} of the data, which has ${size}`;
-    throw wrong(`${where}; the file is cut short or broken`, "io.offsets");
+    const position = `lies at bytes ${begin} to ${end} of the data, which has ${size}`;
+    throw failHere(`${position}; the file is cut short or broken`, "io.offsets");
   }
   if (end - begin !== needed) {
-    throw wrong(`has ${end - begin} bytes; ${dtype} ${listed(shape)} needs ${needed}`, "io.offsets");
+    throw failHere(`has ${end - begin} bytes; ${dtype} ${listed(shape)} needs ${needed}`, "io.offsets");
   }
   return { dtype, shape, begin, end };
 }
@@ -113,54 +117,57 @@ interface Entry {
   readonly range: readonly [number, number];
 }
 
-function readEntry(scanner: Scanner, wrong: Fail): Entry {
-  const form = "is not described by dtype, shape and data_offsets, once each";
+function readEntry(scanner: Scanner, failHere: Fail): Entry {
+  const problem = "is not described by dtype, shape and data_offsets, once each";
   let dtype: Dtype | undefined;
   let shape: Shape | undefined;
   let range: Entry["range"] | undefined;
-  if (!scanner.sees("{")) throw wrong(form, "io.entries");
+  if (!scanner.isNext("{")) throw failHere(problem, "io.entries");
   for (const member of scanner.members()) {
-    if (member === "dtype" && dtype === undefined) dtype = readDtype(scanner, wrong);
-    else if (member === "shape" && shape === undefined) shape = readShape(scanner, wrong);
-    else if (member === "data_offsets" && range === undefined) range = readRange(scanner, wrong);
-    else throw wrong(form, "io.entries");
+    if (member === "dtype" && dtype === undefined) dtype = readDtype(scanner, failHere);
+    else if (member === "shape" && shape === undefined) shape = readShape(scanner, failHere);
+    else if (member === "data_offsets" && range === undefined) range = readRange(scanner, failHere);
+    else throw failHere(problem, "io.entries");
   }
   if (dtype && shape && range) return { dtype, shape, range }; // [io.entries]
-  throw wrong(form, "io.entries");
+  throw failHere(problem, "io.entries");
 }
 
-function readDtype(scanner: Scanner, wrong: Fail): Dtype {
+function readDtype(scanner: Scanner, failHere: Fail): Dtype {
   const name = scanner.string();
   if (isDtype(name)) return name; // [io.dtypes]
-  const given = name === null ? "a dtype that is no name" : `dtype ${quoted(name)}`;
-  throw wrong(`has ${given}; convert it to one of ${Object.keys(WIDTH).join(" ")}`, "io.dtypes");
+  const given = name === null ? "a dtype that is not a name" : `dtype ${quoted(name)}`;
+  throw failHere(`has ${given}; convert it to one of ${Object.keys(WIDTH).join(" ")}`, "io.dtypes");
 }
 
-function readShape(scanner: Scanner, wrong: Fail): Shape {
+function readShape(scanner: Scanner, failHere: Fail): Shape {
   const shape = scanner.counts(MOST_AXES);
   if (shape !== null) return shape;
-  throw wrong(`has a shape that is not a list of at most ${MOST_AXES} lengths`, "io.shapes");
+  throw failHere(`has a shape that is not a list of at most ${MOST_AXES} lengths`, "io.shapes");
 }
 
-function readRange(scanner: Scanner, wrong: Fail): Entry["range"] {
+function readRange(scanner: Scanner, failHere: Fail): Entry["range"] {
   const [begin, end] = scanner.counts(2) ?? [];
   if (begin !== undefined && end !== undefined) return [begin, end];
-  throw wrong("has data_offsets that are not [begin, end]", "io.offsets");
+  throw failHere("has data_offsets that are not [begin, end]", "io.offsets");
 }
 
-/** The tensors must follow each other without gap or overlap to the file's end, so that nothing can hide in it. */
+/** The tensors must cover the data to the end of the file without gaps or overlaps, so that it holds no hidden bytes. */
 function inOrder(tensors: ReadonlyMap<string, TensorInfo>, size: number, fail: Fail): Header["tensors"] {
   const sorted = [...tensors].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = 0;
   for (const [key, { begin, end }] of sorted) {
-    const apart = begin !== at; // [io.cover]
-    if (apart) {
-      const problem = begin < at ? "overlaps the tensor before it" : "leaves unused bytes before it";
+    const isDisplaced = begin !== at; // [io.cover]
+    if (isDisplaced) {
+      const problem = begin < at ? "overlaps the previous tensor" : "leaves unused bytes before it";
       throw fail(`tensor ${quoted(key)} ${problem}; write the file again`, "io.cover");
     }
     at = end;
   }
   if (at !== size)
-    throw fail(`${size - at} bytes after the last tensor belong to none; write it again`, "io.cover");
+    throw fail(
+      `${size - at} bytes after the last tensor belong to no tensor; write the file again`,
+      "io.cover",
+    );
   return new Map(sorted);
 }

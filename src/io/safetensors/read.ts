@@ -1,4 +1,4 @@
-// Reading safetensors: the header at once, each tensor when its numbers are first used.
+// Reads safetensors files: the header on opening, each tensor of floats when its values are first used.
 import { type ByteSource, fromBytes, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import { type Any, Bool, Int, type Shape, Tensor, view } from "../../tensor/tensor.ts";
@@ -6,7 +6,7 @@ import { indexOf, quoted } from "../wording.ts";
 import { type Dtype, decodeFloats, decodeInts, isFloat, isInt } from "./dtypes.ts";
 import { type Header, readHeader, type TensorInfo } from "./header.ts";
 
-/** What a file can hold under a key. */
+/** The values that a file can hold under a key. */
 export type Stored = Tensor | Int | Bool;
 
 export class SafetensorsFile {
@@ -46,7 +46,7 @@ export class SafetensorsFile {
     return new Tensor<A>(shape, () => view(decodeFloats(this.#read(info), dtype), shape)); // [io.lazy]
   }
 
-  /** Integers of 32 bits, whatever their width in the file. */
+  /** Integers with 32 bits, for any width in the file. */
   int<A extends string = Any>(key: string): Int<A> {
     const info = this.#info(key);
     if (!isInt(info.dtype)) throw this.#mismatch(key, info.dtype, "integers");
@@ -62,13 +62,13 @@ export class SafetensorsFile {
     const info = this.#info(key);
     if (info.dtype !== "BOOL") throw this.#mismatch(key, info.dtype, "booleans");
     const values = this.#read(info);
-    const odd = values.findIndex((value) => value > 1);
-    if (odd < 0) return new Bool<A>(info.shape, values); // [io.bool]
-    const what = `is ${values[odd]} at index ${indexOf(odd, info.shape)}; a BOOL is 0 or 1`;
-    throw new LoadError(`${this.name}: tensor ${quoted(key)} ${what}  [io.bool]`);
+    const invalid = values.findIndex((value) => value > 1);
+    if (invalid < 0) return new Bool<A>(info.shape, values); // [io.bool]
+    const problem = `is ${values[invalid]} at index ${indexOf(invalid, info.shape)}; a BOOL is 0 or 1`;
+    throw new LoadError(`${this.name}: tensor ${quoted(key)} ${problem}  [io.bool]`);
   }
 
-  /** Whatever the key holds. */
+  /** The values under a key, of any kind. */
   get(key: string): Stored {
     const { dtype } = this.#info(key);
     return isFloat(dtype) ? this.tensor(key) : isInt(dtype) ? this.int(key) : this.bool(key);
@@ -81,9 +81,9 @@ export class SafetensorsFile {
   #info(key: string): TensorInfo {
     const info = this.#header.tensors.get(key);
     if (info !== undefined) return info; // [io.keys]
-    const some = this.keys.slice(0, 5).map(quoted).join(", ");
-    const have = `it has ${this.keys.length}: ${some}${this.keys.length > 5 ? ", …" : ""}`;
-    throw new LoadError(`${this.name}: there is no tensor ${quoted(key)}; ${have}  [io.keys]`);
+    const shown = this.keys.slice(0, 5).map(quoted).join(", ");
+    const present = `it has ${this.keys.length}: ${shown}${this.keys.length > 5 ? ", …" : ""}`;
+    throw new LoadError(`${this.name}: there is no tensor ${quoted(key)}; ${present}  [io.keys]`);
   }
 
   #read({ begin, end }: TensorInfo): Uint8Array {
@@ -97,7 +97,7 @@ export class SafetensorsFile {
   }
 }
 
-/** Opens bytes or a source of bytes; `name` stands in errors. */
+/** Opens bytes or a source of bytes; `name` is used in errors. */
 export function openSafetensors(source: ByteSource | Uint8Array, name: string): SafetensorsFile {
   return new SafetensorsFile(source instanceof Uint8Array ? fromBytes(source) : source, name);
 }

@@ -1,25 +1,25 @@
-// JSON read in one pass, for texts whose form is known in advance: nothing is built that was not asked for, and
-// the first character out of place ends it. (JSON.parse would first make a gigabyte of objects from 25 MB of "[],[],".)
+// A parser for JSON of a known form. It constructs only the requested values and stops at the first unexpected
+// character. (JSON.parse would first allocate a gigabyte of objects for 25 MB of "[],[],".)
 
-/** A cursor in a text. What is not where it is asked for gives null; the caller says what that means. */
+/** A cursor in a text. Methods return null for a value of another kind, which the caller reports. */
 export class Scanner {
   readonly #text: string;
   readonly #fail: (problem: string) => Error;
   #at = 0;
 
-  /** `fail` makes the error for texts that are not JSON. */
+  /** `fail` constructs the error for a text that is not JSON. */
   constructor(text: string, fail: (problem: string) => Error) {
     this.#text = text;
     this.#fail = fail;
   }
 
-  /** Is this what comes next? */
-  sees(mark: string): boolean {
+  /** Whether this character is the next one, after spaces. */
+  isNext(mark: string): boolean {
     this.#skipSpace();
     return this.#text[this.#at] === mark;
   }
 
-  /** The keys of an object, one after the other. Whoever gets a key has to read its value before the next one. */
+  /** The keys of an object in order. The caller has to read the value of a key before it takes the next key. */
   *members(): Generator<string> {
     if (!this.#take("{")) throw this.#unexpected();
     if (this.#take("}")) return;
@@ -46,7 +46,7 @@ export class Scanner {
     }
   }
 
-  /** A list of whole numbers from 0 on that a double holds exactly; null also where there are more than `most`. */
+  /** A list of at most `most` whole numbers of at least 0 that are exact in a double, else null. */
   counts(most: number): number[] | null {
     const numbers: number[] = [];
     if (!this.#take("[")) return null;
@@ -59,7 +59,7 @@ export class Scanner {
     return this.#take("]") ? numbers : null;
   }
 
-  /** Nothing but space may follow. */
+  /** Checks that only spaces follow. */
   end(): void {
     this.#skipSpace();
     if (this.#at < this.#text.length) throw this.#unexpected();
@@ -74,7 +74,7 @@ export class Scanner {
   }
 
   #take(mark: string): boolean {
-    if (!this.sees(mark)) return false;
+    if (!this.isNext(mark)) return false;
     this.#at++;
     return true;
   }

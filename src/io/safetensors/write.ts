@@ -1,4 +1,4 @@
-// Writing safetensors, laid out as the official library lays it out: widest dtype first, then by key.
+// Writes safetensors files in the order of the official library: widest dtype first, then by key.
 import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
 import { flat, type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
@@ -8,14 +8,14 @@ import { METADATA } from "./header.ts";
 import type { Stored } from "./read.ts";
 
 export interface WriteOptions {
-  /** What tensors of floats become that `dtypes` does not name. Without it, what they are held in: F64 or F32. */
+  /** The dtype for tensors of floats that are not in `dtypes`. Default: F64 or F32, as in memory. */
   readonly floats?: Dtype;
-  /** By key. Integers that it does not name become I64. */
+  /** The dtype for each key. The default for integers is I64. */
   readonly dtypes?: ReadonlyMap<string, Dtype>;
   readonly metadata?: ReadonlyMap<string, string>;
 }
 
-/** The same tensors give the same bytes, in whatever order they come. */
+/** The content of a file. The same tensors give the same bytes, independently of their order. */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Stored>,
   options: WriteOptions = {},
@@ -30,7 +30,7 @@ export function writeSafetensors(
   return bytes;
 }
 
-/** Writes a file, the bytes of one tensor after the other, so that it may be larger than memory. */
+/** Writes a file one tensor at a time, so that it may be larger than memory. */
 export function saveSafetensors(
   path: string,
   tensors: ReadonlyMap<string, Stored>,
@@ -71,18 +71,21 @@ function entryOf(key: string, value: Stored, { floats, dtypes }: WriteOptions): 
     if (isInt(dtype)) return { key, dtype, shape, bytes: () => integers(key, value, dtype) };
   }
   const kind = value instanceof Tensor ? "floats" : value.kind === "bool" ? "booleans" : "integers";
-  const wanted = named ?? floats;
-  throw new RuleError(`tensor ${quoted(key)} holds ${kind}, which cannot be written as ${wanted}`, "io.fits");
+  const requested = named ?? floats;
+  throw new RuleError(
+    `tensor ${quoted(key)} holds ${kind}, which cannot be written as ${requested}`,
+    "io.fits",
+  );
 }
 
 function integers(key: string, value: Int, dtype: IntDtype): Uint8Array {
   const bytes = encodeInts(value.flat(), dtype);
   if (bytes instanceof Uint8Array) return bytes; // [io.fits]
-  const where = `at index ${indexOf(bytes.tooWide, value.shape)}`;
-  throw new RuleError(`tensor ${quoted(key)} has a value ${where} that ${dtype} cannot hold`, "io.fits");
+  const position = `at index ${indexOf(bytes.tooWide, value.shape)}`;
+  throw new RuleError(`tensor ${quoted(key)} has a value ${position} that ${dtype} cannot hold`, "io.fits");
 }
 
-/** Written member by member, because an object would move keys such as "0" to the front. */
+/** Serialised member by member, because an object would move keys such as "0" to the front. */
 function headerOf(entries: readonly Entry[], metadata: ReadonlyMap<string, string>): Uint8Array {
   const member = (key: string, value: unknown): string => `${JSON.stringify(key)}:${JSON.stringify(value)}`;
   const strings = [...metadata].sort(([a], [b]) => byText(a, b)).map(([key, value]) => member(key, value));

@@ -1,4 +1,4 @@
-// Scaled dot-product attention: Vaswani et al., arXiv 1706.03762, equation (1), with the masks of Flamingo.
+// Scaled dot-product attention: Vaswani et al., arXiv 1706.03762, equation (1), with masks.
 import { einsum } from "../../tensor/ops/arrange.ts";
 import { maskedSoftmax, softmax, where } from "../../tensor/ops/functions.ts";
 import type { EmptyRow } from "../../tensor/ops/table.ts";
@@ -7,19 +7,19 @@ import type { Bool, Tensor } from "../../tensor/tensor.ts";
 import type { Dropout } from "../dropout.ts";
 
 export interface AttentionOptions {
-  /** Axes as the scores have them; null: everything may attend to everything. */
+  /** A mask with the axes of the scores; null allows all entries. */
   readonly mayAttend: Bool | null;
-  /** What a row with nothing to attend to becomes. */
+  /** The weights of a row without allowed entries. */
   readonly emptyRow: EmptyRow;
-  /** Weights that survive the softmax; the others are set to zero after it. null: all survive. */
+  /** Weights that are kept; the others are set to zero after the softmax. null keeps all. */
   readonly postSoftmaxMask?: Bool | null;
-  /** Dropout of the weights. While it is active no kernel may stand in for the definition. */
+  /** Dropout of the weights. While it is active, attention is not dispatched to a fused kernel. */
   readonly dropout?: Dropout | null;
 }
 
 /**
- * softmax(q kᵀ) v over the last two axes, for any leading axes; q comes scaled. The body is the definition; a backend may
- * claim the scope. Taps of the owner: `scores`, `scores.masked`, `attn`, `out`.
+ * softmax(q kᵀ) v over the last two axes, for any leading axes. The caller scales q. A backend may dispatch the scope to a fused
+ * kernel. Taps of the owner: `scores`, `scores.masked`, `attn`, `out`.
  */
 export function attention<Q extends string, S extends string>(
   owner: object,

@@ -46,6 +46,6 @@ export class PaLMLayerNorm {
   }
 }
 
-function affine<A extends string>(x: Tensor<A>, gain: Tensor<"d">, bias: Tensor<"d">): Tensor<A> {
-  return add(mul(normalize(x), expand(gain, x)), expand(bias, x)); // [norm.affine]
+function affine<A extends string>(x: Tensor<A>, scale: Tensor<"d">, bias: Tensor<"d">): Tensor<A> {
+  return add(mul(normalize(x), expand(scale, x)), expand(bias, x)); // [norm.affine]
 }

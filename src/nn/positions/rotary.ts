@@ -1,5 +1,4 @@
-// Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2, with dimensions paired by halves.
-
+// Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2, where dimension i is paired with i + d/2.
 import { ShapeError } from "../../tensor/errors.ts";
 import { chunk, concatLast, einsum } from "../../tensor/ops/arrange.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
@@ -10,15 +9,15 @@ import { Parameter, values } from "../parameter.ts";
 
 const BASE = 10_000;
 
-/** Angles m θᵢ of every position m, for both halves of a head: θᵢ = 10000^(−2i/d). */
+/** Angles m θᵢ of every position m, for both halves of the features: θᵢ = 10000^(−2i/d). */
 export class RotaryEmbedding {
   static readonly buffers: readonly string[] = ["inv_freq"];
   inv_freq: Parameter<"j">;
 
   constructor(dim: number) {
     if (dim % 2 !== 0)
-      throw new ShapeError(`in RotaryEmbedding: a head ${dim} wide has no two halves  [rotary.halves]`);
-    // The sources compute θ in float32, 4.7e-8 away from float64; parameters are drawn in float32, so this agrees.
+      throw new ShapeError(`in RotaryEmbedding: the width of a head is even, got ${dim}  [rotary.halves]`);
+    // The source packages compute θ in float32, which differs from float64 by up to 4.7e-8; parameters are drawn in float32 as well.
     this.inv_freq = new Parameter(
       "j",
       [dim / 2],
@@ -38,7 +37,7 @@ function rotateHalf<A extends string>(x: Tensor<A>): Tensor<A> {
   return concatLast(neg(second), first); // [rotary.halves]
 }
 
-/** x cos mθ + rotateHalf(x) sin mθ: each pair of dimensions is turned by its angle. */
+/** x cos mθ + rotateHalf(x) sin mθ: each pair of dimensions is rotated by its angle. */
 export function rotate<A extends string>(x: Tensor<A>, angles: Tensor<"l k">): Tensor<A> {
   return add(mul(x, expand(cos(angles), x)), mul(rotateHalf(x), expand(sin(angles), x))); // [rotary.rotate]
 }
