@@ -1,4 +1,4 @@
-// The executable half of 92-package.md. It packs and installs the package for real, which takes some ten seconds.
+// The executable half of 92-package.md. It packs and installs the package, which takes about ten seconds.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createContext, runInContext } from "node:vm";
@@ -6,14 +6,14 @@ import { beforeAll, expect, test } from "vitest";
 import { repository } from "../support/architecture/tree.mjs";
 import { temporary } from "../support/fixtures/temporary.ts";
 import {
+  brokenSourceMaps,
   bytesBelow,
   installInto,
   lockfileProblems,
-  lostMaps,
   markedForShipping,
   type Packed,
   packInto,
-  strangers,
+  unexpectedPaths,
 } from "../support/package/packed.ts";
 import { bundlePage, compile, inNode, npx, withoutDependencies } from "../support/package/used.ts";
 
@@ -28,8 +28,8 @@ beforeAll(() => {
   installInto(project, packed.tarball);
 }, 60_000);
 
-test("it holds what it should and little else", () => {
-  expect(strangers(packed.paths)).toEqual([]);
+test("the package holds the expected files only", () => {
+  expect(unexpectedPaths(packed.paths)).toEqual([]);
   const needed = [
     "dist/index.js",
     "dist/index.d.ts",
@@ -40,7 +40,7 @@ test("it holds what it should and little else", () => {
   ];
   expect(needed.filter((path) => !packed.paths.includes(path))).toEqual([]);
   expect(packed.unpackedSize).toBeLessThan(20 * MEGABYTE);
-  const odd = [
+  const unexpected = [
     "spec/a.ts",
     "src/a.json",
     "dist/a.test.ts",
@@ -48,17 +48,17 @@ test("it holds what it should and little else", () => {
     "dist/golden/cases/a/case.json",
     ".env",
   ];
-  expect(strangers([...odd, "src/a/b.ts"])).toEqual(odd);
+  expect(unexpectedPaths([...unexpected, "src/a/b.ts"])).toEqual(unexpected);
 });
 
 test("every source map leads to its source", () => {
   expect(packed.paths.filter((path) => path.endsWith(".js.map")).length).toBeGreaterThan(50);
-  expect(lostMaps(installed, packed.paths)).toEqual([]);
+  expect(brokenSourceMaps(installed, packed.paths)).toEqual([]);
   const without = packed.paths.filter((path) => path !== "src/index.ts");
-  expect(lostMaps(installed, without)).toEqual(["dist/index.d.ts.map", "dist/index.js.map"]);
+  expect(brokenSourceMaps(installed, without)).toEqual(["dist/index.d.ts.map", "dist/index.js.map"]);
 });
 
-test("the marked golden cases are in it, whole, and no others", () => {
+test("exactly the golden cases marked for shipping are in the package, complete", () => {
   const prefix = "dist/golden/cases/";
   const shipped = packed.paths
     .filter((path) => path.startsWith(prefix))
@@ -94,7 +94,7 @@ test("every entry can be imported in Node", () => {
   expect(error).toMatch(/^LoadError: .*npm install gpu\.js@/);
 });
 
-test("flamboyance/masks stands alone", () => {
+test("flamboyance/masks needs no other package", () => {
   const alone = withoutDependencies(join(folder, "alone"), installed);
   const source = (entry: string) =>
     `import * as all from "${entry}"; console.log(JSON.stringify(Object.keys(all).includes("drawMask")));`;
@@ -104,7 +104,7 @@ test("flamboyance/masks stands alone", () => {
   );
 });
 
-test("npx flamboyance check checks the cases that came with it", () => {
+test("npx flamboyance check checks the shipped cases", () => {
   const { status, stdout, stderr } = npx(project, "check", "--json");
   expect([status, stderr.replace(/^npm warn.*\n/gm, "")]).toEqual([0, ""]);
   const { summary } = JSON.parse(stdout);
@@ -112,7 +112,7 @@ test("npx flamboyance check checks the cases that came with it", () => {
   expect(summary).toMatchObject({ cases, passed: cases, failed: 0, errored: 0, skipped: 0 });
 });
 
-test("its types resolve, and know a wrong order of axes", () => {
+test("its types resolve, and reject a wrong order of axes", () => {
   const tsc = (last: string) =>
     compile(project, [
       'import { rearrange, tensor, type Tensor } from "flamboyance";',
@@ -130,7 +130,7 @@ test("its types resolve, and know a wrong order of axes", () => {
   );
 });
 
-test("a bundled page computes, with nothing of Node in reach", async () => {
+test("a bundled page computes without modules of Node", async () => {
   const script = await bundlePage(
     project,
     `import { einsum, flat, MaskedCrossAttention, Linear, initialize, run, reference, tensor } from "flamboyance";
@@ -147,29 +147,31 @@ test("a bundled page computes, with nothing of Node in reach", async () => {
 
 const json = (path: string) => JSON.parse(readFileSync(join(repository, path), "utf8"));
 
-test("npm ci compiles nothing and works everywhere", () => {
+test("npm ci compiles no package and works on every platform", () => {
   expect(lockfileProblems(json("package-lock.json").packages, json("package.json"))).toEqual([]);
 });
 
-test("what would stop npm ci is told", () => {
+test("entries that would make npm ci fail are reported", () => {
   const manifest = { dependencies: { a: "1" }, devDependencies: {} };
   const gl = { name: "empty-npm-package" };
-  const sound = { "": manifest, "node_modules/gl": gl, "node_modules/a": {} };
-  const told = (more: object) => lockfileProblems({ ...sound, ...more }, manifest);
-  expect(told({})).toEqual([]);
-  expect(told({ "node_modules/a": { resolved: "x" } })).toEqual(["node_modules/a has an address: x"]);
-  expect(told({ "node_modules/a": { hasInstallScript: true } })).toHaveLength(1);
-  const optional = { optionalDependencies: { b: "1" } };
-  expect(told({ "node_modules/a": optional })).toEqual([
-    "node_modules/a may need b, which is not locked: npm ci refuses",
+  const valid = { "": manifest, "node_modules/gl": gl, "node_modules/a": {} };
+  const reports = (more: object) => lockfileProblems({ ...valid, ...more }, manifest);
+  expect(reports({})).toEqual([]);
+  expect(reports({ "node_modules/a": { resolved: "x" } })).toEqual([
+    "node_modules/a has the address of a registry: x",
   ]);
-  expect(told({ "node_modules/a": optional, "node_modules/b": {} })).toEqual([]);
-  expect(told({ "node_modules/a": optional, "node_modules/a/node_modules/b": {} })).toEqual([]);
-  expect(told({ "node_modules/gl": {} })).toEqual(["gl is not the empty package"]);
-  expect(told({ "": { ...manifest, dependencies: { a: "2" } } })).toEqual([
+  expect(reports({ "node_modules/a": { hasInstallScript: true } })).toHaveLength(1);
+  const optional = { optionalDependencies: { b: "1" } };
+  expect(reports({ "node_modules/a": optional })).toEqual([
+    "node_modules/a may need b, which is not locked: npm ci fails",
+  ]);
+  expect(reports({ "node_modules/a": optional, "node_modules/b": {} })).toEqual([]);
+  expect(reports({ "node_modules/a": optional, "node_modules/a/node_modules/b": {} })).toEqual([]);
+  expect(reports({ "node_modules/gl": {} })).toEqual(["gl is not the empty package"]);
+  expect(reports({ "": { ...manifest, dependencies: { a: "2" } } })).toEqual([
     "dependencies are not those of package.json",
   ]);
-  expect(told({ "": { dependencies: { a: "1" } } })).toEqual([
+  expect(reports({ "": { dependencies: { a: "1" } } })).toEqual([
     "devDependencies are not those of package.json",
   ]);
 });

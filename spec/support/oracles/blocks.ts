@@ -1,4 +1,4 @@
-// The blocks of the papers as naive loops over plain numbers, in the parts of oracles.ts.
+// The blocks of the papers as naive loops over plain numbers, composed of the loops in layers.ts.
 import {
   at,
   columns,
@@ -34,7 +34,7 @@ export function perceiverAttention(w: Weights, features: Mat, latents: Mat, head
   return out.map((r) => linear(under(w, "to_out"), r));
 }
 
-/** x_f += position; x = latents; each layer: x += attention(x, concat(x_f, x)); x += ffw(x)        figure 5 there, for every image by itself */
+/** x_f += position; x = latents; each layer: x += attention(x, concat(x_f, x)); x += ffw(x)        figure 5 there, for every image separately */
 export function perceiverResampler(w: Weights, media: readonly Mat[], depth: number, heads: number): Mat[] {
   const positions = weight(w, "media_pos_emb") as readonly Mat[];
   return media.map((features, m) => {
@@ -53,7 +53,7 @@ export interface VisibilityRule {
   readonly empty: Visibility["empty"];
   readonly zeroBefore: boolean;
 }
-/** φ(l) images stand at or before token l, which sees the latents of image φ(l), or of all up to it        §2.3 and appendix A.1.3 there */
+/** φ(l) images are at or before token l, which attends to the latents of image φ(l), or of all images up to it        §2.3 and appendix A.1.3 there */
 export function visibilityOf(located: readonly boolean[], latents: number, rule: VisibilityRule): Visibility {
   const phi = (l: number) => located.slice(0, l + 1).filter(Boolean).length;
   const image = (s: number) => Math.floor(s / latents) + 1;

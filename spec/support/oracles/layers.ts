@@ -1,6 +1,5 @@
-// The papers' equations as naive loops over plain numbers: what modules are held to. Written from the papers, whose
-// places each function names, and from nothing in src. Nothing here is fast or clever. Blocks and models follow in
-// block-oracles.ts and model-oracles.ts.
+// The equations of papers as naive loops over plain numbers, with which modules are compared. Written from the papers, as cited
+// at each function, independently of src and without regard to speed. Blocks and models are in blocks.ts and models.ts.
 
 export type Vec = readonly number[];
 /** A list of rows. */
@@ -26,7 +25,7 @@ export const vec = (w: Weights, key: string): Vec => weight(w, key) as Vec;
 export const mat = (w: Weights, key: string): Mat => weight(w, key) as Mat;
 
 export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
-/** An element; one that is not there is NaN and shows. */
+/** An element, or NaN outside of the list. */
 export const at = (x: Vec, i: number): number => x[i] ?? Number.NaN;
 export const row = (x: Mat, i: number): Vec => x[i] ?? [];
 export function sum(n: number, term: (i: number) => number): number {
@@ -43,7 +42,7 @@ export const linear = (w: Weights, x: Vec): Vec =>
     (r, o) => sum(x.length, (i) => at(r, i) * at(x, i)) + ("bias" in w ? at(vec(w, "bias"), o) : 0),
   );
 
-/** γ ⊙ (x − μ)/√(σ² + ε) + β        arXiv 1607.06450v1, equations (3) and (4); ε = 1e-5 is torch's */
+/** γ ⊙ (x − μ)/√(σ² + ε) + β        arXiv 1607.06450v1, equations (3) and (4); ε = 1e-5 as in torch */
 export function layerNorm(gain: Vec, bias: Vec, x: Vec): Vec {
   const n = x.length;
   const mean = sum(n, (i) => at(x, i)) / n;
@@ -72,7 +71,7 @@ export const gelu = (x: number): number => (x / 2) * (1 + erf(x / Math.SQRT2));
 /** x σ(x)        arXiv 2002.05202v1, §2: Swish with β = 1 */
 export const silu = (x: number): number => x / (1 + Math.exp(-x));
 
-/** Who may see whom, and what a row that may see nothing is. Polarity: true is allowed. */
+/** A mask (true: may attend) and the weights of a row without allowed entries. */
 export interface Visibility {
   readonly allowed: (l: number, s: number) => boolean;
   readonly empty: "zero" | "uniform" | "nan";
@@ -96,7 +95,7 @@ export function attention(q: Mat, k: Mat, v: Mat, { allowed, empty, zeroed }: Vi
   });
 }
 
-/** Heads lie side by side in the columns and are joined again (§3.2.2 there); one key head may serve them all (arXiv 1911.02150v1, §3). */
+/** Heads are adjacent columns and are joined again (§3.2.2 there); all may share one key head (arXiv 1911.02150v1, §3). */
 export function multiHead(q: Mat, k: Mat, v: Mat, heads: number, keyHeads: number, sight?: Visibility): Mat {
   const width = row(q, 0).length / heads;
   const part = (x: Mat, h: number) => columns(x, h * width, (h + 1) * width);
@@ -111,7 +110,7 @@ export function multiHead(q: Mat, k: Mat, v: Mat, heads: number, keyHeads: numbe
 export const feedForward = (w: Weights, x: Mat): Mat =>
   x.map((r) => linear(under(w, "3"), linear(under(w, "1"), norm(under(w, "0"), r)).map(gelu)));
 
-/** Turns the pairs (x_i, x_{i+d/2}) by the angles mθ_i        arXiv 2104.09864v5, §3.2.2, equation (15), whose pairs are neighbours */
+/** Rotates the pairs (x_i, x_{i+d/2}) by the angles mθ_i        arXiv 2104.09864v5, §3.2.2, equation (15), where pairs are adjacent */
 export function rotate(x: Vec, m: number, theta: Vec): Vec {
   const half = x.length / 2;
   const [cos, sin] = [(i: number) => Math.cos(m * at(theta, i)), (i: number) => Math.sin(m * at(theta, i))];

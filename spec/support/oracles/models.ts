@@ -1,4 +1,4 @@
-// Whole models as naive loops over plain numbers, from the papers and in the parts of oracles.ts and block-oracles.ts.
+// Whole models as naive loops over plain numbers, from the papers, composed of the loops in layers.ts and blocks.ts.
 import {
   gatedBlock,
   parallelBlock,
@@ -45,7 +45,7 @@ function patches(image: Image, [p, q]: VitShape["patch"]): Mat {
   );
 }
 
-/** A norm, the projection E of equation (1), a norm: the norms are vit-pytorch's. */
+/** A norm, the projection E of equation (1), and a norm; the norms are from vit-pytorch. */
 export function patchEmbedding(w: Weights, image: Image, patch: VitShape["patch"]): Mat {
   const part = (k: number) => under(w, `to_patch_embedding.${k}`);
   return patches(image, patch).map((r) => norm(part(3), linear(part(2), norm(part(1), r))));

@@ -1,4 +1,4 @@
-// Modules with random weights, their numbers as nested lists for the loops, and the comparison of the two.
+// Modules with random weights, their values as nested lists for the loops, and the comparison of the two.
 import fc from "fast-check";
 import { expect } from "vitest";
 import { type Convention, conventions } from "../../../src/masks/conventions/conventions.ts";
@@ -9,7 +9,7 @@ import { type Bool, flat, type Int, type Shape, sizeOf, Tensor, view } from "../
 import { numbers } from "../properties/arbitraries.ts";
 import type { Nested, Weights } from "./layers.ts";
 
-/** Numbers for a parameter that keep every part of a module in sight: gates open, gains unequal, scores unlike. */
+/** Values for a parameter for which every part of a module affects the result: open gates, unequal scales, different scores. */
 function drawn(key: string, shape: Shape, seed: number): number[] {
   const next = numbers(seed);
   const from: (x: number) => number = key.endsWith("gate")
@@ -22,7 +22,7 @@ function drawn(key: string, shape: Shape, seed: number): number[] {
   return Array.from({ length: sizeOf(shape) }, () => from(next()));
 }
 
-/** The model, with random numbers in all of its parameters and buffers but the rotary frequencies. */
+/** The model with random values in all parameters and buffers, except the rotary frequencies. */
 export function weighted<M extends object>(model: M, seed: number): M {
   const tied = ties(model);
   for (const [i, [key, t]] of [...stateDict(model)].entries()) {
@@ -49,7 +49,7 @@ export const weightsOf = (model: object): Weights =>
 const shapeOf = (x: Nested): number[] => (typeof x === "number" ? [] : [x.length, ...shapeOf(x[0] ?? 0)]);
 const flatten = (x: Nested): number[] => (typeof x === "number" ? [x] : x.flatMap(flatten));
 
-/** Agreement with what a loop says, relative to the largest number of the whole; terms are about 1, so 0.1 stands for less. */
+/** Agreement with a loop, relative to the largest number of the result, or to 0.1 if that is larger, since terms are about 1. */
 export function expectNear(actual: Tensor, expected: Nested, tolerance = 1e-12): void {
   const [x, y] = [Array.from(flat(actual.data)), flatten(expected)];
   if (y.length > 0) expect(actual.shape).toEqual(shapeOf(expected));
@@ -77,7 +77,7 @@ export const from = (min: number, max: number): fc.Arbitrary<number> => fc.integ
 export const tapsOf = (model: object, f: () => Tensor): Readonly<Record<string, Tensor>> =>
   evaluate(record(f, { model })).taps;
 
-/** The conventions that flamingo-pytorch and the paper need; what other codebases do is told in 20-masks. */
+/** The conventions of flamingo-pytorch and of the paper; for other codebases see chapter 20-masks. */
 export const ownConventions: readonly Convention[] = [
   conventions.immediate,
   conventions["all-previous"],

@@ -1,18 +1,18 @@
-// For every op: attributes, operands, and what each element of the result is, from the op's definition. The table is a
+// For every op: attributes, operands, and each element of the result by the definition of the op. The table is a
 // mapped type over the op list, so that an op without an example does not compile.
 import type { Each, EmptyRow, OpName, Ops } from "../../../src/tensor/ops/table.ts";
 import { apply } from "../../../src/tensor/program/record.ts";
 import type { Bool, Int, Shape, Tensor } from "../../../src/tensor/tensor.ts";
 import { type At, stridedReader } from "../properties/arbitraries.ts";
 
-/** Axis sizes that an example is made of. Any of them may be 0. */
+/** Axis sizes of an example. Any of them may be 0. */
 export interface Extent {
   readonly a: number;
   readonly b: number;
   readonly c: number;
 }
 
-/** Where an example gets its host data, so that a test may lay it out as it likes. */
+/** Constructs the host data of an example, so that a test can choose its layout in memory. */
 export interface Host {
   mask(shape: Shape): Bool;
   ids(shape: Shape, rows: number): Int;
@@ -21,7 +21,7 @@ export interface Host {
 export interface Example<K extends OpName> {
   readonly attrs: Ops[K]["attrs"];
   readonly inputs: Each<Ops[K]["in"], Shape>;
-  /** Takes numbers from −1 to 1 to where the op is defined and smooth. */
+  /** Maps numbers from −1 to 1 to values where the op is defined and smooth. */
   readonly domain?: (x: number) => number;
   readonly shape: Shape;
   element(index: readonly number[], ...inputs: Each<Ops[K]["in"], At>): number;
@@ -36,7 +36,7 @@ const sumOver = (n: number, f: (i: number) => number): number => range(n).reduce
 const positive = (x: number): number => 1.5 + x;
 const twice = (x: number): number => 2 * x;
 
-/** erf x = 2/√π Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n+1)), Abramowitz and Stegun 7.1.5: good enough up to |x| = 2. */
+/** erf x = 2/√π Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n+1)), Abramowitz and Stegun 7.1.5: accurate up to |x| = 2. */
 function erfByTaylor(x: number): number {
   let [sum, power] = [0, x];
   for (let n = 0; n < 60; n++) {
@@ -72,7 +72,7 @@ const two = (f: (x: number, y: number) => number, domain: (x: number) => number 
   }),
 });
 
-/** The allowed entries of row i, shifted by nothing: e^x / Σ e^x as it is written. */
+/** e^x / Σ e^x over the allowed entries of a row, without subtracting the maximum. */
 const softmaxOf =
   (emptyRow: EmptyRow, masked: boolean) =>
   ({ a, b, c }: Extent, host: Host): Example<"softmax"> => {
@@ -84,9 +84,9 @@ const softmaxOf =
       inputs: [[a, b, c]],
       shape: [a, b, c],
       element: ([i = 0, j = 0, k = 0], x) => {
-        const seen = range(c).filter((s) => allowed(i, j, s) === 1);
-        if (seen.length === 0) return empty[emptyRow];
-        const total = seen.reduce((s, at) => s + Math.exp(x(i, j, at)), 0);
+        const entries = range(c).filter((s) => allowed(i, j, s) === 1);
+        if (entries.length === 0) return empty[emptyRow];
+        const total = entries.reduce((s, at) => s + Math.exp(x(i, j, at)), 0);
         return allowed(i, j, k) === 1 ? Math.exp(x(i, j, k)) / total : 0;
       },
     };
@@ -341,7 +341,7 @@ export const examples: Examples = {
   tap: { "": (n) => ({ ...one((x) => x)[""](n), attrs: { name: "spec" } }) },
 };
 
-/** An example whose op is not known to the compiler: what loops over the whole table see. */
+/** An example whose op is not known statically. */
 export interface AnyExample {
   readonly attrs: object;
   readonly inputs: readonly Shape[];
@@ -364,5 +364,5 @@ export const rows: readonly Row[] = Object.entries(examples).flatMap(([op, varia
   })),
 );
 
-/** `apply` for an op that is not known to the compiler. */
+/** `apply` for an op that is not known statically. */
 export const applyAny = apply as unknown as (op: OpName, attrs: object, ...inputs: Tensor[]) => Tensor;

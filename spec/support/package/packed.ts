@@ -15,14 +15,14 @@ import { performance } from "node:perf_hooks";
 import { pathToFileURL } from "node:url";
 import { repository } from "../architecture/tree.mjs";
 
-/** A command's end: its status, and what it said. */
-export interface Told {
+/** The result of a command. */
+export interface CommandResult {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-export function run(cwd: string, command: string, ...args: readonly string[]): Told {
+export function run(cwd: string, command: string, ...args: readonly string[]): CommandResult {
   return runWith({}, cwd, command, ...args);
 }
 
@@ -31,15 +31,16 @@ function runWith(
   cwd: string,
   command: string,
   ...args: readonly string[]
-): Told {
-  const { npm_config_local_prefix: _, INIT_CWD: __, ...env } = process.env; // of the npm that runs the tests
+): CommandResult {
+  const { npm_config_local_prefix: _, INIT_CWD: __, ...env } = process.env; // set by the npm that runs the tests
   const shell = process.platform === "win32";
   return spawnSync(command, args, { cwd, env: { ...env, ...more }, encoding: "utf8", shell });
 }
 
-export function demand(told: Told): string {
-  if (told.status !== 0) throw new Error(`exit ${told.status}\n${told.stdout}${told.stderr}`);
-  return told.stdout;
+/** The output of a command that has to succeed. */
+export function outputOf({ status, stdout, stderr }: CommandResult): string {
+  if (status !== 0) throw new Error(`exit ${status}\n${stdout}${stderr}`);
+  return stdout;
 }
 
 export interface Packed {
@@ -58,7 +59,7 @@ export function packInto(folder: string): Packed {
       filter: (path) => !/\.venv$/.test(path),
     });
   symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"), "junction");
-  const [packed] = JSON.parse(demand(run(copy, "npm", "pack", "--json", "--pack-destination", folder)));
+  const [packed] = JSON.parse(outputOf(run(copy, "npm", "pack", "--json", "--pack-destination", folder)));
   const paths = packed.files.map(({ path }: { path: string }) => path);
   return { tarball: join(folder, packed.filename), paths, unpackedSize: packed.unpackedSize };
 }
@@ -66,10 +67,12 @@ export function packInto(folder: string): Packed {
 const EXPECTED =
   /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/web\/((index|speed)\.html|(inspector|speed)\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|dist\/golden\/(data|models)\/[^/]+\.safetensors|src\/.*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
 
-export const strangers = (paths: readonly string[]): string[] => paths.filter((path) => !EXPECTED.test(path));
+/** Paths that do not belong in the package. */
+export const unexpectedPaths = (paths: readonly string[]): string[] =>
+  paths.filter((path) => !EXPECTED.test(path));
 
-/** Source maps of an installed package that lead to nothing. */
-export function lostMaps(folder: string, paths: readonly string[]): string[] {
+/** Source maps of an installed package whose source is missing. */
+export function brokenSourceMaps(folder: string, paths: readonly string[]): string[] {
   return paths
     .filter((path) => path.endsWith(".map"))
     .filter((path) => {
@@ -103,7 +106,7 @@ export function installInto(folder: string, tarball: string): { passed: number; 
   const env = { NODE_OPTIONS: `--import=${pathToFileURL(clock)}`, CLOCK: time };
   const words = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball];
   const since = performance.now();
-  demand(runWith(env, folder, "npm", ...words));
+  outputOf(runWith(env, folder, "npm", ...words));
   const { user, system } = JSON.parse(readFileSync(time, "utf8"));
   return { passed: (performance.now() - since) / 1e3, busy: (user + system) / 1e6 };
 }
@@ -123,15 +126,16 @@ interface Locked {
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
-/** What in a lockfile would stop `npm ci` somewhere, or make it compile, a line each. */
+/** Entries of a lockfile because of which `npm ci` would fail on some platform or run a compiler, a line each. */
 export function lockfileProblems(packages: Readonly<Record<string, Locked>>, manifest: Locked): string[] {
   const problems: string[] = [];
   for (const [path, locked] of Object.entries(packages)) {
-    if (locked.resolved !== undefined) problems.push(`${path} has an address: ${locked.resolved}`);
-    if (locked.hasInstallScript) problems.push(`${path} runs a script when it is installed`);
+    if (locked.resolved !== undefined)
+      problems.push(`${path} has the address of a registry: ${locked.resolved}`);
+    if (locked.hasInstallScript) problems.push(`${path} has an install script`);
     for (const name of Object.keys(path === "" ? {} : (locked.optionalDependencies ?? {}))) {
       const known = [`${path}/node_modules/${name}`, `node_modules/${name}`].some((at) => packages[at]);
-      if (!known) problems.push(`${path} may need ${name}, which is not locked: npm ci refuses`);
+      if (!known) problems.push(`${path} may need ${name}, which is not locked: npm ci fails`);
     }
   }
   const gl = packages["node_modules/gl"];

@@ -1,28 +1,28 @@
-// Uses the installed package as people do: from Node, from the command line, from TypeScript, in a page.
+// Uses the installed package from Node, from the command line, from TypeScript and in a page.
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
 import { repository } from "../architecture/tree.mjs";
-import { demand, run, type Told } from "./packed.ts";
+import { type CommandResult, outputOf, run } from "./packed.ts";
 
-/** Runs a module in a project; what it prints, as JSON. */
+/** Runs a module in a project and parses its output as JSON. */
 export function inNode(project: string, source: string): unknown {
   writeFileSync(join(project, "use.mjs"), source);
-  return JSON.parse(demand(run(project, process.execPath, "use.mjs")));
+  return JSON.parse(outputOf(run(project, process.execPath, "use.mjs")));
 }
 
-/** A project that has the package and nothing of what it depends on. */
+/** A project with the package but without its dependencies. */
 export function withoutDependencies(project: string, installed: string): string {
   cpSync(installed, join(project, "node_modules/flamboyance"), { recursive: true });
   return project;
 }
 
-/** The command line, as npx finds it. */
-export const npx = (project: string, ...args: readonly string[]): Told =>
+/** Runs the command line through npx. */
+export const npx = (project: string, ...args: readonly string[]): CommandResult =>
   run(project, "npx", "--no", "flamboyance", ...args);
 
-/** What the compiler says about a module of a strict project that has no other types. */
-export function compile(project: string, lines: readonly string[]): Told {
+/** Compiles a module in a strict project without other types. */
+export function compile(project: string, lines: readonly string[]): CommandResult {
   const compilerOptions = { module: "nodenext", target: "es2022", strict: true, noEmit: true, types: [] };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
   writeFileSync(join(project, "use.ts"), lines.join("\n"));
@@ -30,7 +30,7 @@ export function compile(project: string, lines: readonly string[]): Told {
   return run(project, process.execPath, tsc, "-p", ".");
 }
 
-/** One script for a page, made by a bundler as it makes any other; it leaves its exports in the variable `page`. */
+/** Bundles a script for a page, which has its exports in the variable `page`. */
 export async function bundlePage(project: string, source: string): Promise<string> {
   writeFileSync(join(project, "page.js"), source);
   await build({

@@ -1,4 +1,4 @@
-// Random tensors, shapes, masks, and the ways in which their numbers may lie in memory.
+// Random tensors, shapes and masks, with random layouts in memory.
 import fc from "fast-check";
 import { generator } from "../../../src/tensor/random.ts";
 import {
@@ -27,7 +27,7 @@ export const listing = (shape: Shape, f: (index: readonly number[]) => number): 
   [...indices(shape)].map(f);
 
 export type At = (...index: readonly number[]) => number;
-/** Reads a view element by element, by ndarray's own arithmetic. */
+/** Reads a view element by element with ndarray's `get`. */
 export const reader =
   (v: View): At =>
   (...index) =>
@@ -39,7 +39,7 @@ export const stridedReader =
   (...index) =>
     data[index.reduce((at, i, axis) => at + i * (stride[axis] ?? 0), offset)] ?? Number.NaN;
 
-/** Numbers from −1 to 1 that depend on nothing but the seed. */
+/** Numbers from −1 to 1, determined by the seed. */
 export function numbers(seed: number, map: (x: number) => number = (x) => x): () => number {
   const { uniform } = generator(seed, "spec");
   return () => map(2 * uniform() - 1);
@@ -54,7 +54,7 @@ export function randomTensor<A extends string = Any>(
   return new Tensor<A>(shape, view(Float64Array.from({ length: sizeOf(shape) }, next), shape));
 }
 
-/** About one in three entries of a random mask is forbidden; every fourth row (last axis) is empty. */
+/** A random mask in which about one in three entries is masked, and every fourth row (last axis) is empty. */
 export function randomMask(shape: Shape, seed = 1, layout: Layout = plain): Bool<Any> {
   const next = numbers(seed);
   let column = 0;
@@ -74,14 +74,14 @@ export function randomIds(shape: Shape, rows: number, seed = 1, layout: Layout =
   return new Int(shape, data, stride, offset);
 }
 
-/** How the elements of a view lie in memory. */
+/** The layout of a view in memory. */
 export interface Layout {
-  /** First axis fastest: what a transposition gives. */
+  /** The first axis is the fastest, as after a transposition. */
   readonly transposed: boolean;
-  /** Elements before and after every axis that are not part of the view: what a slice gives. */
+  /** Elements before and after every axis that are not part of the view, as after slicing. */
   readonly margin: number;
   readonly step: number;
-  /** Bit i: axis i has stride 0, as `expand` and `repeat` make it. */
+  /** Bit i: axis i has stride 0, as after `expand` and `repeat`. */
   readonly repeated: number;
 }
 export const plain: Layout = { transposed: false, margin: 0, step: 1, repeated: 0 };
@@ -93,7 +93,7 @@ export const layouts: fc.Arbitrary<Layout> = fc.record({
   repeated: fc.oneof(fc.constant(0), fc.nat({ max: 7 })),
 });
 
-/** Strided data laid out as asked for; whatever is not part of it is junk that a wrong offset would show. */
+/** Strided data with a given layout. Elements outside the view are `junk`, so that a wrong offset changes the result. */
 export function laidOut<D extends Floats | Uint8Array | Int32Array>(
   kind: new (n: number) => D,
   junk: number,
@@ -113,7 +113,7 @@ export function laidOut<D extends Floats | Uint8Array | Int32Array>(
   return { data, shape, stride: steps, offset };
 }
 
-/** A tensor of random numbers that lie as asked for. */
+/** A tensor of random numbers with a given layout. */
 export function laidOutTensor(
   shape: Shape,
   layout: Layout,
@@ -143,7 +143,7 @@ export const copyOf = (t: Tensor): Tensor<Any> => {
   return new Tensor(t.shape, view(Float64Array.from(listing(t.shape, (i) => at(...i))), t.shape));
 };
 
-/** Where images stand in each row of text: "..I." -> false false true false */
+/** Positions of images in each row of text: "..I." -> false false true false */
 export const locations = (...rows: readonly string[]): Bool<"b l"> =>
   bool(
     "b l",

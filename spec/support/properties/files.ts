@@ -1,4 +1,4 @@
-// Files for properties: tensors of every kind and shape, broken files, and sources that tell what was read.
+// Files for property tests: tensors of every kind and shape, broken files, and sources that record reads.
 import fc from "fast-check";
 import { type ByteSource, fromBytes } from "../../../src/host/host.ts";
 import { type Dtype, WIDTH } from "../../../src/io/safetensors/dtypes.ts";
@@ -9,10 +9,10 @@ import { Bool, Int, sizeOf, Tensor, view } from "../../../src/tensor/tensor.ts";
 
 export const DTYPES = Object.keys(WIDTH) as Dtype[];
 
-/** Shapes of up to four axes, a scalar and zero-size ones among them. */
+/** Shapes of up to four axes, including scalars and axes of size 0. */
 export const shapes = fc.array(fc.nat({ max: 4 }), { maxLength: 4 });
 
-/** A value that the dtype holds exactly. */
+/** A value that the dtype represents exactly. */
 const value: Record<Dtype, fc.Arbitrary<number>> = {
   F64: fc.double(),
   F32: fc.double().map(Math.fround),
@@ -41,7 +41,7 @@ const example = fc.tuple(fc.constantFrom(...DTYPES), shapes).chain(([dtype, shap
   }),
 );
 
-/** Keys as checkpoints have them, and as nobody would choose them. */
+/** Keys like those of checkpoints, and unusual ones. */
 const key = fc.oneof(
   fc.constantFrom(
     "weights.layers.0.1.to_kv.weight",
@@ -83,7 +83,7 @@ export function fileOf(header: unknown, data: Uint8Array | number = 0, length?: 
   return bytes;
 }
 
-/** Ways to break bytes: cut, flip, insert, remove, overwrite, and numbers in the header where they hurt. */
+/** Mutations of bytes: cut, flip, insert, remove, overwrite, and other numbers in the header. */
 const damage: fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> = fc.oneof(
   fc.double({ min: 0, max: 1, noNaN: true }).map((at) => (b: Uint8Array) => b.slice(0, at * b.length)),
   fc.tuple(fc.nat(), fc.nat({ max: 255 })).map(([at, byte]) => (b: Uint8Array) => {
@@ -114,7 +114,7 @@ const damage: fc.Arbitrary<(bytes: Uint8Array) => Uint8Array> = fc.oneof(
     }),
 );
 
-/** Valid files, damaged once to four times; and bytes that never were a file. */
+/** Valid files with one to four mutations, and arbitrary bytes. */
 export const brokenFiles = fc.oneof(
   { weight: 5, arbitrary: fc.tuple(files, fc.array(damage, { minLength: 1, maxLength: 4 })).map(damaged) },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 300 }) },
@@ -125,7 +125,7 @@ function damaged([bytes, ways]: [Uint8Array, ((bytes: Uint8Array) => Uint8Array)
   return ways.reduce((b, way) => (b.length >= 8 ? way(b) : b), bytes);
 }
 
-/** A source that counts: how many bytes were read, and whether any lay outside. */
+/** A source that counts the bytes that are read, and records reads outside of it. */
 export function counting(bytes: Uint8Array): ByteSource & { readonly ranges: [number, number][] } {
   const source = fromBytes(bytes);
   const ranges: [number, number][] = [];

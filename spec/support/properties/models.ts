@@ -1,15 +1,15 @@
-// What must hold of modules that read sequences and images, as sentences. None needs to know how a module computes. Where
-// a law says "the same" it means bit for bit; sums in another order agree within a tolerance.
+// Laws of modules that read sequences and images, independent of how a module computes. "The same" means bit for
+// bit; sums in another order agree within a tolerance.
 import { expect } from "vitest";
 import { Bool, flat, Int, rowMajor, type Shape, sizeOf, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { indices, randomTensor, reader } from "./arbitraries.ts";
 import { expectClose, expectSame, valuesOf } from "./programs.ts";
 
 type Batched = Tensor | Bool | Int;
-// biome-ignore lint/suspicious/noExplicitAny: a law takes any module's inputs
+// biome-ignore lint/suspicious/noExplicitAny: a law takes the inputs of any module
 type Forward = (...inputs: any[]) => Tensor;
 
-/** The tensor with element `order[i]` at place i of one axis; an order may be shorter than the axis. */
+/** The tensor with element `order[i]` at index i of one axis; an order may be shorter than the axis. */
 export function taken(x: Tensor, axis: number, order: readonly number[]): Tensor {
   const shape = x.shape.map((n, i) => (i === axis ? order.length : n));
   const at = reader(x.data);
@@ -76,13 +76,13 @@ export function permutingPermutes(
   expectClose(valuesOf(forward(taken(x, axis, order))), valuesOf(expected), tolerance);
 }
 
-/** Permuting an axis of the input changes nothing. */
+/** Permuting an axis of the input does not change the output. */
 export function permutingChangesNothing(forward: Forward, x: Tensor, axis: number, tolerance = 1e-13): void {
   const order = orderOf(x.shape[axis] ?? 0);
   expectClose(valuesOf(forward(taken(x, axis, order))), valuesOf(forward(x)), tolerance);
 }
 
-/** A permutation without fixed points where there is one: 2 … n−1 0 1, or the reverse of two. */
+/** A permutation without fixed points, if there is one: 2 … n−1 0 1, or the two elements reversed. */
 const orderOf = (n: number): number[] =>
   Array.from({ length: n }, (_, i) => (i + 2 - (n === 2 ? 1 : 0)) % Math.max(1, n));
 
@@ -96,7 +96,7 @@ export function changedAt(x: Tensor, axis: number, k: number): Tensor {
   return new Tensor(x.shape, view(values, x.shape));
 }
 
-/** Which tokens b l of an output b l d differ in any bit. */
+/** For each token b l of an output b l d, whether it differs in any bit. */
 export function differing(one: Tensor, other: Tensor): boolean[][] {
   const [b = 0, l = 0, d = 0] = one.shape;
   expect(other.shape).toEqual(one.shape);
@@ -109,7 +109,7 @@ export function differing(one: Tensor, other: Tensor): boolean[][] {
 }
 
 /**
- * Changing image k changes exactly the tokens that may see image k; all others stay the same, bit for bit. `images` is the
+ * Changing image k changes exactly the tokens that may attend to image k; all others stay the same. `images` is the
  * axis of the images, `reaches` the expectation.
  */
 export function anImageChangesOnlyTheTokensThatSeeIt(
@@ -124,7 +124,7 @@ export function anImageChangesOnlyTheTokensThatSeeIt(
   }
 }
 
-/** One more image that no token asks for changes nothing. */
+/** An additional image that no token attends to does not change the output. */
 export function aPaddingImageChangesNothing(forward: (media: Tensor) => Tensor, media: Tensor): void {
   const shape: Shape = media.shape.map((n, axis) => (axis === 1 ? 1 : n));
   expectSame(forward(joined(media, randomTensor(shape, 815), 1)), forward(media));

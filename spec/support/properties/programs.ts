@@ -1,4 +1,4 @@
-// What must hold of any computation, as sentences. A law fails by throwing, so that it serves tests and properties alike.
+// Laws of any computation. A law throws if it does not hold, so that tests and properties can use it.
 import { expect } from "vitest";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay } from "../../../src/kernels/replay.ts";
@@ -12,7 +12,7 @@ import { indices, listing, randomTensor, reader } from "./arbitraries.ts";
 
 type Named = Readonly<Record<string, Tensor>>;
 
-/** The numbers in row-major order, read one by one. */
+/** The values in row-major order, read one by one. */
 export const valuesOf = (t: Tensor): number[] => {
   const at = reader(t.data);
   return listing(t.shape, (i) => at(...i));
@@ -43,7 +43,7 @@ function expectSameResults(actual: Results, expected: Results): void {
   }
 }
 
-/** Computing, recording while computing, recording shapes only and replaying all give the same numbers, bit for bit. */
+/** Eager calls, recording, symbolic recording and replay give the same results, bit for bit. */
 export async function replayEqualsEager(f: () => Tensor | Named, options: RecordOptions = {}): Promise<void> {
   const out = f();
   const outputs = out instanceof Tensor ? { out } : out;
@@ -56,7 +56,7 @@ export async function replayEqualsEager(f: () => Tensor | Named, options: Record
   expectSameResults(await replay(symbolic, reference(), { taps: Object.keys(symbolic.taps) }), evaluated);
 }
 
-/** df/dh at h = 0, by differences of fourth order. */
+/** df/dh at h = 0, by finite differences of fourth order. */
 export function slope(f: (h: number) => number, h = 1e-3): number {
   return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h);
 }
@@ -70,7 +70,7 @@ function bumped(t: Tensor, at: number, h: number): Tensor<Any> {
 export const scalar = (program: Program, output: string, bind: Named = {}): number =>
   evaluate(program, bind).outputs[output]?.data.get() ?? Number.NaN;
 
-/** The derivatives of a program's output with respect to its inputs are what finite differences say. */
+/** The derivatives of a program's output with respect to its inputs equal finite differences. */
 function expectDerivatives(program: Program, output: string, inputs: Named, tolerance: number): Program {
   const derived = gradients(program, output, Object.keys(inputs));
   const results = evaluate(derived).outputs;
@@ -88,8 +88,8 @@ function expectDerivatives(program: Program, output: string, inputs: Named, tole
 const weighed = (y: Tensor, seed: number): Tensor<Any> => sumAll(mul(y, randomTensor(y.shape, seed)));
 
 /**
- * d/dx Σ f(x) ⊙ w, and then d/dx Σ (that gradient) ⊙ u, are what finite differences say. `inputs` names the tensors to
- * differentiate for; parameters may stand among them.
+ * d/dx Σ f(x) ⊙ w, and then d/dx Σ (that gradient) ⊙ u, equal finite differences. `inputs` names the tensors to
+ * differentiate with respect to, which may be parameters.
  */
 export function vjpEqualsFiniteDifferences(f: () => Tensor, inputs: Named, tolerance = 1e-9): void {
   const leaves = Object.keys(inputs);
