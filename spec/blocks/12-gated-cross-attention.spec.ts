@@ -1,11 +1,16 @@
 // The executable half of 12-gated-cross-attention.md. The loops are those of support/oracles/blocks.ts.
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   GatedCrossAttentionBlock,
   type GatedCrossAttentionBlockOptions,
 } from "../../src/blocks/gated-cross-attention-block.ts";
+import { readMaskCases } from "../../src/io/golden/masks.ts";
+import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { type Convention, conventions } from "../../src/masks/conventions/conventions.ts";
+import { EFFECT } from "../../src/masks/exhaustive/effect.ts";
+import { promptsOfMode } from "../../src/masks/exhaustive/exhaustive.ts";
 import { visibilityOf as mediaVisibilityOf } from "../../src/masks/media-mask.ts";
 import { maskRows } from "../../src/masks/rows.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
@@ -180,6 +185,72 @@ test("[gate.empty-row-feed-forward] skip drops the feed-forward of tokens whose 
     },
     60,
   );
+});
+
+const MLLAMA = conventions["mllama transformers"];
+/** Rows of two tensors b l d that differ. */
+const rowsOf = (one: Tensor, other: Tensor): boolean[][] =>
+  list<Mat>(one).map((tokens, b) =>
+    tokens.map((token, l) =>
+      token.some((v, d) => Math.abs(v - (list<Mat>(other)[b]?.[l]?.[d] ?? NaN)) > 1e-9),
+    ),
+  );
+
+test("[gate.empty-row-feed-forward] as in transformers' Mllama layer: rows before the first image attend to every image, without feed-forward", () => {
+  const folder = "golden/cases/transformers/mllama-cross-attention-decoder-layer";
+  const { prompts, images: n } = JSON.parse(readFileSync(`${folder}/rows.json`, "utf8"));
+  const expected = loadSafetensors(`${folder}/expected.safetensors`);
+  const released = (name: string) => expected.tensor(`outputs.${name}`);
+
+  const [b, l] = [prompts.length, prompts[0].length];
+  const [x, media, open, closed] = [
+    text(b, l),
+    images(b, n, 3),
+    block({ convention: MLLAMA }),
+    block({ convention: MLLAMA }),
+  ];
+  gates(closed, 0.5, 0);
+  gates(open, 0.5, -0.5);
+  const mediaLocations = locations(...prompts.map((prompt: string) => prompt.replaceAll("t", ".")));
+  const out = open.forward(x, media, { mediaLocations });
+
+  const fed = rowsOf(released("out"), released("attention"));
+  expect(fed).toEqual([
+    [false, false, true, true, true, true],
+    [false, true, true, true, true, true],
+  ]);
+  expect(rowsOf(out, closed.forward(x, media, { mediaLocations }))).toEqual(fed);
+  for (let image = 0; image < n; image++) {
+    const other = changedAt(media, 1, image) as Tensor<Any>;
+    const changed = rowsOf(released("out"), released(`out.image-${image + 1}`));
+    expect(changed.map((rows) => rows[0])).toEqual([true, true]); // a row whose mask is empty
+    expect(rowsOf(out, open.forward(x, other, { mediaLocations }))).toEqual(changed);
+  }
+  expected.close();
+});
+
+test("[gate.empty-row-feed-forward] the feed-forward runs on the rows on which Mllama's runs, for every prompt of up to four tokens", () => {
+  const cases = readMaskCases("golden/cases/masks");
+  const [open, closed] = [
+    gates(block({ convention: MLLAMA }), 0.5, -0.5),
+    gates(block({ convention: MLLAMA }), 0.5, 0),
+  ];
+  for (const n of [1, 2]) {
+    const effects = cases.rowsOf("mllama-5.23.0").get(`full.${n}`) ?? new Int32Array();
+    let at = 0;
+    for (const { kinds } of promptsOfMode("full", 4)) {
+      const measured = Array.from(effects.slice(at, at + kinds.length));
+      at += kinds.length;
+      if (measured.includes(EFFECT.refused)) continue;
+      const [x, media] = [text(1, kinds.length), images(1, n, 2)];
+      const mediaLocations = new Bool<"b l">([1, kinds.length], Uint8Array.from(kinds));
+      const [fed] = rowsOf(
+        open.forward(x, media, { mediaLocations }),
+        closed.forward(x, media, { mediaLocations }),
+      );
+      expect(fed, `${kinds}`).toEqual(measured.map((effect) => (effect & EFFECT.feedForward) !== 0));
+    }
+  }
 });
 
 test("[gate.empty-row-feed-forward] without the option the convention decides", () => {
