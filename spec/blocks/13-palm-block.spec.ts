@@ -104,17 +104,18 @@ test("[palm.fused] the projection has queries, key, value and feed-forward input
   expect(zeroed(["v"]).out.every((v) => v !== 0)).toBe(true);
 });
 
-/** What each head scores, from the loops' parts: turned queries of its own, the turned key of all. */
+/** Scores of each head, from the loops: its rotated queries times the one rotated key. */
 function scoresByHand(model: ParallelTransformerBlock, tokens: Mat, heads: number): Mat[] {
   const w = weightsOf(model);
   const theta = vec(w, "rotary_emb.inv_freq");
   const fused = tokens.map((x) =>
     linear(under(w, "fused_attn_ff_proj"), layerNorm(vec(w, "norm.gamma"), vec(w, "norm.beta"), x)),
   );
-  const turned = (part: number) => fused.map((r, m) => rotateLoop(r.slice(4 * part, 4 * part + 4), m, theta));
-  const keys = turned(heads);
+  const rotated = (part: number) =>
+    fused.map((r, m) => rotateLoop(r.slice(4 * part, 4 * part + 4), m, theta));
+  const keys = rotated(heads);
   return range(heads).map((h) =>
-    turned(h).map((q) => keys.map((k) => q.reduce((z, v, c) => z + v * (k[c] ?? NaN), 0) / 2)),
+    rotated(h).map((q) => keys.map((k) => q.reduce((z, v, c) => z + v * (k[c] ?? NaN), 0) / 2)),
   );
 }
 
@@ -181,11 +182,11 @@ test("[rotary.rotate] rotation equals the loop in every head and keeps lengths",
     const rotary = new RotaryEmbedding(2 * half);
     const theta = valuesOf(rotary.inv_freq);
     const x = randomTensor<"h l k">([h, l, 2 * half], seed);
-    const turned = rotate(x, rotary.forward(l));
+    const rotated = rotate(x, rotary.forward(l));
     const expected = list<Mat>(x).map((rows) => rows.map((row, m) => rotateLoop(row, m, theta)));
-    expectNear(turned, expected);
+    expectNear(rotated, expected);
     const norms = (heads: readonly Mat[]) => heads.flat().map((row) => Math.hypot(...row));
-    expectClose(norms(list<Mat>(turned)), norms(list<Mat>(x)), 1e-14);
+    expectClose(norms(list<Mat>(rotated)), norms(list<Mat>(x)), 1e-14);
   });
 });
 
@@ -195,14 +196,14 @@ test("[rotary.rotate] position 0 is not rotated", () => {
 });
 
 test("[rotary.halves] feature i is paired with feature i + k/2", () => {
-  const turned = (feature: number): Vec => {
+  const rotated = (feature: number): Vec => {
     const unit = randomTensor<"l k">([2, 6], 1, () => 0);
     unit.data.set(1, feature, 1); // at position 1
     return list<Vec>(rotate(unit, new RotaryEmbedding(6).forward(2)))[1] ?? [];
   };
   const angle = Math.fround(10000 ** (-2 / 6));
-  expectClose(turned(1), [0, Math.cos(angle), 0, 0, Math.sin(angle), 0], 1e-7);
-  expectClose(turned(4), [0, -Math.sin(angle), 0, 0, Math.cos(angle), 0], 1e-7);
+  expectClose(rotated(1), [0, Math.cos(angle), 0, 0, Math.sin(angle), 0], 1e-7);
+  expectClose(rotated(4), [0, -Math.sin(angle), 0, 0, Math.cos(angle), 0], 1e-7);
 });
 
 test("[rotary.halves] a head of odd width is refused", () => {

@@ -1,4 +1,4 @@
-// Autoregressive generation for a batch of prompts. There is no cache: each new token runs the whole prefix again.
+// Autoregressive generation for a batch of prompts. Each step runs the model on the complete rows; there is no cache.
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { run } from "../kernels/replay.ts";

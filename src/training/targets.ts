@@ -19,13 +19,13 @@ export function nextTokens(
   const ids = text.flat();
   const targets = new Int32Array(ids.length).fill(IGNORED);
   for (let row = 0; row < b; row++) {
-    let seen = false;
+    let afterImage = false;
     for (let i = 0; i < l - 1; i++) {
       const at = row * l + i;
       const next = ids[at + 1] ?? IGNORED; // [targets.next]
-      seen ||= ids[at] === mediaTokenId;
+      afterImage ||= ids[at] === mediaTokenId;
       if (next === mediaTokenId || next === padTokenId) continue; // [targets.image]
-      if (beforeFirstImage === "ignore" && !seen) continue; // [targets.before-first-image]
+      if (beforeFirstImage === "ignore" && !afterImage) continue; // [targets.before-first-image]
       targets[at] = next;
     }
   }

@@ -1,4 +1,5 @@
-// Which parameters are trained. Freezing is no state of a model: what an optimiser is not given stays as it is.
+// Sets of trained parameters, and parameter groups. A parameter is frozen if the optimiser does not have it; models have no
+// frozen state.
 import { parameterNames, stateDict } from "../nn/state-dict.ts";
 import { RuleError } from "../tensor/errors.ts";
 import type { ParameterGroup } from "./optimizers/optimizer.ts";

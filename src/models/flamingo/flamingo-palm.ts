@@ -86,13 +86,26 @@ export class FlamingoPaLM {
   };
 
   constructor(options: FlamingoPaLMOptions) {
-    const { dim, dimHead, heads, ...language } = options;
-    const { depth, numTokens, ffMult, mediaTokenId = 3, crossAttnEvery = 3, ...vision } = language;
-    const { imgEncoder = null, perceiverNumLatents = 64, perceiverDepth = 2, ...more } = vision;
-    const { maxVideoFrames = null, onlyAttendImmediateMedia, ...rules } = more;
-    const { profile = "flamboyance", behaviour: changes, ...rest } = rules;
+    const {
+      dim,
+      dimHead,
+      heads,
+      depth,
+      numTokens,
+      ffMult,
+      mediaTokenId = 3,
+      crossAttnEvery = 3,
+      imgEncoder = null,
+      perceiverNumLatents = 64,
+      perceiverDepth = 2,
+      maxVideoFrames = null,
+      onlyAttendImmediateMedia,
+      profile = "flamboyance",
+      behaviour: overrides,
+      ...rest
+    } = options;
     rejectUnknown("FlamingoPaLM", rest);
-    const behaviour = behaviourOf(profile, changes);
+    const behaviour = behaviourOf(profile, overrides);
     const { emptyRowFeedForward } = behaviour;
     const convention = { ...conventionIn(behaviour, onlyAttendImmediateMedia), emptyRowFeedForward };
     this.options = { mediaTokenId, behaviour, convention };

@@ -24,9 +24,9 @@ export interface Media {
 }
 
 /** Checks the arguments by the options of the profile and returns at most one kind of media. */
-export function chooseMedia(given: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
-  if (given instanceof Tensor) return byPosition(given, behaviour);
-  const { images, videos, embeds, ...rest } = given;
+export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
+  if (media instanceof Tensor) return byPosition(media, behaviour);
+  const { images, videos, embeds, ...rest } = media;
   rejectUnknown("FlamingoPaLM.forward", rest);
   if (embeds && !images && behaviour.embeds === "refuse") {
     throw new RuleError(
@@ -49,7 +49,7 @@ export function chooseMedia(given: Media | Tensor<"b m c h w">, behaviour: Flami
       "flamingo.images-and-videos",
     );
   }
-  return given;
+  return media;
 }
 
 /** forward(text, images): the README of flamingo-pytorch has this call, and the release rejects it. */
