@@ -1,6 +1,7 @@
 // The executable half of 16-state-dict.md. Keys and shapes come from the released packages: golden/state-dicts.json.
 import { readFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
+import { README_VIT, readmeFlamingo } from "../../src/bench/examples.ts";
 import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
 import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
 import { ParallelTransformerBlock } from "../../src/blocks/parallel-transformer-block.ts";
@@ -29,28 +30,6 @@ interface Entry {
 const path = new URL("../../golden/state-dicts.json", import.meta.url);
 const released: Readonly<Record<string, Entry>> = JSON.parse(readFileSync(path, "utf8"));
 
-const readmeVit = {
-  imageSize: 256,
-  patchSize: 32,
-  numClasses: 1000,
-  dim: 1024,
-  depth: 6,
-  heads: 16,
-  mlpDim: 2048,
-};
-const readmeFlamingo = () =>
-  new FlamingoPaLM({
-    numTokens: 20000,
-    dim: 1024,
-    depth: 12,
-    heads: 8,
-    dimHead: 64,
-    imgEncoder: new Extractor(new ViT({ ...readmeVit, dropout: 0.1, embDropout: 0.1 })),
-    mediaTokenId: 3,
-    crossAttnEvery: 3,
-    perceiverNumLatents: 64,
-    perceiverDepth: 2,
-  });
 const head = { dim: 12, dimHead: 4, heads: 2 };
 
 /** The constructor calls that the names of the entries stand for. */
@@ -60,7 +39,7 @@ const models: Readonly<Record<string, () => object>> = {
   "GatedCrossAttentionBlock(dim=1024,dim_head=64,heads=8)": () =>
     new GatedCrossAttentionBlock({ dim: 1024, dimHead: 64, heads: 8 }),
   "ViT(image_size=256,patch_size=32,num_classes=1000,dim=1024,depth=6,heads=16,mlp_dim=2048)": () =>
-    new ViT(readmeVit),
+    new ViT(README_VIT),
   "FlamingoPaLM(num_tokens=20000,dim=1024,depth=12,heads=8,dim_head=64,img_encoder=Extractor(ViT(...)),media_token_id=3,cross_attn_every=3,perceiver_num_latents=64,perceiver_depth=2)":
     readmeFlamingo,
   "FlamingoPaLM(num_tokens=30,dim=16,depth=2,heads=2,dim_head=4,img_encoder=Identity,max_video_frames=3)":

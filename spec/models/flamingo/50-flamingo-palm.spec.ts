@@ -490,6 +490,7 @@ describe("calls", () => {
         numTimeEmbeds: 4,
       });
       expect(perceive.media_pos_emb.shape).toEqual([4, 1, 1024]);
+      // the calls of the README of flamingo-pytorch 0.1.2, option by option
       const vit = new ViT({
         imageSize: 256,
         patchSize: 32,
