@@ -1,4 +1,4 @@
-// The second page of 81-speed.md in a real browser: npm run test:browser.
+// The speed page of 81-speed.md in a real browser: npm run test:browser.
 import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { extname, join } from "node:path";
@@ -24,7 +24,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ".css": "text/css",
 };
 
-/** What a static host does: files, their types, and no word about isolation. */
+/** A static host: files and their types, without the headers of cross-origin isolation. */
 const plainServer = (): Server =>
   createServer(({ url = "/" }, answer) => {
     answer.writeHead(200, { "Content-Type": TYPES[extname(url)] ?? "" });
@@ -60,24 +60,24 @@ async function json(page: Page) {
   return JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
 }
 
-const names = (asked: readonly string[]): string[] =>
-  asked.filter((url) => !url.startsWith("blob:")).map((url) => url.replace(/.*\//, "").replace(/#.*/, ""));
+const names = (requests: readonly string[]): string[] =>
+  requests.filter((url) => !url.startsWith("blob:")).map((url) => url.replace(/.*\//, "").replace(/#.*/, ""));
 
-describe("what it measures", () => {
-  test("nothing is loaded or measured before the button, and gpu.js is not without its modes", async () => {
-    const { page, wrong, asked } = await visit(browser, isolated + QUICK);
+describe("measuring", () => {
+  test("nothing is loaded or measured before the button is pressed, and gpu.js only for its modes", async () => {
+    const { page, wrong, asked: requests } = await visit(browser, isolated + QUICK);
     await page.waitForTimeout(300);
-    expect(names(asked).sort()).toEqual(["speed.css", "speed.html", "speed.js"]);
+    expect(names(requests).sort()).toEqual(["speed.css", "speed.html", "speed.js"]);
     expect(await page.locator("table").count()).toBe(0);
     await measured(page);
     await measured(page);
-    expect(names(asked).slice(3)).toEqual(["speed-kernels.js"]);
+    expect(names(requests).slice(3)).toEqual(["speed-kernels.js"]);
     expect(await page.locator("table").count()).toBe(3);
     expect(wrong).toEqual([]);
     await page.context().close();
   });
 
-  test("flamboyance inspect lets threads share memory, and the page says so", async () => {
+  test("served by flamboyance inspect, threads share memory, and a notice gives their number", async () => {
     const { page, wrong } = await visit(browser, isolated + QUICK);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
     await measured(page);
@@ -86,13 +86,13 @@ describe("what it measures", () => {
     const threads = [...new Set([1, cores])];
     expect([...new Set(found.matmul.map((one: { threads: number }) => one.threads))]).toEqual(threads);
     expect(await page.innerText(".notices")).toContain(
-      cores > 1 ? `on up to ${cores} threads` : "there is one core",
+      cores > 1 ? `up to ${cores} threads` : "one core",
     );
     expect(wrong).toEqual([]);
     await page.context().close();
   });
 
-  test("a static host gives one thread, and the page says why", async () => {
+  test("served by a static host there is one thread, and a notice gives the reason", async () => {
     const { page, wrong } = await visit(browser, plain + QUICK);
     await measured(page);
     const found = await json(page);
@@ -111,13 +111,13 @@ describe("what it measures", () => {
       });
     expect(Object.keys(found.first)).toEqual(["load", "compile", "build", "run", "again"]);
     const notices = await page.innerText(".notices");
-    expect(notices).toContain("one thread: this page is not cross-origin isolated");
-    expect(notices).toContain("one fused instruction");
+    expect(notices).toMatch(/one thread .*not cross-origin isolated/);
+    expect(notices).toContain("fused multiply-add");
     expect(wrong).toEqual([]);
     await page.context().close();
   });
 
-  test("it works from a disk as well", async () => {
+  test("the page works when it is opened from a disk", async () => {
     const address = `${pathToFileURL(join(BUILT, "speed.html"))}#quick`;
     const { page, wrong } = await visit(browser, address);
     await measured(page);
@@ -130,7 +130,7 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("a stopped measurement stops, and keeps what it has", async () => {
+  test("Stop ends the measurement and its threads, and keeps the results so far", async () => {
     const { page, wrong } = await visit(browser, `${isolated}speed.html`);
     await page.click(button);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
@@ -142,7 +142,7 @@ describe("what it measures", () => {
     const shown = await page.innerText("main");
     await page.waitForTimeout(1500);
     expect(await page.innerText("main")).toBe(shown);
-    await vi.waitFor(() => expect(page.workers()).toEqual([]), 10_000); // Chromium ends one that sleeps after two seconds
+    await vi.waitFor(() => expect(page.workers()).toEqual([]), 10_000); // Chromium ends a waiting worker after two seconds
     const found = await json(page);
     const last = found.matmul.filter(({ threads }: { threads: number }) => threads === cores);
     expect([last.length >= 1, last.length < 5]).toEqual([true, true]);
@@ -151,18 +151,18 @@ describe("what it measures", () => {
     await page.context().close();
   });
 
-  test("a browser without WebGPU says so, and the rest is measured", async () => {
-    const { page, asked } = await visit(browser, plain + QUICK);
+  test("without WebGPU there is a notice, and everything else is measured", async () => {
+    const { page, asked: requests } = await visit(browser, plain + QUICK);
     await page.evaluate(() => Object.defineProperty(navigator, "gpu", { value: undefined }));
     await page.check("text=gpu.js on WebGPU");
     await measured(page);
-    expect(await page.innerText(".notices .alarm")).toBe("gpu webgpu: this browser has no WebGPU here.");
-    expect(names(asked)).not.toContain("speed-gpu.js");
+    expect(await page.innerText(".notices .alarm")).toBe("gpu webgpu: this browser does not offer WebGPU.");
+    expect(names(requests)).not.toContain("speed-gpu.js");
     expect((await json(page)).matmul).toHaveLength(2);
     await page.context().close();
   });
 
-  test("where gpu.js does not come, or an adapter is refused, the rest is measured", async () => {
+  test("if gpu.js cannot be loaded or an adapter is refused, everything else is measured", async () => {
     const { page } = await visit(browser, plain + QUICK);
     await page.route("**/speed-gpu.js", (route) => route.abort());
     await page.evaluate(() => {
@@ -187,10 +187,10 @@ describe("what it measures", () => {
   });
 });
 
-test("gpu.js comes when it is asked for, and runs on a software adapter that is said to be one", async () => {
+test("gpu.js is loaded for its modes, and a software adapter is reported as one", async () => {
   const software = await startChromium();
   try {
-    const { page, asked } = await visit(software, isolated + QUICK);
+    const { page, asked: requests } = await visit(software, isolated + QUICK);
     await page.uncheck("text=simd");
     await page.check("text=gpu.js on WebGL 2");
     await page.check("text=gpu.js on WebGPU");
@@ -210,25 +210,25 @@ test("gpu.js comes when it is asked for, and runs on a software adapter that is 
       expect.stringMatching(/^webgl2 runs on a software adapter \(.*SwiftShader/),
       expect.stringMatching(/^webgpu runs on a software adapter \(.*swiftshader/),
     ]);
-    expect(names(asked).slice(3)).toEqual(["speed-kernels.js", "speed-gpu.js"]);
+    expect(names(requests).slice(3)).toEqual(["speed-kernels.js", "speed-gpu.js"]);
     await page.context().close();
   } finally {
     await software.close();
   }
 });
 
-describe("for everybody", () => {
-  test("what comes before the button is small", () => {
+describe("size and accessibility", () => {
+  test("the page is small before the button is pressed", () => {
     const compressed = (name: string) => gzipSync(readFileSync(join(BUILT, name)), { level: 9 }).length;
     const sum = ["speed.html", "speed.css", "speed.js"].reduce((sum, name) => sum + compressed(name), 0);
     const [kernels, gpu] = [compressed("speed-kernels.js"), compressed("speed-gpu.js")];
-    console.log(`the page has ${sum} bytes compressed, its kernels ${kernels}, gpu.js ${gpu}`);
+    console.log(`compressed bytes: page ${sum}, kernels ${kernels}, gpu.js ${gpu}`);
     expect(sum).toBeLessThan(10_000);
     expect(kernels).toBeLessThan(80_000);
     expect(gpu).toBeLessThan(200_000);
   });
 
-  test("it is begun with the keyboard, and told what happens", async () => {
+  test("a measurement is started with the keyboard, and its state is announced", async () => {
     const { page } = await visit(browser, plain + QUICK);
     const focused: (string | null | undefined)[] = [];
     for (let i = 0; i < 6; i++) {
@@ -252,7 +252,7 @@ describe("for everybody", () => {
     ["phone", { width: 390, height: 844 }],
     ["phone-dark", { width: 390, height: 844, dark: true }],
   ];
-  test.each(looks)("%s: legible, labelled, and no wider than the window", async (look, size) => {
+  test.each(looks)("%s: contrast, labels and width", async (look, size) => {
     const { page, wrong } = await visit(browser, isolated + QUICK, size);
     const check = async () => {
       expect(await faintTexts(page)).toEqual([]);
