@@ -44,7 +44,7 @@ export async function visit(browser: Browser, address: string, looks: Looks = {}
   page.on("request", (request) => asked.push(request.url()));
   page.on("requestfailed", (request) => wrong.push(`${request.url()} failed`));
   await page.goto(address);
-  await page.waitForSelector(".told");
+  await page.waitForSelector(".told, .choices");
   return { page, wrong, asked };
 }
 

@@ -125,7 +125,7 @@ describe("measuring", () => {
     expect(wrong).toEqual([]);
     await page.click("text=Which token sees which image");
     await page.waitForSelector(".grid");
-    await page.click("text=How fast is this here?");
+    await page.click("text=Kernel speed in this browser");
     await page.waitForSelector(button);
     await page.context().close();
   });

@@ -125,7 +125,7 @@ document
     h(
       "header",
       {},
-      h("h1", {}, "How fast is this here?"),
+      h("h1", {}, "Kernel speed in this browser"),
       h(
         "p.dim",
         {},
