@@ -11,8 +11,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, posix } from "node:path";
-import { performance } from "node:perf_hooks";
-import { pathToFileURL } from "node:url";
 import { repository } from "../architecture/tree.mjs";
 
 /** The result of a command. */
@@ -23,18 +21,9 @@ export interface CommandResult {
 }
 
 export function run(cwd: string, command: string, ...args: readonly string[]): CommandResult {
-  return runWith({}, cwd, command, ...args);
-}
-
-function runWith(
-  more: Readonly<Record<string, string>>,
-  cwd: string,
-  command: string,
-  ...args: readonly string[]
-): CommandResult {
   const { npm_config_local_prefix: _, INIT_CWD: __, ...env } = process.env; // set by the npm that runs the tests
   const shell = process.platform === "win32";
-  return spawnSync(command, args, { cwd, env: { ...env, ...more }, encoding: "utf8", shell });
+  return spawnSync(command, args, { cwd, env, encoding: "utf8", shell });
 }
 
 /** The output of a command that has to succeed. */
@@ -93,23 +82,20 @@ export function markedForShipping(): string[] {
   return paths.filter((path) => marked.includes(posix.dirname(path))).sort();
 }
 
-/** A module that leaves the processor time of its process in a file. */
-const CLOCK = `import { writeFileSync } from "node:fs";
-process.on("exit", () => writeFileSync(process.env.CLOCK, JSON.stringify(process.cpuUsage())));`;
-
-/** Installs the package into an empty project: the seconds that passed, and those for which a processor was busy. */
-export function installInto(folder: string, tarball: string): { passed: number; busy: number } {
-  const [clock, time] = [join(folder, "clock.mjs"), join(folder, "time.json")];
+/** Installs the package, without peers, into an empty project. */
+export function installInto(folder: string, tarball: string): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
-  writeFileSync(clock, CLOCK);
-  const env = { NODE_OPTIONS: `--import=${pathToFileURL(clock)}`, CLOCK: time };
-  const words = ["install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball];
-  const since = performance.now();
-  outputOf(runWith(env, folder, "npm", ...words));
-  const { user, system } = JSON.parse(readFileSync(time, "utf8"));
-  return { passed: (performance.now() - since) / 1e3, busy: (user + system) / 1e6 };
+  outputOf(
+    run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball),
+  );
 }
+
+/** Names of the packages that npm installed in a project. */
+export const packagesIn = (project: string): string[] =>
+  Object.keys(JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8")).packages)
+    .filter((path) => path !== "")
+    .map((path) => path.replace(/^.*node_modules\//, ""));
 
 export const bytesBelow = (folder: string): number =>
   readdirSync(folder, { recursive: true })

@@ -85,9 +85,7 @@ describe("measuring", () => {
     expect([found.isolated, found.cores]).toEqual([true, cores]);
     const threads = [...new Set([1, cores])];
     expect([...new Set(found.matmul.map((one: { threads: number }) => one.threads))]).toEqual(threads);
-    expect(await page.innerText(".notices")).toContain(
-      cores > 1 ? `up to ${cores} threads` : "one core",
-    );
+    expect(await page.innerText(".notices")).toContain(cores > 1 ? `up to ${cores} threads` : "one core");
     expect(wrong).toEqual([]);
     await page.context().close();
   });

@@ -196,18 +196,17 @@ test("shapes that would take too long are left out and named", async () => {
   const ops = einsum(() => new Promise((resume) => setTimeout(resume, 20)));
   const shapes = {
     matmul: [
-      [1, 1, 1], // some 100 operations a second
-      [1, 1, 50], // some 5,000
-      [1, 1, 20_000],
+      [1, 1, 1], // at most 2 operations in 20 ms: more than 300 operations would take more than 3 s
+      [1, 1, 1_000_000],
       [1, 1, 2],
     ],
     attention: [[1, 1, 1, 1]],
   };
   const found = noResults();
   expect(await measure(planFor([targetNamed("slow", { ops }).target], { shapes }), found)).toBe(true);
-  expect(found.matmul.map(({ shape }) => shape.join())).toEqual(["1,1,1", "1,1,50", "1,1,2"]);
+  expect(found.matmul.map(({ shape }) => shape.join())).toEqual(["1,1,1", "1,1,2"]);
   expect(found.missing).toHaveLength(1);
-  expect(found.missing[0]?.why).toContain(": product 1×1×20000");
+  expect(found.missing[0]?.why).toContain(": product 1×1×1000000");
 });
 
 test("the notice on threads gives their number and, if it is one, the reason", () => {

@@ -151,7 +151,12 @@ document
       "header",
       {},
       h("h1", {}, "Which token sees which image"),
-      h("p.dim", {}, "Flamboyance inspector · ", h("a", { href: "./speed.html" }, "Kernel speed in this browser")),
+      h(
+        "p.dim",
+        {},
+        "Flamboyance inspector · ",
+        h("a", { href: "./speed.html" }, "Kernel speed in this browser"),
+      ),
     ),
     controls.element,
     notices.element,
