@@ -340,5 +340,7 @@ test("[gate.attn] one more image that no token asks for changes nothing, and no 
 
 test("[options.known] an unknown option is refused", () => {
   expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow(RuleError);
-  expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow('camelCase: "ffMult"');
+  expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow(
+    'camelCase: "ffMult"',
+  );
 });

@@ -87,7 +87,7 @@ test.each([
 
 const COMMANDS = ["check", "conform", "probe", "mask", "inspect", "bench", "train", "digits"];
 
-test.each([[["--help"]], ...["inspect", "bench", "train", "digits"].map((name) => [[name, "--help"]])])(
+test.each([[["--help"]], ...COMMANDS.map((name) => [[name, "--help"]])])(
   "%j has an example and fits 80 columns",
   (args) => {
     const { status, stdout } = flamboyance(...args);

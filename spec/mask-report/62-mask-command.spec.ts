@@ -6,7 +6,7 @@ import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { mask } from "../../src/cli/commands/mask.ts";
-import { UsageError } from "../../src/cli/help/usage.ts";
+import { UsageError } from "../../src/cli/usage-error.ts";
 import { conventionOfCase } from "../../src/conformance/sources/registry.ts";
 import { readCase } from "../../src/io/golden/cases.ts";
 import { padded, readIds, tokensOf, tokensOfIds } from "../../src/io/prompt.ts";

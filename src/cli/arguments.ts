@@ -1,7 +1,7 @@
 // Readers of the command line. A mistake in it becomes a usage error that names the option and the remedy.
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { type Convention, conventionOf } from "../masks/conventions/conventions.ts";
-import { UsageError } from "./help/usage.ts";
+import { UsageError } from "./usage-error.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
 interface Config<O extends Options> {

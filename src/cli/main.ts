@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { LoadError } from "../tensor/errors.ts";
 import { OVERVIEW } from "./help/overview.ts";
-import { UsageError } from "./help/usage.ts";
+import { UsageError } from "./usage-error.ts";
 
 type Command = (args: readonly string[]) => Promise<number>;
 

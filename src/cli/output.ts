@@ -1,8 +1,8 @@
 // Prints verdicts as a table or as one document.
 import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
 import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
-import { UsageError } from "./help/usage.ts";
 import { paintOn } from "./terminal.ts";
+import { UsageError } from "./usage-error.ts";
 import { failures, moduleTable, verdictLine } from "./verdict-table.ts";
 
 const documents = { json: toJson, junit: toJunit, markdown: toMarkdown } as const;

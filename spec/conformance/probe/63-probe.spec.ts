@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { probe as command } from "../../../src/cli/commands/probe.ts";
-import { UsageError } from "../../../src/cli/help/usage.ts";
+import { UsageError } from "../../../src/cli/usage-error.ts";
 import { maskMistakes } from "../../../src/conformance/mistakes/mask-mistakes.ts";
 import { mutants } from "../../../src/conformance/mutants/mutants.ts";
 import { mismatchesOf, waysOf } from "../../../src/conformance/probe/match.ts";

@@ -11,10 +11,11 @@ import type { Precision } from "../../tensor/precision.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
-import { CHECK, UsageError } from "../help/usage.ts";
+import { CHECK } from "../help/check.ts";
 import { asVerdict, maskLine, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
 import { colourOn, paintOn } from "../terminal.ts";
+import { UsageError } from "../usage-error.ts";
 import { captionTour } from "./digits.ts";
 
 const OPTIONS = {

@@ -7,8 +7,9 @@ import type { SafetensorsFile } from "../../io/safetensors/read.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
-import { CONFORM, UsageError } from "../help/usage.ts";
+import { CONFORM } from "../help/conform.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
+import { UsageError } from "../usage-error.ts";
 import { PRECISIONS } from "./check.ts";
 
 const OPTIONS = {

@@ -14,9 +14,9 @@ import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
 import { DIGITS } from "../help/digits.ts";
-import { UsageError } from "../help/usage.ts";
 import { readPng } from "../png.ts";
 import { paintOn } from "../terminal.ts";
+import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
   model: { type: "string" },

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { LoadError } from "../../tensor/errors.ts";
 import { readArguments, wholeOption } from "../arguments.ts";
 import { INSPECT } from "../help/inspect.ts";
-import { UsageError } from "../help/usage.ts";
+import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
   port: { type: "string", default: "0" },

@@ -17,8 +17,9 @@ import { defaultKnown, maskDocument, maskReport } from "../../mask-report/report
 import { maskText } from "../../mask-report/text.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { namedConvention, oneOf, readArguments, wholeOption } from "../arguments.ts";
-import { MASK, UsageError } from "../help/usage.ts";
+import { MASK } from "../help/mask.ts";
 import { colourOn, widthOn } from "../terminal.ts";
+import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
   images: { type: "string" },

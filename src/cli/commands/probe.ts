@@ -8,8 +8,9 @@ import { probeText } from "../../conformance/probe/text.ts";
 import { probeDocument, verdictOf } from "../../conformance/probe/verdict.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { namedConvention, readArguments, wholeOption } from "../arguments.ts";
-import { PROBE, UsageError } from "../help/usage.ts";
+import { PROBE } from "../help/probe.ts";
 import { colourOn, widthOn } from "../terminal.ts";
+import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
   expect: { type: "string" },

@@ -28,7 +28,7 @@ import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/train.ts";
-import { UsageError } from "../help/usage.ts";
+import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
   quick: { type: "boolean", default: false },

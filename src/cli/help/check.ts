@@ -1,0 +1,30 @@
+// The help text of `flamboyance check`.
+
+export const CHECK = `flamboyance check [PATH…]: runs this implementation on golden cases
+
+PATH is a case or a folder of cases (default: all cases of this package). Each
+case runs in float64 and in float32. If a folder of exhaustive mask cases is
+among them, its shorter prompts are checked; if its own path is given
+(golden/cases/masks), all of its prompts are, and the table shows the rows and
+disagreements of each convention, and the conventions without recorded runs.
+
+Options
+  --backend NAME      reference (default), simd, auto (simd where it runs, else
+                      reference) or gpu
+  --mode MODE         mode of gpu: webasm (default), cpu, or headlessgl if gl is
+                      installed
+  --precision P       float64, float32, bfloat16 or float16 instead of the two
+                      default precisions
+  --full              the full-size cases instead, in float32; takes minutes
+  --out DIR           also write DIR/<id>/actual.safetensors
+  --tour              end with a drawing of a mask and captioned pictures
+  --json | --junit | --markdown
+                      print one document instead of the table
+
+Exit status
+  0 all cases conform   1 numbers differ   2 a case is broken, or a kernel ran
+  outside the backend   3 usage
+
+Example
+  flamboyance check golden/cases/flamingo-pytorch --precision float64
+`;
