@@ -8,6 +8,8 @@ import { probe as command } from "../../../src/cli/commands/probe.ts";
 import { UsageError } from "../../../src/cli/usage-error.ts";
 import { maskMistakes } from "../../../src/conformance/mistakes/mask-mistakes.ts";
 import { mutants } from "../../../src/conformance/mutants/mutants.ts";
+import { probeDocument } from "../../../src/conformance/probe/document.ts";
+import { leakStretches, mismatchStretches } from "../../../src/conformance/probe/effects.ts";
 import { mismatchesOf, waysOf } from "../../../src/conformance/probe/match.ts";
 import { measure } from "../../../src/conformance/probe/measure.ts";
 import {
@@ -30,10 +32,10 @@ import {
   TEXT,
   VARIANTS,
 } from "../../../src/conformance/probe/plan.ts"; // prettier-ignore
-import { type Adapter, probe } from "../../../src/conformance/probe/probe.ts";
+import { type Adapter, type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts";
 import { probeText } from "../../../src/conformance/probe/text.ts";
-import { mistakesInWords, probeDocument, verdictOf } from "../../../src/conformance/probe/verdict.ts";
-import { leaksInWords, mismatchesInWords } from "../../../src/conformance/probe/words.ts";
+import { verdictOf } from "../../../src/conformance/probe/verdict.ts";
+import { mistakeSentences, stretchSentence, verdictSentence } from "../../../src/conformance/probe/words.ts";
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { distinguishingPrompt } from "../../../src/masks/difference.ts";
@@ -47,6 +49,11 @@ const every: readonly Convention[] = Object.values(conventions);
 const shape = { dim: 8, dimMedia: 6, latents: 2 };
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
 const LEVELS: readonly Level[] = ["attention", "block", "tapped"];
+const sentenceOf = (result: ProbeResult, expect: Convention | null) =>
+  verdictSentence(verdictOf(result, expect));
+const leaks = (result: ProbeResult) => leakStretches(result).map((one) => stretchSentence(one, result));
+const mismatches = (result: ProbeResult) =>
+  mismatchStretches(result).map((one) => stretchSentence(one, result));
 const names = (list: readonly Convention[]) => list.map(({ name }) => name);
 
 describe("what is asked", () => {
@@ -142,7 +149,7 @@ describe("every convention is named", () => {
         const result = await probe(blockAdapter(level, convention), { shape });
         expect([level, names(result.exact)]).toEqual([level, expect.arrayContaining([convention.name])]);
         expect(result.mismatches).toEqual([]);
-        expect(verdictOf(result, convention).sentence).toBe(`It follows ${convention.name}.`);
+        expect(sentenceOf(result, convention)).toBe(`It follows ${convention.name}.`);
       }
     });
 });
@@ -170,10 +177,8 @@ describe("known mistakes are named", () => {
     expect(beside).toEqual([[5, released.name]]);
     const wrong = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), { shape });
     expect(wrong.mistakes.map(({ mistake }) => mistake.number)).toEqual([4]);
-    expect(verdictOf(wrong, null)).toMatchObject({
-      status: "mistaken",
-      sentence: expect.stringContaining("number 4: The feed-forward of rows before the first image"),
-    });
+    expect(verdictOf(wrong, null)).toMatchObject({ status: "mistaken", finding: { kind: "mistake" } });
+    expect(sentenceOf(wrong, null)).toContain("number 4: The feed-forward of rows before the first image");
   });
 
   test("[probe.mistakes] number 10, each cached step counts anew", async () => {
@@ -181,13 +186,13 @@ describe("known mistakes are named", () => {
       const adapter = blockAdapter("block", { ...convention, cachedStep: "restart" });
       const result = await probe(adapter, { shape });
       expect(result.cached).toEqual({ skipped: null, steps: ["restart"] });
-      expect(mistakesInWords(result).join("\n")).toContain("number 10, counting-restarts");
+      expect(mistakeSentences(result.mistakes).join("\n")).toContain("number 10, counting-restarts");
       if (convention === released) expect(result.exact[0]?.name).toBe("otter");
       else
         expect(verdictOf(result, null)).toMatchObject({
           status: "mistaken",
-          sentence: expect.stringContaining("cached steps are not"),
-        }); // prettier-ignore
+          finding: { kind: "cached-steps", convention },
+        });
     }
   });
 
@@ -197,9 +202,17 @@ describe("known mistakes are named", () => {
     expect(result.exact[0]).toBe(released);
     expect(verdictOf(result, null)).toMatchObject({
       status: "mistaken",
-      sentence: expect.stringContaining("causal"),
+      finding: { kind: "causal", convention: released },
     });
-    expect(mistakesInWords(result).join()).toContain("number 13, causal-without-mask");
+    expect(mistakeSentences(result.mistakes).join()).toContain("number 13, causal-without-mask");
+  });
+});
+
+test("[probe.names] an expected convention is not followed where calls without locations are causal", async () => {
+  const result = await probe(causalAdapter("block", released), { shape, expect: released });
+  expect(verdictOf(result, released)).toEqual({
+    status: "mistaken",
+    finding: { kind: "expected", convention: released, follows: false, instead: released },
   });
 });
 
@@ -379,21 +392,47 @@ test("[probe.strict] who refuses prompts with too many or too few image tokens i
 test("[probe.words] stretches of rows in one sentence; number and verb agree", async () => {
   const { "flamingo-pytorch@0.1.2 all-previous": leaky } = conventions;
   const result = await probe(blockAdapter("tapped", leaky), { shape, expect: conventions["all-previous"] });
-  expect(leaksInWords(result)).toContain('In "t t I t t t I t", rows 0–1 average all images.');
-  expect(leaksInWords(result)).toContain('In "t I t t I I t t", row 0 averages all images.');
-  expect(mismatchesInWords(result)).toContain(
+  expect(leaks(result)).toContain('In "t t I t t t I t", rows 0–1 average all images.');
+  expect(leaks(result)).toContain('In "t I t t I I t t", row 0 averages all images.');
+  expect(mismatches(result)).toContain(
     'In "t t I t t t I t", rows 0–1 average all images, where under all-previous they see nothing.',
   ); // prettier-ignore
-  expect(verdictOf(result, conventions["all-previous"]).sentence).toBe(
+  expect(sentenceOf(result, conventions["all-previous"])).toBe(
     "It does not follow all-previous: this is flamingo-pytorch@0.1.2 all-previous; see flamingo-pytorch #10.",
   ); // prettier-ignore
   const skips = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
     shape,
     expect: released,
   });
-  expect(mismatchesInWords(skips)[0]).toBe(
+  expect(mismatches(skips)[0]).toBe(
     'In "t I t t I I t t", row 0 averages all images, and the feed-forward skips it, where under flamingo-pytorch@0.1.2 immediate it sees nothing, and the feed-forward runs.',
   ); // prettier-ignore
+});
+
+test("[probe.words] a stretch ends where rows are not neighbours, and where either effect changes", () => {
+  const row = (position: number, measured: number, expected: number) => ({
+    prompt: 0,
+    position,
+    measured,
+    expected,
+  });
+  const [one, two] = [1 | EFFECT.weighs, 2 | EFFECT.weighs];
+  const mismatches = [row(0, one, two), row(1, one, two), row(3, one, two), row(4, one, 0), row(5, two, 0)];
+  const known = [Array.from({ length: LENGTH }, () => 0xff)];
+  const effects = [[0, 7, 7, EFFECT.nan, EFFECT.nan, 3, 7 | EFFECT.weighs, 7]];
+  const result = { mismatches, measured: { effects, known, kind: "block" } } as unknown as ProbeResult;
+  const rows = (stretches: ReturnType<typeof leakStretches>) => stretches.map(({ from, to }) => [from, to]);
+  expect(rows(mismatchStretches(result))).toEqual([
+    [0, 1],
+    [3, 3],
+    [4, 4],
+    [5, 5],
+  ]);
+  expect(rows(leakStretches(result))).toEqual([
+    [1, 2],
+    [3, 4],
+    [7, 7],
+  ]);
 });
 
 test("[probe.names] what follows nothing known is compared with the nearest", async () => {
@@ -402,7 +441,7 @@ test("[probe.names] what follows nothing known is compared with the nearest", as
   expect(result.exact).toEqual([]);
   expect(verdictOf(result, null)).toMatchObject({
     status: "unknown",
-    sentence: expect.stringContaining("Nearest is"),
+    finding: { kind: "unknown", mismatchingRows: result.mismatches.length },
   });
   expect(result.mismatches.length).toBeGreaterThan(0);
 });
@@ -415,11 +454,23 @@ test("[probe.text] the verdict first, every line within the terminal, the same w
   ] as const) {
     const result = await probe(adapter, { shape, expect: expected });
     const plain = probeText(result, expected);
-    expect(plain.startsWith(verdictOf(result, expected).sentence.slice(0, 40))).toBe(true);
+    expect(plain.startsWith(sentenceOf(result, expected).slice(0, 40))).toBe(true);
     for (const line of plain.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
     expect(stripVTControlCharacters(probeText(result, expected, { colour: true }))).toBe(plain);
     expect(plain).toMatch(/\n {2}measured +(-|\{1\}) +\{/);
   }
+});
+
+test("[probe.text] leaks are listed where they are no mismatches", async () => {
+  const { "flamingo-pytorch@0.1.2 all-previous": leaky } = conventions;
+  const text = async (expected: Convention) => {
+    const result = await probe(blockAdapter("tapped", leaky), { shape, expect: expected });
+    return probeText(result, expected).split("\n");
+  };
+  expect(await text(leaky)).toContain("Leaks");
+  expect(await text(leaky)).not.toContain("Mismatches");
+  expect(await text(conventions["all-previous"])).toContain("Mismatches");
+  expect(await text(conventions["all-previous"])).not.toContain("Leaks");
 });
 
 test("[probe.json] the stable keys", async () => {
@@ -430,7 +481,8 @@ test("[probe.json] the stable keys", async () => {
     convention: "flamingo-pytorch@0.0.16 immediate",
     also: [],
     comparedWith: "flamingo-pytorch@0.0.16 immediate",
-    departures: [],
+    mismatches: [],
+    mismatchingRows: 0,
     withoutLocations: "everything",
     refused: null,
     output: "block",
@@ -444,6 +496,26 @@ test("[probe.json] the stable keys", async () => {
     nan: false,
   });
   expect(document.prompts[0].rows[1]).toEqual({ images: [1], evenly: false, feedForward: true, nan: false });
+  expect(document.leaks[0]).toEqual({ prompt: 0, from: 0, to: 0, images: [1, 2, 3], nan: false });
+  expect(document).not.toHaveProperty("departures");
+});
+
+test("[probe.json] mismatches are values: prompt, rows, measured and expected effects", async () => {
+  const skips = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
+    shape,
+    expect: released,
+  });
+  const document = JSON.parse(JSON.stringify(probeDocument(skips, released)));
+  expect(document.mismatches[0]).toEqual({
+    prompt: 0,
+    from: 0,
+    to: 0,
+    measured: { images: [1, 2, 3], evenly: true, feedForward: false, nan: false },
+    expected: { images: [], evenly: false, feedForward: true, nan: false },
+  });
+  const rows = document.mismatches.map(({ from, to }: { from: number; to: number }) => to - from + 1);
+  expect(rows.reduce((sum: number, n: number) => sum + n, 0)).toBe(document.mismatchingRows);
+  expect(document.mismatchingRows).toBe(skips.mismatches.length);
 });
 
 const workspace = temporary();

@@ -1,20 +1,20 @@
-// What a probe found, as a page of text for a terminal.
-import type { Convention } from "../../masks/conventions/conventions.ts";
-import { type Paint, painter } from "../../terminal/colour.ts";
-import { wrap } from "../../terminal/prose.ts";
+// The result of a probe as a page of text for a terminal.
+import type { Convention } from "../../masks/conventions/schema.ts";
+import { type Paint, painter, type Style } from "../../terminal/colour.ts";
+import { words, wrap } from "../../terminal/prose.ts";
 import { type Column, type Piece, table } from "../../terminal/table.ts";
+import { isAverage, leakStretches, mismatchStretches, type RowEffect, rowEffect } from "./effects.ts";
 import { effectsOfConvention } from "./mistakes.ts";
 import { IMAGES } from "./plan.ts";
 import type { ProbeResult } from "./probe.ts";
-import { mistakesInWords, verdictOf } from "./verdict.ts";
+import { verdictOf } from "./verdict.ts";
 import {
-  brief,
-  cachedInWords,
-  isAverage,
-  leaksInWords,
+  cachedSentence,
   letters,
-  mismatchesInWords,
-  withoutInWords,
+  mistakeSentences,
+  stretchSentence,
+  verdictSentence,
+  withoutLocationsSentence,
 } from "./words.ts";
 
 export interface ProbeTextOptions {
@@ -23,99 +23,100 @@ export interface ProbeTextOptions {
 }
 
 const MOST_SENTENCES = 12;
+const LEGEND = `t text, I an image's token, e an end token; each prompt has ${IMAGES} images. {1}: moved by image 1; -: by none; =: by none, and no feed-forward either; LEAK: the plain average of all.`;
 
-/** [probe.text] */
+/** The verdict, the measured rows, and one section each for mismatches, leaks, mistakes and decoding. [probe.text] */
 export function probeText(
   result: ProbeResult,
   expect: Convention | null,
   { colour = false, width = 80 }: ProbeTextOptions = {},
 ): string {
   const paint = painter(colour);
-  const { status, sentence } = verdictOf(result, expect);
-  const prose = (text: string, indent = 2): string => {
-    const pieces = text.split(" ").map((word) => ({ text: word }));
-    const lines = wrap(pieces, width - indent - 2, paint);
-    return lines.map((line, i) => " ".repeat(i === 0 ? indent : indent + 2) + line).join("\n");
+  const item = (text: string): string =>
+    wrap(words(text), width - 4, paint)
+      .map((line, i) => " ".repeat(i === 0 ? 2 : 4) + line)
+      .join("\n");
+  const section = (title: string, sentences: readonly string[]): string[] => {
+    const shown = sentences.slice(0, MOST_SENTENCES).map(item);
+    const left = sentences.length - shown.length;
+    const more = left > 0 ? [`  and ${left} more`] : [];
+    return sentences.length === 0 ? [] : [[paint(title, "strong"), ...shown, ...more].join("\n")];
   };
-  const style = status === "followed" ? "strong" : "alarm";
-  const headline = wrap(
-    sentence.split(" ").map((word): Piece => ({ text: word, style })),
-    width,
-    paint,
-  ).join("\n");
-  const { exact, refused } = result;
-  const [first] = exact;
-  const away = mismatchesInWords(result);
-  const listed = (title: string, sentences: readonly string[]): string =>
-    sentences.length === 0
-      ? ""
-      : [
-          paint(title, "strong"),
-          ...sentences.slice(0, MOST_SENTENCES).map((told) => prose(told)),
-          ...(sentences.length > MOST_SENTENCES ? [`  and ${sentences.length - MOST_SENTENCES} more`] : []),
-        ].join("\n");
-  const more = [
-    ...(first && !expect ? [first.note] : []),
-    ...(exact.length > 1 && !expect
-      ? [
-          `The same on every row: ${exact
-            .slice(1)
-            .map(({ name }) => name)
-            .join(", ")}.`,
-        ]
-      : []),
-    ...(refused === null ? [] : [`Prompts with too many or too few image tokens were left out: ${refused}.`]),
-  ];
+  const verdict = verdictOf(result, expect);
+  const style: Style = verdict.status === "followed" ? "strong" : "alarm";
+  const headline = wrap(words(verdictSentence(verdict), style), width, paint);
+  const mismatches = mismatchStretches(result);
+  const leaks = mismatches.length > 0 ? [] : leakStretches(result); // mismatches include them
+  const inSentences = (stretches: typeof mismatches) => stretches.map((one) => stretchSentence(one, result));
   return [
-    [headline, ...more.map((told) => prose(told))].join("\n"),
-    [paint("What moves each row", "strong"), prose(LEGEND), "", ...grid(result, paint)].join("\n"),
-    listed("Departures", away),
-    listed("Leaks", away.length > 0 ? [] : leaksInWords(result)), // departures tell them already
-    listed("Known mistakes that look like this", mistakesInWords(result)),
-    listed("In decoding, and without locations", [
-      cachedInWords(result.cached),
-      withoutInWords(result.withoutLocations),
+    [...headline, ...notes(result, expect).map(item)].join("\n"),
+    [paint("Images that move each row", "strong"), item(LEGEND), "", ...grid(result, paint)].join("\n"),
+    ...section("Mismatches", inSentences(mismatches)),
+    ...section("Leaks", inSentences(leaks)),
+    ...section("Known mistakes with these effects", mistakeSentences(result.mistakes)),
+    ...section("Decoding, and calls without locations", [
+      cachedSentence(result.cached),
+      withoutLocationsSentence[result.withoutLocations],
     ]),
-  ]
-    .filter((part) => part !== "")
-    .join("\n\n");
+  ].join("\n\n");
 }
 
-const LEGEND = `t text, I an image's token, e an end token; ${IMAGES} images were given to each prompt. {1} moved by image 1, - by none, = and no feed-forward either, LEAK the plain average of all.`;
+/** What follows the verdict: the convention's note, others with the same rows, prompts that were left out. */
+function notes({ exact, refused }: ProbeResult, expect: Convention | null): string[] {
+  const [first, ...others] = expect ? [] : exact;
+  const names = others.map(({ name }) => name).join(", ");
+  return [
+    ...(first ? [first.note] : []),
+    ...(names === "" ? [] : [`The same on every row: ${names}.`]),
+    ...(refused === null ? [] : [`Prompts with too many or too few image tokens were left out: ${refused}.`]),
+  ];
+}
 
-/** Three lines a prompt: tokens, what was measured, and what the convention it is compared with says, where that differs. */
-function grid({ call, measured, nearest, mismatches }: ProbeResult, paint: Paint): string[] {
-  const expected = effectsOfConvention(nearest, call.prompts, IMAGES);
-  const lines = call.prompts.flatMap((kinds, p) => {
-    const away = new Set(mismatches.filter(({ prompt }) => prompt === p).map(({ position }) => position));
-    const known = (l: number): number => measured.known[p]?.[l] ?? 0;
-    const found = (measured.effects[p] ?? []).map(
-      (effect, l): Piece => ({
-        text: brief(effect, known(l)),
-        style: away.has(l) || isAverage(effect) ? "alarm" : undefined,
-      }),
-    );
-    const should = (expected[p] ?? []).map(
-      (effect, l): Piece => ({ text: away.has(l) ? brief(effect, known(l)) : "", style: "dim" }),
-    );
-    const tokens = letters(kinds).split(" ");
-    return [
-      ...(p === 0 ? [] : [{ name: "", cells: [] }]),
-      { name: "", cells: tokens.map((text): Piece => ({ text, style: "dim" })) },
-      { name: "measured", cells: found },
-      ...(away.size > 0 ? [{ name: nearest.name, cells: should }] : []),
-    ];
+/** A cell: {1,2}; - for none; LEAK for the average of all images; = where the feed-forward does not run either. */
+function cellText(effect: RowEffect): string {
+  if (effect.nan) return "NaN";
+  if (isAverage(effect)) return "LEAK";
+  if (effect.images.length > 0) return `{${effect.images.join(",")}}`;
+  return effect.feedForward === false ? "=" : "-";
+}
+
+interface Line {
+  readonly name: string;
+  readonly cells: readonly Piece[];
+}
+
+/** The lines of one prompt: tokens, measured rows, and the convention's rows where these differ. */
+function promptLines({ call, measured, nearest, mismatches }: ProbeResult, p: number): Line[] {
+  const expected = effectsOfConvention(nearest, call.prompts, IMAGES)[p] ?? [];
+  const differs = new Set(mismatches.filter(({ prompt }) => prompt === p).map(({ position }) => position));
+  const effectAt = (effect: number, l: number) => rowEffect(effect, measured.known[p]?.[l] ?? 0);
+  const actual = (measured.effects[p] ?? []).map((bits, l): Piece => {
+    const effect = effectAt(bits, l);
+    return { text: cellText(effect), style: differs.has(l) || isAverage(effect) ? "alarm" : undefined };
   });
-  const positions = call.prompts[0]?.length ?? 0;
-  const long = lines.some(({ name }) => name.length > 16);
+  const convention = expected.map(
+    (bits, l): Piece => ({ text: differs.has(l) ? cellText(effectAt(bits, l)) : "", style: "dim" }),
+  );
+  return [
+    ...(p === 0 ? [] : [{ name: "", cells: [] }]),
+    { name: "", cells: words(letters(call.prompts[p] ?? []), "dim") },
+    { name: "measured", cells: actual },
+    ...(differs.size > 0 ? [{ name: nearest.name, cells: convention }] : []),
+  ];
+}
+
+const LONGEST_NAME = 16;
+
+function grid(result: ProbeResult, paint: Paint): string[] {
+  const { call, nearest } = result;
+  const lines = call.prompts.flatMap((_, p) => promptLines(result, p));
+  const nameOf = ({ name }: Line): string =>
+    name === nearest.name && name.length > LONGEST_NAME ? "by convention" : name;
+  const positions = Array.from({ length: call.prompts[0]?.length ?? 0 }, (_, l) => l);
   const columns: Column[] = [
-    {
-      head: ["row"],
-      cells: lines.map(({ name }) => [{ text: long && name === nearest.name ? "by convention" : name }]),
-    },
-    ...Array.from(
-      { length: positions },
-      (_, l): Column => ({
+    { head: ["row"], cells: lines.map((line) => [{ text: nameOf(line) }]) },
+    ...positions.map(
+      (l): Column => ({
         head: [`${l}`],
         cells: lines.map(({ cells }) => [cells[l] ?? { text: "" }]),
         align: "center",

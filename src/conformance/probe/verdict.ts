@@ -1,98 +1,49 @@
-// What a probe comes to: a verdict, and a document with stable keys.
-import type { Convention } from "../../masks/conventions/conventions.ts";
-import { EFFECT } from "../../masks/exhaustive/effect.ts";
-import type { ProbeResult } from "./probe.ts";
-import { ALL, cachedInWords, imagesIn, leaksInWords, letters, mismatchesInWords } from "./words.ts";
+// The verdict of a probe, as values.
+import type { Convention } from "../../masks/conventions/schema.ts";
+import type { Candidate, ProbeResult } from "./probe.ts";
 
-export interface Verdict {
+export type ProbeFinding =
+  /** A convention was expected: does the implementation follow it, and if not, which one does it follow? */
+  | {
+      readonly kind: "expected";
+      readonly convention: Convention;
+      readonly follows: boolean;
+      readonly instead: Convention | null;
+    }
+  /** A named convention on every row. */
+  | { readonly kind: "convention"; readonly convention: Convention }
+  /** Without media locations the attention is causal over keys. */
+  | { readonly kind: "causal"; readonly convention: Convention | null }
+  /** The whole text follows a convention, cached steps do not. */
+  | { readonly kind: "cached-steps"; readonly convention: Convention }
+  | ({ readonly kind: "mistake" } & Candidate)
+  | { readonly kind: "unknown"; readonly nearest: Convention; readonly mismatchingRows: number };
+
+export interface ProbeVerdict {
   /** followed: a named convention on every row; mistaken: a known mistake; unknown: neither. */
   readonly status: "followed" | "mistaken" | "unknown";
-  /** One sentence. */
-  readonly sentence: string;
+  readonly finding: ProbeFinding;
 }
 
-const thread = ({ source }: Convention): string => (source.thread ? `; see ${source.thread}` : "");
-
-const cachedFails = ({ cached, nearest }: ProbeResult): boolean =>
-  cached.skipped === null &&
-  !cached.steps.includes(nearest.cachedStep === "none" ? "rows" : nearest.cachedStep);
+const cachedStepsFail = ({ cached }: ProbeResult, { cachedStep }: Convention): boolean =>
+  cached.skipped === null && !cached.steps.includes(cachedStep === "none" ? "rows" : cachedStep);
 
 /** [probe.names] */
-export function verdictOf(result: ProbeResult, expect: Convention | null): Verdict {
+export function verdictOf(result: ProbeResult, expect: Convention | null): ProbeVerdict {
   const { exact, mistakes, nearest, mismatches, withoutLocations } = result;
-  const [first] = exact;
+  const [first = null] = exact;
+  const causal = withoutLocations === "causal";
   if (expect) {
-    const follows = mismatches.length === 0 && !cachedFails(result) && withoutLocations !== "causal";
-    const sentence = follows
-      ? `It follows ${expect.name}.`
-      : `It does not follow ${expect.name}${first ? `: this is ${first.name}${thread(first)}` : ""}.`;
-    return { status: follows ? "followed" : "mistaken", sentence };
+    const follows = mismatches.length === 0 && !cachedStepsFail(result, nearest) && !causal;
+    const finding = { kind: "expected", convention: expect, follows, instead: first } as const;
+    return { status: follows ? "followed" : "mistaken", finding };
   }
-  if (withoutLocations === "causal") {
-    return {
-      status: "mistaken",
-      sentence: `${first ? `With media_locations this is ${first.name}; without them its` : "Its"} cross-attention is causal.`,
-    };
-  }
-  if (first && cachedFails({ ...result, nearest: first })) {
-    return {
-      status: "mistaken",
-      sentence: `The whole text's mask is ${first.name}${thread(first)}, but cached steps are not.`,
-    };
-  }
-  if (first) return { status: "followed", sentence: `This is ${first.name}${thread(first)}.` }; // [probe.names]
-  const [wrong] = mistakes;
-  if (wrong) {
-    const { number, title, seenIn } = wrong.mistake;
-    return {
-      status: "mistaken",
-      sentence: `This is ${wrong.convention.name} with a known mistake, number ${number}: ${title} (${seenIn}).`,
-    }; // [probe.names]
-  }
-  return {
-    status: "unknown",
-    sentence: `No known convention moves these rows. Nearest is ${nearest.name}: ${mismatches.length} rows depart.`,
-  }; // [probe.names]
-}
-
-/** Mistakes that look alike from outside, each once, with the conventions from which they depart. */
-export function mistakesInWords({ mistakes }: ProbeResult): string[] {
-  const byId = new Map<string, string[]>();
-  const told = new Map<string, string>();
-  for (const { mistake, convention } of mistakes) {
-    byId.set(mistake.id, [...(byId.get(mistake.id) ?? []), convention.name]);
-    told.set(mistake.id, `number ${mistake.number}, ${mistake.id}: ${mistake.title} (${mistake.seenIn})`);
-  }
-  return [...byId].map(([id, names]) => `Beside ${names.join(", ")}: ${told.get(id)}.`);
-}
-
-/** [probe.json] */
-export function probeDocument(result: ProbeResult, expect: Convention | null): object {
-  const { exact, mistakes, nearest, mismatches, cached, withoutLocations, refused, call, measured } = result;
-  const { status, sentence } = verdictOf(result, expect);
-  return {
-    status,
-    sentence,
-    convention: exact[0]?.name ?? null,
-    also: exact.slice(1).map(({ name }) => name),
-    mistakes: mistakes.map(({ mistake, convention }) => ({ ...mistake, beside: convention.name })),
-    comparedWith: nearest.name,
-    departures: mismatchesInWords(result),
-    departingRows: mismatches.length,
-    leaks: leaksInWords(result),
-    cached: { ...cached, sentence: cachedInWords(cached) },
-    withoutLocations,
-    refused,
-    output: measured.kind,
-    prompts: call.prompts.map((kinds, p) => ({
-      tokens: letters(kinds),
-      rows: (measured.effects[p] ?? []).map((effect, l) => ({
-        images: imagesIn(effect),
-        evenly: (effect & ALL) !== 0 && !(effect & EFFECT.weighs),
-        feedForward:
-          (measured.known[p]?.[l] ?? 0) & EFFECT.feedForward ? (effect & EFFECT.feedForward) !== 0 : null,
-        nan: (effect & EFFECT.nan) !== 0,
-      })),
-    })),
-  };
+  if (causal) return { status: "mistaken", finding: { kind: "causal", convention: first } };
+  if (first && cachedStepsFail(result, first))
+    return { status: "mistaken", finding: { kind: "cached-steps", convention: first } };
+  if (first) return { status: "followed", finding: { kind: "convention", convention: first } }; // [probe.names]
+  const [mistake] = mistakes;
+  if (mistake) return { status: "mistaken", finding: { kind: "mistake", ...mistake } }; // [probe.names]
+  const finding = { kind: "unknown", nearest, mismatchingRows: mismatches.length } as const;
+  return { status: "unknown", finding }; // [probe.names]
 }

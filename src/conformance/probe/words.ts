@@ -1,122 +1,106 @@
-// What a probe found, in words.
-import { EFFECT } from "../../masks/exhaustive/effect.ts";
+// The result of a probe in sentences. The page of text and the document's `sentence` are made of these; nothing reads them.
+import type { Convention } from "../../masks/conventions/schema.ts";
 import { TOKEN } from "../../masks/numbering.ts";
+import { isAverage, type RowEffect, type Stretch } from "./effects.ts";
 import type { WithoutLocations } from "./match.ts";
-import { IMAGES } from "./plan.ts";
-import type { Cached, ProbeResult } from "./probe.ts";
+import type { Cached, Candidate, ProbeResult } from "./probe.ts";
+import type { ProbeVerdict } from "./verdict.ts";
 
 export const letters = (kinds: readonly number[]): string =>
   kinds.map((kind) => (kind === TOKEN.image ? "I" : kind === TOKEN.end ? "e" : "t")).join(" ");
 
-export const ALL = 2 ** IMAGES - 1;
-export const imagesIn = (effect: number): number[] =>
-  Array.from({ length: IMAGES }, (_, m) => m + 1).filter((m) => effect & (1 << (m - 1)));
+const thread = ({ source }: Convention): string => (source.thread ? `; see ${source.thread}` : "");
 
-/** A row that averages all images, whatever its text. */
-export const isAverage = (effect: number): boolean =>
-  (effect & ALL) === ALL && !(effect & (EFFECT.weighs | EFFECT.nan));
-
-/** In a cell: {1,2}, - for nothing, LEAK for the average of all images; = where not even the feed-forward ran. */
-export function brief(effect: number, known: number): string {
-  if (effect & EFFECT.nan) return "NaN";
-  if (isAverage(effect)) return "LEAK";
-  const images = imagesIn(effect);
-  if (images.length > 0) return `{${images.join(",")}}`;
-  return known & ~effect & EFFECT.feedForward ? "=" : "-";
-}
-
-/** Of one row, or of several. What the feed-forward does is said only where that is the difference. */
-function inWords(effect: number, other: number, known: number, one: boolean): string {
-  const s = one ? "s" : "";
-  const images = imagesIn(effect);
-  const seen =
-    effect & EFFECT.nan
-      ? `become${s} NaN`
-      : isAverage(effect)
-        ? `average${s} all images`
-        : images.length === 0
-          ? `see${s} nothing`
-          : `see${s} {${images.join(",")}}${effect & EFFECT.weighs ? "" : " as a plain average"}`;
-  if (!((effect ^ other) & known & EFFECT.feedForward)) return seen;
-  return `${seen}, and the feed-forward ${effect & EFFECT.feedForward ? "runs" : one ? "skips it" : "skips them"}`;
-}
-
-interface Told {
-  readonly prompt: number;
-  readonly position: number;
-  /** What is said of one row, or of several. */
-  readonly said: (one: boolean) => string;
-}
-
-/** One sentence for each stretch of neighbouring rows of which the same is to be said. */
-function inStretches(told: readonly Told[], { call }: ProbeResult): string[] {
-  const stretches: (Told & { to: number })[] = [];
-  for (const next of told) {
-    const last = stretches.at(-1);
-    const joins =
-      last?.prompt === next.prompt && last.to === next.position - 1 && last.said(true) === next.said(true);
-    if (joins) last.to = next.position;
-    else stretches.push({ ...next, to: next.position });
+export function verdictSentence({ finding }: ProbeVerdict): string {
+  switch (finding.kind) {
+    case "expected": {
+      const { convention, follows, instead } = finding;
+      if (follows) return `It follows ${convention.name}.`;
+      const other = instead ? `: this is ${instead.name}${thread(instead)}` : "";
+      return `It does not follow ${convention.name}${other}.`;
+    }
+    case "convention":
+      return `This is ${finding.convention.name}${thread(finding.convention)}.`;
+    case "causal":
+      return finding.convention
+        ? `With media_locations this is ${finding.convention.name}; without them its cross-attention is causal.`
+        : "Without media_locations its cross-attention is causal.";
+    case "cached-steps":
+      return `The mask of the whole text is ${finding.convention.name}${thread(finding.convention)}, but that of cached steps is not.`;
+    case "mistake": {
+      const { number, title, seenIn } = finding.mistake;
+      return `This is ${finding.convention.name} with a known mistake, number ${number}: ${title} (${seenIn}).`;
+    }
+    case "unknown":
+      return `These rows follow no known convention. The nearest is ${finding.nearest.name}: ${finding.mismatchingRows} rows differ.`;
   }
-  return stretches.map(({ prompt, position, to, said }) => {
-    const one = position === to;
-    const where = one ? `row ${position}` : `rows ${position}–${to}`;
-    return `In "${letters(call.prompts[prompt] ?? [])}", ${where} ${said(one)}.`;
+}
+
+/** Mistakes with the same effects, each once, with the conventions that they were found in. */
+export function mistakeSentences(mistakes: readonly Candidate[]): string[] {
+  const first = new Map<string, Candidate>();
+  for (const candidate of mistakes)
+    if (!first.has(candidate.mistake.id)) first.set(candidate.mistake.id, candidate);
+  return [...first].map(([id, { mistake }]) => {
+    const names = mistakes.filter((one) => one.mistake.id === id).map((one) => one.convention.name);
+    const { number, title, seenIn } = mistake;
+    return `Compared with ${names.join(", ")}: number ${number}, ${id}: ${title} (${seenIn}).`;
   });
 }
 
-/** Where the rows are not those of the convention they are compared with. [probe.words] */
-export function mismatchesInWords(result: ProbeResult): string[] {
-  const { measured, mismatches, nearest } = result;
-  const told = mismatches.map(({ prompt, position, measured: found, expected }): Told => {
-    const known = measured.known[prompt]?.[position] ?? 0;
-    const said = (one: boolean) => {
-      const should = `${one ? "it" : "they"} ${inWords(expected, found, known, one)}`;
-      return `${inWords(found, expected, known, one)}, where under ${nearest.name} ${should}`; // [probe.words]
-    };
-    return { prompt, position, said };
-  });
-  return inStretches(told, result);
+/** Of one row, or of several. */
+function effectPhrase(effect: RowEffect, one: boolean): string {
+  const s = one ? "s" : "";
+  const { images, evenly, feedForward, nan } = effect;
+  const seen = nan
+    ? `become${s} NaN`
+    : isAverage(effect)
+      ? `average${s} all images`
+      : images.length === 0
+        ? `see${s} nothing`
+        : `see${s} {${images.join(",")}}${evenly ? " as a plain average" : ""}`;
+  if (feedForward === null) return seen;
+  return `${seen}, and the feed-forward ${feedForward ? "runs" : one ? "skips it" : "skips them"}`;
 }
 
-/** Rows that average all images, or are no number: wrong whoever does it. [probe.words] */
-export function leaksInWords(result: ProbeResult): string[] {
-  const told = result.measured.effects.flatMap((effects, prompt) =>
-    effects.flatMap((effect, position): Told[] => {
-      const wrong = isAverage(effect) || (effect & EFFECT.nan) !== 0; // [probe.words]
-      return wrong ? [{ prompt, position, said: (one) => inWords(effect, effect, 0, one) }] : [];
-    }),
-  );
-  return inStretches(told, result);
+/** One sentence for neighbouring rows with the same effect. [probe.words] */
+export function stretchSentence(
+  { prompt, from, to, measured, expected }: Stretch,
+  { call, nearest }: ProbeResult,
+): string {
+  const one = from === to;
+  const rows = one ? `row ${from}` : `rows ${from}–${to}`;
+  const otherwise = expected
+    ? `, where under ${nearest.name} ${one ? "it" : "they"} ${effectPhrase(expected, one)}`
+    : "";
+  return `In "${letters(call.prompts[prompt] ?? [])}", ${rows} ${effectPhrase(measured, one)}${otherwise}.`; // [probe.words]
 }
 
-/** The convention's own rows, of a way to make cached steps. */
-const nameOfWay = {
+/** What cached steps do, by the way in which they are made. */
+const cachedStepPhrases = {
   none: "",
   rows: "are the rows of the whole text's mask",
   count: "see the prompt's last image, until a new token is an image",
-  restart: "count images anew at each pass, and forget those that came before",
+  restart: "count images from 0 in each pass, and lose those that came before",
   "prompt-end": "count as the prompt's last tokens did",
-  "mask-end": "are given the last rows of the prompt's mask",
-  "last-row": "are given the last row of the prompt's mask",
+  "mask-end": "have the last rows of the prompt's mask",
+  "last-row": "have the last row of the prompt's mask",
   ahead: "lie beyond the prompt's mask, where its images end",
 } as const;
 
 /** [probe.cached] */
-export function cachedInWords({ skipped, steps }: Cached): string {
+export function cachedSentence({ skipped, steps }: Cached): string {
   if (skipped !== null) return `Cached steps were not probed: ${skipped}.`;
   if (steps.length === 0)
-    return "Cached steps follow no known way: they are not the rows of the whole text's mask.";
-  return `Cached steps ${steps.map((step) => nameOfWay[step]).join(", or ")}.`; // [probe.cached]
+    return "Cached steps follow no known rule: they are not the rows of the whole text's mask.";
+  return `Cached steps ${steps.map((step) => cachedStepPhrases[step]).join(", or ")}.`; // [probe.cached]
 }
 
-const withoutWords: Readonly<Record<WithoutLocations, string>> = {
+export const withoutLocationsSentence: Readonly<Record<WithoutLocations, string>> = {
   everything: "Without media_locations every token sees every image.",
   causal:
     "Without media_locations the attention is causal over keys: token l sees latents 0 to l, whatever image they are of.",
   nothing: "Without media_locations no token sees an image.",
-  "something else": "Without media_locations some tokens see some images: read the rows.",
+  "something else": "Without media_locations some tokens see some images.",
   skipped: "It does not run without media_locations.",
 };
-
-export const withoutInWords = (found: WithoutLocations): string => withoutWords[found];
