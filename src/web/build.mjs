@@ -1,12 +1,23 @@
-// Builds the two pages into dist/web: for each one script, one style sheet, one HTML file; and what the second page loads
-// only when it is asked to. They work from any folder of any server, and opened from a disk (a classic script is allowed there,
-// a module is not).
+// Builds the pages into dist/web: a script, a style sheet and an HTML file for each, and the scripts that the speed page loads on demand.
+// The pages work from any folder of a static server and from a disk, where browsers allow classic scripts but not modules.
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The script is one self-contained function, and runs when the page has been read. */
+const head = readFileSync(at("./shared/head.html"), "utf8").trim();
+
+/** Inserts the shared head. `workers`: the source of worker scripts that the page's policy allows. */
+const sharedHead = (workers) => ({
+  name: "shared-head",
+  transformIndexHtml: {
+    order: "pre",
+    handler: (html) => html.replace("{{head}}", head.replace("{{workers}}", workers)),
+  },
+});
+
+/** Loads the script as a classic one, which runs when the page has been parsed. */
 const classicScript = {
   name: "classic-script",
   enforce: "post",
@@ -20,13 +31,13 @@ const common = { configFile: false, base: "./", logLevel: "warn" };
 const resolve = { conditions: ["source", "browser"] };
 const output = { outDir: at("../../dist/web"), target: "es2022", modulePreload: false, cssCodeSplit: false };
 
-/** The page `html` of a folder, whose script and style sheet are called `name`. */
-const buildPage = (folder, html, name, emptyOutDir) =>
+/** Builds the page `html` of a folder. Its script and style sheet are called `name`. */
+const buildPage = (folder, html, name, { workers, emptyOutDir }) =>
   build({
     ...common,
     root: at(folder),
     resolve,
-    plugins: [classicScript],
+    plugins: [sharedHead(workers), classicScript],
     build: {
       ...output,
       emptyOutDir,
@@ -37,8 +48,8 @@ const buildPage = (folder, html, name, emptyOutDir) =>
     },
   });
 
-/** A script that gives the page one global, `name`. */
-const buildPart = (entry, fileName, name, alias, minify) =>
+/** Builds a script that defines one global, `name`. */
+const buildScript = (entry, fileName, name, alias, minify) =>
   build({
     ...common,
     root: at("."),
@@ -52,10 +63,10 @@ const buildPart = (entry, fileName, name, alias, minify) =>
     },
   });
 
-await buildPage("./masks", "index.html", "inspector", true);
-await buildPage("./speed", "speed.html", "speed", false);
-await buildPart("./speed/kernels.ts", "speed-kernels.js", "flamboyanceKernels");
-// gpu.js reads the text of its kernels: of ours, white space alone is taken away.
-const spaces = { compress: false, mangle: false, codegen: { removeWhitespace: true } };
+await buildPage("./masks", "index.html", "inspector", { workers: "'none'", emptyOutDir: true });
+await buildPage("./speed", "speed.html", "speed", { workers: "blob:", emptyOutDir: false });
+await buildScript("./speed/kernels.ts", "speed-kernels.js", "flamboyanceKernels");
+// gpu.js compiles the source text of kernels, so only white space is removed from it.
+const whitespaceOnly = { compress: false, mangle: false, codegen: { removeWhitespace: true } };
 const alias = { "gpu.js": "gpu.js/dist/gpu-browser.min.js" };
-await buildPart("./speed/gpu.ts", "speed-gpu.js", "flamboyanceGpu", alias, spaces);
+await buildScript("./speed/gpu.ts", "speed-gpu.js", "flamboyanceGpu", alias, whitespaceOnly);
