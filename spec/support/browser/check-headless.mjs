@@ -1,8 +1,8 @@
 // Checks golden cases in gpu.js's headlessgl mode, WebGL in Node:
-//   node spec/support/browser/check-headless.mjs [--in FOLDER] [what `flamboyance check` takes…]
-// gpu.js's optional `gl` is not among our packages, because it compiles ANGLE for minutes. Here it is installed beside gpu.js and this
-// package in a folder of their own: a temporary one, or FOLDER, where it is found again. It needs a C++ compiler, python3, the headers
-// of libX11, libXi and libXext (apt-get install libxi-dev libgl1-mesa-dev), and Xvfb where there is no display.
+//   node spec/support/browser/check-headless.mjs [--in FOLDER] [arguments of `flamboyance check`…]
+// gpu.js's optional dependency `gl` is not installed by default, because compiling ANGLE takes minutes. This script installs it, gpu.js and
+// this package in a temporary folder, or in FOLDER to reuse the installation. It needs a C++ compiler, python3, the headers of libX11,
+// libXi and libXext (apt-get install libxi-dev libgl1-mesa-dev), and Xvfb if there is no display.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,8 +1,8 @@
-// Checks golden cases in Chromium, in a mode of gpu.js that needs a graphics card, real or of software:
+// Checks golden cases in Chromium, in a mode of gpu.js that needs a graphics card, real or software-rendered:
 //   node spec/support/browser/check-page.mjs --mode webgpu [--some] [--real] [PATH…]
 //   node spec/support/browser/check-page.mjs --mode webgpu --rates 256,512 [--real]
-// --some: every op, module and block case and one model. --real: the machine's own card. --rates: how fast products n × n × n and
-// attention over n tokens are instead. One document on stdout, as `flamboyance check --json` writes it.
+// --some: every op, module and block case and one model. --real: use the machine's graphics card. --rates: measure products n × n × n and
+// attention over n tokens instead. Writes one document to stdout, in the format of `flamboyance check --json`.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,7 +30,7 @@ function casesBelow(path) {
     .map((file) => relative(root, join(root, path, dirname(file))))
     .sort();
 }
-const chosen = (positionals.length > 0 ? positionals : ["golden/cases"])
+const selected = (positionals.length > 0 ? positionals : ["golden/cases"])
   .flatMap(casesBelow)
   .filter((folder) => {
     const { full, level } = read(folder);
@@ -46,10 +46,10 @@ try {
     if (message.type() === "error") process.stderr.write(`page: ${message.text()}\n`);
   });
   for (const n of values.rates?.split(",").map(Number) ?? []) {
-    const found = await page.evaluate(([mode, n]) => globalThis.page.rates(mode, n), [values.mode, n]);
-    process.stdout.write(`${JSON.stringify({ mode: values.mode, ...found })}\n`);
+    const rates = await page.evaluate(([mode, n]) => globalThis.page.rates(mode, n), [values.mode, n]);
+    process.stdout.write(`${JSON.stringify({ mode: values.mode, ...rates })}\n`);
   }
-  for (const folder of values.rates === undefined ? chosen : []) {
+  for (const folder of values.rates === undefined ? selected : []) {
     const verdict = await page.evaluate(
       ([mode, path, files]) =>
         globalThis.page.checkFolder(mode, path, files).catch((error) => ({
@@ -84,7 +84,7 @@ const summary = {
   skipped: count("skipped"),
 };
 process.stdout.write(`${JSON.stringify({ summary, kernels, cases: verdicts })}\n`);
-const clean = verdicts.every(({ left = 0 }) => left === 0); // no case may leave buffers on the card
-const right =
+const clean = verdicts.every(({ left = 0 }) => left === 0); // a case must not leave buffers on the card
+const valid =
   summary.cases > 0 && kernels.fallback === 0 && kernels.matmul > 0 && kernels.mode === values.mode && clean;
-process.exitCode = summary.errored > 0 || !right ? 2 : summary.failed > 0 ? 1 : 0;
+process.exitCode = summary.errored > 0 || !valid ? 2 : summary.failed > 0 ? 1 : 0;

@@ -1,4 +1,4 @@
-// Starts a headless Chromium with a graphics card of software, and gives it a page made of one script. Used by tests and by commands.
+// Starts a headless Chromium with a software-rendered graphics card, and opens pages that run a bundled script.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,24 +6,24 @@ import { chromium } from "playwright-core";
 import { build } from "vite";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const KNOWN = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-const ORIGIN = "http://localhost"; // a secure context without a certificate: WebGPU asks for one
+const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const ORIGIN = "http://localhost"; // a secure context, which WebGPU requires, without a certificate
 
-/** The browser's file: $CHROMIUM, or where systems put it; null if there is none. */
-export const chromiumPath = () => process.env.CHROMIUM ?? KNOWN.find((path) => existsSync(path)) ?? null;
+/** The path of the browser: $CHROMIUM or a usual path; null if there is none. */
+export const chromiumPath = () => process.env.CHROMIUM ?? PATHS.find((path) => existsSync(path)) ?? null;
 
-/** `real`: the machine's own graphics card instead of one of software. */
+/** `real`: the machine's graphics card instead of a software-rendered one. */
 export async function startChromium({ real = false } = {}) {
   const executablePath = chromiumPath();
   if (executablePath === null)
-    throw new Error("there is no Chromium here: install it, or set CHROMIUM to its path");
+    throw new Error("Chromium was not found: install it, or set CHROMIUM to its path");
   const software = ["--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
   const device = real ? ["--enable-features=Vulkan", "--ignore-gpu-blocklist"] : software;
   const args = ["--no-sandbox", "--enable-unsafe-webgpu", ...device];
   return chromium.launch({ executablePath, headless: true, args });
 }
 
-/** A TypeScript file and all it imports, as one script. Nothing is minified: gpu.js reads its kernels' text. */
+/** Bundles a TypeScript file and its imports into one script. It is not minified, because gpu.js compiles the source text of kernels. */
 export async function bundle(entry) {
   const built = await build({
     root,
@@ -41,13 +41,13 @@ export async function bundle(entry) {
   return output[0].code;
 }
 
-/** What lets a page's threads share memory. */
+/** The headers that allow the threads of a page to share memory. */
 const ISOLATION = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
-/** A page that has run the script and may fetch what lies below `folder` of the repository; `isolated` from other origins. */
+/** Opens a page that runs the script and can fetch files below `folder` of the repository. `isolated`: with cross-origin isolation. */
 export async function openPage(browser, script, { folder = "golden", isolated = false } = {}) {
   const page = await browser.newPage();
   const served = resolve(root, folder);

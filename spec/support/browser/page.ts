@@ -1,13 +1,13 @@
-// Debian's Chromium, a page of the inspector in it, and what can be measured there.
+// Opens pages in Chromium and measures them.
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
 import { repository } from "../architecture/tree.mjs";
 
-const PLACES = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const PATHS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
 export async function openBrowser(): Promise<Browser> {
-  const executablePath = process.env.CHROMIUM ?? PLACES.find((place) => existsSync(place));
+  const executablePath = process.env.CHROMIUM ?? PATHS.find((path) => existsSync(path));
   if (executablePath === undefined)
     throw new Error("these tests need Chromium: apt-get install chromium, or name one in CHROMIUM");
   const asRoot = process.getuid?.() === 0;
@@ -20,7 +20,7 @@ export interface Looks {
   readonly dark?: boolean;
 }
 
-/** A page, and what went wrong in it: errors, refused or foreign requests, warnings of its policy. */
+/** An open page, its requests, and its problems: errors, failed requests, and violations of its policy. */
 export interface Visit {
   readonly page: Page;
   readonly wrong: string[];
@@ -44,27 +44,27 @@ export async function visit(browser: Browser, address: string, looks: Looks = {}
   page.on("request", (request) => asked.push(request.url()));
   page.on("requestfailed", (request) => wrong.push(`${request.url()} failed`));
   await page.goto(address);
-  await page.waitForSelector(".told, .choices");
+  await page.waitForSelector("main > header");
   return { page, wrong, asked };
 }
 
-/** Screenshots for people to look at, where nothing is kept in the repository. */
+/** The path of a screenshot for manual inspection, in a folder that is not committed. */
 export function picture(name: string): string {
   const folder = join(repository, "coverage/inspector");
   mkdirSync(folder, { recursive: true });
   return join(folder, `${name}.png`);
 }
 
-/** Texts whose contrast to what is behind them is below 4.5 (WCAG 2, AA), as "text: contrast". */
+/** Texts with a contrast of less than 4.5 to their background (WCAG 2, AA), as "text: contrast". */
 export const faintTexts = (page: Page): Promise<string[]> =>
   page.evaluate(() => {
-    const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     const rgba = (colour: string): number[] => {
-      if (!pen) return [];
-      pen.clearRect(0, 0, 1, 1);
-      pen.fillStyle = colour;
-      pen.fillRect(0, 0, 1, 1);
-      return [...pen.getImageData(0, 0, 1, 1).data].map((n) => n / 255);
+      if (!context) return [];
+      context.clearRect(0, 0, 1, 1);
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 1, 1);
+      return [...context.getImageData(0, 0, 1, 1).data].map((n) => n / 255);
     };
     const over = (front: number[], back: number[]) => {
       const alpha = front[3] ?? 1;
@@ -98,7 +98,7 @@ export const faintTexts = (page: Page): Promise<string[]> =>
     return [...faint];
   });
 
-/** Controls that a screen reader could not name. */
+/** Controls without an accessible name. */
 export const namelessControls = (page: Page): Promise<string[]> =>
   page.evaluate(() =>
     [
@@ -116,9 +116,9 @@ export const namelessControls = (page: Page): Promise<string[]> =>
   );
 
 export interface Scroll {
-  /** Milliseconds of each frame, in rising order. */
+  /** Milliseconds of each frame, sorted. */
   readonly frames: readonly number[];
-  /** Milliseconds of the page's own work a frame: script, style, layout. */
+  /** Milliseconds of script, style and layout for each frame. */
   readonly work: number;
 }
 
@@ -128,7 +128,7 @@ async function workOf(session: CDPSession): Promise<number> {
   return metrics.reduce((sum, { name, value }) => sum + (wanted.includes(name) ? value * 1000 : 0), 0);
 }
 
-/** Scrolls from top to bottom in so many frames. */
+/** Scrolls from top to bottom in `count` frames. */
 export async function scrolled(page: Page, count: number): Promise<Scroll> {
   const session = await page.context().newCDPSession(page);
   await session.send("Performance.enable");

@@ -1,4 +1,4 @@
-// The executable half of 80-inspector.md, as far as it needs no browser.
+// Rules of 80-inspector.md that need no browser. 80-browser.spec.ts tests the page in Chromium.
 import { writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -18,11 +18,24 @@ import { placeOf, toneOf } from "../../../src/masks/findings.ts";
 import { maskRows } from "../../../src/masks/rows.ts";
 import { asSentence, findingSentence, reasonClause } from "../../../src/masks/sentences.ts";
 import { drawingOf } from "../../../src/web/masks/copies.ts";
-import { moved } from "../../../src/web/masks/grid/keys.ts";
-import { inSight, lineWith, offsetsOf, packed, shownImages } from "../../../src/web/masks/grid/lines.ts";
+import { placeAfterKey } from "../../../src/web/masks/grid/keyboard.ts";
+import {
+  linesOf,
+  lineWith,
+  offsetsOf,
+  shownImages,
+  visibleLines,
+} from "../../../src/web/masks/grid/lines.ts";
 import { blockStages } from "../../../src/web/masks/layer/block.ts";
-import { rowFacts, rowOf, stageNamed, weightsOf } from "../../../src/web/masks/layer/rows.ts";
-import { stepInWords } from "../../../src/web/masks/panels/decoding.ts";
+import {
+  effectOf,
+  rowOf,
+  stageNamed,
+  weightStatistics,
+  weightsOf,
+} from "../../../src/web/masks/layer/rows.ts";
+import { stepText } from "../../../src/web/masks/panels/decoding.ts";
+import { rowFacts } from "../../../src/web/masks/panels/stages.ts";
 import { addressOf, START, type State, stateOf } from "../../../src/web/masks/state.ts";
 import { traceOf, traceOfCase, traceOfTensors } from "../../../src/web/masks/trace.ts";
 import { viewOf } from "../../../src/web/masks/view.ts";
@@ -53,13 +66,14 @@ const anyState: fc.Arbitrary<State> = fc.record({
   known: fc.nat(999_999),
   step: fc.nat(999_999),
 });
-/** Text as an address can hold it: no half of a surrogate pair. */
-const whole = (s: State) => [s.text, s.convention, s.against].every((text) => !/\p{Surrogate}/u.test(text));
+/** Whether an address can hold the texts of a state: they contain no unpaired surrogates. */
+const fitsAddress = (s: State) =>
+  [s.text, s.convention, s.against].every((text) => !/\p{Surrogate}/u.test(text));
 
 describe("the link", () => {
-  test("every state comes back from its address", () => {
+  test("every state is restored from its address", () => {
     fc.assert(
-      fc.property(anyState.filter(whole), (given) => {
+      fc.property(anyState.filter(fitsAddress), (given) => {
         const address = addressOf(given);
         expect(stateOf(address)).toEqual(given);
         expect(stateOf(`#${address}`)).toEqual(given);
@@ -68,7 +82,7 @@ describe("the link", () => {
     );
   });
 
-  test("a link can be read", () => {
+  test("an address is readable", () => {
     const given = state({
       text: "A cat: <image> done",
       convention: "paper next",
@@ -77,19 +91,19 @@ describe("the link", () => {
     expect(addressOf(given)).toBe("p=A+cat%3A+%3Cimage%3E+done&c=paper+next&at=0.3.1");
   });
 
-  test("only what is unlike the beginning is in it", () => {
+  test("an address contains only what differs from the initial state", () => {
     expect(addressOf(START)).toBe("");
     fc.assert(
-      fc.property(anyState.filter(whole), (given) => {
-        const unlike = Object.entries(given).filter(
+      fc.property(anyState.filter(fitsAddress), (given) => {
+        const changed = Object.entries(given).filter(
           ([key, value]) => `${JSON.stringify(value)}` !== JSON.stringify(START[key as keyof State]),
         );
-        expect(addressOf(given).split("&").filter(Boolean)).toHaveLength(unlike.length);
+        expect(addressOf(given).split("&").filter(Boolean)).toHaveLength(changed.length);
       }),
     );
   });
 
-  test("an address of any kind opens the page", () => {
+  test("any address opens the page", () => {
     expect(stateOf("as=diagonal&r=99&head=-1&n=1.x&at=1.2&known=1e9&show=&pad=up")).toEqual(START);
     expect(stateOf("at=1.2.3.4&step=2.5&r=0&n=65")).toEqual(START);
     expect(stateOf("n=&vs=otter&as=rows&r=16&at=0.1.2&n=4")).toEqual(
@@ -115,7 +129,7 @@ describe("the link", () => {
 });
 
 describe("the grid", () => {
-  test("lines are prompts, empty lines are none, all are as long as the longest", () => {
+  test("each line that is not empty is a prompt, padded to the longest", () => {
     const text = "A <image> b\n\n  \r\n<image>";
     const { batch } = viewOf(state({ text, padding: "left" }));
     expect(batch.prompts.map((tokens) => tokens.map(({ text }) => text))).toEqual([
@@ -127,7 +141,7 @@ describe("the grid", () => {
     expect(viewOf(state({ text: " \n" })).prompts).toEqual([]);
   });
 
-  test("every token's row is the mask's", () => {
+  test("every token has its row of the mask", () => {
     fc.assert(
       fc.property(
         fc.array(prompt, { minLength: 1, maxLength: 3 }),
@@ -143,8 +157,8 @@ describe("the grid", () => {
     );
   });
 
-  test("lines are full, in order, and none is empty", () => {
-    expect(packed([3, 3, 3, 9, 1], 6)).toEqual([
+  test("tokens fill lines in order, and no line is empty", () => {
+    expect(linesOf([3, 3, 3, 9, 1], 6)).toEqual([
       { from: 0, to: 2 },
       { from: 2, to: 3 },
       { from: 3, to: 4 },
@@ -153,7 +167,7 @@ describe("the grid", () => {
     const widths = fc.array(fc.integer({ min: 1, max: 50 }));
     fc.assert(
       fc.property(widths, fc.integer({ min: 1, max: 120 }), (list, room) => {
-        const lines = packed(list, room);
+        const lines = linesOf(list, room);
         const sum = (from: number, to: number) => list.slice(from, to).reduce((a, w) => a + w, 0);
         expect(lines.flatMap(({ from, to }) => list.slice(from, to))).toEqual(list);
         for (const { from, to } of lines) {
@@ -168,13 +182,13 @@ describe("the grid", () => {
     );
   });
 
-  test("whatever shows a pixel is built, and little else", () => {
+  test("all visible lines are built, and few others", () => {
     const heights = fc.array(fc.integer({ min: 20, max: 90 }), { maxLength: 80 });
     fc.assert(
       fc.property(heights, fc.integer({ min: -4000, max: 9000 }), fc.nat(2000), (list, top, more) => {
         const bottom = top + more;
         const offsets = offsetsOf(list);
-        const { from, to } = inSight(offsets, top, bottom);
+        const { from, to } = visibleLines(offsets, top, bottom);
         expect(0 <= from && from <= to && to <= list.length).toBe(true);
         expect(to - from).toBeLessThanOrEqual(more / 20 + 6);
         list.forEach((height, i) => {
@@ -183,10 +197,10 @@ describe("the grid", () => {
         });
       }),
     );
-    expect(inSight(offsetsOf([10, 10, 10, 10]), 10, 20, 0)).toEqual({ from: 1, to: 2 });
+    expect(visibleLines(offsetsOf([10, 10, 10, 10]), 10, 20, 0)).toEqual({ from: 1, to: 2 });
   });
 
-  test("of many images a line shows what its tokens are about", () => {
+  test("with many images a line shows those that its tokens represent or see", () => {
     const text = Array.from({ length: 8 }, (_, i) => `${"w ".repeat(i)}<image>`).join(" ");
     const shown = (from: number, to: number, patch: Partial<State> = {}, also: number[] = []) => {
       const view = viewOf(state({ text, ...patch }));
@@ -215,11 +229,11 @@ describe("the grid", () => {
     expect(shownImages(nan, 8)).toHaveLength(8);
   });
 
-  test("each layout is walked as it reads, and nothing leads out of it", () => {
+  test("arrow keys follow the layout, and no key leaves the grid", () => {
     const at = { prompt: 1, position: 4, image: 1 };
     const extent = { length: 30, images: 2 };
     const go = (key: string, layout: State["layout"]) => {
-      const place = moved(at, key, layout, extent);
+      const place = placeAfterKey(at, key, layout, extent);
       return place && [place.prompt, place.position, place.image];
     };
     expect(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown"].map((key) => go(key, "sentence"))).toEqual([
@@ -241,15 +255,19 @@ describe("the grid", () => {
       [1, 14, 1],
     ]);
     expect(["a", "Tab", "Enter"].map((key) => go(key, "sentence"))).toEqual([null, null, null]);
-    expect(moved({ prompt: 0, position: 29, image: 2 }, "ArrowRight", "sentence", extent)).toMatchObject({
+    expect(
+      placeAfterKey({ prompt: 0, position: 29, image: 2 }, "ArrowRight", "sentence", extent),
+    ).toMatchObject({
       position: 29,
     });
-    expect(moved({ prompt: 0, position: 29, image: 2 }, "ArrowDown", "sentence", extent)).toMatchObject({
+    expect(
+      placeAfterKey({ prompt: 0, position: 29, image: 2 }, "ArrowDown", "sentence", extent),
+    ).toMatchObject({
       image: 2,
     });
   });
 
-  test("the rows that differ are differenceOf's, and their cells are marked", () => {
+  test("the rows that differ are those of differenceOf, and their cells are marked", () => {
     fc.assert(
       fc.property(
         prompt,
@@ -305,7 +323,7 @@ describe("the grid", () => {
     ).toEqual(["00 00", "00 00", "00 00", "10 10"]);
   });
 
-  test("positions show their own step, and rows that differ from the whole text's are marked", () => {
+  test("a position shows the row of its decoding step, and rows that differ from the whole text are marked", () => {
     const text = "A <image> b <image> c d";
     const view = viewOf(state({ text, convention: "flamingo-mini", known: 3, step: 2 }));
     const [tokens = []] = view.prompts;
@@ -322,14 +340,14 @@ describe("the grid", () => {
     ]);
     expect(tokens[4]?.bands[0]?.row).toEqual(view.steps[0]?.[2]?.rows[0]?.[0]);
     expect(tokens[5]?.bands[0]?.row).toEqual(full[5]);
-    expect(stepInWords(view)).toBe(
-      "Step 2 of 3 takes position 4, “c”: flamingo-mini gives position 4 another row than the whole text has.",
+    expect(stepText(view)).toBe(
+      "Step 2 of 3 processes position 4, “c”. flamingo-mini computes another row for position 4 than in the whole text.",
     );
     const both = viewOf(state({ text, convention: "otter", against: "immediate", known: 3, step: 0 }));
-    expect(stepInWords(both)).toBe(
-      "Step 0 of 3 takes positions 0 to 2: otter has the rows of the whole text’s mask; immediate has the rows of the whole text’s mask.",
+    expect(stepText(both)).toBe(
+      "Step 0 of 3 processes positions 0 to 2. otter computes the same rows as in the whole text; immediate computes the same rows as in the whole text.",
     );
-    expect(stepInWords(viewOf(START))).toBe("The text is taken at once.");
+    expect(stepText(viewOf(START))).toBe("The whole text is processed in one pass.");
     const last = viewOf(state({ text, convention: "flamingo-mini", known: 3, step: 99 }));
     expect(last.step).toBe(3);
     expect(
@@ -342,7 +360,7 @@ describe("the grid", () => {
   });
 });
 
-describe("words", () => {
+describe("explanations", () => {
   const text = "a <image> b <image> c";
   const at = (position: number, image = 0) => ({ prompt: 0, position, image });
 
@@ -433,7 +451,7 @@ describe("words", () => {
     expect(warningsOf(viewOf(state({ text: "", convention: "paper next" })))).toEqual([]);
   });
 
-  test("it is what the terminal prints", () => {
+  test("the copied text is the output of flamboyance mask", () => {
     const given = state({
       text: "a <image> b\n<image> c",
       images: [1],
@@ -472,27 +490,24 @@ describe("numbers", () => {
     return found ? rowOf(found, 0, position, 1) : [];
   };
 
-  test("each stage follows from the one before", () => {
+  test("each stage follows from the previous one", () => {
     for (const name of names) {
       const rows = maskRows(batch.locations, 2, conventions[name])[0] ?? [];
       rows.forEach(({ mayAttend, outcome: kind }, position) => {
-        const [scores, filled, softmax, silenced] = (
-          ["scores", "filled", "softmax", "silenced"] as const
-        ).map((stage) => row(name, stage, position));
+        const [scores, masked, softmax, weights] = (["scores", "masked", "softmax", "weights"] as const).map(
+          (stage) => row(name, stage, position),
+        );
         const open = kind === "unmasked-leak" ? [true, true] : mayAttend;
-        expect(filled).toEqual(
+        expect(masked).toEqual(
           scores?.map((score, i) => (open[Math.floor(i / 3)] ? score : Number.NEGATIVE_INFINITY)),
         );
-        const weights = softmax?.reduce((a, w) => a + w, 0) ?? 0;
-        expect(weights).toBeCloseTo(
-          open.includes(true) || conventions[name].emptyRow === "uniform" ? 1 : 0,
-          12,
-        );
-        expect(silenced).toEqual(kind === "zeroed" || kind === "identity" ? softmax?.map(() => 0) : softmax);
-        const given = rowOf(stagesOf(name).given ?? ({ shape: [] } as never), 0, position, 0);
+        const sum = softmax?.reduce((a, w) => a + w, 0) ?? 0;
+        expect(sum).toBeCloseTo(open.includes(true) || conventions[name].emptyRow === "uniform" ? 1 : 0, 12);
+        expect(weights).toEqual(kind === "zeroed" || kind === "identity" ? softmax?.map(() => 0) : softmax);
+        const input = rowOf(stagesOf(name).input ?? ({ shape: [] } as never), 0, position, 0);
         const residual = row(name, "residual", position);
         row(name, "gated", position).forEach((gated, i) => {
-          expect(gated + (given[i] ?? 0)).toBeCloseTo(residual[i] ?? 0, 12);
+          expect(gated + (input[i] ?? 0)).toBeCloseTo(residual[i] ?? 0, 12);
         });
         const same = `${row(name, "output", position)}` === `${residual}`;
         expect(same).toBe(conventions[name].emptyRowFeedForward === "skip" && !mayAttend.includes(true));
@@ -500,7 +515,7 @@ describe("numbers", () => {
     }
   });
 
-  test("rows are cut out where they are, and there are none without an image", () => {
+  test("rows are read from every stage; without an image there are no stages", () => {
     const stage = {
       name: "scores",
       over: "keys",
@@ -515,21 +530,33 @@ describe("numbers", () => {
     expect(weightsOf(stagesOf("immediate"), 0, 4, 0)?.map((keys) => keys.length)).toEqual([3, 3]);
   });
 
-  test("sums, entropies, and what a layer leaves alone", () => {
-    const facts = (name: ConventionName, position: number) => rowFacts(stagesOf(name), 0, position, 0);
-    expect(facts("flamingo-pytorch@0.0.4", 0)).toEqual([
-      "Its weights sum to 1.00; their entropy is 1.79 of at most 1.79 (log 6): every key counts alike.",
-    ]);
-    expect(facts("immediate", 0)).toEqual([
-      "Its weights sum to 0.00; their entropy is 0.00 of at most 1.79 (log 6).",
-      "Attention adds nothing to it; the feed-forward still changes it.",
-    ]);
-    expect(facts("mllama reference", 0)[1]).toBe("The row leaves the layer as it came.");
-    const [seen] = facts("immediate", 4);
-    expect(Number(/entropy is ([\d.]+)/.exec(seen ?? "")?.[1])).toBeLessThanOrEqual(1.1);
+  test("statistics of a row's weights", () => {
+    const statistics = (name: ConventionName, position: number) =>
+      weightStatistics(stagesOf(name), 0, position, 0);
+    const uniform = statistics("flamingo-pytorch@0.0.4", 0);
+    expect(uniform).toMatchObject({ keys: 6, largestEntropy: Math.log(6), isUniform: true });
+    expect(uniform?.sum).toBeCloseTo(1, 12);
+    expect(uniform?.entropy).toBeCloseTo(Math.log(6), 12);
+    expect(statistics("immediate", 0)).toMatchObject({ sum: 0, isUniform: false });
+    expect(statistics("immediate", 0)?.entropy).toBeCloseTo(0, 12);
+    const attends = statistics("immediate", 4); // to the three latents of one image
+    expect(attends?.sum).toBeCloseTo(1, 12);
+    expect(attends?.entropy).toBeLessThanOrEqual(Math.log(3));
+    expect(weightStatistics(stagesOf("immediate"), 0, 99, 0)).toBeNull();
   });
 
-  test("a golden case brings its prompts, its weights, and its own convention", () => {
+  test("the effect of a layer on a row", () => {
+    const effect = (name: ConventionName, position: number) => effectOf(stagesOf(name), 0, position);
+    expect(effect("immediate", 4)).toBe("attention");
+    expect(effect("immediate", 0)).toBe("feed-forward");
+    expect(effect("mllama reference", 0)).toBe("none");
+    expect(effectOf({ ...stagesOf("immediate"), input: null }, 0, 0)).toBeNull();
+    expect(rowFacts(stagesOf("immediate"), 0, 4, 0)).toHaveLength(1);
+    expect(rowFacts(stagesOf("immediate"), 0, 0, 0)).toHaveLength(2);
+    expect(rowFacts(stagesOf("flamingo-pytorch@0.0.4"), 0, 0, 0)[0]).toMatch(/1\.00.*1\.79.*log 6/);
+  });
+
+  test("a golden case provides its prompts, weights and convention", () => {
     const trace = traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`);
     expect(trace.state).toMatchObject({
       images: [2],
@@ -542,7 +569,7 @@ describe("numbers", () => {
     expect(weightsOf(trace.stages, 1, 3, 1)?.flat()).toEqual(
       Array.from({ length: 6 }, (_, i) => weights.get(1, 1, 3, i)),
     );
-    expect(trace.stages.stages.map(({ name }) => name)).toEqual(["scores", "filled", "silenced"]);
+    expect(trace.stages.stages.map(({ name }) => name)).toEqual(["scores", "masked", "weights"]);
 
     const given = state(trace.state);
     const view = viewOf(given);
@@ -554,7 +581,7 @@ describe("numbers", () => {
     expect(view.batch.images).toBe(2);
   });
 
-  test("recorded weights are held against the convention", async () => {
+  test("recorded weights are compared with the convention", async () => {
     const { Model } = await import("../../../src/web/masks/model.ts");
     const model = new Model(START);
     model.take(traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`));
@@ -576,11 +603,11 @@ describe("numbers", () => {
     expect(mismatches()[0]).toMatchObject({ tone: "alarm", at: { prompt: 0, position: 5, image: 0 } });
     expect(agreement()).toEqual([]);
     model.update({ text: "a <image>" });
-    expect(model.stages()?.origin).toBe("a small block with made-up weights");
+    expect(model.stages()?.origin).toBe("a small block with random weights");
     expect(model.view.batch.attention).toBeNull();
   });
 
-  test("taps alone are a run of the prompt on the page; what has none is refused", () => {
+  test("a file of taps belongs to the prompt on the page; a file without attention weights is an error", () => {
     const folder = `${CASES}/gated-cross-attention-block--adjacent-and-end`;
     const tensorsIn = (name: string) => {
       const file = loadSafetensors(`${folder}/${name}.safetensors`);
@@ -609,17 +636,17 @@ describe("the server", () => {
     writeFileSync(join(folder, "index.html"), "<p>page");
     writeFileSync(join(folder, "inspector.js"), "1");
     writeFileSync(join(folder, "secret.txt"), "no");
-    server = pageServer(folder); // it takes the list of files now
+    server = pageServer(folder); // reads the list of files when it is created
   });
   afterAll(() => server.close().closeAllConnections());
 
-  test("to this computer, the page's own files and nothing else", async () => {
+  test("serves the files of the page, to this computer only", async () => {
     const address = await listen(server, 0);
     expect((server.address() as AddressInfo).address).toBe("127.0.0.1");
     expect(address).toBe(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     const get = async (path: string, method = "GET") => {
-      const answer = await fetch(new URL(path, address), { method });
-      return [answer.status, answer.headers.get("content-type"), await answer.text()];
+      const response = await fetch(new URL(path, address), { method });
+      return [response.status, response.headers.get("content-type"), await response.text()];
     };
     expect(await get("/")).toEqual([200, "text/html; charset=utf-8", "<p>page"]);
     expect(await get("/inspector.js?x")).toEqual([200, "text/javascript; charset=utf-8", "1"]);
@@ -638,7 +665,7 @@ describe("the server", () => {
     );
   });
 
-  test("it says what lets threads share memory", async () => {
+  test("sends the headers of cross-origin isolation, which shared memory needs", async () => {
     const { port } = server.address() as AddressInfo;
     for (const path of ["", "inspector.js"]) {
       const { headers } = await fetch(`http://127.0.0.1:${port}/${path}`);

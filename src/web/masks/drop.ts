@@ -1,4 +1,4 @@
-// Files onto the page: dropped, folders included, or chosen.
+// Reads files that are dropped onto the page, folders included, or chosen in a dialog.
 
 export type Files = ReadonlyMap<string, Uint8Array>;
 
@@ -8,13 +8,13 @@ async function entryFiles(entry: FileSystemEntry): Promise<[string, File][]> {
     return [[entry.fullPath.replace(/^\//, ""), file]];
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
-  const inside: FileSystemEntry[] = [];
+  const entries: FileSystemEntry[] = [];
   for (;;) {
-    const some = await new Promise<FileSystemEntry[]>((done, failed) => reader.readEntries(done, failed));
-    if (some.length === 0) break; // it gives a hundred at a time
-    inside.push(...some);
+    const batch = await new Promise<FileSystemEntry[]>((done, failed) => reader.readEntries(done, failed));
+    if (batch.length === 0) break; // a call returns at most 100 entries
+    entries.push(...batch);
   }
-  return (await Promise.all(inside.map(entryFiles))).flat();
+  return (await Promise.all(entries.map(entryFiles))).flat();
 }
 
 async function bytesOf(files: readonly (readonly [string, File])[]): Promise<Files> {
@@ -22,33 +22,34 @@ async function bytesOf(files: readonly (readonly [string, File])[]): Promise<Fil
   return new Map(await Promise.all(read));
 }
 
-/** Entries have to be asked for at once: after the event they are gone. */
+/** Reads all entries synchronously, because they are no longer available after the event. */
 async function dropped(data: DataTransfer): Promise<Files> {
-  const found = [...data.items].map((item): Promise<[string, File][]> => {
+  const files = [...data.items].map((item): Promise<[string, File][]> => {
     const entry = item.webkitGetAsEntry();
     if (entry) return entryFiles(entry);
     const file = item.getAsFile();
     return Promise.resolve(file ? [[file.name, file]] : []);
   });
-  return bytesOf((await Promise.all(found)).flat());
+  return bytesOf((await Promise.all(files)).flat());
 }
 
+/** The files chosen in a file input. */
 export const chosen = (input: HTMLInputElement): Promise<Files> =>
   bytesOf([...(input.files ?? [])].map((file) => [file.name, file] as const));
 
-/** Tells of files that are dropped anywhere on the page. */
+/** Calls `take` with files that are dropped anywhere on the page. */
 export function onDrop(take: (files: Promise<Files>) => void): void {
-  const over = (on: boolean) => document.body.classList.toggle("dropping", on);
+  const showTarget = (on: boolean) => document.body.classList.toggle("dropping", on);
   addEventListener("dragover", (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
-    over(true);
+    showTarget(true);
   });
   addEventListener("dragleave", (event) => {
-    if (event.relatedTarget === null) over(false);
+    if (event.relatedTarget === null) showTarget(false);
   });
   addEventListener("drop", (event) => {
-    over(false);
+    showTarget(false);
     if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     take(dropped(event.dataTransfer));

@@ -1,12 +1,12 @@
-// The page: a state, what it shows, and what changes it. The state lives in the address.
+// The entry point of the page. The state is kept in the address; each change of it updates the view.
 
 import { eachFrame, h } from "../shared/dom.ts";
 import { drawingOf } from "./copies.ts";
 import { type Files, onDrop } from "./drop.ts";
+import { GridView } from "./grid/grid-view.ts";
 import type { GridLook } from "./grid/layout.ts";
 import { legend } from "./grid/legend.ts";
-import { pointAt } from "./grid/pointing.ts";
-import { GridView } from "./grid/view.ts";
+import { listenToGrids } from "./grid/pointing.ts";
 import { Model } from "./model.ts";
 import { ActionsView } from "./panels/actions.ts";
 import { ControlsView } from "./panels/controls.ts";
@@ -27,30 +27,30 @@ const actions = new ActionsView(() => drawingOf(model.view, model.state), take);
 const decode = new DecodeView(update);
 const stages = new StagesView((head) => update({ head }));
 const grids = h("div.grids");
-const key = h("div");
+const legendBox = h("div");
 let views: GridView[] = [];
 
 async function take(files: Promise<Files>): Promise<void> {
   try {
     model.take(traceOf(await files, model.state));
     render();
-    actions.say(`Cells show the attention of ${model.origin}.`);
+    actions.showStatus(`The cells show the attention of ${model.origin}.`);
   } catch (error) {
-    actions.say(error instanceof Error ? error.message : String(error));
+    actions.showStatus(error instanceof Error ? error.message : String(error));
   }
 }
 
-const remember = eachFrame(() => {
+const saveToAddress = eachFrame(() => {
   const address = addressOf(model.state);
-  const here = location.pathname + location.search;
-  history.replaceState(null, "", address === "" ? here : `${here}#${address}`);
+  const page = location.pathname + location.search;
+  history.replaceState(null, "", address === "" ? page : `${page}#${address}`);
 });
 
 function update(patch: Partial<State>): void {
-  actions.say("");
-  const laidOut = model.update(patch);
-  remember();
-  if (laidOut) render();
+  actions.showStatus("");
+  const needsLayout = model.update(patch);
+  saveToAddress();
+  if (needsLayout) render();
   else point(model.at);
 }
 
@@ -71,15 +71,12 @@ function makeGrids(): void {
   const { batch, prompts } = model.view;
   if (views.length !== prompts.length) views = prompts.map((_, b) => new GridView(b));
   const caption = (b: number) =>
-    h(
-      "h2.caption",
-      {},
-      `Prompt ${b} `,
-      h("span.dim", {}, `is given ${batch.real[b]} of ${batch.images} images`),
-    );
-  const all = views.flatMap((grid, b) => (views.length > 1 ? [caption(b), grid.element] : [grid.element]));
-  const nothing = h("p.dim", {}, "Type a prompt; <image> stands for an image.");
-  grids.replaceChildren(...(all.length > 0 ? all : [nothing]));
+    h("h2.caption", {}, `Prompt ${b} `, h("span.dim", {}, `with ${batch.real[b]} of ${batch.images} images`));
+  const elements = views.flatMap((grid, b) =>
+    views.length > 1 ? [caption(b), grid.element] : [grid.element],
+  );
+  const placeholder = h("p.dim", {}, "Type a prompt; <image> stands for an image.");
+  grids.replaceChildren(...(elements.length > 0 ? elements : [placeholder]));
 }
 
 function render(): void {
@@ -94,16 +91,16 @@ function render(): void {
     bars: state.show === "attention",
     decodes: view.steps.length > 0,
   };
-  key.replaceChildren(legend(marks));
+  legendBox.replaceChildren(legend(marks));
   point(model.at);
-  later();
+  renderDetails();
 }
 
-/** What may come a moment later: sentences that need every short prompt, and the numbers of a layer. */
-let due: ReturnType<typeof setTimeout> | undefined;
-function later(): void {
-  clearTimeout(due);
-  due = setTimeout(() => {
+/** Renders warnings and the stages of a layer after a short delay, because they take longer to compute than the grid. */
+let timer: ReturnType<typeof setTimeout> | undefined;
+function renderDetails(): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
     const difference = differenceInWords(model.view);
     const first = difference ? [{ ...difference, tone: "note" as const }] : [];
     notices.show([...first, ...warningsOf(model.view)]);
@@ -127,13 +124,13 @@ function hover(at: Place | null): void {
 
 function go(at: Place, focus = false): void {
   model.update({ at });
-  remember();
+  saveToAddress();
   if (focus) views[at.prompt]?.element.focus({ preventScroll: true });
   point(at, true);
   showStagesSoon();
 }
 
-pointAt({ grids, views: () => views, model, hover, go });
+listenToGrids({ grids, views: () => views, model, hover, go });
 const refresh = (): void => {
   for (const grid of views) grid.refresh();
 };
@@ -160,8 +157,8 @@ document
     ),
     controls.element,
     notices.element,
-    h("div.reading", {}, h("div.column", {}, grids, key, actions.element), panel.element),
+    h("div.reading", {}, h("div.column", {}, grids, legendBox, actions.element), panel.element),
     h("div.cards", {}, decode.element, stages.element),
   );
 render();
-if (model.state.at) point(model.at, true); // a link shows what it is about
+if (model.state.at) point(model.at, true); // scroll to the place of a link

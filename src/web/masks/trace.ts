@@ -116,8 +116,8 @@ function stagesIn(taps: Tensors, key: string, latents: number, title: string): S
   const prefix = key.slice(0, -"attn".length);
   const names: Record<string, StageName> = {
     [`${prefix}scores`]: "scores",
-    [`${prefix}scores.masked`]: "filled",
-    [key]: "silenced",
+    [`${prefix}scores.masked`]: "masked",
+    [key]: "weights",
   };
   const stages = Object.entries(names).flatMap(([name, stage]): Stage[] => {
     const value = taps.get(name);
@@ -125,5 +125,5 @@ function stagesIn(taps: Tensors, key: string, latents: number, title: string): S
     return [{ name: stage, over: "keys", shape: value.shape, values: flat(value.data) }];
   });
   const heads = taps.get(key)?.shape[1] ?? 1;
-  return { stages, heads, latents, given: null, origin: `${title}, ${key}` };
+  return { stages, heads, latents, input: null, origin: `${title}, ${key}` };
 }

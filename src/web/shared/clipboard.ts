@@ -1,15 +1,15 @@
-// Text for the clipboard, and a button for whatever is done on the side.
+// Copying to the clipboard, and the button for secondary actions.
 import { h } from "./dom.ts";
 
-export const quiet = (text: string, onclick: () => void): HTMLButtonElement =>
+export const quietButton = (text: string, onclick: () => void): HTMLButtonElement =>
   h("button.quiet", { type: "button", onclick }, text) as HTMLButtonElement;
 
-/** The sentence that tells how it went: `said`, or why not. */
-export async function copied(text: string, said: string): Promise<string> {
+/** Copies a text and returns a message on the result: `message` on success, otherwise the reason of the failure. */
+export async function copyText(text: string, message: string): Promise<string> {
   try {
     await navigator.clipboard.writeText(text);
-    return said;
+    return message;
   } catch {
-    return "The browser does not let this page reach the clipboard.";
+    return "The browser does not allow this page to write to the clipboard.";
   }
 }

@@ -1,10 +1,13 @@
-// Elements in one expression. Styles that a script must set go through the object model, which the page's policy allows.
+// Creates elements. Styles are set through the object model, because the page's policy forbids inline style attributes.
 
 export type Child = Node | string | null | false;
 type Listener = (event: Event) => void;
 type Attributes = Readonly<Record<string, string | number | boolean | null | undefined | Listener>>;
 
-/** A tag with classes, "div.chip.image"; on… are listeners, true is an empty attribute, null and false are none. */
+/**
+ * Creates an element. `tag` may have classes: "div.chip.image". Attributes that begin with "on" are event listeners; true is an empty
+ * attribute; null and false are omitted, also among children.
+ */
 export function h(tag: string, attributes: Attributes = {}, ...children: readonly Child[]): HTMLElement {
   const [name = "div", ...classes] = tag.split(".");
   const element = document.createElement(name);
@@ -23,17 +26,17 @@ export function styled<E extends HTMLElement>(element: E, properties: Readonly<R
   return element;
 }
 
-/** Images take turns with eight colours; their numbers tell them apart. */
-export const ink = (image: number): string => (image > 0 ? `i${((image - 1) % 8) + 1}` : "i0");
+/** The class of an image's colour. There are eight colours, which repeat; the number distinguishes the images. */
+export const colourClass = (image: number): string => (image > 0 ? `i${((image - 1) % 8) + 1}` : "i0");
 
-/** Once a frame, however often it is asked for. */
+/** Returns a function that runs `f` in the next animation frame, once for any number of calls before it. */
 export function eachFrame(f: () => void): () => void {
-  let asked = false;
+  let requested = false;
   return () => {
-    if (asked) return;
-    asked = true;
+    if (requested) return;
+    requested = true;
     requestAnimationFrame(() => {
-      asked = false;
+      requested = false;
       f();
     });
   };

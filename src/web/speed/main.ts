@@ -1,6 +1,6 @@
 // The speed page: choices, a button and results. Nothing is loaded or measured before the button is pressed.
 import type { Target } from "../../bench/target.ts";
-import { copied, quiet } from "../shared/clipboard.ts";
+import { copyText, quietButton } from "../shared/clipboard.ts";
 import { h } from "../shared/dom.ts";
 import { type Adapter, adapterFor, DEVICE_MODES, type DeviceMode } from "./adapters.ts";
 import { messageOf, noResults } from "./results.ts";
@@ -27,9 +27,9 @@ const status = h("p.status", { role: "status" });
 const bar = h("progress", { max: 1, hidden: true, "aria-label": "Progress of the measurement" });
 const cards = h("div.cards");
 const start = h("button.primary", { type: "button", onclick: () => (running ? running.abort() : measure()) });
-const copy = quiet("Copy as JSON", async () => {
+const copy = quietButton("Copy as JSON", async () => {
   const text = jsonOf(results, machine, adapters, navigator.userAgent);
-  status.textContent = await copied(text, "The results are on the clipboard.");
+  status.textContent = await copyText(text, "The results are on the clipboard.");
 });
 
 const boxes = (["simd", ...DEVICE_MODES] as const).map((choice) => ({

@@ -1,30 +1,30 @@
-// How large a line of the grid is, and the labels before it or above it.
-import { h, ink } from "../../shared/dom.ts";
+// Sizes of the grid, and the labels before or above its lines.
+import { colourClass, h } from "../../shared/dom.ts";
 import type { TokenLook } from "./token-element.ts";
 
 export interface GridLook extends Omit<TokenLook, "prompt" | "before" | "after" | "weights" | "shown"> {
   readonly layout: "sentence" | "rows";
   readonly images: number;
-  /** Cells hold bars, and need the height. */
+  /** Whether cells contain bars, which need more height. */
   readonly bars: boolean;
   weights(prompt: number, position: number, c: number): readonly (readonly number[])[] | null;
 }
 
 export const GUTTER = { sentence: 44, rows: 0 };
-const pen = document.createElement("canvas").getContext("2d");
-const measured = new Map<string, number>();
+const context = document.createElement("canvas").getContext("2d");
+const widths = new Map<string, number>();
 
-/** Of a chip's text, as the browser will set it. */
+/** The width of a chip's text in pixels. */
 export function textWidth(text: string): number {
-  const known = measured.get(text);
+  const known = widths.get(text);
   if (known !== undefined) return known;
-  if (pen) pen.font = `500 15px ${getComputedStyle(document.body).fontFamily}`;
-  const width = pen?.measureText(text).width ?? text.length * 8;
-  measured.set(text, width);
+  if (context) context.font = `500 15px ${getComputedStyle(document.body).fontFamily}`;
+  const width = context?.measureText(text).width ?? text.length * 8;
+  widths.set(text, width);
   return width;
 }
 
-/** Lines of a sentence: position, chip, and for each convention its name, time, so many rows of cells, the verdict. */
+/** The heights of a line and of a cell. A line has the position, the chip, and for each convention its name, time, cells and outcome. */
 export function heightOf(
   { layout, names, bars }: GridLook,
   scale: number,
@@ -37,11 +37,11 @@ export function heightOf(
   return { line: head + names.length * band + 22, cell };
 }
 
-/** A short prompt is written larger. */
+/** The scale of a prompt that fits one line. */
 export const LARGE = 1.25;
 
 function bandLabels({ images, names }: GridLook, shown: readonly number[], name: string): HTMLElement[] {
-  const badges = shown.map((image) => h(`span.cell.label.${ink(image)}`, {}, h("b", {}, `${image}`)));
+  const badges = shown.map((image) => h(`span.cell.label.${colourClass(image)}`, {}, h("b", {}, `${image}`)));
   const hidden = images - shown.length;
   return [
     ...(names.length > 1 ? [h("span.band-name", {}, name)] : []),
@@ -61,10 +61,10 @@ const labels = (look: GridLook, shown: readonly number[], kind: string, chip: st
     ...look.names.flatMap((name) => bandLabels(look, shown, name)),
   );
 
-/** Before a line of a sentence. */
+/** The labels before a line of the sentence layout. */
 export const gutter = (look: GridLook, shown: readonly number[]): HTMLElement =>
   labels(look, shown, "gutter", " ");
 
-/** Above the rows. */
+/** The labels above the rows layout. */
 export const heading = (look: GridLook, shown: readonly number[]): HTMLElement =>
   labels(look, shown, "token.heading", "token");

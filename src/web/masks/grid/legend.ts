@@ -1,4 +1,4 @@
-// What the marks of the grid mean, for those who see them for the first time.
+// The legend of the grid's marks.
 import { h } from "../../shared/dom.ts";
 
 const mark = (name: string, text: string, meaning: string): HTMLElement =>
@@ -21,11 +21,11 @@ export function legend({
     {},
     mark("seen", "1", "seen"),
     mark("none", "", "not seen"),
-    mark("leak", "", "leaks in though it may not"),
+    mark("leak", "", "reaches the row although the mask forbids it"),
     word("–", "zeroed"),
-    word("=", "left as it is"),
+    word("=", "unchanged by the layer"),
     two && word("≠", "the conventions differ"),
-    decodes && word("!", "not the whole text’s row"),
-    bars && word("▂▆", "weights, as shares of the row’s largest"),
+    decodes && word("!", "differs from the row in the whole text"),
+    bars && word("▂▆", "weights, relative to the largest of the row"),
   );
 }

@@ -1,15 +1,15 @@
-// Where things stand: tokens in lines like words on a page, and which lines are in sight. Only those are built.
+// The layout of tokens in lines, like words on a page, and the lines that are visible. Only these are built.
 
 import type { TokenView } from "../view.ts";
 
 export interface Line {
-  /** Tokens from, up to but not including to. */
+  /** The first token and the one after the last. */
   readonly from: number;
   readonly to: number;
 }
 
-/** Fills lines with tokens of these widths, as many as there is room for, at least one each. */
-export function packed(widths: readonly number[], room: number): Line[] {
+/** Distributes tokens of these widths over lines: as many as fit, at least one in each. */
+export function linesOf(widths: readonly number[], room: number): Line[] {
   const lines: Line[] = [];
   let from = 0;
   let used = 0;
@@ -25,28 +25,28 @@ export function packed(widths: readonly number[], room: number): Line[] {
   return lines;
 }
 
-/** Where each line begins, and where the last one ends. */
+/** The offset of each line, and the end of the last one. */
 export function offsetsOf(heights: readonly number[]): number[] {
   let end = 0;
   return [0, ...heights.map((height) => (end += height))];
 }
 
-/** Of lines that begin at these offsets those between top and bottom, and a few more. */
-export function inSight(offsets: readonly number[], top: number, bottom: number, more = 2): Line {
+/** The lines between top and bottom, and `margin` more on either side. */
+export function visibleLines(offsets: readonly number[], top: number, bottom: number, margin = 2): Line {
   const count = offsets.length - 1;
   const clamp = (n: number) => Math.max(0, Math.min(count, n));
   const before = offsets.slice(1).filter((end) => end <= top).length;
   const after = offsets.filter((start) => start < bottom).length;
-  const from = clamp(before - more);
-  return { from, to: Math.max(from, clamp(after + more)) };
+  const from = clamp(before - margin);
+  return { from, to: Math.max(from, clamp(after + margin)) };
 }
 
-/** So many images are shown on every line. */
-const FEW = 6;
+/** Up to this number, all images are shown on every line. */
+const MAX_IMAGES_ON_ALL_LINES = 6;
 
 /**
- * The images that a line of tokens shows: all, or of many those that its tokens stand for, or see under either convention,
- * and `also` some. The rest share one row.
+ * The images with a row of their own on a line. If there are many images, these are the images that the line's tokens represent or see
+ * under either convention, and those of `also`; the others share one row.
  */
 export function shownImages(
   tokens: readonly TokenView[],
@@ -55,9 +55,9 @@ export function shownImages(
 ): number[] {
   const all = Array.from({ length: images }, (_, m) => m + 1);
   const bands = tokens.flatMap((token) => token.bands);
-  if (images <= FEW || bands.some(({ row }) => row.outcome === "nan")) return all;
-  const told = bands.flatMap(({ row }) => [row.image, ...row.images]);
-  const wanted = new Set([...told, ...also]);
+  if (images <= MAX_IMAGES_ON_ALL_LINES || bands.some(({ row }) => row.outcome === "nan")) return all;
+  const relevant = bands.flatMap(({ row }) => [row.image, ...row.images]);
+  const wanted = new Set([...relevant, ...also]);
   return all.filter((m) => wanted.has(m));
 }
 

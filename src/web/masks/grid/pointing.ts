@@ -1,15 +1,15 @@
-// Mouse, touch and keyboard in the grids: which place is meant.
+// Mouse, touch and keyboard events of the grids.
 
 import type { Model } from "../model.ts";
 import type { Place } from "../state.ts";
-import { moved } from "./keys.ts";
-import type { GridView } from "./view.ts";
+import type { GridView } from "./grid-view.ts";
+import { placeAfterKey } from "./keyboard.ts";
 
 export interface Pointing {
   readonly grids: HTMLElement;
   readonly views: () => readonly GridView[];
   readonly model: Model;
-  /** Null: nothing is pointed at any more. */
+  /** Called with null when the pointer leaves. */
   readonly hover: (at: Place | null) => void;
   readonly go: (at: Place, focus?: boolean) => void;
 }
@@ -23,21 +23,21 @@ function placeOf(event: Event, views: readonly GridView[]): Place | null {
   return { prompt, position: Number(row.dataset.position), image: Number(cell?.dataset.image ?? 0) };
 }
 
-export function pointAt({ grids, views, model, hover, go }: Pointing): void {
+export function listenToGrids({ grids, views, model, hover, go }: Pointing): void {
   const promptOf = (event: Event) => views().findIndex(({ element }) => element === event.target);
 
-  let over: Element | null = null;
-  let last = "";
+  let hovered: Element | null = null;
+  let lastPosition = "";
   grids.addEventListener("pointermove", (event) => {
-    const place = `${event.clientX} ${event.clientY}`;
-    const still = place === last; // the page scrolled below the mouse
-    last = place;
-    if (event.pointerType !== "mouse" || still || event.target === over) return;
-    over = event.target as Element;
+    const position = `${event.clientX} ${event.clientY}`;
+    const isScroll = position === lastPosition; // the page moved, not the mouse
+    lastPosition = position;
+    if (event.pointerType !== "mouse" || isScroll || event.target === hovered) return;
+    hovered = event.target as Element;
     hover(placeOf(event, views()));
   });
   grids.addEventListener("pointerleave", () => {
-    over = null;
+    hovered = null;
     hover(null);
   });
   grids.addEventListener("click", (event) => {
@@ -50,7 +50,7 @@ export function pointAt({ grids, views, model, hover, go }: Pointing): void {
     if (prompt < 0 || !at || event.ctrlKey || event.metaKey || event.altKey) return;
     const from = at.prompt === prompt ? at : { prompt, position: 0, image: 0 };
     const extent = { length: view.prompts[prompt]?.length ?? 0, images: view.batch.images };
-    const next = moved(from, event.key, state.layout, extent);
+    const next = placeAfterKey(from, event.key, state.layout, extent);
     if (!next) return;
     event.preventDefault();
     go(next);

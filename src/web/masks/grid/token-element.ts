@@ -1,8 +1,8 @@
-// One token as an element: its chip, and for each convention its time, a cell for each image and what becomes of its row.
-// Sentence and rows have the same elements and differ in style alone.
+// The element of a token: its chip, and for each convention the text time, a cell for each image, and the outcome of the row. Both layouts
+// have the same elements and differ in style only.
 import { leaks } from "../../../masks/outcome.ts";
 import { reasonClause } from "../../../masks/sentences.ts";
-import { type Child, h, ink, styled } from "../../shared/dom.ts";
+import { type Child, colourClass, h, styled } from "../../shared/dom.ts";
 import type { Band, TokenView } from "../view.ts";
 import { fullOutcome, shortOutcome } from "../words.ts";
 
@@ -11,9 +11,9 @@ export interface TokenLook {
   readonly before: TokenView | undefined;
   readonly after: TokenView | undefined;
   readonly latents: number;
-  /** For each convention, the weights of its row, image by image; null where cells show the mask. */
+  /** For each convention the weights of the row, by image; null if cells show the mask. */
   readonly weights: readonly (readonly (readonly number[])[] | null)[];
-  /** The images that have cells of their own; the others share one. */
+  /** The images with a cell of their own; the others share one. */
   readonly shown: readonly number[];
   readonly names: readonly string[];
   readonly full: boolean;
@@ -30,14 +30,14 @@ function markOf({ row }: Band, m: number): Mark {
   return leaks(row.outcome) ? "leak" : "seen";
 }
 
-const SAID: Record<Mark, string> = {
+const MARK_LABELS: Record<Mark, string> = {
   seen: "seen",
   leak: "leaks in",
   nan: "not a number",
   none: "not seen",
 };
 
-/** One for each latent that is shown: bars of weights, or the mask. */
+/** A bar for each latent: its weight relative to the largest of the row, or full height for the mask. */
 function segments(weights: readonly number[] | null, latents: number, most: number): HTMLElement[] {
   const folded = weights && weights.length !== latents ? [weights.reduce((a, w) => a + w, 0)] : weights;
   const shown = folded ?? new Array<number>(latents).fill(1);
@@ -65,12 +65,12 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
   const number = mark === "none" ? "" : `${m + 1}`;
   const classes = [
     "cell",
-    ink(m + 1),
+    colourClass(m + 1),
     mark,
     bars ? "bars" : "",
     joins(look.before) ? "on-left" : "",
     joins(look.after) ? "on-right" : "",
-    band.differing[m] ? "parts" : "",
+    band.differing[m] ? "differs" : "",
   ];
   return h(
     `span.${classes.filter(Boolean).join(".")}`,
@@ -78,7 +78,7 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
       role: "gridcell",
       id: c === 0 ? idOf(look.prompt, view.position, m + 1) : null,
       "data-image": m + 1,
-      "aria-label": `image ${m + 1}: ${SAID[mark]}${band.differing[m] ? ", conventions differ" : ""}`,
+      "aria-label": `image ${m + 1}: ${MARK_LABELS[mark]}${band.differing[m] ? ", conventions differ" : ""}`,
     },
     number !== "" && h("b", {}, number),
     ...(bars ? segments(weights, look.latents, weights ? most : 1) : []),
@@ -89,7 +89,7 @@ function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
   const band = view.bands[c] as Band;
   const { row } = band;
   const tone =
-    row.outcome === "attends" ? ink(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.outcome;
+    row.outcome === "attends" ? colourClass(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.outcome;
   const hidden = row.mayAttend.length - look.shown.length;
   return [
     look.names.length > 1 && h("span.band-name", { "aria-hidden": true }),
@@ -102,7 +102,7 @@ function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
         "aria-label": `${hidden} other images: not seen`,
       }),
     h(
-      `span.verdict.${tone}${band.stepDiffers ? ".strays" : ""}`,
+      `span.verdict.${tone}${band.stepDiffers ? ".changed" : ""}`,
       { role: "gridcell", "aria-label": fullOutcome(row) },
       `${look.full ? fullOutcome(row) : shortOutcome(row)}${band.stepDiffers ? " !" : ""}`,
     ),
@@ -113,7 +113,7 @@ export function tokenElement(view: TokenView, look: TokenLook): HTMLElement {
   const { token, position, bands, when, differs } = view;
   const image = bands[0]?.row.image ?? 0;
   const kind =
-    image > 0 ? `image.${ink(image)}` : token.padding ? "padding" : token.kind === 2 ? "end" : "word";
+    image > 0 ? `image.${colourClass(image)}` : token.padding ? "padding" : token.kind === 2 ? "end" : "word";
   const reason =
     look.full &&
     bands.length === 1 &&

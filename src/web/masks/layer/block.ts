@@ -1,5 +1,4 @@
-// A gated cross-attention block small enough to be read, computed in the page and recorded: what its taps and a few nodes
-// of the program held, stage by stage. Nothing of its arithmetic is written here.
+// Runs a small gated cross-attention block in the page and reads its intermediate results, stage by stage, from the recorded program.
 import { GatedCrossAttentionBlock } from "../../../blocks/gated-cross-attention-block.ts";
 import type { Convention } from "../../../masks/conventions/conventions.ts";
 import type { Matrix } from "../../../masks/grid.ts";
@@ -11,15 +10,15 @@ import { generator } from "../../../tensor/random.ts";
 import { Bool, flat, Tensor, view } from "../../../tensor/tensor.ts";
 
 export const SIZES = { dim: 6, heads: 2, dimHead: 4, ffMult: 2 } as const;
-/** tanh of these is how much of attention and of the feed-forward is added. */
+/** Gates: attention and feed-forward are scaled by their tanh. */
 const GATES = { attn_gate: 1, ff_gate: -0.75 } as const;
 const SEED = 7;
 
-export type StageName = "scores" | "filled" | "softmax" | "silenced" | "gated" | "residual" | "output";
+export type StageName = "scores" | "masked" | "softmax" | "weights" | "gated" | "residual" | "output";
 
 export interface Stage {
   readonly name: StageName;
-  /** Keys: b h l (m r). Features: b l d. */
+  /** The axes of the values: b h l (m r) over keys, b l d over features. */
   readonly over: "keys" | "features";
   readonly shape: readonly number[];
   readonly values: ArrayLike<number>;
@@ -28,11 +27,11 @@ export interface Stage {
 export interface Stages {
   readonly stages: readonly Stage[];
   readonly heads: number;
-  /** Keys an image. */
+  /** Keys of an image. */
   readonly latents: number;
-  /** The rows that went in: b l d. */
-  readonly given: Stage | null;
-  /** Whose numbers these are. */
+  /** The input of the layer, b l d; null if it is not known. */
+  readonly input: Stage | null;
+  /** A description of the source of the numbers. */
   readonly origin: string;
 }
 
@@ -48,27 +47,27 @@ const normal = (shape: readonly number[], name: string): Tensor => {
   );
 };
 
-/** The nodes that stand for a stage, found by walking back from the output. */
+/** The node of each stage, found from the taps and by walking back from the output. */
 function nodesOf(program: Program): Record<StageName, number> {
   const inputs = (id: number): readonly number[] => program.nodes[id]?.inputs ?? [];
-  const at = (id: number, i: number): number => inputs(id)[i] ?? -1;
+  const inputOf = (id: number, i: number): number => inputs(id)[i] ?? -1;
   const output = program.outputs.out ?? -1;
-  const residual = at(output, 1); // out = fed + y
-  const silenced = program.taps["attn.attn"] ?? -1;
-  const audible = at(silenced, 0);
-  const softmax = program.nodes[audible]?.op === "where" ? at(audible, 0) : audible;
+  const residual = inputOf(output, 1); // out = fed + y
+  const weights = program.taps["attn.attn"] ?? -1;
+  const kept = inputOf(weights, 0);
+  const softmax = program.nodes[kept]?.op === "where" ? inputOf(kept, 0) : kept; // `where` applies the post-softmax mask
   return {
     scores: program.taps["attn.scores"] ?? -1,
-    filled: program.taps["attn.scores.masked"] ?? -1,
+    masked: program.taps["attn.scores.masked"] ?? -1,
     softmax,
-    silenced,
-    gated: at(residual, 0), // y = gated + x
+    weights,
+    gated: inputOf(residual, 0), // y = gated + x
     residual,
     output,
   };
 }
 
-/** Runs the block on these prompts, with made-up text and images that are always the same. */
+/** Runs the block on these prompts, with fixed random text, images and weights. null without a token or an image. */
 export function blockStages(
   locations: Matrix,
   images: number,
@@ -76,7 +75,7 @@ export function blockStages(
   convention: Convention,
 ): Stages | null {
   const [b = 0, l = 0] = locations.shape;
-  if (b * l * images === 0) return null; // there is nothing to attend to
+  if (b * l * images === 0) return null;
   const { emptyRowFeedForward } = convention;
   const model = initialize(new GatedCrossAttentionBlock({ ...SIZES, convention, emptyRowFeedForward }), SEED);
   for (const [name, value] of Object.entries(GATES))
@@ -97,6 +96,6 @@ export function blockStages(
       values: flat(value.data),
     };
   });
-  const given: Stage = { name: "residual", over: "features", shape: x.shape, values: flat(x.data) };
-  return { stages, heads: SIZES.heads, latents, given, origin: "a small block with made-up weights" };
+  const input: Stage = { name: "residual", over: "features", shape: x.shape, values: flat(x.data) };
+  return { stages, heads: SIZES.heads, latents, input, origin: "a small block with random weights" };
 }

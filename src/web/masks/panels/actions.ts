@@ -1,5 +1,5 @@
-// What can be taken from the page, and what can be given to it.
-import { copied, quiet } from "../../shared/clipboard.ts";
+// Toolbar actions: copy as text, copy a link, open files.
+import { copyText, quietButton } from "../../shared/clipboard.ts";
 import { h } from "../../shared/dom.ts";
 import { chosen, type Files } from "../drop.ts";
 
@@ -21,19 +21,19 @@ export class ActionsView {
     this.element = h(
       "div.actions",
       {},
-      quiet("Copy as text", () => this.#copy(drawing(), "The drawing is on the clipboard.")),
-      quiet("Copy link", () => this.#copy(location.href, "The link is on the clipboard.")),
-      quiet("Open a golden case or a trace …", () => picker.click()),
+      quietButton("Copy as text", () => this.#copy(drawing(), "The text was copied to the clipboard.")),
+      quietButton("Copy link", () => this.#copy(location.href, "The link was copied to the clipboard.")),
+      quietButton("Open a golden case or a trace …", () => picker.click()),
       picker,
       this.#status,
     );
   }
 
-  say(text: string): void {
+  showStatus(text: string): void {
     this.#status.textContent = text;
   }
 
-  async #copy(text: string, said: string): Promise<void> {
-    this.say(await copied(text, said));
+  async #copy(text: string, message: string): Promise<void> {
+    this.showStatus(await copyText(text, message));
   }
 }

@@ -1,4 +1,4 @@
-// What can be chosen. Every choice is a patch of the state.
+// The form with the prompt and the options. Each input updates a part of the state.
 import { type Convention, conventions } from "../../../masks/conventions/conventions.ts";
 import { type Child, h } from "../../shared/dom.ts";
 import { MOST_IMAGES, MOST_LATENTS, type State } from "../state.ts";
@@ -24,8 +24,8 @@ function conventionOptions(): HTMLElement[] {
 const select = (onchange: (value: string) => void, ...options: readonly Child[]): HTMLElement =>
   h("select", { onchange: (event) => onchange((event.target as HTMLSelectElement).value) }, ...options);
 
-/** Two words of which one is chosen. */
-function pair(
+/** A group of two buttons, one of which is pressed. */
+function toggle(
   label: string,
   words: readonly (readonly [string, string])[],
   choose: (value: string) => void,
@@ -36,73 +36,82 @@ function pair(
   return h("div.pair", { role: "group", "aria-label": label }, ...buttons);
 }
 
-/** "2, 1" -> [2, 1]; anything else is not taken. */
+/** Parses a list of numbers of images: "2, 1" -> [2, 1]. Returns null for anything else. */
 export function imagesIn(text: string): number[] | null {
   const parts = text.split(/[,\s]+/).filter(Boolean);
   const numbers = parts.map(Number);
   return numbers.every((n) => Number.isInteger(n) && n >= 0 && n <= MOST_IMAGES) ? numbers : null;
 }
 
+const textOf = (event: Event): string => (event.target as Field).value;
+
+function fieldsOf(update: Update): Record<keyof Fields, HTMLElement> {
+  return {
+    text: h("textarea", {
+      rows: 2,
+      spellcheck: "false",
+      "aria-label": "Prompts, one per line; <image> stands for an image",
+      oninput: (e) => update({ text: textOf(e), at: null }),
+    }),
+    convention: select((convention) => update({ convention }), ...conventionOptions()),
+    against: select(
+      (against) => update({ against }),
+      h("option", { value: "" }, "nothing"),
+      ...conventionOptions(),
+    ),
+    images: h("input", {
+      inputmode: "numeric",
+      placeholder: "as many as tokens",
+      size: 15,
+      onchange: (e) => update({ images: imagesIn(textOf(e)) ?? [] }),
+    }),
+    latents: h("input", {
+      type: "number",
+      min: 1,
+      max: MOST_LATENTS,
+      onchange: (e) =>
+        update({ latents: Math.max(1, Math.min(MOST_LATENTS, Math.trunc(Number(textOf(e))) || 1)) }),
+    }),
+    padding: select(
+      (padding) => update({ padding: padding === "left" ? "left" : "right" }),
+      h("option", { value: "right" }, "right"),
+      h("option", { value: "left" }, "left"),
+    ),
+  };
+}
+
+function togglesOf(update: Update): Record<"layout" | "show", HTMLElement> {
+  return {
+    layout: toggle(
+      "Layout",
+      [
+        ["sentence", "Sentence"],
+        ["rows", "Rows"],
+      ],
+      (value) => update({ layout: value === "rows" ? "rows" : "sentence" }),
+    ),
+    show: toggle(
+      "Cells show",
+      [
+        ["mask", "Mask"],
+        ["attention", "Attention"],
+      ],
+      (value) => update({ show: value === "attention" ? "attention" : "mask" }),
+    ),
+  };
+}
+
 export class ControlsView {
   readonly element: HTMLElement;
   readonly #fields: Fields;
-  readonly #pairs: Record<"layout" | "show", HTMLElement>;
+  readonly #toggles: Record<"layout" | "show", HTMLElement>;
   readonly #padding: HTMLElement;
 
   constructor(update: Update) {
-    const given = (event: Event) => (event.target as Field).value;
-    const fields = {
-      text: h("textarea", {
-        rows: 2,
-        spellcheck: "false",
-        "aria-label": "Prompts, one a line; <image> stands for an image",
-        oninput: (e) => update({ text: given(e), at: null }),
-      }),
-      convention: select((convention) => update({ convention }), ...conventionOptions()),
-      against: select(
-        (against) => update({ against }),
-        h("option", { value: "" }, "nothing"),
-        ...conventionOptions(),
-      ),
-      images: h("input", {
-        inputmode: "numeric",
-        placeholder: "as many as tokens",
-        size: 15,
-        onchange: (e) => update({ images: imagesIn(given(e)) ?? [] }),
-      }),
-      latents: h("input", {
-        type: "number",
-        min: 1,
-        max: MOST_LATENTS,
-        onchange: (e) =>
-          update({ latents: Math.max(1, Math.min(MOST_LATENTS, Math.trunc(Number(given(e))) || 1)) }),
-      }),
-      padding: select(
-        (padding) => update({ padding: padding === "left" ? "left" : "right" }),
-        h("option", { value: "right" }, "right"),
-        h("option", { value: "left" }, "left"),
-      ),
-    };
+    const fields = fieldsOf(update);
     this.#fields = fields as unknown as Fields;
-    this.#pairs = {
-      layout: pair(
-        "Layout",
-        [
-          ["sentence", "Sentence"],
-          ["rows", "Rows"],
-        ],
-        (value) => update({ layout: value === "rows" ? "rows" : "sentence" }),
-      ),
-      show: pair(
-        "Cells show",
-        [
-          ["mask", "Mask"],
-          ["attention", "Attention"],
-        ],
-        (value) => update({ show: value === "attention" ? "attention" : "mask" }),
-      ),
-    };
-    this.#padding = field("Padding", fields.padding, "Shorter prompts are filled up on this side");
+    this.#toggles = togglesOf(update);
+    this.#padding = field("Padding", fields.padding, "The side on which shorter prompts are padded");
     this.element = h(
       "form.controls",
       { onsubmit: (event) => event.preventDefault() },
@@ -110,17 +119,17 @@ export class ControlsView {
       h(
         "div.choices",
         {},
-        field("Convention", fields.convention, "Whose rule decides which token sees which image"),
-        field("Against", fields.against, "A second convention to hold it against"),
+        field("Convention", fields.convention, "The convention of the mask: which token sees which image"),
+        field("Compare with", fields.against, "A second convention to compare with"),
         field(
           "Images",
           fields.images,
-          "How many images are given: one number, or one for each prompt (2, 1)",
+          "The number of images: one number for all prompts, or one for each (2, 1)",
         ),
-        field("Latents", fields.latents, "Columns an image is unfolded to; 1 folds them"),
+        field("Latents", fields.latents, "The number of latents shown for each image"),
         this.#padding,
-        this.#pairs.layout,
-        this.#pairs.show,
+        this.#toggles.layout,
+        this.#toggles.show,
       ),
     );
   }
@@ -142,7 +151,7 @@ export class ControlsView {
     text.rows = Math.min(8, Math.max(2, state.text.split("\n").length));
     this.#padding.hidden = prompts < 2;
     for (const name of ["layout", "show"] as const) {
-      for (const button of this.#pairs[name].querySelectorAll("button"))
+      for (const button of this.#toggles[name].querySelectorAll("button"))
         button.setAttribute("aria-pressed", `${button.value === state[name]}`);
     }
   }

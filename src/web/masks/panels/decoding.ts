@@ -1,4 +1,4 @@
-// Decoding replayed: how much is known when it begins, and which step is looked at.
+// The decoding panel: the number of tokens that are known at the start, and the step that is shown.
 import { h } from "../../shared/dom.ts";
 import type { State } from "../state.ts";
 import { leastKnown, type View } from "../view.ts";
@@ -12,60 +12,60 @@ const slider = (label: string, oninput: (value: number) => void): HTMLInputEleme
     oninput: (event) => oninput(Number((event.target as HTMLInputElement).value)),
   }) as HTMLInputElement;
 
-/** What a step takes, in a sentence. */
-export function stepInWords({ steps, step, prompts, conventions }: View): string {
-  const [now] = steps[0]?.slice(step) ?? [];
-  if (!now) return "The text is taken at once.";
-  const words = prompts[0]?.slice(now.from, now.to).map(({ token }) => token.text) ?? [];
-  const taken =
-    now.to - now.from === 1
-      ? `position ${now.from}, “${words[0]}”`
-      : `positions ${now.from} to ${now.to - 1}`;
-  const agree = steps.map((list, c) => {
+/** Describes the current step and its rows under each convention. */
+export function stepText({ steps, step, prompts, conventions }: View): string {
+  const [current] = steps[0]?.slice(step) ?? [];
+  if (!current) return "The whole text is processed in one pass.";
+  const { from, to } = current;
+  const positions =
+    to - from === 1
+      ? `position ${from}, “${prompts[0]?.[from]?.token.text}”`
+      : `positions ${from} to ${to - 1}`;
+  const results = steps.map((list, c) => {
     const { differs, refused } = list[step] ?? {};
-    const what = refused
-      ? "cannot take it"
+    const result = refused
+      ? "does not support this step"
       : differs
-        ? `gives position ${differs.position} another row than the whole text has`
-        : "has the rows of the whole text’s mask";
-    return `${conventions[c]?.name} ${what}`;
+        ? `computes another row for position ${differs.position} than in the whole text`
+        : "computes the same rows as in the whole text";
+    return `${conventions[c]?.name} ${result}`;
   });
-  return `Step ${step} of ${(steps[0]?.length ?? 1) - 1} takes ${taken}: ${agree.join("; ")}.`;
+  return `Step ${step} of ${(steps[0]?.length ?? 1) - 1} processes ${positions}. ${results.join("; ")}.`;
 }
 
 export class DecodeView {
   readonly element: HTMLElement;
   readonly #known: HTMLInputElement;
   readonly #step: HTMLInputElement;
-  readonly #on: HTMLInputElement;
-  readonly #words = h("p.fact", { role: "status" });
+  readonly #enabled: HTMLInputElement;
+  readonly #description = h("p.fact", { role: "status" });
   readonly #sliders: HTMLElement;
   readonly #knownText = h("output");
   readonly #stepText = h("output");
   #length = 1;
 
   constructor(update: Update) {
-    this.#known = slider("Tokens known when decoding begins", (known) =>
+    this.#known = slider("Tokens known at the start of decoding", (known) =>
       update({ known, step: 0, at: null }),
     );
     this.#step = slider("Decoding step", (step) => update({ step, at: null }));
     const start = () => Math.max(leastKnown(this.#length), Math.ceil(this.#length / 2));
-    this.#on = h("input", {
+    this.#enabled = h("input", {
       type: "checkbox",
-      onchange: () => update(this.#on.checked ? { known: start(), step: 0 } : { known: 0, step: 0 }),
+      onchange: () => update(this.#enabled.checked ? { known: start(), step: 0 } : { known: 0, step: 0 }),
     }) as HTMLInputElement;
     this.#sliders = h(
       "div.sliders",
       {},
-      h("label", {}, h("span", {}, "Known at first ", this.#knownText), this.#known),
+      h("label", {}, h("span", {}, "Known at the start ", this.#knownText), this.#known),
       h("label", {}, h("span", {}, "Step ", this.#stepText), this.#step),
     );
     this.element = h(
       "section.card.decode",
       {},
-      h("label.switch", {}, this.#on, " Replay decoding, one token a step, with a cache"),
+      h("label.switch", {}, this.#enabled, " Replay decoding with a cache, one token at a time"),
       this.#sliders,
-      this.#words,
+      this.#description,
     );
   }
 
@@ -73,9 +73,9 @@ export class DecodeView {
     const length = view.batch.locations.shape[1] ?? 0;
     this.#length = length;
     const on = view.steps.length > 0;
-    this.#on.checked = on;
+    this.#enabled.checked = on;
     this.#sliders.hidden = !on;
-    this.#words.hidden = !on;
+    this.#description.hidden = !on;
     if (!on) return;
     const known = view.steps[0]?.[0]?.to ?? state.known;
     Object.assign(this.#known, { min: `${leastKnown(length)}`, max: `${length}`, value: `${known}` });
@@ -86,6 +86,6 @@ export class DecodeView {
     });
     this.#knownText.textContent = `${known} of ${length}`;
     this.#stepText.textContent = `${view.step} of ${(view.steps[0]?.length ?? 1) - 1}`;
-    this.#words.textContent = stepInWords(view);
+    this.#description.textContent = stepText(view);
   }
 }

@@ -1,19 +1,19 @@
-// The explanation beside the grid, and where its conventions were read.
+// The explanation beside the grid, and the sources of the conventions.
 import type { Convention } from "../../../masks/conventions/conventions.ts";
 import { h } from "../../shared/dom.ts";
 import { type Explained, type Explanation, meanings } from "../words.ts";
 
-const told = (
+const bandSection = (
   { convention, outcome, label, number, sentences, stepDiffers }: Explained,
   named: boolean,
 ): HTMLElement =>
   h(
-    "section.told",
+    "section.band",
     {},
     named && h("p.name", {}, convention.name),
     h("p.row-class", {}, h(`strong.${outcome}`, {}, label), h("span", {}, ` ${meanings[outcome]}`)),
     ...sentences.map((sentence) => h("p.sentence", {}, sentence)),
-    stepDiffers && h("p.sentence.alarm", {}, "In the whole text’s mask this row is another one."),
+    stepDiffers && h("p.sentence.alarm", {}, "In the mask of the whole text this row is different."),
     h("p.dim", {}, `text_time = ${number}`),
   );
 
@@ -25,7 +25,7 @@ function source({ name, source, note, unproven }: Convention): HTMLElement {
     h("h3", {}, name),
     h("p", {}, note),
     h("p.dim", {}, `${source.package}, ${version}: ${where}.`),
-    thread === undefined ? null : h("p.dim", {}, `Asked about in ${thread}.`),
+    thread === undefined ? null : h("p.dim", {}, `Discussed in ${thread}.`),
     unproven === undefined ? null : h("p.dim", {}, `Unproven: ${unproven}.`),
   );
 }
@@ -45,7 +45,7 @@ export class PanelView {
         h(
           "p.dim",
           {},
-          "Point at a token, or move through the grid with the arrow keys, to be told why it sees what it sees.",
+          "Point at a token, or move through the grid with the arrow keys, to see which images the token sees and why.",
         ),
       );
       return;
@@ -53,7 +53,7 @@ export class PanelView {
     const { title, image, bands, differs } = explanation;
     this.#words.replaceChildren(
       h("h2", {}, title, image > 0 ? h("span.dim", {}, ` and image ${image}`) : null),
-      ...bands.map((band) => told(band, bands.length > 1)),
+      ...bands.map((band) => bandSection(band, bands.length > 1)),
       bands.length > 1
         ? h(
             "p.dim",

@@ -1,16 +1,16 @@
-// Warnings as a list of sentences; one that is about a place leads there. The first few say enough for most.
+// The list of warnings. A warning about a position is a link to it. Beyond the first few, the list is folded.
 import { type Child, h } from "../../shared/dom.ts";
 import type { Place } from "../state.ts";
 import type { Warning } from "../warnings.ts";
 
-/** On a narrow page the grid should not be pushed away. */
-const few = (): number => (innerWidth <= 860 ? 2 : 4);
-const MOST = 100;
+/** The length of the folded list; shorter on a narrow page, so that the grid stays visible. */
+const foldedLength = (): number => (innerWidth <= 860 ? 2 : 4);
+const MAX_LENGTH = 100;
 
 export class NoticesView {
   readonly element = h("ul.notices", { "aria-label": "Warnings" });
   readonly #go: (at: Place) => void;
-  #all = false;
+  #unfolded = false;
   #warnings: readonly Warning[] = [];
 
   constructor(go: (at: Place) => void) {
@@ -19,12 +19,12 @@ export class NoticesView {
 
   show(warnings: readonly Warning[]): void {
     this.#warnings = warnings;
-    const most = this.#all ? MOST : few();
-    const shown = warnings.length > most ? most - 1 : most;
+    const limit = this.#unfolded ? MAX_LENGTH : foldedLength();
+    const shown = warnings.length > limit ? limit - 1 : limit;
     const rest = warnings.length - Math.min(shown, warnings.length);
     this.element.replaceChildren(
       ...warnings.slice(0, shown).map((warning) => this.#item(warning)),
-      ...(rest > 0 || this.#all ? [h("li.note", {}, this.#toggle(rest))] : []),
+      ...(rest > 0 || this.#unfolded ? [h("li.note", {}, this.#toggle(rest))] : []),
     );
   }
 
@@ -34,12 +34,12 @@ export class NoticesView {
   }
 
   #toggle(rest: number): Child {
-    if (this.#all && rest > 0) return `and ${rest} more`;
-    const turn = () => {
-      this.#all = !this.#all;
+    if (this.#unfolded && rest > 0) return `and ${rest} more`;
+    const toggle = () => {
+      this.#unfolded = !this.#unfolded;
       this.show(this.#warnings);
     };
-    const text = this.#all ? "show fewer" : `and ${rest} more`;
-    return h("button.link", { type: "button", "aria-expanded": `${this.#all}`, onclick: turn }, text);
+    const text = this.#unfolded ? "show fewer" : `and ${rest} more`;
+    return h("button.link", { type: "button", "aria-expanded": `${this.#unfolded}`, onclick: toggle }, text);
   }
 }

@@ -1,13 +1,48 @@
-// The selected token's numbers on their way through a layer.
+// The values of the selected token in each stage of a layer.
 
-import { h, ink, styled } from "../../shared/dom.ts";
-import type { Stage, Stages } from "../layer/block.ts";
-import { rowFacts, rowOf, short, titles } from "../layer/rows.ts";
+import { colourClass, h, styled } from "../../shared/dom.ts";
+import type { Stage, StageName, Stages } from "../layer/block.ts";
+import { effectOf, rowOf, weightStatistics } from "../layer/rows.ts";
 import type { Place } from "../state.ts";
+
+const TITLES: Readonly<Record<StageName, { readonly title: string; readonly note: string }>> = {
+  scores: { title: "Scores", note: "query · key, scaled" },
+  masked: { title: "Masked scores", note: "−∞ where the mask is 0" },
+  softmax: { title: "Softmax", note: "weights of the keys" },
+  weights: { title: "Post-softmax mask", note: "weights as they are used" },
+  gated: { title: "Gated", note: "attention × tanh(gate)" },
+  residual: { title: "Residual", note: "plus the input of the layer" },
+  output: { title: "Feed-forward", note: "gated and added: the output of the layer" },
+};
+
+const round = (n: number): string => (Number.isNaN(n) ? "NaN" : n.toFixed(2).replace(/^-(0\.0+)$/, "$1"));
+
+/** A number with two digits, for a table cell. */
+const short = (n: number): string =>
+  n === Number.NEGATIVE_INFINITY ? "−∞" : n === 0 ? "0" : round(n).replace("-", "−");
+
+/** Sentences on the weights of a row and on its change by the layer. */
+export function rowFacts(stages: Stages, prompt: number, position: number, head: number): string[] {
+  const facts: string[] = [];
+  const statistics = weightStatistics(stages, prompt, position, head);
+  if (statistics) {
+    const { sum, entropy, largestEntropy, keys, isUniform } = statistics;
+    const maximum = `${round(largestEntropy)} (log ${keys})`;
+    const uniform = isUniform ? "; all keys have the same weight" : "";
+    facts.push(
+      `The weights sum to ${round(sum)}. Their entropy is ${round(entropy)}, at most ${maximum}${uniform}.`,
+    );
+  }
+  const effect = effectOf(stages, prompt, position);
+  if (effect === "none") facts.push("The layer does not change this row.");
+  if (effect === "feed-forward")
+    facts.push("Attention adds nothing to this row; only the feed-forward changes it.");
+  return facts;
+}
 
 function number(value: number, most: number, image: number): HTMLElement {
   const share = Number.isFinite(value) && most > 0 ? Math.abs(value) / most : 0;
-  const tone = image > 0 ? ink(image) : value < 0 ? "minus" : "plus";
+  const tone = image > 0 ? colourClass(image) : value < 0 ? "minus" : "plus";
   return styled(h(`td.${tone}`, { title: `${value}` }, short(value)), { "--w": share.toFixed(3) });
 }
 
@@ -15,7 +50,7 @@ function stageRow(stage: Stage, stages: Stages, at: Place, head: number): HTMLEl
   const values = rowOf(stage, at.prompt, at.position, head);
   const most = Math.max(0, ...values.filter(Number.isFinite).map(Math.abs));
   const imageOf = (i: number) => (stage.over === "keys" ? Math.floor(i / stages.latents) + 1 : 0);
-  const { title, note } = titles[stage.name];
+  const { title, note } = TITLES[stage.name];
   return h(
     "tr",
     {},
@@ -24,19 +59,19 @@ function stageRow(stage: Stage, stages: Stages, at: Place, head: number): HTMLEl
   );
 }
 
-function block(caption: string, heads: HTMLElement | null, rows: readonly HTMLElement[]): HTMLElement {
+function tableOf(caption: string, head: HTMLElement | null, rows: readonly HTMLElement[]): HTMLElement {
   return h(
     "div.numbers",
     { tabindex: 0, role: "region", "aria-label": caption },
-    h("table", {}, h("caption", {}, caption), heads, h("tbody", {}, ...rows)),
+    h("table", {}, h("caption", {}, caption), head, h("tbody", {}, ...rows)),
   );
 }
 
-function imageHeads({ latents }: Stages, keys: number): HTMLElement {
-  const images = Array.from({ length: keys / latents }, (_, m) =>
-    h(`th.${ink(m + 1)}`, { scope: "colgroup", colspan: latents }, `image ${m + 1}`),
+function imageHeader({ latents }: Stages, keys: number): HTMLElement {
+  const headings = Array.from({ length: keys / latents }, (_, m) =>
+    h(`th.${colourClass(m + 1)}`, { scope: "colgroup", colspan: latents }, `image ${m + 1}`),
   );
-  return h("thead", {}, h("tr", {}, h("td"), ...images));
+  return h("thead", {}, h("tr", {}, h("td"), ...headings));
 }
 
 export class StagesView {
@@ -51,7 +86,7 @@ export class StagesView {
     this.element = h(
       "details.card",
       { open: true },
-      h("summary", {}, "Inside the layer, stage by stage"),
+      h("summary", {}, "Stages of a layer"),
       this.#heads,
       this.#body,
     );
@@ -61,13 +96,7 @@ export class StagesView {
     if (!stages || !at) {
       this.#heads.replaceChildren();
       this.#body.replaceChildren(
-        h(
-          "p.dim",
-          {},
-          stages
-            ? "Choose a token."
-            : "Without an image there is nothing to attend to: the layer is not computed.",
-        ),
+        h("p.dim", {}, stages ? "Select a token." : "The prompt has no image, so the layer is not computed."),
       );
       return;
     }
@@ -78,7 +107,7 @@ export class StagesView {
       h(
         "p.dim",
         {},
-        `Position ${at.position} in ${stages.origin}${wholeText ? "" : "; the whole text at once, not this step"}.`,
+        `Position ${at.position} in ${stages.origin}${wholeText ? "" : ", computed for the whole text rather than for this step"}.`,
       ),
       h("label", {}, "Head ", h("select", {}, ...options)),
     );
@@ -87,8 +116,8 @@ export class StagesView {
     const keys = stages.stages[0]?.shape[3] ?? 0;
     const features = rows("features");
     this.#body.replaceChildren(
-      block("Over the latents of the images", imageHeads(stages, keys), rows("keys")),
-      features.length > 0 ? block("Over the features of the token", null, features) : "",
+      tableOf("Values for each latent of the images", imageHeader(stages, keys), rows("keys")),
+      features.length > 0 ? tableOf("Values for each feature of the token", null, features) : "",
       ...rowFacts(stages, at.prompt, at.position, head).map((fact) => h("p.fact", {}, fact)),
     );
   }

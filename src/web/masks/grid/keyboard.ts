@@ -1,4 +1,5 @@
-// Where a key leads in the grid. The sentence reads from left to right with images below each other; rows the other way.
+// Keyboard navigation. In the sentence layout tokens run from left to right with images below each other; in the rows layout tokens
+// run from top to bottom with images side by side.
 import type { Place, State } from "../state.ts";
 
 export interface Extent {
@@ -29,10 +30,10 @@ const both: Readonly<Record<string, Step>> = {
   PageDown: [PAGE, 0],
 };
 
-const within = (n: number, least: number, most: number): number => Math.max(least, Math.min(most, n));
+const clamp = (n: number, least: number, most: number): number => Math.max(least, Math.min(most, n));
 
-/** Null where the key means nothing here. */
-export function moved(
+/** The place that a key leads to; null for keys without a meaning in the grid. Does not leave the grid. */
+export function placeAfterKey(
   at: Place,
   key: string,
   layout: State["layout"],
@@ -43,7 +44,7 @@ export function moved(
   const [positions, down] = step;
   return {
     ...at,
-    position: within(at.position + positions, 0, length - 1),
-    image: within(at.image + down, 0, images),
+    position: clamp(at.position + positions, 0, length - 1),
+    image: clamp(at.image + down, 0, images),
   };
 }

@@ -1,10 +1,10 @@
-// A prompt with its grid. Lines are laid out by arithmetic and built only while they are in sight, so that five hundred
-// tokens scroll as smoothly as ten.
+// The grid of a prompt. The positions of all lines are computed, but elements exist only for visible lines, so that long prompts scroll
+// smoothly.
 import { eachFrame, h, styled } from "../../shared/dom.ts";
 import type { Place } from "../state.ts";
 import type { TokenView } from "../view.ts";
 import { type GridLook, GUTTER, gutter, heading, heightOf, LARGE, textWidth } from "./layout.ts";
-import { inSight, type Line, lineWith, offsetsOf, packed, shownImages } from "./lines.ts";
+import { type Line, linesOf, lineWith, offsetsOf, shownImages, visibleLines } from "./lines.ts";
 import { idOf, tokenElement } from "./token-element.ts";
 
 interface GridLine extends Line {
@@ -13,7 +13,7 @@ interface GridLine extends Line {
 
 export class GridView {
   readonly element = h("div.grid", { role: "grid", tabindex: 0 });
-  readonly #stage = h("div.lines", { role: "presentation" });
+  readonly #lineBox = h("div.lines", { role: "presentation" });
   readonly #built = new Map<number, HTMLElement>();
   readonly #marks: { active: Place | null; hovered: Place | null } = { active: null, hovered: null };
   #lines: GridLine[] = [];
@@ -27,7 +27,7 @@ export class GridView {
 
   constructor(prompt: number) {
     this.prompt = prompt;
-    this.element.append(this.#stage);
+    this.element.append(this.#lineBox);
     new ResizeObserver(() => {
       if (this.#look && this.element.clientWidth !== this.#room) this.show(this.#tokens, this.#look);
     }).observe(this.element);
@@ -41,7 +41,7 @@ export class GridView {
     this.#scale = 1;
     const width = tokens.reduce((sum, token) => sum + this.#widthOf(token), 0);
     if (look.layout === "sentence" && width * LARGE <= room) this.#scale = LARGE;
-    this.#lines = this.#laidOut(room, look);
+    this.#lines = this.#linesFor(room, look);
     this.#offsets = offsetsOf(this.#lines.map(({ shown }) => this.#heightOf(shown.length, look)));
     this.element.className = `grid ${look.layout}${look.names.length > 1 ? " two" : ""}`;
     this.element.setAttribute("aria-label", `Prompt ${this.prompt}: tokens, and which images each sees`);
@@ -51,36 +51,37 @@ export class GridView {
       "--s": `${this.#scale}`,
       "--cell-width": `${look.bars ? 24 + look.latents * 9 : 26}px`,
     });
-    styled(this.#stage, { height: `${(this.#offsets.at(-1) ?? 0) + this.#head()}px` });
+    styled(this.#lineBox, { height: `${(this.#offsets.at(-1) ?? 0) + this.#headingHeight()}px` });
     this.#built.clear();
-    this.#stage.replaceChildren(...(look.layout === "rows" ? [heading(look, this.#all(look))] : []));
+    this.#lineBox.replaceChildren(...(look.layout === "rows" ? [heading(look, this.#allImages(look))] : []));
     this.#build();
   }
 
-  #all = ({ images }: GridLook): number[] => Array.from({ length: images }, (_, m) => m + 1);
+  #allImages = ({ images }: GridLook): number[] => Array.from({ length: images }, (_, m) => m + 1);
 
   #heightOf(shown: number, look: GridLook): number {
     return heightOf(look, this.#scale, shown + Number(shown < look.images)).line;
   }
 
-  #laidOut(room: number, look: GridLook): GridLine[] {
+  #linesFor(room: number, look: GridLook): GridLine[] {
     const tokens = this.#tokens;
-    if (look.layout === "rows") return tokens.map((_, i) => ({ from: i, to: i + 1, shown: this.#all(look) }));
+    if (look.layout === "rows")
+      return tokens.map((_, i) => ({ from: i, to: i + 1, shown: this.#allImages(look) }));
     const widths = tokens.map((token) => this.#widthOf(token));
-    return packed(widths, room).map(({ from, to }) => {
-      const here = tokens.slice(from, to);
-      const attended = here.flatMap(({ position }) =>
+    return linesOf(widths, room).map(({ from, to }) => {
+      const lineTokens = tokens.slice(from, to);
+      const attended = lineTokens.flatMap(({ position }) =>
         look.names.flatMap((_, c) =>
           (look.weights(this.prompt, position, c) ?? []).flatMap((keys, m) =>
             keys.some((w) => w !== 0) ? [m + 1] : [],
           ),
         ),
       );
-      return { from, to, shown: shownImages(here, look.images, attended) };
+      return { from, to, shown: shownImages(lineTokens, look.images, attended) };
     });
   }
 
-  #head = (): number => (this.#look?.layout !== "rows" ? 0 : this.#look.names.length > 1 ? 48 : 34);
+  #headingHeight = (): number => (this.#look?.layout !== "rows" ? 0 : this.#look.names.length > 1 ? 48 : 34);
 
   #widthOf({ token, bands }: TokenView): number {
     const image = bands[0]?.row.image ?? 0;
@@ -92,8 +93,8 @@ export class GridView {
   #build(): void {
     const look = this.#look;
     if (!look) return;
-    const top = -this.#stage.getBoundingClientRect().top - this.#head();
-    const range = inSight(this.#offsets, top, top + innerHeight);
+    const top = -this.#lineBox.getBoundingClientRect().top - this.#headingHeight();
+    const range = visibleLines(this.#offsets, top, top + innerHeight);
     for (const [i, element] of this.#built) {
       if (i >= range.from && i < range.to) continue;
       element.remove();
@@ -102,10 +103,10 @@ export class GridView {
     for (let i = range.from; i < range.to; i++) {
       if (this.#built.has(i)) continue;
       const [start = 0, end = 0] = this.#offsets.slice(i, i + 2);
-      const place = { top: `${start + this.#head()}px`, height: `${end - start}px` };
+      const place = { top: `${start + this.#headingHeight()}px`, height: `${end - start}px` };
       const element = styled(this.#lineElement(i, look), place);
       this.#built.set(i, element);
-      this.#stage.append(element);
+      this.#lineBox.append(element);
     }
     this.#draw("active");
     this.#draw("hovered");
@@ -128,7 +129,7 @@ export class GridView {
     );
   }
 
-  /** Marks a token, and scrolls its line into sight if asked. */
+  /** Marks a place. With `reveal` its line is scrolled into view. */
   mark(place: Place | null, kind: "active" | "hovered", reveal = false): void {
     this.#marks[kind] = place?.prompt === this.prompt ? place : null;
     if (reveal && this.#marks[kind]) this.#reveal(this.#marks[kind].position);
@@ -142,17 +143,17 @@ export class GridView {
     const row = place && this.element.querySelector(`[data-position="${place.position}"]`);
     if (!place || !row) return;
     row.classList.add(kind);
-    const own = row.querySelectorAll(`[data-image="${place.image}"]`);
-    const cells = own.length > 0 ? own : row.querySelectorAll(".rest");
+    const ofImage = row.querySelectorAll(`[data-image="${place.image}"]`);
+    const cells = ofImage.length > 0 ? ofImage : row.querySelectorAll(".rest");
     for (const cell of cells) cell.classList.add(kind);
-    const id = idOf(this.prompt, place.position, own.length > 0 ? place.image : "rest");
+    const id = idOf(this.prompt, place.position, ofImage.length > 0 ? place.image : "rest");
     if (kind === "active") this.element.setAttribute("aria-activedescendant", id);
   }
 
   #reveal(position: number): void {
     const i = lineWith(this.#lines, position);
     const [start = 0, end = 0] = this.#offsets.slice(i, i + 2);
-    const above = this.#head() + this.#stage.getBoundingClientRect().top;
+    const above = this.#headingHeight() + this.#lineBox.getBoundingClientRect().top;
     const covered = Number.parseFloat(getComputedStyle(document.body).getPropertyValue("--covered")) || 0;
     if (above + start < 8) scrollBy({ top: above + start - 60 });
     else if (above + end > innerHeight - covered) scrollBy({ top: above + end - innerHeight + covered + 24 });
