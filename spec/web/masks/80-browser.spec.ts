@@ -69,10 +69,7 @@ describe("the package", () => {
     const { status, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", "inspect", "--port", "x"], {
       encoding: "utf8",
     });
-    expect([status, stderr]).toEqual([
-      3,
-      expect.stringContaining('--port is a number from 0 to 65535, not "x"'),
-    ]);
+    expect([status, stderr]).toEqual([3, expect.stringMatching(/--port .*65535.*"x"/)]);
   });
 
   test("the page requests its own files only, and its policy forbids inline scripts", async () => {
@@ -173,24 +170,20 @@ describe("the page", () => {
     });
     expect(active).toEqual(["at-0-4-2", "gridcell", "image 2: not seen", true]);
     expect(await page.getAttribute(".words", "aria-live")).toBe("polite");
-    expect(await page.innerText(".words")).toContain(
-      "Position 4 does not see image 2: it comes later (position 7).",
-    );
+    expect(await page.innerText(".words")).toMatch(/Position 4 .*image 2.*position 7/);
     await page.keyboard.press("End");
-    expect(await page.innerText(".words")).toContain(
-      "Position 9 does not see image 2: image 3 comes after it (position 8).",
-    );
+    expect(await page.innerText(".words")).toMatch(/Position 9 .*image 2.*image 3.*position 8/);
     await page.context().close();
   });
 
   test("the explanation follows the mouse and returns to the selected token", async () => {
     const { page } = await open({ at: { prompt: 0, position: 0, image: 0 } });
     await page.hover("[data-position='7'] .chip");
-    expect(await page.innerText(".words")).toContain(
-      "Position 7 sees image 2: it is that image's own token.",
-    );
+    expect(await page.innerText(".words h2")).toContain("Position 7");
+    expect(await page.innerText(".words strong")).toBe("attends 2");
     await page.mouse.move(2, 2);
-    expect(await page.innerText(".words")).toContain("Position 0 sees nothing");
+    expect(await page.innerText(".words h2")).toContain("Position 0");
+    expect(await page.innerText(".words strong")).toBe("zeroed");
     await page.context().close();
   });
 
@@ -302,9 +295,9 @@ describe("the page", () => {
   test("a golden case that is chosen or dropped shows its attention", async () => {
     const { page, wrong } = await open();
     await page.setInputFiles("input[type=file]", goldenFiles);
-    await page.waitForSelector(
-      "text=Every row of the recorded weights (layers.0.1.attn.attn) is what flamingo-pytorch@0.1.2 immediate says.",
-    );
+    await page.waitForSelector("text=recorded weights");
+    const notice = await page.innerText(".notices li >> nth=0");
+    expect(notice).toMatch(/layers\.0\.1\.attn\.attn.*flamingo-pytorch@0\.1\.2 immediate/);
     expect(await page.locator(".grid").count()).toBe(2);
     expect(await page.locator("[data-position='1'] .cell.i1.bars i").first().count()).toBe(1);
     await page.fill("textarea", "another <image>");
@@ -321,7 +314,7 @@ describe("the page", () => {
       for (const { name, bytes } of list) data.items.add(new File([Uint8Array.from(bytes)], name));
       dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
     }, files);
-    await page.waitForSelector("text=Every row of the recorded weights");
+    await page.waitForSelector("text=recorded weights");
     await page.setInputFiles("input[type=file]", {
       name: "odd.safetensors",
       mimeType: "x/y",
