@@ -102,8 +102,10 @@ test("[mask.identity] skipping the feed-forward makes a zeroed row an identity, 
   expect(rows("tI", 1, skip).map((row) => row.outcome)).toEqual(["identity", "attends"]);
   expect(rowOutcome([false], true, { ...skip, emptyRow: "uniform" })).toBe("identity");
   expect(rowOutcome([false], false, { ...skip, emptyRow: "unmasked" })).toBe("unmasked-leak");
-  expect([[true], [false]].map((may) => feedForwardRuns(may, skip))).toEqual([true, false]);
-  expect(feedForwardRuns([false], immediate)).toBe(true);
+  expect([true, false].map((allowsAnImage) => feedForwardRuns(allowsAnImage, skip))).toEqual([true, false]);
+  expect(feedForwardRuns(false, immediate)).toBe(true);
+  const neverEmpty: Convention = { ...skip, compare: "everything", zeroBeforeFirstImage: true };
+  expect(rows("tI", 1, neverEmpty)[0]?.outcome).toBe("zeroed"); // the mask is not empty, so the feed-forward runs
 });
 
 test("[mask.outcome] conventions with neighbours, end tokens, leaks and the next image", () => {

@@ -97,14 +97,18 @@ function softmaxMask(
   { h, r }: { h: number; r: number },
 ): AttentionOptions {
   const visibility = new Bool<"b l m">(mayAttend.shape, mayAttend.data);
-  const { m } = shapes("MaskedCrossAttention", {
+  const { b, l, m } = shapes("MaskedCrossAttention", {
     x: [x, "b l d"],
     media: [media, "b m r e"],
     visibility: [visibility, "b l m"],
   });
+  const keys = new Uint8Array(mayAttend.data.length * r);
+  mayAttend.data.forEach((may, image) => {
+    if (may) keys.fill(1, image * r, (image + 1) * r); // [mask.latents]
+  });
   const rows = postSoftmaxMask && new Bool<"b l">(postSoftmaxMask.shape, postSoftmaxMask.data);
   return {
-    mayAttend: repeat("b l m -> b h l (m r)", visibility, { h, r }), // [xattn.mask]
+    mayAttend: repeat("b l s -> b h l s", new Bool<"b l s">([b, l, m * r], keys), { h }), // [xattn.mask]
     emptyRow,
     postSoftmaxMask: rows && repeat("b l -> b h l s", rows, { h, s: m * r }),
   };

@@ -28,7 +28,13 @@ export function checkImages(images: number): void {
 export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
   checkImages(images);
   const rows = promptsOf(locations).flatMap((kinds) => attendableImages(kinds, images, convention));
-  return { shape: [...locations.shape, images], data: Uint8Array.from(rows.flat(), Number) }; // [mask.polarity]
+  const data = new Uint8Array(rows.length * images);
+  rows.forEach((row, i) => {
+    row.forEach((may, m) => {
+      if (may) data[i * images + m] = 1; // [mask.polarity]
+    });
+  });
+  return { shape: [...locations.shape, images], data };
 }
 
 /** 1 for rows that are set to zero after the softmax; null where the convention zeroes none. b l -> b l */
@@ -57,17 +63,20 @@ export const softmaxEmptyRow = ({ emptyRow }: Convention): Visibility["emptyRow"
 export function visibilityOf(locations: Matrix, images: number, convention: Convention): Visibility {
   const mask = mediaMask(locations, images, convention);
   const zeroed = zeroedRows(locations, convention);
-  const [b = 0, l = 0] = locations.shape;
-  const rows = Array.from({ length: b * l }, (_, i) => mask.data.subarray(i * images, (i + 1) * images));
   const mayAttend = convention.emptyRow === "unmasked" ? opened(mask) : mask;
   return {
     mayAttend,
     emptyRow: softmaxEmptyRow(convention),
     postSoftmaxMask: zeroed && { ...zeroed, data: zeroed.data.map((row) => 1 - row) },
-    feedForward: rows.every((row) => feedForwardRuns(row, convention))
-      ? null
-      : { shape: [b, l], data: Uint8Array.from(rows, (row) => Number(feedForwardRuns(row, convention))) },
+    feedForward: convention.emptyRowFeedForward === "run" ? null : fedRows(mask, convention),
   };
+}
+
+function fedRows({ shape, data }: Grid, convention: Convention): Grid {
+  const [b = 0, l = 0, images = 0] = shape;
+  const runs = (_: unknown, i: number): number =>
+    Number(feedForwardRuns(data.subarray(i * images, (i + 1) * images).includes(1), convention));
+  return { shape: [b, l], data: Uint8Array.from({ length: b * l }, runs) };
 }
 
 /** A mask whose empty rows allow every image. */

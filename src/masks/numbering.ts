@@ -80,10 +80,11 @@ export function attendableImages(
 ): boolean[][] {
   const allowed = comparisonOf(convention.compare);
   const firsts = convention.neighbours === "together" ? firstNeighbours(kinds) : [];
-  return numbersOf(kinds, convention).map((number, l) =>
-    Array.from({ length: images }, (_, m) => {
+  return numbersOf(kinds, convention).map((number, l) => {
+    const position = { l, number, first: firsts[number] ?? number };
+    return Array.from({ length: images }, (_, m) => {
       const mediaTime = m + 1; // [mask.padding-image]
-      return allowed({ l, number, first: firsts[number] ?? number }, mediaTime);
-    }),
-  );
+      return allowed(position, mediaTime);
+    });
+  });
 }

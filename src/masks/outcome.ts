@@ -29,13 +29,13 @@ export const addsNothing = (outcome: RowOutcome): outcome is "zeroed" | "identit
   outcome === "zeroed" || outcome === "identity";
 
 /**
- * Whether the feed-forward of the layer runs on a row. Where the convention skips empty rows, the mask alone decides, so a
+ * Whether the feed-forward of the layer runs on a row whose mask allows an image, or none. Where the convention skips empty rows, the mask alone decides, so a
  * row that leaks is skipped as well. [gate.empty-row-feed-forward]
  */
 export const feedForwardRuns = (
-  mayAttend: ArrayLike<boolean | number>,
+  allowsAnImage: boolean,
   { emptyRowFeedForward }: Pick<Convention, "emptyRowFeedForward">,
-): boolean => emptyRowFeedForward === "run" || Array.prototype.some.call(mayAttend, Boolean);
+): boolean => emptyRowFeedForward === "run" || allowsAnImage;
 
 /**
  * The outcome of a row. `zeroed`: the row is set to zero after the softmax. An empty row is found by the mask and not by
@@ -46,7 +46,7 @@ export function rowOutcome(
   zeroed: boolean,
   convention: Convention,
 ): RowOutcome {
-  const nothing = feedForwardRuns(mayAttend, convention) ? "zeroed" : "identity"; // [mask.identity]
+  const nothing = feedForwardRuns(mayAttend.includes(true), convention) ? "zeroed" : "identity"; // [mask.identity]
   if (mayAttend.length === 0) return nothing; // [mask.no-image]
   if (zeroed) return nothing; // [mask.zeroed]
   if (mayAttend.includes(true)) return "attends";
