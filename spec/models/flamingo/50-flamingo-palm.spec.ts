@@ -467,6 +467,24 @@ describe("training", () => {
 });
 
 describe("names", () => {
+  test("layerOutputs matches the resampler, every block and every cross-attention block, and no activation inside them", () => {
+    const model = flamingo({ depth: 3, crossAttnEvery: 2 });
+    const seen = tapsOf(model, () => model.forward(text(".I."), { embeds: embeds(1, 1) }));
+    const expected = [
+      "layers.0.0",
+      "layers.0.1",
+      "layers.1.0",
+      "layers.2.0",
+      "layers.2.1",
+      "perceiver_resampler",
+    ];
+    expect(
+      Object.keys(seen)
+        .filter((name) => model.layerOutputs.test(name))
+        .sort(),
+    ).toEqual(expected);
+  });
+
   test("the cross-attention weights of each layer are found by name, with one column for each latent of each image", () => {
     const model = flamingo({ depth: 4, crossAttnEvery: 2 });
     const seen = tapsOf(model, () => model.forward(text(".I.I."), { embeds: embeds(1, 3) }));
