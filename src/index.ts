@@ -1,6 +1,5 @@
-// flamboyance: everything public, in one flat list. `flamboyance/masks` needs neither ndarray nor a device.
+// The public interface of the package. `flamboyance/masks`, `flamboyance/simd` and `flamboyance/gpu` are entries of their own.
 
-// blocks and models
 export {
   GatedCrossAttentionBlock,
   type GatedCrossAttentionBlockOptions,
@@ -13,7 +12,6 @@ export {
 } from "./blocks/parallel-transformer-block.ts";
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
-// files
 export { loadSafetensors, openSafetensors, type SafetensorsFile } from "./io/safetensors/read.ts";
 export { saveSafetensors, writeSafetensors } from "./io/safetensors/write.ts";
 export { auto } from "./kernels/auto.ts";
@@ -27,7 +25,6 @@ export type { ImageEncoder, Media } from "./models/flamingo/media.ts";
 export { type ParameterSetName, parameterSets } from "./models/flamingo/names.ts";
 export { type FlamingoBehaviour, type ProfileName, profiles } from "./models/flamingo/profiles.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
-// layers
 export { attention } from "./nn/attention/attention.ts";
 export { Dropout, setTraining } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
@@ -52,7 +49,6 @@ export {
   sum,
   unbind,
 } from "./tensor/ops/arrange.ts";
-// tensors
 export {
   add,
   addScalar,
@@ -89,7 +85,6 @@ export type { EmptyRow, OpName, Ops } from "./tensor/ops/table.ts";
 export { named, shapes } from "./tensor/pattern.ts";
 export type { Precision } from "./tensor/precision.ts";
 export { gradientCheckpointing, keepTaps, peakLiveElements } from "./tensor/program/checkpointing.ts";
-// programs
 export { evaluate } from "./tensor/program/evaluate.ts";
 export { type Node, type Program, prune, type Scope } from "./tensor/program/program.ts";
 export { extend, record, scope, tap } from "./tensor/program/record.ts";
@@ -110,7 +105,6 @@ export {
 export { loadCheckpoint, saveCheckpoint } from "./training/checkpoint.ts";
 export { accumulate, clip, globalNorm } from "./training/gradient-maps.ts";
 export { type CrossEntropy, crossEntropy, IGNORED, weightedSum } from "./training/losses.ts";
-// training
 export { type AdamWOptions, adamw } from "./training/optimizers/adamw.ts";
 export type { Optimizer, ParameterGroup } from "./training/optimizers/optimizer.ts";
 export { type SGDOptions, sgd } from "./training/optimizers/sgd.ts";
