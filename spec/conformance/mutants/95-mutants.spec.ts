@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { maskedAttentions, masksOf } from "../../../src/conformance/mutants/catalogue/masked-attentions.ts";
 import { type Evaluation, evaluationOf } from "../../../src/conformance/mutants/evaluation.ts";
 import { during, type Mutant } from "../../../src/conformance/mutants/mutant.ts";
 import { mutants, nearestMutant } from "../../../src/conformance/mutants/mutants.ts";
-import { maskedAttentions, masksOf } from "../../../src/conformance/mutants/visibility.ts";
 import { findCases, type GoldenCase, readCase } from "../../../src/io/golden/cases.ts";
 import { normalize } from "../../../src/nn/norms/layer-norm.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
@@ -196,7 +196,7 @@ describe("mutants", () => {
     }
   }
 
-  test("[mutant.sight] the rule of each mask, written out, is the mask in the program", () => {
+  test("[mutant.visibility] the rule of each mask, written out, is the mask in the program", () => {
     let masks = 0;
     for (const folder of findCases([`${CASES}/flamingo-pytorch`])) {
       const subject = readCase(folder);

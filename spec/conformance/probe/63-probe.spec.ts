@@ -60,7 +60,7 @@ describe("what is asked", () => {
   const known = { effects: [], known: calls.full.prompts.map((kinds) => kinds.map(() => 0xff)) };
   const rows = (convention: Convention) => effectsOfConvention(convention, calls.full.prompts, IMAGES);
 
-  test("[probe.telling] two conventions that these prompts do not tell apart differ on no short prompt", () => {
+  test("[probe.distinguishing] two conventions that these prompts do not tell apart differ on no short prompt", () => {
     for (const one of every)
       for (const other of every) {
         if (mismatchesOf({ ...known, effects: rows(one) }, rows(other)).length > 0) continue;
@@ -72,7 +72,7 @@ describe("what is asked", () => {
       }
   });
 
-  test("[probe.telling] every mistake departs from its convention on some row, if the convention has what it breaks", () => {
+  test("[probe.distinguishing] every mistake departs from its convention on some row, if the convention has what it breaks", () => {
     for (const mistake of maskMistakes) {
       const apart = baseConventions.filter(
         (convention) =>

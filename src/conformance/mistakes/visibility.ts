@@ -44,10 +44,10 @@ export function maskedBatch(
   convention: Convention,
 ): MaskedBatch {
   const time = located.map((prompt) => numbersOf(prompt, { numbering: "inclusive", endTokens: "ignored" }));
-  const may: Visibility["may"] = (b, l, m) => compares(convention, cell(time, b, l), m + 1); // [mutant.sight]
+  const may: Visibility["may"] = (b, l, m) => compares(convention, cell(time, b, l), m + 1); // [mutant.visibility]
   const visibility: Visibility = {
     may,
-    zeroed: (b, l) => convention.zeroBeforeFirstImage && cell(time, b, l) === 0, // [mutant.sight]
+    zeroed: (b, l) => convention.zeroBeforeFirstImage && cell(time, b, l) === 0, // [mutant.visibility]
     emptyRow: softmaxEmptyRow(convention),
     fed: (b, l) => convention.emptyRowFeedForward === "run" || upTo(images).some((m) => may(b, l, m)),
   };

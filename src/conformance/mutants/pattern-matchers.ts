@@ -1,5 +1,4 @@
-// Finds the parts of a recorded program that mistakes are made in: attention by its scopes and taps, norms by theirs,
-// gates and linears by their parameters' names.
+// Finds parts of a recorded program: attention and norms by their scopes and taps, linears by their parameters' names.
 import { Bug } from "../../tensor/errors.ts";
 import type { Mask, OpName, Ops } from "../../tensor/ops/table.ts";
 import type { Node, Program, Scope } from "../../tensor/program/program.ts";
@@ -13,7 +12,7 @@ export interface Found<K extends OpName> {
   readonly attrs: Ops[K]["attrs"];
 }
 
-/** Host data as a program holds it, as a mask again. */
+/** A mask from the host data that a program holds. */
 export const boolOf = ({ shape, data, stride, offset }: Mask): Bool => new Bool(shape, data, stride, offset);
 
 /** The nodes of each op, found once for each program. */
@@ -23,9 +22,9 @@ const indices = new WeakMap<Program, Index>();
 function indexOf(program: Program): Index {
   const index = new Map<string, Found<OpName>[]>();
   for (const [id, node] of program.nodes.entries()) {
-    const sofar = index.get(node.op) ?? [];
-    sofar.push({ id, node, attrs: node.attrs as Ops[OpName]["attrs"] });
-    index.set(node.op, sofar);
+    const nodes = index.get(node.op) ?? [];
+    nodes.push({ id, node, attrs: node.attrs as Ops[OpName]["attrs"] });
+    index.set(node.op, nodes);
   }
   indices.set(program, index);
   return index;
@@ -105,7 +104,7 @@ export interface Norm {
   /** The norm module's own path. */
   readonly path: string;
   readonly scope: Scope;
-  /** What is normalised, and what comes out after gain and bias. */
+  /** The node that is normalised, and the output after scale and bias. */
   readonly x: number;
   readonly output: number;
 }
@@ -114,8 +113,8 @@ export interface Norm {
 export function normsOf(program: Program): Norm[] {
   return program.scopes.flatMap((scope) => {
     if (scope.name !== "normalize") return [];
-    const gained = userOf(program, "mul", scope.output);
-    const shifted = gained && userOf(program, "add", gained.id);
+    const scaled = userOf(program, "mul", scope.output);
+    const shifted = scaled && userOf(program, "add", scaled.id);
     const tapped = shifted && userOf(program, "tap", shifted.id);
     const x = scope.inputs.x ?? -1;
     const output = tapped ?? shifted;
@@ -128,33 +127,3 @@ export const linearOf = (program: Program, weight: string): Found<"einsum"> | nu
   const leaf = program.leaves[weight];
   return nodesOf(program, "einsum").find(({ node }) => node.inputs[1] === leaf) ?? null;
 };
-
-export interface Gate {
-  /** The block's path, and which of its two gates. */
-  readonly path: string;
-  readonly name: "attn_gate" | "ff_gate";
-  readonly leaf: number;
-  readonly tanh: number;
-  /** gate ⊙ branch, and its sum with the residual. */
-  readonly product: Found<"mul">;
-  readonly sum: Found<"add">;
-}
-
-export function gates(program: Program): Gate[] {
-  return Object.entries(program.leaves).flatMap(([leafName, leaf]) => {
-    const [, path, name] = /^(?:(.*)\.)?(attn_gate|ff_gate)$/.exec(leafName) ?? [];
-    if (name !== "attn_gate" && name !== "ff_gate") return [];
-    const tanh = userOf(program, "tanh", leaf);
-    const wide = tanh && userOf(program, "expand", tanh.id);
-    const product = wide && userOf(program, "mul", wide.id);
-    const sum = product && userOf(program, "add", product.id);
-    if (!tanh || !product || !sum) return [];
-    return [{ path: path ?? "", name, leaf, tanh: tanh.id, product, sum }];
-  });
-}
-
-/** Where a resampler's attention joins image and latents. */
-export function concatOf(program: Program, path: string): Found<"concat"> | null {
-  const latents = program.taps[join(path, "norm_latents")];
-  return latents === undefined ? null : userOf(program, "concat", latents);
-}

@@ -23,7 +23,7 @@ const STRICT = ["tIttIItt", "tIeItetI"].map(kindsOf);
 /** More and fewer image tokens than images, and none at all. */
 const LOOSE = ["ItItIItI", "ttItttIt", "tetItett", "tttttttt"].map(kindsOf);
 
-/** Prompts that tell the known conventions apart, and each of them from the known mistakes. [probe.telling] */
+/** Prompts that tell the known conventions apart, and each of them from the known mistakes. [probe.distinguishing] */
 export const calls = {
   full: { name: "full", prompts: [...STRICT, ...LOOSE], passes: null },
   /** As full, for those who refuse prompts whose image tokens and images are not equally many. */

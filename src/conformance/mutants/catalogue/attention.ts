@@ -4,7 +4,8 @@ import { maskedSoftmax, mulScalar } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/program/record.ts";
 import { Bool, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
-import { attentions, attentionsOf, concatOf, operandOf } from "../pattern-matchers.ts";
+import { attentions, attentionsOf, operandOf } from "../pattern-matchers.ts";
+import { concatOf } from "./flamingo-parts.ts";
 
 /** Another factor of the queries. */
 const scaling = (factor: (by: number, heads: number) => number) =>

@@ -16,7 +16,8 @@ import {
 } from "../../../tensor/ops/functions.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
-import { type Gate, gates, nodesOf } from "../pattern-matchers.ts";
+import { nodesOf } from "../pattern-matchers.ts";
+import { type Gate, gates } from "./flamingo-parts.ts";
 
 type Shared = (other: "attn_gate" | "ff_gate") => Tensor;
 

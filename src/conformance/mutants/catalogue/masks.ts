@@ -5,7 +5,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import { type MaskMistake, maskMistakes } from "../../mistakes/mask-mistakes.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
 import { boolOf } from "../pattern-matchers.ts";
-import { maskedAttentions, seeing } from "../visibility.ts";
+import { maskedAttentions, seeing } from "./masked-attentions.ts";
 
 /** The rewrite that sees by the mistake's rule, but for a mistake that is a wrong program rather than a wrong rule. */
 function rewriteOf({ id, rule }: MaskMistake): Mutant["apply"] {

@@ -6,16 +6,8 @@ import { normalize } from "../../../nn/norms/layer-norm.ts";
 import { add } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/program/record.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
-import {
-  concatOf,
-  gates,
-  join,
-  linearOf,
-  modulesOf,
-  type Norm,
-  normsOf,
-  userOf,
-} from "../pattern-matchers.ts";
+import { join, linearOf, modulesOf, type Norm, normsOf, userOf } from "../pattern-matchers.ts";
+import { concatOf, gates } from "./flamingo-parts.ts";
 
 type Class = abstract new (...args: never[]) => object;
 

@@ -1,18 +1,19 @@
 // The masked cross-attentions of a program, and how to put another rule in the place of theirs.
-import { MaskedCrossAttention } from "../../blocks/masked-cross-attention.ts";
-import { locate, promptsOf } from "../../masks/grid.ts";
-import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
-import { repeat } from "../../tensor/ops/arrange.ts";
-import { maskedSoftmax, mul, where } from "../../tensor/ops/functions.ts";
-import { Bool, Int } from "../../tensor/tensor.ts";
+import { MaskedCrossAttention } from "../../../blocks/masked-cross-attention.ts";
+import { locate, promptsOf } from "../../../masks/grid.ts";
+import { FlamingoPaLM } from "../../../models/flamingo/flamingo-palm.ts";
+import { repeat } from "../../../tensor/ops/arrange.ts";
+import { maskedSoftmax, mul, where } from "../../../tensor/ops/functions.ts";
+import { Bool, Int } from "../../../tensor/tensor.ts";
 import {
   type MaskedBatch,
   maskedBatch,
   type Visibility,
   type VisibilityRule,
-} from "../mistakes/visibility.ts";
-import { type Change, type Context, changing } from "./mutant.ts";
-import { type Attention, attentionsOf, gates, join, linearOf } from "./pattern-matchers.ts";
+} from "../../mistakes/visibility.ts";
+import { type Change, type Context, changing } from "../mutant.ts";
+import { type Attention, attentionsOf, join, linearOf } from "../pattern-matchers.ts";
+import { gates } from "./flamingo-parts.ts";
 
 export interface MaskedAttention extends MaskedBatch {
   readonly attention: Attention;
