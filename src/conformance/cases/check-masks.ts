@@ -1,4 +1,4 @@
-// Holds the conventions to the exhaustive mask cases: every row of every short prompt that a released package was run on.
+// Compares the conventions with the exhaustive mask cases: every row of every short prompt that a released package was run on.
 import type { MaskCases, MaskSource } from "../../io/golden/masks.ts";
 import { conventionOf, conventions } from "../../masks/conventions/conventions.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
@@ -6,6 +6,7 @@ import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import { effectsOf, MODES, type Mode, promptsOfMode } from "../../masks/exhaustive/exhaustive.ts";
 import type { ShortPrompt } from "../../masks/exhaustive/prompts.ts";
 
+/** The verdict on one release that was run. */
 export interface MaskVerdict {
   readonly name: string;
   readonly convention: string;
@@ -36,11 +37,11 @@ export interface MaskSummary {
   readonly disagreements: number;
   readonly refused: number;
   readonly sources: number;
-  /** Conventions that no source was run for. */
+  /** Conventions without a run of their source. */
   readonly unproven: readonly { readonly name: string; readonly why: string }[];
 }
 
-/** Only prompts up to these lengths; by default all that there are. */
+/** The longest prompts that are compared: whole and decoded. */
 export interface Reach {
   readonly full: number;
   readonly cached: number;
@@ -48,16 +49,16 @@ export interface Reach {
 
 type Expected = (mode: Mode, images: number, longest: number) => readonly (readonly number[])[];
 
-/** What a convention says, worked out once for all releases that follow it. */
+/** The effects under a convention, computed once for all releases that follow it. */
 function expectations(effects: typeof effectsOf): (convention: Convention) => Expected {
   const known = new Map<string, readonly (readonly number[])[]>();
   return (convention) => (mode, images, longest) => {
     const key = `${convention.name}/${mode}/${images}/${longest}`;
-    const found = known.get(key);
-    if (found) return found;
-    const made = promptsOfMode(mode, longest).map((prompt) => effects(mode, prompt, images, convention));
-    known.set(key, made);
-    return made;
+    const rows =
+      known.get(key) ??
+      promptsOfMode(mode, longest).map((prompt) => effects(mode, prompt, images, convention));
+    known.set(key, rows);
+    return rows;
   };
 }
 
@@ -83,14 +84,14 @@ function checkSource(
 ): MaskVerdict {
   let [rows, disagreements, refused] = [0, 0, 0];
   let first: MaskDisagreement | null = null;
-  for (const [group, found] of cases.rowsOf(source.name)) {
+  for (const [group, measured] of cases.rowsOf(source.name)) {
     const [mode, images] = groupOf(group);
     const longest = lengthOf(mode, cases, reach);
     const prompts = promptsOfMode(mode, longest);
     let at = 0;
     expected(mode, images, longest).forEach((bytes, p) => {
       bytes.forEach((byte, i) => {
-        const effect = found[at++];
+        const effect = measured[at++];
         if (effect === EFFECT.refused)
           refused++; // [mask.refused]
         else rows++;
@@ -101,9 +102,9 @@ function checkSource(
         first ??= { kind: "row", prompt, images, position, measured: effect ?? 0, expected: byte };
       });
     });
-    if (longest === lengthOf(mode, cases, EVERYTHING) && at !== found.length) {
+    if (longest === lengthOf(mode, cases, EVERYTHING) && at !== measured.length) {
       disagreements++;
-      first ??= { kind: "row-count", group, rows: found.length, expected: at }; // [mask.golden]
+      first ??= { kind: "row-count", group, rows: measured.length, expected: at }; // [mask.golden]
     }
   }
   const { name, package: from, version } = source;
@@ -111,16 +112,16 @@ function checkSource(
 }
 
 export const EVERYTHING: Reach = { full: Number.POSITIVE_INFINITY, cached: Number.POSITIVE_INFINITY };
-/** What a quick check looks at. */
+/** The reach of a quick check. */
 export const QUICK: Reach = { full: 6, cached: 4 };
 
-/** One verdict for each source; `conventionFor` may put another convention in its place. */
+/** One verdict for each source; `conventionFor` replaces the convention of a name. */
 export function checkMasks(
   cases: MaskCases,
   reach: Reach = EVERYTHING,
   options: {
     readonly conventionFor?: (name: string) => Convention;
-    /** What a convention shows; mutants put something else in its place. */
+    /** The effects under a convention; tests replace them. */
     readonly effects?: typeof effectsOf;
     readonly onProgress?: (done: number, total: number, name: string) => void;
   } = {},

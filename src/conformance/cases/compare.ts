@@ -1,4 +1,4 @@
-// How far one tensor is from another: golden/FORMAT.md §6.
+// The error of one tensor against another: golden/FORMAT.md §6.
 
 import type { Stored } from "../../io/safetensors/read.ts";
 import type { Precision } from "../../tensor/precision.ts";
@@ -13,7 +13,7 @@ export interface Comparison {
   readonly passed: boolean;
   /** Index of the worst row (all axes but the last). */
   readonly row: readonly number[];
-  /** What is wrong when no number says it: a shape, a NaN, an infinity in another place. */
+  /** A difference that is not a matter of size: a shape, a NaN, an infinity at another index. */
   readonly remark: string | null;
 }
 
@@ -114,20 +114,20 @@ export function compare(
   return judged((exact ? exactDistance : distance)(elements(actual), elements(expected), width));
 }
 
-/** Unit roundoff of each format, relative to float32's: lower precision may err by as much more. */
+/** Unit roundoff of each format, relative to that of float32. The tolerance grows by the same factor. */
 const COARSER: Readonly<Record<Exclude<Precision, "float64">, number>> = {
   float32: 1,
   bfloat16: 2 ** 16,
   float16: 2 ** 13,
 };
 
-/** Float64 is held to fixed bounds; everything else to K times the noise that was measured for this tensor. */
+/** Fixed bounds in float64; otherwise K times the noise that was measured for this tensor. */
 export function toleranceFor(name: string, precision: Precision, k: number, noise: number): number {
   if (precision === "float64") return name.startsWith("grads.") ? 1e-11 : 1e-12; // [compare.float64]
   return k * noise * COARSER[precision]; // [compare.noise]
 }
 
-/** What stands for a tensor of full size: 256 of its elements, the sum of all and their norm. */
+/** The expected values of a full-size tensor: 256 of its elements, the sum of all and their norm. */
 export interface Probes {
   readonly shape: Shape | null;
   readonly index: ArrayLike<number>;

@@ -1,4 +1,4 @@
-// Compares what was computed for a case with what is expected of it.
+// Compares the results for a case with the expected ones.
 
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Raises } from "../../io/golden/manifest.ts";
@@ -84,7 +84,7 @@ function probesOf(golden: GoldenCase, output: string): Probes {
   };
 }
 
-/** The deciding comparisons give the status; where one fails, all of them together say where the deviation begins. */
+/** The deciding comparisons give the status; if one fails, the first failure of all is the first divergence. */
 function verdict(deciding: readonly Comparison[], all: readonly Comparison[], rows: number): Judgement {
   const passed = deciding.every((c) => c.passed);
   const firstDivergence = passed ? null : (all.find((c) => !c.passed) ?? null);

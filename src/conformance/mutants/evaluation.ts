@@ -1,4 +1,4 @@
-// A mutant on trial: does a golden case notice it?
+// Evaluates mutants on a golden case: does the case detect the mistake?
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
 import { Bug } from "../../tensor/errors.ts";
@@ -15,13 +15,13 @@ type Precision = Mutant["precision"];
 export interface Evaluation {
   readonly context: Context;
   readonly outputOf: (program: Program, precision?: Precision) => Tensor;
-  /** The first output or gradient that a program gets wrong by the case's own measure, that of single precision. */
+  /** The first output or gradient beyond the case's tolerance for single precision; null if all are within it. */
   readonly wrong: (program: Program, precision?: Precision) => Comparison | null;
-  /** Has the mutant a reason to change nothing here? */
+  /** Whether the mutant is proven to change nothing on this case. */
   readonly excused: (mutant: Mutant) => boolean;
 }
 
-/** Evaluates, in float64, programs made from one: a node that still does the same to the same operands is not computed again. */
+/** Evaluates rewrites of one program in float64. A node with the same operation and operands as in the original is not computed again. */
 function evaluator(original: Program): (program: Program) => Results {
   const known = new Map<
     object,
@@ -38,10 +38,10 @@ function evaluator(original: Program): (program: Program) => Results {
     for (const [id, node] of program.nodes.entries()) {
       if (isDead(node)) continue;
       const inputs = node.inputs.map(value);
-      const before = known.get(node.attrs);
-      const same = before?.node.op === node.op && before.inputs.every((v, i) => v === inputs[i]);
+      const previous = known.get(node.attrs);
+      const same = previous?.node.op === node.op && previous.inputs.every((v, i) => v === inputs[i]);
       const computed = () => (node.op === "leaf" ? leaf(id) : computeNode(node, inputs, "float64"));
-      const out = before && same ? before.out : computed();
+      const out = previous && same ? previous.out : computed();
       if (program === original && node.op !== "leaf") known.set(node.attrs, { node, inputs, out });
       values[id] = out;
     }
@@ -64,11 +64,11 @@ export function evaluationOf(golden: GoldenCase): Evaluation {
     if (!output) throw new Bug("a program without output");
     return output;
   };
-  const outputsOnly = { ...golden, manifest: { ...manifest, grads: [] } };
+  const outputsOnly = { ...golden, manifest: { ...manifest, outputs: [first], grads: [] } };
   const firstOf = (of: GoldenCase, actual: ReadonlyMap<string, Tensor>) =>
     judge(of, actual, "float32", { taps: "locate" }).firstDivergence; // [mutant.killed]
   const wrong: Evaluation["wrong"] = (program, precision) => {
-    const actual = new Map([["outputs.out", outputOf(program, precision)]]);
+    const actual = new Map([[`outputs.${first}`, outputOf(program, precision)]]);
     const output = firstOf(outputsOnly, actual);
     if (output || manifest.grads.length === 0) return output;
     const grads = manifest.grads.filter((grad) => leafOf(grad) in program.leaves);
@@ -77,7 +77,7 @@ export function evaluationOf(golden: GoldenCase): Evaluation {
       const slope = outputs[gradientOf(leafOf(grad))];
       if (slope) actual.set(`grads.${grad}`, slope);
     }
-    return firstOf(golden, actual);
+    return firstOf({ ...golden, manifest: { ...manifest, outputs: [first] } }, actual);
   };
   const { taps } = inFloat64(context.program);
   const excused: Evaluation["excused"] = ({ equivalent }) =>

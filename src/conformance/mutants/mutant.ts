@@ -1,4 +1,4 @@
-// A mutant: a mistake that somebody made, as a rewrite of what we recorded.
+// A mutant: a mistake that was made in a real implementation, as a rewrite of a recorded program.
 import type { Program } from "../../tensor/program/program.ts";
 import { rewrite } from "../../tensor/program/rewrite.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -18,25 +18,25 @@ export interface Context {
 export interface Mutant extends Mistake {
   /** What a case needs to catch it. */
   readonly needs: string;
-  /** null: nothing in this call that the mistake would touch. */
+  /** The mutated program; null if the call has nothing to mutate. */
   readonly apply: (context: Context) => Program | null;
-  /** A mistake that only a format of this precision shows. */
+  /** The precision that shows the mistake, where float64 does not. */
   readonly precision?: "float32";
-  /** Where the mistake changes nothing, and why. */
+  /** A proof that the mistake changes nothing. */
   readonly equivalent?: {
     readonly proof: string;
-    /** Given the intermediates of a call: does the reason hold there? null: it holds everywhere. */
+    /** Whether the proof applies to a call with these activations; null: it applies to every call. */
     readonly where: ((taps: Readonly<Record<string, Tensor>>) => boolean) | null;
   };
 }
 
-/** What stands in for one node, given its operands (a unary op's twice) and what earlier nodes have become. */
+/** The replacement of one node, given its operands (a unary op's twice) and the rewritten earlier nodes. */
 export type Change = readonly [
   id: number,
   replacement: (x: Tensor, y: Tensor, at: (id: number) => Tensor) => Tensor,
 ];
 
-/** The mutant that makes these changes; with none of them to make, none. */
+/** The rewrite that makes these changes; null if there are none. */
 export const changing =
   (changes: (context: Context) => readonly Change[]) =>
   (context: Context): Program | null => {

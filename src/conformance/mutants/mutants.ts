@@ -1,4 +1,4 @@
-// Known mistakes, as data. What they are and what catches them: spec/conformance/mutants/95-mutants.md.
+// All mutants, and the search for the one that explains an output. The table is in spec/conformance/mutants/95-mutants.md.
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { compare } from "../cases/compare.ts";
@@ -27,15 +27,16 @@ export const mutants: readonly Mutant[] = [
   ...wiring,
 ].sort((a, b) => a.number - b.number);
 
-/** The mistake that would explain the output that an implementation computed for a case; null where none does. */
+/** The known mistake that reproduces an implementation's first output for a case; null if there is none. */
 export function nearestMutant(golden: GoldenCase, actual: Tensor): Mutant | null {
   const { K, noise } = golden.manifest.tolerance ?? { K: 0, noise: new Map<string, number>() };
-  const tolerance = K * (noise.get("outputs.out") ?? 0);
+  const output = `outputs.${golden.manifest.outputs[0]}`;
+  const tolerance = K * (noise.get(output) ?? 0);
   const { context, outputOf, wrong } = evaluationOf(golden);
   const explanations = mutants.flatMap((mutant) => {
     const program = mutant.apply(context);
     if (!program || !wrong(program, mutant.precision)) return [];
-    const { error, passed } = compare("outputs.out", actual, outputOf(program, mutant.precision), tolerance);
+    const { error, passed } = compare(output, actual, outputOf(program, mutant.precision), tolerance);
     return passed ? [{ mutant, error }] : []; // [mutant.nearest]
   });
   return explanations.sort((a, b) => a.error - b.error)[0]?.mutant ?? null;

@@ -1,10 +1,10 @@
-// Reports of verdicts for machines: JSON, JUnit XML, Markdown. The table for people is the command line's.
+// Verdicts as JSON, JUnit XML and Markdown. The table for terminals is in src/cli.
 import type { Comparison } from "../cases/compare.ts";
 import { byCase, type CaseVerdict, kernelsOf, summarise } from "../cases/verdict.ts";
 
 export const figure = (x: number): string => (Number.isFinite(x) ? x.toExponential(1) : "∞");
 
-/** Where a comparison stands, in words: "taps.attn row [0 1 3]". */
+/** The tensor and row of a comparison: "taps.attn row [0 1 3]". */
 export const place = ({ tensor, row }: Comparison): string =>
   row.length > 0 ? `${tensor} row [${row.join(" ")}]` : tensor;
 
@@ -17,7 +17,7 @@ const jsonNumber = (x: number): number | string => (Number.isFinite(x) ? x : "in
 const worst = (c: Comparison | null) =>
   c && { tensor: c.tensor, error: jsonNumber(c.error), tolerance: c.tolerance, row: c.row, remark: c.remark };
 
-/** The document of `--json`; its keys are stable. `more` stands beside them. */
+/** The document of `--json`; its keys are stable. The keys of `more` are added. */
 export function toJson(verdicts: readonly CaseVerdict[], more: object = {}): string {
   const cases = byCase(verdicts).map((v) => ({
     id: v.id,

@@ -1,4 +1,4 @@
-// How the numbers of a weight are read: mutants 28.
+// The layout of a weight: mutants 28.
 import { ParallelTransformerBlock } from "../../../blocks/parallel-transformer-block.ts";
 import { rearrange, slice } from "../../../tensor/ops/arrange.ts";
 import { named } from "../../../tensor/pattern.ts";
@@ -18,16 +18,16 @@ const swappedParts = ({ program }: Context): Change[] =>
     return [[id, (x) => slice(x, 0, from + other, to + other)]];
   });
 
-/** PaLM's keys and values, which lie side by side in its one projection. */
+/** PaLM's keys and values, which are adjacent in its single projection. */
 const swappedSlices = (context: Context): Change[] =>
   modulesOf(context, ParallelTransformerBlock).flatMap(([path, { options }]): Change[] => {
     const { heads, dimHead } = options;
     const fused = linearOf(context.program, join(path, "fused_attn_ff_proj.weight"));
     return nodesOf(context.program, "slice").flatMap(({ id, node, attrs }): Change[] => {
-      const place = attrs.from / dimHead - heads; // 0: keys, 1: values
+      const part = attrs.from / dimHead - heads; // 0: keys, 1: values
       if (node.inputs[0] !== fused?.id || attrs.to - attrs.from !== dimHead) return [];
-      if (place !== 0 && place !== 1) return [];
-      const from = attrs.from + (place === 0 ? dimHead : -dimHead);
+      if (part !== 0 && part !== 1) return [];
+      const from = attrs.from + (part === 0 ? dimHead : -dimHead);
       return [[id, (x) => slice(x, -1, from, from + dimHead)]];
     });
   });

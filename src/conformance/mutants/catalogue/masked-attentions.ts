@@ -92,7 +92,7 @@ function withFeedForward(context: Context, { attention, located }: MaskedAttenti
   return [id, (output, gate) => where(keep, mul(output, gate))] satisfies Change;
 }
 
-/** The mutant whose cross-attentions see by another rule; null: this one is not touched. */
+/** The rewrite whose cross-attentions see by another rule; a rule that is null leaves its layer unchanged. */
 export const seeing = (rule: VisibilityRule) =>
   changing((context) =>
     maskedAttentions(context).flatMap((layer) => {

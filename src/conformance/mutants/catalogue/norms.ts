@@ -1,4 +1,4 @@
-// Where norms stand: mutants 19, 20.
+// Missing and misplaced norms: mutants 19, 20.
 import { MaskedCrossAttention } from "../../../blocks/masked-cross-attention.ts";
 import { PerceiverAttention } from "../../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../../blocks/perceiver-resampler.ts";
@@ -11,7 +11,7 @@ import { concatOf, gates } from "./flamingo-parts.ts";
 
 type Class = abstract new (...args: never[]) => object;
 
-/** The norms that stand in this field of the modules of a class. */
+/** The norms in this field of the modules of a class. */
 function normsIn(context: Context, type: Class, field: string): Norm[] {
   const paths = new Set(modulesOf(context, type).map(([path]) => join(path, field)));
   return normsOf(context.program).filter(({ path }) => paths.has(path));

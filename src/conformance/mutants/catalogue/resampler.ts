@@ -1,4 +1,4 @@
-// Positions of images and frames, and how often the resampler runs: mutants 26, 27, 30.
+// Position embeddings of images and frames, and calls of the resampler: mutants 26, 27, 30.
 import { PerceiverResampler } from "../../../blocks/perceiver-resampler.ts";
 import { FlamingoPaLM } from "../../../models/flamingo/flamingo-palm.ts";
 import { rearrange, repeat, slice } from "../../../tensor/ops/arrange.ts";
@@ -12,15 +12,15 @@ import { type Found, join, modulesOf, userOf } from "../pattern-matchers.ts";
 const FRAMES = /^video_frame_pos_emb$/;
 const MEDIA = /(^|\.)media_pos_emb$/;
 
-interface Places {
-  /** The rows of the table that are used, the node that spreads them out, and the sum with the features. */
+interface PositionEmbedding {
+  /** The rows of the table that are used, the node that broadcasts them, and the sum with the features. */
   readonly used: Found<"slice">;
   readonly spread: number;
   readonly sum: number;
 }
 
 /** A change of how positions are added. */
-const placing = (table: RegExp, change: (places: Places) => Change) =>
+const embeddingPositions = (table: RegExp, change: (embedding: PositionEmbedding) => Change) =>
   changing(({ program }) =>
     Object.entries(program.leaves).flatMap(([name, leaf]) => {
       const used = table.test(name) ? userOf(program, "slice", leaf) : null;
@@ -30,10 +30,10 @@ const placing = (table: RegExp, change: (places: Places) => Change) =>
     }),
   );
 
-const omitted = ({ sum }: Places): Change => [sum, (features) => features];
+const omitted = ({ sum }: PositionEmbedding): Change => [sum, (features) => features];
 
-/** The first row of the table stands for all that are used. */
-const firstRow = ({ used }: Places): Change => [
+/** The first row of the table in place of all that are used. */
+const firstRow = ({ used }: PositionEmbedding): Change => [
   used.id,
   (table) => expand(slice(table, 0, 0, 1), new Tensor(used.node.shape)),
 ];
@@ -55,10 +55,10 @@ const framesByMedia = changing((context) => {
   ];
 });
 
-/** The call with another way of using the resampler. */
+/** The call with another use of the resampler. */
 function resampling(
   context: Context,
-  way: (x: Tensor<"b m s d">, resample: PerceiverResampler["forward"]) => Tensor<"b m r d">,
+  use: (x: Tensor<"b m s d">, resample: PerceiverResampler["forward"]) => Tensor<"b m r d">,
 ): Program | null {
   const [found] = modulesOf(context, PerceiverResampler);
   if (!found) return null;
@@ -67,7 +67,7 @@ function resampling(
   const resample: PerceiverResampler["forward"] = (x) =>
     PerceiverResampler.prototype.forward.call(resampler, x) as Tensor<"b m r d">;
   const forward = (x: Tensor<"b m s d"> | Tensor<"b s d">) =>
-    way(
+    use(
       named("b m s d", x.shape.length === 3 ? rearrange("b s d -> b 1 s d", named("b s d", x)) : x),
       resample,
     );
@@ -84,7 +84,7 @@ export const resampler: readonly Mutant[] = [
     title: "Frames have no position",
     seenIn: "OpenFlamingo #301",
     needs: "a video of two frames",
-    apply: placing(FRAMES, omitted),
+    apply: embeddingPositions(FRAMES, omitted),
   },
   {
     id: "frame-position-of-image",
@@ -100,7 +100,7 @@ export const resampler: readonly Mutant[] = [
     title: "Every frame has the first frame's position",
     seenIn: "a Kosmos-1 port that gives the resampler tensors without the axis of images",
     needs: "a video of two frames",
-    apply: placing(FRAMES, firstRow),
+    apply: embeddingPositions(FRAMES, firstRow),
   },
   {
     id: "image-position-omitted",
@@ -108,7 +108,7 @@ export const resampler: readonly Mutant[] = [
     title: "Images have no position",
     seenIn: "flamingo-pytorch before commit 3707d58",
     needs: "a resampler",
-    apply: placing(MEDIA, omitted),
+    apply: embeddingPositions(MEDIA, omitted),
   },
   {
     id: "image-position-first",
@@ -116,7 +116,7 @@ export const resampler: readonly Mutant[] = [
     title: "Every image has the first image's position",
     seenIn: "a Kosmos-1 port that gives the resampler tensors without the axis of images",
     needs: "two images",
-    apply: placing(MEDIA, firstRow),
+    apply: embeddingPositions(MEDIA, firstRow),
   },
   {
     id: "frames-apart",

@@ -1,4 +1,4 @@
-// The softmax and what stands in for a mask there: mutants 15, 16, 29.
+// The softmax and its mask: mutants 15, 16, 29.
 import { div, exp, expand, maskedSoftmax, softmax, sumLast, where } from "../../../tensor/ops/functions.ts";
 import type { Mask } from "../../../tensor/ops/table.ts";
 import { apply } from "../../../tensor/program/record.ts";
@@ -6,7 +6,7 @@ import { Bool, flat, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
 import { type Attention, attentions, boolOf } from "../pattern-matchers.ts";
 
-/** The softmax of every masked attention, taken over everything, after another fill. */
+/** A softmax without a mask, after masked scores are filled with this value. */
 const filling = (fill: number) =>
   changing(({ program }) =>
     attentions(program).flatMap(({ masked, softmax: { id } }): Change[] => {
@@ -30,15 +30,15 @@ const swapLast = (xs: readonly number[]): number[] => [...xs.slice(0, -2), ...xs
 function transposed(x: Tensor): Tensor {
   const names = x.shape.map((_, i) => `~${i}`);
   const sizes = Object.fromEntries(x.shape.map((n, i) => [`~${i}`, n]));
-  const turned = [...names.slice(0, -2), ...names.slice(-2).reverse()];
-  return apply("rearrange", { pattern: `${names.join(" ")} -> ${turned.join(" ")}`, sizes }, x);
+  const swapped = [...names.slice(0, -2), ...names.slice(-2).reverse()];
+  return apply("rearrange", { pattern: `${names.join(" ")} -> ${swapped.join(" ")}`, sizes }, x);
 }
 
 /** The softmax over the queries instead of the keys. */
 function alongQueries(x: Tensor, mask: Mask | null): Tensor {
   if (!mask) return transposed(softmax(transposed(x)));
-  const turned = new Bool(swapLast(mask.shape), mask.data, swapLast(mask.stride), mask.offset);
-  return transposed(maskedSoftmax(transposed(x), turned, { emptyRow: "uniform" }));
+  const swapped = new Bool(swapLast(mask.shape), mask.data, swapLast(mask.stride), mask.offset);
+  return transposed(maskedSoftmax(transposed(x), swapped, { emptyRow: "uniform" }));
 }
 
 /** exp x / Σ exp x without shifting x; empty rows are left as they are. */

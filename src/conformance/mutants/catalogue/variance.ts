@@ -1,11 +1,11 @@
-// What a norm divides by: mutants 25.
+// The divisor of a norm: mutants 25.
 import { addScalar, mulScalar, sqrt } from "../../../tensor/ops/functions.ts";
 import type { OpName } from "../../../tensor/ops/table.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
 import { nodesOf, normsOf } from "../pattern-matchers.ts";
 
-/** One op inside every normalisation. */
+/** Changes one op inside every normalisation. */
 const inside =
   (op: OpName, change: (x: Tensor, width: number) => Tensor) =>
   (context: Context): Change[] =>

@@ -1,4 +1,4 @@
-// Where the cross-attention blocks stand in the language model: mutants 31.
+// Positions of the cross-attention blocks in the language model: mutants 31.
 import { FlamingoPaLM } from "../../../models/flamingo/flamingo-palm.ts";
 import type { Program } from "../../../tensor/program/program.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
@@ -18,8 +18,8 @@ function rewired(context: Context, wire: (layers: Layers) => Layers | null): Pro
 
 const crosses = (layers: Layers) => layers.flatMap(([, cross]) => cross ?? []);
 
-/** What is given, itself. */
-const nothing = ({ fn }: Block): Block => ({ fn, forward: (x: Tensor<"b l d">) => x });
+/** A block that returns its input. */
+const identity = ({ fn }: Block): Block => ({ fn, forward: (x: Tensor<"b l d">) => x });
 
 export const wiring: readonly Mutant[] = [
   {
@@ -48,7 +48,7 @@ export const wiring: readonly Mutant[] = [
         const [first] = layers;
         if (!first) return null;
         const shifted = layers.map(([block], i): Layers[number] => [block, layers[i + 1]?.[1] ?? null]);
-        return [[nothing(first[0]), first[1]], ...shifted];
+        return [[identity(first[0]), first[1]], ...shifted];
       }),
   },
 ];
