@@ -10,7 +10,7 @@ import { maskMistakes } from "../../../src/conformance/mistakes/mask-mistakes.ts
 import { mutants } from "../../../src/conformance/mutants/mutants.ts";
 import { probeDocument } from "../../../src/conformance/probe/document.ts";
 import { leakStretches, mismatchStretches } from "../../../src/conformance/probe/effects.ts";
-import { mismatchesOf, waysOf } from "../../../src/conformance/probe/match.ts";
+import { cachedStepsOf, mismatchesOf } from "../../../src/conformance/probe/match.ts";
 import { measure } from "../../../src/conformance/probe/measure.ts";
 import {
   baseConventions,
@@ -264,7 +264,7 @@ test("[probe.cached] the ways of making a cached step are told apart, and choose
     ["rows"],
   ]);
   const other = { effects: [[], []], known: [[0xff], [0xff]] };
-  expect(waysOf({ ...other, kind: "block", effects: [[255], [255]] }, released)).toEqual([]);
+  expect(cachedStepsOf({ ...other, kind: "block", effects: [[255], [255]] }, released)).toEqual([]);
 });
 
 /** Rows of an attention made up by hand: for each variant, prompt and position, d numbers. */

@@ -1,4 +1,4 @@
-// Comparing what was measured: with a convention's rows, with the known ways of making cached steps, and what is seen without
+// Compares measured effects with those of conventions, of the known ways of making cached steps, and of calls without
 // locations.
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import type { CachedStep } from "../../masks/conventions/schema.ts";
@@ -15,16 +15,16 @@ export interface Mismatch {
   readonly expected: number;
 }
 
-/** The rows on which an effect is not what was measured, in the bits that are known. [probe.match] */
+/** The rows on which the measured effect is not the expected one, in the bits that are known. [probe.match] */
 export const mismatchesOf = (
   { effects, known }: Pick<Measured, "effects" | "known">,
   expected: readonly (readonly number[])[],
 ): Mismatch[] =>
   effects.flatMap((rows, prompt) =>
     rows.flatMap((measured, position) => {
-      const should = expected[prompt]?.[position] ?? 0;
-      const differs = ((measured ^ should) & (known[prompt]?.[position] ?? 0)) !== 0; // [probe.match]
-      return differs ? [{ prompt, position, measured, expected: should }] : [];
+      const effect = expected[prompt]?.[position] ?? 0;
+      const differs = ((measured ^ effect) & (known[prompt]?.[position] ?? 0)) !== 0; // [probe.match]
+      return differs ? [{ prompt, position, measured, expected: effect }] : [];
     }),
   );
 
@@ -34,7 +34,7 @@ export const mismatchesFrom = (
   { prompts }: ProbeCall,
 ): Mismatch[] => mismatchesOf(measured, effectsOfConvention(convention, prompts, IMAGES));
 
-/** What a way of making cached steps would show after the first pass. */
+/** The effects of cached decoding that makes its steps in this way. */
 function cachedEffects(call: ProbeCall, convention: Convention, cachedStep: CachedStep): number[][] {
   const locations = { shape: [call.prompts.length, LENGTH], data: call.prompts.flat() };
   const [prompt = 1] = call.passes ?? [];
@@ -52,8 +52,8 @@ function cachedEffects(call: ProbeCall, convention: Convention, cachedStep: Cach
   );
 }
 
-/** Every way but "none", which shows nothing that "rows" does not. */
-const WAYS: readonly CachedStep[] = [
+/** Every way but "none", whose rows are those of "rows". */
+const CACHED_STEPS: readonly CachedStep[] = [
   "rows",
   "count",
   "restart",
@@ -63,9 +63,11 @@ const WAYS: readonly CachedStep[] = [
   "ahead",
 ];
 
-/** [probe.cached] */
-export const waysOf = (measured: Measured, convention: Convention): CachedStep[] =>
-  WAYS.filter((way) => mismatchesOf(measured, cachedEffects(calls.cached, convention, way)).length === 0); // [probe.cached]
+/** The ways of making cached steps that agree with every measured row. [probe.cached] */
+export const cachedStepsOf = (measured: Measured, convention: Convention): CachedStep[] =>
+  CACHED_STEPS.filter(
+    (step) => mismatchesOf(measured, cachedEffects(calls.cached, convention, step)).length === 0,
+  ); // [probe.cached]
 
 /** Row l of a causal mask over keys: those up to l, or up to the difference of the lengths beyond it. */
 function causalEffects(latents: number, shift: number): number[][] {
@@ -76,7 +78,7 @@ function causalEffects(latents: number, shift: number): number[][] {
 
 export type WithoutLocations = "everything" | "causal" | "nothing" | "something else" | "skipped";
 
-/** [probe.without-locations] */
+/** What rows see when no locations are given. [probe.without-locations] */
 export function readWithoutLocations({ effects }: Measured, latents: number): WithoutLocations {
   const all = 2 ** IMAGES - 1;
   const rows = effects.map((list) => list.map((effect) => effect & all));

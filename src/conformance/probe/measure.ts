@@ -1,5 +1,5 @@
-// From what an adapter wrote to what reaches each row: the images that move it, whether its own text weighs them, whether
-// the feed-forward runs. No mask of the adapter's is ever read.
+// Measures the effect on each row from an adapter's outputs: which images move it, whether its text weights them, whether the
+// feed-forward runs. The adapter's own mask is not read.
 import type { Stored } from "../../io/safetensors/read.ts";
 import { quoted } from "../../io/wording.ts";
 import { EFFECT } from "../../masks/exhaustive/effect.ts";
@@ -8,11 +8,11 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { BASE, changedImage, IMAGES, LENGTH, type ProbeCall, SPREAD, TEXT } from "./plan.ts";
 import { ATTENDED, distance, OUT, Rows, rowsOf } from "./rows.ts";
 
-/** Effects as masks/effect.ts has them, and beside each the bits that the outputs tell. */
+/** Effects as bits (masks/exhaustive/effect.ts), and for each the bits that the outputs determine. */
 export interface Measured {
   readonly effects: readonly (readonly number[])[];
   readonly known: readonly (readonly number[])[];
-  /** attention: the output is what attention adds; block: text goes through, and a feed-forward may. */
+  /** attention: the outputs are the attention's; block: they contain the text, and perhaps a feed-forward. */
   readonly kind: "attention" | "block" | "unclear";
 }
 
@@ -25,7 +25,7 @@ export function measure(
   const out = rowsOf(outputs, OUT, call);
   if (!out) {
     const names = [...outputs.keys()].slice(0, 5).map(quoted).join(", ") || "nothing";
-    throw new LoadError(`there is no "outputs.out" among what was written (${names})  [probe.outputs]`);
+    throw new LoadError(`there is no "outputs.out" among the written tensors (${names})  [probe.outputs]`);
   }
   const tap = rowsOf(outputs, ATTENDED, call);
   const x = inputs.get("inputs.x");
@@ -48,7 +48,7 @@ export function measure(
 
   const kind = tap ? "block" : kindOf(call, out, broken, any, images);
   const byText = tap !== null || kind === "attention";
-  /** A plain average asks no text, and moves with the mean of what it averages alone. */
+  /** A plain average does not depend on the text, and changes only with the mean of the latents. */
   const weighs = (p: number, l: number): boolean => {
     if (!any(p, l)) return false;
     if (byText) return attended.moved(TEXT, p, l) > attended.least; // [probe.weighs]
@@ -60,7 +60,7 @@ export function measure(
     if (kind !== "block" || !text || broken[p]?.[l]) return null;
     return feedForward({ out, tap, text, p, l, moved: any(p, l), weighed: weighs(p, l) });
   });
-  const hasFeedForward = fed.flat().includes(true); // a block without one is no block that skips it
+  const hasFeedForward = fed.flat().includes(true); // a block without a feed-forward does not skip it
   const effects = each((p, l) => {
     const runs = hasFeedForward && fed[p]?.[l] === true ? EFFECT.feedForward : 0;
     if (broken[p]?.[l]) return EFFECT.nan; // [probe.measure]
@@ -68,13 +68,13 @@ export function measure(
     return bits | (weighs(p, l) ? EFFECT.weighs : 0) | runs;
   });
   const known = each((p, l) => {
-    const told = hasFeedForward && fed[p]?.[l] !== null && !broken[p]?.[l];
-    return told ? 0xff : 0xff & ~EFFECT.feedForward; // [probe.feed-forward]
+    const isKnown = hasFeedForward && fed[p]?.[l] !== null && !broken[p]?.[l];
+    return isKnown ? 0xff : 0xff & ~EFFECT.feedForward; // [probe.feed-forward]
   });
   return { effects, known, kind };
 }
 
-/** Does text go through, or is the output what attention adds? Rows that no image moves tell, and rows that text does not. */
+/** Whether the outputs contain the text: decided by rows that no image moves, and by rows that their text does not move. */
 function kindOf(
   call: ProbeCall,
   out: Rows,
@@ -107,21 +107,21 @@ interface FedRow {
   readonly weighed: boolean;
 }
 
-/** Is there more in a row than its text and what attention adds? null: nobody can tell from these outputs. [probe.feed-forward] */
+/** Whether a row is more than its text and the attention's output; null where the outputs do not show it. [probe.feed-forward] */
 function feedForward({ out, tap, text, p, l, moved, weighed }: FedRow): boolean | null {
   const added = (variant: number): number[] => {
     const before = text.of(variant, p, l);
     return out.of(variant, p, l).map((value, i) => value - (before[i] ?? 0));
   };
-  const now = added(BASE);
-  const zero = now.map(() => 0);
-  if (!moved) return distance(now, zero) > out.least; // [probe.feed-forward]
-  if (tap) return offLine(now, tap.of(BASE, p, l)) > 1e-3; // [probe.feed-forward]
-  return weighed ? null : distance(now, added(TEXT)) > out.least; // [probe.feed-forward]
+  const base = added(BASE);
+  const zero = base.map(() => 0);
+  if (!moved) return distance(base, zero) > out.least; // [probe.feed-forward]
+  if (tap) return orthogonalShare(base, tap.of(BASE, p, l)) > 1e-3; // [probe.feed-forward]
+  return weighed ? null : distance(base, added(TEXT)) > out.least; // [probe.feed-forward]
 }
 
-/** How much of a is no multiple of b, from 0 to 1. */
-function offLine(a: readonly number[], b: readonly number[]): number {
+/** The share of a that is orthogonal to b, from 0 to 1. */
+function orthogonalShare(a: readonly number[], b: readonly number[]): number {
   const dot = (u: readonly number[], v: readonly number[]) =>
     u.reduce((sum, value, i) => sum + value * (v[i] ?? 0), 0);
   const along = dot(a, b) / (dot(b, b) || 1);

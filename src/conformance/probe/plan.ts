@@ -1,10 +1,10 @@
-// What a probe asks: a few telling prompts, each many times over in one batch, with one thing changed at a time.
+// The probe's test plan: a few distinguishing prompts, repeated in one batch, each copy with a single input changed.
 import { fillDyadic } from "../../io/golden/generator.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { TOKEN } from "../../masks/numbering.ts";
 import { Bool, Int, Tensor, view } from "../../tensor/tensor.ts";
 
-/** Images in every prompt's batch, and positions of every prompt. */
+/** Images and positions of every prompt. */
 export const IMAGES = 3;
 export const LENGTH = 8;
 
@@ -23,16 +23,16 @@ const STRICT = ["tIttIItt", "tIeItetI"].map(kindsOf);
 /** More and fewer image tokens than images, and none at all. */
 const LOOSE = ["ItItIItI", "ttItttIt", "tetItett", "tttttttt"].map(kindsOf);
 
-/** Prompts that tell the known conventions apart, and each of them from the known mistakes. [probe.distinguishing] */
+/** Prompts that distinguish the known conventions, and each of them from the known mistakes. [probe.distinguishing] */
 export const calls = {
   full: { name: "full", prompts: [...STRICT, ...LOOSE], passes: null },
-  /** As full, for those who refuse prompts whose image tokens and images are not equally many. */
+  /** As full, for implementations that refuse prompts with more or fewer image tokens than images. */
   strict: { name: "strict", prompts: STRICT, passes: null },
   cached: { name: "cached", prompts: ["tItIttIt", "ttIttttt"].map(kindsOf), passes: [4, 2, 1, 1] },
   "without-locations": { name: "without-locations", prompts: ["tIttIItt"].map(kindsOf), passes: null },
 } as const satisfies Record<string, ProbeCall>;
 
-/** What is changed: nothing, one image, the text, the spread of each image's latents around their mean; and nothing again. */
+/** The change in each copy of a prompt: nothing, nothing again, the text, the spread of each image's latents, or one image. */
 export const BASE = 0;
 export const AGAIN = 1;
 export const TEXT = 2;
@@ -41,14 +41,14 @@ const FIRST_IMAGE = 4;
 export const VARIANTS = FIRST_IMAGE + IMAGES;
 export const changedImage = (image: number): number => FIRST_IMAGE + image - 1;
 
-/** Where in the batch a prompt stands with one thing changed. */
+/** The row of the batch that holds a prompt with one change. */
 export const rowOf = ({ prompts }: ProbeCall, variant: number, prompt: number): number =>
   variant * prompts.length + prompt;
 
 export interface ProbeShape {
   readonly dim: number;
   readonly dimMedia: number;
-  /** Latents an image, an even number: they are spread in pairs. */
+  /** Latents of each image; an even number, because they are spread in pairs. */
   readonly latents: number;
 }
 
@@ -59,7 +59,7 @@ const random = (name: string, size: number, exponent: number): Float32Array => {
   return out;
 };
 
-/** Ids of the tokens, for implementations that look for images themselves. */
+/** Token ids, for implementations that find the images in the text. */
 export const IDS = { image: 3, end: 2, text: 10 } as const;
 
 /** The tensors of inputs.safetensors. [probe.inputs] */
@@ -100,7 +100,7 @@ export function inputsOf(call: ProbeCall, { dim, dimMedia, latents }: ProbeShape
   return inputs;
 }
 
-/** Moves latents apart in pairs, so that their plain average stays what it is, to the last bit. */
+/** Moves latents apart in pairs; their plain average keeps its value to the last bit. */
 function spread(values: Float32Array, by: Float32Array, dimMedia: number): void {
   for (let i = 0; i < values.length; i++) {
     const pair = Math.floor(i / (2 * dimMedia)) * 2 * dimMedia + (i % dimMedia);
@@ -109,7 +109,7 @@ function spread(values: Float32Array, by: Float32Array, dimMedia: number): void 
   }
 }
 
-/** What case.json says beside the tensors. [probe.inputs] */
+/** The content of case.json. [probe.inputs] */
 export const caseOf = ({ name, passes }: ProbeCall, { dim, dimMedia, latents }: ProbeShape): object => ({
   schema: "flamboyance-probe/1",
   call: name,

@@ -1,4 +1,4 @@
-// The numbers that an adapter wrote, as rows that were moved or not, and what is wrong with them if something is.
+// An adapter's outputs as rows, with the distance between copies of a row; outputs of the wrong form are refused.
 import type { Stored } from "../../io/safetensors/read.ts";
 import { listed, quoted } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
@@ -30,17 +30,17 @@ export class Rows {
     return Array.from({ length: this.d }, (_, i) => this.#values[at + i] ?? 0);
   }
 
-  /** No number, as it is. */
+  /** Whether the unchanged row holds a number that is not finite. */
   broken(p: number, l: number): boolean {
     return !this.of(BASE, p, l).every(Number.isFinite);
   }
 
-  /** How far a change moves a row. */
+  /** The distance that a change moves a row. */
   moved(variant: number, p: number, l: number): number {
     return distance(this.of(BASE, p, l), this.of(variant, p, l));
   }
 
-  /** What is more than rounding: measured on equal inputs, and never less than a hundred thousandth. [probe.noise] */
+  /** The smallest distance that counts as an effect: above the noise of equal inputs and 1e-5 of the scale. [probe.noise] */
   get least(): number {
     return Math.max(16 * this.noise, 1e-5 * this.scale); // [probe.noise]
   }
@@ -53,10 +53,10 @@ export const distance = (a: readonly number[], b: readonly number[]): number =>
   }, 0);
 
 export const OUT = ["outputs.out", "out"];
-/** What attention adds, before gate and residual; optional. */
+/** The attention's output, before gate and residual; optional. */
 export const ATTENDED = ["taps.attn", "outputs.attn", "attn"];
 
-/** The adapter's tensors, or what is wrong with them and what to do. [probe.outputs] */
+/** The rows of an output; throws a LoadError with the remedy where the tensor cannot be used. [probe.outputs] */
 export function rowsOf(
   outputs: ReadonlyMap<string, Stored>,
   keys: readonly string[],
@@ -79,7 +79,7 @@ export function rowsOf(
   const rows = new Rows(tensor, call);
   if (rows.scale === 0)
     throw new LoadError(
-      `every number of ${quoted(key)} is 0 or none at all: set the gates away from 0, and fill the weights  [probe.outputs]`,
+      `every number of ${quoted(key)} is 0 or not finite: set the gates away from 0, and fill the weights  [probe.outputs]`,
     );
   if (rows.noise > 1e-3 * rows.scale)
     throw new LoadError(
