@@ -79,13 +79,13 @@ test("[xattn.attend] equals the loop under every convention, for any locations",
       const mediaLocations = randomLocations(b, l, seed);
       const expected = list<Mat>(x).map((tokens, i) => {
         const located = Array.from({ length: l }, (_, j) => mediaLocations.flat()[i * l + j] === 1);
-        const sight = visibilityOf(located, r, ruleOf(convention));
+        const visibility = visibilityOf(located, r, ruleOf(convention));
         return maskedCrossAttention(
           weightsOf(attn),
           tokens,
           list<readonly Mat[]>(media)[i] ?? [],
           heads,
-          sight,
+          visibility,
         );
       });
       expectNear(attn.forward(x, media, { mediaLocations }), expected);

@@ -304,8 +304,8 @@ test("[attention.post-softmax-mask] rows that are not postSoftmaxMask have no we
     const { f, loop, postSoftmaxMask, taps } = attend(config, true, true);
     expectNear(f(), loop());
     const attn = valuesOf(taps().attn as Tensor);
-    const silent = Array.from((postSoftmaxMask as Bool).flat());
-    expect(attn.every((w, i) => silent[i] === 1 || w === 0)).toBe(true);
+    const kept = Array.from((postSoftmaxMask as Bool).flat());
+    expect(attn.every((w, i) => kept[i] === 1 || w === 0)).toBe(true);
   });
 });
 

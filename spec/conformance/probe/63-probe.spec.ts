@@ -217,7 +217,7 @@ test("[probe.names] an expected convention is not followed where calls without l
 });
 
 test("[probe.without-locations] everything, nothing, something else, or not at all", async () => {
-  const told = async (
+  const resultFor = async (
     change: (
       call: ProbeCall,
       inputs: ReadonlyMap<string, Stored>,
@@ -236,8 +236,8 @@ test("[probe.without-locations] everything, nothing, something else, or not at a
     return (await probe(adapter, { shape })).withoutLocations;
   };
   const x = (inputs: ReadonlyMap<string, Stored>) => inputs.get("inputs.x") as Tensor;
-  expect(await told(async () => null)).toBe("skipped");
-  expect(await told(async (_, inputs) => new Map([["out", x(inputs)]]))).toBe("nothing");
+  expect(await resultFor(async () => null)).toBe("skipped");
+  expect(await resultFor(async (_, inputs) => new Map([["out", x(inputs)]]))).toBe("nothing");
   const firstImage = async (_: ProbeCall, inputs: ReadonlyMap<string, Stored>) => {
     const media = inputs.get("inputs.media") as Tensor;
     const of = x(inputs).shape;
@@ -247,7 +247,7 @@ test("[probe.without-locations] everything, nothing, something else, or not at a
     });
     return new Map([["out", new Tensor(of, view(values, of))]]);
   };
-  expect(await told(firstImage)).toBe("something else");
+  expect(await resultFor(firstImage)).toBe("something else");
 });
 
 test("[probe.cached] the ways of making a cached step are told apart, and choose among conventions that agree", async () => {

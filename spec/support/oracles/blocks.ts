@@ -70,12 +70,12 @@ export function maskedCrossAttention(
   y: Mat,
   media: readonly Mat[],
   heads: number,
-  sight?: Visibility,
+  visibility?: Visibility,
 ): Mat {
   const q = y.map((r) => linear(under(w, "to_q"), norm(under(w, "norm"), r)));
   const kv = media.flat().map((r) => linear(under(w, "to_kv"), r));
   const inner = row(q, 0).length;
-  const out = multiHead(q, columns(kv, 0, inner), columns(kv, inner, 2 * inner), heads, heads, sight);
+  const out = multiHead(q, columns(kv, 0, inner), columns(kv, inner, 2 * inner), heads, heads, visibility);
   return out.map((r) => linear(under(w, "to_out"), r));
 }
 
@@ -85,12 +85,15 @@ export function gatedBlock(
   y: Mat,
   media: readonly Mat[],
   heads: number,
-  sight?: Visibility,
+  visibility?: Visibility,
   fed: (l: number) => boolean = () => true,
 ): Mat {
   const gate = (name: string) => Math.tanh(at(vec(w, name), 0));
   const gated = (x: Mat, by: number) => x.map((r) => r.map((value) => value * by));
-  const z = plus(y, gated(maskedCrossAttention(under(w, "attn"), y, media, heads, sight), gate("attn_gate")));
+  const z = plus(
+    y,
+    gated(maskedCrossAttention(under(w, "attn"), y, media, heads, visibility), gate("attn_gate")),
+  );
   const ff = gated(feedForward(under(w, "ff"), z), gate("ff_gate"));
   return z.map((r, l) => (fed(l) ? r.map((value, d) => value + at(row(ff, l), d)) : r));
 }

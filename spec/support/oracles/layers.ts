@@ -96,12 +96,19 @@ export function attention(q: Mat, k: Mat, v: Mat, { allowed, empty, zeroed }: Vi
 }
 
 /** Heads are adjacent columns and are joined again (§3.2.2 there); all may share one key head (arXiv 1911.02150v1, §3). */
-export function multiHead(q: Mat, k: Mat, v: Mat, heads: number, keyHeads: number, sight?: Visibility): Mat {
+export function multiHead(
+  q: Mat,
+  k: Mat,
+  v: Mat,
+  heads: number,
+  keyHeads: number,
+  visibility?: Visibility,
+): Mat {
   const width = row(q, 0).length / heads;
   const part = (x: Mat, h: number) => columns(x, h * width, (h + 1) * width);
   const outs = range(heads).map((h) => {
     const shared = keyHeads === 1 ? 0 : h;
-    return attention(part(q, h), part(k, shared), part(v, shared), sight);
+    return attention(part(q, h), part(k, shared), part(v, shared), visibility);
   });
   return q.map((_, l) => outs.flatMap((out) => row(out, l)));
 }

@@ -55,7 +55,7 @@ test("every target measures every shape and is closed, and the table has a row f
   const plan = planFor([one.target, other.target], { progress: (_, done) => shares.push(done) });
   expect(await measure(plan, found)).toBe(true);
   expect([one.open.now, other.open.now, found.missing]).toEqual([0, 0, []]);
-  expect(found.registerGflops).toBeGreaterThan(0);
+  expect(found.peakGflops).toBeGreaterThan(0);
   expect(shares).toEqual(Array.from({ length: 7 }, (_, i) => i / 7));
   for (const { shape, gflops, milliseconds } of found.matmul)
     expect(gflops * milliseconds * 1e6).toBeCloseTo(2 * shape.reduce((product, n) => product * n, 1), 6);
@@ -328,7 +328,7 @@ test("the copied JSON has the stable keys", () => {
     isolated: false,
     cores: 4,
     adapters: [adapter],
-    registerGflops: null,
+    peakGflops: null,
     first: null,
     matmul: [{ backend: "simd", mode: "relaxed", threads: 1, shape: [2, 2, 2], gflops: 1, milliseconds: 1 }],
     attention: [],

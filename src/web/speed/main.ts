@@ -43,7 +43,7 @@ function show(): void {
   cards.replaceChildren(...resultElements(results));
   start.textContent = running ? "Stop" : "Measure";
   bar.hidden = running === null;
-  copy.disabled = running !== null || results.registerGflops === null;
+  copy.disabled = running !== null || results.peakGflops === null;
   for (const { box } of boxes) box.disabled = running !== null;
 }
 

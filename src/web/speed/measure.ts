@@ -73,7 +73,7 @@ export async function measure(plan: Plan, results: Results): Promise<boolean> {
       }
     }
     await step("the peak of one thread");
-    results.registerGflops = await peakGflops(loops);
+    results.peakGflops = await peakGflops(loops);
     for (const target of targets) {
       try {
         await measureShapes(target, plan, results, step);

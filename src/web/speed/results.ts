@@ -28,7 +28,7 @@ export interface FirstResult {
 
 export interface Results {
   /** The peak of one thread; null before it is measured. */
-  registerGflops: number | null;
+  peakGflops: number | null;
   first: FirstResult | null;
   readonly matmul: Speed[];
   readonly attention: Speed[];
@@ -36,7 +36,7 @@ export interface Results {
 }
 
 export const noResults = (): Results => ({
-  registerGflops: null,
+  peakGflops: null,
   first: null,
   matmul: [],
   attention: [],

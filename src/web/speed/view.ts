@@ -76,7 +76,7 @@ const peak = (gflops: number): HTMLElement =>
 /** What has been measured so far. */
 export const results = (results: Results): HTMLElement[] =>
   [
-    results.registerGflops === null ? null : peak(results.registerGflops),
+    results.peakGflops === null ? null : peak(results.peakGflops),
     rateTable(results, "matmul"),
     rateTable(results, "attention"),
     results.first && firstTable(results.first),
