@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundle, openPage, startChromium } from "../../support/browser/chromium.mjs";
-import type * as Functions from "../../support/kernels/gpu-page.ts";
+import type * as Functions from "../../support/kernels/gpu/page.ts";
 import {
   type AttentionCase,
   attentionCases,
@@ -18,7 +18,7 @@ import {
 let browser: Browser;
 let script: string;
 beforeAll(async () => {
-  [browser, script] = await Promise.all([startChromium(), bundle("spec/support/kernels/gpu-page.ts")]);
+  [browser, script] = await Promise.all([startChromium(), bundle("spec/support/kernels/gpu/page.ts")]);
 });
 afterAll(() => browser?.close());
 

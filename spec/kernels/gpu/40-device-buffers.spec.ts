@@ -25,15 +25,15 @@ import {
 } from "../../../src/tensor/ops/functions.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { type Any, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
-import { INJECTED, openFakeDevice } from "../../support/kernels/fake-gpu-js.ts";
-import { blockRuns, gatedBlock, transfers } from "../../support/kernels/gpu-block.ts";
+import { blockRuns, gatedBlock, transfers } from "../../support/kernels/gpu/block.ts";
 import {
   exampleError,
   examplesOf,
   FUNCTION_NAMES,
   functionError,
-} from "../../support/kernels/gpu-elementwise.ts";
-import { productOn } from "../../support/kernels/gpu-ops.ts";
+} from "../../support/kernels/gpu/elementwise.ts";
+import { INJECTED, openFakeDevice } from "../../support/kernels/gpu/fake-gpu-js.ts";
+import { productOn } from "../../support/kernels/gpu/ops.ts";
 import { gamma, numbers, productOf, worstOf } from "../../support/oracles/attention.ts";
 import { rows } from "../../support/oracles/ops.ts";
 import { layouts, randomMask, randomTensor } from "../../support/properties/arbitraries.ts";

@@ -10,8 +10,8 @@ import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops/pro
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
 import { flat, view } from "../../../src/tensor/tensor.ts";
-import { fakeGpuJs, INJECTED, openFakeDevice } from "../../support/kernels/fake-gpu-js.ts";
-import { attendOn, computed, productOn } from "../../support/kernels/gpu-ops.ts";
+import { fakeGpuJs, INJECTED, openFakeDevice } from "../../support/kernels/gpu/fake-gpu-js.ts";
+import { attendOn, computed, productOn } from "../../support/kernels/gpu/ops.ts";
 import {
   type AttentionCase,
   attentionCases,

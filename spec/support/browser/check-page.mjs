@@ -41,7 +41,7 @@ const selected = (positionals.length > 0 ? positionals : ["golden/cases"])
 const browser = await startChromium({ real: values.real });
 const verdicts = [];
 try {
-  const page = await openPage(browser, await bundle("spec/support/kernels/gpu-page.ts"));
+  const page = await openPage(browser, await bundle("spec/support/kernels/gpu/page.ts"));
   page.on("console", (message) => {
     if (message.type() === "error") process.stderr.write(`page: ${message.text()}\n`);
   });

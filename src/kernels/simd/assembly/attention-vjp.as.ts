@@ -21,11 +21,11 @@ function up(n: i32, to: i32): i32 {
 // 20 the number of matrices
 export function attendVjp(task: i32, scratch: usize): void {
   const l = <i32>argument(4), s = <i32>argument(5), d = <i32>argument(6), e = <i32>argument(7);
-  const own = load<i32>(argument(8) + (<usize>task << 2));
+  const index = load<i32>(argument(8) + (<usize>task << 2));
   const line = up(s, WIDTH), wideD = up(d, WIDTH), wideE = up(e, WIDTH);
   const q: usize = argument(0) + (<usize>task * up(l, TILE) * d << 2), g: usize = argument(16) + (<usize>task * up(l, TILE) * e << 2);
-  const k: usize = argument(1) + (<usize>own * line * d << 2), v: usize = argument(2) + (<usize>own * line * e << 2);
-  const keys: usize = argument(17) + (<usize>own * s * wideD << 2);
+  const k: usize = argument(1) + (<usize>index * line * d << 2), v: usize = argument(2) + (<usize>index * line * e << 2);
+  const keys: usize = argument(17) + (<usize>index * s * wideD << 2);
   const queries: usize = argument(18) + (<usize>task * l * wideD << 2), gradients: usize = argument(19) + (<usize>task * l * wideE << 2);
   const mask = maskAt(9, task, 0), postMask = maskAt(12, task, 0);
 

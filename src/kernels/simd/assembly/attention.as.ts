@@ -49,11 +49,11 @@ export function attend(task: i32, scratch: usize): void {
   const tasks = (l + QUERIES - 1) / QUERIES;
   const z = task / tasks, top = (task % tasks) * QUERIES, rows = min(QUERIES, l - top);
   const wide = (e + WIDTH - 1) / WIDTH * WIDTH;
-  const own = load<i32>(argument(8) + (<usize>z << 2));
+  const index = load<i32>(argument(8) + (<usize>z << 2));
   const q: usize = argument(0) + (<usize>z * ((l + TILE - 1) / TILE * TILE) * d << 2);
-  const k: usize = argument(1) + (<usize>own * ((s + WIDTH - 1) / WIDTH * WIDTH) * d << 2);
-  const v: usize = argument(2) + (<usize>own * s * wide << 2);
-  const flags: usize = argument(16) + (<usize>own * ((s + KEYS - 1) / KEYS) << 2);
+  const k: usize = argument(1) + (<usize>index * ((s + WIDTH - 1) / WIDTH * WIDTH) * d << 2);
+  const v: usize = argument(2) + (<usize>index * s * wide << 2);
+  const flags: usize = argument(16) + (<usize>index * ((s + KEYS - 1) / KEYS) << 2);
   const mask = maskAt(9, z, top), postMask = maskAt(12, z, top);
 
   const state = scratch, scores = state + (QUERIES << 4), panels = scores + (QUERIES * KEYS << 2);

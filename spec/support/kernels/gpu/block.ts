@@ -1,14 +1,14 @@
 // Repeated runs of a gated block on a graphics card, with the number of transfers of each run.
-import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
-import type { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
-import type { GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
-import { reference } from "../../../src/kernels/reference/index.ts";
-import { replay } from "../../../src/kernels/replay.ts";
-import { stateDict } from "../../../src/nn/state-dict.ts";
-import type { Program } from "../../../src/tensor/program/program.ts";
-import { record } from "../../../src/tensor/program/record.ts";
-import { bool, flat, type Tensor } from "../../../src/tensor/tensor.ts";
-import { randomTensor } from "../properties/arbitraries.ts";
+import { GatedCrossAttentionBlock } from "../../../../src/blocks/gated-cross-attention-block.ts";
+import type { deviceBackend } from "../../../../src/kernels/gpu/device-modes/backend.ts";
+import type { GpuDevice } from "../../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import { reference } from "../../../../src/kernels/reference/index.ts";
+import { replay } from "../../../../src/kernels/replay.ts";
+import { stateDict } from "../../../../src/nn/state-dict.ts";
+import type { Program } from "../../../../src/tensor/program/program.ts";
+import { record } from "../../../../src/tensor/program/record.ts";
+import { bool, flat, type Tensor } from "../../../../src/tensor/tensor.ts";
+import { randomTensor } from "../../properties/arbitraries.ts";
 
 /** A gated block with random weights on two images and six tokens; `size` multiplies its width and length. */
 export function gatedBlock(size = 1): { block: GatedCrossAttentionBlock; program: Program } {

@@ -1,10 +1,10 @@
 // Single ops on a graphics card, or on the fake of it: operands are uploaded, the result is downloaded, and all buffers are freed.
 
-import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
-import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
-import type { Mask } from "../../../src/tensor/ops/table.ts";
-import { flat, type Shape, type View, view } from "../../../src/tensor/tensor.ts";
-import type { AttentionCase } from "../oracles/attention.ts";
+import type { Launcher } from "../../../../src/kernels/gpu/device-modes/launcher.ts";
+import { attention, einsum } from "../../../../src/kernels/gpu/device-modes/ops/products.ts";
+import type { Mask } from "../../../../src/tensor/ops/table.ts";
+import { flat, type Shape, type View, view } from "../../../../src/tensor/tensor.ts";
+import type { AttentionCase } from "../../oracles/attention.ts";
 
 export type Numbers = readonly number[];
 

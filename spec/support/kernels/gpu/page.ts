@@ -1,24 +1,18 @@
 // The script of a page that checks gpu.js in the modes of a graphics card: golden cases, single ops, and timings.
-import { kernels } from "../../../src/bench/rates.ts";
-import { checkCase } from "../../../src/conformance/cases/check-case.ts";
-import type { CaseVerdict } from "../../../src/conformance/cases/verdict.ts";
-import { mount, unmount } from "../../../src/host/browser.ts";
-import { readCase } from "../../../src/io/golden/cases.ts";
-import { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
-import { type DeviceMode, GpuDevice } from "../../../src/kernels/gpu/device-modes/gpu-device.ts";
-import { unary } from "../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
-import { einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
-import { flat, view } from "../../../src/tensor/tensor.ts";
-import type { AttentionCase } from "../oracles/attention.ts";
-import { blockRuns, blockTime } from "./gpu-block.ts";
-import {
-  type ExampleRun,
-  exampleError,
-  examplesOf,
-  FUNCTION_NAMES,
-  functionError,
-} from "./gpu-elementwise.ts";
-import { attendOn, computed, type Numbers, productOn } from "./gpu-ops.ts";
+import { kernels } from "../../../../src/bench/rates.ts";
+import { checkCase } from "../../../../src/conformance/cases/check-case.ts";
+import type { CaseVerdict } from "../../../../src/conformance/cases/verdict.ts";
+import { mount, unmount } from "../../../../src/host/browser.ts";
+import { readCase } from "../../../../src/io/golden/cases.ts";
+import { deviceBackend } from "../../../../src/kernels/gpu/device-modes/backend.ts";
+import { type DeviceMode, GpuDevice } from "../../../../src/kernels/gpu/device-modes/gpu-device.ts";
+import { unary } from "../../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
+import { einsum } from "../../../../src/kernels/gpu/device-modes/ops/products.ts";
+import { flat, view } from "../../../../src/tensor/tensor.ts";
+import type { AttentionCase } from "../../oracles/attention.ts";
+import { blockRuns, blockTime } from "./block.ts";
+import { type ExampleRun, exampleError, examplesOf, FUNCTION_NAMES, functionError } from "./elementwise.ts";
+import { attendOn, computed, type Numbers, productOn } from "./ops.ts";
 
 /** NaN and infinities as strings, because JSON has no numbers for them. */
 const plain = (values: Iterable<number>): (number | string)[] =>

@@ -1,8 +1,8 @@
 // The largest error of ops on a graphics card, or on the fake of it, compared with their definitions.
-import type { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
-import { ruleOf } from "../../../src/tensor/ops/rules.ts";
-import { flat, type View, view } from "../../../src/tensor/tensor.ts";
-import { type AnyExample, type Extent, rows } from "../oracles/ops.ts";
+import type { deviceBackend } from "../../../../src/kernels/gpu/device-modes/backend.ts";
+import { ruleOf } from "../../../../src/tensor/ops/rules.ts";
+import { flat, type View, view } from "../../../../src/tensor/tensor.ts";
+import { type AnyExample, type Extent, rows } from "../../oracles/ops.ts";
 import {
   type Layout,
   laidOut,
@@ -11,8 +11,8 @@ import {
   randomIds,
   randomMask,
   stridedReader,
-} from "../properties/arbitraries.ts";
-import { computed } from "./gpu-ops.ts";
+} from "../../properties/arbitraries.ts";
+import { computed } from "./ops.ts";
 
 type DeviceBackend = ReturnType<typeof deviceBackend>;
 type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
