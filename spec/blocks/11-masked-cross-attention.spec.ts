@@ -1,4 +1,4 @@
-// The executable half of 11-masked-cross-attention.md. The loops are those of support/block-oracles.ts.
+// The executable half of 11-masked-cross-attention.md. The loops are those of support/oracles/blocks.ts.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -36,7 +36,7 @@ import { expectClose, expectSame, replayEqualsEager, valuesOf } from "../support
 
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
 const releasedAll = conventions["flamingo-pytorch@0.1.2 all-previous"];
-/** What the conventions say, in the loop's words: written down here, not read from them. */
+/** The conventions in the loop's terms, written from their sources and not read from the data. */
 const rules: Readonly<Record<string, VisibilityRule>> = {
   immediate: { lastOnly: true, empty: "zero", zeroBefore: false },
   "all-previous": { lastOnly: false, empty: "zero", zeroBefore: false },
@@ -52,7 +52,7 @@ const attention = (options: Partial<MaskedCrossAttentionOptions> = {}, seed = 1)
 const text = (b: number, l: number, dim = 5): Tensor<"b l d"> => randomTensor([b, l, dim], 7, (v) => 2 * v);
 const images = (b: number, m: number, r: number, e = 4): Tensor<"b m r e"> =>
   randomTensor([b, m, r, e], 8, (v) => 2 * v);
-/** Which image reaches which token: the classes of 20-masks. */
+/** Which image reaches which token, by the outcomes of 20-masks. */
 const reaching = (mediaLocations: Bool<"b l">, m: number, c: Convention) => {
   const rows = maskRows(mediaLocations, m, c);
   return (b: number, l: number, k: number) => rows[b]?.[l]?.images.includes(k + 1) ?? false;
@@ -218,22 +218,16 @@ test("[xattn.mask] a token that sees no image gets exactly zero by default", () 
         r.every((v) => v === 0),
       );
     expect(zeroRows(locations("..I.I"), 2)).toEqual([true, true, false, false, false]);
-    const asksForMissing = onlyAttendImmediateMedia;
-    expect(zeroRows(locations("I.I.."), 1)).toEqual([
-      false,
-      false,
-      asksForMissing,
-      asksForMissing,
-      asksForMissing,
-    ]);
+    const imageMissing = onlyAttendImmediateMedia;
+    expect(zeroRows(locations("I.I.."), 1)).toEqual([false, false, imageMissing, imageMissing, imageMissing]);
     expect(zeroRows(locations("I.I.."), 0)).toEqual([true, true, true, true, true]);
   }
 });
 
-test("[mask.uniform-leak] under the release's conventions such a token averages all latents of all images", () => {
+test("[mask.uniform-leak] under the release's conventions a token without an image averages all latents of all images", () => {
   const [x, media] = [text(1, 4), images(1, 2, 3)];
   const leaking: readonly (readonly [Convention, string, number])[] = [
-    [released, "III.", 3], // asks for image 3 of 2
+    [released, "III.", 3], // belongs to image 3 of 2
     [releasedAll, "..I.", 1], // no image yet
   ];
   for (const [convention, layout, token] of leaking) {
@@ -249,7 +243,7 @@ test("[mask.uniform-leak] under the release's conventions such a token averages 
   }
 });
 
-test("[xattn.mask] one more image that no token asks for changes nothing", () => {
+test("[xattn.mask] one more image without a token changes nothing", () => {
   forAll({ l: from(1, 6), seed: seeds }, ({ l, seed }) => {
     const mediaLocations = randomLocations(2, l, seed);
     const counts = list<readonly number[]>(mediaLocations).map((r) => r.reduce((a, b) => a + b, 0));
@@ -325,7 +319,7 @@ test("[xattn.no-locations] without any image every row is zero", () => {
   expect(out.shape).toEqual([1, 3, 5]);
 });
 
-test("[xattn.attend] wrong shapes are told with every argument's axes", () => {
+test("[xattn.attend] wrong shapes are refused with every argument's axes", () => {
   const model = attention();
   const [x, media] = [text(2, 3), images(2, 2, 2)];
   const mediaLocations = locations("..", "..");

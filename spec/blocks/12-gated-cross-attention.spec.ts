@@ -318,7 +318,7 @@ test("[gate.attn] changing image k changes only tokens that may see image k, bit
   );
 });
 
-test("[gate.attn] one more image that no token asks for changes nothing, and no token reads a later one", () => {
+test("[gate.attn] one more image without a token changes nothing, and no token depends on a later one", () => {
   const [x, mediaLocations] = [text(2, 5), locations(".I.I.", "I....")];
   const model = block();
   aPaddingImageChangesNothing(

@@ -46,7 +46,7 @@ async function run(...args: string[]): Promise<string> {
 }
 const json = async (...args: string[]) => JSON.parse(await run(...args, "--json"));
 
-test("[prompt.tokens] words, marks, images and ends; white space is nothing", () => {
+test("[prompt.tokens] words, punctuation, images and end tokens; white space is dropped", () => {
   const tokens = tokensOf("It's a  cat:<image>, isn’t it?</s> <|endofchunk|>\n<|image|><pad> x<y");
   const texts = "It's a cat : <image> , isn’t it ? </s> <|endofchunk|> <|image|> <pad> x < y".split(" ");
   expect(tokens.map(({ text }) => text)).toEqual(texts);
@@ -54,7 +54,7 @@ test("[prompt.tokens] words, marks, images and ends; white space is nothing", ()
   expect(tokens.filter(({ padding }) => padding).map(({ text }) => text)).toEqual(["<pad>"]);
 });
 
-test("[prompt.tokens] nothing but white space is lost", () => {
+test("[prompt.tokens] only white space is lost", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {
       const kept = tokensOf(text).map((token) => token.text);
@@ -63,7 +63,7 @@ test("[prompt.tokens] nothing but white space is lost", () => {
   );
 });
 
-test("[prompt.ids] the image's id, the end's, and text; a filling token is text", () => {
+test("[prompt.ids] the image token's id, the end token's id, and text; a padding token is text", () => {
   const tokens = tokensOfIds([7, 9, 2, 0, 7], { image: 9, end: 2, pad: 0 });
   expect(tokens.map(({ kind }) => kind)).toEqual([0, 1, 2, 0, 0]);
   expect(tokens.map(({ text }) => text)).toEqual(["7", "9", "2", "<pad>", "7"]);
@@ -92,21 +92,21 @@ test.each([
   ["1 two 3", '"two"'],
   ["[1, 2.5]", '"2.5"'],
   ['[1, "2"]', '"2"'],
-  ["[1, [2]]", "is no token id"],
-  ["[1, ", "is none"],
+  ["[1, [2]]", "is not a token id"],
+  ["[1, ", "not valid JSON"],
   ["[]", "holds no token ids"],
   ["\n \n", "holds no token ids"],
-  ["99999999999999999999", "is no token id"],
+  ["99999999999999999999", "is not a token id"],
 ])("[prompt.ids] %j is refused", (text, named) => {
   expect(() => readIds(bytes(text), "ids")).toThrow(named);
   expect(() => readIds(bytes(text), "ids")).toThrow(LoadError);
 });
 
-test("[prompt.ids] bytes that are no text are refused", () => {
+test("[prompt.ids] bytes that are not text are refused", () => {
   expect(() => readIds(Uint8Array.of(0x31, 0xff), "ids")).toThrow(LoadError);
 });
 
-test("[prompt.padding] one length, filled on the side asked for, with text", () => {
+test("[prompt.padding] prompts are padded to one length with text, on the chosen side", () => {
   const batch = [tokensOf("a <image>"), tokensOf("<image>")];
   const texts = (side: "left" | "right") =>
     padded(batch, side).map((prompt) => prompt.map(({ text }) => text));
@@ -115,7 +115,7 @@ test("[prompt.padding] one length, filled on the side asked for, with text", () 
   expect(padded(batch, "left")[1]?.[0]).toMatchObject({ kind: 0, padding: true });
 });
 
-test("[prompt.images] as many as image tokens, or as many as said; the batch has the most", () => {
+test("[prompt.images] as many as image tokens, or as given; the batch has the largest number", () => {
   const batch = [tokensOf("<image> <image>"), tokensOf("<image>"), tokensOf("a")];
   expect(batchOf(batch)).toMatchObject({ images: 2, real: [2, 1, 0] });
   expect(batchOf(batch, { images: [3] })).toMatchObject({ images: 3, real: [3, 3, 3] });
@@ -123,7 +123,7 @@ test("[prompt.images] as many as image tokens, or as many as said; the batch has
   expect(batchOf(batch, { images: [0] })).toMatchObject({ images: 0 });
 });
 
-test("[prompt.source] locations, or ids with the image token's; images from the media's second axis", () => {
+test("[prompt.source] locations, or ids with the image token's id; images from the media's second axis", () => {
   const locations = new Bool<"b l">([1, 3], Uint8Array.of(0, 1, 0));
   const ids = new Int<"b l">([1, 3], Int32Array.of(5, 9, 2));
   const media = tensor("b m r e", [1, 2, 1, 1], [0, 0]);
@@ -143,7 +143,7 @@ test("[prompt.source] locations, or ids with the image token's; images from the 
   expect(() => from({ media_locations: media })).toThrow("axes b l");
 });
 
-test("[prompt.source] a case comes with its source's convention and its own images", async () => {
+test("[prompt.source] a case has its package's convention and its own images", async () => {
   expect(await json(MORE)).toMatchObject({
     convention: "flamingo-pytorch@0.1.2 immediate",
     source: "flamingo-pytorch/masked-cross-attention--more-tokens-than-images",
@@ -183,7 +183,7 @@ test("[prompt.attention] the weights in cases with a mask agree with the package
   }
 });
 
-test("[prompt.attention] shares are sums over latents and means over heads; another convention is found out", () => {
+test("[prompt.attention] shares are sums over latents and means over heads; another convention's rows differ", () => {
   // one prompt, two heads, two positions, two images of two latents
   const weights = [1, 0, 0, 0, 0.5, 0.5, 0, 0, 0.25, 0.25, 0.25, 0.25, 0, 0, 0.25, 0.75];
   const rows = [weights.slice(0, 4), weights.slice(8, 12), weights.slice(4, 8), weights.slice(12)].flat();
@@ -312,7 +312,7 @@ test("warnings are the sentences of the findings: counts, leaks, steps, weights,
   expect(trained.warnings).not.toEqual([]);
 });
 
-test("decoding begins after the last image, where something follows it", () => {
+test("decoding begins after the last image, if tokens follow it", () => {
   const known = (...texts: string[]) => defaultKnown(batchOf(texts.map(tokensOf)));
   expect(known(CATS)).toBe(9);
   expect(known("a <image>")).toBe(1);
@@ -334,7 +334,7 @@ const reportOf = (
     known,
   });
 
-test("the convention with its source, the drawing, and nothing else where nothing is wrong", () => {
+test("without findings the text is the convention with its source, and the drawing", () => {
   const report = reportOf(CATS);
   const text = maskText(report);
   const drawing = drawMask(report.batch.locations, 3, conventions.immediate, {
@@ -441,7 +441,7 @@ test.each([
   [["./nowhere"], "no case"],
   [["nothing.safetensors"], "nothing.safetensors"],
   [["--ids", "no-such-file", "--image-token", "1"], "no-such-file"],
-])("%j is a broken input", async (args, named) => {
+])("%j is a LoadError", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);
   await expect(mask(args)).rejects.toThrow(LoadError);
 });
@@ -466,7 +466,7 @@ test.each([
   await expect(mask(args)).rejects.toThrow(UsageError);
 });
 
-test("what belongs together is taken", async () => {
+test("options that belong together are accepted", async () => {
   expect((await json("a <image> b", "--cached", "--known", "1")).cached.known).toBe(1);
   expect((await json("a <image> b")).convention).toBe("immediate");
 });

@@ -61,7 +61,7 @@ test("[mask.reason] rows that attend name the image and where it stands", () => 
   );
 });
 
-test("[mask.reason] rows that attend nothing say why, and what becomes of them", () => {
+test("[mask.reason] rows without an image have a cause and an outcome", () => {
   const first = (c: Convention) => reasons("tI", 1, c)[0];
   expect(first(immediate)).toBe("position 0 sees no image: no image comes before it; its row is set to zero");
   expect(first(released)).toBe(
@@ -90,7 +90,7 @@ const reason = (text: string, n: number, c: Convention, position: number, image?
   return row ? reasonClause(explain(row, prompt(text), c, image)) : "";
 };
 
-test("[mask.reason] other conventions have their own sentences", () => {
+test("[mask.reason] every cause of other conventions has a sentence", () => {
   const next = conventionOf("open-flamingo@0.0.2");
   expect(reason("tIt", 1, next, 0)).toBe(
     "position 0 sees image 1: it is the next image after it (position 1)",
@@ -135,7 +135,7 @@ test("[mask.reason] other conventions have their own sentences", () => {
   );
 });
 
-test("[mask.reason] a single image has a sentence: why it is seen, or why not", () => {
+test("[mask.reason] a single image is seen or not seen for a reason", () => {
   const of = (c: Convention, position: number, image: number, text = "ItItt") =>
     reason(text, 2, c, position, image);
   expect(of(immediate, 4, 2)).toBe(

@@ -135,7 +135,7 @@ test("[mask.lookup] by name, or by a part that no other name has", () => {
   expect(() => conventionOf("kosmos")).toThrow(/No convention is called "kosmos"; there are "immediate", /);
 });
 
-test("[mask.convention] a new one is a line, and no two say the same in other words", () => {
+test("[mask.convention] a new convention is one line, and no two conventions with equal behaviour have different fields", () => {
   const mine: Convention = { ...immediate, name: "mine", compare: { last: 2 } };
   expect(rows("II", 2, mine)[1]?.images).toEqual([1, 2]);
 

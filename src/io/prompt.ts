@@ -1,15 +1,15 @@
-// A prompt as tokens: words, punctuation, <image> and end tokens; or token ids. A real tokenizer splits finer; what counts
-// for a mask is which tokens stand for images, and where.
+// Splits a prompt into tokens: words, punctuation, <image> and end tokens; or reads token ids. A tokenizer splits words further,
+// but a mask depends only on which tokens stand for images, and where.
 import { LoadError } from "../tensor/errors.ts";
 import { quoted, utf8 } from "./wording.ts";
 
-/** 0 text, 1 an image, 2 an end token: as masks count them. */
+/** 0 text, 1 an image token, 2 an end token. */
 export type TokenKind = 0 | 1 | 2;
 
 export interface PromptToken {
   readonly text: string;
   readonly kind: TokenKind;
-  /** It only fills the batch. */
+  /** Whether the token only pads the batch. */
   readonly padding: boolean;
 }
 
@@ -43,14 +43,15 @@ export const tokensOfIds = (ids: ArrayLike<number>, { image, end, pad }: Special
 
 const MOST_BYTES = 16_000_000;
 
-/** A file of ids: JSON ([1, 2] or [[1, 2], [3]]), or numbers with spaces or commas between them, a prompt a line. [prompt.ids] */
+/** A file of ids: JSON ([1, 2] or [[1, 2], [3]]), or numbers separated by spaces or commas, one prompt per line. Throws a LoadError. [prompt.ids] */
 export function readIds(bytes: Uint8Array, name: string): number[][] {
   const text = bytes.length > MOST_BYTES ? null : (utf8(bytes)?.replace(/^\uFEFF/, "") ?? null);
-  if (text === null) throw new LoadError(`${name} is no text of token ids, or a very long one  [prompt.ids]`);
+  if (text === null)
+    throw new LoadError(`${name} is not a text file of token ids, or is longer than 16 MB  [prompt.ids]`);
   const prompts = text.trimStart().startsWith("[") ? fromJson(text, name) : fromLines(text);
   for (const id of prompts.flat()) {
-    const whole = typeof id === "number" && Number.isSafeInteger(id);
-    if (!whole) throw new LoadError(`${name}: ${quoted(String(id))} is no token id  [prompt.ids]`);
+    const isId = typeof id === "number" && Number.isSafeInteger(id);
+    if (!isId) throw new LoadError(`${name}: ${quoted(String(id))} is not a token id  [prompt.ids]`);
   }
   if (prompts.length === 0) throw new LoadError(`${name} holds no token ids  [prompt.ids]`);
   return prompts as number[][];
@@ -61,13 +62,13 @@ function fromJson(text: string, name: string): unknown[][] {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new LoadError(`${name} begins like JSON and is none; write the file again  [prompt.ids]`);
+    throw new LoadError(`${name} begins like JSON but is not valid JSON  [prompt.ids]`);
   }
   const list = value as unknown[];
   return list.length > 0 && list.every(Array.isArray) ? (list as unknown[][]) : list.length > 0 ? [list] : [];
 }
 
-/** What is no number stays text, so that an error can quote it. */
+/** Words that are not numbers stay text, so that an error can quote them. */
 const fromLines = (text: string): unknown[][] =>
   text
     .split(/\r?\n/)
@@ -75,14 +76,14 @@ const fromLines = (text: string): unknown[][] =>
     .filter((words) => words.length > 0)
     .map((words) => words.map((word) => (/^-?\d+$/.test(word) ? Number(word) : word)));
 
-/** Prompts of one length, filled on one side. [prompt.padding] */
+/** Pads prompts to one length, on one side. [prompt.padding] */
 export function padded(
   prompts: readonly (readonly PromptToken[])[],
   side: "left" | "right",
 ): PromptToken[][] {
   const length = Math.max(0, ...prompts.map((prompt) => prompt.length));
   return prompts.map((prompt) => {
-    const filling = new Array<PromptToken>(length - prompt.length).fill(PADDING); // [prompt.padding]
-    return side === "left" ? [...filling, ...prompt] : [...prompt, ...filling]; // [prompt.padding]
+    const padding = new Array<PromptToken>(length - prompt.length).fill(PADDING); // [prompt.padding]
+    return side === "left" ? [...padding, ...prompt] : [...prompt, ...padding]; // [prompt.padding]
   });
 }

@@ -1,7 +1,7 @@
 // Compares two conventions: every row on which they differ, and the shortest prompt that distinguishes them.
 
 import type { Convention } from "./conventions/schema.ts";
-import { strings } from "./exhaustive/prompts.ts";
+import { kindStrings } from "./exhaustive/prompts.ts";
 import type { Matrix } from "./grid.ts";
 import { type MaskRow, maskRows, sameMask, sameRow } from "./rows.ts";
 
@@ -76,7 +76,7 @@ export function distinguishingPrompt(
   const letters = [one, other].some(({ endTokens }) => endTokens === "cut") ? 3 : 2;
   for (let length = 1; length <= longest; length++) {
     for (let n = 1; n <= images; n++) {
-      for (const kinds of strings(length, letters)) {
+      for (const kinds of kindStrings(length, letters)) {
         const difference = differenceOf({ shape: [1, length], data: kinds }, n, one, other);
         if (difference.first) return { kinds, images: n, difference }; // [mask.distinguishing-prompt]
       }

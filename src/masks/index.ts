@@ -21,7 +21,7 @@ export { type DrawOptions, drawMask } from "./drawing/draw-mask.ts";
 export { drawAgainst, drawOutcomes } from "./drawing/side-by-side.ts";
 export { distinguishingExample, tour, workedExample } from "./drawing/tour.ts";
 export { effectInWords, effectOf } from "./exhaustive/effect.ts";
-export { type Decoding, strings } from "./exhaustive/prompts.ts";
+export { type Decoding, kindStrings } from "./exhaustive/prompts.ts";
 export { explain, type Reason } from "./explain.ts";
 export { type Finding, findingsOf, placeOf, toneOf } from "./findings.ts";
 export { causal, type Grid, locate, type Matrix } from "./grid.ts";

@@ -2,7 +2,7 @@
 
 import type { Convention } from "./conventions/schema.ts";
 import { type Refusal, replayDecoding } from "./decoding/decode.ts";
-import { strings } from "./exhaustive/prompts.ts";
+import { kindStrings } from "./exhaustive/prompts.ts";
 import { explain, type Reason } from "./explain.ts";
 import { TOKEN } from "./numbering.ts";
 import { addsNothing, leaks } from "./outcome.ts";
@@ -111,7 +111,7 @@ export function verdictsOf(
   const letters = convention.endTokens === "cut" ? 3 : 2;
   const lengths = Array.from({ length: longest }, (_, i) => i + 1);
   const verdictOf = (invariant: InvariantName): Violation | null => {
-    for (const kinds of lengths.flatMap((length) => strings(length, letters))) {
+    for (const kinds of lengths.flatMap((length) => kindStrings(length, letters))) {
       for (let n = 1; n <= images; n++) {
         const breach = checks[invariant](kinds, n, convention);
         if (breach) return { invariant, kinds, images: n, ...breach };

@@ -20,7 +20,7 @@ import { differenceOf, distinguishingPrompt } from "../../../src/masks/differenc
 import { comparisonTables } from "../../../src/masks/drawing/comparison-table.ts";
 import { EFFECT, effectInWords, effectOf } from "../../../src/masks/exhaustive/effect.ts";
 import { effectsOf, passesOf, promptsOfMode } from "../../../src/masks/exhaustive/exhaustive.ts";
-import { strings } from "../../../src/masks/exhaustive/prompts.ts";
+import { kindStrings } from "../../../src/masks/exhaustive/prompts.ts";
 import { findingsOf, placeOf, toneOf } from "../../../src/masks/findings.ts";
 import { type Convention, conventionOf, conventions, maskRows } from "../../../src/masks/index.ts";
 import { invariants, verdictsOf, violationsOf } from "../../../src/masks/invariants.ts";
@@ -68,13 +68,13 @@ test("[mask.golden] the files hold every group to its end", () => {
 });
 
 test("[mask.golden] prompts are in numerical order, decoded ones cut at every place", () => {
-  expect(strings(2)).toEqual([
+  expect(kindStrings(2)).toEqual([
     [0, 0],
     [0, 1],
     [1, 0],
     [1, 1],
   ]);
-  expect(strings(1, 3)).toEqual([[0], [1], [2]]);
+  expect(kindStrings(1, 3)).toEqual([[0], [1], [2]]);
   expect(promptsOfMode("full", 2).map(({ kinds }) => kinds.join(""))).toEqual([
     "0",
     "1",
@@ -214,7 +214,7 @@ test("[mask.refused] refusals are counted apart", () => {
   expect(raising?.refuses.get("full.0")?.[0]).toMatch(/^IndexError: amax\(\)/);
 });
 
-test("[mask.unproven] what was not run says why, and everything else was run", () => {
+test("[mask.unproven] a convention either was run or gives the reason why not", () => {
   const run = new Set(cases.sources.map(({ convention }) => convention));
   for (const { name, unproven } of all) expect(run.has(name), name).toBe(unproven === undefined);
   const decoded = new Set(
@@ -272,10 +272,10 @@ test("[mask.check] mask cases alone: a table or a document, and the exit status"
     expect(written.splice(0)).toEqual([`${maskTable(verdicts, plain)}\n`]);
     const bad = { ...verdicts[0], disagreements: 3, first: WRONG_ROW } as (typeof verdicts)[0];
     expect(printMasks([bad], "json")).toBe(1);
-    const { summary, masks, cases: judged } = JSON.parse(written.join(""));
+    const { summary, masks, cases: documents } = JSON.parse(written.join(""));
     expect(summary).toMatchObject({ cases: 1, failed: 1 });
     expect(masks).toMatchObject({ disagreements: 3, sources: 1 });
-    expect(judged).toMatchObject([{ status: "failed", error: disagreementClause(bad) }]);
+    expect(documents).toMatchObject([{ status: "failed", error: disagreementClause(bad) }]);
   } finally {
     write.mockRestore();
   }

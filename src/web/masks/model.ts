@@ -1,4 +1,4 @@
-// What the page knows at a moment: the state, the view of it, the numbers of a layer. Computed when asked for, once.
+// The model of the page: its state, the view of that state, and the numbers of a layer, which are computed on demand and kept.
 import { sharesIn } from "../../mask-report/attention-shares.ts";
 import { blockStages, type Stages } from "./layer/block.ts";
 import { weightsOf } from "./layer/rows.ts";
@@ -6,7 +6,7 @@ import type { Place, State } from "./state.ts";
 import type { Trace } from "./trace.ts";
 import { batchIn, type View, viewOf } from "./view.ts";
 
-/** The block has a few latents an image even where they are shown folded. */
+/** The block has at least so many latents per image, even where the page shows one column per image. */
 const LEAST_LATENTS = 2;
 
 export class Model {
@@ -27,44 +27,44 @@ export class Model {
     return this.#view;
   }
 
-  /** Says whether the grid has to be laid out anew. */
+  /** Changes the state. Returns whether the grid has to be laid out again. */
   update(patch: Partial<State>): boolean {
     const before = this.#state;
     this.#state = { ...before, ...patch };
     const changed = (Object.keys(patch) as (keyof State)[]).filter((key) => before[key] !== this.#state[key]);
-    if (changed.some((key) => key === "text" || key === "images")) this.#trace = null; // its rows are another text's
+    if (changed.some((key) => key === "text" || key === "images")) this.#trace = null; // its rows belong to another text
     if (changed.some((key) => key !== "at" && key !== "layout" && key !== "head" && key !== "show"))
-      this.#look();
+      this.#refresh();
     return changed.some((key) => key !== "at");
   }
 
-  /** The view, with what a file says that really happened. */
-  #look(): void {
+  /** Computes the view, with the recorded attention of a file if there is one. */
+  #refresh(): void {
     const batch = batchIn(this.#state);
     const { title, taps } = this.#trace ?? { title: null, taps: new Map() };
     const attention = sharesIn(taps, batch.locations.shape, batch.images);
     this.#view = viewOf(this.#state, { ...batch, title, attention });
   }
 
-  /** Shows the numbers of a file from now on, until the text is another. */
+  /** Shows the numbers of a file, until the text changes. */
   take(trace: Trace): void {
     this.update({ ...trace.state, show: "attention", at: null, known: 0, step: 0, head: 0 });
     this.#trace = trace;
-    this.#look();
+    this.#refresh();
   }
 
   get origin(): string | null {
     return this.#trace?.stages.origin ?? null;
   }
 
-  /** The numbers of a layer under one of the conventions; those of a file are the first one's. */
+  /** The numbers of a layer under one of the conventions; a file's numbers stand for the first one. */
   stages(c = 0): Stages | null {
     if (this.#trace) return c === 0 ? this.#trace.stages : null;
     const { text, images, padding, latents } = this.#state;
     const convention = this.#view.conventions[c];
     const key = JSON.stringify([text, images, padding, latents, convention?.name]);
-    const known = this.#stages[c];
-    if (known?.key === key) return known.value;
+    const computed = this.#stages[c];
+    if (computed?.key === key) return computed.value;
     const { batch } = this.#view;
     const shown = Math.max(LEAST_LATENTS, latents);
     const value = convention ? blockStages(batch.locations, batch.images, shown, convention) : null;
@@ -82,7 +82,7 @@ export class Model {
     return stages && weightsOf(stages, prompt, position, this.head);
   }
 
-  /** Where the page looks when nobody has chosen: at the decoding step, or the end of the first prompt. */
+  /** The place that is explained; by default the decoding step, or the end of the first prompt. Null without a prompt. */
   get at(): Place | null {
     const { at } = this.#state;
     const length = this.#view.prompts[0]?.length ?? 0;

@@ -1,29 +1,29 @@
-// Everything that a link reproduces, and its form in the address. What is as in the beginning is left out of it.
+// The state of the page, which a link reproduces, and its form in the address. Fields with their initial value are left out.
 
 export interface Place {
   readonly prompt: number;
   readonly position: number;
-  /** From 1; 0 where the token itself is meant. */
+  /** From 1; 0 for the token itself. */
   readonly image: number;
 }
 
 export interface State {
-  /** A prompt a line. */
+  /** One prompt per line. */
   readonly text: string;
-  /** How many images each prompt is given; empty: as many as it has image tokens; one number: all prompts alike. */
+  /** How many images each prompt is given; the last number also counts for later prompts. Empty: one per image token. */
   readonly images: readonly number[];
   readonly convention: string;
-  /** The convention it is held against; "" for none. */
+  /** The convention to compare with; "" for none. */
   readonly against: string;
   readonly padding: "right" | "left";
   readonly layout: "sentence" | "rows";
-  /** What cells show: the mask, or the weights of a block. */
+  /** Whether cells show the mask or the weights of a block. */
   readonly show: "mask" | "attention";
-  /** Columns an image is unfolded to; 1 folds its latents. */
+  /** Columns per image; 1 shows all its latents as one. */
   readonly latents: number;
   readonly head: number;
   readonly at: Place | null;
-  /** How many tokens are known when decoding begins; 0 where the text is taken at once. */
+  /** How many tokens are known when decoding begins; 0 shows the whole text without decoding. */
   readonly known: number;
   readonly step: number;
 }
@@ -67,13 +67,13 @@ const choice = <const T extends string>(key: string, ...words: readonly T[]): Co
   read: (value) => words.find((word) => word === value) ?? null,
 });
 
-/** Numbers with something between them, all of them good or none. */
+/** Numbers between separators; null if any of them is invalid. */
 function list(value: string, separator: string, most: number): number[] | null {
   const numbers = value.split(separator).map((part) => whole(part, most));
   return numbers.every((n) => n !== null) ? numbers : null;
 }
 
-const FAR = 999_999;
+const LARGEST = 999_999;
 
 const codecs: { readonly [K in keyof State]: Codec<State[K]> } = {
   text: text("p"),
@@ -93,14 +93,14 @@ const codecs: { readonly [K in keyof State]: Codec<State[K]> } = {
     key: "at",
     write: (place) => (place ? [place.prompt, place.position, place.image].join(".") : ""),
     read: (value) => {
-      const [prompt, position, image, ...more] = list(value, ".", FAR) ?? [];
+      const [prompt, position, image, ...more] = list(value, ".", LARGEST) ?? [];
       if (prompt === undefined || position === undefined || image === undefined || more.length > 0)
         return null;
       return { prompt, position, image };
     },
   },
-  known: number("known", FAR),
-  step: number("step", FAR),
+  known: number("known", LARGEST),
+  step: number("step", LARGEST),
 };
 
 const NAMES = Object.keys(codecs) as (keyof State)[];
@@ -113,10 +113,10 @@ export function addressOf(state: State): string {
   return fields.map((name) => `${codecs[name].key}=${encoded(write(name, state))}`).join("&");
 }
 
-/** Spaces as +, so that a prompt can be read in its link. */
+/** Spaces become +, so that prompts stay readable in links. */
 const encoded = (value: string): string => encodeURIComponent(value).replaceAll("%20", "+");
 
-/** Whatever cannot be read is as in the beginning. */
+/** Fields that are missing or invalid get their initial value. */
 export function stateOf(address: string): State {
   const fields = new URLSearchParams(address.replace(/^#/, ""));
   const read = <K extends keyof State>(name: K): Partial<State> => {

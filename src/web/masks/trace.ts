@@ -1,4 +1,4 @@
-// Real attention out of files that were dropped onto the page: a golden case, or the taps that some run wrote.
+// Recorded attention from files that were dropped onto the page: a golden case, or the taps of a run.
 
 import { writeFile } from "#host";
 import { conventionOfCase } from "../../conformance/sources/registry.ts";
@@ -19,16 +19,16 @@ export interface Trace {
   /** Without their prefix. */
   readonly taps: Tensors;
   readonly stages: Stages;
-  /** What the page then shows. */
+  /** The changes of the page's state. */
   readonly state: Partial<State>;
 }
 
 type Tensors = ReadonlyMap<string, Stored>;
 
-/** What is dropped is kept in the memory of the page, each time in a folder of its own. */
+/** Dropped files are kept in the page's memory, in a folder per drop. */
 let dropped = 0;
 
-/** Paths and bytes of what was dropped. Where there is a case.json, it is read as a case. */
+/** Reads dropped files, given as paths and bytes: a case if there is a case.json, otherwise tensors. Throws a LoadError. */
 export function traceOf(files: ReadonlyMap<string, Uint8Array>, state: State): Trace {
   const names = [...files.keys()];
   if (names.some((name) => /(^|\/)case\.json$/.test(name))) {
@@ -66,7 +66,7 @@ export function traceOfCase(below: string): Trace {
   return convention ? { ...trace, state: { ...trace.state, convention: convention.name } } : trace;
 }
 
-/** A run's file says itself where images stand, or it is a run of the prompt on the page. */
+/** A run's file has media_locations, or it is taken for a run of the prompt on the page. */
 export function traceOfTensors(tensors: Tensors, state: State, title: string): Trace {
   const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
   const taps = new Map([...tensors, ...under("taps.", tensors)]);
@@ -106,7 +106,7 @@ function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
   };
 }
 
-/** Ids of images and ends are numbers to a file, and words to a reader. */
+/** Image and end tokens as words, whatever their ids. */
 function wordOf({ text, kind }: PromptToken): string {
   if (kind === TOKEN.text) return text;
   return kind === TOKEN.image ? "<image>" : "</s>";

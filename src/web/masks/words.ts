@@ -14,7 +14,7 @@ const range = (images: readonly number[]): string => {
   return images.length > 3 && gapless ? `${first}–${last}` : images.join(",");
 };
 
-/** A short label, under a token. */
+/** The label under a token. */
 export function shortOutcome({ outcome, images }: MaskRow): string {
   if (outcome === "attends") return range(images);
   const short: Record<Exclude<RowOutcome, "attends">, string> = {
