@@ -2,8 +2,6 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { showsColour } from "../../src/terminal/colour.ts";
-import { progressOn } from "../../src/terminal/progress.ts";
 import { widthOf } from "../../src/terminal/width.ts";
 import { folders, temporary } from "../support/fixtures/temporary.ts";
 
@@ -164,22 +162,4 @@ test("the small cases by default; nothing small under --full", () => {
   expect(ids.length).toBeGreaterThan(60);
   expect(ids.length).toBeLessThan(all);
   expect(status).toBe(0);
-});
-
-test("colour on a terminal only, and never under NO_COLOR", () => {
-  const terminal = { isTTY: true };
-  expect(showsColour(terminal, { TERM: "xterm" })).toBe(true);
-  expect(showsColour({ isTTY: false }, { TERM: "xterm" })).toBe(false);
-  expect(showsColour({}, {})).toBe(false);
-  expect(showsColour(terminal, { TERM: "xterm", NO_COLOR: "1" })).toBe(false);
-  expect(showsColour(terminal, { TERM: "dumb" })).toBe(false);
-});
-
-test("a progress bar on a terminal only", () => {
-  const written: string[] = [];
-  const stream = (isTTY: boolean) => ({ isTTY, columns: 80, write: (text: string) => written.push(text) });
-  progressOn(stream(false)).step(1, 2, "case");
-  expect(written).toEqual([]);
-  progressOn(stream(true)).step(1, 2, "case");
-  expect(written.join("")).toContain("1/2 case");
 });

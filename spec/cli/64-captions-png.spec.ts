@@ -1,6 +1,6 @@
 // PNG files of 64-captions.md: pictures that other encoders wrote, and files that are broken on purpose.
 import { readFileSync } from "node:fs";
-import { crc32, deflateSync } from "node:zlib";
+import { constants, crc32, deflateRawSync, deflateSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { readPng } from "../../src/cli/png.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
@@ -124,6 +124,17 @@ test.each<[string, Uint8Array, RegExp]>([
   expect(read).toThrow(LoadError);
   expect(read).toThrow(reason);
   expect(read).toThrow(/^x\.png: /);
+});
+
+test("a bomb of one gibibyte is refused without being decompressed", () => {
+  const zeros = { size: 2 ** 24, count: 64 };
+  const block = deflateRawSync(Buffer.alloc(zeros.size), { finishFlush: constants.Z_FULL_FLUSH }); // not the last block
+  const zlibHeader = Buffer.from([0x78, 0x9c]);
+  const stream = Buffer.concat([zlibHeader, ...Array<Buffer>(zeros.count).fill(block)]);
+  const bytes = file(header(3, 1, GREY), chunk("IDAT", stream));
+  const before = process.resourceUsage().maxRSS;
+  expect(() => readPng(bytes, "x.png")).toThrow(/more data than 3×1/);
+  expect(process.resourceUsage().maxRSS - before).toBeLessThan((zeros.size * zeros.count) / 1024 / 4); // in KiB
 });
 
 test("a file with a wrong checksum is refused", () => {

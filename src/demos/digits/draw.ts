@@ -1,4 +1,5 @@
-// Pictures in a terminal, two columns a pixel, with their captions below.
+// Pictures in a terminal, two columns for each pixel, with captions below.
+import { fill, widthOf } from "../../terminal/width.ts";
 import { type Picture, SIDE } from "./data.ts";
 
 const SHADES = [" ", "░", "▒", "▓", "█"];
@@ -8,7 +9,7 @@ export interface PictureOptions {
   readonly ascii?: boolean | undefined;
 }
 
-/** Eight lines of one picture. */
+/** The lines of one picture, one for each row of pixels. */
 function lines({ pixels }: Picture, ascii: boolean): string[] {
   const shades = ascii ? PLAIN : SHADES;
   const shade = (x: number): string => (shades[Math.min(4, Math.floor(5 * Math.max(0, x)))] ?? " ").repeat(2);
@@ -19,16 +20,18 @@ function lines({ pixels }: Picture, ascii: boolean): string[] {
 
 const WIDTH = 2 * SIDE;
 
-/** Pictures side by side, a caption under each. [digits.drawing] */
+/** Pictures side by side, each with its caption below. [digits.drawing] */
 export function drawPictures(
   pictures: readonly Picture[],
   captions: readonly string[],
   { ascii = false }: PictureOptions = {},
 ): string {
-  const drawn = pictures.map((picture) => lines(picture, ascii));
-  const width = Math.max(WIDTH, ...captions.map((caption) => caption.length));
-  const rows = Array.from({ length: SIDE }, (_, y) => drawn.map((one) => (one[y] ?? "").padEnd(width)));
-  return [...rows, captions.map((caption) => caption.padEnd(width))]
+  const drawings = pictures.map((picture) => lines(picture, ascii));
+  const width = Math.max(WIDTH, ...captions.map(widthOf));
+  const rows = Array.from({ length: SIDE }, (_, y) =>
+    drawings.map((drawing) => fill(drawing[y] ?? "", width)),
+  );
+  return [...rows, captions.map((caption) => fill(caption, width))]
     .map((row) => `  ${row.join("   ").trimEnd()}`) // [digits.drawing]
     .join("\n");
 }

@@ -1,0 +1,132 @@
+// Tests of 65-terminal.md.
+import { stripVTControlCharacters } from "node:util";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { painter, showsColour } from "../../src/terminal/colour.ts";
+import { progressOn } from "../../src/terminal/progress.ts";
+import { heading, paragraph, words, wrap } from "../../src/terminal/prose.ts";
+import { columnsFrom, table } from "../../src/terminal/table.ts";
+import { clip, fill, label, widthOf } from "../../src/terminal/width.ts";
+
+const plain = painter(false);
+
+describe("widths", () => {
+  test("East Asian wide characters and emoji take two columns, combining marks none", () => {
+    // Unicode Standard Annex #11: W and F are wide
+    for (const wide of ["日", "本", "한", "ア", "Ａ", "🦩", "𠀀"])
+      expect([wide, widthOf(wide)]).toEqual([wide, 2]);
+    for (const narrow of ["a", "é", "·", "■", "━", "ｱ", "ж"])
+      expect([narrow, widthOf(narrow)]).toEqual([narrow, 1]);
+    expect(widthOf("e\u0301")).toBe(1);
+    expect(widthOf("日本 a")).toBe(6);
+  });
+
+  test("a clipped text fits, and one more character would not", () => {
+    expect([clip("abc", 2), clip("日本", 3), clip("日本", 1), clip("", 4)]).toEqual(["ab", "日", "", ""]);
+  });
+
+  test("fill adds the spaces that are missing", () => {
+    expect([fill("日", 4), fill("日", 4, "right"), fill("a", 4, "center"), fill("long", 2)]).toEqual([
+      "日  ",
+      "  日",
+      " a  ",
+      "long",
+    ]);
+  });
+
+  test("a label has no control characters and fits", () => {
+    expect(label("a\nb\t\u001b[31m\u202e")).toBe("a\\nb\\t\\u{1b}[3..");
+    expect(label("\u202ea")).toBe("\\u{202e}a");
+    expect(label("日本語日本語", 8)).toBe("日本語..");
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), fc.integer({ min: 2, max: 20 }), (text, most) => {
+        expect(widthOf(label(text, most))).toBeLessThanOrEqual(most);
+        expect(label(text, most)).not.toMatch(/\p{Cc}|\p{Cf}/u);
+      }),
+    );
+  });
+});
+
+describe("tables", () => {
+  const heads = [{ head: ["name"] }, { head: ["two", "lines"], align: "right" }, { head: [] }] as const;
+  const rows = [
+    ["日本", "1", ""],
+    ["a", "22", { text: "bad", style: "bad" }],
+  ] as const;
+
+  test("columns are aligned in columns of the terminal, and headings at the bottom", () => {
+    expect(table(columnsFrom(heads, rows), plain)).toEqual([
+      "        two",
+      "name  lines",
+      "日本      1",
+      "a        22  bad",
+    ]);
+  });
+
+  test("colour changes no column", () => {
+    const coloured = table(columnsFrom(heads, rows), painter(true));
+    expect(coloured.map(stripVTControlCharacters)).toEqual(table(columnsFrom(heads, rows), plain));
+    expect(coloured[1]).toContain("\u001b[2mname\u001b[0m");
+    expect(coloured.at(-1)?.endsWith("22  \u001b[1;31mbad\u001b[0m")).toBe(true);
+  });
+
+  test("a cell of several pieces has a space between them, and gaps can be chosen", () => {
+    const cells = [[{ text: "a" }, { text: "b" }], [{ text: "c" }]];
+    expect(table([{ head: [], cells, align: "center", gap: 1 }], plain)).toEqual([" a b", "  c"]);
+    expect(table([], plain)).toEqual([]);
+  });
+});
+
+describe("wrapping", () => {
+  test("lines break between words and are no wider than the terminal", () => {
+    expect(wrap(words("aa bb cc dd"), 5, plain)).toEqual(["aa bb", "cc dd"]);
+    expect(wrap(words("aa bb"), 4, plain)).toEqual(["aa", "bb"]);
+    expect(wrap(words("日本 語語 a"), 9, plain)).toEqual(["日本 語語", "a"]);
+    expect(wrap(words("a toolongword b"), 4, plain)).toEqual(["a", "toolongword", "b"]);
+    expect(heading("one two", painter(true), 4)).toBe("\u001b[1mone\u001b[0m\n\u001b[1mtwo\u001b[0m");
+  });
+
+  test("a paragraph follows its head and is indented", () => {
+    expect(paragraph("! ", 2, "aa bb cc", plain, 7)).toBe("! aa bb\n  cc");
+  });
+});
+
+describe("colour", () => {
+  test("is shown on a terminal only, and neither under NO_COLOR nor on a dumb terminal", () => {
+    const terminal = { isTTY: true };
+    expect(showsColour(terminal, { TERM: "xterm" })).toBe(true);
+    expect(showsColour({ isTTY: false }, { TERM: "xterm" })).toBe(false);
+    expect(showsColour({}, {})).toBe(false);
+    expect(showsColour(terminal, { TERM: "xterm", NO_COLOR: "1" })).toBe(false);
+    expect(showsColour(terminal, { TERM: "dumb" })).toBe(false);
+  });
+
+  test("marks words and leaves the spaces around them", () => {
+    const paint = painter(true);
+    expect(paint("  a b ", "faint")).toBe("  \u001b[2ma b\u001b[0m ");
+    expect([paint("a"), paint("   ", "good"), plain("a", "bad")]).toEqual(["a", "   ", "a"]);
+  });
+
+  test("images have colours of their own, none of them that of an error", () => {
+    const codes = [1, 2, 3, 4, 5].map((image) => painter(true)("x", image));
+    expect(new Set(codes).size).toBe(5);
+    expect(codes.filter((code) => code.includes("31m"))).toEqual([]);
+    expect(painter(true)("x", 6)).toBe(codes[0]);
+  });
+});
+
+test("a progress bar is drawn on a terminal only, within its width", () => {
+  const written: string[] = [];
+  const stream = (isTTY: boolean) => ({ isTTY, columns: 60, write: (text: string) => written.push(text) });
+  const none = progressOn(stream(false));
+  none.step(1, 2, "case");
+  none.clear();
+  expect(written).toEqual([]);
+  const bar = progressOn(stream(true));
+  bar.step(1, 2, "日本".repeat(40));
+  const line = stripVTControlCharacters(written.join("")).replace("\r", "");
+  expect(line).toMatch(/^━{12}╌{12} 1\/2 日本/);
+  expect(widthOf(line)).toBeLessThanOrEqual(60);
+  bar.clear();
+  expect(stripVTControlCharacters(written.at(-1) ?? "")).toBe("\r");
+});
