@@ -47,8 +47,16 @@ export const sharedPrefixes = (files: Files): string[] =>
       : [],
   );
 
-const isFunction = ({ type }: Node): boolean =>
-  /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(type);
+/** The first name of a callee: describe for describe.each([1])(…). */
+function rootOf(node: Node | undefined): string {
+  const inner = (node?.callee ?? node?.object) as Node | undefined;
+  return inner === undefined ? String(node?.name ?? "") : rootOf(inner);
+}
+
+/** A function, except for the callback of a `describe`, which groups tests. */
+const isFunction = ({ type }: Node, parent: Node | null): boolean =>
+  /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(type) &&
+  !(parent?.type === "CallExpression" && rootOf(parent) === "describe");
 
 /** The name of a function, from itself or from what it is assigned to. */
 function nameOf(node: Node, parent: Node | null): string {
