@@ -79,5 +79,7 @@ test("[generate.tour] the tour ends with captioned pictures", () => {
     "--tour",
   );
   expect(status).toBe(0);
-  expect(stdout).toMatch(/flamboyance train digits[\s\S]*█[\s\S]* \.\s/);
+  expect(stdout).toMatch(
+    /Held-out digits[^\n]*\n\(flamboyance train digits[^\n]*\):\n\n[\s\S]*█[\s\S]* \.\s/,
+  );
 });
