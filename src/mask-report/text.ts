@@ -44,7 +44,7 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
     [
       ...described(convention, paint, width),
       ...(against ? described(against, paint, width) : []),
-      paint(`${yes} may attend   ${no} may not`, "dim"),
+      paint(`${yes} may attend   ${no} may not`, "faint"),
     ].join("\n"),
     mask,
     steps ? decoding(report, steps, paint, width) : "",
@@ -60,7 +60,7 @@ function described({ name, source, note }: Convention, paint: Paint, width: numb
   return [
     paint(name, "strong"),
     paragraph("  ", 2, note, paint, width),
-    ...wrap(words(where), width - 2, painter(false)).map((line) => `  ${paint(line, "dim")}`),
+    ...wrap(words(where), width - 2, painter(false)).map((line) => `  ${paint(line, "faint")}`),
   ];
 }
 
@@ -113,7 +113,7 @@ function decoding(
     ),
     column("as cached", ({ cached }) => outcomeCell(cached)),
     column("in the whole mask", ({ full }) => outcomeCell(full)),
-    column("", ({ differs }) => (differs ? { text: "<- differs", style: "alarm" } : { text: "" })),
+    column("", ({ differs }) => (differs ? { text: "<- differs", style: "bad" } : { text: "" })),
   ];
   const summary =
     differing.length === 0
@@ -135,5 +135,5 @@ function warningText(findings: readonly Finding[], paint: Paint, width: number):
     .slice(0, MOST_ROWS)
     .map((finding) => paragraph("  ! ", 4, findingSentence(finding), paint, width));
   const more = findings.length > MOST_ROWS ? [`  and ${findings.length - MOST_ROWS} more`] : [];
-  return [paint("Warnings", "alarm"), ...shown, ...more].join("\n");
+  return [paint("Warnings", "bad"), ...shown, ...more].join("\n");
 }

@@ -1,12 +1,12 @@
 // ANSI colours, chosen by meaning. Whoever opens a stream decides whether it gets any.
 
 /** What a piece of text means. A number is the colour of that image, counted from 1. Colour only repeats what the text says. */
-export type Style = "good" | "bad" | "faint" | "strong" | "dim" | "alarm" | number;
+export type Style = "good" | "bad" | "faint" | "strong" | number;
 
 /** Applies a style, or returns the text as it is. */
 export type Paint = (text: string, style?: Style) => string;
 
-const CODES = { good: "32", bad: "1;31", faint: "2", strong: "1", dim: "2", alarm: "1;31" };
+const CODES = { good: "32", bad: "1;31", faint: "2", strong: "1" };
 const IMAGE_CODES = [36, 35, 32, 33, 34]; // red is reserved for "bad"
 
 /** Whether a stream shows colour: on a terminal, unless NO_COLOR is set (https://no-color.org) or TERM is "dumb". */

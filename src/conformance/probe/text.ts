@@ -43,7 +43,7 @@ export function probeText(
     return sentences.length === 0 ? [] : [[paint(title, "strong"), ...shown, ...more].join("\n")];
   };
   const verdict = verdictOf(result, expect);
-  const style: Style = verdict.status === "followed" ? "strong" : "alarm";
+  const style: Style = verdict.status === "followed" ? "strong" : "bad";
   const headline = wrap(words(verdictSentence(verdict), style), width, paint);
   const mismatches = mismatchStretches(result);
   const leaks = mismatches.length > 0 ? [] : leakStretches(result); // mismatches include them
@@ -92,14 +92,14 @@ function promptLines({ call, measured, nearest, mismatches }: ProbeResult, p: nu
   const effectAt = (effect: number, l: number) => rowEffect(effect, measured.known[p]?.[l] ?? 0);
   const actual = (measured.effects[p] ?? []).map((bits, l): Piece => {
     const effect = effectAt(bits, l);
-    return { text: cellText(effect), style: differs.has(l) || isAverage(effect) ? "alarm" : undefined };
+    return { text: cellText(effect), style: differs.has(l) || isAverage(effect) ? "bad" : undefined };
   });
   const convention = expected.map(
-    (bits, l): Piece => ({ text: differs.has(l) ? cellText(effectAt(bits, l)) : "", style: "dim" }),
+    (bits, l): Piece => ({ text: differs.has(l) ? cellText(effectAt(bits, l)) : "", style: "faint" }),
   );
   return [
     ...(p === 0 ? [] : [{ name: "", cells: [] }]),
-    { name: "", cells: words(letters(call.prompts[p] ?? []), "dim") },
+    { name: "", cells: words(letters(call.prompts[p] ?? []), "faint") },
     { name: "measured", cells: actual },
     ...(differs.size > 0 ? [{ name: nearest.name, cells: convention }] : []),
   ];

@@ -52,7 +52,7 @@ const oneEach = (rows: readonly MaskRow[], of: (row: MaskRow) => Piece) => rows.
 export const tokenColumns = (rows: readonly MaskRow[], tokens: readonly string[] | undefined): Column[] => [
   {
     head: [],
-    cells: oneEach(rows, ({ position }) => ({ text: `${position}`, style: "dim" })),
+    cells: oneEach(rows, ({ position }) => ({ text: `${position}`, style: "faint" })),
     align: "right",
   },
   { head: ["token"], cells: oneEach(rows, (row) => tokenLabel(row, tokens?.[row.position])) },
@@ -65,7 +65,7 @@ function imageColumns(rows: readonly MaskRow[], { latents = 1, ascii }: DrawOpti
   const { yes, no } = marks(ascii);
   const short = images * (2 + Math.max("image 1".length, 2 * latents - 1)) > 40;
   const cell = (seen: boolean | undefined, m: number): Piece[] =>
-    new Array(latents).fill(seen ? { text: yes, style: m + 1 } : { text: no, style: "dim" }); // [mask.latents]
+    new Array(latents).fill(seen ? { text: yes, style: m + 1 } : { text: no, style: "faint" }); // [mask.latents]
   return Array.from({ length: images }, (_, m) => ({
     head: [short ? `${m + 1}` : `image ${m + 1}`],
     cells: rows.map((row) => cell(row.mayAttend[m], m)),
@@ -80,7 +80,7 @@ export const imageStyle = (images: readonly number[]): Style =>
 /** attends {1,2}; zeroed; UNIFORM LEAK. */
 export const outcomeCell = ({ outcome, images }: MaskRow): Piece => {
   if (outcome === "attends") return { text: `attends {${images.join(",")}}`, style: imageStyle(images) };
-  return { text: OUTCOME_LABELS[outcome], style: addsNothing(outcome) ? "dim" : "alarm" };
+  return { text: OUTCOME_LABELS[outcome], style: addsNothing(outcome) ? "faint" : "bad" };
 };
 
 /** One convention's mask of a batch: strip, grid, outcomes and reasons for each prompt. [mask.drawing] */

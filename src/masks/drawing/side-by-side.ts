@@ -20,7 +20,7 @@ export function drawAgainst(
   const width = `${images}`.length;
   const numbers = Array.from({ length: images }, (_, m) => `${m + 1}`.padStart(width)).join(" ");
   const cell = (seen: boolean, m: number): Piece =>
-    seen ? { text: yes.padStart(width), style: m + 1 } : { text: no.padStart(width), style: "dim" };
+    seen ? { text: yes.padStart(width), style: m + 1 } : { text: no.padStart(width), style: "faint" };
   const grid = (rows: readonly MaskRow[], { name }: Convention): Column => ({
     head: [name, numbers],
     cells: rows.map((row) => row.mayAttend.map(cell)),
@@ -47,9 +47,9 @@ export function drawAgainst(
 /** A short label for an outcome: {1}, -, =, LEAK, NaN. */
 const shortOutcome = ({ outcome, images }: MaskRow): Piece => {
   if (outcome === "attends") return { text: `{${images.join(",")}}`, style: imageStyle(images) };
-  if (outcome === "zeroed") return { text: "-", style: "dim" };
-  if (outcome === "identity") return { text: "=", style: "dim" };
-  return { text: outcome === "nan" ? "NaN" : "LEAK", style: "alarm" };
+  if (outcome === "zeroed") return { text: "-", style: "faint" };
+  if (outcome === "identity") return { text: "=", style: "faint" };
+  return { text: outcome === "nan" ? "NaN" : "LEAK", style: "bad" };
 };
 
 /** The outcome of each row: a line for each convention, a column for each position. [mask.drawing] */
