@@ -304,17 +304,17 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
   });
 
   test("NaN in a query, a key or a value reaches exactly the rows that see it", async () => {
-    const spoilt = (values: Float32Array, at: number) => values.map((x, i) => (i === at ? NaN : x));
+    const withNaN = (values: Float32Array, at: number) => values.map((x, i) => (i === at ? NaN : x));
     const nanRows = async (change: Partial<Case>) => {
       const out = await attend({ ...plain, ...change });
       return [0, 1, 2].map((l) => row(out, 0, l).some(Number.isNaN));
     };
     expect(await nanRows({})).toEqual([false, false, false]);
-    expect(await nanRows({ q: spoilt(plain.q, 0) })).toEqual([true, false, false]);
-    expect(await nanRows({ q: spoilt(plain.q, 4) })).toEqual([false, false, false]); // the empty row
-    expect(await nanRows({ k: spoilt(plain.k, 4) })).toEqual([true, false, true]); // key 1
-    expect(await nanRows({ k: spoilt(plain.k, 8) })).toEqual([false, false, true]); // key 2
-    expect(await nanRows({ v: spoilt(plain.v, 0) })).toEqual([true, true, true]); // 0 · NaN is NaN, as in the definition
+    expect(await nanRows({ q: withNaN(plain.q, 0) })).toEqual([true, false, false]);
+    expect(await nanRows({ q: withNaN(plain.q, 4) })).toEqual([false, false, false]); // the empty row
+    expect(await nanRows({ k: withNaN(plain.k, 4) })).toEqual([true, false, true]); // key 1
+    expect(await nanRows({ k: withNaN(plain.k, 8) })).toEqual([false, false, true]); // key 2
+    expect(await nanRows({ v: withNaN(plain.v, 0) })).toEqual([true, true, true]); // 0 · NaN is NaN, as in the definition
   });
 
   test("einsum agrees with its definition for every kind of pattern, on views", async () => {

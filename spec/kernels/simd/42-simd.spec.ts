@@ -225,9 +225,9 @@ describe("elementwise ops", () => {
         fc.nat(9),
         async (shape, from, layout) => {
           const x = filled(shape, [...from, ...EXTREMES], layout);
-          const [exact, given] = [defined(op, attrs, x), valuesOf(x)];
+          const [exact, argument] = [defined(op, attrs, x), valuesOf(x)];
           const bound = (i: number) =>
-            U * (units * Math.abs(exact[i] ?? 0) + extra(given[i] ?? 0)) + 2 * TINY;
+            U * (units * Math.abs(exact[i] ?? 0) + extra(argument[i] ?? 0)) + 2 * TINY;
           expectWithin(await values(one, op, attrs, x), exact, bound);
         },
       ),
@@ -410,9 +410,9 @@ describe("row ops", () => {
         async (rows, n, layout, mean) => {
           const x = random([rows, n], n, layout, 2);
           for (const i of x.data.keys()) x.data[i] = Number(x.data[i]) + mean;
-          const given = valuesOf(x);
-          const exact = given.map((value, i) => {
-            const row = given.slice(Math.floor(i / n) * n).slice(0, n);
+          const argument = valuesOf(x);
+          const exact = argument.map((value, i) => {
+            const row = argument.slice(Math.floor(i / n) * n).slice(0, n);
             const mu = row.reduce((s, u) => s + u, 0) / n;
             const variance = row.reduce((s, u) => s + (u - mu) ** 2, 0) / n;
             return (value - mu) / Math.sqrt(variance + Math.fround(1e-5));

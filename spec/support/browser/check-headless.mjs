@@ -10,9 +10,9 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const given = process.argv.slice(2);
-const at = given.indexOf("--in");
-const [, kept] = at < 0 ? [] : given.splice(at, 2);
+const args = process.argv.slice(2);
+const at = args.indexOf("--in");
+const [, kept] = at < 0 ? [] : args.splice(at, 2);
 const folder = kept === undefined ? mkdtempSync(join(tmpdir(), "flamboyance-gl-")) : resolve(kept);
 const npm = (cwd, ...args) => execFileSync("npm", args, { cwd, encoding: "utf8" });
 
@@ -25,11 +25,11 @@ try {
   npm(folder, "install", "--no-audit", "--no-fund", ...wanted);
   const main = join(folder, "node_modules/flamboyance/dist/cli/main.js");
   const check = [process.execPath, main, "check", "--backend", "gpu", "--mode", "headlessgl"];
-  const paths = given.some((word) => !word.startsWith("-")) ? [] : [join(root, "golden/cases")];
+  const paths = args.some((word) => !word.startsWith("-")) ? [] : [join(root, "golden/cases")];
   const [command, ...rest] = [
     ...(process.env.DISPLAY ? [] : ["xvfb-run", "-a"]),
     ...check,
-    ...given,
+    ...args,
     ...paths,
   ];
   const { status, error } = spawnSync(command, rest, { cwd: root, stdio: "inherit" });

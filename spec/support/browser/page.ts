@@ -23,8 +23,8 @@ export interface Looks {
 /** An open page, its requests, and its problems: errors, failed requests, and violations of its policy. */
 export interface Visit {
   readonly page: Page;
-  readonly wrong: string[];
-  readonly asked: string[];
+  readonly problems: string[];
+  readonly requests: string[];
 }
 
 export async function visit(browser: Browser, address: string, looks: Looks = {}): Promise<Visit> {
@@ -35,17 +35,17 @@ export async function visit(browser: Browser, address: string, looks: Looks = {}
     permissions: address.startsWith("http") ? ["clipboard-read", "clipboard-write"] : [],
   });
   const page = await context.newPage();
-  const wrong: string[] = [];
-  const asked: string[] = [];
-  page.on("pageerror", (error) => wrong.push(error.message));
+  const problems: string[] = [];
+  const requests: string[] = [];
+  page.on("pageerror", (error) => problems.push(error.message));
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) wrong.push(message.text());
+    if (["error", "warning"].includes(message.type())) problems.push(message.text());
   });
-  page.on("request", (request) => asked.push(request.url()));
-  page.on("requestfailed", (request) => wrong.push(`${request.url()} failed`));
+  page.on("request", (request) => requests.push(request.url()));
+  page.on("requestfailed", (request) => problems.push(`${request.url()} failed`));
   await page.goto(address);
   await page.waitForSelector("main > header");
-  return { page, wrong, asked };
+  return { page, problems, requests };
 }
 
 /** The path of a screenshot for manual inspection, in a folder that is not committed. */

@@ -1,4 +1,4 @@
-// The tests of the built page in a real browser. They need Chromium, and say so where there is none.
+// Configuration of the tests that run in Chromium; without Chromium they fail with a message that says so.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({

@@ -73,14 +73,14 @@ describe("the package", () => {
   });
 
   test("the page requests its own files only, and its policy forbids inline scripts", async () => {
-    const { page, wrong, asked } = await open({ show: "attention", against: "otter" });
+    const { page, problems, requests } = await open({ show: "attention", against: "otter" });
     await page.waitForSelector(".numbers td");
-    expect(asked.map((url) => url.replace(base, "").replace(/#.*/, "")).sort()).toEqual([
+    expect(requests.map((url) => url.replace(base, "").replace(/#.*/, "")).sort()).toEqual([
       "",
       "inspector.css",
       "inspector.js",
     ]);
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     const inline = await page.evaluate(() => {
       const script = document.createElement("script");
       script.textContent = "window.ran = true";
@@ -92,17 +92,17 @@ describe("the package", () => {
   });
 
   test("the page opens from a disk", async () => {
-    const { page, wrong } = await visit(browser, `${pathToFileURL(join(BUILT, "index.html"))}#c=otter`);
+    const { page, problems } = await visit(browser, `${pathToFileURL(join(BUILT, "index.html"))}#c=otter`);
     expect(await page.textContent(".source h3")).toBe("otter");
     await page.waitForSelector(".numbers td");
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 });
 
 describe("the page", () => {
   test("the page is painted within a second, and typing updates it", async () => {
-    const { page, wrong } = await open();
+    const { page, problems } = await open();
     const ready = await page.evaluate(
       () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? performance.now(),
     );
@@ -112,7 +112,7 @@ describe("the page", () => {
     await page.waitForFunction(() => document.querySelectorAll(".token").length === 3);
     await page.waitForFunction(() => location.hash.includes("p=One"));
     expect(await page.textContent(".panel h2")).toContain("Position 2: “two”");
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 
@@ -293,7 +293,7 @@ describe("the page", () => {
   });
 
   test("a golden case that is chosen or dropped shows its attention", async () => {
-    const { page, wrong } = await open();
+    const { page, problems } = await open();
     await page.setInputFiles("input[type=file]", goldenFiles);
     await page.waitForSelector("text=recorded weights");
     const notice = await page.innerText(".notices li >> nth=0");
@@ -323,7 +323,7 @@ describe("the page", () => {
     await page.waitForFunction(() =>
       /safetensors/.test(document.querySelector(".status")?.textContent ?? ""),
     );
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 });
@@ -362,7 +362,7 @@ describe("accessibility and speed", () => {
   for (const [look, size] of looks) {
     test(`${look}: texts have enough contrast, controls have labels, and the page fits the window`, async () => {
       for (const [name, patch] of states) {
-        const { page, wrong } = await open(patch, size);
+        const { page, problems } = await open(patch, size);
         await page.waitForSelector(".numbers td");
         expect([name, await faintTexts(page)]).toEqual([name, []]);
         expect([name, await namelessControls(page)]).toEqual([name, []]);
@@ -373,7 +373,7 @@ describe("accessibility and speed", () => {
           fullPage: !look.startsWith("phone"),
         });
         expect(shot.length).toBeGreaterThan(20_000);
-        expect(wrong).toEqual([]);
+        expect(problems).toEqual([]);
         await page.context().close();
       }
     });

@@ -73,32 +73,32 @@ const fitsAddress = (s: State) =>
 describe("the link", () => {
   test("every state is restored from its address", () => {
     fc.assert(
-      fc.property(anyState.filter(fitsAddress), (given) => {
-        const address = addressOf(given);
-        expect(stateOf(address)).toEqual(given);
-        expect(stateOf(`#${address}`)).toEqual(given);
+      fc.property(anyState.filter(fitsAddress), (page) => {
+        const address = addressOf(page);
+        expect(stateOf(address)).toEqual(page);
+        expect(stateOf(`#${address}`)).toEqual(page);
         expect(address).not.toMatch(/[\s<>"#]/);
       }),
     );
   });
 
   test("an address is readable", () => {
-    const given = state({
+    const page = state({
       text: "A cat: <image> done",
       convention: "paper next",
       at: { prompt: 0, position: 3, image: 1 },
     });
-    expect(addressOf(given)).toBe("p=A+cat%3A+%3Cimage%3E+done&c=paper+next&at=0.3.1");
+    expect(addressOf(page)).toBe("p=A+cat%3A+%3Cimage%3E+done&c=paper+next&at=0.3.1");
   });
 
   test("an address contains only what differs from the initial state", () => {
     expect(addressOf(START)).toBe("");
     fc.assert(
-      fc.property(anyState.filter(fitsAddress), (given) => {
-        const changed = Object.entries(given).filter(
+      fc.property(anyState.filter(fitsAddress), (page) => {
+        const changed = Object.entries(page).filter(
           ([key, value]) => `${JSON.stringify(value)}` !== JSON.stringify(START[key as keyof State]),
         );
-        expect(addressOf(given).split("&").filter(Boolean)).toHaveLength(changed.length);
+        expect(addressOf(page).split("&").filter(Boolean)).toHaveLength(changed.length);
       }),
     );
   });
@@ -452,7 +452,7 @@ describe("explanations", () => {
   });
 
   test("the copied text is the output of flamboyance mask", () => {
-    const given = state({
+    const page = state({
       text: "a <image> b\n<image> c",
       images: [1],
       convention: "flamingo-mini",
@@ -460,7 +460,7 @@ describe("explanations", () => {
       known: 2,
       latents: 2,
     });
-    const view = viewOf(given);
+    const view = viewOf(page);
     const batch = batchOf(["a <image> b", "<image> c"].map(tokensOf), { images: [1] });
     const report = maskReport({
       batch,
@@ -468,7 +468,7 @@ describe("explanations", () => {
       against: conventions.otter,
       known: 2,
     });
-    expect(drawingOf(view, given)).toBe(`${maskText(report, { latents: 2 })}\n`);
+    expect(drawingOf(view, page)).toBe(`${maskText(report, { latents: 2 })}\n`);
     expect(drawingOf(viewOf(START), START)).toMatch(
       /^immediate\n[\s\S]*\[image 2\] +2 +· +■ +· +attends \{2\}/,
     );
@@ -486,8 +486,8 @@ describe("numbers", () => {
   };
   const row = (name: ConventionName, stage: Parameters<typeof stageNamed>[1], position: number) => {
     const stages = stagesOf(name);
-    const found = stageNamed(stages, stage);
-    return found ? rowOf(found, 0, position, 1) : [];
+    const named = stageNamed(stages, stage);
+    return named ? rowOf(named, 0, position, 1) : [];
   };
 
   test("each stage follows from the previous one", () => {
@@ -571,8 +571,8 @@ describe("numbers", () => {
     );
     expect(trace.stages.stages.map(({ name }) => name)).toEqual(["scores", "masked", "weights"]);
 
-    const given = state(trace.state);
-    const view = viewOf(given);
+    const page = state(trace.state);
+    const view = viewOf(page);
     const block = traceOfCase(`${CASES}/gated-cross-attention-block--adjacent-and-end-all-previous`);
     expect(block.state).toMatchObject({
       convention: "flamingo-pytorch@0.1.2 all-previous",

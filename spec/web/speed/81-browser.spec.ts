@@ -65,7 +65,7 @@ const names = (requests: readonly string[]): string[] =>
 
 describe("measuring", () => {
   test("nothing is loaded or measured before the button is pressed, and gpu.js only for its modes", async () => {
-    const { page, wrong, asked: requests } = await visit(browser, isolated + QUICK);
+    const { page, problems, requests } = await visit(browser, isolated + QUICK);
     await page.waitForTimeout(300);
     expect(names(requests).sort()).toEqual(["speed.css", "speed.html", "speed.js"]);
     expect(await page.locator("table").count()).toBe(0);
@@ -73,12 +73,12 @@ describe("measuring", () => {
     await measured(page);
     expect(names(requests).slice(3)).toEqual(["speed-kernels.js"]);
     expect(await page.locator("table").count()).toBe(3);
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 
   test("served by flamboyance inspect, threads share memory, and a notice gives their number", async () => {
-    const { page, wrong } = await visit(browser, isolated + QUICK);
+    const { page, problems } = await visit(browser, isolated + QUICK);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
     await measured(page);
     const found = await json(page);
@@ -86,12 +86,12 @@ describe("measuring", () => {
     const threads = [...new Set([1, cores])];
     expect([...new Set(found.matmul.map((one: { threads: number }) => one.threads))]).toEqual(threads);
     expect(await page.innerText(".notices")).toContain(cores > 1 ? `up to ${cores} threads` : "one core");
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 
   test("served by a static host there is one thread, and a notice gives the reason", async () => {
-    const { page, wrong } = await visit(browser, plain + QUICK);
+    const { page, problems } = await visit(browser, plain + QUICK);
     await measured(page);
     const found = await json(page);
     expect([found.isolated, found.missing]).toEqual([false, []]);
@@ -111,16 +111,16 @@ describe("measuring", () => {
     const notices = await page.innerText(".notices");
     expect(notices).toMatch(/one thread .*not cross-origin isolated/);
     expect(notices).toContain("fused multiply-add");
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 
   test("the page works when it is opened from a disk", async () => {
     const address = `${pathToFileURL(join(BUILT, "speed.html"))}#quick`;
-    const { page, wrong } = await visit(browser, address);
+    const { page, problems } = await visit(browser, address);
     await measured(page);
     expect(await page.locator("table").count()).toBe(3);
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.click("text=Which token sees which image");
     await page.waitForSelector(".grid");
     await page.click("text=Kernel speed in this browser");
@@ -129,7 +129,7 @@ describe("measuring", () => {
   });
 
   test("Stop ends the measurement and its threads, and keeps the results so far", async () => {
-    const { page, wrong } = await visit(browser, `${isolated}speed.html`);
+    const { page, problems } = await visit(browser, `${isolated}speed.html`);
     await page.click(button);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
     await page.waitForSelector(`th:has-text("${cores > 1 ? `${cores} threads` : "1 thread"}")`);
@@ -145,12 +145,12 @@ describe("measuring", () => {
     const last = found.matmul.filter(({ threads }: { threads: number }) => threads === cores);
     expect([last.length >= 1, last.length < 5]).toEqual([true, true]);
     expect(await page.innerText(button)).toBe("Measure");
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 
   test("without WebGPU there is a notice, and everything else is measured", async () => {
-    const { page, asked: requests } = await visit(browser, plain + QUICK);
+    const { page, requests } = await visit(browser, plain + QUICK);
     await page.evaluate(() => Object.defineProperty(navigator, "gpu", { value: undefined }));
     await page.check("text=gpu.js on WebGPU");
     await measured(page);
@@ -188,7 +188,7 @@ describe("measuring", () => {
 test("gpu.js is loaded for its modes, and a software adapter is reported as one", async () => {
   const software = await startChromium();
   try {
-    const { page, asked: requests } = await visit(software, isolated + QUICK);
+    const { page, requests } = await visit(software, isolated + QUICK);
     await page.uncheck("text=simd");
     await page.check("text=gpu.js on WebGL 2");
     await page.check("text=gpu.js on WebGPU");
@@ -251,7 +251,7 @@ describe("size and accessibility", () => {
     ["phone-dark", { width: 390, height: 844, dark: true }],
   ];
   test.each(looks)("%s: contrast, labels and width", async (look, size) => {
-    const { page, wrong } = await visit(browser, isolated + QUICK, size);
+    const { page, problems } = await visit(browser, isolated + QUICK, size);
     const check = async () => {
       expect(await faintTexts(page)).toEqual([]);
       expect(await namelessControls(page)).toEqual([]);
@@ -263,7 +263,7 @@ describe("size and accessibility", () => {
     await measured(page);
     await check();
     await page.screenshot({ path: picture(`speed-${look}`), fullPage: true });
-    expect(wrong).toEqual([]);
+    expect(problems).toEqual([]);
     await page.context().close();
   });
 });

@@ -42,18 +42,18 @@ export async function exampleError(
     mask: (shape) => randomMask(shape, seed, hostLayout),
     ids: (shape, n) => randomIds(shape, n, seed, hostLayout),
   });
-  const given = example.inputs.map((shape, i) =>
+  const operands = example.inputs.map((shape, i) =>
     laidOut(Float32Array, Number.NaN, shape, layout, numbers(seed + i, example.domain)),
   );
-  const arrays = given.map(({ data }) => view(data, [data.length]));
+  const arrays = operands.map(({ data }) => view(data, [data.length]));
   let shape: readonly number[] = [];
   const actual = await computed(backend.launcher, arrays, async (...uploaded) => {
-    const views = given.map((g, i) => view(uploaded[i]?.data ?? g.data, g.shape, g.stride, g.offset));
+    const views = operands.map((g, i) => view(uploaded[i]?.data ?? g.data, g.shape, g.stride, g.offset));
     const out = await kernelOf(backend, op)(example.attrs, ...views);
     shape = out.shape;
     return out;
   });
-  const readers = given.map(stridedReader);
+  const readers = operands.map(stridedReader);
   const expected = listing(example.shape, (i) => example.element(i, ...readers));
   if (`${shape}` !== `${example.shape}`) return Infinity;
   return worst(actual, expected, (x) => Math.max(1, Math.abs(x)));
@@ -85,9 +85,10 @@ export async function functionError(backend: DeviceBackend, op: keyof typeof UNI
     const next = numbers(size, (x) => (op === "sqrt" ? Math.abs(x) : x) * size);
     return Array.from({ length: 2000 }, next);
   });
-  const huge = op === "sin" || op === "cos" ? [] : [3e38, -3e38]; // sin and cos are excluded: adjacent float32 numbers of this size are more than 2π apart
-  const given = [...ranges, ...EXTREMES, ...huge];
-  const x = view(Float32Array.from(given), [given.length]);
+  // Adjacent float32 numbers of this size are more than 2π apart, so sin and cos of them are arbitrary.
+  const huge = op === "sin" || op === "cos" ? [] : [3e38, -3e38];
+  const values = [...ranges, ...EXTREMES, ...huge];
+  const x = view(Float32Array.from(values), [values.length]);
   const actual = await computed(backend.launcher, [x], (v) => kernelOf(backend, op)({}, v));
   const expected = Array.from(flat(ruleOf(op).compute({}, x)));
   const [units, extra] = UNITS[op];
