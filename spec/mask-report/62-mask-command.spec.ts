@@ -17,6 +17,7 @@ import { defaultKnown, maskReport } from "../../src/mask-report/report.ts";
 import { maskText } from "../../src/mask-report/text.ts";
 import { conventionOf, conventions } from "../../src/masks/conventions/conventions.ts";
 import { drawMask } from "../../src/masks/drawing/draw-mask.ts";
+import type { RowOutcome } from "../../src/masks/outcome.ts";
 import { findingSentence, rowReason } from "../../src/masks/sentences.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { Bool, Int, tensor } from "../../src/tensor/tensor.ts";
@@ -427,9 +428,19 @@ test("ids from a file, a case, a trace, and a case with another's weights", asyn
       ],
     ],
   }); // prettier-ignore
-  expect(traced.warnings.join()).not.toContain("in attn");
+  const mismatch = (convention: string, outcome: RowOutcome) =>
+    findingSentence({
+      kind: "attention-mismatch",
+      convention,
+      tensor: "attn",
+      prompt: 0,
+      position: 0,
+      attended: [1, 2],
+      expected: { outcome, images: [] },
+    });
+  expect(traced.warnings).not.toContain(mismatch(traced.convention, "uniform-leak"));
   const untraced = await json(trace, "--images", "2");
-  expect(untraced.warnings.join()).toContain("{1,2} in attn");
+  expect(untraced.warnings).toContain(mismatch("immediate", "zeroed"));
   expect((await json("hello")).tokens).toHaveLength(1);
   const shares = (await json(MORE, "--trace", `${MORE}/expected.safetensors`)).attention;
   expect(shares).toEqual((await json(MORE)).attention);

@@ -585,8 +585,14 @@ describe("numbers", () => {
     const { Model } = await import("../../../src/web/masks/model.ts");
     const model = new Model(START);
     model.take(traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`));
-    const mismatches = () =>
-      warningsOf(model.view).filter(({ sentence }) => sentence.includes("in layers.0.1"));
+    const mismatches = () => {
+      const { batch, conventions: shown } = model.view;
+      const findings = shown.flatMap(
+        (convention) => maskReport({ batch, convention, against: null, known: null }).findings,
+      );
+      const sentences = findings.filter(({ kind }) => kind === "attention-mismatch").map(findingSentence);
+      return warningsOf(model.view).filter(({ sentence }) => sentences.includes(sentence));
+    };
     const agreement = () => warningsOf(model.view).filter(({ sentence }) => sentence.includes("agree with"));
     const [first] = warningsOf(model.view);
     expect(first).toMatchObject({
