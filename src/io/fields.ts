@@ -27,10 +27,10 @@ function reader<T extends Json>(wanted: string, test: (value: Json) => value is 
   };
 }
 
-export const text = reader("a text", (value) => typeof value === "string");
-export const truth = reader("true or false", (value) => typeof value === "boolean");
+export const string = reader("a string", (value) => typeof value === "string");
+export const boolean = reader("true or false", (value) => typeof value === "boolean");
 export const number = reader("a number", (value): value is number => Number.isFinite(value));
-export const whole = reader("a whole number", (value): value is number => Number.isSafeInteger(value));
+export const integer = reader("an integer", (value): value is number => Number.isSafeInteger(value));
 export const object = reader("an object", isObject);
 const array = reader("a list", (value): value is readonly Json[] => Array.isArray(value));
 
@@ -42,7 +42,7 @@ export const between =
     if (n < low || n > high) throw refuse(at, `is ${n}; it has to lie between ${low} and ${high}`);
     return n;
   };
-export const length = between(whole, 0, Number.MAX_SAFE_INTEGER);
+export const length = between(integer, 0, Number.MAX_SAFE_INTEGER);
 
 export const oneOf =
   <T extends string>(...allowed: readonly T[]): Read<T> =>

@@ -4,7 +4,7 @@ import { MaskedCrossAttention } from "../../blocks/masked-cross-attention.ts";
 import { ParallelTransformerBlock, SwiGLU } from "../../blocks/parallel-transformer-block.ts";
 import { PerceiverAttention } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
-import { between, number, object, optional, orNull, type Read, truth, whole } from "../../io/fields.ts";
+import { between, boolean, integer, number, object, optional, orNull, type Read } from "../../io/fields.ts";
 import { conventionIn } from "../../masks/conventions/conventions.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder } from "../../models/flamingo/media.ts";
@@ -20,12 +20,12 @@ import { vitOf } from "./vit-pytorch.ts";
 
 type Context = BuildContext<FlamingoBehaviour>;
 
-const count = between(whole, 1, 2 ** 31);
+const count = between(integer, 1, 2 ** 31);
 const countOrDefault = optional(count, undefined);
-const wholeOrDefault = optional(whole, undefined);
-const layers = between(whole, 0, 2 ** 31);
+const integerOrDefault = optional(integer, undefined);
+const layers = between(integer, 0, 2 ** 31);
 const headOptions = { dim: count, dim_head: countOrDefault, heads: countOrDefault };
-const onlyImmediate = { only_attend_immediate_media: optional(truth, undefined) };
+const onlyImmediate = { only_attend_immediate_media: optional(boolean, undefined) };
 /** The feed-forward's width in multiples of the model's; a fraction is allowed. */
 const mult = optional(number, undefined);
 
@@ -141,11 +141,11 @@ const palmClasses = {
       num_tokens: count,
       depth: layers,
       ff_mult: mult,
-      media_token_id: wholeOrDefault,
+      media_token_id: integerOrDefault,
       cross_attn_every: countOrDefault,
       img_encoder: imgEncoder,
       perceiver_num_latents: countOrDefault,
-      perceiver_depth: wholeOrDefault,
+      perceiver_depth: integerOrDefault,
       max_video_frames: maxVideoFrames,
     },
     call: ["text", "images", "videos", "embeds"],

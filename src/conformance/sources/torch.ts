@@ -1,6 +1,6 @@
 // torch 2.13.0: torch.optim. A case gives one parameter p0 and the gradients g0, g1, … of its steps; the outputs are the
 // parameter after each step, p1, p2, …
-import { between, list, number, optional, type Read, refuse, truth } from "../../io/fields.ts";
+import { between, boolean, list, number, optional, type Read, refuse } from "../../io/fields.ts";
 import { flat, Tensor, view } from "../../tensor/tensor.ts";
 import { clip } from "../../training/gradient-maps.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
@@ -14,7 +14,7 @@ const orDefault = optional(positive, undefined);
 const fraction = between(number, 0, 1);
 
 const numberOrDefault = optional(number, undefined);
-const flag = optional(truth, undefined);
+const flag = optional(boolean, undefined);
 const pair: Read<readonly [number, number]> = (value, at) => {
   const [first, second, ...rest] = list(fraction)(value, at);
   if (first === undefined || second === undefined || rest.length > 0)

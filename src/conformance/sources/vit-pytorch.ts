@@ -1,7 +1,9 @@
 // vit-pytorch 1.26.11: vit.py and extractor.py.
 import {
   between,
+  boolean,
   type FieldLocation,
+  integer,
   list,
   number,
   object,
@@ -9,14 +11,12 @@ import {
   optional,
   type Read,
   refuse,
-  truth,
-  whole,
 } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
 import { Extractor, ViT } from "../../models/vision/vit.ts";
 import { className, moduleClass, readOptions, type Source } from "./source.ts";
 
-const count = between(whole, 1, 2 ** 31);
+const count = between(integer, 1, 2 ** 31);
 const rate = between(number, 0, 1);
 
 /** One side, or height and width. */
@@ -31,9 +31,9 @@ const side: Read<number | readonly [number, number]> = (value, at) => {
 const vitOptions = {
   image_size: side,
   patch_size: side,
-  num_classes: between(whole, 0, 2 ** 31),
+  num_classes: between(integer, 0, 2 ** 31),
   dim: count,
-  depth: between(whole, 0, 2 ** 31),
+  depth: between(integer, 0, 2 ** 31),
   heads: count,
   mlp_dim: count,
   pool: optional(oneOf("cls", "mean"), undefined),
@@ -56,7 +56,7 @@ const vit: Read<ViT> = (value, at) => {
 
 /** Without this option the extractor returns the classification too, which no case here asks for. */
 const embeddingsOnly: Read<true> = (value, at) => {
-  if (truth(value, at)) return true;
+  if (boolean(value, at)) return true;
   throw refuse(at, "has to be true");
 };
 

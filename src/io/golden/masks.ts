@@ -1,7 +1,7 @@
 // The exhaustive mask cases: masks.json names the sources that were run, rows.safetensors holds a byte for each row.
 import { kindOf, listFiles, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
-import { type FieldLocation, list, mapOf, oneOf, type Read, record, text, whole } from "../fields.ts";
+import { type FieldLocation, integer, list, mapOf, oneOf, type Read, record, string } from "../fields.ts";
 import { parseJson } from "../json.ts";
 import { loadSafetensors } from "../safetensors/read.ts";
 
@@ -41,15 +41,15 @@ export interface MaskCases {
 
 const manifest: Read<MaskManifest> = record({
   schema: oneOf("flamboyance-masks/1"),
-  longest: record({ full: whole, ends: whole, cached: whole }),
+  longest: record({ full: integer, ends: integer, cached: integer }),
   sources: list(
     record<Listed>({
-      name: text,
-      convention: text,
-      package: text,
-      version: text,
-      refuses: mapOf(list(text)),
-      rows: mapOf(text),
+      name: string,
+      convention: string,
+      package: string,
+      version: string,
+      refuses: mapOf(list(string)),
+      rows: mapOf(string),
     }),
   ),
 });

@@ -2,6 +2,8 @@
 import type { Shape } from "../../tensor/tensor.ts";
 import {
   between,
+  boolean,
+  integer,
   list,
   mapOf,
   number,
@@ -13,9 +15,7 @@ import {
   record,
   refuse,
   shape,
-  text,
-  truth,
-  whole,
+  string,
 } from "../fields.ts";
 import { type Dtype, WIDTH } from "../safetensors/dtypes.ts";
 import { quoted } from "../wording.ts";
@@ -30,13 +30,13 @@ import {
 } from "./manifest.ts";
 import { recipe } from "./recipe.ts";
 
-const names = list(text);
-const texts = mapOf(text);
+const names = list(string);
+const strings = mapOf(string);
 const shapes = mapOf(shape);
 
 /** One or more plain names with "/" between them, so that a case's results stay in the folder they are written to. */
 export const caseId: Read<string> = (value, at) => {
-  const id = text(value, at);
+  const id = string(value, at);
   if (/^[A-Za-z0-9][\w.@+-]*(\/[A-Za-z0-9][\w.@+-]*)*$/.test(id) && id.length <= 200) return id;
   throw refuse(at, `is ${quoted(id)}, not plain names with "/" between them`, "case.id");
 };
@@ -54,30 +54,30 @@ const schema: Read<typeof SCHEMA> = (value, at) => {
 const fields = record<CaseManifest>({
   schema,
   id: caseId,
-  title: text,
+  title: string,
   level: oneOf("op", "module", "block", "model", "decode", "grad", "preprocess", "mask"),
   source: record<CaseManifest["source"]>({
-    package: text,
-    version: text,
-    class: text,
-    torch: optional(text, null),
-    vitPytorch: optional(text, null),
-    python: optional(text, null),
+    package: string,
+    version: string,
+    class: string,
+    torch: optional(string, null),
+    vitPytorch: optional(string, null),
+    python: optional(string, null),
   }),
-  profile: text,
+  profile: string,
   config: object,
-  call: texts,
+  call: strings,
   positional: optional(names, []),
   inputs: mapOf(
     record<CaseInput>({
       dtype: oneOf(...(Object.keys(WIDTH) as Dtype[])),
       shape,
-      axes: optional(orNull(text), null),
+      axes: optional(orNull(string), null),
     }),
   ),
   weights,
-  ties: optional(texts, new Map()),
-  seed: optional(whole, 0),
+  ties: optional(strings, new Map()),
+  seed: optional(integer, 0),
   generator: optional(oneOf(GENERATOR), null),
   recipes: optional(mapOf(recipe), new Map()),
   outputs: optional(names, []),
@@ -86,10 +86,13 @@ const fields = record<CaseManifest>({
   trainable: optional(orNull(names), null),
   flags: optional(names, []),
   rules: optional(names, []),
-  ship: optional(truth, false),
-  full: optional(truth, false),
+  ship: optional(boolean, false),
+  full: optional(boolean, false),
   probed: optional(shapes, new Map()),
-  raises: optional(record<Raises>({ phase: oneOf("construct", "forward"), type: text, message: text }), null),
+  raises: optional(
+    record<Raises>({ phase: oneOf("construct", "forward"), type: string, message: string }),
+    null,
+  ),
   tolerance: optional(
     record<CaseTolerance>({
       policy: oneOf("noise"),

@@ -3,6 +3,7 @@ import { Bool, Int, rowMajor, type Shape, sizeOf, Tensor, view } from "../../ten
 import {
   between,
   type FieldLocation,
+  integer,
   list,
   number,
   object,
@@ -11,7 +12,6 @@ import {
   record,
   refuse,
   shape,
-  whole,
 } from "../fields.ts";
 import type { Stored } from "../safetensors/read.ts";
 import { type Dyadic, fillDyadic, fillIntegers } from "./generator.ts";
@@ -32,9 +32,9 @@ export type Recipe =
   | { readonly kind: "booleans"; readonly true: readonly Shape[] }
   | { readonly kind: "file" };
 
-const int32 = between(whole, -(2 ** 31), 2 ** 31 - 1);
-const exponent = between(whole, -126, 127);
-const bits = between(whole, 0, 8);
+const int32 = between(integer, -(2 ** 31), 2 ** 31 - 1);
+const exponent = between(integer, -126, 127);
+const bits = between(integer, 0, 8);
 const indices = list(shape);
 const dyadic = record<Dyadic>({ mean: number, exponent, bits });
 const integers = record({
