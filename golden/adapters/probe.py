@@ -1,9 +1,9 @@
-"""A probe's adapter: reads CASE/inputs.safetensors, runs a cross-attention block on it, writes OUT/outputs.safetensors.
+"""An adapter for flamboyance probe: reads CASE/inputs.safetensors, runs a cross-attention block on it, writes OUT/outputs.safetensors.
 
     flamboyance probe -- python golden/adapters/probe.py [--all-previous]
 
 Put your own block into `build`. It needs gates away from 0, weights that are the same in every run, and no dropout.
-probe_open_flamingo.py shows a model that keeps something between passes.
+probe_open_flamingo.py is an adapter for a model that caches between passes.
 """
 import argparse
 import json
@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 def build(config, options):
     from flamingo_pytorch import GatedCrossAttentionBlock
 
-    assert config["dim"] == config["dim_media"], "this block has one width: leave --media-dim out"
+    assert config["dim"] == config["dim_media"], "this block has a single width: omit --media-dim"
     immediate = not options.all_previous
     torch.manual_seed(0)
     block = GatedCrossAttentionBlock(dim=config["dim"], dim_head=8, heads=4, only_attend_immediate_media=immediate)
@@ -33,8 +33,8 @@ parser.add_argument("--out", type=Path, required=True)
 options = parser.parse_args()
 
 case = json.loads((options.case / "case.json").read_text())
-if case["passes"]:  # so many positions at a time, and what is kept between these passes decides
-    (options.out / "adapter.json").write_text(json.dumps({"skipped": "this block keeps nothing between passes"}))
+if case["passes"]:  # the number of positions in each pass of a cached decoding
+    (options.out / "adapter.json").write_text(json.dumps({"skipped": "this block has no cache"}))
 else:
     given = {name.removeprefix("inputs."): value for name, value in load_file(options.case / "inputs.safetensors").items()}
     block, attended = build(case["config"], options), {}

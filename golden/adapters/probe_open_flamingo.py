@@ -1,4 +1,4 @@
-"""A probe's adapter for open-flamingo 2.0.1: its own mixin around a language model that does nothing.
+"""An adapter of flamboyance probe for open-flamingo 2.0.1: its mixin around a language model that returns its input.
 
     pip install --no-deps open-flamingo==2.0.1        (with torch, einops, einops-exts and safetensors)
     flamboyance probe --media-dim 24 -- python golden/adapters/probe_open_flamingo.py
@@ -20,7 +20,7 @@ from released.flamingo_lm import FlamingoLMMixin  # noqa: E402
 from released.utils import extend_instance  # noqa: E402
 
 
-class Nothing(torch.nn.Module):
+class Identity(torch.nn.Module):
     def forward(self, x, attention_mask=None):
         return x
 
@@ -28,7 +28,7 @@ class Nothing(torch.nn.Module):
 class Language(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        self.layers = torch.nn.ModuleList([Nothing()])
+        self.layers = torch.nn.ModuleList([Identity()])
 
     def forward(self, input_ids, attention_mask, x):
         return self.layers[0](x, attention_mask=attention_mask)
@@ -56,7 +56,7 @@ with torch.no_grad():
     block.ff_gate.fill_(-0.5)
     model.layers[0].condition_vis_x(media)
     if "inputs.media_locations" not in given:
-        (options.out / "adapter.json").write_text(json.dumps({"skipped": "it finds images in the ids itself"}))
+        (options.out / "adapter.json").write_text(json.dumps({"skipped": "it finds the images in the ids"}))
         sys.exit()
     model._use_cached_vision_x = case["passes"] is not None  # as its generate() does
     passes = case["passes"] or [ids.shape[1]]

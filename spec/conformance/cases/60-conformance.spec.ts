@@ -42,7 +42,7 @@ function tampered(file: "inputs" | "expected", key: string, by: number): string 
 const verdictOn = (folder: string) => checkCase(readCase(folder), reference("float64"));
 
 describe("distance", () => {
-  test("[compare.rows] one wrong row is not diluted by a thousand right ones", () => {
+  test("[compare.rows] one wrong row among a thousand right ones has its own error", () => {
     const expected = new Float64Array(4000).fill(1);
     const actual = expected.slice();
     for (let i = 40; i < 44; i++) actual[i] = 1.5;
@@ -51,12 +51,12 @@ describe("distance", () => {
     expect(row).toBe(10);
   });
 
-  test("[compare.rows] a small row is measured against the tensor's share, so that noise does not condemn it", () => {
+  test("[compare.rows] the error of a small row is relative to the tensor's root mean square", () => {
     const { error } = distance([0.1, 1e-6, 1, 1], [0, 1e-6, 1, 1], 2);
     expect(error).toBeCloseTo(0.1 / (Math.sqrt(2) * Math.sqrt(2 / 4)), 9);
   });
 
-  test("[compare.rows] equals its definition on any tensor", () => {
+  test("[compare.rows] the distance equals its definition on random tensors", () => {
     const values = fc.array(fc.double({ min: 0.1, max: 9, noNaN: true }), { minLength: 12, maxLength: 12 });
     fc.assert(
       fc.property(values, values, (a, e) => {
@@ -80,15 +80,15 @@ describe("distance", () => {
     ["a number where −∞ is expected", [-1e30, 1], [-Infinity, 1]],
     ["anything but zeros where all is zero", [1e-300, 0], [0, 0]],
     ["anything but zeros where a row is zero", [1e-9, 0, 1, 1], [0, 0, 1, 1]],
-  ])("[compare.discrete] %s is beyond every tolerance", (_, actual, expected) => {
+  ])("[compare.discrete] %s exceeds every tolerance", (_, actual, expected) => {
     expect(distance(actual, expected, 2).error).toBe(Infinity);
   });
 
-  test("[compare.discrete] a NaN elsewhere does not hide what differs beside it", () => {
+  test("[compare.discrete] a NaN on both sides does not hide a difference beside it", () => {
     expect(distance([NaN, 5], [NaN, 1], 2).error).toBeGreaterThan(1);
   });
 
-  test("[compare.discrete] equal infinities count for nothing, and a shape that differs says so", () => {
+  test("[compare.discrete] equal infinities have no error, and another shape is reported", () => {
     expect(distance([-Infinity, 3], [-Infinity, 3], 2).error).toBe(0);
     const c = compare("outputs.out", tensor("a", [2], [1, 2]), tensor("a b", [2, 1], [1, 2]), 1);
     expect([c.passed, c.remark]).toEqual([false, "shape [2] where [2 1] is expected"]);
@@ -96,18 +96,18 @@ describe("distance", () => {
   });
 });
 
-test("[compare.tolerance] the limit itself passes, what lies beyond fails", () => {
+test("[compare.tolerance] an error equal to the tolerance passes, a larger one fails", () => {
   const [a, e] = [tensor("n", [1], [1.5]), tensor("n", [1], [1])];
   expect([compare("x", a, e, 0.5).passed, compare("x", a, e, 0.4999).passed]).toEqual([true, false]);
 });
 
-test("[compare.float64] float64 is held to 1e-12, gradients to 1e-11, whatever the noise", () => {
+test("[compare.float64] the float64 tolerance is 1e-12, for gradients 1e-11, whatever the noise", () => {
   expect(toleranceFor("outputs.out", "float64", 8, 1)).toBe(1e-12);
   expect(toleranceFor("taps.attn", "float64", 8, 1)).toBe(1e-12);
   expect(toleranceFor("grads.inputs.x", "float64", 8, 1)).toBe(1e-11);
 });
 
-test("[compare.noise] lower precision is held to K times the measured noise, scaled by its unit roundoff", () => {
+test("[compare.noise] lower precisions have K times the measured noise, scaled by the unit roundoff", () => {
   expect(toleranceFor("outputs.out", "float32", 8, 1e-7)).toBeCloseTo(8e-7, 20);
   expect(toleranceFor("outputs.out", "bfloat16", 8, 1e-7) / 8e-7).toBeCloseTo(2 ** 16, 6);
   expect(toleranceFor("outputs.out", "float16", 8, 1e-7) / 8e-7).toBeCloseTo(2 ** 13, 6);
@@ -128,32 +128,32 @@ describe("[compare.probes] a full-size tensor", () => {
     return compareProbes("probes.out", new Tensor(shape, view(x, shape)), probes, 1e-6).passed;
   };
 
-  test("[compare.probes] passes when nothing differs", () => expect(judged(() => {})).toBe(true));
-  test("[compare.probes] fails on a probed element", () =>
+  test("[compare.probes] equal tensors pass", () => expect(judged(() => {})).toBe(true));
+  test("[compare.probes] a probed element that differs fails", () =>
     expect(judged((x) => x.fill((x[500] ?? 0) + 1e-3, 500, 501))).toBe(false));
-  test("[compare.probes] fails by the norm when only others differ", () =>
+  test("[compare.probes] other elements that differ fail by the norm", () =>
     expect(judged((x) => x.fill(2, 100, 130))).toBe(false));
-  test("[compare.probes] fails by the sum when the norm is kept", () => {
-    const turned = (x: Float64Array) => {
+  test("[compare.probes] signs that differ fail by the sum", () => {
+    const withOtherSigns = (x: Float64Array) => {
       for (let i = 1; i < 999; i += 2) if (i !== 3) x[i] = -(x[i] ?? 0);
     };
-    expect(judged(turned)).toBe(false);
+    expect(judged(withOtherSigns)).toBe(false);
   });
-  test("[compare.probes] fails on another shape", () => expect(judged(() => {}, [1000])).toBe(false));
+  test("[compare.probes] another shape fails", () => expect(judged(() => {}, [1000])).toBe(false));
 });
 
 describe("[compare.raises] where the release throws", () => {
   const raises = { phase: "forward", type: "TypeError", message: "no" } as const;
-  test("[compare.raises] the same refusal passes", () =>
+  test("[compare.raises] the same error passes", () =>
     expect(judgeRaised(raises, new RuleError("refused", "a.b", "TypeError: no")).status).toBe("passed"));
-  test("[compare.raises] another one, or none, fails", () => {
+  test("[compare.raises] another error, or none, fails", () => {
     expect(judgeRaised(raises, new RuleError("refused", "a.b", "TypeError: yes")).status).toBe("failed");
     expect(judgeRaised(raises, null).status).toBe("failed");
   });
 });
 
 describe("one case", () => {
-  test("[conform.verdict] passes untouched", async () => {
+  test("[conform.verdict] an unchanged case passes", async () => {
     expect((await verdictOn(LEAD_TEXT)).status).toBe("passed");
   });
 
@@ -170,7 +170,7 @@ describe("one case", () => {
     },
   );
 
-  test("[conform.verdict] a wrong tap alone does not condemn another implementation", () => {
+  test("[conform.verdict] a wrong tap alone does not fail another implementation", () => {
     const golden = readCase(LEAD_TEXT);
     const actual = new Map<string, Tensor>();
     for (const [name, t] of golden.expected) if (t instanceof Tensor) actual.set(name, t);
@@ -190,7 +190,7 @@ describe("one case", () => {
   });
 });
 
-test("the summary counts cases once, the gravest status first", () => {
+test("the summary counts each case once, with its gravest status", () => {
   const base = { module: "M", rows: 1, worst: null, firstDivergence: null, error: null, kernels: null };
   const one = { ...base, id: "a", precision: "float64", status: "passed" } as const;
   const two = { ...base, id: "a", precision: "float32", status: "failed" } as const;

@@ -1,5 +1,5 @@
-// The executable half of 63-probe.md. What is probed here is our own blocks under every convention and every known mistake of
-// the masks, and an adapter that shares no line with them.
+// The executable half of 63-probe.md. The implementations under test are this project's blocks under every convention and known
+// mistake, and an adapter in plain JavaScript that shares no code with them.
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -56,11 +56,11 @@ const mismatches = (result: ProbeResult) =>
   mismatchStretches(result).map((one) => stretchSentence(one, result));
 const names = (list: readonly Convention[]) => list.map(({ name }) => name);
 
-describe("what is asked", () => {
+describe("the test plan", () => {
   const known = { effects: [], known: calls.full.prompts.map((kinds) => kinds.map(() => 0xff)) };
   const rows = (convention: Convention) => effectsOfConvention(convention, calls.full.prompts, IMAGES);
 
-  test("[probe.distinguishing] two conventions that these prompts do not tell apart differ on no short prompt", () => {
+  test("[probe.distinguishing] conventions that these prompts do not distinguish agree on every short prompt", () => {
     for (const one of every)
       for (const other of every) {
         if (mismatchesOf({ ...known, effects: rows(one) }, rows(other)).length > 0) continue;
@@ -72,7 +72,7 @@ describe("what is asked", () => {
       }
   });
 
-  test("[probe.distinguishing] every mistake departs from its convention on some row, if the convention has what it breaks", () => {
+  test("[probe.distinguishing] every mistake differs from one of the conventions on some row", () => {
     for (const mistake of maskMistakes) {
       const apart = baseConventions.filter(
         (convention) =>
@@ -94,7 +94,7 @@ describe("what is asked", () => {
     );
   };
 
-  test("[probe.one-thing] each place of the batch changes one thing, and one changes nothing", () => {
+  test("[probe.one-thing] each copy of a prompt changes one input, and one copy changes nothing", () => {
     for (const [p] of calls.full.prompts.entries()) {
       const [x, media] = ["inputs.x", "inputs.media"].map(
         (key) => (variant: number) => part(calls.full, key, variant, p),
@@ -113,7 +113,7 @@ describe("what is asked", () => {
     }
   });
 
-  test("[probe.spread] latents move apart while the average of each pair stays what it is", () => {
+  test("[probe.spread] latents move apart while the average of each pair does not change", () => {
     const { dimMedia } = shape;
     const averages = (values: number[]) =>
       values.map((value, i) =>
@@ -124,7 +124,7 @@ describe("what is asked", () => {
     expect(averages(after ?? [])).toEqual(averages(before ?? []));
   });
 
-  test("[probe.inputs] tensors, shapes and words of a case; no locations where none are asked for", () => {
+  test("[probe.inputs] the tensors and shapes of a case, without locations in the call without locations", () => {
     const inputs = inputsOf(calls.full, shape);
     const b = VARIANTS * calls.full.prompts.length;
     expect(Object.fromEntries([...inputs].map(([key, stored]) => [key, stored.shape]))).toEqual({
@@ -142,9 +142,9 @@ describe("what is asked", () => {
   });
 });
 
-describe("every convention is named", () => {
+describe("every convention is identified", () => {
   for (const convention of every)
-    test(`[probe.names] [probe.measure] [probe.match] ${convention.name}, whatever the adapter shows`, async () => {
+    test(`[probe.names] [probe.measure] [probe.match] ${convention.name}, from each kind of output`, async () => {
       for (const level of LEVELS) {
         const result = await probe(blockAdapter(level, convention), { shape });
         expect([level, names(result.exact)]).toEqual([level, expect.arrayContaining([convention.name])]);
@@ -156,7 +156,7 @@ describe("every convention is named", () => {
 
 const mutant = (id: string) => mutants.find((one) => one.id === id) ?? null;
 
-describe("known mistakes are named", () => {
+describe("known mistakes are identified", () => {
   test.each(maskMistakes.map(({ id, number }) => [number, id] as const))(
     "[probe.mistakes] number %i, %s, as a rewrite of the released block",
     async (number, id) => {
@@ -169,7 +169,7 @@ describe("known mistakes are named", () => {
     },
   );
 
-  test("[probe.mistakes] a mistake is named only where it changes something, and its rows alone", async () => {
+  test("[probe.mistakes] a mistake is reported only where it changes a row", async () => {
     const result = await probe(blockAdapter("tapped", released), { shape });
     expect(result.mistakes).toEqual([]);
     const corrected = await probe(blockAdapter("tapped", conventions.immediate), { shape });
@@ -181,7 +181,7 @@ describe("known mistakes are named", () => {
     expect(sentenceOf(wrong, null)).toContain("number 4: The feed-forward of rows before the first image");
   });
 
-  test("[probe.mistakes] number 10, each cached step counts anew", async () => {
+  test("[probe.mistakes] number 10: each cached step counts from 0", async () => {
     for (const convention of [released, conventions.immediate]) {
       const adapter = blockAdapter("block", { ...convention, cachedStep: "restart" });
       const result = await probe(adapter, { shape });
@@ -196,7 +196,7 @@ describe("known mistakes are named", () => {
     }
   });
 
-  test("[probe.mistakes] [probe.without-locations] number 13, causal where no mask is given", async () => {
+  test("[probe.mistakes] [probe.without-locations] number 13: causal attention without a mask", async () => {
     const result = await probe(causalAdapter("block", released), { shape });
     expect(result.withoutLocations).toBe("causal");
     expect(result.exact[0]).toBe(released);
@@ -216,8 +216,8 @@ test("[probe.names] an expected convention is not followed where calls without l
   });
 });
 
-test("[probe.without-locations] everything, nothing, something else, or not at all", async () => {
-  const resultFor = async (
+test("[probe.without-locations] rows see everything, nothing or something else, or the call is skipped", async () => {
+  const resultOf = async (
     change: (
       call: ProbeCall,
       inputs: ReadonlyMap<string, Stored>,
@@ -236,8 +236,8 @@ test("[probe.without-locations] everything, nothing, something else, or not at a
     return (await probe(adapter, { shape })).withoutLocations;
   };
   const x = (inputs: ReadonlyMap<string, Stored>) => inputs.get("inputs.x") as Tensor;
-  expect(await resultFor(async () => null)).toBe("skipped");
-  expect(await resultFor(async (_, inputs) => new Map([["out", x(inputs)]]))).toBe("nothing");
+  expect(await resultOf(async () => null)).toBe("skipped");
+  expect(await resultOf(async (_, inputs) => new Map([["out", x(inputs)]]))).toBe("nothing");
   const firstImage = async (_: ProbeCall, inputs: ReadonlyMap<string, Stored>) => {
     const media = inputs.get("inputs.media") as Tensor;
     const of = x(inputs).shape;
@@ -247,10 +247,10 @@ test("[probe.without-locations] everything, nothing, something else, or not at a
     });
     return new Map([["out", new Tensor(of, view(values, of))]]);
   };
-  expect(await resultFor(firstImage)).toBe("something else");
+  expect(await resultOf(firstImage)).toBe("something else");
 });
 
-test("[probe.cached] the ways of making a cached step are told apart, and choose among conventions that agree", async () => {
+test("[probe.cached] the ways of making cached steps are distinguished, and choose among conventions that agree", async () => {
   const found = async (name: string) => {
     const { exact, cached } = await probe(blockAdapter("attention", conventionOf(name)), { shape });
     return [exact[0]?.name, cached.steps.length === 0 ? cached.skipped : cached.steps];
@@ -288,7 +288,7 @@ const measured = (of: (variant: number, p: number, l: number) => number[], more:
   );
 const moves = (variant: number, ...changes: number[]) => (changes.includes(variant) ? 1 : 0);
 
-test("[probe.noise] what equal inputs move is noise, and sixteen times that is no effect", () => {
+test("[probe.noise] a difference of up to sixteen times the noise of equal inputs is no effect", () => {
   const noisy = (by: number) =>
     measured((variant, p, l) => [
       1 + 1e-4 * moves(variant, AGAIN),
@@ -303,7 +303,7 @@ test("[probe.noise] what equal inputs move is noise, and sixteen times that is n
   ).toEqual([1, 0]); // prettier-ignore
 });
 
-test("[probe.weighs] a plain average does not ask the text, nor the spread of what it averages", () => {
+test("[probe.weighs] a plain average depends neither on the text nor on the spread of the latents", () => {
   // the output is what attention adds, for row 0 is 0: then the text tells
   const added = measured((v, _, l) =>
     l === 0 ? [0] : [1 + moves(v, changedImage(1)) + (l === 1 ? moves(v, TEXT) : 0)],
@@ -322,7 +322,7 @@ test("[probe.weighs] a plain average does not ask the text, nor the spread of wh
   expect(through.effects[0]?.slice(0, 3)).toEqual([0, 1 | EFFECT.weighs, 1]);
 });
 
-test("[probe.kind] a row that text does not move shows that no text goes through", () => {
+test("[probe.kind] a row that its text does not move shows that the outputs do not contain the text", () => {
   const all = changedImage(1);
   expect(measured((v) => [1 + moves(v, all)]).kind).toBe("attention");
   expect(measured((v) => [1 + moves(v, all, TEXT) + moves(v, SPREAD)]).kind).toBe("unclear");
@@ -333,7 +333,7 @@ test("[probe.kind] a row that text does not move shows that no text goes through
   expect(first([-1, 0])).toBe("block");
 });
 
-test("[probe.measure] rows that are no number are NaN, and nothing more is said of them", () => {
+test("[probe.measure] rows with numbers that are not finite are NaN, with an unknown feed-forward", () => {
   const { effects, known } = measured((v, _, l) => [
     l === 2 ? Number.NaN : l === 0 ? 0 : 1 + moves(v, changedImage(3), TEXT),
   ]);
@@ -341,7 +341,7 @@ test("[probe.measure] rows that are no number are NaN, and nothing more is said 
   expect((known[0]?.[2] ?? 0) & EFFECT.feedForward).toBe(0);
 });
 
-test("[probe.feed-forward] more than text and attention in a row, told by a row that nothing moves, or by the tap", () => {
+test("[probe.feed-forward] a feed-forward is found by a row that no image moves, or by the tap", () => {
   const inputs = inputsOf(calls.strict, shape);
   const x = inputs.get("inputs.x") as Tensor;
   const text = (v: number, p: number, l: number) =>
@@ -375,7 +375,7 @@ test("[probe.feed-forward] more than text and attention in a row, told by a row 
   ]); // prettier-ignore
 });
 
-test("[probe.strict] who refuses prompts with too many or too few image tokens is asked the others", async () => {
+test("[probe.strict] an adapter that refuses prompts with too many or too few image tokens is given the others", async () => {
   const right = blockAdapter("block", conventions["mllama reference"]);
   const adapter: Adapter = async (call, inputs) => {
     if (call.name === "full") throw new LoadError("3 images, but 2 image tokens");
@@ -389,7 +389,7 @@ test("[probe.strict] who refuses prompts with too many or too few image tokens i
   await expect(probe(never, { shape })).rejects.toThrow("no full");
 });
 
-test("[probe.words] stretches of rows in one sentence; number and verb agree", async () => {
+test("[probe.words] each stretch of rows is one sentence, with number and verb in agreement", async () => {
   const { "flamingo-pytorch@0.1.2 all-previous": leaky } = conventions;
   const result = await probe(blockAdapter("tapped", leaky), { shape, expect: conventions["all-previous"] });
   expect(leaks(result)).toContain('In "t t I t t t I t", rows 0–1 average all images.');
@@ -435,9 +435,9 @@ test("[probe.words] a stretch ends where rows are not neighbours, and where eith
   ]);
 });
 
-test("[probe.names] what follows nothing known is compared with the nearest", async () => {
-  const odd = blockAdapter("attention", { ...conventions.immediate, compare: { last: 2 } });
-  const result = await probe(odd, { shape });
+test("[probe.names] rows that follow no known convention are compared with the nearest one", async () => {
+  const unknown = blockAdapter("attention", { ...conventions.immediate, compare: { last: 2 } });
+  const result = await probe(unknown, { shape });
   expect(result.exact).toEqual([]);
   expect(verdictOf(result, null)).toMatchObject({
     status: "unknown",
@@ -446,7 +446,7 @@ test("[probe.names] what follows nothing known is compared with the nearest", as
   expect(result.mismatches.length).toBeGreaterThan(0);
 });
 
-test("[probe.text] the verdict first, every line within the terminal, the same with and without colour", async () => {
+test("[probe.text] the text begins with the verdict, fits the terminal, and is the same without colour", async () => {
   for (const [adapter, expected] of [
     [blockAdapter("tapped", released), null],
     [blockAdapter("tapped", released, mutant("next-image")), released],
@@ -533,7 +533,7 @@ async function run(...args: string[]): Promise<{ status: number; text: string }>
 const plain = (...wrong: string[]) => ["--dim", "8", "--", process.execPath, PLAIN, ...wrong];
 
 describe("the command", () => {
-  test("[probe.protocol] [probe.exit] an adapter that shares no line with this project", async () => {
+  test("[probe.protocol] [probe.exit] an adapter that shares no code with this project", async () => {
     const kept = join(workspace, "kept");
     const { status, text } = await run("--json", "--keep", kept, ...plain());
     expect(status).toBe(0);
@@ -548,7 +548,7 @@ describe("the command", () => {
     expect(existsSync(join(kept, "full/out/outputs.safetensors"))).toBe(true);
   });
 
-  test("[probe.exit] 0 where it follows what is expected, 1 where it does not, and nothing is left behind", async () => {
+  test("[probe.exit] the status is 0 if the expected convention is followed, else 1, and no files are left", async () => {
     const own = join(workspace, "own");
     mkdirSync(own);
     for (const name of ["TMPDIR", "TEMP", "TMP"]) vi.stubEnv(name, own);
@@ -567,12 +567,12 @@ describe("the command", () => {
     ["bad adapter.json", "is not JSON"],
     ["skips all", "not today"],
     ["shape", "has the shape"],
-    ["name", 'there is no "outputs.out" among what was written ("result")'],
+    ["name", 'there is no "outputs.out" among the written tensors ("result")'],
     ["zeros", "gates away from 0"],
     ["dropout", "eval mode"],
     ["deaf", "no image moves any row"],
   ])(
-    "[probe.outputs] [probe.adapter] [probe.skipped] %s: a broken adapter, and what to do",
+    "[probe.outputs] [probe.adapter] [probe.skipped] %s: a broken adapter is refused with the remedy",
     async (wrong, named) => {
       const found = await command(plain(wrong)).catch((error) => error);
       expect(found).toBeInstanceOf(LoadError);
@@ -581,7 +581,7 @@ describe("the command", () => {
     },
   );
 
-  test("[probe.adapter] one that hangs is ended, with all that it started, and not asked again", async () => {
+  test("[probe.adapter] an adapter that hangs is ended and not run again", async () => {
     const kept = join(workspace, "hung");
     await expect(command(["--timeout", "1", "--keep", kept, ...plain("hangs")])).rejects.toThrow("--timeout");
     expect(readdirSync(kept)).toEqual(["full"]);

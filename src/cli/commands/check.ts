@@ -1,4 +1,4 @@
-// flamboyance check
+// The command `flamboyance check`.
 import { type Actual, checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
 import { summariseMasks } from "../../conformance/cases/check-masks.ts";
 import { type CaseVerdict, exitCode, kernelsOf, summarise } from "../../conformance/cases/verdict.ts";
@@ -39,29 +39,29 @@ interface Choice {
 }
 
 async function openBackends({ backend, mode, precision, full }: Choice): Promise<Backend[]> {
-  const asked = precision === undefined ? null : oneOf("precision", precision, PRECISIONS);
+  const requested = precision === undefined ? null : oneOf("precision", precision, PRECISIONS);
   const chosen = oneOf("backend", backend, ["auto", "simd", "reference", "gpu"]);
-  if (asked && asked !== "float32" && (chosen === "gpu" || chosen === "simd"))
-    throw new UsageError(`the ${chosen} backend computes in float32, not in ${asked}`);
+  if (requested && requested !== "float32" && (chosen === "gpu" || chosen === "simd"))
+    throw new UsageError(`the ${chosen} backend computes in float32, not in ${requested}`);
   if (chosen === "gpu") {
     const { gpu } = await import("../../kernels/gpu/index.ts");
     return [await gpu({ mode: oneOf("mode", mode ?? "webasm", ["webasm", "cpu", "headlessgl"]) })];
   }
   if (mode !== undefined) throw new UsageError("--mode belongs to --backend gpu");
   if (chosen === "simd") return [await (await import("../../kernels/simd/index.ts")).simd()];
-  if (chosen === "auto") return [await (await import("../../kernels/auto.ts")).auto(asked ?? "float32")];
-  const precisions: readonly Precision[] = asked ? [asked] : full ? ["float32"] : DEFAULT_PRECISIONS;
+  if (chosen === "auto") return [await (await import("../../kernels/auto.ts")).auto(requested ?? "float32")];
+  const precisions: readonly Precision[] = requested ? [requested] : full ? ["float32"] : DEFAULT_PRECISIONS;
   return precisions.map((p) => reference(p));
 }
 
-/** The small cases, or with --full the full-size ones; a case that is named itself always runs. */
+/** The small cases, or with --full the full-size ones. A case that is itself a PATH always runs. */
 function chooseCases(paths: readonly string[], full: boolean): string[] {
   const folders = findCases(paths.length > 0 ? paths : [defaultCases()]);
   const named = new Set(paths.map((path) => path.replace(/[\\/]+$/, "")));
   return folders.filter((folder) => named.has(folder) || full === isFull(folder));
 }
 
-/** A case that cannot be read is not full size; checking it will say what is wrong. */
+/** A case that cannot be read counts as small; the check then reports the reason. */
 function isFull(folder: string): boolean {
   try {
     return readCase(folder).manifest.full;
@@ -148,18 +148,18 @@ export async function check(args: readonly string[]): Promise<number> {
       );
     }
     const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [mask.check]
-    return Math.max(exitCode(summarise(verdicts)), differ, ranElsewhere(verdicts, name));
+    return Math.max(exitCode(summarise(verdicts)), differ, fallbackStatus(verdicts, name));
   } finally {
     for (const backend of backends) await backend.close();
   }
 }
 
-/** A product that did not run in the kernels that were asked for makes the whole check void. */
-function ranElsewhere(verdicts: readonly CaseVerdict[], backend: string): 0 | 2 {
+/** 2 if a product fell back to the definition, because then the check is not one of the backend's kernels. */
+function fallbackStatus(verdicts: readonly CaseVerdict[], backend: string): 0 | 2 {
   const { matmul, attention, fallback, mode } = kernelsOf(verdicts);
   if (backend === "reference") return 0;
   process.stderr.write(
-    `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${fallback} elsewhere\n`,
+    `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${fallback} fell back to the definition\n`,
   );
   return fallback > 0 ? 2 : 0;
 }

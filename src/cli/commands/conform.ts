@@ -1,4 +1,4 @@
-// flamboyance conform
+// The command `flamboyance conform`.
 import type { Actual } from "../../conformance/cases/check-case.ts";
 import { judge } from "../../conformance/cases/judge.ts";
 import { type CaseVerdict, exitCode, summarise } from "../../conformance/cases/verdict.ts";

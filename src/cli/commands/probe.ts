@@ -1,4 +1,4 @@
-// flamboyance probe
+// The command `flamboyance probe`.
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -3,8 +3,9 @@
 export const CONFORM = `flamboyance conform --actual DIR [PATH…]: judges another implementation
 
 DIR/<case id>/actual.safetensors holds the tensors that the implementation
-computed: outputs.out, and any taps.* and grads.* of expected.safetensors.
-Outputs and gradients decide; taps locate the first deviation.
+computed: every outputs.*, and optionally taps.* and grads.*, named as in
+expected.safetensors. Outputs and gradients decide; taps locate the first
+deviation.
 
 Options
   --actual DIR        the folder to judge (required)
