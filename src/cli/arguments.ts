@@ -44,6 +44,14 @@ export function wholeOption(option: string, text: string, least = 0, most = Numb
   throw new UsageError(`--${option} is a whole number ${bounds}, not "${text}"`);
 }
 
+/** A whole number of an option that may be missing. */
+export const optionalWhole = (
+  option: string,
+  text: string | undefined,
+  least?: number,
+  most?: number,
+): number | undefined => (text === undefined ? undefined : wholeOption(option, text, least, most));
+
 /** A number above 0. */
 export function positiveOption(option: string, text: string): number {
   const x = Number(text);

@@ -1,13 +1,13 @@
-// Where the golden cases, the digits and the model that was trained on them are: in the repository's golden/ folder, or in
-// the copy inside the npm package, which holds a selection of the cases.
+// Paths of the golden cases, the digits and the trained model: in golden/ of the repository, or in the copy inside the npm package,
+// which has a selection of the cases.
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 function golden(path: string): string {
-  const [repository, packed] = ["../../golden/", "../golden/"].map((root) =>
+  const [repository, packaged] = ["../../golden/", "../golden/"].map((root) =>
     fileURLToPath(new URL(root + path, import.meta.url)),
   ) as [string, string];
-  return existsSync(repository) ? repository : packed;
+  return existsSync(repository) ? repository : packaged;
 }
 
 export const defaultCases = (): string => golden("cases");

@@ -70,8 +70,8 @@ const group = (verdicts: readonly MaskVerdict[]): MaskVerdict[][] =>
   );
 
 const versions = (verdicts: readonly MaskVerdict[]): string => {
-  const found = [...new Set(verdicts.map((v) => v.version))];
-  const shown = found.length > 3 ? `${found[0]} to ${found.at(-1)}` : found.join(", ");
+  const all = [...new Set(verdicts.map((v) => v.version))];
+  const shown = all.length > 3 ? `${all[0]} to ${all.at(-1)}` : all.join(", ");
   return `${verdicts[0]?.package} ${shown}`;
 };
 

@@ -18,11 +18,12 @@ export function documentKind(
   values: { readonly [K in DocumentKind]?: boolean | undefined },
 ): DocumentKind | null {
   const [kind = null, more] = (Object.keys(documents) as DocumentKind[]).filter((key) => values[key]);
-  if (more) throw new UsageError(`--${kind} and --${more} both write the one document on stdout: give one`);
+  if (more)
+    throw new UsageError(`--${kind} and --${more} both print the only document on stdout; give one of them`);
   return kind;
 }
 
-/** A document on stdout and nothing else, or the table. */
+/** Prints one document, or the table with a title. `more` holds further keys of the document. */
 export function print(
   verdicts: readonly CaseVerdict[],
   kind: DocumentKind | null,

@@ -10,7 +10,7 @@ import { type Choose, greedy, sampled } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Paint } from "../../terminal/colour.ts";
 import { columnsFrom, table } from "../../terminal/table.ts";
-import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
+import { optionalWhole, positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
 import { DIGITS } from "../help/digits.ts";
@@ -59,7 +59,7 @@ function choice({ sample, temperature, "top-k": topK, seed }: Sampling): Choose 
   return sampled({
     seed: wholeOption("seed", seed ?? "1"),
     temperature: positiveOption("temperature", temperature ?? "1"),
-    ...(topK === undefined ? {} : { topK: wholeOption("top-k", topK, 1) }),
+    topK: optionalWhole("top-k", topK, 1),
   });
 }
 

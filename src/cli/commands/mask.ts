@@ -16,7 +16,14 @@ import {
 import { defaultKnown, maskDocument, maskReport } from "../../mask-report/report.ts";
 import { maskText } from "../../mask-report/text.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { namedConvention, oneOf, readArguments, wholeOption } from "../arguments.ts";
+import {
+  listOption,
+  namedConvention,
+  oneOf,
+  optionalWhole,
+  readArguments,
+  wholeOption,
+} from "../arguments.ts";
 import { MASK } from "../help/mask.ts";
 import { colourOn, widthOn } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
@@ -43,11 +50,8 @@ type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
 
 const MOST = 4096;
 
-const optional = (option: string, text: string | undefined): number | undefined =>
-  text === undefined ? undefined : wholeOption(option, text);
-
 const counts = (text: string | undefined): number[] | undefined =>
-  text?.split(",").map((n) => wholeOption("images", n, 0, MOST));
+  text === undefined ? undefined : listOption(text, (n) => wholeOption("images", n, 0, MOST));
 
 /** A word that names a file or folder, or would. */
 const isPath = (word: string): boolean =>
@@ -58,8 +62,8 @@ function fromIds(values: Values, file: string): MaskBatch {
   if (image === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token");
   const special = {
     image: wholeOption("image-token", image),
-    end: optional("end-token", values["end-token"]),
-    pad: optional("pad-token", values["pad-token"]),
+    end: optionalWhole("end-token", values["end-token"]),
+    pad: optionalWhole("pad-token", values["pad-token"]),
   };
   const prompts = readIds(read(file), file).map((ids) => tokensOfIds(ids, special));
   return batchOf(prompts, {
@@ -90,8 +94,8 @@ function tensorsOf(file: string): Map<string, Stored> {
 
 /** A golden case's folder, or a trace: any safetensors file with inputs.* and perhaps taps.*. */
 function fromPath(values: Values, path: string): MaskBatch {
-  const image = optional("image-token", values["image-token"]);
-  const end = optional("end-token", values["end-token"]);
+  const image = optionalWhole("image-token", values["image-token"]);
+  const end = optionalWhole("end-token", values["end-token"]);
   const options: SourceOptions = { image, end, images: counts(values.images) };
   const trace = values.trace === undefined ? null : under("taps.", tensorsOf(values.trace));
   if (path.endsWith(".safetensors")) {

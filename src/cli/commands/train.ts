@@ -52,14 +52,14 @@ function scaledPlan(plan: Plan, by: number): Plan {
   return { ...plan, ...Object.fromEntries(phases) };
 }
 
-const EVERY = 50;
+const STEPS_PER_LINE = 50;
 const gateLine = (run: DigitsRun): string =>
   gatesOf(run.model)
     .map(({ attn, ff }) => `${Math.abs(attn).toFixed(2)}/${Math.abs(ff).toFixed(2)}`)
     .join("  ");
 
 /** Trains with a progress bar on stderr and a line every fifty steps. */
-async function trained(run: DigitsRun, say: (line: string) => void) {
+async function trainWithProgress(run: DigitsRun, print: (line: string) => void) {
   const progress = progressOn(process.stderr);
   const steps = trainDigits(run);
   let [mean, phase]: [number, string] = [0, ""];
@@ -73,13 +73,15 @@ async function trained(run: DigitsRun, say: (line: string) => void) {
     mean = next.value.phase === phase ? 0.9 * mean + 0.1 * loss : loss;
     phase = next.value.phase;
     progress.step(step, of, `${phase}  loss ${mean.toFixed(3)}`);
-    if (step % EVERY !== 0 && step !== of) continue;
+    if (step % STEPS_PER_LINE !== 0 && step !== of) continue;
     progress.clear();
     const gates = phase === "flamingo" ? `   gates ${gateLine(run)}` : "";
-    say(`${phase.padEnd(9)} ${String(step).padStart(4)}/${of}   loss ${mean.toFixed(3)}${gates}`);
+    print(`${phase.padEnd(9)} ${String(step).padStart(4)}/${of}   loss ${mean.toFixed(3)}${gates}`);
     if (phase === "vision" && step === of) {
-      const right = await classifierAccuracy(run.model, run.digits.heldOut, run.backend);
-      say(`${"".padEnd(9)} the encoder is right on ${(100 * right).toFixed(1)} % of the held-out digits`);
+      const accuracy = await classifierAccuracy(run.model, run.digits.heldOut, run.backend);
+      print(
+        `${"".padEnd(9)} the encoder classifies ${(100 * accuracy).toFixed(1)} % of the held-out digits correctly`,
+      );
     }
   }
 }
@@ -129,21 +131,21 @@ async function runDigits(
     resume: values.resume,
   };
   const since = performance.now();
-  const say = (line: string): void => void (values.json || process.stdout.write(`${line}\n`));
-  const result = await trained(run, say);
-  const found = await allEvidence(run, { conventions: !values.quick });
+  const print = (line: string): void => void (values.json || process.stdout.write(`${line}\n`));
+  const result = await trainWithProgress(run, print);
+  const results = await allEvidence(run, { conventions: !values.quick });
   const seconds = (performance.now() - since) / 1000;
-  const done: DigitsReport = { seed, plan: name, seconds, backend: backend.name, ...found, ...result };
-  write(values.out, done, run);
+  const finished: DigitsReport = { seed, plan: name, seconds, backend: backend.name, ...results, ...result };
+  write(values.out, finished, run);
   if (report !== undefined) {
     const before = existsSync(report) ? readFileSync(report, "utf8") : "";
     writeFileSync(
       report,
-      replaceBetween(before, digitsMarkdown(done), ["<!-- evidence -->", "<!-- end -->"]),
+      replaceBetween(before, digitsMarkdown(finished), ["<!-- evidence -->", "<!-- end -->"]),
     ); // [digits.report]
   }
-  if (values.json) process.stdout.write(`${JSON.stringify(digitsDocument(done))}\n`);
-  else await show(run, done, values.out);
+  if (values.json) process.stdout.write(`${JSON.stringify(digitsDocument(finished))}\n`);
+  else await show(run, finished, values.out);
 }
 
 export async function train(args: readonly string[]): Promise<number> {
