@@ -63,7 +63,7 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
 }
 
 /** The offsets of the elements along the named axes, in a view whose axes are `side`. */
-function locate(v: View, side: string, names: readonly string[], sizes: Sizes): Int32Array {
+export function axisOffsets(v: View, side: string, names: readonly string[], sizes: Sizes): Int32Array {
   const axes = axesOf(side).flat();
   return offsets(
     names.map((name) => sizes[name] ?? 1),
@@ -79,7 +79,7 @@ export const einsum: Rule<"einsum"> = {
   compute: ({ pattern }, a, b) => {
     const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
     const c = zeros(shapeOf(sides.c, sizes));
-    const at = (v: View, side: string, names: readonly string[]) => locate(v, side, names, sizes);
+    const at = (v: View, side: string, names: readonly string[]) => axisOffsets(v, side, names, sizes);
     const [startsA, startsB, startsC] = [at(a, sides.a, batch), at(b, sides.b, batch), at(c, sides.c, batch)];
     const left = { data: a.data, rows: at(a, sides.a, m), columns: at(a, sides.a, k) };
     const right = { data: b.data, rows: at(b, sides.b, k), columns: at(b, sides.b, n) };

@@ -2,7 +2,7 @@
 import { ShapeError } from "../errors.ts";
 import { flat, offsets, rowMajor, type Shape, sizeOf, type View, view } from "../tensor.ts";
 import { sameShape } from "./elementwise.ts";
-import type { Ops, Rule } from "./table.ts";
+import type { EmptyRow, Ops, Rule } from "./table.ts";
 
 /** Trailing axes are aligned. Only axes of size 1 and missing leading axes are repeated. */
 function checkExpands(small: Shape, large: Shape): void {
@@ -77,6 +77,10 @@ export const softmax: Rule<"softmax"> = {
   },
 };
 
+/** The weight of each of the n entries of a row without allowed entries. */
+export const emptyRowWeight = (emptyRow: EmptyRow, n: number): number =>
+  emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN; // [softmax.empty-row]
+
 /** Reads a mask by row and column, without copying its repeated axes. */
 function rowsOf({ data, shape, stride, offset }: NonNullable<Ops["softmax"]["attrs"]["mayAttend"]>) {
   const starts = offsets(shape.slice(0, -1), stride.slice(0, -1), offset);
@@ -90,7 +94,7 @@ function softmaxRow(
   from: number,
   n: number,
   allowed: ((j: number) => boolean) | null,
-  emptyRow: Ops["softmax"]["attrs"]["emptyRow"],
+  emptyRow: EmptyRow,
 ): void {
   let top = -Infinity;
   let count = 0;
@@ -100,7 +104,7 @@ function softmaxRow(
     count++;
   }
   if (count === 0) {
-    out.fill(emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN, from, from + n); // [softmax.empty-row]
+    out.fill(emptyRowWeight(emptyRow, n), from, from + n);
     return;
   }
   let total = 0;

@@ -1,6 +1,7 @@
 // The attention scope: two products on gpu.js, and between them a softmax on the host, because a thread of gpu.js computes one cell
 // and never reads a whole row.
 import { ShapeError } from "../../../tensor/errors.ts";
+import { emptyRowWeight } from "../../../tensor/ops/reductions.ts";
 import type { Mask } from "../../../tensor/ops/table.ts";
 import { offsets, sizeOf } from "../../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../../backend.ts";
@@ -83,7 +84,7 @@ function rowSoftmax(
   const allowed = rowsOf(mayAttend, "mayAttend", size);
   const kept = rowsOf(postSoftmaxMask, "postSoftmaxMask", size);
   const s = size[2];
-  const emptyWeight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / s : NaN;
+  const emptyWeight = emptyRowWeight(emptyRow, s);
   const width = 4 * fours(s);
   const weights = new Float64Array(width);
   const columns = new Int32Array(s);

@@ -1,6 +1,6 @@
 // The gpu.js backend in the modes that run on the processor: kernels for einsum and for the attention scope.
 import { cores } from "#host";
-import { contraction } from "../../../tensor/ops/einsum.ts";
+import { axisOffsets, contraction } from "../../../tensor/ops/einsum.ts";
 import { axesOf, type Sizes } from "../../../tensor/pattern.ts";
 import { offsets, type View, view } from "../../../tensor/tensor.ts";
 import type { AttentionAttrs, AttentionInputs, Backend, KernelCounts } from "../../backend.ts";
@@ -15,8 +15,8 @@ export function hostBackend(device: HostDevice): Backend {
 
   async function einsum({ pattern }: { readonly pattern: string }, a: View, b: View): Promise<View> {
     const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
-    const left = matrices(a, axesOf(sides.a).flat(), [batch, m, k], sizes);
-    const right = matrices(b, axesOf(sides.b).flat(), [batch, k, n], sizes);
+    const left = matrices(a, sides.a, [batch, m, k], sizes);
+    const right = matrices(b, sides.b, [batch, k, n], sizes);
     const c = await matmul(device, left, right);
     ran.matmul++;
     return reordered(c, [...batch, ...m, ...n], axesOf(sides.c).flat(), sizes);
@@ -43,24 +43,18 @@ export function hostBackend(device: HostDevice): Backend {
 
 type Names = readonly string[];
 
-/** A view with named axes as a batch of matrices, without a copy. Several axes may form the batch, the rows or the columns. */
+/** A view whose axes are `side` as a batch of matrices, without a copy. Several axes may form the batch, the rows or the columns. */
 function matrices(
   v: View,
-  axes: Names,
+  side: string,
   [batch, rows, columns]: readonly [Names, Names, Names],
   sizes: Sizes,
 ): Matrices {
-  const offsetsOf = (names: Names, base: number): Int32Array =>
-    offsets(
-      names.map((name) => sizes[name] ?? 1),
-      names.map((name) => v.stride[axes.indexOf(name)] ?? 0),
-      base,
-    );
   return {
     data: v.data,
-    starts: offsetsOf(batch, v.offset),
-    rows: offsetsOf(rows, 0),
-    columns: offsetsOf(columns, 0),
+    starts: axisOffsets(v, side, batch, sizes).map((start) => v.offset + start),
+    rows: axisOffsets(v, side, rows, sizes),
+    columns: axisOffsets(v, side, columns, sizes),
   };
 }
 

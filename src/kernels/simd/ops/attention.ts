@@ -1,5 +1,6 @@
 // The attention scope: q, k and v are packed, then each task computes some rows of queries.
 import { ShapeError } from "../../../tensor/errors.ts";
+import { emptyRowWeight } from "../../../tensor/ops/reductions.ts";
 import type { Mask } from "../../../tensor/ops/table.ts";
 import { offsets, rowMajor, type Shape, sizeOf, type View } from "../../../tensor/tensor.ts";
 import type { AttentionAttrs, AttentionInputs } from "../../backend.ts";
@@ -76,11 +77,10 @@ export function maskArguments(
   { mayAttend, postSoftmaxMask, emptyRow }: AttentionAttrs,
   scores: Shape,
 ): number[] {
-  const weight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / (scores.at(-1) ?? 1) : NaN;
   return [
     ...maskArgument(engine, "mayAttend", mayAttend, scores),
     ...maskArgument(engine, "postSoftmaxMask", postSoftmaxMask, scores),
-    bits(weight),
+    bits(emptyRowWeight(emptyRow, scores.at(-1) ?? 1)),
   ];
 }
 

@@ -1,7 +1,7 @@
 // einsum as a product of packed operands: C[z, i, j] = Σₚ A[z, i, p] B[z, p, j].
-import { contraction } from "../../../tensor/ops/einsum.ts";
-import { axesOf, type Sizes } from "../../../tensor/pattern.ts";
-import { offsets, type Shape, sizeOf, type View } from "../../../tensor/tensor.ts";
+import { axisOffsets, contraction } from "../../../tensor/ops/einsum.ts";
+import { axesOf } from "../../../tensor/pattern.ts";
+import { type Shape, sizeOf, type View } from "../../../tensor/tensor.ts";
 import { reordered } from "../../reordered.ts";
 import type { Engine } from "../engine.ts";
 
@@ -58,7 +58,7 @@ export function pack(
   engine.threads.run("pack", { tasks, words, cost: starts.length * outer.length * inner.length });
 }
 
-/** Operands of a product, packed. Where a batch shares one operand, its step is 0. */
+/** A product of packed operands: its sizes, and the addresses of A, B and C. */
 export interface Product {
   readonly batch: number;
   readonly m: number;
@@ -79,15 +79,6 @@ export function multiply(engine: Engine, { batch, m, n, depth, a, b, c }: Produc
   engine.threads.run("multiply", { tasks: tasksOf(), words, cost, scratch: 4 * rowTile * WIDTH });
 }
 
-/** Names of axes of one operand, in the order of its axes, with their strides. */
-function located(v: View, axes: Names, sizes: Sizes) {
-  return (names: Names): Int32Array =>
-    offsets(
-      names.map((name) => sizes[name] ?? 1),
-      names.map((name) => v.stride[axes.indexOf(name)] ?? 0),
-    );
-}
-
 /** Operands that are stored as panels. */
 export interface Packed {
   /** The address of the panels that `b` represents, if they have the layout `key`. */
@@ -106,34 +97,29 @@ function planned(pattern: string, a: Shape, b: Shape) {
 export function panelLayout(pattern: string, [a = [], b = []]: readonly Shape[], operand: number) {
   const { batch, k, m, n, swap, sizes, ...sides } = planned(pattern, a, b);
   if (batch.length > 0 || (operand === 1) === swap) return null;
-  const [axes, outer] = operand === 0 ? [axesOf(sides.a).flat(), m] : [axesOf(sides.b).flat(), n];
+  const [side, outer] = operand === 0 ? [sides.a, m] : [sides.b, n];
+  const axes = axesOf(side).flat();
   const numbers = (names: Names): number[] => names.map((name) => axes.indexOf(name));
-  return { key: layoutKey(axes, outer, k), outer: numbers(outer), inner: numbers(k) };
+  return { key: layoutKey(side, outer, k), outer: numbers(outer), inner: numbers(k) };
 }
 
 export function einsum(engine: Engine, pattern: string, a: View, b: View, packed: Packed): View {
   const { sizes, batch, k, m, n, size, swap, ...sides } = planned(pattern, a.shape, b.shape);
-  const [axesA, axesB] = [axesOf(sides.a).flat(), axesOf(sides.b).flat()];
   const from = swap ? [...batch, ...n, ...m] : [...batch, ...m, ...n];
   const shape = from.map((name) => sizes[name] ?? 1);
   const c = engine.result(shape);
   if (c.size > 0 && size.depth === 0) c.data.fill(0);
   else if (c.size > 0) {
     const [left, right] = [
-      { v: a, axes: axesA, rows: m },
-      { v: b, axes: axesB, rows: n },
+      { v: a, side: sides.a, rows: m },
+      { v: b, side: sides.b, rows: n },
     ];
     const [rows, columns] = swap ? [right, left] : [left, right];
     const sized = swap ? { ...size, m: size.n, n: size.m } : size;
-    const key = layoutKey(columns.axes, columns.rows, k);
-    const matrices = (operand: typeof rows): Matrices => {
-      const list = located(operand.v, operand.axes, sizes);
-      return {
-        address: engine.operand(operand.v).address,
-        starts: list(batch),
-        outer: list(operand.rows),
-        inner: list(k),
-      };
+    const key = layoutKey(columns.side, columns.rows, k);
+    const matrices = ({ v, side, rows }: typeof left): Matrices => {
+      const list = (names: Names) => axisOffsets(v, side, names, sizes);
+      return { address: engine.operand(v).address, starts: list(batch), outer: list(rows), inner: list(k) };
     };
     engine.withTemporaries(() => {
       const ready = batch.length === 0 ? packed.find(columns.v, key) : null;
@@ -146,8 +132,10 @@ export function einsum(engine: Engine, pattern: string, a: View, b: View, packed
 }
 
 /** Identifies the layout of an operand's panels. */
-const layoutKey = (axes: Names, outer: Names, inner: Names): string =>
-  [outer, inner].map((names) => names.map((name) => axes.indexOf(name)).join(" ")).join(",");
+function layoutKey(side: string, outer: Names, inner: Names): string {
+  const axes = axesOf(side).flat();
+  return [outer, inner].map((names) => names.map((name) => axes.indexOf(name)).join(" ")).join(",");
+}
 
 type Sized = Omit<Product, "a" | "b">;
 

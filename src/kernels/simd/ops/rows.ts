@@ -1,4 +1,5 @@
 // Softmax and layer normalisation.
+import { emptyRowWeight } from "../../../tensor/ops/reductions.ts";
 import type { Ops } from "../../../tensor/ops/table.ts";
 import type { View } from "../../../tensor/tensor.ts";
 import { type Engine, rowsOf } from "../engine.ts";
@@ -18,7 +19,7 @@ export function softmax(engine: Engine, { mayAttend, emptyRow }: Ops["softmax"][
       const [p, q] = operands;
       words.push(x.address, engine.list(p?.offsets ?? []), p?.stride ?? 0);
       words.push(mask?.address ?? 0, engine.list(q?.offsets ?? []), q?.stride ?? 0);
-      words.push(bits(emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN));
+      words.push(bits(emptyRowWeight(emptyRow, n)));
       engine.threads.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * out.size });
     });
   return out;

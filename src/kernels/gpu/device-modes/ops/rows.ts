@@ -1,5 +1,6 @@
 // Softmax and layer normalisation on a graphics card, each as a sequence of kernels.
 import { sameShape } from "../../../../tensor/ops/elementwise.ts";
+import { emptyRowWeight } from "../../../../tensor/ops/reductions.ts";
 import { rowMajor, type View } from "../../../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../../../backend.ts";
 import { zerosOf } from "../device-buffers.ts";
@@ -42,9 +43,7 @@ export async function softmax(
   sameShape(a.shape, postMask.shape);
   if (a.size === 0) return zerosOf(a.shape);
   const { grid, rowGrid, depth, tableOf } = rowLayout(launcher, a);
-  const { emptyRow } = attrs;
-  const emptyWeight = emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / depth : NaN;
-  const table = await tableOf([a, mask, postMask], [emptyWeight]);
+  const table = await tableOf([a, mask, postMask], [emptyRowWeight(attrs.emptyRow, depth)]);
   const [allowed, kept] = [await launcher.mask(mask), await launcher.mask(postMask)];
   const constants = {
     depth,
