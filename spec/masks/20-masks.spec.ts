@@ -183,6 +183,8 @@ test("[mask.zeroed] only the release's immediate convention zeroes rows after th
   expect(zeroedRows(locations, released)).toEqual(batch([1, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]));
   for (const c of [immediate, allPrevious, releasedAll]) expect(zeroedRows(locations, c)).toBeNull();
   expect(rowOutcome([true, false], true, released)).toBe("zeroed");
+  expect(briefs(prompt("tIIt"), 1, released)).toBe("0 {1} U U");
+  expect(briefs(prompt("tIIt"), 1, releasedAll)).toBe("U {1} {1} {1}");
 });
 
 test("[mask.no-image] without images every row is zeroed, under every convention", () => {

@@ -46,7 +46,7 @@ export class GatedCrossAttentionBlock {
     media: Tensor<"b m r e">,
     { mediaLocations = null, visibility = null }: MediaVisibility = {},
   ): Tensor<"b l d"> {
-    const visible = visibility ?? visibilityIn(x, media, mediaLocations, this.options.convention);
+    const visible = visibility ?? visibilityIn(x, media, mediaLocations, this.options.convention); // [gate.visibility]
     // #region gate
     const gate = (alpha: Tensor<"1">) => expand(tanh(alpha), x);
     const attended = this.attn.forward(x, media, { visibility: visible });

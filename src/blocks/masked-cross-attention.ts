@@ -26,7 +26,7 @@ export interface MaskedCrossAttentionOptions extends HeadOptions {
 export interface MediaVisibility {
   /** b l: true where the text holds an image token. */
   readonly mediaLocations?: Bool<"b l"> | null;
-  /** The mask itself, as `visibilityOf` computes it from the locations: a model computes it once for all its blocks. [gate.visibility] */
+  /** The mask itself, as `visibilityOf` computes it from the locations: a model computes it once for all its blocks. */
   readonly visibility?: Visibility | null;
 }
 
@@ -60,7 +60,7 @@ export class MaskedCrossAttention {
       to_kv: [named("o e", this.to_kv.weight), "o e"],
     });
     const { heads: h, dimHead, convention } = this.options;
-    const visible = visibility ?? visibilityIn(x, media, mediaLocations, convention);
+    const visible = visibility ?? visibilityIn(x, media, mediaLocations, convention); // [gate.visibility]
 
     // #region attend
     const q = rearrange("b l (h k) -> b h l k", this.to_q.forward(this.norm.forward(x)), { h }); // [xattn.norm]

@@ -41,7 +41,7 @@ export function mediaMask(locations: Matrix, images: number, convention: Convent
 export function zeroedRows(locations: Matrix, convention: Convention): Grid | null {
   if (!convention.zeroBeforeFirstImage) return null;
   const { shape, data: time } = textTime(locations, convention);
-  return { shape, data: Uint8Array.from(time, (t) => Number(t === 0)) }; // [mask.zeroed]
+  return { shape, data: Uint8Array.from(time, (t) => (t === 0 ? 1 : 0)) }; // [mask.zeroed]
 }
 
 /** What a cross-attention block needs of a convention on one batch: computed once a forward, for all blocks. */
