@@ -10,7 +10,7 @@ import { folders } from "../../support/fixtures/temporary.ts";
 const fresh = folders();
 const cases = new URL("../../../golden/cases", import.meta.url).pathname;
 
-test("[case.find] a path is a case or has cases below it, in order and each once", () => {
+test("[case.find] a path is a case, or stands for the cases below it, in order and each once", () => {
   const at = fresh();
   const paths = ["b/2", "b/10", "a", "b/2/inner"].map((name) => write(`${at}/${name}`, MANIFEST));
   const [b2, b10, a] = paths;
@@ -31,7 +31,7 @@ test("[case.find] a path is a case or has cases below it, in order and each once
   expect(message(`${at}/empty`)).toThrow(/a folder without a case\.json at or below it/);
 });
 
-test("[case.id] results are kept below the folder that they are written to, and nowhere else", () => {
+test("[case.id] results are written below their folder only", () => {
   const at = fresh();
   writeActual(at, "somewhere/scale--tiny", EXPECTED, { floats: "F32" });
   expect(fs.readdirSync(`${at}/somewhere/scale--tiny`)).toEqual(["actual.safetensors"]);
@@ -58,7 +58,7 @@ test("[case.id] results are kept below the folder that they are written to, and 
   }
 });
 
-test("[case.declared] every golden case reads, and what is stored is what its recipe makes", () => {
+test("[case.declared] every golden case can be read, and stored tensors equal those of their recipes", () => {
   const found = findCases([cases]);
   const ids = new Set<string>();
   let compared = 0;

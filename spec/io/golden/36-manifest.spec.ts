@@ -9,7 +9,7 @@ import { folders } from "../../support/fixtures/temporary.ts";
 const fresh = folders();
 const broken = (message: RegExp, manifest: unknown) => refused(write(fresh(), manifest), message);
 
-test("[case.json] is one JSON object of moderate size", () => {
+test("[case.json] a manifest is one JSON object of limited size", () => {
   broken(/case\.json is not JSON; /, "{");
   broken(/is not a JSON object/, "[]");
   broken(/has a key twice/, `{"a":1,"\\u0061":2}`);
@@ -20,14 +20,14 @@ test("[case.json] is one JSON object of moderate size", () => {
   refused(folder, /not valid UTF-8/);
 });
 
-test("[case.schema] of another schema is refused first", () => {
+test("[case.schema] another schema is the first error", () => {
   broken(/"schema" is "flamboyance-case\/2"; flamboyance-case\/1 is what is read here.*\[case\.schema\]/, {
     schema: "flamboyance-case/2",
   });
   broken(/"schema" is no text/, {});
 });
 
-test("[case.fields] has every field in its kind", () => {
+test("[case.fields] every field has its type", () => {
   const change = (field: string, value: unknown): unknown => {
     const copy = structuredClone(MANIFEST) as Record<string, unknown>;
     const path = field.split(".");
@@ -83,7 +83,7 @@ test("[case.fields] has every field in its kind", () => {
   expect(readCase(write(fresh(), change("somethingNew", 1))).manifest.id).toBe(MANIFEST.id);
 });
 
-test("[case.names] uses only names that it declares", () => {
+test("[case.names] a manifest declares every name that it uses", () => {
   const noise = { policy: "noise", K: 8, noise: { "outputs.out": 1e-6 } };
   broken(/"call" names "y", which is not there {2}\[case\.names\]/, { ...MANIFEST, call: { x: "y" } });
   broken(/"positional" names "y"/, { ...MANIFEST, positional: ["y"] });
@@ -96,7 +96,7 @@ test("[case.names] uses only names that it declares", () => {
   expect(readCase(write(fresh(), { ...MANIFEST, ...names })).manifest.call.get("toString")).toBe("x");
 });
 
-test("[case.fields] whatever stands in a field, a manifest is read or refused with a LoadError", () => {
+test("[case.fields] for any value of a field, a manifest is read or a LoadError is thrown", () => {
   const folder = write(fresh(), MANIFEST);
   const paths = Object.keys(MANIFEST);
   const law = fc.property(fc.constantFrom(...paths), fc.jsonValue({ maxDepth: 4 }), (field, value) => {

@@ -18,7 +18,7 @@ const fresh = folders();
 const broken = (message: RegExp, ...files: [manifest: unknown, inputs?: Given, expected?: Given | null]) =>
   refused(write(fresh(), ...files), message);
 
-test("[case.expected] a case is read: inputs, weights by recipe, expected values, defaults", () => {
+test("[case.expected] reading a case gives inputs, weights by recipe, expected values and defaults", () => {
   const { manifest, inputs, weights, expected, close } = readCase(write(fresh(), MANIFEST));
   expect(manifest).toMatchObject({
     id: "somewhere/scale--tiny",
@@ -38,7 +38,7 @@ test("[case.expected] a case is read: inputs, weights by recipe, expected values
   close();
 });
 
-test("[case.expected] without its expected file, or a tensor of it, a case is broken; one that throws needs none", () => {
+test("[case.expected] a missing expected file or tensor is an error, unless the source throws", () => {
   broken(/cannot open .*expected\.safetensors: there is no such file/, MANIFEST, INPUTS, null);
   broken(/there is no tensor "grads\.weights\.w"/, MANIFEST, INPUTS, new Map([...EXPECTED].slice(0, 1)));
   const single = new Map(EXPECTED).set("outputs.out", tensor("d", [2], Float32Array.of(3, 4)));
@@ -56,7 +56,7 @@ test("[case.expected] without its expected file, or a tensor of it, a case is br
   expect([raising.manifest.raises, raising.expected.size]).toEqual([raises, 0]);
 });
 
-test("[case.declared] files hold what the manifest says and nothing else", () => {
+test("[case.declared] files have exactly the tensors of the manifest", () => {
   const more = (name: string, value: Stored) => new Map(INPUTS).set(name, value);
   broken(
     /"inputs\.x" is F64 \[3\], and F64 \[2\] by case\.json; make/,
@@ -76,7 +76,7 @@ test("[case.declared] files hold what the manifest says and nothing else", () =>
   broken(/"grads\.weights\.w" is F64 \[1\], and F64 \[2\] by/, MANIFEST, INPUTS, wide);
 });
 
-test("[case.made] what the file has not needs a recipe of its kind", () => {
+test("[case.made] a tensor that the file does not have needs a recipe of its kind", () => {
   for (const recipes of [{}, { "weights.w": { file: true } }]) {
     broken(/inputs\.safetensors: "weights\.w" is missing, and no recipe makes it {2}\[case\.made\]/, {
       ...MANIFEST,
@@ -106,7 +106,7 @@ test("[case.made] what the file has not needs a recipe of its kind", () => {
   broken(/would make 1099511627776 elements; 1073741824 at most/, { ...MANIFEST, ...huge });
 });
 
-test("[case.probes] probes stand where the output has elements", () => {
+test("[case.probes] probes are at valid positions of the output", () => {
   const tolerance = { ...MANIFEST.tolerance, noise: { "probes.out": 1e-6 } };
   const full = { ...MANIFEST, grads: [], full: true, probed: { out: [2, 3] }, tolerance };
   const probes = (index: number[], value: number[]): Given =>

@@ -11,7 +11,7 @@ const makeFrom = (value: unknown, seed: number, name: string, shape: number[]) =
   make(read(value), seed, name, shape, at);
 const MASK = 2n ** 64n - 1n;
 
-/** SplitMix64 by the paper, one step after the other. */
+/** SplitMix64 as in the paper, step by step. */
 function* splitmix64(start: bigint): Generator<bigint> {
   for (let state = start; ; ) {
     state = (state + 0x9e3779b97f4a7c15n) & MASK;
@@ -28,7 +28,7 @@ const joined = (halves: Uint32Array) =>
     (_, i) => BigInt(halves[2 * i + 1] ?? 0) * 2n ** 32n + BigInt(halves[2 * i] ?? 0),
   );
 
-test("[case.words] the vectors of golden/FORMAT.md", () => {
+test("[case.words] words equal the test vectors of golden/FORMAT.md", () => {
   expect(fnv1a64("1/inputs.x")).toBe(0xe7c2163fe00ef1a2n);
   expect(joined(words(1, "inputs.x", 0, 3))).toEqual([
     0xe861618623099c90n,
@@ -39,7 +39,7 @@ test("[case.words] the vectors of golden/FORMAT.md", () => {
   expect([...bytes]).toEqual([144, 156, 9, 35, 134, 97, 97, 232, 23, 188]);
 });
 
-test("[case.words] the stream is SplitMix64's, from any word on", () => {
+test("[case.words] the stream is that of SplitMix64, from any word on", () => {
   const law = fc.property(
     fc.integer(),
     fc.string({ unit: "grapheme" }),
@@ -57,7 +57,7 @@ test("[case.words] the stream is SplitMix64's, from any word on", () => {
   expect(joined(words(7, "x", far, 1))).toEqual([splitmix64(start).next().value]);
 });
 
-test("[case.dyadic] the vectors of golden/FORMAT.md", () => {
+test("[case.dyadic] floats equal the test vectors of golden/FORMAT.md", () => {
   const x = makeFrom({ mean: 0, exponent: -6, bits: 8 }, 1, "inputs.x", [2, 5]);
   expect(x).toBeInstanceOf(Tensor);
   expect(x.shape).toEqual([2, 5]);
@@ -68,7 +68,7 @@ test("[case.dyadic] the vectors of golden/FORMAT.md", () => {
   expect(valuesOf(makeFrom({ mean: 0.75, exponent: 0, bits: 0 }, 1, "x", [3]))).toEqual([0.75, 0.75, 0.75]);
 });
 
-test("[case.dyadic] any part of a tensor is made as the whole is, across batches too", () => {
+test("[case.dyadic] a part of a tensor equals the same part of the whole, also across batches", () => {
   const whole = new Float32Array(600_001);
   const plain = { mean: 0, exponent: -6, bits: 8 };
   fillDyadic(whole, 3, "x", plain);
@@ -91,7 +91,7 @@ test("[case.dyadic] any part of a tensor is made as the whole is, across batches
   }
 });
 
-test("[case.rows] a row's elements use the row's numbers and the same bytes", () => {
+test("[case.rows] the elements of a row use the parameters of the row and the same bytes", () => {
   const rows = [
     { at: [0, 1], exponent: -15 },
     { at: [1], mean: 3, bits: 0 },
@@ -113,7 +113,7 @@ test("[case.rows] a row's elements use the row's numbers and the same bytes", ()
   expect(y).toEqual(right);
 });
 
-test("[case.integers] the vector of golden/FORMAT.md, places, and the whole range", () => {
+test("[case.integers] integers equal the test vector of golden/FORMAT.md, with overwritten positions, over the whole range", () => {
   const range = { low: 4, high: 20000 };
   expect(valuesOf(makeFrom(range, 7, "inputs.text", [8]))).toEqual([
     1266, 9808, 42, 6960, 6409, 9683, 9432, 18534,

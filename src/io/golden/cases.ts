@@ -12,13 +12,13 @@ import { expectedTensors, givenTensors } from "./tensors.ts";
 export interface GoldenCase {
   readonly folder: string;
   readonly manifest: CaseManifest;
-  /** By the names of `manifest.inputs`, a gradient case's cotangent among them. Floats are read on first use. */
+  /** By the names in `manifest.inputs`, including the cotangent of a gradient case. Floats are read on first use. */
   readonly inputs: ReadonlyMap<string, Stored>;
-  /** By state-dict key, read or made on first use. Tied keys are absent, as in the file. */
+  /** By state-dict key, read or generated on first use. Tied keys are absent, as in the file. */
   readonly weights: ReadonlyMap<string, Tensor>;
-  /** By the names of expected.safetensors: "outputs.out", "taps.…", "grads.…", "probes.…". Empty where the source throws. */
+  /** By the names of expected.safetensors: "outputs.out", "taps.…", "grads.…", "probes.…". Empty if the source throws. */
   readonly expected: ReadonlyMap<string, Stored>;
-  /** Lets go of the files; reading again opens them again. */
+  /** Closes the files; they are opened again when they are read again. */
   close(): void;
 }
 
@@ -50,7 +50,7 @@ function casesAt(path: string): string[] {
   );
 }
 
-/** Reads case.json and both headers, and holds them against each other. Numbers are read when they are used. */
+/** Reads case.json and both headers, and compares them. Values are read when they are used. */
 export function readCase(folder: string): GoldenCase {
   const manifest = readManifest(`${folder}/${MANIFEST}`);
   const given = loadSafetensors(`${folder}/inputs.safetensors`);
@@ -96,7 +96,7 @@ const floats = (map: ReadonlyMap<string, Stored>): Map<string, Tensor> =>
 
 const ACTUAL = "actual.safetensors";
 
-/** Writes what an implementation computed for a case to <folder>/<id>/actual.safetensors, under the names of the expected file. */
+/** Writes the results of an implementation to <folder>/<id>/actual.safetensors, under the names of the expected file. */
 export function writeActual(
   folder: string,
   id: string,
@@ -106,7 +106,7 @@ export function writeActual(
   saveSafetensors(actualPath(folder, id), tensors, options);
 }
 
-/** What an implementation, this one or another, computed for a case. */
+/** Reads the results of an implementation for a case. */
 export const readActual = (folder: string, id: string): SafetensorsFile =>
   loadSafetensors(actualPath(folder, id));
 

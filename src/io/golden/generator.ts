@@ -1,11 +1,11 @@
-// The number generator of golden/FORMAT.md: SplitMix64 in closed form, its start taken from a text,
-// so that any tensor, or any part of one, can be made on its own and in any language.
+// The generator of golden/FORMAT.md: SplitMix64 in closed form, started from a hash of a text, so that every
+// tensor, or a part of one, can be generated independently and in every language.
 // SplitMix64: G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 import type { Floats } from "../../tensor/tensor.ts";
 
 const GAMMA = 0x9e3779b97f4a7c15n;
 
-/** FNV-1a, 64 bits, of the text's UTF-8: where a stream starts. */
+/** The start of a stream: the 64-bit FNV-1a hash of the UTF-8 of a text. */
 export function fnv1a64(text: string): bigint {
   let state = 0xcbf29ce484222325n;
   for (const byte of new TextEncoder().encode(text)) {
@@ -15,8 +15,8 @@ export function fnv1a64(text: string): bigint {
 }
 
 /**
- * Words first … first + count − 1 of the stream called "seed/name", each as two halves of 32 bits, the lower first.
- * Word i is mix(start + (i + 1)·GAMMA) modulo 2⁶⁴. All in 32-bit integers: BigInt would take a minute for 10⁸ values.
+ * Words first … first + count − 1 of the stream "seed/name", each as two 32-bit numbers, the lower first.
+ * Word i is mix(start + (i + 1)·GAMMA) modulo 2⁶⁴. It uses 32-bit integers only: BigInt would take a minute for 10⁸ values.
  */
 export function words(seed: number, name: string, first: number, count: number): Uint32Array {
   const out = new Uint32Array(2 * count);
@@ -62,10 +62,10 @@ export interface Dyadic {
   readonly bits: number;
 }
 
-/** Words made at a time, so that a large tensor needs no more memory than its own. */
+/** Words are generated in batches of this size, so that a large tensor needs little additional memory. */
 const BATCH = 1 << 15;
 
-/** Elements from … to − 1 of a stream: one byte of it each, the lowest byte of a word first. */
+/** Elements from … to − 1 of a stream, one byte each, the lowest byte of a word first. */
 export function fillDyadic(
   out: Floats,
   seed: number,

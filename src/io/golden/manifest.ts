@@ -1,4 +1,4 @@
-// What case.json of a golden case says (golden/FORMAT.md §3).
+// The type of case.json (golden/FORMAT.md §3).
 import type { Shape } from "../../tensor/tensor.ts";
 import type { JsonObject } from "../json.ts";
 import type { Dtype } from "../safetensors/dtypes.ts";
@@ -10,11 +10,11 @@ export const GENERATOR = "splitmix64-dyadic8/1";
 export interface CaseInput {
   readonly dtype: Dtype;
   readonly shape: Shape;
-  /** Letters, "b l d"; null for the cotangent, which has the output's. */
+  /** Letters, "b l d"; null for the cotangent, which has the axes of the output. */
   readonly axes: string | null;
 }
 
-/** What the source package throws where the case expects no numbers. */
+/** The error of the source package, for a case without expected values. */
 export interface Raises {
   readonly phase: "construct" | "forward";
   readonly type: string;
@@ -23,7 +23,7 @@ export interface Raises {
 
 export interface CaseManifest {
   readonly schema: typeof SCHEMA;
-  /** "<source>/<case-id>", fit to be a path. */
+  /** "<source>/<case-id>", a valid path. */
   readonly id: string;
   readonly title: string;
   readonly level: string;
@@ -36,13 +36,13 @@ export interface CaseManifest {
     readonly python: string | null;
   };
   readonly profile: string;
-  /** The constructor's arguments, in the source's names. */
+  /** The arguments of the constructor, named as in the source package. */
   readonly config: JsonObject;
   /** Argument of the forward call -> input. */
   readonly call: ReadonlyMap<string, string>;
   readonly positional: readonly string[];
   readonly inputs: ReadonlyMap<string, CaseInput>;
-  /** State-dict key -> shape, in the state dict's order, tied keys left out. */
+  /** State-dict key -> shape, in the order of the state dict, without tied keys. */
   readonly weights: ReadonlyMap<string, Shape>;
   /** State-dict key -> the key whose tensor it shares. */
   readonly ties: ReadonlyMap<string, string>;
@@ -71,7 +71,7 @@ export interface CaseTolerance {
   readonly noise: ReadonlyMap<string, number>;
 }
 
-/** The names that expected.safetensors has to have; none where the source throws. */
+/** The names in expected.safetensors; none if the source throws. */
 export function expectedNames({ raises, full, outputs, taps, grads }: CaseManifest): string[] {
   if (raises !== null) return [];
   if (full) return outputs.flatMap((name) => PROBES.map((part) => `probes.${name}.${part}`));
@@ -81,7 +81,7 @@ export function expectedNames({ raises, full, outputs, taps, grads }: CaseManife
 }
 const PROBES = ["index", "value", "sum", "norm"];
 
-/** What a noise is needed for: every expected tensor, or the probes of an output together. */
+/** The names that need a noise: every expected tensor, or the probes of an output together. */
 export const judgedNames = (manifest: CaseManifest): string[] =>
   manifest.full && !manifest.raises
     ? manifest.outputs.map((name) => `probes.${name}`)

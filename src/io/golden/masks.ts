@@ -1,4 +1,4 @@
-// The exhaustive mask cases: masks.json names the sources that were run, rows.safetensors holds a byte for each row.
+// The exhaustive mask cases: masks.json lists the sources that were run, rows.safetensors has a byte for each row.
 import { kindOf, listFiles, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import { type FieldLocation, integer, list, mapOf, oneOf, type Read, record, string } from "../fields.ts";
@@ -11,11 +11,11 @@ const LONGEST_MANIFEST = 16 << 20;
 
 export interface MaskSource {
   readonly name: string;
-  /** The convention that it is held to. */
+  /** The convention that it is compared with. */
   readonly convention: string;
   readonly package: string;
   readonly version: string;
-  /** What it raised where it refused, by group of rows. */
+  /** The error that it raised, by group of rows. */
   readonly refuses: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -26,7 +26,7 @@ interface Listed extends MaskSource {
 
 interface MaskManifest {
   readonly schema: string;
-  /** The longest prompts: of text and images, with end tokens, decoded. */
+  /** The lengths of the longest prompts: of text and images, with end tokens, and decoded. */
   readonly longest: { readonly full: number; readonly ends: number; readonly cached: number };
   readonly sources: readonly Listed[];
 }

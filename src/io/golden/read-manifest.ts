@@ -1,4 +1,4 @@
-// case.json, read into types and held against itself.
+// Reads case.json into types and checks its consistency.
 import type { Shape } from "../../tensor/tensor.ts";
 import {
   between,
@@ -34,14 +34,14 @@ const names = list(string);
 const strings = mapOf(string);
 const shapes = mapOf(shape);
 
-/** One or more plain names with "/" between them, so that a case's results stay in the folder they are written to. */
+/** Plain names joined by "/", so that results stay in the folder that they are written to. */
 export const caseId: Read<string> = (value, at) => {
   const id = string(value, at);
   if (/^[A-Za-z0-9][\w.@+-]*(\/[A-Za-z0-9][\w.@+-]*)*$/.test(id) && id.length <= 200) return id;
   throw refuse(at, `is ${quoted(id)}, not plain names with "/" between them`, "case.id");
 };
 
-/** Shapes by key, or { "generated": true, "shapes": … } where no file holds the weights. */
+/** Shapes by key, or { "generated": true, "shapes": … } if no file holds the weights. */
 const weights: Read<ReadonlyMap<string, Shape>> = (value, at) =>
   object(value, at).generated === true ? record({ shapes })(value, at).shapes : shapes(value, at);
 
@@ -103,7 +103,7 @@ const fields = record<CaseManifest>({
   ),
 });
 
-/** Reads case.json, and holds what it says in one place to what it says in another. */
+/** Reads case.json and checks that it declares every name that it uses. */
 export const caseManifest: Read<CaseManifest> = (value, at) => {
   const manifest = fields(value, at);
   const known = (field: string, name: string, list: { has(name: string): boolean }): void => {

@@ -1,4 +1,4 @@
-// How a case's tensor is made when no file holds it: a recipe (golden/FORMAT.md §4), and the values that follow from it.
+// Recipes for tensors that no file holds (golden/FORMAT.md §4), and the values that they generate.
 import { Bool, Int, rowMajor, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import {
   between,
@@ -16,7 +16,7 @@ import {
 import type { Stored } from "../safetensors/read.ts";
 import { type Dyadic, fillDyadic, fillIntegers } from "./generator.ts";
 
-/** Elements whose leading indices are `at` use these numbers instead. */
+/** Parameters for the elements whose leading indices are `at`. */
 interface Row extends Dyadic {
   readonly at: readonly number[];
 }
@@ -43,7 +43,7 @@ const integers = record({
   place: optional(list(list(int32)), []),
 });
 
-/** Which kind it is, its members tell. */
+/** The kind of a recipe follows from its members. */
 export const recipe: Read<Recipe> = (value, at) => {
   const given = object(value, at);
   if ("file" in given) return { kind: "file" };
@@ -64,10 +64,10 @@ export const recipe: Read<Recipe> = (value, at) => {
   return { kind: "floats", ...plain, ...record({ rows: optional(list(row), []) })(value, at) };
 };
 
-/** More elements than any weight of the models here has; integers and booleans are made at once, so fewer. */
+/** The limits exceed the size of every weight of the models here; integers and booleans are not lazy and have lower ones. */
 const MOST = { floats: 2 ** 30, integers: 2 ** 24, booleans: 2 ** 24 };
 
-/** The tensor of a recipe; floats are made on first use, in float32, which has every number that recipes are meant for. */
+/** The tensor of a recipe. Floats are generated on first use, in float32, which represents them exactly. */
 export function make(
   recipe: Exclude<Recipe, { kind: "file" }>,
   seed: number,
@@ -104,7 +104,7 @@ export function make(
   });
 }
 
-/** Where an element, or the first one of those with these leading indices, stands. */
+/** The position of an element, or of the first element with these leading indices. */
 function start(index: readonly number[], shape: Shape, at: FieldLocation, axes = shape.length): number {
   const inside = index.length === axes && index.every((i, axis) => 0 <= i && i < (shape[axis] ?? 0));
   if (!inside)

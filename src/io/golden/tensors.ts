@@ -1,4 +1,4 @@
-// The tensors of a golden case: read from its files, or made from recipes, and held against what case.json says of them.
+// The tensors of a golden case, read from its files or generated from recipes, and compared with case.json.
 import { LoadError } from "../../tensor/errors.ts";
 import { Int, type Shape, sizeOf } from "../../tensor/tensor.ts";
 import { type FieldLocation, refuse } from "../fields.ts";
@@ -8,7 +8,7 @@ import { listed, quoted } from "../wording.ts";
 import { type CaseManifest, expectedNames } from "./manifest.ts";
 import { make } from "./recipe.ts";
 
-/** What case.json declares of a tensor; null where it leaves that open. */
+/** The declaration of a tensor in case.json; null for properties that it does not fix. */
 interface Declared {
   /** "floats": of any width. "result": F64, integers or booleans. */
   readonly dtype: Dtype | "floats" | "result";
@@ -17,7 +17,7 @@ interface Declared {
 
 const isResult = (dtype: Dtype): boolean => dtype === "F64" || isInt(dtype) || dtype === "BOOL";
 
-/** Inputs and weights, under the names that they have in the file. */
+/** Inputs and weights, under their names in the file. */
 export function givenTensors(
   manifest: CaseManifest,
   file: SafetensorsFile,
@@ -42,7 +42,7 @@ function onlyDeclared(file: SafetensorsFile, declared: ReadonlyMap<string, unkno
   );
 }
 
-/** The tensor, if it is what case.json says. Inputs and weights may be floats of another width, which changes nothing about them. */
+/** The tensor, if it matches case.json. Inputs and weights may be floats of another width, which represents the same values. */
 function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared): Stored {
   const found = file.info(name);
   const anyFloats =
@@ -58,7 +58,7 @@ function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared
   );
 }
 
-/** A tensor that is absent from the file, from its recipe. */
+/** A tensor that the file does not have, generated from its recipe. */
 function made(
   manifest: CaseManifest,
   file: SafetensorsFile,
@@ -89,7 +89,7 @@ export function expectedTensors(manifest: CaseManifest, file: SafetensorsFile): 
   return tensors;
 }
 
-/** Outputs are F64, integers or booleans; everything else is F64, but for the positions of probes. A gradient has its input's shape. */
+/** Outputs are F64, integers or booleans; everything else is F64, but for the positions of probes. A gradient has the shape of its input. */
 function declaredAnswer({ inputs, weights, full }: CaseManifest, name: string): Declared {
   const [kind, of, ...rest] = name.split(".");
   const last = rest.at(-1);
@@ -100,7 +100,7 @@ function declaredAnswer({ inputs, weights, full }: CaseManifest, name: string): 
   return { dtype: kind === "outputs" ? "result" : "F64", shape: (kind === "grads" && shape) || null };
 }
 
-/** Probes stand at positions that the output has, one value each. */
+/** Probes are at valid positions of the output, with one value each. */
 function checkProbes(
   { probed }: CaseManifest,
   file: string,
