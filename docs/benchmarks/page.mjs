@@ -1,5 +1,6 @@
 // The page of results and its pictures, from the results of one or several versions of Node.
 import { duration, mebibytes } from "../../dist/bench/tables.js";
+import { markdownTable } from "../../dist/terminal/markdown.js";
 import { requirementRows } from "./requirements.mjs";
 
 const COLOURS = [
@@ -22,10 +23,7 @@ const label = ({ backend, mode, threads }) =>
 const unique = (list) => [...new Set(list)];
 const isSquare = ([m, k, n]) => m === k && k === n;
 
-function table(head, rows) {
-  const line = (cells) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? "---" : "---:"))), ...rows.map(line)].join("\n");
-}
+const table = (head, rows) => markdownTable(head, rows, { numbers: true }).join("\n");
 
 /** A row for each target, a column for each shape. */
 function rateTable(rates) {

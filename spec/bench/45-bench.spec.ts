@@ -246,12 +246,12 @@ const bench = (...args: string[]) => node("dist/cli/main.js", "bench", ...args);
 
 test("the first process is not counted, and all processes have to compute the same sum", async () => {
   const target: Target = { backend: "a", threads: 1, open: async () => reference() };
-  const among = (...found: [seconds: number, checksum: number][]) => {
+  const among = (...results: [seconds: number, checksum: number][]) => {
     const first = async () => {
-      const [seconds = NaN, checksum = NaN] = found.shift() ?? [];
+      const [seconds = NaN, checksum = NaN] = results.shift() ?? [];
       return { backend: "a", mode: null, threads: 1, seconds, checksum };
     };
-    return start(target, { runs: found.length - 1, seconds: 0 }, first);
+    return start(target, { runs: results.length - 1, seconds: 0 }, first);
   };
   expect((await among([9, 5], [3, 5], [1, 5], [2, 5])).seconds).toBe(2);
   await expect(among([9, 5], [3, 5], [1, 5.5])).rejects.toThrow("computed 5, then 5.5");
@@ -288,22 +288,26 @@ test("the time starts with the process: a delay before the program counts", () =
 test("--json prints one document with the stable keys", () => {
   const { status, stdout, stderr } = bench("--quick", "--json", "--backend", "reference");
   expect(status).toBe(0);
-  const found = JSON.parse(stdout);
-  expect(Object.keys(found)).toEqual(["peakGflops", "matmul", "attention", "examples", "scaling", "start"]);
-  expect(found.peakGflops).toBeGreaterThan(0);
+  const results = JSON.parse(stdout);
+  expect(Object.keys(results)).toEqual(["peakGflops", "matmul", "attention", "examples", "scaling", "start"]);
+  expect(results.peakGflops).toBeGreaterThan(0);
   const rate = { backend: "reference", mode: null, threads: 1, gflops: expect.any(Number) };
-  expect(found.matmul).toEqual([
+  expect(results.matmul).toEqual([
     { ...rate, shape: [64, 64, 64] },
     { ...rate, shape: [33, 17, 21] },
   ]);
-  expect(found.attention).toEqual([{ ...rate, shape: [2, 24, 24, 16] }]);
-  expect(found.examples).toHaveLength(1);
-  expect(found.examples[0]).toMatchObject({ name: "perceiver-resampler", backend: "reference", mode: null });
-  expect(found.examples[0].seconds).toBeGreaterThan(0);
-  expect(found.examples[0].peakBytes).toBeGreaterThan(2e7); // Node alone
-  const [{ exponent, sizes, seconds }] = found.scaling;
+  expect(results.attention).toEqual([{ ...rate, shape: [2, 24, 24, 16] }]);
+  expect(results.examples).toHaveLength(1);
+  expect(results.examples[0]).toMatchObject({
+    name: "perceiver-resampler",
+    backend: "reference",
+    mode: null,
+  });
+  expect(results.examples[0].seconds).toBeGreaterThan(0);
+  expect(results.examples[0].peakBytes).toBeGreaterThan(2e7); // Node alone
+  const [{ exponent, sizes, seconds }] = results.scaling;
   expect([sizes, seconds.length, Number.isFinite(exponent)]).toEqual([[16, 32], 2, true]);
-  expect(found.start).toMatchObject([{ backend: "reference", mode: null, threads: 1 }]);
+  expect(results.start).toMatchObject([{ backend: "reference", mode: null, threads: 1 }]);
   expect(stderr).toContain("matmul 64×64×64 reference");
 });
 

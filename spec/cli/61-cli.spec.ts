@@ -21,7 +21,7 @@ function flamboyance(...args: string[]) {
   return { status, stdout, stderr };
 }
 
-/** A case with its expected file taken away. */
+/** A case without its expected file. */
 function broken(): string {
   const folder = fresh();
   cpSync(NORM, folder, { recursive: true });

@@ -3,6 +3,7 @@ import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { painter, showsColour } from "../../src/terminal/colour.ts";
+import { markdownTable } from "../../src/terminal/markdown.ts";
 import { progressOn } from "../../src/terminal/progress.ts";
 import { heading, paragraph, words, wrap } from "../../src/terminal/prose.ts";
 import { columnsFrom, table } from "../../src/terminal/table.ts";
@@ -75,6 +76,12 @@ describe("tables", () => {
     expect(table([{ head: [], cells, align: "center", gap: 1 }], plain)).toEqual([" a b", "  c"]);
     expect(table([], plain)).toEqual([]);
   });
+});
+
+test("a table in Markdown has a rule that aligns numbers to the right", () => {
+  const rows = [["x", "1"]];
+  expect(markdownTable(["a", "b"], rows)).toEqual(["| a | b |", "| --- | --- |", "| x | 1 |"]);
+  expect(markdownTable(["a", "b"], rows, { numbers: true })[1]).toBe("| --- | ---: |");
 });
 
 describe("wrapping", () => {

@@ -81,10 +81,10 @@ describe("measuring", () => {
     const { page, problems } = await visit(browser, isolated + QUICK);
     const cores = await page.evaluate(() => navigator.hardwareConcurrency);
     await measured(page);
-    const found = await json(page);
-    expect([found.isolated, found.cores]).toEqual([true, cores]);
+    const results = await json(page);
+    expect([results.isolated, results.cores]).toEqual([true, cores]);
     const threads = [...new Set([1, cores])];
-    expect([...new Set(found.matmul.map((one: { threads: number }) => one.threads))]).toEqual(threads);
+    expect([...new Set(results.matmul.map((one: { threads: number }) => one.threads))]).toEqual(threads);
     expect(await page.innerText(".notices")).toContain(cores > 1 ? `up to ${cores} threads` : "one core");
     expect(problems).toEqual([]);
     await page.context().close();
@@ -93,9 +93,9 @@ describe("measuring", () => {
   test("served by a static host there is one thread, and a notice gives the reason", async () => {
     const { page, problems } = await visit(browser, plain + QUICK);
     await measured(page);
-    const found = await json(page);
-    expect([found.isolated, found.missing]).toEqual([false, []]);
-    const speeds = [...found.matmul, ...found.attention];
+    const results = await json(page);
+    expect([results.isolated, results.missing]).toEqual([false, []]);
+    const speeds = [...results.matmul, ...results.attention];
     expect(speeds).toHaveLength(3);
     const number = expect.any(Number);
     for (const speed of speeds)
@@ -107,7 +107,7 @@ describe("measuring", () => {
         gflops: number,
         milliseconds: number,
       });
-    expect(Object.keys(found.first)).toEqual(["load", "compile", "build", "run", "again"]);
+    expect(Object.keys(results.first)).toEqual(["load", "compile", "build", "run", "again"]);
     const notices = await page.innerText(".notices");
     expect(notices).toMatch(/one thread .*not cross-origin isolated/);
     expect(notices).toContain("fused multiply-add");
@@ -141,8 +141,8 @@ describe("measuring", () => {
     await page.waitForTimeout(1500);
     expect(await page.innerText("main")).toBe(shown);
     await vi.waitFor(() => expect(page.workers()).toEqual([]), 10_000); // Chromium ends a waiting worker after two seconds
-    const found = await json(page);
-    const last = found.matmul.filter(({ threads }: { threads: number }) => threads === cores);
+    const results = await json(page);
+    const last = results.matmul.filter(({ threads }: { threads: number }) => threads === cores);
     expect([last.length >= 1, last.length < 5]).toEqual([true, true]);
     expect(await page.innerText(button)).toBe("Measure");
     expect(problems).toEqual([]);
@@ -172,8 +172,8 @@ describe("measuring", () => {
     await page.check("text=gpu.js on WebGL 2");
     await page.check("text=gpu.js on WebGPU");
     await measured(page);
-    const found = await json(page);
-    expect([found.missing, found.adapters, found.matmul.length]).toEqual([
+    const results = await json(page);
+    expect([results.missing, results.adapters, results.matmul.length]).toEqual([
       [
         { backend: "gpu", mode: "webgl2", why: "./speed-gpu.js could not be loaded" },
         { backend: "gpu", mode: "webgpu", why: "the driver is gone" },
@@ -193,14 +193,14 @@ test("gpu.js is loaded for its modes, and a software adapter is reported as one"
     await page.check("text=gpu.js on WebGL 2");
     await page.check("text=gpu.js on WebGPU");
     await measured(page);
-    const found = await json(page);
-    expect(found.missing).toEqual([]);
+    const results = await json(page);
+    expect(results.missing).toEqual([]);
     const modes = (speeds: readonly { mode: string }[]) => speeds.map(({ mode }) => mode);
-    expect([modes(found.matmul), modes(found.attention)]).toEqual([
+    expect([modes(results.matmul), modes(results.attention)]).toEqual([
       ["webgl2", "webgl2", "webgpu", "webgpu"],
       ["webgl2", "webgpu"],
     ]);
-    expect(found.adapters).toMatchObject([
+    expect(results.adapters).toMatchObject([
       { mode: "webgl2", software: true },
       { mode: "webgpu", software: true },
     ]);

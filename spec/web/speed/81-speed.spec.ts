@@ -51,19 +51,18 @@ function planFor(targets: readonly Target[], patch: Partial<Plan> = {}): Plan {
 test("every target measures every shape and is closed, and the table has a row for each shape", async () => {
   const [one, other] = [targetNamed("one"), targetNamed("other")];
   const shares: number[] = [];
-  const found = noResults();
+  const results = noResults();
   const plan = planFor([one.target, other.target], { progress: (_, done) => shares.push(done) });
-  expect(await measure(plan, found)).toBe(true);
-  expect([one.open.now, other.open.now, found.missing]).toEqual([0, 0, []]);
-  expect(found.peakGflops).toBeGreaterThan(0);
+  expect(await measure(plan, results)).toBe(true);
+  expect([one.open.now, other.open.now, results.missing]).toEqual([0, 0, []]);
+  expect(results.peakGflops).toBeGreaterThan(0);
   expect(shares).toEqual(Array.from({ length: 7 }, (_, i) => i / 7));
-  for (const { shape, gflops, milliseconds } of found.matmul)
+  for (const { shape, gflops, milliseconds } of results.matmul)
     expect(gflops * milliseconds * 1e6).toBeCloseTo(2 * shape.reduce((product, n) => product * n, 1), 6);
-  expect(found.attention.map(({ gflops, milliseconds }) => Math.round(gflops * milliseconds * 1e6))).toEqual([
-    4 * 24,
-    4 * 24,
-  ]);
-  const { headings, rows } = tableOf(found, "matmul");
+  expect(
+    results.attention.map(({ gflops, milliseconds }) => Math.round(gflops * milliseconds * 1e6)),
+  ).toEqual([4 * 24, 4 * 24]);
+  const { headings, rows } = tableOf(results, "matmul");
   expect(headings).toHaveLength(2);
   expect(rows.map(({ shape, cells }) => [shape.join(), cells.map((c) => c?.backend)])).toEqual([
     ["3,4,5", ["one", "other"]],
@@ -82,14 +81,14 @@ const speed = (patch: Partial<Speed>): Speed => ({
 });
 
 test("a shape that a target did not measure is an empty cell, and each number of threads has its column", () => {
-  const found = noResults();
-  found.matmul.push(
+  const results = noResults();
+  results.matmul.push(
     speed({ gflops: 1 }),
     speed({ gflops: 2, threads: 4 }),
     speed({ gflops: 3, backend: "gpu", mode: "webgpu", shape: [3, 3, 3] }),
     speed({ gflops: 4, threads: 4, shape: [3, 3, 3] }),
   );
-  const { headings, rows } = tableOf(found, "matmul");
+  const { headings, rows } = tableOf(results, "matmul");
   expect(headings).toEqual([
     ["simd", "fused, 1 thread"],
     ["simd", "fused, 4 threads"],
@@ -107,17 +106,17 @@ test("stopping closes the target, keeps the results so far and starts nothing mo
     const [one, other] = [targetNamed("one"), targetNamed("other")];
     const stop = new AbortController();
     const steps: string[] = [];
-    const found = noResults();
+    const results = noResults();
     const progress = (step: string) => {
       steps.push(step);
       if (step.includes(last)) stop.abort();
     };
     const plan = planFor([one.target, other.target], { progress, signal: stop.signal });
-    expect(await measure(plan, found)).toBe(false);
+    expect(await measure(plan, results)).toBe(false);
     expect(steps.at(-1)).toContain(last);
-    expect([one.open.now, other.open.now, found.missing]).toEqual([0, 0, []]);
+    expect([one.open.now, other.open.now, results.missing]).toEqual([0, 0, []]);
     const before = { peak: 0, "product 6×5×4": 1, attention: 2 }[last];
-    expect([found.matmul.length, found.attention.length]).toEqual([before, 0]);
+    expect([results.matmul.length, results.attention.length]).toEqual([before, 0]);
   }
 });
 
@@ -135,9 +134,9 @@ test("a measurement stops between two timings of one shape, too", async () => {
   const ops = einsum(() => ++runs === 5 && stop.abort());
   const { target, open } = targetNamed("one", { ops });
   const plan = planFor([target], { signal: stop.signal, timing: { runs: 1000, seconds: 0 } });
-  const found = noResults();
-  expect(await measure(plan, found)).toBe(false);
-  expect([open.now, found.matmul, runs]).toEqual([0, [], 5]);
+  const results = noResults();
+  expect(await measure(plan, results)).toBe(false);
+  expect([open.now, results.matmul, runs]).toEqual([0, [], 5]);
 });
 
 test("a target with a wrong product is reported without rates, and the others are measured", async () => {
@@ -150,10 +149,10 @@ test("a target with a wrong product is reported without rates, and the others ar
       ),
   );
   const [wrong, right] = [targetNamed("wrong", { ops }), targetNamed("right")];
-  const found = noResults();
-  expect(await measure(planFor([wrong.target, right.target]), found)).toBe(true);
-  expect(found.matmul.map(({ backend }) => backend)).toEqual(["right", "right"]);
-  expect(found.missing).toEqual([
+  const results = noResults();
+  expect(await measure(planFor([wrong.target, right.target]), results)).toBe(true);
+  expect(results.matmul.map(({ backend }) => backend)).toEqual(["right", "right"]);
+  expect(results.missing).toEqual([
     { backend: "wrong", mode: null, why: expect.stringContaining("C[0, 0] of 3 × 4 × 5") },
   ]);
   expect(wrong.open.now).toBe(0);
@@ -162,27 +161,27 @@ test("a target with a wrong product is reported without rates, and the others ar
 test("a target that cannot be opened is reported by the first line of its error, and the others are measured", async () => {
   const open = async () => Promise.reject(new LoadError("not here\n(because)"));
   const absent = { backend: "gpu", mode: "webgpu", threads: 1, open };
-  const found = noResults();
-  expect(await measure(planFor([absent, targetNamed("right").target]), found)).toBe(true);
-  expect(found.missing).toEqual([{ backend: "gpu", mode: "webgpu", why: "not here" }]);
-  expect(found.matmul).toHaveLength(2);
+  const results = noResults();
+  expect(await measure(planFor([absent, targetNamed("right").target]), results)).toBe(true);
+  expect(results.missing).toEqual([{ backend: "gpu", mode: "webgpu", why: "not here" }]);
+  expect(results.matmul).toHaveLength(2);
 });
 
 test("every target is measured even if the first result fails", async () => {
   const first = async () => Promise.reject(new LoadError("no memory\n(for it)"));
-  const found = noResults();
-  expect(await measure(planFor([targetNamed("right").target], { first }), found)).toBe(true);
-  expect(found.missing).toEqual([{ backend: "simd", mode: null, why: "no first result: no memory" }]);
-  expect([found.first, found.matmul.length, found.attention.length]).toEqual([null, 2, 1]);
+  const results = noResults();
+  expect(await measure(planFor([targetNamed("right").target], { first }), results)).toBe(true);
+  expect(results.missing).toEqual([{ backend: "simd", mode: null, why: "no first result: no memory" }]);
+  expect([results.first, results.matmul.length, results.attention.length]).toEqual([null, 2, 1]);
 });
 
 test("notices come in order: threads, instructions, adapters, missing targets", () => {
-  const found = noResults();
-  found.matmul.push(speed({}));
-  found.missing.push({ backend: "gpu", mode: "webgpu", why: "not here" });
-  found.missing.push({ backend: "simd", mode: null, why: "nor this" });
+  const results = noResults();
+  results.matmul.push(speed({}));
+  results.missing.push({ backend: "gpu", mode: "webgpu", why: "not here" });
+  results.missing.push({ backend: "simd", mode: null, why: "nor this" });
   const machine = { isolated: true, cores: 2 };
-  const notices = noticesOf(found, machine, [{ mode: "webgl2", name: "a card", software: false }]);
+  const notices = noticesOf(results, machine, [{ mode: "webgl2", name: "a card", software: false }]);
   expect(notices).toEqual([
     threadNotice(machine),
     { sentence: expect.stringContaining("fused"), tone: "note" },
@@ -202,11 +201,11 @@ test("shapes that would take too long are left out and named", async () => {
     ],
     attention: [[1, 1, 1, 1]],
   };
-  const found = noResults();
-  expect(await measure(planFor([targetNamed("slow", { ops }).target], { shapes }), found)).toBe(true);
-  expect(found.matmul.map(({ shape }) => shape.join())).toEqual(["1,1,1", "1,1,2"]);
-  expect(found.missing).toHaveLength(1);
-  expect(found.missing[0]?.why).toContain(": product 1×1×1000000");
+  const results = noResults();
+  expect(await measure(planFor([targetNamed("slow", { ops }).target], { shapes }), results)).toBe(true);
+  expect(results.matmul.map(({ shape }) => shape.join())).toEqual(["1,1,1", "1,1,2"]);
+  expect(results.missing).toHaveLength(1);
+  expect(results.missing[0]?.why).toContain(": product 1×1×1000000");
 });
 
 test("the notice on threads gives their number and, if it is one, the reason", () => {
@@ -218,9 +217,9 @@ test("the notice on threads gives their number and, if it is one, the reason", (
 
 test("a notice says whether multiply-add is fused", () => {
   const sentences = (mode: string) => {
-    const found = noResults();
-    found.matmul.push(speed({ backend: "gpu", mode: "webgpu" }), speed({ mode }));
-    return noticesOf(found, { isolated: true, cores: 2 }, []).map(({ sentence }) => sentence);
+    const results = noResults();
+    results.matmul.push(speed({ backend: "gpu", mode: "webgpu" }), speed({ mode }));
+    return noticesOf(results, { isolated: true, cores: 2 }, []).map(({ sentence }) => sentence);
   };
   expect(sentences("relaxed")[1]).toMatch(/fused multiply-add.* supports relaxed SIMD/);
   expect(sentences("fixed")[1]).toMatch(/separately.* does not support relaxed SIMD/);
@@ -318,10 +317,10 @@ test("the SIMD kernels compute a first result", async () => {
 });
 
 test("the copied JSON has the stable keys", () => {
-  const found = noResults();
-  found.matmul.push(speed({}));
+  const results = noResults();
+  results.matmul.push(speed({}));
   const adapter: Adapter = { mode: "webgl2", name: "a card", software: false };
-  const text = jsonOf(found, { isolated: false, cores: 4 }, [adapter], "a browser");
+  const text = jsonOf(results, { isolated: false, cores: 4 }, [adapter], "a browser");
   expect(text).toBe(JSON.stringify(JSON.parse(text), null, 2));
   expect(JSON.parse(text)).toEqual({
     browser: "a browser",

@@ -1,4 +1,5 @@
 // The results of `flamboyance train digits` as Markdown, as a JSON document, and as a chart of the gates.
+import { markdownTable } from "../../terminal/markdown.ts";
 import type { Condition, EvidenceRow } from "./evidence.ts";
 
 export interface Gates {
@@ -46,11 +47,6 @@ function conditionText(condition: Condition): string {
   }
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map((_, i) => (i === 0 ? "---" : "---:"))), ...rows.map(line)];
-}
-
 /** The evidence as Markdown, for docs/30-training.md and for DIR/report.md. */
 export function digitsMarkdown(report: DigitsReport): string {
   const { seed, plan, seconds, backend, classifier, rows, frozenUnchanged, trainedChanged, history } = report;
@@ -69,9 +65,11 @@ export function digitsMarkdown(report: DigitsReport): string {
     `Plan \`${plan}\`, seed ${seed}, backend ${backend}: ${seconds.toFixed(0)} seconds. The image encoder alone classifies ${percent(classifier)} of the held-out digits correctly.`,
     `All frozen parameters unchanged, bit for bit: ${frozenUnchanged ? "yes" : "NO"}. All trained parameters changed: ${trainedChanged ? "yes" : "NO"}.`,
     "",
-    ...table(["held-out sequences", "correct captions", ...places], evidenceRows),
+    ...markdownTable(["held-out sequences", "correct captions", ...places], evidenceRows, { numbers: true }),
     "",
-    ...table(["layer", "\\|tanh(attention gate)\\|", "\\|tanh(feed-forward gate)\\|"], gates),
+    ...markdownTable(["layer", "\\|tanh(attention gate)\\|", "\\|tanh(feed-forward gate)\\|"], gates, {
+      numbers: true,
+    }),
   ].join("\n");
 }
 

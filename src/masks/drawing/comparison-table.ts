@@ -1,4 +1,5 @@
 // The comparison of all conventions as Markdown tables, computed from their data: the tables of docs/20-masks.md.
+import { markdownTable } from "../../terminal/markdown.ts";
 import { conventions } from "../conventions/conventions.ts";
 import type { CachedStep, Compare, Convention, EmptyRowBehaviour } from "../conventions/schema.ts";
 import { type InvariantName, invariants, verdictsOf } from "../invariants.ts";
@@ -8,7 +9,7 @@ import { promptRows } from "../rows.ts";
 const all: readonly Convention[] = Object.values(conventions);
 
 const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
+  markdownTable(head, rows).join("\n");
 
 const counts = ({ numbering, neighbours, endTokens }: Convention): string =>
   [
