@@ -159,6 +159,7 @@ test("[mask.step-mask-end] a pass has the mask's last rows, whichever positions 
   expect(replay("tItIt", 2, by("mask-end"), { prompt: 3 })).toBe("- 1 1 1 1");
   expect(replay("tItIt", 2, by("mask-end"), { prompt: 5, passes: [3, 2] })).toBe("1 2 2 2 2");
   expect(replay("tItIt", 2, by("mask-end"), { prompt: 4, passes: [4, 1] })).toBe("- 1 1 2 2");
+  expect(replay("tItIt", 2, by("mask-end"), { prompt: 4, passes: [3, 2] })).toBe("1 1 2 2 2");
 });
 
 test("[mask.step-last-row] the prompt's rows, and its last row ever after", () => {

@@ -362,6 +362,13 @@ test("[mask.difference] the first row, token and image; masks that agree althoug
   const leaking = conventionOf("flamingo-pytorch@0.0.16 immediate");
   const empty = differenceOf(batch("tI"), 2, zeroing, leaking);
   expect(empty).toMatchObject({ cells: 0, first: { position: 0, image: 1 } });
+  const reversed = differenceOf(batch("tI"), 2, leaking, zeroing);
+  expect(reversed).toMatchObject({ cells: 0, first: { position: 0, image: 1 } });
+  const zeroedDespiteMask: Convention = { ...immediate, compare: "everything", zeroBeforeFirstImage: true };
+  expect(differenceOf(batch("tI"), 1, zeroedDespiteMask, immediate)).toMatchObject({
+    cells: 1, // both rows are zeroed, but one mask allows the image
+    rows: [{ position: 0, image: 1 }],
+  });
   const skipped = differenceOf(batch("tI"), 1, immediate, { ...immediate, emptyRowFeedForward: "skip" });
   expect(skipped).toMatchObject({ cells: 0, first: { position: 0, image: null } });
   fc.assert(
