@@ -121,7 +121,7 @@ export class Heap {
       return this.#take(size) ?? 0;
     }
     throw new LoadError(
-      `the simd backend holds ${gigabytes(this.#used)} and needs ${gigabytes(size)} more; its memory ends at 4 GiB, weights included`,
+      `the simd backend holds ${gigabytes(this.#used)} and needs ${gigabytes(size)} more; its memory ends at 4 GiB, weights included. Use a smaller model or batch, or the reference backend`,
     );
   }
 
