@@ -82,7 +82,7 @@ export function differenceText(
     column("", ({ differs }) => ({ text: differs ? "<- differs" : "" })),
   ];
   const count = `${rows.length} ${rows.length === 1 ? "row differs" : "rows differ"}`;
-  const entries = `in ${cells} ${cells === 1 ? "entry" : "entries"} of the mask`;
+  const entries = `${cells} ${cells === 1 ? "entry" : "entries"} of the mask ${cells === 1 ? "differs" : "differ"}`;
   const extent = cells === 0 ? "the masks are equal, only the outcomes of empty rows differ" : entries;
   const where = prompts.length > 1 ? `, the first in prompt ${first.prompt}` : "";
   const kinds = promptsOf(locations)[first.prompt] ?? [];
