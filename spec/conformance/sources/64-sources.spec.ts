@@ -5,6 +5,7 @@ import { argumentsOf } from "../../../src/conformance/sources/arguments.ts";
 import {
   type CaseSubject,
   conventionOfCase,
+  moduleName,
   sources,
   systemUnderTest,
 } from "../../../src/conformance/sources/registry.ts";
@@ -77,6 +78,12 @@ describe("look-ups", () => {
     refused({ source: { package: "flamingo-pytorch", class: "ViT" } }, /flamingo-pytorch has no class "ViT"/);
     refused({ source: { package: "vit-pytorch", class: "FeedForward" } }, /vit-pytorch has no class/);
     refused({ profile: "torch@2.13.0" }, /flamingo-pytorch has no profile "torch@2.13.0"/);
+  });
+
+  test("[conform.registry] a module is named by its class, with the package where the class alone is ambiguous", () => {
+    expect(moduleName({ package: "flamingo-pytorch", class: "SwiGLU" })).toBe("SwiGLU");
+    expect(moduleName({ package: "somewhere", class: "SwiGLU" })).toBe("somewhere/SwiGLU");
+    expect(moduleName({ package: "somewhere", class: "toString" })).toBe("somewhere/toString");
   });
 
   test("[conform.registry] the convention of a case is that of its profile and configuration", () => {

@@ -2,6 +2,7 @@
 import type { Actual } from "../../conformance/cases/check-case.ts";
 import { judge } from "../../conformance/cases/judge.ts";
 import { type CaseVerdict, exitCode, summarise } from "../../conformance/cases/verdict.ts";
+import { moduleName } from "../../conformance/sources/registry.ts";
 import { findCases, type GoldenCase, readActual, readCase } from "../../io/golden/cases.ts";
 import type { SafetensorsFile } from "../../io/safetensors/read.ts";
 import type { Precision } from "../../tensor/precision.ts";
@@ -31,7 +32,7 @@ function judgeFolder(
   let [id, module] = [folder, "(unreadable)"];
   try {
     const golden = readCase(folder);
-    [id, module] = [golden.manifest.id, golden.manifest.source.class];
+    [id, module] = [golden.manifest.id, moduleName(golden.manifest.source)];
     if (golden.manifest.full !== full || golden.manifest.raises) return null;
     return {
       id,

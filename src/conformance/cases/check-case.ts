@@ -14,7 +14,7 @@ import type { Program } from "../../tensor/program/program.ts";
 import { record } from "../../tensor/program/record.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { argumentsOf, type Inputs } from "../sources/arguments.ts";
-import { systemUnderTest } from "../sources/registry.ts";
+import { moduleName, systemUnderTest } from "../sources/registry.ts";
 import type { SystemUnderTest } from "../sources/source.ts";
 import { type Judgement, judge, judgeRaised } from "./judge.ts";
 import type { CaseVerdict } from "./verdict.ts";
@@ -168,7 +168,7 @@ export async function checkCase(
   options: CheckOptions = {},
 ): Promise<CaseVerdict> {
   const { id, source, raises } = golden.manifest;
-  const base = { id, module: source.class, precision: backend.precision };
+  const base = { id, module: moduleName(source), precision: backend.precision };
   try {
     const call = callOf(golden, options.systemFor);
     const { run } = call.system;

@@ -7,7 +7,7 @@ export type Status = "passed" | "failed" | "errored";
 
 export interface CaseVerdict {
   readonly id: string;
-  /** The source's class: what the table groups by. */
+  /** The source's class, by which the table groups cases. */
   readonly module: string;
   readonly precision: Precision;
   readonly status: Status;

@@ -34,6 +34,12 @@ function ownEntry<T>(table: Readonly<Record<string, T>>, name: string, what: str
   throw new LoadError(`${what} ${quoted(name)}; known are ${known}  [conform.registry]`);
 }
 
+/** The name that tables group cases by: the class, or "package/class" where several packages have the class. [conform.registry] */
+export function moduleName({ package: name, class: type }: CaseSubject["source"]): string {
+  const owners = sources.filter(({ classes }) => Object.hasOwn(classes, type)).map((one) => one.package);
+  return owners.length === 1 && owners[0] === name ? type : `${name}/${type}`;
+}
+
 /** Builds the system under test of a case. Throws a LoadError where the package, class, profile, an option or an argument is unknown. */
 export function systemUnderTest({
   id,
