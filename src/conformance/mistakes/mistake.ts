@@ -1,4 +1,4 @@
-/** A mistake that somebody made. */
+/** A mistake that was made in a real implementation. */
 export interface Mistake {
   readonly id: string;
   /** Row of the table in spec/conformance/mutants/95-mutants.md. */

@@ -54,7 +54,7 @@ const vit: Read<ViT> = (value, at) => {
   return vitOf(config, at);
 };
 
-/** Without this option the extractor returns the classification too, which no case here asks for. */
+/** Without this option the extractor returns the classification too, which is not supported. */
 const embeddingsOnly: Read<true> = (value, at) => {
   if (boolean(value, at)) return true;
   throw refuse(at, "has to be true");
