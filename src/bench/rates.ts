@@ -83,7 +83,7 @@ async function attentionRate(backend: Backend, shape: Shape, timing: TimingOptio
 }
 
 interface Kernel {
-  /** The word for it in progress reports. */
+  /** Its name in progress reports. */
   readonly title: string;
   readonly operations: (shape: Shape) => number;
   readonly rate: (backend: Backend, shape: Shape, timing: TimingOptions) => Promise<number>;

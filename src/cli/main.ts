@@ -7,7 +7,7 @@ import { UsageError } from "./usage-error.ts";
 
 type Command = (args: readonly string[]) => Promise<number>;
 
-/** A command is loaded when it is called, so that a mask does not wait for kernels. */
+/** Commands are loaded on demand, so that `mask` starts without loading the kernels. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   bench: async () => (await import("./commands/bench.ts")).bench,
   check: async () => (await import("./commands/check.ts")).check,

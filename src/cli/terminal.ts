@@ -1,4 +1,4 @@
-// What the command line's streams can show.
+// Whether the command line's streams show colour, and how wide they are.
 import { type Paint, painter, showsColour } from "../terminal/colour.ts";
 
 /** Whether a stream of this process shows colour. */

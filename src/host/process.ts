@@ -6,10 +6,10 @@ import type { FinishedProcess, ProcessOptions } from "./host.ts";
 const WINDOWS = process.platform === "win32";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Children that are running now. They end with this process, whatever ends it. */
+/** Children that are running now. They are terminated when this process ends, for whatever reason. */
 const running = new Set<ChildProcess>();
 
-/** Ends a child and everything that it started: elsewhere than on Windows it leads a process group of its own. */
+/** Terminates a child and all processes that it started. Except on Windows, a child leads a process group of its own. */
 function endGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
   try {
@@ -46,7 +46,7 @@ function leave(child: ChildProcess): void {
   if (running.size === 0) listen(false);
 }
 
-/** Runs a command to its end, or for `seconds`. Rejects with a LoadError where the command cannot be started. [io.process] */
+/** Runs a command until it ends or `seconds` have passed. Rejects with a LoadError where the command cannot be started. [io.process] */
 export function runProcess(
   [program = "", ...args]: readonly string[],
   { seconds, keep = 1e7 }: ProcessOptions = {},

@@ -1,4 +1,4 @@
-// Replays a program on a backend: with the backend's kernels where it has them, with the definitions of the ops where it has not.
+// Replays a program on a backend. An op or scope without a kernel is computed by the definitions of its ops.
 import { now } from "#host";
 import { Bug } from "../tensor/errors.ts";
 import {

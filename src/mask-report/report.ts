@@ -63,7 +63,7 @@ const promptDocument = ({ batch, convention, rows }: MaskReport, b: number) => {
   };
 };
 
-/** The document of `mask --json`. Its first keys describe the first prompt; a batch stands under "prompts". */
+/** The document of `mask --json`. Its first keys describe the first prompt; the prompts of a batch are under "prompts". */
 export function maskDocument(report: MaskReport): object {
   const { batch, convention, against, difference, steps, known, findings } = report;
   const prompts = batch.prompts.map((_, b) => promptDocument(report, b));

@@ -64,7 +64,7 @@ function described({ name, source, note }: Convention, paint: Paint, width: numb
   ];
 }
 
-/** A row of a cached step, beside the row of the whole text's mask. */
+/** A row of a cached step, next to the row of the whole text's mask. */
 interface StepLine {
   readonly prompt: number;
   readonly position: number;

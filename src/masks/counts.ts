@@ -1,13 +1,13 @@
-// Compares image tokens with images. A mismatch is the commonest mistake, and it leaks without an error.
+// Compares image tokens with images. A mismatch is the most common mistake, and many implementations leak images without raising an error.
 import { type Matrix, promptsOf } from "./grid.ts";
 import { TOKEN } from "./numbering.ts";
 
 export interface CountFinding {
   readonly kind: "missing-image" | "padding-image" | "unreachable-image" | "no-image-token";
   readonly prompt: number;
-  /** The image concerned, from 1; null where the whole prompt is. */
+  /** The number of the image, from 1; null if the finding is about the whole prompt. */
   readonly image: number | null;
-  /** The position of its token, where it has one. */
+  /** The position of the image's token, if it has one. */
   readonly position: number | null;
   /** Images in the batch. */
   readonly images: number;

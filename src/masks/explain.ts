@@ -1,4 +1,4 @@
-// Why a row is as it is, as values: the positions and images to count from. sentences.ts turns them into text.
+// The reason for each row, as values: the positions and images to count from. sentences.ts turns them into text.
 
 import type { Convention, Numbering } from "./conventions/schema.ts";
 import { TOKEN } from "./numbering.ts";
@@ -44,7 +44,7 @@ export type EmptyBecause =
   | { readonly kind: "no-image-before" }
   | { readonly kind: "no-image-after" };
 
-/** What an empty row becomes; zeroed rows may be zeroed by the mask or after the softmax. */
+/** The result for an empty row. A row is zeroed either by the mask or after the softmax. */
 export type EmptyRowResult = Exclude<RowOutcome, "attends"> | "zeroed-after-softmax";
 
 export type Reason =

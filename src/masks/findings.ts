@@ -1,4 +1,4 @@
-// What can be wrong with a batch under a convention, as values. sentences.ts turns them into text.
+// Problems of a batch under a convention, as values. sentences.ts turns them into text.
 
 import type { Convention } from "./conventions/schema.ts";
 import { type CountFinding, checkCounts } from "./counts.ts";
@@ -70,13 +70,14 @@ export function placeOf(finding: Finding): FindingPlace | null {
   return position === null ? null : { prompt, position, image: image ?? 0 };
 }
 
-/** alarm: a row receives what it should not, or lacks what it should have; note: worth knowing, but nothing leaks. */
+/** alarm: a row sees images that it should not see, or misses images that it should see; note: nothing leaks. */
 export function toneOf({ kind }: Finding): "alarm" | "note" {
   const notes: readonly Finding["kind"][] = ["unreachable-image", "no-image-token", "not-prefix-stable"];
   return notes.includes(kind) ? "note" : "alarm";
 }
 
-/** Everything to report of a batch under a convention, recorded attention aside. `real`: images given to each prompt. [mask.findings] */
+/** All findings about a batch under a convention, except those about recorded attention. `real`: images given to each prompt.
+ * [mask.findings] */
 export function findingsOf(
   locations: Matrix,
   images: number,

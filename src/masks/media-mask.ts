@@ -11,7 +11,7 @@ export interface Counts {
   readonly data: Int32Array;
 }
 
-/** The number of every position: how many images stand at or before it, or as the convention counts. b l -> b l */
+/** The number of every position: the images at or before it, or as the convention counts them. b l -> b l */
 export function textTime(locations: Matrix, how: Numbering | Counting = "inclusive"): Counts {
   const counting = typeof how === "string" ? ({ numbering: how, endTokens: "ignored" } as const) : how;
   const times = promptsOf(locations).flatMap((kinds) => numbersOf(kinds, counting)); // [mask.batch]
@@ -44,11 +44,11 @@ export function zeroedRows(locations: Matrix, convention: Convention): Grid | nu
   return { shape, data: Uint8Array.from(time, (t) => (t === 0 ? 1 : 0)) }; // [mask.zeroed]
 }
 
-/** What a cross-attention block needs of a convention on one batch: computed once a forward, for all blocks. */
+/** The masks of one batch under a convention, computed once per forward pass for all cross-attention blocks. */
 export interface Visibility {
   /** b l m: as mediaMask, with the rows opened that the convention unmasks. */
   readonly mayAttend: Grid;
-  /** What the softmax makes of a row without a 1. */
+  /** The softmax's result for a row without a 1. */
   readonly emptyRow: Exclude<EmptyRowBehaviour, "unmasked">;
   /** b l: 0 for rows that are set to zero after the softmax; null where there are none. */
   readonly postSoftmaxMask: Grid | null;

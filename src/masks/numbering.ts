@@ -7,7 +7,7 @@ export const TOKEN = { text: 0, image: 1, end: 2 } as const;
 export type Counting = Pick<Convention, "numbering" | "endTokens">;
 
 // #region text-time
-/** How many images stand at or before each position. */
+/** The number of images at or before each position. */
 const countImages = (kinds: readonly number[]): number[] => {
   let count = 0;
   return kinds.map((kind) => (count += Number(kind === TOKEN.image))); // [mask.numbering] [mask.prefix-stable]

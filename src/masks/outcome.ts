@@ -3,7 +3,7 @@
 import type { Convention } from "./conventions/schema.ts";
 
 /**
- * What attention, and the layer around it, make of a text position. attends: a softmax over the images it may attend to;
+ * The result of attention, and of the layer around it, for a text position. attends: a softmax over the images it may attend to;
  * zeroed: attention adds nothing; identity: attention adds nothing and the feed-forward does not run, so the layer leaves
  * the row unchanged; uniform-leak: the plain average of all latents of all images, whatever the query; unmasked-leak: a
  * softmax over all images, as if there were no mask; nan: NaN.

@@ -7,7 +7,7 @@ import { attendableImages, numbersOf, TOKEN } from "./numbering.ts";
 import { type RowOutcome, reachingImages, rowOutcome } from "./outcome.ts";
 
 /**
- * How a cached step comes by a row that is not the text's own. prompt-row: the row of a position of the prompt; own-pass:
+ * The origin of a cached step's row that is not the text's own row. prompt-row: the row of a position of the prompt; own-pass:
  * images are counted from position `from`, where the pass begins; last-count: the images of the text last counted;
  * beyond-prompt: the position lies after the prompt, whose mask is not continued.
  */

@@ -1,6 +1,6 @@
-// ANSI colours, chosen by meaning. Whoever opens a stream decides whether it gets any.
+// ANSI colours, chosen by meaning. The code that opens a stream decides whether to use them.
 
-/** What a piece of text means. A number is the colour of that image, counted from 1. Colour only repeats what the text says. */
+/** The meaning of a piece of text. A number is the colour of that image, counted from 1. Colour only repeats what the text says. */
 export type Style = "good" | "bad" | "faint" | "strong" | number;
 
 /** Applies a style, or returns the text as it is. */

@@ -570,7 +570,7 @@ describe("the command", () => {
     ["name", 'there is no "outputs.out" among the written tensors ("result")'],
     ["zeros", "gates away from 0"],
     ["dropout", "eval mode"],
-    ["constant", "no image moves any row"],
+    ["constant", "no image changes any row"],
   ])(
     "[probe.outputs] [probe.adapter] [probe.skipped] %s: a broken adapter is refused with the remedy",
     async (wrong, named) => {

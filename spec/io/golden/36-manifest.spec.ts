@@ -21,7 +21,7 @@ test("[case.json] a manifest is one JSON object of limited size", () => {
 });
 
 test("[case.schema] another schema is the first error", () => {
-  broken(/"schema" is "flamboyance-case\/2"; flamboyance-case\/1 is what is read here.*\[case\.schema\]/, {
+  broken(/"schema" is "flamboyance-case\/2"; this version reads flamboyance-case\/1.*\[case\.schema\]/, {
     schema: "flamboyance-case/2",
   });
   broken(/"schema" is no text/, {});
@@ -85,7 +85,10 @@ test("[case.fields] every field has its type", () => {
 
 test("[case.names] a manifest declares every name that it uses", () => {
   const noise = { policy: "noise", K: 8, noise: { "outputs.out": 1e-6 } };
-  broken(/"call" names "y", which is not there {2}\[case\.names\]/, { ...MANIFEST, call: { x: "y" } });
+  broken(/"call" names "y", which case.json does not declare {2}\[case\.names\]/, {
+    ...MANIFEST,
+    call: { x: "y" },
+  });
   broken(/"positional" names "y"/, { ...MANIFEST, positional: ["y"] });
   broken(/"ties" names "v"/, { ...MANIFEST, ties: { u: "v" } });
   broken(/"grads" names "weights\.v"/, { ...MANIFEST, grads: ["weights.v"] });

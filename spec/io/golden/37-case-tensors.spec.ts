@@ -126,5 +126,8 @@ test("[case.probes] probes are at valid positions of the output", () => {
   );
   broken(/\[case\.probes\]/, full, INPUTS, probes([0, -1], [1, 2]));
   broken(/\[case\.probes\]/, full, INPUTS, probes([0, 1], [1]));
-  broken(/"probed" names "out", which is not there {2}\[case\.names\]/, { ...full, probed: {} });
+  broken(/"probed" names "out", which case.json does not declare {2}\[case\.names\]/, {
+    ...full,
+    probed: {},
+  });
 });

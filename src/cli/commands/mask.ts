@@ -53,7 +53,7 @@ const MOST = 4096;
 const counts = (text: string | undefined): number[] | undefined =>
   text === undefined ? undefined : listOption(text, (n) => wholeOption("images", n, 0, MOST));
 
-/** A word that names a file or folder, or would. */
+/** Whether an argument is the path of a file or folder, or has the form of one. */
 const isPath = (word: string): boolean =>
   /\.safetensors$|^\.{0,2}\/|^[\w.-]+(\/[\w.@-]+)+\/?$/.test(word) || kindOf(word) === "folder";
 

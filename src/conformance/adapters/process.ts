@@ -10,10 +10,10 @@ import { type Adapter, AdapterUnavailable } from "../probe/probe.ts";
 export interface AdapterOptions {
   /** The command and its first arguments. */
   readonly command: readonly string[];
-  /** The folder in which those of each call are made. */
+  /** The folder that holds the folders of each call. */
   readonly folder: string;
   readonly shape: ProbeShape;
-  /** The time that each call may take. */
+  /** The time limit of each call. */
   readonly seconds: number;
 }
 
@@ -50,7 +50,7 @@ async function outputOf({ command, seconds }: AdapterOptions, args: readonly str
 
 const LONGEST_JSON = 1_000_000;
 
-/** The reason that adapter.json gives where this call is beyond the adapter. */
+/** The reason in adapter.json for skipping this call; null if the call is not skipped. */
 function skippedIn(file: string): string | null {
   if (kindOf(file) !== "file") return null;
   try {

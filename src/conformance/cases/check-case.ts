@@ -25,7 +25,7 @@ export interface CaseCall {
   /** By the names of the call's arguments. */
   readonly inputs: Inputs;
   /**
-   * Records the forward pass symbolically; `around` may wire the model's modules differently meanwhile. The program's outputs
+   * Records the forward pass symbolically; `around` may rewire the model's modules during the call. The program's outputs
    * are those that the case expects, in its order, and `LOSS` where the case has gradients.
    */
   readonly record: (around?: <T>(forward: () => T) => T) => Program;
@@ -40,7 +40,7 @@ export const leafOf = (grad: string): string => grad.replace(/^weights\./, "");
 
 export type SystemFor = (manifest: CaseManifest) => SystemUnderTest;
 
-/** Builds the system under test and loads the weights. Throws what the model throws. */
+/** Builds the system under test and loads the weights. Errors of the model are thrown unchanged. */
 export function callOf(golden: GoldenCase, systemFor: SystemFor = systemUnderTest): CaseCall {
   const { manifest } = golden;
   const system = systemFor(manifest);
@@ -88,7 +88,7 @@ function expectedOutputs<T extends Stored>(
   );
 }
 
-/** The case as this backend is to replay it: with its gradients, if it has any. */
+/** The program of a case, with its gradients if it has any, as this backend replays it. */
 function programOf({ manifest: { grads } }: GoldenCase, call: CaseCall, backend: Backend): Program {
   const program = call.record();
   if (grads.length === 0) return program;
@@ -122,7 +122,7 @@ export interface CheckOptions {
   readonly onActual?: ((golden: GoldenCase, actual: Actual) => void) | undefined;
 }
 
-/** A system that has `run` gives outputs alone. [conform.run] */
+/** A system with `run` returns outputs only. [conform.run] */
 async function checkRun(
   golden: GoldenCase,
   run: NonNullable<SystemUnderTest["run"]>,
@@ -138,7 +138,7 @@ async function checkRun(
 }
 
 /**
- * The reference backend is held to the taps as well; a backend with fused kernels computes them only to locate a deviation,
+ * On the reference backend the taps must conform too. A backend with fused kernels computes them only to locate a deviation,
  * because a tap inside a scope keeps it from being fused.
  */
 async function checkProgram(

@@ -112,7 +112,7 @@ function checkSource(
 }
 
 export const EVERYTHING: Reach = { full: Number.POSITIVE_INFINITY, cached: Number.POSITIVE_INFINITY };
-/** The reach of a quick check. */
+/** The longest prompts of a quick check. */
 export const QUICK: Reach = { full: 6, cached: 4 };
 
 /** One verdict for each source; `conventionFor` replaces the convention of a name. */

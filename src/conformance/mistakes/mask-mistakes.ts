@@ -1,14 +1,14 @@
-// Mistakes in the mask of a cross-attention (numbers 1-9 and 14), and two that only decoding or calls without locations show.
+// Mistakes in the mask of a cross-attention (numbers 1-9 and 14), and two that show only in cached decoding or in calls without locations.
 import type { Mistake } from "./mistake.ts";
 import { cell, compares, type MaskedBatch, type Visibility, type VisibilityRule } from "./visibility.ts";
 
 export interface MaskMistake extends Mistake {
-  /** What a case needs to catch it. */
+  /** The property that a case needs to detect it. */
   readonly needs: string;
   readonly rule: VisibilityRule;
 }
 
-/** Another number for each position, compared and zeroed as the convention has it. */
+/** Another number for each position, compared and zeroed as under the convention. */
 const counted = (
   { convention }: MaskedBatch,
   time: (b: number, l: number) => number,
@@ -143,7 +143,7 @@ export const maskMistakes: readonly MaskMistake[] = [...numbering, ...emptyRows]
   (a, b) => a.number - b.number,
 );
 
-/** Only cached steps show this one. */
+/** A mistake that shows only in cached steps. */
 export const countingRestarts: Mistake = {
   id: "counting-restarts",
   number: 10,
@@ -151,7 +151,7 @@ export const countingRestarts: Mistake = {
   seenIn: "a comment in OpenFlamingo's flamingo_lm.py; flamingo-mini #6; Otter",
 };
 
-/** Only calls without media locations show this one. */
+/** A mistake that shows only in calls without media locations. */
 export const causalWithoutMask: Mistake = {
   id: "causal-without-mask",
   number: 13,

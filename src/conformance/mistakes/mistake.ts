@@ -4,6 +4,6 @@ export interface Mistake {
   /** Row of the table in spec/conformance/mutants/95-mutants.md. */
   readonly number: number;
   readonly title: string;
-  /** Where it happened. */
+  /** The implementations in which it was found. */
   readonly seenIn: string;
 }

@@ -1,5 +1,5 @@
-// What a masked cross-attention sees, as a rule over prompts, positions and images. Known mistakes are other such rules: the
-// mutants rewrite a recorded program by them, and the probe compares their effects with what it measured.
+// The mask of a cross-attention as a function of prompt, position and image. A known mistake is another such function: mutants rewrite a
+// recorded program with it, and the probe compares its effects with the measured ones.
 import type { Convention } from "../../masks/conventions/schema.ts";
 import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import { softmaxEmptyRow } from "../../masks/media-mask.ts";
@@ -54,7 +54,7 @@ export function maskedBatch(
   return { convention, located, time, images, visibility };
 }
 
-/** What a rule makes of every row, as a probe sees it. [probe.mistakes] */
+/** The effect of a rule on every row, as the probe measures it. [probe.mistakes] */
 export function effectsOfRule(
   { located, images, visibility }: MaskedBatch,
   rule: Partial<Visibility> | null,

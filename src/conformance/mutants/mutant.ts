@@ -11,12 +11,12 @@ export interface Context {
   readonly model: object;
   /** By the names of the forward pass's arguments. */
   readonly inputs: Inputs;
-  /** Records the call again while the same modules are wired differently. */
+  /** Records the call again with the same modules in another wiring. */
   readonly record: (around: <T>(forward: () => T) => T) => Program;
 }
 
 export interface Mutant extends Mistake {
-  /** What a case needs to catch it. */
+  /** The property that a case needs to detect it. */
   readonly needs: string;
   /** The mutated program; null if the call has nothing to mutate. */
   readonly apply: (context: Context) => Program | null;

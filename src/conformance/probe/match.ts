@@ -78,7 +78,7 @@ function causalEffects(latents: number, shift: number): number[][] {
 
 export type WithoutLocations = "everything" | "causal" | "nothing" | "something else" | "skipped";
 
-/** What rows see when no locations are given. [probe.without-locations] */
+/** The images that rows see when no locations are given. [probe.without-locations] */
 export function readWithoutLocations({ effects }: Measured, latents: number): WithoutLocations {
   const all = 2 ** IMAGES - 1;
   const rows = effects.map((list) => list.map((effect) => effect & all));

@@ -42,7 +42,7 @@ export function measure(
   const any = (p: number, l: number): boolean => reached[p]?.[l]?.includes(true) === true;
   if (call.name !== "without-locations" && !broken.flat().includes(true) && !reached.flat(2).includes(true)) {
     throw new LoadError(
-      "no image moves any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
+      "no image changes any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
     );
   }
 

@@ -23,7 +23,8 @@ export interface ProbeTextOptions {
 }
 
 const MOST_SENTENCES = 12;
-const LEGEND = `t text, I an image's token, e an end token; each prompt has ${IMAGES} images. {1}: moved by image 1; -: by none; =: by none, and no feed-forward either; LEAK: the plain average of all.`;
+const LEGEND = `t text, I an image's token, e an end token; each prompt has ${IMAGES} images. {1}: changed by image 1; -: by none; =: by
+none, and no feed-forward either; LEAK: the plain average of all.`;
 
 /** The verdict, the measured rows, and one section each for mismatches, leaks, mistakes and decoding. [probe.text] */
 export function probeText(
@@ -50,7 +51,7 @@ export function probeText(
   const inSentences = (stretches: typeof mismatches) => stretches.map((one) => stretchSentence(one, result));
   return [
     [...headline, ...notes(result, expect).map(item)].join("\n"),
-    [paint("Images that move each row", "strong"), item(LEGEND), "", ...grid(result, paint)].join("\n"),
+    [paint("Images that change each row", "strong"), item(LEGEND), "", ...grid(result, paint)].join("\n"),
     ...section("Mismatches", inSentences(mismatches)),
     ...section("Leaks", inSentences(leaks)),
     ...section("Known mistakes with these effects", mistakeSentences(result.mistakes)),
@@ -61,7 +62,7 @@ export function probeText(
   ].join("\n\n");
 }
 
-/** What follows the verdict: the convention's note, others with the same rows, prompts that were left out. */
+/** The lines after the verdict: the convention's note, others with the same rows, prompts that were left out. */
 function notes({ exact, refused }: ProbeResult, expect: Convention | null): string[] {
   const [first, ...others] = expect ? [] : exact;
   const names = others.map(({ name }) => name).join(", ");

@@ -1,4 +1,4 @@
-// The result of a probe in sentences. The page of text and the document's `sentence` are made of these; nothing reads them.
+// The result of a probe in sentences. They are used in the terminal's text and as the document's `sentence`; no code parses them.
 import type { Convention } from "../../masks/conventions/schema.ts";
 import { TOKEN } from "../../masks/numbering.ts";
 import { isAverage, type RowEffect, type Stretch } from "./effects.ts";
@@ -76,7 +76,7 @@ export function stretchSentence(
   return `In "${letters(call.prompts[prompt] ?? [])}", ${rows} ${effectPhrase(measured, one)}${otherwise}.`; // [probe.words]
 }
 
-/** What cached steps do, by the way in which they are made. */
+/** The behaviour of each kind of cached step. */
 const cachedStepPhrases = {
   none: "",
   rows: "are the rows of the whole text's mask",

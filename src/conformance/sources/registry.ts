@@ -26,7 +26,7 @@ function sourceNamed(name: string): Source {
   throw new LoadError(`there is no package ${quoted(name)}; known are ${known}  [conform.registry]`);
 }
 
-/** An entry by its own name; names of Object.prototype such as "constructor" are names like any other. */
+/** An own property of a record; names of Object.prototype such as "constructor" are unknown unless they are own properties. */
 function ownEntry<T>(table: Readonly<Record<string, T>>, name: string, what: string): T {
   const entry = Object.hasOwn(table, name) ? table[name] : undefined;
   if (entry !== undefined) return entry;

@@ -14,8 +14,8 @@ import { Arguments, type Inputs } from "./arguments.ts";
 export type Outputs = Readonly<Record<string, Stored>>;
 
 /**
- * What a case runs. `forward` is recorded as one program, which backends replay and gradients are taken of. `run` is for
- * results of several programs, or of none: decoding, preprocessing, optimisers. A system that has `run` is run by it.
+ * The system under test of a case. `forward` is recorded as one program, which backends replay and which can be differentiated. `run` is
+ * for results of several programs, or of none: decoding, preprocessing, optimisers. If there is a `run`, it is used.
  */
 export interface SystemUnderTest {
   readonly model: object;
@@ -23,7 +23,7 @@ export interface SystemUnderTest {
   readonly run?: (inputs: Inputs, backend: Backend) => Promise<Outputs>;
 }
 
-/** What a class is built from, beside its configuration. */
+/** Data for building a class, besides its configuration. */
 export interface BuildContext<P extends object> {
   readonly profile: P;
   readonly flags: readonly string[];
@@ -62,7 +62,7 @@ interface ClassDefinition<O extends object, P extends object, M extends object> 
   readonly build: (options: CamelCased<O>, context: BuildContext<P>) => M;
 }
 
-/** Reads the options of a constructor. An unknown one is an error that lists those there are. */
+/** Reads the options of a constructor. An unknown option is an error that lists the known ones. */
 export function readOptions<O extends object>(
   readers: Readers<O>,
   config: Json | undefined,
@@ -92,7 +92,7 @@ export const moduleClass = <O extends object, P extends object, M extends object
   },
 });
 
-/** A class whose results take several programs, or none; `build` makes what is kept between them. */
+/** A class whose results take several programs, or none; `build` makes the state that they share. */
 export const procedureClass = <O extends object, P extends object, M extends object>({
   options,
   call,
@@ -121,7 +121,7 @@ const matches = (pattern: string, name: string): boolean =>
     ? name.startsWith(pattern.slice(0, -1)) && /^\d+$/.test(name.slice(pattern.length - 1))
     : pattern === name;
 
-/** Throws an error that lists the names there are, unless `name` is one of them. */
+/** Throws an error that lists the known names, unless `name` is one of them. */
 export function requireKnown(known: readonly string[], name: string, problem: string): void {
   if (known.some((pattern) => matches(pattern, name))) return; // [conform.options]
   const list = known.length === 0 ? "it has none" : `known are ${known.join(", ")}`;

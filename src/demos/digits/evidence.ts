@@ -11,7 +11,7 @@ import { digitNamed } from "./captions.ts";
 import { asImages, BLANK, type Picture } from "./data.ts";
 import { type DigitsModel, withBehaviour } from "./model.ts";
 
-/** What differs from training when a row is measured: nothing, the pictures, or the mask convention. */
+/** The change from training to measurement of a row: none, other pictures, or another mask convention. */
 export type Condition =
   | { readonly kind: "as-trained" | "swapped" | "blanked" }
   | { readonly kind: "convention"; readonly convention: string };

@@ -81,7 +81,7 @@ export function expectedNames({ raises, full, outputs, taps, grads }: CaseManife
 }
 const PROBES = ["index", "value", "sum", "norm"];
 
-/** The names that need a noise: every expected tensor, or the probes of an output together. */
+/** The names that need a noise entry: every expected tensor, or the probes of an output together. */
 export const judgedNames = (manifest: CaseManifest): string[] =>
   manifest.full && !manifest.raises
     ? manifest.outputs.map((name) => `probes.${name}`)

@@ -48,7 +48,7 @@ const weights: Read<ReadonlyMap<string, Shape>> = (value, at) =>
 const schema: Read<typeof SCHEMA> = (value, at) => {
   if (value === SCHEMA) return SCHEMA;
   const given = typeof value === "string" ? `is ${quoted(value)}` : "is no text";
-  throw refuse(at, `${given}; ${SCHEMA} is what is read here, update one or the other`, "case.schema");
+  throw refuse(at, `${given}; this version reads ${SCHEMA}; update the case or this package`, "case.schema");
 };
 
 const fields = record<CaseManifest>({
@@ -108,7 +108,7 @@ export const caseManifest: Read<CaseManifest> = (value, at) => {
   const manifest = fields(value, at);
   const known = (field: string, name: string, list: { has(name: string): boolean }): void => {
     if (!list.has(name))
-      throw refuse({ ...at, field }, `names ${quoted(name)}, which is not there`, "case.names");
+      throw refuse({ ...at, field }, `names ${quoted(name)}, which case.json does not declare`, "case.names");
   };
   const { call, inputs, ties, grads, outputs, full, probed, raises, tolerance } = manifest;
   for (const name of call.values()) known("call", name, inputs);
@@ -119,7 +119,7 @@ export const caseManifest: Read<CaseManifest> = (value, at) => {
   if (full) for (const name of outputs) known("probed", name, probed);
   if (raises !== null) return manifest;
   if (outputs.length === 0)
-    throw refuse({ ...at, field: "outputs" }, "names nothing to compare", "case.names");
+    throw refuse({ ...at, field: "outputs" }, "names no tensor to compare; add an output", "case.names");
   for (const name of judgedNames(manifest)) known("tolerance.noise", name, tolerance?.noise ?? new Map());
   return manifest;
 };

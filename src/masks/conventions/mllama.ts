@@ -46,7 +46,7 @@ export const mllama = {
       thread: "torchtune #2552",
     },
     emptyRow: "zero",
-    unprovenStep: "recipes cut the mask, and they are no part of the package",
+    unprovenStep: "the recipes that cut the mask are not part of the package",
     note: "As the reference: the mask of an empty row is opened, and the row's output is then set to zero.",
   },
 } as const satisfies Record<string, Convention>;

@@ -1,4 +1,4 @@
-// The vocabulary in which conventions are written. A new convention is a new value; a new idea is a new word here.
+// The vocabulary in which conventions are written. A behaviour that no field can express needs a new field or value here.
 
 /**
  * How positions count images. inclusive: an image's own token counts it; exclusive: it does not count it yet; next: text

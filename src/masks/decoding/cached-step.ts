@@ -1,4 +1,4 @@
-// Where the row of a decoding step is taken from, for each kind of cached step.
+// The origin of each row of a decoding step, for each kind of cached step.
 
 import type { CachedStep } from "../conventions/schema.ts";
 import { TOKEN } from "../numbering.ts";

@@ -1,4 +1,4 @@
-// Replays decoding: the rows that each pass of a cached generation uses, beside the rows of the whole text's mask.
+// Replays cached decoding: the mask rows that each pass uses, and the same rows of the whole text's mask.
 
 import type { CachedStep, Convention } from "../conventions/schema.ts";
 import { type Matrix, promptsOf } from "../grid.ts";
@@ -14,11 +14,11 @@ export interface DecodeOptions {
   readonly passes?: readonly number[];
   /** Beams: for each pass, the row that each row of the batch continues; null where nothing is reordered. */
   readonly parents?: readonly (readonly number[] | null)[];
-  /** Computes the rows of a text. One function may serve many replays with the same images and convention. */
+  /** Computes the rows of a text. Replays with the same images and convention can share one function. */
   readonly rowsOf?: TextRows;
 }
 
-/** Why the source cannot take a pass: it has more tokens than the prompt. */
+/** The reason why the source refuses a pass: it has more tokens than the prompt. */
 export interface Refusal {
   readonly tokens: number;
   readonly prompt: number;
@@ -34,7 +34,7 @@ export interface DecodeStep {
   readonly full: readonly (readonly MaskRow[])[];
   /** The first row that differs between the two. */
   readonly differs: { readonly prompt: number; readonly position: number } | null;
-  /** Set where the source cannot take this step; `rows` is then empty. */
+  /** Set if the source refuses this step; `rows` is then empty. */
   readonly refused: Refusal | null;
 }
 

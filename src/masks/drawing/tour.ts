@@ -48,8 +48,8 @@ export function tour(options: Pick<DrawOptions, "colour" | "ascii"> = {}): strin
     "",
     "  {1} attends image 1   - set to zero   LEAK the average of all images",
     "",
-    "This example cannot distinguish eq from ge: no token follows a second image,",
-    "so the masks are equal and only empty rows differ. Two images in a prompt can:",
+    "This example cannot distinguish immediate from all-previous: no token follows a",
+    "second image, so only empty rows differ. Two images in a prompt can:",
     "",
     drawAgainst(
       distinguishingExample.locations,

@@ -27,7 +27,7 @@ export function effectOf(row: MaskRow, convention: Convention): number {
   return images | (weighs[row.outcome] ? EFFECT.weighs : 0) | feedForward;
 }
 
-/** An effect as documents and failed comparisons show it. */
+/** An effect as text, for documents and failed comparisons. */
 export function effectInWords(effect: number): string {
   if (effect === EFFECT.refused) return "refused";
   if (effect & EFFECT.nan) return "NaN";

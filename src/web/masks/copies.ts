@@ -4,14 +4,14 @@ import { maskText } from "../../mask-report/text.ts";
 import type { State } from "./state.ts";
 import type { View } from "./view.ts";
 
-/** What the page shows, as arguments of a report; null where there is no prompt. */
+/** The state of the page as arguments of a report; null if there is no prompt. */
 export function queryOf({ batch, conventions, steps }: View): MaskQuery | null {
   const [convention, against = null] = conventions;
   if (!convention || batch.prompts.length === 0) return null;
   return { batch, convention, against, known: steps[0]?.[0]?.to ?? null };
 }
 
-/** What `flamboyance mask` prints for the same prompts, without colour. */
+/** The output of `flamboyance mask` for the same prompts, without colour. */
 export function drawingOf(view: View, { latents }: Pick<State, "latents">): string {
   const query = queryOf(view);
   return query ? `${maskText(maskReport(query), { latents })}\n` : "";

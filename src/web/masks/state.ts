@@ -107,7 +107,7 @@ const NAMES = Object.keys(codecs) as (keyof State)[];
 
 const write = <K extends keyof State>(name: K, state: State): string => codecs[name].write(state[name]);
 
-/** What follows the # of the address. */
+/** The part of the address after the #. */
 export function addressOf(state: State): string {
   const fields = NAMES.filter((name) => write(name, state) !== write(name, START));
   return fields.map((name) => `${codecs[name].key}=${encoded(write(name, state))}`).join("&");

@@ -1,4 +1,4 @@
-// What the page shows of a state: every token with its row under one or two conventions, in the whole text's mask or in a
+// The content of the page for a state: every token with its row under one or two conventions, in the whole text's mask or in a
 // decoding step. A pure function, so that it can be tested without a browser.
 
 import { type PromptToken, tokensOf } from "../../io/prompt.ts";

@@ -8,7 +8,7 @@ import type { View } from "./view.ts";
 
 export interface Warning {
   readonly sentence: string;
-  /** alarm: something is wrong; note: worth knowing. */
+  /** alarm: something is wrong; note: information. */
   readonly tone: "alarm" | "note";
   readonly at: Place | null;
 }

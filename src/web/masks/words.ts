@@ -32,7 +32,7 @@ export const fullOutcome = ({ outcome, images }: MaskRow): string =>
   outcome === "attends" ? `attends ${range(images).replaceAll(",", ", ")}` : OUTCOME_LABELS[outcome];
 
 export const meanings: Readonly<Record<RowOutcome, string>> = {
-  attends: "a softmax over the images it may attend",
+  attends: "a softmax over the images that it may attend to",
   zeroed: "attention adds nothing to the row",
   identity: "neither attention nor the feed-forward changes the row",
   "uniform-leak": "the plain average of all images, whatever the text",

@@ -1,4 +1,4 @@
-// The results of a measurement: what the page shows and what "Copy as JSON" copies.
+// The results of a measurement, as the page shows them and "Copy as JSON" copies them.
 import type { Rate } from "../../bench/rates.ts";
 
 /** The keys of `flamboyance bench --json`, and the time of one run. */

@@ -45,7 +45,7 @@ const adapterNotice = ({ mode, name, software }: Adapter): Notice =>
     ? alarm(`${mode} runs on a software adapter (${name}); its times say nothing about a graphics card.`)
     : note(`${mode} runs on ${name}.`);
 
-/** Everything that a reader needs to know beside the numbers. */
+/** The notices about the conditions of the measurement. */
 export const noticesOf = (results: Results, machine: Machine, adapters: readonly Adapter[]): Notice[] => [
   threadNotice(machine),
   ...instructionNotices(results),

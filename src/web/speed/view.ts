@@ -73,7 +73,7 @@ const peak = (gflops: number): HTMLElement =>
     " is the peak of one thread, measured in a loop of multiply-adds that reads no memory. No WebAssembly kernel is faster on one thread.",
   );
 
-/** What has been measured so far. */
+/** The results so far. */
 export const results = (results: Results): HTMLElement[] =>
   [
     results.peakGflops === null ? null : peak(results.peakGflops),

@@ -38,7 +38,7 @@ const gating = (change: (alpha: Tensor, gate: Gate, of: Shared) => Tensor, which
       );
   });
 
-/** Another function in every GELU's place. */
+/** Replaces every GELU by another function. */
 const activating = (change: (x: Tensor) => Tensor) =>
   changing(({ program }) => nodesOf(program, "gelu").map(({ id }): Change => [id, change]));
 

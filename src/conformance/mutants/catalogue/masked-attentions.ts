@@ -1,4 +1,4 @@
-// The masked cross-attentions of a program, and how to put another rule in the place of theirs.
+// Finds the masked cross-attentions of a program and replaces their masks.
 import { MaskedCrossAttention } from "../../../blocks/masked-cross-attention.ts";
 import { locate, promptsOf } from "../../../masks/grid.ts";
 import { FlamingoPaLM } from "../../../models/flamingo/flamingo-palm.ts";
@@ -41,7 +41,7 @@ export function maskedAttentions(context: Context): MaskedAttention[] {
 
 type Masks = { readonly mayAttend: Bool; readonly postSoftmaxMask: Bool };
 
-/** A rule written out over heads and keys. */
+/** A rule as masks over heads and keys. */
 export function masksOf({ located, images, attention }: MaskedAttention, { may, zeroed }: Visibility): Masks {
   const [b = 0, h = 0, l = 0, s = 0] = attention.masked?.attrs.keep.shape ?? [];
   const rows = located.flatMap((prompt, b) => prompt.map((_, l) => [b, l] as const));
@@ -61,7 +61,7 @@ export function masksOf({ located, images, attention }: MaskedAttention, { may, 
 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.every((x, i) => x === b[i]);
 
-/** The changes that make one attention see by another rule; none if both rules agree on this call. */
+/** The changes that make one attention follow another rule; none if both rules agree on this call. */
 export function withVisibility(layer: MaskedAttention, other: Visibility): Change[] {
   const { masked, softmax, zeroing } = layer.attention;
   const [right, wrong] = [masksOf(layer, layer.visibility), masksOf(layer, other)];
@@ -77,7 +77,7 @@ export function withVisibility(layer: MaskedAttention, other: Visibility): Chang
   return zeroing ? [...changes, [zeroing.id, (weights) => weights]] : changes;
 }
 
-/** What keeps the feed-forward of a block from some rows; null where the attention stands in no block. */
+/** The change that skips the feed-forward of the attention's block on some rows; null if the attention is in no block. */
 function withFeedForward(context: Context, { attention, located }: MaskedAttention, fed: Visibility["fed"]) {
   const block = gates(context.program).find(
     ({ path, name }) => name === "ff_gate" && join(path, "attn") === attention.path,
@@ -92,7 +92,7 @@ function withFeedForward(context: Context, { attention, located }: MaskedAttenti
   return [id, (output, gate) => where(keep, mul(output, gate))] satisfies Change;
 }
 
-/** The rewrite whose cross-attentions see by another rule; a rule that is null leaves its layer unchanged. */
+/** The rewrite in which the cross-attentions follow other rules. `rule` returns null for a layer that stays unchanged. */
 export const seeing = (rule: VisibilityRule) =>
   changing((context) =>
     maskedAttentions(context).flatMap((layer) => {

@@ -7,7 +7,7 @@ import { type Change, changing, type Mutant } from "../mutant.ts";
 import { boolOf } from "../pattern-matchers.ts";
 import { maskedAttentions, seeing } from "./masked-attentions.ts";
 
-/** The rewrite that sees by the mistake's rule, but for a mistake that is a wrong program rather than a wrong rule. */
+/** The rewrite for a mistake: its rule in place of the mask, except for the mistake that changes the program and not the rule. */
 function rewriteOf({ id, rule }: MaskMistake): Mutant["apply"] {
   if (id !== "zeroing-discarded") return seeing(rule);
   return changing((context) =>

@@ -19,7 +19,7 @@ interface PositionEmbedding {
   readonly sum: number;
 }
 
-/** A change of how positions are added. */
+/** A change in the way positions are added. */
 const embeddingPositions = (table: RegExp, change: (embedding: PositionEmbedding) => Change) =>
   changing(({ program }) =>
     Object.entries(program.leaves).flatMap(([name, leaf]) => {
