@@ -158,7 +158,7 @@ function scoresByHand(model: MaskedCrossAttention, x: Tensor, media: Tensor): Ma
   });
 }
 
-test("[xattn.norm] [xattn.keys] normalised text meets the media as it is, head by head", () => {
+test("[xattn.norm] [xattn.keys] in every head the queries come from normalised text and the keys from media as given", () => {
   const [model, x, media] = [attention(), text(2, 3), images(2, 2, 2)];
   const { scores } = tapsOf(model, () => model.forward(x, media));
   expectNear(scores as Tensor, scoresByHand(model, x, media));

@@ -143,7 +143,7 @@ test("a file with a wrong checksum is refused", () => {
   expect(() => readPng(wrong, "x.png")).toThrow(/^x\.png: it cannot be decoded/);
 });
 
-test("the good file of these tests is one", () => {
+test("the file that these tests damage can be read", () => {
   expect([...(readPng(GOOD, "x.png").values as Float64Array)].map((x) => Math.round(255 * x))).toEqual([
     1, 2, 3,
   ]);

@@ -62,7 +62,7 @@ describe("runProcess", () => {
     expect(stdout.endsWith("athe end")).toBe(true);
   });
 
-  test("[io.process] after its time the child is ended with what it started", async () => {
+  test("[io.process] after its time limit a child is terminated, with all processes that it started", async () => {
     const file = fresh();
     const result = await runProcess(node(startsAnother(file, 'console.log("on");')), {
       seconds: 4,
@@ -72,14 +72,14 @@ describe("runProcess", () => {
     expect(listeners()).toBe(atStart);
   });
 
-  test("[io.process] after its end what it left running is ended, even if that holds its output open", async () => {
+  test("[io.process] processes that a child left running are terminated, even if they hold its output open", async () => {
     const file = fresh();
     const result = await runProcess(node(startsAnother(file, "process.exit(0);")), { seconds: 60 });
     expect(result).toMatchObject({ status: 0, timedOut: false });
     expect([sizeOf(file) > 0, await grows(file)]).toEqual([true, false]);
   });
 
-  test("[io.process] it ends with this process, also by a signal", async () => {
+  test("[io.process] a child is terminated when this process ends, also by a signal", async () => {
     const file = fresh();
     const script = `import("./dist/host/process.js").then(({ runProcess }) => runProcess(${JSON.stringify(
       node(startsAnother(file, "")),

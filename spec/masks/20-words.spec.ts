@@ -41,7 +41,7 @@ test("[mask.next] text has the number of the image to come, an image its own, te
   expect([...textTime({ shape: [1, 4], data: prompt("ItIt") }, "next").data]).toEqual([1, 2, 2, 0]);
 });
 
-test("[mask.neighbours] neighbours are seen together as far as they have come, and until one that is none", () => {
+test("[mask.neighbours] neighbouring images at or before a position are seen together, until an image that is no neighbour", () => {
   const together: Convention = { ...immediate, neighbours: "together" };
   expect(sees("IItt", 2, together)).toBe("1 12 12 12");
   expect(sees("ItItIIIt", 5, together)).toBe("1 1 2 2 3 34 345 345");
@@ -54,7 +54,7 @@ test("[mask.neighbours] neighbours are seen together as far as they have come, a
   );
 });
 
-test("[mask.end-token] an end token cuts what follows it off, until the next image; it still sees what it ends", () => {
+test("[mask.end-token] after an end token no image is seen until the next one comes; the end token itself still sees its image", () => {
   const cut: Convention = { ...immediate, endTokens: "cut" };
   expect(sees("ItEtIt", 2, cut)).toBe("1 1 1 - 2 2");
   expect(sees("EtIE", 1, cut)).toBe("- - 1 1");
@@ -80,7 +80,7 @@ test("[mask.explicit] the images that a position's list names", () => {
   expect(sees("tttt", 3, listed)).toBe("2 - 13 -");
 });
 
-test("[mask.unmasked-leak] an empty row attends to everything: the softmax's mask has it open, the convention's has not", () => {
+test("[mask.unmasked-leak] an empty row attends to everything: it is open in the mask of the softmax, and empty in the convention's mask", () => {
   const open: Convention = { ...immediate, emptyRow: "unmasked" };
   const [first, second] = rows("tI", 2, open);
   expect(first).toMatchObject({ outcome: "unmasked-leak", images: [1, 2], mayAttend: [false, false] });
@@ -150,7 +150,7 @@ test("[mask.convention] a new convention is one line, and no two conventions wit
   }
 });
 
-test("[mask.convention] every convention but these links to where it was discussed", () => {
+test("[mask.convention] every convention except these links to a discussion", () => {
   const unlinked = Object.values<Convention>(conventions).filter(({ source }) => !source.thread);
   expect(unlinked.map(({ name }) => name)).toEqual([
     "immediate",

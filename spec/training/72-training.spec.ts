@@ -72,7 +72,7 @@ const languageModel = [
 
 const withVideos = () => tinyFlamingo(1, 0, { maxVideoFrames: 2 });
 
-describe("what is trained", () => {
+describe("trained parameters", () => {
   test.each(["adamw-flamingo", "adamw-text"])(
     "[freezing.sets] %s: the set has the parameters with gradients in the release",
     (id) => {

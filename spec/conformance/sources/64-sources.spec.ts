@@ -105,7 +105,7 @@ describe("look-ups", () => {
 describe("options and arguments", () => {
   const own = (name: string): JsonObject => JSON.parse(`{ ${JSON.stringify(name)}: 1 }`);
 
-  test.each([...subjects.keys()])("[conform.options] %s refuses what it does not have", (key) => {
+  test.each([...subjects.keys()])("[conform.options] %s refuses unknown options and arguments", (key) => {
     const one = subject(key);
     for (const name of ["frobnicate", "dimHead", "__proto__", "constructor", "convention", "behaviour"]) {
       const config = { ...one.config };
@@ -126,7 +126,7 @@ describe("options and arguments", () => {
     refused({ config: { lr: 0.1, betas: [0.9] } }, /has to be two numbers/, subject("torch/AdamW"));
   });
 
-  test("[conform.options] nested modules are held to their own options", () => {
+  test("[conform.options] a nested module accepts its own options only", () => {
     const model = subject("flamingo-pytorch/FlamingoPaLM");
     const extractor = subject("vit-pytorch/Extractor");
     const vit = subject("vit-pytorch/ViT").config;

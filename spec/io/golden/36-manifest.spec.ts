@@ -94,7 +94,7 @@ test("[case.names] a manifest declares every name that it uses", () => {
   broken(/"grads" names "weights\.v"/, { ...MANIFEST, grads: ["weights.v"] });
   broken(/"tolerance\.noise" names "grads\.weights\.w"/, { ...MANIFEST, tolerance: noise });
   broken(/"tolerance\.noise" names "outputs\.out"/, { ...MANIFEST, tolerance: undefined });
-  broken(/"outputs" names nothing to compare/, { ...MANIFEST, outputs: [] });
+  broken(/"outputs" names no tensor to compare/, { ...MANIFEST, outputs: [] });
   const names = { call: { toString: "x" }, ties: { __proto__: "w" } };
   expect(readCase(write(fresh(), { ...MANIFEST, ...names })).manifest.call.get("toString")).toBe("x");
 });

@@ -293,7 +293,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     }
   });
 
-  test("a single weight can be silenced; the others keep theirs", async () => {
+  test("the post-softmax mask zeroes single weights and leaves the others unchanged", async () => {
     const [z, l, s, d, e] = [1, 1, 2, 1, 1];
     const inputs = { q: dense(Float32Array.of(0), z, l, d), k: dense(Float32Array.of(1, 2), z, s, d) };
     const postSoftmaxMask = { data: Uint8Array.of(1, 0), shape: [z, l, s], stride: [0, 0, 1], offset: 0 };

@@ -155,19 +155,19 @@ test("[mask.step-prompt-end] a later pass has the numbers of the prompt's last p
   });
 });
 
-test("[mask.step-mask-end] a pass has the mask's last rows, whichever positions it passes", () => {
+test("[mask.step-mask-end] a pass has the mask's last rows, whichever positions it covers", () => {
   expect(replay("tItIt", 2, by("mask-end"), { prompt: 3 })).toBe("- 1 1 1 1");
   expect(replay("tItIt", 2, by("mask-end"), { prompt: 5, passes: [3, 2] })).toBe("1 2 2 2 2");
   expect(replay("tItIt", 2, by("mask-end"), { prompt: 4, passes: [4, 1] })).toBe("- 1 1 2 2");
   expect(replay("tItIt", 2, by("mask-end"), { prompt: 4, passes: [3, 2] })).toBe("1 1 2 2 2");
 });
 
-test("[mask.step-last-row] the prompt's rows, and its last row ever after", () => {
+test("[mask.step-last-row] the prompt's positions have their rows, and later ones the prompt's last row", () => {
   expect(replay("tItIt", 2, by("last-row"), { prompt: 2 })).toBe("- 1 1 1 1");
   expect(replay("tItIt", 2, by("last-row"), { prompt: 5, passes: [1, 4] })).toBe("- 1 1 2 2");
 });
 
-test("[mask.step-ahead] several images end with the prompt, one does not", () => {
+test("[mask.step-ahead] text after the prompt sees a single image of the prompt, but none of several", () => {
   const c = by("ahead", { neighbours: "together", emptyRowFeedForward: "skip" });
   expect(replay("tIttt", 2, c, { prompt: 2 })).toBe("- 1 1 1 1");
   expect(replay("IItt", 2, c, { prompt: 3 })).toBe("1 12 12 -");
@@ -187,7 +187,7 @@ test("[mask.step-beams] a beam continues its parent's text", () => {
   expect(right[2]?.rows[0]?.[0]?.number).toBe(3);
 });
 
-test("[mask.step-beams] what a package counted for a row stays with that row", () => {
+test("[mask.step-beams] the counts that a package keeps for a row are not reordered", () => {
   const steps = replayDecoding(batch("IItt", "Ittt"), 2, by("count"), {
     prompt: 2,
     parents: [null, [1, 0], null],

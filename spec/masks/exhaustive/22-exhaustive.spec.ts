@@ -45,7 +45,7 @@ test("[mask.golden] every row of every source is reproduced: prompts up to 8 tok
   expect(summariseMasks(verdicts).rows).toBeGreaterThan(300_000);
 });
 
-test("[mask.golden] the files hold every group to its end", () => {
+test("[mask.golden] the files hold every group completely", () => {
   for (const { name } of cases.sources) {
     const groups = cases.rowsOf(name);
     expect([0, 1, 2, 3, 4].every((n) => groups.has(`full.${n}`))).toBe(true);
@@ -67,7 +67,7 @@ test("[mask.golden] the files hold every group to its end", () => {
   expect(total.reduce((n, rows) => n + rows.length, 0)).toBeGreaterThan(1_000_000);
 });
 
-test("[mask.golden] prompts are in numerical order, decoded ones cut at every place", () => {
+test("[mask.golden] prompts are in numerical order, and decoded ones are cut at every position", () => {
   expect(kindStrings(2)).toEqual([
     [0, 0],
     [0, 1],
@@ -173,7 +173,7 @@ test.each(Object.entries(mutants))(
   },
 );
 
-test("[mask.effect] what each row class shows", () => {
+test("[mask.effect] the effect of a row with each outcome", () => {
   const effects = (text: string, n: number, c: Convention) =>
     (maskRows(batch(text), n, c)[0] ?? []).map((row) => effectOf(row, c));
   expect(effects("tII", 2, immediate)).toEqual([32, 49, 50]);
@@ -242,7 +242,7 @@ const WRONG_ROW = {
   expected: 49,
 } as const;
 
-test("[mask.check] [mask.unproven] the table has a line a convention, and what is unproven", () => {
+test("[mask.check] [mask.unproven] the table has a line for each convention and lists the unproven ones", () => {
   const verdicts = checkMasks(cases, { full: 2, cached: 2 });
   const text = maskTable(verdicts, plain);
   for (const { convention } of cases.sources) expect(text).toMatch(new RegExp(`^${convention} +\\S+ `, "m"));
@@ -281,7 +281,7 @@ test("[mask.check] mask cases alone: a table or a document, and the exit status"
   }
 });
 
-test("[mask.check] a folder that is named is checked to its end, another as far as a quick check goes", () => {
+test("[mask.check] a folder named on the command line is checked in full, any other only up to the limits of a quick check", () => {
   expect(splitPaths([`${FOLDER}/`, "golden/cases/vit-pytorch"])).toEqual({
     masks: [FOLDER],
     others: ["golden/cases/vit-pytorch"],

@@ -40,7 +40,7 @@ export async function probe(args: readonly string[]): Promise<number> {
     latents: wholeOption("latents", values.latents, 2, 1024),
   };
   if (shape.latents % 2 !== 0)
-    throw new UsageError("--latents is an even number: they are moved apart in pairs"); // [probe.usage]
+    throw new UsageError("--latents is an even number, because latents are spread apart in pairs"); // [probe.usage]
   const seconds = wholeOption("timeout", values.timeout, 1, 86_400);
   const folder = values.keep ?? mkdtempSync(join(tmpdir(), "flamboyance-probe-"));
   mkdirSync(folder, { recursive: true });
