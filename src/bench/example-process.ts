@@ -1,6 +1,5 @@
 // Examples run in a process of their own, so that the memory measured is theirs alone.
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { runProcess } from "#host";
 import { run } from "../kernels/replay.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { type ExampleName, examples, quickExamples } from "./examples.ts";
@@ -32,8 +31,10 @@ export const exampleHere = (
 /** Runs an example in a new process of this command line. */
 export async function exampleApart(name: ExampleName, target: Target, quick: boolean): Promise<ExampleTime> {
   const command = commandOf(target, "--example", name, ...(quick ? ["--quick"] : []));
-  const { stdout } = await promisify(execFile)(process.execPath, command, { maxBuffer: 1e7 });
+  const { status, stdout, stderr } = await runProcess([process.execPath, ...command]);
+  if (status !== 0)
+    throw new LoadError(`the process that runs ${name} ended with status ${status}: ${stderr.trim()}`);
   const [result] = (JSON.parse(stdout) as { examples: ExampleTime[] }).examples;
-  if (!result) throw new LoadError(`the process that was to run ${name} printed no result: ${stdout}`);
+  if (!result) throw new LoadError(`the process that runs ${name} printed no result: ${stdout}`);
   return result;
 }

@@ -1,5 +1,5 @@
 // The time to the first result of a new process: Node starts, modules load, kernels compile, a tiny model runs.
-import { spawn } from "node:child_process";
+import { runProcess } from "#host";
 import { run } from "../kernels/replay.ts";
 import { Bug, LoadError } from "../tensor/errors.ts";
 import { flat } from "../tensor/tensor.ts";
@@ -26,26 +26,11 @@ export const firstHere = (target: Target): Promise<Start> =>
   });
 
 /** The first result of a new process, timed from this one, since Node's own clock starts only after its program was loaded. */
-function firstApart(target: Target): Promise<Start> {
-  return new Promise((resolve, reject) => {
-    const since = performance.now();
-    const child = spawn(process.execPath, commandOf(target, "--first"), {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let [output, errors, seconds] = ["", "", NaN];
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      if (output === "") seconds = (performance.now() - since) / 1000;
-      output += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      errors += text;
-    });
-    child.on("error", reject);
-    child.on("close", (status) => {
-      if (status === 0) resolve({ ...(JSON.parse(output) as Start), seconds });
-      else reject(new LoadError(`the new process ended with status ${status}: ${errors.trim()}`));
-    });
-  });
+async function firstApart(target: Target): Promise<Start> {
+  const command = [process.execPath, ...commandOf(target, "--first")];
+  const { status, stdout, stderr, secondsToOutput } = await runProcess(command);
+  if (status !== 0) throw new LoadError(`the new process ended with status ${status}: ${stderr.trim()}`);
+  return { ...(JSON.parse(stdout) as Start), seconds: secondsToOutput ?? NaN };
 }
 
 /** The median of several processes, after one that is not counted because it reads the files from disk. */

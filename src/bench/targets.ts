@@ -1,5 +1,5 @@
 // The targets that the command line selects.
-import { availableParallelism } from "node:os";
+import { cores } from "#host";
 import type { Backend } from "../kernels/backend.ts";
 import type { GpuMode } from "../kernels/gpu/index.ts";
 import { reference } from "../kernels/reference/index.ts";
@@ -14,8 +14,6 @@ export interface Selection {
   /** For simd. gpu.js uses every core in webasm mode and one thread in the others. */
   readonly threads: readonly number[];
 }
-
-export const cores = (): number => availableParallelism();
 
 const openSimd = (threads: number) => async (): Promise<Backend> =>
   (await import("../kernels/simd/index.ts")).simd({ threads });

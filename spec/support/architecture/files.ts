@@ -17,7 +17,7 @@ const ASYNCHRONOUS = new Set([
   "web",
 ]);
 /** Folders that may use the globals of Node and of browsers. */
-const PLATFORM = new Set(["host", "terminal", "cli", "web", "bench"]);
+const PLATFORM = new Set(["host", "cli", "web", "bench"]);
 const GLOBALS = new Set(
   "process Buffer navigator document window self __dirname __filename setImmediate localStorage".split(" "),
 );

@@ -42,7 +42,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "pure-rand": ["tensor/"],
   "gpu.js": ["kernels/gpu/"],
   pngjs: ["cli/"],
-  node: ["host/", "cli/", "web/", "bench/"],
+  node: ["host/", "cli/", "web/"],
 };
 
 /** Entries of the package and of a backend; every other import names a file. */

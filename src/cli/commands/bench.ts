@@ -1,4 +1,6 @@
 // flamboyance bench
+
+import { cores } from "#host";
 import { type ExampleTime, exampleApart, exampleHere } from "../../bench/example-process.ts";
 import { EXAMPLES, type ExampleName, quickExamples } from "../../bench/examples.ts";
 import { peakGflops } from "../../bench/peak-flops.ts";
@@ -7,7 +9,7 @@ import { scaling } from "../../bench/scaling.ts";
 import { firstHere, start } from "../../bench/start.ts";
 import { type Results, resultTables } from "../../bench/tables.ts";
 import type { Target } from "../../bench/target.ts";
-import { BACKENDS, type BackendName, cores, type Selection, targets } from "../../bench/targets.ts";
+import { BACKENDS, type BackendName, type Selection, targets } from "../../bench/targets.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { listOption, oneOf, readArguments, wholeOption } from "../arguments.ts";
 import { BENCH } from "../help/bench.ts";

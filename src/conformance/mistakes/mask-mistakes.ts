@@ -1,18 +1,18 @@
 // Mistakes in the mask of a cross-attention (numbers 1-9 and 14), and two that show only in cached decoding or in calls without locations.
 import type { Mistake } from "./mistake.ts";
-import { cell, compares, type MaskedBatch, type Visibility, type VisibilityRule } from "./visibility.ts";
+import { cell, compares, type MaskedBatch, type MistakenRule, type VisibilityRule } from "./visibility.ts";
 
 export interface MaskMistake extends Mistake {
   /** The property that a case needs to detect it. */
   readonly needs: string;
-  readonly rule: VisibilityRule;
+  readonly rule: MistakenRule;
 }
 
 /** Another number for each position, compared and zeroed as under the convention. */
 const counted = (
   { convention }: MaskedBatch,
   time: (b: number, l: number) => number,
-): Partial<Visibility> => ({
+): Partial<VisibilityRule> => ({
   may: (b, l, m) => compares(convention, time(b, l), m + 1),
   zeroed: (b, l) => convention.zeroBeforeFirstImage && time(b, l) === 0,
 });

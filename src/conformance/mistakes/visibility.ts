@@ -7,7 +7,7 @@ import { numbersOf } from "../../masks/numbering.ts";
 import type { EmptyRow } from "../../tensor/ops/table.ts";
 
 /** For the prompt b, its position l and the image m, all counted from 0. */
-export interface Visibility {
+export interface VisibilityRule {
   readonly may: (b: number, l: number, m: number) => boolean;
   /** Rows that are set to zero after the softmax. */
   readonly zeroed: (b: number, l: number) => boolean;
@@ -23,11 +23,11 @@ export interface MaskedBatch {
   readonly time: readonly (readonly number[])[];
   readonly images: number;
   /** The convention's own rule. */
-  readonly visibility: Visibility;
+  readonly visibility: VisibilityRule;
 }
 
 /** Another rule, in the parts in which it differs; null where the mistake cannot be made. */
-export type VisibilityRule = (batch: MaskedBatch) => Partial<Visibility> | null;
+export type MistakenRule = (batch: MaskedBatch) => Partial<VisibilityRule> | null;
 
 /** The entry of a row, or 0 outside. */
 export const cell = (rows: readonly (readonly number[])[], b: number, l: number): number => rows[b]?.[l] ?? 0;
@@ -44,8 +44,8 @@ export function maskedBatch(
   convention: Convention,
 ): MaskedBatch {
   const time = located.map((prompt) => numbersOf(prompt, { numbering: "inclusive", endTokens: "ignored" }));
-  const may: Visibility["may"] = (b, l, m) => compares(convention, cell(time, b, l), m + 1); // [mutant.visibility]
-  const visibility: Visibility = {
+  const may: VisibilityRule["may"] = (b, l, m) => compares(convention, cell(time, b, l), m + 1); // [mutant.visibility]
+  const visibility: VisibilityRule = {
     may,
     zeroed: (b, l) => convention.zeroBeforeFirstImage && cell(time, b, l) === 0, // [mutant.visibility]
     emptyRow: softmaxEmptyRow(convention),
@@ -57,7 +57,7 @@ export function maskedBatch(
 /** The effect of a rule on every row, as the probe measures it. [probe.mistakes] */
 export function effectsOfRule(
   { located, images, visibility }: MaskedBatch,
-  rule: Partial<Visibility> | null,
+  rule: Partial<VisibilityRule> | null,
 ) {
   const { may, zeroed, emptyRow, fed } = { ...visibility, ...rule }; // [probe.mistakes]
   const all = 2 ** images - 1;

@@ -7,8 +7,8 @@ import { maskedSoftmax, mul, where } from "../../../tensor/ops/functions.ts";
 import { Bool, Int } from "../../../tensor/tensor.ts";
 import {
   type MaskedBatch,
+  type MistakenRule,
   maskedBatch,
-  type Visibility,
   type VisibilityRule,
 } from "../../mistakes/visibility.ts";
 import { type Change, type Context, changing } from "../mutant.ts";
@@ -42,7 +42,10 @@ export function maskedAttentions(context: Context): MaskedAttention[] {
 type Masks = { readonly mayAttend: Bool; readonly postSoftmaxMask: Bool };
 
 /** A rule as masks over heads and keys. */
-export function masksOf({ located, images, attention }: MaskedAttention, { may, zeroed }: Visibility): Masks {
+export function masksOf(
+  { located, images, attention }: MaskedAttention,
+  { may, zeroed }: VisibilityRule,
+): Masks {
   const [b = 0, h = 0, l = 0, s = 0] = attention.masked?.attrs.keep.shape ?? [];
   const rows = located.flatMap((prompt, b) => prompt.map((_, l) => [b, l] as const));
   const seen = rows.flatMap(([b, l]) => Array.from({ length: images }, (_, m) => Number(may(b, l, m))));
@@ -62,7 +65,7 @@ export function masksOf({ located, images, attention }: MaskedAttention, { may, 
 const equal = (a: Uint8Array, b: Uint8Array): boolean => a.every((x, i) => x === b[i]);
 
 /** The changes that make one attention follow another rule; none if both rules agree on this call. */
-export function withVisibility(layer: MaskedAttention, other: Visibility): Change[] {
+export function withVisibility(layer: MaskedAttention, other: VisibilityRule): Change[] {
   const { masked, softmax, zeroing } = layer.attention;
   const [right, wrong] = [masksOf(layer, layer.visibility), masksOf(layer, other)];
   const sameMasks =
@@ -78,7 +81,11 @@ export function withVisibility(layer: MaskedAttention, other: Visibility): Chang
 }
 
 /** The change that skips the feed-forward of the attention's block on some rows; null if the attention is in no block. */
-function withFeedForward(context: Context, { attention, located }: MaskedAttention, fed: Visibility["fed"]) {
+function withFeedForward(
+  context: Context,
+  { attention, located }: MaskedAttention,
+  fed: VisibilityRule["fed"],
+) {
   const block = gates(context.program).find(
     ({ path, name }) => name === "ff_gate" && join(path, "attn") === attention.path,
   );
@@ -93,7 +100,7 @@ function withFeedForward(context: Context, { attention, located }: MaskedAttenti
 }
 
 /** The rewrite in which the cross-attentions follow other rules. `rule` returns null for a layer that stays unchanged. */
-export const seeing = (rule: VisibilityRule) =>
+export const seeing = (rule: MistakenRule) =>
   changing((context) =>
     maskedAttentions(context).flatMap((layer) => {
       const other = rule(layer);
