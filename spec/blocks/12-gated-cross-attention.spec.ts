@@ -284,6 +284,12 @@ test("[gate.visibility] a visibility of other sizes is refused", () => {
     [text(1, 4), images(1, 1, 2)],
   ] as const)
     expect(() => model.forward(x, media, { visibility })).toThrow(ShapeError);
+  const [x, media, grid] = [text(1, 4), images(1, 2, 2), { shape: [1, 3], data: new Uint8Array(3) }];
+  for (const part of ["postSoftmaxMask", "feedForward"]) {
+    const call = () => model.forward(x, media, { visibility: { ...visibility, [part]: grid } });
+    expect(call).toThrow(ShapeError);
+    expect(call).toThrow(new RegExp(`axis "l" disagrees[^]*${part} .* <- was 4 \\(from x\\)`));
+  }
 });
 
 test("[gate.empty-row-feed-forward] without locations there is nothing to skip", () => {
@@ -339,6 +345,11 @@ test("[gate.attn] one more image without a token changes nothing, and no token d
 });
 
 test("[options.known] an unknown option is refused", () => {
+  const misspelt = { mediaLocation: locations("..I.") } as object;
+  for (const module of [block(), block().attn])
+    expect(() => module.forward(text(1, 4), images(1, 2, 2), misspelt)).toThrow(
+      'forward has no option "mediaLocation"',
+    );
   expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow(RuleError);
   expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow(
     'camelCase: "ffMult"',

@@ -3,9 +3,11 @@
 import type { Convention } from "../masks/conventions/conventions.ts";
 import type { Visibility } from "../masks/media-mask.ts";
 import { FeedForward } from "../nn/feed-forward.ts";
+import { rejectUnknown } from "../nn/options.ts";
 import { constant, Parameter } from "../nn/parameter.ts";
 import { repeat } from "../tensor/ops/arrange.ts";
 import { add, expand, mul, tanh, where } from "../tensor/ops/functions.ts";
+import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import {
@@ -44,8 +46,9 @@ export class GatedCrossAttentionBlock {
   forward(
     x: Tensor<"b l d">,
     media: Tensor<"b m r e">,
-    { mediaLocations = null, visibility = null }: MediaVisibility = {},
+    { mediaLocations = null, visibility = null, ...rest }: MediaVisibility = {},
   ): Tensor<"b l d"> {
+    rejectUnknown("GatedCrossAttentionBlock.forward", rest);
     const visible = visibility ?? visibilityIn(x, media, mediaLocations, this.options.convention); // [gate.visibility]
     // #region gate
     const gate = (alpha: Tensor<"1">) => expand(tanh(alpha), x);
@@ -59,7 +62,8 @@ export class GatedCrossAttentionBlock {
 
 /** Sets the feed-forward's output to zero in the rows on which it does not run. */
 function fedRows(fed: Tensor<"b l d">, visibility: Visibility | null): Tensor<"b l d"> {
-  const rows = visibility?.feedForward;
-  if (!rows) return fed;
-  return where(repeat("b l -> b l d", new Bool<"b l">(rows.shape, rows.data), { d: fed.shape[2] ?? 0 }), fed); // [gate.empty-row-feed-forward]
+  if (!visibility?.feedForward) return fed;
+  const feedForward = new Bool<"b l">(visibility.feedForward.shape, visibility.feedForward.data);
+  const { d } = shapes("GatedCrossAttentionBlock", { x: [fed, "b l d"], feedForward: [feedForward, "b l"] });
+  return where(repeat("b l -> b l d", feedForward, { d }), fed); // [gate.empty-row-feed-forward]
 }

@@ -51,8 +51,9 @@ export class MaskedCrossAttention {
   forward(
     x: Tensor<"b l d">,
     media: Tensor<"b m r e">,
-    { mediaLocations = null, visibility = null }: MediaVisibility = {},
+    { mediaLocations = null, visibility = null, ...rest }: MediaVisibility = {},
   ): Tensor<"b l d"> {
+    rejectUnknown("MaskedCrossAttention.forward", rest);
     const { r } = shapes("MaskedCrossAttention", {
       x: [x, "b l d"],
       media: [media, "b m r e"],
@@ -97,16 +98,17 @@ function softmaxMask(
   { h, r }: { h: number; r: number },
 ): AttentionOptions {
   const visibility = new Bool<"b l m">(mayAttend.shape, mayAttend.data);
+  const rows = postSoftmaxMask && new Bool<"b l">(postSoftmaxMask.shape, postSoftmaxMask.data);
   const { b, l, m } = shapes("MaskedCrossAttention", {
     x: [x, "b l d"],
     media: [media, "b m r e"],
     visibility: [visibility, "b l m"],
   });
+  if (rows) shapes("MaskedCrossAttention", { x: [x, "b l d"], postSoftmaxMask: [rows, "b l"] });
   const keys = new Uint8Array(mayAttend.data.length * r);
   mayAttend.data.forEach((may, image) => {
     if (may) keys.fill(1, image * r, (image + 1) * r); // [mask.latents]
   });
-  const rows = postSoftmaxMask && new Bool<"b l">(postSoftmaxMask.shape, postSoftmaxMask.data);
   return {
     mayAttend: repeat("b l s -> b h l s", new Bool<"b l s">([b, l, m * r], keys), { h }), // [xattn.mask]
     emptyRow,
