@@ -4,6 +4,7 @@ import type { Convention } from "../../masks/conventions/schema.ts";
 import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import { softmaxEmptyRow } from "../../masks/media-mask.ts";
 import { numbersOf } from "../../masks/numbering.ts";
+import { feedForwardRuns } from "../../masks/outcome.ts";
 import type { EmptyRow } from "../../tensor/ops/table.ts";
 
 /** For the prompt b, its position l and the image m, all counted from 0. */
@@ -49,7 +50,11 @@ export function maskedBatch(
     may,
     zeroed: (b, l) => convention.zeroBeforeFirstImage && cell(time, b, l) === 0, // [mutant.visibility]
     emptyRow: softmaxEmptyRow(convention),
-    fed: (b, l) => convention.emptyRowFeedForward === "run" || upTo(images).some((m) => may(b, l, m)),
+    fed: (b, l) =>
+      feedForwardRuns(
+        upTo(images).some((m) => may(b, l, m)),
+        convention,
+      ),
   };
   return { convention, located, time, images, visibility };
 }
