@@ -79,6 +79,7 @@ describe("distance", () => {
     ["an infinity of the other sign", [Infinity, 1], [-Infinity, 1]],
     ["a number where −∞ is expected", [-1e30, 1], [-Infinity, 1]],
     ["anything but zeros where all is zero", [1e-300, 0], [0, 0]],
+    ["a difference where the norm overflows", [1e155, 2e150], [1e155, 1e150]],
     ["anything but zeros where a row is zero", [1e-9, 0, 1, 1], [0, 0, 1, 1]],
   ])("[compare.discrete] %s exceeds every tolerance", (_, actual, expected) => {
     expect(distance(actual, expected, 2).error).toBe(Infinity);

@@ -134,6 +134,11 @@ describe("options and arguments", () => {
     expect(systemUnderTest({ ...model, ...nested({ class: "ViT", ...vit }) }).model).toBeInstanceOf(Object);
     refused(nested({ class: "toString" }), /"config\.img_encoder\.class" has to be ViT or Identity/, model);
     refused(
+      nested({ class: "Identity", dim: 3 }),
+      /"config\.img_encoder" has no option "dim"; it has/,
+      model,
+    );
+    refused(
       nested({ class: "ViT", ...vit, hidden: 3 }),
       /"config\.img_encoder" has no option "hidden"/,
       model,
@@ -144,6 +149,20 @@ describe("options and arguments", () => {
       extractor,
     );
     refused({ config: { ...extractor.config, return_embeddings_only: false } }, /has to be true/, extractor);
+  });
+
+  test("[conform.options] images by position are refused beside other media, which would be ignored", () => {
+    const positional = { profile: "flamboyance", positional: ["images"] };
+    const { forward } = systemUnderTest({ ...subject("flamingo-pytorch/FlamingoPaLM"), ...positional });
+    const images = tensor("b m c h w", [1, 1, 1, 1, 1], [1]);
+    for (const other of ["videos", "embeds"]) {
+      const media = {
+        text: int("b l", [[1]]),
+        images,
+        [other]: tensor("b m f c h w", [1, 1, 1, 1, 1, 1], [1]),
+      };
+      expect(() => forward?.(media)).toThrow(/images by position go without videos and embeds/);
+    }
   });
 
   test("[conform.options] a dotted argument is a member of a dictionary, an integer without axes a number", () => {
@@ -244,6 +263,14 @@ describe("several outputs", () => {
       status: "failed",
       firstDivergence: { tensor: "grads.weights.weight" },
     });
+  });
+
+  test("[conform.outputs] gradients without a cotangent are refused by name", async () => {
+    const { inputs: _, ...rest } = changes(["y"]);
+    const without = { "inputs.x": x, "weights.weight": weight };
+    const expected = { "outputs.y": right["outputs.y"], ...ofFirst };
+    const verdict = await verdictOn(rest, without, expected, { systemFor: system });
+    expect(verdict.error).toContain('gradients need an input "cotangent" of floats');
   });
 
   test("[conform.outputs] a later output that differs, or that is not returned, fails", async () => {
@@ -372,6 +399,32 @@ describe("systems with run", () => {
     expect((await run({ ...config, nesterov: true })).status).toBe("failed");
     before.close();
     after.close();
+  });
+
+  test("[conform.run] every gradient of torch.optim is a step, and has the shape of the parameter", async () => {
+    const [p0, one, two] = [vector([1, 2]), vector([2, 2]), vector([9, 9])];
+    const verdict = (gradients: Record<string, Tensor>) => {
+      const inputs = { p0, ...gradients };
+      const entries = Object.entries(inputs);
+      return verdictOn(
+        {
+          source: { package: "torch", version: "2.13.0", class: "SGD" },
+          profile: "torch@2.13.0",
+          config: { lr: 0.5 },
+          call: Object.fromEntries(entries.map(([name]) => [name, name])),
+          inputs: Object.fromEntries(entries.map(([name, { shape }]) => [name, { dtype: "F64", shape }])),
+          outputs: ["p1"],
+          tolerance: noise("outputs.p1"),
+        },
+        Object.fromEntries(entries.map(([name, t]) => [`inputs.${name}`, t])),
+        { "outputs.p1": vector([0, 1]) },
+      );
+    };
+    expect(await verdict({ g0: one })).toMatchObject({ status: "passed", error: null });
+    for (const name of ["g2", "g00"])
+      expect((await verdict({ g0: one, [name]: two })).error).toContain('no tensor "g1"');
+    for (const wrong of [vector([2]), vector([2, 2, 5])])
+      expect((await verdict({ g0: wrong })).error).toContain("g0 has the shape");
   });
 
   test("[conform.run] torch.optim.AdamW with clipping, by the paper's algorithm 2", async () => {

@@ -89,9 +89,11 @@ function expectedOutputs<T extends Stored>(
 }
 
 /** The program of a case, with its gradients if it has any, as this backend replays it. */
-function programOf({ manifest: { grads } }: GoldenCase, call: CaseCall, backend: Backend): Program {
+function programOf({ manifest: { id, grads } }: GoldenCase, call: CaseCall, backend: Backend): Program {
   const program = call.record();
   if (grads.length === 0) return program;
+  if (!Object.hasOwn(program.outputs, LOSS))
+    throw new LoadError(`${id}: gradients need an input "${COTANGENT}" of floats  [conform.outputs]`);
   return gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
 }
 

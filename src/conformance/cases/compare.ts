@@ -50,6 +50,7 @@ export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>,
   if (equal) return { error: 0, row: 0, remark: null };
   const norm = Math.sqrt(sumSquares);
   if (norm === 0) return different("not zero throughout, as expected");
+  if (norm === Infinity) return different("different, and too large for a relative error"); // [compare.discrete]
   const share = norm * Math.sqrt(width / n);
   let worst = { error: Math.sqrt(sumErrors) / norm, row: 0, remark: null };
   let worstRow = -1;

@@ -13,9 +13,10 @@ import { Extractor } from "../../models/vision/vit.ts";
 import { FeedForward } from "../../nn/feed-forward.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
 import { RotaryEmbedding } from "../../nn/positions/rotary.ts";
+import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import type { Arguments } from "./arguments.ts";
-import { type BuildContext, className, moduleClass, type Source } from "./source.ts";
+import { type BuildContext, className, moduleClass, readOptions, type Source } from "./source.ts";
 import { vitOf } from "./vit-pytorch.ts";
 
 type Context = BuildContext<FlamingoBehaviour>;
@@ -33,6 +34,8 @@ const mult = optional(number, undefined);
 const encoder: Read<ImageEncoder> = (value, at) => {
   const config = object(value, at);
   if (className(config, ["ViT", "Identity"], at) === "ViT") return new Extractor(vitOf(config, at));
+  const { class: _, ...options } = config;
+  readOptions({}, options, at); // refuses every option [conform.options]
   return { forward: (x) => named("b n d", x) };
 };
 
@@ -49,14 +52,19 @@ const crossAttentionCall = (args: Arguments) =>
     { mediaLocations: args.has("media_locations") ? args.bool("media_locations", "b l") : null },
   ] as const;
 
-const mediaOf = (args: Arguments) =>
-  args.positional.includes("images")
-    ? args.tensor("images", "b m c h w")
-    : {
-        images: args.optional("images", "b m c h w"),
-        videos: args.optional("videos", "b m f c h w"),
-        embeds: args.has("embeds") ? args.any("embeds") : null,
-      };
+function mediaOf(args: Arguments) {
+  const media = {
+    images: args.optional("images", "b m c h w"),
+    videos: args.optional("videos", "b m f c h w"),
+    embeds: args.has("embeds") ? args.any("embeds") : null,
+  };
+  if (!args.positional.includes("images")) return media;
+  if (media.videos ?? media.embeds)
+    throw new LoadError(
+      "images by position go without videos and embeds; pass them by name  [conform.options]",
+    );
+  return args.tensor("images", "b m c h w");
+}
 
 /** flamingo_pytorch.py */
 const flamingoClasses = {

@@ -1,7 +1,8 @@
 // torch 2.13.0: torch.optim. A case gives one parameter p0 and the gradients g0, g1, … of its steps; the outputs are the
 // parameter after each step, p1, p2, …
 import { between, boolean, list, number, optional, type Read, refuse } from "../../io/fields.ts";
-import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { flat, type Shape, Tensor, view } from "../../tensor/tensor.ts";
 import { clip } from "../../training/gradient-maps.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import type { Optimizer } from "../../training/optimizers/optimizer.ts";
@@ -35,13 +36,24 @@ interface Steps {
 const PARAMETER = "p0";
 const groups = [{ names: [PARAMETER] }];
 
+/** The gradients g0, g1, … of all steps, each with the shape of the parameter. */
+function gradientsIn(args: Arguments, shape: Shape): Tensor[] {
+  const steps = Object.keys(args.values).length - 1; // the other argument is the parameter
+  return Array.from({ length: steps }, (_, step) => {
+    const gradient = args.any(`g${step}`); // [conform.run]
+    if (gradient.shape.join() === shape.join()) return gradient;
+    const sizes = `[${gradient.shape.join(" ")}], and ${PARAMETER} has [${shape.join(" ")}]`;
+    throw new LoadError(`the gradient g${step} has the shape ${sizes}  [conform.run]`);
+  });
+}
+
 /** Steps of an optimiser on one parameter. [conform.run] */
 async function stepsOf({ optimizer, clipAt }: Steps, args: Arguments): Promise<Outputs> {
   const { shape, data } = args.any(PARAMETER);
   const parameter = new Tensor(shape, view(Float64Array.from(flat(data)), shape));
   const outputs: [string, Tensor][] = [];
-  for (let step = 0; args.has(`g${step}`); step++) {
-    const given = new Map([[PARAMETER, args.any(`g${step}`)]]);
+  for (const [step, gradient] of gradientsIn(args, shape).entries()) {
+    const given = new Map([[PARAMETER, gradient]]);
     const { gradients } = clipAt === undefined ? { gradients: given } : clip(given, clipAt);
     optimizer.step(new Map([[PARAMETER, parameter]]), gradients);
     outputs.push([`p${step + 1}`, new Tensor(shape, view(Float64Array.from(flat(parameter.data)), shape))]);
