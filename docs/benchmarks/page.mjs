@@ -123,7 +123,7 @@ This page is written by \`node run.mjs\` in this folder; do not edit it.
 All packages do the same work in the same run, each in a process of its own. Products are measured in three interleaved rounds and
 their results are checked; each number is the median of the rounds' medians. All other numbers are the median of one round, in which
 flamboyance runs before PyTorch. The times of flamboyance include copying both operands in and the result out, as
-\`matmul(a, b)\` does; the operands of the other packages lie where they need them. "Operands kept" is a product as a model runs it:
+\`matmul(a, b)\` does; the operands of the other packages are already in their own memory. "Operands kept" is a product as a model runs it:
 the operands stay in the backend after the first run, as weights do, and only the result is copied.
 
     npm ci && npm run build                      # in the repository

@@ -459,7 +459,7 @@ test.each([
 
 test.each([
   [[], "needs a prompt"],
-  [[" "], "no token"],
+  [[" "], "is empty"],
   [["<image>", "--convention", "frobnicate"], '"mllama torchtune"'],
   [["<image>", "--against", "flamingo"], "matches several"],
   [["<image>", "--images", "two"], "--images is a whole number"],
@@ -471,7 +471,7 @@ test.each([
   [["<image>", "--ids", "x", "--image-token", "1"], "not both"],
   [["--ids", "x"], "--ids needs --image-token"],
   [["--ids", "x", "--image-token", "1.5"], "--image-token is a whole number"],
-  [["<image>", "--image-token", "1"], "does not belong"],
+  [["<image>", "--image-token", "1"], "needs --ids"],
 ])("%j is refused", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);
   await expect(mask(args)).rejects.toThrow(UsageError);

@@ -37,7 +37,7 @@ const rows = (text: string, n: number, c: Convention) => maskRows(batch(text), n
 const reasons = (text: string, n: number, c: Convention) =>
   rows(text, n, c).map((row) => reasonClause(explain(row, prompt(text), c)));
 
-test("[mask.reason] rows that attend name the image and where it stands", () => {
+test("[mask.reason] the reason for a row that attends names the images and their positions", () => {
   expect(reasons("tIt", 1, immediate).slice(1)).toEqual([
     "position 1 sees image 1: it is that image's own token",
     "position 2 sees image 1: it is the last image at or before it (position 1)",
@@ -47,17 +47,17 @@ test("[mask.reason] rows that attend name the image and where it stands", () => 
     "position 2 sees image 1: it is the only image at or before it (position 1)",
   );
   expect(reasons("ItIt", 3, allPrevious).slice(2)).toEqual([
-    "position 2 sees images 1 and 2: they stand at or before it (positions 0 and 2)",
-    "position 3 sees images 1 and 2: they stand at or before it (positions 0 and 2)",
+    "position 2 sees images 1 and 2: their tokens are at or before it (positions 0 and 2)",
+    "position 3 sees images 1 and 2: their tokens are at or before it (positions 0 and 2)",
   ]);
   expect(reasons("ItIIt", 3, allPrevious).at(-1)).toBe(
-    "position 4 sees images 1, 2 and 3: they stand at or before it (positions 0, 2 and 3)",
+    "position 4 sees images 1, 2 and 3: their tokens are at or before it (positions 0, 2 and 3)",
   );
   expect(reasons("IIIItt", 4, allPrevious).at(-1)).toBe(
-    "position 5 sees images 1 to 4: they stand at or before it (the last at position 3)",
+    "position 5 sees images 1 to 4: their tokens are at or before it (the last at position 3)",
   );
   expect(reasons("ItIt", 1, allPrevious).at(-1)).toBe(
-    "position 3 sees image 1: 2 image tokens stand at or before it, but only 1 image is given",
+    "position 3 sees image 1: there are 2 image tokens at or before it, but only 1 image is given",
   );
 });
 
@@ -107,7 +107,7 @@ test("[mask.reason] every cause of other conventions has a sentence", () => {
   );
   const mllama = conventionOf("mllama transformers");
   expect(reason("tIIt", 2, mllama, 3)).toBe(
-    "position 3 sees images 1 and 2: they stand side by side at or before it (positions 1 and 2)",
+    "position 3 sees images 1 and 2: their tokens are adjacent, at or before it (positions 1 and 2)",
   );
   expect(reason("tIIt", 2, mllama, 0)).toBe(
     "position 0 should see no image: no image comes before it; yet its row attends to all images, as if there were no mask",
@@ -131,7 +131,7 @@ test("[mask.reason] every cause of other conventions has a sentence", () => {
     "position 1 sees no image: the list for this position names none; its row is set to zero",
   );
   expect(reason("IIII", 2, { ...immediate, compare: { last: 3 } }, 3)).toBe(
-    "position 3 sees image 2: 4 image tokens stand at or before it, but only 2 images are given",
+    "position 3 sees image 2: there are 4 image tokens at or before it, but only 2 images are given",
   );
 });
 
@@ -143,10 +143,10 @@ test("[mask.reason] a single image is seen or not seen for a reason", () => {
   );
   expect(of(immediate, 4, 1)).toBe("position 4 does not see image 1: image 2 comes after it (position 2)");
   expect(of(immediate, 1, 2)).toBe("position 1 does not see image 2: it comes later (position 2)");
-  expect(of(immediate, 1, 2, "It")).toBe("position 1 does not see image 2: no token stands for it");
+  expect(of(immediate, 1, 2, "It")).toBe("position 1 does not see image 2: it has no image token");
   expect(of(immediate, 1, 3)).toBe("position 1 does not see image 3: only 2 images are given");
   expect(of(conventions["all-previous"], 4, 1)).toBe(
-    "position 4 sees image 1: it stands at or before it (position 0)",
+    "position 4 sees image 1: its token is at or before it (position 0)",
   );
   expect(of(conventions.paper, 2, 2, "ItI")).toBe(
     "position 2 does not see image 2: an image's own token does not count it yet",
@@ -191,10 +191,10 @@ test("[mask.counts] each mismatch of tokens and images has a sentence", () => {
   const sentences = (text: string, n: number, real?: number[]) =>
     checkCounts(batch(text), n, real).flatMap(({ findings }) => findings.map(findingSentence));
   expect(sentences("tItII", 2, [1])).toEqual([
-    "Prompt 0: the image token at position 3 stands for image 2, which only pads the batch.",
-    "Prompt 0: the image token at position 4 stands for image 3, but only 2 images are given.",
+    "Prompt 0: the image token at position 3 refers to image 2, which only pads the batch.",
+    "Prompt 0: the image token at position 4 refers to image 3, but only 2 images are given.",
   ]);
-  expect(sentences("tI", 2)).toEqual(["Prompt 0: no token stands for image 2."]);
+  expect(sentences("tI", 2)).toEqual(["Prompt 0: image 2 has no image token."]);
   expect(sentences("tt", 1)).toEqual(["Prompt 0 has no image token, but the batch has 1 image."]);
 });
 
@@ -273,7 +273,7 @@ test("[mask.step] a violation has a sentence, with the change that breaks the in
 test("[mask.difference] a row that differs has both reasons", () => {
   const { first } = differenceOf(batch("ItIt"), 3, immediate, allPrevious);
   expect(first && differenceSentence(first, prompt("ItIt"), [immediate, allPrevious])).toBe(
-    "immediate: position 2 sees image 2: it is that image's own token. all-previous: position 2 sees images 1 and 2: they stand at or before it (positions 0 and 2).",
+    "immediate: position 2 sees image 2: it is that image's own token. all-previous: position 2 sees images 1 and 2: their tokens are at or before it (positions 0 and 2).",
   );
 });
 

@@ -128,7 +128,7 @@ test("[mask.lookup] by name, or by a part that no other name has", () => {
   expect(conventionOf("idef").name).toBe("idefics");
   expect(conventionOf("paper").name).toBe("paper"); // although "paper next" has it too
   expect(() => conventionOf("mllama")).toThrow(
-    /^"mllama" matches several of "mllama transformers", "mllama reference"/,
+    /^"mllama" matches several conventions; name one of "mllama transformers", "mllama reference"/,
   );
   for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"])
     expect(() => conventionOf(name)).toThrow(RangeError);

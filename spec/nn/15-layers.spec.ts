@@ -299,7 +299,7 @@ test("[attention.masked] without a mask there is no tap scores.masked", () => {
   expect(Object.keys(taps())).toEqual(["scores", "attn", "out"]);
 });
 
-test("[attention.post-softmax-mask] rows that are not postSoftmaxMask have no weight, whatever the empty row made of them", () => {
+test("[attention.post-softmax-mask] rows that postSoftmaxMask excludes have no weight, for any emptyRow", () => {
   forAll(attending, (config) => {
     const { f, loop, postSoftmaxMask, taps } = attend(config, true, true);
     expectNear(f(), loop());

@@ -1,4 +1,5 @@
-// The peak of one thread: no kernel in WebAssembly can be faster, so a kernel's rate beside it shows how much of the machine it uses.
+// The peak of one thread. No kernel in WebAssembly can be faster, so the ratio of a kernel's rate to it is the share of the machine that it
+// uses.
 import { peakLoop } from "../kernels/simd/index.ts";
 
 const REPEATS = 3;

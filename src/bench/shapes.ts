@@ -26,7 +26,7 @@ export const PAGE: Shapes = {
   attention: FULL.attention.slice(1),
 };
 
-/** Small shapes that show that everything works. */
+/** Small shapes, to test that everything works. */
 export const QUICK: Shapes = {
   matmul: [square(64), [33, 17, 21]],
   attention: [[2, 24, 24, 16]],

@@ -14,7 +14,7 @@ export interface Breach {
   /** The row that breaks it; null where the source refuses the step. */
   readonly reason: Reason | null;
   readonly refused?: Refusal;
-  /** The change of the prompt that changes the row: text after it, or so many padding tokens before it. */
+  /** The change of the prompt that changes the row: text after it, or this number of padding tokens before it. */
   readonly change?: { readonly kind: "more-text" } | { readonly kind: "padding"; readonly left: number };
 }
 

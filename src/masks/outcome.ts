@@ -39,7 +39,7 @@ export const feedForwardRuns = (
 
 /**
  * The outcome of a row. `zeroed`: the row is set to zero after the softmax. An empty row is found by the mask and not by
- * text_time, whatever emptied it. [mask.outcome]
+ * text_time, for any cause. [mask.outcome]
  */
 export function rowOutcome(
   mayAttend: readonly boolean[],

@@ -64,7 +64,7 @@ function seenClause(because: SeenBecause, images: readonly number[]): string {
     case "own-token":
       return "it is that image's own token";
     case "fewer-images":
-      return `${because.tokens} image tokens stand ${places[because.numbering]} it, but ${onlyGiven(because.images)}`;
+      return `there are ${because.tokens} image tokens ${places[because.numbering]} it, but ${onlyGiven(because.images)}`;
     case "located":
       return locatedClause(because);
   }
@@ -77,12 +77,12 @@ function locatedClause({
   neighbours,
 }: Extract<SeenBecause, { kind: "located" }>): string {
   const place = places[numbering];
-  if (positions.length > 3) return `they stand ${place} it (the last at position ${positions.at(-1)})`;
+  if (positions.length > 3) return `their tokens are ${place} it (the last at position ${positions.at(-1)})`;
   const where = listed("position", positions);
-  if (positions.length > 1) return `they stand${neighbours ? " side by side" : ""} ${place} it (${where})`;
+  if (positions.length > 1) return `their tokens are ${neighbours ? "adjacent, " : ""}${place} it (${where})`;
   if (rank === "next") return `it is the next image after it (${where})`;
   return rank === "earlier"
-    ? `it stands ${place} it (${where})`
+    ? `its token is ${place} it (${where})`
     : `it is the ${rank} image ${place} it (${where})`;
 }
 
@@ -93,7 +93,7 @@ function unseenClause(because: UnseenBecause): string {
     case "not-listed":
       return "the list for this position does not name it";
     case "no-token":
-      return "no token stands for it";
+      return "it has no image token";
     case "later":
       return `it comes later (position ${because.position})`;
     case "superseded":
@@ -184,11 +184,11 @@ export const refusalClause = ({ tokens, prompt }: Refusal): string =>
 export function findingSentence(finding: Finding): string {
   switch (finding.kind) {
     case "missing-image":
-      return `Prompt ${finding.prompt}: the image token at position ${finding.position} stands for image ${finding.image}, but ${onlyGiven(finding.images)}.`;
+      return `Prompt ${finding.prompt}: the image token at position ${finding.position} refers to image ${finding.image}, but ${onlyGiven(finding.images)}.`;
     case "padding-image":
-      return `Prompt ${finding.prompt}: the image token at position ${finding.position} stands for image ${finding.image}, which only pads the batch.`;
+      return `Prompt ${finding.prompt}: the image token at position ${finding.position} refers to image ${finding.image}, which only pads the batch.`;
     case "unreachable-image":
-      return `Prompt ${finding.prompt}: no token stands for image ${finding.image}.`;
+      return `Prompt ${finding.prompt}: image ${finding.image} has no image token.`;
     case "no-image-token":
       return `Prompt ${finding.prompt} has no image token, but the batch has ${counted(finding.images, "image")}.`;
     case "leak":

@@ -205,7 +205,7 @@ test("[mask.golden-files] folders of mask cases are found and read; a damaged on
   expect(() => readMaskCases(folder)).toThrow(/"schema" has to be flamboyance-masks\/1 {2}\[case.fields\]/);
 });
 
-test("[mask.refused] refusals are counted apart", () => {
+test("[mask.refused] refusals are counted separately", () => {
   const one = { ...cases, sources: cases.sources.filter(({ name }) => name === "torchtune-0.6.1") };
   const [verdict] = checkMasks(one, { full: 2, cached: 2 });
   // N = 0: all 10 rows; N = 1: the two rows of II; N = 2 to 4: none

@@ -42,12 +42,14 @@ async function openBackends({ backend, mode, precision, full }: Choice): Promise
   const requested = precision === undefined ? null : oneOf("precision", precision, PRECISIONS);
   const chosen = oneOf("backend", backend, ["auto", "simd", "reference", "gpu"]);
   if (requested && requested !== "float32" && (chosen === "gpu" || chosen === "simd"))
-    throw new UsageError(`the ${chosen} backend computes in float32, not in ${requested}`);
+    throw new UsageError(
+      `the ${chosen} backend computes in float32 only; use --backend reference for ${requested}`,
+    );
   if (chosen === "gpu") {
     const { gpu } = await import("../../kernels/gpu/index.ts");
     return [await gpu({ mode: oneOf("mode", mode ?? "webasm", ["webasm", "cpu", "headlessgl"]) })];
   }
-  if (mode !== undefined) throw new UsageError("--mode belongs to --backend gpu");
+  if (mode !== undefined) throw new UsageError("--mode needs --backend gpu");
   if (chosen === "simd") return [await (await import("../../kernels/simd/index.ts")).simd()];
   if (chosen === "auto") return [await (await import("../../kernels/auto.ts")).auto(requested ?? "float32")];
   const precisions: readonly Precision[] = requested ? [requested] : full ? ["float32"] : DEFAULT_PRECISIONS;

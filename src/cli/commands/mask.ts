@@ -126,9 +126,10 @@ function batchFor(values: Values, positionals: readonly string[]): MaskBatch {
   if (second === undefined && isPath(first)) return fromPath(values, first);
   for (const option of ["image-token", "end-token", "pad-token", "trace"] as const)
     if (values[option] !== undefined)
-      throw new UsageError(`--${option} does not belong to a prompt in words`);
+      throw new UsageError(`--${option} needs --ids FILE, a case or a trace, not a prompt in words`);
   const prompts = positionals.map(tokensOf);
-  if (prompts.some((prompt) => prompt.length === 0)) throw new UsageError("a prompt has no token");
+  if (prompts.some((prompt) => prompt.length === 0))
+    throw new UsageError("a prompt is empty; write words or <image>");
   return batchOf(prompts, {
     pad: oneOf("pad", values.pad, ["left", "right"]),
     images: counts(values.images),
@@ -146,7 +147,7 @@ export async function mask(args: readonly string[]): Promise<number> {
   const latents = wholeOption("latents", values.latents, 1, MOST);
   const batch = batchFor(values, positionals);
   const length = batch.prompts[0]?.length ?? 0;
-  if (values.known !== undefined && !values.cached) throw new UsageError("--known belongs to --cached");
+  if (values.known !== undefined && !values.cached) throw new UsageError("--known needs --cached");
   const given =
     values.known === undefined ? defaultKnown(batch) : wholeOption("known", values.known, 1, length);
   const report = maskReport({

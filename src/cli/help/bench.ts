@@ -3,7 +3,7 @@
 export const BENCH = `flamboyance bench: measures how fast the backends are on this machine
 
 Measures the matrix product matmul(a, b), whose results are checked, and
-attention over a range of shapes, beside the peak of one thread; the four
+attention over a range of shapes, and the peak of one thread; the four
 examples of flamingo-pytorch's README at full size, each in a process of its
 own, with their peak memory; how time grows with the length of the text and the
 number of images; and the first result of a new process: loading, compiling and
@@ -19,7 +19,7 @@ Options
                       scaling, start
   --example NAME      run only this example, in this process
   --first             run only the tiny model, in this process
-  --quick             small shapes and few runs: shows that everything works
+  --quick             small shapes and few runs, to test that everything works
   --json              print one document
 
 Exit status

@@ -7,7 +7,7 @@ language model on captions alone; then, with both frozen, the resampler and the
 gated layers on pictures and captions. At the end it captions held-out digits.
 
 Options
-  --quick             a smaller model and fewer steps: about a minute
+  --quick             a smaller model and fewer steps: under a minute
   --seed N            the seed of weights and data (default: 1)
   --backend NAME      auto (default: simd where it runs, else reference), simd
                       or reference

@@ -19,7 +19,7 @@ export interface VisibilityRule {
 
 export interface MaskedBatch {
   readonly convention: Convention;
-  /** 1 at each image's token, and how many images stand at or before each position. */
+  /** 1 at each image's token, and the number of images at or before each position. */
   readonly located: readonly (readonly number[])[];
   readonly time: readonly (readonly number[])[];
   readonly images: number;

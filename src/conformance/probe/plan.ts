@@ -100,7 +100,7 @@ export function inputsOf(call: ProbeCall, { dim, dimMedia, latents }: ProbeShape
   return inputs;
 }
 
-/** Moves latents apart in pairs; their plain average keeps its value to the last bit. */
+/** Spreads latents apart in pairs; their plain average stays the same, bit for bit. */
 function spread(values: Float32Array, by: Float32Array, dimMedia: number): void {
   for (let i = 0; i < values.length; i++) {
     const pair = Math.floor(i / (2 * dimMedia)) * 2 * dimMedia + (i % dimMedia);

@@ -23,8 +23,7 @@ export interface ProbeTextOptions {
 }
 
 const MOST_SENTENCES = 12;
-const LEGEND = `t text, I an image's token, e an end token; each prompt has ${IMAGES} images. {1}: changed by image 1; -: by none; =: by
-none, and no feed-forward either; LEAK: the plain average of all.`;
+const LEGEND = `t text, I an image's token, e an end token; each prompt has ${IMAGES} images. {1}: changed by image 1; -: by none; =: by none, and no feed-forward either; LEAK: the plain average of all.`;
 
 /** The verdict, the measured rows, and one section each for mismatches, leaks, mistakes and decoding. [probe.text] */
 export function probeText(

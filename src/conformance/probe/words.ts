@@ -99,7 +99,7 @@ export function cachedSentence({ skipped, steps }: Cached): string {
 export const withoutLocationsSentence: Readonly<Record<WithoutLocations, string>> = {
   everything: "Without media_locations every token sees every image.",
   causal:
-    "Without media_locations the attention is causal over keys: token l sees latents 0 to l, whatever image they are of.",
+    "Without media_locations the attention is causal over keys: token l sees latents 0 to l of all images together.",
   nothing: "Without media_locations no token sees an image.",
   "something else": "Without media_locations some tokens see some images.",
   skipped: "It does not run without media_locations.",

@@ -57,7 +57,7 @@ export interface Evidence {
 }
 
 /**
- * Accuracy on sequences as they are, with their pictures rotated (captions are compared with the rotated digits), and with
+ * Accuracy on unchanged sequences, with their pictures rotated (captions are compared with the rotated digits), and with
  * blank pictures (captions are compared with the digits that were removed).
  */
 export async function evidence(

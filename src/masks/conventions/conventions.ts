@@ -34,7 +34,7 @@ export function conventionOf(name: string): Convention {
   const names = (another ? matches : all).map((convention) => `"${convention.name}"`).join(", ");
   throw new RangeError(
     another
-      ? `"${name}" matches several of ${names}.`
+      ? `"${name}" matches several conventions; name one of ${names}.`
       : `No convention is called "${name}"; there are ${names}.`,
   ); // [mask.lookup]
 }

@@ -65,7 +65,7 @@ export interface Convention {
   readonly compare: Compare;
   /** What attention computes in a row whose mask allows no image, whatever the cause. */
   readonly emptyRow: EmptyRowBehaviour;
-  /** Whether rows with text_time = 0 are set to zero after the softmax, whatever emptyRow made of them. */
+  /** Whether rows with text_time = 0 are set to zero after the softmax, in place of the result of emptyRow. */
   readonly zeroBeforeFirstImage: boolean;
   /** Whether the feed-forward runs on a row whose mask allows no image. */
   readonly emptyRowFeedForward: "run" | "skip";

@@ -6,7 +6,7 @@ import type { Place, State } from "./state.ts";
 import type { Trace } from "./trace.ts";
 import { batchIn, type View, viewOf } from "./view.ts";
 
-/** The block has at least so many latents per image, even where the page shows one column per image. */
+/** The least number of latents per image of the block, even where the page shows one column per image. */
 const LEAST_LATENTS = 2;
 
 export class Model {

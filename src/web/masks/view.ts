@@ -56,7 +56,7 @@ function chosen(names: readonly string[]): { known: Convention[]; unknown: strin
   return { known: known.length > 0 ? known : [conventions.immediate], unknown };
 }
 
-/** At most so many tokens are decoded one by one; the tokens before them are known from the start. */
+/** The largest number of tokens that are decoded one by one; the tokens before them are known from the start. */
 const MOST_STEPS = 64;
 
 export const leastKnown = (length: number): number => Math.max(1, length - MOST_STEPS);

@@ -21,7 +21,7 @@ export const full = {
   timing: { runs: 3, seconds: 0.5, least: 0.02 },
   loops: 10_000_000,
 };
-/** Shows that everything works. */
+/** Small shapes, to test that everything works. */
 export const quick = {
   shapes: QUICK,
   timing: { runs: 2, seconds: 0, least: 0.002 },

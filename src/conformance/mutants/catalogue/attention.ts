@@ -63,8 +63,8 @@ export const attention: readonly Mutant[] = [
   {
     id: "latents-first",
     number: 18,
-    title: "Latents stand before the image in the keys",
-    seenIn: "ports, rightly",
+    title: "Latents come before the image in the keys",
+    seenIn: "ports, correctly",
     needs: "nothing: it is equivalent",
     apply: changing((context) =>
       attentionsOf(context, PerceiverAttention).flatMap(({ path }): Change[] => {

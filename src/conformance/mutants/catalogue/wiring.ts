@@ -25,7 +25,7 @@ export const wiring: readonly Mutant[] = [
   {
     id: "every-nth-from-the-end",
     number: 31,
-    title: "Cross-attention stands where (i + 1) % n = 0 instead of i % n = 0",
+    title: "Cross-attention follows the layers with (i + 1) % n = 0 instead of i % n = 0",
     seenIn: "flamingo-pytorch against OpenFlamingo (#286)",
     needs: "every n-th layer with n ≥ 2, two layers",
     apply: (context) =>
@@ -40,7 +40,7 @@ export const wiring: readonly Mutant[] = [
   {
     id: "before-the-layer",
     number: 31,
-    title: "Cross-attention stands before its layer and not after",
+    title: "Cross-attention comes before its layer and not after",
     seenIn: "flamingo-pytorch against OpenFlamingo and the paper",
     needs: "images and gates away from 0",
     apply: (context) =>

@@ -9,7 +9,7 @@ const TITLES: Readonly<Record<StageName, { readonly title: string; readonly note
   scores: { title: "Scores", note: "query · key, scaled" },
   masked: { title: "Masked scores", note: "−∞ where the mask is 0" },
   softmax: { title: "Softmax", note: "weights of the keys" },
-  weights: { title: "Post-softmax mask", note: "weights as they are used" },
+  weights: { title: "Post-softmax mask", note: "the weights that multiply the values" },
   gated: { title: "Gated", note: "attention × tanh(gate)" },
   residual: { title: "Residual", note: "plus the input of the layer" },
   output: { title: "Feed-forward", note: "gated and added: the output of the layer" },
