@@ -131,9 +131,9 @@ test("0.3 ms can be measured with a clock that ticks once a millisecond", async 
   };
   const clock = () => Math.floor(now);
   const seconds = await secondsOf(work, { runs: 3, seconds: 0, least: 0.03 }, clock);
-  expect(Math.abs(seconds - 0.0003)).toBeLessThan(0.0003 / 29); // a tick of thirty
+  expect(Math.abs(seconds - 0.0003)).toBeLessThan(0.0003 / 29); // an error of at most one tick in thirty
   expect(runs).toBeGreaterThan(3 * 100);
-  expect(runs).toBeLessThan(3 * 100 * 3); // and no more than it takes
+  expect(runs).toBeLessThan(3 * 100 * 3); // and few more than necessary
   const seven = async () => {
     now += 7;
   };

@@ -145,7 +145,7 @@ test("[xattn.norm] scale and shift of a token do not matter, those of the media 
   expect(valuesOf(model.forward(large, louder, { mediaLocations }))).not.toEqual(out);
 });
 
-/** What the two heads of a module score, from the loops' parts. */
+/** The scores of both heads of a module, computed with the loops. */
 function scoresByHand(model: MaskedCrossAttention, x: Tensor, media: Tensor): Mat[][] {
   const w = weightsOf(model);
   return list<Mat>(x).map((tokens, b) => {

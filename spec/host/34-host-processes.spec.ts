@@ -10,7 +10,7 @@ import { folders } from "../support/fixtures/temporary.ts";
 const fresh = folders();
 const node = (script: string) => [process.execPath, "-e", script];
 
-/** A script that starts a process which never ends by itself and makes a file longer and longer, and waits for its first byte. */
+/** A script that starts another process, which appends to a file until it is terminated, and waits for the file's first byte. */
 const startsAnother = (file: string, then: string) => {
   const grows = `setInterval(() => require("node:fs").appendFileSync(${JSON.stringify(file)}, "x"), 20)`;
   return `

@@ -34,7 +34,7 @@ const file = (name: string, text: string): string => {
   return path;
 };
 
-/** What the command prints. */
+/** The output of the command. */
 async function run(...args: string[]): Promise<string> {
   const written: string[] = [];
   const spy = vi.spyOn(process.stdout, "write").mockImplementation((text) => written.push(String(text)) > 0);

@@ -36,7 +36,7 @@ const batch = (...prompts: readonly (readonly number[])[]): Grid => ({
 /** "ttIt" -> 0 0 1 0 */
 const prompt = (text: string): number[] => [...text].map((token) => Number(token === "I"));
 
-/** The paper, A.1.3: y_l sees x_i with i ≤ φ(l), and section 2.3: directly only i = φ(l). An image's tag counts as its place. */
+/** The paper, A.1.3: y_l sees x_i with i ≤ φ(l), and section 2.3: directly only i = φ(l). An image's own tag counts. */
 function paperMask(located: readonly number[], images: number, lastOnly: boolean): number[] {
   const mask: number[] = [];
   for (let l = 0; l < located.length; l++) {
@@ -61,7 +61,7 @@ const strings = (most: number): number[][] =>
     Array.from({ length: 2 ** n }, (_, bits) => Array.from({ length: n }, (_, i) => (bits >> i) & 1)),
   ).flat();
 
-/** A row in a word, as tables of conventions write it: {1}, 0, U. */
+/** A row's outcome as the tables of conventions write it: {1}, 0, U. */
 const brief = (row: MaskRow): string =>
   ({
     attends: `{${row.images}}`,

@@ -242,7 +242,7 @@ function attend({ b, l, s, k, empty, seed }: Attending, masked: boolean, zeroed 
   const loop = () =>
     list<Mat>(q).map((queries, p) =>
       attentionLoop(
-        queries.map((query) => query.map((v) => v * Math.sqrt(k))), // q comes scaled
+        queries.map((query) => query.map((v) => v * Math.sqrt(k))), // the caller scales q
         list<Mat>(keys)[p] ?? [],
         list<Mat>(values)[p] ?? [],
         {
@@ -352,9 +352,9 @@ test("[dropout.generators] every dropout has its own masks, the same for the sam
   const pair = new Pair();
   const [a, b, c] = draw(pair, 1);
   expect(draw(new Pair(), 1)).toEqual([a, b, c]);
-  expect(draw(pair, 1)).toEqual([a, b, c]); // training again begins again
+  expect(draw(pair, 1)).toEqual([a, b, c]); // train mode starts the generators again
   expect(new Set([a, b, c, ...draw(new Pair(), 2)].map(String)).size).toBe(6);
-  expect(valuesOf(pair.first.forward(x))).not.toEqual(a); // a second pass draws anew
+  expect(valuesOf(pair.first.forward(x))).not.toEqual(a); // a second pass draws other masks
   setTraining(pair, null);
   expect(pair.second.forward(x)).toBe(x);
 });

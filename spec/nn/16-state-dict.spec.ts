@@ -208,7 +208,7 @@ test("[state.release] released values are obtained again from the same source", 
     assign();
     const held = parameter.data;
     parameter.release();
-    expect(parameter.data).not.toBe(held); // they were forgotten
+    expect(parameter.data).not.toBe(held); // a new array: the old values were released
     expect(valuesOf(parameter)).toEqual(Array.from(flat(held)));
   }
   expect(read).toHaveBeenCalledTimes(2);

@@ -51,9 +51,13 @@ export function readIds(bytes: Uint8Array, name: string): number[][] {
   const prompts = text.trimStart().startsWith("[") ? fromJson(text, name) : fromLines(text);
   for (const id of prompts.flat()) {
     const isId = typeof id === "number" && Number.isSafeInteger(id);
-    if (!isId) throw new LoadError(`${name}: ${quoted(String(id))} is not a token id  [prompt.ids]`);
+    if (!isId)
+      throw new LoadError(
+        `${name}: ${quoted(String(id))} is not a token id; ids are whole numbers  [prompt.ids]`,
+      );
   }
-  if (prompts.length === 0) throw new LoadError(`${name} holds no token ids  [prompt.ids]`);
+  if (prompts.length === 0)
+    throw new LoadError(`${name} holds no token ids; write JSON, or one prompt a line  [prompt.ids]`);
   return prompts as number[][];
 }
 
@@ -62,7 +66,9 @@ function fromJson(text: string, name: string): unknown[][] {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new LoadError(`${name} begins like JSON but is not valid JSON  [prompt.ids]`);
+    throw new LoadError(
+      `${name} begins like JSON but is not valid JSON; write [1, 2] or [[1, 2], [3]]  [prompt.ids]`,
+    );
   }
   const list = value as unknown[];
   return list.length > 0 && list.every(Array.isArray) ? (list as unknown[][]) : list.length > 0 ? [list] : [];

@@ -22,7 +22,9 @@ export async function matmul<M extends string, K extends string, N extends strin
   const [left, right] = [a.shape, b.shape];
   const sameBatch = `${left.slice(0, -2)}` === `${right.slice(0, -2)}`;
   if (left.length < 2 || left.length !== right.length || !sameBatch || left.at(-1) !== right.at(-2))
-    throw new ShapeError(`[${left.join(" ")}] times [${right.join(" ")}]`);
+    throw new ShapeError(
+      `[${left.join(" ")}] times [${right.join(" ")}]: matmul takes [… m k] times [… k n]`,
+    );
   if (!backend) defaultBackend ??= auto();
   const product = () => einsum("... m k, ... k n -> ... m n", a as Tensor, b as Tensor);
   return run(backend ?? (await (defaultBackend as Promise<Backend>)), product, { inputs: { a, b } });

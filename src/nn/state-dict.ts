@@ -128,7 +128,7 @@ export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor
 function checkEqual(name: string, a: Tensor, b: Tensor): void {
   const [x, y] = [flat(a.data), flat(b.data)];
   if (x.some((value, i) => !Object.is(value, y[i]) && value !== y[i]))
-    throw new LoadError(`"${name}" is tied, but its two copies differ  [state.strict]`);
+    throw new LoadError(`"${name}" is tied, but its two copies differ; give one of them  [state.strict]`);
 }
 
 /** Throws a LoadError that names a weight that is NaN or infinite. */

@@ -35,7 +35,10 @@ export function stepProgram(
   );
   const reached = names.filter((name) => name in forward.leaves); // [train.reached]
   if (names.length > 0 && reached.length === 0)
-    throw new RuleError("the loss depends on none of the parameters to be trained", "train.reached");
+    throw new RuleError(
+      "the loss depends on none of the parameters to be trained; check the optimiser's groups",
+      "train.reached",
+    );
   const program = gradients(forward, "loss", reached, { fused }); // [train.frozen]
   return keepOnly ? gradientCheckpointing(program, "loss", keepTaps(keepOnly)) : program;
 }

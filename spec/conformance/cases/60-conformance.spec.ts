@@ -19,7 +19,7 @@ const LEAD_TEXT = `${CASES}/flamingo-pytorch/masked-cross-attention--lead-text`;
 
 const fresh = folders();
 
-/** A copy of a case, with one element of one tensor moved. */
+/** A copy of a case in which `by` is added to one element of one tensor. */
 function tampered(file: "inputs" | "expected", key: string, by: number): string {
   const folder = fresh();
   cpSync(LEAD_TEXT, folder, { recursive: true });

@@ -304,13 +304,13 @@ test("[probe.noise] a difference of up to sixteen times the noise of equal input
 });
 
 test("[probe.weighs] a plain average depends neither on the text nor on the spread of the latents", () => {
-  // the output is what attention adds, for row 0 is 0: then the text tells
+  // row 0 is 0, so the output is the attention's: the effect of the text decides
   const added = measured((v, _, l) =>
     l === 0 ? [0] : [1 + moves(v, changedImage(1)) + (l === 1 ? moves(v, TEXT) : 0)],
   );
   expect(added.kind).toBe("attention");
   expect(added.effects[0]?.slice(0, 3)).toEqual([0, 1 | EFFECT.weighs, 1]);
-  // text goes through, for row 0 is not: then the spread tells
+  // row 0 is not 0, so the output contains the text: the effect of the spread decides
   const through = measured((v, _, l) => [
     1 +
       moves(v, TEXT) +
@@ -329,7 +329,7 @@ test("[probe.kind] a row that its text does not move shows that the outputs do n
   expect(measured((v) => [1 + 100 * moves(v, all, TEXT) + 0.1 * moves(v, SPREAD)]).kind).toBe("block");
   const first = (row: number[]) =>
     measured((v, _, l) => (l === 0 ? row : [1 + moves(v, all, TEXT) + moves(v, SPREAD), 1])).kind;
-  expect(first([0, 0])).toBe("attention"); // a row that no image moves, and zero: nothing but attention
+  expect(first([0, 0])).toBe("attention"); // a row that no image changes is zero: the output is the attention's
   expect(first([-1, 0])).toBe("block");
 });
 
@@ -362,7 +362,7 @@ test("[probe.feed-forward] a feed-forward is found by a row that no image moves,
   expect(found.known[0]?.slice(0, 3)).toEqual([0xff, 0xff, 0xff]);
   const never = measured((v, p, l) => fed(v, p, l, false), [tap]);
   expect(new Set(never.known.flat())).toEqual(new Set([0xff & ~EFFECT.feedForward]));
-  // without the tap: a plain average that is fed depends on its text beyond it
+  // without the tap: a row with a plain average depends on its text through the feed-forward
   const plain = (v: number, p: number, l: number, runs: boolean) =>
     text(v, p, l).map(
       (value, i) =>

@@ -139,7 +139,7 @@ test("[mask.step-count] text sees the last counted image; an image restarts, for
   expect(replay("tItItt", 3, by("count"), { prompt: 2, passes: [2, 1, 3] })).toBe("- 1 1 1 1 1");
   expect(replay("IItIt", 3, by("count"), { prompt: 3 })).toBe("1 2 2 1 1");
   const steps = replayDecoding(batch("IItIt", "IIttt"), 3, by("count"), { prompt: 3 });
-  expect(seen(steps)).toEqual(["1 2 2 1 1", "1 2 2 - -"]); // the neighbour's image takes the second prompt's away
+  expect(seen(steps)).toEqual(["1 2 2 1 1", "1 2 2 - -"]); // an image in the first prompt restarts the count of the second
   expect(replay("ttt", 1, by("count"), { prompt: 1 })).toBe("- - -");
 });
 

@@ -1,4 +1,4 @@
-// The executable half of 22-exhaustive.md: the packages' rows are reproduced, and mistakes are noticed by them.
+// The executable half of 22-exhaustive.md: the conventions reproduce the packages' rows, and the rows detect mistakes.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -124,7 +124,7 @@ test("[mask.golden] one wrong byte, and one missing row, are found", () => {
   expect(long && disagreementClause(long)).toBe("full.2 has 3587 rows instead of 3586");
 });
 
-/** The mask mutants, as changes of a convention or of what it shows. */
+/** The mask mutants, as changes of a convention or of its effects. */
 const mutants: Readonly<Record<string, Partial<Convention> | typeof effectsOf>> = {
   "1 at least": { compare: "at-least" },
   "2 and 3 no zeroing": { emptyRow: "uniform", zeroBeforeFirstImage: false },

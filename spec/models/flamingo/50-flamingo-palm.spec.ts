@@ -130,7 +130,7 @@ const refusal = (call: () => unknown): RuleError => {
   }
   throw new Error("nothing was refused");
 };
-/** What the release raises, as a golden case has it. */
+/** The error that the release raises, from a golden case. */
 const raised = (id: string): string => {
   const path = new URL(`../../../golden/cases/flamingo-pytorch/${id}/case.json`, import.meta.url);
   const { type, message } = JSON.parse(readFileSync(path, "utf8")).raises;

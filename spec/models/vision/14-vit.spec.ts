@@ -275,7 +275,7 @@ test("[vit.extractor] the extractor returns all tokens and passes no derivative"
   expect(slope(() => model.embed(x), "transformer.norm.bias", model).every((v) => v === 14)).toBe(true);
 });
 
-/** How much is kept where a program drops out, in order. */
+/** The share of elements that each dropout of a program keeps, in order. */
 const dropped = (program: Program): number[] =>
   program.nodes.flatMap(({ op, inputs, attrs }) =>
     op === "mulScalar" && program.nodes[inputs[0] ?? -1]?.op === "where"

@@ -49,7 +49,9 @@ export function openGpu(GPU: Library["GPU"], mode: GpuMode): InstanceType<Librar
   try {
     return new GPU({ mode });
   } catch (reason) {
-    throw new LoadError(`gpu.js has no mode "${mode}" on this machine (${messageOf(reason)})`);
+    throw new LoadError(
+      `gpu.js has no mode "${mode}" on this machine (${messageOf(reason)}); choose another mode or backend`,
+    );
   }
 }
 

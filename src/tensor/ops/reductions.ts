@@ -8,7 +8,9 @@ import type { EmptyRow, Ops, Rule } from "./table.ts";
 function checkExpands(small: Shape, large: Shape): void {
   const lead = large.length - small.length;
   if (lead < 0 || small.some((n, i) => n !== 1 && n !== large[lead + i])) {
-    throw new ShapeError(`[${small.join(" ")}] does not expand to [${large.join(" ")}]  [ops.expand]`);
+    throw new ShapeError(
+      `[${small.join(" ")}] does not expand to [${large.join(" ")}]: only axes of size 1 are repeated  [ops.expand]`,
+    );
   }
 }
 

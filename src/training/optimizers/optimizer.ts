@@ -32,7 +32,8 @@ export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map
   const rates = new Map<string, Rates>();
   for (const { names, learningRate, weightDecay } of groups) {
     for (const name of names) {
-      if (rates.has(name)) throw new RuleError(`"${name}" is in two parameter groups`, "optimizer.groups");
+      if (rates.has(name))
+        throw new RuleError(`"${name}" is in two parameter groups; list it in one`, "optimizer.groups");
       rates.set(name, {
         learningRate: learningRate ?? defaults.learningRate,
         weightDecay: weightDecay ?? defaults.weightDecay,
@@ -54,7 +55,10 @@ export function* updates(
   for (const [name, rate] of rates) {
     const parameter = parameters.get(name);
     if (!parameter)
-      throw new RuleError(`the model has no parameter "${name}" to optimise`, "optimizer.groups");
+      throw new RuleError(
+        `the model has no parameter "${name}" to optimise; parameterNames(model) lists them`,
+        "optimizer.groups",
+      );
     const gradient = gradients.get(name);
     if (!gradient) continue; // [optimizer.missing-gradient]
     // A new array each time, because the old one may be shared, for example with a snapshot.
