@@ -22,14 +22,13 @@ const KEPT = 4000;
 const QUOTED = 12;
 const WRITTEN = ["outputs.safetensors", "actual.safetensors"];
 
+/** Text of the adapter as a terminal can show it: without control characters, except for line breaks and tabs. */
+const plain = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, "");
+
 /** The last lines of the output, without control characters. */
 function quoted(output: string): string {
   if (output.trim() === "") return "";
-  const lines = output
-    .replace(/[^\P{Cc}\n\t]/gu, "")
-    .trimEnd()
-    .split("\n")
-    .slice(-QUOTED);
+  const lines = plain(output).trimEnd().split("\n").slice(-QUOTED);
   return `; its last output was:\n${lines.map((line) => `    ${line.slice(0, 300)}`).join("\n")}`;
 }
 
@@ -57,7 +56,7 @@ function skippedIn(file: string): string | null {
     const source = openFile(file);
     const { skipped } = parseJson(source.read(0, Math.min(source.size, LONGEST_JSON)), file, 16);
     source.close();
-    return typeof skipped === "string" ? skipped.slice(0, 300) : null; // [probe.skipped]
+    return typeof skipped === "string" ? plain(skipped).slice(0, 300) : null; // [probe.skipped]
   } catch {
     throw new LoadError(`${file} is not JSON; write {"skipped": "reason"} or leave the file out`); // [probe.skipped]
   }
