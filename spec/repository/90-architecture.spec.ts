@@ -166,6 +166,7 @@ test("the platform is reached through #host only", () => {
   ]);
   expect(content.platform(file("io/a.ts", "f({ process }); x[process]; (a = self) => a;"))).toHaveLength(3);
   expect(content.platform(file("cli/a.ts", "process.exitCode = 1"))).toEqual([]);
+  expect(content.platform(file("io/a.ts", "globalThis.process.cwd(); globalThis.fetch();"))).toHaveLength(1);
   const declarations = [
     "function f(a: string, document: string) {}",
     "const document = 1;",
@@ -365,6 +366,13 @@ test("identifiers and file names with a renamed word are reported, other words a
     "a.ts:1 Crew",
   ]);
   expect(identifiers.renamedProse(file("a.md", "x\na census\nthe household"))).toEqual(["a.md:2 census"]);
+});
+
+test("code in another language than TypeScript is reported", () => {
+  const all = new Map([...readTree(["src"], /./)].map(([path, text]) => [path.slice("src/".length), text]));
+  expect(content.otherFiles(all)).toEqual([]);
+  const planted = ["nn/a.mjs", "nn/a.mts", "nn/a.js", "web/a.mjs", "nn/a.css"];
+  expect(content.otherFiles(paths("nn/a.ts", "web/a.css", ...planted))).toEqual(planted);
 });
 
 test("file names are kebab-case", () => {

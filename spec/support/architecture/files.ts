@@ -56,6 +56,10 @@ const isReference: Select = (node, parent) => {
   return !isKey && !isProperty && !/^TS/.test(parent.type);
 };
 
+/** globalThis.process */
+const isGlobalMember: Select = (node, parent) =>
+  parent?.property === node && nameOf(parent.object) === "globalThis";
+
 const isPattern = (parent: Node | null): boolean =>
   parent !== null && /^(ObjectPattern|ArrayPattern|AssignmentPattern|RestElement)$/.test(parent.type);
 
@@ -75,7 +79,8 @@ export const platform = eachFile(
   (source) => {
     const own = declaredNames(source);
     const isGlobal: Select = (node, parent) =>
-      isReference(node, parent) && GLOBALS.has(nameOf(node)) && !own.has(nameOf(node));
+      GLOBALS.has(nameOf(node)) &&
+      (isGlobalMember(node, parent) || (isReference(node, parent) && !own.has(nameOf(node))));
     return report(source, isGlobal, nameOf);
   },
 );
@@ -117,6 +122,13 @@ export const patterns = eachFile(
       .filter((found) => isAxes(found) && !TIDY.test(found.value))
       .map(({ value, start }) => `${source.path}:${lineOf(source.text, start)} "${value}"`),
 );
+
+/** The parts of a page that are no TypeScript, and the script that builds the pages. */
+const OTHER_FILES = /^(web\/.*\.(html|css)|web\/build\.mjs|tsconfig\.json)$/;
+
+/** Code in src is TypeScript, which alone the other checks read. */
+export const otherFiles = (files: Files): string[] =>
+  [...files.keys()].filter((path) => !path.endsWith(".ts") && !OTHER_FILES.test(path));
 
 export const fileNames = (files: Files): string[] => [...files.keys()].filter((path) => !KEBAB.test(path));
 
