@@ -43,6 +43,13 @@ describe("exit status", () => {
     expect(status).toBe(2);
   });
 
+  test("2 where a file is missing, with control characters of its name escaped", () => {
+    const { status, stderr } = flamboyance("check", join(workspace, "a\u001b[31m"));
+    expect(stderr).toContain("a\\u{1b}[31m");
+    expect(stderr).not.toContain("\u001b");
+    expect(status).toBe(2);
+  });
+
   test("2 where there is no case", () => {
     const empty = join(workspace, "empty");
     mkdirSync(empty, { recursive: true });
@@ -76,6 +83,7 @@ test.each([
   [["check", "--backend", "gpu", "--precision", "float64"], "float32"],
   [["check", "--json", "--junit"], "--json and --junit"],
   [["conform"], "--actual"],
+  [["bench", "--quick", "--only", "matmul", "attention"], 'given "attention"'],
 ])("%j is refused with exit 3", (args, named) => {
   const { status, stderr, stdout } = flamboyance(...args);
   expect(stderr).toContain(named);

@@ -2,6 +2,7 @@
 // The command line: finds the command and turns errors into messages and an exit status.
 import { readFileSync } from "node:fs";
 import { LoadError } from "../tensor/errors.ts";
+import { printable } from "../terminal/width.ts";
 import { OVERVIEW } from "./help/overview.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -48,7 +49,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 /** Exit status 3 for a mistake of the command line, 2 for anything that it names: a file, a case, a backend. */
 function report(error: unknown): number {
   const usage = error instanceof UsageError;
-  const text = error instanceof Error ? error.message : String(error);
+  const text = printable(error instanceof Error ? error.message : String(error)); // a file's name can hold anything
   process.stderr.write(`flamboyance: ${text}\n${usage ? "see flamboyance --help\n" : ""}`);
   if (!usage && !(error instanceof LoadError) && process.env.DEBUG)
     process.stderr.write(`${(error as Error).stack}\n`);

@@ -31,6 +31,9 @@ export function fill(text: string, width: number, align: "left" | "center" | "ri
 const escaped = (char: string): string =>
   char === "\n" ? "\\n" : char === "\t" ? "\\t" : `\\u{${char.codePointAt(0)?.toString(16)}}`;
 
+/** Text of several lines as it can be printed: control characters other than line breaks and tabs are escaped. */
+export const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, escaped);
+
 /** A token as it can be printed: on one line, without control characters, at most `most` columns wide. */
 export function label(token: string, most = 16): string {
   const plain = token.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escaped);

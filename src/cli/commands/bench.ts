@@ -14,6 +14,7 @@ import { LoadError } from "../../tensor/errors.ts";
 import { listOption, oneOf, readArguments, wholeOption } from "../arguments.ts";
 import { BENCH } from "../help/bench.ts";
 import { paintOn } from "../terminal.ts";
+import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
   backend: { type: "string" },
@@ -109,11 +110,15 @@ async function measureAll(
 }
 
 export async function bench(args: readonly string[]): Promise<number> {
-  const { values } = readArguments(args, OPTIONS);
+  const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
     process.stdout.write(BENCH);
     return 0;
   }
+  if (positionals.length > 0)
+    throw new UsageError(
+      `bench takes options only, such as --only matmul, and was given "${positionals[0]}"`,
+    );
   const { quick } = values;
   const parts = listOption(values.only, (word) => oneOf("only", word, PARTS));
   const example = values.example === undefined ? null : oneOf("example", values.example, EXAMPLES);
