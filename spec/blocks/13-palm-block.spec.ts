@@ -125,7 +125,7 @@ test("[palm.rotary] [palm.multi-query] the rotated queries of every head are mul
   expectNear(scores as Tensor, [scoresByHand(model, list<Mat>(x)[0] ?? [], 3)]);
 });
 
-test("[palm.multi-query] one key and one value serve all heads", () => {
+test("[palm.multi-query] all heads share one key and one value", () => {
   const model = block({ heads: 3 });
   const { weight } = model.fused_attn_ff_proj;
   const values = Float64Array.from(flat(weight.data));

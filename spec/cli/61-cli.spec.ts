@@ -66,7 +66,7 @@ describe("exit status", () => {
     expect(status).toBe(1);
   });
 
-  test("what check writes, conform accepts; a result that is missing is an error", () => {
+  test("conform accepts the results that check writes; a missing result is an error", () => {
     const out = join(workspace, "mine");
     expect(flamboyance("check", NORM, "--precision", "float32", "--out", out).status).toBe(0);
     expect(flamboyance("conform", "--actual", out, NORM).status).toBe(0);
@@ -161,7 +161,7 @@ describe("kernels", () => {
   );
 });
 
-test("the small cases by default; nothing small under --full", () => {
+test("the small cases run by default, and none of them under --full", () => {
   const { stdout, status } = flamboyance("check", `${CASES}/../`, "--json");
   const ids = JSON.parse(stdout).cases.map((c: { id: string }) => c.id);
   const all = readdirSync(CASES).length + readdirSync("golden/cases/vit-pytorch").length;

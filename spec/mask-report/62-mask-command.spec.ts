@@ -394,7 +394,7 @@ test("a difference: the two grids, the outcomes of neighbouring rows, and the fi
   expect(empty.match(/^prompt 0/gm)).toHaveLength(1);
 });
 
-test("decoding: each step beside the whole mask's row", () => {
+test("decoding: the row of each step, and the same row of the whole mask", () => {
   const text = maskText(reportOf("<image> a <image> b", "open-flamingo@2.0.1", null, 1));
   expect(text).toMatch(/1 +a +attends \{1\} +attends \{1\}\n/);
   expect(text).toMatch(/2 +\[image 2\] +attends \{1\} +attends \{2\} +<- differs/);

@@ -117,7 +117,7 @@ test("[mask.reason] every cause of other conventions has a sentence", () => {
   );
   const idefics = conventionOf("idefics");
   expect(reason("IttEt", 1, idefics, 4)).toBe(
-    "position 4 sees no image: the end token at position 3 cuts it off; its row is set to zero",
+    "position 4 sees no image: the end token at position 3 cuts it off from earlier images; its row is set to zero",
   );
   expect(reason("tEt", 1, idefics, 2)).toBe(
     "position 2 sees no image: no image comes before it; its row is set to zero",
@@ -177,13 +177,13 @@ test("[mask.reason] the row of a cached step names the row that it uses", () => 
     "position 2 uses the row of the prompt's position 0: position 0 sees image 1: it is that image's own token",
   );
   expect(step("Itt", "restart", 2)).toBe(
-    "position 2 counts images from position 2, where its pass begins: position 0 sees no image: no image comes before it; its row is set to zero",
+    "position 2 counts images from position 2, where its pass begins; in that pass position 0 sees no image: no image comes before it; its row is set to zero",
   );
   expect(step("Itt", "count", 2)).toBe(
-    "position 2 uses the images of the text last counted: position 1 sees image 1: it is the last image at or before it (position 0)",
+    "position 2 uses the images of the text last counted; in that text position 1 sees image 1: it is the last image at or before it (position 0)",
   );
-  expect(step("IItt", "ahead", 2)).toMatch(
-    /^position 3 lies beyond the prompt, where the mask of its images ends: /,
+  expect(step("IItt", "ahead", 2)).toBe(
+    "position 3 comes after the prompt, where the mask of several images ends: its row is set to zero",
   );
 });
 
@@ -193,6 +193,9 @@ test("[mask.counts] each mismatch of tokens and images has a sentence", () => {
   expect(sentences("tItII", 2, [1])).toEqual([
     "Prompt 0: the image token at position 3 refers to image 2, which only pads the batch.",
     "Prompt 0: the image token at position 4 refers to image 3, but only 2 images are given.",
+  ]);
+  expect(sentences("I", 0)).toEqual([
+    "Prompt 0: the image token at position 0 refers to image 1, but no image is given.",
   ]);
   expect(sentences("tI", 2)).toEqual(["Prompt 0: image 2 has no image token."]);
   expect(sentences("tt", 1)).toEqual(["Prompt 0 has no image token, but the batch has 1 image."]);
@@ -217,7 +220,7 @@ test("[mask.findings] leaks, cached steps and masks that depend on later text ha
     "paper next is not prefix-stable: what a token sees may change with the text after it, so no left-to-right decoding can reproduce it.",
   ]);
   expect(sentences("Ittt", conventions.otter, 1)).toEqual([
-    "3 cached steps differ from the whole text's mask under otter, first in prompt 0: position 1 counts images from position 1, where its pass begins: position 0 sees no image: no image comes before it; its row is set to zero after the softmax.",
+    "3 cached steps differ from the whole text's mask under otter, first in prompt 0: position 1 counts images from position 1, where its pass begins; in that pass position 0 sees no image: no image comes before it; its row is set to zero after the softmax.",
   ]);
   const refused: Finding = {
     kind: "step-refused",

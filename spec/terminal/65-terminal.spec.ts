@@ -114,7 +114,7 @@ describe("colour", () => {
     expect([paint("a"), paint("   ", "good"), plain("a", "bad")]).toEqual(["a", "   ", "a"]);
   });
 
-  test("images have colours of their own, none of them that of an error", () => {
+  test("images have colours of their own, which differ from the colour of errors", () => {
     const codes = [1, 2, 3, 4, 5].map((image) => painter(true)("x", image));
     expect(new Set(codes).size).toBe(5);
     expect(codes.filter((code) => code.includes("31m"))).toEqual([]);

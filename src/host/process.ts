@@ -94,7 +94,7 @@ export function runProcess(
       leave(child);
       reject(new LoadError(`cannot run ${program}: ${error.message}`));
     });
-    child.on("exit", () => endGroup(child)); // what it started may hold its output open
+    child.on("exit", () => endGroup(child)); // processes that it started may hold its output open
     child.on("close", end);
   });
 }

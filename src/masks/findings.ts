@@ -20,7 +20,7 @@ export interface LeakFinding {
   readonly to: number;
 }
 
-/** A row whose recorded attention weights are not what the convention computes. */
+/** A row whose recorded attention weights contradict the convention. */
 export interface AttentionFinding {
   readonly kind: "attention-mismatch";
   readonly convention: string;

@@ -1,4 +1,4 @@
-// Every row of a batch with its outcome: what the drawings, the command line and the page show.
+// Every row of a batch with its outcome, for the drawings, the command line and the page.
 
 import type { Convention } from "./conventions/schema.ts";
 import { type Matrix, promptsOf } from "./grid.ts";

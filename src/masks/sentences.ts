@@ -42,7 +42,7 @@ export function reasonClause(reason: Reason): string {
     case "empty":
       return emptyClause(subject, reason.because, reason.result);
     case "cached":
-      return `${subject} ${originClause(reason.how)}: ${reasonClause(reason.reason)}`;
+      return cachedClause(subject, reason.how, reason.reason);
   }
 }
 
@@ -53,7 +53,9 @@ const places: Record<Numbering, string> = {
 };
 
 const onlyGiven = (images: number): string =>
-  `only ${counted(images, "image")} ${images === 1 ? "is" : "are"} given`;
+  images === 0
+    ? "no image is given"
+    : `only ${counted(images, "image")} ${images === 1 ? "is" : "are"} given`;
 
 function seenClause(because: SeenBecause, images: readonly number[]): string {
   switch (because.kind) {
@@ -119,7 +121,8 @@ function emptyClause(subject: string, because: EmptyBecause, result: EmptyRowRes
   }
   const why = {
     "not-listed": () => "the list for this position names none",
-    "end-token": ({ position }: { position: number }) => `the end token at position ${position} cuts it off`,
+    "end-token": ({ position }: { position: number }) =>
+      `the end token at position ${position} cuts it off from earlier images`,
     "no-image-before": () => "no image comes before it",
     "no-image-after": () => "no image comes after it",
   };
@@ -129,16 +132,19 @@ function emptyClause(subject: string, because: EmptyBecause, result: EmptyRowRes
     : `${subject} sees no image: ${cause}; ${results[result]}`;
 }
 
-function originClause(how: StepOrigin): string {
+/** `reason` is that of the row that the step uses; its positions are those of the text or pass that the row belongs to. */
+function cachedClause(subject: string, how: StepOrigin, reason: Reason): string {
   switch (how.kind) {
     case "prompt-row":
-      return `uses the row of the prompt's position ${how.position}`;
+      return `${subject} uses the row of the prompt's position ${how.position}: ${reasonClause(reason)}`;
     case "own-pass":
-      return `counts images from position ${how.from}, where its pass begins`;
+      return `${subject} counts images from position ${how.from}, where its pass begins; in that pass ${reasonClause(reason)}`;
     case "last-count":
-      return "uses the images of the text last counted";
-    case "beyond-prompt":
-      return "lies beyond the prompt, where the mask of its images ends";
+      return `${subject} uses the images of the text last counted; in that text ${reasonClause(reason)}`;
+    case "beyond-prompt": {
+      const result = reason.kind === "empty" ? results[reason.result] : reasonClause(reason);
+      return `${subject} comes after the prompt, where the mask of several images ends: ${result}`;
+    }
   }
 }
 

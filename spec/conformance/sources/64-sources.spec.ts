@@ -151,7 +151,7 @@ describe("options and arguments", () => {
     refused({ config: { ...extractor.config, return_embeddings_only: false } }, /has to be true/, extractor);
   });
 
-  test("[conform.options] images by position are refused beside other media, which would be ignored", () => {
+  test("[conform.options] images by position are refused together with other media, which would be ignored", () => {
     const positional = { profile: "flamboyance", positional: ["images"] };
     const { forward } = systemUnderTest({ ...subject("flamingo-pytorch/FlamingoPaLM"), ...positional });
     const images = tensor("b m c h w", [1, 1, 1, 1, 1], [1]);

@@ -1,5 +1,5 @@
-// A worked example for the terminal: two prompts of four tokens, their masks, the outcome of each row, and what the example
-// cannot show.
+// A worked example for the terminal: two prompts of four tokens, their masks, the outcome of each row, and the
+// conventions that it cannot distinguish.
 
 import { painter } from "../../terminal/colour.ts";
 import { conventionOf, conventions } from "../conventions/conventions.ts";

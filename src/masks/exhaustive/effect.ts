@@ -1,5 +1,5 @@
-// The observable effect of a row, as one byte: which images change it, whether its own text changes what attention adds, and
-// whether the feed-forward runs. This is what the exhaustive golden cases hold, since it can be measured from outside.
+// The observable effect of a row, as one byte: which images change it, whether its own text changes the output of attention, and
+// whether the feed-forward runs. The exhaustive golden cases hold effects, since they can be measured from outside.
 
 import type { Convention } from "../conventions/schema.ts";
 import { feedForwardRuns, type RowOutcome } from "../outcome.ts";

@@ -110,7 +110,7 @@ export class ViT {
     this.mlp_head = numClasses > 0 ? new Linear("d -> o", dim, numClasses) : null;
   }
 
-  /** The transformer's output for every token, class token included: what an image encoder returns. */
+  /** The transformer's output for every token, class token included; an image encoder returns it. */
   embed(image: Tensor<"b c h w">): Tensor<"b n d"> {
     const { b, c, h, w } = shapes("ViT", { image: [image, "b c h w"] });
     const {

@@ -53,7 +53,7 @@ const measureShapes = (target: Target, plan: Plan, results: Results, step: Step)
     if (leftOut.length > 0) results.missing.push({ backend: name.backend, mode: name.mode, why });
   });
 
-/** Adds to `results` as it goes. Returns false if it was stopped; what was measured until then stays. */
+/** Adds to `results` as it goes. Returns false if it was stopped; the results so far are kept. */
 export async function measure(plan: Plan, results: Results): Promise<boolean> {
   const { targets, shapes, loops, first, signal, progress } = plan;
   const shapeCount = KERNELS.reduce((sum, kernel) => sum + shapes[kernel].length, 0);
