@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { PerceiverResampler } from "../../../src/blocks/perceiver-resampler.ts";
 import { systemUnderTest } from "../../../src/conformance/sources/registry.ts";
-import { conventions } from "../../../src/masks/conventions/conventions.ts";
+import { type Convention, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM, type FlamingoPaLMOptions } from "../../../src/models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder, Media } from "../../../src/models/flamingo/media.ts";
 import { isCrossAttentionWeights } from "../../../src/models/flamingo/names.ts";
@@ -697,11 +697,10 @@ describe("profiles", () => {
     new FlamingoPaLM({ ...small, imgEncoder: encoder(), ...options });
   const crossOf = (model: FlamingoPaLM) => model.layers[0]?.[1];
 
-  test("[flamingo.profile] the release differs in eight options and no others", () => {
+  test("[flamingo.profile] the release differs in seven options and no others", () => {
     const expected: FlamingoBehaviour = {
       immediate: conventions["flamingo-pytorch@0.1.2 immediate"],
       allPrevious: conventions["flamingo-pytorch@0.1.2 all-previous"],
-      emptyRowFeedForward: "run",
       embeds: "refuse",
       withoutEncoder: "refuse",
       readmeCalls: "refuse",
@@ -710,9 +709,7 @@ describe("profiles", () => {
     };
     expect(given({ profile: RELEASE }).options.behaviour).toEqual(expected);
     expect(given({}).options.behaviour).toEqual(profiles.flamboyance);
-    const { emptyRowFeedForward, ...others } = profiles.flamboyance;
-    expect(emptyRowFeedForward).toBe("run"); // figure 4 of the paper runs it
-    for (const [field, value] of Object.entries(others))
+    for (const [field, value] of Object.entries(profiles.flamboyance))
       expect(value).not.toEqual(expected[field as keyof FlamingoBehaviour]);
   });
 
@@ -734,6 +731,14 @@ describe("profiles", () => {
       crossOf(given({ behaviour: { emptyRowFeedForward: "skip" } }))?.options.convention.emptyRowFeedForward,
     ).toEqual("skip");
     expect(crossOf(given({}))?.options.convention.emptyRowFeedForward).toEqual("run");
+  });
+
+  test("[flamingo.profile] [gate.empty-row-feed-forward] without the option every convention keeps its own feed-forward", () => {
+    for (const convention of Object.values<Convention>(conventions)) {
+      const model = given({ behaviour: { immediate: convention } });
+      expect(model.options.convention).toEqual(convention);
+      expect(crossOf(model)?.options.convention).toEqual(convention);
+    }
   });
 
   test("[flamingo.profile] an unknown profile is refused with a list of the known ones", () => {

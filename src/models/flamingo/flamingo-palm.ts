@@ -107,7 +107,8 @@ export class FlamingoPaLM {
     rejectUnknown("FlamingoPaLM", rest);
     const behaviour = behaviourOf(profile, overrides);
     const { emptyRowFeedForward } = behaviour;
-    const convention = { ...conventionIn(behaviour, onlyAttendImmediateMedia), emptyRowFeedForward };
+    const chosen = conventionIn(behaviour, onlyAttendImmediateMedia);
+    const convention = emptyRowFeedForward ? { ...chosen, emptyRowFeedForward } : chosen; // [gate.empty-row-feed-forward]
     this.options = { mediaTokenId, behaviour, convention };
     if (!imgEncoder && behaviour.withoutEncoder === "refuse") {
       throw new RuleError(

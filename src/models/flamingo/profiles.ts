@@ -9,8 +9,11 @@ export interface FlamingoBehaviour {
   /** The mask conventions for onlyAttendImmediateMedia true and false. Rule mask.empty-row. */
   readonly immediate: Convention;
   readonly allPrevious: Convention;
-  /** Whether the gated feed-forward runs on tokens that attend to no image. Rule gate.empty-row-feed-forward. */
-  readonly emptyRowFeedForward: "run" | "skip";
+  /**
+   * Whether the gated feed-forward runs on tokens whose mask allows no image; by default as the convention has it. Rule
+   * gate.empty-row-feed-forward.
+   */
+  readonly emptyRowFeedForward?: "run" | "skip" | undefined;
   /** Whether precomputed embeddings are accepted. Rule flamingo.embeds. */
   readonly embeds: "accept" | "refuse";
   /** Whether a model may be built without an image encoder. Rule flamingo.encoder-optional. */
@@ -26,7 +29,6 @@ export interface FlamingoBehaviour {
 export const flamboyance: FlamingoBehaviour = {
   immediate: conventions.immediate,
   allPrevious: conventions["all-previous"],
-  emptyRowFeedForward: "run",
   embeds: "accept",
   withoutEncoder: "accept",
   readmeCalls: "accept",
@@ -39,7 +41,6 @@ export const profiles = {
   "flamingo-pytorch@0.1.2": {
     immediate: conventions["flamingo-pytorch@0.1.2 immediate"],
     allPrevious: conventions["flamingo-pytorch@0.1.2 all-previous"],
-    emptyRowFeedForward: "run",
     embeds: "refuse",
     withoutEncoder: "refuse",
     readmeCalls: "refuse",

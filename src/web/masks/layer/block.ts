@@ -76,8 +76,7 @@ export function blockStages(
 ): Stages | null {
   const [b = 0, l = 0] = locations.shape;
   if (b * l * images === 0) return null;
-  const { emptyRowFeedForward } = convention;
-  const model = initialize(new GatedCrossAttentionBlock({ ...SIZES, convention, emptyRowFeedForward }), SEED);
+  const model = initialize(new GatedCrossAttentionBlock({ ...SIZES, convention }), SEED);
   for (const [name, value] of Object.entries(GATES))
     model[name as keyof typeof GATES].assign(view(Float64Array.of(value), [1]));
   const x = normal([b, l, SIZES.dim], "x") as Tensor<"b l d">;
