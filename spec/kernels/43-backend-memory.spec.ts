@@ -319,7 +319,7 @@ test("scratch memory that does not fit is an error, and later jobs allocate it a
   expect(engine.heap.usage().used).toBe(used);
 });
 
-test("[replay.turns] concurrent replays give the same results as separate ones, also if one fails", async () => {
+test("[replay.serial] concurrent replays give the same results as separate ones, also if one fails", async () => {
   const w = new Parameter("k n", [64, 64], constant(0.5));
   w.assign(filled("k n", [64, 64], Math.cos).data);
   const rows = filled("m k", [3, 64], Math.sin) as Tensor<Any>;

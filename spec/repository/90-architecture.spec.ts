@@ -91,7 +91,7 @@ test("the tables of layers in CONTRIBUTING and in chapter 90 are complete", () =
   });
 });
 
-test("an import of a higher layer or of a folder beside it is reported", () => {
+test("an import of a higher layer, or of a folder of the same layer, is reported", () => {
   expectReports(dependencies.layers, [
     ["tensor/a.ts", "../masks/a.ts", true],
     ["tensor/a.ts", "./b.ts", false],

@@ -65,7 +65,7 @@ function dispatched(program: Program, kernels: ScopeKernels): Map<number, Scope>
     if (!(name in kernels) || byFirst.has(first)) continue; // of scopes with the same first node, the outermost
     const returnsInput = output < first;
     if (returnsInput || isDead(program.nodes[output] as Node)) continue;
-    if (isClosed(program, scope, last)) byFirst.set(first, scope); // [replay.claim]
+    if (isClosed(program, scope, last)) byFirst.set(first, scope); // [replay.dispatch]
   }
   return byFirst;
 }

@@ -8,7 +8,7 @@ const last = new WeakMap<Backend, Promise<unknown>>();
  */
 export function serially<T>(backend: Backend, work: () => Promise<T>): Promise<T> {
   if (!backend.store) return work();
-  const done = (last.get(backend) ?? Promise.resolve()).then(work); // [replay.turns]
+  const done = (last.get(backend) ?? Promise.resolve()).then(work); // [replay.serial]
   last.set(
     backend,
     done.catch(() => undefined),

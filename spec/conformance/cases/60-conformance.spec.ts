@@ -191,7 +191,7 @@ describe("one case", () => {
   });
 });
 
-test("the summary counts each case once, with its gravest status", () => {
+test("the summary counts each case once, with its most severe status", () => {
   const base = { module: "M", rows: 1, worst: null, firstDivergence: null, error: null, kernels: null };
   const one = { ...base, id: "a", precision: "float64", status: "passed" } as const;
   const two = { ...base, id: "a", precision: "float32", status: "failed" } as const;

@@ -42,7 +42,7 @@ const block = () => tap(owner, "after", mul(attend(), w));
 const inputs = { q, k, v, w };
 
 describe("dispatch of scopes to fused kernels", () => {
-  test("[replay.claim] a scope whose output alone is read is dispatched once, with the same result", async () => {
+  test("[replay.dispatch] a scope whose output alone is read is dispatched once, with the same result", async () => {
     const backend = withAttentionKernel();
     const p = record(block, { inputs, symbolic: true });
     const { outputs } = await replay(p, backend);
@@ -51,7 +51,7 @@ describe("dispatch of scopes to fused kernels", () => {
     expectSame(await run(withAttentionKernel(), block), block());
   });
 
-  test("[replay.claim] a scope with a requested inner tap is not dispatched; taps outside and on its output have no influence", async () => {
+  test("[replay.dispatch] a scope with a requested inner tap is not dispatched; taps outside and on its output have no influence", async () => {
     const p = record(block, { inputs, symbolic: true });
     for (const [tapped, calls] of [
       ["Owner.scores", 0],
@@ -67,7 +67,7 @@ describe("dispatch of scopes to fused kernels", () => {
     }
   });
 
-  test("[replay.claim] a scope whose inner nodes a gradient reads is not dispatched", async () => {
+  test("[replay.dispatch] a scope whose inner nodes a gradient reads is not dispatched", async () => {
     const p = record(() => ({ loss: sumAll(block()) }), { inputs, symbolic: true });
     for (const [leaf, calls] of [
       ["q", 0],
@@ -82,21 +82,21 @@ describe("dispatch of scopes to fused kernels", () => {
     }
   });
 
-  test("[replay.claim] a scope with an inner node among the outputs is not dispatched", async () => {
+  test("[replay.dispatch] a scope with an inner node among the outputs is not dispatched", async () => {
     const p = record(block, { inputs, symbolic: true });
     const backend = withAttentionKernel();
     await replay({ ...p, outputs: { ...p.outputs, scores: p.taps["Owner.scores"] ?? -1 } }, backend);
     expect(backend.calls).toBe(0);
   });
 
-  test("[replay.claim] a dead scope is not dispatched", async () => {
+  test("[replay.dispatch] a dead scope is not dispatched", async () => {
     const p = record(() => ({ out: tanh(q), unused: attend() }), { inputs, symbolic: true });
     const backend = withAttentionKernel();
     await replay({ ...p, outputs: { out: p.outputs.out ?? -1 } }, backend);
     expect(backend.calls).toBe(0);
   });
 
-  test("[replay.claim] of two scopes that begin at the same node the outermost is dispatched", async () => {
+  test("[replay.dispatch] of two scopes that begin at the same node the outermost is dispatched", async () => {
     const nested = () =>
       scope("normalize", { x: q, k, v }, { epsilon: 0 }, ({ x, k, v }) => attention(owner, x, k, v, masks));
     const inner = withAttentionKernel();
@@ -110,7 +110,7 @@ describe("dispatch of scopes to fused kernels", () => {
     expect([outer, inner.calls]).toEqual([1, 0]);
   });
 
-  test("[replay.claim] a scope whose body returns its input is not dispatched", async () => {
+  test("[replay.dispatch] a scope whose body returns its input is not dispatched", async () => {
     const backend = withAttentionKernel();
     const idle = () => square(scope("attention", { q, k, v }, masks, ({ q }) => q));
     expectSame(await run(backend, idle), square(q));

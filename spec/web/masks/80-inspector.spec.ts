@@ -91,7 +91,7 @@ describe("the link", () => {
     expect(addressOf(page)).toBe("p=A+cat%3A+%3Cimage%3E+done&c=paper+next&at=0.3.1");
   });
 
-  test("an address contains only what differs from the initial state", () => {
+  test("an address contains only the fields that differ from the initial state", () => {
     expect(addressOf(START)).toBe("");
     fc.assert(
       fc.property(anyState.filter(fitsAddress), (page) => {

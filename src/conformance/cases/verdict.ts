@@ -39,7 +39,7 @@ export const worstOf = (comparisons: readonly Comparison[]): Comparison | null =
 
 const gravity: readonly Status[] = ["passed", "failed", "errored"];
 
-/** One line per case where it ran in several precisions: the gravest status, the tightest comparison. */
+/** One line per case where it ran in several precisions: the most severe status, and the comparison that is closest to its tolerance. */
 export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
   const cases = new Map<string, CaseVerdict>();
   for (const v of verdicts) {
