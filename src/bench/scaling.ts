@@ -1,4 +1,4 @@
-// How time grows with the length of the text and with the number of images, as fitted exponents.
+// The growth of time with the length of the text and with the number of images, as fitted exponents.
 import { ParallelTransformerBlock } from "../blocks/parallel-transformer-block.ts";
 import { run } from "../kernels/replay.ts";
 import { initialize } from "../nn/state-dict.ts";

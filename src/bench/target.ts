@@ -9,7 +9,7 @@ export interface Target {
   readonly open: () => Promise<Backend>;
 }
 
-/** How a result names its target. */
+/** The name of a target in results. */
 export interface TargetName {
   readonly backend: string;
   readonly mode: string | null;

@@ -18,11 +18,11 @@ export interface MaskedCrossAttentionOptions extends HeadOptions {
   readonly dimMedia?: number | undefined;
   /** Chooses between the two corrected conventions, where no convention is given. */
   readonly onlyAttendImmediateMedia?: boolean | undefined;
-  /** Which token sees which image. */
+  /** The mask convention. */
   readonly convention?: Convention | undefined;
 }
 
-/** Which images the tokens of a batch may attend to; without either field every token sees every image. */
+/** The images that the tokens of a batch may attend to; without either field every token sees every image. */
 export interface MediaVisibility {
   /** b l: true where the text holds an image token. */
   readonly mediaLocations?: Bool<"b l"> | null;

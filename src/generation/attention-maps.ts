@@ -1,4 +1,4 @@
-// How a model's cross-attention is distributed over images, read from the named activations of one call.
+// The distribution of a model's cross-attention over images, read from the named activations of one call.
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";

@@ -27,7 +27,7 @@ export interface MaskBatch {
 
 export interface BatchOptions {
   readonly pad?: "left" | "right";
-  /** How many images each prompt is given; the last number also counts for all later prompts. By default one per image token. */
+  /** The number of images of each prompt; the last number also counts for all later prompts. By default one per image token. */
   readonly images?: readonly number[] | undefined;
 }
 
@@ -68,7 +68,7 @@ const rowsOf = (stored: Stored, name: string): ArrayLike<number>[] => {
   return Array.from({ length: b }, (_, i) => values.subarray(i * l, (i + 1) * l));
 };
 
-/** How many images an input holds: the axis m of media, images and videos; embeddings without it hold one image. */
+/** The number of images in an input: the axis m of media, images and videos; embeddings without it hold one image. */
 function imagesOf(name: string, { shape }: Stored): number | null {
   if (name === "embeds" && shape.length === 3) return 1;
   return ["media", "images", "videos", "embeds"].includes(name) ? (shape[1] ?? null) : null;

@@ -15,7 +15,7 @@ export interface MaskQuery {
   readonly convention: Convention;
   /** A second convention to compare with. */
   readonly against: Convention | null;
-  /** How many positions are known when decoding begins; null: no decoding. */
+  /** The number of positions that are known when decoding begins; null: no decoding. */
   readonly known: number | null;
 }
 

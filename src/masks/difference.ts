@@ -18,7 +18,7 @@ export interface Difference {
   /** Every row that differs, in reading order. */
   readonly rows: readonly RowDifference[];
   readonly first: RowDifference | null;
-  /** How many entries of the boolean masks differ; 0 where only outcomes do. */
+  /** The number of entries of the boolean masks that differ; 0 where only outcomes do. */
   readonly cells: number;
 }
 
@@ -32,7 +32,7 @@ export const differingImages = (one: MaskRow, other: MaskRow): boolean[] =>
     (may, m) => may !== other.mayAttend[m] || one.images.includes(m + 1) !== other.images.includes(m + 1), // [mask.difference]
   );
 
-/** How many entries of the masks of two rows differ. */
+/** The number of entries in which the masks of two rows differ. */
 export const differingCells = (one: MaskRow, other: MaskRow): number =>
   one.mayAttend.filter((may, m) => may !== other.mayAttend[m]).length;
 

@@ -5,7 +5,7 @@ import { TOKEN } from "./numbering.ts";
 import type { RowOutcome } from "./outcome.ts";
 import type { MaskRow, StepOrigin } from "./rows.ts";
 
-/** Why images are seen. */
+/** The reason why a row sees images. */
 export type SeenBecause =
   | { readonly kind: "no-mask" }
   | { readonly kind: "listed" }
@@ -26,7 +26,7 @@ export type SeenBecause =
       readonly neighbours: boolean;
     };
 
-/** Why one image is not seen by a row that sees others. */
+/** The reason why a row that sees images does not see another one. */
 export type UnseenBecause =
   | { readonly kind: "not-given"; readonly images: number }
   | { readonly kind: "not-listed" }
@@ -35,7 +35,7 @@ export type UnseenBecause =
   | { readonly kind: "superseded"; readonly by: number; readonly position: number }
   | { readonly kind: "own-token" };
 
-/** Why the mask of a row allows no image. */
+/** The reason why the mask of a row allows no image. */
 export type EmptyBecause =
   | { readonly kind: "no-images" }
   | { readonly kind: "not-given"; readonly image: number; readonly images: number }

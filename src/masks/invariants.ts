@@ -8,7 +8,7 @@ import { TOKEN } from "./numbering.ts";
 import { addsNothing, leaks } from "./outcome.ts";
 import { type MaskRow, promptRows, sameRow } from "./rows.ts";
 
-/** How an invariant is broken, at one position. */
+/** The violation of an invariant at one position. */
 export interface Breach {
   readonly position: number;
   /** The row that breaks it; null where the source refuses the step. */

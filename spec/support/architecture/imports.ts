@@ -1,4 +1,4 @@
-// Which file may import which. Each check takes files (path below src -> text) and gives its violations as lines, so that a
+// Rules of imports. Each check takes files (path below src -> text) and gives its violations as lines, so that a
 // test can apply it to a planted tree as well as to the real one.
 import { imports, parse } from "./syntax.mjs";
 

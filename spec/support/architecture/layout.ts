@@ -1,4 +1,4 @@
-// How folders, files and functions are cut. Each check takes files (path -> text) and gives its violations as lines.
+// Sizes and names of folders, files and functions. Each check takes files (path -> text) and gives its violations as lines.
 import type { Files } from "./imports.ts";
 import { lineOf, type Node, nodesOf, parse } from "./syntax.mjs";
 

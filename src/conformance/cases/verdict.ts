@@ -31,7 +31,7 @@ export interface Summary {
   readonly skipped: number;
 }
 
-/** How much of its tolerance a comparison uses: 1 is the limit. */
+/** The error of a comparison relative to its tolerance: 1 is the limit. */
 export const share = ({ error, tolerance }: Comparison): number => (error === 0 ? 0 : error / tolerance);
 
 export const worstOf = (comparisons: readonly Comparison[]): Comparison | null =>

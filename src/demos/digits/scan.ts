@@ -8,7 +8,7 @@ export interface GreyPicture {
   readonly values: ArrayLike<number>;
 }
 
-/** How bright a colour is (ITU-R BT.601). */
+/** The luma of a colour (ITU-R BT.601). */
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
 /** Grey values of RGBA samples from 0 to `most`; transparent pixels are seen on white. */

@@ -70,9 +70,9 @@ export interface Convention {
   /** Whether the feed-forward runs on a row whose mask allows no image. */
   readonly emptyRowFeedForward: "run" | "skip";
   readonly cachedStep: CachedStep;
-  /** Why the source was not run; absent where it was run on every short prompt. */
+  /** The reason why the source was not run; absent if it was run on every short prompt. */
   readonly unproven?: string;
-  /** Why the cached step was read from the source's code but not run. */
+  /** The reason why the cached step was read from the source's code but not run. */
   readonly unprovenStep?: string;
   /** One sentence. */
   readonly note: string;

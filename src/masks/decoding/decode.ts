@@ -8,9 +8,9 @@ import { type MaskRow, promptRows, sameRow } from "../rows.ts";
 import { originOf, type Pass } from "./cached-step.ts";
 
 export interface DecodeOptions {
-  /** How many positions are known when decoding begins; by default all but the last. */
+  /** The number of positions that are known when decoding begins; by default all but the last. */
   readonly prompt?: number;
-  /** How many positions each pass takes; by default the prompt at once, then one at a time. */
+  /** The number of positions in each pass; by default the prompt at once, then one at a time. */
   readonly passes?: readonly number[];
   /** Beams: for each pass, the row that each row of the batch continues; null where nothing is reordered. */
   readonly parents?: readonly (readonly number[] | null)[];

@@ -114,7 +114,7 @@ export function edgeCaseTable(): string {
 
 const letters = (kinds: readonly number[]): string => kinds.map((kind) => "tIE"[kind]).join("");
 
-/** Which invariants hold, with the shortest prompt that breaks each of the others. [mask.comparison] */
+/** The invariants that hold, and the shortest prompt that breaks each of the others. [mask.comparison] */
 export function invariantTable(): string {
   const names = Object.keys(invariants) as InvariantName[];
   const rows = all.map((c) => {

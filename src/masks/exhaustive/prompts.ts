@@ -11,7 +11,7 @@ export type Decoding = "steps" | "chunks" | "several" | "pairs";
 
 export interface ShortPrompt {
   readonly kinds: readonly number[];
-  /** When decoded: how many positions the first pass takes. */
+  /** When decoded: the number of positions in the first pass. */
   readonly first?: number;
   /** The other prompt of the batch. */
   readonly beside?: readonly number[];

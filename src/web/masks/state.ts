@@ -10,7 +10,7 @@ export interface Place {
 export interface State {
   /** One prompt per line. */
   readonly text: string;
-  /** How many images each prompt is given; the last number also counts for later prompts. Empty: one per image token. */
+  /** The number of images of each prompt; the last number also counts for later prompts. Empty: one per image token. */
   readonly images: readonly number[];
   readonly convention: string;
   /** The convention to compare with; "" for none. */
@@ -23,7 +23,7 @@ export interface State {
   readonly latents: number;
   readonly head: number;
   readonly at: Place | null;
-  /** How many tokens are known when decoding begins; 0 shows the whole text without decoding. */
+  /** The number of tokens that are known when decoding begins; 0 shows the whole text without decoding. */
   readonly known: number;
   readonly step: number;
 }

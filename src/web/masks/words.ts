@@ -92,7 +92,8 @@ export function explanationOf(view: View, at: Place): Explanation | null {
   };
 }
 
-/** Where the two conventions differ on the batch, as a sentence, and the first such place; null with one convention. */
+/** The difference of the two conventions on the batch, as a sentence, and the first place in which they differ; null with one
+ * convention. */
 export function differenceInWords(view: View): { sentence: string; at: Place | null } | null {
   const [one, other] = view.conventions;
   if (!one || !other) return null;

@@ -53,7 +53,7 @@ export function weightStatistics(
   return { keys: weights.length, sum, entropy, largestEntropy, isUniform };
 }
 
-/** Which parts of the layer change a row; null if the stages do not contain its input and output. */
+/** The parts of the layer that change a row; null if the stages do not contain its input and output. */
 export function effectOf(
   stages: Stages,
   prompt: number,
