@@ -137,6 +137,17 @@ test("a bomb of one gibibyte is refused without being decompressed", () => {
   expect(process.resourceUsage().maxRSS - before).toBeLessThan((zeros.size * zeros.count) / 1024 / 4); // in KiB
 });
 
+test("a file of many empty chunks is read in a time that grows with their number", () => {
+  const head = header(3, 1, GREY);
+  const secondsOf = (count: number) => {
+    const bytes = file(head, ...Array<Buffer>(count).fill(chunk("tEXt", Buffer.alloc(0))), data(0, 1, 2, 3));
+    const since = performance.now();
+    expect(readPng(bytes, "x.png").values).toHaveLength(3);
+    return (performance.now() - since) / 1000;
+  };
+  expect(secondsOf(100_000)).toBeLessThan(20); // a copy of the list for each chunk took a minute
+});
+
 test("a file with a wrong checksum is refused", () => {
   const wrong = Buffer.from(GOOD);
   wrong[29] = (wrong[29] ?? 0) ^ 1; // of the header

@@ -28,7 +28,10 @@ function chunksOf(file: Buffer): Map<string, Buffer[]> {
   for (let at = SIGNATURE.length; at + 12 <= file.length; ) {
     const length = file.readUInt32BE(at);
     const type = file.toString("latin1", at + 4, at + 8);
-    chunks.set(type, [...(chunks.get(type) ?? []), file.subarray(at + 8, at + 8 + length)]);
+    const body = file.subarray(at + 8, at + 8 + length);
+    const known = chunks.get(type);
+    if (known) known.push(body);
+    else chunks.set(type, [body]);
     at += 12 + length;
   }
   return chunks;
