@@ -39,7 +39,7 @@ export const between =
   (read: Read<number>, low: number, high: number): Read<number> =>
   (value, at) => {
     const n = read(value, at);
-    if (n < low || n > high) throw refuse(at, `is ${n}; it has to lie between ${low} and ${high}`);
+    if (n < low || n > high) throw refuse(at, `is ${n}; it must be between ${low} and ${high}`);
     return n;
   };
 export const length = between(integer, 0, Number.MAX_SAFE_INTEGER);

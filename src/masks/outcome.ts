@@ -38,8 +38,8 @@ export const feedForwardRuns = (
 ): boolean => emptyRowFeedForward === "run" || allowsAnImage;
 
 /**
- * The outcome of a row. `zeroed`: the row is set to zero after the softmax. An empty row is found by the mask and not by
- * text_time, for any cause. [mask.outcome]
+ * The outcome of a row. `zeroed`: the row is set to zero after the softmax. Whether a row is empty depends on the mask alone,
+ * not on text_time. [mask.outcome]
  */
 export function rowOutcome(
   mayAttend: readonly boolean[],
