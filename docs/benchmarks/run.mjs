@@ -66,7 +66,7 @@ function start(command, args) {
 
 const python =
   process.env.PYTHON ??
-  [join(folder, "../../golden/export/.venv/bin/python")].find((path) => existsSync(path)) ??
+  [join(folder, "../../golden/export/flamingo_pytorch/.venv/bin/python")].find((path) => existsSync(path)) ??
   "python3";
 const pytorch = (threads) => start(python, [join(folder, "peers/pytorch.py"), `${threads}`]);
 
