@@ -326,7 +326,7 @@ test("a third file name with the same prefix is reported", () => {
 
 test("a function whose body has more than 60 lines is reported", () => {
   const body = (lines: number) => `{\n${"  x();\n".repeat(lines)}}`;
-  const reports = (text: string) => layout.longFunctions(file("nn/a.ts", text));
+  const reports = (text: string, path = "nn/a.ts") => layout.longFunctions(file(path, text));
   const forms: [string, (body: string) => string][] = [
     ["f", (body) => `function f() ${body}`],
     ["f", (body) => `const f = () => ${body};`],
@@ -334,9 +334,12 @@ test("a function whose body has more than 60 lines is reported", () => {
     ["f", (body) => `const a = { f() ${body} };`],
     ["a function", (body) => `g(() => ${body});`],
   ];
-  for (const name of ["describe", "describe.each([1])"])
-    expect(reports(`${name}("x", () => ${body(61)});`)).toEqual([]);
-  expect(reports(`describe("x", () => {\ntest("y", () => ${body(61)});\n});`)).toHaveLength(1);
+  for (const name of ["describe", "describe.each([1])"]) {
+    const group = `${name}("x", () => ${body(61)});`;
+    expect([reports(group, "nn/a.spec.ts"), reports(group).length]).toEqual([[], 1]);
+  }
+  const test = `test("y", () => ${body(61)});`;
+  expect(reports(`describe("x", () => {\n${test}\n});`, "nn/a.spec.ts")).toHaveLength(1);
   for (const [name, form] of forms) {
     expect(reports(form(body(60)))).toEqual([]);
     expect(reports(form(body(61)))).toEqual([`nn/a.ts:1 ${name} has 61 lines, more than 60`]);

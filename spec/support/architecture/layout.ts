@@ -53,10 +53,12 @@ function rootOf(node: Node | undefined): string {
   return inner === undefined ? String(node?.name ?? "") : rootOf(inner);
 }
 
-/** A function, except for the callback of a `describe`, which groups tests. */
-const isFunction = ({ type }: Node, parent: Node | null): boolean =>
-  /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(type) &&
-  !(parent?.type === "CallExpression" && rootOf(parent) === "describe");
+const isFunction = ({ type }: Node): boolean =>
+  /^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(type);
+
+/** The callback of a `describe`, which groups the tests of a spec file. */
+const groupsTests = (path: string, parent: Node | null): boolean =>
+  path.endsWith(".spec.ts") && parent?.type === "CallExpression" && rootOf(parent) === "describe";
 
 /** The name of a function, from itself or from what it is assigned to. */
 function nameOf(node: Node, parent: Node | null): string {
@@ -68,6 +70,7 @@ function nameOf(node: Node, parent: Node | null): string {
 export const longFunctions = (files: Files): string[] =>
   [...files].flatMap(([path, text]) =>
     nodesOf(parse(path, text), isFunction).flatMap(({ node, parent }) => {
+      if (groupsTests(path, parent)) return [];
       const { start, end } = (node.body as Node | null) ?? node;
       const lines = lineOf(text, end) - lineOf(text, start) - 1;
       return lines > LINES_PER_FUNCTION
