@@ -52,13 +52,26 @@ export interface ProbeResult {
 
 const every: readonly Convention[] = Object.values(conventions);
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** A call that the adapter does not support. [probe.skipped] */
+class SkippedCall extends LoadError {
+  readonly reason: string;
+
+  constructor({ name }: ProbeCall, reason: string) {
+    super(`the adapter skips the call "${name}": ${reason}  [probe.skipped]`);
+    this.reason = reason;
+  }
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof SkippedCall) return error.reason;
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** Calls the adapter and measures its outputs. */
 async function measured(adapter: Adapter, call: ProbeCall, shape: ProbeShape): Promise<Measured> {
   const inputs = inputsOf(call, shape);
   const answer = await adapter(call, inputs);
-  if ("skipped" in answer) throw new LoadError(answer.skipped);
+  if ("skipped" in answer) throw new SkippedCall(call, answer.skipped);
   return measure(call, inputs, answer.outputs);
 }
 
