@@ -1,11 +1,16 @@
 // Errors, one class for each kind of cause. The message names the remedy.
 
-/** The caller's shapes, axes or sizes do not fit together. */
+/** The caller's shapes, axes or sizes do not fit together. `place` is the module or call in which they meet, if there is one. */
 export class ShapeError extends Error {
   override name = "ShapeError";
-  /** A message that begins with "in" follows the name directly: "ShapeError in MaskedCrossAttention: …". */
+  readonly place: string | null;
+  constructor(message: string, place: string | null = null) {
+    super(place === null ? message : `in ${place}: ${message}`);
+    this.place = place;
+  }
+  /** "ShapeError in MaskedCrossAttention: …": the place follows the name directly. */
   override toString(): string {
-    return this.message.startsWith("in ") ? `${this.name} ${this.message}` : super.toString();
+    return this.place === null ? super.toString() : `${this.name} ${this.message}`;
   }
 }
 

@@ -87,10 +87,10 @@ function mismatch(side: string, shape: Shape, sizes: Sizes): string | null {
   return null;
 }
 
-/** Unifies the shape of an operand with a side of a pattern; throws a ShapeError that begins with `where`. */
+/** Unifies the shape of an operand with a side of a pattern; throws a ShapeError whose place is `where`. */
 export function unify(where: string, side: string, shape: Shape, sizes: Sizes): void {
   const reason = mismatch(side, shape, sizes);
-  if (reason) throw new ShapeError(`in ${where}: ${reason} (shape [${shape.join(" ")}])  [notation.unify]`);
+  if (reason) throw new ShapeError(`${reason} (shape [${shape.join(" ")}])  [notation.unify]`, where);
 }
 
 /** "b l (h k)" -> "b" | "l" | "h" | "k" */
@@ -118,7 +118,7 @@ export function shapes<const P extends Record<string, string>>(
   const rows = Object.entries<readonly [{ readonly shape: Shape }, string]>(args);
   const sizes: Sizes = {};
   for (const [, [{ shape }, side]] of rows) {
-    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(caller, rows)); // [notation.unify]
+    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(caller, rows), caller); // [notation.unify]
   }
   return sizes as Record<Words<P[keyof P]>, number>; // [types.patterns]
 }
@@ -141,7 +141,7 @@ function bindings(side: string, shape: Shape, sizes: Sizes): { text: string; cla
 const GAPS = [2, 4, 5];
 const TITLE = 80 - "ShapeError [notation.unify]".length;
 
-/** The error of `shapes`: every argument with its pattern, shape and bindings, and the argument that it disagrees with. */
+/** The message of `shapes`: every argument with its pattern, shape and bindings, and the argument that it disagrees with. */
 function disagreement(
   caller: string,
   rows: [string, readonly [{ readonly shape: Shape }, string]][],
@@ -160,7 +160,8 @@ function disagreement(
   const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
   const padded = (cell: string, column: number) => cell.padEnd(width(column) + (GAPS[column] ?? 0));
   const lines = table.map((row) => row.map(padded).join("").trimEnd());
-  return [`${`in ${caller}: ${title}  `.padEnd(TITLE)}[notation.unify]`, ...lines].join("\n  ");
+  const room = TITLE - `in ${caller}: `.length;
+  return [`${`${title}  `.padEnd(room)}[notation.unify]`, ...lines].join("\n  ");
 }
 
 /** The same tensor under other axis names, where two modules meet. Only the number of axes can be checked. */
@@ -169,7 +170,7 @@ export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;
 export function named(to: string, x: { shape: Shape }): Any {
   if (axesOf(to).length !== x.shape.length) {
-    throw new ShapeError(`in named("${to}"): the shape is [${x.shape.join(" ")}]  [notation.named]`);
+    throw new ShapeError(`the shape is [${x.shape.join(" ")}]  [notation.named]`, `named("${to}")`);
   }
   return x;
 }

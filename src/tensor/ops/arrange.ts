@@ -35,16 +35,19 @@ function resolve(
   const invalid = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
   if (invalid)
     throw new ShapeError(
-      `in ${where}: ${invalid[0]} = ${invalid[1]} is not a size; sizes are whole numbers  [notation.size]`,
+      `${invalid[0]} = ${invalid[1]} is not a size; sizes are whole numbers  [notation.size]`,
+      where,
     );
-  if (lost) throw new ShapeError(`in ${where}: axis "${lost}" is dropped; sum drops axes  [notation.origin]`);
+  if (lost) throw new ShapeError(`axis "${lost}" is dropped; sum drops axes  [notation.origin]`, where);
   if (invented)
     throw new ShapeError(
-      `in ${where}: axis "${invented}" is not on the left side; repeat adds axes  [notation.origin]`,
+      `axis "${invented}" is not on the left side; repeat adds axes  [notation.origin]`,
+      where,
     );
   if (unused)
     throw new ShapeError(
-      `in ${where}: a size is given for "${unused}", which is not in the pattern  [notation.origin]`,
+      `a size is given for "${unused}", which is not in the pattern  [notation.origin]`,
+      where,
     );
   const sizes = { ...given };
   unify(where, left, shape, sizes);
@@ -106,7 +109,7 @@ export function concat<A extends string, B extends string, C extends string>(
   const axis = axesOf(out).findIndex((names) => names.length === 1 && !used.includes(names[0] ?? ""));
   const others = (side: string) => axesOf(side).toSpliced(axis, 1).join(";");
   if (axis < 0 || more.length > 0 || others(left) !== others(out) || others(right) !== others(out)) {
-    throw new ShapeError(`in concat("${pattern}"): exactly one axis has a new name  [notation.concat]`);
+    throw new ShapeError(`exactly one axis has a new name  [notation.concat]`, `concat("${pattern}")`);
   }
   const sizes: Sizes = {};
   unify(`concat("${pattern}")`, left, a.shape, sizes);
@@ -139,7 +142,8 @@ export function unbind<P extends string>(
   const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) => row(i));
   if (!first || !second)
     throw new ShapeError(
-      `in unbind: the first axis of [${x.shape.join(" ")}] has fewer than two slices  [ops.unbind]`,
+      `the first axis of [${x.shape.join(" ")}] has fewer than two slices  [ops.unbind]`,
+      "unbind",
     );
   return [first, second, ...others];
 }
@@ -154,7 +158,8 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
   }
   if (from !== x.shape.at(-1))
     throw new ShapeError(
-      `in split: the widths add up to ${from}, not to the last axis of [${x.shape.join(" ")}]  [ops.split]`,
+      `the widths add up to ${from}, not to the last axis of [${x.shape.join(" ")}]  [ops.split]`,
+      "split",
     );
   return parts as Record<K, Tensor>;
 }
