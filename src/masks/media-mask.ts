@@ -4,7 +4,7 @@
 import type { Convention, EmptyRowBehaviour, Numbering } from "./conventions/schema.ts";
 import { type Grid, type Matrix, promptsOf } from "./grid.ts";
 import { attendableImages, type Counting, numbersOf } from "./numbering.ts";
-import { feedForwardRuns } from "./outcome.ts";
+import { feedForwardRuns, isZeroed } from "./outcome.ts";
 
 export interface Counts {
   readonly shape: readonly number[];
@@ -41,7 +41,7 @@ export function mediaMask(locations: Matrix, images: number, convention: Convent
 export function zeroedRows(locations: Matrix, convention: Convention): Grid | null {
   if (!convention.zeroBeforeFirstImage) return null;
   const { shape, data: time } = textTime(locations, convention);
-  return { shape, data: Uint8Array.from(time, (t) => (t === 0 ? 1 : 0)) }; // [mask.zeroed]
+  return { shape, data: Uint8Array.from(time, (t) => Number(isZeroed(t, convention))) };
 }
 
 /** The masks of one batch under a convention, computed once per forward pass for all cross-attention blocks. */

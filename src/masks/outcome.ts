@@ -37,6 +37,12 @@ export const feedForwardRuns = (
   { emptyRowFeedForward }: Pick<Convention, "emptyRowFeedForward">,
 ): boolean => emptyRowFeedForward === "run" || allowsAnImage;
 
+/** Whether a row with this text_time is set to zero after the softmax. */
+export const isZeroed = (
+  textTime: number,
+  { zeroBeforeFirstImage }: Pick<Convention, "zeroBeforeFirstImage">,
+): boolean => zeroBeforeFirstImage && textTime === 0; // [mask.zeroed]
+
 /**
  * The outcome of a row. `zeroed`: the row is set to zero after the softmax. Whether a row is empty depends on the mask alone,
  * not on text_time. [mask.outcome]

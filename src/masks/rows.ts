@@ -4,7 +4,7 @@ import type { Convention } from "./conventions/schema.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
 import { checkImages } from "./media-mask.ts";
 import { attendableImages, numbersOf, TOKEN } from "./numbering.ts";
-import { type RowOutcome, reachingImages, rowOutcome } from "./outcome.ts";
+import { isZeroed, type RowOutcome, reachingImages, rowOutcome } from "./outcome.ts";
 
 /**
  * The origin of a cached step's row that is not the text's own row. prompt-row: the row of a position of the prompt; own-pass:
@@ -46,7 +46,7 @@ export function promptRows(kinds: readonly number[], images: number, convention:
   let count = 0;
   return attendableImages(kinds, images, convention).map((mayAttend, position) => {
     const number = numbers[position] ?? 0;
-    const zeroed = convention.zeroBeforeFirstImage && number === 0; // [mask.zeroed]
+    const zeroed = isZeroed(number, convention);
     const outcome = rowOutcome(mayAttend, zeroed, convention);
     const isImage = kinds[position] === TOKEN.image;
     const image = isImage ? ++count : 0;

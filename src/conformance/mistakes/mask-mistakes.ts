@@ -1,4 +1,6 @@
 // Mistakes in the mask of a cross-attention (numbers 1-9 and 14), and two that show only in cached decoding or in calls without locations.
+
+import { isZeroed } from "../../masks/outcome.ts";
 import type { Mistake } from "./mistake.ts";
 import { cell, compares, type MaskedBatch, type MistakenRule, type VisibilityRule } from "./visibility.ts";
 
@@ -14,7 +16,7 @@ const counted = (
   time: (b: number, l: number) => number,
 ): Partial<VisibilityRule> => ({
   may: (b, l, m) => compares(convention, time(b, l), m + 1),
-  zeroed: (b, l) => convention.zeroBeforeFirstImage && time(b, l) === 0,
+  zeroed: (b, l) => isZeroed(time(b, l), convention),
 });
 
 const never = () => false;

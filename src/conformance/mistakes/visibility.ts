@@ -4,7 +4,7 @@ import type { Convention } from "../../masks/conventions/schema.ts";
 import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import { softmaxEmptyRow } from "../../masks/media-mask.ts";
 import { numbersOf } from "../../masks/numbering.ts";
-import { feedForwardRuns } from "../../masks/outcome.ts";
+import { feedForwardRuns, isZeroed } from "../../masks/outcome.ts";
 import type { EmptyRow } from "../../tensor/ops/table.ts";
 
 /** For the prompt b, its position l and the image m, all counted from 0. */
@@ -48,7 +48,7 @@ export function maskedBatch(
   const may: VisibilityRule["may"] = (b, l, m) => compares(convention, cell(time, b, l), m + 1); // [mutant.visibility]
   const visibility: VisibilityRule = {
     may,
-    zeroed: (b, l) => convention.zeroBeforeFirstImage && cell(time, b, l) === 0, // [mutant.visibility]
+    zeroed: (b, l) => isZeroed(cell(time, b, l), convention), // [mutant.visibility]
     emptyRow: softmaxEmptyRow(convention),
     fed: (b, l) =>
       feedForwardRuns(
