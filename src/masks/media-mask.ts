@@ -60,6 +60,10 @@ export interface Visibility {
 export const softmaxEmptyRow = ({ emptyRow }: Convention): Visibility["emptyRow"] =>
   emptyRow === "unmasked" ? "zero" : emptyRow;
 
+/**
+ * The masks of a batch under a convention, for all cross-attention blocks of one forward pass. `locations` has the axes b l;
+ * throws a RangeError if it has others, or if `images` is not a whole number from 0 up.
+ */
 export function visibilityOf(locations: Matrix, images: number, convention: Convention): Visibility {
   const mask = mediaMask(locations, images, convention);
   const zeroed = zeroedRows(locations, convention);

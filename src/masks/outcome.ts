@@ -29,8 +29,8 @@ export const addsNothing = (outcome: RowOutcome): outcome is "zeroed" | "identit
   outcome === "zeroed" || outcome === "identity";
 
 /**
- * Whether the feed-forward of the layer runs on a row whose mask allows an image, or none. Where the convention skips empty rows, the mask alone decides, so a
- * row that leaks is skipped as well. [gate.empty-row-feed-forward]
+ * Whether the feed-forward of the layer runs on a row. Where the convention skips empty rows, the mask alone decides: a row that
+ * may attend to no image is skipped, also if it leaks. [gate.empty-row-feed-forward]
  */
 export const feedForwardRuns = (
   allowsAnImage: boolean,
