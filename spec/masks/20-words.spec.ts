@@ -123,6 +123,18 @@ test("[mask.outcome] conventions with neighbours, end tokens, leaks and the next
   expect(classes("tIt", 2, "flamingo-pytorch@0.0.3")).toEqual(["12", "12", "12"]);
 });
 
+test("[mask.lookup] last k is a family: a number or a word, never 0", () => {
+  // by hand, from streaming-vlm #18: <image> a <image> b <image> c
+  expect(sees("ItItIt", 3, conventionOf("last 2"))).toBe("1 1 12 12 23 23");
+  expect(conventionOf("last two")).toEqual(conventionOf("last 2"));
+  expect(conventionOf("last ten").compare).toEqual({ last: 10 });
+  expect(conventionOf("last 1234567").compare).toEqual({ last: 1234567 });
+  expect(sees("tItIt", 2, conventionOf("last 1"))).toBe(sees("tItIt", 2, immediate));
+  expect(rows("tI", 1, conventionOf("last 3"))[0]?.outcome).toBe("zeroed");
+  for (const name of ["last 0", "last", "last -1", "last 1.5", "last eleven", "last 2 images"])
+    expect(() => conventionOf(name)).toThrow(/and "last k" for any k from 1 up\.$/);
+});
+
 test("[mask.lookup] by name, or by a part that no other name has", () => {
   for (const c of Object.values(conventions)) expect(conventionOf(c.name)).toBe(c);
   expect(conventionOf("idef").name).toBe("idefics");

@@ -1,5 +1,6 @@
 // flamboyance/masks: which token sees which image, from integers and booleans alone.
 export { type ConventionName, conventionOf, conventions } from "./conventions/conventions.ts";
+export { lastImages } from "./conventions/last.ts";
 export type {
   CachedStep,
   Compare,

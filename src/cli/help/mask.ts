@@ -29,7 +29,7 @@ Options
 Conventions
   immediate, all-previous, paper, flamingo-pytorch@0.1.2 immediate,
   open-flamingo@2.0.1, flamingo-mini, otter, idefics, mllama reference …
-  (an unknown name lists them all)
+  (an unknown name lists them all); "last 2" for the last two images, and so on
 
 Exit status
   0 shown   2 a file is broken   3 usage

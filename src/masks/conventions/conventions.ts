@@ -2,6 +2,7 @@
 import { flamingoMini } from "./flamingo-mini.ts";
 import { flamingoPytorch } from "./flamingo-pytorch.ts";
 import { idefics } from "./idefics.ts";
+import { lastConvention } from "./last.ts";
 import { mllama } from "./mllama.ts";
 import { openFlamingo } from "./open-flamingo.ts";
 import { otter } from "./otter.ts";
@@ -23,11 +24,12 @@ export const conventions = {
 
 export type ConventionName = keyof typeof conventions;
 
-/** Finds a convention by its name, or by a part of a name that no other convention has. Throws a RangeError otherwise. */
+/** Finds a convention by its name, by a part of a name that no other convention has, or as "last k". Throws a RangeError otherwise. */
 export function conventionOf(name: string): Convention {
   const all: readonly Convention[] = Object.values(conventions);
   const exact = all.find((convention) => convention.name === name);
-  if (exact) return exact;
+  const found = exact ?? lastConvention(name); // [mask.lookup]
+  if (found) return found;
   const matches = all.filter((convention) => convention.name.includes(name)); // [mask.lookup]
   const [only, another] = matches;
   if (only && !another) return only;
@@ -35,7 +37,7 @@ export function conventionOf(name: string): Convention {
   throw new RangeError(
     another
       ? `"${name}" matches several conventions; name one of ${names}.`
-      : `No convention is called "${name}"; there are ${names}.`,
+      : `No convention is called "${name}"; there are ${names}, and "last k" for any k from 1 up.`,
   ); // [mask.lookup]
 }
 
