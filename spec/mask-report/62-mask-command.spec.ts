@@ -9,8 +9,10 @@ import { mask } from "../../src/cli/commands/mask.ts";
 import { UsageError } from "../../src/cli/usage-error.ts";
 import { conventionOfCase } from "../../src/conformance/sources/registry.ts";
 import { readCase } from "../../src/io/golden/cases.ts";
-import { padded, readIds, tokensOf, tokensOfIds } from "../../src/io/prompt.ts";
+import { partialImages } from "../../src/io/image-markers.ts";
+import { padded, readPrompts, tokensOf, tokensOfIds } from "../../src/io/prompt.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { readIds } from "../../src/io/token-ids.ts";
 import { attentionFindings, sharesIn } from "../../src/mask-report/attention-shares.ts";
 import { batchFrom, batchOf } from "../../src/mask-report/batch.ts";
 import { defaultKnown, maskReport } from "../../src/mask-report/report.ts";
@@ -51,8 +53,91 @@ test("[prompt.tokens] words, punctuation, images and end tokens; white space is 
   const tokens = tokensOf("It's a  cat:<image>, isn’t it?</s> <|endofchunk|>\n<|image|><pad> x<y");
   const texts = "It's a cat : <image> , isn’t it ? </s> <|endofchunk|> <|image|> <pad> x < y".split(" ");
   expect(tokens.map(({ text }) => text)).toEqual(texts);
-  expect(tokens.map(({ kind }) => kind)).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 1, 0, 0, 0, 0]);
+  expect(tokens.map(({ kind }) => kind)).toEqual([0, 0, 0, 0, 1, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0]);
   expect(tokens.filter(({ padding }) => padding).map(({ text }) => text)).toEqual(["<pad>"]);
+});
+
+const textsOf = (text: string) => tokensOf(text).map((token) => token.text);
+const kindsIn = (text: string, options = {}) =>
+  readPrompts([text], options)
+    .prompts[0]?.map(({ kind }) => kind)
+    .join("");
+
+test("[prompt.tokens] a chat of Llama 3.2 with blank lines is one prompt, and its special tokens are one token each", () => {
+  const chat =
+    "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n<|image|>What is it?<|eot_id|>" +
+    "<|start_header_id|>assistant<|end_header_id|>\n\n";
+  const texts = // by hand
+    "<|begin_of_text|> <|start_header_id|> user <|end_header_id|> <|image|> What is it ? <|eot_id|> <|start_header_id|> assistant <|end_header_id|>";
+  expect(textsOf(chat)).toEqual(texts.split(" "));
+  expect(kindsIn(chat)).toBe("0000100002000");
+});
+
+test("[prompt.tokens] <fake_token_around_image> and any other <word> are one token", () => {
+  const texts = "<fake_token_around_image> <image> <fake_token_around_image> <end_of_utterance>".split(" ");
+  expect(textsOf(texts.join(""))).toEqual(texts);
+  expect(kindsIn(texts.join(""))).toBe("0100");
+  expect(textsOf("<0x0A><br/><reserved_special_token_5></p>")).toHaveLength(4);
+  expect(textsOf("x < y > z<>< a>")).toEqual("x < y > z < > < a >".split(" "));
+});
+
+test("[prompt.tokens] time is linear in the text, whatever its brackets", () => {
+  const seconds = (text: string) => {
+    const start = performance.now();
+    tokensOf(text);
+    return performance.now() - start;
+  };
+  for (const piece of ["<", "<a", "<|a", "a'", "<a.", "|>"]) {
+    tokensOf(piece.repeat(1000));
+    const [short, long] = [seconds(piece.repeat(50_000)), seconds(piece.repeat(200_000))];
+    expect(long, piece).toBeLessThan(8 * short + 100); // a quadratic reader takes 16 times as long, in minutes
+  }
+});
+
+test("[prompt.image-token] the codebase's own token, or the first known one that occurs, for the whole batch", () => {
+  const read = (texts: string[], options = {}) => {
+    const { prompts, imageToken, otherImageTokens } = readPrompts(texts, options);
+    return {
+      kinds: prompts.map((list) => list.map(({ kind }) => kind).join("")),
+      imageToken,
+      otherImageTokens,
+    };
+  };
+  const both = ["<image> a", "<|image|> b"];
+  expect(read(both)).toEqual({ kinds: ["10", "00"], imageToken: "<image>", otherImageTokens: ["<|image|>"] });
+  const mllama = conventionOf("mllama reference").source.imageToken;
+  const own = read(both, { own: mllama });
+  expect(own).toEqual({ kinds: ["00", "10"], imageToken: "<|image|>", otherImageTokens: ["<image>"] });
+  expect(read(["<image> a"], { own: mllama })).toMatchObject({ kinds: ["10"], imageToken: "<image>" });
+  expect(read(["<Image> a"])).toMatchObject({ kinds: ["10"], imageToken: "<Image>", otherImageTokens: [] });
+  expect(read(["a"], { own: mllama })).toMatchObject({ kinds: ["0"], imageToken: "<|image|>" });
+  expect(read(["<image> <x>"], { imageToken: "<x>" })).toMatchObject({
+    kinds: ["01"],
+    otherImageTokens: ["<image>"],
+  });
+  for (const name of ["idefics", "otter", "flamingo-mini", "open-flamingo@2.0.1"] as const)
+    expect(conventions[name].source.imageToken).toBe("<image>");
+});
+
+test("[prompt.image-length] several tokens stand for one image: a sequence, a number of placeholders, or a run", () => {
+  expect(kindsIn("<img> p p </img> a <img> p </img>", { imageToken: "<img>p p</img>" })).toBe("13330000");
+  const ids = (list: number[], image: number | number[], imageLength?: number | "run") =>
+    tokensOfIds(list, { image, ...(imageLength === undefined ? {} : { imageLength }) })
+      .map(({ kind }) => kind)
+      .join("");
+  const placeholders = [1, 40, 40, 40, 7, 40, 40, 40, 8]; // one image is three placeholders, as in NeMo Automodel PR 2059
+  expect(ids(placeholders, 40)).toBe("011101110");
+  expect(ids(placeholders, 40, 3)).toBe("013301330");
+  expect(ids(placeholders, 40, "run")).toBe("013301330");
+  expect(ids([40, 40, 40, 40, 40], 40, 2)).toBe("13131");
+  expect(ids([5, 6, 7, 5, 6, 5, 6, 7, 5, 6, 7], [5, 6, 7])).toBe("13300133133");
+  expect(ids([5, 6, 5, 6, 5, 6, 1], [5, 6], 2)).toBe("1333130");
+  expect(ids([1, -200, 5, 6, -200, 7], -200)).toBe("010010");
+});
+
+test("[prompt.image-length] an image of too few tokens is found", () => {
+  expect(partialImages([0, 1, 3, 3, 0, 1, 3], 3)).toEqual([{ position: 5, tokens: 2, expected: 3 }]);
+  expect(partialImages([1, 3, 1, 3], 2)).toEqual([]);
 });
 
 test("[prompt.tokens] only white space is lost", () => {
@@ -98,9 +183,30 @@ test.each([
   ["[]", "holds no token ids"],
   ["\n \n", "holds no token ids"],
   ["99999999999999999999", "is not a token id"],
+  ["[[[[1]]]]", "is not a token id"],
 ])("[prompt.ids] %j is refused", (text, named) => {
   expect(() => readIds(bytes(text), "ids")).toThrow(named);
   expect(() => readIds(bytes(text), "ids")).toThrow(LoadError);
+});
+
+test("[prompt.ids] deep brackets and more than a million ids are refused; 200,000 prompts are read", () => {
+  const refused = (text: string, named: string) => {
+    expect(() => readIds(bytes(text), "ids")).toThrow(named);
+    expect(() => readIds(bytes(text), "ids")).toThrow(LoadError);
+  };
+  refused("[".repeat(1e5) + "]".repeat(1e5), "brackets within brackets");
+  refused("[".repeat(1e5), "brackets within brackets");
+  refused("1 ".repeat(1_000_001), "more than 1,000,000 token ids");
+  refused(`[${"1,".repeat(1e6)}1]`, "more than 1,000,000 token ids");
+  refused("1".repeat(16_000_001), "longer than 16 MB");
+  const many = readIds(bytes(`[${"[1,2],".repeat(199_999)}[1,2]]`), "ids");
+  expect(many).toHaveLength(200_000);
+  expect(
+    padded(
+      [...many, [1]].map((ids) => tokensOfIds(ids, { image: 2 })),
+      "right",
+    ).at(-1),
+  ).toHaveLength(2);
 });
 
 test("[prompt.ids] bytes that are not text are refused", () => {

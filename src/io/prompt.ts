@@ -1,10 +1,8 @@
-// Splits a prompt into tokens: words, punctuation, <image> and end tokens; or reads token ids. A tokenizer splits words further,
-// but a mask depends only on which tokens stand for images, and where.
-import { LoadError } from "../tensor/errors.ts";
-import { quoted, utf8 } from "./wording.ts";
+// Splits prompts into tokens: words, punctuation, and tokens in angle brackets such as <image> and <|eot_id|>. A tokenizer splits
+// words further, but a mask depends only on which tokens stand for images, and where.
+import { type ImageMarker, markedKinds, type TokenKind } from "./image-markers.ts";
 
-/** 0 text, 1 an image token, 2 an end token. */
-export type TokenKind = 0 | 1 | 2;
+export type { ImageMarker, TokenKind } from "./image-markers.ts";
 
 export interface PromptToken {
   readonly text: string;
@@ -15,79 +13,92 @@ export interface PromptToken {
 
 export const PADDING: PromptToken = { text: "<pad>", kind: 0, padding: true };
 
-const IMAGES = new Set(["<image>", "<|image|>"]);
+/** The image tokens that are recognised without being named, in the order in which they are looked for. */
+export const IMAGE_TOKENS: readonly string[] = ["<image>", "<|image|>", "<Image>"];
 const ENDS = new Set(["</s>", "<eos>", "<|endofchunk|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>"]);
-const PIECES = /<image>|<\/s>|<\|\w+\|>|<(?:eos|bos|s|pad|unk)>|[\p{L}\p{N}_]+(?:['’]\p{L}+)*|\S/gu;
+const PIECES =
+  /<\|[\p{L}\p{N}_.:/-]+\|>|<\/?[\p{L}\p{N}_][\p{L}\p{N}_.:-]*\/?>|[\p{L}\p{N}_]+(?:['’]\p{L}+)*|\S/gu;
 
-/** Words with their apostrophes, punctuation one mark at a time, and tokens in angle brackets. [prompt.tokens] */
-export function tokensOf(line: string): PromptToken[] {
-  return Array.from(line.matchAll(PIECES), ([text]) => {
-    const kind = IMAGES.has(text) ? 1 : ENDS.has(text) ? 2 : 0; // [prompt.tokens]
-    return { text, kind, padding: text === PADDING.text };
-  });
+/** Words with their apostrophes, punctuation one mark at a time, and any <word> or <|word|> as one token. [prompt.tokens] */
+export const wordsOf = (text: string): string[] => text.match(PIECES) ?? [];
+
+export interface PromptOptions {
+  /** The image token of the convention's codebase, which is looked for first. */
+  readonly own?: string | undefined;
+  /** The text of the tokens that stand for an image, in place of the one that is looked for. */
+  readonly imageToken?: string | undefined;
+  /** The number of image tokens that are one image, or "run" where each unbroken run is one. */
+  readonly imageLength?: ImageMarker["length"];
 }
 
+export interface Prompts {
+  readonly prompts: readonly (readonly PromptToken[])[];
+  /** The text that stands for an image. */
+  readonly imageToken: string;
+  /** Other known image tokens that occur. They count as text. */
+  readonly otherImageTokens: readonly string[];
+}
+
+/**
+ * Reads the prompts of a batch, one text each; line breaks are white space. One image token holds for the whole batch: the
+ * one that is named, or else the first of the codebase's own and the known ones that occurs. [prompt.image-token]
+ */
+export function readPrompts(texts: readonly string[], options: PromptOptions = {}): Prompts {
+  const { own, imageToken: named, imageLength: length = 1 } = options;
+  const split = texts.map(wordsOf);
+  const occurring = new Set(
+    split.flatMap((words) => IMAGE_TOKENS.concat(own ?? []).filter((token) => words.includes(token))),
+  );
+  const candidates = own === undefined ? IMAGE_TOKENS : [own, ...IMAGE_TOKENS];
+  const found = candidates.find((token) => occurring.has(token)); // [prompt.image-token]
+  const imageToken = named ?? found ?? candidates[0] ?? "";
+  const marker = { tokens: wordsOf(imageToken), length };
+  const prompts = split.map((words) => {
+    const kinds = markedKinds(words, marker, (word) => ENDS.has(word)); // [prompt.tokens]
+    return words.map((text, l) => ({ text, kind: kinds[l] ?? 0, padding: text === PADDING.text }));
+  });
+  const otherImageTokens = [...occurring].filter((token) => !marker.tokens.includes(token));
+  return { prompts, imageToken, otherImageTokens };
+}
+
+/** The tokens of one prompt. */
+export const tokensOf = (text: string): PromptToken[] => [...(readPrompts([text]).prompts[0] ?? [])];
+
 export interface SpecialIds {
-  readonly image: number;
+  /** The id of the image's token, or the ids of several tokens that together stand for one image. */
+  readonly image: number | readonly number[];
+  /** The number of image tokens that are one image, or "run" where each unbroken run is one. */
+  readonly imageLength?: ImageMarker["length"];
   readonly end?: number | undefined;
   readonly pad?: number | undefined;
 }
 
 /** Token ids as tokens; a text token shows its id. [prompt.ids] */
-export const tokensOfIds = (ids: ArrayLike<number>, { image, end, pad }: SpecialIds): PromptToken[] =>
-  Array.from(ids, (id) => ({
-    text: id === pad ? PADDING.text : `${id}`,
-    kind: id === image ? 1 : id === end ? 2 : 0, // [prompt.ids]
-    padding: id === pad && id !== image && id !== end,
-  }));
-
-const MOST_BYTES = 16_000_000;
-
-/** A file of ids: JSON ([1, 2] or [[1, 2], [3]]), or numbers separated by spaces or commas, one prompt per line. Throws a LoadError. [prompt.ids] */
-export function readIds(bytes: Uint8Array, name: string): number[][] {
-  const text = bytes.length > MOST_BYTES ? null : (utf8(bytes)?.replace(/^\uFEFF/, "") ?? null);
-  if (text === null)
-    throw new LoadError(`${name} is not a text file of token ids, or is longer than 16 MB  [prompt.ids]`);
-  const prompts = text.trimStart().startsWith("[") ? fromJson(text, name) : fromLines(text);
-  for (const id of prompts.flat()) {
-    const isId = typeof id === "number" && Number.isSafeInteger(id);
-    if (!isId)
-      throw new LoadError(
-        `${name}: ${quoted(String(id))} is not a token id; ids are whole numbers  [prompt.ids]`,
-      );
-  }
-  if (prompts.length === 0)
-    throw new LoadError(`${name} holds no token ids; write JSON, or one prompt a line  [prompt.ids]`);
-  return prompts as number[][];
+export function tokensOfIds(ids: ArrayLike<number>, special: SpecialIds): PromptToken[] {
+  const { image, imageLength: length = 1, end, pad } = special;
+  const list = Array.from(ids);
+  const kinds = markedKinds(list, { tokens: [image].flat(), length }, (id) => id === end); // [prompt.ids]
+  const shared = new Map<string, PromptToken>(); // a long text has few different tokens
+  return list.map((id, l) => {
+    const kind = kinds[l] ?? 0;
+    const key = `${id} ${kind}`;
+    const padding = id === pad && kind === 0;
+    const token = shared.get(key) ?? { text: padding ? PADDING.text : `${id}`, kind, padding };
+    shared.set(key, token);
+    return token;
+  });
 }
 
-function fromJson(text: string, name: string): unknown[][] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    throw new LoadError(
-      `${name} begins like JSON but is not valid JSON; write [1, 2] or [[1, 2], [3]]  [prompt.ids]`,
-    );
-  }
-  const list = value as unknown[];
-  return list.length > 0 && list.every(Array.isArray) ? (list as unknown[][]) : list.length > 0 ? [list] : [];
-}
-
-/** Words that are not numbers stay text, so that an error can quote them. */
-const fromLines = (text: string): unknown[][] =>
-  text
-    .split(/\r?\n/)
-    .map((line) => line.split(/[\s,]+/).filter((word) => word !== ""))
-    .filter((words) => words.length > 0)
-    .map((words) => words.map((word) => (/^-?\d+$/.test(word) ? Number(word) : word)));
+/** The length of the longest prompt. */
+export const longest = (prompts: readonly { readonly length: number }[]): number =>
+  prompts.reduce((most, { length }) => Math.max(most, length), 0);
 
 /** Pads prompts to one length, on one side. [prompt.padding] */
 export function padded(
   prompts: readonly (readonly PromptToken[])[],
   side: "left" | "right",
 ): PromptToken[][] {
-  const length = Math.max(0, ...prompts.map((prompt) => prompt.length));
+  const length = longest(prompts);
   return prompts.map((prompt) => {
     const padding = new Array<PromptToken>(length - prompt.length).fill(PADDING); // [prompt.padding]
     return side === "left" ? [...padding, ...prompt] : [...prompt, ...padding]; // [prompt.padding]

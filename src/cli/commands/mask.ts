@@ -4,8 +4,9 @@ import { readFileSync } from "node:fs";
 import { kindOf } from "#host";
 import { conventionOfCase } from "../../conformance/sources/registry.ts";
 import { readCase } from "../../io/golden/cases.ts";
-import { readIds, tokensOf, tokensOfIds } from "../../io/prompt.ts";
+import { readPrompts, tokensOfIds } from "../../io/prompt.ts";
 import { loadSafetensors, type Stored } from "../../io/safetensors/read.ts";
+import { readIds } from "../../io/token-ids.ts";
 import {
   batchFrom,
   batchOf,
@@ -115,7 +116,7 @@ function fromPath(values: Values, path: string): MaskBatch {
   return { ...batch, convention: conventionOfCase(manifest) };
 }
 
-function batchFor(values: Values, positionals: readonly string[]): MaskBatch {
+function batchFor(values: Values, positionals: readonly string[], own: string | undefined): MaskBatch {
   const [first, second] = positionals;
   if (values.ids !== undefined) {
     if (first !== undefined) throw new UsageError("give prompts or --ids FILE, not both");
@@ -127,7 +128,7 @@ function batchFor(values: Values, positionals: readonly string[]): MaskBatch {
   for (const option of ["image-token", "end-token", "pad-token", "trace"] as const)
     if (values[option] !== undefined)
       throw new UsageError(`--${option} needs --ids FILE, a case or a trace, not a prompt in words`);
-  const prompts = positionals.map(tokensOf);
+  const { prompts } = readPrompts(positionals, { own });
   if (prompts.some((prompt) => prompt.length === 0))
     throw new UsageError("a prompt is empty; write words or <image>");
   return batchOf(prompts, {
@@ -145,7 +146,7 @@ export async function mask(args: readonly string[]): Promise<number> {
   const against = values.against === undefined ? null : namedConvention(values.against);
   const asked = values.convention === undefined ? null : namedConvention(values.convention);
   const latents = wholeOption("latents", values.latents, 1, MOST);
-  const batch = batchFor(values, positionals);
+  const batch = batchFor(values, positionals, asked?.source.imageToken);
   const length = batch.prompts[0]?.length ?? 0;
   if (values.known !== undefined && !values.cached) throw new UsageError("--known needs --cached");
   const given =

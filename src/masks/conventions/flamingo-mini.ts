@@ -9,6 +9,7 @@ export const flamingoMini = {
       version: "0.0.2, commit 8a8feae",
       where: "gated_cross_attention.py, MaskedCrossAttention.forward",
       thread: "flamingo-mini #7, #13",
+      imageToken: "<image>",
     },
     numbering: "inclusive",
     neighbours: "apart",

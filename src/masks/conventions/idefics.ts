@@ -9,6 +9,7 @@ export const idefics = {
       version: "5.23.0",
       where: "processing_idefics.py and modeling_idefics.py, IdeficsGatedCrossAttentionLayer",
       thread: "transformers #26428, #26839",
+      imageToken: "<image>",
     },
     numbering: "inclusive",
     neighbours: "apart",

@@ -6,6 +6,7 @@ const release = (version: string, thread: string, option = "") => ({
   version,
   where: `helpers.py, MaskedCrossAttention.forward${option}; flamingo_lm.py, FlamingoLMMixin.forward`,
   thread,
+  imageToken: "<image>",
 });
 
 const base = {

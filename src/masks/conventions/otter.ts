@@ -9,6 +9,7 @@ export const otter = {
       version: "0.0.0a8",
       where: "modeling_otter.py, OtterMaskedCrossAttention.forward",
       thread: "Otter #41, #118",
+      imageToken: "<image>",
     },
     numbering: "inclusive",
     neighbours: "apart",

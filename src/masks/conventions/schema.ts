@@ -49,6 +49,8 @@ export interface Source {
   readonly where: string;
   /** Issues and commits in which the behaviour was discussed. */
   readonly thread?: string;
+  /** The text of the image's token, where the package gives it one. */
+  readonly imageToken?: string;
 }
 
 export interface Convention {
