@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from .. import files
-from ..running import noise, probes
+from ..running import half, noise, probes
 from ..running.runs import output_shape, run
 from ..state import own_state
 from ..values import recipes
@@ -67,8 +67,15 @@ def buildable(source, case):
 def tolerance_of(source, case, weights, inputs, expected, out, found, old):
     """The measured noise; that of a full-size case is taken over from the old manifest if the case is the same."""
     before = json.loads(old.read_text()) if case.get("full") and old and old.exists() else {}
-    if all(before.get(field) == found[field] for field in ("config", "inputs", "recipes", "seed")):
-        return before["tolerance"]
+    same = all(before.get(field) == found[field] for field in ("config", "inputs", "recipes", "seed"))
+    tolerance = before["tolerance"] if same else single_precision(source, case, weights, inputs, expected, out)
+    for precision in half.FORMATS:
+        if precision not in tolerance:
+            tolerance[precision] = half_precision(source, case, weights, inputs, expected, out, precision)
+    return tolerance
+
+
+def single_precision(source, case, weights, inputs, expected, out):
     draws = case.get("draws", noise.DRAWS)
     if case.get("full"):
         measured = probes.measure(source, case, weights, inputs, out, draws)
@@ -76,6 +83,12 @@ def tolerance_of(source, case, weights, inputs, expected, out, found, old):
         measured = noise.measure(source, case, weights, inputs, expected, case["wanted"])
     runs = {"draws": draws, "float32": True, "sequential": True}
     return {"policy": "noise", "K": 8, "measured": runs, "noise": measured}
+
+
+def half_precision(source, case, weights, inputs, expected, out, precision):
+    if case.get("full"):
+        return half.measure_probes(source, case, weights, inputs, out, precision)
+    return half.measure(source, case, weights, inputs, expected, case["wanted"], precision)
 
 
 def evaluate(source, case, weights, inputs, found, old):

@@ -30,12 +30,16 @@ def worst(actual, expected, size):
     return max(np.linalg.norm(value - e) / (rms * np.sqrt(PROBES)), float(one))
 
 
+def error(actual, out, expected, seed):
+    """The larger of the error of the whole output and that of its probes, whose expected values are given."""
+    tensor = np.linalg.norm(actual - out) / np.linalg.norm(out)
+    return max(tensor, worst(probes(actual, seed), expected, out.size))
+
+
 def measure(source, case, weights, inputs, out, draws):
     """The noise of the probes: the largest error of the whole output and of its probes in any single-precision run."""
     expected = probes(out, case["seed"])
     largest = noise.FLOOR
     for found in noise.single_precision_runs(source, case, weights, inputs, ("outputs",), draws):
-        actual = found["outputs.out"]
-        tensor = np.linalg.norm(actual - out) / np.linalg.norm(out)
-        largest = max(largest, tensor, worst(probes(actual, case["seed"]), expected, out.size))
+        largest = max(largest, error(found["outputs.out"], out, expected, case["seed"]))
     return {"probes.out": noise.rounded_up(largest)}

@@ -25,8 +25,11 @@ def tapped(root, table):
 
 
 class Recorder(TorchFunctionMode):
-    def __init__(self, root, table):
+    """`precision` is the dtype whose -finfo.max the release fills masked scores with; by default that of the tensor."""
+
+    def __init__(self, root, table, precision=None):
         super().__init__()
+        self.precision = precision
         self.taps = {}
         self.frames = []
         self.entered = {}
@@ -52,7 +55,7 @@ class Recorder(TorchFunctionMode):
     def keep(self, name, value):
         value = value.detach().clone()
         if value.is_floating_point():
-            value[value <= -torch.finfo(value.dtype).max] = -torch.inf  # replaces the source's fill value, which depends on the precision
+            value[value <= -torch.finfo(self.precision or value.dtype).max] = -torch.inf  # in place of the source's fill value
         self.taps.pop(name, None)
         self.taps[name] = value
 

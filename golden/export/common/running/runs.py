@@ -7,24 +7,25 @@ import torch
 
 from ..state import own_state
 from .recorder import Recorder
+from .rounded import Rounded
 from .sequential import InSequence
 
 
-def load(module, weights):
-    """Copies `weights` into the module. The keys must be exactly those of its own tensors; tied tensors follow."""
+def load(module, weights, precision=torch.float64):
+    """Copies `weights`, rounded to a dtype, into the module. The keys must be exactly those of its own tensors; tied tensors follow."""
     state, _ = own_state(module)
     assert list(state) == list(weights), (list(state), list(weights))
     with torch.no_grad():
         for key, tensor in state.items():
-            tensor.copy_(torch.from_numpy(weights[key]))
+            tensor.copy_(torch.from_numpy(weights[key]).to(precision))
 
 
-def arguments(case, inputs, dtype, wants_grads):
-    """The forward pass's arguments as tensors: floats in `dtype`, and requiring a gradient if gradients are wanted."""
+def arguments(case, inputs, dtype, precision, wants_grads):
+    """The forward pass's arguments as tensors: floats in `dtype`, rounded to `precision`, requiring a gradient if gradients are wanted."""
     given = {}
     for argument, name in case["call"].items():
         value = torch.from_numpy(np.ascontiguousarray(inputs[name]))
-        given[argument] = value.to(dtype) if value.is_floating_point() else value
+        given[argument] = value.to(precision).to(dtype) if value.is_floating_point() else value
         if wants_grads and value.is_floating_point():
             given[argument] = given[argument].requires_grad_(True)
     return given
@@ -52,18 +53,21 @@ def as_array(value):
     return (value.double() if value.is_floating_point() else value).numpy()
 
 
-def run(source, case, weights, inputs, dtype=torch.float64, sequential=False, wanted=("outputs", "taps", "grads")):
+def run(source, case, weights, inputs, dtype=torch.float64, sequential=False, rounded=None, wanted=("outputs", "taps", "grads")):
     """(names -> arrays in order of execution, names of the trainable weights or None). A fresh module is built for each
-    run, because the released classes cache masks."""
+    run, because the released classes cache masks. With `rounded`, a dtype, the result of every op is rounded to it."""
+    precision = rounded or dtype
     module = source.build(case["class"], case["config"]).to(dtype)
-    load(module, weights)
-    given = arguments(case, inputs, dtype, "grads" in wanted)
-    recorder = Recorder(module, source.taps) if "taps" in wanted else None
+    load(module, weights, precision)
+    given = arguments(case, inputs, dtype, precision, "grads" in wanted)
+    recorder = Recorder(module, source.taps, precision) if "taps" in wanted else None
     with ExitStack() as modes:
         modes.enter_context(source.repaired(case.get("repair")))
         modes.enter_context(torch.set_grad_enabled("grads" in wanted))
         if sequential:
             modes.enter_context(InSequence())
+        if rounded:
+            modes.enter_context(Rounded(rounded))
         if recorder:
             modes.enter_context(recorder)
         found = outputs(source.call(module, case["class"], given, case.get("positional", [])))
