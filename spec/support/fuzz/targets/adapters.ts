@@ -1,0 +1,99 @@
+// Answers of an implementation that is probed: outputs of any shape, and correct ones with damage.
+import fc from "fast-check";
+import { probeDocument } from "../../../../src/conformance/probe/document.ts";
+import { type Answer, probe } from "../../../../src/conformance/probe/probe.ts";
+import type { Stored } from "../../../../src/io/safetensors/read.ts";
+import { Bool, flat, Int, Tensor, view } from "../../../../src/tensor/tensor.ts";
+import { target } from "../target.ts";
+
+interface Damage {
+  readonly name: string;
+  readonly dtype: "float" | "int" | "bool";
+  /** Added to the axes of the right answer; another number of them is a shape of its own. */
+  readonly sizes: readonly number[];
+  readonly at: number;
+  readonly value: number;
+  /** Every so many numbers are `value`; 0: none. */
+  readonly every: number;
+}
+
+const damage: fc.Arbitrary<Damage> = fc.record({
+  name: fc.oneof(
+    { weight: 8, arbitrary: fc.constant("outputs.out") },
+    { weight: 1, arbitrary: fc.constantFrom("out", "taps.attn", "attn", "outputs.attn", "x", "") },
+  ),
+  dtype: fc.constantFrom("float", "float", "float", "float", "float", "float", "int", "bool"),
+  sizes: fc.oneof(
+    { weight: 8, arbitrary: fc.constant([0, 0, 0]) },
+    { weight: 1, arbitrary: fc.array(fc.integer({ min: -1, max: 1 }), { maxLength: 4 }) },
+  ),
+  at: fc.nat(),
+  value: fc.oneof(fc.double(), fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, 0, 1e-320, 1e300)),
+  every: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2000 })),
+});
+
+/** What attention to the last image at or before each token gives: the text times the mean of the image's latents. */
+function attended(inputs: ReadonlyMap<string, Stored>): { shape: readonly number[]; values: Float64Array } {
+  const [x, media, located] = ["x", "media", "media_locations"].map((name) => inputs.get(`inputs.${name}`));
+  if (!(x instanceof Tensor && media instanceof Tensor))
+    throw new Error("there is no inputs.x or inputs.media");
+  const [b = 0, l = 0, d = 0] = x.shape;
+  const [, images = 0, latents = 0] = media.shape;
+  const [text, features] = [flat(x.data), flat(media.data)];
+  const isImage = located instanceof Bool ? located.flat() : new Uint8Array(b * l).fill(1);
+  const values = new Float64Array(b * l * d);
+  for (let row = 0; row < b; row++) {
+    let image = 0;
+    for (let at = row * l; at < (row + 1) * l; at++) {
+      image += isImage[at] ?? 0;
+      if (image === 0 || image > images) continue;
+      for (let i = 0; i < d; i++) {
+        let sum = 0;
+        for (let k = 0; k < latents; k++)
+          sum += features[(((row * images + image - 1) * latents + k) * d + i) as number] ?? 0;
+        values[at * d + i] = ((text[at * d + i] ?? 0) * sum) / latents;
+      }
+    }
+  }
+  return { shape: x.shape, values };
+}
+
+/** The right answer with other numbers, another shape, name or type. */
+function answer(
+  inputs: ReadonlyMap<string, Stored>,
+  { name, dtype, sizes, at, value, every }: Damage,
+): Answer {
+  const right = attended(inputs);
+  const shape =
+    sizes.length === 3
+      ? right.shape.map((n, i) => Math.max(0, n + (sizes[i] ?? 0)))
+      : sizes.map((n) => n + 2);
+  const n = shape.reduce((a, b) => a * b, 1);
+  const values = Float64Array.from({ length: n }, (_, i) =>
+    every > 0 && (i + at) % every === 0 ? value : (right.values[i % right.values.length] ?? 0),
+  );
+  const out: Stored =
+    dtype === "float"
+      ? new Tensor(shape, view(values, shape))
+      : dtype === "int"
+        ? new Int(shape, Int32Array.from(values))
+        : new Bool(
+            shape,
+            Uint8Array.from(values, (v) => Number(v > 0)),
+          );
+  return { outputs: new Map([[name, out]]) };
+}
+
+export const adapters = target<readonly Damage[]>({
+  inputs: fc.array(damage, { minLength: 1, maxLength: 3 }),
+  asynchronous: true,
+  size: () => 100_000,
+  async read(list) {
+    let n = 0;
+    const shape = { dim: 4, dimMedia: 4, latents: 2 };
+    const result = await probe(async (_, inputs) => answer(inputs, list[n++ % list.length] as Damage), {
+      shape,
+    });
+    JSON.parse(JSON.stringify(probeDocument(result, null)));
+  },
+});

@@ -1,0 +1,29 @@
+// All targets by name.
+import type { Target } from "../target.ts";
+import { adapters } from "./adapters.ts";
+import { json, safetensors } from "./files.ts";
+import { cases, manifests, maskCases, results } from "./golden.ts";
+import { ids, prompts, recorded } from "./masks.ts";
+import { commandLines, constructors } from "./options.ts";
+import { png } from "./pictures.ts";
+import { planted } from "./planted.ts";
+import { checkpoints, models } from "./training.ts";
+
+export const targets: Readonly<Record<string, Target>> = {
+  safetensors,
+  json,
+  manifests,
+  cases,
+  results,
+  "mask-cases": maskCases,
+  prompts,
+  ids,
+  recorded,
+  png,
+  checkpoints,
+  models,
+  adapters,
+  constructors,
+  "command-lines": commandLines,
+  ...planted,
+};
