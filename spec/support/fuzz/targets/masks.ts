@@ -1,7 +1,8 @@
 // Targets of the mask debugger: prompts in words, token ids, and recorded tensors.
 import fc from "fast-check";
-import { readIds, tokensOf, tokensOfIds } from "../../../../src/io/prompt.ts";
+import { tokensOf, tokensOfIds } from "../../../../src/io/prompt.ts";
 import type { Stored } from "../../../../src/io/safetensors/read.ts";
+import { readIds } from "../../../../src/io/token-ids.ts";
 import { batchFrom, batchOf, type MaskBatch } from "../../../../src/mask-report/batch.ts";
 import { defaultKnown, maskDocument, maskReport } from "../../../../src/mask-report/report.ts";
 import { maskText } from "../../../../src/mask-report/text.ts";
