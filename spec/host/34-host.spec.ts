@@ -43,6 +43,9 @@ for (const [name, host] of hosts) {
     );
     expect(kinds).toEqual(["folder", "file", "folder", "file", "nothing", "nothing"]);
     expect(host.openFile(`${folder}/x/a`).size).toBe(5);
+    for (const path of ["xy", "xy", "x/b/2"]) host.removeFile(`${folder}/${path}`);
+    expect(host.kindOf(`${folder}/xy`)).toBe("nothing");
+    expect(host.listFiles(`${folder}/x/b`)).toEqual([`${folder}/x/b/10`, `${folder}/x/b/c/d`]);
     expect(host.now()).toBeLessThanOrEqual(host.now());
   });
 

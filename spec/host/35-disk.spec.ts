@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -7,13 +8,13 @@ import { LoadError } from "../../src/tensor/errors.ts";
 import { folders } from "../support/fixtures/temporary.ts";
 import { fileOf } from "../support/properties/files.ts";
 
-const { openSync, closeSync, readSync, writeSync } = fs;
+const { accessSync, openSync, closeSync, readSync, writeSync } = fs;
 const temporary = folders();
 let folder = "";
 beforeEach(() => {
   folder = temporary();
 });
-afterEach(() => replaceFunctions({ openSync, closeSync, readSync, writeSync }));
+afterEach(() => replaceFunctions({ accessSync, openSync, closeSync, readSync, writeSync }));
 
 /** Replaces functions of node:fs until the end of the test. */
 function replaceFunctions(functions: Partial<typeof fs>): void {
@@ -43,6 +44,101 @@ test("[io.file-errors] errors of the system become messages with a reason and a 
     /f: the disk is full; .*\[io\.file-errors\]/,
   );
   expect(fs.readdirSync(folder).sort()).toEqual(["d", "f"]);
+});
+
+test("[io.file-errors] a folder that cannot be created is named with a reason", () => {
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(`${folder}/f`, "f");
+  const long = `${folder}/${"x".repeat(300)}`;
+  expect(() => node.createFolder(`${folder}/f`)).toThrow(
+    /^cannot create .*f: there is a file of this name; choose/,
+  );
+  expect(() => node.createFolder(`${folder}/f/g`)).toThrow(
+    /^cannot create .*g: a part of the path is a file; check/,
+  );
+  expect(() => node.createFolder(long)).toThrow(
+    /: its name is too long; choose a shorter one {2}\[io\.file-errors\]$/,
+  );
+  const refused = Object.assign(new Error("EROFS: read-only file system"), { code: "EROFS" });
+  replaceFunctions({
+    accessSync: () => {
+      throw refused;
+    },
+  });
+  expect(() => node.createFolder(folder)).toThrow(
+    /^cannot write to .*: the disk is read-only; write elsewhere/,
+  );
+});
+
+/** The name of the temporary file of a write. */
+function temporaryName(path: string): string {
+  let name = "";
+  node.writeFile(
+    path,
+    (function* () {
+      name = fs.readdirSync(folder).find((entry) => entry.endsWith(".tmp")) ?? "";
+      yield bytes("x");
+    })(),
+  );
+  return name;
+}
+
+test("[io.leftovers] temporary files of writers that were killed are removed; those of others remain", () => {
+  const [machine, pid] =
+    /^\.flamboyance-(\w{8})-(\d+)-\w{12}\.tmp$/.exec(temporaryName(`${folder}/f`))?.slice(1) ?? [];
+  expect(pid).toBe(String(process.pid));
+  const ended = spawnSync(process.execPath, ["-e", ""]).pid;
+  const elsewhere = machine === "0".repeat(8) ? "1".repeat(8) : "0".repeat(8);
+  const random = "0123456789ab";
+  const old = Date.now() / 1000 - 11 * 60;
+  const files: [name: string, time: number | null, remains: boolean][] = [
+    [`.flamboyance-${machine}-${process.pid}-${random}.tmp`, null, false], // a container whose first process was killed
+    [`.flamboyance-${machine}-${ended}-${random}.tmp`, null, false],
+    [`.flamboyance-${machine}-${process.ppid}-${random}.tmp`, null, true],
+    [`.flamboyance-${machine}-${process.ppid}-9${random.slice(1)}.tmp`, old, false],
+    [`.flamboyance-${elsewhere}-${ended}-${random}.tmp`, null, true],
+    [`.flamboyance-${elsewhere}-${ended}-9${random.slice(1)}.tmp`, old, false],
+    [`.flamboyance-${machine}-${ended}.tmp`, old, true],
+    [`notes.flamboyance-${machine}-${ended}-${random}.tmp`, old, true],
+  ];
+  const other = `${folder}/other`;
+  fs.mkdirSync(other);
+  for (const [name, time] of files) {
+    fs.writeFileSync(`${other}/${name}`, "");
+    if (time !== null) fs.utimesSync(`${other}/${name}`, time, time);
+  }
+  node.writeFile(`${other}/f`, bytes("f"));
+  const left = new Set(fs.readdirSync(other));
+  expect(files.map(([name, time]) => [name, time, left.has(name)])).toEqual(files);
+});
+
+test("[io.leftovers] a temporary name that exists is drawn again", () => {
+  const names: string[] = [];
+  replaceFunctions({
+    openSync: (...args: Parameters<typeof fs.openSync>) => {
+      names.push(String(args[0]));
+      if (names.length === 1) fs.writeFileSync(args[0], "of another process");
+      return openSync(...args);
+    },
+  });
+  node.writeFile(`${folder}/f`, bytes("f"));
+  expect(names).toHaveLength(2);
+  expect(fs.readFileSync(`${folder}/f`, "utf8")).toBe("f");
+  expect(fs.readFileSync(names[0] ?? "", "utf8")).toBe("of another process");
+});
+
+test("[io.atomic-write] a link stays a link, permissions are kept, and only files are replaced", () => {
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(`${folder}/target`, "old");
+  fs.chmodSync(`${folder}/target`, 0o660);
+  fs.symlinkSync("target", `${folder}/link`);
+  node.writeFile(`${folder}/link`, bytes("new"));
+  expect(fs.lstatSync(`${folder}/link`).isSymbolicLink()).toBe(true);
+  expect(fs.readFileSync(`${folder}/target`, "utf8")).toBe("new");
+  expect(fs.statSync(`${folder}/target`).mode & 0o777).toBe(0o660);
+  spawnSync("mkfifo", [`${folder}/pipe`]);
+  expect(() => node.writeFile(`${folder}/pipe`, bytes("x"))).toThrow(/pipe: it is not a file; name a file/);
+  expect(fs.statSync(`${folder}/pipe`).isFIFO()).toBe(true);
 });
 
 test("[io.few-descriptors] of a hundred sources in use at most 32 have an open descriptor", () => {

@@ -38,6 +38,7 @@ test.each<[string, Check]>([
   ["every backend can be deleted", dependencies.backends],
   ["asynchronous functions are where input and output are", content.asynchronous],
   ["globals of the platform are where the platform is", content.platform],
+  ["streams are written in one file", content.streams],
   ["blocks and models assert no types", content.assertions],
   ["patterns are written with single spaces", content.patterns],
   ["file names are kebab-case", content.fileNames],
@@ -155,6 +156,15 @@ test("a package is imported from its own folders only", () => {
   ]);
   expect(dependencies.packages(file("io/a.ts", "const x = await import(name);"))).toHaveLength(1);
   expect(dependencies.packages(file("io/a.ts", 'const x = require("node:fs");'))).toHaveLength(1);
+});
+
+test("only cli/terminal.ts writes to the streams of the command line", () => {
+  const text = "process.stdout.write(a); process.stderr.write(b); stream.write(c); process.stdout.columns;";
+  expect(content.streams(file("cli/a.ts", text))).toEqual([
+    "cli/a.ts:1 stdout.write",
+    "cli/a.ts:1 stderr.write",
+  ]);
+  expect(content.streams(file("cli/terminal.ts", text))).toEqual([]);
 });
 
 test("the platform is reached through #host only", () => {

@@ -2,12 +2,21 @@
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { painter, showsColour } from "../../src/terminal/colour.ts";
-import { markdownTable } from "../../src/terminal/markdown.ts";
+import { painter, printableWithColour, showsColour } from "../../src/terminal/colour.ts";
+import { markdownTable, markdownText } from "../../src/terminal/markdown.ts";
+import { didYouMean, nearest } from "../../src/terminal/nearest.ts";
 import { progressOn } from "../../src/terminal/progress.ts";
 import { heading, paragraph, words, wrap } from "../../src/terminal/prose.ts";
 import { columnsFrom, table } from "../../src/terminal/table.ts";
-import { clip, fill, label, widthOf } from "../../src/terminal/width.ts";
+import {
+  clip,
+  fill,
+  label,
+  printable,
+  printableJson,
+  printableLine,
+  widthOf,
+} from "../../src/terminal/width.ts";
 
 const plain = painter(false);
 
@@ -45,6 +54,92 @@ describe("widths", () => {
         expect(label(text, most)).not.toMatch(/\p{Cc}|\p{Cf}/u);
       }),
     );
+  });
+});
+
+// One of each kind of character that a terminal obeys or hides, and its code point (The Unicode Standard 15, chapter 23).
+const HIDDEN: readonly [string, string][] = [
+  ["\u0000", "0"],
+  ["\u0007", "7"],
+  ["\u001b", "1b"],
+  ["\u007f", "7f"],
+  ["\u0085", "85"],
+  ["\u009b", "9b"],
+  ["\u00ad", "ad"],
+  ["\u200b", "200b"],
+  ["\u202e", "202e"],
+  ["\u2066", "2066"],
+  ["\u2028", "2028"],
+  ["\u2029", "2029"],
+  ["\ufeff", "feff"],
+  ["\ud800", "d800"],
+  ["\u{e0041}", "e0041"],
+];
+
+describe("text from outside", () => {
+  test.each(HIDDEN)("%j is escaped", (char, code) => {
+    const text = `a${char}b\n\tc`;
+    expect(printable(text)).toBe(`a\\u{${code}}b\n\tc`);
+    expect(printableLine(text)).toBe(`a\\u{${code}}b\\n\\tc`);
+    for (const colour of [true, false]) {
+      const shown = [
+        painter(colour)(text, "bad"),
+        painter(colour)(text),
+        printableWithColour(text, colour),
+        ...wrap(words(text), 20, painter(colour)),
+        ...table(columnsFrom([{ head: [text] }], [[text]]), painter(colour)),
+      ];
+      for (const line of shown) {
+        expect(line).toContain(`a\\u{${code}}b`);
+        if (char !== "\u001b" || !colour) expect(line).not.toContain(char);
+        expect(stripVTControlCharacters(line)).not.toContain(char);
+      }
+    }
+    expect(markdownText(text)).not.toContain(char);
+  });
+
+  test.each(HIDDEN)("%j in a document is JSON's escape, and has the same meaning", (char) => {
+    const document = { [`key${char}`]: [`a${char}b\n`, "plain"] };
+    for (const json of [JSON.stringify(document), JSON.stringify(document, null, 2)]) {
+      expect(printableJson(json)).not.toContain(char);
+      expect(JSON.parse(printableJson(json))).toEqual(document);
+    }
+  });
+
+  test("a sequence in the text is escaped, and only a painter's own sequences pass", () => {
+    const hostile = "\u001b[32mgood\u001b[0m";
+    expect(painter(true)(hostile, "bad")).toBe("\u001b[1;31m\\u{1b}[32mgood\\u{1b}[0m\u001b[0m");
+    expect(painter(true)(hostile)).toBe("\\u{1b}[32mgood\\u{1b}[0m");
+    const painted = painter(true)("x", 3);
+    expect(printableWithColour(painted, true)).toBe(painted);
+    expect(printableWithColour(painted, false)).toBe("\\u{1b}[32mx\\u{1b}[0m");
+    expect(printableWithColour("\u001b[2J\u001b]0;title\u0007", true)).toBe(
+      "\\u{1b}[2J\\u{1b}]0;title\\u{7}",
+    );
+  });
+
+  test("Markdown shows punctuation as it is", () => {
+    // GFM 6.1: any ASCII punctuation may be backslash-escaped
+    expect(markdownText("a|b `c` *d* [e](f) <g> h_i\nj")).toBe(
+      "a\\|b \\`c\\` \\*d\\* \\[e\\](f) \\<g\\> h\\_i j",
+    );
+  });
+});
+
+describe("misspelt names", () => {
+  const names = ["check", "conform", "probe", "mask"];
+  test.each([
+    ["chekc", "check"],
+    ["confrm", "conform"],
+    ["prob", "probe"],
+    ["maks", "mask"],
+    ["inspect", null],
+    ["x", null],
+    ["", null],
+    ["m".repeat(1e6), null],
+  ])("%j means %j", (name, meant) => {
+    expect(nearest(name, names)).toBe(meant);
+    expect(didYouMean(name, names)).toBe(meant === null ? "" : ` (did you mean "${meant}"?)`);
   });
 });
 
@@ -130,9 +225,9 @@ test("a progress bar is drawn on a terminal only, within its width", () => {
   none.clear();
   expect(written).toEqual([]);
   const bar = progressOn(stream(true));
-  bar.step(1, 2, "日本".repeat(40));
+  bar.step(1, 2, "日本\u001b[2J".repeat(40));
   const line = stripVTControlCharacters(written.join("")).replace("\r", "");
-  expect(line).toMatch(/^━{12}╌{12} 1\/2 日本/);
+  expect(line).toMatch(/^━{12}╌{12} 1\/2 日本\\u\{1b\}\[2J/);
   expect(widthOf(line)).toBeLessThanOrEqual(60);
   bar.clear();
   expect(stripVTControlCharacters(written.at(-1) ?? "")).toBe("\r");

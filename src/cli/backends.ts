@@ -2,6 +2,7 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { oneOf } from "./arguments.ts";
+import { writeError } from "./terminal.ts";
 
 /** The reference backend is opened in float64, its fastest precision. */
 export async function openBackend(name: string): Promise<Backend> {
@@ -19,7 +20,7 @@ async function simdIfItRuns(): Promise<Backend | null> {
     return backend.name === "reference" ? null : backend;
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    process.stderr.write(`the simd backend cannot be opened (${reason}); using the reference backend\n`);
+    writeError(`the simd backend cannot be opened (${reason}); using the reference backend\n`);
     return null;
   }
 }

@@ -2,8 +2,8 @@
 // The command line: finds the command and turns errors into messages and an exit status.
 import { readFileSync } from "node:fs";
 import { LoadError } from "../tensor/errors.ts";
-import { printable } from "../terminal/width.ts";
 import { OVERVIEW } from "./help/overview.ts";
+import { endWhereOutputFails, writeError, writeOut } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Command = (args: readonly string[]) => Promise<number>;
@@ -30,11 +30,11 @@ function version(): string {
 
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === undefined || name === "--help" || name === "help") {
-    process.stdout.write(OVERVIEW);
+    writeOut(OVERVIEW);
     return name === undefined ? 3 : 0;
   }
   if (name === "--version") {
-    process.stdout.write(`${version()}\n`);
+    writeOut(`${version()}\n`);
     return 0;
   }
   if (Object.hasOwn(renamed, name)) throw new UsageError(`"${name}" is now "${renamed[name]}"`);
@@ -49,11 +49,11 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 /** Exit status 3 for a mistake of the command line, 2 for anything that it names: a file, a case, a backend. */
 function report(error: unknown): number {
   const usage = error instanceof UsageError;
-  const text = printable(error instanceof Error ? error.message : String(error)); // a file's name can hold anything
-  process.stderr.write(`flamboyance: ${text}\n${usage ? "see flamboyance --help\n" : ""}`);
-  if (!usage && !(error instanceof LoadError) && process.env.DEBUG)
-    process.stderr.write(`${(error as Error).stack}\n`);
+  const text = error instanceof Error ? error.message : String(error);
+  writeError(`flamboyance: ${text}\n${usage ? "see flamboyance --help\n" : ""}`);
+  if (!usage && !(error instanceof LoadError) && process.env.DEBUG) writeError(`${(error as Error).stack}\n`);
   return usage ? 3 : 2;
 }
 
+endWhereOutputFails();
 process.exitCode = await main(process.argv.slice(2)).catch(report);

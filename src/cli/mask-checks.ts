@@ -15,7 +15,7 @@ import type { Paint } from "../terminal/colour.ts";
 import { progressOn } from "../terminal/progress.ts";
 import { columnsFrom, table } from "../terminal/table.ts";
 import { type DocumentKind, print } from "./output.ts";
-import { paintOn } from "./terminal.ts";
+import { paintOn, writeOut } from "./terminal.ts";
 
 const number = (n: number): string => n.toLocaleString("en-US");
 
@@ -109,6 +109,6 @@ export function maskLine(verdicts: readonly MaskVerdict[], paint: Paint): string
 export function printMasks(verdicts: readonly MaskVerdict[], kind: DocumentKind | null): number {
   const cases = verdicts.map(asVerdict);
   if (kind) print(cases, kind, "", { masks: summariseMasks(verdicts) });
-  else process.stdout.write(`${maskTable(verdicts, paintOn(process.stdout))}\n`);
+  else writeOut(`${maskTable(verdicts, paintOn(process.stdout))}\n`);
   return exitCode(summarise(cases));
 }

@@ -1,7 +1,7 @@
 // Prints verdicts as a table or as one document.
 import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
 import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
-import { paintOn } from "./terminal.ts";
+import { paintOn, writeJsonText, writeOut } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 import { failures, moduleTable, verdictLine } from "./verdict-table.ts";
 
@@ -31,7 +31,9 @@ export function print(
   more: object = {},
 ): void {
   if (kind) {
-    process.stdout.write(`${documents[kind](verdicts, more)}\n`);
+    const text = documents[kind](verdicts, more);
+    if (kind === "json") writeJsonText(text);
+    else writeOut(`${text}\n`);
     return;
   }
   const paint = paintOn(process.stdout);
@@ -41,6 +43,6 @@ export function print(
     failures(verdicts, paint),
     verdictLine(verdicts, paint),
   ];
-  process.stdout.write(`${parts.filter(Boolean).join("\n\n")}\n`);
-  if (summarise(verdicts).cases === 0) process.stdout.write("no cases found\n");
+  writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
+  if (summarise(verdicts).cases === 0) writeOut("no cases found\n");
 }

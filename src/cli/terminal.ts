@@ -1,5 +1,8 @@
-// Whether the command line's streams show colour, and how wide they are.
-import { type Paint, painter, showsColour } from "../terminal/colour.ts";
+// The streams of the command line: what is written to them is cleaned, and they say whether they show colour and how wide they
+// are. No other file of the command line writes to them.
+import { systemReason } from "#host";
+import { type Paint, painter, printableWithColour, showsColour } from "../terminal/colour.ts";
+import { printable, printableJson } from "../terminal/width.ts";
 
 /** Whether a stream of this process shows colour. */
 export const colourOn = (stream: NodeJS.WriteStream): boolean => showsColour(stream, process.env);
@@ -8,3 +11,32 @@ export const paintOn = (stream: NodeJS.WriteStream): Paint => painter(colourOn(s
 
 /** The columns of a stream's terminal: 80 where there is none, at least 60. */
 export const widthOn = ({ columns }: NodeJS.WriteStream): number => Math.max(60, columns || 80);
+
+/** Writes text to stdout. Of control characters only line breaks, tabs and the painter's colours remain. */
+export const writeOut = (text: string): void =>
+  void process.stdout.write(printableWithColour(text, colourOn(process.stdout)));
+
+/** Writes a document to stdout, on one line. */
+export const writeJson = (document: object): void => writeJsonText(JSON.stringify(document));
+
+/** Writes the text of a JSON document to stdout. Control characters inside its strings become JSON's escapes. */
+export const writeJsonText = (json: string): void => void process.stdout.write(`${printableJson(json)}\n`);
+
+/** Writes text without colours to stderr. */
+export const writeError = (text: string): void => void process.stderr.write(printable(text));
+
+/** The status of a process that SIGPIPE ended, which Node ignores: 128 + 13. */
+const CLOSED_PIPE = 141;
+
+/**
+ * If the reader of stdout closes the pipe, as `head` does, the command ends at once and without a message. If stdout cannot be
+ * written for another reason, such as a full disk, the command ends with the reason. Errors of stderr have no place to be told.
+ */
+export function endWhereOutputFails(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(CLOSED_PIPE);
+    writeError(`flamboyance: cannot write to stdout: ${systemReason(error) ?? error.message}\n`);
+    process.exit(2);
+  });
+  process.stderr.on("error", () => {});
+}

@@ -49,7 +49,14 @@ export function openFile(path: string): ByteSource {
   throw new LoadError(`cannot open ${path}: no such file is mounted; mount it first  [io.file-errors]`);
 }
 
+/** A page has no operating system. */
+export const systemReason = (_error: unknown): string | null => null;
+
 export function createFolder(_path: string): void {}
+
+export function removeFile(path: string): void {
+  files.delete(normalized(path));
+}
 
 export async function runProcess([program = ""]: readonly string[]): Promise<FinishedProcess> {
   throw new LoadError(`cannot run ${program}: a page starts no processes`);

@@ -18,10 +18,14 @@ export interface Host {
   kindOf(path: string): "file" | "folder" | "nothing";
   /** All files below a folder, sorted, as paths that begin with the folder's path. */
   listFiles(folder: string): string[];
-  /** Creates a folder and its parents. In a page, folders exist as long as they hold a file. */
+  /** Creates a folder and its parents, and checks that it can be written to. In a page, folders exist as long as they hold a file. */
   createFolder(path: string): void;
+  /** Removes a file, if it exists. */
+  removeFile(path: string): void;
   /** Writes a file atomically: after a failure the previous content is unchanged. */
   writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void;
+  /** The reason for an error of the operating system, with a remedy; null for any other error. */
+  systemReason(error: unknown): string | null;
   /** A monotonic clock in milliseconds. */
   now(): number;
   /** The number of threads that can share memory and run in parallel, including the calling one. */

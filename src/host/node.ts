@@ -1,11 +1,13 @@
 // The host in Node: files on a disk.
 import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { LoadError } from "../tensor/errors.ts";
+import { attempt } from "./file-errors.ts";
 import { type ByteSource, checkRange, sorted, type Thread } from "./host.ts";
+import { CHUNK } from "./write-file.ts";
 
+export { systemReason } from "./file-errors.ts";
 export {
   type ByteSource,
   type FinishedProcess,
@@ -15,37 +17,13 @@ export {
   type Thread,
 } from "./host.ts";
 export { runProcess } from "./process.ts";
+export { writeFile } from "./write-file.ts";
 
 export const now = (): number => performance.now();
-
-const REASONS: Record<string, string> = {
-  ENOENT: "there is no such file or folder; check the path",
-  EACCES: "reading or writing it is not permitted; check its permissions",
-  EPERM: "reading or writing it is not permitted; check its permissions",
-  EISDIR: "it is a folder; name a file",
-  ENOTDIR: "a part of the path is a file; check the path",
-  ENOSPC: "the disk is full; free some space",
-  EROFS: "the disk is read-only; write elsewhere",
-  ELOOP: "its symbolic links form a circle; remove one",
-  EMFILE: "too many files are open; close some",
-};
-
-/** Runs a file operation and turns an error of the system into a LoadError with the path and a remedy. */
-function attempt<T>(action: string, path: string, operation: () => T): T {
-  try {
-    return operation();
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error; // not an error of the system
-    throw new LoadError(`cannot ${action} ${path}: ${REASONS[code] ?? message}  [io.file-errors]`);
-  }
-}
 
 /** Sources with an open descriptor, in the order in which they were opened. The limit is far below that of any system. */
 const opened = new Set<FileSource>();
 const MAX_OPEN = 32;
-/** Bytes of one system call, which is limited to 2 GiB. */
-const CHUNK = 2 ** 30;
 
 class FileSource implements ByteSource {
   readonly size: number;
@@ -135,36 +113,14 @@ export function listFiles(folder: string): string[] {
   return sorted(files);
 }
 
+/** Creates a folder and its parents, and checks that files can be written to it. */
 export function createFolder(path: string): void {
   attempt("create", path, () => fs.mkdirSync(path, { recursive: true }));
+  attempt("write to", path, () => fs.accessSync(path, fs.constants.W_OK | fs.constants.X_OK));
 }
 
-let written = 0;
-/** Writes to a temporary file beside the target and renames it, so that a reader sees either the old file or the new one. */
-export function writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void {
-  const temporary = `${path}.${process.pid}-${written++}.tmp`;
-  attempt("write", path, () => {
-    fs.mkdirSync(dirname(path), { recursive: true });
-    const descriptor = fs.openSync(temporary, "wx");
-    try {
-      try {
-        for (const bytes of content instanceof Uint8Array ? [content] : content) writeAll(descriptor, bytes);
-        fs.fsyncSync(descriptor);
-      } finally {
-        fs.closeSync(descriptor);
-      }
-      fs.renameSync(temporary, path); // [io.atomic-write]
-    } catch (error) {
-      fs.rmSync(temporary, { force: true });
-      throw error;
-    }
-  });
-}
-
-function writeAll(descriptor: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) {
-    done += fs.writeSync(descriptor, bytes, done, Math.min(CHUNK, bytes.length - done));
-  }
+export function removeFile(path: string): void {
+  attempt("remove", path, () => fs.rmSync(path, { force: true }));
 }
 
 /** The number of parallel threads, including this one. */

@@ -1,4 +1,5 @@
 // ANSI colours, chosen by meaning. The code that opens a stream decides whether to use them.
+import { printable } from "./width.ts";
 
 /** The meaning of a piece of text. A number is the colour of that image, counted from 1. Colour only repeats what the text says. */
 export type Style = "good" | "bad" | "faint" | "strong" | number;
@@ -15,12 +16,25 @@ export const showsColour = (
   { NO_COLOR, TERM }: { readonly NO_COLOR?: string | undefined; readonly TERM?: string | undefined },
 ): boolean => isTTY === true && !NO_COLOR && TERM !== "dumb";
 
-/** Colours the words of a text and leaves the spaces around them plain. */
+/** Colours the words of a text and leaves the spaces around them plain. Hidden characters of the text are escaped. */
 export function painter(colour = false): Paint {
-  if (!colour) return (text) => text;
+  if (!colour) return printable;
   return (text, style) => {
-    if (style === undefined) return text;
+    const plain = printable(text);
+    if (style === undefined) return plain;
     const code = typeof style === "number" ? IMAGE_CODES[(style - 1) % IMAGE_CODES.length] : CODES[style];
-    return text.replace(/\S(?:.*\S)?/, (words) => `\x1b[${code}m${words}\x1b[0m`); // [mask.drawing]
+    return plain.replace(/\S(?:.*\S)?/, (words) => `\x1b[${code}m${words}\x1b[0m`); // [mask.drawing]
   };
 }
+
+/** The sequences of a painter. */
+const OWN = new RegExp(`(\x1b\\[(?:0|${[...Object.values(CODES), ...IMAGE_CODES].join("|")})m)`);
+
+/** Text as a stream may get it: without control characters, except for a painter's sequences where the stream shows colour. */
+export const printableWithColour = (text: string, colour: boolean): string =>
+  colour
+    ? text
+        .split(OWN)
+        .map((part, i) => (i % 2 === 1 ? part : printable(part)))
+        .join("")
+    : printable(text);

@@ -1,5 +1,5 @@
 // A progress bar, drawn on terminals only.
-import { clip } from "./width.ts";
+import { clip, printableLine } from "./width.ts";
 
 const WIDTH = 24;
 
@@ -24,7 +24,7 @@ export function progressOn(stream: Terminal): Progress {
       const filled = Math.round((WIDTH * done) / Math.max(1, total));
       const bar = "━".repeat(filled) + "╌".repeat(WIDTH - filled);
       const space = Math.max(0, (stream.columns ?? 80) - WIDTH - 14);
-      stream.write(`\r\u001b[2K${bar} ${Math.floor(done)}/${total} ${clip(label, space)}`);
+      stream.write(`\r\u001b[2K${bar} ${Math.floor(done)}/${total} ${clip(printableLine(label), space)}`);
     },
     clear() {
       stream.write("\r\u001b[2K");

@@ -1,11 +1,13 @@
 // Text broken into lines that fit a terminal.
 import type { Paint, Style } from "./colour.ts";
 import type { Piece } from "./table.ts";
-import { widthOf } from "./width.ts";
+import { printableLine, widthOf } from "./width.ts";
 
 /** The words of a text, all in one style. */
 export const words = (text: string, style?: Style): Piece[] =>
-  text.split(" ").map((word) => ({ text: word, style }));
+  printableLine(text)
+    .split(" ")
+    .map((word) => ({ text: word, style }));
 
 /** Words on lines of at most `width` columns; a word that is wider has a line of its own. */
 export function wrap(words: readonly Piece[], width: number, paint: Paint, gap = " "): string[] {

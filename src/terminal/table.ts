@@ -1,6 +1,6 @@
 // Tables of text, aligned by the columns that a terminal shows, with or without colour.
 import type { Paint, Style } from "./colour.ts";
-import { widthOf } from "./width.ts";
+import { printableLine, widthOf } from "./width.ts";
 
 export interface Piece {
   readonly text: string;
@@ -31,7 +31,7 @@ export const columnsFrom = (
     }),
   }));
 
-const plainOf = (cell: readonly Piece[]): string => cell.map((piece) => piece.text).join(" ");
+const plainOf = (cell: readonly Piece[]): string => cell.map((piece) => printableLine(piece.text)).join(" ");
 
 /** The lines of a table: heading lines first. */
 export function table(columns: readonly Column[], paint: Paint): string[] {
@@ -45,7 +45,7 @@ export function table(columns: readonly Column[], paint: Paint): string[] {
         const space = (widths[i] ?? 0) - widthOf(plainOf(cell));
         const before =
           column.align === "right" ? space : column.align === "center" ? Math.floor(space / 2) : 0;
-        const painted = cell.map((piece) => paint(piece.text, piece.style)).join(" ");
+        const painted = cell.map((piece) => paint(printableLine(piece.text), piece.style)).join(" ");
         return " ".repeat((column.gap ?? 2) + before) + painted + " ".repeat(space - before);
       })
       .join("")

@@ -28,14 +28,34 @@ export function fill(text: string, width: number, align: "left" | "center" | "ri
   return " ".repeat(before) + text + " ".repeat(space - before);
 }
 
+/**
+ * Characters that are not shown as they are: controls (C0, DEL, C1), format characters such as bidirectional overrides, lone
+ * surrogates, and Unicode's line and paragraph separators. A terminal obeys them, or hides them from the reader.
+ */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+
 const escaped = (char: string): string =>
   char === "\n" ? "\\n" : char === "\t" ? "\\t" : `\\u{${char.codePointAt(0)?.toString(16)}}`;
 
-/** Text of several lines as it can be printed: control characters other than line breaks and tabs are escaped. */
-export const printable = (text: string): string => text.replace(/[^\P{Cc}\n\t]/gu, escaped);
+/** Text of several lines as it can be printed: hidden characters other than line breaks and tabs are escaped. */
+export const printable = (text: string): string =>
+  text.replace(HIDDEN, (char) => (char === "\n" || char === "\t" ? char : escaped(char)));
 
-/** A token as it can be printed: on one line, without control characters, at most `most` columns wide. */
+/** Text as it can be printed on one line: line breaks and tabs are escaped, too. */
+export const printableLine = (text: string): string => text.replace(HIDDEN, escaped);
+
+/** A JSON document as it can be printed: hidden characters in its strings become JSON's own escapes. */
+export const printableJson = (json: string): string =>
+  json.replace(HIDDEN, (char) =>
+    char === "\n"
+      ? char // between members; inside strings JSON escapes it
+      : [...Array(char.length).keys()]
+          .map((i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`)
+          .join(""),
+  );
+
+/** A token as it can be printed: on one line, without hidden characters, at most `most` columns wide. */
 export function label(token: string, most = 16): string {
-  const plain = token.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escaped);
+  const plain = printableLine(token);
   return widthOf(plain) <= most ? plain : `${clip(plain, most - 2)}..`;
 }

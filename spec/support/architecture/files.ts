@@ -85,6 +85,20 @@ export const platform = eachFile(
   },
 );
 
+const STREAMS = new Set(["stdout", "stderr"]);
+const memberName = (node: unknown): string => nameOf((node as { property?: unknown } | null)?.property);
+
+/** The streams of the command line are written in one file, which cleans the text. */
+export const streams = eachFile(
+  (path) => path !== "cli/terminal.ts" && folderOf(path) !== "web",
+  (source) =>
+    report(
+      source,
+      (node) => memberName(node) === "write" && STREAMS.has(memberName(node.object)),
+      (node) => `${memberName(node.object)}.write`,
+    ),
+);
+
 const ESCAPES: Readonly<Record<string, string>> = {
   TSAsExpression: "as",
   TSTypeAssertion: "as",

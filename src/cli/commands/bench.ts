@@ -13,7 +13,7 @@ import { BACKENDS, type BackendName, type Selection, targets } from "../../bench
 import { LoadError } from "../../tensor/errors.ts";
 import { listOption, oneOf, readArguments, wholeOption } from "../arguments.ts";
 import { BENCH } from "../help/bench.ts";
-import { paintOn } from "../terminal.ts";
+import { paintOn, writeError, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -61,7 +61,7 @@ function select(values: Values): Selected {
   };
 }
 
-const progress = (line: string): void => void process.stderr.write(`${line}\n`);
+const progress = (line: string): void => writeError(`${line}\n`);
 
 /** Measures each target. One that cannot be opened is left out, unless the command line named it. */
 export async function each<T>(
@@ -112,7 +112,7 @@ async function measureAll(
 export async function bench(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(BENCH);
+    writeOut(BENCH);
     return 0;
   }
   if (positionals.length > 0)
@@ -126,15 +126,14 @@ export async function bench(args: readonly string[]): Promise<number> {
   const timing = quick ? { runs: 2, seconds: 0 } : { runs: 5, seconds: 1 };
   if (values.first) {
     const [target] = selected.models;
-    if (target) process.stdout.write(`${JSON.stringify(await firstHere(target))}\n`);
+    if (target) writeJson(await firstHere(target));
     return 0;
   }
   const results = await measureAll(example === null ? parts : [], selected, { quick, timing, progress });
   if (example !== null)
     for (const target of selected.models)
       results.examples.push(await exampleHere(example, target, timing, quick));
-  process.stdout.write(
-    values.json ? `${JSON.stringify(results)}\n` : resultTables(results, paintOn(process.stdout)),
-  );
+  if (values.json) writeJson(results);
+  else writeOut(resultTables(results, paintOn(process.stdout)));
   return 0;
 }

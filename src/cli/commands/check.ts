@@ -14,7 +14,7 @@ import { defaultCases } from "../golden-files.ts";
 import { CHECK } from "../help/check.ts";
 import { asVerdict, maskLine, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
-import { colourOn, paintOn } from "../terminal.ts";
+import { colourOn, paintOn, writeError, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 import { captionTour } from "./digits.ts";
 
@@ -119,7 +119,7 @@ with  flamboyance conform --actual DIR  (flamboyance conform --help).
 export async function check(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(CHECK);
+    writeOut(CHECK);
     return 0;
   }
   const kind = documentKind(values);
@@ -143,11 +143,9 @@ export async function check(args: readonly string[]): Promise<number> {
       `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
       more,
     );
-    if (masks.length > 0 && !kind) process.stdout.write(`${maskLine(masks, paintOn(process.stdout))}\n`); // [mask.check]
+    if (masks.length > 0 && !kind) writeOut(`${maskLine(masks, paintOn(process.stdout))}\n`); // [mask.check]
     if (values.tour && !kind) {
-      process.stdout.write(
-        `\n${tour({ colour: colourOn(process.stdout) })}\n\n${await captionTour()}\n\n${NEXT}`,
-      );
+      writeOut(`\n${tour({ colour: colourOn(process.stdout) })}\n\n${await captionTour()}\n\n${NEXT}`);
     }
     const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [mask.check]
     return Math.max(exitCode(summarise(verdicts)), differ, fallbackStatus(verdicts, name));
@@ -160,7 +158,7 @@ export async function check(args: readonly string[]): Promise<number> {
 function fallbackStatus(verdicts: readonly CaseVerdict[], backend: string): 0 | 2 {
   const { matmul, attention, fallback, mode } = kernelsOf(verdicts);
   if (backend === "reference") return 0;
-  process.stderr.write(
+  writeError(
     `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${fallback} fell back to the definition\n`,
   );
   return fallback > 0 ? 2 : 0;

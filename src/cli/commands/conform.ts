@@ -10,6 +10,7 @@ import { oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
 import { CONFORM } from "../help/conform.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
+import { writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 import { PRECISIONS } from "./check.ts";
 
@@ -61,7 +62,7 @@ const tensorsOf = (file: SafetensorsFile, { manifest: { outputs, taps, grads } }
 export async function conform(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(CONFORM);
+    writeOut(CONFORM);
     return 0;
   }
   const { actual } = values;

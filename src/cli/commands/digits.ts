@@ -15,7 +15,7 @@ import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
 import { DIGITS } from "../help/digits.ts";
 import { readPng } from "../png.ts";
-import { paintOn } from "../terminal.ts";
+import { paintOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -102,7 +102,7 @@ async function caption(
 export async function digits(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(DIGITS);
+    writeOut(DIGITS);
     return 0;
   }
   const [task, ...names] = positionals;
@@ -120,12 +120,10 @@ export async function digits(args: readonly string[]): Promise<number> {
     const { captions, tokens, attended } = await caption(model, pictures, choose, values.attend, backend);
     if (values.json) {
       const words = tokens.map((id) => VOCABULARY[id]);
-      process.stdout.write(
-        `${JSON.stringify({ captions, ...(attended ? { tokens: words, attended } : {}) })}\n`,
-      );
+      writeJson({ captions, ...(attended ? { tokens: words, attended } : {}) });
     } else {
-      process.stdout.write(`${drawPictures(pictures, captions)}\n`);
-      if (attended) process.stdout.write(`${attentionTable(tokens, attended, paintOn(process.stdout))}\n`);
+      writeOut(`${drawPictures(pictures, captions)}\n`);
+      if (attended) writeOut(`${attentionTable(tokens, attended, paintOn(process.stdout))}\n`);
     }
     return 0;
   } finally {

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { LoadError } from "../../tensor/errors.ts";
 import { readArguments, wholeOption } from "../arguments.ts";
 import { INSPECT } from "../help/inspect.ts";
+import { writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -91,7 +92,7 @@ export function listen(server: Server, port: number): Promise<string> {
 export async function inspect(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(INSPECT);
+    writeOut(INSPECT);
     return 0;
   }
   if (positionals.length > 0)
@@ -100,7 +101,8 @@ export async function inspect(args: readonly string[]): Promise<number> {
   const server = pageServer();
   const address = await listen(server, port);
   const sentence = `The inspector is at ${address}\nPress Ctrl-C to stop it.\n`;
-  process.stdout.write(values.json ? `${JSON.stringify({ address })}\n` : sentence);
+  if (values.json) writeJson({ address });
+  else writeOut(sentence);
   const ended = new Promise<void>((resolve) => server.once("close", () => resolve()));
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => server.close().closeAllConnections());

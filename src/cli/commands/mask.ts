@@ -26,7 +26,7 @@ import {
   wholeOption,
 } from "../arguments.ts";
 import { MASK } from "../help/mask.ts";
-import { colourOn, widthOn } from "../terminal.ts";
+import { colourOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -140,7 +140,7 @@ function batchFor(values: Values, positionals: readonly string[], own: string | 
 export async function mask(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(MASK);
+    writeOut(MASK);
     return 0;
   }
   const against = values.against === undefined ? null : namedConvention(values.against);
@@ -159,9 +159,7 @@ export async function mask(args: readonly string[]): Promise<number> {
   });
   const colour = colourOn(process.stdout);
   const width = widthOn(process.stdout);
-  const text = values.json
-    ? JSON.stringify(maskDocument(report))
-    : maskText(report, { colour, width, latents, ascii: values.ascii });
-  process.stdout.write(`${text}\n`);
+  if (values.json) writeJson(maskDocument(report));
+  else writeOut(`${maskText(report, { colour, width, latents, ascii: values.ascii })}\n`);
   return 0;
 }

@@ -10,7 +10,7 @@ import { verdictOf } from "../../conformance/probe/verdict.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { namedConvention, readArguments, wholeOption } from "../arguments.ts";
 import { PROBE } from "../help/probe.ts";
-import { colourOn, widthOn } from "../terminal.ts";
+import { colourOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -27,7 +27,7 @@ const OPTIONS = {
 export async function probe(args: readonly string[]): Promise<number> {
   const { values, positionals: command } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(PROBE);
+    writeOut(PROBE);
     return 0;
   }
   if (command.length === 0)
@@ -58,10 +58,8 @@ export async function probe(args: readonly string[]): Promise<number> {
     progress.clear();
     const colour = colourOn(process.stdout);
     const width = widthOn(process.stdout);
-    const text = values.json
-      ? JSON.stringify(probeDocument(result, expect))
-      : probeText(result, expect, { colour, width });
-    process.stdout.write(`${text}\n`);
+    if (values.json) writeJson(probeDocument(result, expect));
+    else writeOut(`${probeText(result, expect, { colour, width })}\n`);
     return verdictOf(result, expect).status === "followed" ? 0 : 1; // [probe.exit]
   } finally {
     progress.clear();

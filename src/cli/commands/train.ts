@@ -28,6 +28,7 @@ import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/train.ts";
+import { writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -99,9 +100,9 @@ async function show(run: DigitsRun, report: DigitsReport, out: string): Promise<
   ];
   for (const sequence of shown) {
     const captions = await captionTexts(run.model, sequence, run.backend);
-    process.stdout.write(`\n${drawPictures(sequence, captions)}\n`);
+    writeOut(`\n${drawPictures(sequence, captions)}\n`);
   }
-  process.stdout.write(`\n${digitsMarkdown(report)}\n\nWeights, report.md and gates.svg are in ${out}\n`);
+  writeOut(`\n${digitsMarkdown(report)}\n\nWeights, report.md and gates.svg are in ${out}\n`);
 }
 
 async function runDigits(
@@ -131,7 +132,7 @@ async function runDigits(
     resume: values.resume,
   };
   const since = performance.now();
-  const print = (line: string): void => void (values.json || process.stdout.write(`${line}\n`));
+  const print = (line: string): void => void (values.json || writeOut(`${line}\n`));
   const result = await trainWithProgress(run, print);
   const results = await allEvidence(run, { conventions: !values.quick });
   const seconds = (performance.now() - since) / 1000;
@@ -144,14 +145,14 @@ async function runDigits(
       replaceBetween(before, digitsMarkdown(finished), ["<!-- evidence -->", "<!-- end -->"]),
     ); // [digits.report]
   }
-  if (values.json) process.stdout.write(`${JSON.stringify(digitsDocument(finished))}\n`);
+  if (values.json) writeJson(digitsDocument(finished));
   else await show(run, finished, values.out);
 }
 
 export async function train(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
-    process.stdout.write(TRAIN);
+    writeOut(TRAIN);
     return 0;
   }
   if (positionals.length !== 1 || positionals[0] !== "digits")

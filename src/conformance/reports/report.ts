@@ -1,4 +1,5 @@
 // Verdicts as JSON, JUnit XML and Markdown. The table for terminals is in src/cli.
+import { markdownText } from "../../terminal/markdown.ts";
 import type { Comparison } from "../cases/compare.ts";
 import { byCase, type CaseVerdict, kernelsOf, summarise } from "../cases/verdict.ts";
 
@@ -53,10 +54,9 @@ export function toJunit(verdicts: readonly CaseVerdict[]): string {
 
 export function toMarkdown(verdicts: readonly CaseVerdict[]): string {
   const { cases, passed, failed, errored } = summarise(verdicts);
-  const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
   const rows = byCase(verdicts).map((v) => {
     const tight = v.worst ? `${figure(v.worst.error)} of ${figure(v.worst.tolerance)}` : "";
-    return `| ${cell(v.id)} | ${v.status} | ${tight} | ${cell(reason(v))} |`;
+    return `| ${markdownText(v.id)} | ${v.status} | ${tight} | ${markdownText(reason(v))} |`;
   });
   return [
     `**${passed} of ${cases} cases conform**, ${failed} differ, ${errored} are broken.`,

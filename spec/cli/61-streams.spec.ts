@@ -1,0 +1,60 @@
+// Closed pipes, full disks and hostile text on the streams of the command line, of 61-cli.md.
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { temporary } from "../support/fixtures/temporary.ts";
+
+const MAIN = "dist/cli/main.js";
+const NORM = "golden/cases/flamingo-pytorch/palm-layer-norm--two-axes";
+const workspace = temporary();
+
+/** Runs a command whose stdout is closed by its reader before anything is written to it. */
+function withClosedPipe(args: readonly string[]): Promise<{ status: number | null; stderr: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.on("data", (text) => (stderr += text));
+  return new Promise((resolve) => child.once("close", (status) => resolve({ status, stderr })));
+}
+
+const train = ["train", "digits", "--quick", "--scale", "0.004", "--held-out", "6", "--backend", "reference"];
+const commands: string[][] = [
+  ["--help"],
+  ["--version"],
+  ["mask", "--help"],
+  ["mask", "a <image> b"],
+  ["mask", "a <image> b", "--json"],
+  ["check", NORM],
+  ["check", NORM, "--markdown"],
+  ["conform", "--actual", join(workspace, "nothing"), NORM],
+  ["digits", "caption", "0"],
+  ["bench", "--first"],
+  [...train, "--out", join(workspace, "run")],
+];
+
+test.each(commands.map((args) => [args]))(
+  "%j ends without a message when the reader of stdout closes the pipe",
+  async (args) => {
+    expect(await withClosedPipe(args)).toEqual({ status: 141, stderr: "" });
+  },
+);
+
+test.each(commands.slice(0, 6).map((args) => [args]))("%j names a disk that is full", (args) => {
+  const full = openSync("/dev/full", "w");
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+    stdio: ["ignore", full, "pipe"],
+    encoding: "utf8",
+  });
+  closeSync(full);
+  expect(stderr).toBe("flamboyance: cannot write to stdout: the disk is full; free some space\n");
+  expect(status).toBe(2);
+});
+
+test("an error keeps its exit status where stderr cannot be written", () => {
+  const full = openSync("/dev/full", "w");
+  const run = (...args: string[]) =>
+    spawnSync(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", full] }).status;
+  expect([run("frobnicate"), run("check", join(workspace, "nothing"))]).toEqual([3, 2]);
+  closeSync(full);
+});

@@ -1,0 +1,38 @@
+// The name that a misspelt name probably means.
+
+/** Longer names are not compared, because the time grows with the product of the lengths. */
+const LONGEST = 200;
+
+/** The Levenshtein distance of two words. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (row[j - 1] ?? 0) + Number(a[i - 1] !== b[j - 1]);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** The name with the fewest changed letters, or null if more than two letters and a quarter of them differ. */
+export function nearest(name: string, names: Iterable<string>): string | null {
+  const most = Math.max(2, name.length / 4);
+  let best: { readonly name: string; readonly changes: number } | null = null;
+  if (name.length > LONGEST) return null;
+  for (const other of names) {
+    if (Math.abs(other.length - name.length) > most) continue;
+    const changes = distance(name, other);
+    if (changes <= most && changes < Math.min(name.length, best?.changes ?? Infinity))
+      best = { name: other, changes };
+  }
+  return best?.name ?? null;
+}
+
+/** ` (did you mean "check"?)` for the nearest name, or nothing. */
+export function didYouMean(name: string, names: Iterable<string>): string {
+  const near = nearest(name, names);
+  return near === null ? "" : ` (did you mean "${near}"?)`;
+}
