@@ -75,8 +75,15 @@ describe("exit status", () => {
 });
 
 test.each([
-  [["frobnicate"], "frobnicate"],
-  [["check", "--frobnicate"], "--frobnicate"],
+  [["frobnicate"], 'there is no command "frobnicate"; the commands are'],
+  [["chekc"], 'there is no command "chekc" (did you mean "check"?); the commands are'],
+  [["--hlep"], 'there is no command "--hlep" (did you mean "--help"?)'],
+  [["toString"], 'there is no command "toString"'],
+  [["check", "--frobnicate"], 'there is no option "--frobnicate"\n'],
+  [["check", "--precison", "float64"], 'there is no option "--precison" (did you mean "--precision"?)'],
+  [["mask", "--conventoin=idefics", "a"], '(did you mean "--convention"?)'],
+  [["train", "digits", "--hasOwnProperty"], 'there is no option "--hasOwnProperty"'],
+  [["train", "digits", "--seed"], "--seed"],
   [["check", "--precision", "float80"], "float64, float32, bfloat16, float16"],
   [["check", "--backend", "abacus"], "reference, gpu"],
   [["check", "--mode", "cpu"], "--backend gpu"],

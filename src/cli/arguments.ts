@@ -1,6 +1,7 @@
 // Readers of the command line. A mistake in it becomes a usage error that names the option and the remedy.
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { type Convention, conventionOf } from "../masks/conventions/conventions.ts";
+import { didYouMean } from "../terminal/nearest.ts";
 import { UsageError } from "./usage-error.ts";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
@@ -17,8 +18,14 @@ export function readArguments<O extends Options>(
   args: readonly string[],
   options: O,
 ): ReturnType<typeof parseArgs<Config<O>>> {
+  const config = { args: [...args], options, allowPositionals: true } as const;
+  for (const token of parseArgs({ ...config, strict: false, tokens: true }).tokens)
+    if (token.kind === "option" && !Object.hasOwn(options, token.name)) {
+      const known = Object.keys(options).map((name) => `--${name}`);
+      throw new UsageError(`there is no option "${token.rawName}"${didYouMean(token.rawName, known)}`);
+    }
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    return parseArgs({ ...config, strict: true });
   } catch (error) {
     throw new UsageError(messageOf(error).replace(/\. To specify.*/s, ""));
   }

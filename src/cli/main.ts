@@ -2,6 +2,7 @@
 // The command line: finds the command and turns errors into messages and an exit status.
 import { readFileSync } from "node:fs";
 import { LoadError } from "../tensor/errors.ts";
+import { didYouMean } from "../terminal/nearest.ts";
 import { OVERVIEW } from "./help/overview.ts";
 import { endWhereOutputFails, writeError, writeOut } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
@@ -39,10 +40,11 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   }
   if (Object.hasOwn(renamed, name)) throw new UsageError(`"${name}" is now "${renamed[name]}"`);
   const load = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!load)
-    throw new UsageError(
-      `there is no command "${name}"; the commands are ${Object.keys(commands).join(", ")}`,
-    );
+  if (!load) {
+    const names = Object.keys(commands);
+    const hint = didYouMean(name, [...names, "--help", "--version"]);
+    throw new UsageError(`there is no command "${name}"${hint}; the commands are ${names.join(", ")}`);
+  }
   return (await load())(args);
 }
 

@@ -3,6 +3,7 @@ import { LoadError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
 import { flat, rowMajor, Tensor, type View } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
+import { didYouMean } from "../terminal/nearest.ts";
 import { Parameter } from "./parameter.ts";
 
 /** Every parameter and buffer by its path. A tied parameter is listed under each of its paths. */
@@ -46,24 +47,10 @@ export function initialize<M extends object>(model: M, seed: number): M {
   return model;
 }
 
-/** The Levenshtein distance of two words. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + Number(a[i - 1] !== b[j - 1]);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
-function nearest(name: string, names: readonly string[]): string {
-  const [best] = names.map((other) => [distance(name, other), other] as const).sort(([a], [b]) => a - b);
-  const near = best && (best[0] <= Math.max(2, name.length / 4) || name.endsWith(best[1])); // or without a prefix
-  return near ? ` (did you mean "${best[1]}"?)` : "";
+/** A hint at the name that was probably meant, also where the given name has a prefix. */
+function hint(name: string, names: readonly string[]): string {
+  const prefixed = names.find((other) => name.endsWith(other));
+  return prefixed === undefined ? didYouMean(name, names) : didYouMean(prefixed, [prefixed]);
 }
 
 /** The number of names that an error lists. */
@@ -92,7 +79,7 @@ function report(
     ...listed("missing", missing),
     ...listed(
       "unexpected",
-      unexpected.map((name) => name + nearest(name, missing)),
+      unexpected.map((name) => name + hint(name, missing)),
     ),
     ...listed("wrong shape", wrong),
   ];
