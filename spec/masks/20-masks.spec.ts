@@ -182,7 +182,7 @@ test("[mask.zeroed] only the release's immediate convention zeroes rows after th
   const locations = batch([0, 1, 1, 0], [0, 0, 0, 0], [1, 0, 0, 0]);
   expect(zeroedRows(locations, released)).toEqual(batch([1, 0, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]));
   for (const c of [immediate, allPrevious, releasedAll]) expect(zeroedRows(locations, c)).toBeNull();
-  expect(rowOutcome([true, false], true, released)).toBe("zeroed");
+  expect(rowOutcome([[1, 1]], 2, true, released)).toBe("zeroed");
   expect(briefs(prompt("tIIt"), 1, released)).toBe("0 {1} U U");
   expect(briefs(prompt("tIIt"), 1, releasedAll)).toBe("U {1} {1} {1}");
 });
@@ -265,7 +265,7 @@ test("[mask.padding-image] one more image changes no other column, and only rows
         else {
           expect(row.mayAttend[n]).toBe(false);
           expect(row.outcome).toBe(old?.outcome);
-          if (row.outcome !== "uniform-leak") expect(row).toEqual({ ...old, mayAttend: row.mayAttend });
+          if (row.outcome !== "uniform-leak") expect(row).toEqual({ ...old, imageCount: n + 1 });
         }
       });
     }),
@@ -314,6 +314,7 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
   refused(() => mediaMask({ shape: [2, 2, 3], data }, 1, immediate), "the shape is [2 2 3].");
   refused(() => textTime({ shape: [2, -3], data }), "the shape is [2 -3].");
   refused(() => textTime({ shape: [3, 5], data }), "from 0 to 14 in data of length 12.");
+  refused(() => textTime({ shape: [2, 5], data }), "The shape [2 5] has 10 values, but the data has 12.");
   refused(
     () => textTime({ shape: [2, 3], data, stride: [6, 2], offset: 2 }),
     "from 2 to 12 in data of length 12.",

@@ -1,19 +1,25 @@
 // The vocabulary of conventions beyond the project's own: other numberings, comparisons and behaviours of an empty row.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { differingCells, differingImages, rowsDiffer } from "../../src/masks/difference.ts";
 import {
   type Convention,
   conventionOf,
   conventions,
+  countText,
   distinguishingPrompt,
+  explain,
   maskRows,
   mediaMask,
   numbersOf,
   rowOutcome,
+  runsOf,
   textTime,
   visibilityOf,
+  wholeText,
 } from "../../src/masks/index.ts";
 import { feedForwardRuns, leaks } from "../../src/masks/outcome.ts";
+import { growth } from "../support/fixtures/growth.ts";
 
 const { immediate } = conventions;
 /** "tIE" -> 0 1 2 */
@@ -100,8 +106,8 @@ test("[mask.unmasked-leak] an empty row attends to everything: it is open in the
 test("[mask.identity] skipping the feed-forward makes a zeroed row an identity, and leaves a leak a leak", () => {
   const skip: Convention = { ...immediate, emptyRowFeedForward: "skip" };
   expect(rows("tI", 1, skip).map((row) => row.outcome)).toEqual(["identity", "attends"]);
-  expect(rowOutcome([false], true, { ...skip, emptyRow: "uniform" })).toBe("identity");
-  expect(rowOutcome([false], false, { ...skip, emptyRow: "unmasked" })).toBe("unmasked-leak");
+  expect(rowOutcome([], 1, true, { ...skip, emptyRow: "uniform" })).toBe("identity");
+  expect(rowOutcome([], 1, false, { ...skip, emptyRow: "unmasked" })).toBe("unmasked-leak");
   expect([true, false].map((allowsAnImage) => feedForwardRuns(allowsAnImage, skip))).toEqual([true, false]);
   expect(feedForwardRuns(false, immediate)).toBe(true);
   const neverEmpty: Convention = { ...skip, compare: "everything", zeroBeforeFirstImage: true };
@@ -121,6 +127,77 @@ test("[mask.outcome] conventions with neighbours, end tokens, leaks and the next
   expect(classes("ItIt", 1, "open-flamingo@2.0.1")).toEqual(["1", "1", "uniform", "uniform"]);
   expect(classes("tIt", 1, "flamingo-pytorch@0.0.16 immediate")).toEqual(["uniform", "1", "1"]);
   expect(classes("tIt", 2, "flamingo-pytorch@0.0.3")).toEqual(["12", "12", "12"]);
+});
+
+test("[mask.neighbours] an image whose marker has several tokens is one image, and a neighbour of the next", () => {
+  const kinds = [0, 1, 3, 3, 1, 3, 0, 1]; // t I m m I m t I, m: a further token of the same image
+  const seen = (changes: Partial<Convention>) =>
+    (maskRows({ shape: [1, 8], data: kinds }, 3, { ...immediate, ...changes })[0] ?? [])
+      .map(({ images }) => images.join("") || "-")
+      .join(" ");
+  expect(seen({})).toBe("- 1 1 1 2 2 2 3");
+  expect(seen({ neighbours: "together" })).toBe("- 1 1 1 12 12 12 3");
+  expect(seen({ numbering: "exclusive" })).toBe("- - - - 1 1 2 2");
+  expect(seen({ numbering: "next" })).toBe("1 1 1 1 2 2 3 3");
+});
+
+test("[mask.runs] neighbouring rows with the same mask and outcome are one run", () => {
+  const runs = (text: string, n: number, c: Convention) =>
+    runsOf(rows(text, n, c)).map(({ from, to, row }) => `${from}-${to} ${row.outcome} ${row.images}`);
+  expect(runs("ttItIEt", 2, immediate)).toEqual(["0-1 zeroed ", "2-3 attends 1", "4-6 attends 2"]);
+  expect(runs("ItItIt", 1, conventionOf("open-flamingo@2.0.1"))).toEqual([
+    "0-1 attends 1",
+    "2-5 uniform-leak 1",
+  ]);
+  expect(runs("", 1, immediate)).toEqual([]);
+  const split = runsOf(rows("tttt", 1, immediate), (position) => position !== 2);
+  expect(split.map(({ from, to }) => [from, to])).toEqual([
+    [0, 1],
+    [2, 3],
+  ]);
+});
+
+test("[mask.runs] rows, their reasons and their runs take time in proportion to the text, however many images it has", () => {
+  for (const [name, every] of [
+    ["all-previous", 2],
+    ["immediate", 1],
+    ["mllama reference", 1],
+    ["last 1000", 3],
+  ] as const) {
+    const c = conventionOf(name);
+    const run = (n: number) => {
+      const kinds = Array.from({ length: n }, (_, l) => Number(l % every === 0));
+      const whole = wholeText(countText(kinds));
+      const all = maskRows({ shape: [1, n], data: kinds }, n, c)[0] ?? [];
+      expect(runsOf(all).length).toBeGreaterThan(name === "immediate" ? n - 1 : 0);
+      for (const row of all) explain(row, whole, c, n);
+    };
+    expect(growth(run, 5_000), name).toBeLessThan(1.5); // 1 is linear, 2 quadratic
+  }
+});
+
+test("[mask.difference] differing images and entries equal a comparison one by one", () => {
+  const all = Object.values<Convention>(conventions).concat(conventionOf("last 2"));
+  const kinds = fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 12 });
+  fc.assert(
+    fc.property(kinds, fc.nat(6), fc.constantFrom(...all), fc.constantFrom(...all), (text, n, a, b) => {
+      const [ones = [], others = []] = [a, b].map(
+        (c) => maskRows({ shape: [1, text.length], data: text }, n, c)[0],
+      );
+      ones.forEach((one, l) => {
+        const other = others[l] ?? one;
+        const masks = one.mayAttend.map((may, m) => may !== other.mayAttend[m]);
+        const reach = one.mayAttend.map(
+          (_, m) => one.images.includes(m + 1) !== other.images.includes(m + 1),
+        );
+        expect(differingCells(one, other)).toBe(masks.filter(Boolean).length);
+        expect(differingImages(one, other)).toEqual(masks.map((differs, m) => differs || reach[m]));
+        expect(rowsDiffer(one, other)).toBe(
+          [...masks, ...reach].includes(true) || one.outcome !== other.outcome,
+        );
+      });
+    }),
+  );
 });
 
 test("[mask.lookup] last k is a family: a number or a word, never 0", () => {

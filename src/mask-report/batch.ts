@@ -3,8 +3,8 @@
 import { type PromptToken, padded, tokensOfIds } from "../io/prompt.ts";
 import type { Stored } from "../io/safetensors/read.ts";
 import { type Convention, conventions } from "../masks/conventions/conventions.ts";
+import { TOKEN } from "../masks/counting/counted-text.ts";
 import type { Matrix } from "../masks/grid.ts";
-import { TOKEN } from "../masks/numbering.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { Int, Tensor } from "../tensor/tensor.ts";
 import { type Shares, sharesIn } from "./attention-shares.ts";

@@ -1,10 +1,10 @@
 // The report behind `flamboyance mask`: rows, difference, decoding and findings of a batch as data, and the document of --json.
 import type { Convention } from "../masks/conventions/conventions.ts";
+import { TOKEN } from "../masks/counting/counted-text.ts";
 import { type DecodeStep, replayDecoding } from "../masks/decoding/decode.ts";
 import { type Difference, differenceOf, type RowDifference } from "../masks/difference.ts";
 import { type Finding, findingsOf } from "../masks/findings.ts";
 import { promptsOf } from "../masks/grid.ts";
-import { TOKEN } from "../masks/numbering.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
 import { differenceSentence, findingSentence, refusalClause, rowReason } from "../masks/sentences.ts";
 import { attentionFindings } from "./attention-shares.ts";

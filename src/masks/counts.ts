@@ -1,6 +1,7 @@
 // Compares image tokens with images. A mismatch is the most common mistake, and many implementations leak images without raising an error.
+
+import { TOKEN } from "./counting/counted-text.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
-import { TOKEN } from "./numbering.ts";
 
 export interface CountFinding {
   readonly kind: "missing-image" | "padding-image" | "unreachable-image" | "no-image-token";

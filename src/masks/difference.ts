@@ -1,6 +1,7 @@
 // Compares two conventions: every row on which they differ, and the shortest prompt that distinguishes them.
 
 import type { Convention } from "./conventions/schema.ts";
+import { countOf, differingRanges, hasImage } from "./counting/image-ranges.ts";
 import { kindStrings } from "./exhaustive/prompts.ts";
 import type { Matrix } from "./grid.ts";
 import { type MaskRow, maskRows, sameMask, sameRow } from "./rows.ts";
@@ -27,14 +28,18 @@ export const rowsDiffer = (one: MaskRow, other: MaskRow): boolean =>
   !sameMask(one, other) || !sameRow(one, other);
 
 /** For each image, whether two rows treat it differently: in the mask, or because it reaches one of them only. */
-export const differingImages = (one: MaskRow, other: MaskRow): boolean[] =>
-  one.mayAttend.map(
-    (may, m) => may !== other.mayAttend[m] || one.images.includes(m + 1) !== other.images.includes(m + 1), // [mask.difference]
+export function differingImages(one: MaskRow, other: MaskRow): boolean[] {
+  const masks = differingRanges(one.allowed, other.allowed);
+  const reach = differingRanges(one.reaching, other.reaching);
+  return Array.from(
+    { length: one.imageCount },
+    (_, m) => hasImage(masks, m + 1) || hasImage(reach, m + 1), // [mask.difference]
   );
+}
 
 /** The number of entries in which the masks of two rows differ. */
 export const differingCells = (one: MaskRow, other: MaskRow): number =>
-  one.mayAttend.filter((may, m) => may !== other.mayAttend[m]).length;
+  countOf(differingRanges(one.allowed, other.allowed));
 
 /** [mask.difference] */
 export function differenceOf(
@@ -49,10 +54,11 @@ export function differenceOf(
     list.flatMap((row, position): RowDifference[] => {
       const counterpart = others[prompt]?.[position];
       if (!counterpart || !rowsDiffer(row, counterpart)) return [];
-      const differing = row.mayAttend.findIndex((may, m) => may !== counterpart.mayAttend[m]);
-      const index = differing < 0 ? differingImages(row, counterpart).indexOf(true) : differing; // [mask.difference]
+      const [inMask] = differingRanges(row.allowed, counterpart.allowed);
+      const [reaching] = differingRanges(row.reaching, counterpart.reaching);
       cells += differingCells(row, counterpart);
-      return [{ prompt, position, image: index < 0 ? null : index + 1, one: row, other: counterpart }];
+      const image = (inMask ?? reaching)?.[0] ?? null; // [mask.difference]
+      return [{ prompt, position, image, one: row, other: counterpart }];
     }),
   );
   return { rows, first: rows[0] ?? null, cells };

@@ -1,9 +1,17 @@
 // The reason for each row, as values: the positions and images to count from. sentences.ts turns them into text.
 
 import type { Convention, Numbering } from "./conventions/schema.ts";
-import { TOKEN } from "./numbering.ts";
+import {
+  cutBefore,
+  imagesUpTo,
+  partOf,
+  positionOfImage,
+  type TextLike,
+  type TextPart,
+} from "./counting/counted-text.ts";
+import { countOf, hasImage } from "./counting/image-ranges.ts";
 import type { RowOutcome } from "./outcome.ts";
-import type { MaskRow, StepOrigin } from "./rows.ts";
+import { MaskRow, type RowFields, type StepOrigin } from "./rows.ts";
 
 /** The reason why a row sees images. */
 export type SeenBecause =
@@ -75,101 +83,79 @@ export type Reason =
     };
 
 /**
- * The reason for a row, or for one image in a row that attends to others. `kinds` are the tokens of the row's prompt (1 is
- * an image). [mask.reason]
+ * The reason for a row, or for one image in a row that attends to others. `text` is the row's prompt: the kinds of its tokens,
+ * or a counted text, which a caller with many rows counts once. [mask.reason]
  */
-export function explain(
-  row: MaskRow,
-  kinds: readonly number[],
-  convention: Convention,
-  image?: number,
-): Reason {
+export function explain(row: MaskRow, text: TextLike, convention: Convention, image?: number): Reason {
   const { position, origin } = row;
   if (origin) {
-    const { origin: _, ...own } = { ...row, position: origin.position };
-    const reason = explain(own, origin.kinds, convention, origin.how ? undefined : image);
-    return origin.how ? { kind: "cached", position, how: origin.how, reason } : reason;
+    const { how, part } = origin;
+    const own = new MaskRow({ ...rowFields(row), position: origin.position });
+    const reason = explain(own, part, convention, how ? undefined : image);
+    return how ? { kind: "cached", position, how, reason } : reason;
   }
-  if (row.outcome !== "attends") return emptyReason(row, row.outcome, kinds, convention);
-  const images = image === undefined ? row.images : [image];
-  if (image === undefined || row.images.includes(image)) {
-    return { kind: "seen", position, images, because: seenBecause(row, kinds, convention, images) }; // [mask.reason]
+  const part = partOf(text);
+  if (row.outcome !== "attends") return emptyReason(row, row.outcome, part, convention);
+  if (image === undefined || hasImage(row.reaching, image)) {
+    const images = image === undefined ? row.images : [image];
+    return { kind: "seen", position, images, because: seenBecause(row, part, convention, images) }; // [mask.reason]
   }
-  return { kind: "unseen", position, image, because: unseenBecause(row, kinds, convention, image) }; // [mask.reason]
+  return { kind: "unseen", position, image, because: unseenBecause(row, part, convention, image) }; // [mask.reason]
 }
+
+/** The fields of a row but its origin. */
+const rowFields = ({ origin: _, ...fields }: MaskRow): RowFields => fields;
 
 function emptyReason(
   row: MaskRow,
   outcome: Exclude<RowOutcome, "attends">,
-  kinds: readonly number[],
+  part: TextPart,
   convention: Convention,
 ): Reason {
   const { position } = row;
-  const zeroedAfter = outcome === "zeroed" && convention.emptyRow !== "zero" && row.mayAttend.length > 0;
+  const zeroedAfter = outcome === "zeroed" && convention.emptyRow !== "zero" && row.imageCount > 0;
   const result = zeroedAfter ? "zeroed-after-softmax" : outcome;
-  return { kind: "empty", position, because: emptyBecause(row, kinds, convention), result }; // [mask.reason]
+  return { kind: "empty", position, because: emptyBecause(row, part, convention), result }; // [mask.reason]
 }
-
-const positionsOfImages = (kinds: readonly number[]): number[] =>
-  kinds.flatMap((kind, position) => (kind === TOKEN.image ? [position] : []));
 
 const isListed = ({ compare }: Convention): boolean => typeof compare === "object" && "explicit" in compare;
 
-/** The position of the end token that cuts a position off from the images before it, or -1. */
-function cutAt(position: number, kinds: readonly number[], { endTokens }: Convention): number {
-  if (endTokens === "ignored") return -1;
-  const before = kinds.slice(0, position);
-  const end = before.lastIndexOf(TOKEN.end);
-  const since = kinds.slice(end, position + 1);
-  return since.includes(TOKEN.image) ? -1 : before.indexOf(TOKEN.end, before.lastIndexOf(TOKEN.image) + 1);
-}
-
-function emptyBecause(row: MaskRow, kinds: readonly number[], convention: Convention): EmptyBecause {
-  const { position, number, mayAttend } = row;
-  const images = mayAttend.length;
+function emptyBecause(row: MaskRow, part: TextPart, convention: Convention): EmptyBecause {
+  const { position, number, imageCount: images } = row;
   if (images === 0) return { kind: "no-images" };
   if (isListed(convention)) return { kind: "not-listed" };
   if (number > 0) return { kind: "not-given", image: number, images };
-  const cut = cutAt(position, kinds, convention);
-  if (cut >= 0 && kinds.slice(0, cut).includes(TOKEN.image)) return { kind: "end-token", position: cut };
+  const cut = convention.endTokens === "cut" ? cutBefore(part, part.from + position) : -1;
+  if (cut >= 0 && imagesUpTo(part, cut) > 0) return { kind: "end-token", position: cut - part.from };
   return { kind: convention.numbering === "next" ? "no-image-after" : "no-image-before" };
 }
 
 function seenBecause(
   row: MaskRow,
-  kinds: readonly number[],
+  part: TextPart,
   convention: Convention,
   images: readonly number[],
 ): SeenBecause {
   const { compare, numbering } = convention;
-  const { number, mayAttend } = row;
+  const { number, imageCount } = row;
   if (compare === "everything") return { kind: "no-mask" };
   if (isListed(convention)) return { kind: "listed" };
-  if (number > mayAttend.length) {
-    return { kind: "fewer-images", tokens: number, images: mayAttend.length, numbering };
-  }
-  const at = positionsOfImages(kinds);
-  const positions = images.map((image) => at[image - 1] ?? 0);
+  if (number > imageCount) return { kind: "fewer-images", tokens: number, images: imageCount, numbering };
+  const positions = images.map((image) => positionOfImage(part, image) ?? 0);
   if (images.length === 1 && positions[0] === row.position) return { kind: "own-token" };
-  const only = compare === "at-least" && row.images.length === 1;
+  const only = compare === "at-least" && countOf(row.reaching) === 1;
   const rank = numbering === "next" ? "next" : images.at(-1) !== number ? "earlier" : only ? "only" : "last";
   const neighbours = convention.neighbours === "together" && compare === "equal" && images.length > 1;
   return { kind: "located", positions, numbering, rank, neighbours };
 }
 
-function unseenBecause(
-  row: MaskRow,
-  kinds: readonly number[],
-  convention: Convention,
-  image: number,
-): UnseenBecause {
-  if (image > row.mayAttend.length) return { kind: "not-given", images: row.mayAttend.length };
+function unseenBecause(row: MaskRow, part: TextPart, convention: Convention, image: number): UnseenBecause {
+  if (image > row.imageCount) return { kind: "not-given", images: row.imageCount };
   if (isListed(convention)) return { kind: "not-listed" };
-  const at = positionsOfImages(kinds);
-  const own = at[image - 1];
-  const seen = row.images.at(-1) ?? 0;
+  const own = positionOfImage(part, image);
+  const seen = row.reaching.at(-1)?.[1] ?? 0;
   if (own === undefined) return { kind: "no-token" };
   if (own > row.position) return { kind: "later", position: own };
-  if (image < seen) return { kind: "superseded", by: seen, position: at[seen - 1] ?? 0 };
+  if (image < seen) return { kind: "superseded", by: seen, position: positionOfImage(part, seen) ?? 0 };
   return { kind: "own-token" };
 }

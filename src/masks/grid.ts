@@ -22,6 +22,9 @@ export function promptsOf(matrix: Matrix): number[][] {
   if (shape.length !== 2 || stride.length !== 2 || ![b, l].every((n) => Number.isInteger(n) && n >= 0)) {
     throw new RangeError(`Ids and locations have the two axes b l, but the shape is [${shape.join(" ")}].`); // [mask.input]
   }
+  if (matrix.stride === undefined && offset === 0 && data.length > b * l) {
+    throw new RangeError(`The shape [${b} ${l}] has ${b * l} values, but the data has ${data.length}.`); // [mask.input]
+  }
   const corners = [0, (b - 1) * down].flatMap((row) =>
     [0, (l - 1) * across].map((column) => offset + row + column),
   );

@@ -9,6 +9,8 @@ export type {
   Numbering,
   Source,
 } from "./conventions/schema.ts";
+export { type CountedText, countText, TOKEN, wholeText } from "./counting/counted-text.ts";
+export type { ImageRange, ImageRanges } from "./counting/image-ranges.ts";
 export { type CountCheck, type CountFinding, checkCounts } from "./counts.ts";
 export { type DecodeOptions, type DecodeStep, replayDecoding } from "./decoding/decode.ts";
 export {
@@ -28,7 +30,7 @@ export { type Finding, findingsOf, placeOf, toneOf } from "./findings.ts";
 export { causal, type Grid, locate, type Matrix } from "./grid.ts";
 export { type InvariantName, invariants, type Violation, verdictsOf, violationsOf } from "./invariants.ts";
 export { type Counts, mediaMask, textTime, type Visibility, visibilityOf, zeroedRows } from "./media-mask.ts";
-export { numbersOf, TOKEN } from "./numbering.ts";
+export { numbersOf } from "./numbering.ts";
 export { feedForwardRuns, leaks, OUTCOME_LABELS, type RowOutcome, rowOutcome } from "./outcome.ts";
-export { type MaskRow, maskRows } from "./rows.ts";
+export { MaskRow, maskRows, type RowRun, runsOf } from "./rows.ts";
 export { differenceSentence, findingSentence, reasonClause, violationSentence } from "./sentences.ts";

@@ -1,10 +1,11 @@
 // Properties that a mask should have. Each is checked on one prompt, or on every short prompt.
 
 import type { Convention } from "./conventions/schema.ts";
+import { TOKEN } from "./counting/counted-text.ts";
+import { containsRange } from "./counting/image-ranges.ts";
 import { type Refusal, replayDecoding } from "./decoding/decode.ts";
 import { kindStrings } from "./exhaustive/prompts.ts";
 import { explain, type Reason } from "./explain.ts";
-import { TOKEN } from "./numbering.ts";
 import { addsNothing, leaks } from "./outcome.ts";
 import { type MaskRow, promptRows, sameRow } from "./rows.ts";
 
@@ -63,7 +64,7 @@ const checks = {
     }
     return null;
   },
-  "reach-within-mask": noRow((row) => row.images.some((image) => !row.mayAttend[image - 1])), // [mask.reach]
+  "reach-within-mask": noRow((row) => row.reaching.some((range) => !containsRange(row.allowed, range))), // [mask.reach]
   "padding-side": (kinds, images, convention) => {
     const rows = promptRows(kinds, images, convention);
     for (const left of [0, 1, 2]) {

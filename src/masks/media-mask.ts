@@ -2,8 +2,9 @@
 // the convention compares the two. All latents of an image share its column.
 
 import type { Convention, EmptyRowBehaviour, Numbering } from "./conventions/schema.ts";
+import { countText, wholeText } from "./counting/counted-text.ts";
 import { type Grid, type Matrix, promptsOf } from "./grid.ts";
-import { attendableImages, type Counting, numbersOf } from "./numbering.ts";
+import { allowedAt, type Counting, numberAt, numbersOf } from "./numbering.ts";
 import { feedForwardRuns, isZeroed } from "./outcome.ts";
 
 export interface Counts {
@@ -27,12 +28,16 @@ export function checkImages(images: number): void {
 /** mayAttend: 1 where position l of prompt b may attend to image m. b l -> b l m */
 export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
   checkImages(images);
-  const rows = promptsOf(locations).flatMap((kinds) => attendableImages(kinds, images, convention));
-  const data = new Uint8Array(rows.length * images);
-  rows.forEach((row, i) => {
-    row.forEach((may, m) => {
-      if (may) data[i * images + m] = 1; // [mask.polarity]
-    });
+  const prompts = promptsOf(locations);
+  const length = locations.shape[1] ?? 0;
+  const data = new Uint8Array(prompts.length * length * images);
+  prompts.forEach((kinds, b) => {
+    const whole = wholeText(countText(kinds));
+    for (let l = 0; l < length; l++) {
+      const row = (b * length + l) * images;
+      const allowed = allowedAt(whole, l, numberAt(whole, l, convention), images, convention);
+      for (const [first, last] of allowed) data.fill(1, row + first - 1, row + last); // [mask.polarity]
+    }
   });
   return { shape: [...locations.shape, images], data };
 }

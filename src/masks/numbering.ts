@@ -1,90 +1,77 @@
-// Image counting within one prompt: the number of each position, and the images that it may attend to.
-import type { Compare, Convention, Numbering } from "./conventions/schema.ts";
+// Image counting within one text: the number of each position, and the images that it may attend to.
 
-/** Kinds of tokens. Anything but an image token and an end token is text. */
-export const TOKEN = { text: 0, image: 1, end: 2 } as const;
+import type { Compare, Convention, Numbering } from "./conventions/schema.ts";
+import {
+  countText,
+  cutBefore,
+  imagesUpTo,
+  isOfImage,
+  type TextPart,
+  wholeText,
+} from "./counting/counted-text.ts";
+import { type ImageRange, type ImageRanges, rangeOf, rangesOf } from "./counting/image-ranges.ts";
 
 export type Counting = Pick<Convention, "numbering" | "endTokens">;
 
+/** Whether position l holds a token of an image; a part may begin in the middle of an image's tokens. */
+const isOwnToken = (part: TextPart, l: number): boolean =>
+  isOfImage(part.text.kinds[l]) && imagesUpTo(part, l) > 0;
+
 // #region text-time
-/** The number of images at or before each position. */
-const countImages = (kinds: readonly number[]): number[] => {
-  let count = 0;
-  return kinds.map((kind) => (count += Number(kind === TOKEN.image))); // [mask.numbering] [mask.prefix-stable]
+const numberings: Record<Numbering, (part: TextPart, l: number) => number> = {
+  inclusive: imagesUpTo, // [mask.numbering] [mask.prefix-stable]
+  exclusive: (part, l) => imagesUpTo(part, l) - Number(isOwnToken(part, l)), // [mask.exclusive]
+  next: (part, l) => {
+    const coming = imagesUpTo(part, l) + Number(!isOwnToken(part, l)); // [mask.next]
+    return coming > imagesUpTo(part, part.to - 1) ? 0 : coming; // [mask.next]
+  },
 };
 // #endregion
 
-const numberings: Record<Numbering, (kinds: readonly number[]) => number[]> = {
-  inclusive: countImages,
-  exclusive: (kinds) => countImages(kinds).map((n, l) => n - Number(kinds[l] === TOKEN.image)), // [mask.exclusive]
-  next: (kinds) => {
-    const counts = countImages(kinds);
-    const last = counts.at(-1) ?? 0;
-    const coming = counts.map((n, l) => n + Number(kinds[l] !== TOKEN.image)); // [mask.next]
-    return coming.map((n) => (n > last ? 0 : n)); // [mask.next]
-  },
-};
+/** The number of position l of a text, counted in a part of it. */
+export function numberAt(part: TextPart, l: number, { numbering, endTokens }: Counting): number {
+  const isCut = endTokens === "cut" && cutBefore(part, l) >= 0; // the end token itself still counts the image [mask.end-token]
+  return isCut ? 0 : numberings[numbering](part, l); // [mask.end-token]
+}
 
 /** The number of each position of one prompt. */
-export function numbersOf(kinds: readonly number[], { numbering, endTokens }: Counting): number[] {
-  const numbers = numberings[numbering](kinds);
-  if (endTokens === "ignored") return numbers;
-  let cut = false;
-  return numbers.map((n, l) => {
-    const before = cut && kinds[l] !== TOKEN.image; // the end token itself still counts the image [mask.end-token]
-    cut = kinds[l] === TOKEN.end || before;
-    return before ? 0 : n; // [mask.end-token]
-  });
+export function numbersOf(kinds: readonly number[], counting: Counting): number[] {
+  const whole = wholeText(countText(kinds));
+  return kinds.map((_, l) => numberAt(whole, l, counting));
 }
 
-/** For each image number, the number of the first image in its run of neighbours. */
-function firstNeighbours(kinds: readonly number[]): number[] {
-  const firsts = [0];
-  kinds.forEach((kind, l) => {
-    if (kind !== TOKEN.image) return;
-    const joins = kinds[l - 1] === TOKEN.image; // [mask.neighbours]
-    firsts.push(joins ? (firsts.at(-1) ?? 0) : firsts.length);
-  });
-  return firsts;
+/** The number of the first image that is seen together with image `number`. */
+function firstTogether({ text, from }: TextPart, number: number, { neighbours }: Convention): number {
+  if (neighbours === "apart" || number === 0) return number;
+  const earlier = text.imagesBefore[from] ?? 0;
+  const first = (text.firstNeighbours[earlier + number - 1] ?? 0) - earlier + 1;
+  return Math.max(1, first); // [mask.neighbours]
 }
-
-interface Position {
-  readonly l: number;
-  readonly number: number;
-  /** The number of the first image that is seen together with the position's own. */
-  readonly first: number;
-}
-
-type Comparison = (position: Position, image: number) => boolean;
 
 // #region compare
 /** `first` is the position's own number, or the number of its image's first neighbour where neighbours are seen together. */
-const comparisons: Record<Extract<Compare, string>, Comparison> = {
-  equal: ({ number, first }, image) => first <= image && image <= number, // [mask.immediate] [mask.neighbours]
-  "at-least": ({ number }, image) => number >= image, // [mask.all-previous]
-  everything: () => true, // [mask.everything]
+const comparisons: Record<Extract<Compare, string>, (number: number, first: number) => ImageRange> = {
+  equal: (number, first) => [first, number], // [mask.immediate] [mask.neighbours]
+  "at-least": (number) => [1, number], // [mask.all-previous]
+  everything: () => [1, Number.POSITIVE_INFINITY], // [mask.everything]
 };
 // #endregion
 
-function comparisonOf(compare: Compare): Comparison {
-  if (typeof compare === "string") return comparisons[compare];
-  if ("explicit" in compare) return ({ l }, image) => compare.explicit[l]?.includes(image) ?? false; // [mask.explicit]
-  return ({ number, first }, image) => Math.min(first, number - compare.last + 1) <= image && image <= number; // [mask.last]
-}
-
-/** For each position of one prompt, whether it may attend to each of the images. */
-export function attendableImages(
-  kinds: readonly number[],
+/** The images, of `images` in all, that position l of a text may attend to. `number` is its number in the part. */
+export function allowedAt(
+  part: TextPart,
+  l: number,
+  number: number,
   images: number,
   convention: Convention,
-): boolean[][] {
-  const allowed = comparisonOf(convention.compare);
-  const firsts = convention.neighbours === "together" ? firstNeighbours(kinds) : [];
-  return numbersOf(kinds, convention).map((number, l) => {
-    const position = { l, number, first: firsts[number] ?? number };
-    return Array.from({ length: images }, (_, m) => {
-      const mediaTime = m + 1; // [mask.padding-image]
-      return allowed(position, mediaTime);
-    });
-  });
+): ImageRanges {
+  const { compare } = convention;
+  if (typeof compare === "object" && "explicit" in compare)
+    return rangesOf(compare.explicit[l - part.from] ?? [], images); // [mask.explicit]
+  const together = firstTogether(part, number, convention);
+  const [first, last] =
+    typeof compare === "string"
+      ? comparisons[compare](number, together)
+      : [Math.min(together, number - compare.last + 1), number]; // [mask.last]
+  return rangeOf(first, last, images); // [mask.padding-image]
 }

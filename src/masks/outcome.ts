@@ -1,6 +1,8 @@
 // Classifies the rows of a mask. Two conventions with the same boolean mask can still differ in what they compute for a row
 // that allows no image, so the outcome is worked out from the mask and the convention together.
+
 import type { Convention } from "./conventions/schema.ts";
+import { type ImageRanges, NO_IMAGES, rangeOf } from "./counting/image-ranges.ts";
 
 /**
  * The result of attention, and of the layer around it, for a text position. attends: a softmax over the images it may attend to;
@@ -44,18 +46,19 @@ export const isZeroed = (
 ): boolean => zeroBeforeFirstImage && textTime === 0; // [mask.zeroed]
 
 /**
- * The outcome of a row. `zeroed`: the row is set to zero after the softmax. Whether a row is empty depends on the mask alone,
- * not on text_time. [mask.outcome]
+ * The outcome of a row whose mask allows the ranges `allowed` of `images` images. `zeroed`: the row is set to zero after the
+ * softmax. Whether a row is empty depends on the mask alone, not on text_time. [mask.outcome]
  */
 export function rowOutcome(
-  mayAttend: readonly boolean[],
+  allowed: ImageRanges,
+  images: number,
   zeroed: boolean,
   convention: Convention,
 ): RowOutcome {
-  const nothing = feedForwardRuns(mayAttend.includes(true), convention) ? "zeroed" : "identity"; // [mask.identity]
-  if (mayAttend.length === 0) return nothing; // [mask.no-image]
+  const nothing = feedForwardRuns(allowed.length > 0, convention) ? "zeroed" : "identity"; // [mask.identity]
+  if (images === 0) return nothing; // [mask.no-image]
   if (zeroed) return nothing; // [mask.zeroed]
-  if (mayAttend.includes(true)) return "attends";
+  if (allowed.length > 0) return "attends";
   const outcomes = {
     zero: nothing, // [mask.empty-row]
     uniform: "uniform-leak", // [mask.uniform-leak]
@@ -66,7 +69,7 @@ export function rowOutcome(
 }
 
 /** The images (from 1) that change the row when they are changed. */
-export function reachingImages(mayAttend: readonly boolean[], outcome: RowOutcome): number[] {
-  if (leaks(outcome)) return mayAttend.map((_, m) => m + 1); // [mask.uniform-leak] [mask.unmasked-leak]
-  return outcome === "attends" ? mayAttend.flatMap((seen, m) => (seen ? [m + 1] : [])) : [];
+export function reachingImages(allowed: ImageRanges, outcome: RowOutcome, images: number): ImageRanges {
+  if (leaks(outcome)) return rangeOf(1, images, images); // [mask.uniform-leak] [mask.unmasked-leak]
+  return outcome === "attends" ? allowed : NO_IMAGES;
 }

@@ -1,9 +1,11 @@
 // Every row of a batch with its outcome, for the drawings, the command line and the page.
 
 import type { Convention } from "./conventions/schema.ts";
+import { countText, type TextPart, TOKEN, wholeText } from "./counting/counted-text.ts";
+import { type ImageRanges, imagesIn, sameRanges } from "./counting/image-ranges.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
 import { checkImages } from "./media-mask.ts";
-import { attendableImages, numbersOf, TOKEN } from "./numbering.ts";
+import { allowedAt, numberAt } from "./numbering.ts";
 import { isZeroed, type RowOutcome, reachingImages, rowOutcome } from "./outcome.ts";
 
 /**
@@ -17,49 +19,87 @@ export type StepOrigin =
   | { readonly kind: "last-count" }
   | { readonly kind: "beyond-prompt" };
 
-/** The row that a cached step uses: that of a position of some text. `how` is null where it is the text's own row. */
+/** The row that a cached step uses: that of a position of a part of some text. `how` is null where it is the text's own row. */
 export interface RowOrigin {
   readonly how: StepOrigin | null;
-  readonly kinds: readonly number[];
+  readonly part: TextPart;
+  /** Counted from the beginning of the part. */
   readonly position: number;
 }
 
-export interface MaskRow {
+export interface RowFields {
   readonly position: number;
-  /** Whether the position holds an image token. */
-  readonly isImage: boolean;
-  /** That image's number, from 1; 0 where the position holds none. */
+  /** The number of the image whose first token the position holds, from 1; 0 where it holds none. */
   readonly image: number;
   /** The position's number (text_time). */
   readonly number: number;
-  readonly mayAttend: readonly boolean[];
+  /** The number of images in the batch. */
+  readonly imageCount: number;
+  /** The images (from 1) that the mask allows. */
+  readonly allowed: ImageRanges;
   readonly outcome: RowOutcome;
-  /** Numbers (from 1) of the images that reach the row: those it attends to, or all of them in a leak. */
-  readonly images: readonly number[];
+  /** The images that reach the row: those it attends to, or all of them in a leak. */
+  readonly reaching: ImageRanges;
   /** Set in the rows of a decoding step. */
   readonly origin?: RowOrigin;
 }
 
+/** A row of a mask. Its images are ranges, which rows share; `mayAttend` and `images` list them on demand. */
+export class MaskRow implements RowFields {
+  readonly position: number;
+  readonly image: number;
+  readonly number: number;
+  readonly imageCount: number;
+  readonly allowed: ImageRanges;
+  readonly outcome: RowOutcome;
+  readonly reaching: ImageRanges;
+  readonly origin?: RowOrigin;
+
+  constructor(fields: RowFields) {
+    this.position = fields.position;
+    this.image = fields.image;
+    this.number = fields.number;
+    this.imageCount = fields.imageCount;
+    this.allowed = fields.allowed;
+    this.outcome = fields.outcome;
+    this.reaching = fields.reaching;
+    if (fields.origin) this.origin = fields.origin;
+  }
+
+  /** Whether the position holds an image token. */
+  get isImage(): boolean {
+    return this.image > 0;
+  }
+
+  /** For each image, whether the mask allows it. */
+  get mayAttend(): boolean[] {
+    const mayAttend = new Array<boolean>(this.imageCount).fill(false);
+    for (const [first, last] of this.allowed) mayAttend.fill(true, first - 1, last);
+    return mayAttend;
+  }
+
+  /** Numbers (from 1) of the images that reach the row. */
+  get images(): number[] {
+    return imagesIn(this.reaching);
+  }
+}
+
+/** The row of position l of a part of a text. Positions are counted from the beginning of the part. */
+export function rowAt(part: TextPart, l: number, images: number, convention: Convention): MaskRow {
+  const at = part.from + l;
+  const number = numberAt(part, at, convention);
+  const allowed = allowedAt(part, at, number, images, convention);
+  const outcome = rowOutcome(allowed, images, isZeroed(number, convention), convention);
+  const { kinds, imagesBefore } = part.text;
+  const image = kinds[at] === TOKEN.image ? (imagesBefore[at + 1] ?? 0) - (imagesBefore[part.from] ?? 0) : 0;
+  const reaching = reachingImages(allowed, outcome, images);
+  return new MaskRow({ position: l, image, number, imageCount: images, allowed, outcome, reaching });
+}
+
 /** The rows of one prompt, given as the kinds of its tokens. */
 export function promptRows(kinds: readonly number[], images: number, convention: Convention): MaskRow[] {
-  const numbers = numbersOf(kinds, convention);
-  let count = 0;
-  return attendableImages(kinds, images, convention).map((mayAttend, position) => {
-    const number = numbers[position] ?? 0;
-    const zeroed = isZeroed(number, convention);
-    const outcome = rowOutcome(mayAttend, zeroed, convention);
-    const isImage = kinds[position] === TOKEN.image;
-    const image = isImage ? ++count : 0;
-    return {
-      position,
-      isImage,
-      image,
-      number,
-      mayAttend,
-      outcome,
-      images: reachingImages(mayAttend, outcome),
-    };
-  });
+  const whole = wholeText(countText(kinds));
+  return kinds.map((_, l) => rowAt(whole, l, images, convention));
 }
 
 /** A list of rows for each prompt. */
@@ -69,11 +109,34 @@ export function maskRows(locations: Matrix, images: number, convention: Conventi
 }
 
 /** Whether two masks allow the same images in a row. */
-export const sameMask = (one: MaskRow, other: MaskRow): boolean =>
-  one.mayAttend.every((may, m) => may === other.mayAttend[m]);
+export const sameMask = (one: MaskRow, other: MaskRow): boolean => sameRanges(one.allowed, other.allowed);
 
 /** Whether the same images reach two rows in the same way. The masks may differ: a leak ignores them. */
 export const sameRow = (one: MaskRow, other: MaskRow | undefined): boolean =>
-  one.outcome === other?.outcome &&
-  one.images.length === other.images.length &&
-  one.images.every((image, i) => image === other.images[i]);
+  one.outcome === other?.outcome && sameRanges(one.reaching, other.reaching);
+
+/** Neighbouring rows with the same mask and the same outcome. */
+export interface RowRun {
+  readonly from: number;
+  /** The last position. */
+  readonly to: number;
+  /** The first of them. */
+  readonly row: MaskRow;
+}
+
+/** The rows of a prompt as runs of equal rows. `alike` can divide them further. [mask.runs] */
+export function runsOf(
+  rows: readonly MaskRow[],
+  alike: (position: number, before: number) => boolean = () => true,
+): RowRun[] {
+  const runs: { from: number; to: number; row: MaskRow }[] = [];
+  for (const row of rows) {
+    const last = runs.at(-1);
+    const { position } = row;
+    const joins = last && sameRow(last.row, row) && sameMask(last.row, row) && alike(position, position - 1);
+    if (joins)
+      last.to = position; // [mask.runs]
+    else runs.push({ from: position, to: position, row });
+  }
+  return runs;
+}

@@ -1,6 +1,7 @@
 // The text of reasons, findings, violations and differences, for the terminal and the page. Nothing is computed here.
 
 import type { Convention, Numbering } from "./conventions/schema.ts";
+import type { TextLike } from "./counting/counted-text.ts";
 import type { Refusal } from "./decoding/decode.ts";
 import type { RowDifference } from "./difference.ts";
 import {
@@ -149,12 +150,8 @@ function cachedClause(subject: string, how: StepOrigin, reason: Reason): string 
 }
 
 /** The reason for a row, as a clause. */
-export const rowReason = (
-  row: MaskRow,
-  kinds: readonly number[],
-  convention: Convention,
-  image?: number,
-): string => reasonClause(explain(row, kinds, convention, image));
+export const rowReason = (row: MaskRow, text: TextLike, convention: Convention, image?: number): string =>
+  reasonClause(explain(row, text, convention, image));
 
 const rowImages = (outcome: string, images: readonly number[]): string =>
   outcome === "uniform-leak"
@@ -222,9 +219,9 @@ export function violationSentence({ reason, refused, change }: Violation): strin
 /** The two conventions' reasons for a row on which they differ. */
 export function differenceSentence(
   { one, other }: RowDifference,
-  kinds: readonly number[],
+  text: TextLike,
   conventions: readonly [Convention, Convention],
 ): string {
   const [first, second] = conventions;
-  return `${first.name}: ${rowReason(one, kinds, first)}. ${second.name}: ${rowReason(other, kinds, second)}.`;
+  return `${first.name}: ${rowReason(one, text, first)}. ${second.name}: ${rowReason(other, text, second)}.`;
 }

@@ -1,21 +1,17 @@
 // The executable half of 21-decoding.md.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  type DecodeOptions,
-  type DecodeStep,
-  rememberedRows,
-  replayDecoding,
-} from "../../../src/masks/decoding/decode.ts";
+import { type DecodeOptions, type DecodeStep, replayDecoding } from "../../../src/masks/decoding/decode.ts";
 import {
   type CachedStep,
   type Convention,
   conventionOf,
   conventions,
   explain,
-  type MaskRow,
   maskRows,
 } from "../../../src/masks/index.ts";
+import { MaskRow } from "../../../src/masks/rows.ts";
+import { growth } from "../../support/fixtures/growth.ts";
 
 const { immediate } = conventions;
 const prompt = (text: string): number[] => [...text].map((token) => "tIE".indexOf(token));
@@ -29,7 +25,7 @@ const by = (cachedStep: CachedStep, changes: Partial<Convention> = {}): Conventi
   cachedStep,
 });
 
-const withoutOrigin = ({ origin: _, ...row }: MaskRow): MaskRow => row;
+const withoutOrigin = ({ origin: _, ...row }: MaskRow): MaskRow => new MaskRow(row);
 
 /** What each position sees, prompt by prompt: "1 - 2". */
 const seen = (steps: readonly DecodeStep[], which: "rows" | "full" = "rows"): string[] =>
@@ -115,17 +111,15 @@ test("[mask.step] a row of a pass is explained from the text up to that pass", (
   });
 });
 
-test("[mask.step] replays share the rows of the texts that they have in common", () => {
-  const texts: string[] = [];
-  const remembered = rememberedRows(2, immediate);
-  const rowsOf = (kinds: readonly number[]) => {
-    texts.push(kinds.join(""));
-    return remembered(kinds);
-  };
-  const steps = replayDecoding(batch("ItIt"), 2, immediate, { prompt: 2, rowsOf });
-  expect(steps).toEqual(replayDecoding(batch("ItIt"), 2, immediate, { prompt: 2 }));
-  expect(texts).toContain("1010");
-  expect(remembered([1, 0])).toBe(remembered([1, 0]));
+test("[mask.step] a replay takes time in proportion to its steps", () => {
+  const kinds = (n: number) =>
+    Array.from({ length: n }, (_, l) => (l % 50 === 1 ? 1 : l % 50 === 40 ? 2 : 0));
+  for (const name of ["all-previous", "idefics"]) {
+    const c = conventionOf(name);
+    const run = (n: number) =>
+      void replayDecoding({ shape: [1, n], data: kinds(n) }, n / 50, c, { prompt: 2 });
+    expect(growth(run, 2_500), name).toBeLessThan(1.5); // 1 is linear, 2 quadratic
+  }
 });
 
 test("[mask.step-restart] a pass counts its own images only", () => {

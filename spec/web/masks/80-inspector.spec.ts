@@ -15,7 +15,7 @@ import { type ConventionName, conventions } from "../../../src/masks/conventions
 import { differenceOf } from "../../../src/masks/difference.ts";
 import { explain } from "../../../src/masks/explain.ts";
 import { placeOf, toneOf } from "../../../src/masks/findings.ts";
-import { maskRows } from "../../../src/masks/rows.ts";
+import { MaskRow, maskRows } from "../../../src/masks/rows.ts";
 import { asSentence, findingSentence, reasonClause } from "../../../src/masks/sentences.ts";
 import { drawingOf } from "../../../src/web/masks/copies.ts";
 import { placeAfterKey } from "../../../src/web/masks/grid/keyboard.ts";
@@ -223,7 +223,7 @@ describe("the grid", () => {
       ...token,
       bands: token.bands.map((band) => ({
         ...band,
-        row: { ...band.row, outcome: "nan" as const, images: [] },
+        row: new MaskRow({ ...band.row, outcome: "nan", reaching: [] }),
       })),
     }));
     expect(shownImages(nan, 8)).toHaveLength(8);

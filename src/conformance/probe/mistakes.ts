@@ -1,7 +1,7 @@
 // Known mistakes and conventions as the probe sees them: an effect for each row.
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
+import { TOKEN } from "../../masks/counting/counted-text.ts";
 import { effectOf } from "../../masks/exhaustive/effect.ts";
-import { TOKEN } from "../../masks/numbering.ts";
 import { maskRows } from "../../masks/rows.ts";
 import type { MaskMistake } from "../mistakes/mask-mistakes.ts";
 import { effectsOfRule, maskedBatch } from "../mistakes/visibility.ts";

@@ -1,7 +1,7 @@
 // The probe's test plan: a few distinguishing prompts, repeated in one batch, each copy with a single input changed.
 import { fillDyadic } from "../../io/golden/generator.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
-import { TOKEN } from "../../masks/numbering.ts";
+import { TOKEN } from "../../masks/counting/counted-text.ts";
 import { Bool, Int, Tensor, view } from "../../tensor/tensor.ts";
 
 /** Images and positions of every prompt. */

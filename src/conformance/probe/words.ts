@@ -1,6 +1,6 @@
 // The result of a probe in sentences. They are used in the terminal's text and as the document's `sentence`; no code parses them.
 import type { Convention } from "../../masks/conventions/schema.ts";
-import { TOKEN } from "../../masks/numbering.ts";
+import { TOKEN } from "../../masks/counting/counted-text.ts";
 import { isAverage, type RowEffect, type Stretch } from "./effects.ts";
 import type { WithoutLocations } from "./match.ts";
 import type { Cached, Candidate, ProbeResult } from "./probe.ts";

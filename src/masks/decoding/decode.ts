@@ -1,10 +1,11 @@
-// Replays cached decoding: the mask rows that each pass uses, and the same rows of the whole text's mask.
+// Replays cached decoding: the mask rows that each pass uses, and the same rows of the whole text's mask. A row takes constant
+// time, so a replay takes time in proportion to the rows of its passes.
 
 import type { CachedStep, Convention } from "../conventions/schema.ts";
+import { type CountedText, countText, type TextPart } from "../counting/counted-text.ts";
 import { type Matrix, promptsOf } from "../grid.ts";
 import { checkImages } from "../media-mask.ts";
-import { TOKEN } from "../numbering.ts";
-import { type MaskRow, promptRows, sameRow } from "../rows.ts";
+import { MaskRow, rowAt, sameRow } from "../rows.ts";
 import { originOf, type Pass } from "./cached-step.ts";
 
 export interface DecodeOptions {
@@ -14,8 +15,6 @@ export interface DecodeOptions {
   readonly passes?: readonly number[];
   /** Beams: for each pass, the row that each row of the batch continues; null where nothing is reordered. */
   readonly parents?: readonly (readonly number[] | null)[];
-  /** Computes the rows of a text. Replays with the same images and convention can share one function. */
-  readonly rowsOf?: TextRows;
 }
 
 /** The reason why the source refuses a pass: it has more tokens than the prompt. */
@@ -38,21 +37,6 @@ export interface DecodeStep {
   readonly refused: Refusal | null;
 }
 
-/** The rows of a text's mask. */
-export type TextRows = (kinds: readonly number[]) => readonly MaskRow[];
-
-/** Computes the rows of each text once. */
-export function rememberedRows(images: number, convention: Convention): TextRows {
-  checkImages(images);
-  const known = new Map<string, readonly MaskRow[]>();
-  return (kinds) => {
-    const key = kinds.join("");
-    const rows = known.get(key) ?? promptRows(kinds, images, convention);
-    known.set(key, rows);
-    return rows;
-  };
-}
-
 /**
  * Decodes pass by pass. `locations` are the tokens that each row of the batch is given (b l), generated ones included;
  * under `parents` a row continues another row's text. Throws a RangeError for an impossible prompt or passes. [mask.step]
@@ -69,50 +53,68 @@ export function replayDecoding(
   checkPrompt(prompt, length);
   const passes = options.passes ?? [prompt, ...new Array<number>(length - Math.min(prompt, length)).fill(1)];
   checkPasses(passes, length);
-  const { rowsOf = rememberedRows(images, convention) } = options;
+  checkImages(images);
 
-  let texts: readonly (readonly number[])[] = given.map(() => []);
-  let counted = texts;
+  let texts: readonly CountedText[] = given.map(countText);
+  const knowns = texts.map((text): TextPart => ({ text, from: 0, to: prompt }));
+  let counted: readonly TextPart[] = [];
   let from = 0;
   return passes.map((size, p) => {
     const to = from + size;
-    const before = texts;
-    texts = given.map((kinds, b) => [...(before[parents[p]?.[b] ?? b] ?? []), ...kinds.slice(from, to)]); // [mask.step-beams]
-    const added = texts.map((text) => text.slice(from));
-    const anyImage = added.flat().includes(TOKEN.image);
-    const batch = texts.map((text, b): Pass => {
-      const known = given[b]?.slice(0, prompt) ?? [];
-      return { from, to, prompt, text, known, counted: counted[b] ?? [], anyImage };
+    texts = reordered(texts, given, parents[p] ?? null, from);
+    const added = texts.map((text): TextPart => ({ text, from, to }));
+    const anyImage = added.some(({ text }) => (text.imagesBefore[to] ?? 0) > (text.imagesBefore[from] ?? 0));
+    const batch = added.map((pass, b): Pass => {
+      const known = knowns[b] ?? pass;
+      return { from, to, prompt, text: pass.text, known, counted: counted[b] ?? pass, anyImage };
     });
-    const step = stepOf(batch, { from, to, prompt }, convention.cachedStep, rowsOf);
+    const step = stepOf(batch, { from, to, prompt }, images, convention);
     if (from === 0 || anyImage) counted = added; // [mask.step-count]
     from = to;
     return step;
   });
 }
 
+/** The texts after a beam search has reordered them: each row continues its parent's text with its own tokens. */
+function reordered(
+  texts: readonly CountedText[],
+  given: readonly (readonly number[])[],
+  parents: readonly number[] | null,
+  from: number,
+): readonly CountedText[] {
+  if (parents === null) return texts;
+  return given.map((kinds, b) => {
+    const before = texts[parents[b] ?? b]?.kinds ?? [];
+    return countText([...before.slice(0, from), ...kinds.slice(from)]); // [mask.step-beams]
+  });
+}
+
 function stepOf(
   batch: readonly Pass[],
   { from, to, prompt }: Pick<Pass, "from" | "to" | "prompt">,
-  cachedStep: CachedStep,
-  rowsOf: TextRows,
+  images: number,
+  convention: Convention,
 ): DecodeStep {
-  const full = batch.map(({ text }) => rowsOf(text).slice(from));
+  const { cachedStep }: { cachedStep: CachedStep } = convention;
+  const positions = Array.from({ length: to - from }, (_, i) => from + i);
+  const full = batch.map(({ text }) => {
+    const part = { text, from: 0, to };
+    return positions.map((l) => rowAt(part, l, images, convention));
+  });
   if (cachedStep === "prompt-end" && from > 0 && to - from > prompt) {
     return { from, to, rows: [], full, differs: null, refused: { tokens: to - from, prompt } }; // [mask.step-prompt-end]
   }
-  const rows = full.map((own, b) =>
-    own.map(({ isImage, image }, i): MaskRow => {
-      const position = from + i;
+  let differs: DecodeStep["differs"] = null;
+  const rows = full.map((list, b) =>
+    list.map((whole) => {
+      const { position, image } = whole;
       const origin = originOf[cachedStep](position, batch[b] as Pass);
-      return { ...(rowsOf(origin.kinds)[origin.position] as MaskRow), position, isImage, image, origin };
+      const used = rowAt(origin.part, origin.position, images, convention);
+      const row = new MaskRow({ ...used, position, image, origin });
+      if (!sameRow(row, whole)) differs ??= { prompt: b, position }; // [mask.step]
+      return row;
     }),
   );
-  const places = rows.flatMap((list, b) =>
-    list.map((row, i) => ({ prompt: b, position: from + i, same: sameRow(row, full[b]?.[i]) })),
-  );
-  const first = places.find(({ same }) => !same); // [mask.step]
-  const differs = first ? { prompt: first.prompt, position: first.position } : null;
   return { from, to, rows, full, differs, refused: null };
 }
 
@@ -127,6 +129,8 @@ function checkPrompt(prompt: number, length: number): void {
 function checkPasses(passes: readonly number[], length: number): void {
   const sum = passes.reduce((a, n) => a + n, 0);
   if (length > 0 && (!passes.every(isCount) || sum !== length)) {
-    throw new RangeError(`Passes of ${passes.join(", ")} do not make ${length} positions.`); // [mask.step-input]
+    throw new RangeError(
+      `Passes of ${passes.slice(0, 8).join(", ")}${passes.length > 8 ? ", …" : ""} do not make ${length} positions.`,
+    ); // [mask.step-input]
   }
 }

@@ -2,8 +2,8 @@
 import { markdownTable } from "../../terminal/markdown.ts";
 import { conventions } from "../conventions/conventions.ts";
 import type { CachedStep, Compare, Convention, EmptyRowBehaviour } from "../conventions/schema.ts";
+import { TOKEN } from "../counting/counted-text.ts";
 import { type InvariantName, invariants, verdictsOf } from "../invariants.ts";
-import { TOKEN } from "../numbering.ts";
 import { promptRows } from "../rows.ts";
 
 const all: readonly Convention[] = Object.values(conventions);

@@ -21,7 +21,7 @@ const weighs: Record<RowOutcome, boolean> = {
 
 /** [mask.effect] */
 export function effectOf(row: MaskRow, convention: Convention): number {
-  const feedForward = feedForwardRuns(row.mayAttend.includes(true), convention) ? EFFECT.feedForward : 0;
+  const feedForward = feedForwardRuns(row.allowed.length > 0, convention) ? EFFECT.feedForward : 0;
   if (row.outcome === "nan") return EFFECT.nan | feedForward; // [mask.effect]
   const images = row.images.reduce((bits, image) => bits | (1 << (image - 1)), 0); // [mask.effect]
   return images | (weighs[row.outcome] ? EFFECT.weighs : 0) | feedForward;

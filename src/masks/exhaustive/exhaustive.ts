@@ -1,7 +1,7 @@
 // The effects of every row of every short prompt under a convention, for comparison with the exhaustive golden cases.
 
 import type { Convention } from "../conventions/schema.ts";
-import { rememberedRows, replayDecoding, type TextRows } from "../decoding/decode.ts";
+import { replayDecoding } from "../decoding/decode.ts";
 import { promptRows } from "../rows.ts";
 import { EFFECT, effectOf } from "./effect.ts";
 import { cutPrompts, type Decoding, pairs, prompts, type ShortPrompt } from "./prompts.ts";
@@ -26,17 +26,6 @@ export const passesOf = (mode: Decoding, length: number, first: number) => ({
       : [first, length - first],
 });
 
-/** A text occurs in many decodings, so its rows are computed once for all of them. */
-const remembered = new WeakMap<Convention, Map<number, TextRows>>();
-
-function textRows(images: number, convention: Convention): TextRows {
-  const byImages = remembered.get(convention) ?? new Map<number, TextRows>();
-  remembered.set(convention, byImages);
-  const rowsOf = byImages.get(images) ?? rememberedRows(images, convention);
-  byImages.set(images, rowsOf);
-  return rowsOf;
-}
-
 /** The rows of one prompt that a mode compares: all of them, or those after the first pass. */
 export function effectsOf(mode: Mode, prompt: ShortPrompt, images: number, convention: Convention): number[] {
   const { kinds, first = 0, beside } = prompt;
@@ -45,8 +34,7 @@ export function effectsOf(mode: Mode, prompt: ShortPrompt, images: number, conve
   }
   const texts = beside ? [kinds, beside] : [kinds];
   const locations = { shape: [texts.length, kinds.length], data: texts.flat() };
-  const options = { ...passesOf(mode, kinds.length, first), rowsOf: textRows(images, convention) };
-  const steps = replayDecoding(locations, images, convention, options);
+  const steps = replayDecoding(locations, images, convention, passesOf(mode, kinds.length, first));
   if (steps.some((step) => step.refused !== null)) {
     return new Array<number>(texts.length * (kinds.length - first)).fill(EFFECT.refused); // [mask.golden]
   }

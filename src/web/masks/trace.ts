@@ -7,7 +7,7 @@ import type { PromptToken } from "../../io/prompt.ts";
 import { openSafetensors, type Stored } from "../../io/safetensors/read.ts";
 import { sharesIn } from "../../mask-report/attention-shares.ts";
 import { batchFrom, type MaskBatch } from "../../mask-report/batch.ts";
-import { TOKEN } from "../../masks/numbering.ts";
+import { TOKEN } from "../../masks/counting/counted-text.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flat, Tensor } from "../../tensor/tensor.ts";
 import type { Stage, StageName, Stages } from "./layer/block.ts";
