@@ -27,6 +27,7 @@ import {
   taken,
 } from "../support/properties/models.ts";
 import { expectSame, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+import { shapeRefusal } from "../support/properties/refusals.ts";
 
 const sizes = {
   b: from(1, 2),
@@ -218,4 +219,36 @@ test("[resampler.attend] errors of wrong shapes name the axes", () => {
   expect(() => attn.forward(features(1, 1, 2, 5), randomTensor([1, 1, 3, 5]) as Tensor<Any>)).toThrow(
     /axis "d" disagrees/,
   );
+});
+
+test("[resampler.attend] shapes that the release refuses are refused in its words", () => {
+  const upstream = (call: () => unknown) => shapeRefusal(call).upstream;
+  // torch 2.13 on flamingo-pytorch 0.1.2
+  for (const shape of [
+    [1, 1, 3, 13],
+    [1, 3, 13],
+  ])
+    expect(upstream(() => resampler({ dim: 12 }).forward(randomTensor(shape) as Tensor<Any>))).toBe(
+      "RuntimeError: The size of tensor a (13) must match the size of tensor b (12) at non-singleton dimension 3",
+    );
+  const attn = new PerceiverAttention({ dim: 12, dimHead: 4, heads: 2 });
+  const attend = (x: number[], latents: number[]) => () =>
+    attn.forward(randomTensor(x) as Tensor<Any>, randomTensor(latents) as Tensor<Any>);
+  const width =
+    "RuntimeError: Given normalized_shape=[12], expected input with shape [*, 12], but got input of size";
+  const join =
+    "RuntimeError: Sizes of tensors must match except in dimension 2. Expected size 1 but got size 2 for tensor number 1 in the list.";
+  expect(upstream(attend([1, 1, 3, 13], [1, 1, 2, 12]))).toBe(`${width}[1, 1, 3, 13]`);
+  expect(upstream(attend([1, 1, 3, 12], [1, 1, 2, 13]))).toBe(`${width}[1, 1, 2, 13]`);
+  expect(upstream(attend([1, 1, 3, 12], [1, 2, 2, 12]))).toBe(join);
+  expect(upstream(attend([1, 1, 3, 12], [2, 1, 2, 12]))).toBe(join);
+});
+
+test("[resampler.attend] no features, no images and no latents are computed, as by the release", () => {
+  expect(resampler().forward(features(1, 1, 0)).shape).toEqual([1, 1, 3, 6]);
+  expect(resampler().forward(features(1, 0, 2)).shape).toEqual([1, 0, 3, 6]);
+  const attn = new PerceiverAttention({ dim: 6, dimHead: 4, heads: 2 });
+  expect(attn.forward(features(1, 1, 2), randomTensor([1, 1, 0, 6]) as Tensor<Any>).shape).toEqual([
+    1, 1, 0, 6,
+  ]);
 });

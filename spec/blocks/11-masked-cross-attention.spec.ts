@@ -6,10 +6,15 @@ import {
   type MaskedCrossAttentionOptions,
 } from "../../src/blocks/masked-cross-attention.ts";
 import { type Convention, conventions } from "../../src/masks/conventions/conventions.ts";
+import { visibilityOf } from "../../src/masks/media-mask.ts";
 import { maskRows } from "../../src/masks/rows.ts";
 import { ShapeError } from "../../src/tensor/errors.ts";
 import { type Any, Bool, type Tensor, tensor } from "../../src/tensor/tensor.ts";
-import { maskedCrossAttention, type VisibilityRule, visibilityOf } from "../support/oracles/blocks.ts";
+import {
+  maskedCrossAttention,
+  visibilityOf as seen,
+  type VisibilityRule,
+} from "../support/oracles/blocks.ts";
 import { linear, type Mat, norm, row, under } from "../support/oracles/layers.ts";
 import {
   ownConventions as every,
@@ -33,6 +38,7 @@ import {
   taken,
 } from "../support/properties/models.ts";
 import { expectClose, expectSame, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+import { refusal, shapeRefusal } from "../support/properties/refusals.ts";
 
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
 const releasedAll = conventions["flamingo-pytorch@0.1.2 all-previous"];
@@ -79,7 +85,7 @@ test("[xattn.attend] equals the loop under every convention, for any locations",
       const mediaLocations = randomLocations(b, l, seed);
       const expected = list<Mat>(x).map((tokens, i) => {
         const located = Array.from({ length: l }, (_, j) => mediaLocations.flat()[i * l + j] === 1);
-        const visibility = visibilityOf(located, r, ruleOf(convention));
+        const visibility = seen(located, r, ruleOf(convention));
         return maskedCrossAttention(
           weightsOf(attn),
           tokens,
@@ -220,7 +226,6 @@ test("[xattn.mask] a token that sees no image gets exactly zero by default", () 
     expect(zeroRows(locations("..I.I"), 2)).toEqual([true, true, false, false, false]);
     const imageMissing = onlyAttendImmediateMedia;
     expect(zeroRows(locations("I.I.."), 1)).toEqual([false, false, imageMissing, imageMissing, imageMissing]);
-    expect(zeroRows(locations("I.I.."), 0)).toEqual([true, true, true, true, true]);
   }
 });
 
@@ -313,10 +318,54 @@ test("[xattn.no-locations] every token sees every image, under every convention"
   expect(Object.keys(masked)).toContain("scores.masked");
 });
 
-test("[xattn.no-locations] without any image every row is zero", () => {
-  const out = attention().forward(text(1, 3), images(1, 0, 2));
-  expect(valuesOf(out).every((v) => v === 0)).toBe(true);
-  expect(out.shape).toEqual([1, 3, 5]);
+test("[xattn.no-media] images without latents, and no images at all, are refused, with locations and without", () => {
+  for (const media of [images(1, 0, 2), images(1, 2, 0)]) {
+    for (const mediaLocations of [null, locations("..I")]) {
+      const error = refusal(() => attention().forward(text(1, 3), media, { mediaLocations }));
+      expect(error.rule).toBe("xattn.no-media");
+      // torch 2.13 on flamingo-pytorch 0.1.2
+      expect(error.upstream).toBe("IndexError: amax(): Expected reduction dim -1 to have non-zero size.");
+    }
+  }
+  expect(attention().forward(text(1, 0), images(1, 1, 2)).shape).toEqual([1, 0, 5]); // as the release computes it
+});
+
+test("[xattn.one-mask] locations together with a finished mask, and values that are neither, are refused", () => {
+  const [model, x, media, mediaLocations] = [attention(), text(1, 3), images(1, 2, 2), locations("I.I")];
+  const visibility = visibilityOf(mediaLocations, 2, conventions.immediate);
+  const error = refusal(() => model.forward(x, media, { mediaLocations, visibility }));
+  expect(error.rule).toBe("xattn.one-mask");
+  const bad: readonly (readonly [object, string])[] = [
+    [{ visibility: {} }, "visibility is an object (Object)"],
+    [{ visibility: { ...visibility, emptyRow: "unmasked" } }, "visibility is an object (Object)"],
+    [{ visibility: { ...visibility, postSoftmaxMask: [1] } }, "visibility is an object (Object)"],
+    [{ mediaLocations: [[true, false, true]] }, "mediaLocations is a list of 1"],
+    [{ mediaLocations: { shape: [1, 3], data: [1, 0, 1] } }, "mediaLocations is an object (Object)"],
+  ];
+  for (const [masks, message] of bad)
+    expect(refusal(() => model.forward(x, media, masks as never)).message).toContain(message);
+});
+
+test("[xattn.attend] inputs of other widths are refused in the words of the release", () => {
+  const model = attention();
+  const given = (call: () => unknown): string | null => shapeRefusal(call).upstream;
+  // torch 2.13 on flamingo-pytorch 0.1.2, with dim 5 and 2 heads of 3
+  expect(given(() => model.forward(text(2, 3, 4), images(2, 2, 2)))).toBe(
+    "RuntimeError: Given normalized_shape=[5], expected input with shape [*, 5], but got input of size[2, 3, 4]",
+  );
+  const { heads, dimHead } = model.options;
+  const columns = 2 * heads * dimHead;
+  const wide = images(2, 3, 2, 6);
+  const width = model.to_kv.weight.shape[1];
+  expect(given(() => model.forward(text(2, 3), wide))).toBe(
+    `RuntimeError: mat1 and mat2 shapes cannot be multiplied (12x6 and ${width}x${columns})`,
+  );
+  expect(given(() => model.forward(text(1, 5), images(1, 2, 2), { mediaLocations: locations("I.I.") }))).toBe(
+    "RuntimeError: The size of tensor a (4) must match the size of tensor b (5) at non-singleton dimension 2",
+  );
+  expect(given(() => model.forward(text(1, 5), images(1, 2, 2), { mediaLocations: locations("I") }))).toBe(
+    null,
+  );
 });
 
 test("[xattn.attend] wrong shapes are refused with every argument's axes", () => {

@@ -352,6 +352,6 @@ test("[options.known] an unknown option is refused", () => {
     );
   expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow(RuleError);
   expect(() => new GatedCrossAttentionBlock({ ...small, ff_mult: 2 } as never)).toThrow(
-    'camelCase: "ffMult"',
+    'did you mean "ffMult"?',
   );
 });

@@ -6,7 +6,7 @@ import { ParallelTransformerBlock, SwiGLU } from "../../src/blocks/parallel-tran
 import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { RotaryEmbedding, rotate } from "../../src/nn/positions/rotary.ts";
 import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
-import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { RuleError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { type Any, flat, type Tensor, view } from "../../src/tensor/tensor.ts";
 import { parallelBlock } from "../support/oracles/blocks.ts";
@@ -39,6 +39,7 @@ import {
   taken,
 } from "../support/properties/models.ts";
 import { expectClose, expectSame, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+import { refusal, shapeRefusal } from "../support/properties/refusals.ts";
 
 const small = { dim: 5, heads: 2, dimHead: 4, ffMult: 2 };
 const block = (options = {}, seed = 1) =>
@@ -47,7 +48,7 @@ const text = (b: number, l: number, dim = 5): Tensor<"b l d"> => randomTensor([b
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const sizes = {
   b: from(1, 2),
-  l: from(0, 6),
+  l: from(1, 6),
   dim: from(1, 5),
   heads: from(1, 3),
   half: from(1, 3),
@@ -211,8 +212,8 @@ test("[rotary.halves] a head of odd width is refused", () => {
     () => new RotaryEmbedding(5),
     () => new ParallelTransformerBlock({ dim: 4, dimHead: 3 }),
   ]) {
-    expect(make).toThrow(ShapeError);
-    expect(make).toThrow(/in RotaryEmbedding: the width of a head is even, got \d/);
+    expect(make).toThrow(RuleError);
+    expect(make).toThrow(/the width of a head is \d, but rotary embeddings need an even one/);
   }
 });
 
@@ -265,7 +266,29 @@ test("[swiglu.order] the value is the first half, the gate the second", () => {
 });
 
 test("[swiglu.order] an odd number of features is refused", () => {
-  expect(() => new SwiGLU().forward(randomTensor([2, 5]) as Tensor<Any>)).toThrow(ShapeError);
+  const error = refusal(() => new SwiGLU().forward(randomTensor([2, 5]) as Tensor<Any>));
+  // torch 2.13 on flamingo-pytorch 0.1.2; of three features it would multiply two by one
+  expect([error.rule, error.upstream]).toEqual([
+    "swiglu.order",
+    "RuntimeError: The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 1",
+  ]);
+  expect(refusal(() => new SwiGLU().forward(randomTensor([2, 3]) as Tensor<Any>)).upstream).toBe(null);
+});
+
+test("[palm.empty-text] a text without tokens is refused, and a batch without texts is not", () => {
+  const error = refusal(() => block().forward(text(1, 0)));
+  // torch 2.13 on flamingo-pytorch 0.1.2
+  expect([error.rule, error.upstream]).toEqual([
+    "palm.empty-text",
+    "IndexError: amax(): Expected reduction dim -1 to have non-zero size.",
+  ]);
+  expect(block().forward(text(0, 3)).shape).toEqual([0, 3, 5]);
+});
+
+test("[palm.parallel] a width other than the block's is refused in the words of the release", () => {
+  expect(shapeRefusal(() => block().forward(text(1, 2, 4))).upstream).toBe(
+    "RuntimeError: Expected weight to be of same shape as normalized_shape, but got weight of shape [5] and normalized_shape = [4]",
+  );
 });
 
 test("[palm.parallel] wrong widths and unknown options are refused", () => {

@@ -5,8 +5,11 @@ import { asSequences, type Picture, readDigits } from "../../src/demos/digits/da
 import { digitsModel, loadDigitsModel, withBehaviour } from "../../src/demos/digits/model.ts";
 import { attentionMaps } from "../../src/generation/attention-maps.ts";
 import { greedy, sampled } from "../../src/generation/choose.ts";
-import { generate } from "../../src/generation/generate.ts";
+import { batchOf, generate } from "../../src/generation/generate.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
+
+import { type Int, Tensor, view } from "../../src/tensor/tensor.ts";
+import { refusal, refusalOf } from "../support/properties/refusals.ts";
 
 const { heldOut } = readDigits("golden/data/digits.safetensors");
 const model = loadDigitsModel("golden/models/digits.safetensors");
@@ -45,8 +48,8 @@ describe("choosing a token", () => {
       expect(new Set(drawn)).toEqual(new Set([0, 1]));
     }
     expect(counts({ seed: 8 }, 50)).not.toEqual(counts({}, 50));
-    for (const bad of [{ temperature: 0 }, { topK: 0 }])
-      expect(() => sampled({ seed: 1, ...bad })).toThrow("sampling");
+    for (const bad of [{ temperature: 0 }, { temperature: NaN }, { topK: 0 }, { topK: 1.5 }, { seed: NaN }])
+      expect(refusal(() => sampled({ seed: 1, ...bad })).message).toContain("sampled: ");
   });
   test("[generate.top-k] tokens outside of the top k are never drawn", () => {
     const [none, a, no, b] = counts({ topK: 2 });
@@ -98,6 +101,99 @@ test("[generate.padding] a batch generates the same tokens as its rows one by on
     right += Number(words(alone).endsWith(`${digit} .`));
   }
   expect(right).toBeGreaterThanOrEqual(3); // and the rows are captions of their pictures
+});
+
+/** A model of four tokens with the same logits everywhere. */
+const fixed = (logits: readonly number[]) => ({
+  model: {},
+  logits: (ids: Int<"b l">) => {
+    const [b = 0, l = 0] = ids.shape;
+    const row = Float64Array.from(
+      { length: b * l * logits.length },
+      (_, i) => logits[i % logits.length] ?? 0,
+    );
+    return new Tensor<"b l n">([b, l, logits.length], view(row, [b, l, logits.length]));
+  },
+});
+const plain = fixed([0, 3, 1, 2]);
+const generated = (options: object, prompts: readonly (readonly number[])[] = [[0]], model = plain) =>
+  generate(model, prompts, { stop: 3, maxTokens: 2, ...options });
+
+test("[generate.prompts] a prompt without tokens is refused by its row, and so is a batch without prompts", async () => {
+  // https://github.com/ndif-team/nnsight/pull/609, https://github.com/modelscope/ms-swift/issues/862
+  for (const [prompts, message] of [
+    [[[0], []], "prompt 1 has no tokens"],
+    [[[]], "prompt 0 has no tokens"],
+    [[], "there are no prompts"],
+    [[[0, 0.5]], "prompt 0 has 0.5 at position 1"],
+    [[[0], [1, -200]], "prompt 1 has -200 at position 1"],
+  ] as const)
+    for (const maxTokens of [0, 2]) {
+      const error = await refusalOf(() => generated({ maxTokens }, prompts));
+      expect([error.rule, error.message]).toEqual(["generate.prompts", expect.stringContaining(message)]);
+    }
+});
+
+test("[generate.never] excluding every token is refused, and so is excluding a token that does not exist", async () => {
+  expect(await generated({ never: [1, 3] })).toEqual([[0, 2, 2]]);
+  expect((await refusalOf(() => generated({ never: [0, 1, 2, 3] }))).message).toContain(
+    "no token is left for prompt 0",
+  );
+  expect((await refusalOf(() => generated({}, [[0]], fixed([-Infinity, -Infinity])))).rule).toBe(
+    "generate.stop",
+  );
+  expect((await refusalOf(() => generated({ stop: 1 }, [[0]], fixed([-Infinity, -Infinity])))).rule).toBe(
+    "generate.never",
+  );
+  expect((await refusalOf(() => generated({ never: [4] }))).message).toContain("never lists 4");
+});
+
+test("[generate.finite] logits that are NaN or +∞ are refused with the token", async () => {
+  for (const bad of [NaN, Infinity]) {
+    const error = await refusalOf(() => generated({}, [[0]], fixed([0, 1, bad, 2])));
+    expect([error.rule, error.message]).toEqual([
+      "generate.finite",
+      expect.stringContaining(`token 2 after prompt 0 is ${bad}`),
+    ]);
+  }
+  expect(await generated({}, [[0]], fixed([0, -Infinity, 1, -Infinity]))).toEqual([[0, 2, 2]]);
+});
+
+test("[generate.chosen] a choice that is no token is refused", async () => {
+  for (const bad of [4, -1, 0.5, NaN, undefined, "1"])
+    expect((await refusalOf(() => generated({ choose: () => bad }))).rule).toBe("generate.chosen");
+});
+
+test("[options.values] numbers of tokens, ids and names are checked, and maxTokens 0 returns the prompts", async () => {
+  expect(await generated({ maxTokens: 0 }, [[0, 1]])).toEqual([[0, 1]]);
+  const bad = {
+    maxTokens: [-1, 0.5, NaN, Infinity, "3"],
+    stop: [-1, 0.5, NaN, "3"],
+    never: [[-1], [0.5], 3],
+    choose: [1],
+    signal: [1],
+  };
+  for (const [name, values] of Object.entries(bad))
+    for (const value of values)
+      expect((await refusalOf(() => generated({ [name]: value }))).message).toContain(`generate: ${name} is`);
+  expect((await refusalOf(() => generated({ stop: 4 }))).message).toContain(
+    "stop is 4, which is none of the model's 4 tokens",
+  );
+  expect((await refusalOf(() => generated({ maxToken: 4 }))).message).toContain('did you mean "maxTokens"?');
+});
+
+test("[generate.prompts] 200,000 prompts are one batch", () => {
+  const rows = Array.from({ length: 200_000 }, () => [1, 2]);
+  expect(batchOf(rows, 0).shape).toEqual([200_000, 2]);
+});
+
+test("[generate.attend] keys that do not divide among the images are refused", async () => {
+  const media = { images: asSequences([heldOut.slice(0, 2)]) };
+  const weights = model.flamingo.crossAttentionWeights;
+  const shares = (images: number) =>
+    attentionMaps(model.flamingo.withMedia(media), [IMAGE], { weights, images });
+  expect((await refusalOf(() => shares(3))).rule).toBe("generate.attend");
+  expect((await refusalOf(() => shares(0))).message).toContain("images is 0");
 });
 
 test("[generate.attend] attention to images sums to 1 or 0, and follows the mask convention", async () => {

@@ -1,11 +1,6 @@
 // The executable half of 15-layers.md. The loops are in support/oracles/layers.ts.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
-import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
-import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
-import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
-import { ViT } from "../../src/models/vision/vit.ts";
 import { attention } from "../../src/nn/attention/attention.ts";
 import { Dropout, setTraining } from "../../src/nn/dropout.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
@@ -13,10 +8,10 @@ import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { LayerNorm, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
 import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
-import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { RuleError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
-import { type Any, Bool, flat, int, sizeOf, type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { type Any, Bool, flat, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import {
   attention as attentionLoop,
   feedForward,
@@ -38,6 +33,7 @@ import {
 } from "../support/oracles/modules.ts";
 import { numbers, randomIds, randomMask, randomTensor } from "../support/properties/arbitraries.ts";
 import { expectClose, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+import { refusal, shapeRefusal } from "../support/properties/refusals.ts";
 
 const leading = fc.array(from(1, 3), { maxLength: 2 });
 /** A loop over every row of x, for any leading axes. */
@@ -107,7 +103,7 @@ test("[embedding.rows] an id selects its row, and an id outside the table is an 
   });
   const layer = new Embedding("d", 5, 2);
   for (const id of [5, -1]) {
-    expect(() => layer.forward(int("l", [0, id]))).toThrow(ShapeError);
+    expect(() => layer.forward(int("l", [0, id]))).toThrow(RuleError);
     expect(() => layer.forward(int("l", [0, id]))).toThrow(`id ${id} at position 1`);
   }
 });
@@ -359,23 +355,22 @@ test("[dropout.generators] every dropout has its own masks, the same for the sam
   expect(pair.second.forward(x)).toBe(x);
 });
 
-test("[options.known] an unknown option is an error that suggests the camelCase name", () => {
-  const dim = 4;
-  const vit = { imageSize: 4, patchSize: 2, numClasses: 1, dim, depth: 1, heads: 1, mlpDim: 4 };
-  const wrong: readonly (readonly [string, () => unknown])[] = [
-    ["PerceiverResampler", () => new PerceiverResampler({ dim, depth: 1, num_latents: 8 } as never)],
-    ["PerceiverAttention", () => new PerceiverAttention({ dim, num_latents: 8 } as never)],
-    ["MaskedCrossAttention", () => new MaskedCrossAttention({ dim, num_latents: 8 } as never)],
-    ["FeedForward", () => new FeedForward({ dim, num_latents: 8 } as never)],
-    ["ViT", () => new ViT({ ...vit, num_latents: 8 } as never)],
-    ["FlamingoPaLM", () => new FlamingoPaLM({ dim, numTokens: 4, depth: 1, num_latents: 8 } as never)],
-  ];
-  for (const [who, make] of wrong) {
-    expect(make).toThrow(RuleError);
-    expect(make).toThrow(`${who} has no option "num_latents"; option names are in camelCase: "numLatents"`);
-  }
-  expect(() => new FeedForward({ dim, multi: 8 } as never)).toThrow(
-    /^FeedForward has no option "multi" {2}\[options.known\]$/,
+test("[norm.affine] an input of another width is refused, in the words of the release", () => {
+  // torch 2.13: torch.nn.LayerNorm, and the LayerNorm of flamingo_palm.py
+  expect(shapeRefusal(() => new LayerNorm(12).forward(randomTensor([1, 4, 13]))).upstream).toBe(
+    "RuntimeError: Given normalized_shape=[12], expected input with shape [*, 12], but got input of size[1, 4, 13]",
   );
-  expect(sizeOf(new FeedForward({ dim, mult: 2 })[1].weight.shape)).toBe(32);
+  expect(shapeRefusal(() => new LayerNorm(12).forward(randomTensor([]))).upstream).toBe(
+    "RuntimeError: Given normalized_shape=[12], expected input with shape [*, 12], but got input of size[]",
+  );
+  expect(shapeRefusal(() => new PaLMLayerNorm(12).forward(randomTensor([1, 4, 13]))).upstream).toBe(
+    "RuntimeError: Expected weight to be of same shape as normalized_shape, but got weight of shape [12] and normalized_shape = [13]",
+  );
+});
+
+test("[embedding.rows] ids that are not integers are refused", () => {
+  const layer = new Embedding("d", 5, 2);
+  expect(refusal(() => layer.forward(randomTensor([2]) as never)).rule).toBe("embedding.rows");
+  expect(refusal(() => layer.forward([1, 2] as never)).rule).toBe("embedding.rows");
+  expect(refusal(() => layer.forward(int("l", [5]))).upstream).toBe("IndexError: index out of range in self");
 });

@@ -31,6 +31,7 @@ import {
 } from "../support/fixtures/tiny-training.ts";
 import { trainingCase } from "../support/fixtures/training-case.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
+import { refusal } from "../support/properties/refusals.ts";
 
 const workspace = temporary();
 
@@ -120,6 +121,10 @@ describe("trained parameters", () => {
     for (const name of ["paper", "constructor", "__proto__"])
       expect(() => trainable({ parameterSets: sets }, name)).toThrow(
         `no parameter set is called "${name}"; there are none`,
+      );
+    for (const plain of [tinyFlamingo().to_logits, { parameterSets: null }])
+      expect(refusal(() => trainable(plain as never, "paper" as never)).message).toContain(
+        "names no sets of parameters",
       );
   });
 

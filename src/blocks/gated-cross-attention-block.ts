@@ -1,9 +1,9 @@
 // GATED XATTN-DENSE: Alayrac et al., arXiv 2204.14198v2, §2.2 and figure 4.
 
-import type { Convention } from "../masks/conventions/conventions.ts";
+import { type Convention, conventionIn, correctedPair } from "../masks/conventions/conventions.ts";
 import type { Visibility } from "../masks/media-mask.ts";
 import { FeedForward } from "../nn/feed-forward.ts";
-import { rejectUnknown } from "../nn/options.ts";
+import { type Check, checked, multiple, oneOf, optional } from "../nn/options.ts";
 import { constant, Parameter } from "../nn/parameter.ts";
 import { repeat } from "../tensor/ops/arrange.ts";
 import { add, expand, mul, tanh, where } from "../tensor/ops/functions.ts";
@@ -11,11 +11,11 @@ import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import {
+  crossAttentionChecks,
   MaskedCrossAttention,
   type MaskedCrossAttentionOptions,
-  type MediaVisibility,
-  visibilityIn,
 } from "./masked-cross-attention.ts";
+import { type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
 
 export interface GatedCrossAttentionBlockOptions extends MaskedCrossAttentionOptions {
   readonly ffMult?: number | undefined;
@@ -26,6 +26,12 @@ export interface GatedCrossAttentionBlockOptions extends MaskedCrossAttentionOpt
   readonly emptyRowFeedForward?: "run" | "skip" | undefined;
 }
 
+const checks: { readonly [K in keyof GatedCrossAttentionBlockOptions]-?: Check } = {
+  ...crossAttentionChecks,
+  ffMult: optional(multiple),
+  emptyRowFeedForward: optional(oneOf(["run", "skip"])),
+};
+
 export class GatedCrossAttentionBlock {
   attn: MaskedCrossAttention;
   attn_gate: Parameter<"1">;
@@ -34,21 +40,19 @@ export class GatedCrossAttentionBlock {
   readonly options: { readonly convention: Convention };
 
   constructor(options: GatedCrossAttentionBlockOptions) {
-    const { ffMult = 4, emptyRowFeedForward, ...attn } = options;
-    this.attn = new MaskedCrossAttention(attn);
-    const { convention } = this.attn.options;
-    this.options = { convention: emptyRowFeedForward ? { ...convention, emptyRowFeedForward } : convention };
+    const known = checked("GatedCrossAttentionBlock", options, checks);
+    const { ffMult = 4, emptyRowFeedForward, onlyAttendImmediateMedia, ...attn } = known;
+    const { convention: chosen = conventionIn(correctedPair, onlyAttendImmediateMedia) } = known;
+    const convention = emptyRowFeedForward ? { ...chosen, emptyRowFeedForward } : chosen;
+    this.attn = new MaskedCrossAttention({ ...attn, convention });
+    this.options = { convention };
     this.attn_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
     this.ff = new FeedForward({ dim: attn.dim, mult: ffMult });
     this.ff_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
   }
 
-  forward(
-    x: Tensor<"b l d">,
-    media: Tensor<"b m r e">,
-    { mediaLocations = null, visibility = null, ...rest }: MediaVisibility = {},
-  ): Tensor<"b l d"> {
-    rejectUnknown("GatedCrossAttentionBlock.forward", rest);
+  forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
+    const { mediaLocations, visibility } = mediaVisibility("GatedCrossAttentionBlock", masks);
     const visible = visibility ?? visibilityIn(x, media, mediaLocations, this.options.convention); // [gate.visibility]
     // #region gate
     const gate = (alpha: Tensor<"1">) => expand(tanh(alpha), x);

@@ -1,17 +1,20 @@
 // Text attends to images: Alayrac et al., arXiv 2204.14198v2, §2.3 (equation 1's φ) and appendix A.1.2–A.1.3.
 
 import { type Convention, conventionIn, correctedPair } from "../masks/conventions/conventions.ts";
-import { type Visibility, visibilityOf } from "../masks/media-mask.ts";
+import type { Visibility } from "../masks/media-mask.ts";
 import { type AttentionOptions, attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { rejectUnknown } from "../nn/options.ts";
+import { type Check, checked, count, flag, optional } from "../nn/options.ts";
+import { EMPTY_ROW, layerNormError, productError } from "../nn/torch-errors.ts";
+import { RuleError } from "../tensor/errors.ts";
 import { rearrange, repeat, unbind } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
-import { Bool, type Tensor } from "../tensor/tensor.ts";
-import type { HeadOptions } from "./perceiver-attention.ts";
+import { Bool, type Shape, type Tensor } from "../tensor/tensor.ts";
+import { conventionCheck, type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
+import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
 
 export interface MaskedCrossAttentionOptions extends HeadOptions {
   /** Width of the media; as the text's in flamingo-pytorch. */
@@ -22,13 +25,13 @@ export interface MaskedCrossAttentionOptions extends HeadOptions {
   readonly convention?: Convention | undefined;
 }
 
-/** The images that the tokens of a batch may attend to; without either field every token sees every image. */
-export interface MediaVisibility {
-  /** b l: true where the text holds an image token. */
-  readonly mediaLocations?: Bool<"b l"> | null;
-  /** The mask itself, as `visibilityOf` computes it from the locations: a model computes it once for all its blocks. */
-  readonly visibility?: Visibility | null;
-}
+/** What the options of masked cross-attention accept. */
+export const crossAttentionChecks: { readonly [K in keyof MaskedCrossAttentionOptions]-?: Check } = {
+  ...headChecks,
+  dimMedia: optional(count()),
+  onlyAttendImmediateMedia: optional(flag),
+  convention: conventionCheck,
+};
 
 export class MaskedCrossAttention {
   norm: LayerNorm;
@@ -38,9 +41,9 @@ export class MaskedCrossAttention {
   readonly options: { readonly heads: number; readonly dimHead: number; readonly convention: Convention };
 
   constructor(options: MaskedCrossAttentionOptions) {
-    const { dim, dimMedia = dim, dimHead = 64, heads = 8, onlyAttendImmediateMedia, ...more } = options;
-    const { convention = conventionIn(correctedPair, onlyAttendImmediateMedia), ...rest } = more;
-    rejectUnknown("MaskedCrossAttention", rest);
+    const known = checked("MaskedCrossAttention", options, crossAttentionChecks);
+    const { dim, dimMedia = dim, dimHead = 64, heads = 8, onlyAttendImmediateMedia } = known;
+    const { convention = conventionIn(correctedPair, onlyAttendImmediateMedia) } = known;
     this.options = { heads, dimHead, convention };
     this.norm = new LayerNorm(dim);
     this.to_q = new Linear("d -> (h k)", dim, heads * dimHead, { bias: false });
@@ -48,18 +51,24 @@ export class MaskedCrossAttention {
     this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
   }
 
-  forward(
-    x: Tensor<"b l d">,
-    media: Tensor<"b m r e">,
-    { mediaLocations = null, visibility = null, ...rest }: MediaVisibility = {},
-  ): Tensor<"b l d"> {
-    rejectUnknown("MaskedCrossAttention.forward", rest);
-    const { r } = shapes("MaskedCrossAttention", {
-      x: [x, "b l d"],
-      media: [media, "b m r e"],
-      norm: [this.norm.weight, "d"],
-      to_kv: [named("o e", this.to_kv.weight), "o e"],
-    });
+  forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
+    const { mediaLocations, visibility } = mediaVisibility("MaskedCrossAttention", masks);
+    const { m, r } = shapes(
+      "MaskedCrossAttention",
+      {
+        x: [x, "b l d"],
+        media: [media, "b m r e"],
+        norm: [this.norm.weight, "d"],
+        to_kv: [named("o e", this.to_kv.weight), "o e"],
+      },
+      () => widthError(this, x.shape, media.shape),
+    );
+    if (m === 0 || r === 0)
+      throw new RuleError(
+        `there are ${m} images of ${r} latents: attention needs at least one key; without images leave the block out`,
+        "xattn.no-media",
+        EMPTY_ROW,
+      );
     const { heads: h, dimHead, convention } = this.options;
     const visible = visibility ?? visibilityIn(x, media, mediaLocations, convention); // [gate.visibility]
 
@@ -78,16 +87,14 @@ export class MaskedCrossAttention {
 
 const EVERYTHING: AttentionOptions = { mayAttend: null, emptyRow: "nan" };
 
-/** The visibility of a batch under a convention; null without locations. */
-export function visibilityIn(
-  x: Tensor<"b l d">,
-  media: Tensor<"b m r e">,
-  mediaLocations: Bool<"b l"> | null,
-  convention: Convention,
-): Visibility | null {
-  if (!mediaLocations) return null;
-  shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
-  return visibilityOf(mediaLocations, media.shape[1] ?? 0, convention);
+/** The release's error for a text or media of another width, if that is what is wrong. */
+function widthError({ norm, to_kv }: MaskedCrossAttention, x: Shape, media: Shape): string | null {
+  const dim = norm.weight.size;
+  if (x.at(-1) !== dim) return layerNormError(dim, x);
+  const [columns = 0, width = 0] = to_kv.weight.shape;
+  const [b = 0, m = 0, r = 0, e] = media;
+  if (media.length !== 4 || e === undefined || e === width) return null;
+  return productError([b * m * r, e], [width, columns]);
 }
 
 /** The rows and columns of the mask, repeated for heads and for the r latents of each image. */

@@ -5,20 +5,32 @@ import { causal } from "../masks/grid.ts";
 import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { PaLMLayerNorm } from "../nn/norms/layer-norm.ts";
-import { rejectUnknown } from "../nn/options.ts";
+import { type Check, checked, inner as innerWidth, optional } from "../nn/options.ts";
 import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
+import { broadcastError, EMPTY_ROW, scaleError } from "../nn/torch-errors.ts";
+import { RuleError } from "../tensor/errors.ts";
 import { chunk, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
 import { add, mul, mulScalar, sigmoid } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
-import type { HeadOptions } from "./perceiver-attention.ts";
+import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
+
+const CLASS = "ParallelTransformerBlock";
 
 const silu = <A extends string>(x: Tensor<A>): Tensor<A> => mul(x, sigmoid(x));
 
 /** silu(gate) ⊙ value, where value and gate are the first and the second half of the last axis. */
 export class SwiGLU {
+  /** Throws a RuleError if the last axis is odd. */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
+    const width = x.shape.at(-1) ?? 0;
+    if (width % 2 !== 0)
+      throw new RuleError(
+        `SwiGLU splits its last axis into two halves, but that is ${width} wide`,
+        "swiglu.order",
+        width < 5 ? null : broadcastError(Math.floor(width / 2), Math.ceil(width / 2), x.shape.length - 1),
+      );
     const [value, gate] = chunk(x); // [swiglu.order]
     return mul(silu(gate), value); // [swiglu.silu]
   }
@@ -41,6 +53,11 @@ export interface ParallelTransformerBlockOptions extends HeadOptions {
   readonly ffMult?: number | undefined;
 }
 
+const checks: { readonly [K in keyof ParallelTransformerBlockOptions]-?: Check } = {
+  ...headChecks,
+  ffMult: optional(innerWidth),
+};
+
 /** y = Attention(norm x) + FFW(norm x); the caller adds the residual. */
 export class ParallelTransformerBlock {
   norm: PaLMLayerNorm;
@@ -50,8 +67,16 @@ export class ParallelTransformerBlock {
   ff_out: SwiGluProjection;
   readonly options: { readonly heads: number; readonly dimHead: number; readonly inner: number };
 
-  constructor({ dim, dimHead = 64, heads = 8, ffMult = 4, ...rest }: ParallelTransformerBlockOptions) {
-    rejectUnknown("ParallelTransformerBlock", rest);
+  constructor(options: ParallelTransformerBlockOptions) {
+    const {
+      dim,
+      dimHead = 64,
+      heads = 8,
+      ffMult = 4,
+    } = checked(CLASS, options, checks, {
+      call: `${CLASS}.__init__`,
+      takes: "positional",
+    });
     const inner = dim * ffMult;
     this.options = { heads, dimHead, inner };
     this.norm = new PaLMLayerNorm(dim);
@@ -64,7 +89,12 @@ export class ParallelTransformerBlock {
   }
 
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
-    const { b, l: n } = shapes("ParallelTransformerBlock", { x: [x, "b l d"], norm: [this.norm.gamma, "d"] });
+    const { gamma } = this.norm;
+    const { b, l: n } = shapes(CLASS, { x: [x, "b l d"], norm: [gamma, "d"] }, () =>
+      x.shape.at(-1) === gamma.size ? null : scaleError(gamma.size, x.shape.at(-1) ?? 0),
+    );
+    if (n === 0)
+      throw new RuleError("the text has no tokens; give at least one", "palm.empty-text", EMPTY_ROW);
     const { heads: h, dimHead, inner } = this.options;
 
     // #region parallel

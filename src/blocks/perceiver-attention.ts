@@ -3,18 +3,26 @@
 import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { rejectUnknown } from "../nn/options.ts";
+import { type Check, checked, count, optional } from "../nn/options.ts";
+import { concatError, layerNormError, MODULO_ZERO, POWER_OF_ZERO } from "../nn/torch-errors.ts";
 import { concat, rearrange, unbind } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Shape, Tensor } from "../tensor/tensor.ts";
 
 export interface HeadOptions {
   readonly dim: number;
   readonly dimHead?: number | undefined;
   readonly heads?: number | undefined;
 }
+
+/** What the options of heads accept. */
+export const headChecks: { readonly [K in keyof HeadOptions]-?: Check } = {
+  dim: count(),
+  dimHead: optional(count((value) => (value === 0 ? POWER_OF_ZERO : null))),
+  heads: optional(count((value) => (value === 0 ? MODULO_ZERO : null))),
+};
 
 /** The latents r of an image attend to its features s and to themselves. Both inputs have the width `dim`. */
 export class PerceiverAttention {
@@ -25,8 +33,8 @@ export class PerceiverAttention {
   to_out: Linear<"(h k)", "d">;
   readonly options: { readonly heads: number; readonly dimHead: number };
 
-  constructor({ dim, dimHead = 64, heads = 8, ...rest }: HeadOptions) {
-    rejectUnknown("PerceiverAttention", rest);
+  constructor(options: HeadOptions) {
+    const { dim, dimHead = 64, heads = 8 } = checked("PerceiverAttention", options, headChecks);
     this.options = { heads, dimHead };
     this.norm_media = new LayerNorm(dim);
     this.norm_latents = new LayerNorm(dim);
@@ -37,11 +45,15 @@ export class PerceiverAttention {
 
   forward(x: Tensor<"b m s d">, latents: Tensor<"b m r d">): Tensor<"b m r d"> {
     const width = this.norm_latents.weight;
-    shapes("PerceiverAttention", {
-      x: [x, "b m s d"],
-      latents: [latents, "b m r d"],
-      norm_latents: [width, "d"],
-    });
+    shapes(
+      "PerceiverAttention",
+      {
+        x: [x, "b m s d"],
+        latents: [latents, "b m r d"],
+        norm_latents: [width, "d"],
+      },
+      () => releaseError(x.shape, latents.shape, width.size),
+    );
     const { heads: h, dimHead } = this.options;
     // #region perceive
     const media = this.norm_media.forward(x);
@@ -55,4 +67,13 @@ export class PerceiverAttention {
     return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));
     // #endregion
   }
+}
+
+/** The release's error for features and latents that do not fit together, if it is one of torch's about their sizes. */
+function releaseError(x: Shape, latents: Shape, dim: number): string | null {
+  const wide = [x, latents].find((shape) => shape.at(-1) !== dim);
+  if (wide) return layerNormError(dim, wide);
+  if (x.length !== 4 || latents.length !== 4) return null;
+  const axis = [0, 1].find((axis) => x[axis] !== latents[axis]);
+  return axis === undefined ? null : concatError(2, x[axis] ?? 0, latents[axis] ?? 0);
 }

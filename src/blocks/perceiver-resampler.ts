@@ -2,8 +2,9 @@
 
 import { FeedForward } from "../nn/feed-forward.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
-import { rejectUnknown } from "../nn/options.ts";
+import { type Check, checked, count, flag, layers, multiple, optional } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
+import { broadcastError, rangeError } from "../nn/torch-errors.ts";
 import { warnOnce } from "../nn/warn-once.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
@@ -11,7 +12,7 @@ import { add, expand } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type HeadOptions, PerceiverAttention } from "./perceiver-attention.ts";
+import { type HeadOptions, headChecks, PerceiverAttention } from "./perceiver-attention.ts";
 
 export interface PerceiverResamplerOptions extends HeadOptions {
   readonly depth: number;
@@ -25,15 +26,19 @@ export interface PerceiverResamplerOptions extends HeadOptions {
   readonly acceptReadmeCalls?: boolean | undefined;
 }
 
+const resamplerChecks: { readonly [K in keyof PerceiverResamplerOptions]-?: Check } = {
+  ...headChecks,
+  depth: layers(rangeError),
+  numLatents: optional(count()),
+  numMediaEmbeds: optional(count()),
+  numTimeEmbeds: optional(count()),
+  ffMult: optional(multiple),
+  acceptReadmeCalls: optional(flag),
+};
+
 type MediaLimit = Pick<PerceiverResamplerOptions, "numMediaEmbeds" | "numTimeEmbeds" | "acceptReadmeCalls">;
 
-function mediaLimit({
-  numMediaEmbeds,
-  numTimeEmbeds,
-  acceptReadmeCalls = true,
-  ...rest
-}: MediaLimit): number {
-  rejectUnknown("PerceiverResampler", rest);
+function mediaLimit({ numMediaEmbeds, numTimeEmbeds, acceptReadmeCalls = true }: MediaLimit): number {
   if (numTimeEmbeds === undefined) return numMediaEmbeds ?? 4;
   if (!acceptReadmeCalls || numMediaEmbeds !== undefined) {
     throw new RuleError(
@@ -54,7 +59,8 @@ export class PerceiverResampler {
   norm: LayerNorm;
 
   constructor(options: PerceiverResamplerOptions) {
-    const { dim, depth, dimHead, heads, numLatents = 64, ffMult = 4, ...limit } = options;
+    const known = checked("PerceiverResampler", options, resamplerChecks);
+    const { dim, depth, dimHead, heads, numLatents = 64, ffMult = 4, ...limit } = known;
     this.latents = new Parameter("r d", [numLatents, dim], normal(1));
     this.media_pos_emb = new Parameter("m 1 d", [mediaLimit(limit), 1, dim], normal(1));
     this.layers = Array.from({ length: depth }, () => [
@@ -71,10 +77,14 @@ export class PerceiverResampler {
   forward(x: Tensor<"b m s d"> | Tensor<"b s d">): Tensor<"b m r d"> {
     const features = x.shape.length === 3 ? rearrange("b s d -> b 1 s d", named("b s d", x)) : x; // [resampler.one-image]
     const perMedia = named("b m s d", features);
-    const { b, m } = shapes("PerceiverResampler", {
-      x: [perMedia, "b m s d"],
-      latents: [this.latents, "r d"],
-    });
+    const { b, m } = shapes(
+      "PerceiverResampler",
+      {
+        x: [perMedia, "b m s d"],
+        latents: [this.latents, "r d"],
+      },
+      () => this.#widthError(perMedia),
+    );
     this.#checkLimit(m);
     // #region resample
     const media = add(perMedia, expand(slice(this.media_pos_emb, 0, 0, m), perMedia)); // [resampler.media-position]
@@ -88,6 +98,11 @@ export class PerceiverResampler {
     // #endregion
   }
 
+  #widthError({ shape }: Tensor): string | null {
+    const [width = 0, dim = 0] = [shape.at(-1), this.latents.shape[1]];
+    return width === dim ? null : broadcastError(width, dim, 3);
+  }
+
   #checkLimit(m: number): void {
     const limit = this.media_pos_emb.shape[0] ?? 0;
     if (m > limit) {
@@ -96,7 +111,7 @@ export class PerceiverResampler {
         "resampler.media-limit",
         limit === 1 // the release broadcasts a single position over all images
           ? null
-          : `RuntimeError: The size of tensor a (${m}) must match the size of tensor b (${limit}) at non-singleton dimension 1`,
+          : broadcastError(m, limit, 1),
       );
     }
   }

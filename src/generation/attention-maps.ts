@@ -2,6 +2,8 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
+import { type Check, checked, count, optional, passing } from "../nn/options.ts";
+import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
 import { batchOf, type LanguageModel } from "./generate.ts";
@@ -14,12 +16,21 @@ export interface AttentionMapOptions {
   readonly backend?: Backend | undefined;
 }
 
+const isNames = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((name) => typeof name === "string");
+const checks: { readonly [K in keyof AttentionMapOptions]-?: Check } = {
+  weights: passing("a list of names of activations", isNames),
+  images: count(),
+  backend: optional(passing("a backend", (value) => typeof value === "object" && value !== null)),
+};
+
 /** Attention of each token to each image, [layer][token][image]: averaged over heads, summed over the image's latents. */
 export async function attentionMaps(
   { model, logits }: LanguageModel,
   row: readonly number[],
-  { weights, images, backend = reference() }: AttentionMapOptions,
+  options: AttentionMapOptions,
 ): Promise<number[][][]> {
+  const { weights, images, backend = reference() } = checked("attentionMaps", options, checks);
   const text = batchOf([row], 0);
   const program = record(() => logits(text), { model, symbolic: true });
   const { taps } = await replay(program, backend, { taps: weights });
@@ -33,6 +44,11 @@ export async function attentionMaps(
 function perImage({ shape, data }: Tensor, images: number): number[][] {
   const [, h = 1, l = 0, s = 0] = shape;
   const latents = s / images;
+  if (!Number.isInteger(latents))
+    throw new RuleError(
+      `${s} keys are not those of ${images} images with the same number of latents`,
+      "generate.attend",
+    );
   const table = Array.from({ length: l }, () => new Array<number>(images).fill(0));
   for (const [i, weight] of flat(data).entries()) {
     const row = table[Math.floor(i / s) % l] ?? [];

@@ -1,5 +1,5 @@
 // Choosing the next token from its logits: greedily, or by sampling.
-import { RuleError } from "../tensor/errors.ts";
+import { type Check, checked, optional, passing, positive, whole } from "../nn/options.ts";
 import { generator } from "../tensor/random.ts";
 
 /** Maps the logits of the next token, [vocabulary], to a token id. */
@@ -17,17 +17,23 @@ export interface SamplingOptions {
   readonly topK?: number | undefined;
 }
 
+/** A seed: any whole number that a double represents exactly. */
+const seedCheck = whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+const isTopK = (value: unknown): boolean =>
+  value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && Number(value) >= 1);
+const checks: { readonly [K in keyof SamplingOptions]-?: Check } = {
+  seed: seedCheck,
+  temperature: optional(positive),
+  topK: optional(passing("a whole number of at least 1, or Infinity", isTopK)),
+};
+
 /** Draws from softmax(logits / temperature), restricted to the `topK` most probable tokens. */
-export function sampled({ seed, temperature = 1, topK = Number.POSITIVE_INFINITY }: SamplingOptions): Choose {
-  if (!(temperature > 0 && topK >= 1))
-    throw new RuleError(
-      `sampling needs a temperature above 0 and a top-k of at least 1, not ${temperature} and ${topK}`,
-      "generate.sampled",
-    );
+export function sampled(options: SamplingOptions): Choose {
+  const { seed, temperature = 1, topK = Number.POSITIVE_INFINITY } = checked("sampled", options, checks);
   const { uniform } = generator(seed, "sampling");
   return (logits) => {
     const least = [...logits].sort((a, b) => b - a)[Math.min(topK, logits.length) - 1] ?? 0; // [generate.top-k]
-    const top = Math.max(...logits);
+    const top = logits.reduce((largest, x) => Math.max(largest, x), Number.NEGATIVE_INFINITY);
     const weights = logits.map((x) => (x < least ? 0 : Math.exp((x - top) / temperature))); // [generate.sampled]
     let remaining = uniform() * weights.reduce((sum, weight) => sum + weight, 0);
     for (const [id, weight] of weights.entries()) {

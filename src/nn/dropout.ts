@@ -2,6 +2,11 @@
 import { dropout, type Generator, generator } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";
+import { between, type Check, checkValue } from "./options.ts";
+import { probabilityError } from "./torch-errors.ts";
+
+/** A rate of dropout. */
+export const probability: Check = between(0, 1, "a probability, from 0 to 1", probabilityError);
 
 /** In train mode, sets a fraction p of all elements to zero; the identity otherwise (torch.nn.Dropout). */
 export class Dropout {
@@ -10,6 +15,7 @@ export class Dropout {
   generator: Generator | null = null;
 
   constructor(p: number) {
+    checkValue("Dropout", "p", p, probability);
     this.p = p;
   }
 

@@ -4,7 +4,12 @@ import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Linear } from "./linear.ts";
 import { LayerNorm } from "./norms/layer-norm.ts";
-import { rejectUnknown } from "./options.ts";
+import { checked, count, multiple, optional } from "./options.ts";
+
+export interface FeedForwardOptions {
+  readonly dim: number;
+  readonly mult?: number | undefined;
+}
 
 /** FFW(x) = W₂ gelu(W₁ norm(x)), without biases; a torch Sequential whose slot 2 (the GELU) has no parameters. */
 export class FeedForward {
@@ -12,8 +17,12 @@ export class FeedForward {
   readonly 1: Linear<"d", "f">;
   readonly 3: Linear<"f", "d">;
 
-  constructor({ dim, mult = 4, ...rest }: { dim: number; mult?: number | undefined }) {
-    rejectUnknown("FeedForward", rest);
+  constructor(options: FeedForwardOptions) {
+    const checks = { dim: count(), mult: optional(multiple) };
+    const { dim, mult = 4 } = checked("FeedForward", options, checks, {
+      call: "FeedForward",
+      takes: "positional",
+    });
     const inner = Math.trunc(dim * mult); // [ffw.inner]
     this[0] = new LayerNorm(dim);
     this[1] = new Linear("d -> f", dim, inner, { bias: false });

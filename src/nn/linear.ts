@@ -1,11 +1,14 @@
 // Linear layers.
 import { einsum } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
-import type { Any, Tensor } from "../tensor/tensor.ts";
+import { type Any, Tensor } from "../tensor/tensor.ts";
+import { checked, checkValue, flag, inner, nullable, optional, passing } from "./options.ts";
 import { Parameter, uniform } from "./parameter.ts";
 
 /** The axes of the result: bare if those of the input are. */
 type Then<P extends string, O extends string> = string extends P ? Any : `${P} ${O}`;
+
+const isTensor = passing("a tensor", (value) => value instanceof Tensor);
 
 export interface LinearOptions {
   readonly bias?: boolean;
@@ -21,12 +24,11 @@ export class Linear<I extends string, O extends string> {
   weight: Tensor<"o i">;
   bias: Parameter<"o"> | null;
 
-  constructor(
-    _pattern: `${I} -> ${O}`,
-    dim: number,
-    out: number,
-    { bias = true, tiedTo = null }: LinearOptions = {},
-  ) {
+  constructor(_pattern: `${I} -> ${O}`, dim: number, out: number, options: LinearOptions = {}) {
+    checkValue("Linear", "in", dim, inner);
+    checkValue("Linear", "out", out, inner);
+    const checks = { bias: optional(flag), tiedTo: optional(nullable(isTensor)) };
+    const { bias = true, tiedTo = null } = checked("Linear", options, checks);
     const bound = 1 / Math.sqrt(dim); // [linear.uniform]
     this.weight = tiedTo ?? new Parameter("o i", [out, dim], uniform(bound));
     this.bias = bias ? new Parameter("o", [out], uniform(bound)) : null;

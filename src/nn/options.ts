@@ -1,12 +1,158 @@
-// Options are the arguments of the source package in camelCase. The compiler checks their names; in JavaScript, a misspelt
-// option would silently get its default.
-import { RuleError } from "../tensor/errors.ts";
+// Options are the arguments of the source package in camelCase. The compiler checks their names and types; calls from JavaScript and
+// values that are computed at run time are checked here, for every class and function that takes options.
 
-/** Throws if `rest`, the options of a caller without all known ones, is not empty. */
-export function rejectUnknown(caller: string, rest: object): void {
-  const [name] = Object.keys(rest);
-  if (name === undefined) return;
-  const camel = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-  const hint = camel === name ? "" : `; option names are in camelCase: "${camel}"`;
-  throw new RuleError(`${caller} has no option "${name}"${hint}`, "options.known");
+import { RuleError } from "../tensor/errors.ts";
+import { nearest } from "../terminal/nearest.ts";
+
+/** What an option accepts, as a test and in words. */
+export interface Check {
+  /** Completes "it must be …". */
+  readonly wanted: string;
+  readonly accepts: (value: unknown) => boolean;
+  /** Whether the option may be left out, or undefined. */
+  readonly optional?: boolean;
+  /** The release's error for a value that is refused, if known. */
+  readonly upstream?: (value: unknown) => string | null;
+}
+
+/** The largest width, and the largest number of heads, latents, images, tokens or classes. [options.bounds] */
+const MOST = 2 ** 24;
+/** The largest number of layers of one model. [options.bounds] */
+const MOST_LAYERS = 10_000;
+
+const written = (n: number): string => n.toLocaleString("en-US");
+
+/** A whole number between two bounds, both included. */
+export const whole = (low: number, high: number, upstream?: Check["upstream"]): Check => ({
+  wanted: `a whole number from ${written(low)} to ${written(high)}`,
+  accepts: (value) => Number.isInteger(value) && Number(value) >= low && Number(value) <= high, // [options.values]
+  ...(upstream && { upstream }),
+});
+
+/** A number of at least 1: a width, or a number of heads, latents or images. */
+export const count = (upstream?: Check["upstream"]): Check => whole(1, MOST, upstream);
+/** A width that may be 0: the layer then adds its bias only. */
+export const inner: Check = whole(0, MOST);
+/** A number of layers. */
+export const layers = (upstream?: Check["upstream"]): Check => whole(0, MOST_LAYERS, upstream);
+
+/** A finite number between two bounds, both included. */
+export const between = (low: number, high: number, wanted: string, upstream?: Check["upstream"]): Check => ({
+  wanted,
+  accepts: (value) => Number.isFinite(value) && Number(value) >= low && Number(value) <= high, // [options.values]
+  ...(upstream && { upstream }),
+});
+
+export const notNegative: Check = between(0, Number.MAX_VALUE, "a finite number of at least 0");
+export const positive: Check = between(Number.MIN_VALUE, Number.MAX_VALUE, "a finite number above 0");
+/** The width of a feed-forward in multiples of the model's. */
+export const multiple: Check = between(0, MOST, `a number from 0 to ${written(MOST)}`);
+
+export const flag: Check = {
+  wanted: "true or false",
+  accepts: (value) => typeof value === "boolean",
+};
+
+export const oneOf = (names: readonly string[], upstream?: Check["upstream"]): Check => ({
+  wanted: names.map((name) => `"${name}"`).join(" or "),
+  accepts: (value) => names.some((name) => name === value),
+  ...(upstream && { upstream }),
+});
+
+/** Any value that passes a test, described by `wanted`. */
+export const passing = (wanted: string, accepts: Check["accepts"]): Check => ({ wanted, accepts });
+
+export const optional = (check: Check): Check => ({ ...check, optional: true });
+
+export const nullable = (check: Check): Check => ({
+  ...check,
+  wanted: `${check.wanted}, or null`,
+  accepts: (value) => value === null || check.accepts(value),
+});
+
+/** A value as a message shows it: short, and without its contents. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
+  if (value === null || typeof value !== "object")
+    return typeof value === "function" ? "a function" : String(value);
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return `an object (${value.constructor?.name ?? "without a prototype"})`;
+}
+
+/** Throws a RuleError that names the option, its value and what it must be, unless the check accepts it. */
+export function checkValue(caller: string, name: string, value: unknown, check: Check): void {
+  if (check.accepts(value)) return;
+  const upstream = check.upstream?.(value) ?? null;
+  throw new RuleError(
+    `${caller}: ${name} is ${shown(value)}; it must be ${check.wanted}`,
+    "options.values",
+    upstream,
+  );
+}
+
+const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** The constructor in the source package: how Python names it, and how it takes its required arguments. */
+export interface Signature {
+  readonly call: string;
+  readonly takes: "keyword-only" | "positional";
+}
+
+function unknownOption(
+  caller: string,
+  name: string,
+  known: readonly string[],
+  { call }: Signature,
+): RuleError {
+  const guess = nearest(camel(name), known);
+  const hint = guess === null ? `known are ${known.join(", ")}` : `did you mean "${guess}"?`;
+  return new RuleError(
+    `${caller} has no option ${shown(name)}; ${known.length === 0 ? "it takes none" : hint}`,
+    "options.known",
+    `TypeError: ${call}() got an unexpected keyword argument '${snake(name)}'`,
+  );
+}
+
+function missingOptions(
+  caller: string,
+  names: readonly string[],
+  checks: Checks,
+  { call, takes }: Signature,
+): RuleError {
+  const quoted = names.map((name) => `'${snake(name)}'`);
+  const last = quoted.length > 2 ? `, and ${quoted.at(-1)}` : ` and ${quoted.at(-1)}`;
+  const list = quoted.length === 1 ? quoted[0] : quoted.slice(0, -1).join(", ") + last;
+  const each = names.map((name) => `${name}, ${checks[name]?.wanted}`).join("; ");
+  return new RuleError(
+    `${caller} needs ${each}`,
+    "options.missing",
+    `TypeError: ${call}() missing ${names.length} required ${takes} argument${names.length === 1 ? "" : "s"}: ${list}`,
+  );
+}
+
+type Checks = Readonly<Record<string, Check>>;
+
+/**
+ * The options of a call, checked: its own members, all of them known, and each with a value that its check accepts. An option
+ * that is undefined counts as left out. Throws a RuleError that names the option.
+ */
+export function checked<O extends object>(
+  caller: string,
+  options: O,
+  checks: { readonly [K in keyof O]-?: Check },
+  signature: Signature = { call: `${caller}.__init__`, takes: "keyword-only" },
+): O {
+  const all: Checks = checks;
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw new RuleError(`${caller} takes an object of options, not ${shown(options)}`, "options.values");
+  const known = Object.keys(all);
+  const stranger = Object.keys(options).find((name) => !Object.hasOwn(all, name));
+  if (stranger !== undefined) throw unknownOption(caller, stranger, known, signature); // [options.known]
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const own = Object.fromEntries(given);
+  const missing = known.filter((name) => !all[name]?.optional && !Object.hasOwn(own, name));
+  if (missing.length > 0) throw missingOptions(caller, missing, all, signature); // [options.missing]
+  for (const [name, value] of given) checkValue(caller, name, value, all[name] as Check);
+  return own as O; // [options.known]
 }

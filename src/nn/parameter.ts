@@ -1,5 +1,7 @@
 // Parameters: a shape and a source of values, which are drawn or read on first use and can be released. Constructing a model of
 // 300 million parameters takes a millisecond, and symbolic recording uses no values.
+
+import { ShapeError } from "../tensor/errors.ts";
 import { type Generator, generator } from "../tensor/random.ts";
 import { type Floats, type Shape, sizeOf, Tensor, type View, view } from "../tensor/tensor.ts";
 
@@ -26,14 +28,24 @@ function draw(initial: Initial, out: Floats, { uniform, normal }: Generator): vo
 /** Seeds of parameters that are neither initialised nor loaded: they differ in every model, as in the source packages. */
 let unseeded = 0;
 
+/** The largest number of values in one parameter. */
+const LARGEST = 2 ** 32;
+
 export class Parameter<A extends string = string> extends Tensor<A> {
   readonly initial: Initial;
   #source: () => View;
 
+  /** Throws a ShapeError if the shape is not a list of whole numbers, or has more values than one array holds. */
   constructor(_axes: A, shape: Shape, initial: Initial) {
+    super(shape);
+    const size = sizeOf(shape);
+    if (size > LARGEST)
+      throw new ShapeError(
+        `a parameter of shape [${shape.join(" ")}] would hold ${size} values, more than 2^32  [options.bounds]`,
+      );
     const seed = ++unseeded;
     const source = () => Parameter.#drawn(shape, initial, generator(seed));
-    super(shape, source); // [state.lazy]
+    super.assign(source); // [state.lazy]
     this.initial = initial;
     this.#source = source;
   }

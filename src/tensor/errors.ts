@@ -1,12 +1,17 @@
 // Errors, one class for each kind of cause. The message names the remedy.
 
-/** The caller's shapes, axes or sizes do not fit together. `place` is the module or call in which they meet, if there is one. */
+/**
+ * The caller's shapes, axes or sizes do not fit together. `place` is the module or call in which they meet, if there is one;
+ * `upstream` is the message of the source package for the same mistake, if known.
+ */
 export class ShapeError extends Error {
   override name = "ShapeError";
   readonly place: string | null;
-  constructor(message: string, place: string | null = null) {
+  readonly upstream: string | null;
+  constructor(message: string, place: string | null = null, upstream: string | null = null) {
     super(place === null ? message : `in ${place}: ${message}`);
     this.place = place;
+    this.upstream = upstream;
   }
   /** "ShapeError in MaskedCrossAttention: …": the place follows the name directly. */
   override toString(): string {

@@ -107,20 +107,33 @@ type Arguments<P extends Record<string, string>> = {
 };
 
 /**
- * Checks all arguments of a forward pass against their patterns and returns the sizes of their axes.
+ * Checks all arguments of a forward pass against their patterns and returns the sizes of their axes. Throws a ShapeError if an
+ * argument is no array or the shapes disagree; `upstream` is called for the source package's message then.
  *
  *     const { b, r } = shapes("MaskedCrossAttention", { x: [x, "b l d"], media: [media, "b m r e"] });
  */
 export function shapes<const P extends Record<string, string>>(
   caller: string,
   args: Arguments<P>,
+  upstream: () => string | null = () => null,
 ): Record<Words<P[keyof P]>, number> {
   const rows = Object.entries<readonly [{ readonly shape: Shape }, string]>(args);
+  for (const [name, [argument, side]] of rows) checkArgument(caller, name, argument, side);
   const sizes: Sizes = {};
   for (const [, [{ shape }, side]] of rows) {
-    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(caller, rows), caller); // [notation.unify]
+    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(caller, rows), caller, upstream()); // [notation.unify]
   }
   return sizes as Record<Words<P[keyof P]>, number>; // [types.patterns]
+}
+
+function checkArgument(caller: string, name: string, argument: unknown, side: string): void {
+  const hasShape = typeof argument === "object" && argument !== null && "shape" in argument;
+  if (hasShape && Array.isArray(argument.shape)) return;
+  const given = argument === null || argument === undefined ? `missing (${argument})` : "no array";
+  throw new ShapeError(
+    `${name} is ${given}; it must be a tensor with the axes ${side}  [notation.unify]`,
+    caller,
+  );
 }
 
 /** The axes of one row with their sizes as text, up to the first that differs from an earlier row; `clash` is its name. */

@@ -29,8 +29,52 @@ export function rowMajor(shape: Shape): number[] {
   return stride;
 }
 
-export const view = (data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View =>
-  ndarray(data, [...shape], stride && [...stride], offset);
+/**
+ * Floats as an array: row-major, of exactly as many values as the shape has, or with strides into a larger buffer. Throws a
+ * ShapeError if the values do not fit.
+ */
+export function view(data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View {
+  checkFits(data, shape, stride, offset); // [tensor.values]
+  return ndarray(data, [...shape], stride && [...stride], offset);
+}
+
+/** Throws a ShapeError unless a shape is a list of whole numbers from 0 up. */
+function checkShape(shape: Shape): void {
+  if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0)) return;
+  const shown = Array.isArray(shape) ? `[${shape.slice(0, 8).map(String).join(" ")}]` : String(shape);
+  throw new ShapeError(
+    `${shown} is not a shape; it must be a list of whole numbers from 0 up  [tensor.values]`,
+  );
+}
+
+/** Without strides the values fill the shape exactly; with strides, every element lies within them. */
+function checkFits(
+  data: ArrayLike<number>,
+  shape: Shape,
+  stride: readonly number[] | undefined,
+  offset: number,
+): void {
+  checkShape(shape);
+  if (!ArrayBuffer.isView(data))
+    throw new ShapeError(
+      "values are a typed array here; tensor(), int() and bool() take lists  [tensor.values]",
+    );
+  const size = sizeOf(shape);
+  if (stride === undefined) {
+    if (offset === 0 && data.length === size) return;
+    throw new ShapeError(
+      `[${shape.join(" ")}] holds ${size} values, got ${data.length - offset}  [tensor.values]`,
+    );
+  }
+  const ends = shape.map((n, axis) => (n - 1) * (stride[axis] ?? NaN));
+  const first = ends.reduce((at, step) => at + Math.min(0, step), offset);
+  const last = ends.reduce((at, step) => at + Math.max(0, step), offset);
+  const isWithin = size === 0 || (first >= 0 && last < data.length && stride.every(Number.isInteger));
+  if (!isWithin || stride.length !== shape.length || !Number.isInteger(offset))
+    throw new ShapeError(
+      `[${shape.join(" ")}] with strides [${stride.join(" ")}] from ${offset} extends beyond the ${data.length} values of its buffer  [tensor.values]`,
+    );
+}
 
 export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape); // [ops.float64]
 
@@ -44,8 +88,10 @@ export class Tensor<A extends string = Any> {
   #values: View | (() => View) | undefined;
 
   constructor(shape: Shape, values?: View | (() => View)) {
+    checkShape(shape);
     this.shape = shape;
     this.#values = values;
+    if (typeof values === "object") this.#checkShapeOf(values);
   }
 
   get size(): number {
@@ -60,12 +106,25 @@ export class Tensor<A extends string = Any> {
   /** The values. Reading them initialises a lazy tensor. */
   get data(): View {
     if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no values"); // [record.escape]
-    if (typeof this.#values === "function") this.#values = this.#values(); // [tensor.lazy]
+    if (typeof this.#values === "function") {
+      const values = this.#values(); // [tensor.lazy]
+      this.#checkShapeOf(values);
+      this.#values = values;
+    }
     return this.#values;
+  }
+
+  #checkShapeOf({ shape }: View): void {
+    const same = shape.length === this.shape.length && shape.every((n, axis) => n === this.shape[axis]);
+    if (same) return; // [tensor.values]
+    throw new ShapeError(
+      `values of shape [${shape.join(" ")}] cannot be those of a tensor of shape [${this.shape.join(" ")}]  [tensor.values]`,
+    );
   }
 
   /** Replaces the values, or the function that returns them. The shape stays the same. */
   assign(values: View | (() => View)): void {
+    if (typeof values === "object") this.#checkShapeOf(values);
     this.#values = values;
   }
 }
@@ -78,15 +137,11 @@ class HostArray<A extends string, D extends Uint8Array | Int32Array> implements 
   readonly stride: readonly number[];
   readonly offset: number;
 
-  constructor(shape: Shape, data: D, stride: readonly number[] = rowMajor(shape), offset = 0) {
-    const last = shape.reduce((at, n, axis) => at + (n - 1) * (stride[axis] ?? 0), offset);
-    if (sizeOf(shape) > 0 && last >= data.length)
-      throw new ShapeError(
-        `[${shape.join(" ")}] extends beyond the ${data.length} values of its buffer  [tensor.values]`,
-      );
+  constructor(shape: Shape, data: D, stride?: readonly number[], offset = 0) {
+    checkFits(data, shape, stride, offset); // [tensor.values]
     this.shape = shape;
     this.data = data;
-    this.stride = stride;
+    this.stride = stride ?? rowMajor(shape);
     this.offset = offset;
   }
 

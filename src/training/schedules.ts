@@ -1,4 +1,5 @@
 // Learning-rate schedules, as factors of the highest learning rate.
+import { between, type Check, checked, oneOf, optional, whole } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 
 export type ScheduleKind = "constant" | "linear" | "cosine";
@@ -22,16 +23,28 @@ const shapes: Readonly<Record<ScheduleKind, (progress: number) => number>> = {
   cosine: (progress) => (1 + Math.cos(Math.PI * progress)) / 2, // [schedule.cosine]
 };
 
+const number = whole(0, Number.MAX_SAFE_INTEGER);
+const checks: { readonly [K in keyof ScheduleOptions]-?: Check } = {
+  kind: optional(oneOf(Object.keys(shapes))),
+  warmup: optional(number),
+  steps: optional({
+    ...number,
+    accepts: (value) => value === Number.POSITIVE_INFINITY || number.accepts(value),
+  }),
+  floor: optional(between(0, 1, "a number from 0 to 1")),
+};
+
 /**
  * Linear warm-up, then a constant factor, linear decay, or half a cosine (Loshchilov and Hutter, arXiv 1608.03983,
  * equation 5). Throws a RuleError if a decaying schedule does not have more steps than its warm-up.
  */
-export function schedule({
-  kind = "constant",
-  warmup = 0,
-  steps = Number.POSITIVE_INFINITY,
-  floor = 0,
-}: ScheduleOptions): Schedule {
+export function schedule(options: ScheduleOptions): Schedule {
+  const {
+    kind = "constant",
+    warmup = 0,
+    steps = Number.POSITIVE_INFINITY,
+    floor = 0,
+  } = checked("schedule", options, checks);
   if (kind !== "constant" && !(Number.isFinite(steps) && steps > warmup))
     throw new RuleError(
       `a ${kind} schedule needs more steps than its warm-up of ${warmup}, not ${steps}`,

@@ -1,5 +1,6 @@
 // Sets of trained parameters, and parameter groups. A parameter is frozen if the optimiser does not have it; models have no
 // frozen state.
+import { shown } from "../nn/options.ts";
 import { parameterNames, stateDict } from "../nn/state-dict.ts";
 import { RuleError } from "../tensor/errors.ts";
 import type { ParameterGroup } from "./optimizers/optimizer.ts";
@@ -17,9 +18,14 @@ export interface HasParameterSets<S extends string> {
  */
 export function trainable<S extends string>(model: HasParameterSets<S>, set: NoInfer<S>): string[] {
   const sets = model.parameterSets;
+  if (typeof sets !== "object" || sets === null)
+    throw new RuleError(
+      `${model.constructor.name} names no sets of parameters; parameterNames(model) lists all of them`,
+      "freezing.nothing",
+    );
   if (!Object.hasOwn(sets, set)) {
     const known = Object.keys(sets).join(", ");
-    throw new RuleError(`no parameter set is called "${set}"; there are ${known}`, "freezing.nothing");
+    throw new RuleError(`no parameter set is called ${shown(set)}; there are ${known}`, "freezing.nothing");
   }
   const names = parameterNames(model).filter((name) => sets[set].includes(name)); // [freezing.sets]
   if (names.length === 0)

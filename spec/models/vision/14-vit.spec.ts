@@ -25,6 +25,7 @@ import {
 import { randomTensor } from "../../support/properties/arbitraries.ts";
 import { aBatchEqualsItsRows, taken } from "../../support/properties/models.ts";
 import { expectSame, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
+import { refusal } from "../../support/properties/refusals.ts";
 
 const small: ViTOptions = {
   imageSize: [4, 6],
@@ -140,11 +141,11 @@ test("[vit.patches] patches are flattened by rows, columns, channels and numbere
 });
 
 test("[vit.patches] an image that cannot be divided into whole patches is refused", () => {
-  expect(() => vit({ imageSize: 9, patchSize: 4 })).toThrow(ShapeError);
+  expect(() => vit({ imageSize: 9, patchSize: 4 })).toThrow(RuleError);
   expect(() => vit({ imageSize: 9, patchSize: 4 })).toThrow(
     "an image of 9×9 cannot be divided into patches of 4×4",
   );
-  expect(() => vit().forward(image(1, 3, 6))).toThrow(ShapeError);
+  expect(() => vit().forward(image(1, 3, 6))).toThrow(RuleError);
   expect(vit({ imageSize: [4, 6], patchSize: [4, 3] }).pos_embedding.shape).toEqual([3, 5]);
 });
 
@@ -246,7 +247,7 @@ test("[vit.pool] scores come from the class token or from the mean of all tokens
     );
   }
   expect(() => vit({ pool: "max" as never })).toThrow(RuleError);
-  expect(() => vit({ pool: "max" as never })).toThrow('pool is "cls" or "mean", not "max"');
+  expect(() => vit({ pool: "max" as never })).toThrow('pool is "max"; it must be "cls" or "mean"');
 });
 
 test("[vit.no-classes] without classes there is no head, and forward returns the tokens", () => {
@@ -306,10 +307,32 @@ test("[vit.size] other channels and larger images are refused with both sizes", 
     [image(1, 4, 8), "2×4×8"],
   ];
   for (const [x, given] of wrong) {
-    expect(() => vit().forward(x as Tensor<Any>)).toThrow(ShapeError);
+    expect(() => vit().forward(x as Tensor<Any>)).toThrow(RuleError);
     expect(() => vit().forward(x as Tensor<Any>)).toThrow(
-      `the image is ${given}, but the model is for 2×4×6`,
+      `the image is ${given}, but the model is for at most 2×4×6`,
     );
   }
   expect(() => vit().forward(randomTensor([2, 4, 6]) as Tensor<Any>)).toThrow(ShapeError);
+});
+
+test("[vit.size] [vit.patches] images that the release refuses are refused in its words", () => {
+  const model = vit({ imageSize: 8, patchSize: 4, channels: 1 });
+  // torch 2.13 on vit-pytorch 1.26.11; a null marks an image that the release accepts
+  const words: readonly (readonly [number[], string | null])[] = [
+    [
+      [1, 3, 8, 8],
+      "RuntimeError: Given normalized_shape=[16], expected input with shape [*, 16], but got input of size[1, 4, 48]",
+    ],
+    [
+      [1, 1, 12, 8],
+      "RuntimeError: The size of tensor a (7) must match the size of tensor b (5) at non-singleton dimension 1",
+    ],
+    [[1, 1, 6, 8], "EinopsError: Shape mismatch, can't divide axis of length 6 in chunks of 4"],
+    [[1, 1, 4, 12], null],
+  ];
+  for (const [size, message] of words)
+    expect(refusal(() => model.forward(randomTensor(size) as Tensor<Any>)).upstream).toBe(message);
+  expect(refusal(() => vit({ imageSize: 9, patchSize: 4 })).upstream).toBe(
+    "AssertionError: Image dimensions must be divisible by the patch size.",
+  );
 });

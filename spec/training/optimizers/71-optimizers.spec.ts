@@ -7,6 +7,7 @@ import type { Optimizer } from "../../../src/training/optimizers/optimizer.ts";
 import { sgd } from "../../../src/training/optimizers/sgd.ts";
 import { schedule } from "../../../src/training/schedules.ts";
 import { expectedFactors, schedules, trainingCase, worstOf } from "../../support/fixtures/training-case.ts";
+import { refusal } from "../../support/properties/refusals.ts";
 
 const TORCH = 1e-10;
 
@@ -158,4 +159,31 @@ test("[accumulate.sum] gradients are added with their weights, and their arrays 
     ["y", 0.1],
   ]);
   expect([numberOf(a.get("x")), numberOf(b.get("x"))]).toEqual([2, 5]);
+});
+
+test("[sgd.nesterov] Nesterov momentum without momentum, or with dampening, is refused as by torch", () => {
+  const groups = [{ names: ["w"] }];
+  for (const options of [{}, { momentum: 0.9, dampening: 0.1 }]) {
+    const error = refusal(() => sgd({ groups, nesterov: true, ...options }));
+    // torch 2.13.0
+    expect([error.rule, error.upstream]).toEqual([
+      "sgd.nesterov",
+      "ValueError: Nesterov momentum requires a momentum and zero dampening",
+    ]);
+  }
+  expect(() => sgd({ groups, nesterov: true, momentum: 0.9 })).not.toThrow();
+});
+
+test("[optimizer.groups] names and rates of a group are checked", () => {
+  for (const group of [
+    null,
+    3,
+    {},
+    { names: "w" },
+    { names: [1] },
+    { names: ["w"], learningRate: NaN },
+    { names: ["w"], lr: 1 },
+  ])
+    for (const optimizer of [adamw, sgd])
+      expect(refusal(() => optimizer({ groups: [group] as never })).message).toContain("a parameter group");
 });

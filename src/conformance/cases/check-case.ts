@@ -7,7 +7,7 @@ import { type Backend, differentiable } from "../../kernels/backend.ts";
 import { type ReplayOptions, replay } from "../../kernels/replay.ts";
 import { loadStateDict } from "../../nn/state-dict.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
-import { LoadError, RuleError } from "../../tensor/errors.ts";
+import { LoadError, RuleError, ShapeError } from "../../tensor/errors.ts";
 import { mul, sumAll } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Program } from "../../tensor/program/program.ts";
@@ -180,7 +180,8 @@ export async function checkCase(
     return { ...base, ...judgement };
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    if (raises && error instanceof RuleError) return { ...base, ...judgeRaised(raises, error) };
+    const refused = error instanceof RuleError || error instanceof ShapeError;
+    if (raises && refused) return { ...base, ...judgeRaised(raises, error) };
     return {
       ...base,
       rows: 0,

@@ -3,7 +3,7 @@
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Raises } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
-import { LoadError, type RuleError } from "../../tensor/errors.ts";
+import { LoadError, type RuleError, type ShapeError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { flat, Int, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type Comparison, compare, compareProbes, type Probes, toleranceFor } from "./compare.ts";
@@ -93,7 +93,7 @@ function verdict(deciding: readonly Comparison[], all: readonly Comparison[], ro
 }
 
 /** A case in which the release throws: this implementation must refuse for the same reason and quote the release's message. */
-export function judgeRaised({ type, message }: Raises, error: RuleError | null): Judgement {
+export function judgeRaised({ type, message }: Raises, error: RuleError | ShapeError | null): Judgement {
   const expected = `${type}: ${message}`;
   const passed = error?.upstream === expected; // [compare.raises]
   const reason = error ? `raised as "${error.upstream ?? error.message}"` : "nothing was raised";

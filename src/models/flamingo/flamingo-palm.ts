@@ -3,7 +3,7 @@
 
 import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
 import { ParallelTransformerBlock } from "../../blocks/parallel-transformer-block.ts";
-import type { HeadOptions } from "../../blocks/perceiver-attention.ts";
+import { type HeadOptions, headChecks } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { type Convention, conventionIn } from "../../masks/conventions/conventions.ts";
 import { locate } from "../../masks/grid.ts";
@@ -12,13 +12,25 @@ import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
-import { rejectUnknown } from "../../nn/options.ts";
+import {
+  type Check,
+  checked,
+  count,
+  flag,
+  inner,
+  layers,
+  nullable,
+  optional,
+  passing,
+  whole,
+} from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
+import { MODULO_ZERO, rangeError } from "../../nn/torch-errors.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
-import type { Int, Tensor } from "../../tensor/tensor.ts";
+import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
 import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
 import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
@@ -43,6 +55,27 @@ export interface FlamingoPaLMOptions extends HeadOptions {
   /** Options that override those of the profile. */
   readonly behaviour?: Partial<FlamingoBehaviour> | undefined;
 }
+
+const isEncoder = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function";
+
+const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
+  ...headChecks,
+  numTokens: count(),
+  depth: layers(rangeError),
+  ffMult: optional(inner),
+  mediaTokenId: optional(whole(-(2 ** 31), 2 ** 31 - 1)),
+  crossAttnEvery: optional(count((value) => (value === 0 ? MODULO_ZERO : null))),
+  imgEncoder: optional(nullable(passing("a module with a method forward(images)", isEncoder))),
+  perceiverNumLatents: optional(count()),
+  perceiverDepth: optional(layers(rangeError)),
+  maxVideoFrames: optional(nullable(count())),
+  onlyAttendImmediateMedia: optional(flag),
+  profile: optional(passing("the name of a profile", (value) => typeof value === "string")),
+  behaviour: optional(
+    passing("an object of options of FlamingoBehaviour", (value) => typeof value === "object"),
+  ),
+};
 
 class Residual {
   fn: ParallelTransformerBlock;
@@ -102,9 +135,7 @@ export class FlamingoPaLM {
       onlyAttendImmediateMedia,
       profile = "flamboyance",
       behaviour: overrides,
-      ...rest
-    } = options;
-    rejectUnknown("FlamingoPaLM", rest);
+    } = checked("FlamingoPaLM", options, checks);
     const behaviour = behaviourOf(profile, overrides);
     const { emptyRowFeedForward } = behaviour;
     const chosen = conventionIn(behaviour, onlyAttendImmediateMedia);
@@ -142,6 +173,8 @@ export class FlamingoPaLM {
    */
   forward(text: Int<"b l">, media: Media | Tensor<"b m c h w"> = {}): Tensor<"b l n"> {
     shapes("FlamingoPaLM", { text: [text, "b l"] });
+    if (!(text instanceof Int))
+      throw new RuleError("text is a batch of token ids; int() makes it", "flamingo.text");
     // #region forward
     const embeds = embedMedia(this, chooseMedia(media, this.options.behaviour));
     const perceived = embeds && named("b m r e", this.perceiver_resampler.forward(embeds));

@@ -1,7 +1,8 @@
 // The media that FlamingoPaLM takes besides text (images, videos or their embeddings), and how they become one sequence of
 // features for each image or video.
 
-import { rejectUnknown } from "../../nn/options.ts";
+import { type Check, checked, nullable, optional, passing, type Signature } from "../../nn/options.ts";
+import { broadcastError } from "../../nn/torch-errors.ts";
 import { warnOnce } from "../../nn/warn-once.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
@@ -23,11 +24,15 @@ export interface Media {
   readonly embeds?: Tensor<"b m s d"> | Tensor<"b s d"> | null | undefined;
 }
 
+const tensor: Check = optional(nullable(passing("a tensor", (value) => value instanceof Tensor)));
+const checks: { readonly [K in keyof Media]-?: Check } = { images: tensor, videos: tensor, embeds: tensor };
+const FORWARD: Signature = { call: "FlamingoPaLM.forward", takes: "keyword-only" };
+
 /** Checks the arguments by the options of the profile and returns at most one kind of media. */
 export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
   if (media instanceof Tensor) return byPosition(media, behaviour);
-  const { images, videos, embeds, ...rest } = media;
-  rejectUnknown("FlamingoPaLM.forward", rest);
+  const known = checked("FlamingoPaLM.forward", media, checks, FORWARD);
+  const { images, videos, embeds } = known;
   if (embeds && !images && behaviour.embeds === "refuse") {
     throw new RuleError(
       "flamingo-pytorch 0.1.2 cannot take embeddings, although its README says so",
@@ -49,7 +54,7 @@ export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: Flami
       "flamingo.images-and-videos",
     );
   }
-  return media;
+  return known;
 }
 
 /** forward(text, images): the README of flamingo-pytorch has this call, and the release rejects it. */
@@ -121,10 +126,11 @@ function framePositions({ video_frame_pos_emb }: Encoders, f: number): Tensor<"f
     );
   }
   const limit = video_frame_pos_emb.shape[0] ?? 0;
-  if (f > limit)
+  if (f > limit || f === 0)
     throw new RuleError(
-      `a video has ${f} frames, but maxVideoFrames is ${limit}`,
+      `a video has ${f} frames, but must have from 1 to maxVideoFrames = ${limit}`,
       "flamingo.max-video-frames",
+      f === 0 || limit === 1 ? null : broadcastError(f, limit, 2), // the release accepts both: it broadcasts a single position
     );
   return slice(video_frame_pos_emb, 0, 0, f);
 }

@@ -1,7 +1,9 @@
 // Profiles: the behaviour of a released package as data. Each difference from the default is one option of
 // FlamingoBehaviour, with a rule of its own.
 
+import { conventionCheck } from "../../blocks/media-visibility.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
+import { type Check, checked, flag, oneOf, optional, shown } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 
 /** The options that a profile may change. */
@@ -51,11 +53,23 @@ export const profiles = {
 
 export type ProfileName = keyof typeof profiles;
 
+const choice = optional(oneOf(["accept", "refuse"]));
+const checks: { readonly [K in keyof FlamingoBehaviour]-?: Check } = {
+  immediate: conventionCheck,
+  allPrevious: conventionCheck,
+  emptyRowFeedForward: optional(oneOf(["run", "skip"])),
+  embeds: choice,
+  withoutEncoder: choice,
+  readmeCalls: choice,
+  imagesBesideVideos: optional(oneOf(["refuse", "ignore"])),
+  trainModeReachesEncoder: optional(flag),
+};
+
 /** The behaviour of a profile, with some options changed. Throws a RuleError if there is no such profile. */
 export function behaviourOf(name: ProfileName, changes: Partial<FlamingoBehaviour> = {}): FlamingoBehaviour {
   if (!Object.hasOwn(profiles, name)) {
     const known = Object.keys(profiles).join(", ");
-    throw new RuleError(`no profile is called "${name}"; there are ${known}`, "flamingo.profile");
+    throw new RuleError(`no profile is called ${shown(name)}; there are ${known}`, "flamingo.profile");
   }
-  return { ...profiles[name], ...changes }; // [flamingo.profile]
+  return { ...profiles[name], ...checked("behaviour", changes, checks) }; // [flamingo.profile]
 }

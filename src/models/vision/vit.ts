@@ -1,12 +1,29 @@
 // The Vision Transformer: Dosovitskiy et al., arXiv 2010.11929, §3.1 and equations (1)–(4), as in vit-pytorch.
 
 import { VisionTransformer } from "../../blocks/vision-transformer.ts";
-import { Dropout } from "../../nn/dropout.ts";
+import { Dropout, probability } from "../../nn/dropout.ts";
 import { Linear } from "../../nn/linear.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
-import { rejectUnknown } from "../../nn/options.ts";
+import {
+  type Check,
+  checked,
+  checkValue,
+  count,
+  inner,
+  layers,
+  oneOf,
+  optional,
+  passing,
+} from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
-import { RuleError, ShapeError } from "../../tensor/errors.ts";
+import {
+  broadcastError,
+  layerNormError,
+  MODULO_ZERO,
+  POWER_OF_ZERO,
+  rangeError,
+} from "../../nn/torch-errors.ts";
+import { RuleError } from "../../tensor/errors.ts";
 import { concat, rearrange, repeat, slice, sum } from "../../tensor/ops/arrange.ts";
 import { add, detach, expand, mulScalar } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
@@ -31,6 +48,34 @@ export interface ViTOptions {
 
 const pair = (size: number | readonly [number, number]): readonly [number, number] =>
   typeof size === "number" ? [size, size] : size;
+
+const { accepts: isSide, wanted: side } = count();
+/** One side, or a height and a width. */
+const sides = (upstream: Check["upstream"] = () => null): Check => ({
+  wanted: `${side}, or [height, width]`,
+  accepts: (value) => isSide(value) || (Array.isArray(value) && value.length === 2 && value.every(isSide)),
+  upstream,
+});
+
+const checks: { readonly [K in keyof ViTOptions]-?: Check } = {
+  imageSize: sides(),
+  patchSize: sides((value) => (value === 0 ? MODULO_ZERO : null)),
+  numClasses: inner,
+  dim: count(),
+  depth: layers(rangeError),
+  heads: count((value) => (value === 0 ? MODULO_ZERO : null)),
+  mlpDim: inner,
+  pool: optional(
+    oneOf(
+      ["cls", "mean"],
+      () => "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
+    ),
+  ),
+  channels: optional(count()),
+  dimHead: optional(count((value) => (value === 0 ? POWER_OF_ZERO : null))),
+  dropout: optional(probability),
+  embDropout: optional(probability),
+};
 
 /** Splits the image into patches, then norm, linear, norm: a torch Sequential whose slot 0 (the split) has no parameters. */
 class PatchEmbedding {
@@ -83,20 +128,13 @@ export class ViT {
       depth,
       heads,
       mlpDim,
-      ...rest
-    } = options;
-    rejectUnknown("ViT", rest);
+    } = checked("ViT", options, checks);
     const [image, patch] = [pair(imageSize), pair(patchSize)];
-    if (pool !== "cls" && pool !== "mean") {
-      throw new RuleError(
-        `pool is "cls" or "mean", not "${String(pool)}"`,
-        "vit.pool",
-        "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
-      );
-    }
     if (image[0] % patch[0] !== 0 || image[1] % patch[1] !== 0) {
-      throw new ShapeError(
-        `in ViT: an image of ${image.join("×")} cannot be divided into patches of ${patch.join("×")}  [vit.patches]`,
+      throw new RuleError(
+        `an image of ${image.join("×")} cannot be divided into patches of ${patch.join("×")}`,
+        "vit.patches",
+        "AssertionError: Image dimensions must be divisible by the patch size.",
       );
     }
     const tokens = pool === "cls" ? 1 : 0;
@@ -113,14 +151,7 @@ export class ViT {
   /** The transformer's output for every token, class token included; an image encoder returns it. */
   embed(image: Tensor<"b c h w">): Tensor<"b n d"> {
     const { b, c, h, w } = shapes("ViT", { image: [image, "b c h w"] });
-    const {
-      channels,
-      image: [height, width],
-    } = this.options;
-    if (c !== channels || h > height || w > width) {
-      const [actual, largest] = [[c, h, w].join("×"), [channels, height, width].join("×")];
-      throw new ShapeError(`in ViT: the image is ${actual}, but the model is for ${largest}  [vit.size]`);
-    }
+    this.#checkImage(b, [c, h, w]);
     // #region embed
     const patches = this.to_patch_embedding.forward(image);
     const cls = repeat("t d -> b t d", this.cls_token, { b });
@@ -129,6 +160,39 @@ export class ViT {
     const placed = add(tokens, expand(positions, tokens)); // [vit.positions]
     return this.transformer.forward(this.dropout.forward(placed)); // [vit.dropout]
     // #endregion
+  }
+
+  /** Throws a RuleError unless the image has the model's channels and a whole number of patches, at most the model's. */
+  #checkImage(b: number, [c, h, w]: readonly [number, number, number]): void {
+    const {
+      channels,
+      image: [height, width],
+    } = this.options;
+    const [p, q] = this.to_patch_embedding.patch;
+    const fits = c === channels && h <= height && w <= width; // [vit.size]
+    const wholePatches = h % p === 0 && w % q === 0;
+    if (fits && wholePatches) return;
+    const [actual, largest] = [[c, h, w].join("×"), [channels, height, width].join("×")];
+    const problem = fits
+      ? `which patches of ${p}×${q} do not divide`
+      : `but the model is for at most ${largest}`;
+    const upstream = this.#sizeError(b, [c, h, w]);
+    throw new RuleError(`the image is ${actual}, ${problem}`, fits ? "vit.patches" : "vit.size", upstream);
+  }
+
+  /** The release's error for an image of this size; null where it accepts the image. */
+  #sizeError(b: number, [c, h, w]: readonly [number, number, number]): string | null {
+    const [p, q] = this.to_patch_embedding.patch;
+    for (const [length, side] of [[h, p] as const, [w, q] as const]) {
+      if (length % side !== 0)
+        return `EinopsError: Shape mismatch, can't divide axis of length ${length} in chunks of ${side}`;
+    }
+    const patches = (h / p) * (w / q);
+    const values = this.to_patch_embedding[1].weight.size;
+    if (c * p * q !== values) return layerNormError(values, [b, patches, c * p * q]);
+    const tokens = patches + (this.cls_token.shape[0] ?? 0);
+    const positions = this.pos_embedding.shape[0] ?? 0;
+    return tokens > positions ? broadcastError(tokens, positions, 1) : null;
   }
 
   /** Class scores, [b o]; or all tokens, [b n d], if numClasses is 0. */
@@ -148,7 +212,15 @@ export class ViT {
 export class Extractor {
   vit: ViT;
 
-  constructor(vit: ViT, _options: { returnEmbeddingsOnly: true } = { returnEmbeddingsOnly: true }) {
+  constructor(vit: ViT, options: { returnEmbeddingsOnly: true } = { returnEmbeddingsOnly: true }) {
+    const only = passing("true: the scores are not returned", (value) => value === true);
+    checkValue(
+      "Extractor",
+      "vit",
+      vit,
+      passing("a ViT", (value) => value instanceof ViT),
+    );
+    checked("Extractor", options, { returnEmbeddingsOnly: only });
     this.vit = vit;
   }
 

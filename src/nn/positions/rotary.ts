@@ -1,11 +1,13 @@
 // Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2, where dimension i is paired with i + d/2.
-import { ShapeError } from "../../tensor/errors.ts";
+import { RuleError } from "../../tensor/errors.ts";
 import { chunk, concatLast, einsum } from "../../tensor/ops/arrange.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { checkValue, count, inner } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
+import { broadcastError } from "../torch-errors.ts";
 
 const BASE = 10_000;
 
@@ -15,8 +17,13 @@ export class RotaryEmbedding {
   inv_freq: Parameter<"j">;
 
   constructor(dim: number) {
+    checkValue("RotaryEmbedding", "dim", dim, count());
     if (dim % 2 !== 0)
-      throw new ShapeError(`in RotaryEmbedding: the width of a head is even, got ${dim}  [rotary.halves]`);
+      throw new RuleError(
+        `the width of a head is ${dim}, but rotary embeddings need an even one`,
+        "rotary.halves",
+        broadcastError(dim, dim + 1, 3), // the release fails when the block runs
+      );
     // The source packages compute θ in float32, which differs from float64 by up to 4.7e-8; parameters are drawn in float32 as well.
     this.inv_freq = new Parameter(
       "j",
@@ -26,6 +33,7 @@ export class RotaryEmbedding {
   }
 
   forward(positions: number): Tensor<"l k"> {
+    checkValue("RotaryEmbedding.forward", "positions", positions, inner);
     const angles = einsum("l, j -> l j", arange("l", positions), this.inv_freq); // [rotary.angles]
     return tap(this, "", named("l k", concatLast(angles, angles)));
   }

@@ -1,9 +1,11 @@
 // AdamW: Loshchilov and Hutter, arXiv 1711.05101v3, algorithm 2, with the rounding order of torch.optim.AdamW.
+import { type Check, checked, notNegative, optional, passing } from "../../nn/options.ts";
 import {
   type Buffers,
   buffer,
   type Optimizer,
   type ParameterGroup,
+  parameterGroups,
   ratesOf,
   restored,
   scalar,
@@ -19,17 +21,32 @@ export interface AdamWOptions {
   readonly weightDecay?: number | undefined;
 }
 
+const isBeta = (value: unknown): boolean => typeof value === "number" && value >= 0 && value < 1;
+const checks: { readonly [K in keyof AdamWOptions]-?: Check } = {
+  groups: parameterGroups,
+  learningRate: optional(notNegative),
+  betas: optional(
+    passing(
+      "two numbers from 0 up to, but not including, 1",
+      (value) => Array.isArray(value) && value.length === 2 && value.every(isBeta),
+    ),
+  ),
+  epsilon: optional(notNegative),
+  weightDecay: optional(notNegative),
+};
+
 /**
  * m and v are running means of g and g². A step subtracts rate · m̂ / (√v̂ + ε), and weight decay shrinks the parameter
  * separately. Defaults are those of torch.optim.AdamW.
  */
-export function adamw({
-  groups,
-  learningRate = 1e-3,
-  betas: [beta1, beta2] = [0.9, 0.999],
-  epsilon = 1e-8,
-  weightDecay = 0.01,
-}: AdamWOptions): Optimizer {
+export function adamw(options: AdamWOptions): Optimizer {
+  const {
+    groups,
+    learningRate = 1e-3,
+    betas: [beta1, beta2] = [0.9, 0.999],
+    epsilon = 1e-8,
+    weightDecay = 0.01,
+  } = checked("adamw", options, checks);
   const rates = ratesOf(groups, { learningRate, weightDecay });
   let [first, second]: [Buffers, Buffers] = [new Map(), new Map()];
   /** Steps are counted for each parameter, because steps without a gradient do not count. */

@@ -1,4 +1,5 @@
 // The interface of optimisers, and the parts they share: parameter groups and stored state.
+import { type Check, checked, notNegative, optional, passing } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { flat, type Shape, Tensor, view } from "../../tensor/tensor.ts";
 
@@ -27,10 +28,22 @@ export interface Rates {
   readonly weightDecay: number;
 }
 
+/** What the option `groups` of an optimiser accepts; `ratesOf` checks each group. */
+export const parameterGroups: Check = passing("a list of parameter groups", Array.isArray);
+
+const isNames = (value: unknown): boolean =>
+  Array.isArray(value) && value.every((name) => typeof name === "string");
+const groupChecks: { readonly [K in keyof ParameterGroup]-?: Check } = {
+  names: passing("a list of parameter names", isNames),
+  learningRate: optional(notNegative),
+  weightDecay: optional(notNegative),
+};
+
 /** Rates by parameter name, in the order of the groups. Throws a RuleError if a parameter is in two groups. */
 export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map<string, Rates> {
   const rates = new Map<string, Rates>();
-  for (const { names, learningRate, weightDecay } of groups) {
+  for (const group of groups) {
+    const { names, learningRate, weightDecay } = checked("a parameter group", group, groupChecks);
     for (const name of names) {
       if (rates.has(name))
         throw new RuleError(`"${name}" is in two parameter groups; list it in one`, "optimizer.groups");

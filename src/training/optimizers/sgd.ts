@@ -1,9 +1,12 @@
 // Stochastic gradient descent with momentum, as in torch.optim.SGD. Sutskever et al. (2013) multiply the gradient by the
 // learning rate before it enters the momentum; torch multiplies the momentum.
+import { between, type Check, checked, flag, notNegative, optional } from "../../nn/options.ts";
+import { RuleError } from "../../tensor/errors.ts";
 import {
   type Buffers,
   type Optimizer,
   type ParameterGroup,
+  parameterGroups,
   ratesOf,
   restored,
   stored,
@@ -20,14 +23,30 @@ export interface SGDOptions {
   readonly weightDecay?: number | undefined;
 }
 
-export function sgd({
-  groups,
-  learningRate = 1e-3,
-  momentum = 0,
-  dampening = 0,
-  nesterov = false,
-  weightDecay = 0,
-}: SGDOptions): Optimizer {
+const checks: { readonly [K in keyof SGDOptions]-?: Check } = {
+  groups: parameterGroups,
+  learningRate: optional(notNegative),
+  momentum: optional(notNegative),
+  dampening: optional(between(-Number.MAX_VALUE, Number.MAX_VALUE, "a finite number")),
+  nesterov: optional(flag),
+  weightDecay: optional(notNegative),
+};
+
+export function sgd(options: SGDOptions): Optimizer {
+  const {
+    groups,
+    learningRate = 1e-3,
+    momentum = 0,
+    dampening = 0,
+    nesterov = false,
+    weightDecay = 0,
+  } = checked("sgd", options, checks);
+  if (nesterov && (momentum === 0 || dampening !== 0))
+    throw new RuleError(
+      `Nesterov momentum needs a momentum above 0 and a dampening of 0, not ${momentum} and ${dampening}`,
+      "sgd.nesterov",
+      "ValueError: Nesterov momentum requires a momentum and zero dampening",
+    );
   const rates = ratesOf(groups, { learningRate, weightDecay });
   let velocities: Buffers = new Map();
   return {

@@ -1,0 +1,444 @@
+// The executable half of 17-options.md. Messages of the release: torch 2.13.0, flamingo-pytorch 0.1.2, vit-pytorch 1.26.11.
+import { describe, expect, test } from "vitest";
+import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
+import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
+import { ParallelTransformerBlock } from "../../src/blocks/parallel-transformer-block.ts";
+import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
+import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
+import { sampled } from "../../src/generation/choose.ts";
+import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { Extractor, ViT } from "../../src/models/vision/vit.ts";
+import { Dropout } from "../../src/nn/dropout.ts";
+import { Embedding } from "../../src/nn/embedding.ts";
+import { FeedForward } from "../../src/nn/feed-forward.ts";
+import { Linear } from "../../src/nn/linear.ts";
+import { LayerNorm, normalize, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { Parameter, uniform } from "../../src/nn/parameter.ts";
+import { RotaryEmbedding } from "../../src/nn/positions/rotary.ts";
+import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { int } from "../../src/tensor/tensor.ts";
+import { adamw } from "../../src/training/optimizers/adamw.ts";
+import { sgd } from "../../src/training/optimizers/sgd.ts";
+import { schedule } from "../../src/training/schedules.ts";
+import { randomTensor } from "../support/properties/arbitraries.ts";
+import { refusal } from "../support/properties/refusals.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+interface Call {
+  readonly make: (options: Options) => unknown;
+  /** Options of a call that is accepted. */
+  readonly valid: Options;
+  /** The other options, each with a value that is accepted. */
+  readonly more?: Options;
+  readonly required: readonly string[];
+}
+
+const head = { dim: 12, dimHead: 4, heads: 2 };
+const group = [{ names: ["w"] }];
+const encoder = { forward: (x: unknown) => x };
+const cross = { onlyAttendImmediateMedia: false, dimMedia: 6 };
+const vit = { imageSize: 8, patchSize: 4, numClasses: 3, dim: 12, depth: 1, heads: 2, mlpDim: 16 };
+/** The type says what a caller may pass; these calls pass what they should not. */
+const call =
+  (make: (options: never) => unknown) =>
+  (options: Options): unknown =>
+    make(options as never);
+
+const calls: Readonly<Record<string, Call>> = {
+  FeedForward: {
+    make: call((o) => new FeedForward(o)),
+    valid: { dim: 12 },
+    more: { mult: 2 },
+    required: ["dim"],
+  },
+  PerceiverAttention: { make: call((o) => new PerceiverAttention(o)), valid: head, required: ["dim"] },
+  PerceiverResampler: {
+    make: call((o) => new PerceiverResampler(o)),
+    valid: { ...head, depth: 1 },
+    more: { numLatents: 2, numMediaEmbeds: 3, ffMult: 2, acceptReadmeCalls: true },
+    required: ["dim", "depth"],
+  },
+  MaskedCrossAttention: {
+    make: call((o) => new MaskedCrossAttention(o)),
+    valid: head,
+    more: cross,
+    required: ["dim"],
+  },
+  GatedCrossAttentionBlock: {
+    make: call((o) => new GatedCrossAttentionBlock(o)),
+    valid: head,
+    more: { ...cross, ffMult: 2, emptyRowFeedForward: "skip" },
+    required: ["dim"],
+  },
+  ParallelTransformerBlock: {
+    make: call((o) => new ParallelTransformerBlock(o)),
+    valid: head,
+    more: { ffMult: 2 },
+    required: ["dim"],
+  },
+  FlamingoPaLM: {
+    make: call((o) => new FlamingoPaLM(o)),
+    valid: { ...head, numTokens: 9, depth: 1 },
+    more: {
+      ffMult: 2,
+      mediaTokenId: 3,
+      crossAttnEvery: 2,
+      imgEncoder: encoder,
+      perceiverNumLatents: 2,
+      perceiverDepth: 1,
+      maxVideoFrames: 2,
+      onlyAttendImmediateMedia: true,
+      profile: "flamboyance",
+      behaviour: { embeds: "refuse" },
+    },
+    required: ["dim", "numTokens", "depth"],
+  },
+  ViT: {
+    make: call((o) => new ViT(o)),
+    valid: vit,
+    more: { pool: "mean", channels: 1, dimHead: 4, dropout: 0.1, embDropout: 0.1 },
+    required: ["imageSize", "patchSize", "numClasses", "dim", "depth", "heads", "mlpDim"],
+  },
+  Linear: {
+    make: call((o: { in: number; out: number }) => {
+      const { in: dim, out, ...rest } = o;
+      return new Linear("i -> o", dim, out, rest);
+    }),
+    valid: { in: 3, out: 4 },
+    more: { bias: false, tiedTo: null },
+    required: ["in", "out"],
+  },
+  Embedding: {
+    make: call((o: { rows: number; dim: number }) => {
+      const { rows, dim, ...rest } = o;
+      return new Embedding("d", rows, dim, rest);
+    }),
+    valid: { rows: 3, dim: 4 },
+    more: { std: 0.1 },
+    required: ["rows", "dim"],
+  },
+  LayerNorm: {
+    make: call((o: { dim: number }) => new LayerNorm(o.dim)),
+    valid: { dim: 3 },
+    required: ["dim"],
+  },
+  PaLMLayerNorm: {
+    make: call((o: { dim: number }) => new PaLMLayerNorm(o.dim)),
+    valid: { dim: 3 },
+    required: ["dim"],
+  },
+  RotaryEmbedding: {
+    make: call((o: { dim: number }) => new RotaryEmbedding(o.dim)),
+    valid: { dim: 4 },
+    required: ["dim"],
+  },
+  "RotaryEmbedding.forward": {
+    make: call((o: { positions: number }) => new RotaryEmbedding(4).forward(o.positions)),
+    valid: { positions: 3 },
+    required: ["positions"],
+  },
+  normalize: {
+    make: call((o: { epsilon: number }) => normalize(randomTensor([2, 3]), o.epsilon)),
+    valid: { epsilon: 1e-5 },
+    required: [],
+  },
+  Dropout: { make: call((o: { p: number }) => new Dropout(o.p)), valid: { p: 0.5 }, required: ["p"] },
+  adamw: {
+    make: call((o) => adamw(o)),
+    valid: { groups: group },
+    more: { learningRate: 0.1, betas: [0.9, 0.99], epsilon: 1e-8, weightDecay: 0.1 },
+    required: ["groups"],
+  },
+  sgd: {
+    make: call((o) => sgd(o)),
+    valid: { groups: group },
+    more: { learningRate: 0.1, momentum: 0.9, dampening: 0.1, weightDecay: 0.1, nesterov: false },
+    required: ["groups"],
+  },
+  schedule: {
+    make: call((o) => schedule(o)),
+    valid: {},
+    more: { kind: "constant", warmup: 2, steps: 9, floor: 0.1 },
+    required: [],
+  },
+  sampled: {
+    make: call((o) => sampled(o)),
+    valid: { seed: 1 },
+    more: { temperature: 2, topK: 3 },
+    required: ["seed"],
+  },
+};
+
+const BAD = [
+  NaN,
+  Infinity,
+  -Infinity,
+  -1,
+  0.5,
+  "3",
+  null,
+  undefined,
+  1e9,
+  {},
+  true,
+  0,
+  [],
+  () => 1,
+  2n,
+  Symbol("s"),
+];
+
+/** The values of BAD that an option accepts, each documented in 17-options.md and the chapter of its class. */
+const accepted: Readonly<Record<string, readonly unknown[]>> = {
+  mult: [0.5, 0],
+  ffMult: [0.5, 0],
+  "ParallelTransformerBlock.ffMult": [0],
+  "FlamingoPaLM.ffMult": [0],
+  depth: [0],
+  perceiverDepth: [0],
+  mlpDim: [0],
+  numClasses: [0],
+  in: [0],
+  out: [0],
+  mediaTokenId: [-1, 1e9, 0], // any id, also one that is no row of the table
+  imgEncoder: [null],
+  maxVideoFrames: [null],
+  tiedTo: [null],
+  std: [0.5, 0, 1e9],
+  epsilon: [0.5, 0, 1e9],
+  p: [0.5, 0],
+  dropout: [0.5, 0],
+  embDropout: [0.5, 0],
+  positions: [0],
+  learningRate: [0.5, 0, 1e9],
+  weightDecay: [0.5, 0, 1e9],
+  momentum: [0.5, 0, 1e9],
+  dampening: [0.5, 0, 1e9, -1], // torch does not restrict it
+  temperature: [0.5, 1e9],
+  topK: [Infinity, 1e9],
+  seed: [-1, 1e9, 0],
+  warmup: [0, 1e9],
+  steps: [Infinity, 1e9, 0],
+  floor: [0.5, 0],
+  groups: [[]],
+  behaviour: [{}],
+  onlyAttendImmediateMedia: [true],
+  acceptReadmeCalls: [true],
+  bias: [true],
+};
+
+/** Equality of the values of BAD, of which only {} and [] are objects. */
+const same = (a: unknown, b: unknown): boolean =>
+  Object.is(a, b) ||
+  (typeof a === "object" &&
+    typeof b === "object" &&
+    a !== null &&
+    b !== null &&
+    Array.isArray(a) === Array.isArray(b));
+
+const allowed = (who: string, option: string, required: readonly string[]): readonly unknown[] => [
+  ...(accepted[`${who}.${option}`] ?? accepted[option] ?? []),
+  ...(required.includes(option) ? [] : [undefined]),
+];
+
+describe.each(Object.entries(calls))("%s", (who, { make, valid, more = {}, required }) => {
+  const all: Options = { ...valid, ...more };
+
+  test.each(Object.keys(all))(
+    "[options.values] [options.bounds] %s: every value is accepted as documented, or refused by name",
+    (option) => {
+      expect(() => make({ ...valid, ...(option in more ? { [option]: more[option] } : {}) })).not.toThrow();
+      for (const value of BAD) {
+        const started = performance.now();
+        const listed = allowed(who, option, required).some((one) => same(one, value));
+        const build = () => make({ ...valid, [option]: value });
+        if (listed) expect(build, `${option} = ${String(value)}`).not.toThrow();
+        else {
+          const error = refusal(build);
+          expect(error.message, String(value)).toContain(option);
+          expect(error.rule).toMatch(
+            /^(options\.(values|missing|bounds)|rotary\.halves|flamingo\.profile|sgd\.nesterov|optimizer\.|schedule\.|generate\.)/,
+          );
+        }
+        expect(performance.now() - started).toBeLessThan(1000); // nothing is allocated
+      }
+    },
+  );
+
+  test("[options.missing] every required option is needed, by name", () => {
+    for (const option of required) {
+      const error = refusal(() =>
+        make(Object.fromEntries(Object.entries(valid).filter(([name]) => name !== option))),
+      );
+      expect(error.message).toContain(option);
+    }
+  });
+});
+
+test("[options.values] a value is shown with its option, its call and what it must be", () => {
+  const model = { ...head, numTokens: 9, depth: 2 };
+  const wrong: readonly (readonly [Options, string])[] = [
+    [
+      { crossAttnEvery: 0 },
+      "FlamingoPaLM: crossAttnEvery is 0; it must be a whole number from 1 to 16,777,216",
+    ],
+    [{ depth: 1e9 }, "FlamingoPaLM: depth is 1000000000; it must be a whole number from 0 to 10,000"],
+    [{ depth: "2" }, 'FlamingoPaLM: depth is "2"; it must be a whole number from 0 to 10,000'],
+    [
+      { maxVideoFrames: [] },
+      "FlamingoPaLM: maxVideoFrames is a list of 0; it must be a whole number from 1 to 16,777,216, or null",
+    ],
+    [
+      { onlyAttendImmediateMedia: 1 },
+      "FlamingoPaLM: onlyAttendImmediateMedia is 1; it must be true or false",
+    ],
+  ];
+  for (const [options, message] of wrong) {
+    const error = refusal(() => new FlamingoPaLM({ ...model, ...options } as never));
+    expect(error.message).toBe(`${message}  [options.values]`);
+  }
+  expect(refusal(() => new FeedForward(null as never)).message).toContain(
+    "takes an object of options, not null",
+  );
+  expect(refusal(() => new FeedForward([12] as never)).message).toContain(
+    "takes an object of options, not a list of 1",
+  );
+});
+
+test("[options.values] an image encoder has a method, a ViT in an extractor is one, and a convention has its fields", () => {
+  expect(
+    refusal(() => new FlamingoPaLM({ ...head, numTokens: 9, depth: 1, imgEncoder: {} as never })).message,
+  ).toContain("imgEncoder");
+  expect(refusal(() => new Extractor({} as never)).message).toContain("it must be a ViT");
+  expect(
+    refusal(() => new Extractor(new ViT(vit), { returnEmbeddingsOnly: false } as never)).message,
+  ).toContain("returnEmbeddingsOnly");
+  for (const convention of [{}, null, "immediate", { numbering: "inclusive" }])
+    expect(
+      refusal(() => new MaskedCrossAttention({ ...head, convention: convention as never })).message,
+    ).toContain("convention");
+});
+
+test("[options.known] an unknown option is refused with the nearest name, or with all of them", () => {
+  const wrong: readonly (readonly [() => unknown, string, string])[] = [
+    [
+      () => new PerceiverResampler({ dim: 4, depth: 1, num_latents: 8 } as never),
+      "num_latents",
+      'did you mean "numLatents"?',
+    ],
+    [
+      () => new FlamingoPaLM({ ...head, numTokens: 4, depth: 1, crossAttnEvry: 1 } as never),
+      "crossAttnEvry",
+      'did you mean "crossAttnEvery"?',
+    ],
+    [() => new FeedForward({ dim: 4, bogus: undefined } as never), "bogus", "known are dim, mult"],
+    [() => new Linear("i -> o", 2, 2, { biass: true } as never), "biass", 'did you mean "bias"?'],
+    [() => adamw({ groups: group, lr: 1 } as never), "lr", "known are groups, learningRate"],
+    [() => new ViT({ ...vit, __proto__: null, constructor: 1 } as never), "constructor", "known are"],
+  ];
+  for (const [make, name, hint] of wrong) {
+    const error = refusal(make);
+    expect(error.rule).toBe("options.known");
+    expect(error.message).toContain(`has no option "${name}"; ${hint}`);
+  }
+  expect(refusal(() => new PerceiverResampler({ dim: 4, depth: 1, foo_bar: 1 } as never)).upstream).toBe(
+    "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'foo_bar'",
+  );
+  expect(refusal(() => new FeedForward({ dim: 12, foo: 1 } as never)).upstream).toBe(
+    "TypeError: FeedForward() got an unexpected keyword argument 'foo'",
+  );
+});
+
+test("[options.known] [options.missing] inherited options do not count", () => {
+  const inherited = Object.create({ dim: 12, mult: 2 });
+  expect(refusal(() => new FeedForward(inherited)).rule).toBe("options.missing");
+  expect(new FeedForward(Object.assign(Object.create({ mult: 2 }), { dim: 12 }))[1].weight.shape).toEqual([
+    48, 12,
+  ]);
+  const model = new FlamingoPaLM({ ...head, numTokens: 9, depth: 1 });
+  expect(refusal(() => model.forward(int("b l", [[1]]), { image: null } as never)).upstream).toBe(
+    "TypeError: FlamingoPaLM.forward() got an unexpected keyword argument 'image'",
+  );
+});
+
+test("[options.missing] what is missing is named with what it must be, in the words of the release", () => {
+  const none = refusal(() => new FlamingoPaLM({} as never));
+  expect(none.message).toContain("FlamingoPaLM needs dim, a whole number from 1 to 16,777,216; numTokens, ");
+  expect(none.upstream).toBe(
+    "TypeError: FlamingoPaLM.__init__() missing 3 required keyword-only arguments: 'dim', 'num_tokens', and 'depth'",
+  );
+  expect(refusal(() => new PerceiverResampler({} as never)).upstream).toBe(
+    "TypeError: PerceiverResampler.__init__() missing 2 required keyword-only arguments: 'dim' and 'depth'",
+  );
+  expect(refusal(() => new ParallelTransformerBlock({} as never)).upstream).toBe(
+    "TypeError: ParallelTransformerBlock.__init__() missing 1 required positional argument: 'dim'",
+  );
+  expect(refusal(() => new FeedForward({} as never)).upstream).toBe(
+    "TypeError: FeedForward() missing 1 required positional argument: 'dim'",
+  );
+  expect(refusal(() => new ViT({} as never)).upstream).toBe(
+    "TypeError: ViT.__init__() missing 7 required keyword-only arguments: 'image_size', 'patch_size', 'num_classes', 'dim', 'depth', 'heads', and 'mlp_dim'",
+  );
+});
+
+test("[options.values] values that the release refuses are refused in its words", () => {
+  const flamingo = { ...head, numTokens: 9, depth: 1 };
+  const power = "ZeroDivisionError: 0.0 cannot be raised to a negative power";
+  const modulo = "ZeroDivisionError: integer modulo by zero";
+  const range = (type: string) => `TypeError: '${type}' object cannot be interpreted as an integer`;
+  const words: readonly (readonly [() => unknown, string])[] = [
+    [() => new FlamingoPaLM({ ...flamingo, crossAttnEvery: 0 }), modulo],
+    [() => new FlamingoPaLM({ ...flamingo, dimHead: 0 }), power],
+    [() => new FlamingoPaLM({ ...flamingo, heads: 0 }), modulo],
+    [() => new FlamingoPaLM({ ...flamingo, depth: 1.5 }), range("float")],
+    [() => new FlamingoPaLM({ ...flamingo, depth: NaN }), range("float")],
+    [() => new FlamingoPaLM({ ...flamingo, depth: null as never }), range("NoneType")],
+    [() => new FlamingoPaLM({ ...flamingo, perceiverDepth: "3" as never }), range("str")],
+    [() => new PerceiverAttention({ ...head, dimHead: 0 }), power],
+    [() => new MaskedCrossAttention({ ...head, dimHead: 0 }), power],
+    [() => new ParallelTransformerBlock({ ...head, dimHead: 0 }), power],
+    [() => new ViT({ ...vit, dimHead: 0 }), power],
+    [() => new ViT({ ...vit, patchSize: 0 }), modulo],
+    [() => new ViT({ ...vit, heads: 0 }), modulo],
+    [() => new ViT({ ...vit, depth: 0.5 }), range("float")],
+    [
+      () => new ViT({ ...vit, dropout: 1.5 }),
+      "ValueError: dropout probability has to be between 0 and 1, but got 1.5",
+    ],
+    [
+      () => new ViT({ ...vit, embDropout: -1 }),
+      "ValueError: dropout probability has to be between 0 and 1, but got -1",
+    ],
+    [
+      () => new ViT({ ...vit, pool: "max" as never }),
+      "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
+    ],
+    [
+      () => new ViT({ ...vit, imageSize: 9 }),
+      "AssertionError: Image dimensions must be divisible by the patch size.",
+    ],
+  ];
+  for (const [make, message] of words) expect(refusal(make).upstream).toBe(message);
+});
+
+test("[options.bounds] a parameter has at most 2^32 values, and its shape is a list of whole numbers", () => {
+  expect(new Parameter("a b", [2 ** 16, 2 ** 16], uniform(1)).size).toBe(2 ** 32);
+  expect(() => new Parameter("a b", [2 ** 16, 2 ** 16 + 1], uniform(1))).toThrow(ShapeError);
+  for (const shape of [[-1], [0.5], [NaN], ["3"], null, "3"])
+    expect(() => new Parameter("a", shape as never, uniform(1))).toThrow(/is not a shape/);
+  // Each width alone is allowed, and their product is not.
+  const wide = () => new PerceiverAttention({ dim: 4, heads: 2 ** 20, dimHead: 2 ** 20 });
+  expect(wide).toThrow(RuleError);
+});
+
+test("[options.values] depth 0 is allowed, as the release computes it", () => {
+  const text = int("b l", [[1, 3, 2]]);
+  const model = new FlamingoPaLM({ ...head, numTokens: 9, depth: 0, perceiverDepth: 0 });
+  expect(model.forward(text, { embeds: randomTensor([1, 1, 2, 12]) }).shape).toEqual([1, 3, 9]);
+  expect(new ViT({ ...vit, depth: 0, channels: 1 }).forward(randomTensor([1, 1, 8, 8])).shape).toEqual([
+    1, 3,
+  ]);
+  expect(
+    new PerceiverResampler({ ...head, depth: 0, numLatents: 2 }).forward(randomTensor([1, 1, 3, 12])).shape,
+  ).toEqual([1, 1, 2, 12]);
+});

@@ -1,0 +1,27 @@
+// The error of a call that must be refused. Any other error, or none, fails the test.
+import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+
+type Kind<E> = new (...args: never[]) => E;
+
+function thrown<E extends Error>(call: () => unknown, kind: Kind<E>): E {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof kind) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+export const refusal = (call: () => unknown): RuleError => thrown(call, RuleError);
+export const shapeRefusal = (call: () => unknown): ShapeError => thrown(call, ShapeError);
+
+export async function refusalOf(call: () => Promise<unknown>): Promise<RuleError> {
+  try {
+    await call();
+  } catch (error) {
+    if (error instanceof RuleError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}

@@ -1,0 +1,98 @@
+// Which images the tokens of a batch may attend to, as an argument of the blocks: locations of image tokens, or the finished mask.
+
+import type { Convention } from "../masks/conventions/conventions.ts";
+import { type Visibility, visibilityOf } from "../masks/media-mask.ts";
+import { type Check, checked, nullable, optional, passing } from "../nn/options.ts";
+import { broadcastError } from "../nn/torch-errors.ts";
+import { RuleError } from "../tensor/errors.ts";
+import { shapes } from "../tensor/pattern.ts";
+import { Bool, type Tensor } from "../tensor/tensor.ts";
+
+/** The images that the tokens of a batch may attend to; without either field every token sees every image. */
+export interface MediaVisibility {
+  /** b l: true where the text holds an image token. */
+  readonly mediaLocations?: Bool<"b l"> | null | undefined;
+  /** The mask itself, as `visibilityOf` computes it from the locations: a model computes it once for all its blocks. */
+  readonly visibility?: Visibility | null | undefined;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+const fieldsOf = (value: unknown): Fields | null =>
+  typeof value === "object" && value !== null ? { ...value } : null;
+
+/** The words that each field of a convention may have. */
+const CONVENTION_WORDS: Readonly<Record<string, readonly unknown[]>> = {
+  numbering: ["inclusive", "exclusive", "next"],
+  neighbours: ["apart", "together"],
+  endTokens: ["ignored", "cut"],
+  emptyRow: ["zero", "uniform", "unmasked", "nan"],
+  zeroBeforeFirstImage: [true, false],
+  emptyRowFeedForward: ["run", "skip"],
+};
+
+function isCompare(value: unknown): boolean {
+  if (value === "equal" || value === "at-least" || value === "everything") return true;
+  const { last, explicit } = fieldsOf(value) ?? {};
+  return Number.isInteger(last) || Array.isArray(explicit);
+}
+
+function isConvention(value: unknown): boolean {
+  const fields = fieldsOf(value);
+  if (fields === null || !isCompare(fields.compare)) return false;
+  return Object.entries(CONVENTION_WORDS).every(([name, words]) => words.includes(fields[name]));
+}
+
+const isGrid = (value: unknown): boolean => {
+  const { shape, data } = fieldsOf(value) ?? {};
+  return Array.isArray(shape) && data instanceof Uint8Array;
+};
+
+function isVisibility(value: unknown): boolean {
+  const fields = fieldsOf(value);
+  if (fields === null || !isGrid(fields.mayAttend)) return false;
+  const { emptyRow, postSoftmaxMask, feedForward } = fields;
+  const rows = [postSoftmaxMask, feedForward].every((grid) => grid === null || isGrid(grid));
+  return rows && ["zero", "uniform", "nan"].some((word) => word === emptyRow);
+}
+
+/** What an option that takes a mask convention accepts. */
+export const conventionCheck: Check = optional(
+  passing("a mask convention, such as one of `conventions`", isConvention),
+);
+
+const checks: { readonly [K in keyof MediaVisibility]-?: Check } = {
+  mediaLocations: optional(
+    nullable(passing("booleans b l, as bool() makes them", (value) => value instanceof Bool)),
+  ),
+  visibility: optional(nullable(passing("a mask, as visibilityOf() computes it", isVisibility))),
+};
+
+/** The masks that a block's forward pass is given, checked: at most one of them is not null. Throws a RuleError. */
+export function mediaVisibility(
+  caller: string,
+  masks: MediaVisibility,
+): { mediaLocations: Bool<"b l"> | null; visibility: Visibility | null } {
+  const { mediaLocations = null, visibility = null } = checked(`${caller}.forward`, masks, checks);
+  if (mediaLocations && visibility)
+    throw new RuleError(
+      `${caller}.forward: mediaLocations and visibility are two forms of one mask; give one of them`,
+      "xattn.one-mask",
+    );
+  return { mediaLocations, visibility };
+}
+
+/** The visibility of a batch under a convention; null without locations. */
+export function visibilityIn(
+  x: Tensor<"b l d">,
+  media: Tensor<"b m r e">,
+  mediaLocations: Bool<"b l"> | null,
+  convention: Convention,
+): Visibility | null {
+  if (!mediaLocations) return null;
+  const upstream = () => {
+    const [given, needed] = [mediaLocations.shape[1] ?? 0, x.shape[1] ?? 0];
+    return given === needed || given === 1 || needed === 1 ? null : broadcastError(given, needed, 2);
+  };
+  shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] }, upstream);
+  return visibilityOf(mediaLocations, media.shape[1] ?? 0, convention);
+}

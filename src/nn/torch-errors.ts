@@ -1,0 +1,50 @@
+// The words in which the released packages refuse an input: errors of torch and of Python. A RuleError quotes them as `upstream`, so
+// that a port can look up the message that it got.
+
+const tuple = (shape: readonly number[]): string => shape.join(", ");
+
+/** torch.nn.LayerNorm on an input whose last axis has another size. */
+export const layerNormError = (dim: number, shape: readonly number[]): string =>
+  `RuntimeError: Given normalized_shape=[${dim}], expected input with shape [*, ${dim}], but got input of size[${tuple(shape)}]`;
+
+/** torch.nn.functional.layer_norm over the input's own last axis, with a scale of another size. */
+export const scaleError = (dim: number, width: number): string =>
+  `RuntimeError: Expected weight to be of same shape as normalized_shape, but got weight of shape [${dim}] and normalized_shape = [${width}]`;
+
+/** Two tensors whose sizes along an axis can neither be equal nor broadcast. */
+export const broadcastError = (a: number, b: number, axis: number): string =>
+  `RuntimeError: The size of tensor a (${a}) must match the size of tensor b (${b}) at non-singleton dimension ${axis}`;
+
+/** A matrix product of [rows inner] and [width columns]. */
+export const productError = (
+  [rows, inner]: readonly [number, number],
+  [width, columns]: readonly [number, number],
+): string =>
+  `RuntimeError: mat1 and mat2 shapes cannot be multiplied (${rows}x${inner} and ${width}x${columns})`;
+
+/** torch.cat of two tensors that differ in another axis. */
+export const concatError = (axis: number, expected: number, actual: number): string =>
+  `RuntimeError: Sizes of tensors must match except in dimension ${axis}. Expected size ${expected} but got size ${actual} for tensor number 1 in the list.`;
+
+/** The largest element of a row without elements: attention over nothing. */
+export const EMPTY_ROW = "IndexError: amax(): Expected reduction dim -1 to have non-zero size.";
+
+/** torch.nn.functional.embedding with an id outside the table. */
+export const ID_OUT_OF_RANGE = "IndexError: index out of range in self";
+
+/** torch.nn.Dropout with a number that is no probability; it accepts NaN. */
+export const probabilityError = (p: unknown): string | null =>
+  Number.isFinite(p) ? `ValueError: dropout probability has to be between 0 and 1, but got ${p}` : null;
+
+/** Python's `x % 0`. */
+export const MODULO_ZERO = "ZeroDivisionError: integer modulo by zero";
+/** Python's `0 ** -0.5`. */
+export const POWER_OF_ZERO = "ZeroDivisionError: 0.0 cannot be raised to a negative power";
+
+/** Python's `range(n)` for an n that is not an integer. */
+export function rangeError(n: unknown): string | null {
+  const type =
+    typeof n === "number" ? "float" : typeof n === "string" ? "str" : n === null ? "NoneType" : null;
+  const isRange = typeof n === "number" && Number.isInteger(n);
+  return type === null || isRange ? null : `TypeError: '${type}' object cannot be interpreted as an integer`;
+}
