@@ -1,6 +1,6 @@
 // Child processes of 34-host.md.
 import { spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import * as browser from "../../src/host/browser.ts";
 import { runProcess } from "../../src/host/process.ts";
@@ -79,17 +79,40 @@ describe("runProcess", () => {
     expect([sizeOf(file) > 0, await grows(file)]).toEqual([true, false]);
   });
 
-  test("[io.process] a child is terminated when this process ends, also by a signal", async () => {
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+  ] as const)(
+    "[io.process] %s ends a child with this process, whose status is %i",
+    async (signal, status) => {
+      const file = fresh();
+      const script = `import("./dist/host/process.js").then(({ runProcess }) => runProcess(${JSON.stringify(
+        node(startsAnother(file, "")),
+      )}))`;
+      const parent = spawn(process.execPath, ["-e", script], { stdio: "inherit" });
+      const ended = new Promise((resolve) => parent.on("exit", (status) => resolve(status)));
+      await vi.waitFor(() => expect(sizeOf(file)).toBeGreaterThan(0), 20_000);
+      parent.kill(signal);
+      expect(await ended).toBe(status);
+      expect(await grows(file)).toBe(false);
+    },
+    30_000,
+  );
+
+  test("[io.process] a process in a session of its own that holds the output open does not delay the result", async () => {
     const file = fresh();
-    const script = `import("./dist/host/process.js").then(({ runProcess }) => runProcess(${JSON.stringify(
-      node(startsAnother(file, "")),
-    )}))`;
-    const parent = spawn(process.execPath, ["-e", script], { stdio: "inherit" });
-    const ended = new Promise((resolve) => parent.on("exit", (_, signal) => resolve(signal)));
+    const leaves = `
+      const { spawn } = require("node:child_process");
+      const waits = ["-e", "require('node:fs').writeFileSync(" + ${JSON.stringify(JSON.stringify(file))} + ", String(process.pid)); setTimeout(() => {}, 30000)"];
+      spawn(process.execPath, waits, { stdio: "inherit", detached: true }).unref();
+      console.log("done");`;
+    const started = performance.now();
+    const result = await runProcess(node(leaves), { seconds: 25 });
+    expect(result).toMatchObject({ status: 0, timedOut: false, stdout: "done\n" });
+    expect(performance.now() - started).toBeLessThan(15_000);
     await vi.waitFor(() => expect(sizeOf(file)).toBeGreaterThan(0), 20_000);
-    parent.kill("SIGTERM");
-    expect(await ended).toBe("SIGTERM");
-    expect(await grows(file)).toBe(false);
+    process.kill(Number(readFileSync(file, "utf8")), "SIGKILL");
   }, 30_000);
 
   test("[io.process] a command that cannot be started is refused", async () => {

@@ -47,6 +47,10 @@ for (const [name, host] of hosts) {
     expect(host.kindOf(`${folder}/xy`)).toBe("nothing");
     expect(host.listFiles(`${folder}/x/b`)).toEqual([`${folder}/x/b/10`, `${folder}/x/b/c/d`]);
     expect(host.now()).toBeLessThanOrEqual(host.now());
+    host.emptyFolder(`${folder}/x`);
+    for (const path of ["x/a", "x/b/10"]) expect(host.kindOf(`${folder}/${path}`)).toBe("nothing");
+    host.writeFile(`${folder}/x/a`, bytes("new"));
+    expect(host.listFiles(`${folder}/x`)).toEqual([`${folder}/x/a`]);
   });
 
   test(`[io.range] ${name}: ranges within a source are returned as copies, any number of times; others are errors`, () => {

@@ -211,3 +211,27 @@ test("[io.lazy] a file larger than any buffer is opened without reading it, and 
   expect(ranges.slice(2)).toEqual([8]);
   file.close();
 });
+
+test("[io.unchanged] a pipe that takes the place of an opened file is refused without waiting for a writer", () => {
+  fs.mkdirSync(folder, { recursive: true });
+  fs.writeFileSync(`${folder}/f`, "content");
+  const source = node.openFile(`${folder}/f`);
+  fs.rmSync(`${folder}/f`);
+  expect(spawnSync("mkfifo", [`${folder}/f`]).status).toBe(0);
+  expect(() => source.read(0, 1)).toThrow(/it has been rewritten since it was opened/);
+});
+
+test("[io.file-errors] a folder is emptied, and a link in its place or inside is not followed", () => {
+  fs.mkdirSync(`${folder}/own/a/b`, { recursive: true });
+  fs.writeFileSync(`${folder}/own/a/b/f`, "own");
+  fs.mkdirSync(`${folder}/other`);
+  fs.writeFileSync(`${folder}/other/f`, "other");
+  fs.symlinkSync(`${folder}/other`, `${folder}/own/link`);
+  node.emptyFolder(`${folder}/own`);
+  expect(fs.readdirSync(`${folder}/own`)).toEqual([]);
+  fs.symlinkSync(`${folder}/other`, `${folder}/link`);
+  node.emptyFolder(`${folder}/link`);
+  expect(fs.readdirSync(`${folder}/link`)).toEqual([]);
+  expect(fs.readdirSync(`${folder}/other`)).toEqual(["f"]);
+  expect(() => node.emptyFolder(`${folder}/other/f/g`)).toThrow(/a part of the path is a file/);
+});

@@ -58,6 +58,11 @@ export function removeFile(path: string): void {
   files.delete(normalized(path));
 }
 
+export const emptyFolder = unmount;
+
+/** A page ends without notice. */
+export const beforeEnd = (_action: () => void) => (): void => {};
+
 export async function runProcess([program = ""]: readonly string[]): Promise<FinishedProcess> {
   throw new LoadError(`cannot run ${program}: a page starts no processes`);
 }

@@ -22,6 +22,8 @@ export interface Host {
   createFolder(path: string): void;
   /** Removes a file, if it exists. */
   removeFile(path: string): void;
+  /** Creates a folder and its parents, and removes everything that it holds. A link in its place is removed, not followed. */
+  emptyFolder(path: string): void;
   /** Writes a file atomically: after a failure the previous content is unchanged. */
   writeFile(path: string, content: Uint8Array | Iterable<Uint8Array>): void;
   /** The reason for an error of the operating system, with a remedy; null for any other error. */
@@ -32,6 +34,8 @@ export interface Host {
   cores(): number;
   /** Runs `source` on a new thread, with `data` as a variable of that name. */
   startThread(source: string, data: object): Thread;
+  /** Takes an action before the process ends, by itself or by SIGINT, SIGTERM or SIGHUP. Returns a function that withdraws it. */
+  beforeEnd(action: () => void): () => void;
   /** Runs a command to its end. Not available in a page. */
   runProcess(command: readonly string[], options?: ProcessOptions): Promise<FinishedProcess>;
 }

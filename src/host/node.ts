@@ -17,6 +17,7 @@ export {
   type Thread,
 } from "./host.ts";
 export { runProcess } from "./process.ts";
+export { beforeEnd } from "./termination.ts";
 export { writeFile } from "./write-file.ts";
 
 export const now = (): number => performance.now();
@@ -24,6 +25,9 @@ export const now = (): number => performance.now();
 /** Sources with an open descriptor, in the order in which they were opened. The limit is far below that of any system. */
 const opened = new Set<FileSource>();
 const MAX_OPEN = 32;
+
+/** Without O_NONBLOCK, opening a pipe that has taken the file's place would wait for a writer. */
+const READ = fs.constants.O_RDONLY | (fs.constants.O_NONBLOCK ?? 0);
 
 class FileSource implements ByteSource {
   readonly size: number;
@@ -71,7 +75,7 @@ class FileSource implements ByteSource {
   #open(): number {
     if (this.#descriptor === null) {
       for (const oldest of opened) if (opened.size >= MAX_OPEN) oldest.close(); // [io.few-descriptors]
-      this.#descriptor = fs.openSync(this.#path, "r");
+      this.#descriptor = fs.openSync(this.#path, READ);
       opened.add(this);
     }
     const { ino, size, mtimeMs } = fs.fstatSync(this.#descriptor);
@@ -121,6 +125,11 @@ export function createFolder(path: string): void {
 
 export function removeFile(path: string): void {
   attempt("remove", path, () => fs.rmSync(path, { force: true }));
+}
+
+export function emptyFolder(path: string): void {
+  attempt("empty", path, () => fs.rmSync(path, { recursive: true, force: true, maxRetries: 3 }));
+  createFolder(path);
 }
 
 /** The number of parallel threads, including this one. */

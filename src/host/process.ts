@@ -2,13 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { LoadError } from "../tensor/errors.ts";
 import type { FinishedProcess, ProcessOptions } from "./host.ts";
+import { beforeEnd } from "./termination.ts";
 
 const WINDOWS = process.platform === "win32";
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** Children that are running now. They are terminated when this process ends, for whatever reason. */
-const running = new Set<ChildProcess>();
-
 /** Terminates a child and all processes that it started. Except on Windows, a child leads a process group of its own. */
 function endGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
@@ -19,31 +15,39 @@ function endGroup({ pid }: ChildProcess): void {
   }
 }
 
-const endAll = (): void => {
-  for (const child of running) endGroup(child); // [io.process]
+/** After a child has ended, the time for the rest of its output, in milliseconds. A process that it left running may hold the pipes open. */
+const GRACE = 500;
+
+/** The end of a text that grows: between `keep` and twice as many characters. */
+const appended = (text: string, more: string, keep: number): string => {
+  const all = text + more;
+  return all.length > 2 * keep ? all.slice(-keep) : all; // [io.process]
 };
 
-/** A handler replaces the signal's default action, so it is taken off and the signal sent again. */
-const onSignal = (signal: NodeJS.Signals): void => {
-  endAll();
-  listen(false);
-  process.kill(process.pid, signal);
-};
+/** Both streams of a child, apart and in the order in which they were received. */
+class Output {
+  readonly #keep: number;
+  readonly #started = performance.now();
+  #texts = { stdout: "", stderr: "", output: "" };
+  #secondsToOutput: number | null = null;
 
-function listen(on: boolean): void {
-  const change = on ? "on" : "removeListener";
-  process[change]("exit", endAll);
-  for (const signal of SIGNALS) process[change](signal, onSignal);
-}
+  constructor(keep: number) {
+    this.#keep = keep;
+  }
 
-function enter(child: ChildProcess): void {
-  if (running.size === 0) listen(true);
-  running.add(child);
-}
+  add(stream: "stdout" | "stderr", text: string): void {
+    if (stream === "stdout") this.#secondsToOutput ??= (performance.now() - this.#started) / 1000;
+    const texts = this.#texts;
+    texts[stream] = appended(texts[stream], text, this.#keep);
+    texts.output = appended(texts.output, text, this.#keep);
+  }
 
-function leave(child: ChildProcess): void {
-  running.delete(child);
-  if (running.size === 0) listen(false);
+  get captured() {
+    const [stdout, stderr, output] = [this.#texts.stdout, this.#texts.stderr, this.#texts.output].map(
+      (text) => text.slice(-this.#keep),
+    ) as [string, string, string];
+    return { stdout, stderr, output, secondsToOutput: this.#secondsToOutput };
+  }
 }
 
 /** Runs a command until it ends or `seconds` have passed. Rejects with a LoadError where the command cannot be started. [io.process] */
@@ -52,49 +56,36 @@ export function runProcess(
   { seconds, keep = 1e7 }: ProcessOptions = {},
 ): Promise<FinishedProcess> {
   return new Promise((resolve, reject) => {
-    const started = performance.now();
+    const output = new Output(keep);
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: !WINDOWS });
-    enter(child);
-    let [stdout, stderr, output, timedOut] = ["", "", "", false];
-    let secondsToOutput: number | null = null;
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      secondsToOutput ??= (performance.now() - started) / 1000;
-      stdout = (stdout + text).slice(-keep); // [io.process]
-      output = (output + text).slice(-keep); // [io.process]
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr = (stderr + text).slice(-keep); // [io.process]
-      output = (output + text).slice(-keep); // [io.process]
-    });
+    const withdraw = beforeEnd(() => endGroup(child)); // [io.process]
+    for (const stream of ["stdout", "stderr"] as const)
+      child[stream].setEncoding("utf8").on("data", (text: string) => output.add(stream, text));
+    let timedOut = false;
+    const timers: NodeJS.Timeout[] = [];
+    const after = (milliseconds: number, action: () => void) => timers.push(setTimeout(action, milliseconds));
     const end = () => {
-      clearTimeout(timer);
-      endGroup(child);
-      leave(child);
-      resolve({
-        status: child.exitCode,
-        signal: child.signalCode,
-        timedOut,
-        stdout,
-        stderr,
-        output,
-        secondsToOutput,
-      });
+      for (const timer of timers) clearTimeout(timer);
+      withdraw();
+      child.stdout.destroy(); // [io.process]
+      child.stderr.destroy();
+      resolve({ status: child.exitCode, signal: child.signalCode, timedOut, ...output.captured });
     };
-    const timer =
-      seconds === undefined
-        ? undefined
-        : setTimeout(() => {
-            timedOut = true;
-            end();
-            child.stdout.destroy();
-            child.stderr.destroy();
-          }, seconds * 1000);
+    if (seconds !== undefined)
+      after(seconds * 1000, () => {
+        timedOut = true;
+        endGroup(child); // [io.process]
+        end();
+      });
     child.on("error", (error) => {
-      clearTimeout(timer);
-      leave(child);
+      for (const timer of timers) clearTimeout(timer);
+      withdraw();
       reject(new LoadError(`cannot run ${program}: ${error.message}`));
     });
-    child.on("exit", () => endGroup(child)); // processes that it started may hold its output open
+    child.on("exit", () => {
+      endGroup(child); // processes that it started [io.process]
+      if (!timedOut) after(GRACE, end); // [io.process]
+    });
     child.on("close", end);
   });
 }

@@ -8,8 +8,7 @@ import { probe as command } from "../../../src/cli/commands/probe.ts";
 import { UsageError } from "../../../src/cli/usage-error.ts";
 import { maskMistakes } from "../../../src/conformance/mistakes/mask-mistakes.ts";
 import { mutants } from "../../../src/conformance/mutants/mutants.ts";
-import { probeDocument } from "../../../src/conformance/probe/document.ts";
-import { leakStretches, mismatchStretches } from "../../../src/conformance/probe/effects.ts";
+import type { Adapter } from "../../../src/conformance/probe/ask.ts";
 import { cachedStepsOf, mismatchesOf } from "../../../src/conformance/probe/match.ts";
 import { measure } from "../../../src/conformance/probe/measure.ts";
 import {
@@ -32,10 +31,17 @@ import {
   TEXT,
   VARIANTS,
 } from "../../../src/conformance/probe/plan.ts"; // prettier-ignore
-import { type Adapter, type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts";
-import { probeText } from "../../../src/conformance/probe/text.ts";
+import { type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts";
+import { probeDocument } from "../../../src/conformance/probe/report/document.ts";
+import { leakStretches, mismatchStretches } from "../../../src/conformance/probe/report/effects.ts";
+import { probeText } from "../../../src/conformance/probe/report/text.ts";
+import {
+  mistakeSentences,
+  stretchSentence,
+  verdictSentence,
+} from "../../../src/conformance/probe/report/words.ts";
+import { readOutputs } from "../../../src/conformance/probe/rows.ts";
 import { verdictOf } from "../../../src/conformance/probe/verdict.ts";
-import { mistakeSentences, stretchSentence, verdictSentence } from "../../../src/conformance/probe/words.ts";
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { distinguishingPrompt } from "../../../src/masks/difference.ts";
@@ -288,9 +294,8 @@ function outputs(call: ProbeCall, of: (variant: number, p: number, l: number) =>
 }
 const measured = (of: (variant: number, p: number, l: number) => number[], more: [string, Tensor][] = []) =>
   measure(
-    calls.strict,
     inputsOf(calls.strict, shape),
-    new Map([["out", outputs(calls.strict, of)], ...more]),
+    readOutputs(calls.strict, new Map([["out", outputs(calls.strict, of)], ...more])),
   );
 const moves = (variant: number, ...changes: number[]) => (changes.includes(variant) ? 1 : 0);
 
@@ -388,8 +393,8 @@ test("[probe.strict] an adapter that refuses prompts with too many or too few im
     return right(call, inputs);
   };
   const result = await probe(adapter, { shape });
-  expect(result.refused).toContain("2 image tokens");
-  expect(result.call.name).toBe("strict");
+  expect(result.refused).toMatchObject([{ call: "full", reason: "3 images, but 2 image tokens" }]);
+  expect(result.call.name).toBe("padded");
   expect(names(result.exact)).toContain("mllama reference");
   const never: Adapter = async ({ name }) => Promise.reject(new LoadError(`no ${name}`));
   await expect(probe(never, { shape })).rejects.toThrow("no full");
@@ -454,7 +459,9 @@ test("[probe.words] a stretch ends where rows are not neighbours, and where eith
 });
 
 test("[probe.names] rows that follow no known convention are compared with the nearest one", async () => {
-  const unknown = blockAdapter("attention", { ...conventions.immediate, compare: { last: 2 } });
+  // every other image, which no combination of the vocabulary has
+  const explicit = Array.from({ length: LENGTH }, (_, l) => (l % 2 === 0 ? [1, 3] : [2]));
+  const unknown = blockAdapter("attention", { ...conventions.immediate, compare: { explicit } });
   const result = await probe(unknown, { shape });
   expect(result.exact).toEqual([]);
   expect(verdictOf(result, null)).toMatchObject({
@@ -495,14 +502,17 @@ test("[probe.json] the stable keys", async () => {
   const result = await probe(blockAdapter("tapped", released, mutant("no-zeroing")), { shape });
   const document = JSON.parse(JSON.stringify(probeDocument(result, null)));
   expect(document).toMatchObject({
-    status: "followed",
+    status: "ambiguous",
+    exitStatus: 1,
+    finding: { kind: "ambiguous", convention: "flamingo-pytorch@0.0.16 immediate", mistake: "no-zeroing" },
     convention: "flamingo-pytorch@0.0.16 immediate",
     also: [],
     comparedWith: "flamingo-pytorch@0.0.16 immediate",
     mismatches: [],
     mismatchingRows: 0,
     withoutLocations: "everything",
-    refused: null,
+    withoutLocationsSkipped: null,
+    refused: [],
     output: "block",
   });
   expect(document.mistakes.map(({ number }: { number: number }) => number)).toEqual([2, 3]);
@@ -561,7 +571,15 @@ describe("the command", () => {
       withoutLocations: "everything",
       cached: { skipped: "no cache" },
     }); // prettier-ignore
-    expect(readdirSync(kept).sort()).toEqual(["cached", "full", "without-locations"]);
+    expect(readdirSync(kept).sort()).toEqual([
+      "alone",
+      "cached",
+      "full",
+      "full-mixed",
+      "strict",
+      "text-only",
+      "without-locations",
+    ]);
     expect(JSON.parse(readFileSync(join(kept, "full/case/case.json"), "utf8")).config.dim).toBe(8);
     expect(existsSync(join(kept, "full/out/outputs.safetensors"))).toBe(true);
   });
@@ -574,7 +592,10 @@ describe("the command", () => {
     const { status, text } = await run("--expect", "flamingo-mini", ...plain());
     expect(text).toMatch(/^It does not follow flamingo-mini: this is immediate\./);
     expect(status).toBe(1);
-    expect((await run("--expect", "immediate", ...plain("strict"))).status).toBe(0);
+    expect((await run("--expect", "immediate", ...plain())).status).toBe(0);
+    const refusing = await run("--expect", "immediate", ...plain("strict"));
+    expect(refusing.status).toBe(2);
+    expect(refusing.text).toContain("3 images, but not 3 image tokens");
     expect(readdirSync(own)).toEqual([]);
   });
 
@@ -587,7 +608,6 @@ describe("the command", () => {
     ["shape", "has the shape"],
     ["name", 'there is no "outputs.out" among the written tensors ("result")'],
     ["zeros", "gates away from 0"],
-    ["dropout", "eval mode"],
     ["constant", "no image changes any row"],
   ])(
     "[probe.outputs] [probe.adapter] [probe.skipped] %s: a broken adapter is refused with the remedy",
@@ -598,6 +618,12 @@ describe("the command", () => {
       expect(stripVTControlCharacters(found.message)).toBe(found.message);
     },
   );
+
+  test("[probe.batch-fault] [probe.exit] dropout is named as such, with the remedy and status 2", async () => {
+    const { status, text } = await run(...plain("dropout"));
+    expect(text).toMatch(/^The output is random: .*\n.*eval mode/);
+    expect(status).toBe(2);
+  });
 
   test("[probe.adapter] an adapter that hangs is ended and not run again", async () => {
     const kept = join(workspace, "hung");

@@ -117,6 +117,7 @@ const emptyRows: readonly MaskMistake[] = [
     seenIn: "flamingo-pytorch and OpenFlamingo do the reverse (a gate on text_time == 0); IDEFICS does this",
     needs: "more image tokens than images",
     rule: () => ({ emptyRow: "zero" }),
+    asInPaper: true,
   },
   {
     id: "empty-rows-unmasked",

@@ -6,4 +6,6 @@ export interface Mistake {
   readonly title: string;
   /** The implementations in which it was found. */
   readonly seenIn: string;
+  /** A mistake only where the release is to be reproduced: the result is what the paper says. */
+  readonly asInPaper?: boolean;
 }

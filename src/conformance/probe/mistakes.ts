@@ -27,10 +27,20 @@ export const effectsOfConvention = (convention: Convention, prompts: Prompts, im
     convention,
   ).map((rows) => rows.map((row) => effectOf(row, convention)));
 
+/**
+ * all-previous as it is computed where masked scores have a finite fill: the average of all images in rows before the first
+ * image, which are then set to zero. Without that, they average all images.
+ */
+const allPreviousZeroed: Convention = {
+  ...conventions["all-previous"],
+  emptyRow: "uniform",
+  zeroBeforeFirstImage: true,
+};
+
 /** The conventions that mistakes are made in: the released package's and the corrected ones. */
 export const baseConventions: readonly Convention[] = [
   conventions["flamingo-pytorch@0.1.2 immediate"],
   conventions["flamingo-pytorch@0.1.2 all-previous"],
   conventions.immediate,
-  conventions["all-previous"],
+  allPreviousZeroed,
 ];

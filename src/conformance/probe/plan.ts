@@ -9,28 +9,32 @@ export const IMAGES = 3;
 export const LENGTH = 8;
 
 /** t text, I an image's token, e an end token. */
-const kindsOf = (text: string): number[] =>
+export const kindsOf = (text: string): number[] =>
   [...text].map((letter) => (letter === "I" ? TOKEN.image : letter === "e" ? TOKEN.end : TOKEN.text));
 
-export interface ProbeCall {
-  readonly name: "full" | "strict" | "cached" | "without-locations";
-  readonly prompts: readonly (readonly number[])[];
-  /** Positions that each pass of a cached decoding takes; null: all at once. */
-  readonly passes: readonly number[] | null;
+/** One row of a batch: a prompt with one change. */
+export interface PlannedRow {
+  /** Index of its prompt. */
+  readonly prompt: number;
+  /** One of BASE, AGAIN, TEXT, SPREAD and changedImage(1) to changedImage(IMAGES). */
+  readonly variant: number;
+  /** The row holds images that occur in no other call. */
+  readonly otherImages: boolean;
 }
 
-const STRICT = ["tIttIItt", "tIeItetI"].map(kindsOf);
-/** More and fewer image tokens than images, and none at all. */
-const LOOSE = ["ItItIItI", "ttItttIt", "tetItett", "tttttttt"].map(kindsOf);
+export interface ProbeCall {
+  /** The name in case.json, and that of the call's folder unless `folder` is given. */
+  readonly name: string;
+  readonly folder?: string;
+  readonly prompts: readonly (readonly number[])[];
+  readonly rows: readonly PlannedRow[];
+  /** Positions that each pass of a cached decoding takes; null: all at once. */
+  readonly passes: readonly number[] | null;
+  readonly locations: boolean;
+}
 
-/** Prompts that distinguish the known conventions, and each of them from the known mistakes. [probe.distinguishing] */
-export const calls = {
-  full: { name: "full", prompts: [...STRICT, ...LOOSE], passes: null },
-  /** As full, for implementations that refuse prompts with more or fewer image tokens than images. */
-  strict: { name: "strict", prompts: STRICT, passes: null },
-  cached: { name: "cached", prompts: ["tItIttIt", "ttIttttt"].map(kindsOf), passes: [4, 2, 1, 1] },
-  "without-locations": { name: "without-locations", prompts: ["tIttIItt"].map(kindsOf), passes: null },
-} as const satisfies Record<string, ProbeCall>;
+/** The name of a call's folder. */
+export const folderOf = ({ name, folder = name }: ProbeCall): string => folder;
 
 /** The change in each copy of a prompt: nothing, nothing again, the text, the spread of each image's latents, or one image. */
 export const BASE = 0;
@@ -41,9 +45,39 @@ const FIRST_IMAGE = 4;
 export const VARIANTS = FIRST_IMAGE + IMAGES;
 export const changedImage = (image: number): number => FIRST_IMAGE + image - 1;
 
-/** The row of the batch that holds a prompt with one change. */
-export const rowOf = ({ prompts }: ProbeCall, variant: number, prompt: number): number =>
+/** The row of the batch that holds a prompt with one change, in calls that hold every change. */
+export const rowOf = ({ prompts }: Pick<ProbeCall, "prompts">, variant: number, prompt: number): number =>
   variant * prompts.length + prompt;
+
+/** A call with every change of every prompt. */
+function everyChange(
+  name: string,
+  texts: readonly string[],
+  { passes = null, locations = true }: Partial<Pick<ProbeCall, "passes" | "locations">> = {},
+): ProbeCall {
+  const rows = Array.from({ length: VARIANTS }, (_, variant) =>
+    texts.map((_, prompt) => ({ prompt, variant, otherImages: false })),
+  );
+  return { name, prompts: texts.map(kindsOf), rows: rows.flat(), passes, locations };
+}
+
+/** As many image tokens as images. */
+export const STRICT = ["tIttIItt", "tIeItetI"];
+/** Fewer image tokens than images, and none at all: the images left over are padding. */
+const PADDED = ["ttItttIt", "tetItett", "tttttttt"];
+/** More image tokens than images. */
+const MISSING = ["ItItIItI"];
+
+/** Prompts that distinguish the known conventions, and each of them from the known mistakes. [probe.distinguishing] */
+export const calls = {
+  full: everyChange("full", [...STRICT, ...MISSING, ...PADDED]),
+  /** As full, for implementations that refuse prompts with more image tokens than images. */
+  padded: everyChange("padded", [...STRICT, ...PADDED]),
+  /** As full, for implementations that refuse prompts with more or fewer image tokens than images. */
+  strict: everyChange("strict", STRICT),
+  cached: everyChange("cached", ["tItIttIt", "ttIttttt"], { passes: [4, 2, 1, 1] }),
+  "without-locations": everyChange("without-locations", ["tIttIItt"], { locations: false }),
+} satisfies Record<string, ProbeCall>;
 
 export interface ProbeShape {
   readonly dim: number;
@@ -62,41 +96,53 @@ const random = (name: string, size: number, exponent: number): Float32Array => {
 /** Token ids, for implementations that find the images in the text. */
 export const IDS = { image: 3, end: 2, text: 10 } as const;
 
+/** The text of a prompt, which names its random numbers: the same prompt has the same ones in every call. */
+export const lettersOf = (kinds: readonly number[]): string =>
+  kinds.map((kind) => (kind === TOKEN.image ? "I" : kind === TOKEN.end ? "e" : "t")).join("");
+
+/** The images of a row, one after the other: m r e */
+function mediaOf({ variant, otherImages }: PlannedRow, prompt: string, { latents, dimMedia }: ProbeShape) {
+  const size = latents * dimMedia;
+  const media = new Float32Array(IMAGES * size);
+  for (let image = 1; image <= IMAGES; image++) {
+    const changed = variant === changedImage(image);
+    const name = otherImages ? `unrelated image ${variant}` : changed ? "other image" : "image";
+    const values = random(`${name} ${prompt} ${image}`, size, -5); // [probe.one-thing]
+    if (variant === SPREAD) spread(values, random(`spread ${prompt} ${image}`, size, -5), dimMedia);
+    media.set(values, (image - 1) * size);
+  }
+  return media;
+}
+
+/** The bytes of x and media in the largest call. */
+export const largestInputs = ({ dim, dimMedia, latents }: ProbeShape): number =>
+  4 * calls.full.rows.length * (LENGTH * dim + IMAGES * latents * dimMedia);
+
 /** The tensors of inputs.safetensors. [probe.inputs] */
-export function inputsOf(call: ProbeCall, { dim, dimMedia, latents }: ProbeShape): Map<string, Stored> {
-  const { prompts, name } = call;
-  const batch = VARIANTS * prompts.length;
+export function inputsOf(call: ProbeCall, shape: ProbeShape): Map<string, Stored> {
+  const { prompts, rows, locations } = call;
+  const { dim, dimMedia, latents } = shape;
+  const batch = rows.length;
   const x = new Float32Array(batch * LENGTH * dim);
   const media = new Float32Array(batch * IMAGES * latents * dimMedia);
-  const [kinds, ids]: number[][] = [[], []];
-  const size = latents * dimMedia;
-  for (let variant = 0; variant < VARIANTS; variant++) {
-    prompts.forEach((prompt, p) => {
-      const row = rowOf(call, variant, p);
-      const text = random(variant === TEXT ? `other text ${p}` : `text ${p}`, LENGTH * dim, -6); // [probe.one-thing]
-      x.set(text, row * LENGTH * dim);
-      for (let image = 1; image <= IMAGES; image++) {
-        const changed = variant === changedImage(image);
-        const values = random(`${changed ? "other image" : "image"} ${p} ${image}`, size, -5); // [probe.one-thing]
-        if (variant === SPREAD) spread(values, random(`spread ${p} ${image}`, size, -5), dimMedia);
-        media.set(values, (row * IMAGES + image - 1) * size);
-      }
-      kinds?.push(...prompt);
-      ids?.push(
-        ...prompt.map((kind, l) =>
-          kind === TOKEN.image ? IDS.image : kind === TOKEN.end ? IDS.end : IDS.text + l,
-        ),
-      );
-    });
-  }
+  const kinds = rows.flatMap(({ prompt }) => prompts[prompt] ?? []);
+  rows.forEach((row, i) => {
+    const prompt = lettersOf(prompts[row.prompt] ?? []);
+    const text = `${row.variant === TEXT ? "other text" : "text"} ${prompt}`; // [probe.one-thing]
+    x.set(random(text, LENGTH * dim, -6), i * LENGTH * dim);
+    media.set(mediaOf(row, prompt, shape), i * IMAGES * latents * dimMedia);
+  });
+  const ids = kinds.map((kind, i) =>
+    kind === TOKEN.image ? IDS.image : kind === TOKEN.end ? IDS.end : IDS.text + (i % LENGTH),
+  );
   const floats = (shape: number[], values: Float32Array) => new Tensor(shape, view(values, shape));
   const inputs = new Map<string, Stored>([
     ["inputs.x", floats([batch, LENGTH, dim], x)],
     ["inputs.media", floats([batch, IMAGES, latents, dimMedia], media)],
-    ["inputs.text", new Int([batch, LENGTH], Int32Array.from(ids ?? []))],
+    ["inputs.text", new Int([batch, LENGTH], Int32Array.from(ids))],
   ]);
-  const located = Uint8Array.from(kinds ?? [], (kind) => Number(kind === TOKEN.image));
-  if (name !== "without-locations") inputs.set("inputs.media_locations", new Bool([batch, LENGTH], located)); // [probe.inputs]
+  const located = Uint8Array.from(kinds, (kind) => Number(kind === TOKEN.image));
+  if (locations) inputs.set("inputs.media_locations", new Bool([batch, LENGTH], located)); // [probe.inputs]
   return inputs;
 }
 

@@ -1,79 +1,42 @@
 // Identifies the mask of an implementation: changes one image at a time, measures which rows change, and finds the
 // convention, or the known mistake, with the same effects.
-import type { Stored } from "../../io/safetensors/read.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
-import type { CachedStep } from "../../masks/conventions/schema.ts";
-import { LoadError } from "../../tensor/errors.ts";
 import { causalWithoutMask, countingRestarts, maskMistakes } from "../mistakes/mask-mistakes.ts";
 import type { Mistake } from "../mistakes/mistake.ts";
-import {
-  cachedStepsOf,
-  type Mismatch,
-  mismatchesFrom,
-  mismatchesOf,
-  readWithoutLocations,
-  type WithoutLocations,
-} from "./match.ts";
+import { type Adapter, type Ask, answerOrRefusal, asking, isRefusal, type Refusal } from "./ask.ts";
+import { type BatchFault, batchFaultOf, compareBatches, otherBatches } from "./batch/independence.ts";
+import { combinationOf } from "./combinations.ts";
+import { type Mismatch, mismatchesFrom, mismatchesOf } from "./match.ts";
 import { type Measured, measure } from "./measure.ts";
 import { baseConventions, effectsOfConvention, effectsOfMistake } from "./mistakes.ts";
+import { type Modes, modesOf } from "./modes.ts";
 import { calls, IMAGES, inputsOf, type ProbeCall, type ProbeShape } from "./plan.ts";
-
-/** An adapter's answer to one call. `skipped`: the reason why it does not support the call. */
-export type Answer = { readonly outputs: ReadonlyMap<string, Stored> } | { readonly skipped: string };
-export type Adapter = (call: ProbeCall, inputs: ReadonlyMap<string, Stored>) => Promise<Answer>;
+import { checkReached, type Outputs, UnusableOutputs } from "./rows.ts";
 
 export interface Candidate {
   readonly convention: Convention;
   readonly mistake: Mistake;
 }
 
-export interface Cached {
-  /** The reason why cached steps were not measured; null if they were. */
-  readonly skipped: string | null;
-  /** The ways of making a cached step that agree with every row. */
-  readonly steps: readonly CachedStep[];
-}
-
-export interface ProbeResult {
+export interface ProbeResult extends Modes {
   readonly call: ProbeCall;
   readonly measured: Measured;
+  /** Rows that are not the same in every batch. Conventions are compared only where it is those of another call. */
+  readonly batch: BatchFault | null;
   /** Conventions that agree on every row; those whose cached steps agree too come first. */
   readonly exact: readonly Convention[];
   /** Known mistakes that agree on every row, each with the convention that it is made in. */
   readonly mistakes: readonly Candidate[];
+  /** A convention without a name that agrees on every row; null if a named one does, or none. */
+  readonly combination: Convention | null;
   /** The convention that the rows are compared with: the expected, the first exact or the nearest one. */
   readonly nearest: Convention;
   readonly mismatches: readonly Mismatch[];
-  readonly cached: Cached;
-  readonly withoutLocations: WithoutLocations;
-  /** The reason why prompts with too many or too few image tokens were left out; null if they were not. */
-  readonly refused: string | null;
+  /** Calls that the adapter did not answer, although no implementation may skip them. */
+  readonly refused: readonly Refusal[];
 }
 
 const every: readonly Convention[] = Object.values(conventions);
-
-/** A call that the adapter does not support. [probe.skipped] */
-class SkippedCall extends LoadError {
-  readonly reason: string;
-
-  constructor({ name }: ProbeCall, reason: string) {
-    super(`the adapter skips the call "${name}": ${reason}  [probe.skipped]`);
-    this.reason = reason;
-  }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof SkippedCall) return error.reason;
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Calls the adapter and measures its outputs. */
-async function measured(adapter: Adapter, call: ProbeCall, shape: ProbeShape): Promise<Measured> {
-  const inputs = inputsOf(call, shape);
-  const answer = await adapter(call, inputs);
-  if ("skipped" in answer) throw new SkippedCall(call, answer.skipped);
-  return measure(call, inputs, answer.outputs);
-}
 
 export interface ProbeOptions {
   readonly shape: ProbeShape;
@@ -81,21 +44,16 @@ export interface ProbeOptions {
   readonly expect?: Convention | null;
 }
 
-/** The adapter cannot answer another call either: it hangs, or the command does not exist. */
-export class AdapterUnavailable extends LoadError {}
-
-/** The first call, or where that fails, its stricter prompts. [probe.strict] */
-async function measuredFirst(adapter: Adapter, shape: ProbeShape) {
-  try {
-    return { call: calls.full, rows: await measured(adapter, calls.full, shape), refused: null };
-  } catch (error) {
-    if (error instanceof AdapterUnavailable) throw error; // [probe.strict]
-    const call = calls.strict; // [probe.strict]
-    const rows = await measured(adapter, call, shape).catch(() => {
-      throw error; // the failure of the first call is reported
-    });
-    return { call, rows, refused: messageOf(error) };
+/** The first call, or where that fails, one of fewer prompts. [probe.strict] */
+async function firstAnswer(ask: Ask): Promise<{ base: Outputs; refused: readonly Refusal[] }> {
+  const refused: Refusal[] = [];
+  for (const call of [calls.full, calls.padded, calls.strict]) {
+    const answer = await answerOrRefusal(ask, call);
+    if (!isRefusal(answer)) return { base: answer, refused }; // [probe.strict]
+    if (answer.error instanceof UnusableOutputs) throw answer.error; // [probe.strict]
+    refused.push(answer);
   }
+  throw refused[0]?.error; // [probe.strict]
 }
 
 /** Mistakes with the measured effects; one that changes no known bit is not reported. [probe.mistakes] */
@@ -110,55 +68,83 @@ function mistakesIn(measured: Measured, { prompts }: ProbeCall): Candidate[] {
   });
 }
 
-/** Calls the adapter up to four times and compares its rows with every convention and known mistake. */
+/** Compares the rows of an adapter with every convention and known mistake. */
 export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOptions): Promise<ProbeResult> {
-  const { call, rows, refused } = await measuredFirst(adapter, shape);
+  const ask = asking(adapter, shape);
+  const first = await firstAnswer(ask);
+  const { call } = first.base;
+  const others = await compareBatches(ask, first.base, otherBatches(call));
+  const measured = measure(inputsOf(call, shape), first.base);
+  const start = { call, measured, refused: [...first.refused, ...others.refused] };
+  const candidates = mistakesIn(measured, call);
+  const batch = await faultOf(ask, first.base, others.differences, candidates);
+  if (batch) return { ...start, ...notCompared(batch, candidates, expect) };
+  checkReached(first.base);
+
   const scored = every.map((convention) => ({
     convention,
-    mismatching: mismatchesFrom(convention, rows, call).length,
+    mismatching: mismatchesFrom(convention, measured, call).length,
   }));
   const agreeing = scored.filter(({ mismatching }) => mismatching === 0).map(({ convention }) => convention); // [probe.names]
-  const candidates = mistakesIn(rows, call);
-
-  const cached = await cachedSteps(adapter, shape, expect ?? agreeing[0] ?? null);
-  const withoutLocations = await measured(adapter, calls["without-locations"], shape)
-    .then((effects) => readWithoutLocations(effects, shape.latents))
-    .catch((): WithoutLocations => "skipped");
+  const combination = agreeing.length === 0 ? combinationOf(measured, call) : null;
+  const modes = await modesOf(ask, shape, expect ?? agreeing[0] ?? combination);
   const fits = ({ cachedStep }: Convention) =>
-    cached.steps.includes(cachedStep === "none" ? "rows" : cachedStep);
+    modes.cached.steps.includes(cachedStep === "none" ? "rows" : cachedStep);
   const exact = [...agreeing.filter(fits), ...agreeing.filter((convention) => !fits(convention))]; // [probe.cached]
   const least = [...scored].sort((a, b) => a.mismatching - b.mismatching)[0]?.convention;
-  const nearest = expect ?? exact[0] ?? candidates[0]?.convention ?? least ?? conventions.immediate;
-
-  const counting = agreeing.find(({ cachedStep }) => cachedStep !== "restart") ?? nearest;
-  const fromOtherCalls: Candidate[] = [
-    ...(cached.steps.includes("restart") ? [{ convention: counting, mistake: countingRestarts }] : []), // [probe.mistakes]
-    ...(withoutLocations === "causal" ? [{ convention: counting, mistake: causalWithoutMask }] : []), // [probe.mistakes]
-  ];
+  const nearest =
+    expect ?? exact[0] ?? candidates[0]?.convention ?? combination ?? least ?? conventions.immediate;
   return {
-    call,
-    measured: rows,
+    ...modes,
+    ...start,
+    refused: [...start.refused, ...modes.refused],
     exact,
-    mistakes: [...candidates, ...fromOtherCalls],
+    mistakes: [...candidates, ...mistakesOfModes(modes, agreeing, nearest)],
+    combination,
     nearest,
-    mismatches: mismatchesFrom(nearest, rows, call),
-    cached,
-    withoutLocations,
-    refused,
+    mismatches: mismatchesFrom(nearest, measured, call),
   };
 }
 
-async function cachedSteps(
-  adapter: Adapter,
-  shape: ProbeShape,
-  convention: Convention | null,
-): Promise<Cached> {
-  if (!convention)
-    return { skipped: "the mask of the whole text is none of the known conventions", steps: [] };
-  try {
-    const rows = await measured(adapter, calls.cached, shape);
-    return { skipped: null, steps: cachedStepsOf(rows, convention) };
-  } catch (error) {
-    return { skipped: messageOf(error), steps: [] };
-  }
+/** The mistakes that show only in cached steps and without locations. [probe.mistakes] */
+function mistakesOfModes(
+  { cached, withoutLocations }: Modes,
+  agreeing: readonly Convention[],
+  nearest: Convention,
+): Candidate[] {
+  const counting = agreeing.find(({ cachedStep }) => cachedStep !== "restart") ?? nearest;
+  return [
+    ...(cached.steps.includes("restart") ? [{ convention: counting, mistake: countingRestarts }] : []), // [probe.mistakes]
+    ...(withoutLocations === "causal" ? [{ convention: counting, mistake: causalWithoutMask }] : []), // [probe.mistakes]
+  ];
+}
+
+const FIRST_MASK = "first-prompt-for-all";
+
+/** How the rows of the first call depend on each other. The mistake of a mask for all rows is known by its effects. */
+async function faultOf(
+  ask: Ask,
+  base: Outputs,
+  differences: BatchFault["differences"],
+  candidates: readonly Candidate[],
+): Promise<BatchFault | null> {
+  const firstMask = candidates.some(({ mistake }) => mistake.id === FIRST_MASK);
+  if (!firstMask || differences.length === 0) return batchFaultOf(ask, base, differences);
+  return { call: base.call.name, dependence: "first-mask", differences }; // [probe.batch-fault]
+}
+
+/** The result where the rows of the first call depend on each other: no convention can be compared with them. */
+function notCompared(batch: BatchFault, candidates: readonly Candidate[], expect: Convention | null) {
+  const skipped = "the rows of a batch depend on each other";
+  return {
+    batch,
+    exact: [],
+    mistakes: candidates.filter(({ mistake }) => mistake.id === FIRST_MASK),
+    combination: null,
+    nearest: expect ?? conventions.immediate,
+    mismatches: [],
+    cached: { skipped, steps: [] },
+    withoutLocations: "skipped" as const,
+    withoutLocationsSkipped: skipped,
+  };
 }

@@ -2,37 +2,50 @@
 import type { Stored } from "../../io/safetensors/read.ts";
 import { listed, quoted } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { flat, Tensor } from "../../tensor/tensor.ts";
-import { AGAIN, BASE, LENGTH, type ProbeCall, rowOf, VARIANTS } from "./plan.ts";
+import { type Floats, flat, Tensor } from "../../tensor/tensor.ts";
+import { AGAIN, BASE, changedImage, IMAGES, LENGTH, type ProbeCall, rowOf, VARIANTS } from "./plan.ts";
 
 /** Numbers with the axes b l d. */
 export class Rows {
   readonly d: number;
+  /** The root mean square of the finite numbers. */
   readonly scale: number;
-  readonly noise: number;
-  readonly #values: ArrayLike<number>;
+  readonly #values: Floats;
   readonly #call: ProbeCall;
+  #noise: number | null = null;
+  #effect: number | null = null;
 
   constructor(tensor: Tensor, call: ProbeCall) {
     this.d = tensor.shape[2] ?? 0;
     this.#values = flat(tensor.data);
     this.#call = call;
-    let [sum, n] = [0, 0];
-    for (const value of Array.from(this.#values))
-      if (Number.isFinite(value)) [sum, n] = [sum + value * value, n + 1];
-    this.scale = Math.sqrt(sum / Math.max(1, n));
-    const places = call.prompts.flatMap((_, p) => Array.from({ length: LENGTH }, (_, l) => [p, l] as const));
-    this.noise = Math.max(0, ...places.map(([p, l]) => (this.broken(p, l) ? 0 : this.moved(AGAIN, p, l))));
+    let [most, sum, n] = [0, 0, 0];
+    for (const value of this.#values) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
+    for (const value of this.#values)
+      if (Number.isFinite(value)) [sum, n] = [sum + (value / (most || 1)) ** 2, n + 1]; // squares of large numbers overflow
+    this.scale = most * Math.sqrt(sum / Math.max(1, n));
   }
 
-  of(variant: number, p: number, l: number): number[] {
-    const at = (rowOf(this.#call, variant, p) * LENGTH + l) * this.d;
-    return Array.from({ length: this.d }, (_, i) => this.#values[at + i] ?? 0);
+  /** Position l of a row of the batch. */
+  at(row: number, l: number): Floats {
+    const from = (row * LENGTH + l) * this.d;
+    return this.#values.subarray(from, from + this.d);
   }
 
-  /** Whether the unchanged row holds a number that is not finite. */
+  of(variant: number, p: number, l: number): Floats {
+    return this.at(rowOf(this.#call, variant, p), l);
+  }
+
+  /** Whether a copy of the row holds a number that is not finite. */
   broken(p: number, l: number): boolean {
-    return !this.of(BASE, p, l).every(Number.isFinite);
+    const variants = Array.from({ length: VARIANTS }, (_, variant) => variant);
+    return variants.some((variant) => !this.of(variant, p, l).every(Number.isFinite));
+  }
+
+  get hasBroken(): boolean {
+    return this.#call.prompts.some((_, p) =>
+      Array.from({ length: LENGTH }).some((_, l) => this.broken(p, l)),
+    );
   }
 
   /** The distance that a change moves a row. */
@@ -40,50 +53,118 @@ export class Rows {
     return distance(this.of(BASE, p, l), this.of(variant, p, l));
   }
 
+  /** The largest distance between equal rows of the batch. */
+  get noise(): number {
+    this.#noise ??= this.#furthest([AGAIN]);
+    return this.#noise;
+  }
+
+  /** The largest distance that a change of one image moves a row. */
+  get effect(): number {
+    this.#effect ??= this.#furthest(Array.from({ length: IMAGES }, (_, i) => changedImage(i + 1)));
+    return this.#effect;
+  }
+
   /** The smallest distance that counts as an effect: above the noise of equal inputs and 1e-5 of the scale. [probe.noise] */
   get least(): number {
     return Math.max(16 * this.noise, 1e-5 * this.scale); // [probe.noise]
   }
+
+  /** The relative spacing of the numbers, if all of them are bfloat16 or float16; otherwise 0. */
+  get spacing(): number {
+    const [word] = [new Uint32Array(1)];
+    const float = new Float32Array(word.buffer);
+    let bits = 0;
+    for (const value of this.#values) {
+      float[0] = value;
+      bits |= word[0] ?? 0;
+    }
+    return (bits & 0xffff) === 0 ? 2 ** -7 : (bits & 0x1fff) === 0 ? 2 ** -10 : 0;
+  }
+
+  #furthest(variants: readonly number[]): number {
+    let most = 0;
+    for (const [p] of this.#call.prompts.entries())
+      for (let l = 0; l < LENGTH; l++) {
+        if (this.broken(p, l)) continue;
+        for (const variant of variants) most = Math.max(most, this.moved(variant, p, l));
+      }
+    return most;
+  }
 }
 
-export const distance = (a: readonly number[], b: readonly number[]): number =>
-  a.reduce((most, value, i) => {
-    const gap = Math.abs(value - (b[i] ?? 0));
-    return Number.isNaN(gap) ? Number.POSITIVE_INFINITY : Math.max(most, gap);
-  }, 0);
+/** The largest difference of two numbers; infinite where only one of them is finite. */
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let most = 0;
+  for (let i = 0; i < a.length; i++) {
+    const [one = 0, other = 0] = [a[i], b[i]];
+    if (Object.is(one, other)) continue;
+    const gap = Math.abs(one - other);
+    most = Number.isNaN(gap) ? Number.POSITIVE_INFINITY : Math.max(most, gap);
+  }
+  return most;
+}
+
+/** Outputs that cannot be used, whatever the prompts are. */
+export class UnusableOutputs extends LoadError {}
 
 export const OUT = ["outputs.out", "out"];
 /** The attention's output, before gate and residual; optional. */
 export const ATTENDED = ["taps.attn", "outputs.attn", "attn"];
 
+/** An adapter's answer to a call. */
+export interface Outputs {
+  readonly call: ProbeCall;
+  readonly out: Rows;
+  readonly attended: Rows | null;
+}
+
 /** The rows of an output; throws a LoadError with the remedy where the tensor cannot be used. [probe.outputs] */
-export function rowsOf(
-  outputs: ReadonlyMap<string, Stored>,
-  keys: readonly string[],
-  call: ProbeCall,
-): Rows | null {
+function rowsOf(outputs: ReadonlyMap<string, Stored>, keys: readonly string[], call: ProbeCall): Rows | null {
   const key = keys.find((name) => outputs.has(name));
   const tensor = key === undefined ? undefined : outputs.get(key);
   if (!tensor || !key) return null;
-  const wanted = [VARIANTS * call.prompts.length, LENGTH];
+  const wanted = [call.rows.length, LENGTH];
   if (!(tensor instanceof Tensor))
-    throw new LoadError(`${quoted(key)} holds no floats; write it as F32  [probe.outputs]`);
+    throw new UnusableOutputs(`${quoted(key)} holds no floats; write it as F32  [probe.outputs]`);
   const { shape } = tensor;
   const fits = shape.length === 3 && shape[0] === wanted[0] && shape[1] === wanted[1] && (shape[2] ?? 0) > 0;
   if (!fits && keys === ATTENDED) return null; // a module's own weights may have that name
   if (!fits) {
-    throw new LoadError(
+    throw new UnusableOutputs(
       `${quoted(key)} has the shape ${listed(shape)}, not [${wanted.join(" ")} d]: give the rows of every position of x, in its order  [probe.outputs]`,
     );
   }
-  const rows = new Rows(tensor, call);
-  if (rows.scale === 0)
-    throw new LoadError(
-      `every number of ${quoted(key)} is 0 or not finite: set the gates away from 0, and fill the weights  [probe.outputs]`,
-    );
-  if (rows.noise > 1e-3 * rows.scale)
-    throw new LoadError(
-      `equal inputs gave unequal rows of ${quoted(key)}: switch dropout off (eval mode)  [probe.outputs]`,
-    );
-  return rows;
+  return new Rows(tensor, call);
+}
+
+/** The rows of what an adapter wrote. Throws a LoadError if they are missing or have another form. [probe.outputs] */
+export function readOutputs(call: ProbeCall, outputs: ReadonlyMap<string, Stored>): Outputs {
+  const out = rowsOf(outputs, OUT, call);
+  if (out) return { call, out, attended: rowsOf(outputs, ATTENDED, call) };
+  throw noOutput([...outputs.keys()]);
+}
+
+export function noOutput(written: readonly string[]): UnusableOutputs {
+  const names = written.slice(0, 5).map(quoted).join(", ") || "nothing";
+  return new UnusableOutputs(
+    `there is no "outputs.out" among the written tensors (${names})  [probe.outputs]`,
+  );
+}
+
+/** Throws a LoadError with the remedy if no change of an image changes any row. [probe.outputs] */
+export function checkReached({ out, attended }: Outputs): void {
+  for (const [key, rows] of [
+    ["outputs.out", out],
+    ["taps.attn", attended],
+  ] as const)
+    if (rows?.scale === 0)
+      throw new UnusableOutputs(
+        `every number of "${key}" is 0 or not finite: set the gates away from 0, and fill the weights  [probe.outputs]`,
+      );
+  const measured = attended ?? out;
+  if (measured.effect > measured.least || measured.hasBroken) return;
+  throw new UnusableOutputs(
+    "no image changes any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
+  );
 }

@@ -1,7 +1,8 @@
 // Answers of an implementation that is probed: outputs of any shape, and correct ones with damage.
 import fc from "fast-check";
-import { probeDocument } from "../../../../src/conformance/probe/document.ts";
-import { type Answer, probe } from "../../../../src/conformance/probe/probe.ts";
+import type { Answer } from "../../../../src/conformance/probe/ask.ts";
+import { probe } from "../../../../src/conformance/probe/probe.ts";
+import { probeDocument } from "../../../../src/conformance/probe/report/document.ts";
 import type { Stored } from "../../../../src/io/safetensors/read.ts";
 import { Bool, flat, Int, Tensor, view } from "../../../../src/tensor/tensor.ts";
 import { target } from "../target.ts";

@@ -1,17 +1,19 @@
 // The result of a probe as a page of text for a terminal.
-import type { Convention } from "../../masks/conventions/schema.ts";
-import { type Paint, painter, type Style } from "../../terminal/colour.ts";
-import { words, wrap } from "../../terminal/prose.ts";
-import { type Column, type Piece, table } from "../../terminal/table.ts";
+import type { Convention } from "../../../masks/conventions/schema.ts";
+import { type Paint, painter, type Style } from "../../../terminal/colour.ts";
+import { words, wrap } from "../../../terminal/prose.ts";
+import { type Column, type Piece, table } from "../../../terminal/table.ts";
+import { effectsOfConvention } from "../mistakes.ts";
+import { IMAGES } from "../plan.ts";
+import type { ProbeResult } from "../probe.ts";
+import { verdictOf } from "../verdict.ts";
 import { isAverage, leakStretches, mismatchStretches, type RowEffect, rowEffect } from "./effects.ts";
-import { effectsOfConvention } from "./mistakes.ts";
-import { IMAGES } from "./plan.ts";
-import type { ProbeResult } from "./probe.ts";
-import { verdictOf } from "./verdict.ts";
 import {
   cachedSentence,
+  differenceSentence,
   letters,
   mistakeSentences,
+  refusalSentence,
   stretchSentence,
   verdictSentence,
   withoutLocationsSentence,
@@ -45,31 +47,34 @@ export function probeText(
   const verdict = verdictOf(result, expect);
   const style: Style = verdict.status === "followed" ? "strong" : "bad";
   const headline = wrap(words(verdictSentence(verdict), style), width, paint);
+  const top = [...headline, ...notes(result, expect).map(item)].join("\n");
+  const batches = [
+    ...section("Comparisons of batches", (result.batch?.differences ?? []).map(differenceSentence)),
+    ...section("Calls without an answer", result.refused.map(refusalSentence)),
+  ];
+  if (result.batch?.call === result.call.name) return [top, ...batches].join("\n\n"); // its rows have no mask of their own
   const mismatches = mismatchStretches(result);
   const leaks = mismatches.length > 0 ? [] : leakStretches(result); // mismatches include them
   const inSentences = (stretches: typeof mismatches) => stretches.map((one) => stretchSentence(one, result));
   return [
-    [...headline, ...notes(result, expect).map(item)].join("\n"),
+    top,
+    ...batches,
     [paint("Images that change each row", "strong"), item(LEGEND), "", ...grid(result, paint)].join("\n"),
     ...section("Mismatches", inSentences(mismatches)),
     ...section("Leaks", inSentences(leaks)),
     ...section("Known mistakes with these effects", mistakeSentences(result.mistakes)),
     ...section("Decoding, and calls without locations", [
       cachedSentence(result.cached),
-      withoutLocationsSentence[result.withoutLocations],
+      withoutLocationsSentence(result),
     ]),
   ].join("\n\n");
 }
 
-/** The lines after the verdict: the convention's note, others with the same rows, prompts that were left out. */
-function notes({ exact, refused }: ProbeResult, expect: Convention | null): string[] {
+/** The lines after the verdict: the convention's note, and others with the same rows. */
+function notes({ exact }: ProbeResult, expect: Convention | null): string[] {
   const [first, ...others] = expect ? [] : exact;
   const names = others.map(({ name }) => name).join(", ");
-  return [
-    ...(first ? [first.note] : []),
-    ...(names === "" ? [] : [`The same on every row: ${names}.`]),
-    ...(refused === null ? [] : [`Prompts with too many or too few image tokens were left out: ${refused}.`]),
-  ];
+  return [...(first ? [first.note] : []), ...(names === "" ? [] : [`The same on every row: ${names}.`])];
 }
 
 /** A cell: {1,2}; - for none; LEAK for the average of all images; = where the feed-forward does not run either. */

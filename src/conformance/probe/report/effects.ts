@@ -1,7 +1,7 @@
 // The effect on a row as values: which images reach it, how they are weighted, whether the feed-forward runs.
-import { EFFECT } from "../../masks/exhaustive/effect.ts";
-import { IMAGES } from "./plan.ts";
-import type { ProbeResult } from "./probe.ts";
+import { EFFECT } from "../../../masks/exhaustive/effect.ts";
+import { IMAGES } from "../plan.ts";
+import type { ProbeResult } from "../probe.ts";
 
 export interface RowEffect {
   /** Numbers of the images that move the row, from 1. */

@@ -1,0 +1,515 @@
+// Batches, combinations and exit statuses of 63-probe.md. The implementations under test are nested loops with one fault each, which
+// share no code with this project's blocks; the right verdicts are those of the public reports that the faults were taken from.
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test, vi } from "vitest";
+import { probe as command } from "../../../src/cli/commands/probe.ts";
+import { type Adapter, AdapterUnavailable } from "../../../src/conformance/probe/ask.ts";
+import { mixed, reordered } from "../../../src/conformance/probe/batch/calls.ts";
+import { compareCopies, compareRows } from "../../../src/conformance/probe/batch/compare.ts";
+import { combinationOf } from "../../../src/conformance/probe/combinations.ts";
+import { effectsOfConvention } from "../../../src/conformance/probe/mistakes.ts";
+import {
+  calls,
+  inputsOf,
+  LENGTH,
+  lettersOf,
+  type ProbeCall,
+  VARIANTS,
+} from "../../../src/conformance/probe/plan.ts";
+import { type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts";
+import { probeDocument } from "../../../src/conformance/probe/report/document.ts";
+import { probeText } from "../../../src/conformance/probe/report/text.ts";
+import { verdictSentence } from "../../../src/conformance/probe/report/words.ts";
+import { readOutputs } from "../../../src/conformance/probe/rows.ts";
+import { exitStatus, verdictOf } from "../../../src/conformance/probe/verdict.ts";
+import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
+import { LoadError } from "../../../src/tensor/errors.ts";
+import { Tensor, view } from "../../../src/tensor/tensor.ts";
+import { faultyAdapter } from "../../support/fixtures/batch-adapters.ts";
+import { blockAdapter } from "../../support/fixtures/probe-adapters.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
+
+const shape = { dim: 8, dimMedia: 6, latents: 2 };
+
+/** The result, and the names of the calls. */
+async function probed(adapter: Adapter, expected: Convention | null = null) {
+  const asked: string[] = [];
+  const result = await probe(
+    (call, inputs) => {
+      asked.push(call.folder ?? call.name);
+      return adapter(call, inputs);
+    },
+    { shape, expect: expected },
+  );
+  const verdict = verdictOf(result, expected);
+  return { result, asked, verdict, status: exitStatus(verdict), sentence: verdictSentence(verdict) };
+}
+
+const differing = ({ batch }: ProbeResult) =>
+  Object.fromEntries((batch?.differences ?? []).map(({ call, differing }) => [call ?? "copies", differing]));
+
+test("[probe.batch] an implementation whose rows are independent is asked eight times and certified", async () => {
+  const { asked, status, sentence, result } = await probed(faultyAdapter("ok"));
+  expect(asked).toEqual([
+    "full",
+    "full-mixed",
+    "strict",
+    "alone",
+    "text-only",
+    "cached",
+    "cached-mixed",
+    "without-locations",
+  ]);
+  expect([status, sentence, result.batch]).toEqual([0, "This is immediate.", null]);
+});
+
+describe("rows that depend on the batch are not certified", () => {
+  test.each([
+    // transformers #28032: prompts of 0, 1 and 2 images, of which the later ones see the images of the earlier
+    ["flat", "other-images", "Rows see other prompts' images.", ["copies", "full-mixed", "strict"]],
+    // vllm-fork #1621
+    [
+      "batchimg",
+      "silenced",
+      "A prompt without images silences the batch: while it is there, no image changes any row.",
+      ["strict", "alone"],
+    ],
+    // llama3 #369
+    [
+      "row0media",
+      "first-images",
+      "All rows see the images of the first prompt of the batch.",
+      ["full-mixed", "alone"],
+    ],
+    [
+      "previous",
+      "other-images",
+      "Rows see other prompts' images.",
+      ["copies", "full-mixed", "strict", "alone"],
+    ],
+    [
+      "reversed",
+      "other-images",
+      "Rows see other prompts' images.",
+      ["copies", "full-mixed", "strict", "alone"],
+    ],
+    ["mean", "other-images", "Rows see other prompts' images.", ["full-mixed", "strict", "alone"]],
+    ["first of the same text", "other-images", "Rows see other prompts' images.", ["full-mixed"]],
+    ["place", "place", "The rows depend on their place in the batch.", ["full-mixed", "alone"]],
+    ["second half lost", "place", "The rows depend on their place in the batch.", ["full-mixed", "strict"]],
+    ["cache", "place", "The rows depend on their place in the batch.", ["full-mixed"]],
+    ["equal counts share", "company", "The rows depend on the other prompts of the batch: ", ["strict"]],
+    ["size", "company", "The rows depend on the other prompts of the batch: ", ["strict", "alone"]],
+    ["alone differs", "company", "The rows depend on the other prompts of the batch: ", ["alone"]],
+    ["text alone sees all", "company", "The rows depend on the other prompts of the batch: ", ["text-only"]],
+    ["most images", "company", "The rows depend on the other prompts of the batch: ", ["strict", "alone"]],
+    [
+      "first mask",
+      "first-mask",
+      "All rows have the mask of the first prompt of the batch.",
+      ["full-mixed", "alone", "text-only"],
+    ],
+  ])("[probe.batch] [probe.batch-fault] [probe.exit] %s: %s", async (fault, dependence, words, where) => {
+    for (const expected of [null, conventions.immediate]) {
+      const { result, verdict, status, sentence, asked } = await probed(faultyAdapter(fault), expected);
+      expect(verdict).toMatchObject({
+        status: "dependent",
+        finding: { kind: "batch", call: "full", dependence },
+      });
+      expect([status, sentence.startsWith(words)]).toEqual([1, true]);
+      expect(Object.keys(differing(result))).toEqual(where);
+      expect(asked.length).toBeLessThanOrEqual(10);
+    }
+  });
+
+  test("[probe.batch] the number of rows that differ is counted: those that see the image of another prompt", async () => {
+    const { result } = await probed(faultyAdapter("row0media"));
+    // 36 rows are compared; the 6 of the prompt without images, and none of the 5 others, stay the same
+    expect(result.batch?.differences).toContainEqual({ call: "full-mixed", differing: 30, compared: 36 });
+    expect(result.batch?.differences).toContainEqual({ call: "alone", differing: 1, compared: 1 });
+  });
+
+  test.each(["random", "other weights in each run"])(
+    "[probe.batch-fault] [probe.exit] %s: nothing can be concluded",
+    async (fault) => {
+      for (const expected of [null, conventions.immediate]) {
+        const { verdict, status, sentence } = await probed(faultyAdapter(fault), expected);
+        expect(verdict).toMatchObject({
+          status: "inconclusive",
+          finding: { kind: "batch", dependence: "random" },
+        });
+        expect(status).toBe(2);
+        expect(sentence).toMatch(/^The output is random: .*eval mode/);
+      }
+    },
+  );
+
+  test.each(["cached rows see others", "cached mean"])(
+    "[probe.batch-fault] [probe.cached] %s: also in cached decoding alone",
+    async (fault) => {
+      const { verdict, status, sentence, result } = await probed(faultyAdapter(fault));
+      expect(verdict).toMatchObject({
+        status: "dependent",
+        finding: { kind: "batch", call: "cached", dependence: "other-images" },
+      });
+      expect([status, sentence]).toEqual([1, "In cached decoding: Rows see other prompts' images."]);
+      expect(result.exact[0]?.name).toBe("immediate"); // the whole text is right
+    },
+  );
+
+  test("[probe.batch-fault] [probe.without-locations] also in calls without locations", async () => {
+    const right = faultyAdapter("ok");
+    const adapter: Adapter = async (call, inputs) => {
+      if (inputs.has("inputs.media_locations")) return right(call, inputs);
+      const sizes = [call.rows.length, LENGTH, 8];
+      const values = Float32Array.from({ length: call.rows.length * LENGTH * 8 }, (_, i) =>
+        Math.floor(i / 64),
+      );
+      return { outputs: new Map([["out", new Tensor(sizes, view(values, sizes))]]) };
+    };
+    const { verdict, status, sentence } = await probed(adapter);
+    expect(verdict).toMatchObject({ finding: { kind: "batch", call: "without-locations" } });
+    expect([status, sentence]).toEqual([
+      1,
+      "Without media_locations: The rows depend on their place in the batch.",
+    ]);
+  });
+
+  test("[probe.json] [probe.text] the fault is data, and its comparisons are sentences", async () => {
+    const { result } = await probed(faultyAdapter("batchimg"));
+    expect(JSON.parse(JSON.stringify(probeDocument(result, null)))).toMatchObject({
+      status: "dependent",
+      exitStatus: 1,
+      finding: {
+        kind: "batch",
+        call: "full",
+        dependence: "silenced",
+        differences: [
+          { call: "strict", differing: 14, compared: 14 },
+          { call: "alone", differing: 1, compared: 1 },
+        ],
+      },
+    });
+    const text = probeText(result, null);
+    expect(text).toContain('  In the call "alone", 1 of 1 prompt differs from the same in the first batch.');
+    expect(text).not.toContain("measured"); // rows that depend on the batch have no mask
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
+  });
+});
+
+describe("the calls that compare batches", () => {
+  test("[probe.batch] mixed holds every row but the copies, each behind another one, and unrelated prompts", () => {
+    for (const call of [calls.full, calls.padded, calls.strict, calls.cached]) {
+      const key = ({ prompts }: ProbeCall, { prompt, variant }: ProbeCall["rows"][number]) =>
+        `${lettersOf(prompts[prompt] ?? [])} ${variant}`;
+      const predecessors = (of: ProbeCall) =>
+        new Map(
+          of.rows.map((row, i) => [key(of, row), of.rows[i - 1] && key(of, of.rows[i - 1] as typeof row)]),
+        );
+      const own = mixed(call).rows.filter(({ otherImages }) => !otherImages);
+      expect(new Set(own.map((row) => key(call, row))).size).toBe((VARIANTS - 1) * call.prompts.length);
+      expect(mixed(call).rows[0]?.otherImages).toBe(true);
+      const [first, second] = [predecessors(call), predecessors(reordered(call))];
+      for (const [row, behind] of first) expect([row, behind]).not.toEqual([row, second.get(row)]);
+      expect(second.size).toBe(first.size);
+    }
+  });
+
+  test("[probe.inputs] the same prompt has the same text and images in every call", () => {
+    const rowsOf = (call: ProbeCall, key: string) => {
+      const stored = inputsOf(call, shape).get(key);
+      if (!(stored instanceof Tensor)) throw new Error(`no ${key}`);
+      const values = Array.from(stored.data.data as Float32Array);
+      const size = values.length / call.rows.length;
+      return new Map(
+        call.rows.flatMap(({ prompt, variant, otherImages }, i) =>
+          otherImages
+            ? []
+            : [
+                [
+                  `${lettersOf(call.prompts[prompt] ?? [])} ${variant}`,
+                  values.slice(i * size, (i + 1) * size),
+                ],
+              ],
+        ) as [string, number[]][],
+      );
+    };
+    for (const key of ["inputs.x", "inputs.media"])
+      for (const other of [mixed(calls.full), calls.strict, calls.padded]) {
+        const full = rowsOf(calls.full, key);
+        for (const [row, values] of rowsOf(other, key)) expect([row, full.get(row)]).toEqual([row, values]);
+      }
+  });
+
+  /** Every position of a row holds one number. */
+  const answerOf = (call: ProbeCall, numberOf: (row: number) => number) => {
+    const values = Float64Array.from({ length: call.rows.length * LENGTH }, (_, i) =>
+      numberOf(Math.floor(i / LENGTH)),
+    );
+    const sizes = [call.rows.length, LENGTH, 1];
+    return readOutputs(call, new Map([["out", new Tensor(sizes, view(values, sizes))]]));
+  };
+  /** The first image moves every row by `effect`, which no number of half precision is. */
+  const base = (effect: number) =>
+    answerOf(calls.strict, (row) => 1.0001 + (calls.strict.rows[row]?.variant === 4 ? effect : 0));
+
+  test("[probe.batch] a row differs by more than a hundredth of the largest effect and 1e-5 of the scale", () => {
+    const apart = (effect: number, by: number) =>
+      compareRows(
+        base(effect),
+        answerOf(calls.strict, (row) => 1.0001 + (calls.strict.rows[row]?.variant === 4 ? effect : 0) + by),
+      ).differing;
+    expect([apart(0.1001, 0.9e-3), apart(0.1001, 1.1e-3)]).toEqual([0, 14]);
+    expect([apart(1e-5, 0.9e-5), apart(1e-5, 1.1e-5)]).toEqual([0, 14]);
+    // 1, 1.5 and so on are numbers of bfloat16, which are 2^-7 apart: 16 of them are 0.125
+    const coarse = (by: number) =>
+      compareRows(
+        answerOf(calls.strict, () => 1),
+        answerOf(calls.strict, () => 1 + by),
+      ).differing;
+    expect([coarse(0.125), coarse(0.15625)]).toEqual([0, 14]);
+  });
+
+  test("[probe.batch] copies differ by more than 1e-3 of the largest effect and 1e-5 of the scale", () => {
+    const noisy = (by: number) =>
+      compareCopies(
+        answerOf(calls.strict, (row) => {
+          const variant = calls.strict.rows[row]?.variant;
+          return 1.0001 + (variant === 4 ? 0.1001 : variant === 1 ? by : 0);
+        }),
+      ).differing;
+    expect([noisy(0.9e-4), noisy(1.1e-4)]).toEqual([0, 1]);
+  });
+});
+
+describe("exit statuses", () => {
+  test.each([
+    ["all-previous", false, "all-previous", "at-least"],
+    ["ok", true, "flamingo-pytorch@0.0.16 immediate", "no-zeroing"],
+    ["all-previous", true, "flamingo-pytorch@0.1.2 all-previous", "no-zeroing"],
+    ["next-image", false, "paper next", "next-image"],
+  ])(
+    "[probe.ambiguous] [probe.exit] %s (no zeroing: %s) has status 1, and 0 where it is expected",
+    async (fault, noZeroing, convention, mistake) => {
+      const adapter = () => faultyAdapter(fault, { noZeroing, skipsPasses: true });
+      const { verdict, status, sentence } = await probed(adapter());
+      expect(verdict).toMatchObject({
+        status: "ambiguous",
+        finding: {
+          kind: "ambiguous",
+          convention: { name: convention },
+          candidate: { mistake: { id: mistake } },
+        },
+      });
+      expect([status, sentence]).toEqual([
+        1,
+        expect.stringContaining(`If ${convention} is intended, certify it with --expect "${convention}".`),
+      ]);
+      expect((await probed(adapter(), conventionOf(convention))).status).toBe(0);
+      expect((await probed(adapter(), conventions.immediate)).status).toBe(1);
+    },
+  );
+
+  test("[probe.ambiguous] immediate is certified, although a mistake in the release gives the same rows", async () => {
+    const { result, status } = await probed(faultyAdapter("ok"));
+    expect(result.mistakes.map(({ mistake }) => mistake.id)).toEqual(["zeroing-of-every-empty-row"]);
+    expect(status).toBe(0);
+  });
+
+  test.each(["full", "full-mixed", "strict", "alone", "text-only", "cached-mixed"])(
+    "[probe.refused] [probe.exit] an implementation that does not answer %s is not certified",
+    async (name) => {
+      for (const skips of [true, false]) {
+        const right = faultyAdapter("ok");
+        const adapter: Adapter = async (call, inputs) => {
+          if (call.name !== name) return right(call, inputs);
+          if (skips) return { skipped: "not this one" };
+          throw new LoadError("not this one");
+        };
+        for (const expected of [null, conventions.immediate]) {
+          const { verdict, status, result } = await probed(adapter, expected);
+          expect(verdict).toMatchObject({ status: "inconclusive", finding: { kind: "incomplete" } });
+          expect(status).toBe(2);
+          expect(result.refused).toMatchObject([{ call: name, reason: "not this one" }]);
+          expect(probeText(result, expected)).toContain(`The call "${name}" was not answered: not this one.`);
+        }
+      }
+    },
+  );
+
+  test("[probe.refused] [probe.cached] a failure of cached decoding is not a call that is skipped", async () => {
+    const right = faultyAdapter("ok");
+    const cached =
+      (answer: () => ReturnType<Adapter>): Adapter =>
+      async (call, inputs) =>
+        call.passes ? answer() : right(call, inputs);
+    const skips = await probed(cached(async () => ({ skipped: "no cache" })));
+    expect([skips.status, skips.result.cached.skipped]).toEqual([0, "no cache"]);
+    const fails = await probed(cached(() => Promise.reject(new LoadError("index out of range"))));
+    expect(fails.status).toBe(2);
+    expect(fails.result.refused).toMatchObject([{ call: "cached", reason: "index out of range" }]);
+    // a departure is a departure, whatever else was not answered
+    expect(
+      (
+        await probed(
+          cached(() => Promise.reject(new LoadError("no"))),
+          conventions["all-previous"],
+        )
+      ).status,
+    ).toBe(1);
+  });
+
+  test("[probe.strict] prompts are left out one kind after the other, and flat lists of images are found without them", async () => {
+    const refusing = (fault: string, most: number, least: number): Adapter => {
+      const right = faultyAdapter(fault);
+      return async (call, inputs) => {
+        const counts = call.rows.map(
+          ({ prompt }) => call.prompts[prompt]?.filter((kind) => kind === 1).length ?? 0,
+        );
+        if (Math.max(...counts) > most || Math.min(...counts) < least) throw new LoadError("unequal numbers");
+        return right(call, inputs);
+      };
+    };
+    const padded = await probed(refusing("flat", 3, 0));
+    expect([padded.result.call.name, padded.status]).toEqual(["padded", 1]);
+    expect(padded.verdict).toMatchObject({ finding: { dependence: "other-images" } });
+    const strict = await probed(refusing("flat", 3, 3)); // with equal numbers nothing is wrong
+    expect([strict.result.call.name, strict.status]).toEqual(["strict", 2]);
+    expect(strict.result.refused.map(({ call }) => call)).toEqual(["full", "padded", "cached"]);
+  });
+
+  test("[probe.without-locations] the reason why that call was not measured is reported", async () => {
+    const { result, status } = await probed(faultyAdapter("ok"));
+    expect([status, result.withoutLocationsSkipped]).toEqual([0, "it needs locations"]);
+    expect(probeText(result, null)).toContain(
+      "Calls without media_locations were not probed: it needs locations.",
+    );
+    const right = faultyAdapter("ok");
+    const unavailable = probed(async (call, inputs) => {
+      if (!inputs.has("inputs.media_locations")) throw new AdapterUnavailable("it was still running");
+      return right(call, inputs);
+    });
+    await expect(unavailable).rejects.toThrow("it was still running");
+  });
+});
+
+describe("combinations of the vocabulary", () => {
+  test("[probe.combinations] the last 2 images, which --expect certifies", async () => {
+    const { verdict, status, sentence } = await probed(faultyAdapter("last 2", { skipsPasses: true }));
+    expect(verdict).toMatchObject({
+      status: "unknown",
+      finding: { kind: "combination", convention: { name: "last 2" } },
+    });
+    expect([status, sentence]).toEqual([
+      1,
+      'This is no released convention, but "last 2": a token sees the last 2 images at or before it; a row without an image adds nothing. If that is intended, certify it with --expect "last 2".',
+    ]);
+    expect((await probed(faultyAdapter("last 2"), conventionOf("last 2"))).status).toBe(0);
+    expect((await probed(faultyAdapter("ok"), conventionOf("last 2"))).status).toBe(1);
+  });
+
+  test("[probe.combinations] each field is found by the rows that it changes", async () => {
+    const fields = [
+      { compare: { last: 3 } },
+      { compare: { last: 2 }, emptyRow: "uniform" },
+      { compare: { last: 2 }, numbering: "exclusive" },
+      { compare: "at-least", endTokens: "cut" },
+      { compare: { last: 2 }, emptyRow: "unmasked" },
+      { neighbours: "together", emptyRow: "uniform", zeroBeforeFirstImage: true },
+      { numbering: "exclusive", emptyRowFeedForward: "skip" },
+      { numbering: "exclusive", emptyRow: "nan" },
+    ] as const;
+    for (const some of fields) {
+      const convention: Convention = { ...conventions.immediate, ...some };
+      const { result, verdict } = await probed(blockAdapter("tapped", convention));
+      expect([some, verdict.finding.kind]).toEqual([some, "combination"]);
+      expect(result.combination).toMatchObject(some);
+      expect(result.mismatches).toEqual([]);
+    }
+  });
+
+  test("[probe.combinations] any combination is found, or one with the same rows that departs less from the paper", () => {
+    const known = calls.full.prompts.map((kinds) => kinds.map(() => 0xff));
+    const changes = (convention: Convention) =>
+      (
+        [
+          "compare",
+          "numbering",
+          "emptyRow",
+          "zeroBeforeFirstImage",
+          "endTokens",
+          "neighbours",
+          "emptyRowFeedForward",
+        ] as const
+      ).filter((field) => convention[field] !== conventions.immediate[field]).length;
+    let seed = 1;
+    const oneOf = <T>(values: readonly T[]): T => {
+      seed = (seed * 48271) % 2147483647; // Lehmer's generator
+      return values[seed % values.length] as T;
+    };
+    for (let i = 0; i < 40; i++) {
+      const convention: Convention = {
+        ...conventions.immediate,
+        numbering: oneOf(["inclusive", "exclusive", "next"] as const),
+        compare: oneOf(["equal", "at-least", "everything", { last: 2 }, { last: 3 }] as const),
+        emptyRow: oneOf(["zero", "uniform", "unmasked", "nan"] as const),
+        zeroBeforeFirstImage: oneOf([false, true]),
+        endTokens: oneOf(["ignored", "cut"] as const),
+        neighbours: oneOf(["apart", "together"] as const),
+        emptyRowFeedForward: oneOf(["run", "skip"] as const),
+      };
+      const effects = effectsOfConvention(convention, calls.full.prompts, 3);
+      const found = combinationOf({ effects, known, kind: "block" }, calls.full);
+      expect(found && effectsOfConvention(found, calls.full.prompts, 3)).toEqual(effects);
+      expect(found && changes(found)).toBeLessThanOrEqual(changes(convention));
+    }
+  });
+
+  test("[probe.combinations] [probe.json] fields and words of a combination", async () => {
+    const convention: Convention = {
+      ...conventions.immediate,
+      numbering: "exclusive",
+      endTokens: "cut",
+      compare: "at-least",
+    };
+    const { result, sentence } = await probed(blockAdapter("tapped", convention));
+    expect(sentence).toBe(
+      "No named convention has these rows, but a combination of known behaviours: a token sees every image before it, so that an image's own token does not see that image; an end token hides the images before it; a row without an image adds nothing.",
+    );
+    expect(probeDocument(result, null)).toMatchObject({
+      exitStatus: 1,
+      finding: {
+        kind: "combination",
+        convention: null,
+        fields: { compare: "at-least", numbering: "exclusive", endTokens: "cut", emptyRow: "zero" },
+      },
+    });
+    const expected = await probed(blockAdapter("tapped", convention), conventions.immediate);
+    expect(expected.sentence).toMatch(/^It does not follow immediate: a token sees every image before it/);
+  });
+});
+
+describe("the command", () => {
+  const workspace = temporary();
+  const PLAIN = "spec/support/fixtures/plain-adapter.mjs";
+  test("[probe.exit] status 1 where the rows of a batch see each other, also for a process", async () => {
+    const written: string[] = [];
+    const spy = vi
+      .spyOn(process.stdout, "write")
+      .mockImplementation((text) => written.push(String(text)) > 0);
+    const kept = join(workspace, "kept");
+    const status = await command([
+      "--dim",
+      "8",
+      "--keep",
+      kept,
+      "--",
+      process.execPath,
+      PLAIN,
+      "flat",
+    ]).finally(() => spy.mockRestore());
+    expect([status, written.join("").split("\n")[0]]).toEqual([1, "Rows see other prompts' images."]);
+    expect(readdirSync(kept)).toContain("full-repeated");
+  });
+});
