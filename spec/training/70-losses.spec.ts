@@ -4,10 +4,11 @@ import { describe, expect, test } from "vitest";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { record } from "../../src/tensor/program/record.ts";
-import { flat, Int, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { bool, flat, Int, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { crossEntropy, IGNORED, weightedSum } from "../../src/training/losses.ts";
-import { nextTokens } from "../../src/training/targets.ts";
+import { nextTokens, type TargetOptions } from "../../src/training/targets.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
+import { refusal } from "../support/properties/refusals.ts";
 
 const values = (t: Tensor): number[] => [...flat(t.data)];
 
@@ -116,6 +117,19 @@ test("[loss.datasets] losses are added with their weights", () => {
   expect(values(weightedSum([first]))).toEqual([1]);
 });
 
+test("[loss.datasets] [loss.targets] wrong arguments are refused", () => {
+  const loss = tensor("", [], [1]);
+  for (const parts of [[], null, [{ weight: NaN, loss }], [{ weight: 1 }], [{ weight: "1", loss }]])
+    expect(refusal(() => weightedSum(parts as never)).rule).toBe("loss.datasets");
+  const logits = tensor("l n", [[1, 2]]);
+  for (const [first, second] of [
+    [null, int("l", [0])],
+    [logits, [0]],
+    [logits, tensor("l", [0])],
+  ])
+    expect(refusal(() => crossEntropy(first as never, second as never)).rule).toBe("loss.targets");
+});
+
 const next = (ids: number[], options?: Parameters<typeof nextTokens>[1]): number[] => [
   ...nextTokens(int("b l", [ids, ids]), options)
     .flat()
@@ -137,7 +151,63 @@ test("[targets.next] the target of each position is the next token; the last pos
 test("[targets.image] positions before images and padding have no target", () => {
   expect(next([3, 7, 3, 8])).toEqual([7, _, 8, _]);
   expect(next([4, 7, 4, 8], { mediaTokenId: 4 })).toEqual([7, _, 8, _]);
-  expect(next([3, 7, 0, 0], { padTokenId: 0 })).toEqual([7, _, _, _]);
+  expect(next([3, 7, 0, 0], { padTokenId: 0, endTokenId: 2 })).toEqual([7, _, _, _]);
+});
+
+describe("padding", () => {
+  // https://github.com/NVIDIA-NeMo/Megatron-Bridge/pull/4660, https://github.com/huggingface/trl/pull/6357: one id pads and ends.
+  const text = [1, 3, 7, 8, 2, 2, 2];
+  // torch 2.13: labels = ids.masked_fill(attention_mask == 0, -100), shifted by one; the image token is ignored as well
+  const right = [_, 7, 8, 2, _, _, _];
+
+  test("[targets.end] where the pad token ends texts, the first of a trailing run is a target", () => {
+    expect(next(text, { padTokenId: 2 })).toEqual(right);
+    expect(next(text, { padTokenId: 2, endTokenId: 2 })).toEqual(right);
+    expect(next([7, 8, 2], { padTokenId: 2 })).toEqual([8, 2, _]);
+    expect(next([2, 2, 7, 8, 2], { padTokenId: 2 })).toEqual([_, 7, 8, 2, _]); // padded on the left
+    expect(next([7, 2, 8, 9, 2, 2], { padTokenId: 2 })).toEqual([2, 8, 9, 2, _, _]); // two packed texts
+    expect(next([2, 2, 2], { padTokenId: 2 })).toEqual([_, _, _]);
+  });
+
+  test("[targets.end] a token that pads only is padding everywhere", () => {
+    expect(next([7, 0, 8, 2, 0, 0], { padTokenId: 0, endTokenId: 2 })).toEqual([_, 8, 2, _, _, _]);
+    expect(next([7, 0, 8, 2, 0, 0], { endTokenId: 2 })).toEqual([0, 8, 2, 0, 0, _]);
+  });
+
+  test("[targets.padding] a mask or lengths decide alone", () => {
+    const ids = [text, [7, 2, 2, 8, 9, 2, 2]];
+    const mask = bool("b l", [
+      [true, true, true, true, true, false, false],
+      [true, true, true, true, true, true, true],
+    ]);
+    const targets = [...right, 2, 2, 8, 9, 2, 2, _];
+    const of = (options: TargetOptions) => [...nextTokens(int("b l", ids), options).flat()];
+    expect(of({ mask })).toEqual(targets);
+    expect(of({ lengths: [5, 7] })).toEqual(targets);
+    expect(of({ lengths: [5, 7], padTokenId: 7, endTokenId: 1 })).toEqual(targets);
+    expect(of({ lengths: [0, 1] }).every((target) => target === _)).toBe(true);
+  });
+
+  test("[targets.padding] mask and lengths of another batch, and both together, are refused", () => {
+    const two = int("b l", [text, text]);
+    const mask = bool("b l", [[true, true]]);
+    expect(() => nextTokens(two, { mask })).toThrow(/in nextTokens: axis "b" disagrees/);
+    for (const lengths of [[5], [5, 8]])
+      expect(refusal(() => nextTokens(two, { lengths })).rule).toBe("targets.padding");
+    expect(refusal(() => nextTokens(two, { mask, lengths: [5, 5] })).rule).toBe("targets.padding");
+    for (const bad of [
+      { padTokenId: 0.5 },
+      { lengths: [-1, 2] },
+      { mask: [[true]] },
+      { mediaTokenId: "3" },
+      { beforeFirstImage: "no" },
+    ])
+      expect(refusal(() => nextTokens(two, bad as never)).rule).toBe("options.values");
+    expect(refusal(() => nextTokens(tensor("b l", [[1, 2]]) as never)).rule).toBe("targets.next");
+    expect(() => nextTokens([[1, 2]] as never)).toThrow(
+      "text is no array; it must be a tensor with the axes b l",
+    );
+  });
 });
 test("[targets.before-first-image] text before the first image has targets by default and none as an option", () => {
   expect(next([7, 8, 3, 9])).toEqual([8, _, 9, _]);

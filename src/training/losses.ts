@@ -15,7 +15,7 @@ import {
   sumLast,
   where,
 } from "../tensor/ops/functions.ts";
-import { Bool, type Int, type Tensor } from "../tensor/tensor.ts";
+import { Bool, Int, Tensor } from "../tensor/tensor.ts";
 
 /** A target that is ignored (torch's ignore_index). */
 export const IGNORED = -100;
@@ -54,6 +54,8 @@ export function crossEntropy<P extends string>(
   logits: Tensor<`${P} n`>,
   targets: Int<NoInfer<P>>,
 ): CrossEntropy<P> {
+  if (!(logits instanceof Tensor && targets instanceof Int))
+    throw new RuleError("logits are a tensor, and targets are integers, as int() makes them", "loss.targets");
   const shape = logits.shape.slice(0, -1);
   if (shape.join(" ") !== targets.shape.join(" "))
     throw new RuleError(
@@ -83,7 +85,11 @@ export interface Weighted {
 }
 
 /** Σ λ · loss over datasets, equation (2) of the paper; its λ are 1 for M3W, 0.2 for ALIGN and LTIP, and 0.03 for VTP. */
-export function weightedSum([first, ...rest]: readonly [Weighted, ...Weighted[]]): Tensor<""> {
+export function weightedSum(parts: readonly [Weighted, ...Weighted[]]): Tensor<""> {
+  const isPart = (part: Weighted) => Number.isFinite(part?.weight) && part.loss instanceof Tensor;
+  if (!Array.isArray(parts) || parts.length === 0 || !parts.every(isPart))
+    throw new RuleError("a sum needs at least one { weight, loss }, with finite weights", "loss.datasets");
+  const [first, ...rest] = parts;
   const scaled = ({ weight, loss }: Weighted) => mulScalar(loss, weight);
   return rest.reduce((sum, part) => add(sum, scaled(part)), scaled(first)); // [loss.datasets]
 }

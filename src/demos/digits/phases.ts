@@ -15,7 +15,7 @@ import { schedule } from "../../training/schedules.ts";
 import { nextTokens } from "../../training/targets.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
 import { type Step, train } from "../../training/training.ts";
-import { interleaved, PAD, sentences } from "./captions.ts";
+import { interleaved, PAD, STOP, sentences } from "./captions.ts";
 import { asImages, type Digits, type Picture, pick } from "./data.ts";
 import { type Embeddings, embeddings, sequencesOf } from "./embeddings.ts";
 import type { DigitsModel } from "./model.ts";
@@ -90,7 +90,7 @@ function lossOf(run: DigitsRun, phase: PhaseName, embedded: Embeddings): Loss {
         .mean;
     };
   const predicted = (text: Int<"b l">, media: Media) =>
-    crossEntropy(flamingo.forward(text, media), nextTokens(text, { padTokenId: PAD })).mean;
+    crossEntropy(flamingo.forward(text, media), nextTokens(text, { padTokenId: PAD, endTokenId: STOP })).mean;
   if (phase === "language")
     return (step) =>
       predicted(sentences(run.plan.language.rows, 3, generator(run.seed, `${phase} ${step}`)), {}); // [digits.seeded]
