@@ -395,14 +395,107 @@ test("[state.strict] missing and unexpected weights and wrong shapes are reporte
 
 test("[state.strict] long lists are cut, and a matching state dict is loaded completely", () => {
   const source = weighted(tiny(), 7);
-  const prefixed = new Map([...copy(source)].map(([key, t]) => [`module.${key}`, t]));
-  expect(() => loadStateDict(tiny(), prefixed)).toThrow(/… and \d+ more[\s\S]*… and \d+ more/);
-  expect(() => loadStateDict(tiny(), prefixed)).toThrow(
-    'module.video_frame_pos_emb (did you mean "video_frame_pos_emb"?)',
+  const misspelt = new Map([...copy(source)].map(([key, t]) => [key.replaceAll("e", "é"), t]));
+  expect(() => loadStateDict(tiny(), misspelt)).toThrow(/… and \d+ more[\s\S]*… and \d+ more/);
+  expect(() => loadStateDict(tiny(), misspelt)).toThrow(
+    'vidéo_framé_pos_émb (did you mean "video_frame_pos_emb"?)',
   );
   const model = tiny();
   loadStateDict(model, copy(source));
   for (const key of stateDict(model).keys()) expect(values(model, key)).toEqual(values(source, key));
+});
+
+/** The lines of the error for weights whose names are changed. */
+function refusedLines(model: object, rename: (key: string) => string): string[] {
+  const weights = new Map([...stateDict(model)].map(([key, t]) => [rename(key), t]));
+  try {
+    loadStateDict(model, weights);
+  } catch (error) {
+    if (error instanceof LoadError) return error.message.split("\n").slice(1);
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+test("[state.prefix] a prefix or a wrapper that names share is named in one sentence, without lists", () => {
+  const n = stateDict(tiny()).size;
+  // https://github.com/huggingface/pytorch-image-models/pull/2003, https://github.com/facebookresearch/ijepa/issues/34,
+  // https://github.com/mlfoundations/open_clip/pull/639
+  const layers = [...stateDict(tiny()).keys()].filter((key) => key.startsWith("layers.")).length;
+  const resampler = [...stateDict(tiny()).keys()].filter((key) =>
+    key.startsWith("perceiver_resampler."),
+  ).length;
+  const cases: readonly (readonly [(key: string) => string, string])[] = [
+    [
+      (key) => `module.${key}`,
+      `all ${n} names begin with "module." (from DataParallel or DistributedDataParallel) and fit`,
+    ],
+    [(key) => `_orig_mod.${key}`, `all ${n} names begin with "_orig_mod." (from torch.compile) and fit`],
+    [(key) => `net.flamingo.${key}`, `all ${n} names begin with "net.flamingo." and fit`],
+    [
+      (key) => `module._orig_mod.${key}`,
+      `all ${n} names begin with "module._orig_mod." (from DataParallel or DistributedDataParallel, and torch.compile) and fit`,
+    ],
+    [
+      (key) => key.replace(/^layers\./, "layers._checkpoint_wrapped_module."),
+      `${layers} of ${n} names contain "_checkpoint_wrapped_module." (from activation checkpointing) and fit`,
+    ],
+    [
+      (key) =>
+        key.replace(/^layers\.(\d)/, "layers.$1._fsdp_wrapped_module").replace("norm.", "norm.module."),
+      'names contain "module." or "_fsdp_wrapped_module." (from DataParallel or DistributedDataParallel, and Fully',
+    ],
+    [
+      (key) => key.replace("perceiver_resampler.", ""),
+      `${resampler} of ${n} names lack "perceiver_resampler.", with which the model's names begin: put it in front of them`,
+    ],
+  ];
+  for (const [rename, sentence] of cases) {
+    const lines = refusedLines(tiny(), rename);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain(sentence);
+  }
+});
+
+test("[state.prefix] names that the prefix does not explain are listed", () => {
+  const rename = (key: string) => (key === "token_emb.weight" ? "token_emd.weight" : `module.${key}`);
+  const without = ([key]: [string, Tensor]) => key !== "to_logits.1.weight";
+  const weights = new Map([...stateDict(tiny())].filter(without).map(([key, t]) => [rename(key), t]));
+  expect(() => loadStateDict(tiny(), weights)).toThrow(
+    /names begin with "module\."[\s\S]*missing:\n {4}token_emb\.weight[\s\S]*token_emd\.weight \(did you mean "token_emb\.weight"\?\)/,
+  );
+  // The name without the prefix is there as well, so that the prefix explains nothing.
+  const both = new Map(stateDict(tiny()));
+  both.set("ema.token_emb.weight", both.get("token_emb.weight") as Tensor);
+  expect(() => loadStateDict(tiny(), both)).toThrow(/unexpected:\n {4}ema\.token_emb\.weight$/);
+});
+
+test("[state.prefix] the time is proportional to the number of names", () => {
+  const model = new FlamingoPaLM({
+    dim: 4,
+    numTokens: 5,
+    depth: 94,
+    dimHead: 2,
+    heads: 2,
+    crossAttnEvery: 1,
+  });
+  expect(stateDict(model).size).toBeGreaterThan(1600);
+  for (const rename of [(key: string) => `module.${key}`, (key: string) => key.replaceAll("e", "é")]) {
+    const started = performance.now();
+    refusedLines(model, rename);
+    expect(performance.now() - started).toBeLessThan(1500); // 55 s when all pairs of names were compared
+  }
+});
+
+test("[state.strict] weights that are no map of tensors are refused", () => {
+  const model = new PaLMLayerNorm(3);
+  for (const wrong of [null, {}, [["gamma", 1]]])
+    expect(() => loadStateDict(model, wrong as never)).toThrow("weights are a Map from names to tensors");
+  const ids = new Map<string, unknown>([
+    ["gamma", new Int([3], new Int32Array(3))],
+    ["beta", new Tensor([3], view(new Float64Array(3), [3]))],
+  ]);
+  expect(() => loadStateDict(model, ids as never)).toThrow(/no floats:\n {4}gamma$/);
 });
 
 test("[state.strict] loading reads no values before their first use", () => {

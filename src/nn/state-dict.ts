@@ -4,6 +4,7 @@ import { generator } from "../tensor/random.ts";
 import { flat, rowMajor, Tensor, type View } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
 import { didYouMean } from "../terminal/nearest.ts";
+import { differenceSentence, nameDifferences } from "./name-differences.ts";
 import { Parameter } from "./parameter.ts";
 
 /** Every parameter and buffer by its path. A tied parameter is listed under each of its paths. */
@@ -47,19 +48,17 @@ export function initialize<M extends object>(model: M, seed: number): M {
   return model;
 }
 
-/** A hint at the name that was probably meant, also where the given name has a prefix. */
-function hint(name: string, names: readonly string[]): string {
-  const prefixed = names.find((other) => name.endsWith(other));
-  return prefixed === undefined ? didYouMean(name, names) : didYouMean(prefixed, [prefixed]);
-}
-
 /** The number of names that an error lists. */
 const SHOWN = 10;
-function listed(title: string, lines: readonly string[]): string[] {
+function listed(
+  title: string,
+  lines: readonly string[],
+  shown = (line: string): string => line, // called for the lines that are listed only
+): string[] {
   const rest = lines.length > SHOWN ? [`    … and ${lines.length - SHOWN} more`] : [];
   return lines.length === 0
     ? []
-    : [`  ${title}:`, ...lines.slice(0, SHOWN).map((line) => `    ${line}`), ...rest];
+    : [`  ${title}:`, ...lines.slice(0, SHOWN).map((line) => `    ${shown(line)}`), ...rest];
 }
 
 function report(
@@ -69,18 +68,26 @@ function report(
 ): string[] {
   const missing = [...state.keys()].filter((name) => !weights.has(name) && !optional.has(name));
   const unexpected = [...weights.keys()].filter((name) => !state.has(name));
+  const notFloats = [...weights].flatMap(([name, t]) => (t instanceof Tensor ? [] : [name]));
   const wrong = [...weights].flatMap(([name, t]) => {
     const shape = state.get(name)?.shape;
-    return shape && shape.join(" ") !== t.shape.join(" ")
+    return shape && t instanceof Tensor && shape.join(" ") !== t.shape.join(" ")
       ? [`${name}: the model has [${shape.join(" ")}], the weights [${t.shape.join(" ")}]`]
       : [];
   });
+  const differences = nameDifferences(unexpected, missing); // [state.prefix]
+  const explained = new Map(differences.flatMap(({ names }) => [...names]));
+  const found = new Set(explained.values());
+  const unexplained = missing.filter((name) => !found.has(name));
   return [
-    ...listed("missing", missing),
+    ...differences.map((difference) => `  ${differenceSentence(difference, weights.size)}`),
+    ...listed("missing", unexplained),
     ...listed(
       "unexpected",
-      unexpected.map((name) => name + hint(name, missing)),
+      unexpected.filter((name) => !explained.has(name)),
+      (name) => name + didYouMean(name, unexplained),
     ),
+    ...listed("no floats", notFloats),
     ...listed("wrong shape", wrong),
   ];
 }
@@ -90,6 +97,8 @@ function report(
  * A tied parameter may be given under one of its paths or under all.
  */
 export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor>): void {
+  if (!(weights instanceof Map))
+    throw new LoadError("weights are a Map from names to tensors, such as stateDict returns  [state.strict]");
   const state = stateDict(model);
   const tied = ties(model);
   const groups = [...tied].map(([second, first]) => [second, first] as const);
