@@ -3,7 +3,7 @@ import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
 import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
 import { paintOn, writeJsonText, writeOut } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
-import { failures, moduleTable, verdictLine } from "./verdict-table.ts";
+import { failures, moduleTable, skippedCases, verdictLine } from "./verdict-table.ts";
 
 const documents = { json: toJson, junit: toJunit, markdown: toMarkdown } as const;
 export type DocumentKind = keyof typeof documents;
@@ -41,6 +41,7 @@ export function print(
     paint(title, "strong"),
     moduleTable(verdicts, paint),
     failures(verdicts, paint),
+    skippedCases(verdicts),
     verdictLine(verdicts, paint),
   ];
   writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);

@@ -39,7 +39,7 @@ export function moduleTable(verdicts: readonly CaseVerdict[], paint: Paint): str
   const rows = [...group(verdicts, (v) => v.module)].map(([module, all]) => {
     const cases = byCase(all);
     const errors = precisions.map((precision) => tightest(all.filter((v) => v.precision === precision)));
-    const divergence = divergenceOf(cases.find((v) => v.status !== "passed"));
+    const divergence = divergenceOf(cases.find((v) => v.status === "failed" || v.status === "errored"));
     return [module, `${cases.length}`, ...errors, divergence];
   });
   return table(columnsFrom(heads, rows), paint).join("\n");
@@ -47,9 +47,9 @@ export function moduleTable(verdicts: readonly CaseVerdict[], paint: Paint): str
 
 const MOST_FAILURES = 20;
 
-/** Every case that did not pass, with the reason. */
+/** Every case that differs or is broken, with the reason. */
 export function failures(verdicts: readonly CaseVerdict[], paint: Paint): string {
-  const bad = verdicts.filter((v) => v.status !== "passed");
+  const bad = verdicts.filter((v) => v.status === "failed" || v.status === "errored");
   const lines = bad.slice(0, MOST_FAILURES).map(({ id, precision, status, ...v }) => {
     const comparison = v.firstDivergence ?? v.worst;
     const reason = v.error ?? (comparison ? describe(comparison) : "");
@@ -60,8 +60,22 @@ export function failures(verdicts: readonly CaseVerdict[], paint: Paint): string
   return [...lines, ...(rest > 0 ? [`… and ${rest} more`] : [])].join("\n");
 }
 
+/** The cases that were not compared, by reason, with the first of them. */
+export function skippedCases(verdicts: readonly CaseVerdict[]): string {
+  const reasons = group(
+    verdicts.filter((v) => v.status === "skipped"),
+    (v) => `${v.error} (${v.precision})`,
+  );
+  const lines = [...reasons].map(([reason, [first, ...others]]) => {
+    const more = others.length > 0 ? ` and ${others.length} more` : "";
+    return `not compared: ${first?.id}${more}\n        ${reason}`;
+  });
+  return lines.join("\n");
+}
+
 export function verdictLine(verdicts: readonly CaseVerdict[], paint: Paint): string {
-  const { cases, rows, passed, failed, errored } = summarise(verdicts);
+  const { cases, rows, passed, failed, errored, skipped } = summarise(verdicts);
   const text = `${passed} of ${cases} cases conform (${rows.toLocaleString("en")} rows compared), ${failed} differ, ${errored} broken`;
-  return paint(text, passed === cases ? "good" : "bad");
+  const rest = skipped > 0 ? `,\n${skipped} not compared` : "";
+  return paint(text + rest, failed + errored === 0 && passed > 0 ? "good" : "bad");
 }

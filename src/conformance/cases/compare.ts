@@ -1,8 +1,17 @@
-// The error of one tensor against another: golden/FORMAT.md §6.
+// One tensor against the expected one, and the tolerance of each: golden/FORMAT.md §6.
 
+import type { CaseTolerance, HalfNoise } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import { flat, rowMajor, type Shape, Tensor } from "../../tensor/tensor.ts";
+import { flat, rowMajor, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { type Distance, distance, exactDistance, norm, withoutFill } from "./distance.ts";
+
+/** The largest difference in the worst row. */
+export interface WorstElement {
+  readonly index: readonly number[];
+  readonly actual: number;
+  readonly expected: number;
+}
 
 export interface Comparison {
   /** Name in expected.safetensors: outputs.out, taps.attn.scores, grads.weights.to_q.weight, probes.out. */
@@ -15,78 +24,31 @@ export interface Comparison {
   readonly row: readonly number[];
   /** A difference that is not a matter of size: a shape, a NaN, an infinity at another index. */
   readonly remark: string | null;
+  /** Null where nothing differs, or no elements could be compared. */
+  readonly element: WorstElement | null;
+  /** Rows (probes of a full-size tensor): how many were compared, and how many of them are beyond the tolerance. */
+  readonly rows: number;
+  readonly beyond: number;
 }
 
-interface Distance {
-  readonly error: number;
-  readonly row: number;
-  readonly remark: string | null;
-}
+/** The index along all axes of a position in row-major order. */
+export const indexOf = (at: number, shape: Shape): number[] =>
+  rowMajor(shape).map((step, axis) => Math.floor(at / step) % (shape[axis] ?? 1));
 
-const different = (remark: string, row = 0): Distance => ({ error: Infinity, row, remark });
-
-/** Infinities and NaN must agree exactly, and then count as zero. */
-const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
-
-/** Relative error over the tensor and over each row, a row's relative to the larger of its own norm and its share of the tensor's. */
-export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>, width: number): Distance {
-  const n = expected.length;
-  let sumSquares = 0;
-  let sumErrors = 0;
-  let equal = true;
-  for (let i = 0; i < n; i++) {
-    const [a, e] = [actual[i] ?? 0, expected[i] ?? 0];
-    if (Object.is(a, e) || a === e) {
-      sumSquares += finite(e) ** 2;
-      continue;
-    }
-    if (!Number.isFinite(a) || !Number.isFinite(e)) {
-      return different(`${a} where ${e} is expected`, Math.floor(i / width)); // [compare.discrete]
-    }
-    equal = false;
-    sumSquares += e ** 2;
-    sumErrors += (a - e) ** 2;
-  }
-  if (equal) return { error: 0, row: 0, remark: null };
-  const norm = Math.sqrt(sumSquares);
-  if (norm === 0) return different("not zero throughout, as expected");
-  if (norm === Infinity) return different("different, and too large for a relative error"); // [compare.discrete]
-  const share = norm * Math.sqrt(width / n);
-  let worst = { error: Math.sqrt(sumErrors) / norm, row: 0, remark: null };
-  let worstRow = -1;
-  for (let from = 0, row = 0; from < n; from += width, row++) {
-    let [squares, errors] = [0, 0];
-    for (let i = from; i < from + width; i++) {
-      const e = finite(expected[i] ?? 0);
-      squares += e ** 2;
-      errors += (finite(actual[i] ?? 0) - e) ** 2;
-    }
-    if (squares === 0 && errors > 0) return different("not zero, where the whole row is expected to be", row); // [compare.discrete]
-    const error = Math.sqrt(errors) / Math.max(Math.sqrt(squares), share); // [compare.rows]
-    if (error > worstRow) {
-      worstRow = error;
-      worst = { error: Math.max(worst.error, error), row, remark: null };
-    }
-  }
-  return worst;
-}
-
-/** Index along all axes but the last. */
-export function rowIndex(row: number, shape: Shape): number[] {
-  const lead = shape.slice(0, -1);
-  return rowMajor(lead).map((step, axis) => Math.floor(row / step) % (lead[axis] ?? 1));
-}
-
-/** Integers and booleans are equal or not; the first row with a difference is the worst one. [compare.integers] */
-function exactDistance(actual: ArrayLike<number>, expected: ArrayLike<number>, width: number): Distance {
-  for (let i = 0; i < expected.length; i++)
-    if (actual[i] !== expected[i])
-      return different(`${actual[i]} where ${expected[i]} is expected`, Math.floor(i / width));
-  return { error: 0, row: 0, remark: null };
-}
+/** Index along all axes but the last; none in an empty tensor. */
+export const rowIndex = (row: number, shape: Shape): number[] =>
+  sizeOf(shape) === 0 ? [] : indexOf(row, shape.slice(0, -1));
 
 const elements = (stored: Stored): ArrayLike<number> =>
   stored instanceof Tensor ? flat(stored.data) : stored.flat();
+
+/** The number of rows along the last axis; a tensor without axes is one row. */
+export const rowsOf = ({ shape }: Stored): number => sizeOf(shape) / Math.max(1, shape.at(-1) ?? 1);
+
+/** Scores after the fill: PerceiverAttention has none, and modules that run again add "@2". */
+const isMasked = (name: string): boolean => /(^|\.)scores\.masked(@\d+)?$/.test(name);
+
+const K = 8;
 
 /** One tensor against the expected one. Integers and booleans are compared exactly, whatever the tolerance. */
 export function compare(
@@ -97,40 +59,60 @@ export function compare(
 ): Comparison {
   const exact = !(expected instanceof Tensor);
   const allowed = exact ? 0 : tolerance;
-  const judged = (d: Distance): Comparison => ({
-    tensor: name,
+  const base = { tensor: name, tolerance: allowed, rows: rowsOf(expected) };
+  const unlike = unlikeness(actual, expected.shape);
+  if (unlike !== null || !actual) {
+    const beyond = base.rows;
+    return { ...base, error: Infinity, passed: false, row: [], remark: unlike, element: null, beyond };
+  }
+  const width = Math.max(1, expected.shape.at(-1) ?? 1);
+  const [a, e] = [elements(actual), elements(expected)];
+  const given = isMasked(name) ? withoutFill(a, e, width, allowed / K) : a;
+  const d = exact ? exactDistance(a, e, width) : distance(given, e, width, allowed);
+  return {
+    ...base,
     error: d.error,
-    tolerance: allowed,
     passed: d.error <= allowed, // [compare.tolerance]
     row: rowIndex(d.row, expected.shape),
     remark: d.remark,
-  });
-  if (!actual) return judged(different("missing"));
-  if (actual.shape.join(" ") !== expected.shape.join(" ")) {
-    return judged(
-      different(`shape [${actual.shape.join(" ")}] where [${expected.shape.join(" ")}] is expected`),
-    );
-  }
-  const width = Math.max(1, expected.shape.at(-1) ?? 1);
-  return judged((exact ? exactDistance : distance)(elements(actual), elements(expected), width));
+    element: elementOf(d, expected.shape),
+    beyond: d.beyond,
+  };
 }
 
-/** Unit roundoff of each format, relative to that of float32. The tolerance grows by the same factor. */
-const COARSER: Readonly<Record<Exclude<Precision, "float64">, number>> = {
-  float32: 1,
-  bfloat16: 2 ** 16,
-  float16: 2 ** 13,
-};
+/** The reason why no elements can be compared. */
+function unlikeness(actual: Stored | undefined, shape: Shape): string | null {
+  if (!actual) return "missing";
+  if (actual.shape.join(" ") === shape.join(" ")) return null;
+  return `shape [${actual.shape.join(" ")}] where [${shape.join(" ")}] is expected`;
+}
 
-/** Fixed bounds in float64; otherwise K times the noise that was measured for this tensor. */
-export function toleranceFor(name: string, precision: Precision, k: number, noise: number): number {
+const elementOf = ({ place }: Distance, shape: Shape): WorstElement | null =>
+  place && { index: indexOf(place.at, shape), actual: place.actual, expected: place.expected };
+
+/** The noise of a case in a precision, by tensor; a sentence if the case is not judged in it. */
+export function noiseIn(precision: Precision, tolerance: CaseTolerance | null): HalfNoise {
+  if (precision === "float64" || precision === "float32")
+    return tolerance?.noise ?? new Map<string, number>();
+  const noise = tolerance?.[precision] ?? null; // [compare.half]
+  return noise ?? `no noise was measured in ${precision}: export the case again, or judge it in float32`;
+}
+
+/** Fixed bounds in float64; otherwise K times the noise that was measured in the precision. Null: not judged in it. */
+export function toleranceFor(
+  name: string,
+  precision: Precision,
+  k: number,
+  noise: ReadonlyMap<string, number>,
+): number | null {
   if (precision === "float64") return name.startsWith("grads.") ? 1e-11 : 1e-12; // [compare.float64]
-  return k * noise * COARSER[precision]; // [compare.noise]
+  const measured = noise.get(name);
+  return measured === undefined ? null : k * measured; // [compare.noise]
 }
 
 /** The expected values of a full-size tensor: 256 of its elements, the sum of all and their norm. */
 export interface Probes {
-  readonly shape: Shape | null;
+  readonly shape: Shape;
   readonly index: ArrayLike<number>;
   readonly value: ArrayLike<number>;
   readonly sum: number;
@@ -144,30 +126,37 @@ export function compareProbes(
   probes: Probes,
   tolerance: number,
 ): Comparison {
-  const base = { tensor, tolerance, row: [] };
-  if (!actual || (probes.shape && actual.shape.join(" ") !== probes.shape.join(" "))) {
-    const remark = actual ? `shape [${actual.shape.join(" ")}]` : "missing";
-    return { ...base, error: Infinity, passed: false, remark };
-  }
+  const { shape, index, value } = probes;
+  const base = { tensor, tolerance, row: [], rows: index.length, element: null };
+  const failed = (remark: string | null) => ({ ...base, error: Infinity, passed: false, remark, beyond: 0 });
+  const unlike = unlikeness(actual, shape);
+  if (unlike !== null || !actual) return failed(unlike);
   const x = elements(actual);
-  let [sum, squares] = [0, 0];
-  for (const value of Array.from(x)) {
-    sum += value;
-    squares += value * value;
+  const wrong = Array.from(x).findIndex((v) => !Number.isFinite(v));
+  if (wrong >= 0) return failed(`${x[wrong]} at [${indexOf(wrong, shape).join(" ")}]`); // [compare.nan]
+  const whole = norm((i) => x[i] ?? 0, 0, x.length);
+  if (probes.norm === 0) {
+    const remark = whole === 0 ? null : "not zero throughout, as expected";
+    return { ...base, error: whole === 0 ? 0 : Infinity, passed: whole === 0, remark, beyond: 0 };
   }
   const rms = probes.norm / Math.sqrt(x.length);
-  let [worst, errors] = [0, 0];
-  for (let i = 0; i < probes.index.length; i++) {
-    const expected = probes.value[i] ?? 0;
-    const miss = Math.abs((x[probes.index[i] ?? 0] ?? NaN) - expected);
-    worst = Math.max(worst, miss / Math.max(Math.abs(expected), rms));
-    errors += miss * miss;
-  }
+  const miss = (i: number): number => (x[index[i] ?? -1] ?? Number.NaN) - (value[i] ?? Number.NaN);
+  const errorAt = (i: number): number => Math.abs(miss(i)) / Math.max(Math.abs(value[i] ?? 0), rms);
+  const errors = Array.from(index, (_, i) => errorAt(i));
+  const worst = errors.reduce((w, error, i) => (error > (errors[w] ?? 0) ? i : w), 0);
+  const sum = Array.from(x).reduce((total, v) => total + v / probes.norm, 0);
   const error = Math.max(
-    worst,
-    Math.sqrt(errors / probes.index.length) / rms,
-    Math.abs(Math.sqrt(squares) - probes.norm) / probes.norm,
-    Math.abs(sum - probes.sum) / (probes.norm * Math.sqrt(x.length)),
+    errors[worst] ?? Number.NaN,
+    norm(miss, 0, index.length) / Math.sqrt(index.length) / rms,
+    Math.abs(whole - probes.norm) / probes.norm,
+    Math.abs(sum - probes.sum / probes.norm) / Math.sqrt(x.length),
   );
-  return { ...base, error, passed: error <= tolerance, remark: null }; // [compare.probes]
+  const at = index[worst] ?? 0;
+  const element = {
+    index: indexOf(at, shape),
+    actual: x[at] ?? Number.NaN,
+    expected: value[worst] ?? Number.NaN,
+  };
+  const beyond = errors.filter((one) => !(one <= tolerance)).length;
+  return { ...base, error, passed: error <= tolerance, remark: null, element, beyond }; // [compare.probes]
 }

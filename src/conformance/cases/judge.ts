@@ -6,19 +6,23 @@ import type { Stored } from "../../io/safetensors/read.ts";
 import { LoadError, type RuleError, type ShapeError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { flat, Int, sizeOf, Tensor } from "../../tensor/tensor.ts";
-import { type Comparison, compare, compareProbes, type Probes, toleranceFor } from "./compare.ts";
+import { type Comparison, compare, compareProbes, noiseIn, type Probes, toleranceFor } from "./compare.ts";
 import { type CaseVerdict, worstOf } from "./verdict.ts";
 
 /** A verdict without the case's name. */
 export type Judgement = Pick<
   CaseVerdict,
-  "status" | "rows" | "worst" | "firstDivergence" | "error" | "kernels"
+  "status" | "rows" | "worst" | "firstDivergence" | "error" | "kernels" | "notCompared"
 >;
-
-const rowsOf = (t: Stored): number => sizeOf(t.shape) / Math.max(1, t.shape.at(-1) ?? 1);
 
 /** decide: the named activations must conform too. locate: those that are given show where a deviation begins. */
 export type TapRole = "decide" | "locate";
+
+export interface JudgeOptions {
+  readonly taps: TapRole;
+  /** By tap: the taps and outputs that are computed from it next. Without it, the first tap that differs is named. */
+  readonly next?: ReadonlyMap<string, readonly string[]> | undefined;
+}
 
 /** Names in order of execution: taps, then outputs, then gradients. */
 const namesOf = ({ manifest }: GoldenCase): string[] => [
@@ -29,65 +33,129 @@ const namesOf = ({ manifest }: GoldenCase): string[] => [
 
 const isTap = (name: string): boolean => name.startsWith("taps.");
 
+const skipped = (reason: string): Judgement => ({
+  status: "skipped",
+  rows: 0,
+  worst: null,
+  firstDivergence: null,
+  error: reason,
+  kernels: null,
+});
+
+/** @throws LoadError if an expected value is missing, NaN, or (at full size) not 256 probes of the output. */
 export function judge(
   golden: GoldenCase,
   actual: ReadonlyMap<string, Stored>,
   precision: Precision,
-  { taps }: { readonly taps: TapRole },
+  { taps, next }: JudgeOptions,
 ): Judgement {
-  const { K = 1, noise = new Map<string, number>() } = golden.manifest.tolerance ?? {};
-  const tolerance = (name: string) => toleranceFor(name, precision, K, noise.get(name) ?? 0);
-  if (golden.manifest.full) {
-    const comparisons = golden.manifest.outputs.map((output) =>
-      compareProbes(
-        `probes.${output}`,
-        actual.get(`outputs.${output}`),
-        probesOf(golden, output),
-        tolerance(`probes.${output}`),
-      ),
-    );
-    const rows = golden.manifest.outputs.reduce(
-      (sum, output) => sum + probesOf(golden, output).index.length,
-      0,
-    );
-    return verdict(comparisons, comparisons, rows);
-  }
+  const noise = noiseIn(precision, golden.manifest.tolerance);
+  if (typeof noise === "string") return skipped(noise); // [compare.half]
+  const K = golden.manifest.tolerance?.K ?? 1;
+  const tolerance = (name: string) => toleranceFor(name, precision, K, noise);
+  if (golden.manifest.full) return judgeProbes(golden, actual, tolerance);
   const names = namesOf(golden).filter((name) => taps === "decide" || !isTap(name) || actual.has(name));
-  const comparisons = names.map((name) =>
-    compare(name, actual.get(name), expectedOf(golden, name), tolerance(name)),
-  );
+  const comparisons: Comparison[] = [];
+  const notCompared: string[] = [];
+  for (const name of names) {
+    const expected = expectedOf(golden, name);
+    const allowed = expected instanceof Tensor ? tolerance(name) : 0;
+    if (allowed === null) notCompared.push(name);
+    else comparisons.push(compare(name, actual.get(name), expected, allowed));
+  }
   const deciding = comparisons.filter(({ tensor }) => taps === "decide" || !isTap(tensor)); // [conform.verdict]
-  const rows = deciding.reduce((sum, { tensor }) => sum + rowsOf(expectedOf(golden, tensor)), 0);
-  return verdict(deciding, comparisons, rows);
+  return { ...verdict(deciding, comparisons, taps === "locate" ? next : undefined), notCompared };
+}
+
+function judgeProbes(
+  golden: GoldenCase,
+  actual: ReadonlyMap<string, Stored>,
+  tolerance: (name: string) => number | null,
+): Judgement {
+  const comparisons: Comparison[] = [];
+  const notCompared: string[] = [];
+  for (const output of golden.manifest.outputs) {
+    const [name, probes] = [`probes.${output}`, probesOf(golden, output)];
+    const allowed = tolerance(name);
+    if (allowed === null) notCompared.push(name);
+    else comparisons.push(compareProbes(name, actual.get(`outputs.${output}`), probes, allowed));
+  }
+  return { ...verdict(comparisons, comparisons), notCompared };
 }
 
 function expectedOf({ expected, folder }: GoldenCase, name: string): Stored {
   const t = expected.get(name);
-  if (t) return t;
-  throw new LoadError(`${folder}: there is no expected tensor "${name}"`);
+  if (!t) throw new LoadError(`${folder}: there is no expected tensor "${name}"`);
+  if (t instanceof Tensor && flat(t.data).some((x) => Number.isNaN(x))) {
+    const advice = "no result agrees with NaN; give the case inputs with a defined result";
+    throw new LoadError(`${folder}: the expected tensor "${name}" holds NaN; ${advice}  [compare.nan]`);
+  }
+  return t;
 }
 
+const PROBES = 256;
+
 function probesOf(golden: GoldenCase, output: string): Probes {
+  const refused = (problem: string): LoadError =>
+    new LoadError(`${golden.folder}: the probes of "${output}" ${problem}  [compare.probes]`);
   const index = golden.expected.get(`probes.${output}.index`);
-  if (!(index instanceof Int))
-    throw new LoadError(`${golden.folder}: the positions of the probes are missing`);
+  if (!(index instanceof Int)) throw refused("have no positions");
   const numbers = (part: string): ArrayLike<number> => {
     const t = expectedOf(golden, `probes.${output}.${part}`);
     return t instanceof Tensor ? flat(t.data) : t.flat();
   };
-  return {
-    shape: golden.manifest.probed.get(output) ?? null,
-    index: index.flat(),
-    value: numbers("value"),
-    sum: numbers("sum")[0] ?? NaN,
-    norm: numbers("norm")[0] ?? NaN,
-  };
+  const shape = golden.manifest.probed.get(output);
+  if (!shape) throw refused("have no shape in case.json");
+  const [positions, value, [sum = Number.NaN], [norm = Number.NaN]] = [
+    index.flat(),
+    numbers("value"),
+    Array.from(numbers("sum")),
+    Array.from(numbers("norm")),
+  ];
+  const size = sizeOf(shape);
+  if (positions.length !== PROBES || value.length !== PROBES)
+    throw refused(`are ${positions.length} positions and ${value.length} values, not ${PROBES} of each`);
+  const outside = Array.from(positions).find((at) => at < 0 || at >= size);
+  if (outside !== undefined) throw refused(`name position ${outside} of ${size} elements`);
+  const different = new Set(Array.from(positions)).size;
+  if (different < Math.min(size, PROBES) / 2)
+    throw refused(`are ${different} different positions, fewer than half of ${Math.min(size, PROBES)}`);
+  if (![...Array.from(value), sum, norm].every(Number.isFinite))
+    throw refused("hold an infinity, which a norm cannot describe");
+  return { shape, index: positions, value, sum, norm };
 }
 
-/** The deciding comparisons give the status; if one fails, the first failure of all is the first divergence. */
-function verdict(deciding: readonly Comparison[], all: readonly Comparison[], rows: number): Judgement {
+/** Whether all that is computed next from a tap agrees; one that was not compared is replaced by what follows it. */
+function contradicted(
+  name: string,
+  compared: ReadonlyMap<string, Comparison>,
+  next: ReadonlyMap<string, readonly string[]>,
+): boolean {
+  const followers = next.get(name) ?? [];
+  const agrees = (follower: string): boolean =>
+    compared.get(follower)?.passed ?? contradicted(follower, compared, next);
+  return followers.length > 0 && followers.every(agrees);
+}
+
+/**
+ * The deciding comparisons give the status. If one fails, the first divergence is the first tap that differs and is not contradicted
+ * by what is computed from it, as one is that was recorded at another place or in another form. If each is contradicted, it is the
+ * last tap that differs, and without taps the first tensor that differs.
+ */
+function verdict(
+  deciding: readonly Comparison[],
+  all: readonly Comparison[],
+  next: ReadonlyMap<string, readonly string[]> = new Map(),
+): Judgement {
+  const rows = deciding.reduce((sum, c) => sum + c.rows, 0);
   const passed = deciding.every((c) => c.passed);
-  const firstDivergence = passed ? null : (all.find((c) => !c.passed) ?? null);
+  if (passed && rows === 0) return skipped("the expected tensors have no elements"); // [compare.empty]
+  const failed = all.filter((c) => !c.passed);
+  const compared = new Map(all.map((c) => [c.tensor, c]));
+  const blamed = failed.find((c) => isTap(c.tensor) && !contradicted(c.tensor, compared, next)); // [conform.first-divergence]
+  const firstDivergence = passed
+    ? null
+    : (blamed ?? failed.findLast((c) => isTap(c.tensor)) ?? failed[0] ?? null);
   const worst = worstOf(deciding);
   return { status: passed ? "passed" : "failed", rows, worst, firstDivergence, error: null, kernels: null };
 }

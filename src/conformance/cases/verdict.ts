@@ -3,7 +3,8 @@ import type { KernelReport } from "../../kernels/replay.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Comparison } from "./compare.ts";
 
-export type Status = "passed" | "failed" | "errored";
+/** skipped: nothing was compared, and nothing is wrong with the case; `error` holds the reason. */
+export type Status = "passed" | "skipped" | "failed" | "errored";
 
 export interface CaseVerdict {
   readonly id: string;
@@ -17,9 +18,11 @@ export interface CaseVerdict {
   readonly worst: Comparison | null;
   /** First tensor in order of execution that is beyond its tolerance. */
   readonly firstDivergence: Comparison | null;
-  /** The reason why nothing could be compared. */
+  /** The reason why nothing was compared. */
   readonly error: string | null;
   readonly kernels: KernelReport | null;
+  /** Tensors that are not judged in this precision, because rounding leaves too little of them. */
+  readonly notCompared?: readonly string[] | undefined;
 }
 
 export interface Summary {
@@ -37,7 +40,7 @@ export const share = ({ error, tolerance }: Comparison): number => (error === 0 
 export const worstOf = (comparisons: readonly Comparison[]): Comparison | null =>
   comparisons.reduce<Comparison | null>((worst, c) => (worst && share(worst) >= share(c) ? worst : c), null);
 
-const gravity: readonly Status[] = ["passed", "failed", "errored"];
+const gravity: readonly Status[] = ["passed", "skipped", "failed", "errored"];
 
 /** One line per case where it ran in several precisions: the most severe status, and the comparison that is closest to its tolerance. */
 export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
@@ -64,7 +67,7 @@ export function summarise(verdicts: readonly CaseVerdict[]): Summary {
     passed: count("passed"),
     failed: count("failed"),
     errored: count("errored"),
-    skipped: 0,
+    skipped: count("skipped"),
   };
 }
 
@@ -81,8 +84,8 @@ export function kernelsOf(verdicts: readonly CaseVerdict[]): KernelReport {
   };
 }
 
-/** 0 all conform, 1 numbers differ, 2 a case (or an adapter) is broken. */
-export function exitCode({ failed, errored, cases }: Summary): 0 | 1 | 2 {
-  if (errored > 0 || cases === 0) return 2;
+/** 0 all that were compared conform, 1 numbers differ, 2 a case (or an adapter) is broken, or nothing was compared. */
+export function exitCode({ failed, errored, passed }: Summary): 0 | 1 | 2 {
+  if (errored > 0 || passed + failed === 0) return 2;
   return failed > 0 ? 1 : 0;
 }

@@ -26,7 +26,8 @@ export function toJson(verdicts: readonly CaseVerdict[], more: object = {}): str
     status: v.status,
     worst: worst(v.worst),
     firstDivergence: v.firstDivergence && place(v.firstDivergence),
-    ...(v.error === null ? {} : { error: v.error }),
+    ...(v.error === null ? {} : { [v.status === "skipped" ? "reason" : "error"]: v.error }),
+    ...(v.notCompared?.length ? { notCompared: v.notCompared } : {}),
   }));
   return JSON.stringify(
     { summary: summarise(verdicts), kernels: kernelsOf(verdicts), cases, ...more },
@@ -41,25 +42,25 @@ const xml = (text: string): string =>
 const reason = (v: CaseVerdict): string => v.error ?? (v.firstDivergence ? describe(v.firstDivergence) : "");
 
 export function toJunit(verdicts: readonly CaseVerdict[]): string {
-  const { cases, failed, errored } = summarise(verdicts);
+  const { cases, failed, errored, skipped } = summarise(verdicts);
   const rows = byCase(verdicts).map((v) => {
     const open = `  <testcase classname="${xml(v.module)}" name="${xml(v.id)}"`;
     if (v.status === "passed") return `${open}/>`;
-    const tag = v.status === "failed" ? "failure" : "error";
+    const tag = { failed: "failure", errored: "error", skipped: "skipped" }[v.status];
     return `${open}><${tag} message="${xml(reason(v))}"/></testcase>`;
   });
-  const head = `<testsuite name="flamboyance" tests="${cases}" failures="${failed}" errors="${errored}" skipped="0">`;
+  const head = `<testsuite name="flamboyance" tests="${cases}" failures="${failed}" errors="${errored}" skipped="${skipped}">`;
   return ['<?xml version="1.0" encoding="UTF-8"?>', head, ...rows, "</testsuite>"].join("\n");
 }
 
 export function toMarkdown(verdicts: readonly CaseVerdict[]): string {
-  const { cases, passed, failed, errored } = summarise(verdicts);
+  const { cases, passed, failed, errored, skipped } = summarise(verdicts);
   const rows = byCase(verdicts).map((v) => {
     const tight = v.worst ? `${figure(v.worst.error)} of ${figure(v.worst.tolerance)}` : "";
     return `| ${markdownText(v.id)} | ${v.status} | ${tight} | ${markdownText(reason(v))} |`;
   });
   return [
-    `**${passed} of ${cases} cases conform**, ${failed} differ, ${errored} are broken.`,
+    `**${passed} of ${cases} cases conform**, ${failed} differ, ${errored} are broken, ${skipped} were not compared.`,
     "",
     "| case | status | worst error | why |",
     "|---|---|---|---|",

@@ -69,7 +69,12 @@ export interface CaseTolerance {
   readonly K: number;
   /** By the names of expected.safetensors, or "probes.out". */
   readonly noise: ReadonlyMap<string, number>;
+  readonly bfloat16: HalfNoise | null;
+  readonly float16: HalfNoise | null;
 }
+
+/** The noise in bfloat16 or float16, for the tensors that are judged in it, or the reason why the case is not. */
+export type HalfNoise = ReadonlyMap<string, number> | string;
 
 /** The names in expected.safetensors; none if the source throws. */
 export function expectedNames({ raises, full, outputs, taps, grads }: CaseManifest): string[] {

@@ -24,6 +24,7 @@ import {
   type CaseManifest,
   type CaseTolerance,
   GENERATOR,
+  type HalfNoise,
   judgedNames,
   type Raises,
   SCHEMA,
@@ -50,6 +51,12 @@ const schema: Read<typeof SCHEMA> = (value, at) => {
   const given = typeof value === "string" ? `is ${quoted(value)}` : "is no text";
   throw refuse(at, `${given}; this version reads ${SCHEMA}; update the case or this package`, "case.schema");
 };
+
+/** The largest noise with which a tensor is judged in half precision: K · noise is then ½. */
+const LARGEST_HALF_NOISE = 1 / 16;
+
+const halfNoise: Read<HalfNoise> = (value, at) =>
+  typeof value === "string" ? value : mapOf(between(number, 0, LARGEST_HALF_NOISE))(value, at);
 
 const fields = record<CaseManifest>({
   schema,
@@ -98,6 +105,8 @@ const fields = record<CaseManifest>({
       policy: oneOf("noise"),
       K: between(number, 1, 1000),
       noise: mapOf(between(number, 0, 1)),
+      bfloat16: optional(halfNoise, null),
+      float16: optional(halfNoise, null),
     }),
     null,
   ),

@@ -12,10 +12,11 @@ FLOORS = {"bfloat16": 2.0**-8, "float16": 2.0**-11}
 LARGEST = 2.0**-4  # K · LARGEST = 1/2; a tensor of zeros has the error 1
 
 
-def runs(source, case, weights, inputs, wanted, dtype):
-    """The results of PyTorch's own run in `dtype`, and of a float32 run in which the result of every op is rounded to it."""
+def runs(source, case, weights, inputs, wanted, dtype, draws):
+    """The results of PyTorch's own run in `dtype`, and of float32 runs in which the result of every op is rounded to it."""
     yield run(source, case, weights, inputs, dtype, wanted=wanted)[0]
-    yield run(source, case, weights, inputs, torch.float32, wanted=wanted, rounded=dtype)[0]
+    for draw in range(draws):
+        yield run(source, case, weights, inputs, torch.float32, wanted=wanted, rounded=dtype, scale=1 + draw / draws)[0]
 
 
 def in_order(names):
@@ -47,7 +48,7 @@ def measure(source, case, weights, inputs, expected, wanted, precision):
     """name -> noise, or the reason why the case is not judged in this precision."""
     exact = {name for name, value in expected.items() if not np.issubdtype(value.dtype, np.floating)}
     measured = {name: 0.0 if name in exact else FLOORS[precision] for name in expected}
-    for found in runs(source, case, weights, inputs, wanted, FORMATS[precision]):
+    for found in runs(source, case, weights, inputs, wanted, FORMATS[precision], noise.DRAWS):
         reason = unsuitable(found, expected, precision)
         if reason:
             return reason
@@ -56,9 +57,10 @@ def measure(source, case, weights, inputs, expected, wanted, precision):
 
 
 def measure_probes(source, case, weights, inputs, out, precision):
-    """The noise of the probes of a full-size case, or the reason why it is not judged in this precision."""
+    """The noise of the probes of a full-size case, or the reason why it is not judged in this precision. One draw, because a
+    large tensor averages over many roundings."""
     expected, largest = probes.probes(out, case["seed"]), FLOORS[precision]
-    for found in runs(source, case, weights, inputs, ("outputs",), FORMATS[precision]):
+    for found in runs(source, case, weights, inputs, ("outputs",), FORMATS[precision], 1):
         actual = found["outputs.out"]
         if not np.isfinite(actual).all():
             return f"outputs.out leaves the range of {precision}"

@@ -53,9 +53,10 @@ def as_array(value):
     return (value.double() if value.is_floating_point() else value).numpy()
 
 
-def run(source, case, weights, inputs, dtype=torch.float64, sequential=False, rounded=None, wanted=("outputs", "taps", "grads")):
+def run(source, case, weights, inputs, dtype=torch.float64, sequential=False, rounded=None, scale=1.0, wanted=("outputs", "taps", "grads")):
     """(names -> arrays in order of execution, names of the trainable weights or None). A fresh module is built for each
-    run, because the released classes cache masks. With `rounded`, a dtype, the result of every op is rounded to it."""
+    run, because the released classes cache masks. With `rounded`, a dtype, the result of every op is rounded to it
+    (see Rounded for `scale`)."""
     precision = rounded or dtype
     module = source.build(case["class"], case["config"]).to(dtype)
     load(module, weights, precision)
@@ -67,7 +68,7 @@ def run(source, case, weights, inputs, dtype=torch.float64, sequential=False, ro
         if sequential:
             modes.enter_context(InSequence())
         if rounded:
-            modes.enter_context(Rounded(rounded))
+            modes.enter_context(Rounded(rounded, scale))
         if recorder:
             modes.enter_context(recorder)
         found = outputs(source.call(module, case["class"], given, case.get("positional", [])))

@@ -49,6 +49,20 @@ class Rounding(unittest.TestCase):
         self.assertEqual(filled.item(), -65504)
 
 
+    def test_with_a_scale_roundings_are_as_large_and_go_another_way(self):
+        x = torch.linspace(1.001, 3.999, 4000)
+        with Rounded(torch.bfloat16):
+            plain = x * 1
+        with Rounded(torch.bfloat16, 1.5):
+            found, held, large = x * 1, torch.tensor([1 + 2**-7]) * 2, torch.tensor([3e38]) * 1.00001
+        self.assertLess(((found - plain) == 0).float().mean(), 0.5)
+        sizes = [float(((one - x) / x).square().mean().sqrt()) for one in (found, plain)]
+        self.assertLess(abs(sizes[0] / sizes[1] - 1), 0.25)
+        self.assertLessEqual(float(((found - x) / x).abs().max()), 2**-8)
+        self.assertEqual(held.item(), 2 + 2**-6)
+        self.assertTrue(torch.isfinite(large).all())
+
+
 class Product(torch.nn.Module):
     """x · weight, elementwise; times the scale of the config, and less the weights' own product with one."""
 
