@@ -1,5 +1,6 @@
 // Opens pages in Chromium and measures them.
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type Browser, type CDPSession, chromium, type Page } from "playwright-core";
 import { repository } from "../architecture/tree.mjs";
@@ -18,6 +19,8 @@ export interface Looks {
   readonly width?: number;
   readonly height?: number;
   readonly dark?: boolean;
+  /** Pixels of the screen for each pixel of the page: 2 in a page zoomed to 200 %, which is then half as wide. */
+  readonly scale?: number;
 }
 
 /** An open page, its requests, and its problems: errors, failed requests, and violations of its policy. */
@@ -28,9 +31,10 @@ export interface Visit {
 }
 
 export async function visit(browser: Browser, address: string, looks: Looks = {}): Promise<Visit> {
-  const { width = 1280, height = 860, dark = false } = looks;
+  const { width = 1280, height = 860, dark = false, scale = 1 } = looks;
   const context = await browser.newContext({
     viewport: { width, height },
+    deviceScaleFactor: scale,
     colorScheme: dark ? "dark" : "light",
     permissions: address.startsWith("http") ? ["clipboard-read", "clipboard-write"] : [],
   });
@@ -97,6 +101,27 @@ export const faintTexts = (page: Page): Promise<string[]> =>
     }
     return [...faint];
   });
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** Rules of WCAG's level AAA, which the pages do not claim. */
+const ENHANCED = ["color-contrast-enhanced", "identical-links-same-purpose", "meta-refresh-no-exceptions"];
+
+/** What axe-core objects to on the whole page, as "impact rule: element". All its rules run, experimental ones included. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(AXE); // not a script element, which the page's policy forbids
+  return page.evaluate(async (enhanced) => {
+    const { axe } = globalThis as unknown as { axe: typeof import("axe-core") };
+    const rules = axe.getRules().map(({ ruleId }) => [ruleId, { enabled: !enhanced.includes(ruleId) }]);
+    const { violations } = await axe.run(document, { rules: Object.fromEntries(rules) });
+    return violations.flatMap(({ id, impact, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${impact} ${id}: ${target.join(" ")} ${failureSummary}`),
+    );
+  }, ENHANCED);
+}
+
+/** The number of pixels by which the page is wider than the window. */
+export const overflow = (page: Page): Promise<number> =>
+  page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - innerWidth));
 
 /** Controls without an accessible name. */
 export const namelessControls = (page: Page): Promise<string[]> =>

@@ -118,7 +118,7 @@ describe("the page", () => {
     const { page, problems } = await open();
     await page.fill("textarea", "One <image> two");
     await page.waitForFunction(() => document.querySelectorAll(".token").length === 3);
-    await page.waitForFunction(() => location.hash.includes("p=One"));
+    await page.waitForFunction(() => location.hash.includes("prompt=One"));
     expect(await page.textContent(".panel h2")).toContain("Position 2: “two”");
     expect(problems).toEqual([]);
     await page.context().close();
@@ -126,7 +126,9 @@ describe("the page", () => {
 
   test("a link restores the page", async () => {
     const first = await open();
-    await first.page.fill("textarea", "A <image> b <image> c\n<image> d");
+    await first.page.fill("textarea", "A <image> b\n\n<image> c");
+    await first.page.click("text=Add a prompt");
+    await first.page.fill("textarea >> nth=1", "<image> d");
     await first.page.selectOption("select >> nth=0", "flamingo-pytorch@0.0.4");
     await first.page.selectOption("select >> nth=1", "mllama reference");
     await first.page.click("button[value=rows]");
@@ -139,13 +141,14 @@ describe("the page", () => {
     await second.page.waitForTimeout(200);
     const shown = (page: typeof first.page) => page.innerText("main");
     expect(await shown(second.page)).toBe(await shown(first.page));
-    expect(await second.page.inputValue("textarea")).toContain("\n");
+    expect(await second.page.inputValue("textarea")).toBe("A <image> b\n\n<image> c");
+    expect(await second.page.inputValue("textarea >> nth=1")).toBe("<image> d");
     await first.page.context().close();
     await second.page.context().close();
   });
 
   test("a link scrolls to its place", async () => {
-    const { page } = await open({ text: long, at: { prompt: 0, position: 400, image: 3 } });
+    const { page } = await open({ prompts: [long], at: { prompt: 0, position: 400, image: 3 } });
     await page.waitForSelector("[data-position='400'].active");
     const box = await page.locator("[data-position='400']").boundingBox();
     expect((box?.y ?? -1) >= 0 && (box?.y ?? 9999) < 860).toBe(true);
@@ -217,7 +220,7 @@ describe("the page", () => {
 
   test("a warning links to its place", async () => {
     const { page } = await open({
-      text: `${"word ".repeat(300)}<image> x`,
+      prompts: [`${"word ".repeat(300)}<image> x`],
       images: [0],
       convention: "flamingo-pytorch@0.0.4",
     });
@@ -349,13 +352,13 @@ describe("accessibility and speed", () => {
         convention: "otter",
         known: 5,
         step: 3,
-        text: "Seven <image> and <image> and </s> more <image> here",
+        prompts: ["Seven <image> and <image> and </s> more <image> here"],
       },
     ],
     [
       "batch",
       {
-        text: "A cat <image> sits\nTwo <image> dogs <image> run\nNo picture",
+        prompts: ["A cat <image> sits", "Two <image> dogs <image> run", "No picture"],
         convention: "flamingo-pytorch@0.0.4",
       },
     ],
@@ -388,8 +391,8 @@ describe("accessibility and speed", () => {
   }
 
   test("a long list of warnings is folded and can be unfolded", async () => {
-    const text = Array.from({ length: 9 }, () => "no <image> <image>").join("\n");
-    const { page } = await open({ text, images: [1], convention: "flamingo-pytorch@0.0.4" });
+    const prompts = Array.from({ length: 9 }, () => "no <image> <image>");
+    const { page } = await open({ prompts, images: [1], convention: "flamingo-pytorch@0.0.4" });
     await page.waitForSelector(".notices li");
     expect(await page.locator(".notices li").count()).toBe(4);
     await page.click("text=/and \\d+ more/");
@@ -401,7 +404,7 @@ describe("accessibility and speed", () => {
 
   test("512 tokens and 16 images scroll smoothly, and few of them are built", async () => {
     for (const layout of ["sentence", "rows"] as const) {
-      const { page } = await open({ text: long, layout, show: "attention", latents: 2 });
+      const { page } = await open({ prompts: [long], layout, show: "attention", latents: 2 });
       await page.waitForSelector(".numbers td");
       const built = await page.locator(".token").count();
       const { frames, work } = await scrolled(page, 90);

@@ -5,7 +5,7 @@ import type { State } from "./state.ts";
 import type { View } from "./view.ts";
 
 /** The state of the page as arguments of a report; null if there is no prompt. */
-export function queryOf({ batch, conventions, steps }: View): MaskQuery | null {
+function queryOf({ batch, conventions, steps }: View): MaskQuery | null {
   const [convention, against = null] = conventions;
   if (!convention || batch.prompts.length === 0) return null;
   return { batch, convention, against, known: steps[0]?.[0]?.to ?? null };

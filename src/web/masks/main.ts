@@ -1,8 +1,9 @@
 // The entry point of the page. The state is kept in the address; each change of it updates the view.
 
-import { eachFrame, h } from "../shared/dom.ts";
+import { afterPause, eachFrame, h } from "../shared/dom.ts";
 import { drawingOf } from "./copies.ts";
-import { type Files, onDrop } from "./drop.ts";
+import { type Files, onDrop } from "./files/drop.ts";
+import { traceOf } from "./files/trace.ts";
 import { GridView } from "./grid/grid-view.ts";
 import type { GridLook } from "./grid/layout.ts";
 import { legend } from "./grid/legend.ts";
@@ -14,8 +15,7 @@ import { DecodeView } from "./panels/decoding.ts";
 import { PanelView } from "./panels/explanation.ts";
 import { NoticesView } from "./panels/notices.ts";
 import { StagesView } from "./panels/stages.ts";
-import { addressOf, type Place, type State, stateOf } from "./state.ts";
-import { traceOf } from "./trace.ts";
+import { linkOf, type Place, type State, stateOf } from "./state.ts";
 import { warningsOf } from "./warnings.ts";
 import { differenceInWords, explanationOf } from "./words.ts";
 
@@ -23,12 +23,20 @@ const model = new Model(stateOf(location.hash));
 const controls = new ControlsView(update);
 const notices = new NoticesView((at) => go(at, true));
 const panel = new PanelView();
-const actions = new ActionsView(() => drawingOf(model.view, model.state), take);
+const actions = new ActionsView({ drawing: () => drawingOf(model.view, model.state), link, take });
 const decode = new DecodeView(update);
 const stages = new StagesView((head) => update({ head }));
 const grids = h("div.grids");
 const legendBox = h("div");
 let views: GridView[] = [];
+
+/** The address of the state; null if it would be too long. */
+function link(): string | null {
+  const address = linkOf(model.state);
+  const page = location.href.replace(/#.*$/, "");
+  if (address === null) return null;
+  return address === "" ? page : `${page}#${address}`;
+}
 
 async function take(files: Promise<Files>): Promise<void> {
   try {
@@ -40,11 +48,11 @@ async function take(files: Promise<Files>): Promise<void> {
   }
 }
 
-const saveToAddress = eachFrame(() => {
-  const address = addressOf(model.state);
+const saveToAddress = afterPause(() => {
+  const address = linkOf(model.state) ?? "";
   const page = location.pathname + location.search;
   history.replaceState(null, "", address === "" ? page : `${page}#${address}`);
-});
+}, 100); // browsers ignore changes of the address that come too fast
 
 function update(patch: Partial<State>): void {
   actions.showStatus("");
@@ -63,13 +71,14 @@ function look(): GridLook {
     bars: state.latents > 1 || state.show === "attention",
     names: view.conventions.map(({ name }) => name),
     full: state.layout === "rows",
-    weights: (prompt, position, c) => model.weights(prompt, position, c),
+    weights: (at, c) => model.weights(at, c),
+    recordedImages: (at) => model.recordedImages(at),
   };
 }
 
 function makeGrids(): void {
   const { batch, prompts } = model.view;
-  if (views.length !== prompts.length) views = prompts.map((_, b) => new GridView(b));
+  views = prompts.map((_, b) => views[b] ?? new GridView(b));
   const caption = (b: number) =>
     h("h2.caption", {}, `Prompt ${b} `, h("span.dim", {}, `with ${batch.real[b]} of ${batch.images} images`));
   const elements = views.flatMap((grid, b) =>
@@ -79,36 +88,50 @@ function makeGrids(): void {
   grids.replaceChildren(...(elements.length > 0 ? elements : [placeholder]));
 }
 
+let width = 0;
+function showGrids(): void {
+  width = grids.clientWidth;
+  for (const [b, grid] of views.entries()) grid.show(model.view.prompts[b] ?? [], look(), width);
+  buildGrids();
+}
+
+/** Reads all positions before it changes anything, so that the browser lays out the page once. */
+function buildGrids(): void {
+  const scrolled = views.map((grid) => grid.scrolled);
+  for (const [b, grid] of views.entries()) grid.build(scrolled[b]);
+}
+
 function render(): void {
   const { state, view } = model;
-  controls.show(state, view.prompts.length);
+  controls.show(state, view);
   decode.show(state, view);
   panel.name(view.conventions);
   makeGrids();
-  for (const [b, grid] of views.entries()) grid.show(view.prompts[b] ?? [], look());
+  showGrids();
   const marks = {
     two: view.conventions.length > 1,
     bars: state.show === "attention",
     decodes: view.steps.length > 0,
+    shared: views.some((grid) => grid.shares),
   };
   legendBox.replaceChildren(legend(marks));
   point(model.at);
   renderDetails();
 }
 
-/** Renders warnings and the stages of a layer after a short delay, because they take longer to compute than the grid. */
-let timer: ReturnType<typeof setTimeout> | undefined;
-function renderDetails(): void {
-  clearTimeout(timer);
-  timer = setTimeout(() => {
-    const difference = differenceInWords(model.view);
-    const first = difference ? [{ ...difference, tone: "note" as const }] : [];
-    notices.show([...first, ...warningsOf(model.view)]);
-    showStages();
-  }, 20);
-}
+/** Renders warnings and the stages of a layer, which take longer to compute than the grid. */
+const renderDetails = afterPause(() => {
+  const difference = differenceInWords(model.view);
+  const first = difference ? [{ ...difference, tone: "note" as const }] : [];
+  notices.show([...first, ...warningsOf(model.view)]);
+  showStages();
+}, 20);
 
-const showStages = () => stages.show(model.stages(), model.at, model.head, model.view.steps.length === 0);
+function showStages(): void {
+  const { at, head, keys, view } = model;
+  const step = view.steps.length > 0 ? view.step : null;
+  stages.show({ stages: at && model.stages(at), at, head, keys, step });
+}
 const showStagesSoon = eachFrame(showStages);
 const explain = (at: Place | null): void => panel.show(at && explanationOf(model.view, at));
 
@@ -131,10 +154,11 @@ function go(at: Place, focus = false): void {
 }
 
 listenToGrids({ grids, views: () => views, model, hover, go });
-const refresh = (): void => {
-  for (const grid of views) grid.refresh();
-};
-for (const name of ["scroll", "resize"]) addEventListener(name, refresh, { passive: true });
+const buildSoon = eachFrame(buildGrids);
+for (const name of ["scroll", "resize"]) addEventListener(name, buildSoon, { passive: true });
+new ResizeObserver(() => {
+  if (grids.clientWidth !== width) showGrids();
+}).observe(grids);
 addEventListener("hashchange", () => {
   model.update(stateOf(location.hash));
   render();

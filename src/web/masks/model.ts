@@ -1,18 +1,21 @@
 // The model of the page: its state, the view of that state, and the numbers of a layer, which are computed on demand and kept.
-import { sharesIn } from "../../mask-report/attention-shares.ts";
-import { blockStages, type Stages } from "./layer/block.ts";
+
+import type { Trace } from "./files/trace.ts";
+import { blockStages, MOST_KEYS, type RowPlace, SIZES, type Stages } from "./layer/block.ts";
 import { weightsOf } from "./layer/rows.ts";
 import type { Place, State } from "./state.ts";
-import type { Trace } from "./trace.ts";
-import { batchIn, type View, viewOf } from "./view.ts";
+import { type View, viewOf } from "./view.ts";
 
 /** The least number of latents per image of the block, even where the page shows one column per image. */
 const LEAST_LATENTS = 2;
+/** Rows that are computed together. */
+const CHUNK = 64;
+const MOST_CHUNKS = 32;
 
 export class Model {
   #state: State;
   #view: View;
-  readonly #stages: { key: string; value: Stages | null }[] = [];
+  readonly #chunks = new Map<string, Stages | null>();
   #trace: Trace | null = null;
 
   constructor(state: State) {
@@ -32,7 +35,7 @@ export class Model {
     const before = this.#state;
     this.#state = { ...before, ...patch };
     const changed = (Object.keys(patch) as (keyof State)[]).filter((key) => before[key] !== this.#state[key]);
-    if (changed.some((key) => key === "text" || key === "images")) this.#trace = null; // its rows belong to another text
+    if (changed.some((key) => key === "prompts" || key === "images")) this.#trace = null; // its rows belong to another text
     if (changed.some((key) => key !== "at" && key !== "layout" && key !== "head" && key !== "show"))
       this.#refresh();
     return changed.some((key) => key !== "at");
@@ -40,10 +43,9 @@ export class Model {
 
   /** Computes the view, with the recorded attention of a file if there is one. */
   #refresh(): void {
-    const batch = batchIn(this.#state);
-    const { title, taps } = this.#trace ?? { title: null, taps: new Map() };
-    const attention = sharesIn(taps, batch.locations.shape, batch.images);
-    this.#view = viewOf(this.#state, { ...batch, title, attention });
+    const { title = null, attention = null } = this.#trace ?? {};
+    this.#view = viewOf(this.#state, { title, attention });
+    this.#chunks.clear();
   }
 
   /** Shows the numbers of a file, until the text changes. */
@@ -57,29 +59,59 @@ export class Model {
     return this.#trace?.stages.origin ?? null;
   }
 
-  /** The numbers of a layer under one of the conventions; a file's numbers stand for the first one. */
-  stages(c = 0): Stages | null {
-    if (this.#trace) return c === 0 ? this.#trace.stages : null;
-    const { text, images, padding, latents } = this.#state;
-    const convention = this.#view.conventions[c];
-    const key = JSON.stringify([text, images, padding, latents, convention?.name]);
-    const computed = this.#stages[c];
-    if (computed?.key === key) return computed.value;
-    const { batch } = this.#view;
-    const shown = Math.max(LEAST_LATENTS, latents);
-    const value = convention ? blockStages(batch.locations, batch.images, shown, convention) : null;
-    this.#stages[c] = { key, value };
-    return value;
+  /** The file whose numbers are shown. They are of the whole text, so that a decoding step has the block's instead. */
+  get #recorded(): Trace | null {
+    return this.#view.steps.length === 0 ? this.#trace : null;
+  }
+
+  /** The number of keys of the layer. */
+  get keys(): number {
+    return this.#view.batch.images * Math.max(LEAST_LATENTS, this.#state.latents);
+  }
+
+  /**
+   * The numbers of a layer for a row and some of its neighbours, under one of the conventions; a file's numbers stand for the first
+   * one. null if there are none, or more than MOST_KEYS keys.
+   */
+  stages(at: RowPlace, c = 0): Stages | null {
+    if (this.#recorded) return c === 0 ? this.#recorded.stages : null;
+    if (this.keys > MOST_KEYS) return null;
+    const first = { prompt: at.prompt, position: Math.floor(at.position / CHUNK) * CHUNK };
+    const key = `${c} ${first.prompt} ${first.position}`;
+    const known = this.#chunks.get(key);
+    if (known !== undefined) return known;
+    const [oldest] = this.#chunks.keys();
+    if (oldest !== undefined && this.#chunks.size >= MOST_CHUNKS) this.#chunks.delete(oldest);
+    const computed = this.#compute(first, c);
+    this.#chunks.set(key, computed);
+    return computed;
+  }
+
+  /** Runs the block on the rows that the grid shows. */
+  #compute(first: RowPlace, c: number): Stages | null {
+    const { batch, prompts, conventions } = this.#view;
+    const tokens = prompts[first.prompt]?.slice(first.position, first.position + CHUNK) ?? [];
+    const rows = tokens.map(({ bands }) => bands[c]?.row).filter((row) => row !== undefined);
+    const convention = conventions[c];
+    const latents = Math.max(LEAST_LATENTS, this.#state.latents);
+    return convention ? blockStages(rows, batch.images, latents, convention, first) : null;
   }
 
   get head(): number {
-    const { heads = 1 } = this.stages() ?? {};
+    const heads = this.#recorded?.stages.heads ?? SIZES.heads;
     return Math.min(this.#state.head, heads - 1);
   }
 
-  weights(prompt: number, position: number, c = 0): readonly (readonly number[])[] | null {
-    const stages = this.#state.show === "attention" ? this.stages(c) : null;
-    return stages && weightsOf(stages, prompt, position, this.head);
+  /** The weights of a row by image; null if cells show the mask. */
+  weights(at: RowPlace, c = 0): readonly (readonly number[])[] | null {
+    const stages = this.#state.show === "attention" ? this.stages(at, c) : null;
+    return stages && weightsOf(stages, at, this.head);
+  }
+
+  /** The images that have weight in a row of the file, whatever its mask. */
+  recordedImages({ prompt, position }: RowPlace): number[] {
+    const shares = this.#recorded?.attention?.shares[prompt]?.[position] ?? [];
+    return shares.flatMap((share, m) => (share > 0 ? [m + 1] : []));
   }
 
   /** The place that is explained; by default the decoding step, or the end of the first prompt. Null without a prompt. */

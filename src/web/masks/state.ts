@@ -8,8 +8,8 @@ export interface Place {
 }
 
 export interface State {
-  /** One prompt per line. */
-  readonly text: string;
+  /** At least one. One without a token is not part of the batch. */
+  readonly prompts: readonly string[];
   /** The number of images of each prompt; the last number also counts for later prompts. Empty: one per image token. */
   readonly images: readonly number[];
   readonly convention: string;
@@ -29,7 +29,7 @@ export interface State {
 }
 
 export const START: State = {
-  text: "A cat: <image> Two dogs: <image><image> done",
+  prompts: ["A cat: <image> Two dogs: <image><image> done"],
   images: [],
   convention: "immediate",
   against: "",
@@ -46,7 +46,11 @@ export const START: State = {
 export const MOST_IMAGES = 64;
 export const MOST_LATENTS = 16;
 
-type Codec<T> = { readonly key: string; write(value: T): string; read(text: string): T | null };
+interface Codec<T> {
+  readonly key: string;
+  write(value: T): string;
+  read(text: string): T | null;
+}
 
 const text = (key: string): Codec<string> => ({ key, write: (value) => value, read: (value) => value });
 
@@ -75,8 +79,14 @@ function list(value: string, separator: string, most: number): number[] | null {
 
 const LARGEST = 999_999;
 
-const codecs: { readonly [K in keyof State]: Codec<State[K]> } = {
-  text: text("p"),
+/** The key of a prompt, which occurs once for each. */
+const PROMPT = "prompt";
+/** The key of all prompts in older addresses, one per line. */
+const LINES = "p";
+
+type Single = Omit<State, "prompts">;
+
+const codecs: { readonly [K in keyof Single]: Codec<State[K]> } = {
   images: {
     key: "n",
     write: (value) => value.join("."),
@@ -103,26 +113,56 @@ const codecs: { readonly [K in keyof State]: Codec<State[K]> } = {
   step: number("step", LARGEST),
 };
 
-const NAMES = Object.keys(codecs) as (keyof State)[];
+const NAMES = Object.keys(codecs) as (keyof Single)[];
 
-const write = <K extends keyof State>(name: K, state: State): string => codecs[name].write(state[name]);
+const write = <K extends keyof Single>(name: K, state: State): string => codecs[name].write(state[name]);
+
+const samePrompts = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((prompt, b) => prompt === other[b]);
 
 /** The part of the address after the #. */
 export function addressOf(state: State): string {
+  const prompts = samePrompts(state.prompts, START.prompts) ? [] : state.prompts;
   const fields = NAMES.filter((name) => write(name, state) !== write(name, START));
-  return fields.map((name) => `${codecs[name].key}=${encoded(write(name, state))}`).join("&");
+  return [
+    ...prompts.map((prompt) => `${PROMPT}=${encoded(prompt)}`),
+    ...fields.map((name) => `${codecs[name].key}=${encoded(write(name, state))}`),
+  ].join("&");
 }
 
-/** Spaces become +, so that prompts stay readable in links. */
-const encoded = (value: string): string => encodeURIComponent(value).replaceAll("%20", "+");
+/** Longer addresses are cut by some browsers and programs. */
+const LONGEST_LINK = 64_000;
+
+/** The address of a state that a link can hold; null if it is too long. */
+export function linkOf(state: State): string | null {
+  const characters = state.prompts.reduce((sum, { length }) => sum + length, 0);
+  const address = characters > LONGEST_LINK ? null : addressOf(state);
+  return address === null || address.length > LONGEST_LINK ? null : address;
+}
+
+/** Spaces become +, so that prompts stay readable in links. Unpaired surrogates, which no address can hold, become U+FFFD. */
+const encoded = (value: string): string =>
+  encodeURIComponent(value.replace(/\p{Surrogate}/gu, "\ufffd")).replaceAll("%20", "+");
+
+/** The lines of an older address that are not blank. */
+const linesOf = (text: string): string[] => text.split(/\r?\n/).filter((line) => line.trim() !== "");
+
+function promptsIn(fields: URLSearchParams): readonly string[] {
+  const prompts = fields.getAll(PROMPT);
+  if (prompts.length > 0) return prompts;
+  const lines = fields.get(LINES);
+  if (lines === null) return START.prompts;
+  const old = linesOf(lines);
+  return old.length > 0 ? old : [""];
+}
 
 /** Fields that are missing or invalid get their initial value. */
 export function stateOf(address: string): State {
   const fields = new URLSearchParams(address.replace(/^#/, ""));
-  const read = <K extends keyof State>(name: K): Partial<State> => {
+  const read = <K extends keyof Single>(name: K): Partial<State> => {
     const given = fields.get(codecs[name].key);
     const value = given === null ? null : codecs[name].read(given);
     return value === null ? {} : { [name]: value };
   };
-  return Object.assign({}, START, ...NAMES.map(read));
+  return Object.assign({}, START, { prompts: promptsIn(fields) }, ...NAMES.map(read));
 }

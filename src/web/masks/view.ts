@@ -1,13 +1,14 @@
 // The content of the page for a state: every token with its row under one or two conventions, in the whole text's mask or in a
 // decoding step. A pure function, so that it can be tested without a browser.
 
-import { type PromptToken, tokensOf } from "../../io/prompt.ts";
-import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
+import type { PromptToken } from "../../io/prompt.ts";
+import type { MaskBatch } from "../../mask-report/batch.ts";
 import { type Convention, conventionOf, conventions } from "../../masks/conventions/conventions.ts";
 import { type DecodeStep, replayDecoding } from "../../masks/decoding/decode.ts";
 import { differingImages, rowsDiffer } from "../../masks/difference.ts";
 import { explain, type Reason } from "../../masks/explain.ts";
 import { type MaskRow, maskRows, sameRow } from "../../masks/rows.ts";
+import { batchIn, type ShownBatch } from "./batch.ts";
 import type { State } from "./state.ts";
 
 /** One convention's view of a token. */
@@ -16,7 +17,7 @@ export interface Band {
   /** The reason for the row, or for one image in it. */
   readonly explain: (image?: number) => Reason;
   /** For each image, whether the two conventions treat it differently. */
-  readonly differing: readonly boolean[];
+  readonly differing: () => readonly boolean[];
   /** Whether the cached step's row differs from the whole text's. */
   readonly stepDiffers: boolean;
 }
@@ -31,19 +32,23 @@ export interface TokenView {
   readonly when: "known" | "now" | "later";
 }
 
-export interface View {
-  readonly batch: MaskBatch;
+export interface View extends ShownBatch {
   /** One, or two that are compared. */
   readonly conventions: readonly Convention[];
   readonly prompts: readonly (readonly TokenView[])[];
   /** For each convention, the steps of decoding; empty where the whole text is shown. */
   readonly steps: readonly (readonly DecodeStep[])[];
   readonly step: number;
+  /** The smallest number of tokens that can be known at the start of decoding. */
+  readonly leastKnown: number;
   /** Names that no convention has. */
   readonly unknown: readonly string[];
 }
 
-function chosen(names: readonly string[]): { known: Convention[]; unknown: string[] } {
+/** Recorded attention, with the name of the file that it is from. */
+export type Recorded = Pick<MaskBatch, "title" | "attention">;
+
+function chosen(names: readonly string[]): { known: [Convention, ...Convention[]]; unknown: string[] } {
   const unknown: string[] = [];
   const known = names.flatMap((name) => {
     try {
@@ -53,55 +58,67 @@ function chosen(names: readonly string[]): { known: Convention[]; unknown: strin
       return [];
     }
   });
-  return { known: known.length > 0 ? known : [conventions.immediate], unknown };
+  const [first = conventions.immediate, ...others] = known;
+  return { known: [first, ...others], unknown };
 }
 
 /** The largest number of tokens that are decoded one by one; the tokens before them are known from the start. */
 const MOST_STEPS = 64;
+/** The largest number of cells that a replay computes: those of the mask, once for each step. */
+const MOST_REPLAYED = 16_000_000;
 
-export const leastKnown = (length: number): number => Math.max(1, length - MOST_STEPS);
-
-/** One prompt per line; empty lines are skipped. */
-export function batchIn({ text, images, padding }: Pick<State, "text" | "images" | "padding">): MaskBatch {
-  const lines = text.split(/\r?\n/).map(tokensOf);
-  const prompts = lines.filter((prompt) => prompt.length > 0);
-  return batchOf(prompts, { pad: padding, images: images.length > 0 ? images : undefined });
+/** The smallest number of tokens that can be known at the start of decoding. */
+function leastKnownOf({ locations, images }: MaskBatch): number {
+  const [prompts = 0, length = 0] = locations.shape;
+  const steps = Math.floor(MOST_REPLAYED / Math.max(1, prompts * length * images));
+  return Math.max(1, length - Math.max(1, Math.min(MOST_STEPS, steps)));
 }
 
-export function viewOf(state: State, batch: MaskBatch = batchIn(state)): View {
-  const { known, unknown } = chosen([state.convention, state.against].filter((name) => name !== ""));
+type Replay = Pick<View, "steps" | "step" | "leastKnown">;
+
+function replayOf(state: State, batch: MaskBatch, shown: readonly Convention[]): Replay {
   const { locations, images } = batch;
   const length = locations.shape[1] ?? 0;
-  const prompt = Math.min(Math.max(state.known, leastKnown(length)), length);
+  const leastKnown = leastKnownOf(batch);
+  const prompt = Math.min(Math.max(state.known, leastKnown), length);
   const decodes = state.known > 0 && length > 0;
-  const steps = decodes ? known.map((one) => replayDecoding(locations, images, one, { prompt })) : [];
-  const step = Math.min(state.step, (steps[0]?.length ?? 1) - 1);
-  const current = steps[0]?.[step];
+  const steps = decodes ? shown.map((one) => replayDecoding(locations, images, one, { prompt })) : [];
+  return { steps, step: Math.min(state.step, (steps[0]?.length ?? 1) - 1), leastKnown };
+}
 
-  const masks = known.map((convention) => maskRows(locations, images, convention));
+/** The time of a position in the replay: before the step that is shown, in it, or after it. */
+function whenOf({ steps, step }: Replay, position: number): TokenView["when"] {
+  const current = steps[0]?.[step];
+  if (current === undefined || position < current.from) return "known";
+  return position < current.to ? "now" : "later";
+}
+
+export function viewOf(state: State, recorded: Recorded = { title: null, attention: null }): View {
+  const { known, unknown } = chosen([state.convention, state.against].filter((name) => name !== ""));
+  const shown = batchIn(state, known[0]);
+  const batch = { ...shown.batch, ...recorded };
+  const replay = replayOf(state, batch, known);
+  const masks = known.map((convention) => maskRows(batch.locations, batch.images, convention));
   const prompts = batch.prompts.map((tokens, b) => {
     const kinds = tokens.map(({ kind }) => kind);
     return tokens.map((token, position): TokenView => {
       const full = masks.map((mask) => mask[b]?.[position]).filter((row) => row !== undefined);
-      const rows = full.map((row, c) => decoded(steps[c] ?? [], step, b, position) ?? row);
+      const rows = full.map((row, c) => decoded(replay.steps[c] ?? [], replay.step, b, position) ?? row);
       const [one, other] = rows;
-      const when =
-        current === undefined || position < current.from ? "known" : position < current.to ? "now" : "later";
-      return {
-        token,
-        position,
-        bands: rows.map((row, c) => ({
+      const bands = rows.map((row, c): Band => {
+        const convention = known[c] ?? conventions.immediate;
+        return {
           row,
-          explain: (image) => explain(row, kinds, known[c] ?? conventions.immediate, image),
-          differing: differingImages(row, rows[1 - c] ?? row),
-          stepDiffers: decodes && when !== "later" && !sameRow(row, full[c]),
-        })),
-        differs: one !== undefined && other !== undefined && rowsDiffer(one, other),
-        when,
-      };
+          explain: (image) => explain(row, kinds, convention, image),
+          differing: () => differingImages(row, rows[1 - c] ?? row),
+          stepDiffers: !sameRow(row, full[c]),
+        };
+      });
+      const differs = one !== undefined && other !== undefined && rowsDiffer(one, other);
+      return { token, position, bands, differs, when: whenOf(replay, position) };
     });
   });
-  return { batch, conventions: known, prompts, steps, step, unknown };
+  return { ...shown, batch, conventions: known, prompts, ...replay, unknown };
 }
 
 /** The row of the step that took this position; undefined where that step is still to come. */

@@ -1,8 +1,9 @@
 // The warnings of the page: the findings of each convention, with the place that each one leads to.
-import { maskReport } from "../../mask-report/report.ts";
-import { type Finding, placeOf, toneOf } from "../../masks/findings.ts";
+import { attentionFindings } from "../../mask-report/attention-shares.ts";
+import { type Finding, findingsOf, placeOf, toneOf } from "../../masks/findings.ts";
 import { findingSentence } from "../../masks/sentences.ts";
-import { queryOf } from "./copies.ts";
+import { label } from "../../terminal/width.ts";
+import type { Cut } from "./batch.ts";
 import type { Place } from "./state.ts";
 import type { View } from "./view.ts";
 
@@ -20,22 +21,51 @@ const warningOf = (finding: Finding): Warning => ({
 });
 
 /** The findings under either convention; those that do not depend on the convention occur once. */
-function findingsIn(view: View): Finding[] {
-  const query = queryOf(view);
-  if (!query) return [];
-  const all = view.conventions.flatMap(
-    (convention) => maskReport({ ...query, convention, against: null }).findings,
-  );
+function findingsIn({ batch, conventions, steps }: View): Finding[] {
+  const { locations, images, real, attention, prompts } = batch;
+  if (prompts.length === 0) return [];
+  const all = conventions.flatMap((convention, c) => [
+    ...findingsOf(locations, images, convention, { real, steps: steps[c] ?? null }),
+    ...(attention ? attentionFindings(attention, locations, images, convention) : []),
+  ]);
   return [...new Map(all.map((finding) => [JSON.stringify(finding), finding])).values()];
 }
 
+const LONGEST_NAME = 60;
+
+const quoted = (text: string): string => `“${label(text.slice(0, 2 * LONGEST_NAME), LONGEST_NAME)}”`;
+
+function unknownWarning(name: string): Warning {
+  const sentence = `No convention is called ${quoted(name)}; this page shows another one instead.`;
+  return { sentence, tone: "alarm", at: null };
+}
+
+const CUT_SENTENCES: Readonly<Record<Cut["unit"], (shown: number, of: number) => string>> = {
+  prompts: (shown, of) => `This page shows the first ${shown} of ${of} prompts.`,
+  characters: (shown, of) =>
+    `This page reads the first ${shown} characters of each prompt; the longest has ${of}.`,
+  tokens: (shown, of) => `This page shows the first ${shown} of ${of} tokens.`,
+};
+
+function cutWarning({ unit, shown, of }: Cut): Warning {
+  const sentence = `${CUT_SENTENCES[unit](shown, of)} Use flamboyance mask for longer texts.`;
+  return { sentence, tone: "alarm", at: null };
+}
+
+function otherTokenWarning(token: string, { imageToken }: View): Warning {
+  const sentence = `${quoted(token)} counts as text, because ${quoted(imageToken)} stands for an image in this batch.`;
+  return { sentence, tone: "alarm", at: null };
+}
+
 export function warningsOf(view: View): Warning[] {
-  const unknown = view.unknown.map((name): Warning => {
-    const sentence = `No convention is called “${name}”; this page shows another one instead.`;
-    return { sentence, tone: "alarm", at: null };
-  });
   const findings = findingsIn(view);
-  return [...unknown, ...agreement(view, findings), ...findings.map(warningOf)];
+  return [
+    ...view.unknown.map(unknownWarning),
+    ...view.cuts.map(cutWarning),
+    ...view.otherImageTokens.map((token) => otherTokenWarning(token, view)),
+    ...agreement(view, findings),
+    ...findings.map(warningOf),
+  ];
 }
 
 /** A note where all recorded weights agree with the conventions. */

@@ -1,12 +1,19 @@
 // The text beside the grid: a token's row under each convention, the reason for it, and the difference.
-import { PADDING } from "../../io/prompt.ts";
+import { PADDING, type PromptToken } from "../../io/prompt.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import { differingCells } from "../../masks/difference.ts";
 import { OUTCOME_LABELS, type RowOutcome } from "../../masks/outcome.ts";
 import type { MaskRow } from "../../masks/rows.ts";
 import { asSentence, counted, reasonClause } from "../../masks/sentences.ts";
+import { label } from "../../terminal/width.ts";
 import type { Place } from "./state.ts";
 import type { Band, View } from "./view.ts";
+
+const LONGEST_LABEL = 40;
+
+/** A token on one line, without control characters and shortened. */
+export const tokenLabel = ({ text }: PromptToken): string =>
+  label(text.slice(0, 2 * LONGEST_LABEL), LONGEST_LABEL);
 
 const range = (images: readonly number[]): string => {
   const [first = 0, last = 0] = [images[0], images.at(-1)];
@@ -55,6 +62,8 @@ export interface Explanation {
   readonly title: string;
   readonly image: number;
   readonly differs: boolean;
+  /** Whether decoding has not reached the token, whose row is then that of the whole text. */
+  readonly isLater: boolean;
   readonly bands: readonly Explained[];
 }
 
@@ -78,13 +87,14 @@ export function explanationOf(view: View, at: Place): Explanation | null {
   if (!token) return null;
   const image = at.image <= view.batch.images ? at.image : 0;
   const own = token.bands[0]?.row.image ?? 0;
-  const name = own > 0 ? `image ${own}` : `“${token.token.text}”`;
+  const name = own > 0 ? `image ${own}` : `“${tokenLabel(token.token)}”`;
   const subject = view.prompts.length > 1 ? `Prompt ${at.prompt}, position` : "Position";
   const padding = token.token.padding && token.token.text !== PADDING.text;
   return {
     title: `${subject} ${at.position}: ${name}${padding ? " (padding)" : ""}`,
     image,
     differs: token.differs,
+    isLater: token.when === "later",
     bands: token.bands.flatMap((band, c) => {
       const convention = view.conventions[c];
       return convention ? [explained(band, convention, image)] : [];
@@ -109,7 +119,7 @@ export function differenceInWords(view: View): { sentence: string; at: Place | n
     return sum + (a && b ? differingCells(a.row, b.row) : 0);
   }, 0);
   const masks = cells === 0 ? "although the masks are equal" : `in ${counted(cells, "cell")} of the mask`;
-  const image = (first.bands[0]?.differing.indexOf(true) ?? -1) + 1;
+  const image = (first.bands[0]?.differing().indexOf(true) ?? -1) + 1;
   const where = `position ${first.position}${image > 0 ? `, image ${image}` : ""}`;
   const rows = `${counted(places.length, "row")} ${places.length === 1 ? "differs" : "differ"}`;
   return {

@@ -6,7 +6,7 @@ type Attributes = Readonly<Record<string, string | number | boolean | null | und
 
 /**
  * Creates an element. `tag` may have classes: "div.chip.image". Attributes that begin with "on" are event listeners; true is an empty
- * attribute; null and false are omitted, also among children.
+ * attribute, but "true" in ARIA's attributes, which have no empty value; null and false are omitted, also among children.
  */
 export function h(tag: string, attributes: Attributes = {}, ...children: readonly Child[]): HTMLElement {
   const [name = "div", ...classes] = tag.split(".");
@@ -15,7 +15,7 @@ export function h(tag: string, attributes: Attributes = {}, ...children: readonl
   for (const [key, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(key.slice("on".length), value);
     else if (value !== null && value !== undefined && value !== false)
-      element.setAttribute(key, value === true ? "" : String(value));
+      element.setAttribute(key, value === true && !key.startsWith("aria-") ? "" : String(value));
   }
   element.append(...children.filter((child) => child !== null && child !== false));
   return element;
@@ -28,6 +28,15 @@ export function styled<E extends HTMLElement>(element: E, properties: Readonly<R
 
 /** The class of an image's colour. There are eight colours, which repeat; the number distinguishes the images. */
 export const colourClass = (image: number): string => (image > 0 ? `i${((image - 1) % 8) + 1}` : "i0");
+
+/** Returns a function that runs `f` when it has not been called for some milliseconds. */
+export function afterPause(f: () => void, milliseconds: number): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(f, milliseconds);
+  };
+}
 
 /** Returns a function that runs `f` in the next animation frame, once for any number of calls before it. */
 export function eachFrame(f: () => void): () => void {

@@ -1,11 +1,15 @@
 // The grid of a prompt. The positions of all lines are computed, but elements exist only for visible lines, so that long prompts scroll
 // smoothly.
-import { eachFrame, h, styled } from "../../shared/dom.ts";
+import { h, styled } from "../../shared/dom.ts";
 import type { Place } from "../state.ts";
 import type { TokenView } from "../view.ts";
-import { type GridLook, GUTTER, gutter, heading, heightOf, LARGE, textWidth } from "./layout.ts";
-import { type Line, linesOf, lineWith, offsetsOf, shownImages, visibleLines } from "./lines.ts";
+import { tokenLabel } from "../words.ts";
+import { type GridLook, GUTTER, gutter, heading, heightOf, LARGE, mostColumns, textWidth } from "./layout.ts";
+import { firstImages, type Line, linesOf, lineWith, offsetsOf, shownImages, visibleLines } from "./lines.ts";
 import { idOf, tokenElement } from "./token-element.ts";
+
+/** Lines up to this distance from the window are built, in pixels. */
+const MARGIN = 160;
 
 interface GridLine extends Line {
   readonly shown: readonly number[];
@@ -20,27 +24,22 @@ export class GridView {
   #offsets: number[] = [];
   #tokens: readonly TokenView[] = [];
   #look: GridLook | null = null;
-  #room = 0;
   #scale = 1;
   readonly prompt: number;
-  readonly refresh = eachFrame(() => this.#build());
 
   constructor(prompt: number) {
     this.prompt = prompt;
     this.element.append(this.#lineBox);
-    new ResizeObserver(() => {
-      if (this.#look && this.element.clientWidth !== this.#room) this.show(this.#tokens, this.#look);
-    }).observe(this.element);
   }
 
-  show(tokens: readonly TokenView[], look: GridLook): void {
+  /** Lays out the tokens for this width. `build` then creates the elements of the visible lines. */
+  show(tokens: readonly TokenView[], look: GridLook, width: number): void {
     this.#tokens = tokens;
     this.#look = look;
-    this.#room = this.element.clientWidth;
-    const room = this.#room - GUTTER[look.layout] - 2;
+    const room = width - GUTTER[look.layout] - 2;
     this.#scale = 1;
-    const width = tokens.reduce((sum, token) => sum + this.#widthOf(token), 0);
-    if (look.layout === "sentence" && width * LARGE <= room) this.#scale = LARGE;
+    const used = tokens.reduce((sum, token) => sum + this.#widthOf(token), 0);
+    if (look.layout === "sentence" && used * LARGE <= room) this.#scale = LARGE;
     this.#lines = this.#linesFor(room, look);
     this.#offsets = offsetsOf(this.#lines.map(({ shown }) => this.#heightOf(shown.length, look)));
     this.element.className = `grid ${look.layout}${look.names.length > 1 ? " two" : ""}`;
@@ -53,11 +52,17 @@ export class GridView {
     });
     styled(this.#lineBox, { height: `${(this.#offsets.at(-1) ?? 0) + this.#headingHeight()}px` });
     this.#built.clear();
-    this.#lineBox.replaceChildren(...(look.layout === "rows" ? [heading(look, this.#allImages(look))] : []));
-    this.#build();
+    this.#lineBox.replaceChildren(...(look.layout === "rows" ? [heading(look, this.#columns(look))] : []));
   }
 
-  #allImages = ({ images }: GridLook): number[] => Array.from({ length: images }, (_, m) => m + 1);
+  /** The images with a column in the rows layout. */
+  #columns = (look: GridLook): number[] => firstImages(look.images, mostColumns(look));
+
+  /** Whether a line has a cell that several images share. */
+  get shares(): boolean {
+    const images = this.#look?.images ?? 0;
+    return this.#lines.some(({ shown }) => shown.length < images);
+  }
 
   #heightOf(shown: number, look: GridLook): number {
     return heightOf(look, this.#scale, shown + Number(shown < look.images)).line;
@@ -65,19 +70,16 @@ export class GridView {
 
   #linesFor(room: number, look: GridLook): GridLine[] {
     const tokens = this.#tokens;
-    if (look.layout === "rows")
-      return tokens.map((_, i) => ({ from: i, to: i + 1, shown: this.#allImages(look) }));
+    if (look.layout === "rows") {
+      const shown = this.#columns(look);
+      return tokens.map((_, i) => ({ from: i, to: i + 1, shown }));
+    }
     const widths = tokens.map((token) => this.#widthOf(token));
     return linesOf(widths, room).map(({ from, to }) => {
       const lineTokens = tokens.slice(from, to);
-      const attended = lineTokens.flatMap(({ position }) =>
-        look.names.flatMap((_, c) =>
-          (look.weights(this.prompt, position, c) ?? []).flatMap((keys, m) =>
-            keys.some((w) => w !== 0) ? [m + 1] : [],
-          ),
-        ),
-      );
-      return { from, to, shown: shownImages(lineTokens, look.images, attended) };
+      const { prompt } = this;
+      const recorded = lineTokens.flatMap(({ position }) => look.recordedImages({ prompt, position }));
+      return { from, to, shown: shownImages(lineTokens, look.images, mostColumns(look), recorded) };
     });
   }
 
@@ -85,16 +87,21 @@ export class GridView {
 
   #widthOf({ token, bands }: TokenView): number {
     const image = bands[0]?.row.image ?? 0;
-    const text = Math.min(textWidth(image > 0 ? `image ${image}` : token.text), 200);
+    const text = Math.min(textWidth(image > 0 ? `image ${image}` : tokenLabel(token)), 200);
     const bars = this.#look?.bars ? (this.#look.latents + 1) * 9 + 12 : 0;
     return Math.ceil(Math.max(34, text + 20, bars) * this.#scale);
   }
 
-  #build(): void {
+  /** The part of the lines above the window. Reading it makes the browser lay out the page. */
+  get scrolled(): number {
+    return -this.#lineBox.getBoundingClientRect().top - this.#headingHeight();
+  }
+
+  /** Creates the elements of the visible lines, and removes the others. */
+  build(scrolled = this.scrolled): void {
     const look = this.#look;
     if (!look) return;
-    const top = -this.#lineBox.getBoundingClientRect().top - this.#headingHeight();
-    const range = visibleLines(this.#offsets, top, top + innerHeight);
+    const range = visibleLines(this.#offsets, scrolled - MARGIN, scrolled + innerHeight + MARGIN);
     for (const [i, element] of this.#built) {
       if (i >= range.from && i < range.to) continue;
       element.remove();
@@ -117,7 +124,7 @@ export class GridView {
     const tokens = this.#tokens.slice(from, to).map((token) => {
       const { position } = token;
       const [before, after] = [this.#tokens[position - 1], this.#tokens[position + 1]];
-      const weights = look.names.map((_, c) => look.weights(this.prompt, position, c));
+      const weights = look.names.map((_, c) => look.weights({ prompt: this.prompt, position }, c));
       const element = tokenElement(token, { ...look, prompt: this.prompt, before, after, weights, shown });
       return look.layout === "sentence" ? styled(element, { width: `${this.#widthOf(token)}px` }) : element;
     });
@@ -157,6 +164,6 @@ export class GridView {
     const covered = Number.parseFloat(getComputedStyle(document.body).getPropertyValue("--covered")) || 0;
     if (above + start < 8) scrollBy({ top: above + start - 60 });
     else if (above + end > innerHeight - covered) scrollBy({ top: above + end - innerHeight + covered + 24 });
-    this.#build();
+    this.build();
   }
 }

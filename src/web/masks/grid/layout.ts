@@ -1,5 +1,6 @@
 // Sizes of the grid, and the labels before or above its lines.
 import { colourClass, h } from "../../shared/dom.ts";
+import type { RowPlace } from "../layer/block.ts";
 import type { TokenLook } from "./token-element.ts";
 
 export interface GridLook extends Omit<TokenLook, "prompt" | "before" | "after" | "weights" | "shown"> {
@@ -7,18 +8,29 @@ export interface GridLook extends Omit<TokenLook, "prompt" | "before" | "after" 
   readonly images: number;
   /** Whether cells contain bars, which need more height. */
   readonly bars: boolean;
-  weights(prompt: number, position: number, c: number): readonly (readonly number[])[] | null;
+  weights(at: RowPlace, c: number): readonly (readonly number[])[] | null;
+  /** Images with recorded weight in a row, whatever its mask. */
+  recordedImages(at: RowPlace): readonly number[];
 }
+
+const MOST_COLUMNS = 64;
+const MOST_BARS = 256;
+
+/** The largest number of images with a cell of their own in a row; the others share one. */
+export const mostColumns = ({ bars, latents }: Pick<GridLook, "bars" | "latents">): number =>
+  bars ? Math.min(MOST_COLUMNS, Math.floor(MOST_BARS / latents)) : MOST_COLUMNS;
 
 export const GUTTER = { sentence: 44, rows: 0 };
 const context = document.createElement("canvas").getContext("2d");
 const widths = new Map<string, number>();
+const MOST_WIDTHS = 50_000;
 
 /** The width of a chip's text in pixels. */
 export function textWidth(text: string): number {
   const known = widths.get(text);
   if (known !== undefined) return known;
-  if (context) context.font = `500 15px ${getComputedStyle(document.body).fontFamily}`;
+  if (widths.size >= MOST_WIDTHS) widths.clear();
+  if (context && widths.size === 0) context.font = `500 15px ${getComputedStyle(document.body).fontFamily}`;
   const width = context?.measureText(text).width ?? text.length * 8;
   widths.set(text, width);
   return width;
@@ -55,7 +67,7 @@ function bandLabels({ images, names }: GridLook, shown: readonly number[], name:
 const labels = (look: GridLook, shown: readonly number[], kind: string, chip: string): HTMLElement =>
   h(
     `div.${kind}`,
-    { "aria-hidden": true },
+    { "aria-hidden": "true" },
     h("span.position"),
     h("span.chip.blank", {}, chip),
     ...look.names.flatMap((name) => bandLabels(look, shown, name)),

@@ -2,20 +2,20 @@
 import { h } from "../../shared/dom.ts";
 
 const mark = (name: string, text: string, meaning: string): HTMLElement =>
-  h("span.entry", {}, h(`span.cell.${name}.i1`, { "aria-hidden": true }, h("b", {}, text)), meaning);
+  h("span.entry", {}, h(`span.cell.${name}.i1`, { "aria-hidden": "true" }, h("b", {}, text)), meaning);
 
 const word = (text: string, meaning: string): HTMLElement =>
-  h("span.entry", {}, h("b", { "aria-hidden": true }, text), meaning);
+  h("span.entry", {}, h("b", { "aria-hidden": "true" }, text), meaning);
 
-export function legend({
-  two,
-  bars,
-  decodes,
-}: {
-  two: boolean;
-  bars: boolean;
-  decodes: boolean;
-}): HTMLElement {
+export interface Marks {
+  readonly two: boolean;
+  readonly bars: boolean;
+  readonly decodes: boolean;
+  /** Whether a row of the grid has a cell that several images share. */
+  readonly shared: boolean;
+}
+
+export function legend({ two, bars, decodes, shared }: Marks): HTMLElement {
   return h(
     "p.legend",
     {},
@@ -26,6 +26,7 @@ export function legend({
     word("=", "unchanged by the layer"),
     two && word("≠", "the conventions differ"),
     decodes && word("!", "differs from the row in the whole text"),
+    shared && word("+ 9", "other images in one cell; its number is how many of them are seen"),
     bars && word("▂▆", "weights, relative to the largest of the row"),
   );
 }

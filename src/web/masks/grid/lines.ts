@@ -31,34 +31,39 @@ export function offsetsOf(heights: readonly number[]): number[] {
   return [0, ...heights.map((height) => (end += height))];
 }
 
-/** The lines between top and bottom, and `margin` more on either side. */
-export function visibleLines(offsets: readonly number[], top: number, bottom: number, margin = 2): Line {
-  const count = offsets.length - 1;
-  const clamp = (n: number) => Math.max(0, Math.min(count, n));
-  const before = offsets.slice(1).filter((end) => end <= top).length;
-  const after = offsets.filter((start) => start < bottom).length;
-  const from = clamp(before - margin);
-  return { from, to: Math.max(from, clamp(after + margin)) };
+/** The lines between top and bottom. */
+export function visibleLines(offsets: readonly number[], top: number, bottom: number): Line {
+  const from = offsets.slice(1).filter((end) => end <= top).length;
+  const to = offsets.slice(0, -1).filter((start) => start < bottom).length;
+  return { from, to: Math.max(from, to) };
 }
 
 /** Up to this number, all images are shown on every line. */
 const MAX_IMAGES_ON_ALL_LINES = 6;
 
+/** The first images, at most `most` of them. */
+export const firstImages = (images: number, most: number): number[] =>
+  Array.from({ length: Math.min(images, most) }, (_, m) => m + 1);
+
 /**
  * The images with a row of their own on a line. If there are many images, these are the images that the line's tokens represent or see
- * under either convention, and those of `also`; the others share one row.
+ * under either convention, and those of `also`, at most `most` of them; the others share one row.
  */
 export function shownImages(
   tokens: readonly TokenView[],
   images: number,
+  most: number,
   also: readonly number[] = [],
 ): number[] {
-  const all = Array.from({ length: images }, (_, m) => m + 1);
   const bands = tokens.flatMap((token) => token.bands);
-  if (images <= MAX_IMAGES_ON_ALL_LINES || bands.some(({ row }) => row.outcome === "nan")) return all;
-  const relevant = bands.flatMap(({ row }) => [row.image, ...row.images]);
-  const wanted = new Set([...relevant, ...also]);
-  return all.filter((m) => wanted.has(m));
+  if (images <= MAX_IMAGES_ON_ALL_LINES || bands.some(({ row }) => row.outcome === "nan"))
+    return firstImages(images, most);
+  const wanted = new Set(also);
+  for (const { row } of bands) {
+    if (row.image > 0 && row.image <= images) wanted.add(row.image);
+    for (const image of row.images.slice(0, most)) wanted.add(image);
+  }
+  return [...wanted].sort((a, b) => a - b).slice(0, most);
 }
 
 /** The line that holds a token. */

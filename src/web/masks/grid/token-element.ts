@@ -1,10 +1,10 @@
 // The element of a token: its chip, and for each convention the text time, a cell for each image, and the outcome of the row. Both layouts
 // have the same elements and differ in style only.
 import { leaks } from "../../../masks/outcome.ts";
-import { reasonClause } from "../../../masks/sentences.ts";
+import { counted, reasonClause } from "../../../masks/sentences.ts";
 import { type Child, colourClass, h, styled } from "../../shared/dom.ts";
 import type { Band, TokenView } from "../view.ts";
-import { fullOutcome, shortOutcome } from "../words.ts";
+import { fullOutcome, shortOutcome, tokenLabel } from "../words.ts";
 
 export interface TokenLook {
   readonly prompt: number;
@@ -26,8 +26,8 @@ type Mark = "seen" | "leak" | "nan" | "none";
 
 function markOf({ row }: Band, m: number): Mark {
   if (row.outcome === "nan") return "nan";
-  if (!row.images.includes(m + 1)) return "none";
-  return leaks(row.outcome) ? "leak" : "seen";
+  if (leaks(row.outcome)) return "leak";
+  return row.outcome === "attends" && row.mayAttend[m] ? "seen" : "none";
 }
 
 const MARK_LABELS: Record<Mark, string> = {
@@ -42,11 +42,11 @@ function segments(weights: readonly number[] | null, latents: number, most: numb
   const folded = weights && weights.length !== latents ? [weights.reduce((a, w) => a + w, 0)] : weights;
   const shown = folded ?? new Array<number>(latents).fill(1);
   return shown.map((weight) =>
-    styled(h("i", { "aria-hidden": true }), { "--w": `${most > 0 ? Math.max(0, weight / most) : 0}` }),
+    styled(h("i", { "aria-hidden": "true" }), { "--w": `${most > 0 ? Math.max(0, weight / most) : 0}` }),
   );
 }
 
-function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLElement {
+function cellOf(view: TokenView, look: TokenLook, c: number, m: number, differs: boolean): HTMLElement {
   const band = view.bands[c] as Band;
   const mark = markOf(band, m);
   const joins = (other: TokenView | undefined) => {
@@ -70,7 +70,7 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
     bars ? "bars" : "",
     joins(look.before) ? "on-left" : "",
     joins(look.after) ? "on-right" : "",
-    band.differing[m] ? "differs" : "",
+    differs ? "differs" : "",
   ];
   return h(
     `span.${classes.filter(Boolean).join(".")}`,
@@ -78,10 +78,30 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number): HTMLEle
       role: "gridcell",
       id: c === 0 ? idOf(look.prompt, view.position, m + 1) : null,
       "data-image": m + 1,
-      "aria-label": `image ${m + 1}: ${MARK_LABELS[mark]}${band.differing[m] ? ", conventions differ" : ""}`,
+      "aria-label": `image ${m + 1}: ${MARK_LABELS[mark]}${differs ? ", conventions differ" : ""}`,
     },
     number !== "" && h("b", {}, number),
     ...(bars ? segments(weights, look.latents, weights ? most : 1) : []),
+  );
+}
+
+/** The cell of the images that have none of their own. */
+function restCell(view: TokenView, look: TokenLook, c: number, differing: readonly boolean[]): HTMLElement {
+  const band = view.bands[c] as Band;
+  const hidden = band.row.mayAttend.length - look.shown.length;
+  const own = look.shown.filter((image) => markOf(band, image - 1) !== "none").length;
+  const seen = band.row.outcome === "nan" ? hidden : band.row.images.length - own;
+  const ownDiffering = look.shown.filter((image) => differing[image - 1]).length;
+  const differs = differing.filter(Boolean).length > ownDiffering;
+  const text = `${counted(hidden, "other image")}: ${seen === 0 ? "not seen" : `${seen} seen`}`;
+  return h(
+    `span.cell.rest.${seen === 0 ? "none" : "some"}${differs ? ".differs" : ""}`,
+    {
+      role: "gridcell",
+      id: c === 0 ? idOf(look.prompt, view.position, "rest") : null,
+      "aria-label": `${text}${differs ? ", conventions differ" : ""}`,
+    },
+    seen > 0 && h("b", {}, `${seen}`),
   );
 }
 
@@ -90,17 +110,12 @@ function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
   const { row } = band;
   const tone =
     row.outcome === "attends" ? colourClass(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.outcome;
-  const hidden = row.mayAttend.length - look.shown.length;
+  const differing = band.differing();
   return [
-    look.names.length > 1 && h("span.band-name", { "aria-hidden": true }),
+    look.names.length > 1 && h("span.band-name", { "aria-hidden": "true" }),
     h("span.time", { role: "gridcell", "aria-label": `text time ${row.number}` }, `${row.number}`),
-    ...look.shown.map((image) => cellOf(view, look, c, image - 1)),
-    hidden > 0 &&
-      h("span.cell.none.rest", {
-        role: "gridcell",
-        id: c === 0 ? idOf(look.prompt, view.position, "rest") : null,
-        "aria-label": `${hidden} other images: not seen`,
-      }),
+    ...look.shown.map((image) => cellOf(view, look, c, image - 1, differing[image - 1] ?? false)),
+    look.shown.length < row.mayAttend.length && restCell(view, look, c, differing),
     h(
       `span.verdict.${tone}${band.stepDiffers ? ".changed" : ""}`,
       { role: "gridcell", "aria-label": fullOutcome(row) },
@@ -121,11 +136,11 @@ export function tokenElement(view: TokenView, look: TokenLook): HTMLElement {
   return h(
     `div.token.${when}${differs ? ".differs" : ""}`,
     { role: "row", "data-position": position, "aria-rowindex": position + 1 },
-    h("span.position", { "aria-hidden": true }, `${position}`),
+    h("span.position", { "aria-hidden": "true" }, `${position}`),
     h(
       `span.chip.${kind}`,
       { role: "rowheader", id: idOf(look.prompt, position, 0), "data-image": 0 },
-      image > 0 ? `image ${image}` : token.text,
+      image > 0 ? `image ${image}` : tokenLabel(token),
     ),
     ...bands.flatMap((_, c) => bandOf(view, look, c)),
     reason,

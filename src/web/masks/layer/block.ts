@@ -1,14 +1,19 @@
-// Runs a small gated cross-attention block in the page and reads its intermediate results, stage by stage, from the recorded program.
+// Runs a small gated cross-attention block on rows of the mask and reads its intermediate results, stage by stage, from the recorded
+// program. The rows are those that the page shows, so that the numbers are those of the same decoding step.
 import { GatedCrossAttentionBlock } from "../../../blocks/gated-cross-attention-block.ts";
 import type { Convention } from "../../../masks/conventions/conventions.ts";
-import type { Matrix } from "../../../masks/grid.ts";
+import { type Visibility, visibilityFrom } from "../../../masks/media-mask.ts";
+import { isZeroed } from "../../../masks/outcome.ts";
+import type { MaskRow } from "../../../masks/rows.ts";
 import { initialize } from "../../../nn/state-dict.ts";
 import { evaluate } from "../../../tensor/program/evaluate.ts";
 import type { Program } from "../../../tensor/program/program.ts";
 import { record } from "../../../tensor/program/record.ts";
 import { generator } from "../../../tensor/random.ts";
-import { Bool, flat, Tensor, view } from "../../../tensor/tensor.ts";
+import { flat, Tensor, view } from "../../../tensor/tensor.ts";
 
+/** The largest number of keys, latents times images, that the page computes or shows. */
+export const MOST_KEYS = 1024;
 export const SIZES = { dim: 6, heads: 2, dimHead: 4, ffMult: 2 } as const;
 /** Gates: attention and feed-forward are scaled by their tanh. */
 const GATES = { attn_gate: 1, ff_gate: -0.75 } as const;
@@ -24,7 +29,15 @@ export interface Stage {
   readonly values: ArrayLike<number>;
 }
 
+/** A position of a prompt. */
+export interface RowPlace {
+  readonly prompt: number;
+  readonly position: number;
+}
+
 export interface Stages {
+  /** The place of the first row of the values. */
+  readonly first: RowPlace;
   readonly stages: readonly Stage[];
   readonly heads: number;
   /** Keys of an image. */
@@ -35,17 +48,15 @@ export interface Stages {
   readonly origin: string;
 }
 
-const normal = (shape: readonly number[], name: string): Tensor => {
+/** Numbers that depend on their name alone, so that the same token and the same image have the same numbers in every text. */
+function normal(count: number, name: string): number[] {
   const draw = generator(SEED, name);
-  const size = shape.reduce((a, n) => a * n, 1);
-  return new Tensor(
-    [...shape],
-    view(
-      Float64Array.from({ length: size }, () => draw.normal()),
-      [...shape],
-    ),
-  );
-};
+  return Array.from({ length: count }, () => draw.normal());
+}
+
+function tensorOf(values: readonly number[], shape: readonly number[]): Tensor {
+  return new Tensor([...shape], view(Float64Array.from(values), [...shape]));
+}
 
 /** The node of each stage, found from the taps and by walking back from the output. */
 function nodesOf(program: Program): Record<StageName, number> {
@@ -67,22 +78,40 @@ function nodesOf(program: Program): Record<StageName, number> {
   };
 }
 
-/** Runs the block on these prompts, with fixed random text, images and weights. null without a token or an image. */
+/** The masks of these rows, with the axes b l m and b l, where b is 1. */
+function visibilityOfRows(rows: readonly MaskRow[], images: number, convention: Convention): Visibility {
+  const mask = Uint8Array.from(rows.flatMap(({ mayAttend }) => mayAttend.map(Number)));
+  const zeroed = Uint8Array.from(rows, ({ number }) => Number(isZeroed(number, convention)));
+  const shape = [1, rows.length];
+  return visibilityFrom(
+    { shape: [...shape, images], data: mask },
+    convention.zeroBeforeFirstImage ? { shape, data: zeroed } : null,
+    convention,
+  );
+}
+
+/** Runs the block on neighbouring rows, the first of which is at `first`, with fixed random text, images and weights. null without a
+ * row or an image. */
 export function blockStages(
-  locations: Matrix,
+  rows: readonly MaskRow[],
   images: number,
   latents: number,
   convention: Convention,
+  first: RowPlace = { prompt: 0, position: 0 },
 ): Stages | null {
-  const [b = 0, l = 0] = locations.shape;
-  if (b * l * images === 0) return null;
+  const l = rows.length;
+  if (l * images === 0) return null;
   const model = initialize(new GatedCrossAttentionBlock({ ...SIZES, convention }), SEED);
   for (const [name, value] of Object.entries(GATES))
     model[name as keyof typeof GATES].assign(view(Float64Array.of(value), [1]));
-  const x = normal([b, l, SIZES.dim], "x") as Tensor<"b l d">;
-  const media = normal([b, images, latents, SIZES.dim], "media") as Tensor<"b m r e">;
-  const mediaLocations = new Bool<"b l">([b, l], Uint8Array.from(locations.data));
-  const program = record(() => model.forward(x, media, { mediaLocations }), { model, inputs: { x, media } });
+  const { prompt, position } = first;
+  const token = (_: unknown, i: number) => normal(SIZES.dim, `token ${prompt} ${position + i}`);
+  const image = (_: unknown, m: number) => normal(latents * SIZES.dim, `image ${prompt} ${m}`);
+  const x = tensorOf(rows.flatMap(token), [1, l, SIZES.dim]) as Tensor<"b l d">;
+  const values = Array.from({ length: images }, image).flat();
+  const media = tensorOf(values, [1, images, latents, SIZES.dim]) as Tensor<"b m r e">;
+  const visibility = visibilityOfRows(rows, images, convention);
+  const program = record(() => model.forward(x, media, { visibility }), { model, inputs: { x, media } });
 
   const ids = nodesOf(program);
   const { outputs } = evaluate({ ...program, outputs: ids });
@@ -96,5 +125,6 @@ export function blockStages(
     };
   });
   const input: Stage = { name: "residual", over: "features", shape: x.shape, values: flat(x.data) };
-  return { stages, heads: SIZES.heads, latents, input, origin: "a small block with random weights" };
+  const origin = "a small block with random weights";
+  return { first, stages, heads: SIZES.heads, latents, input, origin };
 }

@@ -1,28 +1,29 @@
 // The values of one token in every stage of a layer, and statistics of its attention weights.
-import type { Stage, StageName, Stages } from "./block.ts";
+import type { RowPlace, Stage, StageName, Stages } from "./block.ts";
 
 /** The values of a stage at a position; empty if the stage has no such prompt, position or head. */
 export function rowOf(
+  { first }: Pick<Stages, "first">,
   { over, shape, values }: Stage,
-  prompt: number,
-  position: number,
+  { prompt, position }: RowPlace,
   head: number,
 ): number[] {
   const [b = 0, ...rest] = shape;
   const [h = 0, l = 0, width = 0] = over === "keys" ? rest : [1, ...rest];
   const index = over === "keys" ? head : 0; // features have no heads
-  if (prompt >= b || position >= l || index >= h) return [];
-  const start = ((prompt * h + index) * l + position) * width;
-  return Array.from({ length: width }, (_, i) => values[start + i] ?? Number.NaN);
+  const [i, j] = [prompt - first.prompt, position - first.position];
+  if (!(i >= 0 && i < b && j >= 0 && j < l && index < h)) return [];
+  const start = ((i * h + index) * l + j) * width;
+  return Array.from({ length: width }, (_, k) => values[start + k] ?? Number.NaN);
 }
 
 export const stageNamed = ({ stages }: Stages, name: StageName): Stage | undefined =>
   stages.find((stage) => stage.name === name);
 
 /** The weights of every image's keys after the post-softmax mask; null if the stages have none. */
-export function weightsOf(stages: Stages, prompt: number, position: number, head: number): number[][] | null {
+export function weightsOf(stages: Stages, at: RowPlace, head: number): number[][] | null {
   const stage = stageNamed(stages, "weights");
-  const row = stage ? rowOf(stage, prompt, position, head) : [];
+  const row = stage ? rowOf(stages, stage, at, head) : [];
   if (row.length === 0) return null;
   const { latents } = stages;
   return Array.from({ length: row.length / latents }, (_, m) => row.slice(m * latents, (m + 1) * latents));
@@ -38,13 +39,8 @@ export interface WeightStatistics {
   readonly isUniform: boolean;
 }
 
-export function weightStatistics(
-  stages: Stages,
-  prompt: number,
-  position: number,
-  head: number,
-): WeightStatistics | null {
-  const weights = weightsOf(stages, prompt, position, head)?.flat();
+export function weightStatistics(stages: Stages, at: RowPlace, head: number): WeightStatistics | null {
+  const weights = weightsOf(stages, at, head)?.flat();
   if (!weights) return null;
   const sum = weights.reduce((a, w) => a + w, 0);
   const entropy = -weights.reduce((a, w) => a + (w > 0 ? w * Math.log(w) : 0), 0);
@@ -54,14 +50,10 @@ export function weightStatistics(
 }
 
 /** The parts of the layer that change a row; null if the stages do not contain its input and output. */
-export function effectOf(
-  stages: Stages,
-  prompt: number,
-  position: number,
-): "none" | "feed-forward" | "attention" | null {
+export function effectOf(stages: Stages, at: RowPlace): "none" | "feed-forward" | "attention" | null {
   const [gated, output] = (["gated", "output"] as const).map((name) => stageNamed(stages, name));
-  const input = stages.input && rowOf(stages.input, prompt, position, 0);
+  const input = stages.input && rowOf(stages, stages.input, at, 0);
   if (!gated || !output || !input || input.length === 0) return null;
-  if (rowOf(output, prompt, position, 0).every((n, i) => n === input[i])) return "none";
-  return rowOf(gated, prompt, position, 0).every((n) => n === 0) ? "feed-forward" : "attention";
+  if (rowOf(stages, output, at, 0).every((n, i) => n === input[i])) return "none";
+  return rowOf(stages, gated, at, 0).every((n) => n === 0) ? "feed-forward" : "attention";
 }

@@ -2,10 +2,12 @@
 import { type Convention, conventions } from "../../../masks/conventions/conventions.ts";
 import { type Child, h } from "../../shared/dom.ts";
 import { MOST_IMAGES, MOST_LATENTS, type State } from "../state.ts";
+import type { View } from "../view.ts";
+import { PromptsView } from "./prompts.ts";
 
 type Update = (patch: Partial<State>) => void;
-type Fields = Record<"text" | "convention" | "against" | "images" | "latents" | "padding", Field>;
-type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+type Fields = Record<"convention" | "against" | "images" | "latents" | "padding", Field>;
+type Field = HTMLInputElement | HTMLSelectElement;
 
 const field = (label: string, control: HTMLElement, hint: string): HTMLElement =>
   h(`label.field${label === "Padding" ? ".narrow" : ""}`, { title: hint }, h("span", {}, label), control);
@@ -47,12 +49,6 @@ const textOf = (event: Event): string => (event.target as Field).value;
 
 function fieldsOf(update: Update): Record<keyof Fields, HTMLElement> {
   return {
-    text: h("textarea", {
-      rows: 2,
-      spellcheck: "false",
-      "aria-label": "Prompts, one per line; <image> stands for an image",
-      oninput: (e) => update({ text: textOf(e), at: null }),
-    }),
     convention: select((convention) => update({ convention }), ...conventionOptions()),
     against: select(
       (against) => update({ against }),
@@ -103,11 +99,13 @@ function togglesOf(update: Update): Record<"layout" | "show", HTMLElement> {
 
 export class ControlsView {
   readonly element: HTMLElement;
+  readonly #prompts: PromptsView;
   readonly #fields: Fields;
   readonly #toggles: Record<"layout" | "show", HTMLElement>;
   readonly #padding: HTMLElement;
 
   constructor(update: Update) {
+    this.#prompts = new PromptsView((prompts) => update({ prompts, at: null }));
     const fields = fieldsOf(update);
     this.#fields = fields as unknown as Fields;
     this.#toggles = togglesOf(update);
@@ -115,7 +113,7 @@ export class ControlsView {
     this.element = h(
       "form.controls",
       { onsubmit: (event) => event.preventDefault() },
-      h("div.prompt", {}, fields.text),
+      this.#prompts.element,
       h(
         "div.choices",
         {},
@@ -134,9 +132,9 @@ export class ControlsView {
     );
   }
 
-  show(state: State, prompts: number): void {
+  show(state: State, view: View): void {
+    this.#prompts.show(state.prompts, view.numbers);
     const values = {
-      text: state.text,
       convention: state.convention,
       against: state.against,
       images: state.images.join(", "),
@@ -147,9 +145,7 @@ export class ControlsView {
       const control = this.#fields[name as keyof typeof values];
       if (control.value !== value) control.value = value;
     }
-    const text = this.#fields.text as HTMLTextAreaElement;
-    text.rows = Math.min(8, Math.max(2, state.text.split("\n").length));
-    this.#padding.hidden = prompts < 2;
+    this.#padding.hidden = view.prompts.length < 2;
     for (const name of ["layout", "show"] as const) {
       for (const button of this.#toggles[name].querySelectorAll("button"))
         button.setAttribute("aria-pressed", `${button.value === state[name]}`);

@@ -1,7 +1,9 @@
 // The decoding panel: the number of tokens that are known at the start, and the step that is shown.
+import { PADDING } from "../../../io/prompt.ts";
 import { h } from "../../shared/dom.ts";
 import type { State } from "../state.ts";
-import { leastKnown, type View } from "../view.ts";
+import type { View } from "../view.ts";
+import { tokenLabel } from "../words.ts";
 
 type Update = (patch: Partial<State>) => void;
 
@@ -19,16 +21,22 @@ export function stepText({ steps, step, prompts, conventions }: View): string {
   const { from, to } = current;
   const positions =
     to - from === 1
-      ? `position ${from}, “${prompts[0]?.[from]?.token.text}”`
+      ? `position ${from}, “${tokenLabel(prompts[0]?.[from]?.token ?? PADDING)}”`
       : `positions ${from} to ${to - 1}`;
-  const results = steps.map((list, c) => {
-    const { differs, refused } = list[step] ?? {};
-    const result = refused
+  const results = conventions.map(({ name }, c) => {
+    const differing = prompts.flatMap((tokens, prompt) =>
+      tokens
+        .slice(from, to)
+        .flatMap(({ position, bands }) => (bands[c]?.stepDiffers ? [{ prompt, position }] : [])),
+    );
+    const [first] = differing;
+    const of = first && prompts.length > 1 ? ` of prompt ${first.prompt}` : "";
+    const result = steps[c]?.[step]?.refused
       ? "does not support this step"
-      : differs
-        ? `computes another row for position ${differs.position} than in the whole text`
+      : first
+        ? `computes another row for position ${first.position}${of} than in the whole text`
         : "computes the same rows as in the whole text";
-    return `${conventions[c]?.name} ${result}`;
+    return `${name} ${result}`;
   });
   return `Step ${step} of ${(steps[0]?.length ?? 1) - 1} processes ${positions}. ${results.join("; ")}.`;
 }
@@ -43,13 +51,14 @@ export class DecodeView {
   readonly #knownText = h("output");
   readonly #stepText = h("output");
   #length = 1;
+  #leastKnown = 1;
 
   constructor(update: Update) {
     this.#known = slider("Tokens known at the start of decoding", (known) =>
       update({ known, step: 0, at: null }),
     );
     this.#step = slider("Decoding step", (step) => update({ step, at: null }));
-    const start = () => Math.max(leastKnown(this.#length), Math.ceil(this.#length / 2));
+    const start = () => Math.max(this.#leastKnown, Math.ceil(this.#length / 2));
     this.#enabled = h("input", {
       type: "checkbox",
       onchange: () => update(this.#enabled.checked ? { known: start(), step: 0 } : { known: 0, step: 0 }),
@@ -72,13 +81,14 @@ export class DecodeView {
   show(state: State, view: View): void {
     const length = view.batch.locations.shape[1] ?? 0;
     this.#length = length;
+    this.#leastKnown = view.leastKnown;
     const on = view.steps.length > 0;
     this.#enabled.checked = on;
     this.#sliders.hidden = !on;
     this.#description.hidden = !on;
     if (!on) return;
     const known = view.steps[0]?.[0]?.to ?? state.known;
-    Object.assign(this.#known, { min: `${leastKnown(length)}`, max: `${length}`, value: `${known}` });
+    Object.assign(this.#known, { min: `${view.leastKnown}`, max: `${length}`, value: `${known}` });
     Object.assign(this.#step, {
       min: "0",
       max: `${(view.steps[0]?.length ?? 1) - 1}`,

@@ -31,7 +31,7 @@ function source({ name, source, note, unproven }: Convention): HTMLElement {
 }
 
 export class PanelView {
-  readonly element = h("aside.panel", { "aria-label": "Explanation" });
+  readonly element = h("aside.panel", { "aria-label": "Explanation", tabindex: 0 });
   readonly #words = h("div.words", { "aria-live": "polite" });
   readonly #sources = h("div.sources");
 
@@ -42,6 +42,7 @@ export class PanelView {
   show(explanation: Explanation | null): void {
     if (!explanation) {
       this.#words.replaceChildren(
+        h("h2", {}, "No token is selected"),
         h(
           "p.dim",
           {},
@@ -50,10 +51,13 @@ export class PanelView {
       );
       return;
     }
-    const { title, image, bands, differs } = explanation;
+    const { title, image, bands, differs, isLater } = explanation;
     this.#words.replaceChildren(
       h("h2", {}, title, image > 0 ? h("span.dim", {}, ` and image ${image}`) : null),
       ...bands.map((band) => bandSection(band, bands.length > 1)),
+      isLater
+        ? h("p.sentence", {}, "Decoding has not reached this token. The row is that of the whole text.")
+        : "",
       bands.length > 1
         ? h(
             "p.dim",

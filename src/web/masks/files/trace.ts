@@ -1,23 +1,27 @@
 // Recorded attention from files that were dropped onto the page: a golden case, or the taps of a run.
 
-import { writeFile } from "#host";
-import { conventionOfCase } from "../../conformance/sources/registry.ts";
-import { findCases, readCase } from "../../io/golden/cases.ts";
-import type { PromptToken } from "../../io/prompt.ts";
-import { openSafetensors, type Stored } from "../../io/safetensors/read.ts";
-import { sharesIn } from "../../mask-report/attention-shares.ts";
-import { batchFrom, type MaskBatch } from "../../mask-report/batch.ts";
-import { TOKEN } from "../../masks/counting/counted-text.ts";
-import { LoadError } from "../../tensor/errors.ts";
-import { flat, Tensor } from "../../tensor/tensor.ts";
-import type { Stage, StageName, Stages } from "./layer/block.ts";
-import { MOST_LATENTS, type State } from "./state.ts";
-import { batchIn } from "./view.ts";
+import { fromBytes, writeFile } from "#host";
+import { conventionOfCase } from "../../../conformance/sources/registry.ts";
+import { findCases, readCase } from "../../../io/golden/cases.ts";
+import { type PromptToken, tokensOf } from "../../../io/prompt.ts";
+import { isFloat } from "../../../io/safetensors/dtypes.ts";
+import { openSafetensors, type Stored } from "../../../io/safetensors/read.ts";
+import { type Shares, sharesIn } from "../../../mask-report/attention-shares.ts";
+import { batchFrom, type MaskBatch } from "../../../mask-report/batch.ts";
+import { conventions } from "../../../masks/conventions/conventions.ts";
+import { TOKEN } from "../../../masks/counting/counted-text.ts";
+import { LoadError } from "../../../tensor/errors.ts";
+import { flat, Tensor } from "../../../tensor/tensor.ts";
+import { batchIn } from "../batch.ts";
+import type { Stage, StageName, Stages } from "../layer/block.ts";
+import { MOST_LATENTS, type State } from "../state.ts";
+import { viewOf } from "../view.ts";
+import type { Files } from "./drop.ts";
+import { isNeeded } from "./slices.ts";
 
 export interface Trace {
   readonly title: string;
-  /** Without their prefix. */
-  readonly taps: Tensors;
+  readonly attention: Shares;
   readonly stages: Stages;
   /** The changes of the page's state. */
   readonly state: Partial<State>;
@@ -28,13 +32,17 @@ type Tensors = ReadonlyMap<string, Stored>;
 /** Dropped files are kept in the page's memory, in a folder per drop. */
 let dropped = 0;
 
-/** Reads dropped files, given as paths and bytes: a case if there is a case.json, otherwise tensors. Throws a LoadError. */
-export function traceOf(files: ReadonlyMap<string, Uint8Array>, state: State): Trace {
+/** Reads dropped files by their paths: a case if there is a case.json, otherwise tensors. Throws a LoadError. */
+export function traceOf(files: Files, state: State): Trace {
   const names = [...files.keys()];
   if (names.some((name) => /(^|\/)case\.json$/.test(name))) {
     const folder = `dropped-${++dropped}`;
-    for (const [name, bytes] of files) writeFile(`${folder}/${name}`, bytes);
-    return traceOfCase(folder);
+    for (const [name, source] of files) writeFile(`${folder}/${name}`, source.read(0, source.size));
+    try {
+      return traceOfCase(folder);
+    } finally {
+      for (const name of names) writeFile(`${folder}/${name}`, new Uint8Array()); // frees the memory
+    }
   }
   const tensors = names.filter((name) => name.endsWith(".safetensors"));
   if (tensors.length === 0)
@@ -48,9 +56,11 @@ export function traceOf(files: ReadonlyMap<string, Uint8Array>, state: State): T
   );
 }
 
-function opened(name: string, files: ReadonlyMap<string, Uint8Array>): Tensors {
-  const file = openSafetensors(files.get(name) ?? new Uint8Array(), name);
-  return new Map(file.keys.map((key) => [key, file.get(key)]));
+/** The tensors that the page uses, and the shapes of all others that hold floats. */
+function opened(name: string, files: Files): Tensors {
+  const file = openSafetensors(files.get(name) ?? fromBytes(new Uint8Array()), name);
+  const keys = file.keys.filter((key) => isNeeded(key) || isFloat(file.info(key).dtype));
+  return new Map(keys.map((key) => [key, file.get(key)]));
 }
 
 /** The first case at or below a folder. */
@@ -71,7 +81,7 @@ export function traceOfTensors(tensors: Tensors, state: State, title: string): T
   const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
   const taps = new Map([...tensors, ...under("taps.", tensors)]);
   if (inputs.has("media_locations")) return traceFrom(batchFrom(title, inputs, taps, {}), taps);
-  const batch = batchIn(state);
+  const { batch } = viewOf(state);
   const attention = sharesIn(taps, batch.locations.shape, batch.images);
   return traceFrom({ ...batch, title, attention }, taps);
 }
@@ -86,29 +96,29 @@ const under = (prefix: string, all: Tensors): Map<string, Stored> =>
 function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
   const { images, prompts } = batch;
   const title = batch.title ?? "";
-  const key = batch.attention?.key;
-  const weights = key === undefined ? undefined : taps.get(key);
-  if (key === undefined || !weights) {
+  const { attention } = batch;
+  const weights = attention && taps.get(attention.key);
+  if (!attention || !weights) {
     const wanted = `a tap “attn.attn” of ${batch.locations.shape.join(" × ")} tokens over ${images} images`;
     throw new LoadError(`${title} has no attention of text over images; ${wanted} was looked for.`);
   }
   const latents = (weights.shape[3] ?? 0) / images;
-  return {
-    title,
-    taps,
-    stages: stagesIn(taps, key, latents, title),
-    state: {
-      text: prompts.map((prompt) => prompt.map(wordOf).join(" ")).join("\n"),
-      images: [images],
-      latents: Math.min(latents, MOST_LATENTS),
-      padding: "right",
-    },
-  };
+  const state = {
+    prompts: prompts.map((prompt) => prompt.map(wordOf).join(" ")),
+    images: [images],
+    latents: Math.min(latents, MOST_LATENTS),
+    padding: "right",
+  } as const;
+  if (batchIn(state, conventions.immediate).cuts.length > 0) {
+    const size = `${batch.locations.shape.join(" × ")} tokens over ${images} images`;
+    throw new LoadError(`${title} has ${size}, more than this page shows; use flamboyance mask --trace.`);
+  }
+  return { title, attention, stages: stagesIn(taps, attention.key, latents, title), state };
 }
 
-/** Image and end tokens as words, whatever their ids. */
+/** A token as a word that is read as one token of the same kind, whatever its id. */
 function wordOf({ text, kind }: PromptToken): string {
-  if (kind === TOKEN.text) return text;
+  if (kind === TOKEN.text) return tokensOf(text).length === 1 ? text : "text";
   return kind === TOKEN.image ? "<image>" : "</s>";
 }
 
@@ -125,5 +135,12 @@ function stagesIn(taps: Tensors, key: string, latents: number, title: string): S
     return [{ name: stage, over: "keys", shape: value.shape, values: flat(value.data) }];
   });
   const heads = taps.get(key)?.shape[1] ?? 1;
-  return { stages, heads, latents, input: null, origin: `${title}, ${key}` };
+  return {
+    first: { prompt: 0, position: 0 },
+    stages,
+    heads,
+    latents,
+    input: null,
+    origin: `${title}, ${key}`,
+  };
 }

@@ -1,0 +1,80 @@
+// The batch that the page shows: the prompts of its state, cut where the page would become slow.
+import { longest, type PromptToken, readPrompts } from "../../io/prompt.ts";
+import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
+import type { Convention } from "../../masks/conventions/conventions.ts";
+import { TOKEN } from "../../masks/numbering.ts";
+import type { State } from "./state.ts";
+
+export const MOST_PROMPTS = 64;
+/** Characters of all prompts together that are split into tokens. */
+export const MOST_CHARACTERS = 400_000;
+/** Tokens of all prompts together, padding included. */
+export const MOST_TOKENS = 20_000;
+/** Cells of the mask: tokens times images. */
+export const MOST_CELLS = 2_000_000;
+
+/** A limit of the page that the prompts exceed: how many of their prompts, characters or tokens are shown. */
+export interface Cut {
+  readonly unit: "prompts" | "characters" | "tokens";
+  readonly shown: number;
+  readonly of: number;
+}
+
+export interface ShownBatch {
+  readonly batch: MaskBatch;
+  /** The place of each prompt in the batch; null for one without a token. */
+  readonly numbers: readonly (number | null)[];
+  readonly cuts: readonly Cut[];
+  /** The text that stands for an image. */
+  readonly imageToken: string;
+  /** Other known image tokens that occur. They count as text. */
+  readonly otherImageTokens: readonly string[];
+}
+
+type Tokens = readonly PromptToken[];
+type Given = Pick<State, "prompts" | "images" | "padding">;
+
+const cutTo = (unit: Cut["unit"], shown: number, of: number): Cut[] =>
+  shown < of ? [{ unit, shown, of }] : [];
+
+/** The length to which the prompts are cut. Images are counted in the tokens that are shown, unless their number is given. */
+function shownLength(prompts: readonly Tokens[], images: State["images"]): number {
+  const length = longest(prompts);
+  const counts = prompts.map(() => 0);
+  let most = Math.max(0, ...images);
+  for (let l = 0; l < length; l++) {
+    for (const [b, tokens] of prompts.entries()) {
+      if (images.length > 0 || tokens[l]?.kind !== TOKEN.image) continue;
+      counts[b] = (counts[b] ?? 0) + 1;
+      most = Math.max(most, counts[b]);
+    }
+    const shown = prompts.length * (l + 1);
+    if (shown > MOST_TOKENS || shown * most > MOST_CELLS) return l;
+  }
+  return length;
+}
+
+/**
+ * The prompts with at least one token, padded to one length as by `flamboyance mask`. The image token is that of the convention's
+ * codebase, or else a known one that occurs.
+ */
+export function batchIn({ prompts: given, images, padding }: Given, { source }: Convention): ShownBatch {
+  const prompts = given.slice(0, MOST_PROMPTS);
+  const characters = Math.floor(MOST_CHARACTERS / Math.max(1, prompts.length));
+  const read = readPrompts(
+    prompts.map((prompt) => prompt.slice(0, characters)),
+    { own: source.imageToken },
+  );
+  const { prompts: all, imageToken, otherImageTokens } = read;
+  const tokens = all.filter(({ length }) => length > 0);
+  const length = shownLength(tokens, images);
+  const cuts = [
+    ...cutTo("prompts", prompts.length, given.length),
+    ...cutTo("characters", characters, longest(prompts)),
+    ...cutTo("tokens", length, longest(tokens)),
+  ];
+  const shown = tokens.map((prompt) => prompt.slice(0, length));
+  const batch = batchOf(shown, { pad: padding, images: images.length > 0 ? images : undefined });
+  const numbers = all.map((prompt) => (prompt.length > 0 ? tokens.indexOf(prompt) : null));
+  return { batch, numbers, cuts, imageToken, otherImageTokens };
+}
