@@ -70,7 +70,11 @@ export const softmaxEmptyRow = ({ emptyRow }: Convention): Visibility["emptyRow"
  * throws a RangeError if it has others, or if `images` is not a whole number from 0 up.
  */
 export function visibilityOf(locations: Matrix, images: number, convention: Convention): Visibility {
-  return visibilityFrom(mediaMask(locations, images, convention), zeroedRows(locations, convention), convention);
+  return visibilityFrom(
+    mediaMask(locations, images, convention),
+    zeroedRows(locations, convention),
+    convention,
+  );
 }
 
 /** The same from a mask that is already computed, such as that of a decoding step. `zeroed` as zeroedRows returns it. */

@@ -1,8 +1,7 @@
 // The batch that the page shows: the prompts of its state, cut where the page would become slow.
-import { longest, type PromptToken, readPrompts } from "../../io/prompt.ts";
+import { longest, readPrompts } from "../../io/prompt.ts";
 import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
-import { TOKEN } from "../../masks/numbering.ts";
 import type { State } from "./state.ts";
 
 export const MOST_PROMPTS = 64;
@@ -10,8 +9,6 @@ export const MOST_PROMPTS = 64;
 export const MOST_CHARACTERS = 400_000;
 /** Tokens of all prompts together, padding included. */
 export const MOST_TOKENS = 20_000;
-/** Cells of the mask: tokens times images. */
-export const MOST_CELLS = 2_000_000;
 
 /** A limit of the page that the prompts exceed: how many of their prompts, characters or tokens are shown. */
 export interface Cut {
@@ -31,28 +28,10 @@ export interface ShownBatch {
   readonly otherImageTokens: readonly string[];
 }
 
-type Tokens = readonly PromptToken[];
 type Given = Pick<State, "prompts" | "images" | "padding">;
 
 const cutTo = (unit: Cut["unit"], shown: number, of: number): Cut[] =>
   shown < of ? [{ unit, shown, of }] : [];
-
-/** The length to which the prompts are cut. Images are counted in the tokens that are shown, unless their number is given. */
-function shownLength(prompts: readonly Tokens[], images: State["images"]): number {
-  const length = longest(prompts);
-  const counts = prompts.map(() => 0);
-  let most = Math.max(0, ...images);
-  for (let l = 0; l < length; l++) {
-    for (const [b, tokens] of prompts.entries()) {
-      if (images.length > 0 || tokens[l]?.kind !== TOKEN.image) continue;
-      counts[b] = (counts[b] ?? 0) + 1;
-      most = Math.max(most, counts[b]);
-    }
-    const shown = prompts.length * (l + 1);
-    if (shown > MOST_TOKENS || shown * most > MOST_CELLS) return l;
-  }
-  return length;
-}
 
 /**
  * The prompts with at least one token, padded to one length as by `flamboyance mask`. The image token is that of the convention's
@@ -67,7 +46,7 @@ export function batchIn({ prompts: given, images, padding }: Given, { source }: 
   );
   const { prompts: all, imageToken, otherImageTokens } = read;
   const tokens = all.filter(({ length }) => length > 0);
-  const length = shownLength(tokens, images);
+  const length = Math.min(longest(tokens), Math.floor(MOST_TOKENS / Math.max(1, tokens.length)));
   const cuts = [
     ...cutTo("prompts", prompts.length, given.length),
     ...cutTo("characters", characters, longest(prompts)),

@@ -4,6 +4,7 @@
 import type { PromptToken } from "../../io/prompt.ts";
 import type { MaskBatch } from "../../mask-report/batch.ts";
 import { type Convention, conventionOf, conventions } from "../../masks/conventions/conventions.ts";
+import { countText, wholeText } from "../../masks/counting/counted-text.ts";
 import { type DecodeStep, replayDecoding } from "../../masks/decoding/decode.ts";
 import { differingImages, rowsDiffer } from "../../masks/difference.ts";
 import { explain, type Reason } from "../../masks/explain.ts";
@@ -63,23 +64,13 @@ function chosen(names: readonly string[]): { known: [Convention, ...Convention[]
 }
 
 /** The largest number of tokens that are decoded one by one; the tokens before them are known from the start. */
-const MOST_STEPS = 64;
-/** The largest number of cells that a replay computes: those of the mask, once for each step. */
-const MOST_REPLAYED = 16_000_000;
-
-/** The smallest number of tokens that can be known at the start of decoding. */
-function leastKnownOf({ locations, images }: MaskBatch): number {
-  const [prompts = 0, length = 0] = locations.shape;
-  const steps = Math.floor(MOST_REPLAYED / Math.max(1, prompts * length * images));
-  return Math.max(1, length - Math.max(1, Math.min(MOST_STEPS, steps)));
-}
+const MOST_STEPS = 1000;
 
 type Replay = Pick<View, "steps" | "step" | "leastKnown">;
 
-function replayOf(state: State, batch: MaskBatch, shown: readonly Convention[]): Replay {
-  const { locations, images } = batch;
+function replayOf(state: State, { locations, images }: MaskBatch, shown: readonly Convention[]): Replay {
   const length = locations.shape[1] ?? 0;
-  const leastKnown = leastKnownOf(batch);
+  const leastKnown = Math.max(1, length - MOST_STEPS);
   const prompt = Math.min(Math.max(state.known, leastKnown), length);
   const decodes = state.known > 0 && length > 0;
   const steps = decodes ? shown.map((one) => replayDecoding(locations, images, one, { prompt })) : [];
@@ -100,7 +91,7 @@ export function viewOf(state: State, recorded: Recorded = { title: null, attenti
   const replay = replayOf(state, batch, known);
   const masks = known.map((convention) => maskRows(batch.locations, batch.images, convention));
   const prompts = batch.prompts.map((tokens, b) => {
-    const kinds = tokens.map(({ kind }) => kind);
+    const text = wholeText(countText(tokens.map(({ kind }) => kind)));
     return tokens.map((token, position): TokenView => {
       const full = masks.map((mask) => mask[b]?.[position]).filter((row) => row !== undefined);
       const rows = full.map((row, c) => decoded(replay.steps[c] ?? [], replay.step, b, position) ?? row);
@@ -109,7 +100,7 @@ export function viewOf(state: State, recorded: Recorded = { title: null, attenti
         const convention = known[c] ?? conventions.immediate;
         return {
           row,
-          explain: (image) => explain(row, kinds, convention, image),
+          explain: (image) => explain(row, text, convention, image),
           differing: () => differingImages(row, rows[1 - c] ?? row),
           stepDiffers: !sameRow(row, full[c]),
         };
@@ -121,13 +112,15 @@ export function viewOf(state: State, recorded: Recorded = { title: null, attenti
   return { ...shown, batch, conventions: known, prompts, ...replay, unknown };
 }
 
-/** The row of the step that took this position; undefined where that step is still to come. */
+/** The row of the step that took this position: the first one takes the prompt, each later one a token. undefined where that step is
+ * still to come. */
 function decoded(
   steps: readonly DecodeStep[],
   step: number,
   b: number,
   position: number,
 ): MaskRow | undefined {
-  const taken = steps.slice(0, step + 1).find(({ from, to }) => from <= position && position < to);
-  return taken?.rows[b]?.[position - taken.from];
+  const taken = Math.max(0, position + 1 - (steps[0]?.to ?? 0));
+  const { from = 0, rows = [] } = taken <= step ? (steps[taken] ?? {}) : {};
+  return rows[b]?.[position - from];
 }

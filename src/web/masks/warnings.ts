@@ -44,7 +44,7 @@ const CUT_SENTENCES: Readonly<Record<Cut["unit"], (shown: number, of: number) =>
   prompts: (shown, of) => `This page shows the first ${shown} of ${of} prompts.`,
   characters: (shown, of) =>
     `This page reads the first ${shown} characters of each prompt; the longest has ${of}.`,
-  tokens: (shown, of) => `This page shows the first ${shown} of ${of} tokens.`,
+  tokens: (shown, of) => `This page shows the first ${shown} tokens of each prompt; the longest has ${of}.`,
 };
 
 function cutWarning({ unit, shown, of }: Cut): Warning {

@@ -1,6 +1,7 @@
 // The text beside the grid: a token's row under each convention, the reason for it, and the difference.
 import { PADDING, type PromptToken } from "../../io/prompt.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
+import { rangesText } from "../../masks/counting/image-ranges.ts";
 import { differingCells } from "../../masks/difference.ts";
 import { OUTCOME_LABELS, type RowOutcome } from "../../masks/outcome.ts";
 import type { MaskRow } from "../../masks/rows.ts";
@@ -15,15 +16,12 @@ const LONGEST_LABEL = 40;
 export const tokenLabel = ({ text }: PromptToken): string =>
   label(text.slice(0, 2 * LONGEST_LABEL), LONGEST_LABEL);
 
-const range = (images: readonly number[]): string => {
-  const [first = 0, last = 0] = [images[0], images.at(-1)];
-  const gapless = last - first === images.length - 1;
-  return images.length > 3 && gapless ? `${first}–${last}` : images.join(",");
-};
+const imagesText = ({ reaching }: MaskRow): string => rangesText(reaching).replaceAll("-", "–");
 
 /** The label under a token. */
-export function shortOutcome({ outcome, images }: MaskRow): string {
-  if (outcome === "attends") return range(images);
+export function shortOutcome(row: MaskRow): string {
+  const { outcome } = row;
+  if (outcome === "attends") return imagesText(row);
   const short: Record<Exclude<RowOutcome, "attends">, string> = {
     zeroed: "–",
     identity: "=",
@@ -35,8 +33,10 @@ export function shortOutcome({ outcome, images }: MaskRow): string {
 }
 
 /** The full label: attends 1, 2. */
-export const fullOutcome = ({ outcome, images }: MaskRow): string =>
-  outcome === "attends" ? `attends ${range(images).replaceAll(",", ", ")}` : OUTCOME_LABELS[outcome];
+export const fullOutcome = (row: MaskRow): string =>
+  row.outcome === "attends"
+    ? `attends ${imagesText(row).replaceAll(",", ", ")}`
+    : OUTCOME_LABELS[row.outcome];
 
 export const meanings: Readonly<Record<RowOutcome, string>> = {
   attends: "a softmax over the images that it may attend to",

@@ -61,7 +61,8 @@ export function shownImages(
   const wanted = new Set(also);
   for (const { row } of bands) {
     if (row.image > 0 && row.image <= images) wanted.add(row.image);
-    for (const image of row.images.slice(0, most)) wanted.add(image);
+    for (const [first, last] of row.reaching)
+      for (let image = first; image <= Math.min(last, first + most); image++) wanted.add(image);
   }
   return [...wanted].sort((a, b) => a - b).slice(0, most);
 }

@@ -1,5 +1,6 @@
 // The element of a token: its chip, and for each convention the text time, a cell for each image, and the outcome of the row. Both layouts
 // have the same elements and differ in style only.
+import { countOf, hasImage } from "../../../masks/counting/image-ranges.ts";
 import { leaks } from "../../../masks/outcome.ts";
 import { counted, reasonClause } from "../../../masks/sentences.ts";
 import { type Child, colourClass, h, styled } from "../../shared/dom.ts";
@@ -26,8 +27,8 @@ type Mark = "seen" | "leak" | "nan" | "none";
 
 function markOf({ row }: Band, m: number): Mark {
   if (row.outcome === "nan") return "nan";
-  if (leaks(row.outcome)) return "leak";
-  return row.outcome === "attends" && row.mayAttend[m] ? "seen" : "none";
+  if (!hasImage(row.reaching, m + 1)) return "none";
+  return leaks(row.outcome) ? "leak" : "seen";
 }
 
 const MARK_LABELS: Record<Mark, string> = {
@@ -88,9 +89,9 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number, differs:
 /** The cell of the images that have none of their own. */
 function restCell(view: TokenView, look: TokenLook, c: number, differing: readonly boolean[]): HTMLElement {
   const band = view.bands[c] as Band;
-  const hidden = band.row.mayAttend.length - look.shown.length;
+  const hidden = band.row.imageCount - look.shown.length;
   const own = look.shown.filter((image) => markOf(band, image - 1) !== "none").length;
-  const seen = band.row.outcome === "nan" ? hidden : band.row.images.length - own;
+  const seen = band.row.outcome === "nan" ? hidden : countOf(band.row.reaching) - own;
   const ownDiffering = look.shown.filter((image) => differing[image - 1]).length;
   const differs = differing.filter(Boolean).length > ownDiffering;
   const text = `${counted(hidden, "other image")}: ${seen === 0 ? "not seen" : `${seen} seen`}`;
@@ -109,13 +110,15 @@ function bandOf(view: TokenView, look: TokenLook, c: number): Child[] {
   const band = view.bands[c] as Band;
   const { row } = band;
   const tone =
-    row.outcome === "attends" ? colourClass(row.images.length === 1 ? (row.images[0] ?? 0) : 0) : row.outcome;
+    row.outcome === "attends"
+      ? colourClass(countOf(row.reaching) === 1 ? (row.reaching[0]?.[0] ?? 0) : 0)
+      : row.outcome;
   const differing = band.differing();
   return [
     look.names.length > 1 && h("span.band-name", { "aria-hidden": "true" }),
     h("span.time", { role: "gridcell", "aria-label": `text time ${row.number}` }, `${row.number}`),
     ...look.shown.map((image) => cellOf(view, look, c, image - 1, differing[image - 1] ?? false)),
-    look.shown.length < row.mayAttend.length && restCell(view, look, c, differing),
+    look.shown.length < row.imageCount && restCell(view, look, c, differing),
     h(
       `span.verdict.${tone}${band.stepDiffers ? ".changed" : ""}`,
       { role: "gridcell", "aria-label": fullOutcome(row) },
