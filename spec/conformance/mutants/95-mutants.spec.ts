@@ -142,7 +142,20 @@ interface Row {
   /** By mutant: the first tensor beyond its tolerance, null if all are within. */
   readonly detected: ReadonlyMap<string, string | null>;
   readonly excused: ReadonlySet<string>;
+  /** "relu in bfloat16" */
+  readonly inHalf: ReadonlySet<string>;
 }
+
+/** Mistakes that are larger than the rounding of half precision, and the least number of cases that must notice each. */
+const HALF = [
+  ["variance-unbiased", "bfloat16", 40],
+  ["gate-raw", "bfloat16", 20],
+  ["relu", "bfloat16", 40],
+  ["variance-unbiased", "float16", 100],
+  ["gate-raw", "float16", 35],
+  ["relu", "float16", 60],
+  ["gelu-quick", "float16", 10],
+] as const;
 
 function tryAll(folder: string): Row[] {
   const subject = readCase(folder);
@@ -151,15 +164,18 @@ function tryAll(folder: string): Row[] {
   const evaluation: Evaluation = evaluationOf(subject);
   const detected = new Map<string, string | null>();
   const excused = new Set<string>();
+  const inHalf = new Set<string>();
   for (const m of mutants) {
     const program = m.apply(evaluation.context);
     if (!program) continue;
     detected.set(m.id, evaluation.wrong(program, m.precision)?.tensor ?? null);
     if (evaluation.excused(m)) excused.add(m.id);
+    for (const [of, precision] of HALF)
+      if (of === m.id && evaluation.wrong(program, undefined, precision)) inHalf.add(`${of} in ${precision}`);
   }
   const original = evaluation.wrong(evaluation.context.program)?.tensor ?? null;
   subject.close();
-  return [{ id, original, detected, excused }];
+  return [{ id, original, detected, excused, inHalf }];
 }
 
 describe("mutants", () => {
@@ -198,6 +214,11 @@ describe("mutants", () => {
       });
     }
   }
+
+  test.each(HALF)("[compare.half] %s is detected in %s by at least %d cases", (id, precision, least) => {
+    const found = rows.filter(({ inHalf }) => inHalf.has(`${id} in ${precision}`));
+    expect(found.length).toBeGreaterThanOrEqual(least);
+  });
 
   test("[mutant.visibility] the rule of each mask, written out over heads and keys, is the mask in the program", () => {
     let masks = 0;

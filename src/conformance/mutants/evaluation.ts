@@ -2,6 +2,7 @@
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
 import { Bug } from "../../tensor/errors.ts";
+import type { Precision } from "../../tensor/precision.ts";
 import { computeNode, evaluate, leafValues, type Results, resultsOf } from "../../tensor/program/evaluate.ts";
 import { isDead, type Node, type Program } from "../../tensor/program/program.ts";
 import type { Tensor, View } from "../../tensor/tensor.ts";
@@ -10,13 +11,18 @@ import type { Comparison } from "../cases/compare.ts";
 import { judge } from "../cases/judge.ts";
 import type { Context, Mutant } from "./mutant.ts";
 
-type Precision = Mutant["precision"];
-
 export interface Evaluation {
   readonly context: Context;
-  readonly outputOf: (program: Program, precision?: Precision) => Tensor;
-  /** The first output or gradient beyond the case's tolerance for single precision; null if all are within it. */
-  readonly wrong: (program: Program, precision?: Precision) => Comparison | null;
+  readonly outputOf: (program: Program, precision?: Mutant["precision"]) => Tensor;
+  /**
+   * The first output or gradient beyond the case's tolerance in the precision `judged`, by default float32; null if all are within
+   * it. Except where `precision` is given, the program is evaluated in float64.
+   */
+  readonly wrong: (
+    program: Program,
+    precision?: Mutant["precision"],
+    judged?: Precision,
+  ) => Comparison | null;
   /** Whether the mutant is proven to change nothing on this case. */
   readonly excused: (mutant: Mutant) => boolean;
 }
@@ -57,7 +63,7 @@ export function evaluationOf(golden: GoldenCase): Evaluation {
   const context: Context = { program: record(), model: system.model, inputs, record };
   const [first = ""] = manifest.outputs;
   const inFloat64 = evaluator(context.program);
-  const run = (program: Program, precision?: Precision): Results =>
+  const run = (program: Program, precision?: Mutant["precision"]): Results =>
     precision ? evaluate(program, {}, precision) : inFloat64(program);
   const outputOf: Evaluation["outputOf"] = (program, precision) => {
     const output = run(program, precision).outputs[first];
@@ -65,11 +71,11 @@ export function evaluationOf(golden: GoldenCase): Evaluation {
     return output;
   };
   const outputsOnly = { ...golden, manifest: { ...manifest, outputs: [first], grads: [] } };
-  const firstOf = (of: GoldenCase, actual: ReadonlyMap<string, Tensor>) =>
-    judge(of, actual, "float32", { taps: "locate" }).firstDivergence; // [mutant.killed]
-  const wrong: Evaluation["wrong"] = (program, precision) => {
+  const firstOf = (of: GoldenCase, actual: ReadonlyMap<string, Tensor>, judged: Precision) =>
+    judge(of, actual, judged, { taps: "locate" }).firstDivergence; // [mutant.killed]
+  const wrong: Evaluation["wrong"] = (program, precision, judged = "float32") => {
     const actual = new Map([[`outputs.${first}`, outputOf(program, precision)]]);
-    const output = firstOf(outputsOnly, actual);
+    const output = firstOf(outputsOnly, actual, judged);
     if (output || manifest.grads.length === 0) return output;
     const grads = manifest.grads.filter((grad) => leafOf(grad) in program.leaves);
     const { outputs } = run(gradients(program, LOSS, grads.map(leafOf)), precision);
@@ -77,7 +83,7 @@ export function evaluationOf(golden: GoldenCase): Evaluation {
       const slope = outputs[gradientOf(leafOf(grad))];
       if (slope) actual.set(`grads.${grad}`, slope);
     }
-    return firstOf({ ...golden, manifest: { ...manifest, outputs: [first] } }, actual);
+    return firstOf({ ...golden, manifest: { ...manifest, outputs: [first] } }, actual, judged);
   };
   const { taps } = inFloat64(context.program);
   const excused: Evaluation["excused"] = ({ equivalent }) =>

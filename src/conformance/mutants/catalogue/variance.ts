@@ -1,5 +1,5 @@
 // The divisor of a norm: mutants 25.
-import { addScalar, mulScalar, sqrt } from "../../../tensor/ops/functions.ts";
+import { addScalar, meanLast, mulScalar, sqrt, square, sub } from "../../../tensor/ops/functions.ts";
 import type { OpName } from "../../../tensor/ops/table.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
@@ -14,6 +14,20 @@ const inside =
         .filter(({ id }) => id >= scope.first && id < scope.end)
         .map(({ id }): Change => [id, (y) => change(y, context.program.nodes[x]?.shape.at(-1) ?? 1)]),
     );
+
+/** The variance as E[x²] − E[x]², which cancels where the mean is large beside the deviation. */
+const onePass = changing(({ program }) =>
+  normsOf(program).flatMap(({ scope, x }) =>
+    nodesOf(program, "addScalar")
+      .filter(({ id }) => id >= scope.first && id < scope.end)
+      .map(
+        ({ id }): Change => [
+          id,
+          (_, __, at) => addScalar(sub(meanLast(square(at(x))), square(meanLast(at(x)))), EPSILON),
+        ],
+      ),
+  ),
+);
 
 const EPSILON = 1e-5;
 const epsilon = (value: number) => changing(inside("addScalar", (variance) => addScalar(variance, value)));
@@ -55,5 +69,14 @@ export const variance: readonly Mutant[] = [
     apply: changing(
       inside("addScalar", (variance, n) => addScalar(mulScalar(variance, n / (n - 1)), EPSILON)),
     ),
+  },
+  {
+    id: "variance-one-pass",
+    number: 25,
+    title: "The variance is E[x²] − E[x]², in single precision",
+    seenIn: "mlx #2238, onnxruntime #28463 and #21935",
+    needs: "rows whose mean is large beside their deviation, in float32",
+    precision: "float32",
+    apply: onePass,
   },
 ];
