@@ -38,6 +38,10 @@ export function view(data: Floats, shape: Shape, stride?: readonly number[], off
   return ndarray(data, [...shape], stride && [...stride], offset);
 }
 
+/** A view that stands for values in another memory, such as a graphics card's. Its own buffer, which identifies it, is empty. */
+export const viewElsewhere = (shape: Shape, stride: readonly number[] = rowMajor(shape)): View =>
+  ndarray(new Float32Array(0), [...shape], [...stride]);
+
 /** Throws a ShapeError unless a shape is a list of whole numbers from 0 up. */
 function checkShape(shape: Shape): void {
   if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0)) return;

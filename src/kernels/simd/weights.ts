@@ -1,7 +1,7 @@
 // Parameters stored in the heap between runs: packed into panels if only products read them, otherwise as plain arrays. Once a
 // parameter is stored, the model's own copy is released.
 import type { Floats, Tensor, View } from "../../tensor/tensor.ts";
-import { flat, offsets, rowMajor, view } from "../../tensor/tensor.ts";
+import { flat, offsets, viewElsewhere } from "../../tensor/tensor.ts";
 import type { Use } from "../backend.ts";
 import { isReleasable, type Releasable } from "../releasable.ts";
 import type { Engine } from "./engine.ts";
@@ -93,7 +93,7 @@ export class Weights implements Packed {
       const { address: source } = engine.operand(t.data);
       pack(engine, { address: source, starts, outer: rows, inner: columns }, WIDTH, address);
     });
-    return { source, key, address, view: view(new Float32Array(0), shape, rowMajor(shape)) };
+    return { source, key, address, view: viewElsewhere(shape) };
   }
 
   #free(address: number): void {

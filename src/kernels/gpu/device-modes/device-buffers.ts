@@ -13,6 +13,7 @@ import {
   type Tensor,
   type View,
   view,
+  viewElsewhere,
 } from "../../../tensor/tensor.ts";
 import type { Store, Usage, Use } from "../../backend.ts";
 import { isReleasable } from "../../releasable.ts";
@@ -53,7 +54,7 @@ export class DeviceBuffers implements Store {
   /** Registers a kernel's result as a row-major view. */
   result(buffer: DeviceBuffer, shape: Shape): View {
     const block = ++this.#lastBlock;
-    const made = view(new Float32Array(0), shape);
+    const made = viewElsewhere(shape);
     this.#owned.set(made.data, { buffer, block });
     this.#blocks.set(block, made);
     return made;
@@ -103,7 +104,7 @@ export class DeviceBuffers implements Store {
     const uploaded = this.#uploadCopy(t.data.transpose(...order)).then((buffer) => {
       const steps = rowMajor(order.map((axis) => shape[axis] ?? 1));
       const stride = shape.map((_, axis) => steps[order.indexOf(axis)] ?? 0);
-      const made = view(new Float32Array(0), shape, stride);
+      const made = viewElsewhere(shape, stride);
       this.#owned.set(made.data, { buffer, block: null });
       this.#collected.register(t, buffer, made);
       return made;
