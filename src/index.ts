@@ -102,7 +102,13 @@ export {
   type View,
   view,
 } from "./tensor/tensor.ts";
-export { loadCheckpoint, saveCheckpoint } from "./training/checkpoint.ts";
+export {
+  type FactDifference,
+  ForeignCheckpointError,
+  loadCheckpoint,
+  type RunFacts,
+  saveCheckpoint,
+} from "./training/checkpoint.ts";
 export { accumulate, clip, globalNorm } from "./training/gradient-maps.ts";
 export { type CrossEntropy, crossEntropy, IGNORED, weightedSum } from "./training/losses.ts";
 export { type AdamWOptions, adamw } from "./training/optimizers/adamw.ts";

@@ -8,13 +8,19 @@ import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import { layerOutputs, type ParameterSetName } from "../../src/models/flamingo/names.ts";
 import { parameterNames, ties } from "../../src/nn/state-dict.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
+import { LoadError } from "../../src/tensor/errors.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
 import { gradientCheckpointing, keepTaps, peakLiveElements } from "../../src/tensor/program/checkpointing.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { isClosed, isDead, lastUses, type Program } from "../../src/tensor/program/program.ts";
 import { record } from "../../src/tensor/program/record.ts";
-import { flat, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
-import { loadCheckpoint, saveCheckpoint } from "../../src/training/checkpoint.ts";
+import { flat, type Int, int, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import {
+  ForeignCheckpointError,
+  loadCheckpoint,
+  type RunFacts,
+  saveCheckpoint,
+} from "../../src/training/checkpoint.ts";
 import { crossEntropy } from "../../src/training/losses.ts";
 import { sgd } from "../../src/training/optimizers/sgd.ts";
 import { stepProgram } from "../../src/training/step.ts";
@@ -379,6 +385,134 @@ describe("checkpoints", () => {
     saveCheckpoint(path, { model, optimizer: sgd({ groups: [] }) }, 1);
     expect(() => loadCheckpoint(path, { model, optimizer })).toThrow("a checkpoint of sgd, not of adamw");
   });
+
+  const facts = { seed: 1, plan: "short" };
+  const foreign: [string, object, string][] = [
+    [
+      "another seed",
+      { seed: 2, plan: "short" },
+      'seed is "1" there and "2" here; resume that run with its own options',
+    ],
+    ["a fact that the file lacks", { ...facts, data: "d1" }, 'data is not recorded there and "d1" here'],
+    ["a fact of the file that is not given", { seed: 1 }, 'plan is "short" there and not given here'],
+  ];
+  test.each(foreign)(
+    "[checkpoint.run] a checkpoint with %s is refused, and nothing changes",
+    async (_, run, words) => {
+      const path = join(workspace, "facts.safetensors");
+      const saved = tinyRun();
+      saveCheckpoint(path, saved, 1, facts);
+      const other = { ...tinyRun(), model: tinyFlamingo(99) };
+      const before = bits(other.model);
+      expect(() => loadCheckpoint(path, other, run as RunFacts)).toThrow(words);
+      expect(() => loadCheckpoint(path, other, run as RunFacts)).toThrow(ForeignCheckpointError);
+      expect(bits(other.model)).toEqual(before);
+      expect(loadCheckpoint(path, other, facts)).toBe(1);
+      expect(loadCheckpoint(path, other)).toBe(1);
+    },
+  );
+
+  test("[checkpoint.resume] further tensors of a run are restored with it", () => {
+    const path = join(workspace, "extra.safetensors");
+    const run = tinyRun();
+    saveCheckpoint(path, { ...run, extra: new Map([["losses", tensor("n", [1, 2, 3])]]) }, 3);
+    const extra = new Map([["old", tensor("n", [0])]]);
+    expect(loadCheckpoint(path, { ...run, extra })).toBe(3);
+    expect([...extra].map(([name, t]) => [name, [...flat(t.data)]])).toEqual([["losses", [1, 2, 3]]]);
+  });
+
+  type Damage = (tensors: Map<string, Tensor | Int>, metadata: Map<string, string>) => void;
+  const first = (tensors: Map<string, unknown>, prefix: string): string =>
+    [...tensors.keys()].find((key) => key.startsWith(prefix)) ?? "";
+  /** Replaces the first tensor below a prefix by one with other values, of the same shape if `values` is a function. */
+  const change =
+    (prefix: string, values: ((x: number, i: number) => number) | readonly number[]): Damage =>
+    (tensors) => {
+      const key = first(tensors, prefix);
+      const { shape, data } = tensors.get(key) as Tensor;
+      const changed =
+        typeof values === "function" ? Float64Array.from(flat(data), values) : Float64Array.from(values);
+      const size = typeof values === "function" ? shape : [changed.length];
+      tensors.set(key, new Tensor(size, view(changed, size)));
+    };
+  const remove =
+    (prefix: string, all = false): Damage =>
+    (tensors, metadata) => {
+      for (const key of [...tensors.keys()]
+        .filter((one) => one.startsWith(prefix))
+        .slice(0, all ? Infinity : 1))
+        tensors.delete(key);
+      metadata.set("tensors", String(tensors.size));
+    };
+  const integer =
+    (prefix: string, value: number): Damage =>
+    (tensors) =>
+      void tensors.set(first(tensors, prefix), int("b", [value]));
+  const add =
+    (key: string): Damage =>
+    (tensors, metadata) => {
+      tensors.set(key, tensor("n", [1]));
+      metadata.set("tensors", String(tensors.size));
+    };
+  const damages: [string, Damage, string][] = [
+    [
+      "no optimiser state",
+      (t) => [...t.keys()].filter((k) => /^opt/.test(k)).forEach((k) => void t.delete(k)),
+      "was written with",
+    ],
+    ["a missing first moment", remove("optimizer.exp_avg."), "is missing, although"],
+    ["a missing second moment", remove("optimizer.exp_avg_sq."), "is missing, although"],
+    ["a missing count of steps", remove("optimizer.step."), "is missing, although"],
+    ["a first moment of another size", change("optimizer.exp_avg.", [1, 2]), "has 2 elements instead of"],
+    ["a second moment of another size", change("optimizer.exp_avg_sq.", [1, 2]), "has 2 elements instead of"],
+    ["two counts of steps", change("optimizer.step.", [1, 2]), "has 2 elements instead of 1"],
+    ["a moment of NaN", change("optimizer.exp_avg.", () => Number.NaN), "not finite"],
+    ["an infinite moment", change("optimizer.exp_avg_sq.", () => Infinity), "not finite"],
+    ["a negative mean of squares", change("optimizer.exp_avg_sq.", () => -1), "0 or above"],
+    ["a count of steps of 0", change("optimizer.step.", [0]), "a whole number from 1 up"],
+    ["a count of steps of 1.5", change("optimizer.step.", [1.5]), "a whole number from 1 up"],
+    ["a count of steps as an integer", integer("optimizer.step.", 1), "is I64, not floats"],
+    ["a weight of NaN", change("weights.", (x, i) => (i === 0 ? Number.NaN : x)), "not finite"],
+    ["a weight of another shape", change("weights.", [1]), "is [1] there and"],
+    ["a missing weight", remove("weights."), "is missing there and"],
+    ["an unknown weight", add("weights.other"), '"other" is [1] there and missing in the model'],
+    ["an unknown tensor", add("other"), "which no checkpoint has"],
+    ["state of an unknown parameter", add("optimizer.exp_avg.x"), 'no place for "exp_avg.x"'],
+    ["state of another kind", add("optimizer.momentum.x"), 'no place for "momentum.x"'],
+    ["no step", remove("step"), 'there is no tensor "step"'],
+    ["a step of −1", integer("step", -1), "its step is -1"],
+    ["a step that is a float", (t) => void t.set("step", tensor("n", [1])), "is F64, not integers"],
+    ["two steps", (t) => void t.set("step", int("b", [1, 2])), "not one number"],
+    ["an unknown number of tensors", (_, m) => void m.delete("tensors"), "was written with"],
+    [
+      "another version",
+      (_, m) => void m.set("schema", "flamboyance-checkpoint/1"),
+      "a checkpoint of another version",
+    ],
+  ];
+  test.each(damages)(
+    "[checkpoint.whole] [optimizer.state] with %s it is refused, and nothing changes",
+    async (_, damage, words) => {
+      const path = join(workspace, "damaged.safetensors");
+      const saved = tinyRun({ steps: 1 });
+      await all(saved);
+      saveCheckpoint(path, saved, 1);
+      const file = loadSafetensors(path);
+      const tensors = new Map(file.keys.map((key) => [key, file.get(key) as Tensor | Int]));
+      for (const t of tensors.values()) if (t instanceof Tensor) t.data;
+      const metadata = new Map(file.metadata);
+      damage(tensors, metadata);
+      saveSafetensors(path, tensors, { metadata });
+      const model = tinyFlamingo(99);
+      const run = { model, optimizer: tinyOptimizer(model), loss: tinyLoss(model), steps: 1 };
+      await all(run);
+      const before = [bits(run.model), run.optimizer.state()];
+      const load = () => loadCheckpoint(path, run);
+      expect(load).toThrow(LoadError);
+      expect(load).toThrow(words);
+      expect([bits(run.model), run.optimizer.state()]).toEqual(before);
+    },
+  );
 
   const script = (path: string) => `
     const { saveCheckpoint, sgd, Parameter } = await import(${JSON.stringify(join(process.cwd(), "dist/index.js"))});

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { LoadError } from "../tensor/errors.ts";
 import { attempt } from "./file-errors.ts";
 import { type ByteSource, checkRange, sorted, type Thread } from "./host.ts";
-import { CHUNK } from "./write-file.ts";
+import { CHUNK, makeFolders } from "./write-file.ts";
 
 export { systemReason } from "./file-errors.ts";
 export {
@@ -119,7 +119,7 @@ export function listFiles(folder: string): string[] {
 
 /** Creates a folder and its parents, and checks that files can be written to it. */
 export function createFolder(path: string): void {
-  attempt("create", path, () => fs.mkdirSync(path, { recursive: true }));
+  attempt("create", path, () => makeFolders(path));
   attempt("write to", path, () => fs.accessSync(path, fs.constants.W_OK | fs.constants.X_OK));
 }
 

@@ -82,6 +82,21 @@ function openTemporary(
   }
 }
 
+const isFolder = (path: string): boolean =>
+  fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Creates a folder and its parents. Node's `recursive` never returns where a parent takes no folders, as in /proc. */
+export function makeFolders(path: string): void {
+  if (isFolder(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolders(parent);
+  try {
+    fs.mkdirSync(path);
+  } catch (error) {
+    if (!isFolder(path)) throw error; // otherwise another process was faster
+  }
+}
+
 /** The file that a path names, behind symbolic links, and its permissions. Throws if it is not a file that may be written. */
 function targetOf(path: string): { readonly target: string; readonly mode: number | null } {
   const stats = fs.statSync(path, { throwIfNoEntry: false });
@@ -105,7 +120,7 @@ export function writeFile(path: string, content: Uint8Array | Iterable<Uint8Arra
   attempt("write", path, () => {
     const { target, mode } = targetOf(path);
     const folder = dirname(target);
-    fs.mkdirSync(folder, { recursive: true });
+    makeFolders(folder);
     removeLeftovers(folder);
     const { temporary, descriptor } = openTemporary(folder, mode ?? 0o666);
     writing.add(temporary);

@@ -1,67 +1,181 @@
-// Checkpoints: weights, optimiser state and step number in one safetensors file.
-import { loadSafetensors } from "../io/safetensors/read.ts";
+// Checkpoints: weights, optimiser state and step number in one safetensors file, with the facts that identify the run.
+import { loadSafetensors, type SafetensorsFile } from "../io/safetensors/read.ts";
 import { saveSafetensors } from "../io/safetensors/write.ts";
+import { quoted } from "../io/wording.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError } from "../tensor/errors.ts";
-import { Int, type Tensor } from "../tensor/tensor.ts";
+import { flat, Int, type Tensor } from "../tensor/tensor.ts";
 import type { Optimizer } from "./optimizers/optimizer.ts";
 
-const SCHEMA = "flamboyance-checkpoint/1";
+const SCHEMA = "flamboyance-checkpoint/2";
+/** The prefix of a fact's key in the file's metadata. */
+const FACT = "run.";
+const PARTS = ["weights", "optimizer", "extra"] as const;
 
 export interface Progress {
   readonly model: object;
   readonly optimizer: Optimizer;
+  /** Further tensors of the run, such as a history. They are stored with the rest; loading replaces the content of the map. */
+  readonly extra?: Map<string, Tensor> | undefined;
+}
+
+/** What identifies a run: everything that its numbers depend on, such as seed, plan and a digest of the data. */
+export type RunFacts = Readonly<Record<string, string | number>>;
+
+export interface FactDifference {
+  readonly fact: string;
+  /** The value in the file; null if the file does not have the fact. */
+  readonly stored: string | null;
+  /** The value of this run; null if it does not have the fact. */
+  readonly expected: string | null;
+}
+
+const MOST_DIFFERENCES = 4;
+
+const differenceClause = ({ fact, stored, expected }: FactDifference): string =>
+  `${fact} ${stored === null ? "is not recorded" : `is ${quoted(stored)}`} there and ${expected === null ? "not given" : quoted(expected)} here`;
+
+/** The checkpoint is one of another run. */
+export class ForeignCheckpointError extends LoadError {
+  override name = "ForeignCheckpointError";
+  readonly path: string;
+  readonly differences: readonly FactDifference[];
+  constructor(
+    path: string,
+    differences: readonly FactDifference[],
+    remedy = "resume that run with its own options, or keep the checkpoints of this one in another folder",
+  ) {
+    const shown = differences.slice(0, MOST_DIFFERENCES).map(differenceClause);
+    const more = differences.length - shown.length;
+    const list = [...shown, ...(more > 0 ? [`${more} more facts differ`] : [])].join(", ");
+    super(`${path} is a checkpoint of another run: ${list}; ${remedy}  [checkpoint.run]`);
+    this.path = path;
+    this.differences = differences;
+  }
 }
 
 const prefixed = (prefix: string, tensors: Iterable<readonly [string, Tensor]>): [string, Tensor][] =>
   [...tensors].map(([name, t]) => [`${prefix}.${name}`, t]);
 
+/** The parameters and buffers of a model, tied ones once. */
+function untied(model: object): Map<string, Tensor> {
+  const tied = ties(model);
+  return new Map([...stateDict(model)].filter(([name]) => !tied.has(name)));
+}
+
 /**
  * Writes everything that the next step depends on. The file is written next to `path` and then renamed, so that a complete
  * checkpoint remains if the process is killed. [checkpoint.atomic] Tensors keep their element type: nothing is rounded.
  */
-export function saveCheckpoint(path: string, { model, optimizer }: Progress, step: number): void {
-  const tied = ties(model);
-  const weights = [...stateDict(model)].filter(([name]) => !tied.has(name));
-  saveSafetensors(
-    path,
-    new Map<string, Tensor | Int>([
-      ...prefixed("weights", weights), // [checkpoint.resume]
-      ...prefixed("optimizer", optimizer.state()),
-      ["step", new Int([1], Int32Array.of(step))],
-    ]),
-    {
-      metadata: new Map([
-        ["schema", SCHEMA],
-        ["optimizer", optimizer.kind],
-      ]),
-    }, // [checkpoint.atomic]
-  );
+export function saveCheckpoint(
+  path: string,
+  { model, optimizer, extra = new Map() }: Progress,
+  step: number,
+  run: RunFacts = {},
+): void {
+  const tensors = new Map<string, Tensor | Int>([
+    ...prefixed("weights", untied(model)), // [checkpoint.resume]
+    ...prefixed("optimizer", optimizer.state()),
+    ...prefixed("extra", extra),
+    ["step", new Int([1], Int32Array.of(step))],
+  ]);
+  const metadata = new Map([
+    ["schema", SCHEMA],
+    ["optimizer", optimizer.kind],
+    ["tensors", String(tensors.size)],
+    ...Object.entries(run).map(([fact, value]) => [`${FACT}${fact}`, String(value)] as const), // [checkpoint.run]
+  ]);
+  saveSafetensors(path, tensors, { metadata }); // [checkpoint.atomic]
 }
 
-/** Restores the model and the optimiser and returns the number of steps taken. Throws a LoadError on any other file. */
-export function loadCheckpoint(path: string, { model, optimizer }: Progress): number {
+/** Facts that differ between a file and this run. */
+function differencesOf({ metadata }: SafetensorsFile, run: RunFacts): FactDifference[] {
+  const stored = new Map(
+    [...metadata].flatMap(([key, value]) => (key.startsWith(FACT) ? [[key.slice(FACT.length), value]] : [])),
+  );
+  const expected = new Map(Object.entries(run).map(([fact, value]) => [fact, String(value)]));
+  return [...new Set([...expected.keys(), ...stored.keys()])].flatMap((fact) => {
+    const [a = null, b = null] = [stored.get(fact), expected.get(fact)];
+    return a === b ? [] : [{ fact, stored: a, expected: b }];
+  });
+}
+
+function checkKind(file: SafetensorsFile, { kind }: Optimizer): void {
+  const [schema, stored] = [file.metadata.get("schema"), file.metadata.get("optimizer")];
+  if (schema === SCHEMA && stored === kind) return;
+  const mismatch =
+    schema === SCHEMA
+      ? `a checkpoint of ${stored === "adamw" || stored === "sgd" ? stored : "an unknown optimiser"}, not of ${kind}`
+      : schema?.startsWith("flamboyance-checkpoint/")
+        ? `a checkpoint of another version (${quoted(schema)}), which this one cannot read; train again`
+        : "not a checkpoint";
+  throw new LoadError(`${file.name} is ${mismatch}  [checkpoint.kind]`);
+}
+
+const broken = (file: SafetensorsFile, problem: string): LoadError =>
+  new LoadError(`${file.name} is broken: ${problem}; resume from another checkpoint  [checkpoint.whole]`);
+
+/** The tensors of each part, read now, because the file may be replaced before they are used. */
+function partsOf(file: SafetensorsFile): Record<(typeof PARTS)[number], Map<string, Tensor>> {
+  const parts = { weights: new Map(), optimizer: new Map(), extra: new Map() };
+  const stored = file.metadata.get("tensors");
+  if (stored !== String(file.keys.length))
+    throw broken(
+      file,
+      `it has ${file.keys.length} tensors and was written with ${quoted(stored ?? "an unknown number")}`,
+    );
+  for (const key of file.keys) {
+    const part = PARTS.find((one) => key.startsWith(`${one}.`));
+    if (part === undefined && key !== "step")
+      throw broken(file, `it has a tensor ${quoted(key)}, which no checkpoint has`);
+    if (part === undefined) continue;
+    const t = file.tensor(key);
+    if (!flat(t.data).every(Number.isFinite))
+      throw broken(file, `${quoted(key)} has a value that is not finite`);
+    parts[part].set(key.slice(part.length + 1), t);
+  }
+  return parts;
+}
+
+function stepOf(file: SafetensorsFile): number {
+  const { shape } = file.info("step");
+  const step = shape.length === 1 && shape[0] === 1 ? file.int("step").flat()[0] : undefined;
+  if (step === undefined || step < 0) throw broken(file, `its step is ${step ?? "not one number"}`);
+  return step;
+}
+
+/** Checks names and shapes of the weights, so that loading them cannot fail when the optimiser has changed. */
+function checkWeights(file: SafetensorsFile, model: object, weights: ReadonlyMap<string, Tensor>): void {
+  const expected = untied(model);
+  const names = new Set([...expected.keys(), ...weights.keys()]);
+  for (const name of names) {
+    const [a, b] = [expected.get(name), weights.get(name)].map((t) => t && `[${t.shape.join(" ")}]`);
+    if (a !== b)
+      throw broken(
+        file,
+        `weight ${quoted(name)} is ${b ?? "missing"} there and ${a ?? "missing"} in the model`,
+      );
+  }
+}
+
+/**
+ * Restores the model and the optimiser and returns the number of steps taken. The file is checked whole before anything changes.
+ * Throws a LoadError on any other file, and a ForeignCheckpointError if `run` is given and the file has other facts.
+ */
+export function loadCheckpoint(path: string, { model, optimizer, extra }: Progress, run?: RunFacts): number {
   const file = loadSafetensors(path);
   try {
-    const [schema, kind] = [file.metadata.get("schema"), file.metadata.get("optimizer")];
-    if (schema !== SCHEMA || kind !== optimizer.kind) {
-      const mismatch =
-        schema === SCHEMA ? `a checkpoint of ${kind}, not of ${optimizer.kind}` : "not a checkpoint";
-      throw new LoadError(`${path} is ${mismatch}  [checkpoint.kind]`);
-    }
-    const under = (prefix: string): Map<string, Tensor> =>
-      new Map(
-        file.keys
-          .filter((key) => key.startsWith(`${prefix}.`))
-          .map((key) => {
-            const t = file.tensor(key);
-            t.data; // reads the numbers now, because the file may be replaced before they are used
-            return [key.slice(prefix.length + 1), t];
-          }),
-      );
-    loadStateDict(model, under("weights"));
-    optimizer.load(under("optimizer"));
-    return file.int("step").flat()[0] ?? 0;
+    checkKind(file, optimizer);
+    const differences = run ? differencesOf(file, run) : [];
+    if (differences.length > 0) throw new ForeignCheckpointError(path, differences);
+    const step = stepOf(file);
+    const parts = partsOf(file); // [checkpoint.whole]
+    checkWeights(file, model, parts.weights); // [checkpoint.whole]
+    optimizer.load(parts.optimizer, parts.weights);
+    loadStateDict(model, parts.weights);
+    extra?.clear();
+    for (const [name, t] of parts.extra) extra?.set(name, t);
+    return step;
   } finally {
     file.close();
   }

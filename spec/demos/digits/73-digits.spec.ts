@@ -1,6 +1,15 @@
 // The executable half of 73-digits.md. A full training run takes a minute; these tests run a few steps of each phase.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { captionsOf } from "../../../src/demos/digits/captioning.ts";
@@ -29,14 +38,17 @@ import {
   type DigitsReport,
   digitsDocument,
   digitsMarkdown,
+  digitsText,
   gatesPicture,
   replaceBetween,
 } from "../../../src/demos/digits/report.ts";
 import { trainDigits } from "../../../src/demos/digits/run.ts";
 import { scan } from "../../../src/demos/digits/scan.ts";
+import { reference } from "../../../src/kernels/reference/index.ts";
 import { conventions } from "../../../src/masks/conventions/conventions.ts";
 import { generator } from "../../../src/tensor/random.ts";
 import { flat } from "../../../src/tensor/tensor.ts";
+import { painter } from "../../../src/terminal/colour.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 import { changedNames } from "../../support/fixtures/tiny-training.ts";
 
@@ -91,10 +103,18 @@ const tiny = {
   flamingo: { steps: 2, rows: 2, learningRate: 1e-2 },
 };
 
+const tinyOptions = (seed: number) => ({
+  model: digitsModel(tiny.depth, seed),
+  digits: { train: digits.train.slice(0, 30), heldOut: [] },
+  plan: tiny,
+  seed,
+  backend: reference("float64"),
+});
+
 async function tinyRun(seed: number, more: object = {}) {
-  const model = digitsModel(tiny.depth, seed);
-  const few = { train: digits.train.slice(0, 30), heldOut: [] };
-  const run = trainDigits({ model, digits: few, plan: tiny, seed, ...more });
+  const options = tinyOptions(seed);
+  const { model } = options;
+  const run = trainDigits({ ...options, ...more });
   const phases: string[] = [];
   const between: Map<string, string>[] = [];
   for (;;) {
@@ -127,6 +147,43 @@ test("[digits.stop] [checkpoint.resume] a resumed run ends with the same bits", 
   const rest = await tinyRun(1, { checkpoints, resume: true });
   expect(rest.phases).toEqual(["flamingo 1/2", "flamingo 2/2"]);
   expect(rest.between.at(-1)).toEqual(whole.between.at(-1));
+  expect(rest.result).toEqual(whole.result);
+  const done = await tinyRun(1, { checkpoints, resume: true }); // all phases are complete
+  expect([done.phases, done.result]).toEqual([[], whole.result]);
+});
+
+const otherDigits = { train: digits.train.slice(1, 31), heldOut: [] };
+const longer = { ...tiny, language: { ...tiny.language, steps: 3 } };
+test.each<[string, number, object]>([
+  ['seed is "1" there and "2" here', 2, {}],
+  ['language steps is "2" there and "3" here', 1, { plan: longer }],
+  ['data is "', 1, { digits: otherDigits }],
+  ['backend is "reference float64" there and "reference float32" here', 1, { backend: reference("float32") }],
+])("[checkpoint.run] [digits.stop] a run is not resumed where %s", async (words, seed, changes) => {
+  const checkpoints = join(workspace, "other-");
+  await tinyRun(1, { checkpoints });
+  await expect(tinyRun(seed, { checkpoints, resume: true, ...changes })).rejects.toThrow(words);
+});
+
+test("[digits.stop] the checkpoint of another phase is refused", async () => {
+  const checkpoints = join(workspace, "renamed-");
+  await tinyRun(1, { checkpoints });
+  copyFileSync(`${checkpoints}vision.safetensors`, `${checkpoints}language.safetensors`);
+  await expect(tinyRun(1, { checkpoints, resume: true })).rejects.toThrow(
+    'phase is "vision" there and "language" here',
+  );
+});
+
+test("[digits.fresh] a new run in the folder of another, stopped and resumed, is the new run", async () => {
+  const checkpoints = join(workspace, "fresh-");
+  await tinyRun(1, { checkpoints });
+  const run = trainDigits({ ...tinyOptions(2), checkpoints });
+  for await (const { phase, step } of run) if (phase === "vision" && step === 2) break;
+  const left = readdirSync(workspace).filter((name) => name.startsWith("fresh-"));
+  expect(left).toEqual(["fresh-vision.safetensors"]);
+  const resumed = await tinyRun(2, { checkpoints, resume: true });
+  expect(resumed.phases[0]).toBe("language 1/2");
+  expect(resumed.between.at(-1)).toEqual((await tinyRun(2)).between.at(-1));
 });
 
 test("[digits.seeded] no phase of the quick plan has more steps than in the full plan", () => {
@@ -184,6 +241,15 @@ test("[digits.swapped] sequences are the same in every run and share no picture"
   expect(captions?.every((words) => words.length > 0 && !words.includes(IMAGE))).toBe(true);
 });
 
+test("[digits.drawing] pictures that do not fit are drawn below the others", () => {
+  const captions = ["it looks like an eight .", "a one .", "", "a two ."]; // the first has 24 columns
+  const drawing = drawPictures([BLANK, BLANK, BLANK, BLANK], captions).split("\n");
+  expect(drawing).toHaveLength(9 + 1 + 9); // three in a row: 2 + 3 · 24 + 2 · 3 = 80
+  expect(Math.max(...drawing.map((line) => line.length))).toBeLessThanOrEqual(80);
+  expect(drawing.at(-1)).toBe("  a two .");
+  expect(drawPictures([BLANK, BLANK], captions.slice(0, 2), { width: 30 }).split("\n")).toHaveLength(19);
+});
+
 test("[digits.drawing] a drawing has eight lines and a caption", () => {
   const one: Picture = { digit: 1, pixels: Float64Array.from({ length: 64 }, (_, i) => Number(i % 8 === 3)) };
   const drawing = drawPictures([one, BLANK], ["a one .", "blank"], { ascii: true }).split("\n");
@@ -228,14 +294,41 @@ test("[digits.document] the keys of --json", () => {
   });
 });
 
+test("[digits.document] the results fit a terminal of 80 columns", () => {
+  const long = [
+    {
+      pictures: 3,
+      condition: { kind: "convention", convention: "flamingo-pytorch@0.1.2 immediate" } as const,
+      all: 1,
+      places: [1, 1, 1],
+    },
+  ];
+  const text = digitsText({ ...report, rows: [...report.rows, ...long] }, painter(false), 80);
+  expect(text).toMatch(
+    /\n3 pictures, mask: flamingo-pytorch@0\.1\.2 immediate +100\.0 +100\.0 +100\.0 +100\.0/,
+  );
+  expect(text).toMatch(/\n1 +1\.000 +1\.000$/);
+  expect(text.split("\n").filter((line) => line.length > 80)).toEqual([]);
+});
+
 test("[digits.report] only the text between the marks is replaced", () => {
   const marks = ["<!-- a -->", "<!-- b -->"] as const;
   const document = "one <!-- a --> old <!-- b --> two";
   expect(replaceBetween(document, "new", marks)).toBe("one <!-- a -->\n\nnew\n\n<!-- b --> two");
-  expect(replaceBetween(replaceBetween(document, "x", marks), "new", marks)).toBe(
+  expect(replaceBetween(replaceBetween(document, "x", marks) ?? "", "new", marks)).toBe(
     replaceBetween(document, "new", marks),
   );
-  expect(replaceBetween("", "new", marks)).toBe("new\n");
+  expect(replaceBetween("<!-- b --> <!-- a --> old <!-- b -->", "new", marks)).toBe(
+    "<!-- b --> <!-- a -->\n\nnew\n\n<!-- b -->",
+  );
+  const unclear = [
+    "",
+    "notes",
+    "<!-- a --> x",
+    "<!-- b --> x <!-- a -->",
+    "<!-- a --> <!-- a --> <!-- b -->",
+  ];
+  expect(unclear.map((text) => replaceBetween(text, "new", marks))).toEqual(unclear.map(() => null));
   const text = digitsMarkdown(report);
   expect(text).toContain("| 2 pictures, as trained | 90.0 % | 50.0 % | 25.0 % |  |");
   expect(text).toContain("| 1 | 1.000 | 1.000 |");
@@ -302,25 +395,112 @@ describe("the command", () => {
     expect(loadDigitsModel(join(out, "model.safetensors")).depth).toBe(2);
   });
 
-  test("[digits.stop] an interrupt ends with a message that names --resume", async () => {
-    const out = join(workspace, "stopped");
-    const child = spawn(process.execPath, [
-      "dist/cli/main.js",
-      "train",
-      "digits",
-      "--out",
-      out,
-      "--backend",
-      "reference",
-    ]);
+  const short = ["train", "digits", "--quick", "--scale", "0.004", "--backend", "reference"];
+
+  /** Sends a signal to a run when one of its files exists, and returns its status and stderr. */
+  async function stopped(args: string[], signal: "SIGINT" | "SIGTERM", when: string) {
+    const child = spawn(process.execPath, ["dist/cli/main.js", ...args], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     let text = "";
     child.stderr.on("data", (more) => (text += more));
-    const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
-    while (!existsSync(out)) await new Promise((resolve) => setTimeout(resolve, 20));
+    const ended = new Promise<number | null>((resolve) => child.once("close", (code) => resolve(code)));
+    while (!existsSync(when) && child.exitCode === null)
+      await new Promise((resolve) => setTimeout(resolve, 20));
     await new Promise((resolve) => setTimeout(resolve, 300));
-    child.kill("SIGINT");
-    expect(await ended).toBe(2);
-    expect(text).toContain(`--resume continues from ${out}`);
+    child.kill(signal);
+    return [await ended, text];
+  }
+
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)(
+    "[digits.stop] %s during training or evidence ends with %i and names --resume",
+    async (signal, status) => {
+      for (const file of ["", "checkpoint-flamingo.safetensors"]) {
+        const out = join(workspace, `stopped-${signal}${file}`);
+        const args = file === "" ? ["train", "digits", "--backend", "reference"] : short; // all 299 pictures
+        expect(await stopped([...args, "--out", out], signal, join(out, file))).toEqual([
+          status,
+          `flamboyance: stopped; --resume continues from ${out}\n`,
+        ]);
+        expect(readdirSync(out).filter((name) => /tmp|model|report/.test(name))).toEqual([]);
+      }
+    },
+  );
+
+  test("[digits.fresh] [digits.stop] a resumed run ends with the files of an unbroken one, also in the folder of another", () => {
+    const files = (out: string) =>
+      readdirSync(out).map((name) => {
+        const text = readFileSync(join(out, name), "latin1");
+        return [name, name === "report.md" ? text.replace(/: \d+ seconds/, "") : text];
+      });
+    const [one, two] = [join(workspace, "one"), join(workspace, "two")];
+    const args = [...short, "--held-out", "6"];
+    expect(flamboyance(...args, "--seed", "1", "--out", one).status).toBe(0);
+    expect(flamboyance(...args, "--seed", "2", "--out", two).status).toBe(0);
+    const refused = flamboyance(...args, "--seed", "2", "--resume", "--out", one);
+    expect(refused.stderr).toMatch(/seed is "1" there and "2" here; .*--out, or start anew without --resume/);
+    expect(refused.status).toBe(2);
+    expect(existsSync(join(one, "model.safetensors"))).toBe(true);
+    expect(flamboyance(...args, "--seed", "2", "--out", one).status).toBe(0);
+    for (const name of ["checkpoint-flamingo.safetensors", "gates.svg", "report.md"]) rmSync(join(one, name));
+    expect(flamboyance(...args, "--seed", "2", "--resume", "--out", one).status).toBe(0);
+    expect(files(one)).toEqual(files(two));
+  });
+
+  test("[digits.report] documents without a place for the report are refused before training, and stay as they are", () => {
+    const folder = join(workspace, "documents");
+    mkdirSync(folder);
+    const contents: Record<string, string> = {
+      "notes.md": "my notes\n",
+      "half.md": "<!-- evidence -->\n",
+      "latin.md": "caf\u00e9 <!-- evidence --><!-- end -->",
+      "twice.md": "<!-- evidence --> a <!-- evidence --> b <!-- end -->",
+    };
+    for (const [name, text] of Object.entries(contents)) writeFileSync(join(folder, name), text, "latin1");
+    spawnSync("mkfifo", [join(folder, "pipe")]);
+    for (const name of [...Object.keys(contents), "pipe", ".", "notes.md/x"]) {
+      const out = join(folder, "out");
+      const { status, stderr, stdout } = flamboyance(
+        ...short,
+        "--held-out",
+        "6",
+        "--out",
+        out,
+        "--report",
+        join(folder, name),
+      );
+      expect([name, status, stdout]).toEqual([name, 2, ""]);
+      expect(stderr).toMatch(/^flamboyance: [^\n]*; [^\n]+\n$|not a file/);
+      expect(readdirSync(out)).toEqual([]);
+    }
+    for (const [name, text] of Object.entries(contents))
+      expect(readFileSync(join(folder, name), "latin1")).toBe(text);
+    const created = join(folder, "new", "report.md");
+    const twice = [...short, "--held-out", "6", "--out", join(folder, "out"), "--report", created];
+    expect(flamboyance(...twice).status).toBe(0);
+    expect(flamboyance(...twice, "--resume").status).toBe(0);
+    expect(readFileSync(created, "utf8")).toMatch(
+      /^<!-- evidence -->\n\nPlan `quick`[\s\S]*\n\n<!-- end -->\n$/,
+    );
+  });
+
+  test("[digits.stop] a folder that cannot be used is named with a reason", () => {
+    const file = join(workspace, "file");
+    writeFileSync(file, "");
+    const outs: [string, number, string][] = [
+      ["", 3, "--out is empty; name a folder"],
+      [file, 2, `cannot create ${file}: there is a file of this name; choose another name`],
+      [join(file, "x"), 2, "a part of the path is a file; check the path"],
+      [join(workspace, "x".repeat(300)), 2, "its name is too long"],
+    ];
+    for (const [out, status, words] of outs) {
+      const run = flamboyance(...short, "--out", out);
+      expect(run.stderr).toContain(words);
+      expect([run.status, run.stdout]).toEqual([status, ""]);
+    }
   });
 
   test.each([

@@ -1,5 +1,6 @@
 // The executable half of 71-optimizers.md.
 import { describe, expect, test } from "vitest";
+import { LoadError } from "../../../src/tensor/errors.ts";
 import { flat, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
 import { accumulate, clip, globalNorm } from "../../../src/training/gradient-maps.ts";
 import { adamw } from "../../../src/training/optimizers/adamw.ts";
@@ -118,6 +119,82 @@ describe.each(kinds)("%s", (_, make) => {
       return numberOf(p);
     };
     expect(run(true)).toBe(run(false));
+  });
+});
+
+describe("loaded state", () => {
+  const sizes = new Map([["p", tensor("n", [1, 2])]]);
+  const values = (...x: number[]): Tensor => tensor("n", x);
+  const adam = { "exp_avg.p": values(1, 2), "exp_avg_sq.p": values(1, 2), "step.p": values(3) };
+  const momentum = { "momentum_buffer.p": values(1, 2) };
+  const without = (name: keyof typeof adam) =>
+    Object.fromEntries(Object.entries(adam).filter(([key]) => key !== name));
+  const makeAdam = () => adamw({ groups: [{ names: ["p"] }] });
+  const makeSgd = (rate = 0.9) => sgd({ groups: [{ names: ["p"] }], momentum: rate });
+  const wrong: [string, () => Optimizer, Record<string, Tensor>, string][] = [
+    ["no first moment", makeAdam, without("exp_avg.p"), '"exp_avg.p" is missing'],
+    ["no second moment", makeAdam, without("exp_avg_sq.p"), '"exp_avg_sq.p" is missing'],
+    ["no count of steps", makeAdam, without("step.p"), '"step.p" is missing'],
+    ["an unknown parameter", makeAdam, { ...adam, "exp_avg.q": values(1, 2) }, 'no place for "exp_avg.q"'],
+    ["state of sgd", makeAdam, momentum, 'no place for "momentum_buffer.p"'],
+    ["a moment of NaN", makeAdam, { ...adam, "exp_avg.p": values(1, Number.NaN) }, "not finite"],
+    [
+      "moments that are too long",
+      makeAdam,
+      { ...adam, "exp_avg.p": values(1, 2, 3), "exp_avg_sq.p": values(1, 2, 3) },
+      "has 3 elements instead of 2",
+    ],
+    ["a negative mean of squares", makeAdam, { ...adam, "exp_avg_sq.p": values(1, -1e-30) }, "0 or above"],
+    ["a count of −1", makeAdam, { ...adam, "step.p": values(-1) }, "from 1 up"],
+    ["state of adamw", makeSgd, adam, 'no place for "exp_avg.p"'],
+    ["an infinite velocity", makeSgd, { "momentum_buffer.p": values(1, -Infinity) }, "not finite"],
+    [
+      "a velocity that is too short",
+      makeSgd,
+      { "momentum_buffer.p": values(1) },
+      "has 1 elements instead of 2",
+    ],
+    ["a velocity without momentum", () => makeSgd(0), momentum, 'no place for "momentum_buffer.p"'],
+  ];
+  test.each(wrong)(
+    "[optimizer.state] with %s it is refused, and the old state stays",
+    (_, make, state, words) => {
+      const optimizer = make();
+      optimizer.step(new Map([["p", tensor("n", [1, 2])]]), new Map([["p", tensor("n", [3, 4])]]));
+      const before = optimizer.state();
+      expect(() => optimizer.load(new Map(Object.entries(state)), sizes)).toThrow(LoadError);
+      expect(() => optimizer.load(new Map(Object.entries(state)), sizes)).toThrow(words);
+      expect(optimizer.state()).toEqual(before);
+    },
+  );
+
+  test("[optimizer.state] moments of different sizes are refused without the parameters, too", () => {
+    const state = new Map(Object.entries({ ...adam, "exp_avg.p": values(1) }));
+    expect(() => makeAdam().load(state)).toThrow("have different sizes");
+  });
+
+  test.each([makeAdam, makeSgd])(
+    "[optimizer.state] a step with sizes that do not fit changes no parameter",
+    (make) => {
+      const optimizer = make();
+      const [p, q] = [tensor("n", [1, 2]), tensor("n", [5])];
+      const gradients = new Map([["p", tensor("n", [1])]]);
+      expect(() => optimizer.step(new Map([["p", p]]), gradients)).toThrow('"p" has 2 elements');
+      const state = optimizer.kind === "sgd" ? { "momentum_buffer.p": values(1, 2) } : adam;
+      optimizer.load(new Map(Object.entries(state)));
+      expect(() => optimizer.step(new Map([["p", q]]), new Map([["p", q]]))).toThrow('"p" has 1 elements');
+      expect([[...flat(p.data)], [...flat(q.data)]]).toEqual([[1, 2], [5]]);
+    },
+  );
+
+  test("[optimizer.state] state that fits is restored", () => {
+    const optimizer = makeAdam();
+    optimizer.load(new Map(Object.entries(adam)), sizes);
+    expect([...optimizer.state()].map(([name, t]) => [name, [...flat(t.data)]])).toEqual([
+      ["exp_avg.p", [1, 2]],
+      ["exp_avg_sq.p", [1, 2]],
+      ["step.p", [3]],
+    ]);
   });
 });
 

@@ -1,12 +1,13 @@
 // flamboyance train digits
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { createFolder, kindOf, openFile, removeFile, writeFile } from "#host";
 import { captionTexts } from "../../demos/digits/captioning.ts";
 import { readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
 import { classifierAccuracy, sequencesFrom } from "../../demos/digits/evidence.ts";
 import { digitsModel, saveDigitsModel } from "../../demos/digits/model.ts";
 import {
+  canResume,
   type DigitsRun,
   gatesOf,
   PHASES,
@@ -18,17 +19,21 @@ import {
   type DigitsReport,
   digitsDocument,
   digitsMarkdown,
+  digitsText,
   gatesPicture,
   replaceBetween,
 } from "../../demos/digits/report.ts";
 import { allEvidence, trainDigits } from "../../demos/digits/run.ts";
+import { utf8 } from "../../io/wording.ts";
 import type { Backend } from "../../kernels/backend.ts";
+import { LoadError } from "../../tensor/errors.ts";
 import { progressOn } from "../../terminal/progress.ts";
+import { ForeignCheckpointError } from "../../training/checkpoint.ts";
 import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/train.ts";
-import { writeJson, writeOut } from "../terminal.ts";
+import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -43,6 +48,8 @@ const OPTIONS = {
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
+
+type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
 
 /** A plan with a multiple of its steps. */
 function scaledPlan(plan: Plan, by: number): Plan {
@@ -87,66 +94,122 @@ async function trainWithProgress(run: DigitsRun, print: (line: string) => void) 
   }
 }
 
-function write(out: string, report: DigitsReport, run: DigitsRun): void {
-  saveDigitsModel(join(out, "model.safetensors"), run.model);
-  writeFileSync(join(out, "gates.svg"), gatesPicture(report.history)); // [digits.gates-picture]
-  writeFileSync(join(out, "report.md"), `${digitsMarkdown(report)}\n`);
+const RESULTS = ["model.safetensors", "report.md", "gates.svg"] as const;
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+function write(out: string, report: DigitsReport, { model }: DigitsRun): void {
+  saveDigitsModel(join(out, "model.safetensors"), model);
+  writeFile(join(out, "gates.svg"), bytesOf(gatesPicture(report.history))); // [digits.gates-picture]
+  writeFile(join(out, "report.md"), bytesOf(`${digitsMarkdown(report)}\n`));
+}
+
+const MARKS = ["<!-- evidence -->", "<!-- end -->"] as const;
+/** Bytes of the largest document that a report is written to. */
+const LARGEST_DOCUMENT = 2 ** 24;
+
+/** The document of --report with new results between its marks. A document that does not exist has only the marks. */
+function withResults(path: string, results: string): string {
+  let document: string | null = `${MARKS.join("\n")}\n`;
+  if (kindOf(path) !== "nothing") {
+    const file = openFile(path);
+    if (file.size > LARGEST_DOCUMENT)
+      throw new LoadError(`${path} has ${file.size} bytes, too many for a document; name another file`);
+    document = utf8(file.read(0, file.size));
+    file.close();
+  }
+  if (document === null)
+    throw new LoadError(`${path} is not text in UTF-8, so no report is written to it; name another file`);
+  const replaced = replaceBetween(document, results, MARKS); // [digits.report]
+  if (replaced !== null) return replaced;
+  throw new LoadError(
+    `${path} has no place for the report; write ${MARKS[0]} and, below it, ${MARKS[1]} into it, once, or name a file that does not exist`,
+  );
 }
 
 async function show(run: DigitsRun, report: DigitsReport, out: string): Promise<void> {
+  const width = widthOn(process.stdout);
   const shown = [
     ...sequencesFrom(run.digits.heldOut, 3).slice(0, 2),
     ...sequencesFrom(run.digits.heldOut, 2).slice(0, 1),
   ];
   for (const sequence of shown) {
     const captions = await captionTexts(run.model, sequence, run.backend);
-    writeOut(`\n${drawPictures(sequence, captions)}\n`);
+    writeOut(`\n${drawPictures(sequence, captions, { width })}\n`);
   }
-  writeOut(`\n${digitsMarkdown(report)}\n\nWeights, report.md and gates.svg are in ${out}\n`);
+  const text = digitsText(report, paintOn(process.stdout), width);
+  writeOut(`\n${text}\n\nWeights, report.md and gates.svg are in ${out}\n`);
 }
 
-async function runDigits(
-  values: { readonly [K in "seed" | "out" | "scale" | "held-out"]: string } & {
-    quick: boolean;
-    resume: boolean;
-    json: boolean;
-  },
-  backend: Backend,
-  report: string | undefined,
-): Promise<void> {
-  const name = values.quick ? "quick" : "full";
-  const plan = scaledPlan(plans[name], positiveOption("scale", values.scale));
+const STATUS_OF = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Ends the process on a signal. Each file is written atomically and within one turn, so nothing is left half-written. */
+function endOnSignals(out: string): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => {
+      progressOn(process.stderr).clear();
+      writeError(`flamboyance: stopped; --resume continues from ${out}\n`);
+      process.exit(STATUS_OF[signal]); // [digits.stop]
+    });
+}
+
+/** A checkpoint of another run is refused with the remedies of the command line. */
+async function withRemedy<T>(result: Promise<T>): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof ForeignCheckpointError)) throw error;
+    const remedy =
+      "resume with the options of that run, choose another folder with --out, or start anew without --resume";
+    throw new ForeignCheckpointError(error.path, error.differences, remedy);
+  }
+}
+
+/** The run that the options describe. All of them are checked before anything is written. */
+function runOf(values: Values, backend: Backend): DigitsRun {
+  const plan = scaledPlan(plans[values.quick ? "quick" : "full"], positiveOption("scale", values.scale));
   const seed = wholeOption("seed", values.seed);
+  if (values.out === "") throw new UsageError("--out is empty; name a folder");
+  if (values.report === "") throw new UsageError("--report is empty; name a file");
   const { train, heldOut } = readDigits(digitsFile());
-  const stop = new AbortController();
-  process.once("SIGINT", () => stop.abort(new Error(`stopped; --resume continues from ${values.out}`))); // [digits.stop]
-  mkdirSync(values.out, { recursive: true });
-  const run: DigitsRun = {
+  return {
     model: digitsModel(plan.depth, seed),
     digits: { train, heldOut: heldOut.slice(0, wholeOption("held-out", values["held-out"], 6)) },
     plan,
     seed,
     backend,
-    signal: stop.signal,
     checkpoints: join(values.out, "checkpoint-"),
     resume: values.resume,
   };
-  const since = performance.now();
-  const print = (line: string): void => void (values.json || writeOut(`${line}\n`));
-  const result = await trainWithProgress(run, print);
-  const results = await allEvidence(run, { conventions: !values.quick });
-  const seconds = (performance.now() - since) / 1000;
-  const finished: DigitsReport = { seed, plan: name, seconds, backend: backend.name, ...results, ...result };
-  write(values.out, finished, run);
+}
+
+async function runDigits(values: Values, backend: Backend): Promise<void> {
+  const { out, report, quick, json } = values;
+  const run = runOf(values, backend);
+  createFolder(out);
   if (report !== undefined) {
-    const before = existsSync(report) ? readFileSync(report, "utf8") : "";
-    writeFileSync(
-      report,
-      replaceBetween(before, digitsMarkdown(finished), ["<!-- evidence -->", "<!-- end -->"]),
-    ); // [digits.report]
+    withResults(report, ""); // refuses a document without a place for the report
+    createFolder(dirname(report));
   }
-  if (values.json) writeJson(digitsDocument(finished));
-  else await show(run, finished, values.out);
+  endOnSignals(out);
+  if (!canResume(run)) for (const name of RESULTS) removeFile(join(out, name)); // [digits.fresh]
+  const since = performance.now();
+  const print = (line: string): void => void (json || writeOut(`${line}\n`));
+  const result = await withRemedy(trainWithProgress(run, print));
+  const results = await allEvidence(run, { conventions: !quick });
+  const seconds = (performance.now() - since) / 1000;
+  const plan = quick ? "quick" : "full";
+  const finished: DigitsReport = {
+    seed: run.seed,
+    plan,
+    seconds,
+    backend: backend.name,
+    ...results,
+    ...result,
+  };
+  write(out, finished, run);
+  if (report !== undefined) writeFile(report, bytesOf(withResults(report, digitsMarkdown(finished)))); // [digits.report]
+  if (json) writeJson(digitsDocument(finished));
+  else await show(run, finished, out);
 }
 
 export async function train(args: readonly string[]): Promise<number> {
@@ -159,7 +222,7 @@ export async function train(args: readonly string[]): Promise<number> {
     throw new UsageError(`train takes one task, "digits", not "${positionals.join(" ")}"`);
   const backend = await openBackend(values.backend);
   try {
-    await runDigits(values, backend, values.report);
+    await runDigits(values, backend);
     return 0;
   } finally {
     await backend.close();

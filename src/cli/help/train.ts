@@ -13,15 +13,16 @@ Options
                       or reference
   --out DIR           folder of weights, checkpoints, report.md and gates.svg
                       (default: flamboyance-digits)
-  --resume            continue from the checkpoints in DIR
+  --resume            continue from the checkpoints in DIR, which must be of the same
+                      run; without it, earlier results in DIR are removed
   --scale F           multiply the number of steps by F
   --held-out N        caption only the first N held-out digits (default: 299)
   --report FILE       write the results between <!-- evidence --> and
-                      <!-- end --> of a Markdown file
+                      <!-- end --> of a Markdown file, or to a new one
   --json              print one document instead of lines and a report
 
 Exit status
-  0 trained   2 a file or a backend is broken, or the run was stopped   3 usage
+  0 trained   2 a file or a backend is broken   3 usage   130 stopped by Ctrl-C
 
 Example
   flamboyance train digits --quick --seed 3

@@ -1,6 +1,6 @@
 // Handwritten digits: 1,797 pictures of 8×8 pixels with their labels (golden/data/SOURCES.md).
 import { loadSafetensors } from "../../io/safetensors/read.ts";
-import type { Generator } from "../../tensor/random.ts";
+import { type Generator, hash } from "../../tensor/random.ts";
 import { type Floats, Tensor, view } from "../../tensor/tensor.ts";
 
 export const SIDE = 8;
@@ -29,6 +29,10 @@ export function readDigits(path: string): Digits {
   const isHeldOut = (i: number): boolean => i % 6 === 5; // [digits.held-out]
   return { train: all.filter((_, i) => !isHeldOut(i)), heldOut: all.filter((_, i) => isHeldOut(i)) };
 }
+
+/** A digest of pictures and their digits, in their order, to recognise a run on the same data. */
+export const digestOf = (pictures: readonly Picture[]): string =>
+  hash(pictures.map(({ pixels, digit }) => `${digit} ${pixels.join(" ")}`).join("\n")).toString(16);
 
 export const BLANK: Picture = { pixels: new Float64Array(PIXELS), digit: -1 };
 

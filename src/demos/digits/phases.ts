@@ -1,13 +1,14 @@
 // Three training phases: the image encoder as a classifier, the language model on text alone, and then, with both frozen,
 // the resampler and the gated blocks on pictures and captions.
-import { kindOf } from "#host";
+import { kindOf, removeFile } from "#host";
 import type { Backend } from "../../kernels/backend.ts";
+import { reference } from "../../kernels/reference/index.ts";
 import type { Media } from "../../models/flamingo/media.ts";
 import { parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { named } from "../../tensor/pattern.ts";
 import { generator } from "../../tensor/random.ts";
-import { flat, Int, type Tensor } from "../../tensor/tensor.ts";
-import { loadCheckpoint, saveCheckpoint } from "../../training/checkpoint.ts";
+import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
+import { loadCheckpoint, type RunFacts, saveCheckpoint } from "../../training/checkpoint.ts";
 import { crossEntropy } from "../../training/losses.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import type { Optimizer, ParameterGroup } from "../../training/optimizers/optimizer.ts";
@@ -16,9 +17,10 @@ import { nextTokens } from "../../training/targets.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
 import { type Step, train } from "../../training/training.ts";
 import { interleaved, PAD, STOP, sentences } from "./captions.ts";
-import { asImages, type Digits, type Picture, pick } from "./data.ts";
+import { asImages, type Digits, digestOf, type Picture, pick } from "./data.ts";
 import { type Embeddings, embeddings, sequencesOf } from "./embeddings.ts";
 import type { DigitsModel } from "./model.ts";
+import type { Gates } from "./report.ts";
 
 export type PhaseName = "vision" | "language" | "flamingo";
 export const PHASES: readonly PhaseName[] = ["vision", "language", "flamingo"];
@@ -59,9 +61,9 @@ export interface DigitsRun {
   readonly plan: Plan;
   readonly seed: number;
   readonly backend?: Backend | undefined;
-  readonly signal?: AbortSignal | undefined;
   /** A path prefix: checkpoints are `<prefix>vision.safetensors`, `<prefix>language.safetensors`, … */
   readonly checkpoints?: string | null | undefined;
+  /** Continues from the checkpoints, if there are any. Otherwise they are removed when the run begins. */
   readonly resume?: boolean | undefined;
 }
 
@@ -124,29 +126,94 @@ export function optimizerOf(model: DigitsModel, phase: PhaseName, { learningRate
 
 const CHECKPOINT_EVERY = 100;
 
-/** Runs one phase, from its checkpoint when resuming, and writes a checkpoint every hundred steps and at the end. */
-export async function* trainPhase(run: DigitsRun, phase: PhaseName): AsyncGenerator<PhaseStep> {
-  const { model, plan, backend, signal, checkpoints = null, resume = false } = run;
+/** Everything that the numbers of a phase's checkpoint depend on. */
+function factsOf({ plan, seed, digits, backend = reference() }: DigitsRun, phase: PhaseName): RunFacts {
+  const { name, mode, precision } = backend;
+  const phases = PHASES.flatMap((one) =>
+    Object.entries(plan[one]).map(([fact, value]) => [`${one} ${fact}`, value] as const),
+  );
+  return {
+    phase,
+    seed,
+    backend: [name, mode, precision].filter(Boolean).join(" "),
+    depth: plan.depth,
+    ...Object.fromEntries(phases),
+    data: digestOf(digits.train),
+  };
+}
+
+const checkpointOf = ({ checkpoints }: DigitsRun, phase: PhaseName): string | null =>
+  checkpoints ? `${checkpoints}${phase}.safetensors` : null;
+
+/** Whether there is a checkpoint to continue from. */
+export const canResume = (run: DigitsRun): boolean =>
+  run.resume === true && PHASES.some((phase) => kindOf(checkpointOf(run, phase) ?? "") === "file");
+
+/** Removes the checkpoints of an earlier run, the last phase's first, so that those that remain at any time are of one run. */
+export function removeCheckpoints(run: DigitsRun): void {
+  for (const phase of [...PHASES].reverse()) {
+    const path = checkpointOf(run, phase);
+    if (path !== null) removeFile(path);
+  }
+}
+
+const storedGates = (history: readonly (readonly Gates[])[]): Tensor => {
+  const shape = [history.length, history[0]?.length ?? 0, 2];
+  return new Tensor(
+    shape,
+    view(Float64Array.from(history.flat().flatMap(({ attn, ff }) => [attn, ff])), shape),
+  );
+};
+
+/** The gates of each layer after each step, from a checkpoint. */
+function restoredGates(stored: Tensor | undefined): Gates[][] {
+  const [steps = 0, layers = 0] = stored?.shape ?? [];
+  const values = stored ? flat(stored.data) : [];
+  const at = (i: number): number => values[i] ?? Number.NaN;
+  return Array.from({ length: steps }, (_, step) =>
+    Array.from({ length: layers }, (_, layer) => {
+      const i = 2 * (step * layers + layer);
+      return { attn: at(i), ff: at(i + 1) };
+    }),
+  );
+}
+
+/**
+ * Runs one phase, from its checkpoint when resuming, and writes a checkpoint every hundred steps and at the end. `history` receives
+ * the gates after each step of the last phase, those before the checkpoint included.
+ */
+export async function* trainPhase(
+  run: DigitsRun,
+  phase: PhaseName,
+  history: Gates[][] = [],
+): AsyncGenerator<PhaseStep> {
+  const { model, plan, backend } = run;
   const { steps } = plan[phase];
   const optimizer = optimizerOf(model, phase, plan[phase]);
-  const progress = { model: model.flamingo, optimizer };
-  const path = `${checkpoints}${phase}.safetensors`;
-  const resumed = checkpoints !== null && resume && kindOf(path) === "file";
-  const from = resumed ? loadCheckpoint(path, progress) : 0; // [digits.stop]
+  const extra = new Map<string, Tensor>();
+  const progress = { model: model.flamingo, optimizer, extra };
+  const path = checkpointOf(run, phase);
+  const resumed = path !== null && run.resume && kindOf(path) === "file";
+  const facts = factsOf(run, phase);
+  const from = resumed ? loadCheckpoint(path, progress, facts) : 0; // [digits.stop]
+  history.push(...restoredGates(extra.get("gates")));
   const remaining = phase === "flamingo" ? Array.from({ length: steps - from }, (_, i) => from + i) : [];
   const needed = remaining.flatMap((step) => picturesAt(run, phase, step).flat());
   const embedded = await embeddings(model.vit, needed, backend);
-  const options = { model: model.flamingo, optimizer, steps, from, clipAt: 1, backend, signal };
+  const options = { model: model.flamingo, optimizer, steps, from, clipAt: 1, backend };
   const rates = schedule({ kind: "cosine", warmup: Math.min(10, steps - 1), steps, floor: 0.02 });
   for await (const step of train({ ...options, loss: lossOf(run, phase, embedded), schedule: rates })) {
-    if (checkpoints !== null && (step.step % CHECKPOINT_EVERY === 0 || step.step === steps))
-      saveCheckpoint(path, progress, step.step);
+    if (phase === "flamingo") history.push(gatesOf(model));
+    if (path !== null && (step.step % CHECKPOINT_EVERY === 0 || step.step === steps)) {
+      if (phase === "flamingo") extra.set("gates", storedGates(history));
+      saveCheckpoint(path, progress, step.step, facts);
+    }
     yield { ...step, phase, of: steps };
   }
 }
 
 /** tanh of both gates in each layer; 0 is closed. */
-export const gatesOf = ({ flamingo }: DigitsModel): { attn: number; ff: number }[] =>
+export const gatesOf = ({ flamingo }: DigitsModel): Gates[] =>
   flamingo.layers.flatMap(([, cross]) => {
     const opening = (gate: Tensor): number => Math.tanh(flat(gate.data)[0] ?? 0);
     return cross ? [{ attn: opening(cross.attn_gate), ff: opening(cross.ff_gate) }] : [];

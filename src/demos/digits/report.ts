@@ -1,5 +1,8 @@
 // The results of `flamboyance train digits` as Markdown, as a JSON document, and as a chart of the gates.
+import type { Paint } from "../../terminal/colour.ts";
 import { markdownTable } from "../../terminal/markdown.ts";
+import { paragraph } from "../../terminal/prose.ts";
+import { columnsFrom, table } from "../../terminal/table.ts";
 import type { Condition, EvidenceRow } from "./evidence.ts";
 
 export interface Gates {
@@ -20,6 +23,7 @@ export interface DigitsReport {
   readonly history: readonly (readonly Gates[])[];
 }
 
+const hundredths = (x: number | undefined): string => (x === undefined ? "" : (100 * x).toFixed(1));
 const percent = (x: number | undefined): string => (x === undefined ? "" : `${(100 * x).toFixed(1)} %`);
 
 /** The document of `train digits --json`; its accuracies are those of sequences of two pictures. [digits.document] */
@@ -47,37 +51,74 @@ function conditionText(condition: Condition): string {
   }
 }
 
-/** The evidence as Markdown, for docs/30-training.md and for DIR/report.md. */
-export function digitsMarkdown(report: DigitsReport): string {
-  const { seed, plan, seconds, backend, classifier, rows, frozenUnchanged, trainedChanged, history } = report;
-  const places = ["first", "second", "third"];
-  const evidenceRows = rows.map((row) => [
+const PLACES = ["first", "second", "third"] as const;
+
+const summary = ({ seed, seconds, backend, classifier }: DigitsReport, plan: string): string =>
+  `Plan ${plan}, seed ${seed}, backend ${backend}: ${seconds.toFixed(0)} seconds. The image encoder alone classifies ${percent(classifier)} of the held-out digits correctly.`;
+
+const changes = ({ frozenUnchanged, trainedChanged }: DigitsReport): string =>
+  `All frozen parameters unchanged, bit for bit: ${frozenUnchanged ? "yes" : "NO"}. All trained parameters changed: ${trainedChanged ? "yes" : "NO"}.`;
+
+const evidenceRows = ({ rows }: DigitsReport, share: (x: number | undefined) => string): string[][] =>
+  rows.map((row) => [
     `${row.pictures} pictures, ${conditionText(row.condition)}`,
-    percent(row.all),
-    ...places.map((_, i) => percent(row.places[i])),
+    share(row.all),
+    ...PLACES.map((_, i) => share(row.places[i])),
   ]);
-  const gates = (history.at(-1) ?? []).map(({ attn, ff }, layer) => [
+
+const gateRows = ({ history }: DigitsReport): string[][] =>
+  (history.at(-1) ?? []).map(({ attn, ff }, layer) => [
     String(layer),
     Math.abs(attn).toFixed(3),
     Math.abs(ff).toFixed(3),
   ]);
+
+/** The evidence as Markdown, for docs/30-training.md and for DIR/report.md. */
+export function digitsMarkdown(report: DigitsReport): string {
+  const head = ["held-out sequences", "correct captions", ...PLACES];
+  const gateHead = ["layer", "\\|tanh(attention gate)\\|", "\\|tanh(feed-forward gate)\\|"];
   return [
-    `Plan \`${plan}\`, seed ${seed}, backend ${backend}: ${seconds.toFixed(0)} seconds. The image encoder alone classifies ${percent(classifier)} of the held-out digits correctly.`,
-    `All frozen parameters unchanged, bit for bit: ${frozenUnchanged ? "yes" : "NO"}. All trained parameters changed: ${trainedChanged ? "yes" : "NO"}.`,
+    summary(report, `\`${report.plan}\``),
+    changes(report),
     "",
-    ...markdownTable(["held-out sequences", "correct captions", ...places], evidenceRows, { numbers: true }),
+    ...markdownTable(head, evidenceRows(report, percent), { numbers: true }),
     "",
-    ...markdownTable(["layer", "\\|tanh(attention gate)\\|", "\\|tanh(feed-forward gate)\\|"], gates, {
-      numbers: true,
-    }),
+    ...markdownTable(gateHead, gateRows(report), { numbers: true }),
   ].join("\n");
 }
 
-/** Replaces the text between two marks of a document; a document without them is replaced as a whole. */
-export function replaceBetween(document: string, text: string, marks: readonly [string, string]): string {
-  const [from, to] = marks.map((mark) => document.indexOf(mark)) as [number, number];
-  if (from < 0 || to < from) return `${text}\n`;
-  return `${document.slice(0, from + marks[0].length)}\n\n${text}\n\n${document.slice(to)}`; // [digits.report]
+/** The evidence for a terminal. */
+export function digitsText(report: DigitsReport, paint: Paint, width: number): string {
+  const drawn = (heads: readonly (readonly string[])[], rows: readonly (readonly string[])[]): string =>
+    table(
+      columnsFrom(
+        heads.map((head, i) => ({ head, align: i === 0 ? "left" : "right" })),
+        rows,
+      ),
+      paint,
+    ).join("\n");
+  const places = [["1st"], ["2nd"], ["3rd"]];
+  return [
+    paragraph("", 0, summary(report, report.plan), paint, width),
+    paragraph("", 0, changes(report), paint, width),
+    drawn([["% of captions correct"], ["all"], ...places], evidenceRows(report, hundredths)),
+    drawn([["layer"], ["|tanh(attention gate)|"], ["|tanh(feed-forward gate)|"]], gateRows(report)),
+  ].join("\n\n");
+}
+
+/**
+ * Replaces the text between two marks of a document. Returns null if it does not have the first mark once, with the second after
+ * it: then it is unclear what to replace.
+ */
+export function replaceBetween(
+  document: string,
+  text: string,
+  marks: readonly [string, string],
+): string | null {
+  const [before = "", rest, ...more] = document.split(marks[0]);
+  const to = rest?.indexOf(marks[1]) ?? -1;
+  if (rest === undefined || more.length > 0 || to < 0) return null;
+  return `${before}${marks[0]}\n\n${text}\n\n${rest.slice(to)}`; // [digits.report]
 }
 
 const SIZE = { width: 720, height: 320, margin: 44 } as const;

@@ -3,10 +3,10 @@ import { parameterNames } from "../../nn/state-dict.ts";
 import { classifierAccuracy, type EvidenceRow, evidence, underConventions } from "./evidence.ts";
 import {
   type DigitsRun,
-  gatesOf,
   optimizerOf,
   PHASES,
   type PhaseStep,
+  removeCheckpoints,
   snapshot,
   trainPhase,
 } from "./phases.ts";
@@ -19,12 +19,10 @@ export async function* trainDigits(
   const { model, plan } = run;
   const history: Gates[][] = [];
   let before = snapshot(model.flamingo);
+  if (!run.resume) removeCheckpoints(run); // [digits.fresh]
   for (const phase of PHASES) {
     if (phase === "flamingo") before = snapshot(model.flamingo);
-    for await (const step of trainPhase(run, phase)) {
-      if (phase === "flamingo") history.push(gatesOf(model));
-      yield step;
-    }
+    yield* trainPhase(run, phase, history);
   }
   const after = snapshot(model.flamingo);
   const trained = new Set(optimizerOf(model, "flamingo", plan.flamingo).names);
@@ -33,7 +31,7 @@ export async function* trainDigits(
   return {
     frozenUnchanged: !frozen.some(changed), // [digits.frozen]
     trainedChanged: [...trained].every(changed),
-    history: history.length > 0 ? history : [gatesOf(model)], // a resumed run that was already complete
+    history,
   };
 }
 

@@ -3,6 +3,8 @@ import { type Check, checked, notNegative, optional, passing } from "../../nn/op
 import {
   type Buffers,
   buffer,
+  checkCompanions,
+  checkValues,
   type Optimizer,
   type ParameterGroup,
   parameterGroups,
@@ -48,14 +50,15 @@ export function adamw(options: AdamWOptions): Optimizer {
     weightDecay = 0.01,
   } = checked("adamw", options, checks);
   const rates = ratesOf(groups, { learningRate, weightDecay });
+  const names = new Set(rates.keys());
   let [first, second]: [Buffers, Buffers] = [new Map(), new Map()];
   /** Steps are counted for each parameter, because steps without a gradient do not count. */
-  let steps = new Map<string, Float64Array>();
+  let steps: Buffers = new Map();
   return {
     kind: "adamw",
-    names: [...rates.keys()],
+    names: [...names],
     step(parameters, gradients, factor = 1) {
-      for (const { name, rate, p, g } of updates(rates, parameters, gradients)) {
+      for (const { name, rate, p, g } of updates(rates, parameters, gradients, [first, second])) {
         const lr = rate.learningRate * factor;
         const [m, v] = [buffer(first, name, p.length), buffer(second, name, p.length)];
         const taken = buffer(steps, name, 1);
@@ -80,9 +83,13 @@ export function adamw(options: AdamWOptions): Optimizer {
         ...stored("exp_avg_sq", second),
         ...[...steps].map(([name, t]) => [`step.${name}`, scalar(t[0] ?? 0)] as const),
       ]),
-    load(state) {
-      [first, second] = [restored("exp_avg", state), restored("exp_avg_sq", state)];
-      steps = restored("step", state);
+    load(state, parameters) {
+      const scalars = ["step"] as const;
+      const all = restored(state, ["exp_avg", "exp_avg_sq", "step"], names, { parameters, scalars });
+      checkCompanions(all, ["exp_avg", "exp_avg_sq"]);
+      checkValues("exp_avg_sq", all.exp_avg_sq, "0 or above, as a mean of squares is", (x) => x >= 0);
+      checkValues("step", all.step, "a whole number from 1 up", (x) => Number.isSafeInteger(x) && x >= 1);
+      [first, second, steps] = [all.exp_avg, all.exp_avg_sq, all.step]; // [optimizer.state]
     },
   };
 }

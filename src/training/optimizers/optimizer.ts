@@ -1,7 +1,7 @@
 // The interface of optimisers, and the parts they share: parameter groups and stored state.
 import { type Check, checked, notNegative, optional, passing } from "../../nn/options.ts";
-import { RuleError } from "../../tensor/errors.ts";
-import { flat, type Shape, Tensor, view } from "../../tensor/tensor.ts";
+import { LoadError, RuleError } from "../../tensor/errors.ts";
+import { flat, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 
 /** Parameters by state-dict name, with optional rates of their own. */
 export interface ParameterGroup {
@@ -20,7 +20,11 @@ export interface Optimizer {
   step(parameters: Named, gradients: Named, factor?: number): void;
   /** Buffers under torch's names: `exp_avg.<parameter>`, `momentum_buffer.<parameter>`, … */
   state(): Map<string, Tensor>;
-  load(state: Named): void;
+  /**
+   * Restores what `state` returned. Throws a LoadError, and changes nothing, if a tensor is unknown, missing beside its companions,
+   * not finite, out of range, or, where the parameters are given, of another size than its parameter.
+   */
+  load(state: Named, parameters?: Named): void;
 }
 
 export interface Rates {
@@ -59,24 +63,52 @@ export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map
 /** Optimiser state is float64, whatever precision the backend computes in. [optimizer.float64] */
 export type Buffers = Map<string, Float64Array>;
 
-/** Yields copies of each parameter and its gradient; the copy `p` is assigned to the parameter after it has been updated. */
-export function* updates(
+/** Checks that all sizes fit, before the first parameter changes. */
+function checkSizes(
   rates: ReadonlyMap<string, Rates>,
   parameters: Named,
   gradients: Named,
-): Generator<{ name: string; rate: Rates; p: Float64Array; g: Float64Array; parameter: Tensor }> {
-  for (const [name, rate] of rates) {
+  state: readonly Buffers[],
+): void {
+  for (const name of rates.keys()) {
     const parameter = parameters.get(name);
     if (!parameter)
       throw new RuleError(
         `the model has no parameter "${name}" to optimise; parameterNames(model) lists them`,
         "optimizer.groups",
       );
-    const gradient = gradients.get(name);
-    if (!gradient) continue; // [optimizer.missing-gradient]
+    const size = sizeOf(parameter.shape);
+    const shape = gradients.get(name)?.shape;
+    const lengths = [
+      ...(shape ? [sizeOf(shape)] : []),
+      ...state.flatMap((part) => part.get(name)?.length ?? []),
+    ];
+    for (const length of lengths)
+      if (length !== size)
+        throw new RuleError(
+          `"${name}" has ${size} elements, but its gradient or its state has ${length}`,
+          "optimizer.state",
+        );
+  }
+}
+
+/**
+ * Yields copies of each parameter and its gradient; the copy `p` is assigned to the parameter after it has been updated. `state`
+ * has buffers of the parameters' sizes.
+ */
+export function* updates(
+  rates: ReadonlyMap<string, Rates>,
+  parameters: Named,
+  gradients: Named,
+  state: readonly Buffers[],
+): Generator<{ name: string; rate: Rates; p: Float64Array; g: Float64Array }> {
+  checkSizes(rates, parameters, gradients, state); // [optimizer.state]
+  for (const [name, rate] of rates) {
+    const [parameter, gradient] = [parameters.get(name), gradients.get(name)];
+    if (!parameter || !gradient) continue; // [optimizer.missing-gradient]
     // A new array each time, because the old one may be shared, for example with a snapshot.
     const p = Float64Array.from(flat(parameter.data)); // [optimizer.float64]
-    yield { name, rate, p, g: Float64Array.from(flat(gradient.data)), parameter };
+    yield { name, rate, p, g: Float64Array.from(flat(gradient.data)) };
     parameter.assign(view(p, parameter.shape)); // [optimizer.fresh]
   }
 }
@@ -93,12 +125,65 @@ export const stored = (prefix: string, buffers: Buffers): [string, Tensor][] =>
     new Tensor([values.length], view(values.slice(), [values.length])),
   ]);
 
-/** The buffers whose names begin with a prefix. */
-export function restored(prefix: string, state: Named): Buffers {
-  const under = [...state].filter(([key]) => key.startsWith(`${prefix}.`));
-  return new Map(
-    under.map(([key, t]) => [key.slice(prefix.length + 1), Float64Array.from(flat(t.data))] as const),
-  );
+const refused = (problem: string): LoadError =>
+  new LoadError(`optimiser state: ${problem}  [optimizer.state]`);
+
+/**
+ * The buffers of each kind, such as exp_avg, checked: every tensor is of one of the kinds and of one of the parameters, finite, and
+ * as long as its parameter or, if its kind is in `scalars`, a single number.
+ */
+export function restored<K extends string>(
+  state: Named,
+  kinds: readonly K[],
+  names: ReadonlySet<string>,
+  {
+    parameters,
+    scalars = [],
+  }: { readonly parameters?: Named | undefined; readonly scalars?: readonly K[] } = {},
+): Record<K, Buffers> {
+  const buffers = Object.fromEntries(kinds.map((kind) => [kind, new Map()])) as Record<K, Buffers>;
+  for (const [key, t] of state) {
+    const kind = kinds.find((one) => key.startsWith(`${one}.`));
+    const name = kind === undefined ? "" : key.slice(kind.length + 1);
+    if (kind === undefined || !names.has(name))
+      throw refused(`there is no place for "${key}"; it is of another optimiser or of other parameters`);
+    const values = Float64Array.from(flat(t.data));
+    if (!values.every(Number.isFinite)) throw refused(`"${key}" has a value that is not finite`);
+    const parameter = parameters?.get(name);
+    const size = scalars.includes(kind) ? 1 : parameter ? sizeOf(parameter.shape) : values.length;
+    if (values.length !== size) throw refused(`"${key}" has ${values.length} elements instead of ${size}`);
+    buffers[kind].set(name, values);
+  }
+  return buffers;
+}
+
+/** Checks that the parameters of several kinds of buffers are the same, and the buffers of `sameLength` equally long. */
+export function checkCompanions(
+  buffers: Readonly<Record<string, Buffers>>,
+  sameLength: readonly string[],
+): void {
+  const names = new Set(Object.values(buffers).flatMap((part) => [...part.keys()]));
+  for (const name of names) {
+    for (const [kind, part] of Object.entries(buffers))
+      if (!part.has(name))
+        throw refused(`"${kind}.${name}" is missing, although other state of "${name}" is there`);
+    const lengths = sameLength.map((kind) => buffers[kind]?.get(name)?.length);
+    if (new Set(lengths).size > 1)
+      throw refused(`${sameLength.map((kind) => `"${kind}.${name}"`).join(" and ")} have different sizes`);
+  }
+}
+
+/** Checks a condition of every value of a buffer. */
+export function checkValues(
+  kind: string,
+  buffers: Buffers,
+  words: string,
+  holds: (x: number) => boolean,
+): void {
+  for (const [name, values] of buffers) {
+    const wrong = values.find((x) => !holds(x));
+    if (wrong !== undefined) throw refused(`"${kind}.${name}" is ${wrong}; it has to be ${words}`);
+  }
 }
 
 export const scalar = (x: number): Tensor => new Tensor([1] as Shape, view(Float64Array.of(x), [1]));

@@ -48,12 +48,13 @@ export function sgd(options: SGDOptions): Optimizer {
       "ValueError: Nesterov momentum requires a momentum and zero dampening",
     );
   const rates = ratesOf(groups, { learningRate, weightDecay });
+  const names = new Set(rates.keys());
   let velocities: Buffers = new Map();
   return {
     kind: "sgd",
-    names: [...rates.keys()],
+    names: [...names],
     step(parameters, gradients, factor = 1) {
-      for (const { name, rate, p, g } of updates(rates, parameters, gradients)) {
+      for (const { name, rate, p, g } of updates(rates, parameters, gradients, [velocities])) {
         const lr = rate.learningRate * factor;
         for (let i = 0; i < p.length; i++) g[i] = (g[i] ?? 0) + rate.weightDecay * (p[i] ?? 0); // [sgd.decay]
         const before = velocities.get(name);
@@ -71,8 +72,9 @@ export function sgd(options: SGDOptions): Optimizer {
       }
     },
     state: () => new Map(stored("momentum_buffer", velocities)),
-    load(state) {
-      velocities = restored("momentum_buffer", state);
+    load(state, parameters) {
+      const known = momentum === 0 ? new Set<string>() : names; // without momentum there is no state
+      velocities = restored(state, ["momentum_buffer"], known, { parameters }).momentum_buffer; // [optimizer.state]
     },
   };
 }
