@@ -107,13 +107,26 @@ for (const [name, host] of hosts) {
   });
 }
 
-test("[io.same-host] node: circular links do not keep a folder from being listed", () => {
+test("[io.same-host] node: circular links do not keep a folder from being listed, and links that lead nowhere are listed", () => {
   fs.mkdirSync(`${folder}/a`, { recursive: true });
   fs.writeFileSync(`${folder}/a/f`, "f");
   fs.symlinkSync(folder, `${folder}/a/up`);
   fs.symlinkSync(`${folder}/a/f`, `${folder}/a/g`);
   fs.symlinkSync(`${folder}/a/h`, `${folder}/a/h`);
-  expect(node.listFiles(folder)).toEqual([`${folder}/a/f`, `${folder}/a/g`]);
+  fs.symlinkSync(`${folder}/a/nothing`, `${folder}/a/i`);
+  expect(node.listFiles(folder)).toEqual(["f", "g", "h", "i"].map((name) => `${folder}/a/${name}`));
+});
+
+test("[io.same-host] node: links to folders are followed, each folder is listed once, and the whole disk is not", () => {
+  for (const path of ["in/side", "out/side/deep"]) fs.mkdirSync(`${folder}/${path}`, { recursive: true });
+  for (const path of ["in/side/f", "out/side/deep/g"]) fs.writeFileSync(`${folder}/${path}`, "");
+  fs.symlinkSync(`${folder}/out`, `${folder}/in/link`);
+  fs.symlinkSync(`${folder}/out/side`, `${folder}/in/other`);
+  fs.symlinkSync(`${folder}/in/side`, `${folder}/in/again`);
+  expect(node.listFiles(`${folder}/in`)).toEqual([`${folder}/in/link/side/deep/g`, `${folder}/in/side/f`]);
+  fs.mkdirSync(`${folder}/root`);
+  fs.symlinkSync("/", `${folder}/root/all`);
+  expect(node.listFiles(`${folder}/root`)).toEqual([`${folder}/root/all`]);
 });
 
 test("[io.atomic-write] saveSafetensors creates folders and writes a file that loadSafetensors reads", () => {

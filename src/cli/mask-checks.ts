@@ -7,6 +7,7 @@ import {
   type Reach,
   summariseMasks,
 } from "../conformance/cases/check-masks.ts";
+import { messageOf, type NotRun, notRun } from "../conformance/cases/selection.ts";
 import { type CaseVerdict, exitCode, summarise } from "../conformance/cases/verdict.ts";
 import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
 import { effectInWords } from "../masks/exhaustive/effect.ts";
@@ -14,20 +15,37 @@ import type { ShortPrompt } from "../masks/exhaustive/prompts.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { progressOn } from "../terminal/progress.ts";
 import { columnsFrom, table } from "../terminal/table.ts";
+import { label } from "../terminal/width.ts";
 import { type DocumentKind, print } from "./output.ts";
 import { paintOn, writeOut } from "./terminal.ts";
+import { failures, lastLine } from "./verdict-table.ts";
 
 const number = (n: number): string => n.toLocaleString("en-US");
 
+export interface MaskChecks {
+  readonly verdicts: readonly MaskVerdict[];
+  /** Folders that cannot be read. */
+  readonly broken: readonly NotRun[];
+}
+export const NO_MASKS: MaskChecks = { verdicts: [], broken: [] };
+
 /** Checks folders of mask cases: in full where the command line names the folder itself, otherwise its shorter prompts. [mask.check] */
-export function runMasks(folders: readonly string[], named: boolean): MaskVerdict[] {
+export function runMasks(folders: readonly string[], named: boolean): MaskChecks {
   const progress = progressOn(process.stderr);
   const reach: Reach = named ? EVERYTHING : QUICK; // [mask.check]
   const onProgress = (done: number, total: number, name: string) =>
     progress.step(done, total, `masks ${name}`);
-  const verdicts = folders.flatMap((folder) => checkMasks(readMaskCases(folder), reach, { onProgress }));
+  const verdicts: MaskVerdict[] = [];
+  const broken: NotRun[] = [];
+  for (const folder of folders) {
+    try {
+      verdicts.push(...checkMasks(readMaskCases(folder), reach, { onProgress }));
+    } catch (error) {
+      broken.push(notRun("errored", folder, messageOf(error)));
+    }
+  }
   progress.clear();
-  return verdicts;
+  return { verdicts, broken };
 }
 
 /** Separates paths that are folders of mask cases from all others. */
@@ -75,40 +93,52 @@ const versions = (verdicts: readonly MaskVerdict[]): string => {
   return `${verdicts[0]?.package} ${shown}`;
 };
 
-/** Rows, disagreements and refusals of each convention, then the conventions that no recorded run covers. */
+/** The column of names, so that a line of the table fits 80 columns. */
+const WIDEST = 42;
+
+/** Rows, refusals and disagreements of each convention, then the conventions that no recorded run covers. */
 export function maskTable(verdicts: readonly MaskVerdict[], paint: Paint): string {
   const sum = (of: readonly MaskVerdict[], count: (v: MaskVerdict) => number) =>
     number(of.reduce((n, v) => n + count(v), 0));
-  const lines = group(verdicts).map((of) => [
-    of[0]?.convention ?? "",
-    versions(of),
-    sum(of, (v) => v.rows),
-    sum(of, (v) => v.refused),
-    sum(of, (v) => v.disagreements),
+  const lines = group(verdicts).flatMap((of) => [
+    [
+      label(of[0]?.convention ?? "", WIDEST),
+      sum(of, (v) => v.rows),
+      sum(of, (v) => v.refused),
+      sum(of, (v) => v.disagreements),
+    ],
+    [{ text: `  ${label(versions(of), WIDEST - 2)}`, style: "faint" as const }],
   ]);
-  const heads = ["convention", "run", "rows", "refused", "disagreements"].map(
-    (head, i) => ({ head: [head], align: i < 2 ? "left" : "right" }) as const,
+  const heads = ["convention and run", "rows", "refused", "disagreements"].map(
+    (head, i) => ({ head: [head], align: i < 1 ? "left" : "right" }) as const,
   );
   const bad = verdicts.flatMap((v) =>
-    v.first === null ? [] : [`${paint("differs", "bad")} ${v.name}: ${disagreementClause(v)}`],
+    v.first === null ? [] : [lastLine(`differs ${v.name}: ${disagreementClause(v)}`)],
   );
-  const unproven = summariseMasks(verdicts).unproven.map(({ name, why }) => `unproven  ${name}: ${why}`); // [mask.unproven]
+  const unproven = summariseMasks(verdicts).unproven.map(({ name, why }) =>
+    lastLine(`unproven  ${name}: ${why}`),
+  ); // [mask.unproven]
   const parts = [table(columnsFrom(heads, lines), paint), unproven, bad].filter((part) => part.length > 0);
   return [...parts.map((part) => part.join("\n")), maskLine(verdicts, paint)].join("\n\n");
 }
 
-/** The totals on one line. */
+/** The totals. */
 export function maskLine(verdicts: readonly MaskVerdict[], paint: Paint): string {
   const { rows, disagreements, refused, sources, unproven } = summariseMasks(verdicts);
   const text = `${number(rows)} mask rows of ${sources} released sources: ${number(disagreements)} disagree`;
-  const rest = `${number(refused)} refused by their source, ${unproven.length} conventions unproven`;
+  const rest = `${number(refused)} refused by them,\n${unproven.length} conventions unproven`;
   return `${paint(text, disagreements > 0 ? "bad" : "good")}, ${rest}`;
 }
 
 /** Prints mask cases without other cases, as a table or as a document, and returns the exit status. [mask.check] */
-export function printMasks(verdicts: readonly MaskVerdict[], kind: DocumentKind | null): number {
-  const cases = verdicts.map(asVerdict);
+export function printMasks({ verdicts, broken }: MaskChecks, kind: DocumentKind | null): number {
+  const unread = broken.map((one): CaseVerdict => ({ ...one, precision: "float64" }));
+  const cases = [...verdicts.map(asVerdict), ...unread];
   if (kind) print(cases, kind, "", { masks: summariseMasks(verdicts) });
-  else writeOut(`${maskTable(verdicts, paintOn(process.stdout))}\n`);
+  else {
+    const paint = paintOn(process.stdout);
+    const parts = [verdicts.length > 0 ? maskTable(verdicts, paint) : "", failures(unread, paint)];
+    writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
+  }
   return exitCode(summarise(cases));
 }

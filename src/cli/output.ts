@@ -3,7 +3,7 @@ import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
 import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
 import { paintOn, writeJsonText, writeOut } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
-import { failures, moduleTable, skippedCases, verdictLine } from "./verdict-table.ts";
+import { failures, moduleTable, remainder, verdictLine } from "./verdict-table.ts";
 
 const documents = { json: toJson, junit: toJunit, markdown: toMarkdown } as const;
 export type DocumentKind = keyof typeof documents;
@@ -41,9 +41,9 @@ export function print(
     paint(title, "strong"),
     moduleTable(verdicts, paint),
     failures(verdicts, paint),
-    skippedCases(verdicts),
     verdictLine(verdicts, paint),
+    remainder(verdicts),
   ];
   writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
-  if (summarise(verdicts).cases === 0) writeOut("no cases found\n");
+  if (summarise(verdicts).cases === 0) writeOut("no case was run\n");
 }

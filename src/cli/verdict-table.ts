@@ -1,8 +1,19 @@
-// The table of `check` and `conform`: one line per module, then every case that did not pass.
-import { byCase, type CaseVerdict, share, summarise, worstOf } from "../conformance/cases/verdict.ts";
+// The table of `check` and `conform`: one line per module, every case that did not pass, and what was not compared.
+import {
+  byCase,
+  type CaseVerdict,
+  type NotCompared,
+  share,
+  summarise,
+  worstOf,
+} from "../conformance/cases/verdict.ts";
 import { describe, figure } from "../conformance/reports/report.ts";
 import type { Paint } from "../terminal/colour.ts";
+import { paragraph } from "../terminal/prose.ts";
 import { columnsFrom, type Piece, table } from "../terminal/table.ts";
+import { label, printable } from "../terminal/width.ts";
+
+const WIDTH = 80;
 
 function group<T>(items: readonly T[], key: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
@@ -18,64 +29,109 @@ function tightest(verdicts: readonly CaseVerdict[]): Piece {
   return { text, style: share(worst) > 1 ? "bad" : undefined };
 }
 
-function divergenceOf(verdict: CaseVerdict | undefined): Piece {
-  if (!verdict) return { text: "–" };
-  const { id, firstDivergence, error } = verdict;
-  const text = firstDivergence
-    ? `${id.split("/").at(-1)}: ${firstDivergence.tensor}`
-    : (error?.split("\n")[0] ?? "–");
-  return { text, style: "bad" };
-}
+const LONGEST_NAME = 24;
 
-/** A line for each module, a column for each precision. */
+const wasRun = ({ status }: CaseVerdict): boolean => status !== "skipped";
+const isBad = ({ status }: CaseVerdict): boolean => status === "failed" || status === "errored";
+
+/** A line for each module, a column for each precision. Names are cut so that a line with two precisions fits 80 columns. */
 export function moduleTable(verdicts: readonly CaseVerdict[], paint: Paint): string {
-  const precisions = [...new Set(verdicts.map((v) => v.precision))];
+  const ran = verdicts.filter(wasRun);
+  if (ran.length === 0) return "";
+  const precisions = [...new Set(ran.map((v) => v.precision))];
   const heads = [
     { head: ["module"] },
     { head: ["cases"], align: "right" },
     ...precisions.map((precision) => ({ head: [precision, "worst error"] })),
-    { head: ["first divergence"] },
+    { head: ["failed"], align: "right" },
   ] as const;
-  const rows = [...group(verdicts, (v) => v.module)].map(([module, all]) => {
+  const rows = [...group(ran, (v) => v.module)].map(([module, all]) => {
     const cases = byCase(all);
     const errors = precisions.map((precision) => tightest(all.filter((v) => v.precision === precision)));
-    const divergence = divergenceOf(cases.find((v) => v.status === "failed" || v.status === "errored"));
-    return [module, `${cases.length}`, ...errors, divergence];
+    const bad = cases.filter(isBad).length;
+    return [
+      label(module, LONGEST_NAME),
+      `${cases.length}`,
+      ...errors,
+      bad > 0 ? { text: `${bad}`, style: "bad" as const } : "–",
+    ];
   });
   return table(columnsFrom(heads, rows), paint).join("\n");
 }
 
 const MOST_FAILURES = 20;
+const INDENT = 8;
 
 /** Every case that differs or is broken, with the reason. */
 export function failures(verdicts: readonly CaseVerdict[], paint: Paint): string {
-  const bad = verdicts.filter((v) => v.status === "failed" || v.status === "errored");
+  const bad = verdicts.filter(isBad);
   const lines = bad.slice(0, MOST_FAILURES).map(({ id, precision, status, ...v }) => {
     const comparison = v.firstDivergence ?? v.worst;
-    const reason = v.error ?? (comparison ? describe(comparison) : "");
+    const reason = printable(v.error ?? (comparison ? describe(comparison) : ""));
     const mark = paint(status === "failed" ? "differs" : "broken ", "bad");
-    return `${mark} ${id} (${precision})\n        ${reason.replaceAll("\n", "\n        ")}`;
+    const text = reason.split("\n").map((line) => indented(" ".repeat(INDENT), line, paint));
+    return [indented(`${mark} `, printable(`${id} (${precision})`), paint), ...text].join("\n");
   });
   const rest = bad.length - MOST_FAILURES;
   return [...lines, ...(rest > 0 ? [`… and ${rest} more`] : [])].join("\n");
 }
 
-/** The cases that were not compared, by reason, with the first of them. */
-export function skippedCases(verdicts: readonly CaseVerdict[]): string {
-  const reasons = group(
-    verdicts.filter((v) => v.status === "skipped"),
-    (v) => `${v.error} (${v.precision})`,
-  );
-  const lines = [...reasons].map(([reason, [first, ...others]]) => {
-    const more = others.length > 0 ? ` and ${others.length} more` : "";
-    return `not compared: ${first?.id}${more}\n        ${reason}`;
-  });
-  return lines.join("\n");
-}
+const indented = (head: string, text: string, paint: Paint): string =>
+  paragraph(head, INDENT, breakable(text, WIDTH - INDENT), paint, WIDTH);
+
+/** Words that are wider than a line, cut into pieces that fit one: paths between their names, if these are short enough. */
+const breakable = (text: string, width: number): string =>
+  text
+    .replace(new RegExp(`\\S{${width},}`, "gu"), (word) =>
+      word.replace(new RegExp(`\\S{1,${width - 1}}/`, "gu"), "$& "),
+    )
+    .replace(new RegExp(`\\S{${width}}(?=\\S)`, "gu"), "$& ");
 
 export function verdictLine(verdicts: readonly CaseVerdict[], paint: Paint): string {
   const { cases, rows, passed, failed, errored, skipped } = summarise(verdicts);
   const text = `${passed} of ${cases} cases conform (${rows.toLocaleString("en")} rows compared), ${failed} differ, ${errored} broken`;
-  const rest = skipped > 0 ? `,\n${skipped} not compared` : "";
-  return paint(text + rest, failed + errored === 0 && passed > 0 ? "good" : "bad");
+  const line = paint(text, passed === cases && cases > 0 ? "good" : "bad");
+  if (skipped === 0) return line;
+  const rest = `${skipped} skipped`;
+  return `${line},${text.length + rest.length + 2 > WIDTH ? "\n" : " "}${rest}`;
 }
+
+const NOT_COMPARED: Readonly<Record<NotCompared["what"], string>> = {
+  taps: "taps, which the fused kernels of this backend do not compute",
+  gradients: "gradients that the case does not list",
+  fields: "fields of case.json that FORMAT.md does not have",
+  empty: "tensors of 0 elements",
+  rounding: "tensors of which rounding leaves too little in this precision",
+  precisions: "precisions that the case is not applied to",
+  recipes: "tensors whose recipes, seed or dtypes give other numbers",
+};
+const MOST_NAMES = 8;
+
+const some = (names: readonly string[]): string => {
+  return `${names.slice(0, MOST_NAMES).join(", ")}${names.length > MOST_NAMES ? `, … and ${names.length - MOST_NAMES} more` : ""}`;
+};
+
+/** The last lines: skipped cases by reason, and the parts of cases that were not compared. Empty if there are none. */
+export function remainder(verdicts: readonly CaseVerdict[]): string {
+  const cases = byCase(verdicts);
+  const skipped = group(
+    cases.filter((v) => !wasRun(v)),
+    (v) => v.error ?? "",
+  );
+  const parts = cases.flatMap((v) => (v.notCompared ?? []).map((part) => ({ ...part, id: v.id })));
+  const lines = [
+    ...[...skipped].map(([why, of]) => `skipped, ${why}: ${some(of.map((v) => v.id))}`),
+    ...[...group(parts, (part) => part.what)].map(([what, of]) => {
+      const ids = new Set(of.map((part) => part.id));
+      const names = [...new Set(of.flatMap((part) => part.names))];
+      const count = of.reduce((sum, part) => sum + part.names.length, 0);
+      const where = ids.size === 1 ? `in ${[...ids].join()}` : `${count} in ${ids.size} cases`;
+      return `not compared, ${NOT_COMPARED[what as NotCompared["what"]]} (${where}): ${some(names)}`;
+    }),
+  ];
+  return lines.map(lastLine).join("\n");
+}
+
+/** A paragraph of at most 80 columns whose further lines are indented. */
+export const lastLine = (text: string): string =>
+  paragraph("", 2, breakable(printable(text), WIDTH - 4), (word) => word, WIDTH);

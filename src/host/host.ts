@@ -16,7 +16,10 @@ export interface Host {
   openFile(path: string): ByteSource;
   fromBytes(bytes: Uint8Array | ArrayBuffer): ByteSource;
   kindOf(path: string): "file" | "folder" | "nothing";
-  /** All files below a folder, sorted, as paths that begin with the folder's path. */
+  /**
+   * All files below a folder, sorted, as paths that begin with the folder's path. A folder or a link that cannot be followed is listed
+   * itself.
+   */
   listFiles(folder: string): string[];
   /** Creates a folder and its parents, and checks that it can be written to. In a page, folders exist as long as they hold a file. */
   createFolder(path: string): void;

@@ -103,18 +103,63 @@ export function kindOf(path: string): "file" | "folder" | "nothing" {
   }
 }
 
-/** All files below a folder, sorted. Links to folders are not followed, so circular links do no harm. */
+/** The entries below linked folders that are listed; links beyond them are not followed. */
+const MOST_BELOW_LINKS = 10_000;
+
+/**
+ * All files below a folder, sorted. Links to folders are followed, but no folder is listed twice, so circular links do no harm. What
+ * cannot be listed stands for itself: a folder that may not be read, a link to nothing, and a link to a folder with very many
+ * entries. Whatever else is no folder counts as a file, pipes and devices too; opening one fails.
+ */
 export function listFiles(folder: string): string[] {
-  const files: string[] = [];
-  const walk = (path: string): void => {
-    for (const entry of attempt("list", path, () => fs.readdirSync(path, { withFileTypes: true }))) {
+  const seen = new Set([identityOf(folder)]);
+  const walk = (path: string, left: { entries: number }, links: string[]): string[] =>
+    attempt("list", path, () => fs.readdirSync(path, { withFileTypes: true })).flatMap((entry) => {
+      if (left.entries-- <= 0)
+        throw new LoadError(`cannot list ${path}: it has too many entries  [io.file-errors]`);
       const child = path.endsWith("/") ? path + entry.name : `${path}/${entry.name}`;
-      if (entry.isDirectory()) walk(child);
-      else if (entry.isFile() || (entry.isSymbolicLink() && kindOf(child) === "file")) files.push(child);
-    }
-  };
-  walk(folder);
-  return sorted(files);
+      if (!entry.isDirectory()) {
+        if (!entry.isSymbolicLink() || kindOf(child) !== "folder") return [child];
+        links.push(child);
+        return [];
+      }
+      const identity = identityOf(child);
+      if (seen.has(identity)) return [];
+      seen.add(identity);
+      return orItself(child, () => walk(child, left, links));
+    });
+  const links: string[] = [];
+  const files = [walk(folder, { entries: Number.POSITIVE_INFINITY }, links)];
+  const left = { entries: MOST_BELOW_LINKS };
+  for (let path = links.shift(); path !== undefined; path = links.shift()) {
+    const link = path;
+    const identity = identityOf(link);
+    if (seen.has(identity)) continue;
+    seen.add(identity);
+    const further: string[] = [];
+    files.push(orItself(link, () => walk(link, left, further)));
+    if (left.entries > 0) links.push(...further);
+  }
+  return sorted(files.flat());
+}
+
+/** Device and inode, the same for every path of a folder; the path itself if they cannot be read. */
+function identityOf(path: string): string {
+  try {
+    const { dev, ino } = fs.statSync(path);
+    return `${dev}:${ino}`;
+  } catch {
+    return path;
+  }
+}
+
+function orItself(path: string, list: () => string[]): string[] {
+  try {
+    return list();
+  } catch (error) {
+    if (error instanceof LoadError) return [path];
+    throw error;
+  }
 }
 
 /** Creates a folder and its parents, and checks that files can be written to it. */

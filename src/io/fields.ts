@@ -9,6 +9,8 @@ export interface FieldLocation {
   readonly file: string;
   /** "inputs.x.shape" */
   readonly field: string;
+  /** Receives the members that no reader takes, as "inputs.x.comment". */
+  readonly unread?: string[] | undefined;
 }
 export type Read<T> = (value: Json | undefined, at: FieldLocation) => T;
 
@@ -70,11 +72,24 @@ export const mapOf =
   (value, at) =>
     new Map(Object.entries(object(value, at)).map(([name, item]) => [name, read(item, inside(at, name))]));
 
-/** An object with fixed names, each with its own kind of value. Other members are ignored. */
+/** A list without repetitions. */
+export const distinct =
+  (read: Read<readonly string[]>): Read<readonly string[]> =>
+  (value, at) => {
+    const items = read(value, at);
+    const seen = new Set<string>();
+    const twice = items.find((item) => seen.size === seen.add(item).size);
+    if (twice !== undefined) throw refuse(at, `has ${quoted(twice)} twice`); // [case.fields]
+    return items;
+  };
+
+/** An object with fixed names, each with its own kind of value. Other members are not read; their names go to `at.unread`. */
 export const record =
   <T extends object>(fields: { readonly [K in keyof T]-?: Read<T[K]> }): Read<T> =>
   (value, at) => {
     const given: JsonObject = object(value, at);
+    const others = Object.keys(given).filter((name) => !Object.hasOwn(fields, name));
+    at.unread?.push(...others.map((name) => inside(at, name).field));
     const read = ([name, field]: [string, unknown]) => [
       name,
       (field as Read<unknown>)(given[name], inside(at, name)),

@@ -12,7 +12,7 @@ import { findCases, readCase } from "../../../src/io/golden/cases.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
 import { writeSafetensors } from "../../../src/io/safetensors/write.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
-import { RuleError } from "../../../src/tensor/errors.ts";
+import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { flat, int, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
@@ -225,7 +225,8 @@ describe("[compare.half] half precision", () => {
   test("[compare.half] tensors without noise are listed as not compared, the others are judged", () => {
     const noise = new Map([["outputs.out", 0.001]]);
     const { status, notCompared } = judged({ float16: noise });
-    expect([status, notCompared]).toEqual(["passed", golden.manifest.taps.map((name) => `taps.${name}`)]);
+    const names = golden.manifest.taps.map((name) => `taps.${name}`);
+    expect([status, notCompared]).toEqual(["passed", [{ what: "rounding", names }]]);
     const wrong = new Map(results).set("outputs.out", tensor("n", [1], [0]));
     expect(judged({ float16: noise }, wrong).status).toBe("failed");
   });
@@ -406,11 +407,26 @@ describe("[compare.probes] a full-size tensor", () => {
 
 describe("[compare.raises] where the release throws", () => {
   const raises = { phase: "forward", type: "TypeError", message: "no" } as const;
+  const raised = (upstream: string, phase: "construct" | "forward" = "forward") => ({
+    error: new RuleError("refused", "a.b", upstream),
+    phase,
+  });
   test("[compare.raises] the same error passes", () =>
-    expect(judgeRaised(raises, new RuleError("refused", "a.b", "TypeError: no")).status).toBe("passed"));
+    expect(judgeRaised(raises, raised("TypeError: no")).status).toBe("passed"));
   test("[compare.raises] another error, or none, fails", () => {
-    expect(judgeRaised(raises, new RuleError("refused", "a.b", "TypeError: yes")).status).toBe("failed");
+    expect(judgeRaised(raises, raised("TypeError: yes")).status).toBe("failed");
     expect(judgeRaised(raises, null).status).toBe("failed");
+  });
+  test("[compare.raises] the same error in the other phase fails, and the phases are named", () => {
+    const { status, error } = judgeRaised(raises, raised("TypeError: no", "construct"));
+    expect([status, error]).toEqual([
+      "failed",
+      expect.stringMatching(/in the phase "construct", but .* "forward"/),
+    ]);
+  });
+  test("[compare.raises] a ShapeError, which quotes no release, fails and is not broken", () => {
+    const judged = judgeRaised(raises, { error: new ShapeError("the sizes differ"), phase: "forward" });
+    expect(judged).toMatchObject({ status: "failed", error: expect.stringContaining("the sizes differ") });
   });
 });
 

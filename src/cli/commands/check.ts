@@ -1,8 +1,15 @@
 // The command `flamboyance check`.
 import { type Actual, checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
-import { summariseMasks } from "../../conformance/cases/check-masks.ts";
+import { type MaskVerdict, summariseMasks } from "../../conformance/cases/check-masks.ts";
+import {
+  asVerdicts,
+  messageOf,
+  notRun,
+  type Selection,
+  selectCases,
+} from "../../conformance/cases/selection.ts";
 import { type CaseVerdict, exitCode, kernelsOf, summarise } from "../../conformance/cases/verdict.ts";
-import { findCases, type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
+import { type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
 import { findMaskCases } from "../../io/golden/masks.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { reference } from "../../kernels/reference/index.ts";
@@ -12,10 +19,11 @@ import { progressOn } from "../../terminal/progress.ts";
 import { oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
 import { CHECK } from "../help/check.ts";
-import { asVerdict, maskLine, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
-import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
+import { asVerdict, maskLine, NO_MASKS, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
+import { DOCUMENT_OPTIONS, type DocumentKind, documentKind, print } from "../output.ts";
 import { colourOn, paintOn, writeError, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
+import { lastLine } from "../verdict-table.ts";
 import { captionTour } from "./digits.ts";
 
 const OPTIONS = {
@@ -56,34 +64,7 @@ async function openBackends({ backend, mode, precision, full }: Choice): Promise
   return precisions.map((p) => reference(p));
 }
 
-/** The small cases, or with --full the full-size ones. A case that is itself a PATH always runs. */
-function chooseCases(paths: readonly string[], full: boolean): string[] {
-  const folders = findCases(paths.length > 0 ? paths : [defaultCases()]);
-  const named = new Set(paths.map((path) => path.replace(/[\\/]+$/, "")));
-  return folders.filter((folder) => named.has(folder) || full === isFull(folder));
-}
-
-/** A case that cannot be read counts as small; the check then reports the reason. */
-function isFull(folder: string): boolean {
-  try {
-    return readCase(folder).manifest.full;
-  } catch {
-    return false;
-  }
-}
-
-const broken = (folder: string, precision: Precision, error: unknown): CaseVerdict => ({
-  id: folder,
-  module: "(unreadable)",
-  precision,
-  status: "errored",
-  rows: 0,
-  worst: null,
-  firstDivergence: null,
-  error: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
-  kernels: null,
-});
-
+/** The verdict on each case with each backend. An error of one case is its verdict, and the others run. */
 async function runAll(
   folders: readonly string[],
   backends: readonly Backend[],
@@ -102,14 +83,33 @@ async function runAll(
         progress.step(done + part, total, `${folder} ${backend.precision}`);
       progress.step(done, total, `${folder} ${backend.precision}`);
       try {
-        verdicts.push(await checkCase(readCase(folder), backend, { onProgress, onActual }));
+        const golden = readCase(folder);
+        verdicts.push(await checkCase(golden, backend, { onProgress, onActual }));
+        golden.close();
       } catch (error) {
-        verdicts.push(broken(folder, backend.precision, error));
+        verdicts.push({ ...notRun("errored", folder, messageOf(error)), precision: backend.precision });
       }
     }
   }
   progress.clear();
   return verdicts;
+}
+
+/** The keys of the document and the last lines of the text for folders whose path is not their id, and for other kinds of cases. */
+function remarksOn({ moved, otherKinds }: Selection): { document: object; text: string } {
+  const document = {
+    ...(moved.length > 0 ? { moved } : {}),
+    ...(otherKinds.length > 0 ? { otherKinds } : {}),
+  };
+  const lines = [
+    ...moved.map(({ folder, id }) => `the folder ${folder} holds the case ${id}`),
+    ...(otherKinds.length > 0
+      ? [
+          `${otherKinds.length} folders hold other kinds of cases, which check does not run: ${otherKinds.map(({ folder }) => folder).join(", ")}`,
+        ]
+      : []),
+  ];
+  return { document, text: lines.map((line) => `${lastLine(line)}\n`).join("") };
 }
 
 const NEXT = `Next: read one block beside its equation (docs/10-reading-flamingo.md), or judge another implementation
@@ -122,36 +122,50 @@ export async function check(args: readonly string[]): Promise<number> {
     writeOut(CHECK);
     return 0;
   }
-  const kind = documentKind(values);
+  return checkPaths(positionals, values, documentKind(values));
+}
+
+async function checkPaths(
+  positionals: readonly string[],
+  values: Choice & { readonly out?: string | undefined; readonly tour: boolean },
+  kind: DocumentKind | null,
+): Promise<number> {
   const { masks: named, others } = splitPaths(positionals);
   const exhaustive = runMasks(named, true);
   if (named.length > 0 && others.length === 0) return printMasks(exhaustive, kind); // [mask.check]
+  const paths = others.length > 0 ? others : [defaultCases()];
+  const selection = selectCases(paths, values);
   const backends = await openBackends(values);
   try {
-    const ran = await runAll(chooseCases(others, values.full), backends, values.out);
-    const verdicts = [...ran, ...exhaustive.map(asVerdict)];
-    const quick = values.full
-      ? []
-      : runMasks(findMaskCases(others.length > 0 ? others : [defaultCases()]), false);
-    const masks = [...exhaustive, ...quick];
-    const more = masks.length > 0 ? { masks: summariseMasks(masks) } : {};
-    const precisions = backends.map(({ precision }) => precision).join(" and ");
-    const [{ name, mode } = { name: "", mode: null }] = backends;
-    print(
-      verdicts,
-      kind,
-      `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`,
-      more,
-    );
-    if (masks.length > 0 && !kind) writeOut(`${maskLine(masks, paintOn(process.stdout))}\n`); // [mask.check]
-    if (values.tour && !kind) {
-      writeOut(`\n${tour({ colour: colourOn(process.stdout) })}\n\n${await captionTour()}\n\n${NEXT}`);
-    }
+    const ran = await runAll(selection.folders, backends, values.out);
+    const quick = values.full ? NO_MASKS : runMasks(findMaskCases(paths), false);
+    const masks = [...exhaustive.verdicts, ...quick.verdicts];
+    const [{ name, mode, precision } = { name: "", mode: null, precision: "float64" as const }] = backends;
+    const verdicts = [
+      ...ran,
+      ...asVerdicts(selection, precision),
+      ...exhaustive.verdicts.map(asVerdict),
+      ...[...exhaustive.broken, ...quick.broken].map((one) => ({ ...one, precision })),
+    ];
+    const remarks = remarksOn(selection);
+    const more = { ...(masks.length > 0 ? { masks: summariseMasks(masks) } : {}), ...remarks.document };
+    const precisions = backends.map((backend) => backend.precision).join(" and ");
+    const title = `This implementation on golden cases, ${precisions} (${[name, mode].filter(Boolean).join(" ")})`;
+    print(verdicts, kind, title, more);
+    if (!kind) await printEnd(remarks.text, masks, values.tour);
     const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [mask.check]
     return Math.max(exitCode(summarise(verdicts)), differ, fallbackStatus(verdicts, name));
   } finally {
     for (const backend of backends) await backend.close();
   }
+}
+
+async function printEnd(remarks: string, masks: readonly MaskVerdict[], withTour: boolean): Promise<void> {
+  writeOut(remarks);
+  if (masks.length > 0) writeOut(`${maskLine(masks, paintOn(process.stdout))}\n`); // [mask.check]
+  if (!withTour) return;
+  const drawing = tour({ colour: colourOn(process.stdout) });
+  writeOut(`\n${drawing}\n\n${await captionTour()}\n\n${NEXT}`);
 }
 
 /** 2 if a product fell back to the definition, because then the check is not one of the backend's kernels. */

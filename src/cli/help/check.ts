@@ -8,6 +8,9 @@ among them, its shorter prompts are checked; if its own path is given
 (golden/cases/masks), all of its prompts are, and the table shows the rows and
 disagreements of each convention, and the conventions without recorded runs.
 
+Full-size cases beside others are skipped and named. The last lines list what
+was not compared, such as taps that the fused kernels of a backend leave out.
+
 Options
   --backend NAME      reference (default), simd, auto (simd where it runs, else
                       reference) or gpu
@@ -22,8 +25,8 @@ Options
                       print one document instead of the table
 
 Exit status
-  0 all cases conform   1 numbers differ   2 a case is broken, or a kernel ran
-  outside the backend   3 usage
+  0 all that were compared conform   1 numbers differ   2 a case is broken,
+  nothing was compared, or a kernel ran outside the backend   3 usage
 
 Example
   flamboyance check golden/cases/flamingo-pytorch --precision float64

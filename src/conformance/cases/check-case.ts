@@ -1,23 +1,25 @@
 // Runs this implementation on one golden case and compares.
 
 import type { GoldenCase } from "../../io/golden/cases.ts";
-import type { CaseManifest } from "../../io/golden/manifest.ts";
+import type { CaseManifest, Raises } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
+import { quoted } from "../../io/wording.ts";
 import { type Backend, differentiable } from "../../kernels/backend.ts";
 import { type ReplayOptions, replay } from "../../kernels/replay.ts";
-import { loadStateDict } from "../../nn/state-dict.ts";
+import { loadStateDict, parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
 import { LoadError, RuleError, ShapeError } from "../../tensor/errors.ts";
 import { mul, sumAll } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Program } from "../../tensor/program/program.ts";
 import { record } from "../../tensor/program/record.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import { sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { argumentsOf, type Inputs } from "../sources/arguments.ts";
 import { moduleName, systemUnderTest } from "../sources/registry.ts";
 import type { SystemUnderTest } from "../sources/source.ts";
+import { checkInputs, checkProgramSize } from "./budget.ts";
 import { type Judgement, judge, judgeRaised } from "./judge.ts";
-import type { CaseVerdict } from "./verdict.ts";
+import type { CaseVerdict, NotCompared } from "./verdict.ts";
 
 /** The call that a case makes. */
 export interface CaseCall {
@@ -43,7 +45,9 @@ export type SystemFor = (manifest: CaseManifest) => SystemUnderTest;
 /** Builds the system under test and loads the weights. Errors of the model are thrown unchanged. */
 export function callOf(golden: GoldenCase, systemFor: SystemFor = systemUnderTest): CaseCall {
   const { manifest } = golden;
+  checkInputs(golden);
   const system = systemFor(manifest);
+  checkTies(manifest, system.model);
   loadStateDict(system.model, golden.weights);
   const cotangent = golden.inputs.get(COTANGENT);
   const given = new Map([...golden.inputs].filter(([name]) => name !== COTANGENT));
@@ -73,6 +77,18 @@ export function callOf(golden: GoldenCase, systemFor: SystemFor = systemUnderTes
   return { system, inputs, record: recordCall };
 }
 
+/** Throws a LoadError unless the model shares the tensors that the case ties. */
+function checkTies({ id, ties }: CaseManifest, model: object): void {
+  if (ties.size === 0) return;
+  const state = stateDict(model);
+  for (const [second, first] of ties) {
+    const [a, b] = [state.get(second), state.get(first)];
+    if (a !== undefined && a === b) continue; // [conform.ties]
+    const problem = a === undefined ? "the model does not have" : "the model does not share with it";
+    throw new LoadError(`${id} ties ${quoted(first)} to ${quoted(second)}, which ${problem}  [conform.ties]`);
+  }
+}
+
 /** The outputs that a case expects, in its order; one that the call does not return is absent. [conform.outputs] */
 function expectedOutputs<T extends Stored>(
   names: readonly string[],
@@ -88,13 +104,51 @@ function expectedOutputs<T extends Stored>(
   );
 }
 
+interface Replayable {
+  readonly program: Program;
+  /** Gradients that the case does not list, although its loss depends on these tensors. */
+  readonly unlisted: readonly string[];
+}
+
 /** The program of a case, with its gradients if it has any, as this backend replays it. */
-function programOf({ manifest: { id, grads } }: GoldenCase, call: CaseCall, backend: Backend): Program {
+function programOf(golden: GoldenCase, call: CaseCall, backend: Backend): Replayable {
+  const { id, grads, trainable } = golden.manifest;
   const program = call.record();
-  if (grads.length === 0) return program;
+  checkProgramSize(golden, program);
+  if (grads.length === 0) return { program, unlisted: [] };
   if (!Object.hasOwn(program.outputs, LOSS))
     throw new LoadError(`${id}: gradients need an input "${COTANGENT}" of floats  [conform.outputs]`);
-  return gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
+  const unlisted = unlistedGradients(golden, program, trainable ?? parameterNames(call.system.model));
+  if (trainable !== null && unlisted.length > 0)
+    throw new LoadError(
+      `${id}: "grads" does not list ${quoted(unlisted[0] ?? "")}, on which the loss depends  [conform.gradients]`,
+    ); // [conform.gradients]
+  const both = gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
+  checkProgramSize(golden, both);
+  return { program: both, unlisted };
+}
+
+/** The inputs and parameters that the loss depends on and whose gradients the case does not list. */
+function unlistedGradients(
+  { manifest }: GoldenCase,
+  program: Program,
+  parameters: readonly string[],
+): string[] {
+  const reached = new Set([program.outputs[LOSS]]);
+  for (let node = program.nodes.length - 1; node >= 0; node--) {
+    const { op, inputs } = program.nodes[node] ?? { op: "leaf", inputs: [] };
+    if (reached.has(node) && op !== "detach") for (const input of inputs) reached.add(input);
+  }
+  const leaf = new Map(Object.entries(program.leaves));
+  const listed = new Set(manifest.grads.map((name) => leaf.get(leafOf(name))));
+  const names = [
+    ...[...manifest.inputs.keys()].filter((name) => name !== COTANGENT).map((name) => `inputs.${name}`),
+    ...parameters.map((name) => `weights.${name}`),
+  ];
+  return names.filter((name) => {
+    const id = leaf.get(leafOf(name));
+    return id !== undefined && reached.has(id) && !listed.has(id);
+  });
 }
 
 /** Results by the names of expected.safetensors. */
@@ -124,6 +178,11 @@ export interface CheckOptions {
   readonly onActual?: ((golden: GoldenCase, actual: Actual) => void) | undefined;
 }
 
+type Checked = Judgement & Pick<CaseVerdict, "notCompared">;
+
+const part = (what: NotCompared["what"], names: readonly string[]): NotCompared[] =>
+  names.length > 0 ? [{ what, names }] : [];
+
 /** A system with `run` returns outputs only. [conform.run] */
 async function checkRun(
   golden: GoldenCase,
@@ -131,12 +190,13 @@ async function checkRun(
   inputs: Inputs,
   backend: Backend,
   { onActual }: CheckOptions,
-): Promise<Judgement> {
+): Promise<Checked> {
   const outputs = await run(inputs, backend);
-  if (golden.manifest.raises) return judgeRaised(golden.manifest.raises, null);
-  const actual: Actual = new Map(outputsOf(outputs, golden.manifest.outputs));
+  const { raises, outputs: names, taps } = golden.manifest;
+  if (raises) return judgeRaised(raises, null);
+  const actual: Actual = new Map(outputsOf(outputs, names));
   onActual?.(golden, actual);
-  return judge(golden, actual, backend.precision, { taps: "locate" });
+  return { ...judge(golden, actual, backend.precision, { taps: "locate" }), notCompared: part("taps", taps) };
 }
 
 /**
@@ -148,19 +208,30 @@ async function checkProgram(
   call: CaseCall,
   backend: Backend,
   { signal, onProgress, onActual }: CheckOptions,
-): Promise<Judgement> {
-  const program = programOf(golden, call, backend);
+): Promise<Checked> {
+  const { program, unlisted } = programOf(golden, call, backend);
   const { raises, taps: named } = golden.manifest;
   if (raises) return judgeRaised(raises, null);
-  const fused = Object.keys(backend.scopes).length > 0;
   const taps = named.filter((name) => Object.hasOwn(program.taps, name));
+  const fused = Object.keys(backend.scopes).length > 0 && taps.length === named.length; // a missing tap decides everywhere
   const first = await replayed(golden, program, backend, { signal, onProgress, taps: fused ? [] : taps });
   onActual?.(golden, first.actual);
   const judgement = judge(golden, first.actual, backend.precision, { taps: fused ? "locate" : "decide" });
-  if (judgement.status === "passed" || !fused) return { ...judgement, kernels: first.kernels };
+  const withoutGradients = part("gradients", unlisted);
+  if (judgement.status === "passed" || !fused) {
+    const notCompared = [...part("taps", fused ? taps : []), ...withoutGradients];
+    return { ...judgement, kernels: first.kernels, notCompared };
+  }
   const second = await replayed(golden, program, backend, { signal, taps });
   const both = new Map([...second.actual, ...first.actual]);
-  return { ...judge(golden, both, backend.precision, { taps: "locate" }), kernels: first.kernels };
+  const located = judge(golden, both, backend.precision, { taps: "locate" });
+  return { ...located, kernels: first.kernels, notCompared: withoutGradients };
+}
+
+/** What no run of this case compares. */
+function notComparedIn({ manifest, expected }: GoldenCase): NotCompared[] {
+  const empty = [...expected].filter(([, t]) => sizeOf(t.shape) === 0).map(([name]) => name);
+  return [...part("fields", manifest.unread), ...part("empty", empty)];
 }
 
 /** The verdict on one case. Errors become verdicts, unless `signal` was aborted. */
@@ -171,17 +242,29 @@ export async function checkCase(
 ): Promise<CaseVerdict> {
   const { id, source, raises } = golden.manifest;
   const base = { id, module: moduleName(source), precision: backend.precision };
+  let phase: Raises["phase"] = "construct";
   try {
     const call = callOf(golden, options.systemFor);
+    phase = "forward";
     const { run } = call.system;
     const judgement = run
       ? await checkRun(golden, run, call.inputs, backend, options)
       : await checkProgram(golden, call, backend, options);
-    return { ...base, ...judgement };
+    const stray = golden.strayTensors();
+    if (judgement.status === "passed" && stray.length > 0)
+      throw new LoadError(
+        `${id}: ${stray.map(quoted).join(", ")} in the file are not what case.json says: its recipes, seed or dtypes give other numbers  [case.recipe]`,
+      ); // [case.recipe]
+    const notCompared = [
+      ...notComparedIn(golden),
+      ...(judgement.notCompared ?? []),
+      ...part("recipes", stray),
+    ];
+    return { ...base, ...judgement, notCompared };
   } catch (error) {
     if (options.signal?.aborted) throw error;
-    const refused = error instanceof RuleError || error instanceof ShapeError;
-    if (raises && refused) return { ...base, ...judgeRaised(raises, error) };
+    if (raises && (error instanceof RuleError || error instanceof ShapeError))
+      return { ...base, ...judgeRaised(raises, { error, phase }) };
     return {
       ...base,
       rows: 0,

@@ -7,7 +7,7 @@ import { LoadError, type RuleError, type ShapeError } from "../../tensor/errors.
 import type { Precision } from "../../tensor/precision.ts";
 import { flat, Int, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type Comparison, compare, compareProbes, noiseIn, type Probes, toleranceFor } from "./compare.ts";
-import { type CaseVerdict, worstOf } from "./verdict.ts";
+import { type CaseVerdict, type NotCompared, worstOf } from "./verdict.ts";
 
 /** A verdict without the case's name. */
 export type Judgement = Pick<
@@ -42,6 +42,9 @@ const skipped = (reason: string): Judgement => ({
   kernels: null,
 });
 
+const rounded = (names: readonly string[]): NotCompared[] =>
+  names.length > 0 ? [{ what: "rounding", names }] : [];
+
 /** @throws LoadError if an expected value is missing, NaN, or (at full size) not 256 probes of the output. */
 export function judge(
   golden: GoldenCase,
@@ -64,7 +67,10 @@ export function judge(
     else comparisons.push(compare(name, actual.get(name), expected, allowed));
   }
   const deciding = comparisons.filter(({ tensor }) => taps === "decide" || !isTap(tensor)); // [conform.verdict]
-  return { ...verdict(deciding, comparisons, taps === "locate" ? next : undefined), notCompared };
+  return {
+    ...verdict(deciding, comparisons, taps === "locate" ? next : undefined),
+    notCompared: rounded(notCompared),
+  };
 }
 
 function judgeProbes(
@@ -80,7 +86,7 @@ function judgeProbes(
     if (allowed === null) notCompared.push(name);
     else comparisons.push(compareProbes(name, actual.get(`outputs.${output}`), probes, allowed));
   }
-  return { ...verdict(comparisons, comparisons), notCompared };
+  return { ...verdict(comparisons, comparisons), notCompared: rounded(notCompared) };
 }
 
 function expectedOf({ expected, folder }: GoldenCase, name: string): Stored {
@@ -160,17 +166,26 @@ function verdict(
   return { status: passed ? "passed" : "failed", rows, worst, firstDivergence, error: null, kernels: null };
 }
 
-/** A case in which the release throws: this implementation must refuse for the same reason and quote the release's message. */
-export function judgeRaised({ type, message }: Raises, error: RuleError | ShapeError | null): Judgement {
+/** An error of the model, and whether its constructor or its call raised it. */
+export interface Raised {
+  readonly error: RuleError | ShapeError;
+  readonly phase: Raises["phase"];
+}
+
+/** A case in which the release throws: this implementation must refuse in the same phase, for the same reason, and quote the release's message. */
+export function judgeRaised({ phase, type, message }: Raises, raised: Raised | null): Judgement {
   const expected = `${type}: ${message}`;
-  const passed = error?.upstream === expected; // [compare.raises]
-  const reason = error ? `raised as "${error.upstream ?? error.message}"` : "nothing was raised";
+  const upstream = raised?.error.upstream ?? null;
+  const passed = upstream === expected && raised?.phase === phase; // [compare.raises]
+  const reason = raised
+    ? `raised as "${upstream ?? raised.error.message}" in the phase "${raised.phase}"`
+    : "nothing was raised";
   return {
     status: passed ? "passed" : "failed",
     rows: 1,
     worst: null,
     firstDivergence: null,
-    error: passed ? null : `${reason}, but the release raises "${expected}"`,
+    error: passed ? null : `${reason}, but the release raises "${expected}" in the phase "${phase}"`,
     kernels: null,
   };
 }

@@ -6,6 +6,17 @@ import type { Comparison } from "./compare.ts";
 /** skipped: nothing was compared, and nothing is wrong with the case; `error` holds the reason. */
 export type Status = "passed" | "skipped" | "failed" | "errored";
 
+/** Parts of a case that this run did not compare. */
+export interface NotCompared {
+  /**
+   * taps: this backend does not compute them. gradients: the case does not list them. rounding: too little is left of these tensors in
+   * this precision. fields: case.json has them, and FORMAT.md does not. empty: tensors without elements. precisions: the case is not
+   * applied to them. recipes: recipes, seed or dtypes of the manifest give other tensors than the stored ones.
+   */
+  readonly what: "taps" | "gradients" | "rounding" | "fields" | "empty" | "precisions" | "recipes";
+  readonly names: readonly string[];
+}
+
 export interface CaseVerdict {
   readonly id: string;
   /** The source's class, by which the table groups cases. */
@@ -21,11 +32,11 @@ export interface CaseVerdict {
   /** The reason why nothing was compared. */
   readonly error: string | null;
   readonly kernels: KernelReport | null;
-  /** Tensors that are not judged in this precision, because rounding leaves too little of them. */
-  readonly notCompared?: readonly string[] | undefined;
+  readonly notCompared?: readonly NotCompared[] | undefined;
 }
 
 export interface Summary {
+  /** Cases that were run; skipped ones are counted apart. */
   readonly cases: number;
   readonly rows: number;
   readonly passed: number;
@@ -40,7 +51,19 @@ export const share = ({ error, tolerance }: Comparison): number => (error === 0 
 export const worstOf = (comparisons: readonly Comparison[]): Comparison | null =>
   comparisons.reduce<Comparison | null>((worst, c) => (worst && share(worst) >= share(c) ? worst : c), null);
 
-const gravity: readonly Status[] = ["passed", "skipped", "failed", "errored"];
+const gravity: readonly Status[] = ["skipped", "passed", "failed", "errored"];
+
+const precisionSkipped = ({ status, precision }: CaseVerdict): NotCompared[] =>
+  status === "skipped" ? [{ what: "precisions", names: [precision] }] : [];
+
+/** What two runs of a case did not compare, each name once. */
+function notComparedIn(verdicts: readonly CaseVerdict[], skipped: boolean): NotCompared[] {
+  const all = verdicts.flatMap((v) => [...(v.notCompared ?? []), ...(skipped ? [] : precisionSkipped(v))]);
+  return [...new Set(all.map(({ what }) => what))].map((what) => ({
+    what,
+    names: [...new Set(all.flatMap((part) => (part.what === what ? part.names : [])))],
+  }));
+}
 
 /** One line per case where it ran in several precisions: the most severe status, and the comparison that is closest to its tolerance. */
 export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
@@ -53,7 +76,8 @@ export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
     }
     const grave = gravity.indexOf(v.status) > gravity.indexOf(previous.status) ? v : previous;
     const worst = worstOf([previous.worst, v.worst].filter((c) => c !== null));
-    cases.set(v.id, { ...grave, worst, rows: previous.rows + v.rows });
+    const notCompared = notComparedIn([previous, v], grave.status === "skipped");
+    cases.set(v.id, { ...grave, worst, rows: previous.rows + v.rows, notCompared });
   }
   return [...cases.values()];
 }
@@ -62,7 +86,7 @@ export function summarise(verdicts: readonly CaseVerdict[]): Summary {
   const cases = byCase(verdicts);
   const count = (status: Status) => cases.filter((v) => v.status === status).length;
   return {
-    cases: cases.length,
+    cases: cases.length - count("skipped"),
     rows: cases.reduce((rows, v) => rows + v.rows, 0),
     passed: count("passed"),
     failed: count("failed"),

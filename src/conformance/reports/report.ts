@@ -18,19 +18,31 @@ const jsonNumber = (x: number): number | string => (Number.isFinite(x) ? x : "in
 const worst = (c: Comparison | null) =>
   c && { tensor: c.tensor, error: jsonNumber(c.error), tolerance: c.tolerance, row: c.row, remark: c.remark };
 
-/** The document of `--json`; its keys are stable. The keys of `more` are added. */
+/** The document of `--json`; its keys are stable. `skipped` is there if a case was, and the keys of `more` are added. */
 export function toJson(verdicts: readonly CaseVerdict[], more: object = {}): string {
-  const cases = byCase(verdicts).map((v) => ({
-    id: v.id,
-    rows: v.rows,
-    status: v.status,
-    worst: worst(v.worst),
-    firstDivergence: v.firstDivergence && place(v.firstDivergence),
-    ...(v.error === null ? {} : { [v.status === "skipped" ? "reason" : "error"]: v.error }),
-    ...(v.notCompared?.length ? { notCompared: v.notCompared } : {}),
-  }));
+  const all = byCase(verdicts);
+  const skipped = all
+    .filter(({ status }) => status === "skipped")
+    .map(({ id, error }) => ({ id, reason: error }));
+  const cases = all
+    .filter(({ status }) => status !== "skipped")
+    .map((v) => ({
+      id: v.id,
+      rows: v.rows,
+      status: v.status,
+      worst: worst(v.worst),
+      firstDivergence: v.firstDivergence && place(v.firstDivergence),
+      ...(v.error === null ? {} : { error: v.error }),
+      notCompared: v.notCompared ?? [],
+    }));
   return JSON.stringify(
-    { summary: summarise(verdicts), kernels: kernelsOf(verdicts), cases, ...more },
+    {
+      summary: summarise(verdicts),
+      kernels: kernelsOf(verdicts),
+      cases,
+      ...(skipped.length > 0 ? { skipped } : {}),
+      ...more,
+    },
     null,
     2,
   );
@@ -49,7 +61,7 @@ export function toJunit(verdicts: readonly CaseVerdict[]): string {
     const tag = { failed: "failure", errored: "error", skipped: "skipped" }[v.status];
     return `${open}><${tag} message="${xml(reason(v))}"/></testcase>`;
   });
-  const head = `<testsuite name="flamboyance" tests="${cases}" failures="${failed}" errors="${errored}" skipped="${skipped}">`;
+  const head = `<testsuite name="flamboyance" tests="${cases + skipped}" failures="${failed}" errors="${errored}" skipped="${skipped}">`;
   return ['<?xml version="1.0" encoding="UTF-8"?>', head, ...rows, "</testsuite>"].join("\n");
 }
 

@@ -16,7 +16,7 @@ import { RotaryEmbedding } from "../../nn/positions/rotary.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import type { Arguments } from "./arguments.ts";
-import { type BuildContext, className, moduleClass, readOptions, type Source } from "./source.ts";
+import { type BuildContext, className, layers, moduleClass, readOptions, type Source } from "./source.ts";
 import { vitOf } from "./vit-pytorch.ts";
 
 type Context = BuildContext<FlamingoBehaviour>;
@@ -24,7 +24,7 @@ type Context = BuildContext<FlamingoBehaviour>;
 const count = between(integer, 1, 2 ** 31);
 const countOrDefault = optional(count, undefined);
 const integerOrDefault = optional(integer, undefined);
-const layers = between(integer, 0, 2 ** 31);
+const layersOrDefault = optional(layers, undefined);
 const headOptions = { dim: count, dim_head: countOrDefault, heads: countOrDefault };
 const onlyImmediate = { only_attend_immediate_media: optional(boolean, undefined) };
 /** The feed-forward's width in multiples of the model's; a fraction is allowed. */
@@ -41,6 +41,13 @@ const encoder: Read<ImageEncoder> = (value, at) => {
 
 const imgEncoder = optional(orNull(encoder), null);
 const maxVideoFrames = optional(orNull(count), undefined);
+
+/** A length that a case gives as a number, and no file holds. */
+function positions(n: number): number {
+  if (n >= 0 && n <= MOST_POSITIONS) return n;
+  throw new LoadError(`max_seq_len is ${n}; it has to be between 0 and ${MOST_POSITIONS}  [conform.budget]`); // [conform.budget]
+}
+const MOST_POSITIONS = 2 ** 16;
 
 /** The release cannot take embeddings, because of an undefined name; these cases were made with that name defined. */
 const REPAIRED = "RepairedVideoName";
@@ -128,7 +135,7 @@ const palmClasses = {
     options: { dim: count },
     call: ["max_seq_len"],
     build: ({ dim }) => new RotaryEmbedding(dim),
-    forward: (model, args) => model.forward(args.number("max_seq_len")),
+    forward: (model, args) => model.forward(positions(args.number("max_seq_len"))),
   }),
   SwiGLU: moduleClass({
     options: {},
@@ -153,7 +160,7 @@ const palmClasses = {
       cross_attn_every: countOrDefault,
       img_encoder: imgEncoder,
       perceiver_num_latents: countOrDefault,
-      perceiver_depth: integerOrDefault,
+      perceiver_depth: layersOrDefault,
       max_video_frames: maxVideoFrames,
     },
     call: ["text", "images", "videos", "embeds"],

@@ -1,6 +1,6 @@
 // A source: one released package, its profiles and its classes, as golden cases name them.
 
-import { type FieldLocation, oneOf, type Read, record } from "../../io/fields.ts";
+import { between, type FieldLocation, integer, oneOf, type Read, record } from "../../io/fields.ts";
 import type { Json, JsonObject } from "../../io/json.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { quoted } from "../../io/wording.ts";
@@ -52,6 +52,9 @@ type Camel<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<C
 export type CamelCased<O> = { readonly [K in keyof O as Camel<K> & string]: O[K] };
 
 const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** Layers are built one by one, so that their number is bounded here: no model that was ever released has more. */
+export const layers = between(integer, 0, 1024); // [conform.budget]
 
 type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };
 

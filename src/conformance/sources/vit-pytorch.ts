@@ -14,7 +14,7 @@ import {
 } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
 import { Extractor, ViT } from "../../models/vision/vit.ts";
-import { className, moduleClass, readOptions, type Source } from "./source.ts";
+import { className, layers, moduleClass, readOptions, type Source } from "./source.ts";
 
 const count = between(integer, 1, 2 ** 31);
 const rate = between(number, 0, 1);
@@ -33,7 +33,7 @@ const vitOptions = {
   patch_size: side,
   num_classes: between(integer, 0, 2 ** 31),
   dim: count,
-  depth: between(integer, 0, 2 ** 31),
+  depth: layers,
   heads: count,
   mlp_dim: count,
   pool: optional(oneOf("cls", "mean"), undefined),

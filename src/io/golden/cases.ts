@@ -7,7 +7,7 @@ import { loadSafetensors, type SafetensorsFile, type Stored } from "../safetenso
 import { saveSafetensors, type WriteOptions } from "../safetensors/write.ts";
 import type { CaseManifest } from "./manifest.ts";
 import { caseId, caseManifest } from "./read-manifest.ts";
-import { expectedTensors, givenTensors } from "./tensors.ts";
+import { expectedTensors, givenTensors, strayTensors } from "./tensors.ts";
 
 export interface GoldenCase {
   readonly folder: string;
@@ -18,6 +18,8 @@ export interface GoldenCase {
   readonly weights: ReadonlyMap<string, Tensor>;
   /** By the names of expected.safetensors: "outputs.out", "taps.…", "grads.…", "probes.…". Empty if the source throws. */
   readonly expected: ReadonlyMap<string, Stored>;
+  /** The stored tensors that are not those of the manifest's recipes, seed and dtypes, as "inputs.x". All of them are read. */
+  strayTensors(): string[];
   /** Closes the files; they are opened again when they are read again. */
   close(): void;
 }
@@ -26,19 +28,54 @@ const MANIFEST = "case.json";
 const LONGEST_MANIFEST = 1_000_000;
 const DEEPEST_MANIFEST = 16;
 
+export interface CaseListing {
+  /** The folders of all cases, sorted, each once. */
+  readonly folders: readonly string[];
+  /** Places that should hold a case but cannot be read as one, with the reason. */
+  readonly broken: readonly { readonly path: string; readonly problem: string }[];
+  /** Folders of tensors with the manifest of another kind of case. */
+  readonly otherKinds: readonly { readonly folder: string; readonly manifest: string }[];
+}
+
+/** Manifests of other kinds of cases (golden/FORMAT.md §9 and §10), which have tests of their own. */
+const OTHER_MANIFESTS = ["training.json", "rows.json"];
+const TENSORS = ["inputs.safetensors", "expected.safetensors"];
+
 /** The folders of all cases at or below these paths, sorted, each once. */
-export function findCases(paths: readonly string[]): string[] {
-  return [...new Set(paths.flatMap(casesAt))].sort((a, b) => (a < b ? -1 : 1));
+export const findCases = (paths: readonly string[]): string[] => [...listCases(paths).folders];
+
+/** The cases at or below these paths, and whatever looks like one. Throws a LoadError for a path without cases. */
+export function listCases(paths: readonly string[]): CaseListing {
+  const all = paths.map(casesAt);
+  const once = <T>(items: readonly T[], key: (item: T) => string): T[] =>
+    [...new Map(items.map((item) => [key(item), item])).entries()]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, item]) => item);
+  return {
+    folders: once(
+      all.flatMap(({ folders }) => folders),
+      (folder) => folder,
+    ),
+    broken: once(
+      all.flatMap(({ broken }) => broken),
+      ({ path }) => path,
+    ),
+    otherKinds: once(
+      all.flatMap(({ otherKinds }) => otherKinds),
+      ({ folder }) => folder,
+    ),
+  };
 }
 
 const dirname = (file: string): string => file.slice(0, file.lastIndexOf("/"));
+const basename = (file: string): string => file.slice(file.lastIndexOf("/") + 1);
 
-function casesAt(path: string): string[] {
+function casesAt(path: string): CaseListing {
   const folder = path.replace(/(?<=.)\/+$/, "");
-  if (kindOf(`${folder}/${MANIFEST}`) === "file") return [folder];
+  if (kindOf(`${folder}/${MANIFEST}`) === "file") return { folders: [folder], broken: [], otherKinds: [] };
   if (kindOf(folder) === "folder") {
-    const manifests = listFiles(folder).filter((file) => file.endsWith(`/${MANIFEST}`));
-    if (manifests.length > 0) return manifests.map(dirname); // [case.find]
+    const listing = casesAmong(listFiles(folder));
+    if (listing.folders.length + listing.broken.length > 0) return listing; // [case.find]
   }
   const what = {
     file: "a file, not a folder",
@@ -50,12 +87,51 @@ function casesAt(path: string): string[] {
   );
 }
 
+/** Sorts files by the cases that they belong to. */
+function casesAmong(files: readonly string[]): CaseListing {
+  const named = new Map<string, Set<string>>();
+  for (const file of files) {
+    const names = named.get(dirname(file)) ?? new Set();
+    named.set(dirname(file), names.add(basename(file)));
+  }
+  const broken = files.flatMap((path) => {
+    const isOfCase =
+      [MANIFEST, ...TENSORS].includes(basename(path)) && named.get(dirname(path))?.has(MANIFEST);
+    if (isOfCase || basename(path).startsWith(".")) return []; // reading the case reports it
+    const kind = kindOf(path);
+    if (kind === "nothing") return [{ path, problem: "a link to nothing; mend or remove it  [case.find]" }];
+    if (kind === "folder")
+      return [
+        {
+          path,
+          problem: "a folder that cannot be listed; permit it, or name the folder it links to  [case.find]",
+        },
+      ];
+    return [];
+  });
+  const [folders, otherKinds]: [string[], { folder: string; manifest: string }[]] = [[], []];
+  for (const [folder, names] of named) {
+    const other = OTHER_MANIFESTS.find((name) => names.has(name));
+    if (names.has(MANIFEST)) folders.push(folder);
+    else if (other !== undefined) otherKinds.push({ folder, manifest: other });
+    else if (TENSORS.some((name) => names.has(name)))
+      broken.push({
+        path: folder,
+        problem: `tensors without a ${MANIFEST}; add it, or remove the folder  [case.find]`,
+      });
+  }
+  return { folders, broken, otherKinds };
+}
+
 /** Reads case.json and both headers, and compares them. Values are read when they are used. */
 export function readCase(folder: string): GoldenCase {
   const manifest = readManifest(`${folder}/${MANIFEST}`);
   const given = loadSafetensors(`${folder}/inputs.safetensors`);
-  const tensors = givenTensors(manifest, given, { file: `${folder}/${MANIFEST}`, field: "recipes" });
-  const answers = manifest.raises === null ? loadSafetensors(`${folder}/expected.safetensors`) : null; // [case.expected]
+  const recipes = { file: `${folder}/${MANIFEST}`, field: "recipes" };
+  const tensors = givenTensors(manifest, given, recipes);
+  const path = `${folder}/expected.safetensors`;
+  const none = manifest.raises !== null && kindOf(path) === "nothing";
+  const answers = none ? null : loadSafetensors(path); // [case.expected]
   const expected = answers === null ? new Map<string, Stored>() : expectedTensors(manifest, answers);
   const close = (): void => {
     given.close();
@@ -67,6 +143,7 @@ export function readCase(folder: string): GoldenCase {
     inputs: under("inputs.", tensors),
     weights: floats(under("weights.", tensors)),
     expected,
+    strayTensors: () => strayTensors(manifest, given, tensors, recipes),
     close,
   };
 }

@@ -34,6 +34,7 @@ export interface CaseManifest {
     readonly torch: string | null;
     readonly vitPytorch: string | null;
     readonly python: string | null;
+    readonly languagePackage: string | null;
   };
   readonly profile: string;
   /** The arguments of the constructor, named as in the source package. */
@@ -62,7 +63,13 @@ export interface CaseManifest {
   readonly probed: ReadonlyMap<string, Shape>;
   readonly raises: Raises | null;
   readonly tolerance: CaseTolerance | null;
+  /** Members of case.json that FORMAT.md does not have, such as "inputs.x.comment". Nothing reads them. */
+  readonly unread: readonly string[];
 }
+
+/** The bounds of §6: a case beyond them would accept numbers that are wrong. */
+export const MOST_K = 8;
+export const MOST_NOISE = 1e-3;
 
 export interface CaseTolerance {
   readonly policy: "noise";

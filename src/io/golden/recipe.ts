@@ -14,6 +14,7 @@ import {
   shape,
 } from "../fields.ts";
 import type { Stored } from "../safetensors/read.ts";
+import { quoted } from "../wording.ts";
 import { type Dyadic, fillDyadic, fillIntegers } from "./generator.ts";
 
 /** Parameters for the elements whose leading indices are `at`. */
@@ -43,10 +44,27 @@ const integers = record({
   place: optional(list(list(int32)), []),
 });
 
-/** The kind of a recipe follows from its members. */
-export const recipe: Read<Recipe> = (value, at) => {
+/** The members of each kind of recipe, by the member that tells the kind. A picture's file is named for information. */
+const MEMBERS = {
+  file: ["file", "photograph"],
+  true: ["true"],
+  low: ["low", "high", "place"],
+  mean: ["mean", "exponent", "bits", "rows"],
+} as const;
+
+/** The kind of a recipe follows from its members. A member that no kind has would change nothing, and is refused. */
+export const recipe: Read<Recipe> = (value, place) => {
+  const at = { ...place, unread: undefined };
   const given = object(value, at);
-  if ("file" in given) return { kind: "file" };
+  const kind = (["file", "true", "low"] as const).find((name) => name in given) ?? "mean";
+  const known: readonly string[] = MEMBERS[kind];
+  const odd = Object.keys(given).find((name) => !known.includes(name));
+  if (odd !== undefined)
+    throw refuse(at, `has ${quoted(odd)}; a recipe of this kind has ${known.join(", ")}`); // [case.fields]
+  if ("file" in given) {
+    if (given.file !== true) throw refuse(at, 'has a member "file" that is not true');
+    return { kind: "file" };
+  }
   if ("true" in given) return { kind: "booleans", ...record({ true: indices })(value, at) };
   if ("low" in given) {
     const range = integers(value, at);
@@ -64,8 +82,8 @@ export const recipe: Read<Recipe> = (value, at) => {
   return { kind: "floats", ...plain, ...record({ rows: optional(list(row), []) })(value, at) };
 };
 
-/** The limits exceed the size of every weight of the models here; integers and booleans are not lazy and have lower ones. */
-const MOST = { floats: 2 ** 30, integers: 2 ** 24, booleans: 2 ** 24 };
+/** Floats are generated on first use. Integers and booleans are not, and so have a lower limit, which is far above any text. */
+const MOST = { floats: 2 ** 30, integers: 2 ** 22, booleans: 2 ** 22 };
 
 /** The tensor of a recipe. Floats are generated on first use, in float32, which represents them exactly. */
 export function make(
@@ -93,6 +111,9 @@ export function make(
     return new Bool(shape, out);
   }
   const rows = recipe.rows.map((row) => ({ ...row, from: start(row.at, shape, at, row.at.length) }));
+  const inRows = rows.reduce((sum, row) => sum + sizeOf(shape.slice(row.at.length)), 0);
+  if (inRows > size)
+    throw refuse(at, `has rows of ${inRows} elements, and the tensor has ${size}; give each row once`);
   return new Tensor(shape, () => {
     const out = new Float32Array(size);
     fillDyadic(out, seed, name, recipe);

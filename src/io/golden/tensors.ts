@@ -1,12 +1,13 @@
 // The tensors of a golden case, read from its files or generated from recipes, and compared with case.json.
 import { LoadError } from "../../tensor/errors.ts";
-import { Int, type Shape, sizeOf } from "../../tensor/tensor.ts";
+import { round } from "../../tensor/precision.ts";
+import { flat, Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type FieldLocation, refuse } from "../fields.ts";
 import { type Dtype, isFloat, isInt } from "../safetensors/dtypes.ts";
 import type { SafetensorsFile, Stored } from "../safetensors/read.ts";
 import { listed, quoted } from "../wording.ts";
 import { type CaseManifest, expectedNames } from "./manifest.ts";
-import { make } from "./recipe.ts";
+import { make, type Recipe } from "./recipe.ts";
 
 /** The declaration of a tensor in case.json; null for properties that it does not fix. */
 interface Declared {
@@ -16,6 +17,12 @@ interface Declared {
 }
 
 const isResult = (dtype: Dtype): boolean => dtype === "F64" || isInt(dtype) || dtype === "BOOL";
+
+/**
+ * The elements that the recipes of a case may make: those that no file holds are bounded by what is asked. A full-size case is asked
+ * for; the largest one has 303 million parameters.
+ */
+const MOST_MADE = { small: 2 ** 24, full: 2 ** 29 };
 
 /** Inputs and weights, under their names in the file. */
 export function givenTensors(
@@ -27,11 +34,71 @@ export function givenTensors(
   for (const [name, input] of manifest.inputs) declared.set(`inputs.${name}`, input);
   for (const [key, shape] of manifest.weights) declared.set(`weights.${key}`, { dtype: "floats", shape });
   onlyDeclared(file, declared);
+  checkBudget(manifest, file, declared, recipes);
   const one = ([name, wanted]: [string, Declared]): [string, Stored] => [
     name,
     file.has(name) ? checked(file, name, wanted) : made(manifest, file, name, wanted, recipes),
   ];
   return new Map([...declared].map(one));
+}
+
+function checkBudget(
+  { full }: CaseManifest,
+  file: SafetensorsFile,
+  declared: ReadonlyMap<string, Declared>,
+  recipes: FieldLocation,
+): void {
+  const absent = [...declared].filter(([name]) => !file.has(name));
+  const elements = absent.reduce((sum, [, { shape }]) => sum + sizeOf(shape ?? []), 0);
+  const most = full ? MOST_MADE.full : MOST_MADE.small;
+  if (!(elements <= most))
+    throw refuse(
+      recipes,
+      `make ${elements} elements; ${most} at most, for a case that is ${full ? "" : "not "}full-size`,
+      "case.made",
+    ); // [case.made]
+}
+
+const PRECISION = { F64: "float64", F32: "float32", BF16: "bfloat16", F16: "float16" } as const;
+
+/**
+ * The stored tensors that are not what the manifest says, as "inputs.x": their recipe makes others, or they have numbers that are not
+ * of the declared dtype. All values are read.
+ */
+export function strayTensors(
+  { inputs, recipes, seed }: CaseManifest,
+  file: SafetensorsFile,
+  tensors: ReadonlyMap<string, Stored>,
+  at: FieldLocation,
+): string[] {
+  const isMade = (name: string, stored: Stored): boolean => {
+    const recipe = recipes.get(name);
+    if (recipe === undefined || recipe.kind === "file") return true;
+    const field = { ...at, field: `${at.field}.${name}` };
+    requireKind(recipe, kindOfTensor(stored), field);
+    const [actual, expected] = [stored, make(recipe, seed, name, stored.shape, field)].map(elementsOf);
+    return Array.from(actual ?? []).every((x, i) => x === expected?.[i]); // [case.recipe]
+  };
+  const isOfDtype = (name: string, stored: Stored): boolean => {
+    const dtype = inputs.get(name.slice("inputs.".length))?.dtype;
+    if (!name.startsWith("inputs.") || dtype === undefined || !isFloat(dtype)) return true;
+    const rounded = round[PRECISION[dtype]];
+    return Array.from(elementsOf(stored)).every((x) => Object.is(rounded(x), x)); // [case.declared]
+  };
+  return [...tensors].flatMap(([name, stored]) =>
+    !file.has(name) || (isMade(name, stored) && isOfDtype(name, stored)) ? [] : [name],
+  );
+}
+
+const elementsOf = (t: Stored): ArrayLike<number> => (t instanceof Tensor ? flat(t.data) : t.flat());
+
+const kindOfTensor = (t: Stored): Kind =>
+  t instanceof Tensor ? "floats" : t instanceof Int ? "integers" : "booleans";
+
+type Kind = Exclude<Recipe["kind"], "file">;
+
+function requireKind(recipe: Recipe, kind: Kind, at: FieldLocation): void {
+  if (recipe.kind !== kind) throw refuse(at, `makes ${recipe.kind}, and the tensor is of ${kind}`);
 }
 
 function onlyDeclared(file: SafetensorsFile, declared: ReadonlyMap<string, unknown>): void {
@@ -77,7 +144,7 @@ function made(
       : isInt(dtype)
         ? "integers"
         : "booleans";
-  if (recipe.kind !== kind) throw refuse(at, `makes ${recipe.kind}, and the tensor is of ${kind}`);
+  requireKind(recipe, kind, at);
   return make(recipe, manifest.seed, name, shape ?? [], at);
 }
 
@@ -100,7 +167,9 @@ function declaredAnswer({ inputs, weights, full }: CaseManifest, name: string): 
   return { dtype: kind === "outputs" ? "result" : "F64", shape: (kind === "grads" && shape) || null };
 }
 
-/** Probes are at valid positions of the output, with one value each. */
+const PROBES = 256;
+
+/** Probes are at 256 valid positions of the output, with one value each. */
 function checkProbes(
   { probed }: CaseManifest,
   file: string,
@@ -111,9 +180,11 @@ function checkProbes(
   const value = tensors.get(`probes.${output}.value`);
   const size = sizeOf(probed.get(output) ?? []);
   const inside =
-    index instanceof Int && index.shape.length === 1 && index.flat().every((i) => 0 <= i && i < size);
+    index instanceof Int &&
+    index.shape.join() === `${PROBES}` &&
+    index.flat().every((i) => 0 <= i && i < size);
   if (inside && value?.shape.join() === index.shape.join()) return; // [case.probes]
   throw new LoadError(
-    `${file}: the probes of ${quoted(output)} do not fit its ${size} elements  [case.probes]`,
+    `${file}: the probes of ${quoted(output)} are not ${PROBES} of its ${size} elements  [case.probes]`,
   );
 }

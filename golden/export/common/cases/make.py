@@ -81,6 +81,7 @@ def single_precision(source, case, weights, inputs, expected, out):
         measured = probes.measure(source, case, weights, inputs, out, draws)
     else:
         measured = noise.measure(source, case, weights, inputs, expected, case["wanted"])
+    noise.check_bound(case["id"], measured)
     runs = {"draws": draws, "float32": True, "sequential": True}
     return {"policy": "noise", "K": 8, "measured": runs, "noise": measured}
 

@@ -9,6 +9,7 @@ from .runs import run
 
 DRAWS = 8
 FLOOR = 4 * 2.0**-24
+LARGEST = 1e-3  # a case with more noise would accept wrong results, and check refuses it
 
 
 def errors(actual, expected):
@@ -67,6 +68,14 @@ def measure(source, case, weights, inputs, expected, wanted):
             assert np.isfinite(error), f"{case['id']}: {name} is not comparable in single precision"
             noise[name] = max(noise[name], error)
     return {name: rounded_up(value) for name, value in noise.items()}
+
+
+def check_bound(case_id, measured):
+    """Raises a ValueError that names the tensor with the largest noise, if that is beyond the bound."""
+    name = max(measured, key=measured.get)
+    if not measured[name] <= LARGEST:
+        remedy = "choose inputs whose results float32 can represent"
+        raise ValueError(f"{case_id}: the noise of {name} is {measured[name]}, and {LARGEST} at most; {remedy}")
 
 
 def rounded_up(value):

@@ -12,6 +12,7 @@ import torch
 
 from golden.export.common import command, files
 from golden.export.common.cases.source import CaseSource
+from golden.export.common.running import noise
 from golden.export.common.source import Check, Request, Source
 
 from .folders import copies
@@ -64,6 +65,15 @@ class Making(unittest.TestCase):
         self.assertTrue(torch.equal(expected["outputs.ids"], expected["outputs.logits"].argmax(-1)))
         self.assertEqual(case["tolerance"]["noise"]["outputs.ids"], 0)
         self.assertGreater(case["tolerance"]["noise"]["outputs.logits"], 0)
+
+    def test_a_case_with_more_noise_than_check_reads_is_refused(self):
+        noise.check_bound("a case", {"outputs.out": noise.LARGEST})
+        for value in (1.001e-3, 1.65, float("nan")):
+            with self.assertRaisesRegex(ValueError, "a case: the noise of taps.x is .* and 0.001 at most"):
+                noise.check_bound("a case", {"taps.x": value})
+        with mock.patch.object(noise, "LARGEST", noise.FLOOR / 2):
+            with self.assertRaisesRegex(ValueError, "stand-in/scores--basic: the noise of outputs.logits"):
+                make(self, [BASIC])
 
     def test_a_case_may_name_its_level(self):
         folder = make(self, [BASIC | {"level": "decode"}, BASIC | {"id": "other"}])
