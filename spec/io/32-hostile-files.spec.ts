@@ -1,10 +1,16 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, openSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { openSafetensors } from "../../src/io/safetensors/read.ts";
+import { loadSafetensors, openSafetensors } from "../../src/io/safetensors/read.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
 import { OFFICIAL } from "../support/fixtures/official-file.ts";
+import { folders } from "../support/fixtures/temporary.ts";
+import { seededFiles } from "../support/fuzz/safetensors-files.ts";
 import { brokenFiles, counting, fileOf, files } from "../support/properties/files.ts";
+
+const fresh = folders();
 
 /** Opens a file and reads all its tensors; true if that was possible. */
 function readAll(bytes: Uint8Array): boolean {
@@ -41,6 +47,41 @@ test("[io.hostile] a file that is cut at any byte is an error", () => {
   for (let n = 0; n < OFFICIAL.length; n++) expect(readAll(OFFICIAL.subarray(0, n))).toBe(false);
   expect(readAll(OFFICIAL)).toBe(true);
   fc.assert(fc.property(files, (bytes) => readAll(bytes)));
+});
+
+test("[io.hostile] files with typical changes are opened or refused", () => {
+  const opened = seededFiles(11, 3000).filter(readAll).length;
+  expect(opened).toBeGreaterThan(300);
+  expect(opened).toBeLessThan(2700);
+});
+
+test("[io.hostile] pipes, devices, folders and huge files that are no safetensors files are refused at once", () => {
+  const [folder, pipe, sparse, device] = [fresh(), fresh(), fresh(), "/dev/zero"];
+  mkdirSync(folder);
+  expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+  writeFileSync(sparse, "");
+  truncateSync(sparse, 3e9);
+  for (const path of [pipe, folder, device, sparse]) {
+    const started = performance.now();
+    expect(() => loadSafetensors(path)).toThrow(LoadError);
+    expect(performance.now() - started).toBeLessThan(500);
+  }
+  writeFileSync(sparse, new Uint8Array(8));
+  truncateSync(sparse, 200e6);
+  const handle = openSync(sparse, "r+");
+  writeSync(handle, Uint8Array.from(fileOf("{", 0, 100_000_000n)), 0, 9, 0);
+  closeSync(handle);
+  expect(() => loadSafetensors(sparse)).toThrow("100000000 bytes, more than the limit of 25000000");
+});
+
+test("[io.hostile] 400,000 tensors in one header are listed within seconds", () => {
+  const members = Array.from(
+    { length: 400_000 },
+    (_, i) => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`,
+  );
+  const [file, started] = [fileOf(`{${members.join(",")}}`), performance.now()];
+  expect(openSafetensors(file, "f").keys).toHaveLength(400_000);
+  expect(performance.now() - started).toBeLessThan(5000);
 });
 
 test("[io.hostile] a header of 25 MB of any content takes neither minutes nor gigabytes", () => {

@@ -9,6 +9,7 @@ import { judge, judgeRaised } from "../../../src/conformance/cases/judge.ts";
 import { nextTaps } from "../../../src/conformance/cases/tap-graph.ts";
 import { byCase, exitCode, share, summarise } from "../../../src/conformance/cases/verdict.ts";
 import { findCases, readCase } from "../../../src/io/golden/cases.ts";
+import type { Dtype } from "../../../src/io/safetensors/dtypes.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
 import { writeSafetensors } from "../../../src/io/safetensors/write.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
@@ -37,7 +38,7 @@ function tampered(file: "inputs" | "expected", key: string, by: number): string 
   const shape = stored.info(key).shape;
   tensors.set(key, new Tensor(shape, view(values, shape)));
   const dtypes = new Map(
-    stored.keys.map((name) => [name, name === key ? "F64" : stored.info(name).dtype] as const),
+    stored.keys.map((name) => [name, name === key ? "F64" : (stored.info(name).dtype as Dtype)] as const),
   );
   const bytes = writeSafetensors(tensors, { dtypes });
   stored.close();

@@ -40,7 +40,10 @@ test("[io.header-bounds] the header has the given length, begins with a brace, a
   expect(() => openSafetensors(long, "f")).toThrow(
     /25000002 bytes, more than the limit of 25000000.*\[io\.header-bounds\]/,
   );
-  expect(long.ranges).toEqual([[0, 8]]); // refused before it is read
+  expect(long.ranges).toEqual([
+    [0, 8],
+    [8, 4096], // to recognise other formats; the header itself is not read
+  ]);
 });
 
 test("[io.json] the header is one object in UTF-8 without duplicate keys", () => {
@@ -81,9 +84,14 @@ test("[io.json] names of properties of JavaScript objects have no special meanin
 
 test("[io.metadata] metadata values are strings", () => {
   expectError(fileOf({ __metadata__: { format: 1 } }), "io.metadata", 'metadata "format" is not a string');
-  for (const bad of ["pt", null, ["pt"], 1]) expectError(fileOf({ __metadata__: bad }), "io.metadata");
+  for (const bad of ["pt", ["pt"], 1, true, { format: null }])
+    expectError(fileOf({ __metadata__: bad }), "io.metadata");
   expectError(fileOf('{"__metadata__":{"a":"","a":""}}'), "io.metadata", "is a duplicate");
   expect([...open(fileOf({ __metadata__: { format: "pt" } })).metadata]).toEqual([["format", "pt"]]);
+  // https://github.com/huggingface/safetensors/issues/823
+  const none = open(fileOf({ __metadata__: null, x: entry }, Uint8Array.of(0, 0, 128, 63, 0, 0, 0, 64)));
+  expect([none.metadata.size, ...none.tensor("x").data.data]).toEqual([0, 1, 2]);
+  expectError(fileOf('{"__metadata__":nul}'), "io.metadata");
 });
 
 test("[io.entries] a tensor is described by dtype, shape and offsets, exactly once each", () => {
@@ -99,11 +107,11 @@ test("[io.entries] a tensor is described by dtype, shape and offsets, exactly on
   expect(open(fileOf({ x: Object.fromEntries(Object.entries(entry).reverse()) }, 8)).keys).toEqual(["x"]);
 });
 
-test("[io.dtypes] an unknown dtype is an error", () => {
+test("[io.dtypes] a dtype that the format does not know is an error", () => {
   expectError(
-    one({ dtype: "F8_E4M3" }),
+    one({ dtype: "Q4_0" }),
     "io.dtypes",
-    'tensor "x" has dtype "F8_E4M3"; convert it to one of BOOL U8 ',
+    'tensor "x" has dtype "Q4_0"; the format knows BOOL U8 F16 BF16 I32 F32 F64 I64 F4 ',
   );
   for (const bad of [null, 32, "f32", "toString", ["F32"]]) expectError(one({ dtype: bad }), "io.dtypes");
 });
@@ -151,4 +159,204 @@ test("[io.cover] tensors cover the data exactly once", () => {
   expectError(at([0, 3], [4, 8]), "io.cover", '"t1" leaves unused bytes before it');
   expectError(at([0, 7]), "io.cover", "1 bytes after the last tensor belong to no tensor");
   expectError(at(), "io.cover", "8 bytes after the last tensor");
+});
+
+/** Bits per value of every dtype of safetensors 0.8.0. */
+const BITS = {
+  ...{
+    BOOL: 8,
+    F4: 4,
+    F6_E2M3: 6,
+    F6_E3M2: 6,
+    U8: 8,
+    I8: 8,
+    F8_E5M2: 8,
+    F8_E4M3: 8,
+    F8_E8M0: 8,
+    F8_E4M3FNUZ: 8,
+  },
+  ...{
+    F8_E5M2FNUZ: 8,
+    I16: 16,
+    U16: 16,
+    F16: 16,
+    BF16: 16,
+    I32: 32,
+    U32: 32,
+    F32: 32,
+    C64: 64,
+    F64: 64,
+    I64: 64,
+    U64: 64,
+  },
+};
+
+test("[io.dtypes] a dtype that is not read is listed, and refused when its values are asked for", () => {
+  // https://github.com/ollama/ollama/issues/15175: packed weights beside floats
+  const unread = [
+    "F4",
+    "F6_E2M3",
+    "F6_E3M2",
+    "F8_E5M2",
+    "F8_E4M3",
+    "F8_E8M0",
+    "F8_E4M3FNUZ",
+    "F8_E5M2FNUZ",
+    "C64",
+  ];
+  for (const [dtype, bits] of Object.entries(BITS)) {
+    const n = (4 * bits) / 8;
+    const q = { dtype, shape: [2, 2], data_offsets: [8, 8 + n] };
+    const file = open(fileOf({ w: entry, q }, 8 + n));
+    expect([file.keys, file.info("q")]).toEqual([["w", "q"], { dtype, shape: [2, 2] }]);
+    expect([...file.tensor("w").data.data]).toEqual([0, 0]);
+    if (!unread.includes(dtype)) {
+      file.get("q");
+      continue;
+    }
+    for (const read of [
+      () => file.get("q"),
+      () => file.tensor("q"),
+      () => file.int("q"),
+      () => file.bool("q"),
+    ])
+      expect(read).toThrow(
+        `f: tensor "q" is ${dtype}, which is not read here; store it as F32 or BF16, dequantised`,
+      );
+    expectError(fileOf({ q: { ...q, data_offsets: [0, n + 1] } }, n + 1), "io.offsets");
+  }
+  expectError(
+    fileOf({ q: { dtype: "F4", shape: [3], data_offsets: [0, 2] } }, 2),
+    "io.offsets",
+    "F4 [3] needs 1.5",
+  );
+});
+
+/** A file's header and bytes of data, and whether safetensors 0.8.0 (Python, safe_open) opens it. */
+const x = JSON.stringify(entry);
+const OFFICIAL_VERDICTS: readonly (readonly [header: string, data: number, opens: boolean])[] = [
+  ['{"__metadata__":null}', 0, true],
+  [`{"__metadata__":{"a":1},"w":${x}}`, 8, false],
+  [`{"__metadata__":{"a":null},"w":${x}}`, 8, false],
+  [`{"__metadata__":[],"w":${x}}`, 8, false],
+  [`{"__metadata__":"x","w":${x}}`, 8, false],
+  [`{"\\ud800":${x}}`, 8, false],
+  [`{"\\udc00":${x}}`, 8, false],
+  [`{"\\ud83d\\ude00":${x}}`, 8, true],
+  [`{"__metadata__":{"a":"\\ud800"},"w":${x}}`, 8, false],
+  [`{"__metadata__":{"\\udfff":"a"},"w":${x}}`, 8, false],
+  ['{"w":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}}', 8, false],
+  ['{"w":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}', 0, false],
+  ['{"w":{"dtype":"F32","shape":[02],"data_offsets":[0,8]}}', 8, false],
+  [
+    '{"w":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]}}',
+    0,
+    false,
+  ],
+  ['{"w":{"dtype":"F32","shape":[0,18446744073709551616],"data_offsets":[0,0]}}', 0, false],
+  ['{"w":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}', 2, false],
+  ['{"w":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}', 2, true],
+  ['{"w":{"dtype":"C128","shape":[1],"data_offsets":[0,16]}}', 16, false],
+  ['{"w":{"dtype":"f32","shape":[2],"data_offsets":[0,8]}}', 8, false],
+  ['{"w":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 8, false],
+  ['{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8,9]}}', 8, false],
+  ['{"w":{"dtype":"F32","shape":[2],"data_offsets":[0]}}', 8, false],
+  ['{"w":{"dtype":"F32","shape":null,"data_offsets":[0,4]}}', 4, false],
+  ['{"w":{"dtype":"F32","data_offsets":[0,4]}}', 4, false],
+  ['{"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8, false],
+  [`{"w":${x}}`, 16, false],
+  ["{}", 0, true],
+  ["{}", 3, false],
+  ["", 0, false],
+  ["", 8, false],
+  ["{}\0\0", 0, false],
+  ["{}  \n\t ", 0, true],
+  ["\ufeff{}", 0, false],
+  ['{"__metadata__":{"a":"b"}}', 0, true],
+  ['{"__metadata__":{"a":"\u0001"}}', 0, false],
+  ['{"__metadata__":{"a":"\u007f"}}', 0, true],
+  ['{"__metadata__":{},"__metadata__":{}}', 0, false],
+  [
+    '{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"b":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}',
+    4,
+    true,
+  ],
+  [
+    '{"a":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[0],"data_offsets":[2,2]}}',
+    4,
+    false,
+  ],
+];
+
+test("[io.official] files are opened and refused as by the official reader", () => {
+  for (const [header, data, opens] of OFFICIAL_VERDICTS)
+    expect(messageOf(fileOf(header, data)) === "", header).toBe(opens);
+});
+
+test("[io.official] what the official reader opens and is refused here has one of five reasons", () => {
+  // safetensors 0.8.0 opens all of these
+  expectError(fileOf(" {}"), "io.header-bounds");
+  expectError(fileOf(`{"w":${x},"w":${x}}`, 8), "io.json");
+  expectError(fileOf('{"__metadata__":{"a":"1","a":"2"}}'), "io.metadata");
+  expectError(fileOf('{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":[[1]]}}', 8), "io.entries");
+  expectError(fileOf('{"w":["F32",[2],[0,8]]}', 8), "io.entries");
+  expectError(one({ shape: [2, ...new Array(32).fill(1)] }), "io.shapes");
+  expectError(
+    fileOf('{"w":{"dtype":"F32","shape":[0,1152921504606846976],"data_offsets":[0,0]}}'),
+    "io.shapes",
+  );
+});
+
+test("[io.json] half of a surrogate pair in a name or in metadata is refused", () => {
+  for (const header of [`{"\\ud800":${x}}`, '{"__metadata__":{"a":"\\udc00b"}}', `{"\\udc00\\ud800":${x}}`])
+    expectError(fileOf(header, 8), "io.json", "half of a surrogate pair");
+});
+
+const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (c) => c.charCodeAt(0));
+/** The beginning of a zip archive whose first entry has this name. */
+const zip = (name: string): string =>
+  `PK\x03\x04\x00\x00${"\0".repeat(20)}${String.fromCharCode(name.length)}\0\0\0${name}${"\0".repeat(40)}`;
+
+test("[io.other-format] a file that is no safetensors file is named for what it is", () => {
+  // https://github.com/microsoft/OmniParser/issues/34, https://github.com/huggingface/transformers/issues/27923,
+  // https://github.com/huggingface/safetensors/issues/414
+  const lfs = `version https://git-lfs.github.com/spec/v1\noid sha256:${"0".repeat(64)}\nsize 4294967296\n`;
+  const files: readonly (readonly [content: string, sentence: string])[] = [
+    ["", "an empty file"],
+    [lfs, "a Git LFS pointer, not the file itself; run git lfs pull"],
+    [zip("archive/data.pkl"), "a PyTorch file (a zip with a pickle"],
+    [zip("model/.format_version"), "a PyTorch file (a zip with a pickle"],
+    [zip("arr_0.npy"), "a NumPy archive (.npz)"],
+    [zip("word/document.xml"), "a zip archive"],
+    [
+      "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.",
+      "a PyTorch file (a pickle, as torch.save wrote it before",
+    ],
+    ["\x80\x04\x95\x10\0\0\0\0\0\0\0}\x94.", "a Python pickle"],
+    ["<!DOCTYPE html><html><body>Sign in</body></html>", "a web page (HTML)"],
+    ["\n<HTML><head></head></HTML>", "a web page (HTML)"],
+    ['<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML document"],
+    [
+      '{"metadata":{"total_size":1},\n"weight_map":{"a":"model-00001-of-00002.safetensors"}}',
+      "the index of a model in several files",
+    ],
+    ['{"error":"Repository not found"}', "JSON text"],
+    ["\x1f\x8b\x08\0\0\0\0\0\0\x03KLL\x04\0", "compressed with gzip"],
+    ["(\xb5/\xfd\x04\0\x01\0\0", "compressed with Zstandard"],
+    ["GGUF\x03\0\0\0\0\0\0\0\0\0\0\0", "a GGUF file"],
+    ["\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0", "an HDF5 file"],
+    ["\x93NUMPY\x01\0v\0{'descr': '<f4'", "a NumPy array (.npy)"],
+  ];
+  for (const [content, sentence] of files)
+    for (const bytes of [bytesOf(content), bytesOf(content + (content === "" ? "" : "\0".repeat(5000)))])
+      expectError(bytes, "io.other-format", `f: this is ${sentence}`);
+});
+
+test("[io.other-format] a safetensors file that is cut off is no other format, whatever its length says", () => {
+  for (const length of [0x8b1f, 0x0280, 0x04034b50]) {
+    const cut = fileOf(`{"a":${x}`, 0, BigInt(length));
+    expectError(cut, "io.header-bounds", "the file is cut short, or not safetensors");
+  }
+  expectError(bytesOf("abc"), "io.header-bounds", "holds 3 bytes");
+  expectError(bytesOf("plain text, nothing else"), "io.header-bounds");
 });

@@ -31,6 +31,26 @@ test("[io.i64-fits] an integer beyond 32 bits is an error, not truncated", () =>
   }
 });
 
+test("[io.i64-fits] narrower and unsigned integers are read as 32-bit integers, if they fit", () => {
+  const read = (dtype: string, values: ArrayBufferView, n: number) => [
+    ...one(dtype, [n], new Uint8Array(values.buffer)).int("x").flat(),
+  ];
+  expect(read("I8", Int8Array.of(-128, 127), 2)).toEqual([-128, 127]);
+  expect(read("I16", Int16Array.of(-32768, 32767), 2)).toEqual([-32768, 32767]);
+  expect(read("U16", Uint16Array.of(0, 65535), 2)).toEqual([0, 65535]);
+  expect(read("U32", Uint32Array.of(0, 2 ** 31 - 1), 2)).toEqual([0, 2 ** 31 - 1]);
+  expect(read("U64", BigUint64Array.of(0n, 2n ** 31n - 1n), 2)).toEqual([0, 2 ** 31 - 1]);
+  const wide: readonly (readonly [string, ArrayBufferView])[] = [
+    ["U32", Uint32Array.of(1, 2 ** 31)],
+    ["U32", Uint32Array.of(1, 2 ** 32 - 1)],
+    ["U64", BigUint64Array.of(1n, 2n ** 31n)],
+    ["U64", BigUint64Array.of(1n, 2n ** 32n)],
+    ["U64", BigUint64Array.of(1n, 2n ** 64n - 1n)],
+  ];
+  for (const [dtype, values] of wide)
+    expect(() => read(dtype, values, 2)).toThrow('"x" needs more than 32 bits at index [1]  [io.i64-fits]');
+});
+
 test("[io.bool] a byte other than 0 and 1 is not a boolean", () => {
   expect(() => one("BOOL", [2, 2], Uint8Array.of(0, 1, 2, 0)).bool("x")).toThrow(
     /"x" is 2 at index \[1 0\].*\[io\.bool\]/,

@@ -3,7 +3,7 @@ import { LoadError } from "../../tensor/errors.ts";
 import { round } from "../../tensor/precision.ts";
 import { flat, Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type FieldLocation, refuse } from "../fields.ts";
-import { type Dtype, isFloat, isInt } from "../safetensors/dtypes.ts";
+import { type Dtype, isFloat, isInt, isWrittenInt, type StoredDtype } from "../safetensors/dtypes.ts";
 import type { SafetensorsFile, Stored } from "../safetensors/read.ts";
 import { listed, quoted } from "../wording.ts";
 import { type CaseManifest, expectedNames } from "./manifest.ts";
@@ -16,7 +16,7 @@ interface Declared {
   readonly shape: Shape | null;
 }
 
-const isResult = (dtype: Dtype): boolean => dtype === "F64" || isInt(dtype) || dtype === "BOOL";
+const isResult = (dtype: StoredDtype): boolean => dtype === "F64" || isWrittenInt(dtype) || dtype === "BOOL";
 
 /**
  * The elements that the recipes of a case may make: those that no file holds are bounded by what is asked. A full-size case is asked

@@ -8,10 +8,43 @@ export type Dtype = keyof typeof WIDTH;
 export type FloatDtype = "F64" | "F32" | "F16" | "BF16";
 export type IntDtype = "I64" | "I32" | "U8";
 
+/** Bits per value of the dtypes of safetensors 0.8.0 that are not written here. */
+const OTHER_BITS = {
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F8_E4M3: 8,
+  F8_E5M2: 8,
+  F8_E8M0: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2FNUZ: 8,
+  C64: 64,
+  I8: 8,
+  I16: 16,
+  U16: 16,
+  U32: 32,
+  U64: 64,
+} as const;
+/** A dtype that a file may have. */
+export type StoredDtype = Dtype | keyof typeof OTHER_BITS;
+type StoredIntDtype = IntDtype | "I8" | "I16" | "U16" | "U32" | "U64";
+
+const FLOATS: readonly string[] = ["F64", "F32", "F16", "BF16"];
+const INTEGERS: readonly string[] = ["I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"];
+
 export const isDtype = (name: unknown): name is Dtype =>
   typeof name === "string" && Object.hasOwn(WIDTH, name);
-export const isFloat = (dtype: Dtype): dtype is FloatDtype => /^B?F/.test(dtype);
-export const isInt = (dtype: Dtype): dtype is IntDtype => /^[IU]/.test(dtype);
+export const isStoredDtype = (name: unknown): name is StoredDtype =>
+  isDtype(name) || (typeof name === "string" && Object.hasOwn(OTHER_BITS, name));
+/** The names of all dtypes that a file may have. */
+export const STORED_DTYPES: readonly string[] = [...Object.keys(WIDTH), ...Object.keys(OTHER_BITS)];
+export const bitsOf = (dtype: StoredDtype): number => (isDtype(dtype) ? 8 * WIDTH[dtype] : OTHER_BITS[dtype]);
+/** Floats that are read. */
+export const isFloat = (dtype: StoredDtype): dtype is FloatDtype => FLOATS.includes(dtype);
+/** Integers that are read. */
+export const isInt = (dtype: StoredDtype): dtype is StoredIntDtype => INTEGERS.includes(dtype);
+/** Integers that are written. */
+export const isWrittenInt = (dtype: StoredDtype): dtype is IntDtype => isInt(dtype) && isDtype(dtype);
 
 type Typed<T> = {
   new (buffer: ArrayBufferLike, offset: number, length: number): T;
@@ -84,14 +117,24 @@ function float32To16(bits: number): number {
 }
 
 /** 32-bit integers, or the position of the first value that needs more bits. */
-export function decodeInts(bytes: Uint8Array, dtype: IntDtype): Int32Array | { tooWide: number } {
+export function decodeInts(bytes: Uint8Array, dtype: StoredIntDtype): Int32Array | { tooWide: number } {
   if (dtype === "U8") return Int32Array.from(bytes);
+  if (dtype === "I8") return Int32Array.from(as(Int8Array, bytes));
+  if (dtype === "U16") return Int32Array.from(as(Uint16Array, bytes));
+  if (dtype === "I16") return Int32Array.from(as(Int16Array, bytes));
   const words = as(Int32Array, bytes);
   if (dtype === "I32") return words;
+  const tooWide = (i: number) => ({ tooWide: i });
+  if (dtype === "U32") {
+    const wide = words.findIndex((word) => word < 0); // [io.i64-fits]
+    return wide < 0 ? words : tooWide(wide);
+  }
   const low = new Int32Array(words.length / 2);
   for (let i = 0; i < low.length; i++) {
-    low[i] = words[2 * i] ?? 0;
-    if (words[2 * i + 1] !== (low[i] ?? 0) >> 31) return { tooWide: i }; // [io.i64-fits]
+    const word = words[2 * i] ?? 0;
+    const high = word >> 31;
+    if (words[2 * i + 1] !== high || (dtype === "U64" && high !== 0)) return tooWide(i); // [io.i64-fits]
+    low[i] = word;
   }
   return low;
 }

@@ -1,16 +1,17 @@
 // The header of a safetensors file: 8 bytes of length, then JSON
 //   { "__metadata__": { string: string }, key: { "dtype", "shape", "data_offsets": [begin, end] }, … }
 // then the data. Every statement is checked against the size of the file before it is used. [io.hostile]
-// Format: https://github.com/huggingface/safetensors
+// Format: https://github.com/huggingface/safetensors, whose reader decides what is accepted. [io.official]
 import type { ByteSource } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Shape } from "../../tensor/tensor.ts";
 import { listed, quoted, utf8 } from "../wording.ts";
-import { type Dtype, isDtype, WIDTH } from "./dtypes.ts";
+import { bitsOf, isStoredDtype, STORED_DTYPES, type StoredDtype } from "./dtypes.ts";
+import { otherFormat } from "./other-formats.ts";
 import { Scanner } from "./scanner.ts";
 
 export interface TensorInfo {
-  readonly dtype: Dtype;
+  readonly dtype: StoredDtype;
   readonly shape: Shape;
   /** Offsets of its bytes in the data, which begins after the header. */
   readonly begin: number;
@@ -34,11 +35,15 @@ type Fail = (problem: string, rule: string) => LoadError;
 
 export function readHeader(source: ByteSource, name: string): Header {
   const fail: Fail = (problem, rule) => new LoadError(`${name}: ${problem}  [${rule}]`);
-  const dataAt = 8 + headerLength(source, fail);
+  const first = source.read(0, Math.min(8, source.size));
+  const misfit = (problem: string, known: readonly Uint8Array[]): LoadError => {
+    const format = otherFormat(source, known);
+    return format === null ? fail(problem, "io.header-bounds") : fail(`this is ${format}`, "io.other-format");
+  };
+  const dataAt = 8 + headerLength(first, source.size, (problem) => misfit(problem, [first]));
   const bytes = source.read(8, dataAt);
-  if (bytes[0] !== "{".charCodeAt(0)) {
-    throw fail("the header does not begin with {; this is not safetensors", "io.header-bounds");
-  }
+  if (bytes[0] !== "{".charCodeAt(0))
+    throw misfit("the header does not begin with {; this is not safetensors", [first, bytes]);
   const broken = (problem: string): LoadError =>
     fail(`the header ${problem}; write the file again`, "io.json");
   const text = utf8(bytes);
@@ -57,28 +62,23 @@ export function readHeader(source: ByteSource, name: string): Header {
   return { tensors: inOrder(tensors, source.size - dataAt, fail), metadata: metadata ?? new Map(), dataAt };
 }
 
-function headerLength(source: ByteSource, fail: Fail): number {
-  if (source.size < 8) {
-    const problem = `holds ${source.size} bytes, too few for a safetensors file; fetch or write it again`;
-    throw fail(problem, "io.header-bounds");
-  }
-  const length = source.read(0, 8).reduceRight((sum, byte) => sum * 256 + byte, 0);
-  const cut = length > source.size - 8; // [io.header-bounds]
+function headerLength(first: Uint8Array, size: number, misfit: (problem: string) => LoadError): number {
+  if (first.length < 8)
+    throw misfit(`holds ${size} bytes, too few for a safetensors file; fetch or write it again`);
+  const length = first.reduceRight((sum, byte) => sum * 256 + byte, 0);
+  const cut = length > size - 8; // [io.header-bounds]
   if (cut) {
-    const problem = `the header has ${length} bytes according to its length, but only ${source.size - 8} follow`;
-    throw fail(`${problem}; the file is cut short, or not safetensors`, "io.header-bounds");
+    const problem = `the header has ${length} bytes according to its length, but only ${size - 8} follow`;
+    throw misfit(`${problem}; the file is cut short, or not safetensors`);
   }
-  if (length > LONGEST_HEADER) {
-    throw fail(
-      `the header has ${length} bytes, more than the limit of ${LONGEST_HEADER}`,
-      "io.header-bounds",
-    );
-  }
+  if (length > LONGEST_HEADER)
+    throw misfit(`the header has ${length} bytes, more than the limit of ${LONGEST_HEADER}`);
   return length;
 }
 
 function readMetadata(scanner: Scanner, fail: Fail): Map<string, string> {
   const metadata = new Map<string, string>();
+  if (scanner.null()) return metadata; // as none, like the official reader  [io.metadata]
   if (!scanner.isNext("{")) throw fail("the metadata is not an object of strings", "io.metadata");
   for (const key of scanner.members()) {
     const value = scanner.string();
@@ -93,12 +93,12 @@ function readMetadata(scanner: Scanner, fail: Fail): Map<string, string> {
 function readInfo(key: string, scanner: Scanner, size: number, fail: Fail): TensorInfo {
   const failHere: Fail = (problem, rule) => fail(`tensor ${quoted(key)} ${problem}`, rule);
   const { dtype, shape, range } = readEntry(scanner, failHere);
-  const bytes = shape.reduce((product, n) => product * (n || 1), WIDTH[dtype] as number);
-  const isPossible = Number.isSafeInteger(bytes); // [io.shapes]
+  const bits = shape.reduce((product, n) => product * (n || 1), bitsOf(dtype));
+  const isPossible = Number.isSafeInteger(bits); // [io.shapes]
   if (!isPossible) {
     throw failHere(`has shape ${listed(shape)}, which no file can hold`, "io.shapes");
   }
-  const needed = shape.includes(0) ? 0 : bytes;
+  const needed = shape.includes(0) ? 0 : bits / 8; // a fraction fits no offsets
   const [begin, end] = range;
   const outside = begin > end || end > size; // [io.offsets]
   if (outside) {
@@ -112,14 +112,14 @@ function readInfo(key: string, scanner: Scanner, size: number, fail: Fail): Tens
 }
 
 interface Entry {
-  readonly dtype: Dtype;
+  readonly dtype: StoredDtype;
   readonly shape: Shape;
   readonly range: readonly [number, number];
 }
 
 function readEntry(scanner: Scanner, failHere: Fail): Entry {
   const problem = "is not described by dtype, shape and data_offsets, once each";
-  let dtype: Dtype | undefined;
+  let dtype: StoredDtype | undefined;
   let shape: Shape | undefined;
   let range: Entry["range"] | undefined;
   if (!scanner.isNext("{")) throw failHere(problem, "io.entries");
@@ -133,11 +133,11 @@ function readEntry(scanner: Scanner, failHere: Fail): Entry {
   throw failHere(problem, "io.entries");
 }
 
-function readDtype(scanner: Scanner, failHere: Fail): Dtype {
+function readDtype(scanner: Scanner, failHere: Fail): StoredDtype {
   const name = scanner.string();
-  if (isDtype(name)) return name; // [io.dtypes]
+  if (isStoredDtype(name)) return name; // [io.dtypes]
   const given = name === null ? "a dtype that is not a name" : `dtype ${quoted(name)}`;
-  throw failHere(`has ${given}; convert it to one of ${Object.keys(WIDTH).join(" ")}`, "io.dtypes");
+  throw failHere(`has ${given}; the format knows ${STORED_DTYPES.join(" ")}`, "io.dtypes");
 }
 
 function readShape(scanner: Scanner, failHere: Fail): Shape {

@@ -3,7 +3,7 @@ import { type ByteSource, fromBytes, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import { type Any, Bool, Int, type Shape, Tensor, view } from "../../tensor/tensor.ts";
 import { indexOf, quoted } from "../wording.ts";
-import { type Dtype, decodeFloats, decodeInts, isFloat, isInt } from "./dtypes.ts";
+import { decodeFloats, decodeInts, isFloat, isInt, type StoredDtype } from "./dtypes.ts";
 import { type Header, readHeader, type TensorInfo } from "./header.ts";
 
 /** The values that a file can hold under a key. */
@@ -33,7 +33,7 @@ export class SafetensorsFile {
     return this.#header.tensors.has(key);
   }
 
-  info(key: string): { dtype: Dtype; shape: Shape } {
+  info(key: string): { dtype: StoredDtype; shape: Shape } {
     const { dtype, shape } = this.#info(key);
     return { dtype, shape };
   }
@@ -46,7 +46,7 @@ export class SafetensorsFile {
     return new Tensor<A>(shape, () => view(decodeFloats(this.#read(info), dtype), shape)); // [io.lazy]
   }
 
-  /** Integers with 32 bits, for any width in the file. */
+  /** Integers with 32 bits, for any width in the file. A value that needs more is a LoadError. */
   int<A extends string = Any>(key: string): Int<A> {
     const info = this.#info(key);
     if (!isInt(info.dtype)) throw this.#mismatch(key, info.dtype, "integers");
@@ -71,7 +71,10 @@ export class SafetensorsFile {
   /** The values under a key, of any kind. */
   get(key: string): Stored {
     const { dtype } = this.#info(key);
-    return isFloat(dtype) ? this.tensor(key) : isInt(dtype) ? this.int(key) : this.bool(key);
+    if (isFloat(dtype)) return this.tensor(key);
+    if (isInt(dtype)) return this.int(key);
+    if (dtype === "BOOL") return this.bool(key);
+    throw this.#mismatch(key, dtype, "floats, integers or booleans");
   }
 
   close(): void {
@@ -90,10 +93,12 @@ export class SafetensorsFile {
     return this.#source.read(this.#header.dataAt + begin, this.#header.dataAt + end);
   }
 
-  #mismatch(key: string, dtype: Dtype, wanted: string): LoadError {
-    return new LoadError(
-      `${this.name}: tensor ${quoted(key)} is ${dtype}, not ${wanted}; store it as such  [io.keys]`,
-    );
+  #mismatch(key: string, dtype: StoredDtype, wanted: string): LoadError {
+    const isRead = isFloat(dtype) || isInt(dtype) || dtype === "BOOL";
+    const problem = isRead
+      ? `is ${dtype}, not ${wanted}; store it as such  [io.keys]`
+      : `is ${dtype}, which is not read here; store it as F32 or BF16, dequantised if it is quantised  [io.dtypes]`;
+    return new LoadError(`${this.name}: tensor ${quoted(key)} ${problem}`);
   }
 }
 

@@ -31,6 +31,14 @@ export class Scanner {
     if (!this.#take("}")) throw this.#unexpected();
   }
 
+  /** Takes the value null, if it is the next one. */
+  null(): boolean {
+    this.#skipSpace();
+    if (!this.#text.startsWith("null", this.#at)) return false;
+    this.#at += "null".length;
+    return true;
+  }
+
   string(): string | null {
     this.#skipSpace();
     const start = this.#at;
@@ -38,12 +46,10 @@ export class Scanner {
     let end = start + 1;
     while (end < this.#text.length && this.#text[end] !== '"') end += this.#text[end] === "\\" ? 2 : 1;
     this.#at = end + 1;
-    try {
-      return JSON.parse(this.#text.slice(start, end + 1));
-    } catch {
-      this.#at = start;
-      throw this.#unexpected();
-    }
+    const value = parsed(this.#text.slice(start, end + 1));
+    if (value !== null && !LONE_SURROGATE.test(value)) return value; // [io.json]
+    this.#at = start;
+    throw value === null ? this.#unexpected() : this.#fail("has half of a surrogate pair in a string");
   }
 
   /** A list of at most `most` whole numbers of at least 0 that are exact in a double, else null. */
@@ -90,5 +96,15 @@ export class Scanner {
   }
 }
 
+function parsed(text: string): string | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Half of a pair of UTF-16 code units: no character, although JSON's escapes can write it. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
 const WHOLE = /(?:0|[1-9]\d{0,15})(?![\d.eE])/y;
 const SPACE = new Set([..." \t\n\r"].map((c) => c.charCodeAt(0)));

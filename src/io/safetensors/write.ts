@@ -3,7 +3,15 @@ import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
 import { flat, type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { indexOf, quoted } from "../wording.ts";
-import { type Dtype, encodeFloats, encodeInts, type IntDtype, isFloat, isInt, WIDTH } from "./dtypes.ts";
+import {
+  type Dtype,
+  encodeFloats,
+  encodeInts,
+  type IntDtype,
+  isFloat,
+  isWrittenInt,
+  WIDTH,
+} from "./dtypes.ts";
 import { METADATA } from "./header.ts";
 import type { Stored } from "./read.ts";
 
@@ -68,7 +76,7 @@ function entryOf(key: string, value: Stored, { floats, dtypes }: WriteOptions): 
     if (dtype === "BOOL") return { key, dtype, shape, bytes: () => value.flat().map((bit) => (bit ? 1 : 0)) };
   } else {
     const dtype = named ?? "I64";
-    if (isInt(dtype)) return { key, dtype, shape, bytes: () => integers(key, value, dtype) };
+    if (isWrittenInt(dtype)) return { key, dtype, shape, bytes: () => integers(key, value, dtype) };
   }
   const kind = value instanceof Tensor ? "floats" : value.kind === "bool" ? "booleans" : "integers";
   const requested = named ?? floats;

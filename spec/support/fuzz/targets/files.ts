@@ -5,13 +5,18 @@ import { parseJson } from "../../../../src/io/json.ts";
 import { openSafetensors } from "../../../../src/io/safetensors/read.ts";
 import { brokenFiles, files } from "../../properties/files.ts";
 import { damagedText } from "../json.ts";
+import { safetensorsFiles } from "../safetensors-files.ts";
 import { target } from "../target.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Valid, damaged and arbitrary safetensors files, of which every tensor is read. */
 export const safetensors = target<Uint8Array>({
-  inputs: fc.oneof({ weight: 5, arbitrary: brokenFiles }, { weight: 1, arbitrary: files }),
+  inputs: fc.oneof(
+    { weight: 5, arbitrary: brokenFiles },
+    { weight: 5, arbitrary: safetensorsFiles },
+    { weight: 1, arbitrary: files },
+  ),
   size: (bytes) => bytes.length,
   show: hex,
   read(bytes) {
