@@ -140,6 +140,29 @@ export const namelessControls = (page: Page): Promise<string[]> =>
       .map((element) => element.outerHTML.slice(0, 80)),
   );
 
+/** Does something in the page, and returns the milliseconds of the longest task until the page is idle again. */
+export const longTasks = <T>(page: Page, act: (value: T) => void, value?: T): Promise<number> =>
+  page.evaluate(
+    async ([source, value]) => {
+      const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
+      const times = [0];
+      const observer = new PerformanceObserver((list) => {
+        for (const { duration } of list.getEntries()) times.push(Math.round(duration));
+      });
+      observer.observe({ entryTypes: ["longtask"] });
+      new Function("value", `(${source})(value)`)(value);
+      let [seen, quiet] = [0, 0];
+      while (quiet < 4) {
+        await pause(150);
+        quiet = seen === times.length ? quiet + 1 : 0;
+        seen = times.length;
+      }
+      observer.disconnect();
+      return Math.max(...times);
+    },
+    [`${act}`, value] as const,
+  );
+
 export interface Scroll {
   /** Milliseconds of each frame, sorted. */
   readonly frames: readonly number[];

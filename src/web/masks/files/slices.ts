@@ -68,6 +68,7 @@ function neededIn(tensors: ReadonlyMap<string, TensorInfo>): TensorInfo[] {
 /** Reads a small file whole, and the needed parts of a large file of tensors. Reading another part throws a LoadError. */
 export async function sourceOf(name: string, file: Blob): Promise<ByteSource> {
   if (file.size <= WHOLE_BYTES) return fromBytes(await file.arrayBuffer());
+  if (!name.endsWith(".safetensors")) throw tooLarge(name, file.size);
   const start = await partOf(file, 0, 8);
   const length = start.bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
   const hasHeader = length <= Math.min(LONGEST_HEADER, file.size - 8);
