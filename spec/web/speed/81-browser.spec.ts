@@ -13,7 +13,9 @@ import {
   type Looks,
   namelessControls,
   openBrowser,
+  overflow,
   picture,
+  violations,
   visit,
 } from "../../support/browser/page.ts";
 
@@ -247,17 +249,17 @@ describe("size and accessibility", () => {
   const looks: [string, Looks][] = [
     ["light", {}],
     ["dark", { dark: true }],
-    ["phone", { width: 390, height: 844 }],
-    ["phone-dark", { width: 390, height: 844, dark: true }],
+    ["phone", { width: 360, height: 740 }],
+    ["phone-dark", { width: 360, height: 740, dark: true }],
+    ["zoomed", { width: 640, height: 430, scale: 2 }],
   ];
-  test.each(looks)("%s: contrast, labels and width", async (look, size) => {
+  test.each(looks)("%s: axe-core finds nothing, contrast, labels and width", async (look, size) => {
     const { page, problems } = await visit(browser, isolated + QUICK, size);
     const check = async () => {
+      expect(await violations(page)).toEqual([]);
       expect(await faintTexts(page)).toEqual([]);
       expect(await namelessControls(page)).toEqual([]);
-      expect(
-        await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
-      ).toBeLessThanOrEqual(0);
+      expect(await overflow(page)).toBe(0);
     };
     await check();
     await measured(page);
@@ -266,4 +268,23 @@ describe("size and accessibility", () => {
     expect(problems).toEqual([]);
     await page.context().close();
   });
+
+  test.each(looks)(
+    "%s: axe-core finds nothing during a measurement, after its end, and where a mode is missing",
+    async (_, size) => {
+      const { page } = await visit(browser, `${isolated}speed.html`, size);
+      await page.evaluate(() => Object.defineProperty(navigator, "gpu", { value: undefined }));
+      await page.check("text=gpu.js on WebGPU");
+      await page.click(button);
+      await page.waitForSelector("progress[value]");
+      expect([await page.innerText(button), await violations(page)]).toEqual(["Stop", []]);
+      await page.waitForSelector("table");
+      expect([await page.innerText(button), await violations(page)]).toEqual(["Stop", []]);
+      await page.click(button);
+      await page.waitForFunction(() => document.querySelector(".status")?.textContent === "Stopped.");
+      expect(await page.innerText(".notices .alarm")).toContain("does not offer WebGPU");
+      expect(await violations(page)).toEqual([]);
+      await page.context().close();
+    },
+  );
 });

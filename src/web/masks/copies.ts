@@ -11,8 +11,14 @@ function queryOf({ batch, conventions, steps }: View): MaskQuery | null {
   return { batch, convention, against, known: steps[0]?.[0]?.to ?? null };
 }
 
-/** The output of `flamboyance mask` for the same prompts, without colour. */
-export function drawingOf(view: View, { latents }: Pick<State, "latents">): string {
+/** The largest number of cells of a drawing that the page makes. */
+const MOST_CELLS = 100_000;
+
+/** The output of `flamboyance mask` for the same prompts, without colour; null if it would have too many cells. */
+export function drawingOf(view: View, { latents }: Pick<State, "latents">): string | null {
   const query = queryOf(view);
-  return query ? `${maskText(maskReport(query), { latents })}\n` : "";
+  if (!query) return "";
+  const [prompts = 0, length = 0] = view.batch.locations.shape;
+  const cells = view.conventions.length * prompts * length * view.batch.images * latents;
+  return cells > MOST_CELLS ? null : `${maskText(maskReport(query), { latents })}\n`;
 }

@@ -24,7 +24,7 @@ let load: number | null = null;
 
 const list = h("ul.notices", { "aria-label": "Notes" });
 const status = h("p.status", { role: "status" });
-const bar = h("progress", { max: 1, hidden: true, "aria-label": "Progress of the measurement" });
+const bar = h("progress", { max: 1, value: 0, hidden: true, "aria-label": "Progress of the measurement" });
 const cards = h("div.cards");
 const start = h("button.primary", { type: "button", onclick: () => (running ? running.abort() : measure()) });
 const copy = quietButton("Copy as JSON", async () => {
