@@ -2,7 +2,18 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
-import { type Any, Bool, contiguous, flat, Int, int, Tensor, tensor } from "../../src/tensor/tensor.ts";
+import {
+  type Any,
+  Bool,
+  contiguous,
+  flat,
+  Int,
+  int,
+  Tensor,
+  tensor,
+  view,
+  viewElsewhere,
+} from "../../src/tensor/tensor.ts";
 import { laidOut, layouts, listing, numbers, stridedReader } from "../support/properties/arbitraries.ts";
 import { valuesOf } from "../support/properties/programs.ts";
 
@@ -34,6 +45,14 @@ test("[tensor.int] ids are 32-bit integers", () => {
     expect(() => int("i", [0, id])).toThrow(RuleError);
     expect(() => int("i", [0, id])).toThrow(`${id} is not a 32-bit integer  [tensor.int]`);
   }
+});
+
+test("[tensor.values] a view of values in another memory can be viewed in other shapes, as the ops on layout do", () => {
+  const made = viewElsewhere([2, 3]);
+  expect(made.stride).toEqual([3, 1]);
+  expect(view(made.data, [3, 2], [1, 3], 0)).toMatchObject({ shape: [3, 2], stride: [1, 3] });
+  expect(view(made.data, [6]).shape).toEqual([6]);
+  expect(() => view(new Float32Array(0), [3, 2], [1, 3])).toThrow(/beyond the 0 values .*\[tensor\.values\]/);
 });
 
 test("[tensor.flat] flat returns the values of any view in row-major order, and copies only if memory has another order", () => {

@@ -38,9 +38,18 @@ export function view(data: Floats, shape: Shape, stride?: readonly number[], off
   return ndarray(data, [...shape], stride && [...stride], offset);
 }
 
-/** A view that stands for values in another memory, such as a graphics card's. Its own buffer, which identifies it, is empty. */
-export const viewElsewhere = (shape: Shape, stride: readonly number[] = rowMajor(shape)): View =>
-  ndarray(new Float32Array(0), [...shape], [...stride]);
+/** The empty buffers that stand for values in another memory. */
+const standIns = new WeakSet<ArrayBufferView>();
+
+/**
+ * A view that stands for values in another memory, such as a graphics card's. Its own buffer, which identifies it, is empty;
+ * `view` makes further views of it without a check of their size.
+ */
+export function viewElsewhere(shape: Shape, stride?: readonly number[]): View {
+  const buffer = new Float32Array(0);
+  standIns.add(buffer);
+  return view(buffer, shape, stride ?? rowMajor(shape));
+}
 
 /** Throws a ShapeError unless a shape is a list of whole numbers from 0 up. */
 function checkShape(shape: Shape): void {
@@ -63,6 +72,7 @@ function checkFits(
     throw new ShapeError(
       "values are a typed array here; tensor(), int() and bool() take lists  [tensor.values]",
     );
+  if (standIns.has(data)) return;
   const size = sizeOf(shape);
   if (stride === undefined) {
     if (offset === 0 && data.length === size) return;
