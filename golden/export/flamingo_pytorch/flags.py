@@ -3,6 +3,11 @@
 import numpy as np
 
 from ..common.cases import flags as common
+from ..vit_pytorch.flags import image_flags
+
+
+TEXT = ("MaskedCrossAttention", "GatedCrossAttentionBlock", "ParallelTransformerBlock", "FlamingoPaLM")
+ATTENDING = ("PerceiverAttention", "PerceiverResampler", *TEXT)
 
 
 def media(case, inputs):
@@ -15,6 +20,19 @@ def media(case, inputs):
             count = inputs[name].shape[1] if inputs[name].ndim == axes else 1
             return inputs["text"] == config.get("media_token_id", 3), count
     return None
+
+
+def keys_of_image(case, inputs):
+    return inputs["media"].shape[2] if "media" in inputs else case["config"].get("perceiver_num_latents", 64)
+
+
+def masked_stretch(locations, count, per_image, mode):
+    """Whether the mask of one row leaves out a whole block of keys for a whole block of queries, and there are several of both."""
+    seen, image = locations.cumsum(-1)[:, :, None], np.repeat(np.arange(count) + 1, per_image)
+    allowed = seen == image if mode == "Immediate" else seen >= image
+    queries, keys = (range(0, size, step) for size, step in zip(allowed.shape[1:], (common.QUERIES, common.KEYS)))
+    blocks = [allowed[:, i : i + common.QUERIES, j : j + common.KEYS].any((1, 2)) for i in queries for j in keys]
+    return len(queries) > 1 and len(keys) > 1 and not np.all(blocks)
 
 
 def mask_flags(case, inputs):
@@ -39,6 +57,9 @@ def mask_flags(case, inputs):
         "FewerTokensThanImages": ((tokens > 0) & (tokens < count)).any(),
         "RowWithoutImage": (tokens == 0).any(),
         "UnequalRows": (locations != locations[:1]).any(),
+        "AllMedia": locations.all(),
+        "NoMediaInBatch": not locations.any(),
+        "MaskedStretch": masked_stretch(locations, count, keys_of_image(case, inputs), mode),
     }
     found |= {name for name, holds in tests.items() if holds}
     if found & {"LeadingText", "RowWithoutImage"}:
@@ -57,7 +78,9 @@ def gate_flags(weights):
     if not any(attn + ff):
         return {"GatesZero"}
     far = all(a != f and abs(a) >= 0.5 and abs(f) >= 0.5 for a, f in zip(attn, ff))
-    return {"GatesUnequal"} if far else {"GatesOther"}
+    tests = {"GatesThree": 3, "GatesTwenty": 20}
+    large = {name for name, least in tests.items() if max(map(abs, attn + ff)) == least}
+    return large | ({"GatesUnequal"} if far else {"GatesOther"})
 
 
 def resampler_flags(config, x):
@@ -74,13 +97,55 @@ def model_flags(config, inputs):
     found = {name.capitalize() for name in given} or {"TextOnly"}
     if "videos" in inputs and inputs["videos"].shape[2] > 1 and inputs["videos"].shape[1] > 1:
         found.add("SeveralFramesAndVideos")
-    if config["img_encoder" if "img_encoder" in config else "dim"] == {"class": "Identity"}:
+    encoder = config.get("img_encoder", {})
+    if encoder == {"class": "Identity"}:
         found.add("StandInEncoder")
-    return found
+    if encoder.get("class") == "ViT" and "images" in inputs:
+        found |= image_flags(encoder, *inputs["images"].shape[-2:])
+    if config.get("media_token_id") == 0:
+        found.add("MediaIdZero")
+    return found | common.depth_flags(config.get("perceiver_depth"), "Perceiver")
 
 
-def shape_flags(case, inputs, weights):
+def text_flags(length):
+    tests = {"OneToken": length == 1, "TwoTokens": length == 2, "Beyond32Tokens": length > 32}
+    return {name for name, holds in tests.items() if holds}
+
+
+def sizes(case, inputs):
+    """(queries, keys) of the scores, the largest of each."""
+    config, kind = case["config"], case["class"]
+    if kind == "PerceiverAttention":
+        return inputs["latents"].shape[2], inputs["x"].shape[2] + inputs["latents"].shape[2]
+    if kind == "PerceiverResampler":
+        latents = config.get("num_latents", 64)
+        return latents, inputs["x"].shape[-2] + latents
+    if kind == "FlamingoPaLM":
+        seen = media(case, inputs)
+        length = inputs["text"].shape[1]
+        return length, max(length, seen[1] * keys_of_image(case, inputs) if seen else 0)
+    queries = inputs["x"].shape[1]
+    return queries, queries if kind == "ParallelTransformerBlock" else inputs["media"].shape[1] * inputs["media"].shape[2]
+
+
+def longest_sum(case):
+    """The most terms of a product that the configuration leads to: those over a head, and over a feed-forward's hidden features."""
+    config = case["config"]
+    widening = config.get("ff_mult", config.get("mult", 4 if case["class"] == "FeedForward" else 0))
+    return max(config.get("dim_head", 0), int(config.get("dim", 0) * widening))
+
+
+def shape_flags(case, inputs, weights, released):
     config, kind, found = case["config"], case["class"], common.head_flags(case["config"])
+    needed = ("img_encoder",) if kind == "FlamingoPaLM" else ()
+    found |= common.option_flags(released, config, needed)
+    if kind in ATTENDING:
+        found |= common.size_flags(*sizes(case, inputs))
+    found |= common.size_flags(terms=longest_sum(case)) | common.depth_flags(config.get("depth"))
+    if kind in TEXT:
+        found |= text_flags(inputs["text" if kind == "FlamingoPaLM" else "x"].shape[1])
+    if kind in ("FeedForward", "LayerNorm"):
+        found |= common.row_flags(next(iter(inputs.values())))
     if kind == "PerceiverResampler":
         found |= resampler_flags(config, inputs["x"])
     if kind in ("FeedForward", "LayerNorm", "SwiGLU"):
@@ -99,13 +164,15 @@ def normalised(case, expected):
     yield from common.recorded(expected)
 
 
-def flags(case, inputs, weights, expected):
+def flags(case, inputs, weights, expected, released):
     found = set(case.get("flags", []))
+    if "embeds" in inputs and {"images", "videos"} & set(inputs):
+        found.add("EmbedsBesideMedia")
     if case.get("raises"):
         return sorted(found | {"Raises"})
     plain = {name: value for name, value in inputs.items() if name != "cotangent"}
     seen = mask_flags(case, plain)
-    found |= seen | shape_flags(case, plain, weights)
+    found |= seen | shape_flags(case, plain, weights, released)
     found |= gate_flags(weights) if seen else set()
     found |= common.common_flags(case, weights, normalised(case, expected))
     found |= {"RepairedVideoName"} if case.get("repair") == "video" else set()

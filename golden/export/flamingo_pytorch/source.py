@@ -56,7 +56,7 @@ class FlamingoPytorch(CaseSource):
                 del palm.video
 
     def flags(self, case, inputs, weights, expected):
-        return flags.flags(case, inputs, weights, expected)
+        return flags.flags(case, inputs, weights, expected, self.classes[case["class"]])
 
     def finish(self, out, made):
         super().finish(out, made)
