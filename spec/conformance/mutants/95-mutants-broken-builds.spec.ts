@@ -1,0 +1,67 @@
+// Golden cases notice broken builds: the package with one line of its source changed. Unlike the mutants of chapter 95, which rewrite a
+// recorded program, these mistakes are in defaults, in refusals and in kernels.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Build, built, changed, opened } from "../../support/broken-builds/build.ts";
+import type { BackendName, BrokenBuild } from "../../support/broken-builds/change.ts";
+import { defaults } from "../../support/broken-builds/defaults.ts";
+import { edges } from "../../support/broken-builds/edges.ts";
+import { kernels } from "../../support/broken-builds/kernels.ts";
+import { folders } from "../../support/fixtures/temporary.ts";
+
+const all: readonly BrokenBuild[] = [...defaults, ...edges, ...kernels];
+const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
+
+function folderOf(name: string): string {
+  const found = ["flamingo-pytorch", "vit-pytorch"]
+    .map((source) => join("golden/cases", source, name))
+    .find((folder) => existsSync(folder));
+  if (found === undefined) throw new Error(`there is no case ${name}`);
+  return found;
+}
+
+/** Those of the cases that do not conform in a build. */
+async function noticing(build: Build, cases: readonly string[], backendName: BackendName): Promise<string[]> {
+  const backend = await opened(build, backendName);
+  const found: string[] = [];
+  for (const name of cases) {
+    const golden = build.readCase(folderOf(name));
+    if ((await build.checkCase(golden, backend)).status !== "passed") found.push(name);
+    golden.close();
+  }
+  await backend.close();
+  return found;
+}
+
+describe("broken builds", () => {
+  const path = folders();
+  const file = (): string => `${path()}.mjs`;
+
+  test("the intact package conforms to every case that notices a broken build, on the same backend", async () => {
+    const build = await built(null, file());
+    for (const name of BACKENDS) {
+      const cases = all.filter(({ backend = "float64" }) => backend === name).flatMap((one) => one.noticedBy);
+      expect(cases.length).toBeGreaterThan(0);
+      expect(await noticing(build, [...new Set(cases)], name)).toEqual([]);
+    }
+  });
+
+  test.each(all.map((broken) => [broken.mistake, broken] as const))(
+    "golden cases notice that %s",
+    async (_, broken) => {
+      const build = await built(broken, file());
+      expect(broken.noticedBy.length).toBeGreaterThan(0);
+      expect(await noticing(build, broken.noticedBy, broken.backend ?? "float64")).toEqual(broken.noticedBy);
+    },
+  );
+
+  test("a change whose text does not occur exactly once in its file is an error", () => {
+    const change = { path: "a.ts", before: "b", after: "c" };
+    expect(changed("abd", change)).toBe("acd");
+    for (const text of ["ad", "abdb"])
+      expect(() => changed(text, change)).toThrow(
+        /^a\.ts has the text of a broken build [02] times, not once/,
+      );
+  });
+});

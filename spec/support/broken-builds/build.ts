@@ -1,0 +1,72 @@
+// Builds the package with one line of its source changed, and imports the result beside the intact package.
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "vite";
+import { compileKernels } from "../../../.ci/kernels.mjs";
+import type { Backend } from "../../../src/kernels/backend.ts";
+import type { BackendName, BrokenBuild } from "./change.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+const entry = join(root, "spec/support/broken-builds/entry.ts");
+/** The compiled kernels: a change of an AssemblyScript file changes this one. */
+const COMPILED = "src/kernels/simd/bytes.ts";
+
+/** What the bundle exports. */
+export type Build = typeof import("./entry.ts");
+type Change = Pick<BrokenBuild, "path" | "before" | "after">;
+
+/** The text with its only occurrence of `before` replaced. Throws if there is none, or more than one. */
+export function changed(text: string, { path, before, after }: Change): string {
+  const [head = "", ...tail] = text.split(before);
+  if (tail.length === 1) return head + after + tail[0];
+  const times = `${tail.length} times, not once`;
+  throw new Error(`${path} has the text of a broken build ${times}; update the build: ${before}`);
+}
+
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** The file to replace and its new text. */
+async function replacement(change: Change): Promise<readonly [path: string, text: string]> {
+  const text = changed(read(change.path), change);
+  if (!change.path.endsWith(".as.ts")) return [change.path, text];
+  const source = (name: string): string | null => {
+    if (name === change.path) return text;
+    return existsSync(join(root, name)) ? read(name) : null;
+  };
+  const bytes = await compileKernels(source);
+  return [COMPILED, `export const SIMD = "${bytes}";\nexport const RELAXED = "";\n`];
+}
+
+/** Bundles the package, changed or not, writes the bundle to the file `to` and imports it. */
+export async function built(change: Change | null, to: string): Promise<Build> {
+  const [path, text] = change ? await replacement(change) : [null, ""];
+  let replaced = 0;
+  const plugin = {
+    name: "broken-build",
+    load(id: string) {
+      if (path === null || id !== join(root, path)) return null;
+      replaced++;
+      return text;
+    },
+  };
+  const result = await build({
+    root,
+    configFile: false,
+    logLevel: "silent",
+    plugins: [plugin],
+    ssr: { resolve: { conditions: ["source"] } },
+    build: { ssr: entry, write: false, minify: false, rolldownOptions: { output: { codeSplitting: false } } },
+  });
+  if (change && replaced !== 1) throw new Error(`the bundle does not contain ${path}`);
+  const [chunk] = "output" in result ? result.output : [];
+  if (chunk?.type !== "chunk") throw new Error("vite made no bundle");
+  writeFileSync(to, chunk.code);
+  return import(pathToFileURL(to).href);
+}
+
+/** Opens a backend of a build. The kernels run without fused multiply-add, which some engines do not have. */
+export async function opened({ reference, simd, gpu }: Build, name: BackendName): Promise<Backend> {
+  if (name === "simd") return simd({ threads: 1, relaxed: false });
+  return name === "gpu cpu" ? gpu({ mode: "cpu" }) : reference(name);
+}
