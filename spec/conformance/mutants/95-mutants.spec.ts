@@ -300,13 +300,13 @@ describe("nearestMutant", () => {
   test.each(["at-least", "exclusive-count", "gate-raw", "gelu-tanh", "residual-from-norm", "keys-as-values"])(
     "[mutant.nearest] the output of a single-precision implementation with the mistake %s",
     (id) => {
-      expect(nearestMutant(subject, computed(id, "float32"))?.id).toBe(id);
+      expect(nearestMutant(subject, computed(id, "float32"))?.mutant.id).toBe(id);
     },
   );
 
   test("[mutant.nearest] of two mistakes within the tolerance of each other, the closer one is returned", () => {
     for (const id of ["epsilon-1e-6", "epsilon-1e-12"]) {
-      expect(nearestMutant(subject, computed(id, "float64"))?.id).toBe(id);
+      expect(nearestMutant(subject, computed(id, "float64"))?.mutant.id).toBe(id);
     }
   });
 

@@ -1,12 +1,20 @@
 // The command `flamboyance conform`.
-import type { Actual } from "../../conformance/cases/check-case.ts";
+import { callOf } from "../../conformance/cases/check-case.ts";
 import { judge } from "../../conformance/cases/judge.ts";
-import { type CaseVerdict, exitCode, summarise } from "../../conformance/cases/verdict.ts";
+import { asVerdicts, messageOf, notRun, selectCases } from "../../conformance/cases/selection.ts";
+import { nextTaps } from "../../conformance/cases/tap-graph.ts";
+import { type CaseVerdict, exitCode, type Status, summarise } from "../../conformance/cases/verdict.ts";
 import { moduleName } from "../../conformance/sources/registry.ts";
-import { findCases, type GoldenCase, readActual, readCase } from "../../io/golden/cases.ts";
-import type { SafetensorsFile } from "../../io/safetensors/read.ts";
+import { type DifferingCase, findings } from "../../conformance/submissions/findings.ts";
+import { readSubmission } from "../../conformance/submissions/submission.ts";
+import { now } from "../../host/node.ts";
+import { type GoldenCase, hasActual, readCase } from "../../io/golden/cases.ts";
+import { LoadError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
+import { sizeOf } from "../../tensor/tensor.ts";
+import { progressOn } from "../../terminal/progress.ts";
 import { oneOf, readArguments } from "../arguments.ts";
+import { findingsDocument, missingText, printFindings } from "../findings-table.ts";
 import { defaultCases } from "../golden-files.ts";
 import { CONFORM } from "../help/conform.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
@@ -22,42 +30,99 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
+interface Request {
+  /** The folder with the results. */
+  readonly actual: string;
+  readonly precision: Precision;
+}
+
+interface Judged {
+  readonly folder: string;
+  readonly verdict: CaseVerdict;
+  /** Position of the case's level among LEVELS. */
+  readonly level: number;
+  readonly size: number;
+  /** There is no file with results for the case. */
+  readonly missing: boolean;
+}
+
+/** From the smallest classes to the largest; gradient cases have the level of their class's other cases. */
+const LEVELS = ["op", "module", "block", "model"];
+
+const RAISES = "cases in which the release throws, which a file of tensors cannot show";
+
 /** Judges one case's folder. A missing or broken result is an error of the adapter, not a pass. */
-function judgeFolder(
-  folder: string,
-  actualRoot: string,
-  precision: Precision,
-  full: boolean,
-): CaseVerdict | null {
-  const base = { precision, rows: 0, worst: null, firstDivergence: null, kernels: null };
-  let [id, module] = [folder, "(unreadable)"];
+function judgeFolder(folder: string, { precision, actual }: Request): Judged {
+  const golden = readCase(folder);
+  const { id, level, source, raises } = golden.manifest;
+  const base = { id, module: moduleName(source), precision };
+  const known = { folder, level: levelOf(level), size: sizeOfCase(golden), missing: false };
+  const without = (status: Status, error: string, missing = false): Judged => ({
+    ...known,
+    missing,
+    verdict: { ...notRun(status, id, error, base.module), precision },
+  });
   try {
-    const golden = readCase(folder);
-    [id, module] = [golden.manifest.id, moduleName(golden.manifest.source)];
-    if (golden.manifest.full !== full || golden.manifest.raises) return null;
-    return {
-      id,
-      module,
-      precision,
-      ...judge(golden, tensorsOf(readActual(actualRoot, id), golden), precision, { taps: "locate" }),
-    };
+    if (raises) return without("skipped", RAISES);
+    return { ...known, verdict: { ...base, ...judgeCase(golden, actual, precision) } };
   } catch (error) {
-    return {
-      ...base,
-      id,
-      module,
-      status: "errored",
-      error: error instanceof Error ? error.message : String(error),
-    };
+    return without("errored", messageOf(error), !hasActual(actual, id));
+  } finally {
+    golden.close();
   }
 }
 
-/** The tensors of a file that the case compares; others are not read. */
-const tensorsOf = (file: SafetensorsFile, { manifest: { outputs, taps, grads } }: GoldenCase): Actual => {
-  const prefixed = (prefix: string, list: readonly string[]) => list.map((name) => `${prefix}.${name}`);
-  const names = [...prefixed("outputs", outputs), ...prefixed("taps", taps), ...prefixed("grads", grads)];
-  return new Map(names.filter((name) => file.has(name)).map((name) => [name, file.get(name)]));
-};
+/** What another implementation may leave out. */
+const OPTIONAL = { taps: "locate", optionalGradients: true } as const;
+
+function judgeCase(golden: GoldenCase, actual: string, precision: Precision) {
+  const { tensors } = readSubmission(actual, golden);
+  const first = judge(golden, tensors, precision, OPTIONAL);
+  const { taps, outputs } = golden.manifest;
+  const located = first.status === "failed" && taps.some((name) => tensors.has(`taps.${name}`));
+  if (!located) return first;
+  const { system, record } = callOf(golden);
+  const next = system.forward ? nextTaps(record(), outputs) : undefined;
+  return judge(golden, tensors, precision, { ...OPTIONAL, next });
+}
+
+function levelOf(level: string): number {
+  const position = LEVELS.indexOf(level);
+  return position < 0 ? LEVELS.length : position;
+}
+
+function sizeOfCase({ manifest: { inputs, weights } }: GoldenCase): number {
+  const shapes = [...[...inputs.values()].map(({ shape }) => shape), ...weights.values()];
+  return shapes.reduce((sum, shape) => sum + sizeOf(shape), 0);
+}
+
+/** Smaller classes first. */
+function inOrder(judged: readonly Judged[]): Judged[] {
+  const levels = new Map<string, number>();
+  for (const { level, verdict } of judged)
+    levels.set(verdict.module, Math.min(level, levels.get(verdict.module) ?? LEVELS.length));
+  const levelIn = (j: Judged) => levels.get(j.verdict.module) ?? LEVELS.length;
+  return [...judged].sort((a, b) => levelIn(a) - levelIn(b));
+}
+
+/** Milliseconds in which the known mistakes are tried on the cases of one class. */
+const SEARCH_TIME = 1000;
+
+function search(judged: readonly Judged[], request: Request) {
+  const differing = judged.filter((j): j is Judged & DifferingCase => j.verdict.status === "failed");
+  const modules = [...new Set(differing.map(({ verdict }) => verdict.module))];
+  const progress = progressOn(process.stderr);
+  const began = new Map<string, number>();
+  const expired = (module: string): boolean => {
+    progress.step(modules.indexOf(module), modules.length, `known mistakes, ${module}`);
+    const since = began.get(module) ?? now();
+    began.set(module, since);
+    return now() - since > SEARCH_TIME;
+  };
+  const found = findings(differing, { folder: request.actual, precision: request.precision, expired });
+  progress.clear();
+  return found;
+}
 
 export async function conform(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
@@ -70,10 +135,17 @@ export async function conform(args: readonly string[]): Promise<number> {
     throw new UsageError("conform needs --actual DIR, the folder with the other implementation's tensors");
   const kind = documentKind(values);
   const precision = oneOf("precision", values.precision, PRECISIONS);
-  const folders = findCases(positionals.length > 0 ? positionals : [defaultCases()]);
-  const verdicts = folders
-    .map((folder) => judgeFolder(folder, actual, precision, values.full))
-    .filter((v) => v !== null);
-  print(verdicts, kind, `The tensors in ${actual}, judged as ${precision}`);
+  const request = { actual, precision };
+  const selection = selectCases(positionals.length > 0 ? positionals : [defaultCases()], values);
+  const judged = inOrder(selection.folders.map((folder) => judgeFolder(folder, request)));
+  const missing = judged.filter((j) => j.missing).map(({ verdict }) => verdict.id);
+  const compared = judged.filter(({ verdict }) => verdict.status !== "skipped");
+  if (missing.length > 0 && missing.length === compared.length)
+    throw new LoadError(missingText(missing, actual)); // [conform.missing]
+  const verdicts = [...judged.map(({ verdict }) => verdict), ...asVerdicts(selection, precision)];
+  const found = search(judged, request);
+  const title = `The tensors in ${actual}, judged as ${precision}`;
+  if (kind) print(verdicts, kind, title, { missing, findings: findingsDocument(found) });
+  else printFindings({ verdicts, missing, found, title, actual });
   return exitCode(summarise(verdicts));
 }

@@ -6,7 +6,15 @@ import type { Stored } from "../../io/safetensors/read.ts";
 import { LoadError, type RuleError, type ShapeError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { flat, Int, sizeOf, Tensor } from "../../tensor/tensor.ts";
-import { type Comparison, compare, compareProbes, noiseIn, type Probes, toleranceFor } from "./compare.ts";
+import {
+  type Comparison,
+  compare,
+  compareProbes,
+  type Given,
+  noiseIn,
+  type Probes,
+  toleranceFor,
+} from "./compare.ts";
 import { type CaseVerdict, type NotCompared, worstOf } from "./verdict.ts";
 
 /** A verdict without the case's name. */
@@ -22,6 +30,8 @@ export interface JudgeOptions {
   readonly taps: TapRole;
   /** By tap: the taps and outputs that are computed from it next. Without it, the first tap that differs is named. */
   readonly next?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** A gradient case is not compared if its outputs conform and no gradients are given; otherwise it fails. */
+  readonly optionalGradients?: boolean;
 }
 
 /** Names in order of execution: taps, then outputs, then gradients. */
@@ -48,16 +58,20 @@ const rounded = (names: readonly string[]): NotCompared[] =>
 /** @throws LoadError if an expected value is missing, NaN, or (at full size) not 256 probes of the output. */
 export function judge(
   golden: GoldenCase,
-  actual: ReadonlyMap<string, Stored>,
+  actual: ReadonlyMap<string, Given>,
   precision: Precision,
-  { taps, next }: JudgeOptions,
+  { taps, next, optionalGradients = false }: JudgeOptions,
 ): Judgement {
   const noise = noiseIn(precision, golden.manifest.tolerance);
   if (typeof noise === "string") return skipped(noise); // [compare.half]
   const K = golden.manifest.tolerance?.K ?? 1;
   const tolerance = (name: string) => toleranceFor(name, precision, K, noise);
   if (golden.manifest.full) return judgeProbes(golden, actual, tolerance);
-  const names = namesOf(golden).filter((name) => taps === "decide" || !isTap(name) || actual.has(name));
+  const { grads } = golden.manifest;
+  const withoutGradients = optionalGradients && grads.every((name) => !actual.has(`grads.${name}`));
+  const isOptional = (name: string) =>
+    (taps === "locate" && isTap(name)) || (withoutGradients && name.startsWith("grads."));
+  const names = namesOf(golden).filter((name) => !isOptional(name) || actual.has(name));
   const comparisons: Comparison[] = [];
   const notCompared: string[] = [];
   for (const name of names) {
@@ -67,15 +81,16 @@ export function judge(
     else comparisons.push(compare(name, actual.get(name), expected, allowed));
   }
   const deciding = comparisons.filter(({ tensor }) => taps === "decide" || !isTap(tensor)); // [conform.verdict]
-  return {
-    ...verdict(deciding, comparisons, taps === "locate" ? next : undefined),
-    notCompared: rounded(notCompared),
-  };
+  const judged = verdict(deciding, comparisons, taps === "locate" ? next : undefined);
+  const onlyOutputs = judged.status === "passed" && grads.length > 0 && withoutGradients;
+  return onlyOutputs
+    ? skipped("the outputs conform, and there are no gradients")
+    : { ...judged, notCompared: rounded(notCompared) }; // [conform.gradients]
 }
 
 function judgeProbes(
   golden: GoldenCase,
-  actual: ReadonlyMap<string, Stored>,
+  actual: ReadonlyMap<string, Given>,
   tolerance: (name: string) => number | null,
 ): Judgement {
   const comparisons: Comparison[] = [];

@@ -1,7 +1,8 @@
 // All mutants, and the search for the one that explains an output. The table is in spec/conformance/mutants/95-mutants.md.
 import type { GoldenCase } from "../../io/golden/cases.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
-import { compare } from "../cases/compare.ts";
+import type { Precision } from "../../tensor/precision.ts";
+import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { compare, noiseIn, toleranceFor } from "../cases/compare.ts";
 import { attention } from "./catalogue/attention.ts";
 import { gatesAndActivations } from "./catalogue/gates-and-activations.ts";
 import { layout } from "./catalogue/layout.ts";
@@ -27,17 +28,69 @@ export const mutants: readonly Mutant[] = [
   ...wiring,
 ].sort((a, b) => a.number - b.number);
 
-/** The known mistake that reproduces an implementation's first output for a case; null if there is none. */
-export function nearestMutant(golden: GoldenCase, actual: Tensor): Mutant | null {
-  const { K, noise } = golden.manifest.tolerance ?? { K: 0, noise: new Map<string, number>() };
+/** A known mistake that reproduces an implementation's result. */
+export interface Explanation {
+  readonly mutant: Mutant;
+  /** The distance of the implementation's result to that of the mutant, and to the expected one. */
+  readonly error: number;
+  readonly fromExpected: number;
+}
+
+export interface SearchOptions {
+  readonly precision?: Precision;
+  /** Mutants to try first; if one of these explains the result, no other is tried. */
+  readonly likely?: readonly Mutant[];
+  /** Ends the search among the others; what was found until then is returned. */
+  readonly expired?: () => boolean;
+}
+
+/** How much closer a result must be to a mutant's than to the expected one, if it is beyond the tolerance of both. */
+const CLOSER = 1000;
+
+/**
+ * The known mistake that is closest to an implementation's first output for a case. It must be within the tolerance, or a thousand
+ * times closer than the expected values are, and at least four times closer in any case; null if there is none.
+ */
+export function nearestMutant(
+  golden: GoldenCase,
+  actual: Tensor,
+  { precision = "float32", likely = [], expired = () => false }: SearchOptions = {},
+): Explanation | null {
   const output = `outputs.${golden.manifest.outputs[0]}`;
-  const tolerance = K * (noise.get(output) ?? 0);
-  const { context, outputOf, wrong } = evaluationOf(golden);
-  const explanations = mutants.flatMap((mutant) => {
-    const program = mutant.apply(context);
-    if (!program || !wrong(program, mutant.precision)) return [];
-    const { error, passed } = compare(output, actual, outputOf(program, mutant.precision), tolerance);
-    return passed ? [{ mutant, error }] : []; // [mutant.nearest]
-  });
-  return explanations.sort((a, b) => a.error - b.error)[0]?.mutant ?? null;
+  const [noise, expected] = [noiseIn(precision, golden.manifest.tolerance), golden.expected.get(output)];
+  if (typeof noise === "string" || !(expected instanceof Tensor)) return null;
+  const tolerance = toleranceFor(output, precision, golden.manifest.tolerance?.K ?? 0, noise) ?? 0;
+  const fromExpected = compare(output, actual, expected, tolerance).error;
+  const most = Math.max(tolerance, fromExpected === Infinity ? 0 : fromExpected / CLOSER);
+  const { context, outputOf } = evaluationOf(golden);
+  const closest = (among: readonly Mutant[], over: () => boolean): Explanation | null => {
+    let best: Explanation | null = null;
+    for (const mutant of among) {
+      if (over()) break;
+      const program = mutant.apply(context);
+      if (!program) continue;
+      const [ours, theirs] = withoutSharedNaN(actual, outputOf(program, mutant.precision));
+      const { error } = compare(output, ours, theirs, tolerance);
+      const explains = error <= most && error <= fromExpected / 4; // [mutant.nearest]
+      if (explains && error < (best?.error ?? Infinity)) best = { mutant, error, fromExpected };
+    }
+    return best;
+  };
+  return closest(likely, () => false) ?? closest(mutants, expired);
+}
+
+/** Both tensors with zeros where both are NaN: a mistake that makes NaN is told by where it makes them. */
+function withoutSharedNaN(a: Tensor, b: Tensor): [Tensor, Tensor] {
+  const [x, y] = [Float64Array.from(flat(a.data)), Float64Array.from(flat(b.data))];
+  if (x.length !== y.length || !x.some(Number.isNaN)) return [a, b];
+  const shared = x.map((v, i) => Number(Number.isNaN(v) && Number.isNaN(y[i])));
+  const cleaned = ({ shape }: Tensor, values: Float64Array) =>
+    new Tensor(
+      shape,
+      view(
+        values.map((v, i) => (shared[i] ? 0 : v)),
+        shape,
+      ),
+    );
+  return [cleaned(a, x), cleaned(b, y)];
 }

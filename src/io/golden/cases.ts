@@ -187,5 +187,9 @@ export function writeActual(
 export const readActual = (folder: string, id: string): SafetensorsFile =>
   loadSafetensors(actualPath(folder, id));
 
+/** Whether there is anything under the name of the results for a case. */
+export const hasActual = (folder: string, id: string): boolean =>
+  kindOf(actualPath(folder, id)) !== "nothing";
+
 const actualPath = (folder: string, id: string): string =>
   `${folder}/${caseId(id, { file: folder, field: "id" })}/${ACTUAL}`;

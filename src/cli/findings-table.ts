@@ -1,0 +1,147 @@
+// The text and the document of `conform`: where another implementation differs, and the nearest known mistake.
+import type { Comparison } from "../conformance/cases/compare.ts";
+import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
+import { figure } from "../conformance/reports/report.ts";
+import type { Finding } from "../conformance/submissions/findings.ts";
+import type { Paint } from "../terminal/colour.ts";
+import { paragraph } from "../terminal/prose.ts";
+import { paintOn, widthOn, writeOut } from "./terminal.ts";
+import { failures, moduleTable, remainder, verdictLine } from "./verdict-table.ts";
+
+const FILE = "actual.safetensors";
+/** Cases that are named, of those that have no result or share a finding. */
+const NAMED = 3;
+
+const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
+
+function list(ids: readonly string[]): string {
+  const rest = ids.length - NAMED;
+  return ids.slice(0, NAMED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+/** That no case has a result, and where results belong. */
+export const missingText = (missing: readonly string[], actual: string): string =>
+  `${actual} holds no result for ${missing.length === 1 ? "the case" : `any of the ${missing.length} cases`}: ` +
+  `they are read from ${actual}/<case id>/${FILE}, such as ${actual}/${missing[0]}/${FILE}`;
+
+/** "[b 0, l 3, d 7]", or "[0 3 7]" where the axes have no known names. */
+function place({ axes, firstDivergence }: Pick<Finding, "axes" | "firstDivergence">): string {
+  const index = firstDivergence?.element?.index ?? [];
+  if (index.length === 0) return "";
+  return axes ? ` [${axes.map((axis, i) => `${axis} ${index[i]}`).join(", ")}]` : ` [${index.join(" ")}]`;
+}
+
+const number = (x: number): string => (Number.isFinite(x) ? String(Number(x.toPrecision(7))) : String(x));
+
+/** The values at the worst element, or what keeps elements from being compared. */
+function values({ element, remark, rows, beyond }: Comparison): string {
+  const counted = `${beyond} of ${plural(rows, "row")} ${beyond === 1 ? "differs" : "differ"}`;
+  if (!element) return remark ?? counted;
+  return `${number(element.actual)} where ${number(element.expected)} is expected; ${counted}`;
+}
+
+function nearest({ nearest: found, searched }: Finding): string {
+  if (found) {
+    const { id, title, seenIn } = found.mutant;
+    return `nearest known mistake: ${id}. ${title} (seen in ${seenIn}). The output is that of this mistake within ${figure(found.error)}.`;
+  }
+  return searched
+    ? "no known mistake explains the output"
+    : "not every known mistake was tried: the time for this class was up, or the file has no such output";
+}
+
+function findingText(finding: Finding, paint: Paint, width: number): string {
+  const { module, cases, firstDivergence: first, unexpected } = finding;
+  const [smallest = "", ...others] = cases;
+  const where = first?.tensor ?? "nothing";
+  const head = `${module}: ${plural(cases.length, "case differs", "cases differ")}, first at ${where}`;
+  const lines = [
+    nearest(finding),
+    `${smallest}: ${where}${place(finding)}`,
+    ...(first
+      ? [`${values(first)}; error ${figure(first.error)}, tolerance ${figure(first.tolerance)}`]
+      : []),
+    ...(others.length > 0 ? [`also ${list(others)}`] : []),
+    ...(unexpected.length > 0
+      ? [`the file also holds ${list(unexpected)}, which the case does not have`]
+      : []),
+  ];
+  const body = lines.map((line) => paragraph("  ", 4, line, paint, width));
+  return [paragraph("", 2, head, (text) => paint(text, "bad"), width), ...body].join("\n");
+}
+
+export interface ConformReport {
+  readonly verdicts: readonly CaseVerdict[];
+  readonly missing: readonly string[];
+  readonly found: readonly Finding[];
+  readonly title: string;
+  readonly actual: string;
+}
+
+/** The table of modules, the findings, and what was not compared. */
+export function printFindings({ verdicts, missing, found, title, actual }: ConformReport): void {
+  const paint = paintOn(process.stdout);
+  const width = Math.min(widthOn(process.stdout), 80);
+  const absent = new Set(missing);
+  const broken = verdicts.filter((v) => v.status === "errored" && !absent.has(v.id));
+  const parts = [
+    paint(title, "strong"),
+    moduleTable(
+      verdicts.filter((v) => !absent.has(v.id)),
+      paint,
+    ),
+    ...found.map((one) => findingText(one, paint, width)),
+    failures(broken, paint),
+    verdictLine(verdicts, paint),
+    coverage(missing, verdicts, actual, paint, width),
+    remainder(verdicts),
+  ];
+  writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
+}
+
+/** The cases without results; a submission of some cases is no statement about the others. */
+function coverage(
+  missing: readonly string[],
+  verdicts: readonly CaseVerdict[],
+  actual: string,
+  paint: Paint,
+  width: number,
+): string {
+  if (missing.length === 0) return "";
+  const { cases } = summarise(verdicts);
+  const text =
+    `no result for ${missing.length} of ${plural(cases, "case")}: ${list(missing)}. ` +
+    `Results are read from ${actual}/<case id>/${FILE}; name the cases that you computed to judge these alone.`;
+  return paragraph("", 2, text, paint, width);
+}
+
+/** The findings in the document of `--json`. */
+export const findingsDocument = (found: readonly Finding[]): object[] =>
+  found.map(({ module, cases, firstDivergence: first, axes, unexpected, nearest: known, searched }) => ({
+    module,
+    cases,
+    firstDivergence: first && {
+      tensor: first.tensor,
+      error: finiteOr(first.error),
+      tolerance: first.tolerance,
+      remark: first.remark,
+      rows: first.rows,
+      beyond: first.beyond,
+      axes,
+      index: first.element?.index ?? null,
+      actual: first.element ? finiteOr(first.element.actual) : null,
+      expected: first.element ? finiteOr(first.element.expected) : null,
+    },
+    unexpected,
+    nearest: known && {
+      id: known.mutant.id,
+      title: known.mutant.title,
+      seenIn: known.mutant.seenIn,
+      error: known.error,
+      fromExpected: finiteOr(known.fromExpected),
+    },
+    searched,
+  }));
+
+/** JSON has no infinities and no NaN. */
+const finiteOr = (x: number): number | string => (Number.isFinite(x) ? x : String(x));
