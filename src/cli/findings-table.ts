@@ -92,7 +92,7 @@ export function printFindings({ verdicts, missing, found, title, actual }: Confo
     ),
     ...found.map((one) => findingText(one, paint, width)),
     failures(broken, paint),
-    verdictLine(verdicts, paint),
+    summarise(verdicts).cases > 0 ? verdictLine(verdicts, paint) : paint("nothing was compared", "bad"),
     coverage(missing, verdicts, actual, paint, width),
     remainder(verdicts),
   ];

@@ -1,4 +1,6 @@
 // The command `flamboyance conform`.
+
+import { now } from "#host";
 import { callOf } from "../../conformance/cases/check-case.ts";
 import { judge } from "../../conformance/cases/judge.ts";
 import { asVerdicts, messageOf, notRun, selectCases } from "../../conformance/cases/selection.ts";
@@ -7,7 +9,6 @@ import { type CaseVerdict, exitCode, type Status, summarise } from "../../confor
 import { moduleName } from "../../conformance/sources/registry.ts";
 import { type DifferingCase, findings } from "../../conformance/submissions/findings.ts";
 import { readSubmission } from "../../conformance/submissions/submission.ts";
-import { now } from "../../host/node.ts";
 import { type GoldenCase, hasActual, readCase } from "../../io/golden/cases.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";

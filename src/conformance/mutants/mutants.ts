@@ -61,6 +61,7 @@ export function nearestMutant(
   if (typeof noise === "string" || !(expected instanceof Tensor)) return null;
   const tolerance = toleranceFor(output, precision, golden.manifest.tolerance?.K ?? 0, noise) ?? 0;
   const fromExpected = compare(output, actual, expected, tolerance).error;
+  if (fromExpected <= tolerance) return null; // the output is right
   const most = Math.max(tolerance, fromExpected === Infinity ? 0 : fromExpected / CLOSER);
   const { context, outputOf } = evaluationOf(golden);
   const closest = (among: readonly Mutant[], over: () => boolean): Explanation | null => {

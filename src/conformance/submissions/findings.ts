@@ -73,7 +73,7 @@ function ofClass(
     const { nearest, searched } = explain(one, found, unexplained < MOST_UNEXPLAINED, options);
     if (!nearest && searched) unexplained++;
     if (nearest && !found.includes(nearest.mutant)) found.push(nearest.mutant);
-    const key = nearest ? `= ${nearest.mutant.id}` : (one.verdict.firstDivergence?.tensor ?? "");
+    const key = nearest ? `= ${nearest.mutant.id}` : (one.verdict.firstDivergence?.tensor ?? ""); // [conform.findings]
     const group = groups.get(key) ?? { explained: nearest, cases: [], searched };
     group.cases.push(one);
     groups.set(key, group);

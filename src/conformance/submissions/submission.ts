@@ -10,7 +10,7 @@ export interface Submission {
   readonly unexpected: readonly string[];
 }
 
-/** Reads FOLDER/<case id>/actual.safetensors. Values are read only of tensors that have the expected shape, whatever the file's size. */
+/** Reads FOLDER/<case id>/actual.safetensors; values only of tensors with the expected shape, whatever the file holds. */
 export function readSubmission(folder: string, golden: GoldenCase): Submission {
   const { manifest, expected } = golden;
   const file = readActual(folder, manifest.id);
@@ -20,7 +20,7 @@ export function readSubmission(folder: string, golden: GoldenCase): Submission {
   const tensors = new Map<string, Given>();
   for (const name of names.filter((one) => file.has(one))) {
     const { shape } = file.info(name);
-    tensors.set(name, shape.join(" ") === shapeOf(name)?.join(" ") ? file.get(name) : { shape });
+    tensors.set(name, shape.join(" ") === shapeOf(name)?.join(" ") ? file.get(name) : { shape }); // [conform.submission]
   }
   file.close();
   const known = new Set(names);
