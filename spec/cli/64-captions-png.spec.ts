@@ -1,9 +1,14 @@
 // PNG files of 64-captions.md: pictures that other encoders wrote, and files that are broken on purpose.
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { constants, crc32, deflateRawSync, deflateSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { readPng } from "../../src/cli/png.ts";
+import { readPng, readPngFile } from "../../src/cli/png.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
+import { temporary } from "../support/fixtures/temporary.ts";
+
+const workspace = temporary();
 
 interface Encoded {
   readonly encoder: string;
@@ -146,6 +151,39 @@ test("a file of many empty chunks is read in a time that grows with their number
     return (performance.now() - since) / 1000;
   };
   expect(secondsOf(100_000)).toBeLessThan(20); // a copy of the list for each chunk took a minute
+});
+
+test("a file of more chunks than any encoder writes is refused", () => {
+  const chunks = Buffer.concat(Array<Buffer>(2 ** 17).fill(chunk("tEXt", Buffer.alloc(0))));
+  expect(() => readPng(file(header(3, 1, GREY), chunks, data(0, 1, 2, 3)), "x.png")).toThrow(
+    /more than 131072 chunks/,
+  );
+});
+
+test("pixels of more than 64 MiB are refused without being decompressed", () => {
+  const read = () => readPng(file(header(4096, 2049, [16, 6, 0]), data(0)), "x.png");
+  expect(read).toThrow(/pixels have more than 67108864 bytes; save it with 8 bits/);
+});
+
+test("a large file that is no PNG file, and a large PNG file, are refused before they are read", () => {
+  const limits: [string, Uint8Array, RegExp][] = [
+    ["noise", Buffer.from("hello"), /noise: it is not a PNG file$/],
+    ["png", GOOD, /png: it has 3000000000 bytes; at most 67108864 can be read/],
+  ];
+  for (const [name, start, reason] of limits) {
+    const path = join(workspace, name);
+    writeFileSync(path, start);
+    truncateSync(path, 3e9); // a sparse file, which takes no space on the disk
+    const before = process.resourceUsage().maxRSS;
+    expect(() => readPngFile(path)).toThrow(reason);
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(50_000); // in KiB
+  }
+});
+
+test("a pipe and a folder are no pictures", () => {
+  const pipe = join(workspace, "pipe");
+  spawnSync("mkfifo", [pipe]);
+  for (const path of [pipe, workspace]) expect(() => readPngFile(path)).toThrow(/it is not a file/);
 });
 
 test("a file with a wrong checksum is refused", () => {

@@ -6,6 +6,10 @@ import { PNG } from "pngjs";
 import { describe, expect, test } from "vitest";
 import { readDigits } from "../../src/demos/digits/data.ts";
 import { loadDigitsModel } from "../../src/demos/digits/model.ts";
+import { loadSafetensors } from "../../src/io/safetensors/read.ts";
+import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { widthOf } from "../../src/terminal/width.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 const workspace = temporary();
@@ -70,6 +74,74 @@ describe("mistakes", () => {
     expect(stderr).toContain(word);
     expect([status, stdout]).toEqual([exit, ""]);
   });
+});
+
+/** The model of the package with other metadata or other tensors. */
+function modelWith(
+  name: string,
+  metadata: Record<string, string>,
+  tensors: [string, Tensor | null][] = [],
+): string {
+  const file = loadSafetensors("golden/models/digits.safetensors");
+  const all = new Map(file.keys.map((key): [string, Tensor] => [key, file.tensor(key)]));
+  for (const [key, t] of tensors) {
+    if (t) all.set(key, t);
+    else all.delete(key);
+  }
+  const path = join(workspace, name);
+  saveSafetensors(path, all, {
+    floats: "F16",
+    metadata: new Map([...file.metadata, ...Object.entries(metadata)]),
+  });
+  return path;
+}
+
+describe("model files", () => {
+  test.each(["1e9", "1000000000", "Infinity", "NaN", "-1", "0", "3", "4.0", "04", "", "\u001b[31m"])(
+    "[digits.model-file] a depth of %j is refused in seconds and within 500 MB",
+    (claimed) => {
+      const since = performance.now();
+      const run = spawnSync(
+        process.execPath,
+        [
+          "--max-old-space-size=400",
+          "dist/cli/main.js",
+          "digits",
+          "caption",
+          "3",
+          "--model",
+          modelWith("m", { depth: claimed }),
+        ],
+        { encoding: "utf8" },
+      );
+      expect(run.stderr).toContain(
+        `its depth is ${JSON.stringify(claimed)}, and it has ${depth} layers; train the model again`,
+      );
+      expect([run.status, run.stdout]).toEqual([2, ""]);
+      expect(performance.now() - since).toBeLessThan(20_000);
+    },
+  );
+
+  test("[digits.model-file] missing, additional and misshapen tensors are refused", () => {
+    const weight = "token_emb.weight";
+    const changes: [string, [string, Tensor | null][], string][] = [
+      ["missing", [[weight, null]], weight],
+      ["shape", [[weight, tensor("n", [1])]], weight],
+      ["more", [["other\u001b[2J", tensor("n", [1])]], "other"],
+      ["layer", [["layers.1000000000.0.fn.norm.gamma", tensor("n", [1])]], `it has ${depth + 1} layers`],
+    ];
+    for (const [name, tensors, words] of changes) {
+      const { status, stdout, stderr } = caption("3", "--model", modelWith(name, {}, tensors));
+      expect(stderr).toContain(words);
+      expect(stderr).not.toContain("\u001b");
+      expect([status, stdout]).toEqual([2, ""]);
+    }
+  });
+});
+
+test("four pictures and their attention fit 80 columns", () => {
+  const { stdout } = caption("0", "1", "2", "3", "--attend");
+  expect(stdout.split("\n").filter((line) => widthOf(line) > 80)).toEqual([]);
 });
 
 test("[generate.tour] the tour ends with captioned pictures", () => {

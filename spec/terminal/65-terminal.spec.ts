@@ -7,7 +7,7 @@ import { markdownTable, markdownText } from "../../src/terminal/markdown.ts";
 import { didYouMean, nearest } from "../../src/terminal/nearest.ts";
 import { progressOn } from "../../src/terminal/progress.ts";
 import { heading, paragraph, words, wrap } from "../../src/terminal/prose.ts";
-import { columnsFrom, table } from "../../src/terminal/table.ts";
+import { columnsFrom, table, tables } from "../../src/terminal/table.ts";
 import {
   clip,
   fill,
@@ -164,6 +164,17 @@ describe("tables", () => {
     expect(coloured.map(stripVTControlCharacters)).toEqual(table(columnsFrom(heads, rows), plain));
     expect(coloured[1]).toContain("\u001b[2mname\u001b[0m");
     expect(coloured.at(-1)?.endsWith("22  \u001b[1;31mbad\u001b[0m")).toBe(true);
+  });
+
+  test("columns that do not fit are in further tables below, each with the first column", () => {
+    const columns = columnsFrom(
+      ["n", "aaaa", "bbbb", "cccc"].map((head) => ({ head: [head] })),
+      [["1", "2", "3", "4"]],
+    );
+    expect(tables(columns, plain, 13)).toEqual(["n  aaaa  bbbb", "1  2     3", "", "n  cccc", "1  4"]);
+    expect(tables(columns, plain, 3)).toHaveLength(3 * 2 + 2); // at least one other column
+    expect(tables(columns, plain, 80)).toEqual(table(columns, plain));
+    expect(tables([], plain, 80)).toEqual([]);
   });
 
   test("a cell of several pieces has a space between them, and gaps can be chosen", () => {

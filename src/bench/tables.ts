@@ -1,6 +1,6 @@
 // The results of `flamboyance bench` as text.
 import type { Paint } from "../terminal/colour.ts";
-import { columnsFrom, table } from "../terminal/table.ts";
+import { columnsFrom, table, tables } from "../terminal/table.ts";
 import type { ExampleTime } from "./example-process.ts";
 import type { Rate } from "./rates.ts";
 import type { Scaling } from "./scaling.ts";
@@ -31,7 +31,7 @@ export const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed
 const distinct = <T>(items: readonly T[], key: (item: T) => string): string[] => [...new Set(items.map(key))];
 
 /** A row for each shape and a column for each target. */
-function rateTable(title: string, rates: readonly Rate[], paint: Paint): string[] {
+function rateTable(title: string, rates: readonly Rate[], paint: Paint, width: number): string[] {
   const targets = distinct(rates, nameOf);
   const rows = distinct(rates, ({ shape }) => shapeOf(shape)).map((shape) => [
     shape,
@@ -50,7 +50,7 @@ function rateTable(title: string, rates: readonly Rate[], paint: Paint): string[
         ]
       : [],
   );
-  return table(columnsFrom([{ head: [title] }, ...heads], rows), paint);
+  return tables(columnsFrom([{ head: [title] }, ...heads], rows), paint, width);
 }
 
 const exampleTable = (examples: readonly ExampleTime[], paint: Paint): string[] =>
@@ -94,12 +94,12 @@ const startTable = (start: readonly Start[], paint: Paint): string[] =>
     paint,
   );
 
-export function resultTables(results: Results, paint: Paint): string {
+export function resultTables(results: Results, paint: Paint, width = 80): string {
   const { peakGflops, matmul, attention, examples, scaling, start } = results;
   const parts = [
     [paint(`Peak of one thread: ${peakGflops.toFixed(0)} GFLOP/s`, "strong")],
-    matmul.length > 0 ? rateTable("matrix product, GFLOP/s", matmul, paint) : [],
-    attention.length > 0 ? rateTable("attention, GFLOP/s", attention, paint) : [],
+    matmul.length > 0 ? rateTable("matrix product, GFLOP/s", matmul, paint, width) : [],
+    attention.length > 0 ? rateTable("attention, GFLOP/s", attention, paint, width) : [],
     examples.length > 0 ? exampleTable(examples, paint) : [],
     scaling.length > 0 ? scalingTable(scaling, paint) : [],
     start.length > 0 ? startTable(start, paint) : [],

@@ -33,11 +33,36 @@ export const columnsFrom = (
 
 const plainOf = (cell: readonly Piece[]): string => cell.map((piece) => printableLine(piece.text)).join(" ");
 
+const columnWidth = ({ head, cells }: Column): number =>
+  Math.max(0, ...head.map(widthOf), ...cells.map((cell) => widthOf(plainOf(cell))));
+
+/**
+ * The lines of a table that fits into `width`: columns that do not fit are in further tables below, each with the first column and
+ * at least one other.
+ */
+export function tables(columns: readonly Column[], paint: Paint, width: number): string[] {
+  const needed = columns.map((column) => (column.gap ?? 2) + columnWidth(column));
+  const [first, ...rest] = columns;
+  const groups: Column[][] = [[]];
+  let used = needed[0] ?? 0;
+  for (const [i, column] of rest.entries()) {
+    const wide = needed[i + 1] ?? 0;
+    if (used + wide > width && groups.at(-1)?.length !== 0) {
+      groups.push([]);
+      used = needed[0] ?? 0;
+    }
+    groups.at(-1)?.push(column);
+    used += wide;
+  }
+  return groups.flatMap((group, i) => [
+    ...(i > 0 ? [""] : []),
+    ...table(first ? [first, ...group] : group, paint),
+  ]);
+}
+
 /** The lines of a table: heading lines first. */
 export function table(columns: readonly Column[], paint: Paint): string[] {
-  const widths = columns.map(({ head, cells }) =>
-    Math.max(0, ...head.map(widthOf), ...cells.map((c) => widthOf(plainOf(c)))),
-  );
+  const widths = columns.map(columnWidth);
   const line = (cellOf: (column: Column) => readonly Piece[]): string =>
     columns
       .map((column, i) => {

@@ -13,7 +13,7 @@ import { BACKENDS, type BackendName, type Selection, targets } from "../../bench
 import { LoadError } from "../../tensor/errors.ts";
 import { listOption, oneOf, readArguments, wholeOption } from "../arguments.ts";
 import { BENCH } from "../help/bench.ts";
-import { paintOn, writeError, writeJson, writeOut } from "../terminal.ts";
+import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -134,6 +134,6 @@ export async function bench(args: readonly string[]): Promise<number> {
     for (const target of selected.models)
       results.examples.push(await exampleHere(example, target, timing, quick));
   if (values.json) writeJson(results);
-  else writeOut(resultTables(results, paintOn(process.stdout)));
+  else writeOut(resultTables(results, paintOn(process.stdout), widthOn(process.stdout)));
   return 0;
 }

@@ -1,5 +1,4 @@
 // flamboyance digits caption
-import { openFile } from "#host";
 import { attentionOf, captionsOf, captionTexts } from "../../demos/digits/captioning.ts";
 import { decode, IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
 import { type Picture, readDigits } from "../../demos/digits/data.ts";
@@ -9,13 +8,13 @@ import { scan } from "../../demos/digits/scan.ts";
 import { type Choose, greedy, sampled } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Paint } from "../../terminal/colour.ts";
-import { columnsFrom, table } from "../../terminal/table.ts";
+import { columnsFrom, tables } from "../../terminal/table.ts";
 import { optionalWhole, positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
 import { DIGITS } from "../help/digits.ts";
-import { readPng } from "../png.ts";
-import { paintOn, writeJson, writeOut } from "../terminal.ts";
+import { readPngFile } from "../png.ts";
+import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
@@ -34,10 +33,7 @@ const OPTIONS = {
 const MOST = 4;
 
 function pictureNamed(name: string): Picture {
-  if (!/^\d+$/.test(name)) {
-    const file = openFile(name);
-    return scan(readPng(file.read(0, file.size), name));
-  }
+  if (!/^\d+$/.test(name)) return scan(readPngFile(name));
   const { heldOut } = readDigits(digitsFile());
   const picture = heldOut[Number(name)];
   if (!picture)
@@ -68,14 +64,15 @@ function attentionTable(
   tokens: readonly number[],
   layers: readonly (readonly (readonly number[])[])[],
   paint: Paint,
+  width: number,
 ): string {
-  const percent = (share: number): string => (share === 0 ? "·" : (100 * share).toFixed(0)).padStart(4);
+  const percent = (share: number): string => (share === 0 ? "·" : (100 * share).toFixed(0)).padStart(3);
   const heads = layers.map((_, layer) => ({ head: [`layer ${layer}`], align: "right" }) as const);
   const rows = tokens.map((id, i) => [
     VOCABULARY[id] ?? "?",
-    ...layers.map((table) => (table[i] ?? []).map(percent).join("")),
+    ...layers.map((table) => (table[i] ?? []).map(percent).join(" ")),
   ]);
-  const lines = table(columnsFrom([{ head: ["token"], gap: 2 }, ...heads], rows), paint);
+  const lines = tables(columnsFrom([{ head: ["token"], gap: 2 }, ...heads], rows), paint, width);
   return ["", "Attention to each image, per cent", ...lines].join("\n"); // [generate.attend]
 }
 
@@ -122,8 +119,9 @@ export async function digits(args: readonly string[]): Promise<number> {
       const words = tokens.map((id) => VOCABULARY[id]);
       writeJson({ captions, ...(attended ? { tokens: words, attended } : {}) });
     } else {
-      writeOut(`${drawPictures(pictures, captions)}\n`);
-      if (attended) writeOut(`${attentionTable(tokens, attended, paintOn(process.stdout))}\n`);
+      const [paint, width] = [paintOn(process.stdout), widthOn(process.stdout)];
+      writeOut(`${drawPictures(pictures, captions, { width })}\n`);
+      if (attended) writeOut(`${attentionTable(tokens, attended, paint, width)}\n`);
     }
     return 0;
   } finally {

@@ -1,6 +1,7 @@
 // A small Flamingo for the digits, and its file format.
-import { loadSafetensors } from "../../io/safetensors/read.ts";
+import { loadSafetensors, type SafetensorsFile } from "../../io/safetensors/read.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
+import { quoted } from "../../io/wording.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import type { FlamingoBehaviour } from "../../models/flamingo/profiles.ts";
 import { Extractor, ViT } from "../../models/vision/vit.ts";
@@ -71,12 +72,23 @@ export function saveDigitsModel(path: string, { flamingo, depth }: DigitsModel):
   saveSafetensors(path, weights, { floats: "F16", metadata: new Map(Object.entries(metadata)) }); // [digits.model-file]
 }
 
+/** The layers whose tensors the file has; a file of few bytes cannot ask for a large model. */
+const layersIn = ({ keys }: SafetensorsFile): number =>
+  new Set(keys.flatMap((key) => /^layers\.(\d+)\./.exec(key)?.[1] ?? [])).size;
+
+/** Throws a LoadError for any file that `saveDigitsModel` did not write. */
 export function loadDigitsModel(path: string): DigitsModel {
   const file = loadSafetensors(path);
   const { metadata } = file;
   if (metadata.get("schema") !== SCHEMA || metadata.get("vocabulary") !== VOCABULARY.join(" "))
     throw new LoadError(`${path} is not a model written by train digits  [digits.model-file]`);
-  const model = digitsModel(Number(metadata.get("depth")), 0);
-  loadStateDict(model.flamingo, new Map(file.keys.map((key): [string, Tensor] => [key, file.tensor(key)])));
+  const [depth, layers] = [metadata.get("depth") ?? "", layersIn(file)];
+  if (depth !== String(layers) || layers === 0)
+    throw new LoadError(
+      `${path} is broken: its depth is ${quoted(depth)}, and it has ${layers} layers; train the model again  [digits.model-file]`,
+    );
+  const model = digitsModel(layers, 0);
+  const tensors = file.keys.map((key): [string, Tensor] => [key, file.tensor(key)]);
+  loadStateDict(model.flamingo, new Map(tensors));
   return model;
 }
