@@ -22,6 +22,7 @@ import { named } from "../../../src/tensor/pattern.ts";
 import { flat, int, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
 import { write } from "../../support/fixtures/minimal-case.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
+import { refusal } from "../../support/properties/refusals.ts";
 
 const fresh = folders();
 const float64 = reference("float64");
@@ -116,9 +117,51 @@ describe("options and arguments", () => {
       refused({ call: new Map([[name, "x"]]) }, /the call of \w+ has no argument .*; known are /, one);
   });
 
+  test("[compare.raises] options that the release refuses in its constructor are refused in its words", () => {
+    // torch 2.13.0, flamingo-pytorch 0.1.2, vit-pytorch 1.26.11
+    const wrong: readonly (readonly [string, JsonObject, string])[] = [
+      ["flamingo-pytorch/FlamingoPaLM", { cross_attn_every: 0 }, "ZeroDivisionError: integer modulo by zero"],
+      [
+        "flamingo-pytorch/FlamingoPaLM",
+        { depth: 1.5 },
+        "TypeError: 'float' object cannot be interpreted as an integer",
+      ],
+      [
+        "flamingo-pytorch/PerceiverAttention",
+        { dim_head: 0 },
+        "ZeroDivisionError: 0.0 cannot be raised to a negative power",
+      ],
+      [
+        "vit-pytorch/ViT",
+        { image_size: 9, patch_size: 4 },
+        "AssertionError: Image dimensions must be divisible by the patch size.",
+      ],
+      ["vit-pytorch/ViT", { patch_size: 0 }, "ZeroDivisionError: integer modulo by zero"],
+      [
+        "vit-pytorch/ViT",
+        { pool: "max" },
+        "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
+      ],
+      [
+        "vit-pytorch/ViT",
+        { dropout: 1.5 },
+        "ValueError: dropout probability has to be between 0 and 1, but got 1.5",
+      ],
+    ];
+    for (const [key, config, upstream] of wrong) {
+      const one = subject(key);
+      expect(refusal(() => systemUnderTest({ ...one, config: { ...one.config, ...config } })).upstream).toBe(
+        upstream,
+      );
+    }
+  });
+
   test("[conform.options] a value of another type is refused, and a missing option too", () => {
-    for (const dim of ["8", 0, -1, 1.5, null, true, [8]])
-      refused({ config: { ...block.config, dim } }, /"config\.dim"/);
+    for (const dim of ["8", null, true, [8]]) refused({ config: { ...block.config, dim } }, /"config\.dim"/);
+    for (const dim of [0, -1, 1.5])
+      expect(
+        refusal(() => systemUnderTest({ ...block, config: { ...block.config, dim } })).message,
+      ).toContain("dim is");
     const { dim: _, ...rest } = block.config;
     refused({ config: rest }, /"config\.dim" is missing/);
     const norm = subject("flamingo-pytorch/LayerNorm");

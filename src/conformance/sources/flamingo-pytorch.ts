@@ -4,7 +4,7 @@ import { MaskedCrossAttention } from "../../blocks/masked-cross-attention.ts";
 import { ParallelTransformerBlock, SwiGLU } from "../../blocks/parallel-transformer-block.ts";
 import { PerceiverAttention } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
-import { between, boolean, integer, number, object, optional, orNull, type Read } from "../../io/fields.ts";
+import { boolean, integer, number, object, optional, orNull, type Read } from "../../io/fields.ts";
 import { conventionIn } from "../../masks/conventions/conventions.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder } from "../../models/flamingo/media.ts";
@@ -16,16 +16,23 @@ import { RotaryEmbedding } from "../../nn/positions/rotary.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import type { Arguments } from "./arguments.ts";
-import { type BuildContext, className, layers, moduleClass, readOptions, type Source } from "./source.ts";
+import {
+  type BuildContext,
+  className,
+  layers,
+  moduleClass,
+  readOptions,
+  type Source,
+  size,
+} from "./source.ts";
 import { vitOf } from "./vit-pytorch.ts";
 
 type Context = BuildContext<FlamingoBehaviour>;
 
-const count = between(integer, 1, 2 ** 31);
-const countOrDefault = optional(count, undefined);
+const countOrDefault = optional(size, undefined);
 const integerOrDefault = optional(integer, undefined);
 const layersOrDefault = optional(layers, undefined);
-const headOptions = { dim: count, dim_head: countOrDefault, heads: countOrDefault };
+const headOptions = { dim: size, dim_head: countOrDefault, heads: countOrDefault };
 const onlyImmediate = { only_attend_immediate_media: optional(boolean, undefined) };
 /** The feed-forward's width in multiples of the model's; a fraction is allowed. */
 const mult = optional(number, undefined);
@@ -40,7 +47,7 @@ const encoder: Read<ImageEncoder> = (value, at) => {
 };
 
 const imgEncoder = optional(orNull(encoder), null);
-const maxVideoFrames = optional(orNull(count), undefined);
+const maxVideoFrames = optional(orNull(size), undefined);
 
 /** A length that a case gives as a number, and no file holds. */
 function positions(n: number): number {
@@ -76,7 +83,7 @@ function mediaOf(args: Arguments) {
 /** flamingo_pytorch.py */
 const flamingoClasses = {
   FeedForward: moduleClass({
-    options: { dim: count, mult },
+    options: { dim: size, mult },
     call: ["input"],
     build: (options) => new FeedForward(options),
     forward: (model, args) => model.forward(args.any("input")),
@@ -126,13 +133,13 @@ const flamingoClasses = {
 /** flamingo_palm.py */
 const palmClasses = {
   LayerNorm: moduleClass({
-    options: { dim: count },
+    options: { dim: size },
     call: ["x"],
     build: ({ dim }) => new PaLMLayerNorm(dim),
     forward: (model, args) => model.forward(args.any("x")),
   }),
   RotaryEmbedding: moduleClass({
-    options: { dim: count },
+    options: { dim: size },
     call: ["max_seq_len"],
     build: ({ dim }) => new RotaryEmbedding(dim),
     forward: (model, args) => model.forward(positions(args.number("max_seq_len"))),
@@ -153,7 +160,7 @@ const palmClasses = {
     options: {
       ...headOptions,
       ...onlyImmediate,
-      num_tokens: count,
+      num_tokens: size,
       depth: layers,
       ff_mult: mult,
       media_token_id: integerOrDefault,

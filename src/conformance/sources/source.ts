@@ -1,6 +1,6 @@
 // A source: one released package, its profiles and its classes, as golden cases name them.
 
-import { between, type FieldLocation, integer, oneOf, type Read, record } from "../../io/fields.ts";
+import { between, type FieldLocation, number, oneOf, type Read, record, refuse } from "../../io/fields.ts";
 import type { Json, JsonObject } from "../../io/json.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { quoted } from "../../io/wording.ts";
@@ -53,8 +53,16 @@ export type CamelCased<O> = { readonly [K in keyof O as Camel<K> & string]: O[K]
 
 const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
+/** A number that the class checks itself, so that it refuses what the release refuses, in the release's words. */
+export const size = between(number, -(2 ** 31), 2 ** 31);
+
+const MOST_LAYERS = 1024;
 /** Layers are built one by one, so that their number is bounded here: no model that was ever released has more. */
-export const layers = between(integer, 0, 1024); // [conform.budget]
+export const layers: Read<number> = (value, at) => {
+  const n = number(value, at);
+  if (n > MOST_LAYERS) throw refuse(at, `is ${n}; it must be between 0 and ${MOST_LAYERS}`, "conform.budget"); // [conform.budget]
+  return n;
+};
 
 type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };
 

@@ -1,46 +1,44 @@
 // vit-pytorch 1.26.11: vit.py and extractor.py.
 import {
-  between,
   boolean,
   type FieldLocation,
-  integer,
   list,
   number,
   object,
-  oneOf,
   optional,
   type Read,
   refuse,
+  string,
 } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
 import { Extractor, ViT } from "../../models/vision/vit.ts";
-import { className, layers, moduleClass, readOptions, type Source } from "./source.ts";
-
-const count = between(integer, 1, 2 ** 31);
-const rate = between(number, 0, 1);
+import { className, layers, moduleClass, readOptions, type Source, size } from "./source.ts";
 
 /** One side, or height and width. */
 const side: Read<number | readonly [number, number]> = (value, at) => {
-  if (!Array.isArray(value)) return count(value, at);
-  const [height, width, ...rest] = list(count)(value, at);
+  if (!Array.isArray(value)) return size(value, at);
+  const [height, width, ...rest] = list(size)(value, at);
   if (height === undefined || width === undefined || rest.length > 0)
     throw refuse(at, "has to be a height and a width");
   return [height, width];
 };
 
+/** ViT refuses other names, in the words of the release. */
+const pool: Read<"cls" | "mean"> = (value, at) => string(value, at) as "cls" | "mean";
+
 const vitOptions = {
   image_size: side,
   patch_size: side,
-  num_classes: between(integer, 0, 2 ** 31),
-  dim: count,
+  num_classes: size,
+  dim: size,
   depth: layers,
-  heads: count,
-  mlp_dim: count,
-  pool: optional(oneOf("cls", "mean"), undefined),
-  channels: optional(count, undefined),
-  dim_head: optional(count, undefined),
-  dropout: optional(rate, undefined),
-  emb_dropout: optional(rate, undefined),
+  heads: size,
+  mlp_dim: size,
+  pool: optional(pool, undefined),
+  channels: optional(size, undefined),
+  dim_head: optional(size, undefined),
+  dropout: optional(number, undefined),
+  emb_dropout: optional(number, undefined),
 };
 
 /** The ViT that an object `{ "class": "ViT", … }` describes. */
