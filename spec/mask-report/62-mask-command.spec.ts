@@ -23,6 +23,7 @@ import type { RowOutcome } from "../../src/masks/outcome.ts";
 import { findingSentence, rowReason } from "../../src/masks/sentences.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { Bool, Int, tensor } from "../../src/tensor/tensor.ts";
+import { growth, LINEAR } from "../support/fixtures/growth.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 const CASES = "golden/cases/flamingo-pytorch";
@@ -82,16 +83,11 @@ test("[prompt.tokens] <fake_token_around_image> and any other <word> are one tok
 });
 
 test("[prompt.tokens] time is linear in the text, whatever its brackets", () => {
-  const seconds = (text: string) => {
-    const start = performance.now();
-    tokensOf(text);
-    return performance.now() - start;
-  };
-  for (const piece of ["<", "<a", "<|a", "a'", "<a.", "|>"]) {
-    tokensOf(piece.repeat(1000));
-    const [short, long] = [seconds(piece.repeat(50_000)), seconds(piece.repeat(200_000))];
-    expect(long, piece).toBeLessThan(8 * short + 100); // a quadratic reader takes 16 times as long, in minutes
-  }
+  for (const piece of ["<", "<a", "<|a", "a'", "<a.", "|>"])
+    expect(
+      growth((n) => void tokensOf(piece.repeat(n)), 25_000),
+      piece,
+    ).toBeLessThan(LINEAR);
 });
 
 test("[prompt.image-token] the codebase's own token, or the first known one that occurs, for the whole batch", () => {
@@ -189,15 +185,15 @@ test.each([
   expect(() => readIds(bytes(text), "ids")).toThrow(LoadError);
 });
 
-test("[prompt.ids] deep brackets and more than a million ids are refused; 200,000 prompts are read", () => {
+test("[prompt.ids] deep brackets and more than 400,000 ids are refused; 200,000 prompts are read", () => {
   const refused = (text: string, named: string) => {
     expect(() => readIds(bytes(text), "ids")).toThrow(named);
     expect(() => readIds(bytes(text), "ids")).toThrow(LoadError);
   };
   refused("[".repeat(1e5) + "]".repeat(1e5), "brackets within brackets");
   refused("[".repeat(1e5), "brackets within brackets");
-  refused("1 ".repeat(1_000_001), "more than 1,000,000 token ids");
-  refused(`[${"1,".repeat(1e6)}1]`, "more than 1,000,000 token ids");
+  refused("1 ".repeat(400_001), "more than 400,000 token ids");
+  refused(`[${"1,".repeat(4e5)}1]`, "more than 400,000 token ids");
   refused("1".repeat(16_000_001), "longer than 16 MB");
   const many = readIds(bytes(`[${"[1,2],".repeat(199_999)}[1,2]]`), "ids");
   expect(many).toHaveLength(200_000);
@@ -503,7 +499,7 @@ test("a difference: the two grids, the outcomes of neighbouring rows, and the fi
 test("decoding: the row of each step, and the same row of the whole mask", () => {
   const text = maskText(reportOf("<image> a <image> b", "open-flamingo@2.0.1", null, 1));
   expect(text).toMatch(/1 +a +attends \{1\} +attends \{1\}\n/);
-  expect(text).toMatch(/2 +\[image 2\] +attends \{1\} +attends \{2\} +<- differs/);
+  expect(text).toMatch(/2 to 3 +\[image 2\] +attends \{1\} +attends \{2\} +<- differs/);
   expect(text).toContain("2 of 3 rows differ");
   expect(maskText(reportOf(CATS, "immediate", null, 4))).toContain("Every cached step has the rows");
   expect(maskText(reportOf(CATS, "0.0.16 imm", null, 4))).toContain("There is no cache");
@@ -577,7 +573,8 @@ test.each([
   [["<image>", "--ids", "x", "--image-token", "1"], "not both"],
   [["--ids", "x"], "--ids needs --image-token"],
   [["--ids", "x", "--image-token", "1.5"], "--image-token is a whole number"],
-  [["<image>", "--image-token", "1"], "needs --ids"],
+  [["<image>", "--image-token", "1"], "occurs in no prompt"],
+  [["<image>", "--end-token", "1"], "needs --ids"],
 ])("%j is refused", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);
   await expect(mask(args)).rejects.toThrow(UsageError);

@@ -97,9 +97,10 @@ export const longest = (prompts: readonly { readonly length: number }[]): number
 export function padded(
   prompts: readonly (readonly PromptToken[])[],
   side: "left" | "right",
-): PromptToken[][] {
+): readonly (readonly PromptToken[])[] {
   const length = longest(prompts);
   return prompts.map((prompt) => {
+    if (prompt.length === length) return prompt;
     const padding = new Array<PromptToken>(length - prompt.length).fill(PADDING); // [prompt.padding]
     return side === "left" ? [...padding, ...prompt] : [...prompt, ...padding]; // [prompt.padding]
   });

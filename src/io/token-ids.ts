@@ -5,7 +5,7 @@ import { quoted, utf8 } from "./wording.ts";
 /** The largest file of ids, in bytes. */
 export const MOST_BYTES = 16_000_000;
 /** The largest number of ids in a file. */
-export const MOST_IDS = 1_000_000;
+export const MOST_IDS = 400_000;
 /** Brackets within brackets: a list of prompts has two, and a file with more than these is refused unread. */
 const DEEPEST = 100;
 

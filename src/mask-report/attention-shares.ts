@@ -1,79 +1,179 @@
 // Recorded attention weights, summed to each image's share of each position, and compared with a convention.
 import type { Stored } from "../io/safetensors/read.ts";
 import type { Convention } from "../masks/conventions/conventions.ts";
-import type { AttentionFinding } from "../masks/findings.ts";
+import { hasImage } from "../masks/counting/image-ranges.ts";
+import { type Tiles, tilesOf } from "../masks/counting/tiles.ts";
+import type { AttentionFinding, TileFinding } from "../masks/findings.ts";
 import type { Matrix } from "../masks/grid.ts";
-import { maskRows } from "../masks/rows.ts";
+import { type MaskRow, maskRows } from "../masks/rows.ts";
 import { isCrossAttentionWeights } from "../models/flamingo/names.ts";
-import { flat, Tensor } from "../tensor/tensor.ts";
+import { LoadError } from "../tensor/errors.ts";
+import { type Floats, flat, Tensor } from "../tensor/tensor.ts";
 
 export interface Shares {
   /** The tensor's key. */
   readonly key: string;
   /** Per prompt, position and image: the weights of all its latents, averaged over heads. */
   readonly shares: readonly (readonly (readonly number[])[])[];
+  /** The same per tile, image by image; null where images have no tiles. */
+  readonly tileShares: readonly (readonly (readonly number[])[])[] | null;
   /** Per prompt and position: whether all weights of the row are equal and not zero. */
   readonly even: readonly (readonly boolean[])[];
 }
 
 const EVEN = 1e-6;
+/** The largest distance of a row's sum from 0 or 1, for weights that were stored in bfloat16. */
+const ROUNDING = 0.02;
 
-/** The first cross-attention's weights among taps without their prefix; null where there are none. [prompt.attention] */
+/** The cross-attention weights among taps without their prefix, of whatever shape. */
+const weightsIn = (taps: ReadonlyMap<string, Stored>): [string, Tensor][] =>
+  [...taps].flatMap(([key, stored]): [string, Tensor][] =>
+    isCrossAttentionWeights(key) && stored instanceof Tensor && stored.shape.length === 4
+      ? [[key, stored]]
+      : [],
+  );
+
+/**
+ * The first cross-attention's weights among taps without their prefix that fit `b` prompts of `l` tokens and `images` images; null
+ * where there are none. Throws a LoadError if they are no weights. [prompt.attention]
+ */
 export function sharesIn(
   taps: ReadonlyMap<string, Stored>,
   [b = 0, l = 0]: readonly number[],
   images: number,
+  tiles: Tiles | null = null,
 ): Shares | null {
-  for (const [key, stored] of taps) {
-    const [tb, heads = 0, tl, s = 0] = stored.shape;
-    const fits = stored.shape.length === 4 && tb === b && tl === l && images > 0 && s % images === 0;
-    if (isCrossAttentionWeights(key) && stored instanceof Tensor && fits)
-      return sharesOf(key, stored, heads, s, images); // [prompt.attention]
+  const parts = images * (tiles?.most ?? 1);
+  for (const [key, stored] of weightsIn(taps)) {
+    const [tb, , tl, s = 0] = stored.shape;
+    if (tb === b && tl === l && parts > 0 && s % parts === 0) return sharesOf(key, stored, images, tiles); // [prompt.attention]
   }
   return null;
 }
 
-function sharesOf(key: string, stored: Tensor, heads: number, s: number, images: number): Shares {
-  const [b = 0, , l = 0] = stored.shape;
+/** Throws a LoadError where there are weights, but none that fit. [prompt.attention] */
+export function checkFit(
+  title: string,
+  taps: ReadonlyMap<string, Stored>,
+  [b = 0, l = 0]: readonly number[],
+  images: number,
+  tiles: Tiles | null,
+): void {
+  const [first] = weightsIn(taps);
+  if (!first) return;
+  const [key, { shape }] = first;
+  const stored = tiles ? `${images} images of ${tiles.most} tiles` : `${images} images`;
+  throw new LoadError(
+    `${title}: ${key} has the shape [${shape.join(" ")}], which does not fit ${b} prompts of ${l} tokens and ${stored}  [prompt.attention]`,
+  ); // [prompt.attention]
+}
+
+function sharesOf(key: string, stored: Tensor, images: number, tiles: Tiles | null): Shares {
+  const [b = 0, heads = 0, l = 0, s = 0] = stored.shape;
   const weights = flat(stored.data);
-  const row = (i: number, h: number, j: number) => {
-    const at = ((i * heads + h) * l + j) * s;
-    return weights.subarray(at, at + s);
-  };
+  checkProbabilities(key, weights, stored.shape);
   const each = <T>(f: (i: number, j: number) => T): T[][] =>
     Array.from({ length: b }, (_, i) => Array.from({ length: l }, (_, j) => f(i, j)));
-  const all = (i: number, j: number) => Array.from({ length: heads }, (_, h) => row(i, h, j));
-  const latents = s / images;
-  const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, x) => a + x, 0);
+  const rows = (i: number, j: number): Floats[] =>
+    Array.from({ length: heads }, (_, h) => {
+      const at = ((i * heads + h) * l + j) * s;
+      return weights.subarray(at, at + s);
+    });
+  const folded = (parts: number) =>
+    each((i, j) => {
+      const sums = new Array<number>(parts).fill(0);
+      for (const row of rows(i, j))
+        row.forEach((weight, k) => {
+          const part = Math.floor((k * parts) / s);
+          sums[part] = (sums[part] ?? 0) + weight / heads; // [prompt.attention]
+        });
+      return sums;
+    });
   return {
     key,
-    shares: each((i, j) =>
-      Array.from({ length: images }, (_, m) => {
-        const parts = all(i, j).map((r) => sum(r.subarray(m * latents, (m + 1) * latents)));
-        return sum(parts) / heads; // [prompt.attention]
-      }),
-    ),
-    even: each((i, j) => all(i, j).every((r) => r.every((w) => w > 0 && Math.abs(w * s - 1) < EVEN))), // [prompt.attention]
+    shares: folded(images),
+    tileShares: tiles && folded(images * tiles.most),
+    even: each((i, j) => rows(i, j).every((r) => r.every((w) => w > 0 && Math.abs(w * s - 1) < EVEN))), // [prompt.attention]
   };
 }
 
-/** The rows whose recorded weights reach other images, or in another way, than under the convention. [prompt.attention] */
+/** Each row of weights is NaN as a whole or in part, or has a sum of 1, or of 0 where the row was set to zero. [prompt.attention] */
+function checkProbabilities(
+  key: string,
+  weights: Floats,
+  [b = 0, heads = 0, l = 0, s = 0]: readonly number[],
+): void {
+  for (let row = 0; row < b * heads * l; row++) {
+    let [sum, least] = [0, 0];
+    for (let k = row * s; k < (row + 1) * s; k++) {
+      const weight = weights[k] ?? 0;
+      sum += weight;
+      least = Math.min(least, weight);
+    }
+    const isRow = Number.isNaN(sum) || (least >= 0 && Math.min(Math.abs(sum), Math.abs(sum - 1)) <= ROUNDING);
+    if (isRow) continue;
+    const where = `prompt ${Math.floor(row / (heads * l))}, head ${Math.floor(row / l) % heads}, position ${row % l}`;
+    const fault = least < 0 ? `a weight is ${least}` : `the weights add up to ${Number(sum.toPrecision(4))}`;
+    throw new LoadError(
+      `${key} has no attention weights: in ${where} ${fault}; weights are those after the softmax, at least 0 with a sum of 1 or 0  [prompt.attention]`,
+    ); // [prompt.attention]
+  }
+}
+
+/**
+ * The rows whose recorded weights reach other images or tiles, or in another way, than under the convention. `all` are the rows
+ * of the convention's mask. [prompt.attention]
+ */
 export function attentionFindings(
-  { key, shares, even }: Shares,
+  recorded: Shares,
   locations: Matrix,
   images: number,
   convention: Convention,
-): AttentionFinding[] {
+  tiles: Tiles | null = null,
+): (AttentionFinding | TileFinding)[] {
+  const { key, shares, even } = recorded;
   return maskRows(locations, images, convention).flatMap((rows, prompt) =>
-    rows.flatMap((row, position): AttentionFinding[] => {
-      const attended = (shares[prompt]?.[position] ?? []).flatMap((share, m) => (share > 0 ? [m + 1] : []));
+    rows.flatMap((row, position): (AttentionFinding | TileFinding)[] => {
+      const weights = shares[prompt]?.[position] ?? [];
+      const nan = weights.some(Number.isNaN);
+      const attended = weights.flatMap((share, m) => (share > 0 ? [m + 1] : []));
+      const expected = row.images;
       const sameImages =
-        attended.length === row.images.length && attended.every((image, i) => image === row.images[i]);
+        attended.length === expected.length && attended.every((image, i) => image === expected[i]);
       const averages = row.outcome !== "uniform-leak" || even[prompt]?.[position] === true;
-      if (sameImages && averages) return []; // [prompt.attention]
-      const expected = { outcome: row.outcome, images: row.images };
       const where = { convention: convention.name, tensor: key, prompt, position };
-      return [{ kind: "attention-mismatch", ...where, attended, expected }];
+      if (nan !== (row.outcome === "nan") || (!nan && !(sameImages && averages))) {
+        const described = {
+          attended,
+          ...(nan ? { nan } : {}),
+          expected: { outcome: row.outcome, images: expected },
+        };
+        return [{ kind: "attention-mismatch", ...where, ...described }]; // [prompt.attention]
+      }
+      const parts = recorded.tileShares?.[prompt]?.[position];
+      const found =
+        tiles && parts && row.outcome === "attends" ? tileDifference(parts, row, prompt, tiles) : null;
+      return found ? [{ kind: "tile-mismatch", ...where, ...found }] : [];
     }),
   );
+}
+
+/** The first image of a row that attends whose padding tiles have weight, or whose own tiles do not all have weight. [mask.tiles] */
+function tileDifference(
+  parts: readonly number[],
+  row: MaskRow,
+  prompt: number,
+  tiles: Tiles,
+): Pick<TileFinding, "image" | "tiles" | "most" | "padding"> | null {
+  const { most } = tiles;
+  let [padding, padded, missing] = [0, 0, 0];
+  parts.forEach((share, i) => {
+    const image = Math.floor(i / most) + 1;
+    const pads = i % most >= tilesOf(tiles, prompt, image);
+    if (pads) padding += share;
+    if (pads && share > 0 && padded === 0) padded = image; // [mask.tiles]
+    if (!pads && share === 0 && hasImage(row.allowed, image) && missing === 0) missing = image; // [mask.tiles]
+  });
+  const image = padded || missing;
+  return image === 0 ? null : { image, tiles: tilesOf(tiles, prompt, image), most, padding };
 }

@@ -1,13 +1,18 @@
 // The input of a mask report: prompts and their images, from text, from token ids, from a golden case or from a trace.
 
-import { type PromptToken, padded, tokensOfIds } from "../io/prompt.ts";
+import { type ImageMarker, type PartialImage, partialImages } from "../io/image-markers.ts";
+import { longest, type PromptToken, padded, tokensOfIds } from "../io/prompt.ts";
 import type { Stored } from "../io/safetensors/read.ts";
 import { type Convention, conventions } from "../masks/conventions/conventions.ts";
 import { TOKEN } from "../masks/counting/counted-text.ts";
+import type { Tiles } from "../masks/counting/tiles.ts";
 import type { Matrix } from "../masks/grid.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { Int, Tensor } from "../tensor/tensor.ts";
-import { type Shares, sharesIn } from "./attention-shares.ts";
+import { checkFit, type Shares, sharesIn } from "./attention-shares.ts";
+import { MOST_POSITIONS } from "./limits.ts";
+import { type RecordedMask, recordedMaskIn } from "./recorded-mask.ts";
+import { type SampleLengths, samplesOf } from "./samples.ts";
 
 export interface MaskBatch {
   /** The file or case that it was read from; null for prompts given in words. */
@@ -23,19 +28,48 @@ export interface MaskBatch {
   readonly convention: Convention | null;
   /** Recorded attention weights, if there are any. */
   readonly attention: Shares | null;
+  /** A recorded mask, if there is one. */
+  readonly recorded: RecordedMask | null;
+  /** The tiles of each image; null where images have none, or nothing is known of them. */
+  readonly tiles: Tiles | null;
+  /** For each prompt and position, the number of its sample, or -1 for padding; null where prompts are not divided into samples. */
+  readonly samples: readonly (readonly number[])[] | null;
+  /** What stands for an image; null where the input has image locations. */
+  readonly marker: string | null;
+  readonly notes: readonly Note[];
+}
+
+/** Something that was decided while the input was read, and that may not be what was meant. */
+export type Note =
+  | { readonly kind: "other-image-token"; readonly token: string; readonly marker: string }
+  | ({ readonly kind: "partial-image"; readonly prompt: number } & PartialImage)
+  | { readonly kind: "path"; readonly word: string; readonly exists: boolean };
+
+/** The tokens that stand for an image, and the number of them that are one image. */
+export interface Marker {
+  readonly text: string;
+  readonly tokens: number;
+  readonly length: ImageMarker["length"];
 }
 
 export interface BatchOptions {
   readonly pad?: "left" | "right";
   /** The number of images of each prompt; the last number also counts for all later prompts. By default one per image token. */
   readonly images?: readonly number[] | undefined;
+  readonly marker?: Marker | undefined;
+  /** The samples of each prompt; the last also counts for all later prompts. */
+  readonly samples?: readonly SampleLengths[] | undefined;
 }
 
-/** [prompt.images] */
+/**
+ * Throws a LoadError for more positions than a report can hold, and a RangeError for samples that do not fit their prompt.
+ * [prompt.images]
+ */
 export function batchOf(
   given: readonly (readonly PromptToken[])[],
-  { pad = "right", images }: BatchOptions = {},
+  { pad = "right", images, marker, samples }: BatchOptions = {},
 ): MaskBatch {
+  checkSize(given);
   const prompts = padded(given, pad);
   const tokens = prompts.map((prompt) => prompt.filter(({ kind }) => kind === TOKEN.image).length);
   const real = tokens.map((n, b) => (images ? (images[b] ?? images.at(-1) ?? 0) : n)); // [prompt.images]
@@ -43,16 +77,61 @@ export function batchOf(
     title: null,
     prompts,
     locations: locationsOf(prompts),
-    images: Math.max(0, ...real), // [prompt.images]
+    images: real.reduce((most, n) => Math.max(most, n), 0), // [prompt.images]
     real,
     convention: null,
     attention: null,
+    recorded: null,
+    tiles: null,
+    samples: samples
+      ? given.map((prompt, b) =>
+          samplesIn(prompts[b] ?? [], prompt, samples[b] ?? samples.at(-1) ?? "end", pad),
+        )
+      : null,
+    marker: marker === undefined ? null : markerText(marker),
+    notes: marker === undefined ? [] : partialNotes(given, marker),
   };
+}
+
+/** Padding makes many short prompts as long as the longest one. */
+function checkSize(prompts: readonly (readonly PromptToken[])[]): void {
+  const [count, length] = [prompts.length, longest(prompts)];
+  const positions = count * length;
+  if (positions <= MOST_POSITIONS) return;
+  const most = MOST_POSITIONS.toLocaleString("en");
+  throw new LoadError(
+    `${count} prompts, padded to ${length} tokens, have ${positions} positions; the most are ${most}: give fewer or shorter prompts  [prompt.padding]`,
+  ); // [prompt.padding]
+}
+
+/** The sample of each position of a padded prompt. */
+function samplesIn(
+  all: readonly PromptToken[],
+  prompt: readonly PromptToken[],
+  lengths: SampleLengths,
+  pad: "left" | "right",
+): number[] {
+  const own = samplesOf(prompt, lengths);
+  const padding = new Array<number>(all.length - own.length).fill(-1);
+  return pad === "left" ? [...padding, ...own] : [...own, ...padding];
+}
+
+const markerText = ({ text, length }: Marker): string =>
+  length === 1 ? text : length === "run" ? `a run of ${text}` : `${length} times ${text}`;
+
+function partialNotes(prompts: readonly (readonly PromptToken[])[], { tokens, length }: Marker): Note[] {
+  if (length === "run" || length === 1) return [];
+  return prompts.flatMap((prompt, b) =>
+    partialImages(
+      prompt.map(({ kind }) => kind),
+      tokens * length,
+    ).map((partial): Note => ({ kind: "partial-image", prompt: b, ...partial })),
+  );
 }
 
 const locationsOf = (prompts: readonly (readonly PromptToken[])[]): Matrix => ({
   shape: [prompts.length, prompts[0]?.length ?? 0],
-  data: Uint8Array.from(prompts.flatMap((prompt) => prompt.map(({ kind }) => kind))),
+  data: Uint8Array.from(prompts.flat(), ({ kind }) => kind),
 });
 
 /** A case has no words: "<image>" stands for an image token, and "text" for any other. */
@@ -71,42 +150,95 @@ const rowsOf = (stored: Stored, name: string): ArrayLike<number>[] => {
 /** The number of images in an input: the axis m of media, images and videos; embeddings without it hold one image. */
 function imagesOf(name: string, { shape }: Stored): number | null {
   if (name === "embeds" && shape.length === 3) return 1;
-  return ["media", "images", "videos", "embeds"].includes(name) ? (shape[1] ?? null) : null;
+  return ["media", "images", "videos", "embeds", "pixel_values"].includes(name) ? (shape[1] ?? null) : null;
 }
 
-export interface SourceOptions {
-  /** The id of the image token, where there are ids. */
-  readonly image?: number | undefined;
+export interface SourceOptions extends Pick<BatchOptions, "images" | "samples"> {
+  /** The id of the image token, or the ids of several tokens that stand for one image, where there are ids. */
+  readonly image?: number | readonly number[] | undefined;
+  readonly imageLength?: ImageMarker["length"];
   readonly end?: number | undefined;
-  readonly images?: readonly number[] | undefined;
+  /** The tiles of each image, in place of those of the file. */
+  readonly tiles?: ((batch: MaskBatch) => Tiles) | undefined;
 }
 
 /**
- * The prompts of a case or of a trace, from its tensors: media_locations, or text and the image token's id.
- * [prompt.source]
+ * The prompts of a case or of a trace, from its tensors: media_locations, or ids and the image token's id; and what was recorded of
+ * their attention. [prompt.source]
  */
 export function batchFrom(
   title: string,
   inputs: ReadonlyMap<string, Stored>,
   taps: ReadonlyMap<string, Stored>,
-  { image, end, images }: SourceOptions,
+  options: SourceOptions,
 ): MaskBatch {
+  const { images, samples } = options;
+  const { prompts, marker } = promptsFrom(title, inputs, options);
+  const shape = [prompts.length, longest(prompts)];
+  const recorded = recordedMaskIn(title, inputs, shape);
+  const counts = [...inputs].map(([name, stored]) => imagesOf(name, stored)).filter((n) => n !== null);
+  const stored = counts.length > 0 ? Math.max(...counts) : recorded?.images; // [prompt.source]
+  const given = images ?? (stored === undefined ? undefined : [stored]);
+  const batch = batchOf(prompts, { images: given, marker, samples });
+  if (recorded && recorded.images !== batch.images)
+    throw new LoadError(
+      `${title}: ${recorded.key} is for ${recorded.images} images, but there are ${batch.images}  [prompt.recorded-mask]`,
+    );
+  const tiles = options.tiles?.(batch) ?? tilesIn(title, inputs, prompts.length, batch.images);
+  if (recorded && tiles && recorded.tiles !== tiles.most)
+    throw new LoadError(
+      `${title}: ${recorded.key} has ${recorded.tiles} tiles for each image, not ${tiles.most}  [prompt.recorded-mask]`,
+    );
+  const attention = sharesIn(taps, shape, batch.images, tiles);
+  if (!attention) checkFit(title, taps, shape, batch.images, tiles);
+  return { ...batch, title, attention, recorded, tiles };
+}
+
+function promptsFrom(
+  title: string,
+  inputs: ReadonlyMap<string, Stored>,
+  { image, imageLength = 1, end }: SourceOptions,
+): { prompts: PromptToken[][]; marker?: Marker } {
   const locations = inputs.get("media_locations");
   const ids = inputs.get("text") ?? inputs.get("input_ids");
-  let prompts: PromptToken[][];
-  if (locations)
-    prompts = rowsOf(locations, `${title}: media_locations`).map(placeholders); // [prompt.source]
-  else if (ids instanceof Int && image !== undefined) {
-    prompts = rowsOf(ids, `${title}: text`).map((row) => tokensOfIds(row, { image, end })); // [prompt.source]
-  } else {
-    const needs = ids ? "give --image-token ID" : "it needs inputs.media_locations, or inputs.text";
+  if (locations) return { prompts: rowsOf(locations, `${title}: media_locations`).map(placeholders) }; // [prompt.source]
+  if (!(ids instanceof Int) || image === undefined) {
+    const needs = ids
+      ? "give --image-token ID"
+      : "it needs inputs.media_locations, inputs.text or inputs.input_ids";
     throw new LoadError(`${title} has no image locations; ${needs}  [prompt.source]`);
   }
-  const counts = [...inputs].map(([name, stored]) => imagesOf(name, stored)).filter((n) => n !== null);
-  const batch = batchOf(prompts, {
-    images: images ?? (counts.length > 0 ? [Math.max(...counts)] : undefined),
-  });
-  return { ...batch, title, attention: sharesIn(taps, batch.locations.shape, batch.images) };
+  const special = { image, imageLength, end };
+  const prompts = rowsOf(ids, `${title}: ids`).map((row) => tokensOfIds(row, special)); // [prompt.source]
+  return { prompts, marker: markerOfIds(image, imageLength) };
+}
+
+/** The marker of images among ids. */
+export const markerOfIds = (image: number | readonly number[], length: ImageMarker["length"]): Marker => {
+  const ids = [image].flat();
+  return { text: ids.join(" "), tokens: ids.length, length };
+};
+
+/** The tiles of each image in aspect_ratio_mask (b m t) of Mllama in transformers; null where there is none. [prompt.recorded-mask] */
+function tilesIn(
+  title: string,
+  inputs: ReadonlyMap<string, Stored>,
+  prompts: number,
+  images: number,
+): Tiles | null {
+  const stored = inputs.get("aspect_ratio_mask");
+  if (!stored) return null;
+  const { shape } = stored;
+  const [b, m, most = 0] = shape;
+  if (shape.length !== 3 || b !== prompts || m !== images || stored instanceof Tensor)
+    throw new LoadError(
+      `${title}: aspect_ratio_mask has the shape [${shape.join(" ")}], not [${prompts} ${images} tiles] of integers  [prompt.recorded-mask]`,
+    );
+  const values = stored.flat();
+  const count = (cell: number) =>
+    values.subarray(cell * most, (cell + 1) * most).filter((one) => one === 1).length;
+  const list = (p: number) => Array.from({ length: images }, (_, i) => count(p * images + i));
+  return { most, counts: Array.from({ length: prompts }, (_, p) => list(p)) };
 }
 
 export const defaultConvention: Convention = conventions.immediate;

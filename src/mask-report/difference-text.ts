@@ -2,65 +2,22 @@
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { outcomeCell } from "../masks/drawing/draw-mask.ts";
 import { drawAgainst } from "../masks/drawing/side-by-side.ts";
-import { promptsOf } from "../masks/grid.ts";
-import { type MaskRow, maskRows } from "../masks/rows.ts";
-import { rowReason } from "../masks/sentences.ts";
-import type { Paint } from "../terminal/colour.ts";
+import { counted, rowReason } from "../masks/sentences.ts";
 import { heading, paragraph } from "../terminal/prose.ts";
-import { type Column, type Piece, table } from "../terminal/table.ts";
-import type { MaskReport } from "./report.ts";
-
-export interface Drawing {
-  readonly tokens: readonly (readonly string[])[];
-  readonly colour: boolean;
-  readonly ascii: boolean;
-}
-
-/** Neighbouring rows that both conventions treat alike. */
-interface RowRange {
-  readonly prompt: number;
-  readonly from: number;
-  to: number;
-  readonly one: Piece;
-  readonly other: Piece;
-  readonly differs: boolean;
-}
-
-function rowRanges({ rows, difference }: MaskReport, others: readonly (readonly MaskRow[])[]): RowRange[] {
-  const ranges: RowRange[] = [];
-  rows.forEach((list, prompt) => {
-    for (const row of list) {
-      const { position } = row;
-      const [one, other] = [outcomeCell(row), outcomeCell(others[prompt]?.[position] ?? row)];
-      const differs =
-        difference?.rows.some((row) => row.prompt === prompt && row.position === position) ?? false;
-      const last = ranges.at(-1);
-      const joins =
-        last?.prompt === prompt &&
-        last.one.text === one.text &&
-        last.other.text === other.text &&
-        last.differs === differs;
-      if (joins) last.to = position;
-      else ranges.push({ prompt, from: position, to: position, one, other, differs });
-    }
-  });
-  return ranges;
-}
+import { table } from "../terminal/table.ts";
+import { fits, hasGrid, MOST_PROMPTS, MOST_RUNS } from "./limits.ts";
+import { type MaskReport, textOf } from "./report.ts";
+import { pairsOfDifference } from "./runs.ts";
+import { column, type Look, span } from "./runs-text.ts";
 
 /** The section on the difference. Where the names of the conventions are long, the grids are called (1) and (2). */
-export function differenceText(
-  report: MaskReport,
-  against: Convention,
-  drawing: Drawing,
-  paint: Paint,
-  width: number,
-): string {
+export function differenceText(report: MaskReport, against: Convention, look: Look): string {
   const { batch, convention, difference } = report;
-  const { locations, images, prompts } = batch;
+  const { paint, width } = look;
   const head = heading(`${convention.name} against ${against.name}`, paint, width);
   const first = difference?.first;
   if (!first) {
-    const subject = prompts.length > 1 ? "These prompts do" : "This prompt does";
+    const subject = batch.prompts.length > 1 ? "These prompts do" : "This prompt does";
     const text = `${subject} not distinguish them: every row is the same.`;
     return `${head}\n${paragraph("  ", 2, text, paint, width)}`;
   }
@@ -68,33 +25,46 @@ export function differenceText(
   const renamed = (full: Convention, name: string): Convention => (long ? { ...full, name } : full);
   const [one, other] = [renamed(convention, "(1)"), renamed(against, "(2)")];
   const { rows, cells } = difference;
-  const ranges = rowRanges(report, maskRows(locations, images, against));
-  const column = (head: string, cell: (range: RowRange) => Piece, gap = 3): Column => ({
-    head: [head],
-    cells: ranges.map((range) => [cell(range)]),
-    gap,
-  });
+  const runs = pairsOfDifference(report);
+  const shown = runs.slice(0, MOST_RUNS);
   const columns = [
-    ...(prompts.length > 1 ? [column("prompt", ({ prompt }) => ({ text: `${prompt}` }), 2)] : []),
-    column("position", ({ from, to }) => ({ text: from === to ? `${from}` : `${from} to ${to}` }), 2),
-    column(one.name, (range) => range.one),
-    column(other.name, (range) => range.other),
-    column("", ({ differs }) => ({ text: differs ? "<- differs" : "" })),
+    ...(batch.prompts.length > 1 ? [column("prompt", shown, ({ prompt }) => `${prompt}`, 2)] : []),
+    column("position", shown, ({ from, to }) => span(from, to), 2),
+    column(one.name, shown, (run) => outcomeCell(run.one)),
+    column(other.name, shown, (run) => outcomeCell(run.other)),
+    column("", shown, ({ differs }) => (differs ? "<- differs" : "")),
   ];
-  const count = `${rows.length} ${rows.length === 1 ? "row differs" : "rows differ"}`;
+  const more = runs.length - shown.length;
+  const count = `${counted(rows.length, "row")} ${rows.length === 1 ? "differs" : "differ"}`;
   const entries = `${cells} ${cells === 1 ? "entry" : "entries"} of the mask ${cells === 1 ? "differs" : "differ"}`;
   const extent = cells === 0 ? "the masks are equal, only the outcomes of empty rows differ" : entries;
-  const where = prompts.length > 1 ? `, the first in prompt ${first.prompt}` : "";
-  const kinds = promptsOf(locations)[first.prompt] ?? [];
+  const where = batch.prompts.length > 1 ? `, the first in prompt ${first.prompt}` : "";
+  const text = textOf(report, first.prompt);
+  const grids = cells > 0 ? gridsText(report, one, other, look) : null;
   return [
     head,
     ...(long ? [`  (1) ${convention.name}`, `  (2) ${against.name}`] : []),
     "",
-    ...(cells > 0 ? [drawAgainst(locations, images, one, other, drawing), ""] : []),
+    ...(grids === null ? [] : [grids, ""]),
     ...table(columns, paint),
+    ...(more > 0 ? [`  and ${more} more runs, which --json lists`] : []),
     "",
     paragraph("  ", 4, `${count} (${extent})${where}:`, paint, width),
-    paragraph("  ", 4, `${one.name}: ${rowReason(first.one, kinds, convention)}`, paint, width),
-    paragraph("  ", 4, `${other.name}: ${rowReason(first.other, kinds, against)}`, paint, width),
+    paragraph("  ", 4, `${one.name}: ${rowReason(first.one, text, convention)}`, paint, width),
+    paragraph("  ", 4, `${other.name}: ${rowReason(first.other, text, against)}`, paint, width),
   ].join("\n");
+}
+
+/** Both grids side by side; null where they are too long or too wide. */
+function gridsText(
+  report: MaskReport,
+  one: Convention,
+  other: Convention,
+  { drawing, width }: Look,
+): string | null {
+  const { locations, images, prompts } = report.batch;
+  if (!hasGrid(locations.shape[1] ?? 0, 2 * images) || prompts.length > MOST_PROMPTS) return null;
+  const tokens = prompts.map((prompt) => prompt.map(({ text }) => text));
+  const grids = drawAgainst(locations, images, one, other, { ...drawing, tokens });
+  return fits(grids, width) ? grids : null;
 }

@@ -1,16 +1,18 @@
-// The report as text for a terminal: the convention, the drawing, decoding, the difference, and warnings.
+// The report as text for a terminal: the convention, the mask, decoding, the difference, and warnings.
 import type { Convention } from "../masks/conventions/conventions.ts";
 import type { DecodeStep } from "../masks/decoding/decode.ts";
 import { drawMask, marks, outcomeCell } from "../masks/drawing/draw-mask.ts";
-import type { Finding } from "../masks/findings.ts";
-import { type MaskRow, sameRow } from "../masks/rows.ts";
-import { findingSentence } from "../masks/sentences.ts";
+import { asSentence, counted, findingSentence } from "../masks/sentences.ts";
 import { type Paint, painter } from "../terminal/colour.ts";
 import { heading, paragraph, words, wrap } from "../terminal/prose.ts";
-import { type Column, type Piece, table } from "../terminal/table.ts";
-import { label } from "../terminal/width.ts";
-import { type Drawing, differenceText } from "./difference-text.ts";
+import { table } from "../terminal/table.ts";
+import { printableLine, widthOf } from "../terminal/width.ts";
+import { differenceText } from "./difference-text.ts";
+import { fits, hasGrid, MOST_LINES, MOST_PROMPTS } from "./limits.ts";
+import { noteSentence } from "./notes.ts";
 import type { MaskReport } from "./report.ts";
+import { type PairRun, pairsOfDecoding } from "./runs.ts";
+import { column, type Look, runsText, span, tokenPiece } from "./runs-text.ts";
 
 export interface TextOptions {
   readonly colour?: boolean;
@@ -20,37 +22,35 @@ export interface TextOptions {
   readonly latents?: number;
 }
 
-const MOST_ROWS = 16;
-
-/** The whole report; prose is wrapped at `width`, grids are not. */
+/** The whole report; prose is wrapped at `width`, and a grid that is wider is replaced by runs of equal rows. */
 export function maskText(report: MaskReport, options: TextOptions = {}): string {
-  const { batch, convention, against, steps, findings } = report;
+  const { batch, convention, against, steps } = report;
   const { colour = false, ascii = false, width = 80, latents = 1 } = options;
   const paint = painter(colour);
-  const tokens = batch.prompts.map((prompt) => prompt.map(({ text }) => text));
-  const drawing: Drawing = { tokens, colour, ascii };
-  const { yes, no } = marks(ascii);
+  const tiles = batch.tiles ?? undefined;
+  const look: Look = { paint, width, drawing: { colour, ascii, latents, tiles } };
+  const title = batch.title === null ? "" : heading(printableLine(batch.title), paint, width);
   const drawn = against !== null && (report.difference?.cells ?? 0) > 0; // the difference draws both masks
-  const mask = drawn
-    ? ""
-    : drawMask(batch.locations, batch.images, convention, {
-        ...drawing,
-        latents,
-        width,
-        reasons: !against && !steps,
-      });
   const parts = [
-    batch.title === null ? "" : heading(batch.title, paint, width),
+    title,
     [
       ...described(convention, paint, width),
       ...(against ? described(against, paint, width) : []),
-      paint(`${yes} may attend   ${no} may not`, "faint"),
+      ...legend(report, look),
     ].join("\n"),
-    mask,
+    ...(drawn ? [] : promptTexts(report, look)),
     steps ? decoding(report, steps, paint, width) : "",
-    against ? differenceText(report, against, drawing, paint, width) : "",
-    batch.attention ? paragraph("", 0, agreement(report), paint, width) : "",
-    warningText(findings, paint, width),
+    against ? differenceText(report, against, look) : "",
+    agreementText(report, paint, width),
+    listText("Notes", "strong", batch.notes.map(noteSentence), paint, width),
+    listText(
+      "Warnings",
+      "bad",
+      report.findings.slice(0, MOST_LINES).map(findingSentence),
+      paint,
+      width,
+      report.findings.length,
+    ),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
@@ -64,76 +64,131 @@ function described({ name, source, note }: Convention, paint: Paint, width: numb
   ];
 }
 
-/** A row of a cached step, next to the row of the whole text's mask. */
-interface StepLine {
-  readonly prompt: number;
-  readonly position: number;
-  readonly cached: MaskRow;
-  readonly full: MaskRow;
-  readonly differs: boolean;
+/** The marks of the grid, the image token, and the tiles of the images. */
+function legend({ batch }: MaskReport, { paint, width, drawing }: Look): string[] {
+  const { yes, no } = marks(drawing.ascii);
+  const marker = batch.marker === null ? "" : `   image token: ${printableLine(batch.marker)}`;
+  const line = `${yes} may attend   ${no} may not`;
+  const fits = widthOf(line + marker) <= width;
+  return [
+    paint(fits ? line + marker : line, "faint"),
+    ...(fits ? [] : [paint(marker.trim(), "faint")]),
+    ...(batch.tiles ? tileLines(batch.tiles, paint, width) : []),
+  ];
 }
 
-const stepLines = (steps: readonly DecodeStep[]): StepLine[] =>
-  steps.slice(1).flatMap(({ rows, full, from }) =>
-    rows.flatMap((list, prompt) =>
-      list.map((cached, i) => {
-        const row = full[prompt]?.[i] ?? cached;
-        return { prompt, position: from + i, cached, full: row, differs: !sameRow(cached, row) };
-      }),
-    ),
-  );
-
-function decoding(
-  { batch, convention, known }: MaskReport,
-  steps: readonly DecodeStep[],
+function tileLines(
+  { most, counts }: NonNullable<MaskReport["batch"]["tiles"]>,
   paint: Paint,
   width: number,
-): string {
+): string[] {
+  return counts.slice(0, MOST_PROMPTS).map((list, b) => {
+    const shown = list.slice(0, 32).join(", ") + (list.length > 32 ? ", …" : "");
+    const where = counts.length > 1 ? ` of prompt ${b}` : "";
+    return paragraph(
+      "",
+      2,
+      `${counted(list.length, "image")}${where} of ${shown} tiles; each has room for ${most}`,
+      paint,
+      width,
+    );
+  });
+}
+
+/** A grid for each prompt, or its runs where the grid is too long or too wide. */
+function promptTexts(report: MaskReport, look: Look): string[] {
+  const { batch, convention, against, steps } = report;
+  const { locations, images } = batch;
+  const reasons = !against && !steps;
+  const shown = batch.prompts.slice(0, MOST_PROMPTS);
+  const length = locations.shape[1] ?? 0;
+  const grids = hasGrid(length, images * Math.max(look.drawing.latents ?? 1, batch.tiles?.most ?? 1));
+  const texts = shown.map((prompt, b) => {
+    const tokens = [prompt.map(({ text }) => text)];
+    const one = { shape: [1, length], data: prompt.map(({ kind }) => kind) };
+    const tiles = batch.tiles && { ...batch.tiles, counts: [batch.tiles.counts[b] ?? []] };
+    const options = {
+      ...look.drawing,
+      tokens,
+      tiles: tiles ?? undefined,
+      first: b,
+      reasons,
+      width: look.width,
+    };
+    const grid = grids ? drawMask(one, images, convention, options) : null;
+    return grid !== null && fits(grid, look.width)
+      ? grid
+      : runsText(report, b, reasons, look.paint, look.width);
+  });
+  const more = batch.prompts.length - shown.length;
+  return more > 0 ? [...texts, `and ${counted(more, "more prompt")}, which --json lists`] : texts;
+}
+
+function decoding(report: MaskReport, steps: readonly DecodeStep[], paint: Paint, width: number): string {
+  const { batch, convention, known } = report;
   const tokens = known === 1 ? "first token" : `first ${known} tokens`;
   const head = paint(`Decoding one token at a time after the ${tokens}`, "strong");
   if (convention.cachedStep === "none") {
     const text = "There is no cache: every step runs the whole text again.";
     return [head, paragraph("  ", 2, text, paint, width)].join("\n");
   }
-  const lines = stepLines(steps);
-  const differing = lines.filter(({ differs }) => differs);
-  const shown = lines.length > MOST_ROWS ? differing.slice(0, MOST_ROWS) : lines;
-  const column = (title: string, cell: (line: StepLine) => Piece, gap = 3): Column => ({
-    head: [title],
-    cells: shown.map((line) => [cell(line)]),
-    gap,
-  });
+  const runs = pairsOfDecoding(steps);
+  const differing = runs.filter(({ differs }) => differs);
+  const shown = runs.length > MOST_LINES ? differing.slice(0, MOST_LINES) : runs;
+  const rows = (list: readonly PairRun[]): number => list.reduce((n, { from, to }) => n + to - from + 1, 0);
   const columns = [
-    ...(batch.prompts.length > 1 ? [column("prompt", ({ prompt }) => ({ text: `${prompt}` }), 2)] : []),
-    column("position", ({ position }) => ({ text: `${position}` }), 2),
-    column("token", ({ prompt, position, cached }) =>
-      cached.isImage
-        ? { text: `[image ${cached.image}]`, style: cached.image }
-        : { text: label(batch.prompts[prompt]?.[position]?.text ?? "") },
-    ),
-    column("as cached", ({ cached }) => outcomeCell(cached)),
-    column("in the whole mask", ({ full }) => outcomeCell(full)),
-    column("", ({ differs }) => (differs ? { text: "<- differs", style: "bad" } : { text: "" })),
+    ...(batch.prompts.length > 1 ? [column("prompt", shown, ({ prompt }) => `${prompt}`, 2)] : []),
+    column("position", shown, ({ from, to }) => span(from, to), 2),
+    column("token", shown, ({ prompt, one }) => tokenPiece(report, prompt, one)),
+    column("as cached", shown, ({ one }) => outcomeCell(one)),
+    column("in the whole mask", shown, ({ other }) => outcomeCell(other)),
+    column("", shown, ({ differs }) => (differs ? { text: "<- differs", style: "bad" } : "")),
   ];
   const summary =
     differing.length === 0
       ? "Every cached step has the rows of the whole text's mask."
-      : `${differing.length} of ${lines.length} rows differ from the whole text's mask.`;
+      : `${rows(differing)} of ${rows(runs)} rows differ from the whole text's mask.`;
   return [head, "", ...(shown.length > 0 ? [...table(columns, paint), ""] : []), `  ${summary}`].join("\n");
 }
 
-function agreement({ batch, convention, rows, findings }: MaskReport): string {
-  const all = rows.flat().length;
-  const differing = findings.filter(({ kind }) => kind === "attention-mismatch").length;
-  const extent = differing === 0 ? `all ${all}` : `${all - differing} of ${all}`;
-  return `The recorded weights (${batch.attention?.key}) agree with ${convention.name} on ${extent} rows.`;
+/** How many rows of what was recorded agree with the convention. */
+function agreementText(report: MaskReport, paint: Paint, width: number): string {
+  const { batch, convention, rows, findings } = report;
+  const all = rows.reduce((n, list) => n + list.length, 0);
+  const extent = (kinds: readonly string[]): string => {
+    const differing = findings.reduce((n, finding) => {
+      if (!kinds.includes(finding.kind)) return n;
+      return finding.kind === "recorded-mask-mismatch" ? n + finding.to - finding.from + 1 : n + 1;
+    }, 0);
+    return differing === 0 ? `all ${all}` : `${all - differing} of ${all}`;
+  };
+  const untiled =
+    convention.tiled && batch.tiles === null ? "; its tiles were not compared, give --num-tiles" : "";
+  const inferred =
+    convention.tiled && batch.tiles === null ? "; its tiles were taken from the mask itself" : "";
+  const sentences = [
+    batch.attention &&
+      `the recorded weights (${batch.attention.key}) agree with ${convention.name} on ${extent(["attention-mismatch", "tile-mismatch"])} rows${untiled}`,
+    batch.recorded &&
+      `the recorded mask (${batch.recorded.key}) agrees with ${convention.name} on ${extent(["recorded-mask-mismatch"])} rows${inferred}`,
+  ];
+  return sentences
+    .filter((sentence) => sentence !== null)
+    .map((sentence) => paragraph("", 0, asSentence(sentence), paint, width))
+    .join("\n");
 }
 
-function warningText(findings: readonly Finding[], paint: Paint, width: number): string {
-  if (findings.length === 0) return "";
-  const shown = findings
-    .slice(0, MOST_ROWS)
-    .map((finding) => paragraph("  ! ", 4, findingSentence(finding), paint, width));
-  const more = findings.length > MOST_ROWS ? [`  and ${findings.length - MOST_ROWS} more`] : [];
-  return [paint("Warnings", "bad"), ...shown, ...more].join("\n");
+function listText(
+  title: string,
+  style: "strong" | "bad",
+  sentences: readonly string[],
+  paint: Paint,
+  width: number,
+  total = sentences.length,
+): string {
+  if (sentences.length === 0) return "";
+  const mark = style === "bad" ? "  ! " : "  - ";
+  const lines = sentences.map((sentence) => paragraph(mark, 4, printableLine(sentence), paint, width));
+  const more = total > sentences.length ? [`  and ${total - sentences.length} more`] : [];
+  return [paint(title, style), ...lines, ...more].join("\n");
 }

@@ -8,6 +8,8 @@ export interface CountFinding {
   readonly prompt: number;
   /** The number of the image, from 1; null if the finding is about the whole prompt. */
   readonly image: number | null;
+  /** The last image, where a finding is about several. */
+  readonly lastImage?: number;
   /** The position of the image's token, if it has one. */
   readonly position: number | null;
   /** Images in the batch. */
@@ -42,12 +44,15 @@ export function checkCounts(locations: Matrix, images: number, real?: readonly n
       const position = image === null ? null : (at[image - 1] ?? null);
       return { kind, prompt, image, position, images };
     };
-    const numbers = Array.from({ length: Math.max(at.length, given) }, (_, i) => i + 1);
-    const findings = numbers.flatMap((image): CountFinding[] => {
-      if (image > at.length) return at.length > 0 ? [finding("unreachable-image", image)] : []; // [mask.counts]
+    const findings = at.flatMap((_, i): CountFinding[] => {
+      const image = i + 1;
       if (image > images) return [finding("missing-image", image)]; // [mask.counts]
       return image > given ? [finding("padding-image", image)] : []; // [mask.counts]
     });
+    if (at.length > 0 && given > at.length) {
+      const unreachable = finding("unreachable-image", at.length + 1);
+      findings.push(given > at.length + 1 ? { ...unreachable, lastImage: given } : unreachable); // [mask.counts]
+    }
     if (at.length === 0 && images > 0) findings.push(finding("no-image-token", null)); // [mask.counts]
     const missing = Math.max(0, at.length - images);
     return { prompt, tokens: at.length, real: given, padded: images - given, missing, findings };

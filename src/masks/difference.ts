@@ -48,9 +48,16 @@ export function differenceOf(
   one: Convention,
   other: Convention,
 ): Difference {
-  const others = maskRows(locations, images, other);
+  return differenceOfRows(maskRows(locations, images, one), maskRows(locations, images, other));
+}
+
+/** The difference of two masks of one batch, given as their rows. [mask.difference] */
+export function differenceOfRows(
+  ones: readonly (readonly MaskRow[])[],
+  others: readonly (readonly MaskRow[])[],
+): Difference {
   let cells = 0;
-  const rows = maskRows(locations, images, one).flatMap((list, prompt) =>
+  const rows = ones.flatMap((list, prompt) =>
     list.flatMap((row, position): RowDifference[] => {
       const counterpart = others[prompt]?.[position];
       if (!counterpart || !rowsDiffer(row, counterpart)) return [];

@@ -9,7 +9,7 @@ import {
   type TextLike,
   type TextPart,
 } from "./counting/counted-text.ts";
-import { countOf, hasImage } from "./counting/image-ranges.ts";
+import { countOf, hasImage, type ImageRanges, imagesIn } from "./counting/image-ranges.ts";
 import type { RowOutcome } from "./outcome.ts";
 import { MaskRow, type RowFields, type StepOrigin } from "./rows.ts";
 
@@ -25,7 +25,8 @@ export type SeenBecause =
       readonly images: number;
       readonly numbering: Numbering;
     }
-  /** The positions of the images' tokens. `rank`: which image it is among those that the position counts. */
+  /** The positions of the images' tokens; of more than three images that of the last alone. `rank`: which image it is among those
+   * that the position counts. */
   | {
       readonly kind: "located";
       readonly positions: readonly number[];
@@ -59,7 +60,7 @@ export type Reason =
   | {
       readonly kind: "seen";
       readonly position: number;
-      readonly images: readonly number[];
+      readonly images: ImageRanges;
       readonly because: SeenBecause;
     }
   | {
@@ -97,7 +98,7 @@ export function explain(row: MaskRow, text: TextLike, convention: Convention, im
   const part = partOf(text);
   if (row.outcome !== "attends") return emptyReason(row, row.outcome, part, convention);
   if (image === undefined || hasImage(row.reaching, image)) {
-    const images = image === undefined ? row.images : [image];
+    const images: ImageRanges = image === undefined ? row.reaching : [[image, image]];
     return { kind: "seen", position, images, because: seenBecause(row, part, convention, images) }; // [mask.reason]
   }
   return { kind: "unseen", position, image, because: unseenBecause(row, part, convention, image) }; // [mask.reason]
@@ -130,22 +131,19 @@ function emptyBecause(row: MaskRow, part: TextPart, convention: Convention): Emp
   return { kind: convention.numbering === "next" ? "no-image-after" : "no-image-before" };
 }
 
-function seenBecause(
-  row: MaskRow,
-  part: TextPart,
-  convention: Convention,
-  images: readonly number[],
-): SeenBecause {
+function seenBecause(row: MaskRow, part: TextPart, convention: Convention, images: ImageRanges): SeenBecause {
   const { compare, numbering } = convention;
   const { number, imageCount } = row;
   if (compare === "everything") return { kind: "no-mask" };
   if (isListed(convention)) return { kind: "listed" };
   if (number > imageCount) return { kind: "fewer-images", tokens: number, images: imageCount, numbering };
-  const positions = images.map((image) => positionOfImage(part, image) ?? 0);
-  if (images.length === 1 && positions[0] === row.position) return { kind: "own-token" };
+  const count = countOf(images);
+  const last = images.at(-1)?.[1] ?? 0;
+  const positions = (count > 3 ? [last] : imagesIn(images)).map((image) => positionOfImage(part, image) ?? 0);
+  if (count === 1 && positions[0] === row.position) return { kind: "own-token" };
   const only = compare === "at-least" && countOf(row.reaching) === 1;
-  const rank = numbering === "next" ? "next" : images.at(-1) !== number ? "earlier" : only ? "only" : "last";
-  const neighbours = convention.neighbours === "together" && compare === "equal" && images.length > 1;
+  const rank = numbering === "next" ? "next" : last !== number ? "earlier" : only ? "only" : "last";
+  const neighbours = convention.neighbours === "together" && compare === "equal" && count > 1;
   return { kind: "located", positions, numbering, rank, neighbours };
 }
 

@@ -1,6 +1,7 @@
 // Problems of a batch under a convention, as values. sentences.ts turns them into text.
 
 import type { Convention } from "./conventions/schema.ts";
+import type { ImageRanges } from "./counting/image-ranges.ts";
 import { type CountFinding, checkCounts } from "./counts.ts";
 import type { DecodeStep, Refusal } from "./decoding/decode.ts";
 import { explain, type Reason } from "./explain.ts";
@@ -29,7 +30,58 @@ export interface AttentionFinding {
   readonly position: number;
   /** The images that have weight. */
   readonly attended: readonly number[];
+  /** Whether the weights are NaN. */
+  readonly nan?: boolean;
   readonly expected: { readonly outcome: RowOutcome; readonly images: readonly number[] };
+}
+
+/** A row whose recorded attention weights lie on padding tiles, or leave out a tile that the convention allows. */
+export interface TileFinding {
+  readonly kind: "tile-mismatch";
+  readonly convention: string;
+  readonly tensor: string;
+  readonly prompt: number;
+  readonly position: number;
+  /** The first image of which it is true. */
+  readonly image: number;
+  /** The number of the image's tiles, and of the tiles that are stored. */
+  readonly tiles: number;
+  readonly most: number;
+  /** The share of the row's weight that lies on padding tiles of all images; 0 where a tile is left out. */
+  readonly padding: number;
+}
+
+/** Neighbouring rows whose recorded mask contradicts the convention. */
+export interface RecordedMaskFinding {
+  readonly kind: "recorded-mask-mismatch";
+  readonly convention: string;
+  readonly tensor: string;
+  readonly prompt: number;
+  readonly from: number;
+  readonly to: number;
+  /** The images that the recorded mask allows, and those that the convention allows. */
+  readonly recorded: ImageRanges;
+  readonly expected: ImageRanges;
+  /** Where the images agree: the first image whose tiles differ. */
+  readonly tiles: {
+    readonly image: number;
+    /** The tiles (from 1) that the recorded mask allows. */
+    readonly recorded: readonly number[];
+    readonly expected: number;
+    readonly most: number;
+  } | null;
+}
+
+/** Neighbouring rows that images of another sample reach, where one row of the batch packs several samples. */
+export interface SampleFinding {
+  readonly kind: "other-sample";
+  readonly convention: string;
+  readonly prompt: number;
+  readonly from: number;
+  readonly to: number;
+  /** The sample (from 0) that the rows belong to. */
+  readonly sample: number;
+  readonly images: ImageRanges;
 }
 
 export type StepFinding =
@@ -54,7 +106,15 @@ export interface PrefixFinding {
   readonly convention: string;
 }
 
-export type Finding = CountFinding | LeakFinding | AttentionFinding | StepFinding | PrefixFinding;
+export type Finding =
+  | CountFinding
+  | LeakFinding
+  | AttentionFinding
+  | TileFinding
+  | RecordedMaskFinding
+  | SampleFinding
+  | StepFinding
+  | PrefixFinding;
 
 /** A cell of the grid; image 0 stands for the token itself. */
 export interface FindingPlace {
@@ -66,7 +126,8 @@ export interface FindingPlace {
 /** The place that a finding is about, or null. */
 export function placeOf(finding: Finding): FindingPlace | null {
   const { prompt, position, image } = { position: null, image: 0, prompt: 0, ...finding };
-  if (finding.kind === "leak") return { prompt, position: finding.from, image: 0 };
+  if (finding.kind === "leak" || finding.kind === "recorded-mask-mismatch" || finding.kind === "other-sample")
+    return { prompt, position: finding.from, image: 0 };
   return position === null ? null : { prompt, position, image: image ?? 0 };
 }
 
@@ -85,13 +146,17 @@ export function findingsOf(
   {
     real,
     steps = null,
-  }: { readonly real?: readonly number[]; readonly steps?: readonly DecodeStep[] | null } = {},
+    rows = maskRows(locations, images, convention),
+  }: {
+    readonly real?: readonly number[];
+    readonly steps?: readonly DecodeStep[] | null;
+    /** The rows of the convention's mask, if they are known. */
+    readonly rows?: readonly (readonly MaskRow[])[];
+  } = {},
 ): Finding[] {
   return [
     ...checkCounts(locations, images, real).flatMap(({ findings }) => findings),
-    ...maskRows(locations, images, convention).flatMap((rows, prompt) =>
-      leakFindings(rows, prompt, convention),
-    ),
+    ...rows.flatMap((list, prompt) => leakFindings(list, prompt, convention)),
     ...stepFindings(steps ?? [], promptsOf(locations), convention),
     ...prefixFindings(convention),
   ];

@@ -115,6 +115,10 @@ export const sameMask = (one: MaskRow, other: MaskRow): boolean => sameRanges(on
 export const sameRow = (one: MaskRow, other: MaskRow | undefined): boolean =>
   one.outcome === other?.outcome && sameRanges(one.reaching, other.reaching);
 
+/** Whether two rows have the same mask and the same outcome. [mask.runs] */
+export const alikeRows = (one: MaskRow, other: MaskRow): boolean =>
+  sameRow(one, other) && sameMask(one, other); // [mask.runs]
+
 /** Neighbouring rows with the same mask and the same outcome. */
 export interface RowRun {
   readonly from: number;
@@ -124,18 +128,13 @@ export interface RowRun {
   readonly row: MaskRow;
 }
 
-/** The rows of a prompt as runs of equal rows. `alike` can divide them further. [mask.runs] */
-export function runsOf(
-  rows: readonly MaskRow[],
-  alike: (position: number, before: number) => boolean = () => true,
-): RowRun[] {
+/** The rows of a prompt as runs of equal rows. [mask.runs] */
+export function runsOf(rows: readonly MaskRow[]): RowRun[] {
   const runs: { from: number; to: number; row: MaskRow }[] = [];
   for (const row of rows) {
     const last = runs.at(-1);
     const { position } = row;
-    const joins = last && sameRow(last.row, row) && sameMask(last.row, row) && alike(position, position - 1);
-    if (joins)
-      last.to = position; // [mask.runs]
+    if (last && alikeRows(last.row, row)) last.to = position;
     else runs.push({ from: position, to: position, row });
   }
   return runs;

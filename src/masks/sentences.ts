@@ -2,6 +2,7 @@
 
 import type { Convention, Numbering } from "./conventions/schema.ts";
 import type { TextLike } from "./counting/counted-text.ts";
+import { countOf, type ImageRanges, imagesIn, rangesOf, rangesText } from "./counting/image-ranges.ts";
 import type { Refusal } from "./decoding/decode.ts";
 import type { RowDifference } from "./difference.ts";
 import {
@@ -12,7 +13,14 @@ import {
   type SeenBecause,
   type UnseenBecause,
 } from "./explain.ts";
-import type { AttentionFinding, Finding, LeakFinding } from "./findings.ts";
+import type {
+  AttentionFinding,
+  Finding,
+  LeakFinding,
+  RecordedMaskFinding,
+  SampleFinding,
+  TileFinding,
+} from "./findings.ts";
 import type { Violation } from "./invariants.ts";
 import { OUTCOME_LABELS } from "./outcome.ts";
 import type { MaskRow, StepOrigin } from "./rows.ts";
@@ -28,6 +36,11 @@ function listed(noun: string, numbers: readonly number[]): string {
   return `${noun}s ${numbers.slice(0, -1).join(", ")} and ${last}`;
 }
 
+const listedImages = (images: ImageRanges): string =>
+  images.length === 1 && countOf(images) > 3
+    ? `images ${images[0]?.[0]} to ${images[0]?.[1]}`
+    : listed("image", imagesIn(images));
+
 /** A clause as a sentence of its own. */
 export const asSentence = (clause: string): string =>
   `${clause.slice(0, 1).toUpperCase()}${clause.slice(1)}.`;
@@ -37,7 +50,7 @@ export function reasonClause(reason: Reason): string {
   const subject = `position ${reason.position}`;
   switch (reason.kind) {
     case "seen":
-      return `${subject} sees ${listed("image", reason.images)}: ${seenClause(reason.because, reason.images)}`;
+      return `${subject} sees ${listedImages(reason.images)}: ${seenClause(reason.because, reason.images)}`;
     case "unseen":
       return `${subject} does not see image ${reason.image}: ${unseenClause(reason.because)}`;
     case "empty":
@@ -58,29 +71,27 @@ const onlyGiven = (images: number): string =>
     ? "no image is given"
     : `only ${counted(images, "image")} ${images === 1 ? "is" : "are"} given`;
 
-function seenClause(because: SeenBecause, images: readonly number[]): string {
+function seenClause(because: SeenBecause, images: ImageRanges): string {
   switch (because.kind) {
     case "no-mask":
       return "nothing is masked";
     case "listed":
-      return `the list for this position names ${images.length === 1 ? "it" : "them"}`;
+      return `the list for this position names ${countOf(images) === 1 ? "it" : "them"}`;
     case "own-token":
       return "it is that image's own token";
     case "fewer-images":
       return `there are ${because.tokens} image tokens ${places[because.numbering]} it, but ${onlyGiven(because.images)}`;
     case "located":
-      return locatedClause(because);
+      return locatedClause(because, countOf(images));
   }
 }
 
-function locatedClause({
-  positions,
-  numbering,
-  rank,
-  neighbours,
-}: Extract<SeenBecause, { kind: "located" }>): string {
+function locatedClause(
+  { positions, numbering, rank, neighbours }: Extract<SeenBecause, { kind: "located" }>,
+  images: number,
+): string {
   const place = places[numbering];
-  if (positions.length > 3) return `their tokens are ${place} it (the last at position ${positions.at(-1)})`;
+  if (images > 3) return `their tokens are ${place} it (the last at position ${positions.at(-1)})`;
   const where = listed("position", positions);
   if (positions.length > 1) return `their tokens are ${neighbours ? "adjacent, " : ""}${place} it (${where})`;
   if (rank === "next") return `it is the next image after it (${where})`;
@@ -157,7 +168,7 @@ const rowImages = (outcome: string, images: readonly number[]): string =>
   outcome === "uniform-leak"
     ? "averages all images"
     : images.length > 0
-      ? `attends {${images.join(",")}}`
+      ? `attends {${rangesText(rangesOf(images, Number.POSITIVE_INFINITY))}}`
       : "attends nothing";
 
 function leakSentence({ convention, outcome, prompt, from, to }: LeakFinding): string {
@@ -167,19 +178,54 @@ function leakSentence({ convention, outcome, prompt, from, to }: LeakFinding): s
     "unmasked-leak": `attend${one ? "s" : ""} to all images, as if there were no mask`,
     nan: `become${one ? "s" : ""} NaN`,
   };
-  const where = one ? `position ${from}` : `positions ${from} to ${to}`;
-  return `Prompt ${prompt}, ${where} ${effects[outcome]} (${OUTCOME_LABELS[outcome]}) under ${convention}.`;
+  return `Prompt ${prompt}, ${positionsText(from, to)} ${effects[outcome]} (${OUTCOME_LABELS[outcome]}) under ${convention}.`;
 }
 
-const attentionSentence = ({
+function attentionSentence(finding: AttentionFinding): string {
+  const { convention, tensor, prompt, position, attended, expected, nan } = finding;
+  const recorded = nan ? "is NaN" : rowImages("attends", attended);
+  return `Prompt ${prompt}, position ${position} ${recorded} in ${tensor}, but under ${convention} it ${rowImages(expected.outcome, expected.images)}.`;
+}
+
+/** 75 %; less than half a per cent is written out. */
+const percent = (share: number): string =>
+  share < 0.005 ? `${(100 * share).toPrecision(1)} %` : `${Math.round(100 * share)} %`;
+
+function tileSentence({
   convention,
   tensor,
   prompt,
   position,
-  attended,
-  expected,
-}: AttentionFinding): string =>
-  `Prompt ${prompt}, position ${position} ${rowImages("attends", attended)} in ${tensor}, but under ${convention} it ${rowImages(expected.outcome, expected.images)}.`;
+  image,
+  tiles,
+  most,
+  padding,
+}: TileFinding): string {
+  const subject = `Prompt ${prompt}, position ${position}`;
+  const count = `image ${image} has ${tiles} of ${counted(most, "tile")}`;
+  return padding > 0
+    ? `${subject} gives ${percent(padding)} of its weight in ${tensor} to tiles that only pad (${count}), which ${convention} masks.`
+    : `${subject} gives a tile of image ${image} no weight in ${tensor}, although ${convention} allows all of them (${count}).`;
+}
+
+const positionsText = (from: number, to: number): string =>
+  from === to ? `position ${from}` : `positions ${from} to ${to}`;
+
+/** Allowed images as the drawings write them. */
+const allowedText = (images: ImageRanges): string =>
+  images.length === 0 ? "no image" : `{${rangesText(images)}}`;
+
+function recordedMaskSentence(finding: RecordedMaskFinding): string {
+  const { convention, tensor, prompt, from, to, recorded, expected, tiles } = finding;
+  const [subject, verb] = [`Prompt ${prompt}, ${positionsText(from, to)}`, from === to ? "allows" : "allow"];
+  if (tiles === null)
+    return `${subject} ${verb} ${allowedText(recorded)} in ${tensor}, but ${convention} allows ${allowedText(expected)}.`;
+  const names = tiles.recorded.length === 0 ? "no tile" : listed("tile", tiles.recorded);
+  return `${subject} ${verb} ${names} of image ${tiles.image} in ${tensor}, but the image has ${tiles.expected} of ${counted(tiles.most, "tile")}.`;
+}
+
+const sampleSentence = ({ convention, prompt, from, to, sample, images }: SampleFinding): string =>
+  `Prompt ${prompt}, ${positionsText(from, to)} of sample ${sample} ${from === to ? "sees" : "see"} {${rangesText(images)}} of another sample under ${convention}: give each sample a row of its own, or cut the mask between samples.`;
 
 export const refusalClause = ({ tokens, prompt }: Refusal): string =>
   `${tokens} tokens in one pass, but the prompt has ${prompt}`;
@@ -191,13 +237,21 @@ export function findingSentence(finding: Finding): string {
     case "padding-image":
       return `Prompt ${finding.prompt}: the image token at position ${finding.position} refers to image ${finding.image}, which only pads the batch.`;
     case "unreachable-image":
-      return `Prompt ${finding.prompt}: image ${finding.image} has no image token.`;
+      return finding.lastImage === undefined
+        ? `Prompt ${finding.prompt}: image ${finding.image} has no image token.`
+        : `Prompt ${finding.prompt}: images ${finding.image} to ${finding.lastImage} have no image token.`;
     case "no-image-token":
       return `Prompt ${finding.prompt} has no image token, but the batch has ${counted(finding.images, "image")}.`;
     case "leak":
       return leakSentence(finding);
     case "attention-mismatch":
       return attentionSentence(finding);
+    case "tile-mismatch":
+      return tileSentence(finding);
+    case "recorded-mask-mismatch":
+      return recordedMaskSentence(finding);
+    case "other-sample":
+      return sampleSentence(finding);
     case "step-refused":
       return `${finding.convention} cannot take the step from position ${finding.from}: ${refusalClause(finding.refused)}.`;
     case "steps-differ":

@@ -1,165 +1,81 @@
 // flamboyance mask
-
-import { readFileSync } from "node:fs";
-import { kindOf } from "#host";
-import { conventionOfCase } from "../../conformance/sources/registry.ts";
-import { readCase } from "../../io/golden/cases.ts";
-import { readPrompts, tokensOfIds } from "../../io/prompt.ts";
-import { loadSafetensors, type Stored } from "../../io/safetensors/read.ts";
-import { readIds } from "../../io/token-ids.ts";
-import {
-  batchFrom,
-  batchOf,
-  defaultConvention,
-  type MaskBatch,
-  type SourceOptions,
-} from "../../mask-report/batch.ts";
-import { defaultKnown, maskDocument, maskReport } from "../../mask-report/report.ts";
+import { defaultConvention, type MaskBatch } from "../../mask-report/batch.ts";
+import { maskDocument } from "../../mask-report/document.ts";
+import { MOST_DECODED } from "../../mask-report/limits.ts";
+import { defaultKnown, maskReport } from "../../mask-report/report.ts";
 import { maskText } from "../../mask-report/text.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import {
-  listOption,
-  namedConvention,
-  oneOf,
-  optionalWhole,
-  readArguments,
-  wholeOption,
-} from "../arguments.ts";
+import { namedConvention, readArguments, wholeOption } from "../arguments.ts";
 import { MASK } from "../help/mask.ts";
+import { batchFor, MASK_OPTIONS, type MaskValues, MOST } from "../mask-input.ts";
 import { colourOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
-const OPTIONS = {
-  images: { type: "string" },
-  convention: { type: "string" },
-  against: { type: "string" },
-  cached: { type: "boolean", default: false },
-  known: { type: "string" },
-  pad: { type: "string", default: "right" },
-  ids: { type: "string" },
-  "image-token": { type: "string" },
-  "end-token": { type: "string" },
-  "pad-token": { type: "string" },
-  trace: { type: "string" },
-  latents: { type: "string", default: "1" },
-  ascii: { type: "boolean", default: false },
-  json: { type: "boolean", default: false },
-  help: { type: "boolean", default: false },
-} as const;
-
-type Values = ReturnType<typeof readArguments<typeof OPTIONS>>["values"];
-
-const MOST = 4096;
-
-const counts = (text: string | undefined): number[] | undefined =>
-  text === undefined ? undefined : listOption(text, (n) => wholeOption("images", n, 0, MOST));
-
-/** Whether an argument is the path of a file or folder, or has the form of one. */
-const isPath = (word: string): boolean =>
-  /\.safetensors$|^\.{0,2}\/|^[\w.-]+(\/[\w.@-]+)+\/?$/.test(word) || kindOf(word) === "folder";
-
-function fromIds(values: Values, file: string): MaskBatch {
-  const image = values["image-token"];
-  if (image === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token");
-  const special = {
-    image: wholeOption("image-token", image),
-    end: optionalWhole("end-token", values["end-token"]),
-    pad: optionalWhole("pad-token", values["pad-token"]),
-  };
-  const prompts = readIds(read(file), file).map((ids) => tokensOfIds(ids, special));
-  return batchOf(prompts, {
-    pad: oneOf("pad", values.pad, ["left", "right"]),
-    images: counts(values.images),
-  });
-}
-
-function read(file: string): Uint8Array {
-  try {
-    return readFileSync(file === "-" ? 0 : file);
-  } catch (error) {
-    throw new LoadError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+/**
+ * Separates options from prompts. An option is --name, with its value after = or in the next argument; everything else is a
+ * prompt, also where it begins with a dash, and so is everything after --. A single word such as -h stays an option, which does
+ * not exist.
+ */
+function separated(args: readonly string[]): { readonly args: string[]; readonly literal: boolean } {
+  const end = args.indexOf("--");
+  const before = end < 0 ? args : args.slice(0, end);
+  const options: string[] = [];
+  const prompts: string[] = [];
+  for (let i = 0; i < before.length; i++) {
+    const word = before[i] ?? "";
+    const [, name] = /^--([a-z][a-z-]*)$/.exec(word) ?? [];
+    const takesValue =
+      name !== undefined && MASK_OPTIONS[name as keyof typeof MASK_OPTIONS]?.type === "string";
+    const next = before[i + 1];
+    if (takesValue && next !== undefined && !/^--[a-z]/.test(next)) {
+      options.push(`${word}=${next}`);
+      i++;
+    } else if (/^--[a-z][a-z-]*(=|$)|^-[a-z]+$/i.test(word)) options.push(word);
+    else prompts.push(word);
   }
+  const literal = end < 0 ? [] : args.slice(end + 1);
+  return { args: [...options, "--", ...prompts, ...literal], literal: literal.length > 0 };
 }
 
-const under = (prefix: string, all: ReadonlyMap<string, Stored>): Map<string, Stored> =>
-  new Map(
-    [...all]
-      .filter(([key]) => key.startsWith(prefix))
-      .map(([key, stored]) => [key.slice(prefix.length), stored]),
-  );
-
-function tensorsOf(file: string): Map<string, Stored> {
-  const opened = loadSafetensors(file);
-  return new Map(opened.keys.map((key) => [key, opened.get(key)]));
-}
-
-/** A golden case's folder, or a trace: any safetensors file with inputs.* and perhaps taps.*. */
-function fromPath(values: Values, path: string): MaskBatch {
-  const image = optionalWhole("image-token", values["image-token"]);
-  const end = optionalWhole("end-token", values["end-token"]);
-  const options: SourceOptions = { image, end, images: counts(values.images) };
-  const trace = values.trace === undefined ? null : under("taps.", tensorsOf(values.trace));
-  if (path.endsWith(".safetensors")) {
-    const tensors = tensorsOf(path);
-    const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
-    return batchFrom(path, inputs, trace ?? under("taps.", tensors), options);
+/** The number of positions that are known when decoding begins; null without --cached. */
+function knownIn(values: MaskValues, batch: MaskBatch): number | null {
+  const [prompts = 0, length = 0] = batch.locations.shape;
+  if (!values.cached) {
+    if (values.known !== undefined) throw new UsageError("--known needs --cached");
+    return null;
   }
-  const folder = path.replace(/(?<=.)\/+$/, "");
-  if (kindOf(`${folder}/case.json`) !== "file")
-    throw new LoadError(`${path} is no case: there is no case.json in it; name the folder of one case`);
-  const { manifest, inputs, expected } = readCase(folder);
-  const given = Number(manifest.config.media_token_id ?? 3);
-  const batch = batchFrom(manifest.id, inputs, trace ?? under("taps.", expected), {
-    ...options,
-    image: image ?? given,
-  });
-  return { ...batch, convention: conventionOfCase(manifest) };
+  if (prompts * length > MOST_DECODED)
+    throw new LoadError(
+      `--cached decodes at most ${MOST_DECODED.toLocaleString("en")} positions, but there are ${prompts * length}; give a shorter prompt`,
+    );
+  return values.known === undefined ? defaultKnown(batch) : wholeOption("known", values.known, 1, length);
 }
 
-function batchFor(values: Values, positionals: readonly string[], own: string | undefined): MaskBatch {
-  const [first, second] = positionals;
-  if (values.ids !== undefined) {
-    if (first !== undefined) throw new UsageError("give prompts or --ids FILE, not both");
-    return fromIds(values, values.ids);
-  }
-  if (first === undefined)
-    throw new UsageError('mask needs a prompt, such as "A cat: <image> done"; or --ids FILE');
-  if (second === undefined && isPath(first)) return fromPath(values, first);
-  for (const option of ["image-token", "end-token", "pad-token", "trace"] as const)
-    if (values[option] !== undefined)
-      throw new UsageError(`--${option} needs --ids FILE, a case or a trace, not a prompt in words`);
-  const { prompts } = readPrompts(positionals, { own });
-  if (prompts.some((prompt) => prompt.length === 0))
-    throw new UsageError("a prompt is empty; write words or <image>");
-  return batchOf(prompts, {
-    pad: oneOf("pad", values.pad, ["left", "right"]),
-    images: counts(values.images),
-  });
+/** The columns of each image: a whole number for each tile. */
+function latentsIn(values: MaskValues, { tiles }: MaskBatch): number {
+  const latents = wholeOption("latents", values.latents, 1, MOST);
+  if (tiles && latents > 1 && latents % tiles.most !== 0)
+    throw new UsageError(`--latents is a multiple of the ${tiles.most} tiles of an image, not ${latents}`);
+  return latents;
 }
 
-export async function mask(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, OPTIONS);
+export async function mask(given: readonly string[]): Promise<number> {
+  const { args, literal } = separated(given);
+  const { values, positionals } = readArguments(args, MASK_OPTIONS);
   if (values.help) {
     writeOut(MASK);
     return 0;
   }
   const against = values.against === undefined ? null : namedConvention(values.against);
   const asked = values.convention === undefined ? null : namedConvention(values.convention);
-  const latents = wholeOption("latents", values.latents, 1, MOST);
-  const batch = batchFor(values, positionals, asked?.source.imageToken);
-  const length = batch.prompts[0]?.length ?? 0;
-  if (values.known !== undefined && !values.cached) throw new UsageError("--known needs --cached");
-  const given =
-    values.known === undefined ? defaultKnown(batch) : wholeOption("known", values.known, 1, length);
-  const report = maskReport({
-    batch,
-    convention: asked ?? batch.convention ?? defaultConvention,
-    against,
-    known: values.cached ? given : null,
-  });
-  const colour = colourOn(process.stdout);
-  const width = widthOn(process.stdout);
+  const batch = batchFor(values, positionals, asked?.source.imageToken, literal);
+  const convention = asked ?? batch.convention ?? defaultConvention;
+  const latents = latentsIn(values, batch);
+  const report = maskReport({ batch, convention, against, known: knownIn(values, batch) });
   if (values.json) writeJson(maskDocument(report));
-  else writeOut(`${maskText(report, { colour, width, latents, ascii: values.ascii })}\n`);
+  else {
+    const [colour, width] = [colourOn(process.stdout), widthOn(process.stdout)];
+    writeOut(`${maskText(report, { colour, width, latents, ascii: values.ascii })}\n`);
+  }
   return 0;
 }

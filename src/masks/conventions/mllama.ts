@@ -9,6 +9,7 @@ const base = {
   zeroBeforeFirstImage: false,
   emptyRowFeedForward: "skip",
   cachedStep: "last-row",
+  tiled: true,
 } as const;
 
 export const mllama = {

@@ -72,6 +72,8 @@ export interface Convention {
   /** Whether the feed-forward runs on a row whose mask allows no image. */
   readonly emptyRowFeedForward: "run" | "skip";
   readonly cachedStep: CachedStep;
+  /** Whether images are divided into tiles, of which those that only pad are masked. */
+  readonly tiled?: boolean;
   /** The reason why the source was not run; absent if it was run on every short prompt. */
   readonly unproven?: string;
   /** The reason why the cached step was read from the source's code but not run. */

@@ -7,7 +7,7 @@ export const TOKEN = { text: 0, image: 1, end: 2, more: 3 } as const;
 export interface CountedText {
   readonly kinds: readonly number[];
   /** The number of images before each position, and before the end of the text. */
-  readonly imagesBefore: Int32Array;
+  readonly imagesBefore: readonly number[];
   /** The positions of the images' first tokens. */
   readonly imagePositions: readonly number[];
   /** For each image (from 0), the first image of its unbroken run of neighbours (from 0). */
@@ -27,7 +27,7 @@ export interface TextPart {
 export const isOfImage = (kind: number | undefined): boolean => kind === TOKEN.image || kind === TOKEN.more;
 
 export function countText(kinds: readonly number[]): CountedText {
-  const imagesBefore = new Int32Array(kinds.length + 1);
+  const imagesBefore = [0];
   const imagePositions: number[] = [];
   const firstNeighbours: number[] = [];
   const endPositions: number[] = [];
@@ -38,7 +38,7 @@ export function countText(kinds: readonly number[]): CountedText {
       firstNeighbours.push(joins ? (firstNeighbours.at(-1) ?? 0) : imagePositions.length);
       imagePositions.push(l);
     }
-    imagesBefore[l + 1] = imagePositions.length;
+    imagesBefore.push(imagePositions.length);
   });
   return { kinds, imagesBefore, imagePositions, firstNeighbours, endPositions };
 }

@@ -5,6 +5,8 @@ import { paragraph, wrap } from "../../terminal/prose.ts";
 import { type Column, type Piece, table } from "../../terminal/table.ts";
 import { label } from "../../terminal/width.ts";
 import type { Convention } from "../conventions/schema.ts";
+import { hasImage, type ImageRanges, rangesText } from "../counting/image-ranges.ts";
+import { type Tiles, tilesOf } from "../counting/tiles.ts";
 import { type Matrix, promptsOf } from "../grid.ts";
 import { addsNothing, OUTCOME_LABELS } from "../outcome.ts";
 import { type MaskRow, maskRows } from "../rows.ts";
@@ -13,8 +15,12 @@ import { rowReason } from "../sentences.ts";
 export interface DrawOptions {
   /** Columns per image: 1 collapses its latents (the default), n shows n of them. */
   readonly latents?: number;
+  /** The tiles of each image: those that only pad are drawn as masked. Then `latents` is a multiple of the stored tiles, or 1. */
+  readonly tiles?: Tiles | undefined;
   /** The tokens as text, a list for each prompt; without it, "text". Images show their numbers. */
   readonly tokens?: readonly (readonly string[])[];
+  /** The number of the first prompt; by default 0. */
+  readonly first?: number;
   /** Whether the reason for each row is printed (the default). */
   readonly reasons?: boolean;
   /** Columns at which reasons are wrapped; by default they are not. */
@@ -60,26 +66,37 @@ export const tokenColumns = (rows: readonly MaskRow[], tokens: readonly string[]
 ];
 
 /** A column for each image, `latents` cells wide. Where there are many, the heading is the number alone. */
-function imageColumns(rows: readonly MaskRow[], { latents = 1, ascii }: DrawOptions): Column[] {
-  const images = rows[0]?.mayAttend.length ?? 0;
+function imageColumns(b: number, rows: readonly MaskRow[], options: DrawOptions): Column[] {
+  const { tiles, ascii } = options;
+  const images = rows[0]?.imageCount ?? 0;
+  const latents = Math.max(options.latents ?? 1, tiles?.most ?? 1);
   const { yes, no } = marks(ascii);
   const short = images * (2 + Math.max("image 1".length, 2 * latents - 1)) > 40;
-  const cell = (seen: boolean | undefined, m: number): Piece[] =>
-    new Array(latents).fill(seen ? { text: yes, style: m + 1 } : { text: no, style: "faint" }); // [mask.latents]
+  const cells = (row: MaskRow, image: number): Piece[] => {
+    const real = tiles ? (latents * tilesOf(tiles, b, image)) / tiles.most : latents; // [mask.tiles]
+    const open = hasImage(row.allowed, image) ? real : 0;
+    return Array.from(
+      { length: latents },
+      (_, r) => (r < open ? { text: yes, style: image } : { text: no, style: "faint" }), // [mask.latents]
+    );
+  };
   return Array.from({ length: images }, (_, m) => ({
     head: [short ? `${m + 1}` : `image ${m + 1}`],
-    cells: rows.map((row) => cell(row.mayAttend[m], m)),
+    cells: rows.map((row) => cells(row, m + 1)),
     align: "center",
   }));
 }
 
 /** The colour of a single image; several images are strong. */
-export const imageStyle = (images: readonly number[]): Style =>
-  images.length === 1 ? (images[0] ?? "strong") : "strong";
+export const imageStyle = (images: ImageRanges): Style => {
+  const [range] = images;
+  return images.length === 1 && range?.[0] === range?.[1] ? (range?.[0] ?? "strong") : "strong";
+};
 
 /** attends {1,2}; zeroed; UNIFORM LEAK. */
-export const outcomeCell = ({ outcome, images }: MaskRow): Piece => {
-  if (outcome === "attends") return { text: `attends {${images.join(",")}}`, style: imageStyle(images) };
+export const outcomeCell = ({ outcome, reaching }: MaskRow): Piece => {
+  if (outcome === "attends")
+    return { text: `attends {${rangesText(reaching)}}`, style: imageStyle(reaching) };
   return { text: OUTCOME_LABELS[outcome], style: addsNothing(outcome) ? "faint" : "bad" };
 };
 
@@ -96,11 +113,11 @@ export function drawMask(
   const prompts = maskRows(locations, images, convention).map((rows, b) => {
     const tokens = options.tokens?.[b];
     const outcomes: Column = { head: [], cells: oneEach(rows, outcomeCell), gap: 4 };
-    const grid = table([...tokenColumns(rows, tokens), ...imageColumns(rows, options), outcomes], paint);
+    const grid = table([...tokenColumns(rows, tokens), ...imageColumns(b, rows, options), outcomes], paint);
     const sentences = rows.map((row) => rowReason(row, kinds[b] ?? [], convention));
     const wrapped = sentences.map((text) => paragraph("  ", 4, text, painter(false), width));
     const reasons = options.reasons === false ? [] : ["", ...wrapped];
-    return [...strip(b, rows, tokens, paint), "", ...grid, ...reasons].join("\n"); // [mask.drawing]
+    return [...strip((options.first ?? 0) + b, rows, tokens, paint), "", ...grid, ...reasons].join("\n"); // [mask.drawing]
   });
   return prompts.join("\n\n");
 }

@@ -3,6 +3,7 @@
 import { painter } from "../../terminal/colour.ts";
 import { type Column, type Piece, table } from "../../terminal/table.ts";
 import type { Convention } from "../conventions/schema.ts";
+import { rangesText } from "../counting/image-ranges.ts";
 import type { Matrix } from "../grid.ts";
 import { type MaskRow, maskRows, sameMask } from "../rows.ts";
 import { type DrawOptions, imageStyle, marks, strip, tokenColumns } from "./draw-mask.ts";
@@ -45,8 +46,8 @@ export function drawAgainst(
 }
 
 /** A short label for an outcome: {1}, -, =, LEAK, NaN. */
-const shortOutcome = ({ outcome, images }: MaskRow): Piece => {
-  if (outcome === "attends") return { text: `{${images.join(",")}}`, style: imageStyle(images) };
+const shortOutcome = ({ outcome, reaching }: MaskRow): Piece => {
+  if (outcome === "attends") return { text: `{${rangesText(reaching)}}`, style: imageStyle(reaching) };
   if (outcome === "zeroed") return { text: "-", style: "faint" };
   if (outcome === "identity") return { text: "=", style: "faint" };
   return { text: outcome === "nan" ? "NaN" : "LEAK", style: "bad" };

@@ -1,0 +1,15 @@
+// The text of notes on how the input was read.
+import type { Note } from "./batch.ts";
+
+export function noteSentence(note: Note): string {
+  switch (note.kind) {
+    case "other-image-token":
+      return `${note.token} counts as text here, because ${note.marker} is the image token; choose with --image-token.`;
+    case "partial-image":
+      return `Prompt ${note.prompt}: the image at position ${note.position} has ${note.tokens} of ${note.expected} tokens; the prompt is cut there, or --image-length is another.`;
+    case "path":
+      return note.exists
+        ? `${note.word} is read as a prompt, although there is a file or folder of this name: only the folder of a golden case and .safetensors files are read.`
+        : `${note.word} is read as a prompt, since there is no file or folder of this name.`;
+  }
+}
