@@ -8,9 +8,9 @@ import { maskDocument } from "../../src/mask-report/document.ts";
 import { maskReport } from "../../src/mask-report/report.ts";
 import { maskText } from "../../src/mask-report/text.ts";
 import { conventionOf } from "../../src/masks/conventions/conventions.ts";
-import { growth, LINEAR } from "../support/fixtures/growth.ts";
-import { runMask } from "../support/fixtures/run-mask.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
+import { growth, LINEAR } from "../support/measure/growth.ts";
+import { runMask } from "../support/measure/run-mask.ts";
 
 const folder = temporary();
 /** The command on a file of this text, in which 3 is the image. */

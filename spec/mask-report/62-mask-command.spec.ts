@@ -23,8 +23,8 @@ import type { RowOutcome } from "../../src/masks/outcome.ts";
 import { findingSentence, rowReason } from "../../src/masks/sentences.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { Bool, Int, tensor } from "../../src/tensor/tensor.ts";
-import { growth, LINEAR } from "../support/fixtures/growth.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
+import { growth, LINEAR } from "../support/measure/growth.ts";
 
 const CASES = "golden/cases/flamingo-pytorch";
 const MORE = `${CASES}/masked-cross-attention--more-tokens-than-images`;

@@ -15,8 +15,8 @@ import { drawMask } from "../../src/masks/drawing/draw-mask.ts";
 import { findingSentence } from "../../src/masks/sentences.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { Bool, Int, tensor } from "../../src/tensor/tensor.ts";
-import { runMask } from "../support/fixtures/run-mask.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
+import { runMask } from "../support/measure/run-mask.ts";
 
 const folder = temporary();
 const mllama = conventionOf("mllama reference");

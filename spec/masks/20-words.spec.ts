@@ -19,7 +19,7 @@ import {
   wholeText,
 } from "../../src/masks/index.ts";
 import { feedForwardRuns, leaks } from "../../src/masks/outcome.ts";
-import { growth, LINEAR } from "../support/fixtures/growth.ts";
+import { growth, LINEAR } from "../support/measure/growth.ts";
 
 const { immediate } = conventions;
 /** "tIE" -> 0 1 2 */

@@ -11,7 +11,7 @@ import {
   maskRows,
 } from "../../../src/masks/index.ts";
 import { MaskRow } from "../../../src/masks/rows.ts";
-import { growth, LINEAR } from "../../support/fixtures/growth.ts";
+import { growth, LINEAR } from "../../support/measure/growth.ts";
 
 const { immediate } = conventions;
 const prompt = (text: string): number[] => [...text].map((token) => "tIE".indexOf(token));

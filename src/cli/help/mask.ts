@@ -56,7 +56,7 @@ Conventions
 Exit status
   0 shown, with or without warnings   2 a file is broken   3 usage
 
-Examples
+Example
   flamboyance mask "A cat: <image> Two: <image><image>" --against all-previous
   flamboyance mask run.safetensors --convention "mllama ref" --num-tiles 1,3
 `;
