@@ -8,7 +8,7 @@ import { addressOf, linkOf, START, type State, stateOf } from "../../../src/web/
 import { viewOf } from "../../../src/web/masks/view.ts";
 import { warningsOf } from "../../../src/web/masks/warnings.ts";
 import { explanationOf } from "../../../src/web/masks/words.ts";
-import { growth } from "../../support/fixtures/growth.ts";
+import { growth } from "../../support/measure/growth.ts";
 
 const state = (patch: Partial<State> = {}): State => ({ ...START, ...patch });
 const sentences = (page: State): string[] => warningsOf(viewOf(page)).map(({ sentence }) => sentence);
