@@ -81,6 +81,7 @@ await step("tests", 20, ["npm", "test", "--", ...reporters], tests);
 await step("types", 5, ["npm", "run", "--silent", "check:types"], one);
 await step("lint", 5, ["npm", "run", "--silent", "lint"], one);
 await step("build", 5, ["npm", "run", "--silent", "build"], one);
+await step("killed commands", 10, ["npm", "run", "--silent", "test:kill"], lastLine);
 await step("fuzzer", 5, ["npm", "run", "--silent", "fuzz", "--", "--minutes", "1"], lastLine);
 const left = await goldens();
 await step("state dicts exchanged with PyTorch", 15, ["npm", "run", "--silent", "golden:exchange"], lastLine);

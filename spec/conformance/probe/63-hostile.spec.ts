@@ -63,6 +63,14 @@ describe("files of an adapter", () => {
     writeFileSync(join(kept, "full/out/notes.md"), "mine");
     const { message } = await failure("--keep", kept, "--", process.execPath, PLAIN);
     expect(message).toContain("holds files that no probe has written");
+    const empty = join(workspace, "interrupted"); // as a probe leaves it that was killed before it wrote a file
+    mkdirSync(join(empty, "full/out"), { recursive: true });
+    const spied = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    expect(
+      await command(["--dim", "8", "--keep", empty, "--", process.execPath, PLAIN]).finally(() =>
+        spied.mockRestore(),
+      ),
+    ).toBe(0);
     expect(readFileSync(join(kept, "full/out/notes.md"), "utf8")).toBe("mine");
   });
 });

@@ -1,5 +1,5 @@
 // Runs another implementation as a command: it reads one folder and writes another. Protocol L0: `<command> --case DIR --out DIR`.
-import { type ByteSource, emptyFolder, kindOf, openFile, runProcess, writeFile } from "#host";
+import { type ByteSource, emptyFolder, kindOf, listFiles, openFile, runProcess, writeFile } from "#host";
 import { parseJson } from "../../io/json.ts";
 import { openSafetensors, type Stored } from "../../io/safetensors/read.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
@@ -116,7 +116,8 @@ function answerIn(folder: string, call: ProbeCall, { dim }: ProbeShape, output: 
 
 /** Empties the folder of outputs, so that an answer of an earlier run does not count. Files of other origin are left alone. */
 function clear(from: string, to: string): void {
-  const isOwn = kindOf(to) === "nothing" || kindOf(`${from}/case.json`) === "file";
+  const isEmpty = kindOf(to) === "nothing" || (kindOf(to) === "folder" && listFiles(to).length === 0);
+  const isOwn = isEmpty || kindOf(`${from}/case.json`) === "file"; // a probe that was killed may have left it empty
   if (!isOwn)
     throw new AdapterUnavailable(
       `${to} holds files that no probe has written; keep the files of the probe in another folder`,
