@@ -85,9 +85,9 @@ function sharesOf(key: string, stored: Tensor, images: number, tiles: Tiles | nu
       for (const row of rows(i, j))
         row.forEach((weight, k) => {
           const part = Math.floor((k * parts) / s);
-          sums[part] = (sums[part] ?? 0) + weight / heads; // [prompt.attention]
+          sums[part] = (sums[part] ?? 0) + weight;
         });
-      return sums;
+      return sums.map((sum) => sum / heads); // [prompt.attention]
     });
   return {
     key,
