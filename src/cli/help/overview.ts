@@ -15,6 +15,10 @@ Usage
   flamboyance digits caption PICTURE…   caption pictures of digits
   flamboyance --version | --help | COMMAND --help
 
+Exit status
+  0 fine   1 numbers differ   2 a file, a case or a backend cannot be used
+  3 usage   130 stopped by Ctrl-C   141 the reader of stdout closed the pipe
+
 Example
   flamboyance check --precision float32 --json
 `;
