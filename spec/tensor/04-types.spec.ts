@@ -26,8 +26,9 @@ function patterns(): unknown[] {
   const scores: Tensor<"b h l s"> = einsum("b h l k, b h s k -> b h l s", q, k);
   // @ts-expect-error operands swapped
   einsum("b h l k, b h s k -> b h l s", k, q);
-  // @ts-expect-error one operand
-  einsum("b h l k -> b h k l", q);
+  const turned: Tensor<"b h k l"> = einsum("b h l k -> b h k l", q);
+  // @ts-expect-error one operand with other axes
+  einsum("b h s k -> b h k s", q);
   // @ts-expect-error the wrong order of axes
   rearrange("b d l -> b l d", x);
   // @ts-expect-error no arrow
@@ -52,7 +53,7 @@ function patterns(): unknown[] {
   const many: Int<"b l n"> = repeat("b l -> b l n", ids, { n: 2 });
   const [key, value] = unbind(rearrange("b l (n h k) -> n b h l k", named("b l (n h k)", bare), { n: 2 }));
   const same: Tensor<"b h l k"> = add(key, value);
-  return [scores, split, joined, rows, wrong, visible, floats, many, same];
+  return [scores, turned, split, joined, rows, wrong, visible, floats, many, same];
 }
 
 function operands(): unknown[] {

@@ -11,12 +11,16 @@ const parsed = new Map<string, Axes>();
 
 /** Parses one side of a pattern. */
 export function axesOf(side: string): Axes {
+  if (typeof side !== "string") throw notText(side);
   let axes = parsed.get(side);
   if (axes === undefined) {
     const word = /\([^()]*\)|[^\s()]+/g;
     const groups = side.match(word) ?? [];
     axes = groups.map((group) =>
-      group === "1" || group === "()" ? [] : group.replace(/[()]/g, "").split(" ").filter(Boolean),
+      group
+        .replace(/[()]/g, "")
+        .split(" ")
+        .filter((name) => name !== "" && name !== "1"),
     );
     const names = axes.flat();
     const malformed = side.replace(word, "").trim() !== "";
@@ -24,15 +28,23 @@ export function axesOf(side: string): Axes {
       throw new ShapeError(`"${side}" is not a valid pattern  [notation.pattern]`);
     }
     if (new Set(names).size < names.length) {
-      throw new ShapeError(`"${side}" names an axis twice  [notation.pattern]`);
+      throw new ShapeError(
+        `"${side}" names an axis twice; give the second another name, and multiply by an identity matrix first where a diagonal is meant  [notation.pattern]`,
+      );
     }
     parsed.set(side, axes);
   }
   return axes;
 }
 
+const notText = (pattern: unknown): ShapeError =>
+  new ShapeError(
+    `a pattern is a text such as "b l (h k) -> b h l k", not ${typeof pattern}  [notation.pattern]`,
+  );
+
 /** "a -> b" -> [a, b] */
 export function sidesOf(pattern: string): [string, string] {
+  if (typeof pattern !== "string") throw notText(pattern);
   const [left, right, more] = pattern.split(" -> ");
   if (left === undefined || right === undefined || more !== undefined) {
     throw new ShapeError(`"${pattern}" needs one arrow: "before -> after"  [notation.pattern]`);
@@ -182,6 +194,7 @@ export function named<A extends string>(to: A, x: Tensor): Tensor<A>;
 export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;
 export function named(to: string, x: { shape: Shape }): Any {
+  checkArgument(`named("${to}")`, "the operand", x, `"${to}"`);
   if (axesOf(to).length !== x.shape.length) {
     throw new ShapeError(`the shape is [${x.shape.join(" ")}]  [notation.named]`, `named("${to}")`);
   }

@@ -171,7 +171,8 @@ describe("invalid operands", () => {
     rejects("ops.slice", () => slice(x, 1, -1, 2), /slice -1\.\.2/);
     rejects("ops.slice", () => slice(x, 1, 3, 2), /slice 3\.\.2/);
     rejects("ops.slice", () => slice(x, 1, Number.NaN, 2), /slice NaN\.\.2/);
-    rejects("ops.slice", () => chunk(x), /slice 0\.\.2\.5 of axis 1/);
+    rejects("ops.split", () => chunk(x), /the last axis of \[2 5\] has no halves/);
+    rejects("ops.split", () => chunk(tensor("", 1)), /the last axis of \[\] has no halves/);
     rejects("ops.slice", () => slice(x, 2, 0, 1), /axis 2/);
     rejects("ops.slice", () => slice(x, -3, 0, 1), /axis -1/);
   });

@@ -1,10 +1,13 @@
 // The executable half of 01-ops.md: ops with patterns against loops over all axes, for random patterns, sizes and views.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { ShapeError } from "../../../src/tensor/errors.ts";
 import { concat, einsum, rearrange, repeat, slice, sum } from "../../../src/tensor/ops/arrange.ts";
-import { expand } from "../../../src/tensor/ops/functions.ts";
-import { type Any, Tensor, view, zeros } from "../../../src/tensor/tensor.ts";
+import { expand, square, sumAll } from "../../../src/tensor/ops/functions.ts";
+import { evaluate } from "../../../src/tensor/program/evaluate.ts";
+import { record } from "../../../src/tensor/program/record.ts";
+import { type Any, Tensor, tensor, view, zeros } from "../../../src/tensor/tensor.ts";
 import {
   copyOf,
   indices,
@@ -198,21 +201,200 @@ describe("einsum", () => {
 
   test("[einsum.two-places] axes that occur once, joined axes, and other than two operands are errors", () => {
     const [x, y] = [randomTensor([2, 3]), randomTensor([3, 4])];
-    for (const pattern of ["i k, k j -> i", "i k, k j -> i j n", "i k, j n -> i j"]) {
-      expect(() => dynamic.einsum(pattern, x, y)).toThrow(
-        /at least two of operands and result.*sum or repeat/,
+    const once: readonly (readonly [string, RegExp])[] = [
+      ["i k, k j -> i", /axis "j" occurs in the second operand only.*sum over it with sum first/],
+      ["i k, k j -> j", /axis "i" occurs in the first operand only.*sum over it with sum first/],
+      ["i k, k j -> i j n", /axis "n" occurs in the result only.*add it with repeat afterwards/],
+      ["i k, j n -> i j", /axis "k" occurs in the first operand only/],
+    ];
+    for (const [pattern, message] of once) expect(() => dynamic.einsum(pattern, x, y)).toThrow(message);
+    const three = "i k, k j, j n -> i n";
+    expect(() => dynamic.einsum(three, x, y, y)).toThrow(
+      /one or two operands.*contract more of them two at a time/,
+    );
+    for (const [pattern, ...operands] of [
+      ["i k -> k i", x, y],
+      [three, x, y],
+      ["i k, k j -> i j", x],
+      ["i k -> i"],
+    ])
+      expect(() => dynamic.einsum(pattern as string, ...operands)).toThrow(
+        /the pattern names \d operands, but \d are given/,
       );
-    }
-    for (const pattern of ["i k -> k i", "i k, k j, j n -> i n"]) {
-      expect(() => dynamic.einsum(pattern, x, y)).toThrow(/takes two operands/);
-    }
     for (const pattern of ["(h i) k, k j -> (h i) j", "i 1, i j -> 1 j"]) {
-      expect(() => dynamic.einsum(pattern, x, y)).toThrow(/single axes only/);
+      expect(() => dynamic.einsum(pattern, x, y)).toThrow(/axes stand alone here; split and join them/);
     }
     expect(() => dynamic.einsum("i k, k j -> i j", y, x)).toThrow(/axis "k" disagrees: 2, was 4/);
     expect(() => dynamic.einsum("i k, k j -> i j", x, x)).toThrow(ShapeError);
     expect(() => dynamic.einsum("... k, ... k -> ...", x, randomTensor([1, 2, 3]))).toThrow(ShapeError);
   });
+});
+
+describe("einsum of one operand", () => {
+  const x = tensor("i j", [
+    [1, 2, 3],
+    [4, 5, 6],
+  ]);
+
+  test("[einsum.one-place] it is transposed and summed", () => {
+    // numpy.einsum("ij->ji", x), …; https://github.com/HIPS/autograd/issues/115
+    const transposed: Tensor<"j i"> = einsum("i j -> j i", x);
+    expect([transposed.shape, valuesOf(transposed)]).toEqual([
+      [3, 2],
+      [1, 4, 2, 5, 3, 6],
+    ]);
+    expect(valuesOf(einsum("i j -> i", x))).toEqual([6, 15]);
+    expect(valuesOf(einsum("i j -> j", x))).toEqual([5, 7, 9]);
+    expect(valuesOf(dynamic.einsum("i j -> ", x))).toEqual([21]);
+    expect(valuesOf(dynamic.einsum("... j -> ...", x))).toEqual([6, 15]);
+    const cube = randomTensor<"a b c">([2, 3, 4], 5);
+    expectSame(einsum("a b c -> c a", cube), sum("a b c -> c a", cube));
+  });
+
+  test("[einsum.one-place] its derivative is the transposed or repeated gradient", () => {
+    const of = (pattern: string) => {
+      const loss = record(() => sumAll(square(dynamic.einsum(pattern, x))), { inputs: { x } });
+      return valuesOf(evaluate(gradients(loss, "out", ["x"])).outputs[gradientOf("x")] as Tensor);
+    };
+    expect(of("i j -> j i")).toEqual([2, 4, 6, 8, 10, 12]);
+    expect(of("i j -> i")).toEqual([12, 12, 12, 30, 30, 30]);
+  });
+
+  test("[einsum.one-place] misuse is a sentence with the pattern and the remedy", () => {
+    const wrong: readonly (readonly [string, RegExp])[] = [
+      [
+        "i i -> i",
+        /"i i" names an axis twice; give the second another name, and multiply by an identity matrix/,
+      ],
+      ["i j -> j k", /in einsum\("i j -> j k"\): axis "k" is not on the left side/],
+      ["i j k -> i", /"i j k" has 3 axes, the shape 2/],
+      ["i j", /needs one arrow/],
+      ["", /needs one arrow/],
+      ["i,j -> i", /the pattern names 2 operands, but 1 are given/],
+    ];
+    for (const [pattern, message] of wrong) {
+      expect(() => dynamic.einsum(pattern, x)).toThrow(ShapeError);
+      expect(() => dynamic.einsum(pattern, x)).toThrow(message);
+    }
+    // numpy.diagonal by the remedy
+    const square2 = tensor("i j", [
+      [1, 2],
+      [3, 4],
+    ]);
+    const identity = tensor("i j", [
+      [1, 0],
+      [0, 1],
+    ]);
+    expect(valuesOf(einsum("i j, i j -> i", square2, identity))).toEqual([1, 4]);
+  });
+});
+
+test("[ops.rearrange] an axis of size 1 may be joined to others, as einops reads it", () => {
+  const x = randomTensor<"a b">([2, 3]);
+  expectSame(rearrange("a b -> (b a 1)", x), rearrange("a b -> (b a)", x));
+  expectSame(dynamic.rearrange("(a 1) b -> b (1 1) a", x), dynamic.rearrange("a b -> b 1 a", x));
+});
+
+/** Texts that resemble patterns, and values that are none. */
+const patternLike = fc.oneof(
+  {
+    weight: 9,
+    arbitrary: fc
+      .array(
+        fc.constantFrom(
+          "a",
+          "b",
+          "c",
+          "i",
+          "1",
+          "(a b)",
+          "(c",
+          ")",
+          "()",
+          "...",
+          "->",
+          ",",
+          ", ",
+          " -> ",
+          "~0",
+          "é",
+          "0",
+          "A_1",
+          "(a 1)",
+        ),
+        {
+          maxLength: 8,
+        },
+      )
+      .chain((parts) => fc.constantFrom(parts.join(" "), parts.join(""))),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom(
+      "a b -> b a",
+      "a b, b c -> a c",
+      "a, b -> b a",
+      "a b -> a",
+      "a (b c) -> b a c",
+    ),
+  },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>(null, undefined, 3, {}, [], true) },
+);
+const operand = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom([2, 2], [2, 3]).map((shape) => randomTensor(shape)) },
+  {
+    weight: 6,
+    arbitrary: fc.array(fc.nat({ max: 4 }), { maxLength: 3 }).map((shape) => randomTensor(shape)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<unknown>(
+      null,
+      undefined,
+      3,
+      "x",
+      {},
+      [],
+      [1, 2],
+      { shape: [2] },
+      randomMask([2, 3]),
+      randomIds([2, 3], 4),
+    ),
+  },
+);
+const sizesLike = fc.oneof(
+  fc.dictionary(
+    fc.constantFrom("a", "b", "c", "h", "1", "..."),
+    fc.constantFrom<unknown>(0, 1, 2, 3, -1, 0.5, NaN, Infinity, "2", null),
+  ),
+  fc.constantFrom<unknown>(undefined, null, 3, "a", [2]),
+);
+
+test("[notation.operands] any pattern with any operands gives a result or a ShapeError that shows the pattern", () => {
+  const outcomes = { result: 0, refused: 0 };
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...Object.keys(dynamic)),
+      patternLike,
+      fc.array(operand, { maxLength: 3 }),
+      sizesLike,
+      (name, pattern, operands, sizes) => {
+        const call = dynamic[name as keyof typeof dynamic];
+        const isArrangement = name === "rearrange" || name === "repeat";
+        const rest = isArrangement ? [operands[0], sizes] : operands;
+        try {
+          expect(call(pattern as string, ...rest).shape.every(Number.isInteger)).toBe(true);
+          outcomes.result++;
+        } catch (error) {
+          if (!(error instanceof ShapeError)) throw error;
+          expect(error.message).toMatch(/\[(notation|einsum|ops|tensor)\.[a-z-]+\]$/);
+          outcomes.refused++;
+        }
+      },
+    ),
+    { numRuns: 5000 },
+  );
+  expect(outcomes.result).toBeGreaterThan(50);
 });
 
 test("[ops.concat] the axis with the new name holds both operands in order", () => {

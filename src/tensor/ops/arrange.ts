@@ -10,12 +10,47 @@ type Named<A extends string> = A extends `${string}...${string}` ? Any : A;
 type In<A extends string> = Tensor<Named<NoInfer<A>>>;
 type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };
 
-/** Contracts two operands: einsum("b h l k, b h s k -> b h l s", q, k). Every axis occurs in at least two of operands and result. */
-export const einsum = <A extends string, B extends string, C extends string>(
+/** Throws a ShapeError unless every operand is a tensor. */
+function checkTensors(where: string, ...operands: readonly unknown[]): void {
+  const at = operands.findIndex((x) => !(x instanceof Tensor));
+  if (at < 0) return;
+  const x = operands[at];
+  const isHost = x instanceof Bool || x instanceof Int;
+  const given = isHost ? `a ${x.constructor.name}; only repeat takes those` : x === null ? "null" : typeof x;
+  throw new ShapeError(`operand ${at + 1} must be a tensor, not ${given}  [notation.operands]`, where);
+}
+
+/**
+ * Contracts two operands, einsum("b h l k, b h s k -> b h l s", q, k), or transposes and sums one, einsum("i j -> j i", a). With
+ * two, every axis occurs in at least two of operands and result.
+ */
+export function einsum<A extends string, B extends string, C extends string>(
   pattern: `${A}, ${B} -> ${C}`,
   a: In<A>,
   b: In<B>,
-): Tensor<Named<C>> => apply("einsum", { pattern }, a, b);
+): Tensor<Named<C>>;
+export function einsum<A extends string, C extends string>(
+  pattern: `${A} -> ${C}`,
+  a: In<A>,
+): Tensor<Named<C>>;
+export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
+  const where = `einsum("${pattern}")`;
+  const [left, right] = sidesOf(pattern);
+  const wanted = left.split(",").length;
+  if (operands.length !== wanted)
+    throw new ShapeError(
+      `the pattern names ${wanted} operands, but ${operands.length} are given  [notation.operands]`,
+      where,
+    );
+  checkTensors(where, ...operands);
+  const [a, b] = operands;
+  if (a && b) return apply("einsum", { pattern }, a, b);
+  if (!a) throw new ShapeError("there are no operands  [notation.operands]", where);
+  const kept = new Set(axesOf(right).flat());
+  const dropsNone = axesOf(left).every((names) => names.every((name) => kept.has(name)));
+  const kind = dropsNone ? "rearrange" : "sum";
+  return apply(kind, resolve(kind, pattern, a.shape, {}, "einsum"), a); // [einsum.one-place]
+}
 
 /** rearrange keeps all axes, repeat may add axes, sum may drop axes. */
 type Kind = "rearrange" | "repeat" | "sum";
@@ -25,8 +60,11 @@ function resolve(
   pattern: string,
   shape: readonly number[],
   given: Sizes,
+  caller: string = kind,
 ): { pattern: string; sizes: Sizes } {
-  const where = `${kind}("${pattern}")`;
+  const where = `${caller}("${pattern}")`;
+  if (typeof given !== "object" || given === null)
+    throw new ShapeError("sizes are an object, such as { h: 8 }  [notation.size]", where);
   const [left, right] = spreadPattern(pattern, shape.length);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
   const lost = before.find((name) => kind !== "sum" && !after.includes(name));
@@ -61,6 +99,7 @@ export function rearrange<A extends string, B extends string>(
   x: In<A>,
   sizes: SizesOf<NoInfer<A>> = {},
 ): Tensor<Named<B>> {
+  checkTensors(`rearrange("${pattern}")`, x);
   return apply("rearrange", resolve("rearrange", pattern, x.shape, sizes as Sizes), x);
 }
 
@@ -81,6 +120,7 @@ export function repeat<A extends string, B extends string>(
   sizes?: SizesOf<NoInfer<B>>,
 ): Int<B>;
 export function repeat(pattern: string, x: Any, given: object = {}): Any {
+  if (!(x instanceof Bool || x instanceof Int)) checkTensors(`repeat("${pattern}")`, x);
   const attrs = resolve("repeat", pattern, x.shape, given as Sizes);
   if (x instanceof Tensor) return apply("repeat", attrs, x);
   if (x instanceof Bool) {
@@ -92,10 +132,10 @@ export function repeat(pattern: string, x: Any, given: object = {}): Any {
 }
 
 /** Sums over the axes that the right side leaves out: sum("b l d -> b l", x). */
-export const sum = <A extends string, B extends string>(
-  pattern: `${A} -> ${B}`,
-  x: In<A>,
-): Tensor<Named<B>> => apply("sum", resolve("sum", pattern, x.shape, {}), x);
+export function sum<A extends string, B extends string>(pattern: `${A} -> ${B}`, x: In<A>): Tensor<Named<B>> {
+  checkTensors(`sum("${pattern}")`, x);
+  return apply("sum", resolve("sum", pattern, x.shape, {}), x);
+}
 
 /** Joins two tensors along the one axis whose name differs: concat("b m s d, b m r d -> b m j d", media, latents). */
 export function concat<A extends string, B extends string, C extends string>(
@@ -103,6 +143,7 @@ export function concat<A extends string, B extends string, C extends string>(
   a: In<A>,
   b: In<B>,
 ): Tensor<Named<C>> {
+  checkTensors(`concat("${pattern}")`, a, b);
   const [operands, out] = sidesOf(pattern);
   const [left = "", right = "", ...more] = operands.split(", ");
   const used = [left, right].flatMap((side) => axesOf(side).flat());
@@ -117,7 +158,10 @@ export function concat<A extends string, B extends string, C extends string>(
   return apply("concat", { axis }, a, b);
 }
 
-const resolveAxis = (x: Tensor, axis: number): number => (axis < 0 ? x.shape.length + axis : axis);
+function resolveAxis(x: Tensor, axis: number): number {
+  checkTensors("slice and pad", x);
+  return axis < 0 ? x.shape.length + axis : axis;
+}
 
 /** Elements from ≤ i < to along one axis (negative axes count from the end). A view. */
 export const slice = <A extends string>(x: Tensor<A>, axis: number, from: number, to: number): Tensor<A> =>
@@ -135,6 +179,7 @@ export const concatLast = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>
 export function unbind<P extends string>(
   x: Tensor<`${string} ${P}`>,
 ): [Tensor<P>, Tensor<P>, ...Tensor<P>[]] {
+  checkTensors("unbind", x);
   const rest = x.shape.slice(1).map((_, i) => `~${i}`);
   const sizes = Object.fromEntries(rest.map((name, i) => [name, x.shape[i + 1] ?? 1]));
   const pattern = `${["1", ...rest].join(" ")} -> ${rest.join(" ")}`;
@@ -150,6 +195,9 @@ export function unbind<P extends string>(
 
 /** Named parts of the last axis, in order: split(x, { q: 512, k: 64 }). The axes of the parts have no names in their types. */
 export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, number>>): Record<K, Tensor> {
+  checkTensors("split", x);
+  if (typeof widths !== "object" || widths === null)
+    throw new ShapeError("widths are an object, such as { q: 512, k: 64 }  [ops.split]", "split");
   const parts: Partial<Record<K, Tensor>> = {};
   let from = 0;
   for (const [key, width] of Object.entries<number>(widths)) {
@@ -166,6 +214,9 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
 
 /** The two halves of the last axis. */
 export function chunk<A extends string>(x: Tensor<A>): [Tensor<A>, Tensor<A>] {
+  checkTensors("chunk", x);
   const n = (x.shape.at(-1) ?? 0) / 2;
+  if (x.shape.length === 0 || !Number.isInteger(n))
+    throw new ShapeError(`the last axis of [${x.shape.join(" ")}] has no halves  [ops.split]`, "chunk");
   return [slice(x, -1, 0, n), slice(x, -1, n, 2 * n)];
 }

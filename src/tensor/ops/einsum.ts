@@ -1,4 +1,5 @@
-// einsum("b l d, o d -> b l o"): two operands; every axis occurs in at least two of operands and result.
+// einsum("b l d, o d -> b l o") of two operands, in which every axis occurs in at least two of operands and result. (One operand is a
+// rearrangement or a sum, see arrange.ts.)
 import { ShapeError } from "../errors.ts";
 import { axesOf, ellipsisRank, type Sizes, shapeOf, sidesOf, spread, unify } from "../pattern.ts";
 import { offsets, type Shape, type View, zeros } from "../tensor.ts";
@@ -22,7 +23,10 @@ export function placesOf(pattern: string): [string, string, string] {
   const [operands, c] = sidesOf(pattern);
   const [a, b, more] = operands.split(",").map((side) => side.trim()); // a scalar has an empty side
   if (a === undefined || b === undefined || more !== undefined) {
-    throw new ShapeError(`einsum("${pattern}") takes two operands: "a, b -> c"  [einsum.two-places]`);
+    throw new ShapeError(
+      `the pattern must name one or two operands, "a -> c" or "a, b -> c"; contract more of them two at a time  [einsum.two-places]`,
+      `einsum("${pattern}")`,
+    );
   }
   return [a, b, c];
 }
@@ -32,7 +36,10 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
   const extra = Math.max(ellipsisRank(left, shapeA.length), ellipsisRank(right, shapeB.length));
   const [a, b, c] = [spread(left, extra), spread(right, extra), spread(out, extra)];
   if ([a, b, c].some((side) => axesOf(side).some((names) => names.length !== 1))) {
-    throw new ShapeError(`einsum("${pattern}") takes single axes only; rearrange first  [einsum.two-places]`);
+    throw new ShapeError(
+      "axes stand alone here; split and join them with rearrange  [einsum.two-places]",
+      `einsum("${pattern}")`,
+    );
   }
   const sizes: Sizes = {};
   unify(`einsum("${pattern}")`, a, shapeA, sizes);
@@ -48,18 +55,24 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
     n: [...inC].filter((name) => inB.has(name) && !inA.has(name)),
     k: [...inA].filter((name) => inB.has(name) && !inC.has(name)),
   };
-  const { batch, m, n, k } = plan;
-  const shared = batch.length + k.length;
-  if (
-    shared + m.length < inA.size ||
-    shared + n.length < inB.size ||
-    batch.length + m.length + n.length < inC.size
-  ) {
+  checkPlaces(pattern, [inA, inB, inC]);
+  return { sizes, a, b, c, ...plan };
+}
+
+const PLACES = ["the first operand", "the second operand", "the result"] as const;
+
+/** Throws a ShapeError that names an axis which occurs once, and what to do with it. */
+function checkPlaces(pattern: string, sides: readonly [Set<string>, Set<string>, Set<string>]): void {
+  for (const [i, side] of sides.entries()) {
+    const others = sides.filter((_, j) => j !== i);
+    const alone = [...side].find((name) => !others.some((other) => other.has(name)));
+    if (alone === undefined) continue;
+    const remedy = i === 2 ? "add it with repeat afterwards" : "sum over it with sum first";
     throw new ShapeError(
-      `einsum("${pattern}"): every axis occurs in at least two of operands and result; use sum or repeat first  [einsum.two-places]`,
+      `axis "${alone}" occurs in ${PLACES[i]} only, and every axis must occur twice: ${remedy}  [einsum.two-places]`,
+      `einsum("${pattern}")`,
     );
   }
-  return { sizes, a, b, c, ...plan };
 }
 
 /** The offsets of the elements along the named axes, in a view whose axes are `side`. */

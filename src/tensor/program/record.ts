@@ -1,5 +1,5 @@
 // Eager execution and recording. Every op is executed by `apply`.
-import { Bug } from "../errors.ts";
+import { Bug, ShapeError } from "../errors.ts";
 import { ruleOf } from "../ops/rules.ts";
 import type { OpName, Ops } from "../ops/table.ts";
 import { Tensor } from "../tensor.ts";
@@ -53,6 +53,12 @@ function idOf(r: Recorder, t: Tensor): number {
 /** Executes an op: applies its shape rule, computes the values (unless symbolic) and adds a node (if recording). */
 export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs: Ops[K]["in"]): Tensor {
   const rule = ruleOf(op);
+  for (const [i, t] of inputs.entries())
+    if (!(t instanceof Tensor))
+      throw new ShapeError(
+        `operand ${i + 1} is ${t === null ? "null" : typeof t}, not a tensor  [notation.operands]`,
+        op,
+      );
   const shape = rule.shape(attrs, ...inputs.map((t) => t.shape));
   const out = new Tensor(
     shape,
