@@ -1,12 +1,12 @@
 // The text and the document of `conform`: where another implementation differs, and the nearest known mistake.
 import type { Comparison } from "../conformance/cases/compare.ts";
 import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
-import { figure } from "../conformance/reports/report.ts";
+import { figure, jsonNumber } from "../conformance/reports/report.ts";
 import type { Finding } from "../conformance/submissions/findings.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { paragraph } from "../terminal/prose.ts";
 import { paintOn, widthOn, writeOut } from "./terminal.ts";
-import { failures, moduleTable, remainder, verdictLine } from "./verdict-table.ts";
+import { breakable, failures, lastLine, moduleTable, remainder, verdictLine } from "./verdict-table.ts";
 
 const FILE = "actual.safetensors";
 /** Cases that are named, of those that have no result or share a finding. */
@@ -66,8 +66,10 @@ function findingText(finding: Finding, paint: Paint, width: number): string {
       ? [`the file also holds ${list(unexpected)}, which the case does not have`]
       : []),
   ];
-  const body = lines.map((line) => paragraph("  ", 4, line, paint, width));
-  return [paragraph("", 2, head, (text) => paint(text, "bad"), width), ...body].join("\n");
+  const body = lines.map((line) => paragraph("  ", 4, breakable(line, width - 4), paint, width));
+  return [paragraph("", 2, breakable(head, width - 4), (text) => paint(text, "bad"), width), ...body].join(
+    "\n",
+  );
 }
 
 export interface ConformReport {
@@ -85,7 +87,7 @@ export function printFindings({ verdicts, missing, found, title, actual }: Confo
   const absent = new Set(missing);
   const broken = verdicts.filter((v) => v.status === "errored" && !absent.has(v.id));
   const parts = [
-    paint(title, "strong"),
+    paint(lastLine(title), "strong"),
     moduleTable(
       verdicts.filter((v) => !absent.has(v.id)),
       paint,
@@ -93,26 +95,20 @@ export function printFindings({ verdicts, missing, found, title, actual }: Confo
     ...found.map((one) => findingText(one, paint, width)),
     failures(broken, paint),
     summarise(verdicts).cases > 0 ? verdictLine(verdicts, paint) : paint("nothing was compared", "bad"),
-    coverage(missing, verdicts, actual, paint, width),
+    coverage(missing, verdicts, actual),
     remainder(verdicts),
   ];
   writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
 }
 
 /** The cases without results; a submission of some cases is no statement about the others. */
-function coverage(
-  missing: readonly string[],
-  verdicts: readonly CaseVerdict[],
-  actual: string,
-  paint: Paint,
-  width: number,
-): string {
+function coverage(missing: readonly string[], verdicts: readonly CaseVerdict[], actual: string): string {
   if (missing.length === 0) return "";
   const { cases } = summarise(verdicts);
   const text =
     `no result for ${missing.length} of ${plural(cases, "case")}: ${list(missing)}. ` +
     `Results are read from ${actual}/<case id>/${FILE}; name the cases that you computed to judge these alone.`;
-  return paragraph("", 2, text, paint, width);
+  return lastLine(text);
 }
 
 /** The findings in the document of `--json`. */
@@ -122,7 +118,7 @@ export const findingsDocument = (found: readonly Finding[]): object[] =>
     cases,
     firstDivergence: first && {
       tensor: first.tensor,
-      error: finiteOr(first.error),
+      error: jsonNumber(first.error),
       tolerance: first.tolerance,
       remark: first.remark,
       rows: first.rows,
@@ -138,10 +134,10 @@ export const findingsDocument = (found: readonly Finding[]): object[] =>
       title: known.mutant.title,
       seenIn: known.mutant.seenIn,
       error: known.error,
-      fromExpected: finiteOr(known.fromExpected),
+      fromExpected: jsonNumber(known.fromExpected),
     },
     searched,
   }));
 
-/** JSON has no infinities and no NaN. */
+/** A value of a tensor: JSON has no infinities and no NaN. */
 const finiteOr = (x: number): number | string => (Number.isFinite(x) ? x : String(x));

@@ -80,7 +80,7 @@ const indented = (head: string, text: string, paint: Paint): string =>
   paragraph(head, INDENT, breakable(text, WIDTH - INDENT), paint, WIDTH);
 
 /** Words that are wider than a line, cut into pieces that fit one: paths between their names, if these are short enough. */
-const breakable = (text: string, width: number): string =>
+export const breakable = (text: string, width: number): string =>
   text
     .replace(new RegExp(`\\S{${width},}`, "gu"), (word) =>
       word.replace(new RegExp(`\\S{1,${width - 1}}/`, "gu"), "$& "),

@@ -1,6 +1,5 @@
 // The command `flamboyance conform`.
 
-import { now } from "#host";
 import { callOf } from "../../conformance/cases/check-case.ts";
 import { judge } from "../../conformance/cases/judge.ts";
 import { asVerdicts, messageOf, notRun, selectCases } from "../../conformance/cases/selection.ts";
@@ -106,8 +105,11 @@ function inOrder(judged: readonly Judged[]): Judged[] {
   return [...judged].sort((a, b) => levelIn(a) - levelIn(b));
 }
 
-/** Milliseconds in which the known mistakes are tried on the cases of one class. */
-const SEARCH_TIME = 1000;
+/** Seconds of processor time in which the known mistakes are tried on the cases of one class; mostly less than one is needed. */
+const SEARCH_TIME = 2;
+
+/** Of this process, so that others on the machine do not shorten the search. */
+const processorTime = (): number => process.cpuUsage().user / 1e6;
 
 function search(judged: readonly Judged[], request: Request) {
   const differing = judged.filter((j): j is Judged & DifferingCase => j.verdict.status === "failed");
@@ -116,9 +118,9 @@ function search(judged: readonly Judged[], request: Request) {
   const began = new Map<string, number>();
   const expired = (module: string): boolean => {
     progress.step(modules.indexOf(module), modules.length, `known mistakes, ${module}`);
-    const since = began.get(module) ?? now();
+    const since = began.get(module) ?? processorTime();
     began.set(module, since);
-    return now() - since > SEARCH_TIME;
+    return processorTime() - since > SEARCH_TIME;
   };
   const found = findings(differing, { folder: request.actual, precision: request.precision, expired });
   progress.clear();

@@ -9,8 +9,8 @@ deviation. Gradient cases without grads.* are not compared if their outputs
 conform; cases in which the release throws are never compared.
 
 Cases that differ are grouped by class, the smallest class first, and by the
-known mistake that reproduces the output, if there is one: about a second is
-spent on each class. The worst element is shown with the letters of its axes
+known mistake that reproduces the output, if there is one: at most two seconds
+are spent on each class. The worst element is shown with the letters of its axes
 (b prompt, m image, l text position, d width).
 
 Options

@@ -25,10 +25,18 @@ function attentionAxes(tap: string, rank: number): string | null {
   return name === "scores" || name === "masked" || name === "attn" ? `${lead} query key` : null;
 }
 
-function lettersOf({ inputs, source, outputs }: CaseManifest, name: string, rank: number): string | null {
+/** The axes of an input that has all but the last in common, as the activations of most modules have. */
+const likeInput = ({ inputs }: CaseManifest, shape: Shape): string | null =>
+  [...inputs.values()].find(
+    (input) => input.axes && input.shape.slice(0, -1).join(" ") === shape.slice(0, -1).join(" "),
+  )?.axes ?? null;
+
+function lettersOf(manifest: CaseManifest, name: string, shape: Shape): string | null {
+  const { inputs, source, outputs } = manifest;
+  const rank = shape.length;
   const [part, ...rest] = name.split(".");
   const path = rest.join(".");
-  if (part === "taps") return attentionAxes(path, rank);
+  if (part === "taps") return attentionAxes(path, rank) ?? likeInput(manifest, shape);
   if (name.startsWith("grads.inputs.")) return inputs.get(path.replace("inputs.", ""))?.axes ?? null;
   if (name.startsWith("grads.weights.")) return rank === 2 ? "out in" : null;
   if (path !== outputs[0]) return null;
@@ -38,6 +46,6 @@ function lettersOf({ inputs, source, outputs }: CaseManifest, name: string, rank
 
 /** The names of a tensor's axes; null where they are not known. */
 export function axesOf(manifest: CaseManifest, name: string, shape: Shape): readonly string[] | null {
-  const letters = lettersOf(manifest, name, shape.length)?.split(" ").filter(Boolean) ?? [];
+  const letters = lettersOf(manifest, name, shape)?.split(" ").filter(Boolean) ?? [];
   return letters.length === shape.length && letters.length > 0 ? letters : null;
 }

@@ -13,7 +13,8 @@ export function describe(c: Comparison): string {
   return `${place(c)}: ${c.remark ?? `error ${figure(c.error)}`}, tolerance ${figure(c.tolerance)}`;
 }
 
-const jsonNumber = (x: number): number | string => (Number.isFinite(x) ? x : "infinite");
+/** JSON has no infinities. */
+export const jsonNumber = (x: number): number | string => (Number.isFinite(x) ? x : "infinite");
 
 const worst = (c: Comparison | null) =>
   c && { tensor: c.tensor, error: jsonNumber(c.error), tolerance: c.tolerance, row: c.row, remark: c.remark };

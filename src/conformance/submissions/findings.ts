@@ -121,7 +121,8 @@ function findingOf(module: string, group: Group, { folder }: FindingOptions): Fi
   if (!smallest) return { ...base, axes: null, unexpected: [] };
   const golden = readCase(smallest.folder);
   const { unexpected } = readSubmission(folder, golden);
-  const axes = first?.element ? axesOf(golden.manifest, first.tensor, first.element.index) : null;
+  const shape = first ? golden.expected.get(first.tensor)?.shape : undefined;
+  const axes = first && shape ? axesOf(golden.manifest, first.tensor, shape) : null;
   golden.close();
   return { ...base, axes, unexpected };
 }
