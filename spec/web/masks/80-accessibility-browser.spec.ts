@@ -89,7 +89,7 @@ describe.each(Object.entries(looks))("%s", (_, look) => {
     const picker = "input[type=file]";
     const odd = { name: "odd.safetensors", mimeType: "x/y", buffer: Buffer.from("nothing") };
     await page.setInputFiles(picker, odd);
-    await page.waitForSelector("text=too few for a safetensors file");
+    await page.waitForSelector(".status:has-text('odd.safetensors')");
     await expectAccessible(page, "a file that is refused");
     const folder = "golden/cases/flamingo-pytorch/flamingo-palm--more-tokens-than-images";
     const files = ["case.json", "inputs.safetensors", "expected.safetensors"];

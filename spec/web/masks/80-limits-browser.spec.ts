@@ -186,9 +186,9 @@ describe("files", () => {
     [
       "a binary file by the name of tensors",
       () => [file("noise.safetensors", noise)],
-      /^noise\.safetensors: the header has \d+ bytes/,
+      /^noise\.safetensors: /,
     ],
-    ["an empty file", () => [file("empty.safetensors", "")], /^empty\.safetensors: holds 0 bytes, too few/],
+    ["an empty file", () => [file("empty.safetensors", "")], /^empty\.safetensors: this is an empty file/],
     ["a case of nonsense", () => [file("case.json", '{"__proto__": 1}')], /case\.json/],
     ["a case of deep brackets", () => [file("case.json", "[".repeat(100_000))], /case\.json/],
     ["3 GB of zeros", () => [sparse("zeros.safetensors", new Uint8Array())], /^zeros\.safetensors: /],

@@ -205,7 +205,7 @@ describe("files", () => {
     });
     const file = sparse(start, start.length + rest);
     const source = await sourceOf("run.safetensors", file);
-    expect(file.read).toBeLessThan(2 * start.length + 100);
+    expect(file.read).toBeLessThan(start.length + 5000);
     expect(() => traceOf(new Map([["run.safetensors", source]]), START)).not.toThrow(/reads at most/);
     const trace = traceOf(new Map([["run.safetensors", source]]), START);
     expect(trace.state).toMatchObject({ prompts: ["text text"], images: [2], latents: 1 });
@@ -213,11 +213,11 @@ describe("files", () => {
 
   test("a large file that is none of tensors, or whose attention is too large, is refused without being read", async () => {
     const zeros = sparse(new Uint8Array(), 3 * GB);
-    await expect(sourceOf("disk.safetensors", zeros)).rejects.toThrow(/^disk\.safetensors: /);
-    const text = sparse(new TextEncoder().encode("plain text, of which there is much"), 3 * GB);
-    await expect(sourceOf("notes.safetensors", text)).rejects.toThrow(
-      /^notes\.safetensors: the header has \d+ bytes/,
+    await expect(sourceOf("disk.safetensors", zeros)).rejects.toThrow(
+      /^disk\.safetensors: .* not safetensors/,
     );
+    const text = sparse(new TextEncoder().encode("plain text, of which there is much"), 3 * GB);
+    await expect(sourceOf("notes.safetensors", text)).rejects.toThrow(/^notes\.safetensors: /);
     const shape = [1, 1, 2, (3 * GB) / 8];
     const start = headerOf({ "attn.attn": { dtype: "F32", shape, data_offsets: [0, 3 * GB] } });
     const large = sparse(start, start.length + 3 * GB);
@@ -226,7 +226,7 @@ describe("files", () => {
     expect(() => traceOf(new Map([["large.safetensors", source]]), page)).toThrow(
       /^large\.safetensors has 3000 MB, and the page reads at most 128 MB/,
     );
-    for (const { read } of [zeros, text, large]) expect(read).toBeLessThan(1000);
+    for (const { read } of [zeros, text, large]) expect(read).toBeLessThan(10_000);
   });
 
   test("a batch beyond the page's limits is refused", async () => {

@@ -11,6 +11,8 @@ export const WHOLE_BYTES = 16 * MB;
 /** The largest number of bytes that are read from a drop. */
 export const MOST_BYTES = 128 * MB;
 const LONGEST_HEADER = 25 * MB;
+/** Bytes from which another format is recognised. */
+const RECOGNISED = 4096;
 
 interface Part {
   readonly from: number;
@@ -69,10 +71,10 @@ function neededIn(tensors: ReadonlyMap<string, TensorInfo>): TensorInfo[] {
 export async function sourceOf(name: string, file: Blob): Promise<ByteSource> {
   if (file.size <= WHOLE_BYTES) return fromBytes(await file.arrayBuffer());
   if (!name.endsWith(".safetensors")) throw tooLarge(name, file.size);
-  const start = await partOf(file, 0, 8);
-  const length = start.bytes.reduceRight((sum, byte) => sum * 256 + byte, 0);
+  const start = await partOf(file, 0, RECOGNISED);
+  const length = start.bytes.subarray(0, 8).reduceRight((sum, byte) => sum * 256 + byte, 0);
   const hasHeader = length <= Math.min(LONGEST_HEADER, file.size - 8);
-  const header = hasHeader ? [await partOf(file, 0, 8 + length)] : [start];
+  const header = [start, ...(hasHeader ? [await partOf(file, 0, 8 + length)] : [])];
   const { tensors, dataAt } = readHeader(new Parts(name, file.size, header), name);
   const parts: Part[] = [];
   for (const { begin, end } of neededIn(tensors))
