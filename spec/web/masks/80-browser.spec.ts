@@ -1,6 +1,7 @@
 // Rules of 80-inspector.md for the built page, in Chromium: npm run test:browser.
-import { spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -17,6 +18,7 @@ import {
   scrolled,
   visit,
 } from "../../support/browser/page.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
 
 const BUILT = "dist/web";
 const GOLDEN = "golden/cases/flamingo-pytorch/flamingo-palm--more-tokens-than-images";
@@ -41,6 +43,8 @@ const open = (patch: Partial<State> = {}, looks?: Looks) => visit(browser, at(pa
 
 const words = ["the", "quick", "flamingo", "stands", ",", "on", "one", "leg"];
 const long = Array.from({ length: 512 }, (_, i) => (i % 32 === 3 ? "<image>" : words[i % 8])).join(" ");
+
+const folder = temporary();
 
 describe("the package", () => {
   test("the page is a few files of together less than 80 kB, compressed", () => {
@@ -70,6 +74,68 @@ describe("the package", () => {
       encoding: "utf8",
     });
     expect([status, stderr]).toEqual([3, expect.stringMatching(/--port .*65535.*"x"/)]);
+  });
+
+  test("flamboyance inspect refuses arguments without opening them, and a port that is taken", () => {
+    execFileSync("mkfifo", [join(folder, "pipe")]); // would block whoever opens it
+    const inspect = (...args: string[]) => {
+      const run = ["dist/cli/main.js", "inspect", ...args];
+      const { status, stdout, stderr } = spawnSync(process.execPath, run, {
+        encoding: "utf8",
+        timeout: 5000,
+      });
+      return [status, stdout, stderr.split("\n")[0]];
+    };
+    for (const path of [join(folder, "pipe"), folder, "dist/web/inspector.js", "\u001b[31m", "/dev/zero"])
+      expect(inspect(path)).toEqual([
+        3,
+        "",
+        expect.stringContaining("inspect takes no arguments, and was given"),
+      ]);
+    expect(inspect("\u001b[31m\u202e")[2]).toMatch(/"\\u\{1b\}\[31m\\u\{202e\}"$/);
+    for (const port of ["65536", "-1", "1.5", "", "8080x"])
+      expect(inspect(`--port=${port}`)).toEqual([
+        3,
+        "",
+        expect.stringMatching(/--port is a whole number from 0 to 65535/),
+      ]);
+    const { port } = server.address() as AddressInfo;
+    expect(inspect("--port", `${port}`)).toEqual([
+      2,
+      "",
+      expect.stringContaining(
+        `cannot serve on port ${port}: another program uses it; --port chooses another`,
+      ),
+    ]);
+  });
+
+  test("flamboyance inspect outlives broken connections, and ends on Ctrl-C while one is open", async () => {
+    const child = spawn(process.execPath, ["dist/cli/main.js", "inspect", "--json"]);
+    const ended = new Promise((resolve) =>
+      child.once("close", (status, signal) => resolve([status, signal])),
+    );
+    const errors: string[] = [];
+    child.stderr.on("data", (text) => errors.push(`${text}`));
+    const output = await new Promise<string>((resolve) =>
+      child.stdout.once("data", (data) => resolve(`${data}`)),
+    );
+    const { port } = new URL((JSON.parse(output) as { address: string }).address);
+    const send = (text: string) =>
+      new Promise<Socket>((resolve) => {
+        const socket = connect(Number(port), "127.0.0.1", () => socket.write(text, () => resolve(socket)));
+        socket.on("error", () => {});
+      });
+    for (const text of [
+      "garbage\r\n\r\n",
+      "GET /inspector.js HTTP/1.1\r\nHost: x\r\n\r\n",
+      "GET /%E0%A4%A HTTP/1.1\r\n",
+    ])
+      (await send(text)).destroy(); // as a browser that is closed
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
+    await send("GET / HTTP/1.1\r\n"); // the request is never finished
+    child.kill("SIGINT");
+    expect(await ended).toEqual([0, null]);
+    expect(errors).toEqual([]);
   });
 
   test("the page requests its own files only, and its policy forbids inline scripts", async () => {

@@ -75,12 +75,17 @@ export function pageServer(folder = builtPage()): Server {
   });
 }
 
+const LISTEN_ERRORS: Readonly<Record<string, string>> = {
+  EADDRINUSE: "another program uses it",
+  EACCES: "this account may not use it",
+};
+
 /** Listens on the loopback interface and returns the address of the page. */
 export function listen(server: Server, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
-      const taken = error.code === "EADDRINUSE" ? "another program uses it" : error.message;
-      reject(new LoadError(`cannot serve on port ${port}: ${taken}; --port chooses another`));
+      const reason = LISTEN_ERRORS[error.code ?? ""] ?? error.message;
+      reject(new LoadError(`cannot serve on port ${port}: ${reason}; --port chooses another`));
     });
     server.listen(port, "127.0.0.1", () => {
       const address = server.address();
