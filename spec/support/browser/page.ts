@@ -140,28 +140,33 @@ export const namelessControls = (page: Page): Promise<string[]> =>
       .map((element) => element.outerHTML.slice(0, 80)),
   );
 
-/** Does something in the page, and returns the milliseconds of the longest task until the page is idle again. */
-export const longTasks = <T>(page: Page, act: (value: T) => void, value?: T): Promise<number> =>
-  page.evaluate(
-    async ([source, value]) => {
-      const pause = (milliseconds: number) => new Promise((done) => setTimeout(done, milliseconds));
-      const times = [0];
-      const observer = new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) times.push(Math.round(duration));
-      });
-      observer.observe({ entryTypes: ["longtask"] });
-      new Function("value", `(${source})(value)`)(value);
-      let [seen, quiet] = [0, 0];
-      while (quiet < 4) {
-        await pause(150);
-        quiet = seen === times.length ? quiet + 1 : 0;
-        seen = times.length;
-      }
-      observer.disconnect();
-      return Math.max(...times);
-    },
-    [`${act}`, value] as const,
-  );
+async function threadTime(session: CDPSession): Promise<number> {
+  const { metrics } = await session.send("Performance.getMetrics");
+  return 1000 * (metrics.find(({ name }) => name === "TaskDuration")?.value ?? 0);
+}
+
+/**
+ * Does something in the page, and returns the milliseconds of processor time that the page's thread takes for it, until it is idle. Other
+ * processes do not lengthen it.
+ */
+export async function workFor<T>(page: Page, act: (value: T) => void, value?: T): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  const before = await threadTime(session);
+  await page.evaluate(([source, value]) => void new Function("value", `(${source})(value)`)(value), [
+    `${act}`,
+    value,
+  ] as const);
+  let [time, quiet] = [before, 0];
+  while (quiet < 4) {
+    await page.waitForTimeout(150);
+    const now = await threadTime(session);
+    quiet = now - time < 5 ? quiet + 1 : 0;
+    time = now;
+  }
+  await session.detach();
+  return Math.round(time - before);
+}
 
 export interface Scroll {
   /** Milliseconds of each frame, sorted. */

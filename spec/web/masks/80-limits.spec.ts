@@ -1,6 +1,5 @@
 // Rules of 80-inspector.md on prompts as they are pasted, on the limits of the page, and on text and files from outside.
 import { describe, expect, test } from "vitest";
-import { drawingOf } from "../../../src/web/masks/copies.ts";
 import { sourceOf } from "../../../src/web/masks/files/slices.ts";
 import { traceOf } from "../../../src/web/masks/files/trace.ts";
 import { Model } from "../../../src/web/masks/model.ts";
@@ -136,14 +135,6 @@ describe("limits", () => {
     expect(model(65, 16).weights(place(0))).toBeNull();
     expect(model(65, 1).stages(place(0))).not.toBeNull(); // two latents each
   });
-});
-
-test("a drawing of more than 100,000 cells is not made", () => {
-  const drawing = (page: State) => drawingOf(viewOf(page), page);
-  const prompts = ["<image> ".repeat(300)];
-  expect(drawing(state({ prompts }))?.split("\n").length).toBeGreaterThan(300);
-  for (const more of [{ prompts: ["<image> ".repeat(320)] }, { latents: 2 }, { against: "otter" }])
-    expect(drawing(state({ prompts, ...more }))).toBeNull();
 });
 
 describe("text from outside", () => {

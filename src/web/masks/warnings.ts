@@ -1,9 +1,10 @@
 // The warnings of the page: the findings of each convention, with the place that each one leads to.
-import { attentionFindings } from "../../mask-report/attention-shares.ts";
-import { type Finding, findingsOf, placeOf, toneOf } from "../../masks/findings.ts";
+import { maskReport } from "../../mask-report/report.ts";
+import { type Finding, placeOf, toneOf } from "../../masks/findings.ts";
 import { findingSentence } from "../../masks/sentences.ts";
 import { label } from "../../terminal/width.ts";
 import type { Cut } from "./batch.ts";
+import { queryOf } from "./copies.ts";
 import type { Place } from "./state.ts";
 import type { View } from "./view.ts";
 
@@ -21,13 +22,12 @@ const warningOf = (finding: Finding): Warning => ({
 });
 
 /** The findings under either convention; those that do not depend on the convention occur once. */
-function findingsIn({ batch, conventions, steps }: View): Finding[] {
-  const { locations, images, real, attention, prompts } = batch;
-  if (prompts.length === 0) return [];
-  const all = conventions.flatMap((convention, c) => [
-    ...findingsOf(locations, images, convention, { real, steps: steps[c] ?? null }),
-    ...(attention ? attentionFindings(attention, locations, images, convention) : []),
-  ]);
+function findingsIn(view: View): Finding[] {
+  const query = queryOf(view);
+  if (!query) return [];
+  const all = view.conventions.flatMap(
+    (convention) => maskReport({ ...query, convention, against: null }).findings,
+  );
   return [...new Map(all.map((finding) => [JSON.stringify(finding), finding])).values()];
 }
 

@@ -3,14 +3,9 @@ import { copyText, quietButton } from "../../shared/clipboard.ts";
 import { h } from "../../shared/dom.ts";
 import { chosen, type Files } from "../files/drop.ts";
 
-const TOO_LONG = {
-  text: "The drawing is too long for this page. Use flamboyance mask.",
-  link: "The prompts are too long for a link.",
-} as const;
-
 export interface Actions {
-  /** The text to copy; null if it is too long. */
-  readonly drawing: () => string | null;
+  /** The text to copy. */
+  readonly drawing: () => string;
   /** The address to copy; null if the prompts are too long for one. */
   readonly link: () => string | null;
   readonly take: (files: Promise<Files>) => void;
@@ -34,8 +29,8 @@ export class ActionsView {
     this.element = h(
       "div.actions",
       {},
-      quietButton("Copy as text", () => this.#copy("text", drawing())),
-      quietButton("Copy link", () => this.#copy("link", link())),
+      quietButton("Copy as text", () => this.#copy(drawing(), "The text was copied to the clipboard.")),
+      quietButton("Copy link", () => this.#copyLink(link())),
       quietButton("Open a golden case or a trace …", () => picker.click()),
       picker,
       this.#status,
@@ -46,9 +41,12 @@ export class ActionsView {
     this.#status.textContent = text;
   }
 
-  async #copy(what: "text" | "link", text: string | null): Promise<void> {
-    this.showStatus(
-      text === null ? TOO_LONG[what] : await copyText(text, `The ${what} was copied to the clipboard.`),
-    );
+  #copyLink(link: string | null): void {
+    if (link === null) this.showStatus("The prompts are too long for a link.");
+    else this.#copy(link, "The link was copied to the clipboard.");
+  }
+
+  async #copy(text: string, message: string): Promise<void> {
+    this.showStatus(await copyText(text, message));
   }
 }
