@@ -12,6 +12,8 @@ export class Rows {
   readonly scale: number;
   readonly #values: Floats;
   readonly #call: ProbeCall;
+  /** The place in the batch of each change of each prompt. */
+  readonly #places: ReadonlyMap<number, number>;
   #noise: number | null = null;
   #effect: number | null = null;
 
@@ -19,6 +21,9 @@ export class Rows {
     this.d = tensor.shape[2] ?? 0;
     this.#values = flat(tensor.data);
     this.#call = call;
+    this.#places = new Map(
+      call.rows.flatMap((row, i) => (row.otherImages ? [] : [[rowOf(call, row.variant, row.prompt), i]])),
+    );
     let [most, sum, n] = [0, 0, 0];
     for (const value of this.#values) if (Number.isFinite(value)) most = Math.max(most, Math.abs(value));
     for (const value of this.#values)
@@ -32,8 +37,10 @@ export class Rows {
     return this.#values.subarray(from, from + this.d);
   }
 
+  /** Position l of a prompt with one change; empty where the call does not hold it. */
   of(variant: number, p: number, l: number): Floats {
-    return this.at(rowOf(this.#call, variant, p), l);
+    const place = this.#places.get(rowOf(this.#call, variant, p));
+    return place === undefined ? new Float64Array(0) : this.at(place, l);
   }
 
   /** Whether a copy of the row holds a number that is not finite. */
@@ -96,7 +103,7 @@ export class Rows {
 /** The largest difference of two numbers; infinite where only one of them is finite. */
 export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let most = 0;
-  for (let i = 0; i < a.length; i++) {
+  for (let i = 0; i < Math.min(a.length, b.length); i++) {
     const [one = 0, other = 0] = [a[i], b[i]];
     if (Object.is(one, other)) continue;
     const gap = Math.abs(one - other);

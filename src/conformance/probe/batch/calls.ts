@@ -39,12 +39,12 @@ export const firstImagesChanged = (call: ProbeCall): ProbeCall => ({
   rows: call.rows.map((row, i) => (i === 0 ? { ...row, otherImages: true } : row)),
 });
 
-/** The call with other images in about half of its rows: neither the first row nor a regular pattern. */
-export const halfOfImagesChanged = (call: ProbeCall): ProbeCall => ({
+/** The call with other images in about half of its rows but the first, without a regular pattern, or in the other half. */
+export const halfOfImagesChanged = (call: ProbeCall, half: 1 | 2): ProbeCall => ({
   ...call,
-  name: `${call.name}-other-images`,
+  name: `${call.name}-other-images-${half}`,
   rows: call.rows.map((row, i) =>
-    i > 0 && (Math.imul(i, 0x9e3779b1) >>> 16) & 1 ? { ...row, otherImages: true } : row,
+    i > 0 && ((Math.imul(i, 0x9e3779b1) >>> 16) & 1) === half - 1 ? { ...row, otherImages: true } : row,
   ),
 });
 

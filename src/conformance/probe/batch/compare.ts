@@ -10,15 +10,20 @@ export interface Difference {
   readonly compared: number;
 }
 
-/** The effect of rounding in another order: larger where every number is of half precision. */
-const rounding = (rows: Rows): number => Math.max(1e-5, 16 * rows.spacing) * rows.scale;
+/** Differences that rounding explains: a number of spacings where every number is of half precision. [probe.batch] */
+const rounding = (rows: Rows, spacings: number): number =>
+  Math.max(1e-5, spacings * rows.spacing) * rows.scale;
 
-/** The largest distance between equal rows of one batch that is not a difference. [probe.batch] */
-const mostNoise = (rows: Rows): number => Math.max(rounding(rows), 1e-3 * rows.effect);
+/** The most by which equal rows of one batch may differ. [probe.batch] */
+const mostNoise = (rows: Rows): number => Math.max(rounding(rows, 4), 1e-4 * rows.effect);
 
-/** The largest distance of a row from itself in another batch that is not a difference. [probe.batch] */
-const mostApart = (rows: Rows, other: Rows): number =>
-  Math.max(rounding(rows), rounding(other), 1e-2 * rows.effect, 4 * Math.min(rows.noise, mostNoise(rows)));
+/** The most by which a row may differ from itself in another batch; more in one of another size, where sums can have another order. [probe.batch] */
+function mostApart(base: Outputs, rows: Rows, other: Outputs, others: Rows): number {
+  const sameSize = base.call.rows.length === other.call.rows.length;
+  const [spacings, share] = sameSize ? [4, 1e-4] : [16, 2e-3];
+  const noise = rows.noise > mostNoise(rows) ? 0 : 16 * rows.noise; // too much of it is a fault itself
+  return Math.max(rounding(rows, spacings), rounding(others, spacings), share * rows.effect, noise);
+}
 
 const keyOf = ({ prompts }: ProbeCall, { prompt, variant }: PlannedRow): string =>
   `${lettersOf(prompts[prompt] ?? [])} ${variant}`;
@@ -32,22 +37,19 @@ function pairsOf(base: ProbeCall, other: ProbeCall): [number, number][] {
   });
 }
 
-/** Those of the pairs that differ. */
-function differing(base: Rows, other: Rows, pairs: readonly (readonly [number, number])[]): Set<number> {
-  const most = mostApart(base, other);
-  const positions = Array.from({ length: LENGTH }, (_, l) => l);
-  const places = pairs.filter(
-    ([a, b]) => base.d !== other.d || positions.some((l) => distance(base.at(a, l), other.at(b, l)) > most),
-  );
-  return new Set(places.map(([place]) => place));
-}
-
 /** Compares the rows of a call with the same rows of a call that holds every change. [probe.batch] */
 export function compareRows(base: Outputs, other: Outputs): Difference {
   const pairs = pairsOf(base.call, other.call);
-  const places = differing(base.out, other.out, pairs);
-  if (base.attended && other.attended)
-    for (const place of differing(base.attended, other.attended, pairs)) places.add(place);
+  const positions = Array.from({ length: LENGTH }, (_, l) => l);
+  const places = new Set<number>();
+  for (const output of ["out", "attended"] as const) {
+    const [rows, others] = [base[output], other[output]];
+    if (!rows || !others) continue;
+    const most = mostApart(base, rows, other, others);
+    for (const [a, b] of pairs)
+      if (rows.d !== others.d || positions.some((l) => distance(rows.at(a, l), others.at(b, l)) > most))
+        places.add(a);
+  }
   return { call: folderOf(other.call), differing: places.size, compared: pairs.length };
 }
 

@@ -17,8 +17,8 @@ import { compareCopies, compareRows, type Difference, reachedByImages } from "./
 /**
  * How the rows of a batch depend on each other. random: the same call has another answer; first-images: rows see the images of
  * the first row; other-images: rows see images of other rows; silenced: no image reaches any row while the batch has a prompt
- * without images; first-mask: the first prompt's mask serves every row; place: rows depend on their place in the batch;
- * company: rows depend on the texts or the number of the other rows.
+ * without images; first-mask: the first prompt's mask serves every row; place: rows depend on their place in the batch, or
+ * on the texts of rows beside them; company: rows depend on the number or the tokens of the other rows.
  */
 export type Dependence =
   | "random"
@@ -78,12 +78,13 @@ async function dependenceOf(ask: Ask, base: Outputs): Promise<Dependence> {
   };
   if ((await changes(repeated(base.call))) > 0) return "random"; // [probe.batch-fault]
   const byFirst = await changes(firstImagesChanged(base.call));
-  const byHalf = await changes(halfOfImagesChanged(base.call)); // the first row is not changed here
-  if (byFirst > 0 && byHalf === 0) return "first-images"; // [probe.batch-fault]
-  if (byFirst + byHalf > 0) return "other-images"; // [probe.batch-fault]
+  const byOthers =
+    (await changes(halfOfImagesChanged(base.call, 1))) || (await changes(halfOfImagesChanged(base.call, 2)));
+  if (byFirst > 0 && byOthers === 0) return "first-images"; // [probe.batch-fault]
+  if (byFirst + byOthers > 0) return "other-images"; // [probe.batch-fault]
   const rest = withoutTextOnly(base.call);
   const answer = rest && !reachedByImages(base) ? await answerOrRefusal(ask, rest) : null;
-  if (answer && !isRefusal(answer) && compareRows(base, answer).differing > 0) return "silenced"; // [probe.batch-fault]
+  if (answer && !isRefusal(answer) && reachedByImages(answer)) return "silenced"; // [probe.batch-fault]
   return (await changes(reordered(base.call))) > 0 ? "place" : "company"; // [probe.batch-fault]
 }
 

@@ -24,7 +24,7 @@ const dependenceSentences = {
   "other-images": "Rows see other prompts' images.",
   silenced: "A prompt without images silences the batch: while it is there, no image changes any row.",
   "first-mask": "All rows have the mask of the first prompt of the batch.",
-  place: "The rows depend on their place in the batch.",
+  place: "The rows depend on their place in the batch, or on the texts beside them.",
   company:
     "The rows depend on the other prompts of the batch: on their number or their tokens, not on their images.",
 } as const satisfies Record<Dependence, string>;
