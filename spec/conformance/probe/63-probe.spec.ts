@@ -29,6 +29,7 @@ import {
   rowOf,
   SPREAD,
   TEXT,
+  textsOf,
   VARIANTS,
 } from "../../../src/conformance/probe/plan.ts"; // prettier-ignore
 import { type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts";
@@ -294,7 +295,7 @@ function outputs(call: ProbeCall, of: (variant: number, p: number, l: number) =>
 }
 const measured = (of: (variant: number, p: number, l: number) => number[], more: [string, Tensor][] = []) =>
   measure(
-    inputsOf(calls.strict, shape),
+    textsOf(calls.strict, shape),
     readOutputs(calls.strict, new Map([["out", outputs(calls.strict, of)], ...more])),
   );
 const moves = (variant: number, ...changes: number[]) => (changes.includes(variant) ? 1 : 0);

@@ -1,8 +1,7 @@
 // Measures the effect on each row from an adapter's outputs: which images move it, whether its text weights them, whether the
 // feed-forward runs. The adapter's own mask is not read.
-import type { Stored } from "../../io/safetensors/read.ts";
 import { EFFECT } from "../../masks/exhaustive/effect.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import { BASE, changedImage, IMAGES, LENGTH, type ProbeCall, SPREAD, TEXT } from "./plan.ts";
 import { distance, type Outputs, Rows } from "./rows.ts";
 
@@ -14,13 +13,9 @@ export interface Measured {
   readonly kind: "attention" | "block" | "unclear";
 }
 
-/** The effects in the answer to a call that holds every change of every prompt. [probe.measure] */
-export function measure(
-  inputs: ReadonlyMap<string, Stored>,
-  { call, out, attended: tap }: Outputs,
-): Measured {
-  const x = inputs.get("inputs.x");
-  const text = x instanceof Tensor && x.shape[2] === out.d ? new Rows(x, call) : null;
+/** The effects in the answer to a call that holds every change of every prompt. `texts`: its inputs.x. [probe.measure] */
+export function measure(texts: Tensor, { call, out, attended: tap }: Outputs): Measured {
+  const text = texts.shape[2] === out.d ? new Rows(texts, call) : null;
   const attended = tap ?? out;
 
   const each = <T>(f: (p: number, l: number) => T): T[][] =>

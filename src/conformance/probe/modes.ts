@@ -6,7 +6,7 @@ import { mixed } from "./batch/calls.ts";
 import { type BatchFault, batchFaultOf, compareBatches } from "./batch/independence.ts";
 import { cachedStepsOf, readWithoutLocations, type WithoutLocations } from "./match.ts";
 import { measure } from "./measure.ts";
-import { calls, inputsOf, type ProbeShape } from "./plan.ts";
+import { calls, type ProbeShape, textsOf } from "./plan.ts";
 
 export interface Cached {
   /** The reason why cached steps were not measured; null if they were. */
@@ -45,7 +45,7 @@ async function cachedMode(ask: Ask, shape: ProbeShape, convention: Convention | 
   const { differences, refused } = await compareBatches(ask, answer, [mixed(calls.cached)]);
   const batch = await batchFaultOf(ask, answer, differences);
   if (batch) return notMeasured("their rows depend on the batch", { batch, refused });
-  const steps = cachedStepsOf(measure(inputsOf(calls.cached, shape), answer), convention);
+  const steps = cachedStepsOf(measure(textsOf(calls.cached, shape), answer), convention);
   return { cached: { skipped: null, steps }, batch, refused };
 }
 
@@ -57,7 +57,7 @@ async function withoutLocationsMode(ask: Ask, shape: ProbeShape) {
     return { withoutLocations: "skipped", withoutLocationsSkipped: answer.reason, batch: null } as const;
   const { differences } = await compareBatches(ask, answer, []);
   return {
-    withoutLocations: readWithoutLocations(measure(inputsOf(call, shape), answer), shape.latents),
+    withoutLocations: readWithoutLocations(measure(textsOf(call, shape), answer), shape.latents),
     withoutLocationsSkipped: null,
     batch: await batchFaultOf(ask, answer, differences),
   };

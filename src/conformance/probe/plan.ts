@@ -118,26 +118,33 @@ function mediaOf({ variant, otherImages }: PlannedRow, prompt: string, { latents
 export const largestInputs = ({ dim, dimMedia, latents }: ProbeShape): number =>
   4 * calls.full.rows.length * (LENGTH * dim + IMAGES * latents * dimMedia);
 
+const floats = (shape: number[], values: Float32Array): Tensor => new Tensor(shape, view(values, shape));
+
+/** inputs.x: the features of every row's text. b l d */
+export function textsOf({ prompts, rows }: ProbeCall, { dim }: ProbeShape): Tensor {
+  const x = new Float32Array(rows.length * LENGTH * dim);
+  rows.forEach(({ prompt, variant }, i) => {
+    const name = `${variant === TEXT ? "other text" : "text"} ${lettersOf(prompts[prompt] ?? [])}`; // [probe.one-thing]
+    x.set(random(name, LENGTH * dim, -6), i * LENGTH * dim);
+  });
+  return floats([rows.length, LENGTH, dim], x);
+}
+
 /** The tensors of inputs.safetensors. [probe.inputs] */
 export function inputsOf(call: ProbeCall, shape: ProbeShape): Map<string, Stored> {
   const { prompts, rows, locations } = call;
-  const { dim, dimMedia, latents } = shape;
+  const { dimMedia, latents } = shape;
   const batch = rows.length;
-  const x = new Float32Array(batch * LENGTH * dim);
   const media = new Float32Array(batch * IMAGES * latents * dimMedia);
-  const kinds = rows.flatMap(({ prompt }) => prompts[prompt] ?? []);
   rows.forEach((row, i) => {
-    const prompt = lettersOf(prompts[row.prompt] ?? []);
-    const text = `${row.variant === TEXT ? "other text" : "text"} ${prompt}`; // [probe.one-thing]
-    x.set(random(text, LENGTH * dim, -6), i * LENGTH * dim);
-    media.set(mediaOf(row, prompt, shape), i * IMAGES * latents * dimMedia);
+    media.set(mediaOf(row, lettersOf(prompts[row.prompt] ?? []), shape), i * IMAGES * latents * dimMedia);
   });
+  const kinds = rows.flatMap(({ prompt }) => prompts[prompt] ?? []);
   const ids = kinds.map((kind, i) =>
     kind === TOKEN.image ? IDS.image : kind === TOKEN.end ? IDS.end : IDS.text + (i % LENGTH),
   );
-  const floats = (shape: number[], values: Float32Array) => new Tensor(shape, view(values, shape));
   const inputs = new Map<string, Stored>([
-    ["inputs.x", floats([batch, LENGTH, dim], x)],
+    ["inputs.x", textsOf(call, shape)],
     ["inputs.media", floats([batch, IMAGES, latents, dimMedia], media)],
     ["inputs.text", new Int([batch, LENGTH], Int32Array.from(ids))],
   ]);

@@ -10,7 +10,7 @@ import { type Mismatch, mismatchesFrom, mismatchesOf } from "./match.ts";
 import { type Measured, measure } from "./measure.ts";
 import { baseConventions, effectsOfConvention, effectsOfMistake } from "./mistakes.ts";
 import { type Modes, modesOf } from "./modes.ts";
-import { calls, IMAGES, inputsOf, type ProbeCall, type ProbeShape } from "./plan.ts";
+import { calls, IMAGES, type ProbeCall, type ProbeShape, textsOf } from "./plan.ts";
 import { checkReached, type Outputs, UnusableOutputs } from "./rows.ts";
 
 export interface Candidate {
@@ -74,7 +74,7 @@ export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOpt
   const first = await firstAnswer(ask);
   const { call } = first.base;
   const others = await compareBatches(ask, first.base, otherBatches(call));
-  const measured = measure(inputsOf(call, shape), first.base);
+  const measured = measure(textsOf(call, shape), first.base);
   const start = { call, measured, refused: [...first.refused, ...others.refused] };
   const candidates = mistakesIn(measured, call);
   const batch = await faultOf(ask, first.base, others.differences, candidates);
