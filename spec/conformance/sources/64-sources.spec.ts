@@ -65,7 +65,7 @@ describe("look-ups", () => {
     for (const one of subjects.values()) expect(systemUnderTest(one).model).toBeInstanceOf(Object);
   });
 
-  test.each(["constructor", "toString", "__proto__", "hasOwnProperty", "valueOf", "", "Frobnicate"])(
+  test.each([...Object.getOwnPropertyNames(Object.prototype), "", "Frobnicate"])(
     "[conform.registry] %j is no package, class or profile",
     (name) => {
       const { source } = block;
@@ -103,17 +103,27 @@ describe("look-ups", () => {
   });
 });
 
+const INHERITED = Object.getOwnPropertyNames(Object.prototype);
+
 describe("options and arguments", () => {
   const own = (name: string): JsonObject => JSON.parse(`{ ${JSON.stringify(name)}: 1 }`);
 
   test.each([...subjects.keys()])("[conform.options] %s refuses unknown options and arguments", (key) => {
     const one = subject(key);
-    for (const name of ["frobnicate", "dimHead", "__proto__", "constructor", "convention", "behaviour"]) {
+    for (const name of [
+      ...INHERITED,
+      "frobnicate",
+      "dimHead",
+      "convention",
+      "behaviour",
+      "epsilon",
+      "device",
+    ]) {
       const config = { ...one.config };
       Object.defineProperty(config, name, { ...Object.getOwnPropertyDescriptor(own(name), name) });
       refused({ config }, new RegExp(`"config" has no option "${name}"`), one);
     }
-    for (const name of ["frobnicate", "__proto__", "toString", "g", "gx", "frobnicate.x"])
+    for (const name of [...INHERITED, "frobnicate", "g", "gx", "frobnicate.x"])
       refused({ call: new Map([[name, "x"]]) }, /the call of \w+ has no argument .*; known are /, one);
   });
 

@@ -526,6 +526,28 @@ describe("attention", () => {
     }
   });
 
+  test("a mean of values near the largest float is finite, although their sum is not", async () => {
+    for (const [s, mask, kept, emptyRow] of [
+      [2, "none", "all", "zero"],
+      [129, "all", "all", "nan"],
+      [300, "causal", "some", "uniform"],
+      [300, "nothing", "rows", "uniform"],
+      [300, "some", "all", "zero"],
+    ] as const) {
+      const c: Case = { ...plain, size: [2, 5, s, 4, 9], mask, kept, emptyRow };
+      const o = operandsOf(c);
+      // One column is large in one block of keys only, the next everywhere, and the others are of size 1.
+      const rows = valuesOf(o.v).map((x, i) =>
+        i % 9 === 1 || (i % 9 === 0 && i < 9) ? Math.sign(x || 1) * 3.3e38 : x,
+      );
+      o.v = view(Float32Array.from(rows), [2, s, 9]);
+      const { out, bound } = formula(c, o);
+      expect(out.every((x) => Number.isNaN(x) || Math.abs(x) < 3.4e38)).toBe(true);
+      for (const backend of [one, three])
+        expectWithin(await attend(backend, c, o), out, (i) => Number(bound[i]));
+    }
+  });
+
   test("blocks of keys that no query may attend to are skipped", async () => {
     const size = [1, 2048, 2048, 64, 64] as const;
     const o = operandsOf({ ...plain, size, mask: "all" });

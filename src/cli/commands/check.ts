@@ -68,7 +68,7 @@ async function openBackends({ backend, mode, precision, full }: Choice): Promise
 async function runAll(
   folders: readonly string[],
   backends: readonly Backend[],
-  out: string | undefined,
+  { out, full }: { readonly out?: string | undefined; readonly full: boolean },
 ): Promise<CaseVerdict[]> {
   const progress = progressOn(process.stderr);
   const verdicts: CaseVerdict[] = [];
@@ -83,7 +83,7 @@ async function runAll(
         progress.step(done + part, total, `${folder} ${backend.precision}`);
       progress.step(done, total, `${folder} ${backend.precision}`);
       try {
-        const golden = readCase(folder);
+        const golden = readCase(folder, { fullSize: full });
         verdicts.push(await checkCase(golden, backend, { onProgress, onActual }));
         golden.close();
       } catch (error) {
@@ -137,7 +137,7 @@ async function checkPaths(
   const selection = selectCases(paths, values);
   const backends = await openBackends(values);
   try {
-    const ran = await runAll(selection.folders, backends, values.out);
+    const ran = await runAll(selection.folders, backends, values);
     const quick = values.full ? NO_MASKS : runMasks(findMaskCases(paths), false);
     const masks = [...exhaustive.verdicts, ...quick.verdicts];
     const [{ name, mode, precision } = { name: "", mode: null, precision: "float64" as const }] = backends;

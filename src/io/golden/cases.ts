@@ -12,6 +12,8 @@ import { expectedTensors, givenTensors, strayTensors } from "./tensors.ts";
 export interface GoldenCase {
   readonly folder: string;
   readonly manifest: CaseManifest;
+  /** Whether the case may ask for the work of a released model. */
+  readonly isFullSize: boolean;
   /** By the names in `manifest.inputs`, including the cotangent of a gradient case. Floats are read on first use. */
   readonly inputs: ReadonlyMap<string, Stored>;
   /** By state-dict key, read or generated on first use. Tied keys are absent, as in the file. */
@@ -123,12 +125,19 @@ function casesAmong(files: readonly string[]): CaseListing {
   return { folders, broken, otherKinds };
 }
 
-/** Reads case.json and both headers, and compares them. Values are read when they are used. */
-export function readCase(folder: string): GoldenCase {
+/**
+ * Reads case.json and both headers, and compares them. Values are read when they are used. Without `fullSize`, a full-size case may ask
+ * for no more work than its name on the command line allows, which is less than that of the released models.
+ */
+export function readCase(
+  folder: string,
+  { fullSize = true }: { readonly fullSize?: boolean } = {},
+): GoldenCase {
   const manifest = readManifest(`${folder}/${MANIFEST}`);
   const given = loadSafetensors(`${folder}/inputs.safetensors`);
   const recipes = { file: `${folder}/${MANIFEST}`, field: "recipes" };
-  const tensors = givenTensors(manifest, given, recipes);
+  const isFullSize = manifest.full && fullSize;
+  const tensors = givenTensors(manifest, given, isFullSize, recipes);
   const path = `${folder}/expected.safetensors`;
   const none = manifest.raises !== null && kindOf(path) === "nothing";
   const answers = none ? null : loadSafetensors(path); // [case.expected]
@@ -140,6 +149,7 @@ export function readCase(folder: string): GoldenCase {
   return {
     folder,
     manifest,
+    isFullSize,
     inputs: under("inputs.", tensors),
     weights: floats(under("weights.", tensors)),
     expected,

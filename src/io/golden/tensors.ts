@@ -19,22 +19,23 @@ interface Declared {
 const isResult = (dtype: StoredDtype): boolean => dtype === "F64" || isWrittenInt(dtype) || dtype === "BOOL";
 
 /**
- * The elements that the recipes of a case may make: those that no file holds are bounded by what is asked. A full-size case is asked
- * for; the largest one has 303 million parameters.
+ * The elements that the recipes of a case may make, because no file holds them. Floats are made when they are used; a full-size case,
+ * which has up to 303 million parameters, needs more of them. Integers and booleans are made at once.
  */
-const MOST_MADE = { small: 2 ** 24, full: 2 ** 29 };
+const MOST_MADE = { small: 2 ** 24, full: 2 ** 29, atOnce: 2 ** 22 };
 
 /** Inputs and weights, under their names in the file. */
 export function givenTensors(
   manifest: CaseManifest,
   file: SafetensorsFile,
+  fullSize: boolean,
   recipes: FieldLocation,
 ): Map<string, Stored> {
   const declared = new Map<string, Declared>();
   for (const [name, input] of manifest.inputs) declared.set(`inputs.${name}`, input);
   for (const [key, shape] of manifest.weights) declared.set(`weights.${key}`, { dtype: "floats", shape });
   onlyDeclared(file, declared);
-  checkBudget(manifest, file, declared, recipes);
+  checkBudget(file, declared, fullSize, recipes);
   const one = ([name, wanted]: [string, Declared]): [string, Stored] => [
     name,
     file.has(name) ? checked(file, name, wanted) : made(manifest, file, name, wanted, recipes),
@@ -43,21 +44,24 @@ export function givenTensors(
 }
 
 function checkBudget(
-  { full }: CaseManifest,
   file: SafetensorsFile,
   declared: ReadonlyMap<string, Declared>,
+  fullSize: boolean,
   recipes: FieldLocation,
 ): void {
   const absent = [...declared].filter(([name]) => !file.has(name));
-  const elements = absent.reduce((sum, [, { shape }]) => sum + sizeOf(shape ?? []), 0);
-  const most = full ? MOST_MADE.full : MOST_MADE.small;
-  if (!(elements <= most))
-    throw refuse(
-      recipes,
-      `make ${elements} elements; ${most} at most, for a case that is ${full ? "" : "not "}full-size`,
-      "case.made",
-    ); // [case.made]
+  const isAtOnce = ([, { dtype }]: (typeof absent)[0]): boolean =>
+    dtype !== "floats" && dtype !== "result" && !isFloat(dtype);
+  const sum = (of: typeof absent): number => of.reduce((n, [, { shape }]) => n + sizeOf(shape ?? []), 0);
+  const within = (what: string, asked: number, most: number): void => {
+    if (asked <= most) return;
+    throw refuse(recipes, `make ${asked} ${what}; ${most} at most${fullSize ? "" : FULL_SIZE}`, "case.made"); // [case.made]
+  };
+  within("elements", sum(absent), fullSize ? MOST_MADE.full : MOST_MADE.small);
+  within("integers and booleans", sum(absent.filter(isAtOnce)), MOST_MADE.atOnce);
 }
+
+const FULL_SIZE = ", unless full-size cases are asked for (--full) and this is one";
 
 const PRECISION = { F64: "float64", F32: "float32", BF16: "bfloat16", F16: "float16" } as const;
 

@@ -3,6 +3,9 @@
 //
 // The mask alone determines which keys take part, never the scores. A block of keys to which no row may attend is skipped if its values
 // are finite; otherwise 0 · v is NaN, as in the definition.
+//
+// Weights are divided by their sum at the end. Where values are so large that the sum of s of them could overflow, although their mean
+// does not, weights are also multiplied by a power of two below 1 / s.
 import { argument, number } from "./control.as.ts";
 import { lanes } from "./elementwise.as.ts";
 import { decay4 } from "./functions.as.ts";
@@ -18,21 +21,30 @@ export const QUERIES: i32 = 24;
 /** The kind of a row: LIVE rows have a softmax; all weights of a FIXED row are one number that follows from the masks. */
 const LIVE: i32 = 0, FIXED: i32 = 1;
 
-/** Finds the blocks of keys whose values are finite. A task is a matrix. Arguments: 0 packed values, 1 s, 2 e, 3 flags */
+/** The flags of a block of keys: its values are finite; the sum of s values as large as its largest may not be. */
+const FINITE: i32 = 1, LARGE: i32 = 2;
+
+/** Finds the flags of all blocks. A task is a matrix. Arguments: 0 packed values, 1 s, 2 e, 3 flags */
 export function markFinite(task: i32): void {
   const s = <i32>argument(1), wide = (<i32>argument(2) + WIDTH - 1) / WIDTH * WIDTH;
   const values: usize = argument(0) + (<usize>task * s * wide << 2);
   const blocks = (s + KEYS - 1) / KEYS;
   for (let block = 0; block < blocks; block++) {
     const n = min(KEYS, s - block * KEYS);
-    let sum = f32x4.splat(0);
+    let bits = i32x4.splat(0); // of the largest magnitude: magnitudes are ordered as their bits, infinity and NaN above all
     for (let j = 0; j < wide; j += WIDTH) {
       const at = valuesAt(values, s, wide, block * KEYS, j);
-      for (let i: usize = 0; i < <usize>n << 5; i += 16) sum = f32x4.add(sum, f32x4.mul(v128.load(at + i), f32x4.splat(0)));
+      for (let i: usize = 0; i < <usize>n << 5; i += 16) bits = i32x4.max_s(bits, f32x4.abs(v128.load(at + i)));
     }
-    const finite = !v128.any_true(f32x4.ne(sum, sum));
-    store<i32>(argument(3) + (<usize>(task * blocks + block) << 2), finite);
+    const infinite = v128.any_true(i32x4.ge_s(bits, i32x4.splat(0x7f800000)));
+    const large = infinite || highest(bits) > f32.MAX_VALUE * share(s);
+    store<i32>(argument(3) + (<usize>(task * blocks + block) << 2), (infinite ? 0 : FINITE) | (large ? LARGE : 0));
   }
+}
+
+/** A power of two that is at most 1 / 2s. */
+function share(s: i32): f32 {
+  return reinterpret<f32>((94 + clz(s)) << 23);
 }
 
 /** The address of key k, columns j … j + 7, among packed values. */
@@ -63,15 +75,20 @@ export function attend(task: i32, scratch: usize): void {
   let fixed = false;
   for (let i = 0; i < rows; i++) fixed = begin(state + (<usize>i << 4), mask, postMask, i, s) || fixed;
 
+  let factor: f32 = 1;
+  for (let block = 0; block < (s + KEYS - 1) / KEYS; block++)
+    if (load<i32>(flags + (<usize>block << 2)) & LARGE) factor = share(s);
+
   for (let from = 0; from < s; from += KEYS) {
     const n = min(KEYS, s - from);
-    const finite = load<i32>(flags + (<usize>(from / KEYS) << 2));
+    const finite = load<i32>(flags + (<usize>(from / KEYS) << 2)) & FINITE;
     if (mask && finite && !fixed && !anyAllowed(mask, rows, from, n)) continue;
     for (let j = 0; j < n; j += WIDTH)
       for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2), KEYS);
     for (let i = 0; i < rows; i++) {
       const by = weigh(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, postMask, i, from, n);
       if (by != 1) scale(out + (<usize>i * wide << 2), wide, by);
+      if (factor != 1 && load<i32>(state + (<usize>i << 4), 8) == LIVE) scale(scores + (<usize>i * KEYS << 2), n, factor);
     }
     for (let i = 0; i < rows; i += TILE) {
       const panel = panels + (<usize>i * KEYS << 2);
@@ -80,7 +97,7 @@ export function attend(task: i32, scratch: usize): void {
         tile(panel, valuesAt(v, s, wide, from, j), n, out + (<usize>(i * wide + j) << 2), <usize>wide << 2, true);
     }
   }
-  for (let i = 0; i < rows; i++) finish(state + (<usize>i << 4), out + (<usize>i * wide << 2), argument(3) + (<usize>(z * l + top + i) * e << 2), wide, e);
+  for (let i = 0; i < rows; i++) finish(state + (<usize>i << 4), factor, out + (<usize>i * wide << 2), argument(3) + (<usize>(z * l + top + i) * e << 2), wide, e);
 }
 
 export function maskAt(i: usize, z: i32, row: i32): usize {
@@ -175,8 +192,8 @@ function scale(x: usize, n: i32, by: f32): void {
   }
 }
 
-/** Divides by the sum. A row whose scores are all −∞ has the sum 0 and becomes NaN, as in the definition. */
-function finish(state: usize, from: usize, to: usize, wide: i32, e: i32): void {
-  if (load<i32>(state, 8) == LIVE) scale(from, wide, <f32>1 / load<f32>(state, 4));
+/** Divides by the sum, of which `factor` is taken. A row whose scores are all −∞ has the sum 0 and becomes NaN, as in the definition. */
+function finish(state: usize, factor: f32, from: usize, to: usize, wide: i32, e: i32): void {
+  if (load<i32>(state, 8) == LIVE) scale(from, wide, <f32>1 / (load<f32>(state, 4) * factor));
   memory.copy(to, from, <usize>e << 2);
 }
