@@ -344,6 +344,9 @@ test("[options.known] an unknown option is refused with the nearest name, or wit
   expect(refusal(() => new PerceiverResampler({ dim: 4, depth: 1, foo_bar: 1 } as never)).upstream).toBe(
     "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'foo_bar'",
   );
+  expect(refusal(() => new PerceiverResampler({ dim: 4, depth: 1, fooBar: 1 } as never)).upstream).toBe(
+    "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'foo_bar'",
+  );
   expect(refusal(() => new FeedForward({ dim: 12, foo: 1 } as never)).upstream).toBe(
     "TypeError: FeedForward() got an unexpected keyword argument 'foo'",
   );

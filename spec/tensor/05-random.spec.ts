@@ -32,6 +32,12 @@ describe("generators", () => {
     expect(draw(5, generator(7, "norm.weight").normal)).toEqual(draw(5, generator(7, "norm.weight").normal));
   });
 
+  test("[random.seeded] a seed that is no whole number is refused", () => {
+    for (const seed of [NaN, Infinity, 0.5, "7", null, undefined])
+      expect(() => generator(seed as never)).toThrow(/a seed is a whole number, not .*\[random\.seeded\]/);
+    expect(generator(-1).uniform()).toBe(generator(2 ** 32 - 1).uniform()); // 32 bits count
+  });
+
   test("[random.seeded] names have different 32-bit hashes", () => {
     const names = Array.from({ length: 2000 }, (_, i) => `layers.${i >> 3}.${i % 8}.weight`);
     expect(new Set(names.map(hash)).size).toBe(names.length);

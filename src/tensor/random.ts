@@ -31,8 +31,10 @@ export interface Generator {
   normal(): number;
 }
 
-/** The generator of `name` under a seed. */
+/** The generator of `name` under a seed, of which 32 bits count. Throws a RuleError if the seed is no whole number. */
 export function generator(seed: number, name = ""): Generator {
+  if (!Number.isSafeInteger(seed))
+    throw new RuleError(`a seed is a whole number, not ${String(seed)}`, "random.seeded");
   const bits = xoroshiro128plus(scramble(seed ^ hash(name))); // [state.seeds]
   const uniform = () => (bits.next() >>> 0) / TWO_32; // [random.uniform]
   let spare: number | null = null;

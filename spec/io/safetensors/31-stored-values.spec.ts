@@ -67,6 +67,21 @@ test("[io.keys] a missing name and another kind of value are errors that name th
   expect(() => writeSafetensors(new Map([["__metadata__", int("", 1)]]))).toThrow(RuleError);
 });
 
+test("[io.fits] [options.known] names and metadata that the format cannot hold, and unknown options, are refused", () => {
+  const x = new Map([["x", tensor("n", [1])]]);
+  expect(() => writeSafetensors(new Map([["\ud800", tensor("n", [1])]]))).toThrow(
+    /half of a surrogate pair.*\[io\.fits\]/,
+  );
+  expect(() => writeSafetensors(x, { metadata: new Map([["a", "\udc00"]]) })).toThrow(
+    /half of a surrogate pair/,
+  );
+  expect(() => writeSafetensors(x, { metadata: new Map([["a", 1]]) as never })).toThrow(/1 is no text/);
+  expect(() => writeSafetensors(x, { float: "F16" } as never)).toThrow(
+    'there is no option "float" (did you mean "floats"?)',
+  );
+  expect(() => openSafetensors("x.safetensors" as never, "x")).toThrow("loadSafetensors takes a path");
+});
+
 test("[io.fits] a value that the dtype cannot represent is an error", () => {
   const write = (stored: Tensor | Int, dtype: "U8" | "I64" | "F32" | "BOOL") => () =>
     writeSafetensors(new Map([["x", stored]]), { dtypes: new Map([["x", dtype]]) });

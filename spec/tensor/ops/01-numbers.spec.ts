@@ -98,6 +98,13 @@ describe("softmax", () => {
     }
   });
 
+  test("[softmax.empty-row] a word that is none of the three is refused", () => {
+    for (const word of ["unmasked", "", undefined, null])
+      expect(() => masked(word as never, [1, 2], [false, false])).toThrow(
+        /emptyRow is .*\[softmax\.empty-row\]/,
+      );
+  });
+
   test("[softmax.masked] a masked entry has a weight of exactly 0 and no effect on the others", () => {
     for (const hidden of [-Infinity, 0, 900, Infinity, Number.NaN]) {
       const weights = masked("nan", [hidden, 0, Math.log(3)], [false, true, true]);

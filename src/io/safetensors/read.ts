@@ -104,6 +104,8 @@ export class SafetensorsFile {
 
 /** Opens bytes or a source of bytes; `name` is used in errors. */
 export function openSafetensors(source: ByteSource | Uint8Array, name: string): SafetensorsFile {
+  if (typeof source !== "object" || source === null)
+    throw new LoadError("openSafetensors takes bytes; loadSafetensors takes a path  [io.file-errors]");
   return new SafetensorsFile(source instanceof Uint8Array ? fromBytes(source) : source, name);
 }
 

@@ -105,6 +105,6 @@ function parsed(text: string): string | null {
 }
 
 /** Half of a pair of UTF-16 code units: no character, although JSON's escapes can write it. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
+export const LONE_SURROGATE = /\p{Surrogate}/u;
 const WHOLE = /(?:0|[1-9]\d{0,15})(?![\d.eE])/y;
 const SPACE = new Set([..." \t\n\r"].map((c) => c.charCodeAt(0)));

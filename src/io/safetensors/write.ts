@@ -2,6 +2,7 @@
 import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
 import { flat, type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { didYouMean } from "../../terminal/nearest.ts";
 import { indexOf, quoted } from "../wording.ts";
 import {
   type Dtype,
@@ -14,6 +15,7 @@ import {
 } from "./dtypes.ts";
 import { METADATA } from "./header.ts";
 import type { Stored } from "./read.ts";
+import { LONE_SURROGATE } from "./scanner.ts";
 
 export interface WriteOptions {
   /** The dtype for tensors of floats that are not in `dtypes`. Default: F64 or F32, as in memory. */
@@ -57,7 +59,26 @@ interface Entry {
 const RANK = Object.keys(WIDTH) as Dtype[];
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+const OPTIONS: readonly string[] = ["floats", "dtypes", "metadata"] satisfies (keyof WriteOptions)[];
+
+/** Throws a RuleError for an option that is unknown, and for a name or a text that the format cannot hold. */
+function checkTexts(tensors: ReadonlyMap<string, Stored>, options: WriteOptions): void {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
+  if (unknown !== undefined)
+    throw new RuleError(
+      `there is no option ${quoted(unknown)}${didYouMean(unknown, OPTIONS)}`,
+      "options.known",
+    );
+  const texts = [...tensors.keys(), ...[...(options.metadata ?? [])].flat()];
+  const wrong = texts.find((text) => typeof text !== "string" || LONE_SURROGATE.test(text));
+  if (wrong === undefined) return; // [io.fits]
+  const problem =
+    typeof wrong === "string" ? `${quoted(wrong)} holds half of a surrogate pair` : `${wrong} is no text`;
+  throw new RuleError(`${problem}; keys and metadata are texts of whole characters`, "io.fits");
+}
+
 function* chunks(tensors: ReadonlyMap<string, Stored>, options: WriteOptions): Generator<Uint8Array> {
+  checkTexts(tensors, options);
   const entries = [...tensors].map(([key, value]) => entryOf(key, value, options));
   entries.sort((a, b) => RANK.indexOf(b.dtype) - RANK.indexOf(a.dtype) || byText(a.key, b.key)); // [io.deterministic]
   yield headerOf(entries, options.metadata ?? new Map());

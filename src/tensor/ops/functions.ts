@@ -1,4 +1,5 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
+import { RuleError } from "../errors.ts";
 import { apply } from "../program/record.ts";
 import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
 import type { EmptyRow } from "./table.ts";
@@ -58,11 +59,19 @@ export const sumAll = (x: Tensor): Tensor<""> => unbroadcast(x, []);
 export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRow: "nan" }, x);
 
 /** softmax over the allowed entries of the last axis. `emptyRow` is the result for a row without allowed entries. */
-export const maskedSoftmax = <A extends string>(
+export function maskedSoftmax<A extends string>(
   x: Tensor<A>,
   mayAttend: Bool<NoInfer<A>>,
-  { emptyRow }: { emptyRow: EmptyRow },
-): Tensor<A> => apply("softmax", { mayAttend, emptyRow }, x);
+  options: { emptyRow: EmptyRow },
+): Tensor<A> {
+  const emptyRow = options?.emptyRow;
+  if (emptyRow !== "zero" && emptyRow !== "uniform" && emptyRow !== "nan")
+    throw new RuleError(
+      `emptyRow is ${JSON.stringify(emptyRow)}; it must be "zero", "uniform" or "nan"`,
+      "softmax.empty-row",
+    );
+  return apply("softmax", { mayAttend, emptyRow }, x);
+}
 
 /** Rows of a table: out[i…] = table[ids[i…]]. */
 export const gather = <I extends string, D extends string>(
