@@ -1,6 +1,6 @@
 // Closed pipes, full disks and hostile text on the streams of the command line, of 61-cli.md.
 import { spawn, spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporary } from "../support/fixtures/temporary.ts";
@@ -57,4 +57,31 @@ test("an error keeps its exit status where stderr cannot be written", () => {
     spawnSync(process.execPath, [MAIN, ...args], { stdio: ["ignore", "pipe", full] }).status;
   expect([run("frobnicate"), run("check", join(workspace, "nothing"))]).toEqual([3, 2]);
   closeSync(full);
+});
+
+/** Ids of the children of a process, of which Linux keeps a list. */
+const childrenOf = (pid: number | undefined): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+const isRunning = (pid: number): boolean =>
+  existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+  ["SIGHUP", 129],
+] as const)("bench leaves no child when it alone gets %s", async (signal, status) => {
+  const args = ["bench", "--only", "examples", "--backend", "reference"]; // its examples take minutes
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: "ignore" });
+  const ended = new Promise((resolve) => child.once("exit", (status, by) => resolve(status ?? by)));
+  let children: number[] = [];
+  while (children.length === 0 && child.exitCode === null) {
+    await pause(50);
+    children = childrenOf(child.pid);
+  }
+  expect(children).toHaveLength(1);
+  child.kill(signal);
+  expect(await ended).toBe(status);
+  for (let wait = 0; wait < 100 && children.some(isRunning); wait++) await pause(50);
+  expect(children.filter(isRunning)).toEqual([]);
 });

@@ -57,8 +57,8 @@ export function runProcess(
 ): Promise<FinishedProcess> {
   return new Promise((resolve, reject) => {
     const output = new Output(keep);
+    const withdraw = beforeEnd(() => endGroup(child)); // before the start, because a signal may arrive meanwhile [io.process]
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], detached: !WINDOWS });
-    const withdraw = beforeEnd(() => endGroup(child)); // [io.process]
     for (const stream of ["stdout", "stderr"] as const)
       child[stream].setEncoding("utf8").on("data", (text: string) => output.add(stream, text));
     let timedOut = false;

@@ -13,8 +13,8 @@ Options
                       or reference
   --out DIR           folder of weights, checkpoints, report.md and gates.svg
                       (default: flamboyance-digits)
-  --resume            continue from the checkpoints in DIR, which must be of the same
-                      run; without it, earlier results in DIR are removed
+  --resume            continue from the checkpoints of the same run in DIR;
+                      without it, earlier results in DIR are removed
   --scale F           multiply the number of steps by F
   --held-out N        caption only the first N held-out digits (default: 299)
   --report FILE       write the results between <!-- evidence --> and
