@@ -8,6 +8,7 @@ from ..vit_pytorch.flags import image_flags
 
 TEXT = ("MaskedCrossAttention", "GatedCrossAttentionBlock", "ParallelTransformerBlock", "FlamingoPaLM")
 ATTENDING = ("PerceiverAttention", "PerceiverResampler", *TEXT)
+WIDENING = ("FeedForward", "PerceiverResampler", "GatedCrossAttentionBlock", "ParallelTransformerBlock", "FlamingoPaLM")
 
 
 def media(case, inputs):
@@ -129,10 +130,13 @@ def sizes(case, inputs):
 
 
 def longest_sum(case):
-    """The most terms of a product that the configuration leads to: those over a head, and over a feed-forward's hidden features."""
-    config = case["config"]
-    widening = config.get("ff_mult", config.get("mult", 4 if case["class"] == "FeedForward" else 0))
-    return max(config.get("dim_head", 0), int(config.get("dim", 0) * widening))
+    """The most terms of a product: over the width, over all heads together, or over a feed-forward's hidden features."""
+    config, kind = case["config"], case["class"]
+    if kind not in (*ATTENDING, "FeedForward"):
+        return 0
+    inner = config.get("heads", 8) * config.get("dim_head", 64) if kind in ATTENDING else 0
+    hidden = int(config["dim"] * config.get("ff_mult", config.get("mult", 4))) if kind in WIDENING else 0
+    return max(config["dim"], inner, hidden)
 
 
 def shape_flags(case, inputs, weights, released):
