@@ -150,6 +150,13 @@ test("[mask.runs] neighbouring rows with the same mask and outcome are one run",
     "2-5 uniform-leak 1",
   ]);
   expect(runs("", 1, immediate)).toEqual([]);
+  const zeroing: Convention = { ...immediate, zeroBeforeFirstImage: true };
+  // equal masks, another outcome; and equal outcomes, another mask
+  expect(runs("tI", 1, { ...zeroing, compare: "everything" })).toEqual(["0-0 zeroed ", "1-1 attends 1"]);
+  expect(runs("ttt", 2, { ...zeroing, compare: { explicit: [[1], [1], [2]] } })).toEqual([
+    "0-1 zeroed ",
+    "2-2 zeroed ",
+  ]);
 });
 
 test("[mask.runs] rows, their reasons and their runs take time in proportion to the text, however many images it has", () => {

@@ -80,7 +80,7 @@ function recordedRow(recorded: RecordedMask, start: number, prompt: number, tile
     if (own.length === 0) continue;
     images.push(image);
     const expected = tilesOf(tiles, prompt, image);
-    const same = own.length === expected && own.at(-1) === expected; // [mask.tiles]
+    const same = own.length === expected && own.at(-1) === expected; // [prompt.recorded-mask]
     if (!same) different ??= { image, recorded: own, expected, most: tiles.most };
   }
   return { images: rangesOf(images, recorded.images), different };
