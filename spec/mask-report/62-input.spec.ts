@@ -183,7 +183,7 @@ test("samples of a packed row, in lengths or by end tokens", async () => {
     [],
   );
   const wrong = await runMask(packed[0] ?? "", "--segments", "3,2");
-  expect(wrong.status).toBe(3);
+  expect(wrong.status).toBe(2);
   expect(wrong.stderr).toContain("samples of 3, 2 tokens are 5 tokens, but the prompt has 6");
   const each = await document("a b", "<image> a b", "--segments", "1,1;1,2");
   expect(each.warnings).toHaveLength(2);

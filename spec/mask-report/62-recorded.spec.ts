@@ -234,6 +234,38 @@ test("[prompt.recorded-mask] masks of another shape, with other values, or for o
   });
 });
 
+test("[prompt.source] tensors without values, or with more positions than a report has, are refused or shown at once", () => {
+  const none = new Bool<"b l">([1, 0], new Uint8Array());
+  const wide = new Int<"b l m t">([1, 0, 100_000, 100_000], new Int32Array());
+  const empty = report(from({ media_locations: none, cross_attention_mask: wide }), mllama);
+  expect(empty.rows).toEqual([[]]);
+  expect(maskDocument(empty)).toMatchObject({ length: 0, images: 100_000 });
+  const media = tensor("b m r e", [1, 1_000_000_000, 0, 1], []);
+  const many = report(
+    from(
+      { media_locations: located(), media },
+      { attn: tensor("b h l s", [1, 1, 5, 16], new Array<number>(80).fill(0)) },
+      { images: [2] },
+    ),
+    mllama,
+  );
+  expect(many.rows[0]).toHaveLength(5);
+  const leaks = report(from({ media_locations: located(), media }), conventionOf("mllama tra"));
+  expect(maskDocument(leaks)).toMatchObject({ runs: [{ ranges: [[1, 1_000_000_000]] }, {}, {}] });
+  expect(maskText(leaks)).toContain("UNMASKED LEAK");
+  const long = new Bool<"b l">([1000, 401], new Uint8Array(401_000));
+  expect(() => from({ media_locations: long })).toThrow("the most are 400,000");
+  const tiles = { most: 4096, counts: [[1, 3]] };
+  expect(
+    maskDocument(
+      report(from({ media_locations: located() }, {}, { images: [2], tiles: () => tiles }), mllama),
+    ),
+  ).toHaveProperty("tileMask");
+  const larger = new Bool<"b l">([1, 20], new Uint8Array(20).fill(1));
+  const big = report(from({ media_locations: larger }, {}, { tiles: () => tiles }), mllama);
+  expect(maskDocument(big)).not.toHaveProperty("tileMask");
+});
+
 test("[prompt.recorded-mask] files, with tiles from an option, from the file, or from neither", async () => {
   const save = (name: string, tensors: [string, Stored][]) => {
     const path = join(folder, name);

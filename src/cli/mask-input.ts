@@ -117,14 +117,7 @@ export function batchFor(
   own: string | undefined,
   literal: boolean,
 ): MaskBatch {
-  try {
-    return withTiles(values, batchIn(values, positionals, own, literal));
-  } catch (error) {
-    throw error instanceof RangeError ? new UsageError(`--segments: ${error.message}`) : error;
-  }
-}
-
-function withTiles(values: MaskValues, batch: MaskBatch): MaskBatch {
+  const batch = batchIn(values, positionals, own, literal);
   const tiles = tilesOption(values);
   return tiles && batch.tiles === null ? { ...batch, tiles: tilesFor(batch, tiles) } : batch;
 }

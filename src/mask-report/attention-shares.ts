@@ -46,7 +46,8 @@ export function sharesIn(
   const parts = images * (tiles?.most ?? 1);
   for (const [key, stored] of weightsIn(taps)) {
     const [tb, , tl, s = 0] = stored.shape;
-    if (tb === b && tl === l && parts > 0 && s % parts === 0) return sharesOf(key, stored, images, tiles); // [prompt.attention]
+    if (tb === b && tl === l && parts > 0 && s > 0 && s % parts === 0)
+      return sharesOf(key, stored, images, tiles); // [prompt.attention]
   }
   return null;
 }

@@ -62,14 +62,13 @@ export interface BatchOptions {
 }
 
 /**
- * Throws a LoadError for more positions than a report can hold, and a RangeError for samples that do not fit their prompt.
- * [prompt.images]
+ * Throws a LoadError for more positions than a report can hold, and for samples that do not fit their prompt. [prompt.images]
  */
 export function batchOf(
   given: readonly (readonly PromptToken[])[],
   { pad = "right", images, marker, samples }: BatchOptions = {},
 ): MaskBatch {
-  checkSize(given);
+  checkSize(given.length, longest(given));
   const prompts = padded(given, pad);
   const tokens = prompts.map((prompt) => prompt.filter(({ kind }) => kind === TOKEN.image).length);
   const real = tokens.map((n, b) => (images ? (images[b] ?? images.at(-1) ?? 0) : n)); // [prompt.images]
@@ -94,8 +93,7 @@ export function batchOf(
 }
 
 /** Padding makes many short prompts as long as the longest one. */
-function checkSize(prompts: readonly (readonly PromptToken[])[]): void {
-  const [count, length] = [prompts.length, longest(prompts)];
+function checkSize(count: number, length: number): void {
   const positions = count * length;
   if (positions <= MOST_POSITIONS) return;
   const most = MOST_POSITIONS.toLocaleString("en");
@@ -135,14 +133,20 @@ const locationsOf = (prompts: readonly (readonly PromptToken[])[]): Matrix => ({
 });
 
 /** A case has no words: "<image>" stands for an image token, and "text" for any other. */
+const PLACEHOLDERS = {
+  image: { text: "<image>", kind: 1, padding: false },
+  text: { text: "text", kind: 0, padding: false },
+} as const satisfies Record<string, PromptToken>;
+
 const placeholders = (row: ArrayLike<number>): PromptToken[] =>
-  Array.from(row, (at) => ({ text: at ? "<image>" : "text", kind: at ? 1 : 0, padding: false }));
+  Array.from(row, (at) => (at ? PLACEHOLDERS.image : PLACEHOLDERS.text));
 
 const rowsOf = (stored: Stored, name: string): ArrayLike<number>[] => {
   const [b = 0, l = 0] = stored.shape;
   if (stored instanceof Tensor || stored.shape.length !== 2) {
     throw new LoadError(`${name} has no axes b l of integers or booleans  [prompt.source]`);
   }
+  checkSize(b, l);
   const values = stored.flat();
   return Array.from({ length: b }, (_, i) => values.subarray(i * l, (i + 1) * l));
 };

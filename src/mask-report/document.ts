@@ -41,7 +41,7 @@ export function maskDocument(report: MaskReport): object {
 /** Whether the batch is small enough for its tokens and rows to be listed. */
 function isListed({ batch }: MaskReport): boolean {
   const [b = 0, l = 0] = batch.locations.shape;
-  return b * l * Math.max(1, batch.images) <= MOST_LISTED;
+  return b * l * Math.max(1, batch.images * (batch.tiles?.most ?? 1)) <= MOST_LISTED;
 }
 
 function checkSize({ rows, findings }: MaskReport): void {

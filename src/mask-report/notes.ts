@@ -1,4 +1,5 @@
 // The text of notes on how the input was read.
+import { label } from "../terminal/width.ts";
 import type { Note } from "./batch.ts";
 
 export function noteSentence(note: Note): string {
@@ -7,9 +8,11 @@ export function noteSentence(note: Note): string {
       return `${note.token} counts as text here, because ${note.marker} is the image token; choose with --image-token.`;
     case "partial-image":
       return `Prompt ${note.prompt}: the image at position ${note.position} has ${note.tokens} of ${note.expected} tokens; the prompt is cut there, or --image-length is another.`;
-    case "path":
+    case "path": {
+      const word = label(note.word, 60);
       return note.exists
-        ? `${note.word} is read as a prompt, although there is a file or folder of this name: only the folder of a golden case and .safetensors files are read.`
-        : `${note.word} is read as a prompt, since there is no file or folder of this name.`;
+        ? `${word} is read as a prompt, although there is a file or folder of this name: only the folder of a golden case and .safetensors files are read.`
+        : `${word} is read as a prompt, since there is no file or folder of this name.`;
+    }
   }
 }

@@ -53,7 +53,8 @@ export function recordedMaskIn(
 
 /** For each image of a prompt, the number of tiles that most rows with the image allow; the smaller one of two equally frequent ones. */
 export function tilesInMask({ images, tiles, allowed }: RecordedMask, prompts: number): Tiles {
-  const length = allowed.length / Math.max(1, prompts * images * tiles);
+  if (allowed.length === 0) return { most: tiles, counts: [] };
+  const length = allowed.length / (prompts * images * tiles);
   const rows = new Uint32Array(prompts * images * (tiles + 1)); // by prompt, image and number of tiles
   for (let cell = 0; cell * tiles < allowed.length; cell++) {
     const count = allowed.subarray(cell * tiles, (cell + 1) * tiles).reduce((sum, one) => sum + one, 0);

@@ -5,11 +5,12 @@ import { TOKEN } from "../masks/counting/counted-text.ts";
 import { differingRanges, type ImageRanges, rangeOf, sameRanges } from "../masks/counting/image-ranges.ts";
 import type { SampleFinding } from "../masks/findings.ts";
 import type { MaskRow } from "../masks/rows.ts";
+import { LoadError } from "../tensor/errors.ts";
 
 /** The samples of a prompt: each ends with an end token, or they have these lengths. */
 export type SampleLengths = "end" | readonly number[];
 
-/** For each position of a prompt without padding, the number of its sample, from 0. Throws a RangeError if the lengths do not add up. [prompt.samples] */
+/** For each position of a prompt without padding, the number of its sample, from 0. Throws a LoadError if the lengths do not add up. [prompt.samples] */
 export function samplesOf(prompt: readonly PromptToken[], lengths: SampleLengths): number[] {
   if (lengths === "end") {
     let sample = 0;
@@ -17,8 +18,8 @@ export function samplesOf(prompt: readonly PromptToken[], lengths: SampleLengths
   }
   const sum = lengths.reduce((a, n) => a + n, 0);
   if (sum !== prompt.length)
-    throw new RangeError(
-      `samples of ${lengths.slice(0, 8).join(", ")} tokens are ${sum} tokens, but the prompt has ${prompt.length}`,
+    throw new LoadError(
+      `samples of ${lengths.slice(0, 8).join(", ")} tokens are ${sum} tokens, but the prompt has ${prompt.length}  [prompt.samples]`,
     );
   return lengths.flatMap((length, sample) => new Array<number>(length).fill(sample)); // [prompt.samples]
 }

@@ -6,7 +6,7 @@ import { asSentence, counted, findingSentence } from "../masks/sentences.ts";
 import { type Paint, painter } from "../terminal/colour.ts";
 import { heading, paragraph, words, wrap } from "../terminal/prose.ts";
 import { table } from "../terminal/table.ts";
-import { printableLine, widthOf } from "../terminal/width.ts";
+import { label, printableLine, widthOf } from "../terminal/width.ts";
 import { differenceText } from "./difference-text.ts";
 import { fits, hasGrid, MOST_LINES, MOST_PROMPTS } from "./limits.ts";
 import { noteSentence } from "./notes.ts";
@@ -67,7 +67,7 @@ function described({ name, source, note }: Convention, paint: Paint, width: numb
 /** The marks of the grid, the image token, and the tiles of the images. */
 function legend({ batch }: MaskReport, { paint, width, drawing }: Look): string[] {
   const { yes, no } = marks(drawing.ascii);
-  const marker = batch.marker === null ? "" : `   image token: ${printableLine(batch.marker)}`;
+  const marker = batch.marker === null ? "" : `   image token: ${label(batch.marker, 40)}`;
   const line = `${yes} may attend   ${no} may not`;
   const fits = widthOf(line + marker) <= width;
   return [
