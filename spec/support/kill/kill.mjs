@@ -1,5 +1,5 @@
 // Kills commands that write files at random moments and checks what they leave.
-//     npm run test:kill -- [--times N] [--seed N]
+//     npm run test:kill -- [--times N] [--seed N] [--only WORD]
 // The last line is "N passed, N failed".
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,14 +9,18 @@ import { randomFrom } from "./processes.mjs";
 import { prepare } from "./trials.mjs";
 
 const { values } = parseArgs({
-  options: { times: { type: "string", default: "20" }, seed: { type: "string", default: "1" } },
+  options: {
+    times: { type: "string", default: "20" },
+    seed: { type: "string", default: "1" },
+    only: { type: "string", default: "" },
+  },
 });
 const [times, seed] = [Number(values.times), Number(values.seed)];
 const folder = mkdtempSync(join(tmpdir(), "flamboyance-kill-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1)); // removes the folder
 
-const trials = await prepare(folder, times >= 100);
+const trials = (await prepare(folder, times >= 100)).filter(([name]) => name.includes(values.only));
 const counts = new Map();
 let [passed, failed, kills] = [0, 0, 0];
 for (let i = 0; i < times; i++) {

@@ -1,6 +1,6 @@
 // Runs commands of the built command line, to their end or until a random moment at which they are killed (SIGKILL).
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, watch } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from "node:fs";
 import { join, resolve } from "node:path";
 
 const MAIN = resolve("dist/cli/main.js");
@@ -70,7 +70,21 @@ export async function runAndKill(args, folder, ms, random) {
   }
   const result = await ended;
   stop();
+  await othersEnd(folder);
   return result;
+}
+
+/** Waits for processes that the killed one started and that work on in the folder, such as an adapter. Linux lists them in /proc. */
+async function othersEnd(folder) {
+  const isOther = (pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(folder);
+    } catch {
+      return false; // it has ended, or is another user's
+    }
+  };
+  const pids = () => (existsSync("/proc") ? readdirSync("/proc").filter((name) => /^\d+$/.test(name)) : []);
+  while (pids().some(isOther)) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
 /** The files below a folder, as paths relative to it. */
