@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { widthOf } from "../../src/terminal/width.ts";
@@ -71,6 +71,28 @@ describe("exit status", () => {
     expect(flamboyance("check", NORM, "--precision", "float32", "--out", out).status).toBe(0);
     expect(flamboyance("conform", "--actual", out, NORM).status).toBe(0);
     expect(flamboyance("conform", "--actual", out, `${CASES}/swiglu--two-axes`).status).toBe(2);
+  });
+});
+
+describe("a folder to write to that cannot be used is named with a reason, before anything is computed", () => {
+  const file = join(workspace, "file");
+  const train = ["train", "digits", "--quick", "--scale", "0.004", "--out"];
+  const commands = [["check", NORM, "--out"], ["probe", "--keep"], train];
+  const folders: [string, number, string][] = [
+    ["", 3, "is empty; name a folder"],
+    [file, 2, `cannot create ${file}: there is a file of this name; choose another name`],
+    [join(file, "x"), 2, "a part of the path is a file; check the path"],
+    [join(workspace, "x".repeat(300)), 2, "its name is too long; choose a shorter one"],
+    ["/proc/flamboyance", 2, "cannot create /proc/flamboyance: "],
+  ];
+  test.each(commands.map((command) => [command.join(" "), command] as const))("%s", (name, command) => {
+    writeFileSync(file, "");
+    for (const [folder, status, words] of folders) {
+      const rest = name.startsWith("probe") ? ["--", "true"] : [];
+      const run = flamboyance(...command, folder, ...rest);
+      expect(run.stderr).toContain(words);
+      expect([folder, run.status, run.stdout]).toEqual([folder, status, ""]);
+    }
   });
 });
 

@@ -44,6 +44,7 @@ test("[io.file-errors] errors of the system become messages with a reason and a 
     /f: the disk is full; .*\[io\.file-errors\]/,
   );
   expect(fs.readdirSync(folder).sort()).toEqual(["d", "f"]);
+  expect(fs.readFileSync(`${folder}/f`, "utf8")).toBe("f");
 });
 
 test("[io.file-errors] a folder that cannot be created is named with a reason", () => {

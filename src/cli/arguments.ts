@@ -1,5 +1,6 @@
 // Readers of the command line. A mistake in it becomes a usage error that names the option and the remedy.
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { createFolder } from "#host";
 import { type Convention, conventionOf } from "../masks/conventions/conventions.ts";
 import { didYouMean } from "../terminal/nearest.ts";
 import { UsageError } from "./usage-error.ts";
@@ -64,6 +65,13 @@ export function positiveOption(option: string, text: string): number {
   const x = Number(text);
   if (Number.isFinite(x) && x > 0) return x;
   throw new UsageError(`--${option} is a number above 0, not "${text}"`);
+}
+
+/** A folder to write to. It is created, if it does not exist. */
+export function folderOption(option: string, path: string): string {
+  if (path === "") throw new UsageError(`--${option} is empty; name a folder`);
+  createFolder(path);
+  return path;
 }
 
 /** The convention with this name, or the only one whose name contains it. */

@@ -487,22 +487,6 @@ describe("the command", () => {
     );
   });
 
-  test("[digits.stop] a folder that cannot be used is named with a reason", () => {
-    const file = join(workspace, "file");
-    writeFileSync(file, "");
-    const outs: [string, number, string][] = [
-      ["", 3, "--out is empty; name a folder"],
-      [file, 2, `cannot create ${file}: there is a file of this name; choose another name`],
-      [join(file, "x"), 2, "a part of the path is a file; check the path"],
-      [join(workspace, "x".repeat(300)), 2, "its name is too long"],
-    ];
-    for (const [out, status, words] of outs) {
-      const run = flamboyance(...short, "--out", out);
-      expect(run.stderr).toContain(words);
-      expect([run.status, run.stdout]).toEqual([status, ""]);
-    }
-  });
-
   test.each([
     [["train"], "digits"],
     [["train", "letters"], "letters"],

@@ -16,7 +16,7 @@ import { reference } from "../../kernels/reference/index.ts";
 import { tour } from "../../masks/drawing/tour.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { progressOn } from "../../terminal/progress.ts";
-import { oneOf, readArguments } from "../arguments.ts";
+import { folderOption, oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
 import { CHECK } from "../help/check.ts";
 import { asVerdict, maskLine, NO_MASKS, printMasks, runMasks, splitPaths } from "../mask-checks.ts";
@@ -137,6 +137,7 @@ async function checkPaths(
   const selection = selectCases(paths, values);
   const backends = await openBackends(values);
   try {
+    if (values.out !== undefined) folderOption("out", values.out);
     const ran = await runAll(selection.folders, backends, values);
     const quick = values.full ? NO_MASKS : runMasks(findMaskCases(paths), false);
     const masks = [...exhaustive.verdicts, ...quick.verdicts];

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEnd, createFolder } from "#host";
+import { beforeEnd } from "#host";
 import { adapterOf } from "../../conformance/adapters/process.ts";
 import { largestInputs, type ProbeShape } from "../../conformance/probe/plan.ts";
 import { probe as probed } from "../../conformance/probe/probe.ts";
@@ -11,7 +11,7 @@ import { probeText } from "../../conformance/probe/report/text.ts";
 import { exitStatus, verdictOf } from "../../conformance/probe/verdict.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { label } from "../../terminal/width.ts";
-import { namedConvention, readArguments, wholeOption } from "../arguments.ts";
+import { folderOption, namedConvention, readArguments, wholeOption } from "../arguments.ts";
 import { PROBE } from "../help/probe.ts";
 import { colourOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
@@ -52,8 +52,7 @@ function shapeIn(values: { dim: string; "media-dim"?: string | undefined; latent
 /** The folder of --keep, or a temporary one, which is removed at the end, also where a signal ends the process. */
 function workFolder(keep: string | undefined): { folder: string; remove: () => void } {
   if (keep !== undefined) {
-    createFolder(keep);
-    return { folder: keep, remove() {} };
+    return { folder: folderOption("keep", keep), remove() {} };
   }
   const folder = mkdtempSync(join(tmpdir(), "flamboyance-probe-"));
   const removeAll = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

@@ -29,7 +29,7 @@ import type { Backend } from "../../kernels/backend.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { ForeignCheckpointError } from "../../training/checkpoint.ts";
-import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
+import { folderOption, positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/train.ts";
@@ -168,7 +168,6 @@ async function withRemedy<T>(result: Promise<T>): Promise<T> {
 function runOf(values: Values, backend: Backend): DigitsRun {
   const plan = scaledPlan(plans[values.quick ? "quick" : "full"], positiveOption("scale", values.scale));
   const seed = wholeOption("seed", values.seed);
-  if (values.out === "") throw new UsageError("--out is empty; name a folder");
   if (values.report === "") throw new UsageError("--report is empty; name a file");
   const { train, heldOut } = readDigits(digitsFile());
   return {
@@ -185,7 +184,7 @@ function runOf(values: Values, backend: Backend): DigitsRun {
 async function runDigits(values: Values, backend: Backend): Promise<void> {
   const { out, report, quick, json } = values;
   const run = runOf(values, backend);
-  createFolder(out);
+  folderOption("out", out);
   if (report !== undefined) {
     withResults(report, ""); // refuses a document without a place for the report
     createFolder(dirname(report));
