@@ -8,6 +8,7 @@ import { gatesAndActivations } from "./catalogue/gates-and-activations.ts";
 import { layout } from "./catalogue/layout.ts";
 import { masks } from "./catalogue/masks.ts";
 import { norms } from "./catalogue/norms.ts";
+import { palmBlock } from "./catalogue/palm-block.ts";
 import { resampler } from "./catalogue/resampler.ts";
 import { softmaxes } from "./catalogue/softmax.ts";
 import { variance } from "./catalogue/variance.ts";
@@ -26,6 +27,7 @@ export const mutants: readonly Mutant[] = [
   ...resampler,
   ...layout,
   ...wiring,
+  ...palmBlock,
 ].sort((a, b) => a.number - b.number);
 
 /** A known mistake that reproduces an implementation's result. */
