@@ -343,6 +343,35 @@ describe("the page", () => {
     await page.context().close();
   });
 
+  test("tiles are given in a field where the convention has them, and padding tiles are drawn as such", async () => {
+    const { page, problems } = await open({ prompts: ["<|image|> a <|image|> b"], convention: "otter" });
+    const tiles = page.locator("label:has-text('Tiles') input");
+    expect(await tiles.isVisible()).toBe(false);
+    await page.selectOption("select >> nth=0", "mllama transformers");
+    await tiles.fill("1, 3");
+    await tiles.press("Enter");
+    const bars = (image: number) =>
+      page.evaluate(
+        (image) =>
+          [...document.querySelectorAll(`[data-position='3'] [data-image='${image}'] i`)].map((bar) =>
+            Number(bar.classList.contains("pad")),
+          ),
+        image,
+      );
+    await page.waitForSelector("i.pad");
+    expect([await bars(1), await bars(2)]).toEqual([[], [0, 0, 0, 1]]); // the row attends to the second image only
+    expect(await page.getAttribute("[data-position='3'] [data-image='2']", "aria-label")).toBe(
+      "image 2: seen, 3 of 4 tiles",
+    );
+    await page.waitForFunction(() => location.hash.includes("tiles=1.3"));
+    await page.click("[data-position='3'] .chip");
+    await page.waitForFunction(() => document.querySelector(".heads")?.textContent?.startsWith("Position 3"));
+    const weights = await page.locator(".numbers tbody tr").nth(3).locator("td").allInnerTexts();
+    expect(weights.map((text) => text === "0")).toEqual([true, true, true, true, false, false, false, true]);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
   test("the stages show the selected token and head", async () => {
     const { page } = await open({ at: { prompt: 0, position: 0, image: 0 } });
     await page.waitForSelector(".numbers td");

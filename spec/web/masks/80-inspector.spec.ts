@@ -40,6 +40,7 @@ const prompt = fc.array(word, { minLength: 1, maxLength: 9 }).map((words) => wor
 const anyState: fc.Arbitrary<State> = fc.record({
   prompts: fc.array(fc.oneof(prompt, fc.string({ unit: "binary" })), { minLength: 1, maxLength: 3 }),
   images: fc.array(fc.nat(64), { maxLength: 3 }),
+  tiles: fc.array(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }), { maxLength: 3 }),
   convention: fc.oneof(fc.constantFrom(...names), fc.string()),
   against: fc.oneof(fc.constantFrom("", ...names), fc.string()),
   padding: fc.constantFrom("right", "left"),

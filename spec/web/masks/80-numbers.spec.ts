@@ -1,10 +1,11 @@
 // Rules of 80-inspector.md on the numbers of a layer, and on the files that they can come from.
 import { describe, expect, test } from "vitest";
-import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
+import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
 import { maskReport } from "../../../src/mask-report/report.ts";
 import { type ConventionName, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { maskRows } from "../../../src/masks/rows.ts";
 import { findingSentence } from "../../../src/masks/sentences.ts";
+import { Bool, Int } from "../../../src/tensor/tensor.ts";
 import { traceOf, traceOfCase, traceOfTensors } from "../../../src/web/masks/files/trace.ts";
 import { blockStages } from "../../../src/web/masks/layer/block.ts";
 import {
@@ -14,6 +15,8 @@ import {
   weightStatistics,
   weightsOf,
 } from "../../../src/web/masks/layer/rows.ts";
+import { Model } from "../../../src/web/masks/model.ts";
+import { tilesIn } from "../../../src/web/masks/panels/controls.ts";
 import { rowFacts } from "../../../src/web/masks/panels/stages.ts";
 import { START, type State } from "../../../src/web/masks/state.ts";
 import { viewOf } from "../../../src/web/masks/view.ts";
@@ -29,7 +32,7 @@ describe("numbers", () => {
   const { batch } = viewOf(state({ prompts: [text] }));
   const stagesOf = (name: ConventionName, images = batch.images) => {
     const rows = maskRows(batch.locations, images, conventions[name])[0] ?? [];
-    const stages = blockStages(rows, images, 3, conventions[name]);
+    const stages = blockStages(rows, { images, latents: 3 }, conventions[name]);
     if (!stages) throw new Error("no stages");
     return stages;
   };
@@ -81,9 +84,13 @@ describe("numbers", () => {
     expect(rowOf(start, stage, place(0), 2)).toEqual([]);
     const features = { ...stage, over: "features", shape: [2, 4, 3] } as const;
     expect(rowOf(start, features, place(1, 1), 1)).toEqual([15, 16, 17]);
-    expect(blockStages([], 2, 2, conventions.immediate)).toBeNull();
+    expect(blockStages([], { images: 2, latents: 2 }, conventions.immediate)).toBeNull();
     expect(
-      blockStages(maskRows(batch.locations, 0, conventions.immediate)[0] ?? [], 0, 2, conventions.immediate),
+      blockStages(
+        maskRows(batch.locations, 0, conventions.immediate)[0] ?? [],
+        { images: 0, latents: 2 },
+        conventions.immediate,
+      ),
     ).toBeNull();
     expect(weightsOf(stagesOf("immediate"), place(4), 0)?.map((keys) => keys.length)).toEqual([3, 3]);
   });
@@ -127,10 +134,10 @@ describe("numbers", () => {
     ]);
     const expected = loadSafetensors(`${CASES}/flamingo-palm--more-tokens-than-images/expected.safetensors`);
     const weights = expected.tensor("taps.layers.0.1.attn.attn").data;
-    expect(weightsOf(trace.stages, place(3, 1), 1)?.flat()).toEqual(
+    expect((trace.stages && weightsOf(trace.stages, place(3, 1), 1))?.flat()).toEqual(
       Array.from({ length: 6 }, (_, i) => weights.get(1, 1, 3, i)),
     );
-    expect(trace.stages.stages.map(({ name }) => name)).toEqual(["scores", "masked", "weights"]);
+    expect(trace.stages?.stages.map(({ name }) => name)).toEqual(["scores", "masked", "weights"]);
 
     const page = state(trace.state);
     const view = viewOf(page);
@@ -143,7 +150,6 @@ describe("numbers", () => {
   });
 
   test("recorded weights are compared with the convention", async () => {
-    const { Model } = await import("../../../src/web/masks/model.ts");
     const model = new Model(START);
     model.take(traceOfCase(`${CASES}/flamingo-palm--more-tokens-than-images`));
     const mismatches = () => {
@@ -186,12 +192,73 @@ describe("numbers", () => {
     });
     const trace = traceOfTensors(taps, page, "run");
     expect(trace.state).toMatchObject({ prompts: page.prompts, images: [3], latents: 2 });
-    expect(trace.stages.origin).toBe("run, attn.attn");
+    expect(trace.stages?.origin).toBe("run, attn.attn");
     const both = traceOfTensors(new Map([...taps, ...tensorsIn("inputs")]), START, "run");
     expect(both.state).toMatchObject({ prompts: page.prompts, images: [3], latents: 2 });
     expect(() => traceOfTensors(taps, START, "run")).toThrow(
       /^run has no attention of text over images; .* of 1 × 10 tokens over 3 images/,
     );
     expect(() => traceOf(new Map(), START)).toThrow(/^Drop the three files/);
+  });
+});
+
+describe("tiles", () => {
+  const text = "<|image|> a <|image|> b";
+  const page = (tiles: State["tiles"], patch: Partial<State> = {}) =>
+    state({ prompts: [text], convention: "mllama reference", tiles, ...patch });
+
+  test("padding tiles have no weight in a row that attends, and every tile has in one that is not masked", () => {
+    const model = new Model(page([[1, 3]], { convention: "mllama transformers", prompts: [`x ${text}`] }));
+    const seen = (position: number) => {
+      const stages = model.stages(place(position));
+      return (
+        stages &&
+        weightsOf(stages, place(position), 0)?.map((keys) => keys.map((w) => Number(w > 0)).join(""))
+      );
+    };
+    expect(seen(0)).toEqual(["1111", "1111"]); // the additive mask of an empty row is multiplied by 0, for padding tiles as well
+    expect(seen(1)).toEqual(["1000", "0000"]);
+    expect(seen(4)).toEqual(["0000", "1110"]);
+    const stages = model.stages(place(4));
+    expect(stages && weightStatistics(stages, place(4), 1)?.sum).toBeCloseTo(1, 12);
+  });
+
+  test("tiles are given for each image, prompt by prompt, and otherwise not shown", () => {
+    const { batch, misfit } = viewOf(page([[1, 3]]));
+    expect([batch.tiles, misfit]).toEqual([{ most: 4, counts: [[1, 3]] }, null]);
+    const two = viewOf(page([[1, 3], [2]], { prompts: [text, "<|image|>"] }));
+    expect(two.batch.tiles?.counts).toEqual([[1, 3], [2]]);
+    const wrong = page([[1, 3, 2]]);
+    expect(viewOf(wrong).batch.tiles).toBeNull();
+    expect(warningsOf(viewOf(wrong))[0]?.sentence).toBe(
+      "Tiles are given for 3 images of prompt 0, which has 2 images; they are not shown.",
+    );
+    expect(tilesIn("1, 3; 4")).toEqual([[1, 3], [4]]);
+    expect([tilesIn(" "), tilesIn("5"), tilesIn("1.5"), tilesIn("x")]).toEqual([[], null, null, null]);
+  });
+
+  test("a file with a recorded mask and tiles is compared with the convention", () => {
+    const locations = new Bool([1, 3], Uint8Array.of(1, 0, 0));
+    const ratios = new Int([1, 1, 4], Int32Array.of(1, 1, 0, 0));
+    const maskOf = (padding: number) =>
+      new Int([1, 3, 1, 4], Int32Array.from([0, 1, 2].flatMap(() => [1, 1, padding, 0])));
+    const sentences = (padding: number) => {
+      const model = new Model(START);
+      const tensors = new Map<string, Stored>([
+        ["inputs.media_locations", locations],
+        ["inputs.aspect_ratio_mask", ratios],
+        ["inputs.cross_attention_mask", maskOf(padding)],
+      ]);
+      model.take(traceOfTensors(tensors, START, "run"));
+      model.update({ convention: "mllama reference" });
+      expect(model.view.batch.tiles).toEqual({ most: 4, counts: [[2]] });
+      return warningsOf(model.view).map(({ sentence }) => sentence);
+    };
+    expect(sentences(0)).toEqual([
+      "The recorded mask (cross_attention_mask) agrees with mllama reference on every row.",
+    ]);
+    expect(sentences(1)[0]).toMatch(
+      /tiles 1, 2 and 3 of image 1 in cross_attention_mask, but the image has 2 of 4 tiles\./,
+    );
   });
 });

@@ -2,7 +2,8 @@
 import { longest, readPrompts } from "../../io/prompt.ts";
 import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
-import type { State } from "./state.ts";
+import type { Tiles } from "../../masks/counting/tiles.ts";
+import { STORED_TILES, type State } from "./state.ts";
 
 export const MOST_PROMPTS = 64;
 /** Characters of all prompts together that are split into tokens. */
@@ -17,27 +18,50 @@ export interface Cut {
   readonly of: number;
 }
 
+export interface TileMisfit {
+  readonly prompt: number;
+  readonly images: number;
+  /** Images for which tiles are given. */
+  readonly given: number;
+}
+
 export interface ShownBatch {
   readonly batch: MaskBatch;
   /** The place of each prompt in the batch; null for one without a token. */
   readonly numbers: readonly (number | null)[];
   readonly cuts: readonly Cut[];
+  /** The first prompt whose images are not those that tiles are given for; tiles are then not shown. */
+  readonly misfit: TileMisfit | null;
   /** The text that stands for an image. */
   readonly imageToken: string;
   /** Other known image tokens that occur. They count as text. */
   readonly otherImageTokens: readonly string[];
 }
 
-type Given = Pick<State, "prompts" | "images" | "padding">;
+type Given = Pick<State, "prompts" | "images" | "padding" | "tiles">;
 
 const cutTo = (unit: Cut["unit"], shown: number, of: number): Cut[] =>
   shown < of ? [{ unit, shown, of }] : [];
+
+function tilesIn(
+  { real }: MaskBatch,
+  given: State["tiles"],
+): { tiles: Tiles | null; misfit: TileMisfit | null } {
+  const counts = real.map((_, b) => given[b] ?? given.at(-1) ?? []);
+  const prompt = counts.findIndex((list, b) => list.length !== real[b]);
+  if (given.length === 0) return { tiles: null, misfit: null };
+  if (prompt < 0) return { tiles: { most: STORED_TILES, counts }, misfit: null };
+  return { tiles: null, misfit: { prompt, images: real[prompt] ?? 0, given: counts[prompt]?.length ?? 0 } };
+}
 
 /**
  * The prompts with at least one token, padded to one length as by `flamboyance mask`. The image token is that of the convention's
  * codebase, or else a known one that occurs.
  */
-export function batchIn({ prompts: given, images, padding }: Given, { source }: Convention): ShownBatch {
+export function batchIn(
+  { prompts: given, images, padding, tiles: tileCounts }: Given,
+  { source }: Convention,
+): ShownBatch {
   const prompts = given.slice(0, MOST_PROMPTS);
   const characters = Math.floor(MOST_CHARACTERS / Math.max(1, prompts.length));
   const read = readPrompts(
@@ -55,5 +79,6 @@ export function batchIn({ prompts: given, images, padding }: Given, { source }: 
   const shown = tokens.map((prompt) => prompt.slice(0, length));
   const batch = batchOf(shown, { pad: padding, images: images.length > 0 ? images : undefined });
   const numbers = all.map((prompt) => (prompt.length > 0 ? tokens.indexOf(prompt) : null));
-  return { batch, numbers, cuts, imageToken, otherImageTokens };
+  const { tiles, misfit } = tilesIn(batch, tileCounts);
+  return { batch: { ...batch, tiles }, numbers, cuts, misfit, imageToken, otherImageTokens };
 }

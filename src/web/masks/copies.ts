@@ -14,5 +14,5 @@ export function queryOf({ batch, conventions, steps }: View): MaskQuery | null {
 /** The output of `flamboyance mask` for the same prompts, without colour. */
 export function drawingOf(view: View, { latents }: Pick<State, "latents">): string {
   const query = queryOf(view);
-  return query ? `${maskText(maskReport(query), { latents })}\n` : "";
+  return query ? `${maskText(maskReport(query), { latents: view.batch.tiles ? 1 : latents })}\n` : "";
 }

@@ -42,7 +42,7 @@ async function take(files: Promise<Files>): Promise<void> {
   try {
     model.take(traceOf(await files, model.state));
     render();
-    actions.showStatus(`The cells show the attention of ${model.origin}.`);
+    actions.showStatus(`${model.origin} is compared with the convention.`);
   } catch (error) {
     actions.showStatus(error instanceof Error ? error.message : String(error));
   }
@@ -67,8 +67,9 @@ function look(): GridLook {
   return {
     layout: state.layout,
     images: view.batch.images,
-    latents: state.latents,
-    bars: state.latents > 1 || state.show === "attention",
+    latents: view.batch.tiles?.most ?? state.latents,
+    tiles: view.batch.tiles,
+    bars: state.latents > 1 || state.show === "attention" || view.batch.tiles !== null,
     names: view.conventions.map(({ name }) => name),
     full: state.layout === "rows",
     weights: (at, c) => model.weights(at, c),
@@ -112,6 +113,7 @@ function render(): void {
     two: view.conventions.length > 1,
     bars: state.show === "attention",
     decodes: view.steps.length > 0,
+    tiles: view.batch.tiles !== null,
     shared: views.some((grid) => grid.shares),
   };
   legendBox.replaceChildren(legend(marks));

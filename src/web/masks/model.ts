@@ -35,7 +35,7 @@ export class Model {
     const before = this.#state;
     this.#state = { ...before, ...patch };
     const changed = (Object.keys(patch) as (keyof State)[]).filter((key) => before[key] !== this.#state[key]);
-    if (changed.some((key) => key === "prompts" || key === "images")) this.#trace = null; // its rows belong to another text
+    if (changed.some((key) => key === "prompts" || key === "images" || key === "tiles")) this.#trace = null; // its rows belong to another text
     if (changed.some((key) => key !== "at" && key !== "layout" && key !== "head" && key !== "show"))
       this.#refresh();
     return changed.some((key) => key !== "at");
@@ -43,8 +43,7 @@ export class Model {
 
   /** Computes the view, with the recorded attention of a file if there is one. */
   #refresh(): void {
-    const { title = null, attention = null } = this.#trace ?? {};
-    this.#view = viewOf(this.#state, { title, attention });
+    this.#view = viewOf(this.#state, this.#trace?.recorded);
     this.#chunks.clear();
   }
 
@@ -56,17 +55,22 @@ export class Model {
   }
 
   get origin(): string | null {
-    return this.#trace?.stages.origin ?? null;
+    return this.#trace?.recorded.title ?? null;
   }
 
   /** The file whose numbers are shown. They are of the whole text, so that a decoding step has the block's instead. */
   get #recorded(): Trace | null {
-    return this.#view.steps.length === 0 ? this.#trace : null;
+    return this.#view.steps.length === 0 && this.#trace?.stages ? this.#trace : null;
   }
 
   /** The number of keys of the layer. */
   get keys(): number {
-    return this.#view.batch.images * Math.max(LEAST_LATENTS, this.#state.latents);
+    return this.#view.batch.images * this.#latents;
+  }
+
+  /** Keys of an image: its tiles, or its latents. */
+  get #latents(): number {
+    return this.#view.batch.tiles?.most ?? Math.max(LEAST_LATENTS, this.#state.latents);
   }
 
   /**
@@ -93,12 +97,13 @@ export class Model {
     const tokens = prompts[first.prompt]?.slice(first.position, first.position + CHUNK) ?? [];
     const rows = tokens.map(({ bands }) => bands[c]?.row).filter((row) => row !== undefined);
     const convention = conventions[c];
-    const latents = Math.max(LEAST_LATENTS, this.#state.latents);
-    return convention ? blockStages(rows, batch.images, latents, convention, first) : null;
+    if (!convention) return null;
+    const tiles = batch.tiles?.counts[first.prompt];
+    return blockStages(rows, { images: batch.images, latents: this.#latents, tiles }, convention, first);
   }
 
   get head(): number {
-    const heads = this.#recorded?.stages.heads ?? SIZES.heads;
+    const heads = this.#recorded?.stages?.heads ?? SIZES.heads;
     return Math.min(this.#state.head, heads - 1);
   }
 
@@ -110,7 +115,7 @@ export class Model {
 
   /** The images that have weight in a row of the file, whatever its mask. */
   recordedImages({ prompt, position }: RowPlace): number[] {
-    const shares = this.#recorded?.attention?.shares[prompt]?.[position] ?? [];
+    const shares = this.#recorded?.recorded.attention?.shares[prompt]?.[position] ?? [];
     return shares.flatMap((share, m) => (share > 0 ? [m + 1] : []));
   }
 

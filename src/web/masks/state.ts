@@ -12,6 +12,8 @@ export interface State {
   readonly prompts: readonly string[];
   /** The number of images of each prompt; the last number also counts for later prompts. Empty: one per image token. */
   readonly images: readonly number[];
+  /** For each prompt, the tiles of its images; the last list also counts for later prompts. Empty: images have no tiles. */
+  readonly tiles: readonly (readonly number[])[];
   readonly convention: string;
   /** The convention to compare with; "" for none. */
   readonly against: string;
@@ -31,6 +33,7 @@ export interface State {
 export const START: State = {
   prompts: ["A cat: <image> Two dogs: <image><image> done"],
   images: [],
+  tiles: [],
   convention: "immediate",
   against: "",
   padding: "right",
@@ -45,6 +48,8 @@ export const START: State = {
 
 export const MOST_IMAGES = 64;
 export const MOST_LATENTS = 16;
+/** Tiles that are stored for each image: max_num_tiles of Llama 3.2 Vision. */
+export const STORED_TILES = 4;
 
 interface Codec<T> {
   readonly key: string;
@@ -72,8 +77,8 @@ const choice = <const T extends string>(key: string, ...words: readonly T[]): Co
 });
 
 /** Numbers between separators; null if any of them is invalid. */
-function list(value: string, separator: string, most: number): number[] | null {
-  const numbers = value.split(separator).map((part) => whole(part, most));
+function list(value: string, separator: string, most: number, least = 0): number[] | null {
+  const numbers = value.split(separator).map((part) => whole(part, most, least));
   return numbers.every((n) => n !== null) ? numbers : null;
 }
 
@@ -91,6 +96,14 @@ const codecs: { readonly [K in keyof Single]: Codec<State[K]> } = {
     key: "n",
     write: (value) => value.join("."),
     read: (value) => (value === "" ? [] : list(value, ".", MOST_IMAGES)),
+  },
+  tiles: {
+    key: "tiles",
+    write: (value) => value.map((counts) => counts.join(".")).join("_"),
+    read: (value) => {
+      const lists = value === "" ? [] : value.split("_").map((part) => list(part, ".", STORED_TILES, 1));
+      return lists.every((one) => one !== null) ? lists : null;
+    },
   },
   convention: text("c"),
   against: text("vs"),

@@ -46,8 +46,8 @@ export interface View extends ShownBatch {
   readonly unknown: readonly string[];
 }
 
-/** Recorded attention, with the name of the file that it is from. */
-export type Recorded = Pick<MaskBatch, "title" | "attention">;
+/** What a file has recorded: attention, a mask, tiles. */
+export type Recorded = Partial<Pick<MaskBatch, "title" | "attention" | "recorded" | "tiles">>;
 
 function chosen(names: readonly string[]): { known: [Convention, ...Convention[]]; unknown: string[] } {
   const unknown: string[] = [];
@@ -84,7 +84,7 @@ function whenOf({ steps, step }: Replay, position: number): TokenView["when"] {
   return position < current.to ? "now" : "later";
 }
 
-export function viewOf(state: State, recorded: Recorded = { title: null, attention: null }): View {
+export function viewOf(state: State, recorded: Recorded = {}): View {
   const { known, unknown } = chosen([state.convention, state.against].filter((name) => name !== ""));
   const shown = batchIn(state, known[0]);
   const batch = { ...shown.batch, ...recorded };

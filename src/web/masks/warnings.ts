@@ -1,9 +1,9 @@
 // The warnings of the page: the findings of each convention, with the place that each one leads to.
 import { maskReport } from "../../mask-report/report.ts";
 import { type Finding, placeOf, toneOf } from "../../masks/findings.ts";
-import { findingSentence } from "../../masks/sentences.ts";
+import { counted, findingSentence } from "../../masks/sentences.ts";
 import { label } from "../../terminal/width.ts";
-import type { Cut } from "./batch.ts";
+import type { Cut, TileMisfit } from "./batch.ts";
 import { queryOf } from "./copies.ts";
 import type { Place } from "./state.ts";
 import type { View } from "./view.ts";
@@ -52,6 +52,11 @@ function cutWarning({ unit, shown, of }: Cut): Warning {
   return { sentence, tone: "alarm", at: null };
 }
 
+function misfitWarning({ prompt, images, given }: TileMisfit): Warning {
+  const sentence = `Tiles are given for ${counted(given, "image")} of prompt ${prompt}, which has ${counted(images, "image")}; they are not shown.`;
+  return { sentence, tone: "alarm", at: null };
+}
+
 function otherTokenWarning(token: string, { imageToken }: View): Warning {
   const sentence = `${quoted(token)} counts as text, because ${quoted(imageToken)} stands for an image in this batch.`;
   return { sentence, tone: "alarm", at: null };
@@ -62,17 +67,27 @@ export function warningsOf(view: View): Warning[] {
   return [
     ...view.unknown.map(unknownWarning),
     ...view.cuts.map(cutWarning),
+    ...(view.misfit ? [misfitWarning(view.misfit)] : []),
     ...view.otherImageTokens.map((token) => otherTokenWarning(token, view)),
     ...agreement(view, findings),
     ...findings.map(warningOf),
   ];
 }
 
-/** A note where all recorded weights agree with the conventions. */
+/** A note for recorded weights, and for a recorded mask, that agree with the conventions. */
 function agreement({ batch, conventions }: View, findings: readonly Finding[]): Warning[] {
-  const { attention } = batch;
-  if (!attention || findings.some(({ kind }) => kind === "attention-mismatch")) return [];
   const names = conventions.map(({ name }) => name).join(" and ");
-  const sentence = `The recorded weights (${attention.key}) agree with ${names} on every row.`;
-  return [{ sentence, tone: "note", at: null }];
+  const differs = (...kinds: readonly Finding["kind"][]) => findings.some(({ kind }) => kinds.includes(kind));
+  const note = (what: string): Warning => ({
+    sentence: `The recorded ${what} with ${names} on every row.`,
+    tone: "note",
+    at: null,
+  });
+  const { attention, recorded } = batch;
+  return [
+    ...(attention && !differs("attention-mismatch", "tile-mismatch")
+      ? [note(`weights (${attention.key}) agree`)]
+      : []),
+    ...(recorded && !differs("recorded-mask-mismatch") ? [note(`mask (${recorded.key}) agrees`)] : []),
+  ];
 }

@@ -14,6 +14,16 @@ const LONGEST_HEADER = 25 * MB;
 /** Bytes from which another format is recognised. */
 const RECOGNISED = 4096;
 
+/** Tensors that locate images, and recorded masks. */
+const TEXT = [
+  "media_locations",
+  "text",
+  "input_ids",
+  "cross_attention_mask",
+  "image_attention_mask",
+  "aspect_ratio_mask",
+];
+
 interface Part {
   readonly from: number;
   readonly bytes: Uint8Array;
@@ -52,7 +62,7 @@ async function partOf(file: Blob, from: number, to: number): Promise<Part> {
 /** The tensors that the page reads: those that locate images, and those of cross-attention. */
 export function isNeeded(key: string): boolean {
   const name = key.replace(/^(?:inputs|taps)\./, "");
-  if (["media_locations", "text", "input_ids"].includes(name)) return true;
+  if (TEXT.includes(name)) return true;
   return isCrossAttentionWeights(name.replace(/scores(?:\.masked)?$/, "attn"));
 }
 

@@ -6,7 +6,7 @@ import { findCases, readCase } from "../../../io/golden/cases.ts";
 import { type PromptToken, tokensOf } from "../../../io/prompt.ts";
 import { isFloat } from "../../../io/safetensors/dtypes.ts";
 import { openSafetensors, type Stored } from "../../../io/safetensors/read.ts";
-import { type Shares, sharesIn } from "../../../mask-report/attention-shares.ts";
+import { sharesIn } from "../../../mask-report/attention-shares.ts";
 import { batchFrom, type MaskBatch } from "../../../mask-report/batch.ts";
 import { conventions } from "../../../masks/conventions/conventions.ts";
 import { TOKEN } from "../../../masks/counting/counted-text.ts";
@@ -15,14 +15,14 @@ import { flat, Tensor } from "../../../tensor/tensor.ts";
 import { batchIn } from "../batch.ts";
 import type { Stage, StageName, Stages } from "../layer/block.ts";
 import { MOST_LATENTS, type State } from "../state.ts";
-import { viewOf } from "../view.ts";
+import { type Recorded, viewOf } from "../view.ts";
 import type { Files } from "./drop.ts";
 import { isNeeded } from "./slices.ts";
 
 export interface Trace {
-  readonly title: string;
-  readonly attention: Shares;
-  readonly stages: Stages;
+  readonly recorded: Recorded;
+  /** The numbers of recorded attention; null if only a mask is recorded. */
+  readonly stages: Stages | null;
   /** The changes of the page's state. */
   readonly state: Partial<State>;
 }
@@ -98,14 +98,15 @@ function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
   const title = batch.title ?? "";
   const { attention } = batch;
   const weights = attention && taps.get(attention.key);
-  if (!attention || !weights) {
+  if (!weights && !batch.recorded) {
     const wanted = `a tap “attn.attn” of ${batch.locations.shape.join(" × ")} tokens over ${images} images`;
     throw new LoadError(`${title} has no attention of text over images; ${wanted} was looked for.`);
   }
-  const latents = (weights.shape[3] ?? 0) / images;
+  const latents = Math.max(1, (weights?.shape[3] ?? 0) / images);
   const state = {
     prompts: prompts.map((prompt) => prompt.map(wordOf).join(" ")),
     images: [images],
+    tiles: [],
     latents: Math.min(latents, MOST_LATENTS),
     padding: "right",
   } as const;
@@ -113,7 +114,9 @@ function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
     const size = `${batch.locations.shape.join(" × ")} tokens over ${images} images`;
     throw new LoadError(`${title} has ${size}, more than this page shows; use flamboyance mask --trace.`);
   }
-  return { title, attention, stages: stagesIn(taps, attention.key, latents, title), state };
+  const { recorded, tiles } = batch;
+  const stages = attention && stagesIn(taps, attention.key, latents, title);
+  return { recorded: { title, attention, recorded, tiles }, stages, state };
 }
 
 /** A token as a word that is read as one token of the same kind, whatever its id. */

@@ -11,11 +11,12 @@ export interface Marks {
   readonly two: boolean;
   readonly bars: boolean;
   readonly decodes: boolean;
+  readonly tiles: boolean;
   /** Whether a row of the grid has a cell that several images share. */
   readonly shared: boolean;
 }
 
-export function legend({ two, bars, decodes, shared }: Marks): HTMLElement {
+export function legend({ two, bars, decodes, tiles, shared }: Marks): HTMLElement {
   return h(
     "p.legend",
     {},
@@ -27,6 +28,7 @@ export function legend({ two, bars, decodes, shared }: Marks): HTMLElement {
     two && word("≠", "the conventions differ"),
     decodes && word("!", "differs from the row in the whole text"),
     shared && word("+ 9", "other images in one cell; its number is how many of them are seen"),
+    tiles && word("▖", "a tile that only pads"),
     bars && word("▂▆", "weights, relative to the largest of the row"),
   );
 }

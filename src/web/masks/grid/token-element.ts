@@ -1,6 +1,8 @@
 // The element of a token: its chip, and for each convention the text time, a cell for each image, and the outcome of the row. Both layouts
 // have the same elements and differ in style only.
+
 import { countOf, hasImage } from "../../../masks/counting/image-ranges.ts";
+import { type Tiles, tilesOf } from "../../../masks/counting/tiles.ts";
 import { leaks } from "../../../masks/outcome.ts";
 import { counted, reasonClause } from "../../../masks/sentences.ts";
 import { type Child, colourClass, h, styled } from "../../shared/dom.ts";
@@ -11,7 +13,9 @@ export interface TokenLook {
   readonly prompt: number;
   readonly before: TokenView | undefined;
   readonly after: TokenView | undefined;
+  /** Bars of a cell: the latents of an image, or its stored tiles. */
   readonly latents: number;
+  readonly tiles: Tiles | null;
   /** For each convention the weights of the row, by image; null if cells show the mask. */
   readonly weights: readonly (readonly (readonly number[])[] | null)[];
   /** The images with a cell of their own; the others share one. */
@@ -38,13 +42,24 @@ const MARK_LABELS: Record<Mark, string> = {
   none: "not seen",
 };
 
-/** A bar for each latent: its weight relative to the largest of the row, or full height for the mask. */
-function segments(weights: readonly number[] | null, latents: number, most: number): HTMLElement[] {
-  const folded = weights && weights.length !== latents ? [weights.reduce((a, w) => a + w, 0)] : weights;
-  const shown = folded ?? new Array<number>(latents).fill(1);
-  return shown.map((weight) =>
-    styled(h("i", { "aria-hidden": "true" }), { "--w": `${most > 0 ? Math.max(0, weight / most) : 0}` }),
-  );
+const sum = (keys: readonly number[]): number => keys.reduce((a, w) => a + w, 0);
+
+/** The weights of an image's keys as those of its bars, or as one where they cannot be divided among them. */
+function folded(keys: readonly number[], bars: number): number[] {
+  const size = keys.length / bars;
+  if (!Number.isInteger(size)) return [sum(keys)];
+  return Array.from({ length: bars }, (_, i) => sum(keys.slice(i * size, (i + 1) * size)));
+}
+
+/** A bar for each latent or tile: its weight relative to the largest of the row, or full height for the mask. `own`: the tiles that do
+ * not only pad. */
+function segments(weights: readonly number[] | null, bars: number, most: number, own: number): HTMLElement[] {
+  const shown = weights ?? new Array<number>(bars).fill(1);
+  return shown.map((weight, i) => {
+    const pads = shown.length === bars && i >= own;
+    const height = weights === null && pads ? 0 : most > 0 ? Math.max(0, weight / most) : 0;
+    return styled(h(`i${pads ? ".pad" : ""}`, { "aria-hidden": "true" }), { "--w": `${height}` });
+  });
 }
 
 function cellOf(view: TokenView, look: TokenLook, c: number, m: number, differs: boolean): HTMLElement {
@@ -55,12 +70,10 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number, differs:
     return mark === "seen" && neighbour !== undefined && markOf(neighbour, m) === mark;
   };
   const row = look.weights[c] ?? null;
-  const weights = row?.[m] ?? null;
-  const sum = (keys: readonly number[]) => keys.reduce((a, w) => a + w, 0);
-  const most = Math.max(
-    0,
-    ...(row ?? []).map((keys) => (look.latents === keys.length ? Math.max(...keys) : sum(keys))),
-  );
+  const weights = row?.[m] ? folded(row[m], look.latents) : null;
+  const most = (row ?? []).reduce((all, keys) => Math.max(all, ...folded(keys, look.latents)), 0);
+  const own = look.tiles ? tilesOf(look.tiles, look.prompt, m + 1) : look.latents;
+  const tiles = look.tiles ? `, ${own} of ${look.tiles.most} tiles` : "";
   const weighed = weights?.some((weight) => weight !== 0) ?? mark !== "none";
   const bars = weighed && (weights !== null || look.latents > 1);
   const number = mark === "none" ? "" : `${m + 1}`;
@@ -79,10 +92,12 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number, differs:
       role: "gridcell",
       id: c === 0 ? idOf(look.prompt, view.position, m + 1) : null,
       "data-image": m + 1,
-      "aria-label": `image ${m + 1}: ${MARK_LABELS[mark]}${differs ? ", conventions differ" : ""}`,
+      "aria-label": `image ${m + 1}: ${MARK_LABELS[mark]}${tiles}${differs ? ", conventions differ" : ""}`,
     },
     number !== "" && h("b", {}, number),
-    ...(bars ? segments(weights, look.latents, weights ? most : 1) : []),
+    ...(bars
+      ? segments(weights, look.latents, weights ? most : 1, leaks(band.row.outcome) ? look.latents : own)
+      : []),
   );
 }
 

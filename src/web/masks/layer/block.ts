@@ -48,6 +48,14 @@ export interface Stages {
   readonly origin: string;
 }
 
+export interface Media {
+  readonly images: number;
+  /** Keys of an image: its latents, or, where images have tiles, one for each stored tile. */
+  readonly latents: number;
+  /** The tiles of each image of the prompt; the other stored ones only pad. */
+  readonly tiles?: readonly number[] | undefined;
+}
+
 /** Numbers that depend on their name alone, so that the same token and the same image have the same numbers in every text. */
 function normal(count: number, name: string): number[] {
   const draw = generator(SEED, name);
@@ -78,13 +86,20 @@ function nodesOf(program: Program): Record<StageName, number> {
   };
 }
 
-/** The masks of these rows, with the axes b l m and b l, where b is 1. */
-function visibilityOfRows(rows: readonly MaskRow[], images: number, convention: Convention): Visibility {
-  const mask = Uint8Array.from(rows.flatMap(({ mayAttend }) => mayAttend.map(Number)));
+/** The masks of these rows, with the axes b l m and b l, where b is 1. Each tile is an image of the block. */
+function visibilityOfRows(
+  rows: readonly MaskRow[],
+  { images, latents, tiles }: Media,
+  convention: Convention,
+): Visibility {
+  const parts = tiles ? latents : 1;
+  const allowed = (may: boolean, m: number) =>
+    Array.from({ length: parts }, (_, t) => Number(may && t < (tiles?.[m] ?? parts)));
+  const mask = Uint8Array.from(rows.flatMap(({ mayAttend }) => mayAttend.flatMap(allowed)));
   const zeroed = Uint8Array.from(rows, ({ number }) => Number(isZeroed(number, convention)));
   const shape = [1, rows.length];
   return visibilityFrom(
-    { shape: [...shape, images], data: mask },
+    { shape: [...shape, images * parts], data: mask },
     convention.zeroBeforeFirstImage ? { shape, data: zeroed } : null,
     convention,
   );
@@ -94,11 +109,12 @@ function visibilityOfRows(rows: readonly MaskRow[], images: number, convention: 
  * row or an image. */
 export function blockStages(
   rows: readonly MaskRow[],
-  images: number,
-  latents: number,
+  media: Media,
   convention: Convention,
   first: RowPlace = { prompt: 0, position: 0 },
 ): Stages | null {
+  const { images, latents, tiles } = media;
+  const parts = tiles ? latents : 1;
   const l = rows.length;
   if (l * images === 0) return null;
   const model = initialize(new GatedCrossAttentionBlock({ ...SIZES, convention }), SEED);
@@ -109,9 +125,10 @@ export function blockStages(
   const image = (_: unknown, m: number) => normal(latents * SIZES.dim, `image ${prompt} ${m}`);
   const x = tensorOf(rows.flatMap(token), [1, l, SIZES.dim]) as Tensor<"b l d">;
   const values = Array.from({ length: images }, image).flat();
-  const media = tensorOf(values, [1, images, latents, SIZES.dim]) as Tensor<"b m r e">;
-  const visibility = visibilityOfRows(rows, images, convention);
-  const program = record(() => model.forward(x, media, { visibility }), { model, inputs: { x, media } });
+  const features = tensorOf(values, [1, images * parts, latents / parts, SIZES.dim]) as Tensor<"b m r e">;
+  const visibility = visibilityOfRows(rows, media, convention);
+  const inputs = { x, media: features };
+  const program = record(() => model.forward(x, features, { visibility }), { model, inputs });
 
   const ids = nodesOf(program);
   const { outputs } = evaluate({ ...program, outputs: ids });

@@ -1,12 +1,12 @@
 // The form with the prompt and the options. Each input updates a part of the state.
 import { type Convention, conventions } from "../../../masks/conventions/conventions.ts";
 import { type Child, h } from "../../shared/dom.ts";
-import { MOST_IMAGES, MOST_LATENTS, type State } from "../state.ts";
+import { MOST_IMAGES, MOST_LATENTS, STORED_TILES, type State } from "../state.ts";
 import type { View } from "../view.ts";
 import { PromptsView } from "./prompts.ts";
 
 type Update = (patch: Partial<State>) => void;
-type Fields = Record<"convention" | "against" | "images" | "latents" | "padding", Field>;
+type Fields = Record<"tiles" | "convention" | "against" | "images" | "latents" | "padding", Field>;
 type Field = HTMLInputElement | HTMLSelectElement;
 
 const field = (label: string, control: HTMLElement, hint: string): HTMLElement =>
@@ -38,6 +38,21 @@ function toggle(
   return h("div.pair", { role: "group", "aria-label": label }, ...buttons);
 }
 
+/** Parses the tiles of each image: "1, 3; 4" -> [[1, 3], [4]], prompt by prompt. Returns null for anything else. */
+export function tilesIn(text: string): number[][] | null {
+  const lists =
+    text.trim() === ""
+      ? []
+      : text.split(";").map((part) =>
+          part
+            .split(/[,\s]+/)
+            .filter(Boolean)
+            .map(Number),
+        );
+  const isTile = (n: number) => Number.isInteger(n) && n >= 1 && n <= STORED_TILES;
+  return lists.every((list) => list.every(isTile)) ? lists : null;
+}
+
 /** Parses a list of numbers of images: "2, 1" -> [2, 1]. Returns null for anything else. */
 export function imagesIn(text: string): number[] | null {
   const parts = text.split(/[,\s]+/).filter(Boolean);
@@ -60,6 +75,11 @@ function fieldsOf(update: Update): Record<keyof Fields, HTMLElement> {
       placeholder: "as many as tokens",
       size: 15,
       onchange: (e) => update({ images: imagesIn(textOf(e)) ?? [] }),
+    }),
+    tiles: h("input", {
+      placeholder: "1, 3; 4",
+      size: 8,
+      onchange: (e) => update({ tiles: tilesIn(textOf(e)) ?? [] }),
     }),
     latents: h("input", {
       type: "number",
@@ -103,6 +123,7 @@ export class ControlsView {
   readonly #fields: Fields;
   readonly #toggles: Record<"layout" | "show", HTMLElement>;
   readonly #padding: HTMLElement;
+  readonly #tiles: HTMLElement;
 
   constructor(update: Update) {
     this.#prompts = new PromptsView((prompts) => update({ prompts, at: null }));
@@ -110,6 +131,11 @@ export class ControlsView {
     this.#fields = fields as unknown as Fields;
     this.#toggles = togglesOf(update);
     this.#padding = field("Padding", fields.padding, "The side on which shorter prompts are padded");
+    this.#tiles = field(
+      "Tiles",
+      fields.tiles,
+      `The tiles of each image, at most ${STORED_TILES}; prompts are separated by semicolons`,
+    );
     this.element = h(
       "form.controls",
       { onsubmit: (event) => event.preventDefault() },
@@ -125,6 +151,7 @@ export class ControlsView {
           "The number of images: one number for all prompts, or one for each (2, 1)",
         ),
         field("Latents", fields.latents, "The number of latents shown for each image"),
+        this.#tiles,
         this.#padding,
         this.#toggles.layout,
         this.#toggles.show,
@@ -135,6 +162,7 @@ export class ControlsView {
   show(state: State, view: View): void {
     this.#prompts.show(state.prompts, view.numbers);
     const values = {
+      tiles: state.tiles.map((counts) => counts.join(", ")).join("; "),
       convention: state.convention,
       against: state.against,
       images: state.images.join(", "),
@@ -145,6 +173,7 @@ export class ControlsView {
       const control = this.#fields[name as keyof typeof values];
       if (control.value !== value) control.value = value;
     }
+    this.#tiles.hidden = state.tiles.length === 0 && !view.conventions.some(({ tiled }) => tiled);
     this.#padding.hidden = view.prompts.length < 2;
     for (const name of ["layout", "show"] as const) {
       for (const button of this.#toggles[name].querySelectorAll("button"))
