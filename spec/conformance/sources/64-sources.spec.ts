@@ -1,10 +1,11 @@
 // The executable half of 64-sources.md.
+
 import { describe, expect, test } from "vitest";
 import { type CheckOptions, checkCase } from "../../../src/conformance/cases/check-case.ts";
 import { argumentsOf } from "../../../src/conformance/sources/arguments.ts";
+import { conventionOfCase } from "../../../src/conformance/sources/case-convention.ts";
 import {
   type CaseSubject,
-  conventionOfCase,
   moduleName,
   sources,
   systemUnderTest,

@@ -184,7 +184,7 @@ async function workOf(session: CDPSession): Promise<number> {
 /** Scrolls from top to bottom in `count` frames. */
 export async function scrolled(page: Page, count: number): Promise<Scroll> {
   const session = await page.context().newCDPSession(page);
-  await session.send("Performance.enable");
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
   const before = await workOf(session);
   const frames = await page.evaluate(async (count) => {
     const frame = () => new Promise<number>((done) => requestAnimationFrame(done));

@@ -35,6 +35,8 @@ import { temporary } from "../../support/fixtures/temporary.ts";
 const state = (patch: Partial<State> = {}): State => ({ ...START, ...patch });
 const names = Object.keys(conventions) as ConventionName[];
 
+const IMAGE = { text: "<image>", tokens: 1, length: 1 } as const;
+
 const word = fc.constantFrom("a", "cat", "<image>", "<image>", "</s>", ",");
 const prompt = fc.array(word, { minLength: 1, maxLength: 9 }).map((words) => words.join(" "));
 const anyState: fc.Arbitrary<State> = fc.record({
@@ -128,7 +130,9 @@ describe("the grid", () => {
       ["A", "<image>", "b"],
       ["<pad>", "<pad>", "<image>"],
     ]);
-    expect(batch).toEqual(batchOf([tokensOf("A <image> b"), tokensOf("<image>")], { pad: "left" }));
+    expect(batch).toEqual(
+      batchOf([tokensOf("A <image> b"), tokensOf("<image>")], { pad: "left", marker: IMAGE }),
+    );
     expect(viewOf(state({ prompts, images: [2, 1] })).batch).toMatchObject({ images: 2, real: [2, 1] });
     expect(viewOf(state({ prompts: [" ", ""] })).prompts).toEqual([]);
   });
@@ -463,7 +467,7 @@ describe("explanations", () => {
       latents: 2,
     });
     const view = viewOf(page);
-    const batch = batchOf(["a <image> b", "<image> c"].map(tokensOf), { images: [1] });
+    const batch = batchOf(["a <image> b", "<image> c"].map(tokensOf), { images: [1], marker: IMAGE });
     const report = maskReport({
       batch,
       convention: conventions["flamingo-mini"],

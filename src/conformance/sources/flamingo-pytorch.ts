@@ -184,6 +184,4 @@ export const flamingoPytorch: Source<FlamingoBehaviour> = {
   package: "flamingo-pytorch",
   profiles,
   classes: { ...flamingoClasses, ...palmClasses },
-  conventionOf: ({ only_attend_immediate_media }, profile) =>
-    conventionIn(profile, only_attend_immediate_media), // [prompt.source]
 };

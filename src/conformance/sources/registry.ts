@@ -1,10 +1,9 @@
 // The released packages that golden cases are checked against. A package is one file in this folder and one line here.
 import type { CaseManifest } from "../../io/golden/manifest.ts";
 import { quoted } from "../../io/wording.ts";
-import type { Convention } from "../../masks/conventions/schema.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flamingoPytorch } from "./flamingo-pytorch.ts";
-import { requireKnown, type Source, type SystemUnderTest } from "./source.ts";
+import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./source.ts";
 import { torch } from "./torch.ts";
 import { vitPytorch } from "./vit-pytorch.ts";
 
@@ -24,14 +23,6 @@ function sourceNamed(name: string): Source {
   if (source) return source;
   const known = sources.map((one) => one.package).join(", ");
   throw new LoadError(`there is no package ${quoted(name)}; known are ${known}  [conform.registry]`);
-}
-
-/** An own property of a record; names of Object.prototype such as "constructor" are unknown unless they are own properties. */
-function ownEntry<T>(table: Readonly<Record<string, T>>, name: string, what: string): T {
-  const entry = Object.hasOwn(table, name) ? table[name] : undefined;
-  if (entry !== undefined) return entry;
-  const known = Object.keys(table).join(", ");
-  throw new LoadError(`${what} ${quoted(name)}; known are ${known}  [conform.registry]`);
 }
 
 /** The name that tables group cases by: the class, or "package/class" where several packages have the class. [conform.registry] */
@@ -56,16 +47,4 @@ export function systemUnderTest({
   for (const argument of call.keys())
     requireKnown(entry.call, argument.split(".")[0] ?? "", `${id}: the call of ${type} has no argument`);
   return entry.build(config, { file: id, field: "config" }, { profile: behaviour, flags, positional });
-}
-
-/** The mask convention that the source of a case follows; null where its package has none, or is not registered. */
-export function conventionOfCase({
-  source: { package: name },
-  profile,
-  config,
-}: CaseManifest): Convention | null {
-  const source = sources.find((one) => one.package === name);
-  if (!source) return null;
-  const behaviour = ownEntry(source.profiles, profile, `${name} has no profile`);
-  return source.conventionOf?.(config, behaviour) ?? null;
 }

@@ -5,7 +5,6 @@ import type { Json, JsonObject } from "../../io/json.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { quoted } from "../../io/wording.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import type { Convention } from "../../masks/conventions/schema.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Arguments, type Inputs } from "./arguments.ts";
@@ -43,8 +42,6 @@ export interface Source<P extends object = object> {
   readonly package: string;
   readonly profiles: Readonly<Record<string, P>>;
   readonly classes: Readonly<Record<string, SourceClass<P>>>;
-  /** The mask convention that a configuration follows, for packages that have masks. */
-  conventionOf?(config: JsonObject, profile: P): Convention;
 }
 
 type Camel<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
@@ -137,4 +134,12 @@ export function requireKnown(known: readonly string[], name: string, problem: st
   if (known.some((pattern) => matches(pattern, name))) return; // [conform.options]
   const list = known.length === 0 ? "it has none" : `known are ${known.join(", ")}`;
   throw new LoadError(`${problem} ${quoted(name)}; ${list}  [conform.options]`);
+}
+
+/** An own property of a record; names of Object.prototype such as "constructor" are unknown unless they are own properties. */
+export function ownEntry<T>(table: Readonly<Record<string, T>>, name: string, what: string): T {
+  const entry = Object.hasOwn(table, name) ? table[name] : undefined;
+  if (entry !== undefined) return entry;
+  const known = Object.keys(table).join(", ");
+  throw new LoadError(`${what} ${quoted(name)}; known are ${known}  [conform.registry]`);
 }

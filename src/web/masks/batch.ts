@@ -1,6 +1,6 @@
 // The batch that the page shows: the prompts of its state, cut where the page would become slow.
 import { longest, readPrompts } from "../../io/prompt.ts";
-import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
+import { batchOf, type MaskBatch, type Note } from "../../mask-report/batch.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import type { Tiles } from "../../masks/counting/tiles.ts";
 import { STORED_TILES, type State } from "./state.ts";
@@ -32,10 +32,6 @@ export interface ShownBatch {
   readonly cuts: readonly Cut[];
   /** The first prompt whose images are not those that tiles are given for; tiles are then not shown. */
   readonly misfit: TileMisfit | null;
-  /** The text that stands for an image. */
-  readonly imageToken: string;
-  /** Other known image tokens that occur. They count as text. */
-  readonly otherImageTokens: readonly string[];
 }
 
 type Given = Pick<State, "prompts" | "images" | "padding" | "tiles">;
@@ -77,8 +73,15 @@ export function batchIn(
     ...cutTo("tokens", length, longest(tokens)),
   ];
   const shown = tokens.map((prompt) => prompt.slice(0, length));
-  const batch = batchOf(shown, { pad: padding, images: images.length > 0 ? images : undefined });
+  const batch = batchOf(shown, {
+    pad: padding,
+    images: images.length > 0 ? images : undefined,
+    marker: { text: imageToken, tokens: 1, length: 1 },
+  });
+  const notes = otherImageTokens.map(
+    (token): Note => ({ kind: "other-image-token", token, marker: imageToken }),
+  );
   const numbers = all.map((prompt) => (prompt.length > 0 ? tokens.indexOf(prompt) : null));
   const { tiles, misfit } = tilesIn(batch, tileCounts);
-  return { batch: { ...batch, tiles }, numbers, cuts, misfit, imageToken, otherImageTokens };
+  return { batch: { ...batch, tiles, notes }, numbers, cuts, misfit };
 }

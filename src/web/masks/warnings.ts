@@ -57,9 +57,12 @@ function misfitWarning({ prompt, images, given }: TileMisfit): Warning {
   return { sentence, tone: "alarm", at: null };
 }
 
-function otherTokenWarning(token: string, { imageToken }: View): Warning {
-  const sentence = `${quoted(token)} counts as text, because ${quoted(imageToken)} stands for an image in this batch.`;
-  return { sentence, tone: "alarm", at: null };
+function noteWarnings({ batch }: View): Warning[] {
+  return batch.notes.flatMap((note): Warning[] => {
+    if (note.kind !== "other-image-token") return []; // the others are on options that the page does not have
+    const sentence = `${quoted(note.token)} counts as text, because ${quoted(note.marker)} stands for an image in this batch.`;
+    return [{ sentence, tone: "alarm", at: null }];
+  });
 }
 
 export function warningsOf(view: View): Warning[] {
@@ -68,7 +71,7 @@ export function warningsOf(view: View): Warning[] {
     ...view.unknown.map(unknownWarning),
     ...view.cuts.map(cutWarning),
     ...(view.misfit ? [misfitWarning(view.misfit)] : []),
-    ...view.otherImageTokens.map((token) => otherTokenWarning(token, view)),
+    ...noteWarnings(view),
     ...agreement(view, findings),
     ...findings.map(warningOf),
   ];

@@ -1,7 +1,7 @@
 // Recorded attention from files that were dropped onto the page: a golden case, or the taps of a run.
 
 import { fromBytes, writeFile } from "#host";
-import { conventionOfCase } from "../../../conformance/sources/registry.ts";
+import { conventionOfCase } from "../../../conformance/sources/case-convention.ts";
 import { findCases, readCase } from "../../../io/golden/cases.ts";
 import { type PromptToken, tokensOf } from "../../../io/prompt.ts";
 import { isFloat } from "../../../io/safetensors/dtypes.ts";
