@@ -23,7 +23,7 @@ import { type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts
 import { probeDocument } from "../../../src/conformance/probe/report/document.ts";
 import { probeText } from "../../../src/conformance/probe/report/text.ts";
 import { verdictSentence } from "../../../src/conformance/probe/report/words.ts";
-import { readOutputs } from "../../../src/conformance/probe/rows.ts";
+import { readOutputs, UnusableOutputs } from "../../../src/conformance/probe/rows.ts";
 import { exitStatus, verdictOf } from "../../../src/conformance/probe/verdict.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
@@ -108,6 +108,7 @@ describe("rows that depend on the batch are not certified", () => {
       "Rows see other prompts' images.",
       ["full-mixed", "strict", "alone"],
     ],
+    ["silent if there are many", "company", "The rows depend on the other prompts", ["strict", "alone"]],
     ["equal counts share", "company", "The rows depend on the other prompts of the batch: ", ["strict"]],
     ["size", "company", "The rows depend on the other prompts of the batch: ", ["strict", "alone"]],
     ["alone differs", "company", "The rows depend on the other prompts of the batch: ", ["alone"]],
@@ -129,6 +130,8 @@ describe("rows that depend on the batch are not certified", () => {
       expect([status, sentence.startsWith(words)]).toEqual([1, true]);
       expect(Object.keys(differing(result))).toEqual(where);
       expect(asked.length).toBeLessThanOrEqual(11);
+      expect(asked.filter((name) => name === "full")).toHaveLength(1);
+      if (dependence !== "first-mask") expect(asked).toContain("full-repeated");
     }
   });
 
@@ -346,7 +349,7 @@ describe("exit statuses", () => {
   });
 
   test.each(["full", "full-mixed", "strict", "alone", "text-only", "cached-mixed"])(
-    "[probe.refused] [probe.exit] an implementation that does not answer %s is not certified",
+    "[probe.refused] [probe.skipped] [probe.exit] an implementation that does not answer %s is not certified",
     async (name) => {
       for (const skips of [true, false]) {
         const right = faultyAdapter("ok");
@@ -405,6 +408,29 @@ describe("exit statuses", () => {
     const strict = await probed(refusing("flat", 3, 3)); // with equal numbers nothing is wrong
     expect([strict.result.call.name, strict.status]).toEqual(["strict", 2]);
     expect(strict.result.refused.map(({ call }) => call)).toEqual(["full", "padded", "cached"]);
+  });
+
+  test("[probe.strict] an adapter that cannot run, unusable outputs and errors of another kind are not answered with fewer prompts", async () => {
+    for (const error of [
+      new AdapterUnavailable("it hangs"),
+      new UnusableOutputs("no shape"),
+      new TypeError("a bug"),
+    ]) {
+      const asked: string[] = [];
+      const adapter: Adapter = async ({ name }) => {
+        asked.push(name);
+        throw error;
+      };
+      await expect(probe(adapter, { shape })).rejects.toBe(error);
+      expect(asked).toEqual(["full"]);
+      const right = faultyAdapter("ok");
+      const later = probe(
+        (call, inputs) => (call.name === "alone" ? adapter(call, inputs) : right(call, inputs)),
+        { shape },
+      );
+      if (error instanceof UnusableOutputs) expect((await later).refused).toMatchObject([{ call: "alone" }]);
+      else await expect(later).rejects.toBe(error);
+    }
   });
 
   test("[probe.without-locations] the reason why that call was not measured is reported", async () => {

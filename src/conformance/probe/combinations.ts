@@ -33,14 +33,14 @@ const changes = (fields: Fields): number =>
     (field) => fields[field as keyof Fields] !== paper.immediate[field as keyof Fields],
   ).length;
 
+/** The paper's values come first, so that the first of several combinations with the same rows departs least from it. */
 const every: readonly Fields[] = Object.entries(FIELDS)
   .reduce<Partial<Fields>[]>(
     (combinations, [field, values]) =>
       combinations.flatMap((fields) => values.map((value) => ({ ...fields, [field]: value }))),
     [{}],
   )
-  .map((fields) => fields as Fields)
-  .sort((a, b) => changes(a) - changes(b)); // [probe.combinations]
+  .map((fields) => fields as Fields);
 
 const UNNAMED = "this combination";
 
