@@ -2,7 +2,10 @@
 
     flamboyance probe -- python golden/adapters/probe.py [--all-previous]
 
-Put your own block into `build`. It needs gates away from 0, weights that are the same in every run, and no dropout.
+Put your own block into `build`. It needs gates away from 0, weights that are the same in every run, and no dropout. The command is
+run once for each call; calls with `passes` (cached decoding) and without media_locations may be skipped through adapter.json, others
+not. With --all-previous the rows are also those of a known mistake, so the exit status is 1, and 0 with
+--expect "flamingo-pytorch@0.1.2 all-previous".
 probe_open_flamingo.py is an adapter for a model that caches between passes.
 """
 import argparse
