@@ -196,7 +196,7 @@ describe("[conform.missing] cases without a result", () => {
     expect([both.status, both.stdout]).toEqual([0, expect.stringContaining("1 of 1 cases conform")]);
   });
 
-  test("[conform.gradients] a gradient case without gradients is skipped if its outputs conform, and differs otherwise", () => {
+  test("[conform.outputs-only] a gradient case without gradients is skipped if its outputs conform, and differs otherwise", () => {
     const [gradients = ""] = of("feed-forward--gradients");
     const right = conform("--actual", port([gradients], null), gradients, "--json");
     expect(JSON.parse(right.stdout).skipped).toEqual([

@@ -85,7 +85,7 @@ export function judge(
   const onlyOutputs = judged.status === "passed" && grads.length > 0 && withoutGradients;
   return onlyOutputs
     ? skipped("the outputs conform, and there are no gradients")
-    : { ...judged, notCompared: rounded(notCompared) }; // [conform.gradients]
+    : { ...judged, notCompared: rounded(notCompared) }; // [conform.outputs-only]
 }
 
 function judgeProbes(
