@@ -39,8 +39,9 @@ export interface MaskBatch {
   readonly notes: readonly Note[];
 }
 
-/** Something that was decided while the input was read, and that may not be what was meant. */
+/** Something that was decided about the input, and that may not be what was meant. */
 export type Note =
+  | { readonly kind: "unknown-tiles"; readonly tensor: string; readonly convention: string }
   | { readonly kind: "other-image-token"; readonly token: string; readonly marker: string }
   | ({ readonly kind: "partial-image"; readonly prompt: number } & PartialImage)
   | { readonly kind: "path"; readonly word: string; readonly exists: boolean };

@@ -30,7 +30,7 @@ export function maskDocument(report: MaskReport): object {
     images: batch.images,
     ...(batch.title === null ? {} : { source: batch.title }),
     ...(batch.marker === null ? {} : { imageToken: batch.marker }),
-    ...(batch.notes.length > 0 ? { notes: batch.notes.map(noteSentence) } : {}),
+    ...(report.notes.length > 0 ? { notes: report.notes.map(noteSentence) } : {}),
     ...(prompts.length > 1 ? { prompts } : {}),
     ...recordedDocument(report, listed),
     ...(against && difference ? { against: againstDocument(report, against, listed) } : {}),

@@ -1,9 +1,11 @@
-// The text of notes on how the input was read.
+// The text of notes on the input.
 import { label } from "../terminal/width.ts";
 import type { Note } from "./batch.ts";
 
 export function noteSentence(note: Note): string {
   switch (note.kind) {
+    case "unknown-tiles":
+      return `${note.convention} masks tiles that only pad, but the tiles of the images are not known: weights in ${note.tensor} on such tiles are not found. Give --num-tiles.`;
     case "other-image-token":
       return `${note.token} counts as text here, because ${note.marker} is the image token; choose with --image-token.`;
     case "partial-image":

@@ -6,7 +6,7 @@ import { type Difference, differenceOfRows } from "../masks/difference.ts";
 import { type Finding, findingsOf } from "../masks/findings.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
 import { attentionFindings } from "./attention-shares.ts";
-import type { MaskBatch } from "./batch.ts";
+import type { MaskBatch, Note } from "./batch.ts";
 import { recordedMaskFindings, tilesInMask } from "./recorded-mask.ts";
 import { sampleFindings } from "./samples.ts";
 
@@ -26,6 +26,8 @@ export interface MaskReport extends MaskQuery {
   readonly difference: Difference | null;
   readonly steps: readonly DecodeStep[] | null;
   readonly findings: readonly Finding[];
+  /** Those of the batch, and of its comparison with the convention. */
+  readonly notes: readonly Note[];
 }
 
 export function maskReport(query: MaskQuery): MaskReport {
@@ -40,12 +42,26 @@ export function maskReport(query: MaskQuery): MaskReport {
     ...recordedFindings(batch, rows, convention),
     ...(batch.samples ?? []).flatMap((samples, b) => sampleFindings(rows[b] ?? [], samples, b, convention)),
   ];
-  return { ...query, rows, others, difference, steps, findings };
+  return {
+    ...query,
+    rows,
+    others,
+    difference,
+    steps,
+    findings,
+    notes: [...batch.notes, ...tileNotes(batch, convention)],
+  };
 }
 
 /** A prompt as a counted text, from which the reasons for its rows are found. */
 export const textOf = ({ batch }: MaskReport, prompt: number): TextPart =>
   wholeText(countText((batch.prompts[prompt] ?? []).map(({ kind }) => kind)));
+
+/** Without the tiles of the images, weights on padding tiles look like weights on the image. [prompt.attention] */
+const tileNotes = ({ attention, tiles }: MaskBatch, { tiled, name }: Convention): Note[] =>
+  attention && tiled && tiles === null
+    ? [{ kind: "unknown-tiles", tensor: attention.key, convention: name }] // [prompt.attention]
+    : [];
 
 /** The rows of recorded weights and of a recorded mask that contradict the convention. */
 function recordedFindings(

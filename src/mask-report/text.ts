@@ -42,7 +42,7 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
     steps ? decoding(report, steps, paint, width) : "",
     against ? differenceText(report, against, look) : "",
     agreementText(report, paint, width),
-    listText("Notes", "strong", batch.notes.map(noteSentence), paint, width),
+    listText("Notes", "strong", report.notes.map(noteSentence), paint, width),
     listText(
       "Warnings",
       "bad",
@@ -162,8 +162,7 @@ function agreementText(report: MaskReport, paint: Paint, width: number): string 
     }, 0);
     return differing === 0 ? `all ${all}` : `${all - differing} of ${all}`;
   };
-  const untiled =
-    convention.tiled && batch.tiles === null ? "; its tiles were not compared, give --num-tiles" : "";
+  const untiled = convention.tiled && batch.tiles === null ? ", tiles aside" : "";
   const inferred =
     convention.tiled && batch.tiles === null ? "; its tiles were taken from the mask itself" : "";
   const sentences = [

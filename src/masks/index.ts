@@ -11,6 +11,7 @@ export type {
 } from "./conventions/schema.ts";
 export { type CountedText, countText, TOKEN, wholeText } from "./counting/counted-text.ts";
 export type { ImageRange, ImageRanges } from "./counting/image-ranges.ts";
+export { type Tiles, tileMask, tilesOf } from "./counting/tiles.ts";
 export { type CountCheck, type CountFinding, checkCounts } from "./counts.ts";
 export { type DecodeOptions, type DecodeStep, replayDecoding } from "./decoding/decode.ts";
 export {
