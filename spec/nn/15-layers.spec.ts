@@ -1,12 +1,15 @@
 // The executable half of 15-layers.md. The loops are in support/oracles/layers.ts.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { reference } from "../../src/kernels/reference/index.ts";
+import { run } from "../../src/kernels/replay.ts";
+import { simd } from "../../src/kernels/simd/index.ts";
 import { attention } from "../../src/nn/attention/attention.ts";
 import { Dropout, setTraining } from "../../src/nn/dropout.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { LayerNorm, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { LayerNorm, normalize, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
 import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
@@ -373,4 +376,18 @@ test("[embedding.rows] ids that are not integers are refused", () => {
   expect(refusal(() => layer.forward(randomTensor([2]) as never)).rule).toBe("embedding.rows");
   expect(refusal(() => layer.forward([1, 2] as never)).rule).toBe("embedding.rows");
   expect(refusal(() => layer.forward(int("l", [5]))).upstream).toBe("IndexError: index out of range in self");
+});
+
+test("[norm.biased-variance] a large mean beside a small variance, and a constant row, are normalised exactly on every backend", async () => {
+  // https://github.com/ml-explore/mlx/issues/2238, https://github.com/microsoft/onnxruntime/issues/28463
+  const x = tensor("b d", [[50000, 50001, 50002, 50003]]);
+  const constant = tensor("b d", [1, 256], new Float64Array(256).fill(1234.5));
+  // numpy: (x − x.mean()) / sqrt(x.var() + 1e-5)
+  const expected = [-1.34163542, -0.44721181, 0.44721181, 1.34163542];
+  for (const backend of [reference(), reference("float32"), await simd()]) {
+    const normalised = await run(backend, () => normalize(x), { inputs: { x } });
+    for (const [i, value] of valuesOf(normalised).entries()) expect(value).toBeCloseTo(expected[i] ?? 0, 6);
+    const zero = await run(backend, () => normalize(constant), { inputs: { constant } });
+    expect(valuesOf(zero).every((value) => value === 0)).toBe(true);
+  }
 });

@@ -39,6 +39,38 @@ test("[tensor.values] a view of host data does not extend beyond its buffer", ()
   expect(new Int([0, 7], new Int32Array(0)).flat().length).toBe(0);
 });
 
+test("[tensor.values] data that is longer than its shape, and a shape that is none, are refused", () => {
+  const six = new Float64Array(6);
+  const wrong: readonly (readonly [() => unknown, RegExp])[] = [
+    [() => new Bool([2], new Uint8Array(3)), /\[2\] holds 2 values, got 3/],
+    [() => new Int([2, 2], new Int32Array(5)), /\[2 2\] holds 4 values, got 5/],
+    [() => view(six, [5]), /\[5\] holds 5 values, got 6/],
+    [() => view(six, [2], undefined, 1), /\[2\] holds 2 values, got 5/],
+    [() => view(six, [2, 3], [3, 2]), /extends beyond the 6 values/],
+    [() => view(six, [2], [-1]), /extends beyond the 6 values/],
+    [() => view(six, [2], [1, 1]), /extends beyond the 6 values/],
+    [() => view(six, [2], [0.5]), /extends beyond the 6 values/],
+    [
+      () => new Tensor([5], view(six, [6])),
+      /values of shape \[6\] cannot be those of a tensor of shape \[5\]/,
+    ],
+    [() => new Tensor([2, 3], view(six, [3, 2])), /values of shape \[3 2\]/],
+    [() => new Tensor([5], () => view(six, [6])).data, /values of shape \[6\]/],
+    [() => new Tensor([6]).assign(view(six, [2, 3])), /values of shape \[2 3\]/],
+    [() => new Tensor([-1]), /\[-1\] is not a shape/],
+    [() => new Tensor([0.5]), /\[0\.5\] is not a shape/],
+    [() => new Tensor("3" as never), /3 is not a shape/],
+    [() => new Tensor(undefined as never), /undefined is not a shape/],
+    [() => new Int([2], [1, 2] as never), /values are a typed array here/],
+  ];
+  for (const [make, message] of wrong) {
+    expect(make).toThrow(ShapeError);
+    expect(make).toThrow(message);
+  }
+  expect(view(six, [2, 2], [3, 1], 1).get(1, 1)).toBe(0); // strides into a larger buffer
+  expect(view(six, [2, 3], [-3, 1], 3).get(1, 2)).toBe(0);
+});
+
 test("[tensor.int] ids are 32-bit integers", () => {
   expect([...int("i", [-1, 0, 2 ** 31 - 1]).data]).toEqual([-1, 0, 2 ** 31 - 1]);
   for (const id of [1.5, 2 ** 31, Number.NaN]) {
