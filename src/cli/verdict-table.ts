@@ -77,7 +77,10 @@ export function failures(verdicts: readonly CaseVerdict[], paint: Paint): string
 }
 
 const indented = (head: string, text: string, paint: Paint): string =>
-  paragraph(head, INDENT, breakable(text, WIDTH - INDENT), paint, WIDTH);
+  trimmed(paragraph(head, INDENT, breakable(text, WIDTH - INDENT), paint, WIDTH));
+
+/** Without spaces at the ends of lines, where a line was broken at several. */
+const trimmed = (text: string): string => text.replace(/ +$/gm, "");
 
 /** Words that are wider than a line, cut into pieces that fit one: paths between their names, if these are short enough. */
 export const breakable = (text: string, width: number): string =>
@@ -134,4 +137,4 @@ export function remainder(verdicts: readonly CaseVerdict[]): string {
 
 /** A paragraph of at most 80 columns whose further lines are indented. */
 export const lastLine = (text: string): string =>
-  paragraph("", 2, breakable(printable(text), WIDTH - 4), (word) => word, WIDTH);
+  trimmed(paragraph("", 2, breakable(printable(text), WIDTH - 4), (word) => word, WIDTH));

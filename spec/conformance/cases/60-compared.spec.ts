@@ -104,16 +104,16 @@ describe("gradients", () => {
       { expected: (t) => void t.delete(GRAD) },
     );
 
-  test("[conform.gradients] a gradient that is dropped from manifest and file is an error", async () => {
+  test("[conform.listed-gradients] a gradient that is dropped from manifest and file is an error", async () => {
     expect(await verdictOn(dropped())).toMatchObject({
       status: "errored",
       error: expect.stringMatching(
-        /"grads" does not list "weights\.1\.weight", on which the loss depends {2}\[conform\.gradients\]/,
+        /"grads" does not list "weights\.1\.weight", on which the loss depends {2}\[conform\.listed-gradients\]/,
       ),
     });
   });
 
-  test("[conform.gradients] where the case does not say what is trainable, it is reported", async () => {
+  test("[conform.listed-gradients] where the case does not say what is trainable, it is reported", async () => {
     expect(await verdictOn(dropped({ trainable: undefined }))).toMatchObject({
       status: "passed",
       notCompared: [{ what: "gradients", names: ["weights.1.weight"] }],

@@ -121,8 +121,8 @@ function programOf(golden: GoldenCase, call: CaseCall, backend: Backend): Replay
   const unlisted = unlistedGradients(golden, program, trainable ?? parameterNames(call.system.model));
   if (trainable !== null && unlisted.length > 0)
     throw new LoadError(
-      `${id}: "grads" does not list ${quoted(unlisted[0] ?? "")}, on which the loss depends  [conform.gradients]`,
-    ); // [conform.gradients]
+      `${id}: "grads" does not list ${quoted(unlisted[0] ?? "")}, on which the loss depends  [conform.listed-gradients]`,
+    ); // [conform.listed-gradients]
   const both = gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
   checkProgramSize(golden, both);
   return { program: both, unlisted };
