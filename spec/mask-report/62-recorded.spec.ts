@@ -92,7 +92,8 @@ test("[mask.tiles] a tile that is left out differs; a row that leaks may reach p
 test("[prompt.attention] without tiles the report says that Mllama's tiles were not compared", () => {
   const untiled = report(from({ media_locations: located() }, { attn: PADDED }, { images: [2] }), mllama);
   expect(unwrapped(untiled)).toContain("agree with mllama reference on all 5 rows, tiles aside.");
-  const note = /weights in attn on such tiles are not found. Give --num-tiles.$/;
+  const note =
+    /weights in attn on such tiles are not found. The option --num-tiles of flamboyance mask gives the tiles.$/;
   expect(maskDocument(untiled)).toMatchObject({ notes: [expect.stringMatching(note)] });
   expect(maskDocument(tiled(RIGHT))).not.toHaveProperty("notes");
   const other = report(

@@ -5,7 +5,7 @@ import type { Note } from "./batch.ts";
 export function noteSentence(note: Note): string {
   switch (note.kind) {
     case "unknown-tiles":
-      return `${note.convention} masks tiles that only pad, but the tiles of the images are not known: weights in ${note.tensor} on such tiles are not found. Give --num-tiles.`;
+      return `${note.convention} masks tiles that only pad, but the tiles of the images are not known: weights in ${note.tensor} on such tiles are not found. The option --num-tiles of flamboyance mask gives the tiles.`;
     case "other-image-token":
       return `${note.token} counts as text here, because ${note.marker} is the image token; choose with --image-token.`;
     case "partial-image":

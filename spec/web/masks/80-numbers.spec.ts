@@ -175,6 +175,13 @@ describe("numbers", () => {
     model.update({ convention: "immediate", against: "" });
     expect(mismatches()[0]).toMatchObject({ tone: "alarm", at: { prompt: 0, position: 5, image: 0 } });
     expect(agreement()).toEqual([]);
+    model.update({ convention: "mllama reference" });
+    expect(warningsOf(model.view)).toContainEqual(
+      expect.objectContaining({
+        tone: "note",
+        sentence: expect.stringContaining("tiles of the images are not known"),
+      }),
+    );
     model.update({ prompts: ["a <image>"] });
     expect(model.stages(place(0))?.origin).toBe("a small block with random weights");
     expect(model.view.batch.attention).toBeNull();

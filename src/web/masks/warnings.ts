@@ -1,4 +1,5 @@
 // The warnings of the page: the findings of each convention, with the place that each one leads to.
+import { noteSentence } from "../../mask-report/notes.ts";
 import { maskReport } from "../../mask-report/report.ts";
 import { type Finding, placeOf, toneOf } from "../../masks/findings.ts";
 import { counted, findingSentence } from "../../masks/sentences.ts";
@@ -77,6 +78,12 @@ export function warningsOf(view: View): Warning[] {
   ];
 }
 
+const unknownTiles = (tensor: string, convention: string): Warning => ({
+  sentence: noteSentence({ kind: "unknown-tiles", tensor, convention }),
+  tone: "note",
+  at: null,
+});
+
 /** A note for recorded weights, and for a recorded mask, that agree with the conventions. */
 function agreement({ batch, conventions }: View, findings: readonly Finding[]): Warning[] {
   const names = conventions.map(({ name }) => name).join(" and ");
@@ -91,6 +98,9 @@ function agreement({ batch, conventions }: View, findings: readonly Finding[]): 
     ...(attention && !differs("attention-mismatch", "tile-mismatch")
       ? [note(`weights (${attention.key}) agree`)]
       : []),
+    ...(attention && batch.tiles === null ? conventions.filter(({ tiled }) => tiled) : []).map(({ name }) =>
+      unknownTiles(attention?.key ?? "", name),
+    ),
     ...(recorded && !differs("recorded-mask-mismatch") ? [note(`mask (${recorded.key}) agrees`)] : []),
   ];
 }
