@@ -344,6 +344,14 @@ test("[gate.attn] one more image without a token changes nothing, and no token d
   aPrefixGivesThePrefix(forward, 5);
 });
 
+test("[gate.empty-row-feed-forward] the block and its attention have one convention", () => {
+  for (const options of [{}, { emptyRowFeedForward: "skip" }, { onlyAttendImmediateMedia: false }] as const) {
+    const { options: own, attn } = new GatedCrossAttentionBlock({ ...small, ...options });
+    expect(attn.options.convention).toBe(own.convention);
+    expect(own.convention.emptyRowFeedForward).toBe("emptyRowFeedForward" in options ? "skip" : "run");
+  }
+});
+
 test("[options.known] an unknown option is refused", () => {
   const misspelt = { mediaLocation: locations("..I.") } as object;
   for (const module of [block(), block().attn])
