@@ -164,6 +164,7 @@ describe("files", () => {
       this.size = size;
     }
     slice(from: number, to: number) {
+      if (to - from > 1e6) throw new Error(`${to - from} bytes are read at once`);
       this.read += to - from;
       const bytes = new Uint8Array(to - from);
       bytes.set(this.#start.subarray(from, to));

@@ -28,7 +28,7 @@ export function legend({ two, bars, decodes, tiles, shared }: Marks): HTMLElemen
     two && word("≠", "the conventions differ"),
     decodes && word("!", "differs from the row in the whole text"),
     shared && word("+ 9", "other images in one cell; its number is how many of them are seen"),
-    tiles && word("▖", "a tile that only pads"),
+    tiles && word("▨", "a tile that only pads"),
     bars && word("▂▆", "weights, relative to the largest of the row"),
   );
 }

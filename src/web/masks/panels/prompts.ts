@@ -18,7 +18,7 @@ class PromptBox {
   constructor(write: (text: string) => void, remove: () => void) {
     this.area = h("textarea", {
       spellcheck: "false",
-      placeholder: "<image> stands for an image. An empty prompt is left out.",
+      placeholder: "Left out while it is empty",
       oninput: () => write(this.area.value),
     }) as HTMLTextAreaElement;
     this.#remove = quietButton("Remove", remove);
