@@ -86,8 +86,13 @@ async function expectAccessible(page: Page, name: string): Promise<void> {
   expect([name, await overflow(page)]).toEqual([name, 0]);
 }
 
+/** Sixteen states and more, each of which axe-core examines for about a second. */
+const timeout = 180_000;
+
 describe.each(Object.entries(looks))("%s", (_, look) => {
-  test("axe-core finds nothing in any state, and the page is not wider than the window", async () => {
+  test("axe-core finds nothing in any state, and the page is not wider than the window", {
+    timeout,
+  }, async () => {
     const { page, problems } = await open({}, look);
     for (const [name, patch] of Object.entries(states)) {
       await page.evaluate((hash) => (location.hash = hash), addressOf({ ...START, ...patch }) || "#");
@@ -97,7 +102,9 @@ describe.each(Object.entries(looks))("%s", (_, look) => {
     await page.context().close();
   });
 
-  test("nor where a file was opened or refused, a list is unfolded, or a text is too long", async () => {
+  test("nor where a file was opened or refused, a list is unfolded, or a text is too long", {
+    timeout,
+  }, async () => {
     const { page, problems } = await open({}, look);
     const picker = "input[type=file]";
     const odd = { name: "odd.safetensors", mimeType: "x/y", buffer: Buffer.from("nothing") };

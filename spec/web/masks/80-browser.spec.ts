@@ -213,6 +213,14 @@ describe("the page", () => {
     await second.page.context().close();
   });
 
+  test("a link can name a convention that the list does not have", async () => {
+    const { page } = await open({ convention: "last 3", against: "last 2" });
+    const chosen = [page.locator("select >> nth=0"), page.locator("select >> nth=1")];
+    expect(await Promise.all(chosen.map((select) => select.inputValue()))).toEqual(["last 3", "last 2"]);
+    expect(await page.locator(".source h3").allInnerTexts()).toEqual(["last 3", "last 2"]);
+    await page.context().close();
+  });
+
   test("a link scrolls to its place", async () => {
     const { page } = await open({ prompts: [long], at: { prompt: 0, position: 400, image: 3 } });
     await page.waitForSelector("[data-position='400'].active");

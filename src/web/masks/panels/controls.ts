@@ -1,5 +1,6 @@
 // The form with the prompt and the options. Each input updates a part of the state.
 import { type Convention, conventions } from "../../../masks/conventions/conventions.ts";
+import { lastImages } from "../../../masks/conventions/last.ts";
 import { type Child, h } from "../../shared/dom.ts";
 import { MOST_IMAGES, MOST_LATENTS, STORED_TILES, type State } from "../state.ts";
 import type { View } from "../view.ts";
@@ -14,7 +15,7 @@ const field = (label: string, control: HTMLElement, hint: string): HTMLElement =
 
 function conventionOptions(): HTMLElement[] {
   const groups = new Map<string, Convention[]>();
-  for (const one of Object.values<Convention>(conventions)) {
+  for (const one of [...Object.values<Convention>(conventions), lastImages(2)]) {
     const name = one.source.package;
     groups.set(name, [...(groups.get(name) ?? []), one]);
   }
@@ -171,7 +172,12 @@ export class ControlsView {
     };
     for (const [name, value] of Object.entries(values)) {
       const control = this.#fields[name as keyof typeof values];
-      if (control.value !== value) control.value = value;
+      if (control.value === value) continue;
+      control.value = value;
+      const isLeftOut = control.value !== value && view.conventions.some((one) => one.name === value); // such as "last 3"
+      if (!isLeftOut) continue;
+      control.append(h("option", { value }, value));
+      control.value = value;
     }
     this.#tiles.hidden = state.tiles.length === 0 && !view.conventions.some(({ tiled }) => tiled);
     this.#padding.hidden = view.prompts.length < 2;
