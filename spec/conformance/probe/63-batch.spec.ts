@@ -69,7 +69,7 @@ test("[probe.batch] an implementation whose rows are independent is asked eight 
 describe("rows that depend on the batch are not certified", () => {
   test.each([
     // transformers #28032: prompts of 0, 1 and 2 images, of which the later ones see the images of the earlier
-    ["flat", "other-images", "Rows see other prompts' images.", ["copies", "full-mixed", "strict"]],
+    ["flat", "other-images", "Rows see other prompts' images.", ["copies", "full-mixed", "strict", "alone"]],
     // vllm-fork #1621
     [
       "batchimg",
@@ -97,16 +97,27 @@ describe("rows that depend on the batch are not certified", () => {
       ["copies", "full-mixed", "strict", "alone"],
     ],
     ["mean", "other-images", "Rows see other prompts' images.", ["full-mixed", "strict", "alone"]],
-    ["first of the same text", "other-images", "Rows see other prompts' images.", ["full-mixed"]],
-    ["place", "place", "The rows depend on their place in the batch, ", ["full-mixed", "alone"]],
-    ["second half lost", "place", "The rows depend on their place in the batch, ", ["full-mixed", "strict"]],
+    ["first of the same text", "other-images", "Rows see other prompts' images.", ["full-mixed", "alone"]],
+    ["place", "place", "The rows depend on their place in the batch, ", ["full-mixed"]],
+    [
+      "second half lost",
+      "place",
+      "The rows depend on their place in the batch, ",
+      ["full-mixed", "strict", "alone"],
+    ],
     ["cache", "place", "The rows depend on their place in the batch, ", ["full-mixed"]],
-    ["slightly by place", "place", "The rows depend on their place in the batch, ", ["full-mixed", "alone"]],
+    ["slightly by place", "place", "The rows depend on their place in the batch, ", ["full-mixed"]],
     [
       "last row's images",
       "other-images",
       "Rows see other prompts' images.",
       ["full-mixed", "strict", "alone"],
+    ],
+    [
+      "all previous where a prompt has an end token",
+      "company",
+      "The rows depend on the other prompts of the batch: ",
+      ["alone"],
     ],
     ["silent if there are many", "company", "The rows depend on the other prompts", ["strict", "alone"]],
     ["equal counts share", "company", "The rows depend on the other prompts of the batch: ", ["strict"]],
@@ -118,7 +129,7 @@ describe("rows that depend on the batch are not certified", () => {
       "first mask",
       "first-mask",
       "All rows have the mask of the first prompt of the batch.",
-      ["full-mixed", "alone", "text-only"],
+      ["full-mixed", "text-only"],
     ],
   ])("[probe.batch] [probe.batch-fault] [probe.exit] %s: %s", async (fault, dependence, words, where) => {
     for (const expected of [null, conventions.immediate]) {

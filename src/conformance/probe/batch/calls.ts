@@ -1,6 +1,15 @@
 // The calls that show whether the rows of a batch depend on each other.
 import { TOKEN } from "../../../masks/counting/counted-text.ts";
-import { AGAIN, BASE, kindsOf, type PlannedRow, type ProbeCall, STRICT, TEXT } from "../plan.ts";
+import {
+  AGAIN,
+  BASE,
+  changedImage,
+  kindsOf,
+  type PlannedRow,
+  type ProbeCall,
+  STRICT,
+  TEXT,
+} from "../plan.ts";
 
 const divisor = (a: number, b: number): number => (b === 0 ? a : divisor(b, a % b));
 
@@ -57,15 +66,15 @@ export function withoutTextOnly(call: ProbeCall): ProbeCall | null {
   return rows.length < call.rows.length ? { ...call, name: `${call.name}-images-only`, rows } : null;
 }
 
-const single = (name: string, text: string): ProbeCall => ({
+const single = (name: string, text: string, variant: number): ProbeCall => ({
   name,
   prompts: [kindsOf(text)],
-  rows: [{ prompt: 0, variant: BASE, otherImages: false }],
+  rows: [{ prompt: 0, variant, otherImages: false }],
   passes: null,
   locations: true,
 });
 
-/** One prompt by itself, which is not the first of the full batch. */
-export const alone = single("alone", STRICT[1] ?? "");
+/** A prompt without end tokens by itself, and not the row that is the first of other batches. */
+export const alone = single("alone", STRICT[0] ?? "", changedImage(1));
 /** A prompt without images by itself. */
-export const textOnly = single("text-only", "tttttttt");
+export const textOnly = single("text-only", "tttttttt", BASE);
