@@ -2,12 +2,24 @@
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 const MAIN = "dist/cli/main.js";
 const NORM = "golden/cases/flamingo-pytorch/palm-layer-norm--two-axes";
 const workspace = temporary();
+
+beforeAll(() => {
+  spawnSync(process.execPath, [
+    MAIN,
+    "check",
+    NORM,
+    "--precision",
+    "float32",
+    "--out",
+    join(workspace, "actual"),
+  ]);
+});
 
 /** Runs a command whose stdout is closed by its reader before anything is written to it. */
 function withClosedPipe(args: readonly string[]): Promise<{ status: number | null; stderr: string }> {
@@ -27,7 +39,7 @@ const commands: string[][] = [
   ["mask", "a <image> b", "--json"],
   ["check", NORM],
   ["check", NORM, "--markdown"],
-  ["conform", "--actual", join(workspace, "nothing"), NORM],
+  ["conform", "--actual", join(workspace, "actual"), NORM],
   ["digits", "caption", "0"],
   ["bench", "--first"],
   [...train, "--out", join(workspace, "run")],
