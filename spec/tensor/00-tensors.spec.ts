@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { named } from "../../src/tensor/pattern.ts";
 import {
   type Any,
   Bool,
@@ -62,6 +63,7 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
     [() => new Tensor("3" as never), /3 is not a shape/],
     [() => new Tensor(undefined as never), /undefined is not a shape/],
     [() => new Int([2], [1, 2] as never), /values are a typed array here/],
+    [() => named(3 as never, new Tensor([1])), /a pattern is a text such as .*, not number/],
   ];
   for (const [make, message] of wrong) {
     expect(make).toThrow(ShapeError);
