@@ -150,7 +150,7 @@ describe("distance", () => {
 
   test("[compare.rows] the largest difference of the worst row is named, and rows beyond the tolerance are counted", () => {
     const expected = [1, 1, 1, 1, 1, 1, 1, 1];
-    const found = distance([1, 1, 1, 1.1, 1.2, 1.9, 1, 1], expected, 2, 0.05);
+    const found = distance([1.001, 1, 1, 1.1, 1.2, 1.9, 1, 1], expected, 2, 0.05);
     expect([found.row, found.place, found.beyond]).toEqual([2, { at: 5, actual: 1.9, expected: 1 }, 2]);
   });
 
