@@ -266,6 +266,7 @@ test("[probe.without-locations] rows see everything, nothing or something else, 
 test("[probe.cached] the ways of making cached steps are distinguished, and choose among conventions that agree", async () => {
   const found = async (name: string) => {
     const { exact, cached } = await probe(blockAdapter("attention", conventionOf(name)), { shape });
+    expect(new Set(exact).size).toBe(exact.length);
     return [exact[0]?.name, cached.steps.length === 0 ? cached.skipped : cached.steps];
   };
   expect(await found("open-flamingo@2.0.1 all")).toEqual(["open-flamingo@2.0.1 all-previous", ["count"]]);
