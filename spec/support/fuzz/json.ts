@@ -31,9 +31,14 @@ const KEYS = ["constructor", "__proto__", "hasOwnProperty", "", "0", "x", "\u000
 
 type Edit = (parent: Json[] | { [key: string]: Json }, key: string | number) => void;
 
-/** Assigns an own property, whatever its name. */
+/** Assigns a copy as an own property, whatever its name. A value that stood at two places could come to contain itself. */
 const assign = (parent: object, key: string | number, value: Json): void => {
-  Object.defineProperty(parent, key, { value, enumerable: true, configurable: true, writable: true });
+  Object.defineProperty(parent, key, {
+    value: structuredClone(value),
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  });
 };
 
 const valueAt = (parent: object, key: string | number): Json => (parent as Record<string, Json>)[key] ?? null;
@@ -52,7 +57,7 @@ const edits: fc.Arbitrary<Edit> = fc.oneof(
     (name): Edit =>
       (parent, key) => {
         const value = valueAt(parent, key);
-        if (Array.isArray(parent)) parent.push(value);
+        if (Array.isArray(parent)) assign(parent, parent.length, value);
         else assign(parent, name, value);
       },
   ),
