@@ -1,5 +1,5 @@
 // Text from files in errors: shortened, and without control sequences.
-import type { Shape } from "../tensor/tensor.ts";
+import { indexAt, type Shape } from "../tensor/tensor.ts";
 
 /** A text from a file, in quotes, escaped and cut to 100 characters. */
 export function quoted(text: string): string {
@@ -12,15 +12,7 @@ export const listed = (numbers: readonly number[]): string =>
   `[${numbers.slice(0, 8).join(" ")}${numbers.length > 8 ? " …" : ""}]`;
 
 /** "[i j]": the index of the value at a row-major position. */
-export function indexOf(position: number, shape: Shape): string {
-  const index: number[] = [];
-  for (let axis = shape.length - 1, rest = position; axis >= 0; axis--) {
-    const n = shape[axis] ?? 1;
-    index.unshift(rest % n);
-    rest = Math.floor(rest / n);
-  }
-  return `[${index.join(" ")}]`;
-}
+export const indexOf = (position: number, shape: Shape): string => `[${indexAt(position, shape).join(" ")}]`;
 
 /** The text of these bytes, or null if they are not UTF-8. */
 export function utf8(bytes: Uint8Array): string | null {

@@ -1,7 +1,7 @@
 // State dicts: the tensors in a model's fields, with the names of the source package, in torch's order.
 import { LoadError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
-import { flat, rowMajor, Tensor, type View } from "../tensor/tensor.ts";
+import { flat, indexAt, Tensor, type View } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
 import { didYouMean } from "../terminal/nearest.ts";
 import { differenceSentence, nameDifferences } from "./name-differences.ts";
@@ -131,6 +131,7 @@ function checkEqual(name: string, a: Tensor, b: Tensor): void {
 function finite(name: string, v: View): View {
   const at = flat(v).findIndex((value) => !Number.isFinite(value));
   if (at < 0) return v;
-  const index = rowMajor(v.shape).map((step, axis) => Math.floor(at / step) % (v.shape[axis] ?? 1));
-  throw new LoadError(`weight "${name}" is ${flat(v)[at]} at [${index.join(" ")}]  [state.finite]`);
+  throw new LoadError(
+    `weight "${name}" is ${flat(v)[at]} at [${indexAt(at, v.shape).join(" ")}]  [state.finite]`,
+  );
 }

@@ -29,6 +29,10 @@ export function rowMajor(shape: Shape): number[] {
   return stride;
 }
 
+/** The index along each axis of the element at a row-major position. */
+export const indexAt = (position: number, shape: Shape): number[] =>
+  rowMajor(shape).map((step, axis) => Math.floor(position / step) % (shape[axis] ?? 1));
+
 /**
  * Floats as an array: row-major, of exactly as many values as the shape has, or with strides into a larger buffer. Throws a
  * ShapeError if the values do not fit.

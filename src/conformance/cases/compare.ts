@@ -2,8 +2,9 @@
 
 import type { CaseTolerance, HalfNoise } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
+import { indexOf } from "../../io/wording.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import { Bool, flat, Int, rowMajor, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { Bool, flat, Int, indexAt, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type Distance, distance, exactDistance, norm, withoutFill } from "./distance.ts";
 
 /** The largest difference in the worst row. */
@@ -31,13 +32,9 @@ export interface Comparison {
   readonly beyond: number;
 }
 
-/** The index along all axes of a position in row-major order. */
-export const indexOf = (at: number, shape: Shape): number[] =>
-  rowMajor(shape).map((step, axis) => Math.floor(at / step) % (shape[axis] ?? 1));
-
 /** Index along all axes but the last; none in an empty tensor. */
-export const rowIndex = (row: number, shape: Shape): number[] =>
-  sizeOf(shape) === 0 ? [] : indexOf(row, shape.slice(0, -1));
+const rowIndex = (row: number, shape: Shape): number[] =>
+  sizeOf(shape) === 0 ? [] : indexAt(row, shape.slice(0, -1));
 
 /** A result; one without values has another shape than the expected one. */
 export type Given = Stored | { readonly shape: Shape };
@@ -93,7 +90,7 @@ function unlikeness(actual: Given | undefined, shape: Shape): string | null {
 }
 
 const elementOf = ({ place }: Distance, shape: Shape): WorstElement | null =>
-  place && { index: indexOf(place.at, shape), actual: place.actual, expected: place.expected };
+  place && { index: indexAt(place.at, shape), actual: place.actual, expected: place.expected };
 
 /** The noise of a case in a precision, by tensor; a sentence if the case is not judged in it. */
 export function noiseIn(precision: Precision, tolerance: CaseTolerance | null): HalfNoise {
@@ -138,7 +135,7 @@ export function compareProbes(
   if (unlike !== null || !actual) return failed(unlike);
   const x = elements(actual);
   const wrong = Array.from(x).findIndex((v) => !Number.isFinite(v));
-  if (wrong >= 0) return failed(`${x[wrong]} at [${indexOf(wrong, shape).join(" ")}]`); // [compare.nan]
+  if (wrong >= 0) return failed(`${x[wrong]} at ${indexOf(wrong, shape)}`); // [compare.nan]
   const whole = norm((i) => x[i] ?? 0, 0, x.length);
   if (probes.norm === 0) {
     const remark = whole === 0 ? null : "not zero throughout, as expected";
@@ -158,7 +155,7 @@ export function compareProbes(
   );
   const at = index[worst] ?? 0;
   const element = {
-    index: indexOf(at, shape),
+    index: indexAt(at, shape),
     actual: x[at] ?? Number.NaN,
     expected: value[worst] ?? Number.NaN,
   };
