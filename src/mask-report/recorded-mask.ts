@@ -4,10 +4,10 @@
 import type { Stored } from "../io/safetensors/read.ts";
 import { indexOf } from "../io/wording.ts";
 import type { Convention } from "../masks/conventions/conventions.ts";
-import { type ImageRanges, rangesOf, sameRanges } from "../masks/counting/image-ranges.ts";
+import { rangesOf, sameRanges } from "../masks/counting/image-ranges.ts";
 import { type Tiles, tilesOf } from "../masks/counting/tiles.ts";
 import type { RecordedMaskFinding } from "../masks/findings.ts";
-import type { MaskRow } from "../masks/rows.ts";
+import { addRun, type MaskRow } from "../masks/rows.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { flat, Tensor } from "../tensor/tensor.ts";
 
@@ -94,48 +94,29 @@ export function recordedMaskFindings(
   convention: Convention,
   tiles: Tiles,
 ): RecordedMaskFinding[] {
-  const findings: { -readonly [K in keyof RecordedMaskFinding]: RecordedMaskFinding[K] }[] = [];
+  const findings: RecordedMaskFinding[] = [];
   const stride = recorded.images * recorded.tiles;
   rows.forEach((list, prompt) => {
-    let last: (typeof findings)[number] | null = null;
     list.forEach(({ allowed: expected, position }, l) => {
       const row = recordedRow(recorded, (prompt * list.length + l) * stride, prompt, tiles);
       const agrees = sameRanges(row.images, expected);
-      if (agrees && row.different === null) {
-        last = null;
-        return;
-      }
+      if (agrees && row.different === null) return;
+      const where = { convention: convention.name, tensor: recorded.key, prompt };
+      const run = { from: position, to: position, recorded: row.images, expected };
       const difference = agrees ? row.different : null;
-      if (last && alike(last, row.images, expected, difference)) last.to = position;
-      else {
-        const where = {
-          convention: convention.name,
-          tensor: recorded.key,
-          prompt,
-          from: position,
-          to: position,
-        };
-        last = {
-          kind: "recorded-mask-mismatch",
-          ...where,
-          recorded: row.images,
-          expected,
-          tiles: difference,
-        };
-        findings.push(last); // [prompt.recorded-mask]
-      }
+      addRun<RecordedMaskFinding>(
+        findings,
+        { kind: "recorded-mask-mismatch", ...where, ...run, tiles: difference },
+        alike,
+      ); // [prompt.recorded-mask]
     });
   });
   return findings;
 }
 
-const alike = (
-  last: RecordedMaskFinding,
-  recorded: ImageRanges,
-  expected: ImageRanges,
-  tiles: RecordedMaskFinding["tiles"],
-): boolean =>
-  sameRanges(last.recorded, recorded) &&
-  sameRanges(last.expected, expected) &&
-  last.tiles?.image === tiles?.image &&
-  `${last.tiles?.recorded}` === `${tiles?.recorded}`;
+const alike = (a: RecordedMaskFinding, b: RecordedMaskFinding): boolean =>
+  a.prompt === b.prompt &&
+  sameRanges(a.recorded, b.recorded) &&
+  sameRanges(a.expected, b.expected) &&
+  a.tiles?.image === b.tiles?.image &&
+  `${a.tiles?.recorded}` === `${b.tiles?.recorded}`;

@@ -4,7 +4,7 @@ import type { Convention } from "../masks/conventions/conventions.ts";
 import { TOKEN } from "../masks/counting/counted-text.ts";
 import { differingRanges, type ImageRanges, rangeOf, sameRanges } from "../masks/counting/image-ranges.ts";
 import type { SampleFinding } from "../masks/findings.ts";
-import type { MaskRow } from "../masks/rows.ts";
+import { addRun, type MaskRow } from "../masks/rows.ts";
 import { LoadError } from "../tensor/errors.ts";
 
 /** The samples of a prompt: each ends with an end token, or they have these lengths. */
@@ -48,24 +48,18 @@ export function sampleFindings(
 ): SampleFinding[] {
   const own = imagesOfSamples(rows, samples);
   const tokens = rows.reduce((most, { image }) => Math.max(most, image), 0);
-  const findings: (Omit<SampleFinding, "to"> & { to: number })[] = [];
+  const findings: SampleFinding[] = [];
   for (const { position, reaching } of rows) {
     const sample = samples[position] ?? -1;
     const images = sample < 0 ? [] : others(reaching, own.get(sample), tokens); // padding belongs to no sample
-    const last = findings.at(-1);
     if (images.length === 0) continue;
-    const joins = last?.sample === sample && last.to === position - 1 && sameRanges(last.images, images);
-    if (joins) last.to = position;
-    else
-      findings.push({
-        kind: "other-sample",
-        convention: name,
-        prompt,
-        from: position,
-        to: position,
-        sample,
-        images,
-      }); // [prompt.samples]
+    const run = { prompt, from: position, to: position };
+    const finding = { kind: "other-sample", convention: name, ...run, sample, images } as const; // [prompt.samples]
+    addRun<SampleFinding>(
+      findings,
+      finding,
+      (last) => last.sample === sample && sameRanges(last.images, images),
+    );
   }
   return findings;
 }

@@ -8,7 +8,7 @@ import { explain, type Reason } from "./explain.ts";
 import { type Matrix, promptsOf } from "./grid.ts";
 import { verdictsOf } from "./invariants.ts";
 import { leaks, type RowOutcome } from "./outcome.ts";
-import { type MaskRow, maskRows } from "./rows.ts";
+import { addRun, type MaskRow, maskRows } from "./rows.ts";
 
 /** Neighbouring rows into which all images leak, or that become NaN. */
 export interface LeakFinding {
@@ -164,17 +164,20 @@ export function findingsOf(
 
 /** Neighbouring rows with the same outcome are one finding. */
 function leakFindings(rows: readonly MaskRow[], prompt: number, { name }: Convention): LeakFinding[] {
-  const runs: { outcome: RowOutcome; from: number; to: number }[] = [];
-  for (const { position, outcome } of rows) {
-    const last = runs.at(-1);
-    if (last?.outcome === outcome) last.to = position;
-    else runs.push({ outcome, from: position, to: position });
-  }
-  return runs.flatMap(({ outcome, from, to }): LeakFinding[] =>
-    leaks(outcome) || outcome === "nan"
-      ? [{ kind: "leak", convention: name, outcome, prompt, from, to }]
-      : [],
-  );
+  const findings: LeakFinding[] = [];
+  for (const { position, outcome } of rows)
+    if (leaks(outcome) || outcome === "nan") {
+      const finding = {
+        kind: "leak",
+        convention: name,
+        outcome,
+        prompt,
+        from: position,
+        to: position,
+      } as const;
+      addRun<LeakFinding>(findings, finding, (last, one) => last.outcome === one.outcome);
+    }
+  return findings;
 }
 
 function stepFindings(

@@ -119,23 +119,29 @@ export const sameRow = (one: MaskRow, other: MaskRow | undefined): boolean =>
 export const alikeRows = (one: MaskRow, other: MaskRow): boolean =>
   sameRow(one, other) && sameMask(one, other); // [mask.runs]
 
-/** Neighbouring rows with the same mask and the same outcome. */
-export interface RowRun {
+/** Neighbouring positions that are alike; `to` is the last one. */
+export interface Run {
   readonly from: number;
-  /** The last position. */
   readonly to: number;
+}
+
+/** Adds a run to a list. If it follows the last one directly and is like it, the last one is extended instead. */
+export function addRun<R extends Run>(runs: R[], run: R, alike: (last: R, run: R) => boolean): void {
+  const last = runs.at(-1);
+  if (last?.to === run.from - 1 && alike(last, run)) runs[runs.length - 1] = { ...last, to: run.to };
+  else runs.push(run);
+}
+
+/** Neighbouring rows with the same mask and the same outcome. */
+export interface RowRun extends Run {
   /** The first of them. */
   readonly row: MaskRow;
 }
 
 /** The rows of a prompt as runs of equal rows. [mask.runs] */
 export function runsOf(rows: readonly MaskRow[]): RowRun[] {
-  const runs: { from: number; to: number; row: MaskRow }[] = [];
-  for (const row of rows) {
-    const last = runs.at(-1);
-    const { position } = row;
-    if (last && alikeRows(last.row, row)) last.to = position;
-    else runs.push({ from: position, to: position, row });
-  }
+  const runs: RowRun[] = [];
+  for (const row of rows)
+    addRun(runs, { from: row.position, to: row.position, row }, (last, one) => alikeRows(last.row, one.row));
   return runs;
 }

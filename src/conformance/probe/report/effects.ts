@@ -1,5 +1,6 @@
 // The effect on a row as values: which images reach it, how they are weighted, whether the feed-forward runs.
 import { EFFECT } from "../../../masks/exhaustive/effect.ts";
+import { addRun, type Run } from "../../../masks/rows.ts";
 import { IMAGES } from "../plan.ts";
 import type { ProbeResult } from "../probe.ts";
 
@@ -28,11 +29,9 @@ export function rowEffect(effect: number, known: number): RowEffect {
 export const isAverage = ({ images, evenly, nan }: RowEffect): boolean =>
   images.length === IMAGES && evenly && !nan;
 
-/** Neighbouring rows of one prompt with the same effect. Both ends are included. */
-export interface Stretch {
+/** Neighbouring rows of one prompt with the same effect. */
+export interface Stretch extends Run {
   readonly prompt: number;
-  readonly from: number;
-  readonly to: number;
   readonly measured: RowEffect;
   /** The effect under the convention that the rows are compared with; null where they are not compared. */
   readonly expected: RowEffect | null;
@@ -47,18 +46,12 @@ const same = (a: RowEffect | null, b: RowEffect | null): boolean =>
     a.feedForward === b.feedForward &&
     a.nan === b.nan);
 
+const alike = (a: Stretch, b: Stretch): boolean =>
+  a.prompt === b.prompt && same(a.measured, b.measured) && same(a.expected, b.expected);
+
 function joined(rows: readonly Stretch[]): Stretch[] {
   const stretches: Stretch[] = [];
-  for (const row of rows) {
-    const last = stretches.at(-1);
-    const joins =
-      last?.prompt === row.prompt &&
-      last.to === row.from - 1 &&
-      same(last.measured, row.measured) &&
-      same(last.expected, row.expected);
-    if (joins) stretches[stretches.length - 1] = { ...last, to: row.to };
-    else stretches.push(row);
-  }
+  for (const row of rows) addRun(stretches, row, alike);
   return stretches;
 }
 
