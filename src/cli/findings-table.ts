@@ -3,21 +3,15 @@ import type { Comparison } from "../conformance/cases/compare.ts";
 import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
 import { figure, jsonNumber } from "../conformance/reports/report.ts";
 import type { Finding } from "../conformance/submissions/findings.ts";
+import { counted } from "../masks/sentences.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { paragraph } from "../terminal/prose.ts";
 import { paintOn, widthOn, writeOut } from "./terminal.ts";
-import { breakable, failures, lastLine, moduleTable, remainder, verdictLine } from "./verdict-table.ts";
+import { breakable, failures, lastLine, moduleTable, remainder, some, verdictLine } from "./verdict-table.ts";
 
 const FILE = "actual.safetensors";
 /** Cases that are named, of those that have no result or share a finding. */
 const NAMED = 3;
-
-const plural = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
-
-function list(ids: readonly string[]): string {
-  const rest = ids.length - NAMED;
-  return ids.slice(0, NAMED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
-}
 
 /** That no case has a result, and where results belong. */
 export const missingText = (missing: readonly string[], actual: string): string =>
@@ -35,9 +29,9 @@ const number = (x: number): string => (Number.isFinite(x) ? String(Number(x.toPr
 
 /** The values at the worst element, or what keeps elements from being compared. */
 function values({ element, remark, rows, beyond }: Comparison): string {
-  const counted = `${beyond} of ${plural(rows, "row")} ${beyond === 1 ? "differs" : "differ"}`;
-  if (!element) return remark ?? counted;
-  return `${number(element.actual)} where ${number(element.expected)} is expected; ${counted}`;
+  const extent = `${beyond} of ${counted(rows, "row")} ${beyond === 1 ? "differs" : "differ"}`;
+  if (!element) return remark ?? extent;
+  return `${number(element.actual)} where ${number(element.expected)} is expected; ${extent}`;
 }
 
 function nearest({ nearest: found, searched }: Finding): string {
@@ -54,16 +48,16 @@ function findingText(finding: Finding, paint: Paint, width: number): string {
   const { module, cases, firstDivergence: first, unexpected } = finding;
   const [smallest = "", ...others] = cases;
   const where = first?.tensor ?? "nothing";
-  const head = `${module}: ${plural(cases.length, "case differs", "cases differ")}, first at ${where}`;
+  const head = `${module}: ${counted(cases.length, "case")} ${cases.length === 1 ? "differs" : "differ"}, first at ${where}`;
   const lines = [
     nearest(finding),
     `${smallest}: ${where}${place(finding)}`,
     ...(first
       ? [`${values(first)}; error ${figure(first.error)}, tolerance ${figure(first.tolerance)}`]
       : []),
-    ...(others.length > 0 ? [`also ${list(others)}`] : []),
+    ...(others.length > 0 ? [`also ${some(others, NAMED)}`] : []),
     ...(unexpected.length > 0
-      ? [`the file also holds ${list(unexpected)}, which the case does not have`]
+      ? [`the file also holds ${some(unexpected, NAMED)}, which the case does not have`]
       : []),
   ];
   const body = lines.map((line) => paragraph("  ", 4, breakable(line, width - 4), paint, width));
@@ -106,7 +100,7 @@ function coverage(missing: readonly string[], verdicts: readonly CaseVerdict[], 
   if (missing.length === 0) return "";
   const { cases } = summarise(verdicts);
   const text =
-    `no result for ${missing.length} of ${plural(cases, "case")}: ${list(missing)}. ` +
+    `no result for ${missing.length} of ${counted(cases, "case")}: ${some(missing, NAMED)}. ` +
     `Results are read from ${actual}/<case id>/${FILE}; name the cases that you computed to judge these alone.`;
   return lastLine(text);
 }

@@ -1,8 +1,8 @@
 // The input of `flamboyance mask`: prompts in words, files of ids, golden cases and safetensors files.
 import { closeSync, openSync, readSync } from "node:fs";
-import { kindOf } from "#host";
+import { kindOf, systemReason } from "#host";
 import { conventionOfCase } from "../conformance/sources/case-convention.ts";
-import { readCase } from "../io/golden/cases.ts";
+import { readCase, under } from "../io/golden/cases.ts";
 import type { ImageMarker } from "../io/image-markers.ts";
 import { readPrompts, tokensOfIds, wordsOf } from "../io/prompt.ts";
 import { loadSafetensors, type Stored } from "../io/safetensors/read.ts";
@@ -213,17 +213,12 @@ function read(file: string): Uint8Array {
       if (descriptor !== 0) closeSync(descriptor);
     }
   } catch (error) {
-    throw new LoadError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    const reason = systemReason(error);
+    if (reason === null) throw error;
+    throw new LoadError(`cannot read ${file}: ${reason}`);
   }
   return bytes.subarray(0, done);
 }
-
-const under = (prefix: string, all: ReadonlyMap<string, Stored>): Map<string, Stored> =>
-  new Map(
-    [...all]
-      .filter(([key]) => key.startsWith(prefix))
-      .map(([key, stored]) => [key.slice(prefix.length), stored]),
-  );
 
 function tensorsOf(file: string): Map<string, Stored> {
   const opened = loadSafetensors(file);

@@ -110,9 +110,9 @@ const NOT_COMPARED: Readonly<Record<NotCompared["what"], string>> = {
 };
 const MOST_NAMES = 8;
 
-const some = (names: readonly string[]): string => {
-  return `${names.slice(0, MOST_NAMES).join(", ")}${names.length > MOST_NAMES ? `, … and ${names.length - MOST_NAMES} more` : ""}`;
-};
+/** "a, b, … and 3 more" */
+export const some = (names: readonly string[], most = MOST_NAMES): string =>
+  `${names.slice(0, most).join(", ")}${names.length > most ? `, … and ${names.length - most} more` : ""}`;
 
 /** The last lines: skipped cases by reason, and the parts of cases that were not compared. Empty if there are none. */
 export function remainder(verdicts: readonly CaseVerdict[]): string {

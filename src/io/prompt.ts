@@ -14,7 +14,7 @@ export interface PromptToken {
 export const PADDING: PromptToken = { text: "<pad>", kind: 0, padding: true };
 
 /** The image tokens that are recognised without being named, in the order in which they are looked for. */
-export const IMAGE_TOKENS: readonly string[] = ["<image>", "<|image|>", "<Image>"];
+const IMAGE_TOKENS: readonly string[] = ["<image>", "<|image|>", "<Image>"];
 const ENDS = new Set(["</s>", "<eos>", "<|endofchunk|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>"]);
 const PIECES =
   /<\|[\p{L}\p{N}_.:/-]+\|>|<\/?[\p{L}\p{N}_][\p{L}\p{N}_.:-]*\/?>|[\p{L}\p{N}_]+(?:['’]\p{L}+)*|\S/gu;

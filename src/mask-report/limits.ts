@@ -1,9 +1,10 @@
 // Limits of a mask report, and whether a grid is within them. Time and memory grow with the positions of a batch and with what is
 // shown.
+import { MOST_IDS } from "../io/token-ids.ts";
 import { widthOf } from "../terminal/width.ts";
 
-/** Positions of a batch: prompts times their padded length. */
-export const MOST_POSITIONS = 400_000;
+/** Positions of a batch: prompts times their padded length. As many as a file has ids. */
+export const MOST_POSITIONS = MOST_IDS;
 /** Positions of a batch that is decoded token by token. */
 export const MOST_DECODED = 100_000;
 /** Entries of the mask up to which the document of --json lists every token and every row, and not only runs of equal rows. */
@@ -11,7 +12,7 @@ export const MOST_LISTED = 65_536;
 /** Runs and warnings in the document of --json. */
 export const MOST_ENTRIES = 100_000;
 /** Tokens of a prompt, and columns of its images, up to which its mask is drawn as a grid. */
-export const GRID = { tokens: 100, columns: 64 } as const;
+const GRID = { tokens: 100, columns: 64 } as const;
 /** Prompts, and runs of a prompt, that are printed. */
 export const MOST_PROMPTS = 16;
 export const MOST_RUNS = 256;

@@ -69,10 +69,10 @@ function legend({ batch }: MaskReport, { paint, width, drawing }: Look): string[
   const { yes, no } = marks(drawing.ascii);
   const marker = batch.marker === null ? "" : `   image token: ${label(batch.marker, 40)}`;
   const line = `${yes} may attend   ${no} may not`;
-  const fits = widthOf(line + marker) <= width;
+  const oneLine = widthOf(line + marker) <= width;
   return [
-    paint(fits ? line + marker : line, "faint"),
-    ...(fits ? [] : [paint(marker.trim(), "faint")]),
+    paint(oneLine ? line + marker : line, "faint"),
+    ...(oneLine ? [] : [paint(marker.trim(), "faint")]),
     ...(batch.tiles ? tileLines(batch.tiles, paint, width) : []),
   ];
 }

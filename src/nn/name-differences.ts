@@ -1,6 +1,8 @@
 // Names of weights that a model does not have, although it has them without a prefix or a wrapper's name. Training frameworks wrap
 // modules, and the wrapper's field becomes a part of every name below it.
 
+import { written } from "./options.ts";
+
 /** Fields of wrappers in torch, and the wrapper that adds each. */
 const WRAPPERS: ReadonlyMap<string, string> = new Map([
   ["module", "DataParallel or DistributedDataParallel"],
@@ -82,8 +84,6 @@ export function nameDifferences(unexpected: readonly string[], missing: readonly
   return found;
 }
 
-const number = (n: number): string => n.toLocaleString("en-US");
-
 /** One sentence for a difference, among `all` names of the weights. */
 export function differenceSentence({ kind, added, names }: NameDifference, all: number): string {
   const wrappers = new Set(
@@ -91,7 +91,7 @@ export function differenceSentence({ kind, added, names }: NameDifference, all: 
   );
   const origin = wrappers.size === 0 ? "" : ` (from ${[...wrappers].join(", and ")})`;
   const which =
-    names.size === all ? `all ${number(all)} names` : `${number(names.size)} of ${number(all)} names`;
+    names.size === all ? `all ${written(all)} names` : `${written(names.size)} of ${written(all)} names`;
   const quoted = added.map((part) => `"${part}"`).join(" or ");
   if (kind === "prefix of the model")
     return `${which} lack ${quoted}, with which the model's names begin: put it in front of them`;

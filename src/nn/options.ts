@@ -20,7 +20,8 @@ const MOST = 2 ** 24;
 /** The largest number of layers of one model. [options.bounds] */
 const MOST_LAYERS = 10_000;
 
-const written = (n: number): string => n.toLocaleString("en-US");
+/** A number with commas between thousands. */
+export const written = (n: number): string => n.toLocaleString("en-US");
 
 /** A whole number between two bounds, both included. */
 export const whole = (low: number, high: number, upstream?: Check["upstream"]): Check => ({
@@ -147,8 +148,8 @@ export function checked<O extends object>(
   if (typeof options !== "object" || options === null || Array.isArray(options))
     throw new RuleError(`${caller} takes an object of options, not ${shown(options)}`, "options.values");
   const known = Object.keys(all);
-  const stranger = Object.keys(options).find((name) => !Object.hasOwn(all, name));
-  if (stranger !== undefined) throw unknownOption(caller, stranger, known, signature); // [options.known]
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(all, name));
+  if (unknown !== undefined) throw unknownOption(caller, unknown, known, signature); // [options.known]
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const own = Object.fromEntries(given);
   const missing = known.filter((name) => !all[name]?.optional && !Object.hasOwn(own, name));

@@ -19,6 +19,7 @@ import { moduleName, systemUnderTest } from "../sources/registry.ts";
 import type { SystemUnderTest } from "../sources/source.ts";
 import { checkInputs, checkProgramSize } from "./budget.ts";
 import { type Judgement, judge, judgeRaised } from "./judge.ts";
+import { messageOf, notRun } from "./selection.ts";
 import type { CaseVerdict, NotCompared } from "./verdict.ts";
 
 /** The call that a case makes. */
@@ -265,15 +266,7 @@ export async function checkCase(
     if (options.signal?.aborted) throw error;
     if (raises && (error instanceof RuleError || error instanceof ShapeError))
       return { ...base, ...judgeRaised(raises, { error, phase }) };
-    return {
-      ...base,
-      rows: 0,
-      worst: null,
-      firstDivergence: null,
-      kernels: null,
-      status: "errored",
-      error: error instanceof Error ? `${error.name}: ${error.message}` : String(error),
-    };
+    return { ...notRun("errored", id, messageOf(error), base.module), precision: base.precision };
   }
 }
 

@@ -19,11 +19,12 @@ export interface Selection {
   readonly otherKinds: CaseListing["otherKinds"];
 }
 
-/** The verdict on a folder that was not run. */
+/** The verdict on a case that has no numbers: it was skipped, or an error ended it. */
 export function notRun(status: Status, id: string, error: string, module = "(unreadable)"): NotRun {
   return { id, module, status, rows: 0, worst: null, firstDivergence: null, error, kernels: null };
 }
 
+/** The kind of an error and its message. */
 export const messageOf = (error: unknown): string =>
   error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 

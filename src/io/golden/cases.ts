@@ -12,7 +12,7 @@ import { expectedTensors, givenTensors, strayTensors } from "./tensors.ts";
 export interface GoldenCase {
   readonly folder: string;
   readonly manifest: CaseManifest;
-  /** Whether the case may ask for the work of a released model. */
+  /** Whether the case may need as much work as a released model. */
   readonly isFullSize: boolean;
   /** By the names in `manifest.inputs`, including the cotangent of a gradient case. Floats are read on first use. */
   readonly inputs: ReadonlyMap<string, Stored>;
@@ -126,8 +126,8 @@ function casesAmong(files: readonly string[]): CaseListing {
 }
 
 /**
- * Reads case.json and both headers, and compares them. Values are read when they are used. Without `fullSize`, a full-size case may ask
- * for no more work than its name on the command line allows, which is less than that of the released models.
+ * Reads case.json and both headers, and compares them. Values are read when they are used. Without `fullSize`, a full-size case
+ * may need only the work that is allowed for a case whose path is given, which is less than that of the released models.
  */
 export function readCase(
   folder: string,
@@ -171,7 +171,8 @@ function readManifest(path: string): CaseManifest {
   return caseManifest(json, { file: path, field: "" });
 }
 
-const under = <T>(prefix: string, map: ReadonlyMap<string, T>): Map<string, T> =>
+/** The entries whose key begins with a prefix, without it. */
+export const under = <T>(prefix: string, map: ReadonlyMap<string, T>): Map<string, T> =>
   new Map(
     [...map]
       .filter(([key]) => key.startsWith(prefix))

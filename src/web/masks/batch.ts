@@ -7,9 +7,9 @@ import { STORED_TILES, type State } from "./state.ts";
 
 export const MOST_PROMPTS = 64;
 /** Characters of all prompts together that are split into tokens. */
-export const MOST_CHARACTERS = 400_000;
+const MOST_CHARACTERS = 400_000;
 /** Tokens of all prompts together, padding included. */
-export const MOST_TOKENS = 20_000;
+const MOST_TOKENS = 20_000;
 
 /** A limit of the page that the prompts exceed: how many of their prompts, characters or tokens are shown. */
 export interface Cut {

@@ -1,5 +1,6 @@
 // The result of a probe in sentences. They are used in the terminal's text and as the document's `sentence`; no code parses them.
 import type { Convention } from "../../../masks/conventions/schema.ts";
+import { counted } from "../../../masks/sentences.ts";
 import type { Refusal } from "../ask.ts";
 import type { Difference } from "../batch/compare.ts";
 import type { BatchFault, Dependence } from "../batch/independence.ts";
@@ -38,7 +39,7 @@ const batchSentence = ({ call, dependence }: BatchFault): string => {
 /** One comparison of batches. */
 export function differenceSentence({ call, differing, compared }: Difference): string {
   if (call === null) return "Equal prompts with equal images have unequal rows in one batch.";
-  const rows = `${differing} of ${compared} ${compared === 1 ? "prompt" : "prompts"}`;
+  const rows = `${differing} of ${counted(compared, "prompt")}`;
   return `In the call "${call}", ${rows} differ${differing === 1 ? "s" : ""} from the same in the first batch.`;
 }
 

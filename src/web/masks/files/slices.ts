@@ -7,7 +7,7 @@ import { LoadError } from "../../../tensor/errors.ts";
 
 const MB = 1_000_000;
 /** Files up to this size are read whole. */
-export const WHOLE_BYTES = 16 * MB;
+const WHOLE_BYTES = 16 * MB;
 /** The largest number of bytes that are read from a drop. */
 export const MOST_BYTES = 128 * MB;
 const LONGEST_HEADER = 25 * MB;

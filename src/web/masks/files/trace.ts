@@ -2,7 +2,7 @@
 
 import { fromBytes, writeFile } from "#host";
 import { conventionOfCase } from "../../../conformance/sources/case-convention.ts";
-import { findCases, readCase } from "../../../io/golden/cases.ts";
+import { findCases, readCase, under } from "../../../io/golden/cases.ts";
 import { type PromptToken, tokensOf } from "../../../io/prompt.ts";
 import { isFloat } from "../../../io/safetensors/dtypes.ts";
 import { openSafetensors, type Stored } from "../../../io/safetensors/read.ts";
@@ -85,13 +85,6 @@ export function traceOfTensors(tensors: Tensors, state: State, title: string): T
   const attention = sharesIn(taps, batch.locations.shape, batch.images);
   return traceFrom({ ...batch, title, attention }, taps);
 }
-
-const under = (prefix: string, all: Tensors): Map<string, Stored> =>
-  new Map(
-    [...all]
-      .filter(([key]) => key.startsWith(prefix))
-      .map(([key, stored]) => [key.slice(prefix.length), stored]),
-  );
 
 function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
   const { images, prompts } = batch;
