@@ -30,7 +30,7 @@ const CLOSED_PIPE = 141;
 
 /**
  * If the reader of stdout closes the pipe, as `head` does, the command ends at once and without a message. If stdout cannot be
- * written for another reason, such as a full disk, the command ends with the reason. Errors of stderr have no place to be told.
+ * written for another reason, such as a full disk, the command ends with the reason. Errors of stderr cannot be reported anywhere.
  */
 export function endWhereOutputFails(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -21,7 +21,7 @@ const swept = new Set<string>();
 
 /**
  * A number of the machine and of the namespace that process ids belong to. In containers the first process always has id 1, so
- * the id alone does not tell two writers apart.
+ * the id alone does not distinguish two writers.
  */
 function machineId(): string {
   let namespace = "";

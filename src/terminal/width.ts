@@ -30,7 +30,7 @@ export function fill(text: string, width: number, align: "left" | "center" | "ri
 
 /**
  * Characters that are not shown as they are: controls (C0, DEL, C1), format characters such as bidirectional overrides, lone
- * surrogates, and Unicode's line and paragraph separators. A terminal obeys them, or hides them from the reader.
+ * surrogates, and Unicode's line and paragraph separators. A terminal acts on them or does not show them.
  */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 

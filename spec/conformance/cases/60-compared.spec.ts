@@ -221,7 +221,7 @@ describe("bounds", () => {
       { inputs: (t) => void t.delete("inputs.text") },
     );
     expect(await within(2, () => verdictOn(folder))).toMatch(
-      /asks for 30000 positions in one input; 4096 at most.*\[conform\.budget\]/,
+      /needs 30000 positions in one input; 4096 at most.*\[conform\.budget\]/,
     );
   });
 
@@ -240,9 +240,7 @@ describe("bounds", () => {
       }),
       { inputs: (t) => void t.delete("inputs.x") },
     );
-    expect(await within(2, () => verdictOn(x))).toMatch(
-      /asks for \d+ intermediate elements; 33554432 at most/,
-    );
+    expect(await within(2, () => verdictOn(x))).toMatch(/needs \d+ intermediate elements; 33554432 at most/);
   });
 });
 

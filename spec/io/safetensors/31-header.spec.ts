@@ -107,11 +107,11 @@ test("[io.entries] a tensor is described by dtype, shape and offsets, exactly on
   expect(open(fileOf({ x: Object.fromEntries(Object.entries(entry).reverse()) }, 8)).keys).toEqual(["x"]);
 });
 
-test("[io.dtypes] a dtype that the format does not know is an error", () => {
+test("[io.dtypes] a dtype that the format does not have is an error", () => {
   expectError(
     one({ dtype: "Q4_0" }),
     "io.dtypes",
-    'tensor "x" has dtype "Q4_0"; the format knows BOOL U8 F16 BF16 I32 F32 F64 I64 F4 ',
+    'tensor "x" has dtype "Q4_0"; the format has BOOL U8 F16 BF16 I32 F32 F64 I64 F4 ',
   );
   for (const bad of [null, 32, "f32", "toString", ["F32"]]) expectError(one({ dtype: bad }), "io.dtypes");
 });

@@ -1,5 +1,5 @@
-// Bounds on the work of one case, checked before anything is computed. case.json is small whatever it asks for, so that a
-// case that is not full-size has to be small, and a full-size one has to be of the size of the released models.
+// Bounds on the work of one case, checked before anything is computed. A short case.json can describe any
+// amount of work, so a case that is not full-size has to be small, and a full-size one has to be of the size of the released models.
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Program } from "../../tensor/program/program.ts";
@@ -24,12 +24,12 @@ const budgetOf = ({ manifest: { full }, isFullSize }: GoldenCase): Budget =>
 function within(
   { manifest: { id, full }, isFullSize }: GoldenCase,
   what: string,
-  asked: number,
+  needed: number,
   most: number,
 ): void {
-  if (asked <= most) return;
+  if (needed <= most) return;
   const remedy = full && !isFullSize ? "; add --full" : "";
-  throw new LoadError(`${id} asks for ${asked} ${what}; ${most} at most${remedy}  [conform.budget]`); // [conform.budget]
+  throw new LoadError(`${id} needs ${needed} ${what}; ${most} at most${remedy}  [conform.budget]`); // [conform.budget]
 }
 
 /** Token ids and masks have a position for each element, embeddings for each row. Pictures have more axes, and no mask. */

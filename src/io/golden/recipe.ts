@@ -44,7 +44,7 @@ const integers = record({
   place: optional(list(list(int32)), []),
 });
 
-/** The members of each kind of recipe, by the member that tells the kind. A picture's file is named for information. */
+/** The members of each kind of recipe, by the member that identifies the kind. A picture's file is named for information. */
 const MEMBERS = {
   file: ["file", "photograph"],
   true: ["true"],

@@ -53,15 +53,15 @@ function checkBudget(
   const isAtOnce = ([, { dtype }]: (typeof absent)[0]): boolean =>
     dtype !== "floats" && dtype !== "result" && !isFloat(dtype);
   const sum = (of: typeof absent): number => of.reduce((n, [, { shape }]) => n + sizeOf(shape ?? []), 0);
-  const within = (what: string, asked: number, most: number): void => {
-    if (asked <= most) return;
-    throw refuse(recipes, `make ${asked} ${what}; ${most} at most${fullSize ? "" : FULL_SIZE}`, "case.made"); // [case.made]
+  const within = (what: string, needed: number, most: number): void => {
+    if (needed <= most) return;
+    throw refuse(recipes, `make ${needed} ${what}; ${most} at most${fullSize ? "" : FULL_SIZE}`, "case.made"); // [case.made]
   };
   within("elements", sum(absent), fullSize ? MOST_MADE.full : MOST_MADE.small);
   within("integers and booleans", sum(absent.filter(isAtOnce)), MOST_MADE.atOnce);
 }
 
-const FULL_SIZE = ", unless full-size cases are asked for (--full) and this is one";
+const FULL_SIZE = ", unless this is a full-size case and --full is given";
 
 const PRECISION = { F64: "float64", F32: "float32", BF16: "bfloat16", F16: "float16" } as const;
 

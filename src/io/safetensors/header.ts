@@ -137,7 +137,7 @@ function readDtype(scanner: Scanner, failHere: Fail): StoredDtype {
   const name = scanner.string();
   if (isStoredDtype(name)) return name; // [io.dtypes]
   const given = name === null ? "a dtype that is not a name" : `dtype ${quoted(name)}`;
-  throw failHere(`has ${given}; the format knows ${STORED_DTYPES.join(" ")}`, "io.dtypes");
+  throw failHere(`has ${given}; the format has ${STORED_DTYPES.join(" ")}`, "io.dtypes");
 }
 
 function readShape(scanner: Scanner, failHere: Fail): Shape {
