@@ -124,7 +124,7 @@ test("[prompt.attention] weights that are no probabilities, or of another shape,
 
 test("[prompt.attention] a row of NaN agrees with a convention whose row is NaN, and with no other", () => {
   const nan = new Array<number>(16).fill(Number.NaN);
-  const shares = sharesIn(
+  const [shares] = sharesIn(
     new Map([["attn", weights(nan, row(0, 8), row(0, 8), row(8, 16), row(8, 16))]]),
     [1, 5],
     2,
@@ -137,13 +137,41 @@ test("[prompt.attention] a row of NaN agrees with a convention whose row is NaN,
   expect(found("zero").map(findingSentence)[0]).toMatch(
     /position 0 is NaN in attn, but under immediate it attends nothing/,
   );
-  const zero = sharesIn(
+  const [zero] = sharesIn(
     new Map([["attn", weights(NONE, row(0, 8), row(0, 8), row(8, 16), row(8, 16))]]),
     [1, 5],
     2,
   );
   const expectsNan = { ...conventions.immediate, emptyRow: "nan" } as const;
   expect(zero && attentionFindings(zero, { shape: [1, 5], data: LOCATIONS }, 2, expectsNan)).toHaveLength(1);
+});
+
+test("[prompt.attention] a head that gives no weight to a row that attends is found", () => {
+  // two heads, two positions of an image: the second head is all zero in position 1, though the first one attends
+  const attn = tensor("b h l s", [1, 2, 2, 2], [0.5, 0.5, 0.5, 0.5, 0.25, 0.75, 0, 0]);
+  const { findings } = report(
+    from({ media_locations: new Bool<"b l">([1, 2], Uint8Array.of(1, 0)) }, { attn }, { images: [1] }),
+    conventions.immediate,
+  );
+  expect(findings.map(findingSentence)).toEqual([
+    "Prompt 0, position 1 has no weight in 1 of 2 heads in attn, but under immediate it attends {1}.",
+  ]);
+});
+
+test("[prompt.attention] the weights of every layer are compared, and one of another shape is refused", () => {
+  const keys = ["layers.0.1.attn.attn", "layers.1.1.attn.attn"] as const;
+  const swapped = weights(NONE, row(8, 16), row(8, 16), row(0, 8), row(0, 8));
+  const layers = (second: Stored) =>
+    from({ media_locations: located() }, { [keys[0]]: RIGHT, [keys[1]]: second }, { images: [2] });
+  const both = report(layers(swapped), conventions.immediate);
+  const text = unwrapped(both);
+  expect(text).toContain(`weights (${keys[0]}) agree with immediate on all 5 rows.`);
+  expect(text).toContain(`weights (${keys[1]}) agree with immediate on 1 of 5 rows.`);
+  expect(both.findings).toHaveLength(4);
+  expect(maskDocument(both)).toMatchObject({ attention: { tensor: keys[0] }, otherLayers: [keys[1]] });
+  expect(() => layers(tensor("b h l s", [1, 1, 1, 16], row(0, 8)))).toThrow(
+    `${keys[1]} has the shape [1 1 1 16]`,
+  );
 });
 
 const cross = (...rows: string[]) =>

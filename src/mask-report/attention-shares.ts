@@ -19,6 +19,9 @@ export interface Shares {
   readonly tileShares: readonly (readonly (readonly number[])[])[] | null;
   /** Per prompt and position: whether all weights of the row are equal and not zero. */
   readonly even: readonly (readonly boolean[])[];
+  readonly heads: number;
+  /** Per prompt and position: the number of heads whose weights are all zero. */
+  readonly silent: readonly (readonly number[])[];
 }
 
 const EVEN = 1e-6;
@@ -33,26 +36,30 @@ const weightsIn = (taps: ReadonlyMap<string, Stored>): [string, Tensor][] =>
       : [],
   );
 
+const partsOf = (images: number, tiles: Tiles | null): number => images * (tiles?.most ?? 1);
+
+const fitsBatch = (
+  { shape: [tb, , tl, s = 0] }: Tensor,
+  [b = 0, l = 0]: readonly number[],
+  parts: number,
+): boolean => tb === b && tl === l && parts > 0 && s > 0 && s % parts === 0;
+
 /**
- * The first cross-attention's weights among taps without their prefix that fit `b` prompts of `l` tokens and `images` images; null
- * where there are none. Throws a LoadError if they are no weights. [prompt.attention]
+ * The weights of every cross-attention layer among taps without their prefix that fit `b` prompts of `l` tokens and `images`
+ * images. Throws a LoadError if they are no weights. [prompt.attention]
  */
 export function sharesIn(
   taps: ReadonlyMap<string, Stored>,
-  [b = 0, l = 0]: readonly number[],
+  size: readonly number[],
   images: number,
   tiles: Tiles | null = null,
-): Shares | null {
-  const parts = images * (tiles?.most ?? 1);
-  for (const [key, stored] of weightsIn(taps)) {
-    const [tb, , tl, s = 0] = stored.shape;
-    if (tb === b && tl === l && parts > 0 && s > 0 && s % parts === 0)
-      return sharesOf(key, stored, images, tiles); // [prompt.attention]
-  }
-  return null;
+): Shares[] {
+  return weightsIn(taps)
+    .filter(([, stored]) => fitsBatch(stored, size, partsOf(images, tiles)))
+    .map(([key, stored]) => sharesOf(key, stored, images, tiles)); // [prompt.attention]
 }
 
-/** Throws a LoadError where there are weights, but none that fit. [prompt.attention] */
+/** Throws a LoadError where the weights of a layer do not fit. [prompt.attention] */
 export function checkFit(
   title: string,
   taps: ReadonlyMap<string, Stored>,
@@ -60,9 +67,9 @@ export function checkFit(
   images: number,
   tiles: Tiles | null,
 ): void {
-  const [first] = weightsIn(taps);
-  if (!first) return;
-  const [key, { shape }] = first;
+  const misfit = weightsIn(taps).find(([, weights]) => !fitsBatch(weights, [b, l], partsOf(images, tiles)));
+  if (!misfit) return;
+  const [key, { shape }] = misfit;
   const stored = tiles ? `${images} images of ${tiles.most} tiles` : `${images} images`;
   throw new LoadError(
     `${title}: ${key} has the shape [${shape.join(" ")}], which does not fit ${b} prompts of ${l} tokens and ${stored}  [prompt.attention]`,
@@ -95,6 +102,8 @@ function sharesOf(key: string, stored: Tensor, images: number, tiles: Tiles | nu
     shares: folded(images),
     tileShares: tiles && folded(images * tiles.most),
     even: each((i, j) => rows(i, j).every((r) => r.every((w) => w > 0 && Math.abs(w * s - 1) < EVEN))), // [prompt.attention]
+    heads,
+    silent: each((i, j) => rows(i, j).filter((r) => r.every((w) => w === 0)).length),
   };
 }
 
@@ -132,7 +141,7 @@ export function attentionFindings(
   convention: Convention,
   tiles: Tiles | null = null,
 ): (AttentionFinding | TileFinding)[] {
-  const { key, shares, even } = recorded;
+  const { key, shares, even, heads, silent } = recorded;
   return maskRows(locations, images, convention).flatMap((rows, prompt) =>
     rows.flatMap((row, position): (AttentionFinding | TileFinding)[] => {
       const weights = shares[prompt]?.[position] ?? [];
@@ -150,6 +159,14 @@ export function attentionFindings(
           expected: { outcome: row.outcome, images: expected },
         };
         return [{ kind: "attention-mismatch", ...where, ...described }]; // [prompt.attention]
+      }
+      const none = silent[prompt]?.[position] ?? 0;
+      if (none > 0 && expected.length > 0) {
+        const described = { attended, silentHeads: { silent: none, heads } };
+        const { outcome } = row;
+        return [
+          { kind: "attention-mismatch", ...where, ...described, expected: { outcome, images: expected } },
+        ]; // [prompt.attention]
       }
       const parts = recorded.tileShares?.[prompt]?.[position];
       const found =

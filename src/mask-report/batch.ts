@@ -26,8 +26,10 @@ export interface MaskBatch {
   readonly real: readonly number[];
   /** The convention of the package that the case comes from. */
   readonly convention: Convention | null;
-  /** Recorded attention weights, if there are any. */
+  /** Recorded attention weights of the first layer, if there are any. */
   readonly attention: Shares | null;
+  /** Those of the other layers. */
+  readonly otherLayers: readonly Shares[];
   /** A recorded mask, if there is one. */
   readonly recorded: RecordedMask | null;
   /** The tiles of each image; null where images have none, or nothing is known of them. */
@@ -81,6 +83,7 @@ export function batchOf(
     real,
     convention: null,
     attention: null,
+    otherLayers: [],
     recorded: null,
     tiles: null,
     samples: samples
@@ -194,9 +197,9 @@ export function batchFrom(
     throw new LoadError(
       `${title}: ${recorded.key} has ${recorded.tiles} tiles for each image, not ${tiles.most}  [prompt.recorded-mask]`,
     );
-  const attention = sharesIn(taps, shape, batch.images, tiles);
-  if (!attention) checkFit(title, taps, shape, batch.images, tiles);
-  return { ...batch, title, attention, recorded, tiles };
+  checkFit(title, taps, shape, batch.images, tiles);
+  const [attention = null, ...otherLayers] = sharesIn(taps, shape, batch.images, tiles);
+  return { ...batch, title, attention, otherLayers, recorded, tiles };
 }
 
 function promptsFrom(

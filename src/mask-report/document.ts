@@ -86,10 +86,11 @@ function promptDocument(report: MaskReport, b: number, listed: boolean): PromptD
 
 /** Recorded weights and masks, and tiles. */
 function recordedDocument({ batch, convention }: MaskReport, listed: boolean): object {
-  const { attention, recorded, tiles, locations, images, samples } = batch;
+  const { attention, otherLayers, recorded, tiles, locations, images, samples } = batch;
   const shares = attention && { tensor: attention.key, ...(listed ? { shares: attention.shares } : {}) };
   return {
     ...(shares ? { attention: shares } : {}),
+    ...(otherLayers.length > 0 ? { otherLayers: otherLayers.map(({ key }) => key) } : {}),
     ...(recorded
       ? { recorded: { tensor: recorded.key, images: recorded.images, tiles: recorded.tiles } }
       : {}),

@@ -65,12 +65,14 @@ const tileNotes = ({ attention, tiles }: MaskBatch, { tiled, name }: Convention)
 
 /** The rows of recorded weights and of a recorded mask that contradict the convention. */
 function recordedFindings(
-  { attention, recorded, locations, images, tiles }: MaskBatch,
+  { attention, otherLayers, recorded, locations, images, tiles }: MaskBatch,
   rows: readonly (readonly MaskRow[])[],
   convention: Convention,
 ): Finding[] {
   return [
-    ...(attention ? attentionFindings(attention, locations, images, convention, tiles) : []),
+    ...(attention ? [attention, ...otherLayers] : []).flatMap((layer) =>
+      attentionFindings(layer, locations, images, convention, tiles),
+    ),
     ...(recorded
       ? recordedMaskFindings(recorded, rows, convention, tiles ?? tilesInMask(recorded, rows.length))
       : []),

@@ -155,9 +155,9 @@ function decoding(report: MaskReport, steps: readonly DecodeStep[], paint: Paint
 function agreementText(report: MaskReport, paint: Paint, width: number): string {
   const { batch, convention, rows, findings } = report;
   const all = rows.reduce((n, list) => n + list.length, 0);
-  const extent = (kinds: readonly string[]): string => {
+  const extent = (tensor: string, kinds: readonly string[]): string => {
     const differing = findings.reduce((n, finding) => {
-      if (!kinds.includes(finding.kind)) return n;
+      if (!kinds.includes(finding.kind) || !("tensor" in finding) || finding.tensor !== tensor) return n;
       return finding.kind === "recorded-mask-mismatch" ? n + finding.to - finding.from + 1 : n + 1;
     }, 0);
     return differing === 0 ? `all ${all}` : `${all - differing} of ${all}`;
@@ -165,11 +165,12 @@ function agreementText(report: MaskReport, paint: Paint, width: number): string 
   const untiled = convention.tiled && batch.tiles === null ? ", tiles aside" : "";
   const inferred =
     convention.tiled && batch.tiles === null ? "; its tiles were taken from the mask itself" : "";
+  const weights = (key: string): string =>
+    `the recorded weights (${key}) agree with ${convention.name} on ${extent(key, ["attention-mismatch", "tile-mismatch"])} rows${untiled}`;
   const sentences = [
-    batch.attention &&
-      `the recorded weights (${batch.attention.key}) agree with ${convention.name} on ${extent(["attention-mismatch", "tile-mismatch"])} rows${untiled}`,
+    ...(batch.attention ? [batch.attention, ...batch.otherLayers] : []).map(({ key }) => weights(key)),
     batch.recorded &&
-      `the recorded mask (${batch.recorded.key}) agrees with ${convention.name} on ${extent(["recorded-mask-mismatch"])} rows${inferred}`,
+      `the recorded mask (${batch.recorded.key}) agrees with ${convention.name} on ${extent(batch.recorded.key, ["recorded-mask-mismatch"])} rows${inferred}`,
   ];
   return sentences
     .filter((sentence) => sentence !== null)

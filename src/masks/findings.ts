@@ -32,6 +32,8 @@ export interface AttentionFinding {
   readonly attended: readonly number[];
   /** Whether the weights are NaN. */
   readonly nan?: boolean;
+  /** Where the images agree: the heads that give no weight to any image, though the row attends. */
+  readonly silentHeads?: { readonly silent: number; readonly heads: number };
   readonly expected: { readonly outcome: RowOutcome; readonly images: readonly number[] };
 }
 

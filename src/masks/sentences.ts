@@ -182,8 +182,12 @@ function leakSentence({ convention, outcome, prompt, from, to }: LeakFinding): s
 }
 
 function attentionSentence(finding: AttentionFinding): string {
-  const { convention, tensor, prompt, position, attended, expected, nan } = finding;
-  const recorded = nan ? "is NaN" : rowImages("attends", attended);
+  const { convention, tensor, prompt, position, attended, expected, nan, silentHeads } = finding;
+  const recorded = nan
+    ? "is NaN"
+    : silentHeads
+      ? `has no weight in ${silentHeads.silent} of ${counted(silentHeads.heads, "head")}`
+      : rowImages("attends", attended);
   return `Prompt ${prompt}, position ${position} ${recorded} in ${tensor}, but under ${convention} it ${rowImages(expected.outcome, expected.images)}.`;
 }
 

@@ -47,7 +47,7 @@ export interface View extends ShownBatch {
 }
 
 /** What a file has recorded: attention, a mask, tiles. */
-export type Recorded = Partial<Pick<MaskBatch, "title" | "attention" | "recorded" | "tiles">>;
+export type Recorded = Partial<Pick<MaskBatch, "title" | "attention" | "otherLayers" | "recorded" | "tiles">>;
 
 function chosen(names: readonly string[]): { known: [Convention, ...Convention[]]; unknown: string[] } {
   const unknown: string[] = [];

@@ -93,10 +93,10 @@ function agreement({ batch, conventions }: View, findings: readonly Finding[]): 
     tone: "note",
     at: null,
   });
-  const { attention, recorded } = batch;
+  const { attention, otherLayers, recorded } = batch;
   return [
     ...(attention && !differs("attention-mismatch", "tile-mismatch")
-      ? [note(`weights (${attention.key}) agree`)]
+      ? [note(`weights (${[attention, ...otherLayers].map(({ key }) => key).join(", ")}) agree`)]
       : []),
     ...(attention && batch.tiles === null ? conventions.filter(({ tiled }) => tiled) : []).map(({ name }) =>
       unknownTiles(attention?.key ?? "", name),

@@ -82,8 +82,8 @@ export function traceOfTensors(tensors: Tensors, state: State, title: string): T
   const taps = new Map([...tensors, ...under("taps.", tensors)]);
   if (inputs.has("media_locations")) return traceFrom(batchFrom(title, inputs, taps, {}), taps);
   const { batch } = viewOf(state);
-  const attention = sharesIn(taps, batch.locations.shape, batch.images);
-  return traceFrom({ ...batch, title, attention }, taps);
+  const [attention = null, ...otherLayers] = sharesIn(taps, batch.locations.shape, batch.images);
+  return traceFrom({ ...batch, title, attention, otherLayers }, taps);
 }
 
 function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
@@ -107,9 +107,9 @@ function traceFrom(batch: MaskBatch, taps: Tensors): Trace {
     const size = `${batch.locations.shape.join(" × ")} tokens over ${images} images`;
     throw new LoadError(`${title} has ${size}, more than this page shows; use flamboyance mask --trace.`);
   }
-  const { recorded, tiles } = batch;
+  const { otherLayers, recorded, tiles } = batch;
   const stages = attention && stagesIn(taps, attention.key, latents, title);
-  return { recorded: { title, attention, recorded, tiles }, stages, state };
+  return { recorded: { title, attention, otherLayers, recorded, tiles }, stages, state };
 }
 
 /** A token as a word that is read as one token of the same kind, whatever its id. */
