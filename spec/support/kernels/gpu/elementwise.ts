@@ -81,8 +81,8 @@ const SMALLEST = 2 ** -126;
 /** The largest error of an op over numbers of all relevant sizes, relative to the allowed error. */
 export async function functionError(backend: DeviceBackend, op: keyof typeof UNITS): Promise<number> {
   const sizes = [0.01, 1, 15, 100, ...(op === "sin" || op === "cos" ? [1e4, 2 ** 20] : [])];
-  const ranges = sizes.flatMap((size) => {
-    const next = numbers(size, (x) => (op === "sqrt" ? Math.abs(x) : x) * size);
+  const ranges = sizes.flatMap((size, seed) => {
+    const next = numbers(seed, (x) => (op === "sqrt" ? Math.abs(x) : x) * size);
     return Array.from({ length: 2000 }, next);
   });
   // Adjacent float32 numbers of this size are more than 2π apart, so sin and cos of them are arbitrary.
