@@ -73,8 +73,8 @@ describe("rows that depend on the batch are not certified", () => {
     // vllm-fork #1621
     [
       "batchimg",
-      "silenced",
-      "A prompt without images silences the batch: while it is there, no image changes any row.",
+      "images-disabled",
+      "A prompt without images disables the images of the whole batch: with it, no image changes any row.",
       ["strict", "alone"],
     ],
     // llama3 #369
@@ -115,16 +115,36 @@ describe("rows that depend on the batch are not certified", () => {
     ],
     [
       "all previous where a prompt has an end token",
-      "company",
+      "other-prompts",
       "The rows depend on the other prompts of the batch: ",
       ["alone"],
     ],
-    ["silent if there are many", "company", "The rows depend on the other prompts", ["strict", "alone"]],
-    ["equal counts share", "company", "The rows depend on the other prompts of the batch: ", ["strict"]],
-    ["size", "company", "The rows depend on the other prompts of the batch: ", ["strict", "alone"]],
-    ["alone differs", "company", "The rows depend on the other prompts of the batch: ", ["alone"]],
-    ["text alone sees all", "company", "The rows depend on the other prompts of the batch: ", ["text-only"]],
-    ["most images", "company", "The rows depend on the other prompts of the batch: ", ["strict", "alone"]],
+    [
+      "silent if there are many",
+      "other-prompts",
+      "The rows depend on the other prompts",
+      ["strict", "alone"],
+    ],
+    [
+      "equal counts share",
+      "other-prompts",
+      "The rows depend on the other prompts of the batch: ",
+      ["strict"],
+    ],
+    ["size", "other-prompts", "The rows depend on the other prompts of the batch: ", ["strict", "alone"]],
+    ["alone differs", "other-prompts", "The rows depend on the other prompts of the batch: ", ["alone"]],
+    [
+      "text alone sees all",
+      "other-prompts",
+      "The rows depend on the other prompts of the batch: ",
+      ["text-only"],
+    ],
+    [
+      "most images",
+      "other-prompts",
+      "The rows depend on the other prompts of the batch: ",
+      ["strict", "alone"],
+    ],
     [
       "first mask",
       "first-mask",
@@ -207,7 +227,7 @@ describe("rows that depend on the batch are not certified", () => {
       finding: {
         kind: "batch",
         call: "full",
-        dependence: "silenced",
+        dependence: "images-disabled",
         differences: [
           { call: "strict", differing: 14, compared: 14 },
           { call: "alone", differing: 1, compared: 1 },

@@ -1,4 +1,4 @@
-// Puts calls to an adapter and reads its answers.
+// Sends calls to an adapter and reads its answers.
 import type { Stored } from "../../io/safetensors/read.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { inputsOf, type ProbeCall, type ProbeShape } from "./plan.ts";
@@ -21,7 +21,7 @@ export class SkippedCall extends LoadError {
   }
 }
 
-/** Puts a call. Throws a SkippedCall, or a LoadError where the answer cannot be used. */
+/** Sends a call and returns the outputs. Throws a SkippedCall, or a LoadError if the answer cannot be used. */
 export type Ask = (call: ProbeCall) => Promise<Outputs>;
 
 export const asking =

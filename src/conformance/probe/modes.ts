@@ -63,7 +63,7 @@ async function withoutLocationsMode(ask: Ask, shape: ProbeShape) {
   };
 }
 
-/** Puts the calls of cached decoding and without locations. Cached steps are compared with ways of continuing `convention`. */
+/** Sends the calls of cached decoding and those without locations. Cached steps are compared with ways of continuing `convention`. */
 export async function modesOf(ask: Ask, shape: ProbeShape, convention: Convention | null): Promise<Modes> {
   const cached = await cachedMode(ask, shape, convention);
   const without = await withoutLocationsMode(ask, shape);

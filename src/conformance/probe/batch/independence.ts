@@ -15,19 +15,19 @@ import {
 import { compareCopies, compareRows, type Difference, reachedByImages } from "./compare.ts";
 
 /**
- * How the rows of a batch depend on each other. random: the same call has another answer; first-images: rows see the images of
- * the first row; other-images: rows see images of other rows; silenced: no image reaches any row while the batch has a prompt
+ * How the rows of a batch depend on each other. random: the same call gives other numbers; first-images: rows see the images of
+ * the first row; other-images: rows see images of other rows; images-disabled: no image reaches any row while the batch has a prompt
  * without images; first-mask: the first prompt's mask serves every row; place: rows depend on their place in the batch, or
- * on the texts of rows beside them; company: rows depend on the number or the tokens of the other rows.
+ * on the texts of rows beside them; other-prompts: rows depend on the number or the tokens of the other rows.
  */
 export type Dependence =
   | "random"
   | "first-images"
   | "other-images"
-  | "silenced"
+  | "images-disabled"
   | "first-mask"
   | "place"
-  | "company";
+  | "other-prompts";
 
 /** Rows that are not the same in every batch. */
 export interface BatchFault {
@@ -62,7 +62,7 @@ export async function compareBatches(
   return { differences: differences.filter(differ), refused };
 }
 
-/** Batches in which each row has another place, other company, or none. [probe.batch] */
+/** Batches in which each row has another place and other prompts beside it, or none. [probe.batch] */
 export const otherBatches = (call: ProbeCall): ProbeCall[] => [
   mixed(call),
   ...(call.name === calls.strict.name ? [] : [calls.strict]),
@@ -84,8 +84,8 @@ async function dependenceOf(ask: Ask, base: Outputs): Promise<Dependence> {
   if (byFirst + byOthers > 0) return "other-images"; // [probe.batch-fault]
   const rest = withoutTextOnly(base.call);
   const answer = rest && !reachedByImages(base) ? await answerOrRefusal(ask, rest) : null;
-  if (answer && !isRefusal(answer) && reachedByImages(answer)) return "silenced"; // [probe.batch-fault]
-  return (await changes(reordered(base.call))) > 0 ? "place" : "company"; // [probe.batch-fault]
+  if (answer && !isRefusal(answer) && reachedByImages(answer)) return "images-disabled"; // [probe.batch-fault]
+  return (await changes(reordered(base.call))) > 0 ? "place" : "other-prompts"; // [probe.batch-fault]
 }
 
 /** The fault behind differences between batches; null if there are none. [probe.batch-fault] */

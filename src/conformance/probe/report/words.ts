@@ -20,13 +20,14 @@ const thread = ({ source }: Convention): string => (source.thread ? `; see ${sou
 /** How rows depend on the batch, and the remedy where the adapter is the cause. [probe.batch-fault] */
 const dependenceSentences = {
   random:
-    "The output is random: the same call has another answer the second time. Switch dropout off (eval mode), and make the same weights in every run.",
+    "The output is random: the same call gives other numbers the second time. Switch dropout off (eval mode), and make the same weights in every run.",
   "first-images": "All rows see the images of the first prompt of the batch.",
   "other-images": "Rows see other prompts' images.",
-  silenced: "A prompt without images silences the batch: while it is there, no image changes any row.",
+  "images-disabled":
+    "A prompt without images disables the images of the whole batch: with it, no image changes any row.",
   "first-mask": "All rows have the mask of the first prompt of the batch.",
   place: "The rows depend on their place in the batch, or on the texts beside them.",
-  company:
+  "other-prompts":
     "The rows depend on the other prompts of the batch: on their number or their tokens, not on their images.",
 } as const satisfies Record<Dependence, string>;
 
