@@ -25,7 +25,7 @@ Options
                       print one document instead of the table
 
 Exit status
-  0 all that were compared conform   1 numbers differ   2 a case is broken,
+  0 all compared cases conform   1 numbers differ   2 a case is broken,
   nothing was compared, or a kernel ran outside the backend   3 usage
 
 Example

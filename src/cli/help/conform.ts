@@ -16,15 +16,15 @@ are spent on each class. The worst element is shown with the letters of its axes
 Options
   --actual DIR        the folder to judge (required)
   --precision P       the precision of the computation: float32 (default),
-                      float64, bfloat16 or float16. In the last two a case is
+                      float64, bfloat16 or float16. In the last two, cases are
                       skipped whose numbers the precision cannot express
   --full              judge the full-size cases instead
   --json | --junit | --markdown
                       print one document instead of the text; --json has the
-                      groups as findings, and the cases without result
+                      groups as findings, and the cases without results
 
 Exit status
-  0 all cases that were compared conform   1 numbers differ
+  0 all compared cases conform   1 numbers differ
   2 a case is broken or has no result, or nothing was compared   3 usage
 
 Example

@@ -7,16 +7,16 @@ brackets, such as <image>, </s> and <|eot_id|>; line breaks are white space.
 One argument is one prompt, several are a batch; after -- everything is a
 prompt. Instead of prompts, one path can be given: the folder of a golden case,
 or a .safetensors file with inputs.media_locations, or with inputs.input_ids and
---image-token. What such a file has recorded is compared with the convention:
-taps.…attn (weights), inputs.cross_attention_mask (Mllama: text, images, tiles)
-or inputs.image_attention_mask (IDEFICS: text, images).
+--image-token. Attention that such a file records is compared with the
+convention: taps.…attn (weights), inputs.cross_attention_mask (Mllama: text,
+images, tiles) or inputs.image_attention_mask (IDEFICS: text, images).
 
 Options
   --convention NAME   the convention, or a part of its name that no other name
                       contains (default: immediate; for a case, its source's)
   --against NAME      a second convention, and every row in which the two differ
   --images N[,N…]     images of each prompt (default: one for each image token)
-  --image-token T     what stands for an image: text, such as "<ImageHere>"
+  --image-token T     the token of an image: text, such as "<ImageHere>"
                       (default: the convention's own, or the first that occurs
                       of <image>, <|image|>, <Image>); an id, such as -200; or
                       several ids that are one image together, such as 5,6,7
