@@ -536,3 +536,34 @@ test("[state.finite] a tied weight that is NaN in both copies is reported as not
   loadStateDict(model, weights);
   expect(() => model.forward(int("b l", [[0]]))).toThrow('weight "token_emb.weight" is NaN at [4 1]');
 });
+
+test("[state.copy] a copy does not change with the model that it was copied from, read or unread", () => {
+  for (const change of [
+    (teacher: FeedForward) => void initialize(teacher, 7),
+    (teacher: FeedForward) => loadStateDict(teacher, stateDict(initialize(new FeedForward({ dim: 2 }), 8))),
+  ]) {
+    const expected = valuesOf(initialize(new FeedForward({ dim: 2 }), 1)[1].weight);
+    const teacher = initialize(new FeedForward({ dim: 2 }), 1);
+    const student = new FeedForward({ dim: 2 });
+    loadStateDict(student, stateDict(teacher));
+    change(teacher);
+    expect(valuesOf(teacher[1].weight)).not.toEqual(expected);
+    expect(valuesOf(student[1].weight)).toEqual(expected);
+  }
+});
+
+test("[state.copy] a model can be given its own state dict, and two models each other's", () => {
+  const [one, two] = [1, 2].map((seed) => initialize(new FeedForward({ dim: 2 }), seed)) as [
+    FeedForward,
+    FeedForward,
+  ];
+  const [first, second] = [1, 2].map((seed) =>
+    valuesOf(initialize(new FeedForward({ dim: 2 }), seed)[1].weight),
+  );
+  loadStateDict(one, stateDict(one));
+  expect(valuesOf(one[1].weight)).toEqual(first);
+  const copied = copy(one);
+  loadStateDict(one, stateDict(two));
+  loadStateDict(two, copied);
+  expect([valuesOf(one[1].weight), valuesOf(two[1].weight)]).toEqual([second, first]);
+});

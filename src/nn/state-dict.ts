@@ -114,11 +114,17 @@ export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor
       [`the weights do not fit ${model.constructor.name}  [state.strict]`, ...lines].join("\n"),
     );
   }
+  const loaded: (readonly [string, () => View])[] = [];
   for (const [name, t] of weights) {
     const first = weights.get(tied.get(name) ?? "");
-    if (first) checkEqual(name, t, first);
-    else state.get(name)?.assign(() => finite(name, t.data));
+    if (first) {
+      checkEqual(name, t, first);
+      continue;
+    }
+    const { stored } = t; // of now: `t` may be a parameter, of this model or of another, whose values change  [state.copy]
+    loaded.push([name, () => finite(name, typeof stored === "function" ? stored() : stored)]);
   }
+  for (const [name, values] of loaded) state.get(name)?.assign(values); // [state.strict]
 }
 
 function checkEqual(name: string, a: Tensor, b: Tensor): void {

@@ -132,6 +132,11 @@ export class Tensor<A extends string = Any> {
     return this.#values;
   }
 
+  /** The values, or the function that returns them; what is assigned to this tensor later does not change either. */
+  get stored(): View | (() => View) {
+    return this.#values === undefined ? this.data : this.#values;
+  }
+
   #checkShapeOf({ shape }: View): void {
     const same = shape.length === this.shape.length && shape.every((n, axis) => n === this.shape[axis]);
     if (same) return; // [tensor.values]
