@@ -8,7 +8,7 @@ import { greedy, sampled } from "../../src/generation/choose.ts";
 import { batchOf, generate } from "../../src/generation/generate.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
 
-import { type Int, Tensor, view } from "../../src/tensor/tensor.ts";
+import { type Int, Tensor, view, zeros } from "../../src/tensor/tensor.ts";
 import { refusal, refusalOf } from "../support/properties/refusals.ts";
 
 const { heldOut } = readDigits("golden/data/digits.safetensors");
@@ -162,6 +162,43 @@ test("[generate.finite] logits that are NaN or +∞ are refused with the token",
 test("[generate.chosen] a choice that is no token is refused", async () => {
   for (const bad of [4, -1, 0.5, NaN, undefined, "1"])
     expect((await refusalOf(() => generated({ choose: () => bad }))).rule).toBe("generate.chosen");
+});
+
+test("[generate.chosen] a choice that never excludes is refused", async () => {
+  expect(await generated({ never: [0], choose: () => 1, maxTokens: 1 })).toEqual([[0, 1]]);
+  const error = await refusalOf(() => generated({ never: [1], choose: () => 1 }));
+  expect([error.rule, error.message]).toEqual([
+    "generate.chosen",
+    expect.stringContaining("choose returned 1, which never lists"),
+  ]);
+});
+
+test("[generate.logits] logits of other rows or positions than the text's are refused", async () => {
+  for (const shape of [
+    [1, 4],
+    [1, 1, 4],
+    [2, 2, 4],
+    [1, 2, 4, 1],
+  ]) {
+    const model = { model: {}, logits: () => new Tensor<"b l n">(shape, zeros(shape)) };
+    const error = await refusalOf(() => generated({}, [[0, 1]], model));
+    expect([error.rule, error.message]).toEqual([
+      "generate.logits",
+      expect.stringContaining(`logits of a text [1 2] are [1 2 n], not [${shape.join(" ")}]`),
+    ]);
+  }
+});
+
+test("[generate.prompts] prompts that are no list of lists are refused for what they are", async () => {
+  for (const [bad, words] of [
+    [null, "not null"],
+    ["ab", 'not "ab"'],
+    [[1, 2], "prompt 0 is a list of token ids, not 1"],
+    [["ab"], 'prompt 0 is a list of token ids, not "ab"'],
+  ] as const) {
+    const error = await refusalOf(() => generated({}, bad as never));
+    expect([error.rule, error.message]).toEqual(["generate.prompts", expect.stringContaining(words)]);
+  }
 });
 
 test("[options.values] numbers of tokens, ids and names are checked, and maxTokens 0 returns the prompts", async () => {

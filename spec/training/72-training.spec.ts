@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import type { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { layerOutputs, type ParameterSetName } from "../../src/models/flamingo/names.ts";
 import { parameterNames, ties } from "../../src/nn/state-dict.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
-import { LoadError } from "../../src/tensor/errors.ts";
+import { LoadError, RuleError } from "../../src/tensor/errors.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
 import { gradientCheckpointing, keepTaps, peakLiveElements } from "../../src/tensor/program/checkpointing.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
@@ -347,6 +348,33 @@ describe("gradient checkpointing", () => {
     const growth = (again: boolean): number => deep(9, again) - deep(8, again);
     expect(growth(true)).toBeLessThan(growth(false) / 8);
     expect(deep(8, true)).toBeLessThan(deep(8, false) / 3);
+  });
+
+  test("[options.values] [options.known] options of the loop are checked before the first step", () => {
+    const model = tinyFlamingo();
+    const optimizer = sgd({ groups: [{ names: parameterNames(model) }] });
+    const good = { model, optimizer, steps: 1, loss: () => tensor("", [], [0]) };
+    const bad: Record<string, readonly unknown[]> = {
+      steps: [1.5, NaN, -1, Infinity, "2", null, undefined, 2 ** 31],
+      from: [-1, 0.5, NaN, "1"],
+      clipAt: [-1, NaN, "1", null],
+      parts: [[], [NaN], ["1"], 5],
+      dropoutSeed: [NaN, 1.5, "1"],
+      keepOnly: ["layers"],
+      schedule: [null, 5],
+      loss: [undefined, 5],
+      optimizer: [null, {}],
+      signal: [{}],
+      clip: [1],
+    };
+    for (const [name, values] of Object.entries(bad))
+      for (const value of values) {
+        const options = { ...good, [name]: value } as unknown as TrainOptions<FlamingoPaLM>;
+        expect(() => train(options), `${name} ${String(value)}`).toThrow(RuleError);
+      }
+    expect(() =>
+      train({ ...good, from: 0, clipAt: Infinity, parts: [0.5, -0.5], keepOnly: null }),
+    ).not.toThrow();
   });
 
   test("[checkpointing.same] [train.loop] a run with gradient checkpointing has the same weights", async () => {

@@ -2,7 +2,7 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { run } from "../kernels/replay.ts";
-import { type Check, checked, optional, passing, whole } from "../nn/options.ts";
+import { type Check, checked, optional, passing, shown, whole } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { flat, Int, type Tensor } from "../tensor/tensor.ts";
 import { type Choose, greedy } from "./choose.ts";
@@ -36,7 +36,7 @@ const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
   choose: optional(passing("a function from logits to a token id", (value) => typeof value === "function")),
   never: optional(passing("a list of token ids", (value) => Array.isArray(value) && value.every(id.accepts))),
   backend: optional(passing("a backend", isObject)),
-  signal: optional(passing("an AbortSignal", isObject)),
+  signal: optional(passing("an AbortSignal", (value) => value instanceof AbortSignal)),
 };
 
 /**
@@ -44,6 +44,8 @@ const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
  * a RuleError if there are no rows, or a row is empty or holds a value that is no token id.
  */
 export function batchOf(rows: readonly (readonly number[])[], padding: number): Int<"b l"> {
+  if (!Array.isArray(rows))
+    throw new RuleError(`prompts are a list of token rows, not ${shown(rows)}`, "generate.prompts");
   if (rows.length === 0) throw new RuleError("there are no prompts; give at least one", "generate.prompts");
   for (const [b, row] of rows.entries()) checkPrompt(row, b);
   const l = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
@@ -53,7 +55,9 @@ export function batchOf(rows: readonly (readonly number[])[], padding: number): 
 }
 
 function checkPrompt(row: readonly number[], b: number): void {
-  if (!Array.isArray(row) || row.length === 0)
+  if (!Array.isArray(row))
+    throw new RuleError(`prompt ${b} is a list of token ids, not ${shown(row)}`, "generate.prompts");
+  if (row.length === 0)
     throw new RuleError(
       `prompt ${b} has no tokens, so there is no position whose next token could be chosen; begin it with a token`,
       "generate.prompts",
@@ -86,7 +90,10 @@ function next(logits: Float64Array, row: number, { choose = greedy, never = [] }
       "generate.never",
     );
   const chosen = choose(logits);
-  if (Number.isInteger(chosen) && chosen >= 0 && chosen < n) return chosen;
+  if (Number.isInteger(chosen) && chosen >= 0 && chosen < n) {
+    if (!never.includes(chosen)) return chosen;
+    throw new RuleError(`choose returned ${chosen}, which never lists`, "generate.chosen");
+  }
   throw new RuleError(
     `choose returned ${String(chosen)}, which is none of the model's ${n} tokens`,
     "generate.chosen",
@@ -110,7 +117,13 @@ export async function generate(
   for (let taken = 0; taken < maxTokens && done.includes(false); taken++) {
     const text = batchOf(rows, stop);
     const { shape, data } = await run(backend, () => logits(text), { model, signal });
-    const [, l = 0, n = 0] = shape;
+    const [, l = 0] = text.shape;
+    const n = shape[2] ?? 0;
+    if (shape.length !== 3 || shape[0] !== rows.length || shape[1] !== l)
+      throw new RuleError(
+        `logits of a text [${text.shape.join(" ")}] are [${text.shape.join(" ")} n], not [${shape.join(" ")}]`,
+        "generate.logits",
+      );
     if (stop >= n)
       throw new RuleError(`stop is ${stop}, which is none of the model's ${n} tokens`, "generate.stop");
     const values = flat(data);

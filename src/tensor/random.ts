@@ -58,8 +58,8 @@ export function generator(seed: number, name = ""): Generator {
  * drawn when the function is called.
  */
 export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: Generator): Tensor<A> {
-  if (!(p >= 0 && p <= 1))
-    throw new RuleError(`dropout with p = ${p}, which is not a probability`, "dropout.mean");
+  if (!(typeof p === "number" && p >= 0 && p <= 1))
+    throw new RuleError(`dropout with p = ${String(p)}, which is not a probability`, "dropout.mean");
   const keep = new Bool<A>(
     x.shape,
     Uint8Array.from({ length: x.size }, () => (uniform() < p ? 0 : 1)), // [dropout.mask]

@@ -1,6 +1,14 @@
 // Gradients by parameter name: their global norm, clipping, and accumulation.
+import { type Check, checkValue, passing } from "../nn/options.ts";
 import { flat, Tensor, view } from "../tensor/tensor.ts";
 import type { Named } from "./optimizers/optimizer.ts";
+
+/** The largest global norm. 0 makes every gradient 0 and Infinity changes none, as in torch. */
+export const normLimit: Check = passing(
+  "a number of at least 0",
+  (value) => typeof value === "number" && value >= 0,
+);
+const weightCheck: Check = passing("a finite number", Number.isFinite);
 
 /** √ Σ g² over all elements of all gradients. */
 export function globalNorm(gradients: Named): number {
@@ -26,6 +34,7 @@ function scaled(gradients: Named, factor: number): Map<string, Tensor> {
  * torch.nn.utils.clip_grad_norm_ does, it adds 1e-6 to the norm that it divides by.
  */
 export function clip(gradients: Named, largest: number): { norm: number; gradients: Named } {
+  checkValue("clip", "largest", largest, normLimit);
   const norm = globalNorm(gradients);
   const factor = largest / (norm + 1e-6); // [clip.torch]
   return { norm, gradients: factor < 1 ? scaled(gradients, factor) : gradients };
@@ -33,6 +42,7 @@ export function clip(gradients: Named, largest: number): { norm: number; gradien
 
 /** sum + weight · gradients, for the parts of a batch or for several datasets. */
 export function accumulate(sum: Named | null, gradients: Named, weight: number): Named {
+  checkValue("accumulate", "weight", weight, weightCheck);
   const weighted = weight === 1 ? gradients : scaled(gradients, weight);
   if (!sum) return weighted;
   const total = new Map(sum);

@@ -1,10 +1,11 @@
 // The training loop, as a generator of steps: printing, checkpoints and stopping are left to the caller.
 import type { Backend } from "../kernels/backend.ts";
 import { setTraining } from "../nn/dropout.ts";
+import { type Check, checked, nullable, optional, passing, whole } from "../nn/options.ts";
 import { stateDict } from "../nn/state-dict.ts";
 import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { accumulate, clip, globalNorm } from "./gradient-maps.ts";
+import { accumulate, clip, globalNorm, normLimit } from "./gradient-maps.ts";
 import type { Named, Optimizer } from "./optimizers/optimizer.ts";
 import type { Schedule } from "./schedules.ts";
 import { lossAndGradients } from "./step.ts";
@@ -40,6 +41,29 @@ export interface Step {
   readonly factor: number;
 }
 
+const STEPS = whole(0, 2 ** 31 - 1); // as in a checkpoint
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const isWeights = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every(Number.isFinite);
+const checks: { readonly [K in keyof TrainOptions<object>]-?: Check } = {
+  model: passing("a model", isObject),
+  optimizer: passing(
+    "an optimiser, as adamw() and sgd() make it",
+    (value) => isObject(value) && "names" in Object(value),
+  ),
+  loss: passing("a function from step and part to a loss", isFunction),
+  steps: STEPS,
+  from: optional(STEPS),
+  schedule: optional(passing("a function from step to the factor of the learning rate", isFunction)),
+  clipAt: optional(normLimit),
+  parts: optional(passing("a list of at least one finite weight", isWeights)),
+  dropoutSeed: optional(nullable(passing("a whole number", Number.isSafeInteger))),
+  keepOnly: optional(nullable(passing("a regular expression", (value) => value instanceof RegExp))),
+  backend: optional(passing("a backend", isObject)),
+  signal: optional(passing("an AbortSignal", (value) => value instanceof AbortSignal)),
+};
+
 /** A model with a training mode of its own, which may leave frozen parts in evaluation mode. */
 interface HasTrainMode {
   train(seed: number): unknown;
@@ -72,12 +96,19 @@ async function lossOfParts<M extends object>(options: TrainOptions<M>, step: num
   return { loss: total, gradients: sum ?? new Map<string, Tensor>() };
 }
 
-/** Trains the parameters in `optimizer.names` and yields after each step. [train.loop] */
-export async function* train<M extends object>(options: TrainOptions<M>): AsyncGenerator<Step> {
-  const { model, optimizer, steps, from = 0, schedule = () => 1, clipAt, signal } = options;
+/**
+ * Trains the parameters in `optimizer.names` and yields after each step. [train.loop] Throws a RuleError at once if an option is
+ * none of these.
+ */
+export function train<M extends object>(options: TrainOptions<M>): AsyncGenerator<Step> {
+  return steps(checked("train", options, checks));
+}
+
+async function* steps<M extends object>(options: TrainOptions<M>): AsyncGenerator<Step> {
+  const { model, optimizer, steps: end, from = 0, schedule = () => 1, clipAt, signal } = options;
   const parameters = stateDict(model);
   try {
-    for (let step = from; step < steps; step++) {
+    for (let step = from; step < end; step++) {
       signal?.throwIfAborted();
       const { loss, gradients } = await lossOfParts(options, step);
       const clipped =
