@@ -102,6 +102,8 @@ test.each([
   [["--hlep"], 'there is no command "--hlep" (did you mean "--help"?)'],
   [["toString"], 'there is no command "toString"'],
   [["check", "--frobnicate"], 'there is no option "--frobnicate"\n'],
+  [["train", "digits", "--out", "a", "--resume", "--out", "b"], "--out is given twice; give it once"],
+  [["train", "digits", "--held-out", "300"], '--held-out is a whole number from 6 to 299, not "300"'],
   [["check", "--precison", "float64"], 'there is no option "--precison" (did you mean "--precision"?)'],
   [["mask", "--conventoin=idefics", "a"], '(did you mean "--convention"?)'],
   [["train", "digits", "--hasOwnProperty"], 'there is no option "--hasOwnProperty"'],

@@ -20,11 +20,18 @@ export function readArguments<O extends Options>(
   options: O,
 ): ReturnType<typeof parseArgs<Config<O>>> {
   const config = { args: [...args], options, allowPositionals: true } as const;
-  for (const token of parseArgs({ ...config, strict: false, tokens: true }).tokens)
-    if (token.kind === "option" && !Object.hasOwn(options, token.name)) {
+  const given = new Set<string>();
+  for (const token of parseArgs({ ...config, strict: false, tokens: true }).tokens) {
+    if (token.kind !== "option") continue;
+    if (!Object.hasOwn(options, token.name)) {
       const known = Object.keys(options).map((name) => `--${name}`);
       throw new UsageError(`there is no option "${token.rawName}"${didYouMean(token.rawName, known)}`);
     }
+    const { type, multiple = false } = options[token.name] as Options[string];
+    if (type === "string" && !multiple && given.has(token.name))
+      throw new UsageError(`--${token.name} is given twice; give it once`);
+    given.add(token.name);
+  }
   try {
     return parseArgs({ ...config, strict: true });
   } catch (error) {

@@ -2,6 +2,7 @@
 import { loadSafetensors, type SafetensorsFile } from "../io/safetensors/read.ts";
 import { saveSafetensors } from "../io/safetensors/write.ts";
 import { quoted } from "../io/wording.ts";
+import { checkValue, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { flat, Int, type Tensor } from "../tensor/tensor.ts";
@@ -65,7 +66,8 @@ function untied(model: object): Map<string, Tensor> {
 
 /**
  * Writes everything that the next step depends on. The file is written next to `path` and then renamed, so that a complete
- * checkpoint remains if the process is killed. [checkpoint.atomic] Tensors keep their element type: nothing is rounded.
+ * checkpoint remains if the process is killed. [checkpoint.atomic] Tensors keep their element type: nothing is rounded. Throws a
+ * RuleError if `step` is no whole number from 0 up.
  */
 export function saveCheckpoint(
   path: string,
@@ -73,6 +75,7 @@ export function saveCheckpoint(
   step: number,
   run: RunFacts = {},
 ): void {
+  checkValue("saveCheckpoint", "step", step, whole(0, 2 ** 31 - 1));
   const tensors = new Map<string, Tensor | Int>([
     ...prefixed("weights", untied(model)), // [checkpoint.resume]
     ...prefixed("optimizer", optimizer.state()),
@@ -98,6 +101,16 @@ function differencesOf({ metadata }: SafetensorsFile, run: RunFacts): FactDiffer
     const [a = null, b = null] = [stored.get(fact), expected.get(fact)];
     return a === b ? [] : [{ fact, stored: a, expected: b }];
   });
+}
+
+/** The facts that differ between the checkpoint in a file and this run. Throws a LoadError if the file cannot be read. */
+export function factDifferences(path: string, run: RunFacts): FactDifference[] {
+  const file = loadSafetensors(path);
+  try {
+    return differencesOf(file, run);
+  } finally {
+    file.close();
+  }
 }
 
 function checkKind(file: SafetensorsFile, { kind }: Optimizer): void {

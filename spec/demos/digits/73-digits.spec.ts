@@ -44,8 +44,10 @@ import {
 } from "../../../src/demos/digits/report.ts";
 import { trainDigits } from "../../../src/demos/digits/run.ts";
 import { scan } from "../../../src/demos/digits/scan.ts";
+import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { conventions } from "../../../src/masks/conventions/conventions.ts";
+import { LoadError } from "../../../src/tensor/errors.ts";
 import { generator } from "../../../src/tensor/random.ts";
 import { flat } from "../../../src/tensor/tensor.ts";
 import { painter } from "../../../src/terminal/colour.ts";
@@ -184,6 +186,37 @@ test("[digits.fresh] a new run in the folder of another, stopped and resumed, is
   const resumed = await tinyRun(2, { checkpoints, resume: true });
   expect(resumed.phases[0]).toBe("language 1/2");
   expect(resumed.between.at(-1)).toEqual((await tinyRun(2)).between.at(-1));
+});
+
+test("[digits.fresh] two runs in one folder at a time: one of them is refused, and no checkpoints of both are left", async () => {
+  for (const [steps, next] of [
+    [2, 9],
+    [3, 9],
+    [5, 1],
+  ] as const) {
+    const checkpoints = join(workspace, `shared-${steps}-`);
+    const runs = [1, 2].map((seed) => trainDigits({ ...tinyOptions(seed), checkpoints })) as [
+      ReturnType<typeof trainDigits>,
+      ReturnType<typeof trainDigits>,
+    ];
+    const advance = async (run: (typeof runs)[number], most: number) => {
+      for (let i = 0; i < most; i++) if ((await run.next()).done) return "done";
+      return "going";
+    };
+    const outcome = (run: (typeof runs)[number], most: number) =>
+      advance(run, most).catch((error: unknown) =>
+        error instanceof LoadError ? error.message : "another error",
+      );
+    await advance(runs[0], steps);
+    await outcome(runs[1], next);
+    const ends = [await outcome(runs[0], 99), await outcome(runs[1], 99)];
+    expect(ends.filter((end) => /another run in the same folder/.test(end))).not.toHaveLength(0);
+    expect(ends).not.toContain("another error");
+    const seeds = readdirSync(workspace)
+      .filter((name) => name.startsWith(`shared-${steps}-`))
+      .map((name) => loadSafetensors(join(workspace, name)).metadata.get("run.seed"));
+    expect(new Set(seeds).size).toBe(1);
+  }
 });
 
 test("[digits.seeded] no phase of the quick plan has more steps than in the full plan", () => {

@@ -8,6 +8,7 @@ import { classifierAccuracy, sequencesFrom } from "../../demos/digits/evidence.t
 import { digitsModel, saveDigitsModel } from "../../demos/digits/model.ts";
 import {
   canResume,
+  checkFolder,
   type DigitsRun,
   gatesOf,
   PHASES,
@@ -172,7 +173,10 @@ function runOf(values: Values, backend: Backend): DigitsRun {
   const { train, heldOut } = readDigits(digitsFile());
   return {
     model: digitsModel(plan.depth, seed),
-    digits: { train, heldOut: heldOut.slice(0, wholeOption("held-out", values["held-out"], 6)) },
+    digits: {
+      train,
+      heldOut: heldOut.slice(0, wholeOption("held-out", values["held-out"], 6, heldOut.length)),
+    },
     plan,
     seed,
     backend,
@@ -190,6 +194,8 @@ async function runDigits(values: Values, backend: Backend): Promise<void> {
     createFolder(dirname(report));
   }
   endOnSignals(out);
+  if (values.resume && !canResume(run))
+    writeError(`flamboyance: there is no checkpoint in ${out}; training begins at the first step\n`);
   if (!canResume(run)) for (const name of RESULTS) removeFile(join(out, name)); // [digits.fresh]
   const since = performance.now();
   const print = (line: string): void => void (json || writeOut(`${line}\n`));
@@ -205,6 +211,7 @@ async function runDigits(values: Values, backend: Backend): Promise<void> {
     ...results,
     ...result,
   };
+  checkFolder(run, PHASES); // [digits.fresh]
   write(out, finished, run);
   if (report !== undefined) writeFile(report, bytesOf(withResults(report, digitsMarkdown(finished)))); // [digits.report]
   if (json) writeJson(digitsDocument(finished));

@@ -5,10 +5,11 @@ import type { Backend } from "../../kernels/backend.ts";
 import { reference } from "../../kernels/reference/index.ts";
 import type { Media } from "../../models/flamingo/media.ts";
 import { parameterNames, stateDict } from "../../nn/state-dict.ts";
+import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { generator } from "../../tensor/random.ts";
 import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
-import { loadCheckpoint, type RunFacts, saveCheckpoint } from "../../training/checkpoint.ts";
+import { factDifferences, loadCheckpoint, type RunFacts, saveCheckpoint } from "../../training/checkpoint.ts";
 import { crossEntropy } from "../../training/losses.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import type { Optimizer, ParameterGroup } from "../../training/optimizers/optimizer.ts";
@@ -157,6 +158,22 @@ export function removeCheckpoints(run: DigitsRun): void {
   }
 }
 
+/**
+ * Throws a LoadError unless the checkpoints of `phases`, and all others that are there, are of this run. Another process that trains
+ * into the same folder replaces or removes them.
+ */
+export function checkFolder(run: DigitsRun, phases: readonly PhaseName[]): void {
+  for (const phase of PHASES) {
+    const path = checkpointOf(run, phase);
+    if (path === null) continue;
+    const isThere = kindOf(path) === "file";
+    if (isThere ? factDifferences(path, factsOf(run, phase)).length === 0 : !phases.includes(phase)) continue;
+    throw new LoadError(
+      `${path} has been ${isThere ? "replaced" : "removed"} while this run was training, as another run in the same folder does; give each run a folder of its own  [digits.fresh]`,
+    );
+  }
+}
+
 const storedGates = (history: readonly (readonly Gates[])[]): Tensor => {
   const shape = [history.length, history[0]?.length ?? 0, 2];
   return new Tensor(
@@ -205,6 +222,7 @@ export async function* trainPhase(
   for await (const step of train({ ...options, loss: lossOf(run, phase, embedded), schedule: rates })) {
     if (phase === "flamingo") history.push(gatesOf(model));
     if (path !== null && (step.step % CHECKPOINT_EVERY === 0 || step.step === steps)) {
+      checkFolder(run, PHASES.slice(0, PHASES.indexOf(phase))); // [digits.fresh]
       if (phase === "flamingo") extra.set("gates", storedGates(history));
       saveCheckpoint(path, progress, step.step, facts);
     }
