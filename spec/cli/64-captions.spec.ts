@@ -8,7 +8,7 @@ import { readDigits } from "../../src/demos/digits/data.ts";
 import { loadDigitsModel } from "../../src/demos/digits/model.ts";
 import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
-import { type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { widthOf } from "../../src/terminal/width.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
@@ -124,15 +124,19 @@ describe("model files", () => {
 
   test("[digits.model-file] missing, additional and misshapen tensors are refused", () => {
     const weight = "token_emb.weight";
+    const { shape } = loadSafetensors("golden/models/digits.safetensors").tensor(weight);
+    const notFinite = new Tensor(shape, view(new Float64Array(sizeOf(shape)).fill(Number.NaN), shape));
     const changes: [string, [string, Tensor | null][], string][] = [
       ["missing", [[weight, null]], weight],
       ["shape", [[weight, tensor("n", [1])]], weight],
       ["more", [["other\u001b[2J", tensor("n", [1])]], "other"],
+      ["nan", [[weight, notFinite]], `weight "${weight}" is NaN at [0 0]`],
       ["layer", [["layers.1000000000.0.fn.norm.gamma", tensor("n", [1])]], `it has ${depth + 1} layers`],
     ];
     for (const [name, tensors, words] of changes) {
       const { status, stdout, stderr } = caption("3", "--model", modelWith(name, {}, tensors));
       expect(stderr).toContain(words);
+      expect(stderr).toContain(`${join(workspace, name)} is broken`);
       expect(stderr).not.toContain("\u001b");
       expect([status, stdout]).toEqual([2, ""]);
     }

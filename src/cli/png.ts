@@ -81,7 +81,11 @@ function checkSizes(file: Buffer, name: string): void {
   if (header?.length !== 13 || otherHeaders.length > 0)
     throw refusal(name, "it does not have one header of 13 bytes");
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
-  if (width * height === 0) throw refusal(name, `its header claims ${width}×${height} pixels`);
+  if (width * height === 0)
+    throw refusal(
+      name,
+      `its header claims ${width}×${height} pixels, and there is nothing to read; save it again`,
+    );
   if (width * height > MOST_PIXELS)
     throw refusal(
       name,
@@ -102,6 +106,7 @@ function checkSizes(file: Buffer, name: string): void {
       name,
       `it has ${length < bytes ? "less" : "more"} data than ${width}×${height} pixels need`,
     );
+  if (!chunks.has("IEND")) throw refusal(name, "it has no end; it is cut short, so fetch or save it again");
 }
 
 /** Any colour type and depth, interlaced or not. `name` is the file's name for error messages. */
@@ -112,7 +117,10 @@ export function readPng(bytes: Uint8Array, name: string): GreyPicture {
     const { width, height, data, depth, palette } = PNG.sync.read(file, { skipRescale: true });
     return greyOf(width, height, data, palette ? 255 : 2 ** depth - 1); // a palette has colours of 8 bits
   } catch (error) {
-    throw refusal(name, `it cannot be decoded (${error instanceof Error ? error.message : error})`);
+    throw refusal(
+      name,
+      `it cannot be decoded (${error instanceof Error ? error.message : error}); save it again`,
+    );
   }
 }
 

@@ -89,6 +89,12 @@ export function loadDigitsModel(path: string): DigitsModel {
     );
   const model = digitsModel(layers, 0);
   const tensors = file.keys.map((key): [string, Tensor] => [key, file.tensor(key)]);
-  loadStateDict(model.flamingo, new Map(tensors));
+  try {
+    loadStateDict(model.flamingo, new Map(tensors));
+    for (const t of stateDict(model.flamingo).values()) t.data; // reads each weight now, so that one that is not finite is refused
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    throw new LoadError(`${path} is broken, train the model again: ${error.message}`);
+  }
   return model;
 }
