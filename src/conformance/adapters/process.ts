@@ -100,8 +100,11 @@ function outputsIn(source: ByteSource, name: string, most: number): Map<string, 
   return new Map(outputs);
 }
 
-/** Reads what the command has written: outputs, or the reason for which it skips the call. */
-function answerIn(folder: string, call: ProbeCall, { dim }: ProbeShape, output: string) {
+/**
+ * Reads what the command has written into a folder: outputs, or the reason for which it skips the call. `output` is what it
+ * printed. Throws a LoadError for files that cannot be used.
+ */
+export function answerIn(folder: string, call: ProbeCall, { dim }: ProbeShape, output: string) {
   const skipped = skippedIn(`${folder}/adapter.json`);
   if (skipped !== null) return { skipped };
   const most = MOST_VALUES.perValue * call.rows.length * LENGTH * dim + MOST_VALUES.more;

@@ -1,10 +1,18 @@
 // Answers of an implementation that is probed: outputs of any shape, and correct ones with damage.
+import { writeFileSync } from "node:fs";
 import fc from "fast-check";
+import { emptyFolder } from "#host";
+import { answerIn } from "../../../../src/conformance/adapters/process.ts";
 import type { Answer } from "../../../../src/conformance/probe/ask.ts";
+import { calls, inputsOf } from "../../../../src/conformance/probe/plan.ts";
 import { probe } from "../../../../src/conformance/probe/probe.ts";
 import { probeDocument } from "../../../../src/conformance/probe/report/document.ts";
 import type { Stored } from "../../../../src/io/safetensors/read.ts";
+import { writeSafetensors } from "../../../../src/io/safetensors/write.ts";
 import { Bool, flat, Int, Tensor, view } from "../../../../src/tensor/tensor.ts";
+import { brokenFiles } from "../../properties/files.ts";
+import { damagedBytes } from "../bytes.ts";
+import { damagedJson } from "../json.ts";
 import { target } from "../target.ts";
 
 interface Damage {
@@ -96,5 +104,36 @@ export const adapters = target<readonly Damage[]>({
       shape,
     });
     JSON.parse(JSON.stringify(probeDocument(result, null)));
+  },
+});
+
+interface Written {
+  readonly skipped: string | null;
+  readonly outputs: Uint8Array | null;
+}
+
+const SHAPE = { dim: 4, dimMedia: 4, latents: 2 };
+
+/** A file with the right answer, damaged or not. */
+const outputFile = (): fc.Arbitrary<Uint8Array> => {
+  const { shape, values } = attended(inputsOf(calls.full, SHAPE));
+  const bytes = writeSafetensors(new Map([["outputs.out", new Tensor(shape, view(values, shape))]]));
+  return fc.oneof(fc.constant(bytes), damagedBytes(bytes), brokenFiles);
+};
+
+/** The files that a command writes: adapter.json and outputs.safetensors, each absent, right or damaged. */
+export const written = target<Written>({
+  inputs: fc.record({
+    skipped: fc.option(damagedJson([{ skipped: "no cache" }, { note: 1 }]), { nil: null, freq: 2 }),
+    outputs: fc.option(fc.constant(null).chain(outputFile), { nil: null, freq: 8 }),
+  }),
+  size: ({ skipped, outputs }) => (skipped?.length ?? 0) + (outputs?.length ?? 0),
+  show: ({ skipped, outputs }) => `${skipped}\n${outputs && Buffer.from(outputs).toString("hex")}`,
+  read({ skipped, outputs }, root) {
+    const folder = `${root}/written`;
+    emptyFolder(folder);
+    if (skipped !== null) writeFileSync(`${folder}/adapter.json`, skipped);
+    if (outputs !== null) writeFileSync(`${folder}/outputs.safetensors`, outputs);
+    answerIn(folder, calls.full, SHAPE, "");
   },
 });

@@ -1,6 +1,6 @@
 // All targets by name.
 import type { Target } from "../target.ts";
-import { adapters } from "./adapters.ts";
+import { adapters, written } from "./adapters.ts";
 import { json, safetensors } from "./files.ts";
 import { cases, manifests, maskCases, results } from "./golden.ts";
 import { ids, prompts, recorded } from "./masks.ts";
@@ -23,6 +23,7 @@ export const targets: Readonly<Record<string, Target>> = {
   checkpoints,
   models,
   adapters,
+  "adapter-files": written,
   constructors,
   "command-lines": commandLines,
   ...planted,
