@@ -1,6 +1,7 @@
 // Which images the tokens of a batch may attend to, as an argument of the blocks: locations of image tokens, or the finished mask.
 
 import type { Convention } from "../masks/conventions/conventions.ts";
+import { FIELD_VALUES } from "../masks/conventions/schema.ts";
 import { type Visibility, visibilityOf } from "../masks/media-mask.ts";
 import { type Check, checked, nullable, optional, passing } from "../nn/options.ts";
 import { broadcastError } from "../nn/torch-errors.ts";
@@ -20,16 +21,6 @@ type Fields = Readonly<Record<string, unknown>>;
 const fieldsOf = (value: unknown): Fields | null =>
   typeof value === "object" && value !== null ? { ...value } : null;
 
-/** The words that each field of a convention may have. */
-const CONVENTION_WORDS: Readonly<Record<string, readonly unknown[]>> = {
-  numbering: ["inclusive", "exclusive", "next"],
-  neighbours: ["apart", "together"],
-  endTokens: ["ignored", "cut"],
-  emptyRow: ["zero", "uniform", "unmasked", "nan"],
-  zeroBeforeFirstImage: [true, false],
-  emptyRowFeedForward: ["run", "skip"],
-};
-
 function isCompare(value: unknown): boolean {
   if (value === "equal" || value === "at-least" || value === "everything") return true;
   const { last, explicit } = fieldsOf(value) ?? {};
@@ -39,7 +30,7 @@ function isCompare(value: unknown): boolean {
 function isConvention(value: unknown): boolean {
   const fields = fieldsOf(value);
   if (fields === null || !isCompare(fields.compare)) return false;
-  return Object.entries(CONVENTION_WORDS).every(([name, words]) => words.includes(fields[name]));
+  return Object.entries(FIELD_VALUES).every(([name, values]) => values.some((one) => one === fields[name]));
 }
 
 const isGrid = (value: unknown): boolean => {

@@ -2,7 +2,7 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
-import { type Check, checked, count, optional, passing } from "../nn/options.ts";
+import { type Check, checked, count, listOf, object, optional } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
@@ -16,12 +16,10 @@ export interface AttentionMapOptions {
   readonly backend?: Backend | undefined;
 }
 
-const isNames = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((name) => typeof name === "string");
 const checks: { readonly [K in keyof AttentionMapOptions]-?: Check } = {
-  weights: passing("a list of names of activations", isNames),
+  weights: listOf("names of activations"),
   images: count(),
-  backend: optional(passing("a backend", (value) => typeof value === "object" && value !== null)),
+  backend: optional(object("a backend")),
 };
 
 /** Attention of each token to each image, [layer][token][image]: averaged over heads, summed over the image's latents. */

@@ -2,7 +2,7 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { run } from "../kernels/replay.ts";
-import { type Check, checked, optional, passing, shown, whole } from "../nn/options.ts";
+import { abortSignal, type Check, checked, object, optional, passing, shown, whole } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { flat, Int, type Tensor } from "../tensor/tensor.ts";
 import { type Choose, greedy } from "./choose.ts";
@@ -29,14 +29,13 @@ export interface GenerateOptions {
 
 /** A token id: a whole number that an Int holds. */
 const id = whole(0, 2 ** 31 - 1);
-const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
 const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
   stop: id,
   maxTokens: whole(0, Number.MAX_SAFE_INTEGER),
   choose: optional(passing("a function from logits to a token id", (value) => typeof value === "function")),
   never: optional(passing("a list of token ids", (value) => Array.isArray(value) && value.every(id.accepts))),
-  backend: optional(passing("a backend", isObject)),
-  signal: optional(passing("an AbortSignal", (value) => value instanceof AbortSignal)),
+  backend: optional(object("a backend")),
+  signal: optional(abortSignal),
 };
 
 /**

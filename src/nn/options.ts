@@ -63,6 +63,19 @@ export const oneOf = (names: readonly string[], upstream?: Check["upstream"]): C
 /** Any value that passes a test, described by `wanted`. */
 export const passing = (wanted: string, accepts: Check["accepts"]): Check => ({ wanted, accepts });
 
+/** Any object, described by `wanted`. */
+export const object = (wanted: string): Check =>
+  passing(wanted, (value) => typeof value === "object" && value !== null);
+
+export const abortSignal: Check = passing("an AbortSignal", (value) => value instanceof AbortSignal);
+
+/** A list of names, such as "parameter names". */
+export const listOf = (names: string): Check =>
+  passing(
+    `a list of ${names}`,
+    (value) => Array.isArray(value) && value.every((name) => typeof name === "string"),
+  );
+
 export const optional = (check: Check): Check => ({ ...check, optional: true });
 
 export const nullable = (check: Check): Check => ({

@@ -1,7 +1,7 @@
 // The training loop, as a generator of steps: printing, checkpoints and stopping are left to the caller.
 import type { Backend } from "../kernels/backend.ts";
 import { setTraining } from "../nn/dropout.ts";
-import { type Check, checked, nullable, optional, passing, whole } from "../nn/options.ts";
+import { abortSignal, type Check, checked, nullable, object, optional, passing, whole } from "../nn/options.ts";
 import { stateDict } from "../nn/state-dict.ts";
 import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -42,15 +42,14 @@ export interface Step {
 }
 
 const STEPS = whole(0, 2 ** 31 - 1); // as in a checkpoint
-const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
 const isFunction = (value: unknown): boolean => typeof value === "function";
 const isWeights = (value: unknown): boolean =>
   Array.isArray(value) && value.length > 0 && value.every(Number.isFinite);
 const checks: { readonly [K in keyof TrainOptions<object>]-?: Check } = {
-  model: passing("a model", isObject),
+  model: object("a model"),
   optimizer: passing(
     "an optimiser, as adamw() and sgd() make it",
-    (value) => isObject(value) && "names" in Object(value),
+    (value) => typeof value === "object" && value !== null && "names" in value,
   ),
   loss: passing("a function from step and part to a loss", isFunction),
   steps: STEPS,
@@ -60,8 +59,8 @@ const checks: { readonly [K in keyof TrainOptions<object>]-?: Check } = {
   parts: optional(passing("a list of at least one finite weight", isWeights)),
   dropoutSeed: optional(nullable(passing("a whole number", Number.isSafeInteger))),
   keepOnly: optional(nullable(passing("a regular expression", (value) => value instanceof RegExp))),
-  backend: optional(passing("a backend", isObject)),
-  signal: optional(passing("an AbortSignal", (value) => value instanceof AbortSignal)),
+  backend: optional(object("a backend")),
+  signal: optional(abortSignal),
 };
 
 /** A model with a training mode of its own, which may leave frozen parts in evaluation mode. */

@@ -1,29 +1,19 @@
 // Conventions that have no name: combinations of the vocabulary in which conventions are written.
 import { lastImages } from "../../masks/conventions/last.ts";
 import { paper } from "../../masks/conventions/paper.ts";
-import type { Convention } from "../../masks/conventions/schema.ts";
+import { type Convention, FIELD_VALUES } from "../../masks/conventions/schema.ts";
 import { mismatchesFrom } from "./match.ts";
 import type { Measured } from "./measure.ts";
 import { IMAGES, type ProbeCall } from "./plan.ts";
 
-const NUMBERINGS: readonly Convention["numbering"][] = ["inclusive", "exclusive", "next"];
 const COMPARISONS: readonly Convention["compare"][] = [
   "equal",
   ...Array.from({ length: IMAGES - 1 }, (_, i) => ({ last: i + 2 })), // the last 1 is equal
   "at-least",
   "everything",
 ];
-const EMPTY_ROWS: readonly Convention["emptyRow"][] = ["zero", "uniform", "unmasked", "nan"];
 
-const FIELDS = {
-  compare: COMPARISONS,
-  numbering: NUMBERINGS,
-  emptyRow: EMPTY_ROWS,
-  zeroBeforeFirstImage: [false, true],
-  endTokens: ["ignored", "cut"],
-  neighbours: ["apart", "together"],
-  emptyRowFeedForward: ["run", "skip"],
-} as const satisfies { [F in keyof Convention]?: readonly Convention[F][] };
+const FIELDS = { compare: COMPARISONS, ...FIELD_VALUES };
 
 type Fields = { -readonly [F in keyof typeof FIELDS]: Convention[F] };
 

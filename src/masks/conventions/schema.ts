@@ -81,3 +81,13 @@ export interface Convention {
   /** One sentence. */
   readonly note: string;
 }
+
+/** The values of each field that has only a few; the paper's come first. */
+export const FIELD_VALUES = {
+  numbering: ["inclusive", "exclusive", "next"],
+  emptyRow: ["zero", "uniform", "unmasked", "nan"],
+  zeroBeforeFirstImage: [false, true],
+  endTokens: ["ignored", "cut"],
+  neighbours: ["apart", "together"],
+  emptyRowFeedForward: ["run", "skip"],
+} as const satisfies { readonly [F in keyof Convention]?: readonly Convention[F][] };

@@ -1,5 +1,5 @@
 // The interface of optimisers, and the parts they share: parameter groups and stored state.
-import { type Check, checked, notNegative, optional, passing } from "../../nn/options.ts";
+import { type Check, checked, listOf, notNegative, optional, passing } from "../../nn/options.ts";
 import { LoadError, RuleError } from "../../tensor/errors.ts";
 import { flat, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 
@@ -35,10 +35,8 @@ export interface Rates {
 /** What the option `groups` of an optimiser accepts; `ratesOf` checks each group. */
 export const parameterGroups: Check = passing("a list of parameter groups", Array.isArray);
 
-const isNames = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((name) => typeof name === "string");
 const groupChecks: { readonly [K in keyof ParameterGroup]-?: Check } = {
-  names: passing("a list of parameter names", isNames),
+  names: listOf("parameter names"),
   learningRate: optional(notNegative),
   weightDecay: optional(notNegative),
 };
