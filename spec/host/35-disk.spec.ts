@@ -27,7 +27,7 @@ test("[io.file-errors] errors of the system become messages with a reason and a 
   fs.mkdirSync(`${folder}/d`, { recursive: true });
   fs.writeFileSync(`${folder}/f`, "f");
   expect(() => node.openFile(`${folder}/d`)).toThrow(
-    /cannot open .*d: it is not a file {2}\[io\.file-errors\]/,
+    /cannot open .*d: it is not a file; name a file {2}\[io\.file-errors\]/,
   );
   expect(() => node.openFile(`${folder}/f/g`)).toThrow(/a part of the path is a file; check the path/);
   expect(() => node.writeFile(`${folder}/d`, bytes("x"))).toThrow(

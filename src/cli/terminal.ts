@@ -1,5 +1,5 @@
-// The streams of the command line: what is written to them is cleaned, and they say whether they show colour and how wide they
-// are. No other file of the command line writes to them.
+// The output of the command line: text is escaped before it is written, with colours and a width that fit the stream. No other
+// file of the command line writes to stdout or stderr.
 import { systemReason } from "#host";
 import { type Paint, painter, printableWithColour, showsColour } from "../terminal/colour.ts";
 import { printable, printableJson } from "../terminal/width.ts";

@@ -37,7 +37,8 @@ class FileSource implements ByteSource {
 
   constructor(path: string) {
     const stats = attempt("open", path, () => fs.statSync(path));
-    if (!stats.isFile()) throw new LoadError(`cannot open ${path}: it is not a file  [io.file-errors]`);
+    if (!stats.isFile())
+      throw new LoadError(`cannot open ${path}: it is not a file; name a file  [io.file-errors]`);
     this.#path = path;
     this.size = stats.size;
     this.#stats = stats;

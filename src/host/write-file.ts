@@ -101,10 +101,10 @@ export function makeFolders(path: string): void {
 function targetOf(path: string): { readonly target: string; readonly mode: number | null } {
   const stats = fs.statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return { target: path, mode: null };
-  if (stats.isDirectory())
-    throw new LoadError(`cannot write ${path}: it is a folder; name a file  [io.file-errors]`);
-  if (!stats.isFile())
-    throw new LoadError(`cannot write ${path}: it is not a file; name a file  [io.file-errors]`);
+  if (!stats.isFile()) {
+    const given = stats.isDirectory() ? "a folder" : "not a file";
+    throw new LoadError(`cannot write ${path}: it is ${given}; name a file  [io.file-errors]`);
+  }
   fs.accessSync(path, fs.constants.W_OK); // renaming would replace a file that is write-protected
   return { target: fs.realpathSync(path), mode: stats.mode & 0o7777 };
 }

@@ -1,7 +1,16 @@
 // The training loop, as a generator of steps: printing, checkpoints and stopping are left to the caller.
 import type { Backend } from "../kernels/backend.ts";
 import { setTraining } from "../nn/dropout.ts";
-import { abortSignal, type Check, checked, nullable, object, optional, passing, whole } from "../nn/options.ts";
+import {
+  abortSignal,
+  type Check,
+  checked,
+  nullable,
+  object,
+  optional,
+  passing,
+  whole,
+} from "../nn/options.ts";
 import { stateDict } from "../nn/state-dict.ts";
 import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";

@@ -60,7 +60,7 @@ function openWritten(file: string, most: number): ByteSource | null {
   const source = openFile(file); // refuses folders, pipes and devices, and links to them
   if (source.size <= most) return source; // [probe.bounded]
   throw new UnusableOutputs(
-    `${file} has ${source.size} bytes, more than the limit of ${most}: write the asked outputs only  [probe.bounded]`,
+    `${file} has ${source.size} bytes, more than the limit of ${most}: write only the outputs of the protocol  [probe.bounded]`,
   );
 }
 
@@ -78,17 +78,17 @@ function skippedIn(file: string): string | null {
   }
 }
 
-/** The outputs in a file. Tensors that are not asked for are not read. */
+/** The outputs in a file. Other tensors are not read. */
 function outputsIn(source: ByteSource, name: string, most: number): Map<string, Stored> {
   const header = source.size < 8 ? 0 : new DataView(source.read(0, 8).buffer).getUint32(0, true);
   if (header > LONGEST_HEADER)
     throw new UnusableOutputs(
-      `${name} has a header of ${header} bytes, more than the limit of ${LONGEST_HEADER}: write the asked outputs only  [probe.bounded]`,
+      `${name} has a header of ${header} bytes, more than the limit of ${LONGEST_HEADER}: write only the outputs of the protocol  [probe.bounded]`,
     );
   const file = openSafetensors(source, name);
-  const asked = file.keys.filter((key) => OUT.includes(key) || ATTENDED.includes(key));
-  if (asked.length === 0) throw noOutput(file.keys);
-  const outputs = asked.map((key) => {
+  const found = file.keys.filter((key) => OUT.includes(key) || ATTENDED.includes(key));
+  if (found.length === 0) throw noOutput(file.keys);
+  const outputs = found.map((key) => {
     const { shape } = file.info(key);
     if (shape.reduce((size, n) => size * n, 1) <= most) return [key, file.get(key)] as const; // [probe.bounded]
     throw new UnusableOutputs(

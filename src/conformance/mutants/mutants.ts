@@ -82,7 +82,7 @@ export function nearestMutant(
   return closest(likely, () => false) ?? closest(mutants, expired);
 }
 
-/** Both tensors with zeros where both are NaN: a mistake that makes NaN is told by where it makes them. */
+/** Both tensors with zeros where both are NaN: a mistake that makes NaN is recognised by the positions of NaN. */
 function withoutSharedNaN(a: Tensor, b: Tensor): [Tensor, Tensor] {
   const [x, y] = [Float64Array.from(flat(a.data)), Float64Array.from(flat(b.data))];
   if (x.length !== y.length || !x.some(Number.isNaN)) return [a, b];

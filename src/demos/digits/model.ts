@@ -72,7 +72,7 @@ export function saveDigitsModel(path: string, { flamingo, depth }: DigitsModel):
   saveSafetensors(path, weights, { floats: "F16", metadata: new Map(Object.entries(metadata)) }); // [digits.model-file]
 }
 
-/** The layers whose tensors the file has; so that a small file cannot cause a large model to be built. */
+/** The number of layers whose tensors the file has, so that a small file cannot cause a large model to be built. */
 const layersIn = ({ keys }: SafetensorsFile): number =>
   new Set(keys.flatMap((key) => /^layers\.(\d+)\./.exec(key)?.[1] ?? [])).size;
 
