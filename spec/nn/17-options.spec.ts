@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
 import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
-import { ParallelTransformerBlock } from "../../src/blocks/parallel-transformer-block.ts";
+import { ParallelTransformerBlock, SwiGLU } from "../../src/blocks/parallel-transformer-block.ts";
 import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
 import { sampled } from "../../src/generation/choose.ts";
@@ -444,4 +444,20 @@ test("[options.values] depth 0 is allowed, as the release computes it", () => {
   expect(
     new PerceiverResampler({ ...head, depth: 0, numLatents: 2 }).forward(randomTensor([1, 1, 3, 12])).shape,
   ).toEqual([1, 1, 2, 12]);
+});
+
+test("[notation.operands] a forward pass without a tensor is refused with the name of its class", () => {
+  const modules: Readonly<Record<string, { forward: (x: never) => unknown }>> = {
+    LayerNorm: new LayerNorm(4),
+    PaLMLayerNorm: new PaLMLayerNorm(4),
+    Dropout: new Dropout(0.5),
+    SwiGLU: new SwiGLU(),
+    PerceiverResampler: new PerceiverResampler({ dim: 4, depth: 1 }),
+  };
+  for (const [name, module] of Object.entries(modules))
+    for (const x of [undefined, null, 5, "x", [1], {}, int("a", [1, 2])]) {
+      const forward = () => module.forward(x as never);
+      expect(forward, name).toThrow(ShapeError);
+      expect(forward).toThrow(`in ${name}: operand 1 must be a tensor, not`);
+    }
 });

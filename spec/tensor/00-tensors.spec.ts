@@ -6,6 +6,7 @@ import { named } from "../../src/tensor/pattern.ts";
 import {
   type Any,
   Bool,
+  bool,
   contiguous,
   flat,
   Int,
@@ -28,6 +29,26 @@ test("[tensor.values] tensors are constructed from nested arrays, or from a shap
   expect(() => tensor("a b", [2, 2], [1, 2, 3])).toThrow(
     /\[2 2\] holds 4 values, got 3 {2}\[tensor\.values\]/,
   );
+});
+
+test("[tensor.values] values of another type are refused and named, in place of NaN", () => {
+  const values: readonly (readonly [unknown, string])[] = [
+    ["x", "x is not a number"],
+    [undefined, "undefined is not a number"],
+    [null, "null is not a number"],
+    [true, "true is not a number"],
+    [1n, "1 is not a number"],
+  ];
+  for (const [value, words] of values) {
+    expect(() => tensor("a", [2], [1, value as number])).toThrow(words);
+    expect(() => tensor("a", [1, value as number])).toThrow(words);
+  }
+  expect(() => tensor("a", [2], Array(2))).toThrow("undefined is not a number"); // a list with holes
+  for (const value of [0, 1, "true", null])
+    expect(() => bool("a", [true, value as unknown as boolean])).toThrow(
+      `${value} is neither true nor false`,
+    );
+  expect([...flat(tensor("a", [1, Number.NaN]).data)]).toEqual([1, Number.NaN]);
 });
 
 test("[tensor.values] a view of host data does not extend beyond its buffer", () => {

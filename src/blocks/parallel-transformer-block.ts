@@ -9,7 +9,7 @@ import { type Check, checked, inner as innerWidth, optional } from "../nn/option
 import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
 import { broadcastError, EMPTY_ROW, scaleError } from "../nn/torch-errors.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { chunk, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
+import { checkTensors, chunk, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
 import { add, mul, mulScalar, sigmoid } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
@@ -24,6 +24,7 @@ const silu = <A extends string>(x: Tensor<A>): Tensor<A> => mul(x, sigmoid(x));
 export class SwiGLU {
   /** Throws a RuleError if the last axis is odd. */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
+    checkTensors("SwiGLU", x);
     const width = x.shape.at(-1) ?? 0;
     if (width % 2 !== 0)
       throw new RuleError(

@@ -7,7 +7,7 @@ import { normal, Parameter } from "../nn/parameter.ts";
 import { broadcastError, rangeError } from "../nn/torch-errors.ts";
 import { warnOnce } from "../nn/warn-once.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
+import { checkTensors, rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
@@ -75,6 +75,7 @@ export class PerceiverResampler {
    * RuleError if there are more images than position embeddings.
    */
   forward(x: Tensor<"b m s d"> | Tensor<"b s d">): Tensor<"b m r d"> {
+    checkTensors("PerceiverResampler", x);
     const features = x.shape.length === 3 ? rearrange("b s d -> b 1 s d", named("b s d", x)) : x; // [resampler.one-image]
     const perMedia = named("b m s d", features);
     const { b, m } = shapes(

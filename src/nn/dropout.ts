@@ -1,4 +1,5 @@
 // Dropout of activations.
+import { checkTensors } from "../tensor/ops/arrange.ts";
 import { dropout, type Generator, generator } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";
@@ -20,6 +21,7 @@ export class Dropout {
   }
 
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
+    checkTensors("Dropout", x);
     return this.generator && this.p > 0 ? dropout(x, this.p, this.generator) : x; // [dropout.eval]
   }
 }

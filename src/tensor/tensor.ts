@@ -200,6 +200,10 @@ function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[
   return { shape, values: level as T[] };
 }
 
+/** The first index whose value is of another type, holes of sparse lists included; −1 if there is none. */
+const indexOfOther = (values: readonly unknown[], type: "number" | "boolean"): number =>
+  values.findIndex((value) => typeof value !== type);
+
 /** A tensor from nested arrays, or from a shape and its row-major values. */
 export function tensor<A extends string>(_axes: A, nested: Nested<number>): Tensor<A>;
 export function tensor<A extends string>(
@@ -218,10 +222,10 @@ export function tensor<A extends string>(
       `[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}  [tensor.values]`,
     );
   }
-  return new Tensor<A>(
-    shape,
-    view(ArrayBuffer.isView(own) ? (own as Floats) : Float64Array.from(own), shape),
-  );
+  if (ArrayBuffer.isView(own)) return new Tensor<A>(shape, view(own as Floats, shape));
+  const wrong = indexOfOther(own, "number");
+  if (wrong >= 0) throw new RuleError(`${String(own[wrong])} is not a number`, "tensor.values");
+  return new Tensor<A>(shape, view(Float64Array.from(own), shape));
 }
 
 export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
@@ -233,6 +237,8 @@ export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> 
 
 export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<A> {
   const { shape, values } = unnest(nested);
+  const wrong = indexOfOther(values, "boolean");
+  if (wrong >= 0) throw new RuleError(`${String(values[wrong])} is neither true nor false`, "tensor.values");
   return new Bool<A>(shape, Uint8Array.from(values, Number));
 }
 

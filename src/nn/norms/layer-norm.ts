@@ -1,5 +1,6 @@
 // Layer normalisation: Ba, Kiros and Hinton, arXiv 1607.06450, equation (4).
 import { ShapeError } from "../../tensor/errors.ts";
+import { checkTensors } from "../../tensor/ops/arrange.ts";
 import { add, addScalar, div, expand, meanLast, mul, sqrt, square, sub } from "../../tensor/ops/functions.ts";
 import { scope, tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -58,13 +59,15 @@ function affine<A extends string>(x: Tensor<A>, scale: Tensor<"d">, bias: Tensor
   return add(mul(normalize(x), expand(scale, x)), expand(bias, x)); // [norm.affine]
 }
 
-/** Throws a ShapeError if the last axis of x is not as wide as the scale. */
+/** Throws a ShapeError if x is no tensor, or its last axis is not as wide as the scale. */
 function checkWidth(
   caller: string,
-  { shape }: Tensor,
+  x: Tensor,
   scale: Tensor<"d">,
   upstream: (dim: number, shape: readonly number[]) => string,
 ): void {
+  checkTensors(caller, x);
+  const { shape } = x;
   const dim = scale.shape[0] ?? 0;
   if (shape.at(-1) === dim) return;
   const problem = `the input is [${shape.join(" ")}], but its last axis must be ${dim} wide  [norm.affine]`;

@@ -11,7 +11,7 @@ type In<A extends string> = Tensor<Named<NoInfer<A>>>;
 type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };
 
 /** Throws a ShapeError unless every operand is a tensor. */
-function checkTensors(where: string, ...operands: readonly unknown[]): void {
+export function checkTensors(where: string, ...operands: readonly unknown[]): void {
   const at = operands.findIndex((x) => !(x instanceof Tensor));
   if (at < 0) return;
   const x = operands[at];
