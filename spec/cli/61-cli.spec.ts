@@ -1,8 +1,8 @@
-import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { widthOf } from "../../src/terminal/width.ts";
+import { flamboyance } from "../support/fixtures/command.ts";
 import { folders, temporary } from "../support/fixtures/temporary.ts";
 
 const CASES = "golden/cases/flamingo-pytorch";
@@ -13,13 +13,6 @@ const fresh = folders();
 beforeAll(() => {
   if (!existsSync("dist/cli/main.js")) throw new Error("the command line is not built: npm run build");
 });
-
-function flamboyance(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", ...args], {
-    encoding: "utf8",
-  });
-  return { status, stdout, stderr };
-}
 
 /** A case without its expected file. */
 function broken(): string {

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -18,6 +18,7 @@ import type { Stored } from "../../src/io/safetensors/read.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { flat, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { widthOf } from "../../src/terminal/width.ts";
+import { flamboyance } from "../support/fixtures/command.ts";
 import { folders } from "../support/fixtures/temporary.ts";
 
 const CASES = "golden/cases/flamingo-pytorch";
@@ -26,13 +27,7 @@ beforeAll(() => {
   if (!existsSync("dist/cli/main.js")) throw new Error("the command line is not built: npm run build");
 });
 
-function conform(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", "conform", ...args], {
-    encoding: "utf8",
-    timeout: 60_000,
-  });
-  return { status, stdout, stderr };
-}
+const conform = (...args: string[]) => flamboyance("conform", ...args);
 
 /** The results of a port with a known mistake: outputs and taps of the rewritten program, in float32. */
 function results(golden: GoldenCase, mistake: string | null): Map<string, Stored> {

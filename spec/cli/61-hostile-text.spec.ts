@@ -1,10 +1,10 @@
 // No control character from a file's name, a title, an id, a tensor's name or a message reaches stdout or stderr, of 61-cli.md.
-import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { flamboyance } from "../support/fixtures/command.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 /** A colour, a title, an erased screen, a bidirectional override, C1, DEL, a line separator, and what Markdown reads. */
@@ -85,9 +85,7 @@ const runs: [string, () => string[]][] = [
 ];
 
 test.each(runs)("control characters are escaped: %s", (_, args) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["dist/cli/main.js", ...args()], {
-    encoding: "utf8",
-  });
+  const { status, stdout, stderr } = flamboyance(...args());
   expect((stdout + stderr).replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
   expect([0, 1, 2, 3]).toContain(status);
   expect(stdout.length + stderr.length).toBeGreaterThan(0);
@@ -95,13 +93,7 @@ test.each(runs)("control characters are escaped: %s", (_, args) => {
 });
 
 test("Markdown shows text from outside as text", () => {
-  const { stdout } = spawnSync(
-    process.execPath,
-    ["dist/cli/main.js", "check", case_, at("source"), "--markdown"],
-    {
-      encoding: "utf8",
-    },
-  );
+  const { stdout } = flamboyance("check", case_, at("source"), "--markdown");
   const rows = stdout.split("\n").filter((line) => /^\| /.test(line));
   expect(rows.length).toBeGreaterThan(1);
   for (const row of rows)

@@ -10,13 +10,12 @@ import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import { sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { widthOf } from "../../src/terminal/width.ts";
+import { flamboyance } from "../support/fixtures/command.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 const workspace = temporary();
 const { heldOut } = readDigits("golden/data/digits.safetensors");
 const { depth } = loadDigitsModel("golden/models/digits.safetensors");
-const flamboyance = (...args: string[]) =>
-  spawnSync(process.execPath, ["dist/cli/main.js", ...args], { encoding: "utf8" });
 const caption = (...args: string[]) => flamboyance("digits", "caption", ...args);
 
 const four = heldOut.findIndex(({ digit }) => digit === 4);

@@ -51,15 +51,13 @@ import { LoadError } from "../../../src/tensor/errors.ts";
 import { generator } from "../../../src/tensor/random.ts";
 import { flat } from "../../../src/tensor/tensor.ts";
 import { painter } from "../../../src/terminal/colour.ts";
+import { flamboyance } from "../../support/fixtures/command.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 import { changedNames } from "../../support/fixtures/tiny-training.ts";
 
 const digits = readDigits("golden/data/digits.safetensors");
 const SHIPPED = "golden/models/digits.safetensors";
 const workspace = temporary();
-
-const flamboyance = (...args: string[]) =>
-  spawnSync(process.execPath, ["dist/cli/main.js", ...args], { encoding: "utf8" });
 
 test("[digits.held-out] 299 of 1797 digits are held out; both parts have all ten classes and share no picture", () => {
   expect([digits.train.length, digits.heldOut.length]).toEqual([1498, 299]);
