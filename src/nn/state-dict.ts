@@ -121,7 +121,7 @@ export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor
       checkEqual(name, t, first);
       continue;
     }
-    const { stored } = t; // of now: `t` may be a parameter, of this model or of another, whose values change  [state.copy]
+    const { stored } = t; // `t` may be a parameter, of this model or of another, whose values change later  [state.copy]
     loaded.push([name, () => finite(name, typeof stored === "function" ? stored() : stored)]);
   }
   for (const [name, values] of loaded) state.get(name)?.assign(values); // [state.strict]
