@@ -1,4 +1,4 @@
-// What the arguments of `flamboyance mask` are: prompts, options, paths; and what stands for an image. Right values by hand, or from
+// The arguments of `flamboyance mask`: prompts, options and paths, and the tokens that stand for an image. Right values by hand, or from
 // the public reports that the titles name.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ async function document(...args: string[]) {
   return JSON.parse(written.join(""));
 }
 
-/** What each row sees: "- 1 12", prompt by prompt. */
+/** The images that each row sees: "- 1 12", prompt by prompt. */
 async function sees(...args: string[]): Promise<string[]> {
   const first = await document(...args);
   return (first.prompts ?? [first]).map(({ rows }: { rows: Row[] }) =>

@@ -25,7 +25,7 @@ export interface MaskedCrossAttentionOptions extends HeadOptions {
   readonly convention?: Convention | undefined;
 }
 
-/** What the options of masked cross-attention accept. */
+/** The checks of the options of masked cross-attention. */
 export const crossAttentionChecks: { readonly [K in keyof MaskedCrossAttentionOptions]-?: Check } = {
   ...headChecks,
   dimMedia: optional(count()),

@@ -46,7 +46,7 @@ function isVisibility(value: unknown): boolean {
   return rows && ["zero", "uniform", "nan"].some((word) => word === emptyRow);
 }
 
-/** What an option that takes a mask convention accepts. */
+/** The check of an option that takes a mask convention. */
 export const conventionCheck: Check = optional(
   passing("a mask convention, such as one of `conventions`", isConvention),
 );

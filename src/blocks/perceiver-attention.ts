@@ -17,7 +17,7 @@ export interface HeadOptions {
   readonly heads?: number | undefined;
 }
 
-/** What the options of heads accept. */
+/** The checks of the options of heads. */
 export const headChecks: { readonly [K in keyof HeadOptions]-?: Check } = {
   dim: count(),
   dimHead: optional(count((value) => (value === 0 ? POWER_OF_ZERO : null))),

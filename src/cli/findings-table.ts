@@ -13,7 +13,7 @@ const FILE = "actual.safetensors";
 /** Cases that are named, of those that have no result or share a finding. */
 const NAMED = 3;
 
-/** That no case has a result, and where results belong. */
+/** The error where no case has a result; it names the path at which results are read. */
 export const missingText = (missing: readonly string[], actual: string): string =>
   `${actual} holds no result for ${missing.length === 1 ? "the case" : `any of the ${missing.length} cases`}: ` +
   `they are read from ${actual}/<case id>/${FILE}, such as ${actual}/${missing[0]}/${FILE}`;

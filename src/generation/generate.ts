@@ -7,7 +7,7 @@ import { RuleError } from "../tensor/errors.ts";
 import { flat, Int, type Tensor } from "../tensor/tensor.ts";
 import { type Choose, greedy } from "./choose.ts";
 
-/** What generation needs of a causal language model. */
+/** The parts of a causal language model that generation uses. */
 export interface LanguageModel {
   /** The module that owns the parameters. */
   readonly model: object;

@@ -36,7 +36,7 @@ export interface MaskBatch {
   readonly tiles: Tiles | null;
   /** For each prompt and position, the number of its sample, or -1 for padding; null where prompts are not divided into samples. */
   readonly samples: readonly (readonly number[])[] | null;
-  /** What stands for an image; null where the input has image locations. */
+  /** The image token as text; null where the input has image locations. */
   readonly marker: string | null;
   readonly notes: readonly Note[];
 }

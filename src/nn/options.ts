@@ -4,7 +4,7 @@
 import { RuleError } from "../tensor/errors.ts";
 import { nearest } from "../terminal/nearest.ts";
 
-/** What an option accepts, as a test and in words. */
+/** The values that an option accepts, as a test and in words. */
 export interface Check {
   /** Completes "it must be …". */
   readonly wanted: string;

@@ -20,7 +20,7 @@ export interface Progress {
   readonly extra?: Map<string, Tensor> | undefined;
 }
 
-/** What identifies a run: everything that its numbers depend on, such as seed, plan and a digest of the data. */
+/** The facts that identify a run: everything that its numbers depend on, such as seed, plan and a digest of the data. */
 export type RunFacts = Readonly<Record<string, string | number>>;
 
 export interface FactDifference {

@@ -1,4 +1,4 @@
-// What a check compares: ties, gradients, taps, recipes, empty tensors, and the bounds of one case.
+// The parts of a case that a check compares: ties, gradients, taps, recipes, empty tensors, and the bounds of one case.
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

@@ -12,7 +12,7 @@ const entry = join(root, "spec/support/broken-builds/entry.ts");
 /** The compiled kernels: a change of an AssemblyScript file changes this one. */
 const COMPILED = "src/kernels/simd/bytes.ts";
 
-/** What the bundle exports. */
+/** The exports of the bundle. */
 export type Build = typeof import("./entry.ts");
 type Change = Pick<BrokenBuild, "path" | "before" | "after">;
 

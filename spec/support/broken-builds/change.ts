@@ -5,7 +5,7 @@ export type BackendName = "float64" | "float16" | "simd" | "gpu cpu";
 
 /** A plausible mistake: one line of one source file, changed. */
 export interface BrokenBuild {
-  /** What the build does wrong, as a clause: "crossAttnEvery is 4 by default". */
+  /** The mistake of the build, as a clause: "crossAttnEvery is 4 by default". */
   readonly mistake: string;
   /** The file, from `src/` on, and the text in it that is replaced. The text occurs once. */
   readonly path: string;

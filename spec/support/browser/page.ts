@@ -106,7 +106,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** Rules of WCAG's level AAA, which the pages do not claim. */
 const ENHANCED = ["color-contrast-enhanced", "identical-links-same-purpose", "meta-refresh-no-exceptions"];
 
-/** What axe-core objects to on the whole page, as "impact rule: element". All its rules run, experimental ones included. */
+/** The violations that axe-core finds on the whole page, as "impact rule: element". All its rules run, experimental ones included. */
 export async function violations(page: Page): Promise<string[]> {
   await page.evaluate(AXE); // not a script element, which the page's policy forbids
   return page.evaluate(async (enhanced) => {

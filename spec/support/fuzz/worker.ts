@@ -14,7 +14,7 @@ export interface Slice {
   readonly show?: number;
 }
 
-/** What the supervisor reads while a slice runs: the number of the input, when it began (ms), its size, and whether one is being read. */
+/** Places in the memory that the supervisor reads: the input's number, the time of its beginning (ms), its size, whether it is being read. */
 export const STATE = { index: 0, since: 1, bytes: 2, reading: 3, length: 4 } as const;
 
 /** Memory that a reader may take beside ten times its input: code that is compiled, caches, objects of small inputs. */

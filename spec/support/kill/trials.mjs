@@ -1,4 +1,4 @@
-// What is killed, and what must be true afterwards: every file is complete or absent, all are of one run, and a repeated or resumed
+// The commands that are killed, and the checks afterwards: every file is complete or absent, all are of one run, and a repeated or resumed
 // command ends with the bytes of an unbroken one.
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -72,7 +72,7 @@ function judgeFolder(folder: string, { precision, actual }: Request): Judged {
   }
 }
 
-/** What another implementation may leave out. */
+/** The tensors that another implementation may leave out. */
 const OPTIONAL = { taps: "locate", optionalGradients: true } as const;
 
 function judgeCase(golden: GoldenCase, actual: string, precision: Precision) {

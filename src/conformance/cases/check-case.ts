@@ -229,7 +229,7 @@ async function checkProgram(
   return { ...located, kernels: first.kernels, notCompared: withoutGradients };
 }
 
-/** What no run of this case compares. */
+/** The parts of this case that no run compares. */
 function notComparedIn({ manifest, expected }: GoldenCase): NotCompared[] {
   const empty = [...expected].filter(([, t]) => sizeOf(t.shape) === 0).map(([name]) => name);
   return [...part("fields", manifest.unread), ...part("empty", empty)];

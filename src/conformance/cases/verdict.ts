@@ -56,7 +56,7 @@ const gravity: readonly Status[] = ["skipped", "passed", "failed", "errored"];
 const precisionSkipped = ({ status, precision }: CaseVerdict): NotCompared[] =>
   status === "skipped" ? [{ what: "precisions", names: [precision] }] : [];
 
-/** What two runs of a case did not compare, each name once. */
+/** The parts that two runs of a case did not compare, each name once. */
 function notComparedIn(verdicts: readonly CaseVerdict[], skipped: boolean): NotCompared[] {
   const all = verdicts.flatMap((v) => [...(v.notCompared ?? []), ...(skipped ? [] : precisionSkipped(v))]);
   return [...new Set(all.map(({ what }) => what))].map((what) => ({

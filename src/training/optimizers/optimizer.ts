@@ -32,7 +32,7 @@ export interface Rates {
   readonly weightDecay: number;
 }
 
-/** What the option `groups` of an optimiser accepts; `ratesOf` checks each group. */
+/** The check of the option `groups` of an optimiser; `ratesOf` checks each group. */
 export const parameterGroups: Check = passing("a list of parameter groups", Array.isArray);
 
 const groupChecks: { readonly [K in keyof ParameterGroup]-?: Check } = {

@@ -46,7 +46,7 @@ export interface View extends ShownBatch {
   readonly unknown: readonly string[];
 }
 
-/** What a file has recorded: attention, a mask, tiles. */
+/** The recordings in a file: attention, a mask, tiles. */
 export type Recorded = Partial<Pick<MaskBatch, "title" | "attention" | "otherLayers" | "recorded" | "tiles">>;
 
 function chosen(names: readonly string[]): { known: [Convention, ...Convention[]]; unknown: string[] } {

@@ -41,7 +41,7 @@ const damage: fc.Arbitrary<Damage> = fc.record({
   every: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 2000 })),
 });
 
-/** What attention to the last image at or before each token gives: the text times the mean of the image's latents. */
+/** The output of attention to the last image at or before each token: the text times the mean of the image's latents. */
 function attended(inputs: ReadonlyMap<string, Stored>): { shape: readonly number[]; values: Float64Array } {
   const [x, media, located] = ["x", "media", "media_locations"].map((name) => inputs.get(`inputs.${name}`));
   if (!(x instanceof Tensor && media instanceof Tensor))

@@ -22,7 +22,7 @@ const leak = ({ prompt, from, to, measured: { images, nan } }: Stretch) => ({
   nan,
 });
 
-/** What the verdict is about, by name. */
+/** The finding behind the verdict, with names in place of conventions and mistakes. */
 function findingOf({ finding }: ProbeVerdict): object {
   const { kind } = finding;
   if (kind === "batch") {
