@@ -123,6 +123,26 @@ describe("gradients", () => {
       notCompared: [],
     });
   });
+
+  test("[conform.listed-gradients] a gradient that is dropped from trainable, too, is reported", async () => {
+    const trainable = (json: { trainable: string[] }) => json.trainable.filter((name) => name !== "1.weight");
+    const folder = dropped();
+    const path = join(folder, "case.json");
+    const json = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(path, JSON.stringify({ ...json, trainable: trainable(json) }));
+    expect(await verdictOn(folder)).toMatchObject({
+      status: "passed",
+      notCompared: [{ what: "gradients", names: ["weights.1.weight"] }],
+    });
+  });
+
+  // FlamingoPaLM.forward given images freezes the language model and the encoder: no gradient of theirs is missing
+  test("[conform.listed-gradients] parameters that the release freezes are not reported", async () => {
+    for (const name of ["images", "text"]) {
+      const folder = `golden/cases/flamingo-pytorch/flamingo-palm--gradients-${name}`;
+      expect(await verdictOn(folder)).toMatchObject({ status: "passed", notCompared: [] });
+    }
+  });
 });
 
 describe("taps", () => {

@@ -119,10 +119,17 @@ function programOf(golden: GoldenCase, call: CaseCall, backend: Backend): Replay
   if (grads.length === 0) return { program, unlisted: [] };
   if (!Object.hasOwn(program.outputs, LOSS))
     throw new LoadError(`${id}: gradients need an input "${COTANGENT}" of floats  [conform.outputs]`);
-  const unlisted = unlistedGradients(golden, program, trainable ?? parameterNames(call.system.model));
-  if (trainable !== null && unlisted.length > 0)
+  const { model, trainable: released } = call.system;
+  const parameters = parameterNames(model);
+  const names = trainable
+    ? [...new Set([...trainable, ...(released?.(call.inputs) ?? parameters)])]
+    : parameters;
+  const unlisted = unlistedGradients(golden, program, names); // [conform.listed-gradients]
+  const frozen = new Set(names.filter((name) => !trainable?.includes(name)).map((name) => `weights.${name}`));
+  const [missing] = trainable ? unlisted.filter((name) => !frozen.has(name)) : [];
+  if (missing !== undefined)
     throw new LoadError(
-      `${id}: "grads" does not list ${quoted(unlisted[0] ?? "")}, on which the loss depends  [conform.listed-gradients]`,
+      `${id}: "grads" does not list ${quoted(missing)}, on which the loss depends  [conform.listed-gradients]`,
     ); // [conform.listed-gradients]
   const both = gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
   checkProgramSize(golden, both);

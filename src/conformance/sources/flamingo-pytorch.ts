@@ -15,6 +15,7 @@ import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
 import { RotaryEmbedding } from "../../nn/positions/rotary.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
+import { trainable } from "../../training/trainable.ts";
 import type { Arguments } from "./arguments.ts";
 import {
   type BuildContext,
@@ -177,6 +178,10 @@ const palmClasses = {
         behaviour: flags.includes(REPAIRED) ? { ...profile, embeds: "accept" } : profile,
       }),
     forward: (model, args) => model.forward(args.int("text", "b l"), mediaOf(args)),
+    trainable: (model, args) => {
+      const media = ["images", "videos", "embeds"].some((name) => args.has(name));
+      return trainable(model, media ? "flamingo-pytorch@0.1.2" : "flamingo-pytorch@0.1.2 text");
+    },
   }),
 };
 

@@ -20,6 +20,8 @@ export interface SystemUnderTest {
   readonly model: object;
   readonly forward?: (inputs: Inputs) => Tensor | Readonly<Record<string, Tensor>>;
   readonly run?: (inputs: Inputs, backend: Backend) => Promise<Outputs>;
+  /** The parameters that the source's call leaves trainable; absent: all. */
+  readonly trainable?: (inputs: Inputs) => readonly string[];
 }
 
 /** Data for building a class, besides its configuration. */
@@ -89,14 +91,21 @@ export const moduleClass = <O extends object, P extends object, M extends object
   call,
   build,
   forward,
+  trainable,
 }: ClassDefinition<O, P, M> & {
   readonly forward: (model: M, args: Arguments) => Tensor | Readonly<Record<string, Tensor>>;
+  readonly trainable?: (model: M, args: Arguments) => readonly string[];
 }): SourceClass<P> => ({
   options: Object.keys(options),
   call,
   build(config, at, context) {
     const model = build(readOptions(options, config, at), context);
-    return { model, forward: (inputs) => forward(model, new Arguments(inputs, context.positional)) };
+    const argumentsOf = (inputs: Inputs) => new Arguments(inputs, context.positional);
+    return {
+      model,
+      forward: (inputs) => forward(model, argumentsOf(inputs)),
+      ...(trainable ? { trainable: (inputs: Inputs) => trainable(model, argumentsOf(inputs)) } : {}),
+    };
   },
 });
 
