@@ -25,6 +25,7 @@ import { probeText } from "../../../src/conformance/probe/report/text.ts";
 import { verdictSentence } from "../../../src/conformance/probe/report/words.ts";
 import { readOutputs, UnusableOutputs } from "../../../src/conformance/probe/rows.ts";
 import { exitStatus, verdictOf } from "../../../src/conformance/probe/verdict.ts";
+import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
 import { Tensor, view } from "../../../src/tensor/tensor.ts";
@@ -217,6 +218,32 @@ describe("rows that depend on the batch are not certified", () => {
       1,
       "Without media_locations: The rows depend on their place in the batch, or on the texts beside them.",
     ]);
+  });
+
+  // every row is moved by the mean of the batch, so that equal rows of one batch stay equal
+  test("[probe.batch] rows without locations that see the mean of the batch are not certified", async () => {
+    const right = faultyAdapter("ok");
+    const adapter: Adapter = async (call, inputs) => {
+      if (inputs.has("inputs.media_locations")) return right(call, inputs);
+      const media = inputs.get("inputs.media");
+      if (!(media instanceof Tensor)) throw new Error("no media");
+      const [b = 0, n = 0, r = 0, e = 0] = media.shape;
+      const first = (row: number) => media.data.get(row, 0, 0, 0);
+      const mean =
+        Array.from({ length: b }, (_, row) => first(row)).reduce((sum, value) => sum + value, 0) / b;
+      expect([n, r, e]).toEqual([3, 2, 6]);
+      const sizes = [b, LENGTH, 8];
+      const values = Float32Array.from(
+        { length: b * LENGTH * 8 },
+        (_, i) => first(Math.floor(i / 64)) + mean,
+      );
+      return { outputs: new Map([["out", new Tensor(sizes, view(values, sizes))]]) };
+    };
+    const { verdict, status } = await probed(adapter);
+    expect(status).toBe(1);
+    expect(verdict).toMatchObject({
+      finding: { kind: "batch", call: "without-locations", dependence: "other-images" },
+    });
   });
 
   test("[probe.json] [probe.text] the fault is data, and its comparisons are sentences", async () => {
@@ -596,5 +623,56 @@ describe("the command", () => {
     ]).finally(() => spy.mockRestore());
     expect([status, written.join("").split("\n")[0]]).toEqual([1, "Rows see other prompts' images."]);
     expect(readdirSync(kept)).toContain("full-repeated");
+  });
+});
+
+describe("the attention's output and the rows that it is added to", () => {
+  const change = (
+    adapter: Adapter,
+    edit: (
+      outputs: Map<string, Stored>,
+      call: ProbeCall,
+      inputs: ReadonlyMap<string, Stored>,
+    ) => Promise<void>,
+  ): Adapter => {
+    return async (call, inputs) => {
+      const answer = await adapter(call, inputs);
+      if (!("outputs" in answer)) return answer;
+      const outputs = new Map(answer.outputs);
+      await edit(outputs, call, inputs);
+      return { outputs };
+    };
+  };
+  const tapped = () => blockAdapter("tapped", conventions.immediate);
+
+  test("[probe.measure] rows that see other images than the recorded attention are not certified", async () => {
+    const wrong = blockAdapter("block", conventions["all-previous"]);
+    const { status } = await probed(
+      change(tapped(), async (outputs, call, inputs) => {
+        const answer = await wrong(call, inputs);
+        const out = "outputs" in answer ? answer.outputs.get("outputs.out") : undefined;
+        if (out) outputs.set("outputs.out", out);
+      }),
+    );
+    expect(status).toBe(1);
+    expect((await probed(tapped())).status).toBe(0);
+  });
+
+  test("[probe.attended] rows that do not contain the recorded attention are refused", async () => {
+    const keep = (from: number) =>
+      change(tapped(), async (outputs, _, inputs) => {
+        const [out, x] = [outputs.get("outputs.out"), inputs.get("inputs.x")];
+        if (!(out instanceof Tensor) || !(x instanceof Tensor)) throw new Error("no floats");
+        const values = Float64Array.from({ length: out.size }, (_, i) => {
+          const at = [Math.floor(i / (LENGTH * 8)), Math.floor(i / 8) % LENGTH, i % 8] as const;
+          return (at[1] < from ? out : x).data.get(...at);
+        });
+        outputs.set("outputs.out", new Tensor(out.shape, view(values, [...out.shape])));
+      });
+    await expect(probed(keep(LENGTH))).resolves.toMatchObject({ status: 0 });
+    await expect(probed(keep(5))).rejects.toThrow(
+      /^image \d changes position [5-7] of "taps\.attn" in prompt \d, but not of "outputs\.out": .*\[probe\.attended\]$/,
+    );
+    await expect(probed(keep(0))).rejects.toThrow(/no image changes any row/);
   });
 });

@@ -170,7 +170,7 @@ describe("sizes", () => {
   });
 
   test("[probe.exit] the help documents the statuses and the number of runs", () => {
-    expect(PROBE).toMatch(/run eight times/);
+    expect(PROBE).toMatch(/run nine times/);
     for (const status of [0, 1, 2, 3]) expect(PROBE).toMatch(new RegExp(`\n  ${status}  `));
   });
 });

@@ -251,6 +251,13 @@ test("[probe.without-locations] rows see everything, nothing or something else, 
   const x = (inputs: ReadonlyMap<string, Stored>) => inputs.get("inputs.x") as Tensor;
   expect(await resultOf(async () => null)).toBe("skipped");
   expect(await resultOf(async (_, inputs) => new Map([["out", x(inputs)]]))).toBe("nothing");
+  const nan = (of: readonly number[]) =>
+    view(new Float64Array(of.reduce((a, b) => a * b)).fill(Number.NaN), of);
+  expect(
+    await resultOf(
+      async (_, inputs) => new Map([["out", new Tensor(x(inputs).shape, nan(x(inputs).shape))]]),
+    ),
+  ).toBe("not finite");
   const firstImage = async (_: ProbeCall, inputs: ReadonlyMap<string, Stored>) => {
     const media = inputs.get("inputs.media") as Tensor;
     const of = x(inputs).shape;
@@ -581,6 +588,7 @@ describe("the command", () => {
       "strict",
       "text-only",
       "without-locations",
+      "without-locations-mixed",
     ]);
     expect(JSON.parse(readFileSync(join(kept, "full/case/case.json"), "utf8")).config.dim).toBe(8);
     expect(existsSync(join(kept, "full/out/outputs.safetensors"))).toBe(true);

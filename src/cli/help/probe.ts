@@ -10,7 +10,7 @@ the rows that change identify the convention or the known mistake. The same
 prompts are computed in other batches and alone, to see that no prompt depends
 on another. golden/adapters/probe.py is a template.
 
-The command is run eight times, and up to five times more to name the cause
+The command is run nine times, and up to five times more to name the cause
 where prompts depend on each other. It writes {"skipped": "reason"} to
 OUT/adapter.json where it has no cache (case.json: passes) or needs
 media_locations.

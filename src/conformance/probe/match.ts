@@ -76,10 +76,17 @@ function causalEffects(latents: number, shift: number): number[][] {
   return [Array.from({ length: LENGTH }, (_, l) => seen(l).reduce((a, b) => a | b))];
 }
 
-export type WithoutLocations = "everything" | "causal" | "nothing" | "something else" | "skipped";
+export type WithoutLocations =
+  | "everything"
+  | "causal"
+  | "nothing"
+  | "something else"
+  | "not finite"
+  | "skipped";
 
 /** The images that rows see when no locations are given. [probe.without-locations] */
 export function readWithoutLocations({ effects }: Measured, latents: number): WithoutLocations {
+  if (effects.flat().includes(EFFECT.nan)) return "not finite"; // [probe.without-locations]
   const all = 2 ** IMAGES - 1;
   const rows = effects.map((list) => list.map((effect) => effect & all));
   const flat = rows.flat();

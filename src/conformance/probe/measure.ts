@@ -21,10 +21,13 @@ export function measure(texts: Tensor, { call, out, attended: tap }: Outputs): M
   const each = <T>(f: (p: number, l: number) => T): T[][] =>
     call.prompts.map((_, p) => Array.from({ length: LENGTH }, (_, l) => f(p, l)));
   const broken = each((p, l) => attended.broken(p, l) || out.broken(p, l));
-  const images = each((p, l) =>
-    Array.from({ length: IMAGES }, (_, i) => attended.moved(changedImage(i + 1), p, l)),
-  );
-  const reached = each((p, l) => (images[p]?.[l] ?? []).map((by) => by > attended.least)); // [probe.measure]
+  const movedBy = (rows: Rows, p: number, l: number): number[] =>
+    Array.from({ length: IMAGES }, (_, i) => rows.moved(changedImage(i + 1), p, l));
+  const images = each((p, l) => movedBy(attended, p, l));
+  const reached = each((p, l) => {
+    const inRow = movedBy(out, p, l);
+    return (images[p]?.[l] ?? []).map((by, i) => by > attended.least || (inRow[i] ?? 0) > out.least); // [probe.measure]
+  });
   const any = (p: number, l: number): boolean => reached[p]?.[l]?.includes(true) === true;
   const kind = tap ? "block" : kindOf(call, out, broken, any, images);
   const byText = tap !== null || kind === "attention";

@@ -54,12 +54,18 @@ async function withoutLocationsMode(ask: Ask, shape: ProbeShape) {
   const call = calls["without-locations"];
   const answer = await answerOrRefusal(ask, call);
   if (isRefusal(answer))
-    return { withoutLocations: "skipped", withoutLocationsSkipped: answer.reason, batch: null } as const;
-  const { differences } = await compareBatches(ask, answer, []);
+    return {
+      withoutLocations: "skipped",
+      withoutLocationsSkipped: answer.reason,
+      batch: null,
+      refused: [],
+    } as const;
+  const { differences, refused } = await compareBatches(ask, answer, [mixed(call)]); // [probe.batch]
   return {
     withoutLocations: readWithoutLocations(measure(textsOf(call, shape), answer), shape.latents),
     withoutLocationsSkipped: null,
     batch: await batchFaultOf(ask, answer, differences),
+    refused,
   };
 }
 
@@ -67,5 +73,6 @@ async function withoutLocationsMode(ask: Ask, shape: ProbeShape) {
 export async function modesOf(ask: Ask, shape: ProbeShape, convention: Convention | null): Promise<Modes> {
   const cached = await cachedMode(ask, shape, convention);
   const without = await withoutLocationsMode(ask, shape);
-  return { ...without, ...cached, batch: cached.batch ?? without.batch };
+  const refused = [...cached.refused, ...without.refused];
+  return { ...without, ...cached, batch: cached.batch ?? without.batch, refused };
 }

@@ -89,6 +89,16 @@ export class Rows {
     return (bits & 0xffff) === 0 ? 2 ** -7 : (bits & 0x1fff) === 0 ? 2 ** -10 : 0;
   }
 
+  /** How far each image moves each row without broken numbers: prompt, position, image, distance. */
+  *changes(): Generator<[p: number, l: number, image: number, by: number]> {
+    for (const [p] of this.#call.prompts.entries())
+      for (let l = 0; l < LENGTH; l++) {
+        if (this.broken(p, l)) continue;
+        for (let image = 1; image <= IMAGES; image++)
+          yield [p, l, image, this.moved(changedImage(image), p, l)];
+      }
+  }
+
   #furthest(variants: readonly number[]): number {
     let most = 0;
     for (const [p] of this.#call.prompts.entries())
@@ -169,9 +179,20 @@ export function checkReached({ out, attended }: Outputs): void {
       throw new UnusableOutputs(
         `every number of "${key}" is 0 or not finite: set the gates away from 0, and fill the weights  [probe.outputs]`,
       );
-  const measured = attended ?? out;
-  if (measured.effect > measured.least || measured.hasBroken) return;
-  throw new UnusableOutputs(
-    "no image changes any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
-  );
+  const unmoved = [attended, out].find((rows) => rows && rows.effect <= rows.least && !rows.hasBroken);
+  if (unmoved)
+    throw new UnusableOutputs(
+      "no image changes any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
+    );
+  if (attended) checkAttended(out, attended);
+}
+
+/** Throws a LoadError where an image changes the attention's output by far and not the row to which that is added. [probe.attended] */
+function checkAttended(out: Rows, attended: Rows): void {
+  if (out.effect < 1e3 * out.least) return; // rounding can hide the change of a row
+  for (const [p, l, image, by] of attended.changes())
+    if (by > 0.1 * attended.effect && out.moved(changedImage(image), p, l) <= out.least)
+      throw new UnusableOutputs(
+        `image ${image} changes position ${l} of "taps.attn" in prompt ${p}, but not of "outputs.out": write the attention whose output these rows contain, or leave "taps.attn" out  [probe.attended]`,
+      ); // [probe.attended]
 }

@@ -159,6 +159,7 @@ const withoutLocationsSentences: Readonly<Record<Exclude<WithoutLocations, "skip
     "Without media_locations the attention is causal over keys: token l sees latents 0 to l of all images together.",
   nothing: "Without media_locations no token sees an image.",
   "something else": "Without media_locations some tokens see some images.",
+  "not finite": "Without media_locations some rows hold numbers that are not finite.",
 };
 
 /** [probe.without-locations] */
