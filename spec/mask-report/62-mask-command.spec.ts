@@ -579,6 +579,9 @@ test.each([
   [["--ids", "x", "--image-token", "1.5"], "--image-token is a whole number"],
   [["<image>", "--image-token", "1"], "occurs in no prompt"],
   [["<image>", "--end-token", "1"], "needs --ids"],
+  [["<image>", "--images", "1,2"], "--images is for 2 prompts, but there is 1"],
+  [["<image>", "b", "--segments", "1;1;1"], "--segments is for 3 prompts, but there are 2"],
+  [["<image>", "--num-tiles", "1;2"], "--num-tiles is for 2 prompts, but there is 1"],
 ])("%j is refused", async (args, named) => {
   await expect(mask(args)).rejects.toThrow(named);
   await expect(mask(args)).rejects.toThrow(UsageError);

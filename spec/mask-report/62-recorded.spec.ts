@@ -158,6 +158,75 @@ test("[prompt.attention] a head that gives no weight to a row that attends is fo
   ]);
 });
 
+test("[prompt.source] locations are kinds of tokens, and other numbers are refused", () => {
+  const locations = (...kinds: number[]) =>
+    from({ media_locations: new Int<"b l">([1, kinds.length], Int32Array.from(kinds)) });
+  const { prompts, images } = locations(0, 1, 3, 2, 1);
+  expect(prompts[0]?.map(({ kind }) => kind)).toEqual([0, 1, 3, 2, 1]);
+  expect(images).toBe(2);
+  for (const kind of [-1, 4, 7])
+    expect(() => locations(1, kind)).toThrow(`it: media_locations is ${kind} at position 1`);
+});
+
+test("[prompt.recorded-mask] an aspect_ratio_mask with other values or with gaps, and two masks at once, are refused", () => {
+  const ratio = (...tiles: number[]) => new Int<"b m t">([1, 2, 4], Int32Array.from([...tiles, 1, 1, 1, 0]));
+  const masks = (...tiles: number[]) =>
+    from({
+      media_locations: located(),
+      cross_attention_mask: cross(...CROSS),
+      aspect_ratio_mask: ratio(...tiles),
+    });
+  expect(masks(1, 0, 0, 0).tiles).toEqual(TILES);
+  for (const tiles of [
+    [2, 0, 0, 0],
+    [1, -1, 0, 0],
+    [0, 1, 0, 0],
+    [1, 0, 1, 0],
+  ])
+    expect(() => masks(...tiles)).toThrow(`aspect_ratio_mask is ${tiles.join(" ")} for image 1 of prompt 0`);
+  const both = { cross_attention_mask: cross(...CROSS), image_attention_mask: cross(...CROSS) };
+  expect(() => from({ media_locations: located(), ...both })).toThrow("save the one that is to be compared");
+});
+
+test("[prompt.attention] taps of which none has cross-attention weights are named", async () => {
+  const path = join(folder, "taps.safetensors");
+  saveSafetensors(
+    path,
+    new Map<string, Stored>([
+      ["inputs.media_locations", located()],
+      ["taps.layers.0.attn", RIGHT],
+    ]),
+  );
+  const { stdout } = await runMask(path, "--images", "2");
+  expect(stdout.replace(/\s+/g, " ")).toContain(
+    "taps.layers.0.attn is not compared: cross-attention weights are",
+  );
+  const bare = join(folder, "bare.safetensors");
+  saveSafetensors(bare, new Map<string, Stored>([["inputs.media_locations", located()]]));
+  const named = await runMask(path, "--trace", bare);
+  expect(named).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining("bare.safetensors: it has no taps"),
+  });
+});
+
+test("options that a file with locations does not use are refused; padding is found by its id", async () => {
+  const path = join(folder, "located.safetensors");
+  saveSafetensors(path, new Map<string, Stored>([["media_locations", located()]]));
+  for (const option of ["--image-token=9", "--end-token=2", "--pad-token=0", "--image-length=2"])
+    expect(await runMask(path, option)).toMatchObject({
+      status: 3,
+      stderr: expect.stringContaining(`${option.split("=")[0]} is not used`),
+    });
+  const ids = join(folder, "padded.safetensors");
+  saveSafetensors(
+    ids,
+    new Map<string, Stored>([["input_ids", new Int<"b l">([1, 3], Int32Array.of(0, 9, 5))]]),
+  );
+  const { stdout } = await runMask(ids, "--image-token", "9", "--pad-token", "0");
+  expect(stdout).toContain("0  <pad>");
+});
+
 test("[prompt.attention] the weights of every layer are compared, and one of another shape is refused", () => {
   const keys = ["layers.0.1.attn.attn", "layers.1.1.attn.attn"] as const;
   const swapped = weights(NONE, row(8, 16), row(8, 16), row(0, 8), row(0, 8));

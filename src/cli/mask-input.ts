@@ -15,8 +15,10 @@ import {
   type Note,
   type SourceOptions,
 } from "../mask-report/batch.ts";
+import { noteSentence } from "../mask-report/notes.ts";
 import type { SampleLengths } from "../mask-report/samples.ts";
 import type { Tiles } from "../masks/counting/tiles.ts";
+import { counted } from "../masks/sentences.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { listOption, oneOf, optionalWhole, type readArguments, wholeOption } from "./arguments.ts";
 import { UsageError } from "./usage-error.ts";
@@ -118,8 +120,20 @@ export function batchFor(
   literal: boolean,
 ): MaskBatch {
   const batch = batchIn(values, positionals, own, literal);
+  checkCounts(values, batch);
   const tiles = tilesOption(values);
   return tiles && batch.tiles === null ? { ...batch, tiles: tilesFor(batch, tiles) } : batch;
+}
+
+/** Options with an entry for each prompt have no more entries than there are prompts. */
+function checkCounts(values: MaskValues, { prompts }: MaskBatch): void {
+  const lengths = sampleLengths(values);
+  const given = { images: imageCounts(values), segments: lengths, "num-tiles": tilesOption(values)?.counts };
+  for (const [option, entries] of Object.entries(given))
+    if (entries && entries.length > prompts.length)
+      throw new UsageError(
+        `--${option} is for ${counted(entries.length, "prompt")}, but there ${prompts.length === 1 ? "is" : "are"} ${prompts.length}`,
+      );
 }
 
 function batchIn(
@@ -189,6 +203,8 @@ const batchOptions = (values: MaskValues) => ({
 function fromIds(values: MaskValues, file: string): MaskBatch {
   const named = values["image-token"];
   if (named === undefined) throw new UsageError("--ids needs --image-token ID, the id of the image's token");
+  if (values.trace !== undefined)
+    throw new UsageError("--trace needs a case or a .safetensors file, not --ids FILE");
   const [image, length] = [imageIds(named), imageLength(values)];
   const special = {
     image,
@@ -234,6 +250,7 @@ function fromPath(values: MaskValues, path: string): MaskBatch {
     image,
     imageLength: imageLength(values),
     end: optionalId("end-token", values["end-token"]),
+    pad: optionalId("pad-token", values["pad-token"]),
     images: imageCounts(values),
     samples: sampleLengths(values),
     tiles: tiles && ((batch) => tilesFor(batch, tiles)),
@@ -242,15 +259,39 @@ function fromPath(values: MaskValues, path: string): MaskBatch {
   if (path.endsWith(".safetensors")) {
     const tensors = tensorsOf(path);
     const inputs = new Map([...tensors, ...under("inputs.", tensors)]);
-    return batchFrom(path, inputs, trace ?? under("taps.", tensors), options);
+    checkIdOptions(path, inputs, values);
+    const taps = trace ?? under("taps.", tensors);
+    return withTaps(values, batchFrom(path, inputs, taps, options), taps);
   }
   const folder = path.replace(/(?<=.)\/+$/, "");
   if (kindOf(`${folder}/case.json`) !== "file") throw notACase(path);
   const { manifest, inputs, expected } = readCase(folder);
+  checkIdOptions(path, inputs, values);
   const given = Number(manifest.config.media_token_id ?? 3);
   const taps = trace ?? under("taps.", expected);
   const batch = batchFrom(manifest.id, inputs, taps, { ...options, image: image ?? given });
+  if (trace) withTaps(values, batch, trace);
   return { ...batch, convention: conventionOfCase(manifest) };
+}
+
+const ID_OPTIONS = ["image-token", "end-token", "pad-token"] as const;
+
+/** Image locations leave nothing to find in ids. */
+function checkIdOptions(path: string, inputs: ReadonlyMap<string, Stored>, values: MaskValues): void {
+  if (!inputs.has("media_locations")) return;
+  const option = ID_OPTIONS.find((name) => values[name] !== undefined);
+  if (option !== undefined || values["image-length"] !== "1")
+    throw new UsageError(
+      `${path} has media_locations, so that --${option ?? "image-length"} is not used; leave it out`,
+    );
+}
+
+/** A batch with a note where a file has taps of which none is compared. Throws a LoadError if they were named. [prompt.attention] */
+function withTaps(values: MaskValues, batch: MaskBatch, taps: ReadonlyMap<string, Stored>): MaskBatch {
+  if (batch.attention) return batch;
+  const note: Note = { kind: "no-weights", tensors: [...taps.keys()].map((key) => `taps.${key}`) };
+  if (values.trace !== undefined) throw new LoadError(`${values.trace}: ${noteSentence(note)}`); // [prompt.attention]
+  return taps.size > 0 ? { ...batch, notes: [...batch.notes, note] } : batch; // [prompt.attention]
 }
 
 /** A file or folder that cannot be shown, or a path that leads nowhere. */

@@ -46,6 +46,8 @@ export type Note =
   | { readonly kind: "unknown-tiles"; readonly tensor: string; readonly convention: string }
   | { readonly kind: "other-image-token"; readonly token: string; readonly marker: string }
   | ({ readonly kind: "partial-image"; readonly prompt: number } & PartialImage)
+  /** The taps of a file, none of which has cross-attention weights. */
+  | { readonly kind: "no-weights"; readonly tensors: readonly string[] }
   | { readonly kind: "path"; readonly word: string; readonly exists: boolean };
 
 /** The tokens that stand for an image, and the number of them that are one image. */
@@ -136,14 +138,23 @@ const locationsOf = (prompts: readonly (readonly PromptToken[])[]): Matrix => ({
   data: Uint8Array.from(prompts.flat(), ({ kind }) => kind),
 });
 
-/** A case has no words: "<image>" stands for an image token, and "text" for any other. */
-const PLACEHOLDERS = {
-  image: { text: "<image>", kind: 1, padding: false },
-  text: { text: "text", kind: 0, padding: false },
-} as const satisfies Record<string, PromptToken>;
+/** Locations have no words: a text stands for the tokens of each kind. */
+const PLACEHOLDERS: readonly PromptToken[] = [
+  { text: "text", kind: TOKEN.text, padding: false },
+  { text: "<image>", kind: TOKEN.image, padding: false },
+  { text: "</s>", kind: TOKEN.end, padding: false },
+  { text: "<image>", kind: TOKEN.more, padding: false },
+];
 
-const placeholders = (row: ArrayLike<number>): PromptToken[] =>
-  Array.from(row, (at) => (at ? PLACEHOLDERS.image : PLACEHOLDERS.text));
+function placeholders(row: ArrayLike<number>, name: string): PromptToken[] {
+  return Array.from(row, (kind, l) => {
+    const token = PLACEHOLDERS[kind];
+    if (token) return token;
+    throw new LoadError(
+      `${name} is ${kind} at position ${l}; locations are 0 for text, 1 for an image's first token, 2 for an end token and 3 for an image's further tokens  [prompt.source]`,
+    ); // [prompt.source]
+  });
+}
 
 const rowsOf = (stored: Stored, name: string): ArrayLike<number>[] => {
   const [b = 0, l = 0] = stored.shape;
@@ -166,6 +177,7 @@ export interface SourceOptions extends Pick<BatchOptions, "images" | "samples"> 
   readonly image?: number | readonly number[] | undefined;
   readonly imageLength?: ImageMarker["length"];
   readonly end?: number | undefined;
+  readonly pad?: number | undefined;
   /** The tiles of each image, in place of those of the file. */
   readonly tiles?: ((batch: MaskBatch) => Tiles) | undefined;
 }
@@ -205,18 +217,21 @@ export function batchFrom(
 function promptsFrom(
   title: string,
   inputs: ReadonlyMap<string, Stored>,
-  { image, imageLength = 1, end }: SourceOptions,
+  { image, imageLength = 1, end, pad }: SourceOptions,
 ): { prompts: PromptToken[][]; marker?: Marker } {
   const locations = inputs.get("media_locations");
   const ids = inputs.get("text") ?? inputs.get("input_ids");
-  if (locations) return { prompts: rowsOf(locations, `${title}: media_locations`).map(placeholders) }; // [prompt.source]
+  if (locations) {
+    const name = `${title}: media_locations`;
+    return { prompts: rowsOf(locations, name).map((row) => placeholders(row, name)) }; // [prompt.source]
+  }
   if (!(ids instanceof Int) || image === undefined) {
     const needs = ids
       ? "give --image-token ID"
       : "it needs inputs.media_locations, inputs.text or inputs.input_ids";
     throw new LoadError(`${title} has no image locations; ${needs}  [prompt.source]`);
   }
-  const special = { image, imageLength, end };
+  const special = { image, imageLength, end, pad };
   const prompts = rowsOf(ids, `${title}: ids`).map((row) => tokensOfIds(row, special)); // [prompt.source]
   return { prompts, marker: markerOfIds(image, imageLength) };
 }
@@ -243,8 +258,15 @@ function tilesIn(
       `${title}: aspect_ratio_mask has the shape [${shape.join(" ")}], not [${prompts} ${images} tiles] of integers  [prompt.recorded-mask]`,
     );
   const values = stored.flat();
-  const count = (cell: number) =>
-    values.subarray(cell * most, (cell + 1) * most).filter((one) => one === 1).length;
+  const count = (cell: number) => {
+    const own = values.subarray(cell * most, (cell + 1) * most);
+    const tiles = own.filter((one) => one === 1).length;
+    if (own.some((one, t) => one !== Number(t < tiles)))
+      throw new LoadError(
+        `${title}: aspect_ratio_mask is ${own.join(" ")} for image ${(cell % images) + 1} of prompt ${Math.floor(cell / images)}; it has 1 at the image's tiles, which come first, and 0 at the others  [prompt.recorded-mask]`,
+      ); // [prompt.recorded-mask]
+    return tiles;
+  };
   const list = (p: number) => Array.from({ length: images }, (_, i) => count(p * images + i));
   return { most, counts: Array.from({ length: prompts }, (_, p) => list(p)) };
 }

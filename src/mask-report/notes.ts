@@ -10,6 +10,15 @@ export function noteSentence(note: Note): string {
       return `${note.token} counts as text here, because ${note.marker} is the image token; choose with --image-token.`;
     case "partial-image":
       return `Prompt ${note.prompt}: the image at position ${note.position} has ${note.tokens} of ${note.expected} tokens; the prompt is cut there, or --image-length is another.`;
+    case "no-weights": {
+      const names = note.tensors.slice(0, 3).map((name) => label(name, 40));
+      const more = note.tensors.length > names.length ? " and others" : "";
+      const held =
+        names.length === 0
+          ? "it has no taps"
+          : `${names.join(", ")}${more} ${note.tensors.length === 1 ? "is" : "are"} not compared`;
+      return `${held}: cross-attention weights are called taps.attn, taps.attn.attn or taps.layers.N.1.attn.attn, and have the axes batch, heads, text, keys.`;
+    }
     case "path": {
       const word = label(note.word, 60);
       return note.exists

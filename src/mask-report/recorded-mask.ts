@@ -30,6 +30,10 @@ export function recordedMaskIn(
   inputs: ReadonlyMap<string, Stored>,
   [b = 0, l = 0]: readonly number[],
 ): RecordedMask | null {
+  if (Object.keys(AXES).every((key) => inputs.has(key)))
+    throw new LoadError(
+      `${title} has ${Object.keys(AXES).join(" and ")}; save the one that is to be compared  [prompt.recorded-mask]`,
+    );
   for (const [key, axes] of Object.entries(AXES)) {
     const stored = inputs.get(key);
     if (!stored) continue;
