@@ -75,7 +75,7 @@ describe("rows that depend on the batch are not certified", () => {
     [
       "batchimg",
       "images-disabled",
-      "A prompt without images disables the images of the whole batch: with it, no image changes any row.",
+      "A prompt without images silences the batch: with it, no image changes any row.",
       ["strict", "alone"],
     ],
     // llama3 #369

@@ -23,8 +23,7 @@ const dependenceSentences = {
     "The output is random: the same call gives other numbers the second time. Switch dropout off (eval mode), and make the same weights in every run.",
   "first-images": "All rows see the images of the first prompt of the batch.",
   "other-images": "Rows see other prompts' images.",
-  "images-disabled":
-    "A prompt without images disables the images of the whole batch: with it, no image changes any row.",
+  "images-disabled": "A prompt without images silences the batch: with it, no image changes any row.",
   "first-mask": "All rows have the mask of the first prompt of the batch.",
   place: "The rows depend on their place in the batch, or on the texts beside them.",
   "other-prompts":
