@@ -1,6 +1,8 @@
 // The executable half of 33-precision.md.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { reference } from "../../src/kernels/reference/index.ts";
+import { RuleError } from "../../src/tensor/errors.ts";
 import { type Precision, round, roundInto, toBfloat16, toFloat16 } from "../../src/tensor/precision.ts";
 
 /** IEEE 754 in integer arithmetic: the nearest multiple of the spacing, ties to even. */
@@ -115,4 +117,17 @@ describe("[io.round-half-even] rounding once, to nearest, ties to even", () => {
     expect(toBfloat16(1 + 2 ** -8 + 2 ** -40)).toBe(1.0078125); // torch: 1
     expect(toBfloat16(1 + 3 * 2 ** -8 - 2 ** -40)).toBe(1.0078125); // torch: 1.015625
   });
+});
+
+test("[precision.known] a backend of an unknown precision is refused, and the known ones are listed", () => {
+  for (const name of ["float61", "Float32", "toString", "", null, Number.NaN, 32]) {
+    const open = () => reference(name as Precision);
+    expect(open, String(name)).toThrow(RuleError);
+    expect(open).toThrow(
+      /is not a precision; known are float64, float32, bfloat16, float16 {2}\[precision\.known\]$/,
+    );
+  }
+  expect(reference().precision).toBe("float64");
+  for (const name of ["float64", "float32", "bfloat16", "float16"] as const)
+    expect(reference(name).precision).toBe(name);
 });

@@ -3,7 +3,18 @@
 // As in IEEE 754: round to nearest, ties to even, once, from the float64 value. (torch's conversions
 // from float64 to bfloat16 and float16 pass through float32 and so round twice; numpy's float16 rounds once, as here.)
 
-export type Precision = "float64" | "float32" | "bfloat16" | "float16";
+import { RuleError } from "./errors.ts";
+
+export const PRECISIONS = ["float64", "float32", "bfloat16", "float16"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
+/** A precision by its name. Throws a RuleError for any other value. */
+export function precisionOf(name: unknown): Precision {
+  const found = PRECISIONS.find((one) => one === name);
+  if (found !== undefined) return found;
+  const given = typeof name === "string" ? JSON.stringify(name.slice(0, 40)) : String(name);
+  throw new RuleError(`${given} is not a precision; known are ${PRECISIONS.join(", ")}`, "precision.known");
+}
 
 interface Format {
   readonly largest: number;

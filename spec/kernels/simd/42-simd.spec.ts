@@ -8,7 +8,7 @@ import type { Backend } from "../../../src/kernels/backend.ts";
 import { Engine } from "../../../src/kernels/simd/engine.ts";
 import { simd } from "../../../src/kernels/simd/index.ts";
 import { elements } from "../../../src/kernels/simd/ops/elementwise.ts";
-import { ShapeError } from "../../../src/tensor/errors.ts";
+import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { contraction } from "../../../src/tensor/ops/einsum.ts";
 import { rules } from "../../../src/tensor/ops/rules.ts";
 import type { EmptyRow, Mask, OpName } from "../../../src/tensor/ops/table.ts";
@@ -702,4 +702,23 @@ describe("the engine", () => {
 test("the modules in bytes.ts are compiled from the AssemblyScript sources", () => {
   const { status } = spawnSync(process.execPath, [".ci/simd.mjs", "--check"], { cwd: repository });
   expect(status).toBe(0);
+});
+
+test("[options.known] [options.values] an option that the backend does not have, or cannot use, is refused", async () => {
+  const options: readonly [object, RegExp][] = [
+    [
+      { precision: "float64" },
+      /simd has no option "precision"; it has threads and relaxed, and computes in float32/,
+    ],
+    [{ thread: 1 }, /no option "thread"/],
+    [{ threads: 0 }, /threads is 0; it must be a whole number from 1 up/],
+    [{ threads: 1.5 }, /threads is 1\.5/],
+    [{ threads: Number.NaN }, /threads is NaN/],
+    [{ relaxed: "no" }, /relaxed is no; it must be true or false/],
+  ];
+  for (const [given, message] of options) {
+    const opened = simd(given);
+    await expect(opened).rejects.toThrow(RuleError);
+    await expect(opened).rejects.toThrow(message);
+  }
 });

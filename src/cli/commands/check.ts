@@ -14,7 +14,7 @@ import { findMaskCases } from "../../io/golden/masks.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { reference } from "../../kernels/reference/index.ts";
 import { tour } from "../../masks/drawing/tour.ts";
-import type { Precision } from "../../tensor/precision.ts";
+import { PRECISIONS, type Precision } from "../../tensor/precision.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { folderOption, oneOf, readArguments } from "../arguments.ts";
 import { defaultCases } from "../golden-files.ts";
@@ -36,8 +36,6 @@ const OPTIONS = {
   tour: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
-
-export const PRECISIONS = ["float64", "float32", "bfloat16", "float16"] as const;
 
 interface Choice {
   readonly backend: string;

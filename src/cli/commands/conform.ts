@@ -10,7 +10,7 @@ import { type DifferingCase, findings } from "../../conformance/submissions/find
 import { readSubmission } from "../../conformance/submissions/submission.ts";
 import { type GoldenCase, hasActual, readCase } from "../../io/golden/cases.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import type { Precision } from "../../tensor/precision.ts";
+import { PRECISIONS, type Precision } from "../../tensor/precision.ts";
 import { sizeOf } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { oneOf, readArguments } from "../arguments.ts";
@@ -20,7 +20,6 @@ import { CONFORM } from "../help/conform.ts";
 import { DOCUMENT_OPTIONS, documentKind, print } from "../output.ts";
 import { writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
-import { PRECISIONS } from "./check.ts";
 
 const OPTIONS = {
   ...DOCUMENT_OPTIONS,

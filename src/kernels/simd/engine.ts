@@ -1,4 +1,5 @@
 // The WebAssembly module with its heap and its threads, and the conversion of operands to addresses in the heap.
+import { RuleError } from "../../tensor/errors.ts";
 import type { Mask } from "../../tensor/ops/table.ts";
 import { offsets, type Shape, type Strided, sizeOf, type View, view } from "../../tensor/tensor.ts";
 import { RELAXED, SIMD } from "./bytes.ts";
@@ -13,6 +14,24 @@ export interface EngineOptions {
   readonly threads?: number | undefined;
   /** Whether to use the fused multiply-add of relaxed SIMD where the JavaScript engine supports it; true by default. */
   readonly relaxed?: boolean | undefined;
+}
+
+/** Throws a RuleError for an option that this backend does not have, such as a precision, and for a value that it cannot use. */
+function checkOptions({ threads, relaxed, ...others }: EngineOptions): void {
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    throw new RuleError(
+      `simd has no option ${JSON.stringify(unknown)}; it has threads and relaxed, and computes in float32`,
+      "options.known",
+    );
+  const isNumber = threads === undefined || (Number.isSafeInteger(threads) && threads >= 1);
+  if (!isNumber)
+    throw new RuleError(
+      `simd: threads is ${String(threads)}; it must be a whole number from 1 up`,
+      "options.values",
+    );
+  if (relaxed !== undefined && typeof relaxed !== "boolean")
+    throw new RuleError(`simd: relaxed is ${String(relaxed)}; it must be true or false`, "options.values");
 }
 
 /** A strided array in the heap. For floats, element (i…) is at `address` + 4 Σ i · stride; for masks, at `address` + Σ i · stride. */
@@ -35,7 +54,9 @@ export class Engine {
     return typeof WebAssembly === "object" && WebAssembly.validate(fromBase64(SIMD));
   }
 
-  static async open({ threads, relaxed = true }: EngineOptions): Promise<Engine> {
+  static async open(options: EngineOptions): Promise<Engine> {
+    checkOptions(options);
+    const { threads, relaxed = true } = options;
     const fused = fromBase64(RELAXED);
     const fuses = relaxed && WebAssembly.validate(fused);
     return new Engine(await WebAssembly.compile(fuses ? fused : fromBase64(SIMD)), fuses, threads);
