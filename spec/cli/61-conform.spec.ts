@@ -159,6 +159,30 @@ describe("[conform.findings] cases that differ", () => {
   });
 });
 
+test("[conform.submission] tensors under names that the case does not expect are reported, and the status stays", () => {
+  const [attention = "", other = ""] = ATTENTION;
+  const [gradients = ""] = of("feed-forward--gradients");
+  const names = ["outputs.zz", "taps.zz", "grads.weights.zz", ...Array.from("abcdefg", (c) => `taps.z${c}`)];
+  const cases = [attention, other, gradients];
+  const actual = port(cases, null, (given, id) => {
+    if (!cases[1]?.endsWith(id)) for (const name of names) given.set(name, tensor("n", [1], [0]));
+  });
+  const { status, stdout } = conform("--actual", actual, ...cases);
+  expect(status).toBe(0);
+  expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+    "not compared, tensors of actual.safetensors that the case does not expect (20 in 2 cases): ",
+  );
+  expect(stdout).toContain("and 2 more"); // 8 of 10 names are listed
+  expect(stdout.split("\n").filter((line) => widthOf(line) > 80)).toEqual([]);
+  const document: Record<"cases" | "skipped", { notCompared: { what: string; names: string[] }[] }[]> =
+    JSON.parse(conform("--actual", actual, ...cases, "--json").stdout);
+  const parts = [...document.cases, ...document.skipped].map(({ notCompared }) =>
+    notCompared.map(({ what, names: found }) => [what, found.toSorted()]),
+  );
+  const unexpected = ["unexpected", names.toSorted()];
+  expect(parts).toEqual([[unexpected], [], [unexpected]]); // the last without gradients that the case expects
+});
+
 describe("[conform.missing] cases without a result", () => {
   test("[conform.missing] are counted and named, and a part is not full conformance", () => {
     const actual = port([ATTENTION[0] ?? ""], null);

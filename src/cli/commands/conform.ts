@@ -1,13 +1,13 @@
 // The command `flamboyance conform`.
 
 import { callOf } from "../../conformance/cases/check-case.ts";
-import { judge } from "../../conformance/cases/judge.ts";
+import { type Judgement, judge } from "../../conformance/cases/judge.ts";
 import { asVerdicts, messageOf, notRun, selectCases } from "../../conformance/cases/selection.ts";
 import { nextTaps } from "../../conformance/cases/tap-graph.ts";
 import { type CaseVerdict, exitCode, type Status, summarise } from "../../conformance/cases/verdict.ts";
 import { moduleName } from "../../conformance/sources/registry.ts";
 import { type DifferingCase, findings } from "../../conformance/submissions/findings.ts";
-import { readSubmission } from "../../conformance/submissions/submission.ts";
+import { readSubmission, type Submission } from "../../conformance/submissions/submission.ts";
 import { type GoldenCase, hasActual, readCase } from "../../io/golden/cases.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { PRECISIONS, type Precision } from "../../tensor/precision.ts";
@@ -74,8 +74,15 @@ function judgeFolder(folder: string, { precision, actual }: Request): Judged {
 /** The tensors that another implementation may leave out. */
 const OPTIONAL = { taps: "locate", optionalGradients: true } as const;
 
-function judgeCase(golden: GoldenCase, actual: string, precision: Precision) {
-  const { tensors } = readSubmission(actual, golden);
+function judgeCase(golden: GoldenCase, actual: string, precision: Precision): Judgement {
+  const { tensors, unexpected } = readSubmission(actual, golden);
+  const judgement = judgeTensors(golden, tensors, precision);
+  if (unexpected.length === 0) return judgement;
+  const rest = { what: "unexpected", names: unexpected } as const;
+  return { ...judgement, notCompared: [...(judgement.notCompared ?? []), rest] }; // [conform.submission]
+}
+
+function judgeTensors(golden: GoldenCase, tensors: Submission["tensors"], precision: Precision): Judgement {
   const first = judge(golden, tensors, precision, OPTIONAL);
   const { taps, outputs } = golden.manifest;
   const located = first.status === "failed" && taps.some((name) => tensors.has(`taps.${name}`));

@@ -6,7 +6,8 @@ DIR/<case id>/actual.safetensors holds the tensors that the implementation
 computed: every outputs.*, and optionally taps.* and grads.*, named as in
 expected.safetensors. Outputs and gradients decide; taps locate the first
 deviation. Gradient cases without grads.* are not compared if their outputs
-conform; cases in which the release throws are never compared.
+conform; cases in which the release throws are never compared. Tensors under
+other names, such as a misspelt tap, are listed as not compared.
 
 Cases that differ are grouped by class, the smallest class first, and by the
 known mistake that reproduces the output, if there is one: at most two seconds

@@ -11,9 +11,18 @@ export interface NotCompared {
   /**
    * taps: this backend does not compute them. gradients: the case does not list them. rounding: too little is left of these tensors in
    * this precision. fields: case.json has them, and FORMAT.md does not. empty: tensors without elements. precisions: the case is not
-   * applied to them. recipes: recipes, seed or dtypes of the manifest give other tensors than the stored ones.
+   * applied to them. recipes: recipes, seed or dtypes of the manifest give other tensors than the stored ones. unexpected: the file of
+   * another implementation has them, and the case does not expect them.
    */
-  readonly what: "taps" | "gradients" | "rounding" | "fields" | "empty" | "precisions" | "recipes";
+  readonly what:
+    | "taps"
+    | "gradients"
+    | "rounding"
+    | "fields"
+    | "empty"
+    | "precisions"
+    | "recipes"
+    | "unexpected";
   readonly names: readonly string[];
 }
 

@@ -24,7 +24,11 @@ export function toJson(verdicts: readonly CaseVerdict[], more: object = {}): str
   const all = byCase(verdicts);
   const skipped = all
     .filter(({ status }) => status === "skipped")
-    .map(({ id, error }) => ({ id, reason: error }));
+    .map(({ id, error, notCompared = [] }) => ({
+      id,
+      reason: error,
+      ...(notCompared.length > 0 ? { notCompared } : {}),
+    }));
   const cases = all
     .filter(({ status }) => status !== "skipped")
     .map((v) => ({
