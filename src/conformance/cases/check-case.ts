@@ -272,7 +272,7 @@ export async function checkCase(
   } catch (error) {
     if (options.signal?.aborted) throw error;
     if (raises && (error instanceof RuleError || error instanceof ShapeError))
-      return { ...base, ...judgeRaised(raises, { error, phase }) };
+      return { ...base, ...judgeRaised(raises, { error, phase }), notCompared: notComparedIn(golden) };
     return { ...notRun("errored", id, messageOf(error), base.module), precision: base.precision };
   }
 }
