@@ -11,14 +11,18 @@ import {
   drawOutcomes,
   explain,
   type Grid,
+  lastImages,
   locate,
   type MaskRow,
   maskRows,
   mediaMask,
   reasonClause,
+  replayDecoding,
   rowOutcome,
   textTime,
+  tileMask,
   tour,
+  visibilityOf,
   workedExample,
   zeroedRows,
 } from "../../src/masks/index.ts";
@@ -297,18 +301,20 @@ test("[mask.input] a strided view is read through its strides", () => {
   expect(zeroedRows(transposed, released)).toEqual(batch([0, 0, 0], [1, 0, 0]));
 });
 
+/** Asserts that a call throws a RangeError whose message contains a text. */
+function refused(call: () => unknown, text: string): void {
+  let error: unknown;
+  try {
+    call();
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toEqual(
+    expect.objectContaining({ name: "RangeError", message: expect.stringContaining(text) }),
+  );
+}
+
 test("[mask.input] wrong axes, missing data and impossible image counts are refused with a RangeError", () => {
-  const sentence = (text: string) =>
-    expect.objectContaining({ name: "RangeError", message: expect.stringContaining(text) });
-  const refused = (f: () => unknown, text: string) => {
-    let error: unknown;
-    try {
-      f();
-    } catch (thrown) {
-      error = thrown;
-    }
-    expect(error).toEqual(sentence(text));
-  };
   const data = new Uint8Array(12);
   refused(() => locate({ shape: [4], data }, 3), "two axes b l, but the shape is [4].");
   refused(() => mediaMask({ shape: [2, 2, 3], data }, 1, immediate), "the shape is [2 2 3].");
@@ -322,6 +328,85 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
   refused(() => textTime({ shape: [2, 3], data, stride: [-3, 1] }), "from -3 to 2 in data of length 12.");
   for (const n of [-1, 1.5, Number.NaN])
     refused(() => mediaMask(batch([1]), n, immediate), `but it is ${n}.`);
+});
+
+test("[mask.input] strides that are no two whole numbers, and values that are no ids or kinds, are refused", () => {
+  const at = (...data: number[]) => ({ shape: [1, data.length], data });
+  for (const stride of [[3], [3, 1, 1], [3, 0.5], [Number.NaN, 1]])
+    refused(() => textTime({ shape: [1, 3], data: [0, 1, 0], stride }), "The strides are two whole numbers");
+  refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and 0.5.");
+  for (const value of [0.5, Number.NaN, Number.POSITIVE_INFINITY, "1" as unknown as number]) {
+    refused(() => locate(at(0, value), 1), `whole numbers, but prompt 0, position 1 has ${value}.`);
+    refused(() => mediaMask(at(0, value), 1, immediate), `position 1 has ${value}.`);
+  }
+  for (const kind of [-1, 4, 50_000]) {
+    const text = `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), but prompt 0, position 1 has ${kind};`;
+    for (const call of [
+      textTime,
+      (x: Grid) => mediaMask(x, 1, immediate),
+      (x: Grid) => drawMask(x, 1, immediate),
+    ])
+      refused(() => call(at(0, kind) as unknown as Grid), text);
+    refused(() => maskRows(at(0, kind), 1, immediate), text);
+    refused(() => replayDecoding(at(0, kind), 1, immediate), text);
+  }
+  expect([...textTime(at(1, 3, 0, 2)).data]).toEqual([1, 1, 1, 1]);
+  expect([...locate(at(-100, 50_000), 50_000).data]).toEqual([0, 1]); // -100 marks ignored labels
+});
+
+test("[mask.input] a convention whose fields have other values, or a name in its place, is refused", () => {
+  const where = batch([1, 0]);
+  const calls: readonly ((convention: Convention) => unknown)[] = [
+    (c) => mediaMask(where, 1, c),
+    (c) => maskRows(where, 1, c),
+    (c) => visibilityOf(where, 1, c),
+    (c) => zeroedRows(where, c),
+    (c) => replayDecoding(where, 1, c),
+    (c) => drawMask(where, 1, c),
+  ];
+  const wrong: readonly [object | string, string][] = [
+    ["immediate", 'such as conventions.immediate, not "immediate"; conventionOf(name)'],
+    [{ numbering: "from one" }, 'numbering is "inclusive" or "exclusive" or "next", not "from one".'],
+    [{ neighbours: "toString" }, 'neighbours is "apart" or "together", not "toString".'],
+    [{ endTokens: undefined }, 'endTokens is "ignored" or "cut", not undefined.'],
+    [{ emptyRow: "zeros" }, 'emptyRow is "zero" or "uniform" or "unmasked" or "nan", not "zeros".'],
+    [{ zeroBeforeFirstImage: 1 }, "zeroBeforeFirstImage is false or true, not 1."],
+    [{ emptyRowFeedForward: true }, 'emptyRowFeedForward is "run" or "skip", not true.'],
+    [{ cachedStep: "all" }, 'cachedStep is "none" or "rows"'],
+    ...[0, -1, 1.5, "2"].map((last): [object, string] => [
+      { compare: { last } },
+      `{ last: k } with a whole number k from 1 up, or`,
+    ]),
+    [{ compare: "last" }, 'compare is "equal", "at-least", "everything",'],
+    [{ compare: { explicit: [[0]] } }, "a list of image numbers from 1 up for each position"],
+    [{ compare: null }, "not null."],
+  ];
+  for (const call of calls)
+    for (const [given, text] of wrong)
+      refused(
+        () => call((typeof given === "string" ? given : { ...immediate, ...given }) as Convention),
+        text,
+      );
+  for (const convention of every) for (const call of calls) expect(() => call(convention)).not.toThrow();
+  refused(
+    () => textTime(where, "first" as "next"),
+    'numbering is "inclusive" or "exclusive" or "next", not "first".',
+  );
+  for (const k of [0, -1, 1.5, Number.NaN])
+    refused(() => lastImages(k), `The number k of last images is a whole number from 1 up, not ${k}.`);
+  expect([...mediaMask(batch([1, 1, 1]), 3, lastImages(2)).data]).toEqual([1, 0, 0, 1, 1, 0, 0, 1, 1]);
+});
+
+test("[mask.input] more tiles than are stored, and counts that are no whole numbers, are refused", () => {
+  const mask = (most: number, ...counts: number[]) =>
+    tileMask(batch([1, 1]), 2, allPrevious, { most, counts: [counts] });
+  for (const most of [0, -1, 1.5, Number.NaN]) refused(() => mask(most, 0), `from 1 up, not ${most}.`);
+  for (const n of [3, -1, 0.5, Number.NaN])
+    refused(
+      () => mask(2, 1, n),
+      `The counts of tiles are whole numbers from 0 to 2, the number stored, not ${n}.`,
+    );
+  expect([...mask(2, 1, 2).data]).toEqual([1, 0, 0, 0, 1, 0, 1, 1]);
 });
 
 const stripped = (text: string) => text.replace(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");

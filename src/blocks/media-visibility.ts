@@ -1,7 +1,7 @@
 // Which images the tokens of a batch may attend to, as an argument of the blocks: locations of image tokens, or the finished mask.
 
+import { conventionFault } from "../masks/conventions/check.ts";
 import type { Convention } from "../masks/conventions/conventions.ts";
-import { FIELD_VALUES } from "../masks/conventions/schema.ts";
 import { type Visibility, visibilityOf } from "../masks/media-mask.ts";
 import { type Check, checked, nullable, optional, passing } from "../nn/options.ts";
 import { broadcastError } from "../nn/torch-errors.ts";
@@ -21,18 +21,6 @@ type Fields = Readonly<Record<string, unknown>>;
 const fieldsOf = (value: unknown): Fields | null =>
   typeof value === "object" && value !== null ? { ...value } : null;
 
-function isCompare(value: unknown): boolean {
-  if (value === "equal" || value === "at-least" || value === "everything") return true;
-  const { last, explicit } = fieldsOf(value) ?? {};
-  return Number.isInteger(last) || Array.isArray(explicit);
-}
-
-function isConvention(value: unknown): boolean {
-  const fields = fieldsOf(value);
-  if (fields === null || !isCompare(fields.compare)) return false;
-  return Object.entries(FIELD_VALUES).every(([name, values]) => values.some((one) => one === fields[name]));
-}
-
 const isGrid = (value: unknown): boolean => {
   const { shape, data } = fieldsOf(value) ?? {};
   return Array.isArray(shape) && data instanceof Uint8Array;
@@ -48,7 +36,7 @@ function isVisibility(value: unknown): boolean {
 
 /** The check of an option that takes a mask convention. */
 export const conventionCheck: Check = optional(
-  passing("a mask convention, such as one of `conventions`", isConvention),
+  passing("a mask convention, such as one of `conventions`", (value) => conventionFault(value) === null),
 );
 
 const checks: { readonly [K in keyof MediaVisibility]-?: Check } = {

@@ -1,7 +1,7 @@
 // Compares image tokens with images. A mismatch is the most common mistake, and many implementations leak images without raising an error.
 
 import { TOKEN } from "./counting/counted-text.ts";
-import { type Matrix, promptsOf } from "./grid.ts";
+import { kindsOf, type Matrix } from "./grid.ts";
 
 export interface CountFinding {
   readonly kind: "missing-image" | "padding-image" | "unreachable-image" | "no-image-token";
@@ -34,7 +34,7 @@ export interface CountCheck {
  * how many of them each prompt was given (by default all). Throws a RangeError where `real` exceeds `images`. [mask.counts]
  */
 export function checkCounts(locations: Matrix, images: number, real?: readonly number[]): CountCheck[] {
-  return promptsOf(locations).map((kinds, prompt) => {
+  return kindsOf(locations).map((kinds, prompt) => {
     const at = kinds.flatMap((kind, l) => (kind === TOKEN.image ? [l] : []));
     const given = real?.[prompt] ?? images;
     if (!Number.isInteger(given) || given < 0 || given > images) {

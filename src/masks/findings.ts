@@ -5,7 +5,7 @@ import type { ImageRanges } from "./counting/image-ranges.ts";
 import { type CountFinding, checkCounts } from "./counts.ts";
 import type { DecodeStep, Refusal } from "./decoding/decode.ts";
 import { explain, type Reason } from "./explain.ts";
-import { type Matrix, promptsOf } from "./grid.ts";
+import { kindsOf, type Matrix } from "./grid.ts";
 import { verdictsOf } from "./invariants.ts";
 import { leaks, type RowOutcome } from "./outcome.ts";
 import { addRun, type MaskRow, maskRows } from "./rows.ts";
@@ -159,7 +159,7 @@ export function findingsOf(
   return [
     ...checkCounts(locations, images, real).flatMap(({ findings }) => findings),
     ...rows.flatMap((list, prompt) => leakFindings(list, prompt, convention)),
-    ...stepFindings(steps ?? [], promptsOf(locations), convention),
+    ...stepFindings(steps ?? [], kindsOf(locations), convention),
     ...prefixFindings(convention),
   ];
 }

@@ -1,4 +1,5 @@
 // Masks as plain data: zeros and ones in row-major order, with their shape. They become tensors where a block uses them.
+import { TOKEN } from "./counting/counted-text.ts";
 
 /** Zeros and ones in row-major order. As a mask: 1 = may attend. */
 export interface Grid {
@@ -19,8 +20,13 @@ export function promptsOf(matrix: Matrix): number[][] {
   const { shape, data, stride = [shape[1] ?? 0, 1], offset = 0 } = matrix;
   const [b = -1, l = -1] = shape;
   const [down = 0, across = 0] = stride;
-  if (shape.length !== 2 || stride.length !== 2 || ![b, l].every((n) => Number.isInteger(n) && n >= 0)) {
+  if (shape.length !== 2 || ![b, l].every((n) => Number.isInteger(n) && n >= 0)) {
     throw new RangeError(`Ids and locations have the two axes b l, but the shape is [${shape.join(" ")}].`); // [mask.input]
+  }
+  if (stride.length !== 2 || ![...stride, offset].every(Number.isInteger)) {
+    throw new RangeError(
+      `The strides are two whole numbers and the offset is one, but they are [${stride.join(" ")}] and ${offset}.`,
+    ); // [mask.input]
   }
   if (matrix.stride === undefined && offset === 0 && data.length > b * l) {
     throw new RangeError(`The shape [${b} ${l}] has ${b * l} values, but the data has ${data.length}.`); // [mask.input]
@@ -34,8 +40,27 @@ export function promptsOf(matrix: Matrix): number[][] {
       `The shape [${b} ${l}] reaches from ${first} to ${last} in data of length ${data.length}.`,
     ); // [mask.input]
   }
-  const row = (i: number) => Array.from({ length: l }, (_, j) => data[offset + i * down + j * across] ?? 0);
-  return Array.from({ length: b }, (_, i) => row(i));
+  const valueAt = (i: number, j: number): number => {
+    const value: unknown = data[offset + i * down + j * across];
+    if (Number.isInteger(value)) return value as number;
+    throw new RangeError(
+      `Ids and locations are whole numbers, but prompt ${i}, position ${j} has ${String(value)}.`,
+    ); // [mask.input]
+  };
+  return Array.from({ length: b }, (_, i) => Array.from({ length: l }, (_, j) => valueAt(i, j)));
+}
+
+/** The kinds of the tokens of each prompt. */
+export function kindsOf(locations: Matrix): number[][] {
+  const prompts = promptsOf(locations);
+  prompts.forEach((kinds, b) => {
+    const l = kinds.findIndex((kind) => kind < TOKEN.text || kind > TOKEN.more);
+    if (l >= 0)
+      throw new RangeError(
+        `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), but prompt ${b}, position ${l} has ${kinds[l]}; locate() makes them from ids.`,
+      ); // [mask.input]
+  });
+  return prompts;
 }
 
 /** 1 at every media token, and 2 at every end token if its id is given. b l -> b l */

@@ -1,9 +1,10 @@
 // The mask between text and images. Position l of prompt b has the number text_time[b, l], image m has the number m + 1, and
 // the convention compares the two. All latents of an image share its column.
 
+import { checkConvention, checkCounting } from "./conventions/check.ts";
 import type { Convention, EmptyRowBehaviour, Numbering } from "./conventions/schema.ts";
 import { countText, wholeText } from "./counting/counted-text.ts";
-import { type Grid, type Matrix, promptsOf } from "./grid.ts";
+import { type Grid, kindsOf, type Matrix } from "./grid.ts";
 import { allowedAt, type Counting, numberAt, numbersOf } from "./numbering.ts";
 import { feedForwardRuns, isZeroed } from "./outcome.ts";
 
@@ -15,7 +16,8 @@ export interface Counts {
 /** The number of every position: the images at or before it, or as the convention counts them. b l -> b l */
 export function textTime(locations: Matrix, how: Numbering | Counting = "inclusive"): Counts {
   const counting = typeof how === "string" ? ({ numbering: how, endTokens: "ignored" } as const) : how;
-  const times = promptsOf(locations).flatMap((kinds) => numbersOf(kinds, counting)); // [mask.batch]
+  checkCounting(counting);
+  const times = kindsOf(locations).flatMap((kinds) => numbersOf(kinds, counting)); // [mask.batch]
   return { shape: [...locations.shape], data: Int32Array.from(times) };
 }
 
@@ -28,7 +30,8 @@ export function checkImages(images: number): void {
 /** mayAttend: 1 where position l of prompt b may attend to image m. b l -> b l m */
 export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
   checkImages(images);
-  const prompts = promptsOf(locations);
+  checkConvention(convention);
+  const prompts = kindsOf(locations);
   const length = locations.shape[1] ?? 0;
   const data = new Uint8Array(prompts.length * length * images);
   prompts.forEach((kinds, b) => {
@@ -44,6 +47,7 @@ export function mediaMask(locations: Matrix, images: number, convention: Convent
 
 /** 1 for rows that are set to zero after the softmax; null where the convention zeroes none. b l -> b l */
 export function zeroedRows(locations: Matrix, convention: Convention): Grid | null {
+  checkConvention(convention);
   if (!convention.zeroBeforeFirstImage) return null;
   const { shape, data: time } = textTime(locations, convention);
   return { shape, data: Uint8Array.from(time, (t) => Number(isZeroed(t, convention))) };

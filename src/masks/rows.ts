@@ -1,9 +1,10 @@
 // Every row of a batch with its outcome, for the drawings, the command line and the page.
 
+import { checkConvention } from "./conventions/check.ts";
 import type { Convention } from "./conventions/schema.ts";
 import { countText, type TextPart, TOKEN, wholeText } from "./counting/counted-text.ts";
 import { type ImageRanges, imagesIn, sameRanges } from "./counting/image-ranges.ts";
-import { type Matrix, promptsOf } from "./grid.ts";
+import { kindsOf, type Matrix } from "./grid.ts";
 import { checkImages } from "./media-mask.ts";
 import { allowedAt, numberAt } from "./numbering.ts";
 import { isZeroed, type RowOutcome, reachingImages, rowOutcome } from "./outcome.ts";
@@ -105,7 +106,8 @@ export function promptRows(kinds: readonly number[], images: number, convention:
 /** A list of rows for each prompt. */
 export function maskRows(locations: Matrix, images: number, convention: Convention): MaskRow[][] {
   checkImages(images);
-  return promptsOf(locations).map((kinds) => promptRows(kinds, images, convention));
+  checkConvention(convention);
+  return kindsOf(locations).map((kinds) => promptRows(kinds, images, convention));
 }
 
 /** Whether two masks allow the same images in a row. */

@@ -11,8 +11,10 @@ export function lastConvention(name: string): Convention | null {
   return k > 0 ? lastImages(k) : null; // [mask.lookup]
 }
 
-/** A token sees the last k images at or before it; a row without an image is zeroed. */
+/** A token sees the last k images at or before it; a row without an image is zeroed. Throws a RangeError unless k is a whole number from 1 up. */
 export function lastImages(k: number): Convention {
+  if (!Number.isInteger(k) || k < 1)
+    throw new RangeError(`The number k of last images is a whole number from 1 up, not ${k}.`); // [mask.input]
   return {
     ...paper.immediate,
     name: `last ${k}`,

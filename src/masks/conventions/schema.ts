@@ -32,15 +32,18 @@ export type EmptyRowBehaviour = "zero" | "uniform" | "unmasked" | "nan";
  * last row after the prompt; last-row: the prompt's rows, and its last row after the prompt; ahead: as last-row while the
  * prompt has one image, and no image after a prompt that has several.
  */
-export type CachedStep =
-  | "none"
-  | "rows"
-  | "restart"
-  | "count"
-  | "prompt-end"
-  | "mask-end"
-  | "last-row"
-  | "ahead";
+export type CachedStep = (typeof CACHED_STEPS)[number];
+
+export const CACHED_STEPS = [
+  "none",
+  "rows",
+  "restart",
+  "count",
+  "prompt-end",
+  "mask-end",
+  "last-row",
+  "ahead",
+] as const;
 
 export interface Source {
   readonly package: string;

@@ -15,11 +15,22 @@ export interface Tiles {
 export const tilesOf = ({ counts }: Tiles, prompt: number, image: number): number =>
   counts[prompt]?.[image - 1] ?? 0;
 
+function checkTiles({ most, counts }: Tiles): void {
+  if (!Number.isInteger(most) || most < 1)
+    throw new RangeError(`The number of stored tiles, most, is a whole number from 1 up, not ${most}.`); // [mask.input]
+  const other = counts.flat().find((n) => !Number.isInteger(n) || n < 0 || n > most);
+  if (other !== undefined)
+    throw new RangeError(
+      `The counts of tiles are whole numbers from 0 to ${most}, the number stored, not ${other}.`,
+    ); // [mask.input]
+}
+
 /** 1 where position l of prompt b may attend to tile t of image m: mediaMask with the padding tiles masked. b l -> b l m t [mask.tiles] */
 export function tileMask(locations: Matrix, images: number, convention: Convention, tiles: Tiles): Grid {
   const { shape, data } = mediaMask(locations, images, convention);
   const length = shape[1] ?? 0;
   const { most } = tiles;
+  checkTiles(tiles);
   const masked = new Uint8Array(data.length * most);
   data.forEach((may, i) => {
     const prompt = Math.floor(i / (length * images));

@@ -1,9 +1,10 @@
 // Replays cached decoding: the mask rows that each pass uses, and the same rows of the whole text's mask. A row takes constant
 // time, so a replay takes time in proportion to the rows of its passes.
 
+import { checkConvention } from "../conventions/check.ts";
 import type { CachedStep, Convention } from "../conventions/schema.ts";
 import { type CountedText, countText, type TextPart } from "../counting/counted-text.ts";
-import { type Matrix, promptsOf } from "../grid.ts";
+import { kindsOf, type Matrix } from "../grid.ts";
 import { checkImages } from "../media-mask.ts";
 import { MaskRow, rowAt, sameRow } from "../rows.ts";
 import { originOf, type Pass } from "./cached-step.ts";
@@ -47,7 +48,8 @@ export function replayDecoding(
   convention: Convention,
   options: DecodeOptions = {},
 ): DecodeStep[] {
-  const given = promptsOf(locations);
+  checkConvention(convention);
+  const given = kindsOf(locations);
   const length = locations.shape[1] ?? 0;
   const { prompt = Math.max(1, length - 1), parents = [] } = options;
   checkPrompt(prompt, length);

@@ -7,7 +7,7 @@ import { label } from "../../terminal/width.ts";
 import type { Convention } from "../conventions/schema.ts";
 import { hasImage, type ImageRanges, rangesText } from "../counting/image-ranges.ts";
 import { type Tiles, tilesOf } from "../counting/tiles.ts";
-import { type Matrix, promptsOf } from "../grid.ts";
+import { kindsOf, type Matrix } from "../grid.ts";
 import { addsNothing, OUTCOME_LABELS } from "../outcome.ts";
 import { type MaskRow, maskRows } from "../rows.ts";
 import { rowReason } from "../sentences.ts";
@@ -109,7 +109,7 @@ export function drawMask(
 ): string {
   const paint = painter(options.colour);
   const { width = Number.POSITIVE_INFINITY } = options;
-  const kinds = promptsOf(locations);
+  const kinds = kindsOf(locations);
   const prompts = maskRows(locations, images, convention).map((rows, b) => {
     const tokens = options.tokens?.[b];
     const outcomes: Column = { head: [], cells: oneEach(rows, outcomeCell), gap: 4 };
