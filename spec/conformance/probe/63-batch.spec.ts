@@ -28,7 +28,7 @@ import { exitStatus, verdictOf } from "../../../src/conformance/probe/verdict.ts
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
-import { Tensor, view } from "../../../src/tensor/tensor.ts";
+import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { faultyAdapter } from "../../support/fixtures/batch-adapters.ts";
 import { blockAdapter } from "../../support/fixtures/probe-adapters.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
@@ -656,6 +656,20 @@ describe("the attention's output and the rows that it is added to", () => {
     );
     expect(status).toBe(1);
     expect((await probed(tapped())).status).toBe(0);
+  });
+
+  test("[probe.outputs] numbers so large that the images' effects are below 1e-5 of them are refused as such", async () => {
+    const plus = (constant: number) =>
+      change(faultyAdapter("ok"), async (outputs) => {
+        const out = outputs.get("outputs.out");
+        if (!(out instanceof Tensor)) throw new Error("no floats");
+        const values = Float32Array.from(flat(out.data), (value) => value + constant);
+        outputs.set("outputs.out", new Tensor(out.shape, view(values, [...out.shape])));
+      });
+    expect((await probed(plus(0))).status).toBe(0);
+    await expect(probed(plus(1e6))).rejects.toThrow(
+      /^images change "outputs\.out" by at most \d\.\de[+-]\d, less than 1e-5 of its scale 1\.0e\+6: set the gates/,
+    );
   });
 
   test("[probe.attended] rows that do not contain the recorded attention are refused", async () => {

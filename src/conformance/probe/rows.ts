@@ -169,21 +169,29 @@ export function noOutput(written: readonly string[]): UnusableOutputs {
   );
 }
 
-/** Throws a LoadError with the remedy if no change of an image changes any row. [probe.outputs] */
+/** Throws a LoadError with the remedy if no change of an image changes any row by enough to be told from rounding. [probe.outputs] */
 export function checkReached({ out, attended }: Outputs): void {
-  for (const [key, rows] of [
-    ["outputs.out", out],
+  const named = [
     ["taps.attn", attended],
-  ] as const)
+    ["outputs.out", out],
+  ] as const;
+  for (const [key, rows] of named)
     if (rows?.scale === 0)
       throw new UnusableOutputs(
         `every number of "${key}" is 0 or not finite: set the gates away from 0, and fill the weights  [probe.outputs]`,
       );
-  const unmoved = [attended, out].find((rows) => rows && rows.effect <= rows.least && !rows.hasBroken);
-  if (unmoved)
-    throw new UnusableOutputs(
-      "no image changes any row: set the gates away from 0, and let the media reach the block  [probe.outputs]",
-    );
+  for (const [key, rows] of named) {
+    if (!rows || rows.effect > rows.least || rows.hasBroken) continue;
+    const { effect, noise, scale } = rows;
+    const [what, remedy] =
+      effect > 16 * noise
+        ? [
+            `images change "${key}" by at most ${effect.toExponential(1)}, less than 1e-5 of its scale ${scale.toExponential(1)}`,
+            "set the gates further from 0, or leave out large numbers that are added to the rows",
+          ]
+        : ["no image changes any row", "set the gates away from 0, and let the media reach the block"];
+    throw new UnusableOutputs(`${what}: ${remedy}  [probe.outputs]`);
+  }
   if (attended) checkAttended(out, attended);
 }
 
