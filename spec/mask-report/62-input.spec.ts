@@ -127,6 +127,40 @@ test("one argument is one prompt, line breaks included, as chats of Llama 3.2 an
   expect((await runMask("a <image>")).stdout).toContain("image token: <image>");
 });
 
+test("[prompt.lookalikes] tokens that look like an image's are named in a note where no image token occurs", async () => {
+  const notes = async (...args: string[]) => (await document(...args)).notes;
+  for (const token of [
+    "<|image_pad|>",
+    "<|vision_start|>",
+    "<IMAGE>",
+    "<img>",
+    "<image_1>",
+    "[IMG]",
+    "{image}",
+    "<im_patch>",
+  ])
+    expect(await notes(`Describe ${token} briefly.`), token).toEqual([
+      `No image token occurs in the prompts, and ${token} counts as text; name the image token with --image-token.`,
+    ]);
+  const qwen = "<|im_start|>user <|vision_start|><|image_pad|><|vision_end|> What is it?<|im_end|>";
+  expect(await notes(qwen, "<img> and <img>")).toEqual([
+    "No image token occurs in the prompts, and <|vision_start|>, <|image_pad|>, <|vision_end|> and others count as text; name the image token with --image-token.",
+  ]);
+  for (const args of [
+    ["An image of a vision."],
+    ["<|im_start|>user [1]"],
+    ["<image> [IMG]"],
+    ["a [IMG]", "--image-token", "[IMG]"],
+    [qwen, "--image-token", "<|image_pad|>"],
+  ])
+    expect(await notes(...args), args.join(" ")).toBeUndefined();
+  expect(await sees("a [IMG] b", "--image-token", "[IMG]")).toEqual(["- 1 1 1 1"]);
+  const { stdout } = await runMask("What is in [IMG]?");
+  expect(stdout.replace(/\s+/g, " ")).toContain(
+    "No image token occurs in the prompts, and [IMG] counts as text; name the image token with --image-token.",
+  );
+});
+
 test("a second image that is sent in a later turn is not seen (vLLM issue 10983, open-webui issue 6818)", async () => {
   const turns =
     "<|begin_of_text|> user <|image|> what? <|eot_id|> assistant A cat <|eot_id|> user <|image|> and this? <|eot_id|>";

@@ -13,11 +13,12 @@ import { growth, LINEAR } from "../support/measure/growth.ts";
 import { runMask } from "../support/measure/run-mask.ts";
 
 const folder = temporary();
-/** The command on a file of this text, in which 3 is the image. */
+/** The command on a file of this text, in which 3 is the image, unless the options name another file. */
 const runOn = (text: string, options: readonly string[]) => {
   const file = join(folder, "ids");
   writeFileSync(file, text);
-  return runMask("--ids", file, "--image-token", "3", ...options);
+  const ids = options.includes("--ids") ? [] : ["--ids", file];
+  return runMask(...ids, "--image-token", "3", ...options);
 };
 const idsOf = (length: number, isImage: (l: number) => boolean): string =>
   JSON.stringify(Array.from({ length }, (_, l) => (isImage(l) ? 3 : 10)));

@@ -15,7 +15,7 @@ import {
   type Note,
   type SourceOptions,
 } from "../mask-report/batch.ts";
-import { noteSentence } from "../mask-report/notes.ts";
+import { noteSentence, promptNotes } from "../mask-report/notes.ts";
 import type { SampleLengths } from "../mask-report/samples.ts";
 import type { Tiles } from "../masks/counting/tiles.ts";
 import { counted } from "../masks/sentences.ts";
@@ -175,11 +175,8 @@ function fromWords(values: MaskValues, texts: readonly string[], own: string | u
       throw new UsageError(`--${option} needs --ids FILE, a case or a trace, not a prompt in words`);
   const named = values["image-token"];
   const length = imageLength(values);
-  const { prompts, imageToken, otherImageTokens } = readPrompts(texts, {
-    own,
-    imageToken: named,
-    imageLength: length,
-  });
+  const text = readPrompts(texts, { own, imageToken: named, imageLength: length });
+  const { prompts, imageToken } = text;
   if (prompts.some((prompt) => prompt.length === 0))
     throw new UsageError("a prompt is empty; write words or <image>");
   const marker = { text: imageToken, tokens: wordsOf(imageToken).length, length };
@@ -188,10 +185,7 @@ function fromWords(values: MaskValues, texts: readonly string[], own: string | u
   if (named !== undefined && !prompts.flat().some(({ kind }) => kind === 1))
     throw new UsageError(`--image-token "${named}" occurs in no prompt; ids are read with --ids FILE`);
   const batch = batchOf(prompts, { ...batchOptions(values), marker });
-  const notes = otherImageTokens.map(
-    (token): Note => ({ kind: "other-image-token", token, marker: imageToken }),
-  );
-  return { ...batch, notes: [...notes, ...batch.notes] };
+  return { ...batch, notes: [...promptNotes(text), ...batch.notes] };
 }
 
 const batchOptions = (values: MaskValues) => ({

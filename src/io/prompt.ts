@@ -22,6 +22,19 @@ const PIECES =
 /** Words with their apostrophes, punctuation one mark at a time, and any <word> or <|word|> as one token. [prompt.tokens] */
 export const wordsOf = (text: string): string[] => text.match(PIECES) ?? [];
 
+const CLOSING: Readonly<Record<string, string>> = { "[": "]", "{": "}" };
+const NAMES_IMAGE = /image|img|picture|vision|visual|im_patch/i;
+
+/** Tokens in brackets that other codebases may use for images, such as <|image_pad|>, <img> and [IMG]. [prompt.lookalikes] */
+function lookalikesIn(words: readonly string[]): string[] {
+  return words.flatMap((word, l) => {
+    if (!NAMES_IMAGE.test(word)) return [];
+    if (word.startsWith("<")) return [word]; // [prompt.lookalikes]
+    const [before = "", after] = [words[l - 1], words[l + 1]];
+    return after !== undefined && CLOSING[before] === after ? [before + word + after] : []; // [prompt.lookalikes]
+  });
+}
+
 export interface PromptOptions {
   /** The image token of the convention's codebase, which is looked for first. */
   readonly own?: string | undefined;
@@ -37,6 +50,8 @@ export interface Prompts {
   readonly imageToken: string;
   /** Other known image tokens that occur. They count as text. */
   readonly otherImageTokens: readonly string[];
+  /** Tokens that look like an image's, if no image token is named or occurs. They count as text. */
+  readonly lookalikes: readonly string[];
 }
 
 /**
@@ -58,7 +73,9 @@ export function readPrompts(texts: readonly string[], options: PromptOptions = {
     return words.map((text, l) => ({ text, kind: kinds[l] ?? 0, padding: text === PADDING.text }));
   });
   const otherImageTokens = [...occurring].filter((token) => !marker.tokens.includes(token));
-  return { prompts, imageToken, otherImageTokens };
+  const isMissing = named === undefined && found === undefined; // [prompt.lookalikes]
+  const lookalikes = isMissing ? [...new Set(split.flatMap(lookalikesIn))] : [];
+  return { prompts, imageToken, otherImageTokens, lookalikes };
 }
 
 /** The tokens of one prompt. */

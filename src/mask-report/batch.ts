@@ -45,6 +45,8 @@ export interface MaskBatch {
 export type Note =
   | { readonly kind: "unknown-tiles"; readonly tensor: string; readonly convention: string }
   | { readonly kind: "other-image-token"; readonly token: string; readonly marker: string }
+  /** No image token occurs, but tokens that look like one do. */
+  | { readonly kind: "no-image-token"; readonly tokens: readonly string[]; readonly marker: string }
   | ({ readonly kind: "partial-image"; readonly prompt: number } & PartialImage)
   /** The taps of a file, none of which has cross-attention weights. */
   | { readonly kind: "no-weights"; readonly tensors: readonly string[] }

@@ -67,6 +67,13 @@ describe("prompts as they are pasted", () => {
     expect(sentences(state({ prompts: ["a <|image|> b"] }))).toEqual([]);
   });
 
+  test("a token that only looks like an image's counts as text with a warning", () => {
+    expect(sentences(state({ prompts: ["a [IMG] b"], convention: "idefics" }))[0]).toBe(
+      "No image token occurs, and “[IMG]” counts as text. Write “<image>” for an image, or name another token with --image-token of flamboyance mask.",
+    );
+    expect(sentences(state({ prompts: ["<image> [IMG]"] })).join(" ")).not.toContain("counts as text");
+  });
+
   test("signs of a command line are text", () => {
     const { prompts } = viewOf(state({ prompts: ["/describe <image>", "--help -"] }));
     expect(prompts.map((tokens) => tokens[0]?.token.text)).toEqual(["/", "-"]);

@@ -1,6 +1,7 @@
 // The batch that the page shows: the prompts of its state, cut where the page would become slow.
 import { longest, readPrompts } from "../../io/prompt.ts";
-import { batchOf, type MaskBatch, type Note } from "../../mask-report/batch.ts";
+import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
+import { promptNotes } from "../../mask-report/notes.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import type { Tiles } from "../../masks/counting/tiles.ts";
 import { STORED_TILES, type State } from "./state.ts";
@@ -64,7 +65,7 @@ export function batchIn(
     prompts.map((prompt) => prompt.slice(0, characters)),
     { own: source.imageToken },
   );
-  const { prompts: all, imageToken, otherImageTokens } = read;
+  const { prompts: all, imageToken } = read;
   const tokens = all.filter(({ length }) => length > 0);
   const length = Math.min(longest(tokens), Math.floor(MOST_TOKENS / Math.max(1, tokens.length)));
   const cuts = [
@@ -78,9 +79,7 @@ export function batchIn(
     images: images.length > 0 ? images : undefined,
     marker: { text: imageToken, tokens: 1, length: 1 },
   });
-  const notes = otherImageTokens.map(
-    (token): Note => ({ kind: "other-image-token", token, marker: imageToken }),
-  );
+  const notes = promptNotes(read);
   const numbers = all.map((prompt) => (prompt.length > 0 ? tokens.indexOf(prompt) : null));
   const { tiles, misfit } = tilesIn(batch, tileCounts);
   return { batch: { ...batch, tiles, notes }, numbers, cuts, misfit };

@@ -1,5 +1,5 @@
 // The warnings of the page: the findings of each convention, with the place that each one leads to.
-import { noteSentence } from "../../mask-report/notes.ts";
+import { countAsText, noteSentence } from "../../mask-report/notes.ts";
 import { maskReport } from "../../mask-report/report.ts";
 import { type Finding, placeOf, toneOf } from "../../masks/findings.ts";
 import { counted, findingSentence } from "../../masks/sentences.ts";
@@ -60,6 +60,10 @@ function misfitWarning({ prompt, images, given }: TileMisfit): Warning {
 
 function noteWarnings({ batch }: View): Warning[] {
   return batch.notes.flatMap((note): Warning[] => {
+    if (note.kind === "no-image-token") {
+      const sentence = `No image token occurs, and ${countAsText(note.tokens, quoted)}. Write ${quoted(note.marker)} for an image, or name another token with --image-token of flamboyance mask.`;
+      return [{ sentence, tone: "alarm", at: null }];
+    }
     if (note.kind !== "other-image-token") return []; // the others are on options that the page does not have
     const sentence = `${quoted(note.token)} counts as text, because ${quoted(note.marker)} stands for an image in this batch.`;
     return [{ sentence, tone: "alarm", at: null }];
