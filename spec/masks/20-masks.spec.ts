@@ -409,6 +409,27 @@ test("[mask.input] more tiles than are stored, and counts that are no whole numb
   expect([...mask(2, 1, 2).data]).toEqual([1, 0, 0, 0, 1, 0, 1, 1]);
 });
 
+test("[mask.input] a drawing's latents are a whole number from 1 up, and a multiple of the tiles", () => {
+  const drawn = (latents: number, most?: number) =>
+    drawMask(batch([1]), 1, immediate, {
+      latents,
+      tiles: most === undefined ? undefined : { most, counts: [[1]] },
+    });
+  for (const latents of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
+    refused(() => drawn(latents), `The number of latents is a whole number from 1 up, not ${latents}.`);
+  refused(() => drawn(3, 2), "The number of latents is 1 or a multiple of the 2 stored tiles, not 3.");
+  expect(drawn(3)).toContain("■ ■ ■");
+  expect(drawn(4, 2)).toContain("■ ■ · ·");
+  expect(drawn(1, 2)).toContain("■ ·");
+});
+
+test("[mask.drawing] images are drawn, one column each, however many there are", () => {
+  const many = 300_000; // more than a call can have arguments
+  const text = drawMask(batch([1]), many, immediate, { reasons: false });
+  expect(text.match(/[■·]/g)).toHaveLength(many);
+  expect(text.match(/■/g)).toHaveLength(1);
+});
+
 const stripped = (text: string) => text.replace(new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g"), "");
 const linesOf = (text: string) => text.split("\n");
 /** The cells of a drawn grid, line by line, as zeros and ones. */

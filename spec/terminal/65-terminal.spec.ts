@@ -20,6 +20,17 @@ import {
 
 const plain = painter(false);
 
+test("a table has any number of rows, columns and lines of a heading", () => {
+  const many = 300_000; // more than a call can have arguments
+  const cells = Array.from({ length: many }, () => [{ text: "ab" }]);
+  const tall = table([{ head: ["a"], cells, gap: 0 }], plain);
+  expect([tall.length, tall[0], tall.at(-1)]).toEqual([many + 1, "a", "ab"]);
+  const narrow = Array.from({ length: many }, () => ({ head: ["a"], cells: [], gap: 0 }));
+  expect(table(narrow, plain)).toEqual(["a".repeat(many)]);
+  const headed = table([{ head: new Array<string>(many).fill("a"), cells: [] }], plain);
+  expect([headed.length, headed[0]]).toEqual([many, "  a"]);
+});
+
 describe("widths", () => {
   test("East Asian wide characters and emoji take two columns, combining marks none", () => {
     // Unicode Standard Annex #11: W and F are wide

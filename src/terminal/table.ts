@@ -33,8 +33,14 @@ export const columnsFrom = (
 
 const plainOf = (cell: readonly Piece[]): string => cell.map((piece) => printableLine(piece.text)).join(" ");
 
+const most = <T>(list: readonly T[], of: (item: T) => number): number =>
+  list.reduce((highest, item) => Math.max(highest, of(item)), 0);
+
 const columnWidth = ({ head, cells }: Column): number =>
-  Math.max(0, ...head.map(widthOf), ...cells.map((cell) => widthOf(plainOf(cell))));
+  Math.max(
+    most(head, widthOf),
+    most(cells, (cell) => widthOf(plainOf(cell))),
+  );
 
 /**
  * The lines of a table that fits into `width`: columns that do not fit are in further tables below, each with the first column and
@@ -76,7 +82,7 @@ export function table(columns: readonly Column[], paint: Paint): string[] {
       .join("")
       .trimEnd();
 
-  const headLines = Math.max(0, ...columns.map((column) => column.head.length));
+  const headLines = most(columns, ({ head }) => head.length);
   const rows = columns[0]?.cells.length ?? 0;
   return [
     ...Array.from({ length: headLines }, (_, i) =>

@@ -100,13 +100,26 @@ export const outcomeCell = ({ outcome, reaching }: MaskRow): Piece => {
   return { text: OUTCOME_LABELS[outcome], style: addsNothing(outcome) ? "faint" : "bad" };
 };
 
-/** One convention's mask of a batch: strip, grid, outcomes and reasons for each prompt. [mask.drawing] */
+function checkLatents({ latents = 1, tiles }: DrawOptions): void {
+  if (!Number.isInteger(latents) || latents < 1)
+    throw new RangeError(`The number of latents is a whole number from 1 up, not ${latents}.`); // [mask.input]
+  if (tiles && latents > 1 && latents % tiles.most !== 0)
+    throw new RangeError(
+      `The number of latents is 1 or a multiple of the ${tiles.most} stored tiles, not ${latents}.`,
+    ); // [mask.input]
+}
+
+/**
+ * One convention's mask of a batch: strip, grid, outcomes and reasons for each prompt. Throws a RangeError for input that
+ * maskRows refuses, and for a number of latents that the options exclude. [mask.drawing]
+ */
 export function drawMask(
   locations: Matrix,
   images: number,
   convention: Convention,
   options: DrawOptions = {},
 ): string {
+  checkLatents(options);
   const paint = painter(options.colour);
   const { width = Number.POSITIVE_INFINITY } = options;
   const kinds = kindsOf(locations);
