@@ -86,6 +86,18 @@ describe("rows that depend on the batch are not certified", () => {
       ["full-mixed", "alone"],
     ],
     [
+      "second row sees the first's images",
+      "other-images",
+      "Rows see other prompts' images.",
+      ["copies", "full-mixed"], // the first two rows of "strict" are those of "full"
+    ],
+    [
+      "odd rows see the first's images",
+      "other-images",
+      "Rows see other prompts' images.",
+      ["full-mixed"], // a prompt's copies are 6 rows apart in "full" and 2 in "strict": all of them odd, or none
+    ],
+    [
       "previous",
       "other-images",
       "Rows see other prompts' images.",

@@ -57,7 +57,8 @@ export const halfOfImagesChanged = (call: ProbeCall, half: 1 | 2): ProbeCall => 
   ),
 });
 
-const hasImages = ({ prompts }: ProbeCall, { prompt }: PlannedRow): boolean =>
+/** Whether the row's prompt has an image token. */
+export const hasImages = ({ prompts }: ProbeCall, { prompt }: PlannedRow): boolean =>
   prompts[prompt]?.includes(TOKEN.image) === true;
 
 /** The call without the prompts that have no image; null where there are none. */

@@ -6,6 +6,7 @@ import {
   alone,
   firstImagesChanged,
   halfOfImagesChanged,
+  hasImages,
   mixed,
   reordered,
   repeated,
@@ -15,8 +16,8 @@ import {
 import { compareCopies, compareRows, type Difference, reachedByImages } from "./compare.ts";
 
 /**
- * How the rows of a batch depend on each other. random: the same call gives other numbers; first-images: rows see the images of
- * the first row; other-images: rows see images of other rows; images-disabled: no image reaches any row while the batch has a prompt
+ * How the rows of a batch depend on each other. random: the same call gives other numbers; first-images: all rows see the images
+ * of the first row; other-images: rows see images of other rows; images-disabled: no image reaches any row while the batch has a prompt
  * without images; first-mask: the first prompt's mask serves every row; place: rows depend on their place in the batch, or
  * on the texts of rows beside them; other-prompts: rows depend on the number or the tokens of the other rows.
  */
@@ -80,7 +81,8 @@ async function dependenceOf(ask: Ask, base: Outputs): Promise<Dependence> {
   const byFirst = await changes(firstImagesChanged(base.call));
   const byOthers =
     (await changes(halfOfImagesChanged(base.call, 1))) || (await changes(halfOfImagesChanged(base.call, 2)));
-  if (byFirst > 0 && byOthers === 0) return "first-images"; // [probe.batch-fault]
+  const withImages = base.call.rows.slice(1).filter((row) => hasImages(base.call, row)).length;
+  if (byFirst > 0 && byFirst >= 0.9 * withImages && byOthers === 0) return "first-images"; // [probe.batch-fault]
   if (byFirst + byOthers > 0) return "other-images"; // [probe.batch-fault]
   const rest = withoutTextOnly(base.call);
   const answer = rest && !reachedByImages(base) ? await answerOrRefusal(ask, rest) : null;
