@@ -112,7 +112,9 @@ function started(name: string, defect: string) {
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding("utf8").on("data", (more) => (text += more));
   const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
-  const pids = () => (existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(Number) : []);
+  // the file is empty for a moment after it has been created
+  const pids = () =>
+    existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number) : [];
   return { child, own, ended, pids, text: () => text };
 }
 
