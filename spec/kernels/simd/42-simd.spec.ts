@@ -664,8 +664,7 @@ describe("the engine", () => {
     const available = (n: number) => (availableParallelism() === 1 ? 1 : n);
     expect([one.threads, two.threads, three.threads]).toEqual([1, available(2), available(3)]);
     for (const [requested, expected] of [
-      [-1, 1],
-      [0, 1],
+      [1, 1],
       [2, 2],
       [1000, 64],
     ] as const)
