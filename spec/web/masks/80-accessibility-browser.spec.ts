@@ -1,26 +1,15 @@
 // axe-core and the width of the page in every state, and the keyboard: rules of 80-inspector.md, in Chromium.
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { addressOf, START, type State } from "../../../src/web/masks/state.ts";
-import { type Looks, openBrowser, overflow, violations, visit } from "../../support/browser/page.ts";
+import { type Looks, overflow, violations, visit } from "../../support/browser/page.ts";
+import { servedPages } from "../../support/browser/served.ts";
 
-const server = pageServer();
-let browser: Browser;
-let base: string;
-
-beforeAll(async () => {
-  base = await listen(server, 0);
-  browser = await openBrowser();
-});
-afterAll(async () => {
-  await browser?.close();
-  server.close().closeAllConnections();
-});
+const served = servedPages();
 
 const open = (patch: Partial<State> = {}, looks?: Looks) =>
-  visit(browser, `${base}#${addressOf({ ...START, ...patch })}`, looks);
+  visit(served.browser, `${served.base}#${addressOf({ ...START, ...patch })}`, looks);
 
 const CHAT =
   "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n<|image|>What is this?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n";

@@ -1,23 +1,21 @@
 // Rules of 80-inspector.md for the built page, in Chromium: npm run test:browser.
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
+import { describe, expect, test } from "vitest";
 import { addressOf, START, type State } from "../../../src/web/masks/state.ts";
 import {
   faintTexts,
   type Looks,
   namelessControls,
-  openBrowser,
   picture,
   scrolled,
   visit,
 } from "../../support/browser/page.ts";
+import { servedPages } from "../../support/browser/served.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
 const BUILT = "dist/web";
@@ -25,21 +23,10 @@ const GOLDEN = "golden/cases/flamingo-pytorch/flamingo-palm--more-tokens-than-im
 const goldenFiles = ["case.json", "inputs.safetensors", "expected.safetensors"].map((name) =>
   join(GOLDEN, name),
 );
-const server = pageServer();
-let browser: Browser;
-let base: string;
+const served = servedPages();
 
-beforeAll(async () => {
-  base = await listen(server, 0);
-  browser = await openBrowser();
-});
-afterAll(async () => {
-  await browser?.close();
-  server.close().closeAllConnections();
-});
-
-const at = (patch: Partial<State> = {}) => `${base}#${addressOf({ ...START, ...patch })}`;
-const open = (patch: Partial<State> = {}, looks?: Looks) => visit(browser, at(patch), looks);
+const at = (patch: Partial<State> = {}) => `${served.base}#${addressOf({ ...START, ...patch })}`;
+const open = (patch: Partial<State> = {}, looks?: Looks) => visit(served.browser, at(patch), looks);
 
 const words = ["the", "quick", "flamingo", "stands", ",", "on", "one", "leg"];
 const long = Array.from({ length: 512 }, (_, i) => (i % 32 === 3 ? "<image>" : words[i % 8])).join(" ");
@@ -99,7 +86,7 @@ describe("the package", () => {
         "",
         expect.stringMatching(/--port is a whole number from 0 to 65535/),
       ]);
-    const { port } = server.address() as AddressInfo;
+    const port = Number(new URL(served.base).port);
     expect(inspect("--port", `${port}`)).toEqual([
       2,
       "",
@@ -141,7 +128,7 @@ describe("the package", () => {
   test("the page requests its own files only, and its policy forbids inline scripts", async () => {
     const { page, problems, requests } = await open({ show: "attention", against: "otter" });
     await page.waitForSelector(".numbers td");
-    expect(requests.map((url) => url.replace(base, "").replace(/#.*/, "")).sort()).toEqual([
+    expect(requests.map((url) => url.replace(served.base, "").replace(/#.*/, "")).sort()).toEqual([
       "",
       "inspector.css",
       "inspector.js",
@@ -158,7 +145,10 @@ describe("the package", () => {
   });
 
   test("the page opens from a disk", async () => {
-    const { page, problems } = await visit(browser, `${pathToFileURL(join(BUILT, "index.html"))}#c=otter`);
+    const { page, problems } = await visit(
+      served.browser,
+      `${pathToFileURL(join(BUILT, "index.html"))}#c=otter`,
+    );
     expect(await page.textContent(".source h3")).toBe("otter");
     await page.waitForSelector(".numbers td");
     expect(problems).toEqual([]);
@@ -202,7 +192,7 @@ describe("the page", () => {
     await first.page.waitForFunction(() => location.hash.includes("at=0.3.1"));
     const url = first.page.url();
     await first.page.waitForTimeout(200);
-    const second = await visit(browser, url);
+    const second = await visit(served.browser, url);
     await second.page.waitForSelector(".notices li");
     await second.page.waitForTimeout(200);
     const shown = (page: typeof first.page) => page.innerText("main");

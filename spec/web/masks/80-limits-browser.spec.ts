@@ -1,27 +1,16 @@
 // Long texts, hostile links and files in the built page, in Chromium: rules of 80-inspector.md.
 import { closeSync, ftruncateSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { addressOf, START, type State } from "../../../src/web/masks/state.ts";
-import { openBrowser, visit, workFor } from "../../support/browser/page.ts";
+import { visit, workFor } from "../../support/browser/page.ts";
+import { servedPages } from "../../support/browser/served.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
-const server = pageServer();
-let browser: Browser;
-let base: string;
+const served = servedPages();
 
-beforeAll(async () => {
-  base = await listen(server, 0);
-  browser = await openBrowser();
-});
-afterAll(async () => {
-  await browser?.close();
-  server.close().closeAllConnections();
-});
-
-const open = (hash: string) => visit(browser, `${base}#${hash}`);
+const open = (hash: string) => visit(served.browser, `${served.base}#${hash}`);
 const linkTo = (patch: Partial<State>) => addressOf({ ...START, ...patch });
 
 /** Milliseconds of work after which the page reacts again. */
