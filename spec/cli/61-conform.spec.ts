@@ -205,6 +205,13 @@ describe("[conform.missing] cases without a result", () => {
     ]);
   });
 
+  test("an empty path is refused, and does not stand for the root", () => {
+    const { status, stderr } = conform("--actual", "", ...ATTENTION);
+    expect([status, stderr]).toEqual([3, expect.stringContaining("conform needs --actual DIR")]);
+    const cases = conform("--actual", fresh(), "");
+    expect([cases.status, cases.stderr]).toEqual([2, expect.stringContaining("a path of cases is empty")]);
+  });
+
   test("cases in which the release throws are skipped; with nothing else, nothing was compared", () => {
     const raising = `${CASES}/perceiver-resampler--num-time-embeds`;
     const alone = conform("--actual", fresh(), raising);

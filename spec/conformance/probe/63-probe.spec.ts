@@ -614,6 +614,7 @@ describe("the command", () => {
     ["throws", "no such layer"],
     ["garbage", "outputs.safetensors"],
     ["bad adapter.json", "is not JSON"],
+    ["skips with a number", '"skipped" in'],
     ["skips all", 'skips the call "full": not today'],
     ["shape", "has the shape"],
     ["name", 'there is no "outputs.out" among the written tensors ("result")'],

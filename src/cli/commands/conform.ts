@@ -140,7 +140,7 @@ export async function conform(args: readonly string[]): Promise<number> {
     return 0;
   }
   const { actual } = values;
-  if (actual === undefined)
+  if (actual === undefined || actual === "")
     throw new UsageError("conform needs --actual DIR, the folder with the other implementation's tensors");
   const kind = documentKind(values);
   const precision = oneOf("precision", values.precision, PRECISIONS);

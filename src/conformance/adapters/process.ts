@@ -64,18 +64,24 @@ function openWritten(file: string, most: number): ByteSource | null {
   );
 }
 
+function jsonIn(bytes: Uint8Array, file: string): ReturnType<typeof parseJson> {
+  try {
+    return parseJson(bytes, file, 16);
+  } catch {
+    throw new UnusableOutputs(`${file} is not JSON; write {"skipped": "reason"} or leave the file out`); // [probe.skipped]
+  }
+}
+
 /** The reason in adapter.json for skipping this call; null if the call is not skipped. */
 function skippedIn(file: string): string | null {
   const source = openWritten(file, LONGEST_JSON);
   if (source === null) return null;
   const bytes = source.read(0, source.size);
   source.close();
-  try {
-    const { skipped } = parseJson(bytes, file, 16);
-    return typeof skipped === "string" ? printable(skipped.slice(0, 300)) : null; // [probe.skipped]
-  } catch {
-    throw new UnusableOutputs(`${file} is not JSON; write {"skipped": "reason"} or leave the file out`); // [probe.skipped]
-  }
+  const { skipped } = jsonIn(bytes, file);
+  if (skipped === undefined) return null;
+  if (typeof skipped === "string") return printable(skipped.slice(0, 300)); // [probe.skipped]
+  throw new UnusableOutputs(`"skipped" in ${file} is not text; write {"skipped": "reason"}`); // [probe.skipped]
 }
 
 /** The outputs in a file. Other tensors are not read. */

@@ -73,6 +73,7 @@ const dirname = (file: string): string => file.slice(0, file.lastIndexOf("/"));
 const basename = (file: string): string => file.slice(file.lastIndexOf("/") + 1);
 
 function casesAt(path: string): CaseListing {
+  if (path === "") throw new LoadError("a path of cases is empty; name a folder of cases  [case.find]"); // not the root
   const folder = path.replace(/(?<=.)\/+$/, "");
   if (kindOf(`${folder}/${MANIFEST}`) === "file") return { folders: [folder], broken: [], otherKinds: [] };
   if (kindOf(folder) === "folder") {
