@@ -79,6 +79,9 @@ describe("text of an adapter", () => {
   test("[probe.skipped] controls and bidirectional formatting in a reason are escaped", async () => {
     const { message } = await failure("--", process.execPath, HOSTILE, "escapes");
     expect(message).toContain("\\u{1b}[31mred \\u{202e}left \\u{85} \\u{9b}31m \\u{2028}next");
+    const long = await failure("--", process.execPath, PLAIN, "skips at length");
+    expect(long.message).toContain(`"full": ${"x".repeat(300)} `);
+    expect(long.message.length).toBeLessThan(500);
   });
 
   test("[probe.adapter] controls in its output are escaped, and a flood is cut to its end", async () => {
