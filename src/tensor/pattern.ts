@@ -53,8 +53,10 @@ export function sidesOf(pattern: string): [string, string] {
 }
 
 /** Replaces "..." by ~0 ~1 … for `extra` leading axes. */
-export const spread = (side: string, extra: number): string =>
-  side.replace("...", Array.from({ length: extra }, (_, i) => `~${i}`).join(" ")).trim();
+export function spread(side: string, extra: number): string {
+  if (!side.includes("...")) return side.trim();
+  return side.replace("...", Array.from({ length: extra }, (_, i) => `~${i}`).join(" ")).trim();
+}
 
 /** The number of axes that "..." matches in an operand of this rank. */
 export const ellipsisRank = (side: string, rank: number): number =>

@@ -31,9 +31,26 @@ export function placesOf(pattern: string): [string, string, string] {
   return [a, b, c];
 }
 
+type Places = Omit<Contraction, "sizes">;
+/** What a pattern says for each number of axes of its ellipsis. Patterns come from code, so there are few. */
+const places = new Map<string, (Places | undefined)[]>();
+
 export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Contraction {
+  const [left, right] = placesOf(pattern);
+  const extra = Math.max(0, ellipsisRank(left, shapeA.length), ellipsisRank(right, shapeB.length));
+  let known = places.get(pattern);
+  if (known === undefined) places.set(pattern, (known = []));
+  const found = (known[extra] ??= placesWith(pattern, extra));
+  const sizes: Sizes = {};
+  const where = `einsum("${pattern}")`;
+  unify(where, found.a, shapeA, sizes);
+  unify(where, found.b, shapeB, sizes);
+  return { sizes, ...found };
+}
+
+/** The roles of the axes of a pattern whose ellipsis stands for `extra` axes. */
+function placesWith(pattern: string, extra: number): Places {
   const [left, right, out] = placesOf(pattern);
-  const extra = Math.max(ellipsisRank(left, shapeA.length), ellipsisRank(right, shapeB.length));
   const [a, b, c] = [spread(left, extra), spread(right, extra), spread(out, extra)];
   if ([a, b, c].some((side) => axesOf(side).some((names) => names.length !== 1))) {
     throw new ShapeError(
@@ -41,22 +58,19 @@ export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Cont
       `einsum("${pattern}")`,
     );
   }
-  const sizes: Sizes = {};
-  unify(`einsum("${pattern}")`, a, shapeA, sizes);
-  unify(`einsum("${pattern}")`, b, shapeB, sizes);
   const [inA, inB, inC] = [a, b, c].map((side) => new Set(axesOf(side).flat())) as [
     Set<string>,
     Set<string>,
     Set<string>,
   ];
-  const plan = {
+  checkPlaces(pattern, [inA, inB, inC]);
+  return {
+    ...{ a, b, c },
     batch: [...inC].filter((name) => inA.has(name) && inB.has(name)),
     m: [...inC].filter((name) => inA.has(name) && !inB.has(name)),
     n: [...inC].filter((name) => inB.has(name) && !inA.has(name)),
     k: [...inA].filter((name) => inB.has(name) && !inC.has(name)),
   };
-  checkPlaces(pattern, [inA, inB, inC]);
-  return { sizes, a, b, c, ...plan };
 }
 
 const PLACES = ["the first operand", "the second operand", "the result"] as const;

@@ -27,8 +27,14 @@ let recorder: Recorder | null = null;
 
 const LARGE = 4096;
 
-function push(r: Recorder, t: Tensor, node: Omit<Node, "shape" | "scope">): number {
-  const id = r.nodes.push({ ...node, shape: t.shape, scope: r.scope }) - 1;
+function push(
+  r: Recorder,
+  t: Tensor,
+  op: Node["op"],
+  attrs: object,
+  inputs: readonly number[],
+): number {
+  const id = r.nodes.push({ op, attrs, inputs, shape: t.shape, scope: r.scope }) - 1;
   r.ids.set(t, id);
   return id;
 }
@@ -37,7 +43,7 @@ function push(r: Recorder, t: Tensor, node: Omit<Node, "shape" | "scope">): numb
 function idOf(r: Recorder, t: Tensor): number {
   const known = r.ids.get(t);
   if (known !== undefined) return known;
-  const id = push(r, t, { op: "leaf", attrs: {}, inputs: [] });
+  const id = push(r, t, "leaf", {}, []);
   r.bindings.set(id, t);
   const names = r.names.get(t) ?? [];
   for (const name of names) r.leaves[name] = id; // [record.leaves]
@@ -65,7 +71,10 @@ export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs
     recorder?.symbolic ? undefined : rule.compute(attrs, ...inputs.map((t) => t.data)), // [record.symbolic]
   );
   const r = recorder;
-  if (r) push(r, out, { op, attrs, inputs: inputs.map((t) => idOf(r, t)) }); // [record.eager]
+  if (r) {
+    const ids = inputs.map((t) => idOf(r, t));
+    push(r, out, op, attrs, ids); // [record.eager]
+  }
   return out;
 }
 
