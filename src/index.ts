@@ -89,6 +89,7 @@ export { evaluate } from "./tensor/program/evaluate.ts";
 export { type Node, type Program, prune, type Scope } from "./tensor/program/program.ts";
 export { extend, record, scope, tap } from "./tensor/program/record.ts";
 export { dropout, type Generator, generator } from "./tensor/random.ts";
+export type { Source } from "./tensor/source.ts";
 export {
   abstractTensor,
   Bool,

@@ -11,13 +11,21 @@ import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { Extractor, ViT } from "../../src/models/vision/vit.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
+import { finite } from "../../src/nn/finite.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
-import { Parameter, uniform } from "../../src/nn/parameter.ts";
+import {
+  constant,
+  normal as gaussian,
+  values as givenBy,
+  Parameter,
+  uniform,
+} from "../../src/nn/parameter.ts";
 import { initialize, loadStateDict, parameterNames, stateDict, ties } from "../../src/nn/state-dict.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
+import { type Source, widened } from "../../src/tensor/source.ts";
 import { type Any, abstractTensor, flat, Int, int, sizeOf, Tensor, view } from "../../src/tensor/tensor.ts";
 import { weighted } from "../support/oracles/modules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
@@ -527,6 +535,76 @@ test("[state.finite] a weight that is NaN or infinite is an error on first use, 
       `weight "layers.0.1.attn.to_kv.weight" is ${bad} at [3 2]`,
     );
   }
+});
+
+test("[state.finite] values from a source are checked in every dtype, by ranges, and once", () => {
+  const bits = { bfloat16: [0x7f80, 0xff80, 0x7fc1], float16: [0x7c00, 0xfc00, 0x7e01] } as const;
+  const named = [Infinity, -Infinity, NaN];
+  for (const dtype of ["bfloat16", "float16"] as const)
+    for (const [i, bad] of bits[dtype].entries()) {
+      const all = new Uint16Array(6).fill(0x0400);
+      const good = finite("w", { dtype, read: (from, to) => all.subarray(from, to) }, [2, 3]) as Source;
+      expect(good.read(0, 6).length).toBe(6);
+      all[4] = bad;
+      const source = finite("w", { dtype, read: (from, to) => all.subarray(from, to) }, [2, 3]) as Source;
+      expect(source.read(0, 4).length).toBe(4);
+      for (const [from, to] of [[0, 6], [4, 5], [3, 6]] as const /* biome-ignore format: one row */)
+        expect(() => source.read(from, to)).toThrow(`weight "w" is ${named[i]} at [1 1]  [state.finite]`);
+    }
+  const read = (from: number, to: number) => Float32Array.of(1, 2, 3, 4).subarray(from, to);
+  const source = finite("w", { dtype: "float32", read }, [4]) as Source;
+  const checks = vi.spyOn(Number, "isFinite");
+  try {
+    source.read(2, 3); // not the beginning: checked, and again as a part of the whole
+    expect(checks).toHaveBeenCalledTimes(1);
+    source.read(0, 2);
+    source.read(2, 4);
+    expect(checks).toHaveBeenCalledTimes(5);
+    source.read(0, 4);
+    expect(checks).toHaveBeenCalledTimes(5);
+  } finally {
+    checks.mockRestore();
+  }
+});
+
+test("[state.release] a drawn parameter gives the same values by ranges in any order, and in 16 bits rounded ones", () => {
+  for (const initial of [uniform(0.5), gaussian(0.02), constant(0.3), givenBy((i) => i / 7)]) {
+    const drawnAs = (dtype: "float32" | "bfloat16" | "float16"): Source => {
+      const p = new Parameter("n", [200_000], initial);
+      p.initialize(() => generator(3), dtype);
+      expect(p.dtype).toBe(dtype);
+      return p.stored as Source;
+    };
+    const source = drawnAs("float32");
+    const all = source.read(0, 200_000);
+    for (const [
+      from,
+      to,
+    ] of [[150_000, 150_007], [150_007, 150_010], [3, 4], [199_999, 200_000]] as const /* biome-ignore format: one row */)
+      expect(source.read(from, to)).toEqual(all.subarray(from, to));
+    const patterns = new Uint32Array((all as Float32Array<ArrayBuffer>).buffer);
+    const rounded = Uint16Array.from(patterns, (x) => (x + 0x7fff + ((x >>> 16) & 1)) >>> 16); // ties to even
+    expect(drawnAs("bfloat16").read(0, 200_000)).toEqual(rounded);
+    const halves = drawnAs("float16");
+    const wide = widened(halves.read(0, 200_000), "float16");
+    for (let i = 0; i < all.length; i++)
+      if (Math.abs((wide[i] ?? NaN) - (all[i] ?? 0)) > Math.max(2 ** -25, Math.abs(all[i] ?? 0) * 2 ** -11))
+        expect([i, wide[i]]).toEqual([i, all[i]]);
+  }
+});
+
+test("[state.initialize] a model initialised in 16 bits has the rounded values of the same seed", () => {
+  const [wide, short] = [new FeedForward({ dim: 8 }), new FeedForward({ dim: 8 })];
+  initialize(wide, 5);
+  initialize(short, 5, { dtype: "bfloat16" });
+  for (const [name, t] of stateDict(short)) {
+    expect(t.dtype).toBe("bfloat16");
+    const exact = valuesOf(stateDict(wide).get(name) as Tensor);
+    for (const [i, value] of valuesOf(t).entries())
+      expect(Math.abs(value - (exact[i] ?? NaN))).toBeLessThanOrEqual(2 ** -8 * Math.abs(exact[i] ?? NaN));
+  }
+  expect(valuesOf(short[1].weight)).not.toEqual(valuesOf(wide[1].weight));
+  expect(() => initialize(wide, 5, { dtype: "int8" as Any })).toThrow(/initialize.*dtype.*int8/s);
 });
 
 test("[state.finite] a tied weight that is NaN in both copies is reported as not finite", () => {

@@ -1,4 +1,6 @@
 // The executable half of 00-notation.md: tensors, masks and ids, and their layout in memory.
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
@@ -121,6 +123,31 @@ test("[tensor.flat] flat returns the values of any view in row-major order, and 
   );
   const bytes = flat({ data: Uint8Array.of(1, 2, 3, 4), shape: [2, 2], stride: [1, 2], offset: 0 });
   expect(bytes).toEqual(Uint8Array.of(1, 3, 2, 4));
+});
+
+test("[tensor.source] values from a source are freed when unused and read again, and the dtype needs no reading", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const ranges: number[][] = [];
+  const read = (from: number, to: number) => {
+    ranges.push([from, to]);
+    return Uint16Array.of(0x3f80, 0xc000, 0x7f7f, 0x0001); // 1, −2, the largest bfloat16, the smallest one
+  };
+  const t = new Tensor<"i j">([2, 2], { dtype: "bfloat16", read });
+  expect([t.symbolic, t.dtype, ranges]).toEqual([false, "bfloat16", []]);
+  const values = [1, -2, (2 - 2 ** -7) * 2 ** 127, 2 ** -133];
+  expect(valuesOf(t)).toEqual(values);
+  expect(ranges).toEqual([[0, 4]]);
+  for (let i = 0; i < 50 && ranges.length === 1; i++) {
+    await new Promise((resume) => setTimeout(resume, 1)); // a value that was used stays until the end of its job
+    collect();
+    expect(valuesOf(t)).toEqual(values);
+  }
+  expect(ranges).toEqual([[0, 4], [0, 4]]); // biome-ignore format: one row
+  t.assign(tensor("i j", [[1, 2], [3, 4]]).data); // biome-ignore format: one row
+  expect([t.dtype, valuesOf(t)]).toEqual(["float64", [1, 2, 3, 4]]);
+  t.assign({ dtype: "float32", read: () => Float32Array.of(5, 6, 7, 8) });
+  expect(valuesOf(t)).toEqual([5, 6, 7, 8]);
 });
 
 test("[tensor.lazy] values are computed once, on first use, and assign replaces them", () => {

@@ -3,7 +3,8 @@
 
 import { ShapeError } from "../tensor/errors.ts";
 import { type Generator, generator } from "../tensor/random.ts";
-import { type Floats, type Shape, sizeOf, Tensor, type View, view } from "../tensor/tensor.ts";
+import { isSource, narrowed, type Source } from "../tensor/source.ts";
+import { type Floats, readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
 
 /** The initial distribution of a parameter, as in the source package. */
 export type Initial =
@@ -17,12 +18,36 @@ export const uniform = (bound: number): Initial => ({ kind: "uniform", bound });
 export const normal = (std: number): Initial => ({ kind: "normal", std });
 export const values = (value: (i: number) => number): Initial => ({ kind: "values", value });
 
-function draw(initial: Initial, out: Floats, { uniform, normal }: Generator): void {
+/** Fills `out` with the values from index `start` on; the generator has drawn those before it. */
+function draw(initial: Initial, out: Floats, { uniform, normal }: Generator, start: number): void {
   if (initial.kind === "constant") out.fill(initial.value);
   else if (initial.kind === "uniform")
     for (let i = 0; i < out.length; i++) out[i] = (2 * uniform() - 1) * initial.bound;
   else if (initial.kind === "normal") for (let i = 0; i < out.length; i++) out[i] = normal() * initial.std;
-  else for (let i = 0; i < out.length; i++) out[i] = initial.value(i);
+  else for (let i = 0; i < out.length; i++) out[i] = initial.value(start + i);
+}
+
+/** Values drawn at a time while those before a range are skipped. */
+const SKIPPED = 2 ** 16;
+
+/** Draws float32 values, in 16 bits rounded once more. A range after the one read last continues with the same generator. */
+function drawn(initial: Initial, from: () => Generator, dtype: ParameterDtype): Source {
+  let generator: Generator | null = null;
+  let at = 0;
+  const next = (n: number): Float32Array<ArrayBuffer> => {
+    const out = new Float32Array(n); // as in the source packages  [state.float32]
+    generator ??= from();
+    draw(initial, out, generator, at);
+    at += n;
+    return out;
+  };
+  const read = (start: number, end: number) => {
+    if (start < at) [generator, at] = [null, 0];
+    while (at < start) next(Math.min(SKIPPED, start - at));
+    const out = next(end - start);
+    return dtype === "float32" ? out : narrowed(out, dtype);
+  };
+  return { dtype, read, sequential: initial.kind === "uniform" || initial.kind === "normal" };
 }
 
 /** Seeds of parameters that are neither initialised nor loaded: they differ in every model, as in the source packages. */
@@ -31,9 +56,13 @@ let unseeded = 0;
 /** The largest number of values in one parameter. */
 const LARGEST = 2 ** 32;
 
+/** The precision in which a parameter's initial values are kept. */
+export const PARAMETER_DTYPES = ["float32", "bfloat16", "float16"] as const;
+export type ParameterDtype = (typeof PARAMETER_DTYPES)[number];
+
 export class Parameter<A extends string = string> extends Tensor<A> {
   readonly initial: Initial;
-  #source: () => View;
+  #source: { readonly values: Values };
 
   /** Throws a ShapeError if the shape is not a list of whole numbers, or has more values than one array holds. */
   constructor(_axes: A, shape: Shape, initial: Initial) {
@@ -44,22 +73,19 @@ export class Parameter<A extends string = string> extends Tensor<A> {
         `a parameter of shape [${shape.join(" ")}] would hold ${size} values, more than 2^32  [options.bounds]`,
       );
     const seed = ++unseeded;
-    const source = () => Parameter.#drawn(shape, initial, generator(seed));
-    super.assign(source); // [state.lazy]
     this.initial = initial;
-    this.#source = source;
+    this.#source = { values: drawn(initial, () => generator(seed), "float32") }; // [state.lazy]
+    this.release();
   }
 
-  static #drawn(shape: Shape, initial: Initial, from: Generator): View {
-    const out = new Float32Array(sizeOf(shape)); // as in the source packages  [state.float32]
-    draw(initial, out, from);
-    return view(out, shape);
+  /** Replaces the values, or the function or source that gives them. */
+  override assign(values: Values): void {
+    super.assign(kept(values, this.shape));
+    this.#source = { values };
   }
 
-  /** Replaces the values, or the function that returns them. */
-  override assign(values: View | (() => View)): void {
-    this.#source = typeof values === "function" ? values : () => values;
-    super.assign(this.#source);
+  override get stored(): Values {
+    return this.#source.values;
   }
 
   /** The identity of the values: it changes with every `assign`, and not with `release`. */
@@ -67,13 +93,17 @@ export class Parameter<A extends string = string> extends Tensor<A> {
     return this.#source;
   }
 
-  /** Draws the initial distribution again, from the given generator. */
-  initialize(from: () => Generator): void {
-    this.assign(() => Parameter.#drawn(this.shape, this.initial, from()));
+  /** Draws the initial distribution again, from the given generator. With a 16-bit dtype each value is rounded to it. */
+  initialize(from: () => Generator, dtype: ParameterDtype = "float32"): void {
+    this.assign(drawn(this.initial, from, dtype));
   }
 
-  /** Frees the values; the next use draws or reads them again. */
+  /** Frees the values that have been drawn or read; the next use draws or reads them again. */
   release(): void {
-    super.assign(this.#source); // [state.release]
+    super.assign(kept(this.#source.values, this.shape)); // [state.release]
   }
 }
+
+/** The same values; those of a source are kept after the first use, until `release`. */
+const kept = (values: Values, shape: Shape): Values =>
+  isSource(values) ? () => readAll(values, shape) : values;

@@ -1,11 +1,13 @@
 // State dicts: the tensors in a model's fields, with the names of the source package, in torch's order.
 import { LoadError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
-import { flat, indexAt, Tensor, type View } from "../tensor/tensor.ts";
+import { flat, Tensor, type Values } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
 import { didYouMean } from "../terminal/nearest.ts";
+import { finite } from "./finite.ts";
 import { differenceSentence, nameDifferences } from "./name-differences.ts";
-import { Parameter } from "./parameter.ts";
+import { checked, oneOf, optional } from "./options.ts";
+import { PARAMETER_DTYPES, Parameter, type ParameterDtype } from "./parameter.ts";
 
 /** Every parameter and buffer by its path. A tied parameter is listed under each of its paths. */
 export function stateDict(model: object): Map<string, Tensor> {
@@ -39,11 +41,19 @@ export function ties(model: object): Map<string, string> {
   return tied;
 }
 
-/** Draws every parameter from its initial distribution, with a generator for each path. The same seed gives the same model. */
-export function initialize<M extends object>(model: M, seed: number): M {
+/**
+ * Draws every parameter from its initial distribution, with a generator for each path. The same seed gives the same model. With a
+ * 16-bit dtype the values are rounded to it and kept in 16 bits.
+ */
+export function initialize<M extends object>(
+  model: M,
+  seed: number,
+  options: { readonly dtype?: ParameterDtype } = {},
+): M {
+  const { dtype } = checked("initialize", options, { dtype: optional(oneOf(PARAMETER_DTYPES)) });
   const tied = ties(model);
   for (const [path, t] of stateDict(model)) {
-    if (t instanceof Parameter && !tied.has(path)) t.initialize(() => generator(seed, path)); // [state.initialize]
+    if (t instanceof Parameter && !tied.has(path)) t.initialize(() => generator(seed, path), dtype); // [state.initialize]
   }
   return model;
 }
@@ -114,15 +124,14 @@ export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor
       [`the weights do not fit ${model.constructor.name}  [state.strict]`, ...lines].join("\n"),
     );
   }
-  const loaded: (readonly [string, () => View])[] = [];
+  const loaded: (readonly [string, Values])[] = [];
   for (const [name, t] of weights) {
     const first = weights.get(tied.get(name) ?? "");
     if (first) {
       checkEqual(name, t, first);
       continue;
     }
-    const { stored } = t; // `t` may be a parameter, of this model or of another, whose values change later  [state.copy]
-    loaded.push([name, () => finite(name, typeof stored === "function" ? stored() : stored)]);
+    loaded.push([name, finite(name, t.stored, t.shape)]); // not t's values at a later time: [state.copy]
   }
   for (const [name, values] of loaded) state.get(name)?.assign(values); // [state.strict]
 }
@@ -131,13 +140,4 @@ function checkEqual(name: string, a: Tensor, b: Tensor): void {
   const [x, y] = [flat(a.data), flat(b.data)];
   if (x.some((value, i) => !Object.is(value, y[i]) && value !== y[i]))
     throw new LoadError(`"${name}" is tied, but its two copies differ; give one of them  [state.strict]`);
-}
-
-/** Throws a LoadError that names a weight that is NaN or infinite. */
-function finite(name: string, v: View): View {
-  const at = flat(v).findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return v;
-  throw new LoadError(
-    `weight "${name}" is ${flat(v)[at]} at [${indexAt(at, v.shape).join(" ")}]  [state.finite]`,
-  );
 }

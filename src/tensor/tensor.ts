@@ -1,6 +1,8 @@
 // Arrays. Floats are nodes of programs (Tensor); integers and booleans are host data (Int, Bool) and always have values.
 import ndarray, { type NdArray } from "ndarray";
 import { Bug, RuleError, ShapeError } from "./errors.ts";
+import type { Precision } from "./precision.ts";
+import { isSource, type Source, widened } from "./source.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a bare Tensor matches every pattern
 export type Any = any;
@@ -96,20 +98,36 @@ function checkFits(
 
 export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape); // [ops.float64]
 
+/** The values of a tensor: an array, a function that returns one and is called once, or a source that is read again for each use. */
+export type Values = View | (() => View) | Source;
+
+/** All values of a source, as float64 or float32. */
+export const readAll = (source: Source, shape: Shape): View =>
+  view(widened(source.read(0, sizeOf(shape)), source.dtype), shape);
+
+/** Values as a source. An array's numbers are not copied if they are contiguous; a function is called. */
+export function sourceOf(values: Values): Source {
+  if (isSource(values)) return values;
+  const numbers = flat(typeof values === "function" ? values() : values);
+  const dtype = numbers instanceof Float32Array ? "float32" : "float64";
+  return { dtype, read: (from, to) => numbers.subarray(from, to) };
+}
+
 /**
  * Floats with named axes. The names `A` exist in the type only; at run time they occur in patterns.
- * `values` is a view, a function that returns one on first use (a lazy parameter), or undefined (an abstract tensor).
+ * `values` are those of the tensor, or undefined (an abstract tensor).
  */
 export class Tensor<A extends string = Any> {
   declare readonly axes: A;
   readonly shape: Shape;
-  #values: View | (() => View) | undefined;
+  #values: Values | undefined;
+  /** The values last read from a source, until they are garbage-collected. */
+  #read: WeakRef<View> | undefined;
 
-  constructor(shape: Shape, values?: View | (() => View)) {
+  constructor(shape: Shape, values?: Values) {
     checkShape(shape);
     this.shape = shape;
-    this.#values = values;
-    if (typeof values === "object") this.#checkShapeOf(values);
+    if (values !== undefined) this.#set(values);
   }
 
   get size(): number {
@@ -121,9 +139,10 @@ export class Tensor<A extends string = Any> {
     return this.#values === undefined;
   }
 
-  /** The values. Reading them initialises a lazy tensor. */
+  /** The values. A function is called on first use only; a source is read again unless its values are still in memory. */
   get data(): View {
     if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no values"); // [record.escape]
+    if (isSource(this.#values)) return this.#readFrom(this.#values);
     if (typeof this.#values === "function") {
       const values = this.#values(); // [tensor.lazy]
       this.#checkShapeOf(values);
@@ -132,9 +151,24 @@ export class Tensor<A extends string = Any> {
     return this.#values;
   }
 
-  /** The values, or the function that returns them; what is assigned to this tensor later does not change either. */
-  get stored(): View | (() => View) {
+  #readFrom(source: Source): View {
+    const known = this.#read?.deref();
+    if (known !== undefined) return known;
+    const values = readAll(source, this.shape);
+    this.#read = new WeakRef(values); // [tensor.source]
+    return values;
+  }
+
+  /** The values, or the function or source that gives them; what is assigned to this tensor later does not change them. */
+  get stored(): Values {
     return this.#values === undefined ? this.data : this.#values;
+  }
+
+  /** The precision of the stored values. A function is called to learn it, a source is not read. */
+  get dtype(): Precision {
+    const { stored } = this;
+    if (isSource(stored)) return stored.dtype;
+    return this.data.data instanceof Float32Array ? "float32" : "float64";
   }
 
   #checkShapeOf({ shape }: View): void {
@@ -145,10 +179,15 @@ export class Tensor<A extends string = Any> {
     );
   }
 
-  /** Replaces the values, or the function that returns them. The shape stays the same. */
-  assign(values: View | (() => View)): void {
-    if (typeof values === "object") this.#checkShapeOf(values);
+  #set(values: Values): void {
+    if (typeof values === "object" && !isSource(values)) this.#checkShapeOf(values);
     this.#values = values;
+    this.#read = undefined;
+  }
+
+  /** Replaces the values, or the function or source that gives them. The shape stays the same. */
+  assign(values: Values): void {
+    this.#set(values);
   }
 }
 

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { decodeFloats, encodeFloats, WIDTH } from "../../../src/io/safetensors/dtypes.ts";
 import { openSafetensors } from "../../../src/io/safetensors/read.ts";
 import { writeSafetensors } from "../../../src/io/safetensors/write.ts";
-import { Tensor } from "../../../src/tensor/tensor.ts";
+import { isSource, widened } from "../../../src/tensor/source.ts";
+import { Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { OFFICIAL, official, valuesOf } from "../../support/fixtures/official-file.ts";
 import {
   counting,
@@ -64,6 +65,43 @@ test("[io.lazy] every dtype, shape and name is read back as written, one tensor 
     expect(header).toBe(2);
   });
   fc.assert(law, { numRuns: 300 });
+});
+
+test("[io.lazy] a range of a tensor reads its bytes only", () => {
+  for (const [dtype, width] of [
+    ["F64", 8],
+    ["F32", 4],
+    ["BF16", 2],
+    ["F16", 2],
+  ] as const) /* biome-ignore format: one row */ {
+    const values = Float64Array.of(1, -2, 0.5, 4, -8, 16);
+    const bytes = writeSafetensors(new Map([["x", tensor("i j", [2, 3], values)]]), { floats: dtype });
+    const source = counting(bytes);
+    const { stored } = openSafetensors(source, "ranges").tensor("x");
+    if (!isSource(stored)) throw new Error("not a source");
+    expect(Array.from(widened(stored.read(2, 5), stored.dtype))).toEqual([0.5, 4, -8]);
+    const end = bytes.length - width;
+    expect(source.ranges.at(-1)).toEqual([end - 3 * width, end]);
+  }
+});
+
+test('[io.bits] floats: "stored" keeps every dtype and, with 16 bits, every bit', () => {
+  const patterns = new Uint8Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer);
+  for (const dtype of ["BF16", "F16"] as const) {
+    const header = { x: { dtype, shape: [65536], data_offsets: [0, patterns.length] } };
+    const file = openSafetensors(fileOf(JSON.stringify(header), patterns), "patterns");
+    const again = writeSafetensors(new Map([["x", file.tensor("x")]]), { floats: "stored" });
+    expect(again.subarray(-patterns.length)).toEqual(patterns); // NaN keeps its payload
+    expect(openSafetensors(again, "again").info("x").dtype).toBe(dtype);
+    const wide = writeSafetensors(new Map([["x", file.tensor("x")]]));
+    expect(openSafetensors(wide, "wide").info("x").dtype).toBe("F32");
+  }
+  const inMemory = new Map<string, Tensor>([
+    ["f64", tensor("i", [1, 2])],
+    ["f32", tensor("i", [2], Float32Array.of(1, 2))],
+  ]);
+  const file = openSafetensors(writeSafetensors(inMemory, { floats: "stored" }), "memory");
+  expect([file.info("f64").dtype, file.info("f32").dtype]).toEqual(["F64", "F32"]);
 });
 
 test("[io.unaligned] a tensor may begin at any byte", () => {

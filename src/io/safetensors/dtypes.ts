@@ -1,5 +1,5 @@
 // Conversion between bytes and values. Little-endian, as in the format and on every processor in use.
-import { toBfloat16, toFloat16 } from "../../tensor/precision.ts";
+import { type Elements, narrowed, widened } from "../../tensor/source.ts";
 import type { Floats } from "../../tensor/tensor.ts";
 
 /** Bytes per value, in the order of dtypes in the official library. */
@@ -56,32 +56,23 @@ function as<T>(kind: Typed<T>, bytes: Uint8Array): T {
   const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes); // [io.unaligned]
   return new kind(aligned.buffer, aligned.byteOffset, aligned.length / width);
 }
-const bytesOf = (a: Exclude<Floats | Int32Array | Uint16Array, Uint8Array>): Uint8Array =>
+export const bytesOf = (a: Exclude<Elements | Int32Array, Uint8Array>): Uint8Array =>
   new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
 
-/** Decodes floats exactly: F64 to float64, all others to float32. */
-export function decodeFloats(bytes: Uint8Array, dtype: FloatDtype): Floats {
+/** The precision of each dtype of floats. */
+export const PRECISION = { F64: "float64", F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
+/** The dtype of each precision. */
+export const DTYPE = { float64: "F64", float32: "F32", float16: "F16", bfloat16: "BF16" } as const;
+
+/** The numbers that bytes hold, with 16-bit floats as bits. */
+export function elementsOf(bytes: Uint8Array, dtype: FloatDtype): Elements {
   if (dtype === "F64") return as(Float64Array, bytes);
-  if (dtype === "F32") return as(Float32Array, bytes);
-  const short = as(Uint16Array, bytes);
-  const bits = new Uint32Array(short.length);
-  if (dtype === "BF16")
-    for (let i = 0; i < bits.length; i++) bits[i] = (short[i] ?? 0) << 16; // [io.widen]
-  else for (let i = 0; i < bits.length; i++) bits[i] = float16To32(short[i] ?? 0);
-  return new Float32Array(bits.buffer);
+  return dtype === "F32" ? as(Float32Array, bytes) : as(Uint16Array, bytes);
 }
 
-/** Converts the bits of a float16 to those of the same number in float32. */
-function float16To32(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >>> 10) & 0x1f;
-  const digits = half & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (digits << 13); // inf and NaN
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (digits << 13);
-  if (digits === 0) return sign;
-  const shift = Math.clz32(digits) - 21; // a subnormal: shifted until its leading one is the implicit bit
-  return sign | ((113 - shift) << 23) | (((digits << shift) & 0x3ff) << 13);
-}
+/** Decodes floats exactly: F64 to float64, all others to float32. */
+export const decodeFloats = (bytes: Uint8Array, dtype: FloatDtype): Floats =>
+  widened(elementsOf(bytes, dtype), PRECISION[dtype]);
 
 /**
  * Encodes floats, rounding once to nearest, ties to even. In 16 bits NaN becomes the quiet NaN whose other bits are zero.
@@ -90,30 +81,7 @@ function float16To32(half: number): number {
 export function encodeFloats(values: Floats, dtype: FloatDtype): Uint8Array {
   if (dtype === "F64") return bytesOf(values instanceof Float64Array ? values : Float64Array.from(values));
   if (dtype === "F32") return bytesOf(values instanceof Float32Array ? values : Float32Array.from(values));
-  const round = dtype === "BF16" ? toBfloat16 : toFloat16;
-  const pack = dtype === "BF16" ? float32ToBfloat16 : float32To16;
-  const one = new Float32Array(1);
-  const bits = new Uint32Array(one.buffer);
-  const short = new Uint16Array(values.length);
-  for (let i = 0; i < short.length; i++) {
-    const value = values[i] ?? 0;
-    one[0] = round(value); // exact: float32 represents every number of both formats
-    short[i] = Number.isNaN(value) ? pack(0x7fc00000) : pack(bits[0] ?? 0);
-  }
-  return bytesOf(short);
-}
-
-const float32ToBfloat16 = (bits: number): number => bits >>> 16;
-
-/** Converts the bits of a float32 that float16 can represent to those of the float16. */
-function float32To16(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const exponent = (bits >>> 23) & 0xff;
-  const digits = bits & 0x7fffff;
-  if (exponent === 0xff) return sign | 0x7c00 | (digits >>> 13);
-  if (exponent > 112) return sign | ((exponent - 112) << 10) | (digits >>> 13);
-  if (exponent < 103) return sign; // zero
-  return sign | ((digits | 0x800000) >>> (126 - exponent)); // a subnormal
+  return bytesOf(narrowed(values, PRECISION[dtype]));
 }
 
 /** 32-bit integers, or the position of the first value that needs more bits. */

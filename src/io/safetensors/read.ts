@@ -1,9 +1,9 @@
 // Reads safetensors files: the header on opening, each tensor of floats when its values are first used.
 import { type ByteSource, fromBytes, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
-import { type Any, Bool, Int, type Shape, Tensor, view } from "../../tensor/tensor.ts";
+import { type Any, Bool, Int, type Shape, Tensor } from "../../tensor/tensor.ts";
 import { indexOf, quoted } from "../wording.ts";
-import { decodeFloats, decodeInts, isFloat, isInt, type StoredDtype } from "./dtypes.ts";
+import { decodeInts, elementsOf, isFloat, isInt, PRECISION, type StoredDtype, WIDTH } from "./dtypes.ts";
 import { type Header, readHeader, type TensorInfo } from "./header.ts";
 
 /** The values that a file can hold under a key. */
@@ -38,12 +38,14 @@ export class SafetensorsFile {
     return { dtype, shape };
   }
 
-  /** Floats, read on first use: F64 as float64, F32, F16 and BF16 as float32. */
+  /** Floats, read whenever they are used and not kept: F64 as float64, F32, F16 and BF16 as float32. */
   tensor<A extends string = Any>(key: string): Tensor<A> {
     const info = this.#info(key);
     const { dtype, shape } = info;
     if (!isFloat(dtype)) throw this.#mismatch(key, dtype, "floats");
-    return new Tensor<A>(shape, () => view(decodeFloats(this.#read(info), dtype), shape)); // [io.lazy]
+    const width = WIDTH[dtype];
+    const read = (from: number, to: number) => elementsOf(this.#read(info, width * from, width * to), dtype); // [io.lazy]
+    return new Tensor<A>(shape, { dtype: PRECISION[dtype], read });
   }
 
   /** Integers with 32 bits, for any width in the file. A value that needs more is a LoadError. */
@@ -89,8 +91,10 @@ export class SafetensorsFile {
     throw new LoadError(`${this.name}: there is no tensor ${quoted(key)}; ${present}  [io.keys]`);
   }
 
-  #read({ begin, end }: TensorInfo): Uint8Array {
-    return this.#source.read(this.#header.dataAt + begin, this.#header.dataAt + end);
+  /** The bytes of a tensor, or a range of them. */
+  #read({ begin, end }: TensorInfo, from = 0, to = end - begin): Uint8Array {
+    const start = this.#header.dataAt + begin;
+    return this.#source.read(start + from, start + to);
   }
 
   #mismatch(key: string, dtype: StoredDtype, wanted: string): LoadError {

@@ -1,13 +1,17 @@
 // Writes safetensors files in the order of the official library: widest dtype first, then by key.
 import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
+import { isSource } from "../../tensor/source.ts";
 import { flat, type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { didYouMean } from "../../terminal/nearest.ts";
 import { indexOf, quoted } from "../wording.ts";
 import {
+  bytesOf,
+  DTYPE,
   type Dtype,
   encodeFloats,
   encodeInts,
+  type FloatDtype,
   type IntDtype,
   isFloat,
   isWrittenInt,
@@ -18,8 +22,11 @@ import type { Stored } from "./read.ts";
 import { LONE_SURROGATE } from "./scanner.ts";
 
 export interface WriteOptions {
-  /** The dtype for tensors of floats that are not in `dtypes`. Default: F64 or F32, as in memory. */
-  readonly floats?: Dtype;
+  /**
+   * The dtype for tensors of floats that are not in `dtypes`. "stored": the dtype in which each is stored, so that weights that were
+   * read from a file with 16 bits are written with the same bits. Default: F64 or F32, as in memory.
+   */
+  readonly floats?: Dtype | "stored";
   /** The dtype for each key. The default for integers is I64. */
   readonly dtypes?: ReadonlyMap<string, Dtype>;
   readonly metadata?: ReadonlyMap<string, string>;
@@ -90,8 +97,8 @@ function entryOf(key: string, value: Stored, { floats, dtypes }: WriteOptions): 
   const { shape } = value;
   const named = dtypes?.get(key);
   if (value instanceof Tensor) {
-    const dtype = named ?? floats ?? (value.data.data instanceof Float32Array ? "F32" : "F64");
-    if (isFloat(dtype)) return { key, dtype, shape, bytes: () => encodeFloats(flat(value.data), dtype) };
+    const dtype = named ?? (floats === "stored" ? DTYPE[value.dtype] : floats) ?? inMemory(value);
+    if (isFloat(dtype)) return { key, dtype, shape, bytes: () => floatBytes(value, dtype) };
   } else if (value.kind === "bool") {
     const dtype = named ?? "BOOL";
     if (dtype === "BOOL") return { key, dtype, shape, bytes: () => value.flat().map((bit) => (bit ? 1 : 0)) };
@@ -105,6 +112,15 @@ function entryOf(key: string, value: Stored, { floats, dtypes }: WriteOptions): 
     `tensor ${quoted(key)} holds ${kind}, which cannot be written as ${requested}`,
     "io.fits",
   );
+}
+
+/** The dtype of a tensor's values in memory, where 16-bit floats are float32. */
+const inMemory = ({ dtype }: Tensor): FloatDtype => (dtype === "float64" ? "F64" : "F32");
+
+function floatBytes(t: Tensor, dtype: FloatDtype): Uint8Array {
+  const { stored } = t;
+  if (isSource(stored) && DTYPE[stored.dtype] === dtype) return bytesOf(stored.read(0, t.size)); // the same bits  [io.bits]
+  return encodeFloats(flat(t.data), dtype);
 }
 
 function integers(key: string, value: Int, dtype: IntDtype): Uint8Array {
