@@ -32,7 +32,7 @@ export { FeedForward } from "./nn/feed-forward.ts";
 export { Linear } from "./nn/linear.ts";
 export { LayerNorm, normalize, PaLMLayerNorm } from "./nn/norms/layer-norm.ts";
 export { Parameter } from "./nn/parameter.ts";
-export { RotaryEmbedding } from "./nn/positions/rotary.ts";
+export { RotaryEmbedding, rotary } from "./nn/positions/rotary.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";
 export { Bug, LoadError, RuleError, ShapeError } from "./tensor/errors.ts";

@@ -1,11 +1,6 @@
-// The executable half of 13-palm-block.md. The loops are those of support/oracles.
-import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ParallelTransformerBlock, SwiGLU } from "../../src/blocks/parallel-transformer-block.ts";
-import { loadSafetensors } from "../../src/io/safetensors/read.ts";
-import { RotaryEmbedding, rotate } from "../../src/nn/positions/rotary.ts";
-import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { type Any, flat, type Tensor, view } from "../../src/tensor/tensor.ts";
@@ -168,80 +163,6 @@ test("[palm.causal] changing a token changes itself and later ones only", () => 
     const after = model.forward(changedAt(x, 1, k) as Tensor<"b l d">);
     expect(differing(model.forward(x), after)).toEqual([range(5).map((l) => l >= k)]);
   }
-});
-
-test("[rotary.angles] position m, from 0, has the angles m·θ, once for each half", () => {
-  const rotary = new RotaryEmbedding(6);
-  const theta = valuesOf(rotary.inv_freq);
-  const angles = list<Vec>(rotary.forward(4));
-  expect(angles).toEqual(range(4).map((m) => [...theta, ...theta].map((t) => m * t)));
-  expect(rotary.forward(0).shape).toEqual([0, 6]);
-});
-
-test("[rotary.rotate] rotation equals the loop in every head and keeps lengths", () => {
-  forAll({ h: from(1, 3), l: from(1, 9), half: from(1, 4), seed: seeds }, ({ h, l, half, seed }) => {
-    const rotary = new RotaryEmbedding(2 * half);
-    const theta = valuesOf(rotary.inv_freq);
-    const x = randomTensor<"h l k">([h, l, 2 * half], seed);
-    const rotated = rotate(x, rotary.forward(l));
-    const expected = list<Mat>(x).map((rows) => rows.map((row, m) => rotateLoop(row, m, theta)));
-    expectNear(rotated, expected);
-    const norms = (heads: readonly Mat[]) => heads.flat().map((row) => Math.hypot(...row));
-    expectClose(norms(list<Mat>(rotated)), norms(list<Mat>(x)), 1e-14);
-  });
-});
-
-test("[rotary.rotate] position 0 is not rotated", () => {
-  const x = randomTensor<"l k">([1, 6], 1);
-  expect(valuesOf(rotate(x, new RotaryEmbedding(6).forward(1)))).toEqual(valuesOf(x));
-});
-
-test("[rotary.halves] feature i is paired with feature i + k/2", () => {
-  const rotated = (feature: number): Vec => {
-    const unit = randomTensor<"l k">([2, 6], 1, () => 0);
-    unit.data.set(1, feature, 1); // at position 1
-    return list<Vec>(rotate(unit, new RotaryEmbedding(6).forward(2)))[1] ?? [];
-  };
-  const angle = Math.fround(10000 ** (-2 / 6));
-  expectClose(rotated(1), [0, Math.cos(angle), 0, 0, Math.sin(angle), 0], 1e-7);
-  expectClose(rotated(4), [0, -Math.sin(angle), 0, 0, Math.cos(angle), 0], 1e-7);
-});
-
-test("[rotary.halves] a head of odd width is refused", () => {
-  for (const make of [
-    () => new RotaryEmbedding(5),
-    () => new ParallelTransformerBlock({ dim: 4, dimHead: 3 }),
-  ]) {
-    expect(make).toThrow(RuleError);
-    expect(make).toThrow(/the width of a head is \d, but rotary embeddings need an even one/);
-  }
-});
-
-test("[rotary.float32] frequencies are the float32 numbers of the source", () => {
-  for (const dim of [2, 8, 64, 128]) {
-    const theta = valuesOf(new RotaryEmbedding(dim).inv_freq);
-    expect(theta.length).toBe(dim / 2);
-    for (const [i, value] of theta.entries()) {
-      expect(Math.fround(value)).toBe(value);
-      expect(Math.abs(value * 10000 ** ((2 * i) / dim) - 1)).toBeLessThan(1.3e-7);
-    }
-  }
-  const stored = "golden/cases/flamingo-pytorch/rotary-embedding--wide/inputs.safetensors";
-  const torch = loadSafetensors(fileURLToPath(new URL(`../../${stored}`, import.meta.url))).tensor(
-    "weights.inv_freq",
-  );
-  expect(valuesOf(new RotaryEmbedding(64).inv_freq)).toEqual(valuesOf(torch as Tensor));
-  // torch's for dim 12, where the exponent is not a float32 number
-  expect(valuesOf(new RotaryEmbedding(12).inv_freq)).toEqual([
-    1, 0.2154434472322464, 0.04641588404774666, 0.009999999776482582, 0.002154434332624078,
-    0.00046415894757956266,
-  ]);
-});
-
-test("[rotary.float32] the frequencies are a buffer: saved, not trained", () => {
-  const model = new ParallelTransformerBlock(small);
-  expect(stateDict(model).has("rotary_emb.inv_freq")).toBe(true);
-  expect(parameterNames(model)).not.toContain("rotary_emb.inv_freq");
 });
 
 const half = fc.integer({ min: 0, max: 4 });

@@ -14,7 +14,7 @@ import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { LayerNorm, normalize, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
-import { RotaryEmbedding } from "../../src/nn/positions/rotary.ts";
+import { RotaryEmbedding, rotary } from "../../src/nn/positions/rotary.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import { int } from "../../src/tensor/tensor.ts";
 import { adamw } from "../../src/training/optimizers/adamw.ts";
@@ -137,6 +137,12 @@ const calls: Readonly<Record<string, Call>> = {
     valid: { positions: 3 },
     required: ["positions"],
   },
+  rotary: {
+    make: call((o) => rotary(randomTensor<"b l k">([1, 2, 4]), o)),
+    valid: { width: 4 },
+    more: { pairing: "interleaved", base: 100, from: 3, precision: "float32" },
+    required: ["width"],
+  },
   normalize: {
     make: call((o: { epsilon: number }) => normalize(randomTensor([2, 3]), o.epsilon)),
     valid: { epsilon: 1e-5 },
@@ -210,6 +216,8 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   dropout: [0.5, 0],
   embDropout: [0.5, 0],
   positions: [0],
+  base: [0.5, 1e9],
+  from: [-1, 0],
   learningRate: [0.5, 0, 1e9],
   weightDecay: [0.5, 0, 1e9],
   momentum: [0.5, 0, 1e9],

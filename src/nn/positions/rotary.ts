@@ -1,13 +1,16 @@
-// Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2, where dimension i is paired with i + d/2.
-import { RuleError } from "../../tensor/errors.ts";
-import { chunk, concatLast, einsum } from "../../tensor/ops/arrange.ts";
+// Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2. `rotary` is the general form, which language models use;
+// `RotaryEmbedding` and `rotate` are the form of PaLM, whose frequencies are a buffer of the state dict.
+import { RuleError, ShapeError } from "../../tensor/errors.ts";
+import { checkTensors, chunk, concatLast, einsum, rearrange, slice } from "../../tensor/ops/arrange.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { checkValue, count, inner } from "../options.ts";
+import { type Check, checked, checkValue, count, inner, oneOf, optional, positive } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
 import { broadcastError } from "../torch-errors.ts";
+import { type AnglePrecision, anglePrecision, type Positions, positions } from "./angles.ts";
+import { type Pairing, tablesOf } from "./tables.ts";
 
 const BASE = 10_000;
 
@@ -45,7 +48,76 @@ function rotateHalf<A extends string>(x: Tensor<A>): Tensor<A> {
   return concatLast(neg(second), first); // [rotary.halves]
 }
 
+/** (x₁, x₂, x₃, x₄ …) -> (−x₂, x₁, −x₄, x₃ …), by neighbours of the last axis. */
+function rotateNeighbours<A extends string>(x: Tensor<A>): Tensor<A> {
+  const pairs = rearrange("... (j p) -> ... j p", x, { p: 2 });
+  return rearrange("... j p -> ... (j p)", rotateHalf(pairs)); // [rotary.interleaved]
+}
+
 /** x cos mθ + rotateHalf(x) sin mθ: each pair of dimensions is rotated by its angle. */
 export function rotate<A extends string>(x: Tensor<A>, angles: Tensor<"l k">): Tensor<A> {
   return add(mul(x, expand(cos(angles), x)), mul(rotateHalf(x), expand(sin(angles), x))); // [rotary.rotate]
+}
+
+/** The same with cosines and sines that are given, of all pairs of dimensions. */
+export function rotateBy<A extends string>(
+  x: Tensor<A>,
+  { cos, sin }: { readonly cos: Tensor; readonly sin: Tensor },
+  pairing: Pairing,
+): Tensor<A> {
+  const turned = pairing === "halves" ? rotateHalf(x) : rotateNeighbours(x);
+  return add(mul(x, expand(cos, x)), mul(turned, expand(sin, x))); // [rotary.rotate]
+}
+
+export interface RotaryOptions {
+  /** How many of a head's dimensions are rotated, from the first one on: an even number. The others pass unchanged. */
+  readonly width: number;
+  /** "halves" pairs dimensions i and i + width/2 (LLaMA, GPT-NeoX), "interleaved" 2i and 2i + 1 (the paper, GPT-J). */
+  readonly pairing?: Pairing | undefined;
+  /** θᵢ = base^(−2i/width). */
+  readonly base?: number | undefined;
+  /** The position of the first token, or positions "b l" of all tokens. */
+  readonly from?: Positions | undefined;
+  /** The arithmetic of frequencies, angles, cosines and sines, in replays of every precision. */
+  readonly precision?: AnglePrecision | undefined;
+}
+
+const checks: { readonly [K in keyof RotaryOptions]-?: Check } = {
+  width: count(),
+  pairing: optional(oneOf(["halves", "interleaved"])),
+  base: optional(positive),
+  from: optional(positions),
+  precision: optional(anglePrecision),
+};
+
+/**
+ * Rotates each pair of a head's dimensions by the angle m θᵢ of its token's position m. x: "… l k" if `from` is a number, "b … l k" if
+ * it has positions for each row; k ≥ width. Cosines and sines are computed once for all calls with the same object `from` and the
+ * same options, so that a model gives every layer the same positions. Throws a RuleError where an option is refused, and
+ * a ShapeError where x is narrower than `width` or has other rows than `from`.
+ */
+export function rotary<A extends string>(x: Tensor<A>, options: RotaryOptions): Tensor<A> {
+  checkTensors("rotary", x);
+  const {
+    width,
+    pairing = "halves",
+    base = BASE,
+    from = 0,
+    precision = "float64",
+  } = checked("rotary", options, checks, { call: "rotary", takes: "keyword-only" });
+  if (width % 2 !== 0)
+    throw new RuleError(
+      `rotary: width is ${width}; dimensions are rotated in pairs, so it must be even`,
+      "rotary.width",
+    );
+  const k = x.shape.at(-1) ?? 0;
+  if (x.shape.length < 2 || k < width)
+    throw new ShapeError(
+      `[${x.shape.join(" ")}] has no ${width} dimensions to rotate  [rotary.width]`,
+      "rotary",
+    );
+  const tables = tablesOf(x, { width, pairing, base, from, precision });
+  if (k === width) return rotateBy(x, tables, pairing);
+  const rotated = rotateBy(slice(x, -1, 0, width), tables, pairing);
+  return concatLast(rotated, slice(x, -1, width, k)); // [rotary.width]
 }

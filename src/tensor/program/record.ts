@@ -27,6 +27,15 @@ let recorder: Recorder | null = null;
 
 const LARGE = 4096;
 
+/** Tensors that a model computes from its options. They are no parameters, and no values that were forgotten among them. */
+const constants = new WeakSet<Tensor>();
+
+/** Marks a tensor as a constant of the model: a recording does not warn of its size. */
+export function constant<T extends Tensor>(t: T): T {
+  constants.add(t);
+  return t;
+}
+
 function push(
   r: Recorder,
   t: Tensor,
@@ -47,7 +56,7 @@ function idOf(r: Recorder, t: Tensor): number {
   r.bindings.set(id, t);
   const names = r.names.get(t) ?? [];
   for (const name of names) r.leaves[name] = id; // [record.leaves]
-  if (names.length === 0 && r.names.size > 0 && t.size > LARGE) {
+  if (names.length === 0 && r.names.size > 0 && t.size > LARGE && !constants.has(t)) {
     // [record.warns]
     r.warnings.push(
       `a constant of shape [${t.shape.join(" ")}] is neither an input nor a parameter of the model`,
