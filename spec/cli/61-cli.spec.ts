@@ -151,7 +151,14 @@ describe("one document on stdout", () => {
       errored: 0,
       skipped: 0,
     });
-    expect(Object.keys(document.kernels)).toEqual(["matmul", "attention", "fallback", "mode"]);
+    expect(Object.keys(document.kernels)).toEqual([
+      "matmul",
+      "attention",
+      "fallback",
+      "fused",
+      "unfused",
+      "mode",
+    ]);
     expect(document.cases[0]).toMatchObject({
       id: "flamingo-pytorch/palm-layer-norm--two-axes",
       status: "passed",

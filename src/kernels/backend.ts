@@ -19,15 +19,19 @@ export interface AttentionInputs {
   readonly v: View;
 }
 
+/** A fused kernel. It receives the named inputs of a scope and no other tensor. */
+export interface ScopeKernel<Attrs, Inputs> {
+  /** The sets of input names that the kernel takes. A scope with other inputs is computed by the definitions of its ops. */
+  readonly takes: readonly (readonly string[])[];
+  run(attrs: Attrs, inputs: Inputs): Promise<View>;
+}
+
 /** Fused kernels by the name of the scope that they replace. */
 export interface ScopeKernels {
-  readonly attention?: (attrs: AttentionAttrs, inputs: AttentionInputs) => Promise<View>;
+  readonly attention?: ScopeKernel<AttentionAttrs, AttentionInputs>;
   /** The derivative of `attention`; `g` is the gradient of its output. Returns dq, dk and dv one after another in one array. */
-  readonly attentionVjp?: (
-    attrs: AttentionAttrs,
-    inputs: AttentionInputs & { readonly g: View },
-  ) => Promise<View>;
-  readonly normalize?: (attrs: { readonly epsilon: number }, inputs: { readonly x: View }) => Promise<View>;
+  readonly attentionVjp?: ScopeKernel<AttentionAttrs, AttentionInputs & { readonly g: View }>;
+  readonly normalize?: ScopeKernel<{ readonly epsilon: number }, { readonly x: View }>;
 }
 
 /** Products and attention scopes that ran in the backend's own kernels since it was opened. */

@@ -9,19 +9,11 @@ import {
   resultsOf,
   roundedNodes,
 } from "../tensor/program/evaluate.ts";
-import {
-  isClosed,
-  isDead,
-  lastUses,
-  type Node,
-  type Program,
-  prune,
-  type Scope,
-  withTaps,
-} from "../tensor/program/program.ts";
+import { lastUses, type Node, type Program, prune, type Scope, withTaps } from "../tensor/program/program.ts";
 import { type RecordOptions, record } from "../tensor/program/record.ts";
 import type { Tensor, View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
+import { type Dispatch, dispatch, type ScopeFallback } from "./dispatch.ts";
 import { ReferenceCounts } from "./reference-counts.ts";
 import { serially } from "./serial-queue.ts";
 import { storedParameters } from "./stored-parameters.ts";
@@ -41,6 +33,10 @@ export interface KernelReport {
   readonly matmul: number;
   readonly attention: number;
   readonly fallback: number;
+  /** Scopes that ran in fused kernels. */
+  readonly fused: number;
+  /** Scopes that have a fused kernel of this name in the backend, but whose ops ran one by one, and why. */
+  readonly unfused: readonly ScopeFallback[];
   readonly mode: string | null;
 }
 
@@ -56,20 +52,6 @@ export const replay = (program: Program, backend: Backend, options: ReplayOption
     return new Replay(prune(withTaps(program, taps)), backend, bind).run(options);
   });
 
-/** The scopes that dispatch to a fused kernel of the backend, by the id of their first node. */
-function dispatched(program: Program, kernels: ScopeKernels): Map<number, Scope> {
-  const last = lastUses(program);
-  const byFirst = new Map<number, Scope>();
-  for (const scope of program.scopes) {
-    const { name, first, output } = scope;
-    if (!(name in kernels) || byFirst.has(first)) continue; // of scopes with the same first node, the outermost
-    const returnsInput = output < first;
-    if (returnsInput || isDead(program.nodes[output] as Node)) continue;
-    if (isClosed(program, scope, last)) byFirst.set(first, scope); // [replay.dispatch]
-  }
-  return byFirst;
-}
-
 /** Milliseconds between pauses. Definitions are synchronous, so without pauses no timer, abort signal or page event would be handled. */
 const PAUSE_INTERVAL = 50;
 
@@ -84,7 +66,7 @@ function pauses(): () => Promise<void> {
 }
 
 type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
-type AnyScopeKernel = (attrs: object, inputs: Record<string, View>) => Promise<View>;
+type AnyScopeKernel = { run(attrs: object, inputs: Record<string, View>): Promise<View> };
 
 /** One run of a pruned program. A value is kept until the last node that reads it has run. */
 class Replay {
@@ -95,7 +77,7 @@ class Replay {
   readonly #parameter: (id: number) => Promise<View | null>;
   readonly #isRounded: (id: number, node: Node) => boolean;
   readonly #lastUse: ReturnType<typeof lastUses>;
-  readonly #fused: Map<number, Scope>;
+  readonly #dispatch: Dispatch;
   readonly #buffers: ReferenceCounts;
   readonly #values: (View | undefined)[] = [];
   #fallback = 0;
@@ -107,7 +89,7 @@ class Replay {
     this.#leaf = leafValues(program, bind, backend.precision);
     this.#isRounded = roundedNodes(program);
     this.#lastUse = lastUses(program);
-    this.#fused = dispatched(program, backend.scopes);
+    this.#dispatch = dispatch(program, backend.scopes);
     this.#parameter = storedParameters(program, backend, bind);
     this.#buffers = new ReferenceCounts(backend.store);
   }
@@ -119,7 +101,7 @@ class Replay {
       for (let id = 0; id < nodes.length; ) {
         await pauseIfDue();
         signal?.throwIfAborted(); // [replay.signal]
-        const scope = this.#fused.get(id);
+        const scope = this.#dispatch.fused.get(id);
         if (scope) await this.#runScope(scope);
         else await this.#runNode(id);
         id = scope ? scope.end : id + 1;
@@ -136,7 +118,7 @@ class Replay {
     const views: Record<string, View> = {};
     for (const [input, id] of Object.entries(inputs)) views[input] = await this.#forKernel(id);
     const kernel = this.#backend.scopes[name as keyof ScopeKernels] as unknown as AnyScopeKernel;
-    this.#values[output] = this.#buffers.acquire(await kernel(attrs, views));
+    this.#values[output] = this.#buffers.acquire(await kernel.run(attrs, views));
     for (let id = first; id < end; id++) this.#releaseInputs(id);
   }
 
@@ -192,10 +174,13 @@ class Replay {
 
   #report(): KernelReport {
     const { ran, mode } = this.#backend;
+    const { fused, unfused } = this.#dispatch;
     return {
       matmul: ran.matmul - this.#countsBefore.matmul,
       attention: ran.attention - this.#countsBefore.attention,
       fallback: this.#fallback,
+      fused: fused.size,
+      unfused,
       mode,
     };
   }

@@ -81,7 +81,7 @@ test("the backend counts products and attention scopes", async () => {
   expect(backend.ran).toEqual({ matmul: 0, attention: 0 });
   const { program } = gatedBlock();
   const { kernels } = await replay(program, backend);
-  expect(kernels).toEqual({ matmul: 5, attention: 1, fallback: 0, mode: "webgpu" });
+  expect(kernels).toEqual({ matmul: 5, attention: 1, fallback: 0, fused: 3, unfused: [], mode: "webgpu" });
   expect(backend.ran).toEqual({ matmul: 5, attention: 1 });
 });
 

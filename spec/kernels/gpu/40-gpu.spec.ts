@@ -370,7 +370,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
     const q = view(plain.q, [1, 2, 3, 4]);
     const k = view(plain.k, [1, 2, 5, 4]);
     const v = view(plain.v, [1, 2, 5, 2]);
-    const out = await backend.scopes.attention?.(
+    const out = await backend.scopes.attention?.run(
       { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null },
       { q, k, v },
     );

@@ -47,7 +47,7 @@ const operandsWithGradient = (c: Case): Operands => {
 };
 
 async function derivative(backend: Backend, c: Case, o = operandsWithGradient(c)): Promise<number[]> {
-  const kernel = backend.scopes.attentionVjp;
+  const kernel = backend.scopes.attentionVjp?.run;
   if (!kernel) throw new Error("no kernel");
   return takeValues(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v, g: o.g }));
 }
@@ -219,7 +219,7 @@ describe("the derivative of attention", () => {
       const backend = await simd({ threads: 1 });
       const [q, k, v, g] = [1, 2, 3, 4].map((seed) => random([1, n, 8], seed)) as [View, View, View, View];
       const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
-      await backend.scopes.attentionVjp?.(all, { q, k, v, g });
+      await backend.scopes.attentionVjp?.run(all, { q, k, v, g });
       const most = backend.store?.usage().peak ?? NaN;
       await backend.close();
       return most;
@@ -270,7 +270,7 @@ describe("the derivative of attention", () => {
 
   test("shapes that do not match are a ShapeError", async () => {
     const o = operandsWithGradient(plain);
-    const kernel = one.scopes.attentionVjp;
+    const kernel = one.scopes.attentionVjp?.run;
     const call = (g: View, k = o.k) => kernel?.(attrsOf(plain, o), { q: o.q, k, v: o.v, g });
     await expect(call(o.q)).rejects.toThrow(ShapeError);
     await expect(call(o.g, o.v)).rejects.toThrow(ShapeError);

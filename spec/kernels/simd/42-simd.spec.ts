@@ -395,7 +395,7 @@ describe("row ops", () => {
   });
 
   const normalize = async (x: View): Promise<number[]> => {
-    const kernel = one.scopes.normalize;
+    const kernel = one.scopes.normalize?.run;
     if (!kernel) throw new Error("no kernel");
     return takeValues(one, await kernel({ epsilon: 1e-5 }, { x }));
   };
@@ -434,7 +434,7 @@ describe("row ops", () => {
 });
 
 async function attend(backend: Backend, c: Case, o: Operands = operandsOf(c)): Promise<number[]> {
-  const kernel = backend.scopes.attention;
+  const kernel = backend.scopes.attention?.run;
   if (!kernel) throw new Error("no kernel");
   return takeValues(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v }));
 }
@@ -598,7 +598,7 @@ describe("attention", () => {
 
   test("shapes that do not match are a ShapeError", async () => {
     const o = operandsOf(plain);
-    const kernel = one.scopes.attention;
+    const kernel = one.scopes.attention?.run;
     const all = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
     const bad = { data: new Uint8Array(9), shape: [2, 60, 3], stride: [0, 0, 1], offset: 0 };
     for (const call of [

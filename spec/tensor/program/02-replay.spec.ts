@@ -22,11 +22,15 @@ function withAttentionKernel(onCall: () => void = () => {}): Backend & { calls: 
     ...reference(),
     calls: 0,
     scopes: {
-      attention: async ({ mayAttend, emptyRow, postSoftmaxMask }: Any, { q, k, v }: Any) => {
-        backend.calls++;
-        onCall();
-        const [tq, tk, tv] = [q, k, v].map((x) => new Tensor<Any>(x.shape, x));
-        return attention({}, tq as Any, tk as Any, tv as Any, { mayAttend, emptyRow, postSoftmaxMask }).data;
+      attention: {
+        takes: [["q", "k", "v"]],
+        run: async ({ mayAttend, emptyRow, postSoftmaxMask }: Any, { q, k, v }: Any) => {
+          backend.calls++;
+          onCall();
+          const [tq, tk, tv] = [q, k, v].map((x) => new Tensor<Any>(x.shape, x));
+          return attention({}, tq as Any, tk as Any, tv as Any, { mayAttend, emptyRow, postSoftmaxMask })
+            .data;
+        },
       },
     },
   };
@@ -101,9 +105,12 @@ describe("dispatch of scopes to fused kernels", () => {
       scope("normalize", { x: q, k, v }, { epsilon: 0 }, ({ x, k, v }) => attention(owner, x, k, v, masks));
     const inner = withAttentionKernel();
     let outer = 0;
-    const normalize = async () => {
-      outer++;
-      return nested().data;
+    const normalize = {
+      takes: [["x"], ["v", "k", "x"]],
+      run: async () => {
+        outer++;
+        return nested().data;
+      },
     };
     const backend = { ...inner, scopes: { ...inner.scopes, normalize } };
     expectSame(await run(backend, nested), nested());
@@ -132,6 +139,8 @@ describe("dispatch of scopes to fused kernels", () => {
       matmul: 0,
       attention: 0,
       fallback: 1,
+      fused: 0,
+      unfused: [],
       mode: null,
     });
   });

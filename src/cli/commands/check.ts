@@ -12,6 +12,7 @@ import { type CaseVerdict, exitCode, kernelsOf, summarise } from "../../conforma
 import { type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
 import { findMaskCases } from "../../io/golden/masks.ts";
 import type { Backend } from "../../kernels/backend.ts";
+import type { FallbackReason } from "../../kernels/dispatch.ts";
 import { reference } from "../../kernels/reference/index.ts";
 import { tour } from "../../masks/drawing/tour.ts";
 import { PRECISIONS, type Precision } from "../../tensor/precision.ts";
@@ -167,12 +168,21 @@ async function printEnd(remarks: string, masks: readonly MaskVerdict[], withTour
   writeOut(`\n${drawing}\n\n${await captionTour()}\n\n${NEXT}`);
 }
 
+const REASONS: Readonly<Record<FallbackReason, string>> = {
+  inputs: "the kernel does not take these inputs",
+  "unnamed-reads": "the body reads a tensor that is not an input",
+  "inner-reads": "an inner value is read elsewhere",
+  "not-computed": "the body returns an input or a constant",
+};
+
 /** 2 if a product fell back to the definition, because then the check is not one of the backend's kernels. */
 function fallbackStatus(verdicts: readonly CaseVerdict[], backend: string): 0 | 2 {
-  const { matmul, attention, fallback, mode } = kernelsOf(verdicts);
+  const { matmul, attention, fallback, unfused, mode } = kernelsOf(verdicts);
   if (backend === "reference") return 0;
   writeError(
     `${matmul} products and ${attention} attention scopes ran in ${backend} ${mode}, ${fallback} fell back to the definition\n`,
   );
+  for (const { scope, inputs, reason, count } of unfused)
+    writeError(`${count} ${scope} (${inputs.join(", ")}) ran op by op: ${REASONS[reason]}\n`);
   return fallback > 0 ? 2 : 0;
 }

@@ -1,4 +1,5 @@
 // The verdict on a golden case, and the summary of several.
+import { counted } from "../../kernels/dispatch.ts";
 import type { KernelReport } from "../../kernels/replay.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Comparison } from "./compare.ts";
@@ -107,12 +108,15 @@ export function summarise(verdicts: readonly CaseVerdict[]): Summary {
 /** Kernels over all cases. */
 export function kernelsOf(verdicts: readonly CaseVerdict[]): KernelReport {
   const reports = verdicts.flatMap(({ kernels }) => (kernels ? [kernels] : []));
-  const sum = (key: "matmul" | "attention" | "fallback") => reports.reduce((n, report) => n + report[key], 0);
+  const sum = (key: "matmul" | "attention" | "fallback" | "fused") =>
+    reports.reduce((n, report) => n + report[key], 0);
   const [first] = reports;
   return {
     matmul: sum("matmul"),
     attention: sum("attention"),
     fallback: sum("fallback"),
+    fused: sum("fused"),
+    unfused: counted(reports.flatMap(({ unfused }) => unfused)),
     mode: first?.mode ?? null,
   };
 }

@@ -48,17 +48,26 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     precision: "float32",
     ops,
     scopes: {
-      attention: async (attrs, inputs) => {
-        const out = attention(engine, inputs, attrs);
-        ran.attention++;
-        return out;
+      attention: {
+        takes: [["q", "k", "v"]],
+        run: async (attrs, inputs) => {
+          const out = attention(engine, inputs, attrs);
+          ran.attention++;
+          return out;
+        },
       },
-      attentionVjp: async (attrs, inputs) => {
-        const out = attentionVjp(engine, inputs, attrs);
-        ran.attention++;
-        return out;
+      attentionVjp: {
+        takes: [["q", "k", "v", "g"]],
+        run: async (attrs, inputs) => {
+          const out = attentionVjp(engine, inputs, attrs);
+          ran.attention++;
+          return out;
+        },
       },
-      normalize: async ({ epsilon }, { x }) => normalize(engine, epsilon, x),
+      normalize: {
+        takes: [["x"]],
+        run: async ({ epsilon }, { x }) => normalize(engine, epsilon, x),
+      },
     },
     store: storeOf(engine, weights),
     ran,

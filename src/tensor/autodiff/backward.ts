@@ -3,7 +3,15 @@ import { Bug } from "../errors.ts";
 import { slice } from "../ops/arrange.ts";
 import { add, zerosLike } from "../ops/functions.ts";
 import type { OpName } from "../ops/table.ts";
-import { isClosed, lastUses, type Node, type Program, type Scope } from "../program/program.ts";
+import {
+  isClosed,
+  isComputed,
+  lastUses,
+  type Node,
+  type Program,
+  type Scope,
+  unnamedReads,
+} from "../program/program.ts";
 import { apply, scope } from "../program/record.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 import { vjp } from "./vjp.ts";
@@ -22,20 +30,15 @@ export function dependents(program: Program, sources: readonly number[]): Uint8A
 export type Scopes = ReadonlyMap<number, Scope>;
 
 /**
- * The scopes with these names that can be differentiated as a whole, by their output node: no inner node is read after the scope, every
- * dependence on a differentiated node is a named input, and no node is two inputs.
+ * The scopes with these names that can be differentiated as a whole, by their output node: no inner node is read after the scope, the
+ * body reads nothing beside the named inputs, and no node is two inputs.
  */
-export function fusedScopes(program: Program, names: readonly string[], depends: Uint8Array): Scopes {
+export function fusedScopes(program: Program, names: readonly string[]): Scopes {
   const last = lastUses({ ...program, taps: {} });
   const fusible = program.scopes.filter((s) => {
-    const { name, first, end, output } = s;
     const inputIds = Object.values(s.inputs);
-    if (!names.includes(name) || output < first || new Set(inputIds).size < inputIds.length) return false;
-    const body = program.nodes.slice(first, end);
-    const fromOutside = body.flatMap(({ inputs }) => inputs.filter((id) => id < first));
-    const leaves = body.flatMap(({ op }, i) => (op === "leaf" ? [first + i] : []));
-    const named = [...fromOutside, ...leaves].every((id) => !depends[id] || inputIds.includes(id));
-    return named && isClosed(program, s, last); // [gradients.fused]
+    if (!names.includes(s.name) || new Set(inputIds).size < inputIds.length) return false;
+    return isComputed(program, s) && unnamedReads(program, s).size === 0 && isClosed(program, s, last); // [gradients.fused]
   });
   return new Map(fusible.map((s) => [s.output, s]));
 }

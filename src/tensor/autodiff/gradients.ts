@@ -36,7 +36,7 @@ export function gradients(
   if (program.nodes[from]?.shape.length !== 0)
     throw new ShapeError(`the loss "${loss}" is not a scalar; apply sumAll to it`); // [gradients.scalar]
   const depends = dependents(program, sources);
-  const scopes = fusedScopes(program, fused, depends);
+  const scopes = fusedScopes(program, fused);
   const extended = extend(program, (at) => {
     // Symbolic: no values are read. [gradients.symbolic]
     const one = new Tensor([], view(Float64Array.of(1), []));

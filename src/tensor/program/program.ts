@@ -77,6 +77,20 @@ export function lastUses(program: Program): Int32Array {
   return last;
 }
 
+/** Whether the output of a scope is computed in its body; otherwise the body returns an input or a constant. */
+export const isComputed = ({ nodes }: Program, { first, output }: Scope): boolean =>
+  output >= first && nodes[output]?.op !== "leaf";
+
+/**
+ * The nodes that the body of a scope reads although they are neither computed in it nor named inputs: tensors from a closure and
+ * constants. A fused kernel receives the named inputs only.
+ */
+export function unnamedReads({ nodes }: Program, { inputs, first, end }: Scope): Set<number> {
+  const named = new Set(Object.values(inputs));
+  const isOutside = (id: number) => !named.has(id) && (id < first || nodes[id]?.op === "leaf");
+  return new Set(nodes.slice(first, end).flatMap((node) => node.inputs.filter(isOutside)));
+}
+
 /** Whether no node of a scope, except its output, is read after the scope. `last` is the result of `lastUses`. */
 export function isClosed({ nodes }: Program, { first, end, output }: Scope, last: Int32Array): boolean {
   for (let id = first; id < end; id++)

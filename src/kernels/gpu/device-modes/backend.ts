@@ -57,12 +57,15 @@ export function deviceBackend(device: GpuDevice): Backend & { readonly launcher:
     precision: "float32",
     ops,
     scopes: {
-      attention: async (attrs, inputs) => {
-        const out = await attention(launcher, attrs, inputs);
-        ran.attention++;
-        return out;
+      attention: {
+        takes: [["q", "k", "v"]],
+        run: async (attrs, inputs) => {
+          const out = await attention(launcher, attrs, inputs);
+          ran.attention++;
+          return out;
+        },
       },
-      normalize: ({ epsilon }, { x }) => normalize(launcher, epsilon, x),
+      normalize: { takes: [["x"]], run: ({ epsilon }, { x }) => normalize(launcher, epsilon, x) },
     },
     store: launcher.buffers,
     ran,

@@ -35,7 +35,7 @@ export function hostBackend(device: HostDevice): Backend {
     threads: device.mode === "webasm" ? cores() : 1, // gpu.js starts a thread for each core in this mode
     precision: "float32",
     ops: { einsum },
-    scopes: { attention: attentionScope },
+    scopes: { attention: { takes: [["q", "k", "v"]], run: attentionScope } },
     ran,
     close: () => device.destroy(),
   };
