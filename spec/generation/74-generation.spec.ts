@@ -5,10 +5,11 @@ import { asSequences, type Picture, readDigits } from "../../src/demos/digits/da
 import { digitsModel, loadDigitsModel, withBehaviour } from "../../src/demos/digits/model.ts";
 import { attentionMaps } from "../../src/generation/attention-maps.ts";
 import { greedy, sampled } from "../../src/generation/choose.ts";
-import { batchOf, generate } from "../../src/generation/generate.ts";
+import { batchOf, generate, stream } from "../../src/generation/generate.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
-
-import { type Int, Tensor, view, zeros } from "../../src/tensor/tensor.ts";
+import type { Writer } from "../../src/models/language-model.ts";
+import { mulScalar } from "../../src/tensor/ops/functions.ts";
+import { flat, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { refusal, refusalOf } from "../support/properties/refusals.ts";
 
 const { heldOut } = readDigits("golden/data/digits.safetensors");
@@ -103,16 +104,16 @@ test("[generate.padding] a batch generates the same tokens as its rows one by on
   expect(right).toBeGreaterThanOrEqual(3); // and the rows are captions of their pictures
 });
 
-/** A model of four tokens with the same logits everywhere. */
-const fixed = (logits: readonly number[]) => ({
+/** A model without layers whose logits do not depend on the text. */
+const fixed = (logits: readonly number[], shape = (b: number) => [b, logits.length]): Writer => ({
   model: {},
-  logits: (ids: Int<"b l">) => {
-    const [b = 0, l = 0] = ids.shape;
-    const row = Float64Array.from(
-      { length: b * l * logits.length },
-      (_, i) => logits[i % logits.length] ?? 0,
-    );
-    return new Tensor<"b l n">([b, l, logits.length], view(row, [b, l, logits.length]));
+  context: () => ({}),
+  step: (ids, _mask, cache) => {
+    const b = ids.shape[0] ?? 0;
+    const all = shape(b);
+    const data = Float64Array.from({ length: sizeOf(all) }, (_, i) => logits[i % logits.length] ?? 0);
+    const passes = [...(cache?.passes ?? []), ids];
+    return { logits: new Tensor<"b n">(all, view(data, all)), cache: { layers: [], passes } };
   },
 });
 const plain = fixed([0, 3, 1, 2]);
@@ -173,18 +174,18 @@ test("[generate.chosen] a choice that never excludes is refused", async () => {
   ]);
 });
 
-test("[generate.logits] logits of other rows or positions than the text's are refused", async () => {
-  for (const shape of [
-    [1, 4],
-    [1, 1, 4],
-    [2, 2, 4],
-    [1, 2, 4, 1],
-  ]) {
-    const model = { model: {}, logits: () => new Tensor<"b l n">(shape, zeros(shape)) };
-    const error = await refusalOf(() => generated({}, [[0, 1]], model));
+test("[generate.logits] logits of other rows than the text's are refused", async () => {
+  for (const shape of [[4], [2, 4], [1, 2, 4], [1, 4, 1]]) {
+    const error = await refusalOf(() =>
+      generated(
+        {},
+        [[0, 1]],
+        fixed([0, 3, 1, 2], () => shape),
+      ),
+    );
     expect([error.rule, error.message]).toEqual([
       "generate.logits",
-      expect.stringContaining(`logits of a text [1 2] are [1 2 n], not [${shape.join(" ")}]`),
+      expect.stringContaining(`the logits after 1 rows are [1 n], not [${shape.join(" ")}]`),
     ]);
   }
 });
@@ -217,6 +218,83 @@ test("[options.values] numbers of tokens, ids and names are checked, and maxToke
     "stop is 4, which is none of the model's 4 tokens",
   );
   expect((await refusalOf(() => generated({ maxToken: 4 }))).message).toContain('did you mean "maxTokens"?');
+});
+
+test("[generate.stream] [generate.signal] tokens arrive one step at a time, with null for rows that have ended, until the signal is aborted", async () => {
+  let steps = 0;
+  const writer: Writer = {
+    ...plain,
+    step: (ids, mask, cache, context) => {
+      steps++;
+      return plain.step(ids, mask, cache, context);
+    },
+  };
+  let call = 0;
+  const choose = () => [0, 3, 1, 3][call++] ?? 0;
+  const seen: unknown[] = [];
+  for await (const tokens of stream(writer, [[0], [1, 2]], { stop: 3, maxTokens: 9, choose })) {
+    seen.push(tokens);
+    expect(steps).toBe(seen.length); // the step after these tokens has not run yet
+  }
+  expect(seen).toEqual([
+    [0, 3],
+    [1, null],
+    [3, null],
+  ]);
+  expect(steps).toBe(3);
+
+  const controller = new AbortController();
+  const taken: unknown[] = [];
+  const running = async () => {
+    for await (const tokens of stream(plain, [[0]], { stop: 3, maxTokens: 9, signal: controller.signal })) {
+      taken.push(tokens);
+      if (taken.length === 2) controller.abort(new Error("enough"));
+    }
+  };
+  await expect(running()).rejects.toThrow("enough");
+  expect(taken).toEqual([[1], [1]]);
+});
+
+test("[generate.context] images are encoded once, and every step is given what they became", async () => {
+  let encoded = 0;
+  const given: Tensor[] = [];
+  const writer: Writer = {
+    ...plain,
+    context: () => {
+      encoded++;
+      return { media: mulScalar(tensor("n", [1, 2]), 3) };
+    },
+    step: (ids, mask, cache, context) => {
+      given.push(...Object.values(context));
+      return plain.step(ids, mask, cache, context);
+    },
+  };
+  await generate(writer, [[0], [0, 1]], { stop: 3, maxTokens: 4 });
+  expect(encoded).toBe(1);
+  expect(given.map((t) => [...flat(t.data)])).toEqual(Array.from({ length: 4 }, () => [3, 6]));
+});
+
+test("[generate.padding] prompts are padded on the left, and a step is given the new tokens only", async () => {
+  const seen: unknown[] = [];
+  const writer: Writer = {
+    ...plain,
+    step: (ids, mask, cache, context) => {
+      seen.push([[...ids.flat()], [...mask.flat()], cache?.passes.length ?? 0]);
+      return plain.step(ids, mask, cache, context);
+    },
+  };
+  let call = 0;
+  const choose = () => [3, 1, 2, 3][call++] ?? 0;
+  const rows = await generate(writer, [[0], [1, 2, 0]], { stop: 3, maxTokens: 9, choose });
+  expect(rows).toEqual([
+    [0, 3],
+    [1, 2, 0, 1, 2, 3],
+  ]);
+  expect(seen).toEqual([
+    [[3, 3, 0, 1, 2, 0], [0, 0, 1, 1, 1, 1], 0],
+    [[3, 1], [0, 0, 1, 1, 1, 1, 1, 1], 1],
+    [[3, 2], [0, 0, 1, 1, 0, 1, 1, 1, 1, 1], 2],
+  ]);
 });
 
 test("[generate.prompts] 200,000 prompts are one batch", () => {

@@ -9,7 +9,7 @@ import { type Check, checked, inner as innerWidth, optional } from "../nn/option
 import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
 import { broadcastError, EMPTY_ROW, scaleError } from "../nn/torch-errors.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { checkTensors, chunk, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
+import { checkTensors, chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
 import { add, mul, mulScalar, sigmoid } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
@@ -90,27 +90,61 @@ export class ParallelTransformerBlock {
   }
 
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
-    const { gamma } = this.norm;
-    const { b, l: n } = shapes(CLASS, { x: [x, "b l d"], norm: [gamma, "d"] }, () =>
-      x.shape.at(-1) === gamma.size ? null : scaleError(gamma.size, x.shape.at(-1) ?? 0),
-    );
-    if (n === 0)
-      throw new RuleError("the text has no tokens; give at least one", "palm.empty-text", EMPTY_ROW);
+    const { b, l } = this.#sizes(x);
+    const { shape, data } = causal(l);
+    return this.read(x, repeat("l s -> b l s", new Bool<"l s">(shape, data), { b }), null).x; // [palm.causal]
+  }
+
+  /**
+   * The output for tokens that follow those of a cache, and the cache with these tokens added; s counts both. Padding on the left moves
+   * the positions of a row, which changes nothing: rotary embeddings depend on differences of positions.
+   */
+  read(
+    x: Tensor<"b l d">,
+    mayAttend: Bool<"b l s">,
+    past: SharedKeyValues | null,
+  ): { x: Tensor<"b l d">; now: SharedKeyValues } {
+    const { l: n } = this.#sizes(x);
     const { heads: h, dimHead, inner } = this.options;
+    const from = past?.k.shape[1] ?? 0;
 
     // #region parallel
     const fused = this.fused_attn_ff_proj.forward(this.norm.forward(x));
     const parts = split(fused, { q: h * dimHead, k: dimHead, v: dimHead, ff: 2 * inner }); // [palm.fused]
-    const angles = this.rotary_emb.forward(n);
+    const angles = this.rotary_emb.forward(n, from);
     const q = rotate(rearrange("b l (h k) -> b h l k", parts.q, { h }), angles); // [palm.rotary]
-    const k = repeat("b s k -> b h s k", rotate(named("b s k", parts.k), angles), { h }); // [palm.multi-query]
-    const v = repeat("b s k -> b h s k", parts.v, { h });
+    const now = appended(past, { k: rotate(named("b s k", parts.k), angles), v: named("b s k", parts.v) });
+    const k = repeat("b s k -> b h s k", now.k, { h }); // [palm.multi-query]
+    const v = repeat("b s k -> b h s k", now.v, { h });
 
-    const mask = causal(n);
-    const mayAttend = repeat("l s -> b h l s", new Bool<"l s">(mask.shape, mask.data), { b, h }); // [palm.causal]
-    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, { mayAttend, emptyRow: "nan" });
+    const mask = repeat("b l s -> b h l s", mayAttend, { h });
+    const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, { mayAttend: mask, emptyRow: "zero" });
     const attended = this.attn_out.forward(rearrange("b h l k -> b l (h k)", out));
-    return tap(this, "", add(attended, this.ff_out.forward(named("b l f", parts.ff)))); // [palm.parallel]
+    return { x: tap(this, "", add(attended, this.ff_out.forward(named("b l f", parts.ff)))), now }; // [palm.parallel]
     // #endregion
   }
+
+  #sizes(x: Tensor<"b l d">): { b: number; l: number } {
+    const { gamma } = this.norm;
+    const sizes = shapes(CLASS, { x: [x, "b l d"], norm: [gamma, "d"] }, () =>
+      x.shape.at(-1) === gamma.size ? null : scaleError(gamma.size, x.shape.at(-1) ?? 0),
+    );
+    if (sizes.l === 0)
+      throw new RuleError("the text has no tokens; give at least one", "palm.empty-text", EMPTY_ROW);
+    return sizes;
+  }
 }
+
+/** Rotated keys, and values, of the one head that serves all heads of queries. */
+export interface SharedKeyValues {
+  readonly k: Tensor<"b s k">;
+  readonly v: Tensor<"b s k">;
+}
+
+const appended = (past: SharedKeyValues | null, { k, v }: SharedKeyValues): SharedKeyValues =>
+  past
+    ? {
+        k: concat("b p k, b l k -> b s k", named("b p k", past.k), named("b l k", k)),
+        v: concat("b p k, b l k -> b s k", named("b p k", past.v), named("b l k", v)),
+      }
+    : { k, v };

@@ -2,11 +2,12 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
+import { noPadding, type Writer } from "../models/language-model.ts";
 import { type Check, checked, count, listOf, object, optional } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
-import { batchOf, type LanguageModel } from "./generate.ts";
+import { batchOf } from "./generate.ts";
 
 export interface AttentionMapOptions {
   /** Named activations that hold cross-attention weights, axes b h l (m r): one for each layer to report. */
@@ -24,13 +25,18 @@ const checks: { readonly [K in keyof AttentionMapOptions]-?: Check } = {
 
 /** Attention of each token to each image, [layer][token][image]: averaged over heads, summed over the image's latents. */
 export async function attentionMaps(
-  { model, logits }: LanguageModel,
+  writer: Writer,
   row: readonly number[],
   options: AttentionMapOptions,
 ): Promise<number[][][]> {
   const { weights, images, backend = reference() } = checked("attentionMaps", options, checks);
-  const text = batchOf([row], 0);
-  const program = record(() => logits(text), { model, symbolic: true });
+  const ids = batchOf([row], 0);
+  const { model } = writer;
+  const mask = noPadding(1, row.length);
+  const program = record(() => writer.step(ids, mask, null, writer.context()).logits, {
+    model,
+    symbolic: true,
+  });
   const { taps } = await replay(program, backend, { taps: weights });
   return weights.flatMap((name) => {
     const layer = taps[name];

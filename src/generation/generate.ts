@@ -1,19 +1,13 @@
-// Autoregressive generation for a batch of prompts. Each step runs the model on the complete rows; there is no cache.
+// Autoregressive generation for a batch of prompts. The first step reads the prompts, and each later one the tokens chosen last.
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
-import { run } from "../kernels/replay.ts";
+import { replay } from "../kernels/replay.ts";
+import type { Cache, KeyValues, Writer } from "../models/language-model.ts";
 import { abortSignal, type Check, checked, object, optional, passing, shown, whole } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { flat, Int, type Tensor } from "../tensor/tensor.ts";
+import { record } from "../tensor/program/record.ts";
+import { Bool, flat, Int, type Tensor } from "../tensor/tensor.ts";
 import { type Choose, greedy } from "./choose.ts";
-
-/** The parts of a causal language model that generation uses. */
-export interface LanguageModel {
-  /** The module that owns the parameters. */
-  readonly model: object;
-  /** Logits of the next token at every position of a batch of token rows. Recorded, then run on a backend. */
-  readonly logits: (text: Int<"b l">) => Tensor<"b l n">;
-}
 
 export interface GenerateOptions {
   /** The token that ends a row; it is kept as the row's last token. */
@@ -38,19 +32,52 @@ const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
   signal: optional(abortSignal),
 };
 
-/**
- * Token rows as one tensor, padded on the right. A causal model's logits at earlier positions do not depend on padding. Throws
- * a RuleError if there are no rows, or a row is empty or holds a value that is no token id.
- */
-export function batchOf(rows: readonly (readonly number[])[], padding: number): Int<"b l"> {
+/** Throws a RuleError if there are no prompts, or one is empty or holds a value that is no token id. */
+function checkPrompts(rows: readonly (readonly number[])[]): void {
   if (!Array.isArray(rows))
     throw new RuleError(`prompts are a list of token rows, not ${shown(rows)}`, "generate.prompts");
   if (rows.length === 0) throw new RuleError("there are no prompts; give at least one", "generate.prompts");
   for (const [b, row] of rows.entries()) checkPrompt(row, b);
+}
+
+/** Token rows as one tensor. Shorter rows are padded on the right; later tokens change nothing at the positions before them. */
+export function batchOf(rows: readonly (readonly number[])[], padding: number): Int<"b l"> {
+  checkPrompts(rows);
   const l = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
   const data = new Int32Array(rows.length * l).fill(padding);
-  for (const [b, row] of rows.entries()) data.set(row, b * l); // [generate.padding]
+  for (const [b, row] of rows.entries()) data.set(row, b * l);
   return new Int([rows.length, l], data);
+}
+
+/** The tokens that one step reads, and for each row which tokens of the text are no padding. */
+interface Pass {
+  readonly ids: Int<"b l">;
+  readonly mask: Bool<"b s">;
+}
+
+/** Prompts as one tensor. Shorter ones are padded on the left, so that the next token follows every row's last one. */
+function prefill(rows: readonly (readonly number[])[], padding: number): Pass {
+  const l = rows.reduce((longest, row) => Math.max(longest, row.length), 0);
+  const ids = new Int32Array(rows.length * l).fill(padding);
+  const mask = new Uint8Array(rows.length * l);
+  for (const [b, row] of rows.entries()) {
+    ids.set(row, (b + 1) * l - row.length);
+    mask.fill(1, (b + 1) * l - row.length, (b + 1) * l); // [generate.padding]
+  }
+  return { ids: new Int([rows.length, l], ids), mask: new Bool([rows.length, l], mask) };
+}
+
+/** The next pass: one token a row. A row that has ended (null) gets padding. */
+function following({ mask }: Pass, tokens: readonly (number | null)[], padding: number): Pass {
+  const b = tokens.length;
+  const s = mask.shape[1] ?? 0;
+  const longer = new Uint8Array(b * (s + 1));
+  for (const [row, token] of tokens.entries()) {
+    longer.set(mask.data.subarray(row * s, (row + 1) * s), row * (s + 1));
+    longer[row * (s + 1) + s] = Number(token !== null);
+  }
+  const ids = Int32Array.from(tokens, (token) => token ?? padding);
+  return { ids: new Int([b, 1], ids), mask: new Bool([b, s + 1], longer) };
 }
 
 function checkPrompt(row: readonly number[], b: number): void {
@@ -99,40 +126,116 @@ function next(logits: Float64Array, row: number, { choose = greedy, never = [] }
   );
 }
 
+/** Runs a writer step by step on a backend and keeps its context and its cache between the steps. */
+class Session {
+  readonly #writer: Writer;
+  readonly #backend: Backend;
+  readonly #signal: AbortSignal | undefined;
+  #context: Readonly<Record<string, Tensor>> | null = null;
+  #cache: Cache | null = null;
+
+  constructor(writer: Writer, backend: Backend, signal: AbortSignal | undefined) {
+    this.#writer = writer;
+    this.#backend = backend;
+    this.#signal = signal;
+  }
+
+  /** The logits of the token after the pass. */
+  async step({ ids, mask }: Pass): Promise<Tensor> {
+    const [writer, past] = [this.#writer, this.#cache];
+    this.#context ??= await this.#run(() => ({ ...writer.context() }), {}); // [generate.context]
+    const context = this.#context;
+    let passes: Cache["passes"] = [];
+    const call = (): Record<string, Tensor> => {
+      const { logits, cache } = writer.step(ids, mask, past, context);
+      passes = cache.passes;
+      return { logits, ...tensorsOf(cache.layers) };
+    };
+    const { logits, ...kept } = await this.#run(call, {
+      ...tensorsOf(past?.layers ?? []),
+      ...prefixed("context", context),
+    });
+    this.#cache = { layers: layersOf(kept), passes };
+    return logits as Tensor;
+  }
+
+  async #run(
+    call: () => Record<string, Tensor>,
+    inputs: Readonly<Record<string, Tensor>>,
+  ): Promise<Readonly<Record<string, Tensor>>> {
+    const program = record(call, { model: this.#writer.model, inputs, symbolic: true });
+    return (await replay(program, this.#backend, { signal: this.#signal })).outputs; // [generate.signal]
+  }
+}
+
+/** A cache as named tensors, cache.0.k cache.0.v cache.1.k …, as programs take and return it. */
+const tensorsOf = (layers: readonly KeyValues[]): Record<string, Tensor> =>
+  Object.fromEntries(
+    layers.flatMap(({ k, v }, i) => [
+      [`cache.${i}.k`, k],
+      [`cache.${i}.v`, v],
+    ]),
+  );
+
+const prefixed = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${prefix}.${name}`, t]));
+
+const layersOf = (tensors: Readonly<Record<string, Tensor>>): KeyValues[] =>
+  Array.from({ length: Object.keys(tensors).length / 2 }, (_, i) => ({
+    k: tensors[`cache.${i}.k`] as Tensor,
+    v: tensors[`cache.${i}.v`] as Tensor,
+  }));
+
+function checkLogits({ shape }: Tensor, b: number, stop: number): void {
+  const n = shape[1] ?? 0;
+  if (shape.length !== 2 || shape[0] !== b)
+    throw new RuleError(
+      `the logits after ${b} rows are [${b} n], not [${shape.join(" ")}]`,
+      "generate.logits",
+    );
+  if (stop >= n)
+    throw new RuleError(`stop is ${stop}, which is none of the model's ${n} tokens`, "generate.stop");
+}
+
+/**
+ * Continues each prompt and yields the tokens of each step as soon as they are chosen, one for each prompt: null where the prompt has
+ * ended. Ends when every prompt has its stop token, or after `maxTokens` tokens. Throws as `generate` does.
+ */
+export async function* stream(
+  writer: Writer,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions,
+): AsyncGenerator<readonly (number | null)[], void> {
+  const known = checked("generate", options, checks);
+  const { stop, maxTokens, backend = reference(), signal } = known;
+  checkPrompts(prompts);
+  const session = new Session(writer, backend, signal);
+  const done = prompts.map(() => false);
+  let pass = prefill(prompts, stop);
+  for (let taken = 0; taken < maxTokens && done.includes(false); taken++) {
+    const logits = await session.step(pass);
+    checkLogits(logits, prompts.length, stop);
+    const n = logits.shape[1] ?? 0;
+    const values = flat(logits.data);
+    const tokens = prompts.map((_, b) =>
+      done[b] ? null : next(Float64Array.from(values.subarray(b * n, (b + 1) * n)), b, known),
+    );
+    yield tokens; // [generate.stream]
+    pass = following(pass, tokens, stop);
+    for (const [b, token] of tokens.entries()) done[b] ||= token === stop; // [generate.stop]
+  }
+}
+
 /**
  * Continues each prompt until its stop token or by `maxTokens` tokens, and returns prompts and continuations together. Throws
  * a RuleError if a prompt is empty, an id is none of the model's tokens, or there is no token to choose.
  */
 export async function generate(
-  { model, logits }: LanguageModel,
+  writer: Writer,
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): Promise<number[][]> {
-  const known = checked("generate", options, checks);
-  const { stop, maxTokens, backend = reference(), signal } = known;
-  batchOf(prompts, stop); // refuses empty prompts also where maxTokens is 0
-  const rows = prompts.map((prompt) => [...prompt]);
-  const done = rows.map(() => false);
-  for (let taken = 0; taken < maxTokens && done.includes(false); taken++) {
-    const text = batchOf(rows, stop);
-    const { shape, data } = await run(backend, () => logits(text), { model, signal });
-    const [, l = 0] = text.shape;
-    const n = shape[2] ?? 0;
-    if (shape.length !== 3 || shape[0] !== rows.length || shape[1] !== l)
-      throw new RuleError(
-        `logits of a text [${text.shape.join(" ")}] are [${text.shape.join(" ")} n], not [${shape.join(" ")}]`,
-        "generate.logits",
-      );
-    if (stop >= n)
-      throw new RuleError(`stop is ${stop}, which is none of the model's ${n} tokens`, "generate.stop");
-    const values = flat(data);
-    for (const [b, row] of rows.entries()) {
-      if (done[b]) continue;
-      const from = (b * l + row.length - 1) * n;
-      const token = next(Float64Array.from(values.subarray(from, from + n)), b, known);
-      row.push(token);
-      done[b] = token === stop; // [generate.stop]
-    }
-  }
-  return rows;
+  const steps: (readonly (number | null)[])[] = [];
+  for await (const tokens of stream(writer, prompts, options)) steps.push(tokens);
+  return prompts.map((prompt, b) => [...prompt, ...steps.flatMap((tokens) => tokens[b] ?? [])]);
 }

@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type DecodeOptions, type DecodeStep, replayDecoding } from "../../../src/masks/decoding/decode.ts";
+import { passVisibility } from "../../../src/masks/decoding/passes.ts";
 import {
   type CachedStep,
   type Convention,
@@ -198,4 +199,53 @@ test("[mask.step-input] impossible prompts and passes are refused with a RangeEr
   refused({ prompt: 1.5 }, "A prompt has 1 to 3 of the 3 positions, not 1.5.");
   refused({ prompt: 2, passes: [2, 2] }, "Passes of 2, 2 do not make 3 positions.");
   refused({ prompt: 2, passes: [3, 0] }, "Passes of 3, 0 do not make 3 positions.");
+});
+
+test("[mask.step-visibility] the visibility of a pass has the rows of the replay, for every convention and with beams", () => {
+  const kinds = fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 6, maxLength: 6 });
+  const sizes = fc.constantFrom([6], [3, 3], [2, 1, 1, 2], [4, 1, 1]);
+  const parents = fc.constantFrom(null, [1, 0], [0, 0]);
+  fc.assert(
+    fc.property(
+      kinds,
+      kinds,
+      sizes,
+      parents,
+      fc.integer({ min: 1, max: 3 }),
+      (one, other, passes, order, images) => {
+        const locations = { shape: [2, 6], data: [...one, ...other] };
+        for (const convention of Object.values<Convention>(conventions)) {
+          const options = {
+            prompt: passes[0] ?? 1,
+            passes,
+            parents: passes.map((_, p) => (p > 0 ? order : null)),
+          };
+          const steps = replayDecoding(locations, images, convention, options);
+          for (const [p, { from, to, rows, refused }] of steps.entries()) {
+            let start = 0;
+            const parts = passes.slice(0, p + 1).map((size) => {
+              const part = [one, other].map((row) => row.slice(start, start + size));
+              start += size;
+              return { shape: [2, size], data: part.flat() };
+            });
+            const visibility = () => passVisibility(parts, images, convention, options.parents);
+            if (refused) {
+              expect(visibility).toThrow(RangeError);
+              continue;
+            }
+            const { mayAttend, postSoftmaxMask } = visibility();
+            expect(mayAttend.shape).toEqual([2, to - from, images]);
+            for (const [i, row] of rows.flat().entries()) {
+              const opened = convention.emptyRow === "unmasked" && !row.mayAttend.includes(true);
+              const expected = row.mayAttend.map((may) => Number(may || opened));
+              expect([...mayAttend.data.subarray(i * images, (i + 1) * images)]).toEqual(expected);
+              const zeroed = convention.zeroBeforeFirstImage && row.number === 0;
+              expect(postSoftmaxMask?.data[i] ?? 1).toBe(Number(!zeroed));
+            }
+          }
+        }
+      },
+    ),
+    { numRuns: 30 },
+  );
 });

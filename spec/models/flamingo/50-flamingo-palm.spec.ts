@@ -297,10 +297,10 @@ describe("media", () => {
       [9, "10000"],
     ] as const) {
       const { layers } = new FlamingoPaLM({ ...small, depth: 5, crossAttnEvery: every });
-      expect(layers.map(([, cross]) => Number(cross !== null)).join("")).toBe(places);
+      expect(layers.map(({ 1: cross }) => Number(cross !== null)).join("")).toBe(places);
     }
     expect(
-      new FlamingoPaLM({ ...small, depth: 5 }).layers.map(([, cross]) => Number(cross !== null)).join(""),
+      new FlamingoPaLM({ ...small, depth: 5 }).layers.map(({ 1: cross }) => Number(cross !== null)).join(""),
     ).toBe("10010");
   });
 });
@@ -388,7 +388,7 @@ describe("training", () => {
   test("[flamingo.frozen] with media flamingo-pytorch trains the resampler and the cross-attention blocks only", () => {
     const model = full();
     const all = parameterNames(model);
-    const cross = model.layers.flatMap(([, block], i) =>
+    const cross = model.layers.flatMap(({ 1: block }, i) =>
       block ? parameterNames(block).map((name) => `layers.${i}.1.${name}`) : [],
     );
     const resampler = parameterNames(model.perceiver_resampler).map((name) => `perceiver_resampler.${name}`);

@@ -232,7 +232,7 @@ export async function* trainPhase(
 
 /** tanh of both gates in each layer; 0 is closed. */
 export const gatesOf = ({ flamingo }: DigitsModel): Gates[] =>
-  flamingo.layers.flatMap(([, cross]) => {
+  flamingo.layers.flatMap(({ 1: cross }) => {
     const opening = (gate: Tensor): number => Math.tanh(flat(gate.data)[0] ?? 0);
     return cross ? [{ attn: opening(cross.attn_gate), ff: opening(cross.ff_gate) }] : [];
   });

@@ -11,10 +11,14 @@ import {
 } from "../counting/counted-text.ts";
 import type { RowOrigin } from "../rows.ts";
 
-export interface Pass {
+/** The positions of a pass, from `from` up to but not including `to`, and the length of the prompt. */
+export interface PassBounds {
   readonly from: number;
   readonly to: number;
   readonly prompt: number;
+}
+
+export interface Pass extends PassBounds {
   /** The text of this row of the batch; the part up to `to` is known in this pass. */
   readonly text: CountedText;
   /** Its prompt. */

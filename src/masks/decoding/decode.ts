@@ -2,12 +2,12 @@
 // time, so a replay takes time in proportion to the rows of its passes.
 
 import { checkConvention } from "../conventions/check.ts";
-import type { CachedStep, Convention } from "../conventions/schema.ts";
-import { type CountedText, countText, type TextPart } from "../counting/counted-text.ts";
+import type { Convention } from "../conventions/schema.ts";
 import { kindsOf, type Matrix } from "../grid.ts";
 import { checkImages } from "../media-mask.ts";
 import { MaskRow, rowAt, sameRow } from "../rows.ts";
-import { originOf, type Pass } from "./cached-step.ts";
+import type { Pass, PassBounds } from "./cached-step.ts";
+import { batchesOf, isRefused, usedRow } from "./passes.ts";
 
 export interface DecodeOptions {
   /** The number of positions that are known when decoding begins; by default all but the last. */
@@ -57,62 +57,31 @@ export function replayDecoding(
   checkPasses(passes, length);
   checkImages(images);
 
-  let texts: readonly CountedText[] = given.map(countText);
-  const knowns = texts.map((text): TextPart => ({ text, from: 0, to: prompt }));
-  let counted: readonly TextPart[] = [];
-  let from = 0;
-  return passes.map((size, p) => {
-    const to = from + size;
-    texts = reordered(texts, given, parents[p] ?? null, from);
-    const added = texts.map((text): TextPart => ({ text, from, to }));
-    const anyImage = added.some(({ text }) => (text.imagesBefore[to] ?? 0) > (text.imagesBefore[from] ?? 0));
-    const batch = added.map((pass, b): Pass => {
-      const known = knowns[b] ?? pass;
-      return { from, to, prompt, text: pass.text, known, counted: counted[b] ?? pass, anyImage };
-    });
-    const step = stepOf(batch, { from, to, prompt }, images, convention);
-    if (from === 0 || anyImage) counted = added; // [mask.step-count]
-    from = to;
-    return step;
-  });
-}
-
-/** The texts after a beam search has reordered them: each row continues its parent's text with its own tokens. */
-function reordered(
-  texts: readonly CountedText[],
-  given: readonly (readonly number[])[],
-  parents: readonly number[] | null,
-  from: number,
-): readonly CountedText[] {
-  if (parents === null) return texts;
-  return given.map((kinds, b) => {
-    const before = texts[parents[b] ?? b]?.kinds ?? [];
-    return countText([...before.slice(0, from), ...kinds.slice(from)]); // [mask.step-beams]
-  });
+  return batchesOf(given, prompt, passes, parents).map(({ bounds, batch }) =>
+    stepOf(bounds, batch, images, convention),
+  );
 }
 
 function stepOf(
+  bounds: PassBounds,
   batch: readonly Pass[],
-  { from, to, prompt }: Pick<Pass, "from" | "to" | "prompt">,
   images: number,
   convention: Convention,
 ): DecodeStep {
-  const { cachedStep }: { cachedStep: CachedStep } = convention;
+  const { from, to, prompt } = bounds;
   const positions = Array.from({ length: to - from }, (_, i) => from + i);
   const full = batch.map(({ text }) => {
     const part = { text, from: 0, to };
     return positions.map((l) => rowAt(part, l, images, convention));
   });
-  if (cachedStep === "prompt-end" && from > 0 && to - from > prompt) {
-    return { from, to, rows: [], full, differs: null, refused: { tokens: to - from, prompt } }; // [mask.step-prompt-end]
-  }
+  if (isRefused(bounds, convention))
+    return { from, to, rows: [], full, differs: null, refused: { tokens: to - from, prompt } };
   let differs: DecodeStep["differs"] = null;
   const rows = full.map((list, b) =>
     list.map((whole) => {
       const { position, image } = whole;
-      const origin = originOf[cachedStep](position, batch[b] as Pass);
-      const used = rowAt(origin.part, origin.position, images, convention);
-      const row = new MaskRow({ ...used, position, image, origin });
+      const used = usedRow(position, batch[b] as Pass, images, convention);
+      const row = new MaskRow({ ...used, position, image });
       if (!sameRow(row, whole)) differs ??= { prompt: b, position }; // [mask.step]
       return row;
     }),

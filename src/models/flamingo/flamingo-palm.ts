@@ -2,12 +2,12 @@
 // Chowdhery et al., arXiv 2204.02311.
 
 import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
-import { ParallelTransformerBlock } from "../../blocks/parallel-transformer-block.ts";
+import { ParallelTransformerBlock, type SharedKeyValues } from "../../blocks/parallel-transformer-block.ts";
 import { type HeadOptions, headChecks } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { type Convention, conventionIn } from "../../masks/conventions/conventions.ts";
+import { passVisibility } from "../../masks/decoding/passes.ts";
 import { locate } from "../../masks/grid.ts";
-import { visibilityOf } from "../../masks/media-mask.ts";
 import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
@@ -30,7 +30,18 @@ import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
-import { Int, type Tensor } from "../../tensor/tensor.ts";
+import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
+import {
+  type DecoderLayer,
+  type Decoding,
+  decodingOf,
+  type KeyValues,
+  type LanguageModel,
+  nextStep,
+  noPadding,
+  readTokens,
+  type Writer,
+} from "../language-model.ts";
 import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
 import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
 import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
@@ -84,8 +95,33 @@ class Residual {
     this.fn = fn;
   }
 
-  forward(x: Tensor<"b l d">): Tensor<"b l d"> {
-    return tap(this, "", add(this.fn.forward(x), x));
+  forward(x: Tensor<"b l d">, mayAttend: Bool<"b l s">, past: SharedKeyValues | null): Read {
+    const { x: y, now } = this.fn.read(x, mayAttend, past);
+    return { x: tap(this, "", add(y, x)), now };
+  }
+}
+
+interface Read {
+  readonly x: Tensor<"b l d">;
+  readonly now: SharedKeyValues;
+}
+
+/** A block of PaLM, followed by gated cross-attention in some layers. */
+export class FlamingoPaLMLayer implements DecoderLayer {
+  readonly 0: Residual;
+  readonly 1: GatedCrossAttentionBlock | null;
+
+  constructor(block: Residual, cross: GatedCrossAttentionBlock | null) {
+    this[0] = block;
+    this[1] = cross;
+  }
+
+  forward(x: Tensor<"b l d">, { mayAttend, media, visibility }: Decoding, past: KeyValues | null): Read {
+    // #region layer
+    const { 0: block, 1: cross } = this;
+    const { x: y, now } = block.forward(x, mayAttend, past);
+    return { x: cross && media ? cross.forward(y, media, { visibility }) : y, now }; // [flamingo.after]
+    // #endregion
   }
 }
 
@@ -105,12 +141,12 @@ class ToLogits {
   }
 }
 
-export class FlamingoPaLM {
+export class FlamingoPaLM implements LanguageModel {
   video_frame_pos_emb: Parameter<"f d"> | null;
   token_emb: Embedding<"d">;
   img_encoder: ImageEncoder | null;
   perceiver_resampler: PerceiverResampler;
-  layers: [block: Residual, cross: GatedCrossAttentionBlock | null][];
+  layers: FlamingoPaLMLayer[];
   to_logits: ToLogits;
   readonly options: {
     readonly mediaTokenId: number;
@@ -159,10 +195,10 @@ export class FlamingoPaLM {
       numLatents: perceiverNumLatents,
     });
     // #region layers
-    this.layers = Array.from({ length: depth }, (_, i) => [
-      new Residual(new ParallelTransformerBlock({ ...head, ffMult })),
-      i % crossAttnEvery === 0 ? new GatedCrossAttentionBlock({ ...head, convention }) : null, // [flamingo.every]
-    ]);
+    this.layers = Array.from({ length: depth }, (_, i) => {
+      const cross = i % crossAttnEvery === 0 ? new GatedCrossAttentionBlock({ ...head, convention }) : null; // [flamingo.every]
+      return new FlamingoPaLMLayer(new Residual(new ParallelTransformerBlock({ ...head, ffMult })), cross);
+    });
     // #endregion
     this.to_logits = new ToLogits(dim, this.token_emb);
   }
@@ -176,23 +212,52 @@ export class FlamingoPaLM {
     if (!(text instanceof Int))
       throw new RuleError("text is a batch of token ids; int() makes it", "flamingo.text");
     // #region forward
-    const embeds = embedMedia(this, chooseMedia(media, this.options.behaviour));
-    const perceived = embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
-    const located = locate(text, this.options.mediaTokenId);
-    const visibility = perceived && visibilityOf(located, perceived.shape[1] ?? 0, this.options.convention);
-
-    let x = this.token_emb.forward(text);
-    for (const [block, cross] of this.layers) {
-      x = block.forward(x);
-      if (cross && perceived) x = cross.forward(x, perceived, { visibility }); // [flamingo.after]
-    }
-    return this.to_logits.forward(x);
+    const perceived = this.perceive(media);
+    const mask = noPadding(text.shape[0] ?? 0, text.shape[1] ?? 0);
+    const { x } = readTokens(this, text, this.#decoding([text], mask, perceived), null);
+    return this.logits(x);
     // #endregion
   }
 
-  /** The model with its media fixed, as generation takes it: a function from token rows to logits. */
-  withMedia(media: Media): { model: FlamingoPaLM; logits: (text: Int<"b l">) => Tensor<"b l n"> } {
-    return { model: this, logits: (text) => this.forward(text, media) };
+  /** The latents of the images or videos, one set for each; null without media. */
+  perceive(media: Media | Tensor<"b m c h w">): Tensor<"b m r e"> | null {
+    const embeds = embedMedia(this, chooseMedia(media, this.options.behaviour));
+    return embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
+  }
+
+  embed(ids: Int<"b l">): Tensor<"b l d"> {
+    return this.token_emb.forward(ids);
+  }
+
+  logits(x: Tensor<"b l d">): Tensor<"b l n"> {
+    return this.to_logits.forward(x);
+  }
+
+  get width(): number {
+    return this.token_emb.weight.shape[1] ?? 0;
+  }
+
+  /** What the layers are given in the last of several passes. */
+  #decoding(passes: readonly Int<"b l">[], mask: Bool<"b s">, media: Tensor<"b m r e"> | null): Decoding {
+    const { mediaTokenId, convention } = this.options;
+    const located = passes.map((ids) => locate(ids, mediaTokenId));
+    const visibility = media && passVisibility(located, media.shape[1] ?? 0, convention); // [decode.visibility]
+    return { ...decodingOf(mask, passes.at(-1)?.shape[1] ?? 0), media, visibility };
+  }
+
+  /** The model with its media fixed, as generation takes it. The media are encoded once, by `context`. */
+  withMedia(media: Media): Writer {
+    return {
+      model: this,
+      context: () => {
+        const perceived = this.perceive(media);
+        return perceived ? { media: perceived } : {};
+      },
+      step: (ids, mask, cache, { media }) => {
+        const at = this.#decoding([...(cache?.passes ?? []), ids], mask, media ?? null);
+        return nextStep(this, ids, at, cache);
+      },
+    };
   }
 
   /** Sets of parameters that the sources train, for `trainable(model, set)`. */
@@ -207,7 +272,7 @@ export class FlamingoPaLM {
 
   /** Names of the cross-attention weights, one for each layer that has a cross-attention block; axes b h l (m r). */
   get crossAttentionWeights(): string[] {
-    return this.layers.flatMap(([, cross], i) => (cross ? [crossAttentionWeights(i)] : []));
+    return this.layers.flatMap(({ 1: cross }, i) => (cross ? [crossAttentionWeights(i)] : []));
   }
 
   /** Training mode: dropout is active, except in the image encoder, which is frozen. */

@@ -35,9 +35,11 @@ export class RotaryEmbedding {
     ); // [rotary.float32]
   }
 
-  forward(positions: number): Tensor<"l k"> {
+  /** The angles of positions that begin at `from`. */
+  forward(positions: number, from = 0): Tensor<"l k"> {
     checkValue("RotaryEmbedding.forward", "positions", positions, inner);
-    const angles = einsum("l, j -> l j", arange("l", positions), this.inv_freq); // [rotary.angles]
+    checkValue("RotaryEmbedding.forward", "from", from, inner);
+    const angles = einsum("l, j -> l j", arange("l", positions, from), this.inv_freq); // [rotary.angles]
     return tap(this, "", named("l k", concatLast(angles, angles)));
   }
 }

@@ -82,12 +82,12 @@ export const gather = <I extends string, D extends string>(
 /** Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. */
 export const scatter = (x: Tensor, ids: Int, rows: number): Tensor => apply("scatter", { ids, rows }, x);
 
-/** 0, 1, 2, … n − 1 */
-export const arange = <A extends string>(_axis: A, n: number): Tensor<A> =>
+/** n consecutive numbers: from, from + 1, … */
+export const arange = <A extends string>(_axis: A, n: number, from = 0): Tensor<A> =>
   new Tensor<A>(
     [n],
     view(
-      Float64Array.from({ length: n }, (_, i) => i),
+      Float64Array.from({ length: n }, (_, i) => from + i),
       [n],
     ),
   );

@@ -1,11 +1,11 @@
 // Positions of the cross-attention blocks in the language model: mutants 31.
-import { FlamingoPaLM } from "../../../models/flamingo/flamingo-palm.ts";
+import { FlamingoPaLM, FlamingoPaLMLayer } from "../../../models/flamingo/flamingo-palm.ts";
+import { named } from "../../../tensor/pattern.ts";
 import type { Program } from "../../../tensor/program/program.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { type Context, during, type Mutant } from "../mutant.ts";
 
 type Layers = FlamingoPaLM["layers"];
-type Block = Layers[number][0];
 
 /** The call with the same layers in another order. */
 function rewired(context: Context, wire: (layers: Layers) => Layers | null): Program | null {
@@ -16,10 +16,16 @@ function rewired(context: Context, wire: (layers: Layers) => Layers | null): Pro
   return layers && context.record((call) => during(model, "layers", layers, call));
 }
 
-const crosses = (layers: Layers) => layers.flatMap(([, cross]) => cross ?? []);
+const crosses = (layers: Layers) => layers.flatMap(({ 1: cross }) => cross ?? []);
 
-/** A block that returns its input. */
-const identity = ({ fn }: Block): Block => ({ fn, forward: (x: Tensor<"b l d">) => x });
+/** A layer's cross-attention without the block in front of it. */
+const crossAlone = ({ 0: { fn }, 1: cross }: FlamingoPaLMLayer): FlamingoPaLMLayer => {
+  const forward = (x: Tensor<"b l d">) => {
+    const unread = named("b s k", x); // a forward pass without a cache uses neither keys nor values
+    return { x, now: { k: unread, v: unread } };
+  };
+  return new FlamingoPaLMLayer({ fn, forward }, cross);
+};
 
 export const wiring: readonly Mutant[] = [
   {
@@ -30,11 +36,14 @@ export const wiring: readonly Mutant[] = [
     needs: "every n-th layer with n ≥ 2, two layers",
     apply: (context) =>
       rewired(context, (layers) => {
-        const second = layers.findIndex(([, cross], i) => i > 0 && cross);
+        const second = layers.findIndex(({ 1: cross }, i) => i > 0 && cross);
         const n = second > 0 ? second : layers.length;
         const left = crosses(layers);
         if (n === 1) return null;
-        return layers.map(([block], i) => [block, (i + 1) % n === 0 ? (left.shift() ?? null) : null]);
+        return layers.map(
+          ({ 0: block }, i) =>
+            new FlamingoPaLMLayer(block, (i + 1) % n === 0 ? (left.shift() ?? null) : null),
+        );
       }),
   },
   {
@@ -47,8 +56,10 @@ export const wiring: readonly Mutant[] = [
       rewired(context, (layers) => {
         const [first] = layers;
         if (!first) return null;
-        const shifted = layers.map(([block], i): Layers[number] => [block, layers[i + 1]?.[1] ?? null]);
-        return [[identity(first[0]), first[1]], ...shifted];
+        const shifted = layers.map(
+          ({ 0: block }, i) => new FlamingoPaLMLayer(block, layers[i + 1]?.[1] ?? null),
+        );
+        return [crossAlone(first), ...shifted];
       }),
   },
 ];

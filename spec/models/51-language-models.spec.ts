@@ -1,0 +1,300 @@
+// The executable half of 51-language-models.md.
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
+import { replayDecoding } from "../../src/masks/decoding/decode.ts";
+import { type Convention, conventions, locate } from "../../src/masks/index.ts";
+import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import {
+  type Cache,
+  type DecoderLayer,
+  decodingOf,
+  noPadding,
+  readTokens,
+  type Writer,
+  writerOf,
+} from "../../src/models/language-model.ts";
+import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { initialize, stateDict } from "../../src/nn/state-dict.ts";
+import { Bool, flat, Int, type Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import { numbers, randomTensor } from "../support/properties/arbitraries.ts";
+import { refusal } from "../support/properties/refusals.ts";
+
+const IMAGE = 3;
+const WORDS = 11;
+
+/** Rows of tokens, each behind padding on the left: `at` is the number of padding tokens of a row. */
+interface Batch {
+  readonly rows: readonly (readonly number[])[];
+  readonly padding: readonly number[];
+  readonly passes: readonly number[];
+}
+
+const token = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(IMAGE) },
+  { weight: 3, arbitrary: fc.integer({ min: 4, max: WORDS - 1 }) },
+);
+/** One to three rows of up to nine tokens with unequal numbers of images and of padding tokens, in passes of any sizes. */
+const batches: fc.Arbitrary<Batch> = fc.integer({ min: 2, max: 9 }).chain((length) =>
+  fc.record({
+    rows: fc.array(fc.array(token, { minLength: length, maxLength: length }), { minLength: 1, maxLength: 3 }),
+    padding: fc.array(fc.nat({ max: length - 1 }), { minLength: 3, maxLength: 3 }),
+    passes: fc
+      .array(fc.integer({ min: 1, max: length }), { minLength: length, maxLength: length })
+      .map((sizes) => {
+        const passes: number[] = [];
+        for (let left = length, i = 0; left > 0; left -= passes[i++] ?? left)
+          passes.push(Math.min(left, sizes[i] ?? left));
+        return passes;
+      }),
+  }),
+);
+
+const idsOf = ({ rows, padding }: Batch, from: number, to: number): Int<"b l"> =>
+  new Int(
+    [rows.length, to - from],
+    Int32Array.from(
+      rows.flatMap((row, b) => row.slice(from, to).map((id, i) => (from + i < (padding[b] ?? 0) ? 0 : id))),
+    ),
+  );
+const maskOf = ({ rows, padding }: Batch, to: number): Bool<"b s"> =>
+  new Bool(
+    [rows.length, to],
+    Uint8Array.from(rows.flatMap((row, b) => row.slice(0, to).map((_, i) => Number(i >= (padding[b] ?? 0))))),
+  );
+
+/** Logits of the last position of each pass, as [pass][row][token]. */
+function inPasses(writer: Writer, batch: Batch, passes: readonly number[]): number[][][] {
+  const context = writer.context();
+  let cache: Cache | null = null;
+  let from = 0;
+  return passes.map((size) => {
+    const to = from + size;
+    const step = writer.step(idsOf(batch, from, to), maskOf(batch, to), cache, context);
+    cache = step.cache;
+    from = to;
+    const [b = 0, n = 0] = step.logits.shape;
+    const values = flat(step.logits.data);
+    return Array.from({ length: b }, (_, row) => [...values.subarray(row * n, (row + 1) * n)]);
+  });
+}
+
+/** Compares the last positions of all passes with those of single passes over the same text, in rows that have a real token there. */
+function expectCached(writer: Writer, batch: Batch): void {
+  const cached = inPasses(writer, batch, batch.passes);
+  let to = 0;
+  for (const [p, size] of batch.passes.entries()) {
+    to += size;
+    const [full = []] = inPasses(writer, batch, [to]);
+    for (const [b, row] of full.entries()) {
+      if (to <= (batch.padding[b] ?? 0)) continue;
+      const largest = Math.max(...row.map(Math.abs));
+      for (const [n, value] of row.entries())
+        expect(Math.abs((cached[p]?.[b]?.[n] ?? NaN) - value)).toBeLessThanOrEqual(1e-12 * largest);
+    }
+  }
+}
+
+const small = {
+  dim: 8,
+  numTokens: WORDS,
+  depth: 3,
+  dimHead: 4,
+  heads: 2,
+  ffMult: 2,
+  mediaTokenId: IMAGE,
+  crossAttnEvery: 2,
+  perceiverNumLatents: 2,
+  perceiverDepth: 1,
+} as const;
+
+/** Random weights, with open gates: those of a new model are closed, so that images change nothing. */
+function weighted<M extends object>(model: M, seed = 1): M {
+  initialize(model, seed);
+  for (const [name, t] of stateDict(model))
+    if (name.endsWith("_gate")) t.assign(view(Float64Array.of(0.8), [1]));
+  return model;
+}
+const embeds = (b: number, m: number): Tensor<"b m s d"> => randomTensor([b, m, 3, 8], 5);
+
+test.each([true, false])(
+  "[decode.cached] [decode.visibility] FlamingoPaLM: cached passes equal the whole text to 1e-12, with padding and unequal images (onlyAttendImmediateMedia %s)",
+  (onlyAttendImmediateMedia) => {
+    const model = weighted(new FlamingoPaLM({ ...small, onlyAttendImmediateMedia }));
+    fc.assert(
+      fc.property(batches, fc.integer({ min: 1, max: 4 }), (batch, images) => {
+        expectCached(model.withMedia({ embeds: embeds(batch.rows.length, images) }), batch);
+      }),
+      { numRuns: 60 },
+    );
+  },
+);
+
+test("[decode.cached] FlamingoPaLM without media: cached passes equal the whole text", () => {
+  const model = weighted(new FlamingoPaLM(small));
+  fc.assert(
+    fc.property(batches, (batch) => expectCached(model.withMedia({}), batch)),
+    { numRuns: 40 },
+  );
+});
+
+const tiny = {
+  vocabSize: WORDS,
+  hiddenSize: 12,
+  intermediateSize: 10,
+  numHiddenLayers: 3,
+  numAttentionHeads: 4,
+  numKeyValueHeads: 2,
+  headDim: 6,
+};
+
+test("[decode.cached] LLaMA: cached passes equal the whole text, for both ways to count positions", () => {
+  const model = weighted(new LlamaForCausalLM(tiny));
+  for (const count of ["slots", "tokens"] as const)
+    fc.assert(
+      fc.property(batches, (batch) => expectCached(writerOf(model, count), batch)),
+      { numRuns: 40 },
+    );
+});
+
+test("[decode.padding] a row behind padding has the logits of the row alone", () => {
+  const models = [
+    writerOf(weighted(new LlamaForCausalLM(tiny)), "tokens"),
+    writerOf(weighted(new LlamaForCausalLM(tiny)), "slots"),
+    weighted(new FlamingoPaLM(small)).withMedia({ embeds: embeds(1, 2) }),
+  ];
+  const row = [4, IMAGE, 5, 9, IMAGE, 7];
+  for (const writer of models) {
+    const alone = inPasses(writer, { rows: [row], padding: [0], passes: [] }, [6])[0]?.[0] ?? [];
+    for (const n of [1, 3]) {
+      const padded = { rows: [[...new Array<number>(n).fill(0), ...row]], padding: [n], passes: [] };
+      for (const passes of [[6 + n], [n + 2, 1, 3]]) {
+        const last = inPasses(writer, padded, passes).at(-1)?.[0] ?? [];
+        for (const [i, value] of alone.entries()) expect(last[i]).toBeCloseTo(value, 12);
+      }
+    }
+  }
+});
+
+test("[decode.causal] [decode.padding] [decode.positions] masks and positions equal the loop", () => {
+  const masks = fc
+    .integer({ min: 1, max: 7 })
+    .chain((s) =>
+      fc.tuple(
+        fc.array(fc.array(fc.boolean(), { minLength: s, maxLength: s }), { minLength: 1, maxLength: 3 }),
+        fc.integer({ min: 0, max: s }),
+      ),
+    );
+  fc.assert(
+    fc.property(masks, ([rows, l]) => {
+      const s = rows[0]?.length ?? 0;
+      const mask = new Bool<"b s">([rows.length, s], Uint8Array.from(rows.flat(), Number));
+      for (const count of ["slots", "tokens"] as const) {
+        const { mayAttend, positions } = decodingOf(mask, l, count);
+        const expected = rows.map((row) =>
+          Array.from({ length: l }, (_, q) => row.map((real, j) => Number(real && j <= s - l + q))),
+        );
+        expect([...mayAttend.flat()]).toEqual(expected.flat(2));
+        expect(mayAttend.shape).toEqual([rows.length, l, s]);
+        expect([...positions.flat()]).toEqual(
+          rows.flatMap((row) =>
+            Array.from({ length: l }, (_, q) =>
+              count === "slots" ? s - l + q : row.slice(0, s - l + q).filter(Boolean).length,
+            ),
+          ),
+        );
+      }
+    }),
+  );
+});
+
+test("[decode.mask] a mask that is shorter than the pass is refused", () => {
+  const error = refusal(() => decodingOf(noPadding(1, 2), 3));
+  expect([error.rule, error.message]).toEqual([
+    "decode.mask",
+    expect.stringContaining("a pass of 3 tokens is longer than its text, which has 2"),
+  ]);
+});
+
+test("[decode.layers] each layer is given its own cache, and returns keys and values of all tokens in order", () => {
+  const model = weighted(new LlamaForCausalLM(tiny));
+  const seen: unknown[] = [];
+  model.layers = model.layers.map(
+    (layer): DecoderLayer => ({
+      forward(x, at, past) {
+        seen.push(past);
+        return layer.forward(x, at, past);
+      },
+    }),
+  );
+  const at = (l: number, s: number) => ({ ...decodingOf(noPadding(1, s), l), media: null, visibility: null });
+  const first = readTokens(model, new Int([1, 3], Int32Array.of(4, 5, 6)), at(3, 3), null);
+  const second = readTokens(model, new Int([1, 2], Int32Array.of(7, 8)), at(2, 5), first.layers);
+  expect(seen).toEqual([null, null, null, ...first.layers]);
+  expect(second.layers.map(({ k, v }) => [k.shape, v.shape])).toEqual(
+    first.layers.map(() => [
+      [1, 2, 5, 6],
+      [1, 2, 5, 6],
+    ]),
+  );
+  for (const [i, { k, v }] of second.layers.entries())
+    for (const [now, before] of [
+      [k, first.layers[i]?.k],
+      [v, first.layers[i]?.v],
+    ] as const)
+      for (let head = 0; head < 2; head++)
+        for (let s = 0; s < 3; s++)
+          for (let d = 0; d < 6; d++)
+            expect(now.data.get(0, head, s, d)).toBe(before?.data.get(0, head, s, d));
+});
+
+test("[decode.visibility] a cached pass sees what the convention's cached step sees", () => {
+  // With a single gated layer an image reaches a row of the pass exactly where the convention says so (21-decoding.md).
+  const texts = [
+    [4, IMAGE, 5, IMAGE, 6, 7, IMAGE, 8],
+    [IMAGE, 5, 5, 6, 4, IMAGE, 4, 4],
+  ];
+  const [length, images] = [8, 2];
+  for (const convention of Object.values<Convention>(conventions)) {
+    if (convention.emptyRow === "nan") continue;
+    const model = weighted(new FlamingoPaLM({ ...small, depth: 1, behaviour: { immediate: convention } }));
+    for (const passes of [
+      [3, 1, 1, 1, 1, 1],
+      [4, 2, 2],
+    ]) {
+      const locations = locate({ shape: [2, length], data: texts.flat() }, IMAGE);
+      const steps = replayDecoding(locations, images, convention, { prompt: passes[0] ?? 1, passes });
+      const media = embeds(2, images);
+      const batch = { rows: texts, padding: [0, 0], passes };
+      const before = inPasses(model.withMedia({ embeds: media }), batch, passes);
+      for (let image = 0; image < images; image++) {
+        const next = numbers(image + 77);
+        const values = Float64Array.from(flat(media.data), (x, i) =>
+          Math.floor(i / 24) % images === image ? next() : x,
+        );
+        const changed = tensor("b m s d", media.shape, values);
+        const after = inPasses(model.withMedia({ embeds: changed }), batch, passes);
+        for (const [p, { rows, refused }] of steps.entries()) {
+          expect(refused).toBe(null);
+          for (let b = 0; b < 2; b++) {
+            const reached = rows[b]?.at(-1)?.images.includes(image + 1);
+            const differs = before[p]?.[b]?.some((value, n) => value !== after[p]?.[b]?.[n]);
+            expect(differs, `${convention.name}, pass ${p}, row ${b}, image ${image + 1}`).toBe(reached);
+          }
+        }
+      }
+    }
+  }
+});
+
+test("[decode.layers] a gated layer around a decoder layer is a decoder layer", () => {
+  const model = weighted(new LlamaForCausalLM(tiny));
+  const cross = weighted(new GatedCrossAttentionBlock({ dim: 12, dimMedia: 8, heads: 2, dimHead: 4 }), 3);
+  model.layers = model.layers.map(
+    (layer): DecoderLayer => ({
+      forward: (x, at, past) =>
+        layer.forward(at.media ? cross.forward(x, at.media, { visibility: at.visibility }) : x, at, past),
+    }),
+  );
+  expectCached(writerOf(model), { rows: [[4, 5, 6, 7]], padding: [1], passes: [2, 1, 1] });
+});

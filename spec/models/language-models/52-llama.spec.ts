@@ -1,0 +1,139 @@
+// The executable half of 52-llama.md. The loops are those of support/oracles/llama.ts.
+import { expect, test } from "vitest";
+import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
+import { LlamaForCausalLM, type LlamaOptions } from "../../../src/models/language-models/llama.ts";
+import { stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { llamaLogits } from "../../support/oracles/llama.ts";
+import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
+import { replayEqualsEager } from "../../support/properties/programs.ts";
+import { refusal } from "../../support/properties/refusals.ts";
+
+const small: LlamaOptions = {
+  vocabSize: 7,
+  hiddenSize: 8,
+  intermediateSize: 6,
+  numHiddenLayers: 2,
+  numAttentionHeads: 4,
+  numKeyValueHeads: 2,
+};
+const ids = [3, 1, 6, 6, 0, 2];
+
+function logits(model: LlamaForCausalLM, rows: readonly (readonly number[])[]): Tensor<"b l n"> {
+  const [b, l] = [rows.length, rows[0]?.length ?? 0];
+  const at = { ...decodingOf(noPadding(b, l), l), media: null, visibility: null };
+  return model.logits(readTokens(model, new Int([b, l], Int32Array.from(rows.flat())), at, null).x);
+}
+
+const sizes = {
+  l: from(1, 6),
+  groups: from(1, 3),
+  shared: from(1, 3),
+  half: from(1, 3),
+  width: from(1, 7),
+  inner: from(1, 6),
+  depth: from(0, 2),
+  bias: from(0, 1),
+  tied: from(0, 1),
+  seed: seeds,
+};
+
+test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] the model equals the loop, for any sizes", () => {
+  forAll(sizes, ({ l, groups, shared, half, width, inner, depth, bias, tied, seed }) => {
+    const [heads, theta, epsilon] = [groups * shared, 50, 0.01];
+    const model = weighted(
+      new LlamaForCausalLM({
+        vocabSize: 7,
+        hiddenSize: width,
+        intermediateSize: inner,
+        numHiddenLayers: depth,
+        numAttentionHeads: heads,
+        numKeyValueHeads: groups,
+        headDim: 2 * half,
+        rmsNormEps: epsilon,
+        ropeTheta: theta,
+        attentionBias: bias === 1,
+        mlpBias: bias === 1,
+        tieWordEmbeddings: tied === 1,
+      }),
+      seed,
+    );
+    const rows = [ids.slice(0, l), [...ids].reverse().slice(0, l)];
+    const shape = { layers: depth, heads, keyValueHeads: groups, epsilon, theta };
+    expectNear(
+      logits(model, rows),
+      rows.map((row) => llamaLogits(weightsOf(model), row, shape)),
+    );
+  });
+});
+
+test("[llama.epsilon] [llama.rotary] [llama.groups] the defaults are transformers' ones", () => {
+  const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers } = small;
+  const model = weighted(
+    new LlamaForCausalLM({ vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads: 2 }),
+    3,
+  );
+  // Embeddings so small that ε counts in the first norm.
+  const table = model.model.embed_tokens.weight;
+  for (let i = 0; i < table.size; i++)
+    table.data.set(Math.floor(i / 8), i % 8, table.data.get(Math.floor(i / 8), i % 8) * 1e-3);
+  const shape = { layers: 2, heads: 2, keyValueHeads: 2, epsilon: 1e-6, theta: 10_000 };
+  expectNear(logits(model, [ids]), [llamaLogits(weightsOf(model), ids, shape)]);
+  const { model: full } = new LlamaForCausalLM();
+  expect([full.embed_tokens.weight.shape, full.layers.length]).toEqual([[32_000, 4096], 32]);
+  expect(
+    stateDict(new LlamaForCausalLM({ numHiddenLayers: 1 })).get("model.layers.0.mlp.down_proj.weight")?.shape,
+  ).toEqual([4096, 11_008]);
+});
+
+test("[llama.names] [llama.tied] the state dict is that of transformers, and the tied head is the table", () => {
+  // The names, order and shapes that LlamaForCausalLM(LlamaConfig(…)).state_dict() has in transformers 4.57.6.
+  const layer = (i: number) => [
+    `model.layers.${i}.self_attn.q_proj.weight 8 8`,
+    `model.layers.${i}.self_attn.k_proj.weight 4 8`,
+    `model.layers.${i}.self_attn.v_proj.weight 4 8`,
+    `model.layers.${i}.self_attn.o_proj.weight 8 8`,
+    `model.layers.${i}.mlp.gate_proj.weight 6 8`,
+    `model.layers.${i}.mlp.up_proj.weight 6 8`,
+    `model.layers.${i}.mlp.down_proj.weight 8 6`,
+    `model.layers.${i}.input_layernorm.weight 8`,
+    `model.layers.${i}.post_attention_layernorm.weight 8`,
+  ];
+  const named = (options: LlamaOptions) =>
+    [...stateDict(new LlamaForCausalLM({ ...small, ...options }))].map(
+      ([name, t]) => `${name} ${t.shape.join(" ")}`,
+    );
+  expect(named({})).toEqual([
+    "model.embed_tokens.weight 7 8",
+    ...layer(0),
+    ...layer(1),
+    "model.norm.weight 8",
+    "lm_head.weight 7 8",
+  ]);
+  expect(
+    named({ numHiddenLayers: 1, attentionBias: true, mlpBias: true }).filter((name) => name.includes("bias")),
+  ).toEqual([
+    "model.layers.0.self_attn.q_proj.bias 8",
+    "model.layers.0.self_attn.k_proj.bias 4",
+    "model.layers.0.self_attn.v_proj.bias 4",
+    "model.layers.0.self_attn.o_proj.bias 8",
+    "model.layers.0.mlp.gate_proj.bias 6",
+    "model.layers.0.mlp.up_proj.bias 6",
+    "model.layers.0.mlp.down_proj.bias 8",
+  ]);
+  const tied = (options: LlamaOptions) => [...ties(new LlamaForCausalLM({ ...small, ...options }))];
+  expect(tied({})).toEqual([]);
+  expect(tied({ tieWordEmbeddings: true })).toEqual([["lm_head.weight", "model.embed_tokens.weight"]]);
+});
+
+test("[llama.groups] [llama.rotary] heads that cannot be grouped or rotated are refused", () => {
+  const rule = (options: LlamaOptions) => refusal(() => new LlamaForCausalLM({ ...small, ...options })).rule;
+  expect(rule({ numKeyValueHeads: 3 })).toBe("llama.groups");
+  expect(rule({ headDim: 3 })).toBe("llama.rotary");
+  expect(rule({ hiddenSize: 3 })).toBe("llama.rotary");
+});
+
+test("[llama.layer] replay equals eager", async () => {
+  const model = weighted(new LlamaForCausalLM(small), 2);
+  await replayEqualsEager(() => logits(model, [ids, ids]), { model });
+});

@@ -1,0 +1,105 @@
+// The passes of cached decoding: the part of the text that each one is given, and the mask row that each of its positions uses.
+
+import { checkConvention } from "../conventions/check.ts";
+import type { Convention } from "../conventions/schema.ts";
+import { type CountedText, countText, type TextPart } from "../counting/counted-text.ts";
+import { kindsOf, type Matrix } from "../grid.ts";
+import { checkImages, type Visibility, visibilityFrom } from "../media-mask.ts";
+import { isZeroed } from "../outcome.ts";
+import { MaskRow, rowAt } from "../rows.ts";
+import { originOf, type Pass, type PassBounds } from "./cached-step.ts";
+
+/** One pass of a batch; `batch` has one Pass for each row. */
+export interface PassBatch {
+  readonly bounds: PassBounds;
+  readonly batch: readonly Pass[];
+}
+
+/** The passes of a batch of texts, in order. */
+export function batchesOf(
+  given: readonly (readonly number[])[],
+  prompt: number,
+  passes: readonly number[],
+  parents: readonly (readonly number[] | null)[],
+): PassBatch[] {
+  let texts: readonly CountedText[] = given.map(countText);
+  const knowns = texts.map((text): TextPart => ({ text, from: 0, to: prompt }));
+  let counted: readonly TextPart[] = [];
+  let from = 0;
+  return passes.map((size, p) => {
+    const to = from + size;
+    texts = reordered(texts, given, parents[p] ?? null, from);
+    const added = texts.map((text): TextPart => ({ text, from, to }));
+    const anyImage = added.some(({ text }) => (text.imagesBefore[to] ?? 0) > (text.imagesBefore[from] ?? 0));
+    const batch = added.map((pass, b): Pass => {
+      const known = knowns[b] ?? pass;
+      return { from, to, prompt, text: pass.text, known, counted: counted[b] ?? pass, anyImage };
+    });
+    if (from === 0 || anyImage) counted = added; // [mask.step-count]
+    const bounds = { from, to, prompt };
+    from = to;
+    return { bounds, batch };
+  });
+}
+
+/** The texts after a beam search has reordered them: each row continues its parent's text with its own tokens. */
+function reordered(
+  texts: readonly CountedText[],
+  given: readonly (readonly number[])[],
+  parents: readonly number[] | null,
+  from: number,
+): readonly CountedText[] {
+  if (parents === null) return texts;
+  return given.map((kinds, b) => {
+    const before = texts[parents[b] ?? b]?.kinds ?? [];
+    return countText([...before.slice(0, from), ...kinds.slice(from)]); // [mask.step-beams]
+  });
+}
+
+/** Whether the source refuses a pass, because it has more tokens than the prompt. */
+export const isRefused = ({ from, to, prompt }: PassBounds, { cachedStep }: Convention): boolean =>
+  cachedStep === "prompt-end" && from > 0 && to - from > prompt; // [mask.step-prompt-end]
+
+/** The row that a pass uses at a position. */
+export function usedRow(position: number, pass: Pass, images: number, convention: Convention): MaskRow {
+  const origin = originOf[convention.cachedStep](position, pass);
+  return new MaskRow({ ...rowAt(origin.part, origin.position, images, convention), origin });
+}
+
+/**
+ * The masks of the last of several passes, for its own positions only: the images that the cached step of the convention sees, given
+ * the passes before it. The first pass is the prompt; each one is the locations of its tokens, b l. Throws a RangeError if the
+ * source refuses the pass. [mask.step-visibility]
+ */
+export function passVisibility(
+  passes: readonly Matrix[],
+  images: number,
+  convention: Convention,
+  parents: readonly (readonly number[] | null)[] = [],
+): Visibility {
+  checkConvention(convention);
+  checkImages(images);
+  const kinds = passes.map(kindsOf);
+  const given = (kinds[0] ?? []).map((_, b) => kinds.flatMap((pass) => pass[b] ?? []));
+  const sizes = passes.map(({ shape }) => shape[1] ?? 0);
+  const last = batchesOf(given, sizes[0] ?? 0, sizes, parents).at(-1);
+  if (!last) throw new RangeError("Decoding has at least one pass."); // [mask.step-input]
+  const { from, to, prompt } = last.bounds;
+  if (isRefused(last.bounds, convention))
+    throw new RangeError(
+      `The convention "${convention.name}" refuses a pass of ${to - from} tokens after a prompt of ${prompt}: pass at most as many.`,
+    ); // [mask.step-prompt-end]
+  const rows = last.batch.flatMap((pass) =>
+    Array.from({ length: to - from }, (_, i) => usedRow(from + i, pass, images, convention)),
+  );
+  const shape = [last.batch.length, to - from];
+  const mask = new Uint8Array(rows.length * images);
+  for (const [i, { allowed }] of rows.entries())
+    for (const [first, end] of allowed) mask.fill(1, i * images + first - 1, i * images + end);
+  const zeroed = Uint8Array.from(rows, ({ number }) => Number(isZeroed(number, convention)));
+  return visibilityFrom(
+    { shape: [...shape, images], data: mask },
+    convention.zeroBeforeFirstImage ? { shape, data: zeroed } : null,
+    convention,
+  );
+}

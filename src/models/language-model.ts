@@ -1,0 +1,153 @@
+// A decoder with a cache of keys and values, as generation and gated layers use it. FlamingoPaLM and LLaMA implement it; a gated layer
+// is a decoder layer around a decoder layer.
+import type { Visibility } from "../masks/media-mask.ts";
+import { RuleError } from "../tensor/errors.ts";
+import { rearrange, slice } from "../tensor/ops/arrange.ts";
+import { named, shapes } from "../tensor/pattern.ts";
+import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
+
+/** Keys and values of the tokens that a layer has read, in the form in which its source caches them. */
+export interface KeyValues {
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
+
+/** What all layers are given in one pass, besides the hidden states of its tokens and their own cache. */
+export interface Decoding {
+  /** The position of each of the pass's tokens, for position embeddings. */
+  readonly positions: Int<"b l">;
+  /** Whether a token of the pass may attend to a token of the text; s = the cached tokens, then those of the pass. */
+  readonly mayAttend: Bool<"b l s">;
+  /** Latents of the images, for gated layers; null in a text without images. */
+  readonly media: Tensor<"b m r e"> | null;
+  /** The images that the pass's tokens may attend to. */
+  readonly visibility: Visibility | null;
+}
+
+/** A layer's results: the hidden states, and its cache with the pass's tokens added. */
+export interface Decoded {
+  readonly x: Tensor<"b l d">;
+  readonly now: KeyValues;
+}
+
+export interface DecoderLayer {
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded;
+}
+
+export interface LanguageModel {
+  readonly width: number;
+  readonly layers: readonly DecoderLayer[];
+  embed(ids: Int<"b l">, at: Decoding): Tensor<"b l d">;
+  logits(x: Tensor<"b l d">): Tensor<"b l n">;
+}
+
+/** What a decoder keeps of the text that it has read. */
+export interface Cache {
+  readonly layers: readonly KeyValues[];
+  /** The tokens of each pass: what a cached step sees of the images depends on them (masks/conventions, `cachedStep`). */
+  readonly passes: readonly Int<"b l">[];
+}
+
+/** The result of a decoding step: logits of the token that follows each row, and the cache for the next step. */
+export interface Step {
+  readonly logits: Tensor<"b n">;
+  readonly cache: Cache;
+}
+
+/** How tokens are numbered: by their place in the row, padding included, or by the number of real tokens before them. */
+export type PositionCount = "slots" | "tokens";
+
+/**
+ * The causal mask and the positions of the last `l` tokens of a text. `mask` has the axes b s and is false for padding, to which no
+ * token attends. Throws a RuleError if the text is shorter than the pass.
+ */
+export function decodingOf(
+  mask: Bool<"b s">,
+  l: number,
+  count: PositionCount = "tokens",
+): Pick<Decoding, "positions" | "mayAttend"> {
+  const { b, s } = shapes("decodingOf", { mask: [mask, "b s"] });
+  const past = s - l;
+  if (past < 0)
+    throw new RuleError(`a pass of ${l} tokens is longer than its text, which has ${s}`, "decode.mask");
+  const real = mask.flat();
+  const rows = real.includes(0) ? b : 1; // without padding all rows are alike and share one mask
+  const mayAttend = new Uint8Array(rows * l * s);
+  const positions = new Int32Array(rows * l);
+  for (let row = 0; row < rows; row++) {
+    let tokens = 0;
+    for (let at = 0; at < s; at++) {
+      const isReal = real[row * s + at] === 1;
+      if (at >= past) positions[row * l + at - past] = count === "slots" ? at : tokens; // [decode.positions]
+      if (!isReal) continue;
+      tokens++;
+      for (let q = Math.max(0, at - past); q < l; q++) mayAttend[(row * l + q) * s + at] = 1; // [decode.causal] [decode.padding]
+    }
+  }
+  const apart = rows === 1 ? 0 : 1;
+  return {
+    positions: new Int([b, l], positions, [apart * l, 1]),
+    mayAttend: new Bool([b, l, s], mayAttend, [apart * l * s, s, 1]),
+  };
+}
+
+/** A mask that is true everywhere: a batch of `b` texts of `s` tokens without padding. */
+export const noPadding = (b: number, s: number): Bool<"b s"> =>
+  new Bool([b, s], new Uint8Array(b * s).fill(1));
+
+/** Hidden states of the pass's tokens after the last layer, and each layer's cache with these tokens added. [decode.cached] */
+export function readTokens(
+  model: LanguageModel,
+  ids: Int<"b l">,
+  at: Decoding,
+  past: readonly KeyValues[] | null,
+): { readonly x: Tensor<"b l d">; readonly layers: readonly KeyValues[] } {
+  let x = model.embed(ids, at);
+  const layers: KeyValues[] = [];
+  for (const [i, layer] of model.layers.entries()) {
+    const decoded = layer.forward(x, at, past?.[i] ?? null); // [decode.layers]
+    x = decoded.x;
+    layers.push(decoded.now);
+  }
+  return { x, layers };
+}
+
+/** Logits of the token after the pass: those of its last position. */
+export function nextLogits(model: LanguageModel, x: Tensor<"b l d">): Tensor<"b n"> {
+  const l = x.shape[1] ?? 0;
+  return rearrange("b 1 n -> b n", named("b 1 n", model.logits(slice(x, 1, l - 1, l))));
+}
+
+/**
+ * A model as generation takes it. Every method is recorded, then run on a backend; what `context` returns is computed once and passed to
+ * every step.
+ */
+export interface Writer {
+  /** The module that owns the parameters. */
+  readonly model: object;
+  /** Encoded images, and whatever else all steps read. */
+  context(): Readonly<Record<string, Tensor>>;
+  /** Reads the tokens `ids` after those of the cache. `mask` covers both and is false for padding. */
+  step(
+    ids: Int<"b l">,
+    mask: Bool<"b s">,
+    cache: Cache | null,
+    context: Readonly<Record<string, Tensor>>,
+  ): Step;
+}
+
+/** A language model without images as a writer. */
+export const writerOf = (model: LanguageModel, count?: PositionCount): Writer => ({
+  model,
+  context: () => ({}),
+  step(ids, mask, cache) {
+    const at = { ...decodingOf(mask, ids.shape[1] ?? 0, count), media: null, visibility: null };
+    return nextStep(model, ids, at, cache);
+  },
+});
+
+/** One step of a language model: the logits of the token after the pass, and the cache with the pass added. */
+export function nextStep(model: LanguageModel, ids: Int<"b l">, at: Decoding, cache: Cache | null): Step {
+  const { x, layers } = readTokens(model, ids, at, cache?.layers ?? null);
+  return { logits: nextLogits(model, x), cache: { layers, passes: [...(cache?.passes ?? []), ids] } };
+}

@@ -1,0 +1,291 @@
+// LLaMA: Touvron et al., arXiv 2302.13971, §2.2, with grouped queries (Ainslie et al., arXiv 2305.13245) as in LLaMA 2. Names and defaults
+// are those of transformers 4.57.6, models/llama.
+import { attention } from "../../nn/attention/attention.ts";
+import { Embedding } from "../../nn/embedding.ts";
+import { Linear } from "../../nn/linear.ts";
+import { type Check, checked, count, flag, layers, nullable, optional, positive } from "../../nn/options.ts";
+import { constant, Parameter } from "../../nn/parameter.ts";
+import { RuleError } from "../../tensor/errors.ts";
+import { chunk, concat, concatLast, einsum, rearrange, repeat } from "../../tensor/ops/arrange.ts";
+import {
+  add,
+  addScalar,
+  cos,
+  div,
+  expand,
+  meanLast,
+  mul,
+  mulScalar,
+  neg,
+  sigmoid,
+  sin,
+  sqrt,
+  square,
+} from "../../tensor/ops/functions.ts";
+import { named } from "../../tensor/pattern.ts";
+import { tap } from "../../tensor/program/record.ts";
+import { type Int, Tensor, view } from "../../tensor/tensor.ts";
+import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
+
+export interface LlamaOptions {
+  readonly vocabSize?: number | undefined;
+  readonly hiddenSize?: number | undefined;
+  readonly intermediateSize?: number | undefined;
+  readonly numHiddenLayers?: number | undefined;
+  readonly numAttentionHeads?: number | undefined;
+  /** Heads of keys and values, each of which serves as many neighbouring heads of queries. Default: as many as there are of queries. */
+  readonly numKeyValueHeads?: number | null | undefined;
+  /** The width of a head. Default: hiddenSize / numAttentionHeads, rounded down. */
+  readonly headDim?: number | null | undefined;
+  readonly rmsNormEps?: number | undefined;
+  readonly ropeTheta?: number | undefined;
+  readonly attentionBias?: boolean | undefined;
+  readonly mlpBias?: boolean | undefined;
+  /** Whether the projection to the vocabulary is the embedding table. Default false. */
+  readonly tieWordEmbeddings?: boolean | undefined;
+}
+
+const checks: { readonly [K in keyof LlamaOptions]-?: Check } = {
+  vocabSize: optional(count()),
+  hiddenSize: optional(count()),
+  intermediateSize: optional(count()),
+  numHiddenLayers: optional(layers()),
+  numAttentionHeads: optional(count()),
+  numKeyValueHeads: optional(nullable(count())),
+  headDim: optional(nullable(count())),
+  rmsNormEps: optional(positive),
+  ropeTheta: optional(positive),
+  attentionBias: optional(flag),
+  mlpBias: optional(flag),
+  tieWordEmbeddings: optional(flag),
+};
+
+/** All options, with the defaults of transformers' LlamaConfig. */
+interface LlamaConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly heads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  readonly rmsNormEps: number;
+  readonly ropeTheta: number;
+  readonly attentionBias: boolean;
+  readonly mlpBias: boolean;
+  readonly tieWordEmbeddings: boolean;
+}
+
+function configOf(options: LlamaOptions): LlamaConfig {
+  const {
+    vocabSize = 32_000,
+    hiddenSize = 4096,
+    intermediateSize = 11_008,
+    numHiddenLayers = 32,
+    numAttentionHeads: heads = 32,
+    numKeyValueHeads,
+    headDim,
+    rmsNormEps = 1e-6, // [llama.epsilon]
+    ropeTheta = 10_000, // [llama.rotary]
+    attentionBias = false,
+    mlpBias = false,
+    tieWordEmbeddings = false, // [llama.tied]
+  } = checked("LlamaForCausalLM", options, checks);
+  const keyValueHeads = numKeyValueHeads ?? heads;
+  if (heads % keyValueHeads !== 0)
+    throw new RuleError(
+      `${heads} heads of queries cannot share ${keyValueHeads} heads of keys and values: the first must be a multiple of the second`,
+      "llama.groups",
+    );
+  const width = headDim ?? Math.floor(hiddenSize / heads);
+  if (width % 2 !== 0 || width === 0)
+    throw new RuleError(`a head is ${width} wide, but rotary embeddings need an even width`, "llama.rotary");
+  return {
+    vocabSize,
+    hiddenSize,
+    intermediateSize,
+    numHiddenLayers,
+    heads,
+    keyValueHeads,
+    headDim: width,
+    rmsNormEps,
+    ropeTheta,
+    attentionBias,
+    mlpBias,
+    tieWordEmbeddings,
+  };
+}
+
+/** w ⊙ x / √(mean x² + ε): Zhang and Sennrich, arXiv 1910.07467. */
+class LlamaRMSNorm {
+  weight: Parameter<"d">;
+  readonly options: { readonly epsilon: number };
+
+  constructor(dim: number, epsilon: number) {
+    this.weight = new Parameter("d", [dim], constant(1));
+    this.options = { epsilon };
+  }
+
+  forward<A extends string>(x: Tensor<A>): Tensor<A> {
+    const scale = sqrt(addScalar(meanLast(square(x)), this.options.epsilon)); // [llama.norm]
+    return tap(this, "", mul(div(x, expand(scale, x)), expand(this.weight, x)));
+  }
+}
+
+/** Rotates pairs (i, i + k/2) of the last axis of b l … k by the angle position · θ^(−2i/k). [llama.rotary] */
+function rotated(x: Tensor<"b h l k">, positions: Int<"b l">, theta: number): Tensor<"b h l k"> {
+  const [b = 0, h = 0, l = 0, k = 0] = x.shape;
+  const at = new Tensor<"b l">([b, l], view(Float64Array.from(positions.flat()), [b, l]));
+  const speeds = Float64Array.from({ length: k / 2 }, (_, i) => theta ** ((-2 * i) / k));
+  const half = einsum("b l, j -> b l j", at, new Tensor<"j">([k / 2], view(speeds, [k / 2])));
+  const angles = repeat("b l k -> b h l k", named("b l k", concatLast(half, half)), { h });
+  const [first, second] = chunk(x);
+  return add(mul(x, cos(angles)), mul(concatLast(neg(second), first), sin(angles)));
+}
+
+class LlamaAttention {
+  q_proj: Linear<"d", "(h k)">;
+  k_proj: Linear<"d", "(g k)">;
+  v_proj: Linear<"d", "(g k)">;
+  o_proj: Linear<"(h k)", "d">;
+  readonly options: LlamaConfig;
+
+  constructor(config: LlamaConfig) {
+    const { hiddenSize, heads, keyValueHeads, headDim, attentionBias: bias } = config;
+    this.options = config;
+    this.q_proj = new Linear("d -> (h k)", hiddenSize, heads * headDim, { bias });
+    this.k_proj = new Linear("d -> (g k)", hiddenSize, keyValueHeads * headDim, { bias });
+    this.v_proj = new Linear("d -> (g k)", hiddenSize, keyValueHeads * headDim, { bias });
+    this.o_proj = new Linear("(h k) -> d", heads * headDim, hiddenSize, { bias });
+  }
+
+  /** The cache holds rotated keys and values, b g s k. */
+  forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
+    const { heads, keyValueHeads: g, headDim, ropeTheta } = this.options;
+    // #region attend
+    const q = rotated(
+      rearrange("b l (h k) -> b h l k", this.q_proj.forward(x), { h: heads }),
+      positions,
+      ropeTheta,
+    );
+    const k = rotated(
+      rearrange("b l (h k) -> b h l k", named("b l (h k)", this.k_proj.forward(x)), { h: g }),
+      positions,
+      ropeTheta,
+    );
+    const v = rearrange("b l (g k) -> b g l k", this.v_proj.forward(x), { g });
+    const now = appended(past, { k: named("b g l k", k), v });
+
+    const h = heads / g; // neighbouring heads of queries share a head of keys and values  [llama.groups]
+    const queries = rearrange("b (g h) l k -> b g h l k", named("b (g h) l k", q), { g });
+    const keys = repeat("b g s k -> b g h s k", named("b g s k", now.k), { h });
+    const values = repeat("b g s k -> b g h s k", named("b g s k", now.v), { h });
+    const mask = repeat("b l s -> b g h l s", mayAttend, { g, h });
+
+    const out = attention(this, mulScalar(queries, headDim ** -0.5), keys, values, {
+      mayAttend: mask,
+      emptyRow: "zero", // the rows of padding, which nothing reads
+    });
+    const y = this.o_proj.forward(named("b l (h k)", rearrange("b g h l k -> b l (g h k)", out)));
+    return { x: tap(this, "", y), now };
+    // #endregion
+  }
+}
+
+/** A cache with keys and values of further tokens, b g l k, added behind its own. */
+function appended(
+  past: KeyValues | null,
+  { k, v }: { k: Tensor<"b g l k">; v: Tensor<"b g l k"> },
+): KeyValues {
+  if (!past) return { k, v };
+  const pattern = "b g p k, b g l k -> b g s k";
+  return {
+    k: concat(pattern, named("b g p k", past.k), k),
+    v: concat(pattern, named("b g p k", past.v), v),
+  };
+}
+
+/** W₃ (silu(W₁ x) ⊙ W₂ x): SwiGLU of Shazeer, arXiv 2002.05202, equation (6). */
+class LlamaMLP {
+  gate_proj: Linear<"d", "f">;
+  up_proj: Linear<"d", "f">;
+  down_proj: Linear<"f", "d">;
+
+  constructor({ hiddenSize, intermediateSize, mlpBias: bias }: LlamaConfig) {
+    this.gate_proj = new Linear("d -> f", hiddenSize, intermediateSize, { bias });
+    this.up_proj = new Linear("d -> f", hiddenSize, intermediateSize, { bias });
+    this.down_proj = new Linear("f -> d", intermediateSize, hiddenSize, { bias });
+  }
+
+  forward(x: Tensor<"b l d">): Tensor<"b l d"> {
+    const gate = this.gate_proj.forward(x);
+    return tap(this, "", this.down_proj.forward(mul(mul(gate, sigmoid(gate)), this.up_proj.forward(x)))); // [llama.mlp]
+  }
+}
+
+class LlamaDecoderLayer implements DecoderLayer {
+  self_attn: LlamaAttention;
+  mlp: LlamaMLP;
+  input_layernorm: LlamaRMSNorm;
+  post_attention_layernorm: LlamaRMSNorm;
+
+  constructor(config: LlamaConfig) {
+    this.self_attn = new LlamaAttention(config);
+    this.mlp = new LlamaMLP(config);
+    this.input_layernorm = new LlamaRMSNorm(config.hiddenSize, config.rmsNormEps);
+    this.post_attention_layernorm = new LlamaRMSNorm(config.hiddenSize, config.rmsNormEps);
+  }
+
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
+    const { x: attended, now } = this.self_attn.forward(this.input_layernorm.forward(x), at, past); // [llama.layer]
+    const y = add(x, attended);
+    const fed = this.mlp.forward(this.post_attention_layernorm.forward(y));
+    return { x: tap(this, "", add(y, fed)), now };
+  }
+}
+
+class LlamaModel {
+  embed_tokens: Embedding<"d">;
+  layers: DecoderLayer[];
+  norm: LlamaRMSNorm;
+
+  constructor(config: LlamaConfig) {
+    const { vocabSize, hiddenSize, numHiddenLayers, rmsNormEps } = config;
+    this.embed_tokens = new Embedding("d", vocabSize, hiddenSize, { std: 0.02 });
+    this.layers = Array.from({ length: numHiddenLayers }, () => new LlamaDecoderLayer(config));
+    this.norm = new LlamaRMSNorm(hiddenSize, rmsNormEps);
+  }
+}
+
+/** The fields have the names of transformers. [llama.names] */
+export class LlamaForCausalLM implements LanguageModel {
+  model: LlamaModel;
+  lm_head: Linear<"d", "n">;
+
+  constructor(options: LlamaOptions = {}) {
+    const config = configOf(options);
+    this.model = new LlamaModel(config);
+    const tiedTo = config.tieWordEmbeddings ? named("o i", this.model.embed_tokens.weight) : null; // [llama.tied]
+    this.lm_head = new Linear("d -> n", config.hiddenSize, config.vocabSize, { bias: false, tiedTo });
+  }
+
+  get width(): number {
+    return this.model.embed_tokens.weight.shape[1] ?? 0;
+  }
+
+  get layers(): DecoderLayer[] {
+    return this.model.layers;
+  }
+
+  set layers(layers: DecoderLayer[]) {
+    this.model.layers = layers;
+  }
+
+  embed(ids: Int<"b l">): Tensor<"b l d"> {
+    return this.model.embed_tokens.forward(ids);
+  }
+
+  logits(x: Tensor<"b l d">): Tensor<"b l n"> {
+    return this.lm_head.forward(this.model.norm.forward(x)); // [llama.layer]
+  }
+}
