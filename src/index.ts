@@ -25,12 +25,31 @@ export type { ImageEncoder, Media } from "./models/flamingo/media.ts";
 export { type ParameterSetName, parameterSets } from "./models/flamingo/names.ts";
 export { type FlamingoBehaviour, type ProfileName, profiles } from "./models/flamingo/profiles.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
+export {
+  ACTIVATIONS,
+  type ActivationName,
+  activation,
+  geluTanh,
+  quickGelu,
+  silu,
+} from "./nn/activations.ts";
 export { attention } from "./nn/attention/attention.ts";
+export { Conv2d, type Conv2dOptions } from "./nn/conv/conv2d.ts";
+export { conv2d, maxPool2d, type Padding, type PlaneOptions, unfold } from "./nn/conv/planes.ts";
 export { Dropout, setTraining } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
 export { FeedForward } from "./nn/feed-forward.ts";
 export { Linear } from "./nn/linear.ts";
-export { LayerNorm, normalize, PaLMLayerNorm } from "./nn/norms/layer-norm.ts";
+export { BatchNorm2d, type BatchNormOptions } from "./nn/norms/batch-norm.ts";
+export {
+  LayerNorm,
+  type LayerNormOptions,
+  type NormalizeOptions,
+  normalize,
+  PaLMLayerNorm,
+  RMSNorm,
+  type RMSNormOptions,
+} from "./nn/norms/layer-norm.ts";
 export { Parameter } from "./nn/parameter.ts";
 export { RotaryEmbedding, rotary } from "./nn/positions/rotary.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
@@ -41,6 +60,7 @@ export {
   concat,
   concatLast,
   einsum,
+  overlap,
   pad,
   rearrange,
   repeat,
@@ -48,6 +68,7 @@ export {
   split,
   sum,
   unbind,
+  windows,
 } from "./tensor/ops/arrange.ts";
 export {
   add,
@@ -68,6 +89,10 @@ export {
   mul,
   mulScalar,
   neg,
+  pick,
+  place,
+  positive,
+  relu,
   scatter,
   sigmoid,
   sin,
@@ -76,6 +101,7 @@ export {
   square,
   sub,
   sumAll,
+  sumExp,
   sumLast,
   tanh,
   unbroadcast,

@@ -140,7 +140,7 @@ test("[resampler.latents] the order of an image's features does not matter", () 
 test("[resampler.norm] every output latent is normalised with the scale and bias of the last norm", () => {
   const [model, x] = [resampler(), features(1, 2, 3)];
   const raw = valuesOf(model.forward(x));
-  const [scale, bias] = [valuesOf(model.norm.weight), valuesOf(model.norm.bias)];
+  const [scale, bias] = [valuesOf(model.norm.weight), valuesOf(model.norm.bias as Tensor)];
   for (let i = 0; i < raw.length; i += 6) {
     const plain = raw.slice(i, i + 6).map((v, d) => (v - (bias[d] ?? 0)) / (scale[d] ?? 1));
     expect(Math.abs(plain.reduce((sum, v) => sum + v, 0))).toBeLessThan(1e-12);

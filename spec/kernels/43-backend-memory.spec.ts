@@ -400,7 +400,7 @@ test("kernels write only to their own blocks", async () => {
         free(unbroadcast(engine, { shape: [n] }, some([m, n], 2)));
         free(elements(engine, "gelu", {}, some([m, k], 1)));
         free(softmax(engine, { mayAttend: null, emptyRow: "zero" }, some([m, n], 1)));
-        free(normalize(engine, 1e-5, some([m, n], 1)));
+        free(normalize(engine, { epsilon: 1e-5, centred: true }, some([m, n], 1)));
         free(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));
         const inputs = { q: some([2, m, k], 1), k: some([2, n, k], 2), v: some([2, n, m], 3) };
         free(attend(engine, inputs, { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null }));

@@ -4,12 +4,14 @@ import { expect, test } from "vitest";
 import { reference } from "../../src/kernels/reference/index.ts";
 import { run } from "../../src/kernels/replay.ts";
 import { simd } from "../../src/kernels/simd/index.ts";
+import { ACTIVATIONS, type ActivationName, activation } from "../../src/nn/activations.ts";
 import { attention } from "../../src/nn/attention/attention.ts";
 import { Dropout, setTraining } from "../../src/nn/dropout.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { LayerNorm, normalize, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
+import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
 import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
@@ -35,7 +37,12 @@ import {
   weightsOf,
 } from "../support/oracles/modules.ts";
 import { numbers, randomIds, randomMask, randomTensor } from "../support/properties/arbitraries.ts";
-import { expectClose, replayEqualsEager, valuesOf } from "../support/properties/programs.ts";
+import {
+  expectClose,
+  replayEqualsEager,
+  valuesOf,
+  vjpEqualsFiniteDifferences,
+} from "../support/properties/programs.ts";
 import { refusal, shapeRefusal } from "../support/properties/refusals.ts";
 
 const leading = fc.array(from(1, 3), { maxLength: 2 });
@@ -146,7 +153,7 @@ test("[norm.affine] layer norm is invariant to scale and shift of a row of large
 
 test("[norm.epsilon] epsilon is 1e-5, inside the root: a constant row becomes the bias, and a row of small variance stays small", () => {
   const layer = weighted(new LayerNorm(4), 3);
-  expect(valuesOf(layer.forward(tensor("a d", [[7, 7, 7, 7]])))).toEqual(valuesOf(layer.bias));
+  expect(valuesOf(layer.forward(tensor("a d", [[7, 7, 7, 7]])))).toEqual(valuesOf(layer.bias as Tensor));
   const sigma = Math.sqrt(1e-5); // as large as ε: the row is divided by √2 σ
   const quiet = new LayerNorm(2).forward(tensor("a d", [[sigma, -sigma]]));
   expectClose(valuesOf(quiet), [Math.SQRT1_2, -Math.SQRT1_2], 1e-14);
@@ -390,4 +397,152 @@ test("[norm.biased-variance] a large mean beside a small variance, and a constan
     const zero = await run(backend, () => normalize(constant), { inputs: { constant } });
     expect(valuesOf(zero).every((value) => value === 0)).toBe(true);
   }
+});
+
+test("[norm.epsilon] [norm.bias] a layer norm takes ε, and has no bias without it", () => {
+  const plain = weighted(new LayerNorm(3, { epsilon: 0.5, bias: false }), 1);
+  expect([...stateDict(plain).keys()]).toEqual(["weight"]);
+  const [a = 0, b = 0, c = 0] = valuesOf(plain.weight);
+  const root = Math.sqrt(14 / 3 + 0.5);
+  const y = plain.forward(tensor("a d", [[1, 2, 6]])); // mean 3, variance 14/3
+  expectClose(valuesOf(y), [(-2 * a) / root, -b / root, (3 * c) / root], 1e-15);
+  expect(new LayerNorm(3, { bias: true }).bias?.shape).toEqual([3]);
+});
+
+test("[norm.rms] RMS norm equals the loop, with ε of 1e-6 unless given", () => {
+  forAll({ lead: leading, d: from(1, 8), seed: seeds }, ({ lead, d, seed }) => {
+    for (const epsilon of [undefined, 0.25]) {
+      const layer = weighted(new RMSNorm(d, epsilon === undefined ? {} : { epsilon }), seed);
+      const gain = valuesOf(layer.weight);
+      const x = randomTensor([...lead, d], seed, (v) => 0.01 * v + 0.003); // the mean is not zero, and ε matters
+      const expected = rowwise(x, (row) => {
+        const square = row.reduce((s, v) => s + v * v, 0) / row.length;
+        return row.map((v, i) => ((gain[i] ?? NaN) * v) / Math.sqrt(square + (epsilon ?? 1e-6)));
+      });
+      expectClose(valuesOf(layer.forward(x)), expected, 1e-13);
+    }
+  });
+  expect([...stateDict(new RMSNorm(2)).keys()]).toEqual(["weight"]);
+  expect(valuesOf(new RMSNorm(2).forward(tensor("a d", [[0, 0]])))).toEqual([0, 0]);
+  // torch.nn.RMSNorm(12)(torch.randn(1, 4, 13))
+  expect(shapeRefusal(() => new RMSNorm(12).forward(randomTensor([1, 4, 13]))).upstream).toBe(
+    "RuntimeError: Given normalized_shape=[12], expected input with shape [*12], but got input of size[1, 4, 13]",
+  );
+});
+
+test("[norm.rms] derivatives of RMS norm equal finite differences", () => {
+  const x = randomTensor([2, 4]);
+  vjpEqualsFiniteDifferences(() => normalize(x, { centred: false, epsilon: 0.1 }), { x }, 1e-7);
+});
+
+test("[batch-norm.evaluation] batch norm uses the stored statistics of each channel", () => {
+  forAll(
+    { b: from(0, 2), c: from(1, 4), h: from(1, 3), w: from(1, 3), seed: seeds },
+    ({ b, c, h, w, seed }) => {
+      const layer = weighted(new BatchNorm2d(c, { epsilon: 0.5 }), seed);
+      layer.running_var.assign(randomTensor([c], seed, (v) => 2 + v).data);
+      const [gain, bias, mean, variance] = [layer.weight, layer.bias, layer.running_mean, layer.running_var].map(valuesOf) as [
+      number[], number[], number[], number[],
+    ]; // biome-ignore format: one line
+      const x = randomTensor<"b c h w">([b, c, h, w], seed);
+      const expected = valuesOf(x).map((v, i) => {
+        const k = Math.floor(i / (h * w)) % c;
+        return (
+          ((gain[k] ?? NaN) * (v - (mean[k] ?? NaN))) / Math.sqrt((variance[k] ?? NaN) + 0.5) +
+          (bias[k] ?? NaN)
+        );
+      });
+      expectClose(valuesOf(layer.forward(x)), expected, 1e-13);
+    },
+  );
+  const quiet = new BatchNorm2d(1); // ε is 1e-5
+  quiet.running_var.assign(tensor("c", [0]).data);
+  expectClose(valuesOf(quiet.forward(tensor("b c h w", [[[[1]]]]))), [1 / Math.sqrt(1e-5)], 1e-13);
+  expect(shapeRefusal(() => new BatchNorm2d(3).forward(randomTensor([1, 4, 2, 2]))).upstream).toBe(
+    "RuntimeError: running_mean should contain 4 elements not 3", // torch.nn.BatchNorm2d(3)(torch.randn(1, 4, 2, 2))
+  );
+  expect(shapeRefusal(() => new BatchNorm2d(4).forward(randomTensor([4, 2, 2]))).message).toContain(
+    "planes are [b 4 h w]",
+  );
+});
+
+test("[batch-norm.evaluation] train mode is refused before anything changes", () => {
+  const model = new (class Net {
+    drop = new Dropout(0.5);
+    layers = [new BatchNorm2d(2)];
+  })();
+  const error = refusal(() => setTraining(model, { seed: 1 }));
+  expect(error.rule).toBe("batch-norm.evaluation");
+  expect(error.message).toContain('the BatchNorm2d "layers.0" cannot be in train mode');
+  expect(model.drop.generator).toBeNull();
+  expect(refusal(() => setTraining(new BatchNorm2d(2), { seed: 1 })).message).toMatch(
+    /^BatchNorm2d cannot be/,
+  );
+  setTraining(model, null);
+});
+
+test("[batch-norm.buffers] the statistics are buffers under torch's names", () => {
+  const layer = new BatchNorm2d(3);
+  expect([...stateDict(layer)].map(([key, t]) => [key, t.shape])).toEqual([
+    ["weight", [3]],
+    ["bias", [3]],
+    ["running_mean", [3]],
+    ["running_var", [3]],
+    ["num_batches_tracked", []],
+  ]);
+  expect([...stateDict(layer).values()].map(valuesOf)).toEqual([
+    [1, 1, 1],
+    [0, 0, 0],
+    [0, 0, 0],
+    [1, 1, 1],
+    [0],
+  ]);
+  expect(parameterNames(layer)).toEqual(["weight", "bias"]);
+});
+
+/** Arguments, and the values that torch 2.13.0 computes for them in float64. */
+const AT = [-3, -1.5, -0.75, -0.1, 0, -1e-8, 0.1, 0.5, 1, 2.25, 5, 30];
+const TANH_GELU = [
+  -0.0036373920817729943, -0.10042842301976707, -0.17003944483437966, -0.04601724895456484, 0, -4.999999960105772e-9,
+  0.053982751045435165, 0.34571400982514394, 0.8411919906082768, 2.222798670102711, 4.999999770820381, 30,
+]; // biome-ignore format: a table
+const TORCH: Readonly<Record<ActivationName, readonly number[]>> = {
+  gelu_new: TANH_GELU, // torch.nn.functional.gelu(x, approximate="tanh")
+  gelu_pytorch_tanh: TANH_GELU,
+  // x * torch.sigmoid(1.702 * x)
+  quick_gelu: [
+    -0.01807130970778597, -0.10833780155292341, -0.1636099424653622, -0.04575524191638182, 0, -4.999999957450001e-9,
+    0.054244758083618186, 0.35038843660638014, 0.8457957659328212, 2.202167871863396, 4.998992983732648, 30,
+  ], // biome-ignore format: a table
+  // torch.nn.functional.silu(x)
+  silu: [
+    -0.14227761953270035, -0.2736382857095345, -0.24061597561845527, -0.047502081252106004, 0, -4.9999999750000005e-9,
+    0.052497918747894, 0.3112296656009273, 0.7310585786300049, 2.035463703977004, 4.966535745378576, 29.999999999997197,
+  ], // biome-ignore format: a table
+  relu: [0, 0, 0, 0, 0, 0, 0.1, 0.5, 1, 2.25, 5, 30],
+  // torch.nn.functional.gelu(x)
+  gelu: [
+    -0.00404969409489031, -0.10021080190328704, -0.16997051428265111, -0.0460172162722971, 0, -4.999999960105772e-9,
+    0.053982783727702904, 0.34573123063700656, 0.841344746068543, 2.2224949365261493, 4.999998566742141, 30,
+  ], // biome-ignore format: a table
+};
+
+test.each(Object.entries(TORCH))(
+  "[activation.names] [activation.gelu-tanh] [activation.quick-gelu] [activation.silu] %s has torch's values",
+  (name, expected) => {
+    const f = activation(name as ActivationName);
+    for (const [i, y] of valuesOf(f(tensor("x", AT))).entries())
+      expect(Math.abs(y - (expected[i] ?? NaN))).toBeLessThanOrEqual(2e-15 * Math.max(1, Math.abs(y)));
+    const [top, low, nan] = valuesOf(f(tensor("x", [Infinity, -Infinity, NaN])));
+    expect([top, nan]).toEqual([Infinity, NaN]);
+    if (name !== "relu") expect(low).toBeNaN(); // as in torch
+  },
+);
+
+test("[activation.names] the names are those of the table, and another one is refused with the list", () => {
+  expect(Object.keys(ACTIVATIONS).sort()).toEqual(Object.keys(TORCH).sort());
+  for (const name of ["gelu_fast", "constructor", "", null, 3])
+    expect(refusal(() => activation(name as never)).message).toContain(
+      "known are gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, relu",
+    );
 });

@@ -8,11 +8,14 @@ import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
 import { sampled } from "../../src/generation/choose.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { Extractor, ViT } from "../../src/models/vision/vit.ts";
+import { Conv2d } from "../../src/nn/conv/conv2d.ts";
+import { conv2d, maxPool2d, unfold } from "../../src/nn/conv/planes.ts";
 import { Dropout } from "../../src/nn/dropout.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { LayerNorm, normalize, PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
+import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
+import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
 import { RotaryEmbedding, rotary } from "../../src/nn/positions/rotary.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
@@ -33,6 +36,7 @@ interface Call {
   readonly required: readonly string[];
 }
 
+const planes = randomTensor([1, 1, 4, 4]);
 const head = { dim: 12, dimHead: 4, heads: 2 };
 const group = [{ names: ["w"] }];
 const encoder = { forward: (x: unknown) => x };
@@ -118,9 +122,48 @@ const calls: Readonly<Record<string, Call>> = {
     required: ["rows", "dim"],
   },
   LayerNorm: {
-    make: call((o: { dim: number }) => new LayerNorm(o.dim)),
+    make: call(({ dim, ...rest }: { dim: number }) => new LayerNorm(dim, rest)),
     valid: { dim: 3 },
+    more: { epsilon: 1e-3, bias: false },
     required: ["dim"],
+  },
+  RMSNorm: {
+    make: call(({ dim, ...rest }: { dim: number }) => new RMSNorm(dim, rest)),
+    valid: { dim: 3 },
+    more: { epsilon: 1e-3 },
+    required: ["dim"],
+  },
+  BatchNorm2d: {
+    make: call(({ channels, ...rest }: { channels: number }) => new BatchNorm2d(channels, rest)),
+    valid: { channels: 3 },
+    more: { epsilon: 1e-3 },
+    required: ["channels"],
+  },
+  Conv2d: {
+    make: call(({ in: channels, out, ...rest }: { in: number; out: number; kernelSize: number }) => {
+      return new Conv2d(channels, out, rest);
+    }),
+    valid: { in: 2, out: 3, kernelSize: 2 },
+    more: { stride: 2, padding: "same", bias: false },
+    required: ["in", "out", "kernelSize"],
+  },
+  conv2d: {
+    make: call((o) => conv2d(planes, randomTensor([1, 1, 2, 2]), o)),
+    valid: {},
+    more: { stride: [1, 2], padding: [0, 1] },
+    required: [],
+  },
+  maxPool2d: {
+    make: call((o: { size: number }) => maxPool2d(planes, o)),
+    valid: { size: 2 },
+    more: { stride: 1, padding: 1 },
+    required: ["size"],
+  },
+  unfold: {
+    make: call((o: { size: number }) => unfold(planes, o)),
+    valid: { size: 2 },
+    more: { stride: 1, padding: 1 },
+    required: ["size"],
   },
   PaLMLayerNorm: {
     make: call((o: { dim: number }) => new PaLMLayerNorm(o.dim)),
@@ -144,8 +187,9 @@ const calls: Readonly<Record<string, Call>> = {
     required: ["width"],
   },
   normalize: {
-    make: call((o: { epsilon: number }) => normalize(randomTensor([2, 3]), o.epsilon)),
+    make: call((o: object) => normalize(randomTensor([2, 3]), o)),
     valid: { epsilon: 1e-5 },
+    more: { centred: false },
     required: [],
   },
   Dropout: { make: call((o: { p: number }) => new Dropout(o.p)), valid: { p: 0.5 }, required: ["p"] },
@@ -233,6 +277,13 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   onlyAttendImmediateMedia: [true],
   acceptReadmeCalls: [true],
   bias: [true],
+  "Conv2d.in": [],
+  "Conv2d.out": [],
+  centred: [true],
+  stride: [],
+  kernelSize: [],
+  size: [],
+  padding: [0],
 };
 
 /** Equality of the values of BAD, of which only {} and [] are objects. */
@@ -432,6 +483,22 @@ test("[options.values] values that the release refuses are refused in its words"
   for (const [make, message] of words) expect(refusal(make).upstream).toBe(message);
 });
 
+test("[options.known] positional arguments after the options are refused", () => {
+  const surplus: readonly (readonly [() => unknown, string])[] = [
+    [() => new LayerNorm(4, {}, ...([true] as never[])), "LayerNorm takes a width and options; after them it was given true"],
+    [() => new RMSNorm(4, {}, ...([1, "x"] as never[])), 'RMSNorm takes a width and options; after them it was given 1, "x"'],
+    [() => new BatchNorm2d(4, {}, ...([0.1] as never[])), "BatchNorm2d takes a number of channels and options; after them it was given 0.1"],
+    [() => new Conv2d(1, 1, { kernelSize: 1 }, ...([2] as never[])), "Conv2d takes two numbers of channels and options; after them it was given 2"],
+  ]; // biome-ignore format: four calls
+  for (const [make, message] of surplus) {
+    expect(refusal(make).message).toBe(`${message}  [options.known]`);
+    expect(refusal(make).rule).toBe("options.known");
+  }
+  expect(refusal(() => new LayerNorm(4, 1e-3 as never)).message).toContain(
+    "takes an object of options, not 0.001",
+  );
+});
+
 test("[options.bounds] a parameter has at most 2^32 values, and its shape is a list of whole numbers", () => {
   expect(new Parameter("a b", [2 ** 16, 2 ** 16], uniform(1)).size).toBe(2 ** 32);
   expect(() => new Parameter("a b", [2 ** 16, 2 ** 16 + 1], uniform(1))).toThrow(ShapeError);
@@ -457,6 +524,9 @@ test("[options.values] depth 0 is allowed, as the release computes it", () => {
 test("[notation.operands] a forward pass without a tensor is refused with the name of its class", () => {
   const modules: Readonly<Record<string, { forward: (x: never) => unknown }>> = {
     LayerNorm: new LayerNorm(4),
+    RMSNorm: new RMSNorm(4),
+    BatchNorm2d: new BatchNorm2d(4),
+    conv2d: new Conv2d(4, 4, { kernelSize: 1 }),
     PaLMLayerNorm: new PaLMLayerNorm(4),
     Dropout: new Dropout(0.5),
     SwiGLU: new SwiGLU(),

@@ -2,6 +2,7 @@
 // rotary embeddings, SwiGLU (Shazeer, arXiv 2002.05202, equation 6), no biases.
 
 import { causal } from "../masks/grid.ts";
+import { silu } from "../nn/activations.ts";
 import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { PaLMLayerNorm } from "../nn/norms/layer-norm.ts";
@@ -10,15 +11,13 @@ import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
 import { broadcastError, EMPTY_ROW, scaleError } from "../nn/torch-errors.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { checkTensors, chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
-import { add, mul, mulScalar, sigmoid } from "../tensor/ops/functions.ts";
+import { add, mul, mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
 
 const CLASS = "ParallelTransformerBlock";
-
-const silu = <A extends string>(x: Tensor<A>): Tensor<A> => mul(x, sigmoid(x));
 
 /** silu(gate) ⊙ value, where value and gate are the first and the second half of the last axis. */
 export class SwiGLU {

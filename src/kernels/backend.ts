@@ -13,6 +13,13 @@ export interface AttentionAttrs {
   readonly postSoftmaxMask: Mask | null;
 }
 
+/** Attributes of the `normalize` scope (nn/norms). */
+export interface NormalizeAttrs {
+  readonly epsilon: number;
+  /** Whether the mean is subtracted first. */
+  readonly centred: boolean;
+}
+
 export interface AttentionInputs {
   readonly q: View;
   readonly k: View;
@@ -31,7 +38,7 @@ export interface ScopeKernels {
   readonly attention?: ScopeKernel<AttentionAttrs, AttentionInputs>;
   /** The derivative of `attention`; `g` is the gradient of its output. Returns dq, dk and dv one after another in one array. */
   readonly attentionVjp?: ScopeKernel<AttentionAttrs, AttentionInputs & { readonly g: View }>;
-  readonly normalize?: ScopeKernel<{ readonly epsilon: number }, { readonly x: View }>;
+  readonly normalize?: ScopeKernel<NormalizeAttrs, { readonly x: View }>;
 }
 
 /** Products and attention scopes that ran in the backend's own kernels since it was opened. */

@@ -3,6 +3,7 @@ import { checkTensors } from "../tensor/ops/arrange.ts";
 import { dropout, type Generator, generator } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";
+import { BatchNorm2d } from "./norms/batch-norm.ts";
 import { between, type Check, checkValue } from "./options.ts";
 import { probabilityError } from "./torch-errors.ts";
 
@@ -26,9 +27,14 @@ export class Dropout {
   }
 }
 
-/** Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. */
+/**
+ * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. Throws a RuleError if `module`
+ * has a batch norm, which has no train mode.
+ */
 export function setTraining(module: object, training: { readonly seed: number } | null): void {
-  for (const [path, part] of walk(module)) {
+  const parts = [...walk(module)];
+  if (training) for (const [path, part] of parts) if (part instanceof BatchNorm2d) part.refuseTraining(path); // [batch-norm.evaluation]
+  for (const [path, part] of parts) {
     if (part instanceof Dropout) part.generator = training && generator(training.seed, path); // [dropout.generators]
   }
 }

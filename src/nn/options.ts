@@ -104,6 +104,15 @@ export function checkValue(caller: string, name: string, value: unknown, check: 
   );
 }
 
+/** Throws a RuleError if a call has more positional arguments than it takes, which `takes` describes. */
+export function checkNoMore(caller: string, takes: string, surplus: readonly unknown[]): void {
+  if (surplus.length === 0) return;
+  throw new RuleError(
+    `${caller} takes ${takes}; after them it was given ${surplus.map(shown).join(", ")}`,
+    "options.known",
+  ); // [options.known]
+}
+
 const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 

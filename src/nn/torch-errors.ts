@@ -7,6 +7,22 @@ const tuple = (shape: readonly number[]): string => shape.join(", ");
 export const layerNormError = (dim: number, shape: readonly number[]): string =>
   `RuntimeError: Given normalized_shape=[${dim}], expected input with shape [*, ${dim}], but got input of size[${tuple(shape)}]`;
 
+/** torch.nn.RMSNorm on an input whose last axis has another size. */
+export const rmsNormError = (dim: number, shape: readonly number[]): string =>
+  `RuntimeError: Given normalized_shape=[${dim}], expected input with shape [*${dim}], but got input of size[${tuple(shape)}]`;
+
+/** torch.nn.BatchNorm2d on an input with another number of channels. */
+export const batchNormError = (dim: number, channels: number): string =>
+  `RuntimeError: running_mean should contain ${channels} elements not ${dim}`;
+
+/** torch.nn.functional.conv2d on an input with another number of channels than the weight has. */
+export const convolutionError = (weight: readonly number[], shape: readonly number[]): string =>
+  `RuntimeError: Given groups=1, weight of size [${tuple(weight)}], expected input[${tuple(shape)}] to have ${weight[1]} channels, but got ${shape[1]} channels instead`;
+
+/** torch.nn.functional.conv2d with a kernel that is larger than the padded input; both are height and width. */
+export const kernelSizeError = (padded: readonly number[], kernel: readonly number[]): string =>
+  `RuntimeError: Calculated padded input size per channel: (${padded.join(" x ")}). Kernel size: (${kernel.join(" x ")}). Kernel size can't be greater than actual input size`;
+
 /** torch.nn.functional.layer_norm over the input's own last axis, with a scale of another size. */
 export const scaleError = (dim: number, width: number): string =>
   `RuntimeError: Expected weight to be of same shape as normalized_shape, but got weight of shape [${dim}] and normalized_shape = [${width}]`;

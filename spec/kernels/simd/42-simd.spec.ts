@@ -397,7 +397,7 @@ describe("row ops", () => {
   const normalize = async (x: View): Promise<number[]> => {
     const kernel = one.scopes.normalize?.run;
     if (!kernel) throw new Error("no kernel");
-    return takeValues(one, await kernel({ epsilon: 1e-5 }, { x }));
+    return takeValues(one, await kernel({ epsilon: 1e-5, centred: true }, { x }));
   };
 
   test("layer normalisation keeps its precision for any mean", async () => {

@@ -35,7 +35,11 @@ const WORKS: Readonly<Record<string, Work>> = {
   },
   concat: { ...byElement, kernel: "copy", call: (r, n) => concat(engine, { axis: 0 }, [random([r, n], 1)]) },
   softmax: { ...byRow, kernel: "softmax", call: (r, n) => softmax(engine, all, random([r, n], 1)) },
-  normalize: { ...byRow, kernel: "normalize", call: (r, n) => normalize(engine, 1e-5, random([r, n], 1)) },
+  normalize: {
+    ...byRow,
+    kernel: "normalize",
+    call: (r, n) => normalize(engine, { epsilon: 1e-5, centred: true }, random([r, n], 1)),
+  },
   "one row times a matrix": {
     ...byRow,
     kernel: "rowTimesPanels",

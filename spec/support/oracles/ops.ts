@@ -34,6 +34,8 @@ type Examples = {
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const sumOver = (n: number, f: (i: number) => number): number => range(n).reduce((s, i) => s + f(i), 0);
 const positive = (x: number): number => 1.5 + x;
+/** Away from 0, where the slope of relu jumps. */
+const apart = (x: number): number => 2 * x + 0.1 * Math.sign(x);
 const twice = (x: number): number => 2 * x;
 
 /** erf x = 2/√π Σ (−1)ⁿ x²ⁿ⁺¹ / (n! (2n+1)), Abramowitz and Stegun 7.1.5: accurate up to |x| = 2. */
@@ -48,7 +50,19 @@ function erfByTaylor(x: number): number {
 const cdf = (x: number): number => (1 + erfByTaylor(x / Math.sqrt(2))) / 2;
 const pdf = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 
-type Unary = "neg" | "exp" | "log" | "sqrt" | "sin" | "cos" | "tanh" | "sigmoid" | "gelu" | "geluGrad";
+type Unary =
+  | "neg"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "sin"
+  | "cos"
+  | "tanh"
+  | "sigmoid"
+  | "gelu"
+  | "geluGrad"
+  | "relu"
+  | "positive";
 const one = (f: (x: number) => number, domain: (x: number) => number = twice) => ({
   "": ({ a, b }: Extent): Example<Unary | "detach"> => ({
     attrs: {},
@@ -115,6 +129,8 @@ export const examples: Examples = {
   sigmoid: one((x) => 1 / (1 + Math.exp(-x))),
   gelu: one((x) => x * cdf(x)),
   geluGrad: one((x) => cdf(x) + x * pdf(x)),
+  relu: one((x) => (Number.isNaN(x) ? x : Math.max(x, 0)), apart),
+  positive: one((x) => Number(x > 0), apart),
   mulScalar: { "": (n) => ({ ...one((x) => 0.3 * x)[""](n), attrs: { by: 0.3 } }) },
   addScalar: { "": (n) => ({ ...one((x) => x + 0.3)[""](n), attrs: { by: 0.3 } }) },
   where: {
@@ -169,6 +185,17 @@ export const examples: Examples = {
       inputs: [[b, 1]],
       shape: [a, b, c],
       element: ([, j = 0], x) => x(j, 0),
+    }),
+  },
+  sumExp: {
+    "": ({ a, b, c }) => ({
+      attrs: {},
+      inputs: [
+        [a, b, c],
+        [a, b, 1],
+      ],
+      shape: [a, b, 1],
+      element: ([i = 0, j = 0], x, shift) => sumOver(c, (k) => Math.exp(x(i, j, k) - shift(i, j, 0))),
     }),
   },
   softmax: {
@@ -292,6 +319,42 @@ export const examples: Examples = {
       element: ([i = 0, j = 0, k = 0], x) => (j >= 1 && j < 1 + b ? x(i, j - 1, k) : 0),
     }),
   },
+  windows: {
+    "overlapping, with a remainder": ({ a, b, c }) => ({
+      attrs: { axis: 1, size: 3, step: 2 },
+      inputs: [[a, 2 * b + 4, c]],
+      shape: [a, b + 1, c, 3],
+      element: ([i = 0, j = 0, k = 0, m = 0], x) => x(i, 2 * j + m, k),
+    }),
+    "apart from each other": ({ a, b }) => ({
+      attrs: { axis: 1, size: 2, step: 3 },
+      inputs: [[a, 3 * b + 2]],
+      shape: [a, b + 1, 2],
+      element: ([i = 0, j = 0, m = 0], x) => x(i, 3 * j + m),
+    }),
+    "of any size": ({ a, b, c }) => ({
+      attrs: { axis: 0, size: c, step: 1 },
+      inputs: [[b + c, a]],
+      shape: [b + 1, a, c],
+      element: ([j = 0, i = 0, m = 0], x) => x(j + m, i),
+    }),
+  },
+  overlap: {
+    "with a remainder": ({ a, b, c }) => ({
+      attrs: { axis: 1, step: 2, length: 2 * b + 4 },
+      inputs: [[a, b + 1, c, 3]],
+      shape: [a, 2 * b + 4, c],
+      element: ([i = 0, t = 0, k = 0], x) =>
+        sumOver(b + 1, (j) => sumOver(3, (m) => (2 * j + m === t ? x(i, j, k, m) : 0))),
+    }),
+    "of windows apart from each other": ({ a, b }) => ({
+      attrs: { axis: 1, step: 3, length: 3 * b + 4 },
+      inputs: [[a, b + 1, 2]],
+      shape: [a, 3 * b + 4],
+      element: ([i = 0, t = 0], x) =>
+        sumOver(b + 1, (j) => sumOver(2, (m) => (3 * j + m === t ? x(i, j, m) : 0))),
+    }),
+  },
   gather: {
     "": ({ a, b, c }, host) => {
       const ids = host.ids([b, 2], a + 1);
@@ -334,6 +397,30 @@ export const examples: Examples = {
         inputs: [[a, b, c]],
         shape: [3, b, c],
         element: ([r = 0, j = 0, k = 0], x) => sumOver(a, (i) => (id(i) === r ? x(i, j, k) : 0)),
+      };
+    },
+  },
+  pick: {
+    "": ({ a, b, c }, host) => {
+      const ids = host.ids([a, b], c + 1);
+      const id = stridedReader(ids);
+      return {
+        attrs: { ids },
+        inputs: [[a, b, c + 1]],
+        shape: [a, b],
+        element: ([i = 0, j = 0], x) => x(i, j, id(i, j)),
+      };
+    },
+  },
+  place: {
+    "": ({ a, b, c }, host) => {
+      const ids = host.ids([a, b], c + 1);
+      const id = stridedReader(ids);
+      return {
+        attrs: { ids, width: c + 1 },
+        inputs: [[a, b]],
+        shape: [a, b, c + 1],
+        element: ([i = 0, j = 0, k = 0], x) => (k === id(i, j) ? x(i, j) : 0),
       };
     },
   },

@@ -17,6 +17,8 @@ import {
   maxLast,
   mul,
   mulScalar,
+  positive,
+  relu,
   square,
   sumAll,
   tanh,
@@ -139,8 +141,25 @@ describe("derivatives by convention", () => {
     );
   });
 
+  test("[relu.slope] the gradient of relu is 0 at 0 and below, 1 above", () => {
+    const x = tensor("l", [-1, -0, 0, 5e-324, 2]);
+    const g = gradOf(
+      lossOf(() => relu(x), { x }),
+      "x",
+    );
+    expect(valuesOf(g)).toEqual([0, 0, 0, 1, 1]); // as torch.relu has it
+  });
+
   test("[gradients.detach] the gradient of an indicator is zero", () => {
     const x = tensor("l", [1, 2]);
+    expect(
+      valuesOf(
+        gradOf(
+          lossOf(() => positive(x), { x }),
+          "x",
+        ),
+      ),
+    ).toEqual([0, 0]);
     expect(
       valuesOf(
         gradOf(

@@ -2,7 +2,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../../src/tensor/errors.ts";
-import { chunk, concatLast, pad, slice, split, unbind } from "../../../src/tensor/ops/arrange.ts";
+import {
+  chunk,
+  concatLast,
+  overlap,
+  pad,
+  slice,
+  split,
+  unbind,
+  windows,
+} from "../../../src/tensor/ops/arrange.ts";
 import { erf } from "../../../src/tensor/ops/erf.ts";
 import {
   add,
@@ -13,9 +22,14 @@ import {
   maskedSoftmax,
   maxLast,
   meanLast,
+  pick,
+  place,
+  positive,
+  relu,
   scatter,
   softmax,
   sumAll,
+  sumExp,
   unbroadcast,
   where,
   zerosLike,
@@ -151,6 +165,42 @@ test("[ops.nan] a maximum over a NaN is NaN, at any position", () => {
   expect(valuesOf(where(bool("a", [false, true]), tensor("a", [NaN, 1])))).toEqual([0, 1]);
 });
 
+/** As torch 2.13.0 gives them: torch.relu, and the gradient of its sum, which is the slope. */
+test("[relu.slope] relu keeps NaN and −0, and its slope at 0 is 0", () => {
+  const x = tensor("x", [-0, 0, NaN, Infinity, -Infinity, -1, 2, 5e-324]);
+  expect(valuesOf(relu(x))).toEqual([-0, 0, NaN, Infinity, 0, 0, 2, 5e-324]);
+  expect(valuesOf(positive(x))).toEqual([0, 0, 0, 1, 0, 0, 1, 1]); // at NaN, torch has 1
+});
+
+test("[ops.windows] windows drop what is left after the last one, as torch's unfold does", () => {
+  const x = tensor("l", [0, 1, 2, 3, 4, 5, 6, 7]);
+  const w = windows(x, 0, 3, 2); // torch.arange(8).unfold(0, 3, 2)
+  expect([w.shape, valuesOf(w)]).toEqual([
+    [3, 3],
+    [0, 1, 2, 2, 3, 4, 4, 5, 6],
+  ]);
+  expect(w.data.data).toBe(x.data.data);
+  expect(valuesOf(overlap(w, 0, 2, 8))).toEqual([0, 1, 4, 3, 8, 5, 6, 0]);
+  expect(windows(x, -1, 0, 3).shape).toEqual([3, 0]); // torch.arange(8).unfold(0, 0, 3).shape
+});
+
+test("[ops.pick] pick reads and place writes one element of each row", () => {
+  const x = tensor("a b", [[1, NaN, 3], [4, 5, Infinity]]); // biome-ignore format: two rows
+  expect(valuesOf(pick(x, int("a", [2, 0])))).toEqual([3, 4]);
+  expect(valuesOf(place(tensor("a", [-0, Infinity]), int("a", [1, 2]), 3))).toEqual([
+    0,
+    -0,
+    0,
+    0,
+    0,
+    Infinity,
+  ]);
+});
+
+test("[ops.empty] sumExp of no elements is 0", () => {
+  expect(valuesOf(sumExp(tensor("a b", [2, 0], []), tensor("a b", [2, 1], [1, 2])))).toEqual([0, 0]);
+});
+
 describe("invalid operands", () => {
   const x = randomTensor<"a b">([2, 5]);
   const rejects = (rule: string, f: () => unknown, message: RegExp) => {
@@ -213,6 +263,48 @@ describe("invalid operands", () => {
     rejects("ops.gather", () => gather(x, int("i", [-1])), /id -1 at position 0/);
     rejects("ops.gather", () => gather(randomTensor([0, 3]), int("i", [0])), /among the 0 rows/);
     rejects("ops.gather", () => scatter(x, int("i", [0, 7]), 7), /id 7 at position 1/);
+  });
+
+  test("[ops.windows] windows that do not lie within the axis are errors", () => {
+    rejects(
+      "ops.windows",
+      () => windows(x, 1, 6, 1),
+      /windows of 6 elements every 1 along axis 1 of \[2 5\]/,
+    );
+    for (const [size, step] of [[-1, 1], [2, 0], [2, -1], [1.5, 1], [2, 0.5], [NaN, 1]] as const) // biome-ignore format: six pairs
+      rejects(
+        "ops.windows",
+        () => windows(x, 1, size, step),
+        /a size from 0 to the axis's and a step from 1/,
+      );
+    rejects("ops.windows", () => windows(x, 2, 1, 1), /axis 2/);
+    rejects("ops.windows", () => windows(x, -3, 1, 1), /axis -1/);
+    rejects("ops.windows", () => overlap(x, 0, 2, 12), /12 elements have 4 windows of 5 every 2, not 2/);
+    rejects("ops.windows", () => overlap(x, 0, 2, 4), /windows of 5 elements every 2 along axis 0 of \[4\]/);
+    rejects("ops.windows", () => overlap(x, 0, 2, -1), /does not make -1/);
+    rejects("ops.windows", () => overlap(x, 1, 1, 5), /axis 1 of windows \[2 5\]/);
+  });
+
+  test("[ops.pick] an id that is not an element of its row is named with its position", () => {
+    rejects(
+      "ops.pick",
+      () => pick(x, int("a", [4, 5])),
+      /id 5 at position 1 is not among the 5 elements of a row/,
+    );
+    rejects("ops.pick", () => pick(x, int("a", [-1, 0])), /id -1 at position 0/);
+    rejects("ops.pick", () => pick(x, int("a", [0, 0, 0])), /rows of shape \[2\] need one id each, .* \[3\]/);
+    rejects("ops.pick", () => apply("pick", { ids: int("", 0) }, tensor("", 1)), /a scalar has no rows/);
+    rejects("ops.pick", () => place(tensor("a", [1]), int("a", [3]), 3), /id 3 at position 0 .* 3 elements/);
+    rejects("ops.pick", () => place(tensor("a", [1]), int("a", [0]), 1.5), /rows of width 1\.5/);
+  });
+
+  test("[ops.sum-exp] another number of shifts than rows is an error", () => {
+    rejects(
+      "ops.sum-exp",
+      () => sumExp(x, randomTensor([2])),
+      /rows of \[2 5\] need one shift each, \[2 1\], not \[2\]/,
+    );
+    rejects("ops.sum-exp", () => sumExp(tensor("", 1), tensor("a", [1])), /rows of \[\]/);
   });
 
   test("[ops.scatter] another number of rows than ids is an error", () => {

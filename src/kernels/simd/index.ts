@@ -5,9 +5,9 @@ import { Engine, type EngineOptions } from "./engine.ts";
 import { attention } from "./ops/attention.ts";
 import { attentionVjp } from "./ops/attention-vjp.ts";
 import { ELEMENTWISE, elements } from "./ops/elementwise.ts";
-import { concat, gather, pad } from "./ops/movement.ts";
+import { concat, gather, pad, pick, place, scatter } from "./ops/movement.ts";
 import { einsum } from "./ops/product.ts";
-import { normalize, softmax } from "./ops/rows.ts";
+import { maxTo, normalize, softmax, sumExp } from "./ops/rows.ts";
 import { sum, unbroadcast } from "./ops/sums.ts";
 import { storeOf } from "./store.ts";
 import { Weights } from "./weights.ts";
@@ -40,6 +40,11 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     concat: async (attrs, ...views) => concat(engine, attrs, views),
     pad: async (attrs, a) => pad(engine, attrs, a),
     gather: async (attrs, table) => gather(engine, attrs, table),
+    scatter: async (attrs, a) => scatter(engine, attrs, a),
+    pick: async (attrs, a) => pick(engine, attrs, a),
+    place: async (attrs, a) => place(engine, attrs, a),
+    maxTo: async (attrs, a) => maxTo(engine, attrs, a),
+    sumExp: async (_, a, shift) => sumExp(engine, a, shift),
   };
   return {
     name: "simd",
@@ -66,7 +71,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
       },
       normalize: {
         takes: [["x"]],
-        run: async ({ epsilon }, { x }) => normalize(engine, epsilon, x),
+        run: async (attrs, { x }) => normalize(engine, attrs, x),
       },
     },
     store: storeOf(engine, weights),

@@ -15,6 +15,9 @@ export const KERNELS = [
   "softmax",
   "normalize",
   "attendVjp",
+  "maxima",
+  "sumExp",
+  "scatter",
 ] as const;
 export type Kernel = (typeof KERNELS)[number];
 

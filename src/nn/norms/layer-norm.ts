@@ -1,39 +1,88 @@
-// Layer normalisation: Ba, Kiros and Hinton, arXiv 1607.06450, equation (4).
+// Layer normalisation (Ba, Kiros and Hinton, arXiv 1607.06450, equation (4)) and its form without centring.
 import { ShapeError } from "../../tensor/errors.ts";
 import { checkTensors } from "../../tensor/ops/arrange.ts";
 import { add, addScalar, div, expand, meanLast, mul, sqrt, square, sub } from "../../tensor/ops/functions.ts";
 import { scope, tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { checkValue, count, notNegative } from "../options.ts";
+import { checked, checkNoMore, checkValue, count, flag, notNegative, optional } from "../options.ts";
 import { constant, Parameter } from "../parameter.ts";
-import { layerNormError, scaleError } from "../torch-errors.ts";
+import { layerNormError, rmsNormError, scaleError } from "../torch-errors.ts";
 
 const EPSILON = 1e-5; // [norm.epsilon]
+const RMS_EPSILON = 1e-6;
 
-/** (x − μ) / √(σ² + ε) over the last axis, with σ² the mean square deviation (divided by n, not n − 1). */
-export function normalize<A extends string>(x: Tensor<A>, epsilon = EPSILON): Tensor<A> {
-  checkValue("normalize", "epsilon", epsilon, notNegative);
-  return scope("normalize", { x }, { epsilon }, ({ x }) => {
-    const centred = sub(x, expand(meanLast(x), x));
-    const variance = meanLast(square(centred)); // [norm.biased-variance]
-    return div(centred, expand(sqrt(addScalar(variance, epsilon)), x));
+export interface NormalizeOptions {
+  /** Added to the variance or mean square, inside the square root. */
+  readonly epsilon?: number;
+  /** Whether the mean is subtracted first; without it, the row is divided by its root mean square (RMS norm). */
+  readonly centred?: boolean;
+}
+
+/**
+ * (x − μ) / √(σ² + ε) over the last axis, with σ² the mean square deviation (divided by n, not n − 1); with `centred: false`
+ * x / √(ν + ε), with ν the mean square.
+ */
+export function normalize<A extends string>(x: Tensor<A>, options: NormalizeOptions = {}): Tensor<A> {
+  const checks = { epsilon: optional(notNegative), centred: optional(flag) };
+  const { epsilon = EPSILON, centred = true } = checked("normalize", options, checks);
+  return scope("normalize", { x }, { epsilon, centred }, ({ x }) => {
+    const part = centred ? sub(x, expand(meanLast(x), x)) : x;
+    const variance = meanLast(square(part)); // [norm.biased-variance]
+    return div(part, expand(sqrt(addScalar(variance, epsilon)), x)); // [norm.rms]
   });
 }
 
-/** γ ⊙ normalize(x) + β (torch.nn.LayerNorm). */
+export interface LayerNormOptions {
+  readonly epsilon?: number;
+  readonly bias?: boolean;
+}
+
+/** γ ⊙ normalize(x) + β (torch.nn.LayerNorm); without `bias`, there is no β. */
 export class LayerNorm {
   weight: Parameter<"d">;
-  bias: Parameter<"d">;
+  bias: Parameter<"d"> | null;
+  readonly #epsilon: number;
 
-  constructor(dim: number) {
+  constructor(dim: number, options: LayerNormOptions = {}, ...surplus: readonly never[]) {
     checkValue("LayerNorm", "dim", dim, count());
+    const checks = { epsilon: optional(notNegative), bias: optional(flag) };
+    const { epsilon = EPSILON, bias = true } = checked("LayerNorm", options, checks);
+    checkNoMore("LayerNorm", "a width and options", surplus);
     this.weight = new Parameter("d", [dim], constant(1));
-    this.bias = new Parameter("d", [dim], constant(0));
+    this.bias = bias ? new Parameter("d", [dim], constant(0)) : null; // [norm.bias]
+    this.#epsilon = epsilon;
   }
 
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("LayerNorm", x, this.weight, layerNormError);
-    return tap(this, "", affine(x, this.weight, this.bias));
+    return tap(this, "", affine(normalize(x, { epsilon: this.#epsilon }), this.weight, this.bias));
+  }
+}
+
+export interface RMSNormOptions {
+  readonly epsilon?: number;
+}
+
+/**
+ * γ ⊙ x / √(mean x² + ε) (Zhang and Sennrich, arXiv 1910.07467, equation (4)), as torch.nn.RMSNorm and transformers' LlamaRMSNorm
+ * compute it. ε is 1e-6 unless given, as in transformers; torch's default depends on the precision of the input.
+ */
+export class RMSNorm {
+  weight: Parameter<"d">;
+  readonly #epsilon: number;
+
+  constructor(dim: number, options: RMSNormOptions = {}, ...surplus: readonly never[]) {
+    checkValue("RMSNorm", "dim", dim, count());
+    const { epsilon = RMS_EPSILON } = checked("RMSNorm", options, { epsilon: optional(notNegative) });
+    checkNoMore("RMSNorm", "a width and options", surplus);
+    this.weight = new Parameter("d", [dim], constant(1));
+    this.#epsilon = epsilon;
+  }
+
+  forward<A extends string>(x: Tensor<A>): Tensor<A> {
+    checkWidth("RMSNorm", x, this.weight, rmsNormError);
+    const normalized = normalize(x, { epsilon: this.#epsilon, centred: false });
+    return tap(this, "", affine(normalized, this.weight, null)); // [norm.rms]
   }
 }
 
@@ -51,12 +100,13 @@ export class PaLMLayerNorm {
 
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("PaLMLayerNorm", x, this.gamma, (dim, shape) => scaleError(dim, shape.at(-1) ?? 0));
-    return tap(this, "", affine(x, this.gamma, this.beta));
+    return tap(this, "", affine(normalize(x), this.gamma, this.beta));
   }
 }
 
-function affine<A extends string>(x: Tensor<A>, scale: Tensor<"d">, bias: Tensor<"d">): Tensor<A> {
-  return add(mul(normalize(x), expand(scale, x)), expand(bias, x)); // [norm.affine]
+function affine<A extends string>(x: Tensor<A>, scale: Tensor<"d">, bias: Tensor<"d"> | null): Tensor<A> {
+  const scaled = mul(x, expand(scale, x));
+  return bias ? add(scaled, expand(bias, x)) : scaled; // [norm.affine]
 }
 
 /** Throws a ShapeError if x is no tensor, or its last axis is not as wide as the scale. */

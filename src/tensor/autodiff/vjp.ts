@@ -13,6 +13,7 @@ import {
   mul,
   mulScalar,
   neg,
+  positive,
   sin,
   square,
   sub,
@@ -55,6 +56,8 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   sigmoid: (g, _, y) => [mul(g, mul(y, oneMinus(y)))],
   gelu: (g, [x]) => [mul(g, geluGrad(x))],
   geluGrad: (g, [x]) => [mul(g, mul(normalPdf(x), addScalar(neg(square(x)), 2)))], // φ(x)(2 − x²)
+  relu: (g, [x]) => [mul(g, positive(x))], // [relu.slope]
+  positive: () => [null],
   mulScalar: (g, _, __, { by }) => [mulScalar(g, by)],
   addScalar: (g) => [g],
   where: (g, _, __, { keep }) => [allowed(keep, g)],
@@ -65,6 +68,7 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
     return [mul(expand(div(g, unbroadcast(top, y.shape)), x), top)]; // [vjp.ties]
   },
   expand: (g, [x]) => [unbroadcast(g, x.shape)],
+  sumExp: (g, [x, shift], y) => [mul(exp(sub(x, expand(shift, x))), expand(g, x)), neg(mul(g, y))],
   // y ⊙ (g − Σ y ⊙ g), and zero for masked entries, so that an empty row has a gradient of zero.
   softmax: (g, _, y, { mayAttend }) => {
     const d = mul(y, sub(g, rowSums(mul(g, y))));
@@ -89,8 +93,12 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   },
   slice: (g, [x], _, { axis, from, to }) => [pad(g, axis, from, (x.shape[axis] ?? 0) - to)],
   pad: (g, [x], _, { axis, before }) => [slice(g, axis, before, before + (x.shape[axis] ?? 0))],
+  windows: (g, [x], _, { axis, step }) => [apply("overlap", { axis, step, length: x.shape[axis] ?? 0 }, g)],
+  overlap: (g, [x], _, { axis, step }) => [apply("windows", { axis, step, size: x.shape.at(-1) ?? 0 }, g)],
   gather: (g, [table], _, { ids }) => [apply("scatter", { ids, rows: table.shape[0] ?? 0 }, g)],
   scatter: (g, _, __, { ids }) => [apply("gather", { ids }, g)],
+  pick: (g, [x], _, { ids }) => [apply("place", { ids, width: x.shape.at(-1) ?? 0 }, g)],
+  place: (g, _, __, { ids }) => [apply("pick", { ids }, g)],
   detach: () => [null],
   tap: (g) => [g],
 };

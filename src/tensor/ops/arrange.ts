@@ -159,7 +159,7 @@ export function concat<A extends string, B extends string, C extends string>(
 }
 
 function resolveAxis(x: Tensor, axis: number): number {
-  checkTensors("slice and pad", x);
+  checkTensors("slice, pad and windows", x);
   return axis < 0 ? x.shape.length + axis : axis;
 }
 
@@ -170,6 +170,17 @@ export const slice = <A extends string>(x: Tensor<A>, axis: number, from: number
 /** Zeros before and after along one axis. */
 export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number, after: number): Tensor<A> =>
   apply("pad", { axis: resolveAxis(x, axis), before, after }, x);
+
+/**
+ * Windows of `size` elements, one every `step` elements along an axis, whose elements lie along a new last axis (torch's unfold).
+ * Elements after the last whole window are dropped. A view.
+ */
+export const windows = (x: Tensor, axis: number, size: number, step: number): Tensor =>
+  apply("windows", { axis: resolveAxis(x, axis), size, step }, x);
+
+/** The sum of windows where they overlap, along axis `axis` of the result, which has `length` elements. The adjoint of `windows`. */
+export const overlap = (x: Tensor, axis: number, step: number, length: number): Tensor =>
+  apply("overlap", { axis: axis < 0 ? x.shape.length - 1 + axis : axis, step, length }, x);
 
 /** Joins two tensors with the same names along their last axis. */
 export const concatLast = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>): Tensor<A> =>

@@ -59,6 +59,12 @@ export const gelu = (x: number): number => x * normalCdf(x); // [gelu.erf]
 /** d gelu / dx = Φ(x) + x φ(x) */
 export const geluGrad = (x: number): number => normalCdf(x) + x * normalPdf(x);
 
+/** max(x, 0). NaN stays NaN, and −0 stays −0. */
+export const relu = (x: number): number => (x < 0 ? 0 : x); // [relu.slope]
+
+/** The slope of relu: 1 where x > 0, else 0. */
+export const positive = (x: number): number => (x > 0 ? 1 : 0); // [relu.slope]
+
 export const mulScalar: Rule<"mulScalar"> = {
   shape: keepShape,
   compute: ({ by }, a) => {

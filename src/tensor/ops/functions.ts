@@ -24,6 +24,10 @@ export const tanh: Unary = (x) => apply("tanh", {}, x);
 export const sigmoid: Unary = (x) => apply("sigmoid", {}, x);
 /** x Φ(x), with the error function and not the tanh approximation. */
 export const gelu: Unary = (x) => apply("gelu", {}, x);
+/** max(x, 0); its derivative at 0 is 0, as in torch. */
+export const relu: Unary = (x) => apply("relu", {}, x);
+/** 1 where x > 0, 0 elsewhere. */
+export const positive: Unary = (x) => apply("positive", {}, x);
 export const geluGrad: Unary = (x) => apply("geluGrad", {}, x);
 /** x, through which no gradient flows. */
 export const detach: Unary = (x) => apply("detach", {}, x);
@@ -55,6 +59,9 @@ export const meanLast = (x: Tensor): Tensor => mulScalar(sumLast(x), 1 / (x.shap
 /** The sum of all elements. */
 export const sumAll = (x: Tensor): Tensor<""> => unbroadcast(x, []);
 
+/** Σ exp(x − shift) over the last axis, with one shift a row: `sumExp(x, detach(maxLast(x)))` does not overflow. */
+export const sumExp = (x: Tensor, shift: Tensor): Tensor => apply("sumExp", {}, x, shift);
+
 /** softmax over the last axis. */
 export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRow: "nan" }, x);
 
@@ -81,6 +88,14 @@ export const gather = <I extends string, D extends string>(
 
 /** Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. */
 export const scatter = (x: Tensor, ids: Int, rows: number): Tensor => apply("scatter", { ids, rows }, x);
+
+/** One element of each row: out[i…] = x[i…, ids[i…]]. */
+export const pick = <I extends string>(x: Tensor<`${I} ${string}`>, ids: Int<I>): Tensor<I> =>
+  apply("pick", { ids }, x);
+
+/** Rows of `width` zeros with one element each: out[i…, ids[i…]] = x[i…]. The adjoint of `pick`. */
+export const place = <I extends string>(x: Tensor<I>, ids: Int<NoInfer<I>>, width: number): Tensor =>
+  apply("place", { ids, width }, x);
 
 /** n consecutive numbers: from, from + 1, … */
 export const arange = <A extends string>(_axis: A, n: number, from = 0): Tensor<A> =>

@@ -1,15 +1,14 @@
-// Rows of a table by integer ids, and the adjoint op.
+// Rows of a table and elements of rows by integer ids, and the adjoint ops.
 import { ShapeError } from "../errors.ts";
-import { flat, sizeOf, view } from "../tensor.ts";
+import { flat, offsets, type Shape, sizeOf, view } from "../tensor.ts";
 import type { Ids, Rule } from "./table.ts";
 
-function checkIds(ids: Ids, rows: number): void {
+/** Throws a ShapeError unless every id is an index of `rows` things, which are called `kind`. */
+function checkIds(ids: Ids, rows: number, kind = "rows of the table  [ops.gather]"): void {
   const values = flat(ids);
   const wrong = values.findIndex((id) => id < 0 || id >= rows);
   if (wrong >= 0) {
-    throw new ShapeError(
-      `id ${values[wrong]} at position ${wrong} is not among the ${rows} rows of the table  [ops.gather]`,
-    );
+    throw new ShapeError(`id ${values[wrong]} at position ${wrong} is not among the ${rows} ${kind}`);
   }
 }
 
@@ -52,5 +51,48 @@ export const scatter: Rule<"scatter"> = {
         out[id * width + j] = (out[id * width + j] ?? 0) + (from[i * width + j] ?? 0);
     });
     return view(out, [rows, ...row]);
+  },
+};
+
+/** Throws a ShapeError unless there is one id for each row of `width` elements, and each id is an element of its row. */
+function checkPicks(ids: Ids, rows: Shape, width: number): void {
+  if (`${ids.shape}` !== `${rows}`)
+    throw new ShapeError(
+      `rows of shape [${rows.join(" ")}] need one id each, not ids of shape [${ids.shape.join(" ")}]  [ops.pick]`,
+    );
+  checkIds(ids, width, "elements of a row  [ops.pick]");
+}
+
+/** out[i…] = x[i…, ids[i…]]: one element of each row. */
+export const pick: Rule<"pick"> = {
+  exact: true,
+  shape: ({ ids }, x) => {
+    const width = x.at(-1);
+    if (width === undefined) throw new ShapeError("a scalar has no rows to pick from  [ops.pick]");
+    checkPicks(ids, x.slice(0, -1), width);
+    return ids.shape;
+  },
+  compute: ({ ids }, x) => {
+    const rows = offsets(x.shape.slice(0, -1), x.stride.slice(0, -1), x.offset);
+    const step = x.stride.at(-1) ?? 0;
+    const values = Float64Array.from(flat(ids), (id, i) => x.data[(rows[i] ?? 0) + id * step] ?? 0);
+    return view(values, ids.shape);
+  },
+};
+
+/** out[i…, ids[i…]] = x[i…], in rows of `width` zeros. The adjoint of `pick`. */
+export const place: Rule<"place"> = {
+  exact: true,
+  shape: ({ ids, width }, x) => {
+    if (!Number.isInteger(width) || width < 0)
+      throw new ShapeError(`rows of width ${width}: a width is a whole number from 0 up  [ops.pick]`);
+    checkPicks(ids, x, width);
+    return [...x, width];
+  },
+  compute: ({ ids, width }, x) => {
+    const values = flat(x);
+    const out = new Float64Array(values.length * width);
+    for (const [i, id] of flat(ids).entries()) out[i * width + id] = values[i] ?? 0;
+    return view(out, [...x.shape, width]);
   },
 };

@@ -61,6 +61,29 @@ export const unbroadcast = folded(0, plus);
 /** Math.max propagates NaN, unlike `sup` of ndarray-ops. The maximum of no elements is −∞. */
 export const maxTo = folded(-Infinity, Math.max); // [ops.nan]
 
+/** Σⱼ exp(x[i, j] − shift[i]) over the last axis, which is kept with size 1. No array in the shape of x is allocated. */
+export const sumExp: Rule<"sumExp"> = {
+  shape: (_, a, shift) => {
+    const rows = [...a.slice(0, -1), 1];
+    if (a.length > 0 && `${shift}` === `${rows}`) return rows;
+    throw new ShapeError(
+      `the rows of [${a.join(" ")}] need one shift each, [${rows.join(" ")}], not [${shift.join(" ")}]  [ops.sum-exp]`,
+    );
+  },
+  compute: (_, a, shift) => {
+    const rows = offsets(a.shape.slice(0, -1), a.stride.slice(0, -1), a.offset);
+    const shifts = flat(shift);
+    const [n, step] = [a.shape.at(-1) ?? 0, a.stride.at(-1) ?? 0];
+    const out = new Float64Array(rows.length);
+    for (const [i, row] of rows.entries()) {
+      let total = 0;
+      for (let j = 0; j < n; j++) total += Math.exp((a.data[row + j * step] ?? 0) - (shifts[i] ?? 0));
+      out[i] = total;
+    }
+    return view(out, shift.shape);
+  },
+};
+
 /**
  * softmax(x)ᵢ = exp(xᵢ − max x) / Σⱼ exp(xⱼ − max x) over the allowed entries of each row (last axis), 0 elsewhere.
  * The result for a row without allowed entries is `emptyRow`. Whether a row is empty depends on the mask, not on a fill value.

@@ -10,14 +10,17 @@ import {
   identity,
   map,
   mulScalar,
+  positive,
+  relu,
   sigmoid,
   unary,
   where,
 } from "./elementwise.ts";
-import { gather, scatter } from "./gather.ts";
+import { gather, pick, place, scatter } from "./gather.ts";
 import { concat, pad, rearrange, slice, sum } from "./movement.ts";
-import { expand, maxTo, softmax, unbroadcast } from "./reductions.ts";
+import { expand, maxTo, softmax, sumExp, unbroadcast } from "./reductions.ts";
 import type { OpName, Rule } from "./table.ts";
+import { overlap, windows } from "./windows.ts";
 
 /** The table of 01-ops.md. [ops.definition] */
 export const rules: { readonly [K in OpName]: Rule<K> } = {
@@ -36,12 +39,15 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   sigmoid: map(sigmoid),
   gelu: map(gelu),
   geluGrad: map(geluGrad),
+  relu: { ...map(relu), exact: true },
+  positive: { ...map(positive), exact: true },
   mulScalar,
   addScalar,
   where,
   unbroadcast,
   maxTo,
   expand,
+  sumExp,
   softmax,
   einsum,
   rearrange,
@@ -50,8 +56,12 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   concat,
   slice,
   pad,
+  windows,
+  overlap,
   gather,
   scatter,
+  pick,
+  place,
   detach: identity,
   tap: identity,
 };

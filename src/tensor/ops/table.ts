@@ -30,12 +30,16 @@ export interface Ops {
   sigmoid: Unary;
   gelu: Unary;
   geluGrad: Unary;
+  relu: Unary;
+  /** 1 where x > 0, else 0. Its derivative is zero. */
+  positive: Unary;
   mulScalar: Unary<{ by: number }>;
   addScalar: Unary<{ by: number }>;
   where: Unary<{ keep: Mask; otherwise: number }>;
   unbroadcast: Unary<{ shape: Shape }>;
   maxTo: Unary<{ shape: Shape }>;
   expand: Unary<{ shape: Shape }>;
+  sumExp: Binary;
   softmax: Unary<{ mayAttend: Mask | null; emptyRow: EmptyRow }>;
   einsum: { in: [Tensor, Tensor]; attrs: { pattern: string } };
   rearrange: Patterned;
@@ -44,8 +48,12 @@ export interface Ops {
   concat: { in: Tensor[]; attrs: { axis: number } };
   slice: Unary<{ axis: number; from: number; to: number }>;
   pad: Unary<{ axis: number; before: number; after: number }>;
+  windows: Unary<{ axis: number; size: number; step: number }>;
+  overlap: Unary<{ axis: number; step: number; length: number }>;
   gather: Unary<{ ids: Ids }>;
   scatter: Unary<{ ids: Ids; rows: number }>;
+  pick: Unary<{ ids: Ids }>;
+  place: Unary<{ ids: Ids; width: number }>;
   detach: Unary;
   tap: Unary<{ name: string }>;
 }

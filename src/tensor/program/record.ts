@@ -36,13 +36,7 @@ export function constant<T extends Tensor>(t: T): T {
   return t;
 }
 
-function push(
-  r: Recorder,
-  t: Tensor,
-  op: Node["op"],
-  attrs: object,
-  inputs: readonly number[],
-): number {
+function push(r: Recorder, t: Tensor, op: Node["op"], attrs: object, inputs: readonly number[]): number {
   const id = r.nodes.push({ op, attrs, inputs, shape: t.shape, scope: r.scope }) - 1;
   r.ids.set(t, id);
   return id;

@@ -65,7 +65,7 @@ export function deviceBackend(device: GpuDevice): Backend & { readonly launcher:
           return out;
         },
       },
-      normalize: { takes: [["x"]], run: ({ epsilon }, { x }) => normalize(launcher, epsilon, x) },
+      normalize: { takes: [["x"]], run: (attrs, { x }) => normalize(launcher, attrs, x) },
     },
     store: launcher.buffers,
     ran,

@@ -3,7 +3,7 @@
 // An operand is a list of rows: row i begins at base + 4 offsets[i], and its elements have a constant step, which is 0 for a repeated
 // element. The result is contiguous. A task is several rows, or a part of a long one.
 import { argument, number } from "./control.as.ts";
-import { exp4, gelu4, geluGrad4, sigmoid4 } from "./functions.as.ts";
+import { cos4, exp4, gelu4, geluGrad4, log4, positive4, sigmoid4, sin4, tanh4 } from "./functions.as.ts";
 
 /** Elements j … j + 3 of a row of n elements. Positions after its end repeat the last element. */
 export function four(row: usize, step: i32, j: i32, n: i32): v128 {
@@ -53,7 +53,7 @@ export function lanes(row: usize, step: i32, j: i32, n: i32): v128 {
 }
 
 /** Ops from BINARY on have two operands; the second operand of WHERE is a mask. */
-const BINARY = 8, WHERE = 13;
+const BINARY = 14, WHERE = 20;
 
 /** Numbers as in elementwise.ts. */
 @inline
@@ -67,11 +67,18 @@ function resultOf(op: i32, x: v128, y: v128, by: v128): v128 {
     case 5: return geluGrad4(x);
     case 6: return f32x4.mul(x, by);
     case 7: return f32x4.add(x, by);
-    case 8: return f32x4.add(x, y);
-    case 9: return f32x4.sub(x, y);
-    case 10: return f32x4.mul(x, y);
-    case 11: return f32x4.div(x, y);
-    case 12: return v128.and(f32x4.eq(x, y), f32x4.splat(1));
+    case 8: return v128.andnot(x, f32x4.lt(x, f32x4.splat(0)));
+    case 9: return positive4(x);
+    case 10: return tanh4(x);
+    case 11: return sin4(x);
+    case 12: return cos4(x);
+    case 13: return log4(x);
+    case 14: return f32x4.add(x, y);
+    case 15: return f32x4.sub(x, y);
+    case 16: return f32x4.mul(x, y);
+    case 17: return f32x4.div(x, y);
+    case 18: return v128.and(f32x4.eq(x, y), f32x4.splat(1));
+    case 19: return f32x4.max(x, y);
     default: return v128.bitselect(x, by, y);
   }
 }
@@ -98,6 +105,13 @@ function strip(op: i32, x: usize, nextX: usize, y: usize, nextY: usize, by: v128
     case 10: return each(10, x, nextX, y, nextY, by, out, end);
     case 11: return each(11, x, nextX, y, nextY, by, out, end);
     case 12: return each(12, x, nextX, y, nextY, by, out, end);
+    case 13: return each(13, x, nextX, y, nextY, by, out, end);
+    case 14: return each(14, x, nextX, y, nextY, by, out, end);
+    case 15: return each(15, x, nextX, y, nextY, by, out, end);
+    case 16: return each(16, x, nextX, y, nextY, by, out, end);
+    case 17: return each(17, x, nextX, y, nextY, by, out, end);
+    case 18: return each(18, x, nextX, y, nextY, by, out, end);
+    case 19: return each(19, x, nextX, y, nextY, by, out, end);
     default: return each(WHERE, x, nextX, y, nextY, by, out, end);
   }
 }

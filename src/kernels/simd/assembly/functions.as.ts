@@ -1,5 +1,5 @@
-// AssemblyScript. exp, the normal distribution, and functions composed of them, on four lanes. The coefficients are our own least-squares
-// fits.
+// AssemblyScript. exp, the normal distribution, functions composed of them, and sin, cos and log, on four lanes. The coefficients of the
+// first are our own least-squares fits; sin, cos and log are computed in float64 by their series.
 import { fma } from "./tile.as.ts";
 
 function c(x: f32): v128 {
@@ -89,4 +89,164 @@ export function gelu4(x: v128): v128 {
 export function geluGrad4(x: v128): v128 {
   const density = f32x4.mul(exp4(f32x4.mul(f32x4.mul(x, x), c(-0.5))), c(0.398942280401));
   return fma(x, density, normalCdf(x));
+}
+
+/** (1 − e^(−2|x|)) / (1 + e^(−2|x|)) with the sign of x; for small |x|, where that cancels, Cephes' polynomial (Moshier, tanhf.c). */
+export function tanh4(x: v128): v128 {
+  const size = f32x4.abs(x), z = f32x4.mul(x, x);
+  let p = fma(c(-5.70498872745e-3), z, c(2.06390887954e-2));
+  p = fma(p, z, c(-5.37397155531e-2));
+  p = fma(p, z, c(1.33314422036e-1));
+  p = fma(p, z, c(-3.33332819422e-1));
+  const near = fma(f32x4.mul(x, z), p, x);
+  const t = decay4(f32x4.mul(size, c(-2)));
+  const far = f32x4.div(f32x4.sub(c(1), t), f32x4.add(c(1), t));
+  const signed = v128.bitselect(x, far, c(-0.0));
+  return v128.bitselect(near, signed, f32x4.lt(size, c(0.625)));
+}
+
+/** 1 where x > 0, else 0. */
+export function positive4(x: v128): v128 {
+  return v128.and(f32x4.gt(x, c(0)), c(1));
+}
+
+function d(x: f64): v128 {
+  return f64x2.splat(x);
+}
+
+/** a b + c in float64. */
+function step(a: v128, b: v128, c: v128): v128 {
+  return f64x2.add(f64x2.mul(a, b), c);
+}
+
+/** Two pairs of float64 as four float32. */
+function narrow(low: v128, high: v128): v128 {
+  return i64x2.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
+}
+
+function highPair(x: v128): v128 {
+  return f64x2.promote_low_f32x4(i64x2.shuffle(x, x, 1, 0));
+}
+
+export function sin4(x: v128): v128 {
+  const size = f32x4.abs(x);
+  const odd = narrow(sinOfShifted(f64x2.promote_low_f32x4(size), 0), sinOfShifted(highPair(size), 0));
+  return v128.xor(odd, v128.and(x, c(-0.0)));
+}
+
+export function cos4(x: v128): v128 {
+  const size = f32x4.abs(x);
+  return narrow(sinOfShifted(f64x2.promote_low_f32x4(size), 1), sinOfShifted(highPair(size), 1));
+}
+
+/** π/2 in two parts. Products of the first, of 33 bits, with whole numbers below 2²⁰ are exact. */
+const HALF_PI: f64 = 1.57079632673412561417, HALF_PI_REST: f64 = 6.07710050650619224932e-11;
+/** Larger arguments are reduced with more bits of 2/π. */
+const LARGE: f64 = 1048576;
+
+/** The quadrant that `reduceLarge` found. */
+let quadrant: i64 = 0;
+
+/** sin(x + quarters · π/2) of two numbers from 0 up, which are float32 numbers. */
+function sinOfShifted(x: v128, quarters: i64): v128 {
+  const n = f64x2.nearest(f64x2.mul(x, d(0.63661977236758134308)));
+  let r = f64x2.sub(f64x2.sub(x, f64x2.mul(n, d(HALF_PI))), f64x2.mul(n, d(HALF_PI_REST)));
+  let q = i64x2.extend_low_i32x4_s(i32x4.trunc_sat_f64x2_s_zero(n));
+  if (v128.any_true(v128.and(f64x2.ge(x, d(LARGE)), f64x2.lt(x, d(Infinity))))) {
+    const a = f64x2.extract_lane(x, 0), b = f64x2.extract_lane(x, 1);
+    if (a >= LARGE && a < Infinity) {
+      r = f64x2.replace_lane(r, 0, reduceLarge(<f32>a));
+      q = i64x2.replace_lane(q, 0, quadrant);
+    }
+    if (b >= LARGE && b < Infinity) {
+      r = f64x2.replace_lane(r, 1, reduceLarge(<f32>b));
+      q = i64x2.replace_lane(q, 1, quadrant);
+    }
+  }
+  q = i64x2.add(q, i64x2.splat(quarters));
+  const one = i64x2.splat(1);
+  const isOdd = i64x2.eq(v128.and(q, one), one);
+  const sign = i64x2.shl(v128.and(i64x2.shr_s(q, 1), one), 63);
+  return v128.xor(v128.bitselect(cosSeries(r), sinSeries(r), isOdd), sign);
+}
+
+/** The series of sin r up to r¹¹, for |r| ≤ π/4: the terms that are left out are below 8e-12. */
+function sinSeries(r: v128): v128 {
+  const z = f64x2.mul(r, r);
+  let p = step(d(-1.0 / 39916800), z, d(1.0 / 362880));
+  p = step(p, z, d(-1.0 / 5040));
+  p = step(p, z, d(1.0 / 120));
+  p = step(p, z, d(-1.0 / 6));
+  return step(f64x2.mul(r, z), p, r);
+}
+
+/** The series of cos r up to r¹², for |r| ≤ π/4. */
+function cosSeries(r: v128): v128 {
+  const z = f64x2.mul(r, r);
+  let p = step(d(1.0 / 479001600), z, d(-1.0 / 3628800));
+  p = step(p, z, d(1.0 / 40320));
+  p = step(p, z, d(-1.0 / 720));
+  p = step(p, z, d(1.0 / 24));
+  p = step(p, z, d(-0.5));
+  return step(p, z, d(1));
+}
+
+/** Bits 32 i to 32 i + 31 of 2/π after its binary point. */
+function bitsOfTwoOverPi(i: i32): u64 {
+  switch (i) {
+    case 0: return 0xa2f9836e;
+    case 1: return 0x4e441529;
+    case 2: return 0xfc2757d1;
+    case 3: return 0xf534ddc0;
+    case 4: return 0xdb629599;
+    case 5: return 0x3c439041;
+    case 6: return 0xfe5163ab;
+    default: return 0;
+  }
+}
+
+/** 32 bits of 2/π from bit `at` on. Bits before the point are zero. */
+function wordOfTwoOverPi(at: i32): u64 {
+  const i = at >> 5, shift = <u64>(at & 31);
+  return (((bitsOfTwoOverPi(i) << 32) | bitsOfTwoOverPi(i + 1)) >> (32 - shift)) & 0xffffffff;
+}
+
+/**
+ * x − n π/2 for x ≥ 2²⁰ and the nearest whole n, whose last two bits become `quadrant` (Payne and Hanek, 1983). x is m 2ᵉ with a whole m
+ * below 2²⁴. Only bits of 2/π that matter modulo 4 are multiplied: 96 of them, whose product with m has its last bit at 2^−94.
+ */
+function reduceLarge(x: f32): f64 {
+  const bits = reinterpret<u32>(x);
+  const m = <u64>((bits & 0x7fffff) | 0x800000), from = <i32>(bits >> 23) - 152;
+  const high = (m * wordOfTwoOverPi(from)) << 32;
+  const turned = high + m * wordOfTwoOverPi(from + 32) + ((m * wordOfTwoOverPi(from + 64)) >> 32);
+  const n = (turned + (<u64>1 << 61)) >> 62;
+  quadrant = <i64>n;
+  return <f64><i64>(turned - (n << 62)) * (1.57079632679489661923 * 2.168404344971008868e-19);
+}
+
+/** log x = e ln 2 + log m for x = 2ᵉ m with √½ < m ≤ √2. */
+export function log4(x: v128): v128 {
+  const y = narrow(logOfPair(f64x2.promote_low_f32x4(x)), logOfPair(highPair(x)));
+  const ends = v128.bitselect(c(-Infinity), c(NaN), f32x4.eq(x, c(0)));
+  const top = v128.bitselect(x, y, f32x4.eq(x, c(Infinity)));
+  return v128.bitselect(top, ends, f32x4.gt(x, c(0)));
+}
+
+/** log m = 2 artanh s with s = (m − 1) / (m + 1), by the series up to s¹⁵: |s| ≤ 0.172, so that the rest is below 4e-14. */
+function logOfPair(x: v128): v128 {
+  const mantissa = v128.or(v128.and(x, i64x2.splat(0xfffffffffffff)), d(1));
+  const isHigh = f64x2.gt(mantissa, d(1.41421356237309504880));
+  const m = v128.bitselect(f64x2.mul(mantissa, d(0.5)), mantissa, isHigh);
+  const exponent = i64x2.sub(i64x2.sub(i64x2.shr_u(x, 52), i64x2.splat(1023)), isHigh);
+  const e = f64x2.convert_low_i32x4_s(i32x4.shuffle(exponent, exponent, 0, 2, 0, 2));
+  const s = f64x2.div(f64x2.sub(m, d(1)), f64x2.add(m, d(1))), z = f64x2.mul(s, s);
+  let p = step(d(2.0 / 15), z, d(2.0 / 13));
+  p = step(p, z, d(2.0 / 11));
+  p = step(p, z, d(2.0 / 9));
+  p = step(p, z, d(2.0 / 7));
+  p = step(p, z, d(2.0 / 5));
+  p = step(p, z, d(2.0 / 3));
+  p = step(p, z, d(2));
+  return step(e, d(0.69314718055994530942), f64x2.mul(s, p));
 }

@@ -1,4 +1,4 @@
-// AssemblyScript. Softmax and layer normalisation, row by row. Sums are accumulated in float64.
+// AssemblyScript. Softmax, layer normalisation, maxima and sums, row by row. Sums are accumulated in float64.
 import { argument, number } from "./control.as.ts";
 import { four, lanes, maskAt, put, rowAt } from "./elementwise.as.ts";
 import { exp4 } from "./functions.as.ts";
@@ -71,19 +71,20 @@ export function softmaxRow(row: usize, step: i32, mask: usize, stepMask: i32, n:
   }
 }
 
-// Arguments: 0 out, 1 n, 2 rows, 3 rows of a task, 5 base, 6 offsets, 7 step, 8 epsilon
+function meanOf(row: usize, step: i32, n: i32): f64 {
+  let sums = f64x2.splat(0);
+  for (let j = 0; j < n; j += 4) sums = f64x2.add(sums, wide(v128.and(four(row, step, j, n), first(n - j))));
+  return total(sums) / n;
+}
+
+// Arguments: 0 out, 1 n, 2 rows, 3 rows of a task, 5 base, 6 offsets, 7 step, 8 epsilon, 9 whether the mean is subtracted
 export function normalize(task: i32): void {
   const n = <i32>argument(1), many = <i32>argument(3), step = <i32>argument(7);
   const last = min((task + 1) * many, <i32>argument(2));
   for (let i = task * many; i < last; i++) {
     const row = rowAt(argument(5), argument(6), i);
     const out: usize = argument(0) + (<usize>i * n << 2);
-    let sums = f64x2.splat(0);
-    for (let j = 0; j < n; j += 4) {
-      const x = v128.and(four(row, step, j, n), first(n - j));
-      sums = f64x2.add(sums, wide(x));
-    }
-    const mean = f64x2.splat(total(sums) / n);
+    const mean = f64x2.splat(argument(9) ? meanOf(row, step, n) : 0);
     let squares = f64x2.splat(0);
     for (let j = 0; j < n; j += 4) {
       const x = four(row, step, j, n), counts = first(n - j);
@@ -97,6 +98,56 @@ export function normalize(task: i32): void {
       const low = f32x4.demote_f64x2_zero(f64x2.mul(f64x2.sub(f64x2.promote_low_f32x4(x), mean), by));
       const high = f32x4.demote_f64x2_zero(f64x2.mul(f64x2.sub(upper(x), mean), by));
       put(out + (<usize>j << 2), i64x2.shuffle(low, high, 0, 2), n - j);
+    }
+  }
+}
+
+/** The maximum of each row. Arguments: as of softmax up to 7. */
+export function maxima(task: i32): void {
+  const n = <i32>argument(1), many = <i32>argument(3), step = <i32>argument(7);
+  const last = min((task + 1) * many, <i32>argument(2));
+  for (let i = task * many; i < last; i++) {
+    const row = rowAt(argument(5), argument(6), i);
+    let top = f32x4.splat(-Infinity);
+    for (let j = 0; j < n; j += 4)
+      top = f32x4.max(top, v128.bitselect(four(row, step, j, n), f32x4.splat(-Infinity), first(n - j)));
+    store<f32>(argument(0) + (<usize>i << 2), highest(top));
+  }
+}
+
+/** Σ e^(x − shift) of each row. Arguments: as of softmax up to 7, 8 the shifts. */
+export function sumExp(task: i32): void {
+  const n = <i32>argument(1), many = <i32>argument(3), step = <i32>argument(7);
+  const last = min((task + 1) * many, <i32>argument(2));
+  for (let i = task * many; i < last; i++) {
+    const row = rowAt(argument(5), argument(6), i);
+    const shift = v128.load32_splat(argument(8) + (<usize>i << 2));
+    let sums = f64x2.splat(0);
+    for (let j = 0; j < n; j += 4)
+      sums = f64x2.add(sums, wide(v128.and(exp4(f32x4.sub(four(row, step, j, n), shift)), first(n - j))));
+    store<f32>(argument(0) + (<usize>i << 2), <f32>total(sums));
+  }
+}
+
+/**
+ * Adds rows into rows of a table. Arguments: 0 out, 1 n, 2 rows of the table that receive something, 3 of a task, 5 base, 6 offsets of the
+ * rows in the order of their targets, 7 the targets, 8 where the rows of each target begin in that order, with one more at the end.
+ */
+export function scatter(task: i32): void {
+  const n = <i32>argument(1), many = <i32>argument(3);
+  const last = min((task + 1) * many, <i32>argument(2));
+  for (let i = task * many; i < last; i++) {
+    const target = load<i32>(argument(7) + (<usize>i << 2));
+    const from = load<i32>(argument(8) + (<usize>i << 2)), to = load<i32>(argument(8) + (<usize>i << 2), 4);
+    const out: usize = argument(0) + (<usize>target * n << 2);
+    for (let j = 0; j < n; j += 4) {
+      let low = f64x2.splat(0), high = f64x2.splat(0);
+      for (let k = from; k < to; k++) {
+        const x = v128.load(rowAt(argument(5), argument(6), k) + (<usize>j << 2));
+        low = f64x2.add(low, f64x2.promote_low_f32x4(x));
+        high = f64x2.add(high, upper(x));
+      }
+      put(out + (<usize>j << 2), i64x2.shuffle(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2), n - j);
     }
   }
 }

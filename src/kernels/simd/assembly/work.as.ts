@@ -9,7 +9,7 @@ import { copy, elements } from "./elementwise.as.ts";
 import { pack } from "./pack.as.ts";
 import { peak, peakOperations } from "./peak.as.ts";
 import { multiply, rowTimesPanels } from "./product.as.ts";
-import { normalize, softmax } from "./rows.as.ts";
+import { maxima, normalize, scatter, softmax, sumExp } from "./rows.as.ts";
 import { TILE } from "./tile.as.ts";
 
 export { peak, peakOperations };
@@ -45,6 +45,9 @@ function run(kernel: i32, task: i32, scratch: usize): void {
     case 7: return softmax(task);
     case 8: return normalize(task);
     case 9: return attendVjp(task, scratch);
+    case 10: return maxima(task);
+    case 11: return sumExp(task);
+    case 12: return scatter(task);
     default: unreachable();
   }
 }

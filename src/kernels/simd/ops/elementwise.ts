@@ -4,13 +4,21 @@ import type { View } from "../../../tensor/tensor.ts";
 import { type Engine, rowsOf } from "../engine.ts";
 import { bits } from "../thread-pool.ts";
 
-/** The position of a name is the op's number in elementwise.as.ts. */
-export const ELEMENTWISE = [
+/** The position of a name is its number in elementwise.as.ts. All but `max`, of which maxTo is made, are ops. */
+const NUMBERED = [
   ...(["neg", "exp", "sqrt", "sigmoid", "gelu", "geluGrad", "mulScalar", "addScalar"] as const),
-  ...(["add", "sub", "mul", "div", "equal", "where"] as const),
+  ...(["relu", "positive", "tanh", "sin", "cos", "log"] as const),
+  ...(["add", "sub", "mul", "div", "equal", "max", "where"] as const),
 ] as const;
-export type Elementwise = (typeof ELEMENTWISE)[number];
-const SLOW: readonly Elementwise[] = ["exp", "sqrt", "sigmoid", "gelu", "geluGrad"];
+type Numbered = (typeof NUMBERED)[number];
+export type Elementwise = Exclude<Numbered, "max">;
+export const ELEMENTWISE = NUMBERED.filter((op): op is Elementwise => op !== "max");
+
+/** Nanoseconds for one element; 0.4 for the ops that are not listed. */
+const COST: Partial<Record<Numbered, number>> = {
+  ...{ exp: 2, sqrt: 2, sigmoid: 2, gelu: 2, geluGrad: 2, tanh: 2 },
+  ...{ sin: 4, cos: 4, log: 4 },
+};
 
 /** Elements of a task. */
 const CHUNK = 16384;
@@ -24,16 +32,16 @@ export function divideRows(out: View, n: number, rows: number) {
   return { tasks, words: [out.data.byteOffset, n, rows, rowsPerTask, CHUNK] };
 }
 
-/** An op on one operand, or on two of the same shape. */
-export function elements<K extends Elementwise>(
+/** An op on one operand, or on two of the same shape. `out` is row-major, and may be an operand. */
+export function elements(
   engine: Engine,
-  op: K,
-  attrs: Ops[K]["attrs"],
+  op: Numbered,
+  attrs: object,
   a: View,
   b: View = a,
+  out: View = engine.result(a.shape),
 ): View {
   const { by, keep, otherwise }: Partial<Ops["mulScalar"]["attrs"] & Ops["where"]["attrs"]> = attrs;
-  const out = engine.result(a.shape);
   if (out.size > 0)
     engine.withTemporaries(() => {
       const x = engine.operand(a);
@@ -43,8 +51,8 @@ export function elements<K extends Elementwise>(
       const [p, q] = operands;
       words.push(x.address, engine.list(p?.offsets ?? []), p?.stride ?? 0);
       words.push(y.address, engine.list(q?.offsets ?? []), q?.stride ?? 0);
-      words.push(ELEMENTWISE.indexOf(op), bits(by ?? otherwise ?? 0));
-      const cost = (SLOW.includes(op) ? 2 : 0.4) * out.size;
+      words.push(NUMBERED.indexOf(op), bits(by ?? otherwise ?? 0));
+      const cost = (COST[op] ?? 0.4) * out.size;
       engine.threads.run("elements", { tasks, words, cost, scratch: SCRATCH });
     });
   return out;

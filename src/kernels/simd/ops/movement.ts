@@ -1,9 +1,14 @@
-// Ops that move elements and cannot be expressed as views.
+// Ops that move elements and cannot be expressed as views, and the sum of rows that move to one place.
 
-import { gather as gatherRule } from "../../../tensor/ops/gather.ts";
+import {
+  gather as gatherRule,
+  pick as pickRule,
+  place as placeRule,
+  scatter as scatterRule,
+} from "../../../tensor/ops/gather.ts";
 import { concat as concatRule, pad as padRule } from "../../../tensor/ops/movement.ts";
 import type { Ops } from "../../../tensor/ops/table.ts";
-import { flat, sizeOf, type View, view } from "../../../tensor/tensor.ts";
+import { contiguous, flat, offsets, sizeOf, type View, view } from "../../../tensor/tensor.ts";
 import { type Engine, rowsOf } from "../engine.ts";
 import { divideRows } from "./elementwise.ts";
 
@@ -51,5 +56,77 @@ export function gather(engine: Engine, attrs: Ops["gather"]["attrs"], table: Vie
   flat(attrs.ids).forEach((id, i) => {
     out.data.set(rows.subarray(id * width, (id + 1) * width), i * width);
   });
+  return out;
+}
+
+/** The positions of rows in the order of their targets, each target that occurs, and where its rows begin in that order. */
+function byTarget(ids: Int32Array, rows: number) {
+  const ends = new Int32Array(rows + 1);
+  for (const id of ids) ends[id + 1] = (ends[id + 1] ?? 0) + 1;
+  const targets = [...ends.keys()].filter((row) => row < rows && (ends[row + 1] ?? 0) > 0);
+  for (let row = 1; row <= rows; row++) ends[row] = (ends[row] ?? 0) + (ends[row - 1] ?? 0);
+  const begins = [...targets.map((row) => ends[row] ?? 0), ids.length];
+  const order = new Int32Array(ids.length);
+  for (const [i, id] of ids.entries()) {
+    order[ends[id] ?? 0] = i;
+    ends[id] = (ends[id] ?? 0) + 1;
+  }
+  return { order, targets, begins };
+}
+
+/** The view itself if each of its rows is contiguous, otherwise a copy of it. `axes` is the number of axes before a row's. */
+function withContiguousRows(engine: Engine, a: View, axes: number): View {
+  const row = { ...a, shape: a.shape.slice(axes), stride: a.stride.slice(axes) };
+  if (contiguous(row)) return a;
+  const copy = engine.result(a.shape);
+  copyInto(engine, copy, a);
+  return copy;
+}
+
+export function scatter(engine: Engine, attrs: Ops["scatter"]["attrs"], a: View): View {
+  const source = withContiguousRows(engine, a, attrs.ids.shape.length);
+  try {
+    return addedRows(engine, attrs, source);
+  } finally {
+    if (source !== a) engine.heap.free(source.data.byteOffset);
+  }
+}
+
+function addedRows(engine: Engine, attrs: Ops["scatter"]["attrs"], source: View): View {
+  const { ids, rows } = attrs;
+  const axes = ids.shape.length;
+  const out = engine.result(scatterRule.shape(attrs, source.shape));
+  out.data.fill(0);
+  if (source.size === 0 || out.size === 0) return out;
+  engine.withTemporaries(() => {
+    const x = engine.operand(source);
+    const { order, targets, begins } = byTarget(flat(ids), rows);
+    const starts = offsets(source.shape.slice(0, axes), source.stride.slice(0, axes));
+    const n = sizeOf(source.shape.slice(axes));
+    const { words } = divideRows(out, n, targets.length);
+    words.push(x.address, engine.list(order.map((i) => starts[i] ?? 0)));
+    words.push(engine.list(targets), engine.list(begins));
+    engine.threads.run("scatter", {
+      tasks: Math.ceil(targets.length / (words[3] ?? 1)),
+      words,
+      cost: 0.5 * source.size,
+    });
+  });
+  return out;
+}
+
+export function pick(engine: Engine, attrs: Ops["pick"]["attrs"], a: View): View {
+  const out = engine.result(pickRule.shape(attrs, a.shape));
+  const rows = offsets(a.shape.slice(0, -1), a.stride.slice(0, -1), a.offset);
+  const step = a.stride.at(-1) ?? 0;
+  for (const [i, id] of flat(attrs.ids).entries()) out.data[i] = a.data[(rows[i] ?? 0) + id * step] ?? 0;
+  return out;
+}
+
+export function place(engine: Engine, attrs: Ops["place"]["attrs"], a: View): View {
+  const out = engine.result(placeRule.shape(attrs, a.shape));
+  const values = flat(a);
+  out.data.fill(0);
+  for (const [i, id] of flat(attrs.ids).entries()) out.data[i * attrs.width + id] = values[i] ?? 0;
   return out;
 }

@@ -153,4 +153,25 @@ export function normalized(
   const value = x[matrix]![row]![this.thread.x * this.constants.stride]!;
   return (value - means[z]![y]![0]! - meanErrors[z]![y]![0]!) / deviations[z]![y]![0]!;
 }
+
+/** √(Σ x² / n + ε), for a norm without centring. */
+export function rowRootMeanSquares(this: NormalizeCell, x: Floats, table: Floats): number {
+  const matrix = table[0]![0]![this.thread.z * 5]!;
+  const row = table[0]![1]![this.thread.y * 5]!;
+  let sum = 0;
+  for (let j = 0; j < this.constants.depth; j++) {
+    const value = x[matrix]![row]![j * this.constants.stride]!;
+    sum += value * value;
+  }
+  return Math.sqrt(sum / this.constants.depth + table[0]![4]![0]!);
+}
+
+/** x / the number of its row. */
+export function dividedByRow(this: NormalizeCell, x: Floats, rows: Floats, table: Floats): number {
+  const matrix = table[0]![0]![this.thread.z * 5]!;
+  const row = table[0]![1]![this.thread.y * 5]!;
+  const z = table[0]![2]![this.thread.z * 5]!;
+  const y = table[0]![3]![this.thread.y * 5]!;
+  return x[matrix]![row]![this.thread.x * this.constants.stride]! / rows[z]![y]![0]!;
+}
 // biome-ignore-end lint/style/noNonNullAssertion: the kernels end here

@@ -2,14 +2,16 @@
 import { sameShape } from "../../../../tensor/ops/elementwise.ts";
 import { emptyRowWeight } from "../../../../tensor/ops/reductions.ts";
 import { rowMajor, type View } from "../../../../tensor/tensor.ts";
-import type { AttentionAttrs } from "../../../backend.ts";
+import type { AttentionAttrs, NormalizeAttrs } from "../../../backend.ts";
 import { zerosOf } from "../device-buffers.ts";
 import {
+  dividedByRow,
   normalized,
   rowDeviations,
   rowMaxima,
   rowMeanErrors,
   rowMeans,
+  rowRootMeanSquares,
   rowSums,
   softmaxWeights,
 } from "../kernels/rows.ts";
@@ -60,13 +62,21 @@ export async function softmax(
   });
 }
 
-export async function normalize(launcher: Launcher, epsilon: number, a: View): Promise<View> {
+export async function normalize(
+  launcher: Launcher,
+  { epsilon, centred }: NormalizeAttrs,
+  a: View,
+): Promise<View> {
   if (a.size === 0) return zerosOf(a.shape);
   const { grid, rowGrid, depth, tableOf } = rowLayout(launcher, a);
   const table = await tableOf([a], [epsilon]);
   const constants = { depth, stride: lastStride(a) };
   return launcher.withTemporaries(async (temporary) => {
     const perRow = { constants, grid: rowGrid, table };
+    if (!centred) {
+      const roots = await temporary(launcher.run({ ...perRow, body: rowRootMeanSquares, operands: [a] }));
+      return launcher.run({ body: dividedByRow, constants, grid, operands: [a, roots], table });
+    }
     const means = await temporary(launcher.run({ ...perRow, body: rowMeans, operands: [a] }));
     const errors = await temporary(launcher.run({ ...perRow, body: rowMeanErrors, operands: [a, means] }));
     const operands = [a, means, errors];

@@ -1,0 +1,43 @@
+// Activation functions by the names that transformers gives them (ACT2FN in transformers/activations.py).
+import { RuleError } from "../tensor/errors.ts";
+import { add, gelu, mul, mulScalar, relu, sigmoid, square } from "../tensor/ops/functions.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { shown } from "./options.ts";
+
+/** A function of each element. */
+export type Activation = <A extends string>(x: Tensor<A>) => Tensor<A>;
+
+/** x σ(x) (Elfwing, Uchibe and Doya, arXiv 1702.03118; also called swish). */
+export const silu: Activation = (x) => mul(x, sigmoid(x)); // [activation.silu]
+
+/** x σ(1.702 x), the sigmoid approximation of GELU (Hendrycks and Gimpel, arXiv 1606.08415, §2). */
+export const quickGelu: Activation = (x) => mul(x, sigmoid(mulScalar(x, 1.702))); // [activation.quick-gelu]
+
+const SLOPE = 2 * Math.sqrt(2 / Math.PI);
+
+/**
+ * x σ(2√(2/π) (x + 0.044715 x³)), the tanh approximation of GELU: with σ(2u) = (1 + tanh u) / 2 it equals
+ * ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+ */
+export const geluTanh: Activation = (x) => {
+  const cubed = mul(square(x), x);
+  return mul(x, sigmoid(mulScalar(add(x, mulScalar(cubed, 0.044715)), SLOPE))); // [activation.gelu-tanh]
+};
+
+/** Activations by transformers' names; `gelu` is the exact one, with the error function. */
+export const ACTIVATIONS = {
+  gelu,
+  gelu_new: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  quick_gelu: quickGelu,
+  silu,
+  relu,
+} as const satisfies Readonly<Record<string, Activation>>; // [activation.names]
+export type ActivationName = keyof typeof ACTIVATIONS;
+
+/** The activation with a name. Throws a RuleError that lists the known names for any other. */
+export function activation(name: ActivationName): Activation {
+  if (typeof name === "string" && Object.hasOwn(ACTIVATIONS, name)) return ACTIVATIONS[name];
+  const known = Object.keys(ACTIVATIONS).join(", ");
+  throw new RuleError(`there is no activation ${shown(name)}; known are ${known}`, "activation.names");
+}

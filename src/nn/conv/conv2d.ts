@@ -1,0 +1,42 @@
+// Convolution with learned weights.
+import { rearrange } from "../../tensor/ops/arrange.ts";
+import { add, expand } from "../../tensor/ops/functions.ts";
+import { tap } from "../../tensor/program/record.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { checked, checkNoMore, checkValue, count, flag, optional } from "../options.ts";
+import { Parameter, uniform } from "../parameter.ts";
+import { conv2d, type PlaneOptions, pair, planeChecks, type Sides, sides } from "./planes.ts";
+
+export interface Conv2dOptions extends PlaneOptions {
+  readonly kernelSize: Sides;
+  readonly bias?: boolean;
+}
+
+/**
+ * A convolution of planes [b c h w] with a weight [out in y x] and a bias (torch.nn.Conv2d, without groups and dilation), initialised
+ * uniformly within ±1/√(in · y · x).
+ */
+export class Conv2d {
+  weight: Parameter<"o c y x">;
+  bias: Parameter<"o"> | null;
+  readonly #options: PlaneOptions;
+
+  constructor(channels: number, out: number, options: Conv2dOptions, ...surplus: readonly never[]) {
+    checkValue("Conv2d", "in", channels, count());
+    checkValue("Conv2d", "out", out, count());
+    const checks = { ...planeChecks, kernelSize: sides(1), bias: optional(flag) };
+    const { kernelSize, bias = true, ...rest } = checked("Conv2d", options, checks);
+    checkNoMore("Conv2d", "two numbers of channels and options", surplus);
+    const [high, wide] = pair(kernelSize);
+    const bound = 1 / Math.sqrt(channels * high * wide); // [conv.uniform]
+    this.weight = new Parameter("o c y x", [out, channels, high, wide], uniform(bound));
+    this.bias = bias ? new Parameter("o", [out], uniform(bound)) : null;
+    this.#options = rest;
+  }
+
+  forward(x: Tensor<"b c h w">): Tensor<"b c h w"> {
+    const y = conv2d(x, this.weight, this.#options);
+    if (!this.bias) return tap(this, "", y);
+    return tap(this, "", add(y, expand(rearrange("o -> o 1 1", this.bias), y))); // [conv.correlation]
+  }
+}

@@ -1,0 +1,151 @@
+// Convolution, pooling and unfolding of planes [b c h w], built of windows along height and width.
+import { RuleError, ShapeError } from "../../tensor/errors.ts";
+import { checkTensors, einsum, pad, rearrange, windows } from "../../tensor/ops/arrange.ts";
+import { where } from "../../tensor/ops/functions.ts";
+import { named } from "../../tensor/pattern.ts";
+import { apply } from "../../tensor/program/record.ts";
+import { Bool, type Tensor } from "../../tensor/tensor.ts";
+import { type Check, checked, optional, passing } from "../options.ts";
+import { convolutionError, kernelSizeError } from "../torch-errors.ts";
+
+/** Height and width, or one number for both. */
+export type Sides = number | readonly [height: number, width: number];
+
+/**
+ * Rows and columns around the plane: as many before as after it, as in torch, or `"same"`, as TensorFlow's SAME: as many as make
+ * ⌈n / stride⌉ windows, the odd one after the plane. With stride 1, torch's "same" is the same.
+ */
+export type Padding = Sides | "same";
+
+export interface PlaneOptions {
+  readonly stride?: Sides;
+  readonly padding?: Padding;
+}
+
+const isSide = (low: number) => (n: unknown) =>
+  Number.isInteger(n) && Number(n) >= low && Number(n) <= 2 ** 24;
+
+/** One whole number of at least `low`, or two. */
+export const sides = (low: number): Check =>
+  passing(
+    `a whole number from ${low} up, or a height and a width`,
+    (value) => isSide(low)(value) || (Array.isArray(value) && value.length === 2 && value.every(isSide(low))),
+  );
+
+const padding: Check = {
+  wanted: `${sides(0).wanted}, or "same"`,
+  accepts: (value) => value === "same" || sides(0).accepts(value),
+};
+
+/** The checks of the options of every function here. */
+export const planeChecks = { stride: optional(sides(1)), padding: optional(padding) };
+
+export const pair = (n: Sides): readonly [number, number] => (typeof n === "number" ? [n, n] : n);
+
+/** The windows along one axis: their size and step, and the padding before and after the axis. */
+interface Along {
+  readonly size: number;
+  readonly step: number;
+  readonly before: number;
+  readonly after: number;
+}
+
+function along(n: number, size: number, step: number, amount: number | "same"): Along {
+  if (amount !== "same") return { size, step, before: amount, after: amount }; // [conv.padding]
+  const missing = Math.max((Math.ceil(n / step) - 1) * step + size - n, 0);
+  const before = Math.floor(missing / 2);
+  return { size, step, before, after: missing - before }; // [conv.same]
+}
+
+/** The windows along height and width. Throws a ShapeError if x is no batch of planes, or is smaller than the kernel. */
+function placed(caller: string, x: Tensor, kernel: Sides, options: PlaneOptions): readonly [Along, Along] {
+  checkTensors(caller, x);
+  const shape = `[${x.shape.join(" ")}]`;
+  if (x.shape.length !== 4)
+    throw new ShapeError(`planes are [b c h w], not ${shape}  [conv.windows]`, caller);
+  const { stride = 1, padding = 0 } = checked(caller, options, planeChecks);
+  const [[high, wide], [down, across]] = [pair(kernel), pair(stride)];
+  const [top, left] = padding === "same" ? (["same", "same"] as const) : pair(padding);
+  const [h = 0, w = 0] = x.shape.slice(2);
+  const axes = [along(h, high, down, top), along(w, wide, across, left)] as const;
+  const padded = [h + axes[0].before + axes[0].after, w + axes[1].before + axes[1].after] as const;
+  if (padded[0] >= high && padded[1] >= wide) return axes;
+  throw new ShapeError(
+    `planes of ${padded.join(" × ")}, padding included, are smaller than the kernel of ${high} × ${wide}  [conv.windows]`,
+    caller,
+    kernelSizeError(padded, [high, wide]),
+  );
+}
+
+const padded = (x: Tensor, [h, w]: readonly [Along, Along]): Tensor =>
+  [h, w].reduce((y, { before, after }, i) => (before + after > 0 ? pad(y, 2 + i, before, after) : y), x);
+
+/** x [b c h w] as windows [b c h w y x]. */
+const windowed = (x: Tensor, [h, w]: readonly [Along, Along]): Tensor<"b c h w y x"> =>
+  windows(windows(x, 2, h.size, h.step), 3, w.size, w.step); // [conv.windows]
+
+/** The cross-correlation of planes [b c h w] with a weight [o c y x], as torch.nn.functional.conv2d computes it. */
+export function conv2d(
+  x: Tensor<"b c h w">,
+  weight: Tensor<"o c y x">,
+  options: PlaneOptions = {},
+): Tensor<"b c h w"> {
+  checkTensors("conv2d", x, weight);
+  const [, channels, high = 0, wide = 0] = weight.shape;
+  if (weight.shape.length !== 4 || channels !== x.shape[1])
+    throw new ShapeError(
+      `a weight [${weight.shape.join(" ")}] needs planes with ${channels} channels, not [${x.shape.join(" ")}]  [conv.windows]`,
+      "conv2d",
+      convolutionError(weight.shape, x.shape),
+    );
+  const axes = placed("conv2d", x, [high, wide], options);
+  const out = einsum("b c h w y x, o c y x -> b o h w", windowed(padded(x, axes), axes), weight); // [conv.correlation]
+  return named("b c h w", out);
+}
+
+export interface PoolOptions extends PlaneOptions {
+  readonly size: Sides;
+}
+
+/** A mask that is true inside the plane and false in its padding; every image and channel has the same. */
+function inside({ shape }: Tensor, [h, w]: readonly [Along, Along]): Bool<"b c h w"> {
+  const [b = 0, c = 0, high = 0, wide = 0] = shape;
+  const size = { h: high + h.before + h.after, w: wide + w.before + w.after };
+  const data = new Uint8Array(size.h * size.w);
+  for (let i = h.before; i < h.before + high; i++)
+    data.fill(1, i * size.w + w.before, i * size.w + w.before + wide);
+  return new Bool([b, c, size.h, size.w], data, [0, 0, size.w, 1]);
+}
+
+/**
+ * The maximum of each window of `size`, one every `stride` elements (`size` unless given). Padding never wins, as in torch and
+ * TensorFlow; an integer padding is at most half the size, as torch requires, so that no window lies in the padding alone.
+ */
+export function maxPool2d(x: Tensor<"b c h w">, options: PoolOptions): Tensor<"b c h w"> {
+  const checks = { ...planeChecks, size: sides(1) };
+  const { size, stride = size, padding = 0 } = checked("maxPool2d", options, checks);
+  const kernel = pair(size);
+  if (padding !== "same" && pair(padding).some((n, i) => n > (kernel[i] ?? 0) / 2))
+    throw new RuleError(
+      `maxPool2d: padding is ${pair(padding).join(" and ")}; it must be at most half of the size, ${kernel.join(" and ")}`,
+      "conv.pool",
+      "RuntimeError: pad should be at most half of effective kernel size",
+    );
+  const axes = placed("maxPool2d", x, kernel, { stride, padding });
+  const hasPadding = axes.some(({ before, after }) => before + after > 0);
+  const around = hasPadding ? where(inside(x, axes), padded(x, axes), -Infinity) : x; // [conv.pool]
+  const all = windowed(around, axes);
+  const top = apply("maxTo", { shape: [...all.shape.slice(0, 4), 1, 1] }, all);
+  return rearrange("b c h w 1 1 -> b c h w", top);
+}
+
+export interface UnfoldOptions extends PlaneOptions {
+  readonly size: Sides;
+}
+
+/** The windows of planes as columns [b, c · y · x, h · w], in the order of torch.nn.Unfold. */
+export function unfold(x: Tensor<"b c h w">, options: UnfoldOptions): Tensor<"b (c y x) (h w)"> {
+  const { size, ...rest } = checked("unfold", options, { ...planeChecks, size: sides(1) });
+  const axes = placed("unfold", x, size, rest);
+  return rearrange("b c h w y x -> b (c y x) (h w)", windowed(padded(x, axes), axes)); // [conv.unfold]
+}
