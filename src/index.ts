@@ -51,7 +51,12 @@ export {
   type RMSNormOptions,
 } from "./nn/norms/layer-norm.ts";
 export { Parameter } from "./nn/parameter.ts";
+export { alibi } from "./nn/positions/alibi.ts";
+export { fourierFeatures, linearPositions } from "./nn/positions/fourier.ts";
+export { LearnedPositions } from "./nn/positions/learned.ts";
+export { RelativePositionBias } from "./nn/positions/relative-bias.ts";
 export { RotaryEmbedding, rotary } from "./nn/positions/rotary.ts";
+export { XPos } from "./nn/positions/xpos.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";
 export { Bug, LoadError, RuleError, ShapeError } from "./tensor/errors.ts";

@@ -17,7 +17,12 @@ import { Linear } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
+import { alibi } from "../../src/nn/positions/alibi.ts";
+import { fourierFeatures, linearPositions } from "../../src/nn/positions/fourier.ts";
+import { LearnedPositions } from "../../src/nn/positions/learned.ts";
+import { RelativePositionBias } from "../../src/nn/positions/relative-bias.ts";
 import { RotaryEmbedding, rotary } from "../../src/nn/positions/rotary.ts";
+import { XPos } from "../../src/nn/positions/xpos.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import { int } from "../../src/tensor/tensor.ts";
 import { adamw } from "../../src/training/optimizers/adamw.ts";
@@ -186,6 +191,52 @@ const calls: Readonly<Record<string, Call>> = {
     more: { pairing: "interleaved", base: 100, from: 3, precision: "float32" },
     required: ["width"],
   },
+  XPos: { make: call((o) => new XPos(o)), valid: { width: 4 }, more: { scaleBase: 8 }, required: ["width"] },
+  "XPos.forward": {
+    make: call((o) => new XPos({ width: 4 }).forward(randomTensor<"l k">([2, 4]), o)),
+    valid: {},
+    more: { offset: 3, downscale: true },
+    required: [],
+  },
+  alibi: {
+    make: call((o) => alibi(o)),
+    valid: { heads: 4, keys: 3 },
+    more: { biasMax: 4, precision: "float32" },
+    required: ["heads", "keys"],
+  },
+  RelativePositionBias: {
+    make: call((o) => new RelativePositionBias(o)),
+    valid: {},
+    more: { bidirectional: false, numBuckets: 8, maxDistance: 30, heads: 2 },
+    required: [],
+  },
+  "RelativePositionBias.buckets": {
+    make: call((o) => new RelativePositionBias().buckets(o)),
+    valid: { queries: 2, keys: 3 },
+    more: { from: 1 },
+    required: ["queries", "keys"],
+  },
+  LearnedPositions: {
+    make: call((o) => new LearnedPositions("d", o)),
+    valid: { rows: 4, dim: 3 },
+    more: { offset: 2, std: 0.1 },
+    required: ["rows", "dim"],
+  },
+  linearPositions: {
+    make: call((o: { sides: number[] }) => {
+      const { sides, ...rest } = o;
+      return linearPositions(sides, rest);
+    }),
+    valid: { sides: [2, 3] },
+    more: { precision: "float32" },
+    required: ["sides"],
+  },
+  fourierFeatures: {
+    make: call((o) => fourierFeatures(linearPositions([3]), o)),
+    valid: { bands: 2, maxResolution: [4] },
+    more: { concatPositions: false, sineOnly: true, precision: "float32" },
+    required: ["bands", "maxResolution"],
+  },
   normalize: {
     make: call((o: object) => normalize(randomTensor([2, 3]), o)),
     valid: { epsilon: 1e-5 },
@@ -262,6 +313,15 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   positions: [0],
   base: [0.5, 1e9],
   from: [-1, 0],
+  keys: [0],
+  queries: [0],
+  offset: [0],
+  biasMax: [0.5, 1e9],
+  scaleBase: [0.5, 1e9],
+  bidirectional: [true],
+  downscale: [true],
+  concatPositions: [true],
+  sineOnly: [true],
   learningRate: [0.5, 0, 1e9],
   weightDecay: [0.5, 0, 1e9],
   momentum: [0.5, 0, 1e9],
@@ -421,6 +481,24 @@ test("[options.known] [options.missing] inherited options do not count", () => {
   expect(refusal(() => model.forward(int("b l", [[1]]), { image: null } as never)).upstream).toBe(
     "TypeError: FlamingoPaLM.forward() got an unexpected keyword argument 'image'",
   );
+});
+
+test("[options.surplus] the constructors of position encodings refuse arguments beyond their own", () => {
+  const calls: readonly (readonly [(...more: never[]) => unknown, string])[] = [
+    [(...more) => new RotaryEmbedding(8, ...more), "RotaryEmbedding takes a width"],
+    [(...more) => new XPos({ width: 8 }, ...more), "XPos takes an object of options"],
+    [(...more) => new RelativePositionBias({}, ...more), "RelativePositionBias takes an object of options"],
+    [
+      (...more) => new LearnedPositions("d", { rows: 8, dim: 2 }, ...more),
+      "LearnedPositions takes an axis and",
+    ],
+  ];
+  for (const [make, message] of calls) {
+    expect(make).not.toThrow();
+    const error = refusal(() => make(...([5000] as never[])));
+    expect([error.rule, error.message]).toEqual(["options.surplus", expect.stringContaining(message)]);
+    expect(error.message).toContain("and no argument 5000 after it");
+  }
 });
 
 test("[options.missing] what is missing is named with what it must be, in the words of the release", () => {

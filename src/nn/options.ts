@@ -32,6 +32,11 @@ export const whole = (low: number, high: number, upstream?: Check["upstream"]): 
 
 /** A number of at least 1: a width, or a number of heads, latents or images. */
 export const count = (upstream?: Check["upstream"]): Check => whole(1, MOST, upstream);
+/** A width whose dimensions are taken in pairs. */
+export const even: Check = {
+  wanted: `an even number from 2 to ${written(MOST)}`,
+  accepts: (value) => count().accepts(value) && Number(value) % 2 === 0, // [options.values]
+};
 /** A width that may be 0: the layer then adds its bias only. */
 export const inner: Check = whole(0, MOST);
 /** A number of layers. */
@@ -178,4 +183,13 @@ export function checked<O extends object>(
   if (missing.length > 0) throw missingOptions(caller, missing, all, signature); // [options.missing]
   for (const [name, value] of given) checkValue(caller, name, value, all[name] as Check);
   return own as O; // [options.known]
+}
+
+/** Throws a RuleError if a call has arguments beyond those it takes, which are named in `takes`. */
+export function refuseSurplus(caller: string, takes: string, surplus: readonly unknown[]): void {
+  if (surplus.length === 0) return;
+  throw new RuleError(
+    `${caller} takes ${takes}, and no argument ${shown(surplus[0])} after it`,
+    "options.surplus",
+  );
 }

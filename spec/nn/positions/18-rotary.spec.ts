@@ -105,7 +105,7 @@ describe("rotary", () => {
     expect(rotated.map((row) => row.slice(4))).toEqual(list<Vec>(x).map((row) => row.slice(4)));
     expect(rotated.slice(1).every((row, m) => row[3] !== list<Vec>(x)[m + 1]?.[3])).toBe(true);
     expect(() => rotary(x, { width: 5 })).toThrow(RuleError);
-    expect(() => rotary(x, { width: 5 })).toThrow("width is 5; dimensions are rotated in pairs");
+    expect(() => rotary(x, { width: 5 })).toThrow("rotary: width is 5; it must be an even number");
     expect(() => rotary(x, { width: 8 })).toThrow(ShapeError);
     expect(() => rotary(x, { width: 8 })).toThrow("[4 7] has no 8 dimensions to rotate");
     expect(() => rotary(randomTensor<"k">([8], 1), { width: 8 })).toThrow(ShapeError);

@@ -20,20 +20,20 @@ export const positions: Check = passing(
   (value) => position.accepts(value) || (value instanceof Int && value.shape.length === 2),
 );
 
-/** The positions of `count` tokens in each row of a batch; a single row where all rows have the same ones. */
-export function rowsOf(caller: string, from: Positions, count: number): Int32Array[] {
-  if (typeof from === "number") return [Int32Array.from({ length: count }, (_, i) => from + i)];
-  const [rows = 0, length = 0] = from.shape;
+/** The positions of all tokens, one row after another, where each row has `count`; a single row if `from` is a number. */
+export function positionsFrom(caller: string, from: Positions, count: number): Int32Array {
+  if (typeof from === "number") return Int32Array.from({ length: count }, (_, i) => from + i);
+  const [, length = 0] = from.shape;
   if (length !== count)
     throw new RuleError(
       `${caller}: from has positions of ${length} tokens, and the text has ${count}`,
       "rotary.from",
     );
-  const values = flat(from);
-  const beyond = values.find((value) => !position.accepts(value));
+  const all = flat(from).slice();
+  const beyond = all.find((value) => !position.accepts(value));
   if (beyond !== undefined)
     throw new RuleError(`${caller}: position ${beyond} is not ${position.wanted}`, "rotary.from");
-  return Array.from({ length: rows }, (_, row) => values.slice(row * count, (row + 1) * count));
+  return all;
 }
 
 const asIs = (x: number): number => x;

@@ -6,7 +6,18 @@ import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functi
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { type Check, checked, checkValue, count, inner, oneOf, optional, positive } from "../options.ts";
+import {
+  type Check,
+  checked,
+  checkValue,
+  count,
+  even,
+  inner,
+  oneOf,
+  optional,
+  positive,
+  refuseSurplus,
+} from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
 import { broadcastError } from "../torch-errors.ts";
 import { type AnglePrecision, anglePrecision, type Positions, positions } from "./angles.ts";
@@ -19,7 +30,8 @@ export class RotaryEmbedding {
   static readonly buffers: readonly string[] = ["inv_freq"];
   inv_freq: Parameter<"j">;
 
-  constructor(dim: number) {
+  constructor(dim: number, ...surplus: readonly never[]) {
+    refuseSurplus("RotaryEmbedding", "a width", surplus); // [options.surplus]
     checkValue("RotaryEmbedding", "dim", dim, count());
     if (dim % 2 !== 0)
       throw new RuleError(
@@ -85,7 +97,7 @@ export interface RotaryOptions {
 }
 
 const checks: { readonly [K in keyof RotaryOptions]-?: Check } = {
-  width: count(),
+  width: even,
   pairing: optional(oneOf(["halves", "interleaved"])),
   base: optional(positive),
   from: optional(positions),
@@ -107,11 +119,6 @@ export function rotary<A extends string>(x: Tensor<A>, options: RotaryOptions): 
     from = 0,
     precision = "float64",
   } = checked("rotary", options, checks, { call: "rotary", takes: "keyword-only" });
-  if (width % 2 !== 0)
-    throw new RuleError(
-      `rotary: width is ${width}; dimensions are rotated in pairs, so it must be even`,
-      "rotary.width",
-    );
   const k = x.shape.at(-1) ?? 0;
   if (x.shape.length < 2 || k < width)
     throw new ShapeError(

@@ -2,8 +2,8 @@
 
 import { ShapeError } from "../../tensor/errors.ts";
 import { constant } from "../../tensor/program/record.ts";
-import { flat, Int, Tensor, type View, view } from "../../tensor/tensor.ts";
-import { type AnglePrecision, frequencies, type Positions, rounding, rowsOf } from "./angles.ts";
+import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
+import { type AnglePrecision, frequencies, type Positions, positionsFrom, rounding } from "./angles.ts";
 
 /** Which dimensions are rotated together: i and i + width/2, or 2i and 2i + 1. */
 export type Pairing = "halves" | "interleaved";
@@ -22,26 +22,28 @@ export interface Tables {
   readonly sin: Tensor;
 }
 
-/** f(m θᵢ) for the positions of every row and every dimension, with each pair's value in both of its dimensions. */
-function table(
+/** Frequencies θᵢ, and how an angle m θᵢ and a value of it are rounded. */
+export interface Arithmetic {
+  readonly theta: readonly number[];
+  readonly angle: (x: number) => number;
+  readonly value: (x: number) => number;
+}
+
+/** f(m θᵢ) for all positions and both dimensions of every pair, row-major. */
+export function table(
   f: (angle: number) => number,
-  rows: readonly Int32Array[],
-  { width, pairing, base, precision }: TableOptions,
+  positions: Iterable<number>,
+  pairing: Pairing,
+  { theta, angle, value }: Arithmetic,
 ): Float64Array {
-  const round = rounding(precision);
-  const pairs = width / 2;
-  const theta = frequencies(pairs, base, precision);
+  const pairs = theta.length;
   const [step, distance] = pairing === "halves" ? [1, pairs] : [2, 1];
-  const out = new Float64Array(rows.reduce((all, row) => all + row.length, 0) * width);
-  let at = 0;
-  for (const row of rows)
-    for (const m of row) {
-      for (let i = 0; i < pairs; i++) {
-        const value = round(f(round(m * (theta[i] ?? 0)))); // [rotary.precision]
-        out[at + i * step] = value;
-        out[at + i * step + distance] = value; // [rotary.halves] [rotary.interleaved]
-      }
-      at += width;
+  const all = [...positions];
+  const out = new Float64Array(all.length * 2 * pairs);
+  for (const [row, m] of all.entries())
+    for (let i = 0; i < pairs; i++) {
+      const at = row * 2 * pairs + i * step;
+      out[at] = out[at + distance] = value(f(angle(m * (theta[i] ?? 0)))); // [rotary.halves] [rotary.interleaved] [rotary.precision]
     }
   return out;
 }
@@ -80,10 +82,12 @@ function shapeFor(x: Tensor, { from, width }: TableOptions): number[] {
 export function tablesOf(x: Tensor, options: TableOptions): Tables {
   const { from, width, pairing, base, precision } = options;
   const shape = shapeFor(x, options);
-  const rows = rowsOf("rotary", from, shape.at(-2) ?? 0);
+  const all = positionsFrom("rotary", from, shape.at(-2) ?? 0);
   const make = (): Tables => {
+    const round = rounding(precision);
+    const arithmetic = { theta: frequencies(width / 2, base, precision), angle: round, value: round };
     const lazy = (f: (angle: number) => number) =>
-      constant(new Tensor(shape, (): View => view(table(f, rows, options), shape)));
+      constant(new Tensor(shape, () => view(table(f, all, pairing, arithmetic), shape)));
     return { cos: lazy(Math.cos), sin: lazy(Math.sin) };
   };
   if (!(from instanceof Int)) return make();

@@ -1,0 +1,58 @@
+// Learned position embeddings: Gehring et al., arXiv 1705.03122, §3.1: one row of a table for each position. OPT and torchscale count from
+// row 2 on, because fairseq, where both come from, reserves the first rows for padding.
+
+import { RuleError } from "../../tensor/errors.ts";
+import { gather } from "../../tensor/ops/functions.ts";
+import { Int, type Tensor } from "../../tensor/tensor.ts";
+import { type Check, checked, count, inner, notNegative, optional, refuseSurplus } from "../options.ts";
+import { normal, Parameter } from "../parameter.ts";
+
+export interface LearnedPositionsOptions {
+  /** Rows of the table, those before position 0 included. */
+  readonly rows: number;
+  readonly dim: number;
+  /** The row of position 0: 2 in OPT. */
+  readonly offset?: number | undefined;
+  readonly std?: number | undefined;
+}
+const checks: { readonly [K in keyof LearnedPositionsOptions]-?: Check } = {
+  rows: count(),
+  dim: count(),
+  offset: optional(inner),
+  std: optional(notNegative),
+};
+
+/** Row `position + offset` of the table for each position. */
+export class LearnedPositions<D extends string> {
+  weight: Parameter<`n ${D}`>;
+  readonly options: { readonly offset: number };
+
+  constructor(axis: D, options: LearnedPositionsOptions, ...surplus: readonly never[]) {
+    refuseSurplus("LearnedPositions", "an axis and an object of options", surplus); // [options.surplus]
+    const { rows, dim, offset = 0, std = 1 } = checked("LearnedPositions", options, checks);
+    this.options = { offset };
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std)); // [learned-positions.rows]
+  }
+
+  /** Throws a RuleError if a position has no row. A padded token may have position −1 where the offset leaves a row for it. */
+  forward<I extends string>(positions: Int<I>): Tensor<`${I} ${D}`> {
+    if (!(positions instanceof Int))
+      throw new RuleError("positions are integers: int(…) makes them from numbers", "learned-positions.rows");
+    const { offset } = this.options;
+    const rows = this.weight.shape[0] ?? 0;
+    const at = positions.flat();
+    const none = at.find((position) => position < -offset || position >= rows - offset);
+    if (none !== undefined)
+      throw new RuleError(
+        `position ${none} has no row in a table of ${rows} rows, of which ${offset} come before position 0`,
+        "learned-positions.rows",
+      );
+    return gather(
+      this.weight,
+      new Int<I>(
+        positions.shape,
+        at.map((position) => position + offset),
+      ),
+    ); // [learned-positions.offset]
+  }
+}
