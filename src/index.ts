@@ -16,9 +16,10 @@ export { loadSafetensors, openSafetensors, type SafetensorsFile } from "./io/saf
 export { saveSafetensors, writeSafetensors } from "./io/safetensors/write.ts";
 export { auto } from "./kernels/auto.ts";
 export { type Backend, differentiable } from "./kernels/backend.ts";
+export { KeptTensor } from "./kernels/kept-tensor.ts";
 export { matmul } from "./kernels/matmul.ts";
 export { reference } from "./kernels/reference/index.ts";
-export { type KernelReport, type ReplayOptions, replay, run } from "./kernels/replay.ts";
+export { type KernelReport, type ReplayOptions, releaseKept, replay, run } from "./kernels/replay.ts";
 export * from "./masks/index.ts";
 export { FlamingoPaLM, type FlamingoPaLMOptions } from "./models/flamingo/flamingo-palm.ts";
 export type { ImageEncoder, Media } from "./models/flamingo/media.ts";

@@ -68,6 +68,11 @@ export interface Store {
   free(block: number): void;
   /** A copy outside this memory, which no later run overwrites; the view itself if it is outside already. */
   copyOut(v: View): View | Promise<View>;
+  /**
+   * A result that is to stay after the run, as a view of a block of this memory: the view itself, or a copy if its block is not the
+   * run's own, or much larger than the result.
+   */
+  keep(v: View): View | Promise<View>;
   /** A parameter in the layout that its uses read fastest, stored between runs; null if the backend does not store it. */
   parameter(t: Tensor, uses: readonly Use[]): View | null | Promise<View | null>;
   /**
@@ -86,7 +91,9 @@ export interface Backend {
   /** The number of threads that compute, including the calling one. */
   readonly threads: number;
   readonly precision: Precision;
-  readonly ops: { readonly [K in OpName]?: (attrs: Ops[K]["attrs"], ...inputs: View[]) => Promise<View> };
+  readonly ops: {
+    readonly [K in OpName]?: (attrs: Ops[K]["attrs"], ...inputs: View[]) => View | Promise<View>;
+  };
   readonly scopes: ScopeKernels;
   /** Absent if results are arrays that the garbage collector frees. */
   readonly store?: Store;

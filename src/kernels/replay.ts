@@ -1,19 +1,14 @@
 // Replays a program on a backend. An op or scope without a kernel is computed by the definitions of its ops.
 import { now } from "#host";
-import { Bug } from "../tensor/errors.ts";
-import {
-  type Bindings,
-  computeNode,
-  leafValues,
-  type Results,
-  resultsOf,
-  roundedNodes,
-} from "../tensor/program/evaluate.ts";
-import { lastUses, type Node, type Program, prune, type Scope, withTaps } from "../tensor/program/program.ts";
+import { Bug, ShapeError } from "../tensor/errors.ts";
+import { type Bindings, computeNode, leafValues, type Results, rounded } from "../tensor/program/evaluate.ts";
+import { type Node, type Program, type Scope, withTaps } from "../tensor/program/program.ts";
 import { type RecordOptions, record } from "../tensor/program/record.ts";
-import type { Tensor, View } from "../tensor/tensor.ts";
+import { Tensor, type View } from "../tensor/tensor.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
-import { type Dispatch, dispatch, type ScopeFallback } from "./dispatch.ts";
+import type { ScopeFallback } from "./dispatch.ts";
+import { copiedFrom, type Hold, KeptTensor } from "./kept-tensor.ts";
+import { type Plan, planOf } from "./plan.ts";
 import { ReferenceCounts } from "./reference-counts.ts";
 import { serially } from "./serial-queue.ts";
 import { storedParameters } from "./stored-parameters.ts";
@@ -23,6 +18,8 @@ export interface ReplayOptions {
   readonly bind?: Bindings | undefined;
   /** Intermediates to return. A tap inside a scope prevents that scope from being fused. */
   readonly taps?: readonly string[] | undefined;
+  /** Outputs that stay in the memory of the backend, as KeptTensors: all of them, or those named. */
+  readonly keep?: "backend" | readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called after each node with the completed fraction of the program, 0 to 1. */
   readonly onProgress?: ((done: number) => void) | undefined;
@@ -46,69 +43,125 @@ type Replayed = Results & { kernels: KernelReport };
  * Runs a recorded program on a backend and returns its outputs and taps, with a report of the kernels that ran. Replays on one backend
  * with a store run one after another.
  */
-export const replay = (program: Program, backend: Backend, options: ReplayOptions = {}): Promise<Replayed> =>
-  serially(backend, async () => {
-    const { bind = {}, taps = [] } = options;
-    return new Replay(prune(withTaps(program, taps)), backend, bind).run(options);
-  });
+export async function replay(
+  program: Program,
+  backend: Backend,
+  options: ReplayOptions = {},
+): Promise<Replayed> {
+  const { bind = {}, taps = [] } = options;
+  const chosen = withTaps(program, taps);
+  const kept = keptOutputs(program, options.keep);
+  const plan = planOf(chosen, backend);
+  const held = heldLeaves(chosen, plan, backend, bind);
+  try {
+    return await serially(backend, () => new Replay(chosen, plan, backend, bind, held).run(kept, options));
+  } finally {
+    for (const { release } of held.values()) release();
+  }
+}
+
+function keptOutputs({ outputs }: Program, keep: ReplayOptions["keep"] = []): ReadonlySet<string> {
+  const names = Object.keys(outputs);
+  if (keep === "backend") return new Set(names);
+  const unknown = keep.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new ShapeError(
+      `cannot keep "${unknown}": the program has no such output; it has ${names.join(", ")}  [replay.keep]`,
+    );
+  return new Set(keep);
+}
+
+/** A kept result that a program reads: where its numbers are, and whether that is the backend of the replay. */
+interface HeldLeaf extends Hold {
+  readonly backend: Backend;
+  readonly here: boolean;
+}
+
+/** Holds the kept results that the program reads, so that they may be released while it waits and runs. */
+function heldLeaves(
+  { nodes, leaves, bindings }: Program,
+  { live }: Plan,
+  on: Backend,
+  bind: Bindings,
+): ReadonlyMap<number, HeldLeaf> {
+  const bound = new Map(Object.entries(bind).map(([name, t]) => [leaves[name], t]));
+  const held = new Map<number, HeldLeaf>();
+  try {
+    for (const [id, own] of bindings) {
+      const t = bound.get(id) ?? own;
+      if (t instanceof KeptTensor && live[id] && nodes[id]?.op === "leaf")
+        held.set(id, { ...t.hold(), backend: t.backend, here: t.isOn(on) });
+    }
+    return held;
+  } catch (error) {
+    for (const { release } of held.values()) release();
+    throw error;
+  }
+}
 
 /** Milliseconds between pauses. Definitions are synchronous, so without pauses no timer, abort signal or page event would be handled. */
 const PAUSE_INTERVAL = 50;
 
 /** A function that returns to the event loop if PAUSE_INTERVAL has passed since it last did. */
-function pauses(): () => Promise<void> {
+function pauses(): () => Promise<void> | null {
   let last = now();
-  return async () => {
-    if (now() - last <= PAUSE_INTERVAL) return;
-    await new Promise((resume) => setTimeout(resume, 0));
-    last = now();
+  return () => {
+    if (now() - last <= PAUSE_INTERVAL) return null;
+    return new Promise<void>((resume) => setTimeout(resume, 0)).then(() => {
+      last = now();
+    });
   };
 }
 
-type AnyKernel = (attrs: object, ...inputs: View[]) => Promise<View>;
-type AnyScopeKernel = { run(attrs: object, inputs: Record<string, View>): Promise<View> };
+type AnyKernel = (attrs: object, ...inputs: View[]) => View | Promise<View>;
+type AnyScopeKernel = { run(attrs: object, inputs: Record<string, View>): View | Promise<View> };
 
-/** One run of a pruned program. A value is kept until the last node that reads it has run. */
+/**
+ * One run of a program. A value is kept until the last node that reads it has run. Only promises are awaited: most kernels and views
+ * return at once, and a step of a decoder has thousands of nodes.
+ */
 class Replay {
   readonly #program: Program;
+  readonly #plan: Plan;
   readonly #backend: Backend;
   readonly #countsBefore: Backend["ran"];
-  readonly #leaf: (id: number) => View;
-  readonly #parameter: (id: number) => Promise<View | null>;
-  readonly #isRounded: (id: number, node: Node) => boolean;
-  readonly #lastUse: ReturnType<typeof lastUses>;
-  readonly #dispatch: Dispatch;
+  readonly #leaf: (id: number) => View | Promise<View>;
   readonly #buffers: ReferenceCounts;
   readonly #values: (View | undefined)[] = [];
   #fallback = 0;
 
-  constructor(program: Program, backend: Backend, bind: Bindings) {
+  constructor(
+    program: Program,
+    plan: Plan,
+    backend: Backend,
+    bind: Bindings,
+    held: ReadonlyMap<number, HeldLeaf>,
+  ) {
     this.#program = program;
+    this.#plan = plan;
     this.#backend = backend;
     this.#countsBefore = { ...backend.ran };
-    this.#leaf = leafValues(program, bind, backend.precision);
-    this.#isRounded = roundedNodes(program);
-    this.#lastUse = lastUses(program);
-    this.#dispatch = dispatch(program, backend.scopes);
-    this.#parameter = storedParameters(program, backend, bind);
+    this.#leaf = leavesOn(program, plan, backend, bind, held);
     this.#buffers = new ReferenceCounts(backend.store);
   }
 
-  async run({ signal, onProgress }: ReplayOptions): Promise<Replayed> {
-    const { nodes } = this.#program;
+  async run(kept: ReadonlySet<string>, { signal, onProgress }: ReplayOptions): Promise<Replayed> {
+    const { nodes, scopes } = this.#program;
+    const { fused, live } = this.#plan;
     const pauseIfDue = pauses();
     try {
       for (let id = 0; id < nodes.length; ) {
-        await pauseIfDue();
+        const pause = pauseIfDue();
+        if (pause) await pause;
         signal?.throwIfAborted(); // [replay.signal]
-        const scope = this.#dispatch.fused.get(id);
-        if (scope) await this.#runScope(scope);
-        else await this.#runNode(id);
+        const scope = scopes[fused.get(id) ?? -1];
+        const ran = scope ? this.#runScope(scope) : live[id] ? this.#runNode(id) : null;
+        if (ran) await ran;
         id = scope ? scope.end : id + 1;
         onProgress?.(id / nodes.length);
       }
       const kernels = this.#report();
-      return { ...(await this.#results()), kernels };
+      return { ...(await this.#results(kept)), kernels };
     } finally {
       this.#buffers.close();
     }
@@ -119,20 +172,49 @@ class Replay {
     for (const [input, id] of Object.entries(inputs)) views[input] = await this.#forKernel(id);
     const kernel = this.#backend.scopes[name as keyof ScopeKernels] as unknown as AnyScopeKernel;
     this.#values[output] = this.#buffers.acquire(await kernel.run(attrs, views));
-    for (let id = first; id < end; id++) this.#releaseInputs(id);
+    for (let id = first; id < end; id++) if (this.#plan.live[id]) this.#releaseInputs(id);
   }
 
-  async #runNode(id: number): Promise<void> {
+  /** Runs a node; returns a promise if it has to wait for an operand or the kernel. */
+  #runNode(id: number): Promise<void> | null {
     const node = this.#node(id);
-    if (node.op === "leaf") return;
-    const kernel = this.#backend.ops[node.op] as AnyKernel | undefined;
-    if (!kernel && node.op === "einsum") this.#fallback++; // [replay.kernels]
+    if (node.op === "leaf") return null;
+    const hasKernel = this.#backend.ops[node.op] !== undefined;
+    if (!hasKernel && node.op === "einsum") this.#fallback++; // [replay.kernels]
     const inputs: View[] = [];
-    for (const input of node.inputs)
-      inputs.push(await (kernel ? this.#forKernel(input) : this.#forDefinition(input)));
-    const precision = this.#isRounded(id, node) ? this.#backend.precision : "float64";
-    const result = kernel ? await kernel(node.attrs, ...inputs) : computeNode(node, inputs, precision);
-    this.#values[id] = this.#buffers.acquire(result);
+    for (const input of node.inputs) {
+      const v = hasKernel ? this.#forKernel(input) : this.#forDefinition(input);
+      if (v instanceof Promise) return this.#runLater(id, node, hasKernel, inputs, v);
+      inputs.push(v);
+    }
+    const result = this.#compute(id, node, inputs);
+    if (result instanceof Promise) return result.then((v) => this.#keepValue(id, v));
+    this.#keepValue(id, result);
+    return null;
+  }
+
+  /** Runs a node of whose operands `inputs` are at hand and `next` is awaited. */
+  async #runLater(
+    id: number,
+    node: Node,
+    hasKernel: boolean,
+    inputs: View[],
+    next: Promise<View>,
+  ): Promise<void> {
+    inputs.push(await next);
+    for (const input of node.inputs.slice(inputs.length))
+      inputs.push(await (hasKernel ? this.#forKernel(input) : this.#forDefinition(input)));
+    this.#keepValue(id, await this.#compute(id, node, inputs));
+  }
+
+  #compute(id: number, node: Node, inputs: View[]): View | Promise<View> {
+    const kernel = node.op === "leaf" ? undefined : (this.#backend.ops[node.op] as AnyKernel | undefined);
+    if (kernel) return kernel(node.attrs, ...inputs);
+    return computeNode(node, inputs, this.#plan.rounded[id] ? this.#backend.precision : "float64");
+  }
+
+  #keepValue(id: number, v: View): void {
+    this.#values[id] = this.#buffers.acquire(v);
     this.#releaseInputs(id);
   }
 
@@ -140,33 +222,48 @@ class Replay {
     return this.#program.nodes[id] as Node;
   }
 
-  async #value(id: number): Promise<View> {
-    const isLeaf = this.#node(id).op === "leaf";
-    const v = this.#values[id] ?? (isLeaf ? ((await this.#parameter(id)) ?? this.#leaf(id)) : undefined);
-    if (!v) throw new Bug(`node ${id} was dropped too early`);
-    if ((this.#lastUse[id] ?? -1) < this.#program.nodes.length) this.#values[id] = v;
+  #lastUse(id: number): number {
+    return this.#plan.lastUse[id] ?? -1;
+  }
+
+  #value(id: number): View | Promise<View> {
+    const known = this.#values[id];
+    if (known) return known;
+    if (this.#node(id).op !== "leaf") throw new Bug(`node ${id} was dropped too early`);
+    const v = this.#leaf(id);
+    return v instanceof Promise ? v.then((later) => this.#store(id, later)) : this.#store(id, v);
+  }
+
+  #store(id: number, v: View): View {
+    if (this.#lastUse(id) < this.#program.nodes.length) this.#values[id] = v;
     return v;
   }
 
   /** The value as kernels read it, uploaded at most once. */
-  async #forKernel(id: number): Promise<View> {
-    const v = await this.#value(id);
+  #forKernel(id: number): View | Promise<View> {
+    const v = this.#value(id);
+    return this.#backend.store?.upload ? this.#uploaded(id, v) : v;
+  }
+
+  async #uploaded(id: number, value: View | Promise<View>): Promise<View> {
+    const v = await value;
     const uploaded = (await this.#backend.store?.upload?.(v)) ?? v;
-    if (uploaded === v) return v;
-    this.#values[id] = this.#buffers.acquire(uploaded); // [replay.upload]
+    if (uploaded !== v) this.#values[id] = this.#buffers.acquire(uploaded); // [replay.upload]
     return uploaded;
   }
 
-  async #forDefinition(id: number): Promise<View> {
-    const v = await this.#value(id);
-    return this.#backend.store?.download?.(v) ?? v; // [replay.download]
+  #forDefinition(id: number): View | Promise<View> {
+    const v = this.#value(id);
+    const { store } = this.#backend;
+    if (!store?.download) return v;
+    return v instanceof Promise ? v.then((later) => store.download?.(later) ?? later) : store.download(v); // [replay.download]
   }
 
   /** Releases the inputs of a node that no later node reads. */
   #releaseInputs(id: number): void {
     for (const input of this.#node(id).inputs) {
       const v = this.#values[input];
-      if (v === undefined || (this.#lastUse[input] ?? -1) > id) continue;
+      if (v === undefined || this.#lastUse(input) > id) continue;
       this.#buffers.release(v);
       this.#values[input] = undefined;
     }
@@ -174,7 +271,7 @@ class Replay {
 
   #report(): KernelReport {
     const { ran, mode } = this.#backend;
-    const { fused, unfused } = this.#dispatch;
+    const { fused, unfused } = this.#plan;
     return {
       matmul: ran.matmul - this.#countsBefore.matmul,
       attention: ran.attention - this.#countsBefore.attention,
@@ -185,27 +282,92 @@ class Replay {
     };
   }
 
-  async #results(): Promise<Results> {
-    const { outputs, taps } = this.#program;
+  async #results(kept: ReadonlySet<string>): Promise<Results> {
+    const { outputs, taps, nodes } = this.#program;
     const copies: View[] = [];
-    for (const id of [...Object.values(outputs), ...Object.values(taps)])
-      copies[id] ??= await this.#copyOut(await this.#value(id));
-    return resultsOf(this.#program, (id) => copies[id] as View);
+    const results = { outputs: {} as Record<string, Tensor>, taps: {} as Record<string, Tensor> };
+    const copied = async (id: number): Promise<Tensor> => {
+      const v = await this.#value(id);
+      copies[id] ??= await copiedFrom(this.#backend, v); // [replay.results]
+      return new Tensor(nodes[id]?.shape ?? [], copies[id]);
+    };
+    try {
+      for (const [name, id] of Object.entries(outputs))
+        results.outputs[name] = kept.has(name) ? await this.#keptResult(id) : await copied(id);
+      for (const [name, id] of Object.entries(taps)) results.taps[name] = await copied(id);
+      return results;
+    } catch (error) {
+      releaseKept(...Object.values(results.outputs));
+      throw error;
+    }
   }
 
-  async #copyOut(v: View): Promise<View> {
-    return this.#backend.store?.copyOut(v) ?? v; // [replay.results]
+  async #keptResult(id: number): Promise<KeptTensor> {
+    const v = await this.#value(id);
+    const own = (await this.#backend.store?.keep(v)) ?? v;
+    if (own !== v) this.#values[id] = this.#buffers.acquire(own);
+    return new KeptTensor(this.#backend, this.#node(id).shape, own); // [replay.keep]
   }
 }
 
-/** Records `f` symbolically and replays the program on a backend. */
-export async function run(
+/** The values of leaves as a backend reads them first: kept results and stored parameters in its memory, others on the host. */
+function leavesOn(
+  program: Program,
+  plan: Plan,
   backend: Backend,
-  f: () => Tensor,
-  options: Omit<RecordOptions, "symbolic"> & ReplayOptions = {},
-): Promise<Tensor> {
-  const { outputs } = await replay(record(f, { ...options, symbolic: true }), backend, options);
-  const { out } = outputs;
-  if (!out) throw new Bug("the recorded function returned no tensor");
-  return out;
+  bind: Bindings,
+  held: ReadonlyMap<number, HeldLeaf>,
+): (id: number) => View | Promise<View> {
+  const hostValue = leafValues(program, bind, backend.precision);
+  const parameter = storedParameters(program, plan, backend, bind);
+  return (id) => {
+    const leaf = held.get(id);
+    if (leaf?.here) return leaf.view; // [replay.keep]
+    if (leaf) return copiedFrom(leaf.backend, leaf.view).then((v) => rounded(v, backend.precision));
+    const stored = parameter(id);
+    return stored instanceof Promise ? stored.then((v) => v ?? hostValue(id)) : (stored ?? hostValue(id));
+  };
+}
+
+/** Frees the memory of those tensors that stayed on a backend; others are left as they are. */
+export function releaseKept(...tensors: readonly Tensor[]): void {
+  for (const t of tensors) if (t instanceof KeptTensor) t.release();
+}
+
+/** Names of outputs, and what a function that is run returns for each. */
+type Returned = Tensor | Readonly<Record<string, Tensor>>;
+export type RunOptions = Omit<RecordOptions, "symbolic"> & ReplayOptions;
+
+type ResultOf<Name, O> = O extends { readonly keep: "backend" }
+  ? KeptTensor
+  : O extends { readonly keep: readonly (infer Kept)[] }
+    ? Name extends Kept
+      ? KeptTensor
+      : Tensor
+    : Tensor;
+type OutputsOf<F extends Returned, O> = F extends Tensor
+  ? ResultOf<"out", O>
+  : { -readonly [K in keyof F]: ResultOf<K, O> };
+type RunResult<F extends Returned, O> = O extends { readonly taps: readonly string[] }
+  ? { readonly outputs: OutputsOf<F, O>; readonly taps: Readonly<Record<string, Tensor>> }
+  : OutputsOf<F, O>;
+
+/**
+ * Records `f` symbolically and replays the program on a backend. Returns what `f` returns, a tensor or a record of tensors, with values;
+ * where taps are requested, `{ outputs, taps }`. The name of a single tensor is `out`.
+ */
+export async function run<F extends () => Returned, const O extends RunOptions = object>(
+  backend: Backend,
+  f: F,
+  options: O = {} as O,
+): Promise<RunResult<ReturnType<F>, O>> {
+  let isSingle = false;
+  const traced = (): Returned => {
+    const out = f();
+    isSingle = out instanceof Tensor;
+    return out;
+  };
+  const { outputs, taps } = await replay(record(traced, { ...options, symbolic: true }), backend, options);
+  const results = isSingle ? outputs.out : outputs;
+  return (options.taps ? { outputs: results, taps } : results) as RunResult<ReturnType<F>, O>;
 }

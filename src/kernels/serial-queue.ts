@@ -1,5 +1,7 @@
 import type { Backend } from "./backend.ts";
 
+const nothing = (): void => {};
+/** The end of the last work on each backend, without its result, which belongs to the caller alone. */
 const last = new WeakMap<Backend, Promise<unknown>>();
 
 /**
@@ -9,9 +11,6 @@ const last = new WeakMap<Backend, Promise<unknown>>();
 export function serially<T>(backend: Backend, work: () => Promise<T>): Promise<T> {
   if (!backend.store) return work();
   const done = (last.get(backend) ?? Promise.resolve()).then(work); // [replay.serial]
-  last.set(
-    backend,
-    done.catch(() => undefined),
-  );
+  last.set(backend, done.then(nothing, nothing));
   return done;
 }

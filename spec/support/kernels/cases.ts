@@ -44,7 +44,7 @@ export const random = (shape: Shape, seed: number, layout = 0, size = 1): View =
 /** Fills the memory that the next small results will occupy with nonzero numbers. */
 export async function fillFreeMemory(backend: Backend): Promise<void> {
   const held: View[] = [];
-  const add = async (v?: Promise<View>) => void (v && held.push(await v));
+  const add = async (v?: View | Promise<View>) => void (v && held.push(await v));
   for (let i = 0; i < 2000; i++) await add(backend.ops.addScalar?.({ by: 2 }, random([16], i)));
   for (const v of held) takeValues(backend, v);
 }

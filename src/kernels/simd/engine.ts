@@ -68,12 +68,12 @@ export class Engine {
     this.relaxed = relaxed;
   }
 
-  /** Runs `compute`, then frees the temporary blocks that it allocated; if it fails, also the result reserved for it. */
-  withTemporaries(compute: () => void): void {
+  /** Runs `compute`, then frees the temporary blocks that it allocated; if it fails, also its result, by default the block reserved last. */
+  withTemporaries(compute: () => void, result = this.#result): void {
     try {
       compute();
     } catch (error) {
-      this.heap.free(this.#result);
+      this.heap.free(result);
       this.#result = 0;
       throw error;
     } finally {

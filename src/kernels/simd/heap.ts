@@ -71,6 +71,12 @@ export class Heap {
     return block && byteOffset < block.at + block.size ? block.at : null;
   }
 
+  /** The bytes of a block; 0 if there is none at this address. */
+  sizeOf(at: number): number {
+    const block = this.#live[indexOf(this.#live, at)];
+    return block?.at === at ? block.size : 0;
+  }
+
   owns(buffer: ArrayBufferLike): boolean {
     return this.#buffers.has(buffer);
   }

@@ -2,10 +2,11 @@
 import type { View } from "../../tensor/tensor.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
+import { Appends } from "./ops/append.ts";
 import { attention } from "./ops/attention.ts";
 import { attentionVjp } from "./ops/attention-vjp.ts";
 import { ELEMENTWISE, elements } from "./ops/elementwise.ts";
-import { concat, gather, pad, pick, place, scatter } from "./ops/movement.ts";
+import { gather, pad, pick, place, scatter } from "./ops/movement.ts";
 import { einsum } from "./ops/product.ts";
 import { maxTo, normalize, softmax, sumExp } from "./ops/rows.ts";
 import { sum, unbroadcast } from "./ops/sums.ts";
@@ -22,29 +23,30 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
   const engine = await Engine.open(options);
   const ran: KernelCounts = { matmul: 0, attention: 0 };
   const weights = new Weights(engine);
+  const appends = new Appends(engine);
   const { threads } = engine;
   const elementwise = ELEMENTWISE.map((op) => [
     op,
-    async (attrs: object, a: View, b?: View) => elements(engine, op, attrs, a, b),
+    (attrs: object, a: View, b?: View) => elements(engine, op, attrs, a, b),
   ]);
   const ops: Backend["ops"] = {
     ...Object.fromEntries(elementwise),
-    einsum: async ({ pattern }, a, b) => {
+    einsum: ({ pattern }, a, b) => {
       const c = einsum(engine, pattern, a, b, weights);
       ran.matmul++;
       return c;
     },
-    softmax: async (attrs, a) => softmax(engine, attrs, a),
-    sum: async (attrs, a) => sum(engine, attrs, a),
-    unbroadcast: async (attrs, a) => unbroadcast(engine, attrs, a),
-    concat: async (attrs, ...views) => concat(engine, attrs, views),
-    pad: async (attrs, a) => pad(engine, attrs, a),
-    gather: async (attrs, table) => gather(engine, attrs, table),
-    scatter: async (attrs, a) => scatter(engine, attrs, a),
-    pick: async (attrs, a) => pick(engine, attrs, a),
-    place: async (attrs, a) => place(engine, attrs, a),
-    maxTo: async (attrs, a) => maxTo(engine, attrs, a),
-    sumExp: async (_, a, shift) => sumExp(engine, a, shift),
+    softmax: (attrs, a) => softmax(engine, attrs, a),
+    sum: (attrs, a) => sum(engine, attrs, a),
+    unbroadcast: (attrs, a) => unbroadcast(engine, attrs, a),
+    concat: (attrs, ...views) => appends.concat(attrs, views),
+    pad: (attrs, a) => pad(engine, attrs, a),
+    gather: (attrs, table) => gather(engine, attrs, table),
+    scatter: (attrs, a) => scatter(engine, attrs, a),
+    pick: (attrs, a) => pick(engine, attrs, a),
+    place: (attrs, a) => place(engine, attrs, a),
+    maxTo: (attrs, a) => maxTo(engine, attrs, a),
+    sumExp: (_, a, shift) => sumExp(engine, a, shift),
   };
   return {
     name: "simd",
@@ -74,7 +76,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
         run: async (attrs, { x }) => normalize(engine, attrs, x),
       },
     },
-    store: storeOf(engine, weights),
+    store: storeOf(engine, weights, appends),
     ran,
     close: () => threads.close(),
   };

@@ -32,19 +32,19 @@ export function placesOf(pattern: string): [string, string, string] {
 }
 
 type Places = Omit<Contraction, "sizes">;
-/** What a pattern says for each number of axes of its ellipsis. Patterns come from code, so there are few. */
-const places = new Map<string, (Places | undefined)[]>();
+/** The roles of the axes of patterns, for each number of axes of an ellipsis. Patterns come from code, so there are few. */
+const places = new Map<string, Places[]>();
 
 export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Contraction {
   const [left, right] = placesOf(pattern);
   const extra = Math.max(0, ellipsisRank(left, shapeA.length), ellipsisRank(right, shapeB.length));
-  let known = places.get(pattern);
-  if (known === undefined) places.set(pattern, (known = []));
-  const found = (known[extra] ??= placesWith(pattern, extra));
+  const known = places.get(pattern) ?? [];
+  const found = known[extra] ?? placesWith(pattern, extra);
+  known[extra] = found;
+  places.set(pattern, known);
   const sizes: Sizes = {};
-  const where = `einsum("${pattern}")`;
-  unify(where, found.a, shapeA, sizes);
-  unify(where, found.b, shapeB, sizes);
+  unify(`einsum("${pattern}")`, found.a, shapeA, sizes);
+  unify(`einsum("${pattern}")`, found.b, shapeB, sizes);
   return { sizes, ...found };
 }
 

@@ -83,6 +83,12 @@ export class DeviceBuffers implements Store {
     return downloaded === v ? v : view(flat(downloaded), v.shape);
   }
 
+  /** A parameter, and numbers of the host, are copied. */
+  async keep(v: View): Promise<View> {
+    if (v.size === 0 || this.blockOf(v.data) !== null) return v;
+    return this.upload(await this.copyOut(v));
+  }
+
   blockOf(data: Floats): number | null {
     return this.#owned.get(data)?.block ?? null;
   }

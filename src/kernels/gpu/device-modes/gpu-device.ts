@@ -79,6 +79,10 @@ export class GpuDevice {
   async download({ handle, length }: DeviceBuffer): Promise<Float32Array> {
     this.downloads++;
     const read = async () => {
+      if (this.#closed)
+        throw new LoadError(
+          `the gpu backend was closed, and the memory of its device is gone; fetch kept results before closing it`,
+        );
       handle.output = [length, 1, 1];
       try {
         const layers = (await handle.toArray()) as Rows;

@@ -12,8 +12,8 @@ import { contiguous, flat, offsets, sizeOf, type View, view } from "../../../ten
 import { type Engine, rowsOf } from "../engine.ts";
 import { divideRows } from "./elementwise.ts";
 
-/** Copies `a` into `out`, a view of the same shape whose last axis is contiguous. */
-function copyInto(engine: Engine, out: View, a: View): void {
+/** Copies `a` into `out`, a view of the same shape. `result` is the block to free if this fails, by default the one reserved last. */
+export function copyInto(engine: Engine, out: View, a: View, result?: number): void {
   if (a.size === 0) return;
   engine.withTemporaries(() => {
     const from = engine.operand(a);
@@ -24,11 +24,11 @@ function copyInto(engine: Engine, out: View, a: View): void {
     words[0] = to.address;
     words.push(from.address, engine.list(x?.offsets ?? []), x?.stride ?? 0, engine.list(y?.offsets ?? []));
     engine.threads.run("copy", { tasks, words, cost: 0.5 * a.size });
-  });
+  }, result);
 }
 
 /** The part of `out` that begins at index `from` of an axis and has the shape of `a`. */
-function part(out: View, axis: number, from: number, a: View): View {
+export function part(out: View, axis: number, from: number, a: View): View {
   return view(out.data, a.shape, out.stride, out.offset + from * (out.stride[axis] ?? 0));
 }
 
