@@ -320,6 +320,84 @@ test("[attention.values] replay equals eager", async () => {
   await replayEqualsEager(f);
 });
 
+const BIAS_AXES = [["b", "l", "s"], ["l", "s"], ["b", "", "s"], ["b", "l", ""], ["s"], []];
+
+/** Attention with a bias on some of the axes [b l s], values of width e, and the result of the loop. */
+function attendWithBias(axes: readonly string[], seed: number) {
+  const [b, l, s, k, e] = [2, 3, 4, 2, 5];
+  const q = randomTensor<"b l k">([b, l, k], seed);
+  const keys = randomTensor<"b s k">([b, s, k], seed + 1);
+  const values = randomTensor<"b s e">([b, s, e], seed + 2);
+  const bias = randomTensor(
+    axes.map((name) => ({ b, l, s })[name] ?? 1),
+    seed + 3,
+    (x) => 2 * x,
+  );
+  const mayAttend = randomMask([b, l, s], seed);
+  const owner = new Owner();
+  const options = { mayAttend, emptyRow: "uniform", bias } as const;
+  const f = (): Tensor<"b l e"> => attention(owner, q, keys, values, options);
+  const added = (at: Readonly<Record<string, number>>) => {
+    let element: unknown = list<unknown>(bias);
+    for (const name of axes) element = (element as unknown[])[at[name] ?? 0];
+    return element as number;
+  };
+  const may = list<readonly Vec[]>(mayAttend);
+  const loop = () =>
+    list<Mat>(q).map((queries, p) =>
+      attentionLoop(
+        queries.map((query) => query.map((x) => x * Math.sqrt(k))), // the caller scales q
+        list<Mat>(keys)[p] ?? [],
+        list<Mat>(values)[p] ?? [],
+        {
+          allowed: (i, j) => may[p]?.[i]?.[j] !== 0,
+          empty: "uniform",
+          zeroed: () => false,
+          bias: (i, j) => added({ b: p, l: i, s: j }),
+        },
+      ),
+    );
+  return { f, loop, taps: () => tapsOf(owner, f), inputs: { q, keys, values, bias }, options };
+}
+
+test.each(BIAS_AXES)(
+  "[attention.bias] [attention.values] a bias with the axes %s %s %s is added, and values have their own width",
+  async (...axes) => {
+    for (const seed of [1, 2, 3]) {
+      const { f, loop, taps } = attendWithBias(axes, seed);
+      expect(f().shape).toEqual([2, 3, 5]);
+      expectNear(f(), loop());
+      await replayEqualsEager(f);
+      expect(Object.keys(taps())).toEqual(["scores", "scores.masked", "attn", "out"]);
+    }
+  },
+);
+
+test("[attention.bias] the tap scores has the products, and scores.masked the bias too", () => {
+  const { taps, options } = attendWithBias(["b", "l", "s"], 4);
+  const { scores, "scores.masked": masked } = taps();
+  const [raw, added, may] = [
+    valuesOf(scores as Tensor),
+    valuesOf(options.bias),
+    Array.from(options.mayAttend.flat()),
+  ];
+  expect(valuesOf(masked as Tensor)).toEqual(raw.map((x, i) => (may[i] ? x + Number(added[i]) : -Infinity)));
+});
+
+test.each(BIAS_AXES)("[attention.bias] a bias with the axes %s %s %s has a derivative", (...axes) => {
+  const { f, inputs } = attendWithBias(axes, 5);
+  vjpEqualsFiniteDifferences(f, inputs);
+});
+
+test("[attention.bias] a bias that does not expand to the scores is refused", () => {
+  const [q, k] = [randomTensor<"l k">([2, 3]), randomTensor<"s k">([4, 3])];
+  for (const shape of [[3], [2, 5], [1, 2, 4]]) {
+    const bias = randomTensor(shape);
+    const attend = () => attention(new Owner(), q, k, k, { mayAttend: null, emptyRow: "nan", bias });
+    expect(attend).toThrow(`[${shape.join(" ")}] does not expand to [2 4]`);
+  }
+});
+
 test("[attention.dropout] there is no scope while dropout of the weights is active", () => {
   const [q, v] = [randomTensor<"l k">([2, 3]), randomTensor<"s k">([4, 3])];
   const dropout = new Dropout(0.5);

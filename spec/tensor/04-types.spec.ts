@@ -14,6 +14,7 @@ import { randomTensor } from "../support/properties/arbitraries.ts";
 declare const x: Tensor<"b l d">;
 declare const q: Tensor<"b h l k">;
 declare const k: Tensor<"b h s k">;
+declare const values: Tensor<"b h s e">;
 declare const media: Tensor<"b m s d">;
 declare const latents: Tensor<"b m r d">;
 declare const bare: Tensor;
@@ -101,7 +102,10 @@ function modules(): unknown[] {
   const attended: Tensor<"b h l k"> = attention({}, q, k, k, { mayAttend: null, emptyRow: "nan" });
   // @ts-expect-error values have the axes of the keys
   attention({}, q, k, q, { mayAttend: null, emptyRow: "nan" });
-  return [named, other, made, normal, fed, attended];
+  const wide: Tensor<"b h l e"> = attention({}, q, k, values, { mayAttend: null, emptyRow: "nan" });
+  // @ts-expect-error the result has the width of the values
+  const narrow: Tensor<"b h l k"> = attention({}, q, k, values, { mayAttend: null, emptyRow: "nan" });
+  return [named, other, made, normal, fed, attended, wide, narrow];
 }
 
 function sizes(): number {

@@ -329,9 +329,9 @@ describe("gradient checkpointing", () => {
     const reads = lastUses(again);
     const attention = again.scopes.filter(({ name }) => name === "attention");
     expect(attention.length).toBeGreaterThan(0);
-    for (const { first, end, output } of attention)
+    for (const { first, end, outputs } of attention)
       for (let id = first; id < end; id++)
-        if (id !== output && again.nodes[id]?.op !== "leaf") expect(reads[id]).toBeLessThan(end);
+        if (id !== outputs.out && again.nodes[id]?.op !== "leaf") expect(reads[id]).toBeLessThan(end);
   });
 
   test("[checkpointing.memory] with depth, peak memory grows by the outputs of layers and not by their insides", () => {

@@ -20,24 +20,31 @@ export interface NormalizeAttrs {
   readonly centred: boolean;
 }
 
-export interface AttentionInputs {
+export type AttentionInputs = {
   readonly q: View;
   readonly k: View;
   readonly v: View;
-}
+  /** Added to the scores […, l, s]; its trailing axes are those of the scores, or 1. */
+  readonly bias?: View;
+};
 
 /** A fused kernel. It receives the named inputs of a scope and no other tensor. */
-export interface ScopeKernel<Attrs, Inputs> {
+export interface ScopeKernel<Attrs, Inputs, Results extends View | Readonly<Record<string, View>> = View> {
   /** The sets of input names that the kernel takes. A scope with other inputs is computed by the definitions of its ops. */
   readonly takes: readonly (readonly string[])[];
-  run(attrs: Attrs, inputs: Inputs): Promise<View>;
+  /** Returns the output, or the outputs by their names if there are several. */
+  run(attrs: Attrs, inputs: Inputs): Promise<Results>;
 }
 
 /** Fused kernels by the name of the scope that they replace. */
 export interface ScopeKernels {
   readonly attention?: ScopeKernel<AttentionAttrs, AttentionInputs>;
-  /** The derivative of `attention`; `g` is the gradient of its output. Returns dq, dk and dv one after another in one array. */
-  readonly attentionVjp?: ScopeKernel<AttentionAttrs, AttentionInputs & { readonly g: View }>;
+  /** The derivative of `attention`: of each of its inputs, under the input's name. `g` is the derivative of its output. */
+  readonly attentionVjp?: ScopeKernel<
+    AttentionAttrs,
+    AttentionInputs & { readonly g: View },
+    AttentionInputs
+  >;
   readonly normalize?: ScopeKernel<NormalizeAttrs, { readonly x: View }>;
 }
 

@@ -2,9 +2,8 @@
 import {
   isClosed,
   isComputed,
-  isDead,
   lastUses,
-  type Node,
+  liveOutputs,
   type Program,
   type Scope,
   unnamedReads,
@@ -40,7 +39,7 @@ export function dispatch(program: Program, kernels: ScopeKernels): Dispatch {
   let end = 0; // of the last fused scope
   for (const scope of program.scopes) {
     const kernel = kernels[scope.name as keyof ScopeKernels];
-    if (!kernel || scope.first < end || isDead(program.nodes[scope.output] as Node)) continue;
+    if (!kernel || scope.first < end || liveOutputs(program, scope).length === 0) continue;
     const reason = fallbackReason(program, scope, kernel.takes, last);
     if (reason) unfused = counted([...unfused, fallbackOf(scope, reason)]);
     else {

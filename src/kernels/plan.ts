@@ -63,7 +63,11 @@ function structureOf(program: Program): Structure {
   return {
     ops: nodes.map(opOf),
     operands: Int32Array.from(nodes.flatMap(({ inputs }) => [inputs.length, ...inputs])),
-    scopes: scopes.map(({ attrs: _, inputs, ...scope }) => ({ ...scope, inputs: { ...inputs } })),
+    scopes: scopes.map(({ attrs: _, inputs, outputs, ...scope }) => ({
+      ...scope,
+      inputs: { ...inputs },
+      outputs: { ...outputs },
+    })),
     results: resultsOf(program),
   };
 }
@@ -84,10 +88,13 @@ function hasStructure(program: Program, { ops, operands, scopes, results }: Stru
 const sameIds = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a.length === b.length && a.every((id, i) => id === b[i]);
 
+const sameNames = (a: Scope["inputs"], b: Scope["inputs"]): boolean =>
+  sameIds(Object.entries(a).flat(), Object.entries(b).flat());
+
 function sameScope(a: Omit<Scope, "attrs">, b: Scope | undefined): boolean {
   if (a.name !== b?.name || a.parent !== b.parent) return false;
-  if (a.first !== b.first || a.end !== b.end || a.output !== b.output) return false;
-  return sameIds(Object.entries(a.inputs).flat(), Object.entries(b.inputs).flat());
+  if (a.first !== b.first || a.end !== b.end) return false;
+  return sameNames(a.inputs, b.inputs) && sameNames(a.outputs, b.outputs);
 }
 
 export function derivedPlan(program: Program, backend: Backend): Plan {

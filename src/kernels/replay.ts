@@ -114,7 +114,15 @@ function pauses(): () => Promise<void> | null {
 }
 
 type AnyKernel = (attrs: object, ...inputs: View[]) => View | Promise<View>;
-type AnyScopeKernel = { run(attrs: object, inputs: Record<string, View>): View | Promise<View> };
+type KernelResult = View | Readonly<Record<string, View>>;
+type AnyScopeKernel = {
+  run(attrs: object, inputs: Record<string, View>): KernelResult | Promise<KernelResult>;
+};
+
+const isView = (result: KernelResult): result is View => Array.isArray(result.stride);
+/** The results of a fused kernel by the names of the scope's outputs. */
+const byName = (result: KernelResult): Readonly<Record<string, View>> =>
+  isView(result) ? { out: result } : result;
 
 /**
  * One run of a program. A value is kept until the last node that reads it has run. Only promises are awaited: most kernels and views
@@ -167,11 +175,17 @@ class Replay {
     }
   }
 
-  async #runScope({ name, attrs, inputs, output, first, end }: Scope): Promise<void> {
+  async #runScope({ name, attrs, inputs, outputs, first, end }: Scope): Promise<void> {
     const views: Record<string, View> = {};
     for (const [input, id] of Object.entries(inputs)) views[input] = await this.#forKernel(id);
     const kernel = this.#backend.scopes[name as keyof ScopeKernels] as unknown as AnyScopeKernel;
-    this.#values[output] = this.#buffers.acquire(await kernel.run(attrs, views));
+    const results = byName(await kernel.run(attrs, views));
+    for (const v of Object.values(results)) this.#buffers.acquire(v); // before any is released: they may share a block
+    for (const [result, v] of Object.entries(results)) {
+      const id = outputs[result];
+      if (id !== undefined && this.#plan.live[id]) this.#values[id] = v;
+      else this.#buffers.release(v); // no node reads it
+    }
     for (let id = first; id < end; id++) if (this.#plan.live[id]) this.#releaseInputs(id);
   }
 

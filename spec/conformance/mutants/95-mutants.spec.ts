@@ -82,7 +82,7 @@ describe("rewrite", () => {
       replacing("div", () => w),
     );
     expect(values(evaluate(rewritten).outputs.out)).toEqual([9, 15, 21]);
-    expect(rewritten.scopes[0]?.output).toBe(
+    expect(rewritten.scopes[0]?.outputs.out).toBe(
       rewritten.leaves.w ?? rewritten.nodes.findIndex((n) => n.shape === w.shape),
     );
   });
@@ -129,7 +129,7 @@ describe("rewrite", () => {
     expect(names(program)).toEqual(["outer", "inner", "inner", "outer", "inner"]);
     expect(names(rewritten)).toEqual(["rewritten outer", "inner", "inner", "outer", "inner"]);
     const innermost = rewrite(program, ({ id, inputs: [t] }) =>
-      id === program.scopes[2]?.output && t ? t : null,
+      id === program.scopes[2]?.outputs.out && t ? t : null,
     );
     expect(names(innermost)).toEqual(["rewritten outer", "inner", "rewritten inner", "outer", "inner"]);
   });

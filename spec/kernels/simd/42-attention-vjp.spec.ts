@@ -18,10 +18,15 @@ import { trainable } from "../../../src/training/trainable.ts";
 import { tinyFlamingo, tinyLoss } from "../../support/fixtures/tiny-training.ts";
 import {
   attrsOf,
+  BIASES,
+  biasIndex,
+  biasOf,
   type Case,
   expectWithin,
+  type Operands as ForwardOperands,
   fillFreeMemory,
   gamma,
+  inputsOf,
   operandsOf,
   plain,
   random,
@@ -38,9 +43,7 @@ const sum = (terms: readonly number[]): number => terms.reduce((x, y) => x + y, 
 const magnitude = (terms: readonly number[]): number => sum(terms.map(Math.abs));
 const indices = (n: number): number[] => [...Array(n).keys()];
 
-interface Operands extends ReturnType<typeof operandsOf> {
-  readonly g: View;
-}
+type Operands = ForwardOperands & { readonly g: View };
 const operandsWithGradient = (c: Case): Operands => {
   const [z, l, , , e] = c.size;
   return { ...operandsOf(c), g: random([z, l, e], c.seed + 3, c.layout + 2) };
@@ -49,17 +52,29 @@ const operandsWithGradient = (c: Case): Operands => {
 async function derivative(backend: Backend, c: Case, o = operandsWithGradient(c)): Promise<number[]> {
   const kernel = backend.scopes.attentionVjp?.run;
   if (!kernel) throw new Error("no kernel");
-  return takeValues(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v, g: o.g }));
+  const { q, k, v, bias } = await kernel(attrsOf(c, o), { ...inputsOf(o), g: o.g });
+  expect(bias?.shape).toEqual(o.bias?.shape);
+  const outputs = [q, k, v, ...(bias ? [bias] : [])];
+  const values = outputs.flatMap(valuesOf);
+  for (const x of outputs) takeValues(backend, x);
+  return values;
 }
 
-/** dq, dk and dv one after another, each with the bound of 42-simd.md. */
+/** dq, dk, dv and, with a bias, its derivative one after another, each with the bound of 42-simd.md. */
 function formula(c: Case, o = operandsWithGradient(c)) {
   const [z, l, s, d, e] = c.size;
   const [q, k, v, g] = [valuesOf(o.q), valuesOf(o.k), valuesOf(o.v), valuesOf(o.g)] as const;
   const zeros = (n: number) => new Float64Array(n);
-  const out = { q: zeros(z * l * d), k: zeros(z * s * d), v: zeros(z * s * e) };
-  const bound = { q: zeros(z * l * d), k: zeros(z * s * d), v: zeros(z * s * e) };
-  const addTerm = (to: "q" | "k" | "v", i: number, term: number, error: number) => {
+  const all = () => ({
+    q: zeros(z * l * d),
+    k: zeros(z * s * d),
+    v: zeros(z * s * e),
+    bias: zeros(o.bias?.size ?? 0),
+  });
+  const [out, bound] = [all(), all()];
+  const bias = biasOf(c, o.bias);
+  const biasAt = biasIndex(c, o.bias?.shape ?? []);
+  const addTerm = (to: keyof typeof out, i: number, term: number, error: number) => {
     out[to][i] = Number(out[to][i]) + term;
     bound[to][i] = Number(bound[to][i]) + error;
   };
@@ -70,7 +85,7 @@ function formula(c: Case, o = operandsWithGradient(c)) {
     const keys = indices(s).filter(isAllowed);
     const scoreTerms = (j: number) =>
       indices(d).map((p) => Number(q[row * d + p]) * Number(k[(m * s + j) * d + p]));
-    const scores = new Map(keys.map((j) => [j, sum(scoreTerms(j))]));
+    const scores = new Map(keys.map((j) => [j, sum(scoreTerms(j)) + bias(row, j)]));
     const [top, low] = [Math.max(...scores.values()), Math.min(...scores.values())];
     const norm = sum([...scores.values()].map((x) => Math.exp(x - top)));
     const empty = { zero: 0, uniform: 1 / s, nan: NaN }[c.emptyRow];
@@ -82,7 +97,10 @@ function formula(c: Case, o = operandsWithGradient(c)) {
     const D = indices(s).map((j) => sum(gradientTerms(j)));
     const mean = sum(P.map((p, j) => p * Number(D[j])));
 
-    const delta = Math.max(0, ...keys.map((j) => gamma(d) * magnitude(scoreTerms(j))));
+    const delta = Math.max(
+      0,
+      ...keys.map((j) => gamma(d + 1) * (magnitude(scoreTerms(j)) + Math.abs(bias(row, j)))),
+    );
     const relative = 2 * delta + gamma(s) + 4 * U * (16 + (keys.length ? top - low : 0));
     const eta = indices(s).map((j) => gamma(e) * magnitude(gradientTerms(j)));
     const meanError = sum(
@@ -103,6 +121,7 @@ function formula(c: Case, o = operandsWithGradient(c)) {
           Number(eta[j]) +
           meanError +
           4 * U * (Math.abs(dj) + Math.abs(mean)));
+      if (o.bias) addTerm("bias", biasAt(row, j), S, error + gamma(z * l * s) * Math.abs(S));
       for (let col = 0; col < d; col++) {
         const [x, y] = [Number(k[(m * s + j) * d + col]), Number(q[row * d + col])];
         addTerm("q", row * d + col, S * x, (error + gamma(s) * Math.abs(S)) * Math.abs(x));
@@ -110,7 +129,7 @@ function formula(c: Case, o = operandsWithGradient(c)) {
       }
     }
   }
-  const joined = (parts: typeof out) => [...parts.q, ...parts.k, ...parts.v];
+  const joined = (parts: typeof out) => [...parts.q, ...parts.k, ...parts.v, ...parts.bias];
   return { out: joined(out), bound: joined(bound) };
 }
 
@@ -134,11 +153,29 @@ describe("the derivative of attention", () => {
       mask: fc.constantFrom("none", "all", "some", "causal", "nothing"),
       kept: fc.constantFrom("all", "rows", "some"),
       emptyRow: fc.constantFrom("zero", "uniform", "nan"),
+      bias: fc.constantFrom(...BIASES),
       layout: fc.nat(9),
       scale: fc.constantFrom(1, 30),
     });
     await fc.assert(fc.asyncProperty(cases, expectWithinBound), { numRuns: 150 });
   });
+
+  test.each(BIASES)(
+    "a bias [%s] has a derivative of its own shape, for several blocks of rows and under every mask",
+    async (bias) => {
+      for (const mask of ["none", "some", "causal", "nothing"] as const)
+        for (const layout of [0, 1, 2])
+          await expectWithinBound({
+            ...plain,
+            size: [3, 101, 43, 9, 7],
+            mask,
+            bias,
+            layout,
+            kept: "some",
+            emptyRow: "uniform",
+          });
+    },
+  );
 
   test.each([
     ["several blocks of queries and keys", [2, 101, 303, 20, 17]],
@@ -146,7 +183,7 @@ describe("the derivative of attention", () => {
     ["more keys than a block of depth", [2, 5, 1100, 20, 17]],
     ["heads wider than a block of depth", [1, 3, 20, 1100, 1030]],
   ] as const)("%s are within the bound", (_, size) =>
-    expectWithinBound({ ...plain, size, mask: "causal", kept: "some", scale: 0.1 }),
+    expectWithinBound({ ...plain, size, mask: "causal", kept: "some", scale: 0.1, bias: "1 l s" }),
   );
 
   test("keys and values that several heads share are packed once, and each head has its own gradient", async () => {
@@ -176,7 +213,7 @@ describe("the derivative of attention", () => {
   });
 
   test("results are the same bits for any number of threads, and no memory is kept", async () => {
-    const c: Case = { ...plain, mask: "causal", size: [5, 70, 90, 16, 16] };
+    const c: Case = { ...plain, mask: "causal", size: [5, 70, 90, 16, 16], bias: "1 l s" };
     const alone = await simd({ threads: 1, relaxed: false });
     const before = alone.store?.usage().used;
     const first = await derivative(alone, c);
@@ -185,7 +222,7 @@ describe("the derivative of attention", () => {
       expect(await derivative(three, c)).toEqual(first);
       await derivative(alone, c);
     }
-    expect(alone.store?.usage().reserved).toBe(used?.reserved);
+    expect(alone.store?.usage()).toEqual(used);
     expect(before).toBe(0);
     await alone.close();
   });
@@ -204,7 +241,9 @@ describe("the derivative of attention", () => {
         random([1, s, e], 3),
         random([1, l, e], 4),
       ];
-      const runOnce = () => engine.heap.free(attentionVjp(engine, { q, k, v, g }, all).data.byteOffset);
+      const bias = random([1, l, s], 5);
+      const runOnce = () =>
+        engine.heap.free(attentionVjp(engine, { q, k, v, g, bias }, all).q.data.byteOffset);
       runOnce(); // allocates the scratch memory
       const canaries = Array.from({ length: 400 }, () => engine.heap.allocate(64));
       for (const block of canaries) engine.heap.ints(block, 16).fill(0x5a5a5a5a);
@@ -266,12 +305,23 @@ describe("the derivative of attention", () => {
     await fillFreeMemory(one);
     expect(await derivative(one, { ...plain, size: [1, 0, 2, 3, 2] })).toEqual(new Array(10).fill(0));
     expect(await derivative(one, { ...plain, size: [0, 2, 2, 3, 2] })).toEqual([]);
+    for (const bias of BIASES.filter((axes) => axes !== "none"))
+      for (const size of [
+        [2, 2, 0, 3, 2],
+        [2, 0, 2, 3, 2],
+        [0, 2, 2, 3, 2],
+      ] as const) {
+        await fillFreeMemory(one);
+        expect(new Set([0, ...(await derivative(one, { ...plain, size, bias }))])).toEqual(new Set([0]));
+      }
   });
 
   test("shapes that do not match are a ShapeError", async () => {
     const o = operandsWithGradient(plain);
     const kernel = one.scopes.attentionVjp?.run;
-    const call = (g: View, k = o.k) => kernel?.(attrsOf(plain, o), { q: o.q, k, v: o.v, g });
+    const call = (g: View, k = o.k, more = {}) =>
+      kernel?.(attrsOf(plain, o), { q: o.q, k, v: o.v, g, ...more });
+    await expect(call(o.g, o.k, { bias: random([7], 1) })).rejects.toThrow(ShapeError);
     await expect(call(o.q)).rejects.toThrow(ShapeError);
     await expect(call(o.g, o.v)).rejects.toThrow(ShapeError);
   });

@@ -16,10 +16,13 @@ import { rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tens
 import { repository } from "../../support/architecture/tree.mjs";
 import {
   attrsOf,
+  BIASES,
+  biasOf,
   type Case,
   expectWithin,
   fillFreeMemory,
   gamma,
+  inputsOf,
   laidOut,
   numbers,
   type Operands,
@@ -436,11 +439,12 @@ describe("row ops", () => {
 async function attend(backend: Backend, c: Case, o: Operands = operandsOf(c)): Promise<number[]> {
   const kernel = backend.scopes.attention?.run;
   if (!kernel) throw new Error("no kernel");
-  return takeValues(backend, await kernel(attrsOf(c, o), { q: o.q, k: o.k, v: o.v }));
+  return takeValues(backend, await kernel(attrsOf(c, o), inputsOf(o)));
 }
 
-function formula(c: Case, o = operandsOf(c)) {
+function formula(c: Case, o: Operands = operandsOf(c)) {
   const [z, l, s, d, e] = c.size;
+  const bias = biasOf(c, o.bias);
   const [q, k, v] = [valuesOf(o.q), valuesOf(o.k), valuesOf(o.v)];
   const out: number[] = [];
   const bound: number[] = [];
@@ -449,7 +453,7 @@ function formula(c: Case, o = operandsOf(c)) {
     const keys = [...Array(s).keys()].filter((j) => !o.mayAttend || o.mayAttend[row * s + j]);
     const terms = (j: number) =>
       Array.from({ length: d }, (_, p) => Number(q[row * d + p]) * Number(k[(m * s + j) * d + p]));
-    const scores = new Map(keys.map((j) => [j, terms(j).reduce((x, y) => x + y, 0)]));
+    const scores = new Map(keys.map((j) => [j, terms(j).reduce((x, y) => x + y, bias(row, j))]));
     const top = Math.max(...scores.values());
     const low = Math.min(...scores.values());
     const total = [...scores.values()].reduce((sum, x) => sum + Math.exp(x - top), 0);
@@ -460,7 +464,10 @@ function formula(c: Case, o = operandsOf(c)) {
       const x = scores.get(j);
       return x === undefined ? 0 : Math.exp(x - top) / total;
     });
-    const delta = Math.max(0, ...keys.map((j) => gamma(d) * terms(j).reduce((x, y) => x + Math.abs(y), 0)));
+    const delta = Math.max(
+      0,
+      ...keys.map((j) => gamma(d + 1) * terms(j).reduce((x, y) => x + Math.abs(y), Math.abs(bias(row, j)))),
+    );
     const relative = 2 * delta + gamma(s) + 4 * U * (16 + (keys.length ? top - low : 0));
     for (let col = 0; col < e; col++) {
       const parts = weights.map((w, j) => w * Number(v[(m * s + j) * e + col]));
@@ -478,6 +485,7 @@ describe("attention", () => {
     mask: fc.constantFrom("none", "all", "some", "causal", "nothing"),
     kept: fc.constantFrom("all", "rows", "some"),
     emptyRow: fc.constantFrom("zero", "uniform", "nan"),
+    bias: fc.constantFrom(...BIASES),
     layout: fc.nat(9),
     scale: fc.constantFrom(1, 30),
   });
@@ -486,7 +494,7 @@ describe("attention", () => {
     for (const backend of [one, three]) expectWithin(await attend(backend, c), out, (i) => Number(bound[i]));
   };
 
-  test("attention with any sizes, masks and views is within the bound", async () => {
+  test("attention with any sizes, masks, biases and views is within the bound", async () => {
     await fc.assert(fc.asyncProperty(cases, expectWithinBound), { numRuns: 150 });
   });
 
@@ -496,6 +504,77 @@ describe("attention", () => {
       await expectWithinBound({ ...plain, size: [2, 61, 303, 20, 17], mask });
     },
   );
+
+  test.each(BIASES)(
+    "a bias [%s] is added beyond the first block of queries and keys, under every mask",
+    async (bias) => {
+      for (const mask of ["none", "all", "some", "causal", "nothing"] as const)
+        for (const [emptyRow, layout] of [
+          ["zero", 0],
+          ["uniform", 1],
+          ["nan", 2],
+        ] as const)
+          await expectWithinBound({
+            ...plain,
+            size: [2, 61, 303, 20, 17],
+            mask,
+            emptyRow,
+            bias,
+            layout,
+            kept: "some",
+          });
+    },
+  );
+
+  test("a bias for all heads and rows is read with strides of 0, and is copied in its own size", async () => {
+    const size = [4, 200, 300, 8, 8] as const;
+    const memory = async (bias: Case["bias"]) => {
+      const backend = await simd({ threads: 1 });
+      await attend(backend, { ...plain, size, mask: "none", bias });
+      const { peak } = backend.store?.usage() ?? { peak: NaN };
+      await backend.close();
+      return peak;
+    };
+    const [none, row, all] = [await memory("none"), await memory("s"), await memory("z l s")];
+    expect(row - none).toBeLessThan(4 * 300 * 2);
+    expect(all - none).toBeGreaterThan(4 * 4 * 200 * 300 - 1);
+  });
+
+  test("a bias of NaN, ∞ and −∞ has the effect of the definition; at masked keys it has none", async () => {
+    const c: Case = { ...plain, size: [1, 30, 300, 4, 3], mask: "causal", bias: "z l s" };
+    const changed = (at: (row: number, key: number) => number | null) => {
+      const o = operandsOf(c);
+      const values = valuesOf(o.bias as View).map((x, i) => at(Math.floor(i / 300), i % 300) ?? x);
+      return { ...o, bias: view(Float32Array.from(values), [1, 30, 300]) };
+    };
+    const before = await attend(one, c);
+    const rowsOf = (out: number[], isRow: (row: number) => boolean) =>
+      out.filter((_, i) => isRow(Math.floor(i / 3)));
+    for (const x of [NaN, Infinity, -Infinity]) {
+      const masked = changed((row, key) => (key > row ? x : null));
+      expect(await attend(one, c, masked)).toEqual(before);
+      const allowed = await attend(
+        one,
+        c,
+        changed((row, key) => (row === 20 && key === 7 ? x : null)),
+      );
+      expect(rowsOf(allowed, (row) => row !== 20)).toEqual(rowsOf(before, (row) => row !== 20));
+      if (x !== -Infinity) expect(rowsOf(allowed, (row) => row === 20)).toEqual([NaN, NaN, NaN]);
+    }
+    const removed = changed((_, key) => (key === 5 ? -Infinity : null)); // a bias of −∞ masks a key
+    const { out, bound } = formula(c, removed);
+    expectWithin(await attend(one, c, removed), out, (i) => Number(bound[i]));
+    expect(out.every(Number.isFinite)).toBe(true);
+    const nothing = await attend(
+      one,
+      c,
+      changed((row) => (row === 20 ? -Infinity : null)),
+    );
+    expect(rowsOf(nothing, (row) => row === 20)).toEqual([NaN, NaN, NaN]); // the mask alone makes a row empty
+    const nowhere: Case = { ...c, mask: "nothing" };
+    const fixed = await attend(one, nowhere, { ...operandsOf(nowhere), bias: changed(() => NaN).bias });
+    expect(new Set(fixed)).toEqual(new Set([0]));
+  });
 
   test("attention with more keys than a block of depth is within the bound", () =>
     expectWithinBound({ ...plain, size: [2, 5, 1100, 6, 10], mask: "none" }));
@@ -604,8 +683,10 @@ describe("attention", () => {
     for (const call of [
       () => kernel?.(all, { q: o.q, k: o.v, v: o.v }),
       () => kernel?.(all, { q: o.q, k: o.k, v: random([1, 150, 5], 1) }),
-      () => kernel?.({ ...all, mayAttend: bad }, o),
-      () => kernel?.({ ...all, postSoftmaxMask: bad }, o),
+      () => kernel?.({ ...all, mayAttend: bad }, inputsOf(o)),
+      () => kernel?.({ ...all, postSoftmaxMask: bad }, inputsOf(o)),
+      () => kernel?.(all, { ...inputsOf(o), bias: random([3], 1) }),
+      () => kernel?.(all, { ...inputsOf(o), bias: random([1, 2, 60, 150], 1) }),
     ])
       await expect(call()).rejects.toThrow(ShapeError);
   });

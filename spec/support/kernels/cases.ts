@@ -1,6 +1,6 @@
 // Random operands for kernels: numbers, views of every layout, and attention with masks; and the comparison of a result with its bound.
 import { expect } from "vitest";
-import type { AttentionAttrs, Backend } from "../../../src/kernels/backend.ts";
+import type { AttentionAttrs, AttentionInputs, Backend } from "../../../src/kernels/backend.ts";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
 import { offsets, rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
 
@@ -70,6 +70,8 @@ export function expectWithin(
   }
 }
 
+export const BIASES = ["none", "z l s", "1 l s", "z 1 s", "z l 1", "z 1 1", "l s", "s", ""] as const;
+
 export interface Case {
   readonly size: readonly [z: number, l: number, s: number, d: number, e: number];
   readonly seed: number;
@@ -77,12 +79,14 @@ export interface Case {
   /** The post-softmax mask. */
   readonly kept: "all" | "rows" | "some";
   readonly emptyRow: EmptyRow;
+  /** The axes of the bias. */
+  readonly bias: (typeof BIASES)[number];
   readonly layout: number;
   readonly scale: number;
 }
 
 /** The operands of a case, and its masks as bytes [z l s]. */
-export function operandsOf({ size: [z, l, s, d, e], seed, mask, kept, layout, scale }: Case) {
+export function operandsOf({ size: [z, l, s, d, e], seed, mask, kept, bias, layout, scale }: Case) {
   const bytes = (f: (row: number, key: number) => boolean) =>
     Uint8Array.from({ length: z * l * s }, (_, i) => Number(f(Math.floor(i / s), i % s)));
   const u = numbers(z * l * s + z * l, seed + 9);
@@ -98,7 +102,10 @@ export function operandsOf({ size: [z, l, s, d, e], seed, mask, kept, layout, sc
     rows: (row: number) => row % 4 !== 1,
     some: (row: number, key: number) => (row + key) % 3 > 0,
   }[kept];
+  const axes = bias.split(" ").filter(Boolean);
+  const biasShape = axes.map((name) => ({ z, l, s })[name] ?? 1);
   return {
+    bias: bias === "none" ? null : random(biasShape, seed + 5, layout + 3, 2),
     q: random([z, l, d], seed, layout % 4, scale),
     k: random([z, s, d], seed + 1, layout),
     v: random([z, s, e], seed + 2, (layout + 1) % 10),
@@ -107,10 +114,32 @@ export function operandsOf({ size: [z, l, s, d, e], seed, mask, kept, layout, sc
   };
 }
 
-export type Operands = Omit<ReturnType<typeof operandsOf>, "mayAttend" | "kept"> & {
+export type Operands = Omit<ReturnType<typeof operandsOf>, "mayAttend" | "kept" | "bias"> & {
+  bias: View | null;
   mayAttend: Uint8Array | null;
   kept: Uint8Array | null;
 };
+
+/** The inputs of the attention scope. */
+export const inputsOf = ({ q, k, v, bias }: Pick<Operands, "q" | "k" | "v" | "bias">): AttentionInputs =>
+  bias ? { q, k, v, bias } : { q, k, v };
+
+/** The index, in the row-major values of a bias of this shape, of the element that is added to the score of a row [z l] and a key. */
+export function biasIndex({ size: [, l] }: Case, shape: Shape): (row: number, key: number) => number {
+  const sizes = [...[1, 1, 1].slice(shape.length), ...shape];
+  return (row, key) =>
+    [Math.floor(row / l), row % l, key].reduce((at, i, axis) => {
+      const n = sizes[axis] ?? 1;
+      return at * n + (n === 1 ? 0 : i);
+    }, 0);
+}
+
+/** The number that is added to the score of a row [z l] and a key. */
+export function biasOf(c: Case, bias: View | null): (row: number, key: number) => number {
+  if (!bias) return () => 0;
+  const [values, index] = [valuesOf(bias), biasIndex(c, bias.shape)];
+  return (row, key) => Number(values[index(row, key)]);
+}
 
 /** The attributes of the attention scope. */
 export function attrsOf({ size: [z, l, s], emptyRow }: Case, { mayAttend, kept }: Operands): AttentionAttrs {
@@ -126,6 +155,7 @@ export const plain: Case = {
   mask: "some",
   kept: "all",
   emptyRow: "zero",
+  bias: "none",
   layout: 0,
   scale: 1,
 };

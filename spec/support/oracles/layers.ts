@@ -76,14 +76,21 @@ export interface Visibility {
   readonly allowed: (l: number, s: number) => boolean;
   readonly empty: "zero" | "uniform" | "nan";
   readonly zeroed: (l: number) => boolean;
+  /** Added to the scaled score        arXiv 2108.12409v2, §3 (ALiBi) */
+  readonly bias?: (l: number, s: number) => number;
 }
 export const everything: Visibility = { allowed: () => true, empty: "nan", zeroed: () => false };
 
 /** a_ls = exp(q_l·k_s/√d) / Σ_t exp(q_l·k_t/√d) over the allowed t; out_l = Σ_s a_ls v_s        arXiv 1706.03762v7, equation (1) */
-export function attention(q: Mat, k: Mat, v: Mat, { allowed, empty, zeroed }: Visibility = everything): Mat {
+export function attention(
+  q: Mat,
+  k: Mat,
+  v: Mat,
+  { allowed, empty, zeroed, bias = () => 0 }: Visibility = everything,
+): Mat {
   return q.map((query, l) => {
     const score = (s: number) =>
-      sum(query.length, (c) => at(query, c) * at(row(k, s), c)) / Math.sqrt(query.length);
+      sum(query.length, (c) => at(query, c) * at(row(k, s), c)) / Math.sqrt(query.length) + bias(l, s);
     const seen = range(k.length).filter((s) => allowed(l, s));
     const total = seen.reduce((z, s) => z + Math.exp(score(s)), 0);
     const weights = range(k.length).map((s) => {
@@ -91,7 +98,7 @@ export function attention(q: Mat, k: Mat, v: Mat, { allowed, empty, zeroed }: Vi
       if (seen.length === 0) return { zero: 0, uniform: 1 / k.length, nan: Number.NaN }[empty];
       return seen.includes(s) ? Math.exp(score(s)) / total : 0;
     });
-    return query.map((_, c) => sum(k.length, (s) => at(weights, s) * at(row(v, s), c)));
+    return row(v, 0).map((_, c) => sum(k.length, (s) => at(weights, s) * at(row(v, s), c)));
   });
 }
 

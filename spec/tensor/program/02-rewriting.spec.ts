@@ -68,7 +68,7 @@ describe("rewriting", () => {
     expect(prune(withTaps(out, [])).nodes.map(isDead)).toEqual([false, false, true, true]);
   });
 
-  test("[scope.range] a scope is a contiguous range with named inputs, attributes and one output", () => {
+  test("[scope.range] a scope is a contiguous range with named inputs, attributes and named outputs", () => {
     const p = record(() =>
       addScalar(
         scope("pair", { x, y }, { by: 2 }, ({ x, y }, { by }) => mulScalar(mul(x, y), by)),
@@ -76,7 +76,15 @@ describe("rewriting", () => {
       ),
     );
     expect(p.scopes).toEqual([
-      { name: "pair", parent: -1, attrs: { by: 2 }, inputs: { x: 0, y: 1 }, first: 2, end: 4, output: 3 },
+      {
+        name: "pair",
+        parent: -1,
+        attrs: { by: 2 },
+        inputs: { x: 0, y: 1 },
+        first: 2,
+        end: 4,
+        outputs: { out: 3 },
+      },
     ]);
     expect(p.nodes.map((node) => node.scope)).toEqual([-1, -1, 0, 0, -1]);
     const inner = record(() =>

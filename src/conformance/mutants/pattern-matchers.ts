@@ -113,7 +113,7 @@ export interface Norm {
 export function normsOf(program: Program): Norm[] {
   return program.scopes.flatMap((scope) => {
     if (scope.name !== "normalize") return [];
-    const scaled = userOf(program, "mul", scope.output);
+    const scaled = userOf(program, "mul", scope.outputs.out ?? -1);
     const shifted = scaled && userOf(program, "add", scaled.id);
     const tapped = shifted && userOf(program, "tap", shifted.id);
     const x = scope.inputs.x ?? -1;

@@ -56,7 +56,10 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     ops,
     scopes: {
       attention: {
-        takes: [["q", "k", "v"]],
+        takes: [
+          ["q", "k", "v"],
+          ["q", "k", "v", "bias"],
+        ],
         run: async (attrs, inputs) => {
           const out = attention(engine, inputs, attrs);
           ran.attention++;
@@ -64,7 +67,10 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
         },
       },
       attentionVjp: {
-        takes: [["q", "k", "v", "g"]],
+        takes: [
+          ["q", "k", "v", "g"],
+          ["q", "k", "v", "bias", "g"],
+        ],
         run: async (attrs, inputs) => {
           const out = attentionVjp(engine, inputs, attrs);
           ran.attention++;

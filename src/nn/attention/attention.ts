@@ -1,6 +1,6 @@
 // Scaled dot-product attention: Vaswani et al., arXiv 1706.03762, equation (1), with masks.
 import { einsum } from "../../tensor/ops/arrange.ts";
-import { maskedSoftmax, softmax, where } from "../../tensor/ops/functions.ts";
+import { add, expand, maskedSoftmax, softmax, where } from "../../tensor/ops/functions.ts";
 import type { EmptyRow } from "../../tensor/ops/table.ts";
 import { scope, tap } from "../../tensor/program/record.ts";
 import type { Bool, Tensor } from "../../tensor/tensor.ts";
@@ -13,32 +13,53 @@ export interface AttentionOptions {
   readonly emptyRow: EmptyRow;
   /** Weights that are kept; the others are set to zero after the softmax. null keeps all. */
   readonly postSoftmaxMask?: Bool | null;
+  /** Added to the scaled scores. Its trailing axes are those of the scores, or 1, as in `expand`; leading ones may be absent. */
+  readonly bias?: Tensor | null;
   /** Dropout of the weights. While it is active, attention is not dispatched to a fused kernel. */
   readonly dropout?: Dropout | null;
 }
 
+type Inputs = { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly bias?: Tensor };
+
 /**
- * softmax(q kᵀ) v over the last two axes, for any leading axes. The caller scales q. A backend may dispatch the scope to a fused
- * kernel. Taps of the owner: `scores`, `scores.masked`, `attn`, `out`.
+ * softmax(q kᵀ + bias) v over the last two axes, for any leading axes. The caller scales q. A backend may dispatch the scope to a fused
+ * kernel. Taps of the owner: `scores` (without the bias), `scores.masked`, `attn`, `out`. Throws a ShapeError if shapes do not match.
  */
 export function attention<Q extends string, S extends string>(
   owner: object,
   q: Tensor<`${Q} k`>,
   k: Tensor<`${S} k`>,
   v: Tensor<`${NoInfer<S>} k`>,
-  { mayAttend, emptyRow, postSoftmaxMask = null, dropout = null }: AttentionOptions,
-): Tensor<`${Q} k`> {
+  options: AttentionOptions,
+): Tensor<`${Q} k`>;
+/** Values may have a width of their own, e. */
+export function attention<Q extends string, S extends string>(
+  owner: object,
+  q: Tensor<`${Q} k`>,
+  k: Tensor<`${S} k`>,
+  v: Tensor<`${NoInfer<S>} e`>,
+  options: AttentionOptions,
+): Tensor<`${Q} e`>;
+export function attention(
+  owner: object,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { mayAttend, emptyRow, postSoftmaxMask = null, bias = null, dropout = null }: AttentionOptions,
+): Tensor {
   // #region definition
-  const definition = ({ q, k, v }: { q: Tensor; k: Tensor; v: Tensor }): Tensor => {
-    const scores = tap(owner, "scores", einsum("... l k, ... s k -> ... l s", q, k)); // [attention.scores]
+  const definition = ({ q, k, v, bias }: Inputs): Tensor => {
+    const products = tap(owner, "scores", einsum("... l k, ... s k -> ... l s", q, k)); // [attention.scores]
+    const scores = bias ? add(products, expand(bias, products)) : products; // [attention.bias]
     const weights = mayAttend ? maskedSoftmaxWeights(owner, scores, mayAttend, emptyRow) : softmax(scores);
     const maskedWeights = postSoftmaxMask ? where(postSoftmaxMask, weights) : weights; // [attention.post-softmax-mask]
     const attn = tap(owner, "attn", dropout ? dropout.forward(maskedWeights) : maskedWeights);
-    return tap(owner, "out", einsum("... l s, ... s k -> ... l k", attn, v)); // [attention.values]
+    return tap(owner, "out", einsum("... l s, ... s e -> ... l e", attn, v)); // [attention.values]
   };
   // #endregion
-  if (dropout?.generator) return definition({ q, k, v }); // [attention.dropout]
-  return scope("attention", { q, k, v }, { mayAttend, emptyRow, postSoftmaxMask }, definition);
+  const inputs: Inputs = bias ? { q, k, v, bias } : { q, k, v };
+  if (dropout?.generator) return definition(inputs); // [attention.dropout]
+  return scope("attention", inputs, { mayAttend, emptyRow, postSoftmaxMask }, definition);
 }
 
 function maskedSoftmaxWeights(owner: object, scores: Tensor, mayAttend: Bool, emptyRow: EmptyRow): Tensor {

@@ -1,6 +1,5 @@
 // Reverse mode: the derivatives of vjp.ts, applied from the end of a program to its beginning.
 import { Bug } from "../errors.ts";
-import { slice } from "../ops/arrange.ts";
 import { add, zerosLike } from "../ops/functions.ts";
 import type { OpName } from "../ops/table.ts";
 import {
@@ -13,7 +12,7 @@ import {
   unnamedReads,
 } from "../program/program.ts";
 import { apply, scope } from "../program/record.ts";
-import type { Shape, Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { vjp } from "./vjp.ts";
 
 type AnyVjp = (g: Tensor, x: Tensor[], y: Tensor, attrs: object) => (Tensor | null)[];
@@ -30,17 +29,18 @@ export function dependents(program: Program, sources: readonly number[]): Uint8A
 export type Scopes = ReadonlyMap<number, Scope>;
 
 /**
- * The scopes with these names that can be differentiated as a whole, by their output node: no inner node is read after the scope, the
- * body reads nothing beside the named inputs, and no node is two inputs.
+ * The scopes with these names that can be differentiated as a whole, by their output node: they have one output, no inner node is read
+ * after the scope, the body reads nothing beside the named inputs, and no node is two inputs.
  */
 export function fusedScopes(program: Program, names: readonly string[]): Scopes {
   const last = lastUses({ ...program, taps: {} });
   const fusible = program.scopes.filter((s) => {
     const inputIds = Object.values(s.inputs);
     if (!names.includes(s.name) || new Set(inputIds).size < inputIds.length) return false;
+    if (Object.keys(s.outputs).length !== 1) return false;
     return isComputed(program, s) && unnamedReads(program, s).size === 0 && isClosed(program, s, last); // [gradients.fused]
   });
-  return new Map(fusible.map((s) => [s.output, s]));
+  return new Map(fusible.flatMap((s) => Object.values(s.outputs).map((id) => [id, s] as const)));
 }
 
 interface Range {
@@ -68,7 +68,8 @@ export function backward(
     const fusedScope = fused.get(id);
     if (!node || !g || !depends[id] || node.op === "leaf") continue;
     if (fusedScope) {
-      for (const [input, part] of scopeVjp(program, fusedScope, g, at)) accumulate(input, part);
+      for (const [input, part] of scopeVjp(program, fusedScope, { output: id, g, at }))
+        accumulate(input, part);
       continue;
     }
     const rule = vjp[node.op satisfies OpName] as unknown as AnyVjp;
@@ -83,13 +84,17 @@ export function backward(
 }
 
 /**
- * The derivative of a scope as a scope: its body once more, followed by the rules. A scope has one output, so the derivatives of all
- * inputs are flattened and concatenated. A fused kernel for it does not keep the intermediates of the forward scope alive.
+ * The derivative of a scope as a scope: its body once more, followed by the rules. Its outputs are the derivatives of the inputs, under
+ * their names. A fused kernel for it does not keep the intermediates of the forward scope alive.
  */
-function scopeVjp(program: Program, s: Scope, g: Tensor, at: Range["at"]): [number, Tensor][] {
+function scopeVjp(
+  program: Program,
+  s: Scope,
+  { output, g, at }: { readonly output: number; readonly g: Tensor; readonly at: Range["at"] },
+): [number, Tensor][] {
   const operands = Object.entries(s.inputs).map(([name, id]) => ({ name, id, x: at(id) }));
   const inputs = Object.fromEntries(operands.map(({ name, x }) => [name, x]));
-  const all = scope(`${s.name}Vjp`, { ...inputs, g }, s.attrs, () => {
+  const parts = scope(`${s.name}Vjp`, { ...inputs, g }, s.attrs, () => {
     const repeated = new Map<number, Tensor>();
     const current = (id: number): Tensor => repeated.get(id) ?? at(id);
     for (let id = s.first; id < s.end; id++) {
@@ -97,29 +102,9 @@ function scopeVjp(program: Program, s: Scope, g: Tensor, at: Range["at"]): [numb
       if (op !== "leaf") repeated.set(id, apply(op, attrs as never, ...(inputs.map(current) as never)));
     }
     const depends = dependents(program, Object.values(s.inputs));
-    const range = { from: s.output, to: s.first, at: current, depends, fused: new Map() };
+    const range = { from: output, to: s.first, at: current, depends, fused: new Map() };
     const parts = backward(program, g, range);
-    return apply(
-      "concat",
-      { axis: 0 },
-      ...operands.map(({ id, x }) => flattened(parts.get(id) ?? zerosLike(x))),
-    );
+    return Object.fromEntries(operands.map(({ name, id, x }) => [name, parts.get(id) ?? zerosLike(x)]));
   });
-  let from = 0;
-  return operands.map(({ id, x }) => {
-    const part = slice(all, 0, from, from + x.size);
-    from += x.size;
-    return [id, shaped(part, x.shape)]; // [gradients.fused]
-  });
+  return operands.map(({ name, id }) => [id, parts[name] as Tensor]); // [gradients.fused]
 }
-
-const axesOf = (shape: Shape): string => shape.map((_, axis) => `x${axis}`).join(" ");
-const sizesOf = (shape: Shape) => Object.fromEntries(shape.map((n, axis) => [`x${axis}`, n]));
-const flattened = (x: Tensor): Tensor => {
-  const axes = axesOf(x.shape);
-  return apply("rearrange", { pattern: `${axes} -> (${axes})`, sizes: sizesOf(x.shape) }, x);
-};
-const shaped = (x: Tensor, shape: Shape): Tensor => {
-  const axes = axesOf(shape);
-  return apply("rearrange", { pattern: `(${axes}) -> ${axes}`, sizes: sizesOf(shape) }, x);
-};

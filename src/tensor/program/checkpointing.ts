@@ -52,14 +52,12 @@ export function gradientCheckpointing(program: Program, loss: string, keep: Keep
     const inputs = node.inputs.map(operand);
     moved[id] = nodes.push({ ...node, inputs }) - 1;
   }
-  const renumbered = (ids: Readonly<Record<string, number>>) =>
-    Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, newId(id)]));
   return prune({
     ...program,
     nodes,
-    outputs: renumbered(program.outputs),
-    taps: renumbered(program.taps),
-    leaves: renumbered(program.leaves),
+    outputs: renumbered(program.outputs, newId),
+    taps: renumbered(program.taps, newId),
+    leaves: renumbered(program.leaves, newId),
     bindings: new Map([...program.bindings].map(([id, t]) => [newId(id), t])),
     scopes: program.scopes.map((s) => (s.first > last ? movedScope(s, newId, operand) : s)),
   });
@@ -67,12 +65,15 @@ export function gradientCheckpointing(program: Program, loss: string, keep: Keep
 
 type Renumber = (id: number) => number;
 
+const renumbered = (ids: Readonly<Record<string, number>>, renumber: Renumber): Record<string, number> =>
+  Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, renumber(id)]));
+
 const movedScope = (s: Scope, newId: Renumber, operand: Renumber): Scope => ({
   ...s,
-  inputs: Object.fromEntries(Object.entries(s.inputs).map(([name, id]) => [name, operand(id)])),
+  inputs: renumbered(s.inputs, operand),
   first: newId(s.first),
   end: newId(s.end - 1) + 1,
-  output: newId(s.output),
+  outputs: renumbered(s.outputs, newId),
 });
 
 /**

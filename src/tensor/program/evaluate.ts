@@ -43,8 +43,9 @@ export function leafValues(program: Program, bind: Bindings, precision: Precisio
  */
 export function roundedNodes(program: Program): (id: number, node: Node) => boolean {
   const inside = new Set<number>();
-  for (const { name, first, end, output } of program.scopes) {
-    if (name === "normalize") for (let id = first; id < end; id++) if (id !== output) inside.add(id); // [precision.scope]
+  for (const { name, first, end, outputs } of program.scopes) {
+    if (name !== "normalize") continue;
+    for (let id = first; id < end; id++) if (!Object.values(outputs).includes(id)) inside.add(id); // [precision.scope]
   }
   return (id, node) => node.op !== "leaf" && !ruleOf(node.op).exact && !inside.has(id);
 }

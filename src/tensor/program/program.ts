@@ -14,7 +14,7 @@ export interface Node {
   readonly scope: number;
 }
 
-/** A contiguous range of nodes with named inputs and one output, which a backend may dispatch to a fused kernel. */
+/** A contiguous range of nodes with named inputs and outputs, which a backend may dispatch to a fused kernel. */
 export interface Scope {
   readonly name: string;
   readonly parent: number;
@@ -22,7 +22,8 @@ export interface Scope {
   readonly inputs: Readonly<Record<string, number>>;
   readonly first: number;
   readonly end: number;
-  readonly output: number;
+  /** A body that returns one tensor has the output `out`. */
+  readonly outputs: Readonly<Record<string, number>>;
 }
 
 type Named = Readonly<Record<string, number>>;
@@ -77,9 +78,13 @@ export function lastUses(program: Program): Int32Array {
   return last;
 }
 
-/** Whether the output of a scope is computed in its body; otherwise the body returns an input or a constant. */
-export const isComputed = ({ nodes }: Program, { first, output }: Scope): boolean =>
-  output >= first && nodes[output]?.op !== "leaf";
+/** The outputs of a scope that are not dead. */
+export const liveOutputs = ({ nodes }: Program, { outputs }: Scope): number[] =>
+  Object.values(outputs).filter((id) => !isDead(nodes[id] as Node));
+
+/** Whether the live outputs of a scope are computed in its body; otherwise the body returns an input or a constant. */
+export const isComputed = (program: Program, scope: Scope): boolean =>
+  liveOutputs(program, scope).every((id) => id >= scope.first && program.nodes[id]?.op !== "leaf");
 
 /**
  * The nodes that the body of a scope reads although they are neither computed in it nor named inputs: tensors from a closure and
@@ -91,9 +96,10 @@ export function unnamedReads({ nodes }: Program, { inputs, first, end }: Scope):
   return new Set(nodes.slice(first, end).flatMap((node) => node.inputs.filter(isOutside)));
 }
 
-/** Whether no node of a scope, except its output, is read after the scope. `last` is the result of `lastUses`. */
-export function isClosed({ nodes }: Program, { first, end, output }: Scope, last: Int32Array): boolean {
+/** Whether no node of a scope, except its outputs, is read after the scope. `last` is the result of `lastUses`. */
+export function isClosed({ nodes }: Program, { first, end, outputs }: Scope, last: Int32Array): boolean {
+  const returned = Object.values(outputs);
   for (let id = first; id < end; id++)
-    if (id !== output && nodes[id]?.op !== "leaf" && (last[id] ?? -1) >= end) return false;
+    if (!returned.includes(id) && nodes[id]?.op !== "leaf" && (last[id] ?? -1) >= end) return false;
   return true;
 }

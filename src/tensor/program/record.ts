@@ -59,6 +59,9 @@ function idOf(r: Recorder, t: Tensor): number {
   return id;
 }
 
+const idsOf = (r: Recorder, tensors: Readonly<Record<string, Tensor>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(tensors).map(([key, t]) => [key, idOf(r, t)]));
+
 /** Executes an op: applies its shape rule, computes the values (unless symbolic) and adds a node (if recording). */
 export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs: Ops[K]["in"]): Tensor {
   const rule = ruleOf(op);
@@ -98,8 +101,15 @@ export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
   return out;
 }
 
-/** Records a scope. The body, in terms of ops, is the definition; a backend may run a fused kernel of this name instead. */
-export function scope<I extends Record<string, Tensor>, A extends object, T extends Tensor>(
+type Outputs = Tensor | Readonly<Record<string, Tensor>>;
+
+const byName = (out: Outputs): Readonly<Record<string, Tensor>> => (out instanceof Tensor ? { out } : out);
+
+/**
+ * Records a scope. The body, in terms of ops, is the definition; a backend may run a fused kernel of this name instead. The body returns
+ * one tensor, or several by name.
+ */
+export function scope<I extends Record<string, Tensor>, A extends object, T extends Outputs>(
   name: string,
   inputs: I,
   attrs: A,
@@ -107,20 +117,19 @@ export function scope<I extends Record<string, Tensor>, A extends object, T exte
 ): T {
   const r = recorder;
   if (!r) return body(inputs, attrs);
-  const ids = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, idOf(r, t)]));
   const open: OpenScope = {
     name,
     parent: r.scope,
     attrs,
-    inputs: ids,
+    inputs: idsOf(r, inputs),
     first: r.nodes.length,
     end: -1,
-    output: -1,
+    outputs: {},
   };
   r.scope = r.scopes.push(open) - 1;
   try {
     const out = body(inputs, attrs);
-    open.output = idOf(r, out);
+    open.outputs = idsOf(r, byName(out));
     open.end = r.nodes.length; // [scope.range]
     return out;
   } finally {
@@ -136,15 +145,12 @@ export interface RecordOptions {
   readonly symbolic?: boolean | undefined;
 }
 
-type Outputs = Tensor | Record<string, Tensor>;
-
 function recordWith(r: Recorder, f: () => Outputs): Program {
   if (recorder) throw new Bug("recording inside a recording"); // [record.once]
   recorder = r;
   try {
     const out = f();
-    const named = Object.entries(out instanceof Tensor ? { out } : out);
-    const outputs = Object.fromEntries(named.map(([key, t]) => [key, idOf(r, t)]));
+    const outputs = idsOf(r, byName(out));
     const { nodes, scopes, taps, leaves, bindings, warnings } = r;
     return { nodes, scopes, outputs, taps, leaves, bindings, warnings }; // [program.plain]
   } finally {

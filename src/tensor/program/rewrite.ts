@@ -1,7 +1,7 @@
 // Rewrites of a program: it is recorded again, node by node, with some results replaced. Used for mutants and traces.
 import { Bug } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
-import { isDead, type Node, type Program } from "./program.ts";
+import { isDead, liveOutputs, type Node, type Program } from "./program.ts";
 import { apply, record, scope } from "./record.ts";
 
 export interface Visit {
@@ -97,11 +97,12 @@ class Writer {
 
   #scope(range: Range, within: readonly object[]): void {
     const s = this.#program.scopes[range.index];
-    const output = s && this.#program.nodes[s.output];
-    if (s && output && !isDead(output)) {
+    const live = s ? liveOutputs(this.#program, s) : [];
+    if (s && live.length > 0) {
       scope(s.name, this.each(s.inputs), { ...s.attrs }, (_, own) => {
         this.range(range, [...within, own]);
-        return this.at(s.output);
+        const outputs = Object.entries(s.outputs).filter(([, id]) => live.includes(id));
+        return this.each(Object.fromEntries(outputs));
       });
     } else this.range(range, within);
   }

@@ -1,10 +1,12 @@
 // AssemblyScript. The derivative of attention. A task is a matrix; several rows of queries are processed at a time. Their weights are
 // recomputed from q and k, so that memory does not grow with queries × keys (Dao et al., arXiv 2205.14135, §3.1 and appendix B.2).
 //
-//   P = softmax(q kᵀ), D = g vᵀ, S = P ⊙ (D − Σₛ P ⊙ D);   dq = S k, dk = Sᵀ q, dv = Pᵀ g
-import { maskAt, score, valuesAt } from "./attention.as.ts";
+//   P = softmax(q kᵀ + b), D = g vᵀ, S = P ⊙ (D − Σₛ P ⊙ D);   dq = S k, dk = Sᵀ q, dv = Pᵀ g, db = S
+//
+// S is summed over queries or keys where the bias is repeated along them. Sums over matrices that share a bias are left to the caller.
+import { addBias, biasAt, maskAt, score, valuesAt } from "./attention.as.ts";
 import { argument, number } from "./control.as.ts";
-import { lanes } from "./elementwise.as.ts";
+import { lanes, put } from "./elementwise.as.ts";
 import { along, DEPTH, side } from "./pack.as.ts";
 import { softmaxRow, total, wide } from "./rows.as.ts";
 import { TILE, tile, WIDTH } from "./tile.as.ts";
@@ -18,7 +20,7 @@ function up(n: i32, to: i32): i32 {
 }
 
 // Arguments as for attend, except: 2 v packed by keys, 3 dq, dk and dv one after another, 16 g, 17 k, 18 q and 19 g packed in columns,
-// 20 the number of matrices
+// 20 the number of matrices, 21 to 24 the bias, 25 its derivative, 26 rows and 27 columns of the derivative of a matrix
 export function attendVjp(task: i32, scratch: usize): void {
   const l = <i32>argument(4), s = <i32>argument(5), d = <i32>argument(6), e = <i32>argument(7);
   const index = load<i32>(argument(8) + (<usize>task << 2));
@@ -27,7 +29,10 @@ export function attendVjp(task: i32, scratch: usize): void {
   const k: usize = argument(1) + (<usize>index * line * d << 2), v: usize = argument(2) + (<usize>index * line * e << 2);
   const keys: usize = argument(17) + (<usize>index * s * wideD << 2);
   const queries: usize = argument(18) + (<usize>task * l * wideD << 2), gradients: usize = argument(19) + (<usize>task * l * wideE << 2);
-  const mask = maskAt(9, task, 0), postMask = maskAt(12, task, 0);
+  const mask = maskAt(9, task, 0), postMask = maskAt(12, task, 0), bias = biasAt(21, task, 0);
+  const biasRows = <i32>argument(26), biasColumns = <i32>argument(27);
+  const db: usize = argument(25) + (<usize>task * biasRows * biasColumns << 2);
+  if (bias) memory.fill(db, 0, <usize>biasRows * biasColumns << 2);
 
   const P = scratch, S = P + (<usize>ROWS * line << 2), panel = S + (<usize>ROWS * line << 2);
   const list = panel + (<usize>TILE * max(line, ROWS) << 2), dq = list + (ROWS << 2);
@@ -45,7 +50,10 @@ export function attendVjp(task: i32, scratch: usize): void {
       }
     for (let i = 0; i < rows; i++) {
       const allowed = mask ? mask + <isize>(top + i) * <i32>argument(11) : 0, kept = postMask ? postMask + <isize>(top + i) * <i32>argument(14) : 0;
-      scoreGradient(P + (<usize>(i * line) << 2), S + (<usize>(i * line) << 2), allowed, kept, s);
+      const weights = P + (<usize>(i * line) << 2), gradient = S + (<usize>(i * line) << 2);
+      if (bias) addBias(weights, bias, 21, top + i, 0, s);
+      scoreGradient(weights, gradient, allowed, kept, s);
+      if (bias) addRow(gradient, s, db + (<usize>(biasRows == 1 ? 0 : (top + i) * biasColumns) << 2), biasColumns);
     }
     for (let i = 0; i < rows; i += TILE) {
       along(S, list + (<usize>i << 2), rows - i, 0, s, TILE, panel);
@@ -82,6 +90,20 @@ function scoreGradient(x: usize, y: usize, allowed: usize, kept: usize, s: i32):
     v128.store(y + at, allowed ? v128.and(dx, lanes(allowed, 1, j, s)) : dx);
     if (kept) v128.store(x + at, v128.and(weight, lanes(kept, 1, j, s)));
   }
+}
+
+/** Adds a row of s floats to a row of as many, or their sum to a single float. */
+function addRow(x: usize, s: i32, to: usize, columns: i32): void {
+  if (columns == s) {
+    for (let j = 0; j < s; j += 4) {
+      const at = <usize>j << 2;
+      put(to + at, f32x4.add(v128.load(to + at), v128.load(x + at)), s - j);
+    }
+    return;
+  }
+  let sum: f64 = load<f32>(to);
+  for (let j = 0; j < s; j++) sum += load<f32>(x + (<usize>j << 2));
+  store<f32>(to, <f32>sum);
 }
 
 /** The product of a panel and rows from … from + n, columns j … j + 7, of a packed matrix with `depth` rows. */

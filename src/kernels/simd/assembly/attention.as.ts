@@ -7,7 +7,7 @@
 // Weights are divided by their sum at the end. Where values are so large that the sum of s of them could overflow, although their mean
 // does not, weights are also multiplied by a power of two below 1 / s.
 import { argument, number } from "./control.as.ts";
-import { lanes } from "./elementwise.as.ts";
+import { four, lanes } from "./elementwise.as.ts";
 import { decay4 } from "./functions.as.ts";
 import { along, DEPTH } from "./pack.as.ts";
 import { highest } from "./rows.as.ts";
@@ -55,7 +55,8 @@ export function valuesAt(values: usize, s: i32, wide: i32, k: i32, j: i32): usiz
 }
 
 // Arguments: 0 q, 1 k, 2 v (packed), 3 out, 4 l, 5 s, 6 d, 7 e, 8 the index of the k and v of each z, 9 mask or 0, 10 its starts, 11 bytes
-// between its rows, 12 post-softmax mask or 0, 13 its starts, 14 bytes between its rows, 15 weight of an empty row, 16 flags
+// between its rows, 12 post-softmax mask or 0, 13 its starts, 14 bytes between its rows, 15 weight of an empty row, 16 flags,
+// 17 bias or 0, 18 its starts, 19 floats between its rows, 20 floats between its columns
 export function attend(task: i32, scratch: usize): void {
   const l = <i32>argument(4), s = <i32>argument(5), d = <i32>argument(6), e = <i32>argument(7);
   const tasks = (l + QUERIES - 1) / QUERIES;
@@ -66,7 +67,7 @@ export function attend(task: i32, scratch: usize): void {
   const k: usize = argument(1) + (<usize>index * ((s + WIDTH - 1) / WIDTH * WIDTH) * d << 2);
   const v: usize = argument(2) + (<usize>index * s * wide << 2);
   const flags: usize = argument(16) + (<usize>index * ((s + KEYS - 1) / KEYS) << 2);
-  const mask = maskAt(9, z, top), postMask = maskAt(12, z, top);
+  const mask = maskAt(9, z, top), postMask = maskAt(12, z, top), bias = biasAt(17, z, top);
 
   const state = scratch, scores = state + (QUERIES << 4), panels = scores + (QUERIES * KEYS << 2);
   const list = panels + (QUERIES * KEYS << 2), out = list + (QUERIES << 2);
@@ -86,9 +87,11 @@ export function attend(task: i32, scratch: usize): void {
     for (let j = 0; j < n; j += WIDTH)
       for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2), KEYS);
     for (let i = 0; i < rows; i++) {
-      const by = weigh(state + (<usize>i << 4), scores + (<usize>i * KEYS << 2), mask, postMask, i, from, n);
+      const row = scores + (<usize>i * KEYS << 2);
+      if (bias) addBias(row, bias, 17, i, from, n);
+      const by = weigh(state + (<usize>i << 4), row, mask, postMask, i, from, n);
       if (by != 1) scale(out + (<usize>i * wide << 2), wide, by);
-      if (factor != 1 && load<i32>(state + (<usize>i << 4), 8) == LIVE) scale(scores + (<usize>i * KEYS << 2), n, factor);
+      if (factor != 1 && load<i32>(state + (<usize>i << 4), 8) == LIVE) scale(row, n, factor);
     }
     for (let i = 0; i < rows; i += TILE) {
       const panel = panels + (<usize>i * KEYS << 2);
@@ -103,6 +106,22 @@ export function attend(task: i32, scratch: usize): void {
 export function maskAt(i: usize, z: i32, row: i32): usize {
   const base: usize = argument(i);
   return base ? base + <isize>load<i32>(argument(i + 1) + (<usize>z << 2)) + <isize>row * <i32>argument(i + 2) : 0;
+}
+
+/** The address of a row of the bias whose arguments begin at i; 0 if there is none. */
+export function biasAt(i: usize, z: i32, row: i32): usize {
+  const base: usize = argument(i);
+  return base ? base + (<isize>(load<i32>(argument(i + 1) + (<usize>z << 2)) + row * <i32>argument(i + 2)) << 2) : 0;
+}
+
+/** Adds the bias to n scores, from the key `from` on, of the row `row` after the one at `bias`. */
+export function addBias(x: usize, bias: usize, i: usize, row: i32, from: i32, n: i32): void {
+  const step = <i32>argument(i + 3);
+  const y = bias + (<isize>(row * <i32>argument(i + 2) + from * step) << 2);
+  for (let j = 0; j < n; j += 4) {
+    const at = x + (<usize>j << 2);
+    v128.store(at, f32x4.add(v128.load(at), four(y, step, j, n)));
+  }
 }
 
 /** Computes a tile of scores, queries from i on and keys from j on, into rows of `line` floats. */

@@ -1,6 +1,6 @@
 // The attention scope: q, k and v are packed, then each task computes some rows of queries.
 import { ShapeError } from "../../../tensor/errors.ts";
-import { emptyRowWeight } from "../../../tensor/ops/reductions.ts";
+import { emptyRowWeight, expand } from "../../../tensor/ops/reductions.ts";
 import type { Mask } from "../../../tensor/ops/table.ts";
 import { offsets, rowMajor, type Shape, sizeOf, type View } from "../../../tensor/tensor.ts";
 import type { AttentionAttrs, AttentionInputs } from "../../backend.ts";
@@ -84,6 +84,15 @@ export function maskArguments(
   ];
 }
 
+/** Four arguments of the kernel: the address of a bias, the list of its matrices' offsets, and its strides along queries and keys. */
+export function biasArguments(engine: Engine, bias: View | undefined, scores: Shape): number[] {
+  if (!bias) return [0, 0, 0, 0];
+  expand.shape({ shape: scores }, bias.shape);
+  const { address, shape, stride } = engine.operand(expand.compute({ shape: scores }, bias));
+  const starts = startsOf({ shape: [...shape], stride: [...stride] });
+  return [address, engine.list(starts), ...stride.slice(-2)];
+}
+
 export function attention(engine: Engine, inputs: AttentionInputs, attrs: AttentionAttrs): View {
   const { q, k, v } = inputs;
   const { lead, batch, l, s, d, e } = sizesOf(inputs);
@@ -105,6 +114,7 @@ export function attention(engine: Engine, inputs: AttentionInputs, attrs: Attent
       });
       const words = [queries, keys, values, out.data.byteOffset, l, s, d, e, engine.list(index)];
       words.push(...maskArguments(engine, attrs, [...lead, l, s]), flags);
+      words.push(...biasArguments(engine, inputs.bias, [...lead, l, s]));
       const floats = 4 * QUERIES + 2 * QUERIES * KEYS + QUERIES + QUERIES * panelled(e, WIDTH);
       const cost = batch * l * s * ((d + e) / 20 + 1);
       const tasks = batch * Math.ceil(l / QUERIES);
