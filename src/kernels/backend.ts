@@ -80,6 +80,8 @@ export interface Store {
    * run's own, or much larger than the result.
    */
   keep(v: View): View | Promise<View>;
+  /** Called before each replay. Parameters that only earlier replays have used may be freed to make room. */
+  begin?(): void;
   /** A parameter in the layout that its uses read fastest, stored between runs; null if the backend does not store it. */
   parameter(t: Tensor, uses: readonly Use[]): View | null | Promise<View | null>;
   /**

@@ -157,6 +157,7 @@ class Replay {
     const { nodes, scopes } = this.#program;
     const { fused, live } = this.#plan;
     const pauseIfDue = pauses();
+    this.#backend.store?.begin?.();
     try {
       for (let id = 0; id < nodes.length; ) {
         const pause = pauseIfDue();

@@ -788,12 +788,14 @@ test("[options.known] [options.values] an option that the backend does not have,
   const options: readonly [object, RegExp][] = [
     [
       { precision: "float64" },
-      /simd has no option "precision"; it has threads and relaxed, and computes in float32/,
+      /simd has no option "precision"; it has threads, budget and relaxed, and computes in float32/,
     ],
     [{ thread: 1 }, /no option "thread"/],
     [{ threads: 0 }, /threads is 0; it must be a whole number from 1 up/],
     [{ threads: 1.5 }, /threads is 1\.5/],
     [{ threads: Number.NaN }, /threads is NaN/],
+    [{ budget: -1 }, /budget is -1; it must be a whole number of bytes from 0 to 2\^32/],
+    [{ budget: 2 ** 32 + 1 }, /budget is 4294967297/],
     [{ relaxed: "no" }, /relaxed is no; it must be true or false/],
   ];
   for (const [given, message] of options) {

@@ -43,7 +43,7 @@ const WORKS: Readonly<Record<string, Work>> = {
   "one row times a matrix": {
     ...byRow,
     kernel: "rowTimesPanels",
-    call: (r, n) => einsum(engine, "k, n k -> n", random([n], 1), random([r, n], 2), { find: () => null }),
+    call: (r, n) => einsum(engine, "k, n k -> n", random([n], 1), random([r, n], 2), { panels: () => null }),
   },
   "finding values that are not finite": {
     ...byRow,

@@ -12,22 +12,36 @@ export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
 export interface EngineOptions {
   /** The number of threads, including the calling one; the number of cores by default. */
   readonly threads?: number | undefined;
+  /**
+   * The number of bytes of weights that stay in the backend's memory between runs, at most 4 GiB; 3.25 GiB by default. Weights beyond
+   * it are read and packed for each use.
+   */
+  readonly budget?: number | undefined;
   /** Whether to use the fused multiply-add of relaxed SIMD where the JavaScript engine supports it; true by default. */
   readonly relaxed?: boolean | undefined;
 }
 
+/** The rest of the 4 GiB is for intermediates and for weights beyond the budget, one at a time. */
+const BUDGET = 3.25 * 2 ** 30;
+
 /** Throws a RuleError for an option that this backend does not have, such as a precision, and for a value that it cannot use. */
-function checkOptions({ threads, relaxed, ...others }: EngineOptions): void {
+function checkOptions({ threads, relaxed, budget, ...others }: EngineOptions): void {
   const [unknown] = Object.keys(others);
   if (unknown !== undefined)
     throw new RuleError(
-      `simd has no option ${JSON.stringify(unknown)}; it has threads and relaxed, and computes in float32`,
+      `simd has no option ${JSON.stringify(unknown)}; it has threads, budget and relaxed, and computes in float32`,
       "options.known",
     );
   const isNumber = threads === undefined || (Number.isSafeInteger(threads) && threads >= 1);
   if (!isNumber)
     throw new RuleError(
       `simd: threads is ${String(threads)}; it must be a whole number from 1 up`,
+      "options.values",
+    );
+  const isBytes = budget === undefined || (Number.isSafeInteger(budget) && budget >= 0 && budget <= 2 ** 32);
+  if (!isBytes)
+    throw new RuleError(
+      `simd: budget is ${String(budget)}; it must be a whole number of bytes from 0 to 2^32`,
       "options.values",
     );
   if (relaxed !== undefined && typeof relaxed !== "boolean")
@@ -46,7 +60,11 @@ export class Engine {
   readonly threads: ThreadPool;
   /** Whether multiply-add is fused. */
   readonly relaxed: boolean;
+  /** Bytes of weights that may be stored. */
+  readonly budget: number;
   #temporaries: number[] = [];
+  /** Blocks that the present computation reads. */
+  readonly #pinned = new Set<number>();
   /** The block reserved last, which is freed if the computation fails. */
   #result = 0;
 
@@ -56,16 +74,22 @@ export class Engine {
 
   static async open(options: EngineOptions): Promise<Engine> {
     checkOptions(options);
-    const { threads, relaxed = true } = options;
+    const { threads, relaxed = true, budget = BUDGET } = options;
     const fused = fromBase64(RELAXED);
     const fuses = relaxed && WebAssembly.validate(fused);
-    return new Engine(await WebAssembly.compile(fuses ? fused : fromBase64(SIMD)), fuses, threads);
+    return new Engine(await WebAssembly.compile(fuses ? fused : fromBase64(SIMD)), fuses, threads, budget);
   }
 
-  private constructor(module: WebAssembly.Module, relaxed: boolean, threads: number | undefined) {
+  private constructor(
+    module: WebAssembly.Module,
+    relaxed: boolean,
+    threads: number | undefined,
+    budget: number,
+  ) {
     this.heap = new Heap(CONTROL_END);
     this.threads = new ThreadPool(module, this.heap, threads);
     this.relaxed = relaxed;
+    this.budget = budget;
   }
 
   /** Runs `compute`, then frees the temporary blocks that it allocated; if it fails, also its result, by default the block reserved last. */
@@ -79,7 +103,29 @@ export class Engine {
     } finally {
       for (const at of this.#temporaries) this.heap.free(at);
       this.#temporaries = [];
+      this.#pinned.clear();
     }
+  }
+
+  /** Runs a part of a computation, then frees the temporary blocks that this part allocated. */
+  withOwnTemporaries(compute: () => void): void {
+    const outer = this.#temporaries;
+    this.#temporaries = [];
+    try {
+      compute();
+    } finally {
+      for (const at of this.#temporaries) this.heap.free(at);
+      this.#temporaries = outer;
+    }
+  }
+
+  /** Keeps a stored weight's block until the end of `withTemporaries`, whatever else needs room. */
+  pin(address: number): void {
+    this.#pinned.add(address);
+  }
+
+  isPinned(address: number): boolean {
+    return this.#pinned.has(address);
   }
 
   /** Allocates a block until the end of `withTemporaries`. */

@@ -31,6 +31,8 @@ export class Heap {
   readonly #buffers = new WeakSet<ArrayBufferLike>();
   readonly #free: Block[] = [];
   readonly #live: Block[] = [];
+  /** Called when no free block is large enough; frees one that is not needed and returns true, or returns false. */
+  makeRoom: () => boolean = () => false;
   #end: number;
   #used = 0;
   #peak = 0;
@@ -48,7 +50,12 @@ export class Heap {
 
   allocate(bytes: number): number {
     const size = Math.max(Math.ceil(bytes / LINE), 1) * LINE;
-    const at = this.#take(size) ?? this.#grow(size);
+    if (size > PAGE * MAX_PAGES) throw this.#full(size);
+    let at = this.#take(size) ?? this.#grow(size);
+    while (at === null) {
+      if (!this.makeRoom()) throw this.#full(size);
+      at = this.#take(size) ?? this.#grow(size);
+    }
     this.#live.splice(indexOf(this.#live, at), 0, { at, size });
     this.#used += size;
     this.#peak = Math.max(this.#peak, this.#used);
@@ -85,6 +92,10 @@ export class Heap {
     return new Float32Array(this.#buffer(), at, n);
   }
 
+  shorts(at: number, n: number): Uint16Array {
+    return new Uint16Array(this.#buffer(), at, n);
+  }
+
   ints(at: number, n: number): Int32Array {
     return new Int32Array(this.#buffer(), at, n);
   }
@@ -112,7 +123,14 @@ export class Heap {
     return block.at;
   }
 
-  #grow(size: number): number {
+  #full(size: number): LoadError {
+    return new LoadError(
+      `the simd backend holds ${gigabytes(this.#used)} and needs ${gigabytes(size)} more; its memory ends at 4 GiB, weights included. Use bfloat16 weights, a smaller batch or budget of weights, or the reference backend`,
+    );
+  }
+
+  /** The address of a block at the end of the memory, which grows; null if it cannot grow as much. */
+  #grow(size: number): number | null {
     const last = this.#free.at(-1);
     const open = last && last.at + last.size === this.#end ? last.size : 0;
     const pages = Math.ceil((size - open) / PAGE);
@@ -124,11 +142,9 @@ export class Heap {
         continue;
       }
       this.#extend(more * PAGE);
-      return this.#take(size) ?? 0;
+      return this.#take(size);
     }
-    throw new LoadError(
-      `the simd backend holds ${gigabytes(this.#used)} and needs ${gigabytes(size)} more; its memory ends at 4 GiB, weights included. Use a smaller model or batch, or the reference backend`,
-    );
+    return null;
   }
 
   #extend(size: number): void {
@@ -151,4 +167,4 @@ export class Heap {
   }
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+export const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} GiB`;

@@ -22,6 +22,7 @@ export function storeOf({ heap }: Engine, weights: Weights, appends: Appends): S
       const values = flat(v);
       return view(heap.owns(values.buffer) ? values.slice() : values, v.shape);
     },
+    begin: () => weights.begin(),
     usage: () => heap.usage(),
     parameter: (t, uses) => weights.parameter(t, uses),
   };

@@ -18,6 +18,7 @@ export const KERNELS = [
   "maxima",
   "sumExp",
   "scatter",
+  "pack16",
 ] as const;
 export type Kernel = (typeof KERNELS)[number];
 

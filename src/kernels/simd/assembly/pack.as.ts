@@ -12,6 +12,16 @@ export const DEPTH: i32 = 1024;
  * Arguments: 0 source, 1 starts, 2 outer, 3 rows, 4 inner, 5 step, 6 depth, 7 width, 8 destination, 9 panels of a task
  */
 export function pack(task: i32): void {
+  panels<f32>(task);
+}
+
+/** The same for elements of 16 bits, into panels of eight. */
+export function pack16(task: i32): void {
+  panels<u16>(task);
+}
+
+@inline
+function panels<T>(task: i32): void {
   const source: usize = argument(0), starts: usize = argument(1);
   const outer: usize = argument(2), inner: usize = argument(4);
   const rows = <i32>argument(3), step = <i32>argument(5), depth = <i32>argument(6), width = <i32>argument(7);
@@ -21,23 +31,30 @@ export function pack(task: i32): void {
   const z = task / tasks;
   const first = (task % tasks) * perTask;
   const last = min(first + perTask, panels);
-  const from = source + (<isize>load<i32>(starts + (<usize>z << 2)) << 2);
-  const to: usize = argument(8) + (<usize>z * panels * width * depth << 2);
+  const from = source + (<isize>load<i32>(starts + (<usize>z << 2)) << alignof<T>());
+  const to: usize = argument(8) + (<usize>z * panels * width * depth << alignof<T>());
   for (let k = 0; k < depth; k += DEPTH) {
     const n = min(DEPTH, depth - k);
     for (let panel = first; panel < last; panel++) {
-      const at = to + ((<usize>k * panels + <usize>panel * n) * width << 2);
+      const at = to + ((<usize>k * panels + <usize>panel * n) * width << alignof<T>());
       const list = outer + (<usize>panel * width << 2);
-      const full = panel * width + width <= rows;
-      if (full && adjacent(list, width)) side(from + (<isize>load<i32>(list) << 2), inner, step, k, n, width, at);
-      else if (step == 1) along(from, list, rows - panel * width, k, n, width, at);
-      else scattered(from, list, rows - panel * width, inner, step, k, n, width, at);
+      const left = rows - panel * width;
+      const full = left >= width;
+      if (full && adjacent(list, width)) {
+        const row = from + (<isize>load<i32>(list) << alignof<T>());
+        if (sizeof<T>() == 4) side(row, inner, step, k, n, width, at);
+        else side16(row, inner, step, k, n, at);
+      } else if (step == 1) {
+        if (sizeof<T>() == 4) along(from, list, left, k, n, width, at);
+        else along16(from, list, left, k, n, at);
+      } else scattered<T>(from, list, left, inner, step, k, n, width, at);
     }
   }
 }
 
-function offset(inner: usize, step: i32, p: i32): usize {
-  return <isize>(step != i32.MIN_VALUE ? p * step : load<i32>(inner + (<usize>p << 2))) << 2;
+/** The offset of depth p, in elements. */
+function offset(inner: usize, step: i32, p: i32): isize {
+  return step != i32.MIN_VALUE ? p * step : load<i32>(inner + (<usize>p << 2));
 }
 
 /** Whether the elements of a panel's rows at one depth are contiguous. */
@@ -50,12 +67,19 @@ function adjacent(list: usize, width: i32): bool {
 /** Packs a panel whose rows are adjacent: `width` contiguous floats are copied for each depth. */
 export function side(from: usize, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
   for (let p = k; p < k + n; p++) {
-    const at = from + offset(inner, step, p);
+    const at = from + (offset(inner, step, p) << 2);
     if (width == 1) store<f32>(to, load<f32>(at));
     else v128.store(to, v128.load(at));
     if (width == 8) v128.store(to, v128.load(at, 16), 16);
     else if (width == 6) v128.store64_lane(to, v128.load64_zero(at, 16), 0, 16);
     to += <usize>width << 2;
+  }
+}
+
+function side16(from: usize, inner: usize, step: i32, k: i32, n: i32, to: usize): void {
+  for (let p = k; p < k + n; p++) {
+    v128.store(to, v128.load(from + (offset(inner, step, p) << 1)));
+    to += 16;
   }
 }
 
@@ -115,13 +139,57 @@ export function along(from: usize, list: usize, left: i32, k: i32, n: i32, width
   }
 }
 
+/** The same for elements of 16 bits, by transposing squares of eight by eight. */
+function along16(from: usize, list: usize, left: i32, k: i32, n: i32, to: usize): void {
+  let p = 0;
+  if (left >= 8)
+    for (; p + 8 <= n; p += 8) {
+      transpose16(from + (<usize>(k + p) << 1), list, to);
+      to += 128;
+    }
+  for (; p < n; p++)
+    for (let i = 0; i < 8; i++) {
+      store<u16>(to, i < left ? load<u16>(from + (<isize>(load<i32>(list + (<usize>i << 2)) + k + p) << 1)) : 0);
+      to += 2;
+    }
+}
+
+function row16(from: usize, list: usize, i: usize): v128 {
+  return v128.load(from + (<isize>load<i32>(list + (i << 2)) << 1));
+}
+
+function transpose16(from: usize, list: usize, to: usize): void {
+  const a = row16(from, list, 0), b = row16(from, list, 1), c = row16(from, list, 2), d = row16(from, list, 3);
+  const e = row16(from, list, 4), f = row16(from, list, 5), g = row16(from, list, 6), h = row16(from, list, 7);
+  half16(low16(a, b), low16(c, d), low16(e, f), low16(g, h), to);
+  half16(high16(a, b), high16(c, d), high16(e, f), high16(g, h), to + 64);
+}
+
+function low16(x: v128, y: v128): v128 {
+  return i16x8.shuffle(x, y, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+
+function high16(x: v128, y: v128): v128 {
+  return i16x8.shuffle(x, y, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+/** Four columns from pairs of rows whose elements alternate. */
+function half16(ab: v128, cd: v128, ef: v128, gh: v128, to: usize): void {
+  const x = i32x4.shuffle(ab, cd, 0, 4, 1, 5), y = i32x4.shuffle(ef, gh, 0, 4, 1, 5);
+  const z = i32x4.shuffle(ab, cd, 2, 6, 3, 7), w = i32x4.shuffle(ef, gh, 2, 6, 3, 7);
+  v128.store(to, i64x2.shuffle(x, y, 0, 2));
+  v128.store(to, i64x2.shuffle(x, y, 1, 3), 16);
+  v128.store(to, i64x2.shuffle(z, w, 0, 2), 32);
+  v128.store(to, i64x2.shuffle(z, w, 1, 3), 48);
+}
+
 /** Packs rows of any strides. */
-function scattered(from: usize, list: usize, left: i32, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
+function scattered<T>(from: usize, list: usize, left: i32, inner: usize, step: i32, k: i32, n: i32, width: i32, to: usize): void {
   for (let p = 0; p < n; p++) {
-    const at = from + offset(inner, step, k + p);
+    const at = from + (offset(inner, step, k + p) << alignof<T>());
     for (let i = 0; i < width; i++) {
-      store<f32>(to, i < left ? load<f32>(at + (<isize>load<i32>(list + (<usize>i << 2)) << 2)) : 0);
-      to += 4;
+      store<T>(to, i < left ? load<T>(at + (<isize>load<i32>(list + (<usize>i << 2)) << alignof<T>())) : <T>0);
+      to += sizeof<T>();
     }
   }
 }

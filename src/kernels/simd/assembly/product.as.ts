@@ -1,27 +1,38 @@
-// AssemblyScript. The matrix product of packed operands, computed in tiles.
+// AssemblyScript. The matrix product of packed operands, computed in tiles. Panels of B may hold 16-bit floats, which are widened to
+// float32 exactly: in registers for one row, in a thread's scratch memory for many.
 import { argument } from "./control.as.ts";
 import { DEPTH } from "./pack.as.ts";
 import { fma, TILE, tile, WIDTH } from "./tile.as.ts";
 
+/** The dtypes of panels: the numbers that product.ts passes. */
+const FLOAT32: i32 = 0;
+const BFLOAT16: i32 = 1;
+
 /**
  * C[z] = A[z] B[z]. A task computes one block of rows and columns of one matrix.
- * Arguments: 0 packed A, 1 packed B, 2 C, 3 m, 4 n, 5 depth, 6 rows of a task, 7 columns of a task, 8 floats of an A, 9 floats of a B
+ * Arguments: 0 packed A, 1 packed B, 2 C, 3 m, 4 n, 5 depth, 6 rows of a task, 7 columns of a task, 8 floats of an A,
+ * 9 elements of a B, 10 dtype of B
  */
 export function multiply(task: i32, scratch: usize): void {
   const m = <i32>argument(3), n = <i32>argument(4), depth = <i32>argument(5);
-  const high = <i32>argument(6), wide = <i32>argument(7);
-  const down = (m + high - 1) / high, across = (n + wide - 1) / wide;
+  const tall = <i32>argument(6), wide = <i32>argument(7), dtype = <i32>argument(10);
+  const down = (m + tall - 1) / tall, across = (n + wide - 1) / wide;
   const z = task / (down * across);
-  const top = ((task / across) % down) * high, left = (task % across) * wide;
+  const top = ((task / across) % down) * tall, left = (task % across) * wide;
   const panelsA = (m + TILE - 1) / TILE, panelsB = (n + WIDTH - 1) / WIDTH;
-  const a: usize = argument(0) + (<usize>z * argument(8) << 2), b: usize = argument(1) + (<usize>z * argument(9) << 2);
+  const a: usize = argument(0) + (<usize>z * argument(8) << 2), b = argument(1);
+  const size: usize = dtype == FLOAT32 ? 2 : 1, strip = scratch + (TILE * WIDTH << 2);
   const c: usize = argument(2) + (<usize>z * m * n << 2);
-  const bottom = min(top + high, m), right = min(left + wide, n);
+  const bottom = min(top + tall, m), right = min(left + wide, n);
   for (let k = 0; k < depth; k += DEPTH) {
     const d = min(DEPTH, depth - k);
-    const blockA = a + (<usize>k * panelsA * TILE << 2), blockB = b + (<usize>k * panelsB * WIDTH << 2);
+    const blockA = a + (<usize>k * panelsA * TILE << 2), blockB = <usize>z * argument(9) + <usize>k * panelsB * WIDTH;
     for (let j = left; j < right; j += WIDTH) {
-      const panel = blockB + (<usize>j * d << 2);
+      let panel = b + ((blockB + <usize>j * d) << size);
+      if (dtype != FLOAT32) {
+        widen(panel, d, dtype, strip);
+        panel = strip;
+      }
       for (let i = top; i < bottom; i += TILE) {
         const at = c + ((<usize>i * n + j) << 2);
         if (i + TILE <= m && j + WIDTH <= n) tile(blockA + (<usize>i * d << 2), panel, d, at, <usize>n << 2, k > 0);
@@ -46,45 +57,99 @@ function edge(from: usize, to: usize, rows: i32, columns: i32, n: i32, add: bool
 
 /** One row times packed panels, as in decoding, where reading the panels limits the speed. Arguments as for multiply. */
 export function rowTimesPanels(task: i32): void {
-  const a: usize = argument(0), b: usize = argument(1);
-  const n = <i32>argument(4), depth = <i32>argument(5), wide = <i32>argument(7);
-  const panels = (n + WIDTH - 1) / WIDTH;
+  const n = <i32>argument(4), wide = <i32>argument(7), dtype = <i32>argument(10);
   const right = min((task + 1) * wide, n);
   for (let j = task * wide; j < right; j += WIDTH) {
-    let low = f32x4.splat(0), high = f32x4.splat(0), low2 = f32x4.splat(0), high2 = f32x4.splat(0);
-    for (let k = 0; k < depth; k += DEPTH) {
-      const d = min(DEPTH, depth - k);
-      let at = b + ((<usize>k * panels * WIDTH + <usize>j * d) << 2);
-      let x = a + (<usize>k << 2);
-      const end = x + (<usize>d << 2);
-      for (; x + 4 < end; x += 8) {
-        const s = v128.load32_splat(x), t = v128.load32_splat(x, 4);
-        low = fma(s, v128.load(at), low);
-        high = fma(s, v128.load(at, 16), high);
-        low2 = fma(t, v128.load(at, 32), low2);
-        high2 = fma(t, v128.load(at, 48), high2);
-        at += 64;
-      }
-      if (x < end) {
-        const s = v128.load32_splat(x);
-        low = fma(s, v128.load(at), low);
-        high = fma(s, v128.load(at, 16), high);
-      }
-    }
-    low = f32x4.add(low, low2);
-    high = f32x4.add(high, high2);
-    const c: usize = argument(2) + (<usize>j << 2);
-    if (j + WIDTH <= n) {
-      v128.store(c, low);
-      v128.store(c, high, 16);
-    } else for (let i = 0; i < n - j; i++) store<f32>(c + (<usize>i << 2), lane(low, high, i));
+    if (dtype == 0) rowTimesPanel(j, 0);
+    else if (dtype == 1) rowTimesPanel(j, 1);
+    else rowTimesPanel(j, 2);
   }
 }
 
-function lane(low: v128, high: v128, i: i32): f32 {
-  const half = i < 4 ? low : high;
+@inline
+function rowTimesPanel(j: i32, dtype: i32): void {
+  const a: usize = argument(0), b: usize = argument(1);
+  const n = <i32>argument(4), depth = <i32>argument(5);
+  const panels = (n + WIDTH - 1) / WIDTH;
+  const size: usize = dtype == 0 ? 2 : 1, step: usize = 8 << size;
+  let c0 = f32x4.splat(0), c1 = f32x4.splat(0), d0 = f32x4.splat(0), d1 = f32x4.splat(0);
+  for (let k = 0; k < depth; k += DEPTH) {
+    const d = min(DEPTH, depth - k);
+    let at = b + ((<usize>k * panels * WIDTH + <usize>j * d) << size);
+    let x = a + (<usize>k << 2);
+    const end = x + (<usize>d << 2);
+    for (; x + 4 < end; x += 8) {
+      const s = v128.load32_splat(x), t = v128.load32_splat(x, 4);
+      c0 = fma(s, low(at, dtype), c0);
+      c1 = fma(s, high(at, dtype), c1);
+      d0 = fma(t, low(at + step, dtype), d0);
+      d1 = fma(t, high(at + step, dtype), d1);
+      at += 2 * step;
+    }
+    if (x < end) {
+      const s = v128.load32_splat(x);
+      c0 = fma(s, low(at, dtype), c0);
+      c1 = fma(s, high(at, dtype), c1);
+    }
+  }
+  c0 = f32x4.add(c0, d0);
+  c1 = f32x4.add(c1, d1);
+  const c: usize = argument(2) + (<usize>j << 2);
+  if (j + WIDTH <= n) {
+    v128.store(c, c0);
+    v128.store(c, c1, 16);
+  } else for (let i = 0; i < n - j; i++) store<f32>(c + (<usize>i << 2), lane(c0, c1, i));
+}
+
+function lane(first: v128, second: v128, i: i32): f32 {
+  const half = i < 4 ? first : second;
   const at = i & 3;
   if (at == 0) return f32x4.extract_lane(half, 0);
   if (at == 1) return f32x4.extract_lane(half, 1);
   return at == 2 ? f32x4.extract_lane(half, 2) : f32x4.extract_lane(half, 3);
+}
+
+/** The first four of eight elements, as float32. */
+@inline
+function low(at: usize, dtype: i32): v128 {
+  if (dtype == 0) return v128.load(at);
+  if (dtype == 1) return i16x8.shuffle(i16x8.splat(0), v128.load(at), 0, 8, 1, 9, 2, 10, 3, 11);
+  return half(i32x4.extend_low_i16x8_u(v128.load(at)));
+}
+
+/** The last four of eight elements, as float32. */
+@inline
+function high(at: usize, dtype: i32): v128 {
+  if (dtype == 0) return v128.load(at, 16);
+  if (dtype == 1) return i16x8.shuffle(i16x8.splat(0), v128.load(at), 4, 12, 5, 13, 6, 14, 7, 15);
+  return half(i32x4.extend_high_i16x8_u(v128.load(at)));
+}
+
+/**
+ * Four float16. Their exponent and digits, moved to the place of float32's, are the number times 2^−112, also for subnormal ones, so
+ * the product with 2^112 (0x77800000) is exact. Infinities and NaN get the exponent of float32's.
+ */
+@inline
+function half(bits: v128): v128 {
+  const digits = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
+  const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16);
+  const special = v128.and(i32x4.gt_s(digits, i32x4.splat(0x0f7fffff)), i32x4.splat(0x7f800000));
+  return v128.or(v128.or(f32x4.mul(digits, i32x4.splat(0x77800000)), special), sign);
+}
+
+/** Widens a panel of eight columns. */
+function widen(from: usize, depth: i32, dtype: i32, to: usize): void {
+  const end = from + (<usize>depth << 4);
+  if (dtype == BFLOAT16)
+    for (; from < end; from += 16) {
+      v128.store(to, low(from, 1));
+      v128.store(to, high(from, 1), 16);
+      to += 32;
+    }
+  else
+    for (; from < end; from += 16) {
+      v128.store(to, low(from, 2));
+      v128.store(to, high(from, 2), 16);
+      to += 32;
+    }
 }

@@ -6,7 +6,7 @@ import { attend, markFinite } from "./attention.as.ts";
 import { attendVjp } from "./attention-vjp.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
 import { copy, elements } from "./elementwise.as.ts";
-import { pack } from "./pack.as.ts";
+import { pack, pack16 } from "./pack.as.ts";
 import { peak, peakOperations } from "./peak.as.ts";
 import { multiply, rowTimesPanels } from "./product.as.ts";
 import { maxima, normalize, scatter, softmax, sumExp } from "./rows.as.ts";
@@ -48,6 +48,7 @@ function run(kernel: i32, task: i32, scratch: usize): void {
     case 10: return maxima(task);
     case 11: return sumExp(task);
     case 12: return scatter(task);
+    case 13: return pack16(task);
     default: unreachable();
   }
 }

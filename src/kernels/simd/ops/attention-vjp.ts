@@ -13,7 +13,7 @@ import {
   sizesOf,
   startsOf,
 } from "./attention.ts";
-import { panelled, WIDTH } from "./product.ts";
+import { panelled, WIDTH } from "./pack.ts";
 import { unbroadcast } from "./sums.ts";
 
 /** The constant of attention-vjp.as.ts. */

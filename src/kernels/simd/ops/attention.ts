@@ -6,7 +6,7 @@ import { offsets, rowMajor, type Shape, sizeOf, type View } from "../../../tenso
 import type { AttentionAttrs, AttentionInputs } from "../../backend.ts";
 import type { Engine } from "../engine.ts";
 import { bits } from "../thread-pool.ts";
-import { type Matrices, pack, panelled } from "./product.ts";
+import { type Matrices, pack, panelled } from "./pack.ts";
 
 /** The constants of attention.as.ts and tile.as.ts. */
 const [KEYS, QUERIES, WIDTH] = [128, 24, 8];

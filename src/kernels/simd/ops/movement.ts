@@ -8,7 +8,7 @@ import {
 } from "../../../tensor/ops/gather.ts";
 import { concat as concatRule, pad as padRule } from "../../../tensor/ops/movement.ts";
 import type { Ops } from "../../../tensor/ops/table.ts";
-import { contiguous, flat, offsets, sizeOf, type View, view } from "../../../tensor/tensor.ts";
+import { contiguous, type Floats, flat, offsets, sizeOf, type View, view } from "../../../tensor/tensor.ts";
 import { type Engine, rowsOf } from "../engine.ts";
 import { divideRows } from "./elementwise.ts";
 
@@ -49,12 +49,27 @@ export function pad(engine: Engine, attrs: Ops["pad"]["attrs"], a: View): View {
   return out;
 }
 
-export function gather(engine: Engine, attrs: Ops["gather"]["attrs"], table: View): View {
+/** Stored weights of which rows can be looked up. */
+export interface Lookups {
+  /** Copies rows to `out`; false if `table` is an ordinary view. */
+  lookUp(table: View, ids: Int32Array, out: Floats): boolean;
+}
+
+export function gather(
+  engine: Engine,
+  attrs: Ops["gather"]["attrs"],
+  table: View,
+  weights: Lookups = { lookUp: () => false },
+): View {
   const out = engine.result(gatherRule.shape(attrs, table.shape));
+  const ids = flat(attrs.ids);
   const width = sizeOf(table.shape.slice(1));
-  const rows = flat(table);
-  flat(attrs.ids).forEach((id, i) => {
-    out.data.set(rows.subarray(id * width, (id + 1) * width), i * width);
+  engine.withTemporaries(() => {
+    if (out.size === 0 || weights.lookUp(table, ids, out.data)) return;
+    const rows = flat(table);
+    ids.forEach((id, i) => {
+      out.data.set(rows.subarray(id * width, (id + 1) * width), i * width);
+    });
   });
   return out;
 }

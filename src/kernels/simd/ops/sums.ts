@@ -9,7 +9,7 @@ import { einsum } from "./product.ts";
 
 /** Ones of a shape: a single number with strides of 0. */
 const ones = (shape: Shape): View => view(Float32Array.of(1), shape, new Array<number>(shape.length).fill(0));
-const noPanels = { find: () => null };
+const noPanels = { panels: () => null };
 
 /** Sums over all axes whose index is not in `kept`. */
 function sumOver(engine: Engine, a: View, kept: readonly number[]): View {
