@@ -41,6 +41,10 @@ export { Dropout, setTraining } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
 export { FeedForward } from "./nn/feed-forward.ts";
 export { Linear } from "./nn/linear.ts";
+export { StateDictError } from "./nn/loading/compare.ts";
+export type { StateDictReport } from "./nn/loading/report.ts";
+export { describeReport } from "./nn/loading/report-text.ts";
+export type { LoadRules } from "./nn/loading/rules.ts";
 export { BatchNorm2d, type BatchNormOptions } from "./nn/norms/batch-norm.ts";
 export {
   LayerNorm,

@@ -3,9 +3,10 @@ import { LoadError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
 import { flat, Tensor, type Values } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
-import { didYouMean } from "../terminal/nearest.ts";
 import { finite } from "./finite.ts";
-import { differenceSentence, nameDifferences } from "./name-differences.ts";
+import { compare, isFitting, StateDictError } from "./loading/compare.ts";
+import type { StateDictReport, Weights } from "./loading/report.ts";
+import { checkedRules, type LoadRules } from "./loading/rules.ts";
 import { checked, oneOf, optional } from "./options.ts";
 import { PARAMETER_DTYPES, Parameter, type ParameterDtype } from "./parameter.ts";
 
@@ -30,10 +31,12 @@ export function parameterNames(model: object): string[] {
 }
 
 /** Second paths of tied tensors: `to_logits.1.weight` -> `token_emb.weight`. */
-export function ties(model: object): Map<string, string> {
+export const ties = (model: object): Map<string, string> => tiesIn(stateDict(model));
+
+function tiesIn(state: ReadonlyMap<string, Tensor>): Map<string, string> {
   const first = new Map<Tensor, string>();
   const tied = new Map<string, string>();
-  for (const [name, t] of stateDict(model)) {
+  for (const [name, t] of state) {
     const known = first.get(t);
     if (known === undefined) first.set(t, name);
     else tied.set(name, known); // [state.tied]
@@ -58,82 +61,39 @@ export function initialize<M extends object>(
   return model;
 }
 
-/** The number of names that an error lists. */
-const SHOWN = 10;
-function listed(
-  title: string,
-  lines: readonly string[],
-  shown = (line: string): string => line, // called for the lines that are listed only
-): string[] {
-  const rest = lines.length > SHOWN ? [`    … and ${lines.length - SHOWN} more`] : [];
-  return lines.length === 0
-    ? []
-    : [`  ${title}:`, ...lines.slice(0, SHOWN).map((line) => `    ${shown(line)}`), ...rest];
-}
-
-function report(
-  state: ReadonlyMap<string, Tensor>,
-  weights: ReadonlyMap<string, Tensor>,
-  optional: ReadonlySet<string>,
-): string[] {
-  const missing = [...state.keys()].filter((name) => !weights.has(name) && !optional.has(name));
-  const unexpected = [...weights.keys()].filter((name) => !state.has(name));
-  const notFloats = [...weights].flatMap(([name, t]) => (t instanceof Tensor ? [] : [name]));
-  const wrong = [...weights].flatMap(([name, t]) => {
-    const shape = state.get(name)?.shape;
-    return shape && t instanceof Tensor && shape.join(" ") !== t.shape.join(" ")
-      ? [`${name}: the model has [${shape.join(" ")}], the weights [${t.shape.join(" ")}]`]
-      : [];
-  });
-  const differences = nameDifferences(unexpected, missing); // [state.prefix]
-  const explained = new Map(differences.flatMap(({ names }) => [...names]));
-  const found = new Set(explained.values());
-  const unexplained = missing.filter((name) => !found.has(name));
-  return [
-    ...differences.map((difference) => `  ${differenceSentence(difference, weights.size)}`),
-    ...listed("missing", unexplained),
-    ...listed(
-      "unexpected",
-      unexpected.filter((name) => !explained.has(name)),
-      (name) => name + didYouMean(name, unexplained),
-    ),
-    ...listed("no floats", notFloats),
-    ...listed("wrong shape", wrong),
-  ];
-}
-
 /**
- * Loads weights by name. All differences in names and shapes are reported in one LoadError, and no weight is loaded then.
+ * Loads weights by name, from a Map or a file. Without rules all names and shapes must fit. Rules leave weights out (`ignore`), give them other
+ * names (`rename`), and allow parameters that the weights lack (`optional`). Returns what was loaded, left out, renamed and not given;
+ * `describeReport` makes lines of it. Throws a StateDictError with the same report, and loads nothing, where anything is left over.
  * A tied parameter may be given under one of its paths or under all.
  */
-export function loadStateDict(model: object, weights: ReadonlyMap<string, Tensor>): void {
-  if (!(weights instanceof Map))
-    throw new LoadError("weights are a Map from names to tensors, such as stateDict returns  [state.strict]");
+export function loadStateDict(model: object, weights: Weights, rules: LoadRules = {}): StateDictReport {
+  checkWeights(weights);
   const state = stateDict(model);
-  const tied = ties(model);
-  const groups = [...tied].map(([second, first]) => [second, first] as const);
-  const optional = new Set(
-    groups.flatMap(([second, first]) => [
-      ...(weights.has(first) ? [second] : []),
-      ...(weights.has(second) ? [first] : []),
-    ]),
-  );
-  const lines = report(state, weights, optional);
-  if (lines.length > 0) {
-    throw new LoadError(
-      [`the weights do not fit ${model.constructor.name}  [state.strict]`, ...lines].join("\n"),
-    );
-  }
+  const tied = tiesIn(state);
+  const { report, found } = compare(model, state, tied, weights, checkedRules(rules));
+  if (!isFitting(report)) throw new StateDictError(report); // [state.strict]
   const loaded: (readonly [string, Values])[] = [];
-  for (const [name, t] of weights) {
-    const first = weights.get(tied.get(name) ?? "");
-    if (first) {
+  for (const [name, t] of found) {
+    if (!(t instanceof Tensor)) continue;
+    const first = found.get(tied.get(name) ?? "");
+    if (first instanceof Tensor) {
       checkEqual(name, t, first);
       continue;
     }
     loaded.push([name, finite(name, t.stored, t.shape)]); // not t's values at a later time: [state.copy]
   }
   for (const [name, values] of loaded) state.get(name)?.assign(values); // [state.strict]
+  return report;
+}
+
+function checkWeights(weights: unknown): void {
+  if (weights instanceof Map) return;
+  if (typeof weights === "object" && weights !== null && "keys" in weights && "get" in weights)
+    if (Array.isArray(weights.keys) && typeof weights.get === "function") return;
+  throw new LoadError(
+    "weights are a Map from names to tensors, such as stateDict returns, or a file such as loadSafetensors returns  [state.strict]",
+  );
 }
 
 function checkEqual(name: string, a: Tensor, b: Tensor): void {

@@ -2,6 +2,8 @@
 
 /** Longer names are not compared, because the time grows with the product of the lengths. */
 const LONGEST = 200;
+/** Letters that are compared with letters, at most: further names are not looked at. */
+const MOST_WORK = 4_000_000;
 
 /** The Levenshtein distance of two words. */
 function distance(a: string, b: string): number {
@@ -22,8 +24,11 @@ export function nearest(name: string, names: Iterable<string>): string | null {
   const most = Math.max(2, name.length / 4);
   let best: { readonly name: string; readonly changes: number } | null = null;
   if (name.length > LONGEST) return null;
+  let work = 0;
   for (const other of names) {
     if (Math.abs(other.length - name.length) > most) continue;
+    work += name.length * other.length;
+    if (work > MOST_WORK) break;
     const changes = distance(name, other);
     if (changes <= most && changes < Math.min(name.length, best?.changes ?? Infinity))
       best = { name: other, changes };

@@ -1,4 +1,5 @@
 // The error of a call that must be refused. Any other error, or none, fails the test.
+import { StateDictError } from "../../../src/nn/loading/compare.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 
 type Kind<E> = new (...args: never[]) => E;
@@ -25,3 +26,6 @@ export async function refusalOf(call: () => Promise<unknown>): Promise<RuleError
   }
   throw new Error("nothing was refused");
 }
+
+/** The error of a call in which weights do not fit a model. */
+export const misfit = (f: () => unknown): StateDictError => thrown(f, StateDictError);

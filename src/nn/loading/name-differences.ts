@@ -1,7 +1,7 @@
 // Names of weights that a model does not have, although it has them without a prefix or a wrapper's name. Training frameworks wrap
 // modules, and the wrapper's field becomes a part of every name below it.
 
-import { written } from "./options.ts";
+import { written } from "../options.ts";
 
 /** Fields of wrappers in torch, and the wrapper that adds each. */
 const WRAPPERS: ReadonlyMap<string, string> = new Map([
@@ -26,18 +26,26 @@ function mostFrequent(words: readonly string[]): string | null {
   return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? null;
 }
 
-/** The positions after the dots of a name. */
-function* afterDots(name: string): Generator<number> {
-  for (let at = name.indexOf(".") + 1; at > 0; at = name.indexOf(".", at) + 1) yield at;
+/** The positions after the dots of a name, for parts behind them of at most `longest` characters. */
+function* afterDots(name: string, longest: number): Generator<number> {
+  const from = Math.max(0, name.length - longest - 1);
+  for (let at = name.indexOf(".", from) + 1; at > 0; at = name.indexOf(".", at) + 1) yield at;
 }
+
+const longestOf = (names: Iterable<string>): number => {
+  let longest = 0;
+  for (const name of names) longest = Math.max(longest, name.length);
+  return longest;
+};
 
 /** The names of `given` that, without one common prefix, are in `known`. */
 function prefixed(
   given: readonly string[],
   known: ReadonlySet<string>,
 ): { prefix: string; names: Map<string, string> } {
+  const longest = longestOf(known);
   const prefixes = given.flatMap((name) => {
-    for (const at of afterDots(name)) if (known.has(name.slice(at))) return [name.slice(0, at)];
+    for (const at of afterDots(name, longest)) if (known.has(name.slice(at))) return [name.slice(0, at)];
     return [];
   });
   const prefix = mostFrequent(prefixes) ?? "";
@@ -93,8 +101,12 @@ export function differenceSentence({ kind, added, names }: NameDifference, all: 
   const which =
     names.size === all ? `all ${written(all)} names` : `${written(names.size)} of ${written(all)} names`;
   const quoted = added.map((part) => `"${part}"`).join(" or ");
-  if (kind === "prefix of the model")
-    return `${which} lack ${quoted}, with which the model's names begin: put it in front of them`;
-  const verb = kind === "prefix of the weights" ? "begin with" : "contain";
-  return `${which} ${verb} ${quoted}${origin} and fit without it: remove it from the names`;
+  const [prefix = ""] = added;
+  if (kind === "prefix of the model") {
+    const rule = names.size === all ? `, with rename: { "*": "${prefix}*" }` : "";
+    return `${which} lack ${quoted}, with which the model's names begin: put it in front of them${rule}`;
+  }
+  if (kind === "wrapper within names")
+    return `${which} contain ${quoted}${origin} and fit without it: remove it from the names`;
+  return `${which} begin with ${quoted}${origin} and fit without it: remove it, with rename: { "${prefix}*": "*" }`;
 }
