@@ -7,6 +7,7 @@ import { auto } from "../../../src/kernels/auto.ts";
 import type { Backend } from "../../../src/kernels/backend.ts";
 import { Engine } from "../../../src/kernels/simd/engine.ts";
 import { simd } from "../../../src/kernels/simd/index.ts";
+import { attendFew } from "../../../src/kernels/simd/ops/attend-few.ts";
 import { elements } from "../../../src/kernels/simd/ops/elementwise.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { contraction } from "../../../src/tensor/ops/einsum.ts";
@@ -479,8 +480,10 @@ function formula(c: Case, o: Operands = operandsOf(c)) {
 }
 
 describe("attention", () => {
+  // Up to 16 queries of a matrix read keys and values where they lie, more of them in packed panels.
+  const queries = fc.oneof(fc.nat(9), fc.integer({ min: 17, max: 26 }));
   const cases: fc.Arbitrary<Case> = fc.record({
-    size: fc.tuple(fc.nat(3), fc.nat(9), fc.oneof(fc.nat(9), fc.nat(280)), fc.nat(9), fc.nat(9)),
+    size: fc.tuple(fc.nat(3), queries, fc.oneof(fc.nat(9), fc.nat(280)), fc.nat(9), fc.nat(9)),
     seed: fc.nat(99),
     mask: fc.constantFrom("none", "all", "some", "causal", "nothing"),
     kept: fc.constantFrom("all", "rows", "some"),
@@ -495,7 +498,7 @@ describe("attention", () => {
   };
 
   test("attention with any sizes, masks, biases and views is within the bound", async () => {
-    await fc.assert(fc.asyncProperty(cases, expectWithinBound), { numRuns: 150 });
+    await fc.assert(fc.asyncProperty(cases, expectWithinBound), { numRuns: 250 });
   });
 
   test.each(["none", "some", "causal"] as const)(
@@ -576,11 +579,15 @@ describe("attention", () => {
     expect(new Set(fixed)).toEqual(new Set([0]));
   });
 
-  test("attention with more keys than a block of depth is within the bound", () =>
-    expectWithinBound({ ...plain, size: [2, 5, 1100, 6, 10], mask: "none" }));
+  test.each([5, 20])(
+    "attention of %i queries with more keys than a block of depth is within the bound",
+    (l) => expectWithinBound({ ...plain, size: [2, l, 1100, 6, 10], mask: "none" }),
+  );
 
-  test("attention with a head wider than a block of depth is within the bound", () =>
-    expectWithinBound({ ...plain, size: [1, 3, 70, 1100, 4], scale: 0.1 }));
+  test.each([3, 20])(
+    "attention of %i queries with a head wider than a block of depth is within the bound",
+    (l) => expectWithinBound({ ...plain, size: [1, l, 70, 1100, 4], scale: 0.1 }),
+  );
 
   test("a masked key changes no bit of the output, whatever its value", async () => {
     const c: Case = { ...plain, mask: "causal", size: [1, 100, 100, 4, 3] };
@@ -606,14 +613,20 @@ describe("attention", () => {
   });
 
   test("a mean of values near the largest float is finite, although their sum is not", async () => {
-    for (const [s, mask, kept, emptyRow] of [
-      [2, "none", "all", "zero"],
-      [129, "all", "all", "nan"],
-      [300, "causal", "some", "uniform"],
-      [300, "nothing", "rows", "uniform"],
-      [300, "some", "all", "zero"],
+    for (const [l, s, mask, kept, emptyRow] of [
+      [5, 2, "none", "all", "zero"],
+      [20, 2, "none", "all", "zero"],
+      [5, 129, "all", "all", "nan"],
+      [5, 300, "causal", "some", "uniform"],
+      [20, 300, "causal", "some", "uniform"],
+      [5, 300, "nothing", "rows", "uniform"],
+      [20, 300, "nothing", "rows", "uniform"],
+      [5, 300, "some", "all", "zero"],
+      [20, 300, "some", "all", "zero"],
+      [5, 1300, "some", "some", "zero"],
+      [5, 1300, "nothing", "rows", "uniform"],
     ] as const) {
-      const c: Case = { ...plain, size: [2, 5, s, 4, 9], mask, kept, emptyRow };
+      const c: Case = { ...plain, size: [2, l, s, 4, 9], mask, kept, emptyRow };
       const o = operandsOf(c);
       // One column is large in one block of keys only, the next everywhere, and the others are of size 1.
       const rows = valuesOf(o.v).map((x, i) =>
@@ -651,13 +664,14 @@ describe("attention", () => {
       [NaN, 0],
       [Infinity, Infinity],
     ] as const)
-      for (const isX of [0, 128, 299].map((key) => (j: number) => j === key).concat((j) => j < 140)) {
-        const c: Case = { ...plain, size: [1, 1, 300, 1, 1], mask: "none" };
+      for (const isX of [0, 128, 299, 1299].map((key) => (j: number) => j === key).concat((j) => j < 640)) {
+        const s = isX(1299) || isX(600) ? 1300 : 300;
+        const c: Case = { ...plain, size: [1, 1, s, 1, 1], mask: "none" };
         const o = operandsOf(c);
         o.q.data.fill(1);
         o.k = view(
-          Float32Array.from({ length: 300 }, (_, j) => (isX(j) ? x : y)),
-          [1, 300, 1],
+          Float32Array.from({ length: s }, (_, j) => (isX(j) ? x : y)),
+          [1, s, 1],
         );
         const weights = ruleOf("softmax").compute(
           { mayAttend: null, emptyRow: "zero" },
@@ -665,7 +679,67 @@ describe("attention", () => {
         );
         const exact = defined("einsum", { pattern: "b l s, b s e -> b l e" }, weights, o.v);
         expectWithin(await attend(one, c, o), exact, () => 1e-5);
+        const many: Case = { ...c, size: [1, 20, s, 1, 1] };
+        const all = await attend(one, many, { ...o, q: view(new Float32Array(20).fill(1), [1, 20, 1]) });
+        expectWithin(all, Array(20).fill(exact[0]), () => 1e-5);
       }
+  });
+
+  test("few queries to several ranges of keys are within the bound, with masks, biases and views", async () => {
+    const size = fc.tuple(
+      fc.integer({ min: 1, max: 3 }),
+      fc.integer({ min: 1, max: 4 }),
+      fc.integer({ min: 400, max: 1700 }),
+      fc.nat(13),
+      fc.nat(13),
+    );
+    const long = fc.tuple(cases, size).map(([c, size]): Case => ({ ...c, size }));
+    await fc.assert(fc.asyncProperty(long, expectWithinBound), { numRuns: 25 });
+  });
+
+  test("heads that share keys and values, in a block with room for more keys, are within the bound", async () => {
+    for (const [groups, heads, l, s, room] of [
+      [2, 3, 1, 700, 900],
+      [1, 4, 4, 513, 513],
+      [3, 2, 2, 90, 128],
+      [2, 12, 2, 40, 41], // 24 rows for each matrix
+    ] as const) {
+      const [d, e] = [6, 5];
+      const c: Case = { ...plain, size: [groups * heads, l, s, d, e], mask: "some", kept: "some" };
+      const shared = (width: number, seed: number): View => {
+        const block = random([groups, room, width], seed);
+        for (let i = 0; i < block.data.length; i++)
+          if (Math.floor(i / width) % room >= s) block.data[i] = NaN;
+        return view(block.data, [groups, heads, s, width], [room * width, 0, width, 1]);
+      };
+      const [k, v] = [shared(d, 1), shared(e, 2)];
+      const flat = (x: View): View =>
+        view(Float32Array.from(valuesOf(x)), [groups * heads, ...x.shape.slice(-2)]);
+      const o = { ...operandsOf(c), k: flat(k), v: flat(v) };
+      const { out, bound } = formula(c, o);
+      const grouped = ({ data, shape }: View): View => view(data, [groups, heads, ...shape.slice(1)]);
+      const mask = (data: Uint8Array | null): Mask | null =>
+        data && { data, shape: [groups, heads, l, s], stride: rowMajor([groups, heads, l, s]), offset: 0 };
+      const attrs = { mayAttend: mask(o.mayAttend), postSoftmaxMask: mask(o.kept), emptyRow: c.emptyRow };
+      for (const backend of [one, three]) {
+        const kernel = backend.scopes.attention?.run;
+        if (!kernel) throw new Error("no kernel");
+        const actual = takeValues(backend, await kernel(attrs, { q: grouped(flat(o.q)), k, v }));
+        expectWithin(actual, out, (i) => Number(bound[i]));
+      }
+    }
+  });
+
+  test("few queries copy neither the cache nor the heads that share it", async () => {
+    const engine = await Engine.open({ threads: 1 });
+    const cache = engine.result([2, 1, 4000, 16]);
+    const heads = view(cache.data, [2, 8, 4000, 16], [4000 * 16, 0, 16, 1]);
+    const attrs = { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null } as const;
+    const { used } = engine.heap.usage();
+    expect(attendFew(engine, { q: random([2, 8, 1, 16], 2), k: heads, v: heads }, attrs)?.shape).toEqual([
+      2, 8, 1, 16,
+    ]);
+    expect(engine.heap.usage().peak - used).toBeLessThan(0.1 * 4 * cache.size);
   });
 
   test("attention to no keys is zero and is counted as an attention scope", async () => {

@@ -3,6 +3,7 @@ import type { View } from "../../tensor/tensor.ts";
 import type { Backend, KernelCounts } from "../backend.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { Appends } from "./ops/append.ts";
+import { attendFew } from "./ops/attend-few.ts";
 import { attention } from "./ops/attention.ts";
 import { attentionVjp } from "./ops/attention-vjp.ts";
 import { ELEMENTWISE, elements } from "./ops/elementwise.ts";
@@ -61,7 +62,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
           ["q", "k", "v", "bias"],
         ],
         run: async (attrs, inputs) => {
-          const out = attention(engine, inputs, attrs);
+          const out = attendFew(engine, inputs, attrs) ?? attention(engine, inputs, attrs);
           ran.attention++;
           return out;
         },

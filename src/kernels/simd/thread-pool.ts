@@ -19,6 +19,8 @@ export const KERNELS = [
   "sumExp",
   "scatter",
   "pack16",
+  "attendFew",
+  "combineFew",
 ] as const;
 export type Kernel = (typeof KERNELS)[number];
 

@@ -19,7 +19,7 @@ export const KEYS: i32 = 128;
 export const QUERIES: i32 = 24;
 
 /** The kind of a row: LIVE rows have a softmax; all weights of a FIXED row are one number that follows from the masks. */
-const LIVE: i32 = 0, FIXED: i32 = 1;
+export const LIVE: i32 = 0, FIXED: i32 = 1;
 
 /** The flags of a block of keys: its values are finite; the sum of s values as large as its largest may not be. */
 const FINITE: i32 = 1, LARGE: i32 = 2;
@@ -43,7 +43,7 @@ export function markFinite(task: i32): void {
 }
 
 /** A power of two that is at most 1 / 2s. */
-function share(s: i32): f32 {
+export function share(s: i32): f32 {
   return reinterpret<f32>((94 + clz(s)) << 23);
 }
 
@@ -138,7 +138,7 @@ export function score(q: usize, k: usize, i: i32, j: i32, l: i32, s: i32, d: i32
 // The state of a row, by byte offset: 0 running maximum, 4 running sum, 8 LIVE or FIXED, 12 the fixed weight.
 
 /** Determines the kind of a row from the masks. Returns true for a FIXED row with a nonzero weight. */
-function begin(state: usize, mask: usize, postMask: usize, i: i32, s: i32): bool {
+export function begin(state: usize, mask: usize, postMask: usize, i: i32, s: i32): bool {
   const allowed = mask ? mask + <isize>i * <i32>argument(11) : 0, kept = postMask ? postMask + <isize>i * <i32>argument(14) : 0;
   let any = mask == 0, anyKept = false;
   if (mask) for (let j = 0; j < s && !any; j++) any = load<u8>(allowed + j) != 0;
@@ -162,7 +162,7 @@ function anyAllowed(mask: usize, rows: i32, from: i32, n: i32): bool {
 }
 
 /** Replaces scores of a row by weights relative to the running maximum. Returns the factor by which earlier sums have to be scaled. */
-function weigh(state: usize, x: usize, mask: usize, postMask: usize, i: i32, from: i32, n: i32): f32 {
+export function weigh(state: usize, x: usize, mask: usize, postMask: usize, i: i32, from: i32, n: i32): f32 {
   const allowed = mask ? mask + <isize>i * <i32>argument(11) + from : 0;
   const kept = postMask ? postMask + <isize>i * <i32>argument(14) + from : 0;
   for (let j = n; j & 3; j++) store<f32>(x + (<usize>j << 2), -Infinity);
@@ -204,7 +204,7 @@ function weigh(state: usize, x: usize, mask: usize, postMask: usize, i: i32, fro
   return by;
 }
 
-function scale(x: usize, n: i32, by: f32): void {
+export function scale(x: usize, n: i32, by: f32): void {
   for (let j = 0; j < n; j += 4) {
     const at = x + (<usize>j << 2);
     v128.store(at, f32x4.mul(v128.load(at), f32x4.splat(by)));
@@ -212,7 +212,7 @@ function scale(x: usize, n: i32, by: f32): void {
 }
 
 /** Divides by the sum, of which `factor` is taken. A row whose scores are all −∞ has the sum 0 and becomes NaN, as in the definition. */
-function finish(state: usize, factor: f32, from: usize, to: usize, wide: i32, e: i32): void {
+export function finish(state: usize, factor: f32, from: usize, to: usize, wide: i32, e: i32): void {
   if (load<i32>(state, 8) == LIVE) scale(from, wide, <f32>1 / (load<f32>(state, 4) * factor));
   memory.copy(to, from, <usize>e << 2);
 }

@@ -2,6 +2,7 @@
 //
 // A job is a kernel, its arguments, and a number of tasks, which may run in any order on any thread. A task depends on its number and
 // the arguments only, so the results do not depend on the number of threads.
+import { attendFew, combineFew } from "./attend-few.as.ts";
 import { attend, markFinite } from "./attention.as.ts";
 import { attendVjp } from "./attention-vjp.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
@@ -49,6 +50,8 @@ function run(kernel: i32, task: i32, scratch: usize): void {
     case 11: return sumExp(task);
     case 12: return scatter(task);
     case 13: return pack16(task);
+    case 14: return attendFew(task, scratch);
+    case 15: return combineFew(task);
     default: unreachable();
   }
 }
