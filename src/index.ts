@@ -12,8 +12,11 @@ export {
 } from "./blocks/parallel-transformer-block.ts";
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
+export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts";
+export { loadPickle, openPickle, type PickledTensors } from "./io/pickle/read.ts";
 export { loadSafetensors, openSafetensors, type SafetensorsFile } from "./io/safetensors/read.ts";
 export { saveSafetensors, writeSafetensors } from "./io/safetensors/write.ts";
+export { loadTorch, openTorch } from "./io/torch/read.ts";
 export { auto } from "./kernels/auto.ts";
 export { type Backend, differentiable } from "./kernels/backend.ts";
 export { KeptTensor } from "./kernels/kept-tensor.ts";

@@ -13,29 +13,29 @@ export const isObject = (value: Json | undefined): value is JsonObject =>
 
 /**
  * Parses a JSON object in UTF-8 that is at most `depth` levels deep and has no duplicate keys. `name` is used in errors.
- * The text is scanned before it is parsed, and memory is proportional to its length.
+ * The text is scanned before it is parsed, and memory is proportional to its length. `rule` is the rule that a refusal cites.
  */
-export function parseJson(bytes: Uint8Array, name: string, depth: number): JsonObject {
+export function parseJson(bytes: Uint8Array, name: string, depth: number, rule = "case.json"): JsonObject {
+  const refuse = (problem: string): LoadError => new LoadError(`${name} ${problem}  [${rule}]`);
   const text = utf8(bytes);
-  if (text === null) throw new LoadError(`${name} is not valid UTF-8; write the file again  [case.json]`);
-  const members = countMembers(text, name, depth);
+  if (text === null) throw refuse("is not valid UTF-8; write the file again");
+  const members = countMembers(text, depth);
+  if (members === null) throw refuse(`is nested more than ${depth} levels deep`);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new LoadError(`${name} is not JSON; write the file again  [case.json]`);
+    throw refuse("is not JSON; write the file again");
   }
   const seen = { members: 0 };
   const clean = withoutPrototypes(value, seen);
-  if (!isObject(clean)) {
-    throw new LoadError(`${name} is not a JSON object { … }; write the file again  [case.json]`);
-  }
-  if (seen.members !== members) throw new LoadError(`${name} has a key twice; remove one  [case.json]`);
+  if (!isObject(clean)) throw refuse("is not a JSON object { … }; write the file again");
+  if (seen.members !== members) throw refuse("has a key twice; remove one");
   return clean;
 }
 
-/** Counts the members `key: value` of all objects (colons outside strings), and limits the nesting. */
-function countMembers(text: string, name: string, depth: number): number {
+/** The number of members `key: value` of all objects (colons outside strings); null if the nesting is deeper than `depth`. */
+function countMembers(text: string, depth: number): number | null {
   let members = 0;
   let level = 0;
   let inString = false;
@@ -48,7 +48,7 @@ function countMembers(text: string, name: string, depth: number): number {
     else if (c === COLON) members++;
     else if (c === BRACE || c === BRACKET) level++;
     else if (c === BRACE + 2 || c === BRACKET + 2) level--; // the closing ones
-    if (level > depth) throw new LoadError(`${name} is nested more than ${depth} levels deep  [case.json]`);
+    if (level > depth) return null;
   }
   return members;
 }

@@ -26,21 +26,22 @@ const isUnreadable = (entry: Entry | Unreadable): entry is Unreadable => "proble
 
 export class TensorFile {
   readonly name: string;
-  readonly #entries: ReadonlyMap<string, Entry | Unreadable>;
+  /** The descriptions of all tensors by name. */
+  readonly entries: ReadonlyMap<string, Entry | Unreadable>;
 
   /** `name` is used in errors. */
   constructor(name: string, entries: ReadonlyMap<string, Entry | Unreadable>) {
     this.name = name;
-    this.#entries = entries;
+    this.entries = entries;
   }
 
   /** The names of all tensors. */
   get keys(): string[] {
-    return [...this.#entries.keys()];
+    return [...this.entries.keys()];
   }
 
   has(key: string): boolean {
-    return this.#entries.has(key);
+    return this.entries.has(key);
   }
 
   info(key: string): { dtype: StoredDtype; shape: Shape } {
@@ -88,7 +89,7 @@ export class TensorFile {
   }
 
   #entry(key: string): Entry {
-    const entry = this.#entries.get(key);
+    const entry = this.entries.get(key);
     if (entry !== undefined && !isUnreadable(entry)) return entry; // [io.keys]
     if (entry !== undefined)
       throw new LoadError(`${this.name}: tensor ${quoted(key)} ${entry.problem}  [io.dtypes]`);

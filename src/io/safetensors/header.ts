@@ -5,9 +5,9 @@
 import type { ByteSource } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Shape } from "../../tensor/tensor.ts";
+import { otherFormat } from "../other-formats.ts";
 import { listed, quoted, utf8 } from "../wording.ts";
 import { bitsOf, isStoredDtype, STORED_DTYPES, type StoredDtype } from "./dtypes.ts";
-import { otherFormat } from "./other-formats.ts";
 import { Scanner } from "./scanner.ts";
 
 export interface TensorInfo {
@@ -37,7 +37,7 @@ export function readHeader(source: ByteSource, name: string): Header {
   const fail: Fail = (problem, rule) => new LoadError(`${name}: ${problem}  [${rule}]`);
   const first = source.read(0, Math.min(8, source.size));
   const misfit = (problem: string, known: readonly Uint8Array[]): LoadError => {
-    const format = otherFormat(source, known);
+    const format = otherFormat(source, known, "safetensors");
     return format === null ? fail(problem, "io.header-bounds") : fail(`this is ${format}`, "io.other-format");
   };
   const dataAt = 8 + headerLength(first, source.size, (problem) => misfit(problem, [first]));

@@ -1,0 +1,259 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { PickledTensors } from "../../../src/io/pickle/read.ts";
+import { Bytes, type PickleValue } from "../../../src/io/pickle/values.ts";
+import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
+import { loadTorch, openTorch } from "../../../src/io/torch/read.ts";
+import { LoadError } from "../../../src/tensor/errors.ts";
+import { flat } from "../../../src/tensor/tensor.ts";
+import {
+  latin1,
+  SIX,
+  tensorPickle,
+  torchFile,
+  type ZipForm,
+  type ZipPart,
+  zipOf,
+} from "../../support/fixtures/files/archives.ts";
+import { expectSameTensors } from "../../support/fixtures/files/same-tensors.ts";
+import { counting } from "../../support/properties/files.ts";
+
+const HOME = "golden/cases/pickled-files";
+
+function refused(bytes: Uint8Array, rule: string, sentence: string): void {
+  let error: unknown;
+  try {
+    const file = openTorch(bytes, "f");
+    for (const key of file.keys) flat(file.tensor(key).data);
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toBeInstanceOf(LoadError);
+  const { message } = error as LoadError;
+  expect(message).toContain(sentence);
+  expect(message).toContain(`[${rule}]`);
+  expect(message.length).toBeLessThan(600);
+}
+
+const x = (bytes: Uint8Array): number[] => Array.from(flat(openTorch(bytes, "f").tensor("x").data));
+const entry = (root: PickleValue, ...path: (string | number)[]): PickleValue | undefined =>
+  path.reduce<PickleValue | undefined>(
+    (value, key) => (value instanceof Map ? value.get(key) : undefined),
+    root,
+  );
+const loaded = (name: string, protocol = 2): PickledTensors =>
+  loadTorch(`${HOME}/${name}/protocol-${protocol}.pt`);
+
+describe("files of torch.save (PyTorch 2.13.0) have the values that PyTorch wrote", () => {
+  test.each([
+    ["module", 2],
+    ["training", 2],
+    ["dtypes", 2],
+    ["other-values", 2],
+    ["views", 2],
+    ["views", 4],
+    ["views", 5],
+  ] as const)("[torch.views] %s, protocol %i", (name, protocol) => {
+    expectSameTensors(loaded(name, protocol), loadSafetensors(`${HOME}/${name}/expected.safetensors`));
+  });
+
+  test("[torch.ties] a state dict has its names in order, and the tied head shares its table", () => {
+    const file = loaded("module");
+    expect(file.keys).toEqual([
+      ...["position_ids", "embed.weight", "norm.weight", "norm.bias"],
+      ...["norm.running_mean", "norm.running_var", "norm.num_batches_tracked", "head.weight"],
+    ]);
+    expect(file.ties).toEqual([["embed.weight", "head.weight"]]);
+    expect(loaded("views").ties).toEqual([["base", "same"]]);
+  });
+
+  test("[torch.views] a checkpoint of training is data and state dicts", () => {
+    const file = loaded("training");
+    expect(entry(file.root, "epoch")).toBe(3);
+    expect(file.under("model_state_dict").keys).toEqual([
+      "perceiver.weight",
+      "perceiver.bias",
+      "lang_encoder.weight",
+      "lang_encoder.bias",
+    ]);
+    expect(file.under("optimizer_state_dict", "state", 0).keys).toEqual(["step", "exp_avg", "exp_avg_sq"]);
+    expect(file.keys).toContain("optimizer_state_dict.state.3.exp_avg_sq");
+    expect(entry(file.root, "lr_scheduler_state_dict", "milestones")).toEqual(
+      new Map([
+        [1, 1],
+        [3, 1],
+      ]),
+    );
+    const [group] = (entry(file.root, "optimizer_state_dict", "param_groups") ?? []) as PickleValue[];
+    expect(entry(group ?? null, "betas")).toEqual([0.9, 0.999]);
+    expect(entry(group ?? null, "params")).toEqual([0, 1, 2, 3]);
+  });
+
+  test("values beside tensors are data, and tensors that are not read are named", () => {
+    const file = loaded("other-values");
+    const at = (key: string) => entry(file.root, key);
+    const data = ["size", "large", "negative", "float", "none", "text", "flags", "tuple"].map(at);
+    expect(data).toEqual([
+      [2, 3],
+      2n ** 70n,
+      -(2n ** 70n),
+      0.1,
+      null,
+      "é 權重 😀",
+      [true, false],
+      [1, [2, "x"]],
+    ]);
+    expect(at("set")).toEqual(new Set([1, 2]));
+    const bytes = at("bytes");
+    expect(bytes instanceof Bytes && bytes.read(0, 2)).toEqual(Uint8Array.of(0x61, 0xff));
+    expect(["dtype", "device", "complex"].map((key) => at(key))).toEqual([
+      { kind: "torch.dtype", name: "bfloat16" },
+      { kind: "torch.device", name: "cuda:1" },
+      { kind: "complex", name: "1+2j" },
+    ]);
+    const problems: Readonly<Record<string, string>> = {
+      sparse: "is sparse",
+      complex64: "is C64",
+      complex128: "is complex128",
+      float8: "is F8_E4M3",
+      meta: "has no values",
+      conjugate: "is a conjugate",
+    };
+    for (const [key, problem] of Object.entries(problems))
+      expect(() => file.get(key)).toThrow(`tensor "${key}" ${problem}`);
+  });
+});
+
+test("[io.lazy] opening reads the directory and the pickle; a tensor reads its own range when it is used", () => {
+  const storage = new Uint8Array(Float32Array.from({ length: 1 << 18 }, (_, i) => i).buffer);
+  const pickle = tensorPickle({ count: 1 << 18, offset: 1000, shape: [2, 3], stride: [10, 1] });
+  const source = counting(torchFile(pickle, [storage]));
+  const total = () => source.ranges.reduce((sum, [from, to]) => sum + to - from, 0);
+  const file = openTorch(source, "f");
+  const opened = total();
+  expect(opened).toBeLessThan(80_000); // at most the 65,557 bytes in which a zip's end can lie, and the pickle
+  const tensor = file.tensor("x");
+  expect(total()).toBe(opened);
+  expect(Array.from(flat(tensor.data))).toEqual([1000, 1001, 1002, 1010, 1011, 1012]);
+  expect(total() - opened).toBeLessThan(200); // 13 floats and the entry's header
+});
+
+test("[torch.byteorder] storages of big-endian files are converted", () => {
+  const big = new Uint8Array(24);
+  for (let i = 0; i < 6; i++) new DataView(big.buffer).setFloat32(4 * i, i);
+  const order = (text: string): ZipPart => ({ name: "archive/byteorder", bytes: latin1(text) });
+  expect(x(torchFile(tensorPickle(), [big], [order("big")]))).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(x(torchFile(tensorPickle(), [SIX], [order("little")]))).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(x(torchFile())).toEqual([0, 1, 2, 3, 4, 5]);
+  refused(torchFile(tensorPickle(), [SIX], [order("middle")]), "torch.byteorder", 'the byte order "middle"');
+});
+
+describe("[torch.storages] storages", () => {
+  test("a storage that is missing, or of another size or class, is an error", () => {
+    refused(torchFile(tensorPickle({ key: "1" })), "torch.storages", 'storage "1" is not in the archive');
+    refused(torchFile(tensorPickle({ key: "../data.pkl" })), "torch.storages", "is not in the archive");
+    refused(
+      torchFile(tensorPickle(), [SIX.subarray(4)]),
+      "torch.storages",
+      'storage "0" has 20 bytes, and the pickle expects 24',
+    );
+    refused(torchFile(tensorPickle({ type: "DoubleStorage" })), "torch.storages", "the pickle expects 48");
+    refused(torchFile(tensorPickle({ count: -1 })), "torch.storages", "the pickle expects -4");
+    const both = latin1(
+      `${String.fromCharCode(...tensorPickle()).slice(0, -1)}${String.fromCharCode(...tensorPickle({ type: "IntStorage" })).slice(2, -1)}\x86.`,
+    );
+    refused(torchFile(both), "torch.storages", "is used as torch.FloatStorage and as torch.IntStorage");
+  });
+
+  test("ids of another form are refused", () => {
+    for (const id of ["N", "K\x01", ")", "(X\x07\0\0\0storageNNNNt", "(X\x06\0\0\0moduleNNNNt"])
+      refused(torchFile(latin1(`\x80\x02${id}Q.`)), "pickle.opcodes", "refers to an object outside of it");
+  });
+});
+
+describe("[torch.views] views", () => {
+  test("a tensor beyond its storage, or with more elements than it, is an error", () => {
+    expect(x(torchFile(tensorPickle({ shape: [3, 2], stride: [1, 3] })))).toEqual([0, 3, 1, 4, 2, 5]);
+    expect(x(torchFile(tensorPickle({ offset: 4, shape: [1, 2], stride: [99, 1] })))).toEqual([4, 5]);
+    expect(x(torchFile(tensorPickle({ offset: 9, shape: [0, 2] })))).toEqual([]);
+    expect(x(torchFile(tensorPickle({ shape: [], stride: [] })))).toEqual([0]);
+    expect(x(torchFile(tensorPickle({ shape: [3, 2], stride: [1, 0] })))).toEqual([0, 0, 1, 1, 2, 2]);
+    const beyond = "extends beyond the 6 elements of its storage";
+    refused(torchFile(tensorPickle({ offset: 1 })), "torch.views", beyond);
+    refused(torchFile(tensorPickle({ stride: [4, 1] })), "torch.views", beyond);
+    refused(torchFile(tensorPickle({ offset: 2 ** 31 - 1, shape: [1], stride: [1] })), "torch.views", beyond);
+    refused(
+      torchFile(tensorPickle({ shape: [7], stride: [0] })),
+      "torch.views",
+      "repeats the 6 elements of its storage",
+    );
+    refused(
+      torchFile(tensorPickle({ shape: [1e9, 1e9], stride: [0, 0] })),
+      "pickle.opcodes",
+      "a tensor of an unknown form",
+    );
+    refused(torchFile(tensorPickle({ stride: [-1, 1] })), "pickle.opcodes", "a tensor of an unknown form");
+    refused(torchFile(tensorPickle({ stride: [1] })), "pickle.opcodes", "a tensor of an unknown form");
+    refused(torchFile(tensorPickle({ offset: -1 })), "pickle.opcodes", "a tensor of an unknown form");
+  });
+});
+
+describe("[torch.zip] the archive", () => {
+  const build = (changes: Partial<ZipPart>, form: ZipForm = {}): Uint8Array =>
+    zipOf(
+      [
+        { name: "archive/data.pkl", bytes: tensorPickle() },
+        { name: "archive/data/0", bytes: SIX, ...changes },
+        { name: "archive/version", bytes: latin1("3\n") },
+      ],
+      form,
+    );
+
+  test("archives of all forms that hold the same entries are read alike", () => {
+    for (const form of [{}, { long: true }, { comment: "PK\x05\x06 and more" }])
+      expect(x(build({}, form))).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(x(build({ extra: "FB\x05\0ZZZZZ" }))).toEqual([0, 1, 2, 3, 4, 5]); // torch.save aligns storages with such a field
+  });
+
+  test("a file that is cut at any byte, or begins with something else, is an error", () => {
+    const bytes = readFileSync(`${HOME}/module/protocol-2.pt`);
+    for (let n = 0; n < bytes.length; n++)
+      expect(() => openTorch(bytes.subarray(0, n), "f")).toThrow(LoadError);
+    refused(Uint8Array.from([...latin1("PK"), ...build({})]), "torch.zip", "its directory at another place");
+    refused(latin1("plain text"), "torch.zip", "this does not begin as a file of torch.save does");
+    refused(latin1("PK\x03\x04 and no more"), "torch.zip", "has no end; the file is cut short");
+  });
+
+  test("entries that overlap, share a name, or are not where the directory says, are errors", () => {
+    refused(build({ at: 10 }), "torch.zip", "runs into the next");
+    refused(build({ at: 1e6 }), "torch.zip", "of an impossible size or place");
+    refused(build({ at: 1e15 }, { long: true }), "torch.zip", "of an impossible size or place");
+    refused(build({ size: 4000 }), "torch.zip", "runs into the next");
+    refused(build({ size: 2 ** 60 }, { long: true }), "torch.zip", "runs into the next");
+    refused(build({ name: "archive/version" }), "torch.zip", "twice");
+    refused(
+      build({ localName: "archive/data/1" }),
+      "torch.zip",
+      'has no entry "archive/data/0" where its directory says',
+    );
+    for (const long of [false, true]) {
+      refused(build({}, { long, count: 2 }), "torch.zip", "announces 2 entries and has 3");
+      refused(build({}, { long, directory: 40 }), "torch.zip", "its directory at another place");
+      refused(build({}, { long, directory: 2 ** 31 }), "torch.zip", "its directory at another place");
+    }
+    const local = build({});
+    local[build({}).indexOf(0x50, 40)] = 0; // the mark of the second entry
+    refused(local, "torch.zip", 'has no entry "archive/data/0"');
+  });
+
+  test("[torch.stored] compressed and encrypted entries are refused by name", () => {
+    refused(build({ method: 8 }), "torch.stored", 'the archive\'s entry "archive/data/0" is compressed');
+    refused(build({ flags: 1 }), "torch.stored", 'entry "archive/data/0" is encrypted');
+  });
+});
+
+test("errors quote names without control sequences", () => {
+  const name = `\u001b[2J${"x".repeat(300)}`;
+  const file = zipOf([{ name, bytes: SIX, at: 1e6 }]);
+  refused(file, "torch.zip", '"\\u001b[2Jxxx');
+});
