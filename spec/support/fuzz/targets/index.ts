@@ -5,6 +5,7 @@ import { json, safetensors } from "./files.ts";
 import { cases, manifests, maskCases, results } from "./golden.ts";
 import { ids, prompts, recorded } from "./masks.ts";
 import { commandLines, constructors } from "./options.ts";
+import { pickles, pretrained, torch } from "./pickles.ts";
 import { png } from "./pictures.ts";
 import { planted } from "./planted.ts";
 import { checkpoints, models } from "./training.ts";
@@ -12,6 +13,9 @@ import { checkpoints, models } from "./training.ts";
 export const targets: Readonly<Record<string, Target>> = {
   safetensors,
   json,
+  pickles,
+  torch,
+  pretrained,
   manifests,
   cases,
   results,
