@@ -13,6 +13,16 @@ export {
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
 export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts";
+export type { Image, ImageMode } from "./io/images/image.ts";
+export { readImage, readImageFile } from "./io/images/read.ts";
+export { type ImageSize, type ResizeFilter, type ResizeOptions, resizeImage } from "./io/images/resize.ts";
+export {
+  centerCrop,
+  clipNormalization,
+  imageTensor,
+  type Normalization,
+  resizeShortSide,
+} from "./io/images/transforms.ts";
 export { loadPickle, openPickle, type PickledTensors } from "./io/pickle/read.ts";
 export { loadSafetensors, openSafetensors, type SafetensorsFile } from "./io/safetensors/read.ts";
 export { saveSafetensors, writeSafetensors } from "./io/safetensors/write.ts";

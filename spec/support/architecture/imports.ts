@@ -41,7 +41,6 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "ndarray-ops": ["tensor/"],
   "pure-rand": ["tensor/"],
   "gpu.js": ["kernels/gpu/"],
-  pngjs: ["cli/"],
   node: ["host/", "cli/", "web/"],
 };
 

@@ -4,8 +4,9 @@ import { decode, IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
 import { type Picture, readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
 import { type DigitsModel, loadDigitsModel } from "../../demos/digits/model.ts";
-import { scan } from "../../demos/digits/scan.ts";
+import { greyOf, scan } from "../../demos/digits/scan.ts";
 import { type Choose, greedy, sampled } from "../../generation/choose.ts";
+import { decodeImageFile } from "../../io/images/read.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Paint } from "../../terminal/colour.ts";
 import { columnsFrom, tables } from "../../terminal/table.ts";
@@ -13,7 +14,6 @@ import { optionalWhole, positiveOption, readArguments, wholeOption } from "../ar
 import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
 import { DIGITS } from "../help/digits.ts";
-import { readPngFile } from "../png.ts";
 import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
@@ -32,8 +32,8 @@ const OPTIONS = {
 /** The resampler has this many media positions. */
 const MOST = 4;
 
-function pictureNamed(name: string): Picture {
-  if (!/^\d+$/.test(name)) return scan(readPngFile(name));
+async function pictureNamed(name: string): Promise<Picture> {
+  if (!/^\d+$/.test(name)) return scan(greyOf(await decodeImageFile(name)));
   const { heldOut } = readDigits(digitsFile());
   const picture = heldOut[Number(name)];
   if (!picture)
@@ -107,10 +107,11 @@ export async function digits(args: readonly string[]): Promise<number> {
     throw new UsageError(`digits has the task "caption"${task === undefined ? "" : `, not "${task}"`}`);
   if (names.length === 0 || names.length > MOST)
     throw new UsageError(
-      `digits caption takes 1 to ${MOST} pictures: PNG files or numbers of held-out digits`,
+      `digits caption takes 1 to ${MOST} pictures: PNG or JPEG files, or numbers of held-out digits`,
     );
   const choose = choice(values);
-  const pictures = names.map(pictureNamed);
+  const pictures: Picture[] = [];
+  for (const name of names) pictures.push(await pictureNamed(name));
   const model = loadDigitsModel(values.model ?? modelFile());
   const backend = await openBackend(values.backend);
   try {

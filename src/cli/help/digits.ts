@@ -2,9 +2,9 @@
 
 export const DIGITS = `flamboyance digits caption PICTURE…: captions pictures of digits
 
-PICTURE is a PNG file or the number of a held-out digit, from 0. Up to four
-pictures make one sequence: each is followed by its caption, and the captions of
-earlier pictures are part of the text.
+PICTURE is a PNG or JPEG file, or the number of a held-out digit, from 0. Up to
+four pictures make one sequence: each is followed by its caption, and the
+captions of earlier pictures are part of the text.
 
 Options
   --model FILE        a model of train digits (default: the one of this package)

@@ -3,11 +3,12 @@ import type { CaseManifest } from "../../io/golden/manifest.ts";
 import { quoted } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flamingoPytorch } from "./flamingo-pytorch.ts";
+import { pillow, torchvision } from "./images.ts";
 import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./source.ts";
 import { torch } from "./torch.ts";
 import { vitPytorch } from "./vit-pytorch.ts";
 
-export const sources: readonly Source[] = [flamingoPytorch, vitPytorch, torch];
+export const sources: readonly Source[] = [flamingoPytorch, vitPytorch, torch, pillow, torchvision];
 
 /** The part of a case's manifest that names the system under test. */
 export interface CaseSubject

@@ -1,4 +1,5 @@
 // Converts a picture of any size to the form of the digits: 8×8 pixels, high values for ink.
+import { converted, type DecodedImage, SAMPLES } from "../../io/images/image.ts";
 import { type Picture, SIDE } from "./data.ts";
 
 export interface GreyPicture {
@@ -11,12 +12,18 @@ export interface GreyPicture {
 /** The luma of a colour (ITU-R BT.601). */
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
-/** Grey values of RGBA samples from 0 to `most`; transparent pixels are seen on white. */
-export function greyOf(width: number, height: number, rgba: ArrayLike<number>, most: number): GreyPicture {
+/** Grey values of a decoded file at its full depth; transparent pixels are seen on white. */
+export function greyOf(image: DecodedImage): GreyPicture {
+  if (image.layout === "cmyk")
+    return greyOf({ ...image, layout: "rgb", samples: converted(image, "RGB").data });
+  const { width, height, layout, most, samples } = image;
+  const step = SAMPLES[layout];
+  const [green, blue] = step < 3 ? [0, 0] : [1, 2];
+  const opaque = layout === "grey" || layout === "rgb";
   const values = Float64Array.from({ length: width * height }, (_, i) => {
-    const sample = (channel: number): number => (rgba[4 * i + channel] ?? NaN) / most;
-    const alpha = sample(3);
-    return alpha * luma(sample(0), sample(1), sample(2)) + 1 - alpha;
+    const sample = (channel: number): number => (samples[step * i + channel] ?? NaN) / most;
+    const alpha = opaque ? 1 : sample(step - 1);
+    return alpha * luma(sample(0), sample(green), sample(blue)) + 1 - alpha;
   });
   return { width, height, values };
 }

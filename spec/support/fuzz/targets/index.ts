@@ -6,7 +6,7 @@ import { cases, manifests, maskCases, results } from "./golden.ts";
 import { ids, prompts, recorded } from "./masks.ts";
 import { commandLines, constructors } from "./options.ts";
 import { pickles, pretrained, torch } from "./pickles.ts";
-import { png } from "./pictures.ts";
+import { jpeg, png } from "./pictures.ts";
 import { planted } from "./planted.ts";
 import { checkpoints, models } from "./training.ts";
 
@@ -24,6 +24,7 @@ export const targets: Readonly<Record<string, Target>> = {
   ids,
   recorded,
   png,
+  jpeg,
   checkpoints,
   models,
   adapters,

@@ -1,8 +1,10 @@
-// PNG files: pictures of every kind with damaged chunks, made-up headers, and bytes with valid checksums.
+// Image files: PNG files with damaged chunks, made-up headers, and bytes with valid checksums; JPEG files with damaged bytes, headers
+// of other sizes, and segments that are repeated.
 import { crc32, deflateSync } from "node:zlib";
 import fc from "fast-check";
-import { readPng } from "../../../../src/cli/png.ts";
-import images from "../../fixtures/png-images.json" with { type: "json" };
+import { readImage } from "../../../../src/io/images/read.ts";
+import jpegs from "../../fixtures/images/jpeg.json" with { type: "json" };
+import images from "../../fixtures/images/png.json" with { type: "json" };
 import { damagedBytes } from "../bytes.ts";
 import { expectThat, target } from "../target.ts";
 
@@ -60,14 +62,67 @@ const made = fc
     encoded([first, ...middle, image, ...last, { type: "IEND", data: new Uint8Array() }]),
   );
 
+const read = async (bytes: Uint8Array): Promise<void> => {
+  for (const mode of ["RGB", "L"] as const) {
+    const { width, height, channels, data } = await readImage(bytes, mode, "picture");
+    expectThat(data.length === width * height * channels, "a byte for each sample");
+    expectThat(channels === (mode === "RGB" ? 3 : 1), "the channels of the mode");
+  }
+};
+
+const shared = {
+  asynchronous: true,
+  size: (bytes: Uint8Array) => bytes.length,
+  show: (bytes: Uint8Array) => Buffer.from(bytes).toString("hex"),
+  read,
+};
+
 export const png = target<Uint8Array>({
+  ...shared,
   inputs: fc.oneof(fc.constantFrom(...pictures), fc.constantFrom(...pictures).chain(damagedBytes), made),
-  size: (bytes) => bytes.length,
-  show: (bytes) => Buffer.from(bytes).toString("hex"),
-  read(bytes) {
-    const { width, height, values } = readPng(bytes, "picture.png");
-    expectThat(values.length === width * height, "a value for each pixel");
-    for (let i = 0; i < values.length; i++)
-      expectThat((values[i] ?? -1) >= 0 && (values[i] ?? 2) <= 1, "grey values from 0 to 1");
-  },
+});
+
+const photographs = jpegs.images.map(({ jpeg }) => new Uint8Array(Buffer.from(jpeg, "base64")));
+
+/** The segments of a JPEG file: from each marker up to the next; bytes 0xff 0x00 and restart markers stay within. */
+function segmentsOf(file: Uint8Array): Uint8Array[] {
+  const starts = [...file.keys()].filter((at) => {
+    const next = file[at + 1] ?? 0;
+    return file[at] === 0xff && next >= 0xc0 && next < 0xff && !(next >= 0xd0 && next <= 0xd7);
+  });
+  return starts.map((at, i) => file.slice(at, starts[i + 1] ?? file.length));
+}
+
+/** Segments of one or two files, in a changed order, with some left out or repeated. */
+const rearranged = fc
+  .tuple(fc.constantFrom(...photographs), fc.constantFrom(...photographs))
+  .chain(([first, second]) => {
+    const [own, other] = [segmentsOf(first), segmentsOf(second)];
+    const segment = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...own) }, fc.constantFrom(...other));
+    return fc.tuple(fc.nat(own.length), fc.array(segment, { maxLength: 12 })).map(([kept, added]) => {
+      const parts = [...own.slice(0, kept), ...added, ...own.slice(kept)];
+      return Uint8Array.from(parts.flatMap((part) => [...part]));
+    });
+  });
+
+/** A file whose header has other numbers: precision, sides, components and sampling factors. */
+const resized = fc
+  .tuple(fc.constantFrom(...photographs), fc.uint8Array({ minLength: 15, maxLength: 15 }), fc.nat(2 ** 15))
+  .map(([file, values, which]) => {
+    const copy = file.slice();
+    const frame = [...copy.keys()].find(
+      (at) => copy[at] === 0xff && [0xc0, 0xc1, 0xc2].includes(copy[at + 1] ?? 0),
+    );
+    for (const [i, value] of values.entries()) if ((which >> i) & 1) copy[(frame ?? 0) + 4 + i] = value & 31;
+    return copy;
+  });
+
+export const jpeg = target<Uint8Array>({
+  ...shared,
+  inputs: fc.oneof(
+    fc.constantFrom(...photographs),
+    fc.constantFrom(...photographs).chain(damagedBytes),
+    rearranged,
+    resized,
+  ),
 });

@@ -1,0 +1,185 @@
+// Image.resize of Pillow (src/libImaging/Resample.c), with the same bytes: weights in fixed point, and bytes between the passes.
+import { RuleError } from "../../tensor/errors.ts";
+import { quoted } from "../wording.ts";
+import { checkImage, type Image } from "./image.ts";
+import { MOST_PIXELS } from "./limits.ts";
+
+/** A filter's value, and the distance from which on it is 0. */
+interface Filter {
+  readonly support: number;
+  readonly weight: (x: number) => number;
+}
+
+const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI));
+
+/** Keys' cubic with a = −1/2. */
+function cubic(signed: number): number {
+  const [x, a] = [Math.abs(signed), -0.5];
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1; // [image.cubic]
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a; // [image.cubic]
+  return 0;
+}
+
+function hamming(signed: number): number {
+  const x = Math.abs(signed);
+  return x >= 1 ? 0 : sinc(x) * (0.54 + 0.46 * Math.cos(Math.PI * x));
+}
+
+const FILTERS = {
+  box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
+  hamming: { support: 1, weight: hamming },
+  bicubic: { support: 2, weight: cubic },
+  lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
+} as const satisfies Readonly<Record<string, Filter>>;
+
+/** Pillow's filters. An enlargement uses them as they are; a reduction stretches them over the pixels that become one. */
+export type ResizeFilter = keyof typeof FILTERS;
+
+/** Fractional bits of a weight. */
+const BITS = 22;
+
+/** The input samples that one output sample is made of, from the index `from` on. */
+interface Window {
+  readonly from: number;
+  /** Integers of 22 fractional bits. */
+  readonly weights: Int32Array;
+}
+
+/** Rounded half away from zero. */
+const fixedPoint = (weight: number): number => Math.trunc(weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5)); // [image.fixed-point]
+
+/** A window for each of `to` output samples. */
+function windowsOf(size: number, to: number, { support, weight }: Filter): Window[] {
+  const scale = size / to;
+  const stretch = Math.max(scale, 1); // [image.antialias]
+  const reach = support * stretch;
+  return Array.from({ length: to }, (_, i) => {
+    const center = (i + 0.5) * scale;
+    const from = Math.max(0, Math.trunc(center - reach + 0.5)); // [image.edges]
+    const end = Math.min(size, Math.trunc(center + reach + 0.5)); // [image.edges]
+    const values = Array.from({ length: end - from }, (_, n) =>
+      weight((n + from - center + 0.5) * (1 / stretch)),
+    );
+    const sum = values.reduce((total, value) => total + value, 0);
+    const weights = values.map((value) => fixedPoint(sum === 0 ? value : value / sum));
+    return { from, weights: Int32Array.from(weights) };
+  });
+}
+
+interface Pass {
+  /** Distances in the input between the samples of one window, and between the starts of its rows. */
+  readonly step: number;
+  readonly windows: readonly Window[];
+}
+
+/** One output sample: the weighted sum in fixed point, rounded and clipped to a byte. */
+function sampleOf(data: Uint8Array, start: number, step: number, { from, weights }: Window): number {
+  let sum = 2 ** (BITS - 1);
+  let at = start + from * step;
+  for (const weight of weights) {
+    sum += (data[at] ?? 0) * weight;
+    at += step;
+  }
+  return Math.min(255, Math.max(0, Math.floor(sum / 2 ** BITS))); // [image.fixed-point]
+}
+
+/** Resizes the width. */
+function across({ width, height, channels, data }: Image, { step, windows }: Pass): Image {
+  const to = windows.length;
+  const out = new Uint8Array(to * height * channels);
+  for (let y = 0; y < height; y++)
+    for (const [x, span] of windows.entries())
+      for (let channel = 0; channel < channels; channel++)
+        out[(y * to + x) * channels + channel] = sampleOf(data, y * width * channels + channel, step, span);
+  return { width: to, height, channels, data: out };
+}
+
+/** Resizes the height. */
+function down({ width, channels, data }: Image, { step, windows }: Pass): Image {
+  const row = width * channels;
+  const out = new Uint8Array(windows.length * row);
+  for (const [y, span] of windows.entries())
+    for (let i = 0; i < row; i++) out[y * row + i] = sampleOf(data, i, step, span);
+  return { width, height: windows.length, channels, data: out };
+}
+
+export interface ImageSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface ResizeOptions {
+  /** "bicubic" by default, as in Pillow. */
+  readonly filter?: ResizeFilter;
+  /** "pillow-13" by default; "width-first" is the order of the passes in Pillow up to 12. */
+  readonly order?: "pillow-13" | "width-first";
+}
+
+/** Throws a RuleError unless the sides are whole numbers of at least 1 with at most 2²⁴ pixels. */
+export function checkTarget({ width, height }: ImageSize): void {
+  const isSide = (n: number): boolean => Number.isInteger(n) && n > 0;
+  if (isSide(width) && isSide(height) && width * height <= MOST_PIXELS) return;
+  throw new RuleError(
+    `an image cannot be made ${width}×${height} pixels; the sides are whole numbers of at least 1, with at most ${MOST_PIXELS} pixels`,
+    "image.target",
+  ); // [image.target]
+}
+
+const MOST_BETWEEN = 4 * MOST_PIXELS;
+
+/** Between the passes an image has one side of the target and one of its own. */
+function checkBetween({ width, height }: ImageSize): void {
+  if (width * height <= MOST_BETWEEN) return;
+  throw new RuleError(
+    `between the passes the image would have ${width}×${height} pixels, and at most ${MOST_BETWEEN} are made; crop it first`,
+    "image.target",
+  ); // [image.target]
+}
+
+const ORDERS = ["pillow-13", "width-first"];
+
+function checkOptions({
+  filter = "bicubic", // [image.filters]
+  order = "pillow-13",
+  ...others
+}: ResizeOptions): Required<ResizeOptions> {
+  const refuse = (problem: string): never => {
+    throw new RuleError(problem, "image.resize-options"); // [image.resize-options]
+  };
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) refuse(`resizing has no option ${quoted(unknown)}; it has filter and order`);
+  if (!Object.hasOwn(FILTERS, filter))
+    refuse(`there is no filter ${quoted(String(filter))}; there are ${Object.keys(FILTERS).join(", ")}`);
+  if (!ORDERS.includes(order))
+    refuse(`there is no order ${quoted(String(order))} of the passes; there are ${ORDERS.join(" and ")}`);
+  return { filter, order };
+}
+
+/**
+ * Whether the height is resized before the width. Pillow 13.0.0 does so where the image loses more than twice as many rows as columns;
+ * measured on 6,000 random pairs of sizes.
+ */
+const isHeightFirst = (from: ImageSize, to: ImageSize): boolean =>
+  to.height < from.height && from.height - to.height > 2 * (from.width - to.width); // [image.order]
+
+/** The image in another size, byte for byte as Pillow's `image.resize((width, height), filter)`. A side that keeps its size is left as it is. */
+export function resizeImage(image: Image, size: ImageSize, options: ResizeOptions = {}): Image {
+  checkImage(image);
+  checkTarget(size);
+  const { filter, order } = checkOptions(options);
+  const resizeWidth = (from: Image): Image => {
+    if (from.width === size.width) return from;
+    checkBetween({ width: size.width, height: from.height });
+    return across(from, { step: from.channels, windows: windowsOf(from.width, size.width, FILTERS[filter]) });
+  };
+  const resizeHeight = (from: Image): Image => {
+    if (from.height === size.height) return from;
+    checkBetween({ width: from.width, height: size.height });
+    const step = from.width * from.channels;
+    return down(from, { step, windows: windowsOf(from.height, size.height, FILTERS[filter]) });
+  };
+  const heightFirst = order === "pillow-13" && isHeightFirst(image, size);
+  const done = heightFirst ? resizeWidth(resizeHeight(image)) : resizeHeight(resizeWidth(image)); // [image.order]
+  return done === image ? { ...image, data: image.data.slice() } : done;
+}

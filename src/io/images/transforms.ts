@@ -1,0 +1,96 @@
+// The transforms of torchvision that image encoders are trained with: Resize and CenterCrop on images, ToTensor and Normalize.
+import { RuleError, ShapeError } from "../../tensor/errors.ts";
+import { Tensor, view } from "../../tensor/tensor.ts";
+import { checkImage, type Image } from "./image.ts";
+import { checkTarget, type ImageSize, type ResizeOptions, resizeImage } from "./resize.ts";
+
+/** Rounded half to even, as Python's `round`. */
+function roundedToEven(x: number): number {
+  const below = Math.floor(x);
+  if (x - below !== 0.5) return Math.round(x);
+  return below % 2 === 0 ? below : below + 1; // [image.center]
+}
+
+/**
+ * The image with a short side of `size` pixels, as `Resize(size)` of torchvision: the long side is ⌊size · long / short⌋. Bicubic, as
+ * CLIP's images are; `Resize` itself is bilinear by default.
+ */
+export function resizeShortSide(image: Image, size: number, options: ResizeOptions = {}): Image {
+  checkImage(image);
+  const [short, long] = [Math.min(image.width, image.height), Math.max(image.width, image.height)];
+  const other = Math.trunc((size * long) / short); // [image.short-side]
+  const target =
+    image.width <= image.height ? { width: size, height: other } : { width: other, height: size };
+  return resizeImage(image, target, options);
+}
+
+/** The image with black pixels around it, so that it is at least as large as `size`; an odd one goes to the right and the bottom. */
+function padded(image: Image, { width, height }: ImageSize): Image {
+  if (width <= image.width && height <= image.height) return image;
+  const left = Math.max(0, Math.floor((width - image.width) / 2)); // [image.center-padding]
+  const top = Math.max(0, Math.floor((height - image.height) / 2)); // [image.center-padding]
+  const [w, h, c] = [Math.max(width, image.width), Math.max(height, image.height), image.channels];
+  const data = new Uint8Array(w * h * c);
+  for (let y = 0; y < image.height; y++) {
+    const row = image.data.subarray(y * image.width * c, (y + 1) * image.width * c);
+    data.set(row, ((y + top) * w + left) * c);
+  }
+  return { width: w, height: h, channels: c, data };
+}
+
+/** The middle of the image, as `CenterCrop((height, width))` of torchvision. An image that is smaller is padded with black. */
+export function centerCrop(image: Image, size: ImageSize | number): Image {
+  checkImage(image);
+  const target = typeof size === "number" ? { width: size, height: size } : size;
+  checkTarget(target);
+  const whole = padded(image, target);
+  const { width, height } = target;
+  const left = roundedToEven((whole.width - width) / 2); // [image.center]
+  const top = roundedToEven((whole.height - height) / 2); // [image.center]
+  const c = whole.channels;
+  const data = new Uint8Array(width * height * c);
+  for (let y = 0; y < height; y++) {
+    const start = ((top + y) * whole.width + left) * c;
+    data.set(whole.data.subarray(start, start + width * c), y * width * c);
+  }
+  return { width, height, channels: c, data };
+}
+
+/** A mean and a standard deviation for each channel, of values from 0 to 1. */
+export interface Normalization {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** The numbers that CLIP was trained with (openai/CLIP, clip.py). */
+export const clipNormalization: Normalization = {
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+};
+
+function checkNormalization({ mean, std }: Normalization, channels: number): void {
+  if (mean.length !== channels || std.length !== channels)
+    throw new ShapeError(
+      `${mean.length} means and ${std.length} standard deviations for an image of ${channels} channels; each channel needs one  [image.normalize]`,
+    );
+  if (![...mean, ...std].every(Number.isFinite) || std.includes(0))
+    throw new RuleError(
+      "means and standard deviations are finite, and no standard deviation is 0",
+      "image.normalize",
+    ); // [image.normalize]
+}
+
+/** (x / 255 − mean) / std of each sample; without a normalization, x / 255. */
+export function imageTensor(image: Image, normalization?: Normalization): Tensor<"c h w"> {
+  checkImage(image);
+  const { width, height, channels, data } = image;
+  if (normalization) checkNormalization(normalization, channels);
+  const values = new Float64Array(channels * height * width);
+  for (let c = 0; c < channels; c++) {
+    const [mean, std] = [normalization?.mean[c] ?? 0, normalization?.std[c] ?? 1];
+    for (let pixel = 0; pixel < width * height; pixel++)
+      values[c * width * height + pixel] = ((data[pixel * channels + c] ?? 0) / 255 - mean) / std; // [image.normalize]
+  }
+  const shape = [channels, height, width];
+  return new Tensor<"c h w">(shape, view(values, shape));
+}
