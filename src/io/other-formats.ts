@@ -1,4 +1,5 @@
-// Files that are often found under the name of another, recognised by their first bytes. One list serves all readers of tensors.
+// Files that are often found under the name of another, recognised by their first bytes. One list serves all readers;
+// io/images/formats.ts has the formats of images.
 import type { ByteSource } from "#host";
 
 /** Bytes that are read to recognise a file. */
@@ -11,7 +12,7 @@ interface Beginning {
 }
 
 /** The readers of this package. */
-export type Reader = "safetensors" | "torch" | "pickle" | "json";
+export type Reader = "safetensors" | "torch" | "pickle" | "json" | "image";
 
 interface Format {
   readonly matches: (beginning: Beginning) => boolean;

@@ -285,6 +285,8 @@ test.each<[string, string | Uint8Array, string]>([
   ["an SVG drawing", '<?xml version="1.0"?>\n<svg xmlns="x">', "an SVG drawing; save it as PNG"],
   ["a Git LFS pointer", "version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"],
   ["a web page", "\n<!DOCTYPE html><html>", "a web page (HTML)"],
+  ["a Python pickle", "\x80\x04\x95\x10", "a Python pickle; open it with loadPickle"],
+  ["a tensor file", "\x10\0\0\0\0\0\0\0{", "a safetensors file; open it with loadSafetensors"],
   ["an XML document", '<?xml version="1.0"?><Error>', "an XML document"],
   ["JSON text", '{"error": "not found"}', "JSON text"],
   ["a zip archive", "PK\x03\x04\x14\0", "a zip archive; unpack it"],

@@ -1,4 +1,6 @@
 // The formats of image files, recognised by their first bytes, and the remedy for those that are not read.
+import type { ByteSource } from "#host";
+import { otherFormat } from "../other-formats.ts";
 
 /** A test of a file's first bytes, as characters of one byte each. */
 type Test = (text: string) => boolean;
@@ -34,43 +36,34 @@ const IMAGES: readonly (readonly [Test, string])[] = [
   [begins("%PDF"), "a PDF document"],
 ];
 
-/** Files that are no images, with the remedy. io/safetensors/other-formats.ts has the same beginnings, with remedies for tensors. */
+/** Other files that are taken for images, with the remedy. */
 const OTHERS: readonly (readonly [Test, string])[] = [
-  [(text) => text === "", "an empty file; write or download it again"],
   [
     (text) => text.startsWith("PNG", 1),
     "a PNG file that a transfer as text has changed; transfer it as binary",
   ],
   [isBrand(""), "a video; save a frame of it as PNG"],
-  [begins("version https://git-lfs"), "a Git LFS pointer, not the file itself; run git lfs pull"],
-  [
-    reads(/^\s*<(!doctype|html|head|body)/i),
-    "a web page (HTML); check the address and the login of the download",
-  ],
-  [
-    reads(/^\s*<\?xml/i),
-    "an XML document, such as a server's error message; check the address of the download",
-  ],
   [
     reads(/^\s*[{[]\s*["{[\]}]/),
     "JSON text, such as a server's error message; check the address of the download",
   ],
   [begins("PK\x03\x04"), "a zip archive; unpack it, and name the image in it"],
-  [begins("\x1f\x8b"), "compressed with gzip; unpack it with gunzip"],
 ];
 
 export type ImageFormat = "png" | "jpeg";
 
 /** Bytes that are read to recognise a file. */
-export const BEGINNING = 512;
+const BEGINNING = 512;
 
 /** The format of a file by its first bytes, whatever its name; of one that cannot be read, the end of a sentence "this is …". */
-export function formatOf(beginning: Uint8Array): ImageFormat | { readonly other: string } {
-  const text = Array.from(beginning.subarray(0, BEGINNING), (byte) => String.fromCharCode(byte)).join("");
+export function formatOf(source: ByteSource): ImageFormat | { readonly other: string } {
+  const beginning = source.read(0, Math.min(BEGINNING, source.size));
+  const text = Array.from(beginning, (byte) => String.fromCharCode(byte)).join("");
   if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
   if (text.startsWith("\xff\xd8\xff")) return "jpeg";
   const match = ([test]: readonly [Test, string]): boolean => test(text);
   const image = IMAGES.find(match);
   if (image) return { other: `${image[1]}; save it as PNG` }; // [image.other-format]
-  return { other: OTHERS.find(match)?.[1] ?? "neither a PNG nor a JPEG file" };
+  const other = OTHERS.find(match)?.[1] ?? otherFormat(source, [beginning], "image");
+  return { other: other ?? "neither a PNG nor a JPEG file" };
 }

@@ -2,7 +2,7 @@
 import { type ByteSource, fromBytes, openFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
 import { quoted } from "../wording.ts";
-import { BEGINNING, formatOf } from "./formats.ts";
+import { formatOf } from "./formats.ts";
 import { converted, type DecodedImage, type Image, type ImageMode } from "./image.ts";
 import { decodeJpeg } from "./jpeg/decode.ts";
 import { MOST_BYTES, refusal } from "./limits.ts";
@@ -11,7 +11,7 @@ import { decodePng } from "./png/decode.ts";
 const DECODERS = { png: decodePng, jpeg: decodeJpeg } as const;
 
 async function decoded(source: ByteSource, name: string): Promise<DecodedImage> {
-  const format = formatOf(source.read(0, Math.min(BEGINNING, source.size)));
+  const format = formatOf(source);
   if (typeof format === "object") throw refusal(name, `this is ${format.other}  [image.other-format]`); // [image.other-format]
   if (source.size > MOST_BYTES)
     throw refusal(
