@@ -289,7 +289,15 @@ test("--json prints one document with the stable keys", () => {
   const { status, stdout, stderr } = bench("--quick", "--json", "--backend", "reference");
   expect(status).toBe(0);
   const results = JSON.parse(stdout);
-  expect(Object.keys(results)).toEqual(["peakGflops", "matmul", "attention", "examples", "scaling", "start"]);
+  expect(Object.keys(results)).toEqual([
+    "peakGflops",
+    "matmul",
+    "attention",
+    "examples",
+    "scaling",
+    "start",
+    "memory",
+  ]);
   expect(results.peakGflops).toBeGreaterThan(0);
   const rate = { backend: "reference", mode: null, threads: 1, gflops: expect.any(Number) };
   expect(results.matmul).toEqual([
@@ -311,6 +319,50 @@ test("--json prints one document with the stable keys", () => {
   expect(stderr).toContain("matmul 64×64×64 reference");
 });
 
+test("memory runs decoders of the given size, each in a process of its own, that hold their weights once", () => {
+  const sizes = ["--layers", "4", "--width", "512", "--tokens", "5"];
+  const { status, stdout, stderr } = bench(
+    "--quick",
+    "--json",
+    "--only",
+    "memory",
+    "--threads",
+    "1",
+    ...sizes,
+  );
+  expect(status).toBe(0);
+  const { memory } = JSON.parse(stdout);
+  // Table and head of 32,000 tokens; four layers of four square projections, a feed-forward layer of three by 2,048 and two norms.
+  const parameters = 2 * 32_000 * 512 + 4 * (4 * 512 ** 2 + 3 * 512 * 2048 + 2 * 512) + 512;
+  const same = {
+    backend: "simd",
+    mode: expect.any(String),
+    threads: 1,
+    layers: 4,
+    width: 512,
+    tokens: 5,
+    parameters,
+  };
+  expect(memory).toMatchObject([{ ...same, weights: "float32" }, { ...same, weights: "bfloat16" }]); // biome-ignore format: one row
+  const [wide, short] = memory;
+  for (const { firstSeconds, tokenSeconds, tokenProcessorSeconds, arrayBytes } of memory) {
+    expect(Math.min(firstSeconds, tokenSeconds, tokenProcessorSeconds)).toBeGreaterThan(0);
+    expect(arrayBytes).toBeLessThan(0.05 * 2 * parameters);
+  }
+  expect(wide.peakBytes).toBeGreaterThan(4 * parameters);
+  expect(wide.peakBytes - short.peakBytes).toBeGreaterThan(parameters); // of the two bytes that each parameter has less
+  expect(stderr).toContain(`${parameters} bfloat16 parameters`);
+  const here = bench(
+    "--quick",
+    "--weights",
+    "float16",
+    "--threads",
+    "1",
+    ...sizes.with(1, "1").with(3, "64"),
+  );
+  expect(here.stdout).toMatch(/decoder.*\n0\.004 × 10⁹ float16, 5 tokens +simd \w+ 1 thread /);
+}, 60_000);
+
 test("without --json there are tables; an unknown word is a usage error", () => {
   const { status, stdout } = bench("--quick", "--backend", "reference", "--only", "matmul");
   expect(status).toBe(0);
@@ -318,6 +370,13 @@ test("without --json there are tables; an unknown word is a usage error", () => 
   expect(stdout).toMatch(/product.*\n64×64×64 +\d+\.\d\n33×17×21 +\d+\.\d\n/);
   const first = bench("--quick", "--backend", "reference", "--only", "start");
   expect(first.stdout).toMatch(/first result.*\nreference 1 thread +[\d.]+ m?s\n$/);
-  for (const wrong of ["--backend=abacus", "--only=sums", "--threads=0", "--example=none", "--mode=slow"])
+  for (const wrong of [
+    "--backend=abacus",
+    "--only=sums",
+    "--threads=0",
+    "--example=none",
+    "--mode=slow",
+    "--weights=int8",
+  ])
     expect(bench("--quick", wrong).status).toBe(3);
 });

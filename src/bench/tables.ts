@@ -2,6 +2,7 @@
 import type { Paint } from "../terminal/colour.ts";
 import { columnsFrom, table, tables } from "../terminal/table.ts";
 import type { ExampleTime } from "./example-process.ts";
+import type { MemoryUse } from "./memory.ts";
 import type { Rate } from "./rates.ts";
 import type { Scaling } from "./scaling.ts";
 import type { Start } from "./start.ts";
@@ -16,6 +17,7 @@ export interface Results {
   examples: ExampleTime[];
   scaling: Scaling[];
   start: Start[];
+  memory: MemoryUse[];
 }
 
 const threadsOf = (threads: number): string => (threads === 1 ? "1 thread" : `${threads} threads`);
@@ -94,8 +96,31 @@ const startTable = (start: readonly Start[], paint: Paint): string[] =>
     paint,
   );
 
+const memoryTable = (memory: readonly MemoryUse[], paint: Paint): string[] =>
+  table(
+    columnsFrom(
+      [
+        { head: ["decoder with random weights"] },
+        { head: ["backend"] },
+        { head: ["first pass"], align: "right" },
+        { head: ["one token"], align: "right" },
+        { head: ["memory"], align: "right" },
+        { head: ["in arrays"], align: "right" },
+      ],
+      memory.map((use) => [
+        `${(use.parameters / 1e9).toFixed(3)} × 10⁹ ${use.weights}, ${use.tokens} tokens`,
+        nameOf(use),
+        duration(use.firstSeconds),
+        duration(use.tokenSeconds),
+        mebibytes(use.peakBytes),
+        mebibytes(use.arrayBytes),
+      ]),
+    ),
+    paint,
+  );
+
 export function resultTables(results: Results, paint: Paint, width = 80): string {
-  const { peakGflops, matmul, attention, examples, scaling, start } = results;
+  const { peakGflops, matmul, attention, examples, scaling, start, memory } = results;
   const parts = [
     [paint(`Peak of one thread: ${peakGflops.toFixed(0)} GFLOP/s`, "strong")],
     matmul.length > 0 ? rateTable("matrix product, GFLOP/s", matmul, paint, width) : [],
@@ -103,6 +128,7 @@ export function resultTables(results: Results, paint: Paint, width = 80): string
     examples.length > 0 ? exampleTable(examples, paint) : [],
     scaling.length > 0 ? scalingTable(scaling, paint) : [],
     start.length > 0 ? startTable(start, paint) : [],
+    memory.length > 0 ? memoryTable(memory, paint) : [],
   ].filter((part) => part.length > 0);
   return `${parts.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }

@@ -3,6 +3,7 @@
 import { cores } from "#host";
 import { type ExampleTime, exampleApart, exampleHere } from "../../bench/example-process.ts";
 import { EXAMPLES, type ExampleName, quickExamples } from "../../bench/examples.ts";
+import { type MemorySize, type MemoryUse, memoryApart, memoryHere, WEIGHTS } from "../../bench/memory.ts";
 import { peakGflops } from "../../bench/peak-flops.ts";
 import { type BenchOptions, rates } from "../../bench/rates.ts";
 import { scaling } from "../../bench/scaling.ts";
@@ -22,13 +23,17 @@ const OPTIONS = {
   threads: { type: "string" },
   only: { type: "string", default: "matmul,attention,examples,scaling,start" },
   example: { type: "string" },
+  weights: { type: "string" },
+  layers: { type: "string", default: "24" },
+  width: { type: "string", default: "2048" },
+  tokens: { type: "string", default: "114" },
   first: { type: "boolean", default: false },
   quick: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
 
-const PARTS = ["peak", "matmul", "attention", "examples", "scaling", "start"] as const;
+const PARTS = ["peak", "matmul", "attention", "examples", "scaling", "start", "memory"] as const;
 type Part = (typeof PARTS)[number];
 const MODES = ["webasm", "cpu", "webgl2", "webgpu", "headlessgl"] as const;
 
@@ -81,9 +86,21 @@ export async function each<T>(
   return results;
 }
 
+/** Decoders with weights of each dtype, each in a process of its own. */
+async function memoryOf(target: Target, size: MemorySize, quick: boolean): Promise<MemoryUse[]> {
+  const uses: MemoryUse[] = [];
+  for (const weights of WEIGHTS.slice(0, 2)) {
+    const use = await memoryApart(weights, size, target, quick);
+    progress(`${use.parameters} ${weights} parameters: ${(use.peakBytes / 2 ** 30).toFixed(2)} GiB`);
+    uses.push(use);
+  }
+  return uses;
+}
+
 async function measureAll(
   parts: readonly Part[],
   { named, kernels, models }: Selected,
+  size: MemorySize,
   options: BenchOptions,
 ): Promise<Results> {
   const { quick, timing } = options;
@@ -106,6 +123,7 @@ async function measureAll(
     examples: await on("examples", models, runExamples),
     scaling: await on("scaling", models, (target) => scaling(target, options)),
     start: await on("start", models, async (target) => [await start(target, timing)]),
+    memory: await on("memory", models, (target) => memoryOf(target, size, quick)),
   };
 }
 
@@ -129,7 +147,16 @@ export async function bench(args: readonly string[]): Promise<number> {
     if (target) writeJson(await firstHere(target));
     return 0;
   }
-  const results = await measureAll(example === null ? parts : [], selected, { quick, timing, progress });
+  const [layers, width, tokens] = (["layers", "width", "tokens"] as const).map((name) =>
+    wholeOption(name, values[name], 1),
+  ) as [number, number, number];
+  const size = { layers, width, tokens };
+  const weights = values.weights === undefined ? null : oneOf("weights", values.weights, WEIGHTS);
+  const here = example !== null || weights !== null;
+  const results = await measureAll(here ? [] : parts, selected, size, { quick, timing, progress });
+  if (weights !== null)
+    for (const target of selected.models)
+      results.memory.push(await memoryHere(weights, size, target, timing));
   if (example !== null)
     for (const target of selected.models)
       results.examples.push(await exampleHere(example, target, timing, quick));

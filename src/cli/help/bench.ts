@@ -9,6 +9,11 @@ own, with their peak memory; how time grows with the length of the text and the
 number of images; and the first result of a new process: loading, compiling and
 running a tiny model. Every time is a median. Takes minutes.
 
+--only memory runs a LLaMA with random weights in float32 and in bfloat16, each
+in a process of its own: a pass over a text, then passes over one token, with
+the peak memory of the process and what JavaScript arrays hold. It takes minutes
+and about 5 GiB with the default sizes, 1.74 × 10⁹ parameters.
+
 Options
   --backend NAME,…    reference, simd, gpu (default: all for products and
                       attention, simd for the other parts)
@@ -16,8 +21,12 @@ Options
                       and headlessgl where they run
   --threads N,…       threads of simd (default: 1 and the number of cores)
   --only PART,…       peak (always measured), matmul, attention, examples,
-                      scaling, start
+                      scaling, start (default: all of these), memory
   --example NAME      run only this example, in this process
+  --layers N, --width N, --tokens N
+                      sizes for memory (default: 24, 2048 and 114)
+  --weights DTYPE     run only the decoder of memory with weights in float32,
+                      bfloat16 or float16, in this process
   --first             run only the tiny model, in this process
   --quick             small shapes and few runs, to test that everything works
   --json              print one document

@@ -4,7 +4,10 @@ import { argument } from "./control.as.ts";
 import { DEPTH } from "./pack.as.ts";
 import { fma, TILE, tile, WIDTH } from "./tile.as.ts";
 
-/** The dtypes of panels: the numbers that product.ts passes. */
+/**
+ * The dtypes of panels: the numbers that product.ts passes. Functions that differ by dtype have a type parameter, so that each is
+ * compiled by itself: f32, u16 for bfloat16, i16 for float16.
+ */
 const FLOAT32: i32 = 0;
 const BFLOAT16: i32 = 1;
 
@@ -30,7 +33,8 @@ export function multiply(task: i32, scratch: usize): void {
     for (let j = left; j < right; j += WIDTH) {
       let panel = b + ((blockB + <usize>j * d) << size);
       if (dtype != FLOAT32) {
-        widen(panel, d, dtype, strip);
+        if (dtype == BFLOAT16) widen<u16>(panel, d, strip);
+        else widen<i16>(panel, d, strip);
         panel = strip;
       }
       for (let i = top; i < bottom; i += TILE) {
@@ -60,96 +64,94 @@ export function rowTimesPanels(task: i32): void {
   const n = <i32>argument(4), wide = <i32>argument(7), dtype = <i32>argument(10);
   const right = min((task + 1) * wide, n);
   for (let j = task * wide; j < right; j += WIDTH) {
-    if (dtype == 0) rowTimesPanel(j, 0);
-    else if (dtype == 1) rowTimesPanel(j, 1);
-    else rowTimesPanel(j, 2);
+    if (dtype == FLOAT32) rowTimesPanel<f32>(j);
+    else if (dtype == BFLOAT16) rowTimesPanel<u16>(j);
+    else rowTimesPanel<i16>(j);
   }
 }
 
-@inline
-function rowTimesPanel(j: i32, dtype: i32): void {
+/** Sums of the columns 0 to 3 and 4 to 7 of float32; with 16 bits, of the even and the odd columns, which are ordered at the end. */
+function rowTimesPanel<T>(j: i32): void {
   const a: usize = argument(0), b: usize = argument(1);
   const n = <i32>argument(4), depth = <i32>argument(5);
   const panels = (n + WIDTH - 1) / WIDTH;
-  const size: usize = dtype == 0 ? 2 : 1, step: usize = 8 << size;
+  const step: usize = 8 * sizeof<T>();
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0), d0 = f32x4.splat(0), d1 = f32x4.splat(0);
   for (let k = 0; k < depth; k += DEPTH) {
     const d = min(DEPTH, depth - k);
-    let at = b + ((<usize>k * panels * WIDTH + <usize>j * d) << size);
+    let at = b + (<usize>k * panels * WIDTH + <usize>j * d) * sizeof<T>();
     let x = a + (<usize>k << 2);
     const end = x + (<usize>d << 2);
     for (; x + 4 < end; x += 8) {
       const s = v128.load32_splat(x), t = v128.load32_splat(x, 4);
-      c0 = fma(s, low(at, dtype), c0);
-      c1 = fma(s, high(at, dtype), c1);
-      d0 = fma(t, low(at + step, dtype), d0);
-      d1 = fma(t, high(at + step, dtype), d1);
+      const p = v128.load(at), q = v128.load(at + step);
+      c0 = fma(s, first<T>(p), c0);
+      c1 = fma(s, second<T>(p, at), c1);
+      d0 = fma(t, first<T>(q), d0);
+      d1 = fma(t, second<T>(q, at + step), d1);
       at += 2 * step;
     }
     if (x < end) {
-      const s = v128.load32_splat(x);
-      c0 = fma(s, low(at, dtype), c0);
-      c1 = fma(s, high(at, dtype), c1);
+      const s = v128.load32_splat(x), p = v128.load(at);
+      c0 = fma(s, first<T>(p), c0);
+      c1 = fma(s, second<T>(p, at), c1);
     }
   }
-  c0 = f32x4.add(c0, d0);
-  c1 = f32x4.add(c1, d1);
+  d0 = f32x4.add(c0, d0);
+  d1 = f32x4.add(c1, d1);
+  const low = sizeof<T>() == 4 ? d0 : i32x4.shuffle(d0, d1, 0, 4, 1, 5);
+  const high = sizeof<T>() == 4 ? d1 : i32x4.shuffle(d0, d1, 2, 6, 3, 7);
   const c: usize = argument(2) + (<usize>j << 2);
   if (j + WIDTH <= n) {
-    v128.store(c, c0);
-    v128.store(c, c1, 16);
-  } else for (let i = 0; i < n - j; i++) store<f32>(c + (<usize>i << 2), lane(c0, c1, i));
+    v128.store(c, low);
+    v128.store(c, high, 16);
+  } else for (let i = 0; i < n - j; i++) store<f32>(c + (<usize>i << 2), lane(low, high, i));
 }
 
-function lane(first: v128, second: v128, i: i32): f32 {
-  const half = i < 4 ? first : second;
+function lane(low: v128, high: v128, i: i32): f32 {
+  const half = i < 4 ? low : high;
   const at = i & 3;
   if (at == 0) return f32x4.extract_lane(half, 0);
   if (at == 1) return f32x4.extract_lane(half, 1);
   return at == 2 ? f32x4.extract_lane(half, 2) : f32x4.extract_lane(half, 3);
 }
 
-/** The first four of eight elements, as float32. */
+/** The first four columns of float32, or the even ones of 16 bits as float32. */
 @inline
-function low(at: usize, dtype: i32): v128 {
-  if (dtype == 0) return v128.load(at);
-  if (dtype == 1) return i16x8.shuffle(i16x8.splat(0), v128.load(at), 0, 8, 1, 9, 2, 10, 3, 11);
-  return half(i32x4.extend_low_i16x8_u(v128.load(at)));
+function first<T>(bits: v128): v128 {
+  if (sizeof<T>() == 4) return bits;
+  if (!isSigned<T>()) return i32x4.shl(bits, 16);
+  const digits = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
+  return half(digits, i32x4.shl(bits, 16));
 }
 
-/** The last four of eight elements, as float32. */
+/** The other four columns. */
 @inline
-function high(at: usize, dtype: i32): v128 {
-  if (dtype == 0) return v128.load(at, 16);
-  if (dtype == 1) return i16x8.shuffle(i16x8.splat(0), v128.load(at), 4, 12, 5, 13, 6, 14, 7, 15);
-  return half(i32x4.extend_high_i16x8_u(v128.load(at)));
+function second<T>(bits: v128, at: usize): v128 {
+  if (sizeof<T>() == 4) return v128.load(at, 16);
+  if (!isSigned<T>()) return v128.and(bits, i32x4.splat(<i32>0xffff0000));
+  return half(v128.and(i32x4.shr_u(bits, 3), i32x4.splat(0x0fffe000)), bits);
 }
 
 /**
  * Four float16. Their exponent and digits, moved to the place of float32's, are the number times 2^−112, also for subnormal ones, so
- * the product with 2^112 (0x77800000) is exact. Infinities and NaN get the exponent of float32's.
+ * the product with 2^112 (0x77800000) is exact. Infinities and NaN get the exponent of float32's. `sign`: other bits are ignored.
  */
 @inline
-function half(bits: v128): v128 {
-  const digits = i32x4.shl(v128.and(bits, i32x4.splat(0x7fff)), 13);
-  const sign = i32x4.shl(v128.and(bits, i32x4.splat(0x8000)), 16);
+function half(digits: v128, sign: v128): v128 {
   const special = v128.and(i32x4.gt_s(digits, i32x4.splat(0x0f7fffff)), i32x4.splat(0x7f800000));
-  return v128.or(v128.or(f32x4.mul(digits, i32x4.splat(0x77800000)), special), sign);
+  const number = v128.or(f32x4.mul(digits, i32x4.splat(0x77800000)), special);
+  return v128.or(number, v128.and(sign, i32x4.splat(<i32>0x80000000)));
 }
 
 /** Widens a panel of eight columns. */
-function widen(from: usize, depth: i32, dtype: i32, to: usize): void {
+function widen<T>(from: usize, depth: i32, to: usize): void {
   const end = from + (<usize>depth << 4);
-  if (dtype == BFLOAT16)
-    for (; from < end; from += 16) {
-      v128.store(to, low(from, 1));
-      v128.store(to, high(from, 1), 16);
-      to += 32;
-    }
-  else
-    for (; from < end; from += 16) {
-      v128.store(to, low(from, 2));
-      v128.store(to, high(from, 2), 16);
-      to += 32;
-    }
+  for (; from < end; from += 16) {
+    const bits = v128.load(from);
+    const even = first<T>(bits), odd = second<T>(bits, from);
+    v128.store(to, i32x4.shuffle(even, odd, 0, 4, 1, 5));
+    v128.store(to, i32x4.shuffle(even, odd, 2, 6, 3, 7), 16);
+    to += 32;
+  }
 }
