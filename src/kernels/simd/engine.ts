@@ -55,6 +55,9 @@ export interface HeapArray {
   readonly stride: readonly number[];
 }
 
+/** Small temporary blocks, such as lists of offsets, lie in an area of their own, where allocating one takes no search. */
+const [AREA, AREA_END, SMALL, LINE] = [CONTROL_END, CONTROL_END + 2 ** 14, 1024, 64];
+
 export class Engine {
   readonly heap: Heap;
   readonly threads: ThreadPool;
@@ -63,6 +66,8 @@ export class Engine {
   /** Bytes of weights that may be stored. */
   readonly budget: number;
   #temporaries: number[] = [];
+  /** The first free address of the area of small temporary blocks. */
+  #small = AREA;
   /** Blocks that the present computation reads. */
   readonly #pinned = new Set<number>();
   /** The block reserved last, which is freed if the computation fails. */
@@ -86,7 +91,7 @@ export class Engine {
     threads: number | undefined,
     budget: number,
   ) {
-    this.heap = new Heap(CONTROL_END);
+    this.heap = new Heap(AREA_END);
     this.threads = new ThreadPool(module, this.heap, threads);
     this.relaxed = relaxed;
     this.budget = budget;
@@ -102,20 +107,22 @@ export class Engine {
       throw error;
     } finally {
       for (const at of this.#temporaries) this.heap.free(at);
-      this.#temporaries = [];
+      this.#temporaries.length = 0;
+      this.#small = AREA;
       this.#pinned.clear();
     }
   }
 
   /** Runs a part of a computation, then frees the temporary blocks that this part allocated. */
   withOwnTemporaries(compute: () => void): void {
-    const outer = this.#temporaries;
+    const [outer, small] = [this.#temporaries, this.#small];
     this.#temporaries = [];
     try {
       compute();
     } finally {
       for (const at of this.#temporaries) this.heap.free(at);
       this.#temporaries = outer;
+      this.#small = small;
     }
   }
 
@@ -130,6 +137,11 @@ export class Engine {
 
   /** Allocates a block until the end of `withTemporaries`. */
   temporary(bytes: number): number {
+    const small = this.#small;
+    if (bytes <= SMALL && small + bytes <= AREA_END) {
+      this.#small = small + Math.ceil(bytes / LINE) * LINE;
+      return small;
+    }
     const at = this.heap.allocate(bytes);
     this.#temporaries.push(at);
     return at;

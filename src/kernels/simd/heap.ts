@@ -113,9 +113,11 @@ export class Heap {
 
   /** The smallest free block that is large enough. */
   #take(size: number): number | null {
-    let best = -1;
-    for (const [i, block] of this.#free.entries())
-      if (block.size >= size && (best < 0 || block.size < (this.#free[best]?.size ?? 0))) best = i;
+    let [best, least] = [-1, Infinity];
+    for (let i = 0; i < this.#free.length && least > size; i++) {
+      const free = this.#free[i]?.size ?? 0;
+      if (free >= size && free < least) [best, least] = [i, free];
+    }
     const block = this.#free[best];
     if (!block) return null;
     const rest = { at: block.at + size, size: block.size - size };

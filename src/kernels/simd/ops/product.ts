@@ -44,8 +44,23 @@ export function multiply(engine: Engine, { batch, m, n, depth, a, b, c }: Produc
   engine.threads.run("multiply", { tasks: tasksOf(), words, cost, scratch: 4 * rowTile * WIDTH + strip });
 }
 
+/** The last contractions of each pattern: a decoder computes the same ones for every token. */
+const contractions = new Map<string, { a: Shape; b: Shape; plan: ReturnType<typeof newlyPlanned> }[]>();
+const MOST_SHAPES = 16;
+
+const isSame = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+
+function planned(pattern: string, a: Shape, b: Shape): ReturnType<typeof newlyPlanned> {
+  const known = contractions.get(pattern) ?? [];
+  const same = known.find((entry) => isSame(entry.a, a) && isSame(entry.b, b));
+  if (same) return same.plan;
+  const plan = newlyPlanned(pattern, a, b);
+  contractions.set(pattern, [{ a: [...a], b: [...b], plan }, ...known].slice(0, MOST_SHAPES));
+  return plan;
+}
+
 /** A contraction with its sizes. `swap`: the transposed product is computed, so that the longer side fills panels of eight. */
-function planned(pattern: string, a: Shape, b: Shape) {
+function newlyPlanned(pattern: string, a: Shape, b: Shape) {
   const plan = contraction(pattern, a, b);
   const count = (names: Names): number => sizeOf(names.map((name) => plan.sizes[name] ?? 1));
   const size = { batch: count(plan.batch), m: count(plan.m), n: count(plan.n), depth: count(plan.k) };
