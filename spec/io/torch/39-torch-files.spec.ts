@@ -11,6 +11,7 @@ import {
   SIX,
   tensorPickle,
   torchFile,
+  VERSION,
   type ZipForm,
   type ZipPart,
   zipOf,
@@ -145,6 +146,7 @@ test("[torch.byteorder] storages of big-endian files are converted", () => {
   expect(x(torchFile(tensorPickle(), [big], [order("big")]))).toEqual([0, 1, 2, 3, 4, 5]);
   expect(x(torchFile(tensorPickle(), [SIX], [order("little")]))).toEqual([0, 1, 2, 3, 4, 5]);
   expect(x(torchFile())).toEqual([0, 1, 2, 3, 4, 5]);
+  refused(torchFile(tensorPickle(), [SIX], [order("")]), "torch.byteorder", 'the byte order ""');
   refused(torchFile(tensorPickle(), [SIX], [order("middle")]), "torch.byteorder", 'the byte order "middle"');
 });
 
@@ -204,7 +206,7 @@ describe("[torch.zip] the archive", () => {
       [
         { name: "archive/data.pkl", bytes: tensorPickle() },
         { name: "archive/data/0", bytes: SIX, ...changes },
-        { name: "archive/version", bytes: latin1("3\n") },
+        VERSION,
       ],
       form,
     );
@@ -244,6 +246,37 @@ describe("[torch.zip] the archive", () => {
     const local = build({});
     local[build({}).indexOf(0x50, 40)] = 0; // the mark of the second entry
     refused(local, "torch.zip", 'has no entry "archive/data/0"');
+  });
+
+  test("all entries lie in one folder", () => {
+    const outside = torchFile(tensorPickle(), [SIX], [{ name: "readme.txt", bytes: SIX }]);
+    refused(outside, "torch.zip", 'entry "readme.txt" is outside of its folder "archive/"');
+    const renamed = [
+      { name: "m/data.pkl", bytes: tensorPickle() },
+      { name: "m/data/0", bytes: SIX },
+      { name: "m/version", bytes: latin1("3") },
+    ];
+    expect(x(zipOf(renamed))).toEqual([0, 1, 2, 3, 4, 5]);
+  });
+
+  test("the version of the format is 1 to 10", () => {
+    const versioned = (version: string): Uint8Array => {
+      const [pickle, storage] = [tensorPickle(), SIX];
+      const parts = [
+        ["archive/data.pkl", pickle],
+        ["archive/data/0", storage],
+        ["archive/version", latin1(version)],
+      ] as const;
+      return zipOf(parts.map(([name, bytes]) => ({ name, bytes })));
+    };
+    for (const version of ["1\n", "3", "10\n"]) expect(x(versioned(version))).toEqual([0, 1, 2, 3, 4, 5]);
+    for (const version of ["0\n", "11\n", "x", "3\n4"])
+      refused(
+        versioned(version),
+        "torch.zip",
+        `has version ${JSON.stringify(version)} of the format; 1 to 10 are known`,
+      );
+    refused(zipOf([{ name: "archive/data.pkl", bytes: tensorPickle() }]), "torch.zip", "states no version");
   });
 
   test("[torch.stored] compressed and encrypted entries are refused by name", () => {

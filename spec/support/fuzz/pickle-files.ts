@@ -2,7 +2,16 @@
 // same seed. A pickle is a list of opcodes, so that changes keep them whole.
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";
-import { joined, latin1, le, SIX, type ZipForm, type ZipPart, zipOf } from "../fixtures/files/archives.ts";
+import {
+  joined,
+  latin1,
+  le,
+  SIX,
+  VERSION,
+  type ZipForm,
+  type ZipPart,
+  zipOf,
+} from "../fixtures/files/archives.ts";
 import { damagedBytes } from "./bytes.ts";
 
 const HOME = "golden/cases/pickled-files";
@@ -343,7 +352,7 @@ const form: fc.Arbitrary<ZipForm> = fc.oneof(
 export const torchFiles: fc.Arbitrary<Uint8Array> = fc
   .tuple(
     torchPickles,
-    fc.array(entry, { minLength: 4, maxLength: 4 }),
+    fc.array(entry, { minLength: 5, maxLength: 5 }),
     form,
     fc.constantFrom<string>(...Array(8).fill("little"), "big", "x"),
   )
@@ -353,6 +362,7 @@ export const torchFiles: fc.Arbitrary<Uint8Array> = fc
       { name: "archive/byteorder", bytes: latin1(order) },
       { name: "archive/data/0", bytes: SIX },
       { name: "archive/data/1", bytes: joined(SIX, SIX) },
+      VERSION,
     ];
     return zipOf(
       parts.map((part, i) => ({ ...part, ...changes[i] })),

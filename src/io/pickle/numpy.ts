@@ -4,7 +4,7 @@ import { bitsOf, type StoredDtype } from "../safetensors/dtypes.ts";
 import { quoted } from "../wording.ts";
 import { checkCount, table } from "./containers.ts";
 import { described, type Machine, Opaque, type Value } from "./machine.ts";
-import { type ArrayParts, Bytes, NotRead, NumpyDtype, StoredArray } from "./values.ts";
+import { type ArrayParts, Bytes, NotRead, NumpyDtype, type PickleValue, StoredArray } from "./values.ts";
 
 /** numpy's codes of the dtypes that are read. */
 const CODES: ReadonlyMap<string, StoredDtype> = new Map([
@@ -47,21 +47,27 @@ export function asShape(value: Value | undefined): Shape | null {
 /** numpy.dtype(code, align, copy). */
 function dtype(args: readonly Value[], m: Machine): Value {
   checkCount(m, "numpy.dtype", args, 1, 3);
-  const [code] = args;
+  const [code, ...flags] = args;
+  if (flags.some((flag) => typeof flag !== "boolean")) throw m.broken("has a numpy.dtype of an unknown form");
   if (code === BFLOAT16) return new NumpyDtype("bfloat16");
   if (typeof code === "string" && code.length <= 32) return new NumpyDtype(code);
   throw m.broken(`makes a numpy.dtype of ${described(code ?? null)}`);
 }
 
-/** (version, byte order, subarray, names, fields, size, alignment, flags). */
+/** (3, byte order, subarray, names, fields, size, alignment, flags), or (4, …, metadata). */
 function buildDtype(made: NumpyDtype, state: Value, m: Machine): void {
-  const isKnown = Array.isArray(state) && state.length >= 8 && [3, 4].includes(Number(state[0]));
-  const order = isKnown ? state[1] : null;
-  if (!isKnown || (order !== "<" && order !== ">" && order !== "|" && order !== "="))
+  const parts: readonly unknown[] = isTuple(state) ? state : [];
+  const [version, order, ...rest] = parts;
+  const isKnown = (version === 3 && parts.length === 8) || (version === 4 && parts.length === 9);
+  const isOrder = order === "<" || order === ">" || order === "|" || order === "=";
+  if (!isKnown || !isOrder || !rest.slice(3, 6).every(Number.isSafeInteger))
     throw m.broken("has a numpy.dtype of an unknown form");
   made.order = order;
-  made.structured = [state[2], state[3], state[4]].some((part: unknown) => part !== null);
+  made.structured = rest.slice(0, 3).some((part) => part !== null);
 }
+
+const isTuple = (value: Value | undefined): value is readonly PickleValue[] =>
+  Array.isArray(value) && Object.isFrozen(value);
 
 /** An array that `build` describes: numpy.ndarray, the shape (0,) and the code b"b" are placeholders. */
 function reconstruct(args: readonly Value[], m: Machine): Value {
@@ -77,10 +83,11 @@ const BFLOAT16 = new Opaque("ml_dtypes.bfloat16");
 /** (version, shape, dtype, Fortran order, bytes). */
 function buildArray(array: StoredArray, state: Value, m: Machine): void {
   if (array.parts !== null) throw m.broken("describes an array twice");
-  const isState = Array.isArray(state) && state.length === 5;
-  const [version, shape, type, isFortran, data] = isState ? state : [];
-  if (version !== 1) throw m.broken("has an array of an unknown form");
-  array.describe(describeArray(shape, type, isFortran === true ? "F" : "C", data, m));
+  const parts: readonly Value[] = isTuple(state) ? state : [];
+  const [version, shape = null, type = null, isFortran, data = null] = parts;
+  if (version !== 1 || parts.length !== 5 || typeof isFortran !== "boolean")
+    throw m.broken("has an array of an unknown form");
+  array.describe(describeArray(shape, type, isFortran ? "F" : "C", data, m));
 }
 
 function describeArray(
@@ -90,7 +97,7 @@ function describeArray(
   data: Value,
   m: Machine,
 ): ArrayParts | NotRead {
-  const lengths = asShape(shape);
+  const lengths = isTuple(shape) ? asShape(shape) : null;
   if (lengths === null || !(type instanceof NumpyDtype) || (order !== "C" && order !== "F"))
     throw m.broken("has an array of an unknown form");
   const stored = type.structured ? undefined : CODES.get(type.code);
@@ -117,7 +124,7 @@ const kindOf = ({ code, structured }: NumpyDtype): string =>
 function scalar(args: readonly Value[], m: Machine): Value {
   checkCount(m, "numpy scalar", args, 2);
   const [type, data] = args;
-  return new StoredArray(describeArray([], type as Value, "C", data as Value, m));
+  return new StoredArray(describeArray(Object.freeze([]), type as Value, "C", data as Value, m));
 }
 
 /** numpy's _frombuffer(bytes, dtype, shape, order), of protocol 5. */

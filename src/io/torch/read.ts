@@ -26,6 +26,7 @@ export function openTorch(source: ByteSource | Uint8Array, name: string): Pickle
     throw fail("this does not begin as a file of torch.save does; name or fetch the right file", "torch.zip");
   const entries = readZip(all, fail);
   const folder = folderOf([...entries.keys()], fail);
+  checkVersion(readEntry(all, entries.get(`${folder}version`), fail), fail);
   const names = namesOf(all, entries, folder, fail);
   const pickle = readEntry(all, entries.get(folder + PICKLE), fail);
   const root = unpickle(fromBytes(pickle), names, fail) as PickleValue;
@@ -39,10 +40,27 @@ export const loadTorch = (path: string): PickledTensors => openTorch(openFile(pa
 function folderOf(names: readonly string[], fail: Fail): string {
   const format = archiveFormat(names);
   if (format !== null) throw fail(`this is ${format}`, "io.other-format");
-  const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (pickles.length === 1) return (pickles[0] ?? "").slice(0, -PICKLE.length);
+  const [pickle = "", ...more] = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  const folder = pickle.slice(0, -PICKLE.length);
+  if (more.length > 0)
+    throw fail(
+      `the archive holds ${1 + more.length} pickles called ${PICKLE}, and torch.save writes one`,
+      "torch.zip",
+    );
+  const outside = names.find((name) => !name.startsWith(folder)); // [torch.zip]
+  if (outside === undefined) return folder;
+  const problem = `the archive's entry ${quoted(outside)} is outside of its folder ${quoted(folder)}`;
+  throw fail(`${problem}; save it again with torch.save`, "torch.zip");
+}
+
+/** The version of the format is a number; 1 to 10 are known to PyTorch 2.13 (caffe2/serialize/versions.h). */
+function checkVersion(entry: Uint8Array, fail: Fail): void {
+  const version = utf8(entry.subarray(0, 20)) ?? "";
+  const isKnown = /^([1-9]|10)\n?$/.test(version); // [torch.zip]
+  if (isKnown) return;
+  const problem = version === "" ? "states no version" : `has version ${quoted(version)}`;
   throw fail(
-    `the archive holds ${pickles.length} pickles called data.pkl, and torch.save writes one`,
+    `the archive ${problem} of the format; 1 to 10 are known; save it again with torch.save`,
     "torch.zip",
   );
 }
@@ -64,16 +82,17 @@ function namesOf(
     return entry === undefined ? null : openEntry(source, entry, fail);
   };
   const order = entries.get(`${folder}byteorder`);
+  const bigEndian = order !== undefined && isBigEndian(readEntry(source, order, fail), fail); // before torch 2.1: little-endian
   return {
     find: (name) => torch.get(name) ?? PLAIN_NAMES.find(name),
-    persistent: storages(bytesOf, isBigEndian(readEntry(source, order, fail), fail)),
+    persistent: storages(bytesOf, bigEndian),
     build: PLAIN_NAMES.build,
   };
 }
 
-/** The byte order of the storages. Files from before torch 2.1 do not state it, and are taken for little-endian. */
+/** The byte order of the storages. */
 function isBigEndian(entry: Uint8Array, fail: Fail): boolean {
   const order = utf8(entry.subarray(0, 20)) ?? "";
-  if (order === "" || order === "little" || order === "big") return order === "big"; // [torch.byteorder]
+  if (order === "little" || order === "big") return order === "big"; // [torch.byteorder]
   throw fail(`the archive has the byte order ${quoted(order)}, and it is little or big`, "torch.byteorder");
 }

@@ -48,21 +48,28 @@ export function storages(
 /** _rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata]); _rebuild_tensor ends at the stride. */
 function tensor(args: readonly Value[], m: Machine): Value {
   checkCount(m, "_rebuild_tensor_v2", args, 4, 7);
-  const [storage, , , , , , metadata] = args;
+  const [storage, , , , requiresGrad = false, , metadata = null] = args;
+  checkFlags(requiresGrad, metadata, m);
   const dtype = storage instanceof Storage ? storage.type.dtype : null;
   return tensorOf(args, dtype ?? "U8", metadata, m);
+}
+
+function checkFlags(requiresGrad: Value, metadata: Value, m: Machine): void {
+  if (typeof requiresGrad === "boolean" && (metadata === null || metadata instanceof Map)) return;
+  throw m.broken("has a tensor of an unknown form");
 }
 
 /** The same with a dtype, for a storage of bytes: (…, hooks, dtype[, metadata]). */
 function tensorWithDtype(args: readonly Value[], m: Machine): Value {
   checkCount(m, "_rebuild_tensor_v3", args, 7, 8);
-  const [, , , , , , type, metadata] = args;
+  const [, , , , requiresGrad = null, , type, metadata = null] = args;
+  checkFlags(requiresGrad, metadata, m);
   const dtype = type instanceof Named && type.kind === "torch.dtype" ? torchDtype(type.name) : null;
   if (dtype === null) throw m.broken(`has a tensor whose dtype is ${described(type ?? null)}`);
   return tensorOf(args, dtype, metadata, m);
 }
 
-function tensorOf(args: readonly Value[], dtype: TorchDtype, metadata: Value | undefined, m: Machine): Value {
+function tensorOf(args: readonly Value[], dtype: TorchDtype, metadata: Value, m: Machine): Value {
   const [storage, offset, size, strides] = args;
   const [shape, stride] = [asShape(size), asShape(strides)];
   const isTensor = storage instanceof Storage && shape !== null && shape.length === stride?.length;

@@ -103,8 +103,10 @@ function longDirectory(source: ByteSource, end: number, broken: Broken): Directo
   const at = end - LOCATOR - END64;
   const number = numbersOf(source.read(at, end - LOCATOR));
   const isHere = locator(8, 8) === at && number(0, 4) === END64_MARK && number(4, 8) === END64 - 12;
+  const disks = locator(4, 4) + number(16, 4) + number(20, 4);
   const count = number(32, 8);
-  if (!isHere || number(24, 8) !== count) throw broken("has a damaged end");
+  if (!isHere || disks !== 0 || locator(16, 4) !== 1 || number(24, 8) !== count)
+    throw broken("has a damaged end"); // [torch.zip]
   return { begin: number(48, 8), size: number(40, 8), count, end: at };
 }
 
@@ -121,7 +123,9 @@ function readEntry(bytes: Uint8Array, limit: number, broken: Broken): ZipEntry {
   };
   const [unpacked, size, at] = [field(24), field(20), field(42)];
   const method = number(10, 2);
-  if (at > limit || (method === 0 && unpacked !== size))
+  const isPlain = method !== 0 || unpacked === size;
+  if (at > limit || !isPlain || number(34, 2) !== 0)
+    // [torch.zip]
     throw broken(`has an entry ${quoted(name)} of an impossible size or place`);
   return { name, method, encrypted: (number(8, 2) & 1) === 1, size, at, limit };
 }

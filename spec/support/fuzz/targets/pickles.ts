@@ -8,7 +8,7 @@ import type { TensorFile } from "../../../../src/io/tensor-file.ts";
 import { openTorch } from "../../../../src/io/torch/read.ts";
 import { LoadError } from "../../../../src/tensor/errors.ts";
 import { Tensor } from "../../../../src/tensor/tensor.ts";
-import { latin1, SIX, tensorPickle, torchFile, zipOf } from "../../fixtures/files/archives.ts";
+import { latin1, tensorPickle, torchFile } from "../../fixtures/files/archives.ts";
 import { damagedBytes } from "../bytes.ts";
 import { damagedJson, damagedText } from "../json.ts";
 import { damagedReal, pickleFiles, torchFiles, torchPickles } from "../pickle-files.ts";
@@ -47,12 +47,7 @@ export const torch = target<Uint8Array>({
     { weight: 4, arbitrary: damagedReal(".pt") },
     {
       weight: 3,
-      arbitrary: torchPickles.map((bytes) =>
-        zipOf([
-          { name: "a/data.pkl", bytes },
-          { name: "a/data/0", bytes: SIX },
-        ]),
-      ),
+      arbitrary: torchPickles.map((bytes) => torchFile(bytes)),
     },
   ),
   size: (bytes) => bytes.length,
