@@ -244,6 +244,11 @@ describe("rules", () => {
     loadStateDict(model, weights, { rename: { "lm_head.weight": "to_logits.1.weight" } });
     expect(values(model, "token_emb.weight")).toEqual(valuesOf(table));
     expect(model.to_logits[1].weight).toBe(model.token_emb.weight);
+    weights.delete("lm_head.weight");
+    const error = misfit(() => loadStateDict(tiny(), weights));
+    expect(error.report.problems.missing).toEqual(["token_emb.weight", "to_logits.1.weight"]);
+    const { optional } = loadStateDict(tiny(), weights, { optional: ["token_emb.weight", "to_logits.*"] });
+    expect(optional.map(({ names }) => names)).toEqual([["token_emb.weight"], ["to_logits.1.weight"]]);
   });
 
   test("[state.optional] parameters that a rule allows to be missing keep their values; others are an error, and nothing is loaded", () => {
@@ -315,7 +320,7 @@ describe("rules", () => {
     expect(error.message).toContain("  optional x fits no name");
   });
 
-  test("[options.known] [options.values] unknown and senseless rules are refused, before anything is loaded", () => {
+  test("[options.known] [options.values] [state.rename] unknown and senseless rules are refused, before anything is loaded", () => {
     const wrong: readonly (readonly [object, string])[] = [
       [{ ignored: [] }, 'loadStateDict has no option "ignored"; did you mean "ignore"?'],
       [{ ignore: "a*" }, 'ignore is "a*"; it must be a list of names'],

@@ -20,6 +20,15 @@ const MOST = 2 ** 24;
 /** The largest number of layers of one model. [options.bounds] */
 const MOST_LAYERS = 10_000;
 
+/** The largest number of values that one call makes. [options.bounds] */
+const MOST_VALUES = 2 ** 32;
+
+/** Throws a RuleError if a shape has more than 2^32 elements. */
+export function checkSize(caller: string, shape: readonly number[]): void {
+  if (shape.reduce((product, n) => product * n, 1) <= MOST_VALUES) return;
+  throw new RuleError(`${caller}: [${shape.join(" ")}] has more than 2^32 values`, "options.bounds");
+}
+
 /** A number with commas between thousands. */
 export const written = (n: number): string => n.toLocaleString("en-US");
 

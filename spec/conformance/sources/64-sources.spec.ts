@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { type CheckOptions, checkCase } from "../../../src/conformance/cases/check-case.ts";
-import { argumentsOf } from "../../../src/conformance/sources/arguments.ts";
+import { argumentsOf, type Inputs } from "../../../src/conformance/sources/arguments.ts";
 import { conventionOfCase } from "../../../src/conformance/sources/case-convention.ts";
 import {
   type CaseSubject,
@@ -325,6 +325,26 @@ describe("several outputs", () => {
     const expected = { "outputs.y": right["outputs.y"], ...ofFirst };
     const verdict = await verdictOn(rest, without, expected, { systemFor: system });
     expect(verdict.error).toContain('gradients need an input "cotangent" of floats');
+  });
+
+  test("[conform.outputs] [compare.integers] integers beside the tensors of a forward pass are compared exactly", async () => {
+    const counting = (): SystemUnderTest => {
+      const { model, forward } = system();
+      const outputs = (inputs: Inputs) => forward?.(inputs) as Record<string, Tensor>;
+      return { model, forward: (inputs) => ({ ...outputs(inputs), ids: int("n", [2, 7]) }) };
+    };
+    const withIds = (ids: readonly number[], names: readonly string[]) =>
+      verdictOn(
+        changes(names),
+        given,
+        { "outputs.y": right["outputs.y"], "outputs.ids": int("n", ids), ...ofFirst },
+        { systemFor: counting },
+      );
+    expect((await withIds([2, 7], ["y", "ids"])).status).toBe("passed");
+    expect(await withIds([2, 8], ["y", "ids"])).toMatchObject({
+      status: "failed",
+      firstDivergence: { tensor: "outputs.ids", remark: "7 where 8 is expected" },
+    });
   });
 
   test("[conform.outputs] a later output that differs, or that is not returned, fails", async () => {

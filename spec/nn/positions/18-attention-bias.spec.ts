@@ -69,8 +69,17 @@ test("[alibi.slopes] slopes are 2^(−biasMax·h/n), in float32 where that is as
   ];
   expect(slopes(12, { precision: "float32" })).toEqual(torch);
   expect(slopes(12)[8]).toBe(1 / Math.SQRT2);
-  const far = valuesOf(alibi({ heads: 12, keys: 4, precision: "float32" }))[32]; // head 9, three keys from the last one
-  expect(far).toBe(Math.fround(-3 * 0.7071067690849304));
+  // build_mpt_alibi_tensor(12, 9)[8] and the slopes 1, 3, 5 and 17 of build_mpt_alibi_tensor(128, 2)
+  expect(list<Mat>(alibi({ heads: 12, keys: 9, precision: "float32" }))[8]).toEqual([
+    [
+      -5.656854152679443, -4.949747562408447, -4.242640495300293, -3.535533905029297, -2.8284270763397217,
+      -2.1213202476501465, -1.4142135381698608, -0.7071067690849304, 0,
+    ],
+  ]);
+  const many = slopes(128, { precision: "float32" });
+  expect([0, 2, 4, 16].map((h) => many[h])).toEqual([
+    0.9576033353805542, 0.8781261444091797, 0.8052452206611633, 0.4788016676902771,
+  ]);
 });
 
 test("[alibi.heads] heads that are no power of two take every second slope of the next one", () => {
@@ -152,6 +161,8 @@ test("[relative-bias.buckets] too few buckets and too small a distance are refus
   );
   expect(message({ maxDistance: 8 })).toContain("maxDistance is 8; it must be above 8");
   expect(() => new RelativePositionBias({ numBuckets: 4, maxDistance: 2 })).not.toThrow();
+  const endless = () => new RelativePositionBias().buckets({ queries: 2 ** 20, keys: 2 ** 20 });
+  expect(refusal(endless).rule).toBe("options.bounds");
   expect(
     () => new RelativePositionBias({ numBuckets: 2, maxDistance: 2, bidirectional: false }),
   ).not.toThrow();

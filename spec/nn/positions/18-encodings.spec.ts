@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { fourierFeatures, linearPositions } from "../../../src/nn/positions/fourier.ts";
 import { LearnedPositions } from "../../../src/nn/positions/learned.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
-import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+import { ShapeError } from "../../../src/tensor/errors.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { abstractTensor, int, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
@@ -94,6 +94,8 @@ test("[fourier.linspace] float32 grids and bands are torch.linspace's", () => {
   ]);
   expect(column(4, 1, [3, 4]).slice(0, 4)).toEqual([-1, -0.3333333134651184, 0.3333333134651184, 1]);
   expect(column(1)).toEqual([-1]);
+  // torch.linspace(-1, 1, 7): the middle is computed from the end
+  expect(column(7)[3]).toBe(-2.9802322387695312e-8);
 });
 
 test("[fourier.precision] float32 features are those of generate_fourier_features, within torch's last bit", () => {
@@ -162,14 +164,12 @@ test("[fourier.bands] widths are those of Perceiver IO's image, audio and video 
   expect([width([224, 224], 64), width([30_720], 192), width([16, 224, 224], 32)]).toEqual([258, 385, 195]);
 });
 
-test("[fourier.bands] [options.bounds] other coordinates, positions without values and endless grids are refused", () => {
+test("[fourier.bands] [options.bounds] other coordinates and endless grids are refused", () => {
   const grid = linearPositions([2, 3]);
   expect(() => fourierFeatures(grid, { bands: 2, maxResolution: [4] })).toThrow(ShapeError);
   expect(() => fourierFeatures(grid, { bands: 2, maxResolution: [4] })).toThrow(
     "[6 2] are no positions of 1 coordinates",
   );
-  const unknown = abstractTensor("n d", [6, 2]);
-  expect(() => fourierFeatures(unknown, { bands: 2, maxResolution: [4, 4] })).toThrow(RuleError);
   expect(refusal(() => linearPositions([2 ** 20, 2 ** 20])).rule).toBe("options.bounds");
   expect(refusal(() => linearPositions([])).message).toContain("sides is a list of 0");
   expect(refusal(() => linearPositions([0])).rule).toBe("options.values");
@@ -177,6 +177,39 @@ test("[fourier.bands] [options.bounds] other coordinates, positions without valu
   expect(refusal(() => fourierFeatures(rows, { bands: 2 ** 20, maxResolution: [9] })).rule).toBe(
     "options.bounds",
   );
+});
+
+test("[fourier.positions] positions without values are refused", () => {
+  const call = () => fourierFeatures(abstractTensor("n d", [6, 2]), { bands: 2, maxResolution: [4, 4] });
+  expect(refusal(call).message).toContain("the positions have no values; compute them with linearPositions");
+  const grid = linearPositions([2, 3]);
+  const { nodes } = record(() => fourierFeatures(grid, { bands: 2, maxResolution: [4, 4] }), {
+    symbolic: true,
+  });
+  expect(nodes.length).toBe(1);
+});
+
+/** The float32 recipe, one step after another, for bands of torch.linspace(1, 30720/2, 6) (torch 2.13.0). */
+test("[fourier.precision] [fourier.linspace] every step of float32 features is rounded", () => {
+  const bands = [1, 3072.800048828125, 6144.60009765625, 9216.400390625, 12288.2001953125, 15360];
+  const points = range(200).map((i) => Math.sin(i) / 1.1); // float64 numbers
+  const found = fourierFeatures(
+    tensor(
+      "n d",
+      points.map((x) => [x]),
+    ),
+    {
+      bands: 6,
+      maxResolution: [30_720],
+      precision: "float32",
+    },
+  );
+  const round = Math.fround;
+  const row = (x: number) => {
+    const angles = bands.map((f) => round(round(round(x) * f) * round(Math.PI)));
+    return [round(x), ...angles.map((a) => round(Math.sin(a))), ...angles.map((a) => round(Math.cos(a)))];
+  };
+  expect(list<Vec>(found)).toEqual(points.map(row));
 });
 
 test("[fourier.order] a model's features are constants of the recording, without a warning", () => {

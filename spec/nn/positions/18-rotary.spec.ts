@@ -104,6 +104,9 @@ describe("rotary", () => {
     const rotated = list<Vec>(rotary(x, { width: 4 }));
     expect(rotated.map((row) => row.slice(4))).toEqual(list<Vec>(x).map((row) => row.slice(4)));
     expect(rotated.slice(1).every((row, m) => row[3] !== list<Vec>(x)[m + 1]?.[3])).toBe(true);
+    const heads = randomTensor<"h l k">([2, 3, 6], 5); // other axes are as long as the width
+    const parts = list<Mat>(rotary(heads, { width: 2 })).map((rows) => rows.map((row) => row.slice(2)));
+    expect(parts).toEqual(list<Mat>(heads).map((rows) => rows.map((row) => row.slice(2))));
     expect(() => rotary(x, { width: 5 })).toThrow(RuleError);
     expect(() => rotary(x, { width: 5 })).toThrow("rotary: width is 5; it must be an even number");
     expect(() => rotary(x, { width: 8 })).toThrow(ShapeError);
@@ -174,6 +177,32 @@ describe("rotary", () => {
     const exact = list<Vec>(rotary(x, { width: 6, base: 1e5, from: 1999 }))[0] ?? [];
     expectClose(exact, rotateLoop([1, 1, 1, 1, 1, 1], 1999, { width: 6, base: 1e5 }), 1e-12);
     expect(Math.abs((exact[1] ?? 0) - (rotated[1] ?? 0))).toBeGreaterThan(1e-7);
+  });
+
+  test("[rotary.precision] every step is rounded: base, exponent, power, reciprocal, angle, cosine and sine", () => {
+    const round = Math.fround;
+    const [width, base] = [14, 10_000.1];
+    const theta = range(7).map((i) => round(1 / round(round(base) ** round((2 * i) / width))));
+    const positions = range(60).map((i) => i * i);
+    const ones = randomTensor<"b l k">([1, 60, width], 1, () => 1);
+    const from = int("b l", [positions]);
+    const rotated = list<Mat>(rotary(ones, { width, base, from, precision: "float32" }))[0] ?? [];
+    const both = (f: (angle: number) => number, m: number) => theta.map((t) => round(f(round(m * t))));
+    for (const [l, m] of positions.entries()) {
+      const [cos, sin] = [both(Math.cos, m), both(Math.sin, m)];
+      const expected = [...cos.map((c, i) => c - (sin[i] ?? NaN)), ...cos.map((c, i) => (sin[i] ?? NaN) + c)];
+      expect(rotated[l]).toEqual(expected);
+    }
+  });
+
+  test("[options.bounds] positions up to 2^24 are accepted", () => {
+    const one = randomTensor<"b l k">([1, 1, 2], 1, () => 1);
+    const largest = [2 ** 24, -(2 ** 24)];
+    for (const m of largest) {
+      const expected = rotateLoop([1, 1], m, { width: 2 });
+      expectClose(valuesOf(rotary(one, { width: 2, from: m })), expected, 1e-9);
+      expectClose(valuesOf(rotary(one, { width: 2, from: int("b l", [[m]]) })), expected, 1e-9);
+    }
   });
 
   test("[rotary.precision] the angles do not depend on the precision of the replay", () => {

@@ -32,6 +32,8 @@ export interface CaseCall {
    * are those that the case expects, in its order, and `LOSS` where the case has gradients.
    */
   readonly record: (around?: <T>(forward: () => T) => T) => Program;
+  /** The integers and booleans among the outputs, after `record`. They are computed while recording, and do not depend on the backend. */
+  readonly hostOutputs: Map<string, Stored>;
 }
 
 const COTANGENT = "cotangent";
@@ -54,16 +56,22 @@ export function callOf(golden: GoldenCase, systemFor: SystemFor = systemUnderTes
   const given = new Map([...golden.inputs].filter(([name]) => name !== COTANGENT));
   const inputs = argumentsOf(given, manifest.call);
   const { forward } = system;
+  const hostOutputs = new Map<string, Stored>();
   const floats = [...given].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor);
   const recordCall: CaseCall["record"] = (around = (call) => call()) => {
     if (!forward)
       throw new LoadError(`${manifest.id}: ${manifest.source.class} has no forward pass to record`);
     return record(
       () => {
-        const outputs = expectedOutputs(
+        const returned = expectedOutputs<Stored>(
           manifest.outputs,
           around(() => forward(inputs)),
         );
+        const outputs: Record<string, Tensor> = {};
+        for (const [name, output] of Object.entries(returned)) {
+          if (output instanceof Tensor) outputs[name] = output;
+          else hostOutputs.set(name, output); // [conform.outputs]
+        }
         const first = new Map(Object.entries(outputs)).get(manifest.outputs[0] ?? "");
         if (!(cotangent instanceof Tensor) || !first) return outputs;
         return { ...outputs, [LOSS]: sumAll(mul(first, cotangent)) };
@@ -75,7 +83,7 @@ export function callOf(golden: GoldenCase, systemFor: SystemFor = systemUnderTes
       },
     );
   };
-  return { system, inputs, record: recordCall };
+  return { system, inputs, record: recordCall, hostOutputs };
 }
 
 /** Throws a LoadError unless the model shares the tensors that the case ties. */
@@ -107,6 +115,7 @@ function expectedOutputs<T extends Stored>(
 
 interface Replayable {
   readonly program: Program;
+  readonly hostOutputs: ReadonlyMap<string, Stored>;
   /** Gradients that the case does not list, although its loss depends on these tensors. */
   readonly unlisted: readonly string[];
 }
@@ -115,8 +124,9 @@ interface Replayable {
 function programOf(golden: GoldenCase, call: CaseCall, backend: Backend): Replayable {
   const { id, grads, trainable } = golden.manifest;
   const program = call.record();
+  const { hostOutputs } = call;
   checkProgramSize(golden, program);
-  if (grads.length === 0) return { program, unlisted: [] };
+  if (grads.length === 0) return { program, hostOutputs, unlisted: [] };
   if (!Object.hasOwn(program.outputs, LOSS))
     throw new LoadError(`${id}: gradients need an input "${COTANGENT}" of floats  [conform.outputs]`);
   const { model, trainable: released } = call.system;
@@ -133,7 +143,7 @@ function programOf(golden: GoldenCase, call: CaseCall, backend: Backend): Replay
     ); // [conform.listed-gradients]
   const both = gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
   checkProgramSize(golden, both);
-  return { program: both, unlisted };
+  return { program: both, hostOutputs, unlisted };
 }
 
 /** The inputs and parameters that the loss depends on and whose gradients the case does not list. */
@@ -165,11 +175,17 @@ export type Actual = ReadonlyMap<string, Stored>;
 const outputsOf = (outputs: Readonly<Record<string, Stored>>, names: readonly string[]): [string, Stored][] =>
   Object.entries(expectedOutputs(names, outputs)).map(([name, output]) => [`outputs.${name}`, output]);
 
-async function replayed(golden: GoldenCase, program: Program, backend: Backend, options: ReplayOptions) {
-  const { outputs, taps, kernels } = await replay(program, backend, options);
+async function replayed(
+  golden: GoldenCase,
+  { program, hostOutputs }: Replayable,
+  backend: Backend,
+  options: ReplayOptions,
+) {
+  const { outputs: floats, taps, kernels } = await replay(program, backend, options);
+  const outputs = { ...floats, ...Object.fromEntries(hostOutputs) };
   const { outputs: names, grads } = golden.manifest;
   const slopes = grads.flatMap((name): [string, Tensor][] => {
-    const slope = outputs[gradientOf(leafOf(name))];
+    const slope = floats[gradientOf(leafOf(name))];
     return slope ? [[`grads.${name}`, slope]] : [];
   });
   const activations = Object.entries(taps).map(([name, t]): [string, Tensor] => [`taps.${name}`, t]);
@@ -217,12 +233,13 @@ async function checkProgram(
   backend: Backend,
   { signal, onProgress, onActual }: CheckOptions,
 ): Promise<Checked> {
-  const { program, unlisted } = programOf(golden, call, backend);
+  const replayable = programOf(golden, call, backend);
+  const { program, unlisted } = replayable;
   const { raises, taps: named } = golden.manifest;
   if (raises) return judgeRaised(raises, null);
   const taps = named.filter((name) => Object.hasOwn(program.taps, name));
   const fused = Object.keys(backend.scopes).length > 0 && taps.length === named.length; // a missing tap decides everywhere
-  const first = await replayed(golden, program, backend, { signal, onProgress, taps: fused ? [] : taps });
+  const first = await replayed(golden, replayable, backend, { signal, onProgress, taps: fused ? [] : taps });
   onActual?.(golden, first.actual);
   const judgement = judge(golden, first.actual, backend.precision, { taps: fused ? "locate" : "decide" });
   const withoutGradients = part("gradients", unlisted);
@@ -230,7 +247,7 @@ async function checkProgram(
     const notCompared = [...part("taps", fused ? taps : []), ...withoutGradients];
     return { ...judgement, kernels: first.kernels, notCompared };
   }
-  const second = await replayed(golden, program, backend, { signal, taps });
+  const second = await replayed(golden, replayable, backend, { signal, taps });
   const both = new Map([...second.actual, ...first.actual]);
   const located = judge(golden, both, backend.precision, { taps: "locate" });
   return { ...located, kernels: first.kernels, notCompared: withoutGradients };

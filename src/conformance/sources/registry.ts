@@ -6,9 +6,10 @@ import { flamingoPytorch } from "./flamingo-pytorch.ts";
 import { pillow, torchvision } from "./images.ts";
 import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./source.ts";
 import { torch } from "./torch.ts";
+import { torchscale } from "./torchscale.ts";
 import { vitPytorch } from "./vit-pytorch.ts";
 
-export const sources: readonly Source[] = [flamingoPytorch, vitPytorch, torch, pillow, torchvision];
+export const sources: readonly Source[] = [flamingoPytorch, vitPytorch, torch, torchscale, pillow, torchvision];
 
 /** The part of a case's manifest that names the system under test. */
 export interface CaseSubject

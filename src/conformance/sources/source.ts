@@ -18,7 +18,7 @@ export type Outputs = Readonly<Record<string, Stored>>;
  */
 export interface SystemUnderTest {
   readonly model: object;
-  readonly forward?: (inputs: Inputs) => Tensor | Readonly<Record<string, Tensor>>;
+  readonly forward?: (inputs: Inputs) => Tensor | Outputs;
   readonly run?: (inputs: Inputs, backend: Backend) => Promise<Outputs>;
   /** The parameters that the source's call leaves trainable; absent: all. */
   readonly trainable?: (inputs: Inputs) => readonly string[];
@@ -93,7 +93,7 @@ export const moduleClass = <O extends object, P extends object, M extends object
   forward,
   trainable,
 }: ClassDefinition<O, P, M> & {
-  readonly forward: (model: M, args: Arguments) => Tensor | Readonly<Record<string, Tensor>>;
+  readonly forward: (model: M, args: Arguments) => Tensor | Outputs;
   readonly trainable?: (model: M, args: Arguments) => readonly string[];
 }): SourceClass<P> => ({
   options: Object.keys(options),

@@ -72,7 +72,8 @@ function starsIn(pattern: string, name: string): string[] | null {
     at = found + text.length;
   }
   const end = name.length - last.length;
-  return end >= at && name.endsWith(last) ? [...stars, name.slice(at, end)] : null; // [state.name-rules]
+  if (end < at || !name.endsWith(last)) return null; // [state.name-rules]
+  return [...stars, name.slice(at, end)]; // [state.rename]
 }
 
 function matches(rule: NameRule, name: string): boolean {

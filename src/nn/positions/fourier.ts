@@ -5,21 +5,14 @@ import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { checkTensors } from "../../tensor/ops/arrange.ts";
 import { constant } from "../../tensor/program/record.ts";
 import { type Floats, flat, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
-import { type Check, checked, checkValue, count, flag, optional, passing } from "../options.ts";
+import { type Check, checked, checkSize, checkValue, count, flag, optional, passing } from "../options.ts";
 import { type AnglePrecision, anglePrecision, rounding } from "./angles.ts";
 
-/** The largest number of values of one encoding. [options.bounds] */
-const MOST_VALUES = 2 ** 32;
 const side = count();
 const sidesOf: Check = passing(
   "a list of at least one side, each at least 1",
   (value) => Array.isArray(value) && value.length > 0 && value.every(side.accepts),
 );
-
-function checkSize(caller: string, shape: readonly number[]): void {
-  if (sizeOf(shape) <= MOST_VALUES) return;
-  throw new RuleError(`${caller}: [${shape.join(" ")}] has more than 2^32 values`, "options.bounds");
-}
 
 const floats = (size: number, precision: AnglePrecision): Floats =>
   precision === "float32" ? new Float32Array(size) : new Float64Array(size);
@@ -138,7 +131,7 @@ export function fourierFeatures(positions: Tensor<"n d">, options: FourierOption
   if (positions.symbolic)
     throw new RuleError(
       "fourierFeatures: the positions have no values; compute them with linearPositions or tensor(…)",
-      "fourier.precision",
+      "fourier.positions",
     );
   const shape = [rows, widthOf(all)];
   checkSize("fourierFeatures", shape);

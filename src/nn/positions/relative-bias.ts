@@ -4,7 +4,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { Embedding } from "../embedding.ts";
-import { type Check, checked, count, flag, inner, optional, refuseSurplus } from "../options.ts";
+import { type Check, checked, checkSize, count, flag, inner, optional, refuseSurplus } from "../options.ts";
 import { position } from "./angles.ts";
 
 export interface RelativePositionBiasOptions {
@@ -82,6 +82,7 @@ export class RelativePositionBias {
   /** The bucket of every query and key. */
   buckets(call: RelativePositionBiasCall): Int<"l s"> {
     const { queries, keys, from = 0 } = checked("RelativePositionBias.buckets", call, callChecks);
+    checkSize("RelativePositionBias.buckets", [queries, keys]);
     const { bidirectional, buckets } = this.options;
     const bucket = (distance: number): number => {
       if (distance >= 0) return bucketOf(distance, buckets);

@@ -37,13 +37,13 @@ export function table(
   { theta, angle, value }: Arithmetic,
 ): Float64Array {
   const pairs = theta.length;
-  const [step, distance] = pairing === "halves" ? [1, pairs] : [2, 1];
+  const [step, distance] = pairing === "halves" ? [1, pairs] : [2, 1]; // [rotary.halves] [rotary.interleaved]
   const all = [...positions];
   const out = new Float64Array(all.length * 2 * pairs);
   for (const [row, m] of all.entries())
     for (let i = 0; i < pairs; i++) {
       const at = row * 2 * pairs + i * step;
-      out[at] = out[at + distance] = value(f(angle(m * (theta[i] ?? 0)))); // [rotary.halves] [rotary.interleaved] [rotary.precision]
+      out[at] = out[at + distance] = value(f(angle(m * (theta[i] ?? 0)))); // [rotary.precision]
     }
   return out;
 }
