@@ -11,9 +11,9 @@ import { Heap } from "../../src/kernels/simd/heap.ts";
 import { simd } from "../../src/kernels/simd/index.ts";
 import { attention as attend } from "../../src/kernels/simd/ops/attention.ts";
 import { elements } from "../../src/kernels/simd/ops/elementwise.ts";
-import { concat } from "../../src/kernels/simd/ops/movement.ts";
+import { concat, pick, place, scatter } from "../../src/kernels/simd/ops/movement.ts";
 import { einsum as product } from "../../src/kernels/simd/ops/product.ts";
-import { normalize, softmax } from "../../src/kernels/simd/ops/rows.ts";
+import { maxTo, normalize, softmax, sumExp } from "../../src/kernels/simd/ops/rows.ts";
 import { unbroadcast } from "../../src/kernels/simd/ops/sums.ts";
 import { attention } from "../../src/nn/attention/attention.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
@@ -377,6 +377,17 @@ test("kernels write only to their own blocks", async () => {
         free(softmax(engine, { mayAttend: null, emptyRow: "zero" }, some([m, n], 1)));
         free(normalize(engine, { epsilon: 1e-5, centred: true }, some([m, n], 1)));
         free(concat(engine, { axis: 1 }, [some([m, n], 1), some([m, k], 1)]));
+        free(elements(engine, "sin", {}, some([m, k], 1)));
+        free(maxTo(engine, { shape: [m, 1] }, some([m, 2 * n], 1)));
+        free(maxTo(engine, { shape: [] }, some([m, n + 1, k], 1)));
+        free(sumExp(engine, some([m, n], 1), some([m, 1], 2)));
+        const ids = int(
+          "i",
+          Array.from({ length: m }, (_, i) => (i * i) % k),
+        );
+        free(scatter(engine, { ids, rows: k }, some([m, n], 1)));
+        free(place(engine, { ids, width: k }, some([m], 1)));
+        free(pick(engine, { ids }, some([m, k], 1)));
         const inputs = { q: some([2, m, k], 1), k: some([2, n, k], 2), v: some([2, n, m], 3) };
         free(attend(engine, inputs, { mayAttend: null, emptyRow: "zero", postSoftmaxMask: null }));
         expect(canaries.every((at) => heap.ints(at, 16).every((word) => word === 0x5a5a5a5a))).toBe(true);

@@ -84,6 +84,28 @@ test("[loss.shift] logits of thousands and of minus infinity give finite losses"
   expect(ops).not.toContain("equal"); // which a maximum's derivative would use
 });
 
+/** The lengths of all typed arrays in the attributes of a node. */
+const heldBy = (value: unknown): number[] =>
+  ArrayBuffer.isView(value)
+    ? [(value as Uint8Array).length]
+    : typeof value === "object" && value !== null
+      ? Object.values(value).flatMap(heldBy)
+      : [];
+
+test("[loss.memory] the forward pass holds nothing in the size of the logits, and the derivative no mask", () => {
+  const logits = randomTensor<"b l n">([2, 8, 500]);
+  const targets = int(
+    "b l",
+    Array.from({ length: 2 }, () => Array.from({ length: 8 }, (_, i) => (i === 3 ? IGNORED : 60 * i))),
+  );
+  const forward = record(() => ({ mean: crossEntropy(logits, targets).mean }), { inputs: { logits } });
+  const large = (sizes: readonly number[]) => sizes.filter((size) => size > 16);
+  const computed = forward.nodes.filter(({ op }) => op !== "leaf");
+  expect(large(computed.map(({ shape }) => shape.reduce((a, b) => a * b, 1)))).toEqual([]);
+  for (const program of [forward, gradients(forward, "mean", ["logits"])])
+    expect(large(program.nodes.flatMap(({ attrs }) => heldBy(attrs)))).toEqual([]);
+});
+
 test("[loss.counted] the mean of ignored targets alone is an error", () => {
   const logits = tensor("b n", [[1, 2]]);
   expect(() => crossEntropy(logits, int("b", [IGNORED]))).toThrow("all targets are ignored");

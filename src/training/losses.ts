@@ -5,14 +5,13 @@ import { rearrange } from "../tensor/ops/arrange.ts";
 import {
   add,
   detach,
-  exp,
-  expand,
   log,
   maxLast,
   mulScalar,
+  pick,
   sub,
   sumAll,
-  sumLast,
+  sumExp,
   where,
 } from "../tensor/ops/functions.ts";
 import { Bool, Int, Tensor } from "../tensor/tensor.ts";
@@ -30,20 +29,20 @@ export interface CrossEntropy<P extends string> {
   readonly counted: number;
 }
 
-/** Checks the targets, and marks the target's logit in each row. */
-function marked(targets: Int, n: number): { readonly ids: Int32Array; readonly mark: Uint8Array } {
-  const ids = targets.flat();
-  const mark = new Uint8Array(ids.length * n);
-  for (const [i, id] of ids.entries()) {
-    if (id === IGNORED) continue;
-    if (id < 0 || id >= n)
+/** Throws a RuleError for a target that is no class. Ignored targets become class 0, so that each row has an element to pick. */
+function classesOf(targets: Int, n: number): { readonly ids: Int; readonly counts: Uint8Array<ArrayBuffer> } {
+  const given = targets.flat();
+  for (const id of given)
+    if (id !== IGNORED && (id < 0 || id >= n))
       throw new RuleError(
         `target ${id} is neither one of ${n} classes nor ${IGNORED}, which marks a target to ignore`,
         "loss.targets",
       );
-    mark[i * n + id] = 1;
-  }
-  return { ids, mark };
+  const ids = given.map((id) => (id === IGNORED ? 0 : id));
+  return {
+    ids: new Int(targets.shape, ids),
+    counts: Uint8Array.from(given, (id) => Number(id !== IGNORED)),
+  };
 }
 
 /**
@@ -62,20 +61,17 @@ export function crossEntropy<P extends string>(
       `logits [${logits.shape.join(" ")}] need targets [${shape.join(" ")}], not [${targets.shape.join(" ")}]`,
       "loss.targets",
     );
-  const { ids, mark } = marked(targets, logits.shape.at(-1) ?? 0);
-  const counts = Uint8Array.from(ids, (id) => Number(id !== IGNORED));
+  const { ids, counts } = classesOf(targets, logits.shape.at(-1) ?? 0);
   const counted = counts.reduce((sum, one) => sum + one, 0);
   if (counted === 0) {
     throw new RuleError("all targets are ignored, so the mean is undefined", "loss.counted", "nan");
   }
   // Subtracting the largest logit of a row keeps exp from overflowing. It cancels, so it is detached.
-  const centred: Tensor = sub(logits, expand(detach(maxLast(logits)), logits)); // [loss.shift]
-  const logSum = log(sumLast(exp(centred)));
-  const target = sumLast(where(new Bool(logits.shape, mark), centred)); // [loss.cross-entropy]
-  const counting = new Bool([...shape, 1], counts);
-  const kept = where(counting, sub(logSum, target)); // [loss.ignored]
-  const perToken: Tensor<P> = rearrange("... 1 -> ...", kept);
-  const sum = sumAll(kept);
+  const top = detach(maxLast(logits)); // [loss.shift]
+  const target = sub(pick(logits as Tensor, ids), rearrange("... 1 -> ...", top));
+  const logSum = rearrange("... 1 -> ...", log(sumExp(logits, top))); // [loss.memory]
+  const perToken: Tensor<P> = where(new Bool(targets.shape, counts), sub(logSum, target)); // [loss.cross-entropy] [loss.ignored]
+  const sum = sumAll(perToken);
   return { perToken, sum, mean: mulScalar(sum, 1 / counted), counted };
 }
 

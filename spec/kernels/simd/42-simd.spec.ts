@@ -217,6 +217,12 @@ describe("elementwise ops", () => {
     ["sigmoid", {}, 6, () => 0],
     ["gelu", {}, 2, (x) => 3 * Math.min(Math.abs(x), 6)],
     ["geluGrad", {}, 8, () => 8],
+    ["relu", {}, 0, () => 0],
+    ["positive", {}, 0, () => 0],
+    ["tanh", {}, 3, () => 0],
+    ["sin", {}, 1.001, () => 0],
+    ["cos", {}, 1.001, () => 0],
+    ["log", {}, 1.001, () => 0],
     ["mulScalar", { by: 1 / 3 }, 2, () => 0],
     ["addScalar", { by: 0.1 }, 1, () => 1],
   ];
@@ -237,6 +243,41 @@ describe("elementwise ops", () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  /** The distance between float32 numbers of the size of y. */
+  const ulp = (y: number): number => {
+    const [bits = 0] = new Uint32Array(Float32Array.of(Math.abs(y)).buffer);
+    return 2 ** (Math.max(bits >>> 23, 1) - 150);
+  };
+
+  test.each<[OpName, (x: number) => number, number]>([
+    ["tanh", Math.tanh, 1.6],
+    ["sin", Math.sin, 0.501],
+    ["cos", Math.cos, 0.501],
+    ["log", Math.log, 0.501],
+    ["exp", Math.exp, 1],
+    ["relu", (x) => (x < 0 ? 0 : x), 0],
+    ["positive", (x) => (x > 0 ? 1 : 0), 0],
+  ])("%s is within its bound in units in the last place, from −∞ to ∞ and NaN", async (op, exact, bound) => {
+    // Every 9973rd bit pattern of a float32, and those around multiples of π/2, where sin and cos cancel.
+    const patterns = Uint32Array.from({ length: Math.floor(2 ** 32 / 9973) }, (_, i) => i * 9973);
+    const near = Array.from({ length: 3000 }, (_, n) => Math.fround((n * n * Math.PI) / 2));
+    const large = Array.from({ length: 3000 }, (_, n) => Math.fround(1e5 + 331.7 * n));
+    const x = Float32Array.from([...new Float32Array(patterns.buffer), ...near, ...large, ...EXTREMES]);
+    for (const backend of [one, three]) {
+      const actual = await values(backend, op, {}, view(x, [x.length]));
+      let worst = 0;
+      for (const [i, y] of actual.entries()) {
+        const wanted = exact(x[i] ?? 0);
+        if (Object.is(y, Math.fround(wanted))) continue; // signs of zeros, infinities and NaN must agree
+        const error = Math.abs(y - wanted) / ulp(wanted);
+        const isOff = Number.isNaN(error) || !Number.isFinite(y) || (y === 0 && Math.fround(wanted) === 0);
+        worst = Math.max(worst, isOff ? Infinity : error);
+      }
+      expect(worst).toBeLessThanOrEqual(bound);
+      if (bound >= 1) expect(worst).toBeGreaterThan(bound / 2); // the bound is a measured one
+    }
   });
 
   test.each<OpName>(["add", "sub", "mul", "div", "equal"])("%s is correctly rounded", async (op) => {
@@ -319,6 +360,19 @@ describe("elementwise ops", () => {
         expectWithin(await values(one, "pad", padding, x), defined("pad", padding, x), () => 0);
       }),
     );
+    const elements = { data: Int32Array.of(9, 4, 0, 3), shape: [3], stride: [1], offset: 1 };
+    for (const layout of [0, 1, 2, 4]) {
+      const x = filled([3, 5], EXTREMES, layout);
+      expectWithin(
+        await values(one, "pick", { ids: elements }, x),
+        defined("pick", { ids: elements }, x),
+        () => 0,
+      );
+      const attrs = { ids: elements, width: 5 };
+      const column = filled([3], EXTREMES, layout);
+      await fillFreeMemory(one);
+      expectWithin(await values(one, "place", attrs, column), defined("place", attrs, column), () => 0);
+    }
     const ids = { data: Int32Array.of(2, 0, 2, 1), shape: [2, 2], stride: [1, 2], offset: 0 };
     const table = filled([3, 5], [1, 2, 3, 4, NaN], 1);
     expectWithin(await values(one, "gather", { ids }, table), defined("gather", { ids }, table), () => 0);
@@ -395,6 +449,137 @@ describe("row ops", () => {
       await values(one, "sum", attrs, random([2, 6], 1)),
       defined("sum", attrs, random([2, 6], 1)),
       () => 1e-6,
+    );
+  });
+
+  test("maxima over any axes are exact, with few and with many elements", async () => {
+    const size = fc.array(fc.oneof(fc.nat(5), fc.integer({ min: 14, max: 40 })), { maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(size, fc.nat(7), fc.nat(3), fc.nat(9), async (shape, reduced, fewer, layout) => {
+        const few = [
+          ...EXTREMES.filter((x) => !Number.isNaN(x)),
+          ...numbers(40, layout, 9),
+          ...(layout % 3 ? [] : [NaN]),
+        ];
+        const n = sizeOf(shape);
+        const x = laidOut(
+          shape,
+          Float32Array.from({ length: n }, (_, i) => few[(i * 7) % few.length] ?? 0),
+          layout,
+        );
+        const small = shape
+          .map((n, axis) => ((reduced >> axis) & 1 ? 1 : n))
+          .slice(Math.min(fewer, shape.length));
+        await fillFreeMemory(one);
+        const actual = await values(one, "maxTo", { shape: small }, x);
+        expect(actual).toEqual(
+          defined("maxTo", { shape: small }, x).map((y) => (y === 0 ? expect.closeTo(0) : y)),
+        );
+      }),
+      { numRuns: 100 },
+    );
+    const long = random([3, 70_001], 5, 0, 100);
+    expect(await values(two, "maxTo", { shape: [3, 1] }, long)).toEqual(
+      defined("maxTo", { shape: [3, 1] }, long),
+    );
+  });
+
+  test("sums of exponentials are within a few units in the last place, without overflow", async () => {
+    const size = fc.oneof(fc.nat(6), fc.integer({ min: 15, max: 70 }));
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(5),
+        fc.nat(4),
+        size,
+        fc.nat(9),
+        fc.constantFrom(1, 50),
+        async (a, b, n, layout, scale) => {
+          const x = random([a, b, n], n + 1, layout, scale);
+          const shift = laidOut(
+            [a, b, 1],
+            Float32Array.from(defined("maxTo", { shape: [a, b, 1] }, x)),
+            layout + 1,
+          );
+          const shifts = n > 0 ? shift : random([a, b, 1], 1);
+          const exact = defined("sumExp", {}, x, shifts);
+          // an error of 4u in each exponential, and of half a unit of its argument, which is rounded once
+          expectWithin(
+            await values(one, "sumExp", {}, x, shifts),
+            exact,
+            (i) => U * (6 + 2 * scale) * Number(exact[i]),
+          );
+        },
+      ),
+      { numRuns: 100 },
+    );
+    const special = view(Float32Array.of(1, NaN, 2, 3, Infinity, 0, -Infinity, 0), [4, 2]);
+    const zeros = view(new Float32Array(4), [4, 1]);
+    expectWithin(
+      await values(one, "sumExp", {}, special, zeros),
+      defined("sumExp", {}, special, zeros),
+      () => 1e-5,
+    );
+    await expect(values(one, "sumExp", {}, special, special)).rejects.toThrow(ShapeError);
+  });
+
+  test("scatter adds rows in float64 and rounds once, whatever the layout", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(40),
+        fc.integer({ min: 1, max: 9 }),
+        fc.nat(9),
+        fc.nat(5),
+        fc.nat(9),
+        async (n, rows, width, more, layout) => {
+          const x = random([n, 2, width, more], n + 1, layout, 3);
+          const ids = {
+            data: Int32Array.from({ length: 2 * n + 1 }, (_, i) => (i * i) % rows),
+            shape: [n, 2],
+            stride: [2, 1],
+            offset: 1,
+          };
+          await fillFreeMemory(one);
+          const exact = defined("scatter", { ids, rows }, x).map(Math.fround);
+          expect(await values(one, "scatter", { ids, rows }, x)).toEqual(
+            exact.map((y) => (y === 0 ? expect.closeTo(0) : y)),
+          );
+        },
+      ),
+      { numRuns: 100 },
+    );
+    const ids = {
+      data: Int32Array.from({ length: 3000 }, (_, i) => (i * 7) % 500),
+      shape: [3000],
+      stride: [1],
+      offset: 0,
+    };
+    const x = random([3000, 130], 3);
+    const exact = defined("scatter", { ids, rows: 501 }, x).map(Math.fround);
+    for (const backend of [one, two])
+      expect(await values(backend, "scatter", { ids, rows: 501 }, x)).toEqual(exact);
+  });
+
+  test("a norm without centring keeps its precision", async () => {
+    const kernel = one.scopes.normalize;
+    if (!kernel) throw new Error("no kernel");
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(3),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(9),
+        fc.constantFrom(1e-18, 1e-3, 1, 1e15),
+        async (rows, n, layout, scale) => {
+          const x = random([rows, n], n, layout, scale);
+          const argument = valuesOf(x);
+          const exact = argument.map((value, i) => {
+            const row = argument.slice(Math.floor(i / n) * n).slice(0, n);
+            return value / Math.sqrt(row.reduce((s, u) => s + u * u, 0) / n + Math.fround(1e-6));
+          });
+          const actual = takeValues(one, await kernel.run({ epsilon: 1e-6, centred: false }, { x }));
+          expectWithin(actual, exact, (i) => 2 * U * Math.abs(exact[i] ?? 0) + TINY);
+        },
+      ),
+      { numRuns: 100 },
     );
   });
 

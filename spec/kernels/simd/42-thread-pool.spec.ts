@@ -3,10 +3,11 @@ import { expect, test, vi } from "vitest";
 import { Engine } from "../../../src/kernels/simd/engine.ts";
 import { attention } from "../../../src/kernels/simd/ops/attention.ts";
 import { elements } from "../../../src/kernels/simd/ops/elementwise.ts";
-import { concat } from "../../../src/kernels/simd/ops/movement.ts";
+import { concat, scatter } from "../../../src/kernels/simd/ops/movement.ts";
 import { einsum } from "../../../src/kernels/simd/ops/product.ts";
-import { normalize, softmax } from "../../../src/kernels/simd/ops/rows.ts";
+import { maxTo, normalize, softmax, sumExp } from "../../../src/kernels/simd/ops/rows.ts";
 import type { Kernel } from "../../../src/kernels/simd/thread-pool.ts";
+import { int } from "../../../src/tensor/tensor.ts";
 import { random } from "../../support/kernels/cases.ts";
 
 const engine = await Engine.open({ threads: 1 });
@@ -40,6 +41,18 @@ const WORKS: Readonly<Record<string, Work>> = {
     kernel: "normalize",
     call: (r, n) => normalize(engine, { epsilon: 1e-5, centred: true }, random([r, n], 1)),
   },
+  maxTo: { ...byRow, kernel: "maxima", call: (r, n) => maxTo(engine, { shape: [r, 1] }, random([r, n], 1)) },
+  sumExp: {
+    ...byRow,
+    kernel: "sumExp",
+    call: (r, n) => sumExp(engine, random([r, n], 1), random([r, 1], 2)),
+  },
+  scatter: {
+    ...byRow,
+    kernel: "scatter",
+    call: (r, n) => scatter(engine, { ids: int("i", [...Array(r).keys()]), rows: r }, random([r, n], 1)),
+  },
+  sin: { ...byElement, kernel: "elements", call: (r, n) => elements(engine, "sin", {}, random([r, n], 1)) },
   "one row times a matrix": {
     ...byRow,
     kernel: "rowTimesPanels",
