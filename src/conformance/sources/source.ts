@@ -1,6 +1,15 @@
 // A source: one released package, its profiles and its classes, as golden cases name them.
 
-import { between, type FieldLocation, number, oneOf, type Read, record, refuse } from "../../io/fields.ts";
+import {
+  between,
+  type FieldLocation,
+  list,
+  number,
+  oneOf,
+  type Read,
+  record,
+  refuse,
+} from "../../io/fields.ts";
 import type { Json, JsonObject } from "../../io/json.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { quoted } from "../../io/wording.ts";
@@ -54,6 +63,15 @@ const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: strin
 
 /** A number that the class checks itself, so that it refuses what the release refuses, in the release's words. */
 export const size = between(number, -(2 ** 31), 2 ** 31);
+
+/** One side, or height and width. */
+export const side: Read<number | readonly [number, number]> = (value, at) => {
+  if (!Array.isArray(value)) return size(value, at);
+  const [height, width, ...rest] = list(size)(value, at);
+  if (height === undefined || width === undefined || rest.length > 0)
+    throw refuse(at, "has to be a height and a width");
+  return [height, width];
+};
 
 const MOST_LAYERS = 1024;
 /** Layers are built one by one, so that their number is bounded here: no model that was ever released has more. */

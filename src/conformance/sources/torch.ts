@@ -1,4 +1,4 @@
-// torch 2.13.0: torch.optim. A case gives one parameter p0 and the gradients g0, g1, … of its steps; the outputs are the
+// torch 2.13.0: torch.nn (torch-nn.ts) and torch.optim. A case of the latter gives one parameter p0 and the gradients g0, g1, … of its steps; the outputs are the
 // parameter after each step, p1, p2, …
 import { between, boolean, list, number, optional, type Read, refuse } from "../../io/fields.ts";
 import { LoadError } from "../../tensor/errors.ts";
@@ -9,6 +9,7 @@ import type { Optimizer } from "../../training/optimizers/optimizer.ts";
 import { sgd } from "../../training/optimizers/sgd.ts";
 import type { Arguments } from "./arguments.ts";
 import { type Outputs, procedureClass, type Source } from "./source.ts";
+import { torchNN } from "./torch-nn.ts";
 
 const positive = between(number, 0, Number.MAX_VALUE);
 const orDefault = optional(positive, undefined);
@@ -67,6 +68,7 @@ export const torch: Source = {
   package: "torch",
   profiles: { "torch@2.13.0": {} },
   classes: {
+    ...torchNN,
     AdamW: procedureClass({
       options: { ...common, betas, eps: orDefault },
       call,

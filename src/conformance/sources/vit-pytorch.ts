@@ -2,7 +2,6 @@
 import {
   boolean,
   type FieldLocation,
-  list,
   number,
   object,
   optional,
@@ -12,16 +11,7 @@ import {
 } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
 import { Extractor, ViT } from "../../models/vision/vit.ts";
-import { className, layers, moduleClass, readOptions, type Source, size } from "./source.ts";
-
-/** One side, or height and width. */
-const side: Read<number | readonly [number, number]> = (value, at) => {
-  if (!Array.isArray(value)) return size(value, at);
-  const [height, width, ...rest] = list(size)(value, at);
-  if (height === undefined || width === undefined || rest.length > 0)
-    throw refuse(at, "has to be a height and a width");
-  return [height, width];
-};
+import { className, layers, moduleClass, readOptions, type Source, side, size } from "./source.ts";
 
 /** ViT refuses other names, in the words of the release. */
 const pool: Read<"cls" | "mean"> = (value, at) => string(value, at) as "cls" | "mean";

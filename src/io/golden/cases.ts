@@ -1,7 +1,7 @@
 // Golden cases on disk: folders of case.json, inputs.safetensors and expected.safetensors (golden/FORMAT.md §1 and §2).
 import { kindOf, listFiles, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
-import { Tensor } from "../../tensor/tensor.ts";
+import { Int, Tensor, view } from "../../tensor/tensor.ts";
 import { parseJson } from "../json.ts";
 import { loadSafetensors, type SafetensorsFile, type Stored } from "../safetensors/read.ts";
 import { saveSafetensors, type WriteOptions } from "../safetensors/write.ts";
@@ -180,8 +180,14 @@ export const under = <T>(prefix: string, map: ReadonlyMap<string, T>): Map<strin
       .map(([key, value]) => [key.slice(prefix.length), value]),
   );
 
+/** Weights as floats; a buffer of integers, such as num_batches_tracked, is converted. */
 const floats = (map: ReadonlyMap<string, Stored>): Map<string, Tensor> =>
-  new Map([...map].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor));
+  new Map(
+    [...map].flatMap(([name, t]): [string, Tensor][] => {
+      if (t instanceof Tensor) return [[name, t]];
+      return t instanceof Int ? [[name, new Tensor(t.shape, view(Float64Array.from(t.flat()), t.shape))]] : [];
+    }),
+  );
 
 const ACTUAL = "actual.safetensors";
 

@@ -119,7 +119,8 @@ function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared
   const anyFloats =
     dtype === "floats" || (dtype !== "result" && isFloat(dtype) && name.startsWith("inputs."));
   const exact = dtype === "result" ? isResult(found.dtype) : dtype === found.dtype;
-  const sameDtype = anyFloats ? isFloat(found.dtype) : exact;
+  const isCount = dtype === "floats" && isInt(found.dtype); // a buffer of integers, such as num_batches_tracked
+  const sameDtype = anyFloats ? isFloat(found.dtype) || isCount : exact;
   const sameShape = shape === null || shape.join() === found.shape.join();
   if (sameDtype && sameShape) return file.get(name); // [case.declared]
   const wanted = `${dtype === "result" ? "F64, integers or booleans" : dtype}${shape === null ? "" : ` ${listed(shape)}`}`;
