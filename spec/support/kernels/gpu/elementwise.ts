@@ -68,6 +68,9 @@ const UNITS = {
   sigmoid: [6, () => 0],
   gelu: [2, (x: number) => 3 * Math.min(Math.abs(x), 6)],
   geluGrad: [8, () => 8],
+  relu: [0, () => 0],
+  positive: [0, () => 0],
+  log: [4, () => 0],
   sin: [0, () => 3],
   cos: [0, () => 3],
 } as const satisfies Record<string, [number, (x: number) => number]>;
@@ -82,7 +85,7 @@ const SMALLEST = 2 ** -126;
 export async function functionError(backend: DeviceBackend, op: keyof typeof UNITS): Promise<number> {
   const sizes = [0.01, 1, 15, 100, ...(op === "sin" || op === "cos" ? [1e4, 2 ** 20] : [])];
   const ranges = sizes.flatMap((size, seed) => {
-    const next = numbers(seed, (x) => (op === "sqrt" ? Math.abs(x) : x) * size);
+    const next = numbers(seed, (x) => (op === "sqrt" || op === "log" ? Math.abs(x) : x) * size);
     return Array.from({ length: 2000 }, next);
   });
   // Adjacent float32 numbers of this size are more than 2π apart, so sin and cos of them are arbitrary.

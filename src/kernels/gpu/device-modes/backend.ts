@@ -2,14 +2,15 @@
 
 import { slice } from "../../../tensor/ops/movement.ts";
 import { expand } from "../../../tensor/ops/reductions.ts";
+import { windows } from "../../../tensor/ops/windows.ts";
 import type { Backend, KernelCounts } from "../../backend.ts";
 import type { GpuDevice } from "./gpu-device.ts";
 import { Launcher } from "./launcher.ts";
 import { binary, unary, where } from "./ops/elementwise.ts";
-import { concat, gather, pad, rearrange } from "./ops/movement.ts";
+import { concat, gather, pad, pick, place, rearrange } from "./ops/movement.ts";
 import { attention, einsum } from "./ops/products.ts";
-import { normalize, softmax } from "./ops/rows.ts";
-import { sum, unbroadcast } from "./ops/sums.ts";
+import { normalize, softmax, sumExp } from "./ops/rows.ts";
+import { maxTo, sum, unbroadcast } from "./ops/sums.ts";
 
 export function deviceBackend(device: GpuDevice): Backend & { readonly launcher: Launcher } {
   const launcher = new Launcher(device);
@@ -37,6 +38,13 @@ export function deviceBackend(device: GpuDevice): Backend & { readonly launcher:
     geluGrad: (_, a) => unary(launcher, "geluGrad", a),
     sin: (_, a) => unary(launcher, "sin", a),
     cos: (_, a) => unary(launcher, "cos", a),
+    relu: (_, a) => unary(launcher, "relu", a),
+    positive: (_, a) => unary(launcher, "positive", a),
+    log: (_, a) => unary(launcher, "log", a),
+    maxTo: (attrs, a) => maxTo(launcher, attrs, a),
+    sumExp: (_, a, shift) => sumExp(launcher, a, shift),
+    pick: (attrs, a) => pick(launcher, attrs, a),
+    place: (attrs, a) => place(launcher, attrs, a),
     mulScalar: ({ by }, a) => unary(launcher, "mulScalar", a, by),
     addScalar: ({ by }, a) => unary(launcher, "addScalar", a, by),
     concat: (attrs, ...views) => concat(launcher, attrs, views),
@@ -47,6 +55,7 @@ export function deviceBackend(device: GpuDevice): Backend & { readonly launcher:
     // The definitions of these only change shape and strides, which works for numbers on the device too.
     expand: async (attrs, a) => expand.compute(attrs, a),
     slice: async (attrs, a) => slice.compute(attrs, a),
+    windows: async (attrs, a) => windows.compute(attrs, a),
     detach: async (_, a) => a,
     tap: async (_, a) => a,
   };

@@ -4,7 +4,14 @@
 // An operand is a flat buffer in which a[i][j][k] is element i + j + k, added as integers (gpu-device.ts). The last argument, `table`,
 // holds offsets in columns (offset-tables.ts): table[0][c][C * i] is entry i of column c in a table of C columns. Each offset is
 // assigned to a variable before it is used as an index: gpu.js would generate the same name for two nested reads.
-import { exponential, hyperbolicTangent, logistic, normalDistribution, sineOfShifted } from "./functions.ts";
+import {
+  exponential,
+  hyperbolicTangent,
+  logarithm,
+  logistic,
+  normalDistribution,
+  sineOfShifted,
+} from "./functions.ts";
 import type { Cell, Floats } from "./types.ts";
 
 // biome-ignore-start lint/style/noNonNullAssertion: gpu.js compiles plain JavaScript only
@@ -33,6 +40,10 @@ export function unaryOp(this: Cell<"op">, a: Floats, table: Floats): number {
     out = normalDistribution(value) + value * 0.398942280401 * exponential(-0.5 * value * value);
   if (this.constants.op === 10) out = sineOfShifted(value, 0);
   if (this.constants.op === 11) out = sineOfShifted(value, 1);
+  if (this.constants.op === 12 && value < 0) out = 0;
+  if (this.constants.op === 13) out = 0;
+  if (this.constants.op === 13 && value > 0) out = 1;
+  if (this.constants.op === 14) out = logarithm(value);
   return out;
 }
 
@@ -83,6 +94,15 @@ export function joinedPair(this: Cell, a: Floats, b: Floats, table: Floats): num
   } else {
     out = a[zA]![yA]![xA]!;
   }
+  return out;
+}
+
+/** a at the id of its row, 0 elsewhere. Table: y offsets of a, and the id of each row. */
+export function placed(this: Cell, a: Floats, table: Floats): number {
+  const y = table[0]![0]![this.thread.y * 2]!;
+  const id = table[0]![1]![this.thread.y * 2]!;
+  let out = 0;
+  if (Math.abs(this.thread.x - id) < 0.5) out = a[0]![0]![y]!;
   return out;
 }
 

@@ -93,5 +93,39 @@ export function sineOfShifted(x: number, quarters: number): number {
   return sine;
 }
 
+/**
+ * log x = e ln 2 + log m with x = 2ᵉ m and √½ ≤ m ≤ √2; x is halved or doubled until it is m, which is exact. log m = 2 artanh s with
+ * s = (m − 1)/(m + 1).
+ */
+export function logarithm(x: number): number {
+  if (x < 0) return (x - x) / (x - x);
+  if (x === 0) return -1 / (x * x);
+  if (x > 3.4028234663852886e38) return x;
+  let m = x;
+  let e = 0;
+  for (let i = 0; i < 150; i++) {
+    if (m > Math.SQRT2) {
+      m = m * 0.5;
+      e = e + 1;
+    } else if (m < Math.SQRT1_2) {
+      m = m * 2;
+      e = e - 1;
+    }
+  }
+  const s = (m - 1) / (m + 1);
+  const z = s * s;
+  let p = 0.2222222222222222 * z + 0.2857142857142857;
+  p = p * z + 0.4;
+  p = p * z + 0.6666666666666666;
+  return s * z * p - e * 2.1219444e-4 + 2 * s + e * 0.693359375;
+}
+
 /** The functions that kernels may call. */
-export const FUNCTIONS = [exponential, logistic, hyperbolicTangent, normalDistribution, sineOfShifted];
+export const FUNCTIONS = [
+  exponential,
+  logistic,
+  hyperbolicTangent,
+  normalDistribution,
+  sineOfShifted,
+  logarithm,
+];

@@ -31,4 +31,26 @@ export function summed(this: Cell<"depth">, a: Floats, table: Floats): number {
   }
   return sum;
 }
+
+/** The largest a[y, x, p]; NaN if one is. Table: y, x and p offsets. */
+export function largest(this: Cell<"depth">, a: Floats, table: Floats): number {
+  const row = table[0]![0]![this.thread.y * 3]!;
+  const column = table[0]![1]![this.thread.x * 3]!;
+  const first = table[0]![2]![0]!;
+  let top = a[row]![column]![first]!;
+  let poison = top;
+  let bad = 0;
+  for (let p = 0; p < this.constants.depth; p++) {
+    const term = table[0]![2]![p * 3]!;
+    const value = a[row]![column]![term]!;
+    let isOrdered = 0;
+    if (value <= top) isOrdered = 1;
+    if (value > top) isOrdered = 1;
+    if (isOrdered < 1) bad = 1;
+    if (isOrdered < 1) poison = value + top;
+    if (value > top) top = value;
+  }
+  if (bad > 0) return poison;
+  return top;
+}
 // biome-ignore-end lint/style/noNonNullAssertion: the kernels end here

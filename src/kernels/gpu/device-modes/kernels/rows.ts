@@ -92,6 +92,19 @@ export function softmaxWeights(
   return weight;
 }
 
+/** Σ exp(x − shift) of a row. Table: z and y offsets of x, of the shifts and of the row statistics. */
+export function rowExponentials(this: NormalizeCell, x: Floats, shifts: Floats, table: Floats): number {
+  const matrix = table[0]![0]![this.thread.z * 6]!;
+  const row = table[0]![1]![this.thread.y * 6]!;
+  const z = table[0]![2]![this.thread.z * 6]!;
+  const y = table[0]![3]![this.thread.y * 6]!;
+  const shift = shifts[z]![y]![0]!;
+  let sum = 0;
+  for (let j = 0; j < this.constants.depth; j++)
+    sum += exponential(x[matrix]![row]![j * this.constants.stride]! - shift);
+  return sum;
+}
+
 // Layer normalisation. Table: z and y offsets of x and of the row statistics, and ε.
 
 /** Σ x / n */

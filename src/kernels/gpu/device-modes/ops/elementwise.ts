@@ -21,6 +21,9 @@ const UNARY = [
   "geluGrad",
   "sin",
   "cos",
+  "relu",
+  "positive",
+  "log",
 ] as const;
 /** The position of a name is the op's number in `binaryOp`. */
 const BINARY = ["add", "sub", "mul", "div"] as const;

@@ -1,6 +1,6 @@
 // Ops that move elements, on a graphics card: a view where strides allow it, as in the definitions, otherwise a copying kernel.
 
-import { gather as gatherRule } from "../../../../tensor/ops/gather.ts";
+import { gather as gatherRule, pick as pickRule, place as placeRule } from "../../../../tensor/ops/gather.ts";
 import {
   concat as concatRule,
   pad as padRule,
@@ -11,8 +11,8 @@ import type { Ops } from "../../../../tensor/ops/table.ts";
 import { axesOf, sidesOf } from "../../../../tensor/pattern.ts";
 import { flat, offsets, type View, view } from "../../../../tensor/tensor.ts";
 import { zerosOf } from "../device-buffers.ts";
-import { joinedPair, unaryOp } from "../kernels/elementwise.ts";
-import type { Launcher } from "../launcher.ts";
+import { joinedPair, placed, unaryOp } from "../kernels/elementwise.ts";
+import { type Launcher, layoutKey } from "../launcher.ts";
 import { type Grid, gridOf, offsetsOf } from "../offset-tables.ts";
 import { unary } from "./elementwise.ts";
 
@@ -108,5 +108,31 @@ export async function gather(launcher: Launcher, attrs: Ops["gather"]["attrs"], 
   const key = `gather ${ids};${rowShape};${stride};${source.offset}`;
   const table = await launcher.table(key, lists, [0]);
   const out = await launcher.run({ body: unaryOp, constants: { op: 0 }, grid, operands: [source], table });
+  return view(out.data, shape);
+}
+
+export async function pick(launcher: Launcher, attrs: Ops["pick"]["attrs"], a: View): Promise<View> {
+  const shape = pickRule.shape(attrs, a.shape);
+  const ids = flat(attrs.ids);
+  if (ids.length === 0) return zerosOf(shape);
+  const step = a.stride.at(-1) ?? 0;
+  const lists = () => {
+    const rows = offsets(a.shape.slice(0, -1), a.stride.slice(0, -1));
+    return [Int32Array.of(a.offset), Int32Array.of(0), rows.map((row, i) => row + (ids[i] ?? 0) * step)];
+  };
+  const table = await launcher.table(`pick ${ids};${layoutKey(a)}`, lists, [0]);
+  const grid = gridOf([ids.length]);
+  const out = await launcher.run({ body: unaryOp, constants: { op: 0 }, grid, operands: [a], table });
+  return view(out.data, shape);
+}
+
+export async function place(launcher: Launcher, attrs: Ops["place"]["attrs"], a: View): Promise<View> {
+  const shape = placeRule.shape(attrs, a.shape);
+  const ids = flat(attrs.ids);
+  if (ids.length === 0) return zerosOf(shape);
+  const lists = () => [offsets(a.shape, a.stride, a.offset), ids];
+  const table = await launcher.table(`place ${ids};${layoutKey(a)}`, lists);
+  const grid = gridOf([ids.length, attrs.width]);
+  const out = await launcher.run({ body: placed, constants: {}, grid, operands: [a], table });
   return view(out.data, shape);
 }

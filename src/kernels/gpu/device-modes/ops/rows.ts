@@ -1,6 +1,6 @@
 // Softmax and layer normalisation on a graphics card, each as a sequence of kernels.
 import { sameShape } from "../../../../tensor/ops/elementwise.ts";
-import { emptyRowWeight } from "../../../../tensor/ops/reductions.ts";
+import { emptyRowWeight, sumExp as sumExpRule } from "../../../../tensor/ops/reductions.ts";
 import { rowMajor, type View } from "../../../../tensor/tensor.ts";
 import type { AttentionAttrs, NormalizeAttrs } from "../../../backend.ts";
 import { zerosOf } from "../device-buffers.ts";
@@ -8,6 +8,7 @@ import {
   dividedByRow,
   normalized,
   rowDeviations,
+  rowExponentials,
   rowMaxima,
   rowMeanErrors,
   rowMeans,
@@ -83,4 +84,13 @@ export async function normalize(
     const deviations = await temporary(launcher.run({ ...perRow, body: rowDeviations, operands }));
     return launcher.run({ body: normalized, constants, grid, operands: [...operands, deviations], table });
   });
+}
+
+export async function sumExp(launcher: Launcher, a: View, shift: View): Promise<View> {
+  const shape = sumExpRule.shape({}, a.shape, shift.shape);
+  if (a.size === 0) return zerosOf(shape);
+  const { rowGrid, depth, tableOf } = rowLayout(launcher, a);
+  const table = await tableOf([a, shift], []);
+  const constants = { depth, stride: lastStride(a) };
+  return launcher.run({ body: rowExponentials, constants, grid: rowGrid, operands: [a, shift], table });
 }
