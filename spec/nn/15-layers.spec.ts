@@ -513,7 +513,7 @@ test("[norm.rms] derivatives of RMS norm equal finite differences", () => {
   vjpEqualsFiniteDifferences(() => normalize(x, { centred: false, epsilon: 0.1 }), { x }, 1e-7);
 });
 
-test("[batch-norm.evaluation] batch norm uses the stored statistics of each channel", () => {
+test("[batchnorm.evaluation] batch norm uses the stored statistics of each channel", () => {
   forAll(
     { b: from(0, 2), c: from(1, 4), h: from(1, 3), w: from(1, 3), seed: seeds },
     ({ b, c, h, w, seed }) => {
@@ -544,13 +544,13 @@ test("[batch-norm.evaluation] batch norm uses the stored statistics of each chan
   );
 });
 
-test("[batch-norm.evaluation] train mode is refused before anything changes", () => {
+test("[batchnorm.evaluation] train mode is refused before anything changes", () => {
   const model = new (class Net {
     drop = new Dropout(0.5);
     layers = [new BatchNorm2d(2)];
   })();
   const error = refusal(() => setTraining(model, { seed: 1 }));
-  expect(error.rule).toBe("batch-norm.evaluation");
+  expect(error.rule).toBe("batchnorm.evaluation");
   expect(error.message).toContain('the BatchNorm2d "layers.0" cannot be in train mode');
   expect(model.drop.generator).toBeNull();
   expect(refusal(() => setTraining(new BatchNorm2d(2), { seed: 1 })).message).toMatch(
@@ -559,7 +559,7 @@ test("[batch-norm.evaluation] train mode is refused before anything changes", ()
   setTraining(model, null);
 });
 
-test("[batch-norm.buffers] the statistics are buffers under torch's names", () => {
+test("[batchnorm.buffers] the statistics are buffers under torch's names", () => {
   const layer = new BatchNorm2d(3);
   expect([...stateDict(layer)].map(([key, t]) => [key, t.shape])).toEqual([
     ["weight", [3]],

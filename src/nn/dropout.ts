@@ -33,7 +33,7 @@ export class Dropout {
  */
 export function setTraining(module: object, training: { readonly seed: number } | null): void {
   const parts = [...walk(module)];
-  if (training) for (const [path, part] of parts) if (part instanceof BatchNorm2d) part.refuseTraining(path); // [batch-norm.evaluation]
+  if (training) for (const [path, part] of parts) if (part instanceof BatchNorm2d) part.refuseTraining(path); // [batchnorm.evaluation]
   for (const [path, part] of parts) {
     if (part instanceof Dropout) part.generator = training && generator(training.seed, path); // [dropout.generators]
   }

@@ -20,34 +20,41 @@ export { peakLoop } from "./peak.ts";
 /** Whether the JavaScript engine supports WebAssembly SIMD and shared memory. */
 export const simdRuns = (): boolean => Engine.runs();
 
+/** The ops whose kernels need nothing but the engine. */
+function opsWithoutState(engine: Engine): Backend["ops"] {
+  const elementwise = ELEMENTWISE.map((op) => [
+    op,
+    (attrs: object, a: View, b?: View) => elements(engine, op, attrs, a, b),
+  ]);
+  return {
+    ...Object.fromEntries(elementwise),
+    softmax: (attrs, a) => softmax(engine, attrs, a),
+    sum: (attrs, a) => sum(engine, attrs, a),
+    unbroadcast: (attrs, a) => unbroadcast(engine, attrs, a),
+    pad: (attrs, a) => pad(engine, attrs, a),
+    scatter: (attrs, a) => scatter(engine, attrs, a),
+    pick: (attrs, a) => pick(engine, attrs, a),
+    place: (attrs, a) => place(engine, attrs, a),
+    maxTo: (attrs, a) => maxTo(engine, attrs, a),
+    sumExp: (_, a, shift) => sumExp(engine, a, shift),
+  };
+}
+
 export async function simd(options: EngineOptions = {}): Promise<Backend> {
   const engine = await Engine.open(options);
   const ran: KernelCounts = { matmul: 0, attention: 0 };
   const weights = new Weights(engine);
   const appends = new Appends(engine);
   const { threads } = engine;
-  const elementwise = ELEMENTWISE.map((op) => [
-    op,
-    (attrs: object, a: View, b?: View) => elements(engine, op, attrs, a, b),
-  ]);
   const ops: Backend["ops"] = {
-    ...Object.fromEntries(elementwise),
+    ...opsWithoutState(engine),
     einsum: ({ pattern }, a, b) => {
       const c = einsum(engine, pattern, a, b, weights);
       ran.matmul++;
       return c;
     },
-    softmax: (attrs, a) => softmax(engine, attrs, a),
-    sum: (attrs, a) => sum(engine, attrs, a),
-    unbroadcast: (attrs, a) => unbroadcast(engine, attrs, a),
     concat: (attrs, ...views) => appends.concat(attrs, views),
-    pad: (attrs, a) => pad(engine, attrs, a),
     gather: (attrs, table) => gather(engine, attrs, table, weights),
-    scatter: (attrs, a) => scatter(engine, attrs, a),
-    pick: (attrs, a) => pick(engine, attrs, a),
-    place: (attrs, a) => place(engine, attrs, a),
-    maxTo: (attrs, a) => maxTo(engine, attrs, a),
-    sumExp: (_, a, shift) => sumExp(engine, a, shift),
   };
   return {
     name: "simd",

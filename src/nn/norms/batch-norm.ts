@@ -17,7 +17,7 @@ export interface BatchNormOptions {
  * (torch.nn.BatchNorm2d in evaluation mode). Statistics of a batch are not computed: train mode is refused.
  */
 export class BatchNorm2d {
-  static readonly buffers: readonly string[] = ["running_mean", "running_var", "num_batches_tracked"]; // [batch-norm.buffers]
+  static readonly buffers: readonly string[] = ["running_mean", "running_var", "num_batches_tracked"]; // [batchnorm.buffers]
   weight: Parameter<"c">;
   bias: Parameter<"c">;
   running_mean: Parameter<"c">;
@@ -43,7 +43,7 @@ export class BatchNorm2d {
     const name = path === "" ? "BatchNorm2d" : `the BatchNorm2d "${path}"`;
     throw new RuleError(
       `${name} cannot be in train mode: it uses running statistics and does not update them; freeze it, and train without setTraining`,
-      "batch-norm.evaluation",
+      "batchnorm.evaluation",
     );
   }
 
@@ -52,13 +52,13 @@ export class BatchNorm2d {
     const [channels] = this.weight.shape;
     if (x.shape.length !== 4 || x.shape[1] !== channels)
       throw new ShapeError(
-        `planes are [b ${channels} h w], not [${x.shape.join(" ")}]  [batch-norm.evaluation]`,
+        `planes are [b ${channels} h w], not [${x.shape.join(" ")}]  [batchnorm.evaluation]`,
         "BatchNorm2d",
         x.shape.length === 4 ? batchNormError(channels ?? 0, x.shape[1] ?? 0) : null,
       );
     const each = (t: Tensor<"c">) => expand(rearrange("c -> c 1 1", t), x);
     const deviation = sqrt(addScalar(this.running_var, this.#epsilon));
-    const centred = div(sub(x, each(this.running_mean)), each(deviation)); // [batch-norm.evaluation]
+    const centred = div(sub(x, each(this.running_mean)), each(deviation)); // [batchnorm.evaluation]
     return tap(this, "", add(mul(centred, each(this.weight)), each(this.bias)));
   }
 }
