@@ -58,6 +58,7 @@ test.each<[string, Uint8Array, RegExp]>([
   ["pixels that are missing", file(header(9, 1, GREY), data(0, 1)), /less data than 9×1/],
   ["interlaced pixels that are missing", file(header(9, 9, [8, 0, 1]), data(0, 1)), /less data than 9×9/],
   ["garbage for pixels", file(header(3, 1, GREY), chunk("IDAT", Buffer.alloc(9, 7))), /decompressed/],
+  ["a filter that does not exist", file(header(3, 1, GREY), data(5, 1, 2, 3)), /filter 5; there are 0 to 4/],
   ["a width of 0", file(header(0, 1, GREY), data(0)), /0×1/],
   ["2³¹ − 1 rows", file(header(1, 2 ** 31 - 1, GREY), data(0)), /1×2147483647/],
   ["2⁶² pixels", file(header(2 ** 31, 2 ** 31, [16, 6, 1]), data(0)), /2147483648×2147483648/],
@@ -253,6 +254,15 @@ describe("JPEG files", () => {
   test("the files that these tests damage can be read", async () => {
     for (const file of [baseline, progressive, scansOf(progressive, 0)])
       expect((await read(file)).data).toHaveLength(37 * 29);
+  });
+
+  test("[image.bounded] an image has a bit for each block at least", async () => {
+    // The scan of this file has fewer than 4,096 bytes, which are bits for 32,768 blocks, and more than 64.
+    const bytes = baseline.length - scan;
+    expect(64 < bytes && bytes < 4096).toBe(true);
+    expect((await read(baseline)).data).toHaveLength(37 * 29);
+    await expect(read(changed(baseline, frame + 5, 8, 0, 8, 0))).rejects.toThrow(/less data than 2048×2048/);
+    await expect(read(changed(baseline, frame + 5, 1, 0, 0, 64))).rejects.toThrow(/its data are damaged/);
   });
 
   test("[image.limits] the scans of a large image are fewer", async () => {

@@ -1,4 +1,6 @@
 // Resizing and preprocessing, of 39-resizing.md. Pillow's and torchvision's own results are golden cases.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Image } from "../../../src/io/images/image.ts";
@@ -14,8 +16,9 @@ import {
   imageTensor,
   resizeShortSide,
 } from "../../../src/io/images/transforms.ts";
+import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
-import { flat } from "../../../src/tensor/tensor.ts";
+import { flat, Int } from "../../../src/tensor/tensor.ts";
 
 const sinc = (x: number) => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 
@@ -78,7 +81,7 @@ const bytes = (min: number, max: number) => fc.array(fc.nat(255), { minLength: m
 const isSettled = (value: number, weights: number): boolean =>
   Math.abs(value - Math.floor(value) - 0.5) > 255 * weights * 2 ** -22;
 
-test("[image.cubic] [image.filters] [image.antialias] [image.edges] a row is the formula's, rounded and clipped", () => {
+test("[image.cubic] [image.filters] [image.antialias] [image.edges] [image.fixed-point] a row is the formula's, rounded and clipped", () => {
   let compared = 0;
   fc.assert(
     fc.property(
@@ -99,6 +102,30 @@ test("[image.cubic] [image.filters] [image.antialias] [image.edges] a row is the
   );
   expect(compared).toBeGreaterThan(5000);
 });
+
+const CASES = "golden/cases/pillow";
+
+test.each(readdirSync(CASES))(
+  "[image.fixed-point] [image.edges] [image.order] Pillow's bytes: %s",
+  (name) => {
+    const { config } = JSON.parse(readFileSync(join(CASES, name, "case.json"), "utf8"));
+    const bytesOf = (file: string, key: string) => {
+      const stored = loadSafetensors(join(CASES, name, file)).get(key);
+      if (!(stored instanceof Int)) throw new Error(`${key} has no integers`);
+      return { shape: stored.shape, values: stored.flat() };
+    };
+    const [given, expected] = [
+      bytesOf("inputs.safetensors", "inputs.image"),
+      bytesOf("expected.safetensors", "outputs.out"),
+    ];
+    const [height = 0, width = 0, channels] = given.shape;
+    const from = { width, height, channels: channels as 1 | 3, data: Uint8Array.from(given.values) };
+    const size = { width: config.size[0], height: config.size[1] };
+    const made = resizeImage(from, size, { filter: config.resample.toLowerCase() });
+    expect([made.height, made.width, made.channels]).toEqual(expected.shape);
+    expect([...made.data]).toEqual([...expected.values]);
+  },
+);
 
 test("[image.filters] without options the filter is bicubic", () => {
   const row = rowImage([0, 255, 10, 200, 30, 90, 0]);
@@ -235,6 +262,9 @@ test("[image.center] an offset of half a pixel is rounded to the even number", (
     centerCrop(numbered(width, 1), { width: crop, height: 1 }).data[0];
   // The offsets are 0.5, 1.5, 2.5, 3.5 and 1, and the first sample is one more.
   expect([first(4, 3), first(6, 3), first(8, 3), first(10, 3), first(5, 3)]).toEqual([1, 3, 3, 5, 2]);
+  const high = (height: number, crop: number) =>
+    centerCrop(numbered(1, height), { width: 1, height: crop }).data[0];
+  expect([high(4, 3), high(6, 3), high(8, 3), high(10, 3), high(5, 3)]).toEqual([1, 3, 3, 5, 2]);
 });
 
 test("[image.center] a number crops a square, an object a rectangle", () => {
@@ -251,6 +281,11 @@ test("[image.center-padding] a smaller image is padded with black, an odd pixel 
   ]);
 });
 
+test("[image.center-padding] one side is padded while the other is cropped", () => {
+  expect([...centerCrop(numbered(1, 5), { width: 3, height: 1 }).data]).toEqual([0, 3, 0]);
+  expect([...centerCrop(numbered(5, 1), { width: 1, height: 3 }).data]).toEqual([0, 3, 0]);
+});
+
 test("[image.normalize] samples become (x / 255 − mean) / std, channel by channel", () => {
   const one: Image = { width: 2, height: 1, channels: 3, data: Uint8Array.from([0, 51, 255, 102, 204, 153]) };
   const tensor = imageTensor(one, { mean: [0.5, 0.25, 0], std: [0.5, 2, -1] });
@@ -258,6 +293,9 @@ test("[image.normalize] samples become (x / 255 − mean) / std, channel by chan
   const expected = [-1, -0.2, (0.2 - 0.25) / 2, (0.8 - 0.25) / 2, -1, -0.6];
   for (const [i, value] of flat(tensor.data).entries()) expect(value).toBeCloseTo(expected[i] ?? NaN, 14);
   expect([...flat(imageTensor(one).data)]).toEqual([0, 0.4, 0.2, 0.8, 1, 0.6]);
+  const high = imageTensor({ ...one, width: 1, height: 2 });
+  expect(high.shape).toEqual([3, 2, 1]);
+  expect([...flat(high.data)]).toEqual([0, 0.4, 0.2, 0.8, 1, 0.6]);
 });
 
 test("[image.normalize] CLIP's numbers are those of its clip.py", () => {

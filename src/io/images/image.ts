@@ -64,8 +64,7 @@ function colourOf(image: DecodedImage): Colour {
   if (image.layout === "cmyk")
     return (samples, at) => {
       const white = sample(samples, at + 3);
-      const paper = (ink: number): number =>
-        Math.max(0, white - multiplied(255 - sample(samples, at + ink), white));
+      const paper = (ink: number): number => white - multiplied(255 - sample(samples, at + ink), white);
       return [paper(0), paper(1), paper(2)]; // [image.cmyk]
     };
   const [green, blue] = SAMPLES[image.layout] < 3 ? [0, 0] : [1, 2];

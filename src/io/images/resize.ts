@@ -46,8 +46,9 @@ interface Window {
   readonly weights: Int32Array;
 }
 
-/** Rounded half away from zero. */
-const fixedPoint = (weight: number): number => Math.trunc(weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5)); // [image.fixed-point]
+/** Rounded half away from zero, because an Int32Array drops the fraction. */
+const fixedPoint = (weights: readonly number[]): Int32Array =>
+  Int32Array.from(weights, (weight) => weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5)); // [image.fixed-point]
 
 /** A window for each of `to` output samples. */
 function windowsOf(size: number, to: number, { support, weight }: Filter): Window[] {
@@ -62,8 +63,8 @@ function windowsOf(size: number, to: number, { support, weight }: Filter): Windo
       weight((n + from - center + 0.5) * (1 / stretch)),
     );
     const sum = values.reduce((total, value) => total + value, 0);
-    const weights = values.map((value) => fixedPoint(sum === 0 ? value : value / sum));
-    return { from, weights: Int32Array.from(weights) };
+    const weights = fixedPoint(sum === 0 ? values : values.map((value) => value / sum));
+    return { from, weights };
   });
 }
 
