@@ -142,6 +142,57 @@ async function torchAttention() {
   return rates;
 }
 
+/** The targets that can do a part beside the product, on one thread or on all. */
+const targetsWith = (part) =>
+  Object.entries(targets)
+    .filter(([, target]) => part in target)
+    .flatMap(([backend, { threads: choice }]) => threadsOf[choice].map((threads) => ({ backend, threads })));
+
+/** The answers of a process to some questions, with errors reported. */
+async function answers({ backend, threads }, questions) {
+  const { request, stop } = start(process.execPath, [
+    join(folder, "target-process.mjs"),
+    backend,
+    `${threads}`,
+  ]);
+  const found = [];
+  for (const question of questions) {
+    const { error, ...answer } = await request({ ...question, quick });
+    if (error !== undefined) progress(`${backend}, ${threads}: ${error}`);
+    found.push(error === undefined ? answer : null);
+  }
+  await stop();
+  return found;
+}
+
+async function otherAttention() {
+  const rates = [];
+  for (const target of targetsWith("attention")) {
+    const found = await answers(
+      target,
+      shapes.attention.map((attention) => ({ attention })),
+    );
+    for (const [i, shape] of shapes.attention.entries()) {
+      if (found[i] === null) continue;
+      const gflops = kernels.attention.operations(shape) / found[i].seconds / 1e9;
+      rates.push({ ...target, mode: null, shape, gflops });
+    }
+  }
+  return rates;
+}
+
+/** The example that targets beside PyTorch are measured on. */
+const GATED = "gated-cross-attention-block";
+
+async function otherExamples(name) {
+  if (name !== GATED) return [];
+  const found = [];
+  for (const target of targetsWith("gated"))
+    for (const answer of await answers(target, [{ gated: true }]))
+      if (answer !== null) found.push({ name, ...target, ...answer });
+  return found;
+}
+
 /** A process for each example, so that the memory measured is that of the example. */
 async function torchExample(example) {
   const torch = pytorch(cores);
@@ -195,12 +246,16 @@ async function measure() {
       backend: `flamboyance ${rate.backend}`,
       mode: null,
     }));
-    results.attention = [...ours, ...(torch === null ? [] : await torchAttention())];
+    results.attention = [
+      ...ours,
+      ...(await otherAttention()),
+      ...(torch === null ? [] : await torchAttention()),
+    ];
   }
   if (parts.includes("examples")) {
     const names = quick ? EXAMPLES.filter((name) => name in quickExamples) : EXAMPLES;
     for (const name of values.example ? values.example.split(",") : names) {
-      results.examples.push(...bench("--example", name).examples);
+      results.examples.push(...bench("--example", name).examples, ...(await otherExamples(name)));
       if (torch !== null) results.examples.push(...(await torchExample(name)));
     }
   }
