@@ -2,8 +2,10 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { bytesOfStep, CachedDecoder, memoryBandwidth } from "../../src/bench/decode.ts";
 import { exampleHere } from "../../src/bench/example-process.ts";
 import { EXAMPLES, examples, tinyFlamingo } from "../../src/bench/examples.ts";
+import { decoder } from "../../src/bench/memory.ts";
 import { peakGflops } from "../../src/bench/peak-flops.ts";
 import { checkProduct } from "../../src/bench/rates.ts";
 import { start } from "../../src/bench/start.ts";
@@ -12,9 +14,9 @@ import { exponentOf, inRounds, median, secondsOf } from "../../src/bench/timing.
 import { each } from "../../src/cli/commands/bench.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { reference } from "../../src/kernels/reference/index.ts";
-import { peakLoop } from "../../src/kernels/simd/index.ts";
+import { peakLoop, simd } from "../../src/kernels/simd/index.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
-import { stateDict } from "../../src/nn/state-dict.ts";
+import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { Bug, LoadError, ShapeError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { flat, type Shape, sizeOf, Tensor, view } from "../../src/tensor/tensor.ts";
@@ -297,6 +299,7 @@ test("--json prints one document with the stable keys", () => {
     "scaling",
     "start",
     "memory",
+    "decode",
   ]);
   expect(results.peakGflops).toBeGreaterThan(0);
   const rate = { backend: "reference", mode: null, threads: 1, gflops: expect.any(Number) };
@@ -380,3 +383,54 @@ test("without --json there are tables; an unknown word is a usage error", () => 
   ])
     expect(bench("--quick", wrong).status).toBe(3);
 });
+
+test("a decoder reads one token a step, and its cache grows on the backend", async () => {
+  const size = { layers: 2, width: 64, cached: 5 };
+  const model = initialize(decoder(size, 256), 1);
+  const logits: number[][] = [];
+  for (const backend of [reference("float64"), await simd({ threads: 1 })]) {
+    const decoding = await CachedDecoder.open(model, backend, size);
+    for (let step = 0; step < 3; step++) logits.push([...flat((await decoding.step()).data)]);
+    expect(decoding.cached).toBe(8);
+    const [grown, weights] = [backend.store?.usage().used ?? 0, 4 * 2 * (4 * 64 ** 2 + 3 * 64 * 256)];
+    decoding.close();
+    if (backend.store) expect(grown - backend.store.usage().used).toBeGreaterThanOrEqual(2 * 2 * 4 * 8 * 64);
+    if (backend.store) expect(backend.store.usage().used).toBeGreaterThan(weights);
+    await backend.close();
+  }
+  for (let step = 0; step < 3; step++)
+    for (const [i, x] of (logits[step] ?? []).entries()) expect(logits[step + 3]?.[i]).toBeCloseTo(x, 4);
+  expect(logits[1]).not.toEqual(logits[0]);
+});
+
+test("the bytes of a step are those of the weights, of one row of embeddings and of the cache", () => {
+  const size = { layers: 3, width: 128, cached: 50 };
+  // Four square projections, a feed-forward layer of three by 512 and two norms; the last norm, the head, a row, keys and values.
+  const weights = 3 * (4 * 128 ** 2 + 3 * 128 * 512 + 2 * 128) + 128 + 128 * 300 + 128;
+  expect(bytesOfStep(decoder(size, 300), size)).toBe(4 * (weights + 2 * 3 * 50 * 128));
+});
+
+test("the memory's bandwidth is the bytes that were read, by the least time of a sweep", async () => {
+  const times = [0, 8, 10, 12, 20, 24, 30, 35, 40, 46]; // the shortest of five takes 2 ms
+  expect(await memoryBandwidth(3 * 2 ** 20, 2, () => times.shift() ?? NaN)).toBe((3 * 2 ** 20) / 0.002);
+  expect(times).toEqual([]);
+});
+
+test("decode reports tokens per second, the overhead of a step, and the limit of the bandwidth", () => {
+  const { status, stdout, stderr } = bench("--quick", "--json", "--only", "decode", "--threads", "1");
+  expect([status, stderr]).toEqual([0, expect.stringContaining("decode 2 layers of width 64, 20 cached: ")]);
+  const { decode } = JSON.parse(stdout);
+  const known = { backend: "simd", mode: expect.any(String), threads: 1, layers: 2, width: 64, cached: 20 };
+  const measured = {
+    tokensPerSecond: expect.any(Number),
+    overheadMs: expect.any(Number),
+    bandwidthLimit: expect.any(Number),
+  };
+  expect(decode).toEqual([{ ...known, ...measured }]);
+  const [{ tokensPerSecond, overheadMs, bandwidthLimit }] = decode;
+  expect(Math.min(tokensPerSecond, overheadMs, bandwidthLimit)).toBeGreaterThan(0);
+  const shown = bench("--quick", "--only", "decode", "--threads", "1").stdout;
+  expect(shown).toMatch(
+    /decoding .* limit +overhead\n2 layers of width 64, 20 cached +simd \w+ 1 thread +[\d.]+ +[\d.]+ +\d+ ms/,
+  );
+}, 30_000);

@@ -41,9 +41,12 @@ export interface MemoryUse extends TargetName, MemorySize {
 const WIDTH_OF_HEAD = 64;
 const TOKENS = 32_000;
 
-export const decoder = ({ layers, width }: MemorySize): LlamaForCausalLM =>
+export const decoder = (
+  { layers, width }: Pick<MemorySize, "layers" | "width">,
+  vocabSize = TOKENS,
+): LlamaForCausalLM =>
   new LlamaForCausalLM({
-    vocabSize: TOKENS,
+    vocabSize,
     hiddenSize: width,
     intermediateSize: 4 * width,
     numHiddenLayers: layers,

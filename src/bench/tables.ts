@@ -1,6 +1,7 @@
 // The results of `flamboyance bench` as text.
 import type { Paint } from "../terminal/colour.ts";
 import { columnsFrom, table, tables } from "../terminal/table.ts";
+import type { DecodeSpeed } from "./decode.ts";
 import type { ExampleTime } from "./example-process.ts";
 import type { MemoryUse } from "./memory.ts";
 import type { Rate } from "./rates.ts";
@@ -18,6 +19,7 @@ export interface Results {
   scaling: Scaling[];
   start: Start[];
   memory: MemoryUse[];
+  decode: DecodeSpeed[];
 }
 
 const threadsOf = (threads: number): string => (threads === 1 ? "1 thread" : `${threads} threads`);
@@ -119,8 +121,29 @@ const memoryTable = (memory: readonly MemoryUse[], paint: Paint): string[] =>
     paint,
   );
 
+const decodeTable = (speeds: readonly DecodeSpeed[], paint: Paint): string[] =>
+  table(
+    columnsFrom(
+      [
+        { head: ["decoding"] },
+        { head: ["backend"] },
+        { head: ["tokens/s"], align: "right" },
+        { head: ["limit"], align: "right" },
+        { head: ["overhead"], align: "right" },
+      ],
+      speeds.map((speed) => [
+        `${speed.layers} layers of width ${speed.width}, ${speed.cached} cached`,
+        nameOf(speed),
+        speed.tokensPerSecond.toFixed(1),
+        speed.bandwidthLimit?.toFixed(1) ?? "–",
+        duration(speed.overheadMs / 1000),
+      ]),
+    ),
+    paint,
+  );
+
 export function resultTables(results: Results, paint: Paint, width = 80): string {
-  const { peakGflops, matmul, attention, examples, scaling, start, memory } = results;
+  const { peakGflops, matmul, attention, examples, scaling, start, memory, decode } = results;
   const parts = [
     [paint(`Peak of one thread: ${peakGflops.toFixed(0)} GFLOP/s`, "strong")],
     matmul.length > 0 ? rateTable("matrix product, GFLOP/s", matmul, paint, width) : [],
@@ -129,6 +152,7 @@ export function resultTables(results: Results, paint: Paint, width = 80): string
     scaling.length > 0 ? scalingTable(scaling, paint) : [],
     start.length > 0 ? startTable(start, paint) : [],
     memory.length > 0 ? memoryTable(memory, paint) : [],
+    decode.length > 0 ? decodeTable(decode, paint) : [],
   ].filter((part) => part.length > 0);
   return `${parts.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }

@@ -1,6 +1,7 @@
 // flamboyance bench
 
 import { cores } from "#host";
+import { decode } from "../../bench/decode.ts";
 import { type ExampleTime, exampleApart, exampleHere } from "../../bench/example-process.ts";
 import { EXAMPLES, type ExampleName, quickExamples } from "../../bench/examples.ts";
 import { type MemorySize, type MemoryUse, memoryApart, memoryHere, WEIGHTS } from "../../bench/memory.ts";
@@ -33,7 +34,7 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-const PARTS = ["peak", "matmul", "attention", "examples", "scaling", "start", "memory"] as const;
+const PARTS = ["peak", "matmul", "attention", "examples", "scaling", "start", "memory", "decode"] as const;
 type Part = (typeof PARTS)[number];
 const MODES = ["webasm", "cpu", "webgl2", "webgpu", "headlessgl"] as const;
 
@@ -124,6 +125,7 @@ async function measureAll(
     scaling: await on("scaling", models, (target) => scaling(target, options)),
     start: await on("start", models, async (target) => [await start(target, timing)]),
     memory: await on("memory", models, (target) => memoryOf(target, size, quick)),
+    decode: await on("decode", models, (target) => decode(target, options)),
   };
 }
 

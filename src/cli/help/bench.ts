@@ -14,6 +14,11 @@ in a process of its own: a pass over a text, then passes over one token, with
 the peak memory of the process and what JavaScript arrays hold. It takes minutes
 and about 5 GiB with the default sizes, 1.74 × 10⁹ parameters.
 
+--only decode measures decoding with a cache, one token a step: tokens per second
+of decoders of several sizes with random weights, beside the limit of reading
+all weights and the cache once a token, at the rate at which this machine reads
+memory; and the processor time of a step that hardly computes.
+
 Options
   --backend NAME,…    reference, simd, gpu (default: all for products and
                       attention, simd for the other parts)
@@ -21,7 +26,7 @@ Options
                       and headlessgl where they run
   --threads N,…       threads of simd (default: 1 and the number of cores)
   --only PART,…       peak (always measured), matmul, attention, examples,
-                      scaling, start (default: all of these), memory
+                      scaling, start (default: all of these), memory, decode
   --example NAME      run only this example, in this process
   --layers N, --width N, --tokens N
                       sizes for memory (default: 24, 2048 and 114)

@@ -15,7 +15,7 @@ import { storeOf } from "./store.ts";
 import { Weights } from "./weights.ts";
 
 export type { EngineOptions as SimdOptions } from "./engine.ts";
-export { peakLoop } from "./peak.ts";
+export { memorySweep, peakLoop } from "./peak.ts";
 
 /** Whether the JavaScript engine supports WebAssembly SIMD and shared memory. */
 export const simdRuns = (): boolean => Engine.runs();

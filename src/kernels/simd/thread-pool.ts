@@ -21,6 +21,7 @@ export const KERNELS = [
   "pack16",
   "attendFew",
   "combineFew",
+  "sweep",
 ] as const;
 export type Kernel = (typeof KERNELS)[number];
 

@@ -1,6 +1,8 @@
-// AssemblyScript. The peak rate of one thread: multiply-adds in registers, without a memory access.
+// AssemblyScript. The limits of a machine: the peak rate of one thread, with multiply-adds in registers and without a memory access, and
+// the rate at which memory is read.
 //
 // Each step of a vector depends on the previous one, so there are as many vectors as V8 holds in the sixteen registers beside x and y.
+import { argument } from "./control.as.ts";
 import { fma } from "./tile.as.ts";
 
 /** Floating-point operations of one iteration: thirteen vectors of four floats, two steps, a product and a sum in each. */
@@ -29,4 +31,19 @@ export function peak(loops: i32, factor: f32, summand: f32): f32 {
   a = f32x4.add(a, f); a = f32x4.add(a, g); a = f32x4.add(a, h); a = f32x4.add(a, i);
   a = f32x4.add(a, j); a = f32x4.add(a, k); a = f32x4.add(a, l); a = f32x4.add(a, m);
   return f32x4.extract_lane(a, 0);
+}
+
+/** Reads a part of the memory once. Arguments: 0 the first address, 1 the bytes of a task, a multiple of 64, 2 a sum for each task. */
+export function sweep(task: i32): void {
+  let at: usize = argument(0) + <usize>task * argument(1);
+  const end = at + argument(1);
+  let a = f32x4.splat(0), b = f32x4.splat(0), c = f32x4.splat(0), d = f32x4.splat(0);
+  for (; at < end; at += 64) {
+    a = f32x4.add(a, v128.load(at));
+    b = f32x4.add(b, v128.load(at, 16));
+    c = f32x4.add(c, v128.load(at, 32));
+    d = f32x4.add(d, v128.load(at, 48));
+  }
+  const sum = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
+  v128.store(argument(2) + (<usize>task << 4), sum);
 }

@@ -8,7 +8,7 @@ import { attendVjp } from "./attention-vjp.as.ts";
 import { COUNT, KERNEL, NEXT, SCRATCH, SCRATCH_SIZE } from "./control.as.ts";
 import { copy, elements } from "./elementwise.as.ts";
 import { pack, pack16 } from "./pack.as.ts";
-import { peak, peakOperations } from "./peak.as.ts";
+import { peak, peakOperations, sweep } from "./peak.as.ts";
 import { multiply, rowTimesPanels } from "./product.as.ts";
 import { maxima, normalize, scatter, softmax, sumExp } from "./rows.as.ts";
 import { TILE } from "./tile.as.ts";
@@ -52,6 +52,7 @@ function run(kernel: i32, task: i32, scratch: usize): void {
     case 13: return pack16(task);
     case 14: return attendFew(task, scratch);
     case 15: return combineFew(task);
+    case 16: return sweep(task);
     default: unreachable();
   }
 }

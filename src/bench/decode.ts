@@ -1,0 +1,204 @@
+// The speed of decoding with a cache, beside the limit that reading the memory sets.
+import type { Backend } from "../kernels/backend.ts";
+import { releaseKept, run } from "../kernels/replay.ts";
+import { memorySweep } from "../kernels/simd/index.ts";
+import { type Cache, type KeyValues, noPadding, writerOf } from "../models/language-model.ts";
+import type { LlamaForCausalLM } from "../models/language-models/llama.ts";
+import { initialize, parameterNames, stateDict } from "../nn/state-dict.ts";
+import { Bug } from "../tensor/errors.ts";
+import { mulScalar } from "../tensor/ops/functions.ts";
+import { Int, Tensor, view } from "../tensor/tensor.ts";
+import { decoder } from "./memory.ts";
+import { type BenchOptions, operand } from "./rates.ts";
+import { measureTarget, type Target, type TargetName } from "./target.ts";
+import { median, secondsOf, type TimingOptions } from "./timing.ts";
+
+/** A LLaMA as in `memory`, and the tokens in its cache before the first step. */
+export interface DecodeSize {
+  readonly layers: number;
+  readonly width: number;
+  readonly cached: number;
+}
+
+export interface DecodeSpeed extends TargetName, DecodeSize {
+  readonly tokensPerSecond: number;
+  /**
+   * Processor time, in milliseconds, of a step of as many layers that are so narrow that computing takes next to no time: recording,
+   * replaying, launching kernels.
+   */
+  readonly overheadMs: number;
+  /** Tokens per second if all weights and the cache were read once for each, at the rate of `memoryBandwidth`. null without SIMD. */
+  readonly bandwidthLimit: number | null;
+}
+
+const NARROW: Omit<DecodeSize, "layers"> & { readonly tokens: number } = {
+  width: 64,
+  cached: 20,
+  tokens: 256,
+};
+
+const SIZES: readonly DecodeSize[] = [
+  { layers: 24, width: 64, cached: 20 },
+  { layers: 24, width: 64, cached: 2000 },
+  { layers: 12, width: 1024, cached: 2000 },
+  { layers: 2, width: 2048, cached: 2000 },
+];
+const QUICK: readonly DecodeSize[] = [{ layers: 2, width: 64, cached: 20 }];
+
+/** A decoder with a cache on a backend, to which each step adds a token. */
+export class CachedDecoder {
+  readonly #model: LlamaForCausalLM;
+  readonly #backend: Backend;
+  #cache: Cache;
+
+  private constructor(model: LlamaForCausalLM, backend: Backend, cache: Cache) {
+    this.#model = model;
+    this.#backend = backend;
+    this.#cache = cache;
+  }
+
+  /** A cache of arbitrary numbers: reading a text would take longer than all of the steps. */
+  static async open(
+    model: LlamaForCausalLM,
+    backend: Backend,
+    { layers, width, cached }: DecodeSize,
+  ): Promise<CachedDecoder> {
+    const shape = [1, Math.max(1, Math.round(width / 64)), cached, Math.min(64, width)];
+    const numbers = new Tensor(shape, view(operand(cached * width, 1), shape));
+    const made: KeyValues[] = [];
+    for (let i = 0; i < layers; i++)
+      made.push(
+        await run(backend, () => ({ k: mulScalar(numbers, 1), v: mulScalar(numbers, 0.5) }), {
+          keep: "backend",
+        }),
+      );
+    const ids = new Int<"b l">([1, cached], new Int32Array(cached));
+    return new CachedDecoder(model, backend, { layers: made, passes: [ids] });
+  }
+
+  get cached(): number {
+    return this.#cache.layers[0]?.k.shape[2] ?? 0;
+  }
+
+  /** Reads one token, and returns the logits of the next one. */
+  async step(): Promise<Tensor> {
+    const [past, model] = [this.#cache, this.#model];
+    const ids = new Int<"b l">([1, 1], Int32Array.of(this.cached % 200));
+    let passes = past.passes;
+    const call = () => {
+      const { logits, cache } = writerOf(model).step(ids, noPadding(1, this.cached + 1), past, {});
+      passes = cache.passes;
+      return { logits, ...named(cache.layers) };
+    };
+    const inputs = named(past.layers);
+    const { logits, ...kept } = await run(this.#backend, call, { model, inputs, keep: Object.keys(inputs) });
+    if (!logits) throw new Bug("a step without logits");
+    this.#cache = { layers: past.layers.map((_, i) => keyValues(kept, i)), passes };
+    releaseKept(...Object.values(inputs));
+    return logits;
+  }
+
+  close(): void {
+    releaseKept(...Object.values(named(this.#cache.layers)));
+  }
+}
+
+type Named = Record<string, Tensor>;
+
+const named = (layers: readonly KeyValues[]): Named =>
+  Object.fromEntries(
+    layers.flatMap(({ k, v }, i) => [
+      [`k${i}`, k],
+      [`v${i}`, v],
+    ]),
+  );
+
+const keyValues = (tensors: Readonly<Named>, i: number): KeyValues => {
+  const [k, v] = [tensors[`k${i}`], tensors[`v${i}`]];
+  if (!k || !v) throw new Bug(`a step without the cache of layer ${i}`);
+  return { k, v };
+};
+
+/** Bytes per second at which several threads read memory; null without SIMD. */
+export async function memoryBandwidth(
+  bytes: number,
+  threads: number,
+  clock: () => number = () => performance.now(),
+): Promise<number | null> {
+  const sweep = await memorySweep(bytes, threads);
+  if (!sweep) return null;
+  try {
+    let best = 0;
+    for (let repeat = 0; repeat < 5; repeat++) {
+      const since = clock();
+      const sum = sweep.run();
+      if (sum !== sweep.bytes / 4) throw new Bug(`the sum of ${sweep.bytes / 4} ones is ${sum}`);
+      best = Math.max(best, (1000 * sweep.bytes) / (clock() - since));
+    }
+    return best;
+  } finally {
+    await sweep.close();
+  }
+}
+
+/** Bytes that a step reads: all weights but the table of embeddings, of which it reads one row, and the cache. */
+export function bytesOfStep(model: LlamaForCausalLM, { layers, width, cached }: DecodeSize): number {
+  const state = stateDict(model);
+  const sizes = parameterNames(model).map((name) => state.get(name)?.size ?? 0);
+  const weights = sizes.reduce((sum, n) => sum + n, 0) - model.model.embed_tokens.weight.size + width;
+  return 4 * (weights + 2 * layers * cached * width);
+}
+
+/** Processor time of a step in milliseconds: the median of several, after some that are not counted. */
+async function overhead(backend: Backend, layers: number, steps: number): Promise<number> {
+  const size = { ...NARROW, layers };
+  const model = initialize(decoder(size, NARROW.tokens), 1);
+  const narrow = await CachedDecoder.open(model, backend, size);
+  const times: number[] = [];
+  for (let step = 0; step < 2 * steps; step++) {
+    const before = process.cpuUsage();
+    await narrow.step();
+    const { user, system } = process.cpuUsage(before);
+    if (step >= steps) times.push((user + system) / 1000);
+  }
+  narrow.close();
+  return median(times);
+}
+
+async function speedOf(
+  backend: Backend,
+  name: TargetName,
+  size: DecodeSize,
+  timing: TimingOptions,
+  quick: boolean,
+): Promise<DecodeSpeed> {
+  const overheadMs = await overhead(backend, size.layers, quick ? 2 : 50);
+  const model = initialize(decoder(size), 1);
+  const decoding = await CachedDecoder.open(model, backend, size);
+  for (let step = 0; step < 2; step++) await decoding.step(); // weights are packed, and the cache gets room
+  const seconds = await secondsOf(() => decoding.step(), timing);
+  decoding.close();
+  const bandwidth = await memoryBandwidth(quick ? 2 ** 22 : 2 ** 28, name.threads);
+  return {
+    ...name,
+    ...size,
+    tokensPerSecond: 1 / seconds,
+    overheadMs,
+    bandwidthLimit: bandwidth && bandwidth / bytesOfStep(model, size),
+  };
+}
+
+/** The speed of decoding of one target, for several sizes. */
+export const decode = (target: Target, { quick, timing, progress }: BenchOptions): Promise<DecodeSpeed[]> =>
+  measureTarget(target, async (backend, name) => {
+    const results: DecodeSpeed[] = [];
+    for (const size of quick ? QUICK : SIZES) {
+      const speed = await speedOf(backend, name, size, timing, quick);
+      results.push(speed);
+      const { layers, width, cached, tokensPerSecond } = speed;
+      progress(
+        `decode ${layers} layers of width ${width}, ${cached} cached: ${tokensPerSecond.toFixed(1)} tokens/s`,
+      );
+    }
+    return results;
+  });
