@@ -57,6 +57,31 @@ function exampleTable(examples) {
   return table(["", "time", "PyTorch", "ratio", "peak memory", "PyTorch", "ratio"], rows);
 }
 
+/** Tokens per second of a decoder with a cache, beside PyTorch and beside the limit that reading the weights and the cache sets. */
+function decodeTable(speeds) {
+  const rows = speeds
+    .filter(({ backend }) => backend !== "PyTorch")
+    .map(({ backend, threads, layers, width, cached, tokensPerSecond, overheadMs, bandwidthLimit }) => {
+      const torch = speeds.find(
+        (s) =>
+          s.backend === "PyTorch" &&
+          s.threads === threads &&
+          s.layers === layers &&
+          s.width === width &&
+          s.cached === cached,
+      );
+      return [
+        `${layers} × ${width}, ${cached} cached, ${backend} ${onThreads(threads)}`,
+        tokensPerSecond.toFixed(1),
+        torch ? torch.tokensPerSecond.toFixed(1) : "–",
+        torch ? `${(tokensPerSecond / torch.tokensPerSecond).toFixed(2)} ×` : "–",
+        bandwidthLimit === null ? "–" : bandwidthLimit.toFixed(1),
+        `${overheadMs.toFixed(1)} ms`,
+      ];
+    });
+  return table(["layers × width", "tokens/s", "PyTorch", "ratio", "limit of the memory", "overhead"], rows);
+}
+
 const startTable = (starts) =>
   table(
     ["", "time"],
@@ -135,7 +160,7 @@ PyTorch is measured if \`PYTHON\` names an interpreter that has it.
 `;
 
 function section(results) {
-  const { node, v8, cpu, cores, torch, quick, peakGflops, start = [] } = results;
+  const { node, v8, cpu, cores, torch, quick, peakGflops, decode = [], start = [] } = results;
   const major = node.slice(1).split(".")[0];
   const parts = [
     `## Node ${node}`,
@@ -149,6 +174,8 @@ function section(results) {
       `### Attention [heads×queries×keys×width]\n\n${rateTable(results.attention)}`,
     results.examples.length > 0 &&
       `### The examples of flamingo-pytorch's README\n\n${exampleTable(results.examples)}`,
+    decode.length > 0 &&
+      `### Decoding with a cache\n\nOne token at a time by a LLaMA with random float32 weights, which is the same in PyTorch. "Limit of the memory" is the rate at which the weights and the cache can be read; "overhead" is the processor time of a step whose layers are so narrow that computing takes next to no time.\n\n${decodeTable(decode)}`,
     results.scaling.length > 0 &&
       `### Growth of time\n\nTime ≈ c · sizeᵉ, with the exponent e of the best fit.\n\n${scalingTable(results.scaling)}`,
     start.length > 0 &&

@@ -1,6 +1,6 @@
 // Measures all packages on the same work and writes the page of results:
 //   node run.mjs [--quick] [--only PART,…] [--example NAME,…] [--out DIR]
-// Parts: matmul, attention, examples, scaling, start; or page, which measures nothing and writes the page from results/*.json.
+// Parts: matmul, attention, examples, decode, scaling, start; or page, which measures nothing and writes the page from results/*.json.
 // PYTHON names an interpreter with torch (and, for the examples, flamingo-pytorch and vit-pytorch); by default it is the one that
 // makes the golden cases, if that exists. Needs `npm run build` in the repository and `npm ci --ignore-scripts` here.
 import { spawn, spawnSync } from "node:child_process";
@@ -18,7 +18,7 @@ import { page } from "./page.mjs";
 import { targets } from "./targets.mjs";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const PARTS = ["matmul", "attention", "examples", "scaling", "start"];
+const PARTS = ["matmul", "attention", "examples", "decode", "scaling", "start"];
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
@@ -193,6 +193,21 @@ async function otherExamples(name) {
   return found;
 }
 
+/** The sizes and threads that flamboyance was measured on, each in a process of its own. */
+async function torchDecoding(speeds) {
+  const found = [];
+  for (const { layers, width, cached, threads } of speeds) {
+    const torch = pytorch(threads);
+    await torch.next();
+    const { seconds, error } = await torch.request({ decode: { layers, width, cached }, quick });
+    await torch.stop();
+    const size = { layers, width, cached };
+    if (error !== undefined) progress(`decode, PyTorch, ${threads}: ${error}`);
+    else found.push({ backend: "PyTorch", mode: null, threads, ...size, tokensPerSecond: 1 / seconds });
+  }
+  return found;
+}
+
 /** A process for each example, so that the memory measured is that of the example. */
 async function torchExample(example) {
   const torch = pytorch(cores);
@@ -232,6 +247,7 @@ async function measure() {
     matmul: [],
     attention: [],
     examples: [],
+    decode: [],
     scaling: [],
     start: [],
   };
@@ -258,6 +274,10 @@ async function measure() {
       results.examples.push(...bench("--example", name).examples, ...(await otherExamples(name)));
       if (torch !== null) results.examples.push(...(await torchExample(name)));
     }
+  }
+  if (parts.includes("decode")) {
+    results.decode = bench("--only", "decode", "--backend", "simd").decode;
+    if (torch !== null) results.decode.push(...(await torchDecoding(results.decode)));
   }
   if (parts.includes("scaling")) results.scaling = bench("--only", "scaling").scaling;
   if (parts.includes("start")) results.start = bench("--only", "start").start;

@@ -1,5 +1,5 @@
-"""Measures PyTorch. For each line {"shape":[m,k,n]}, {"attention":[h,l,s,d]} or {"example":NAME} on stdin it prints a line
-{"seconds"} or {"error"}. The argument is the number of threads.
+"""Measures PyTorch. For each line {"shape":[m,k,n]}, {"attention":[h,l,s,d]}, {"example":NAME} or
+{"decode":{"layers","width","cached"}} on stdin it prints a line {"seconds"} or {"error"}. The argument is the number of threads.
 
 Products need torch; the examples need flamingo-pytorch 0.1.2 and vit-pytorch beside it.
 """
@@ -86,9 +86,23 @@ def median_seconds(task, seconds, runs):
     return statistics.median(times)
 
 
+MOST_STEPS = 102  # of median_seconds, with the one that is not counted
+
+
+def decoding(layers, width, cached):
+    """A step that adds a token to the cache."""
+    from decoder import Decoder
+
+    decoder = Decoder(layers, width, cached, cached + MOST_STEPS).eval()
+    return lambda: decoder.step(decoder.at % 200)
+
+
 def answer(question):
     quick = question.get("quick", False)
     with torch.no_grad():
+        if "decode" in question:
+            task = decoding(**question["decode"])
+            return {"seconds": median_seconds(task, 0 if quick else 1, 1 if quick else 5)}
         if "example" in question:
             task = EXAMPLES[question["example"]](quick)
             seconds = median_seconds(task, 0 if quick else 1, 1 if quick else 5)
