@@ -28,6 +28,12 @@ export type AttentionInputs = {
   readonly bias?: View;
 };
 
+/** The sets of inputs of the `attention` scope, as a kernel's `takes`. */
+export const ATTENTION_INPUTS = [
+  ["q", "k", "v"],
+  ["q", "k", "v", "bias"],
+] as const;
+
 /** A fused kernel. It receives the named inputs of a scope and no other tensor. */
 export interface ScopeKernel<Attrs, Inputs, Results extends View | Readonly<Record<string, View>> = View> {
   /** The sets of input names that the kernel takes. A scope with other inputs is computed by the definitions of its ops. */

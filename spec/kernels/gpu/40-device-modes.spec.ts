@@ -7,20 +7,27 @@ import { type DeviceMode, GpuDevice } from "../../../src/kernels/gpu/device-mode
 import type { Launcher } from "../../../src/kernels/gpu/device-modes/launcher.ts";
 import { unary } from "../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
 import { attention, einsum } from "../../../src/kernels/gpu/device-modes/ops/products.ts";
+import { maxTo, unbroadcast } from "../../../src/kernels/gpu/device-modes/ops/sums.ts";
+import { reference } from "../../../src/kernels/reference/index.ts";
+import { replay } from "../../../src/kernels/replay.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
-import { flat, view } from "../../../src/tensor/tensor.ts";
+import { record } from "../../../src/tensor/program/record.ts";
+import { flat, Int, view } from "../../../src/tensor/tensor.ts";
+import { tinyFlamingo } from "../../support/fixtures/tiny-training.ts";
 import { fakeGpuJs, INJECTED, openFakeDevice } from "../../support/kernels/gpu/fake-gpu-js.ts";
-import { attendOn, computed, productOn } from "../../support/kernels/gpu/ops.ts";
+import { attendOn, computed, productOn, sumWithStride } from "../../support/kernels/gpu/ops.ts";
 import {
   type AttentionCase,
   attentionCases,
   DEVICE_MODES,
   formula,
+  gamma,
   numbers,
   productOf,
   worstOf,
 } from "../../support/oracles/attention.ts";
+import { randomTensor } from "../../support/properties/arbitraries.ts";
 
 /** Expects that only buffers that are kept between runs are left on the device. */
 function expectClean({ buffers, constants, device }: Launcher): void {
@@ -42,16 +49,76 @@ test("products of any size, zero included, are within the bound", async () => {
   expectClean(launcher);
 });
 
-test("a sum includes all of its terms, and a kernel is compiled once for each depth", async () => {
+test("a sum includes all of its terms, and one kernel computes sums of any length", async () => {
   const { launcher, counts } = await openFakeDevice();
   const compiledAfter = async (k: number) => {
     const ones = Array(k).fill(1);
-    expect([...(await productOn(launcher, [1, 1, k, 1], ones, ones))]).toEqual([k]);
+    expect([...(await productOn(launcher, [1, 1, k, 2], ones, [...ones, ...ones]))]).toEqual([k, k]);
     return counts.compiled;
   };
   const first = await compiledAfter(3);
-  expect(await compiledAfter(1001)).toBe(first + 1);
-  expect(await compiledAfter(3)).toBe(first + 1);
+  expect(await compiledAfter(1001)).toBe(first);
+  expect(await compiledAfter(70_000)).toBe(first);
+});
+
+test("a text that grows by 200 tokens compiles no kernel after its first lengths, and is right at every length", async () => {
+  const { launcher, counts } = await openFakeDevice();
+  const compiledAt = async (s: number) => {
+    const c: AttentionCase = {
+      q: numbers(2 * 3, s),
+      k: numbers(s * 3, s + 1),
+      v: numbers(s * 2, s + 2),
+      size: [1, 2, s, 3, 2],
+      mayAttend: numbers(2 * s, s + 3).map((x) => (x < 0.5 ? 1 : 0)),
+      keptRows: null,
+      emptyRow: "uniform",
+      bias: { shape: [1, s], values: numbers(s, s + 4) },
+    };
+    const { out, bound } = formula(c, DEVICE_MODES);
+    expect(worstOf(await attendOn(launcher, c), out, bound)).toBeLessThanOrEqual(1);
+    const sum = computed(launcher, [view(Float32Array.from(c.k), [s, 3])], (x) =>
+      unbroadcast(launcher, { shape: [3] }, x),
+    );
+    const sums = [0, 1, 2].map((column) => c.k.filter((_, i) => i % 3 === column));
+    const most = await computed(launcher, [view(Float32Array.from(c.k), [s, 3])], (x) =>
+      maxTo(launcher, { shape: [3] }, x),
+    );
+    expect([...most]).toEqual(sums.map((column) => Math.max(...column)));
+    for (const [i, x] of (await sum).entries()) {
+      const terms = sums[i] ?? [];
+      const exact = terms.reduce((total, term) => total + term, 0);
+      expect(Math.abs(x - exact)).toBeLessThanOrEqual(
+        gamma(s) * terms.reduce((total, term) => total + Math.abs(term), 0),
+      );
+    }
+    return counts.compiled;
+  };
+  await compiledAt(1); // axes of size 1 have strides of their own
+  const first = await compiledAt(2);
+  for (let s = 3; s <= 200; s++) expect(await compiledAt(s)).toBe(first);
+  expectClean(launcher);
+});
+
+test("a model compiles no kernel for another length of its text", async () => {
+  const { backend, counts } = await openFakeDevice();
+  const model = tinyFlamingo();
+  const images = randomTensor<"b m c h w">([1, 1, 1, 4, 4], 1);
+  const compiledAt = async (n: number) => {
+    const text = new Int<"b l">(
+      [1, n],
+      Int32Array.from({ length: n }, (_, i) => (i === 0 ? 3 : 4 + (i % 6))),
+    );
+    const p = record(() => model.forward(text, { images }), { model, symbolic: true });
+    const [ours, exact] = [await replay(p, backend), await replay(p, reference())];
+    const [x, y] = [ours, exact].map(({ outputs }) => [
+      ...flat(outputs.out?.data ?? view(new Float32Array(0), [0])),
+    ]);
+    for (const [i, value] of (y ?? []).entries()) expect(x?.[i]).toBeCloseTo(value, 4);
+    return counts.compiled;
+  };
+  await compiledAt(1);
+  const first = await compiledAt(2);
+  for (const n of [3, 4, 5, 9, 17, 30]) expect(await compiledAt(n)).toBe(first);
 });
 
 test("attention is within the bound of the formula", async () => {
@@ -76,6 +143,50 @@ const plain: AttentionCase = {
   emptyRow: "zero",
 };
 const row = (out: Float32Array, l: number): number[] => [...out.subarray(2 * l, 2 * l + 2)];
+
+test("a bias on any of the axes is within the bound beyond small sizes, and values have a width of their own", async () => {
+  const { launcher } = await openFakeDevice();
+  for (const shape of [[2, 9, 70], [9, 70], [2, 1, 70], [2, 9, 1], [70], []]) {
+    const c: AttentionCase = {
+      q: numbers(2 * 9 * 4, 1),
+      k: numbers(2 * 70 * 4, 2),
+      v: numbers(2 * 70 * 11, 3),
+      size: [2, 9, 70, 4, 11],
+      mayAttend: numbers(9 * 70, 4).map((x, i) => (i < 70 || x < 0 ? 0 : 1)),
+      keptRows: null,
+      emptyRow: "uniform",
+      bias: {
+        shape,
+        values: numbers(
+          shape.reduce((x, y) => x * y, 1),
+          5,
+          3,
+        ),
+      },
+    };
+    const { out, bound } = formula(c, DEVICE_MODES);
+    expect(worstOf(await attendOn(launcher, c), out, bound)).toBeLessThanOrEqual(1);
+  }
+  const wrong = { ...plain, bias: { shape: [4], values: [1, 2, 3, 4] } };
+  await expect(attendOn(launcher, wrong)).rejects.toThrow(ShapeError);
+  expectClean(launcher);
+});
+
+test("a bias of NaN at a masked key has no effect, and one of −∞ masks a key", async () => {
+  const { launcher } = await openFakeDevice();
+  const withBias = (x: number, isAt: (query: number, key: number) => boolean) => {
+    const values = Array.from({ length: 15 }, (_, i) => (isAt(Math.floor(i / 5), i % 5) ? x : 0));
+    return attendOn(launcher, { ...plain, bias: { shape: [3, 5], values } });
+  };
+  const before = await attendOn(launcher, plain);
+  for (const x of [NaN, Infinity, -Infinity])
+    expect(await withBias(x, (query, key) => query === 1 || (query === 0 && key === 2))).toEqual(before);
+  expect(row(await withBias(NaN, (query, key) => query === 2 && key === 0), 2)).toEqual([NaN, NaN]);
+  const mayAttend = [..."110110000001111"].map(Number);
+  const masked = await attendOn(launcher, { ...plain, mayAttend });
+  const removed = await withBias(-Infinity, (query, key) => query === 2 && key === 0);
+  for (const [i, x] of masked.entries()) expect(removed[i]).toBeCloseTo(x, 6);
+});
 
 test("a masked key changes no bit of the output; an allowed key does", async () => {
   const { launcher } = await openFakeDevice();
@@ -218,10 +329,7 @@ test("a failed download keeps its cause, and the buffer can be read afterwards",
 test("beyond 256 kernels the least recently used are destroyed, but none whose result is on the device", async () => {
   const { launcher, counts } = await openFakeDevice();
   const { buffers } = launcher;
-  const ones = Array(300).fill(1);
-  const sumOf = async (k: number) => {
-    expect([...(await productOn(launcher, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k)))]).toEqual([k]);
-  };
+  const sumOf = async (stride: number) => expect(await sumWithStride(launcher, stride)).toBe(2);
   const one = await buffers.upload(view(Float32Array.of(1), [1]));
   const kept = await unary(launcher, "neg", one);
   const before = counts.compiled;
@@ -229,7 +337,7 @@ test("beyond 256 kernels the least recently used are destroyed, but none whose r
     await sumOf(k);
     await sumOf(1 + (k % 2));
   }
-  expect(counts.compiled - before).toBe(300); // depths 1 and 2 are used throughout, so they are not compiled again
+  expect(counts.compiled - before).toBe(300); // strides 1 and 2 are used throughout, so they are not compiled again
   expect(counts.compiled - counts.destroyed).toBe(256);
   const compilations = async (work: () => Promise<unknown>) => {
     const before = counts.compiled;

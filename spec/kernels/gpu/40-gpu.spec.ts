@@ -1,13 +1,16 @@
 // Rules of 40-gpu.md for the modes of the processor. Expected values are loops written from its equations, not from src.
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type CompiledKernel, loadLibrary } from "../../../src/kernels/gpu/gpu-js.ts";
 import { attention } from "../../../src/kernels/gpu/host-modes/attention.ts";
+import { hostBackend } from "../../../src/kernels/gpu/host-modes/backend.ts";
 import { type HostDevice, openHostDevice } from "../../../src/kernels/gpu/host-modes/host-device.ts";
 import { matmul, product } from "../../../src/kernels/gpu/host-modes/matmul.ts";
 import { dense, type Matrices, transposed } from "../../../src/kernels/gpu/host-modes/matrices.ts";
 import { gpu } from "../../../src/kernels/gpu/index.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/einsum.ts";
+import { expand } from "../../../src/tensor/ops/reductions.ts";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
 import { flat, view } from "../../../src/tensor/tensor.ts";
 import {
@@ -24,6 +27,25 @@ import {
 /** float32 numbers as an array that kernels accept. */
 const numbers = (n: number, seed: number, size = 1): Float32Array =>
   Float32Array.from(float32s(n, seed, size));
+
+/** gpu.js, with counts of the kernels that were compiled and destroyed. */
+async function countingLibrary() {
+  const library = await loadLibrary();
+  const counts = { compiled: 0, destroyed: 0 };
+  class GPU extends library.GPU {
+    override createKernel(body: (...inputs: never[]) => unknown, settings: object) {
+      counts.compiled++;
+      const kernel = super.createKernel(body, settings) as CompiledKernel;
+      const destroy = kernel.destroy.bind(kernel);
+      kernel.destroy = () => {
+        counts.destroyed++;
+        destroy();
+      };
+      return kernel;
+    }
+  }
+  return { library: { ...library, GPU }, counts };
+}
 
 type Size = readonly [batch: number, m: number, k: number, n: number];
 
@@ -184,18 +206,18 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
 
   type Case = AttentionCase<Float32Array, Uint8Array>;
 
-  const attend = ({
-    q,
-    k,
-    v,
-    size: [z, l, s, d, e],
-    mayAttend,
-    keptRows,
-    emptyRow,
-  }: Case): Promise<Float32Array> =>
+  const attendWith = (
+    on: HostDevice,
+    { q, k, v, size: [z, l, s, d, e], mayAttend, keptRows, emptyRow, bias = null }: Case,
+  ): Promise<Float32Array> =>
     attention(
-      device,
-      { q: dense(q, z, l, d), k: dense(k, z, s, d), v: dense(v, z, s, e) },
+      on,
+      {
+        q: dense(q, z, l, d),
+        k: dense(k, z, s, d),
+        v: dense(v, z, s, e),
+        ...(bias ? { bias: expand.compute({ shape: [z, l, s] }, view(bias.values, bias.shape)) } : {}),
+      },
       {
         emptyRow,
         mayAttend: mayAttend && { data: mayAttend, shape: [z, l, s], stride: [0, s, 1], offset: 0 },
@@ -203,8 +225,11 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       },
     );
 
-  const typed = ({ q, k, v, mayAttend, keptRows, ...rest }: AttentionCase): Case => ({
+  const attend = (c: Case) => attendWith(device, c);
+
+  const typed = ({ q, k, v, mayAttend, keptRows, bias, ...rest }: AttentionCase): Case => ({
     ...rest,
+    bias: bias ? { ...bias, values: Float32Array.from(bias.values) } : null,
     q: Float32Array.from(q),
     k: Float32Array.from(k),
     v: Float32Array.from(v),
@@ -221,6 +246,111 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
       { numRuns: 100 },
     );
   });
+
+  test("a bias beyond any block of the kernels is within the bound, and values have a width of their own", async () => {
+    for (const shape of [[3, 40, 300], [40, 300], [3, 1, 300], [3, 40, 1], [300]]) {
+      const c: AttentionCase = {
+        q: float32s(3 * 40 * 6, 1),
+        k: float32s(3 * 300 * 6, 2),
+        v: float32s(3 * 300 * 21, 3),
+        size: [3, 40, 300, 6, 21],
+        mayAttend: float32s(40 * 300, 4).map((x, i) => (i < 300 || x < 0 ? 0 : 1)),
+        keptRows: null,
+        emptyRow: "uniform",
+        bias: {
+          shape,
+          values: float32s(
+            shape.reduce((x, y) => x * y, 1),
+            5,
+            3,
+          ),
+        },
+      };
+      const { out, bound } = formula(c, HOST_MODES);
+      expect(worstOf(await attend(typed(c)), out, bound)).toBeLessThanOrEqual(1);
+    }
+  });
+
+  test("a bias of NaN and ±∞ has the effect of the definition; at masked keys it has none", async () => {
+    const withBias = (x: number, isAt: (query: number, key: number) => boolean) => {
+      const values = Float32Array.from({ length: 15 }, (_, i) => (isAt(Math.floor(i / 5), i % 5) ? x : 0));
+      return attend({ ...plain, bias: { shape: [3, 5], values } });
+    };
+    const before = await attend(plain);
+    for (const x of [NaN, Infinity, -Infinity]) {
+      expect(await withBias(x, (query, key) => query === 1 || (query === 0 && key === 2))).toEqual(before);
+      const changed = await withBias(x, (query, key) => query === 2 && key === 0);
+      expect([row(changed, 0, 0), row(changed, 1, 0)]).toEqual([row(before, 0, 0), row(before, 1, 0)]);
+      if (x !== -Infinity) expect(row(changed, 0, 2)).toEqual([NaN, NaN]);
+    }
+    expect(row(await withBias(-Infinity, (query) => query === 2), 0, 2)).toEqual([NaN, NaN]);
+    // a bias of −∞ has the effect of a mask
+    const masked = Uint8Array.from("11011" + "00000" + "01111", Number);
+    const [x, y] = [
+      await withBias(-Infinity, (query, key) => query === 2 && key === 0),
+      await attend({ ...plain, mayAttend: masked }),
+    ];
+    for (const [i, value] of y.entries()) expect(x[i]).toBeCloseTo(value, 6);
+  });
+
+  test("a text that grows by 200 tokens compiles a handful of kernels, and is right at every length", async () => {
+    const { library, counts } = await countingLibrary();
+    const counted = await openHostDevice(mode, async () => library);
+    const backend = hostBackend(counted);
+    for (let s = 57; s < 257; s++) {
+      const c = typed({ ...attentionOf([1, 2, s, 3, 2]), bias: { shape: [1, s], values: float32s(s, s) } });
+      const { out, bound } = formula(c, HOST_MODES);
+      expect(worstOf(await attendWith(counted, c), out, bound)).toBeLessThanOrEqual(1);
+      const [a, b] = [numbers(2 * s, s), numbers(s * 3, s + 1)];
+      const product = productOf(a, b, [1, 2, s, 3]);
+      const sum = await backend.ops.einsum?.(
+        { pattern: "m k, k n -> m n" },
+        view(a, [2, s]),
+        view(b, [s, 3]),
+      );
+      expect(worstOf(sum ? [...flat(sum)] : [], product.out, product.bound)).toBeLessThanOrEqual(1);
+    }
+    expect(counts.compiled).toBeLessThanOrEqual(6);
+    await counted.destroy();
+  });
+
+  test("at most 32 kernels are kept, those used last, and none is destroyed while it runs", async () => {
+    const { library, counts } = await countingLibrary();
+    const counted = await openHostDevice(mode, async () => library);
+    const sumOf = async (k: number) =>
+      Number(
+        (
+          await matmul(
+            counted,
+            dense(new Float32Array(k).fill(1), 1, 1, k),
+            dense(new Float32Array(k).fill(1), 1, k, 1),
+          )
+        )[0],
+      );
+    const sums = await Promise.all(Array.from({ length: 40 }, (_, i) => sumOf(64 * (i + 1))));
+    expect(sums).toEqual(Array.from({ length: 40 }, (_, i) => 64 * (i + 1)));
+    expect([counts.compiled, counts.destroyed]).toEqual([40, 0]); // all are running
+    for (const k of [64, 64 * 41, 64 * 42]) expect(await sumOf(k)).toBe(k);
+    expect([counts.compiled, counts.destroyed]).toEqual([42, 10]);
+    expect(await sumOf(64)).toBe(64); // used lately
+    expect(counts.compiled).toBe(42);
+    expect(await sumOf(128)).toBe(128); // compiled again
+    expect([counts.compiled, counts.destroyed]).toEqual([43, 11]);
+    await counted.destroy();
+  });
+
+  const attentionOf = (size: AttentionCase["size"]): AttentionCase => {
+    const [z, l, s, d, e] = size;
+    return {
+      q: float32s(z * l * d, s),
+      k: float32s(z * s * d, s + 1),
+      v: float32s(z * s * e, s + 2),
+      size,
+      mayAttend: null,
+      keptRows: null,
+      emptyRow: "zero",
+    };
+  };
 
   const plain: Case = {
     q: numbers(2 * 3 * 4, 1),

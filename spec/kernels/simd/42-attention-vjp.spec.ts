@@ -60,24 +60,30 @@ async function derivative(backend: Backend, c: Case, o = operandsWithGradient(c)
   return values;
 }
 
-/** dq, dk, dv and, with a bias, its derivative one after another, each with the bound of 42-simd.md. */
-function formula(c: Case, o = operandsWithGradient(c)) {
-  const [z, l, s, d, e] = c.size;
-  const [q, k, v, g] = [valuesOf(o.q), valuesOf(o.k), valuesOf(o.v), valuesOf(o.g)] as const;
-  const zeros = (n: number) => new Float64Array(n);
-  const all = () => ({
-    q: zeros(z * l * d),
-    k: zeros(z * s * d),
-    v: zeros(z * s * e),
-    bias: zeros(o.bias?.size ?? 0),
+/** Sums of terms for each element of the derivatives, and of their errors. */
+function sums({ q, k, v, bias }: Operands) {
+  const zeros = () => ({
+    q: new Float64Array(q.size),
+    k: new Float64Array(k.size),
+    v: new Float64Array(v.size),
+    bias: new Float64Array(bias?.size ?? 0),
   });
-  const [out, bound] = [all(), all()];
-  const bias = biasOf(c, o.bias);
-  const biasAt = biasIndex(c, o.bias?.shape ?? []);
+  const [out, bound] = [zeros(), zeros()];
   const addTerm = (to: keyof typeof out, i: number, term: number, error: number) => {
     out[to][i] = Number(out[to][i]) + term;
     bound[to][i] = Number(bound[to][i]) + error;
   };
+  const joined = (parts: typeof out) => [...parts.q, ...parts.k, ...parts.v, ...parts.bias];
+  return { addTerm, results: () => ({ out: joined(out), bound: joined(bound) }) };
+}
+
+/** dq, dk, dv and, with a bias, its derivative one after another, each with the bound of 42-simd.md. */
+function formula(c: Case, o = operandsWithGradient(c)) {
+  const [z, l, s, d, e] = c.size;
+  const [q, k, v, g] = [valuesOf(o.q), valuesOf(o.k), valuesOf(o.v), valuesOf(o.g)] as const;
+  const { addTerm, results } = sums(o);
+  const bias = biasOf(c, o.bias);
+  const biasAt = biasIndex(c, o.bias?.shape ?? []);
   for (let row = 0; row < z * l; row++) {
     const m = Math.floor(row / l);
     const isAllowed = (j: number) => !o.mayAttend || o.mayAttend[row * s + j] === 1;
@@ -129,8 +135,7 @@ function formula(c: Case, o = operandsWithGradient(c)) {
       }
     }
   }
-  const joined = (parts: typeof out) => [...parts.q, ...parts.k, ...parts.v, ...parts.bias];
-  return { out: joined(out), bound: joined(bound) };
+  return results();
 }
 
 describe("the derivative of attention", () => {
@@ -174,6 +179,20 @@ describe("the derivative of attention", () => {
             kept: "some",
             emptyRow: "uniform",
           });
+    },
+  );
+
+  test.each(BIASES.filter((axes) => axes !== "none"))(
+    "a NaN in a query makes the derivative of a bias [%s] NaN where it is added to that query's scores",
+    async (bias) => {
+      const c: Case = { ...plain, size: [2, 60, 9, 4, 3], mask: "none", bias };
+      const o = operandsWithGradient(c);
+      o.q.data[o.q.offset] = NaN; // in the first row of the first matrix
+      const values = await derivative(one, c, o);
+      const { size = 0, shape = [] } = o.bias ?? {};
+      const at = biasIndex(c, shape);
+      const affected = new Set(indices(9).map((key) => at(0, key)));
+      expect(values.slice(-size).map(Number.isNaN)).toEqual(indices(size).map((i) => affected.has(i)));
     },
   );
 

@@ -696,21 +696,18 @@ describe("attention", () => {
   test.each(BIASES)(
     "a bias [%s] is added beyond the first block of queries and keys, under every mask",
     async (bias) => {
-      for (const mask of ["none", "all", "some", "causal", "nothing"] as const)
-        for (const [emptyRow, layout] of [
-          ["zero", 0],
-          ["uniform", 1],
-          ["nan", 2],
-        ] as const)
-          await expectWithinBound({
-            ...plain,
-            size: [2, 61, 303, 20, 17],
-            mask,
-            emptyRow,
-            bias,
-            layout,
-            kept: "some",
-          });
+      for (const [layout, mask] of (["none", "all", "some", "causal", "nothing"] as const).entries()) {
+        const emptyRow = (["zero", "uniform", "nan"] as const)[layout % 3] ?? "zero";
+        await expectWithinBound({
+          ...plain,
+          size: [2, 61, 303, 20, 17],
+          mask,
+          emptyRow,
+          bias,
+          layout,
+          kept: "some",
+        });
+      }
     },
   );
 

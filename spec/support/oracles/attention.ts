@@ -21,6 +21,16 @@ export interface AttentionCase<
   /** [l], the same for every z and s: rows whose weights are kept after the softmax. */
   readonly keptRows: Bits | null;
   readonly emptyRow: EmptyRow;
+  /** Sizes of the axes [z l s], 1 where it is repeated; leading ones may be absent. */
+  readonly bias?: { readonly shape: readonly number[]; readonly values: Floats } | null;
+}
+
+/** The number that is added to the score of a query and a key. */
+function biasAt({ bias }: AttentionCase<Numbers, Numbers>, place: readonly number[]): number {
+  if (!bias) return 0;
+  const from = 3 - bias.shape.length;
+  const at = bias.shape.reduce((sum, n, axis) => sum * n + (n === 1 ? 0 : Number(place[from + axis])), 0);
+  return Number(bias.values[at]);
 }
 
 /** float32 numbers between −size and size, determined by the seed. */
@@ -43,9 +53,12 @@ export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<Atten
       masked: fc.boolean(),
       zeroed: fc.boolean(),
       emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
+      axes: fc.constantFrom(null, "z l s", "1 l s", "z 1 s", "z l 1", "l s", "s", "1"),
     })
-    .map(({ size, seed, logits, masked, zeroed, emptyRow }) => {
+    .map(({ size, seed, logits, masked, zeroed, emptyRow, axes }) => {
       const [z, l, s, d, e] = size;
+      const shape = axes?.split(" ").map((name) => ({ z, l, s })[name] ?? 1);
+      const elements = shape?.reduce((x, y) => x * y, 1) ?? 0;
       const bits = (n: number, salt: number) => numbers(n, seed ^ salt).map((x) => (x > 0 ? 1 : 0));
       return {
         q: numbers(z * l * d, seed, logits),
@@ -55,6 +68,7 @@ export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<Atten
         mayAttend: masked ? bits(l * s, 0x5bd1).map((x, i) => (i < s ? 0 : x)) : null, // the first row is empty
         keptRows: zeroed ? bits(l, 0x7f4a) : null,
         emptyRow,
+        bias: shape ? { shape, values: numbers(elements, seed + 3, logits) } : null,
       };
     });
 
@@ -87,7 +101,7 @@ export function formula(c: AttentionCase<Numbers, Numbers>, tolerance: Tolerance
     for (let i = 0; i < l; i++) {
       const keys = [...Array(s).keys()].filter((j) => !mayAttend || mayAttend[i * s + j] === 1);
       const score = (j: number, f: (x: number) => number) => {
-        let sum = 0;
+        let sum = f(biasAt(c, [z, i, j]));
         for (let p = 0; p < d; p++) sum += f(Number(q[(z * l + i) * d + p]) * Number(k[(z * s + j) * d + p]));
         return sum;
       };
@@ -98,7 +112,7 @@ export function formula(c: AttentionCase<Numbers, Numbers>, tolerance: Tolerance
         if (keys.length === 0) return emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / s : NaN;
         return keys.includes(j) ? Math.exp(score(j, (x) => x) - top) / total : 0;
       };
-      const scoreError = Math.max(0, ...keys.map((j) => gamma(d) * score(j, Math.abs)));
+      const scoreError = Math.max(0, ...keys.map((j) => gamma(d + 1) * score(j, Math.abs)));
       const scoreRange = Math.max(0, ...keys.map((j) => top - score(j, (x) => x)));
       const relative = tolerance.relative(scoreError, scoreRange, s);
       for (let column = 0; column < e; column++) {

@@ -1,6 +1,6 @@
 // The SIMD backend: WebAssembly kernels written in AssemblyScript, on all threads, in float32.
 import type { View } from "../../tensor/tensor.ts";
-import type { Backend, KernelCounts } from "../backend.ts";
+import { ATTENTION_INPUTS, type Backend, type KernelCounts } from "../backend.ts";
 import { Engine, type EngineOptions } from "./engine.ts";
 import { Appends } from "./ops/append.ts";
 import { attendFew } from "./ops/attend-few.ts";
@@ -64,10 +64,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
     ops,
     scopes: {
       attention: {
-        takes: [
-          ["q", "k", "v"],
-          ["q", "k", "v", "bias"],
-        ],
+        takes: ATTENTION_INPUTS,
         run: async (attrs, inputs) => {
           const out = attendFew(engine, inputs, attrs) ?? attention(engine, inputs, attrs);
           ran.attention++;
@@ -75,10 +72,7 @@ export async function simd(options: EngineOptions = {}): Promise<Backend> {
         },
       },
       attentionVjp: {
-        takes: [
-          ["q", "k", "v", "g"],
-          ["q", "k", "v", "bias", "g"],
-        ],
+        takes: ATTENTION_INPUTS.map((inputs) => [...inputs, "g"]),
         run: async (attrs, inputs) => {
           const out = attentionVjp(engine, inputs, attrs);
           ran.attention++;

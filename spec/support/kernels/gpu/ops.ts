@@ -43,6 +43,15 @@ export function productOn(
   );
 }
 
+/** 1 + 1 by a kernel of its own: one that reads every n-th element. */
+export async function sumWithStride(launcher: Launcher, n: number): Promise<number> {
+  const sum = await computed(launcher, [floats(Array(2 * n).fill(1), [2, n])], (ones) => {
+    const column = ones.pick(null, 0);
+    return einsum(launcher, "p, p -> ", column, column);
+  });
+  return sum[0] ?? NaN;
+}
+
 export function attendOn(launcher: Launcher, c: AttentionCase): Promise<Float32Array> {
   const [z, l, s, d, e] = c.size;
   const mask = (bits: Numbers | null, stride: readonly number[]): Mask | null =>
@@ -53,8 +62,9 @@ export function attendOn(launcher: Launcher, c: AttentionCase): Promise<Float32A
     postSoftmaxMask: mask(c.keptRows, [0, 1, 0]),
   };
   const inputs = [floats(c.q, [z, l, d]), floats(c.k, [z, s, d]), floats(c.v, [z, s, e])];
+  if (c.bias) inputs.push(floats(c.bias.values, c.bias.shape));
   return computed(launcher, inputs, (...views) => {
-    const [q, k, v] = views as [View, View, View];
-    return attention(launcher, attrs, { q, k, v });
+    const [q, k, v, bias] = views as [View, View, View, View?];
+    return attention(launcher, attrs, bias ? { q, k, v, bias } : { q, k, v });
   });
 }

@@ -12,7 +12,7 @@ import { flat, view } from "../../../../src/tensor/tensor.ts";
 import type { AttentionCase } from "../../oracles/attention.ts";
 import { blockRuns, blockTime } from "./block.ts";
 import { type ExampleRun, exampleError, examplesOf, FUNCTION_NAMES, functionError } from "./elementwise.ts";
-import { attendOn, computed, type Numbers, productOn } from "./ops.ts";
+import { attendOn, computed, type Numbers, productOn, sumWithStride } from "./ops.ts";
 
 /** NaN and infinities as strings, because JSON has no numbers for them. */
 const plain = (values: Iterable<number>): (number | string)[] =>
@@ -54,16 +54,14 @@ export async function product(
   return { values: plain(await productOn(launcher, size, a, b)), left: launcher.buffers.blocks };
 }
 
-/** Sums of k ones for k = 1 to `most`, each with a kernel of its own; then the result of a kernel that ran before all of them. */
-export async function depths(mode: DeviceMode, most: number): Promise<number[]> {
+/** `most` sums 1 + 1, each with a kernel of its own; then the result of a kernel that ran before all of them. */
+export async function strides(mode: DeviceMode, most: number): Promise<number[]> {
   const { launcher } = await opened(mode);
-  const ones = Array<number>(most).fill(1);
   const first = view(Float32Array.of(1), [1, 1]);
   const held = await launcher.buffers.upload(first);
   const kept = await einsum(launcher, "i p, p j -> i j", held, held);
   const sums: number[] = [];
-  for (let k = 1; k <= most; k++)
-    sums.push(...(await productOn(launcher, [1, 1, k, 1], ones.slice(0, k), ones.slice(0, k))));
+  for (let n = 1; n <= most; n++) sums.push(await sumWithStride(launcher, n));
   const { buffers } = launcher;
   sums.push(...flat(await buffers.download(kept)));
   for (const v of [held, kept]) buffers.free(buffers.blockOf(v.data) ?? 0);

@@ -3,7 +3,7 @@
 import { slice } from "../../../tensor/ops/movement.ts";
 import { expand } from "../../../tensor/ops/reductions.ts";
 import { windows } from "../../../tensor/ops/windows.ts";
-import type { Backend, KernelCounts } from "../../backend.ts";
+import { ATTENTION_INPUTS, type Backend, type KernelCounts } from "../../backend.ts";
 import type { GpuDevice } from "./gpu-device.ts";
 import { Launcher } from "./launcher.ts";
 import { binary, unary, where } from "./ops/elementwise.ts";
@@ -71,7 +71,7 @@ export function deviceBackend(device: GpuDevice): Backend & { readonly launcher:
     ops,
     scopes: {
       attention: {
-        takes: [["q", "k", "v"]],
+        takes: ATTENTION_INPUTS,
         run: async (attrs, inputs) => {
           const out = await attention(launcher, attrs, inputs);
           ran.attention++;

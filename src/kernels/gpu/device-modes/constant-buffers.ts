@@ -1,5 +1,5 @@
+import { LruCache } from "../lru-cache.ts";
 import type { DeviceBuffer, GpuDevice } from "./gpu-device.ts";
-import { LruCache } from "./lru-cache.ts";
 
 const MAX_BUFFERS = 2048;
 const MAX_FLOATS = 2 ** 24;

@@ -1,7 +1,7 @@
 // gpu.js in the modes of a graphics card (webgl2, webgpu, headlessgl): results stay on the device, where later kernels read them.
 import { Bug, LoadError } from "../../../tensor/errors.ts";
 import { assertMode, type CompiledKernel, failure, type Library, loadLibrary, openGpu } from "../gpu-js.ts";
-import { type CachedKernel, KernelCache } from "./kernel-cache.ts";
+import { type CachedKernel, KernelCache } from "../kernel-cache.ts";
 import { copied } from "./kernels/elementwise.ts";
 import { FUNCTIONS } from "./kernels/functions.ts";
 
@@ -30,6 +30,11 @@ export type DeviceKernel = (this: never, ...inputs: never[]) => number;
 export type Numbers = Readonly<Record<string, number>>;
 type Rows = readonly (readonly Float32Array[])[];
 
+/** Kernels that are kept: their names have ops and strides, but no lengths. */
+const MOST_KERNELS = 256;
+/** The largest number of iterations of a loop whose bound is not a constant. gpu.js stops such a loop silently, by default after 1,000. */
+const MOST_ITERATIONS = 2 ** 24;
+
 export class GpuDevice {
   readonly mode: DeviceMode;
   /** Buffers that have not been released, their total size in floats, and the highest total so far. */
@@ -41,7 +46,7 @@ export class GpuDevice {
   downloads = 0;
   readonly #library: Library;
   readonly #gpu: ReturnType<typeof openGpu>;
-  readonly #kernels = new KernelCache();
+  readonly #kernels = new KernelCache(MOST_KERNELS);
   #queue: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -103,7 +108,7 @@ export class GpuDevice {
     if (this.#closed) return; // destroy() has freed everything
     for (const { handle, length, producer } of buffers) {
       handle.delete();
-      producer.results--;
+      producer.uses--;
       this.floats -= length;
     }
     this.live -= buffers.length;
@@ -138,7 +143,7 @@ export class GpuDevice {
       if (typeof handle?.toArray !== "function") throw new Bug("the result is not on the device");
       const length = size[0] * size[1] * size[2];
       handle.output = handle.dimensions = [1, 1, length];
-      producer.results++;
+      producer.uses++;
       this.live++;
       this.floats += length;
       this.peak = Math.max(this.peak, this.floats);
@@ -156,6 +161,7 @@ export class GpuDevice {
       strictIntegers: true,
       tactic: "precision", // otherwise WebGL computes small results in mediump floats
       precision: "single",
+      loopMaxIterations: MOST_ITERATIONS,
       asyncMode: true,
       pipeline: true, // results stay on the device
       immutable: true, // each result has a buffer of its own

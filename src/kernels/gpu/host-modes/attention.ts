@@ -2,42 +2,43 @@
 // and never reads a whole row.
 import { ShapeError } from "../../../tensor/errors.ts";
 import { emptyRowWeight } from "../../../tensor/ops/reductions.ts";
-import type { Mask } from "../../../tensor/ops/table.ts";
-import { offsets, sizeOf } from "../../../tensor/tensor.ts";
+import { offsets, type Strided, sizeOf, type View } from "../../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../../backend.ts";
 import type { HostDevice } from "./host-device.ts";
-import { product } from "./matmul.ts";
+import { paddedDepth, product } from "./matmul.ts";
 import { fours, type Matrices, packLeft, packRight, result, transposed, unpack } from "./matrices.ts";
 
 export interface AttentionMatrices {
   readonly q: Matrices;
   readonly k: Matrices;
   readonly v: Matrices;
+  /** [… l s], with as many matrices as q. */
+  readonly bias?: View;
 }
 
-/** out[z, l, e] = Σₛ softmaxₛ(Σ_d q[z, l, d] k[z, s, d]) v[z, s, e], row-major. */
+/** out[z, l, e] = Σₛ softmaxₛ(Σ_d q[z, l, d] k[z, s, d] + bias[z, l, s]) v[z, s, e], row-major. */
 export async function attention(
   device: HostDevice,
   inputs: AttentionMatrices,
   mask: AttentionAttrs,
 ): Promise<Float32Array> {
   const { batch, l, s, d, e } = sizesOf(inputs);
-  const { q, k, v } = inputs;
+  const { q, k, v, bias } = inputs;
   const [blocks, width, columns] = [fours(l), 4 * fours(s), 4 * fours(e)];
-  const softmaxInPlace = rowSoftmax(mask, [batch, l, s]);
-  const weights = await product(device, packLeft(q), packRight(transposed(k)), {
-    batch,
-    blocks,
-    depth: d,
-    columns: width,
-  });
-  // Scores arrive in the layout that the second product reads (groups of four rows), and the weights overwrite them.
-  for (let z = 0, row = 0; z < batch; z++) {
-    for (let i = 0; i < l; i++, row++)
-      softmaxInPlace(weights, row, (z * blocks + (i >> 2)) * width * 4 + (i & 3));
-  }
+  const depth = paddedDepth(d);
+  const softmaxRow = rowSoftmax(mask, bias ?? null, [batch, l, s]);
+  const size = { batch, blocks, depth, columns: width };
+  const scores = await product(device, packLeft(q, depth), packRight(transposed(k), depth), size);
+  // Scores arrive in the layout that the second product reads: groups of four rows.
+  const keys = paddedDepth(s);
+  const weights = new Float32Array(batch * blocks * keys * 4);
+  for (let z = 0, row = 0; z < batch; z++)
+    for (let i = 0; i < l; i++, row++) {
+      const block = z * blocks + (i >> 2);
+      softmaxRow(row, scores, block * width * 4 + (i & 3), weights, block * keys * 4 + (i & 3));
+    }
   const out = result(batch, l, e);
-  unpack(await product(device, weights, packRight(v, width), { batch, blocks, depth: width, columns }), out);
+  unpack(await product(device, weights, packRight(v, keys), { batch, blocks, depth: keys, columns }), out);
   return out.data;
 }
 
@@ -51,20 +52,20 @@ function sizesOf({ q, k, v }: AttentionMatrices) {
   return { batch, l, s, d, e };
 }
 
-/** A mask as offsets of its rows. Repeated axes are not expanded. */
-interface Rows {
-  readonly data: Uint8Array;
+/** A mask or a bias as offsets of its rows. Repeated axes are not expanded. */
+interface Rows<D> {
+  readonly data: D;
   readonly starts: Int32Array;
   readonly step: number;
 }
 
-function rowsOf(
-  mask: Mask | null,
+function rowsOf<D>(
+  array: Strided<D> | null,
   name: string,
   [batch, l, s]: readonly [number, number, number],
-): Rows | null {
-  if (!mask) return null;
-  const { data, shape, stride, offset } = mask;
+): Rows<D> | null {
+  if (!array) return null;
+  const { data, shape, stride, offset } = array;
   const starts = offsets(shape.slice(0, -1), stride.slice(0, -1), offset);
   if (shape.length < 2 || sizeOf(shape.slice(0, -2)) !== batch || shape.at(-2) !== l || shape.at(-1) !== s) {
     throw new ShapeError(`${name} is [${shape.join(" ")}], the scores are [${batch} ${l} ${s}]`);
@@ -74,40 +75,45 @@ function rowsOf(
 
 // biome-ignore-start lint/style/noNonNullAssertion: sizes are checked in advance, and these loops are hot
 /**
- * Returns a function that replaces one row of scores, every fourth float from `from` on, by its weights. The mask alone determines
- * which entries take part; a score may have any value, −∞ and NaN included.
+ * Returns a function that reads one row of scores, every fourth float from `from` on, and writes its weights, every fourth float from
+ * `to` on. The mask alone determines which entries take part; a score may have any value, −∞ and NaN included.
  */
 function rowSoftmax(
   { mayAttend, emptyRow, postSoftmaxMask }: AttentionAttrs,
+  addend: View | null,
   size: readonly [number, number, number],
 ) {
   const allowed = rowsOf(mayAttend, "mayAttend", size);
   const kept = rowsOf(postSoftmaxMask, "postSoftmaxMask", size);
+  const bias = rowsOf(addend, "bias", size);
   const s = size[2];
   const emptyWeight = emptyRowWeight(emptyRow, s);
-  const width = 4 * fours(s);
-  const weights = new Float64Array(width);
+  const row = new Float64Array(s);
   const columns = new Int32Array(s);
 
-  return (scores: Float32Array, row: number, from: number): void => {
-    const count = allowedColumns(allowed, row, columns);
+  return (i: number, scores: Float32Array, from: number, weights: Float32Array, to: number): void => {
+    const count = allowedColumns(allowed, i, columns);
     let top = -Infinity;
-    for (let i = 0; i < count; i++) top = Math.max(top, scores[from + 4 * columns[i]!]!); // keeps NaN
-    let total = 0;
-    weights.fill(count === 0 ? emptyWeight : 0, 0, s);
-    for (let i = 0; i < count; i++) {
-      const weight = Math.exp(scores[from + 4 * columns[i]!]! - top);
-      weights[columns[i]!] = weight;
-      total += weight; // a single NaN makes the whole row NaN
+    row.fill(count === 0 ? emptyWeight : 0);
+    for (let c = 0; c < count; c++) {
+      const j = columns[c]!;
+      row[j] = scores[from + 4 * j]! + (bias ? bias.data[bias.starts[i]! + j * bias.step]! : 0);
+      top = Math.max(top, row[j]!); // keeps NaN
     }
-    if (count > 0) for (let j = 0; j < s; j++) weights[j]! /= total;
-    if (kept) for (let j = 0; j < s; j++) if (!kept.data[kept.starts[row]! + j * kept.step]) weights[j] = 0;
-    for (let j = 0; j < width; j++) scores[from + 4 * j] = weights[j]!; // overwrites the padding too, which is NaN where a query is
+    let total = 0;
+    for (let c = 0; c < count; c++) {
+      const j = columns[c]!;
+      row[j] = Math.exp(row[j]! - top);
+      total += row[j]!; // a single NaN makes the whole row NaN
+    }
+    if (count > 0) for (let j = 0; j < s; j++) row[j]! /= total;
+    if (kept) for (let j = 0; j < s; j++) if (!kept.data[kept.starts[i]! + j * kept.step]) row[j] = 0;
+    for (let j = 0; j < s; j++) weights[to + 4 * j] = row[j]!;
   };
 }
 
 /** Writes the allowed columns of a row to `columns` and returns their number. */
-function allowedColumns(allowed: Rows | null, row: number, columns: Int32Array): number {
+function allowedColumns(allowed: Rows<Uint8Array> | null, row: number, columns: Int32Array): number {
   let count = 0;
   const start = allowed?.starts[row] ?? 0;
   for (let j = 0; j < columns.length; j++)

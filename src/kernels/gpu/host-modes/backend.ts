@@ -1,9 +1,16 @@
 // The gpu.js backend in the modes that run on the processor: kernels for einsum and for the attention scope.
 import { cores } from "#host";
 import { axisOffsets, contraction } from "../../../tensor/ops/einsum.ts";
+import { expand } from "../../../tensor/ops/reductions.ts";
 import { axesOf, type Sizes } from "../../../tensor/pattern.ts";
 import { offsets, type View, view } from "../../../tensor/tensor.ts";
-import type { AttentionAttrs, AttentionInputs, Backend, KernelCounts } from "../../backend.ts";
+import {
+  ATTENTION_INPUTS,
+  type AttentionAttrs,
+  type AttentionInputs,
+  type Backend,
+  type KernelCounts,
+} from "../../backend.ts";
 import { reordered } from "../../reordered.ts";
 import { attention } from "./attention.ts";
 import type { HostDevice } from "./host-device.ts";
@@ -22,8 +29,11 @@ export function hostBackend(device: HostDevice): Backend {
     return reordered(c, [...batch, ...m, ...n], axesOf(sides.c).flat(), sizes);
   }
 
-  async function attentionScope(attrs: AttentionAttrs, { q, k, v }: AttentionInputs): Promise<View> {
-    const inputs = { q: lastTwoAxes(q), k: lastTwoAxes(k), v: lastTwoAxes(v) };
+  async function attentionScope(attrs: AttentionAttrs, { q, k, v, bias }: AttentionInputs): Promise<View> {
+    const matrices = { q: lastTwoAxes(q), k: lastTwoAxes(k), v: lastTwoAxes(v) };
+    const scores = [...q.shape.slice(0, -1), k.shape.at(-2) ?? 0];
+    if (bias) expand.shape({ shape: scores }, bias.shape);
+    const inputs = bias ? { ...matrices, bias: expand.compute({ shape: scores }, bias) } : matrices;
     const out = await attention(device, inputs, attrs);
     ran.attention++;
     return view(out, [...q.shape.slice(0, -1), v.shape.at(-1) ?? 0]);
@@ -35,7 +45,12 @@ export function hostBackend(device: HostDevice): Backend {
     threads: device.mode === "webasm" ? cores() : 1, // gpu.js starts a thread for each core in this mode
     precision: "float32",
     ops: { einsum },
-    scopes: { attention: { takes: [["q", "k", "v"]], run: attentionScope } },
+    scopes: {
+      attention: {
+        takes: ATTENTION_INPUTS,
+        run: attentionScope,
+      },
+    },
     ran,
     close: () => device.destroy(),
   };

@@ -1,5 +1,5 @@
 // gpu.js in the modes that run on the processor, webasm and cpu: kernels take arrays and return arrays.
-import { Bug } from "../../../tensor/errors.ts";
+import { Bug, LoadError } from "../../../tensor/errors.ts";
 import {
   assertMode,
   type CompiledKernel,
@@ -9,6 +9,7 @@ import {
   loadLibrary,
   openGpu,
 } from "../gpu-js.ts";
+import { type CachedKernel, KernelCache } from "../kernel-cache.ts";
 
 /** Cells along x (contiguous), y and z. A cell is four floats. */
 export type Cells = readonly [x: number, y: number, z: number];
@@ -32,41 +33,50 @@ export type Kernel = (cells: Cells, ...inputs: readonly Float32Array[]) => Promi
 
 export interface HostDevice {
   readonly mode: GpuMode;
-  /** The kernel with that key, compiled on its first run and cached. `constants` are the bounds of its loops. */
+  /** The kernel with that key, compiled on its first run and kept while it is in use. `constants` are the bounds of its loops. */
   kernel(key: string, body: KernelFunction, constants: Thread["constants"]): Kernel;
   destroy(): Promise<void>;
 }
+
+/** Kernels that are kept. In webasm mode each has a pool of threads. */
+const MOST_KERNELS = 32;
 
 /** Opens gpu.js in a mode that runs on the processor. */
 export async function openHostDevice(mode: GpuMode, load?: () => Promise<Library>): Promise<HostDevice> {
   const { GPU } = await loadLibrary(load);
   const gpu = openGpu(GPU, mode);
-  const kernels = new Map<string, Kernel>();
+  const kernels = new KernelCache(MOST_KERNELS);
   let closed = false;
 
-  function compile(key: string, body: KernelFunction, constants: Thread["constants"]): Kernel {
-    let compiled: CompiledKernel | undefined;
-    return async (cells, ...inputs) => {
-      if (closed) throw new Bug(`kernel "${key}" was called after its device was destroyed`);
-      let result: unknown;
-      try {
-        compiled ??= withFlatOutput(gpu.createKernel(body, settings(constants)) as CompiledKernel);
-        compiled.setOutput(cells);
-        result = await compiled(...inputs);
-      } catch (reason) {
-        throw failure(`kernel "${key}"`, reason);
-      }
-      assertMode(compiled, mode, key);
-      return result instanceof Float32Array ? result : flatten(result as Nested, cells);
-    };
-  }
+  const run = async (
+    kernel: CachedKernel,
+    cells: Cells,
+    inputs: readonly Float32Array[],
+  ): Promise<unknown> => {
+    kernel.uses++;
+    try {
+      kernel.run.setOutput(cells);
+      return await kernel.run(...inputs);
+    } finally {
+      kernel.uses--;
+    }
+  };
 
   return {
     mode,
     kernel(key, body, constants) {
-      const kernel = kernels.get(key) ?? compile(key, body, constants);
-      kernels.set(key, kernel);
-      return kernel;
+      const compile = () => withFlatOutput(gpu.createKernel(body, settings(constants)) as CompiledKernel);
+      return async (cells, ...inputs) => {
+        if (closed) throw new Bug(`kernel "${key}" was called after its device was destroyed`);
+        try {
+          const kernel = kernels.get(key, compile);
+          const result = await run(kernel, cells, inputs);
+          assertMode(kernel.run, mode, key);
+          return result instanceof Float32Array ? result : flatten(result as Nested, cells);
+        } catch (reason) {
+          throw reason instanceof LoadError ? reason : failure(`kernel "${key}"`, reason);
+        }
+      };
     },
     async destroy() {
       closed = true;

@@ -46,16 +46,15 @@ function checked(a: Matrices): Matrices {
 
 // biome-ignore-start lint/style/noNonNullAssertion: offsets are checked in advance, and these loops are hot
 /** A in the layout of the kernel, [batch, rows / 4, depth, 4], padded with zeros. */
-export function packLeft(a: Matrices): Float32Array {
+export function packLeft(a: Matrices, depth = a.columns.length): Float32Array {
   const { data, starts, rows, columns } = checked(a);
   const blocks = fours(rows.length);
-  const depth = columns.length;
   const out = new Float32Array(starts.length * blocks * depth * 4);
   for (let z = 0; z < starts.length; z++) {
     for (let i = 0; i < rows.length; i++) {
       const from = starts[z]! + rows[i]!;
       let at = (z * blocks + (i >> 2)) * depth * 4 + (i & 3);
-      for (let p = 0; p < depth; p++, at += 4) out[at] = data[from + columns[p]!]!;
+      for (let p = 0; p < columns.length; p++, at += 4) out[at] = data[from + columns[p]!]!;
     }
   }
   return out;

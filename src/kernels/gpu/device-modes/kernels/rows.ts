@@ -3,22 +3,23 @@
 import { exponential } from "./functions.ts";
 import type { Cell, Floats } from "./types.ts";
 
-type SoftmaxCell = Cell<"depth" | "stride" | "maskStride" | "postMaskStride">;
+type SoftmaxCell = Cell<"stride" | "maskStride" | "postMaskStride">;
 type NormalizeCell = Cell<"depth" | "stride">;
 
 // biome-ignore-start lint/style/noNonNullAssertion: gpu.js compiles plain JavaScript only
 // Softmax. Table: z and y offsets of the scores, of the mask, of the post-softmax mask and of the row statistics; then the weight of
-// an empty row.
+// an empty row and the length of a row, which is no constant, so that one kernel serves all lengths of a text.
 
 /** The largest allowed score of a row. The mask alone determines whether a score is allowed, never its value. */
 export function rowMaxima(this: SoftmaxCell, scores: Floats, mask: Floats, table: Floats): number {
-  const matrix = table[0]![0]![this.thread.z * 9]!;
-  const row = table[0]![1]![this.thread.y * 9]!;
-  const maskMatrix = table[0]![2]![this.thread.z * 9]!;
-  const maskRow = table[0]![3]![this.thread.y * 9]!;
+  const matrix = table[0]![0]![this.thread.z * 10]!;
+  const row = table[0]![1]![this.thread.y * 10]!;
+  const maskMatrix = table[0]![2]![this.thread.z * 10]!;
+  const maskRow = table[0]![3]![this.thread.y * 10]!;
+  const depth = table[0]![9]![0]!;
   let maximum = 0;
   let found = 0;
-  for (let j = 0; j < this.constants.depth; j++) {
+  for (let j = 0; j < depth; j++) {
     const allowed = mask[maskMatrix]![maskRow]![j * this.constants.maskStride]!;
     const score = scores[matrix]![row]![j * this.constants.stride]!;
     if (allowed > 0 && (found < 1 || score > maximum)) maximum = score;
@@ -35,16 +36,17 @@ export function rowSums(
   maxima: Floats,
   table: Floats,
 ): number {
-  const matrix = table[0]![0]![this.thread.z * 9]!;
-  const row = table[0]![1]![this.thread.y * 9]!;
-  const maskMatrix = table[0]![2]![this.thread.z * 9]!;
-  const maskRow = table[0]![3]![this.thread.y * 9]!;
-  const z = table[0]![6]![this.thread.z * 9]!;
-  const y = table[0]![7]![this.thread.y * 9]!;
+  const matrix = table[0]![0]![this.thread.z * 10]!;
+  const row = table[0]![1]![this.thread.y * 10]!;
+  const maskMatrix = table[0]![2]![this.thread.z * 10]!;
+  const maskRow = table[0]![3]![this.thread.y * 10]!;
+  const z = table[0]![6]![this.thread.z * 10]!;
+  const y = table[0]![7]![this.thread.y * 10]!;
   const maximum = maxima[z]![y]![0]!;
+  const depth = table[0]![9]![0]!;
   let sum = 0;
   let found = 0;
-  for (let j = 0; j < this.constants.depth; j++) {
+  for (let j = 0; j < depth; j++) {
     const allowed = mask[maskMatrix]![maskRow]![j * this.constants.maskStride]!;
     let term = 0;
     if (allowed > 0) {
@@ -67,14 +69,14 @@ export function softmaxWeights(
   sums: Floats,
   table: Floats,
 ): number {
-  const matrix = table[0]![0]![this.thread.z * 9]!;
-  const row = table[0]![1]![this.thread.y * 9]!;
-  const maskMatrix = table[0]![2]![this.thread.z * 9]!;
-  const maskRow = table[0]![3]![this.thread.y * 9]!;
-  const postMatrix = table[0]![4]![this.thread.z * 9]!;
-  const postRow = table[0]![5]![this.thread.y * 9]!;
-  const z = table[0]![6]![this.thread.z * 9]!;
-  const y = table[0]![7]![this.thread.y * 9]!;
+  const matrix = table[0]![0]![this.thread.z * 10]!;
+  const row = table[0]![1]![this.thread.y * 10]!;
+  const maskMatrix = table[0]![2]![this.thread.z * 10]!;
+  const maskRow = table[0]![3]![this.thread.y * 10]!;
+  const postMatrix = table[0]![4]![this.thread.z * 10]!;
+  const postRow = table[0]![5]![this.thread.y * 10]!;
+  const z = table[0]![6]![this.thread.z * 10]!;
+  const y = table[0]![7]![this.thread.y * 10]!;
   const sum = sums[z]![y]![0]!;
   const allowed = mask[maskMatrix]![maskRow]![this.thread.x * this.constants.maskStride]!;
   const kept = postMask[postMatrix]![postRow]![this.thread.x * this.constants.postMaskStride]!;

@@ -1,6 +1,7 @@
 // Products and the attention scope on a graphics card.
 import { contraction } from "../../../../tensor/ops/einsum.ts";
 import { rearrange } from "../../../../tensor/ops/movement.ts";
+import { expand } from "../../../../tensor/ops/reductions.ts";
 import { axesOf, shapeOf } from "../../../../tensor/pattern.ts";
 import { offsets, sizeOf, type View } from "../../../../tensor/tensor.ts";
 import type { AttentionAttrs, AttentionInputs } from "../../../backend.ts";
@@ -9,7 +10,7 @@ import { zerosOf } from "../device-buffers.ts";
 import { product } from "../kernels/products.ts";
 import { type Launcher, layoutKey } from "../launcher.ts";
 import { gridOf } from "../offset-tables.ts";
-import { unary } from "./elementwise.ts";
+import { binary, unary } from "./elementwise.ts";
 import { softmax } from "./rows.ts";
 
 type Names = readonly string[];
@@ -65,8 +66,8 @@ export async function einsum(launcher: Launcher, pattern: string, a: View, b: Vi
       list(right, n),
     ];
     const layouts = [left, right].map(({ v, axes }) => `${axes};${layoutKey(v)}`);
-    const table = await launcher.table(`product ${pattern} ${layouts.join(" ")}`, lists);
-    const constants = { depth, strideA: left.stride, strideB: right.stride };
+    const table = await launcher.table(`product ${pattern} ${layouts.join(" ")}`, lists, [depth]);
+    const constants = { strideA: left.stride, strideB: right.stride };
     const operands = [left.v, right.v];
     const c = await launcher.run({ body: product, constants, grid: gridOf(shape), operands, table });
     return reordered(c.data, [...batch, ...m, ...n], axesOf(sides.c).flat(), sizes);
@@ -77,13 +78,20 @@ export async function einsum(launcher: Launcher, pattern: string, a: View, b: Vi
 export function attention(
   launcher: Launcher,
   attrs: AttentionAttrs,
-  { q, k, v }: AttentionInputs,
+  { q, k, v, bias }: AttentionInputs,
 ): Promise<View> {
   return launcher.withTemporaries(async (temporary) => {
-    const scores = await temporary(scoresOf(launcher, q, k));
+    const products = await temporary(scoresOf(launcher, q, k));
+    const scores = bias ? await temporary(biased(launcher, products, bias)) : products;
     const weights = await temporary(softmax(launcher, attrs, scores));
-    return einsum(launcher, "... l s, ... s k -> ... l k", weights, v);
+    return einsum(launcher, "... l s, ... s e -> ... l e", weights, v);
   });
+}
+
+async function biased(launcher: Launcher, scores: View, bias: View): Promise<View> {
+  const { shape } = scores;
+  expand.shape({ shape }, bias.shape);
+  return binary(launcher, "add", scores, expand.compute({ shape }, bias));
 }
 
 /** Scores on the device. For queries of width 0, `einsum` returns zeros on the host, which are uploaded. */

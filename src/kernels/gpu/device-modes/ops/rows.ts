@@ -46,10 +46,9 @@ export async function softmax(
   sameShape(a.shape, postMask.shape);
   if (a.size === 0) return zerosOf(a.shape);
   const { grid, rowGrid, depth, tableOf } = rowLayout(launcher, a);
-  const table = await tableOf([a, mask, postMask], [emptyRowWeight(attrs.emptyRow, depth)]);
+  const table = await tableOf([a, mask, postMask], [emptyRowWeight(attrs.emptyRow, depth), depth]);
   const [allowed, kept] = [await launcher.mask(mask), await launcher.mask(postMask)];
   const constants = {
-    depth,
     stride: lastStride(a),
     maskStride: lastStride(mask),
     postMaskStride: lastStride(postMask),

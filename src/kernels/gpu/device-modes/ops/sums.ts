@@ -28,10 +28,9 @@ async function reduceLeading(
     offsets(shape.slice(last), stride.slice(last)),
     offsets(summedShape, a.stride.slice(0, count)),
   ];
-  const table = await launcher.table(`sum ${count};${layoutKey(a)}`, lists);
+  const table = await launcher.table(`sum ${count};${layoutKey(a)}`, lists, [sizeOf(summedShape)]);
   const grid = gridOf([sizeOf(shape.slice(0, last)), sizeOf(shape.slice(last))]);
-  const constants = { depth: sizeOf(summedShape) };
-  const out = await launcher.run({ body, constants, grid, operands: [a], table });
+  const out = await launcher.run({ body, constants: {}, grid, operands: [a], table });
   return view(out.data, shape);
 }
 
