@@ -2,6 +2,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { createFolder } from "#host";
 import { type Convention, conventionOf } from "../masks/conventions/conventions.ts";
+import { messageOf } from "../tensor/errors.ts";
 import { didYouMean } from "../terminal/nearest.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -12,8 +13,6 @@ interface Config<O extends Options> {
   readonly allowPositionals: true;
   readonly strict: true;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export function readArguments<O extends Options>(
   args: readonly string[],

@@ -1,6 +1,7 @@
 // The backend of the digits' commands.
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
+import { firstLineOf } from "../tensor/errors.ts";
 import { oneOf } from "./arguments.ts";
 import { writeError } from "./terminal.ts";
 
@@ -19,8 +20,7 @@ async function simdIfItRuns(): Promise<Backend | null> {
     const backend = await auto();
     return backend.name === "reference" ? null : backend;
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-    writeError(`the simd backend cannot be opened (${reason}); using the reference backend\n`);
+    writeError(`the simd backend cannot be opened (${firstLineOf(error)}); using the reference backend\n`);
     return null;
   }
 }

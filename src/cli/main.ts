@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The command line: finds the command and turns errors into messages and an exit status.
 import { readFileSync } from "node:fs";
-import { LoadError } from "../tensor/errors.ts";
+import { LoadError, messageOf } from "../tensor/errors.ts";
 import { didYouMean } from "../terminal/nearest.ts";
 import { OVERVIEW } from "./help/overview.ts";
 import { endWhereOutputFails, writeError, writeOut } from "./terminal.ts";
@@ -51,8 +51,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
 /** Exit status 3 for a mistake of the command line, 2 for anything that it names: a file, a case, a backend. */
 function report(error: unknown): number {
   const usage = error instanceof UsageError;
-  const text = error instanceof Error ? error.message : String(error);
-  writeError(`flamboyance: ${text}\n${usage ? "see flamboyance --help\n" : ""}`);
+  writeError(`flamboyance: ${messageOf(error)}\n${usage ? "see flamboyance --help\n" : ""}`);
   if (!usage && !(error instanceof LoadError) && process.env.DEBUG) writeError(`${(error as Error).stack}\n`);
   return usage ? 3 : 2;
 }

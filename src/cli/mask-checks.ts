@@ -7,11 +7,12 @@ import {
   type Reach,
   summariseMasks,
 } from "../conformance/cases/check-masks.ts";
-import { messageOf, type NotRun, notRun } from "../conformance/cases/selection.ts";
+import { type NotRun, notRun } from "../conformance/cases/selection.ts";
 import { type CaseVerdict, exitCode, summarise } from "../conformance/cases/verdict.ts";
 import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
 import { effectInWords } from "../masks/exhaustive/effect.ts";
 import type { ShortPrompt } from "../masks/exhaustive/prompts.ts";
+import { nameAndMessageOf } from "../tensor/errors.ts";
 import type { Paint } from "../terminal/colour.ts";
 import { progressOn } from "../terminal/progress.ts";
 import { columnsFrom, table } from "../terminal/table.ts";
@@ -41,7 +42,7 @@ export function runMasks(folders: readonly string[], named: boolean): MaskChecks
     try {
       verdicts.push(...checkMasks(readMaskCases(folder), reach, { onProgress }));
     } catch (error) {
-      broken.push(notRun("errored", folder, messageOf(error)));
+      broken.push(notRun("errored", folder, nameAndMessageOf(error)));
     }
   }
   progress.clear();

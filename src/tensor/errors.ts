@@ -40,3 +40,13 @@ export class LoadError extends Error {
 export class Bug extends Error {
   override name = "Bug";
 }
+
+/** The message of what was thrown, which may be no Error. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** The first line of the message. */
+export const firstLineOf = (error: unknown): string => messageOf(error).split("\n")[0] ?? "";
+
+/** The kind of error and its message: "LoadError: …". */
+export const nameAndMessageOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error);

@@ -1,13 +1,7 @@
 // The command `flamboyance check`.
 import { type Actual, checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
 import { type MaskVerdict, summariseMasks } from "../../conformance/cases/check-masks.ts";
-import {
-  asVerdicts,
-  messageOf,
-  notRun,
-  type Selection,
-  selectCases,
-} from "../../conformance/cases/selection.ts";
+import { asVerdicts, notRun, type Selection, selectCases } from "../../conformance/cases/selection.ts";
 import { type CaseVerdict, exitCode, kernelsOf, summarise } from "../../conformance/cases/verdict.ts";
 import { type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
 import { findMaskCases } from "../../io/golden/masks.ts";
@@ -15,6 +9,7 @@ import type { Backend } from "../../kernels/backend.ts";
 import type { FallbackReason } from "../../kernels/dispatch.ts";
 import { reference } from "../../kernels/reference/index.ts";
 import { tour } from "../../masks/drawing/tour.ts";
+import { nameAndMessageOf } from "../../tensor/errors.ts";
 import { PRECISIONS, type Precision } from "../../tensor/precision.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { folderOption, oneOf, readArguments } from "../arguments.ts";
@@ -86,7 +81,10 @@ async function runAll(
         verdicts.push(await checkCase(golden, backend, { onProgress, onActual }));
         golden.close();
       } catch (error) {
-        verdicts.push({ ...notRun("errored", folder, messageOf(error)), precision: backend.precision });
+        verdicts.push({
+          ...notRun("errored", folder, nameAndMessageOf(error)),
+          precision: backend.precision,
+        });
       }
     }
   }

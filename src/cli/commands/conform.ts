@@ -2,14 +2,14 @@
 
 import { callOf } from "../../conformance/cases/check-case.ts";
 import { type Judgement, judge } from "../../conformance/cases/judge.ts";
-import { asVerdicts, messageOf, notRun, selectCases } from "../../conformance/cases/selection.ts";
+import { asVerdicts, notRun, selectCases } from "../../conformance/cases/selection.ts";
 import { nextTaps } from "../../conformance/cases/tap-graph.ts";
 import { type CaseVerdict, exitCode, type Status, summarise } from "../../conformance/cases/verdict.ts";
 import { moduleName } from "../../conformance/sources/registry.ts";
 import { type DifferingCase, findings } from "../../conformance/submissions/findings.ts";
 import { readSubmission, type Submission } from "../../conformance/submissions/submission.ts";
 import { type GoldenCase, hasActual, readCase } from "../../io/golden/cases.ts";
-import { LoadError } from "../../tensor/errors.ts";
+import { LoadError, nameAndMessageOf } from "../../tensor/errors.ts";
 import { PRECISIONS, type Precision } from "../../tensor/precision.ts";
 import { sizeOf } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";
@@ -65,7 +65,7 @@ function judgeFolder(folder: string, { precision, actual }: Request): Judged {
     if (raises) return without("skipped", RAISES);
     return { ...known, verdict: { ...base, ...judgeCase(golden, actual, precision) } };
   } catch (error) {
-    return without("errored", messageOf(error), !hasActual(actual, id));
+    return without("errored", nameAndMessageOf(error), !hasActual(actual, id));
   } finally {
     golden.close();
   }

@@ -8,7 +8,7 @@ import { type Backend, differentiable } from "../../kernels/backend.ts";
 import { type ReplayOptions, replay } from "../../kernels/replay.ts";
 import { loadStateDict, parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { gradientOf, gradients } from "../../tensor/autodiff/gradients.ts";
-import { LoadError, RuleError, ShapeError } from "../../tensor/errors.ts";
+import { LoadError, nameAndMessageOf, RuleError, ShapeError } from "../../tensor/errors.ts";
 import { mul, sumAll } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Program } from "../../tensor/program/program.ts";
@@ -19,7 +19,7 @@ import { moduleName, systemUnderTest } from "../sources/registry.ts";
 import type { SystemUnderTest } from "../sources/source.ts";
 import { checkInputs, checkProgramSize } from "./budget.ts";
 import { type Judgement, judge, judgeRaised } from "./judge.ts";
-import { messageOf, notRun } from "./selection.ts";
+import { notRun } from "./selection.ts";
 import type { CaseVerdict, NotCompared } from "./verdict.ts";
 
 /** The call that a case makes. */
@@ -290,7 +290,7 @@ export async function checkCase(
     if (options.signal?.aborted) throw error;
     if (raises && (error instanceof RuleError || error instanceof ShapeError))
       return { ...base, ...judgeRaised(raises, { error, phase }), notCompared: notComparedIn(golden) };
-    return { ...notRun("errored", id, messageOf(error), base.module), precision: base.precision };
+    return { ...notRun("errored", id, nameAndMessageOf(error), base.module), precision: base.precision };
   }
 }
 

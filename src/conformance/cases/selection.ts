@@ -1,6 +1,7 @@
 // Selects the cases that a command runs, and says why the others are not run.
 import { type CaseListing, listCases, readCase } from "../../io/golden/cases.ts";
 import type { CaseManifest } from "../../io/golden/manifest.ts";
+import { nameAndMessageOf } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { moduleName } from "../sources/registry.ts";
 import type { CaseVerdict, Status } from "./verdict.ts";
@@ -24,10 +25,6 @@ export function notRun(status: Status, id: string, error: string, module = "(unr
   return { id, module, status, rows: 0, worst: null, firstDivergence: null, error, kernels: null };
 }
 
-/** The kind of an error and its message. */
-export const messageOf = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-
 interface Readable {
   readonly folder: string;
   readonly manifest: CaseManifest;
@@ -47,7 +44,7 @@ export function selectCases(paths: readonly string[], { full }: { readonly full:
       golden.close();
       cases.push({ folder, manifest: golden.manifest });
     } catch (error) {
-      rejected.push(notRun("errored", folder, messageOf(error)));
+      rejected.push(notRun("errored", folder, nameAndMessageOf(error)));
     }
   }
   const byId = new Map<string, Readable[]>();

@@ -9,7 +9,14 @@ import { torch } from "./torch.ts";
 import { torchscale } from "./torchscale.ts";
 import { vitPytorch } from "./vit-pytorch.ts";
 
-export const sources: readonly Source[] = [flamingoPytorch, vitPytorch, torch, torchscale, pillow, torchvision];
+export const sources: readonly Source[] = [
+  flamingoPytorch,
+  vitPytorch,
+  torch,
+  torchscale,
+  pillow,
+  torchvision,
+];
 
 /** The part of a case's manifest that names the system under test. */
 export interface CaseSubject

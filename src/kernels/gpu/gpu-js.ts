@@ -1,5 +1,5 @@
 // Access to the library gpu.js: loading it, opening it in an explicit mode, and checking that a kernel ran in that mode.
-import { Bug, LoadError } from "../../tensor/errors.ts";
+import { Bug, LoadError, messageOf } from "../../tensor/errors.ts";
 
 /** The modes of gpu.js in which these kernels are tested. */
 export type GpuMode = "webasm" | "cpu" | "webgl2" | "webgpu" | "headlessgl";
@@ -54,8 +54,6 @@ export function openGpu(GPU: Library["GPU"], mode: GpuMode): InstanceType<Librar
     );
   }
 }
-
-const messageOf = (reason: unknown): string => (reason instanceof Error ? reason.message : String(reason));
 
 /** The error for a failure inside gpu.js, with the place where it happened and gpu.js's own error as its cause. */
 export const failure = (place: string, reason: unknown): Bug =>

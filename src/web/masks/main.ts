@@ -1,5 +1,6 @@
 // The entry point of the page. The state is kept in the address; each change of it updates the view.
 
+import { messageOf } from "../../tensor/errors.ts";
 import { afterPause, eachFrame, h } from "../shared/dom.ts";
 import { drawingOf } from "./copies.ts";
 import { type Files, onDrop } from "./files/drop.ts";
@@ -44,7 +45,7 @@ async function take(files: Promise<Files>): Promise<void> {
     render();
     actions.showStatus(`${model.origin} is compared with the convention.`);
   } catch (error) {
-    actions.showStatus(error instanceof Error ? error.message : String(error));
+    actions.showStatus(messageOf(error));
   }
 }
 

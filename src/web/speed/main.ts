@@ -1,9 +1,10 @@
 // The speed page: choices, a button and results. Nothing is loaded or measured before the button is pressed.
 import type { Target } from "../../bench/target.ts";
+import { firstLineOf, messageOf } from "../../tensor/errors.ts";
 import { copyText, quietButton } from "../shared/clipboard.ts";
 import { h } from "../shared/dom.ts";
 import { type Adapter, adapterFor, DEVICE_MODES, type DeviceMode } from "./adapters.ts";
-import { messageOf, noResults } from "./results.ts";
+import { noResults } from "./results.ts";
 import { scripted } from "./scripts.ts";
 import { jsonOf, type Machine, noticesOf } from "./text.ts";
 import { notices, results as resultElements } from "./view.ts";
@@ -69,7 +70,7 @@ async function gpuTarget(mode: DeviceMode): Promise<Target | string> {
     adapters.push(adapter);
     return { backend: "gpu", mode, threads: 1, open: () => gpu({ mode }) };
   } catch (error) {
-    return messageOf(error);
+    return firstLineOf(error);
   }
 }
 
@@ -108,7 +109,7 @@ async function measure(): Promise<void> {
   try {
     status.textContent = (await measureChosen(running)) ? "Measured." : "Stopped.";
   } catch (error) {
-    status.textContent = error instanceof Error ? error.message : String(error);
+    status.textContent = messageOf(error);
   } finally {
     running = null;
     show();

@@ -4,7 +4,8 @@ import { kernels } from "../../bench/rates.ts";
 import { KERNELS, type Shapes } from "../../bench/shapes.ts";
 import { measureTarget, type Target } from "../../bench/target.ts";
 import type { TimingOptions } from "../../bench/timing.ts";
-import { type FirstResult, messageOf, type Results } from "./results.ts";
+import { firstLineOf } from "../../tensor/errors.ts";
+import type { FirstResult, Results } from "./results.ts";
 
 export interface Plan {
   readonly targets: readonly Target[];
@@ -69,7 +70,7 @@ export async function measure(plan: Plan, results: Results): Promise<boolean> {
       try {
         results.first = await first();
       } catch (error) {
-        results.missing.push({ backend: "simd", mode: null, why: `no first result: ${messageOf(error)}` });
+        results.missing.push({ backend: "simd", mode: null, why: `no first result: ${firstLineOf(error)}` });
       }
     }
     await step("the peak of one thread");
@@ -80,7 +81,7 @@ export async function measure(plan: Plan, results: Results): Promise<boolean> {
       } catch (error) {
         if (signal.aborted) throw error;
         const { backend, mode = null } = target;
-        results.missing.push({ backend, mode, why: messageOf(error) });
+        results.missing.push({ backend, mode, why: firstLineOf(error) });
       }
     }
     return true;

@@ -42,7 +42,3 @@ export const noResults = (): Results => ({
   attention: [],
   missing: [],
 });
-
-/** The first line of an error. */
-export const messageOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
