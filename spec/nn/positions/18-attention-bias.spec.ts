@@ -101,7 +101,7 @@ const bucketsByDistance = (
   return rows[0] ?? [];
 };
 
-test("[relative-bias.buckets] [relative-bias.direction] buckets are torchscale's, from 30 keys before to 30 keys after", () => {
+test("[relative.buckets] [relative.direction] buckets are torchscale's, from 30 keys before to 30 keys after", () => {
   // RelativePositionBias._relative_position_bucket(torch.arange(-30, 31), …) of torchscale 0.3.0
   expect(bucketsByDistance({}, 30)).toEqual([
     11, 11, 11, 11, 11, 11, 11, 11, 10, 10, 10, 10, 10, 10, 10, 9, 9, 9, 9, 8, 8, 8, 8, 7, 6, 5, 4, 3, 2, 1,
@@ -125,7 +125,7 @@ test("[relative-bias.buckets] [relative-bias.direction] buckets are torchscale's
   );
 });
 
-test("[relative-bias.buckets] both directions have the same bounds, buckets grow with the distance, and all are used", () => {
+test("[relative.buckets] both directions have the same bounds, buckets grow with the distance, and all are used", () => {
   const options = { numBuckets: fc.integer({ min: 4, max: 40 }), factor: from(2, 30) };
   forAll(options, ({ numBuckets, factor }) => {
     const half = Math.floor(numBuckets / 2);
@@ -139,7 +139,7 @@ test("[relative-bias.buckets] both directions have the same bounds, buckets grow
   });
 });
 
-test("[relative-bias.float32] on the bounds of buckets the float32 logarithm decides", () => {
+test("[relative.float32] on the bounds of buckets the float32 logarithm decides", () => {
   const of = (numBuckets: number, maxDistance: number) => {
     const bias = new RelativePositionBias({ bidirectional: false, numBuckets, maxDistance, heads: 1 });
     return (from: number) => list<Vec>(bias.buckets({ queries: 1, keys: 1, from }))[0]?.[0];
@@ -151,7 +151,7 @@ test("[relative-bias.float32] on the bounds of buckets the float32 logarithm dec
   expect(bounds.map(of(12, 384))).toEqual([5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 11, 11]);
 });
 
-test("[relative-bias.buckets] too few buckets and too small a distance are refused", () => {
+test("[relative.buckets] too few buckets and too small a distance are refused", () => {
   const message = (options: object) => refusal(() => new RelativePositionBias(options)).message;
   expect(message({ numBuckets: 3 })).toContain(
     "numBuckets is 3; it must be at least 4, two for each direction",
@@ -168,7 +168,7 @@ test("[relative-bias.buckets] too few buckets and too small a distance are refus
   ).not.toThrow();
 });
 
-test("[relative-bias.table] the bias of head h is its column of the table; a table has gradients, and replay equals eager", async () => {
+test("[relative.table] the bias of head h is its column of the table; a table has gradients, and replay equals eager", async () => {
   const bias = weighted(new RelativePositionBias({ numBuckets: 8, maxDistance: 20, heads: 3 }), 1);
   const call = { queries: 4, keys: 6, from: 2 };
   const table = list<Vec>(bias.relative_attention_bias.weight);
@@ -183,7 +183,7 @@ test("[relative-bias.table] the bias of head h is its column of the table; a tab
   vjpEqualsFiniteDifferences(() => softmax(bias.forward(call)), { weight });
 });
 
-test("[relative-bias.table] a query's buckets depend on its distance to the keys only", () => {
+test("[relative.table] a query's buckets depend on its distance to the keys only", () => {
   const bias = new RelativePositionBias({ numBuckets: 8, maxDistance: 20 });
   const whole = list<Vec>(bias.buckets({ queries: 9, keys: 9 }));
   expect(list<Vec>(bias.buckets({ queries: 1, keys: 9, from: 8 }))).toEqual([whole[8]]);

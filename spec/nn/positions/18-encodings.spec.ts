@@ -18,7 +18,7 @@ import {
 } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
-test("[learned-positions.offset] position p has row p + offset, for any axes", async () => {
+test("[learned.offset] position p has row p + offset, for any axes", async () => {
   const table = weighted(new LearnedPositions("d", { rows: 7, dim: 3, offset: 2 }), 1);
   const rows = list<Vec>(table.weight);
   const positions = [
@@ -37,14 +37,14 @@ test("[learned-positions.offset] position p has row p + offset, for any axes", a
   vjpEqualsFiniteDifferences(() => table.forward(int("b l", positions)), { weight });
 });
 
-test("[learned-positions.rows] positions without a row are refused by their number", () => {
+test("[learned.rows] positions without a row are refused by their number", () => {
   const table = new LearnedPositions("d", { rows: 7, dim: 3, offset: 2 });
   const message = (p: number) => refusal(() => table.forward(int("l", [0, p]))).message;
   expect(message(5)).toContain(
     "position 5 has no row in a table of 7 rows, of which 2 come before position 0",
   );
   expect(message(-3)).toContain("position -3 has no row");
-  expect(refusal(() => table.forward([1] as never)).rule).toBe("learned-positions.rows");
+  expect(refusal(() => table.forward([1] as never)).rule).toBe("learned.rows");
   expect(
     refusal(() => new LearnedPositions("d", { rows: 7, dim: 3 }).forward(int("l", [-1]))).message,
   ).toContain("-1");

@@ -185,7 +185,9 @@ const floats = (map: ReadonlyMap<string, Stored>): Map<string, Tensor> =>
   new Map(
     [...map].flatMap(([name, t]): [string, Tensor][] => {
       if (t instanceof Tensor) return [[name, t]];
-      return t instanceof Int ? [[name, new Tensor(t.shape, view(Float64Array.from(t.flat()), t.shape))]] : [];
+      return t instanceof Int
+        ? [[name, new Tensor(t.shape, view(Float64Array.from(t.flat()), t.shape))]]
+        : [];
     }),
   );
 

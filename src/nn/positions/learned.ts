@@ -31,13 +31,13 @@ export class LearnedPositions<D extends string> {
     refuseSurplus("LearnedPositions", "an axis and an object of options", surplus); // [options.surplus]
     const { rows, dim, offset = 0, std = 1 } = checked("LearnedPositions", options, checks);
     this.options = { offset };
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std)); // [learned-positions.rows]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std)); // [learned.rows]
   }
 
   /** Throws a RuleError if a position has no row. A padded token may have position −1 where the offset leaves a row for it. */
   forward<I extends string>(positions: Int<I>): Tensor<`${I} ${D}`> {
     if (!(positions instanceof Int))
-      throw new RuleError("positions are integers: int(…) makes them from numbers", "learned-positions.rows");
+      throw new RuleError("positions are integers: int(…) makes them from numbers", "learned.rows");
     const { offset } = this.options;
     const rows = this.weight.shape[0] ?? 0;
     const at = positions.flat();
@@ -45,7 +45,7 @@ export class LearnedPositions<D extends string> {
     if (none !== undefined)
       throw new RuleError(
         `position ${none} has no row in a table of ${rows} rows, of which ${offset} come before position 0`,
-        "learned-positions.rows",
+        "learned.rows",
       );
     return gather(
       this.weight,
@@ -53,6 +53,6 @@ export class LearnedPositions<D extends string> {
         positions.shape,
         at.map((position) => position + offset),
       ),
-    ); // [learned-positions.offset]
+    ); // [learned.offset]
   }
 }

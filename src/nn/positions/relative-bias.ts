@@ -44,10 +44,10 @@ interface Buckets {
 
 /** The bucket of a distance: its own, or one of those whose bounds grow by a constant factor, in float32 as in the source. */
 function bucketOf(distance: number, { count, exact, maxDistance }: Buckets): number {
-  if (distance < exact) return distance; // [relative-bias.buckets]
+  if (distance < exact) return distance; // [relative.buckets]
   const round = Math.fround;
   const growth = round(round(Math.log(round(distance / exact))) / round(Math.log(maxDistance / exact)));
-  return Math.min(exact + Math.trunc(round(growth * (count - exact))), count - 1); // [relative-bias.float32]
+  return Math.min(exact + Math.trunc(round(growth * (count - exact))), count - 1); // [relative.float32]
 }
 
 /** A learned number for each head and each bucket of distances, which is added to attention scores. */
@@ -68,12 +68,12 @@ export class RelativePositionBias {
     if (exact < 1)
       throw new RuleError(
         `RelativePositionBias: numBuckets is ${numBuckets}; it must be at least ${bidirectional ? 4 : 2}, two for each direction`,
-        "relative-bias.buckets",
+        "relative.buckets",
       );
     if (maxDistance <= exact)
       throw new RuleError(
         `RelativePositionBias: maxDistance is ${maxDistance}; it must be above ${exact}, the number of distances with a bucket of their own`,
-        "relative-bias.buckets",
+        "relative.buckets",
       );
     this.options = { bidirectional, buckets: { count: perDirection, exact, maxDistance } };
     this.relative_attention_bias = new Embedding("h", numBuckets, heads);
@@ -86,7 +86,7 @@ export class RelativePositionBias {
     const { bidirectional, buckets } = this.options;
     const bucket = (distance: number): number => {
       if (distance >= 0) return bucketOf(distance, buckets);
-      return bidirectional ? buckets.count + bucketOf(-distance, buckets) : 0; // [relative-bias.direction]
+      return bidirectional ? buckets.count + bucketOf(-distance, buckets) : 0; // [relative.direction]
     };
     const of = Int32Array.from({ length: queries + keys }, (_, i) => bucket(from + i - keys + 1));
     const all = new Int32Array(queries * keys);
@@ -98,6 +98,6 @@ export class RelativePositionBias {
   /** The bias of the scores of `queries` tokens from position `from` on and of `keys` tokens from position 0 on. */
   forward(call: RelativePositionBiasCall): Tensor<"h l s"> {
     const bias = this.relative_attention_bias.forward(this.buckets(call));
-    return rearrange("l s h -> h l s", bias); // [relative-bias.table]
+    return rearrange("l s h -> h l s", bias); // [relative.table]
   }
 }
