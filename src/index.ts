@@ -12,6 +12,9 @@ export {
 } from "./blocks/parallel-transformer-block.ts";
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
+export { attentionMaps } from "./generation/attention-maps.ts";
+export { type Choose, greedy, sampled } from "./generation/choose.ts";
+export { type GenerateOptions, generate, stream } from "./generation/generate.ts";
 export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts";
 export type { Image, ImageMode } from "./io/images/image.ts";
 export { readImage, readImageFile } from "./io/images/read.ts";
@@ -38,6 +41,19 @@ export { FlamingoPaLM, type FlamingoPaLMOptions } from "./models/flamingo/flamin
 export type { ImageEncoder, Media } from "./models/flamingo/media.ts";
 export { type ParameterSetName, parameterSets } from "./models/flamingo/names.ts";
 export { type FlamingoBehaviour, type ProfileName, profiles } from "./models/flamingo/profiles.ts";
+export {
+  type Cache,
+  type DecoderLayer,
+  type Decoding,
+  type KeyValues,
+  type LanguageModel,
+  noPadding,
+  type Step as DecodingStep,
+  type Writer,
+  writerOf,
+} from "./models/language-model.ts";
+export { LlamaForCausalLM, type LlamaOptions } from "./models/language-models/llama.ts";
+export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
 export {
   ACTIVATIONS,

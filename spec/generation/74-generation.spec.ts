@@ -7,7 +7,7 @@ import { attentionMaps } from "../../src/generation/attention-maps.ts";
 import { greedy, sampled } from "../../src/generation/choose.ts";
 import { batchOf, generate, stream } from "../../src/generation/generate.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
-import type { Writer } from "../../src/models/language-model.ts";
+import { readOn, type Writer } from "../../src/models/language-model.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
 import { flat, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { refusal, refusalOf } from "../support/properties/refusals.ts";
@@ -112,8 +112,8 @@ const fixed = (logits: readonly number[], shape = (b: number) => [b, logits.leng
     const b = ids.shape[0] ?? 0;
     const all = shape(b);
     const data = Float64Array.from({ length: sizeOf(all) }, (_, i) => logits[i % logits.length] ?? 0);
-    const passes = [...(cache?.passes ?? []), ids];
-    return { logits: new Tensor<"b n">(all, view(data, all)), cache: { layers: [], passes } };
+    const cached = { layers: [], ...readOn(cache, ids) };
+    return { logits: new Tensor<"b n">(all, view(data, all)), cache: cached };
   },
 });
 const plain = fixed([0, 3, 1, 2]);
@@ -257,7 +257,7 @@ test("[generate.stream] [generate.signal] tokens arrive one step at a time, with
 
 test("[generate.context] images are encoded once, and every step is given what they became", async () => {
   let encoded = 0;
-  const given: Tensor[] = [];
+  const given: number[][] = [];
   const writer: Writer = {
     ...plain,
     context: () => {
@@ -265,13 +265,13 @@ test("[generate.context] images are encoded once, and every step is given what t
       return { media: mulScalar(tensor("n", [1, 2]), 3) };
     },
     step: (ids, mask, cache, context) => {
-      given.push(...Object.values(context));
+      given.push(...Object.values(context).map((t) => [...flat(t.data)]));
       return plain.step(ids, mask, cache, context);
     },
   };
   await generate(writer, [[0], [0, 1]], { stop: 3, maxTokens: 4 });
   expect(encoded).toBe(1);
-  expect(given.map((t) => [...flat(t.data)])).toEqual(Array.from({ length: 4 }, () => [3, 6]));
+  expect(given).toEqual(Array.from({ length: 4 }, () => [3, 6]));
 });
 
 test("[generate.padding] prompts are padded on the left, and a step is given the new tokens only", async () => {

@@ -146,7 +146,8 @@ const tiny = {
   numAttentionHeads: 4,
   numKeyValueHeads: 2,
   headDim: 6,
-};
+  rotaryPrecision: "float64",
+} as const;
 
 test("[decode.cached] LLaMA: cached passes equal the whole text, for both ways to count positions", () => {
   const model = weighted(new LlamaForCausalLM(tiny));

@@ -7,6 +7,9 @@ import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
 import { sampled } from "../../src/generation/choose.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
+import { OpenFlamingoResampler } from "../../src/models/open-flamingo/perceiver-resampler.ts";
 import { Extractor, ViT } from "../../src/models/vision/vit.ts";
 import { Conv2d } from "../../src/nn/conv/conv2d.ts";
 import { conv2d, maxPool2d, unfold } from "../../src/nn/conv/planes.ts";
@@ -84,6 +87,42 @@ const calls: Readonly<Record<string, Call>> = {
     valid: head,
     more: { ffMult: 2 },
     required: ["dim"],
+  },
+  LlamaForCausalLM: {
+    make: call((o) => new LlamaForCausalLM(o)),
+    valid: { numAttentionHeads: 2, hiddenSize: 64 },
+    more: {
+      vocabSize: 9,
+      intermediateSize: 6,
+      numHiddenLayers: 1,
+      numKeyValueHeads: 1,
+      headDim: 4,
+      rmsNormEps: 0.1,
+      ropeTheta: 10,
+      rotaryPrecision: "float64",
+      attentionBias: true,
+      mlpBias: true,
+      tieWordEmbeddings: true,
+    },
+    required: [],
+  },
+  OpenFlamingoResampler: {
+    make: call((o) => new OpenFlamingoResampler(o)),
+    valid: { dim: 12 },
+    more: { depth: 1, dimHead: 4, heads: 2, numLatents: 2, maxNumMedia: 2, maxNumFrames: 2, ffMult: 2 },
+    required: ["dim"],
+  },
+  OpenFlamingo: {
+    make: call((o) => new OpenFlamingo(o)),
+    valid: {
+      visionEncoder: encoder,
+      langEncoder: new LlamaForCausalLM({ numHiddenLayers: 1 }),
+      eocTokenId: 1,
+      mediaTokenId: 2,
+      visDim: 6,
+    },
+    more: { crossAttnEveryNLayers: 2, perceiver: { depth: 1 }, crossAttn: { heads: 2 } },
+    required: ["visionEncoder", "langEncoder", "eocTokenId", "mediaTokenId", "visDim"],
   },
   FlamingoPaLM: {
     make: call((o) => new FlamingoPaLM(o)),
@@ -302,7 +341,20 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   in: [0],
   out: [0],
   mediaTokenId: [-1, 1e9, 0], // any id, also one that is no row of the table
+  eocTokenId: [-1, 1e9, 0],
   imgEncoder: [null],
+  maxNumMedia: [null],
+  maxNumFrames: [null],
+  perceiver: [{}],
+  crossAttn: [{}],
+  numHiddenLayers: [0],
+  numKeyValueHeads: [null],
+  headDim: [null],
+  rmsNormEps: [0.5, 1e9],
+  ropeTheta: [0.5, 1e9],
+  attentionBias: [true],
+  mlpBias: [true],
+  tieWordEmbeddings: [true],
   maxVideoFrames: [null],
   tiedTo: [null],
   std: [0.5, 0, 1e9],
@@ -376,7 +428,7 @@ describe.each(Object.entries(calls))("%s", (who, { make, valid, more = {}, requi
           const error = refusal(build);
           expect(error.message, String(value)).toContain(option);
           expect(error.rule).toMatch(
-            /^(options\.(values|missing|bounds)|rotary\.halves|flamingo\.profile|sgd\.nesterov|optimizer\.|schedule\.|generate\.)/,
+            /^(options\.(values|missing|bounds)|rotary\.halves|flamingo\.profile|sgd\.nesterov|llama\.|optimizer\.|schedule\.|generate\.)/,
           );
         }
         expect(performance.now() - started).toBeLessThan(1000); // nothing is allocated

@@ -2,7 +2,7 @@
 import type { Backend } from "../kernels/backend.ts";
 import { releaseKept, run } from "../kernels/replay.ts";
 import { memorySweep } from "../kernels/simd/index.ts";
-import { type Cache, type KeyValues, noPadding, writerOf } from "../models/language-model.ts";
+import { type Cache, type KeyValues, noPadding, readOn, writerOf } from "../models/language-model.ts";
 import type { LlamaForCausalLM } from "../models/language-models/llama.ts";
 import { initialize, parameterNames, stateDict } from "../nn/state-dict.ts";
 import { Bug } from "../tensor/errors.ts";
@@ -73,7 +73,7 @@ export class CachedDecoder {
         }),
       );
     const ids = new Int<"b l">([1, cached], new Int32Array(cached));
-    return new CachedDecoder(model, backend, { layers: made, passes: [ids] });
+    return new CachedDecoder(model, backend, { layers: made, ...readOn(null, ids) });
   }
 
   get cached(): number {
@@ -84,16 +84,14 @@ export class CachedDecoder {
   async step(): Promise<Tensor> {
     const [past, model] = [this.#cache, this.#model];
     const ids = new Int<"b l">([1, 1], Int32Array.of(this.cached % 200));
-    let passes = past.passes;
     const call = () => {
       const { logits, cache } = writerOf(model).step(ids, noPadding(1, this.cached + 1), past, {});
-      passes = cache.passes;
       return { logits, ...named(cache.layers) };
     };
     const inputs = named(past.layers);
     const { logits, ...kept } = await run(this.#backend, call, { model, inputs, keep: Object.keys(inputs) });
     if (!logits) throw new Bug("a step without logits");
-    this.#cache = { layers: past.layers.map((_, i) => keyValues(kept, i)), passes };
+    this.#cache = { layers: past.layers.map((_, i) => keyValues(kept, i)), ...readOn(past, ids) };
     releaseKept(...Object.values(inputs));
     return logits;
   }

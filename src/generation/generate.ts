@@ -1,8 +1,8 @@
 // Autoregressive generation for a batch of prompts. The first step reads the prompts, and each later one the tokens chosen last.
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
-import { replay } from "../kernels/replay.ts";
-import type { Cache, KeyValues, Writer } from "../models/language-model.ts";
+import { releaseKept, replay } from "../kernels/replay.ts";
+import { type Cache, type KeyValues, readOn, type Writer } from "../models/language-model.ts";
 import { abortSignal, type Check, checked, object, optional, passing, shown, whole } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
@@ -126,12 +126,14 @@ function next(logits: Float64Array, row: number, { choose = greedy, never = [] }
   );
 }
 
-/** Runs a writer step by step on a backend and keeps its context and its cache between the steps. */
+type Named = Readonly<Record<string, Tensor>>;
+
+/** Runs a writer step by step. Its context and its cache stay on the backend between the steps. */
 class Session {
   readonly #writer: Writer;
   readonly #backend: Backend;
   readonly #signal: AbortSignal | undefined;
-  #context: Readonly<Record<string, Tensor>> | null = null;
+  #context: Named | null = null;
   #cache: Cache | null = null;
 
   constructor(writer: Writer, backend: Backend, signal: AbortSignal | undefined) {
@@ -145,31 +147,40 @@ class Session {
     const [writer, past] = [this.#writer, this.#cache];
     this.#context ??= await this.#run(() => ({ ...writer.context() }), {}); // [generate.context]
     const context = this.#context;
-    let passes: Cache["passes"] = [];
-    const call = (): Record<string, Tensor> => {
+    const call = (): Named => {
       const { logits, cache } = writer.step(ids, mask, past, context);
-      passes = cache.passes;
-      return { logits, ...tensorsOf(cache.layers) };
+      return { [LOGITS]: logits, ...tensorsOf(cache.layers) };
     };
-    const { logits, ...kept } = await this.#run(call, {
-      ...tensorsOf(past?.layers ?? []),
+    const before = tensorsOf(past?.layers ?? []);
+    const { [LOGITS]: logits, ...kept } = await this.#run(call, {
+      ...before,
       ...prefixed("context", context),
     });
-    this.#cache = { layers: layersOf(kept), passes };
+    releaseKept(...Object.values(before));
+    this.#cache = { layers: layersOf(kept), ...readOn(past, ids) };
     return logits as Tensor;
   }
 
-  async #run(
-    call: () => Record<string, Tensor>,
-    inputs: Readonly<Record<string, Tensor>>,
-  ): Promise<Readonly<Record<string, Tensor>>> {
-    const program = record(call, { model: this.#writer.model, inputs, symbolic: true });
-    return (await replay(program, this.#backend, { signal: this.#signal })).outputs; // [generate.signal]
+  /** Frees the memory of context and cache. */
+  close(): void {
+    releaseKept(
+      ...Object.values(this.#context ?? {}),
+      ...Object.values(tensorsOf(this.#cache?.layers ?? [])),
+    );
+  }
+
+  /** The outputs of a recorded call; all but the logits stay on the backend. */
+  async #run(call: () => Named, inputs: Named): Promise<Named> {
+    const program = record(() => ({ ...call() }), { model: this.#writer.model, inputs, symbolic: true });
+    const keep = Object.keys(program.outputs).filter((name) => name !== LOGITS);
+    return (await replay(program, this.#backend, { keep, signal: this.#signal })).outputs; // [generate.signal]
   }
 }
 
+const LOGITS = "logits";
+
 /** A cache as named tensors, cache.0.k cache.0.v cache.1.k …, as programs take and return it. */
-const tensorsOf = (layers: readonly KeyValues[]): Record<string, Tensor> =>
+const tensorsOf = (layers: readonly KeyValues[]): Named =>
   Object.fromEntries(
     layers.flatMap(({ k, v }, i) => [
       [`cache.${i}.k`, k],
@@ -177,10 +188,10 @@ const tensorsOf = (layers: readonly KeyValues[]): Record<string, Tensor> =>
     ]),
   );
 
-const prefixed = (prefix: string, tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> =>
+const prefixed = (prefix: string, tensors: Named): Named =>
   Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${prefix}.${name}`, t]));
 
-const layersOf = (tensors: Readonly<Record<string, Tensor>>): KeyValues[] =>
+const layersOf = (tensors: Named): KeyValues[] =>
   Array.from({ length: Object.keys(tensors).length / 2 }, (_, i) => ({
     k: tensors[`cache.${i}.k`] as Tensor,
     v: tensors[`cache.${i}.v`] as Tensor,
@@ -212,17 +223,21 @@ export async function* stream(
   const session = new Session(writer, backend, signal);
   const done = prompts.map(() => false);
   let pass = prefill(prompts, stop);
-  for (let taken = 0; taken < maxTokens && done.includes(false); taken++) {
-    const logits = await session.step(pass);
-    checkLogits(logits, prompts.length, stop);
-    const n = logits.shape[1] ?? 0;
-    const values = flat(logits.data);
-    const tokens = prompts.map((_, b) =>
-      done[b] ? null : next(Float64Array.from(values.subarray(b * n, (b + 1) * n)), b, known),
-    );
-    yield tokens; // [generate.stream]
-    pass = following(pass, tokens, stop);
-    for (const [b, token] of tokens.entries()) done[b] ||= token === stop; // [generate.stop]
+  try {
+    for (let taken = 0; taken < maxTokens && done.includes(false); taken++) {
+      const logits = await session.step(pass);
+      checkLogits(logits, prompts.length, stop);
+      const n = logits.shape[1] ?? 0;
+      const values = flat(logits.data);
+      const tokens = prompts.map((_, b) =>
+        done[b] ? null : next(Float64Array.from(values.subarray(b * n, (b + 1) * n)), b, known),
+      );
+      yield tokens; // [generate.stream]
+      pass = following(pass, tokens, stop);
+      for (const [b, token] of tokens.entries()) done[b] ||= token === stop; // [generate.stop]
+    }
+  } finally {
+    session.close();
   }
 }
 

@@ -36,16 +36,35 @@ export interface DecoderLayer {
 
 export interface LanguageModel {
   readonly width: number;
-  readonly layers: readonly DecoderLayer[];
+  layers: readonly DecoderLayer[];
   embed(ids: Int<"b l">, at: Decoding): Tensor<"b l d">;
   logits(x: Tensor<"b l d">): Tensor<"b l n">;
 }
 
+/** A text that was read in passes: what a cached step sees of the images depends on both (masks/conventions, `cachedStep`). */
+export interface ReadText {
+  readonly text: Int<"b s">;
+  /** The number of tokens of each pass. */
+  readonly passes: readonly number[];
+}
+
 /** What a decoder keeps of the text that it has read. */
-export interface Cache {
+export interface Cache extends ReadText {
   readonly layers: readonly KeyValues[];
-  /** The tokens of each pass: what a cached step sees of the images depends on them (masks/conventions, `cachedStep`). */
-  readonly passes: readonly Int<"b l">[];
+}
+
+/** The text with the tokens of a further pass. */
+export function readOn(before: ReadText | null, ids: Int<"b l">): ReadText {
+  const [b = 0, l = 0] = ids.shape;
+  if (!before) return { text: new Int([b, l], ids.flat()), passes: [l] };
+  const past = before.text.shape[1] ?? 0;
+  const all = new Int32Array(b * (past + l));
+  const [old, added] = [before.text.flat(), ids.flat()];
+  for (let row = 0; row < b; row++) {
+    all.set(old.subarray(row * past, (row + 1) * past), row * (past + l));
+    all.set(added.subarray(row * l, (row + 1) * l), row * (past + l) + past);
+  }
+  return { text: new Int([b, past + l], all), passes: [...before.passes, l] };
 }
 
 /** The result of a decoding step: logits of the token that follows each row, and the cache for the next step. */
@@ -149,5 +168,5 @@ export const writerOf = (model: LanguageModel, count?: PositionCount): Writer =>
 /** One step of a language model: the logits of the token after the pass, and the cache with the pass added. */
 export function nextStep(model: LanguageModel, ids: Int<"b l">, at: Decoding, cache: Cache | null): Step {
   const { x, layers } = readTokens(model, ids, at, cache?.layers ?? null);
-  return { logits: nextLogits(model, x), cache: { layers, passes: [...(cache?.passes ?? []), ids] } };
+  return { logits: nextLogits(model, x), cache: { layers, ...readOn(cache, ids) } };
 }

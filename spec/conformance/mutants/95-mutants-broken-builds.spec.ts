@@ -8,13 +8,14 @@ import type { BackendName, BrokenBuild } from "../../support/broken-builds/chang
 import { defaults } from "../../support/broken-builds/defaults.ts";
 import { edges } from "../../support/broken-builds/edges.ts";
 import { kernels } from "../../support/broken-builds/kernels.ts";
+import { languageModels } from "../../support/broken-builds/language-models.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
-const all: readonly BrokenBuild[] = [...defaults, ...edges, ...kernels];
+const all: readonly BrokenBuild[] = [...defaults, ...edges, ...kernels, ...languageModels];
 const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
 
 function folderOf(name: string): string {
-  const found = ["flamingo-pytorch", "vit-pytorch"]
+  const found = ["flamingo-pytorch", "vit-pytorch", "transformers", "open-flamingo"]
     .map((source) => join("golden/cases", source, name))
     .find((folder) => existsSync(folder));
   if (found === undefined) throw new Error(`there is no case ${name}`);

@@ -96,6 +96,12 @@ describe("look-ups", () => {
     expect(convention({ config: { only_attend_immediate_media: false } })).toBe(
       conventions["flamingo-pytorch@0.1.2 all-previous"],
     );
+    expect(
+      convention({
+        source: { ...manifest.source, package: "open-flamingo" },
+        profile: "open-flamingo@2.0.1",
+      }),
+    ).toBe(conventions["open-flamingo@2.0.1"]);
     expect(() => convention({ profile: "constructor" })).toThrow(/no profile "constructor"/);
     expect(convention({ source: { ...manifest.source, package: "somebody's" } })).toBeNull();
     expect(

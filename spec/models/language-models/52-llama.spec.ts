@@ -6,7 +6,7 @@ import { stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
 import { llamaLogits } from "../../support/oracles/llama.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
-import { replayEqualsEager } from "../../support/properties/programs.ts";
+import { replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const small: LlamaOptions = {
@@ -50,6 +50,7 @@ test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] the m
         numAttentionHeads: heads,
         numKeyValueHeads: groups,
         headDim: 2 * half,
+        rotaryPrecision: "float64",
         rmsNormEps: epsilon,
         ropeTheta: theta,
         attentionBias: bias === 1,
@@ -70,7 +71,14 @@ test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] the m
 test("[llama.epsilon] [llama.rotary] [llama.groups] the defaults are transformers' ones", () => {
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers } = small;
   const model = weighted(
-    new LlamaForCausalLM({ vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads: 2 }),
+    new LlamaForCausalLM({
+      vocabSize,
+      hiddenSize,
+      intermediateSize,
+      numHiddenLayers,
+      numAttentionHeads: 2,
+      rotaryPrecision: "float64",
+    }),
     3,
   );
   // Embeddings so small that ε counts in the first norm.
@@ -84,6 +92,16 @@ test("[llama.epsilon] [llama.rotary] [llama.groups] the defaults are transformer
   expect(
     stateDict(new LlamaForCausalLM({ numHiddenLayers: 1 })).get("model.layers.0.mlp.down_proj.weight")?.shape,
   ).toEqual([4096, 11_008]);
+});
+
+test("[llama.rotary-precision] rotary angles are those of float32 unless float64 is asked for", () => {
+  const out = (rotaryPrecision?: "float32" | "float64") =>
+    valuesOf(logits(weighted(new LlamaForCausalLM({ ...small, rotaryPrecision }), 4), [ids]));
+  expect(out()).toEqual(out("float32"));
+  const exact = out("float64");
+  const off = Math.max(...[...out()].map((x, i) => Math.abs(x - (exact[i] ?? NaN))));
+  expect(off).toBeGreaterThan(1e-9);
+  expect(off).toBeLessThan(1e-5);
 });
 
 test("[llama.names] [llama.tied] the state dict is that of transformers, and the tied head is the table", () => {

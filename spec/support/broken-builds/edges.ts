@@ -92,8 +92,8 @@ export const edges: readonly BrokenBuild[] = [
   {
     mistake: "cross-attention blocks are skipped when no row has an image token",
     path: PALM,
-    before: "if (cross && perceived) x",
-    after: "if (cross && perceived && located.data.includes(1)) x",
+    before: "x: cross && media ?",
+    after: "x: cross && media && visibility?.mayAttend.data.includes(1) ?",
     noticedBy: ["flamingo-palm--no-media", "flamingo-palm--no-media-all-previous"],
   },
   {
@@ -126,26 +126,26 @@ export const edges: readonly BrokenBuild[] = [
     path: "src/masks/grid.ts",
     before: "l * n + l + 1)",
     after: "l * n + (l < 32 ? l + 1 : n))",
-    noticedBy: ["parallel-transformer-block--many-tokens", "flamingo-palm--text-many-tokens"],
+    noticedBy: ["parallel-transformer-block--many-tokens"],
   },
   {
     mistake: "the causal mask has 32 columns",
     path: "src/masks/grid.ts",
     before: "l * n + l + 1)",
     after: "l * n + Math.min(l + 1, 32))",
-    noticedBy: ["parallel-transformer-block--thirty-three-tokens", "flamingo-palm--text-thirty-three-tokens"],
+    noticedBy: ["parallel-transformer-block--thirty-three-tokens"],
   },
   {
     mistake: "the causal mask ends at 128 tokens",
     path: "src/masks/grid.ts",
     before: "l * n + l + 1)",
     after: "l * n + (l < 128 ? l + 1 : n))",
-    noticedBy: ["parallel-transformer-block--many-tokens", "flamingo-palm--text-many-tokens"],
+    noticedBy: ["parallel-transformer-block--many-tokens"],
   },
   {
     mistake: "rotary positions start again after 64",
     path: "src/nn/positions/rotary.ts",
-    before: 'einsum("l, j -> l j", arange("l", positions), this.inv_freq)',
+    before: 'einsum("l, j -> l j", arange("l", positions, from), this.inv_freq)',
     after:
       'einsum("l, j -> l j", concatLast(arange("l", Math.min(positions, 64)), arange("l", Math.max(0, positions - 64))), this.inv_freq)',
     noticedBy: ["rotary-embedding--many-positions"],
@@ -175,7 +175,7 @@ export const edges: readonly BrokenBuild[] = [
   {
     mistake: "the variance of layer normalisation is a difference of squares",
     path: "src/nn/norms/layer-norm.ts",
-    before: "meanLast(square(centred));",
+    before: "meanLast(square(part));",
     after: "sub(meanLast(square(x)), square(meanLast(x)));",
     noticedBy: ["palm-layer-norm--narrow-offset", "feed-forward--offset"],
   },

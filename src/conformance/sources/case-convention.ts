@@ -2,6 +2,7 @@
 // conventions.
 import type { CaseManifest } from "../../io/golden/manifest.ts";
 import { type Convention, conventionIn } from "../../masks/conventions/conventions.ts";
+import { openFlamingo } from "../../masks/conventions/open-flamingo.ts";
 import { profiles } from "../../models/flamingo/profiles.ts";
 import { ownEntry } from "./source.ts";
 
@@ -11,6 +12,7 @@ export function conventionOfCase({
   profile,
   config: { only_attend_immediate_media },
 }: CaseManifest): Convention | null {
+  if (name === "open-flamingo") return ownEntry(openFlamingo, profile, `${name} has no profile`); // [prompt.source]
   if (name !== "flamingo-pytorch") return null;
   const behaviour = ownEntry(profiles, profile, `${name} has no profile`);
   return conventionIn(behaviour, only_attend_immediate_media); // [prompt.source]

@@ -4,14 +4,18 @@ import { quoted } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flamingoPytorch } from "./flamingo-pytorch.ts";
 import { pillow, torchvision } from "./images.ts";
+import { openFlamingo } from "./open-flamingo.ts";
 import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./source.ts";
 import { torch } from "./torch.ts";
 import { torchscale } from "./torchscale.ts";
+import { transformers } from "./transformers.ts";
 import { vitPytorch } from "./vit-pytorch.ts";
 
 export const sources: readonly Source[] = [
   flamingoPytorch,
   vitPytorch,
+  openFlamingo,
+  transformers,
   torch,
   torchscale,
   pillow,

@@ -7,7 +7,7 @@ import { kindsOf, type Matrix } from "../grid.ts";
 import { checkImages } from "../media-mask.ts";
 import { MaskRow, rowAt, sameRow } from "../rows.ts";
 import type { Pass, PassBounds } from "./cached-step.ts";
-import { batchesOf, isRefused, usedRow } from "./passes.ts";
+import { batchesOf, checkPasses, isCount, isRefused, usedRow } from "./passes.ts";
 
 export interface DecodeOptions {
   /** The number of positions that are known when decoding begins; by default all but the last. */
@@ -89,19 +89,8 @@ function stepOf(
   return { from, to, rows, full, differs, refused: null };
 }
 
-const isCount = (n: number) => Number.isInteger(n) && n >= 1;
-
 function checkPrompt(prompt: number, length: number): void {
   if (!isCount(prompt) || prompt > Math.max(1, length)) {
     throw new RangeError(`A prompt has 1 to ${length} of the ${length} positions, not ${prompt}.`); // [mask.step-input]
-  }
-}
-
-function checkPasses(passes: readonly number[], length: number): void {
-  const sum = passes.reduce((a, n) => a + n, 0);
-  if (length > 0 && (!passes.every(isCount) || sum !== length)) {
-    throw new RangeError(
-      `Passes of ${passes.slice(0, 8).join(", ")}${passes.length > 8 ? ", …" : ""} do not make ${length} positions.`,
-    ); // [mask.step-input]
   }
 }

@@ -9,6 +9,17 @@ import { isZeroed } from "../outcome.ts";
 import { MaskRow, rowAt } from "../rows.ts";
 import { originOf, type Pass, type PassBounds } from "./cached-step.ts";
 
+export const isCount = (n: number) => Number.isInteger(n) && n >= 1;
+
+export function checkPasses(passes: readonly number[], length: number): void {
+  const sum = passes.reduce((a, n) => a + n, 0);
+  if (length > 0 && (!passes.every(isCount) || sum !== length)) {
+    throw new RangeError(
+      `Passes of ${passes.slice(0, 8).join(", ")}${passes.length > 8 ? ", …" : ""} do not make ${length} positions.`,
+    ); // [mask.step-input]
+  }
+}
+
 /** One pass of a batch; `batch` has one Pass for each row. */
 export interface PassBatch {
   readonly bounds: PassBounds;
@@ -68,21 +79,20 @@ export function usedRow(position: number, pass: Pass, images: number, convention
 
 /**
  * The masks of the last of several passes, for its own positions only: the images that the cached step of the convention sees, given
- * the passes before it. The first pass is the prompt; each one is the locations of its tokens, b l. Throws a RangeError if the
- * source refuses the pass. [mask.step-visibility]
+ * the passes before it. `locations` are the tokens of all passes, b l, and `passes` the number of positions of each; the first
+ * one is the prompt. Throws a RangeError if the source refuses the pass. [mask.step-visibility]
  */
 export function passVisibility(
-  passes: readonly Matrix[],
+  locations: Matrix,
+  passes: readonly number[],
   images: number,
   convention: Convention,
   parents: readonly (readonly number[] | null)[] = [],
 ): Visibility {
   checkConvention(convention);
+  checkPasses(passes, locations.shape[1] ?? 0);
   checkImages(images);
-  const kinds = passes.map(kindsOf);
-  const given = (kinds[0] ?? []).map((_, b) => kinds.flatMap((pass) => pass[b] ?? []));
-  const sizes = passes.map(({ shape }) => shape[1] ?? 0);
-  const last = batchesOf(given, sizes[0] ?? 0, sizes, parents).at(-1);
+  const last = batchesOf(kindsOf(locations), passes[0] ?? 0, passes, parents).at(-1);
   if (!last) throw new RangeError("Decoding has at least one pass."); // [mask.step-input]
   const { from, to, prompt } = last.bounds;
   if (isRefused(last.bounds, convention))

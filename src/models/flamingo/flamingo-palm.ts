@@ -6,8 +6,6 @@ import { ParallelTransformerBlock, type SharedKeyValues } from "../../blocks/par
 import { type HeadOptions, headChecks } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { type Convention, conventionIn } from "../../masks/conventions/conventions.ts";
-import { passVisibility } from "../../masks/decoding/passes.ts";
-import { locate } from "../../masks/grid.ts";
 import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
@@ -34,14 +32,14 @@ import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
 import {
   type DecoderLayer,
   type Decoding,
-  decodingOf,
   type KeyValues,
   type LanguageModel,
-  nextStep,
   noPadding,
+  readOn,
   readTokens,
   type Writer,
 } from "../language-model.ts";
+import { decodingWithMedia, writerWithMedia } from "../media-writer.ts";
 import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
 import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
 import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
@@ -214,7 +212,12 @@ export class FlamingoPaLM implements LanguageModel {
     // #region forward
     const perceived = this.perceive(media);
     const mask = noPadding(text.shape[0] ?? 0, text.shape[1] ?? 0);
-    const { x } = readTokens(this, text, this.#decoding([text], mask, perceived), null);
+    const { x } = readTokens(
+      this,
+      text,
+      decodingWithMedia(readOn(null, text), mask, perceived, this.options),
+      null,
+    );
     return this.logits(x);
     // #endregion
   }
@@ -237,27 +240,9 @@ export class FlamingoPaLM implements LanguageModel {
     return this.token_emb.weight.shape[1] ?? 0;
   }
 
-  /** What the layers are given in the last of several passes. */
-  #decoding(passes: readonly Int<"b l">[], mask: Bool<"b s">, media: Tensor<"b m r e"> | null): Decoding {
-    const { mediaTokenId, convention } = this.options;
-    const located = passes.map((ids) => locate(ids, mediaTokenId));
-    const visibility = media && passVisibility(located, media.shape[1] ?? 0, convention); // [decode.visibility]
-    return { ...decodingOf(mask, passes.at(-1)?.shape[1] ?? 0), media, visibility };
-  }
-
-  /** The model with its media fixed, as generation takes it. The media are encoded once, by `context`. */
+  /** The model with its media fixed, as generation takes it. */
   withMedia(media: Media): Writer {
-    return {
-      model: this,
-      context: () => {
-        const perceived = this.perceive(media);
-        return perceived ? { media: perceived } : {};
-      },
-      step: (ids, mask, cache, { media }) => {
-        const at = this.#decoding([...(cache?.passes ?? []), ids], mask, media ?? null);
-        return nextStep(this, ids, at, cache);
-      },
-    };
+    return writerWithMedia(this, this, () => this.perceive(media), this.options);
   }
 
   /** Sets of parameters that the sources train, for `trainable(model, set)`. */

@@ -1,30 +1,19 @@
 // LLaMA: Touvron et al., arXiv 2302.13971, §2.2, with grouped queries (Ainslie et al., arXiv 2305.13245) as in LLaMA 2. Names and defaults
 // are those of transformers 4.57.6, models/llama.
+import { silu } from "../../nn/activations.ts";
 import { attention } from "../../nn/attention/attention.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
+import { RMSNorm } from "../../nn/norms/layer-norm.ts";
 import { type Check, checked, count, flag, layers, nullable, optional, positive } from "../../nn/options.ts";
-import { constant, Parameter } from "../../nn/parameter.ts";
+import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
+import { rotary } from "../../nn/positions/rotary.ts";
 import { RuleError } from "../../tensor/errors.ts";
-import { chunk, concat, concatLast, einsum, rearrange, repeat } from "../../tensor/ops/arrange.ts";
-import {
-  add,
-  addScalar,
-  cos,
-  div,
-  expand,
-  meanLast,
-  mul,
-  mulScalar,
-  neg,
-  sigmoid,
-  sin,
-  sqrt,
-  square,
-} from "../../tensor/ops/functions.ts";
+import { concat, rearrange, repeat } from "../../tensor/ops/arrange.ts";
+import { add, mul, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
-import { type Int, Tensor, view } from "../../tensor/tensor.ts";
+import type { Int, Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
 
 export interface LlamaOptions {
@@ -39,6 +28,8 @@ export interface LlamaOptions {
   readonly headDim?: number | null | undefined;
   readonly rmsNormEps?: number | undefined;
   readonly ropeTheta?: number | undefined;
+  /** The arithmetic of rotary angles: float32 by default, as in transformers, whatever the precision of the model. */
+  readonly rotaryPrecision?: AnglePrecision | undefined;
   readonly attentionBias?: boolean | undefined;
   readonly mlpBias?: boolean | undefined;
   /** Whether the projection to the vocabulary is the embedding table. Default false. */
@@ -55,6 +46,7 @@ const checks: { readonly [K in keyof LlamaOptions]-?: Check } = {
   headDim: optional(nullable(count())),
   rmsNormEps: optional(positive),
   ropeTheta: optional(positive),
+  rotaryPrecision: optional(anglePrecision),
   attentionBias: optional(flag),
   mlpBias: optional(flag),
   tieWordEmbeddings: optional(flag),
@@ -71,6 +63,7 @@ interface LlamaConfig {
   readonly headDim: number;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
+  readonly rotaryPrecision: AnglePrecision;
   readonly attentionBias: boolean;
   readonly mlpBias: boolean;
   readonly tieWordEmbeddings: boolean;
@@ -87,6 +80,7 @@ function configOf(options: LlamaOptions): LlamaConfig {
     headDim,
     rmsNormEps = 1e-6, // [llama.epsilon]
     ropeTheta = 10_000, // [llama.rotary]
+    rotaryPrecision = "float32", // [llama.rotary-precision]
     attentionBias = false,
     mlpBias = false,
     tieWordEmbeddings = false, // [llama.tied]
@@ -110,37 +104,11 @@ function configOf(options: LlamaOptions): LlamaConfig {
     headDim: width,
     rmsNormEps,
     ropeTheta,
+    rotaryPrecision,
     attentionBias,
     mlpBias,
     tieWordEmbeddings,
   };
-}
-
-/** w ⊙ x / √(mean x² + ε): Zhang and Sennrich, arXiv 1910.07467. */
-class LlamaRMSNorm {
-  weight: Parameter<"d">;
-  readonly options: { readonly epsilon: number };
-
-  constructor(dim: number, epsilon: number) {
-    this.weight = new Parameter("d", [dim], constant(1));
-    this.options = { epsilon };
-  }
-
-  forward<A extends string>(x: Tensor<A>): Tensor<A> {
-    const scale = sqrt(addScalar(meanLast(square(x)), this.options.epsilon)); // [llama.norm]
-    return tap(this, "", mul(div(x, expand(scale, x)), expand(this.weight, x)));
-  }
-}
-
-/** Rotates pairs (i, i + k/2) of the last axis of b l … k by the angle position · θ^(−2i/k). [llama.rotary] */
-function rotated(x: Tensor<"b h l k">, positions: Int<"b l">, theta: number): Tensor<"b h l k"> {
-  const [b = 0, h = 0, l = 0, k = 0] = x.shape;
-  const at = new Tensor<"b l">([b, l], view(Float64Array.from(positions.flat()), [b, l]));
-  const speeds = Float64Array.from({ length: k / 2 }, (_, i) => theta ** ((-2 * i) / k));
-  const half = einsum("b l, j -> b l j", at, new Tensor<"j">([k / 2], view(speeds, [k / 2])));
-  const angles = repeat("b l k -> b h l k", named("b l k", concatLast(half, half)), { h });
-  const [first, second] = chunk(x);
-  return add(mul(x, cos(angles)), mul(concatLast(neg(second), first), sin(angles)));
 }
 
 class LlamaAttention {
@@ -161,20 +129,13 @@ class LlamaAttention {
 
   /** The cache holds rotated keys and values, b g s k. */
   forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
-    const { heads, keyValueHeads: g, headDim, ropeTheta } = this.options;
+    const { heads, keyValueHeads: g, headDim, ropeTheta, rotaryPrecision: precision } = this.options;
+    const angles = { width: headDim, base: ropeTheta, from: positions, precision };
     // #region attend
-    const q = rotated(
-      rearrange("b l (h k) -> b h l k", this.q_proj.forward(x), { h: heads }),
-      positions,
-      ropeTheta,
-    );
-    const k = rotated(
-      rearrange("b l (h k) -> b h l k", named("b l (h k)", this.k_proj.forward(x)), { h: g }),
-      positions,
-      ropeTheta,
-    );
+    const q = rotary(rearrange("b l (h k) -> b h l k", this.q_proj.forward(x), { h: heads }), angles); // [llama.rotary]
+    const k = rotary(rearrange("b l (g k) -> b g l k", this.k_proj.forward(x), { g }), angles);
     const v = rearrange("b l (g k) -> b g l k", this.v_proj.forward(x), { g });
-    const now = appended(past, { k: named("b g l k", k), v });
+    const now = appended(past, { k, v });
 
     const h = heads / g; // neighbouring heads of queries share a head of keys and values  [llama.groups]
     const queries = rearrange("b (g h) l k -> b g h l k", named("b (g h) l k", q), { g });
@@ -219,21 +180,21 @@ class LlamaMLP {
 
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
     const gate = this.gate_proj.forward(x);
-    return tap(this, "", this.down_proj.forward(mul(mul(gate, sigmoid(gate)), this.up_proj.forward(x)))); // [llama.mlp]
+    return tap(this, "", this.down_proj.forward(mul(silu(gate), this.up_proj.forward(x)))); // [llama.mlp]
   }
 }
 
 class LlamaDecoderLayer implements DecoderLayer {
   self_attn: LlamaAttention;
   mlp: LlamaMLP;
-  input_layernorm: LlamaRMSNorm;
-  post_attention_layernorm: LlamaRMSNorm;
+  input_layernorm: RMSNorm;
+  post_attention_layernorm: RMSNorm;
 
   constructor(config: LlamaConfig) {
     this.self_attn = new LlamaAttention(config);
     this.mlp = new LlamaMLP(config);
-    this.input_layernorm = new LlamaRMSNorm(config.hiddenSize, config.rmsNormEps);
-    this.post_attention_layernorm = new LlamaRMSNorm(config.hiddenSize, config.rmsNormEps);
+    this.input_layernorm = new RMSNorm(config.hiddenSize, { epsilon: config.rmsNormEps });
+    this.post_attention_layernorm = new RMSNorm(config.hiddenSize, { epsilon: config.rmsNormEps });
   }
 
   forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
@@ -247,13 +208,13 @@ class LlamaDecoderLayer implements DecoderLayer {
 class LlamaModel {
   embed_tokens: Embedding<"d">;
   layers: DecoderLayer[];
-  norm: LlamaRMSNorm;
+  norm: RMSNorm;
 
   constructor(config: LlamaConfig) {
     const { vocabSize, hiddenSize, numHiddenLayers, rmsNormEps } = config;
     this.embed_tokens = new Embedding("d", vocabSize, hiddenSize, { std: 0.02 });
     this.layers = Array.from({ length: numHiddenLayers }, () => new LlamaDecoderLayer(config));
-    this.norm = new LlamaRMSNorm(hiddenSize, rmsNormEps);
+    this.norm = new RMSNorm(hiddenSize, { epsilon: rmsNormEps }); // [llama.norm]
   }
 }
 

@@ -1,0 +1,339 @@
+// transformers 4.57.6: language models. Besides the package's own configuration a case may give `rotary_precision`, `cached` (the text is
+// read again in passes, for `cached_logits`) and `generate` (the output is `sequences`). Logits of padding are set to 0.
+import { stream } from "../../generation/generate.ts";
+import {
+  boolean,
+  type FieldLocation,
+  integer,
+  length,
+  number,
+  object,
+  oneOf,
+  optional,
+  orNull,
+  type Read,
+  record,
+  refuse,
+} from "../../io/fields.ts";
+import type { Json, JsonObject } from "../../io/json.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import {
+  type Decoding,
+  decodingOf,
+  type KeyValues,
+  type LanguageModel,
+  noPadding,
+  type ReadText,
+  readOn,
+  readTokens,
+  type Writer,
+  writerOf,
+} from "../../models/language-model.ts";
+import { LlamaForCausalLM } from "../../models/language-models/llama.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { concat, repeat } from "../../tensor/ops/arrange.ts";
+import { where } from "../../tensor/ops/functions.ts";
+import { Bool, Int, type Tensor } from "../../tensor/tensor.ts";
+import { crossEntropy, IGNORED } from "../../training/losses.ts";
+import { Arguments } from "./arguments.ts";
+import {
+  className,
+  layers,
+  type Outputs,
+  readOptions,
+  type Source,
+  type SourceClass,
+  type SystemUnderTest,
+  size,
+} from "./source.ts";
+
+const sizeOrDefault = optional(size, undefined);
+const numberOrDefault = optional(number, undefined);
+const flag = optional(boolean, undefined);
+const id = optional(orNull(integer), null);
+
+/** An option of the package with the only value that is supported. */
+const only =
+  <T extends Json>(value: T): Read<T> =>
+  (given, at) => {
+    if (given === undefined || given === value) return value;
+    throw refuse(at, `has to be ${JSON.stringify(value)}; other values are not supported`);
+  };
+
+const llamaOptions = {
+  vocab_size: sizeOrDefault,
+  hidden_size: sizeOrDefault,
+  intermediate_size: sizeOrDefault,
+  num_hidden_layers: optional(layers, undefined),
+  num_attention_heads: sizeOrDefault,
+  num_key_value_heads: optional(orNull(size), undefined),
+  head_dim: optional(orNull(size), undefined),
+  rms_norm_eps: numberOrDefault,
+  rope_theta: numberOrDefault,
+  rotary_precision: optional(oneOf("float32", "float64"), undefined),
+  attention_bias: flag,
+  mlp_bias: flag,
+  tie_word_embeddings: flag,
+};
+
+/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
+const otherLlamaOptions = {
+  max_position_embeddings: sizeOrDefault,
+  bos_token_id: id,
+  pad_token_id: id,
+  eos_token_id: optional(orNull(integer), 2),
+  hidden_act: only("silu"),
+  attention_dropout: only(0),
+  rope_scaling: only(null),
+};
+
+/** A language model, and the token that ends its text by default. */
+export interface BuiltModel {
+  readonly model: LanguageModel;
+  readonly eosTokenId: number | null;
+}
+
+function llama(config: JsonObject, at: FieldLocation): BuiltModel {
+  const {
+    maxPositionEmbeddings,
+    bosTokenId,
+    padTokenId,
+    eosTokenId,
+    hiddenAct,
+    attentionDropout,
+    ropeScaling,
+    ...options
+  } = readOptions({ ...llamaOptions, ...otherLlamaOptions }, config, at);
+  return { model: new LlamaForCausalLM(options), eosTokenId };
+}
+
+/** Language models by their class in the package. */
+const MODELS = {
+  LlamaForCausalLM: {
+    options: [...Object.keys(llamaOptions), ...Object.keys(otherLlamaOptions)],
+    build: llama,
+  },
+} as const;
+
+/** The language model that an object `{ "class": …, … }` describes. */
+export const languageModel: Read<BuiltModel> = (value, at) => {
+  const { class: _, ...config } = object(value, at);
+  const name = className(object(value, at), Object.keys(MODELS), at);
+  const { build } = MODELS[name as keyof typeof MODELS];
+  return build(config, at);
+};
+
+/** The text is read in passes: the first tokens, then so many at a time. */
+export interface CachedPasses {
+  readonly prefill: number;
+  readonly step: number;
+}
+const positive: Read<number> = (value, at) => {
+  const n = length(value, at);
+  if (n < 1) throw refuse(at, `is ${n}; it has to be at least 1`);
+  return n;
+};
+export const cachedPasses: Read<CachedPasses> = record<CachedPasses>({ prefill: positive, step: positive });
+
+/** The arguments of `generate` that are supported: greedy decoding from the cache. */
+export interface GenerateArguments {
+  readonly max_new_tokens: number;
+  readonly eos_token_id: number | null;
+  readonly pad_token_id: number | null;
+}
+const generateOptions = {
+  max_new_tokens: length,
+  eos_token_id: id,
+  pad_token_id: id,
+  use_cache: only(true),
+  do_sample: only(false),
+  num_beams: only(1),
+};
+export const generateArguments: Read<GenerateArguments> = (value, at) => {
+  const { maxNewTokens, eosTokenId, padTokenId } = readOptions(generateOptions, object(value, at), at);
+  return { max_new_tokens: maxNewTokens, eos_token_id: eosTokenId, pad_token_id: padTokenId };
+};
+
+/** A text as a case gives it. */
+export interface CaseText {
+  readonly ids: Int<"b l">;
+  readonly mask: Bool<"b s">;
+  readonly labels: Int<"b l"> | null;
+}
+
+/** The ids, mask and labels of a call; without a mask there is no padding. */
+export function textOf(args: Arguments, ids: string): CaseText {
+  const text = args.int(ids, "b l");
+  const mask = args.has("attention_mask")
+    ? args.bool("attention_mask", "b s")
+    : noPadding(text.shape[0] ?? 0, text.shape[1] ?? 0);
+  if (mask.shape.join(" ") !== text.shape.join(" "))
+    throw new LoadError(`attention_mask is [${mask.shape.join(" ")}], and ${ids} [${text.shape.join(" ")}]`);
+  return { ids: text, mask, labels: args.has("labels") ? args.int("labels", "b l") : null };
+}
+
+const columns = <A extends Int | Bool>(
+  { shape: [b = 0, l = 0], ...array }: A,
+  from: number,
+  to: number,
+): number[] =>
+  Array.from({ length: b * (to - from) }, (_, i) => {
+    const [row, column] = [Math.floor(i / (to - from)), from + (i % (to - from))];
+    return array.data[array.offset + row * (array.stride[0] ?? l) + column * (array.stride[1] ?? 1)] ?? 0;
+  });
+const idsIn = (ids: Int<"b l">, from: number, to: number): Int<"b l"> =>
+  new Int([ids.shape[0] ?? 0, to - from], Int32Array.from(columns(ids, from, to)));
+const maskUpTo = (mask: Bool<"b s">, to: number): Bool<"b s"> =>
+  new Bool([mask.shape[0] ?? 0, to], Uint8Array.from(columns(mask, 0, to)));
+
+/** Sets the logits of padding to 0. */
+function withoutPadding(logits: Tensor<"b l n">, mask: Bool<"b s">): Tensor<"b l n"> {
+  const n = logits.shape[2] ?? 0;
+  return where(
+    repeat("b l -> b l n", new Bool<"b l">(mask.shape, mask.data, mask.stride, mask.offset), { n }),
+    logits,
+  );
+}
+
+/** Labels moved by one position: the target of a position is the label of the next one, and the last position has none. */
+function nextLabels(labels: Int<"b l">): Int<"b l"> {
+  const [b = 0, l = 0] = labels.shape;
+  const flat = labels.flat();
+  return new Int(
+    [b, l],
+    Int32Array.from(flat, (_, i) => (i % l === l - 1 ? IGNORED : (flat[i + 1] ?? IGNORED))),
+  );
+}
+
+/** What the layers of a model are given in the last of several passes. */
+export type DecodingOf = (read: ReadText, mask: Bool<"b s">) => Decoding;
+
+/** Logits of a text that is read in passes. */
+function cachedLogits(
+  model: LanguageModel,
+  decoding: DecodingOf,
+  { ids, mask }: CaseText,
+  { prefill, step }: CachedPasses,
+): Tensor<"b l n"> {
+  const length = ids.shape[1] ?? 0;
+  let read: ReadText | null = null;
+  let past: readonly KeyValues[] | null = null;
+  let logits: Tensor | null = null;
+  for (let from = 0, to = prefill; from < length; from = to, to += step) {
+    to = Math.min(to, length);
+    const pass = idsIn(ids, from, to);
+    read = readOn(read, pass);
+    const { x, layers } = readTokens(model, pass, decoding(read, maskUpTo(mask, to)), past);
+    past = layers;
+    const added = model.logits(x);
+    logits = logits ? concat("b p n, b l n -> b s n", logits, added) : added;
+  }
+  if (!logits) throw new LoadError("the text has no tokens");
+  return logits;
+}
+
+/** `logits`, `loss` where there are labels, and `cached_logits` where the text is read again in passes. */
+export function languageOutputs(
+  model: LanguageModel,
+  decoding: DecodingOf,
+  text: CaseText,
+  cached: CachedPasses | null,
+): Record<string, Tensor> {
+  const { ids, mask, labels } = text;
+  const logits = model.logits(readTokens(model, ids, decoding(readOn(null, ids), mask), null).x);
+  return {
+    logits: withoutPadding(logits, mask),
+    ...(labels ? { loss: crossEntropy(logits, nextLabels(labels)).mean } : {}),
+    ...(cached ? { cached_logits: withoutPadding(cachedLogits(model, decoding, text, cached), mask) } : {}),
+  };
+}
+
+/** The tokens of each row without its padding, which has to be on the left. */
+function promptsOf({ ids, mask }: CaseText): number[][] {
+  const [b = 0, l = 0] = ids.shape;
+  const [all, real] = [ids.flat(), mask.flat()];
+  return Array.from({ length: b }, (_, row) => {
+    const from = real.indexOf(1, row * l);
+    if (from < 0 || from >= (row + 1) * l || real.subarray(from, (row + 1) * l).includes(0))
+      throw new LoadError(
+        `row ${row} of attention_mask has padding that is not on the left, which generation does not take`,
+      );
+    return [...all.subarray(from, (row + 1) * l)];
+  });
+}
+
+/** Prompts and continuations; a row that has ended is filled up with `pad_token_id`, or with the token that ended it. */
+export async function generatedSequences(
+  writer: Writer,
+  text: CaseText,
+  { max_new_tokens: maxTokens, eos_token_id: eos, pad_token_id: pad }: GenerateArguments,
+  backend: Backend,
+): Promise<Outputs> {
+  if (eos === null) throw new LoadError("generate needs an eos_token_id");
+  const steps: number[][] = [];
+  for await (const tokens of stream(writer, promptsOf(text), { stop: eos, maxTokens, backend }))
+    steps.push(tokens.map((token) => token ?? pad ?? eos));
+  const [b = 0, l = 0] = text.ids.shape;
+  const prompt = text.ids.flat();
+  const rows = Array.from({ length: b }, (_, row) => [
+    ...prompt.subarray(row * l, (row + 1) * l),
+    ...steps.map((step) => step[row] ?? 0),
+  ]);
+  return { sequences: new Int([b, l + steps.length], Int32Array.from(rows.flat())) };
+}
+
+interface OwnOptions {
+  readonly cached: CachedPasses | null;
+  readonly generate: GenerateArguments | null;
+}
+export const ownOptions = {
+  cached: optional(orNull(cachedPasses), null),
+  generate: optional(orNull(generateArguments), null),
+};
+
+const decoding: DecodingOf = ({ passes }, mask) => ({
+  ...decodingOf(mask, passes.at(-1) ?? 0, "slots"), // a forward pass of the package counts slots, `generate` tokens
+  media: null,
+  visibility: null,
+});
+
+const IDS = "input_ids";
+
+function languageClass(name: keyof typeof MODELS): SourceClass {
+  return {
+    options: [...MODELS[name].options, ...Object.keys(ownOptions)],
+    call: [IDS, "attention_mask", "labels"],
+    build(config, at): SystemUnderTest {
+      const { cached, generate, ...rest } = config;
+      const own: OwnOptions = readOptions(
+        ownOptions,
+        { ...(cached === undefined ? {} : { cached }), ...(generate === undefined ? {} : { generate }) },
+        at,
+      );
+      const { model, eosTokenId } = MODELS[name].build(rest, at);
+      if (!own.generate)
+        return {
+          model,
+          forward: (inputs) =>
+            languageOutputs(model, decoding, textOf(new Arguments(inputs), IDS), own.cached),
+        };
+      const settings = { ...own.generate, eos_token_id: own.generate.eos_token_id ?? eosTokenId };
+      return {
+        model,
+        run: (inputs, backend) =>
+          generatedSequences(
+            writerOf(model, "tokens"),
+            textOf(new Arguments(inputs), IDS),
+            settings,
+            backend,
+          ),
+      };
+    },
+  };
+}
+
+export const transformers: Source = {
+  package: "transformers",
+  profiles: { "transformers@4.57.6": {} },
+  classes: { LlamaForCausalLM: languageClass("LlamaForCausalLM") },
+};

@@ -1,0 +1,25 @@
+// FlamingoLayer of open-flamingo 2.0.1 (open_flamingo/src/flamingo_lm.py): gated cross-attention before a layer of any language model.
+import type { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
+import { tap } from "../../tensor/program/record.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { Decoded, DecoderLayer, Decoding, KeyValues } from "../language-model.ts";
+
+export class FlamingoLayer implements DecoderLayer {
+  gated_cross_attn_layer: GatedCrossAttentionBlock | null;
+  decoder_layer: DecoderLayer;
+
+  constructor(gated: GatedCrossAttentionBlock | null, decoder: DecoderLayer) {
+    this.gated_cross_attn_layer = gated;
+    this.decoder_layer = decoder;
+  }
+
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
+    // #region layer
+    const { gated_cross_attn_layer: gated, decoder_layer: decoder } = this;
+    const { media, visibility } = at;
+    const read = gated && media ? gated.forward(x, media, { visibility }) : x; // [openflamingo.layer]
+    const { x: y, now } = decoder.forward(read, at, past);
+    return { x: tap(this, "", y), now };
+    // #endregion
+  }
+}
