@@ -211,18 +211,21 @@ describe.each(emulated)("%s", (precision) => {
     expectSame(evaluate(p, {}, precision).outputs.out as Tensor, rounded(tanh(once), precision));
   });
 
-  test("[precision.scope] normalize is rounded at its boundary only", async () => {
-    const x = rounded(
-      randomTensor([6, 8], 3, (u) => 3 + 2 * u),
-      precision,
-    );
-    const p = record(() => add(normalize(x), x), { symbolic: true });
-    const expected = rounded(add(rounded(normalize(x), precision), x), precision);
-    expectSame(evaluate(p, {}, precision).outputs.out as Tensor, expected);
-    expectSame((await replay(p, reference(precision))).outputs.out as Tensor, expected);
-    const everywhere = evaluate({ ...p, scopes: [] }, {}, precision).outputs.out as Tensor;
-    expect(valuesOf(everywhere)).not.toEqual(valuesOf(expected)); // rounding inside would show
-  });
+  test.each([true, false])(
+    "[precision.scope] normalize is rounded at its boundary only, centred %s",
+    async (centred) => {
+      const x = rounded(
+        randomTensor([6, 8], 3, (u) => 3 + 2 * u),
+        precision,
+      );
+      const p = record(() => add(normalize(x, { centred }), x), { symbolic: true });
+      const expected = rounded(add(rounded(normalize(x, { centred }), precision), x), precision);
+      expectSame(evaluate(p, {}, precision).outputs.out as Tensor, expected);
+      expectSame((await replay(p, reference(precision))).outputs.out as Tensor, expected);
+      const everywhere = evaluate({ ...p, scopes: [] }, {}, precision).outputs.out as Tensor;
+      expect(valuesOf(everywhere)).not.toEqual(valuesOf(expected)); // rounding inside would show
+    },
+  );
 });
 
 test("[precision.each] float64 is exact, and a float32 parameter gives the results of its float64 copy", () => {

@@ -7,7 +7,10 @@ import { PerceiverResampler } from "../../../../src/blocks/perceiver-resampler.t
 import { mask } from "../../../../src/cli/commands/mask.ts";
 import { FlamingoPaLM } from "../../../../src/models/flamingo/flamingo-palm.ts";
 import { ViT } from "../../../../src/models/vision/vit.ts";
+import { Conv2d } from "../../../../src/nn/conv/conv2d.ts";
 import { FeedForward } from "../../../../src/nn/feed-forward.ts";
+import { BatchNorm2d } from "../../../../src/nn/norms/batch-norm.ts";
+import { LayerNorm, RMSNorm } from "../../../../src/nn/norms/layer-norm.ts";
 import { target } from "../target.ts";
 
 const value: fc.Arbitrary<unknown> = fc.oneof(
@@ -35,6 +38,9 @@ const value: fc.Arbitrary<unknown> = fc.oneof(
     ),
   },
 );
+
+/** Options and arguments that a constructor takes by position. */
+type Positional = { readonly dim: number; readonly out: number };
 
 const classes: Readonly<Record<string, { make: (options: never) => object; names: readonly string[] }>> = {
   FlamingoPaLM: {
@@ -70,6 +76,22 @@ const classes: Readonly<Record<string, { make: (options: never) => object; names
     names: "dim heads dimHead ffMult".split(" "),
   },
   FeedForward: { make: (options) => new FeedForward(options), names: ["dim", "mult"] },
+  LayerNorm: {
+    make: ({ dim, ...rest }: Positional) => new LayerNorm(dim, rest as never),
+    names: ["dim", "epsilon", "bias"],
+  },
+  RMSNorm: {
+    make: ({ dim, ...rest }: Positional) => new RMSNorm(dim, rest as never),
+    names: ["dim", "epsilon"],
+  },
+  BatchNorm2d: {
+    make: ({ dim, ...rest }: Positional) => new BatchNorm2d(dim, rest as never),
+    names: ["dim", "epsilon"],
+  },
+  Conv2d: {
+    make: ({ dim, out, ...rest }: Positional) => new Conv2d(dim, out, rest as never),
+    names: "dim out kernelSize stride padding bias".split(" "),
+  },
 };
 
 interface Construction {
