@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createContext, runInContext } from "node:vm";
 import { beforeAll, expect, test } from "vitest";
+import { TURBO } from "../../src/io/images/jpeg/bytes.ts";
 import { repository } from "../support/architecture/tree.mjs";
+import jpegs from "../support/fixtures/images/jpeg.json" with { type: "json" };
+import pngs from "../support/fixtures/images/png.json" with { type: "json" };
 import { temporary } from "../support/fixtures/temporary.ts";
 import {
   brokenSourceMaps,
@@ -141,6 +144,31 @@ test("a bundled page computes without modules of Node", async () => {
   expect(runInContext("page.product()", page).join()).toBe("11");
   expect(runInContext("page.layer()", page).join()).toBe("1,2");
   expect(runInContext("typeof process + typeof require + typeof Buffer", page)).toBe("undefined".repeat(3));
+  expect(script).not.toContain(TURBO.slice(0, 100)); // a page that reads no images has no decoder
+});
+
+test("a page reads images", async () => {
+  const [jpeg, png] = [jpegs.images[0], pngs.images[0]];
+  const script = await bundlePage(
+    project,
+    `import { readImage } from "flamboyance";
+    const read = async (base64) => [...(await readImage(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)))).data];
+    export const images = () => Promise.all([read("${jpeg?.jpeg}"), read("${png?.png}")]);`,
+  );
+  expect(script).not.toMatch(/node:|\brequire\(|\bprocess\./);
+  const page = createContext({
+    TextDecoder,
+    TextEncoder,
+    performance,
+    Blob,
+    atob,
+    DecompressionStream,
+    ReadableStream,
+  });
+  runInContext(script, page);
+  const pixels = (base64 = "") => [...Buffer.from(base64, "base64")];
+  const images: number[][] = await runInContext("page.images()", page);
+  expect(images.map((data) => [...data])).toEqual([pixels(jpeg?.converted.RGB), pixels(png?.converted.RGB)]);
 });
 
 const json = (path: string) => JSON.parse(readFileSync(join(repository, path), "utf8"));

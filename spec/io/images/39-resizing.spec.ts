@@ -281,6 +281,12 @@ test("[image.center-padding] a smaller image is padded with black, an odd pixel 
   ]);
 });
 
+test("[image.center-padding] colours stay together", () => {
+  const one: Image = { width: 1, height: 1, channels: 3, data: Uint8Array.of(7, 8, 9) };
+  expect([...centerCrop(one, { width: 2, height: 1 }).data]).toEqual([7, 8, 9, 0, 0, 0]);
+  expect([...centerCrop(one, { width: 1, height: 2 }).data]).toEqual([7, 8, 9, 0, 0, 0]);
+});
+
 test("[image.center-padding] one side is padded while the other is cropped", () => {
   expect([...centerCrop(numbered(1, 5), { width: 3, height: 1 }).data]).toEqual([0, 3, 0]);
   expect([...centerCrop(numbered(5, 1), { width: 1, height: 3 }).data]).toEqual([0, 3, 0]);

@@ -74,7 +74,7 @@ interface Pass {
   readonly windows: readonly Window[];
 }
 
-/** One output sample: the weighted sum in fixed point, rounded and clipped to a byte. */
+/** One output sample: the weighted sum in fixed point, clipped; a byte drops the fraction. */
 function sampleOf(data: Uint8Array, start: number, step: number, { from, weights }: Window): number {
   let sum = 2 ** (BITS - 1);
   let at = start + from * step;
@@ -82,7 +82,7 @@ function sampleOf(data: Uint8Array, start: number, step: number, { from, weights
     sum += (data[at] ?? 0) * weight;
     at += step;
   }
-  return Math.min(255, Math.max(0, Math.floor(sum / 2 ** BITS))); // [image.fixed-point]
+  return Math.min(255, Math.max(0, sum / 2 ** BITS)); // [image.fixed-point]
 }
 
 /** Resizes the width. */
