@@ -67,7 +67,7 @@ function prefill(rows: readonly (readonly number[])[], padding: number): Pass {
   return { ids: new Int([rows.length, l], ids), mask: new Bool([rows.length, l], mask) };
 }
 
-/** The next pass: one token a row. A row that has ended (null) gets padding. */
+/** The next pass: one token a row. A row that has ended (null) gets padding. [generate.cached] */
 function following({ mask }: Pass, tokens: readonly (number | null)[], padding: number): Pass {
   const b = tokens.length;
   const s = mask.shape[1] ?? 0;
