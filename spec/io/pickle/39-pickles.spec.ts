@@ -85,7 +85,7 @@ test("[pickle.arrays] an array whose bytes are not those of its shape is an erro
   refused(array({ shape: "J\xff\xff\xff\x7fJ\xff\xff\xff\x7f\x86" }), "pickle.opcodes");
 });
 
-describe("[pickle.opcodes] every opcode of data", () => {
+describe("every opcode of data", () => {
   // What Python 3.11's pickle.loads gives for the same bytes, written out by hand; bytes and sets as plain() shows them.
   const cases: readonly (readonly [pickle: string, value: unknown])[] = [
     ["N.", null],
@@ -164,9 +164,9 @@ describe("[pickle.opcodes] every opcode of data", () => {
     ["c__builtin__\nbytes\n)R.", { bytes: [] }],
     ["\x80\x04\x8c\x08builtins\x8c\x09bytearray\x93C\x01a\x85R.", { bytes: [97] }],
   ];
-  test.each(cases)("%j", (pickle, value) => expect(plain(root(pickle))).toEqual(value));
+  test.each(cases)("[pickle.opcodes] %j", (pickle, value) => expect(plain(root(pickle))).toEqual(value));
 
-  test("a list and a dictionary stay the same object wherever they are referred to", () => {
+  test("[pickle.opcodes] a list and a dictionary stay the same object wherever they are referred to", () => {
     const value = root(
       "]q\0(h\0h\0K\x01ae\x86.".replace("(h\0h\0K\x01ae", "h\0K\x01a"),
     ) as readonly PickleValue[];
@@ -174,13 +174,13 @@ describe("[pickle.opcodes] every opcode of data", () => {
     expect(value[0]).toEqual([1]);
   });
 
-  test("a text of more than 64 KiB is read on request", () => {
+  test("[pickle.opcodes] a text of more than 64 KiB is read on request", () => {
     const value = read(joined("X", le(70_000, 4), "a".repeat(70_000), ".")).root;
     expect(value instanceof LongText && value.read()).toBe("a".repeat(70_000));
   });
 
   // Python's own pickletools is the oracle for which bytes are opcodes at all.
-  test("bytes that are no opcodes, and opcodes that create objects, are refused", () => {
+  test("[pickle.opcodes] bytes that are no opcodes, and opcodes that create objects, are refused", () => {
     const script =
       "import pickletools, sys; sys.stdout.write(' '.join(str(ord(o.code)) for o in pickletools.opcodes))";
     const known = spawnSync("python3", ["-c", script], { encoding: "utf8" }).stdout.split(" ").map(Number);
@@ -318,15 +318,15 @@ test("[pickle.names] two arrays of one name are refused, and paths lead to dicti
   expect(() => file.under("a", "length")).toThrow("[io.keys]");
 });
 
-describe("[pickle.bounds] lengths", () => {
-  test("a file that is cut at any byte is an error", () => {
-    for (const protocol of [0, 2, 4, 5]) {
+describe("lengths", () => {
+  test("[pickle.bounds] a file that is cut at any byte is an error", () => {
+    for (const protocol of [0, 4]) {
       const bytes = readFileSync(`${HOME}/haiku/protocol-${protocol}.pickle`);
       for (let n = 1; n < bytes.length; n++) expect(() => read(bytes.subarray(0, n))).toThrow(LoadError);
     }
   });
 
-  test("lengths beyond the file are refused before memory is allocated", () => {
+  test("[pickle.bounds] lengths beyond the file are refused before memory is allocated", () => {
     const lengths = ["T\xff\xff\xff\x7f", "X\xff\xff\xff\xff", "B\xff\xff\xff\xff"];
     for (const opcode of ["\x8d", "\x8e", "\x96", "\x95"])
       lengths.push(`\x80\x05${opcode}\0\0\0\0\0\0\0\x10`, `\x80\x05${opcode}${"\xff".repeat(8)}`);
@@ -335,7 +335,7 @@ describe("[pickle.bounds] lengths", () => {
     refused(`I${"1".repeat(1001)}\n.`, "pickle.bounds", "more than 1000 bytes");
   });
 
-  test("bytes of arrays are passed over, and read when they are used", () => {
+  test("[pickle.bounds] bytes of arrays are passed over, and read when they are used", () => {
     const data = "\0\0\x80?".repeat(1 << 20);
     const source = counting(latin1(array({ shape: `J${le(1 << 20, 4)}\x85`, data })));
     const file = openPickle(source, "f");
@@ -348,28 +348,28 @@ describe("[pickle.bounds] lengths", () => {
   });
 });
 
-describe("[pickle.memory] memory is proportional to the pickle", () => {
+describe("memory is proportional to the pickle", () => {
   /** Level n holds level n − 1 twice: 2ⁿ ways lead to the innermost value. */
   const laughs = (inner: string, n: number): string =>
     `${inner}${Array.from({ length: n }, (_, i) => `q${le(i, 1)}0}(U\x01ah${le(i, 1)}U\x01bh${le(i, 1)}u`).join("")}.`;
 
-  test("containers that are referred to again and again are not expanded", () => {
+  test("[pickle.memory] containers that are referred to again and again are not expanded", () => {
     expect(read(laughs(array().slice(2, -1), 5)).keys).toHaveLength(32);
     refused(laughs(array().slice(2, -1), 60), "pickle.memory");
     for (const inner of ["N", "]"])
       refused(laughs(inner, 60), "pickle.memory", "refers to the same values again and again");
   });
 
-  test("data that contains itself, and data nested too deep, is refused", () => {
+  test("[pickle.memory] data that contains itself, and data nested too deep, is refused", () => {
     refused("]q\0h\0a.", "pickle.memory", "holds itself");
     refused("}q\0U\x01ah\0s.", "pickle.memory", "holds itself");
     refused(`${"]".repeat(200)}${"a".repeat(199)}.`, "pickle.memory", "nested more than 100 levels deep");
     expect(root(`${"]".repeat(100)}${"a".repeat(99)}.`)).toHaveLength(1);
-    refused(`${"]".repeat(1e6)}${"a".repeat(1e6 - 1)}.`, "pickle.memory");
-    refused(`${"N".repeat(1)}${"\x85".repeat(1e6)}.`, "pickle.memory");
+    refused(`${"]".repeat(2e5)}${"a".repeat(2e5 - 1)}.`, "pickle.memory");
+    refused(`N${"\x85".repeat(2e5)}.`, "pickle.memory");
   });
 
-  test("calls do not copy the same values again and again", () => {
+  test("[pickle.memory] calls do not copy the same values again and again", () => {
     const members = "K\x01".repeat(10_000);
     for (const call of ["cbuiltins\nset\nh\0\x85R0", "c__builtin__\nfrozenset\nh\0\x85R0"])
       refused(
@@ -383,7 +383,15 @@ describe("[pickle.memory] memory is proportional to the pickle", () => {
     refused(`${counts}${"ccollections\nCounter\nh\0\x85R0".repeat(2000)}N.`, "pickle.memory");
   });
 
-  test("names are at most proportional to the pickle", () => {
+  test("[pickle.memory] 200,000 names of one array are listed, and found to share it, within seconds", () => {
+    const started = performance.now();
+    const file = read(`${array().slice(2, -1)}q\x000](${"h\0".repeat(200_000)}e.`);
+    expect(file.keys).toHaveLength(200_000);
+    expect(file.ties[0]).toHaveLength(200_000);
+    expect(performance.now() - started).toBeLessThan(10_000); // copying the group for each name would take minutes
+  });
+
+  test("[pickle.memory] names are at most proportional to the pickle", () => {
     const key = `T${le(50_000, 4)}${"k".repeat(50_000)}q\x000`;
     const one = `${array().slice(2, -1)}q\x010`;
     const rows = (depth: number): string =>

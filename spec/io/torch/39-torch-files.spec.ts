@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { PickledTensors } from "../../../src/io/pickle/read.ts";
+import { openPickle, type PickledTensors } from "../../../src/io/pickle/read.ts";
 import { Bytes, type PickleValue } from "../../../src/io/pickle/values.ts";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { loadTorch, openTorch } from "../../../src/io/torch/read.ts";
@@ -150,8 +150,8 @@ test("[torch.byteorder] storages of big-endian files are converted", () => {
   refused(torchFile(tensorPickle(), [SIX], [order("middle")]), "torch.byteorder", 'the byte order "middle"');
 });
 
-describe("[torch.storages] storages", () => {
-  test("a storage that is missing, or of another size or class, is an error", () => {
+describe("storages", () => {
+  test("[torch.storages] a storage that is missing, or of another size or class, is an error", () => {
     refused(torchFile(tensorPickle({ key: "1" })), "torch.storages", 'storage "1" is not in the archive');
     refused(torchFile(tensorPickle({ key: "../data.pkl" })), "torch.storages", "is not in the archive");
     refused(
@@ -167,14 +167,14 @@ describe("[torch.storages] storages", () => {
     refused(torchFile(both), "torch.storages", "is used as torch.FloatStorage and as torch.IntStorage");
   });
 
-  test("ids of another form are refused", () => {
+  test("[torch.storages] ids of another form are refused", () => {
     for (const id of ["N", "K\x01", ")", "(X\x07\0\0\0storageNNNNt", "(X\x06\0\0\0moduleNNNNt"])
       refused(torchFile(latin1(`\x80\x02${id}Q.`)), "pickle.opcodes", "refers to an object outside of it");
   });
 });
 
-describe("[torch.views] views", () => {
-  test("a tensor beyond its storage, or with more elements than it, is an error", () => {
+describe("views", () => {
+  test("[torch.views] a tensor beyond its storage, or with more elements than it, is an error", () => {
     expect(x(torchFile(tensorPickle({ shape: [3, 2], stride: [1, 3] })))).toEqual([0, 3, 1, 4, 2, 5]);
     expect(x(torchFile(tensorPickle({ offset: 4, shape: [1, 2], stride: [99, 1] })))).toEqual([4, 5]);
     expect(x(torchFile(tensorPickle({ offset: 9, shape: [0, 2] })))).toEqual([]);
@@ -200,7 +200,7 @@ describe("[torch.views] views", () => {
   });
 });
 
-describe("[torch.zip] the archive", () => {
+describe("the archive", () => {
   const build = (changes: Partial<ZipPart>, form: ZipForm = {}): Uint8Array =>
     zipOf(
       [
@@ -211,13 +211,13 @@ describe("[torch.zip] the archive", () => {
       form,
     );
 
-  test("archives of all forms that hold the same entries are read alike", () => {
+  test("[torch.zip] archives of all forms that hold the same entries are read alike", () => {
     for (const form of [{}, { long: true }, { comment: "PK\x05\x06 and more" }])
       expect(x(build({}, form))).toEqual([0, 1, 2, 3, 4, 5]);
     expect(x(build({ extra: "FB\x05\0ZZZZZ" }))).toEqual([0, 1, 2, 3, 4, 5]); // torch.save aligns storages with such a field
   });
 
-  test("a file that is cut at any byte, or begins with something else, is an error", () => {
+  test("[torch.zip] a file that is cut at any byte, or begins with something else, is an error", () => {
     const bytes = readFileSync(`${HOME}/module/protocol-2.pt`);
     for (let n = 0; n < bytes.length; n++)
       expect(() => openTorch(bytes.subarray(0, n), "f")).toThrow(LoadError);
@@ -226,7 +226,7 @@ describe("[torch.zip] the archive", () => {
     refused(latin1("PK\x03\x04 and no more"), "torch.zip", "has no end; the file is cut short");
   });
 
-  test("entries that overlap, share a name, or are not where the directory says, are errors", () => {
+  test("[torch.zip] entries that overlap, share a name, or are not where the directory says, are errors", () => {
     refused(build({ at: 10 }), "torch.zip", "runs into the next");
     refused(build({ at: 1e6 }), "torch.zip", "of an impossible size or place");
     refused(build({ at: 1e15 }, { long: true }), "torch.zip", "of an impossible size or place");
@@ -248,7 +248,7 @@ describe("[torch.zip] the archive", () => {
     refused(local, "torch.zip", 'has no entry "archive/data/0"');
   });
 
-  test("all entries lie in one folder", () => {
+  test("[torch.zip] all entries lie in one folder", () => {
     const outside = torchFile(tensorPickle(), [SIX], [{ name: "readme.txt", bytes: SIX }]);
     refused(outside, "torch.zip", 'entry "readme.txt" is outside of its folder "archive/"');
     const renamed = [
@@ -259,7 +259,7 @@ describe("[torch.zip] the archive", () => {
     expect(x(zipOf(renamed))).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  test("the version of the format is 1 to 10", () => {
+  test("[torch.zip] the version of the format is 1 to 10", () => {
     const versioned = (version: string): Uint8Array => {
       const [pickle, storage] = [tensorPickle(), SIX];
       const parts = [
@@ -289,4 +289,16 @@ test("errors quote names without control sequences", () => {
   const name = `\u001b[2J${"x".repeat(300)}`;
   const file = zipOf([{ name, bytes: SIX, at: 1e6 }]);
   refused(file, "torch.zip", '"\\u001b[2Jxxx');
+});
+
+test("[io.file-errors] openTorch and openPickle take bytes, loadTorch and loadPickle a path", () => {
+  for (const wrong of ["f.pt", null, undefined]) {
+    expect(() => openTorch(wrong as never, "f")).toThrow(
+      "openTorch takes bytes; loadTorch takes a path  [io.file-errors]",
+    );
+    expect(() => openPickle(wrong as never, "f")).toThrow(
+      "openPickle takes bytes; loadPickle takes a path  [io.file-errors]",
+    );
+  }
+  expect(() => loadTorch("no/such/file.pt")).toThrow("[io.file-errors]");
 });

@@ -70,7 +70,9 @@ export function tiesOf(tensors: ReadonlyMap<string, StoredArray | NotRead>): str
     const id = storages.get(parts.storage) ?? storages.size;
     storages.set(parts.storage, id);
     const place = JSON.stringify([id, parts.dtype, parts.offset, parts.shape, parts.stride]); // [torch.ties]
-    groups.set(place, [...(groups.get(place) ?? []), key]);
+    const group = groups.get(place);
+    if (group === undefined) groups.set(place, [key]);
+    else group.push(key);
   }
   return [...groups.values()].filter((names) => names.length > 1);
 }
