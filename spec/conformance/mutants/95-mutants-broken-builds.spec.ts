@@ -7,15 +7,16 @@ import { type Build, built, changed, opened } from "../../support/broken-builds/
 import type { BackendName, BrokenBuild } from "../../support/broken-builds/change.ts";
 import { defaults } from "../../support/broken-builds/defaults.ts";
 import { edges } from "../../support/broken-builds/edges.ts";
+import { images } from "../../support/broken-builds/images.ts";
 import { kernels } from "../../support/broken-builds/kernels.ts";
 import { languageModels } from "../../support/broken-builds/language-models.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
-const all: readonly BrokenBuild[] = [...defaults, ...edges, ...kernels, ...languageModels];
+const all: readonly BrokenBuild[] = [...defaults, ...edges, ...images, ...kernels, ...languageModels];
 const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
 
 function folderOf(name: string): string {
-  const found = ["flamingo-pytorch", "vit-pytorch", "transformers", "open-flamingo"]
+  const found = ["flamingo-pytorch", "vit-pytorch", "transformers", "open-flamingo", "pillow", "torchvision"]
     .map((source) => join("golden/cases", source, name))
     .find((folder) => existsSync(folder));
   if (found === undefined) throw new Error(`there is no case ${name}`);
