@@ -347,6 +347,23 @@ describe("the budget", () => {
     expect(weights.parameter(small, [])?.data.byteOffset).toBe(array?.data.byteOffset);
   });
 
+  test("panels that the present computation reads are not freed to make room for its other blocks", async () => {
+    const engine = await Engine.open({ threads: 1 });
+    const weights = new Weights(engine);
+    const { p } = sourced([8, 64], "float32", random([8, 64], 1).data.data as Float32Array);
+    const use = node("m k, n k -> m n", [
+      [1, 64],
+      [8, 64],
+    ]);
+    weights.begin();
+    const handle = weights.parameter(p, [use]);
+    engine.withTemporaries(() => {
+      if (handle) weights.panels(handle, { key: "0,1", outer: [0], inner: [1] });
+      expect(engine.heap.makeRoom()).toBe(false);
+    });
+    expect([engine.heap.makeRoom(), engine.heap.makeRoom()]).toEqual([true, false]);
+  });
+
   test("a weight that does not fit by itself is an error with its shape and size, and is not read", async () => {
     const { p, ranges } = sourced([40_000, 28_000], "float32", new Float32Array(0));
     const ones = tensor("k", [28_000], new Float32Array(28_000)) as Tensor<Any>;

@@ -1,5 +1,7 @@
 // The executable half of 16-state-dict.md. Keys and shapes come from the released packages: golden/state-dicts.json.
 import { readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test, vi } from "vitest";
 import { README_VIT, readmeFlamingo } from "../../src/bench/examples.ts";
 import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
@@ -548,6 +550,30 @@ test("[state.finite] values from a source are checked in every dtype, by ranges,
   } finally {
     checks.mockRestore();
   }
+});
+
+test("[state.release] a parameter keeps what it has read from a source until it is released", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const p = new Parameter("n", [3], uniform(1));
+  let reads = 0;
+  const read = () => {
+    reads++;
+    return Float32Array.of(1, 2, 3);
+  };
+  const afterCollection = async () => {
+    expect(valuesOf(p)).toEqual([1, 2, 3]);
+    for (let i = 0; i < 5; i++) {
+      await new Promise((resume) => setTimeout(resume, 1));
+      collect();
+    }
+    expect(valuesOf(p)).toEqual([1, 2, 3]);
+    return reads;
+  };
+  p.assign({ dtype: "float32", read });
+  expect(await afterCollection()).toBe(1);
+  p.release();
+  expect(await afterCollection()).toBe(2);
 });
 
 test("[state.release] a drawn parameter gives the same values by ranges in any order, and in 16 bits rounded ones", () => {
