@@ -324,7 +324,7 @@ describe("the budget", () => {
     weights.begin();
     for (const { panels } of stored) panels();
     weights.begin();
-    stored[2]?.panels();
+    stored[0]?.panels();
     const array = weights.parameter(small, []);
     const { heap } = engine;
     heap.allocate(2 ** 32 - 2 ** 21 - heap.usage().used);
@@ -337,14 +337,14 @@ describe("the budget", () => {
     };
     untilFreed();
     untilFreed();
-    stored[2]?.panels(); // used by the present run, so those of the earlier run have been freed
+    stored[0]?.panels(); // used by the present run, so those of the earlier run have been freed
     expect(stored.map(({ ranges }) => ranges.length)).toEqual([1, 1, 1]);
     untilFreed();
     expect(() => {
       for (;;) heap.allocate(2 ** 16);
     }).toThrow(/holds 4\.00 GiB and needs 0\.00 GiB more/);
     expect(array?.data.every((value) => value === 3)).toBe(true); // replay may still hold it
-    expect(weights.parameter(small, [])?.data.byteOffset).toBe(array?.data.byteOffset);
+    expect(weights.has(array?.data.byteOffset ?? 0)).toBe(true);
   });
 
   test("panels that the present computation reads are not freed to make room for its other blocks", async () => {
