@@ -3,7 +3,7 @@
 import { ShapeError } from "../errors.ts";
 import { axesOf, ellipsisRank, type Sizes, shapeOf, sidesOf, spread, unify } from "../pattern.ts";
 import { offsets, type Shape, type View, zeros } from "../tensor.ts";
-import { matmul } from "./matmul.ts";
+import { Located, matmul } from "./matmul.ts";
 import type { Rule } from "./table.ts";
 
 /** An einsum as batched matrix products: C[batch, m, n] = Σ_k A[batch, m, k] B[batch, k, n], each a list of axis names. */
@@ -108,13 +108,15 @@ export const einsum: Rule<"einsum"> = {
     const c = zeros(shapeOf(sides.c, sizes));
     const at = (v: View, side: string, names: readonly string[]) => axisOffsets(v, side, names, sizes);
     const [startsA, startsB, startsC] = [at(a, sides.a, batch), at(b, sides.b, batch), at(c, sides.c, batch)];
-    const left = { data: a.data, rows: at(a, sides.a, m), columns: at(a, sides.a, k) };
-    const right = { data: b.data, rows: at(b, sides.b, k), columns: at(b, sides.b, n) };
-    const out = { data: c.data, rows: at(c, sides.c, m), columns: at(c, sides.c, n) };
-    startsC.forEach((start, i) => {
-      const [startA, startB] = [a.offset + (startsA[i] ?? 0), b.offset + (startsB[i] ?? 0)];
-      matmul({ ...left, start: startA }, { ...right, start: startB }, { ...out, start }); // [einsum.product]
-    });
+    const left = new Located(a.data, at(a, sides.a, m), at(a, sides.a, k));
+    const right = new Located(b.data, at(b, sides.b, k), at(b, sides.b, n));
+    const out = new Located(c.data, at(c, sides.c, m), at(c, sides.c, n));
+    for (const [i, start] of startsC.entries()) {
+      left.start = a.offset + (startsA[i] ?? 0);
+      right.start = b.offset + (startsB[i] ?? 0);
+      out.start = start;
+      matmul(left, right, out); // [einsum.product]
+    }
     return c;
   },
 };

@@ -2,11 +2,17 @@
 import type { Floats } from "../tensor.ts";
 
 /** A matrix within an array: element (i, j) is at start + rows[i] + columns[j]. */
-export interface Located {
+export class Located {
   readonly data: Floats;
   readonly rows: Int32Array;
   readonly columns: Int32Array;
-  readonly start: number;
+  start = 0;
+
+  constructor(data: Floats, rows: Int32Array, columns: Int32Array) {
+    this.data = data;
+    this.rows = rows;
+    this.columns = columns;
+  }
 }
 
 const TILE = 4;
