@@ -104,13 +104,12 @@ export function logarithm(x: number): number {
   let m = x;
   let e = 0;
   for (let i = 0; i < 150; i++) {
-    if (m > Math.SQRT2) {
-      m = m * 0.5;
-      e = e + 1;
-    } else if (m < Math.SQRT1_2) {
-      m = m * 2;
-      e = e - 1;
-    }
+    let step = 0; // gpu.js's WebGL takes no else in a loop that has one statement
+    if (m > Math.SQRT2) step = 1;
+    if (m < Math.SQRT1_2) step = -1;
+    if (step > 0) m = m * 0.5;
+    if (step < 0) m = m * 2;
+    e = e + step;
   }
   const s = (m - 1) / (m + 1);
   const z = s * s;
