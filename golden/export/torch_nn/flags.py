@@ -49,6 +49,16 @@ def pool_flags(case, x):
     return found
 
 
+def attention_flags(inputs):
+    query, key, value = (inputs[name] for name in ("query", "key", "value"))
+    found = common.size_flags(queries=query.shape[-2], keys=key.shape[-2])
+    found |= {"ValueWidth"} if value.shape[-1] != query.shape[-1] else set()
+    if "attn_mask" not in inputs:
+        return found
+    bias = inputs["attn_mask"]
+    return found | {"Bias"} | ({"RepeatedBias"} if bias.size < query[..., 0].size * key.shape[-2] else set())
+
+
 def entropy_flags(inputs):
     logits, targets = inputs["input"], inputs["target"]
     found = {"IgnoredTargets"} if (targets == IGNORED).any() else set()
@@ -62,6 +72,8 @@ def flags(case, inputs, released):
         found.add("Gradients")
     if kind == "CrossEntropyLoss":
         return sorted(found | entropy_flags(inputs))
+    if kind == "scaled_dot_product_attention":
+        return sorted(found | attention_flags(inputs))
     x = inputs["x" if kind == "RMSNorm" else "input"]
     if kind in ("LayerNorm", "RMSNorm"):
         found |= norm_flags(x, config.get("eps", 1e-5))

@@ -1,19 +1,34 @@
 """PyTorch's own layers, which language models and image encoders are made of."""
 
 from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from ..common.cases.source import CaseSource
 from . import flags
+
+ATTENTION = "scaled_dot_product_attention"
+
+
+class Attention(nn.Module):
+    """torch's function as a module without parameters."""
+
+    def __init__(self, scale=None):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, query, key, value, attn_mask=None):
+        return scaled_dot_product_attention(query, key, value, attn_mask=attn_mask, scale=self.scale)
+
 
 NAMES = ["LayerNorm", "RMSNorm", "Conv2d", "MaxPool2d", "BatchNorm2d", "GELU", "SiLU", "ReLU", "CrossEntropyLoss"]
 
 
 class TorchNN(CaseSource):
     package, profile = "torch", "torch@2.13.0"
-    classes = {name: getattr(nn, name) for name in NAMES}
+    classes = {name: getattr(nn, name) for name in NAMES} | {ATTENTION: Attention}
     levels = {name: "op" for name in ("GELU", "SiLU", "ReLU", "MaxPool2d")}
     names = {"RMSNorm": "rms-norm", "BatchNorm2d": "batch-norm-2d", "GELU": "gelu", "SiLU": "silu", "ReLU": "relu"}
-    names |= {"Conv2d": "conv-2d", "MaxPool2d": "max-pool-2d", "CrossEntropyLoss": "cross-entropy"}
+    names |= {ATTENTION: "attention", "Conv2d": "conv-2d", "MaxPool2d": "max-pool-2d", "CrossEntropyLoss": "cross-entropy"}
 
     def build(self, kind, config):
         given = {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}

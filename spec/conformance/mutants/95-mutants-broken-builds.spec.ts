@@ -16,7 +16,15 @@ const all: readonly BrokenBuild[] = [...defaults, ...edges, ...images, ...kernel
 const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
 
 function folderOf(name: string): string {
-  const found = ["flamingo-pytorch", "vit-pytorch", "transformers", "open-flamingo", "pillow", "torchvision"]
+  const found = [
+    "flamingo-pytorch",
+    "vit-pytorch",
+    "transformers",
+    "open-flamingo",
+    "pillow",
+    "torchvision",
+    "torch",
+  ]
     .map((source) => join("golden/cases", source, name))
     .find((folder) => existsSync(folder));
   if (found === undefined) throw new Error(`there is no case ${name}`);

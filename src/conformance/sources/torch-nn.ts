@@ -1,16 +1,19 @@
 // torch 2.13.0: torch.nn. Planes are [b c h w].
 import { boolean, number, oneOf, optional, type Read } from "../../io/fields.ts";
 import { activation } from "../../nn/activations.ts";
+import { attention } from "../../nn/attention/attention.ts";
 import { Conv2d } from "../../nn/conv/conv2d.ts";
 import { maxPool2d, type Padding } from "../../nn/conv/planes.ts";
 import { BatchNorm2d } from "../../nn/norms/batch-norm.ts";
 import { LayerNorm, RMSNorm } from "../../nn/norms/layer-norm.ts";
+import { mulScalar } from "../../tensor/ops/functions.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { crossEntropy } from "../../training/losses.ts";
 import { moduleClass, side, size } from "./source.ts";
 
 const flag = optional(boolean, undefined);
 const epsilon = optional(number, undefined);
+const scale = optional(number, undefined);
 const sideOrDefault = optional(side, undefined);
 const padding: Read<Padding | undefined> = (value, at) =>
   value === "same" ? value : sideOrDefault(value, at);
@@ -41,6 +44,22 @@ export const torchNN = {
     call: ["x"],
     build: ({ normalizedShape, eps }) => new RMSNorm(normalizedShape, { epsilon: eps }),
     forward: (model, args) => model.forward(args.any("x")),
+  }),
+  scaled_dot_product_attention: moduleClass({
+    options: { scale },
+    call: ["query", "key", "value", "attn_mask"],
+    build: ({ scale }) => ({ scale }),
+    forward: ({ scale }, args) => {
+      const q = args.tensor("query", "b h l k");
+      const bias = args.has("attn_mask") ? args.any("attn_mask") : null;
+      return attention(
+        {},
+        mulScalar(q, scale ?? (q.shape[3] ?? 1) ** -0.5),
+        args.tensor("key", "b h s k"),
+        args.tensor("value", "b h s e"),
+        { mayAttend: null, emptyRow: "nan", bias },
+      );
+    },
   }),
   Conv2d: moduleClass({
     options: {
