@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openPickle, type PickledTensors } from "../../../src/io/pickle/read.ts";
 import { Bytes, type PickleValue } from "../../../src/io/pickle/values.ts";
@@ -17,6 +18,7 @@ import {
   zipOf,
 } from "../../support/fixtures/files/archives.ts";
 import { expectSameTensors } from "../../support/fixtures/files/same-tensors.ts";
+import { damagedReal, pickleFiles, torchFiles } from "../../support/fuzz/pickle-files.ts";
 import { counting } from "../../support/properties/files.ts";
 
 const HOME = "golden/cases/pickled-files";
@@ -248,7 +250,19 @@ describe("the archive", () => {
     refused(local, "torch.zip", 'has no entry "archive/data/0"');
   });
 
-  test("[torch.zip] all entries lie in one folder", () => {
+  test("[torch.zip] a long end that is damaged, or on another disk, is an error", () => {
+    const whole = build({}, { long: true });
+    const end = whole.length - 22 - 20 - 56; // the long record, the locator and the end
+    for (const at of [end, end + 4, end + 16, end + 20, end + 24, end + 60, end + 64, end + 72]) {
+      const damaged = whole.slice();
+      damaged[at] = (damaged[at] ?? 0) ^ 0x40;
+      refused(damaged, "torch.zip", "has a damaged end");
+    }
+  });
+
+  test("[torch.zip] there is one pickle, and all entries lie in its folder", () => {
+    const two = torchFile(tensorPickle(), [SIX], [{ name: "other/data.pkl", bytes: SIX }]);
+    refused(two, "torch.zip", "holds 2 pickles called data.pkl, and torch.save writes one");
     const outside = torchFile(tensorPickle(), [SIX], [{ name: "readme.txt", bytes: SIX }]);
     refused(outside, "torch.zip", 'entry "readme.txt" is outside of its folder "archive/"');
     const renamed = [
@@ -301,4 +315,34 @@ test("[io.file-errors] openTorch and openPickle take bytes, loadTorch and loadPi
     );
   }
   expect(() => loadTorch("no/such/file.pt")).toThrow("[io.file-errors]");
+});
+
+test("[io.hostile] made-up and damaged pickles and archives give data or a LoadError", () => {
+  const outcomes = { read: 0, refused: 0 };
+  /** A tensor that is refused by itself does not end the reading. */
+  const attempt = (action: () => unknown): void => {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+    }
+  };
+  const readAll = (open: typeof openTorch) => (bytes: Uint8Array) => {
+    try {
+      const file = open(bytes, "f");
+      for (const key of file.keys) attempt(() => file.get(key));
+      outcomes.read++;
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      expect(error.message).toMatch(/^f: .*\[(io|torch|pickle)\.[a-z-]+\]$/s);
+      expect(error.message.length).toBeLessThan(700);
+      outcomes.refused++;
+    }
+  };
+  for (const bytes of fc.sample(fc.oneof(torchFiles, damagedReal(".pt")), { seed: 5, numRuns: 1000 }))
+    readAll(openTorch)(bytes);
+  for (const bytes of fc.sample(fc.oneof(pickleFiles, damagedReal(".pickle")), { seed: 5, numRuns: 1000 }))
+    readAll(openPickle)(bytes);
+  expect(outcomes.read).toBeGreaterThan(150); // the damage is neither always fatal nor always harmless
+  expect(outcomes.refused).toBeGreaterThan(500);
 });
