@@ -33,6 +33,7 @@ import { LlamaForCausalLM } from "../../models/language-models/llama.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { concat, repeat } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
+import { named } from "../../tensor/pattern.ts";
 import { Bool, Int, type Tensor } from "../../tensor/tensor.ts";
 import { crossEntropy, IGNORED } from "../../training/losses.ts";
 import { Arguments } from "./arguments.ts";
@@ -135,8 +136,10 @@ const positive: Read<number> = (value, at) => {
 };
 export const cachedPasses: Read<CachedPasses> = record<CachedPasses>({ prefill: positive, step: positive });
 
-/** The arguments of `generate` that are supported: greedy decoding from the cache. */
+/** The arguments of `generate` that are supported: greedy decoding. */
 export interface GenerateArguments {
+  /** Whether a step reads the new tokens only, or the whole text again. */
+  readonly use_cache: boolean;
   readonly max_new_tokens: number;
   readonly eos_token_id: number | null;
   readonly pad_token_id: number | null;
@@ -145,13 +148,22 @@ const generateOptions = {
   max_new_tokens: length,
   eos_token_id: id,
   pad_token_id: id,
-  use_cache: only(true),
+  use_cache: optional(boolean, true),
   do_sample: only(false),
   num_beams: only(1),
 };
 export const generateArguments: Read<GenerateArguments> = (value, at) => {
-  const { maxNewTokens, eosTokenId, padTokenId } = readOptions(generateOptions, object(value, at), at);
-  return { max_new_tokens: maxNewTokens, eos_token_id: eosTokenId, pad_token_id: padTokenId };
+  const { maxNewTokens, eosTokenId, padTokenId, useCache } = readOptions(
+    generateOptions,
+    object(value, at),
+    at,
+  );
+  return {
+    use_cache: useCache,
+    max_new_tokens: maxNewTokens,
+    eos_token_id: eosTokenId,
+    pad_token_id: padTokenId,
+  };
 };
 
 /** A text as a case gives it. */
@@ -262,16 +274,29 @@ function promptsOf({ ids, mask }: CaseText): number[][] {
   });
 }
 
+/** A writer that reads the whole text in every step, as `use_cache=False` does. */
+const withoutCache = (writer: Writer): Writer => ({
+  ...writer,
+  step(ids, mask, cache, context) {
+    const read = readOn(cache, ids);
+    return { logits: writer.step(named("b l", read.text), mask, null, context).logits, cache: { layers: [], ...read } };
+  },
+});
+
 /** Prompts and continuations; a row that has ended is filled up with `pad_token_id`, or with the token that ended it. */
 export async function generatedSequences(
   writer: Writer,
   text: CaseText,
-  { max_new_tokens: maxTokens, eos_token_id: eos, pad_token_id: pad }: GenerateArguments,
+  { use_cache: cached, max_new_tokens: maxTokens, eos_token_id: eos, pad_token_id: pad }: GenerateArguments,
   backend: Backend,
 ): Promise<Outputs> {
   if (eos === null) throw new LoadError("generate needs an eos_token_id");
   const steps: number[][] = [];
-  for await (const tokens of stream(writer, promptsOf(text), { stop: eos, maxTokens, backend }))
+  for await (const tokens of stream(cached ? writer : withoutCache(writer), promptsOf(text), {
+    stop: eos,
+    maxTokens,
+    backend,
+  }))
     steps.push(tokens.map((token) => token ?? pad ?? eos));
   const [b = 0, l = 0] = text.ids.shape;
   const prompt = text.ids.flat();
