@@ -1,23 +1,32 @@
-"""transformers: language models, built from a case's config (the package's own names) and called as models.py says."""
+"""transformers: language models, built from a case's config (the package's own names) and called as models.py says, and position
+encodings (positions.py)."""
 
 import shutil
 
 from ..common.cases.source import CaseSource
-from . import models
+from . import models, positions
 
 
 class Transformers(CaseSource):
     package, profile = "transformers", "transformers@4.57.6"
-    classes = {name: released for name, (released, _) in models.CONFIGS.items()}
-    levels = {name: "model" for name in classes}
-    names = {"LlamaForCausalLM": "llama-for-causal-lm"}
+    classes = {name: released for name, (released, _) in models.CONFIGS.items()} | positions.CLASSES
+    levels = {name: "model" for name in models.CONFIGS}
+    names = {
+        "LlamaForCausalLM": "llama-for-causal-lm",
+        "GPTNeoXRotaryEmbedding": "gpt-neox-rotary-embedding",
+        "GPTJRotaryEmbedding": "gptj-rotary-embedding",
+    }
 
     def build(self, kind, config):
+        if kind in positions.CLASSES:
+            return positions.CLASSES[kind](**config)
         model = models.build(config, kind)
         model.case = config
         return model
 
     def call(self, module, kind, arguments, positional):
+        if kind in positions.CLASSES:
+            return positions.call(module, arguments)
         return models.call(module, module.case, **arguments)
 
     def finish(self, out, made):

@@ -50,7 +50,7 @@ test("[alibi.bias] the last keys of a longer text have the biases of a shorter o
   expect(biasOf(6, 9).map((row) => row.slice(4))).toEqual(biasOf(6, 5));
 });
 
-test("[alibi.slopes] slopes are 2^(−biasMax·h/n), in float32 where that is asked for", () => {
+test("[alibi.slopes] [alibi.bias] slopes are 2^(−biasMax·h/n), in float32 where that is asked for", () => {
   const slopes = (heads: number, more: object = {}) =>
     valuesOf(alibi({ heads, keys: 2, ...more }))
       .filter((_, i) => i % 2 === 0)

@@ -37,6 +37,16 @@ test("[learned.offset] position p has row p + offset, for any axes", async () =>
   vjpEqualsFiniteDifferences(() => table.forward(int("b l", positions)), { weight });
 });
 
+test("[learned.rows] the table is drawn from a normal distribution with the given standard deviation", () => {
+  for (const std of [1, 0.02]) {
+    const drawn = valuesOf(new LearnedPositions("d", { rows: 100, dim: 100, std }).weight);
+    const mean = drawn.reduce((a, b) => a + b, 0) / drawn.length;
+    const deviation = Math.sqrt(drawn.reduce((a, b) => a + b * b, 0) / drawn.length);
+    expect(Math.abs(mean / std)).toBeLessThan(0.05); // five standard errors
+    expect(Math.abs(deviation / std - 1)).toBeLessThan(0.04);
+  }
+});
+
 test("[learned.rows] positions without a row are refused by their number", () => {
   const table = new LearnedPositions("d", { rows: 7, dim: 3, offset: 2 });
   const message = (p: number) => refusal(() => table.forward(int("l", [0, p]))).message;

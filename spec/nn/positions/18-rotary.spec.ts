@@ -181,17 +181,25 @@ describe("rotary", () => {
 
   test("[rotary.precision] every step is rounded: base, exponent, power, reciprocal, angle, cosine and sine", () => {
     const round = Math.fround;
-    const [width, base] = [14, 10_000.1];
-    const theta = range(7).map((i) => round(1 / round(round(base) ** round((2 * i) / width))));
-    const positions = range(60).map((i) => i * i);
-    const ones = randomTensor<"b l k">([1, 60, width], 1, () => 1);
-    const from = int("b l", [positions]);
-    const rotated = list<Mat>(rotary(ones, { width, base, from, precision: "float32" }))[0] ?? [];
-    const both = (f: (angle: number) => number, m: number) => theta.map((t) => round(f(round(m * t))));
-    for (const [l, m] of positions.entries()) {
-      const [cos, sin] = [both(Math.cos, m), both(Math.sin, m)];
-      const expected = [...cos.map((c, i) => c - (sin[i] ?? NaN)), ...cos.map((c, i) => (sin[i] ?? NaN) + c)];
-      expect(rotated[l]).toEqual(expected);
+    for (const [width, base] of [
+      [14, 10_000.1],
+      [6, 7.3],
+      [10, 123.456],
+    ] as const) {
+      const theta = range(width / 2).map((i) => round(1 / round(round(base) ** round((2 * i) / width))));
+      const positions = range(60).map((i) => i * i);
+      const ones = randomTensor<"b l k">([1, 60, width], 1, () => 1);
+      const from = int("b l", [positions]);
+      const rotated = list<Mat>(rotary(ones, { width, base, from, precision: "float32" }))[0] ?? [];
+      const both = (f: (angle: number) => number, m: number) => theta.map((t) => round(f(round(m * t))));
+      for (const [l, m] of positions.entries()) {
+        const [cos, sin] = [both(Math.cos, m), both(Math.sin, m)];
+        const expected = [
+          ...cos.map((c, i) => c - (sin[i] ?? NaN)),
+          ...cos.map((c, i) => (sin[i] ?? NaN) + c),
+        ];
+        expect(rotated[l]).toEqual(expected);
+      }
     }
   });
 

@@ -1,4 +1,4 @@
-// transformers 4.57.6: language models. Besides the package's own configuration a case may give `rotary_precision`, `cached` (the text is
+// transformers 4.57.6: language models, and position encodings (transformers/positions.ts). Besides the package's own configuration a case may give `rotary_precision`, `cached` (the text is
 // read again in passes, for `cached_logits`) and `generate` (the output is `sequences`). Logits of padding are set to 0.
 import { stream } from "../../generation/generate.ts";
 import {
@@ -47,6 +47,7 @@ import {
   type SystemUnderTest,
   size,
 } from "./source.ts";
+import { positionClasses } from "./transformers/positions.ts";
 
 const sizeOrDefault = optional(size, undefined);
 const numberOrDefault = optional(number, undefined);
@@ -360,5 +361,5 @@ function languageClass(name: keyof typeof MODELS): SourceClass {
 export const transformers: Source = {
   package: "transformers",
   profiles: { "transformers@4.57.6": {} },
-  classes: { LlamaForCausalLM: languageClass("LlamaForCausalLM") },
+  classes: { LlamaForCausalLM: languageClass("LlamaForCausalLM"), ...positionClasses },
 };

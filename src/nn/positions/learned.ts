@@ -31,7 +31,7 @@ export class LearnedPositions<D extends string> {
     refuseSurplus("LearnedPositions", "an axis and an object of options", surplus); // [options.surplus]
     const { rows, dim, offset = 0, std = 1 } = checked("LearnedPositions", options, checks);
     this.options = { offset };
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std)); // [learned.rows]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std));
   }
 
   /** Throws a RuleError if a position has no row. A padded token may have position −1 where the offset leaves a row for it. */

@@ -47,7 +47,8 @@ function bucketOf(distance: number, { count, exact, maxDistance }: Buckets): num
   if (distance < exact) return distance; // [relative.buckets]
   const round = Math.fround;
   const growth = round(round(Math.log(round(distance / exact))) / round(Math.log(maxDistance / exact)));
-  return Math.min(exact + Math.trunc(round(growth * (count - exact))), count - 1); // [relative.float32]
+  // its fraction is dropped where it is stored as an integer
+  return Math.min(exact + round(growth * (count - exact)), count - 1); // [relative.float32]
 }
 
 /** A learned number for each head and each bucket of distances, which is added to attention scores. */
