@@ -2,10 +2,10 @@
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bytesOfStep, CachedDecoder, memoryBandwidth } from "../../src/bench/decode.ts";
+import { bytesOfStep, CachedDecoder, memoryBandwidth } from "../../src/bench/decoders/decode.ts";
+import { decoder } from "../../src/bench/decoders/memory.ts";
 import { exampleHere } from "../../src/bench/example-process.ts";
 import { EXAMPLES, examples, tinyFlamingo } from "../../src/bench/examples.ts";
-import { decoder } from "../../src/bench/memory.ts";
 import { peakGflops } from "../../src/bench/peak-flops.ts";
 import { checkProduct } from "../../src/bench/rates.ts";
 import { start } from "../../src/bench/start.ts";

@@ -1,6 +1,4 @@
 // Weights in the memory of the SIMD backend (43-backend-memory.md): panels, 16 bits, lookups and the budget.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -25,6 +23,7 @@ import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
 import { type Elements, isSource, type Source, widened } from "../../src/tensor/source.ts";
 import { type Any, flat, int, type Shape, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import { temporary } from "../support/fixtures/temporary.ts";
 import { valuesOf } from "../support/properties/programs.ts";
 
 const backend = await simd({ threads: 2 });
@@ -376,8 +375,7 @@ describe("the budget", () => {
 });
 
 describe("JavaScript arrays after the first run", () => {
-  const folder = mkdtempSync(join(tmpdir(), "flamboyance-weights-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  const folder = temporary();
   const [layers, width] = [32, 1024]; // 128 MiB of float32
   const stack = () =>
     new (class Stack {

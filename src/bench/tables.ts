@@ -1,9 +1,9 @@
 // The results of `flamboyance bench` as text.
 import type { Paint } from "../terminal/colour.ts";
 import { columnsFrom, table, tables } from "../terminal/table.ts";
-import type { DecodeSpeed } from "./decode.ts";
+import type { DecodeSpeed } from "./decoders/decode.ts";
+import type { MemoryUse } from "./decoders/memory.ts";
 import type { ExampleTime } from "./example-process.ts";
-import type { MemoryUse } from "./memory.ts";
 import type { Rate } from "./rates.ts";
 import type { Scaling } from "./scaling.ts";
 import type { Start } from "./start.ts";

@@ -1,10 +1,16 @@
 // flamboyance bench
 
 import { cores } from "#host";
-import { decode } from "../../bench/decode.ts";
+import { decode } from "../../bench/decoders/decode.ts";
+import {
+  type MemorySize,
+  type MemoryUse,
+  memoryApart,
+  memoryHere,
+  WEIGHTS,
+} from "../../bench/decoders/memory.ts";
 import { type ExampleTime, exampleApart, exampleHere } from "../../bench/example-process.ts";
 import { EXAMPLES, type ExampleName, quickExamples } from "../../bench/examples.ts";
-import { type MemorySize, type MemoryUse, memoryApart, memoryHere, WEIGHTS } from "../../bench/memory.ts";
 import { peakGflops } from "../../bench/peak-flops.ts";
 import { type BenchOptions, rates } from "../../bench/rates.ts";
 import { scaling } from "../../bench/scaling.ts";

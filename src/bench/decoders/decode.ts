@@ -1,17 +1,17 @@
 // The speed of decoding with a cache, beside the limit that reading the memory sets.
-import type { Backend } from "../kernels/backend.ts";
-import { releaseKept, run } from "../kernels/replay.ts";
-import { memorySweep } from "../kernels/simd/index.ts";
-import { type Cache, type KeyValues, noPadding, readOn, writerOf } from "../models/language-model.ts";
-import type { LlamaForCausalLM } from "../models/language-models/llama.ts";
-import { initialize, parameterNames, stateDict } from "../nn/state-dict.ts";
-import { Bug } from "../tensor/errors.ts";
-import { mulScalar } from "../tensor/ops/functions.ts";
-import { Int, Tensor, view } from "../tensor/tensor.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import { releaseKept, run } from "../../kernels/replay.ts";
+import { memorySweep } from "../../kernels/simd/index.ts";
+import { type Cache, type KeyValues, noPadding, readOn, writerOf } from "../../models/language-model.ts";
+import type { LlamaForCausalLM } from "../../models/language-models/llama.ts";
+import { initialize, parameterNames, stateDict } from "../../nn/state-dict.ts";
+import { Bug } from "../../tensor/errors.ts";
+import { mulScalar } from "../../tensor/ops/functions.ts";
+import { Int, Tensor, view } from "../../tensor/tensor.ts";
+import { type BenchOptions, operand } from "../rates.ts";
+import { measureTarget, type Target, type TargetName } from "../target.ts";
+import { median, secondsOf, type TimingOptions } from "../timing.ts";
 import { decoder } from "./memory.ts";
-import { type BenchOptions, operand } from "./rates.ts";
-import { measureTarget, type Target, type TargetName } from "./target.ts";
-import { median, secondsOf, type TimingOptions } from "./timing.ts";
 
 /** A LLaMA as in `memory`, and the tokens in its cache before the first step. */
 export interface DecodeSize {

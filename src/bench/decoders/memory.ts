@@ -1,15 +1,15 @@
 // The memory and the speed of a language model with random weights, which may be larger than the memory of the backend.
 import { runProcess } from "#host";
-import { run } from "../kernels/replay.ts";
-import { decodingOf, nextLogits, noPadding, readTokens } from "../models/language-model.ts";
-import { LlamaForCausalLM } from "../models/language-models/llama.ts";
-import { PARAMETER_DTYPES } from "../nn/parameter.ts";
-import { initialize, parameterNames, stateDict } from "../nn/state-dict.ts";
-import { LoadError } from "../tensor/errors.ts";
-import { Int } from "../tensor/tensor.ts";
-import { measureTarget, type Target, type TargetName } from "./target.ts";
-import { commandOf } from "./targets.ts";
-import { secondsOf, type TimingOptions } from "./timing.ts";
+import { run } from "../../kernels/replay.ts";
+import { decodingOf, nextLogits, noPadding, readTokens } from "../../models/language-model.ts";
+import { LlamaForCausalLM } from "../../models/language-models/llama.ts";
+import { PARAMETER_DTYPES } from "../../nn/parameter.ts";
+import { initialize, parameterNames, stateDict } from "../../nn/state-dict.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { Int } from "../../tensor/tensor.ts";
+import { measureTarget, type Target, type TargetName } from "../target.ts";
+import { commandOf } from "../targets.ts";
+import { secondsOf, type TimingOptions } from "../timing.ts";
 
 /** The dtypes of weights that are compared. */
 export const WEIGHTS = PARAMETER_DTYPES;
