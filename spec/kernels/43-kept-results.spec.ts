@@ -12,7 +12,7 @@ import { simd } from "../../src/kernels/simd/index.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { normalize } from "../../src/nn/norms/layer-norm.ts";
 import { LoadError, RuleError, ShapeError } from "../../src/tensor/errors.ts";
-import { concat, einsum, rearrange, slice } from "../../src/tensor/ops/arrange.ts";
+import { concat, einsum, rearrange, repeat, slice } from "../../src/tensor/ops/arrange.ts";
 import { add, gather, mul, mulScalar, neg } from "../../src/tensor/ops/functions.ts";
 import type { Node, Program } from "../../src/tensor/program/program.ts";
 import { record, tap } from "../../src/tensor/program/record.ts";
@@ -365,6 +365,24 @@ test("[replay.append] two beams that share a prefix are apart, and the second is
   expect(valuesOf(right)).toEqual(flatRows([...first, ...shared, ...b]));
   expect(valuesOf(prefix)).toEqual(flatRows([...first, ...shared]));
   releaseKept(start, prefix, left, right, longer);
+});
+
+test("[replay.append] rows that two heads share are copied when different rows are appended", async () => {
+  const start = await run(backend, () => mulScalar(counting([2, 3]), 1), { keep: "backend" });
+  const shared = await run(
+    backend,
+    () => concat("s d, l d -> t d", start as Tensor<Any>, counting([1, 3], 6) as Tensor<Any>),
+    { keep: "backend" },
+  );
+  const f = () => {
+    const heads = repeat("s d -> h s d", shared as Tensor<"s d">, { h: 2 });
+    return concat("h s d, h l d -> h t d", heads, counting([2, 1, 3], 100) as Tensor<Any>);
+  };
+  const apart = await run(backend, f, { keep: "backend" });
+  const rows = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  expect(valuesOf(apart)).toEqual([...rows, 100, 101, 102, ...rows, 103, 104, 105]);
+  expect(valuesOf(shared)).toEqual(rows);
+  releaseKept(start, shared, apart);
 });
 
 test("[replay.append] an append that fails leaves the past and its room as they were", async () => {
