@@ -29,7 +29,7 @@ export interface CrossEntropy<P extends string> {
   readonly counted: number;
 }
 
-/** Throws a RuleError for a target that is no class. Ignored targets become class 0, so that each row has an element to pick. */
+/** Throws a RuleError for a target that is no class. Ignored targets become class 0, so that each row has an element to pick. [loss.memory] */
 function classesOf(targets: Int, n: number): { readonly ids: Int; readonly counts: Uint8Array<ArrayBuffer> } {
   const given = targets.flat();
   for (const id of given)
@@ -69,7 +69,7 @@ export function crossEntropy<P extends string>(
   // Subtracting the largest logit of a row keeps exp from overflowing. It cancels, so it is detached.
   const top = detach(maxLast(logits)); // [loss.shift]
   const target = sub(pick(logits as Tensor, ids), rearrange("... 1 -> ...", top));
-  const logSum = rearrange("... 1 -> ...", log(sumExp(logits, top))); // [loss.memory]
+  const logSum = rearrange("... 1 -> ...", log(sumExp(logits, top))); // [loss.cross-entropy]
   const perToken: Tensor<P> = where(new Bool(targets.shape, counts), sub(logSum, target)); // [loss.cross-entropy] [loss.ignored]
   const sum = sumAll(perToken);
   return { perToken, sum, mean: mulScalar(sum, 1 / counted), counted };
