@@ -280,7 +280,10 @@ const withoutCache = (writer: Writer): Writer => ({
   ...writer,
   step(ids, mask, cache, context) {
     const read = readOn(cache, ids);
-    return { logits: writer.step(named("b l", read.text), mask, null, context).logits, cache: { layers: [], ...read } };
+    return {
+      logits: writer.step(named("b l", read.text), mask, null, context).logits,
+      cache: { layers: [], ...read },
+    };
   },
 });
 
