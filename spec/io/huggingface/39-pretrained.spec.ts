@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openPretrained } from "../../../src/io/huggingface/pretrained.ts";
@@ -152,7 +152,7 @@ test("[pretrained.paths] files outside of the folder are not opened, links are f
   expect(openPretrained(folder).keys).toEqual(["a"]);
 });
 
-test("[pretrained.config] the configuration is an object of JSON", () => {
+test("[pretrained.config] [io.other-format] the configuration is an object of JSON", () => {
   refused({ "config.json": null }, "pretrained.config", "there is no config.json");
   refused({ "config.json": "{" }, "pretrained.config", "config.json is not JSON");
   refused({ "config.json": '{"a": Infinity}' }, "pretrained.config", "config.json is not JSON");
@@ -174,7 +174,15 @@ test("[pretrained.config] the configuration is an object of JSON", () => {
   expect(Object.keys(hostile.config)).toEqual(["__proto__"]);
 });
 
-test("a path that is no folder is an error that says what it is", () => {
+test("[pretrained.config] a configuration of more than 100 MB is refused unread", () => {
+  const folder = folderOf({});
+  truncateSync(join(folder, "config.json"), 100_000_001); // zeros that take no room
+  expect(() => openPretrained(folder)).toThrow(
+    "config.json: has 100000001 bytes, more than the limit of 100000000",
+  );
+});
+
+test("[io.file-errors] a path that is no folder is an error that says what it is", () => {
   const folder = folderOf({ "model.safetensors": weights("x") });
   copyFileSync(join(folder, "config.json"), join(folder, "x"));
   expect(() => openPretrained(join(folder, "x"))).toThrow("it is a file; name the folder that it is in");
