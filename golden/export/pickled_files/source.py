@@ -1,4 +1,6 @@
-"""Files that torch.save and pickle.dump write, each with its numbers in expected.safetensors under the names that join the keys."""
+"""Files that torch.save and pickle.dump write, each with its numbers in expected.safetensors under the names that join the keys.
+
+They have no case.json, so they are in golden/data, beside the cases and not among them."""
 
 import pickle
 import warnings
@@ -55,25 +57,31 @@ def dump_pickle(value, path, protocol):
     path.write_bytes(pickle.dumps(value, protocol=protocol))
 
 
+def home(cases):
+    """The folder of the files beside a folder of cases."""
+    return cases.parent / "data" / FOLDER
+
+
 class PickledFiles(Source):
     def export(self, request):
+        out = home(request.out)
         for name, make in contents.TORCH.items():
             if request.wants(f"{FOLDER}/{name}"):
                 protocols = [("protocol-2.pt", 2)] + [(f"protocol-{n}.pt", n) for n in TORCH_PROTOCOLS if name == "views"]
-                write(request.out / FOLDER / name, protocols, make(), dump_torch)
+                write(out / name, protocols, make(), dump_torch)
         for name, make in contents.PICKLES.items():
             if request.wants(f"{FOLDER}/{name}"):
                 protocols = [(f"protocol-{n}.pickle", n) for n in PROTOCOLS if name == "haiku" or n == 4]
-                write(request.out / FOLDER / name, protocols, make(), dump_pickle)
+                write(out / name, protocols, make(), dump_pickle)
         return []
 
     def compare(self, committed, fresh, request):
         """The same bytes: what is written depends on the seeds and the versions alone."""
         checks = []
-        for path in sorted((fresh / FOLDER).rglob("*.*")):
-            name = path.relative_to(fresh)
-            same = same_bytes(committed / name, path)
-            checks.append(Check(str(name), [] if same else ["differs from the file exported afresh"]))
+        for path in sorted(home(fresh).rglob("*.*")):
+            name = path.relative_to(home(fresh))
+            same = same_bytes(home(committed) / name, path)
+            checks.append(Check(f"{FOLDER}/{name}", [] if same else ["differs from the file exported afresh"]))
         return checks
 
 

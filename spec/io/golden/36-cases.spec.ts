@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { expect, test } from "vitest";
-import { findCases, readActual, readCase, writeActual } from "../../../src/io/golden/cases.ts";
+import { findCases, listCases, readActual, readCase, writeActual } from "../../../src/io/golden/cases.ts";
 import { make } from "../../../src/io/golden/recipe.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
 import { EXPECTED, MANIFEST, refused, write } from "../../support/fixtures/minimal-case.ts";
@@ -56,6 +56,10 @@ test("[case.id] results are written below their folder only", () => {
     expect(() => writeActual(at, id, EXPECTED)).toThrow(/\[case\.id\]$/);
     refused(write(fresh(), { ...MANIFEST, id }), /case\.json: "id" is .*\[case\.id\]$/);
   }
+});
+
+test("[case.find] golden/cases holds cases alone", () => {
+  expect(listCases([cases]).broken).toEqual([]);
 });
 
 test("[case.declared] every golden case can be read, and stored tensors equal those of their recipes", () => {

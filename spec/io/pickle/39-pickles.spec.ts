@@ -10,7 +10,7 @@ import { joined, latin1, le } from "../../support/fixtures/files/archives.ts";
 import { expectSameTensors } from "../../support/fixtures/files/same-tensors.ts";
 import { counting } from "../../support/properties/files.ts";
 
-const HOME = "golden/cases/pickled-files";
+const HOME = "golden/data/pickled-files";
 
 const read = (text: string | Uint8Array): PickledTensors =>
   openPickle(typeof text === "string" ? latin1(text) : text, "f");

@@ -21,7 +21,7 @@ import { expectSameTensors } from "../../support/fixtures/files/same-tensors.ts"
 import { damagedReal, pickleFiles, torchFiles } from "../../support/fuzz/pickle-files.ts";
 import { counting } from "../../support/properties/files.ts";
 
-const HOME = "golden/cases/pickled-files";
+const HOME = "golden/data/pickled-files";
 
 function refused(bytes: Uint8Array, rule: string, sentence: string): void {
   let error: unknown;

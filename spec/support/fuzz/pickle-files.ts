@@ -14,7 +14,7 @@ import {
 } from "../fixtures/files/archives.ts";
 import { damagedBytes } from "./bytes.ts";
 
-const HOME = "golden/cases/pickled-files";
+const HOME = "golden/data/pickled-files";
 
 /** Files that torch.save and pickle.dump wrote. */
 export const realFiles = (ending: ".pt" | ".pickle"): readonly Uint8Array[] =>
