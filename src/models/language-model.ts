@@ -2,7 +2,7 @@
 // is a decoder layer around a decoder layer.
 import type { Visibility } from "../masks/media-mask.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { rearrange, slice } from "../tensor/ops/arrange.ts";
+import { concat, rearrange, slice } from "../tensor/ops/arrange.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 
@@ -10,6 +10,19 @@ import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 export interface KeyValues {
   readonly k: Tensor;
   readonly v: Tensor;
+}
+
+/** A cache with keys and values of further tokens, b g l k, added behind its own. */
+export function appended(
+  past: KeyValues | null,
+  { k, v }: { k: Tensor<"b g l k">; v: Tensor<"b g l k"> },
+): KeyValues {
+  if (!past) return { k, v };
+  const pattern = "b g p k, b g l k -> b g s k";
+  return {
+    k: concat(pattern, named("b g p k", past.k), k),
+    v: concat(pattern, named("b g p k", past.v), v),
+  };
 }
 
 /** What all layers are given in one pass, besides the hidden states of its tokens and their own cache. */

@@ -1,21 +1,7 @@
 // transformers 4.57.6: language models, and position encodings (transformers/positions.ts). Besides the package's own configuration a case may give `rotary_precision`, `cached` (the text is
 // read again in passes, for `cached_logits`) and `generate` (the output is `sequences`). Logits of padding are set to 0.
 import { stream } from "../../generation/generate.ts";
-import {
-  boolean,
-  type FieldLocation,
-  integer,
-  length,
-  number,
-  object,
-  oneOf,
-  optional,
-  orNull,
-  type Read,
-  record,
-  refuse,
-} from "../../io/fields.ts";
-import type { Json, JsonObject } from "../../io/json.ts";
+import { boolean, length, object, optional, orNull, type Read, record, refuse } from "../../io/fields.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import {
   type Decoding,
@@ -29,7 +15,6 @@ import {
   type Writer,
   writerOf,
 } from "../../models/language-model.ts";
-import { LlamaForCausalLM } from "../../models/language-models/llama.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { concat, repeat } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
@@ -39,83 +24,20 @@ import { crossEntropy, IGNORED } from "../../training/losses.ts";
 import { Arguments } from "./arguments.ts";
 import {
   className,
-  layers,
   type Outputs,
   readOptions,
   type Source,
   type SourceClass,
   type SystemUnderTest,
-  size,
 } from "./source.ts";
+import { llama } from "./transformers/llama.ts";
 import { positionClasses } from "./transformers/positions.ts";
-
-const sizeOrDefault = optional(size, undefined);
-const numberOrDefault = optional(number, undefined);
-const flag = optional(boolean, undefined);
-const id = optional(orNull(integer), null);
-
-/** An option of the package with the only value that is supported. */
-const only =
-  <T extends Json>(value: T): Read<T> =>
-  (given, at) => {
-    if (given === undefined || given === value) return value;
-    throw refuse(at, `has to be ${JSON.stringify(value)}; other values are not supported`);
-  };
-
-const llamaOptions = {
-  vocab_size: sizeOrDefault,
-  hidden_size: sizeOrDefault,
-  intermediate_size: sizeOrDefault,
-  num_hidden_layers: optional(layers, undefined),
-  num_attention_heads: sizeOrDefault,
-  num_key_value_heads: optional(orNull(size), undefined),
-  head_dim: optional(orNull(size), undefined),
-  rms_norm_eps: numberOrDefault,
-  rope_theta: numberOrDefault,
-  rotary_precision: optional(oneOf("float32", "float64"), undefined),
-  attention_bias: flag,
-  mlp_bias: flag,
-  tie_word_embeddings: flag,
-};
-
-/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
-const otherLlamaOptions = {
-  max_position_embeddings: sizeOrDefault,
-  bos_token_id: id,
-  pad_token_id: id,
-  eos_token_id: optional(orNull(integer), 2),
-  hidden_act: only("silu"),
-  attention_dropout: only(0),
-  rope_scaling: only(null),
-};
-
-/** A language model, and the token that ends its text by default. */
-export interface BuiltModel {
-  readonly model: LanguageModel;
-  readonly eosTokenId: number | null;
-}
-
-function llama(config: JsonObject, at: FieldLocation): BuiltModel {
-  const {
-    maxPositionEmbeddings,
-    bosTokenId,
-    padTokenId,
-    eosTokenId,
-    hiddenAct,
-    attentionDropout,
-    ropeScaling,
-    ...options
-  } = readOptions({ ...llamaOptions, ...otherLlamaOptions }, config, at);
-  return { model: new LlamaForCausalLM(options), eosTokenId };
-}
+import { type BuiltModel, id, type ModelClass, only } from "./transformers/readers.ts";
 
 /** Language models by their class in the package. */
 const MODELS = {
-  LlamaForCausalLM: {
-    options: [...Object.keys(llamaOptions), ...Object.keys(otherLlamaOptions)],
-    build: llama,
-  },
-} as const;
+  LlamaForCausalLM: llama,
+} as const satisfies Readonly<Record<string, ModelClass>>;
 
 /** The language model that an object `{ "class": …, … }` describes. */
 export const languageModel: Read<BuiltModel> = (value, at) => {
@@ -361,8 +283,12 @@ function languageClass(name: keyof typeof MODELS): SourceClass {
   };
 }
 
+const languageClasses = Object.fromEntries(
+  Object.keys(MODELS).map((name) => [name, languageClass(name as keyof typeof MODELS)]),
+);
+
 export const transformers: Source = {
   package: "transformers",
   profiles: { "transformers@4.57.6": {} },
-  classes: { LlamaForCausalLM: languageClass("LlamaForCausalLM"), ...positionClasses },
+  classes: { ...languageClasses, ...positionClasses },
 };

@@ -9,12 +9,19 @@ import { type Check, checked, count, flag, layers, nullable, optional, positive 
 import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
 import { rotary } from "../../nn/positions/rotary.ts";
 import { RuleError } from "../../tensor/errors.ts";
-import { concat, rearrange, repeat } from "../../tensor/ops/arrange.ts";
+import { rearrange, repeat } from "../../tensor/ops/arrange.ts";
 import { add, mul, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
-import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
+import {
+  appended,
+  type Decoded,
+  type DecoderLayer,
+  type Decoding,
+  type KeyValues,
+  type LanguageModel,
+} from "../language-model.ts";
 
 export interface LlamaOptions {
   readonly vocabSize?: number | undefined;
@@ -151,19 +158,6 @@ class LlamaAttention {
     return { x: tap(this, "", y), now };
     // #endregion
   }
-}
-
-/** A cache with keys and values of further tokens, b g l k, added behind its own. */
-function appended(
-  past: KeyValues | null,
-  { k, v }: { k: Tensor<"b g l k">; v: Tensor<"b g l k"> },
-): KeyValues {
-  if (!past) return { k, v };
-  const pattern = "b g p k, b g l k -> b g s k";
-  return {
-    k: concat(pattern, named("b g p k", past.k), k),
-    v: concat(pattern, named("b g p k", past.v), v),
-  };
 }
 
 /** W₃ (silu(W₁ x) ⊙ W₂ x): SwiGLU of Shazeer, arXiv 2002.05202, equation (6). */

@@ -1,0 +1,60 @@
+// The configuration of transformers' LlamaForCausalLM.
+import { type FieldLocation, integer, oneOf, optional, orNull } from "../../../io/fields.ts";
+import type { JsonObject } from "../../../io/json.ts";
+import { LlamaForCausalLM } from "../../../models/language-models/llama.ts";
+import { layers, readOptions, size } from "../source.ts";
+import {
+  type BuiltModel,
+  flag,
+  id,
+  type ModelClass,
+  numberOrDefault,
+  only,
+  sizeOrDefault,
+} from "./readers.ts";
+
+const llamaOptions = {
+  vocab_size: sizeOrDefault,
+  hidden_size: sizeOrDefault,
+  intermediate_size: sizeOrDefault,
+  num_hidden_layers: optional(layers, undefined),
+  num_attention_heads: sizeOrDefault,
+  num_key_value_heads: optional(orNull(size), undefined),
+  head_dim: optional(orNull(size), undefined),
+  rms_norm_eps: numberOrDefault,
+  rope_theta: numberOrDefault,
+  rotary_precision: optional(oneOf("float32", "float64"), undefined),
+  attention_bias: flag,
+  mlp_bias: flag,
+  tie_word_embeddings: flag,
+};
+
+/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
+const otherLlamaOptions = {
+  max_position_embeddings: sizeOrDefault,
+  bos_token_id: id,
+  pad_token_id: id,
+  eos_token_id: optional(orNull(integer), 2),
+  hidden_act: only("silu"),
+  attention_dropout: only(0),
+  rope_scaling: only(null),
+};
+
+function build(config: JsonObject, at: FieldLocation): BuiltModel {
+  const {
+    maxPositionEmbeddings,
+    bosTokenId,
+    padTokenId,
+    eosTokenId,
+    hiddenAct,
+    attentionDropout,
+    ropeScaling,
+    ...options
+  } = readOptions({ ...llamaOptions, ...otherLlamaOptions }, config, at);
+  return { model: new LlamaForCausalLM(options), eosTokenId };
+}
+
+export const llama: ModelClass = {
+  options: [...Object.keys(llamaOptions), ...Object.keys(otherLlamaOptions)],
+  build,
+};

@@ -1,0 +1,39 @@
+// Readers that the configurations of transformers' language models share.
+import {
+  boolean,
+  type FieldLocation,
+  integer,
+  number,
+  optional,
+  orNull,
+  type Read,
+  refuse,
+} from "../../../io/fields.ts";
+import type { Json, JsonObject } from "../../../io/json.ts";
+import type { LanguageModel } from "../../../models/language-model.ts";
+import { size } from "../source.ts";
+
+export const sizeOrDefault = optional(size, undefined);
+export const numberOrDefault = optional(number, undefined);
+export const flag = optional(boolean, undefined);
+export const id = optional(orNull(integer), null);
+
+/** An option of the package with the only value that is supported. */
+export const only =
+  <T extends Json>(value: T): Read<T> =>
+  (given, at) => {
+    if (given === undefined || given === value) return value;
+    throw refuse(at, `has to be ${JSON.stringify(value)}; other values are not supported`);
+  };
+
+/** A language model, and the token that ends its text by default. */
+export interface BuiltModel {
+  readonly model: LanguageModel;
+  readonly eosTokenId: number | null;
+}
+
+/** A class of language models: the names of its options, and its constructor. */
+export interface ModelClass {
+  readonly options: readonly string[];
+  build(config: JsonObject, at: FieldLocation): BuiltModel;
+}
