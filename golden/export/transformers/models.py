@@ -12,55 +12,21 @@ otherwise no result would be exact enough to be compared. Logits of padding, whi
 import contextlib
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
-CONFIGS = {"LlamaForCausalLM": (LlamaForCausalLM, LlamaConfig)}
+from . import architectures
+from .precision import float32_is, upcast
+
 OWN = ("class", "rotary_precision", "cached", "generate")
-
-
-@contextlib.contextmanager
-def float32_is(dtype):
-    """Where the package asks for float32 it gets `dtype`."""
-    saved = torch.float32, torch.float, torch.Tensor.float
-    torch.float32 = torch.float = dtype
-    torch.Tensor.float = lambda self: self.to(dtype)
-    try:
-        yield
-    finally:
-        torch.float32, torch.float, torch.Tensor.float = saved
-
-
-FLOAT32 = torch.float32
-
-
-def upcast(module):
-    """The context in which a model in float64 computes everything in float64; for the others none."""
-    dtype = next(module.parameters()).dtype
-    return float32_is(dtype) if dtype == torch.float64 else contextlib.nullcontext()
-
-
-def with_precision(rotary, exact):
-    """Makes a rotary embedding compute in float32, from frequencies in float32, whatever the type of the model; with `exact` it computes
-    in float64 where the model is in float64."""
-    forward, frequencies = rotary.forward, {kind: rotary.inv_freq.to(kind) for kind in (FLOAT32, torch.float64)}
-
-    def in_precision(x, position_ids):
-        kind = torch.float64 if exact and x.dtype == torch.float64 else FLOAT32
-        with float32_is(kind):
-            rotary.inv_freq = frequencies[kind]
-            return forward(x, position_ids)
-
-    rotary.forward = in_precision
 
 
 def build(config, kind=None):
     """The model of a case, in evaluation mode."""
-    released, settings = CONFIGS[kind or config["class"]]
+    released, settings, prepare = architectures.CLASSES[kind or config["class"]]
     own = {name: value for name, value in config.items() if name not in OWN}
     exact = config.get("rotary_precision", "float32") == "float64"
     with float32_is(torch.float64) if exact else contextlib.nullcontext():
         model = released(settings(**own, attn_implementation="eager")).eval()
-    with_precision(model.model.rotary_emb, exact)
+    prepare(model, exact)
     return model
 
 

@@ -4,13 +4,13 @@ encodings (positions.py)."""
 import shutil
 
 from ..common.cases.source import CaseSource
-from . import models, positions
+from . import architectures, models, positions
 
 
 class Transformers(CaseSource):
     package, profile = "transformers", "transformers@4.57.6"
-    classes = {name: released for name, (released, _) in models.CONFIGS.items()} | positions.CLASSES
-    levels = {name: "model" for name in models.CONFIGS}
+    classes = {name: released for name, (released, *_) in architectures.CLASSES.items()} | positions.CLASSES
+    levels = {name: "model" for name in architectures.CLASSES}
     names = {
         "LlamaForCausalLM": "llama-for-causal-lm",
         "GPTNeoXRotaryEmbedding": "gpt-neox-rotary-embedding",
