@@ -1,6 +1,7 @@
 """PyTorch's own layers, which language models and image encoders are made of."""
 
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
 from ..common.cases.source import CaseSource
@@ -10,14 +11,16 @@ ATTENTION = "scaled_dot_product_attention"
 
 
 class Attention(nn.Module):
-    """torch's function as a module without parameters."""
+    """torch's function as a module without parameters. It computes with separate products and a softmax: in a fused kernel, which is
+    one op, the noise of half precision would be without the roundings of scores and attention (FORMAT.md §6)."""
 
     def __init__(self, scale=None):
         super().__init__()
         self.scale = scale
 
     def forward(self, query, key, value, attn_mask=None):
-        return scaled_dot_product_attention(query, key, value, attn_mask=attn_mask, scale=self.scale)
+        with sdpa_kernel(SDPBackend.MATH):
+            return scaled_dot_product_attention(query, key, value, attn_mask=attn_mask, scale=self.scale)
 
 
 NAMES = ["LayerNorm", "RMSNorm", "Conv2d", "MaxPool2d", "BatchNorm2d", "GELU", "SiLU", "ReLU", "CrossEntropyLoss"]

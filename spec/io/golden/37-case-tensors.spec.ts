@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { readCase } from "../../../src/io/golden/cases.ts";
 import type { Stored } from "../../../src/io/safetensors/read.ts";
-import { Int, int, tensor } from "../../../src/tensor/tensor.ts";
+import { bool, Int, int, tensor } from "../../../src/tensor/tensor.ts";
 import {
   EXPECTED,
   floats,
@@ -74,6 +74,16 @@ test("[case.declared] files have exactly the tensors of the manifest", () => {
   broken(/expected\.safetensors: there is "taps\.x", which/, MANIFEST, INPUTS, odd);
   const wide = new Map(EXPECTED).set("grads.weights.w", tensor("d", [1]));
   broken(/"grads\.weights\.w" is F64 \[1\], and F64 \[2\] by/, MANIFEST, INPUTS, wide);
+});
+
+test("[case.declared] the only weights of integers are counts without axes, in 64 bits", () => {
+  const declaring = (shape: number[]) => ({ ...MANIFEST, weights: { ...MANIFEST.weights, n: shape } });
+  const given = (n: Stored) => new Map(INPUTS).set("weights.n", n);
+  const { weights } = readCase(write(fresh(), declaring([]), given(int("", 7))));
+  expect(valuesOf(weights.get("n") as Stored)).toEqual([7]);
+  broken(/"weights\.n" is I64 \[1\], and floats \[1\] by/, declaring([1]), given(int("d", [7])));
+  broken(/"weights\.n" is I64 \[0\], and floats \[0\] by/, declaring([0]), given(int("d", [])));
+  broken(/"weights\.n" is BOOL \[\], and floats \[\] by/, declaring([]), given(bool("", true)));
 });
 
 test("[case.made] a tensor that the file does not have needs a recipe of its kind", () => {

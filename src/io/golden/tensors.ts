@@ -119,7 +119,7 @@ function checked(file: SafetensorsFile, name: string, { dtype, shape }: Declared
   const anyFloats =
     dtype === "floats" || (dtype !== "result" && isFloat(dtype) && name.startsWith("inputs."));
   const exact = dtype === "result" ? isResult(found.dtype) : dtype === found.dtype;
-  const isCount = dtype === "floats" && isInt(found.dtype); // a buffer of integers, such as num_batches_tracked
+  const isCount = dtype === "floats" && found.dtype === "I64" && found.shape.length === 0; // num_batches_tracked
   const sameDtype = anyFloats ? isFloat(found.dtype) || isCount : exact;
   const sameShape = shape === null || shape.join() === found.shape.join();
   if (sameDtype && sameShape) return file.get(name); // [case.declared]
