@@ -1,12 +1,11 @@
 // Autoregressive generation for a batch of prompts. The first step reads the prompts, and each later one the tokens chosen last.
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
-import { releaseKept, replay } from "../kernels/replay.ts";
-import { type Cache, type KeyValues, readOn, type Writer } from "../models/language-model.ts";
+import type { Writer } from "../models/language-model.ts";
 import { abortSignal, type Check, checked, object, optional, passing, shown, whole } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { record } from "../tensor/program/record.ts";
 import { Bool, flat, Int, type Tensor } from "../tensor/tensor.ts";
+import { CachedSteps, type Pass } from "./cached-steps.ts";
 import { type Choose, greedy } from "./choose.ts";
 
 export interface GenerateOptions {
@@ -47,12 +46,6 @@ export function batchOf(rows: readonly (readonly number[])[], padding: number): 
   const data = new Int32Array(rows.length * l).fill(padding);
   for (const [b, row] of rows.entries()) data.set(row, b * l);
   return new Int([rows.length, l], data);
-}
-
-/** The tokens that one step reads, and for each row which tokens of the text are no padding. */
-interface Pass {
-  readonly ids: Int<"b l">;
-  readonly mask: Bool<"b s">;
 }
 
 /** Prompts as one tensor. Shorter ones are padded on the left, so that the next token follows every row's last one. */
@@ -126,77 +119,6 @@ function next(logits: Float64Array, row: number, { choose = greedy, never = [] }
   );
 }
 
-type Named = Readonly<Record<string, Tensor>>;
-
-/** Runs a writer step by step. Its context and its cache stay on the backend between the steps. */
-class Session {
-  readonly #writer: Writer;
-  readonly #backend: Backend;
-  readonly #signal: AbortSignal | undefined;
-  #context: Named | null = null;
-  #cache: Cache | null = null;
-
-  constructor(writer: Writer, backend: Backend, signal: AbortSignal | undefined) {
-    this.#writer = writer;
-    this.#backend = backend;
-    this.#signal = signal;
-  }
-
-  /** The logits of the token after the pass. */
-  async step({ ids, mask }: Pass): Promise<Tensor> {
-    const [writer, past] = [this.#writer, this.#cache];
-    this.#context ??= await this.#run(() => ({ ...writer.context() }), {}); // [generate.context]
-    const context = this.#context;
-    const call = (): Named => {
-      const { logits, cache } = writer.step(ids, mask, past, context);
-      return { [LOGITS]: logits, ...tensorsOf(cache.layers) };
-    };
-    const before = tensorsOf(past?.layers ?? []);
-    const { [LOGITS]: logits, ...kept } = await this.#run(call, {
-      ...before,
-      ...prefixed("context", context),
-    });
-    releaseKept(...Object.values(before));
-    this.#cache = { layers: layersOf(kept), ...readOn(past, ids) };
-    return logits as Tensor;
-  }
-
-  /** Frees the memory of context and cache. */
-  close(): void {
-    releaseKept(
-      ...Object.values(this.#context ?? {}),
-      ...Object.values(tensorsOf(this.#cache?.layers ?? [])),
-    );
-  }
-
-  /** The outputs of a recorded call; all but the logits stay on the backend. */
-  async #run(call: () => Named, inputs: Named): Promise<Named> {
-    const program = record(() => ({ ...call() }), { model: this.#writer.model, inputs, symbolic: true });
-    const keep = Object.keys(program.outputs).filter((name) => name !== LOGITS);
-    return (await replay(program, this.#backend, { keep, signal: this.#signal })).outputs; // [generate.signal]
-  }
-}
-
-const LOGITS = "logits";
-
-/** A cache as named tensors, cache.0.k cache.0.v cache.1.k …, as programs take and return it. */
-const tensorsOf = (layers: readonly KeyValues[]): Named =>
-  Object.fromEntries(
-    layers.flatMap(({ k, v }, i) => [
-      [`cache.${i}.k`, k],
-      [`cache.${i}.v`, v],
-    ]),
-  );
-
-const prefixed = (prefix: string, tensors: Named): Named =>
-  Object.fromEntries(Object.entries(tensors).map(([name, t]) => [`${prefix}.${name}`, t]));
-
-const layersOf = (tensors: Named): KeyValues[] =>
-  Array.from({ length: Object.keys(tensors).length / 2 }, (_, i) => ({
-    k: tensors[`cache.${i}.k`] as Tensor,
-    v: tensors[`cache.${i}.v`] as Tensor,
-  }));
-
 function checkLogits({ shape }: Tensor, b: number, stop: number): void {
   const n = shape[1] ?? 0;
   if (shape.length !== 2 || shape[0] !== b)
@@ -220,12 +142,12 @@ export async function* stream(
   const known = checked("generate", options, checks);
   const { stop, maxTokens, backend = reference(), signal } = known;
   checkPrompts(prompts);
-  const session = new Session(writer, backend, signal);
+  const steps = new CachedSteps(writer, backend, { signal });
   const done = prompts.map(() => false);
   let pass = prefill(prompts, stop);
   try {
     for (let taken = 0; taken < maxTokens && done.includes(false); taken++) {
-      const logits = await session.step(pass);
+      const logits = await steps.step(pass);
       checkLogits(logits, prompts.length, stop);
       const n = logits.shape[1] ?? 0;
       const values = flat(logits.data);
@@ -237,7 +159,7 @@ export async function* stream(
       for (const [b, token] of tokens.entries()) done[b] ||= token === stop; // [generate.stop]
     }
   } finally {
-    session.close();
+    steps.close();
   }
 }
 

@@ -118,11 +118,11 @@ export function checkValue(caller: string, name: string, value: unknown, check: 
   );
 }
 
-/** Throws a RuleError if a call has more positional arguments than it takes, which `takes` describes. */
+/** Throws a RuleError if a call has more positional arguments than it takes. `takes` describes those that it takes. */
 export function checkNoMore(caller: string, takes: string, surplus: readonly unknown[]): void {
   if (surplus.length === 0) return;
   throw new RuleError(
-    `${caller} takes ${takes}; after them it was given ${surplus.map(shown).join(", ")}`,
+    `${caller} takes ${takes}; it was also given ${surplus.map(shown).join(", ")}`,
     "options.known",
   ); // [options.known]
 }
@@ -192,13 +192,4 @@ export function checked<O extends object>(
   if (missing.length > 0) throw missingOptions(caller, missing, all, signature); // [options.missing]
   for (const [name, value] of given) checkValue(caller, name, value, all[name] as Check);
   return own as O; // [options.known]
-}
-
-/** Throws a RuleError if a call has arguments beyond those it takes, which are named in `takes`. */
-export function refuseSurplus(caller: string, takes: string, surplus: readonly unknown[]): void {
-  if (surplus.length === 0) return;
-  throw new RuleError(
-    `${caller} takes ${takes}, and no argument ${shown(surplus[0])} after it`,
-    "options.surplus",
-  );
 }

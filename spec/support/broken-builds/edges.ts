@@ -182,8 +182,8 @@ export const edges: readonly BrokenBuild[] = [
   {
     mistake: "layer normalisation overflows in float16, each step being rounded",
     path: "src/tensor/program/evaluate.ts",
-    before: 'if (name === "normalize")',
-    after: 'if (name === "nothing")',
+    before: 'if (name !== "normalize")',
+    after: 'if (name !== "nothing")',
     noticedBy: ["palm-layer-norm--outlier-channel", "feed-forward--outlier-channel"],
     backend: "float16",
   },

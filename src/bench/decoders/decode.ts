@@ -1,6 +1,7 @@
 // The speed of decoding with a cache, beside the limit that reading the memory sets.
+import { CachedSteps } from "../../generation/cached-steps.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import { releaseKept, run } from "../../kernels/replay.ts";
+import { run } from "../../kernels/replay.ts";
 import { memorySweep } from "../../kernels/simd/index.ts";
 import { type Cache, type KeyValues, noPadding, readOn, writerOf } from "../../models/language-model.ts";
 import type { LlamaForCausalLM } from "../../models/language-models/llama.ts";
@@ -45,19 +46,15 @@ const SIZES: readonly DecodeSize[] = [
 ];
 const QUICK: readonly DecodeSize[] = [{ layers: 2, width: 64, cached: 20 }];
 
-/** A decoder with a cache on a backend, to which each step adds a token. */
+/** A decoder on a backend, whose steps read one token each. */
 export class CachedDecoder {
-  readonly #model: LlamaForCausalLM;
-  readonly #backend: Backend;
-  #cache: Cache;
+  readonly #steps: CachedSteps;
 
   private constructor(model: LlamaForCausalLM, backend: Backend, cache: Cache) {
-    this.#model = model;
-    this.#backend = backend;
-    this.#cache = cache;
+    this.#steps = new CachedSteps(writerOf(model), backend, { cache });
   }
 
-  /** A cache of arbitrary numbers: reading a text would take longer than all of the steps. */
+  /** The first cache holds arbitrary numbers: reading a text would take longer than all of the steps. */
   static async open(
     model: LlamaForCausalLM,
     backend: Backend,
@@ -65,57 +62,27 @@ export class CachedDecoder {
   ): Promise<CachedDecoder> {
     const shape = [1, Math.max(1, Math.round(width / 64)), cached, Math.min(64, width)];
     const numbers = new Tensor(shape, view(operand(cached * width, 1), shape));
+    const call = () => ({ k: mulScalar(numbers, 1), v: mulScalar(numbers, 0.5) });
     const made: KeyValues[] = [];
-    for (let i = 0; i < layers; i++)
-      made.push(
-        await run(backend, () => ({ k: mulScalar(numbers, 1), v: mulScalar(numbers, 0.5) }), {
-          keep: "backend",
-        }),
-      );
+    for (let i = 0; i < layers; i++) made.push(await run(backend, call, { keep: "backend" }));
     const ids = new Int<"b l">([1, cached], new Int32Array(cached));
     return new CachedDecoder(model, backend, { layers: made, ...readOn(null, ids) });
   }
 
   get cached(): number {
-    return this.#cache.layers[0]?.k.shape[2] ?? 0;
+    return this.#steps.length;
   }
 
   /** Reads one token, and returns the logits of the next one. */
-  async step(): Promise<Tensor> {
-    const [past, model] = [this.#cache, this.#model];
+  step(): Promise<Tensor> {
     const ids = new Int<"b l">([1, 1], Int32Array.of(this.cached % 200));
-    const call = () => {
-      const { logits, cache } = writerOf(model).step(ids, noPadding(1, this.cached + 1), past, {});
-      return { logits, ...named(cache.layers) };
-    };
-    const inputs = named(past.layers);
-    const { logits, ...kept } = await run(this.#backend, call, { model, inputs, keep: Object.keys(inputs) });
-    if (!logits) throw new Bug("a step without logits");
-    this.#cache = { layers: past.layers.map((_, i) => keyValues(kept, i)), ...readOn(past, ids) };
-    releaseKept(...Object.values(inputs));
-    return logits;
+    return this.#steps.step({ ids, mask: noPadding(1, this.cached + 1) });
   }
 
   close(): void {
-    releaseKept(...Object.values(named(this.#cache.layers)));
+    this.#steps.close();
   }
 }
-
-type Named = Record<string, Tensor>;
-
-const named = (layers: readonly KeyValues[]): Named =>
-  Object.fromEntries(
-    layers.flatMap(({ k, v }, i) => [
-      [`k${i}`, k],
-      [`v${i}`, v],
-    ]),
-  );
-
-const keyValues = (tensors: Readonly<Named>, i: number): KeyValues => {
-  const [k, v] = [tensors[`k${i}`], tensors[`v${i}`]];
-  if (!k || !v) throw new Bug(`a step without the cache of layer ${i}`);
-  return { k, v };
-};
 
 /** Bytes per second at which several threads read memory; null without SIMD. */
 export async function memoryBandwidth(

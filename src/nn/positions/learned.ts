@@ -4,7 +4,7 @@
 import { RuleError } from "../../tensor/errors.ts";
 import { gather } from "../../tensor/ops/functions.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
-import { type Check, checked, count, inner, notNegative, optional, refuseSurplus } from "../options.ts";
+import { type Check, checked, checkNoMore, count, inner, notNegative, optional } from "../options.ts";
 import { normal, Parameter } from "../parameter.ts";
 
 export interface LearnedPositionsOptions {
@@ -28,7 +28,7 @@ export class LearnedPositions<D extends string> {
   readonly options: { readonly offset: number };
 
   constructor(axis: D, options: LearnedPositionsOptions, ...surplus: readonly never[]) {
-    refuseSurplus("LearnedPositions", "an axis and an object of options", surplus); // [options.surplus]
+    checkNoMore("LearnedPositions", "an axis and an object of options", surplus);
     const { rows, dim, offset = 0, std = 1 } = checked("LearnedPositions", options, checks);
     this.options = { offset };
     this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std));

@@ -4,7 +4,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { Embedding } from "../embedding.ts";
-import { type Check, checked, checkSize, count, flag, inner, optional, refuseSurplus } from "../options.ts";
+import { type Check, checked, checkNoMore, checkSize, count, flag, inner, optional } from "../options.ts";
 import { position } from "./angles.ts";
 
 export interface RelativePositionBiasOptions {
@@ -57,7 +57,7 @@ export class RelativePositionBias {
   readonly options: { readonly bidirectional: boolean; readonly buckets: Buckets };
 
   constructor(options: RelativePositionBiasOptions = {}, ...surplus: readonly never[]) {
-    refuseSurplus("RelativePositionBias", "an object of options", surplus); // [options.surplus]
+    checkNoMore("RelativePositionBias", "an object of options", surplus);
     const {
       bidirectional = true,
       numBuckets = 32,

@@ -9,6 +9,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import {
   type Check,
   checked,
+  checkNoMore,
   checkValue,
   count,
   even,
@@ -16,7 +17,6 @@ import {
   oneOf,
   optional,
   positive,
-  refuseSurplus,
 } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
 import { broadcastError } from "../torch-errors.ts";
@@ -31,7 +31,7 @@ export class RotaryEmbedding {
   inv_freq: Parameter<"j">;
 
   constructor(dim: number, ...surplus: readonly never[]) {
-    refuseSurplus("RotaryEmbedding", "a width", surplus); // [options.surplus]
+    checkNoMore("RotaryEmbedding", "a width", surplus);
     checkValue("RotaryEmbedding", "dim", dim, count());
     if (dim % 2 !== 0)
       throw new RuleError(

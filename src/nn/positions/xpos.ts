@@ -7,7 +7,7 @@ import { exp, log, mul, neg } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { constant } from "../../tensor/program/record.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
-import { type Check, checked, even, flag, inner, optional, positive, refuseSurplus } from "../options.ts";
+import { type Check, checked, checkNoMore, even, flag, inner, optional, positive } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
 import { frequencies } from "./angles.ts";
 import { rotateBy } from "./rotary.ts";
@@ -42,7 +42,7 @@ export class XPos {
     options: { readonly width: number; readonly scaleBase?: number | undefined },
     ...surplus: readonly never[]
   ) {
-    refuseSurplus("XPos", "an object of options", surplus); // [options.surplus]
+    checkNoMore("XPos", "an object of options", surplus);
     const { width, scaleBase = 512 } = checked("XPos", options, constructorChecks);
     this.options = { width, scaleBase };
     const round = Math.fround; // [xpos.float32]

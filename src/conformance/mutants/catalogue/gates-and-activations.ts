@@ -1,4 +1,5 @@
 // Gates and nonlinearities: mutants 21–24.
+import { geluTanh, quickGelu } from "../../../nn/activations.ts";
 import {
   add,
   addScalar,
@@ -46,12 +47,6 @@ const one = (x: Tensor): Tensor => addScalar(mulScalar(x, 0), 1);
 const absolute = (x: Tensor): Tensor => sqrt(square(x));
 /** (x + √x²) / 2 */
 const relu = (x: Tensor): Tensor => mulScalar(add(x, absolute(x)), 0.5);
-
-/** x/2 (1 + tanh √(2/π) (x + 0.044715 x³)) */
-function geluTanh(x: Tensor): Tensor {
-  const cubic = add(x, mulScalar(mul(x, square(x)), 0.044715));
-  return mulScalar(mul(x, addScalar(tanh(mulScalar(cubic, Math.sqrt(2 / Math.PI))), 1)), 0.5);
-}
 
 /** (x + |x| erf(|x|/√2)) / 2 with Abramowitz and Stegun's 7.1.26 for erf: 1 − t(a₁ + t(a₂ + …)) e^(−x²), t = 1/(1 + px) */
 function geluRational(x: Tensor): Tensor {
@@ -119,7 +114,7 @@ export const gatesAndActivations: readonly Mutant[] = [
     title: "GELU as x sigmoid 1.702x",
     seenIn: "open_clip #771, #970, timm #2031, nobuco #9",
     needs: "a feed-forward",
-    apply: activating((x) => mul(x, sigmoid(mulScalar(x, 1.702)))),
+    apply: activating(quickGelu),
   },
   {
     id: "gelu-rational",
