@@ -34,7 +34,7 @@ writeFileSync(
 // ARISING IN ANY WAY OUT OF THE USE OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
 
 /** The WebAssembly module, compressed (RFC 1951) and in base64, and its length in bytes. */
-export const TURBO = "${text}";
+export const TURBO: string = "${text}";
 export const TURBO_LENGTH = ${module.length};
 `,
 );

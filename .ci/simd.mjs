@@ -19,10 +19,10 @@ if (check || !before.includes(digest)) {
   const text = `// Compiled from assembly/*.as.ts (${digest}) by .ci/simd.mjs; do not edit. The modules are text so that no file has to be fetched.
 
 /** The kernels with fixed-width SIMD and threads, which all current JavaScript engines support. */
-export const SIMD = "${await compileKernels(read)}";
+export const SIMD: string = "${await compileKernels(read)}";
 
 /** The same kernels with the fused multiply-add of relaxed SIMD. */
-export const RELAXED = "${await compileKernels(read, ["--enable", "relaxed-simd"])}";
+export const RELAXED: string = "${await compileKernels(read, ["--enable", "relaxed-simd"])}";
 `;
   if (!check) writeFileSync(target, text);
   else if (before !== text) {

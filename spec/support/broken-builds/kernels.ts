@@ -94,7 +94,7 @@ export const kernels: readonly BrokenBuild[] = [
     path: ATTENTION,
     before: "to, <usize>line << 2, p > 0)",
     after: "to, <usize>line << 2, false)",
-    noticedBy: ["masked-cross-attention--wide-head", "perceiver-attention--wide-head"],
+    noticedBy: ["attention--wide-head"],
     backend: "simd",
   },
   {
