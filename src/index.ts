@@ -53,6 +53,7 @@ export {
   writerOf,
 } from "./models/language-model.ts";
 export { LlamaForCausalLM, type LlamaOptions } from "./models/language-models/llama.ts";
+export { llamaOptions } from "./models/language-models/llama-config.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
 export {

@@ -272,6 +272,12 @@ test("[image.center] a number crops a square, an object a rectangle", () => {
   expect([...centerCrop(numbered(4, 4), { width: 4, height: 2 }).data]).toEqual([5, 6, 7, 8, 9, 10, 11, 12]);
 });
 
+test("[image.center-padding] a wide crop of a tall image makes nothing larger than the crop", () => {
+  const tall = { width: 1, height: 2 ** 16, channels: 1, data: new Uint8Array(2 ** 16).fill(7) } as const;
+  const { data } = centerCrop(tall, { width: 2 ** 20, height: 1 });
+  expect([data.length, data.indexOf(7), data.lastIndexOf(7)]).toEqual([2 ** 20, 2 ** 19 - 1, 2 ** 19 - 1]);
+});
+
 test("[image.center-padding] a smaller image is padded with black, an odd pixel to the right and the bottom", () => {
   expect([...centerCrop(numbered(2, 1), { width: 5, height: 4 }).data]).toEqual([
     ...[0, 0, 0, 0, 0],

@@ -282,6 +282,8 @@ test("[pickle.globals] any name beside those of the table is refused, called or 
   }
   refused("csklearn.linear_model\nRidge\n.", "pickle.globals", "a model of scikit-learn or joblib");
   refused("cargparse\nNamespace\n.", "pickle.globals", "delete the entry in Python");
+  refused("coptax._src.transform\nScaleByAdamState\n.", "pickle.globals", "a dictionary of numpy arrays");
+  refused("cnumpy\nmatrix\n.", "pickle.globals", "a dictionary of numpy arrays");
 });
 
 test("[pickle.globals] functions and unfinished arrays are no data", () => {

@@ -24,34 +24,27 @@ export function resizeShortSide(image: Image, size: number, options: ResizeOptio
   return resizeImage(image, target, options);
 }
 
-/** The image with black pixels around it, so that it is at least as large as `size`; an odd one goes to the right and the bottom. */
-function padded(image: Image, { width, height }: ImageSize): Image {
-  if (width <= image.width && height <= image.height) return image;
-  const left = Math.max(0, Math.floor((width - image.width) / 2)); // [image.center-padding]
-  const top = Math.max(0, Math.floor((height - image.height) / 2)); // [image.center-padding]
-  const [w, h, c] = [Math.max(width, image.width), Math.max(height, image.height), image.channels];
-  const data = new Uint8Array(w * h * c);
-  for (let y = 0; y < image.height; y++) {
-    const row = image.data.subarray(y * image.width * c, (y + 1) * image.width * c);
-    data.set(row, ((y + top) * w + left) * c);
-  }
-  return { width: w, height: h, channels: c, data };
-}
+/**
+ * Where the middle begins on an axis of `size` pixels: the first of them that is kept, or, of a smaller image, minus the black pixels
+ * before it, of which an odd one is behind.
+ */
+const beginOf = (size: number, target: number): number =>
+  target > size
+    ? -Math.floor((target - size) / 2) // [image.center-padding]
+    : roundedToEven((size - target) / 2); // [image.center]
 
 /** The middle of the image, as `CenterCrop((height, width))` of torchvision. An image that is smaller is padded with black. */
 export function centerCrop(image: Image, size: ImageSize | number): Image {
   checkImage(image);
   const target = typeof size === "number" ? { width: size, height: size } : size;
   checkTarget(target);
-  const whole = padded(image, target);
   const { width, height } = target;
-  const left = roundedToEven((whole.width - width) / 2); // [image.center]
-  const top = roundedToEven((whole.height - height) / 2); // [image.center]
-  const c = whole.channels;
+  const [left, top, c] = [beginOf(image.width, width), beginOf(image.height, height), image.channels];
+  const [first, end] = [Math.max(0, left), Math.min(image.width, left + width)];
   const data = new Uint8Array(width * height * c);
-  for (let y = 0; y < height; y++) {
-    const start = ((top + y) * whole.width + left) * c;
-    data.set(whole.data.subarray(start, start + width * c), y * width * c);
+  for (let y = Math.max(0, top); y < Math.min(image.height, top + height); y++) {
+    const row = image.data.subarray((y * image.width + first) * c, (y * image.width + end) * c);
+    data.set(row, ((y - top) * width + first - left) * c);
   }
   return { width, height, channels: c, data };
 }

@@ -150,6 +150,10 @@ export class Machine {
 /** Libraries whose objects are often pickled, and what to do instead. */
 const REMEDIES: readonly (readonly [module: RegExp, remedy: string])[] = [
   [/^(sklearn|joblib)\./, "it is a model of scikit-learn or joblib, which is read in Python only"],
+  [
+    /^(jax|jaxlib|flax|haiku|optax|chex|numpy)\./,
+    "turn it into a dictionary of numpy arrays in Python, and dump that with pickle",
+  ],
   [/^(pandas)\./, "it is a table of pandas, which is read in Python only"],
   [
     /^(argparse|omegaconf|pathlib|transformers)\./,

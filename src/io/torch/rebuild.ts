@@ -85,11 +85,7 @@ function tensorOf(args: readonly Value[], dtype: TorchDtype, metadata: Value, m:
       "torch.views",
     );
   if (sizeOf(shape) > count)
-    // [torch.views]
-    throw m.fail(
-      `${shown} repeats the ${count} elements of its storage; save tensor.contiguous() in its place`,
-      "torch.views",
-    );
+    return new NotRead(`repeats the ${count} elements of its storage; save tensor.contiguous() in its place`); // [torch.views]
   if (metadata instanceof Map && metadata.size > 0)
     return new NotRead(
       "is a conjugate or negated view; save tensor.resolve_conj().resolve_neg() in its place",
