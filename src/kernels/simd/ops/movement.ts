@@ -12,13 +12,30 @@ import { contiguous, type Floats, flat, offsets, sizeOf, type View, view } from 
 import { type Engine, rowsOf } from "../engine.ts";
 import { divideRows } from "./elementwise.ts";
 
-/** Copies `a` into `out`, a view of the same shape. `result` is the block to free if this fails, by default the one reserved last. */
+/** The same elements with an axis along which `out` is contiguous as the last one; a new axis of size 1 if there is none. */
+function byRows(out: View, a: View): readonly [out: View, a: View] {
+  const axis = out.stride.lastIndexOf(1);
+  if (axis >= 0 && axis === out.stride.length - 1) return [out, a];
+  const moved = <T>(list: readonly T[], one: T): T[] => [
+    ...list.filter((_, i) => i !== axis),
+    list[axis] ?? one,
+  ];
+  const one = ({ data, shape, stride, offset }: View): View =>
+    view(data, moved(shape, 1), moved(stride, 1), offset);
+  return [one(out), one(a)];
+}
+
+/**
+ * Copies `a` into `out`, a view of the same shape, with any strides. `result` is the block to free if this fails, by default the one
+ * reserved last.
+ */
 export function copyInto(engine: Engine, out: View, a: View, result?: number): void {
   if (a.size === 0) return;
   engine.withTemporaries(() => {
-    const from = engine.operand(a);
-    const to = engine.operand(out);
-    const { n, count, operands } = rowsOf(a.shape, [from.stride, to.stride], { keepLastAxis: true });
+    const [rows, elements] = byRows(out, a);
+    const from = engine.operand(elements);
+    const to = engine.operand(rows);
+    const { n, count, operands } = rowsOf(elements.shape, [from.stride, to.stride], { keepLastAxis: true });
     const { tasks, words } = divideRows(out, n, count);
     const [x, y] = operands;
     words[0] = to.address;
