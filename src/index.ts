@@ -52,8 +52,14 @@ export {
   type Writer,
   writerOf,
 } from "./models/language-model.ts";
+export {
+  GPT_NEOX_5_NAMES,
+  GPTNeoXForCausalLM,
+  type GPTNeoXOptions,
+} from "./models/language-models/gpt-neox.ts";
 export { LlamaForCausalLM, type LlamaOptions } from "./models/language-models/llama.ts";
 export { llamaOptions } from "./models/language-models/llama-config.ts";
+export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
 export {

@@ -9,12 +9,15 @@ import {
   type Cache,
   type DecoderLayer,
   decodingOf,
+  type LanguageModel,
   noPadding,
   readTokens,
   type Writer,
   writerOf,
 } from "../../src/models/language-model.ts";
+import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { Bool, flat, Int, type Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { numbers, randomTensor } from "../support/properties/arbitraries.ts";
@@ -149,19 +152,42 @@ const tiny = {
   rotaryPrecision: "float64",
 } as const;
 
-test("[decode.cached] LLaMA: cached passes equal the whole text, for both ways to count positions", () => {
-  const model = weighted(new LlamaForCausalLM(tiny));
-  for (const count of ["slots", "tokens"] as const)
-    fc.assert(
-      fc.property(batches, (batch) => expectCached(writerOf(model, count), batch)),
-      { numRuns: 40 },
-    );
-});
+const neox = {
+  vocabSize: WORDS,
+  hiddenSize: 12,
+  intermediateSize: 10,
+  numHiddenLayers: 3,
+  numAttentionHeads: 2,
+  rotaryPct: 0.7,
+  rotaryPrecision: "float64",
+} as const;
+const mpt = { vocabSize: WORDS, dModel: 12, nLayers: 3, nHeads: 3, maxSeqLen: 20 } as const;
+
+const decoders: readonly (readonly [string, () => LanguageModel])[] = [
+  ["LLaMA", () => new LlamaForCausalLM(tiny)],
+  ["GPT-NeoX, in parallel", () => new GPTNeoXForCausalLM(neox)],
+  ["GPT-NeoX, in sequence", () => new GPTNeoXForCausalLM({ ...neox, useParallelResidual: false })],
+  ["MPT", () => new MptForCausalLM({ ...mpt, attnConfig: { clipQkv: 0.5 } })],
+];
+
+test.each(decoders)(
+  "[decode.cached] %s: cached passes equal the whole text to 1e-12, for both ways to count positions",
+  (_, make) => {
+    const model = weighted(make());
+    for (const count of ["slots", "tokens"] as const)
+      fc.assert(
+        fc.property(batches, (batch) => expectCached(writerOf(model, count), batch)),
+        { numRuns: 40 },
+      );
+  },
+);
 
 test("[decode.padding] a row behind padding has the logits of the row alone", () => {
   const models = [
-    writerOf(weighted(new LlamaForCausalLM(tiny)), "tokens"),
-    writerOf(weighted(new LlamaForCausalLM(tiny)), "slots"),
+    ...decoders.flatMap(([, make]) => {
+      const model = weighted(make());
+      return [writerOf(model, "tokens"), writerOf(model, "slots")];
+    }),
     weighted(new FlamingoPaLM(small)).withMedia({ embeds: embeds(1, 2) }),
   ];
   const row = [4, IMAGE, 5, 9, IMAGE, 7];

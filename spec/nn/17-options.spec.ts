@@ -7,7 +7,9 @@ import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
 import { sampled } from "../../src/generation/choose.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
 import { OpenFlamingoResampler } from "../../src/models/open-flamingo/perceiver-resampler.ts";
 import { Extractor, ViT } from "../../src/models/vision/vit.ts";
@@ -103,6 +105,42 @@ const calls: Readonly<Record<string, Call>> = {
       attentionBias: true,
       mlpBias: true,
       tieWordEmbeddings: true,
+    },
+    required: [],
+  },
+  GPTNeoXForCausalLM: {
+    make: call((o) => new GPTNeoXForCausalLM(o)),
+    valid: { numAttentionHeads: 2, hiddenSize: 512 },
+    more: {
+      vocabSize: 9,
+      numHiddenLayers: 1,
+      intermediateSize: 6,
+      hiddenAct: "relu",
+      rotaryPct: 0.5,
+      rotaryEmbBase: 10,
+      rotaryPrecision: "float64",
+      layerNormEps: 0.1,
+      tieWordEmbeddings: true,
+      useParallelResidual: false,
+      attentionBias: false,
+    },
+    required: [],
+  },
+  MptForCausalLM: {
+    make: call((o) => new MptForCausalLM(o)),
+    valid: { nHeads: 2, dModel: 64 },
+    more: {
+      nLayers: 1,
+      maxSeqLen: 4,
+      vocabSize: 9,
+      layerNormEpsilon: 0.1,
+      attnConfig: { clipQkv: 2 },
+      tieWordEmbeddings: false,
+      expansionRatio: 4,
+      logitScale: null,
+      noBias: true,
+      normType: "layernorm",
+      embeddingFraction: 1,
     },
     required: [],
   },
@@ -355,6 +393,15 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   attentionBias: [true],
   mlpBias: [true],
   tieWordEmbeddings: [true],
+  rotaryPct: [0.5],
+  rotaryEmbBase: [0.5, 1e9],
+  layerNormEps: [0.5, 1e9],
+  useParallelResidual: [true],
+  nLayers: [0],
+  layerNormEpsilon: [0.5, 1e9],
+  attnConfig: [null, {}],
+  logitScale: [null],
+  noBias: [true],
   maxVideoFrames: [null],
   tiedTo: [null],
   std: [0.5, 0, 1e9],
@@ -428,7 +475,7 @@ describe.each(Object.entries(calls))("%s", (who, { make, valid, more = {}, requi
           const error = refusal(build);
           expect(error.message, String(value)).toContain(option);
           expect(error.rule).toMatch(
-            /^(options\.(values|missing|bounds)|rotary\.halves|flamingo\.profile|sgd\.nesterov|llama\.|optimizer\.|schedule\.|generate\.)/,
+            /^(options\.(values|missing|bounds)|rotary\.halves|flamingo\.profile|sgd\.nesterov|llama\.|neox\.|optimizer\.|schedule\.|generate\.)/,
           );
         }
         expect(performance.now() - started).toBeLessThan(1000); // nothing is allocated

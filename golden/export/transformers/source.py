@@ -13,6 +13,8 @@ class Transformers(CaseSource):
     levels = {name: "model" for name in architectures.CLASSES}
     names = {
         "LlamaForCausalLM": "llama-for-causal-lm",
+        "GPTNeoXForCausalLM": "gpt-neox-for-causal-lm",
+        "MptForCausalLM": "mpt-for-causal-lm",
         "GPTNeoXRotaryEmbedding": "gpt-neox-rotary-embedding",
         "GPTJRotaryEmbedding": "gptj-rotary-embedding",
     }

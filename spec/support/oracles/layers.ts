@@ -42,12 +42,12 @@ export const linear = (w: Weights, x: Vec): Vec =>
     (r, o) => sum(x.length, (i) => at(r, i) * at(x, i)) + ("bias" in w ? at(vec(w, "bias"), o) : 0),
   );
 
-/** γ ⊙ (x − μ)/√(σ² + ε) + β        arXiv 1607.06450v1, equations (3) and (4); ε = 1e-5 as in torch */
-export function layerNorm(gain: Vec, bias: Vec, x: Vec): Vec {
+/** γ ⊙ (x − μ)/√(σ² + ε) + β        arXiv 1607.06450v1, equations (3) and (4); ε = 1e-5 unless given, as in torch */
+export function layerNorm(gain: Vec, bias: Vec, x: Vec, epsilon = 1e-5): Vec {
   const n = x.length;
   const mean = sum(n, (i) => at(x, i)) / n;
   const variance = sum(n, (i) => (at(x, i) - mean) ** 2) / n;
-  return x.map((value, i) => (at(gain, i) * (value - mean)) / Math.sqrt(variance + 1e-5) + at(bias, i));
+  return x.map((value, i) => (at(gain, i) * (value - mean)) / Math.sqrt(variance + epsilon) + at(bias, i));
 }
 export const norm = (w: Weights, x: Vec): Vec => layerNorm(vec(w, "weight"), vec(w, "bias"), x);
 

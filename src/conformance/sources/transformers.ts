@@ -30,13 +30,17 @@ import {
   type SourceClass,
   type SystemUnderTest,
 } from "./source.ts";
+import { gptNeoX } from "./transformers/gpt-neox.ts";
 import { llama } from "./transformers/llama.ts";
+import { mpt } from "./transformers/mpt.ts";
 import { positionClasses } from "./transformers/positions.ts";
 import { type BuiltModel, id, type ModelClass, only } from "./transformers/readers.ts";
 
 /** Language models by their class in the package. */
 const MODELS = {
   LlamaForCausalLM: llama,
+  GPTNeoXForCausalLM: gptNeoX,
+  MptForCausalLM: mpt,
 } as const satisfies Readonly<Record<string, ModelClass>>;
 
 /** The language model that an object `{ "class": …, … }` describes. */
