@@ -186,6 +186,54 @@ describe("options and arguments", () => {
     refused({ config: { lr: 0.1, betas: [0.9] } }, /has to be two numbers/, subject("torch/AdamW"));
   });
 
+  test.each([
+    [
+      "GPTNeoXForCausalLM",
+      { rope_scaling: { type: "linear", factor: 2 } },
+      /config\.rope_scaling" has to be null/,
+    ],
+    ["GPTNeoXForCausalLM", { hidden_dropout: 0.1 }, /config\.hidden_dropout" has to be 0/],
+    ["GPTNeoXForCausalLM", { hidden_act: "gelu_fast" }, /config\.hidden_act" has to be gelu or gelu_new or/],
+    ["GPTNeoXForCausalLM", { rotary_dim: 4 }, /"config" has no option "rotary_dim"; known are vocab_size/],
+    ["MptForCausalLM", { resid_pdrop: 0.1 }, /config\.resid_pdrop" has to be 0/],
+    ["MptForCausalLM", { attn_config: { attn_pdrop: 0.1 } }, /config\.attn_config\.attn_pdrop" has to be 0/],
+    ["MptForCausalLM", { attn_config: { rope: true } }, /"config\.attn_config" has no option "rope"/],
+  ] as const)("[conform.options] %s refuses %j by name", (type, config, message) => {
+    const of = subject(`transformers/${type}`);
+    refused({ config: { ...of.config, ...config } }, message, of);
+  });
+
+  test.each([
+    [
+      { attn_config: { qk_ln: true } },
+      "qkLn is true; it must be false, because the MPT of transformers ignores this",
+    ],
+    [{ attn_config: { alibi_bias_max: 16 } }, "alibiBiasMax is 16; it must be 8, because"],
+    [{ expansion_ratio: 2 }, "expansionRatio is 2; it must be 4, because"],
+    [{ logit_scale: "inv_sqrt_d_model" }, 'logitScale is "inv_sqrt_d_model"; it must be null, because'],
+  ] as const)("[mpt.ignored] %j is refused by name", (config, message) => {
+    const of = subject("transformers/MptForCausalLM");
+    const error = refusal(() => systemUnderTest({ ...of, config: { ...of.config, ...config } }));
+    expect(error.message).toContain(message);
+  });
+
+  test("what decides nothing about a forward pass is accepted", () => {
+    const [neox, mpt] = [subject("transformers/GPTNeoXForCausalLM"), subject("transformers/MptForCausalLM")];
+    const idle = { bos_token_id: 0, eos_token_id: 0, use_cache: true, initializer_range: 0.02 };
+    const build = (of: CaseSubject, more: JsonObject) =>
+      systemUnderTest({ ...of, config: { ...of.config, ...idle, ...more } });
+    expect(() => build(neox, { max_position_embeddings: 2048, classifier_dropout: 0.1 })).not.toThrow();
+    const attention = { attn_impl: "triton", attn_pdrop: 0, alibi: true, qk_ln: false, clip_qkv: null };
+    const more = {
+      attn_config: attention,
+      emb_pdrop: 0,
+      init_device: "meta",
+      learned_pos_emb: true,
+      verbose: 0,
+    };
+    expect(() => build(mpt, more)).not.toThrow();
+  });
+
   test("[conform.options] a nested module accepts its own options only", () => {
     const model = subject("flamingo-pytorch/FlamingoPaLM");
     const extractor = subject("vit-pytorch/Extractor");
