@@ -7,9 +7,13 @@ import { attentionMaps } from "../../src/generation/attention-maps.ts";
 import { greedy, sampled } from "../../src/generation/choose.ts";
 import { batchOf, generate, stream } from "../../src/generation/generate.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
+import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { readOn, type Writer } from "../../src/models/language-model.ts";
+import { initialize, stateDict } from "../../src/nn/state-dict.ts";
+import { slice } from "../../src/tensor/ops/arrange.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
 import { flat, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusal, refusalOf } from "../support/properties/refusals.ts";
 
 const { heldOut } = readDigits("golden/data/digits.safetensors");
@@ -102,6 +106,42 @@ test("[generate.padding] a batch generates the same tokens as its rows one by on
     right += Number(words(alone).endsWith(`${digit} .`));
   }
   expect(right).toBeGreaterThanOrEqual(3); // and the rows are captions of their pictures
+});
+
+test("[generate.padding] a batch generates the tokens of its rows where the stop token is the image token", async () => {
+  const image = 3;
+  const size = { dim: 8, dimHead: 4, heads: 2, perceiverNumLatents: 2, perceiverDepth: 1 };
+  for (const seed of [2, 3, 5]) {
+    const flamingo = new FlamingoPaLM({
+      ...size,
+      numTokens: 9,
+      depth: 2,
+      crossAttnEvery: 1,
+      mediaTokenId: image,
+    });
+    for (const [name, t] of stateDict(initialize(flamingo, seed)))
+      if (name.endsWith("_gate")) t.assign(view(Float64Array.of(2), [1])); // gates are closed at first
+    const embeds = randomTensor<"b m s d">([2, 2, 3, 8], 11, (x) => 2 * x);
+    const prompts = [
+      [4, 5, image, 6, 7, image, 5],
+      [5, image, 6],
+    ];
+    const write = (of: Tensor<"b m s d">, rows: number[][]) =>
+      generate(flamingo.withMedia({ embeds: of }), rows, { stop: image, maxTokens: 12 });
+    const together = await write(embeds, prompts);
+    const alone = await Promise.all(prompts.map((row, b) => write(slice(embeds, 0, b, b + 1), [row])));
+    expect(together).toEqual(alone.flat());
+  }
+});
+
+test("generation refuses what is no writer, such as a model", async () => {
+  for (const wrong of [model.flamingo, {}, null, undefined]) {
+    for (const call of [
+      () => Reflect.apply(generate, undefined, [wrong, [[0]], { stop: 3, maxTokens: 1 }]),
+      () => Reflect.apply(attentionMaps, undefined, [wrong, [0], { weights: [], images: 1 }]),
+    ])
+      expect((await refusalOf(call)).message).toContain("it must be a writer");
+  }
 });
 
 /** A model without layers whose logits do not depend on the text. */

@@ -243,6 +243,30 @@ test("[decode.mask] a mask that is shorter than the pass is refused", () => {
   ]);
 });
 
+test("[decode.mask] [decode.layers] a step refuses a mask that does not cover its text, and a cache of another batch or model", () => {
+  const writer = writerOf(weighted(new LlamaForCausalLM(tiny)));
+  const { cache } = writer.step(new Int([1, 2], Int32Array.of(4, 5)), noPadding(1, 2), null, {});
+  const ids = (b: number) => new Int<"b l">([b, 1], new Int32Array(b));
+  const short = { ...cache, layers: cache.layers.slice(1) };
+  for (const [rule, message, step] of [
+    ["decode.mask", "the mask is [1 2]", () => writer.step(ids(1), noPadding(1, 2), cache, {})],
+    ["decode.mask", "are [1 3]", () => writer.step(ids(1), noPadding(1, 4), cache, {})],
+    ["decode.mask", "the mask is [2 3]", () => writer.step(ids(1), noPadding(2, 3), cache, {})],
+    ["decode.mask", "are [2 1]", () => writer.step(ids(2), noPadding(1, 1), null, {})],
+    ["decode.layers", "a batch of 1", () => writer.step(ids(2), noPadding(2, 3), cache, {})],
+    ["decode.layers", "those of the cache 2", () => writer.step(ids(1), noPadding(1, 3), short, {})],
+  ] as const) {
+    const error = refusal(step);
+    expect([error.rule, error.message]).toEqual([rule, expect.stringContaining(message)]);
+  }
+});
+
+test("a writer of something that is no language model, or with another count of positions, is refused", () => {
+  const model = new LlamaForCausalLM(tiny);
+  for (const args of [[{}], [null], [model, "token"]])
+    expect(refusal(() => Reflect.apply(writerOf, undefined, args)).message).toContain("writerOf: ");
+});
+
 test("[decode.layers] each layer is given its own cache, and returns keys and values of all tokens in order", () => {
   const model = weighted(new LlamaForCausalLM(tiny));
   const seen: unknown[] = [];

@@ -2,8 +2,8 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
-import { noPadding, type Writer } from "../models/language-model.ts";
-import { type Check, checked, count, listOf, object, optional } from "../nn/options.ts";
+import { noPadding, type Writer, writerCheck } from "../models/language-model.ts";
+import { type Check, checked, checkValue, count, listOf, object, optional } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
@@ -29,6 +29,7 @@ export async function attentionMaps(
   row: readonly number[],
   options: AttentionMapOptions,
 ): Promise<number[][][]> {
+  checkValue("attentionMaps", "writer", writer, writerCheck);
   const { weights, images, backend = reference() } = checked("attentionMaps", options, checks);
   const ids = batchOf([row], 0);
   const { model } = writer;

@@ -1,8 +1,18 @@
 // Autoregressive generation for a batch of prompts. The first step reads the prompts, and each later one the tokens chosen last.
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
-import type { Writer } from "../models/language-model.ts";
-import { abortSignal, type Check, checked, object, optional, passing, shown, whole } from "../nn/options.ts";
+import { type Writer, writerCheck } from "../models/language-model.ts";
+import {
+  abortSignal,
+  type Check,
+  checked,
+  checkValue,
+  object,
+  optional,
+  passing,
+  shown,
+  whole,
+} from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { Bool, flat, Int, type Tensor } from "../tensor/tensor.ts";
 import { CachedSteps, type Pass } from "./cached-steps.ts";
@@ -139,6 +149,7 @@ export async function* stream(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): AsyncGenerator<readonly (number | null)[], void> {
+  checkValue("generate", "writer", writer, writerCheck);
   const known = checked("generate", options, checks);
   const { stop, maxTokens, backend = reference(), signal } = known;
   checkPrompts(prompts);

@@ -1,6 +1,7 @@
 // A decoder with a cache of keys and values, as generation and gated layers use it. FlamingoPaLM and LLaMA implement it; a gated layer
 // is a decoder layer around a decoder layer.
 import type { Visibility } from "../masks/media-mask.ts";
+import { type Check, checkValue, oneOf, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { concat, rearrange, slice } from "../tensor/ops/arrange.ts";
 import { named, shapes } from "../tensor/pattern.ts";
@@ -53,6 +54,15 @@ export interface LanguageModel {
   embed(ids: Int<"b l">, at: Decoding): Tensor<"b l d">;
   logits(x: Tensor<"b l d">): Tensor<"b l n">;
 }
+
+/** The check of an option that takes a language model. */
+export const languageModelCheck: Check = passing(
+  "a language model with layers, embed and logits",
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    ["layers", "embed", "logits"].every((name) => name in value),
+);
 
 /** A text that was read in passes: what a cached step sees of the images depends on both (masks/conventions, `cachedStep`). */
 export interface ReadText {
@@ -168,18 +178,60 @@ export interface Writer {
   ): Step;
 }
 
-/** A language model without images as a writer. */
-export const writerOf = (model: LanguageModel, count?: PositionCount): Writer => ({
-  model,
-  context: () => ({}),
-  step(ids, mask, cache) {
-    const at = { ...decodingOf(mask, ids.shape[1] ?? 0, count), media: null, visibility: null };
-    return nextStep(model, ids, at, cache);
-  },
-});
+/** The check of an argument that takes a writer. */
+export const writerCheck: Check = passing(
+  "a writer, such as writerOf(languageModel) or flamingo.withMedia(images)",
+  (value) =>
+    typeof value === "object" &&
+    value !== null &&
+    ["model", "context", "step"].every((name) => name in value),
+);
 
-/** One step of a language model: the logits of the token after the pass, and the cache with the pass added. */
+/** A language model without images as a writer. */
+export function writerOf(model: LanguageModel, count: PositionCount = "tokens"): Writer {
+  checkValue("writerOf", "model", model, languageModelCheck);
+  checkValue("writerOf", "count", count, oneOf(["slots", "tokens"]));
+  return {
+    model,
+    context: () => ({}),
+    step(ids, mask, cache) {
+      const at = { ...decodingOf(mask, ids.shape[1] ?? 0, count), media: null, visibility: null };
+      return nextStep(model, ids, at, cache);
+    },
+  };
+}
+
+/** Throws a RuleError if a cache or a mask is not that of the text that a step reads on. */
+function checkStep(
+  model: LanguageModel,
+  ids: Int<"b l">,
+  { mayAttend }: Decoding,
+  cache: Cache | null,
+): void {
+  const { b, l } = shapes("a step", { ids: [ids, "b l"] });
+  const [read = b, past = 0] = cache?.text.shape ?? [];
+  if (read !== b)
+    throw new RuleError(`the cache holds a batch of ${read}, and the pass is one of ${b}`, "decode.layers");
+  const known = cache?.layers.length ?? model.layers.length;
+  if (known !== model.layers.length)
+    throw new RuleError(
+      `the model's layers number ${model.layers.length}, and those of the cache ${known}: a model takes the cache that it returned`,
+      "decode.layers",
+    );
+  const [rows = 0, , covered = 0] = mayAttend.shape;
+  if (rows !== b || covered !== past + l)
+    throw new RuleError(
+      `the mask is [${rows} ${covered}], but the cached tokens and those of the pass are [${b} ${past + l}]`,
+      "decode.mask",
+    ); // [decode.mask]
+}
+
+/**
+ * One step of a language model: the logits of the token after the pass, and the cache with the pass added. Throws a RuleError if the cache
+ * is not one of this model and this batch, or the mask does not cover the cached tokens and those of the pass.
+ */
 export function nextStep(model: LanguageModel, ids: Int<"b l">, at: Decoding, cache: Cache | null): Step {
+  checkStep(model, ids, at, cache);
   const { x, layers } = readTokens(model, ids, at, cache?.layers ?? null);
   return { logits: nextLogits(model, x), cache: { layers, ...readOn(cache, ids) } };
 }

@@ -1,7 +1,7 @@
 // Language models whose layers read images: what their layers are given in a pass, and the models as writers.
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { passVisibility } from "../masks/decoding/passes.ts";
-import { locate } from "../masks/grid.ts";
+import { type Grid, locate } from "../masks/grid.ts";
 import type { Bool, Tensor } from "../tensor/tensor.ts";
 import {
   type Decoding,
@@ -21,16 +21,26 @@ export interface MediaText {
   readonly count?: PositionCount;
 }
 
-/** What the layers are given in the last of several passes over a text; `media` are the latents of all its images. */
+/**
+ * What the layers are given in the last of several passes over a text; `media` are the latents of all its images. `locations` are its
+ * image tokens; by default those of padding are among them, as in open-flamingo.
+ */
 export function decodingWithMedia(
   { text, passes }: ReadText,
   mask: Bool<"b s">,
   media: Tensor<"b m r e"> | null,
   { mediaTokenId, convention, count }: MediaText,
+  locations: Grid = locate(text, mediaTokenId),
 ): Decoding {
-  const images = media?.shape[1] ?? 0;
-  const visibility = media && passVisibility(locate(text, mediaTokenId), passes, images, convention); // [decode.visibility]
+  const visibility = media && passVisibility(locations, passes, media.shape[1] ?? 0, convention); // [decode.visibility]
   return { ...decodingOf(mask, passes.at(-1) ?? 0, count), media, visibility };
+}
+
+/** Image tokens of a text without those of padding, which may be any token in generation, the image token included. */
+function realImages({ text }: ReadText, mask: Bool<"b s">, mediaTokenId: number): Grid {
+  const { shape, data } = locate(text, mediaTokenId);
+  const real = mask.flat();
+  return { shape, data: data.map((image, i) => (real[i] ? image : 0)) }; // [generate.padding]
 }
 
 /** A writer for fixed images. `perceive` encodes them; it runs once. `owner` is the module that has all parameters. */
@@ -46,6 +56,8 @@ export const writerWithMedia = (
     return media ? { media } : {};
   },
   step(ids, mask, cache, { media = null }) {
-    return nextStep(model, ids, decodingWithMedia(readOn(cache, ids), mask, media, text), cache);
+    const read = readOn(cache, ids);
+    const locations = realImages(read, mask, text.mediaTokenId);
+    return nextStep(model, ids, decodingWithMedia(read, mask, media, text, locations), cache);
   },
 });

@@ -11,16 +11,18 @@ import {
   systemUnderTest,
 } from "../../../src/conformance/sources/registry.ts";
 import type { SystemUnderTest } from "../../../src/conformance/sources/source.ts";
+import { generatedSequences } from "../../../src/conformance/sources/transformers.ts";
 import { findCases, readCase } from "../../../src/io/golden/cases.ts";
 import type { JsonObject } from "../../../src/io/json.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { conventions } from "../../../src/masks/conventions/conventions.ts";
+import type { Writer } from "../../../src/models/language-model.ts";
 import { Linear } from "../../../src/nn/linear.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
 import { mul, mulScalar } from "../../../src/tensor/ops/functions.ts";
 import { named } from "../../../src/tensor/pattern.ts";
-import { flat, int, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
+import { Bool, flat, Int, int, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
 import { write } from "../../support/fixtures/minimal-case.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 import { refusal } from "../../support/properties/refusals.ts";
@@ -587,4 +589,23 @@ describe("systems with run", () => {
     for (const change of [{ clip: 0.4 }, { eps: 1e-5 }, { weight_decay: 0.03 }, { betas: [0.9, 0.99] }])
       expect((await run({ ...config, ...change })).status).toBe("failed");
   });
+});
+
+test("a case that generates from prompts with padding on the right, or with image tokens in their padding, is refused", async () => {
+  // open-flamingo counts image tokens in padding, and generation here chooses its padding itself
+  const settings = { use_cache: true, max_new_tokens: 1, eos_token_id: 1, pad_token_id: null };
+  const writer: Writer = { model: {}, context: () => ({}), step: () => expect.unreachable() };
+  const image = 22;
+  for (const [ids, mask, message] of [
+    [[4, 5, 6], [1, 1, 0], "row 0 of attention_mask has padding that is not on the left"],
+    [[4, 5, 6], [0, 0, 0], "row 0 of attention_mask has padding that is not on the left"],
+    [[4, image, 6], [0, 0, 1], "row 0 has an image token in its padding"],
+  ] as const) {
+    const text = {
+      ids: new Int<"b l">([1, 3], Int32Array.from(ids)),
+      mask: new Bool<"b s">([1, 3], Uint8Array.from(mask)),
+      labels: null,
+    };
+    await expect(generatedSequences(writer, text, settings, float64, image)).rejects.toThrow(message);
+  }
 });

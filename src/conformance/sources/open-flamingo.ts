@@ -96,7 +96,7 @@ const flamingo: SourceClass = {
       model,
       run(inputs, backend) {
         const { visionX, text } = inputsOf(new Arguments(inputs));
-        return generatedSequences(model.withMedia(visionX), text, settings, backend);
+        return generatedSequences(model.withMedia(visionX), text, settings, backend, options.mediaTokenId);
       },
     };
   },

@@ -187,8 +187,11 @@ export function languageOutputs(
   };
 }
 
-/** The tokens of each row without its padding, which has to be on the left. */
-function promptsOf({ ids, mask }: CaseText): number[][] {
+/**
+ * The tokens of each row without its padding, which has to be on the left. Generation pads rows itself, with no images; open-flamingo
+ * counts image tokens in padding, so that a case with such is refused.
+ */
+function promptsOf({ ids, mask }: CaseText, mediaTokenId: number | null): number[][] {
   const [b = 0, l = 0] = ids.shape;
   const [all, real] = [ids.flat(), mask.flat()];
   return Array.from({ length: b }, (_, row) => {
@@ -197,6 +200,8 @@ function promptsOf({ ids, mask }: CaseText): number[][] {
       throw new LoadError(
         `row ${row} of attention_mask has padding that is not on the left, which generation does not take`,
       );
+    if (mediaTokenId !== null && all.subarray(row * l, from).includes(mediaTokenId))
+      throw new LoadError(`row ${row} has an image token in its padding, which generation does not take`);
     return [...all.subarray(from, (row + 1) * l)];
   });
 }
@@ -219,10 +224,11 @@ export async function generatedSequences(
   text: CaseText,
   { use_cache: cached, max_new_tokens: maxTokens, eos_token_id: eos, pad_token_id: pad }: GenerateArguments,
   backend: Backend,
+  mediaTokenId: number | null = null,
 ): Promise<Outputs> {
   if (eos === null) throw new LoadError("generate needs an eos_token_id");
   const steps: number[][] = [];
-  for await (const tokens of stream(cached ? writer : withoutCache(writer), promptsOf(text), {
+  for await (const tokens of stream(cached ? writer : withoutCache(writer), promptsOf(text, mediaTokenId), {
     stop: eos,
     maxTokens,
     backend,

@@ -9,7 +9,13 @@ import { detach } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
 import type { ImageEncoder } from "../flamingo/media.ts";
-import { type LanguageModel, readOn, readTokens, type Writer } from "../language-model.ts";
+import {
+  type LanguageModel,
+  languageModelCheck,
+  readOn,
+  readTokens,
+  type Writer,
+} from "../language-model.ts";
 import { decodingWithMedia, type MediaText, writerWithMedia } from "../media-writer.ts";
 import { FlamingoLayer } from "./flamingo-layer.ts";
 import { OpenFlamingoResampler, type OpenFlamingoResamplerOptions } from "./perceiver-resampler.ts";
@@ -41,8 +47,6 @@ export interface OpenFlamingoOptions {
 
 const hasForward = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function";
-const isLanguageModel = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && ["layers", "embed", "logits"].every((name) => name in value);
 const id = whole(-(2 ** 31), 2 ** 31 - 1);
 const optionsOf = (module: string): Check =>
   optional(
@@ -54,7 +58,7 @@ const optionsOf = (module: string): Check =>
 
 const checks: { readonly [K in keyof OpenFlamingoOptions]-?: Check } = {
   visionEncoder: passing("a module with a method forward(images)", hasForward),
-  langEncoder: passing("a language model with layers, embed and logits", isLanguageModel),
+  langEncoder: languageModelCheck,
   eocTokenId: id,
   mediaTokenId: id,
   visDim: count(),
