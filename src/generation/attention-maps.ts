@@ -23,7 +23,10 @@ const checks: { readonly [K in keyof AttentionMapOptions]-?: Check } = {
   backend: optional(object("a backend")),
 };
 
-/** Attention of each token to each image, [layer][token][image]: averaged over heads, summed over the image's latents. */
+/**
+ * Attention of each token to each image, [layer][token][image]: averaged over heads, summed over the image's latents. `row` is one text
+ * of token ids. Throws a RuleError if the keys are not those of `images` images.
+ */
 export async function attentionMaps(
   writer: Writer,
   row: readonly number[],

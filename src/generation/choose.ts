@@ -27,7 +27,7 @@ const checks: { readonly [K in keyof SamplingOptions]-?: Check } = {
   topK: optional(passing("a whole number of at least 1, or Infinity", isTopK)),
 };
 
-/** Draws from softmax(logits / temperature), restricted to the `topK` most probable tokens. */
+/** Draws from softmax(logits / temperature), restricted to the `topK` most probable tokens. Throws a RuleError for an option that it refuses. */
 export function sampled(options: SamplingOptions): Choose {
   const { seed, temperature = 1, topK = Number.POSITIVE_INFINITY } = checked("sampled", options, checks);
   const { uniform } = generator(seed, "sampling");

@@ -44,11 +44,14 @@ export interface Decoded {
   readonly now: KeyValues;
 }
 
+/** A layer of a decoder. `past` holds the keys and values of the tokens before those of x, or is null at the beginning of a text. */
 export interface DecoderLayer {
   forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded;
 }
 
+/** A decoder: token ids to hidden states, layers, and hidden states to logits of n tokens. `readTokens` runs the layers. */
 export interface LanguageModel {
+  /** The width d of the hidden states. */
   readonly width: number;
   layers: readonly DecoderLayer[];
   embed(ids: Int<"b l">, at: Decoding): Tensor<"b l d">;
@@ -133,7 +136,7 @@ export function decodingOf(
   };
 }
 
-/** A mask that is true everywhere: a batch of `b` texts of `s` tokens without padding. */
+/** A mask that is true everywhere, for a batch of `b` texts of `s` tokens without padding. */
 export const noPadding = (b: number, s: number): Bool<"b s"> =>
   new Bool([b, s], new Uint8Array(b * s).fill(1));
 

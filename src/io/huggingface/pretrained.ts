@@ -1,4 +1,4 @@
-// Folders of Hugging Face: config.json, and weights in one file or in several with an index, as `save_pretrained` writes them.
+// Model folders of Hugging Face: config.json, and weights in one file or in several with an index, as `save_pretrained` writes them.
 import { kindOf, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import { type JsonObject, parseJson } from "../json.ts";
@@ -55,7 +55,10 @@ export class Pretrained extends TensorFile {
   }
 }
 
-/** Opens a folder. Of the weights only what describes them is read. Throws a LoadError that names the file with a problem. */
+/**
+ * Opens a model folder of Hugging Face: the configuration, and the weights in one file or several. Of the weights only what describes
+ * them is read. Throws a LoadError that names the file with a problem.
+ */
 export function openPretrained(folder: string): Pretrained {
   const kind = kindOf(folder);
   if (kind !== "folder") {

@@ -1,7 +1,7 @@
 // Images of 8-bit samples, and the conversion of decoded files to them as Pillow's Image.convert("RGB") and convert("L") do it.
 import { ShapeError } from "../../tensor/errors.ts";
 
-/** Rows from the top, pixels from the left, the samples of a pixel side by side: red, green, blue, or grey alone. */
+/** An image of 8-bit samples: rows from the top, pixels from the left, the samples of a pixel side by side: red, green, blue, or grey alone. */
 export interface Image {
   readonly width: number;
   readonly height: number;

@@ -48,7 +48,7 @@ export async function readImage(bytes: Uint8Array, mode: ImageMode = "RGB", name
   return converted(await decodeImage(bytes, name), mode);
 }
 
-/** `readImage` of a file. A file that is too large, or of another format, is refused before it is read. */
+/** `readImage` of a file, with the same errors. A file that is too large, or of another format, is refused before it is read. */
 export async function readImageFile(path: string, mode: ImageMode = "RGB"): Promise<Image> {
   checkMode(mode);
   return converted(await decodeImageFile(path), mode);

@@ -164,7 +164,10 @@ function checkOptions({
 const isHeightFirst = (from: ImageSize, to: ImageSize): boolean =>
   to.height < from.height && from.height - to.height > 2 * (from.width - to.width); // [image.order]
 
-/** The image in another size, byte for byte as Pillow's `image.resize((width, height), filter)`. A side that keeps its size is left as it is. */
+/**
+ * The image in another size, in pixels, byte for byte as Pillow's `image.resize((width, height), filter)`. A side that keeps its size is
+ * left as it is. Throws a RuleError for a size or an option that is refused.
+ */
 export function resizeImage(image: Image, size: ImageSize, options: ResizeOptions = {}): Image {
   checkImage(image);
   checkTarget(size);

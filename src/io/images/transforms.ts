@@ -33,7 +33,10 @@ const beginOf = (size: number, target: number): number =>
     ? -Math.floor((target - size) / 2) // [image.center-padding]
     : roundedToEven((size - target) / 2); // [image.center]
 
-/** The middle of the image, as `CenterCrop((height, width))` of torchvision. An image that is smaller is padded with black. */
+/**
+ * The middle of the image, as `CenterCrop((height, width))` of torchvision; a number is the side of a square, in pixels. An image that is
+ * smaller is padded with black. Throws a RuleError for sides that are not whole numbers from 1 up.
+ */
 export function centerCrop(image: Image, size: ImageSize | number): Image {
   checkImage(image);
   const target = typeof size === "number" ? { width: size, height: size } : size;
@@ -55,7 +58,7 @@ export interface Normalization {
   readonly std: readonly number[];
 }
 
-/** The numbers that CLIP was trained with (openai/CLIP, clip.py). */
+/** The means and standard deviations that CLIP was trained with (openai/CLIP, clip.py). */
 export const clipNormalization: Normalization = {
   mean: [0.48145466, 0.4578275, 0.40821073],
   std: [0.26862954, 0.26130258, 0.27577711],
@@ -73,7 +76,10 @@ function checkNormalization({ mean, std }: Normalization, channels: number): voi
     ); // [image.normalize]
 }
 
-/** (x / 255 − mean) / std of each sample; without a normalization, x / 255. */
+/**
+ * The image as a tensor [channels height width] for an image encoder: (x / 255 − mean) / std of each sample, or x / 255 without a
+ * normalization (torchvision's ToTensor and Normalize). Throws a ShapeError unless each channel has a mean and a deviation.
+ */
 export function imageTensor(image: Image, normalization?: Normalization): Tensor<"c h w"> {
   checkImage(image);
   const { width, height, channels, data } = image;

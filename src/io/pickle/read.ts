@@ -68,7 +68,11 @@ export const PLAIN_NAMES: Names = {
   build: (object, state, machine) => buildContainer(object, state) || buildNumpy(object, state, machine),
 };
 
-/** Opens bytes or a source of bytes that `pickle.dump` wrote; `name` is used in errors. No array is read before it is used. */
+/**
+ * Opens bytes or a source of bytes that `pickle.dump` wrote, such as the parameters of haiku; `name` is used in errors. No array is read
+ * before it is used, and nothing of the file is run. Throws a LoadError for another format, a damaged file, or a pickle that uses names
+ * beyond plain data and arrays.
+ */
 export function openPickle(source: ByteSource | Uint8Array, name: string): PickledTensors {
   if (typeof source !== "object" || source === null)
     throw new LoadError("openPickle takes bytes; loadPickle takes a path  [io.file-errors]");
@@ -80,5 +84,5 @@ export function openPickle(source: ByteSource | Uint8Array, name: string): Pickl
   return new PickledTensors(root, { name, source: all, size: all.size });
 }
 
-/** Opens a file that `pickle.dump` wrote. */
+/** `openPickle` of a file (.pickle, .pystate, .pkl). */
 export const loadPickle = (path: string): PickledTensors => openPickle(openFile(path), path);

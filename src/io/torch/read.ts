@@ -13,7 +13,10 @@ import { openEntry, readZip, type ZipEntry } from "./zip.ts";
 
 const PICKLE = "data.pkl";
 
-/** Opens bytes or a source of bytes that `torch.save` wrote; `name` is used in errors. No storage is read before it is used. */
+/**
+ * Opens bytes or a source of bytes that `torch.save` wrote; `name` is used in errors. No storage is read before it is used, and nothing
+ * of the file is run. Throws a LoadError for another format, a damaged archive, or a pickle that uses names beyond tensors and plain data.
+ */
 export function openTorch(source: ByteSource | Uint8Array, name: string): PickledTensors {
   if (typeof source !== "object" || source === null)
     throw new LoadError("openTorch takes bytes; loadTorch takes a path  [io.file-errors]");
@@ -33,7 +36,7 @@ export function openTorch(source: ByteSource | Uint8Array, name: string): Pickle
   return new PickledTensors(root, { name, source: all, size: pickle.length });
 }
 
-/** Opens a file that `torch.save` wrote. */
+/** `openTorch` of a file (.pt, .pth, .bin). */
 export const loadTorch = (path: string): PickledTensors => openTorch(openFile(path), path);
 
 /** The folder of an archive that torch.save wrote, with a slash: its name is that of the file when it was written. */

@@ -212,7 +212,10 @@ class LlamaModel {
   }
 }
 
-/** The fields have the names of transformers. [llama.names] */
+/**
+ * LLaMA as a `LanguageModel`; `generate(writerOf(llama), …)` continues texts with a cache. Fields and state dict have the names of
+ * transformers' LlamaForCausalLM. Throws a RuleError for options that it refuses, such as heads that cannot share keys. [llama.names]
+ */
 export class LlamaForCausalLM implements LanguageModel {
   model: LlamaModel;
   lm_head: Linear<"d", "n">;

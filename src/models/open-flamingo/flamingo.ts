@@ -28,20 +28,21 @@ export interface OpenFlamingoCrossAttention {
 }
 
 export interface OpenFlamingoOptions {
-  /** Tokens of an image, without a pooled one. */
+  /** From images "b c h w" to tokens "b n d", without a pooled token; d is `visDim`. */
   readonly visionEncoder: ImageEncoder;
-  /** The language model; its layers become FlamingoLayers. */
+  /** The language model. Its list of layers is replaced: each becomes a FlamingoLayer around the old one. */
   readonly langEncoder: LanguageModel;
   /** The token that ends the text of an image, at which generation stops. */
   readonly eocTokenId: number;
+  /** The token in whose place an image stands. */
   readonly mediaTokenId: number;
   /** The width of the image encoder's tokens. */
   readonly visDim: number;
   /** The layers n − 1, 2n − 1, … have cross-attention. Default 1. */
   readonly crossAttnEveryNLayers?: number | undefined;
-  /** Sizes that the release fixes: of the resampler … */
+  /** Sizes of the resampler, which the release fixes. */
   readonly perceiver?: Omit<OpenFlamingoResamplerOptions, "dim"> | undefined;
-  /** … and of cross-attention. */
+  /** Sizes of cross-attention, which the release fixes. */
   readonly crossAttn?: OpenFlamingoCrossAttention | undefined;
 }
 
@@ -67,6 +68,10 @@ const checks: { readonly [K in keyof OpenFlamingoOptions]-?: Check } = {
   crossAttn: optionsOf("cross-attention"),
 };
 
+/**
+ * Flamingo of open-flamingo 2.0.1 around any language model: an image encoder, a resampler, and gated cross-attention before every n-th
+ * layer. `generate(model.withMedia(images), …)` continues texts with a cache. Throws a RuleError for an option that it refuses.
+ */
 export class OpenFlamingo {
   vision_encoder: ImageEncoder;
   perceiver: OpenFlamingoResampler;
@@ -93,7 +98,7 @@ export class OpenFlamingo {
 
   /**
    * Logits of the next token at every position; those of padding have no meaning. `mask` is false for padding. Throws a RuleError if an
-   * image has several frames.
+   * image has several frames, and a ShapeError if the shapes do not fit together.
    */
   forward(visionX: Tensor<"b m f c h w">, langX: Int<"b l">, mask: Bool<"b s">): Tensor<"b l n"> {
     shapes("OpenFlamingo", {

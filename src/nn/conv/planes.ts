@@ -84,7 +84,10 @@ const padded = (x: Tensor, [h, w]: readonly [Along, Along]): Tensor =>
 const windowed = (x: Tensor, [h, w]: readonly [Along, Along]): Tensor<"b c h w y x"> =>
   windows(windows(x, 2, h.size, h.step), 3, w.size, w.step); // [conv.windows]
 
-/** The cross-correlation of planes [b c h w] with a weight [o c y x], as torch.nn.functional.conv2d computes it. */
+/**
+ * The cross-correlation of planes [b c h w] with a weight [o c y x], as torch.nn.functional.conv2d computes it: [b o h w]. The stride is 1
+ * and the padding 0 unless given. Throws a ShapeError if the channels differ, or the planes are smaller than the kernel.
+ */
 export function conv2d(
   x: Tensor<"b c h w">,
   weight: Tensor<"o c y x">,
@@ -119,7 +122,8 @@ function inside({ shape }: Tensor, [h, w]: readonly [Along, Along]): Bool<"b c h
 
 /**
  * The maximum of each window of `size`, one every `stride` elements (`size` unless given). Padding never wins, as in torch and
- * TensorFlow; an integer padding is at most half the size, as torch requires, so that no window lies in the padding alone.
+ * TensorFlow; an integer padding is at most half the size, as torch requires, so that no window lies in the padding alone. Throws a
+ * RuleError for a larger padding, and a ShapeError if the planes are smaller than a window.
  */
 export function maxPool2d(x: Tensor<"b c h w">, options: PoolOptions): Tensor<"b c h w"> {
   const checks = { ...planeChecks, size: sides(1) };
@@ -143,7 +147,7 @@ export interface UnfoldOptions extends PlaneOptions {
   readonly size: Sides;
 }
 
-/** The windows of planes as columns [b, c · y · x, h · w], in the order of torch.nn.Unfold. */
+/** The windows of planes as columns [b, c · y · x, h · w], in the order of torch.nn.Unfold. Throws a ShapeError as `conv2d` does. */
 export function unfold(x: Tensor<"b c h w">, options: UnfoldOptions): Tensor<"b (c y x) (h w)"> {
   const { size, ...rest } = checked("unfold", options, { ...planeChecks, size: sides(1) });
   const axes = placed("unfold", x, size, rest);

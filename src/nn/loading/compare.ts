@@ -7,7 +7,7 @@ import type { StateDictReport, Weight, Weights, WrongShape } from "./report.ts";
 import { describeReport } from "./report-text.ts";
 import { type LoadRules, renamed, selected } from "./rules.ts";
 
-/** Weights do not fit a model; none was loaded. */
+/** Weights do not fit a model, and none was loaded. The error has the report that `describeReport` turns into lines. */
 export class StateDictError extends LoadError {
   readonly report: StateDictReport;
   constructor(report: StateDictReport) {

@@ -16,6 +16,7 @@ export type NameRule = string | RegExp | ((name: string) => boolean);
  */
 export type Renaming = Readonly<Record<string, string>> | ((name: string) => string);
 
+/** Exceptions to the rule that all names fit. Without any, each weight needs a parameter of its name and each parameter a weight. */
 export interface LoadRules {
   /** Names of the weights that are not loaded, nor read. */
   readonly ignore?: readonly NameRule[] | undefined;

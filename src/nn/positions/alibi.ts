@@ -36,7 +36,8 @@ function slopesOf(heads: number, biasMax: number, round: (x: number) => number):
 
 /**
  * The bias to add to scaled attention scores: −slope · (keys − 1 − s) for key s. A row of scores that is shifted by one number has the same
- * softmax, so that this equals the paper's −slope · (l − s) for every query l, and one row serves all queries.
+ * softmax, so that this equals the paper's −slope · (l − s) for every query l, and one row serves all queries. Give it to `attention` as its
+ * `bias`. Throws a RuleError for an option that it refuses.
  */
 export function alibi(options: AlibiOptions): Tensor<"h 1 s"> {
   const {

@@ -10,9 +10,11 @@ import { normal, Parameter } from "../parameter.ts";
 export interface LearnedPositionsOptions {
   /** Rows of the table, those before position 0 included. */
   readonly rows: number;
+  /** The width of a row. */
   readonly dim: number;
   /** The row of position 0: 2 in OPT. */
   readonly offset?: number | undefined;
+  /** The standard deviation of the initial values. Default 1. */
   readonly std?: number | undefined;
 }
 const checks: { readonly [K in keyof LearnedPositionsOptions]-?: Check } = {
@@ -22,7 +24,7 @@ const checks: { readonly [K in keyof LearnedPositionsOptions]-?: Check } = {
   std: optional(notNegative),
 };
 
-/** Row `position + offset` of the table for each position. */
+/** A table with a learned row for each position: "…" integers become "… D", row `position + offset` for each. */
 export class LearnedPositions<D extends string> {
   weight: Parameter<`n ${D}`>;
   readonly options: { readonly offset: number };

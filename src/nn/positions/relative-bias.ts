@@ -51,7 +51,10 @@ function bucketOf(distance: number, { count, exact, maxDistance }: Buckets): num
   return Math.min(exact + round(growth * (count - exact)), count - 1); // [relative.float32]
 }
 
-/** A learned number for each head and each bucket of distances, which is added to attention scores. */
+/**
+ * A learned number for each head and each bucket of distances, "h l s". Give it to `attention` as its `bias`. The defaults are those of
+ * torchscale. Throws a RuleError for options that make fewer than two buckets a direction.
+ */
 export class RelativePositionBias {
   relative_attention_bias: Embedding<"h">;
   readonly options: { readonly bidirectional: boolean; readonly buckets: Buckets };

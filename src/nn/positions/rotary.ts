@@ -25,7 +25,7 @@ import { type Pairing, tablesOf } from "./tables.ts";
 
 const BASE = 10_000;
 
-/** Angles m θᵢ of every position m, for both halves of the features: θᵢ = 10000^(−2i/d). */
+/** PaLM's rotary embedding, with the buffer `inv_freq`: angles m θᵢ of every position m, for both halves of the features. See `rotary`. */
 export class RotaryEmbedding {
   static readonly buffers: readonly string[] = ["inv_freq"];
   inv_freq: Parameter<"j">;

@@ -30,7 +30,10 @@ const callChecks: { readonly [K in keyof XPosCall]-?: Check } = {
   downscale: optional(flag),
 };
 
-/** A rotation of neighbouring dimensions with a scale ζᵢ^(m/base), which grows with the position m in queries and falls in keys. */
+/**
+ * xPos: rotates neighbouring dimensions of queries and keys "… l k", and scales them by ζᵢ^(m/base) in queries and its reciprocal in keys
+ * at the position m, so that scores decay with the distance.
+ */
 export class XPos {
   static readonly buffers: readonly string[] = ["scale"];
   /** ζᵢ = (2i/k + γ) / (1 + γ), i = 0 … k/2 − 1. */

@@ -173,7 +173,7 @@ export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number
 
 /**
  * Windows of `size` elements, one every `step` elements along an axis, whose elements lie along a new last axis (torch's unfold).
- * Elements after the last whole window are dropped. A view.
+ * Elements after the last whole window are dropped. A view. Throws a ShapeError for a window that is larger than the axis.
  */
 export const windows = (x: Tensor, axis: number, size: number, step: number): Tensor =>
   apply("windows", { axis: resolveAxis(x, axis), size, step }, x);
