@@ -4,11 +4,11 @@ import { expect, test } from "vitest";
 import { openPretrained } from "../../../src/io/huggingface/pretrained.ts";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../../src/io/safetensors/write.ts";
-import { LoadError } from "../../../src/tensor/errors.ts";
 import { flat, tensor } from "../../../src/tensor/tensor.ts";
 import { tensorPickle, torchFile } from "../../support/fixtures/files/archives.ts";
 import { expectSameTensors } from "../../support/fixtures/files/same-tensors.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
+import { expectLoadError } from "../../support/properties/refusals.ts";
 
 const fresh = folders();
 
@@ -30,17 +30,8 @@ function folderOf(files: Files): string {
   return folder;
 }
 
-function refused(files: Files, rule: string, sentence: string): void {
-  let error: unknown;
-  try {
-    openPretrained(folderOf(files));
-  } catch (thrown) {
-    error = thrown;
-  }
-  expect(error).toBeInstanceOf(LoadError);
-  expect((error as LoadError).message).toContain(sentence);
-  expect((error as LoadError).message).toContain(`[${rule}]`);
-}
+const refused = (files: Files, rule: string, sentence: string): void =>
+  expectLoadError(() => openPretrained(folderOf(files)), rule, sentence);
 
 const index = (map: unknown) => ({ metadata: { total_size: 8 }, weight_map: map });
 const [A, B] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];

@@ -9,6 +9,7 @@ import { LoadError } from "../../../src/tensor/errors.ts";
 import { joined, latin1, le } from "../../support/fixtures/files/archives.ts";
 import { expectSameTensors } from "../../support/fixtures/files/same-tensors.ts";
 import { counting } from "../../support/properties/files.ts";
+import { expectLoadError } from "../../support/properties/refusals.ts";
 
 const HOME = "golden/data/pickled-files";
 
@@ -22,19 +23,8 @@ function plain(value: PickleValue): unknown {
   if (value instanceof Bytes) return { bytes: [...(value.read(0, value.size ?? 0) ?? [])] };
   return Array.isArray(value) ? value.map(plain) : value;
 }
-function refused(text: string | Uint8Array, rule: string, sentence = ""): void {
-  let error: unknown;
-  try {
-    read(text);
-  } catch (thrown) {
-    error = thrown;
-  }
-  expect(error).toBeInstanceOf(LoadError);
-  const { message } = error as LoadError;
-  expect(message).toContain(sentence);
-  expect(message).toContain(`[${rule}]`);
-  expect(message.length).toBeLessThan(600);
-}
+const refused = (text: string | Uint8Array, rule: string, sentence = ""): void =>
+  expectLoadError(() => read(text), rule, sentence);
 
 test.each([0, 2, 3, 4, 5])(
   "[pickle.arrays] protocol %i: haiku's parameters have the values that numpy wrote",

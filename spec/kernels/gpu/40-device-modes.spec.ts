@@ -20,6 +20,7 @@ import { attendOn, computed, productOn, sumWithStride } from "../../support/kern
 import {
   type AttentionCase,
   attentionCases,
+  biasedCase,
   DEVICE_MODES,
   formula,
   gamma,
@@ -147,23 +148,7 @@ const row = (out: Float32Array, l: number): number[] => [...out.subarray(2 * l, 
 test("a bias on any of the axes is within the bound beyond small sizes, and values have a width of their own", async () => {
   const { launcher } = await openFakeDevice();
   for (const shape of [[2, 9, 70], [9, 70], [2, 1, 70], [2, 9, 1], [70], []]) {
-    const c: AttentionCase = {
-      q: numbers(2 * 9 * 4, 1),
-      k: numbers(2 * 70 * 4, 2),
-      v: numbers(2 * 70 * 11, 3),
-      size: [2, 9, 70, 4, 11],
-      mayAttend: numbers(9 * 70, 4).map((x, i) => (i < 70 || x < 0 ? 0 : 1)),
-      keptRows: null,
-      emptyRow: "uniform",
-      bias: {
-        shape,
-        values: numbers(
-          shape.reduce((x, y) => x * y, 1),
-          5,
-          3,
-        ),
-      },
-    };
+    const c = biasedCase([2, 9, 70, 4, 11], shape);
     const { out, bound } = formula(c, DEVICE_MODES);
     expect(worstOf(await attendOn(launcher, c), out, bound)).toBeLessThanOrEqual(1);
   }

@@ -16,6 +16,7 @@ import { flat, view } from "../../../src/tensor/tensor.ts";
 import {
   type AttentionCase,
   attentionCases,
+  biasedCase,
   numbers as float32s,
   formula,
   gamma,
@@ -249,23 +250,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
 
   test("a bias beyond any block of the kernels is within the bound, and values have a width of their own", async () => {
     for (const shape of [[3, 40, 300], [40, 300], [3, 1, 300], [3, 40, 1], [300]]) {
-      const c: AttentionCase = {
-        q: float32s(3 * 40 * 6, 1),
-        k: float32s(3 * 300 * 6, 2),
-        v: float32s(3 * 300 * 21, 3),
-        size: [3, 40, 300, 6, 21],
-        mayAttend: float32s(40 * 300, 4).map((x, i) => (i < 300 || x < 0 ? 0 : 1)),
-        keptRows: null,
-        emptyRow: "uniform",
-        bias: {
-          shape,
-          values: float32s(
-            shape.reduce((x, y) => x * y, 1),
-            5,
-            3,
-          ),
-        },
-      };
+      const c = biasedCase([3, 40, 300, 6, 21], shape);
       const { out, bound } = formula(c, HOST_MODES);
       expect(worstOf(await attend(typed(c)), out, bound)).toBeLessThanOrEqual(1);
     }

@@ -3,17 +3,13 @@ import { expect } from "vitest";
 import type { AttentionAttrs, AttentionInputs, Backend } from "../../../src/kernels/backend.ts";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
 import { offsets, rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
+import { numbers as float32s } from "../oracles/attention.ts";
 
 export { gamma, U } from "../oracles/attention.ts";
 
 /** float32 numbers between −size and size, determined by the seed. */
-export function numbers(n: number, seed: number, size = 1): Float32Array {
-  let state = (seed * 7919) | 0;
-  return Float32Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return (state / 2 ** 31) * size;
-  });
-}
+export const numbers = (n: number, seed: number, size = 1): Float32Array =>
+  Float32Array.from(float32s(n, seed * 7919, size));
 
 /** The data as a view of the shape whose layout is chosen by `layout`: with axes in either order, with gaps, or with a repeated axis. */
 export function laidOut(shape: Shape, data: Float32Array, layout: number): View {

@@ -42,6 +42,21 @@ export function numbers(n: number, seed: number, size = 1): number[] {
   });
 }
 
+/** A case with values of their own width, whose first query may attend to nothing, and with a bias of the given shape. */
+export function biasedCase([z, l, s, d, e]: AttentionCase["size"], shape: readonly number[]): AttentionCase {
+  const elements = shape.reduce((x, y) => x * y, 1);
+  return {
+    q: numbers(z * l * d, 1),
+    k: numbers(z * s * d, 2),
+    v: numbers(z * s * e, 3),
+    size: [z, l, s, d, e],
+    mayAttend: numbers(l * s, 4).map((x, i) => (i < s || x < 0 ? 0 : 1)),
+    keptRows: null,
+    emptyRow: "uniform",
+    bias: { shape, values: numbers(elements, 5, 3) },
+  };
+}
+
 const upTo = (max: number) => fc.integer({ min: 1, max });
 /** Random cases. Queries and keys lie between −x and x for an x of `logits`. */
 export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<AttentionCase> =>

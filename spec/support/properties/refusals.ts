@@ -1,6 +1,7 @@
 // The error of a call that must be refused. Any other error, or none, fails the test.
+import { expect } from "vitest";
 import { StateDictError } from "../../../src/nn/loading/compare.ts";
-import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+import { LoadError, RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 
 type Kind<E> = new (...args: never[]) => E;
 
@@ -25,6 +26,14 @@ export async function refusalOf(call: () => Promise<unknown>): Promise<RuleError
     throw error;
   }
   throw new Error("nothing was refused");
+}
+
+/** Expects a LoadError that cites the rule, and whose message contains the text and stays short whatever the file holds. */
+export function expectLoadError(call: () => unknown, rule: string, text: string): void {
+  const { message } = thrown(call, LoadError);
+  expect(message).toContain(text);
+  expect(message).toContain(`[${rule}]`);
+  expect(message.length).toBeLessThan(600);
 }
 
 /** The error of a call in which weights do not fit a model. */
