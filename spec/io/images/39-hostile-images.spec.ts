@@ -80,7 +80,7 @@ test.each<[string, Uint8Array, RegExp]>([
     const error: unknown = await read(bytes).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(LoadError);
     expect((error as LoadError).message).toMatch(reason);
-    expect((error as LoadError).message).toMatch(/^x\.png: /);
+    expect((error as LoadError).message).toMatch(/^x\.png: .* {2}\[image\.[a-z-]+\]$/);
   },
 );
 
@@ -242,12 +242,12 @@ describe("JPEG files", () => {
     ["chroma that is sampled in an unusual way", bytesOf(jpegs.unread.jpeg), /sampled in an unusual way/],
     ["501 scans", scansOf(progressive, 501), /more scans than can be read/],
   ])(
-    "[image.damaged] [image.limits] %s: refused with the file's name and the reason",
+    "[image.damaged] [image.jpeg] [image.limits] %s: refused with the file's name and the reason",
     async (_, bytes, reason) => {
       const error: unknown = await read(bytes).catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(LoadError);
       expect((error as LoadError).message).toMatch(reason);
-      expect((error as LoadError).message).toMatch(/^x\.png: /);
+      expect((error as LoadError).message).toMatch(/^x\.png: .* {2}\[image\.[a-z-]+\]$/);
     },
   );
 

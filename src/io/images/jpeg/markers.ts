@@ -48,11 +48,18 @@ function endOfScan(file: Uint8Array, from: number): number {
 function frameOf(segment: Uint8Array, name: string): Frame {
   const [precision, h1 = 0, h0 = 0, w1 = 0, w0 = 0, components = 0] = segment;
   if (precision !== 8)
-    throw refusal(name, `its samples have ${precision} bits; save it as an ordinary JPEG of 8 bits`);
+    // [image.jpeg]
+    throw refusal(
+      name,
+      `its samples have ${precision} bits; save it as an ordinary JPEG of 8 bits  [image.jpeg]`,
+    );
   const [width, height] = [256 * w1 + w0, 256 * h1 + h0];
   checkSize(name, width, height);
   if ((components !== 1 && components !== 3 && components !== 4) || segment.length !== 6 + 3 * components)
-    throw refusal(name, `its header has ${components} components; grey has 1, colours have 3 or 4`);
+    throw refusal(
+      name,
+      `its header has ${components} components; grey has 1, colours have 3 or 4; save it again  [image.jpeg]`,
+    );
   return { width, height, components };
 }
 
@@ -85,8 +92,9 @@ export function frameIn(file: Uint8Array, name: string): Frame {
     const length = 256 * (file[at + 2] ?? 0) + (file[at + 3] ?? 0);
     const end = at + 2 + length;
     if (length < 2 || end > file.length) break;
-    const other = OTHER_FRAMES[marker];
-    if (other) throw refusal(name, `it is a JPEG ${other}; save it as an ordinary (baseline) one`);
+    const other = OTHER_FRAMES[marker]; // [image.jpeg]
+    if (other)
+      throw refusal(name, `it is a JPEG ${other}; save it as an ordinary (baseline) one  [image.jpeg]`);
     if (FRAMES.includes(marker)) {
       if (frame !== null) throw refusal(name, "it has two headers; save it again  [image.damaged]");
       frame = frameOf(file.subarray(at + 4, end), name);

@@ -38,7 +38,10 @@ export function chunksOf(file: Uint8Array, name: string): ReadonlyMap<string, re
         `the checksum of a chunk ${quoted(type)} is wrong: the file is damaged, so fetch or save it again  [image.damaged]`,
       ); // [image.damaged]
     if (/^[A-Z]/.test(type) && !CRITICAL.includes(type))
-      throw refusal(name, `it has a chunk ${quoted(type)}, which the format does not have; save it again`);
+      throw refusal(
+        name,
+        `it has a chunk ${quoted(type)}, which the format does not have; save it again  [image.damaged]`,
+      );
     const body = file.subarray(at + 8, end);
     const known = chunks.get(type);
     if (known) known.push(body);

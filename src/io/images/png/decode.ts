@@ -67,7 +67,10 @@ function paletteWriter(
   return (pixel, row, column) => {
     const index = read(row, column);
     if (3 * index >= palette.length)
-      throw refusal(name, `a pixel has colour ${index}, and the palette has ${palette.length / 3}`);
+      throw refusal(
+        name,
+        `a pixel has colour ${index}, and the palette has ${palette.length / 3}; save it again  [image.damaged]`,
+      );
     for (let channel = 0; channel < 3; channel++)
       samples[pixel * channels + channel] = palette[3 * index + channel] ?? 0; // [image.samples]
     if (channels === 4) samples[pixel * channels + 3] = transparency[index] ?? 255;
@@ -110,8 +113,12 @@ function coloursOf(
   const [palette = new Uint8Array(0)] = chunks.get("PLTE") ?? [];
   const [transparency = new Uint8Array(0)] = chunks.get("tRNS") ?? [];
   if (palette.length > 3 * 256 || palette.length % 3 !== 0)
-    throw refusal(name, "its palette has more than 256 colours, or a part of one");
-  if (colour === 3 && palette.length === 0) throw refusal(name, "its palette is missing");
+    throw refusal(
+      name,
+      "its palette has more than 256 colours, or a part of one; save it again  [image.damaged]",
+    );
+  if (colour === 3 && palette.length === 0)
+    throw refusal(name, "its palette is missing; save it again  [image.damaged]");
   return { palette, transparency };
 }
 

@@ -54,17 +54,20 @@ type Chunks = ReadonlyMap<string, readonly Uint8Array[]>;
 export function headerOf(chunks: Chunks, name: string): Header {
   const [header, ...others] = chunks.get("IHDR") ?? [];
   if (chunks.keys().next().value !== "IHDR" || header?.length !== 13 || others.length > 0)
-    throw refusal(name, "it does not begin with one header of 13 bytes");
+    throw refusal(name, "it does not begin with one header of 13 bytes; save it again  [image.damaged]");
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
   checkSize(name, width, height);
   const [depth = 0, colour = 0, compression, filter, interlacing = 0] = header.subarray(8);
   if (!DEPTHS[colour]?.includes(depth))
-    throw refusal(name, `the format has no colour type ${colour} with depth ${depth}`);
+    throw refusal(
+      name,
+      `the format has no colour type ${colour} with depth ${depth}; save it again  [image.damaged]`,
+    );
   if (compression !== 0 || filter !== 0 || interlacing > 1)
     throw refusal(
       name,
-      "its header names a compression, filter or interlacing that the format does not have",
+      "its header names a compression, filter or interlacing that the format does not have; save it again  [image.damaged]",
     );
   const samples = SAMPLES[colour] ?? 1;
   const passes = (interlacing === 1 ? ADAM7 : WHOLE).filter(
