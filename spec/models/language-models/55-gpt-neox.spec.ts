@@ -116,13 +116,18 @@ test("[neox.epsilon] [neox.rotary] [neox.feed-forward] [neox.residual] the defau
 });
 
 test("[neox.rotary-precision] rotary angles are those of float32 unless float64 is asked for", () => {
-  const out = (rotaryPrecision?: "float32" | "float64") =>
-    valuesOf(logits(weighted(new GPTNeoXForCausalLM({ ...small, rotaryPct: 1, rotaryPrecision }), 4), [ids]));
+  const modelOf = (rotaryPrecision?: "float32" | "float64") =>
+    weighted(new GPTNeoXForCausalLM({ ...small, rotaryPct: 1, rotaryPrecision }), 4);
+  const out = (rotaryPrecision?: "float32" | "float64") => valuesOf(logits(modelOf(rotaryPrecision), [ids]));
   expect(out()).toEqual(out("float32"));
   const exact = out("float64");
   const off = Math.max(...[...out()].map((x, i) => Math.abs(x - (exact[i] ?? NaN))));
   expect(off).toBeGreaterThan(1e-9);
   expect(off).toBeLessThan(1e-5);
+  const shape = { layers: 2, heads: 2, rotated: 4, base: 10_000, epsilon: 1e-5, parallel: true, act: gelu };
+  expectNear(logits(modelOf(), [ids]), [gptNeoXLogits(weightsOf(modelOf()), ids, shape)], 1e-5);
+  const rotaryPrecision = JSON.parse('"float16"');
+  expect(refusal(() => new GPTNeoXForCausalLM({ ...small, rotaryPrecision })).rule).toBe("options.values");
 });
 
 const namesOf = (options: GPTNeoXOptions) =>

@@ -141,7 +141,7 @@ class GPTNeoXAttention {
   constructor(config: GPTNeoXConfig) {
     const { hiddenSize, attentionBias: bias } = config;
     this.options = config;
-    this.query_key_value = new Linear("d -> (h c)", hiddenSize, 3 * hiddenSize, { bias }); // [neox.biases]
+    this.query_key_value = new Linear("d -> (h c)", hiddenSize, 3 * hiddenSize, { bias });
     this.dense = new Linear("(h k) -> d", hiddenSize, hiddenSize, { bias });
   }
 

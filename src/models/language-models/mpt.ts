@@ -149,7 +149,7 @@ class MptAttention {
   constructor(settings: MptSettings) {
     const { dModel } = settings;
     this.options = settings;
-    this.Wqkv = new Linear("d -> (c h k)", dModel, 3 * dModel, { bias: false }); // [mpt.biases]
+    this.Wqkv = new Linear("d -> (c h k)", dModel, 3 * dModel, { bias: false });
     this.out_proj = new Linear("(h k) -> d", dModel, dModel, { bias: false });
   }
 
@@ -186,8 +186,9 @@ class MptMLP {
   down_proj: Linear<"f", "d">;
 
   constructor({ dModel }: MptSettings) {
-    this.up_proj = new Linear("d -> f", dModel, 4 * dModel, { bias: false }); // [mpt.feed-forward]
-    this.down_proj = new Linear("f -> d", 4 * dModel, dModel, { bias: false });
+    const inner = 4 * dModel; // [mpt.feed-forward]
+    this.up_proj = new Linear("d -> f", dModel, inner, { bias: false });
+    this.down_proj = new Linear("f -> d", inner, dModel, { bias: false });
   }
 
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
