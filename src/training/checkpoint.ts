@@ -5,7 +5,7 @@ import { quoted } from "../io/wording.ts";
 import { checkValue, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError } from "../tensor/errors.ts";
-import { flat, Int, type Tensor } from "../tensor/tensor.ts";
+import { flat, Int, Tensor } from "../tensor/tensor.ts";
 import type { Optimizer } from "./optimizers/optimizer.ts";
 
 const SCHEMA = "flamboyance-checkpoint/2";
@@ -142,10 +142,10 @@ function partsOf(file: SafetensorsFile): Record<(typeof PARTS)[number], Map<stri
     if (part === undefined && key !== "step")
       throw broken(file, `it has a tensor ${quoted(key)}, which no checkpoint has`);
     if (part === undefined) continue;
-    const t = file.tensor(key);
-    if (!flat(t.data).every(Number.isFinite))
+    const { shape, data } = file.tensor(key);
+    if (!flat(data).every(Number.isFinite))
       throw broken(file, `${quoted(key)} has a value that is not finite`);
-    parts[part].set(key.slice(part.length + 1), t);
+    parts[part].set(key.slice(part.length + 1), new Tensor(shape, data)); // [checkpoint.resume]
   }
   return parts;
 }
