@@ -66,6 +66,13 @@ test("[pretrained.weights] one file of weights, in the order of transformers", (
     "pretrained.weights",
     "tf_model.h5 and flax_model.msgpack cannot be read",
   );
+  const [half, part] = ["model.fp16.safetensors", "consolidated.00.pth"];
+  refused(
+    { [half]: "x", "model.onnx": "x" },
+    "pretrained.weights",
+    "model.onnx cannot be read; open model.fp16.safetensors by itself, with loadSafetensors",
+  );
+  refused({ [part]: "x" }, "pretrained.weights", "open consolidated.00.pth by itself, with loadTorch");
 });
 
 test("[pretrained.shards] several files with an index are one", () => {

@@ -17,13 +17,26 @@ const WEIGHTS = [
   "pytorch_model.bin.index.json",
 ];
 /** Weights of other libraries, which such folders often hold as well. */
-const OTHERS = [
-  "tf_model.h5",
-  "flax_model.msgpack",
-  "model.onnx",
+const OTHERS = ["tf_model.h5", "flax_model.msgpack", "model.onnx"];
+/** Weights under other names, which can be opened by themselves. */
+const ALONE = [
+  "model.fp16.safetensors",
+  "model.bf16.safetensors",
   "adapter_model.safetensors",
+  "consolidated.safetensors",
   "adapter_model.bin",
+  "consolidated.00.pth",
 ];
+
+/** The end of an error: the weights that a folder holds in place of those that are looked for. */
+function foundInstead(holds: (name: string) => boolean): string {
+  const [others, alone] = [OTHERS.filter(holds), ALONE.filter(holds)];
+  const loader = alone[0]?.endsWith(".safetensors") ? "loadSafetensors" : "loadTorch";
+  return [
+    others.length > 0 ? `; ${others.join(" and ")} cannot be read` : "",
+    alone.length > 0 ? `; open ${alone[0]} by itself, with ${loader}` : "",
+  ].join("");
+}
 
 /** The configuration and the weights of a folder. */
 export class Pretrained extends TensorFile {
@@ -73,11 +86,10 @@ export function openPretrained(folder: string): Pretrained {
   const config = readJson(`${folder}/config.json`);
   const generation = holds("generation_config.json") ? readJson(`${folder}/generation_config.json`) : null;
   const weights = WEIGHTS.find(holds); // [pretrained.weights]
-  if (weights === undefined) {
-    const others = OTHERS.filter(holds);
-    const found = others.length === 0 ? "" : `; ${others.join(" and ")} cannot be read`;
-    throw new LoadError(`${folder}: there is none of ${WEIGHTS.join(", ")}${found}  [pretrained.weights]`);
-  }
+  if (weights === undefined)
+    throw new LoadError(
+      `${folder}: there is none of ${WEIGHTS.join(", ")}${foundInstead(holds)}  [pretrained.weights]`,
+    );
   const path = `${folder}/${weights}`;
   const files = weights.endsWith(".json")
     ? openShards(folder, path, readJson(path).weight_map)
