@@ -146,6 +146,27 @@ test("[replay.weights] a parameter is read once, and again after `assign`", asyn
   expect(reads()).toBe(2);
 });
 
+test("[replay.assigned] a parameter that is given other values while a replay waits makes it fail", async () => {
+  for (const on of [backend, reference("float32")]) {
+    const { layer, weight, assign } = counted(4, 32);
+    const f = () => ({ out: layer.forward(xs) });
+    const { used } = usage(on);
+    const late = run(on, f, { keep: "backend" });
+    assign(() => 0);
+    const message =
+      /a parameter \[4 32\] was given other values during a replay; await.*\[replay\.assigned\]/;
+    await expect(late).rejects.toThrow(message);
+    expect(usage(on).used - used).toBeLessThanOrEqual(4 * 8 * 32); // the panels alone
+    expect(valuesOf((await run(on, f)).out).every((value) => value === 0)).toBe(true);
+    const bound = replay(record(f, { model: layer, symbolic: true }), on, {
+      bind: { weight: filled("o i", [4, 32], () => 0) },
+    });
+    assign(() => 1);
+    weight.release();
+    expect(valuesOf((await bound).outputs.out as Tensor).every((value) => value === 0)).toBe(true);
+  }
+});
+
 test("[replay.weights] a parameter that only products read is stored as panels only", async () => {
   const own = await simd({ threads: 1 });
   const { layer } = counted(801, 1000); // 101 panels of eight rows

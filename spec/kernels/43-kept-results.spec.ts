@@ -124,6 +124,10 @@ describe.each(opened)("on %s", (_, open) => {
     await expect(run(own, f, { keep: ["z"] as never })).rejects.toThrow(
       /no such output; it has y, row.*\[replay\.keep\]/,
     );
+    for (const keep of ["y", "host", true, null])
+      await expect(run(own, f, { keep: keep as unknown as "backend" })).rejects.toThrow(
+        /keep is .*; it must be "backend" or a list of names of outputs {2}\[replay\.keep\]/,
+      );
     await own.close();
   });
 });

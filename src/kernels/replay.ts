@@ -1,6 +1,6 @@
 // Replays a program on a backend. An op or scope without a kernel is computed by the definitions of its ops.
 import { now } from "#host";
-import { Bug, ShapeError } from "../tensor/errors.ts";
+import { Bug, RuleError, ShapeError } from "../tensor/errors.ts";
 import { type Bindings, computeNode, leafValues, type Results, rounded } from "../tensor/program/evaluate.ts";
 import { type Node, type Program, type Scope, withTaps } from "../tensor/program/program.ts";
 import { type RecordOptions, record } from "../tensor/program/record.ts";
@@ -10,6 +10,7 @@ import type { ScopeFallback } from "./dispatch.ts";
 import { copiedFrom, type Hold, KeptTensor } from "./kept-tensor.ts";
 import { type Plan, planOf } from "./plan.ts";
 import { ReferenceCounts } from "./reference-counts.ts";
+import { isReleasable } from "./releasable.ts";
 import { serially } from "./serial-queue.ts";
 import { storedParameters } from "./stored-parameters.ts";
 
@@ -52,9 +53,13 @@ export async function replay(
   const chosen = withTaps(program, taps);
   const kept = keptOutputs(program, options.keep);
   const plan = planOf(chosen, backend);
-  const held = heldLeaves(chosen, plan, backend, bind);
+  const tensors = leafTensors(chosen, plan, bind);
+  const held = heldLeaves(tensors, backend);
+  const unchanged = unchangedParameters(tensors);
   try {
-    return await serially(backend, () => new Replay(chosen, plan, backend, bind, held).run(kept, options));
+    return await serially(backend, () =>
+      new Replay(chosen, plan, backend, bind, held, unchanged).run(kept, options),
+    );
   } finally {
     for (const { release } of held.values()) release();
   }
@@ -63,6 +68,11 @@ export async function replay(
 function keptOutputs({ outputs }: Program, keep: ReplayOptions["keep"] = []): ReadonlySet<string> {
   const names = Object.keys(outputs);
   if (keep === "backend") return new Set(names);
+  if (!Array.isArray(keep))
+    throw new RuleError(
+      `keep is ${JSON.stringify(keep)}; it must be "backend" or a list of names of outputs`,
+      "replay.keep",
+    );
   const unknown = keep.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new ShapeError(
@@ -79,24 +89,44 @@ interface HeldLeaf extends Hold {
 
 /** Holds the kept results that the program reads, so that they may be released while it waits and runs. */
 function heldLeaves(
-  { nodes, leaves, bindings }: Program,
-  { live }: Plan,
+  tensors: readonly (readonly [number, Tensor])[],
   on: Backend,
-  bind: Bindings,
 ): ReadonlyMap<number, HeldLeaf> {
-  const bound = new Map(Object.entries(bind).map(([name, t]) => [leaves[name], t]));
   const held = new Map<number, HeldLeaf>();
   try {
-    for (const [id, own] of bindings) {
-      const t = bound.get(id) ?? own;
-      if (t instanceof KeptTensor && live[id] && nodes[id]?.op === "leaf")
-        held.set(id, { ...t.hold(), backend: t.backend, here: t.isOn(on) });
-    }
+    for (const [id, t] of tensors)
+      if (t instanceof KeptTensor) held.set(id, { ...t.hold(), backend: t.backend, here: t.isOn(on) });
     return held;
   } catch (error) {
     for (const { release } of held.values()) release();
     throw error;
   }
+}
+
+/** The tensors of the leaves that are needed. */
+function leafTensors(
+  { leaves, bindings }: Program,
+  { live }: Plan,
+  bind: Bindings,
+): [id: number, t: Tensor][] {
+  const bound = new Map(Object.entries(bind).map(([name, t]) => [leaves[name], t]));
+  return [...bindings].flatMap(([id, own]) => (live[id] ? [[id, bound.get(id) ?? own]] : []));
+}
+
+/**
+ * A function that throws if a parameter has been given other values since. A replay reads parameters when it comes to them, so that the
+ * caller could not know with which values it computes.
+ */
+function unchangedParameters(tensors: readonly (readonly [number, Tensor])[]): () => void {
+  const sources = tensors.flatMap(([, t]) => (isReleasable(t) ? [[t, t.source] as const] : []));
+  return () => {
+    const [changed] = sources.find(([t, source]) => t.source !== source) ?? [];
+    if (changed === undefined) return;
+    throw new RuleError(
+      `a parameter [${changed.shape.join(" ")}] was given other values during a replay; await the replay first`,
+      "replay.assigned",
+    );
+  };
 }
 
 /** Milliseconds between pauses. Definitions are synchronous, so without pauses no timer, abort signal or page event would be handled. */
@@ -134,6 +164,7 @@ class Replay {
   readonly #backend: Backend;
   readonly #countsBefore: Backend["ran"];
   readonly #leaf: (id: number) => View | Promise<View>;
+  readonly #checkUnchanged: () => void;
   readonly #buffers: ReferenceCounts;
   readonly #values: (View | undefined)[] = [];
   #fallback = 0;
@@ -144,12 +175,14 @@ class Replay {
     backend: Backend,
     bind: Bindings,
     held: ReadonlyMap<number, HeldLeaf>,
+    checkUnchanged: () => void,
   ) {
     this.#program = program;
     this.#plan = plan;
     this.#backend = backend;
     this.#countsBefore = { ...backend.ran };
     this.#leaf = leavesOn(program, plan, backend, bind, held);
+    this.#checkUnchanged = checkUnchanged;
     this.#buffers = new ReferenceCounts(backend.store);
   }
 
@@ -310,6 +343,7 @@ class Replay {
       for (const [name, id] of Object.entries(outputs))
         results.outputs[name] = kept.has(name) ? await this.#keptResult(id) : await copied(id);
       for (const [name, id] of Object.entries(taps)) results.taps[name] = await copied(id);
+      this.#checkUnchanged(); // [replay.assigned]
       return results;
     } catch (error) {
       releaseKept(...Object.values(results.outputs));
