@@ -1,7 +1,7 @@
 // Named tensors of a file of any format. Floats are read whenever they are used, integers and booleans when they are asked for.
 import { LoadError } from "../tensor/errors.ts";
 import { type Any, Bool, Int, type Shape, sizeOf, Tensor } from "../tensor/tensor.ts";
-import { decodeInts, elementsOf, isFloat, isInt, PRECISION, type StoredDtype } from "./safetensors/dtypes.ts";
+import { decodeInts, elementsOf, isFloat, isInt, PRECISION, type StoredDtype } from "./dtypes.ts";
 import { indexOf, quoted } from "./wording.ts";
 
 /** The values that a file can hold under a name. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeFloats, encodeFloats, WIDTH } from "../../../src/io/safetensors/dtypes.ts";
+import { decodeFloats, encodeFloats, WIDTH } from "../../../src/io/dtypes.ts";
 import { openSafetensors } from "../../../src/io/safetensors/read.ts";
 import { writeSafetensors } from "../../../src/io/safetensors/write.ts";
 import { isSource, widened } from "../../../src/tensor/source.ts";

@@ -1,7 +1,7 @@
 // Safetensors files with changes that are typical of other writers, of accidents and of attacks: structure-aware, and the same for
 // the same seed.
 import fc from "fast-check";
-import { bitsOf, STORED_DTYPES, type StoredDtype } from "../../../src/io/safetensors/dtypes.ts";
+import { bitsOf, STORED_DTYPES, type StoredDtype } from "../../../src/io/dtypes.ts";
 import { fileOf } from "../properties/files.ts";
 import { damagedBytes } from "./bytes.ts";
 

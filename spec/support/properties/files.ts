@@ -1,7 +1,7 @@
 // Files for property tests: tensors of every kind and shape, broken files, and sources that record reads.
 import fc from "fast-check";
 import { type ByteSource, fromBytes } from "../../../src/host/host.ts";
-import { type Dtype, WIDTH } from "../../../src/io/safetensors/dtypes.ts";
+import { type Dtype, WIDTH } from "../../../src/io/dtypes.ts";
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { writeSafetensors } from "../../../src/io/safetensors/write.ts";
 import { toBfloat16, toFloat16 } from "../../../src/tensor/precision.ts";

@@ -1,7 +1,7 @@
 // The type of case.json (golden/FORMAT.md §3).
 import type { Shape } from "../../tensor/tensor.ts";
+import type { Dtype } from "../dtypes.ts";
 import type { JsonObject } from "../json.ts";
-import type { Dtype } from "../safetensors/dtypes.ts";
 import type { Recipe } from "./recipe.ts";
 
 export const SCHEMA = "flamboyance-case/1";

@@ -1,5 +1,6 @@
 // Reads case.json into types and checks its consistency.
 import type { Shape } from "../../tensor/tensor.ts";
+import { type Dtype, WIDTH } from "../dtypes.ts";
 import {
   between,
   boolean,
@@ -19,7 +20,6 @@ import {
   shape,
   string,
 } from "../fields.ts";
-import { type Dtype, WIDTH } from "../safetensors/dtypes.ts";
 import { quoted } from "../wording.ts";
 import {
   type CaseInput,

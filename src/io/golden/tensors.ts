@@ -2,8 +2,8 @@
 import { LoadError } from "../../tensor/errors.ts";
 import { round } from "../../tensor/precision.ts";
 import { flat, Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { type Dtype, isFloat, isInt, isWrittenInt, type StoredDtype } from "../dtypes.ts";
 import { type FieldLocation, refuse } from "../fields.ts";
-import { type Dtype, isFloat, isInt, isWrittenInt, type StoredDtype } from "../safetensors/dtypes.ts";
 import type { SafetensorsFile, Stored } from "../safetensors/read.ts";
 import { listed, quoted } from "../wording.ts";
 import { type CaseManifest, expectedNames } from "./manifest.ts";

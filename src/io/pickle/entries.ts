@@ -1,7 +1,7 @@
 // Stored arrays as entries of a tensor file: their bytes in row-major order, wherever the elements lie in the storage.
 import { LoadError } from "../../tensor/errors.ts";
 import { contiguous, indexAt } from "../../tensor/tensor.ts";
-import { bitsOf } from "../safetensors/dtypes.ts";
+import { bitsOf } from "../dtypes.ts";
 import type { Entry, Unreadable } from "../tensor-file.ts";
 import { quoted } from "../wording.ts";
 import { type ArrayParts, NotRead, StoredArray } from "./values.ts";

@@ -1,6 +1,6 @@
 // Arrays of numpy, as ndarray.__reduce__ and dtype.__reduce__ write them, and those of JAX, which pickle through numpy.
 import { rowMajor, type Shape, sizeOf } from "../../tensor/tensor.ts";
-import { bitsOf, type StoredDtype } from "../safetensors/dtypes.ts";
+import { bitsOf, type StoredDtype } from "../dtypes.ts";
 import { quoted } from "../wording.ts";
 import { checkCount, table } from "./containers.ts";
 import { described, type Machine, Opaque, type Value } from "./machine.ts";

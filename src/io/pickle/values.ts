@@ -1,7 +1,7 @@
 // The values that a pickle can become: plain data, and descriptions of arrays whose numbers stay in the file.
 import type { ByteSource } from "#host";
 import type { Shape } from "../../tensor/tensor.ts";
-import type { StoredDtype } from "../safetensors/dtypes.ts";
+import type { StoredDtype } from "../dtypes.ts";
 import { utf8 } from "../wording.ts";
 
 /** A key of a dictionary or a member of a set. Python's True and 1 are the same key; it is 1 here. */

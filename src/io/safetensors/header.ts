@@ -5,9 +5,9 @@
 import type { ByteSource } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Shape } from "../../tensor/tensor.ts";
+import { bitsOf, isStoredDtype, STORED_DTYPES, type StoredDtype } from "../dtypes.ts";
 import { otherFormat } from "../other-formats.ts";
 import { listed, quoted, utf8 } from "../wording.ts";
-import { bitsOf, isStoredDtype, STORED_DTYPES, type StoredDtype } from "./dtypes.ts";
 import { Scanner } from "./scanner.ts";
 
 export interface TensorInfo {

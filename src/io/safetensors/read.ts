@@ -1,8 +1,8 @@
 // Reads safetensors files: the header on opening, each tensor of floats whenever its values are used.
 import { type ByteSource, fromBytes, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
+import { bitsOf } from "../dtypes.ts";
 import { type Entry, TensorFile } from "../tensor-file.ts";
-import { bitsOf } from "./dtypes.ts";
 import { type Header, readHeader } from "./header.ts";
 
 export type { Stored } from "../tensor-file.ts";

@@ -4,7 +4,6 @@ import { RuleError } from "../../tensor/errors.ts";
 import { isSource } from "../../tensor/source.ts";
 import { flat, type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { didYouMean } from "../../terminal/nearest.ts";
-import { indexOf, quoted } from "../wording.ts";
 import {
   bytesOf,
   DTYPE,
@@ -16,7 +15,8 @@ import {
   isFloat,
   isWrittenInt,
   WIDTH,
-} from "./dtypes.ts";
+} from "../dtypes.ts";
+import { indexOf, quoted } from "../wording.ts";
 import { METADATA } from "./header.ts";
 import type { Stored } from "./read.ts";
 import { LONE_SURROGATE } from "./scanner.ts";

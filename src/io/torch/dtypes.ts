@@ -1,7 +1,8 @@
 // The dtypes of PyTorch, and the classes of storages that have them.
+
+import { bitsOf, type StoredDtype } from "../dtypes.ts";
 import { Opaque, type Value } from "../pickle/machine.ts";
 import { Named } from "../pickle/values.ts";
-import { bitsOf, type StoredDtype } from "../safetensors/dtypes.ts";
 
 /** A dtype that safetensors do not have. */
 interface OtherDtype {

@@ -2,9 +2,9 @@
 
 import { fromBytes, writeFile } from "#host";
 import { conventionOfCase } from "../../../conformance/sources/case-convention.ts";
+import { isFloat } from "../../../io/dtypes.ts";
 import { findCases, readCase, under } from "../../../io/golden/cases.ts";
 import { type PromptToken, tokensOf } from "../../../io/prompt.ts";
-import { isFloat } from "../../../io/safetensors/dtypes.ts";
 import { openSafetensors, type Stored } from "../../../io/safetensors/read.ts";
 import { sharesIn } from "../../../mask-report/attention-shares.ts";
 import { batchFrom, type MaskBatch } from "../../../mask-report/batch.ts";

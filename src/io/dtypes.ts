@@ -1,6 +1,6 @@
-// Conversion between bytes and values. Little-endian, as in the format and on every processor in use.
-import { type Elements, narrowed, widened } from "../../tensor/source.ts";
-import type { Floats } from "../../tensor/tensor.ts";
+// The dtypes that are read and written, and the conversion between bytes and values, which are little-endian in files and on every processor in use.
+import { type Elements, narrowed, widened } from "../tensor/source.ts";
+import type { Floats } from "../tensor/tensor.ts";
 
 /** Bytes per value, in the order of dtypes in the official library. */
 export const WIDTH = { BOOL: 1, U8: 1, F16: 2, BF16: 2, I32: 4, F32: 4, F64: 8, I64: 8 } as const;
