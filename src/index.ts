@@ -57,9 +57,11 @@ export {
   GPTNeoXForCausalLM,
   type GPTNeoXOptions,
 } from "./models/language-models/gpt-neox.ts";
+export { GPTJForCausalLM, type GPTJOptions } from "./models/language-models/gptj.ts";
 export { LlamaForCausalLM, type LlamaOptions } from "./models/language-models/llama.ts";
 export { llamaOptions } from "./models/language-models/llama-config.ts";
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
+export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
 export {

@@ -16,8 +16,10 @@ import {
   writerOf,
 } from "../../src/models/language-model.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
+import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
+import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { Bool, flat, Int, type Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { numbers, randomTensor } from "../support/properties/arbitraries.ts";
@@ -163,10 +165,40 @@ const neox = {
 } as const;
 const mpt = { vocabSize: WORDS, dModel: 12, nLayers: 3, nHeads: 3, maxSeqLen: 20 } as const;
 
+const opt = {
+  vocabSize: WORDS,
+  hiddenSize: 12,
+  ffnDim: 10,
+  numHiddenLayers: 3,
+  numAttentionHeads: 3,
+  maxPositionEmbeddings: 9,
+} as const;
+const gptJ = {
+  vocabSize: WORDS,
+  nPositions: 9,
+  nEmbd: 12,
+  nLayer: 3,
+  nHead: 2,
+  rotaryDim: 4,
+  rotaryPrecision: "float64",
+} as const;
+
 const decoders: readonly (readonly [string, () => LanguageModel])[] = [
   ["LLaMA", () => new LlamaForCausalLM(tiny)],
   ["GPT-NeoX, in parallel", () => new GPTNeoXForCausalLM(neox)],
   ["GPT-NeoX, in sequence", () => new GPTNeoXForCausalLM({ ...neox, useParallelResidual: false })],
+  ["OPT, norms before", () => new OPTForCausalLM(opt)],
+  [
+    "OPT, norms after",
+    () =>
+      new OPTForCausalLM({
+        ...opt,
+        doLayerNormBefore: false,
+        wordEmbedProjDim: 5,
+        activationFunction: "gelu",
+      }),
+  ],
+  ["GPT-J", () => new GPTJForCausalLM(gptJ)],
   ["MPT", () => new MptForCausalLM({ ...mpt, attnConfig: { clipQkv: 0.5 } })],
 ];
 

@@ -13,7 +13,10 @@ import { Linear } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
 import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
+import { gradientOf, gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
+import { sumAll } from "../../src/tensor/ops/functions.ts";
+import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
 import { type Any, Bool, flat, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
@@ -116,6 +119,26 @@ test("[embedding.rows] an id selects its row, and an id outside the table is an 
     expect(() => layer.forward(int("l", [0, id]))).toThrow(RuleError);
     expect(() => layer.forward(int("l", [0, id]))).toThrow(`id ${id} at position 1`);
   }
+});
+
+test("[embedding.padding] the padding row has its value, and no gradient through the ids", () => {
+  const ids = int("b l", [
+    [1, 0, 2],
+    [2, 2, 3],
+  ]);
+  const gradient = (paddingId: number | null) => {
+    const layer = weighted(new Embedding("d", 4, 2, { paddingId }), 3);
+    const table = list<Vec>(layer.weight);
+    expect(valuesOf(layer.forward(ids))).toEqual([...ids.flat()].flatMap((id) => [...(table[id] ?? [])]));
+    const program = record(() => ({ loss: sumAll(layer.forward(ids)) }), { model: layer });
+    return valuesOf(evaluate(gradients(program, "loss", ["weight"])).outputs[gradientOf("weight")] as Tensor);
+  };
+  // Each use of a row adds 1 to its gradient, counted by hand; row 2 is used three times.
+  expect(gradient(null)).toEqual([1, 1, 1, 1, 3, 3, 1, 1]);
+  expect(gradient(2)).toEqual([1, 1, 1, 1, 0, 0, 1, 1]);
+  expect(gradient(0)).toEqual([0, 0, 1, 1, 3, 3, 1, 1]);
+  for (const paddingId of [-1, 4, 0.5])
+    expect(refusal(() => new Embedding("d", 4, 2, { paddingId })).rule).toBe("options.values");
 });
 
 test("[embedding.normal] the table is initialised with mean 0 and the given standard deviation", () => {

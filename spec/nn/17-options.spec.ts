@@ -8,8 +8,10 @@ import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
 import { sampled } from "../../src/generation/choose.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
+import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
+import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
 import { OpenFlamingoResampler } from "../../src/models/open-flamingo/perceiver-resampler.ts";
 import { Extractor, ViT } from "../../src/models/vision/vit.ts";
@@ -144,6 +146,41 @@ const calls: Readonly<Record<string, Call>> = {
     },
     required: [],
   },
+  OPTForCausalLM: {
+    make: call((o) => new OPTForCausalLM(o)),
+    valid: { numAttentionHeads: 2, hiddenSize: 96 },
+    more: {
+      vocabSize: 9,
+      numHiddenLayers: 1,
+      ffnDim: 6,
+      maxPositionEmbeddings: 5,
+      doLayerNormBefore: false,
+      removeFinalLayerNorm: true,
+      wordEmbedProjDim: 4,
+      activationFunction: "gelu",
+      enableBias: false,
+      layerNormElementwiseAffine: false,
+      padTokenId: 2,
+      tieWordEmbeddings: false,
+    },
+    required: [],
+  },
+  GPTJForCausalLM: {
+    make: call((o) => new GPTJForCausalLM(o)),
+    valid: { nHead: 2, nEmbd: 2048 },
+    more: {
+      vocabSize: 9,
+      nPositions: 5,
+      nLayer: 1,
+      rotaryDim: 4,
+      rotaryPrecision: "float64",
+      nInner: 6,
+      activationFunction: "gelu",
+      layerNormEpsilon: 0.1,
+      tieWordEmbeddings: true,
+    },
+    required: [],
+  },
   OpenFlamingoResampler: {
     make: call((o) => new OpenFlamingoResampler(o)),
     valid: { dim: 12 },
@@ -200,7 +237,7 @@ const calls: Readonly<Record<string, Call>> = {
       return new Embedding("d", rows, dim, rest);
     }),
     valid: { rows: 3, dim: 4 },
-    more: { std: 0.1 },
+    more: { std: 0.1, paddingId: 1 },
     required: ["rows", "dim"],
   },
   LayerNorm: {
@@ -386,6 +423,16 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   perceiver: [{}],
   crossAttn: [{}],
   numHiddenLayers: [0],
+  nLayer: [0],
+  ffnDim: [0],
+  nInner: [0, null],
+  doLayerNormBefore: [true],
+  removeFinalLayerNorm: [true],
+  wordEmbedProjDim: [null],
+  enableBias: [true],
+  layerNormElementwiseAffine: [true],
+  padTokenId: [null, 0],
+  paddingId: [null, 0],
   numKeyValueHeads: [null],
   headDim: [null],
   rmsNormEps: [0.5, 1e9],

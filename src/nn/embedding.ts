@@ -1,27 +1,48 @@
 // Embeddings of ids.
 import { RuleError } from "../tensor/errors.ts";
-import { gather } from "../tensor/ops/functions.ts";
-import { Int, type Tensor } from "../tensor/tensor.ts";
-import { checked, checkValue, count, notNegative, optional } from "./options.ts";
+import { add, detach, gather, where } from "../tensor/ops/functions.ts";
+import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
+import { checked, checkValue, count, notNegative, nullable, optional, whole } from "./options.ts";
 import { normal, Parameter } from "./parameter.ts";
 import { ID_OUT_OF_RANGE } from "./torch-errors.ts";
+
+export interface EmbeddingOptions {
+  readonly std?: number;
+  /** An id whose row gets no gradient from the ids (torch.nn.Embedding's padding_idx). */
+  readonly paddingId?: number | null;
+}
 
 /** One row of the table for each id (torch.nn.Embedding). */
 export class Embedding<D extends string> {
   weight: Parameter<`n ${D}`>;
+  readonly #paddingId: number | null;
 
-  constructor(axis: D, rows: number, dim: number, options: { std?: number } = {}) {
+  constructor(axis: D, rows: number, dim: number, options: EmbeddingOptions = {}) {
     checkValue("Embedding", "rows", rows, count());
     checkValue("Embedding", "dim", dim, count());
-    const { std = 1 } = checked("Embedding", options, { std: optional(notNegative) });
+    const checks = { std: optional(notNegative), paddingId: optional(nullable(whole(0, rows - 1))) };
+    const { std = 1, paddingId = null } = checked("Embedding", options, checks);
+    this.#paddingId = paddingId;
     this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std)); // [embedding.normal]
   }
 
   /** Throws a RuleError if an id is not a row of the table. */
   forward<I extends string>(ids: Int<I>): Tensor<`${I} ${D}`> {
     checkIds(ids, this.weight.shape[0] ?? 0); // [embedding.rows]
-    return gather(this.weight, ids); // [embedding.rows]
+    const rows = gather(this.weight, ids); // [embedding.rows]
+    const id = this.#paddingId;
+    if (id === null || !ids.flat().includes(id)) return rows;
+    const width = rows.shape.at(-1) ?? 0;
+    const [padding, others] = [marked(ids, width, (x) => x === id), marked(ids, width, (x) => x !== id)];
+    return add(where(others, rows), detach(where(padding, rows))); // [embedding.padding]
   }
+}
+
+/** A mask of the embeddings that is true where the id passes. */
+function marked(ids: Int, width: number, passes: (id: number) => boolean): Bool {
+  const marks = Uint8Array.from(ids.flat(), (id) => Number(passes(id)));
+  const strides = ids.shape.map((_, i) => ids.shape.slice(i + 1).reduce((n, size) => n * size, 1));
+  return new Bool([...ids.shape, width], marks, [...strides, 0]);
 }
 
 function checkIds(ids: Int, rows: number): void {

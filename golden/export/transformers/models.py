@@ -13,6 +13,8 @@ import contextlib
 
 import torch
 
+from transformers.modeling_utils import no_init_weights
+
 from . import architectures
 from .precision import float32_is, upcast
 
@@ -24,8 +26,9 @@ def build(config, kind=None):
     released, settings, prepare = architectures.CLASSES[kind or config["class"]]
     own = {name: value for name, value in config.items() if name not in OWN}
     exact = config.get("rotary_precision", "float32") == "float64"
-    with float32_is(torch.float64) if exact else contextlib.nullcontext():
+    with float32_is(torch.float64) if exact else contextlib.nullcontext(), no_init_weights():
         model = released(settings(**own, attn_implementation="eager")).eval()
+    model.tie_weights()  # construction leaves it out, together with initial values, which norms without weights have none of
     prepare(model, exact)
     return model
 

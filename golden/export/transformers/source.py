@@ -4,7 +4,8 @@ encodings (positions.py)."""
 import shutil
 
 from ..common.cases.source import CaseSource
-from . import architectures, models, positions
+from ..common.source import Check, same_bytes
+from . import architectures, models, positions, state_dicts
 
 
 class Transformers(CaseSource):
@@ -15,6 +16,8 @@ class Transformers(CaseSource):
         "LlamaForCausalLM": "llama-for-causal-lm",
         "GPTNeoXForCausalLM": "gpt-neox-for-causal-lm",
         "MptForCausalLM": "mpt-for-causal-lm",
+        "OPTForCausalLM": "opt-for-causal-lm",
+        "GPTJForCausalLM": "gptj-for-causal-lm",
         "GPTNeoXRotaryEmbedding": "gpt-neox-rotary-embedding",
         "GPTJRotaryEmbedding": "gptj-rotary-embedding",
     }
@@ -32,11 +35,19 @@ class Transformers(CaseSource):
         return models.call(module, module.case, **arguments)
 
     def finish(self, out, made):
-        """Removes the cases that no longer exist. The folder also holds Mllama's rows, which are no case (source mllama)."""
+        """Removes the cases that no longer exist, and writes the list of state dicts. The folder also holds Mllama's rows, which are no case (source mllama)."""
         ids = {case["id"] for case in made}
         for manifest in (out / self.package).glob("*/case.json"):
             if f"{self.package}/{manifest.parent.name}" not in ids:
                 shutil.rmtree(manifest.parent)
+        state_dicts.write(out.parent / state_dicts.NAME)
+
+    def compare(self, committed, fresh, request):
+        checks = super().compare(committed, fresh, request)
+        if request.complete:
+            same = same_bytes(committed.parent / state_dicts.NAME, fresh.parent / state_dicts.NAME)
+            checks.append(Check(state_dicts.NAME, [] if same else ["differs"]))
+        return checks
 
 
 SOURCE = Transformers(__file__)

@@ -10,9 +10,17 @@ import { edges } from "../../support/broken-builds/edges.ts";
 import { images } from "../../support/broken-builds/images.ts";
 import { kernels } from "../../support/broken-builds/kernels.ts";
 import { languageModels } from "../../support/broken-builds/language-models.ts";
+import { optAndGptJ } from "../../support/broken-builds/opt-and-gptj.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
-const all: readonly BrokenBuild[] = [...defaults, ...edges, ...images, ...kernels, ...languageModels];
+const all: readonly BrokenBuild[] = [
+  ...defaults,
+  ...edges,
+  ...images,
+  ...kernels,
+  ...languageModels,
+  ...optAndGptJ,
+];
 const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
 
 function folderOf(name: string): string {

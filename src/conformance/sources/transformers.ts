@@ -31,8 +31,10 @@ import {
   type SystemUnderTest,
 } from "./source.ts";
 import { gptNeoX } from "./transformers/gpt-neox.ts";
+import { gptJ } from "./transformers/gptj.ts";
 import { llama } from "./transformers/llama.ts";
 import { mpt } from "./transformers/mpt.ts";
+import { opt } from "./transformers/opt.ts";
 import { positionClasses } from "./transformers/positions.ts";
 import { type BuiltModel, id, type ModelClass, only } from "./transformers/readers.ts";
 
@@ -41,6 +43,8 @@ const MODELS = {
   LlamaForCausalLM: llama,
   GPTNeoXForCausalLM: gptNeoX,
   MptForCausalLM: mpt,
+  OPTForCausalLM: opt,
+  GPTJForCausalLM: gptJ,
 } as const satisfies Readonly<Record<string, ModelClass>>;
 
 /** The language model that an object `{ "class": …, … }` describes. */

@@ -2,9 +2,9 @@
 import { type FieldLocation, integer, number, oneOf, optional, orNull } from "../../../io/fields.ts";
 import type { JsonObject } from "../../../io/json.ts";
 import { GPTNeoXForCausalLM } from "../../../models/language-models/gpt-neox.ts";
-import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
 import { layers, readOptions } from "../source.ts";
 import {
+  activationName,
   type BuiltModel,
   flag,
   id,
@@ -14,15 +14,13 @@ import {
   sizeOrDefault,
 } from "./readers.ts";
 
-const names = Object.keys(ACTIVATIONS) as readonly ActivationName[];
-
 const modelOptions = {
   vocab_size: sizeOrDefault,
   hidden_size: sizeOrDefault,
   num_hidden_layers: optional(layers, undefined),
   num_attention_heads: sizeOrDefault,
   intermediate_size: sizeOrDefault,
-  hidden_act: optional(oneOf(...names), undefined),
+  hidden_act: activationName,
   rotary_pct: numberOrDefault,
   rotary_emb_base: numberOrDefault,
   rotary_precision: optional(oneOf("float32", "float64"), undefined),

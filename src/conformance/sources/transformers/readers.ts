@@ -4,6 +4,7 @@ import {
   type FieldLocation,
   integer,
   number,
+  oneOf,
   optional,
   orNull,
   type Read,
@@ -11,12 +12,16 @@ import {
 } from "../../../io/fields.ts";
 import type { Json, JsonObject } from "../../../io/json.ts";
 import type { LanguageModel } from "../../../models/language-model.ts";
+import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
 import { size } from "../source.ts";
 
 export const sizeOrDefault = optional(size, undefined);
 export const numberOrDefault = optional(number, undefined);
 export const flag = optional(boolean, undefined);
 export const id = optional(orNull(integer), null);
+
+/** The name of an activation in transformers. */
+export const activationName = optional(oneOf(...(Object.keys(ACTIVATIONS) as ActivationName[])), undefined);
 
 /** An option of the package with the only value that is supported. */
 export const only =
