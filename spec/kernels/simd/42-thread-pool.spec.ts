@@ -94,3 +94,21 @@ test.each(Object.entries(WORKS))(
     }
   },
 );
+
+test("a worker that is stopped while it counts as active does not hold up later jobs", async () => {
+  const own = await Engine.open({ threads: 2 });
+  const x = random([512, 512], 1);
+  const job = () => elements(own, "gelu", {}, x).data.slice();
+  const expected = job();
+  const active = own.heap.ints(0, 16).subarray(2, 3); // the word ACTIVE of thread-pool.ts
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 50)); // until the workers have seen that the job is over
+    Atomics.add(active, 0, 1);
+    const closed = [own.threads.close(), own.threads.close()];
+    expect(job(), "while they stop").toEqual(expected);
+    await Promise.all(closed);
+    expect(Atomics.load(active, 0)).toBe(0);
+    expect(job(), "with new workers").toEqual(expected);
+  }
+  await own.threads.close();
+});

@@ -88,6 +88,8 @@ export class ThreadPool {
   #workers: Thread[] | null = null;
   #scratch = { at: 0, size: 0 };
   #mayBlock = true;
+  /** The end of the workers that are being stopped. */
+  #closing: Promise<void> | null = null;
 
   constructor(module: WebAssembly.Module, heap: Heap, size: number = cores()) {
     const instance = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
@@ -111,15 +113,24 @@ export class ThreadPool {
     control[SCRATCH] = this.#scratch.at;
     control[SCRATCH_SIZE] = this.#scratch.size;
     Atomics.store(control, NEXT, 0);
-    const isShared = this.size > 1 && tasks > 1 && cost > MIN_SHARED_COST;
+    const isShared = this.size > 1 && tasks > 1 && cost > MIN_SHARED_COST && !this.#closing;
     if (isShared) this.#start(control);
     this.workerTasks += tasks - this.#exports.work(0);
     if (isShared) this.#finish(control);
   }
 
-  async close(): Promise<void> {
+  /** Stops the workers. Until they have ended, the calling thread runs jobs alone; a later job starts new ones. */
+  close(): Promise<void> {
+    this.#closing ??= this.#stop();
+    return this.#closing;
+  }
+
+  async #stop(): Promise<void> {
     await Promise.all((this.#workers ?? []).map((worker) => worker.stop()));
     this.#workers = null;
+    this.#closing = null;
+    // A worker that was stopped just as it woke up is still counted, and the next job would wait for it.
+    Atomics.store(this.#heap.ints(0, CONTROL_END / 4), ACTIVE, 0);
   }
 
   #start(control: Int32Array): void {
