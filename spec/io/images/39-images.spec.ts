@@ -183,6 +183,13 @@ test("[image.cmyk] inks become colours as Pillow's cmyk2rgb computes them", () =
   expect([...image.data]).toEqual([255, 0, 155, 0, 200, 100, 0, 0, 0]);
 });
 
+test("[io.file-errors] a path in place of bytes is refused, with the function that takes it", async () => {
+  for (const path of ["cat.jpg", undefined, new Blob([])])
+    await expect(readImage(path as never)).rejects.toThrow(
+      "image: readImage takes bytes; readImageFile takes a path  [io.file-errors]",
+    );
+});
+
 test("[image.modes] another mode is refused", async () => {
   const png = bytesOf(pngs.images[0]?.png ?? "");
   const other = (mode: string) => readImage(png, mode as ImageMode);

@@ -257,6 +257,17 @@ test("[image.short-side] the short side gets the size, the long side ⌊size · 
   expect(sizes([6, 6], 4)).toEqual([4, 4]);
 });
 
+test("[image.target] [image.resize-options] [image.normalize] arguments of another kind are named", () => {
+  const one = { width: 1, height: 1, channels: 1, data: new Uint8Array(1) } as const;
+  const wrong = undefined as never;
+  for (const call of [() => centerCrop(one, wrong), () => resizeImage(one, wrong)])
+    expect(call).toThrow('an object with width and height, not "undefined"  [image.target]');
+  expect(() => resizeImage(one, one, null as never)).toThrow(
+    'are an object, not "null"  [image.resize-options]',
+  );
+  expect(() => imageTensor(one, { mean: [0] } as never)).toThrow("a list std  [image.normalize]");
+});
+
 test("[image.center] an offset of half a pixel is rounded to the even number", () => {
   const first = (width: number, crop: number) =>
     centerCrop(numbered(width, 1), { width: crop, height: 1 }).data[0];

@@ -31,8 +31,11 @@ export async function decodeImageFile(path: string): Promise<DecodedImage> {
   }
 }
 
-export const decodeImage = async (bytes: Uint8Array, name: string): Promise<DecodedImage> =>
-  decoded(fromBytes(bytes), name);
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<DecodedImage> {
+  const isBytes: boolean = bytes instanceof Uint8Array || (bytes as unknown) instanceof ArrayBuffer;
+  if (!isBytes) throw refusal(name, "readImage takes bytes; readImageFile takes a path  [io.file-errors]");
+  return decoded(fromBytes(bytes), name);
+}
 
 function checkMode(mode: ImageMode): void {
   if (mode !== "RGB" && mode !== "L")

@@ -118,7 +118,13 @@ export interface ResizeOptions {
 }
 
 /** Throws a RuleError unless the sides are whole numbers of at least 1 with at most 2²⁴ pixels. */
-export function checkTarget({ width, height }: ImageSize): void {
+export function checkTarget(size: ImageSize): void {
+  if (typeof size !== "object" || size === null)
+    throw new RuleError(
+      `the size of an image is an object with width and height, not ${quoted(String(size))}`,
+      "image.target",
+    ); // [image.target]
+  const { width, height } = size;
   const isSide = (n: number): boolean => Number.isInteger(n) && n > 0;
   if (isSide(width) && isSide(height) && width * height <= MOST_PIXELS) return;
   throw new RuleError(
@@ -140,14 +146,13 @@ function checkBetween({ width, height }: ImageSize): void {
 
 const ORDERS = ["pillow-13", "width-first"];
 
-function checkOptions({
-  filter = "bicubic", // [image.filters]
-  order = "pillow-13",
-  ...others
-}: ResizeOptions): Required<ResizeOptions> {
+function checkOptions(options: ResizeOptions): Required<ResizeOptions> {
   const refuse = (problem: string): never => {
     throw new RuleError(problem, "image.resize-options"); // [image.resize-options]
   };
+  if (typeof options !== "object" || options === null)
+    refuse(`the options of resizing are an object, not ${quoted(String(options))}`);
+  const { filter = "bicubic", order = "pillow-13", ...others } = options; // [image.filters]
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) refuse(`resizing has no option ${quoted(unknown)}; it has filter and order`);
   if (!Object.hasOwn(FILTERS, filter))

@@ -65,6 +65,8 @@ export const clipNormalization: Normalization = {
 };
 
 function checkNormalization({ mean, std }: Normalization, channels: number): void {
+  if (!Array.isArray(mean) || !Array.isArray(std))
+    throw new RuleError("a normalization has a list mean and a list std", "image.normalize"); // [image.normalize]
   if (mean.length !== channels || std.length !== channels)
     throw new ShapeError(
       `${mean.length} means and ${std.length} standard deviations for an image of ${channels} channels; each channel needs one  [image.normalize]`,
