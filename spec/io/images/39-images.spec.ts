@@ -186,7 +186,7 @@ test("[image.cmyk] inks become colours as Pillow's cmyk2rgb computes them", () =
 test("[io.file-errors] a path in place of bytes is refused, with the function that takes it", async () => {
   for (const path of ["cat.jpg", undefined, new Blob([])])
     await expect(readImage(path as never)).rejects.toThrow(
-      "image: readImage takes bytes; readImageFile takes a path  [io.file-errors]",
+      "readImage takes bytes; readImageFile takes a path  [io.file-errors]",
     );
 });
 

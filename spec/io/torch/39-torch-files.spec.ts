@@ -312,6 +312,14 @@ test("[io.file-errors] openTorch and openPickle take bytes, loadTorch and loadPi
     );
   }
   expect(() => loadTorch("no/such/file.pt")).toThrow("[io.file-errors]");
+  for (const wrong of [new Blob([]), {}, Promise.resolve(SIX)])
+    expect(() => openTorch(wrong as never, "f")).toThrow("[io.file-errors]");
+});
+
+test("[io.file-errors] an ArrayBuffer, such as a response gives, is opened like other bytes", () => {
+  const [archive, pickle] = [torchFile(tensorPickle({})), Uint8Array.of(0x80, 2, 0x7d, 0x2e)];
+  expect([...flat(openTorch(archive.slice().buffer, "f").tensor("x").data)]).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(openPickle(pickle.buffer, "f").keys).toEqual([]);
 });
 
 test("[io.hostile] made-up and damaged pickles and archives give data or a LoadError", () => {

@@ -1,6 +1,7 @@
 // Reads image files: PNG and JPEG, as Pillow reads them.
-import { type ByteSource, fromBytes, openFile } from "#host";
+import { type ByteSource, openFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
+import { type FileContent, sourceOf } from "../file-content.ts";
 import { quoted } from "../wording.ts";
 import { formatOf } from "./formats.ts";
 import { converted, type DecodedImage, type Image, type ImageMode } from "./image.ts";
@@ -31,10 +32,8 @@ export async function decodeImageFile(path: string): Promise<DecodedImage> {
   }
 }
 
-export async function decodeImage(bytes: Uint8Array, name: string): Promise<DecodedImage> {
-  const isBytes: boolean = bytes instanceof Uint8Array || (bytes as unknown) instanceof ArrayBuffer;
-  if (!isBytes) throw refusal(name, "readImage takes bytes; readImageFile takes a path  [io.file-errors]");
-  return decoded(fromBytes(bytes), name);
+export async function decodeImage(bytes: FileContent, name: string): Promise<DecodedImage> {
+  return decoded(sourceOf(bytes, "readImage", "readImageFile"), name);
 }
 
 function checkMode(mode: ImageMode): void {
@@ -46,7 +45,7 @@ function checkMode(mode: ImageMode): void {
  * The image in a PNG or JPEG file, with the pixels of Pillow's `Image.open(…).convert(mode)`. Throws a LoadError that calls the file
  * `name` where it is of another format, damaged, or larger than 2²⁴ pixels.
  */
-export async function readImage(bytes: Uint8Array, mode: ImageMode = "RGB", name = "image"): Promise<Image> {
+export async function readImage(bytes: FileContent, mode: ImageMode = "RGB", name = "image"): Promise<Image> {
   checkMode(mode);
   return converted(await decodeImage(bytes, name), mode);
 }

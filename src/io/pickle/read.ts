@@ -1,6 +1,7 @@
 // Reads pickles of arrays: those of numpy and JAX as a file of their own, those of PyTorch in an archive (io/torch).
-import { type ByteSource, fromBytes, openFile } from "#host";
+import { type ByteSource, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
+import { type FileContent, sourceOf } from "../file-content.ts";
 import { otherFormat } from "../other-formats.ts";
 import { TensorFile } from "../tensor-file.ts";
 import { quoted } from "../wording.ts";
@@ -73,10 +74,8 @@ export const PLAIN_NAMES: Names = {
  * before it is used, and nothing of the file is run. Throws a LoadError for another format, a damaged file, or a pickle that uses names
  * beyond plain data and arrays.
  */
-export function openPickle(source: ByteSource | Uint8Array, name: string): PickledTensors {
-  if (typeof source !== "object" || source === null)
-    throw new LoadError("openPickle takes bytes; loadPickle takes a path  [io.file-errors]");
-  const all = source instanceof Uint8Array ? fromBytes(source) : source;
+export function openPickle(bytes: FileContent, name: string): PickledTensors {
+  const all = sourceOf(bytes, "openPickle", "loadPickle");
   const fail = failing(name);
   const format = otherFormat(all, [], "pickle");
   if (format !== null) throw fail(`this is ${format}`, "io.other-format");

@@ -1,7 +1,7 @@
 // Reads safetensors files: the header on opening, each tensor of floats whenever its values are used.
-import { type ByteSource, fromBytes, openFile } from "#host";
-import { LoadError } from "../../tensor/errors.ts";
+import { type ByteSource, openFile } from "#host";
 import { bitsOf } from "../dtypes.ts";
+import { type FileContent, sourceOf } from "../file-content.ts";
 import { type Entry, TensorFile } from "../tensor-file.ts";
 import { type Header, readHeader } from "./header.ts";
 
@@ -39,10 +39,8 @@ function entriesOf(source: ByteSource, { tensors, dataAt }: Header): Map<string,
 }
 
 /** Opens bytes or a source of bytes; `name` is used in errors. */
-export function openSafetensors(source: ByteSource | Uint8Array, name: string): SafetensorsFile {
-  if (typeof source !== "object" || source === null)
-    throw new LoadError("openSafetensors takes bytes; loadSafetensors takes a path  [io.file-errors]");
-  return new SafetensorsFile(source instanceof Uint8Array ? fromBytes(source) : source, name);
+export function openSafetensors(bytes: FileContent, name: string): SafetensorsFile {
+  return new SafetensorsFile(sourceOf(bytes, "openSafetensors", "loadSafetensors"), name);
 }
 
 /** Opens a file. Only its header is read. */

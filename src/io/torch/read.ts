@@ -1,6 +1,6 @@
 // Reads checkpoints of PyTorch: an archive with a pickle (data.pkl) and the bytes of every storage (data/0, data/1 …).
 import { type ByteSource, fromBytes, openFile } from "#host";
-import { LoadError } from "../../tensor/errors.ts";
+import { type FileContent, sourceOf } from "../file-content.ts";
 import { archiveFormat, otherFormat } from "../other-formats.ts";
 import type { Names } from "../pickle/machine.ts";
 import { failing, PickledTensors, PLAIN_NAMES } from "../pickle/read.ts";
@@ -17,10 +17,8 @@ const PICKLE = "data.pkl";
  * Opens bytes or a source of bytes that `torch.save` wrote; `name` is used in errors. No storage is read before it is used, and nothing
  * of the file is run. Throws a LoadError for another format, a damaged archive, or a pickle that uses names beyond tensors and plain data.
  */
-export function openTorch(source: ByteSource | Uint8Array, name: string): PickledTensors {
-  if (typeof source !== "object" || source === null)
-    throw new LoadError("openTorch takes bytes; loadTorch takes a path  [io.file-errors]");
-  const all = source instanceof Uint8Array ? fromBytes(source) : source;
+export function openTorch(bytes: FileContent, name: string): PickledTensors {
+  const all = sourceOf(bytes, "openTorch", "loadTorch");
   const fail = failing(name);
   const format = otherFormat(all, [], "torch");
   if (format !== null) throw fail(`this is ${format}`, "io.other-format");
