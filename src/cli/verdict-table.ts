@@ -30,6 +30,15 @@ function tightest(verdicts: readonly CaseVerdict[]): Piece {
 }
 
 const LONGEST_NAME = 24;
+const SHORTEST_PACKAGE = 4;
+
+/** The name of a module, "class" or "package/class". Where it is too long, the package is cut, so that the class can be read. */
+function moduleLabel(module: string): string {
+  const slash = module.indexOf("/");
+  const room = LONGEST_NAME - (module.length - slash);
+  if (slash < 0 || room < SHORTEST_PACKAGE || slash <= room) return label(module, LONGEST_NAME);
+  return label(module.slice(0, slash), room) + printable(module.slice(slash));
+}
 
 const wasRun = ({ status }: CaseVerdict): boolean => status !== "skipped";
 const isBad = ({ status }: CaseVerdict): boolean => status === "failed" || status === "errored";
@@ -50,7 +59,7 @@ export function moduleTable(verdicts: readonly CaseVerdict[], paint: Paint): str
     const errors = precisions.map((precision) => tightest(all.filter((v) => v.precision === precision)));
     const bad = cases.filter(isBad).length;
     return [
-      label(module, LONGEST_NAME),
+      moduleLabel(module),
       `${cases.length}`,
       ...errors,
       bad > 0 ? { text: `${bad}`, style: "bad" as const } : "–",

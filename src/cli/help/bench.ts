@@ -14,10 +14,10 @@ in a process of its own: a pass over a text, then passes over one token, with
 the peak memory of the process and what JavaScript arrays hold. It takes minutes
 and about 5 GiB with the default sizes, 1.74 × 10⁹ parameters.
 
---only decode measures decoding with a cache, one token a step: tokens per second
-of decoders of several sizes with random weights, beside the limit of reading
-all weights and the cache once a token, at the rate at which this machine reads
-memory; and the processor time of a step that hardly computes.
+--only decode measures decoding with a cache, one token a step: the tokens per
+second of decoders of several sizes with random weights, beside the limit of
+reading all weights and the cache once a token, at the rate at which memory is
+read; and the processor time of a step that hardly computes.
 
 Options
   --backend NAME,…    reference, simd, gpu (default: all for products and
