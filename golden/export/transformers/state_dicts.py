@@ -13,6 +13,8 @@ from . import architectures
 
 NAME = "language-state-dicts.json"
 OPT = {"vocab_size": 50272, "max_position_embeddings": 2048, "activation_function": "relu", "pad_token_id": 1, "bos_token_id": 2, "eos_token_id": 2}
+NEOX = {"hidden_size": 2560, "num_hidden_layers": 32, "num_attention_heads": 32, "intermediate_size": 10240, "hidden_act": "gelu",
+        "rotary_emb_base": 10000, "layer_norm_eps": 1e-5, "max_position_embeddings": 2048, "bos_token_id": 0, "tie_word_embeddings": False}
 
 MODELS = [
     ("facebook/opt-1.3b", "OPTForCausalLM",
@@ -24,6 +26,14 @@ MODELS = [
     ("EleutherAI/gpt-j-6b", "GPTJForCausalLM",
      {"vocab_size": 50400, "n_positions": 2048, "n_embd": 4096, "n_layer": 28, "n_head": 16, "rotary_dim": 64, "n_inner": None,
       "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5, "bos_token_id": 50256, "eos_token_id": 50256, "tie_word_embeddings": False}),
+    ("EleutherAI/pythia-2.8b", "GPTNeoXForCausalLM", {**NEOX, "vocab_size": 50304, "rotary_pct": 0.25, "use_parallel_residual": True, "eos_token_id": 0}),
+    ("togethercomputer/RedPajama-INCITE-Base-3B-v1", "GPTNeoXForCausalLM",
+     {**NEOX, "vocab_size": 50432, "rotary_pct": 1.0, "use_parallel_residual": False, "eos_token_id": 0}),
+    ("mosaicml/mpt-7b", "MptForCausalLM",
+     {"d_model": 4096, "n_heads": 32, "n_layers": 32, "expansion_ratio": 4, "max_seq_len": 2048, "vocab_size": 50432, "resid_pdrop": 0, "emb_pdrop": 0,
+      "learned_pos_emb": True, "logit_scale": None, "no_bias": True, "embedding_fraction": 1.0, "norm_type": "low_precision_layernorm",
+      "attn_config": {"alibi": True, "alibi_bias_max": 8, "attn_impl": "torch", "attn_pdrop": 0, "attn_type": "multihead_attention",
+                      "attn_uses_sequence_id": False, "clip_qkv": None, "prefix_lm": False, "qk_ln": False, "softmax_scale": None}}),
 ]
 
 

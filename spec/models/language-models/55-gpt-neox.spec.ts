@@ -1,5 +1,6 @@
 // The executable half of 55-gpt-neox.md. The loops are those of support/oracles/gpt-neox.ts.
 import { expect, test } from "vitest";
+import { languageModel } from "../../../src/conformance/sources/transformers.ts";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
 import {
   GPT_NEOX_5_NAMES,
@@ -7,10 +8,11 @@ import {
   type GPTNeoXOptions,
 } from "../../../src/models/language-models/gpt-neox.ts";
 import { loadStateDict, stateDict, ties } from "../../../src/nn/state-dict.ts";
-import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
 import { gptNeoXLogits } from "../../support/oracles/gpt-neox.ts";
 import { gelu, silu } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
+import { releasedModels } from "../../support/oracles/released-state.ts";
 import { replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
@@ -189,6 +191,26 @@ test("[neox.heads] [neox.rotary] widths that cannot be divided or rotated are re
   expect(refused({ numAttentionHeads: 3 }).rule).toBe("neox.heads");
   expect(refused({ rotaryPct: 0.25 }).message).toContain("rotaryPct 0.25 rotates 1 of a head's 4 dimensions");
   for (const rotaryPct of [0, 0.2, 0.25, 0.75]) expect(refused({ rotaryPct }).rule).toBe("neox.rotary");
+});
+
+test("[neox.names] models of released sizes have the keys and shapes that transformers gives them", () => {
+  // The numbers of parameters: Pythia (Biderman et al., arXiv 2304.01373, table 1) has 2,517,652,480 besides its two
+  // tables of 50,304 rows; RedPajama-INCITE has the same sizes and tables of 50,432 rows.
+  const parameters = {
+    "EleutherAI/pythia-2.8b": 2_517_652_480 + 2 * 50_304 * 2560,
+    "togethercomputer/RedPajama-INCITE-Base-3B-v1": 2_517_652_480 + 2 * 50_432 * 2560,
+  };
+  expect(releasedModels("GPTNeoXForCausalLM").map(({ name }) => name)).toEqual(Object.keys(parameters));
+  for (const { name, config, state } of releasedModels("GPTNeoXForCausalLM")) {
+    const { model } = languageModel(config, { file: name, field: "config" });
+    const found = [...stateDict(model)];
+    expect(found.map(([key, t]) => `${key} ${t.shape.join(" ")}`)).toEqual(state);
+    const second = ties(model);
+    const counted = found.filter(([key]) => !second.has(key)).map(([, t]) => sizeOf(t.shape));
+    expect(counted.reduce((sum, n) => sum + n, 0)).toBe(
+      Object.entries(parameters).find(([key]) => key === name)?.[1],
+    );
+  }
 });
 
 test("[neox.layer] replay equals eager", async () => {

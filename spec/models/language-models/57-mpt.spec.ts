@@ -1,11 +1,13 @@
 // The executable half of 57-mpt.md. The loops are those of support/oracles/mpt.ts.
 import { expect, test } from "vitest";
+import { languageModel } from "../../../src/conformance/sources/transformers.ts";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
 import { MptForCausalLM, type MptOptions } from "../../../src/models/language-models/mpt.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
-import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { mptLogits } from "../../support/oracles/mpt.ts";
+import { releasedModels } from "../../support/oracles/released-state.ts";
 import { replayEqualsEager } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
@@ -159,6 +161,22 @@ test("[mpt.length] a text may be as long as maxSeqLen, and a longer one is refus
 
 test("[mpt.heads] a width that cannot be divided among the heads is refused", () => {
   expect(refusal(() => new MptForCausalLM({ ...small, dModel: 7 })).rule).toBe("mpt.heads");
+});
+
+test("[mpt.names] models of released sizes have the keys and shapes that transformers gives them", () => {
+  // The numbers of parameters: by hand, (4 + 8) d² + 2d in a block, a table, and the last norm.
+  const parameters = { "mosaicml/mpt-7b": 32 * (12 * 4096 ** 2 + 2 * 4096) + 50_432 * 4096 + 4096 };
+  expect(releasedModels("MptForCausalLM").map(({ name }) => name)).toEqual(Object.keys(parameters));
+  for (const { name, config, state } of releasedModels("MptForCausalLM")) {
+    const { model } = languageModel(config, { file: name, field: "config" });
+    const found = [...stateDict(model)];
+    expect(found.map(([key, t]) => `${key} ${t.shape.join(" ")}`)).toEqual(state);
+    const second = ties(model);
+    const counted = found.filter(([key]) => !second.has(key)).map(([, t]) => sizeOf(t.shape));
+    expect(counted.reduce((sum, n) => sum + n, 0)).toBe(
+      Object.entries(parameters).find(([key]) => key === name)?.[1],
+    );
+  }
 });
 
 test("[mpt.layer] replay equals eager", async () => {

@@ -86,8 +86,8 @@ const gptNeoXAndMpt: readonly BrokenBuild[] = [
   {
     mistake: "MPT has no position biases",
     path: MPT,
-    before: "bias: alibi({ heads: h, keys }),",
-    after: "bias: mulScalar(alibi({ heads: h, keys }), 0),",
+    before: "past, alibi({ heads: h, keys })",
+    after: "past",
     noticedBy: mpt("three-heads", "clipped-and-scaled", "defaults", "cached-one-by-one", "cached-in-chunks"),
   },
   {

@@ -1,6 +1,5 @@
 // GPT-NeoX: Black et al., arXiv 2204.06745, §2.1. Names and defaults are those of transformers 4.57.6, models/gpt_neox.
 import { ACTIVATIONS, type ActivationName, activation } from "../../nn/activations.ts";
-import { attention } from "../../nn/attention/attention.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
@@ -18,19 +17,13 @@ import {
 import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
 import { rotary } from "../../nn/positions/rotary.ts";
 import { RuleError } from "../../tensor/errors.ts";
-import { rearrange, repeat, split } from "../../tensor/ops/arrange.ts";
+import { rearrange, split } from "../../tensor/ops/arrange.ts";
 import { add, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
-import {
-  appended,
-  type Decoded,
-  type DecoderLayer,
-  type Decoding,
-  type KeyValues,
-  type LanguageModel,
-} from "../language-model.ts";
+import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
+import { multiHead } from "./multi-head.ts";
 
 export interface GPTNeoXOptions {
   readonly vocabSize?: number | undefined;
@@ -158,14 +151,10 @@ class GPTNeoXAttention {
     // #region attend
     const heads = rearrange("b l (h c) -> b h l c", this.query_key_value.forward(x), { h }); // [neox.interleaved]
     const { q, k, v } = split(heads, { q: headDim, k: headDim, v: headDim });
-    const now = appended(past, { k: rotary(named("b g l k", k), angles), v: named("b g l k", v) }); // [neox.rotary]
-
     const queries = mulScalar(rotary(named("b h l k", q), angles), headDim ** -0.5);
-    const out = attention(this, queries, named("b h s k", now.k), named("b h s k", now.v), {
-      mayAttend: repeat("b l s -> b h l s", mayAttend, { h }),
-      emptyRow: "zero", // the rows of padding, which nothing reads
-    });
-    const y = this.dense.forward(rearrange("b h l k -> b l (h k)", out));
+    const keys = rotary(named("b g l k", k), angles); // [neox.rotary]
+    const { out, now } = multiHead(this, { q: queries, k: keys, v: named("b g l k", v) }, mayAttend, past);
+    const y = this.dense.forward(out);
     return { x: tap(this, "", y), now };
     // #endregion
   }

@@ -1,5 +1,4 @@
 // MPT as transformers 4.57.6 has it (models/mpt), with its names and defaults. Position biases: Press et al., arXiv 2108.12409.
-import { attention } from "../../nn/attention/attention.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
@@ -18,19 +17,13 @@ import {
 } from "../../nn/options.ts";
 import { alibi } from "../../nn/positions/alibi.ts";
 import { RuleError } from "../../tensor/errors.ts";
-import { rearrange, repeat, split } from "../../tensor/ops/arrange.ts";
+import { rearrange, split } from "../../tensor/ops/arrange.ts";
 import { add, addScalar, gelu, mulScalar, neg, relu, sub } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
-import {
-  appended,
-  type Decoded,
-  type DecoderLayer,
-  type Decoding,
-  type KeyValues,
-  type LanguageModel,
-} from "../language-model.ts";
+import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
+import { multiHead } from "./multi-head.ts";
 
 /** Options of attention. All but the first two have one value: the class of transformers ignores them. */
 export interface MptAttentionOptions {
@@ -166,16 +159,15 @@ class MptAttention {
     const projected = this.Wqkv.forward(x);
     const limited = clip === null ? projected : clipped(projected, clip); // [mpt.clip]
     const { q, k, v } = split(limited, { q: d, k: d, v: d }); // [mpt.layout]
-    const inHeads = (part: Tensor) => rearrange("b l (h k) -> b h l k", named("b l (h k)", part), { h });
-    const now = appended(past, { k: named("b g l k", inHeads(k)), v: named("b g l k", inHeads(v)) });
-
-    const queries = mulScalar(inHeads(q), scale); // [mpt.scale]
-    const out = attention(this, queries, named("b h s k", now.k), named("b h s k", now.v), {
-      mayAttend: repeat("b l s -> b h l s", mayAttend, { h }),
-      bias: alibi({ heads: h, keys }), // [mpt.alibi]
-      emptyRow: "zero", // the rows of padding, which nothing reads
-    });
-    const y = this.out_proj.forward(rearrange("b h l k -> b l (h k)", out));
+    const inHeads = <A extends string>(axes: A, part: Tensor): Tensor<A> =>
+      named(axes, rearrange("b l (h k) -> b h l k", named("b l (h k)", part), { h }));
+    const heads = {
+      q: mulScalar(inHeads("b h l k", q), scale), // [mpt.scale]
+      k: inHeads("b g l k", k),
+      v: inHeads("b g l k", v),
+    };
+    const { out, now } = multiHead(this, heads, mayAttend, past, alibi({ heads: h, keys })); // [mpt.alibi]
+    const y = this.out_proj.forward(out);
     return { x: tap(this, "", y), now };
     // #endregion
   }
