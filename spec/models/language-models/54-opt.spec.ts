@@ -4,6 +4,10 @@ import { languageModel } from "../../../src/conformance/sources/transformers.ts"
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
 import { OPTForCausalLM, type OPTOptions } from "../../../src/models/language-models/opt.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
+import { square, sumAll } from "../../../src/tensor/ops/functions.ts";
+import { evaluate } from "../../../src/tensor/program/evaluate.ts";
+import { record } from "../../../src/tensor/program/record.ts";
 import { Bool, Int, type Tensor } from "../../../src/tensor/tensor.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { type OptShape, optLogits } from "../../support/oracles/opt.ts";
@@ -121,7 +125,37 @@ test("[opt.positions] a position that the table does not have is refused, and pa
   expect(logits(model, [ids], [[...real].reverse()]).shape).toEqual([1, 6, 7]);
 });
 
-test("[opt.padding] the embedding of the padding token has another row than the others only in its gradient", () => {
+test("[opt.biases] [opt.affine] linear layers have biases and norms have scales by default, and none without", () => {
+  const keys = (options: OPTOptions) =>
+    [...stateDict(new OPTForCausalLM({ ...small, numHiddenLayers: 1, ...options })).keys()].map((key) =>
+      key.replace("model.decoder.layers.0.", ""),
+    );
+  const linear = [
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.q_proj",
+    "self_attn.out_proj",
+    "fc1",
+    "fc2",
+  ];
+  const norms = ["model.decoder.final_layer_norm", "self_attn_layer_norm", "final_layer_norm"];
+  const biased = linear.map((name) => `${name}.bias`);
+  const scaled = norms.flatMap((name) => [`${name}.weight`, `${name}.bias`]);
+  expect(keys({})).toEqual(expect.arrayContaining([...biased, ...scaled]));
+  expect(keys({ enableBias: false }).filter((key) => biased.includes(key))).toEqual([]);
+  expect(keys({ layerNormElementwiseAffine: false }).filter((key) => scaled.includes(key))).toEqual([]);
+});
+
+test("[opt.padding] the embedding of token 1 gets no gradient by default", () => {
+  const model = weighted(new OPTForCausalLM({ ...small, tieWordEmbeddings: false }), 6);
+  const name = "model.decoder.embed_tokens.weight";
+  const program = record(() => ({ loss: sumAll(square(logits(model, [ids]))) }), { model });
+  const rows = valuesOf(evaluate(gradients(program, "loss", [name])).outputs[gradientOf(name)] as Tensor);
+  const changed = Array.from({ length: 7 }, (_, id) => rows.slice(8 * id, 8 * id + 8).some((x) => x !== 0));
+  expect(changed).toEqual([true, false, true, true, false, false, true]); // ids has 0, 2, 3, 6 and 1
+});
+
+test("[opt.padding] the embedding of the padding token differs from the others only in its gradient", () => {
   const state = { ...small, padTokenId: 6 };
   const [padded, other] = [new OPTForCausalLM(state), new OPTForCausalLM({ ...small, padTokenId: null })];
   expect(valuesOf(logits(weighted(padded, 5), [ids]))).toEqual(valuesOf(logits(weighted(other, 5), [ids])));

@@ -146,7 +146,7 @@ class OptAttention {
   constructor(config: OptConfig) {
     const { hiddenSize, bias } = config;
     this.options = config;
-    this.k_proj = new Linear("d -> (h k)", hiddenSize, hiddenSize, { bias }); // [opt.biases]
+    this.k_proj = new Linear("d -> (h k)", hiddenSize, hiddenSize, { bias });
     this.v_proj = new Linear("d -> (h k)", hiddenSize, hiddenSize, { bias });
     this.q_proj = new Linear("d -> (h k)", hiddenSize, hiddenSize, { bias });
     this.out_proj = new Linear("(h k) -> d", hiddenSize, hiddenSize, { bias });
