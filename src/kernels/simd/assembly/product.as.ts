@@ -59,43 +59,46 @@ function edge(from: usize, to: usize, rows: i32, columns: i32, n: i32, add: bool
     }
 }
 
-/** One row times packed panels, as in decoding, where reading the panels limits the speed. Arguments as for multiply. */
+/**
+ * One row times packed panels, as in decoding, where reading the panels limits the speed: they are read in the order in which they lie
+ * in memory. Arguments as for multiply.
+ */
 export function rowTimesPanels(task: i32): void {
-  const n = <i32>argument(4), wide = <i32>argument(7), dtype = <i32>argument(10);
-  const right = min((task + 1) * wide, n);
-  for (let j = task * wide; j < right; j += WIDTH) {
-    if (dtype == FLOAT32) rowTimesPanel<f32>(j);
-    else if (dtype == BFLOAT16) rowTimesPanel<u16>(j);
-    else rowTimesPanel<i16>(j);
-  }
+  const n = <i32>argument(4), depth = <i32>argument(5), wide = <i32>argument(7), dtype = <i32>argument(10);
+  const left = task * wide, right = min(left + wide, n);
+  for (let k = 0; k < depth; k += DEPTH)
+    for (let j = left; j < right; j += WIDTH) {
+      if (dtype == FLOAT32) rowTimesPanel<f32>(j, k);
+      else if (dtype == BFLOAT16) rowTimesPanel<u16>(j, k);
+      else rowTimesPanel<i16>(j, k);
+    }
 }
 
-/** Sums of the columns 0 to 3 and 4 to 7 of float32; with 16 bits, of the even and the odd columns, which are ordered at the end. */
-function rowTimesPanel<T>(j: i32): void {
-  const a: usize = argument(0), b: usize = argument(1);
+/**
+ * The products of at most DEPTH elements of the row, from element k on, with the panel of column j, added to C. The sums are those of the
+ * columns 0 to 3 and 4 to 7 of float32; with 16 bits, of the even and the odd columns, which are ordered at the end.
+ */
+function rowTimesPanel<T>(j: i32, k: i32): void {
   const n = <i32>argument(4), depth = <i32>argument(5);
-  const panels = (n + WIDTH - 1) / WIDTH;
+  const panels = (n + WIDTH - 1) / WIDTH, d = min(DEPTH, depth - k);
   const step: usize = 8 * sizeof<T>();
   let c0 = f32x4.splat(0), c1 = f32x4.splat(0), d0 = f32x4.splat(0), d1 = f32x4.splat(0);
-  for (let k = 0; k < depth; k += DEPTH) {
-    const d = min(DEPTH, depth - k);
-    let at = b + (<usize>k * panels * WIDTH + <usize>j * d) * sizeof<T>();
-    let x = a + (<usize>k << 2);
-    const end = x + (<usize>d << 2);
-    for (; x + 4 < end; x += 8) {
-      const s = v128.load32_splat(x), t = v128.load32_splat(x, 4);
-      const p = v128.load(at), q = v128.load(at + step);
-      c0 = fma(s, first<T>(p), c0);
-      c1 = fma(s, second<T>(p, at), c1);
-      d0 = fma(t, first<T>(q), d0);
-      d1 = fma(t, second<T>(q, at + step), d1);
-      at += 2 * step;
-    }
-    if (x < end) {
-      const s = v128.load32_splat(x), p = v128.load(at);
-      c0 = fma(s, first<T>(p), c0);
-      c1 = fma(s, second<T>(p, at), c1);
-    }
+  let at: usize = argument(1) + (<usize>k * panels * WIDTH + <usize>j * d) * sizeof<T>();
+  let x: usize = argument(0) + (<usize>k << 2);
+  const end = x + (<usize>d << 2);
+  for (; x + 4 < end; x += 8) {
+    const s = v128.load32_splat(x), t = v128.load32_splat(x, 4);
+    const p = v128.load(at), q = v128.load(at + step);
+    c0 = fma(s, first<T>(p), c0);
+    c1 = fma(s, second<T>(p, at), c1);
+    d0 = fma(t, first<T>(q), d0);
+    d1 = fma(t, second<T>(q, at + step), d1);
+    at += 2 * step;
+  }
+  if (x < end) {
+    const s = v128.load32_splat(x), p = v128.load(at);
+    c0 = fma(s, first<T>(p), c0);
+    c1 = fma(s, second<T>(p, at), c1);
   }
   d0 = f32x4.add(c0, d0);
   d1 = f32x4.add(c1, d1);
@@ -103,9 +106,13 @@ function rowTimesPanel<T>(j: i32): void {
   const high = sizeof<T>() == 4 ? d1 : i32x4.shuffle(d0, d1, 2, 6, 3, 7);
   const c: usize = argument(2) + (<usize>j << 2);
   if (j + WIDTH <= n) {
-    v128.store(c, low);
-    v128.store(c, high, 16);
-  } else for (let i = 0; i < n - j; i++) store<f32>(c + (<usize>i << 2), lane(low, high, i));
+    v128.store(c, k > 0 ? f32x4.add(low, v128.load(c)) : low);
+    v128.store(c, k > 0 ? f32x4.add(high, v128.load(c, 16)) : high, 16);
+  } else
+    for (let i = 0; i < n - j; i++) {
+      const to = c + (<usize>i << 2), sum = lane(low, high, i);
+      store<f32>(to, k > 0 ? load<f32>(to) + sum : sum);
+    }
 }
 
 function lane(low: v128, high: v128, i: i32): f32 {
