@@ -62,8 +62,8 @@ export const images: readonly BrokenBuild[] = [
   {
     mistake: "the odd row and column of padding are on the left and at the top",
     path: TRANSFORMS,
-    before: "Math.floor((width - image.width) / 2)",
-    after: "Math.ceil((width - image.width) / 2)",
+    before: "-Math.floor((target - size) / 2)",
+    after: "-Math.ceil((target - size) / 2)",
     noticedBy: ["compose--crop-padded", "compose--crop-padded-one-way"],
   },
   {
