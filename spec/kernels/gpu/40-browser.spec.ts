@@ -130,7 +130,7 @@ describe.each(["webgl2", "webgpu"] as const)("%s", (mode) => {
 
   test("the errors of functions of one number are within their bounds", async () => {
     const errors = await callPage<[string, number | null][]>("functions");
-    expect(errors.length).toBe(9);
+    expect(errors.length).toBe(12);
     expect(errors.filter(([, error]) => !(Number(error ?? NaN) <= 1))).toEqual([]);
   });
 

@@ -224,7 +224,7 @@ describe("size and accessibility", () => {
     const [kernels, gpu] = [compressed("speed-kernels.js"), compressed("speed-gpu.js")];
     console.log(`compressed bytes: page ${sum}, kernels ${kernels}, gpu.js ${gpu}`);
     expect(sum).toBeLessThan(10_000);
-    expect(kernels).toBeLessThan(80_000);
+    expect(kernels).toBeLessThan(110_000); // two modules of all kernels, 60 kB of code in base64, which hardly compresses
     expect(gpu).toBeLessThan(200_000);
   });
 
