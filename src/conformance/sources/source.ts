@@ -59,7 +59,8 @@ type Camel<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<C
 /** Options with the source's snake_case names in camelCase. */
 export type CamelCased<O> = { readonly [K in keyof O as Camel<K> & string]: O[K] };
 
-const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+export const camel = (name: string): string =>
+  name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /** A number that the class checks itself, so that it refuses what the release refuses, in the release's words. */
 export const size = between(number, -(2 ** 31), 2 ** 31);
@@ -81,7 +82,7 @@ export const layers: Read<number> = (value, at) => {
   return n;
 };
 
-type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };
+export type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };
 
 interface ClassDefinition<O extends object, P extends object, M extends object> {
   /** One reader for each argument of the constructor, in the source's names. */

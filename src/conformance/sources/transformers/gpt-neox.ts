@@ -1,18 +1,8 @@
 // The configuration of transformers' GPTNeoXForCausalLM.
-import { type FieldLocation, integer, number, oneOf, optional, orNull } from "../../../io/fields.ts";
-import type { JsonObject } from "../../../io/json.ts";
+import { integer, number, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { GPTNeoXForCausalLM } from "../../../models/language-models/gpt-neox.ts";
-import { layers, readOptions } from "../source.ts";
-import {
-  activationName,
-  type BuiltModel,
-  flag,
-  id,
-  type ModelClass,
-  numberOrDefault,
-  only,
-  sizeOrDefault,
-} from "./readers.ts";
+import { layers } from "../source.ts";
+import { activationName, flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const modelOptions = {
   vocab_size: sizeOrDefault,
@@ -30,7 +20,6 @@ const modelOptions = {
   attention_bias: flag,
 };
 
-/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
 const otherOptions = {
   max_position_embeddings: sizeOrDefault,
   bos_token_id: id,
@@ -44,24 +33,4 @@ const otherOptions = {
   rope_scaling: only(null),
 };
 
-function build(config: JsonObject, at: FieldLocation): BuiltModel {
-  const {
-    maxPositionEmbeddings,
-    bosTokenId,
-    padTokenId,
-    eosTokenId,
-    classifierDropout,
-    initializerRange,
-    useCache,
-    attentionDropout,
-    hiddenDropout,
-    ropeScaling,
-    ...options
-  } = readOptions({ ...modelOptions, ...otherOptions }, config, at);
-  return { model: new GPTNeoXForCausalLM(options), eosTokenId };
-}
-
-export const gptNeoX: ModelClass = {
-  options: [...Object.keys(modelOptions), ...Object.keys(otherOptions)],
-  build,
-};
+export const gptNeoX = modelClass(modelOptions, otherOptions, (options) => new GPTNeoXForCausalLM(options));

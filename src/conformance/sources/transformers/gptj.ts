@@ -1,18 +1,8 @@
 // The configuration of transformers' GPTJForCausalLM.
-import { type FieldLocation, integer, oneOf, optional, orNull } from "../../../io/fields.ts";
-import type { JsonObject } from "../../../io/json.ts";
+import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { GPTJForCausalLM } from "../../../models/language-models/gptj.ts";
-import { layers, readOptions, size } from "../source.ts";
-import {
-  activationName,
-  type BuiltModel,
-  flag,
-  id,
-  type ModelClass,
-  numberOrDefault,
-  only,
-  sizeOrDefault,
-} from "./readers.ts";
+import { layers, size } from "../source.ts";
+import { activationName, flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const gptJOptions = {
   vocab_size: sizeOrDefault,
@@ -28,7 +18,6 @@ const gptJOptions = {
   tie_word_embeddings: flag,
 };
 
-/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
 const otherGptJOptions = {
   bos_token_id: id,
   pad_token_id: id,
@@ -38,16 +27,4 @@ const otherGptJOptions = {
   attn_pdrop: only(0),
 };
 
-function build(config: JsonObject, at: FieldLocation): BuiltModel {
-  const { bosTokenId, padTokenId, eosTokenId, residPdrop, embdPdrop, attnPdrop, ...options } = readOptions(
-    { ...gptJOptions, ...otherGptJOptions },
-    config,
-    at,
-  );
-  return { model: new GPTJForCausalLM(options), eosTokenId };
-}
-
-export const gptJ: ModelClass = {
-  options: [...Object.keys(gptJOptions), ...Object.keys(otherGptJOptions)],
-  build,
-};
+export const gptJ = modelClass(gptJOptions, otherGptJOptions, (options) => new GPTJForCausalLM(options));

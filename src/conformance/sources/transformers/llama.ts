@@ -1,17 +1,8 @@
 // The configuration of transformers' LlamaForCausalLM.
-import { type FieldLocation, integer, oneOf, optional, orNull } from "../../../io/fields.ts";
-import type { JsonObject } from "../../../io/json.ts";
+import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { LlamaForCausalLM } from "../../../models/language-models/llama.ts";
-import { layers, readOptions, size } from "../source.ts";
-import {
-  type BuiltModel,
-  flag,
-  id,
-  type ModelClass,
-  numberOrDefault,
-  only,
-  sizeOrDefault,
-} from "./readers.ts";
+import { layers, size } from "../source.ts";
+import { flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const llamaOptions = {
   vocab_size: sizeOrDefault,
@@ -29,7 +20,6 @@ const llamaOptions = {
   tie_word_embeddings: flag,
 };
 
-/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
 const otherLlamaOptions = {
   max_position_embeddings: sizeOrDefault,
   bos_token_id: id,
@@ -40,21 +30,4 @@ const otherLlamaOptions = {
   rope_scaling: only(null),
 };
 
-function build(config: JsonObject, at: FieldLocation): BuiltModel {
-  const {
-    maxPositionEmbeddings,
-    bosTokenId,
-    padTokenId,
-    eosTokenId,
-    hiddenAct,
-    attentionDropout,
-    ropeScaling,
-    ...options
-  } = readOptions({ ...llamaOptions, ...otherLlamaOptions }, config, at);
-  return { model: new LlamaForCausalLM(options), eosTokenId };
-}
-
-export const llama: ModelClass = {
-  options: [...Object.keys(llamaOptions), ...Object.keys(otherLlamaOptions)],
-  build,
-};
+export const llama = modelClass(llamaOptions, otherLlamaOptions, (options) => new LlamaForCausalLM(options));

@@ -1,26 +1,8 @@
 // The configuration of transformers' MptForCausalLM. The model itself refuses the options that the package ignores.
-import {
-  type FieldLocation,
-  number,
-  object,
-  oneOf,
-  optional,
-  orNull,
-  type Read,
-  string,
-} from "../../../io/fields.ts";
-import type { JsonObject } from "../../../io/json.ts";
+import { number, object, oneOf, optional, orNull, type Read, string } from "../../../io/fields.ts";
 import { type MptAttentionOptions, MptForCausalLM } from "../../../models/language-models/mpt.ts";
 import { layers, readOptions } from "../source.ts";
-import {
-  type BuiltModel,
-  flag,
-  id,
-  type ModelClass,
-  numberOrDefault,
-  only,
-  sizeOrDefault,
-} from "./readers.ts";
+import { flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const text = optional(string, undefined);
 
@@ -61,7 +43,6 @@ const modelOptions = {
   embedding_fraction: numberOrDefault,
 };
 
-/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
 const otherOptions = {
   bos_token_id: id,
   pad_token_id: id,
@@ -75,24 +56,4 @@ const otherOptions = {
   verbose: numberOrDefault,
 };
 
-function build(config: JsonObject, at: FieldLocation): BuiltModel {
-  const {
-    bosTokenId,
-    padTokenId,
-    eosTokenId,
-    embPdrop,
-    residPdrop,
-    learnedPosEmb,
-    initDevice,
-    initializerRange,
-    useCache,
-    verbose,
-    ...options
-  } = readOptions({ ...modelOptions, ...otherOptions }, config, at);
-  return { model: new MptForCausalLM(options), eosTokenId };
-}
-
-export const mpt: ModelClass = {
-  options: [...Object.keys(modelOptions), ...Object.keys(otherOptions)],
-  build,
-};
+export const mpt = modelClass(modelOptions, otherOptions, (options) => new MptForCausalLM(options));

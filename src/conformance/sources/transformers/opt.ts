@@ -1,17 +1,8 @@
 // The configuration of transformers' OPTForCausalLM.
-import { type FieldLocation, integer, oneOf, optional, orNull } from "../../../io/fields.ts";
-import type { JsonObject } from "../../../io/json.ts";
+import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { OPTForCausalLM } from "../../../models/language-models/opt.ts";
-import { layers, readOptions, size } from "../source.ts";
-import {
-  activationName,
-  type BuiltModel,
-  flag,
-  id,
-  type ModelClass,
-  only,
-  sizeOrDefault,
-} from "./readers.ts";
+import { layers, size } from "../source.ts";
+import { activationName, flag, id, modelClass, only, sizeOrDefault } from "./readers.ts";
 
 const optOptions = {
   vocab_size: sizeOrDefault,
@@ -26,12 +17,11 @@ const optOptions = {
   enable_bias: flag,
   layer_norm_elementwise_affine: flag,
   pad_token_id: optional(orNull(integer), undefined),
+  _remove_final_layer_norm: flag,
   tie_word_embeddings: flag,
 };
 
-/** Options that decide nothing about the numbers of a forward pass, or that have one supported value. */
 const otherOptOptions = {
-  _remove_final_layer_norm: flag,
   bos_token_id: id,
   eos_token_id: optional(orNull(integer), 2),
   dropout: only(0),
@@ -40,21 +30,9 @@ const otherOptOptions = {
   rotary_precision: optional(oneOf("float32", "float64"), undefined), // every language model of a case may give it; OPT has no angles
 };
 
-function build(config: JsonObject, at: FieldLocation): BuiltModel {
-  const {
-    RemoveFinalLayerNorm: removeFinalLayerNorm,
-    bosTokenId,
-    eosTokenId,
-    dropout,
-    attentionDropout,
-    layerdrop,
-    rotaryPrecision,
-    ...options
-  } = readOptions({ ...optOptions, ...otherOptOptions }, config, at);
-  return { model: new OPTForCausalLM({ ...options, removeFinalLayerNorm }), eosTokenId };
-}
-
-export const opt: ModelClass = {
-  options: [...Object.keys(optOptions), ...Object.keys(otherOptOptions)],
-  build,
-};
+export const opt = modelClass(
+  optOptions,
+  otherOptOptions,
+  ({ RemoveFinalLayerNorm: removeFinalLayerNorm, ...options }) =>
+    new OPTForCausalLM({ ...options, removeFinalLayerNorm }),
+);

@@ -13,7 +13,7 @@ import {
 import type { Json, JsonObject } from "../../../io/json.ts";
 import type { LanguageModel } from "../../../models/language-model.ts";
 import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
-import { size } from "../source.ts";
+import { type CamelCased, camel, type Readers, readOptions, size } from "../source.ts";
 
 export const sizeOrDefault = optional(size, undefined);
 export const numberOrDefault = optional(number, undefined);
@@ -41,4 +41,26 @@ export interface BuiltModel {
 export interface ModelClass {
   readonly options: readonly string[];
   build(config: JsonObject, at: FieldLocation): BuiltModel;
+}
+
+/**
+ * The class of a model whose configuration has `options`, which its constructor takes, and `others`: those that decide nothing about the
+ * numbers of a forward pass, or that have one supported value.
+ */
+export function modelClass<O extends object, R extends { readonly eos_token_id: number | null }>(
+  options: Readers<O>,
+  others: Readers<R>,
+  make: (options: CamelCased<O>) => LanguageModel,
+): ModelClass {
+  const readers = { ...options, ...others } as Readers<O & R>;
+  const taken = new Set(Object.keys(options).map(camel));
+  return {
+    options: Object.keys(readers),
+    build(config, at) {
+      const read = Object.entries(readOptions(readers, config, at));
+      const own = Object.fromEntries(read.filter(([name]) => taken.has(name))) as CamelCased<O>;
+      const { eosTokenId } = Object.fromEntries(read) as { eosTokenId: number | null };
+      return { model: make(own), eosTokenId };
+    },
+  };
 }
