@@ -12,9 +12,10 @@ import { FeedForward } from "../../src/nn/feed-forward.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
-import { parameterNames, stateDict } from "../../src/nn/state-dict.ts";
+import { initialize, parameterNames, stateDict } from "../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
+import { slice } from "../../src/tensor/ops/arrange.ts";
 import { sumAll } from "../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { record } from "../../src/tensor/program/record.ts";
@@ -139,6 +140,19 @@ test("[embedding.padding] the padding row has its value, and no gradient through
   expect(gradient(0)).toEqual([0, 0, 1, 1, 3, 3, 1, 1]);
   for (const paddingId of [-1, 4, 0.5])
     expect(refusal(() => new Embedding("d", 4, 2, { paddingId })).rule).toBe("options.values");
+});
+
+test("[embedding.padding] the padding row is 0 at first, and the others are those of a table without one", () => {
+  // torch.nn.Embedding(4, 3, padding_idx): reset_parameters fills the row with 0 after all have been drawn.
+  const table = (paddingId: number | null) => {
+    const layer = initialize(new Embedding("d", 4, 3, { paddingId, std: 0.5 }), 7);
+    return list<Vec>(layer.weight);
+  };
+  const drawn = table(null);
+  expect(drawn.flat().every((x) => x !== 0)).toBe(true);
+  for (const id of [0, 2, 3]) expect(table(id)).toEqual(drawn.map((row, i) => (i === id ? [0, 0, 0] : row)));
+  const { weight } = initialize(new Embedding("d", 4, 3, { paddingId: 2, std: 0.5 }), 7);
+  expect(valuesOf(slice(weight, 0, 1, 4))).toEqual([...(drawn[1] ?? []), 0, 0, 0, ...(drawn[3] ?? [])]);
 });
 
 test("[embedding.normal] the table is initialised with mean 0 and the given standard deviation", () => {
@@ -607,25 +621,34 @@ const TANH_GELU = [
   -0.0036373920817729943, -0.10042842301976707, -0.17003944483437966, -0.04601724895456484, 0, -4.999999960105772e-9,
   0.053982751045435165, 0.34571400982514394, 0.8411919906082768, 2.222798670102711, 4.999999770820381, 30,
 ]; // biome-ignore format: a table
+const SILU = [
+  -0.14227761953270035, -0.2736382857095345, -0.24061597561845527, -0.047502081252106004, 0, -4.9999999750000005e-9,
+  0.052497918747894, 0.3112296656009273, 0.7310585786300049, 2.035463703977004, 4.966535745378576, 29.999999999997197,
+]; // biome-ignore format: a table
+const GELU = [
+  -0.00404969409489031, -0.10021080190328704, -0.16997051428265111, -0.0460172162722971, 0, -4.999999960105772e-9,
+  0.053982783727702904, 0.34573123063700656, 0.841344746068543, 2.2224949365261493, 4.999998566742141, 30,
+]; // biome-ignore format: a table
 const TORCH: Readonly<Record<ActivationName, readonly number[]>> = {
   gelu_new: TANH_GELU, // torch.nn.functional.gelu(x, approximate="tanh")
   gelu_pytorch_tanh: TANH_GELU,
+  // transformers 4.57.6, ACT2FN["gelu_fast"]
+  gelu_fast: [
+    -0.003637392081860591, -0.1004284230206536, -0.17003944483495903, -0.04601724895457908, 0, -4.999999960105772e-9,
+    0.05398275104542092, 0.34571400982483486, 0.841191990607477, 2.2227986701022866, 4.999999770820381, 30,
+  ], // biome-ignore format: a table
   // x * torch.sigmoid(1.702 * x)
   quick_gelu: [
     -0.01807130970778597, -0.10833780155292341, -0.1636099424653622, -0.04575524191638182, 0, -4.999999957450001e-9,
     0.054244758083618186, 0.35038843660638014, 0.8457957659328212, 2.202167871863396, 4.998992983732648, 30,
   ], // biome-ignore format: a table
   // torch.nn.functional.silu(x)
-  silu: [
-    -0.14227761953270035, -0.2736382857095345, -0.24061597561845527, -0.047502081252106004, 0, -4.9999999750000005e-9,
-    0.052497918747894, 0.3112296656009273, 0.7310585786300049, 2.035463703977004, 4.966535745378576, 29.999999999997197,
-  ], // biome-ignore format: a table
+  silu: SILU,
+  swish: SILU,
   relu: [0, 0, 0, 0, 0, 0, 0.1, 0.5, 1, 2.25, 5, 30],
   // torch.nn.functional.gelu(x)
-  gelu: [
-    -0.00404969409489031, -0.10021080190328704, -0.16997051428265111, -0.0460172162722971, 0, -4.999999960105772e-9,
-    0.053982783727702904, 0.34573123063700656, 0.841344746068543, 2.2224949365261493, 4.999998566742141, 30,
-  ], // biome-ignore format: a table
+  gelu: GELU,
+  gelu_python: GELU,
 };
 
 test.each(Object.entries(TORCH))(
@@ -642,8 +665,8 @@ test.each(Object.entries(TORCH))(
 
 test("[activation.names] the names are those of the table, and another one is refused with the list", () => {
   expect(Object.keys(ACTIVATIONS).sort()).toEqual(Object.keys(TORCH).sort());
-  for (const name of ["gelu_fast", "constructor", "", null, 3])
+  for (const name of ["mish", "constructor", "", null, 3])
     expect(refusal(() => activation(name as never)).message).toContain(
-      "known are gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, silu, relu",
+      "known are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, gelu_python, quick_gelu, silu, swish, relu",
     );
 });

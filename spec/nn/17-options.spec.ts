@@ -101,8 +101,11 @@ const calls: Readonly<Record<string, Call>> = {
       numHiddenLayers: 1,
       numKeyValueHeads: 1,
       headDim: 4,
+      hiddenAct: "relu",
       rmsNormEps: 0.1,
       ropeTheta: 10,
+      ropeScaling: { ropeType: "linear", factor: 2 },
+      padTokenId: 3,
       rotaryPrecision: "float64",
       attentionBias: true,
       mlpBias: true,
@@ -120,6 +123,7 @@ const calls: Readonly<Record<string, Call>> = {
       hiddenAct: "relu",
       rotaryPct: 0.5,
       rotaryEmbBase: 10,
+      ropeScaling: { ropeType: "linear", factor: 2 },
       rotaryPrecision: "float64",
       layerNormEps: 0.1,
       tieWordEmbeddings: true,
@@ -431,7 +435,8 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   wordEmbedProjDim: [null],
   enableBias: [true],
   layerNormElementwiseAffine: [true],
-  padTokenId: [null, 0],
+  padTokenId: [null, 0, -1],
+  ropeScaling: [null],
   paddingId: [null, 0],
   numKeyValueHeads: [null],
   headDim: [null],
@@ -522,7 +527,7 @@ describe.each(Object.entries(calls))("%s", (who, { make, valid, more = {}, requi
           const error = refusal(build);
           expect(error.message, String(value)).toContain(option);
           expect(error.rule).toMatch(
-            /^(options\.(values|missing|bounds)|rotary\.halves|flamingo\.profile|sgd\.nesterov|llama\.|neox\.|optimizer\.|schedule\.|generate\.)/,
+            /^(options\.(values|missing|bounds)|rotary\.halves|flamingo\.profile|sgd\.nesterov|llama\.|neox\.|gptj\.|optimizer\.|schedule\.|generate\.)/,
           );
         }
         expect(performance.now() - started).toBeLessThan(1000); // nothing is allocated

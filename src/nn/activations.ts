@@ -1,6 +1,6 @@
 // Activation functions by the names that transformers gives them (ACT2FN in transformers/activations.py).
 import { RuleError } from "../tensor/errors.ts";
-import { add, gelu, mul, mulScalar, relu, sigmoid, square } from "../tensor/ops/functions.ts";
+import { add, addScalar, gelu, mul, mulScalar, relu, sigmoid, square } from "../tensor/ops/functions.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { shown } from "./options.ts";
 
@@ -24,13 +24,22 @@ export const geluTanh: Activation = (x) => {
   return mul(x, sigmoid(mulScalar(add(x, mulScalar(cubed, 0.044715)), SLOPE))); // [activation.gelu-tanh]
 };
 
+/** The tanh approximation with √(2/π) cut to ten digits, as transformers' FastGELUActivation has it. */
+const geluFast: Activation = (x) => {
+  const inner = mul(x, addScalar(mulScalar(square(x), 0.044715), 1));
+  return mul(x, sigmoid(mulScalar(inner, 2 * 0.7978845608))); // [activation.gelu-tanh]
+};
+
 /** Activations by transformers' names; `gelu` is the exact one, with the error function. */
 export const ACTIVATIONS = {
   gelu,
   gelu_new: geluTanh,
   gelu_pytorch_tanh: geluTanh,
+  gelu_fast: geluFast,
+  gelu_python: gelu,
   quick_gelu: quickGelu,
   silu,
+  swish: silu,
   relu,
 } as const satisfies Readonly<Record<string, Activation>>; // [activation.names]
 export type ActivationName = keyof typeof ACTIVATIONS;

@@ -8,7 +8,7 @@ import { ID_OUT_OF_RANGE } from "./torch-errors.ts";
 
 export interface EmbeddingOptions {
   readonly std?: number;
-  /** An id whose row gets no gradient from the ids (torch.nn.Embedding's padding_idx). */
+  /** An id whose row is 0 at first and gets no gradient from the ids (torch.nn.Embedding's padding_idx). */
   readonly paddingId?: number | null;
 }
 
@@ -23,7 +23,8 @@ export class Embedding<D extends string> {
     const checks = { std: optional(notNegative), paddingId: optional(nullable(whole(0, rows - 1))) };
     const { std = 1, paddingId = null } = checked("Embedding", options, checks);
     this.#paddingId = paddingId;
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std)); // [embedding.normal]
+    const zeroed = paddingId === null ? undefined : ([paddingId * dim, (paddingId + 1) * dim] as const); // [embedding.padding]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std, zeroed)); // [embedding.normal]
   }
 
   /** Throws a RuleError if an id is not a row of the table. */

@@ -6,16 +6,20 @@ import { type Generator, generator } from "../tensor/random.ts";
 import { isSource, narrowed, type Source } from "../tensor/source.ts";
 import { type Floats, readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
 
+/** Places of row-major values, the second one excluded. */
+type Span = readonly [from: number, to: number];
+
 /** The initial distribution of a parameter, as in the source package. */
 export type Initial =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "uniform"; readonly bound: number }
-  | { readonly kind: "normal"; readonly std: number }
+  | { readonly kind: "normal"; readonly std: number; readonly zeroed?: Span | undefined }
   | { readonly kind: "values"; readonly value: (i: number) => number };
 
 export const constant = (value: number): Initial => ({ kind: "constant", value });
 export const uniform = (bound: number): Initial => ({ kind: "uniform", bound });
-export const normal = (std: number): Initial => ({ kind: "normal", std });
+/** A normal distribution with mean 0; the values at `zeroed` are 0. */
+export const normal = (std: number, zeroed?: Span): Initial => ({ kind: "normal", std, zeroed });
 export const values = (value: (i: number) => number): Initial => ({ kind: "values", value });
 
 /** Fills `out` with the values from index `start` on; the generator has drawn those before it. */
@@ -23,8 +27,11 @@ function draw(initial: Initial, out: Floats, { uniform, normal }: Generator, sta
   if (initial.kind === "constant") out.fill(initial.value);
   else if (initial.kind === "uniform")
     for (let i = 0; i < out.length; i++) out[i] = (2 * uniform() - 1) * initial.bound;
-  else if (initial.kind === "normal") for (let i = 0; i < out.length; i++) out[i] = normal() * initial.std;
-  else for (let i = 0; i < out.length; i++) out[i] = initial.value(start + i);
+  else if (initial.kind === "normal") {
+    for (let i = 0; i < out.length; i++) out[i] = normal() * initial.std;
+    const [from, to] = initial.zeroed ?? [0, 0];
+    out.fill(0, Math.max(0, from - start), Math.max(0, to - start));
+  } else for (let i = 0; i < out.length; i++) out[i] = initial.value(start + i);
 }
 
 /** Values drawn at a time while those before a range are skipped. */

@@ -191,11 +191,11 @@ describe("options and arguments", () => {
   test.each([
     [
       "GPTNeoXForCausalLM",
-      { rope_scaling: { type: "linear", factor: 2 } },
-      /config\.rope_scaling" has to be null/,
+      { rope_scaling: { type: "yarn", factor: 2 } },
+      /config\.rope_scaling\.type" has to be default or linear or llama3/,
     ],
     ["GPTNeoXForCausalLM", { hidden_dropout: 0.1 }, /config\.hidden_dropout" has to be 0/],
-    ["GPTNeoXForCausalLM", { hidden_act: "gelu_fast" }, /config\.hidden_act" has to be gelu or gelu_new or/],
+    ["GPTNeoXForCausalLM", { hidden_act: "mish" }, /config\.hidden_act" has to be gelu or gelu_new or/],
     ["GPTNeoXForCausalLM", { rotary_dim: 4 }, /"config" has no option "rotary_dim"; known are vocab_size/],
     ["MptForCausalLM", { resid_pdrop: 0.1 }, /config\.resid_pdrop" has to be 0/],
     ["MptForCausalLM", { attn_config: { attn_pdrop: 0.1 } }, /config\.attn_config\.attn_pdrop" has to be 0/],

@@ -4,7 +4,12 @@ import { decodingOf, noPadding, readTokens } from "../../../src/models/language-
 import { LlamaForCausalLM, type LlamaOptions } from "../../../src/models/language-models/llama.ts";
 import { llamaOptions } from "../../../src/models/language-models/llama-config.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
+import { square, sumAll } from "../../../src/tensor/ops/functions.ts";
+import { evaluate } from "../../../src/tensor/program/evaluate.ts";
+import { record } from "../../../src/tensor/program/record.ts";
 import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { gelu, range, silu } from "../../support/oracles/layers.ts";
 import { llamaLogits } from "../../support/oracles/llama.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
@@ -36,11 +41,13 @@ const sizes = {
   depth: from(0, 2),
   bias: from(0, 1),
   tied: from(0, 1),
+  scaled: from(0, 1),
+  exactGelu: from(0, 1),
   seed: seeds,
 };
 
-test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] the model equals the loop, for any sizes", () => {
-  forAll(sizes, ({ l, groups, shared, half, width, inner, depth, bias, tied, seed }) => {
+test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] [llama.rotary-scaling] the model equals the loop, for any sizes", () => {
+  forAll(sizes, ({ l, groups, shared, half, width, inner, depth, bias, tied, scaled, exactGelu, seed }) => {
     const [heads, theta, epsilon] = [groups * shared, 50, 0.01];
     const model = weighted(
       new LlamaForCausalLM({
@@ -54,6 +61,8 @@ test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] the m
         rotaryPrecision: "float64",
         rmsNormEps: epsilon,
         ropeTheta: theta,
+        ropeScaling: scaled === 1 ? { ropeType: "linear", factor: 2.5 } : null,
+        hiddenAct: exactGelu === 1 ? "gelu" : "silu",
         attentionBias: bias === 1,
         mlpBias: bias === 1,
         tieWordEmbeddings: tied === 1,
@@ -61,7 +70,8 @@ test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] the m
       seed,
     );
     const rows = [ids.slice(0, l), [...ids].reverse().slice(0, l)];
-    const shape = { layers: depth, heads, keyValueHeads: groups, epsilon, theta };
+    const [slower, act] = [scaled === 1 ? 2.5 : 1, exactGelu === 1 ? gelu : silu];
+    const shape = { layers: depth, heads, keyValueHeads: groups, epsilon, theta, slower, act };
     expectNear(
       logits(model, rows),
       rows.map((row) => llamaLogits(weightsOf(model), row, shape)),
@@ -69,7 +79,7 @@ test("[llama.layer] [llama.groups] [llama.rotary] [llama.norm] [llama.mlp] the m
   });
 });
 
-test("[llama.epsilon] [llama.rotary] [llama.groups] the defaults are transformers' ones", () => {
+test("[llama.epsilon] [llama.rotary] [llama.groups] [llama.mlp] [llama.rotary-scaling] the defaults are transformers' ones", () => {
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers } = small;
   const model = weighted(
     new LlamaForCausalLM({
@@ -86,7 +96,7 @@ test("[llama.epsilon] [llama.rotary] [llama.groups] the defaults are transformer
   const table = model.model.embed_tokens.weight;
   for (let i = 0; i < table.size; i++)
     table.data.set(Math.floor(i / 8), i % 8, table.data.get(Math.floor(i / 8), i % 8) * 1e-3);
-  const shape = { layers: 2, heads: 2, keyValueHeads: 2, epsilon: 1e-6, theta: 10_000 };
+  const shape = { layers: 2, heads: 2, keyValueHeads: 2, epsilon: 1e-6, theta: 10_000, slower: 1, act: silu };
   expectNear(logits(model, [ids]), [llamaLogits(weightsOf(model), ids, shape)]);
   const { model: full } = new LlamaForCausalLM();
   expect([full.embed_tokens.weight.shape, full.layers.length]).toEqual([[32_000, 4096], 32]);
@@ -143,6 +153,42 @@ test("[llama.names] [llama.tied] the state dict is that of transformers, and the
   const tied = (options: LlamaOptions) => [...ties(new LlamaForCausalLM({ ...small, ...options }))];
   expect(tied({})).toEqual([]);
   expect(tied({ tieWordEmbeddings: true })).toEqual([["lm_head.weight", "model.embed_tokens.weight"]]);
+});
+
+test("[llama.padding] the embedding of the padding token is 0 at first and gets no gradient; by default there is none", () => {
+  const changed = (padTokenId: number | null | undefined) => {
+    const model = weighted(new LlamaForCausalLM({ ...small, padTokenId }), 6);
+    const name = "model.embed_tokens.weight";
+    const program = record(() => ({ loss: sumAll(square(logits(model, [ids]))) }), { model });
+    const rows = valuesOf(evaluate(gradients(program, "loss", [name])).outputs[gradientOf(name)] as Tensor);
+    return range(7).filter((id) => rows.slice(8 * id, 8 * id + 8).some((x) => x !== 0));
+  };
+  // ids has 0, 1, 2, 3 and 6. torch.nn.Embedding counts a negative padding_idx from the end: the config.json of early checkpoints has −1.
+  expect(changed(undefined)).toEqual([0, 1, 2, 3, 6]);
+  expect(changed(null)).toEqual([0, 1, 2, 3, 6]);
+  expect(changed(0)).toEqual([1, 2, 3, 6]);
+  expect(changed(-1)).toEqual([0, 1, 2, 3]);
+  expect(changed(-5)).toEqual([0, 1, 3, 6]);
+  const initial = (padTokenId: number | null) => {
+    const { weight } = new LlamaForCausalLM({ ...small, padTokenId }).model.embed_tokens;
+    return range(7).filter((id) =>
+      valuesOf(weight)
+        .slice(8 * id, 8 * id + 8)
+        .every((x) => x === 0),
+    );
+  };
+  expect([initial(null), initial(3), initial(-1)]).toEqual([[], [3], [6]]);
+  for (const padTokenId of [7, -8]) {
+    const found = refusal(() => new LlamaForCausalLM({ ...small, padTokenId }));
+    expect(found.rule).toBe("llama.padding");
+    expect(found.message).toContain(`padTokenId is ${padTokenId}, and the table has 7 rows`);
+  }
+});
+
+test("[llama.rotary-scaling] scaled frequencies of other types are refused by name", () => {
+  const ropeScaling = { ropeType: "dynamic", factor: 2 } as never;
+  const found = refusal(() => new LlamaForCausalLM({ ...small, ropeScaling }));
+  expect(found.message).toContain(`LlamaForCausalLM's ropeScaling: ropeType is "dynamic"`);
 });
 
 test("[llama.groups] [llama.rotary] heads that cannot be grouped or rotated are refused", () => {

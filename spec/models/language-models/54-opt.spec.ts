@@ -155,11 +155,18 @@ test("[opt.padding] the embedding of token 1 gets no gradient by default", () =>
   expect(changed).toEqual([true, false, true, true, false, false, true]); // ids has 0, 2, 3, 6 and 1
 });
 
-test("[opt.padding] the embedding of the padding token differs from the others only in its gradient", () => {
+test("[opt.padding] the embedding of the padding token differs from the others in its gradient and its initial value only", () => {
   const state = { ...small, padTokenId: 6 };
   const [padded, other] = [new OPTForCausalLM(state), new OPTForCausalLM({ ...small, padTokenId: null })];
   expect(valuesOf(logits(weighted(padded, 5), [ids]))).toEqual(valuesOf(logits(weighted(other, 5), [ids])));
-  expect(refusal(() => new OPTForCausalLM({ ...small, padTokenId: 7 })).rule).toBe("options.values");
+  for (const padTokenId of [7, -8])
+    expect(refusal(() => new OPTForCausalLM({ ...small, padTokenId })).rule).toBe("opt.padding");
+  const zeros = (padTokenId: number) => {
+    const { weight } = new OPTForCausalLM({ ...small, padTokenId }).model.decoder.embed_tokens;
+    const table = valuesOf(weight);
+    return [0, 1, 2, 3, 4, 5, 6].filter((id) => table.slice(8 * id, 8 * id + 8).every((x) => x === 0));
+  };
+  expect([zeros(6), zeros(-1), zeros(0)]).toEqual([[6], [6], [0]]);
 });
 
 test("[opt.names] [opt.tied] the state dict is that of transformers, and the tied head is the table", () => {

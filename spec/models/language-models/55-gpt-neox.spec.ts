@@ -46,11 +46,12 @@ const sizes = {
   bias: from(0, 1),
   tied: from(0, 1),
   act: from(0, 2),
+  scaled: from(0, 1),
   seed: seeds,
 };
 
-test("[neox.layer] [neox.residual] [neox.interleaved] [neox.rotary] [neox.feed-forward] the model equals the loop, for any sizes", () => {
-  forAll(sizes, ({ l, heads, half, rest, inner, depth, parallel, bias, tied, act, seed }) => {
+test("[neox.layer] [neox.residual] [neox.interleaved] [neox.rotary] [neox.rotary-scaling] [neox.feed-forward] the model equals the loop, for any sizes", () => {
+  forAll(sizes, ({ l, heads, half, rest, inner, depth, parallel, bias, tied, act, scaled, seed }) => {
     const [width, base, epsilon] = [2 * half + rest, 50, 0.01];
     const hiddenAct = actNames[act] ?? "gelu";
     const model = weighted(
@@ -63,6 +64,7 @@ test("[neox.layer] [neox.residual] [neox.interleaved] [neox.rotary] [neox.feed-f
         rotaryPct: (2 * half + 0.5) / width > 1 ? 1 : (2 * half + 0.5) / width,
         rotaryPrecision: "float64",
         rotaryEmbBase: base,
+        ropeScaling: scaled === 1 ? { ropeType: "linear", factor: 2.5 } : null,
         layerNormEps: epsilon,
         hiddenAct,
         useParallelResidual: parallel === 1,
@@ -76,6 +78,7 @@ test("[neox.layer] [neox.residual] [neox.interleaved] [neox.rotary] [neox.feed-f
       heads,
       rotated: 2 * half,
       base,
+      slower: scaled === 1 ? 2.5 : 1,
       epsilon,
       parallel: parallel === 1,
       act: acts[hiddenAct],
@@ -88,7 +91,7 @@ test("[neox.layer] [neox.residual] [neox.interleaved] [neox.rotary] [neox.feed-f
   });
 });
 
-test("[neox.epsilon] [neox.rotary] [neox.feed-forward] [neox.residual] the defaults are transformers' ones", () => {
+test("[neox.epsilon] [neox.rotary] [neox.rotary-scaling] [neox.feed-forward] [neox.residual] the defaults are transformers' ones", () => {
   const model = weighted(
     new GPTNeoXForCausalLM({
       vocabSize: 7,
@@ -104,7 +107,8 @@ test("[neox.epsilon] [neox.rotary] [neox.feed-forward] [neox.residual] the defau
   const table = model.gpt_neox.embed_in.weight;
   for (let i = 0; i < table.size; i++)
     table.data.set(Math.floor(i / 16), i % 16, table.data.get(Math.floor(i / 16), i % 16) * 1e-3);
-  const shape = { layers: 2, heads: 1, rotated: 4, base: 10_000, epsilon: 1e-5, parallel: true, act: gelu };
+  const [layers, heads, rotated, base] = [2, 1, 4, 10_000];
+  const shape = { layers, heads, rotated, base, slower: 1, epsilon: 1e-5, parallel: true, act: gelu };
   expectNear(logits(model, [ids]), [gptNeoXLogits(weightsOf(model), ids, shape)]);
   const { gpt_neox: full } = new GPTNeoXForCausalLM();
   expect([full.embed_in.weight.shape, full.layers.length]).toEqual([[50_432, 6144], 44]);
@@ -117,6 +121,12 @@ test("[neox.epsilon] [neox.rotary] [neox.feed-forward] [neox.residual] the defau
   expect(refusal(() => new GPTNeoXForCausalLM({ hiddenSize: 6112 })).message).toContain("among 64 heads");
 });
 
+test("[neox.rotary-scaling] scaled frequencies of other types are refused by name", () => {
+  const ropeScaling = { ropeType: "yarn", factor: 2 } as never;
+  const found = refusal(() => new GPTNeoXForCausalLM({ ...small, ropeScaling }));
+  expect(found.message).toContain(`GPTNeoXForCausalLM's ropeScaling: ropeType is "yarn"`);
+});
+
 test("[neox.rotary-precision] rotary angles are those of float32 unless float64 is asked for", () => {
   const modelOf = (rotaryPrecision?: "float32" | "float64") =>
     weighted(new GPTNeoXForCausalLM({ ...small, rotaryPct: 1, rotaryPrecision }), 4);
@@ -126,7 +136,8 @@ test("[neox.rotary-precision] rotary angles are those of float32 unless float64 
   const off = Math.max(...[...out()].map((x, i) => Math.abs(x - (exact[i] ?? NaN))));
   expect(off).toBeGreaterThan(1e-9);
   expect(off).toBeLessThan(1e-5);
-  const shape = { layers: 2, heads: 2, rotated: 4, base: 10_000, epsilon: 1e-5, parallel: true, act: gelu };
+  const [layers, heads, rotated, base] = [2, 2, 4, 10_000];
+  const shape = { layers, heads, rotated, base, slower: 1, epsilon: 1e-5, parallel: true, act: gelu };
   expectNear(logits(modelOf(), [ids]), [gptNeoXLogits(weightsOf(modelOf()), ids, shape)], 1e-5);
   const rotaryPrecision = JSON.parse('"float16"');
   expect(refusal(() => new GPTNeoXForCausalLM({ ...small, rotaryPrecision })).rule).toBe("options.values");

@@ -73,7 +73,9 @@ test("[gptj.rotary] [gptj.feed-forward] [gptj.norm] [gptj.head] [gptj.positions]
   const full = new GPTJForCausalLM();
   expect([full.transformer.wte.weight.shape, full.layers.length]).toEqual([[50_400, 4096], 28]);
   expect(stateDict(full).get("transformer.h.0.mlp.fc_in.weight")?.shape).toEqual([16_384, 4096]);
-  expect(refusal(() => new GPTJForCausalLM({ nHead: 128 })).message).toContain("a head is only 32 wide");
+  expect(refusal(() => new GPTJForCausalLM({ nHead: 128 })).message).toContain(
+    "rotaryDim is 64, which rotates 64 dimensions, and a head has 32",
+  );
 });
 
 test("[gptj.rotary-precision] rotary angles are those of float32 unless float64 is asked for", () => {
@@ -111,6 +113,12 @@ test("[gptj.heads] [gptj.rotary] heads that cannot be split or rotated are refus
   expect(rule({ nHead: 5 })).toBe("gptj.heads");
   expect(rule({ rotaryDim: 8 })).toBe("gptj.rotary");
   expect(rule({ rotaryDim: 3 })).toBe("options.values");
+  // Null stands for the width of the model (GPTJAttention: `pos_embd_dim = self.rotary_dim or self.embed_dim`).
+  expect(rule({ rotaryDim: null })).toBe("gptj.rotary");
+  expect(rule({ rotaryDim: null, nHead: 1, nEmbd: 7 })).toBe("gptj.rotary");
+  const of = (rotaryDim: number | null) =>
+    valuesOf(logits(weighted(new GPTJForCausalLM({ ...small, nHead: 1, rotaryDim }), 3), [ids]));
+  expect(of(null)).toEqual(of(12));
 });
 
 test("[gptj.layer] replay equals eager", async () => {

@@ -4,14 +4,16 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ParallelTransformerBlock } from "../../../src/blocks/parallel-transformer-block.ts";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
+import { frequencies } from "../../../src/nn/positions/angles.ts";
 import { RotaryEmbedding, type RotaryOptions, rotary, rotate } from "../../../src/nn/positions/rotary.ts";
+import { scaled } from "../../../src/nn/positions/scaling.ts";
 import { parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/arrange.ts";
 import { square } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
-import { type Any, type Int, int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { type Any, type Int, int, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { type Mat, range, rotate as rotateHalvesLoop, type Vec } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, list, type nested, seeds } from "../../support/oracles/modules.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
@@ -21,6 +23,7 @@ import {
   valuesOf,
   vjpEqualsFiniteDifferences,
 } from "../../support/properties/programs.ts";
+import { refusal } from "../../support/properties/refusals.ts";
 
 /** Equations (14) and (15) of arXiv 2104.09864v5, one pair after another. */
 function rotateLoop(
@@ -201,6 +204,84 @@ describe("rotary", () => {
         expect(rotated[l]).toEqual(expected);
       }
     }
+  });
+
+  /** The frequencies that `rotary` applies, from the cosine and sine of position 1: all of them are below π. */
+  const applied = (options: Partial<RotaryOptions> & { readonly width: number }): number[] => {
+    const half = options.width / 2;
+    const one = tensor("l k", [range(options.width).map((i) => (i < half ? 1 : 0))]);
+    const [row = []] = list<Vec>(rotary(one, { ...options, from: 1 }));
+    return range(half).map((i) => Math.atan2(row[i + half] ?? NaN, row[i] ?? NaN));
+  };
+  const llama3 = {
+    ropeType: "llama3",
+    factor: 4,
+    lowFreqFactor: 1.5,
+    highFreqFactor: 3.5,
+    originalMaxPositionEmbeddings: 50,
+  } as const;
+
+  test("[rotary.scaling] [rotary.llama3] frequencies are those of the formulas", () => {
+    const kinds = new Set<string>();
+    forAll({ half: from(1, 8), base: from(2, 2000), context: from(3, 400) }, ({ half, base, context }) => {
+      const width = 2 * half;
+      const theta = range(half).map((i) => base ** ((-2 * i) / width));
+      const linear = applied({ width, base, scaling: { ropeType: "linear", factor: 2.5 } });
+      expectClose(
+        linear,
+        theta.map((t) => t / 2.5),
+        1e-12,
+      );
+      expectClose(applied({ width, base, scaling: { ropeType: "default" } }), theta, 1e-12);
+      const { factor: f, lowFreqFactor: a, highFreqFactor: b } = llama3;
+      const expected = theta.map((t) => {
+        const n = (context * t) / (2 * Math.PI);
+        kinds.add(n > b ? "high" : n < a ? "low" : "between");
+        if (n > b) return t;
+        if (n < a) return t / f;
+        const s = (n - a) / (b - a);
+        return ((1 - s) * t) / f + s * t;
+      });
+      const scaling = { ...llama3, originalMaxPositionEmbeddings: context };
+      expectClose(applied({ width, base, scaling }), expected, 1e-12);
+    });
+    expect([...kinds].sort()).toEqual(["between", "high", "low"]);
+  });
+
+  test("[rotary.scaling] [rotary.llama3] in float32 they are those of transformers, step by step", () => {
+    // LlamaRotaryEmbedding(LlamaConfig(…)).inv_freq of transformers 4.57.6, a head of 12, rope_theta 10
+    expect(scaled(frequencies(6, 10, "float32"), llama3, "float32")).toEqual([
+      1.0, 0.6812920570373535, 0.46415889263153076, 0.19959434866905212, 0.0711861103773117,
+      0.036694981157779694,
+    ]);
+    const linear = { ropeType: "linear", factor: 3 } as const;
+    expect(scaled(frequencies(6, 10, "float32"), linear, "float32")).toEqual([
+      0.3333333432674408, 0.22709734737873077, 0.15471963584423065, 0.10540925711393356, 0.07181448489427567,
+      0.048926640301942825,
+    ]);
+  });
+
+  test("[rotary.scaling] calls with other frequencies do not share their tables", () => {
+    const one = randomTensor<"b l k">([1, 1, 2], 3, () => 1);
+    const from = int("b l", [[1]]);
+    const turned = (factor: number) =>
+      valuesOf(rotary(one, { width: 2, from, scaling: { ropeType: "linear", factor } }))[0];
+    expect([turned(1), turned(2)]).toEqual([1, 0.5].map((angle) => Math.cos(angle) - Math.sin(angle)));
+  });
+
+  test.each([
+    [{ ropeType: "yarn", factor: 2 }, 'ropeType is "yarn"; it must be "default" or "linear" or "llama3"'],
+    [{ factor: 2 }, "ropeType"],
+    [{ ropeType: "linear" }, "factor"],
+    [{ ropeType: "linear", factor: 0 }, "factor is 0"],
+    [{ ropeType: "default", factor: 2 }, "factor"],
+    [{ ...llama3, betaFast: 32 }, "betaFast"],
+    [{ ...llama3, lowFreqFactor: undefined }, "lowFreqFactor"],
+    [{ ...llama3, lowFreqFactor: 3.5 }, "highFreqFactor is 3.5; it must be above lowFreqFactor"],
+    ["linear", "scaling is"],
+  ])("[rotary.scaling] [rotary.llama3] %j is refused", (scaling, message) => {
+    const one = randomTensor<"l k">([1, 2], 3, () => 1);
+    expect(refusal(() => rotary(one, { width: 2, scaling: scaling as never })).message).toContain(message);
   });
 
   test("[options.bounds] positions up to 2^24 are accepted", () => {

@@ -23,16 +23,18 @@ export interface GPTNeoXShape {
   /** How many of a head's dimensions are rotated. */
   readonly rotated: number;
   readonly base: number;
+  /** Linear scaling divides every frequency by it. */
+  readonly slower: number;
   readonly epsilon: number;
   readonly parallel: boolean;
   readonly act: (x: number) => number;
 }
 
 /** The projection has the query, the key and the value of the first head, then those of the second, and so on. */
-function selfAttention(w: Weights, x: Mat, { heads, rotated, base }: GPTNeoXShape): Mat {
+function selfAttention(w: Weights, x: Mat, { heads, rotated, base, slower }: GPTNeoXShape): Mat {
   const projected = x.map((r) => linear(under(w, "query_key_value"), r));
   const width = row(projected, 0).length / heads / 3;
-  const speeds = range(rotated / 2).map((i) => base ** (-(2 * i) / rotated));
+  const speeds = range(rotated / 2).map((i) => base ** (-(2 * i) / rotated) / slower);
   const part = (h: number, which: number) =>
     projected.map((r) => r.slice((3 * h + which) * width, (3 * h + which + 1) * width));
   const turned = (y: Mat) =>

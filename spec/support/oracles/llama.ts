@@ -10,7 +10,6 @@ import {
   range,
   rotate,
   row,
-  silu,
   sum,
   under,
   type Vec,
@@ -24,6 +23,9 @@ export interface LlamaShape {
   readonly keyValueHeads: number;
   readonly epsilon: number;
   readonly theta: number;
+  /** Linear scaling divides every frequency by it. */
+  readonly slower: number;
+  readonly act: (x: number) => number;
 }
 
 /** w ⊙ x / √(Σ x²/n + ε)        arXiv 1910.07467v1, equation (4), with ε as LLaMA's own code adds it */
@@ -32,11 +34,11 @@ function rmsNorm(w: Weights, x: Vec, epsilon: number): Vec {
   return x.map((value, i) => (at(vec(w, "weight"), i) * value) / root);
 }
 
-function selfAttention(w: Weights, x: Mat, { heads, keyValueHeads, theta }: LlamaShape): Mat {
+function selfAttention(w: Weights, x: Mat, { heads, keyValueHeads, theta, slower }: LlamaShape): Mat {
   const project = (name: string) => x.map((r) => linear(under(w, name), r));
   const [q, k, v] = [project("q_proj"), project("k_proj"), project("v_proj")];
   const width = row(q, 0).length / heads;
-  const speeds = range(width / 2).map((i) => theta ** (-(2 * i) / width));
+  const speeds = range(width / 2).map((i) => theta ** (-(2 * i) / width) / slower);
   const head = (y: Mat, h: number) => columns(y, h * width, (h + 1) * width);
   const turned = (y: Mat) => y.map((r, m) => rotate(r, m, speeds));
   const causal = { allowed: (l: number, s: number) => s <= l, empty: "nan", zeroed: () => false } as const;
@@ -52,11 +54,11 @@ function selfAttention(w: Weights, x: Mat, { heads, keyValueHeads, theta }: Llam
   );
 }
 
-function mlp(w: Weights, x: Vec): Vec {
+function mlp(w: Weights, x: Vec, act: LlamaShape["act"]): Vec {
   const [gate, up] = [linear(under(w, "gate_proj"), x), linear(under(w, "up_proj"), x)];
   return linear(
     under(w, "down_proj"),
-    gate.map((g, i) => silu(g) * at(up, i)),
+    gate.map((g, i) => act(g) * at(up, i)),
   );
 }
 
@@ -70,7 +72,7 @@ export function llamaLogits(w: Weights, ids: readonly number[], shape: LlamaShap
     x = plus(x, selfAttention(under(layer, "self_attn"), normed("input_layernorm", x), shape));
     x = plus(
       x,
-      normed("post_attention_layernorm", x).map((r) => mlp(under(layer, "mlp"), r)),
+      normed("post_attention_layernorm", x).map((r) => mlp(under(layer, "mlp"), r, shape.act)),
     );
   }
   return x.map((r) => linear(under(w, "lm_head"), rmsNorm(under(w, "model.norm"), r, epsilon)));

@@ -10,12 +10,14 @@ import {
   count,
   flag,
   layers,
+  nullable,
   oneOf,
   optional,
   positive,
 } from "../../nn/options.ts";
 import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
 import { rotary } from "../../nn/positions/rotary.ts";
+import { checkScaling, type RopeScaling, ropeScaling } from "../../nn/positions/scaling.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, split } from "../../tensor/ops/arrange.ts";
 import { add, mulScalar } from "../../tensor/ops/functions.ts";
@@ -36,6 +38,8 @@ export interface GPTNeoXOptions {
   /** The share of a head's dimensions that is rotated; their number is rounded down and has to be even. */
   readonly rotaryPct?: number | undefined;
   readonly rotaryEmbBase?: number | undefined;
+  /** Other frequencies than those of the paper, of checkpoints whose context was lengthened. Default: null. */
+  readonly ropeScaling?: RopeScaling | null | undefined;
   /** The arithmetic of rotary angles: float32 by default, as in transformers, whatever the precision of the model. */
   readonly rotaryPrecision?: AnglePrecision | undefined;
   readonly layerNormEps?: number | undefined;
@@ -55,6 +59,7 @@ const checks: { readonly [K in keyof GPTNeoXOptions]-?: Check } = {
   hiddenAct: optional(oneOf(Object.keys(ACTIVATIONS))),
   rotaryPct: optional(between(0, 1, "a number from 0 to 1")),
   rotaryEmbBase: optional(positive),
+  ropeScaling: optional(nullable(ropeScaling)),
   rotaryPrecision: optional(anglePrecision),
   layerNormEps: optional(positive),
   tieWordEmbeddings: optional(flag),
@@ -73,6 +78,7 @@ interface GPTNeoXConfig {
   readonly hiddenAct: ActivationName;
   readonly rotaryWidth: number;
   readonly rotaryEmbBase: number;
+  readonly ropeScaling: RopeScaling | null;
   readonly rotaryPrecision: AnglePrecision;
   readonly epsilon: number;
   readonly tieWordEmbeddings: boolean;
@@ -90,12 +96,14 @@ function configOf(options: GPTNeoXOptions): GPTNeoXConfig {
     hiddenAct = "gelu", // [neox.feed-forward]
     rotaryPct = 0.25, // [neox.rotary]
     rotaryEmbBase = 10_000, // [neox.rotary]
+    ropeScaling = null, // [neox.rotary-scaling]
     rotaryPrecision = "float32", // [neox.rotary-precision]
     layerNormEps: epsilon = 1e-5, // [neox.epsilon]
     tieWordEmbeddings = false, // [neox.tied]
     useParallelResidual: parallel = true, // [neox.residual]
     attentionBias = true, // [neox.biases]
   } = checked("GPTNeoXForCausalLM", options, checks);
+  checkScaling("GPTNeoXForCausalLM", ropeScaling);
   if (hiddenSize % heads !== 0)
     throw new RuleError(
       `a width of ${hiddenSize} cannot be divided among ${heads} heads: hiddenSize must be a multiple of numAttentionHeads`,
@@ -118,6 +126,7 @@ function configOf(options: GPTNeoXOptions): GPTNeoXConfig {
     hiddenAct,
     rotaryWidth,
     rotaryEmbBase,
+    ropeScaling,
     rotaryPrecision,
     epsilon,
     tieWordEmbeddings,
@@ -145,9 +154,10 @@ class GPTNeoXAttention {
       headDim,
       rotaryWidth: width,
       rotaryEmbBase: base,
+      ropeScaling: scaling,
       rotaryPrecision: precision,
     } = this.options;
-    const angles = { width, base, from: positions, precision };
+    const angles = { width, base, from: positions, precision, scaling };
     // #region attend
     const heads = rearrange("b l (h c) -> b h l c", this.query_key_value.forward(x), { h }); // [neox.interleaved]
     const { q, k, v } = split(heads, { q: headDim, k: headDim, v: headDim });

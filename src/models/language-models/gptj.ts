@@ -35,8 +35,8 @@ export interface GPTJOptions {
   readonly nEmbd?: number | undefined;
   readonly nLayer?: number | undefined;
   readonly nHead?: number | undefined;
-  /** How many dimensions of a head are rotated, from the first one on: an even number. */
-  readonly rotaryDim?: number | undefined;
+  /** How many dimensions of a head are rotated, from the first one on: an even number. Null stands for nEmbd, which one head has only. */
+  readonly rotaryDim?: number | null | undefined;
   /** The arithmetic of rotary angles: float32 by default, as in transformers, whatever the precision of the model. */
   readonly rotaryPrecision?: AnglePrecision | undefined;
   /** The inner width of the feed-forward. Default: 4 nEmbd. */
@@ -53,7 +53,7 @@ const checks: { readonly [K in keyof GPTJOptions]-?: Check } = {
   nEmbd: optional(count()),
   nLayer: optional(layers()),
   nHead: optional(count()),
-  rotaryDim: optional(even),
+  rotaryDim: optional(nullable(even)),
   rotaryPrecision: optional(anglePrecision),
   nInner: optional(nullable(inner)),
   activationFunction: optional(oneOf(Object.keys(ACTIVATIONS))),
@@ -83,7 +83,7 @@ function configOf(options: GPTJOptions): GptJConfig {
     nEmbd: width = 4096,
     nLayer = 28,
     nHead: heads = 16,
-    rotaryDim = 64, // [gptj.rotary]
+    rotaryDim: rotated = 64, // [gptj.rotary]
     rotaryPrecision = "float32", // [gptj.rotary-precision]
     nInner,
     activationFunction = "gelu_new", // [gptj.feed-forward]
@@ -95,9 +95,10 @@ function configOf(options: GPTJOptions): GptJConfig {
       `nEmbd ${width} cannot be split into ${heads} heads: it must be a multiple of nHead`,
       "gptj.heads",
     );
-  if (rotaryDim > width / heads)
+  const rotaryDim = rotated ?? width; // [gptj.rotary]
+  if (rotaryDim > width / heads || rotaryDim % 2 !== 0)
     throw new RuleError(
-      `rotaryDim is ${rotaryDim}, but a head is only ${width / heads} wide; give rotaryDim at most that`,
+      `rotaryDim is ${rotated}, which rotates ${rotaryDim} dimensions, and a head has ${width / heads}; give an even number up to that`,
       "gptj.rotary",
     );
   return {

@@ -1,13 +1,24 @@
 // LLaMA: Touvron et al., arXiv 2302.13971, §2.2, with grouped queries (Ainslie et al., arXiv 2305.13245) as in LLaMA 2. Names and defaults
 // are those of transformers 4.57.6, models/llama.
-import { silu } from "../../nn/activations.ts";
+import { ACTIVATIONS, type ActivationName, activation } from "../../nn/activations.ts";
 import { attention } from "../../nn/attention/attention.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
 import { RMSNorm } from "../../nn/norms/layer-norm.ts";
-import { type Check, checked, count, flag, layers, nullable, optional, positive } from "../../nn/options.ts";
+import {
+  type Check,
+  checked,
+  count,
+  flag,
+  layers,
+  nullable,
+  oneOf,
+  optional,
+  positive,
+} from "../../nn/options.ts";
 import { type AnglePrecision, anglePrecision } from "../../nn/positions/angles.ts";
 import { rotary } from "../../nn/positions/rotary.ts";
+import { checkScaling, type RopeScaling, ropeScaling } from "../../nn/positions/scaling.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat } from "../../tensor/ops/arrange.ts";
 import { add, mul, mulScalar } from "../../tensor/ops/functions.ts";
@@ -22,6 +33,7 @@ import {
   type KeyValues,
   type LanguageModel,
 } from "../language-model.ts";
+import { paddingRow, tokenId } from "./padding.ts";
 
 export interface LlamaOptions {
   readonly vocabSize?: number | undefined;
@@ -33,12 +45,18 @@ export interface LlamaOptions {
   readonly numKeyValueHeads?: number | null | undefined;
   /** The width of a head. Default: hiddenSize / numAttentionHeads, rounded down. */
   readonly headDim?: number | null | undefined;
+  /** The activation of the gate. Default "silu". */
+  readonly hiddenAct?: ActivationName | undefined;
   readonly rmsNormEps?: number | undefined;
   readonly ropeTheta?: number | undefined;
+  /** Other frequencies than those of the paper, as Llama 3.1 has them. Default: null. */
+  readonly ropeScaling?: RopeScaling | null | undefined;
   /** The arithmetic of rotary angles: float32 by default, as in transformers, whatever the precision of the model. */
   readonly rotaryPrecision?: AnglePrecision | undefined;
   readonly attentionBias?: boolean | undefined;
   readonly mlpBias?: boolean | undefined;
+  /** The id whose embedding gets no gradient through the ids; a negative one counts from the end of the table. Default: null. */
+  readonly padTokenId?: number | null | undefined;
   /** Whether the projection to the vocabulary is the embedding table. Default false. */
   readonly tieWordEmbeddings?: boolean | undefined;
 }
@@ -51,11 +69,14 @@ const checks: { readonly [K in keyof LlamaOptions]-?: Check } = {
   numAttentionHeads: optional(count()),
   numKeyValueHeads: optional(nullable(count())),
   headDim: optional(nullable(count())),
+  hiddenAct: optional(oneOf(Object.keys(ACTIVATIONS))),
   rmsNormEps: optional(positive),
   ropeTheta: optional(positive),
+  ropeScaling: optional(nullable(ropeScaling)),
   rotaryPrecision: optional(anglePrecision),
   attentionBias: optional(flag),
   mlpBias: optional(flag),
+  padTokenId: optional(nullable(tokenId)),
   tieWordEmbeddings: optional(flag),
 };
 
@@ -68,11 +89,14 @@ interface LlamaConfig {
   readonly heads: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
+  readonly hiddenAct: ActivationName;
   readonly rmsNormEps: number;
   readonly ropeTheta: number;
+  readonly ropeScaling: RopeScaling | null;
   readonly rotaryPrecision: AnglePrecision;
   readonly attentionBias: boolean;
   readonly mlpBias: boolean;
+  readonly padTokenId: number | null;
   readonly tieWordEmbeddings: boolean;
 }
 
@@ -85,13 +109,17 @@ function configOf(options: LlamaOptions): LlamaConfig {
     numAttentionHeads: heads = 32,
     numKeyValueHeads,
     headDim,
+    hiddenAct = "silu", // [llama.mlp]
     rmsNormEps = 1e-6, // [llama.epsilon]
     ropeTheta = 10_000, // [llama.rotary]
+    ropeScaling = null, // [llama.rotary-scaling]
     rotaryPrecision = "float32", // [llama.rotary-precision]
     attentionBias = false,
     mlpBias = false,
+    padTokenId = null, // [llama.padding]
     tieWordEmbeddings = false, // [llama.tied]
   } = checked("LlamaForCausalLM", options, checks);
+  checkScaling("LlamaForCausalLM", ropeScaling);
   const keyValueHeads = numKeyValueHeads ?? heads;
   if (heads % keyValueHeads !== 0)
     throw new RuleError(
@@ -109,11 +137,14 @@ function configOf(options: LlamaOptions): LlamaConfig {
     heads,
     keyValueHeads,
     headDim: width,
+    hiddenAct,
     rmsNormEps,
     ropeTheta,
+    ropeScaling,
     rotaryPrecision,
     attentionBias,
     mlpBias,
+    padTokenId,
     tieWordEmbeddings,
   };
 }
@@ -136,8 +167,15 @@ class LlamaAttention {
 
   /** The cache holds rotated keys and values, b g s k. */
   forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
-    const { heads, keyValueHeads: g, headDim, ropeTheta, rotaryPrecision: precision } = this.options;
-    const angles = { width: headDim, base: ropeTheta, from: positions, precision };
+    const {
+      heads,
+      keyValueHeads: g,
+      headDim,
+      ropeTheta,
+      ropeScaling,
+      rotaryPrecision: precision,
+    } = this.options;
+    const angles = { width: headDim, base: ropeTheta, from: positions, precision, scaling: ropeScaling };
     // #region attend
     const q = rotary(rearrange("b l (h k) -> b h l k", this.q_proj.forward(x), { h: heads }), angles); // [llama.rotary]
     const k = rotary(rearrange("b l (g k) -> b g l k", this.k_proj.forward(x), { g }), angles);
@@ -160,21 +198,24 @@ class LlamaAttention {
   }
 }
 
-/** W₃ (silu(W₁ x) ⊙ W₂ x): SwiGLU of Shazeer, arXiv 2002.05202, equation (6). */
+/** W₂ (silu(W x) ⊙ V x): SwiGLU of Shazeer, arXiv 2002.05202, equation (6); gate, up and down are W, V and W₂. */
 class LlamaMLP {
   gate_proj: Linear<"d", "f">;
   up_proj: Linear<"d", "f">;
   down_proj: Linear<"f", "d">;
 
-  constructor({ hiddenSize, intermediateSize, mlpBias: bias }: LlamaConfig) {
+  readonly options: { readonly hiddenAct: ActivationName };
+
+  constructor({ hiddenSize, intermediateSize, mlpBias: bias, hiddenAct }: LlamaConfig) {
+    this.options = { hiddenAct };
     this.gate_proj = new Linear("d -> f", hiddenSize, intermediateSize, { bias });
     this.up_proj = new Linear("d -> f", hiddenSize, intermediateSize, { bias });
     this.down_proj = new Linear("f -> d", intermediateSize, hiddenSize, { bias });
   }
 
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
-    const gate = this.gate_proj.forward(x);
-    return tap(this, "", this.down_proj.forward(mul(silu(gate), this.up_proj.forward(x)))); // [llama.mlp]
+    const gate = activation(this.options.hiddenAct)(this.gate_proj.forward(x)); // [llama.mlp]
+    return tap(this, "", this.down_proj.forward(mul(gate, this.up_proj.forward(x)))); // [llama.mlp]
   }
 }
 
@@ -205,8 +246,9 @@ class LlamaModel {
   norm: RMSNorm;
 
   constructor(config: LlamaConfig) {
-    const { vocabSize, hiddenSize, numHiddenLayers, rmsNormEps } = config;
-    this.embed_tokens = new Embedding("d", vocabSize, hiddenSize, { std: 0.02 });
+    const { vocabSize, hiddenSize, numHiddenLayers, rmsNormEps, padTokenId } = config;
+    const paddingId = paddingRow(padTokenId, vocabSize, "llama.padding"); // [llama.padding]
+    this.embed_tokens = new Embedding("d", vocabSize, hiddenSize, { std: 0.02, paddingId });
     this.layers = Array.from({ length: numHiddenLayers }, () => new LlamaDecoderLayer(config));
     this.norm = new RMSNorm(hiddenSize, { epsilon: rmsNormEps }); // [llama.norm]
   }

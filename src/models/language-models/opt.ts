@@ -23,6 +23,7 @@ import { tap } from "../../tensor/program/record.ts";
 import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
 import { multiHead } from "./multi-head.ts";
+import { paddingRow, tokenId } from "./padding.ts";
 
 /** Rows of the position table before that of position 0: padding takes the second. */
 const OFFSET = 2; // [opt.positions]
@@ -45,7 +46,7 @@ export interface OPTOptions {
   readonly enableBias?: boolean | undefined;
   /** Whether norms have a scale and a bias. Default true. */
   readonly layerNormElementwiseAffine?: boolean | undefined;
-  /** The id whose embedding gets no gradient. Default 1. */
+  /** The id whose embedding gets no gradient through the ids; a negative one counts from the end of the table. Default 1. */
   readonly padTokenId?: number | null | undefined;
   /** Whether the projection to the vocabulary is the embedding table. Default true. */
   readonly tieWordEmbeddings?: boolean | undefined;
@@ -64,7 +65,7 @@ const checks: { readonly [K in keyof OPTOptions]-?: Check } = {
   activationFunction: optional(oneOf(Object.keys(ACTIVATIONS))),
   enableBias: optional(flag),
   layerNormElementwiseAffine: optional(flag),
-  padTokenId: optional(nullable(inner)),
+  padTokenId: optional(nullable(tokenId)),
   tieWordEmbeddings: optional(flag),
 };
 
@@ -209,8 +210,9 @@ class OptDecoder {
   layers: DecoderLayer[];
 
   constructor(config: OptConfig) {
-    const { vocabSize, hiddenSize, wordWidth, padTokenId: paddingId, maxPositionEmbeddings } = config;
+    const { vocabSize, hiddenSize, wordWidth, padTokenId, maxPositionEmbeddings } = config;
     const projected = wordWidth !== hiddenSize; // [opt.projections]
+    const paddingId = paddingRow(padTokenId, vocabSize, "opt.padding"); // [opt.padding]
     this.embed_tokens = new Embedding("w", vocabSize, wordWidth, { std: 0.02, paddingId }); // [opt.padding]
     const rows = maxPositionEmbeddings + OFFSET;
     this.embed_positions = new LearnedPositions("d", { rows, dim: hiddenSize, offset: OFFSET, std: 0.02 });

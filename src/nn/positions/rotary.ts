@@ -14,6 +14,7 @@ import {
   count,
   even,
   inner,
+  nullable,
   oneOf,
   optional,
   positive,
@@ -21,6 +22,7 @@ import {
 import { Parameter, values } from "../parameter.ts";
 import { broadcastError } from "../torch-errors.ts";
 import { type AnglePrecision, anglePrecision, type Positions, positions } from "./angles.ts";
+import { checkScaling, type RopeScaling, ropeScaling } from "./scaling.ts";
 import { type Pairing, tablesOf } from "./tables.ts";
 
 const BASE = 10_000;
@@ -94,6 +96,8 @@ export interface RotaryOptions {
   readonly from?: Positions | undefined;
   /** The arithmetic of frequencies, angles, cosines and sines, in replays of every precision. */
   readonly precision?: AnglePrecision | undefined;
+  /** Other frequencies than θᵢ, of models whose context was lengthened. Default: null. */
+  readonly scaling?: RopeScaling | null | undefined;
 }
 
 const checks: { readonly [K in keyof RotaryOptions]-?: Check } = {
@@ -102,6 +106,7 @@ const checks: { readonly [K in keyof RotaryOptions]-?: Check } = {
   base: optional(positive),
   from: optional(positions),
   precision: optional(anglePrecision),
+  scaling: optional(nullable(ropeScaling)),
 };
 
 /**
@@ -118,14 +123,16 @@ export function rotary<A extends string>(x: Tensor<A>, options: RotaryOptions): 
     base = BASE,
     from = 0,
     precision = "float64",
+    scaling = null,
   } = checked("rotary", options, checks, { call: "rotary", takes: "keyword-only" });
+  checkScaling("rotary", scaling);
   const k = x.shape.at(-1) ?? 0;
   if (x.shape.length < 2 || k < width)
     throw new ShapeError(
       `[${x.shape.join(" ")}] has no ${width} dimensions to rotate  [rotary.width]`,
       "rotary",
     );
-  const tables = tablesOf(x, { width, pairing, base, from, precision });
+  const tables = tablesOf(x, { width, pairing, base, from, precision, scaling });
   if (k === width) return rotateBy(x, tables, pairing);
   const rotated = rotateBy(slice(x, -1, 0, width), tables, pairing);
   return concatLast(rotated, slice(x, -1, width, k)); // [rotary.width]

@@ -4,6 +4,7 @@ import { ShapeError } from "../../tensor/errors.ts";
 import { constant } from "../../tensor/program/record.ts";
 import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
 import { type AnglePrecision, frequencies, type Positions, positionsFrom, rounding } from "./angles.ts";
+import { type RopeScaling, scaled } from "./scaling.ts";
 
 /** Which dimensions are rotated together: i and i + width/2, or 2i and 2i + 1. */
 export type Pairing = "halves" | "interleaved";
@@ -14,6 +15,7 @@ export interface TableOptions {
   readonly base: number;
   readonly from: Positions;
   readonly precision: AnglePrecision;
+  readonly scaling: RopeScaling | null;
 }
 
 /** Cosines and sines of all rotated dimensions: "l k", or "b 1 … l k" where every row has positions of its own. */
@@ -80,19 +82,20 @@ function shapeFor(x: Tensor, { from, width }: TableOptions): number[] {
 
 /** Cosines and sines for x, "… l k"; the same tensors for every call with the same positions and options. */
 export function tablesOf(x: Tensor, options: TableOptions): Tables {
-  const { from, width, pairing, base, precision } = options;
+  const { from, width, pairing, base, precision, scaling } = options;
   const shape = shapeFor(x, options);
   const all = positionsFrom("rotary", from, shape.at(-2) ?? 0);
   const make = (): Tables => {
     const round = rounding(precision);
-    const arithmetic = { theta: frequencies(width / 2, base, precision), angle: round, value: round };
+    const theta = scaled(frequencies(width / 2, base, precision), scaling, precision);
+    const arithmetic = { theta, angle: round, value: round };
     const lazy = (f: (angle: number) => number) =>
       constant(new Tensor(shape, () => view(table(f, all, pairing, arithmetic), shape)));
     return { cos: lazy(Math.cos), sin: lazy(Math.sin) };
   };
   if (!(from instanceof Int)) return make();
   const tables = knownTables(from);
-  const key = [width, pairing, base, precision, shape.length].join(" ");
+  const key = [width, pairing, base, precision, JSON.stringify(scaling), shape.length].join(" ");
   const found = tables.get(key) ?? make();
   tables.set(key, found);
   return found; // [rotary.once]

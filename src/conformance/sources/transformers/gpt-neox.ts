@@ -2,7 +2,16 @@
 import { integer, number, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { GPTNeoXForCausalLM } from "../../../models/language-models/gpt-neox.ts";
 import { layers } from "../source.ts";
-import { activationName, flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
+import {
+  activationName,
+  flag,
+  id,
+  modelClass,
+  numberOrDefault,
+  only,
+  ropeScaling,
+  sizeOrDefault,
+} from "./readers.ts";
 
 const modelOptions = {
   vocab_size: sizeOrDefault,
@@ -13,6 +22,7 @@ const modelOptions = {
   hidden_act: activationName,
   rotary_pct: numberOrDefault,
   rotary_emb_base: numberOrDefault,
+  rope_scaling: ropeScaling,
   rotary_precision: optional(oneOf("float32", "float64"), undefined),
   layer_norm_eps: numberOrDefault,
   tie_word_embeddings: flag,
@@ -30,7 +40,6 @@ const otherOptions = {
   use_cache: flag,
   attention_dropout: only(0),
   hidden_dropout: only(0),
-  rope_scaling: only(null),
 };
 
 export const gptNeoX = modelClass(modelOptions, otherOptions, (options) => new GPTNeoXForCausalLM(options));

@@ -10,7 +10,7 @@ const gptJOptions = {
   n_embd: sizeOrDefault,
   n_layer: optional(layers, undefined),
   n_head: sizeOrDefault,
-  rotary_dim: sizeOrDefault,
+  rotary_dim: optional(orNull(size), undefined),
   rotary_precision: optional(oneOf("float32", "float64"), undefined),
   n_inner: optional(orNull(size), undefined),
   activation_function: activationName,
@@ -25,6 +25,8 @@ const otherGptJOptions = {
   resid_pdrop: only(0),
   embd_pdrop: only(0),
   attn_pdrop: only(0),
+  initializer_range: numberOrDefault,
+  use_cache: flag,
 };
 
 export const gptJ = modelClass(gptJOptions, otherGptJOptions, (options) => new GPTJForCausalLM(options));

@@ -2,7 +2,16 @@
 import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { LlamaForCausalLM } from "../../../models/language-models/llama.ts";
 import { layers, size } from "../source.ts";
-import { flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
+import {
+  activationName,
+  flag,
+  id,
+  modelClass,
+  numberOrDefault,
+  only,
+  ropeScaling,
+  sizeOrDefault,
+} from "./readers.ts";
 
 const llamaOptions = {
   vocab_size: sizeOrDefault,
@@ -12,22 +21,25 @@ const llamaOptions = {
   num_attention_heads: sizeOrDefault,
   num_key_value_heads: optional(orNull(size), undefined),
   head_dim: optional(orNull(size), undefined),
+  hidden_act: activationName,
   rms_norm_eps: numberOrDefault,
   rope_theta: numberOrDefault,
+  rope_scaling: ropeScaling,
   rotary_precision: optional(oneOf("float32", "float64"), undefined),
   attention_bias: flag,
   mlp_bias: flag,
+  pad_token_id: optional(orNull(integer), undefined),
   tie_word_embeddings: flag,
 };
 
 const otherLlamaOptions = {
   max_position_embeddings: sizeOrDefault,
   bos_token_id: id,
-  pad_token_id: id,
   eos_token_id: optional(orNull(integer), 2),
-  hidden_act: only("silu"),
   attention_dropout: only(0),
-  rope_scaling: only(null),
+  initializer_range: numberOrDefault,
+  pretraining_tp: numberOrDefault,
+  use_cache: flag,
 };
 
 export const llama = modelClass(llamaOptions, otherLlamaOptions, (options) => new LlamaForCausalLM(options));

@@ -2,7 +2,7 @@
 import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { OPTForCausalLM } from "../../../models/language-models/opt.ts";
 import { layers, size } from "../source.ts";
-import { activationName, flag, id, modelClass, only, sizeOrDefault } from "./readers.ts";
+import { activationName, flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const optOptions = {
   vocab_size: sizeOrDefault,
@@ -27,6 +27,8 @@ const otherOptOptions = {
   dropout: only(0),
   attention_dropout: only(0),
   layerdrop: only(0),
+  init_std: numberOrDefault,
+  use_cache: flag,
   rotary_precision: optional(oneOf("float32", "float64"), undefined), // every language model of a case may give it; OPT has no angles
 };
 

@@ -4,6 +4,7 @@ import {
   type FieldLocation,
   integer,
   number,
+  object,
   oneOf,
   optional,
   orNull,
@@ -13,6 +14,7 @@ import {
 import type { Json, JsonObject } from "../../../io/json.ts";
 import type { LanguageModel } from "../../../models/language-model.ts";
 import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
+import type { RopeScaling } from "../../../nn/positions/scaling.ts";
 import { type CamelCased, camel, type Readers, readOptions, size } from "../source.ts";
 
 export const sizeOrDefault = optional(size, undefined);
@@ -22,6 +24,22 @@ export const id = optional(orNull(integer), null);
 
 /** The name of an activation in transformers. */
 export const activationName = optional(oneOf(...(Object.keys(ACTIVATIONS) as ActivationName[])), undefined);
+
+/** The package's rope_scaling, whose type older configurations call `type`. */
+const scalingType = optional(oneOf("default", "linear", "llama3"), undefined);
+const scalingOptions = {
+  type: scalingType,
+  rope_type: scalingType,
+  factor: numberOrDefault,
+  low_freq_factor: numberOrDefault,
+  high_freq_factor: numberOrDefault,
+  original_max_position_embeddings: numberOrDefault,
+};
+const scaling: Read<RopeScaling> = (value, at) => {
+  const { type, ropeType = type, ...members } = readOptions(scalingOptions, object(value, at), at);
+  return { ropeType, ...members } as RopeScaling; // the model checks it
+};
+export const ropeScaling = optional(orNull(scaling), undefined);
 
 /** An option of the package with the only value that is supported. */
 export const only =
