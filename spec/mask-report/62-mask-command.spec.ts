@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { expect, test, vi } from "vitest";
 import { mask } from "../../src/cli/commands/mask.ts";
 import { UsageError } from "../../src/cli/usage-error.ts";
-import { conventionOfCase } from "../../src/conformance/sources/case-convention.ts";
+import { conventionOfCase } from "../../src/conformance/sources/interface/case-convention.ts";
 import { readCase } from "../../src/io/golden/cases.ts";
 import { partialImages } from "../../src/io/image-markers.ts";
 import { padded, readPrompts, tokensOf, tokensOfIds } from "../../src/io/prompt.ts";

@@ -1,7 +1,7 @@
 // The input of `flamboyance mask`: prompts in words, files of ids, golden cases and safetensors files.
 import { closeSync, openSync, readSync } from "node:fs";
 import { kindOf, systemReason } from "#host";
-import { conventionOfCase } from "../conformance/sources/case-convention.ts";
+import { conventionOfCase } from "../conformance/sources/interface/case-convention.ts";
 import { readCase, under } from "../io/golden/cases.ts";
 import type { ImageMarker } from "../io/image-markers.ts";
 import { readPrompts, tokensOfIds, wordsOf } from "../io/prompt.ts";

@@ -1,6 +1,6 @@
 // The classes of Pillow and torchvision, of 64-sources.md. What they compute is in the golden cases.
 import { expect, test } from "vitest";
-import type { Inputs } from "../../../src/conformance/sources/arguments.ts";
+import type { Inputs } from "../../../src/conformance/sources/interface/arguments.ts";
 import { systemUnderTest } from "../../../src/conformance/sources/registry.ts";
 import type { JsonObject } from "../../../src/io/json.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";

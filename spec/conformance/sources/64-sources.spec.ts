@@ -2,15 +2,15 @@
 
 import { describe, expect, test } from "vitest";
 import { type CheckOptions, checkCase } from "../../../src/conformance/cases/check-case.ts";
-import { argumentsOf, type Inputs } from "../../../src/conformance/sources/arguments.ts";
-import { conventionOfCase } from "../../../src/conformance/sources/case-convention.ts";
+import { argumentsOf, type Inputs } from "../../../src/conformance/sources/interface/arguments.ts";
+import { conventionOfCase } from "../../../src/conformance/sources/interface/case-convention.ts";
+import type { SystemUnderTest } from "../../../src/conformance/sources/interface/source.ts";
 import {
   type CaseSubject,
   moduleName,
   sources,
   systemUnderTest,
 } from "../../../src/conformance/sources/registry.ts";
-import type { SystemUnderTest } from "../../../src/conformance/sources/source.ts";
 import { generatedSequences } from "../../../src/conformance/sources/transformers.ts";
 import { findCases, readCase } from "../../../src/io/golden/cases.ts";
 import type { JsonObject } from "../../../src/io/json.ts";

@@ -3,7 +3,7 @@ import type { Program } from "../../tensor/program/program.ts";
 import { rewrite } from "../../tensor/program/rewrite.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Mistake } from "../mistakes/mistake.ts";
-import type { Inputs } from "../sources/arguments.ts";
+import type { Inputs } from "../sources/interface/arguments.ts";
 
 /** One call of one model, recorded. */
 export interface Context {

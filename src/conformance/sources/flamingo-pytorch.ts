@@ -16,7 +16,7 @@ import { RotaryEmbedding } from "../../nn/positions/rotary.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { trainable } from "../../training/trainable.ts";
-import type { Arguments } from "./arguments.ts";
+import type { Arguments } from "./interface/arguments.ts";
 import {
   type BuildContext,
   className,
@@ -25,7 +25,7 @@ import {
   readOptions,
   type Source,
   size,
-} from "./source.ts";
+} from "./interface/source.ts";
 import { vitOf } from "./vit-pytorch.ts";
 
 type Context = BuildContext<FlamingoBehaviour>;

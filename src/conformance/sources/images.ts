@@ -17,8 +17,8 @@ import { centerCrop, imageTensor, type Normalization, resizeShortSide } from "..
 import type { JsonObject } from "../../io/json.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
-import type { Arguments } from "./arguments.ts";
-import { type Outputs, procedureClass, readOptions, type Source } from "./source.ts";
+import type { Arguments } from "./interface/arguments.ts";
+import { type Outputs, procedureClass, readOptions, type Source } from "./interface/source.ts";
 
 /** The longest side; the number of pixels is checked where an image is made. */
 const side = between(integer, 1, 2 ** 16);

@@ -8,8 +8,8 @@ import { Linear } from "../../nn/linear.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { named } from "../../tensor/pattern.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { Arguments } from "./arguments.ts";
-import { className, layers, readOptions, type Source, type SourceClass, size } from "./source.ts";
+import { Arguments } from "./interface/arguments.ts";
+import { className, layers, readOptions, type Source, type SourceClass, size } from "./interface/source.ts";
 import { generatedSequences, languageModel, languageOutputs, ownOptions, textOf } from "./transformers.ts";
 
 /** One token for each patch, a projection of its pixels: the encoder that cases have in place of open_clip's. */

@@ -5,8 +5,8 @@ import { RelativePositionBias } from "../../nn/positions/relative-bias.ts";
 import { XPos } from "../../nn/positions/xpos.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { repeat } from "../../tensor/ops/arrange.ts";
-import type { Arguments } from "./arguments.ts";
-import { moduleClass, type Source, size } from "./source.ts";
+import type { Arguments } from "./interface/arguments.ts";
+import { moduleClass, type Source, size } from "./interface/source.ts";
 
 const sizeOrDefault = optional(size, undefined);
 const numberOrDefault = optional(number, undefined);

@@ -21,7 +21,7 @@ import { where } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { Bool, Int, type Tensor } from "../../tensor/tensor.ts";
 import { crossEntropy, IGNORED } from "../../training/losses.ts";
-import { Arguments } from "./arguments.ts";
+import { Arguments } from "./interface/arguments.ts";
 import {
   className,
   type Outputs,
@@ -29,7 +29,7 @@ import {
   type Source,
   type SourceClass,
   type SystemUnderTest,
-} from "./source.ts";
+} from "./interface/source.ts";
 import { gptNeoX } from "./transformers/gpt-neox.ts";
 import { gptJ } from "./transformers/gptj.ts";
 import { llama } from "./transformers/llama.ts";

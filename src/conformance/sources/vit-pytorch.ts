@@ -11,7 +11,7 @@ import {
 } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
 import { Extractor, ViT } from "../../models/vision/vit.ts";
-import { className, layers, moduleClass, readOptions, type Source, side, size } from "./source.ts";
+import { className, layers, moduleClass, readOptions, type Source, side, size } from "./interface/source.ts";
 
 /** ViT refuses other names, in the words of the release. */
 const pool: Read<"cls" | "mean"> = (value, at) => string(value, at) as "cls" | "mean";

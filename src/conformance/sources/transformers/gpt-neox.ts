@@ -1,7 +1,7 @@
 // The configuration of transformers' GPTNeoXForCausalLM.
 import { integer, number, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { GPTNeoXForCausalLM } from "../../../models/language-models/gpt-neox.ts";
-import { layers } from "../source.ts";
+import { layers } from "../interface/source.ts";
 import {
   activationName,
   flag,

@@ -1,7 +1,7 @@
 // The configuration of transformers' GPTJForCausalLM.
 import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { GPTJForCausalLM } from "../../../models/language-models/gptj.ts";
-import { layers, size } from "../source.ts";
+import { layers, size } from "../interface/source.ts";
 import { activationName, flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const gptJOptions = {

@@ -1,7 +1,7 @@
 // The configuration of transformers' LlamaForCausalLM.
 import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { LlamaForCausalLM } from "../../../models/language-models/llama.ts";
-import { layers, size } from "../source.ts";
+import { layers, size } from "../interface/source.ts";
 import {
   activationName,
   flag,

@@ -1,7 +1,7 @@
 // The configuration of transformers' MptForCausalLM. The model itself refuses the options that the package ignores.
 import { number, object, oneOf, optional, orNull, type Read, string } from "../../../io/fields.ts";
 import { type MptAttentionOptions, MptForCausalLM } from "../../../models/language-models/mpt.ts";
-import { layers, readOptions } from "../source.ts";
+import { layers, readOptions } from "../interface/source.ts";
 import { flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const text = optional(string, undefined);

@@ -1,7 +1,7 @@
 // The configuration of transformers' OPTForCausalLM.
 import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
 import { OPTForCausalLM } from "../../../models/language-models/opt.ts";
-import { layers, size } from "../source.ts";
+import { layers, size } from "../interface/source.ts";
 import { activationName, flag, id, modelClass, numberOrDefault, only, sizeOrDefault } from "./readers.ts";
 
 const optOptions = {

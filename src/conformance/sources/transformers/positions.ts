@@ -5,7 +5,7 @@ import { fourierFeatures, linearPositions } from "../../../nn/positions/fourier.
 import { type RotaryOptions, rotary } from "../../../nn/positions/rotary.ts";
 import { LoadError } from "../../../tensor/errors.ts";
 import { rearrange, repeat } from "../../../tensor/ops/arrange.ts";
-import { moduleClass, size } from "../source.ts";
+import { moduleClass, size } from "../interface/source.ts";
 
 const numberOrDefault = optional(number, undefined);
 const flag = optional(boolean, undefined);

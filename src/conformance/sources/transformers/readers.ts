@@ -15,7 +15,7 @@ import type { Json, JsonObject } from "../../../io/json.ts";
 import type { LanguageModel } from "../../../models/language-model.ts";
 import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
 import type { RopeScaling } from "../../../nn/positions/scaling.ts";
-import { type CamelCased, camel, type Readers, readOptions, size } from "../source.ts";
+import { type CamelCased, camel, type Readers, readOptions, size } from "../interface/source.ts";
 
 export const sizeOrDefault = optional(size, undefined);
 export const numberOrDefault = optional(number, undefined);

@@ -1,7 +1,7 @@
 // Recorded attention from files that were dropped onto the page: a golden case, or the taps of a run.
 
 import { fromBytes, writeFile } from "#host";
-import { conventionOfCase } from "../../../conformance/sources/case-convention.ts";
+import { conventionOfCase } from "../../../conformance/sources/interface/case-convention.ts";
 import { isFloat } from "../../../io/dtypes.ts";
 import { findCases, readCase, under } from "../../../io/golden/cases.ts";
 import { type PromptToken, tokensOf } from "../../../io/prompt.ts";

@@ -9,13 +9,13 @@ import {
   type Read,
   record,
   refuse,
-} from "../../io/fields.ts";
-import type { Json, JsonObject } from "../../io/json.ts";
-import type { Stored } from "../../io/safetensors/read.ts";
-import { quoted } from "../../io/wording.ts";
-import type { Backend } from "../../kernels/backend.ts";
-import { LoadError } from "../../tensor/errors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+} from "../../../io/fields.ts";
+import type { Json, JsonObject } from "../../../io/json.ts";
+import type { Stored } from "../../../io/safetensors/read.ts";
+import { quoted } from "../../../io/wording.ts";
+import type { Backend } from "../../../kernels/backend.ts";
+import { LoadError } from "../../../tensor/errors.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
 import { Arguments, type Inputs } from "./arguments.ts";
 
 /** Outputs by name; a single tensor is `{ out }`. */

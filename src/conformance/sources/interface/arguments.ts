@@ -1,8 +1,8 @@
 // The arguments of a call, by the names that the source gives them.
-import type { Stored } from "../../io/safetensors/read.ts";
-import { LoadError } from "../../tensor/errors.ts";
-import { named } from "../../tensor/pattern.ts";
-import { Bool, Int, Tensor } from "../../tensor/tensor.ts";
+import type { Stored } from "../../../io/safetensors/read.ts";
+import { LoadError } from "../../../tensor/errors.ts";
+import { named } from "../../../tensor/pattern.ts";
+import { Bool, Int, Tensor } from "../../../tensor/tensor.ts";
 
 /** A tensor, an integer without axes, or a dictionary of inputs: the call `{ "inputs.image": … }` passes `{ image }` as `inputs`. */
 export type Input = Stored | number | Inputs;

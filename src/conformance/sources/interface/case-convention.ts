@@ -1,9 +1,9 @@
 // The mask convention that the source of a golden case follows. The registry needs the models of all sources, and this file only their
 // conventions.
-import type { CaseManifest } from "../../io/golden/manifest.ts";
-import { type Convention, conventionIn } from "../../masks/conventions/conventions.ts";
-import { openFlamingo } from "../../masks/conventions/open-flamingo.ts";
-import { profiles } from "../../models/flamingo/profiles.ts";
+import type { CaseManifest } from "../../../io/golden/manifest.ts";
+import { type Convention, conventionIn } from "../../../masks/conventions/conventions.ts";
+import { openFlamingo } from "../../../masks/conventions/open-flamingo.ts";
+import { profiles } from "../../../models/flamingo/profiles.ts";
 import { ownEntry } from "./source.ts";
 
 /** The convention of a case; null where its package has no masks, or is not registered. Throws a LoadError for an unknown profile. */

@@ -1,15 +1,15 @@
 // torch 2.13.0: torch.nn (torch-nn.ts) and torch.optim. A case of the latter gives one parameter p0 and the gradients g0, g1, … of its steps; the outputs are the
 // parameter after each step, p1, p2, …
-import { between, boolean, list, number, optional, type Read, refuse } from "../../io/fields.ts";
-import { LoadError } from "../../tensor/errors.ts";
-import { flat, type Shape, Tensor, view } from "../../tensor/tensor.ts";
-import { clip } from "../../training/gradient-maps.ts";
-import { adamw } from "../../training/optimizers/adamw.ts";
-import type { Optimizer } from "../../training/optimizers/optimizer.ts";
-import { sgd } from "../../training/optimizers/sgd.ts";
-import type { Arguments } from "./arguments.ts";
-import { type Outputs, procedureClass, type Source } from "./source.ts";
-import { torchNN } from "./torch-nn.ts";
+import { between, boolean, list, number, optional, type Read, refuse } from "../../../io/fields.ts";
+import { LoadError } from "../../../tensor/errors.ts";
+import { flat, type Shape, Tensor, view } from "../../../tensor/tensor.ts";
+import { clip } from "../../../training/gradient-maps.ts";
+import { adamw } from "../../../training/optimizers/adamw.ts";
+import type { Optimizer } from "../../../training/optimizers/optimizer.ts";
+import { sgd } from "../../../training/optimizers/sgd.ts";
+import type { Arguments } from "../interface/arguments.ts";
+import { type Outputs, procedureClass, type Source } from "../interface/source.ts";
+import { torchNN } from "./nn.ts";
 
 const positive = between(number, 0, Number.MAX_VALUE);
 const orDefault = optional(positive, undefined);
