@@ -29,6 +29,10 @@ export {
 export { loadPickle, openPickle, type PickledTensors } from "./io/pickle/read.ts";
 export { loadSafetensors, openSafetensors, type SafetensorsFile } from "./io/safetensors/read.ts";
 export { saveSafetensors, writeSafetensors } from "./io/safetensors/write.ts";
+export type { ChatMessage } from "./io/tokenizers/chat.ts";
+export { loadTokenizer } from "./io/tokenizers/load.ts";
+export type { TextStream } from "./io/tokenizers/streaming.ts";
+export type { ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./io/tokenizers/tokenizer.ts";
 export { loadTorch, openTorch } from "./io/torch/read.ts";
 export { auto } from "./kernels/auto.ts";
 export { type Backend, differentiable } from "./kernels/backend.ts";

@@ -146,6 +146,8 @@ test("a package is imported from its own folders only", () => {
     ["kernels/gpu/a.ts", "gpu.js", false],
     ["kernels/a.ts", "gpu.js", true],
     ["kernels/gpu-two/a.ts", "gpu.js", true],
+    ["io/tokenizers/a.ts", "@huggingface/tokenizers", false],
+    ["io/a.ts", "@huggingface/tokenizers", true],
     ["cli/a.ts", "node:fs", false],
     ["host/a.ts", "node:fs", false],
     ["io/a.ts", "node:fs", true],

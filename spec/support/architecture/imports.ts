@@ -41,6 +41,8 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "ndarray-ops": ["tensor/"],
   "pure-rand": ["tensor/"],
   "gpu.js": ["kernels/gpu/"],
+  "@huggingface/jinja": ["io/tokenizers/"],
+  "@huggingface/tokenizers": ["io/tokenizers/"],
   node: ["host/", "cli/", "web/"],
 };
 
