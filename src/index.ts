@@ -13,8 +13,11 @@ export {
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
 export { attentionMaps } from "./generation/attention-maps.ts";
-export { type Choose, greedy, sampled } from "./generation/choose.ts";
-export { type GenerateOptions, generate, stream } from "./generation/generate.ts";
+export { beamSearch } from "./generation/beam-search.ts";
+export type { Beam } from "./generation/beams.ts";
+export { type Alternative, type Choose, type ChosenToken, greedy } from "./generation/choose.ts";
+export { generate, stream } from "./generation/generate.ts";
+export type { GenerateOptions } from "./generation/options.ts";
 export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts";
 export type { Image, ImageMode } from "./io/images/image.ts";
 export { readImage, readImageFile } from "./io/images/read.ts";

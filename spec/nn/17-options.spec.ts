@@ -5,7 +5,7 @@ import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts
 import { ParallelTransformerBlock, SwiGLU } from "../../src/blocks/parallel-transformer-block.ts";
 import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
-import { sampled } from "../../src/generation/choose.ts";
+import { settingsOf } from "../../src/generation/options.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
@@ -380,11 +380,32 @@ const calls: Readonly<Record<string, Call>> = {
     more: { kind: "constant", warmup: 2, steps: 9, floor: 0.1 },
     required: [],
   },
-  sampled: {
-    make: call((o) => sampled(o)),
-    valid: { seed: 1 },
-    more: { temperature: 2, topK: 3 },
-    required: ["seed"],
+  generate: {
+    make: call((o) => settingsOf(o)),
+    valid: { stop: 1, maxTokens: 3 },
+    more: {
+      minTokens: 1,
+      minLength: 2,
+      repetitionPenalty: 1.5,
+      noRepeatNgram: 2,
+      badWords: [[1, 2]],
+      never: [1],
+      alternatives: 3,
+      seenPadding: 3,
+    },
+    required: ["stop", "maxTokens"],
+  },
+  "generate by sampling": {
+    make: call((o) => settingsOf(o)),
+    valid: { stop: [1, 2], maxTokens: 3, seed: 1 },
+    more: { temperature: 2, topK: 3, topP: 0.5, returns: 3 },
+    required: ["stop", "maxTokens"],
+  },
+  "generate by beams": {
+    make: call((o) => settingsOf(o)),
+    valid: { stop: [], maxTokens: 3, beams: 3 },
+    more: { lengthPenalty: -2, earlyStopping: "never", returns: 2 },
+    required: ["stop", "maxTokens"],
   },
 };
 
@@ -409,6 +430,20 @@ const BAD = [
 
 /** The values of BAD that an option accepts, each documented in 17-options.md and the chapter of its class. */
 const accepted: Readonly<Record<string, readonly unknown[]>> = {
+  stop: [1e9, 0, []],
+  maxTokens: [1e9, 0],
+  minTokens: [1e9, 0],
+  minLength: [1e9, 0],
+  repetitionPenalty: [0.5, 1e9],
+  noRepeatNgram: [1e9, 0],
+  badWords: [[]],
+  never: [[]],
+  alternatives: [1e9, 0],
+  seenPadding: [1e9, 0],
+  topP: [0.5, 0],
+  "generate by sampling.returns": [],
+  lengthPenalty: [-1, 0.5, 1e9, 0],
+  earlyStopping: [true],
   mult: [0.5, 0],
   ffMult: [0.5, 0],
   "ParallelTransformerBlock.ffMult": [0],

@@ -7,7 +7,7 @@ import { type Check, checked, checkValue, count, listOf, object, optional } from
 import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
-import { batchOf } from "./generate.ts";
+import { batchOf } from "./prompts.ts";
 
 export interface AttentionMapOptions {
   /** Named activations that hold cross-attention weights, axes b h l (m r): one for each layer to report. */

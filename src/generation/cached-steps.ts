@@ -2,13 +2,15 @@
 import type { Backend } from "../kernels/backend.ts";
 import { releaseKept, replay } from "../kernels/replay.ts";
 import { type Cache, type KeyValues, readOn, type Writer } from "../models/language-model.ts";
-import { record } from "../tensor/program/record.ts";
-import type { Bool, Int, Tensor } from "../tensor/tensor.ts";
+import { apply, record } from "../tensor/program/record.ts";
+import { type Bool, Int, type Tensor } from "../tensor/tensor.ts";
 
 /** The tokens that one step reads, and for each row which tokens of the text are no padding. */
 export interface Pass {
   readonly ids: Int<"b l">;
   readonly mask: Bool<"b s">;
+  /** The row of the last pass that each row continues; null: the same one. */
+  readonly from?: readonly number[] | null;
 }
 
 type Named = Readonly<Record<string, Tensor>>;
@@ -42,22 +44,38 @@ export class CachedSteps {
   }
 
   /** The logits of the token after the pass. */
-  async step({ ids, mask }: Pass): Promise<Tensor> {
-    const [writer, past] = [this.#writer, this.#cache];
+  async step({ ids, mask, from = null }: Pass): Promise<Tensor> {
+    const [writer, before] = [this.#writer, this.#cache];
+    const rows = before && from && !isIdentity(from, before) ? from : null;
     this.#context ??= await this.#run(() => ({ ...writer.context() }), {}); // [generate.context]
+    if (rows && rows.length !== before?.text.shape[0]) await this.#selectContext(rows);
     const context = this.#context;
+    const read = rows && before ? textRows(before, rows) : before;
     const call = (): Named => {
+      const past = read && {
+        ...read,
+        layers: before && rows ? before.layers.map(selected(rows)) : read.layers,
+      };
       const { logits, cache } = writer.step(ids, mask, past, context);
       return { [LOGITS]: logits, ...tensorsOf(cache.layers) };
     };
-    const before = tensorsOf(past?.layers ?? []);
-    const { [LOGITS]: logits, ...kept } = await this.#run(call, {
-      ...before,
-      ...prefixed("context", context),
-    });
-    releaseKept(...Object.values(before));
-    this.#cache = { layers: layersOf(kept), ...readOn(past, ids) };
+    const old = tensorsOf(before?.layers ?? []);
+    const { [LOGITS]: logits, ...kept } = await this.#run(call, { ...old, ...prefixed("context", context) });
+    releaseKept(...Object.values(old));
+    this.#cache = { layers: layersOf(kept), ...readOn(read, ids) };
     return logits as Tensor;
+  }
+
+  /**
+   * Gives each row of the next pass its own context. Rows that only change places need none: they are beams of one prompt, whose contexts
+   * are the same.
+   */
+  async #selectContext(rows: readonly number[]): Promise<void> {
+    const old = this.#context ?? {};
+    const call = (): Named =>
+      Object.fromEntries(Object.entries(old).map(([name, t]) => [name, rowsOf(t, rows)]));
+    this.#context = await this.#run(call, prefixed("context", old)); // [generate.rows]
+    releaseKept(...Object.values(old));
   }
 
   /** Frees the memory of context and cache. */
@@ -77,6 +95,26 @@ export class CachedSteps {
 }
 
 const LOGITS = "logits";
+
+const isIdentity = (rows: readonly number[], { text }: Cache): boolean =>
+  rows.length === text.shape[0] && rows.every((row, i) => row === i);
+
+/** Rows along the first axis, the batch. */
+const rowsOf = (t: Tensor, rows: readonly number[]): Tensor =>
+  apply("gather", { ids: new Int([rows.length], Int32Array.from(rows)) }, t);
+
+const selected =
+  (rows: readonly number[]) =>
+  ({ k, v }: KeyValues): KeyValues => ({ k: rowsOf(k, rows), v: rowsOf(v, rows) }); // [generate.rows]
+
+/** The cache with rows of its text; its layers are left as they are. */
+function textRows(cache: Cache, rows: readonly number[]): Cache {
+  const s = cache.text.shape[1] ?? 0;
+  const flat = cache.text.flat();
+  const data = new Int32Array(rows.length * s);
+  for (const [i, row] of rows.entries()) data.set(flat.subarray(row * s, (row + 1) * s), i * s);
+  return { ...cache, text: new Int([rows.length, s], data) };
+}
 
 /** A cache as named tensors, cache.0.k cache.0.v cache.1.k …, as programs take and return it. */
 const tensorsOf = (layers: readonly KeyValues[]): Named =>

@@ -1,11 +1,10 @@
 // flamboyance digits caption
-import { attentionOf, captionsOf, captionTexts } from "../../demos/digits/captioning.ts";
+import { attentionOf, captionsOf, captionTexts, type Sampling } from "../../demos/digits/captioning.ts";
 import { decode, IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
 import { type Picture, readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
 import { type DigitsModel, loadDigitsModel } from "../../demos/digits/model.ts";
 import { greyOf, scan } from "../../demos/digits/scan.ts";
-import { type Choose, greedy, sampled } from "../../generation/choose.ts";
 import { decodeImageFile } from "../../io/images/read.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Paint } from "../../terminal/colour.ts";
@@ -41,22 +40,22 @@ async function pictureNamed(name: string): Promise<Picture> {
   return picture;
 }
 
-interface Sampling {
+interface SamplingArguments {
   readonly sample: boolean;
   readonly temperature?: string | undefined;
   readonly "top-k"?: string | undefined;
   readonly seed?: string | undefined;
 }
 
-function choice({ sample, temperature, "top-k": topK, seed }: Sampling): Choose {
+function samplingOf({ sample, temperature, "top-k": topK, seed }: SamplingArguments): Sampling {
   if (!sample && (temperature ?? topK ?? seed) !== undefined)
     throw new UsageError("--temperature, --top-k and --seed need --sample"); // [generate.options]
-  if (!sample) return greedy;
-  return sampled({
+  if (!sample) return {};
+  return {
     seed: wholeOption("seed", seed ?? "1"),
     temperature: positiveOption("temperature", temperature ?? "1"),
     topK: optionalWhole("top-k", topK, 1),
-  });
+  };
 }
 
 /** A row for each token and a column for each layer: the share of attention to each image, in per cent. */
@@ -86,11 +85,11 @@ interface Generated {
 async function caption(
   model: DigitsModel,
   pictures: readonly Picture[],
-  choose: Choose,
+  sampling: Sampling,
   attend: boolean,
   backend: Backend,
 ): Promise<Generated> {
-  const [captions = []] = await captionsOf(model, [pictures], backend, choose);
+  const [captions = []] = await captionsOf(model, [pictures], backend, sampling);
   const tokens = captions.flatMap((words) => [IMAGE, ...words]);
   const attended = attend ? await attentionOf(model, tokens, pictures, backend) : null;
   return { captions: captions.map(decode), tokens, attended };
@@ -109,13 +108,13 @@ export async function digits(args: readonly string[]): Promise<number> {
     throw new UsageError(
       `digits caption takes 1 to ${MOST} pictures: PNG or JPEG files, or numbers of held-out digits`,
     );
-  const choose = choice(values);
+  const sampling = samplingOf(values);
   const pictures: Picture[] = [];
   for (const name of names) pictures.push(await pictureNamed(name));
   const model = loadDigitsModel(values.model ?? modelFile());
   const backend = await openBackend(values.backend);
   try {
-    const { captions, tokens, attended } = await caption(model, pictures, choose, values.attend, backend);
+    const { captions, tokens, attended } = await caption(model, pictures, sampling, values.attend, backend);
     if (values.json) {
       const words = tokens.map((id) => VOCABULARY[id]);
       writeJson({ captions, ...(attended ? { tokens: words, attended } : {}) });

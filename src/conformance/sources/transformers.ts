@@ -237,7 +237,7 @@ export async function generatedSequences(
     maxTokens,
     backend,
   }))
-    steps.push(tokens.map((token) => token ?? pad ?? eos));
+    steps.push(tokens.map((token) => token?.id ?? pad ?? eos));
   const [b = 0, l = 0] = text.ids.shape;
   const prompt = text.ids.flat();
   const rows = Array.from({ length: b }, (_, row) => [

@@ -1,7 +1,7 @@
 // Captions of digit sequences, and the attention behind them.
 import { attentionMaps } from "../../generation/attention-maps.ts";
-import { type Choose, greedy } from "../../generation/choose.ts";
 import { generate } from "../../generation/generate.ts";
+import type { GenerateOptions } from "../../generation/options.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Media } from "../../models/flamingo/media.ts";
 import { decode, IMAGE, PAD, STOP } from "./captions.ts";
@@ -19,6 +19,9 @@ async function mediaOf(
   return { embeds: sequencesOf(sequences, await embeddings(vit, sequences.flat(), backend)) };
 }
 
+/** How captions are drawn; without a seed the most probable words are chosen. */
+export type Sampling = Pick<GenerateOptions, "seed" | "temperature" | "topK">;
+
 /**
  * Token ids of captions, [sequence][image]. A sequence's captions are generated in order: each one follows its image
  * token and the captions before it.
@@ -27,15 +30,16 @@ export async function captionsOf(
   model: DigitsModel,
   sequences: readonly (readonly Picture[])[],
   backend?: Backend,
-  choose: Choose = greedy,
+  { seed, ...sampling }: Sampling = {},
 ): Promise<number[][][]> {
   const flamingo = model.flamingo.withMedia(await mediaOf(model, sequences, backend));
-  const options = { stop: STOP, maxTokens: MAX_WORDS, never: [PAD, IMAGE], choose, backend };
+  const options = { stop: STOP, maxTokens: MAX_WORDS, never: [PAD, IMAGE], ...sampling, backend };
   const captions: number[][][] = sequences.map(() => []);
   let rows: number[][] = sequences.map(() => []);
   for (let image = 0; image < (sequences[0]?.length ?? 0); image++) {
     const prompts = rows.map((row) => [...row, IMAGE]);
-    rows = await generate(flamingo, prompts, options);
+    const draw = seed === undefined ? {} : { seed: seed + image }; // each caption has draws of its own
+    rows = await generate(flamingo, prompts, { ...options, ...draw });
     for (const [b, row] of rows.entries()) captions[b]?.push(row.slice(prompts[b]?.length));
   }
   return captions;

@@ -1,5 +1,5 @@
 // The vocabulary and the captions of the digits: six sentences that name a digit, one token for each word.
-import { batchOf } from "../../generation/generate.ts";
+import { batchOf } from "../../generation/prompts.ts";
 import type { Generator } from "../../tensor/random.ts";
 import type { Int } from "../../tensor/tensor.ts";
 import { type Picture, pick } from "./data.ts";
