@@ -66,7 +66,6 @@ export {
 } from "./models/language-models/gpt-neox.ts";
 export { GPTJForCausalLM, type GPTJOptions } from "./models/language-models/gptj.ts";
 export { LlamaForCausalLM, type LlamaOptions } from "./models/language-models/llama.ts";
-export { llamaOptions } from "./models/language-models/llama-config.ts";
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
@@ -108,6 +107,15 @@ export { RelativePositionBias } from "./nn/positions/relative-bias.ts";
 export { RotaryEmbedding, rotary } from "./nn/positions/rotary.ts";
 export { XPos } from "./nn/positions/xpos.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
+export {
+  type LoadedModel,
+  type LoadPretrainedOptions,
+  loadPretrained,
+  memoryPlan,
+} from "./pretrained/load-pretrained.ts";
+export type { MemoryPlan, PlanOptions } from "./pretrained/memory-plan.ts";
+export { describePlan } from "./pretrained/plan-text.ts";
+export type { Amount, ReadingProgress } from "./pretrained/reading.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";
 export { Bug, LoadError, RuleError, ShapeError } from "./tensor/errors.ts";
 export {

@@ -11,10 +11,12 @@ export interface FieldLocation {
   readonly field: string;
   /** Receives the members that no reader takes, as "inputs.x.comment". */
   readonly unread?: string[] | undefined;
+  /** The rule that errors cite; "case.fields" by default. */
+  readonly rule?: string | undefined;
 }
 export type Read<T> = (value: Json | undefined, at: FieldLocation) => T;
 
-export function refuse(at: FieldLocation, problem: string, rule = "case.fields"): LoadError {
+export function refuse(at: FieldLocation, problem: string, rule = at.rule ?? "case.fields"): LoadError {
   return new LoadError(`${at.file}: ${quoted(at.field)} ${problem}  [${rule}]`);
 }
 

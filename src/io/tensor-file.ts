@@ -22,7 +22,7 @@ export interface Unreadable {
   readonly problem: string;
 }
 
-const isUnreadable = (entry: Entry | Unreadable): entry is Unreadable => "problem" in entry;
+export const isUnreadable = (entry: Entry | Unreadable): entry is Unreadable => "problem" in entry;
 
 export class TensorFile {
   readonly name: string;

@@ -2,7 +2,6 @@
 import { expect, test } from "vitest";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
 import { LlamaForCausalLM, type LlamaOptions } from "../../../src/models/language-models/llama.ts";
-import { llamaOptions } from "../../../src/models/language-models/llama-config.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { square, sumAll } from "../../../src/tensor/ops/functions.ts";
@@ -204,80 +203,3 @@ test("[llama.layer] replay equals eager", async () => {
 });
 
 // As save_pretrained of transformers 4.57.6 writes it.
-const CONFIG = {
-  architectures: ["LlamaForCausalLM"],
-  attention_bias: true,
-  attention_dropout: 0,
-  bos_token_id: 1,
-  dtype: "float32",
-  eos_token_id: 2,
-  head_dim: 16,
-  hidden_act: "silu",
-  hidden_size: 32,
-  initializer_range: 0.02,
-  intermediate_size: 48,
-  max_position_embeddings: 2048,
-  mlp_bias: true,
-  model_type: "llama",
-  num_attention_heads: 4,
-  num_hidden_layers: 3,
-  num_key_value_heads: 2,
-  pretraining_tp: 1,
-  rms_norm_eps: 1e-5,
-  rope_scaling: null,
-  rope_theta: 500_000,
-  tie_word_embeddings: true,
-  transformers_version: "4.57.6",
-  use_cache: true,
-  vocab_size: 50,
-};
-
-test("[llama.config] the options are those of config.json", () => {
-  expect(llamaOptions(CONFIG)).toEqual({
-    vocabSize: 50,
-    hiddenSize: 32,
-    intermediateSize: 48,
-    numHiddenLayers: 3,
-    numAttentionHeads: 4,
-    numKeyValueHeads: 2,
-    headDim: 16,
-    rmsNormEps: 1e-5,
-    ropeTheta: 500_000,
-    attentionBias: true,
-    mlpBias: true,
-    tieWordEmbeddings: true,
-  });
-  const { rope_theta, ...without } = CONFIG;
-  const five = { ...without, rope_parameters: { rope_type: "default", rope_theta: 7 } };
-  expect(llamaOptions(five).ropeTheta).toBe(7);
-  for (const value of Object.values(llamaOptions({ model_type: "llama" }))) expect(value).toBeUndefined();
-  expect(llamaOptions({ ...CONFIG, head_dim: null }).headDim).toBeUndefined();
-});
-
-test.each([
-  [{ model_type: "mistral" }],
-  [{ model_type: undefined }],
-  [{ hidden_act: "gelu" }],
-  [{ rope_scaling: { rope_type: "llama3", factor: 8 } }],
-  [{ rope_scaling: { type: "linear", factor: 2 } }],
-  [{ rope_scaling: { rope_type: "default", factor: 2 } }],
-  [{ rope_parameters: { rope_type: "yarn", rope_theta: 7 } }],
-  [{ rope_parameters: 3 }],
-  [{ partial_rotary_factor: 0.5 }],
-  [{ vocab_size: "50" }],
-  [{ mlp_bias: 1 }],
-])("[llama.config] %j is refused", (change) => {
-  expect(refusal(() => llamaOptions({ ...CONFIG, ...change })).rule).toBe("llama.config");
-});
-
-test("[llama.config] the type of scaled rotary embeddings is named", () => {
-  const scaled = { ...CONFIG, rope_scaling: { rope_type: "llama3", factor: 8 } };
-  expect(refusal(() => llamaOptions(scaled)).message).toBe(
-    'the configuration has rope_scaling of type "llama3", which LlamaForCausalLM does not support  [llama.config]',
-  );
-});
-
-test("[llama.config] a configuration that is no object is refused", () => {
-  for (const value of [null, [], "llama"])
-    expect(refusal(() => llamaOptions(value as never)).rule).toBe("llama.config");
-});

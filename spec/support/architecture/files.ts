@@ -8,6 +8,7 @@ const ASYNCHRONOUS = new Set([
   "io",
   "kernels",
   "training",
+  "pretrained",
   "generation",
   "conformance",
   "mask-report",

@@ -24,6 +24,7 @@ export const LAYERS: Readonly<Record<string, number>> = {
   nn: 2,
   blocks: 3,
   models: 4,
+  pretrained: 5,
   training: 5,
   generation: 5,
   conformance: 7,

@@ -15,6 +15,7 @@ import {
   type Writer,
   writerOf,
 } from "../../models/language-model.ts";
+import { only } from "../../pretrained/configurations/configuration.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { concat, repeat } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
@@ -36,7 +37,7 @@ import { llama } from "./transformers/llama.ts";
 import { mpt } from "./transformers/mpt.ts";
 import { opt } from "./transformers/opt.ts";
 import { positionClasses } from "./transformers/positions.ts";
-import { type BuiltModel, id, type ModelClass, only } from "./transformers/readers.ts";
+import { type BuiltModel, id, type ModelClass } from "./transformers/readers.ts";
 
 /** Language models by their class in the package. */
 const MODELS = {

@@ -63,6 +63,11 @@ export class Pretrained extends TensorFile {
     return [...this.#files.keys()];
   }
 
+  /** The weights by file, in the order in which each file lists them. */
+  get tensorsByFile(): ReadonlyMap<string, readonly string[]> {
+    return new Map([...this.#files].map(([name, file]) => [name, file.keys]));
+  }
+
   close(): void {
     for (const file of this.#files.values()) file.close();
   }

@@ -22,7 +22,7 @@ export interface EngineOptions {
 }
 
 /** The rest of the 4 GiB is for intermediates and for weights beyond the budget, one at a time. */
-const BUDGET = 3.25 * 2 ** 30;
+export const BUDGET = 3.25 * 2 ** 30;
 
 /** Throws a RuleError for an option that this backend does not have, such as a precision, and for a value that it cannot use. */
 function checkOptions({ threads, relaxed, budget, ...others }: EngineOptions): void {

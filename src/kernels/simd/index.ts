@@ -14,7 +14,7 @@ import { sum, unbroadcast } from "./ops/sums.ts";
 import { storeOf } from "./store.ts";
 import { Weights } from "./weights.ts";
 
-export type { EngineOptions as SimdOptions } from "./engine.ts";
+export { BUDGET, type EngineOptions as SimdOptions } from "./engine.ts";
 export { memorySweep, peakLoop } from "./peak.ts";
 
 /** Whether the JavaScript engine supports WebAssembly SIMD and shared memory. */

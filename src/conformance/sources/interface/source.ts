@@ -12,6 +12,7 @@ import {
 } from "../../../io/fields.ts";
 import type { Json, JsonObject } from "../../../io/json.ts";
 import type { Stored } from "../../../io/safetensors/read.ts";
+import { type CamelCased, camel, type Readers } from "../../../io/snake-case.ts";
 import { quoted } from "../../../io/wording.ts";
 import type { Backend } from "../../../kernels/backend.ts";
 import { LoadError } from "../../../tensor/errors.ts";
@@ -55,13 +56,6 @@ export interface Source<P extends object = object> {
   readonly classes: Readonly<Record<string, SourceClass<P>>>;
 }
 
-type Camel<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
-/** Options with the source's snake_case names in camelCase. */
-export type CamelCased<O> = { readonly [K in keyof O as Camel<K> & string]: O[K] };
-
-export const camel = (name: string): string =>
-  name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-
 /** A number that the class checks itself, so that it refuses what the release refuses, in the release's words. */
 export const size = between(number, -(2 ** 31), 2 ** 31);
 
@@ -81,8 +75,6 @@ export const layers: Read<number> = (value, at) => {
   if (n > MOST_LAYERS) throw refuse(at, `is ${n}; it must be between 0 and ${MOST_LAYERS}`, "conform.budget"); // [conform.budget]
   return n;
 };
-
-export type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };
 
 interface ClassDefinition<O extends object, P extends object, M extends object> {
   /** One reader for each argument of the constructor, in the source's names. */

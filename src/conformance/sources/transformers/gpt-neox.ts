@@ -1,37 +1,17 @@
-// The configuration of transformers' GPTNeoXForCausalLM.
-import { integer, number, oneOf, optional, orNull } from "../../../io/fields.ts";
-import { GPTNeoXForCausalLM } from "../../../models/language-models/gpt-neox.ts";
-import { layers } from "../interface/source.ts";
-import {
-  activationName,
-  flag,
-  id,
-  modelClass,
-  numberOrDefault,
-  only,
-  ropeScaling,
-  sizeOrDefault,
-} from "./readers.ts";
+// Cases of transformers' GPTNeoXForCausalLM.
+import { integer, number, optional, orNull } from "../../../io/fields.ts";
+import { flag, only } from "../../../pretrained/configurations/configuration.ts";
+import { gptNeoX as released } from "../../../pretrained/configurations/gpt-neox.ts";
+import { id, layersOrDefault, modelClass, numberOrDefault, rotaryPrecision } from "./readers.ts";
 
-const modelOptions = {
-  vocab_size: sizeOrDefault,
-  hidden_size: sizeOrDefault,
-  num_hidden_layers: optional(layers, undefined),
-  num_attention_heads: sizeOrDefault,
-  intermediate_size: sizeOrDefault,
-  hidden_act: activationName,
-  rotary_pct: numberOrDefault,
-  rotary_emb_base: numberOrDefault,
-  rope_scaling: ropeScaling,
-  rotary_precision: optional(oneOf("float32", "float64"), undefined),
-  layer_norm_eps: numberOrDefault,
-  tie_word_embeddings: flag,
-  use_parallel_residual: flag,
-  attention_bias: flag,
+const options = {
+  ...released.options,
+  num_hidden_layers: layersOrDefault,
+  rotary_precision: rotaryPrecision,
 };
 
-const otherOptions = {
-  max_position_embeddings: sizeOrDefault,
+const others = {
+  max_position_embeddings: numberOrDefault,
   bos_token_id: id,
   pad_token_id: id,
   eos_token_id: optional(orNull(integer), 2),
@@ -42,4 +22,4 @@ const otherOptions = {
   hidden_dropout: only(0),
 };
 
-export const gptNeoX = modelClass(modelOptions, otherOptions, (options) => new GPTNeoXForCausalLM(options));
+export const gptNeoX = modelClass(options, others, released.build);

@@ -1,39 +1,17 @@
-// The configuration of transformers' LlamaForCausalLM.
-import { integer, oneOf, optional, orNull } from "../../../io/fields.ts";
-import { LlamaForCausalLM } from "../../../models/language-models/llama.ts";
-import { layers, size } from "../interface/source.ts";
-import {
-  activationName,
-  flag,
-  id,
-  modelClass,
-  numberOrDefault,
-  only,
-  ropeScaling,
-  sizeOrDefault,
-} from "./readers.ts";
+// Cases of transformers' LlamaForCausalLM.
+import { integer, optional, orNull } from "../../../io/fields.ts";
+import { flag, only } from "../../../pretrained/configurations/configuration.ts";
+import { llama as released } from "../../../pretrained/configurations/llama.ts";
+import { id, layersOrDefault, modelClass, numberOrDefault, rotaryPrecision } from "./readers.ts";
 
-const llamaOptions = {
-  vocab_size: sizeOrDefault,
-  hidden_size: sizeOrDefault,
-  intermediate_size: sizeOrDefault,
-  num_hidden_layers: optional(layers, undefined),
-  num_attention_heads: sizeOrDefault,
-  num_key_value_heads: optional(orNull(size), undefined),
-  head_dim: optional(orNull(size), undefined),
-  hidden_act: activationName,
-  rms_norm_eps: numberOrDefault,
-  rope_theta: numberOrDefault,
-  rope_scaling: ropeScaling,
-  rotary_precision: optional(oneOf("float32", "float64"), undefined),
-  attention_bias: flag,
-  mlp_bias: flag,
-  pad_token_id: optional(orNull(integer), undefined),
-  tie_word_embeddings: flag,
+const options = {
+  ...released.options,
+  num_hidden_layers: layersOrDefault,
+  rotary_precision: rotaryPrecision,
 };
 
-const otherLlamaOptions = {
-  max_position_embeddings: sizeOrDefault,
+const others = {
+  max_position_embeddings: numberOrDefault,
   bos_token_id: id,
   eos_token_id: optional(orNull(integer), 2),
   attention_dropout: only(0),
@@ -42,4 +20,4 @@ const otherLlamaOptions = {
   use_cache: flag,
 };
 
-export const llama = modelClass(llamaOptions, otherLlamaOptions, (options) => new LlamaForCausalLM(options));
+export const llama = modelClass(options, others, released.build);

@@ -1,53 +1,16 @@
 // Readers that the configurations of transformers' language models share.
-import {
-  boolean,
-  type FieldLocation,
-  integer,
-  number,
-  object,
-  oneOf,
-  optional,
-  orNull,
-  type Read,
-  refuse,
-} from "../../../io/fields.ts";
-import type { Json, JsonObject } from "../../../io/json.ts";
+import { type FieldLocation, integer, number, oneOf, optional, orNull } from "../../../io/fields.ts";
+import type { JsonObject } from "../../../io/json.ts";
+import { type CamelCased, camel, type Readers } from "../../../io/snake-case.ts";
 import type { LanguageModel } from "../../../models/language-model.ts";
-import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
-import type { RopeScaling } from "../../../nn/positions/scaling.ts";
-import { type CamelCased, camel, type Readers, readOptions, size } from "../interface/source.ts";
+import { layers, readOptions } from "../interface/source.ts";
 
-export const sizeOrDefault = optional(size, undefined);
 export const numberOrDefault = optional(number, undefined);
-export const flag = optional(boolean, undefined);
 export const id = optional(orNull(integer), null);
-
-/** The name of an activation in transformers. */
-export const activationName = optional(oneOf(...(Object.keys(ACTIVATIONS) as ActivationName[])), undefined);
-
-/** The package's rope_scaling, whose type older configurations call `type`. */
-const scalingType = optional(oneOf("default", "linear", "llama3"), undefined);
-const scalingOptions = {
-  type: scalingType,
-  rope_type: scalingType,
-  factor: numberOrDefault,
-  low_freq_factor: numberOrDefault,
-  high_freq_factor: numberOrDefault,
-  original_max_position_embeddings: numberOrDefault,
-};
-const scaling: Read<RopeScaling> = (value, at) => {
-  const { type, ropeType = type, ...members } = readOptions(scalingOptions, object(value, at), at);
-  return { ropeType, ...members } as RopeScaling; // the model checks it
-};
-export const ropeScaling = optional(orNull(scaling), undefined);
-
-/** An option of the package with the only value that is supported. */
-export const only =
-  <T extends Json>(value: T): Read<T> =>
-  (given, at) => {
-    if (given === undefined || given === value) return value;
-    throw refuse(at, `has to be ${JSON.stringify(value)}; other values are not supported`);
-  };
+/** The number of layers, under any name. */
+export const layersOrDefault = optional(layers, undefined);
+/** The precision of rotary angles, which cases choose beside the options of the package. */
+export const rotaryPrecision = optional(oneOf("float32", "float64"), undefined);
 
 /** A language model, and the token that ends its text by default. */
 export interface BuiltModel {

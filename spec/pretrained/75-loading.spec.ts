@@ -1,0 +1,168 @@
+// The executable half of 75-loading.md.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { noPadding, writerOf } from "../../src/models/language-model.ts";
+import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
+import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
+import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
+import { initialize, stateDict } from "../../src/nn/state-dict.ts";
+import { loadPretrained, memoryPlan } from "../../src/pretrained/load-pretrained.ts";
+import { describePlan } from "../../src/pretrained/plan-text.ts";
+import type { ReadingProgress } from "../../src/pretrained/reading.ts";
+import { flat, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
+import { folders } from "../support/fixtures/temporary.ts";
+
+const fresh = folders();
+
+type Weights = ReadonlyMap<string, Tensor>;
+
+/** A folder with a configuration, and weights in files of so many tensors. */
+function folderOf(config: object, weights: Weights, perFile = Infinity): string {
+  const folder = fresh();
+  mkdirSync(folder);
+  writeFileSync(join(folder, "config.json"), JSON.stringify(config));
+  const all = [...weights];
+  if (all.length <= perFile) {
+    saveSafetensors(join(folder, "model.safetensors"), weights, { floats: "stored" });
+    return folder;
+  }
+  const map: Record<string, string> = {};
+  for (let at = 0; at < all.length; at += perFile) {
+    const [name, part] = [`model-${at}.safetensors`, all.slice(at, at + perFile)];
+    saveSafetensors(join(folder, name), new Map(part), { floats: "stored" });
+    for (const [key] of part) map[key] = name;
+  }
+  writeFileSync(join(folder, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
+  return folder;
+}
+
+const GPTJ = {
+  model_type: "gptj",
+  vocab_size: 11,
+  n_embd: 8,
+  n_layer: 2,
+  n_head: 2,
+  rotary_dim: 4,
+  n_positions: 7,
+};
+const gptj = initialize(
+  new GPTJForCausalLM({ vocabSize: 11, nEmbd: 8, nLayer: 2, nHead: 2, rotaryDim: 4, nPositions: 7 }),
+  3,
+  { dtype: "bfloat16" },
+);
+const IDS = int("b l", [[3, 7, 1, 9]]);
+const logitsOf = (writer: ReturnType<typeof writerOf>) => [
+  ...flat(writer.step(IDS, noPadding(1, 4), null, {}).logits.data),
+];
+
+test.each([true, false])(
+  "[pretrained.model] [pretrained.progress] the weights of shards, lazy: %s",
+  async (lazy) => {
+    const state = stateDict(gptj);
+    const events: ReadingProgress[] = [];
+    const folder = folderOf(GPTJ, state, 10);
+    const loaded = await loadPretrained(folder, { lazy, progress: (event) => events.push(event) });
+    expect(events.length).toBe(lazy ? 0 : state.size);
+    expect(logitsOf(loaded.writer)).toEqual(logitsOf(writerOf(gptj)));
+    expect(stateDict(loaded.model).get("lm_head.weight")?.dtype).toBe("bfloat16");
+    expect(new Set(events.map(({ tensor: name }) => name))).toEqual(new Set(state.keys()));
+    const bytes = [...state.values()].reduce((sum, t) => sum + 2 * t.size, 0);
+    expect(events.at(-1)?.read).toEqual({ tensors: state.size, bytes });
+    for (const { total } of events) expect(total).toEqual({ tensors: state.size, bytes });
+    const last = events.filter(({ file }) => file === "model-10.safetensors").at(-1);
+    expect([last?.readOfFile, last?.totalOfFile.tensors]).toEqual([last?.totalOfFile, 10]);
+    loaded.close();
+  },
+);
+
+test("[pretrained.plan] the numbers of the plan, before anything is read", async () => {
+  const folder = folderOf(GPTJ, stateDict(gptj));
+  const seen: string[] = [];
+  const { plan } = await loadPretrained(folder, {
+    lazy: false,
+    context: 5,
+    plan: () => seen.push("plan"),
+    progress: () => seen.push("weight"),
+  });
+  expect([seen[0], seen.filter((one) => one === "plan").length]).toEqual(["plan", 1]);
+  // 10 tensors a layer, the table, the last norm (2) and the head (2)
+  const matrices = 2 * 11 * 8 + 2 * (4 * 64 + 2 * 8 * 32); // table and head; per layer q k v o and the feed-forward
+  const vectors = 11 + 2 * 8 + 2 * (2 * 8 + 32 + 8); // the head's bias, norms, and the biases of the feed-forward
+  expect(plan).toMatchObject({
+    model: "GPTJForCausalLM",
+    parameters: matrices + vectors,
+    files: [{ name: "model.safetensors", tensors: 25, bytes: 2 * (matrices + vectors) }],
+    dtypes: [{ dtype: "BF16", tensors: 25, values: matrices + vectors, bytes: 2 * (matrices + vectors) }],
+    weights: 2 * matrices + 4 * vectors,
+    largestWeight: 2 * 8 * 32,
+    cache: { perToken: 4 * 2 * 2 * 8, context: 5, bytes: 5 * 4 * 2 * 2 * 8 }, // two layers, keys and values of width 8
+    longest: 7,
+    intermediates: { prompt: 5 },
+  });
+  expect(plan.total).toBe(plan.weights + plan.cache.bytes + plan.intermediates.bytes);
+  expect(memoryPlan(folder).cache.context).toBe(7);
+  await expect(
+    loadPretrained(folder, {
+      plan: () => {
+        throw new Error("too large");
+      },
+    }),
+  ).rejects.toThrow("too large");
+  expect(describePlan(plan)[0]).toBe(
+    `${folder}: GPTJForCausalLM with ${plan.parameters.toLocaleString("en-US")} parameters`,
+  );
+});
+
+test("[pretrained.verdict] the simd backend holds a small model", () => {
+  expect(memoryPlan(folderOf(GPTJ, stateDict(gptj))).simd.verdict).toBe("holds");
+});
+
+test("[pretrained.signal] an aborted signal ends the loading with its reason", async () => {
+  const folder = folderOf(GPTJ, stateDict(gptj));
+  await expect(loadPretrained(folder, { signal: AbortSignal.abort(new Error("stop")) })).rejects.toThrow(
+    "stop",
+  );
+  const controller = new AbortController();
+  let read = 0;
+  const loading = loadPretrained(folder, {
+    lazy: false,
+    signal: controller.signal,
+    progress: () => {
+      if (++read === 3) controller.abort(new Error("enough"));
+    },
+  });
+  await expect(loading).rejects.toThrow("enough");
+  expect(read).toBe(3);
+});
+
+test("[pretrained.buffers] buffers of old checkpoints are left out, and named", async () => {
+  const old = new Map<string, Tensor>([
+    ...stateDict(gptj),
+    ["transformer.h.1.attn.masked_bias", tensor("n", [-1e9])],
+  ]);
+  const { report } = await loadPretrained(folderOf(GPTJ, old));
+  expect(report.ignored).toEqual([
+    { rule: "*.attn.masked_bias", names: ["transformer.h.1.attn.masked_bias"] },
+  ]);
+});
+
+test("[pretrained.names] the head of transformers 5, and weights without the prefix of the head's class", async () => {
+  const sizes = { vocab_size: 11, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 2 };
+  const camel = { vocabSize: 11, hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 };
+  const neox = initialize(new GPTNeoXForCausalLM({ ...camel, intermediateSize: 12, rotaryPct: 0.5 }), 3);
+  const five = new Map([...stateDict(neox)].map(([name, t]) => [name.replace("embed_out", "lm_head"), t]));
+  const config = { model_type: "gpt_neox", ...sizes, intermediate_size: 12, rotary_pct: 0.5 };
+  const { writer, report } = await loadPretrained(folderOf(config, five));
+  expect(logitsOf(writer)).toEqual(logitsOf(writerOf(neox)));
+  expect(report.renamed).toEqual([{ rule: "lm_head.weight -> embed_out.weight", names: ["lm_head.weight"] }]);
+  const opt = initialize(new OPTForCausalLM({ ...camel, ffnDim: 12 }), 3);
+  const bare = [...stateDict(opt)].flatMap(([name, t]) =>
+    name === "lm_head.weight" ? [] : [[name.slice("model.".length), t] as const],
+  );
+  const other = await loadPretrained(
+    folderOf({ model_type: "opt", ...sizes, ffn_dim: 12, word_embed_proj_dim: 8 }, new Map(bare)),
+  );
+  expect(logitsOf(other.writer)).toEqual(logitsOf(writerOf(opt)));
+});

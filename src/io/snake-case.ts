@@ -1,0 +1,12 @@
+// Options with Python's snake_case names, as files have them, and in camelCase, as classes take them.
+import type { Read } from "./fields.ts";
+
+type Camel<S> = S extends `${infer Head}_${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
+/** Options with the source's snake_case names in camelCase. */
+export type CamelCased<O> = { readonly [K in keyof O as Camel<K> & string]: O[K] };
+
+export const camel = (name: string): string =>
+  name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** One reader for each option. */
+export type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };

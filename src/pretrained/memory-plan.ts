@@ -1,0 +1,189 @@
+// The memory that a model of a folder needs, from its configuration and the descriptions of its weights: no value is read.
+import { bitsOf, type StoredDtype } from "../io/dtypes.ts";
+import type { Pretrained } from "../io/huggingface/pretrained.ts";
+import { isUnreadable } from "../io/tensor-file.ts";
+import { BUDGET } from "../kernels/simd/index.ts";
+import { type LanguageModel, noPadding, writerOf } from "../models/language-model.ts";
+import { stateDict } from "../nn/state-dict.ts";
+import { peakLiveElements } from "../tensor/program/checkpointing.ts";
+import { record } from "../tensor/program/record.ts";
+import { Int, sizeOf } from "../tensor/tensor.ts";
+import type { PretrainedClass } from "./model-classes.ts";
+
+/** The weights of one dtype. */
+export interface DtypeShare {
+  readonly dtype: StoredDtype;
+  readonly tensors: number;
+  readonly values: number;
+  readonly bytes: number;
+}
+
+/** A file with weights. */
+export interface WeightsFile {
+  readonly name: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** The memory of a model, in bytes where nothing else is said. */
+export interface MemoryPlan {
+  readonly folder: string;
+  /** The class of transformers. */
+  readonly model: string;
+  /** Parameters of the model, tied ones once. */
+  readonly parameters: number;
+  readonly files: readonly WeightsFile[];
+  /** What the files hold, by dtype. */
+  readonly dtypes: readonly DtypeShare[];
+  /** The model's weights as a backend keeps them: 16 bits for matrices that are stored so, 32 for all else; tied ones once. */
+  readonly weights: number;
+  /** The largest of these weights. */
+  readonly largestWeight: number;
+  /** Keys and values in float32. `context` is the number of tokens for which `bytes` are planned. */
+  readonly cache: { readonly perToken: number; readonly context: number; readonly bytes: number };
+  /** The longest text of the configuration, in tokens. */
+  readonly longest: number;
+  /** Intermediate results, at most, while `prompt` tokens are read at once. */
+  readonly intermediates: { readonly prompt: number; readonly bytes: number };
+  /** Weights, cache and intermediates. */
+  readonly total: number;
+  /**
+   * The simd backend, whose memory ends at `memory`: "holds" the weights; "streams" them, reading what is beyond the budget for each
+   * use; or has no room for what a run needs besides ("too large").
+   */
+  readonly simd: {
+    readonly budget: number;
+    readonly memory: number;
+    readonly verdict: "holds" | "streams" | "too large";
+  };
+}
+
+export interface PlanOptions {
+  /** The number of tokens for which a cache is planned. Default: the longest text, and at most 2048. */
+  readonly context?: number | undefined;
+  /** The number of tokens that are read at once. Default: the context, and at most 512. */
+  readonly prompt?: number | undefined;
+}
+
+/** Bytes of the memory of WebAssembly. */
+const MEMORY = 2 ** 32;
+const [CONTEXT, PROMPT] = [2048, 512];
+const FLOAT32 = 4;
+
+/** Shares of the dtypes, in the order in which the files have them. */
+function dtypesOf(pretrained: Pretrained): DtypeShare[] {
+  const shares = new Map<StoredDtype, DtypeShare>();
+  for (const entry of pretrained.entries.values()) {
+    if (isUnreadable(entry)) continue;
+    const { dtype, shape } = entry;
+    const { tensors = 0, values = 0, bytes = 0 } = shares.get(dtype) ?? {};
+    const size = sizeOf(shape);
+    shares.set(dtype, {
+      dtype,
+      tensors: tensors + 1,
+      values: values + size,
+      bytes: bytes + Math.ceil((bitsOf(dtype) * size) / 8),
+    });
+  }
+  return [...shares.values()];
+}
+
+/** Bytes of a weight in its file; 0 for one that cannot be read. */
+export function storedBytes(pretrained: Pretrained, key: string): number {
+  const entry = pretrained.entries.get(key);
+  if (entry === undefined || isUnreadable(entry)) return 0;
+  return Math.ceil((bitsOf(entry.dtype) * sizeOf(entry.shape)) / 8);
+}
+
+function filesOf(pretrained: Pretrained): WeightsFile[] {
+  return [...pretrained.tensorsByFile].map(([name, keys]) => ({
+    name,
+    tensors: keys.length,
+    bytes: keys.reduce((sum, key) => sum + storedBytes(pretrained, key), 0),
+  }));
+}
+
+/** Whether most values of the files have 16 bits. */
+const areHalves = (shares: readonly DtypeShare[]): boolean => {
+  const [halves, others] = [0, 0].map((_, i) =>
+    shares.filter(({ dtype }) => (dtype === "BF16" || dtype === "F16") === (i === 0)),
+  );
+  const values = (list: readonly DtypeShare[] = []) => list.reduce((sum, share) => sum + share.values, 0);
+  return values(halves) > values(others);
+};
+
+/** The elements of the cache of one token, and those of the intermediates of a prompt: counted in recordings without values. */
+function elementsOf(model: LanguageModel, prompt: number): { cache: number; intermediates: number } {
+  const step = (tokens: number) =>
+    record(
+      () => {
+        const ids = new Int<"b l">([1, tokens], new Int32Array(tokens));
+        const { logits, cache } = writerOf(model).step(ids, noPadding(1, tokens), null, {});
+        return Object.fromEntries([
+          ["logits", logits],
+          ...cache.layers.flatMap(({ k, v }, i) => [
+            [`${i}.k`, k],
+            [`${i}.v`, v],
+          ]),
+        ]);
+      },
+      { model, symbolic: true },
+    );
+  const one = step(1);
+  const cache = Object.entries(one.outputs)
+    .filter(([name]) => name !== "logits")
+    .reduce((sum, [, id]) => sum + sizeOf(one.nodes[id]?.shape ?? []), 0);
+  return { cache, intermediates: peakLiveElements(step(prompt)) };
+}
+
+/** Bytes of each parameter as a backend keeps it, tied ones once. */
+function keptBytes(model: LanguageModel, halves: boolean): number[] {
+  const parameters = new Set(stateDict(model).values());
+  return [...parameters].map((t) => t.size * (halves && t.shape.length > 1 ? 2 : FLOAT32));
+}
+
+/** The longest text that a configuration allows. */
+function longestOf(
+  { longest: { option, byDefault } }: PretrainedClass,
+  config: Pretrained["config"],
+): number {
+  const given = config[option];
+  return typeof given === "number" && Number.isSafeInteger(given) && given > 0 ? given : byDefault;
+}
+
+/** The plan of a model that is built, and whose weights are not read. */
+export function planOf(
+  one: PretrainedClass,
+  model: LanguageModel,
+  pretrained: Pretrained,
+  options: PlanOptions = {},
+): MemoryPlan {
+  const longest = longestOf(one, pretrained.config);
+  const { context = Math.min(longest, CONTEXT) } = options;
+  const { prompt = Math.min(context, PROMPT) } = options;
+  const dtypes = dtypesOf(pretrained);
+  const kept = keptBytes(model, areHalves(dtypes));
+  const weights = kept.reduce((sum, bytes) => sum + bytes, 0);
+  const largestWeight = kept.reduce((most, bytes) => Math.max(most, bytes), 0);
+  const elements = elementsOf(model, prompt);
+  const cache = { perToken: FLOAT32 * elements.cache, context, bytes: FLOAT32 * elements.cache * context };
+  const intermediates = { prompt, bytes: FLOAT32 * elements.intermediates };
+  const besides = cache.bytes + intermediates.bytes;
+  // [pretrained.verdict]
+  const holds = weights <= BUDGET && weights + besides <= MEMORY;
+  const streams = Math.min(weights, BUDGET) + largestWeight + besides <= MEMORY;
+  return {
+    folder: pretrained.name,
+    model: one.name,
+    parameters: [...new Set(stateDict(model).values())].reduce((sum, t) => sum + t.size, 0),
+    files: filesOf(pretrained),
+    dtypes,
+    weights,
+    largestWeight,
+    cache,
+    longest,
+    intermediates,
+    total: weights + besides,
+    simd: { budget: BUDGET, memory: MEMORY, verdict: holds ? "holds" : streams ? "streams" : "too large" },
+  };
+}
