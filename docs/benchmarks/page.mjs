@@ -82,6 +82,38 @@ function decodeTable(speeds) {
   return table(["layers × width", "tokens/s", "PyTorch", "ratio", "limit of the memory", "overhead"], rows);
 }
 
+/** The speed and the memory of a language model from a folder, beside PyTorch. */
+function languageModelTable(speeds) {
+  const [ours, torch] = ["simd", "PyTorch"].map((name) => speeds.find(({ backend }) => backend === name));
+  if (ours === undefined) return "";
+  const ratio = (key) => (torch ? `${(ours[key] / torch[key]).toFixed(2)} ×` : "–");
+  const row = (title, key, format, limit) => [
+    title,
+    format(ours[key]),
+    torch ? format(torch[key]) : "–",
+    ratio(key),
+    limit,
+  ];
+  const perSecond = (x) => x.toFixed(1);
+  return table(
+    [
+      "",
+      `flamboyance simd, ${onThreads(ours.threads)}`,
+      "PyTorch, float32",
+      "ratio",
+      "limit of the machine here",
+    ],
+    [
+      row(`reading ${ours.tokens} tokens`, "prefillSeconds", duration, duration(ours.prefillLimit)),
+      row("processor time", "prefillProcessorSeconds", duration, ""),
+      row("decoding, tokens/s", "tokensPerSecond", perSecond, perSecond(ours.bandwidthLimit)),
+      row("processor time of a token", "tokenProcessorSeconds", duration, ""),
+      row("peak memory", "peakBytes", mebibytes, `${mebibytes(ours.weightBytes)} of weights`),
+      ["first token of a process", duration(ours.firstTokenSeconds), "", "", ""],
+    ],
+  );
+}
+
 const startTable = (starts) =>
   table(
     ["", "time"],
@@ -145,7 +177,7 @@ const HEAD = `# Benchmarks
 
 This page is written by \`node run.mjs\` in this folder; do not edit it.
 
-All packages do the same work in the same run, each in a process of its own. Products are measured in three interleaved rounds and
+All packages do the same work in the same run of a part, each in a process of its own. Products are measured in three interleaved rounds and
 their results are checked; each number is the median of the rounds' medians. All other numbers are the median of one round, in which
 flamboyance runs before PyTorch. The times of flamboyance include copying both operands in and the result out, as
 \`matmul(a, b)\` does; the operands of the other packages are already in their own memory. "Operands kept" is a product as a model runs it:
@@ -154,13 +186,25 @@ the operands stay in the backend after the first run, as weights do, and only th
     npm ci && npm run build                      # in the repository
     cd docs/benchmarks && npm ci --ignore-scripts
     node run.mjs                                 # repeat with another Node to add its results
+    node run.mjs --only language-model --model FOLDER    # add a language model; FOLDER has config.json and model.safetensors
     node run.mjs --only page                     # write this page from results/*.json
 
 PyTorch is measured if \`PYTHON\` names an interpreter that has it.
 `;
 
 function section(results) {
-  const { node, v8, cpu, cores, torch, quick, peakGflops, decode = [], start = [] } = results;
+  const {
+    node,
+    v8,
+    cpu,
+    cores,
+    torch,
+    quick,
+    peakGflops,
+    decode = [],
+    start = [],
+    languageModel = [],
+  } = results;
   const major = node.slice(1).split(".")[0];
   const parts = [
     `## Node ${node}`,
@@ -176,6 +220,8 @@ function section(results) {
       `### The examples of flamingo-pytorch's README\n\n${exampleTable(results.examples)}`,
     decode.length > 0 &&
       `### Decoding with a cache\n\nOne token at a time by a LLaMA with random float32 weights, which is the same in PyTorch. "Limit of the memory" is the rate at which the weights and the cache can be read; "overhead" is the processor time of a step whose layers are so narrow that computing takes next to no time.\n\n${decodeTable(decode)}`,
+    languageModel.length > 0 &&
+      `### A language model from a folder\n\nThe same folder and the same text in both, in rounds that take turns: a text is read in one pass, then tokens are decoded greedily, one a step. flamboyance keeps the weights in the precision of the file, PyTorch (transformers) in float32. The limits are the time of the products at the peak of all threads, and the rate at which the weights and the cache can be read.\n\n${languageModelTable(languageModel)}`,
     results.scaling.length > 0 &&
       `### Growth of time\n\nTime ≈ c · sizeᵉ, with the exponent e of the best fit.\n\n${scalingTable(results.scaling)}`,
     start.length > 0 &&

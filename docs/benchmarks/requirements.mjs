@@ -11,6 +11,10 @@ const UNEVEN = 0.75;
 const ATTENTION = 0.6;
 const MEMORY = 1.5;
 const START = 0.5;
+const PREFILL = 2;
+const DECODING = 0.8;
+const TOKENS_PER_SECOND = 15;
+const FIRST_TOKEN = 3;
 
 const SQUARE_SHAPE = [1024, 1024, 1024];
 const UNEVEN_SHAPE = [1021, 509, 257];
@@ -32,7 +36,15 @@ function rateIn(rates, backend, threads, shape) {
 }
 
 /** A list of { title, bound, atMost, measured, unit, limit }. `measured` is NaN where a number is missing. */
-export function requirements({ mode, matmul, attention, examples, start = [], peakGflops }) {
+export function requirements({
+  mode,
+  matmul,
+  attention,
+  examples,
+  start = [],
+  languageModel = [],
+  peakGflops,
+}) {
   const ratios = RATIOS[mode] ?? RATIOS.fixed;
   const product = (backend, threads, shape = SQUARE_SHAPE) => rateIn(matmul, backend, threads, shape);
   const pairs = examples
@@ -91,6 +103,45 @@ export function requirements({ mode, matmul, attention, examples, start = [], pe
       bound: START,
       atMost: true,
       measured: largest(start.filter(({ backend }) => backend === "simd").map((s) => s.seconds)),
+      unit: seconds,
+    },
+    ...languageModelRequirements(languageModel),
+  ];
+}
+
+/** Of a language model from a folder; none where none was measured. */
+function languageModelRequirements(speeds) {
+  const [ours, torch] = ["simd", "PyTorch"].map((name) => speeds.find(({ backend }) => backend === name));
+  if (ours === undefined) return [];
+  return [
+    {
+      title: `language model, ${ours.tokens} tokens at once: time relative to PyTorch in float32`,
+      bound: PREFILL,
+      atMost: true,
+      measured: ours.prefillSeconds / (torch?.prefillSeconds ?? NaN),
+    },
+    {
+      title: "language model, decoding: tokens a second relative to PyTorch in float32",
+      bound: DECODING,
+      measured: ours.tokensPerSecond / (torch?.tokensPerSecond ?? NaN),
+    },
+    {
+      title: "language model, decoding: tokens a second",
+      bound: TOKENS_PER_SECOND,
+      measured: ours.tokensPerSecond,
+      unit: (x) => x.toFixed(1),
+    },
+    {
+      title: "language model: peak memory relative to 1.3 × its weights and 250 MB",
+      bound: 1,
+      atMost: true,
+      measured: ours.peakBytes / (1.3 * ours.weightBytes + 250e6),
+    },
+    {
+      title: "language model: first token of a new process",
+      bound: FIRST_TOKEN,
+      atMost: true,
+      measured: ours.firstTokenSeconds,
       unit: seconds,
     },
   ];

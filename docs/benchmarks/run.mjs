@@ -1,33 +1,44 @@
 // Measures all packages on the same work and writes the page of results:
-//   node run.mjs [--quick] [--only PART,…] [--example NAME,…] [--out DIR]
-// Parts: matmul, attention, examples, decode, scaling, start; or page, which measures nothing and writes the page from results/*.json.
-// PYTHON names an interpreter with torch (and, for the examples, flamingo-pytorch and vit-pytorch); by default it is the one that
-// makes the golden cases, if that exists. Needs `npm run build` in the repository and `npm ci --ignore-scripts` here.
+//   node run.mjs [--quick] [--only PART,…] [--example NAME,…] [--model FOLDER] [--out DIR]
+// Parts: matmul, attention, examples, decode, scaling, start; language-model, which needs --model; or page, which measures nothing and
+// writes the page from results/*.json.
+// PYTHON names an interpreter with torch (for the examples with flamingo-pytorch and vit-pytorch, for the language model with
+// transformers); by default it is the one that makes the golden cases, if that exists. Needs `npm run build` in the repository and
+// `npm ci --ignore-scripts` here. Parts that are not measured keep the results of an earlier run of the same machine.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { QUICK_TEXT, TEXT } from "../../dist/bench/decoders/pretrained.js";
 import { EXAMPLES, quickExamples } from "../../dist/bench/examples.js";
 import { kernels } from "../../dist/bench/rates.js";
 import { FULL, QUICK } from "../../dist/bench/shapes.js";
-import { inRounds } from "../../dist/bench/timing.js";
+import { inRounds, median } from "../../dist/bench/timing.js";
 import { page } from "./page.mjs";
 import { targets } from "./targets.mjs";
 
-const folder = fileURLToPath(new URL(".", import.meta.url));
+const here = fileURLToPath(new URL(".", import.meta.url));
 const PARTS = ["matmul", "attention", "examples", "decode", "scaling", "start"];
+/** The members of the results by part. */
+const KEYS = {
+  ...Object.fromEntries(PARTS.map((part) => [part, part])),
+  "language-model": "languageModel",
+};
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", default: PARTS.join() },
     example: { type: "string", default: "" },
-    out: { type: "string", default: folder },
+    model: { type: "string", default: "" },
+    out: { type: "string", default: here },
   },
 });
 const { quick, out } = values;
+if (values.only.split(",").includes("language-model") && values.model === "")
+  throw new Error("--only language-model measures a model folder; name it with --model FOLDER");
 const parts = values.example ? ["examples"] : values.only.split(",");
 const cores = availableParallelism();
 const shapes = quick ? QUICK : FULL;
@@ -66,9 +77,9 @@ function start(command, args) {
 
 const python =
   process.env.PYTHON ??
-  [join(folder, "../../golden/export/flamingo_pytorch/.venv/bin/python")].find((path) => existsSync(path)) ??
+  [join(here, "../../golden/export/flamingo_pytorch/.venv/bin/python")].find((path) => existsSync(path)) ??
   "python3";
-const pytorch = (threads) => start(python, [join(folder, "peers/pytorch.py"), `${threads}`]);
+const pytorch = (threads) => start(python, [join(here, "peers/pytorch.py"), `${threads}`]);
 
 async function torchVersion() {
   const torch = pytorch(1);
@@ -82,7 +93,7 @@ const threadsOf = { one: [1], both: oneAndAll, cores: [cores] };
 
 /** A process for each target and number of threads; between requests it is idle. */
 function openTargets(torch) {
-  const script = join(folder, "target-process.mjs");
+  const script = join(here, "target-process.mjs");
   const packages = Object.entries(targets).flatMap(([backend, { threads: choice, slow }]) =>
     threadsOf[choice].map((threads) => {
       const { request, stop } = start(process.execPath, [script, backend, `${threads}`]);
@@ -151,7 +162,7 @@ const targetsWith = (part) =>
 /** The answers of a process to some questions, with errors reported. */
 async function answers({ backend, threads }, questions) {
   const { request, stop } = start(process.execPath, [
-    join(folder, "target-process.mjs"),
+    join(here, "target-process.mjs"),
     backend,
     `${threads}`,
   ]);
@@ -208,6 +219,48 @@ async function torchDecoding(speeds) {
   return found;
 }
 
+const medianOf = (rounds, key) => median(rounds.map((round) => round[key]));
+
+/** flamboyance and PyTorch read the same text and decode after it in turn. The first round of each is not counted. */
+async function languageModels(folder, torch) {
+  const [ours] = bench("--only", "language-model", "--model", folder, "--backend", "simd").languageModel;
+  const { threads } = ours;
+  const { rounds: count, ...text } = quick ? QUICK_TEXT : TEXT;
+  const script = join(here, "target-process.mjs");
+  const opened = [
+    { backend: "simd", ...start(process.execPath, [script, "flamboyance simd", `${threads}`]) },
+    ...(torch === null ? [] : [{ backend: "PyTorch", ...pytorch(threads) }]),
+  ];
+  if (torch !== null) await opened[1].next(); // its version
+  const rounds = opened.map(() => []);
+  for (let round = 0; round <= count; round++)
+    for (const [i, { backend, request }] of opened.entries()) {
+      const { error, ...times } = await request({ languageModel: folder, ...text });
+      if (error !== undefined) progress(`language model, ${backend}: ${error}`);
+      else if (round > 0) rounds[i].push(times);
+    }
+  await Promise.all(opened.map(({ stop }) => stop()));
+  return opened.flatMap(({ backend }, i) => {
+    if (rounds[i].length === 0) return [];
+    const keys = ["prefillSeconds", "prefillProcessorSeconds", "tokenSeconds", "tokenProcessorSeconds"];
+    const times = Object.fromEntries(keys.map((key) => [key, medianOf(rounds[i], key)]));
+    const limits = backend === "simd" ? ours : {};
+    const { peakBytes } = rounds[i].at(-1);
+    return [
+      {
+        ...limits,
+        backend,
+        mode: null,
+        threads,
+        ...text,
+        ...times,
+        peakBytes,
+        tokensPerSecond: 1 / times.tokenSeconds,
+      },
+    ];
+  });
+}
+
 /** A process for each example, so that the memory measured is that of the example. */
 async function torchExample(example) {
   const torch = pytorch(cores);
@@ -221,7 +274,7 @@ async function torchExample(example) {
 
 /** The document of `flamboyance bench --json`. */
 function bench(...options) {
-  const main = join(folder, "../../dist/cli/main.js");
+  const main = join(here, "../../dist/cli/main.js");
   const args = [main, "bench", "--json", ...options, ...(quick ? ["--quick"] : [])];
   const { status, stdout } = spawnSync(process.execPath, args, {
     encoding: "utf8",
@@ -250,6 +303,7 @@ async function measure() {
     decode: [],
     scaling: [],
     start: [],
+    languageModel: [],
   };
   if (parts.includes("matmul")) {
     const opened = openTargets(torch);
@@ -279,6 +333,8 @@ async function measure() {
     results.decode = bench("--only", "decode", "--backend", "simd").decode;
     if (torch !== null) results.decode.push(...(await torchDecoding(results.decode)));
   }
+  if (parts.includes("language-model"))
+    results.languageModel = await languageModels(resolve(values.model), torch);
   if (parts.includes("scaling")) results.scaling = bench("--only", "scaling").scaling;
   if (parts.includes("start")) results.start = bench("--only", "start").start;
   return results;
@@ -288,7 +344,13 @@ const resultsFolder = join(out, "results");
 mkdirSync(resultsFolder, { recursive: true });
 if (!parts.includes("page")) {
   const file = `node-${process.versions.node.split(".")[0]}.json`;
-  writeFileSync(join(resultsFolder, file), `${JSON.stringify(await measure(), null, 1)}\n`);
+  const path = join(resultsFolder, file);
+  const before = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
+  const results = await measure();
+  const isSame = ["cpu", "cores", "torch", "quick"].every((key) => before[key] === results[key]);
+  for (const [part, key] of Object.entries(KEYS))
+    if (isSame && !parts.includes(part)) results[key] = before[key] ?? results[key];
+  writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
 }
 const all = readdirSync(resultsFolder)
   .filter((file) => file.endsWith(".json"))

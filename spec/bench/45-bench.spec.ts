@@ -1,9 +1,17 @@
 // Tests of 45-bench.md. No test depends on how fast the machine is.
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { bytesOfStep, CachedDecoder, memoryBandwidth } from "../../src/bench/decoders/decode.ts";
+import {
+  bytesOfWeights,
+  bytesReadBy,
+  CachedDecoder,
+  memoryBandwidth,
+} from "../../src/bench/decoders/decode.ts";
 import { decoder } from "../../src/bench/decoders/memory.ts";
+import { workOf } from "../../src/bench/decoders/pretrained.ts";
 import { exampleHere } from "../../src/bench/example-process.ts";
 import { EXAMPLES, examples, tinyFlamingo } from "../../src/bench/examples.ts";
 import { peakGflops } from "../../src/bench/peak-flops.ts";
@@ -12,14 +20,18 @@ import { start } from "../../src/bench/start.ts";
 import type { Target } from "../../src/bench/target.ts";
 import { exponentOf, inRounds, median, secondsOf } from "../../src/bench/timing.ts";
 import { each } from "../../src/cli/commands/bench.ts";
+import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import { matmul } from "../../src/kernels/matmul.ts";
 import { reference } from "../../src/kernels/reference/index.ts";
 import { peakLoop, simd } from "../../src/kernels/simd/index.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { decodingOf, nextLogits, noPadding, readTokens } from "../../src/models/language-model.ts";
+import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { Bug, LoadError, ShapeError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
-import { flat, type Shape, sizeOf, Tensor, view } from "../../src/tensor/tensor.ts";
+import { flat, Int, type Shape, sizeOf, Tensor, view } from "../../src/tensor/tensor.ts";
+import { temporary } from "../support/fixtures/temporary.ts";
 
 /** Small whole numbers, whose sums are exact in float32. */
 function numbers(shape: Shape, seed: number): Tensor {
@@ -300,6 +312,7 @@ test("--json prints one document with the stable keys", () => {
     "start",
     "memory",
     "decode",
+    "languageModel",
   ]);
   expect(results.peakGflops).toBeGreaterThan(0);
   const rate = { backend: "reference", mode: null, threads: 1, gflops: expect.any(Number) };
@@ -403,11 +416,14 @@ test("a decoder reads one token a step, and its cache grows on the backend", asy
   expect(logits[1]).not.toEqual(logits[0]);
 });
 
-test("the bytes of a step are those of the weights, of one row of embeddings and of the cache", () => {
-  const size = { layers: 3, width: 128, cached: 50 };
-  // Four square projections, a feed-forward layer of three by 512 and two norms; the last norm, the head, a row, keys and values.
-  const weights = 3 * (4 * 128 ** 2 + 3 * 128 * 512 + 2 * 128) + 128 + 128 * 300 + 128;
-  expect(bytesOfStep(decoder(size, 300), size)).toBe(4 * (weights + 2 * 3 * 50 * 128));
+test("the weights that a step reads are all but the table of embeddings, of which it reads a row", () => {
+  // Four square projections, a feed-forward layer of three by 512 and two norms; the last norm, the head and a row.
+  const numbers = 3 * (4 * 128 ** 2 + 3 * 128 * 512 + 2 * 128) + 128 + 128 * 300 + 128;
+  const model = decoder({ layers: 3, width: 128 }, 300);
+  expect(bytesReadBy(model)).toBe(4 * numbers);
+  expect(bytesOfWeights(model)).toBe(4 * (numbers + 299 * 128));
+  initialize(model, 1, { dtype: "bfloat16" });
+  expect([bytesReadBy(model), bytesOfWeights(model)]).toEqual([2 * numbers, 2 * (numbers + 299 * 128)]);
 });
 
 test("the memory's bandwidth is the bytes that were read, by the least time of a sweep", async () => {
@@ -434,3 +450,52 @@ test("decode reports tokens per second, the overhead of a step, and the limit of
     /decoding .* limit +overhead\n2 layers of width 64, 20 cached +simd \w+ 1 thread +[\d.]+ +[\d.]+ +\d+ ms/,
   );
 }, 30_000);
+
+const TINY = { vocabSize: 50, hiddenSize: 16, intermediateSize: 24, numHiddenLayers: 2 };
+const GROUPED = { ...TINY, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: true };
+
+test("the work of a pass counts the products with weights, the output layer once, and the cache", () => {
+  // A layer: queries and output 16 × 16, keys and values 16 × 8 each, three matrices of the feed-forward layer.
+  const layer = 2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24;
+  for (const tokens of [1, 7])
+    expect(workOf(new LlamaForCausalLM(GROUPED), tokens)).toEqual({
+      operations: 2 * (tokens * 2 * layer + 50 * 16),
+      cached: 2 * 2 * tokens * 8,
+    });
+});
+
+const folder = temporary();
+
+test("language-model measures a folder in one process and its first token in others", () => {
+  const model = initialize(new LlamaForCausalLM(GROUPED), 3, { dtype: "bfloat16" });
+  const names = { vocab_size: 50, hidden_size: 16, intermediate_size: 24, num_hidden_layers: 2 };
+  const heads = { num_attention_heads: 4, num_key_value_heads: 2, tie_word_embeddings: true };
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ model_type: "llama", ...names, ...heads }));
+  const tensors = new Map([...stateDict(model)].filter(([name]) => name !== "lm_head.weight"));
+  saveSafetensors(join(folder, "model.safetensors"), tensors, { floats: "stored" });
+  const options = ["--quick", "--threads", "1", "--model", folder];
+  const { status, stdout } = bench("--json", "--only", "language-model", ...options);
+  expect(status).toBe(0);
+  const [speed] = JSON.parse(stdout).languageModel;
+  const parameters = 50 * 16 + 2 * (2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24 + 2 * 16) + 16;
+  expect(speed).toMatchObject({ backend: "simd", threads: 1, model: folder, tokens: 8, steps: 3 });
+  expect(speed.weightBytes).toBe(2 * parameters);
+  const times = ["prefillSeconds", "prefillProcessorSeconds", "tokenSeconds", "tokenProcessorSeconds"];
+  for (const key of [...times, "prefillLimit", "bandwidthLimit"]) expect(speed[key]).toBeGreaterThan(0);
+  expect(speed.tokensPerSecond).toBeCloseTo(1 / speed.tokenSeconds, 6);
+  expect(speed.peakBytes).toBeGreaterThan(2e7); // Node alone
+  expect(speed.firstTokenSeconds).toBeGreaterThan(speed.prefillSeconds);
+  expect(bench(...options).stdout).toMatch(
+    /reading 8 tokens .*\ndecoding .*\npeak memory .*\nfirst token of a process +–/,
+  );
+  const { checksum } = JSON.parse(bench("--first", ...options).stdout);
+  const ids = new Int<"b l">(
+    [1, 16],
+    Int32Array.from({ length: 16 }, (_, i) => (7919 * i + 11) % 50),
+  );
+  const prompt = decodingOf(noPadding(1, 16), 16);
+  const { x } = readTokens(model, ids, { ...prompt, media: null, visibility: null }, null);
+  const logits = [...flat(nextLogits(model, x).data)];
+  expect(checksum).toBe(logits.indexOf(Math.max(...logits)));
+  expect(bench("--only", "language-model").status).toBe(3);
+}, 60_000);

@@ -11,7 +11,7 @@ import { median, type TimingOptions } from "./timing.ts";
 export interface Start extends TargetName {
   /** From the start of the process to its result. */
   readonly seconds: number;
-  /** The sum of the logits, as evidence that there was a result. */
+  /** The sum of the logits, or the token of a language model, as evidence that there was a result. */
   readonly checksum: number;
 }
 
@@ -26,8 +26,8 @@ export const firstHere = (target: Target): Promise<Start> =>
   });
 
 /** The first result of a new process, timed from this one, since Node's own clock starts only after its program was loaded. */
-async function firstApart(target: Target): Promise<Start> {
-  const command = [process.execPath, ...commandOf(target, "--first")];
+export async function firstApart(target: Target, ...options: readonly string[]): Promise<Start> {
+  const command = [process.execPath, ...commandOf(target, "--first", ...options)];
   const { status, stdout, stderr, secondsToOutput } = await runProcess(command);
   if (status !== 0) throw new LoadError(`the new process ended with status ${status}: ${stderr.trim()}`);
   return { ...(JSON.parse(stdout) as Start), seconds: secondsToOutput ?? NaN };
@@ -37,7 +37,7 @@ async function firstApart(target: Target): Promise<Start> {
 export async function start(
   target: Target,
   { runs }: TimingOptions,
-  first: (target: Target) => Promise<Start> = firstApart,
+  first: (target: Target) => Promise<Start> = (one) => firstApart(one),
 ): Promise<Start> {
   const warm = await first(target);
   const seconds: number[] = [];

@@ -3,6 +3,7 @@ import type { Paint } from "../terminal/colour.ts";
 import { columnsFrom, table, tables } from "../terminal/table.ts";
 import type { DecodeSpeed } from "./decoders/decode.ts";
 import type { MemoryUse } from "./decoders/memory.ts";
+import type { PretrainedSpeed } from "./decoders/pretrained.ts";
 import type { ExampleTime } from "./example-process.ts";
 import type { Rate } from "./rates.ts";
 import type { Scaling } from "./scaling.ts";
@@ -20,6 +21,7 @@ export interface Results {
   start: Start[];
   memory: MemoryUse[];
   decode: DecodeSpeed[];
+  languageModel: PretrainedSpeed[];
 }
 
 const threadsOf = (threads: number): string => (threads === 1 ? "1 thread" : `${threads} threads`);
@@ -142,8 +144,43 @@ const decodeTable = (speeds: readonly DecodeSpeed[], paint: Paint): string[] =>
     paint,
   );
 
+/** A row for each figure, beside what the machine allows. */
+const languageModelTable = (speed: PretrainedSpeed, paint: Paint): string[] =>
+  table(
+    columnsFrom(
+      [
+        { head: [speed.model] },
+        { head: [nameOf(speed)], align: "right" },
+        { head: ["processor time"], align: "right" },
+        { head: ["limit"], align: "right" },
+      ],
+      [
+        [
+          `reading ${speed.tokens} tokens`,
+          duration(speed.prefillSeconds),
+          duration(speed.prefillProcessorSeconds),
+          `${duration(speed.prefillLimit)} at the peak of all threads`,
+        ],
+        [
+          "decoding",
+          `${speed.tokensPerSecond.toFixed(1)} tokens/s`,
+          `${duration(speed.tokenProcessorSeconds)} a token`,
+          `${speed.bandwidthLimit?.toFixed(1) ?? "–"} tokens/s, of the memory`,
+        ],
+        ["peak memory", mebibytes(speed.peakBytes), "", `${mebibytes(speed.weightBytes)} of weights`],
+        [
+          "first token of a process",
+          speed.firstTokenSeconds === null ? "–" : duration(speed.firstTokenSeconds),
+          "",
+          "",
+        ],
+      ],
+    ),
+    paint,
+  );
+
 export function resultTables(results: Results, paint: Paint, width = 80): string {
-  const { peakGflops, matmul, attention, examples, scaling, start, memory, decode } = results;
+  const { peakGflops, matmul, attention, examples, scaling, start, memory, decode, languageModel } = results;
   const parts = [
     [paint(`Peak of one thread: ${peakGflops.toFixed(0)} GFLOP/s`, "strong")],
     matmul.length > 0 ? rateTable("matrix product, GFLOP/s", matmul, paint, width) : [],
@@ -153,6 +190,7 @@ export function resultTables(results: Results, paint: Paint, width = 80): string
     start.length > 0 ? startTable(start, paint) : [],
     memory.length > 0 ? memoryTable(memory, paint) : [],
     decode.length > 0 ? decodeTable(decode, paint) : [],
+    ...languageModel.map((speed) => languageModelTable(speed, paint)),
   ].filter((part) => part.length > 0);
   return `${parts.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }

@@ -1,4 +1,5 @@
 // flamboyance: as a single product, which copies both operands in and the result out, and as a model runs it.
+import { PretrainedDecoder } from "../../../dist/bench/decoders/pretrained.js";
 import { einsum, matmul, Parameter, reference, run, Tensor, view } from "../../../dist/index.js";
 import { gpu } from "../../../dist/kernels/gpu/index.js";
 import { simd } from "../../../dist/kernels/simd/index.js";
@@ -30,5 +31,15 @@ export const kept = async (threads) => {
     const model = { left: standing("m k", [m, k], a), right: standing("k n", [k, n], b) };
     const product = () => einsum("m k, k n -> m n", model.left, model.right);
     return async () => (await run(backend, product, { model })).data.data;
+  };
+};
+
+/** A language model from a folder, which is opened once. */
+export const languageModel = async (threads) => {
+  const backend = await open.simd(threads);
+  const opened = new Map();
+  return (folder, text) => {
+    if (!opened.has(folder)) opened.set(folder, new PretrainedDecoder(folder, backend));
+    return opened.get(folder).round(text);
   };
 };

@@ -1,9 +1,11 @@
 """Measures PyTorch. For each line {"shape":[m,k,n]}, {"attention":[h,l,s,d]}, {"example":NAME} or
-{"decode":{"layers","width","cached"}} on stdin it prints a line {"seconds"} or {"error"}. The argument is the number of threads.
+{"decode":{"layers","width","cached"}} on stdin it prints a line {"seconds"} or {"error"}; for {"languageModel":FOLDER,"tokens","steps"}
+the times of a round, as `Round` in src/bench/decoders/pretrained.ts. The argument is the number of threads.
 
-Products need torch; the examples need flamingo-pytorch 0.1.2 and vit-pytorch beside it.
+Products need torch; the examples need flamingo-pytorch 0.1.2 and vit-pytorch beside it, the language model transformers.
 """
 
+import functools
 import json
 import resource
 import statistics
@@ -97,16 +99,55 @@ def decoding(layers, width, cached):
     return lambda: decoder.step(decoder.at % 200)
 
 
+def timed(task):
+    since, before = time.perf_counter(), time.process_time()
+    result = task()
+    return result, time.perf_counter() - since, time.process_time() - before
+
+
+@functools.cache
+def language_model(folder):
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+
+def language_model_round(folder, tokens, steps):
+    """Reads a text, then decodes greedily, in float32 and with transformers' own cache."""
+    model = language_model(folder)
+    ids = (7919 * torch.arange(tokens) + 11) % model.config.vocab_size
+
+    def step(ids, past):
+        out = model(ids, past_key_values=past, use_cache=True, logits_to_keep=1)
+        return out.logits[:, -1].argmax(-1, keepdim=True), out.past_key_values
+
+    (token, past), prefill, prefill_processor = timed(lambda: step(ids[None], None))
+    seconds, processor = [], []
+    for _ in range(steps):
+        (token, past), wall, used = timed(lambda: step(token, past))
+        seconds.append(wall)
+        processor.append(used)
+    return {"prefillSeconds": prefill, "prefillProcessorSeconds": prefill_processor,
+            "tokenSeconds": statistics.median(seconds), "tokenProcessorSeconds": statistics.median(processor),
+            "peakBytes": peak_bytes()}
+
+
+def peak_bytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def answer(question):
     quick = question.get("quick", False)
     with torch.no_grad():
+        if "languageModel" in question:
+            return language_model_round(question["languageModel"], question["tokens"], question["steps"])
         if "decode" in question:
             task = decoding(**question["decode"])
             return {"seconds": median_seconds(task, 0 if quick else 1, 1 if quick else 5)}
         if "example" in question:
             task = EXAMPLES[question["example"]](quick)
             seconds = median_seconds(task, 0 if quick else 1, 1 if quick else 5)
-            return {"seconds": seconds, "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+            return {"seconds": seconds, "peakBytes": peak_bytes()}
         if "attention" in question:
             h, l, s, d = question["attention"]
             q, k, v = torch.randn(h, l, d), torch.randn(h, s, d), torch.randn(h, s, d)

@@ -8,6 +8,7 @@ import type { LlamaForCausalLM } from "../../models/language-models/llama.ts";
 import { initialize, parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { Bug } from "../../tensor/errors.ts";
 import { mulScalar } from "../../tensor/ops/functions.ts";
+import type { Precision } from "../../tensor/precision.ts";
 import { Int, Tensor, view } from "../../tensor/tensor.ts";
 import { type BenchOptions, operand } from "../rates.ts";
 import { measureTarget, type Target, type TargetName } from "../target.ts";
@@ -108,12 +109,29 @@ export async function memoryBandwidth(
   }
 }
 
-/** Bytes that a step reads: all weights but the table of embeddings, of which it reads one row, and the cache. */
-export function bytesOfStep(model: LlamaForCausalLM, { layers, width, cached }: DecodeSize): number {
+/** The bytes of every parameter in the precision in which it is stored. */
+const storedBytes = (model: object): Map<Tensor, number> => {
   const state = stateDict(model);
-  const sizes = parameterNames(model).map((name) => state.get(name)?.size ?? 0);
-  const weights = sizes.reduce((sum, n) => sum + n, 0) - model.model.embed_tokens.weight.size + width;
-  return 4 * (weights + 2 * layers * cached * width);
+  const width: Readonly<Record<Precision, number>> = { float64: 8, float32: 4, bfloat16: 2, float16: 2 };
+  return new Map(
+    parameterNames(model).flatMap((name) => {
+      const t = state.get(name);
+      return t ? [[t, width[t.dtype] * t.size]] : [];
+    }),
+  );
+};
+
+export const bytesOfWeights = (model: object): number =>
+  [...storedBytes(model).values()].reduce((sum, n) => sum + n, 0);
+
+/** Bytes of weights that a step of one token reads: all, but of a table of embeddings that is not the output layer one row. */
+export function bytesReadBy(model: LlamaForCausalLM): number {
+  const table: Tensor = model.model.embed_tokens.weight;
+  const head: Tensor = model.lm_head.weight;
+  const all = bytesOfWeights(model);
+  if (head === table) return all;
+  const bytes = storedBytes(model).get(table) ?? 0;
+  return all - bytes + bytes / (table.shape[0] ?? 1);
 }
 
 /** Processor time of a step in milliseconds: the median of several, after some that are not counted. */
@@ -131,6 +149,9 @@ async function overhead(backend: Backend, layers: number, steps: number): Promis
   narrow.close();
   return median(times);
 }
+
+/** Bytes of keys and values in float32. */
+const cacheBytes = ({ layers, width, cached }: DecodeSize): number => 4 * 2 * layers * cached * width;
 
 async function speedOf(
   backend: Backend,
@@ -151,7 +172,7 @@ async function speedOf(
     ...size,
     tokensPerSecond: 1 / seconds,
     overheadMs,
-    bandwidthLimit: bandwidth && bandwidth / bytesOfStep(model, size),
+    bandwidthLimit: bandwidth && bandwidth / (bytesReadBy(model) + cacheBytes(size)),
   };
 }
 

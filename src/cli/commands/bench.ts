@@ -9,6 +9,12 @@ import {
   memoryHere,
   WEIGHTS,
 } from "../../bench/decoders/memory.ts";
+import {
+  firstTokenHere,
+  type PretrainedSpeed,
+  pretrainedApart,
+  pretrainedHere,
+} from "../../bench/decoders/pretrained.ts";
 import { type ExampleTime, exampleApart, exampleHere } from "../../bench/example-process.ts";
 import { EXAMPLES, type ExampleName, quickExamples } from "../../bench/examples.ts";
 import { peakGflops } from "../../bench/peak-flops.ts";
@@ -31,6 +37,7 @@ const OPTIONS = {
   only: { type: "string", default: "matmul,attention,examples,scaling,start" },
   example: { type: "string" },
   weights: { type: "string" },
+  model: { type: "string" },
   layers: { type: "string", default: "24" },
   width: { type: "string", default: "2048" },
   tokens: { type: "string", default: "114" },
@@ -40,7 +47,17 @@ const OPTIONS = {
   help: { type: "boolean", default: false },
 } as const;
 
-const PARTS = ["peak", "matmul", "attention", "examples", "scaling", "start", "memory", "decode"] as const;
+const PARTS = [
+  "peak",
+  "matmul",
+  "attention",
+  "examples",
+  "scaling",
+  "start",
+  "memory",
+  "decode",
+  "language-model",
+] as const;
 type Part = (typeof PARTS)[number];
 const MODES = ["webasm", "cpu", "webgl2", "webgpu", "headlessgl"] as const;
 
@@ -104,10 +121,21 @@ async function memoryOf(target: Target, size: MemorySize, quick: boolean): Promi
   return uses;
 }
 
+async function languageModelOf(
+  target: Target,
+  model: string | null,
+  options: BenchOptions,
+): Promise<PretrainedSpeed[]> {
+  if (model === null)
+    throw new UsageError("--only language-model measures a model folder; name it with --model FOLDER");
+  return [await pretrainedApart(model, target, options)];
+}
+
 async function measureAll(
   parts: readonly Part[],
   { named, kernels, models }: Selected,
   size: MemorySize,
+  model: string | null,
   options: BenchOptions,
 ): Promise<Results> {
   const { quick, timing } = options;
@@ -132,6 +160,7 @@ async function measureAll(
     start: await on("start", models, async (target) => [await start(target, timing)]),
     memory: await on("memory", models, (target) => memoryOf(target, size, quick)),
     decode: await on("decode", models, (target) => decode(target, options)),
+    languageModel: await on("language-model", models, (target) => languageModelOf(target, model, options)),
   };
 }
 
@@ -149,10 +178,11 @@ export async function bench(args: readonly string[]): Promise<number> {
   const parts = listOption(values.only, (word) => oneOf("only", word, PARTS));
   const example = values.example === undefined ? null : oneOf("example", values.example, EXAMPLES);
   const selected = select(values);
+  const model = values.model ?? null;
   const timing = quick ? { runs: 2, seconds: 0 } : { runs: 5, seconds: 1 };
   if (values.first) {
     const [target] = selected.models;
-    if (target) writeJson(await firstHere(target));
+    if (target) writeJson(await (model === null ? firstHere(target) : firstTokenHere(model, target)));
     return 0;
   }
   const [layers, width, tokens] = (["layers", "width", "tokens"] as const).map((name) =>
@@ -160,11 +190,15 @@ export async function bench(args: readonly string[]): Promise<number> {
   ) as [number, number, number];
   const size = { layers, width, tokens };
   const weights = values.weights === undefined ? null : oneOf("weights", values.weights, WEIGHTS);
-  const here = example !== null || weights !== null;
-  const results = await measureAll(here ? [] : parts, selected, size, { quick, timing, progress });
+  const modelHere = model !== null && !parts.includes("language-model");
+  const here = example !== null || weights !== null || modelHere;
+  const results = await measureAll(here ? [] : parts, selected, size, model, { quick, timing, progress });
   if (weights !== null)
     for (const target of selected.models)
       results.memory.push(await memoryHere(weights, size, target, timing));
+  if (modelHere)
+    for (const target of selected.models)
+      results.languageModel.push(await pretrainedHere(model, target, { quick, progress }));
   if (example !== null)
     for (const target of selected.models)
       results.examples.push(await exampleHere(example, target, timing, quick));

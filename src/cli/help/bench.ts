@@ -19,6 +19,13 @@ second of decoders of several sizes with random weights, beside the limit of
 reading all weights and the cache once a token, at the rate at which memory is
 read; and the processor time of a step that hardly computes.
 
+--only language-model measures a language model from a folder of Hugging Face
+in a process of its own: reading 512 tokens at once, beside the time of the
+products at the peak of all threads; decoding one token a step after them,
+beside the limit of reading weights and cache once a token; the peak memory
+beside the bytes of the weights; and, in new processes, the time from the start
+of the process to the first token after a prompt of 16.
+
 Options
   --backend NAME,…    reference, simd, gpu (default: all for products and
                       attention, simd for the other parts)
@@ -26,13 +33,17 @@ Options
                       and headlessgl where they run
   --threads N,…       threads of simd (default: 1 and the number of cores)
   --only PART,…       peak (always measured), matmul, attention, examples,
-                      scaling, start (default: all of these), memory, decode
+                      scaling, start (default: all of these), memory, decode,
+                      language-model
   --example NAME      run only this example, in this process
   --layers N, --width N, --tokens N
                       sizes for memory (default: 24, 2048 and 114)
   --weights DTYPE     run only the decoder of memory with weights in float32,
                       bfloat16 or float16, in this process
-  --first             run only the tiny model, in this process
+  --model FOLDER      the folder for language-model; without that part, measure
+                      only this folder, in this process
+  --first             run only the tiny model, or the first token of --model, in
+                      this process
   --quick             small shapes and few runs, to test that everything works
   --json              print one document
 
