@@ -25,7 +25,7 @@ import { matmul } from "../../src/kernels/matmul.ts";
 import { reference } from "../../src/kernels/reference/index.ts";
 import { peakLoop, simd } from "../../src/kernels/simd/index.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
-import { decodingOf, nextLogits, noPadding, readTokens } from "../../src/models/language-model.ts";
+import { decodingOf, nextLogits, noPadding, readTokens, writerOf } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { Bug, LoadError, ShapeError } from "../../src/tensor/errors.ts";
@@ -458,7 +458,7 @@ test("the work of a pass counts the products with weights, the output layer once
   // A layer: queries and output 16 × 16, keys and values 16 × 8 each, three matrices of the feed-forward layer.
   const layer = 2 * 16 * 16 + 2 * 16 * 8 + 3 * 16 * 24;
   for (const tokens of [1, 7])
-    expect(workOf(new LlamaForCausalLM(GROUPED), tokens)).toEqual({
+    expect(workOf(writerOf(new LlamaForCausalLM(GROUPED)), tokens)).toEqual({
       operations: 2 * (tokens * 2 * layer + 50 * 16),
       cached: 2 * 2 * tokens * 8,
     });

@@ -38,8 +38,8 @@ export const kept = async (threads) => {
 export const languageModel = async (threads) => {
   const backend = await open.simd(threads);
   const opened = new Map();
-  return (folder, text) => {
-    if (!opened.has(folder)) opened.set(folder, new PretrainedDecoder(folder, backend));
-    return opened.get(folder).round(text);
+  return async (folder, text) => {
+    if (!opened.has(folder)) opened.set(folder, PretrainedDecoder.open(folder, backend));
+    return (await opened.get(folder)).round(text);
   };
 };

@@ -3,12 +3,21 @@ import { CachedSteps } from "../../generation/cached-steps.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { run } from "../../kernels/replay.ts";
 import { memorySweep } from "../../kernels/simd/index.ts";
-import { type Cache, type KeyValues, noPadding, readOn, writerOf } from "../../models/language-model.ts";
+import {
+  type Cache,
+  type KeyValues,
+  type LanguageModel,
+  noPadding,
+  readOn,
+  writerOf,
+} from "../../models/language-model.ts";
 import type { LlamaForCausalLM } from "../../models/language-models/llama.ts";
 import { initialize, parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { Bug } from "../../tensor/errors.ts";
 import { mulScalar } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
+import { prune } from "../../tensor/program/program.ts";
+import { record } from "../../tensor/program/record.ts";
 import { Int, Tensor, view } from "../../tensor/tensor.ts";
 import { type BenchOptions, operand } from "../rates.ts";
 import { measureTarget, type Target, type TargetName } from "../target.ts";
@@ -124,14 +133,17 @@ const storedBytes = (model: object): Map<Tensor, number> => {
 export const bytesOfWeights = (model: object): number =>
   [...storedBytes(model).values()].reduce((sum, n) => sum + n, 0);
 
-/** Bytes of weights that a step of one token reads: all, but of a table of embeddings that is not the output layer one row. */
-export function bytesReadBy(model: LlamaForCausalLM): number {
-  const table: Tensor = model.model.embed_tokens.weight;
-  const head: Tensor = model.lm_head.weight;
-  const all = bytesOfWeights(model);
-  if (head === table) return all;
-  const bytes = storedBytes(model).get(table) ?? 0;
-  return all - bytes + bytes / (table.shape[0] ?? 1);
+/** Bytes of weights that a step of one token reads: all, but of tables in which it only looks up rows one row. */
+export function bytesReadBy(model: LanguageModel): number {
+  const ids = new Int<"b l">([1, 1], Int32Array.of(0));
+  const step = (): Tensor => writerOf(model).step(ids, noPadding(1, 1), null, {}).logits;
+  const { nodes, bindings } = prune(record(step, { model, symbolic: true }));
+  const bytes = storedBytes(model);
+  const reads = (id: number) => nodes.filter(({ inputs }) => inputs.includes(id));
+  return [...bindings].reduce((sum, [id, t]) => {
+    const rows = reads(id).every(({ op }) => op === "gather") ? (t.shape[0] ?? 1) : 1;
+    return sum + (bytes.get(t) ?? 0) / rows;
+  }, 0);
 }
 
 /** Processor time of a step in milliseconds: the median of several, after some that are not counted. */

@@ -3,12 +3,9 @@
 import { runProcess } from "#host";
 import { CachedSteps } from "../../generation/cached-steps.ts";
 import { greedy } from "../../generation/choose.ts";
-import { openPretrained } from "../../io/huggingface/pretrained.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import { noPadding, writerOf } from "../../models/language-model.ts";
-import { LlamaForCausalLM } from "../../models/language-models/llama.ts";
-import { llamaOptions } from "../../models/language-models/llama-config.ts";
-import { loadStateDict } from "../../nn/state-dict.ts";
+import { noPadding, type Writer } from "../../models/language-model.ts";
+import { type LoadedModel, loadPretrained } from "../../pretrained/load-pretrained.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { contraction } from "../../tensor/ops/einsum.ts";
 import { isDead, prune } from "../../tensor/program/program.ts";
@@ -77,23 +74,25 @@ async function timed<T>(
 
 /** A language model from a folder on a backend. */
 export class PretrainedDecoder {
-  readonly model: LlamaForCausalLM;
+  readonly loaded: LoadedModel;
   readonly #backend: Backend;
 
-  constructor(folder: string, backend: Backend) {
-    const pretrained = openPretrained(folder);
-    this.model = new LlamaForCausalLM(llamaOptions(pretrained.config));
-    loadStateDict(this.model, pretrained);
+  private constructor(loaded: LoadedModel, backend: Backend) {
+    this.loaded = loaded;
     this.#backend = backend;
   }
 
+  static async open(folder: string, backend: Backend): Promise<PretrainedDecoder> {
+    return new PretrainedDecoder(await loadPretrained(folder), backend);
+  }
+
   get #vocabulary(): number {
-    return this.model.lm_head.weight.shape[0] ?? 1;
+    return Number(this.loaded.config.vocab_size);
   }
 
   /** The most probable token after a prompt. */
   async firstToken(): Promise<number> {
-    const steps = new CachedSteps(writerOf(this.model), this.#backend);
+    const steps = new CachedSteps(this.loaded.writer, this.#backend);
     const logits = await steps.step({
       ids: textOf(PROMPT, this.#vocabulary),
       mask: noPadding(1, PROMPT),
@@ -104,7 +103,7 @@ export class PretrainedDecoder {
 
   /** Reads a text, then decodes greedily. */
   async round({ tokens, steps: count }: Omit<TextSize, "rounds">): Promise<Round> {
-    const steps = new CachedSteps(writerOf(this.model), this.#backend);
+    const steps = new CachedSteps(this.loaded.writer, this.#backend);
     const ids = textOf(tokens, this.#vocabulary);
     const next = (logits: Tensor): Int<"b l"> =>
       new Int([1, 1], Int32Array.of(greedy(new Float64Array(flat(logits.data)))));
@@ -128,14 +127,14 @@ export class PretrainedDecoder {
 }
 
 /** The work of a pass: floating-point operations of products outside attention, and the numbers of the cache that it leaves. */
-export function workOf(model: LlamaForCausalLM, tokens: number): { operations: number; cached: number } {
+export function workOf(writer: Writer, tokens: number): { operations: number; cached: number } {
   let cached = 0;
   const pass = (): Tensor => {
-    const { logits, cache } = writerOf(model).step(textOf(tokens, 1), noPadding(1, tokens), null, {});
+    const { logits, cache } = writer.step(textOf(tokens, 1), noPadding(1, tokens), null, {});
     cached = cache.layers.reduce((sum, { k, v }) => sum + k.size + v.size, 0);
     return logits;
   };
-  const { nodes, scopes } = prune(record(pass, { model, symbolic: true }));
+  const { nodes, scopes } = prune(record(pass, { model: writer.model, symbolic: true }));
   let operations = 0;
   for (const node of nodes) {
     if (isDead(node) || node.op !== "einsum" || scopes[node.scope]?.name === "attention") continue;
@@ -156,7 +155,8 @@ export const pretrainedHere = (
   { quick, progress }: Pick<BenchOptions, "quick" | "progress">,
 ): Promise<PretrainedSpeed> =>
   measureTarget(target, async (backend, name) => {
-    const decoder = new PretrainedDecoder(folder, backend);
+    const decoder = await PretrainedDecoder.open(folder, backend);
+    const { writer, model } = decoder.loaded;
     const { rounds: count, ...text } = quick ? QUICK_TEXT : TEXT;
     const rounds: Round[] = [];
     await decoder.round({ ...text, steps: 2 });
@@ -168,8 +168,8 @@ export const pretrainedHere = (
       rounds.push(round);
     }
     const peakBytes = process.resourceUsage().maxRSS * 1024;
-    const { operations, cached } = workOf(decoder.model, text.tokens);
-    const weightBytes = bytesOfWeights(decoder.model);
+    const { operations, cached } = workOf(writer, text.tokens);
+    const weightBytes = bytesOfWeights(model);
     const peak = 1e9 * name.threads * (await peakGflops(quick ? 100_000 : 2_000_000));
     const bandwidth = await memoryBandwidth(quick ? 2 ** 22 : 2 ** 28, name.threads);
     const tokenSeconds = medianOf(rounds, "tokenSeconds");
@@ -184,7 +184,7 @@ export const pretrainedHere = (
       tokenProcessorSeconds: medianOf(rounds, "tokenProcessorSeconds"),
       tokensPerSecond: 1 / tokenSeconds,
       prefillLimit: operations / peak,
-      bandwidthLimit: bandwidth && bandwidth / (bytesReadBy(decoder.model) + 4 * cached),
+      bandwidthLimit: bandwidth && bandwidth / (bytesReadBy(model) + 4 * cached),
       peakBytes,
       firstTokenSeconds: null,
     };
@@ -193,7 +193,7 @@ export const pretrainedHere = (
 /** The first token of this process. */
 export const firstTokenHere = (folder: string, target: Target): Promise<Start> =>
   measureTarget(target, async (backend, name) => {
-    const checksum = await new PretrainedDecoder(folder, backend).firstToken();
+    const checksum = await (await PretrainedDecoder.open(folder, backend)).firstToken();
     return { ...name, seconds: performance.now() / 1000, checksum };
   });
 
