@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.models.gptj.modeling_gptj import create_sinusoidal_positions
 
-from .precision import float32_is, with_precision
+from .precision import float32_is, nearest_sines, with_precision
 
 
 def llama(model, exact):
@@ -35,7 +35,7 @@ def gptj(model, exact):
     for block in model.transformer.h:
         attention = block.attn
         attention.scale_attn = torch.tensor(attention.head_dim, dtype=torch.float64).sqrt()
-        with float32_is(torch.float64 if exact else torch.float32):
+        with float32_is(torch.float64 if exact else torch.float32), nearest_sines():
             attention.embed_positions = create_sinusoidal_positions(*attention.embed_positions.shape)
 
 

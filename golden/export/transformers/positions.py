@@ -3,8 +3,6 @@
 They compute in float32 whatever the type of the model, and so do these cases. torch's float32 sines and cosines depend on the processor, and are one
 unit in the last place off in one of twenty; here they are the nearest float32 numbers (`nearest_sines`)."""
 
-import contextlib
-
 import torch
 from transformers import GPTNeoXConfig
 from transformers.models.gpt_neox import modeling_gpt_neox as neox
@@ -12,25 +10,7 @@ from transformers.models.gptj import modeling_gptj as gptj
 from transformers.models.mpt.modeling_mpt import build_mpt_alibi_tensor
 from transformers.models.perceiver.modeling_perceiver import PerceiverFourierPositionEncoding
 
-
-def nearest(function):
-    def rounded(x):
-        return function(x.double()).float() if x.dtype == torch.float32 else function(x)
-
-    return rounded
-
-
-@contextlib.contextmanager
-def nearest_sines():
-    """Sines and cosines of float32 tensors are computed in float64 and rounded."""
-    owners = [(owner, name, getattr(owner, name)) for owner in (torch, torch.Tensor) for name in ("sin", "cos")]
-    for owner, name, function in owners:
-        setattr(owner, name, nearest(function))
-    try:
-        yield
-    finally:
-        for owner, name, function in owners:
-            setattr(owner, name, function)
+from .precision import nearest_sines
 
 
 class NeoXRotary(torch.nn.Module):

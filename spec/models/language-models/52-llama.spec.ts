@@ -8,10 +8,11 @@ import { square, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
-import { gelu, range, silu } from "../../support/oracles/layers.ts";
+import { gelu, range, rotate, silu } from "../../support/oracles/layers.ts";
 import { llamaLogits } from "../../support/oracles/llama.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
-import { replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
+import { firstCache } from "../../support/properties/caches.ts";
+import { expectClose, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const small: LlamaOptions = {
@@ -152,6 +153,19 @@ test("[llama.names] [llama.tied] the state dict is that of transformers, and the
   const tied = (options: LlamaOptions) => [...ties(new LlamaForCausalLM({ ...small, ...options }))];
   expect(tied({})).toEqual([]);
   expect(tied({ tieWordEmbeddings: true })).toEqual([["lm_head.weight", "model.embed_tokens.weight"]]);
+});
+
+test("[llama.cache] keys are cached as they are rotated, and those of a group once", () => {
+  // A token that is repeated: its keys differ by their rotation only, and its values not at all.
+  const model = weighted(new LlamaForCausalLM({ ...small, headDim: 4, rotaryPrecision: "float64" }), 5);
+  const { k, v } = firstCache(model, [3, 3, 3, 1, 3]);
+  expect([k.length, k[0]?.length, k[0]?.[0]?.length, v.length]).toEqual([2, 5, 4, 2]);
+  const speeds = [1, 10_000 ** (-2 / 4)];
+  for (const m of [1, 2, 4])
+    for (const g of [0, 1]) {
+      expectClose(k[g]?.[m] ?? [], rotate(k[g]?.[0] ?? [], m, speeds), 1e-14);
+      expect(v[g]?.[m]).toEqual(v[g]?.[0]);
+    }
 });
 
 test("[llama.padding] the embedding of the padding token is 0 at first and gets no gradient; by default there is none", () => {

@@ -9,10 +9,12 @@ import { square, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { Bool, Int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { at, linear, mat, row, under } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { type OptShape, optLogits } from "../../support/oracles/opt.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";
-import { replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
+import { firstCache } from "../../support/properties/caches.ts";
+import { expectClose, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const small: OPTOptions = {
@@ -123,6 +125,24 @@ test("[opt.positions] a position that the table does not have is refused, and pa
   const real = [false, false, true, true, true, true];
   expect(logits(model, [ids], [real]).shape).toEqual([1, 6, 7]);
   expect(logits(model, [ids], [[...real].reverse()]).shape).toEqual([1, 6, 7]);
+});
+
+test("[opt.cache] keys and values are cached with their biases, by heads", () => {
+  const model = weighted(new OPTForCausalLM({ ...small, doLayerNormBefore: false }), 5);
+  const { k, v } = firstCache(model, ids);
+  const w = weightsOf(model);
+  const layer = under(w, "model.decoder.layers.0.self_attn");
+  for (const [l, id] of ids.entries()) {
+    const [token, place] = ["tokens", "positions"].map((name, i) =>
+      row(mat(w, `model.decoder.embed_${name}.weight`), i === 0 ? id : l + 2),
+    );
+    const x = (token ?? []).map((value, i) => value + at(place ?? [], i));
+    for (const h of [0, 1]) {
+      const part = (name: string) => linear(under(layer, name), x).slice(4 * h, 4 * h + 4);
+      expectClose(k[h]?.[l] ?? [], part("k_proj"), 1e-14);
+      expectClose(v[h]?.[l] ?? [], part("v_proj"), 1e-14);
+    }
+  }
 });
 
 test("[opt.biases] [opt.affine] linear layers have biases and norms have scales by default, and none without", () => {

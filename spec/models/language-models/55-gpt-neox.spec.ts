@@ -10,10 +10,11 @@ import {
 import { loadStateDict, stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
 import { gptNeoXLogits } from "../../support/oracles/gpt-neox.ts";
-import { gelu, silu } from "../../support/oracles/layers.ts";
+import { gelu, rotate, silu } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";
-import { replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
+import { firstCache } from "../../support/properties/caches.ts";
+import { expectClose, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const small: GPTNeoXOptions = {
@@ -125,6 +126,21 @@ test("[neox.rotary-scaling] scaled frequencies of other types are refused by nam
   const ropeScaling = { ropeType: "yarn", factor: 2 } as never;
   const found = refusal(() => new GPTNeoXForCausalLM({ ...small, ropeScaling }));
   expect(found.message).toContain(`GPTNeoXForCausalLM's ropeScaling: ropeType is "yarn"`);
+});
+
+test("[neox.cache] keys are cached as they are rotated", () => {
+  // A token that is repeated: its keys differ by their rotation only, and its values not at all.
+  const options = { vocabSize: 7, hiddenSize: 12, numAttentionHeads: 2, numHiddenLayers: 1, rotaryPct: 0.7 };
+  const model = weighted(new GPTNeoXForCausalLM({ ...options, rotaryPrecision: "float64" }), 5);
+  const { k, v } = firstCache(model, [3, 3, 3, 1, 3]);
+  expect([k.length, k[0]?.length, k[0]?.[0]?.length, v.length]).toEqual([2, 5, 6, 2]);
+  const speeds = [1, 10_000 ** (-2 / 4)];
+  for (const m of [1, 2, 4])
+    for (const h of [0, 1]) {
+      const first = k[h]?.[0] ?? [];
+      expectClose(k[h]?.[m] ?? [], [...rotate(first.slice(0, 4), m, speeds), ...first.slice(4)], 1e-14);
+      expect(v[h]?.[m]).toEqual(v[h]?.[0]);
+    }
 });
 
 test("[neox.rotary-precision] rotary angles are those of float32 unless float64 is asked for", () => {

@@ -8,7 +8,8 @@ import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
 import { gptJLogits } from "../../support/oracles/gptj.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";
-import { replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
+import { firstCache } from "../../support/properties/caches.ts";
+import { expectClose, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const small: GPTJOptions = { vocabSize: 7, nEmbd: 12, nLayer: 2, nHead: 2, rotaryDim: 4, nInner: 6 };
@@ -86,6 +87,24 @@ test("[gptj.rotary-precision] rotary angles are those of float32 unless float64 
   const off = Math.max(...[...out()].map((x, i) => Math.abs(x - (exact[i] ?? NaN))));
   expect(off).toBeGreaterThan(1e-9);
   expect(off).toBeLessThan(1e-5);
+});
+
+test("[gptj.cache] keys are cached as they are rotated", () => {
+  // A token that is repeated: its keys differ by their rotation only, by neighbours, and its values not at all.
+  const { k, v } = firstCache(
+    weighted(new GPTJForCausalLM({ ...small, rotaryPrecision: "float64" }), 5),
+    [3, 3, 3],
+  );
+  expect([k.length, k[0]?.length, k[0]?.[0]?.length, v.length]).toEqual([2, 3, 6, 2]);
+  for (const m of [1, 2])
+    for (const h of [0, 1]) {
+      const [a = 0, b = 0, c = 0, d = 0, ...rest] = k[h]?.[0] ?? [];
+      const [s, t] = [m, m * 10_000 ** (-2 / 4)];
+      const [cs, ss, ct, st] = [Math.cos(s), Math.sin(s), Math.cos(t), Math.sin(t)];
+      const turned = [a * cs - b * ss, a * ss + b * cs, c * ct - d * st, c * st + d * ct, ...rest];
+      expectClose(k[h]?.[m] ?? [], turned, 1e-14);
+      expect(v[h]?.[m]).toEqual(v[h]?.[0]);
+    }
 });
 
 test("[gptj.positions] a position beyond the table of angles is refused", () => {

@@ -8,6 +8,7 @@ import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { mptLogits } from "../../support/oracles/mpt.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";
+import { firstCache } from "../../support/properties/caches.ts";
 import { replayEqualsEager } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
@@ -84,6 +85,18 @@ test("[mpt.epsilon] [mpt.scale] [mpt.tied] the defaults are transformers' ones",
   expect([...ties(new MptForCausalLM({ ...small, tieWordEmbeddings: false }))]).toEqual([]);
   // 16 heads: a width that is no multiple of 16 is refused.
   expect(refusal(() => new MptForCausalLM({ dModel: 2040 })).message).toContain("among 16 heads");
+});
+
+test("[mpt.cache] keys and values are cached without their positions", () => {
+  // A token that is repeated has the same keys and values everywhere.
+  const model = weighted(new MptForCausalLM({ dModel: 6, nHeads: 3, nLayers: 1, vocabSize: 7 }), 5);
+  const { k, v } = firstCache(model, [3, 3, 1, 3]);
+  expect([k.length, k[0]?.length, k[0]?.[0]?.length, v.length]).toEqual([3, 4, 2, 3]);
+  for (const h of [0, 1, 2])
+    for (const m of [1, 3]) {
+      expect([k[h]?.[m], v[h]?.[m]]).toEqual([k[h]?.[0], v[h]?.[0]]);
+      expect(k[h]?.[2]).not.toEqual(k[h]?.[0]);
+    }
 });
 
 test("[mpt.names] [mpt.biases] the state dict is that of transformers, without biases", () => {

@@ -60,13 +60,19 @@ export const languageModel: Read<BuiltModel> = (value, at) => {
 export interface CachedPasses {
   readonly prefill: number;
   readonly step: number;
+  /** Whether what the cache holds in the end is an output, too. */
+  readonly contents: boolean;
 }
 const positive: Read<number> = (value, at) => {
   const n = length(value, at);
   if (n < 1) throw refuse(at, `is ${n}; it has to be at least 1`);
   return n;
 };
-export const cachedPasses: Read<CachedPasses> = record<CachedPasses>({ prefill: positive, step: positive });
+export const cachedPasses: Read<CachedPasses> = record<CachedPasses>({
+  prefill: positive,
+  step: positive,
+  contents: optional(boolean, false),
+});
 
 /** The arguments of `generate` that are supported: greedy decoding. */
 export interface GenerateArguments {
@@ -139,6 +145,17 @@ function withoutPadding(logits: Tensor<"b l n">, mask: Bool<"b s">): Tensor<"b l
   );
 }
 
+/** What a cache holds, by the names of the package; keys and values of padding are set to 0. */
+function cacheContents(layers: readonly KeyValues[], mask: Bool<"b s">): Record<string, Tensor> {
+  const real = ({ shape: [, g = 0, , k = 0] }: Tensor) => repeat("b s -> b g s k", mask, { g, k });
+  return Object.fromEntries(
+    layers.flatMap(({ k, v }, i) => [
+      [`cache.${i}.keys`, where(real(k), named("b g s k", k))],
+      [`cache.${i}.values`, where(real(v), named("b g s k", v))],
+    ]),
+  );
+}
+
 /** Labels moved by one position: the target of a position is the label of the next one, and the last position has none. */
 function nextLabels(labels: Int<"b l">): Int<"b l"> {
   const [b = 0, l = 0] = labels.shape;
@@ -152,28 +169,36 @@ function nextLabels(labels: Int<"b l">): Int<"b l"> {
 /** What the layers of a model are given in the last of several passes. */
 export type DecodingOf = (read: ReadText, mask: Bool<"b s">) => Decoding;
 
-/** Logits of a text that is read in passes. */
-function cachedLogits(
+/** `cached_logits` of a text that is read in passes, and `cache.<layer>.keys` and `.values` where they are asked for. */
+function cachedOutputs(
   model: LanguageModel,
   decoding: DecodingOf,
   { ids, mask }: CaseText,
-  { prefill, step }: CachedPasses,
-): Tensor<"b l n"> {
+  { prefill, step, contents }: CachedPasses,
+): Record<string, Tensor> {
   const length = ids.shape[1] ?? 0;
   let read: ReadText | null = null;
-  let past: readonly KeyValues[] | null = null;
+  let past: readonly KeyValues[] = [];
   let logits: Tensor | null = null;
   for (let from = 0, to = prefill; from < length; from = to, to += step) {
     to = Math.min(to, length);
     const pass = idsIn(ids, from, to);
     read = readOn(read, pass);
-    const { x, layers } = readTokens(model, pass, decoding(read, maskUpTo(mask, to)), past);
+    const { x, layers } = readTokens(
+      model,
+      pass,
+      decoding(read, maskUpTo(mask, to)),
+      from === 0 ? null : past,
+    );
     past = layers;
     const added = model.logits(x);
     logits = logits ? concat("b p n, b l n -> b s n", logits, added) : added;
   }
   if (!logits) throw new LoadError("the text has no tokens");
-  return logits;
+  return {
+    cached_logits: withoutPadding(named("b l n", logits), mask),
+    ...(contents ? cacheContents(past, mask) : {}),
+  };
 }
 
 /** `logits`, `loss` where there are labels, and `cached_logits` where the text is read again in passes. */
@@ -188,7 +213,7 @@ export function languageOutputs(
   return {
     logits: withoutPadding(logits, mask),
     ...(labels ? { loss: crossEntropy(logits, nextLabels(labels)).mean } : {}),
-    ...(cached ? { cached_logits: withoutPadding(cachedLogits(model, decoding, text, cached), mask) } : {}),
+    ...(cached ? cachedOutputs(model, decoding, text, cached) : {}),
   };
 }
 

@@ -147,7 +147,7 @@ class GPTNeoXAttention {
     this.dense = new Linear("(h k) -> d", hiddenSize, hiddenSize, { bias });
   }
 
-  /** The cache holds rotated keys and values, b h s k. */
+  /** The cache holds rotated keys, and values, b g s k. */
   forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
     const {
       heads: h,
@@ -163,7 +163,7 @@ class GPTNeoXAttention {
     const { q, k, v } = split(heads, { q: headDim, k: headDim, v: headDim });
     const queries = mulScalar(rotary(named("b h l k", q), angles), headDim ** -0.5);
     const keys = rotary(named("b g l k", k), angles); // [neox.rotary]
-    const { out, now } = multiHead(this, { q: queries, k: keys, v: named("b g l k", v) }, mayAttend, past);
+    const { out, now } = multiHead(this, { q: queries, k: keys, v: named("b g l k", v) }, mayAttend, past); // [neox.cache]
     const y = this.dense.forward(out);
     return { x: tap(this, "", y), now };
     // #endregion

@@ -132,7 +132,7 @@ class GptJAttention {
     this.out_proj = new Linear("(h k) -> d", width, width, { bias: false });
   }
 
-  /** The cache holds rotated keys and values, b g s k. */
+  /** The cache holds rotated keys, and values, b g s k. */
   forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
     const { heads: h, width, rotaryDim, rotaryPrecision: precision } = this.options;
     const angles: RotaryOptions = { width: rotaryDim, pairing: "interleaved", from: positions, precision }; // [gptj.rotary]
@@ -145,7 +145,7 @@ class GptJAttention {
       k: named("b g l k", k),
       v: named("b g l k", v),
     };
-    const { out, now } = multiHead(this, heads, mayAttend, past);
+    const { out, now } = multiHead(this, heads, mayAttend, past); // [gptj.cache]
     return { x: tap(this, "", this.out_proj.forward(out)), now };
     // #endregion
   }

@@ -165,7 +165,7 @@ class LlamaAttention {
     this.o_proj = new Linear("(h k) -> d", heads * headDim, hiddenSize, { bias });
   }
 
-  /** The cache holds rotated keys and values, b g s k. */
+  /** The cache holds rotated keys, and values, b g s k. */
   forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
     const {
       heads,
@@ -180,7 +180,7 @@ class LlamaAttention {
     const q = rotary(rearrange("b l (h k) -> b h l k", this.q_proj.forward(x), { h: heads }), angles); // [llama.rotary]
     const k = rotary(rearrange("b l (g k) -> b g l k", this.k_proj.forward(x), { g }), angles);
     const v = rearrange("b l (g k) -> b g l k", this.v_proj.forward(x), { g });
-    const now = appended(past, { k, v });
+    const now = appended(past, { k, v }); // [llama.cache]
 
     const h = heads / g; // neighbouring heads of queries share a head of keys and values  [llama.groups]
     const queries = rearrange("b (g h) l k -> b g h l k", named("b (g h) l k", q), { g });

@@ -146,7 +146,7 @@ class MptAttention {
     this.out_proj = new Linear("(h k) -> d", dModel, dModel, { bias: false });
   }
 
-  /** The cache holds keys and values, b h s k; positions are in the scores only. */
+  /** The cache holds keys and values, b g s k; positions are in the scores only. */
   forward(x: Tensor<"b l d">, { mayAttend }: Decoding, past: KeyValues | null): Decoded {
     const { dModel: d, heads: h, clip, scale, maxSeqLen } = this.options;
     const keys = mayAttend.shape[2] ?? 0;
@@ -166,7 +166,7 @@ class MptAttention {
       k: inHeads("b g l k", k),
       v: inHeads("b g l k", v),
     };
-    const { out, now } = multiHead(this, heads, mayAttend, past, alibi({ heads: h, keys })); // [mpt.alibi]
+    const { out, now } = multiHead(this, heads, mayAttend, past, alibi({ heads: h, keys })); // [mpt.alibi] [mpt.cache]
     const y = this.out_proj.forward(out);
     return { x: tap(this, "", y), now };
     // #endregion

@@ -160,7 +160,7 @@ class OptAttention {
     const q = rearrange("b l (h k) -> b h l k", queries, { h });
     const k = named("b g l k", rearrange("b l (h k) -> b h l k", this.k_proj.forward(x), { h }));
     const v = named("b g l k", rearrange("b l (h k) -> b h l k", this.v_proj.forward(x), { h }));
-    const { out, now } = multiHead(this, { q, k, v }, mayAttend, past);
+    const { out, now } = multiHead(this, { q, k, v }, mayAttend, past); // [opt.cache]
     return { x: tap(this, "", this.out_proj.forward(out)), now };
   }
 }
