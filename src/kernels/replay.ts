@@ -132,15 +132,15 @@ function unchangedParameters(tensors: readonly (readonly [number, Tensor])[]): (
 /** Milliseconds between pauses. Definitions are synchronous, so without pauses no timer, abort signal or page event would be handled. */
 const PAUSE_INTERVAL = 50;
 
-/** A function that returns to the event loop if PAUSE_INTERVAL has passed since it last did. */
-function pauses(): () => Promise<void> | null {
-  let last = now();
-  return () => {
-    if (now() - last <= PAUSE_INTERVAL) return null;
-    return new Promise<void>((resume) => setTimeout(resume, 0)).then(() => {
-      last = now();
-    });
-  };
+/** When a replay last returned to the event loop; one time for all, because a decoder's replays take milliseconds each. */
+let lastPause = now();
+
+/** Returns to the event loop if PAUSE_INTERVAL has passed since a replay last did. */
+function pauseIfDue(): Promise<void> | null {
+  if (now() - lastPause <= PAUSE_INTERVAL) return null;
+  return new Promise<void>((resume) => setTimeout(resume, 0)).then(() => {
+    lastPause = now();
+  });
 }
 
 type AnyKernel = (attrs: object, ...inputs: View[]) => View | Promise<View>;
@@ -189,18 +189,17 @@ class Replay {
   async run(kept: ReadonlySet<string>, { signal, onProgress }: ReplayOptions): Promise<Replayed> {
     const { nodes, scopes } = this.#program;
     const { fused, live } = this.#plan;
-    const pauseIfDue = pauses();
     this.#backend.store?.begin?.();
     try {
       for (let id = 0; id < nodes.length; ) {
-        const pause = pauseIfDue();
-        if (pause) await pause;
         signal?.throwIfAborted(); // [replay.signal]
         const scope = scopes[fused.get(id) ?? -1];
         const ran = scope ? this.#runScope(scope) : live[id] ? this.#runNode(id) : null;
         if (ran) await ran;
         id = scope ? scope.end : id + 1;
         onProgress?.(id / nodes.length);
+        const pause = pauseIfDue();
+        if (pause) await pause;
       }
       const kernels = this.#report();
       return { ...(await this.#results(kept)), kernels };
