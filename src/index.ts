@@ -66,6 +66,12 @@ export {
 } from "./models/language-models/gpt-neox.ts";
 export { GPTJForCausalLM, type GPTJOptions } from "./models/language-models/gptj.ts";
 export { LlamaForCausalLM, type LlamaOptions } from "./models/language-models/llama.ts";
+export {
+  MOSAIC_GPT_NAMES,
+  type MosaicMptAttentionOptions,
+  MosaicMptForCausalLM,
+  type MosaicMptOptions,
+} from "./models/language-models/mosaic-mpt.ts";
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";

@@ -18,6 +18,7 @@ import {
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { MosaicMptForCausalLM } from "../../src/models/language-models/mosaic-mpt.ts";
 import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
@@ -164,6 +165,7 @@ const neox = {
   rotaryPrecision: "float64",
 } as const;
 const mpt = { vocabSize: WORDS, dModel: 12, nLayers: 3, nHeads: 3, maxSeqLen: 20 } as const;
+const mosaic = { qkLn: true, alibi: true, clipQkv: 0.5 };
 
 const opt = {
   vocabSize: WORDS,
@@ -200,6 +202,11 @@ const decoders: readonly (readonly [string, () => LanguageModel])[] = [
   ],
   ["GPT-J", () => new GPTJForCausalLM(gptJ)],
   ["MPT", () => new MptForCausalLM({ ...mpt, attnConfig: { clipQkv: 0.5 } })],
+  ["MosaicML's MPT, linear biases", () => new MosaicMptForCausalLM({ ...mpt, attnConfig: mosaic })],
+  [
+    "MosaicML's MPT, learned positions",
+    () => new MosaicMptForCausalLM({ ...mpt, attnConfig: { qkLn: true, attnType: "multiquery_attention" } }),
+  ],
 ];
 
 test.each(decoders)(

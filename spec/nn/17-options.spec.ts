@@ -10,6 +10,7 @@ import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { MosaicMptForCausalLM } from "../../src/models/language-models/mosaic-mpt.ts";
 import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
@@ -129,6 +130,27 @@ const calls: Readonly<Record<string, Call>> = {
       tieWordEmbeddings: true,
       useParallelResidual: false,
       attentionBias: false,
+    },
+    required: [],
+  },
+  MosaicMptForCausalLM: {
+    make: call((o) => new MosaicMptForCausalLM(o)),
+    valid: { nHeads: 2, dModel: 64 },
+    more: {
+      nLayers: 1,
+      maxSeqLen: 4,
+      vocabSize: 9,
+      expansionRatio: 1.5,
+      learnedPosEmb: false,
+      attnConfig: { clipQkv: 2, qkLn: true },
+      logitScale: "inv_sqrt_d_model",
+      noBias: true,
+      attentionBias: true,
+      embeddingFraction: 0.5,
+      normType: "rmsnorm",
+      normEps: 0.1,
+      tieWordEmbeddings: false,
+      padTokenId: 3,
     },
     required: [],
   },
@@ -488,6 +510,12 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   layerNormEpsilon: [0.5, 1e9],
   attnConfig: [null, {}],
   logitScale: [null],
+  "MosaicMptForCausalLM.logitScale": [-1, 0.5, null, 1e9, 0],
+  "MosaicMptForCausalLM.expansionRatio": [0.5, 0],
+  "MosaicMptForCausalLM.embeddingFraction": [0.5],
+  "MosaicMptForCausalLM.attentionBias": [null, true],
+  learnedPosEmb: [true],
+  normEps: [0.5, 1e9],
   noBias: [true],
   maxVideoFrames: [null],
   tiedTo: [null],

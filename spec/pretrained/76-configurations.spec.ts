@@ -351,7 +351,6 @@ test("[config.unsupported] what would change the results is refused", () => {
     "config.unsupported",
     '"ffn_config.ffn_type" has to be "mptmlp"',
   );
-  refused({ ...MPT, attn_config: { qk_ln: true } }, "options.values", "qkLn is true");
 });
 
 test("[config.aliases] names of attribute_map", () => {

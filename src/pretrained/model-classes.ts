@@ -8,6 +8,7 @@ import { type Configuration, optionsIn } from "./configurations/configuration.ts
 import { gptNeoX } from "./configurations/gpt-neox.ts";
 import { gptJ } from "./configurations/gptj.ts";
 import { llama } from "./configurations/llama.ts";
+import { mosaicGpt, mosaicMpt, needsMosaicMpt } from "./configurations/mosaic-mpt.ts";
 import { mpt } from "./configurations/mpt.ts";
 import { opt } from "./configurations/opt.ts";
 
@@ -30,7 +31,9 @@ const CLASSES: readonly PretrainedClass[] = [
   classOf(opt),
   classOf(gptNeoX),
   classOf(gptJ),
+  { ...classOf(mosaicMpt), suits: needsMosaicMpt },
   classOf(mpt),
+  classOf(mosaicGpt),
 ];
 
 /** The text of a member if it is a string. */

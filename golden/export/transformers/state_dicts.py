@@ -37,10 +37,13 @@ MODELS = [
 ]
 
 
-def entry(kind, config):
+def build(kind, config):
     released, settings, _ = architectures.CLASSES[kind]
     with torch.device("meta"), no_init_weights():
-        model = released(settings(**config))
+        return released(settings(**config))
+
+
+def entry(model, kind, config):
     keys, layers = {}, {}
     for key, tensor in model.state_dict().items():
         general, number = re.subn(r"\.\d+\.", ".#.", key), re.search(r"\.(\d+)\.", key)
@@ -53,10 +56,11 @@ def entry(kind, config):
     return {"class": kind, "config": config, "layers": len(layers), "keys": keys}
 
 
-def write(path):
+def write(path, models=MODELS, make=build):
+    """Writes the state dicts of the `models`, as (name, class, settings), which `make` builds."""
     entries = []
-    for name, kind, config in MODELS:
-        found = entry(kind, config)
+    for name, kind, config in models:
+        found = entry(make(kind, config), kind, config)
         fields = [f' "{field}": {json.dumps(found[field])}' for field in ("class", "config", "layers")]
         keys = ",\n".join(f"  {json.dumps(key)}: {json.dumps(shape)}" for key, shape in found["keys"].items())
         entries.append(f"{json.dumps(name)}: {{\n" + ",\n".join(fields) + f',\n "keys": {{\n{keys}\n }}\n}}')

@@ -10,6 +10,7 @@ import { edges } from "../../support/broken-builds/edges.ts";
 import { images } from "../../support/broken-builds/images.ts";
 import { kernels } from "../../support/broken-builds/kernels.ts";
 import { languageModels } from "../../support/broken-builds/language-models.ts";
+import { mosaicMpt } from "../../support/broken-builds/mosaic-mpt.ts";
 import { optAndGptJ } from "../../support/broken-builds/opt-and-gptj.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
@@ -20,6 +21,7 @@ const all: readonly BrokenBuild[] = [
   ...kernels,
   ...languageModels,
   ...optAndGptJ,
+  ...mosaicMpt,
 ];
 const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
 
@@ -28,6 +30,7 @@ function folderOf(name: string): string {
     "flamingo-pytorch",
     "vit-pytorch",
     "transformers",
+    "llm-foundry",
     "open-flamingo",
     "pillow",
     "torchvision",

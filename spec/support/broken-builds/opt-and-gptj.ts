@@ -1,7 +1,9 @@
 // Broken builds of OPT and GPT-J.
 import type { BrokenBuild } from "./change.ts";
+import { mosaic } from "./mosaic-mpt.ts";
 
 const OPT = "src/models/language-models/opt.ts";
+const POSITIONS = "src/models/language-models/token-positions.ts";
 const GPTJ = "src/models/language-models/gptj.ts";
 const opt = (...ids: readonly string[]): string[] => ids.map((id) => `opt-for-causal-lm--${id}`);
 const gptJ = (...ids: readonly string[]): string[] => ids.map((id) => `gptj-for-causal-lm--${id}`);
@@ -64,18 +66,24 @@ export const optAndGptJ: readonly BrokenBuild[] = [
     noticedBy: opt("defaults", "gradients"),
   },
   {
-    mistake: "OPT's positions count padding",
-    path: OPT,
+    mistake: "the positions of OPT, and of MosaicML's MPT, count padding",
+    path: POSITIONS,
     before: "allowed.subarray(i * s, self).reduce((n, one) => n + one, 0)",
     after: "self - i * s",
-    noticedBy: opt("pre-norm", "cached-one-by-one", "cached-in-chunks", "gradients", "greedy"),
+    noticedBy: [
+      ...opt("pre-norm", "cached-one-by-one", "cached-in-chunks", "gradients", "greedy"),
+      ...mosaic("multiquery", "cached-one-by-one", "greedy-cached"),
+    ],
   },
   {
-    mistake: "OPT's positions begin again with each cached pass",
-    path: OPT,
+    mistake: "the positions of OPT, and of MosaicML's MPT, begin again with each cached pass",
+    path: POSITIONS,
     before: "allowed.subarray(i * s, self)",
     after: "allowed.subarray(i * s + s - l, self)",
-    noticedBy: opt("cached-one-by-one", "cached-in-chunks", "greedy"),
+    noticedBy: [
+      ...opt("cached-one-by-one", "cached-in-chunks", "greedy"),
+      ...mosaic("cached-one-by-one", "greedy-cached"),
+    ],
   },
   {
     mistake: "OPT's position table has no rows before that of position 0",

@@ -1,4 +1,5 @@
-// Names, order and shapes of the language models at their released sizes: golden/language-state-dicts.json, from the released package.
+// Names, order and shapes of the language models at their released sizes: golden/language-state-dicts.json and llm-foundry-state-dicts.json,
+// from the released packages.
 import { readFileSync } from "node:fs";
 import type { JsonObject } from "../../../src/io/json.ts";
 
@@ -17,8 +18,9 @@ export interface Released {
   readonly state: readonly string[];
 }
 
-const path = new URL("../../../golden/language-state-dicts.json", import.meta.url);
-const entries: Readonly<Record<string, Entry>> = JSON.parse(readFileSync(path, "utf8"));
+const read = (name: string): Readonly<Record<string, Entry>> =>
+  JSON.parse(readFileSync(new URL(`../../../golden/${name}`, import.meta.url), "utf8"));
+const entries = { ...read("language-state-dicts.json"), ...read("llm-foundry-state-dicts.json") };
 
 /** Every key of the state dict with its shape, layers written out in order. */
 function written({ layers, keys }: Entry): string[] {

@@ -5,6 +5,7 @@ import { LoadError } from "../../tensor/errors.ts";
 import { flamingoPytorch } from "./flamingo-pytorch.ts";
 import { pillow, torchvision } from "./images.ts";
 import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./interface/source.ts";
+import { llmFoundry } from "./llm-foundry.ts";
 import { openFlamingo } from "./open-flamingo.ts";
 import { torch } from "./torch/torch.ts";
 import { torchscale } from "./torchscale.ts";
@@ -16,6 +17,7 @@ export const sources: readonly Source[] = [
   vitPytorch,
   openFlamingo,
   transformers,
+  llmFoundry,
   torch,
   torchscale,
   pillow,

@@ -290,9 +290,10 @@ const decoding: DecodingOf = ({ passes }, mask) => ({
 
 const IDS = "input_ids";
 
-function languageClass(name: keyof typeof MODELS): SourceClass {
+/** A class of language models with the arguments and results of transformers' classes. */
+export function languageClass(models: ModelClass): SourceClass {
   return {
-    options: [...MODELS[name].options, ...Object.keys(ownOptions)],
+    options: [...models.options, ...Object.keys(ownOptions)],
     call: [IDS, "attention_mask", "labels"],
     build(config, at): SystemUnderTest {
       const { cached, generate, ...rest } = config;
@@ -301,7 +302,7 @@ function languageClass(name: keyof typeof MODELS): SourceClass {
         { ...(cached === undefined ? {} : { cached }), ...(generate === undefined ? {} : { generate }) },
         at,
       );
-      const { model, eosTokenId } = MODELS[name].build(rest, at);
+      const { model, eosTokenId } = models.build(rest, at);
       if (!own.generate)
         return {
           model,
@@ -324,7 +325,7 @@ function languageClass(name: keyof typeof MODELS): SourceClass {
 }
 
 const languageClasses = Object.fromEntries(
-  Object.keys(MODELS).map((name) => [name, languageClass(name as keyof typeof MODELS)]),
+  Object.entries(MODELS).map(([name, models]) => [name, languageClass(models)]),
 );
 
 export const transformers: Source = {

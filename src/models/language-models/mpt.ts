@@ -129,7 +129,7 @@ function settingsOf(options: MptOptions): MptSettings {
 }
 
 /** min(max(x, −limit), limit), exact between the limits. */
-function clipped<A extends string>(x: Tensor<A>, limit: number): Tensor<A> {
+export function clipped<A extends string>(x: Tensor<A>, limit: number): Tensor<A> {
   const [above, below] = [relu(addScalar(x, -limit)), relu(addScalar(neg(x), -limit))];
   return add(sub(x, above), below); // [mpt.clip]
 }

@@ -1,4 +1,4 @@
-// Self-attention of a decoder whose heads have keys and values of their own.
+// Self-attention of a decoder.
 import { attention } from "../../nn/attention/attention.ts";
 import { rearrange, repeat } from "../../tensor/ops/arrange.ts";
 import { named } from "../../tensor/pattern.ts";
@@ -8,8 +8,16 @@ import { appended, type KeyValues } from "../language-model.ts";
 export interface Heads {
   /** Queries, multiplied by the scale of the scores. */
   readonly q: Tensor<"b h l k">;
+  /** As many heads as the queries have, or a divisor of it: neighbouring heads of queries then share a head of keys and values. */
   readonly k: Tensor<"b g l k">;
   readonly v: Tensor<"b g l k">;
+}
+
+/** Keys or values for each of h heads of queries, from those of g heads. */
+function forQueries(x: Tensor, h: number): Tensor<"b h s k"> {
+  const g = x.shape[1] ?? 0;
+  if (g === h) return named("b h s k", x);
+  return named("b h s k", repeat("b g s k -> b (g r) s k", named("b g s k", x), { r: h / g }));
 }
 
 /** Attention of the pass's tokens to those of the cache and of the pass, with a bias of the scores; the heads' results are joined again. */
@@ -21,8 +29,9 @@ export function multiHead(
   bias: Tensor | null = null,
 ): { readonly out: Tensor<"b l (h k)">; readonly now: KeyValues } {
   const now = appended(past, { k, v });
-  const out = attention(owner, q, named("b h s k", now.k), named("b h s k", now.v), {
-    mayAttend: repeat("b l s -> b h l s", mayAttend, { h: q.shape[1] ?? 0 }),
+  const h = q.shape[1] ?? 0;
+  const out = attention(owner, q, forQueries(now.k, h), forQueries(now.v, h), {
+    mayAttend: repeat("b l s -> b h l s", mayAttend, { h }),
     bias,
     emptyRow: "zero", // the rows of padding, which nothing reads
   });

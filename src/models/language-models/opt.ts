@@ -20,10 +20,11 @@ import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
-import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
+import type { Int, Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
 import { multiHead } from "./multi-head.ts";
 import { paddingRow, tokenId } from "./padding.ts";
+import { tokenPositions } from "./token-positions.ts";
 
 /** Rows of the position table before that of position 0: padding takes the second. */
 const OFFSET = 2; // [opt.positions]
@@ -223,18 +224,6 @@ class OptDecoder {
   }
 }
 
-/** The position of each token of a pass: the number of tokens before it to which it may attend; −1 for padding, which may not attend to itself. */
-function positionsIn(mayAttend: Bool<"b l s">): Int<"b l"> {
-  const [b = 0, l = 0, s = 0] = mayAttend.shape;
-  const allowed = mayAttend.flat();
-  const positions = Int32Array.from({ length: b * l }, (_, i) => {
-    const self = i * s + (s - l) + (i % l);
-    if (allowed[self] === 0) return -1; // [opt.padding]
-    return allowed.subarray(i * s, self).reduce((n, one) => n + one, 0); // [opt.positions]
-  });
-  return new Int([b, l], positions);
-}
-
 class OptModel {
   decoder: OptDecoder;
 
@@ -272,7 +261,7 @@ export class OPTForCausalLM implements LanguageModel {
     const { embed_tokens, embed_positions, project_in } = this.model.decoder;
     const words = embed_tokens.forward(ids);
     const x = project_in ? project_in.forward(words) : named("b l d", words); // [opt.projections]
-    return add(x, embed_positions.forward(positionsIn(mayAttend)));
+    return add(x, embed_positions.forward(tokenPositions(mayAttend)));
   }
 
   logits(x: Tensor<"b l d">): Tensor<"b l n"> {

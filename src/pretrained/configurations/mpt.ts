@@ -31,11 +31,11 @@ const attention: Read<MptAttentionOptions> = (value, at) => {
 };
 const attentionOrNull = optional(orNull(attention), undefined);
 
-const numberOrText: Read<number | string | null | undefined> = (value, at) =>
+export const numberOrText: Read<number | string | null | undefined> = (value, at) =>
   typeof value === "string" ? value : numberOrNull(value, at);
 
 /** llm-foundry's choice of a feed-forward. */
-const feedForward: Read<unknown> = (value, at) =>
+export const feedForward: Read<unknown> = (value, at) =>
   value === undefined || value === null
     ? null
     : readMembers({ ffn_type: only("mptmlp") }, object(value, at), at);
