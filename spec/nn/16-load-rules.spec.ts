@@ -223,6 +223,64 @@ describe("rules", () => {
     loadStateDict(tiny(), weights, { ignore: ["x.*"], rename });
   });
 
+  test("[state.strip] a prefix and wrappers within names, with the other rules after them", () => {
+    const wrapped = (name: string) => `net.${name.replace(/^layers\.(\d)/, "layers.$1._orig_mod")}`;
+    const weights = new Map([...source()].map(([name, t]) => [wrapped(name), t]));
+    weights.set("net.extra", one);
+    expect(misfit(() => loadStateDict(tiny(), weights)).message).toContain('contain "net." or "_orig_mod."');
+    const model = tiny();
+    const { stripped, ignored } = loadStateDict(model, weights, {
+      strip: true,
+      ignore: ["extra", "net.extra"],
+    });
+    for (const [name, t] of source()) expect(values(model, name), name).toEqual(valuesOf(t));
+    expect(stripped.map(({ rule, names }) => [rule, names.length])).toEqual([
+      ["_orig_mod.", [...source().keys()].filter((name) => name.startsWith("layers.")).length],
+      ["net.", source().size + 1],
+    ]);
+    expect(ignored.map(({ rule, names }) => [rule, names])).toEqual([
+      ["extra", ["net.extra"]],
+      ["net.extra", []],
+    ]);
+    expect(describeReport(loadStateDict(tiny(), weights, { strip: true, ignore: ["extra"] }))).toContain(
+      `  "net." removed from ${source().size + 1} names`,
+    );
+  });
+
+  test("[state.strip] names that fit stay, and two that become one are an error", () => {
+    const plain = loadStateDict(tiny(), source(), { strip: true });
+    expect(plain.stripped).toEqual([]);
+    const both = source();
+    both.set("module.token_emb.weight", both.get("token_emb.weight") as Tensor);
+    const { collisions } = misfit(() => loadStateDict(tiny(), both, { strip: true })).report.problems;
+    expect(collisions).toEqual([
+      { name: "token_emb.weight", from: ["token_emb.weight", "module.token_emb.weight"] },
+    ]);
+    expect(refusal(() => loadStateDict(tiny(), source(), { strip: 1 as never })).rule).toBe("options.values");
+  });
+
+  test("[state.usual] rules of a kind of checkpoint follow those of the call, and are reported where they apply", () => {
+    const usual = {
+      ignore: ["*.unused", "*.mask"],
+      rename: { "blocks.*": "layers.*", "head.*": "to_logits.*" },
+    };
+    const weights = new Map([...source()].map(([name, t]) => [`x.${name.replace(/^layers/, "blocks")}`, t]));
+    weights.set("y.mask", one);
+    const model = tiny();
+    const report = loadStateDict(model, weights, { rename: { "x.*": "*" }, usual });
+    for (const [name, t] of source()) expect(values(model, name), name).toEqual(valuesOf(t));
+    const layers = [...source().keys()].filter((name) => name.startsWith("layers."));
+    expect(report.ignored.map(({ rule, names }) => [rule, names.length])).toEqual([["*.mask", 1]]);
+    expect(report.renamed.map(({ rule, names }) => [rule, names.length])).toEqual([
+      ["x.* -> *", source().size],
+      ["blocks.* -> layers.*", layers.length],
+    ]);
+    expect(report.renamed[1]?.names[0]).toMatch(/^x\.blocks\./);
+    expect(refusal(() => loadStateDict(tiny(), weights, { usual: { drop: [] } as never })).rule).toBe(
+      "options.known",
+    );
+  });
+
   test("[state.rename] two weights with one new name are an error that names them", () => {
     const weights = source();
     weights.set("ema.token_emb.weight", weights.get("token_emb.weight") as Tensor);

@@ -9,6 +9,7 @@ import { llama } from "../../src/pretrained/configurations/llama.ts";
 import { mpt } from "../../src/pretrained/configurations/mpt.ts";
 import { opt } from "../../src/pretrained/configurations/opt.ts";
 import { buildModel, classFor } from "../../src/pretrained/model-classes.ts";
+import { releasedModels } from "../support/oracles/released-state.ts";
 import { expectLoadError } from "../support/properties/refusals.ts";
 
 const FILE = "m/config.json";
@@ -260,6 +261,21 @@ test.each([
   expect(build(config).constructor.name).toBe(name);
   const { model_type: _, ...rest } = config;
   expect(build({ ...rest, architectures: [name] }).constructor.name).toBe(name);
+});
+
+// golden/language-state-dicts.json: the state dicts of transformers 4.57.6, built on torch's meta device
+test.each(
+  ["LlamaForCausalLM", "OPTForCausalLM", "GPTNeoXForCausalLM", "GPTJForCausalLM", "MptForCausalLM"].flatMap(
+    releasedModels,
+  ),
+)("[config.class] $name has the names and shapes of transformers, without a value", ({ config, state }) => {
+  const { class: name, ...rest } = config;
+  const bytes = () => process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers;
+  const [before, seconds] = [bytes(), process.cpuUsage()];
+  const model = build({ architectures: [name ?? null], ...rest });
+  expect([...stateDict(model)].map(([key, t]) => `${key} ${t.shape.join(" ")}`)).toEqual(state);
+  expect(bytes() - before).toBeLessThan(30e6); // the smallest of these models has 662 MB in 16 bits
+  expect(process.cpuUsage(seconds).user).toBeLessThan(1e6);
 });
 
 test("[config.class] another model is refused by its name", () => {

@@ -4,7 +4,7 @@ import { openPretrained, type Pretrained } from "../io/huggingface/pretrained.ts
 import type { JsonObject } from "../io/json.ts";
 import { type LanguageModel, type Writer, writerOf } from "../models/language-model.ts";
 import type { StateDictReport, Weights } from "../nn/loading/report.ts";
-import { type LoadRules, selected } from "../nn/loading/rules.ts";
+import type { LoadRules, UsualRules } from "../nn/loading/rules.ts";
 import { abortSignal, type Check, checked, flag, optional, passing, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { isSource, type Source } from "../tensor/source.ts";
@@ -13,7 +13,7 @@ import { type MemoryPlan, type PlanOptions, planOf } from "./memory-plan.ts";
 import { buildModel, classFor, type PretrainedClass } from "./model-classes.ts";
 import { CountedWeights, type ReadingProgress } from "./reading.ts";
 
-export interface LoadPretrainedOptions extends PlanOptions, LoadRules {
+export interface LoadPretrainedOptions extends PlanOptions, Omit<LoadRules, "usual"> {
   /** Called with the memory plan before any weight is read. An error that it throws ends the loading. */
   readonly plan?: ((plan: MemoryPlan) => void) | undefined;
   /** Called when a weight is read for the first time: while loading if `lazy` is false, else whenever a run first uses it. */
@@ -52,6 +52,7 @@ const checks: { readonly [K in keyof LoadPretrainedOptions]-?: Check } = {
   ignore: anything,
   rename: anything,
   optional: anything,
+  strip: anything,
   plan: optional(aFunction),
   progress: optional(aFunction),
   signal: optional(abortSignal),
@@ -91,23 +92,10 @@ export function memoryPlan(folder: string, options: PlanOptions = {}): MemoryPla
   }
 }
 
-/** The rules of a class that apply to these names: buffers that are left out, and names of other releases or of the class without its head. */
-function rulesFor({ base, buffers, otherNames = {} }: PretrainedClass, keys: readonly string[]): LoadRules {
-  const applies = (pattern: string) => selected([pattern], keys).rest.length < keys.length;
-  const based = base.names.map((pattern) => [pattern, `${base.prefix}${pattern}`] as const);
-  const renames = [...Object.entries(otherNames), ...based].filter(([from]) => applies(from));
-  return { ignore: buffers.filter(applies), rename: Object.fromEntries(renames) }; // [pretrained.buffers] [pretrained.names]
-}
-
-/** The rules of a call, followed by those of the class. */
-function combined(given: LoadRules, own: LoadRules): LoadRules {
-  const { ignore = [], rename = {}, optional } = given;
-  const isFunction = typeof rename === "function";
-  return {
-    ignore: [...ignore, ...(own.ignore ?? [])],
-    rename: isFunction ? rename : { ...rename, ...own.rename },
-    optional,
-  };
+/** What checkpoints of a class hold beside its weights, and under other names: of old and later releases, or of the class without its head. */
+function usualRules({ base, buffers, otherNames = {} }: PretrainedClass): UsualRules {
+  const based = base.names.map((pattern) => [pattern, `${base.prefix}${pattern}`]);
+  return { ignore: buffers, rename: { ...otherNames, ...Object.fromEntries(based) } }; // [pretrained.buffers] [pretrained.names]
 }
 
 /** Values that are read in one piece. */
@@ -159,8 +147,8 @@ export async function loadPretrained(
     const plan = planOf(one, model, pretrained, { context, prompt });
     onPlan?.(plan); // [pretrained.plan]
     const weights: Weights = progress ? new CountedWeights(pretrained, progress) : pretrained;
-    const { ignore, rename, optional: mayLack } = known;
-    const rules = combined({ ignore, rename, optional: mayLack }, rulesFor(one, pretrained.keys));
+    const { ignore, rename, optional: mayLack, strip } = known;
+    const rules = { ignore, rename, optional: mayLack, strip, usual: usualRules(one) };
     const report = loadStateDict(model, weights, rules); // [pretrained.model]
     if (!lazy) await readNow(model, signal);
     await pause();

@@ -17,6 +17,9 @@ NEOX = {"hidden_size": 2560, "num_hidden_layers": 32, "num_attention_heads": 32,
         "rotary_emb_base": 10000, "layer_norm_eps": 1e-5, "max_position_embeddings": 2048, "bos_token_id": 0, "tie_word_embeddings": False}
 
 MODELS = [
+    ("huggyllama/llama-7b", "LlamaForCausalLM",
+     {"vocab_size": 32000, "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32, "num_attention_heads": 32, "hidden_act": "silu",
+      "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": False}),
     ("facebook/opt-1.3b", "OPTForCausalLM",
      {**OPT, "hidden_size": 2048, "ffn_dim": 8192, "num_hidden_layers": 24, "num_attention_heads": 32, "word_embed_proj_dim": 2048,
       "do_layer_norm_before": True}),

@@ -3,9 +3,11 @@
 import { LoadError } from "../../tensor/errors.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { nameDifferences } from "./name-differences.ts";
+import { type NewNames, newNames } from "./new-names.ts";
 import type { StateDictReport, Weight, Weights, WrongShape } from "./report.ts";
 import { describeReport } from "./report-text.ts";
-import { type LoadRules, renamed, selected } from "./rules.ts";
+import { type LoadRules, selected } from "./rules.ts";
+import { StrippedNames } from "./strip.ts";
 
 /** Weights do not fit a model, and none was loaded. The error has the report that `describeReport` turns into lines. */
 export class StateDictError extends LoadError {
@@ -32,15 +34,43 @@ function shapesThatDiffer(
   return found;
 }
 
-/** Groups the names of the weights by the names that they have in the model. */
-function byNewName(to: ReadonlyMap<string, string>): Map<string, string[]> {
-  const groups = new Map<string, string[]>();
-  for (const [from, name] of to) {
-    const known = groups.get(name);
-    if (known === undefined) groups.set(name, [from]);
-    else known.push(from);
+/** The names of a model that no weight gives: neither under its own name nor under that of a tied parameter. */
+function lackingNames(
+  state: ReadonlyMap<string, Tensor>,
+  tied: ReadonlyMap<string, string>,
+  given: (name: string) => boolean,
+): string[] {
+  const throughTie = new Set<string>();
+  for (const [second, first] of tied) {
+    if (given(first)) throughTie.add(second); // [state.tied]
+    if (given(second)) throughTie.add(first);
   }
-  return groups;
+  return [...state.keys()].filter((name) => !given(name) && !throughTie.has(name));
+}
+
+/** The number of prefixes that are removed, one after another; each takes time proportional to the length of all names. */
+const MOST_PREFIXES = 3;
+
+/** Removes prefixes behind which names are found that the model lacks. */
+function withoutPrefixes(
+  stripped: StrippedNames,
+  state: ReadonlyMap<string, Tensor>,
+  tied: ReadonlyMap<string, string>,
+  rules: LoadRules,
+): NewNames {
+  let names = newNames(stripped, rules);
+  for (let removed = 0; rules.strip && removed < MOST_PREFIXES; removed++) {
+    const { sources } = names;
+    const unexpected = [...sources.keys()].filter((name) => !state.has(name));
+    const lacking = lackingNames(state, tied, (name) => sources.has(name));
+    const [first] = nameDifferences(unexpected, lacking);
+    const [prefix] = first?.kind === "prefix of the weights" ? first.added : [];
+    if (prefix === undefined) break;
+    const fitting = [...sources].flatMap(([name, from]) => (state.has(name) ? from : []));
+    stripped.removePrefix(prefix, new Set(fitting));
+    names = newNames(stripped, rules);
+  }
+  return names;
 }
 
 /** Compares a model's state dict with weights. `tied` has the second names of tied parameters and their first ones. */
@@ -49,23 +79,16 @@ export function compare(
   state: ReadonlyMap<string, Tensor>,
   tied: ReadonlyMap<string, string>,
   weights: Weights,
-  { ignore = [], rename = {}, optional = [] }: LoadRules,
+  rules: LoadRules,
 ): { readonly report: StateDictReport; readonly found: ReadonlyMap<string, Weight> } {
   const keys = weights instanceof Map ? [...weights.keys()] : (weights.keys as readonly string[]);
-  const { uses: ignored, rest } = selected(ignore, keys); // [state.ignore]
-  const { uses: changed, to } = renamed(rename, rest);
-  const sources = byNewName(to);
+  const stripped = new StrippedNames(keys, rules.strip ?? false);
+  const { ignored, renamed: changed, sources } = withoutPrefixes(stripped, state, tied, rules);
   const found = new Map<string, Weight>();
   for (const [name, [from = name]] of sources) found.set(name, weights.get(from) as Weight);
 
-  const given = (name: string) => found.has(name);
-  const throughTie = new Set<string>();
-  for (const [second, first] of tied) {
-    if (given(first)) throughTie.add(second); // [state.tied]
-    if (given(second)) throughTie.add(first);
-  }
-  const lacking = [...state.keys()].filter((name) => !given(name) && !throughTie.has(name));
-  const { uses: absent, rest: missing } = selected(optional, lacking); // [state.optional]
+  const lacking = lackingNames(state, tied, (name) => found.has(name));
+  const { uses: absent, rest: missing } = selected(rules.optional ?? [], lacking); // [state.optional]
   const unexpected = [...found.keys()].filter((name) => !state.has(name));
   const differences = nameDifferences(unexpected, missing); // [state.prefix]
   const explained = new Map(differences.flatMap(({ names }) => [...names]));
@@ -73,6 +96,7 @@ export function compare(
   const report: StateDictReport = {
     model: model.constructor.name,
     loaded: [...found.keys()].filter((name) => state.has(name)),
+    stripped: stripped.uses,
     ignored,
     renamed: changed,
     optional: absent,

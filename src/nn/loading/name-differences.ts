@@ -54,14 +54,14 @@ function prefixed(
   return { prefix, names: new Map(given.filter(fits).map((name) => [name, name.slice(prefix.length)])) };
 }
 
-const withoutWrappers = (name: string): string =>
+export const withoutWrappers = (name: string): string =>
   name
     .split(".")
     .filter((part) => !WRAPPERS.has(part))
     .join(".");
 
 /** The fields of wrappers within a name, with their dots. */
-const wrappersIn = (name: string): string[] =>
+export const wrappersIn = (name: string): string[] =>
   name.split(".").flatMap((part) => (WRAPPERS.has(part) ? [`${part}.`] : []));
 
 /**
@@ -85,6 +85,17 @@ export function nameDifferences(unexpected: readonly string[], missing: readonly
   if (wrapped.size > 0) found.push({ kind: "wrapper within names", added, names: wrapped });
   rest = rest.filter((name) => !wrapped.has(name));
 
+  const both = prefixed(rest.map(withoutWrappers), known); // a prefix in front of names that contain wrappers
+  const together = new Map(
+    rest.flatMap((name) => {
+      const short = both.names.get(withoutWrappers(name));
+      return short === undefined ? [] : [[name, short] as const];
+    }),
+  );
+  const parts = [...new Set([both.prefix, ...[...together.keys()].flatMap(wrappersIn)])];
+  if (together.size > 0) found.push({ kind: "wrapper within names", added: parts, names: together });
+  rest = rest.filter((name) => !together.has(name));
+
   const lacking = prefixed(missing, new Set(rest));
   const reversed = new Map([...lacking.names].map(([model, weight]) => [weight, model]));
   if (reversed.size > 0)
@@ -107,6 +118,6 @@ export function differenceSentence({ kind, added, names }: NameDifference, all: 
     return `${which} lack ${quoted}, with which the model's names begin: put it in front of them${rule}`;
   }
   if (kind === "wrapper within names")
-    return `${which} contain ${quoted}${origin} and fit without it: remove it from the names`;
+    return `${which} contain ${quoted}${origin} and fit without it: remove it from the names, with strip: true`;
   return `${which} begin with ${quoted}${origin} and fit without it: remove it, with rename: { "${prefix}*": "*" }`;
 }

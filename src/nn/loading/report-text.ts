@@ -115,6 +115,10 @@ function problemLines({ problems, names }: StateDictReport): string[] {
 const useLines = (title: string, uses: readonly RuleUse[], all: readonly string[]): string[] =>
   uses.flatMap(({ rule, names }) => list(`${title} by ${safe(rule)}`, names, all));
 
+/** One line for each part that was removed, with the number of names. */
+const strippedLines = (uses: readonly RuleUse[]): string[] =>
+  uses.map(({ rule, names }) => `  "${safe(rule)}" removed from ${written(names.length)} names`);
+
 const unusedLines = ({ ignored, renamed, optional }: StateDictReport): string[] =>
   Object.entries({ ignore: ignored, rename: renamed, optional }).flatMap(([kind, uses]) =>
     uses.flatMap(({ rule, names }) => (names.length > 0 ? [] : [`  ${kind} ${safe(rule)} fits no name`])),
@@ -125,9 +129,10 @@ export function describeReport(report: StateDictReport): string[] {
   const problems = problemLines(report);
   if (problems.length > 0)
     return [`the weights do not fit ${report.model}  [state.strict]`, ...problems, ...unusedLines(report)];
-  const { loaded, names, ignored, renamed, optional } = report;
+  const { loaded, names, stripped, ignored, renamed, optional } = report;
   return [
     `${written(loaded.length)} of ${written(names.weights.length)} weights are loaded into ${report.model}`,
+    ...strippedLines(stripped),
     ...useLines("ignored", ignored, names.weights),
     ...useLines("renamed", renamed, names.weights),
     ...useLines("not given, but optional", optional, names.model),

@@ -27,6 +27,8 @@ export interface StateDictReport {
   readonly ignored: readonly RuleUse[];
   /** Names of the weights that a rule changed, by rule. */
   readonly renamed: readonly RuleUse[];
+  /** Names of the weights from which `strip` removed a part, by part: "module." */
+  readonly stripped: readonly RuleUse[];
   /** Names of the model that the weights lack and that a rule makes optional, by rule. */
   readonly optional: readonly RuleUse[];
   readonly problems: StateDictProblems;

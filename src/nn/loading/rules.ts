@@ -1,7 +1,7 @@
 // Rules for the names of weights: which are left out, which have other names in the model, and which the weights may lack.
 
 import { RuleError } from "../../tensor/errors.ts";
-import { type Check, checked, optional, passing, shown } from "../options.ts";
+import { type Check, checked, flag, object, optional, passing, shown } from "../options.ts";
 
 /**
  * Selects names: a text that is the whole name, in which `*` stands for any characters, dots included; a regular expression that is found in
@@ -16,14 +16,27 @@ export type NameRule = string | RegExp | ((name: string) => boolean);
  */
 export type Renaming = Readonly<Record<string, string>> | ((name: string) => string);
 
+/** Rules for what a kind of checkpoint may hold. They apply after the others, and are not reported where they fit no name. */
+export interface UsualRules {
+  readonly ignore?: readonly NameRule[] | undefined;
+  readonly rename?: Renaming | undefined;
+}
+
 /** Exceptions to the rule that all names fit. Without any, each weight needs a parameter of its name and each parameter a weight. */
 export interface LoadRules {
   /** Names of the weights that are not loaded, nor read. */
   readonly ignore?: readonly NameRule[] | undefined;
   /** From the names of the weights to those of the model. Names that are ignored are not renamed. */
   readonly rename?: Renaming | undefined;
+  /**
+   * Removes the fields of wrappers (`module`, `_orig_mod`, `_checkpoint_wrapped_module`, `_fsdp_wrapped_module`) anywhere in the names of
+   * the weights, and a prefix without which they are the model's. The other rules apply to the names without them. Default false.
+   */
+  readonly strip?: boolean | undefined;
   /** Names of the model that the weights may lack; such a parameter keeps its values. */
   readonly optional?: readonly NameRule[] | undefined;
+  /** Rules for the kind of checkpoint, beside those of the call. */
+  readonly usual?: UsualRules | undefined;
 }
 
 const isRule = (rule: unknown): boolean =>
@@ -47,15 +60,21 @@ const isRenaming = (value: unknown): boolean =>
     ([from, to]) => isRule(from) && typeof to === "string" && to !== "" && starsOf(from) === starsOf(to),
   );
 
+const renaming: Check = passing(
+  'a function, or an object such as { "module.*": "*" } from old to new names with as many "*" each',
+  (value) => typeof value === "function" || isRenaming(value),
+);
+const usualChecks: { readonly [K in keyof UsualRules]-?: Check } = {
+  ignore: optional(nameRules),
+  rename: optional(renaming),
+};
+
 const checks: { readonly [K in keyof LoadRules]-?: Check } = {
   ignore: optional(nameRules),
-  rename: optional(
-    passing(
-      'a function, or an object such as { "module.*": "*" } from old to new names with as many "*" each',
-      (value) => typeof value === "function" || isRenaming(value),
-    ),
-  ),
+  rename: optional(renaming),
   optional: optional(nameRules),
+  strip: optional(flag),
+  usual: optional(object("an object with ignore and rename")),
 };
 
 /** The characters for which each `*` of a pattern stands in a name; null if the name does not match. */
@@ -147,4 +166,8 @@ export function renamed(
 }
 
 /** The rules of a call, checked. */
-export const checkedRules = (rules: LoadRules): LoadRules => checked("loadStateDict", rules, checks);
+export function checkedRules(rules: LoadRules): LoadRules {
+  const known = checked("loadStateDict", rules, checks);
+  checked("loadStateDict's usual", known.usual ?? {}, usualChecks);
+  return known;
+}
