@@ -111,6 +111,7 @@ export { fourierFeatures, linearPositions } from "./nn/positions/fourier.ts";
 export { LearnedPositions } from "./nn/positions/learned.ts";
 export { RelativePositionBias } from "./nn/positions/relative-bias.ts";
 export { RotaryEmbedding, rotary } from "./nn/positions/rotary.ts";
+export type { RopeScaling } from "./nn/positions/scaling.ts";
 export { XPos } from "./nn/positions/xpos.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
 export {

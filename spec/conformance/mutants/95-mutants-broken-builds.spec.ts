@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type Build, built, changed, opened } from "../../support/broken-builds/build.ts";
+import { cachesAndFrequencies } from "../../support/broken-builds/caches-and-frequencies.ts";
 import type { BackendName, BrokenBuild } from "../../support/broken-builds/change.ts";
 import { defaults } from "../../support/broken-builds/defaults.ts";
 import { edges } from "../../support/broken-builds/edges.ts";
@@ -15,6 +16,7 @@ import { optAndGptJ } from "../../support/broken-builds/opt-and-gptj.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
 const all: readonly BrokenBuild[] = [
+  ...cachesAndFrequencies,
   ...defaults,
   ...edges,
   ...images,

@@ -99,6 +99,9 @@ test("[llama.epsilon] [llama.rotary] [llama.groups] [llama.mlp] [llama.rotary-sc
   const shape = { layers: 2, heads: 2, keyValueHeads: 2, epsilon: 1e-6, theta: 10_000, slower: 1, act: silu };
   expectNear(logits(model, [ids]), [llamaLogits(weightsOf(model), ids, shape)]);
   const { model: full } = new LlamaForCausalLM();
+  // 32 heads of ⌊80 / 32⌋ = 2 dimensions
+  const projected = stateDict(new LlamaForCausalLM({ hiddenSize: 80, numHiddenLayers: 1 }));
+  expect(projected.get("model.layers.0.self_attn.q_proj.weight")?.shape).toEqual([64, 80]);
   expect([full.embed_tokens.weight.shape, full.layers.length]).toEqual([[32_000, 4096], 32]);
   expect(
     stateDict(new LlamaForCausalLM({ numHiddenLayers: 1 })).get("model.layers.0.mlp.down_proj.weight")?.shape,

@@ -72,6 +72,9 @@ test("[gptj.rotary] [gptj.feed-forward] [gptj.norm] [gptj.head] [gptj.positions]
   const shape = { layers: 1, heads: 1, rotaryDim: 64, act: "gelu_new" } as const;
   expectNear(logits(model, [ids]), [gptJLogits(weightsOf(model), ids, shape)]);
   const full = new GPTJForCausalLM();
+  expect(refusal(() => new GPTJForCausalLM({ nEmbd: 1000 })).message).toContain(
+    "1000 cannot be split into 16 heads",
+  );
   expect([full.transformer.wte.weight.shape, full.layers.length]).toEqual([[50_400, 4096], 28]);
   expect(stateDict(full).get("transformer.h.0.mlp.fc_in.weight")?.shape).toEqual([16_384, 4096]);
   expect(refusal(() => new GPTJForCausalLM({ nHead: 128 })).message).toContain(

@@ -204,10 +204,12 @@ class GPTNeoXLayer implements DecoderLayer {
   }
 
   forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
+    // #region layer
     const { x: attended, now } = this.attention.forward(this.input_layernorm.forward(x), at, past);
     const y = add(x, attended);
     const fed = this.mlp.forward(this.post_attention_layernorm.forward(this.options.parallel ? x : y)); // [neox.residual]
     return { x: tap(this, "", add(y, fed)), now };
+    // #endregion
   }
 }
 

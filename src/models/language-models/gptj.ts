@@ -180,9 +180,11 @@ class GptJBlock implements DecoderLayer {
   }
 
   forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
+    // #region layer
     const normed = this.ln_1.forward(x);
     const { x: attended, now } = this.attn.forward(normed, at, past);
     return { x: tap(this, "", add(add(attended, this.mlp.forward(normed)), x)), now }; // [gptj.layer]
+    // #endregion
   }
 }
 

@@ -214,8 +214,10 @@ class LlamaMLP {
   }
 
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
+    // #region mlp
     const gate = activation(this.options.hiddenAct)(this.gate_proj.forward(x)); // [llama.mlp]
     return tap(this, "", this.down_proj.forward(mul(gate, this.up_proj.forward(x)))); // [llama.mlp]
+    // #endregion
   }
 }
 
@@ -233,10 +235,12 @@ class LlamaDecoderLayer implements DecoderLayer {
   }
 
   forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
+    // #region layer
     const { x: attended, now } = this.self_attn.forward(this.input_layernorm.forward(x), at, past); // [llama.layer]
     const y = add(x, attended);
     const fed = this.mlp.forward(this.post_attention_layernorm.forward(y));
     return { x: tap(this, "", add(y, fed)), now };
+    // #endregion
   }
 }
 

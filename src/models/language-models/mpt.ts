@@ -203,9 +203,11 @@ class MptBlock implements DecoderLayer {
   }
 
   forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
+    // #region layer
     const { x: attended, now } = this.attn.forward(this.norm_1.forward(x), at, past); // [mpt.layer]
     const y = add(x, attended);
     return { x: tap(this, "", add(y, this.ffn.forward(this.norm_2.forward(y)))), now };
+    // #endregion
   }
 }
 

@@ -258,10 +258,12 @@ export class OPTForCausalLM implements LanguageModel {
 
   /** Positions come from the mask, so that padding on either side does not shift them; `positions` of the pass are not read. */
   embed(ids: Int<"b l">, { mayAttend }: Decoding): Tensor<"b l d"> {
+    // #region embed
     const { embed_tokens, embed_positions, project_in } = this.model.decoder;
     const words = embed_tokens.forward(ids);
     const x = project_in ? project_in.forward(words) : named("b l d", words); // [opt.projections]
     return add(x, embed_positions.forward(tokenPositions(mayAttend)));
+    // #endregion
   }
 
   logits(x: Tensor<"b l d">): Tensor<"b l n"> {

@@ -26,9 +26,11 @@ export function normalize<A extends string>(x: Tensor<A>, options: NormalizeOpti
   const checks = { epsilon: optional(notNegative), centred: optional(flag) };
   const { epsilon = EPSILON, centred = true } = checked("normalize", options, checks);
   return scope("normalize", { x }, { epsilon, centred }, ({ x }) => {
+    // #region normalize
     const part = centred ? sub(x, expand(meanLast(x), x)) : x;
     const variance = meanLast(square(part)); // [norm.biased-variance]
     return div(part, expand(sqrt(addScalar(variance, epsilon)), x)); // [norm.rms]
+    // #endregion
   });
 }
 

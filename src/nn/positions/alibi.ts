@@ -27,11 +27,13 @@ const checks: { readonly [K in keyof AlibiOptions]-?: Check } = {
  * the second on, then every second one from the first on.
  */
 function slopesOf(heads: number, biasMax: number, round: (x: number) => number): number[] {
+  // #region slopes
   const all = 2 ** Math.ceil(Math.log2(heads));
   const slope = (h: number): number => round(1 / round(2 ** round(h * (biasMax / all)))); // [alibi.slopes]
   const order = Array.from({ length: all }, (_, i) => i + 1);
   const [odd, even] = [order.filter((h) => h % 2 === 1), order.filter((h) => h % 2 === 0)];
   return (all === heads ? order : [...even, ...odd].slice(0, heads)).map(slope); // [alibi.heads]
+  // #endregion
 }
 
 /**
