@@ -120,7 +120,7 @@ export {
   loadPretrained,
   memoryPlan,
 } from "./pretrained/load-pretrained.ts";
-export type { MemoryPlan, PlanOptions } from "./pretrained/memory-plan.ts";
+export type { MemoryPlan, PlanOptions, SimdPlan } from "./pretrained/memory-plan.ts";
 export { describePlan } from "./pretrained/plan-text.ts";
 export type { Amount, ReadingProgress } from "./pretrained/reading.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";

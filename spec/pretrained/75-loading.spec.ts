@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { openPretrained } from "../../src/io/huggingface/pretrained.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import { noPadding, writerOf } from "../../src/models/language-model.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
@@ -9,6 +10,8 @@ import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { loadPretrained, memoryPlan } from "../../src/pretrained/load-pretrained.ts";
+import { planOf } from "../../src/pretrained/memory-plan.ts";
+import { buildModel, classFor } from "../../src/pretrained/model-classes.ts";
 import { describePlan } from "../../src/pretrained/plan-text.ts";
 import type { ReadingProgress } from "../../src/pretrained/reading.ts";
 import { flat, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
@@ -115,8 +118,44 @@ test("[pretrained.plan] the numbers of the plan, before anything is read", async
   );
 });
 
-test("[pretrained.verdict] the simd backend holds a small model", () => {
-  expect(memoryPlan(folderOf(GPTJ, stateDict(gptj))).simd.verdict).toBe("holds");
+// sizes of released models, with the files of a small one: verdicts by hand, against 3.25 GiB of weights in 4 GiB
+test.each([
+  ["holds", { n_embd: 1024, n_head: 2, n_layer: 24, n_positions: 2048 }], // 0.8 GiB in 16 bits
+  ["streams", { n_embd: 4096, n_head: 16, n_layer: 28, n_positions: 2048 }], // GPT-J-6B: 11.3 GiB
+  ["too large", { n_embd: 4096, n_head: 16, n_layer: 28, n_positions: 8192 }], // a cache of 896 KiB a token: 7 GiB
+] as const)("[pretrained.verdict] the simd backend: %s", (verdict, sizes) => {
+  const config = { ...GPTJ, vocab_size: 50_400, rotary_dim: 64, ...sizes };
+  const pretrained = openPretrained(folderOf(GPTJ, stateDict(gptj)));
+  const one = classFor(config, "config.json");
+  const plan = planOf(one, buildModel(one, config, "config.json"), pretrained, {
+    context: sizes.n_positions,
+  });
+  const [budget, memory] = [3.25 * 2 ** 30, 2 ** 32];
+  const besides = plan.cache.bytes + plan.intermediates.bytes;
+  const streamed = Math.min(budget, memory - besides - 2 * 50_400 * 4096); // the largest weight is the table
+  const held = { holds: plan.weights, streams: streamed, "too large": 0 }[verdict];
+  expect(plan.simd).toEqual({ budget, memory, held, verdict });
+  expect(plan.cache.perToken).toBe(4 * 2 * sizes.n_layer * sizes.n_embd);
+  const [last = ""] = describePlan(plan).slice(-1);
+  expect(last).toContain(
+    {
+      holds: "holds all weights; its budget for them is 3.25 GiB",
+      streams: "GiB of the weights, and reads the others from the files",
+      "too large": "is too small",
+    }[verdict],
+  );
+});
+
+test("[pretrained.plan] the longest text under another name, and a context beyond it", () => {
+  const { n_positions: longest, ...rest } = GPTJ;
+  const folder = folderOf({ ...rest, max_position_embeddings: longest }, stateDict(gptj));
+  expect([memoryPlan(folder).longest, memoryPlan(folder).cache.context]).toEqual([7, 7]);
+  expect(memoryPlan(folder, { context: 9 })).toMatchObject({
+    cache: { context: 9 },
+    intermediates: { prompt: 7 },
+  });
+  const bare = folderOf({ ...rest }, stateDict(gptj));
+  expect(memoryPlan(bare)).toMatchObject({ longest: 2048, intermediates: { prompt: 512 } });
 });
 
 test("[pretrained.signal] an aborted signal ends the loading with its reason", async () => {

@@ -25,7 +25,9 @@ export function parseJson(bytes: Uint8Array, name: string, depth: number, rule =
   try {
     value = JSON.parse(text);
   } catch {
-    throw refuse("is not JSON; write the file again");
+    const constant = pythonConstant(text);
+    if (constant === null) throw refuse("is not JSON; write the file again");
+    throw refuse(`is not JSON: it has ${constant}, which Python writes; put a number or null in its place`);
   }
   const seen = { members: 0 };
   const clean = withoutPrototypes(value, seen);
@@ -53,7 +55,23 @@ function countMembers(text: string, depth: number): number | null {
   return members;
 }
 
+/** The first constant outside strings that Python's json writes, and JSON does not have; null if there is none. */
+function pythonConstant(text: string): string | null {
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (inString && c === BACKSLASH) i++;
+    else if (c === QUOTE) inString = !inString;
+    else if (!inString && (c === N || c === I)) {
+      const found = ["NaN", "Infinity"].find((name) => text.startsWith(name, i));
+      if (found !== undefined) return text[i - 1] === "-" ? `-${found}` : found;
+    }
+  }
+  return null;
+}
+
 const [QUOTE, BACKSLASH, COLON, BRACE, BRACKET] = [0x22, 0x5c, 0x3a, 0x7b, 0x5b];
+const [N, I] = [0x4e, 0x49];
 
 function withoutPrototypes(value: unknown, seen: { members: number }): Json {
   if (Array.isArray(value)) return value.map((item) => withoutPrototypes(item, seen));

@@ -44,8 +44,12 @@ export interface LoadedModel {
 }
 
 const aFunction: Check = passing("a function", (value) => typeof value === "function");
-const tokens = optional(whole(1, 2 ** 24));
-const planChecks: { readonly [K in keyof PlanOptions]-?: Check } = { context: tokens, prompt: tokens };
+/** The mask of a prompt, whose size is the square of its length, is made to count intermediates. */
+const LONGEST_PROMPT = 8192;
+const planChecks: { readonly [K in keyof PlanOptions]-?: Check } = {
+  context: optional(whole(1, 2 ** 24)),
+  prompt: optional(whole(1, LONGEST_PROMPT)),
+};
 const anything: Check = optional(passing("a rule of loadStateDict", () => true)); // loadStateDict checks its rules
 const checks: { readonly [K in keyof LoadPretrainedOptions]-?: Check } = {
   ...planChecks,

@@ -47,21 +47,25 @@ export interface MemoryPlan {
   readonly intermediates: { readonly prompt: number; readonly bytes: number };
   /** Weights, cache and intermediates. */
   readonly total: number;
-  /**
-   * The simd backend, whose memory ends at `memory`: "holds" the weights; "streams" them, reading what is beyond the budget for each
-   * use; or has no room for what a run needs besides ("too large").
-   */
-  readonly simd: {
-    readonly budget: number;
-    readonly memory: number;
-    readonly verdict: "holds" | "streams" | "too large";
-  };
+  readonly simd: SimdPlan;
+}
+
+/** What the simd backend does with the weights, in bytes. */
+export interface SimdPlan {
+  /** What it stores of weights between runs, at most. */
+  readonly budget: number;
+  /** The end of its memory. */
+  readonly memory: number;
+  /** The weights that stay in its memory; the others are read from the files for each use. */
+  readonly held: number;
+  /** "too large": there is no room for the largest weight beside cache and intermediates. */
+  readonly verdict: "holds" | "streams" | "too large";
 }
 
 export interface PlanOptions {
   /** The number of tokens for which a cache is planned. Default: the longest text, and at most 2048. */
   readonly context?: number | undefined;
-  /** The number of tokens that are read at once. Default: the context, and at most 512. */
+  /** The number of tokens that are read at once. Default: the context, and at most 512; at most 8192. */
   readonly prompt?: number | undefined;
 }
 
@@ -142,13 +146,23 @@ function keptBytes(model: LanguageModel, halves: boolean): number[] {
   return [...parameters].map((t) => t.size * (halves && t.shape.length > 1 ? 2 : FLOAT32));
 }
 
+/** The share of the weights that the simd backend holds; it gives room to what a run needs besides. */
+function simdPlan(weights: number, largestWeight: number, besides: number): SimdPlan {
+  const fixed = { budget: BUDGET, memory: MEMORY };
+  const room = Math.min(BUDGET, MEMORY - besides);
+  if (weights <= room) return { ...fixed, held: weights, verdict: "holds" }; // [pretrained.verdict]
+  if (besides + largestWeight > MEMORY) return { ...fixed, held: 0, verdict: "too large" }; // [pretrained.verdict]
+  return { ...fixed, held: Math.min(BUDGET, MEMORY - besides - largestWeight), verdict: "streams" };
+}
+
 /** The longest text that a configuration allows. */
-function longestOf(
-  { longest: { option, byDefault } }: PretrainedClass,
-  config: Pretrained["config"],
-): number {
-  const given = config[option];
-  return typeof given === "number" && Number.isSafeInteger(given) && given > 0 ? given : byDefault;
+function longestOf({ longest, aliases = {} }: PretrainedClass, config: Pretrained["config"]): number {
+  const names = [
+    longest.option,
+    ...Object.keys(aliases).filter((alias) => aliases[alias] === longest.option),
+  ];
+  const given = names.map((name) => config[name]).find((value) => value !== undefined);
+  return typeof given === "number" && Number.isSafeInteger(given) && given > 0 ? given : longest.byDefault;
 }
 
 /** The plan of a model that is built, and whose weights are not read. */
@@ -160,7 +174,7 @@ export function planOf(
 ): MemoryPlan {
   const longest = longestOf(one, pretrained.config);
   const { context = Math.min(longest, CONTEXT) } = options;
-  const { prompt = Math.min(context, PROMPT) } = options;
+  const { prompt = Math.min(context, longest, PROMPT) } = options;
   const dtypes = dtypesOf(pretrained);
   const kept = keptBytes(model, areHalves(dtypes));
   const weights = kept.reduce((sum, bytes) => sum + bytes, 0);
@@ -169,9 +183,6 @@ export function planOf(
   const cache = { perToken: FLOAT32 * elements.cache, context, bytes: FLOAT32 * elements.cache * context };
   const intermediates = { prompt, bytes: FLOAT32 * elements.intermediates };
   const besides = cache.bytes + intermediates.bytes;
-  // [pretrained.verdict]
-  const holds = weights <= BUDGET && weights + besides <= MEMORY;
-  const streams = Math.min(weights, BUDGET) + largestWeight + besides <= MEMORY;
   return {
     folder: pretrained.name,
     model: one.name,
@@ -184,6 +195,6 @@ export function planOf(
     longest,
     intermediates,
     total: weights + besides,
-    simd: { budget: BUDGET, memory: MEMORY, verdict: holds ? "holds" : streams ? "streams" : "too large" },
+    simd: simdPlan(weights, largestWeight, besides),
   };
 }

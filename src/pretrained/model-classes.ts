@@ -3,7 +3,7 @@ import { type FieldLocation, refuse } from "../io/fields.ts";
 import type { JsonObject } from "../io/json.ts";
 import { quoted } from "../io/wording.ts";
 import type { LanguageModel } from "../models/language-model.ts";
-import { LoadError, RuleError } from "../tensor/errors.ts";
+import { LoadError, RuleError, ShapeError } from "../tensor/errors.ts";
 import { type Configuration, optionsIn } from "./configurations/configuration.ts";
 import { gptNeoX } from "./configurations/gpt-neox.ts";
 import { gptJ } from "./configurations/gptj.ts";
@@ -14,7 +14,10 @@ import { opt } from "./configurations/opt.ts";
 
 /** A class as the loader takes it. */
 export interface PretrainedClass
-  extends Pick<Configuration, "name" | "modelType" | "longest" | "buffers" | "base" | "otherNames"> {
+  extends Pick<
+    Configuration,
+    "name" | "modelType" | "aliases" | "longest" | "buffers" | "base" | "otherNames"
+  > {
   /** Whether this class is the one for a configuration with its `model_type`; absent: for all. */
   readonly suits?: (config: JsonObject) => boolean;
   build(config: JsonObject, at: FieldLocation): LanguageModel;
@@ -71,7 +74,8 @@ export function buildModel(one: PretrainedClass, config: JsonObject, file: strin
   try {
     return one.build(config, { file, field: "", rule: "config.fields" });
   } catch (error) {
-    if (error instanceof RuleError) throw new LoadError(`${file}: ${error.message}`);
+    if (error instanceof RuleError || error instanceof ShapeError)
+      throw new LoadError(`${file}: ${error.message}`);
     throw error;
   }
 }

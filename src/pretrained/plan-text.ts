@@ -20,12 +20,10 @@ function filesLine({ files, dtypes }: MemoryPlan): string {
 }
 
 /** What the simd backend does with the weights. */
-function verdict({ simd, weights }: MemoryPlan): string {
-  if (simd.verdict === "holds") return `the weights fit its budget of ${size(simd.budget)}`;
+function verdict({ simd }: MemoryPlan): string {
+  if (simd.verdict === "holds") return `holds all weights; its budget for them is ${size(simd.budget)}`;
   if (simd.verdict === "streams")
-    return weights > simd.budget
-      ? `holds ${size(simd.budget)} of the weights, and reads the others from the files for each use`
-      : "reads a part of the weights from the files for each use";
+    return `holds ${size(simd.held)} of the weights, and reads the others from the files for each use`;
   return `its memory of ${size(simd.memory)} is too small: plan for a shorter context or prompt`;
 }
 

@@ -153,7 +153,22 @@ test("[pretrained.paths] files outside of the folder are not opened, links are f
 test("[pretrained.config] [io.other-format] the configuration is an object of JSON", () => {
   refused({ "config.json": null }, "pretrained.config", "there is no config.json");
   refused({ "config.json": "{" }, "pretrained.config", "config.json is not JSON");
-  refused({ "config.json": '{"a": Infinity}' }, "pretrained.config", "config.json is not JSON");
+  // Python's json.dumps writes these
+  for (const [text, constant] of [
+    ['{"a": Infinity}', "Infinity"],
+    ['{"NaN": "Infinity \\" NaN", "b": -Infinity}', "-Infinity"],
+    ['{"a": [1, NaN]}', "NaN"],
+  ])
+    refused(
+      { "config.json": text },
+      "pretrained.config",
+      `config.json is not JSON: it has ${constant}, which Python writes; put a number or null in its place`,
+    );
+  refused(
+    { "config.json": '{"a": "NaN}' },
+    "pretrained.config",
+    "config.json is not JSON; write the file again",
+  );
   refused({ "config.json": '{"a":1,"a":2}' }, "pretrained.config", "has a key twice");
   refused(
     { "config.json": `{"a":${"[".repeat(100)}${"]".repeat(100)}}` },
