@@ -38,6 +38,7 @@ import { mpt } from "./transformers/mpt.ts";
 import { opt } from "./transformers/opt.ts";
 import { positionClasses } from "./transformers/positions.ts";
 import { type BuiltModel, id, type ModelClass } from "./transformers/readers.ts";
+import { inBothReleases, type Release, releases } from "./transformers/releases.ts";
 
 /** Language models by their class in the package. */
 const MODELS = {
@@ -328,8 +329,8 @@ const languageClasses = Object.fromEntries(
   Object.entries(MODELS).map(([name, models]) => [name, languageClass(models)]),
 );
 
-export const transformers: Source = {
+export const transformers: Source<Release> = {
   package: "transformers",
-  profiles: { "transformers@4.57.6": {} },
-  classes: { ...languageClasses, ...positionClasses },
+  profiles: releases,
+  classes: { ...inBothReleases(languageClasses), ...positionClasses },
 };

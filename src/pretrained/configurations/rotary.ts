@@ -37,6 +37,6 @@ export const fromRopeParameters =
     const members: Record<string, Json> = Object.assign(Object.create(null), config);
     if (rope_theta !== undefined) members[names.rope_theta] = rope_theta;
     if (partial_rotary_factor !== undefined) members[names.partial_rotary_factor] = partial_rotary_factor;
-    members.rope_scaling = others;
+    members.rope_scaling = Object.keys(others).length === 0 ? null : others;
     return members;
   };
