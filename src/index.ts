@@ -216,3 +216,12 @@ export { lossAndGradients, stepProgram } from "./training/step.ts";
 export { nextTokens, type TargetOptions } from "./training/targets.ts";
 export { decayGroups, trainable } from "./training/trainable.ts";
 export { type Step, type TrainOptions, train } from "./training/training.ts";
+export {
+  type BeamText,
+  type Finish,
+  type Piece,
+  type TextModel,
+  type WriteOptions,
+  writeBeams,
+  writeText,
+} from "./writing/write-text.ts";

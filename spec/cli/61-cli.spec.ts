@@ -115,7 +115,7 @@ test.each([
   expect(status).toBe(3);
 });
 
-const COMMANDS = ["check", "conform", "probe", "mask", "inspect", "bench", "train", "digits"];
+const COMMANDS = ["check", "conform", "probe", "mask", "inspect", "bench", "train", "digits", "write"];
 
 test.each([[["--help"]], ...COMMANDS.map((name) => [[name, "--help"]])])(
   "%j has an example and fits 80 columns",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
+import { writeChainFolder } from "../support/fixtures/chain-folder.ts";
 import { flamboyance } from "../support/fixtures/command.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
@@ -23,8 +24,12 @@ function manifestWith(folder: string, change: (manifest: Record<string, unknown>
   writeFileSync(path, JSON.stringify(manifest));
 }
 
+/** A language model that writes what its table says: here nothing, so that it writes byte 0. */
+const chain = at(`model${EVIL}`.replaceAll("/", ""));
+
 beforeAll(() => {
   mkdirSync(workspace, { recursive: true });
+  writeChainFolder(chain, { chain: new Map() });
   cpSync(NORM, case_, { recursive: true });
   manifestWith(at("id"), (manifest) => {
     manifest.id = EVIL;
@@ -80,6 +85,9 @@ const runs: [string, () => string[]][] = [
   ["a report", () => [...train, "--out", at("run"), "--report", at(`ids${EVIL}`)]],
   ["a picture", () => ["digits", "caption", at(`ids${EVIL}`)]],
   ["a model", () => ["digits", "caption", "0", "--model", at("other.safetensors")]],
+  ["a folder of a language model", () => ["write", "--model", at(EVIL), "a"]],
+  ["a prompt and a stop string", () => ["write", "--model", chain, EVIL, "b", "--stop", EVIL]],
+  ["a prompt, --json, of write", () => ["write", "--model", chain, EVIL, "--json"]],
   ["a part of bench", () => ["bench", "--only", EVIL]],
   ["an argument of inspect", () => ["inspect", EVIL]],
 ];

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { bytesOf, chainOf, writeChainFolder } from "../support/fixtures/chain-folder.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 const MAIN = "dist/cli/main.js";
@@ -10,6 +11,7 @@ const NORM = "golden/cases/flamingo-pytorch/palm-layer-norm--two-axes";
 const workspace = temporary();
 
 beforeAll(() => {
+  writeChainFolder(join(workspace, "model"), { chain: chainOf([bytesOf("xyx")]) });
   spawnSync(process.execPath, [
     MAIN,
     "check",
@@ -42,6 +44,7 @@ const commands: string[][] = [
   ["conform", "--actual", join(workspace, "actual"), NORM],
   ["digits", "caption", "0"],
   ["bench", "--first"],
+  ["write", "--model", join(workspace, "model"), "x", "--json"],
   [...train, "--out", join(workspace, "run")],
 ];
 

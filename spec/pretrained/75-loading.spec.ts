@@ -1,7 +1,7 @@
 // The executable half of 75-loading.md.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openPretrained } from "../../src/io/huggingface/pretrained.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import { noPadding, writerOf } from "../../src/models/language-model.ts";
@@ -9,8 +9,8 @@ import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts
 import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
-import { loadPretrained, memoryPlan } from "../../src/pretrained/load-pretrained.ts";
-import { planOf } from "../../src/pretrained/memory-plan.ts";
+import { type LoadedModel, loadPretrained, memoryPlan } from "../../src/pretrained/load-pretrained.ts";
+import { type MemoryPlan, planOf } from "../../src/pretrained/memory-plan.ts";
 import { buildModel, classFor } from "../../src/pretrained/model-classes.ts";
 import { describePlan } from "../../src/pretrained/plan-text.ts";
 import type { ReadingProgress } from "../../src/pretrained/reading.ts";
@@ -156,6 +156,52 @@ test("[pretrained.plan] the longest text under another name, and a context beyon
   });
   const bare = folderOf({ ...rest }, stateDict(gptj));
   expect(memoryPlan(bare)).toMatchObject({ longest: 2048, intermediates: { prompt: 512 } });
+});
+
+test("[pretrained.plan] several texts at once", () => {
+  const folder = folderOf(GPTJ, stateDict(gptj));
+  const [one, three] = [1, 3].map((texts) => memoryPlan(folder, { texts, context: 5, prompt: 4 }));
+  expect(three?.cache.bytes).toBe(3 * 5 * 4 * 2 * 2 * 8);
+  expect(three?.intermediates.bytes).toBeGreaterThan(2 * (one?.intermediates.bytes ?? 0));
+  expect(describePlan(three as MemoryPlan).join("\n")).toContain("for 5 tokens of each of 3 texts");
+});
+
+describe("another dtype", () => {
+  /** float16 has this number; bfloat16 rounds it. */
+  const value = 1 + 2 ** -8;
+  const first = (loaded: LoadedModel) => stateDict(loaded.model).get("transformer.wte.weight");
+  const changed = (x: number): string => {
+    const state = new Map(stateDict(gptj));
+    state.set("transformer.wte.weight", tensor("n d", [11, 8], new Float32Array(88).fill(x)));
+    return folderOf(GPTJ, state);
+  };
+
+  test.each([
+    ["float64", value, true],
+    ["float32", value, true],
+    ["bfloat16", 1, true], // halfway between 1 and 1 + 2⁻⁷: to even
+    ["bfloat16", 1, false],
+    ["float16", value, true],
+  ] as const)("[pretrained.dtype] weights are rounded to %s", async (dtype, rounded, lazy) => {
+    const loaded = await loadPretrained(changed(value), { dtype, lazy });
+    const table = first(loaded);
+    expect([table?.dtype, table?.data.get(3, 2)]).toEqual([dtype, rounded]);
+    const [one] = [...stateDict(loaded.model).values()].filter((t) => t.dtype !== dtype);
+    expect(one).toBeUndefined();
+    expect(loaded.plan.largestWeight).toBe(dtype.endsWith("16") ? 2 * 256 : 4 * 256);
+    loaded.close();
+  });
+
+  test("[pretrained.dtype] a value that is too large is refused by its name", async () => {
+    const loaded = await loadPretrained(changed(1e5), { dtype: "float16" });
+    expect(() => first(loaded)?.data).toThrow(
+      'weight "transformer.wte.weight" has the value 100000, too large for float16; choose another dtype',
+    );
+  });
+});
+
+test("[pretrained.verdict] the simd backend holds a small model", () => {
+  expect(memoryPlan(folderOf(GPTJ, stateDict(gptj))).simd.verdict).toBe("holds");
 });
 
 test("[pretrained.signal] an aborted signal ends the loading with its reason", async () => {

@@ -73,6 +73,20 @@ export function positiveOption(option: string, text: string): number {
   throw new UsageError(`--${option} is a number above 0, not "${text}"`);
 }
 
+/** A number from 0 to 1. */
+export function shareOption(option: string, text: string): number {
+  const x = Number(text);
+  if (text.trim() !== "" && x >= 0 && x <= 1) return x;
+  throw new UsageError(`--${option} is a number from 0 to 1, not "${text}"`);
+}
+
+/** Any finite number. */
+export function numberOption(option: string, text: string): number {
+  const x = Number(text);
+  if (text.trim() !== "" && Number.isFinite(x)) return x;
+  throw new UsageError(`--${option} is a number, not "${text}"`);
+}
+
 /** A folder to write to. It is created, if it does not exist. */
 export function folderOption(option: string, path: string): string {
   if (path === "") throw new UsageError(`--${option} is empty; name a folder`);

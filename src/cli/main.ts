@@ -19,6 +19,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   mask: async () => (await import("./commands/mask.ts")).mask,
   probe: async () => (await import("./commands/probe.ts")).probe,
   train: async () => (await import("./commands/train.ts")).train,
+  write: async () => (await import("./commands/write.ts")).write,
 };
 
 /** The new names of commands that were renamed. */

@@ -1,6 +1,5 @@
 // The input of `flamboyance mask`: prompts in words, files of ids, golden cases and safetensors files.
-import { closeSync, openSync, readSync } from "node:fs";
-import { kindOf, systemReason } from "#host";
+import { kindOf } from "#host";
 import { conventionOfCase } from "../conformance/sources/interface/case-convention.ts";
 import { readCase, under } from "../io/golden/cases.ts";
 import type { ImageMarker } from "../io/image-markers.ts";
@@ -21,6 +20,7 @@ import type { Tiles } from "../masks/counting/tiles.ts";
 import { counted } from "../masks/sentences.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { listOption, oneOf, optionalWhole, type readArguments, wholeOption } from "./arguments.ts";
+import { readInput } from "./input-bytes.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const MASK_OPTIONS = {
@@ -206,28 +206,8 @@ function fromIds(values: MaskValues, file: string): MaskBatch {
     end: optionalId("end-token", values["end-token"]),
     pad: optionalId("pad-token", values["pad-token"]),
   };
-  const prompts = readIds(read(file), file).map((ids) => tokensOfIds(ids, special));
+  const prompts = readIds(readInput(file, MOST_BYTES + 1), file).map((ids) => tokensOfIds(ids, special));
   return batchOf(prompts, { ...batchOptions(values), marker: markerOfIds(image, length) });
-}
-
-/** The bytes of a file or of stdin, up to one more than a file of ids can have. */
-function read(file: string): Uint8Array {
-  const bytes = Buffer.allocUnsafe(MOST_BYTES + 1);
-  let done = 0;
-  try {
-    const descriptor = file === "-" ? 0 : openSync(file, "r");
-    try {
-      for (let count = -1; count !== 0 && done < bytes.length; done += count)
-        count = readSync(descriptor, bytes, done, bytes.length - done, null);
-    } finally {
-      if (descriptor !== 0) closeSync(descriptor);
-    }
-  } catch (error) {
-    const reason = systemReason(error);
-    if (reason === null) throw error;
-    throw new LoadError(`cannot read ${file}: ${reason}`);
-  }
-  return bytes.subarray(0, done);
 }
 
 function tensorsOf(file: string): Map<string, Stored> {

@@ -2,7 +2,7 @@
 // file of the command line writes to stdout or stderr.
 import { systemReason } from "#host";
 import { type Paint, painter, printableWithColour, showsColour } from "../terminal/colour.ts";
-import { printable, printableJson } from "../terminal/width.ts";
+import { printable, printableJson, printableText } from "../terminal/width.ts";
 
 /** Whether a stream of this process shows colour. */
 export const colourOn = (stream: NodeJS.WriteStream): boolean => showsColour(stream, process.env);
@@ -15,6 +15,9 @@ export const widthOn = ({ columns }: NodeJS.WriteStream): number => Math.max(60,
 /** Writes text to stdout. Of control characters only line breaks, tabs and the painter's colours remain. */
 export const writeOut = (text: string): void =>
   void process.stdout.write(printableWithColour(text, colourOn(process.stdout)));
+
+/** Writes text of a language model to stdout: joiners between letters and emoji stay, other hidden characters are escaped. */
+export const writeWritten = (text: string): void => void process.stdout.write(printableText(text));
 
 /** Writes a document to stdout, on one line. */
 export const writeJson = (document: object): void => writeJsonText(JSON.stringify(document));

@@ -5,10 +5,12 @@ import type { JsonObject } from "../io/json.ts";
 import { type LanguageModel, type Writer, writerOf } from "../models/language-model.ts";
 import type { StateDictReport, Weights } from "../nn/loading/report.ts";
 import type { LoadRules, UsualRules } from "../nn/loading/rules.ts";
-import { abortSignal, type Check, checked, flag, optional, passing, whole } from "../nn/options.ts";
+import { abortSignal, type Check, checked, flag, oneOf, optional, passing, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
+import { PRECISIONS } from "../tensor/precision.ts";
 import { isSource, type Source } from "../tensor/source.ts";
 import { sizeOf, type Tensor } from "../tensor/tensor.ts";
+import { convertWeights } from "./converted.ts";
 import { type MemoryPlan, type PlanOptions, planOf } from "./memory-plan.ts";
 import { buildModel, classFor, type PretrainedClass } from "./model-classes.ts";
 import { CountedWeights, type ReadingProgress } from "./reading.ts";
@@ -49,6 +51,8 @@ const LONGEST_PROMPT = 8192;
 const planChecks: { readonly [K in keyof PlanOptions]-?: Check } = {
   context: optional(whole(1, 2 ** 24)),
   prompt: optional(whole(1, LONGEST_PROMPT)),
+  texts: optional(whole(1, 2 ** 16)),
+  dtype: optional(oneOf(PRECISIONS)),
 };
 const anything: Check = optional(passing("a rule of loadStateDict", () => true)); // loadStateDict checks its rules
 const checks: { readonly [K in keyof LoadPretrainedOptions]-?: Check } = {
@@ -144,16 +148,17 @@ export async function loadPretrained(
   options: LoadPretrainedOptions = {},
 ): Promise<LoadedModel> {
   const known = checked("loadPretrained", options, checks);
-  const { signal, lazy = true, plan: onPlan, progress, context, prompt } = known;
+  const { signal, lazy = true, plan: onPlan, progress, context, prompt, texts, dtype } = known;
   signal?.throwIfAborted();
   const { pretrained, one, model } = open(folder);
   try {
-    const plan = planOf(one, model, pretrained, { context, prompt });
+    const plan = planOf(one, model, pretrained, { context, prompt, texts, dtype });
     onPlan?.(plan); // [pretrained.plan]
     const weights: Weights = progress ? new CountedWeights(pretrained, progress) : pretrained;
     const { ignore, rename, optional: mayLack, strip } = known;
     const rules = { ignore, rename, optional: mayLack, strip, usual: usualRules(one) };
     const report = loadStateDict(model, weights, rules); // [pretrained.model]
+    if (dtype !== undefined) convertWeights(model, dtype);
     if (!lazy) await readNow(model, signal);
     await pause();
     signal?.throwIfAborted(); // [pretrained.signal]

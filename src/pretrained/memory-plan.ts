@@ -5,6 +5,7 @@ import { isUnreadable } from "../io/tensor-file.ts";
 import { BUDGET } from "../kernels/simd/index.ts";
 import { type LanguageModel, noPadding, writerOf } from "../models/language-model.ts";
 import { stateDict } from "../nn/state-dict.ts";
+import type { Precision } from "../tensor/precision.ts";
 import { peakLiveElements } from "../tensor/program/checkpointing.ts";
 import { record } from "../tensor/program/record.ts";
 import { Int, sizeOf } from "../tensor/tensor.ts";
@@ -39,11 +40,13 @@ export interface MemoryPlan {
   readonly weights: number;
   /** The largest of these weights. */
   readonly largestWeight: number;
-  /** Keys and values in float32. `context` is the number of tokens for which `bytes` are planned. */
+  /** The number of texts that are written at once. */
+  readonly texts: number;
+  /** Keys and values in float32. `context` is the number of tokens of each text for which `bytes` are planned. */
   readonly cache: { readonly perToken: number; readonly context: number; readonly bytes: number };
   /** The longest text of the configuration, in tokens. */
   readonly longest: number;
-  /** Intermediate results, at most, while `prompt` tokens are read at once. */
+  /** Intermediate results, at most, while `prompt` tokens of each text are read at once. */
   readonly intermediates: { readonly prompt: number; readonly bytes: number };
   /** Weights, cache and intermediates. */
   readonly total: number;
@@ -67,6 +70,10 @@ export interface PlanOptions {
   readonly context?: number | undefined;
   /** The number of tokens that are read at once. Default: the context, and at most 512; at most 8192. */
   readonly prompt?: number | undefined;
+  /** The number of texts that are written at once. Default 1. */
+  readonly texts?: number | undefined;
+  /** The dtype to which weights are converted. Default: that of the files. */
+  readonly dtype?: Precision | undefined;
 }
 
 /** Bytes of the memory of WebAssembly. */
@@ -116,13 +123,17 @@ const areHalves = (shares: readonly DtypeShare[]): boolean => {
   return values(halves) > values(others);
 };
 
-/** The elements of the cache of one token, and those of the intermediates of a prompt: counted in recordings without values. */
-function elementsOf(model: LanguageModel, prompt: number): { cache: number; intermediates: number } {
-  const step = (tokens: number) =>
+/** The elements of the cache of one token, and those of the intermediates of the prompts: counted in recordings without values. */
+function elementsOf(
+  model: LanguageModel,
+  prompt: number,
+  texts: number,
+): { cache: number; intermediates: number } {
+  const step = (b: number, tokens: number) =>
     record(
       () => {
-        const ids = new Int<"b l">([1, tokens], new Int32Array(tokens));
-        const { logits, cache } = writerOf(model).step(ids, noPadding(1, tokens), null, {});
+        const ids = new Int<"b l">([b, tokens], new Int32Array(b * tokens));
+        const { logits, cache } = writerOf(model).step(ids, noPadding(b, tokens), null, {});
         return Object.fromEntries([
           ["logits", logits],
           ...cache.layers.flatMap(({ k, v }, i) => [
@@ -133,11 +144,11 @@ function elementsOf(model: LanguageModel, prompt: number): { cache: number; inte
       },
       { model, symbolic: true },
     );
-  const one = step(1);
+  const one = step(1, 1);
   const cache = Object.entries(one.outputs)
     .filter(([name]) => name !== "logits")
     .reduce((sum, [, id]) => sum + sizeOf(one.nodes[id]?.shape ?? []), 0);
-  return { cache, intermediates: peakLiveElements(step(prompt)) };
+  return { cache, intermediates: peakLiveElements(step(texts, prompt)) };
 }
 
 /** Bytes of each parameter as a backend keeps it, tied ones once. */
@@ -173,14 +184,16 @@ export function planOf(
   options: PlanOptions = {},
 ): MemoryPlan {
   const longest = longestOf(one, pretrained.config);
-  const { context = Math.min(longest, CONTEXT) } = options;
+  const { texts = 1, context = Math.min(longest, CONTEXT) } = options;
   const { prompt = Math.min(context, longest, PROMPT) } = options;
   const dtypes = dtypesOf(pretrained);
-  const kept = keptBytes(model, areHalves(dtypes));
+  const halves = options.dtype === undefined ? areHalves(dtypes) : options.dtype.endsWith("float16");
+  const kept = keptBytes(model, halves);
   const weights = kept.reduce((sum, bytes) => sum + bytes, 0);
   const largestWeight = kept.reduce((most, bytes) => Math.max(most, bytes), 0);
-  const elements = elementsOf(model, prompt);
-  const cache = { perToken: FLOAT32 * elements.cache, context, bytes: FLOAT32 * elements.cache * context };
+  const elements = elementsOf(model, prompt, texts);
+  const perToken = FLOAT32 * elements.cache;
+  const cache = { perToken, context, bytes: perToken * context * texts };
   const intermediates = { prompt, bytes: FLOAT32 * elements.intermediates };
   const besides = cache.bytes + intermediates.bytes;
   return {
@@ -191,6 +204,7 @@ export function planOf(
     dtypes,
     weights,
     largestWeight,
+    texts,
     cache,
     longest,
     intermediates,

@@ -11,6 +11,8 @@ function size(bytes: number): string {
   return power === 0 ? `${bytes} bytes` : `${(bytes / 2 ** (10 * power)).toFixed(2)} ${UNITS[power]}`;
 }
 
+const tokens = (n: number): string => `${written(n)} ${n === 1 ? "token" : "tokens"}`;
+
 /** "1.00 GiB in 2 files: 1,000 values in BF16, 20 in F32" */
 function filesLine({ files, dtypes }: MemoryPlan): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
@@ -29,14 +31,15 @@ function verdict({ simd }: MemoryPlan): string {
 
 /** The plan as lines: a heading, then one line for each part of the memory. */
 export function describePlan(plan: MemoryPlan): string[] {
-  const { cache, intermediates } = plan;
+  const { cache, intermediates, texts } = plan;
+  const each = texts === 1 ? "" : ` of each of ${texts} texts`;
   const rows = [
     ["on disk", filesLine(plan)],
     ["weights", `${size(plan.weights)}, the largest ${size(plan.largestWeight)}`],
-    ["cache", `${size(cache.bytes)} for ${written(cache.context)} tokens, ${size(cache.perToken)} a token`],
+    ["cache", `${size(cache.bytes)} for ${tokens(cache.context)}${each}, ${size(cache.perToken)} a token`],
     [
       "intermediates",
-      `at most ${size(intermediates.bytes)} for a prompt of ${written(intermediates.prompt)} tokens`,
+      `at most ${size(intermediates.bytes)} for a prompt of ${tokens(intermediates.prompt)}${each}`,
     ],
     ["in all", size(plan.total)],
     ["simd", verdict(plan)],

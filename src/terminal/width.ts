@@ -41,6 +41,16 @@ const escaped = (char: string): string =>
 export const printable = (text: string): string =>
   text.replace(HIDDEN, (char) => (char === "\n" || char === "\t" ? char : escaped(char)));
 
+/** The zero-width joiner and non-joiner: letters of Persian, Devanagari and other scripts, and emoji, are written with them. */
+const JOINERS = /([\u200c\u200d])/;
+
+/** `printable` for a text in any script: joiners stay, too. */
+export const printableText = (text: string): string =>
+  text
+    .split(JOINERS)
+    .map((part) => (JOINERS.test(part) ? part : printable(part)))
+    .join("");
+
 /** Text as it can be printed on one line: line breaks and tabs are escaped, too. */
 export const printableLine = (text: string): string => text.replace(HIDDEN, escaped);
 

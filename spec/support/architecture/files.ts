@@ -9,6 +9,7 @@ const ASYNCHRONOUS = new Set([
   "kernels",
   "training",
   "pretrained",
+  "writing",
   "generation",
   "conformance",
   "mask-report",

@@ -27,6 +27,7 @@ export const LAYERS: Readonly<Record<string, number>> = {
   pretrained: 5,
   training: 5,
   generation: 5,
+  writing: 6,
   conformance: 7,
   "mask-report": 7,
   demos: 7,

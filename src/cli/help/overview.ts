@@ -13,6 +13,7 @@ Usage
   flamboyance bench                     measure how fast the backends are
   flamboyance train digits              train a small Flamingo on digits
   flamboyance digits caption PICTURE…   caption pictures of digits
+  flamboyance write --model FOLDER TEXT continue a text with a language model
   flamboyance --version | --help | COMMAND --help
 
 Exit status
