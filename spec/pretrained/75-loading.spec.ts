@@ -122,7 +122,7 @@ test("[pretrained.plan] the numbers of the plan, before anything is read", async
 test.each([
   ["holds", { n_embd: 1024, n_head: 2, n_layer: 24, n_positions: 2048 }], // 0.8 GiB in 16 bits
   ["streams", { n_embd: 4096, n_head: 16, n_layer: 28, n_positions: 2048 }], // GPT-J-6B: 11.3 GiB
-  ["too large", { n_embd: 4096, n_head: 16, n_layer: 28, n_positions: 8192 }], // a cache of 896 KiB a token: 7 GiB
+  ["too large", { n_embd: 4096, n_head: 16, n_layer: 28, n_positions: 4400 }], // 896 KiB a token: 3.76 GiB, and the largest weight has 0.38
 ] as const)("[pretrained.verdict] the simd backend: %s", (verdict, sizes) => {
   const config = { ...GPTJ, vocab_size: 50_400, rotary_dim: 64, ...sizes };
   const pretrained = openPretrained(folderOf(GPTJ, stateDict(gptj)));
@@ -144,6 +144,16 @@ test.each([
       "too large": "is too small",
     }[verdict],
   );
+});
+
+test("[pretrained.plan] a further layer adds its keys and values to the intermediates, and no others", () => {
+  const intermediates = (layers: number) => {
+    const config = { ...GPTJ, n_layer: layers };
+    const one = classFor(config, "config.json");
+    const pretrained = openPretrained(folderOf(GPTJ, stateDict(gptj)));
+    return planOf(one, buildModel(one, config, "config.json"), pretrained).intermediates.bytes;
+  };
+  expect(intermediates(5) - intermediates(3)).toBe(4 * 2 * (2 * 8 * 7)); // two layers, a prompt of 7 tokens, width 8
 });
 
 test("[pretrained.plan] the longest text under another name, and a context beyond it", () => {
@@ -220,6 +230,10 @@ test("[pretrained.signal] an aborted signal ends the loading with its reason", a
   });
   await expect(loading).rejects.toThrow("enough");
   expect(read).toBe(3);
+  const late = new AbortController();
+  const lazily = loadPretrained(folder, { signal: late.signal });
+  late.abort(new Error("late"));
+  await expect(lazily).rejects.toThrow("late");
 });
 
 test("[pretrained.buffers] buffers of old checkpoints are left out, and named", async () => {

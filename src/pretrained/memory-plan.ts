@@ -7,6 +7,7 @@ import { type LanguageModel, noPadding, writerOf } from "../models/language-mode
 import { stateDict } from "../nn/state-dict.ts";
 import type { Precision } from "../tensor/precision.ts";
 import { peakLiveElements } from "../tensor/program/checkpointing.ts";
+import { withTaps } from "../tensor/program/program.ts";
 import { record } from "../tensor/program/record.ts";
 import { Int, sizeOf } from "../tensor/tensor.ts";
 import type { PretrainedClass } from "./model-classes.ts";
@@ -148,7 +149,7 @@ function elementsOf(
   const cache = Object.entries(one.outputs)
     .filter(([name]) => name !== "logits")
     .reduce((sum, [, id]) => sum + sizeOf(one.nodes[id]?.shape ?? []), 0);
-  return { cache, intermediates: peakLiveElements(step(texts, prompt)) };
+  return { cache, intermediates: peakLiveElements(withTaps(step(texts, prompt), [])) };
 }
 
 /** Bytes of each parameter as a backend keeps it, tied ones once. */
