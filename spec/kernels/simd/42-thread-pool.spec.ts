@@ -112,3 +112,40 @@ test("a worker that is stopped while it counts as active does not hold up later 
   }
   await own.threads.close();
 });
+
+test("workers sleep after the last job, small jobs do not wake them, and large jobs do", async () => {
+  const own = await Engine.open({ threads: 2 });
+  const asleep = () => Atomics.load(own.heap.ints(0, 16), 3); // the word ASLEEP of thread-pool.ts
+  const untilAsleep = async () => {
+    for (let i = 0; i < 1000 && asleep() < own.threads.size - 1; i++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(asleep()).toBe(own.threads.size - 1);
+  };
+  const small = random([256, 128], 1); // estimated as 13 µs in several tasks
+  const large = random([1024, 1024], 1);
+  elements(own, "add", {}, large, large);
+  await untilAsleep();
+  const { workerTasks } = own.threads;
+  for (let i = 0; i < 50; i++) elements(own, "add", {}, small, small);
+  expect([own.threads.workerTasks, asleep()]).toEqual([workerTasks, own.threads.size - 1]);
+  for (let i = 0; i < 500 && own.threads.workerTasks === workerTasks; i++) {
+    elements(own, "gelu", {}, large);
+    await untilAsleep();
+  }
+  expect(own.threads.size === 1 || own.threads.workerTasks > workerTasks).toBe(true);
+  await own.threads.close();
+  expect(asleep()).toBe(0); // also for a worker that was stopped in its sleep
+});
+
+test("small jobs are shared while no worker is asleep", async () => {
+  const own = await Engine.open({ threads: 2 });
+  const small = random([256, 128], 1);
+  const large = random([1024, 1024], 1);
+  for (let i = 0; i < 500 && own.threads.size > 1; i++) {
+    elements(own, "gelu", {}, large); // afterwards the worker is awake for a while
+    const { workerTasks } = own.threads;
+    for (let j = 0; j < 5; j++) elements(own, "add", {}, small, small);
+    if (own.threads.workerTasks > workerTasks) return own.threads.close();
+  }
+  expect(own.threads.size).toBe(1);
+});

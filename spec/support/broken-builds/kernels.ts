@@ -84,8 +84,8 @@ export const kernels: readonly BrokenBuild[] = [
   {
     mistake: "attention skips a masked block of keys although other rows average it",
     path: ATTENTION,
-    before: "if (mask && finite && !fixed && !anyAllowed",
-    after: "if (mask && finite && from > 0 && !anyAllowed",
+    before: "if (mask && finite && !fixed) n = lastAllowed",
+    after: "if (mask && finite && from > 0) n = lastAllowed",
     noticedBy: ["masked-cross-attention--many-keys-all-previous"],
     backend: "simd",
   },

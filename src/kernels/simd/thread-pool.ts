@@ -36,22 +36,33 @@ export interface Job {
 }
 
 /** Fields of the control block as indices of words. The kernels use those from NEXT on: see control.as.ts. */
-const [GENERATION, OPEN, ACTIVE, NEXT, COUNT, KERNEL, SCRATCH, SCRATCH_SIZE, WORDS] = [
-  0, 1, 2, 16, 32, 33, 34, 35, 48,
+const [GENERATION, OPEN, ACTIVE, ASLEEP, NEXT, COUNT, KERNEL, SCRATCH, SCRATCH_SIZE, WORDS] = [
+  0, 1, 2, 3, 16, 32, 33, 34, 35, 48,
 ];
 /** The address after the control block. */
 export const CONTROL_END = 512;
 
+/** How often a worker looks for the next job before it sleeps: some tens of microseconds, about as long as waking a thread takes. */
+const SPINS = 20_000;
+
 /**
  * The source of a worker thread, as text so that no file has to be located or fetched. The worker waits for the next job and takes part
  * in it; a worker that wakes up after the job has ended finds it closed. `data` is the value passed to `startThread`.
+ *
+ * A worker counts as asleep before it sleeps, and it does not sleep once the generation has changed. A job that changes the generation
+ * and then finds no worker asleep therefore has none to wake.
  */
 const WORKER = `
 const { module, memory, thread } = data;
 const { work } = new WebAssembly.Instance(module, { env: { memory } }).exports;
 const control = new Int32Array(memory.buffer, 0, 16);
 for (let seen = 0; ; ) {
-  Atomics.wait(control, ${GENERATION}, seen);
+  for (let spins = 0; spins < ${SPINS} && Atomics.load(control, ${GENERATION}) === seen; spins++);
+  if (Atomics.load(control, ${GENERATION}) === seen) {
+    Atomics.add(control, ${ASLEEP}, 1);
+    Atomics.wait(control, ${GENERATION}, seen);
+    Atomics.sub(control, ${ASLEEP}, 1);
+  }
   seen = Atomics.load(control, ${GENERATION});
   Atomics.add(control, ${ACTIVE}, 1);
   if (Atomics.load(control, ${OPEN})) work(thread);
@@ -59,8 +70,8 @@ for (let seen = 0; ; ) {
 }`;
 
 const MAX_THREADS = 64;
-/** Nanoseconds below which a job runs on the calling thread alone, because waking workers would take longer. */
-const MIN_SHARED_COST = 100_000;
+/** Nanoseconds below which a job runs on the calling thread alone, because waking workers would take longer, or telling those awake. */
+const MIN_SHARED_COST = { asleep: 100_000, awake: 10_000 };
 
 interface Exports {
   work(thread: number): number;
@@ -113,7 +124,7 @@ export class ThreadPool {
     control[SCRATCH] = this.#scratch.at;
     control[SCRATCH_SIZE] = this.#scratch.size;
     Atomics.store(control, NEXT, 0);
-    const isShared = this.size > 1 && tasks > 1 && cost > MIN_SHARED_COST && !this.#closing;
+    const isShared = this.size > 1 && tasks > 1 && cost > this.#minSharedCost(control) && !this.#closing;
     if (isShared) this.#start(control);
     this.workerTasks += tasks - this.#exports.work(0);
     if (isShared) this.#finish(control);
@@ -129,8 +140,15 @@ export class ThreadPool {
     await Promise.all((this.#workers ?? []).map((worker) => worker.stop()));
     this.#workers = null;
     this.#closing = null;
-    // A worker that was stopped just as it woke up is still counted, and the next job would wait for it.
-    Atomics.store(this.#heap.ints(0, CONTROL_END / 4), ACTIVE, 0);
+    // A worker that was stopped just as it woke up is still counted as active, and the next job would wait for it.
+    const control = this.#heap.ints(0, CONTROL_END / 4);
+    Atomics.store(control, ACTIVE, 0);
+    Atomics.store(control, ASLEEP, 0);
+  }
+
+  #minSharedCost(control: Int32Array): number {
+    const isAwake = this.#workers !== null && Atomics.load(control, ASLEEP) === 0;
+    return isAwake ? MIN_SHARED_COST.awake : MIN_SHARED_COST.asleep;
   }
 
   #start(control: Int32Array): void {
@@ -139,7 +157,7 @@ export class ThreadPool {
     );
     Atomics.store(control, OPEN, 1);
     Atomics.add(control, GENERATION, 1);
-    Atomics.notify(control, GENERATION);
+    if (Atomics.load(control, ASLEEP) > 0) Atomics.notify(control, GENERATION);
   }
 
   /** Waits for workers that are still running tasks. The calling thread has found no task left to start. */

@@ -1,8 +1,8 @@
 // AssemblyScript. softmax(q kᵀ) v for several rows of queries, one block of keys at a time, with a running maximum and sum, so that
 // memory does not grow with queries × keys (Dao et al., arXiv 2205.14135, §3.1; the running sum is Milakov and Gimelshein's, 1805.02867).
 //
-// The mask alone determines which keys take part, never the scores. A block of keys to which no row may attend is skipped if its values
-// are finite; otherwise 0 · v is NaN, as in the definition.
+// The mask alone determines which keys take part, never the scores. Keys of a block after the last one to which any row may attend are
+// skipped if the block's values are finite; otherwise 0 · v is NaN, as in the definition.
 //
 // Weights are divided by their sum at the end. Where values are so large that the sum of s of them could overflow, although their mean
 // does not, weights are also multiplied by a power of two below 1 / s.
@@ -81,9 +81,10 @@ export function attend(task: i32, scratch: usize): void {
     if (load<i32>(flags + (<usize>block << 2)) & LARGE) factor = share(s);
 
   for (let from = 0; from < s; from += KEYS) {
-    const n = min(KEYS, s - from);
     const finite = load<i32>(flags + (<usize>(from / KEYS) << 2)) & FINITE;
-    if (mask && finite && !fixed && !anyAllowed(mask, rows, from, n)) continue;
+    let n = min(KEYS, s - from);
+    if (mask && finite && !fixed) n = lastAllowed(mask, rows, from, n);
+    if (n == 0) continue;
     for (let j = 0; j < n; j += WIDTH)
       for (let i = 0; i < rows; i += TILE) score(q, k, top + i, from + j, l, s, d, scores + (<usize>(i * KEYS + j) << 2), KEYS);
     for (let i = 0; i < rows; i++) {
@@ -151,20 +152,32 @@ export function begin(state: usize, mask: usize, postMask: usize, i: i32, s: i32
   return load<i32>(state, 8) == FIXED && weight != 0;
 }
 
-function anyAllowed(mask: usize, rows: i32, from: i32, n: i32): bool {
+/** One more than the last of n keys to which any row may attend; 0 if there is none. */
+function lastAllowed(mask: usize, rows: i32, from: i32, n: i32): i32 {
   const step = <i32>argument(11);
-  for (let i = 0; i < rows; i++) {
+  let last = 0;
+  for (let i = 0; i < rows && last < n; i++) {
     const row = mask + <isize>i * step + from;
-    for (let j = 0; j < n; j++) if (load<u8>(row + j)) return true;
-    if (step == 0) return false;
+    for (let j = n; j > last; j--)
+      if (load<u8>(row + j - 1)) last = j;
+    if (step == 0) return last;
   }
-  return false;
+  return last;
+}
+
+/** Whether a row may attend to all of n keys. */
+function allAllowed(row: usize, n: i32): bool {
+  let j = 0;
+  for (; j + 16 <= n; j += 16) if (!i8x16.all_true(v128.load(row + j))) return false;
+  for (; j < n; j++) if (!load<u8>(row + j)) return false;
+  return true;
 }
 
 /** Replaces scores of a row by weights relative to the running maximum. Returns the factor by which earlier sums have to be scaled. */
 export function weigh(state: usize, x: usize, mask: usize, postMask: usize, i: i32, from: i32, n: i32): f32 {
-  const allowed = mask ? mask + <isize>i * <i32>argument(11) + from : 0;
+  let allowed = mask ? mask + <isize>i * <i32>argument(11) + from : 0;
   const kept = postMask ? postMask + <isize>i * <i32>argument(14) + from : 0;
+  if (allowed && allAllowed(allowed, n)) allowed = 0;
   for (let j = n; j & 3; j++) store<f32>(x + (<usize>j << 2), -Infinity);
   if (load<i32>(state, 8) == FIXED) {
     const weight = v128.load32_splat(state, 12);

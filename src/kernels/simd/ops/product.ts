@@ -59,12 +59,43 @@ function planned(pattern: string, a: Shape, b: Shape): ReturnType<typeof newlyPl
   return plan;
 }
 
-/** A contraction with its sizes. `swap`: the transposed product is computed, so that the longer side fills panels of eight. */
+/** An operand: its axes, and those that it alone has. */
+interface Side {
+  readonly axes: string;
+  readonly own: Names;
+}
+
+/**
+ * A contraction with what follows from the shapes: sizes, the operand that is packed into panels of eight and their layout, and the
+ * result as it is computed and as the pattern orders it. `swap`: the transposed product is computed, so that the longer side fills panels.
+ */
 function newlyPlanned(pattern: string, a: Shape, b: Shape) {
-  const plan = contraction(pattern, a, b);
-  const count = (names: Names): number => sizeOf(names.map((name) => plan.sizes[name] ?? 1));
-  const size = { batch: count(plan.batch), m: count(plan.m), n: count(plan.n), depth: count(plan.k) };
-  return { ...plan, size, swap: size.n < WIDTH / 2 && size.m > size.n };
+  const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a, b);
+  const count = (names: Names): number => sizeOf(names.map((name) => sizes[name] ?? 1));
+  const [high, wide] = [count(m), count(n)];
+  const swap = wide < WIDTH / 2 && high > wide;
+  const [left, right]: [Side, Side] = [
+    { axes: sides.a, own: m },
+    { axes: sides.b, own: n },
+  ];
+  const [rows, columns] = swap ? [right, left] : [left, right];
+  const computed = [...batch, ...rows.own, ...columns.own];
+  const shape = computed.map((name) => sizes[name] ?? 1);
+  const size = { batch: count(batch), m: swap ? wide : high, n: swap ? high : wide, depth: count(k) };
+  const layout = layoutOf(columns.axes, columns.own, k);
+  return {
+    sizes,
+    batch,
+    k,
+    rows,
+    columns,
+    swap,
+    size,
+    layout,
+    computed,
+    shape,
+    order: axesOf(sides.c).flat(),
+  };
 }
 
 /** The layout of an operand's panels if it is the one that is packed into panels of eight, otherwise null. */
@@ -73,37 +104,49 @@ export function panelLayout(
   [a = [], b = []]: readonly Shape[],
   operand: number,
 ): Layout | null {
-  const { batch, k, m, n, swap, sizes, ...sides } = planned(pattern, a, b);
-  if (batch.length > 0 || (operand === 1) === swap) return null;
-  const [side, outer] = operand === 0 ? [sides.a, m] : [sides.b, n];
-  return layoutOf(side, outer, k);
+  const { batch, swap, layout } = planned(pattern, a, b);
+  return batch.length > 0 || (operand === 1) === swap ? null : layout;
 }
 
 export function einsum(engine: Engine, pattern: string, a: View, b: View, packed: Packed): View {
-  const { sizes, batch, k, m, n, size, swap, ...sides } = planned(pattern, a.shape, b.shape);
-  const from = swap ? [...batch, ...n, ...m] : [...batch, ...m, ...n];
-  const shape = from.map((name) => sizes[name] ?? 1);
-  const c = engine.result(shape);
+  const plan = planned(pattern, a.shape, b.shape);
+  const { rowTile } = engine.threads;
+  const { sizes, batch, k, rows, columns, swap, size, layout } = plan;
+  const c = engine.result(plan.shape);
   if (c.size > 0 && size.depth === 0) c.data.fill(0);
   else if (c.size > 0) {
-    const [left, right] = [
-      { v: a, side: sides.a, rows: m },
-      { v: b, side: sides.b, rows: n },
-    ];
-    const [rows, columns] = swap ? [right, left] : [left, right];
-    const sized = swap ? { ...size, m: size.n, n: size.m } : size;
-    const layout = layoutOf(columns.side, columns.rows, k);
-    const matrices = ({ v, side, rows }: typeof left): Matrices => {
-      const list = (names: Names) => axisOffsets(v, side, names, sizes);
-      return { address: engine.operand(v).address, starts: list(batch), outer: list(rows), inner: list(k) };
+    const [left, right] = swap ? [b, a] : [a, b];
+    const matrices = (v: View, { axes, own }: Side): Matrices => {
+      const list = (names: Names) => axisOffsets(v, axes, names, sizes);
+      return { address: engine.operand(v).address, starts: list(batch), outer: list(own), inner: list(k) };
     };
     engine.withTemporaries(() => {
-      const stored = batch.length === 0 ? packed.panels(columns.v, layout) : null;
-      const panels = stored ?? packedOperand(engine, matrices(columns));
-      compute(engine, matrices(rows), panels, { ...sized, c: c.data.byteOffset });
+      const stored = batch.length === 0 ? packed.panels(right, layout) : null;
+      const panels: Panels = stored ?? {
+        address: packedInto(engine, matrices(right, columns), WIDTH),
+        dtype: "float32",
+      };
+      const product = { ...size, b: panels, c: c.data.byteOffset };
+      if (size.m > 1 || size.batch > 1)
+        multiply(engine, { ...product, a: packedInto(engine, matrices(left, rows), rowTile) });
+      else if (isContiguous(left, rows.axes, k))
+        multiplyRow(engine, { ...product, a: engine.operand(left).address });
+      else multiplyRow(engine, { ...product, a: packedInto(engine, matrices(left, rows), 1) });
     });
   }
-  return reordered(c.data, from, axesOf(sides.c).flat(), sizes);
+  return reordered(c.data, plan.computed, plan.order, sizes);
+}
+
+/** Whether the elements along the named axes lie one after another, in the order of the names. */
+function isContiguous({ shape, stride }: View, side: string, names: Names): boolean {
+  const axes = axesOf(side).flat();
+  let step = 1;
+  for (let i = names.length - 1; i >= 0; i--) {
+    const axis = axes.indexOf(names[i] ?? "");
+    if (shape[axis] !== 1 && stride[axis] !== step) return false;
+    step *= shape[axis] ?? 1;
+  }
+  return true;
 }
 
 function layoutOf(side: string, outer: Names, inner: Names): Layout {
@@ -113,27 +156,17 @@ function layoutOf(side: string, outer: Names, inner: Names): Layout {
   return { key: `${layout.outer.join(" ")},${layout.inner.join(" ")}`, ...layout };
 }
 
-type Sized = Omit<Product, "a" | "b">;
-
-/** The operand of the columns, packed for this product. */
-function packedOperand(engine: Engine, matrices: Matrices): Panels {
+/** Matrices in panels of `width` rows, in a temporary block. */
+function packedInto(engine: Engine, matrices: Matrices, width: number): number {
   const { starts, outer, inner } = matrices;
-  const address = engine.temporary(4 * starts.length * panelled(outer.length, WIDTH) * inner.length);
-  pack(engine, matrices, WIDTH, address);
-  return { address, dtype: "float32" };
+  const address = engine.temporary(4 * starts.length * panelled(outer.length, width) * inner.length);
+  pack(engine, matrices, width, address);
+  return address;
 }
 
-function compute(engine: Engine, rows: Matrices, panels: Panels, size: Sized): void {
-  const { batch, m, n, depth, c } = size;
-  const width = m === 1 && batch === 1 ? 1 : engine.threads.rowTile;
-  const a = engine.temporary(4 * batch * panelled(m, width) * depth);
-  pack(engine, rows, width, a);
-  if (width > 1) {
-    multiply(engine, { ...size, a, b: panels });
-    return;
-  }
+/** One row, contiguous at address a, times packed panels. */
+function multiplyRow(engine: Engine, { n, depth, a, b, c }: Product): void {
   const wide = 64;
-  const dtype = PANEL_DTYPES.indexOf(panels.dtype);
-  const words = [a, panels.address, c, m, n, depth, 0, wide, 0, 0, dtype];
+  const words = [a, b.address, c, 1, n, depth, 0, wide, 0, 0, PANEL_DTYPES.indexOf(b.dtype)];
   engine.threads.run("rowTimesPanels", { tasks: Math.ceil(n / wide), words, cost: (n * depth) / 5 });
 }
