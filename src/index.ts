@@ -75,6 +75,25 @@ export {
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
+export { PerceiverIO, type PerceiverIOOptions } from "./models/perceiver-io/perceiver-io.ts";
+export {
+  AudioPostprocessor,
+  ClassificationPostprocessor,
+  EmbeddingPostprocessor,
+  FlowPostprocessor,
+  IdentityPostprocessor,
+  ImagePostprocessor,
+  ProjectionPostprocessor,
+} from "./models/perceiver-io/postprocessors.ts";
+export { AudioPreprocessor } from "./models/perceiver-io/preprocessors/audio.ts";
+export { EmbeddingPreprocessor } from "./models/perceiver-io/preprocessors/embedding.ts";
+export { ImagePreprocessor } from "./models/perceiver-io/preprocessors/image.ts";
+export { OneHotPreprocessor } from "./models/perceiver-io/preprocessors/one-hot.ts";
+export { BasicQuery, FlowQuery, FourierQuery, TrainableQuery } from "./models/perceiver-io/queries.ts";
+export { ClassificationPerceiver } from "./models/perceiver-io/tasks/classification.ts";
+export { FlowPerceiver } from "./models/perceiver-io/tasks/flow.ts";
+export { LanguagePerceiver } from "./models/perceiver-io/tasks/language.ts";
+export { MultiModalPerceiver } from "./models/perceiver-io/tasks/multi-modal.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
 export {
   ACTIVATIONS,

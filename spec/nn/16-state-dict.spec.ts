@@ -21,6 +21,7 @@ import {
   normal as gaussian,
   values as givenBy,
   Parameter,
+  truncatedNormal,
   uniform,
 } from "../../src/nn/parameter.ts";
 import { initialize, loadStateDict, parameterNames, stateDict, ties } from "../../src/nn/state-dict.ts";
@@ -326,6 +327,15 @@ test("[state.initialize] every parameter has the distribution of the source: mea
     expect(largest, `bound of ${key}`).toBeLessThanOrEqual(bound * (1 + 2 ** -24));
     expect(largest, `reach of ${key}`).toBeGreaterThanOrEqual(bound < Infinity ? 0.9 * bound : 1.9 * std);
   }
+});
+
+test("[state.truncated] numbers beyond the bound are drawn again, so that the rest keeps the shape of the distribution", () => {
+  const parameter = new Parameter("n", [100_000], truncatedNormal(2, 3));
+  const values = valuesOf(parameter);
+  expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(3);
+  // Truncated to ±1.5 deviations, a standard normal has the variance 1 − 2·1.5·φ(1.5)/(2Φ(1.5) − 1) = 0.551524.
+  const variance = values.reduce((sum, x) => sum + x * x, 0) / values.length;
+  expect(Math.abs(variance / 4 - 0.551524)).toBeLessThan(0.01);
 });
 
 test("[state.initialize] the same seed gives the same model, another seed another", () => {

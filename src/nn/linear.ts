@@ -2,8 +2,8 @@
 import { einsum } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
 import { type Any, Tensor } from "../tensor/tensor.ts";
-import { checked, checkValue, flag, inner, nullable, optional, passing } from "./options.ts";
-import { Parameter, uniform } from "./parameter.ts";
+import { checked, checkValue, flag, inner, nullable, object, optional, passing } from "./options.ts";
+import { constant, type Initial, Parameter, uniform } from "./parameter.ts";
 
 /** The axes of the result: bare if those of the input are. */
 type Then<P extends string, O extends string> = string extends P ? Any : `${P} ${O}`;
@@ -14,6 +14,8 @@ export interface LinearOptions {
   readonly bias?: boolean;
   /** A weight that this layer shares with another one. */
   readonly tiedTo?: Tensor<"o i"> | null;
+  /** The initial distribution of the weight; the bias then begins at 0. Default: that of torch.nn.Linear for both. */
+  readonly initial?: Initial | null;
 }
 
 /**
@@ -27,11 +29,15 @@ export class Linear<I extends string, O extends string> {
   constructor(_pattern: `${I} -> ${O}`, dim: number, out: number, options: LinearOptions = {}) {
     checkValue("Linear", "in", dim, inner);
     checkValue("Linear", "out", out, inner);
-    const checks = { bias: optional(flag), tiedTo: optional(nullable(isTensor)) };
-    const { bias = true, tiedTo = null } = checked("Linear", options, checks);
+    const checks = {
+      bias: optional(flag),
+      tiedTo: optional(nullable(isTensor)),
+      initial: optional(nullable(object("an initial distribution"))),
+    };
+    const { bias = true, tiedTo = null, initial = null } = checked("Linear", options, checks);
     const bound = 1 / Math.sqrt(dim); // [linear.uniform]
-    this.weight = tiedTo ?? new Parameter("o i", [out, dim], uniform(bound));
-    this.bias = bias ? new Parameter("o", [out], uniform(bound)) : null;
+    this.weight = tiedTo ?? new Parameter("o i", [out, dim], initial ?? uniform(bound));
+    this.bias = bias ? new Parameter("o", [out], initial ? constant(0) : uniform(bound)) : null;
   }
 
   forward<P extends string>(x: Tensor<`${P} ${I}`>): Tensor<Then<P, O>> {

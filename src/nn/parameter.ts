@@ -14,12 +14,22 @@ export type Initial =
   | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "uniform"; readonly bound: number }
   | { readonly kind: "normal"; readonly std: number; readonly zeroed?: Span | undefined }
+  | { readonly kind: "truncated"; readonly std: number; readonly bound: number }
   | { readonly kind: "values"; readonly value: (i: number) => number };
 
 export const constant = (value: number): Initial => ({ kind: "constant", value });
 export const uniform = (bound: number): Initial => ({ kind: "uniform", bound });
 /** A normal distribution with mean 0; the values at `zeroed` are 0. */
 export const normal = (std: number, zeroed?: Span): Initial => ({ kind: "normal", std, zeroed });
+/** A normal distribution of which only values within ±`bound` are drawn; `std` is the deviation before they are cut off. */
+export const truncatedNormal = (std: number, bound: number): Initial => ({ kind: "truncated", std, bound });
+/** The standard deviation of a standard normal distribution that is truncated to ±2. */
+const TRUNCATED_DEVIATION = 0.879_625_661_034_239_78;
+/** A normal distribution of variance `scale` / `inputs`, truncated to two deviations (variance scaling of haiku and timm). */
+export const varianceScaling = (inputs: number, scale = 1): Initial => {
+  const std = Math.sqrt(scale / inputs) / TRUNCATED_DEVIATION;
+  return truncatedNormal(std, 2 * std);
+};
 export const values = (value: (i: number) => number): Initial => ({ kind: "values", value });
 
 /** Fills `out` with the values from index `start` on; the generator has drawn those before it. */
@@ -31,7 +41,12 @@ function draw(initial: Initial, out: Floats, { uniform, normal }: Generator, sta
     for (let i = 0; i < out.length; i++) out[i] = normal() * initial.std;
     const [from, to] = initial.zeroed ?? [0, 0];
     out.fill(0, Math.max(0, from - start), Math.max(0, to - start));
-  } else for (let i = 0; i < out.length; i++) out[i] = initial.value(start + i);
+  } else if (initial.kind === "truncated")
+    for (let i = 0; i < out.length; i++) {
+      do out[i] = normal() * initial.std;
+      while (Math.abs(out[i] ?? 0) > initial.bound); // [state.truncated]
+    }
+  else for (let i = 0; i < out.length; i++) out[i] = initial.value(start + i);
 }
 
 /** Values drawn at a time while those before a range are skipped. */
@@ -54,7 +69,7 @@ function drawn(initial: Initial, from: () => Generator, dtype: ParameterDtype): 
     const out = next(end - start);
     return dtype === "float32" ? out : narrowed(out, dtype);
   };
-  return { dtype, read, sequential: initial.kind === "uniform" || initial.kind === "normal" };
+  return { dtype, read, sequential: initial.kind !== "constant" && initial.kind !== "values" };
 }
 
 /** Seeds of parameters that are neither initialised nor loaded: they differ in every model, as in the source packages. */

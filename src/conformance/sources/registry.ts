@@ -7,6 +7,7 @@ import { pillow, torchvision } from "./images.ts";
 import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./interface/source.ts";
 import { llmFoundry } from "./llm-foundry.ts";
 import { openFlamingo } from "./open-flamingo.ts";
+import { perceiverIO } from "./perceiver-io.ts";
 import { torch } from "./torch/torch.ts";
 import { torchscale } from "./torchscale.ts";
 import { transformers } from "./transformers.ts";
@@ -20,6 +21,7 @@ export const sources: readonly Source[] = [
   llmFoundry,
   torch,
   torchscale,
+  perceiverIO,
   pillow,
   torchvision,
 ];

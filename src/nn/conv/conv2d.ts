@@ -3,13 +3,15 @@ import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { checked, checkNoMore, checkValue, count, flag, optional } from "../options.ts";
-import { Parameter, uniform } from "../parameter.ts";
+import { checked, checkNoMore, checkValue, count, flag, nullable, object, optional } from "../options.ts";
+import { constant, type Initial, Parameter, uniform } from "../parameter.ts";
 import { conv2d, type PlaneOptions, pair, planeChecks, type Sides, sides } from "./planes.ts";
 
 export interface Conv2dOptions extends PlaneOptions {
   readonly kernelSize: Sides;
   readonly bias?: boolean;
+  /** The initial distribution of the weight; the bias then begins at 0. Default: that of torch.nn.Conv2d for both. */
+  readonly initial?: Initial | null;
 }
 
 /**
@@ -24,13 +26,18 @@ export class Conv2d {
   constructor(channels: number, out: number, options: Conv2dOptions, ...surplus: readonly never[]) {
     checkValue("Conv2d", "in", channels, count());
     checkValue("Conv2d", "out", out, count());
-    const checks = { ...planeChecks, kernelSize: sides(1), bias: optional(flag) };
-    const { kernelSize, bias = true, ...rest } = checked("Conv2d", options, checks);
+    const checks = {
+      ...planeChecks,
+      kernelSize: sides(1),
+      bias: optional(flag),
+      initial: optional(nullable(object("an initial distribution"))),
+    };
+    const { kernelSize, bias = true, initial = null, ...rest } = checked("Conv2d", options, checks);
     checkNoMore("Conv2d", "two numbers of channels and options", surplus);
     const [high, wide] = pair(kernelSize);
     const bound = 1 / Math.sqrt(channels * high * wide); // [conv.uniform]
-    this.weight = new Parameter("o c y x", [out, channels, high, wide], uniform(bound));
-    this.bias = bias ? new Parameter("o", [out], uniform(bound)) : null;
+    this.weight = new Parameter("o c y x", [out, channels, high, wide], initial ?? uniform(bound));
+    this.bias = bias ? new Parameter("o", [out], initial ? constant(0) : uniform(bound)) : null;
     this.#options = rest;
   }
 

@@ -1,0 +1,47 @@
+// Where the implementations of Perceiver IO differ: JOBR0/PerceiverIO_Pytorch at 64947cf (perceiver_io/), DeepMind's deepmind-research
+// (perceiver/) and transformers (models/perceiver). Each choice has a rule in spec/models/perceiver-io.
+import type { ActivationName } from "../../nn/activations.ts";
+import { type Check, oneOf } from "../../nn/options.ts";
+import type { AnglePrecision } from "../../nn/positions/angles.ts";
+import type { EmptyRow } from "../../tensor/ops/table.ts";
+
+export interface PerceiverProfile {
+  /** The activation of the feed-forward networks. */
+  readonly activation: ActivationName;
+  /** The attention of a token that may attend to nothing: no output at all, or equal weights. */
+  readonly emptyRow: EmptyRow;
+  /** Whether masked outputs attend to nothing, or the mask of the outputs is not used. */
+  readonly queryMask: "used" | "ignored";
+  /** The padding of the convolutional stem: TensorFlow's SAME, or 3 around the convolution and none around the pooling. */
+  readonly stem: "same" | "torch";
+  /** The arithmetic of Fourier features, in replays of every precision. */
+  readonly fourier: AnglePrecision;
+}
+
+export const PERCEIVER_PROFILES = {
+  "perceiver-io@64947cf": {
+    activation: "gelu",
+    emptyRow: "zero",
+    queryMask: "used",
+    stem: "same",
+    fourier: "float32",
+  },
+  deepmind: {
+    activation: "gelu_pytorch_tanh", // jax.nn.gelu approximates by default
+    emptyRow: "zero",
+    queryMask: "used",
+    stem: "same",
+    fourier: "float32",
+  },
+  "transformers@5.18.0": {
+    activation: "gelu",
+    emptyRow: "uniform",
+    queryMask: "ignored",
+    stem: "torch",
+    fourier: "float32",
+  },
+} as const satisfies Readonly<Record<string, PerceiverProfile>>;
+
+export type PerceiverProfileName = keyof typeof PERCEIVER_PROFILES;
+export const perceiverProfile: Check = oneOf(Object.keys(PERCEIVER_PROFILES));
+export const DEFAULT_PROFILE: PerceiverProfileName = "perceiver-io@64947cf";

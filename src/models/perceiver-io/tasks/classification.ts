@@ -1,0 +1,100 @@
+// Classification of pictures: Jaegle et al., arXiv 2107.14795, §4.5 (perceiver_io/classification_perceiver.py of JOBR0/PerceiverIO_Pytorch).
+import { type Check, checked, count, layers, oneOf, optional, passing } from "../../../nn/options.ts";
+import { named } from "../../../tensor/pattern.ts";
+import type { Tensor } from "../../../tensor/tensor.ts";
+import { PerceiverIO } from "../perceiver-io.ts";
+import { ClassificationPostprocessor } from "../postprocessors.ts";
+import { ImagePreprocessor } from "../preprocessors/image.ts";
+import { DEFAULT_PROFILE, type PerceiverProfileName, perceiverProfile } from "../profiles.ts";
+import { TrainableQuery } from "../queries.ts";
+
+const PREP_TYPES = ["FOURIER_POS_CONVNET", "LEARNED_POS_1X1CONV", "FOURIER_POS_PIXEL"] as const;
+
+export interface ClassificationPerceiverOptions {
+  readonly numClasses?: number | undefined;
+  readonly imgSize?: readonly [height: number, width: number] | undefined;
+  readonly imgChannels?: number | undefined;
+  readonly prepType?: (typeof PREP_TYPES)[number] | undefined;
+  readonly numSelfAttendsPerBlock?: number | undefined;
+  readonly numBlocks?: number | undefined;
+  readonly numLatents?: number | undefined;
+  readonly numLatentChannels?: number | undefined;
+  readonly profile?: PerceiverProfileName | undefined;
+}
+const size = optional(count());
+const isSide = count().accepts;
+export const imageSize: Check = optional(
+  passing(
+    "a height and a width",
+    (value) => Array.isArray(value) && value.length === 2 && value.every(isSide),
+  ),
+);
+const checks: { readonly [K in keyof ClassificationPerceiverOptions]-?: Check } = {
+  numClasses: size,
+  imgSize: imageSize,
+  imgChannels: size,
+  prepType: optional(oneOf(PREP_TYPES)),
+  numSelfAttendsPerBlock: optional(layers()),
+  numBlocks: optional(layers()),
+  numLatents: size,
+  numLatentChannels: size,
+  profile: optional(perceiverProfile),
+};
+
+/** The width of the query of a class. */
+const QUERY_CHANNELS = 1024;
+
+/** Scores of the classes of a picture. */
+export class ClassificationPerceiver {
+  perceiver: PerceiverIO;
+
+  constructor(options: ClassificationPerceiverOptions = {}) {
+    const given = checked("ClassificationPerceiver", options, checks);
+    const { numClasses = 1000, imgSize = [224, 224], imgChannels: inputChannels = 3 } = given;
+    const { prepType = "FOURIER_POS_CONVNET", numSelfAttendsPerBlock = 6, numBlocks = 8 } = given;
+    const { numLatents = 512, numLatentChannels = 1024, profile = DEFAULT_PROFILE } = given;
+    const fourier = (side: number) =>
+      ({
+        positionEncodingType: "FOURIER",
+        fourierPositionEncodingKwargs: { numBands: 64, maxResolution: [side, side] },
+      }) as const;
+    const image = { imgSize, inputChannels, profile };
+    const input = {
+      FOURIER_POS_CONVNET: () => new ImagePreprocessor({ ...image, ...fourier(56), prepType: "conv" }),
+      LEARNED_POS_1X1CONV: () =>
+        new ImagePreprocessor({
+          ...image,
+          positionEncodingType: "TRAINABLE",
+          trainablePositionEncodingKwargs: { numChannels: 256 },
+          prepType: "conv1x1",
+          projectPosDim: 256,
+          numChannels: 256,
+          spatialDownsample: 1,
+        }),
+      FOURIER_POS_PIXEL: () =>
+        new ImagePreprocessor({ ...image, ...fourier(224), prepType: "pixels", spatialDownsample: 1 }),
+    }[prepType]();
+    const isLearned = prepType === "LEARNED_POS_1X1CONV";
+    this.perceiver = new PerceiverIO({
+      numBlocks,
+      numSelfAttendsPerBlock,
+      numLatents,
+      numLatentChannels,
+      inputPreprocessors: input,
+      perceiverEncoderKwargs: { numSelfAttendHeads: 8 },
+      outputQueries: new TrainableQuery({ outputIndexDims: numClasses, numChannels: QUERY_CHANNELS }), // [perceiverio.class-query]
+      perceiverDecoderKwargs: { useQueryResidual: !isLearned || profile === "transformers@5.18.0" }, // [perceiverio.classification]
+      finalProjectOutChannels: numClasses,
+      outputPostprocessors: new ClassificationPostprocessor({
+        numInputChannels: numClasses,
+        numClasses,
+        project: false,
+      }),
+      profile,
+    });
+  }
+
+  forward(picture: Tensor<"b c h w">): Tensor<"b e"> {
+    return named("b e", this.perceiver.single(picture));
+  }
+}
