@@ -42,14 +42,20 @@ const notText = (pattern: unknown): ShapeError =>
     `a pattern is a text such as "b l (h k) -> b h l k", not ${typeof pattern}  [notation.pattern]`,
   );
 
+const sides = new Map<string, readonly [string, string]>();
+
 /** "a -> b" -> [a, b] */
-export function sidesOf(pattern: string): [string, string] {
+export function sidesOf(pattern: string): readonly [string, string] {
   if (typeof pattern !== "string") throw notText(pattern);
+  const known = sides.get(pattern);
+  if (known) return known;
   const [left, right, more] = pattern.split(" -> ");
   if (left === undefined || right === undefined || more !== undefined) {
     throw new ShapeError(`"${pattern}" needs one arrow: "before -> after"  [notation.pattern]`);
   }
-  return [left.trim(), right.trim()];
+  const both = [left.trim(), right.trim()] as const;
+  sides.set(pattern, both);
+  return both;
 }
 
 /** Replaces "..." by ~0 ~1 … for `extra` leading axes. */

@@ -32,7 +32,7 @@ type Vjp<K extends OpName> = (
   attrs: Ops[K]["attrs"],
 ) => Each<Ops[K]["in"], Tensor | null>;
 
-const flip = (pattern: string): string => sidesOf(pattern).reverse().join(" -> ");
+const flip = (pattern: string): string => [...sidesOf(pattern)].reverse().join(" -> ");
 const rowSums = (x: Tensor): Tensor => expand(sumLast(x), x);
 const normalPdf = (x: Tensor): Tensor =>
   mulScalar(exp(mulScalar(square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
