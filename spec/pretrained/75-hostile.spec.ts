@@ -141,6 +141,17 @@ test("[config.fields] the configuration of another model, and sizes beyond all b
   await refused(large, "2^32");
 });
 
+test("[pretrained.count] a configuration with two thousand layers is refused before a plan is made", async () => {
+  const folder = copied("opt-bfloat16");
+  change(join(folder, "config.json"), { num_hidden_layers: 2000 });
+  let plans = 0;
+  const loading = loadPretrained(folder, { plan: () => plans++ });
+  await expect(loading).rejects.toThrow("31,968 of the 32,000 of model.decoder.layers.*");
+  expect(() => memoryPlan(folder)).toThrow(StateDictError);
+  await expect(loadPretrained(copied("opt-bfloat16"), { plan: () => plans++ })).resolves.toBeDefined();
+  expect(plans).toBe(1);
+});
+
 test("[state.finite] a weight that is not finite is refused when it is read", async () => {
   const folder = withTensor(
     "model.decoder.project_in.weight",

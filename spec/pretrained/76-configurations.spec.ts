@@ -1,4 +1,5 @@
 // The executable half of 76-configurations.md. Names and defaults are those of transformers 4.57.6 (configuration_*.py of each model).
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/io/json.ts";
 import { stateDict } from "../../src/nn/state-dict.ts";
@@ -9,6 +10,7 @@ import { llama } from "../../src/pretrained/configurations/llama.ts";
 import { mpt } from "../../src/pretrained/configurations/mpt.ts";
 import { opt } from "../../src/pretrained/configurations/opt.ts";
 import { buildModel, classFor } from "../../src/pretrained/model-classes.ts";
+import { LoadError } from "../../src/tensor/errors.ts";
 import { releasedModels } from "../support/oracles/released-state.ts";
 import { expectLoadError } from "../support/properties/refusals.ts";
 
@@ -417,4 +419,32 @@ test("[config.rotary] base, share and scaling, as transformers 4 and 5 write the
     '"rope_scaling.mscale" is not supported',
   );
   refused({ ...LLAMA, rope_parameters: 3 }, "config.fields", '"rope_parameters" has to be an object');
+});
+
+/** Members of every configuration here, in which a value of any kind is put. */
+const MEMBERS = [...new Set([LLAMA, OPT, NEOX, GPTJ, MPT].flatMap((config) => Object.keys(config)))].concat([
+  "rope_scaling",
+  "rope_parameters",
+  "attn_config",
+  "ffn_config",
+  "quantization_config",
+  "architectures",
+]);
+
+test("[config.fields] any JSON in place of a member is read or refused with a LoadError", () => {
+  const change = fc.dictionary(fc.constantFrom(...MEMBERS), fc.jsonValue({ maxDepth: 2 }), {
+    minKeys: 1,
+    maxKeys: 3,
+  });
+  fc.assert(
+    fc.property(fc.constantFrom<JsonObject>(LLAMA, OPT, NEOX, GPTJ, MPT), change, (config, members) => {
+      try {
+        build({ ...config, ...(members as JsonObject) });
+      } catch (error) {
+        expect(error).toBeInstanceOf(LoadError);
+        expect((error as LoadError).message.length).toBeLessThan(600);
+      }
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -86,24 +86,36 @@ function open(folder: string): Opened {
   }
 }
 
+/** What checkpoints of a class hold beside its weights, and under other names: of old and later releases, or of the class without its head. */
+function usualRules({ base, buffers, otherNames = {} }: PretrainedClass): UsualRules {
+  const based = base.names.map((pattern) => [pattern, `${base.prefix}${pattern}`]);
+  return { ignore: buffers, rename: { ...otherNames, ...Object.fromEntries(based) } }; // [pretrained.buffers] [pretrained.names]
+}
+
+/**
+ * Throws a StateDictError if a folder has fewer tensors than its model has parameters, which may be many: a plan takes time proportional to
+ * their number.
+ */
+function checkCount({ pretrained, one, model }: Opened, rules: LoadRules = {}): void {
+  const parameters = new Set(stateDict(model).values());
+  if (rules.optional !== undefined || pretrained.keys.length >= parameters.size) return;
+  loadStateDict(model, pretrained, { ...rules, usual: usualRules(one) }); // [pretrained.count]
+}
+
 /**
  * The memory that the language model of a folder needs. Of the weights only what describes them is read. Throws as `loadPretrained`
  * does for a folder that is none, and for a configuration that is not supported.
  */
 export function memoryPlan(folder: string, options: PlanOptions = {}): MemoryPlan {
   const known = checked("memoryPlan", options, planChecks);
-  const { pretrained, one, model } = open(folder);
+  const opened = open(folder);
+  const { pretrained, one, model } = opened;
   try {
+    checkCount(opened);
     return planOf(one, model, pretrained, known);
   } finally {
     pretrained.close();
   }
-}
-
-/** What checkpoints of a class hold beside its weights, and under other names: of old and later releases, or of the class without its head. */
-function usualRules({ base, buffers, otherNames = {} }: PretrainedClass): UsualRules {
-  const based = base.names.map((pattern) => [pattern, `${base.prefix}${pattern}`]);
-  return { ignore: buffers, rename: { ...otherNames, ...Object.fromEntries(based) } }; // [pretrained.buffers] [pretrained.names]
 }
 
 /** Values that are read in one piece. */
@@ -130,10 +142,11 @@ async function inMemory({ shape }: Tensor, source: Source, signal: AbortSignal |
       : dtype === "float32"
         ? new Float32Array(size)
         : new Uint16Array(size);
-  for (let from = 0; from < size; from += PIECE) {
+  const piece = source.sequential ? size : PIECE;
+  for (let from = 0; from < size; from += piece) {
     await pause();
     signal?.throwIfAborted(); // [pretrained.signal]
-    all.set(source.read(from, Math.min(size, from + PIECE)), from);
+    all.set(source.read(from, Math.min(size, from + piece)), from);
   }
   return { dtype, read: (from, to) => all.subarray(from, to) };
 }
@@ -150,14 +163,16 @@ export async function loadPretrained(
   const known = checked("loadPretrained", options, checks);
   const { signal, lazy = true, plan: onPlan, progress, context, prompt, texts, dtype } = known;
   signal?.throwIfAborted();
-  const { pretrained, one, model } = open(folder);
+  const opened = open(folder);
+  const { pretrained, one, model } = opened;
   try {
+    const { ignore, rename, optional: mayLack, strip } = known;
+    const rules = { ignore, rename, optional: mayLack, strip };
+    checkCount(opened, rules);
     const plan = planOf(one, model, pretrained, { context, prompt, texts, dtype });
     onPlan?.(plan); // [pretrained.plan]
     const weights: Weights = progress ? new CountedWeights(pretrained, progress) : pretrained;
-    const { ignore, rename, optional: mayLack, strip } = known;
-    const rules = { ignore, rename, optional: mayLack, strip, usual: usualRules(one) };
-    const report = loadStateDict(model, weights, rules); // [pretrained.model]
+    const report = loadStateDict(model, weights, { ...rules, usual: usualRules(one) }); // [pretrained.model]
     if (dtype !== undefined) convertWeights(model, dtype);
     if (!lazy) await readNow(model, signal);
     await pause();
