@@ -19,6 +19,7 @@ import { generator } from "../../src/tensor/random.ts";
 import { flat, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusalOf } from "../support/properties/refusals.ts";
+import { tableWriter } from "./support/table-writer.ts";
 
 const { heldOut } = readDigits("golden/data/digits.safetensors");
 const model = loadDigitsModel("golden/models/digits.safetensors");
@@ -361,6 +362,78 @@ test("[generate.cached] a caption step at 200 tokens takes at most 1.5 times the
     ratios.push(near(200) / near(20));
   }
   expect(Math.min(...ratios)).toBeLessThan(1.5); // other processes of the machine add to some rounds
+});
+
+const counting = [
+  [0, 3, 2.5, -9],
+  [0, -9, 3, 1],
+  [2, 1, -9, 1.5],
+  [0, 0, 0, 0],
+];
+
+test("[generate.returns] [generate.sampled] rows of a prompt are drawn apart, from one reading, and not by the other rows", async () => {
+  const passes: number[] = [];
+  const writer = tableWriter(counting, (b) => passes.push(b));
+  const options = { stop: [], maxTokens: 12, seed: 3, temperature: 2 };
+  const rows = await generate(writer, [[0], [1]], { ...options, returns: 3 });
+  expect(passes.slice(0, 2)).toEqual([2, 6]);
+  expect(rows.map(([first]) => first)).toEqual([0, 0, 0, 1, 1, 1]);
+  expect(new Set(rows.map(String)).size).toBe(6);
+  expect(await generate(writer, [[0]], { ...options, returns: 3 })).toEqual(rows.slice(0, 3));
+  expect(await generate(writer, [[0]], { ...options, seed: 4 })).not.toEqual(rows.slice(0, 1));
+});
+
+test("[generate.stop] [generate.stop-strings] several tokens end a row, and so does the token that completes a string", async () => {
+  const writer = tableWriter(counting);
+  expect(await generate(writer, [[0]], { stop: [3, 2], maxTokens: 9 })).toEqual([[0, 1, 2]]);
+  const textOf = (tokens: readonly number[]) => tokens.map((id) => "abc!"[id]).join("");
+  const options = { stop: 3, maxTokens: 9, textOf };
+  // 0 is followed by 1, 1 by 2, 2 by 0: "bcabca…"
+  expect(await generate(writer, [[0]], { ...options, stopStrings: ["x", "cab"] })).toEqual([[0, 1, 2, 0, 1]]);
+  expect(await generate(writer, [[0]], { ...options, stopStrings: ["abc"] })).toEqual([[0, 1, 2, 0, 1, 2]]); // the prompt does not count
+});
+
+test("[generate.log-probabilities] a token has the logarithm of its probability, and its alternatives theirs, in order", async () => {
+  const options = { stop: [], maxTokens: 1, never: [2], alternatives: 3 };
+  for await (const [token] of stream(tableWriter(counting), [[0]], options)) {
+    const sum = Math.exp(0) + Math.exp(3) + Math.exp(-9); // token 2 is excluded
+    expect(token?.id).toBe(1);
+    expect(token?.logProbability).toBeCloseTo(3 - Math.log(sum), 12);
+    expect(token?.alternatives.map(({ id }) => id)).toEqual([1, 0, 3]);
+    expect(token?.alternatives[2]?.logProbability).toBeCloseTo(-9 - Math.log(sum), 12);
+  }
+  for await (const [token] of stream(tableWriter(counting), [[0]], { stop: [], maxTokens: 1 }))
+    expect(token).toEqual({ id: 1, logProbability: null, alternatives: [] });
+});
+
+test("[generate.seen] processors take other prompts where they are given", async () => {
+  const run = (options: object) =>
+    generate(tableWriter(counting), [[0]], { stop: 3, maxTokens: 1, noRepeatNgram: 1, ...options });
+  expect(await run({})).toEqual([[0, 1]]);
+  expect(await run({ seenPrompts: [[1, 0]] })).toEqual([[0, 2]]);
+  expect((await refusalOf(() => run({ seenPrompts: [] }))).rule).toBe("generate.seen");
+});
+
+test("[generate.combined] options that have no effect, or exclude each other, are refused by name", async () => {
+  for (const [options, message] of [
+    [{ topK: 2 }, "topK needs seed"],
+    [{ temperature: 2 }, "temperature needs seed"],
+    [{ topP: 0.5 }, "topP needs seed"],
+    [{ lengthPenalty: 2 }, "lengthPenalty needs more than one beam"],
+    [{ earlyStopping: true, beams: 1 }, "earlyStopping needs more than one beam"],
+    [{ stopStrings: ["a"] }, "stopStrings needs textOf"],
+    [{ returns: 2 }, "all 2 rows would be the same"],
+    [{ seed: 1, choose: greedy }, "seed and choose exclude each other"],
+    [{ seed: 1, beams: 2 }, "beams and seed exclude each other"],
+    [{ beams: 2, returns: 3 }, "more than the 2 beams"],
+  ] as const) {
+    const error = await refusalOf(() => generated(options));
+    expect([error.rule, error.message]).toEqual(["generate.combined", expect.stringContaining(message)]);
+  }
+  const beams = { stop: 3, maxTokens: 2, beams: 2 };
+  expect((await refusalOf(() => stream(plain, [[0]], beams).next())).message).toContain(
+    "use generate or beamSearch",
+  );
 });
 
 test("[generate.prompts] 200,000 prompts are one batch", () => {

@@ -9,7 +9,7 @@ import { logProbabilities } from "./choose.ts";
 import { type GenerateOptions, type Settings, settingsOf } from "./options.ts";
 import { type Processor, processed, processorsOf } from "./processors.ts";
 import { checkPrompts, following, prefill } from "./prompts.ts";
-import { seenPrompts } from "./rows.ts";
+import { promptsSeen } from "./rows.ts";
 import { scoresOf } from "./scores.ts";
 
 /** The search of one prompt, and the rows of the last pass in which its beams stand. */
@@ -55,7 +55,7 @@ export async function beamSearch(
   if (maxTokens === 0)
     return prompts.map(() => Array.from({ length: returns }, () => ({ tokens: [], score: 0 })));
   const padding = stops[0] ?? 0;
-  const searches = seenPrompts(prompts, settings).map(
+  const searches = promptsSeen(prompts, settings).map(
     (seen, b): Search => ({
       seen,
       processors: processorsOf(settings, { stops, promptLength: seen.length }),

@@ -9,13 +9,25 @@ export type Choose = (scores: Float64Array) => number;
 export const greedy: Choose = (scores) =>
   scores.reduce((best, x, id) => (x > (scores[best] ?? 0) ? id : best), 0); // [generate.greedy]
 
+/** exp(scores − the highest one), and the sum of these. */
+function weightsOf(scores: Float64Array): readonly [weights: Float64Array, sum: number] {
+  const top = scores.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
+  const weights = scores.map((x) => Math.exp(x - top));
+  return [weights, weights.reduce((sum, weight) => sum + weight, 0)];
+}
+
+/** softmax(scores) */
+export function softmaxOf(scores: Float64Array): Float64Array {
+  const [weights, sum] = weightsOf(scores);
+  return weights.map((weight) => weight / sum);
+}
+
 /** Draws from softmax(scores). */
 export const drawn =
   ({ uniform }: Generator): Choose =>
   (scores) => {
-    const top = scores.reduce((most, x) => Math.max(most, x), Number.NEGATIVE_INFINITY);
-    const weights = scores.map((x) => Math.exp(x - top)); // [generate.sampled]
-    let remaining = uniform() * weights.reduce((sum, weight) => sum + weight, 0);
+    const [weights, sum] = weightsOf(scores); // [generate.sampled]
+    let remaining = uniform() * sum;
     for (const [id, weight] of weights.entries()) {
       remaining -= weight;
       if (remaining < 0) return id;

@@ -10,7 +10,7 @@ import { type Choose, type ChosenToken, described, drawn, greedy } from "./choos
 import { type GenerateOptions, type Settings, settingsOf } from "./options.ts";
 import { type Processor, processed, processorsOf } from "./processors.ts";
 import { checkPrompts, following, prefill } from "./prompts.ts";
-import { endsText, seenPrompts } from "./rows.ts";
+import { endsText, promptsSeen } from "./rows.ts";
 import { scoresOf } from "./scores.ts";
 
 /** One row of a batch: its text, and how its tokens are chosen. */
@@ -79,9 +79,9 @@ export async function* stream(
   checkPrompts(prompts);
   const padding = stops[0] ?? 0;
   const promptOf = (row: number): number => Math.floor(row / returns);
-  const rows = seenPrompts(prompts, settings).flatMap((prompt, b) =>
+  const rows = promptsSeen(prompts, settings).flatMap((prompt, b) =>
     Array.from({ length: returns }, (_, i) => new Row(prompt, b, settings, b * returns + i)),
-  );
+  ); // [generate.returns]
   const steps = new CachedSteps(writer, backend, { signal });
   let pass = prefill(prompts, padding);
   try {

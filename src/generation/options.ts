@@ -43,10 +43,10 @@ export interface GenerateOptions extends ProcessorOptions {
   /** Yields the log-probability of each token after the processors, and so many alternatives. Default: none of them. */
   readonly alternatives?: number | undefined;
   /**
-   * Processors see shorter prompts of a batch with this padding token in front, as transformers pads them. Default: they see a row's
-   * own tokens, so that a batch generates what its rows would alone.
+   * The prompts as processors see them, such as with padding in front of shorter ones, which counts as text in transformers. Default: a
+   * prompt's own tokens, so that a batch generates what its rows would alone.
    */
-  readonly seenPadding?: number | undefined;
+  readonly seenPrompts?: readonly (readonly number[])[] | undefined;
   readonly backend?: Backend | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -95,7 +95,7 @@ const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
   ),
   textOf: optional(functionOf("a function from token ids to a text")),
   alternatives: optional(tokens),
-  seenPadding: optional(tokenId),
+  seenPrompts: optional(fullLists("a list of lists of token ids", isIds)),
   backend: optional(object("a backend")),
   signal: optional(abortSignal),
 };

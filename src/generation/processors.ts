@@ -84,7 +84,7 @@ export const topK =
 
 /**
  * Excludes the least probable tokens that together have a probability of at most 1 − p. Of tokens with equal scores those with the lowest
- * ids are excluded first, as the package's stable sort has it. At least `keep` tokens stay.
+ * ids are excluded first, as in the package for few tokens; its sort is not stable for many. At least `keep` tokens stay.
  */
 export const topP =
   (p: number, keep = 1): Process =>

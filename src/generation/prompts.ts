@@ -31,7 +31,7 @@ function checkPrompt(row: readonly number[], b: number): void {
     );
 }
 
-export const longest = (rows: Rows): number => rows.reduce((most, row) => Math.max(most, row.length), 0);
+const longest = (rows: Rows): number => rows.reduce((most, row) => Math.max(most, row.length), 0);
 
 /** Token rows as one tensor. Shorter rows are padded on the right; later tokens change nothing at the positions before them. */
 export function batchOf(rows: Rows, padding: number): Int<"b l"> {

@@ -1,15 +1,17 @@
 // What greedy decoding, sampling and beam search have in common for one row of text.
+import { RuleError } from "../tensor/errors.ts";
 import type { Settings } from "./options.ts";
-import { longest } from "./prompts.ts";
 
-/** Prompts as processors see them: by themselves, or with the padding in front that `seenPadding` names. */
-export function seenPrompts(
+/** Prompts as processors see them. Throws a RuleError if `seenPrompts` has another number of them. */
+export function promptsSeen(
   prompts: readonly (readonly number[])[],
-  { seenPadding }: Settings,
+  { seenPrompts = prompts }: Settings,
 ): readonly (readonly number[])[] {
-  if (seenPadding === undefined) return prompts;
-  const l = longest(prompts);
-  return prompts.map((row) => [...new Array<number>(l - row.length).fill(seenPadding), ...row]); // [generate.seen-padding]
+  if (seenPrompts.length === prompts.length) return seenPrompts; // [generate.seen]
+  throw new RuleError(
+    `seenPrompts has ${seenPrompts.length} rows, and there are ${prompts.length} prompts`,
+    "generate.seen",
+  );
 }
 
 /** Whether generated tokens end a row: by a stop token, or a stop string in their text. */

@@ -1,18 +1,19 @@
 """transformers: language models, built from a case's config (the package's own names) and called as models.py says, and position
-encodings (positions.py)."""
+encodings (positions.py), and generation from a table (generation.py)."""
 
 import shutil
 
 from ..common.cases.source import CaseSource
 from ..common.source import Check, same_bytes
-from . import architectures, models, positions, state_dicts
+from . import architectures, generation, models, positions, state_dicts
 
 
 class Transformers(CaseSource):
     package, profile = "transformers", "transformers@4.57.6"
-    classes = {name: released for name, (released, *_) in architectures.CLASSES.items()} | positions.CLASSES
-    levels = {name: "model" for name in architectures.CLASSES}
+    classes = {name: released for name, (released, *_) in architectures.CLASSES.items()} | positions.CLASSES | generation.CLASSES
+    levels = {name: "model" for name in architectures.CLASSES} | {"TableLM": "decode", "LogitsProcessorList": "op"}
     names = {
+        "TableLM": "table-lm",
         "LlamaForCausalLM": "llama-for-causal-lm",
         "GPTNeoXForCausalLM": "gpt-neox-for-causal-lm",
         "MptForCausalLM": "mpt-for-causal-lm",
@@ -25,6 +26,8 @@ class Transformers(CaseSource):
     def build(self, kind, config):
         if kind in positions.CLASSES:
             return positions.CLASSES[kind](**config)
+        if kind in generation.CLASSES:
+            return generation.CLASSES[kind](**config)
         model = models.build(config, kind)
         model.case = config
         return model
@@ -32,6 +35,8 @@ class Transformers(CaseSource):
     def call(self, module, kind, arguments, positional):
         if kind in positions.CLASSES:
             return positions.call(module, arguments)
+        if kind in generation.CLASSES:
+            return module.call(**arguments)
         return models.call(module, module.case, **arguments)
 
     def finish(self, out, made):

@@ -11,7 +11,10 @@ import {
   sources,
   systemUnderTest,
 } from "../../../src/conformance/sources/registry.ts";
-import { generatedSequences } from "../../../src/conformance/sources/transformers.ts";
+import {
+  generateArguments,
+  generatedSequences,
+} from "../../../src/conformance/sources/transformers/generation.ts";
 import { findCases, readCase } from "../../../src/io/golden/cases.ts";
 import type { JsonObject } from "../../../src/io/json.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
@@ -593,7 +596,10 @@ describe("systems with run", () => {
 
 test("a case that generates from prompts with padding on the right, or with image tokens in their padding, is refused", async () => {
   // open-flamingo counts image tokens in padding, and generation here chooses its padding itself
-  const settings = { use_cache: true, max_new_tokens: 1, eos_token_id: 1, pad_token_id: null };
+  const settings = generateArguments(
+    { max_new_tokens: 1, eos_token_id: 1 },
+    { file: "case", field: "generate" },
+  );
   const writer: Writer = { model: {}, context: () => ({}), step: () => expect.unreachable() };
   const image = 22;
   for (const [ids, mask, message] of [
@@ -606,6 +612,8 @@ test("a case that generates from prompts with padding on the right, or with imag
       mask: new Bool<"b s">([1, 3], Uint8Array.from(mask)),
       labels: null,
     };
-    await expect(generatedSequences(writer, text, settings, float64, image)).rejects.toThrow(message);
+    await expect(
+      generatedSequences(writer, text, settings, { backend: float64, mediaTokenId: image }),
+    ).rejects.toThrow(message);
   }
 });

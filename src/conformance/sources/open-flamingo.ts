@@ -10,7 +10,8 @@ import { named } from "../../tensor/pattern.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { Arguments } from "./interface/arguments.ts";
 import { className, layers, readOptions, type Source, type SourceClass, size } from "./interface/source.ts";
-import { generatedSequences, languageModel, languageOutputs, ownOptions, textOf } from "./transformers.ts";
+import { generatedSequences } from "./transformers/generation.ts";
+import { languageModel, languageOutputs, ownOptions, textOf } from "./transformers.ts";
 
 /** One token for each patch, a projection of its pixels: the encoder that cases have in place of open_clip's. */
 class PatchTokens implements ImageEncoder {
@@ -91,12 +92,16 @@ const flamingo: SourceClass = {
           );
         },
       };
-    const settings = { ...generate, eos_token_id: generate.eos_token_id ?? options.eocTokenId }; // the language model's own end is ignored
     return {
       model,
       run(inputs, backend) {
         const { visionX, text } = inputsOf(new Arguments(inputs));
-        return generatedSequences(model.withMedia(visionX), text, settings, backend, options.mediaTokenId);
+        const { eocTokenId, mediaTokenId } = options;
+        return generatedSequences(model.withMedia(visionX), text, generate, {
+          backend,
+          eosTokenId: eocTokenId, // the language model's own end is ignored
+          mediaTokenId,
+        });
       },
     };
   },

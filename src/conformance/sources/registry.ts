@@ -29,7 +29,7 @@ export const sources: readonly Source[] = [
 /** The part of a case's manifest that names the system under test. */
 export interface CaseSubject
   extends Pick<CaseManifest, "id" | "config" | "profile">,
-    Partial<Pick<CaseManifest, "flags" | "positional">> {
+    Partial<Pick<CaseManifest, "flags" | "positional" | "weights">> {
   readonly source: Pick<CaseManifest["source"], "package" | "class">;
   /** Only the names of the arguments are read. */
   readonly call?: ReadonlyMap<string, unknown>;
@@ -56,6 +56,7 @@ export function systemUnderTest({
   profile,
   flags = [],
   positional = [],
+  weights = new Map(),
   call = new Map(),
 }: CaseSubject): SystemUnderTest {
   const source = sourceNamed(name);
@@ -63,5 +64,9 @@ export function systemUnderTest({
   const behaviour = ownEntry(source.profiles, profile, `${name} has no profile`);
   for (const argument of call.keys())
     requireKnown(entry.call, argument.split(".")[0] ?? "", `${id}: the call of ${type} has no argument`);
-  return entry.build(config, { file: id, field: "config" }, { profile: behaviour, flags, positional });
+  return entry.build(
+    config,
+    { file: id, field: "config" },
+    { profile: behaviour, flags, positional, weights },
+  );
 }

@@ -1,8 +1,6 @@
 // transformers 4.57.6: language models, and position encodings (transformers/positions.ts). Besides the package's own configuration a case may give `rotary_precision`, `cached` (the text is
 // read again in passes, for `cached_logits`) and `generate` (the output is `sequences`). Logits of padding are set to 0.
-import { stream } from "../../generation/generate.ts";
 import { boolean, length, object, optional, orNull, type Read, record, refuse } from "../../io/fields.ts";
-import type { Backend } from "../../kernels/backend.ts";
 import {
   type Decoding,
   decodingOf,
@@ -12,10 +10,8 @@ import {
   type ReadText,
   readOn,
   readTokens,
-  type Writer,
   writerOf,
 } from "../../models/language-model.ts";
-import { only } from "../../pretrained/configurations/configuration.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { concat, repeat } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
@@ -25,20 +21,28 @@ import { crossEntropy, IGNORED } from "../../training/losses.ts";
 import { Arguments } from "./interface/arguments.ts";
 import {
   className,
-  type Outputs,
   readOptions,
   type Source,
   type SourceClass,
   type SystemUnderTest,
 } from "./interface/source.ts";
+import {
+  type GenerateArguments,
+  generateArguments,
+  generatedSequences,
+  inferredMask,
+} from "./transformers/generation.ts";
 import { gptNeoX } from "./transformers/gpt-neox.ts";
 import { gptJ } from "./transformers/gptj.ts";
 import { llama } from "./transformers/llama.ts";
+import { logitsProcessorList } from "./transformers/logits-processors.ts";
 import { mpt } from "./transformers/mpt.ts";
 import { opt } from "./transformers/opt.ts";
 import { positionClasses } from "./transformers/positions.ts";
-import { type BuiltModel, id, type ModelClass } from "./transformers/readers.ts";
+
+import type { BuiltModel, ModelClass } from "./transformers/readers.ts";
 import { inBothReleases, type Release, releases } from "./transformers/releases.ts";
+import { tableLM } from "./transformers/table-lm.ts";
 
 /** Language models by their class in the package. */
 const MODELS = {
@@ -74,36 +78,6 @@ export const cachedPasses: Read<CachedPasses> = record<CachedPasses>({
   step: positive,
   contents: optional(boolean, false),
 });
-
-/** The arguments of `generate` that are supported: greedy decoding. */
-export interface GenerateArguments {
-  /** Whether a step reads the new tokens only, or the whole text again. */
-  readonly use_cache: boolean;
-  readonly max_new_tokens: number;
-  readonly eos_token_id: number | null;
-  readonly pad_token_id: number | null;
-}
-const generateOptions = {
-  max_new_tokens: length,
-  eos_token_id: id,
-  pad_token_id: id,
-  use_cache: optional(boolean, true),
-  do_sample: only(false),
-  num_beams: only(1),
-};
-export const generateArguments: Read<GenerateArguments> = (value, at) => {
-  const { maxNewTokens, eosTokenId, padTokenId, useCache } = readOptions(
-    generateOptions,
-    object(value, at),
-    at,
-  );
-  return {
-    use_cache: useCache,
-    max_new_tokens: maxNewTokens,
-    eos_token_id: eosTokenId,
-    pad_token_id: padTokenId,
-  };
-};
 
 /** A text as a case gives it. */
 export interface CaseText {
@@ -218,62 +192,6 @@ export function languageOutputs(
   };
 }
 
-/**
- * The tokens of each row without its padding, which has to be on the left. Generation pads rows itself, with no images; open-flamingo
- * counts image tokens in padding, so that a case with such is refused.
- */
-function promptsOf({ ids, mask }: CaseText, mediaTokenId: number | null): number[][] {
-  const [b = 0, l = 0] = ids.shape;
-  const [all, real] = [ids.flat(), mask.flat()];
-  return Array.from({ length: b }, (_, row) => {
-    const from = real.indexOf(1, row * l);
-    if (from < 0 || from >= (row + 1) * l || real.subarray(from, (row + 1) * l).includes(0))
-      throw new LoadError(
-        `row ${row} of attention_mask has padding that is not on the left, which generation does not take`,
-      );
-    if (mediaTokenId !== null && all.subarray(row * l, from).includes(mediaTokenId))
-      throw new LoadError(`row ${row} has an image token in its padding, which generation does not take`);
-    return [...all.subarray(from, (row + 1) * l)];
-  });
-}
-
-/** A writer that reads the whole text in every step, as `use_cache=False` does. */
-const withoutCache = (writer: Writer): Writer => ({
-  ...writer,
-  step(ids, mask, cache, context) {
-    const read = readOn(cache, ids);
-    return {
-      logits: writer.step(named("b l", read.text), mask, null, context).logits,
-      cache: { layers: [], ...read },
-    };
-  },
-});
-
-/** Prompts and continuations; a row that has ended is filled up with `pad_token_id`, or with the token that ended it. */
-export async function generatedSequences(
-  writer: Writer,
-  text: CaseText,
-  { use_cache: cached, max_new_tokens: maxTokens, eos_token_id: eos, pad_token_id: pad }: GenerateArguments,
-  backend: Backend,
-  mediaTokenId: number | null = null,
-): Promise<Outputs> {
-  if (eos === null) throw new LoadError("generate needs an eos_token_id");
-  const steps: number[][] = [];
-  for await (const tokens of stream(cached ? writer : withoutCache(writer), promptsOf(text, mediaTokenId), {
-    stop: eos,
-    maxTokens,
-    backend,
-  }))
-    steps.push(tokens.map((token) => token?.id ?? pad ?? eos));
-  const [b = 0, l = 0] = text.ids.shape;
-  const prompt = text.ids.flat();
-  const rows = Array.from({ length: b }, (_, row) => [
-    ...prompt.subarray(row * l, (row + 1) * l),
-    ...steps.map((step) => step[row] ?? 0),
-  ]);
-  return { sequences: new Int([b, l + steps.length], Int32Array.from(rows.flat())) };
-}
-
 interface OwnOptions {
   readonly cached: CachedPasses | null;
   readonly generate: GenerateArguments | null;
@@ -297,10 +215,13 @@ export function languageClass(models: ModelClass): SourceClass {
     options: [...models.options, ...Object.keys(ownOptions)],
     call: [IDS, "attention_mask", "labels"],
     build(config, at): SystemUnderTest {
-      const { cached, generate, ...rest } = config;
+      const { cached, generate: called, ...rest } = config;
       const own: OwnOptions = readOptions(
         ownOptions,
-        { ...(cached === undefined ? {} : { cached }), ...(generate === undefined ? {} : { generate }) },
+        {
+          ...(cached === undefined ? {} : { cached }),
+          ...(called === undefined ? {} : { generate: called }),
+        },
         at,
       );
       const { model, eosTokenId } = models.build(rest, at);
@@ -310,16 +231,18 @@ export function languageClass(models: ModelClass): SourceClass {
           forward: (inputs) =>
             languageOutputs(model, decoding, textOf(new Arguments(inputs), IDS), own.cached),
         };
-      const settings = { ...own.generate, eos_token_id: own.generate.eos_token_id ?? eosTokenId };
+      const { generate } = own;
       return {
         model,
-        run: (inputs, backend) =>
-          generatedSequences(
-            writerOf(model, "tokens"),
-            textOf(new Arguments(inputs), IDS),
-            settings,
+        run(inputs, backend) {
+          const args = new Arguments(inputs);
+          const { ids, mask: given } = textOf(args, IDS);
+          const mask = args.has("attention_mask") ? given : inferredMask(ids, generate, eosTokenId);
+          return generatedSequences(writerOf(model, "tokens"), { ids, mask }, generate, {
             backend,
-          ),
+            eosTokenId,
+          });
+        },
       };
     },
   };
@@ -332,5 +255,10 @@ const languageClasses = Object.fromEntries(
 export const transformers: Source<Release> = {
   package: "transformers",
   profiles: releases,
-  classes: { ...inBothReleases(languageClasses), ...positionClasses },
+  classes: {
+    ...inBothReleases(languageClasses),
+    ...positionClasses,
+    TableLM: tableLM,
+    LogitsProcessorList: logitsProcessorList,
+  },
 };

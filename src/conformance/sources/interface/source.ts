@@ -16,7 +16,7 @@ import { type CamelCased, camel, type Readers } from "../../../io/snake-case.ts"
 import { quoted } from "../../../io/wording.ts";
 import type { Backend } from "../../../kernels/backend.ts";
 import { LoadError } from "../../../tensor/errors.ts";
-import type { Tensor } from "../../../tensor/tensor.ts";
+import type { Shape, Tensor } from "../../../tensor/tensor.ts";
 import { Arguments, type Inputs } from "./arguments.ts";
 
 /** Outputs by name; a single tensor is `{ out }`. */
@@ -40,6 +40,8 @@ export interface BuildContext<P extends object> {
   readonly flags: readonly string[];
   /** Names of the arguments that the case passes by position. */
   readonly positional: readonly string[];
+  /** Shapes of the weights that the case has. */
+  readonly weights: ReadonlyMap<string, Shape>;
 }
 
 export interface SourceClass<P extends object = object> {

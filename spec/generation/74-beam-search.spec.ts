@@ -1,0 +1,174 @@
+// The executable half of 74-beam-search.md. Golden cases hold the package's own results; here a search over all continuations.
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { beamSearch } from "../../src/generation/beam-search.ts";
+import { Beams } from "../../src/generation/beams.ts";
+import { logProbabilities } from "../../src/generation/choose.ts";
+import { generate } from "../../src/generation/generate.ts";
+import type { GenerateOptions } from "../../src/generation/options.ts";
+import { simd } from "../../src/kernels/simd/index.ts";
+import { readOn, writerOf } from "../../src/models/language-model.ts";
+import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { initialize } from "../../src/nn/state-dict.ts";
+import { named } from "../../src/tensor/pattern.ts";
+import { generator } from "../../src/tensor/random.ts";
+import { refusalOf } from "../support/properties/refusals.ts";
+import { tableWriter } from "./support/table-writer.ts";
+
+/** A table of normal numbers. */
+const table = (n: number) =>
+  fc.integer().map((seed) => {
+    const { normal } = generator(seed);
+    return Array.from({ length: n }, () => Array.from({ length: n }, () => 2 * normal()));
+  });
+type Found = { tokens: number[]; score: number };
+
+/** Every continuation of `last` that ends with a stop token or has `most` tokens, best first: a search without beams. */
+function everyText(rows: number[][], last: number, most: number, stops: number[], penalty: number): Found[] {
+  const logs = rows.map((row) => [...logProbabilities(Float64Array.from(row))]);
+  const found: Found[] = [];
+  const visit = (tokens: number[], sum: number): void => {
+    const at = tokens.at(-1) ?? last;
+    if (tokens.length === most || stops.includes(tokens.at(-1) ?? -1))
+      found.push({ tokens, score: sum / tokens.length ** penalty });
+    else for (const [id, log] of (logs[at] ?? []).entries()) visit([...tokens, id], sum + log);
+  };
+  visit([], 0);
+  return found.sort((a, b) => b.score - a.score);
+}
+
+test.each([-2, 0, 0.5, 1, 2])(
+  "[beam.first] [beam.sum] [beam.candidates] [beam.length] as many beams as texts find the best of all texts, length penalty %d",
+  async (lengthPenalty) => {
+    const [n, most] = [3, 3];
+    await fc.assert(
+      fc.asyncProperty(table(n), fc.constantFrom<number[]>([2], [1, 2]), async (rows, stops) => {
+        const all = everyText(rows, 0, most, stops, lengthPenalty);
+        const options = { stop: stops, maxTokens: most, beams: n ** most, lengthPenalty, returns: 3 };
+        const [found] = await beamSearch(tableWriter(rows), [[0]], { ...options, earlyStopping: "never" });
+        expect(new Set(found?.map(({ tokens }) => `${tokens}`)).size).toBe(3);
+        for (const [i, { tokens, score }] of (found ?? []).entries()) {
+          expect(score).toBeCloseTo(all[i]?.score ?? 0, 9); // texts of the same pairs of tokens have equal scores
+          expect(score).toBeCloseTo(all.find((text) => `${text.tokens}` === `${tokens}`)?.score ?? 0, 9);
+        }
+      }),
+      { numRuns: 20 },
+    );
+  },
+);
+
+describe("the end of a search", () => {
+  const scores = (...probabilities: number[]) => Float64Array.from(probabilities, Math.log);
+  const beams = (options: object) => new Beams({ stops: [0], maxTokens: 9, beams: 2, ...options });
+  test("[beam.early] true ends with as many finished beams as there are beams, false with no better running one", () => {
+    const step = [scores(0.5, 0.4, 0.1), scores(0.5, 0.4, 0.1)];
+    const [early, late] = [beams({ earlyStopping: true }), beams({ earlyStopping: false })];
+    const lengths = [early, late].map((search) => {
+      let n = 0;
+      for (; !search.done; n++) search.advance(step);
+      return n;
+    });
+    // By hand: [0] (0.5) ends first; then [1 0] (0.2) ends: two are finished. ln(0.16)/2 > ln(0.2)/2 is false at once for the running
+    // [1 1], so that both searches end after two steps.
+    expect(lengths).toEqual([2, 2]);
+    expect(early.finished.map(({ tokens }) => tokens)).toEqual([[0], [1, 0]]);
+  });
+
+  test("[beam.improve] never assumes the largest length where the penalty is positive", () => {
+    const step = [scores(0.5, 0.45, 0.05), scores(0.5, 0.45, 0.05)];
+    const count = (earlyStopping: boolean | "never", lengthPenalty: number): number => {
+      const search = beams({ earlyStopping, lengthPenalty });
+      let n = 0;
+      for (; !search.done; n++) search.advance(step);
+      return n;
+    };
+    // ln(0.2025)/9 is above the worst finished score, ln(0.225)/2: a text of nine tokens could still be better
+    expect(count("never", 1)).toBeGreaterThan(count(false, 1));
+    expect(count("never", 0)).toBe(count(false, 0)); // without a penalty the length does not count
+  });
+});
+
+test("[beam.processors] processors see log-probabilities: a repetition penalty lowers what a logit above 0 would raise", async () => {
+  const rows = [
+    [5, 5.1, 0],
+    [5, 5.1, 0],
+    [0, 0, 0],
+  ];
+  const options = { stop: 2, maxTokens: 2, beams: 2, repetitionPenalty: 3 };
+  const [[best]] = (await beamSearch(tableWriter(rows), [[0]], options)) as [[Found]];
+  const logs = logProbabilities(Float64Array.from([5, 5.1, 0]));
+  // 1 first (0 is in the prompt: its log-probability is tripled), then 1 or 0, both tripled: the better one is 1
+  expect(best.tokens).toEqual([1, 1]);
+  expect(best.score).toBeCloseTo(((logs[1] ?? 0) + 3 * (logs[1] ?? 0)) / 2, 12);
+});
+
+const llama = initialize(
+  new LlamaForCausalLM({
+    vocabSize: 20,
+    hiddenSize: 16,
+    intermediateSize: 20,
+    numHiddenLayers: 2,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+  }),
+  4,
+);
+
+test("[beam.batch] [generate.rows] a batch with padding finds the beams of its rows, and so does a model that reads the whole text again", async () => {
+  const cached = writerOf(llama);
+  const again: typeof cached = {
+    ...cached,
+    step(ids, mask, cache, context) {
+      const text = cache ? named("b l", readOn(cache, ids).text) : ids;
+      const { logits, cache: now } = cached.step(text, mask, null, context);
+      return { logits, cache: { ...now, layers: [] } };
+    },
+  };
+  const prompts = [[3, 4, 5, 6], [7], [9, 2]];
+  const backend = await simd({ threads: 1 });
+  const options: GenerateOptions = { stop: [1, 12], maxTokens: 6, beams: 3, returns: 2, backend };
+  try {
+    const together = await beamSearch(cached, prompts, options);
+    for (const [b, prompt] of prompts.entries()) {
+      const [alone] = await beamSearch(cached, [prompt], options);
+      const [read] = await beamSearch(again, [prompt], options);
+      const tokens = (found: readonly { tokens: readonly number[] }[] | undefined) =>
+        found?.map((x) => x.tokens);
+      expect(tokens(together[b])).toEqual(tokens(alone));
+      expect(tokens(alone)).toEqual(tokens(read));
+    }
+    const rows = await generate(cached, prompts, options);
+    expect(rows).toEqual(
+      prompts.flatMap((p, b) => (together[b] ?? []).map(({ tokens }) => [...p, ...tokens])),
+    );
+  } finally {
+    await backend.close();
+  }
+});
+
+test("[beam.batch] prompts are read once, and those that are done leave the batch", async () => {
+  const passes: number[] = [];
+  const rows = [
+    [-9, -9, 9],
+    [9, 8, -9],
+    [0, 0, 0],
+  ];
+  await beamSearch(
+    tableWriter(rows, (b) => passes.push(b)),
+    [[0], [1]],
+    { stop: 2, maxTokens: 3, beams: 2, earlyStopping: true },
+  );
+  expect(passes[0]).toBe(2);
+  expect(passes[1]).toBe(4);
+  expect(passes.at(-1)).toBe(2);
+});
+
+test("[beam.candidates] a vocabulary smaller than the candidates of a beam is refused, and so are more returns than beams", async () => {
+  const run = (options: object) =>
+    beamSearch(tableWriter([[0]]), [[0]], { stop: 0, maxTokens: 2, beams: 2, ...options });
+  expect((await refusalOf(() => run({}))).rule).toBe("beam.candidates");
+  expect((await refusalOf(() => run({ returns: 3 }))).message).toContain(
+    "returns is 3, more than the 2 beams",
+  );
+  expect(await run({ maxTokens: 0 })).toEqual([[{ tokens: [], score: 0 }]]);
+});
