@@ -98,6 +98,8 @@ test("[llama.epsilon] [llama.rotary] [llama.groups] [llama.mlp] [llama.rotary-sc
     table.data.set(Math.floor(i / 8), i % 8, table.data.get(Math.floor(i / 8), i % 8) * 1e-3);
   const shape = { layers: 2, heads: 2, keyValueHeads: 2, epsilon: 1e-6, theta: 10_000, slower: 1, act: silu };
   expectNear(logits(model, [ids]), [llamaLogits(weightsOf(model), ids, shape)]);
+  expect([...stateDict(model).keys()].filter((key) => key.endsWith("bias"))).toEqual([]);
+  expect(ties(model).size).toBe(0);
   const { model: full } = new LlamaForCausalLM();
   // 32 heads of ⌊80 / 32⌋ = 2 dimensions
   const projected = stateDict(new LlamaForCausalLM({ hiddenSize: 80, numHiddenLayers: 1 }));
@@ -205,6 +207,8 @@ test("[llama.rotary-scaling] scaled frequencies of other types are refused by na
   const ropeScaling = { ropeType: "dynamic", factor: 2 } as never;
   const found = refusal(() => new LlamaForCausalLM({ ...small, ropeScaling }));
   expect(found.message).toContain(`LlamaForCausalLM's ropeScaling: ropeType is "dynamic"`);
+  const none = refusal(() => new LlamaForCausalLM({ ...small, ropeScaling: "linear" as never }));
+  expect(none.message).toContain('LlamaForCausalLM: ropeScaling is "linear"');
 });
 
 test("[llama.groups] [llama.rotary] heads that cannot be grouped or rotated are refused", () => {

@@ -90,6 +90,23 @@ test("[alibi.heads] heads that are no power of two take every second slope of th
   ]);
 });
 
+test("[alibi.heads] the slopes are those of the paper's code for every number of heads", () => {
+  // get_slopes of the paper's repository (ofirpress/attention_with_linear_biases): the slopes of the power of two below, then every second
+  // slope of the power above
+  const ofPower = (n: number): Vec => range(n).map((h) => 2 ** (-8 * ((h + 1) / n)));
+  const paper = (n: number): Vec => {
+    const below = 2 ** Math.floor(Math.log2(n));
+    const above = ofPower(2 * below).filter((_, h) => h % 2 === 0);
+    return [...ofPower(below), ...above.slice(0, n - below)];
+  };
+  for (const n of range(70))
+    expectClose(
+      biasOf(n + 1, 2).map((row) => -(row[0] ?? NaN)),
+      paper(n + 1),
+      1e-15,
+    );
+});
+
 /** The buckets of one query at position `keys` − 1 − `after` and all keys, by distance. */
 const bucketsByDistance = (
   options: ConstructorParameters<typeof RelativePositionBias>[0],

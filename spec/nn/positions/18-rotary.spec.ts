@@ -254,6 +254,19 @@ describe("rotary", () => {
       1.0, 0.6812920570373535, 0.46415889263153076, 0.19959434866905212, 0.0711861103773117,
       0.036694981157779694,
     ]);
+    // the sum of the frequencies of forty configurations, a head of 64, rope_theta 10,000: one bit of one of them changes it
+    const sums = range(40).map((i) => {
+      const k = i + 1;
+      const low = 0.9 + 0.13 * k;
+      const factors = { factor: 1.3 + 0.37 * k, lowFreqFactor: low, highFreqFactor: low + 1.7 + 0.23 * k };
+      const scaling = {
+        ropeType: "llama3",
+        ...factors,
+        originalMaxPositionEmbeddings: 200 + 97 * k,
+      } as const;
+      return scaled(frequencies(32, 10_000, "float32"), scaling, "float32").reduce((a, b) => a + b, 0);
+    });
+    expect(sums.reduce((a, b) => a + b, 0)).toBe(157.50170713425177);
     const linear = { ropeType: "linear", factor: 3 } as const;
     expect(scaled(frequencies(6, 10, "float32"), linear, "float32")).toEqual([
       0.3333333432674408, 0.22709734737873077, 0.15471963584423065, 0.10540925711393356, 0.07181448489427567,

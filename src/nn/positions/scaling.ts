@@ -58,8 +58,8 @@ export function scaled(
   const { lowFreqFactor: low, highFreqFactor: high, originalMaxPositionEmbeddings: context } = scaling;
   return theta.map((x) => {
     const wavelength = round(round(1 / x) * round(2 * Math.PI)); // torch divides a number by a tensor in two steps
-    if (wavelength > round(context / low)) return slower(x); // [rotary.llama3]
-    if (wavelength < round(context / high)) return x; // [rotary.llama3]
+    if (wavelength > context / low) return slower(x); // [rotary.llama3]
+    if (wavelength < context / high) return x; // [rotary.llama3]
     const periods = round(round(1 / wavelength) * round(context));
     const share = round(round(periods - round(low)) / round(high - low)); // [rotary.llama3]
     return round(slower(round(round(1 - share) * x)) + round(share * x)); // [rotary.llama3]
