@@ -22,7 +22,10 @@ export function* ids(model, prompts, table) {
     const found = own.idsOf(model, prompt);
     const at = found.findIndex((id, i) => id !== table.prompts[prompt.name].ids[i]);
     const equal = same(found, table.prompts[prompt.name].ids);
-    yield { name: `ids of ${prompt.name}`, problem: equal ? null : `another id at ${at}` };
+    yield {
+      name: `ids of ${prompt.name}`,
+      problem: equal ? null : at < 0 ? "another length" : `another id at ${at}`,
+    };
   }
 }
 
