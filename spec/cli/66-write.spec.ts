@@ -128,6 +128,25 @@ describe("the text", () => {
     expect(write("--chat", "hi").stdout).toBe("ok!\n");
   });
 
+  test("the tokens that a tokenizer puts around a text are added to a prompt, and not to a chat", () => {
+    const [before, text] = [
+      { SpecialToken: { id: "<system>", type_id: 0 } },
+      { Sequence: { id: "A", type_id: 0 } },
+    ];
+    const postProcessor = {
+      type: "TemplateProcessing",
+      single: [before, text],
+      pair: [before, text],
+      special_tokens: { "<system>": { id: "<system>", ids: [SYSTEM], tokens: ["<system>"] } },
+    };
+    const other = join(workspace, "around");
+    writeChainFolder(other, { chain, postProcessor });
+    const ids = (...args: string[]): number[] =>
+      JSON.parse(flamboyance("write", "--model", other, "--json", ...args).stdout).prompts[0].ids;
+    expect(ids("a")).toEqual([SYSTEM, ...bytesOf("a")]);
+    expect(ids("a", "--chat")).toEqual([USER, ...bytesOf("a"), ANSWER]);
+  });
+
   test("- is stdin, without its last line break", () => {
     const run = (input: string | Uint8Array) =>
       spawnSync(process.execPath, ["dist/cli/main.js", "write", "--model", folder, "--json", "-"], {
