@@ -15,6 +15,7 @@ def flags(case, inputs):
 
 def config_flags(config):
     found = {"Cached"} if "cached" in config else set()
+    found |= {"CacheContents"} if config.get("cached", {}).get("contents") else set()
     found |= {"Generated"} if "generate" in config else set()
     found |= {"WithoutBias"} if config.get("no_bias", False) else {"WithBias"}
     found |= {"BiasOfAttention"} if "attention_bias" in config else set()

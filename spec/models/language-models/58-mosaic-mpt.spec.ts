@@ -23,6 +23,7 @@ import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { Bool, flat, Int, sizeOf, Tensor } from "../../../src/tensor/tensor.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
+import { linear, mat, norm, row, under } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, list, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { type MosaicShape, mosaicLogits } from "../../support/oracles/mpt.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";
@@ -58,6 +59,19 @@ const none = (heads: number): number[] => Array.from({ length: heads }, () => 0)
 
 const plain = { layers: 2, heads: 3, keyValueHeads: 3, slopes: none(3), clip: Infinity, logitScale: 1 };
 const shape: MosaicShape = { ...plain, scale: 1 / Math.sqrt(2), rms: false, epsilon: 1e-5 };
+
+/** Whether the model has these parameters: the loop uses whichever there are. */
+function expectParameters(model: object, wanted: Readonly<Record<string, boolean>>): void {
+  const state = stateDict(model);
+  const found = Object.keys(wanted).map((name) => [name, state.has(name)]);
+  expect(Object.fromEntries(found)).toEqual(wanted);
+}
+
+/** The first row has padding on the left, the second on the right; each keeps a token. */
+const marksOf = (l: number, left: number, right: number): Marks => [
+  Array.from({ length: l }, (_, i) => i >= Math.min(left, l - 1)),
+  Array.from({ length: l }, (_, i) => i < Math.max(1, l - right)),
+];
 
 const sizes = {
   l: from(1, 6),
@@ -125,12 +139,14 @@ test("[mosaic.layer] [mosaic.layout] [mosaic.groups] [mosaic.qk-norm] [mosaic.no
         rms: n.norm >= 2,
         epsilon: 0.01,
       };
+      expectParameters(model, {
+        "transformer.wpe.weight": n.positions === 0,
+        "lm_head.weight": n.tied === 0,
+        "transformer.blocks.0.attn.Wqkv.bias": n.depth > 0 && n.bias !== 1,
+        "transformer.norm_f.bias": n.bias === 0 && n.norm < 2,
+      });
       const rows = [ids.slice(0, n.l), [...ids].reverse().slice(0, n.l)];
-      // The first row has padding on the left, the second on the right; each keeps a token.
-      const marks = [
-        rows[0]?.map((_, i) => i >= Math.min(n.left, n.l - 1)) ?? [],
-        rows[1]?.map((_, i) => i < Math.max(1, n.l - n.right)) ?? [],
-      ];
+      const marks = marksOf(n.l, n.left, n.right);
       expectNear(
         logits(model, rows, marks),
         rows.map((row, b) => mosaicLogits(weightsOf(model), row, marks[b] ?? [], expected)),
@@ -205,7 +221,7 @@ test("[mosaic.qk-norm] the class of transformers, which leaves these norms out, 
   golden.close();
 });
 
-test("[mosaic.names] the state dict is that of llm-foundry", () => {
+test("[mosaic.names] [mosaic.logits] the state dict is that of llm-foundry", () => {
   // The names, order and shapes that MPTForCausalLM(MPTConfig(…)).state_dict() has in llm-foundry 0.22.0.
   const block = (i: number) =>
     [
@@ -381,6 +397,23 @@ test("[mosaic.options] options of the package that are not supported are refused
   };
   new MosaicMptForCausalLM({ ...small, attnConfig });
   new MosaicMptForCausalLM({ ...small, attnConfig: null });
+});
+
+test("[mosaic.cache] the cache holds normalised keys, and values, of the heads that they have", () => {
+  const attnConfig = { qkLn: true, attnType: "grouped_query_attention", kvNHeads: 2, alibi: true } as const;
+  const options = { ...small, dModel: 8, nHeads: 4, nLayers: 1, attnConfig };
+  const model = weighted(new MosaicMptForCausalLM(options), 9);
+  const at = { ...decodingOf(noPadding(1, 6), 6), media: null, visibility: null };
+  const { layers } = readTokens(model, new Int([1, 6], Int32Array.from(ids)), at, null);
+  const block = under(weightsOf(model), "transformer.blocks.0");
+  const rows = ids.map((id) => {
+    const x = norm(under(block, "norm_1"), row(mat(weightsOf(model), "transformer.wte.weight"), id));
+    const projected = linear(under(block, "attn.Wqkv"), x); // 8 of queries, 4 of keys, 4 of values
+    return [norm(under(block, "attn.k_ln"), projected.slice(8, 12)), projected.slice(12)] as const;
+  });
+  const inHeads = (which: 0 | 1) => [0, 2].map((from) => rows.map((r) => r[which].slice(from, from + 2)));
+  expectNear(layers[0]?.k as Tensor, [inHeads(0)]);
+  expectNear(layers[0]?.v as Tensor, [inHeads(1)]);
 });
 
 test("[mosaic.layer] replay equals eager", async () => {

@@ -96,6 +96,13 @@ const others: readonly BrokenBuild[] = [
     noticedBy: mosaic("qk-ln", "without-qk-ln", "clipped"),
   },
   {
+    mistake: "padding between tokens has the position of the next token",
+    path: PATH,
+    before: "Math.max(0, tokensBefore - 1)",
+    after: "tokensBefore",
+    noticedBy: mosaic("padding-within"),
+  },
+  {
     mistake: "learned positions cannot be left out",
     path: PATH,
     before: "learnedPosEmb && attention.biasMax === null",

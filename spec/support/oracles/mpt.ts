@@ -76,7 +76,10 @@ function selfAttention(w: Weights, x: Mat, real: readonly boolean[], shape: Mosa
   );
 }
 
-/** Logits of one text, of which `real` is false for padding. The position of a token is the number of real tokens before it; padding has 0. */
+/**
+ * Logits of one text, of which `real` is false for padding. The position of a token is the number of real tokens before it; padding has
+ * the position of the token before it, or 0.
+ */
 export function mosaicLogits(
   w: Weights,
   ids: readonly number[],
@@ -86,7 +89,10 @@ export function mosaicLogits(
   const { rms, epsilon } = shape;
   const norm = (part: Weights, y: Mat) => y.map((r) => normed(part, r, rms, epsilon));
   const table = mat(w, "transformer.wte.weight");
-  const place = (i: number) => (real[i] ? real.slice(0, i).filter(Boolean).length : 0);
+  const place = (i: number) => {
+    const before = real.slice(0, i).filter(Boolean).length;
+    return real[i] ? before : Math.max(0, before - 1);
+  };
   let x: Mat = ids.map((id) => row(table, id));
   if ("transformer.wpe.weight" in w)
     x = plus(

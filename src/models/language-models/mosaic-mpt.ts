@@ -26,7 +26,7 @@ import { einsum, rearrange, split } from "../../tensor/ops/arrange.ts";
 import { add, detach, gelu, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
-import { Int, type Tensor } from "../../tensor/tensor.ts";
+import type { Int, Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
 import { clipped } from "./mpt.ts";
 import { multiHead } from "./multi-head.ts";
@@ -95,8 +95,8 @@ export interface MosaicMptOptions {
 }
 
 /** An option of the package with the only value that is supported. */
-const only = (value: unknown): Check =>
-  optional(passing(`${JSON.stringify(value)}, the only value that is supported`, (given) => given === value)); // [mosaic.options]
+const only = (value: boolean | number | null): Check =>
+  optional(passing(`${value}, the only value that is supported`, (given) => given === value)); // [mosaic.options]
 
 const INVERSE_ROOT = "inv_sqrt_d_model";
 
@@ -302,7 +302,7 @@ class MosaicMptAttention {
     };
     const positions = { heads: h, keys: mayAttend.shape[2] ?? 0 };
     const bias = biasMax === null ? null : alibi({ ...positions, biasMax }); // [mosaic.alibi]
-    const { out, now } = multiHead(this, heads, mayAttend, past, bias);
+    const { out, now } = multiHead(this, heads, mayAttend, past, bias); // [mosaic.cache]
     return { x: tap(this, "", this.out_proj.forward(out)), now };
     // #endregion
   }
@@ -400,7 +400,7 @@ export class MosaicMptForCausalLM implements LanguageModel {
       throw new RuleError(`the text has ${length} tokens, and maxSeqLen is ${maxSeqLen}`, "mosaic.length");
     const { wte, wpe } = this.transformer;
     const words = wte.forward(ids);
-    const x = wpe ? add(words, wpe.forward(notBefore0(tokenPositions(mayAttend)))) : words; // [mosaic.positions]
+    const x = wpe ? add(words, wpe.forward(tokenPositions(mayAttend, ofPadding))) : words; // [mosaic.positions]
     if (fraction === 1) return x;
     return add(mulScalar(x, fraction), mulScalar(detach(x), 1 - fraction)); // [mosaic.embedding]
   }
@@ -414,12 +414,8 @@ export class MosaicMptForCausalLM implements LanguageModel {
   }
 }
 
-/** Padding has position 0. */
-const notBefore0 = (positions: Int<"b l">): Int<"b l"> =>
-  new Int(
-    positions.shape,
-    positions.flat().map((position) => Math.max(position, 0)),
-  );
+/** Padding has the position of the token before it, and 0 where there is none. */
+const ofPadding = (tokensBefore: number): number => Math.max(0, tokensBefore - 1); // [mosaic.positions]
 
 /**
  * The new names of the weights of MosaicGPT, for `rename` of `loadStateDict`, as llm-foundry's scripts/misc/convert_examples_ckpt.py gives

@@ -262,7 +262,7 @@ export class OPTForCausalLM implements LanguageModel {
     const { embed_tokens, embed_positions, project_in } = this.model.decoder;
     const words = embed_tokens.forward(ids);
     const x = project_in ? project_in.forward(words) : named("b l d", words); // [opt.projections]
-    return add(x, embed_positions.forward(tokenPositions(mayAttend)));
+    return add(x, embed_positions.forward(tokenPositions(mayAttend, () => -1))); // [opt.padding]
     // #endregion
   }
 

@@ -90,8 +90,8 @@ const differs = (members: JsonObject, values: Readonly<Record<string, readonly J
 
 /** Whether transformers' MptForCausalLM would ignore an option of this configuration, and compute another model. */
 export function needsMosaicMpt(config: JsonObject): boolean {
-  const { attn_config: attention } = config;
-  return differs(config, IGNORED) || (isObject(attention) && differs(attention, IGNORED_OF_ATTENTION)); // [mosaic.config]
+  const attention = isObject(config.attn_config) ? config.attn_config : {};
+  return differs(config, IGNORED) || differs(attention, IGNORED_OF_ATTENTION); // [mosaic.config]
 }
 
 export const mosaicMpt = configuration({
