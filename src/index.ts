@@ -19,9 +19,12 @@ export { type Alternative, type Choose, type ChosenToken, greedy } from "./gener
 export { generate, stream } from "./generation/generate.ts";
 export type { GenerateOptions } from "./generation/options.ts";
 export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts";
+export { colourWheel, type Flow, flowErrorImage, flowImage } from "./io/images/flow-colours.ts";
 export type { Image, ImageMode } from "./io/images/image.ts";
+export { encodePng } from "./io/images/png/write.ts";
 export { readImage, readImageFile } from "./io/images/read.ts";
 export { type ImageSize, type ResizeFilter, type ResizeOptions, resizeImage } from "./io/images/resize.ts";
+export { type Crop, resizedCrop } from "./io/images/resize-floats.ts";
 export {
   centerCrop,
   clipNormalization,
@@ -32,6 +35,8 @@ export {
 export { loadPickle, openPickle, type PickledTensors } from "./io/pickle/read.ts";
 export { loadSafetensors, openSafetensors, type SafetensorsFile } from "./io/safetensors/read.ts";
 export { saveSafetensors, writeSafetensors } from "./io/safetensors/write.ts";
+export { encodeWav, readWav, readWavFile, type Sound } from "./io/sound/wav.ts";
+export { byteText, byteTokens } from "./io/tokenizers/byte-tokens.ts";
 export type { ChatMessage } from "./io/tokenizers/chat.ts";
 export { loadTokenizer } from "./io/tokenizers/load.ts";
 export type { TextStream } from "./io/tokenizers/streaming.ts";

@@ -50,10 +50,16 @@ interface Window {
 const fixedPoint = (weights: readonly number[]): Int32Array =>
   Int32Array.from(weights, (weight) => weight * 2 ** BITS + (weight < 0 ? -0.5 : 0.5)); // [image.fixed-point]
 
-/** A window for each of `to` output samples. */
-function windowsOf(size: number, to: number, { support, weight }: Filter): Window[] {
+/** The input samples of each of `to` output samples, with weights that sum to 1. */
+export function weightsOf(
+  size: number,
+  to: number,
+  filter: ResizeFilter,
+  antialias = true,
+): { readonly from: number; readonly weights: readonly number[] }[] {
+  const { support, weight } = FILTERS[filter];
   const scale = size / to;
-  const stretch = Math.max(scale, 1); // [image.antialias]
+  const stretch = antialias ? Math.max(scale, 1) : 1; // [image.antialias]
   const reach = support * stretch;
   return Array.from({ length: to }, (_, i) => {
     const center = (i + 0.5) * scale;
@@ -63,10 +69,13 @@ function windowsOf(size: number, to: number, { support, weight }: Filter): Windo
       weight((n + from - center + 0.5) * (1 / stretch)),
     );
     const sum = values.reduce((total, value) => total + value, 0);
-    const weights = fixedPoint(sum === 0 ? values : values.map((value) => value / sum));
-    return { from, weights };
+    return { from, weights: sum === 0 ? values : values.map((value) => value / sum) };
   });
 }
+
+/** A window for each of `to` output samples. */
+const windowsOf = (size: number, to: number, filter: ResizeFilter): Window[] =>
+  weightsOf(size, to, filter).map(({ from, weights }) => ({ from, weights: fixedPoint(weights) }));
 
 interface Pass {
   /** Distances in the input between the samples of one window, and between the starts of its rows. */
@@ -180,13 +189,13 @@ export function resizeImage(image: Image, size: ImageSize, options: ResizeOption
   const resizeWidth = (from: Image): Image => {
     if (from.width === size.width) return from;
     checkBetween({ width: size.width, height: from.height });
-    return across(from, { step: from.channels, windows: windowsOf(from.width, size.width, FILTERS[filter]) });
+    return across(from, { step: from.channels, windows: windowsOf(from.width, size.width, filter) });
   };
   const resizeHeight = (from: Image): Image => {
     if (from.height === size.height) return from;
     checkBetween({ width: from.width, height: size.height });
     const step = from.width * from.channels;
-    return down(from, { step, windows: windowsOf(from.height, size.height, FILTERS[filter]) });
+    return down(from, { step, windows: windowsOf(from.height, size.height, filter) });
   };
   const heightFirst = order === "pillow-13" && isHeightFirst(image, size);
   const done = heightFirst ? resizeWidth(resizeHeight(image)) : resizeHeight(resizeWidth(image)); // [image.order]
