@@ -46,6 +46,8 @@ test("the package holds the expected files only", () => {
   expect(packed.unpackedSize).toBeLessThan(20 * MEGABYTE);
   const unexpected = [
     "spec/a.ts",
+    "src/web/a.ts",
+    "src/kernels/simd/assembly/a.as.ts",
     "src/a.json",
     "dist/a.test.ts",
     "golden/export/a.py",
@@ -71,12 +73,15 @@ test("exactly the golden cases marked for shipping are in the package, complete"
   expect(shipped.length).toBeGreaterThan(50);
 });
 
-test("it installs at most 12 packages, 3,000 files and 20 MB", () => {
+test("it installs at most 12 packages, 3,500 files and 20 MB", () => {
   const installed = packagesIn(project);
   expect(installed).toContain("flamboyance");
   expect(installed.length).toBeLessThanOrEqual(12);
   const modules = join(project, "node_modules");
-  expect(readdirSync(modules, { recursive: true }).length).toBeLessThan(3000);
+  const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  expect(files.length).toBeLessThanOrEqual(3500);
   expect(bytesBelow(modules)).toBeLessThan(20 * MEGABYTE);
 });
 
