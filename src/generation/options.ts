@@ -40,7 +40,7 @@ export interface GenerateOptions extends ProcessorOptions {
   readonly stopStrings?: readonly string[] | undefined;
   /** The text of generated tokens, for `stopStrings`. */
   readonly textOf?: ((tokens: readonly number[]) => string) | undefined;
-  /** Yields the log-probability of each token after the processors, and so many alternatives. Default: none of them. */
+  /** The number of alternatives reported with each token, beside its log-probability after the processors. Default: neither is reported. */
   readonly alternatives?: number | undefined;
   /**
    * The prompts as processors see them, such as with padding in front of shorter ones, which counts as text in transformers. Default: a

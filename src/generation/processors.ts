@@ -132,7 +132,7 @@ export interface Processor {
   readonly process: Process;
 }
 
-/** What processors need besides their options. */
+/** Facts about the prompt and the search that processors depend on. */
 export interface ProcessedRow {
   readonly stops: readonly number[];
   /** The number of tokens of the prompt. */

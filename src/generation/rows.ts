@@ -1,4 +1,4 @@
-// What greedy decoding, sampling and beam search have in common for one row of text.
+// Checks that greedy decoding, sampling and beam search share for one row of text.
 import { RuleError } from "../tensor/errors.ts";
 import type { Settings } from "./options.ts";
 

@@ -86,7 +86,7 @@ function open(folder: string): Opened {
   }
 }
 
-/** What checkpoints of a class hold beside its weights, and under other names: of old and later releases, or of the class without its head. */
+/** Loading rules of a class: buffers of old checkpoints, and names in other releases or in the class without its head. */
 function usualRules({ base, buffers, otherNames = {} }: PretrainedClass): UsualRules {
   const based = base.names.map((pattern) => [pattern, `${base.prefix}${pattern}`]);
   return { ignore: buffers, rename: { ...otherNames, ...Object.fromEntries(based) } }; // [pretrained.buffers] [pretrained.names]

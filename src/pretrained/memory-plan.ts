@@ -35,7 +35,7 @@ export interface MemoryPlan {
   /** Parameters of the model, tied ones once. */
   readonly parameters: number;
   readonly files: readonly WeightsFile[];
-  /** What the files hold, by dtype. */
+  /** Values in the files, by dtype. */
   readonly dtypes: readonly DtypeShare[];
   /** The model's weights as a backend keeps them: 16 bits for matrices that are stored so, 32 for all else; tied ones once. */
   readonly weights: number;
@@ -54,9 +54,9 @@ export interface MemoryPlan {
   readonly simd: SimdPlan;
 }
 
-/** What the simd backend does with the weights, in bytes. */
+/** The simd backend's use of memory for the weights, in bytes. */
 export interface SimdPlan {
-  /** What it stores of weights between runs, at most. */
+  /** The most bytes of weights that it keeps between runs. */
   readonly budget: number;
   /** The end of its memory. */
   readonly memory: number;

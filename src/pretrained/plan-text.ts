@@ -21,7 +21,7 @@ function filesLine({ files, dtypes }: MemoryPlan): string {
   return `${size(bytes)} in ${count}: ${kinds.join(", ")}`;
 }
 
-/** What the simd backend does with the weights. */
+/** The simd backend's use of memory for the weights. */
 function verdict({ simd }: MemoryPlan): string {
   if (simd.verdict === "holds") return `holds all weights; its budget for them is ${size(simd.budget)}`;
   if (simd.verdict === "streams")

@@ -22,7 +22,7 @@ export type Finish =
   | { readonly reason: "length" }
   | { readonly reason: "abort" };
 
-/** What is added to one row: a token and the text that is complete with it, often "". The last piece of a row has its `finish`. */
+/** The output of one step for one row: a token and the text that it completes, often "". The last piece of a row has its `finish`. */
 export interface Piece {
   readonly row: number;
   /** Null if only the rest of a text is added. */
@@ -31,7 +31,7 @@ export interface Piece {
   readonly finish: Finish | null;
 }
 
-/** What is needed to write: a model and the tokenizer of its folder. */
+/** A model and the tokenizer of its folder. */
 export interface TextModel {
   readonly model: Pick<LoadedModel, "writer" | "config" | "generationConfig" | "plan">;
   readonly tokenizer: Tokenizer;

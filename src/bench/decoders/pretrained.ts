@@ -19,7 +19,7 @@ import { commandOf } from "../targets.ts";
 import { median } from "../timing.ts";
 import { bytesOfWeights, bytesReadBy, memoryBandwidth } from "./decode.ts";
 
-/** How much of a text is read at once, how many tokens are decoded after it, and how often both are measured. */
+/** The tokens of the prefill, the tokens decoded after it, and the number of measured rounds. */
 export interface TextSize {
   readonly tokens: number;
   readonly steps: number;

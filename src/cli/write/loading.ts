@@ -10,7 +10,7 @@ import type { Request } from "./request.ts";
 /** The longest context and prompt for which a plan is made. */
 const [MOST_CONTEXT, MOST_PROMPT] = [2 ** 24, 8192];
 
-/** What the memory plan is made for. */
+/** The inputs of the memory plan. */
 export function planOptions({ generation, dtype }: Request, prompts: readonly Prompt[]): PlanOptions {
   if (prompts.length === 0) return { dtype };
   const length = prompts.reduce((most, { ids }) => Math.max(most, ids.length), 0);

@@ -1,4 +1,4 @@
-// What `flamboyance write` prints besides the text: why it ended, and how fast it was.
+// The lines that `flamboyance write` prints besides the text: the reason for its end, and the timings.
 import { quoted } from "../../io/wording.ts";
 import { counted } from "../../masks/sentences.ts";
 import type { Finish } from "../../writing/write-text.ts";

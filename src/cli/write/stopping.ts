@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM end a text where it is; a second signal ends the process at once.
+// Ctrl-C and SIGTERM stop generation; a second signal ends the process at once.
 const STATUS_OF = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export interface Stopping {

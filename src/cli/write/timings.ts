@@ -1,4 +1,4 @@
-// How long reading the prompts and writing took.
+// Times of loading, of reading the prompts and of generating the text.
 import { now } from "#host";
 
 /** Tokens and the seconds that they took. */

@@ -171,7 +171,7 @@ const queries = Object.fromEntries(
   ]),
 );
 
-/** What a call of PerceiverIO has besides its inputs. */
+/** Optional arguments of a call of PerceiverIO. */
 function callOf(args: Arguments): PerceiverCall {
   const points = args.values.subsampled_output_points;
   const byName =

@@ -65,7 +65,7 @@ export const languageModel: Read<BuiltModel> = (value, at) => {
 export interface CachedPasses {
   readonly prefill: number;
   readonly step: number;
-  /** Whether what the cache holds in the end is an output, too. */
+  /** Whether the final contents of the cache are an output, too. */
   readonly contents: boolean;
 }
 const positive: Read<number> = (value, at) => {
@@ -120,7 +120,7 @@ function withoutPadding(logits: Tensor<"b l n">, mask: Bool<"b s">): Tensor<"b l
   );
 }
 
-/** What a cache holds, by the names of the package; keys and values of padding are set to 0. */
+/** The contents of a cache under the names of the package; keys and values of padding are set to 0. */
 function cacheContents(layers: readonly KeyValues[], mask: Bool<"b s">): Record<string, Tensor> {
   const real = ({ shape: [, g = 0, , k = 0] }: Tensor) => repeat("b s -> b g s k", mask, { g, k });
   return Object.fromEntries(

@@ -19,7 +19,7 @@ async function mediaOf(
   return { embeds: sequencesOf(sequences, await embeddings(vit, sequences.flat(), backend)) };
 }
 
-/** How captions are drawn; without a seed the most probable words are chosen. */
+/** Sampling options of captions; without a seed the most probable words are chosen. */
 export type Sampling = Pick<GenerateOptions, "seed" | "temperature" | "topK">;
 
 /**
@@ -38,7 +38,7 @@ export async function captionsOf(
   let rows: number[][] = sequences.map(() => []);
   for (let image = 0; image < (sequences[0]?.length ?? 0); image++) {
     const prompts = rows.map((row) => [...row, IMAGE]);
-    const draw = seed === undefined ? {} : { seed: seed + image }; // each caption has draws of its own
+    const draw = seed === undefined ? {} : { seed: seed + image }; // each caption has a generator of its own
     rows = await generate(flamingo, prompts, { ...options, ...draw });
     for (const [b, row] of rows.entries()) captions[b]?.push(row.slice(prompts[b]?.length));
   }

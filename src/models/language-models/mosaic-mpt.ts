@@ -33,7 +33,7 @@ import { multiHead } from "./multi-head.ts";
 import { paddingRow, tokenId } from "./padding.ts";
 import { tokenPositions } from "./token-positions.ts";
 
-/** How many heads of keys and values there are: one for each head of queries, one for all, or `kvNHeads`. */
+/** The number of heads of keys and values: one for each head of queries, one for all, or `kvNHeads`. */
 export const ATTENTION_TYPES = [
   "multihead_attention",
   "multiquery_attention",

@@ -72,7 +72,7 @@ function checkLatentHeads(name: string, heads: number, channels: number): void {
   );
 }
 
-/** Latents that read the inputs once, then attend to each other in blocks of layers that share their weights. */
+/** The latents cross-attend to the inputs once, then pass through blocks of self-attention that share their weights. */
 export class PerceiverEncoder {
   latent_pos_enc: TrainablePositionEncoding;
   cross_attend: CrossAttention;
@@ -111,7 +111,7 @@ export class PerceiverEncoder {
     this.self_attends = Array.from({ length: numSelfAttendsPerBlock }, selfAttention);
   }
 
-  /** Latents of the inputs; where `mask` is false, an input is not read. */
+  /** Latents of the inputs; where `mask` is false, no latent attends to an input. */
   forward(inputs: Tensor<"b s c">, mask: Bool<"b s"> | null = null): Tensor<"b r c"> {
     const [b = 0] = inputs.shape;
     // #region encode
@@ -158,7 +158,7 @@ const decoderChecks: { readonly [K in keyof PerceiverDecoderOptions]-?: Check } 
   profile: optional(perceiverProfile),
 };
 
-/** Queries read the latents; each output depends on its own query only. */
+/** Queries cross-attend to the latents; each output depends on its own query only. */
 export class PerceiverDecoder {
   decoding_cross_attn: CrossAttention;
   /** null if `finalProject` is false. */

@@ -98,15 +98,15 @@ export interface PerceiverCall {
   readonly subsampledOutputPoints?: Readonly<Record<string, Int | null>> | Int | null | undefined;
   /** Coordinates of the input tokens; those of the batch's first element are used. */
   readonly pos?: Tensor<"b n d"> | null | undefined;
-  /** Which tokens the encoder reads. */
+  /** Which tokens the latents may attend to. */
   readonly inputMask?: Bool<"b s"> | null | undefined;
-  /** Which outputs are computed; the others read nothing. */
+  /** Which outputs are computed; the queries of the others attend to nothing. */
   readonly queryMask?: Bool<"b o"> | null | undefined;
   /** The seed of the random masking of tokens. Default 0. */
   readonly seed?: number | undefined;
 }
 
-/** Latents of an input, and what queries may be made of. */
+/** Latents of an input, and the sources of the queries. */
 export interface Encoded {
   readonly latents: Tensor<"b r c">;
   readonly tokens: Tokens;
@@ -119,7 +119,7 @@ const isQuery = (value: object): value is OutputQuery => hasForward(value);
 const isPostprocessor = (value: object): value is Postprocessor => hasForward(value);
 
 /**
- * Preprocessed inputs are read into latents, the latents attend to each other, and a query for each output reads the latents. Inputs,
+ * The latents cross-attend to the preprocessed inputs, then to each other; a query for each output cross-attends to the latents. Inputs,
  * queries and postprocessors may belong to different modalities; a single module belongs to the only one.
  */
 export class PerceiverIO {

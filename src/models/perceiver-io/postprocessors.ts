@@ -11,9 +11,9 @@ import { tap } from "../../tensor/program/record.ts";
 import { sizeOf, type Tensor } from "../../tensor/tensor.ts";
 import { depthToSpace } from "./preprocessors/patches.ts";
 
-/** A module that makes a modality's result of the decoder's outputs. */
+/** A module that turns the decoder's outputs into the result of a modality. */
 export interface Postprocessor {
-  /** How many outputs it reads, where it does not read all. */
+  /** The number of outputs that it uses; absent: all. */
   readonly reads?: number;
   forward(outputs: Tensor<"b o c">): Tensor;
 }
@@ -119,7 +119,7 @@ export interface AudioPostprocessorOptions {
   readonly samplesPerPatch?: number | undefined;
 }
 
-/** So many samples of each output, one after another: [b n]. */
+/** `samplesPerPatch` samples for each output, concatenated: [b n]. */
 export class AudioPostprocessor implements Postprocessor {
   linear: Linear<"c", "e">;
 

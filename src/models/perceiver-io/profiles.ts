@@ -1,4 +1,4 @@
-// Where the implementations of Perceiver IO differ: JOBR0/PerceiverIO_Pytorch at 64947cf (perceiver_io/), DeepMind's deepmind-research
+// The differences between implementations of Perceiver IO: JOBR0/PerceiverIO_Pytorch at 64947cf (perceiver_io/), DeepMind's deepmind-research
 // (perceiver/) and transformers (models/perceiver). Each choice has a rule in spec/models/perceiver-io.
 import type { ActivationName } from "../../nn/activations.ts";
 import { type Check, oneOf } from "../../nn/options.ts";
@@ -8,7 +8,7 @@ import type { EmptyRow } from "../../tensor/ops/table.ts";
 export interface PerceiverProfile {
   /** The activation of the feed-forward networks. */
   readonly activation: ActivationName;
-  /** The attention of a token that may attend to nothing: no output at all, or equal weights. */
+  /** The attention of a token that may attend to nothing: a weighted sum of zero, or equal weights. */
   readonly emptyRow: EmptyRow;
   /** Whether masked outputs attend to nothing, or the mask of the outputs is not used. */
   readonly queryMask: "used" | "ignored";

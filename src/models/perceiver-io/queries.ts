@@ -17,7 +17,7 @@ import {
 } from "./positions.ts";
 import { DEFAULT_PROFILE, PERCEIVER_PROFILES, type PerceiverProfileName } from "./profiles.ts";
 
-/** What a query may be made of. */
+/** The sources of a query. */
 export interface QueryInputs {
   /** The number of elements of the batch. */
   readonly batch: number;

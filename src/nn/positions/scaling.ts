@@ -4,7 +4,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { type Check, checked, object, oneOf, positive } from "../options.ts";
 import { type AnglePrecision, rounding } from "./angles.ts";
 
-/** How frequencies differ from those of the paper. */
+/** The scaling of rotary frequencies. */
 export type RopeScaling =
   | { readonly ropeType: "default" }
   | { readonly ropeType: "linear"; readonly factor: number }

@@ -53,7 +53,7 @@ export const activationName = optional(
 /** The id of a token, or null for none. */
 export const idOrNull = optional(orNull(integer), undefined);
 
-/** What config.json and the weights of a class are like in transformers. */
+/** The configuration and the weights of a class in transformers. */
 export interface Configuration<O extends object = object> {
   /** The class in transformers. */
   readonly name: string;

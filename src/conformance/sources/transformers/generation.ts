@@ -62,7 +62,7 @@ const DEFAULT_LENGTH = 20;
 export const generationConfig: Read<GenerateArguments> = (value, at) =>
   readOptions<{ readonly [K in keyof Readers]: ReturnType<Readers[K]> }>(readers, object(value, at), at);
 
-/** The arguments of a call of `generate`, which does not sample: torch's generator is not ours. */
+/** The arguments of a call of `generate`, which does not sample: torch's random generator is not implemented here. */
 export const generateArguments = (value: Json | undefined, at: FieldLocation): GenerateArguments => {
   const read = generationConfig(value, at);
   if (read.doSample) throw refuse(at, "has do_sample; sampled tokens depend on torch's generator");
@@ -147,7 +147,7 @@ export function inferredMask(
   );
 }
 
-/** Where and for what `generate` runs, besides its arguments. */
+/** The context of a call of `generate` besides its arguments. */
 export interface GenerateContext {
   readonly backend: Backend;
   /** The end tokens of the model, where the call names none. */

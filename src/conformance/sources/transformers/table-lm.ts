@@ -58,7 +58,7 @@ export const tableLM: SourceClass = {
       model,
       run(inputs, backend) {
         const ids = new Arguments(inputs).int(IDS, "b l");
-        const mask = noPadding(ids.shape[0] ?? 0, ids.shape[1] ?? 0); // the table has no use for one
+        const mask = noPadding(ids.shape[0] ?? 0, ids.shape[1] ?? 0); // the table needs no mask
         return generatedSequences(writerOfTable(model), { ids, mask }, generate, { backend });
       },
     };

@@ -58,7 +58,7 @@ function checkHeads(name: string, channels: number, heads: number): void {
   );
 }
 
-/** What a call of attention takes besides its inputs. */
+/** Optional arguments of a call of attention. */
 export interface AttendOptions {
   /** Which inputs a query may attend to; null: all. */
   readonly mask?: Bool<"b o s"> | null | undefined;

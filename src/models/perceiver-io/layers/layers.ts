@@ -159,7 +159,7 @@ export interface CrossAttentionOptions extends LayerOptions {
   readonly mlpInitScale?: number | undefined;
   /** Where `qkChannels` is not given, it is the number of channels of the inputs (kv) or of the queries (q). */
   readonly shapeForAttn?: "kv" | "q" | undefined;
-  /** Whether the queries are added to what they read. */
+  /** Whether the queries are added to the result of attention. */
   readonly useQueryResidual?: boolean | undefined;
 }
 const crossChecks: { readonly [K in keyof CrossAttentionOptions]-?: Check } = {

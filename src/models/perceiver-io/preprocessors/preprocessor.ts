@@ -1,4 +1,4 @@
-// What the preprocessors of Perceiver IO share: they make tokens of an input, with positions added or behind the features.
+// The interface and the shared parts of Perceiver IO's preprocessors, which turn an input into tokens: features with positions added or concatenated.
 import { Linear } from "../../../nn/linear.ts";
 import { varianceScaling } from "../../../nn/parameter.ts";
 import { RuleError, ShapeError } from "../../../tensor/errors.ts";
@@ -8,7 +8,7 @@ import { named } from "../../../tensor/pattern.ts";
 import { type Int, Tensor } from "../../../tensor/tensor.ts";
 import type { PositionEncoding } from "../positions.ts";
 
-/** Tokens with positions, which the encoder reads, and without, which queries may be made of. */
+/** Tokens with positions, for the encoder, and without, for queries. */
 export interface Preprocessed {
   readonly out: Tensor<"b n c">;
   readonly withoutPos: Tensor<"b n e">;

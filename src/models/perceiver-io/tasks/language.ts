@@ -59,7 +59,7 @@ export class LanguagePerceiver {
     });
   }
 
-  /** `mask` is false for padding, which is neither read nor predicted; null: the text has none. */
+  /** `mask` is false for padding, which is neither attended to nor predicted; null: the text has none. */
   forward(ids: Int<"b n">, mask: Bool<"b n"> | null = null): Tensor<"b o e"> {
     const inputMask = mask && named("b s", mask);
     const queryMask = mask && named("b o", mask);

@@ -49,14 +49,14 @@ const checks: { readonly [K in keyof MultiModalPerceiverOptions]-?: Check } = {
   profile: optional(perceiverProfile),
 };
 
-/** What is reconstructed of a video. */
+/** The reconstruction of a video. */
 export interface Reconstruction {
   readonly image: Tensor<"b t c h w">;
   readonly audio: Tensor<"b n 1">;
   readonly label: Tensor<"b e">;
 }
 
-/** Numbers from … to − 1. */
+/** from, from + 1, …, to − 1 */
 const range = (from: number, to: number): Int =>
   new Int(
     [to - from],
@@ -128,7 +128,7 @@ export class MultiModalPerceiver {
   }
 }
 
-/** How a video is decoded. */
+/** Options of decoding. */
 export interface AutoencodeOptions {
   readonly numClasses: number;
   readonly samplesPerPatch: number;
