@@ -6,9 +6,12 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { widthOf } from "../../src/terminal/width.ts";
 import {
   ANSWER,
+  beamsBeatGreedy,
   bytesOf,
   chainOf,
   END,
+  idOf,
+  path,
   SYSTEM,
   USER,
   writeChainFolder,
@@ -16,20 +19,8 @@ import {
 import { flamboyance } from "../support/fixtures/command.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
-const path = (text: string): number[] => [...bytesOf(text), END];
-const [A, B, C, D, E, F, G, H, K, L, M] = bytesOf("ABCDEFGHKLM") as [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+const [B, C, D, E] = [idOf("B"), idOf("C"), idOf("D"), idOf("E")];
+const [K, L, M] = [idOf("K"), idOf("L"), idOf("M")];
 const EVIL = "\u001b[31m\r\u009b";
 const chain = chainOf(
   [
@@ -41,31 +32,7 @@ const chain = chainOf(
     path("p\u200dq\n"),
   ],
   [
-    // Greedy decoding takes B, after which every text is improbable; a beam search finds C D.
-    [
-      A,
-      [
-        [B, 0.6],
-        [C, 0.4],
-      ],
-    ],
-    [
-      B,
-      [
-        [E, 0.25],
-        [F, 0.25],
-        [G, 0.25],
-        [H, 0.25],
-      ],
-    ],
-    [
-      C,
-      [
-        [D, 0.9],
-        [E, 0.1],
-      ],
-    ],
-    ...[D, E, F, G, H].map((id) => [id, [[END, 1]]] as const),
+    ...beamsBeatGreedy(),
     [
       K,
       [

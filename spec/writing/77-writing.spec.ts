@@ -11,49 +11,22 @@ import {
   writeBeams,
   writeText,
 } from "../../src/writing/write-text.ts";
-import { bytesOf, chainOf, END, USER, writeChainFolder } from "../support/fixtures/chain-folder.ts";
+import {
+  beamsBeatGreedy,
+  bytesOf,
+  chainOf,
+  END,
+  idOf,
+  path,
+  USER,
+  writeChainFolder,
+} from "../support/fixtures/chain-folder.ts";
 import { folders } from "../support/fixtures/temporary.ts";
 
-const path = (text: string): number[] => [...bytesOf(text), END];
-const [A, B, C, D, E, F, G, H] = [...bytesOf("ABCDEFGH")] as [
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+const [A, C, D] = [idOf("A"), idOf("C"), idOf("D")];
 const chain = chainOf(
   [path("abcd."), bytesOf("xyx"), path("wé👍"), [...bytesOf("u"), USER, ...path("v")]],
-  [
-    // Greedy decoding takes B, after which every text is improbable; a beam search finds C D.
-    [
-      A,
-      [
-        [B, 0.6],
-        [C, 0.4],
-      ],
-    ],
-    [
-      B,
-      [
-        [E, 0.25],
-        [F, 0.25],
-        [G, 0.25],
-        [H, 0.25],
-      ],
-    ],
-    [
-      C,
-      [
-        [D, 0.9],
-        [E, 0.1],
-      ],
-    ],
-    ...[D, E, F, G, H].map((id) => [id, [[END, 1]]] as const),
-  ],
+  beamsBeatGreedy(),
 );
 
 const fresh = folders();

@@ -1,44 +1,28 @@
 // Classification of pictures: Jaegle et al., arXiv 2107.14795, §4.5 (perceiver_io/classification_perceiver.py of JOBR0/PerceiverIO_Pytorch).
-import { type Check, checked, count, layers, oneOf, optional, passing } from "../../../nn/options.ts";
+import { type Check, checked, oneOf, optional } from "../../../nn/options.ts";
 import { named } from "../../../tensor/pattern.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { PerceiverIO } from "../perceiver-io.ts";
 import { ClassificationPostprocessor } from "../postprocessors.ts";
 import { ImagePreprocessor } from "../preprocessors/image.ts";
-import { DEFAULT_PROFILE, type PerceiverProfileName, perceiverProfile } from "../profiles.ts";
+import { DEFAULT_PROFILE } from "../profiles.ts";
 import { TrainableQuery } from "../queries.ts";
+import { imageSize, type PerceiverTaskOptions, size, taskChecks } from "./options.ts";
 
 const PREP_TYPES = ["FOURIER_POS_CONVNET", "LEARNED_POS_1X1CONV", "FOURIER_POS_PIXEL"] as const;
 
-export interface ClassificationPerceiverOptions {
+export interface ClassificationPerceiverOptions extends PerceiverTaskOptions {
   readonly numClasses?: number | undefined;
   readonly imgSize?: readonly [height: number, width: number] | undefined;
   readonly imgChannels?: number | undefined;
   readonly prepType?: (typeof PREP_TYPES)[number] | undefined;
-  readonly numSelfAttendsPerBlock?: number | undefined;
-  readonly numBlocks?: number | undefined;
-  readonly numLatents?: number | undefined;
-  readonly numLatentChannels?: number | undefined;
-  readonly profile?: PerceiverProfileName | undefined;
 }
-const size = optional(count());
-const isSide = count().accepts;
-export const imageSize: Check = optional(
-  passing(
-    "a height and a width",
-    (value) => Array.isArray(value) && value.length === 2 && value.every(isSide),
-  ),
-);
 const checks: { readonly [K in keyof ClassificationPerceiverOptions]-?: Check } = {
   numClasses: size,
   imgSize: imageSize,
   imgChannels: size,
   prepType: optional(oneOf(PREP_TYPES)),
-  numSelfAttendsPerBlock: optional(layers()),
-  numBlocks: optional(layers()),
-  numLatents: size,
-  numLatentChannels: size,
-  profile: optional(perceiverProfile),
+  ...taskChecks,
 };
 
 /** The width of the query of a class. */

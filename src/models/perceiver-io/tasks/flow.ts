@@ -1,5 +1,5 @@
 // Optical flow: Jaegle et al., arXiv 2107.14795, §4.2 (perceiver_io/flow_perceiver.py of JOBR0/PerceiverIO_Pytorch).
-import { type Check, checked, count, layers, optional, positive } from "../../../nn/options.ts";
+import { type Check, checked, optional, positive } from "../../../nn/options.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { concat, pad, rearrange, slice } from "../../../tensor/ops/arrange.ts";
 import { add, div, expand, mul } from "../../../tensor/ops/functions.ts";
@@ -10,28 +10,18 @@ import { PerceiverIO } from "../perceiver-io.ts";
 import { FlowPostprocessor } from "../postprocessors.ts";
 import { ImagePreprocessor } from "../preprocessors/image.ts";
 import { patchesForFlow } from "../preprocessors/patches.ts";
-import { DEFAULT_PROFILE, type PerceiverProfileName, perceiverProfile } from "../profiles.ts";
+import { DEFAULT_PROFILE } from "../profiles.ts";
 import { FlowQuery } from "../queries.ts";
-import { imageSize } from "./classification.ts";
+import { imageSize, type PerceiverTaskOptions, taskChecks } from "./options.ts";
 
-export interface FlowPerceiverOptions {
+export interface FlowPerceiverOptions extends PerceiverTaskOptions {
   readonly imgSize?: readonly [height: number, width: number] | undefined;
   readonly flowScaleFactor?: number | undefined;
-  readonly numLatents?: number | undefined;
-  readonly numLatentChannels?: number | undefined;
-  readonly numSelfAttendsPerBlock?: number | undefined;
-  readonly numBlocks?: number | undefined;
-  readonly profile?: PerceiverProfileName | undefined;
 }
-const size = optional(count());
 const checks: { readonly [K in keyof FlowPerceiverOptions]-?: Check } = {
   imgSize: imageSize,
   flowScaleFactor: optional(positive),
-  numLatents: size,
-  numLatentChannels: size,
-  numSelfAttendsPerBlock: optional(layers()),
-  numBlocks: optional(layers()),
-  profile: optional(perceiverProfile),
+  ...taskChecks,
 };
 
 /** The displacement of every pixel of a picture to the next one, in pixels. */

@@ -1,33 +1,24 @@
 // Masked language modelling on bytes: Jaegle et al., arXiv 2107.14795, §4.1 (perceiver_io/language_perceiver.py of JOBR0/PerceiverIO_Pytorch).
-import { type Check, checked, count, layers, optional } from "../../../nn/options.ts";
+import { type Check, checked } from "../../../nn/options.ts";
 import { named } from "../../../tensor/pattern.ts";
 import type { Bool, Int, Tensor } from "../../../tensor/tensor.ts";
 import { PerceiverIO } from "../perceiver-io.ts";
 import { EmbeddingPostprocessor } from "../postprocessors.ts";
 import { EmbeddingPreprocessor } from "../preprocessors/embedding.ts";
-import { DEFAULT_PROFILE, type PerceiverProfileName, perceiverProfile } from "../profiles.ts";
+import { DEFAULT_PROFILE } from "../profiles.ts";
 import { TrainableQuery } from "../queries.ts";
+import { type PerceiverTaskOptions, size, taskChecks } from "./options.ts";
 
-export interface LanguagePerceiverOptions {
+export interface LanguagePerceiverOptions extends PerceiverTaskOptions {
   readonly vocabSize?: number | undefined;
   readonly maxSeqLen?: number | undefined;
   readonly embedDim?: number | undefined;
-  readonly numSelfAttendsPerBlock?: number | undefined;
-  readonly numBlocks?: number | undefined;
-  readonly numLatents?: number | undefined;
-  readonly numLatentChannels?: number | undefined;
-  readonly profile?: PerceiverProfileName | undefined;
 }
-const size = optional(count());
 const checks: { readonly [K in keyof LanguagePerceiverOptions]-?: Check } = {
   vocabSize: size,
   maxSeqLen: size,
   embedDim: size,
-  numSelfAttendsPerBlock: optional(layers()),
-  numBlocks: optional(layers()),
-  numLatents: size,
-  numLatentChannels: size,
-  profile: optional(perceiverProfile),
+  ...taskChecks,
 };
 
 /** Logits of the bytes of a text of `maxSeqLen` tokens. */

@@ -1,6 +1,6 @@
 // Autoencoding of videos with sound and a label: Jaegle et al., arXiv 2107.14795, §4.3 (perceiver_io/multimodal_perceiver.py of
 // JOBR0/PerceiverIO_Pytorch).
-import { type Check, checked, checkValue, count, layers, optional, whole } from "../../../nn/options.ts";
+import { type Check, checked, checkValue, whole } from "../../../nn/options.ts";
 import { Bug, RuleError } from "../../../tensor/errors.ts";
 import { concat, rearrange } from "../../../tensor/ops/arrange.ts";
 import { add, mulScalar } from "../../../tensor/ops/functions.ts";
@@ -17,24 +17,18 @@ import { AudioPreprocessor } from "../preprocessors/audio.ts";
 import { ImagePreprocessor } from "../preprocessors/image.ts";
 import { oneSequence } from "../preprocessors/multimodal.ts";
 import { OneHotPreprocessor } from "../preprocessors/one-hot.ts";
-import { DEFAULT_PROFILE, type PerceiverProfileName, perceiverProfile } from "../profiles.ts";
+import { DEFAULT_PROFILE } from "../profiles.ts";
 import { FourierQuery, TrainableQuery } from "../queries.ts";
-import { imageSize } from "./classification.ts";
+import { imageSize, type PerceiverTaskOptions, size, taskChecks } from "./options.ts";
 
-export interface MultiModalPerceiverOptions {
+export interface MultiModalPerceiverOptions extends PerceiverTaskOptions {
   readonly imgSize?: readonly [height: number, width: number] | undefined;
   readonly imgChannels?: number | undefined;
   readonly numFrames?: number | undefined;
   readonly numClasses?: number | undefined;
   readonly audioSamplesPerFrame?: number | undefined;
   readonly audioSamplesPerPatch?: number | undefined;
-  readonly numSelfAttendsPerBlock?: number | undefined;
-  readonly numBlocks?: number | undefined;
-  readonly numLatents?: number | undefined;
-  readonly numLatentChannels?: number | undefined;
-  readonly profile?: PerceiverProfileName | undefined;
 }
-const size = optional(count());
 const checks: { readonly [K in keyof MultiModalPerceiverOptions]-?: Check } = {
   imgSize: imageSize,
   imgChannels: size,
@@ -42,11 +36,7 @@ const checks: { readonly [K in keyof MultiModalPerceiverOptions]-?: Check } = {
   numClasses: size,
   audioSamplesPerFrame: size,
   audioSamplesPerPatch: size,
-  numSelfAttendsPerBlock: optional(layers()),
-  numBlocks: optional(layers()),
-  numLatents: size,
-  numLatentChannels: size,
-  profile: optional(perceiverProfile),
+  ...taskChecks,
 };
 
 /** The reconstruction of a video. */
