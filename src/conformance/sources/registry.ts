@@ -8,6 +8,7 @@ import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./int
 import { llmFoundry } from "./llm-foundry.ts";
 import { openFlamingo } from "./open-flamingo.ts";
 import { perceiverIO } from "./perceiver-io.ts";
+import { sentencepiece } from "./sentencepiece.ts";
 import { torch } from "./torch/torch.ts";
 import { torchscale } from "./torchscale.ts";
 import { transformers } from "./transformers.ts";
@@ -24,6 +25,7 @@ export const sources: readonly Source[] = [
   perceiverIO,
   pillow,
   torchvision,
+  sentencepiece,
 ];
 
 /** The part of a case's manifest that names the system under test. */

@@ -54,11 +54,12 @@ export async function loadRenderer(): Promise<Render> {
     #text = 0;
     #depth = 0;
     override evaluate(...call: Parameters<JinjaInterpreter["evaluate"]>): JinjaValue {
-      if (++this.#steps > MOST_STEPS) throw refused(`runs for more than ${MOST_STEPS} steps`);
       if (++this.#depth > DEEPEST * 4) throw refused("is nested too deeply");
       const result = super.evaluate(...call);
       this.#depth--;
       const { value } = result;
+      this.#steps += Array.isArray(value) ? 1 + value.length : 1; // a loop over a list takes as many steps
+      if (this.#steps > MOST_STEPS) throw refused(`runs for more than ${MOST_STEPS} steps`);
       const length = typeof value === "string" || Array.isArray(value) ? value.length : 0;
       this.#text += length;
       if (length > MOST_LENGTH || this.#text > MOST_TEXT)

@@ -1,5 +1,5 @@
 // A tokenizer: text to ids and back, chat templates, and the ids that a model's configuration names.
-import { RuleError } from "../../tensor/errors.ts";
+import { Bug, RuleError } from "../../tensor/errors.ts";
 import { quoted } from "../wording.ts";
 import { type ChatMessage, chosenTemplate, type Render, rendered } from "./chat.ts";
 import { cleanedUp } from "./clean-up.ts";
@@ -31,7 +31,8 @@ export interface Settings {
   /** The texts of the special tokens by their names: bos_token, eos_token, pad_token, … */
   readonly specialTokens: ReadonlyMap<string, string>;
   readonly templates: ReadonlyMap<string, string>;
-  readonly render: Render;
+  /** null where there are no templates. */
+  readonly render: Render | null;
   readonly cleanUp: boolean;
 }
 
@@ -114,7 +115,9 @@ export class Tokenizer {
           `a message needs a role; this one is ${quoted(JSON.stringify(message) ?? "")}`,
           "chat.messages",
         );
-    return rendered(render, chosenTemplate(templates, options.template, name), {
+    const template = chosenTemplate(templates, options.template, name);
+    if (render === null) throw new Bug("templates come with a renderer");
+    return rendered(render, template, {
       ...Object.fromEntries(specialTokens),
       ...options.variables,
       messages,

@@ -68,8 +68,13 @@ export class AddedTokens {
     return this.#cut(text, true, this.#raw).flatMap((section) =>
       section.text === null
         ? [section]
-        : this.#cut(this.#normalize(section.text), section.isFirst, this.#normalized),
+        : this.#cut(this.#normalize(section.text), this.#keepsStart(section), this.#normalized),
     );
+  }
+
+  /** Whether the normalized text begins where the text does: its first character is not removed. */
+  #keepsStart({ text, isFirst }: { readonly text: string; readonly isFirst: boolean }): boolean {
+    return isFirst && this.#normalize(String.fromCodePoint(text.codePointAt(0) ?? 0)) !== "";
   }
 
   /** At each position the longest token counts. */

@@ -3,12 +3,13 @@ import { boolean, string } from "../../fields.ts";
 import { precompiledNormalizer } from "../sentencepiece/normalizer.ts";
 import { toByteAlphabet } from "../text/bytes.ts";
 import { SPACE } from "../text/characters.ts";
+import { normalForm } from "../text/unicode-ages.ts";
 import { field, make, type Part, partsOf, patternIn, required, type Table } from "./fields.ts";
 
 export type Normalize = (text: string) => string;
 
 const unicodeForm = (form: "NFC" | "NFD" | "NFKC" | "NFKD") => (): Normalize => (text) =>
-  text.normalize(form);
+  normalForm(text, form);
 
 function strip(part: Part): Normalize {
   const [left, right] = [field(part, "strip_left", boolean, true), field(part, "strip_right", boolean, true)];

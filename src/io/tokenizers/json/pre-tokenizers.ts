@@ -43,7 +43,7 @@ function metaspace(part: Part): PreTokenize {
 const splitter =
   (pattern: RegExp, how: Behavior, invert = false): PreTokenize =>
   (piece) =>
-    splitAt(piece, pattern, how, invert);
+    splitAt(piece, pattern, how, { invert });
 
 const DIGITS = /\p{N}/gu;
 
@@ -64,8 +64,10 @@ const PRE_TOKENIZERS: Table<PreTokenize> = {
       required(part, "behavior", behavior),
       field(part, "invert", boolean, false),
     ),
-  Digits: (part) =>
-    splitter(DIGITS, field(part, "individual_digits", boolean, false) ? "Isolated" : "Contiguous"), // [tokenizer.digits]
+  Digits: (part) => {
+    const how = field(part, "individual_digits", boolean, false) ? "Isolated" : "Contiguous";
+    return (piece) => splitAt(piece, DIGITS, how, { seen: piece }); // [tokenizer.digits]
+  },
   Punctuation: (part) =>
     splitter(new RegExp(`[${PUNCTUATION}]`, "gu"), field(part, "behavior", behavior, "Isolated")),
   Whitespace: () => splitter(new RegExp(`[${WORD}]+|[^${WORD}${SPACE}]+`, "gu"), "Removed", true),

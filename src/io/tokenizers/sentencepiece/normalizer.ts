@@ -1,72 +1,65 @@
 // Normalization before SentencePiece's models: character map, white space and the dummy prefix
 // (google/sentencepiece, src/normalizer.cc, `Normalizer::Normalize`).
 import { LoadError } from "../../../tensor/errors.ts";
-import { utf8Bytes } from "../text/bytes.ts";
 import { PrefixIndex } from "../text/prefix-index.ts";
-import { type CharsMap, readCharsMap } from "./charsmap.ts";
+import { type CharacterMap, readCharacterMap } from "./charsmap.ts";
 
 export interface NormalizerOptions {
-  readonly charsMap: CharsMap | null;
+  /** null changes no character. */
+  readonly map: CharacterMap | null;
   readonly addDummyPrefix: boolean;
   readonly removeExtraWhitespaces: boolean;
   /** Whether spaces are written as ▁. */
   readonly escapeWhitespaces: boolean;
   /** Whether ▁ ends a word in place of starting one. */
   readonly suffixes: boolean;
-  /** Stretches that are left as they are. */
-  readonly userDefined: Iterable<string>;
 }
 
 export const SPACE_MARK = "▁";
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** The width in bytes of the UTF-8 character that starts with this byte. */
-const widthOf = (first: number): number => (first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4);
-
-/** The text in pieces, each the replacement of one match of the map, or one character that no key matches. [sentencepiece.longest] */
-function replacements(text: string, charsMap: CharsMap | null, userDefined: PrefixIndex): string[] {
-  const bytes = utf8Bytes(text);
+/** The text in pieces, each the replacement of one match of the map, or one character or user-defined symbol as it is. [sentencepiece.longest] */
+function replacements(text: string, map: CharacterMap | null, userDefined: PrefixIndex): string[] {
   const pieces: string[] = [];
-  for (let at = 0, unit = 0; at < bytes.length; ) {
-    const symbol = userDefined.longest(text, unit);
-    const match = symbol === null ? (charsMap?.at(bytes, at) ?? null) : null;
-    const width =
-      symbol === null
-        ? (match?.length ?? widthOf(bytes[at] ?? 0))
-        : utf8Bytes(text.slice(unit, unit + symbol.length)).length;
-    const taken = decoder.decode(bytes.subarray(at, at + width));
-    pieces.push(match === null ? taken : decoder.decode(match.bytes));
-    at += width;
-    unit += taken.length;
+  for (let at = 0; at < text.length; ) {
+    const symbol = userDefined.longest(text, at); // [sentencepiece.user-defined]
+    const match = symbol === null ? (map?.at(text, at) ?? null) : null;
+    const width = (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
+    const length = symbol?.length ?? match?.length ?? width;
+    pieces.push(match === null ? text.slice(at, at + length) : match.text);
+    at += length;
   }
   return pieces;
 }
 
-/** A function that normalizes texts without surrogates. [sentencepiece.normalize] */
-export function sentencePieceNormalizer(options: NormalizerOptions): (text: string) => string {
-  const { charsMap, addDummyPrefix, removeExtraWhitespaces, escapeWhitespaces, suffixes } = options;
-  const userDefined = new PrefixIndex([...options.userDefined].map((symbol) => [symbol, 0]));
+/** A function that normalizes well-formed texts. [sentencepiece.normalize] */
+export function sentencePieceNormalizer(
+  options: NormalizerOptions,
+  userDefined: PrefixIndex,
+): (text: string) => string {
+  const { map, addDummyPrefix, removeExtraWhitespaces, escapeWhitespaces, suffixes } = options;
   const space = escapeWhitespaces ? SPACE_MARK : " ";
   return (text) => {
-    const pieces = replacements(text, charsMap, userDefined);
+    const pieces = replacements(text, map, userDefined);
     let first = 0;
     if (removeExtraWhitespaces) while (pieces[first] === " ") first++; // [sentencepiece.spaces]
     if (first >= pieces.length) return "";
     let result = addDummyPrefix && !suffixes ? space : ""; // [sentencepiece.dummy-prefix]
-    let afterSpace = removeExtraWhitespaces;
-    for (const piece of pieces.slice(first)) {
-      const kept = afterSpace ? piece.replace(/^ +/, "") : piece; // [sentencepiece.spaces]
+    let isAfterSpace = removeExtraWhitespaces;
+    for (let i = first; i < pieces.length; i++) {
+      const piece = pieces[i] ?? "";
+      const kept = isAfterSpace ? piece.replace(/^ +/, "") : piece; // [sentencepiece.spaces]
       result += escapeWhitespaces ? kept.replaceAll(" ", space) : kept;
-      if (kept !== "") afterSpace = kept.endsWith(" ");
-      if (!removeExtraWhitespaces) afterSpace = false;
+      if (kept !== "") isAfterSpace = removeExtraWhitespaces && kept.endsWith(" ");
     }
-    if (removeExtraWhitespaces) {
-      let end = result.length;
-      while (result.endsWith(space, end) && end > 0) end -= space.length; // [sentencepiece.spaces]
-      result = result.slice(0, end);
-    }
-    return addDummyPrefix && suffixes ? result + space : result;
+    if (removeExtraWhitespaces) result = withoutSpacesAtEnd(result, space);
+    return addDummyPrefix && suffixes ? result + space : result; // [sentencepiece.dummy-prefix]
   };
+}
+
+function withoutSpacesAtEnd(text: string, space: string): string {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === space) end--; // [sentencepiece.spaces]
+  return text.slice(0, end);
 }
 
 /** The normalizer `Precompiled` of tokenizer.json: the character map alone, in base64. */
@@ -79,7 +72,7 @@ export function precompiledNormalizer(base64: string, name: string): (text: stri
       `${name}: the character map is not base64; the file is damaged  [sentencepiece.charsmap]`,
     );
   }
-  const charsMap = readCharsMap(bytes, name);
+  const map = readCharacterMap(bytes, name);
   const none = new PrefixIndex([]);
-  return (text) => replacements(text, charsMap, none).join("");
+  return (text) => replacements(text, map, none).join("");
 }

@@ -1,6 +1,8 @@
 // Splitting at the matches of a pattern, with the five behaviours of Hugging Face's tokenizers
 // (tokenizers/src/tokenizer/normalizer.rs, `NormalizedString::split`).
 
+import { classifiable } from "./unicode-ages.ts";
+
 export type Behavior = "Removed" | "Isolated" | "MergedWithPrevious" | "MergedWithNext" | "Contiguous";
 
 interface Span {
@@ -10,10 +12,10 @@ interface Span {
 }
 
 /** Spans that cover the text, in order. */
-function spansOf(text: string, pattern: RegExp, invert: boolean): Span[] {
+function spansOf(text: string, seen: string, pattern: RegExp, invert: boolean): Span[] {
   const spans: Span[] = [];
   let last = 0;
-  for (const match of text.matchAll(pattern)) {
+  for (const match of seen.matchAll(pattern)) {
     const end = match.index + match[0].length;
     if (last !== match.index) spans.push({ start: last, end: match.index, isMatch: invert });
     spans.push({ start: match.index, end, isMatch: !invert });
@@ -47,8 +49,21 @@ const BEHAVIORS: Readonly<Record<Behavior, (spans: readonly Span[]) => readonly 
     merged(spans.toReversed(), (isMatch, previous) => isMatch && !previous).reverse(),
 };
 
-/** The pieces of a text that is split at the matches of a global pattern; empty pieces are left out. [tokenizer.split] */
-export function splitAt(text: string, pattern: RegExp, behavior: Behavior, invert = false): string[] {
-  const spans = BEHAVIORS[behavior](spansOf(text, pattern, invert));
+/**
+ * The pieces of a text that is split at the matches of a global pattern; empty pieces are left out. The pattern is matched with `seen`,
+ * which has the length of the text. [tokenizer.split]
+ */
+export function splitAt(
+  text: string,
+  pattern: RegExp,
+  behavior: Behavior,
+  { invert = false, seen = classifiable(text) }: SplitOptions = {},
+): string[] {
+  const spans = BEHAVIORS[behavior](spansOf(text, seen, pattern, invert));
   return spans.filter(({ start, end }) => end > start).map(({ start, end }) => text.slice(start, end));
+}
+
+export interface SplitOptions {
+  readonly invert?: boolean;
+  readonly seen?: string;
 }

@@ -1,0 +1,61 @@
+// The executable half of 39-sentencepiece.md. Digests are those of sentencepiece 0.2.1 (golden/export/tokenizers).
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { readModelFile } from "../../../src/io/tokenizers/sentencepiece/model-file.ts";
+import { MAP_NAMES, namedMap } from "../../../src/io/tokenizers/sentencepiece/named-maps.ts";
+import { sentencePieceNormalizer } from "../../../src/io/tokenizers/sentencepiece/normalizer.ts";
+import { PrefixIndex } from "../../../src/io/tokenizers/text/prefix-index.ts";
+import { LoadError } from "../../../src/tensor/errors.ts";
+
+const DATA = "golden/data/tokenizers";
+const { block, digests } = JSON.parse(readFileSync(`${DATA}/normalization.json`, "utf8"));
+const none = new PrefixIndex([]);
+const flags = {
+  addDummyPrefix: true,
+  removeExtraWhitespaces: true,
+  escapeWhitespaces: true,
+  suffixes: false,
+};
+
+function texts(from: number): string[] {
+  const result: string[] = [];
+  for (let point = from; point < from + block; point++) {
+    if (point >= 0xd800 && point < 0xe000) continue;
+    const one = String.fromCodePoint(point);
+    result.push(one, `a${one}b`);
+  }
+  return result;
+}
+
+test.each(MAP_NAMES)(
+  "[sentencepiece.names] [sentencepiece.longest] %s of every code point of planes 0 and 1, alone and between letters",
+  { timeout: 60_000 },
+  (name) => {
+    const normalize = sentencePieceNormalizer({ map: namedMap(name), ...flags }, none);
+    const found = Array.from({ length: 0x20000 / block }, (_, i) => {
+      const normal = texts(i * block).map(normalize);
+      return createHash("sha256").update(normal.join("\n")).digest("hex").slice(0, 12);
+    });
+    expect(found).toEqual(digests[name]);
+  },
+);
+
+test("[sentencepiece.charsmap] a stored map replaces the longest key, and the file's own rules alone", () => {
+  const bytes = new Uint8Array(readFileSync(`${DATA}/rules.model`));
+  const { model } = readModelFile(bytes, "rules.model");
+  const normalize = sentencePieceNormalizer({ ...flags, map: model.map }, none);
+  // The rules are Å from A and a ring, abc to d, ab to e, wide A to A, U+2000 to a space, U+007F to nothing.
+  expect(normalize("A\u030a abcab ab\u007fc\u2000\u2000Ａ Ｂ")).toBe("▁Å▁de▁ec▁A▁Ｂ");
+});
+
+test("[sentencepiece.protobuf] [sentencepiece.file] every beginning of a file is refused or read, and nothing else happens", () => {
+  const bytes = new Uint8Array(readFileSync(`${DATA}/rules.model`));
+  for (let length = 0; length < bytes.length; length += 7) {
+    try {
+      readModelFile(bytes.subarray(0, length), "cut.model");
+    } catch (error) {
+      expect(error).toBeInstanceOf(LoadError);
+    }
+  }
+});
