@@ -1,4 +1,4 @@
-// flamboyance train digits
+// flamboyance train digits, and the choice of another task
 import { dirname, join } from "node:path";
 import { createFolder, kindOf, openFile, removeFile, writeFile } from "#host";
 import { captionTexts } from "../../demos/digits/captioning.ts";
@@ -36,6 +36,7 @@ import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/train.ts";
 import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
+import { trainPerceiverDigits } from "./train-perceiver.ts";
 
 const OPTIONS = {
   quick: { type: "boolean", default: false },
@@ -219,13 +220,17 @@ async function runDigits(values: Values, backend: Backend): Promise<void> {
 }
 
 export async function train(args: readonly string[]): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === "perceiver-digits") return trainPerceiverDigits(rest);
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
     writeOut(TRAIN);
     return 0;
   }
   if (positionals.length !== 1 || positionals[0] !== "digits")
-    throw new UsageError(`train takes one task, "digits", not "${positionals.join(" ")}"`);
+    throw new UsageError(
+      `train takes one task, "digits", or in front of its options "perceiver-digits", not "${positionals.join(" ")}"`,
+    );
   const backend = await openBackend(values.backend);
   try {
     await runDigits(values, backend);

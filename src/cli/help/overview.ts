@@ -12,6 +12,7 @@ Usage
   flamboyance inspect                   serve a page that draws masks
   flamboyance bench                     measure how fast the backends are
   flamboyance train digits              train a small Flamingo on digits
+  flamboyance train perceiver-digits    train a small Perceiver IO on digits
   flamboyance digits caption PICTURE…   caption pictures of digits
   flamboyance write --model FOLDER TEXT continue a text with a language model
   flamboyance --version | --help | COMMAND --help

@@ -1,4 +1,4 @@
-// The help text of `flamboyance train`.
+// The help texts of `flamboyance train`.
 
 export const TRAIN = `flamboyance train digits: trains a small Flamingo on handwritten digits
 
@@ -26,4 +26,29 @@ Exit status
 
 Example
   flamboyance train digits --quick --seed 3
+
+Another task: flamboyance train perceiver-digits --help
+`;
+
+export const TRAIN_PERCEIVER = `flamboyance train perceiver-digits: trains a small Perceiver IO on handwritten
+digits
+
+It classifies a digit from its 64 pixels, each with Fourier features of its
+position. At the end it reports the accuracy on held-out digits, what was
+confused, and which pixels each latent reads.
+
+Options
+  --seed N            the seed of weights and data (default: 1)
+  --steps N           steps of 64 digits each (default: 2400)
+  --backend NAME      auto (default: simd where it runs, else reference), simd
+                      or reference
+  --out DIR           folder of model.safetensors and report.txt
+                      (default: flamboyance-perceiver-digits)
+  --json              print one document instead of lines and a report
+
+Exit status
+  0 trained   2 a file or a backend is broken   3 usage   130 stopped by Ctrl-C
+
+Example
+  flamboyance train perceiver-digits --seed 3 --out run
 `;

@@ -122,12 +122,14 @@ export class BasicQuery implements OutputQuery {
         "perceiverio.query",
         "ValueError: Value is required for inputs_without_pos if concat_preprocessed_input is True",
       );
+    // #region query
     const features = named("b o e", read);
     return tap(
       this,
       "",
       positions ? concat("b o e, b o p -> b o c", features, positions) : named("b o c", features),
     ); // [perceiverio.query]
+    // #endregion
   }
 }
 

@@ -65,8 +65,10 @@ export class MLP {
   }
 
   forward<P extends string>(x: Tensor<`${P} c`>): Tensor<`${P} c`> {
+    // #region mlp
     const activation = ACTIVATIONS[this.options.activation]; // [perceiverio.activation]
     return tap(this, "", this.dropout.forward(this.fc2.forward(activation(this.fc1.forward(x))))); // [perceiverio.mlp]
+    // #endregion
   }
 }
 

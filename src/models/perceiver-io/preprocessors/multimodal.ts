@@ -76,6 +76,7 @@ export class MultimodalPreprocessor {
   /** `pos` are coordinates for all modalities. Throws a RuleError if an input is missing or unknown. */
   forward(inputs: ModalityInputs, pos: Tensor<"n d"> | null, random: () => Generator): Tokens {
     this.#checkNames(Object.keys(inputs));
+    // #region modalities
     const tokens: Record<string, Tensor<"b n c">> = {};
     const withoutPos: Record<string, Tensor<"b n e">> = {};
     const sequences = sortedNames(Object.keys(this.options.channels)).map((name) => {
@@ -86,6 +87,7 @@ export class MultimodalPreprocessor {
       return named("b s c", masked);
     });
     return { all: tap(this, "", oneSequence(sequences)), byModality: tokens, withoutPos }; // [perceiverio.order]
+    // #endregion
   }
 
   #checkNames(given: readonly string[]): void {

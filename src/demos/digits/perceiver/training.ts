@@ -1,0 +1,95 @@
+// Training and measuring a Perceiver IO on the digits.
+import { greedy } from "../../../generation/choose.ts";
+import type { Backend } from "../../../kernels/backend.ts";
+import { replay } from "../../../kernels/replay.ts";
+import type { PerceiverIO } from "../../../models/perceiver-io/perceiver-io.ts";
+import { parameterNames } from "../../../nn/state-dict.ts";
+import { named } from "../../../tensor/pattern.ts";
+import { record } from "../../../tensor/program/record.ts";
+import { type Generator, generator } from "../../../tensor/random.ts";
+import { flat, Int } from "../../../tensor/tensor.ts";
+import { crossEntropy } from "../../../training/losses.ts";
+import { adamw } from "../../../training/optimizers/adamw.ts";
+import { schedule } from "../../../training/schedules.ts";
+import { decayGroups } from "../../../training/trainable.ts";
+import { type Step, train } from "../../../training/training.ts";
+import { asImages, type Picture, pick, SIDE } from "../data.ts";
+
+export interface PerceiverRun {
+  readonly model: PerceiverIO;
+  readonly train: readonly Picture[];
+  readonly steps: number;
+  readonly seed: number;
+  readonly backend: Backend;
+}
+
+const ROWS = 64;
+const LEARNING_RATE = 4e-3;
+
+/** A picture shifted by −1, 0 or 1 pixel in each direction; pixels that come from outside are white. */
+export function shifted({ pixels, digit }: Picture, right: number, down: number): Picture {
+  const moved = pixels.map((_, i) => {
+    const [x, y] = [(i % SIDE) - right, Math.floor(i / SIDE) - down];
+    const isInside = x >= 0 && x < SIDE && y >= 0 && y < SIDE;
+    return isInside ? (pixels[y * SIDE + x] ?? 0) : 0; // [digits.shifted]
+  });
+  return { digit, pixels: moved };
+}
+
+const shift = ({ uniform }: Generator): number => Math.floor(3 * uniform()) - 1;
+
+/** Trains every parameter as a classifier of single, shifted digits; yields each step. */
+export function trainPerceiver({
+  model,
+  train: pictures,
+  steps,
+  seed,
+  backend,
+}: PerceiverRun): AsyncGenerator<Step> {
+  const loss = (step: number) => {
+    const draw = generator(seed, `perceiver ${step}`); // [digits.seeded]
+    const shown = Array.from({ length: ROWS }, () => shifted(pick(pictures, draw), shift(draw), shift(draw)));
+    const labels = new Int<"b">(
+      [ROWS],
+      Int32Array.from(shown, ({ digit }) => digit),
+    );
+    return crossEntropy(named("b n", model.single(asImages(shown))), labels).mean;
+  };
+  const groups = decayGroups(model, parameterNames(model));
+  const optimizer = adamw({ groups, learningRate: LEARNING_RATE, betas: [0.9, 0.98] });
+  const rates = schedule({ kind: "cosine", warmup: Math.min(10, steps - 1), steps, floor: 0.02 });
+  return train({ model, optimizer, loss, steps, schedule: rates, clipAt: 1, backend });
+}
+
+/** The attention weights of the encoder's cross-attention, b h r s. */
+const READING = "_encoder.cross_attend.attention.attn";
+
+export interface Reading {
+  /** The digit with the highest score, for each picture. */
+  readonly predicted: readonly number[];
+  /** The share of each latent's attention that each pixel gets, averaged over heads and pictures: [latent][pixel]. */
+  readonly attention: readonly Float64Array[];
+}
+
+/** Classifies pictures, and reports which pixels each latent reads. */
+export async function readPictures(
+  model: PerceiverIO,
+  pictures: readonly Picture[],
+  backend: Backend,
+): Promise<Reading> {
+  const program = record(() => ({ scores: model.single(asImages(pictures)) }), { model, symbolic: true });
+  const { outputs, taps } = await replay(program, backend, { taps: [READING] });
+  const scores = outputs.scores ? flat(outputs.scores.data) : [];
+  const classes = scores.length / pictures.length;
+  const predicted = pictures.map((_, i) =>
+    greedy(Float64Array.from(scores.slice(i * classes, (i + 1) * classes))),
+  );
+  const weights = taps[READING];
+  const [, heads = 1, latents = 0] = weights?.shape ?? [];
+  const attention = Array.from({ length: latents }, () => new Float64Array(SIDE ** 2));
+  for (const [i, weight] of (weights ? flat(weights.data) : []).entries()) {
+    const row = attention[Math.floor(i / SIDE ** 2) % latents];
+    if (row) row[i % SIDE ** 2] = (row[i % SIDE ** 2] ?? 0) + weight / (heads * pictures.length); // [digits.latents]
+  }
+  return { predicted, attention };
+}
