@@ -24,7 +24,7 @@ function manifestWith(folder: string, change: (manifest: Record<string, unknown>
   writeFileSync(path, JSON.stringify(manifest));
 }
 
-/** A language model that writes what its table says: here nothing, so that it writes byte 0. */
+/** A language model that is a table; an empty one generates byte 0. */
 const chain = at(`model${EVIL}`.replaceAll("/", ""));
 
 beforeAll(() => {

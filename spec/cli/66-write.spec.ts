@@ -1,4 +1,4 @@
-// `flamboyance write`, of 66-write.md. The model is a Markov chain whose table is given: expected texts and probabilities are told from the table.
+// `flamboyance write`, of 66-write.md. The model is a Markov chain whose table is given: expected texts and probabilities are read from the table.
 import { spawn, spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

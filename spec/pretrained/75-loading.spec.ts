@@ -21,7 +21,7 @@ const fresh = folders();
 
 type Weights = ReadonlyMap<string, Tensor>;
 
-/** A folder with a configuration, and weights in files of so many tensors. */
+/** A folder with a configuration, and weights in files of the given numbers of tensors. */
 function folderOf(config: object, weights: Weights, perFile = Infinity): string {
   const folder = fresh();
   mkdirSync(folder);

@@ -1,4 +1,4 @@
-// The executable half of 77-writing.md. The model is a Markov chain whose table is given, so expected texts are told from the table.
+// The executable half of 77-writing.md. The model is a Markov chain whose table is given, so expected texts are read from the table.
 import { beforeAll, describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../src/io/tokenizers/load.ts";
 import { loadPretrained } from "../../src/pretrained/load-pretrained.ts";
@@ -58,7 +58,7 @@ const idsOf = (all: readonly Piece[], row = 0): number[] =>
 const finishOf = (all: readonly Piece[], row = 0) =>
   all.filter((piece) => piece.row === row).map(({ finish }) => finish);
 
-test("[write.pieces] [write.finish] text comes with its tokens, and the last piece says why it ended", async () => {
+test("[write.pieces] [write.finish] text comes with its tokens, and the last piece has the reason for the end", async () => {
   const all = await pieces(["a"]);
   expect(all.map(({ text }) => text)).toEqual(["b", "c", "d", ".", ""]);
   expect(idsOf(all)).toEqual([...bytesOf("bcd."), END]);

@@ -79,7 +79,7 @@ export class Beams {
     this.done = !this.#improvable || complete || candidates.every(({ ends }) => ends);
   }
 
-  /** The most probable continuations, so many that `beams` of them do not end with a stop token. */
+  /** The most probable continuations: enough that `beams` of them do not end with a stop token. */
   #candidates(scores: readonly Float64Array[]): Candidate[] {
     const { stops, beams, maxTokens } = this.#settings;
     const n = scores[0]?.length ?? 0;

@@ -108,13 +108,13 @@ export const topP =
 export interface ProcessorOptions {
   /** Above 1, tokens of the text (the prompt included) become less probable. Default 1: off. */
   readonly repetitionPenalty?: number | undefined;
-  /** No sequence of so many tokens occurs twice, the prompt included. Default 0: off. */
+  /** n: no sequence of n tokens occurs twice, the prompt included. Default 0: off. */
   readonly noRepeatNgram?: number | undefined;
   /** Sequences of tokens that are not generated. */
   readonly badWords?: readonly (readonly number[])[] | undefined;
-  /** No row ends before it has so many tokens, prompt included. */
+  /** The least number of tokens of a row, prompt included. */
   readonly minLength?: number | undefined;
-  /** No row ends before so many tokens are generated. */
+  /** The least number of generated tokens of a row. */
   readonly minTokens?: number | undefined;
   /** Tokens that are never chosen, such as padding and the image token. */
   readonly never?: readonly number[] | undefined;

@@ -49,7 +49,7 @@ export class Stopwatch {
     };
   }
 
-  /** The timings of a beam search that found texts with so many tokens. */
+  /** The timings of a beam search, given the number of tokens in its texts. */
   ofBeams(tokens: number): Timings {
     return {
       loading: seconds(this.#begin, this.#start),

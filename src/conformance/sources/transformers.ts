@@ -61,7 +61,7 @@ export const languageModel: Read<BuiltModel> = (value, at) => {
   return build(config, at);
 };
 
-/** The text is read in passes: the first tokens, then so many at a time. */
+/** The text is read in passes: the first `prefill` tokens, then `step` tokens at a time. */
 export interface CachedPasses {
   readonly prefill: number;
   readonly step: number;

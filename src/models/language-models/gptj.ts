@@ -35,7 +35,7 @@ export interface GPTJOptions {
   readonly nEmbd?: number | undefined;
   readonly nLayer?: number | undefined;
   readonly nHead?: number | undefined;
-  /** How many dimensions of a head are rotated, from the first one on: an even number. Null stands for nEmbd, which one head has only. */
+  /** The number of rotated dimensions of a head, from the first one on; even. Null stands for nEmbd, for a single head. */
   readonly rotaryDim?: number | null | undefined;
   /** The arithmetic of rotary angles: float32 by default, as in transformers, whatever the precision of the model. */
   readonly rotaryPrecision?: AnglePrecision | undefined;

@@ -8,7 +8,7 @@ import { appended, type KeyValues } from "../language-model.ts";
 export interface Heads {
   /** Queries, multiplied by the scale of the scores. */
   readonly q: Tensor<"b h l k">;
-  /** As many heads as the queries have, or a divisor of it: neighbouring heads of queries then share a head of keys and values. */
+  /** The number of their heads is that of the queries or a divisor of it: neighbouring heads of queries then share a head of keys and values. */
   readonly k: Tensor<"b g l k">;
   readonly v: Tensor<"b g l k">;
 }

@@ -124,7 +124,7 @@ const unusedLines = ({ ignored, renamed, optional }: StateDictReport): string[] 
     uses.flatMap(({ rule, names }) => (names.length > 0 ? [] : [`  ${kind} ${safe(rule)} fits no name`])),
   );
 
-/** The report as lines, the first of which tells whether the weights were loaded. */
+/** The report as lines; the first one states whether the weights were loaded. */
 export function describeReport(report: StateDictReport): string[] {
   const problems = problemLines(report);
   if (problems.length > 0)

@@ -27,7 +27,7 @@ export const numberOrNull = optional(orNull(number), undefined);
 export const unsupported = (at: FieldLocation, problem: string): LoadError =>
   refuse(at, problem, at.rule && "config.unsupported"); // [config.unsupported]
 
-/** A member that decides about the results: a value that its reader does not know is one that is not supported. */
+/** A member that changes the results: a value that its reader refuses is reported as not supported. */
 export const deciding =
   <T>(read: Read<T>): Read<T> =>
   (value, at) =>

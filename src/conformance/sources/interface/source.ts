@@ -40,7 +40,7 @@ export interface BuildContext<P extends object> {
   readonly flags: readonly string[];
   /** Names of the arguments that the case passes by position. */
   readonly positional: readonly string[];
-  /** Shapes of the weights that the case has. */
+  /** Shapes of the case's weights. */
   readonly weights: ReadonlyMap<string, Shape>;
 }
 

@@ -39,7 +39,7 @@ const checks: { readonly [K in keyof AudioPreprocessorOptions]-?: Check } = {
   concatOrAddPos: optional(oneOf(["concat", "add"])),
 };
 
-/** Samples [b, n, 1], so many in each token. */
+/** Turns samples [b, n, 1] into tokens of `samplesPerPatch` samples each. */
 export class AudioPreprocessor implements Preprocessor {
   _positional_encoding: PositionEncoding;
   _extra_pos_mlps: Linear<"c", "e">[];

@@ -22,7 +22,7 @@ export interface Tokens {
 }
 
 export interface MultimodalOptions {
-  /** null: the inputs are tokens already, with as many channels as `inputChannels` says. */
+  /** null: the inputs are tokens already, with `inputChannels` channels. */
   readonly preprocessors: Modalities<Preprocessor> | null;
   readonly inputChannels: Readonly<Record<string, number>> | null;
   /** The least number of trained channels that are added to each token. */
