@@ -239,6 +239,19 @@ describe("options and arguments", () => {
     expect(() => build(mpt, more)).not.toThrow();
   });
 
+  test("every language model of a case may give the precision of rotary angles", () => {
+    const classes = ["Llama", "OPT", "GPTNeoX", "GPTJ", "Mpt"].map(
+      (name) => `transformers/${name}ForCausalLM`,
+    );
+    for (const name of [...classes, "llm-foundry/MPTForCausalLM"]) {
+      const of = subject(name);
+      const build = (rotary_precision: string) =>
+        systemUnderTest({ ...of, config: { ...of.config, rotary_precision } });
+      expect(() => build("float64"), name).not.toThrow();
+      expect(() => build("float16"), name).toThrow(/rotary_precision/);
+    }
+  });
+
   test("[conform.options] a nested module accepts its own options only", () => {
     const model = subject("flamingo-pytorch/FlamingoPaLM");
     const extractor = subject("vit-pytorch/Extractor");

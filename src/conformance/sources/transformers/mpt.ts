@@ -4,7 +4,7 @@ import type { MptAttentionOptions } from "../../../models/language-models/mpt.ts
 import { flag, only } from "../../../pretrained/configurations/configuration.ts";
 import { attentionOptions, mpt as released } from "../../../pretrained/configurations/mpt.ts";
 import { readOptions } from "../interface/source.ts";
-import { id, layersOrDefault, modelClass, numberOrDefault } from "./readers.ts";
+import { id, layersOrDefault, modelClass, numberOrDefault, rotaryPrecision } from "./readers.ts";
 
 const attentionReaders = {
   ...attentionOptions,
@@ -31,6 +31,7 @@ const others = {
   initializer_range: numberOrDefault,
   use_cache: flag,
   verbose: numberOrDefault,
+  rotary_precision: rotaryPrecision, // every language model of a case may give it; MPT has no angles
 };
 
 export const mpt = modelClass(options, others, released.build);
