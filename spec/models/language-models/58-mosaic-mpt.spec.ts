@@ -530,6 +530,12 @@ test("[mosaic.config] a configuration of mpt is MosaicML's class where transform
     const attn_config = { ...mpt7.attn_config, [name]: value };
     expect(built({ ...mpt7, attn_config })).toBeInstanceOf(MosaicMptForCausalLM);
   }
+  // MptForCausalLM.save_pretrained of transformers 4.57.6: the logits of the folder are those without the option
+  const saved = { ...mpt7, architectures: ["MptForCausalLM"] };
+  expect(built(saved)).toBeInstanceOf(MptForCausalLM);
+  expect(() => built({ ...saved, logit_scale: 0.5 })).toThrow(/logitScale/);
+  const longer = { ...saved, attn_config: { ...mpt7.attn_config, alibi_bias_max: 16 } };
+  expect(() => built(longer)).toThrow(/alibiBiasMax/);
   const grouped = {
     attn_type: "grouped_query_attention",
     kv_n_heads: 2,

@@ -88,8 +88,13 @@ const differs = (members: JsonObject, values: Readonly<Record<string, readonly J
     return given !== undefined && !same.includes(given);
   });
 
-/** Whether transformers' MptForCausalLM would ignore an option of this configuration, and compute another model. */
+/**
+ * Whether transformers' MptForCausalLM would ignore an option of this configuration, and compute another model. One that names that class
+ * was saved by it: its weights belong to what that class computes.
+ */
 export function needsMosaicMpt(config: JsonObject): boolean {
+  const { architectures } = config;
+  if (Array.isArray(architectures) && architectures[0] === "MptForCausalLM") return false; // [mosaic.config]
   const attention = isObject(config.attn_config) ? config.attn_config : {};
   return differs(config, IGNORED) || differs(attention, IGNORED_OF_ATTENTION); // [mosaic.config]
 }
