@@ -136,7 +136,11 @@ describe("options and arguments", () => {
       refused({ config }, new RegExp(`"config" has no option "${name}"`), one);
     }
     for (const name of [...INHERITED, "frobnicate", "g", "gx", "frobnicate.x"])
-      refused({ call: new Map([[name, "x"]]) }, /the call of \w+ has no argument .*; known are /, one);
+      refused(
+        { call: new Map([[name, "x"]]) },
+        /the call of \w+ has no argument .*; (known are|it has none)/,
+        one,
+      );
   });
 
   test("[compare.raises] options that the release refuses in its constructor are refused in its words", () => {
