@@ -551,3 +551,15 @@ test("[perceiverio.forward] recorded and replayed, the model gives the same numb
   const model = weighted(modal(), 6);
   await replayEqualsEager(() => model.forward(inputs) as Record<string, Tensor>, { model });
 });
+
+test("[perceiverio.channels] [perceiverio.blocks] sizes that are not given are those of the source's signatures", () => {
+  // perceiver_io/transformer_primitives.py and perceiver_io/perceiver.py of JOBR0/PerceiverIO_Pytorch
+  const { proj_v, final } = new PerceiverIOAttention({ qInChannels: 6, qkOutChannels: 4, numHeads: 2 });
+  expect([proj_v.weight.shape, final.weight.shape]).toEqual([
+    [4, 6],
+    [4, 4],
+  ]);
+  const { latent_pos_enc, self_attends, options } = new PerceiverEncoder({ numInputChannels: 8 });
+  expect(latent_pos_enc.pos_embs.shape).toEqual([512, 1024]);
+  expect([self_attends.length, options.numBlocks]).toEqual([6, 8]);
+});
