@@ -80,6 +80,8 @@ export {
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
+export { loadPerceiver, type PerceiverTask } from "./models/perceiver-io/checkpoints.ts";
+export { PERCEIVER_NAMES, type PerceiverCheckpoint } from "./models/perceiver-io/names.ts";
 export { PerceiverIO, type PerceiverIOOptions } from "./models/perceiver-io/perceiver-io.ts";
 export {
   AudioPostprocessor,

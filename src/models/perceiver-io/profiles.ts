@@ -14,6 +14,8 @@ export interface PerceiverProfile {
   readonly queryMask: "used" | "ignored";
   /** The padding of the convolutional stem: TensorFlow's SAME, or 3 around the convolution and none around the pooling. */
   readonly stem: "same" | "torch";
+  /** The query of the classes: one row for each class, of which the first is used, or that row alone; and its channels. */
+  readonly classQuery: { readonly rows: "classes" | 1; readonly channels: 1024 | "latents" };
   /** The arithmetic of Fourier features, in replays of every precision. */
   readonly fourier: AnglePrecision;
 }
@@ -24,6 +26,7 @@ export const PERCEIVER_PROFILES = {
     emptyRow: "zero",
     queryMask: "used",
     stem: "same",
+    classQuery: { rows: "classes", channels: 1024 },
     fourier: "float32",
   },
   deepmind: {
@@ -31,6 +34,7 @@ export const PERCEIVER_PROFILES = {
     emptyRow: "zero",
     queryMask: "used",
     stem: "same",
+    classQuery: { rows: 1, channels: 1024 },
     fourier: "float32",
   },
   "transformers@5.18.0": {
@@ -38,6 +42,7 @@ export const PERCEIVER_PROFILES = {
     emptyRow: "uniform",
     queryMask: "ignored",
     stem: "torch",
+    classQuery: { rows: 1, channels: "latents" },
     fourier: "float32",
   },
 } as const satisfies Readonly<Record<string, PerceiverProfile>>;

@@ -49,6 +49,16 @@ export class Conv2DDownsample {
     });
   }
 
+  /** The height or width that remains of n. */
+  sideOf(n: number): number {
+    const half = (side: number) => Math.ceil(side / 2);
+    const layer =
+      this.options.stem === "same"
+        ? (side: number) => half(half(side))
+        : (side: number) => Math.max(0, Math.floor((half(side) - 3) / 2) + 1); // no padding around the pooling  [perceiverio.grid]
+    return this.convs.reduce(layer, n);
+  }
+
   forward(x: Tensor<"b c h w">): Tensor<"b c h w"> {
     const padding = this.options.stem === "same" ? "same" : 0;
     let out = x;

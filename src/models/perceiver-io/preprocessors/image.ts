@@ -86,7 +86,10 @@ function stemLayers(spatial: number, temporal: number): number {
 }
 
 /** The grid of the tokens: frames if there are several, height, width. Throws a RuleError if blocks do not divide the picture. */
-function gridOf({ imgSize, numFrames, type, spatial, temporal }: Settings): number[] {
+function gridOf(
+  { imgSize, numFrames, type, spatial, temporal }: Settings,
+  stem: Conv2DDownsample | null,
+): number[] {
   const all = numFrames > 1 ? [numFrames, ...imgSize] : [...imgSize];
   const steps = numFrames > 1 ? [temporal, spatial, spatial] : [spatial, spatial];
   if (type === "patches" && all.some((n, i) => n % (steps[i] ?? 1) !== 0))
@@ -94,6 +97,7 @@ function gridOf({ imgSize, numFrames, type, spatial, temporal }: Settings): numb
       `blocks of ${steps.join("×")} do not divide ${all.join("×")}: choose imgSize, numFrames and the downsampling accordingly`,
       "perceiverio.patches",
     );
+  if (stem) return [...all.slice(0, -2), ...imgSize.map((n) => stem.sideOf(n))]; // [perceiverio.grid]
   return all.map((n, i) => Math.ceil(n / (steps[i] ?? 1))); // [perceiverio.grid]
 }
 
@@ -122,7 +126,7 @@ export class ImagePreprocessor implements Preprocessor {
         profile: given.profile,
       });
     if (type === "conv1x1") this.convnet_1x1 = pointwise(channels, numChannels, spatial, temporal);
-    this._positional_encoding = positionEncoding("ImagePreprocessor", gridOf(settings), given);
+    this._positional_encoding = positionEncoding("ImagePreprocessor", gridOf(settings, this.convnet), given);
     this._extra_pos_mlps = extraLayers(nExtraPosMlp, this._positional_encoding.outputChannels);
     if (convAfterPatching)
       this._conv_after_patch_layer = new Linear("e -> f", values, numChannels, {

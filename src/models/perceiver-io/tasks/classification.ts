@@ -5,7 +5,7 @@ import type { Tensor } from "../../../tensor/tensor.ts";
 import { PerceiverIO } from "../perceiver-io.ts";
 import { ClassificationPostprocessor } from "../postprocessors.ts";
 import { ImagePreprocessor } from "../preprocessors/image.ts";
-import { DEFAULT_PROFILE } from "../profiles.ts";
+import { DEFAULT_PROFILE, PERCEIVER_PROFILES } from "../profiles.ts";
 import { TrainableQuery } from "../queries.ts";
 import { imageSize, type PerceiverTaskOptions, size, taskChecks } from "./options.ts";
 
@@ -25,9 +25,6 @@ const checks: { readonly [K in keyof ClassificationPerceiverOptions]-?: Check } 
   ...taskChecks,
 };
 
-/** The width of the query of a class. */
-const QUERY_CHANNELS = 1024;
-
 /** Scores of the classes of a picture. */
 export class ClassificationPerceiver {
   perceiver: PerceiverIO;
@@ -37,6 +34,7 @@ export class ClassificationPerceiver {
     const { numClasses = 1000, imgSize = [224, 224], imgChannels: inputChannels = 3 } = given;
     const { prepType = "FOURIER_POS_CONVNET", numSelfAttendsPerBlock = 6, numBlocks = 8 } = given;
     const { numLatents = 512, numLatentChannels = 1024, profile = DEFAULT_PROFILE } = given;
+    const { rows, channels } = PERCEIVER_PROFILES[profile].classQuery;
     const fourier = (side: number) =>
       ({
         positionEncodingType: "FOURIER",
@@ -66,7 +64,10 @@ export class ClassificationPerceiver {
       numLatentChannels,
       inputPreprocessors: input,
       perceiverEncoderKwargs: { numSelfAttendHeads: 8 },
-      outputQueries: new TrainableQuery({ outputIndexDims: numClasses, numChannels: QUERY_CHANNELS }), // [perceiverio.class-query]
+      outputQueries: new TrainableQuery({
+        outputIndexDims: rows === "classes" ? numClasses : rows, // [perceiverio.class-query]
+        numChannels: channels === "latents" ? numLatentChannels : channels,
+      }),
       perceiverDecoderKwargs: { useQueryResidual: !isLearned || profile === "transformers@5.18.0" }, // [perceiverio.classification]
       finalProjectOutChannels: numClasses,
       outputPostprocessors: new ClassificationPostprocessor({
