@@ -74,7 +74,7 @@ function tableOfLayers(document: string): Record<string, string> {
   );
 }
 
-test("the tables of layers in CONTRIBUTING and in chapter 90 are complete", () => {
+test("the tables of layers in CONTRIBUTING and in chapter 90, and the map in docs, are complete", () => {
   const documents = readTree(["CONTRIBUTING.md", "spec/repository/90-architecture.md"], /\.md$/);
   const layers = Object.entries(dependencies.LAYERS).map(([folder, layer]) => [
     folder || "index.ts",
@@ -83,6 +83,12 @@ test("the tables of layers in CONTRIBUTING and in chapter 90 are complete", () =
   expect(documents.size).toBe(2);
   for (const [path, text] of documents)
     expect([path, tableOfLayers(text)]).toEqual([path, Object.fromEntries(layers)]);
+  const map = readTree(["docs/README.md"], /\.md$/).get("docs/README.md") ?? "";
+  const mapped = [...map.matchAll(/^ {2}([\w-]+)\/\S* +(\d) {3}/gm)].map(([, folder, layer]) => [
+    folder,
+    layer,
+  ]);
+  expect(mapped.sort()).toEqual(layers.filter(([folder]) => folder !== "index.ts").sort());
   const folders = new Set([...src.keys()].map(dependencies.folderOf));
   expect([...folders].sort()).toEqual(Object.keys(dependencies.LAYERS).sort());
   expect(tableOfLayers("| 1 | `src/a` `b` | x |\n| 2 | `c` | |\n| x | `d` | |")).toEqual({
