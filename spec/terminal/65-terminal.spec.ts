@@ -254,3 +254,16 @@ test("a progress bar is drawn on a terminal only, within its width", () => {
   bar.clear();
   expect(stripVTControlCharacters(written.at(-1) ?? "")).toBe("\r");
 });
+
+test("a progress bar shrinks with the terminal, so that it never takes a second line", () => {
+  const drawn = (columns: number): string => {
+    let text = "";
+    progressOn({ isTTY: true, columns, write: (more) => (text += more) }).step(54, 257, "MiB");
+    return stripVTControlCharacters(text).replace("\r", "");
+  };
+  expect(drawn(0)).toBe(drawn(80));
+  expect(drawn(80)).toBe(`${"━".repeat(5)}${"╌".repeat(19)} 54/257 MiB`);
+  expect(drawn(20)).toBe(`${"━".repeat(3)}${"╌".repeat(9)} 54/257`);
+  expect(drawn(8)).toBe("54/257 ");
+  expect(drawn(5)).toBe("54/2");
+});

@@ -21,10 +21,13 @@ export function progressOn(stream: Terminal): Progress {
   if (!stream.isTTY) return { step() {}, clear() {} };
   return {
     step(done, total, label) {
-      const filled = Math.round((WIDTH * done) / Math.max(1, total));
-      const bar = "━".repeat(filled) + "╌".repeat(WIDTH - filled);
-      const space = Math.max(0, (stream.columns ?? 80) - WIDTH - 14);
-      stream.write(`\r\u001b[2K${bar} ${Math.floor(done)}/${total} ${clip(printableLine(label), space)}`);
+      const columns = stream.columns || 80; // 0 where a terminal does not know its size
+      const count = `${Math.floor(done)}/${total}`;
+      const width = Math.min(WIDTH, Math.max(0, columns - count.length - 2));
+      const filled = Math.min(width, Math.round((width * done) / Math.max(1, total)));
+      const bar = "━".repeat(filled) + "╌".repeat(width - filled);
+      const line = `${bar} ${count} ${printableLine(label)}`.trimStart();
+      stream.write(`\r\u001b[2K${clip(line, columns - 1)}`); // the last column would begin a new line
     },
     clear() {
       stream.write("\r\u001b[2K");
