@@ -56,21 +56,9 @@ def logits_of(model, ids):
         return model(torch.tensor([ids])).logits[0].double()
 
 
-def cached_logits_of(model, ids, where):
-    """The same logits, of the last positions, from a pass over the tokens before them and passes over one token each, with a cache."""
-    first, past, found = where[0], None, []
-    for start, end in ([(0, first)] if first else []) + [(at, at + 1) for at in where]:
-        out = model(torch.tensor([ids[start:end]]), past_key_values=past, use_cache=True, logits_to_keep=1)
-        past = out.past_key_values
-        found.append(out.logits[0, -1].double())
-    return torch.stack(found[-len(where) :])
-
-
-def noises(single, ids, where, exact):
-    """The distances of torch's float32 from its float64, of all logits of these positions: in one pass and in passes with a cache. At the
-    first position, where hidden states are large, either is a matter of chance."""
-    ways = {"onePass": logits_of(single, ids)[where], "cached": cached_logits_of(single, ids, where)}
-    return {way: float(f"{(found - exact).abs().max():.4g}") for way, found in ways.items()}
+def noise_of(single, ids, where, exact):
+    """The distance of torch's float32 from its float64, of all logits of these positions, in one pass."""
+    return float(f"{(logits_of(single, ids)[where] - exact).abs().max():.4g}")
 
 
 def rounded(tensor):
@@ -210,7 +198,7 @@ def main(folder, out):
         name, ids = prompt["name"], prompt_ids(tokenizer, folder, prompt)
         where = positions_of(prompt, len(ids))
         exact = logits_of(model, ids)[where]
-        table[name] = logits_entry(ids, exact, noises(single, ids, where, exact))
+        table[name] = logits_entry(ids, exact, noise_of(single, ids, where, exact))
         tensors[f"{name}.float64"] = exact
         if prompt.get("beams"):
             beams[name] = beam_entry(model, ids, BEAM_OPTIONS[len(beams) % len(BEAM_OPTIONS)])

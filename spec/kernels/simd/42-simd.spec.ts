@@ -29,6 +29,7 @@ import {
   type Operands,
   operandsOf,
   plain,
+  productGamma,
   random,
   takeValues,
   U,
@@ -99,7 +100,7 @@ describe("the product", () => {
             expectWithin(
               await values(backend, "einsum", { pattern }, a, b),
               exact,
-              (i) => gamma(depth) * Number(bound[i]) + TINY,
+              (i) => productGamma(depth) * Number(bound[i]) + TINY,
             );
         },
       ),
@@ -131,7 +132,31 @@ describe("the product", () => {
           sum += term;
           magnitude += Math.abs(term);
         }
-        expect(Math.abs(sum - Number(actual[i]))).toBeLessThanOrEqual(gamma(k) * magnitude);
+        expect(Math.abs(sum - Number(actual[i]))).toBeLessThanOrEqual(productGamma(k) * magnitude);
+      }
+    },
+  );
+
+  // A float32 sum stays at 1 while terms below half a unit in its last place, which is 2⁻²³, are added one by one. Of 2048 terms in
+  // sequence 2047 would be lost, and of two halves one by one still 1023; of parts of 128 terms, only those beside the 1.
+  test.each([
+    [1, 21],
+    [13, 21],
+    [24, 16],
+  ])(
+    "small terms are summed by themselves before they meet a large one: %i × 2048 times 2048 × %i",
+    async (m, n) => {
+      const [k, small] = [2048, 2 ** -24 * (1 - 2 ** -8)];
+      const a = new Float32Array(m * k).fill(small);
+      for (let i = 0; i < m; i++) a[i * k + (i % 2) * 1024] = 1;
+      const b = new Float32Array(n * k).fill(1);
+      const exact = 1 + (k - 1) * small;
+      for (const backend of [one, three]) {
+        const views = [view(a, [m, k]), view(b, [n, k])];
+        const actual = await values(backend, "einsum", { pattern: "m k, n k -> m n" }, ...views);
+        expect(actual).toHaveLength(m * n);
+        for (const found of actual)
+          expect(Math.abs(found - exact)).toBeLessThanOrEqual(productGamma(k) * exact);
       }
     },
   );
@@ -440,7 +465,7 @@ describe("row ops", () => {
         ] as const) {
           const bound = defined(op, attrs, abs);
           const actual = await values(one, op, attrs, x);
-          expectWithin(actual, defined(op, attrs, x), (i) => gamma(sizeOf(shape)) * (bound[i] ?? 0));
+          expectWithin(actual, defined(op, attrs, x), (i) => productGamma(sizeOf(shape)) * (bound[i] ?? 0));
         }
       }),
       { numRuns: 100 },

@@ -3,9 +3,13 @@ import { expect } from "vitest";
 import type { AttentionAttrs, AttentionInputs, Backend } from "../../../src/kernels/backend.ts";
 import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
 import { offsets, rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
-import { numbers as float32s } from "../oracles/attention.ts";
+import { numbers as float32s, gamma } from "../oracles/attention.ts";
 
 export { gamma, U } from "../oracles/attention.ts";
+
+/** The factor of the bound of a product over k elements, from the equations of 42-simd.md. */
+export const productGamma = (k: number): number =>
+  gamma(Math.max(0, Math.min(k, 128) + Math.ceil(k / 128) - 1));
 
 /** float32 numbers between −size and size, determined by the seed. */
 export const numbers = (n: number, seed: number, size = 1): Float32Array =>

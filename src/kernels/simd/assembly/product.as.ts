@@ -12,6 +12,12 @@ const FLOAT32: i32 = 0;
 const BFLOAT16: i32 = 1;
 
 /**
+ * Along depth, the products of so many elements are summed by themselves before they are added to the others, so that the error of a sum
+ * grows with this number and the number of parts (Higham, section 3.1) in place of the depth.
+ */
+const PART: i32 = 128;
+
+/**
  * C[z] = A[z] B[z]. A task computes one block of rows and columns of one matrix.
  * Arguments: 0 packed A, 1 packed B, 2 C, 3 m, 4 n, 5 depth, 6 rows of a task, 7 columns of a task, 8 floats of an A,
  * 9 elements of a B, 10 dtype of B
@@ -39,11 +45,11 @@ export function multiply(task: i32, scratch: usize): void {
       }
       for (let i = top; i < bottom; i += TILE) {
         const at = c + ((<usize>i * n + j) << 2);
-        if (i + TILE <= m && j + WIDTH <= n) tile(blockA + (<usize>i * d << 2), panel, d, at, <usize>n << 2, k > 0);
-        else {
-          tile(blockA + (<usize>i * d << 2), panel, d, scratch, <usize>WIDTH << 2, false);
-          edge(scratch, at, min(TILE, m - i), min(WIDTH, n - j), n, k > 0);
-        }
+        const whole = i + TILE <= m && j + WIDTH <= n, to = whole ? at : scratch;
+        const step: usize = <usize>(whole ? n : WIDTH) << 2;
+        for (let p = 0; p < d; p += PART)
+          tile(blockA + (<usize>(i * d + p * TILE) << 2), panel + (<usize>(p * WIDTH) << 2), min(PART, d - p), to, step, p > 0 || (whole && k > 0));
+        if (!whole) edge(scratch, at, min(TILE, m - i), min(WIDTH, n - j), n, k > 0);
       }
     }
   }
@@ -82,28 +88,33 @@ function rowTimesPanel<T>(j: i32, k: i32): void {
   const n = <i32>argument(4), depth = <i32>argument(5);
   const panels = (n + WIDTH - 1) / WIDTH, d = min(DEPTH, depth - k);
   const step: usize = 8 * sizeof<T>();
-  let c0 = f32x4.splat(0), c1 = f32x4.splat(0), d0 = f32x4.splat(0), d1 = f32x4.splat(0);
   let at: usize = argument(1) + (<usize>k * panels * WIDTH + <usize>j * d) * sizeof<T>();
   let x: usize = argument(0) + (<usize>k << 2);
-  const end = x + (<usize>d << 2);
-  for (; x + 4 < end; x += 8) {
-    const s = v128.load32_splat(x), t = v128.load32_splat(x, 4);
-    const p = v128.load(at), q = v128.load(at + step);
-    c0 = fma(s, first<T>(p), c0);
-    c1 = fma(s, second<T>(p, at), c1);
-    d0 = fma(t, first<T>(q), d0);
-    d1 = fma(t, second<T>(q, at + step), d1);
-    at += 2 * step;
+  let sum0 = f32x4.splat(0), sum1 = f32x4.splat(0);
+  const last = x + (<usize>d << 2);
+  while (x < last) {
+    const end = min(last, x + (PART << 2));
+    let c0 = f32x4.splat(0), c1 = f32x4.splat(0), d0 = f32x4.splat(0), d1 = f32x4.splat(0);
+    for (; x + 4 < end; x += 8) {
+      const s = v128.load32_splat(x), t = v128.load32_splat(x, 4);
+      const p = v128.load(at), q = v128.load(at + step);
+      c0 = fma(s, first<T>(p), c0);
+      c1 = fma(s, second<T>(p, at), c1);
+      d0 = fma(t, first<T>(q), d0);
+      d1 = fma(t, second<T>(q, at + step), d1);
+      at += 2 * step;
+    }
+    if (x < end) {
+      const s = v128.load32_splat(x), p = v128.load(at);
+      c0 = fma(s, first<T>(p), c0);
+      c1 = fma(s, second<T>(p, at), c1);
+      x += 4;
+    }
+    sum0 = f32x4.add(sum0, f32x4.add(c0, d0));
+    sum1 = f32x4.add(sum1, f32x4.add(c1, d1));
   }
-  if (x < end) {
-    const s = v128.load32_splat(x), p = v128.load(at);
-    c0 = fma(s, first<T>(p), c0);
-    c1 = fma(s, second<T>(p, at), c1);
-  }
-  d0 = f32x4.add(c0, d0);
-  d1 = f32x4.add(c1, d1);
-  const low = sizeof<T>() == 4 ? d0 : i32x4.shuffle(d0, d1, 0, 4, 1, 5);
-  const high = sizeof<T>() == 4 ? d1 : i32x4.shuffle(d0, d1, 2, 6, 3, 7);
+  const low = sizeof<T>() == 4 ? sum0 : i32x4.shuffle(sum0, sum1, 0, 4, 1, 5);
+  const high = sizeof<T>() == 4 ? sum1 : i32x4.shuffle(sum0, sum1, 2, 6, 3, 7);
   const c: usize = argument(2) + (<usize>j << 2);
   if (j + WIDTH <= n) {
     v128.store(c, k > 0 ? f32x4.add(low, v128.load(c)) : low);
