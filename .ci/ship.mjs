@@ -1,4 +1,4 @@
-// Copies the golden cases that are marked "ship", the digits and the model trained on them into dist, for the npm package.
+// Copies the golden cases that are marked "ship", the digits, the model trained on them and lists of labels into dist, for the npm package.
 import { cpSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -11,5 +11,6 @@ const shipped = manifests.filter(
 for (const folder of shipped.map(dirname))
   cpSync(join(source, folder), join(target, folder), { recursive: true });
 console.error(`${shipped.length} of ${manifests.length} golden cases are in the package`);
-for (const path of ["data/digits.safetensors", "models/digits.safetensors"])
+const labels = ["imagenet-1000", "kinetics-700"].map((name) => `data/perceiver-io/${name}.txt`);
+for (const path of ["data/digits.safetensors", "models/digits.safetensors", ...labels])
   cpSync(join("golden", path), join("dist/golden", path)); // [digits.model-file]

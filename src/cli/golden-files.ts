@@ -1,4 +1,4 @@
-// Paths of the golden cases, the digits and the trained model: in golden/ of the repository, or in the copy inside the npm package,
+// Paths of the golden cases, the digits, the trained model and lists of labels: in golden/ of the repository, or in the copy inside the npm package,
 // which has a selection of the cases.
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -13,3 +13,5 @@ function golden(path: string): string {
 export const defaultCases = (): string => golden("cases");
 export const digitsFile = (): string => golden("data/digits.safetensors");
 export const modelFile = (): string => golden("models/digits.safetensors");
+export const labelsFile = (name: "imagenet-1000" | "kinetics-700"): string =>
+  golden(`data/perceiver-io/${name}.txt`);

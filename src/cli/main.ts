@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   digits: async () => (await import("./commands/digits.ts")).digits,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   mask: async () => (await import("./commands/mask.ts")).mask,
+  perceiver: async () => (await import("./commands/perceiver.ts")).perceiver,
   probe: async () => (await import("./commands/probe.ts")).probe,
   train: async () => (await import("./commands/train.ts")).train,
   write: async () => (await import("./commands/write.ts")).write,

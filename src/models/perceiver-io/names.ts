@@ -162,7 +162,14 @@ const HK_VIDEO: Table = {
 const optional = ["perceiver.padding_embeddings.__default.pos_embs"];
 
 export const PERCEIVER_NAMES = {
-  "perceiver-io": { rename: {}, ignore: [], optional: [], prefixes: [], classQuery: QUERY, layouts: {} },
+  "perceiver-io": {
+    rename: {},
+    ignore: [],
+    optional: [],
+    prefixes: ["model_state_dict."], // of the repository's checkpoints
+    classQuery: QUERY,
+    layouts: {},
+  },
   transformers: {
     rename: {
       "perceiver.embeddings.latents": `${ENCODER}.latent_pos_enc.pos_embs`,

@@ -109,19 +109,43 @@ export function flow(
       "perceiverio.flow-size",
     );
   if (!testMode) return tile(0, 0);
+  const places = tilePlaces([height, width], [h, w], minOverlap);
+  return blended(
+    places.map(({ y, x }) => ({ y, x, flow: tile(y, x) })),
+    [height, width],
+    [h, w],
+  );
+}
+
+/** Rows and columns. */
+type Sides = readonly [height: number, width: number];
+
+/** The upper left corner of a tile. */
+export interface Place {
+  readonly y: number;
+  readonly x: number;
+}
+
+/** Where the tiles of a picture are. Throws a RuleError if they would not advance. */
+export const tilePlaces = ([height, width]: Sides, [h, w]: Sides, minOverlap = 20): Place[] =>
+  corners(height, h, minOverlap).flatMap((y) => corners(width, w, minOverlap).map((x) => ({ y, x }))); // [perceiverio.tiles]
+
+/** The flow of a picture from the flows of its tiles. */
+export function blended(
+  tiles: readonly (Place & { readonly flow: Tensor<"b c h w"> })[],
+  [height, width]: Sides,
+  [h, w]: Sides,
+): Tensor<"b c h w"> {
   const weights = tileWeights(h, w);
   const total = new Float32Array(height * width); // as in the source, whose weights are float32  [perceiverio.tiles]
-  const pieces = corners(height, h, minOverlap).flatMap((y) =>
-    corners(width, w, minOverlap).map((x) => {
-      const piece = tile(y, x);
-      const weighted = mul(piece, expand(planes(weights, h, w), piece));
-      for (const [i, weight] of weights.entries()) {
-        const at = (y + Math.floor(i / w)) * width + x + (i % w);
-        total[at] = (total[at] ?? 0) + weight;
-      }
-      return pad(pad(weighted, 2, y, height - y - h), 3, x, width - x - w);
-    }),
-  );
+  const pieces = tiles.map(({ y, x, flow: piece }) => {
+    const weighted = mul(piece, expand(planes(weights, h, w), piece));
+    for (const [i, weight] of weights.entries()) {
+      const at = (y + Math.floor(i / w)) * width + x + (i % w);
+      total[at] = (total[at] ?? 0) + weight;
+    }
+    return pad(pad(weighted, 2, y, height - y - h), 3, x, width - x - w);
+  });
   const sum = joined(pieces, add); // [perceiverio.tiles]
   return div(sum, expand(planes(total, height, width), sum));
 }

@@ -136,7 +136,7 @@ export function autoencode(
   audio: Tensor<"b n 1">,
   { numClasses, samplesPerPatch, nChunks }: AutoencodeOptions,
 ): Reconstruction {
-  const { b, t, h, w } = shapes("MultiModalPerceiver", {
+  const { t, h, w } = shapes("MultiModalPerceiver", {
     images: [images, "b t c h w"],
     audio: [audio, "b n 1"],
   });
@@ -147,17 +147,59 @@ export function autoencode(
       `${nChunks} chunks do not divide ${pixels} pixels and ${patches} patches of sound`,
       "perceiverio.chunks",
     );
+  const encoded = encodeVideo(perceiver, images, audio, numClasses); // [perceiverio.chunks]
+  const chunks = Array.from({ length: nChunks }, (_, chunk) =>
+    decodeChunk(perceiver, encoded, { pixels, patches, nChunks }, chunk),
+  );
+  return assembled(chunks, { t, h });
+}
+
+/** The latents of a video whose label is not known. */
+export function encodeVideo(
+  perceiver: PerceiverIO,
+  images: Tensor<"b t c h w">,
+  audio: Tensor<"b n 1">,
+  numClasses: number,
+): Tensor<"b r c"> {
+  const [b = 0] = images.shape;
   const label = new Tensor([b, numClasses], view(new Float64Array(b * numClasses), [b, numClasses]));
-  const encoded = perceiver.encode({ image: images, audio, label }); // [perceiverio.chunks]
-  const chunks = Array.from({ length: nChunks }, (_, chunk) => {
-    const points = (all: number) => range((all / nChunks) * chunk, (all / nChunks) * (chunk + 1));
-    const result = perceiver.decode(encoded, {
-      subsampledOutputPoints: { image: points(pixels), audio: points(patches), label: null },
-    });
-    if (result instanceof Tensor) throw new Bug("the model has one result");
-    return result;
-  });
-  const parts = (name: string): Tensor[] => chunks.map((chunk) => memberOf(chunk, name));
+  return perceiver.encode({ image: images, audio, label }).latents;
+}
+
+/** A part of the pixels and of the sound, and the label. */
+export type Chunk = Readonly<Record<"image" | "audio" | "label", Tensor>>;
+
+/** Decodes one of `nChunks` parts of all pixels and patches of sound. The queries are not made of the inputs, so the latents suffice. */
+export function decodeChunk(
+  perceiver: PerceiverIO,
+  latents: Tensor<"b r c">,
+  {
+    pixels,
+    patches,
+    nChunks,
+  }: { readonly pixels: number; readonly patches: number; readonly nChunks: number },
+  chunk: number,
+): Chunk {
+  const points = (all: number) => range((all / nChunks) * chunk, (all / nChunks) * (chunk + 1));
+  const tokens = { all: named("b s c", latents), byModality: {}, withoutPos: {} };
+  const result = perceiver.decode(
+    { latents, tokens },
+    { subsampledOutputPoints: { image: points(pixels), audio: points(patches), label: null } },
+  );
+  if (result instanceof Tensor) throw new Bug("the model has one result");
+  return {
+    image: memberOf(result, "image"),
+    audio: memberOf(result, "audio"),
+    label: memberOf(result, "label"),
+  };
+}
+
+/** The video and the sound of all parts, and the mean of their labels. */
+export function assembled(
+  chunks: readonly Chunk[],
+  { t, h }: { readonly t: number; readonly h: number },
+): Reconstruction {
+  const parts = (name: keyof Chunk): Tensor[] => chunks.map((chunk) => chunk[name]);
   const pictures = parts("image").map((part) => named("b s c", part));
   const frames = named("b (t h w) c", oneSequence(pictures));
   const samples = joined(parts("audio"), (all, part) =>
@@ -166,6 +208,6 @@ export function autoencode(
   return {
     image: rearrange("b (t h w) c -> b t c h w", frames, { t, h }),
     audio: rearrange("b n -> b n 1", named("b n", samples)),
-    label: named("b e", mulScalar(joined(parts("label"), add), 1 / nChunks)),
+    label: named("b e", mulScalar(joined(parts("label"), add), 1 / chunks.length)),
   };
 }
