@@ -8,6 +8,7 @@ import { commandLines, constructors } from "./options.ts";
 import { pickles, pretrained, torch } from "./pickles.ts";
 import { jpeg, png } from "./pictures.ts";
 import { planted } from "./planted.ts";
+import { sentencepiece, templates, tokenizers } from "./tokenizers.ts";
 import { checkpoints, models } from "./training.ts";
 
 export const targets: Readonly<Record<string, Target>> = {
@@ -16,6 +17,9 @@ export const targets: Readonly<Record<string, Target>> = {
   pickles,
   torch,
   pretrained,
+  tokenizers,
+  sentencepiece,
+  templates,
   manifests,
   cases,
   results,
