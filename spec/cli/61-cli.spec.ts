@@ -115,7 +115,18 @@ test.each([
   expect(status).toBe(3);
 });
 
-const COMMANDS = ["check", "conform", "probe", "mask", "inspect", "bench", "train", "digits", "write"];
+const COMMANDS = [
+  "check",
+  "conform",
+  "probe",
+  "mask",
+  "inspect",
+  "bench",
+  "train",
+  "digits",
+  "write",
+  "perceiver",
+];
 
 test.each([[["--help"]], ...COMMANDS.map((name) => [[name, "--help"]])])(
   "%j has an example and fits 80 columns",

@@ -38,6 +38,5 @@ test("a continuation has 64 tokens, and at least 15 of them never come close to 
 });
 
 test("noise is measured, not zero, and far from the logits", () => {
-  for (const { noise } of Object.values(table.prompts))
-    for (const way of ["onePass", "cached"]) assert.ok(noise[way] > 1e-7 && noise[way] < 1e-2);
+  for (const { noise } of Object.values(table.prompts)) assert.ok(noise > 1e-7 && noise < 1e-2);
 });

@@ -116,8 +116,8 @@ export const kernels: readonly BrokenBuild[] = [
   {
     mistake: "a product keeps the last part of a sum beyond 1,024 terms",
     path: "src/kernels/simd/assembly/product.as.ts",
-    before: "panel, d, at, <usize>n << 2, k > 0)",
-    after: "panel, d, at, <usize>n << 2, false)",
+    before: "p > 0 || (whole && k > 0)",
+    after: "p > 0",
     noticedBy: wide,
     backend: "simd",
   },

@@ -245,8 +245,8 @@ export const languageModels: readonly BrokenBuild[] = [
   {
     mistake: "generation by OpenFlamingo ends at LLaMA's end token by default",
     path: "src/conformance/sources/open-flamingo.ts",
-    before: "?? options.eocTokenId",
-    after: "?? 2",
+    before: "eosTokenId: eocTokenId,",
+    after: "eosTokenId: 2,",
     noticedBy: flamingo("greedy"),
   },
 ];

@@ -137,8 +137,8 @@ export const optAndGptJ: readonly BrokenBuild[] = [
   {
     mistake: "GPT-J rotates 32 dimensions of a head by default",
     path: GPTJ,
-    before: "rotaryDim = 64",
-    after: "rotaryDim = 32",
+    before: "rotaryDim: rotated = 64",
+    after: "rotaryDim: rotated = 32",
     noticedBy: gptJ("defaults"),
   },
   {

@@ -54,7 +54,7 @@ export function packInto(folder: string): Packed {
 }
 
 const EXPECTED =
-  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/web\/((index|speed)\.html|(inspector|speed)\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|dist\/golden\/(data|models)\/[^/]+\.safetensors|src\/(?!web\/|kernels\/simd\/assembly\/).*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/web\/((index|speed)\.html|(inspector|speed)\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|dist\/golden\/(data|models)\/[^/]+\.safetensors|dist\/golden\/data\/perceiver-io\/[^/]+\.txt|src\/(?!web\/|kernels\/simd\/assembly\/).*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
 
 /** Paths that do not belong in the package. */
 export const unexpectedPaths = (paths: readonly string[]): string[] =>

@@ -14,7 +14,7 @@ Usage
   flamboyance train digits              train a small Flamingo on digits
   flamboyance train perceiver-digits    train a small Perceiver IO on digits
   flamboyance digits caption PICTURE…   caption pictures of digits
-  flamboyance perceiver TASK …          classify, fill in text, optical flow, video
+  flamboyance perceiver TASK …          text, pictures, flow and video
   flamboyance write --model FOLDER TEXT continue a text with a language model
   flamboyance --version | --help | COMMAND --help
 

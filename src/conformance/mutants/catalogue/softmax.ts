@@ -6,15 +6,29 @@ import { Bool, flat, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
 import { type Attention, attentions, boolOf } from "../pattern-matchers.ts";
 
-/** A softmax without a mask, after masked scores are filled with this value. */
+/** True in the rows of scores that may attend to something. */
+function attending(shape: readonly number[], mayAttend: Mask): Bool {
+  const keys = shape.at(-1) ?? 1;
+  const allowed = boolOf(mayAttend).flat();
+  const row = (i: number) => allowed.subarray(i - (i % keys), i - (i % keys) + keys);
+  return new Bool(
+    shape,
+    allowed.map((_, i) => Number(row(i).includes(1))),
+  );
+}
+
+/** A softmax without a mask, after masked scores are filled with this value; rows that attend to nothing stay 0 where they are. */
 const filling = (fill: number) =>
   changing(({ program }) =>
-    attentions(program).flatMap(({ masked, softmax: { id } }): Change[] => {
+    attentions(program).flatMap(({ masked, softmax: { id, attrs } }): Change[] => {
       if (!masked) return [];
       const keep = boolOf(masked.attrs.keep);
+      const { mayAttend, emptyRow } = attrs;
+      const emptied = (x: Tensor) =>
+        mayAttend && emptyRow === "zero" ? where(attending(x.shape, mayAttend), softmax(x)) : softmax(x);
       return [
         [masked.id, (x) => where(keep, x, fill)],
-        [id, (x) => softmax(x)],
+        [id, emptied],
       ];
     }),
   );
@@ -47,13 +61,7 @@ function unshifted(x: Tensor, { mayAttend, emptyRow }: Attention["softmax"]["att
   const normal = div(weights, expand(sumLast(weights), weights));
   if (!mayAttend) return normal;
   const keys = x.shape.at(-1) ?? 1;
-  const allowed = boolOf(mayAttend).flat();
-  const row = (i: number) => allowed.subarray(i - (i % keys), i - (i % keys) + keys);
-  const attends = new Bool(
-    x.shape,
-    allowed.map((_, i) => Number(row(i).includes(1))),
-  );
-  return where(attends, normal, emptyRow === "uniform" ? 1 / keys : 0);
+  return where(attending(x.shape, mayAttend), normal, emptyRow === "uniform" ? 1 / keys : 0);
 }
 
 const inEach = (change: (x: Tensor, attention: Attention) => Tensor) =>
