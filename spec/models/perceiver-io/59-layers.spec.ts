@@ -336,6 +336,20 @@ test("[perceiverio.initial] projections are truncated normal with the variance 1
   expect(valuesOf(model.proj_k.bias as Parameter).every((x) => x === 0)).toBe(true);
 });
 
+test("[perceiverio.initial] latents begin with the deviation 0.02, or the given one", () => {
+  for (const scale of [undefined, 0.5]) {
+    const options = {
+      numInputChannels: 8,
+      numLatents: 64,
+      numLatentChannels: 64,
+      latentPosEncInitScale: scale,
+    };
+    const drawn = valuesOf(initialize(new PerceiverEncoder(options), 4).latent_pos_enc.pos_embs);
+    const deviation = Math.sqrt(drawn.reduce((sum, x) => sum + x * x, 0) / drawn.length);
+    expect(Math.abs(deviation / (scale ?? 0.02) - 1)).toBeLessThan(0.05); // four standard errors
+  }
+});
+
 const label = new OneHotPreprocessor({ inputChannels: 5 });
 const sound = () =>
   new AudioPreprocessor({
