@@ -57,6 +57,23 @@ test.each([-2, 0, 0.5, 1, 2])(
   },
 );
 
+test("[beam.candidates] with two stop tokens enough candidates are taken that beams go on, though both of each beam's best end", async () => {
+  const probabilities = [0.12, 0.13, 0.4, 0.35, 0, 0]; // after every token; 2 and 3 are stop tokens
+  const row = probabilities.map((p) => Math.log(p || 1e-12));
+  const rows = probabilities.map(() => row);
+  const options = {
+    stop: [2, 3],
+    maxTokens: 5,
+    beams: 2,
+    lengthPenalty: 10,
+    earlyStopping: "never",
+  } as const;
+  const [found] = await beamSearch(tableWriter(rows), [[0]], options);
+  // Four of the second step's candidates are 1 2, 1 3, 0 2 and 0 3; beams go on with the fifth, and such a penalty favours the longest text.
+  expect(found?.[0]?.tokens).toEqual([1, 1, 1, 1, 2]);
+  expect(found?.[0]?.score).toBeCloseTo((4 * Math.log(0.13) + Math.log(0.4)) / 5 ** 10, 9);
+});
+
 describe("the end of a search", () => {
   const scores = (...probabilities: number[]) => Float64Array.from(probabilities, Math.log);
   const beams = (options: object) => new Beams({ stops: [0], maxTokens: 9, beams: 2, ...options });
