@@ -63,18 +63,31 @@ const images = (b: number, m: number, f = 1): Tensor<"b m f c h w"> => randomTen
 const text = (...rows: readonly (readonly number[])[]) =>
   new Int<"b l">([rows.length, rows[0]?.length ?? 0], Int32Array.from(rows.flat()));
 
+/** For each layer of a model of five layers, 1 if it has cross-attention. */
+const gates = (crossAttnEveryNLayers?: number, crossAttnFirstLayer?: number) =>
+  flamingo({ langEncoder: llama(5), crossAttnEveryNLayers, crossAttnFirstLayer })
+    .lang_encoder.layers.map((layer) =>
+      Number(layer instanceof FlamingoLayer && layer.gated_cross_attn_layer !== null),
+    )
+    .join("");
+
 test("[openflamingo.every] the layers n − 1, 2n − 1, … have cross-attention", () => {
-  const gates = (every?: number) =>
-    flamingo({ langEncoder: llama(5), crossAttnEveryNLayers: every })
-      .lang_encoder.layers.map((layer) =>
-        Number(layer instanceof FlamingoLayer && layer.gated_cross_attn_layer !== null),
-      )
-      .join("");
   expect([gates(), gates(1), gates(2), gates(3), gates(6)]).toEqual([
     "11111",
     "11111",
     "01010",
     "00100",
+    "00000",
+  ]);
+});
+
+test("[openflamingo.first-layer] layers before the first one have no cross-attention", () => {
+  expect([gates(1, 0), gates(1, 3), gates(2, 2), gates(3, 2), gates(3, 3), gates(1, 5)]).toEqual([
+    "11111",
+    "00011",
+    "00010",
+    "00100",
+    "00000",
     "00000",
   ]);
 });

@@ -2,7 +2,7 @@
 // gated cross-attention before layers of a language model.
 import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
 import { conventions } from "../../masks/conventions/conventions.ts";
-import { type Check, checked, count, optional, passing, whole } from "../../nn/options.ts";
+import { type Check, checked, count, layers, optional, passing, whole } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { detach } from "../../tensor/ops/functions.ts";
@@ -40,6 +40,8 @@ export interface OpenFlamingoOptions {
   readonly visDim: number;
   /** The layers n − 1, 2n − 1, … have cross-attention. Default 1. */
   readonly crossAttnEveryNLayers?: number | undefined;
+  /** The first layer that may have cross-attention; an option of this project, not of the package. Default 0. */
+  readonly crossAttnFirstLayer?: number | undefined;
   /** Sizes of the resampler, which the release fixes. */
   readonly perceiver?: Omit<OpenFlamingoResamplerOptions, "dim"> | undefined;
   /** Sizes of cross-attention, which the release fixes. */
@@ -64,6 +66,7 @@ const checks: { readonly [K in keyof OpenFlamingoOptions]-?: Check } = {
   mediaTokenId: id,
   visDim: count(),
   crossAttnEveryNLayers: optional(count()),
+  crossAttnFirstLayer: optional(layers()),
   perceiver: optionsOf("the resampler"),
   crossAttn: optionsOf("cross-attention"),
 };
@@ -81,7 +84,7 @@ export class OpenFlamingo {
   constructor(options: OpenFlamingoOptions) {
     const known = checked("OpenFlamingo", options, checks);
     const { visionEncoder, langEncoder, eocTokenId, mediaTokenId, visDim, perceiver } = known;
-    const { crossAttnEveryNLayers: every = 1, crossAttn } = known;
+    const { crossAttnEveryNLayers: every = 1, crossAttnFirstLayer: first = 0, crossAttn } = known;
     const convention = conventions["open-flamingo@2.0.1"];
     this.options = { mediaTokenId, eocTokenId, convention, count: "slots" }; // [openflamingo.positions]
     this.vision_encoder = visionEncoder;
@@ -90,8 +93,8 @@ export class OpenFlamingo {
     const cross = { ...crossAttn, dim: langEncoder.width, dimMedia: visDim, convention };
     // #region layers
     langEncoder.layers = langEncoder.layers.map((layer, i) => {
-      const gated = (i + 1) % every === 0 ? new GatedCrossAttentionBlock(cross) : null; // [openflamingo.every]
-      return new FlamingoLayer(gated, layer);
+      const crosses = (i + 1) % every === 0 && i >= first; // [openflamingo.every] [openflamingo.first-layer]
+      return new FlamingoLayer(crosses ? new GatedCrossAttentionBlock(cross) : null, layer);
     });
     // #endregion
   }
