@@ -147,6 +147,19 @@ export {
   memoryPlan,
 } from "./pretrained/load-pretrained.ts";
 export type { MemoryPlan, PlanOptions, SimdPlan } from "./pretrained/memory-plan.ts";
+export {
+  type CreateFlamingoOptions,
+  createFlamingo,
+  type FlamingoAndTransforms,
+  type VisionTower,
+} from "./pretrained/open-flamingo/factory.ts";
+export {
+  type FlamingoSettings,
+  type LoadedFlamingo,
+  type LoadFlamingoOptions,
+  loadFlamingo,
+  saveFlamingo,
+} from "./pretrained/open-flamingo/folder.ts";
 export { describePlan } from "./pretrained/plan-text.ts";
 export type { Amount, ReadingProgress } from "./pretrained/reading.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";

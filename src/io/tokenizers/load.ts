@@ -1,6 +1,6 @@
 // Tokenizers in folders, as `save_pretrained` of transformers writes them.
 import { kindOf } from "#host";
-import { LoadError } from "../../tensor/errors.ts";
+import { LoadError, RuleError } from "../../tensor/errors.ts";
 import { refuse } from "../fields.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { loadRenderer } from "./chat.ts";
@@ -11,6 +11,7 @@ import { addedToken, readTokenizerJson } from "./json/read.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { readModelFile } from "./sentencepiece/model-file.ts";
 import { sentencePiecePipeline } from "./sentencepiece/pipeline.ts";
+import { withSpecialTokens } from "./sentencepiece/special-tokens.ts";
 import { loadTranslator, type Translate } from "./text/patterns.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
@@ -28,25 +29,41 @@ function configuredTokens(config: JsonObject, file: string, translate: Translate
 /** SentencePiece's files, under the names that transformers gives them. */
 const MODEL_FILES = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
 
+/** What a vocabulary is read with. */
+interface Folder {
+  /** tokenizer_config.json, and its path. */
+  readonly config: JsonObject;
+  readonly configPath: string;
+  /** Further special tokens. */
+  readonly special: readonly string[];
+  /** A padding token to add where neither the folder nor a model of SentencePiece names one. */
+  readonly pad: string | null;
+  /** The special tokens that the folder names. */
+  readonly named: ReadonlyMap<string, string>;
+}
+
+/** The special tokens that are added to a vocabulary, whose own file names the tokens `own`. [tokenizer.more-special] */
+const addedTokens = ({ special, pad, named }: Folder, own: ReadonlyMap<string, string>): readonly string[] =>
+  pad === null || named.has("pad_token") || own.has("pad_token") ? special : [...new Set([...special, pad])];
+
 /** The vocabulary, and the special tokens that its own file names. */
 interface Vocabulary {
   readonly pipeline: Pipeline;
   readonly specialTokens: ReadonlyMap<string, string>;
 }
 
-async function fromJson(
-  path: string,
-  json: JsonObject,
-  config: JsonObject,
-  configPath: string,
-): Promise<Vocabulary> {
+async function fromJson(path: string, json: JsonObject, folder: Folder): Promise<Vocabulary> {
+  const { config, configPath } = folder;
   const translate = await loadTranslator();
   const more = configuredTokens(config, configPath, translate);
-  return { pipeline: readTokenizerJson(json, path, translate, more), specialTokens: new Map() };
+  const specialTokens = new Map<string, string>();
+  const added = addedTokens(folder, specialTokens);
+  return { pipeline: readTokenizerJson(json, path, translate, more, added), specialTokens };
 }
 
 /** `add_bos_token` and `add_eos_token` of tokenizer_config.json say what is added around a text; SentencePiece itself adds nothing. */
-function fromModel(bytes: Uint8Array, path: string, config: JsonObject): Vocabulary {
+function fromModel(bytes: Uint8Array, path: string, folder: Folder): Vocabulary {
+  const { config } = folder;
   const { model, specialTokens } = readModelFile(bytes, path);
   const idOf = (token: string): number[] => {
     const id = model.pieces.findIndex(({ text }) => text === specialTokens.get(token));
@@ -56,19 +73,52 @@ function fromModel(bytes: Uint8Array, path: string, config: JsonObject): Vocabul
     before: config.add_bos_token === true ? idOf("bos_token") : [], // [sentencepiece.special]
     after: config.add_eos_token === true ? idOf("eos_token") : [],
   };
-  return { pipeline: sentencePiecePipeline(model, path, around), specialTokens };
+  const added = addedTokens(folder, specialTokens);
+  if (added.length === 0) return { pipeline: sentencePiecePipeline(model, path, around), specialTokens };
+  const bare = sentencePiecePipeline(model, path, { before: [], after: [] });
+  return { pipeline: withSpecialTokens(bare, added, around), specialTokens };
 }
 
-async function readVocabulary(folder: string, config: JsonObject, configPath: string): Promise<Vocabulary> {
-  const json = readJson(`${folder}/tokenizer.json`);
-  if (json !== null) return fromJson(`${folder}/tokenizer.json`, json, config, configPath);
+async function readVocabulary(path: string, folder: Folder): Promise<Vocabulary> {
+  const json = readJson(`${path}/tokenizer.json`);
+  if (json !== null) return fromJson(`${path}/tokenizer.json`, json, folder);
   for (const name of MODEL_FILES) {
-    const bytes = readBytes(`${folder}/${name}`);
-    if (bytes !== null) return fromModel(bytes, `${folder}/${name}`, config);
+    const bytes = readBytes(`${path}/${name}`);
+    if (bytes !== null) return fromModel(bytes, `${path}/${name}`, folder);
   }
   throw new LoadError(
     `${folder}: there is no tokenizer.json, and none of ${MODEL_FILES.join(", ")}  [tokenizer.files]`,
   );
+}
+
+export interface LoadTokenizerOptions {
+  /** Further special tokens, as `add_special_tokens` of transformers adds them. */
+  readonly special?: readonly string[] | undefined;
+  /** A padding token to add where the folder names none. */
+  readonly pad?: string | undefined;
+}
+
+const isToken = (value: unknown): boolean => typeof value === "string" && value !== "";
+
+/** Throws a RuleError for special tokens that are none. */
+function checkTokens(special: readonly string[], pad: string | null): void {
+  const isList = Array.isArray(special) && special.every(isToken) && new Set(special).size === special.length;
+  if (isList && (pad === null || isToken(pad))) return;
+  throw new RuleError(
+    "special tokens are a list of texts that are not empty, each once, and a padding token is one such text",
+    "tokenizer.more-special",
+  );
+}
+
+/** A folder, or a model of SentencePiece by itself. */
+function kindOfTokenizer(path: string): "folder" | "file" {
+  const kind = kindOf(path);
+  if (kind === "nothing") throw new LoadError(`cannot open ${path}: it does not exist  [io.file-errors]`);
+  if (kind === "file" && !path.endsWith(".model"))
+    throw new LoadError(
+      `cannot open ${path}: it is a file; name its folder, or a .model file  [io.file-errors]`,
+    );
+  return kind;
 }
 
 /**
@@ -76,23 +126,21 @@ async function readVocabulary(folder: string, config: JsonObject, configPath: st
  * tokenizer_config.json, special_tokens_map.json and chat_template.jinja where they are there. A path that ends in ".model" is
  * read as a model of SentencePiece by itself. Throws a LoadError that names the file with a problem.
  */
-export async function loadTokenizer(path: string): Promise<Tokenizer> {
-  const kind = kindOf(path);
-  if (kind === "nothing") throw new LoadError(`cannot open ${path}: it does not exist  [io.file-errors]`);
-  if (kind === "file" && !path.endsWith(".model"))
-    throw new LoadError(
-      `cannot open ${path}: it is a file; name its folder, or a .model file  [io.file-errors]`,
-    );
-  const alone = kind === "file" ? readBytes(path) : null;
+export async function loadTokenizer(path: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {
+  const { special = [], pad = null } = options;
+  checkTokens(special, pad);
+  const alone = kindOfTokenizer(path) === "file" ? readBytes(path) : null;
   const configPath = `${path}/tokenizer_config.json`;
   const config = alone === null ? (readJson(configPath) ?? {}) : {};
-  const { pipeline, specialTokens: own } =
-    alone === null ? await readVocabulary(path, config, configPath) : fromModel(alone, path, config);
   const map = alone === null ? (readJson(`${path}/special_tokens_map.json`) ?? {}) : {};
+  const named = specialTokens(config, map);
+  const folder: Folder = { config, configPath, special, pad, named };
+  const { pipeline, specialTokens: own } =
+    alone === null ? await readVocabulary(path, folder) : fromModel(alone, path, folder);
   const templates = alone === null ? chatTemplates(path, config) : new Map<string, string>();
   return new Tokenizer(pipeline, {
     name: path,
-    specialTokens: new Map([...own, ...specialTokens(config, map)]),
+    specialTokens: new Map([...(pad === null ? [] : [["pad_token", pad] as const]), ...own, ...named]),
     templates,
     render: templates.size > 0 ? await loadRenderer() : null,
     cleanUp: config.clean_up_tokenization_spaces === true,

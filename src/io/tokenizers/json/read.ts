@@ -113,12 +113,36 @@ function isIncremental(decoding: Json | undefined): boolean {
   return fused < 0 || text.indexOf('"Replace"', fused) < 0;
 }
 
-/** Reads the file; `more` are added tokens of tokenizer_config.json, which count where the file does not have their text. */
+/**
+ * Special tokens that a file does not have, as `add_special_tokens` of transformers adds them: one that is in the vocabulary keeps its
+ * id, and others follow the largest.
+ */
+function further(
+  texts: readonly string[],
+  tokens: readonly AddedToken[],
+  model: TokenModel,
+): readonly AddedToken[] {
+  let next = tokens.reduce((most, { id }) => Math.max(most, id + 1), model.size);
+  const known = new Set(tokens.map(({ content }) => content));
+  return texts
+    .filter((text) => !known.has(text))
+    .map((content) => {
+      const id = model.idOf(content) ?? next++; // [tokenizer.more-special]
+      const flags = { singleWord: false, lstrip: false, rstrip: false, normalized: false, special: true };
+      return { id, content, ...flags }; // [tokenizer.more-special]
+    });
+}
+
+/**
+ * Reads the file; `more` are added tokens of tokenizer_config.json, which count where the file does not have their text, and `special`
+ * further special tokens.
+ */
 export function readTokenizerJson(
   json: JsonObject,
   file: string,
   translate: Translate,
   more: readonly AddedToken[],
+  special: readonly string[] = [],
 ): Pipeline {
   const part = asPart(json, { at: { file, field: "" }, translate });
   const model = make(typed(partOf(part, "model")), MODELS);
@@ -136,9 +160,10 @@ export function readTokenizerJson(
       ? partsOf(part, "added_tokens").map((one) => addedToken(one))
       : [];
   const contents = new Set(own.map((token) => token.content));
-  const tokens = [...own, ...more.filter((token) => !contents.has(token.content))].filter(
+  const listed = [...own, ...more.filter((token) => !contents.has(token.content))].filter(
     (t) => t.content !== "",
   );
+  const tokens = [...listed, ...further(special, listed, model)];
   for (const token of tokens) checkId(token, model, file);
   const added = new AddedTokens(tokens, normalize);
   const byId = new Map(tokens.map((token) => [token.id, token]));

@@ -1,0 +1,128 @@
+// The factory of OpenFlamingo: open_flamingo/src/factory.py of open-flamingo 2.0.1, create_model_and_transforms.
+import type { Image } from "../../io/images/image.ts";
+import { loadTokenizer } from "../../io/tokenizers/load.ts";
+import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
+import type { ImageEncoder } from "../../models/flamingo/media.ts";
+import { type NewRows, resizeVocabulary } from "../../models/language-models/vocabulary.ts";
+import { OpenFlamingo, type OpenFlamingoOptions } from "../../models/open-flamingo/flamingo.ts";
+import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
+import { type Check, checked, nullable, object, optional, passing } from "../../nn/options.ts";
+import { initialize } from "../../nn/state-dict.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { type LoadedModel, type LoadPretrainedOptions, loadPretrained } from "../load-pretrained.ts";
+
+/** An image encoder, with what it takes and gives. */
+export interface VisionTower {
+  readonly encoder: ImageEncoder;
+  /** The width of its tokens. */
+  readonly width: number;
+  /** From a photograph to what the encoder takes, without the axis of the batch. */
+  readonly imageProcessor: (image: Image) => Tensor<"c h w">;
+}
+
+/** The special tokens of OpenFlamingo: the end of an image's text, an image, and padding where the tokenizer has none. */
+export const FLAMINGO_TOKENS = { endOfChunk: "<|endofchunk|>", image: "<image>", padding: "<PAD>" } as const;
+
+type Sizes = Pick<
+  OpenFlamingoOptions,
+  "crossAttnEveryNLayers" | "crossAttnFirstLayer" | "perceiver" | "crossAttn"
+>;
+
+export interface CreateFlamingoOptions extends Sizes {
+  readonly visionEncoder: VisionTower;
+  /** The folder of a language model, as `loadPretrained` reads it. */
+  readonly langEncoder: string;
+  /** The folder of its tokenizer. Default: that of the language model. */
+  readonly tokenizer?: string | undefined;
+  /** Values of the rows that the new tokens get in the tables of the language model: see `resizeVocabulary`. Default "normal". */
+  readonly newRows?: NewRows | undefined;
+  /** The seed of new rows, resampler and gated layers. Default 0. */
+  readonly seed?: number | undefined;
+  /** How the language model is loaded. */
+  readonly loading?: LoadPretrainedOptions | undefined;
+}
+
+/** An OpenFlamingo, and what turns texts and photographs into what it takes. */
+export interface FlamingoAndTransforms {
+  readonly model: OpenFlamingo;
+  readonly tokenizer: Tokenizer;
+  readonly imageProcessor: VisionTower["imageProcessor"];
+  /** Pads a batch of texts. */
+  readonly padTokenId: number;
+  /** The language model without images, as it was loaded. Its layers are those of `model`. */
+  readonly language: LoadedModel;
+}
+
+const anything: Check = optional(passing("an option of OpenFlamingo", () => true)); // the constructor checks its options
+const text = passing("the path of a folder", (value) => typeof value === "string" && value !== "");
+const checks: { readonly [K in keyof CreateFlamingoOptions]-?: Check } = {
+  visionEncoder: object("an image encoder with its width and a function imageProcessor"),
+  langEncoder: text,
+  tokenizer: optional(text),
+  crossAttnEveryNLayers: anything,
+  crossAttnFirstLayer: anything,
+  perceiver: anything,
+  crossAttn: anything,
+  newRows: anything,
+  seed: optional(passing("a whole number", Number.isSafeInteger)),
+  loading: optional(nullable(object("options of loadPretrained"))),
+};
+
+/** The id of a special token, by the tokenizer's own encoding. */
+function idOf(tokenizer: Tokenizer, token: string): number {
+  const id = tokenizer.encode(token, { special: false }).at(-1); // [factory.tokens]
+  if (id === undefined)
+    throw new LoadError(`the tokenizer has no id for ${token}; give another tokenizer  [factory.tokens]`);
+  return id;
+}
+
+/** The tokenizer of a folder with the special tokens of OpenFlamingo. */
+export const loadFlamingoTokenizer = (folder: string): Promise<Tokenizer> =>
+  loadTokenizer(folder, {
+    special: [FLAMINGO_TOKENS.endOfChunk, FLAMINGO_TOKENS.image], // [factory.tokens]
+    pad: FLAMINGO_TOKENS.padding,
+  });
+
+/** The deviation of new rows: `initializer_range` of the configuration, which OPT calls `init_std`. */
+function deviationOf({ initializer_range: range, init_std: std }: LoadedModel["config"]): number {
+  const found = [range, std].find((value) => typeof value === "number" && value >= 0);
+  return typeof found === "number" ? found : 0.02;
+}
+
+/** The layers that are trained from the beginning, with initial values that depend on the seed alone. */
+function initializeNew({ perceiver, lang_encoder }: OpenFlamingo, seed: number): void {
+  const gated = lang_encoder.layers.map((layer) =>
+    layer instanceof FlamingoLayer ? layer.gated_cross_attn_layer : null,
+  );
+  initialize({ perceiver, gated }, seed); // [factory.seed]
+}
+
+/**
+ * Makes an OpenFlamingo of an image encoder and the language model of a folder: adds the special tokens to the tokenizer, resizes the
+ * vocabulary of the language model to it, and puts gated cross-attention before its layers. Throws as `loadPretrained` and `loadTokenizer` do,
+ * and a RuleError for an option that is refused.
+ */
+export async function createFlamingo(options: CreateFlamingoOptions): Promise<FlamingoAndTransforms> {
+  const known = checked("createFlamingo", options, checks);
+  const { visionEncoder, langEncoder, tokenizer: tokenizerFolder = langEncoder, seed = 0 } = known;
+  const { newRows, loading, crossAttnEveryNLayers, crossAttnFirstLayer, perceiver, crossAttn } = known;
+  const tokenizer = await loadFlamingoTokenizer(tokenizerFolder);
+  const language = await loadPretrained(langEncoder, loading ?? {});
+  resizeVocabulary(language.model, tokenizer.size, { newRows, seed, std: deviationOf(language.config) }); // [factory.resize]
+  const model = new OpenFlamingo({
+    visionEncoder: visionEncoder.encoder,
+    langEncoder: language.model,
+    eocTokenId: idOf(tokenizer, FLAMINGO_TOKENS.endOfChunk),
+    mediaTokenId: idOf(tokenizer, FLAMINGO_TOKENS.image),
+    visDim: visionEncoder.width,
+    crossAttnEveryNLayers,
+    crossAttnFirstLayer,
+    perceiver,
+    crossAttn,
+  });
+  initializeNew(model, seed);
+  const { imageProcessor } = visionEncoder;
+  const padTokenId = tokenizer.pad ?? idOf(tokenizer, FLAMINGO_TOKENS.padding);
+  return { model, tokenizer, imageProcessor, padTokenId, language };
+}
