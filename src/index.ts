@@ -101,6 +101,14 @@ export { ClassificationPerceiver } from "./models/perceiver-io/tasks/classificat
 export { FlowPerceiver } from "./models/perceiver-io/tasks/flow.ts";
 export { LanguagePerceiver } from "./models/perceiver-io/tasks/language.ts";
 export { MultiModalPerceiver } from "./models/perceiver-io/tasks/multi-modal.ts";
+export { type OpenClipOptions, OpenClipVisionTransformer } from "./models/vision/clip/open-clip.ts";
+export type { ClipTower } from "./models/vision/clip/tower.ts";
+export {
+  CLIPVisionModel,
+  CLIPVisionModelWithProjection,
+  type CLIPVisionOptions,
+  CLIPVisionTransformer,
+} from "./models/vision/clip/transformers.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
 export {
   ACTIVATIONS,

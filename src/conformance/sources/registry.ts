@@ -6,6 +6,7 @@ import { flamingoPytorch } from "./flamingo-pytorch.ts";
 import { pillow, torchvision } from "./images.ts";
 import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./interface/source.ts";
 import { llmFoundry } from "./llm-foundry.ts";
+import { openClip } from "./open-clip.ts";
 import { openFlamingo } from "./open-flamingo.ts";
 import { perceiverIO } from "./perceiver-io.ts";
 import { sentencepiece } from "./sentencepiece.ts";
@@ -18,6 +19,7 @@ export const sources: readonly Source[] = [
   flamingoPytorch,
   vitPytorch,
   openFlamingo,
+  openClip,
   transformers,
   llmFoundry,
   torch,

@@ -26,6 +26,7 @@ import {
   type SourceClass,
   type SystemUnderTest,
 } from "./interface/source.ts";
+import { clipVisionTransformer } from "./transformers/clip.ts";
 import {
   type GenerateArguments,
   generateArguments,
@@ -258,6 +259,7 @@ export const transformers: Source<Release> = {
   classes: {
     ...inBothReleases(languageClasses),
     ...positionClasses,
+    CLIPVisionTransformer: clipVisionTransformer,
     TableLM: tableLM,
     LogitsProcessorList: logitsProcessorList,
   },

@@ -1,0 +1,37 @@
+// transformers 4.57.6: CLIPVisionTransformer.
+import { oneOf, optional, type Read } from "../../../io/fields.ts";
+import { CLIPVisionTransformer } from "../../../models/vision/clip/transformers.ts";
+import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
+import { moduleClass, type SourceClass, size } from "../interface/source.ts";
+import { layersOrDefault, numberOrDefault } from "./readers.ts";
+
+const sizeOrDefault = optional(size, undefined);
+const act: Read<ActivationName> = oneOf(...(Object.keys(ACTIVATIONS) as ActivationName[]));
+const actOrDefault: Read<ActivationName | undefined> = optional(act, undefined);
+
+export const clipVisionTransformer: SourceClass = moduleClass({
+  options: {
+    hidden_size: sizeOrDefault,
+    intermediate_size: sizeOrDefault,
+    num_hidden_layers: layersOrDefault,
+    num_attention_heads: sizeOrDefault,
+    num_channels: sizeOrDefault,
+    image_size: sizeOrDefault,
+    patch_size: sizeOrDefault,
+    hidden_act: actOrDefault,
+    layer_norm_eps: numberOrDefault,
+  },
+  call: ["pixel_values"],
+  build: (options) => new CLIPVisionTransformer(options),
+  forward(model, args) {
+    const { lastHiddenState, poolerOutput, hiddenStates } = model.outputs(
+      args.tensor("pixel_values", "b c h w"),
+    );
+    const states = hiddenStates.map((state, i) => [`hidden_states.${i}`, state]);
+    return {
+      last_hidden_state: lastHiddenState,
+      pooler_output: poolerOutput,
+      ...Object.fromEntries(states),
+    };
+  },
+});
