@@ -1,4 +1,4 @@
-// The executable half of 14-clip.md. The loops are those of support/oracles/clip.ts. Errors: those of open_clip_torch 3.3.0,
+// The executable half of 14-clip.md. The loops are those of support/oracles/vision/clip.ts. Errors: those of open_clip_torch 3.3.0,
 // transformers 4.57.6 and torch 2.13.0.
 import { expect, test } from "vitest";
 import { OpenClipVisionTransformer } from "../../../src/models/vision/clip/open-clip.ts";
@@ -12,15 +12,6 @@ import { stateDict } from "../../../src/nn/state-dict.ts";
 import { RuleError } from "../../../src/tensor/errors.ts";
 import { type Tensor, view } from "../../../src/tensor/tensor.ts";
 import {
-  type ClipShape,
-  clipFeatures,
-  clipPooled,
-  clipStates,
-  clipTokens,
-  openClipWeights,
-  type Plane,
-} from "../../support/oracles/clip.ts";
-import {
   expectNear,
   forAll,
   from,
@@ -30,6 +21,15 @@ import {
   weighted,
   weightsOf,
 } from "../../support/oracles/modules.ts";
+import {
+  type ClipShape,
+  clipFeatures,
+  clipPooled,
+  clipStates,
+  clipTokens,
+  openClipWeights,
+  type Plane,
+} from "../../support/oracles/vision/clip.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
 import { aBatchEqualsItsRows, permutingPermutes, taken } from "../../support/properties/models.ts";
 import { expectSame, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";

@@ -214,7 +214,7 @@ export class OpenClipVisionTransformer implements ClipTower {
   encode(images: Tensor<"b c h w">): { readonly tokens: Tensor<"b n d">; readonly pooled: Tensor<"b o"> } {
     const parts = this.#parts();
     checkImages(parts, images, (size) => this.#sizeError(size));
-    const last = hiddenStates(parts, images).at(-1) as Tensor<"b n d">;
+    const { last } = hiddenStates(parts, images);
     const pooledToken = pooled(last, this.ln_post);
     return {
       tokens: patchTokens(last, this.ln_post, this.options.tokens),

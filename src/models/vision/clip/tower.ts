@@ -67,8 +67,16 @@ export function checkImages(
   );
 }
 
-/** The tokens before the first layer and after each layer; the class token is the first of them. */
-export function hiddenStates(parts: ClipParts, images: Tensor<"b c h w">): Tensor<"b n d">[] {
+/** All tokens of images; the class token is the first of them. */
+export interface ClipStates {
+  /** Before the first layer, and after each layer. */
+  readonly states: readonly Tensor<"b n d">[];
+  /** After the last layer. */
+  readonly last: Tensor<"b n d">;
+}
+
+/** Passes images through the layers. */
+export function hiddenStates(parts: ClipParts, images: Tensor<"b c h w">): ClipStates {
   const { patches, classToken, positions, firstNorm, layers } = parts;
   const b = images.shape[0] ?? 0;
   // #region embed
@@ -76,10 +84,14 @@ export function hiddenStates(parts: ClipParts, images: Tensor<"b c h w">): Tenso
   const first = repeat("d -> b 1 d", classToken, { b });
   const tokens = concat("b o d, b p d -> b n d", named("b o d", first), named("b p d", rows)); // [clip.class-token]
   const placed = add(tokens, expand(positions, tokens)); // [clip.positions]
-  const states = [firstNorm.forward(placed)]; // [clip.first-norm]
+  let last = firstNorm.forward(placed); // [clip.first-norm]
   // #endregion
-  for (const layer of layers) states.push(layer.forward(states.at(-1) ?? placed));
-  return states;
+  const states = [last];
+  for (const layer of layers) {
+    last = layer.forward(last);
+    states.push(last);
+  }
+  return { states, last };
 }
 
 interface LayerParts {

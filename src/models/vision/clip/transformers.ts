@@ -248,8 +248,7 @@ export class CLIPVisionTransformer implements ClipTower {
       images,
       ([h, w]) => `ValueError: Input image size (${h}*${w}) doesn't match model (${side}*${side}).`,
     );
-    const states = hiddenStates(parts, images);
-    const last = states.at(-1) as Tensor<"b n d">;
+    const { states, last } = hiddenStates(parts, images);
     return { lastHiddenState: last, poolerOutput: pooled(last, this.post_layernorm), hiddenStates: states };
   }
 

@@ -18,7 +18,7 @@ import {
   vec,
   type Weights,
   weight,
-} from "./layers.ts";
+} from "../layers.ts";
 
 /** [c][y][x] */
 export type Plane = readonly Mat[];
