@@ -12,12 +12,16 @@ export {
 } from "./blocks/parallel-transformer-block.ts";
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
+export { classProbabilities, ensembled, ensembleOrders } from "./evaluation/classes.ts";
+export { type EvaluationProfile, evaluationProfiles } from "./evaluation/profiles.ts";
+export { type PromptBatch, type RankOptions, rankClassifications } from "./evaluation/rank-classification.ts";
 export { attentionMaps } from "./generation/attention-maps.ts";
 export { beamSearch } from "./generation/beam-search.ts";
 export type { Beam } from "./generation/beams.ts";
 export { type Alternative, type Choose, type ChosenToken, greedy } from "./generation/choose.ts";
 export { generate, stream } from "./generation/generate.ts";
 export type { GenerateOptions } from "./generation/options.ts";
+export { prefill } from "./generation/prompts.ts";
 export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts";
 export { colourWheel, type Flow, flowErrorImage, flowImage } from "./io/images/flow-colours.ts";
 export type { Image, ImageMode } from "./io/images/image.ts";

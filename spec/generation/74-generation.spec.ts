@@ -4,19 +4,24 @@ import { IMAGE, NUMBERS, STOP, VOCABULARY } from "../../src/demos/digits/caption
 import { asSequences, type Picture, readDigits } from "../../src/demos/digits/data.ts";
 import { digitsModel, loadDigitsModel, withBehaviour } from "../../src/demos/digits/model.ts";
 import { attentionMaps } from "../../src/generation/attention-maps.ts";
+import { CachedSteps, type Pass } from "../../src/generation/cached-steps.ts";
 import { drawn, greedy } from "../../src/generation/choose.ts";
 import { generate, stream } from "../../src/generation/generate.ts";
 import type { GenerateOptions } from "../../src/generation/options.ts";
 import { processed, processorsOf } from "../../src/generation/processors.ts";
-import { batchOf } from "../../src/generation/prompts.ts";
+import { batchOf, following, prefill } from "../../src/generation/prompts.ts";
+import { reference } from "../../src/kernels/reference/index.ts";
+import { simd } from "../../src/kernels/simd/index.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
-import { readOn, type Writer } from "../../src/models/language-model.ts";
+import { readOn, type Writer, writerOf } from "../../src/models/language-model.ts";
+import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { slice } from "../../src/tensor/ops/arrange.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
 import { generator } from "../../src/tensor/random.ts";
 import { flat, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import { weighted } from "../support/oracles/modules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusalOf } from "../support/properties/refusals.ts";
 import { tableWriter } from "./support/table-writer.ts";
@@ -467,4 +472,41 @@ test("[generate.attend] attention to images sums to 1 or 0, and follows the mask
   const [table] = await attentionMaps(open.flamingo.withMedia(media), row, options);
   expect(table?.[4]?.every((share) => share > 0)).toBe(true);
   expect(digitsModel(1, 1).depth).toBe(1);
+});
+
+test("[generate.branch] branches leave the text that they continue as it is", async () => {
+  const sizes = {
+    vocabSize: 9,
+    hiddenSize: 8,
+    intermediateSize: 6,
+    numAttentionHeads: 2,
+    numHiddenLayers: 2,
+  };
+  const llama = weighted(new LlamaForCausalLM(sizes), 1);
+  const backends = [reference(), await simd({ threads: 1 })];
+  try {
+    for (const backend of backends) {
+      const steps = new CachedSteps(writerOf(llama), backend);
+      const prompt = prefill([[1, 2], [3]], 0);
+      await steps.step(prompt);
+      const next = (ids: readonly number[], from: readonly number[] | null = null) =>
+        following(prompt, ids, 0, from);
+      const logits = async (of: CachedSteps, pass: Pass) => [...flat((await of.step(pass)).data)];
+      const [first, second] = [steps.branch(), steps.branch()];
+      const a = await logits(first, next([4, 4, 6], [1, 0, 1]));
+      const b = await logits(second, next([4, 4]));
+      first.close();
+      const again = await logits(steps.branch(), next([4, 4]));
+      expect(again).toEqual(b);
+      second.close();
+      expect(await logits(steps, next([4, 4]))).toEqual(b);
+      const n = b.length / 2;
+      expect(a.slice(0, n)).toEqual(b.slice(n));
+      expect(a.slice(n, 2 * n)).toEqual(b.slice(0, n));
+      expect(a.slice(2 * n)).not.toEqual(b.slice(n));
+      steps.close();
+    }
+  } finally {
+    for (const backend of backends) await backend.close();
+  }
 });

@@ -22,6 +22,8 @@ export class CachedSteps {
   readonly #signal: AbortSignal | undefined;
   #context: Named | null = null;
   #cache: Cache | null;
+  /** Whether the context and the cache are this object's, to be released by it: those of a branch belong to its trunk at first. */
+  #owns = { context: true, cache: true };
 
   /** `cache`: where the first step goes on, with keys and values that the steps release; null begins a text. */
   constructor(
@@ -43,12 +45,21 @@ export class CachedSteps {
     return this.#cache?.text.shape[1] ?? 0;
   }
 
+  /** Steps that go on from the text read so far, which stays as it is here: several continuations can begin at one place. */
+  branch(): CachedSteps {
+    const branch = new CachedSteps(this.#writer, this.#backend, { signal: this.#signal, cache: this.#cache });
+    branch.#context = this.#context;
+    branch.#owns = { context: this.#context === null, cache: this.#cache === null };
+    return branch; // [generate.branch]
+  }
+
   /** The logits of the token after the pass. */
   async step({ ids, mask, from = null }: Pass): Promise<Tensor> {
     const [writer, before] = [this.#writer, this.#cache];
     const rows = before && from && !isIdentity(from, before) ? from : null;
     this.#context ??= await this.#run(() => ({ ...writer.context() }), {}); // [generate.context]
-    if (rows && rows.length !== before?.text.shape[0]) await this.#selectContext(rows);
+    const isNewBatch = !this.#owns.context || rows?.length !== before?.text.shape[0];
+    if (rows && isNewBatch) await this.#selectContext(rows);
     const context = this.#context;
     const read = rows && before ? textRows(before, rows) : before;
     const call = (): Named => {
@@ -61,7 +72,8 @@ export class CachedSteps {
     };
     const old = tensorsOf(before?.layers ?? []);
     const { [LOGITS]: logits, ...kept } = await this.#run(call, { ...old, ...prefixed("context", context) });
-    releaseKept(...Object.values(old));
+    if (this.#owns.cache) releaseKept(...Object.values(old)); // [generate.branch]
+    this.#owns.cache = true;
     this.#cache = { layers: layersOf(kept), ...readOn(read, ids) };
     return logits as Tensor;
   }
@@ -75,15 +87,14 @@ export class CachedSteps {
     const call = (): Named =>
       Object.fromEntries(Object.entries(old).map(([name, t]) => [name, rowsOf(t, rows)]));
     this.#context = await this.#run(call, prefixed("context", old)); // [generate.rows]
-    releaseKept(...Object.values(old));
+    if (this.#owns.context) releaseKept(...Object.values(old)); // [generate.branch]
+    this.#owns.context = true;
   }
 
-  /** Frees the memory of context and cache. */
+  /** Frees the memory of context and cache; a branch leaves those of its trunk. */
   close(): void {
-    releaseKept(
-      ...Object.values(this.#context ?? {}),
-      ...Object.values(tensorsOf(this.#cache?.layers ?? [])),
-    );
+    if (this.#owns.context) releaseKept(...Object.values(this.#context ?? {}));
+    if (this.#owns.cache) releaseKept(...Object.values(tensorsOf(this.#cache?.layers ?? [])));
   }
 
   /** The outputs of a recorded call; all but the logits stay on the backend. */

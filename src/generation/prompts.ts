@@ -59,7 +59,7 @@ export function prefill(rows: Rows, padding: number): Pass {
  * continues; null: the same one. [generate.cached]
  */
 export function following(
-  { mask }: Pass,
+  { mask }: Pick<Pass, "mask">,
   tokens: readonly (number | null)[],
   padding: number,
   from: readonly number[] | null = null,

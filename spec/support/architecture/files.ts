@@ -10,6 +10,7 @@ const ASYNCHRONOUS = new Set([
   "training",
   "pretrained",
   "writing",
+  "evaluation",
   "generation",
   "conformance",
   "mask-report",

@@ -28,6 +28,7 @@ export const LAYERS: Readonly<Record<string, number>> = {
   training: 5,
   generation: 5,
   writing: 6,
+  evaluation: 6,
   conformance: 7,
   "mask-report": 7,
   demos: 7,

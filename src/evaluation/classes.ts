@@ -1,0 +1,32 @@
+// What rank classification does besides the log-probabilities of classes: orders of the demonstrations whose scores are averaged, and
+// probabilities (open_flamingo/eval/evaluate.py, evaluate_classification).
+import { softmaxOf } from "../generation/choose.ts";
+import { checkValue, count } from "../nn/options.ts";
+import { generator } from "../tensor/random.ts";
+
+/** The largest number of orders, as in the release. */
+const MOST_ORDERS = 6;
+
+/** Orders of n demonstrations for an ensemble, n! but at most 6. Each is drawn, so that one may occur twice. */
+export function ensembleOrders(n: number, seed: number): number[][] {
+  checkValue("ensembleOrders", "n", n, count());
+  const { uniform } = generator(seed, "orders of demonstrations");
+  let orders = 1;
+  for (let i = 2; i <= n && orders < MOST_ORDERS; i++) orders *= i;
+  return Array.from({ length: Math.min(orders, MOST_ORDERS) }, () => {
+    const order = Array.from({ length: n }, (_, i) => i);
+    for (let i = n - 1; i > 0; i--) {
+      const j = Math.floor(uniform() * (i + 1));
+      [order[i], order[j]] = [order[j] ?? 0, order[i] ?? 0];
+    }
+    return order;
+  }); // [evaluate.ensemble]
+}
+
+/** The mean of the log-probabilities of classes over orders of the demonstrations, [order][class]. */
+export const ensembled = (orders: readonly (readonly number[])[]): number[] =>
+  (orders[0] ?? []).map((_, at) => orders.reduce((sum, row) => sum + (row[at] ?? 0), 0) / orders.length); // [evaluate.ensemble]
+
+/** The probability of each class among all of them, given their log-probabilities. */
+export const classProbabilities = (logprobs: readonly number[]): number[] =>
+  Array.from(softmaxOf(Float64Array.from(logprobs))); // [evaluate.class-probabilities]
