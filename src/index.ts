@@ -125,6 +125,7 @@ export {
 export { attention } from "./nn/attention/attention.ts";
 export { Conv2d, type Conv2dOptions } from "./nn/conv/conv2d.ts";
 export { conv2d, maxPool2d, type Padding, type PlaneOptions, unfold } from "./nn/conv/planes.ts";
+export { type CrossEntropy, crossEntropy, IGNORED } from "./nn/cross-entropy.ts";
 export { Dropout, setTraining } from "./nn/dropout.ts";
 export { Embedding } from "./nn/embedding.ts";
 export { FeedForward } from "./nn/feed-forward.ts";
@@ -258,7 +259,7 @@ export {
   saveCheckpoint,
 } from "./training/checkpoint.ts";
 export { accumulate, clip, globalNorm } from "./training/gradient-maps.ts";
-export { type CrossEntropy, crossEntropy, IGNORED, weightedSum } from "./training/losses.ts";
+export { weightedSum } from "./training/losses.ts";
 export { type AdamWOptions, adamw } from "./training/optimizers/adamw.ts";
 export type { Optimizer, ParameterGroup } from "./training/optimizers/optimizer.ts";
 export { type SGDOptions, sgd } from "./training/optimizers/sgd.ts";

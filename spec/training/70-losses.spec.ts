@@ -1,11 +1,12 @@
 // The executable half of 70-losses.md.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { crossEntropy, IGNORED } from "../../src/nn/cross-entropy.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { bool, flat, Int, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
-import { crossEntropy, IGNORED, weightedSum } from "../../src/training/losses.ts";
+import { weightedSum } from "../../src/training/losses.ts";
 import { nextTokens, type TargetOptions } from "../../src/training/targets.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusal } from "../support/properties/refusals.ts";

@@ -7,6 +7,7 @@ import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import type { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { layerOutputs, type ParameterSetName } from "../../src/models/flamingo/names.ts";
+import { crossEntropy } from "../../src/nn/cross-entropy.ts";
 import { parameterNames, ties } from "../../src/nn/state-dict.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { LoadError, RuleError } from "../../src/tensor/errors.ts";
@@ -22,7 +23,6 @@ import {
   type RunFacts,
   saveCheckpoint,
 } from "../../src/training/checkpoint.ts";
-import { crossEntropy } from "../../src/training/losses.ts";
 import { sgd } from "../../src/training/optimizers/sgd.ts";
 import { stepProgram } from "../../src/training/step.ts";
 import { nextTokens } from "../../src/training/targets.ts";

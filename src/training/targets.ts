@@ -1,9 +1,10 @@
 // Next-token targets for interleaved text and images.
+
+import { IGNORED } from "../nn/cross-entropy.ts";
 import { type Check, checked, nullable, oneOf, optional, passing, whole } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { shapes } from "../tensor/pattern.ts";
 import { Bool, Int } from "../tensor/tensor.ts";
-import { IGNORED } from "./losses.ts";
 
 export interface TargetOptions {
   readonly mediaTokenId?: number | null | undefined;

@@ -12,12 +12,12 @@ import {
   readTokens,
   writerOf,
 } from "../../models/language-model.ts";
+import { crossEntropy, IGNORED } from "../../nn/cross-entropy.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { concat, repeat } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { Bool, Int, type Tensor } from "../../tensor/tensor.ts";
-import { crossEntropy, IGNORED } from "../../training/losses.ts";
 import { Arguments } from "./interface/arguments.ts";
 import {
   className,

@@ -4,11 +4,11 @@ import { activation } from "../../../nn/activations.ts";
 import { attention } from "../../../nn/attention/attention.ts";
 import { Conv2d } from "../../../nn/conv/conv2d.ts";
 import { maxPool2d, type Padding } from "../../../nn/conv/planes.ts";
+import { crossEntropy } from "../../../nn/cross-entropy.ts";
 import { BatchNorm2d } from "../../../nn/norms/batch-norm.ts";
 import { LayerNorm, RMSNorm } from "../../../nn/norms/layer-norm.ts";
 import { mulScalar } from "../../../tensor/ops/functions.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
-import { crossEntropy } from "../../../training/losses.ts";
 import { moduleClass, side, size } from "../interface/source.ts";
 
 const flag = optional(boolean, undefined);
