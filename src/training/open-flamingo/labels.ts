@@ -1,10 +1,11 @@
 // Which tokens have a loss in the two datasets of OpenFlamingo: open_flamingo/train/train_utils.py of open-flamingo 2.0.1, train_one_epoch.
 // Labels stand at their own tokens; `nextLabels` moves them to the positions that predict them.
+
+import { IGNORED } from "../../nn/cross-entropy.ts";
 import { type Check, checked, whole } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { shapes } from "../../tensor/pattern.ts";
 import { Int } from "../../tensor/tensor.ts";
-import { IGNORED } from "../losses.ts";
 
 export interface LabelOptions {
   readonly mediaTokenId: number;
