@@ -73,3 +73,11 @@ export function crossEntropy<P extends string>(
   const sum = sumAll(perToken);
   return { perToken, sum, mean: mulScalar(sum, 1 / counted), counted };
 }
+
+/** The labels of the next tokens, as the language models of transformers shift them: the last position has none. */
+export function nextLabels(labels: Int<"b l">): Int<"b l"> {
+  const [, l = 0] = labels.shape;
+  const given = labels.flat();
+  const next = given.map((_, at) => (at % l === l - 1 ? IGNORED : (given[at + 1] ?? IGNORED))); // [labels.next]
+  return new Int(labels.shape, next);
+}

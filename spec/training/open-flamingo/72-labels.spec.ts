@@ -2,14 +2,10 @@
 // expressions; golden/cases/open-flamingo has the labels of the package's own training loop.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { nextLabels } from "../../../src/nn/cross-entropy.ts";
 import { flat, Int, int, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { embeddingGradientMask } from "../../../src/training/open-flamingo/gradient-mask.ts";
-import {
-  type LabelOptions,
-  laionLabels,
-  mmc4Labels,
-  nextLabels,
-} from "../../../src/training/open-flamingo/labels.ts";
+import { type LabelOptions, laionLabels, mmc4Labels } from "../../../src/training/open-flamingo/labels.ts";
 import { refusal, shapeRefusal } from "../../support/properties/refusals.ts";
 
 const TOKENS = "abcdIEPs"; // I: an image, E: the end of a chunk, P: padding, s: the end of the text

@@ -12,7 +12,7 @@ import {
   readTokens,
   writerOf,
 } from "../../models/language-model.ts";
-import { crossEntropy, IGNORED } from "../../nn/cross-entropy.ts";
+import { crossEntropy, nextLabels } from "../../nn/cross-entropy.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { concat, repeat } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
@@ -129,16 +129,6 @@ function cacheContents(layers: readonly KeyValues[], mask: Bool<"b s">): Record<
       [`cache.${i}.keys`, where(real(k), named("b g s k", k))],
       [`cache.${i}.values`, where(real(v), named("b g s k", v))],
     ]),
-  );
-}
-
-/** Labels moved by one position: the target of a position is the label of the next one, and the last position has none. */
-function nextLabels(labels: Int<"b l">): Int<"b l"> {
-  const [b = 0, l = 0] = labels.shape;
-  const flat = labels.flat();
-  return new Int(
-    [b, l],
-    Int32Array.from(flat, (_, i) => (i % l === l - 1 ? IGNORED : (flat[i + 1] ?? IGNORED))),
   );
 }
 

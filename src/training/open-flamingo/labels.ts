@@ -1,5 +1,5 @@
 // Which tokens have a loss in the two datasets of OpenFlamingo: open_flamingo/train/train_utils.py of open-flamingo 2.0.1, train_one_epoch.
-// Labels stand at their own tokens; `nextLabels` moves them to the positions that predict them.
+// Labels stand at their own tokens; `nextLabels` of nn moves them to the positions that predict them.
 
 import { IGNORED } from "../../nn/cross-entropy.ts";
 import { type Check, checked, whole } from "../../nn/options.ts";
@@ -62,12 +62,4 @@ export function mmc4Labels(ids: Int<"b l">, options: LabelOptions): Int<"b l"> {
     return counts ? id : IGNORED;
   });
   return new Int(ids.shape, labels);
-}
-
-/** The labels of the next tokens, as the language models of transformers shift them: the last position has none. */
-export function nextLabels(labels: Int<"b l">): Int<"b l"> {
-  const [, l = 0] = labels.shape;
-  const given = labels.flat();
-  const next = given.map((_, at) => (at % l === l - 1 ? IGNORED : (given[at + 1] ?? IGNORED))); // [labels.next]
-  return new Int(labels.shape, next);
 }
