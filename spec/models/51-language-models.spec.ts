@@ -28,6 +28,7 @@ import { refusal } from "../support/properties/refusals.ts";
 
 const IMAGE = 3;
 const WORDS = 11;
+const FEW = { vocabSize: WORDS, hiddenSize: 8, numAttentionHeads: 2, numHiddenLayers: 1 };
 
 /** Rows of tokens, each behind padding on the left: `at` is the number of padding tokens of a row. */
 interface Batch {
@@ -273,6 +274,42 @@ test("[decode.causal] [decode.padding] [decode.positions] masks and positions eq
     }),
   );
 });
+
+/** The attention module of a language model's first layer. */
+const attentionOf = (model: LanguageModel): DecoderLayer =>
+  (model.layers[0] as unknown as { self_attn: DecoderLayer }).self_attn;
+
+test.each([
+  ["llama", () => new LlamaForCausalLM({ ...FEW, intermediateSize: 6 })],
+  ["opt", () => new OPTForCausalLM({ ...FEW, ffnDim: 6 })],
+])(
+  "[decode.empty-row] attention to no token is 0, or the mean of that to each token alone: %s",
+  (_, make) => {
+    const attention = attentionOf(initialize(make(), 3));
+    const x = randomTensor<"b l d">([1, 1, 8], 4);
+    const past = { k: randomTensor([1, 2, 3, 4], 5), v: randomTensor([1, 2, 3, 4], 6) };
+    const seeing = (keys: readonly number[], emptyRow?: "zero" | "uniform"): number[] => {
+      const mayAttend = new Bool<"b l s">([1, 1, 4], Uint8Array.from(keys));
+      const positions = new Int<"b l">([1, 1], Int32Array.of(3));
+      const at = { positions, mayAttend, media: null, visibility: null, emptyRow };
+      return [...flat(attention.forward(x, at, past).x.data)];
+    };
+    const [bias, ...alone] = [0, 1, 2, 3, 4].map((key) =>
+      seeing(
+        [1, 2, 3, 4].map((each) => Number(each === key)),
+        "zero",
+      ),
+    ); // no token: the bias of the projection, if it has one
+    const uniform = seeing([0, 0, 0, 0], "uniform");
+    for (const [i, value] of uniform.entries()) {
+      const mean = alone.reduce((sum, each) => sum + (each[i] ?? 0) / 4, 0);
+      expect(value).toBeCloseTo(mean, 13);
+    }
+    expect(seeing([0, 0, 0, 0])).toEqual(bias);
+    expect(uniform).not.toEqual(bias);
+    expect(seeing([0, 1, 1, 0], "uniform")).toEqual(seeing([0, 1, 1, 0], "zero"));
+  },
+);
 
 test("[decode.mask] a mask that is shorter than the pass is refused", () => {
   const error = refusal(() => decodingOf(noPadding(1, 2), 3));

@@ -4,6 +4,7 @@ import type { Visibility } from "../masks/media-mask.ts";
 import { type Check, checkValue, oneOf, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { concat, rearrange, slice } from "../tensor/ops/arrange.ts";
+import type { EmptyRow } from "../tensor/ops/table.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 
@@ -36,6 +37,8 @@ export interface Decoding {
   readonly media: Tensor<"b m r e"> | null;
   /** The images that the pass's tokens may attend to. */
   readonly visibility: Visibility | null;
+  /** The attention of a token that may attend to no token, such as padding in front of a text, which nothing reads. Default "zero". */
+  readonly emptyRow?: EmptyRow | undefined;
 }
 
 /** A layer's results: the hidden states, and its cache with the pass's tokens added. */

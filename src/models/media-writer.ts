@@ -2,6 +2,7 @@
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { passVisibility } from "../masks/decoding/passes.ts";
 import { type Grid, locate } from "../masks/grid.ts";
+import type { EmptyRow } from "../tensor/ops/table.ts";
 import type { Bool, Tensor } from "../tensor/tensor.ts";
 import {
   type Decoding,
@@ -19,6 +20,8 @@ export interface MediaText {
   readonly mediaTokenId: number;
   readonly convention: Convention;
   readonly count?: PositionCount;
+  /** See `Decoding`. */
+  readonly emptyRow?: EmptyRow | undefined;
 }
 
 /**
@@ -29,11 +32,11 @@ export function decodingWithMedia(
   { text, passes }: ReadText,
   mask: Bool<"b s">,
   media: Tensor<"b m r e"> | null,
-  { mediaTokenId, convention, count }: MediaText,
+  { mediaTokenId, convention, count, emptyRow }: MediaText,
   locations: Grid = locate(text, mediaTokenId),
 ): Decoding {
   const visibility = media && passVisibility(locations, passes, media.shape[1] ?? 0, convention); // [decode.visibility]
-  return { ...decodingOf(mask, passes.at(-1) ?? 0, count), media, visibility };
+  return { ...decodingOf(mask, passes.at(-1) ?? 0, count), media, visibility, emptyRow };
 }
 
 /** Image tokens of a text without those of padding, which may be any token in generation, the image token included. */

@@ -148,7 +148,7 @@ class GPTNeoXAttention {
   }
 
   /** The cache holds rotated keys, and values, b g s k. */
-  forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
     const {
       heads: h,
       headDim,
@@ -157,13 +157,13 @@ class GPTNeoXAttention {
       ropeScaling: scaling,
       rotaryPrecision: precision,
     } = this.options;
-    const angles = { width, base, from: positions, precision, scaling };
+    const angles = { width, base, from: at.positions, precision, scaling };
     // #region attend
     const heads = rearrange("b l (h c) -> b h l c", this.query_key_value.forward(x), { h }); // [neox.interleaved]
     const { q, k, v } = split(heads, { q: headDim, k: headDim, v: headDim });
     const queries = mulScalar(rotary(named("b h l k", q), angles), headDim ** -0.5);
     const keys = rotary(named("b g l k", k), angles); // [neox.rotary]
-    const { out, now } = multiHead(this, { q: queries, k: keys, v: named("b g l k", v) }, mayAttend, past); // [neox.cache]
+    const { out, now } = multiHead(this, { q: queries, k: keys, v: named("b g l k", v) }, at, past); // [neox.cache]
     const y = this.dense.forward(out);
     return { x: tap(this, "", y), now };
     // #endregion

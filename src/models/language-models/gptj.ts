@@ -133,9 +133,9 @@ class GptJAttention {
   }
 
   /** The cache holds rotated keys, and values, b g s k. */
-  forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
     const { heads: h, width, rotaryDim, rotaryPrecision: precision } = this.options;
-    const angles: RotaryOptions = { width: rotaryDim, pairing: "interleaved", from: positions, precision }; // [gptj.rotary]
+    const angles: RotaryOptions = { width: rotaryDim, pairing: "interleaved", from: at.positions, precision }; // [gptj.rotary]
     // #region attend
     const q = rotary(rearrange("b l (h k) -> b h l k", this.q_proj.forward(x), { h }), angles);
     const k = rotary(rearrange("b l (h k) -> b h l k", this.k_proj.forward(x), { h }), angles);
@@ -145,7 +145,7 @@ class GptJAttention {
       k: named("b g l k", k),
       v: named("b g l k", v),
     };
-    const { out, now } = multiHead(this, heads, mayAttend, past); // [gptj.cache]
+    const { out, now } = multiHead(this, heads, at, past); // [gptj.cache]
     return { x: tap(this, "", this.out_proj.forward(out)), now };
     // #endregion
   }

@@ -166,7 +166,11 @@ class LlamaAttention {
   }
 
   /** The cache holds rotated keys, and values, b g s k. */
-  forward(x: Tensor<"b l d">, { positions, mayAttend }: Decoding, past: KeyValues | null): Decoded {
+  forward(
+    x: Tensor<"b l d">,
+    { positions, mayAttend, emptyRow = "zero" }: Decoding,
+    past: KeyValues | null,
+  ): Decoded {
     const {
       heads,
       keyValueHeads: g,
@@ -190,7 +194,7 @@ class LlamaAttention {
 
     const out = attention(this, mulScalar(queries, headDim ** -0.5), keys, values, {
       mayAttend: mask,
-      emptyRow: "zero", // the rows of padding, which nothing reads
+      emptyRow, // [decode.empty-row]
     });
     const y = this.o_proj.forward(named("b l (h k)", rearrange("b g h l k -> b l (g h k)", out)));
     return { x: tap(this, "", y), now };

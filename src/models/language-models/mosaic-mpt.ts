@@ -284,7 +284,7 @@ class MosaicMptAttention {
   }
 
   /** The cache holds normalised keys and values, b g s k. */
-  forward(x: Tensor<"b l d">, { mayAttend }: Decoding, past: KeyValues | null): Decoded {
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
     const { dModel: d, heads: h, keyValueHeads: g, clip, scale, biasMax } = this.options;
     const width = (d / h) * g;
     // #region attend
@@ -300,9 +300,9 @@ class MosaicMptAttention {
       k: inHeads("b g l k", keys, g),
       v: inHeads("b g l k", v, g),
     };
-    const positions = { heads: h, keys: mayAttend.shape[2] ?? 0 };
+    const positions = { heads: h, keys: at.mayAttend.shape[2] ?? 0 };
     const bias = biasMax === null ? null : alibi({ ...positions, biasMax }); // [mosaic.alibi]
-    const { out, now } = multiHead(this, heads, mayAttend, past, bias); // [mosaic.cache]
+    const { out, now } = multiHead(this, heads, at, past, bias); // [mosaic.cache]
     return { x: tap(this, "", this.out_proj.forward(out)), now };
     // #endregion
   }

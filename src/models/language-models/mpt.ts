@@ -147,9 +147,9 @@ class MptAttention {
   }
 
   /** The cache holds keys and values, b g s k; positions are in the scores only. */
-  forward(x: Tensor<"b l d">, { mayAttend }: Decoding, past: KeyValues | null): Decoded {
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
     const { dModel: d, heads: h, clip, scale, maxSeqLen } = this.options;
-    const keys = mayAttend.shape[2] ?? 0;
+    const keys = at.mayAttend.shape[2] ?? 0;
     if (keys > maxSeqLen)
       throw new RuleError(
         `the text has ${keys} tokens, and maxSeqLen is ${maxSeqLen}: build the model with a larger one, which needs no other weights`,
@@ -166,7 +166,7 @@ class MptAttention {
       k: inHeads("b g l k", k),
       v: inHeads("b g l k", v),
     };
-    const { out, now } = multiHead(this, heads, mayAttend, past, alibi({ heads: h, keys })); // [mpt.alibi] [mpt.cache]
+    const { out, now } = multiHead(this, heads, at, past, alibi({ heads: h, keys })); // [mpt.alibi] [mpt.cache]
     const y = this.out_proj.forward(out);
     return { x: tap(this, "", y), now };
     // #endregion

@@ -2,8 +2,8 @@
 import { attention } from "../../nn/attention/attention.ts";
 import { rearrange, repeat } from "../../tensor/ops/arrange.ts";
 import { named } from "../../tensor/pattern.ts";
-import type { Bool, Tensor } from "../../tensor/tensor.ts";
-import { appended, type KeyValues } from "../language-model.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { appended, type Decoding, type KeyValues } from "../language-model.ts";
 
 export interface Heads {
   /** Queries, multiplied by the scale of the scores. */
@@ -24,7 +24,7 @@ function forQueries(x: Tensor, h: number): Tensor<"b h s k"> {
 export function multiHead(
   owner: object,
   { q, k, v }: Heads,
-  mayAttend: Bool<"b l s">,
+  { mayAttend, emptyRow = "zero" }: Decoding,
   past: KeyValues | null,
   bias: Tensor | null = null,
 ): { readonly out: Tensor<"b l (h k)">; readonly now: KeyValues } {
@@ -33,7 +33,7 @@ export function multiHead(
   const out = attention(owner, q, forQueries(now.k, h), forQueries(now.v, h), {
     mayAttend: repeat("b l s -> b h l s", mayAttend, { h }),
     bias,
-    emptyRow: "zero", // the rows of padding, which nothing reads
+    emptyRow, // [decode.empty-row]
   });
   return { out: named("b l (h k)", rearrange("b h l k -> b l (h k)", out)), now };
 }

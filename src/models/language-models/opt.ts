@@ -155,13 +155,13 @@ class OptAttention {
   }
 
   /** The cache holds keys and values, b g s k. */
-  forward(x: Tensor<"b l d">, { mayAttend }: Decoding, past: KeyValues | null): Decoded {
+  forward(x: Tensor<"b l d">, at: Decoding, past: KeyValues | null): Decoded {
     const { heads: h, hiddenSize } = this.options;
     const queries = mulScalar(this.q_proj.forward(x), (hiddenSize / h) ** -0.5); // [opt.heads]
     const q = rearrange("b l (h k) -> b h l k", queries, { h });
     const k = named("b g l k", rearrange("b l (h k) -> b h l k", this.k_proj.forward(x), { h }));
     const v = named("b g l k", rearrange("b l (h k) -> b h l k", this.v_proj.forward(x), { h }));
-    const { out, now } = multiHead(this, { q, k, v }, mayAttend, past); // [opt.cache]
+    const { out, now } = multiHead(this, { q, k, v }, at, past); // [opt.cache]
     return { x: tap(this, "", this.out_proj.forward(out)), now };
   }
 }

@@ -129,8 +129,9 @@ export class OpenFlamingo {
     // #endregion
   }
 
-  /** The model with its images fixed, as generation takes it. */
-  withMedia(visionX: Tensor<"b m f c h w">): Writer {
-    return writerWithMedia(this, this.lang_encoder, () => this.perceive(visionX), this.options);
+  /** The model with its images fixed, as generation takes it. `emptyRow`: see `Decoding`. */
+  withMedia(visionX: Tensor<"b m f c h w">, { emptyRow }: Pick<MediaText, "emptyRow"> = {}): Writer {
+    const text = { ...this.options, emptyRow };
+    return writerWithMedia(this, this.lang_encoder, () => this.perceive(visionX), text);
   }
 }
