@@ -258,8 +258,25 @@ export {
   type RunFacts,
   saveCheckpoint,
 } from "./training/checkpoint.ts";
+export { shuffledOrder } from "./training/data-order.ts";
 export { accumulate, clip, globalNorm } from "./training/gradient-maps.ts";
 export { weightedSum } from "./training/losses.ts";
+export {
+  type FlamingoTrainingBehaviour,
+  flamingoTrainingProfiles,
+} from "./training/open-flamingo/behaviour.ts";
+export { embeddingGradientMask } from "./training/open-flamingo/gradient-mask.ts";
+export { flamingoGroups } from "./training/open-flamingo/groups.ts";
+export { type LabelOptions, laionLabels, mmc4Labels } from "./training/open-flamingo/labels.ts";
+export { type FlamingoBatch, flamingoLoss } from "./training/open-flamingo/loss.ts";
+export { type FlamingoRun, loadFlamingoRun, saveFlamingoRun } from "./training/open-flamingo/run.ts";
+export {
+  type FlamingoDataset,
+  type FlamingoProgress,
+  type FlamingoStep,
+  type TrainFlamingoOptions,
+  trainFlamingo,
+} from "./training/open-flamingo/train.ts";
 export { type AdamWOptions, adamw } from "./training/optimizers/adamw.ts";
 export type { Optimizer, ParameterGroup } from "./training/optimizers/optimizer.ts";
 export { type SGDOptions, sgd } from "./training/optimizers/sgd.ts";
@@ -268,6 +285,7 @@ export { lossAndGradients, stepProgram } from "./training/step.ts";
 export { nextTokens, type TargetOptions } from "./training/targets.ts";
 export { decayGroups, trainable } from "./training/trainable.ts";
 export { type Step, type TrainOptions, train } from "./training/training.ts";
+export { weightsDigest } from "./training/weights-digest.ts";
 export {
   type BeamText,
   type Finish,

@@ -4,7 +4,7 @@ import { saveSafetensors } from "../io/safetensors/write.ts";
 import { quoted } from "../io/wording.ts";
 import { checkValue, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
-import { LoadError } from "../tensor/errors.ts";
+import { LoadError, RuleError } from "../tensor/errors.ts";
 import { flat, Int, Tensor } from "../tensor/tensor.ts";
 import type { Optimizer } from "./optimizers/optimizer.ts";
 
@@ -16,6 +16,8 @@ const PARTS = ["weights", "optimizer", "extra"] as const;
 export interface Progress {
   readonly model: object;
   readonly optimizer: Optimizer;
+  /** The weights that the file holds; the others are those that the model has. Default: all. */
+  readonly names?: readonly string[] | undefined;
   /** Further tensors of the run, such as a history. They are stored with the rest; loading replaces the content of the map. */
   readonly extra?: Map<string, Tensor> | undefined;
 }
@@ -58,10 +60,19 @@ export class ForeignCheckpointError extends LoadError {
 const prefixed = (prefix: string, tensors: Iterable<readonly [string, Tensor]>): [string, Tensor][] =>
   [...tensors].map(([name, t]) => [`${prefix}.${name}`, t]);
 
-/** The parameters and buffers of a model, tied ones once. */
-function untied(model: object): Map<string, Tensor> {
+/** The parameters and buffers that a checkpoint holds, tied ones once. Throws a RuleError for a name that is none of them. */
+function weightsOf(model: object, names: readonly string[] | undefined): Map<string, Tensor> {
   const tied = ties(model);
-  return new Map([...stateDict(model)].filter(([name]) => !tied.has(name)));
+  const all = new Map([...stateDict(model)].filter(([name]) => !tied.has(name)));
+  if (names === undefined) return all;
+  const unknown = names.find((name) => !all.has(name));
+  if (unknown !== undefined)
+    throw new RuleError(
+      `the model has no parameter ${quoted(unknown)} to store; parameterNames(model) lists them`,
+      "checkpoint.part",
+    );
+  const chosen = new Set(names);
+  return new Map([...all].filter(([name]) => chosen.has(name))); // [checkpoint.part]
 }
 
 /**
@@ -71,13 +82,13 @@ function untied(model: object): Map<string, Tensor> {
  */
 export function saveCheckpoint(
   path: string,
-  { model, optimizer, extra = new Map() }: Progress,
+  { model, optimizer, names, extra = new Map() }: Progress,
   step: number,
   run: RunFacts = {},
 ): void {
   checkValue("saveCheckpoint", "step", step, whole(0, 2 ** 31 - 1));
   const tensors = new Map<string, Tensor | Int>([
-    ...prefixed("weights", untied(model)), // [checkpoint.resume]
+    ...prefixed("weights", weightsOf(model, names)), // [checkpoint.resume]
     ...prefixed("optimizer", optimizer.state()),
     ...prefixed("extra", extra),
     ["step", new Int([1], Int32Array.of(step))],
@@ -158,8 +169,11 @@ function stepOf(file: SafetensorsFile): number {
 }
 
 /** Checks names and shapes of the weights, so that loading them cannot fail when the optimiser has changed. */
-function checkWeights(file: SafetensorsFile, model: object, weights: ReadonlyMap<string, Tensor>): void {
-  const expected = untied(model);
+function checkWeights(
+  file: SafetensorsFile,
+  expected: ReadonlyMap<string, Tensor>,
+  weights: ReadonlyMap<string, Tensor>,
+): void {
   const names = new Set([...expected.keys(), ...weights.keys()]);
   for (const name of names) {
     const [a, b] = [expected.get(name), weights.get(name)].map((t) => t && `[${t.shape.join(" ")}]`);
@@ -175,7 +189,12 @@ function checkWeights(file: SafetensorsFile, model: object, weights: ReadonlyMap
  * Restores the model and the optimiser and returns the number of steps taken. The file is checked whole before anything changes.
  * Throws a LoadError on any other file, and a ForeignCheckpointError if `run` is given and the file has other facts.
  */
-export function loadCheckpoint(path: string, { model, optimizer, extra }: Progress, run?: RunFacts): number {
+export function loadCheckpoint(
+  path: string,
+  { model, optimizer, names, extra }: Progress,
+  run?: RunFacts,
+): number {
+  const expected = weightsOf(model, names);
   const file = loadSafetensors(path);
   try {
     checkKind(file, optimizer);
@@ -183,9 +202,9 @@ export function loadCheckpoint(path: string, { model, optimizer, extra }: Progre
     if (differences.length > 0) throw new ForeignCheckpointError(path, differences);
     const step = stepOf(file);
     const parts = partsOf(file); // [checkpoint.whole]
-    checkWeights(file, model, parts.weights); // [checkpoint.whole]
+    checkWeights(file, expected, parts.weights); // [checkpoint.whole]
     optimizer.load(parts.optimizer, parts.weights);
-    loadStateDict(model, parts.weights);
+    loadStateDict(model, parts.weights, { optional: [(name) => !expected.has(name)] });
     extra?.clear();
     for (const [name, t] of parts.extra) extra?.set(name, t);
     return step;

@@ -18,6 +18,7 @@ import {
 } from "../language-model.ts";
 import { decodingWithMedia, type MediaText, writerWithMedia } from "../media-writer.ts";
 import { FlamingoLayer } from "./flamingo-layer.ts";
+import { openFlamingoSets } from "./names.ts";
 import { OpenFlamingoResampler, type OpenFlamingoResamplerOptions } from "./perceiver-resampler.ts";
 
 /** Sizes of cross-attention. */
@@ -97,6 +98,11 @@ export class OpenFlamingo {
       return new FlamingoLayer(crosses ? new GatedCrossAttentionBlock(cross) : null, layer);
     });
     // #endregion
+  }
+
+  /** The parameters that the package trains. */
+  get parameterSets(): typeof openFlamingoSets {
+    return openFlamingoSets;
   }
 
   /**

@@ -1,0 +1,33 @@
+// Decisions in which the training loop of open-flamingo differs from what most users expect.
+
+export interface FlamingoTrainingBehaviour {
+  /** When the accumulated gradient is clipped: once for a step, or after each of its micro-batches. */
+  readonly clipping: "step" | "micro-batch";
+  /**
+   * A batch without any label, whose mean loss would be 0 / 0. "skip": it adds nothing. "discard": it also discards everything that was accumulated
+   * before it in the step, and the step is not taken if it is in the last micro-batch.
+   */
+  readonly withoutLabels: "skip" | "discard";
+  /** What the schedule counts: all steps, or those that changed the weights. */
+  readonly scheduleCounts: "steps" | "updates";
+  /** Weight decay of the gated layers: of their matrices, or of gates, norms and biases too. */
+  readonly decay: "matrices" | "gated layers";
+}
+
+export const flamingoTraining: FlamingoTrainingBehaviour = {
+  clipping: "step", // [flamingoTraining.clip]
+  withoutLabels: "skip", // [flamingoTraining.no-labels]
+  scheduleCounts: "steps",
+  decay: "matrices", // [flamingoTraining.decay]
+};
+
+/** Behaviours of releases, to give as `behaviour`. */
+export const flamingoTrainingProfiles = {
+  /** open_flamingo/train/train_utils.py and train.py */
+  "open-flamingo@2.0.1": {
+    clipping: "micro-batch", // [flamingoTraining.clip]
+    withoutLabels: "discard", // [flamingoTraining.no-labels]
+    scheduleCounts: "updates", // [flamingoTraining.no-labels]
+    decay: "gated layers", // [flamingoTraining.decay]
+  },
+} as const satisfies Readonly<Record<string, FlamingoTrainingBehaviour>>;

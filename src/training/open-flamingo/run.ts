@@ -1,0 +1,56 @@
+// Checkpoints of a training run of an OpenFlamingo: the trained part, the optimiser, and how far the run is.
+import { loadSafetensors } from "../../io/safetensors/read.ts";
+import { type Check, checked, object, optional } from "../../nn/options.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { loadCheckpoint, type RunFacts, saveCheckpoint } from "../checkpoint.ts";
+import type { Optimizer } from "../optimizers/optimizer.ts";
+import type { FlamingoProgress } from "./train.ts";
+
+export interface FlamingoRun {
+  readonly model: object;
+  readonly optimizer: Optimizer;
+  /** What the numbers of the run depend on, such as seeds, options, and `weightsDigest` of the frozen models. */
+  readonly facts?: RunFacts | undefined;
+}
+
+const checks: { readonly [K in keyof FlamingoRun]-?: Check } = {
+  model: object("a model"),
+  optimizer: object("an optimiser"),
+  facts: optional(object("facts of the run, by name")),
+};
+
+const UPDATES = "updates";
+
+/** Writes the parameters that the optimiser trains, its state and the progress. The frozen models are not written. */
+export function saveFlamingoRun(path: string, run: FlamingoRun, { step, updates }: FlamingoProgress): void {
+  const { model, optimizer, facts = {} } = checked("saveFlamingoRun", run, checks);
+  const extra = new Map([[UPDATES, new Tensor([1], view(Float64Array.of(updates), [1]))]]);
+  saveCheckpoint(path, { model, optimizer, names: optimizer.names, extra }, step, facts); // [flamingoTraining.resume]
+}
+
+/** The number of updates in a file; null if it has none. */
+function updatesIn(path: string): number | null {
+  const file = loadSafetensors(path);
+  try {
+    if (!file.has(`extra.${UPDATES}`)) return null;
+    const [updates = -1, ...others] = flat(file.tensor(`extra.${UPDATES}`).data);
+    return others.length === 0 && Number.isSafeInteger(updates) && updates >= 0 ? updates : null;
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Restores the trained parameters and the optimiser, and returns the progress. Throws a LoadError for a file that is none of this run's, and
+ * changes nothing then.
+ */
+export function loadFlamingoRun(path: string, run: FlamingoRun): FlamingoProgress {
+  const { model, optimizer, facts = {} } = checked("loadFlamingoRun", run, checks);
+  const updates = updatesIn(path);
+  if (updates === null)
+    throw new LoadError(`${path} is no checkpoint of saveFlamingoRun  [flamingoTraining.resume]`);
+  const extra = new Map<string, Tensor>();
+  const step = loadCheckpoint(path, { model, optimizer, names: optimizer.names, extra }, facts);
+  return { step, updates }; // [flamingoTraining.resume]
+}
