@@ -208,10 +208,10 @@ export function writerOf(model: LanguageModel, count: PositionCount = "tokens"):
 }
 
 /** Throws a RuleError if a cache or a mask is not that of the text that a step reads on. */
-function checkStep(
+export function checkStep(
   model: LanguageModel,
   ids: Int<"b l">,
-  { mayAttend }: Decoding,
+  { mayAttend }: Pick<Decoding, "mayAttend">,
   cache: Cache | null,
 ): void {
   const { b, l } = shapes("a step", { ids: [ids, "b l"] });

@@ -1,25 +1,47 @@
 // OpenFlamingo: Awadalla et al., arXiv 2308.01390; open_flamingo/src/flamingo.py of open-flamingo 2.0.1. An image encoder, a resampler, and
 // gated cross-attention before layers of a language model.
 import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
-import { conventions } from "../../masks/conventions/conventions.ts";
-import { type Check, checked, count, layers, optional, passing, whole } from "../../nn/options.ts";
+import { nextLabels } from "../../nn/cross-entropy.ts";
+import { type Check, checked, count, flag, layers, optional, passing, whole } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { detach } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
-import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
+import type { Int, Tensor } from "../../tensor/tensor.ts";
+import { walk } from "../../tensor/walk.ts";
 import type { ImageEncoder } from "../flamingo/media.ts";
 import {
+  checkStep,
+  decodingOf,
+  type KeyValues,
   type LanguageModel,
   languageModelCheck,
   readOn,
   readTokens,
   type Writer,
 } from "../language-model.ts";
-import { decodingWithMedia, type MediaText, writerWithMedia } from "../media-writer.ts";
+import { type MediaText, writerWithMedia } from "../media-writer.ts";
+import {
+  type Conditioning,
+  checkImages,
+  countedAfter,
+  type ImagePass,
+  imagesOf,
+  visibilityOfPass,
+} from "./conditioning.ts";
 import { FlamingoLayer } from "./flamingo-layer.ts";
+import {
+  type FlamingoImages,
+  type FlamingoInputs,
+  type FlamingoOutputs,
+  imageInputs,
+  passInputs,
+  textMask,
+} from "./inputs.ts";
+import { labelledLoss, labelLoss } from "./loss.ts";
 import { openFlamingoSets } from "./names.ts";
 import { OpenFlamingoResampler, type OpenFlamingoResamplerOptions } from "./perceiver-resampler.ts";
+import { type OpenFlamingoBehaviour, type OpenFlamingoProfile, openFlamingoBehaviour } from "./profiles.ts";
 
 /** Sizes of cross-attention. */
 export interface OpenFlamingoCrossAttention {
@@ -47,6 +69,12 @@ export interface OpenFlamingoOptions {
   readonly perceiver?: Omit<OpenFlamingoResamplerOptions, "dim"> | undefined;
   /** Sizes of cross-attention, which the release fixes. */
   readonly crossAttn?: OpenFlamingoCrossAttention | undefined;
+  /** Whether training computes activations inside layers a second time, see `keepOnly`. Default false. */
+  readonly gradientCheckpointing?: boolean | undefined;
+  /** The release whose behaviour to reproduce. Default "flamboyance". */
+  readonly profile?: OpenFlamingoProfile | undefined;
+  /** Options that override those of the profile. */
+  readonly behaviour?: Partial<OpenFlamingoBehaviour> | undefined;
 }
 
 const hasForward = (value: unknown): boolean =>
@@ -70,25 +98,67 @@ const checks: { readonly [K in keyof OpenFlamingoOptions]-?: Check } = {
   crossAttnFirstLayer: optional(layers()),
   perceiver: optionsOf("the resampler"),
   crossAttn: optionsOf("cross-attention"),
+  gradientCheckpointing: optional(flag),
+  profile: optional(passing("the name of a profile", (value) => typeof value === "string")),
+  behaviour: optional(passing("an object of options of OpenFlamingoBehaviour", (value) => typeof value === "object")),
 };
+
+/** An image encoder below the name `visual`, as the part of a CLIP model that has both of its towers. */
+class ClipVisual implements ImageEncoder {
+  visual: ImageEncoder;
+
+  constructor(visual: ImageEncoder) {
+    this.visual = visual;
+  }
+
+  forward(images: Tensor<"b c h w">): Tensor<"b n d"> {
+    return this.visual.forward(images);
+  }
+}
+
+/** A pass that was read. */
+interface ReadPass {
+  readonly x: Tensor<"b l d">;
+  readonly layers: readonly KeyValues[];
+  readonly pass: ImagePass;
+  readonly inputs: FlamingoInputs;
+  /** What stays cached after the call. */
+  readonly cached: Conditioning | null;
+}
 
 /**
  * Flamingo of open-flamingo 2.0.1 around any language model: an image encoder, a resampler, and gated cross-attention before every n-th
- * layer. `generate(model.withMedia(images), …)` continues texts with a cache. Throws a RuleError for an option that it refuses.
+ * layer. `generateFlamingo(model, …)` continues texts. Throws a RuleError for an option that it refuses.
  */
 export class OpenFlamingo {
   vision_encoder: ImageEncoder;
   perceiver: OpenFlamingoResampler;
   lang_encoder: LanguageModel;
-  readonly options: MediaText & { readonly eocTokenId: number };
+  readonly options: MediaText & {
+    readonly eocTokenId: number;
+    readonly behaviour: OpenFlamingoBehaviour;
+    readonly gradientCheckpointing: boolean;
+  };
+  /** Media that `cacheMedia` was given. The only state of the model; set when a method has succeeded. */
+  #cached: Conditioning | null = null;
 
   constructor(options: OpenFlamingoOptions) {
     const known = checked("OpenFlamingo", options, checks);
     const { visionEncoder, langEncoder, eocTokenId, mediaTokenId, visDim, perceiver } = known;
     const { crossAttnEveryNLayers: every = 1, crossAttnFirstLayer: first = 0, crossAttn } = known;
-    const convention = conventions["open-flamingo@2.0.1"];
-    this.options = { mediaTokenId, eocTokenId, convention, count: "slots" }; // [openflamingo.positions]
-    this.vision_encoder = visionEncoder;
+    const { gradientCheckpointing = false } = known;
+    const behaviour = openFlamingoBehaviour(known.profile ?? "flamboyance", known.behaviour);
+    const { convention, encoderName } = behaviour;
+    this.options = {
+      mediaTokenId,
+      eocTokenId,
+      convention,
+      count: "slots", // [openflamingo.positions]
+      behaviour,
+      gradientCheckpointing,
+    };
+    this.vision_encoder =
+      encoderName === "vision_encoder.visual" ? new ClipVisual(visionEncoder) : visionEncoder; // [openflamingo.encoder-name]
     this.perceiver = new OpenFlamingoResampler({ ...perceiver, dim: visDim });
     this.lang_encoder = langEncoder;
     const cross = { ...crossAttn, dim: langEncoder.width, dimMedia: visDim, convention };
@@ -106,38 +176,168 @@ export class OpenFlamingo {
   }
 
   /**
-   * Logits of the next token at every position; those of padding have no meaning. `mask` is false for padding. Throws a RuleError if an
-   * image has several frames, and a ShapeError if the shapes do not fit together.
+   * Logits of the next token at every position, the loss of `labels`, and a cache where it is asked for. Images are those of the call, or
+   * those that `cacheMedia` was given. Throws a RuleError for images that do not go with the text, and a ShapeError for shapes that do not
+   * fit together; the model is then as before the call.
    */
-  forward(visionX: Tensor<"b m f c h w">, langX: Int<"b l">, mask: Bool<"b s">): Tensor<"b l n"> {
-    shapes("OpenFlamingo", {
-      visionX: [visionX, "b m f c h w"],
-      langX: [langX, "b l"],
-      mask: [named("b l", mask), "b l"],
-    });
-    const at = decodingWithMedia(readOn(null, langX), mask, this.perceive(visionX), this.options);
-    return this.lang_encoder.logits(readTokens(this.lang_encoder, langX, at, null).x);
+  forward(inputs: FlamingoInputs): FlamingoOutputs {
+    const { behaviour } = this.options;
+    const { x, layers, pass, inputs: given, cached } = this.#read("OpenFlamingo.forward", inputs);
+    const { labels, useCache } = given;
+    const logits = this.lang_encoder.logits(x);
+    const loss = labels ? labelLoss(logits, nextLabels(labels), behaviour) : null; // [openflamingo.loss]
+    this.#cached = cached;
+    return { logits, loss, pastKeyValues: useCache ? { layers, ...pass.read, mask: pass.mask } : null };
   }
 
-  /** The latents of the images. The encoder is frozen, so its output is detached. */
-  perceive(visionX: Tensor<"b m f c h w">): Tensor<"b m r e"> {
+  /** The loss of `forward`, for training: it computes the logits at positions with a label only. Throws as `forward` does. */
+  loss(inputs: FlamingoInputs & { readonly labels: Int<"b l"> }): Tensor<""> {
+    const { x, inputs: given, cached } = this.#read("OpenFlamingo.loss", inputs);
+    if (!given.labels)
+      throw new RuleError("OpenFlamingo.loss needs labels, the token at each position or −100", "openflamingo.loss");
+    const loss = labelledLoss(this.lang_encoder, x, nextLabels(given.labels), this.options.behaviour);
+    this.#cached = cached;
+    return loss;
+  }
+
+  /**
+   * Encodes images once for several calls of `forward`, which are then given none. `inputIds` is the text in which the images stand; a text
+   * without an image token follows it, and sees its last image. Throws as `forward` does.
+   */
+  cacheMedia({ inputIds, ...images }: FlamingoImages & { readonly inputIds: Int<"b l"> }): void {
+    const { inputs } = passInputs("OpenFlamingo.cacheMedia", { langX: inputIds });
+    const { langX } = inputs;
+    const media = this.#media(imageInputs("OpenFlamingo.cacheMedia", images));
+    const pass = { read: readOn(null, langX), mask: textMask(inputs, false) };
+    checkImages(imagesOf(pass, this.options), media, this.options, true);
+    this.#cached = { media, counted: langX };
+  }
+
+  /** Forgets the images that `cacheMedia` was given. */
+  uncacheMedia(): void {
+    this.#cached = null;
+  }
+
+  /** The latents of the images. The encoder is frozen, so its output is detached. Throws a RuleError for no images, or several frames. */
+  perceive(images: Tensor<"b m f c h w"> | FlamingoImages): Tensor<"b m r e"> {
+    return this.#media(imageInputs("OpenFlamingo.perceive", images));
+  }
+
+  /** The outputs of the image encoder, which is frozen: training may compute them once for all steps, and give `features`. */
+  encode(visionX: Tensor<"b m f c h w">): Tensor<"b m s d"> {
     const { b, m, f } = shapes("OpenFlamingo", { visionX: [visionX, "b m f c h w"] });
-    if (f !== 1)
-      throw new RuleError(
-        `an image has ${f} frames; open-flamingo takes one`,
-        "openflamingo.one-frame",
-        "AssertionError: Only single frame supported",
-      );
+    checkFrames(m, f);
     // #region encode
     const images = named("b c h w", rearrange("b m f c h w -> (b m f) c h w", visionX));
-    const tokens = named("(b m f) s d", detach(this.vision_encoder.forward(images))); // [openflamingo.encode]
-    return named("b m r e", this.perceiver.forward(rearrange("(b m f) s d -> b m f s d", tokens, { b, m })));
+    const tokens = named("(b m) s d", detach(this.vision_encoder.forward(images))); // [openflamingo.encode]
+    return rearrange("(b m) s d -> b m s d", tokens, { b, m });
     // #endregion
   }
 
   /** The model with its images fixed, as generation takes it. `emptyRow`: see `Decoding`. */
-  withMedia(visionX: Tensor<"b m f c h w">, { emptyRow }: Pick<MediaText, "emptyRow"> = {}): Writer {
+  withMedia(
+    images: Tensor<"b m f c h w"> | FlamingoImages,
+    { emptyRow }: Pick<MediaText, "emptyRow"> = {},
+  ): Writer {
+    const form = imageInputs("OpenFlamingo.withMedia", images);
     const text = { ...this.options, emptyRow };
-    return writerWithMedia(this, this.lang_encoder, () => this.perceive(visionX), text);
+    const writer = writerWithMedia(this, this.lang_encoder, () => this.#media(form), text);
+    return {
+      ...writer,
+      step: (ids, mask, cache, context) => {
+        const { media } = context;
+        if (media && !cache) {
+          const prompt = { read: readOn(null, ids), mask };
+          checkImages(imagesOf(prompt, this.options), named("b m r e", media), this.options, true);
+        }
+        return writer.step(ids, mask, cache, context);
+      },
+    };
   }
+
+  /** The named activations to keep in gradient checkpointing, for `keepOnly` of `train`; null keeps all. */
+  get keepOnly(): RegExp | null {
+    return this.options.gradientCheckpointing ? layerOutputs : null; // [openflamingo.checkpointing]
+  }
+
+  /** Names of the cross-attention weights, one for each layer that has cross-attention; axes b h l (m r). */
+  get crossAttentionWeights(): string[] {
+    return [...walk(this)].flatMap(([path, module]) =>
+      module instanceof GatedCrossAttentionBlock ? [`${path}.attn.attn`] : [],
+    );
+  }
+
+  /** Reads the tokens of a call, and the images with them. */
+  #read(caller: string, given: FlamingoInputs): ReadPass {
+    const { inputs, images } = passInputs(caller, given);
+    const { langX, pastKeyValues: past = null, useCache = false } = inputs;
+    const { options } = this;
+    const mask = textMask(inputs, options.behaviour.cachedPadding === "remember");
+    const decoding = decodingOf(mask, langX.shape[1] ?? 0, options.count);
+    checkStep(this.lang_encoder, langX, decoding, past);
+    const pass = { read: readOn(past, langX), mask };
+    const located = imagesOf(pass, options);
+    const conditioning = this.#conditioning(images);
+    checkImages(located, conditioning.media, options, images !== null && !past && !useCache);
+    const visibility = visibilityOfPass(pass, located, conditioning, options);
+    const at = { ...decoding, media: conditioning.media, visibility };
+    const { x, layers } = readTokens(this.lang_encoder, langX, at, past?.layers ?? null);
+    const { clearConditionedLayers: clears = true } = inputs;
+    const kept = !images && !clears; // [openflamingo.clear]
+    const cached = kept ? { ...conditioning, counted: countedAfter(langX, conditioning, options) } : null;
+    return { x, layers, pass, inputs, cached };
+  }
+
+  /** The images of a call: its own, or the cached ones. */
+  #conditioning(images: FlamingoImages | null): Conditioning {
+    const cached = this.#cached;
+    if (images && cached)
+      throw new RuleError(
+        "images are cached, and the call has images, too: call uncacheMedia() first, or leave them out",
+        "openflamingo.cached",
+        "AssertionError: Expect vision_x to be None when media has been cached using cache_media(). Try uncache_media() first.",
+      );
+    if (images) return { media: this.#media(images), counted: null };
+    if (cached) return cached;
+    throw new RuleError(
+      "there are no images: give visionX, or call cacheMedia first, and forward with clearConditionedLayers: false if several calls use them",
+      "openflamingo.no-images",
+      "AssertionError: Must provide either vision_x or have precached media using cache_media().",
+    );
+  }
+
+  /** Latents from any form of images. */
+  #media({ visionX, features, media }: FlamingoImages): Tensor<"b m r e"> {
+    if (media) {
+      const { m } = shapes("OpenFlamingo", { media: [media, "b m r e"] });
+      checkFrames(m, 1);
+      return media;
+    }
+    const tokens = features ?? (visionX && this.encode(visionX));
+    if (!tokens) throw new RuleError("there are no images", "openflamingo.no-images");
+    const { m } = shapes("OpenFlamingo", { features: [tokens, "b m s d"] });
+    checkFrames(m, 1);
+    const frames = named("b m f s d", rearrange("b m s d -> b m 1 s d", tokens));
+    return named("b m r e", this.perceiver.forward(frames));
+  }
+}
+
+/**
+ * The named activations that are kept: those of each layer with its gated block, and the resampler's output. The parts of a layer are
+ * computed again one at a time, as the release's checkpoints around resampler, gated blocks and decoder layers have it.
+ */
+export const layerOutputs = /^(perceiver|lang_encoder(\.[a-z_]+)*\.\d+(\.gated_cross_attn_layer)?)(@\d+)?$/;
+
+function checkFrames(m: number, f: number): void {
+  if (f !== 1)
+    throw new RuleError(
+      `an image has ${f} frames; open-flamingo takes one: give the frames of a video as images with a token each`,
+      "openflamingo.one-frame",
+      "AssertionError: Only single frame supported",
+    );
+  if (m === 0)
+    throw new RuleError(
+      "visionX has 0 images for each text: give at least one, or use the language model without images",
+      "openflamingo.no-images",
+    );
 }
