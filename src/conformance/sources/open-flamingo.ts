@@ -73,7 +73,11 @@ const flamingo: SourceClass = {
   call: ["vision_x", "lang_x", "attention_mask", "labels"],
   build(config, at) {
     const { langEncoder, cached, generate, ...options } = readOptions(flamingoOptions, config, at);
-    const model = new OpenFlamingo({ ...options, langEncoder: langEncoder.model, profile: "open-flamingo@2.0.1" });
+    const model = new OpenFlamingo({
+      ...options,
+      langEncoder: langEncoder.model,
+      profile: "open-flamingo@2.0.1",
+    });
     const inputsOf = (args: Arguments) => ({
       visionX: args.tensor("vision_x", "b m f c h w"),
       text: textOf(args, "lang_x"),

@@ -72,8 +72,7 @@ function countedBefore(counted: Int<"b l">, { text }: ReadText, images: Grid, me
   const [cached, read] = [rowsOf(counted, counted.flat()), rowsOf(text, text.flat())];
   const [c = 0, s = 0] = [shape[1], images.shape[1]];
   const follows = read.map(
-    (row, b) =>
-      !images.data.subarray(b * s, (b + 1) * s).includes(1) && !beginAlike(row, cached[b] ?? []), // [openflamingo.cached-media]
+    (row, b) => !images.data.subarray(b * s, (b + 1) * s).includes(1) && !beginAlike(row, cached[b] ?? []), // [openflamingo.cached-media]
   );
   return { shape, data: data.map((image, i) => (follows[Math.floor(i / c)] ? image : 0)) };
 }

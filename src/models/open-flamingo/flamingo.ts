@@ -38,8 +38,8 @@ import {
   passInputs,
   textMask,
 } from "./inputs.ts";
-import { labelledLoss, labelLoss } from "./loss.ts";
-import { openFlamingoSets } from "./names.ts";
+import { labelLoss, labelledLoss } from "./loss.ts";
+import { openFlamingoLayerOutputs, openFlamingoSets } from "./names.ts";
 import { OpenFlamingoResampler, type OpenFlamingoResamplerOptions } from "./perceiver-resampler.ts";
 import { type OpenFlamingoBehaviour, type OpenFlamingoProfile, openFlamingoBehaviour } from "./profiles.ts";
 
@@ -100,7 +100,9 @@ const checks: { readonly [K in keyof OpenFlamingoOptions]-?: Check } = {
   crossAttn: optionsOf("cross-attention"),
   gradientCheckpointing: optional(flag),
   profile: optional(passing("the name of a profile", (value) => typeof value === "string")),
-  behaviour: optional(passing("an object of options of OpenFlamingoBehaviour", (value) => typeof value === "object")),
+  behaviour: optional(
+    passing("an object of options of OpenFlamingoBehaviour", (value) => typeof value === "object"),
+  ),
 };
 
 /** An image encoder below the name `visual`, as the part of a CLIP model that has both of its towers. */
@@ -194,7 +196,10 @@ export class OpenFlamingo {
   loss(inputs: FlamingoInputs & { readonly labels: Int<"b l"> }): Tensor<""> {
     const { x, inputs: given, cached } = this.#read("OpenFlamingo.loss", inputs);
     if (!given.labels)
-      throw new RuleError("OpenFlamingo.loss needs labels, the token at each position or −100", "openflamingo.loss");
+      throw new RuleError(
+        "OpenFlamingo.loss needs labels, the token at each position or −100",
+        "openflamingo.loss",
+      );
     const loss = labelledLoss(this.lang_encoder, x, nextLabels(given.labels), this.options.behaviour);
     this.#cached = cached;
     return loss;
@@ -257,7 +262,7 @@ export class OpenFlamingo {
 
   /** The named activations to keep in gradient checkpointing, for `keepOnly` of `train`; null keeps all. */
   get keepOnly(): RegExp | null {
-    return this.options.gradientCheckpointing ? layerOutputs : null; // [openflamingo.checkpointing]
+    return this.options.gradientCheckpointing ? openFlamingoLayerOutputs : null; // [openflamingo.checkpointing]
   }
 
   /** Names of the cross-attention weights, one for each layer that has cross-attention; axes b h l (m r). */
@@ -321,12 +326,6 @@ export class OpenFlamingo {
     return named("b m r e", this.perceiver.forward(frames));
   }
 }
-
-/**
- * The named activations that are kept: those of each layer with its gated block, and the resampler's output. The parts of a layer are
- * computed again one at a time, as the release's checkpoints around resampler, gated blocks and decoder layers have it.
- */
-export const layerOutputs = /^(perceiver|lang_encoder(\.[a-z_]+)*\.\d+(\.gated_cross_attn_layer)?)(@\d+)?$/;
 
 function checkFrames(m: number, f: number): void {
   if (f !== 1)

@@ -66,7 +66,9 @@ const checks: { readonly [K in keyof FlamingoInputs]-?: Check } = {
 
 /** The form of images that is given, or null; throws a RuleError for more than one. */
 function oneForm({ visionX, features, media }: FlamingoImages): FlamingoImages | null {
-  const given = [visionX && { visionX }, features && { features }, media && { media }].filter((form) => !!form);
+  const given = [visionX && { visionX }, features && { features }, media && { media }].filter(
+    (form) => !!form,
+  );
   if (given.length > 1)
     throw new RuleError(
       `${given.flatMap(Object.keys).join(" and ")} are forms of the same images; give one of them`,
@@ -84,8 +86,7 @@ export function passInputs(
   const { b, l } = shapes(caller, { langX: [known.langX, "b l"] });
   if (b * l === 0)
     throw new RuleError(`${caller}: langX is [${b} ${l}]; give at least one token`, "openflamingo.text");
-  if (known.labels)
-    shapes(caller, { langX: [known.langX, "b l"], labels: [known.labels, "b l"] });
+  if (known.labels) shapes(caller, { langX: [known.langX, "b l"], labels: [known.labels, "b l"] });
   return { inputs: known, images: oneForm(known) };
 }
 

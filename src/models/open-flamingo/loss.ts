@@ -36,5 +36,12 @@ export function labelledLoss(
   if (at.length === 0) return labelLoss(model.logits(x), targets, behaviour);
   const rows = gather(named("r d", rearrange("b l d -> (b l) d", x)), new Int<"k">([at.length], at));
   const logits = model.logits(named("b l d", rearrange("k d -> 1 k d", rows)));
-  return labelLoss(logits, new Int([1, at.length], at.map((i) => given[i] ?? IGNORED)), behaviour);
+  return labelLoss(
+    logits,
+    new Int(
+      [1, at.length],
+      at.map((i) => given[i] ?? IGNORED),
+    ),
+    behaviour,
+  );
 }
