@@ -12,9 +12,21 @@ export {
 } from "./blocks/parallel-transformer-block.ts";
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
+export { captionAnswer, vqaAnswer } from "./evaluation/answers.ts";
 export { classProbabilities, ensembled, ensembleOrders } from "./evaluation/classes.ts";
 export { type EvaluationProfile, evaluationProfiles } from "./evaluation/profiles.ts";
+export {
+  captionTask,
+  type Demonstration,
+  fewShotPrompt,
+  hatefulMemesTask,
+  imagenetTask,
+  type PromptWithImages,
+  type Task,
+  vqaTask,
+} from "./evaluation/prompts.ts";
 export { type PromptBatch, type RankOptions, rankClassifications } from "./evaluation/rank-classification.ts";
+export { type FeatureTower, imageFeatures, mostSimilar } from "./evaluation/retrieval.ts";
 export { attentionMaps } from "./generation/attention-maps.ts";
 export { beamSearch } from "./generation/beam-search.ts";
 export type { Beam } from "./generation/beams.ts";

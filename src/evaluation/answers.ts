@@ -1,0 +1,19 @@
+// Answers in generated text, as evaluate.py of open-flamingo 2.0.1 takes them: coco_metric.py and vqa_metric.py.
+
+/** The text before the first match. */
+function before(text: string, pattern: RegExp): string {
+  const at = text.search(pattern);
+  return at < 0 ? text : text.slice(0, at);
+}
+
+/** A caption: the text before the next "Output", without quotation marks. */
+export const captionAnswer = (text: string): string => before(text, /Output/).replaceAll('"', ""); // [evaluate.caption-answer]
+
+/** A short answer: the text before the first "Question", "Answer" or "Short", and before the first comma with a space behind it. */
+export const vqaAnswer = (text: string): string => before(before(text, /Question|Answer|Short/), /, /); // [evaluate.vqa-answer]
+
+/** How the release generates captions and short answers; `maxTokens` of short answers is 10 for TextVQA. */
+export const GENERATION = {
+  caption: { maxTokens: 20, minTokens: 0, beams: 3, lengthPenalty: 0 },
+  vqa: { maxTokens: 5, minTokens: 0, beams: 3, lengthPenalty: 0 },
+} as const; // [evaluate.generation]
