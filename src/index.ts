@@ -38,7 +38,13 @@ export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts"
 export { colourWheel, type Flow, flowErrorImage, flowImage } from "./io/images/flow-colours.ts";
 export type { Image, ImageMode } from "./io/images/image.ts";
 export { encodePng } from "./io/images/png/write.ts";
-export { readImage, readImageFile } from "./io/images/read.ts";
+export {
+  clipPreprocessing,
+  type ImagePreprocessing,
+  openClipPreprocessing,
+  preprocessImage,
+} from "./io/images/preprocessing.ts";
+export { decodeImageFile, readImage, readImageFile } from "./io/images/read.ts";
 export { type ImageSize, type ResizeFilter, type ResizeOptions, resizeImage } from "./io/images/resize.ts";
 export { type Crop, resizedCrop } from "./io/images/resize-floats.ts";
 export {
@@ -165,6 +171,7 @@ export { RotaryEmbedding, rotary } from "./nn/positions/rotary.ts";
 export type { RopeScaling } from "./nn/positions/scaling.ts";
 export { XPos } from "./nn/positions/xpos.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
+export { type LoadClipOptions, type LoadedClip, loadClip } from "./pretrained/clip/load.ts";
 export {
   type LoadedModel,
   type LoadPretrainedOptions,

@@ -175,7 +175,7 @@ test("[image.cmyk] inks become colours as Pillow's cmyk2rgb computes them", () =
       height: 1,
       layout: "cmyk",
       most: 255,
-      clipped: false,
+      mode: "CMYK",
       samples: Uint8Array.from(inks.flat(), (ink) => 255 - ink),
     },
     "RGB",

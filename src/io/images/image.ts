@@ -13,6 +13,9 @@ export interface Image {
 /** Pillow's names: three channels, or one of grey. */
 export type ImageMode = "RGB" | "L";
 
+/** Pillow's mode of an opened file, in which its `resize` works. */
+export type FileMode = "1" | "L" | "I;16" | "LA" | "P" | "RGB" | "RGBA" | "CMYK";
+
 /** The samples as a file holds them. */
 export interface DecodedImage {
   readonly width: number;
@@ -21,8 +24,7 @@ export interface DecodedImage {
   readonly layout: "grey" | "grey-alpha" | "rgb" | "rgba" | "cmyk";
   /** The value of white. Samples of 1, 2 and 4 bits have been scaled to 8. */
   readonly most: 255 | 65535;
-  /** Whether samples beyond 255 become 255, and not their high byte, as Pillow converts grey PNG files of 16 bits (mode I;16). */
-  readonly clipped: boolean;
+  readonly mode: FileMode;
   readonly samples: Uint8Array | Uint16Array;
 }
 
@@ -45,16 +47,17 @@ export function checkImage({ width, height, channels, data }: Image): void {
 const luma = (r: number, g: number, b: number): number => (19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16;
 
 /** a·b / 255, rounded, without a division (ImagingUtils.h of Pillow, MULDIV255). */
-const multiplied = (a: number, b: number): number => {
+export const multiplied = (a: number, b: number): number => {
   const product = a * b + 128;
   return ((product >> 8) + product) >> 8;
 };
 
 type Colour = (samples: ArrayLike<number>, at: number) => readonly [r: number, g: number, b: number];
 
-function byteOf({ most, clipped }: DecodedImage): (sample: number) => number {
+/** Samples of 16 bits become their high byte; Pillow clips those of mode I;16 instead. */
+function byteOf({ most, mode }: DecodedImage): (sample: number) => number {
   if (most === 255) return (sample) => sample;
-  return clipped ? (sample) => Math.min(sample, 255) : (sample) => sample >> 8; // [image.sixteen-bits]
+  return mode === "I;16" ? (sample) => Math.min(sample, 255) : (sample) => sample >> 8; // [image.sixteen-bits]
 }
 
 /** The colour of a pixel in 8 bits; alpha is left out, and what it hides keeps its colour. [image.alpha] */

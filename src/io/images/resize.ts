@@ -77,6 +77,12 @@ export function weightsOf(
 const windowsOf = (size: number, to: number, filter: ResizeFilter): Window[] =>
   weightsOf(size, to, filter).map(({ from, weights }) => ({ from, weights: fixedPoint(weights) }));
 
+/** Samples of any number of channels. */
+export interface Raster extends ImageSize {
+  readonly channels: number;
+  readonly data: Uint8Array;
+}
+
 interface Pass {
   /** Distances in the input between the samples of one window, and between the starts of its rows. */
   readonly step: number;
@@ -95,7 +101,7 @@ function sampleOf(data: Uint8Array, start: number, step: number, { from, weights
 }
 
 /** Resizes the width. */
-function across({ width, height, channels, data }: Image, { step, windows }: Pass): Image {
+function across({ width, height, channels, data }: Raster, { step, windows }: Pass): Raster {
   const to = windows.length;
   const out = new Uint8Array(to * height * channels);
   for (let y = 0; y < height; y++)
@@ -106,7 +112,7 @@ function across({ width, height, channels, data }: Image, { step, windows }: Pas
 }
 
 /** Resizes the height. */
-function down({ width, channels, data }: Image, { step, windows }: Pass): Image {
+function down({ width, channels, data }: Raster, { step, windows }: Pass): Raster {
   const row = width * channels;
   const out = new Uint8Array(windows.length * row);
   for (const [y, span] of windows.entries())
@@ -185,19 +191,52 @@ const isHeightFirst = (from: ImageSize, to: ImageSize): boolean =>
 export function resizeImage(image: Image, size: ImageSize, options: ResizeOptions = {}): Image {
   checkImage(image);
   checkTarget(size);
-  const { filter, order } = checkOptions(options);
-  const resizeWidth = (from: Image): Image => {
+  const known = checkOptions(options);
+  const { width, height, data } = resizeRaster(image, size, known);
+  return { width, height, channels: image.channels, data: data === image.data ? data.slice() : data };
+}
+
+/** `resizeImage` of samples that need not be an image, such as colours with an alpha; the same samples if the size is the same. */
+export function resizeRaster(
+  raster: Raster,
+  size: ImageSize,
+  { filter, order }: Required<ResizeOptions>,
+): Raster {
+  const resizeWidth = (from: Raster): Raster => {
     if (from.width === size.width) return from;
     checkBetween({ width: size.width, height: from.height });
     return across(from, { step: from.channels, windows: windowsOf(from.width, size.width, filter) });
   };
-  const resizeHeight = (from: Image): Image => {
+  const resizeHeight = (from: Raster): Raster => {
     if (from.height === size.height) return from;
     checkBetween({ width: from.width, height: size.height });
     const step = from.width * from.channels;
     return down(from, { step, windows: windowsOf(from.height, size.height, filter) });
   };
-  const heightFirst = order === "pillow-13" && isHeightFirst(image, size);
-  const done = heightFirst ? resizeWidth(resizeHeight(image)) : resizeHeight(resizeWidth(image)); // [image.order]
-  return done === image ? { ...image, data: image.data.slice() } : done;
+  const heightFirst = order === "pillow-13" && isHeightFirst(raster, size);
+  return heightFirst ? resizeWidth(resizeHeight(raster)) : resizeHeight(resizeWidth(raster)); // [image.order]
+}
+
+/** The input sample of each output sample: Pillow adds up the steps, and drops the fraction. */
+function nearest(size: number, to: number): number[] {
+  const step = size / to;
+  let at = step * 0.5;
+  return Array.from({ length: to }, () => {
+    const sample = Math.min(size - 1, Math.trunc(at));
+    at += step; // [image.nearest]
+    return sample;
+  });
+}
+
+/** Pillow's resize with NEAREST, which it takes for indices into a palette and for single bits, whatever filter is asked for. */
+export function resizeNearest({ width, height, channels, data }: Raster, size: ImageSize): Raster {
+  checkTarget(size);
+  const [rows, columns] = [nearest(height, size.height), nearest(width, size.width)];
+  const out = new Uint8Array(size.width * size.height * channels);
+  let to = 0;
+  for (const y of rows)
+    for (const x of columns)
+      for (let channel = 0; channel < channels; channel++)
+        out[to++] = data[(y * width + x) * channels + channel] ?? 0; // [image.nearest]
+  return { width: size.width, height: size.height, channels, data: out };
 }

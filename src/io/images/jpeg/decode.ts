@@ -37,6 +37,7 @@ interface Turbo {
 /** TJPF_GRAY, TJPF_RGB and TJPF_CMYK, by the number of components. */
 const FORMATS = { 1: 6, 3: 0, 4: 11 } as const;
 const LAYOUTS = { 1: "grey", 3: "rgb", 4: "cmyk" } as const;
+const MODES = { 1: "L", 3: "RGB", 4: "CMYK" } as const;
 
 let compiled: Promise<WebAssembly.Module> | null = null;
 
@@ -113,7 +114,7 @@ export async function decodeJpeg(file: Uint8Array, name: string): Promise<Decode
     height: frame.height,
     layout: LAYOUTS[frame.components],
     most: 255,
-    clipped: false,
+    mode: MODES[frame.components],
     samples,
   };
 }

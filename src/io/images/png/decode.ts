@@ -1,6 +1,6 @@
 // PNG files (ISO/IEC 15948) of every colour type and depth, interlaced or not. As in Pillow, gAMA and other hints on colours are not
 // applied, and of an animation the default image is read.
-import type { DecodedImage } from "../image.ts";
+import type { DecodedImage, FileMode } from "../image.ts";
 import { inflated } from "../inflate.ts";
 import { refusal } from "../limits.ts";
 import { chunksOf } from "./chunks.ts";
@@ -122,6 +122,13 @@ function coloursOf(
   return { palette, transparency };
 }
 
+/** Pillow's mode of a file (PngImagePlugin.py, _MODES): a transparent colour does not count. */
+function modeOf({ colour, depth }: Header): FileMode {
+  if (colour === 0) return depth === 1 ? "1" : depth === 16 ? "I;16" : "L";
+  if (colour === 4) return depth === 16 ? "RGBA" : "LA";
+  return colour === 2 ? "RGB" : colour === 3 ? "P" : "RGBA";
+}
+
 /** `name` is the file's name for error messages. */
 export async function decodePng(file: Uint8Array, name: string): Promise<DecodedImage> {
   const chunks = chunksOf(file, name);
@@ -149,6 +156,6 @@ export async function decodePng(file: Uint8Array, name: string): Promise<Decoded
         write((top + y * down) * width + left + x * across, start + y * (bytes + 1) + 1, x);
     start += rows * (bytes + 1);
   }
-  const clipped = header.colour === 0 && depth === 16;
-  return { width, height, layout: LAYOUTS[channels], most: depth === 16 ? 65535 : 255, clipped, samples };
+  const most = depth === 16 ? 65535 : 255;
+  return { width, height, layout: LAYOUTS[channels], most, mode: modeOf(header), samples };
 }

@@ -1,0 +1,147 @@
+// The preprocessing of a CLIP folder: preprocessor_config.json of transformers, and `preprocess_cfg` of open_clip_config.json.
+
+import type { FieldLocation } from "../../io/fields.ts";
+import {
+  boolean,
+  integer,
+  list,
+  number,
+  object,
+  optional,
+  orNull,
+  type Read,
+  refuse,
+  string,
+} from "../../io/fields.ts";
+import {
+  clipPreprocessing,
+  type ImagePreprocessing,
+  openClipPreprocessing,
+} from "../../io/images/preprocessing.ts";
+import type { ImageSize, ResizeFilter } from "../../io/images/resize.ts";
+import { clipNormalization, type Normalization } from "../../io/images/transforms.ts";
+import type { Json, JsonObject } from "../../io/json.ts";
+import { inside, readMembers, unsupported } from "../configurations/configuration.ts";
+
+/** Pillow's numbers of its filters. */
+const FILTERS: Readonly<Record<number, ResizeFilter>> = {
+  1: "lanczos",
+  2: "bilinear",
+  3: "bicubic",
+  4: "box",
+  5: "hamming",
+};
+
+const LARGEST_SIDE = 2 ** 12;
+
+const side: Read<number> = (value, at) => {
+  const n = integer(value, at);
+  if (n >= 1 && n <= LARGEST_SIDE) return n;
+  throw refuse(at, `is ${n}; a side has from 1 to ${LARGEST_SIDE} pixels`);
+};
+
+/** `{ height, width }` */
+const bothSides = (members: JsonObject, at: FieldLocation): ImageSize => ({
+  width: side(members.width, inside(at, "width")),
+  height: side(members.height, inside(at, "height")),
+});
+
+/** A number is the short side, as `{ shortest_edge }` is. */
+const resizeSize: Read<ImagePreprocessing["resize"]> = (value, at) => {
+  if (typeof value === "number") return { shortSide: side(value, at) };
+  const members = object(value, at);
+  if (members.shortest_edge === undefined) return bothSides(members, at);
+  if (members.longest_edge !== undefined && members.longest_edge !== null)
+    throw unsupported(inside(at, "longest_edge"), "limits the long side, which is not supported");
+  return { shortSide: side(members.shortest_edge, inside(at, "shortest_edge")) };
+};
+
+/** A number is the side of a square; so is `{ shortest_edge }`, as transformers reads old files. */
+const cropSize: Read<ImageSize> = (value, at) => {
+  const members = typeof value === "number" ? { shortest_edge: value } : object(value, at);
+  if (members.shortest_edge === undefined) return bothSides(members, at);
+  const n = side(members.shortest_edge, inside(at, "shortest_edge"));
+  return { width: n, height: n };
+};
+
+const resample: Read<ResizeFilter> = (value, at) => {
+  const filter = FILTERS[integer(value, at)];
+  if (filter) return filter;
+  throw unsupported(at, `is ${integer(value, at)}; Pillow's filters from 1 to 5 are supported`);
+};
+
+/** One number for every channel, or a list. */
+const channels: Read<readonly number[]> = (value, at) => {
+  const found = typeof value === "number" ? [value, value, value] : list(number)(value, at);
+  if (found.length === 3) return found;
+  throw refuse(at, `has ${found.length} numbers; an image has 3 channels`);
+};
+
+const flag = optional(orNull(boolean), null);
+const processorReaders = {
+  do_resize: flag,
+  size: optional(orNull(resizeSize), null),
+  resample: optional(orNull(resample), null),
+  do_center_crop: flag,
+  crop_size: optional(orNull(cropSize), null),
+  do_rescale: flag,
+  rescale_factor: optional(orNull(number), null),
+  do_normalize: flag,
+  image_mean: optional(orNull(channels), null),
+  image_std: optional(orNull(channels), null),
+  do_convert_rgb: flag,
+  use_square_size: flag,
+};
+
+/**
+ * The steps of a CLIPImageProcessor, with transformers' defaults for absent members. Members of other names decide nothing here. Throws a
+ * LoadError for a member that is refused.
+ */
+export function clipImageProcessor(config: JsonObject, at: FieldLocation): ImagePreprocessing {
+  const read = readMembers(processorReaders, config, at);
+  if (read.useSquareSize)
+    throw unsupported(inside(at, "use_square_size"), "is set; give size as height and width instead");
+  const usual = clipPreprocessing(224);
+  const on = (given: boolean | null | undefined): boolean => given ?? true; // [clipfile.processor]
+  const normalization: Normalization = {
+    mean: read.imageMean ?? clipNormalization.mean,
+    std: read.imageStd ?? clipNormalization.std,
+  };
+  return {
+    convert: on(read.doConvertRgb) ? "first" : "never",
+    resize: on(read.doResize) ? (read.size ?? usual.resize) : null,
+    filter: read.resample ?? usual.filter,
+    crop: on(read.doCenterCrop) ? (read.cropSize ?? usual.crop) : null,
+    rounding: usual.rounding,
+    scale: on(read.doRescale) ? (read.rescaleFactor ?? usual.scale) : null,
+    normalization: on(read.doNormalize) ? normalization : null,
+  };
+}
+
+/** `preprocess_cfg` of open_clip_config.json, for images of `size` pixels. */
+export function openClipImageProcessor(
+  config: Json | undefined,
+  size: number,
+  at: FieldLocation,
+): ImagePreprocessing {
+  const members = config === undefined || config === null ? {} : object(config, at);
+  const choice = (name: string, supported: string): void => {
+    const given = optional(orNull(string), null)(members[name], inside(at, name)) ?? supported;
+    if (given !== supported)
+      throw unsupported(
+        inside(at, name),
+        `has to be ${JSON.stringify(supported)}; other values are not supported`,
+      );
+  };
+  choice("interpolation", "bicubic");
+  choice("resize_mode", "shortest");
+  const read = readMembers(
+    { mean: optional(orNull(channels), null), std: optional(orNull(channels), null) },
+    members,
+    at,
+  );
+  return openClipPreprocessing(size, {
+    mean: read.mean ?? clipNormalization.mean,
+    std: read.std ?? clipNormalization.std,
+  });
+}
