@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type Picture, readDigits, SIDE } from "../../../src/demos/digits/data.ts";
-import { perceiverDigits, savePerceiverDigits } from "../../../src/demos/digits/perceiver/model.ts";
+import { perceiverDigits, savePerceiver } from "../../../src/demos/digits/perceiver/model.ts";
 import {
   type PerceiverReport,
   perceiverDocument,
@@ -140,7 +140,7 @@ test("[digits.latents] a latent is drawn relative to its largest share", () => {
 test("[digits.perceiver-file] a saved model has float32 weights and reads pictures as before", async () => {
   const [model, copy] = [perceiverDigits(5), perceiverDigits(6)];
   const path = join(workspace, "model.safetensors");
-  savePerceiverDigits(path, model);
+  savePerceiver(path, model, "flamboyance-perceiver-digits/1");
   const file = loadSafetensors(path);
   expect(file.metadata.get("schema")).toBe("flamboyance-perceiver-digits/1");
   expect(new Set(file.keys)).toEqual(new Set(stateDict(model).keys()));

@@ -1,37 +1,106 @@
-// flamboyance train perceiver-digits
+// flamboyance train perceiver-digits and flamboyance train perceiver-flow
 import { join } from "node:path";
 import { writeFile } from "#host";
-import { readDigits } from "../../demos/digits/data.ts";
-import { perceiverDigits, savePerceiverDigits } from "../../demos/digits/perceiver/model.ts";
-import {
-  type PerceiverReport,
-  perceiverDocument,
-  perceiverText,
-} from "../../demos/digits/perceiver/report.ts";
+import { type Digits, readDigits } from "../../demos/digits/data.ts";
+import { perceiverFlow } from "../../demos/digits/flow/model.ts";
+import { flowDocument, flowPicture, flowText } from "../../demos/digits/flow/report.ts";
+import { heldOutScenes } from "../../demos/digits/flow/scenes.ts";
+import { estimateFlow, trainFlow } from "../../demos/digits/flow/training.ts";
+import { perceiverDigits, savePerceiver } from "../../demos/digits/perceiver/model.ts";
+import { perceiverDocument, perceiverText } from "../../demos/digits/perceiver/report.ts";
 import { type PerceiverRun, readPictures, trainPerceiver } from "../../demos/digits/perceiver/training.ts";
+import { encodePng } from "../../io/images/png/write.ts";
+import type { PerceiverIO } from "../../models/perceiver-io/perceiver-io.ts";
+import type { Paint } from "../../terminal/colour.ts";
 import { progressOn } from "../../terminal/progress.ts";
+import type { Step } from "../../training/training.ts";
 import { folderOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
-import { TRAIN_PERCEIVER } from "../help/train.ts";
+import { TRAIN_PERCEIVER, TRAIN_PERCEIVER_FLOW } from "../help/train.ts";
 import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
-const OPTIONS = {
-  seed: { type: "string", default: "1" },
-  steps: { type: "string", default: "2400" },
-  backend: { type: "string", default: "auto" },
-  out: { type: "string", default: "flamboyance-perceiver-digits" },
-  json: { type: "boolean", default: false },
-  help: { type: "boolean", default: false },
-} as const;
+/** What every report says of the run. */
+interface Facts {
+  readonly seed: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly processorSeconds: number;
+  readonly backend: string;
+}
+
+/** What was measured, ready to be written and shown. */
+interface Shown {
+  readonly document: object;
+  readonly text: (paint?: Paint, width?: number) => string;
+  /** Files beside the weights and the report. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** A model that learns, and how it is measured on what it has not seen. */
+interface Task {
+  readonly help: string;
+  readonly steps: number;
+  readonly model: (seed: number) => PerceiverIO;
+  readonly train: (run: PerceiverRun) => AsyncGenerator<Step>;
+  readonly measure: (
+    run: PerceiverRun,
+    heldOut: Digits["heldOut"],
+  ) => Promise<(facts: Facts) => Promise<Shown>>;
+}
+
+const TASKS = {
+  "perceiver-digits": {
+    help: TRAIN_PERCEIVER,
+    steps: 2400,
+    model: perceiverDigits,
+    train: trainPerceiver,
+    async measure({ model, backend }, heldOut) {
+      const reading = await readPictures(model, heldOut, backend);
+      return async (facts) => {
+        const report = { ...facts, ...reading, heldOut };
+        return {
+          document: perceiverDocument(report),
+          text: (paint, width) => perceiverText(report, paint, width),
+          files: new Map(),
+        };
+      };
+    },
+  },
+  "perceiver-flow": {
+    help: TRAIN_PERCEIVER_FLOW,
+    steps: 1000,
+    model: perceiverFlow,
+    train: trainFlow,
+    async measure({ model, backend }, heldOut) {
+      const scenes = heldOutScenes(heldOut);
+      const estimates = await estimateFlow(model, scenes, backend);
+      return async (facts) => {
+        const report = { ...facts, scenes, estimates };
+        return {
+          document: flowDocument(report),
+          text: (paint, width) => flowText(report, paint, width),
+          files: new Map([["flow.png", await encodePng(flowPicture(report))]]),
+        };
+      };
+    },
+  },
+} as const satisfies Readonly<Record<string, Task>>;
+
+type TaskName = keyof typeof TASKS;
+export const isPerceiverTask = (name: string): name is TaskName => Object.hasOwn(TASKS, name);
 
 const STEPS_PER_LINE = 100;
 
 /** Trains with a progress bar on stderr and a line every hundred steps. */
-async function trainWithProgress(run: PerceiverRun, print: (line: string) => void): Promise<void> {
+async function trainWithProgress(
+  task: Task,
+  run: PerceiverRun,
+  print: (line: string) => void,
+): Promise<void> {
   const progress = progressOn(process.stderr);
-  for await (const { step, loss } of trainPerceiver(run)) {
+  for await (const { step, loss } of task.train(run)) {
     progress.step(step, run.steps, `loss ${loss.toFixed(3)}`);
     if (step % STEPS_PER_LINE !== 0 && step !== run.steps) continue;
     progress.clear();
@@ -40,45 +109,59 @@ async function trainWithProgress(run: PerceiverRun, print: (line: string) => voi
 }
 
 /** Trains and measures. All options have been checked. */
-async function resultOf(run: PerceiverRun, print: (line: string) => void): Promise<PerceiverReport> {
+async function resultOf(task: Task, run: PerceiverRun, print: (line: string) => void): Promise<Shown> {
   const { heldOut } = readDigits(digitsFile());
   const [since, usage] = [performance.now(), process.cpuUsage()];
-  await trainWithProgress(run, print);
-  const reading = await readPictures(run.model, heldOut, run.backend);
+  await trainWithProgress(task, run, print);
+  const shown = await task.measure(run, heldOut);
   const { user, system } = process.cpuUsage(usage);
-  return {
-    ...reading,
+  return shown({
     seed: run.seed,
     steps: run.steps,
     seconds: (performance.now() - since) / 1e3,
     processorSeconds: (user + system) / 1e6,
     backend: run.backend.name,
-    heldOut,
-  };
+  });
 }
 
-export async function trainPerceiverDigits(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, OPTIONS);
+const optionsOf = (name: TaskName) =>
+  ({
+    seed: { type: "string", default: "1" },
+    steps: { type: "string", default: String(TASKS[name].steps) },
+    backend: { type: "string", default: "auto" },
+    out: { type: "string", default: `flamboyance-${name}` },
+    json: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  }) as const;
+
+const namesOf = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(", "), names.at(-1)].filter(Boolean).join(" and ");
+
+export async function trainPerceiverTask(name: TaskName, args: readonly string[]): Promise<number> {
+  const task = TASKS[name];
+  const { values, positionals } = readArguments(args, optionsOf(name));
   if (values.help) {
-    writeOut(TRAIN_PERCEIVER);
+    writeOut(task.help);
     return 0;
   }
   if (positionals.length > 0)
-    throw new UsageError(`train perceiver-digits takes options only, not "${positionals.join(" ")}"`);
+    throw new UsageError(`train ${name} takes options only, not "${positionals.join(" ")}"`);
   const seed = wholeOption("seed", values.seed);
   const steps = wholeOption("steps", values.steps, 1, 1_000_000);
   const backend = await openBackend(values.backend);
   try {
     const out = folderOption("out", values.out);
-    const run = { model: perceiverDigits(seed), train: readDigits(digitsFile()).train, steps, seed, backend };
-    const report = await resultOf(run, (line) => void (values.json || writeOut(`${line}\n`)));
-    savePerceiverDigits(join(out, "model.safetensors"), run.model);
-    writeFile(join(out, "report.txt"), new TextEncoder().encode(`${perceiverText(report)}\n`));
-    if (values.json) writeJson(perceiverDocument(report));
-    else {
-      const text = perceiverText(report, paintOn(process.stdout), widthOn(process.stdout));
-      writeOut(`\n${text}\n\nWeights and report.txt are in ${out}\n`);
-    }
+    const run = { model: task.model(seed), train: readDigits(digitsFile()).train, steps, seed, backend };
+    const shown = await resultOf(task, run, (line) => void (values.json || writeOut(`${line}\n`)));
+    savePerceiver(join(out, "model.safetensors"), run.model, `flamboyance-${name}/1`);
+    const text = new TextEncoder().encode(`${shown.text()}\n`);
+    const files = new Map([...shown.files, ["report.txt", text] as const]);
+    for (const [file, bytes] of files) writeFile(join(out, file), bytes);
+    if (values.json) writeJson(shown.document);
+    else
+      writeOut(
+        `\n${shown.text(paintOn(process.stdout), widthOn(process.stdout))}\n\n${namesOf(["Weights", ...files.keys()])} are in ${out}\n`,
+      );
     return 0;
   } finally {
     await backend.close();

@@ -36,7 +36,7 @@ import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/train.ts";
 import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
-import { trainPerceiverDigits } from "./train-perceiver.ts";
+import { isPerceiverTask, trainPerceiverTask } from "./train-perceiver.ts";
 
 const OPTIONS = {
   quick: { type: "boolean", default: false },
@@ -221,7 +221,7 @@ async function runDigits(values: Values, backend: Backend): Promise<void> {
 
 export async function train(args: readonly string[]): Promise<number> {
   const [first, ...rest] = args;
-  if (first === "perceiver-digits") return trainPerceiverDigits(rest);
+  if (first !== undefined && isPerceiverTask(first)) return trainPerceiverTask(first, rest);
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
     writeOut(TRAIN);
@@ -229,7 +229,7 @@ export async function train(args: readonly string[]): Promise<number> {
   }
   if (positionals.length !== 1 || positionals[0] !== "digits")
     throw new UsageError(
-      `train takes one task, "digits", or in front of its options "perceiver-digits", not "${positionals.join(" ")}"`,
+      `train takes one task, "digits", or in front of its options "perceiver-digits" or "perceiver-flow", not "${positionals.join(" ")}"`,
     );
   const backend = await openBackend(values.backend);
   try {

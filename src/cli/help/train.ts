@@ -27,7 +27,8 @@ Exit status
 Example
   flamboyance train digits --quick --seed 3
 
-Another task: flamboyance train perceiver-digits --help
+Other tasks: flamboyance train perceiver-digits --help
+             flamboyance train perceiver-flow --help
 `;
 
 export const TRAIN_PERCEIVER = `flamboyance train perceiver-digits: trains a small Perceiver IO on handwritten
@@ -51,4 +52,27 @@ Exit status
 
 Example
   flamboyance train perceiver-digits --seed 3 --out run
+`;
+
+export const TRAIN_PERCEIVER_FLOW = `flamboyance train perceiver-flow: trains a small Perceiver IO to see motion
+
+Two handwritten digits move by up to three pixels between two frames. From the
+neighbourhood of each pixel in both frames the model estimates where the pixel
+goes (optical flow). At the end it reports the mean distance from the true
+motion for held-out digits, and draws true and estimated motions as flow.png.
+
+Options
+  --seed N            the seed of weights and data (default: 1)
+  --steps N           steps of 32 pairs of frames each (default: 1000)
+  --backend NAME      auto (default: simd where it runs, else reference), simd
+                      or reference
+  --out DIR           folder of model.safetensors, report.txt and flow.png
+                      (default: flamboyance-perceiver-flow)
+  --json              print one document instead of lines and a report
+
+Exit status
+  0 trained   2 a file or a backend is broken   3 usage   130 stopped by Ctrl-C
+
+Example
+  flamboyance train perceiver-flow --steps 300 --out run
 `;

@@ -46,10 +46,7 @@ export function perceiverDigits(seed: number): PerceiverIO {
   return model;
 }
 
-/** Writes the weights in float32. */
-export function savePerceiverDigits(path: string, model: PerceiverIO): void {
-  saveSafetensors(path, stateDict(model), {
-    floats: "F32",
-    metadata: new Map([["schema", "flamboyance-perceiver-digits/1"]]),
-  }); // [digits.perceiver-file]
+/** Writes the weights in float32, with the name of their form. */
+export function savePerceiver(path: string, model: PerceiverIO, schema: string): void {
+  saveSafetensors(path, stateDict(model), { floats: "F32", metadata: new Map([["schema", schema]]) }); // [digits.perceiver-file]
 }
