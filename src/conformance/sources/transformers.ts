@@ -39,6 +39,7 @@ import { llama } from "./transformers/llama.ts";
 import { logitsProcessorList } from "./transformers/logits-processors.ts";
 import { mpt } from "./transformers/mpt.ts";
 import { opt } from "./transformers/opt.ts";
+import { getScheduler } from "./transformers/optimization/scheduler.ts";
 import { positionClasses } from "./transformers/positions.ts";
 
 import type { BuiltModel, ModelClass } from "./transformers/readers.ts";
@@ -252,5 +253,6 @@ export const transformers: Source<Release> = {
     CLIPVisionTransformer: clipVisionTransformer,
     TableLM: tableLM,
     LogitsProcessorList: logitsProcessorList,
+    get_scheduler: getScheduler,
   },
 };
