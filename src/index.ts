@@ -64,6 +64,7 @@ export { loadTokenizer } from "./io/tokenizers/load.ts";
 export type { TextStream } from "./io/tokenizers/streaming.ts";
 export type { ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./io/tokenizers/tokenizer.ts";
 export { loadTorch, openTorch } from "./io/torch/read.ts";
+export { saveTorch, writeTorch } from "./io/torch/write.ts";
 export { auto } from "./kernels/auto.ts";
 export { type Backend, differentiable } from "./kernels/backend.ts";
 export { KeptTensor } from "./kernels/kept-tensor.ts";
@@ -101,6 +102,12 @@ export {
 } from "./models/language-models/mosaic-mpt.ts";
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
+export {
+  type CheckpointForm,
+  type CheckpointFormOptions,
+  checkpointState,
+  flamingoStateDict,
+} from "./models/open-flamingo/checkpoints/state.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
 export { loadPerceiver, type PerceiverTask } from "./models/perceiver-io/checkpoints.ts";
 export { PERCEIVER_NAMES, type PerceiverCheckpoint } from "./models/perceiver-io/names.ts";
@@ -179,6 +186,15 @@ export {
   memoryPlan,
 } from "./pretrained/load-pretrained.ts";
 export type { MemoryPlan, PlanOptions, SimdPlan } from "./pretrained/memory-plan.ts";
+export {
+  CheckpointError,
+  type LoadedCheckpoint,
+  type LoadFlamingoCheckpointOptions,
+  loadFlamingoCheckpoint,
+} from "./pretrained/open-flamingo/checkpoint/load.ts";
+export type { CheckpointReport } from "./pretrained/open-flamingo/checkpoint/report.ts";
+export { describeCheckpoint } from "./pretrained/open-flamingo/checkpoint/report-text.ts";
+export { saveFlamingoCheckpoint } from "./pretrained/open-flamingo/checkpoint/save.ts";
 export {
   type CreateFlamingoOptions,
   createFlamingo,

@@ -1,11 +1,11 @@
 // State dicts: the tensors in a model's fields, with the names of the source package, in torch's order.
 import { LoadError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
-import { widened } from "../tensor/source.ts";
-import { sourceOf, Tensor, type Values } from "../tensor/tensor.ts";
+import { Tensor, type Values } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
 import { finite } from "./finite.ts";
 import { compare, isFitting, StateDictError } from "./loading/compare.ts";
+import { equalValues } from "./loading/equal.ts";
 import type { StateDictReport, Weights } from "./loading/report.ts";
 import { checkedRules, type LoadRules } from "./loading/rules.ts";
 import { checked, oneOf, optional } from "./options.ts";
@@ -97,18 +97,7 @@ function checkWeights(weights: unknown): void {
   );
 }
 
-/** Values that are compared at a time. */
-const PIECE = 2 ** 16;
-
-/** Compares two copies of a tied parameter, piece by piece, so that a large one does not have to fit into memory twice. */
 function checkEqual(name: string, a: Tensor, b: Tensor): void {
-  const [first, second] = [sourceOf(a.stored), sourceOf(b.stored)];
-  const piece = first.sequential || second.sequential ? a.size : PIECE;
-  for (let from = 0; from < a.size; from += piece) {
-    const to = Math.min(a.size, from + piece);
-    const x = widened(first.read(from, to), first.dtype);
-    const y = widened(second.read(from, to), second.dtype);
-    if (x.some((value, i) => !Object.is(value, y[i]) && value !== y[i]))
-      throw new LoadError(`"${name}" is tied, but its two copies differ; give one of them  [state.strict]`);
-  }
+  if (equalValues(a, b)) return;
+  throw new LoadError(`"${name}" is tied, but its two copies differ; give one of them  [state.strict]`);
 }

@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openPickle, type PickledTensors } from "../../../src/io/pickle/read.ts";
 import { Bytes, type PickleValue } from "../../../src/io/pickle/values.ts";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { loadTorch, openTorch } from "../../../src/io/torch/read.ts";
+import { writeTorch } from "../../../src/io/torch/write.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
-import { flat } from "../../../src/tensor/tensor.ts";
+import { flat, Int, Tensor, view } from "../../../src/tensor/tensor.ts";
 import {
   latin1,
   SIX,
@@ -20,7 +22,7 @@ import {
 import { expectSameTensors } from "../../support/fixtures/files/same-tensors.ts";
 import { damagedReal, pickleFiles, torchFiles } from "../../support/fuzz/pickle-files.ts";
 import { counting } from "../../support/properties/files.ts";
-import { expectLoadError } from "../../support/properties/refusals.ts";
+import { expectLoadError, refusal } from "../../support/properties/refusals.ts";
 
 const HOME = "golden/data/pickled-files";
 
@@ -135,6 +137,81 @@ test("[io.lazy] opening reads the directory and the pickle; a tensor reads its o
   expect(total()).toBe(opened);
   expect(Array.from(flat(tensor.data))).toEqual([1000, 1001, 1002, 1010, 1011, 1012]);
   expect(total() - opened).toBeLessThan(200); // 13 floats and the entry's header
+});
+
+describe("files that are written", () => {
+  /** Tensors of 0, 1 and 3 axes in all dtypes, one of them under two names; a name of 300 characters, and one that is no ASCII. */
+  const tensors = (): Map<string, Tensor> => {
+    const tied = new Tensor([2, 3], view(Float32Array.of(1.5, -2, 3, 4, 5, 6), [2, 3]));
+    const half = new Tensor([70], {
+      dtype: "bfloat16",
+      read: (from, to) => Uint16Array.from({ length: to - from }, (_, i) => from + i),
+    });
+    return new Map([
+      ["b", tied],
+      ["a".repeat(300), new Tensor([], view(Float64Array.of(Math.PI), []))],
+      ["größe", half],
+      [
+        "half",
+        new Tensor([2, 1, 2], {
+          dtype: "float16",
+          read: (from, to) => Uint16Array.of(0x3c00, 0xc000, 1, 0x7bff).slice(from, to),
+        }),
+      ],
+      ["c", tied],
+      ["none", new Tensor([0, 3], view(new Float32Array(0), [0, 3]))],
+      ["transposed", new Tensor([3, 2], view(Float64Array.of(1, 2, 3, 4, 5, 6), [3, 2], [1, 3]))],
+    ]);
+  };
+
+  test("[torch.write] are read again, in the order of the names and in the same dtypes", () => {
+    const file = openTorch(writeTorch(tensors()), "f");
+    expect(file.keys).toEqual([...tensors().keys()]);
+    expect(file.keys.map((key) => file.info(key).dtype)).toEqual([
+      "F32",
+      "F64",
+      "BF16",
+      "F16",
+      "F32",
+      "F32",
+      "F64",
+    ]);
+    for (const [name, t] of tensors()) {
+      expect(file.info(name).shape).toEqual(t.shape);
+      expect([name, ...flat(file.tensor(name).data)]).toEqual([name, ...flat(t.data)]);
+    }
+  });
+
+  test("[torch.write] the checksums are those of Node's zlib, and storages are aligned to 64 bytes", () => {
+    const bytes = writeTorch(tensors());
+    const data = new DataView(bytes.buffer);
+    let count = 0;
+    for (let at = 0; data.getUint32(at, true) === 0x04034b50; count++) {
+      const [size, name, extra] = [
+        data.getUint32(at + 18, true),
+        data.getUint16(at + 26, true),
+        data.getUint16(at + 28, true),
+      ];
+      const begin = at + 30 + name + extra;
+      expect(begin % 64).toBe(0);
+      expect(data.getUint32(at + 14, true)).toBe(crc32(bytes.subarray(begin, begin + size)));
+      at = begin + size;
+    }
+    expect(count).toBe(9); // pickle, byteorder, version and six storages
+  });
+
+  test("[torch.write-ties] a tensor under two names is written once", () => {
+    expect(openTorch(writeTorch(tensors()), "f").ties).toEqual([["b", "c"]]);
+  });
+
+  test("[torch.write] values that are no floats are refused by name", () => {
+    const ints = new Map([["ids", new Int([1], Int32Array.of(1))]]) as unknown as Map<string, Tensor>;
+    const error = refusal(() => writeTorch(ints));
+    expect([error.rule, error.message]).toEqual([
+      "torch.write",
+      expect.stringContaining('"ids" is not a tensor of floats'),
+    ]);
+  });
 });
 
 test("[torch.byteorder] storages of big-endian files are converted", () => {

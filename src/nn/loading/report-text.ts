@@ -14,7 +14,8 @@ const FEW = 3;
 /** The number of characters of a name. */
 const LONGEST = 150;
 
-const safe = (name: string): string =>
+/** A name from a file, without control characters and cut. */
+export const safeName = (name: string): string =>
   printableLine(name.length > LONGEST ? `${name.slice(0, LONGEST)}…` : name);
 
 /** Names that begin alike. */
@@ -59,14 +60,14 @@ const patternOf = ({ prefix, names }: Group): string => (names.length === 1 ? pr
 
 /** "all 1,234 of vision_encoder.*", "12 of the 300 of layers.*" or the name. */
 function groupText({ prefix, names }: Group, all: readonly string[]): string {
-  if (names.length === 1) return safe(prefix);
+  if (names.length === 1) return safeName(prefix);
   const total = all.filter((name) => name.startsWith(prefix)).length;
   const count = written(names.length);
-  return `${names.length >= total ? `all ${count} of` : `${count} of the ${written(total)} of`} ${safe(prefix)}*`;
+  return `${names.length >= total ? `all ${count} of` : `${count} of the ${written(total)} of`} ${safeName(prefix)}*`;
 }
 
 /** Up to ten names, or ten groups where there are more names. `all` are the names among which a group is counted. */
-function list(
+export function nameLines(
   title: string,
   names: readonly string[],
   all: readonly string[],
@@ -81,7 +82,8 @@ function list(
   return [`  ${title}:`, ...lines, ...(rest > 0 ? [`    … and ${written(rest)} more`] : [])];
 }
 
-const cut = (title: string, lines: readonly string[]): string[] => {
+/** Up to ten lines below a title. */
+export const cutLines = (title: string, lines: readonly string[]): string[] => {
   if (lines.length === 0) return [];
   const rest = lines.length > SHOWN ? [`    … and ${written(lines.length - SHOWN)} more`] : [];
   return [`  ${title}:`, ...lines.slice(0, SHOWN).map((line) => `    ${line}`), ...rest];
@@ -92,36 +94,38 @@ function problemLines({ problems, names }: StateDictReport): string[] {
   const near = unexpected.length > 0 && missing.length > 0;
   const candidates = near ? [...missing, ...grouped(missing).map(patternOf)] : [];
   const known = new Set(candidates);
-  const guess = (name: string) => (known.has(name) ? "" : safe(didYouMean(name, candidates)));
+  const guess = (name: string) => (known.has(name) ? "" : safeName(didYouMean(name, candidates)));
   return [
-    ...differences.map((difference) => `  ${safe(differenceSentence(difference, names.renamed.length))}`),
-    ...list("missing", missing, names.model),
-    ...list("unexpected", unexpected, names.renamed, guess),
-    ...list("no floats", notFloats, names.renamed),
-    ...cut(
+    ...differences.map((difference) => `  ${safeName(differenceSentence(difference, names.renamed.length))}`),
+    ...nameLines("missing", missing, names.model),
+    ...nameLines("unexpected", unexpected, names.renamed, guess),
+    ...nameLines("no floats", notFloats, names.renamed),
+    ...cutLines(
       "wrong shape",
       wrongShapes.map(
         ({ name, model, weights }) =>
-          `${safe(name)}: the model has [${model.join(" ")}], the weights [${weights.join(" ")}]`,
+          `${safeName(name)}: the model has [${model.join(" ")}], the weights [${weights.join(" ")}]`,
       ),
     ),
-    ...cut(
+    ...cutLines(
       "renamed to one name",
-      collisions.map(({ name, from }) => `${from.slice(0, 3).map(safe).join(" and ")}: ${safe(name)}`),
+      collisions.map(
+        ({ name, from }) => `${from.slice(0, 3).map(safeName).join(" and ")}: ${safeName(name)}`,
+      ),
     ),
   ];
 }
 
 const useLines = (title: string, uses: readonly RuleUse[], all: readonly string[]): string[] =>
-  uses.flatMap(({ rule, names }) => list(`${title} by ${safe(rule)}`, names, all));
+  uses.flatMap(({ rule, names }) => nameLines(`${title} by ${safeName(rule)}`, names, all));
 
 /** One line for each part that was removed, with the number of names. */
 const strippedLines = (uses: readonly RuleUse[]): string[] =>
-  uses.map(({ rule, names }) => `  "${safe(rule)}" removed from ${written(names.length)} names`);
+  uses.map(({ rule, names }) => `  "${safeName(rule)}" removed from ${written(names.length)} names`);
 
 const unusedLines = ({ ignored, renamed, optional }: StateDictReport): string[] =>
   Object.entries({ ignore: ignored, rename: renamed, optional }).flatMap(([kind, uses]) =>
-    uses.flatMap(({ rule, names }) => (names.length > 0 ? [] : [`  ${kind} ${safe(rule)} fits no name`])),
+    uses.flatMap(({ rule, names }) => (names.length > 0 ? [] : [`  ${kind} ${safeName(rule)} fits no name`])),
   );
 
 /** The report as lines; the first one states whether the weights were loaded. */
