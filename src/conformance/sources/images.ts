@@ -45,7 +45,8 @@ const pair: Read<readonly [number, number]> = (value, at) => {
 const sides: Read<readonly [height: number, width: number]> = (value, at) =>
   Array.isArray(value) ? pair(value, at) : [side(value, at), side(value, at)];
 
-function imageOf(args: Arguments): Image {
+/** The argument `image`: bytes h w c, of 1 or 3 channels. */
+export function imageOf(args: Arguments): Image {
   const bytes = args.int("image", "h w c");
   const [height = 0, width = 0, channels = 0] = bytes.shape;
   const values = bytes.flat();
@@ -54,11 +55,13 @@ function imageOf(args: Arguments): Image {
   throw new LoadError("an image has 1 or 3 channels, and samples from 0 to 255  [conform.run]"); // [conform.run]
 }
 
-const outputOf = (result: Image | Tensor): Outputs => {
-  if (!("channels" in result)) return { out: result };
-  const { width, height, channels, data } = result;
-  return { out: new Int([height, width, channels], Int32Array.from(data)) };
-};
+/** An image as bytes h w c. */
+export const bytesOf = ({ width, height, channels, data }: Image): Int<"h w c"> =>
+  new Int([height, width, channels], Int32Array.from(data));
+
+const outputOf = (result: Image | Tensor): Outputs => ({
+  out: "channels" in result ? bytesOf(result) : result,
+});
 
 interface Transforms {
   readonly steps: readonly ((image: Image) => Image)[];

@@ -26,7 +26,7 @@ import {
   type SourceClass,
   type SystemUnderTest,
 } from "./interface/source.ts";
-import { clipVisionTransformer } from "./transformers/clip.ts";
+import { clipImageProcessor, clipVisionTransformer } from "./transformers/clip.ts";
 import {
   type GenerateArguments,
   generateArguments,
@@ -251,6 +251,7 @@ export const transformers: Source<Release> = {
     ...inBothReleases(languageClasses),
     ...positionClasses,
     CLIPVisionTransformer: clipVisionTransformer,
+    CLIPImageProcessor: clipImageProcessor,
     TableLM: tableLM,
     LogitsProcessorList: logitsProcessorList,
     get_scheduler: getScheduler,

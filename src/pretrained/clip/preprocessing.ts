@@ -93,6 +93,9 @@ const processorReaders = {
   use_square_size: flag,
 };
 
+/** The members of preprocessor_config.json that decide something. */
+export const processorMembers: readonly string[] = Object.keys(processorReaders);
+
 /**
  * The steps of a CLIPImageProcessor, with transformers' defaults for absent members. Members of other names decide nothing here. Throws a
  * LoadError for a member that is refused.

@@ -1,8 +1,12 @@
-// transformers 4.57.6: CLIPVisionTransformer.
+// transformers 4.57.6: CLIPVisionTransformer and CLIPImageProcessor.
 import { oneOf, optional, type Read } from "../../../io/fields.ts";
+import { preprocessImage } from "../../../io/images/preprocessing.ts";
 import { CLIPVisionTransformer } from "../../../models/vision/clip/transformers.ts";
 import { ACTIVATIONS, type ActivationName } from "../../../nn/activations.ts";
-import { moduleClass, type SourceClass, size } from "../interface/source.ts";
+import { processorMembers, clipImageProcessor as stepsOf } from "../../../pretrained/clip/preprocessing.ts";
+import { bytesOf, imageOf } from "../images.ts";
+import { Arguments } from "../interface/arguments.ts";
+import { moduleClass, requireKnown, type SourceClass, size } from "../interface/source.ts";
 import { layersOrDefault, numberOrDefault } from "./readers.ts";
 
 const sizeOrDefault = optional(size, undefined);
@@ -35,3 +39,21 @@ export const clipVisionTransformer: SourceClass = moduleClass({
     };
   },
 });
+
+/** The members of preprocessor_config.json. */
+export const clipImageProcessor: SourceClass = {
+  options: processorMembers,
+  call: ["image"],
+  build(config, at) {
+    for (const name of Object.keys(config))
+      requireKnown(processorMembers, name, `${at.file}: "config" has no option`);
+    const steps = stepsOf(config, at);
+    return {
+      model: steps,
+      run: async (inputs) => {
+        const { resized, pixels } = preprocessImage(imageOf(new Arguments(inputs)), steps);
+        return { resized: bytesOf(resized), pixel_values: pixels };
+      },
+    };
+  },
+};

@@ -32,10 +32,9 @@ import {
   checkImages,
   hiddenStates,
   patchesIn,
-  patchTokens,
-  pooled,
   residual,
   selfAttention,
+  tokensOf,
 } from "./tower.ts";
 
 /** The exact GELU, or the sigmoid approximation with which OpenAI's models were trained. */
@@ -215,11 +214,8 @@ export class OpenClipVisionTransformer implements ClipTower {
     const parts = this.#parts();
     checkImages(parts, images, (size) => this.#sizeError(size));
     const { last } = hiddenStates(parts, images);
-    const pooledToken = pooled(last, this.ln_post);
-    return {
-      tokens: patchTokens(last, this.ln_post, this.options.tokens),
-      pooled: einsum("b d, d o -> b o", pooledToken, this.proj), // [clip.projection]
-    };
+    const { tokens, pooled } = tokensOf(last, this.ln_post, this.options.tokens);
+    return { tokens, pooled: einsum("b d, d o -> b o", pooled, this.proj) }; // [clip.projection]
   }
 
   #parts(): ClipParts {

@@ -128,12 +128,22 @@ export function selfAttention(owner: object, { q, k, v }: Projected, h: number):
   return named("b n (h k)", rearrange("b h n k -> b n (h k)", out));
 }
 
-/** The class token of each image, normalised. */
-export const pooled = (x: Tensor<"b n d">, norm: LayerNorm): Tensor<"b d"> =>
-  norm.forward(rearrange("b 1 d -> b d", named("b 1 d", slice(x, 1, 0, 1)))); // [clip.pooled]
+const classToken = (x: Tensor<"b n d">): Tensor<"b d"> =>
+  rearrange("b 1 d -> b d", named("b 1 d", slice(x, 1, 0, 1)));
 
-/** The tokens of the patches. */
-export function patchTokens(x: Tensor<"b n d">, norm: LayerNorm, tokens: ClipTokens): Tensor<"b n d"> {
-  const rows = slice(x, 1, 1, x.shape[1] ?? 1); // [clip.tokens]
-  return tokens === "ln_post" ? norm.forward(rows) : rows; // [clip.tokens]
+const patchTokens = (x: Tensor<"b n d">): Tensor<"b n d"> => slice(x, 1, 1, x.shape[1] ?? 1);
+
+/** The class token of each image, normalised. */
+export const pooledToken = (x: Tensor<"b n d">, norm: LayerNorm): Tensor<"b d"> =>
+  norm.forward(classToken(x)); // [clip.pooled]
+
+/** The tokens of the patches, and the class token, which is normalised in any case. */
+export function tokensOf(
+  x: Tensor<"b n d">,
+  norm: LayerNorm,
+  tokens: ClipTokens,
+): { readonly tokens: Tensor<"b n d">; readonly pooled: Tensor<"b d"> } {
+  if (tokens === "raw") return { tokens: patchTokens(x), pooled: pooledToken(x, norm) }; // [clip.tokens]
+  const normalized = norm.forward(x); // [clip.tokens]
+  return { tokens: patchTokens(normalized), pooled: classToken(normalized) }; // [clip.pooled]
 }

@@ -28,10 +28,10 @@ import {
   checkImages,
   hiddenStates,
   patchesIn,
-  patchTokens,
-  pooled,
+  pooledToken,
   residual,
   selfAttention,
+  tokensOf,
 } from "./tower.ts";
 
 /** The arguments of transformers' CLIPVisionConfig, and `tokens`. */
@@ -232,7 +232,7 @@ export class CLIPVisionTransformer implements ClipTower {
 
   /** The tokens of the patches, b n d, by the option `tokens`. Throws a RuleError if the images have another size. */
   forward(images: Tensor<"b c h w">): Tensor<"b n d"> {
-    return patchTokens(this.outputs(images).lastHiddenState, this.post_layernorm, this.options.tokens);
+    return tokensOf(this.outputs(images).lastHiddenState, this.post_layernorm, this.options.tokens).tokens;
   }
 
   /** The normalised class token of each image, b o. Throws a RuleError if the images have another size. */
@@ -249,7 +249,11 @@ export class CLIPVisionTransformer implements ClipTower {
       ([h, w]) => `ValueError: Input image size (${h}*${w}) doesn't match model (${side}*${side}).`,
     );
     const { states, last } = hiddenStates(parts, images);
-    return { lastHiddenState: last, poolerOutput: pooled(last, this.post_layernorm), hiddenStates: states };
+    return {
+      lastHiddenState: last,
+      poolerOutput: pooledToken(last, this.post_layernorm),
+      hiddenStates: states,
+    };
   }
 
   #parts(): ClipParts {
