@@ -10,6 +10,7 @@ import { type Check, checked, nullable, object, optional, passing } from "../../
 import { initialize } from "../../nn/state-dict.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { loadClip } from "../clip/load.ts";
 import { type LoadedModel, type LoadPretrainedOptions, loadPretrained } from "../load-pretrained.ts";
 
 /** An image encoder, with what it takes and gives. */
@@ -19,6 +20,8 @@ export interface VisionTower {
   readonly width: number;
   /** From a photograph to what the encoder takes, without the axis of the batch. */
   readonly imageProcessor: (image: Image) => Tensor<"c h w">;
+  /** Closes its files. */
+  readonly close?: (() => void) | undefined;
 }
 
 /** The special tokens of OpenFlamingo: the end of an image's text, an image, and padding where the tokenizer has none. */
@@ -26,11 +29,12 @@ export const FLAMINGO_TOKENS = { endOfChunk: "<|endofchunk|>", image: "<image>",
 
 type Sizes = Pick<
   OpenFlamingoOptions,
-  "crossAttnEveryNLayers" | "crossAttnFirstLayer" | "perceiver" | "crossAttn"
+  "crossAttnEveryNLayers" | "crossAttnFirstLayer" | "perceiver" | "crossAttn" | "profile" | "behaviour"
 >;
 
 export interface CreateFlamingoOptions extends Sizes {
-  readonly visionEncoder: VisionTower;
+  /** The image encoder, or the path of one that `loadClip` loads. */
+  readonly visionEncoder: string | VisionTower;
   /** The folder of a language model, as `loadPretrained` reads it. */
   readonly langEncoder: string;
   /** The folder of its tokenizer. Default: that of the language model. */
@@ -52,26 +56,40 @@ export interface FlamingoAndTransforms {
   readonly padTokenId: number;
   /** The language model without images, as it was loaded. Its layers are those of `model`. */
   readonly language: LoadedModel;
+  /** Closes the files. A later use of a weight that is read lazily opens them again. */
+  close(): void;
 }
 
 const anything: Check = optional(passing("an option of OpenFlamingo", () => true)); // the constructor checks its options
 const text = passing("the path of a folder", (value) => typeof value === "string" && value !== "");
+const isTower = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  ["encoder", "width", "imageProcessor"].every((name) => name in value);
 const checks: { readonly [K in keyof CreateFlamingoOptions]-?: Check } = {
-  visionEncoder: object("an image encoder with its width and a function imageProcessor"),
+  visionEncoder: passing(
+    "a path, or an image encoder with its width and a function imageProcessor",
+    (value) => text.accepts(value) || isTower(value),
+  ),
   langEncoder: text,
   tokenizer: optional(text),
   crossAttnEveryNLayers: anything,
   crossAttnFirstLayer: anything,
   perceiver: anything,
   crossAttn: anything,
+  profile: anything,
+  behaviour: anything,
   newRows: anything,
   seed: optional(passing("a whole number", Number.isSafeInteger)),
   loading: optional(nullable(object("options of loadPretrained"))),
 };
 
-/** The id of a special token, by the tokenizer's own encoding. */
-function idOf(tokenizer: Tokenizer, token: string): number {
-  const id = tokenizer.encode(token, { special: false }).at(-1); // [factory.tokens]
+/**
+ * The id of a special token: the last one of its encoding. The releases encode it with what the tokenizer puts around a text, so that a tokenizer
+ * that adds an end token gives the id of that. `special`: whether to do the same.
+ */
+function idOf(tokenizer: Tokenizer, token: string, special = false): number {
+  const id = tokenizer.encode(token, { special }).at(-1); // [factory.tokens]
   if (id === undefined)
     throw new LoadError(`the tokenizer has no id for ${token}; give another tokenizer  [factory.tokens]`);
   return id;
@@ -105,24 +123,48 @@ function initializeNew({ perceiver, lang_encoder }: OpenFlamingo, seed: number):
  */
 export async function createFlamingo(options: CreateFlamingoOptions): Promise<FlamingoAndTransforms> {
   const known = checked("createFlamingo", options, checks);
-  const { visionEncoder, langEncoder, tokenizer: tokenizerFolder = langEncoder, seed = 0 } = known;
-  const { newRows, loading, crossAttnEveryNLayers, crossAttnFirstLayer, perceiver, crossAttn } = known;
+  const { visionEncoder, langEncoder, tokenizer: tokenizerFolder = langEncoder } = known;
+  const { newRows, seed = 0, loading } = known;
   const tokenizer = await loadFlamingoTokenizer(tokenizerFolder);
   const language = await loadPretrained(langEncoder, loading ?? {});
-  resizeVocabulary(language.model, tokenizer.size, { newRows, seed, std: deviationOf(language.config) }); // [factory.resize]
-  const model = new OpenFlamingo({
-    visionEncoder: visionEncoder.encoder,
-    langEncoder: language.model,
-    eocTokenId: idOf(tokenizer, FLAMINGO_TOKENS.endOfChunk),
-    mediaTokenId: idOf(tokenizer, FLAMINGO_TOKENS.image),
-    visDim: visionEncoder.width,
-    crossAttnEveryNLayers,
-    crossAttnFirstLayer,
-    perceiver,
-    crossAttn,
-  });
-  initializeNew(model, seed);
-  const { imageProcessor } = visionEncoder;
-  const padTokenId = tokenizer.pad ?? idOf(tokenizer, FLAMINGO_TOKENS.padding);
-  return { model, tokenizer, imageProcessor, padTokenId, language };
+  try {
+    const tower: VisionTower = typeof visionEncoder === "string" ? loadClip(visionEncoder) : visionEncoder;
+    resizeVocabulary(language.model, tokenizer.size, { newRows, seed, std: deviationOf(language.config) }); // [factory.resize]
+    const special = (known.profile ?? "flamboyance") !== "flamboyance"; // [factory.tokens]
+    const model = new OpenFlamingo({
+      ...modelOptions(known),
+      visionEncoder: tower.encoder,
+      langEncoder: language.model,
+      eocTokenId: idOf(tokenizer, FLAMINGO_TOKENS.endOfChunk, special),
+      mediaTokenId: idOf(tokenizer, FLAMINGO_TOKENS.image, special),
+      visDim: tower.width,
+    });
+    initializeNew(model, seed);
+    const padTokenId = tokenizer.pad ?? idOf(tokenizer, FLAMINGO_TOKENS.padding);
+    const close = () => {
+      tower.close?.();
+      language.close();
+    };
+    return { model, tokenizer, imageProcessor: tower.imageProcessor, padTokenId, language, close };
+  } catch (error) {
+    language.close();
+    throw error;
+  }
 }
+
+/** The options of OpenFlamingo among those of the factory. */
+const modelOptions = ({
+  crossAttnEveryNLayers,
+  crossAttnFirstLayer,
+  perceiver,
+  crossAttn,
+  profile,
+  behaviour,
+}: Sizes): Sizes => ({
+  crossAttnEveryNLayers,
+  crossAttnFirstLayer,
+  perceiver,
+  crossAttn,
+  profile,
+  behaviour,
+});

@@ -11,26 +11,29 @@ import {
   string,
 } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
-import type { PickledTensors } from "../../io/pickle/read.ts";
-import { loadSafetensors, type SafetensorsFile } from "../../io/safetensors/read.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { camel } from "../../io/snake-case.ts";
 import { readJson } from "../../io/tokenizers/folder.ts";
-import { loadTorch } from "../../io/torch/read.ts";
 import { quoted } from "../../io/wording.ts";
-import { vocabularyTables } from "../../models/language-models/vocabulary.ts";
+import { checkpointState } from "../../models/open-flamingo/checkpoints/state.ts";
 import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
-import type { StateDictReport } from "../../nn/loading/report.ts";
-import { object as anObject, type Check, checked, optional as may, passing } from "../../nn/options.ts";
-import { loadStateDict, stateDict, ties } from "../../nn/state-dict.ts";
-import { LoadError } from "../../tensor/errors.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { OpenFlamingoBehaviour, OpenFlamingoProfile } from "../../models/open-flamingo/profiles.ts";
+import { type Check, checked, optional as may, passing } from "../../nn/options.ts";
+import { ties } from "../../nn/state-dict.ts";
+import { LoadError, RuleError, ShapeError } from "../../tensor/errors.ts";
 import type { LoadPretrainedOptions } from "../load-pretrained.ts";
-import { createFlamingo, type FlamingoAndTransforms, type VisionTower } from "./factory.ts";
+import { loadFlamingoCheckpoint } from "./checkpoint/load.ts";
+import type { CheckpointReport } from "./checkpoint/report.ts";
+import {
+  type CreateFlamingoOptions,
+  createFlamingo,
+  type FlamingoAndTransforms,
+  type VisionTower,
+} from "./factory.ts";
 
 const SETTINGS = "open-flamingo.json";
 const CHECKPOINTS = ["checkpoint.safetensors", "checkpoint.pt"] as const;
-const PROFILES = ["open-flamingo@2.0.1", "open-flamingo@0.1.1"] as const;
+const PROFILES = ["flamboyance", "open-flamingo@2.0.1", "open-flamingo@0.1.1"] as const;
 
 /** open-flamingo.json */
 export interface FlamingoSettings {
@@ -46,7 +49,7 @@ export interface FlamingoSettings {
 }
 
 const readSettings: Read<FlamingoSettings> = record<FlamingoSettings>({
-  profile: optional(oneOf(...PROFILES), "open-flamingo@2.0.1"),
+  profile: optional(oneOf(...PROFILES), "flamboyance"),
   lang_encoder_path: optional(string, "language"),
   vision_encoder_path: optional(string, "vision"),
   cross_attn_every_n_layers: optional(integer, 1),
@@ -54,16 +57,6 @@ const readSettings: Read<FlamingoSettings> = record<FlamingoSettings>({
   perceiver: optional(object, {}),
   cross_attn: optional(object, {}),
 });
-
-const DEFAULTS: FlamingoSettings = {
-  profile: "open-flamingo@2.0.1",
-  lang_encoder_path: "language",
-  vision_encoder_path: "vision",
-  cross_attn_every_n_layers: 1,
-  cross_attn_first_layer: 0,
-  perceiver: {},
-  cross_attn: {},
-};
 
 /** The settings of a folder. Throws a LoadError that names the file and the member with a problem. */
 export function flamingoSettings(folder: string): FlamingoSettings {
@@ -85,25 +78,30 @@ export function flamingoSettings(folder: string): FlamingoSettings {
 export interface LoadFlamingoOptions {
   /** The folder of the language model, instead of that of the settings. */
   readonly languageModel?: string | undefined;
-  /** The image encoder, instead of that of the settings. */
-  readonly visionEncoder?: VisionTower | undefined;
+  /** The image encoder, or the path of one that `loadClip` loads, instead of that of the settings. */
+  readonly visionEncoder?: string | VisionTower | undefined;
+  /** The profile, instead of that of the settings. */
+  readonly profile?: OpenFlamingoProfile | undefined;
+  /** Options that override those of the profile. */
+  readonly behaviour?: Partial<OpenFlamingoBehaviour> | undefined;
   /** How the language model is loaded. */
   readonly loading?: LoadPretrainedOptions | undefined;
 }
 
+const anything: Check = may(passing("an option of createFlamingo", () => true)); // createFlamingo checks its options
 const checks: { readonly [K in keyof LoadFlamingoOptions]-?: Check } = {
-  languageModel: may(passing("the path of a folder", (value) => typeof value === "string" && value !== "")),
-  visionEncoder: may(anObject("an image encoder with its width and a function imageProcessor")),
-  loading: may(anObject("options of loadPretrained")),
+  languageModel: anything,
+  visionEncoder: anything,
+  profile: anything,
+  behaviour: anything,
+  loading: anything,
 };
 
 /** An OpenFlamingo from a folder. */
 export interface LoadedFlamingo extends FlamingoAndTransforms {
   readonly settings: FlamingoSettings;
   /** Which tensors of the checkpoint were loaded. */
-  readonly report: StateDictReport;
-  /** Closes the files. A later use of a weight that is read lazily opens them again. */
-  close(): void;
+  readonly report: CheckpointReport;
 }
 
 /** A path of the settings: absolute, or relative to their folder. */
@@ -114,62 +112,62 @@ const resolved = (folder: string, path: string): string =>
 const camelCased = (sizes: JsonObject): object =>
   Object.fromEntries(Object.entries(sizes).map(([name, value]) => [camel(name), value]));
 
-/** Opens the checkpoint of a folder. */
-function openCheckpoint(folder: string): SafetensorsFile | PickledTensors {
-  const name = CHECKPOINTS.find((one) => kindOf(`${folder}/${one}`) === "file");
+/** The checkpoint of a folder. */
+function checkpointPath(folder: string): string {
+  const name = CHECKPOINTS.find((one) => kindOf(`${folder}/${one}`) === "file"); // [flamingoFolder.files]
   if (name === undefined)
     throw new LoadError(`${folder}: there is none of ${CHECKPOINTS.join(", ")}  [flamingoFolder.files]`);
-  const path = `${folder}/${name}`;
-  return name.endsWith(".pt") ? loadTorch(path) : loadSafetensors(path);
+  return `${folder}/${name}`;
 }
-
-/** Whether a parameter is of the parts that every checkpoint holds. */
-const isTrained = (name: string): boolean => /^perceiver\.|\.gated_cross_attn_layer\./.test(name);
 
 /**
  * Loads the OpenFlamingo of a folder: the models that its settings name, connected as `createFlamingo` does it, with the checkpoint's
- * weights. Throws a LoadError that names the file with a problem, and a StateDictError for a checkpoint that does not fit.
+ * weights. Throws a LoadError that names the file with a problem, and a CheckpointError for a checkpoint that does not fit.
  */
 export async function loadFlamingo(
   folder: string,
   options: LoadFlamingoOptions = {},
 ): Promise<LoadedFlamingo> {
-  const { languageModel, visionEncoder, loading } = checked("loadFlamingo", options, checks);
+  const { languageModel, visionEncoder, profile, behaviour, loading } = checked(
+    "loadFlamingo",
+    options,
+    checks,
+  );
   const settings = flamingoSettings(folder);
-  if (visionEncoder === undefined) throw new LoadError("give the image encoder as the option visionEncoder");
-  const parts = await createFlamingo({
-    visionEncoder,
+  const path = checkpointPath(folder);
+  const parts = await created(folder, {
+    visionEncoder: visionEncoder ?? resolved(folder, settings.vision_encoder_path),
     langEncoder: languageModel ?? resolved(folder, settings.lang_encoder_path),
+    profile: profile ?? settings.profile,
+    behaviour,
     loading,
-    ...sizesOf(settings),
+    crossAttnEveryNLayers: settings.cross_attn_every_n_layers,
+    crossAttnFirstLayer: settings.cross_attn_first_layer,
+    perceiver: camelCased(settings.perceiver), // [flamingoFolder.settings]
+    crossAttn: camelCased(settings.cross_attn), // [flamingoFolder.settings]
   });
-  const checkpoint = openCheckpoint(folder);
   try {
-    const report = loadStateDict(parts.model, checkpoint, {
-      strip: true,
-      ignore: ["lang_encoder.old_decoder_blocks.*", "lang_encoder.gated_cross_attn_layers.*"],
-      optional: [(name) => !isTrained(name)],
-    });
+    const checkpoint = loadFlamingoCheckpoint(parts.model, path); // [flamingoFolder.weights]
     const close = () => {
       checkpoint.close();
-      parts.language.close();
+      parts.close();
     };
-    return { ...parts, settings, report, close };
+    return { ...parts, settings, report: checkpoint.report, close };
   } catch (error) {
-    checkpoint.close();
-    parts.language.close();
+    parts.close();
     throw error;
   }
 }
 
-/** The sizes of the settings as options. */
-function sizesOf(settings: FlamingoSettings) {
-  return {
-    crossAttnEveryNLayers: settings.cross_attn_every_n_layers,
-    crossAttnFirstLayer: settings.cross_attn_first_layer,
-    perceiver: camelCased(settings.perceiver),
-    crossAttn: camelCased(settings.cross_attn),
-  };
+/** The model of a folder's settings. Sizes that are refused are errors of the settings. */
+async function created(folder: string, options: CreateFlamingoOptions): Promise<FlamingoAndTransforms> {
+  try {
+    return await createFlamingo(options);
+  } catch (error) {
+    if (error instanceof RuleError || error instanceof ShapeError)
+      throw new LoadError(`${folder}/${SETTINGS}: ${error.message}`); // [flamingoFolder.settings]
+    throw error;
+  }
 }
 
 /**
@@ -181,19 +179,13 @@ export function saveFlamingo(
   model: OpenFlamingo,
   settings: Partial<FlamingoSettings> = {},
 ): void {
-  const tensors = savedTensors(model);
+  const at: FieldLocation = { file: "saveFlamingo", field: "settings", rule: "flamingoFolder.settings" };
+  const all = readSettings(settings as JsonObject, at);
+  const tied = ties(model);
+  const state = [...checkpointState(model, { form: "complete" })]; // [flamingoFolder.weights]
+  const tensors = new Map(state.filter(([name]) => !tied.has(name)));
   const wide = [...tensors].filter(([, t]) => t.dtype === "float64");
   const dtypes = new Map(wide.map(([name]) => [name, "F32"] as const)); // [flamingoFolder.dtypes]
   saveSafetensors(`${folder}/${CHECKPOINTS[0]}`, tensors, { floats: "stored", dtypes });
-  const text = JSON.stringify({ ...DEFAULTS, ...settings }, null, 2);
-  writeFile(`${folder}/${SETTINGS}`, new TextEncoder().encode(`${text}\n`));
-}
-
-/** Perceiver, gated layers, and the tables with rows of added tokens; tied ones once. [flamingoFolder.tensors] */
-function savedTensors(model: OpenFlamingo): Map<string, Tensor> {
-  const { input, output } = vocabularyTables(model.lang_encoder);
-  const tables = new Set<unknown>([input.weight, output?.weight, output?.bias]);
-  const tied = ties(model);
-  const isSaved = (name: string, t: Tensor): boolean => !tied.has(name) && (isTrained(name) || tables.has(t));
-  return new Map([...stateDict(model)].filter(([name, t]) => isSaved(name, t)));
+  writeFile(`${folder}/${SETTINGS}`, new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`));
 }

@@ -3,18 +3,14 @@
 import { stateDict, ties } from "../../../nn/state-dict.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import type { OpenFlamingo } from "../flamingo.ts";
+import { isInputTable, isNewLayer } from "../names.ts";
 import { layersPath, SECOND_LISTS } from "./names.ts";
 
-/** Gated layers and resampler, which are trained with every setting. */
-const TRAINED = /^perceiver\.|\.gated_cross_attn_layer\./;
-/** The table of the token embeddings, in any language model. */
-const INPUT_TABLE = /^lang_encoder\..*\b(embed_tokens|embed_in|wte)\.weight$/;
 /** The projection to the vocabulary, where it has parameters of its own. */
 const OUTPUT_TABLE = /^lang_encoder\.(lm_head|embed_out)\.(weight|bias)$/;
 
-export const isTrained = (name: string): boolean => TRAINED.test(name);
 /** Whether a tensor has a row for each token. */
-export const isVocabularyTable = (name: string): boolean => INPUT_TABLE.test(name) || OUTPUT_TABLE.test(name);
+export const isVocabularyTable = (name: string): boolean => isInputTable(name) || OUTPUT_TABLE.test(name);
 
 /** The releases that name tensors differently. */
 export type FlamingoRelease = "2.0.1" | "0.1.1";
@@ -68,7 +64,7 @@ export function checkpointState(
   const { form = "package", freezeLmEmbeddings = false } = options;
   if (form === "everything") return flamingoStateDict(model);
   const second = ties(model);
-  const isTrainable = (name: string) => isTrained(name) || (!freezeLmEmbeddings && INPUT_TABLE.test(name));
+  const isTrainable = (name: string) => isNewLayer(name) || (!freezeLmEmbeddings && isInputTable(name));
   const isKept = (name: string): boolean => {
     if (name.startsWith("vision_encoder.")) return false;
     if (form === "complete" && isVocabularyTable(name)) return true; // [checkpoints.complete]

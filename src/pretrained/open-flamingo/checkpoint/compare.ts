@@ -1,6 +1,7 @@
 // The comparison of a checkpoint with a model, by names and shapes; values are read where copies of a tensor have to agree.
 import { type Aside, CheckpointNames } from "../../../models/open-flamingo/checkpoints/names.ts";
-import { isTrained, isVocabularyTable } from "../../../models/open-flamingo/checkpoints/state.ts";
+import { isVocabularyTable } from "../../../models/open-flamingo/checkpoints/state.ts";
+import { isNewLayer } from "../../../models/open-flamingo/names.ts";
 import { selected } from "../../../nn/loading/rules.ts";
 import { stateDict } from "../../../nn/state-dict.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
@@ -78,7 +79,7 @@ function missingIn(
 ): CheckpointReport["missing"] {
   const given = new Set([...sources.keys()].map((name) => state.get(name)));
   const missing = [...state].flatMap(([name, t]) => (given.has(t) ? [] : [name]));
-  const [trained, others] = [missing.filter(isTrained), missing.filter((name) => !isTrained(name))];
+  const [trained, others] = [missing.filter(isNewLayer), missing.filter((name) => !isNewLayer(name))];
   return {
     frozen: others.filter((name) => !isVocabularyTable(name)), // [checkpoints.missing]
     rows: others.filter(isVocabularyTable), // [checkpoints.rows]
