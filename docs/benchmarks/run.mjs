@@ -5,11 +5,10 @@
 // PYTHON names an interpreter with torch (for the examples with flamingo-pytorch and vit-pytorch, for the language model with
 // transformers); by default it is the one that makes the golden cases, if that exists. Needs `npm run build` in the repository and
 // `npm ci --ignore-scripts` here. Parts that are not measured keep the results of an earlier run of the same machine.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { QUICK_TEXT, TEXT } from "../../dist/bench/decoders/pretrained.js";
@@ -18,6 +17,7 @@ import { kernels } from "../../dist/bench/rates.js";
 import { FULL, QUICK } from "../../dist/bench/shapes.js";
 import { inRounds, median } from "../../dist/bench/timing.js";
 import { page } from "./page.mjs";
+import { start } from "./peers/process.mjs";
 import { targets } from "./targets.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -47,33 +47,6 @@ const ROUNDS = quick ? 1 : 3;
 const MOST_OF_SLOW = 2 * 512 ** 3;
 
 const progress = (text) => process.stderr.write(`${text}\n`);
-
-/** A process that answers each line with a line. After it has ended, every answer is its error. */
-function start(command, args) {
-  const child = spawn(command, args, { stdio: ["pipe", "pipe", "ignore"] });
-  const waiting = [];
-  let failure = null;
-  const fail = (reason) => {
-    failure ??= reason;
-    for (const resolve of waiting.splice(0)) resolve({ error: failure });
-  };
-  child.on("error", (error) => fail(String(error.message)));
-  child.on("close", (status) => fail(`it ended with status ${status}`));
-  child.stdin.on("error", () => {});
-  const ended = new Promise((resolve) => child.on("close", resolve).on("error", resolve));
-  createInterface({ input: child.stdout }).on("line", (line) => waiting.shift()?.(JSON.parse(line)));
-  const next = () =>
-    new Promise((resolve) => (failure === null ? waiting.push(resolve) : resolve({ error: failure })));
-  const request = (question) => {
-    child.stdin.write(`${JSON.stringify(question)}\n`);
-    return next();
-  };
-  const stop = () => {
-    child.stdin.end();
-    return ended;
-  };
-  return { request, next, stop };
-}
 
 const python =
   process.env.PYTHON ??

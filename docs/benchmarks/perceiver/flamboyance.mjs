@@ -1,0 +1,78 @@
+// Runs a task on simd with two threads in a process of its own:
+//   node flamboyance.mjs TASK WEIGHTS [--draw]
+// --draw writes random weights to the file WEIGHTS and ends. Otherwise, for each line "run" on stdin, a line {"seconds", "cpuSeconds",
+// "peakBytes", "outputs"}, with some numbers of each output, or {"error"}. A run is what a caller waits for when the model is loaded: the
+// inputs are copied in and the results out.
+import { createInterface } from "node:readline";
+import { reconstruct } from "../../../dist/demos/perceiver/tasks.js";
+import {
+  flat,
+  generator,
+  initialize,
+  loadPerceiver,
+  loadSafetensors,
+  record,
+  replay,
+  saveSafetensors,
+  stateDict,
+  view,
+} from "../../../dist/index.js";
+import { simd } from "../../../dist/kernels/simd/index.js";
+import { CHUNKS, TASKS } from "./tasks.mjs";
+
+const [name, weights, draw] = process.argv.slice(2);
+const { model: build, inputs: make, call } = TASKS[name];
+const model = build();
+
+if (draw) {
+  initialize(model, 1);
+  const state = stateDict(model);
+  const last = state.get("perceiver._decoder.final_layer.weight"); // zeros in the flow model, which would hide all others
+  const { normal } = generator(2);
+  if (name === "flow")
+    last.assign(
+      view(
+        Float32Array.from({ length: last.size }, () => 0.1 * normal()),
+        last.shape,
+      ),
+    );
+  saveSafetensors(weights, state);
+  process.exit(0);
+}
+
+loadPerceiver(model, loadSafetensors(weights), "perceiver-io");
+const backend = await simd({ threads: 2 });
+const inputs = make();
+
+async function prepared() {
+  if (name === "autoencode")
+    return () => reconstruct(model, inputs.images, inputs.audio, CHUNKS, { backend, onStep: () => {} });
+  const program = record(() => call(model, inputs), { model, inputs, symbolic: true });
+  return async () => (await replay(program, backend, { bind: inputs })).outputs;
+}
+
+/** The root mean square and 64 numbers of an output, in row-major order. */
+function sample(tensor) {
+  const values = flat(tensor.data);
+  const rms = Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
+  const numbers = Array.from({ length: 64 }, (_, i) => values[Math.floor((i * values.length) / 64)]);
+  return { rms, numbers };
+}
+
+const run = await prepared();
+for await (const _ of createInterface({ input: process.stdin })) {
+  try {
+    const [before, since] = [process.cpuUsage(), performance.now()];
+    const outputs = await run();
+    const seconds = (performance.now() - since) / 1000;
+    const { user, system } = process.cpuUsage(before);
+    const samples = Object.fromEntries(
+      Object.entries(outputs).map(([output, tensor]) => [output, sample(tensor)]),
+    );
+    const peakBytes = 1024 * process.resourceUsage().maxRSS;
+    console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakBytes, outputs: samples }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error?.stack ?? error) }));
+  }
+}
+process.exit(0);
