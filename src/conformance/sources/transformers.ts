@@ -26,6 +26,7 @@ import {
   type SourceClass,
   type SystemUnderTest,
 } from "./interface/source.ts";
+import { perceiverModels } from "./perceiver-io/transformers.ts";
 import { clipImageProcessor, clipVisionTransformer } from "./transformers/clip.ts";
 import {
   type GenerateArguments,
@@ -250,6 +251,7 @@ export const transformers: Source<Release> = {
   classes: {
     ...inBothReleases(languageClasses),
     ...positionClasses,
+    ...perceiverModels,
     CLIPVisionTransformer: clipVisionTransformer,
     CLIPImageProcessor: clipImageProcessor,
     TableLM: tableLM,

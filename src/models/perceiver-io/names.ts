@@ -166,7 +166,7 @@ export const PERCEIVER_NAMES = {
     rename: {},
     ignore: [],
     optional: [],
-    prefixes: ["model_state_dict."], // of the repository's checkpoints
+    prefixes: ["model_state_dict."], // [perceiverio.names-source]
     classQuery: QUERY,
     layouts: {},
   },
