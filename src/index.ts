@@ -33,6 +33,7 @@ export type { Beam } from "./generation/beams.ts";
 export { type Alternative, type Choose, type ChosenToken, greedy } from "./generation/choose.ts";
 export { generate, stream } from "./generation/generate.ts";
 export type { GenerateOptions } from "./generation/options.ts";
+export { type GenerateFlamingoOptions, generateFlamingo } from "./generation/padded/flamingo.ts";
 export { prefill } from "./generation/prompts.ts";
 export { openPretrained, type Pretrained } from "./io/huggingface/pretrained.ts";
 export { colourWheel, type Flow, flowErrorImage, flowImage } from "./io/images/flow-colours.ts";
@@ -109,6 +110,12 @@ export {
   flamingoStateDict,
 } from "./models/open-flamingo/checkpoints/state.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
+export type { FlamingoImages, FlamingoInputs, FlamingoOutputs } from "./models/open-flamingo/inputs.ts";
+export {
+  type OpenFlamingoBehaviour,
+  type OpenFlamingoProfile,
+  openFlamingoProfiles,
+} from "./models/open-flamingo/profiles.ts";
 export { loadPerceiver, type PerceiverTask } from "./models/perceiver-io/checkpoints.ts";
 export { PERCEIVER_NAMES, type PerceiverCheckpoint } from "./models/perceiver-io/names.ts";
 export { PerceiverIO, type PerceiverIOOptions } from "./models/perceiver-io/perceiver-io.ts";

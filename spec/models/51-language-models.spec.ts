@@ -15,19 +15,15 @@ import {
   type Writer,
   writerOf,
 } from "../../src/models/language-model.ts";
-import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
-import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
-import { MosaicMptForCausalLM } from "../../src/models/language-models/mosaic-mpt.ts";
-import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { Bool, flat, Int, type Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import { decoders, tiny, WORDS } from "../support/fixtures/decoders.ts";
 import { numbers, randomTensor } from "../support/properties/arbitraries.ts";
 import { refusal } from "../support/properties/refusals.ts";
 
 const IMAGE = 3;
-const WORDS = 11;
 const FEW = { vocabSize: WORDS, hiddenSize: 8, numAttentionHeads: 2, numHiddenLayers: 1 };
 
 /** Rows of tokens, each behind padding on the left: `at` is the number of padding tokens of a row. */
@@ -144,71 +140,6 @@ test("[decode.cached] FlamingoPaLM without media: cached passes equal the whole 
     { numRuns: 40 },
   );
 });
-
-const tiny = {
-  vocabSize: WORDS,
-  hiddenSize: 12,
-  intermediateSize: 10,
-  numHiddenLayers: 3,
-  numAttentionHeads: 4,
-  numKeyValueHeads: 2,
-  headDim: 6,
-  rotaryPrecision: "float64",
-} as const;
-
-const neox = {
-  vocabSize: WORDS,
-  hiddenSize: 12,
-  intermediateSize: 10,
-  numHiddenLayers: 3,
-  numAttentionHeads: 2,
-  rotaryPct: 0.7,
-  rotaryPrecision: "float64",
-} as const;
-const mpt = { vocabSize: WORDS, dModel: 12, nLayers: 3, nHeads: 3, maxSeqLen: 20 } as const;
-const mosaic = { qkLn: true, alibi: true, clipQkv: 0.5 };
-
-const opt = {
-  vocabSize: WORDS,
-  hiddenSize: 12,
-  ffnDim: 10,
-  numHiddenLayers: 3,
-  numAttentionHeads: 3,
-  maxPositionEmbeddings: 9,
-} as const;
-const gptJ = {
-  vocabSize: WORDS,
-  nPositions: 9,
-  nEmbd: 12,
-  nLayer: 3,
-  nHead: 2,
-  rotaryDim: 4,
-  rotaryPrecision: "float64",
-} as const;
-
-const decoders: readonly (readonly [string, () => LanguageModel])[] = [
-  ["LLaMA", () => new LlamaForCausalLM(tiny)],
-  ["GPT-NeoX, in parallel", () => new GPTNeoXForCausalLM(neox)],
-  ["GPT-NeoX, in sequence", () => new GPTNeoXForCausalLM({ ...neox, useParallelResidual: false })],
-  ["OPT, norms before", () => new OPTForCausalLM(opt)],
-  [
-    "OPT, norms after",
-    () =>
-      new OPTForCausalLM({
-        ...opt,
-        doLayerNormBefore: false,
-        wordEmbedProjDim: 5,
-        activationFunction: "gelu",
-      }),
-  ],
-  ["GPT-J", () => new GPTJForCausalLM(gptJ)],
-  ["MPT", () => new MptForCausalLM({ ...mpt, attnConfig: { clipQkv: 0.5 } })],
-  ["MosaicML's MPT, linear biases", () => new MosaicMptForCausalLM({ ...mpt, attnConfig: mosaic })],
-  [
-    "MosaicML's MPT, learned positions",
-    () => new MosaicMptForCausalLM({ ...mpt, attnConfig: { qkLn: true, attnType: "multiquery_attention" } }),
-  ],
-];
 
 test.each(decoders)(
   "[decode.cached] %s: cached passes equal the whole text to 1e-12, for both ways to count positions",

@@ -1,5 +1,6 @@
 // The executable half of 53-open-flamingo.md. Whole models are compared with the release in golden/cases/open-flamingo.
-import { expect, test } from "vitest";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
 import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
 import { conventions, locate, visibilityOf } from "../../../src/masks/index.ts";
 import {
@@ -8,60 +9,36 @@ import {
   decodingOf,
   type LanguageModel,
   noPadding,
+  readTokens,
 } from "../../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../../src/models/language-models/llama.ts";
-import { OpenFlamingo, type OpenFlamingoOptions } from "../../../src/models/open-flamingo/flamingo.ts";
+import type { OpenFlamingoOptions } from "../../../src/models/open-flamingo/flamingo.ts";
 import { FlamingoLayer } from "../../../src/models/open-flamingo/flamingo-layer.ts";
 import {
   OpenFlamingoResampler,
   type OpenFlamingoResamplerOptions,
 } from "../../../src/models/open-flamingo/perceiver-resampler.ts";
-import { Linear } from "../../../src/nn/linear.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
-import { rearrange } from "../../../src/tensor/ops/arrange.ts";
 import { sumAll } from "../../../src/tensor/ops/functions.ts";
-import { named } from "../../../src/tensor/pattern.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
-import { Bool, flat, Int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { Bool, flat, type Int, type Tensor, view } from "../../../src/tensor/tensor.ts";
+import { decoders, WORDS } from "../../support/fixtures/decoders.ts";
+import { IMAGE, images, smallFlamingo, text } from "../../support/fixtures/small-flamingo.ts";
 import { perceiverResampler } from "../../support/oracles/blocks.ts";
 import type { Mat, Nested } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, list, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
-import { expectSame } from "../../support/properties/programs.ts";
+import { changedAt, differing, rowOf, taken } from "../../support/properties/models.ts";
+import { expectClose, expectSame, valuesOf } from "../../support/properties/programs.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
-const IMAGE = 5;
 const sizes = { vocabSize: 9, hiddenSize: 8, intermediateSize: 6, numAttentionHeads: 2 };
 const llama = (layers = 3) => new LlamaForCausalLM({ ...sizes, numHiddenLayers: layers });
 
-/** Every pixel of a 2 × 2 image is a token of width 3. */
-class Pixels {
-  proj = new Linear("c -> d", 3, 3, { bias: false });
-
-  forward(images: Tensor<"b c h w">): Tensor<"b n d"> {
-    return named("b n d", this.proj.forward(rearrange("b c h w -> b (h w) c", images)));
-  }
-}
-
-const flamingo = (options: Partial<OpenFlamingoOptions> = {}) =>
-  weighted(
-    new OpenFlamingo({
-      visionEncoder: new Pixels(),
-      langEncoder: llama(),
-      eocTokenId: 6,
-      mediaTokenId: IMAGE,
-      visDim: 3,
-      perceiver: { depth: 1, dimHead: 2, heads: 2, numLatents: 2 },
-      crossAttn: { dimHead: 4, heads: 2 },
-      ...options,
-    }),
-    1,
-  );
-const images = (b: number, m: number, f = 1): Tensor<"b m f c h w"> => randomTensor([b, m, f, 3, 2, 2], 7);
-const text = (...rows: readonly (readonly number[])[]) =>
-  new Int<"b l">([rows.length, rows[0]?.length ?? 0], Int32Array.from(rows.flat()));
+const flamingo = ({ langEncoder = llama(), ...options }: Partial<OpenFlamingoOptions> = {}) =>
+  smallFlamingo(langEncoder, options);
 
 /** For each layer of a model of five layers, 1 if it has cross-attention. */
 const gates = (crossAttnEveryNLayers?: number, crossAttnFirstLayer?: number) =>
@@ -236,4 +213,135 @@ test("[openflamingo.positions] positions count slots, padding included", () => {
   const attentionMask = new Bool<"b s">([1, 4], Uint8Array.of(0, 0, 1, 1));
   model.forward({ visionX: images(1, 1), langX: text([0, 0, IMAGE, 1]), attentionMask });
   expect(seen).toEqual([[0, 1, 2, 3]]);
+});
+
+const WORDS_AFTER_SPECIAL = 7;
+const zero = view(Float64Array.of(0), [1]);
+
+/** A batch of random texts with padding in front, an image token in each, and the split into passes. */
+const batches = fc
+  .record({
+    rows: fc.array(
+      fc.array(
+        fc.oneof(
+          { weight: 1, arbitrary: fc.constant(IMAGE) },
+          { weight: 2, arbitrary: fc.integer({ min: WORDS_AFTER_SPECIAL, max: WORDS - 1 }) },
+        ),
+        {
+          minLength: 1,
+          maxLength: 5,
+        },
+      ),
+      { minLength: 1, maxLength: 3 },
+    ),
+    split: fc.integer({ min: 1, max: 6 }),
+  })
+  .map(({ rows, split }) => ({ rows: rows.map((row) => [IMAGE, ...row]), split }));
+
+/** Rows padded on the left, their mask, and as many images as the largest number of image tokens. */
+function padded(rows: readonly (readonly number[])[]) {
+  const l = Math.max(...rows.map((row) => row.length));
+  const langX = text(...rows.map((row) => [...new Array<number>(l - row.length).fill(0), ...row]));
+  const attentionMask = new Bool<"b s">(
+    [rows.length, l],
+    Uint8Array.from(rows.flatMap((row) => Array.from({ length: l }, (_, i) => Number(i >= l - row.length)))),
+  );
+  const m = Math.max(...rows.map((row) => row.filter((id) => id === IMAGE).length));
+  return { langX, attentionMask, m, l };
+}
+const columns = <X extends Bool | Int>(x: X, to: number, from = 0): number[][] =>
+  list<number[]>(x).map((row) => row.slice(from, to));
+const maskTo = (mask: Bool<"b s">, to: number) =>
+  new Bool<"b s">([mask.shape[0] ?? 0, to], Uint8Array.from(columns(mask, to).flat()));
+/** The logits of a row without its padding. */
+const realLogits = (logits: Tensor, row: number, length: number): number[][] =>
+  (list<number[][]>(logits)[row] ?? []).slice(-length);
+const runs = { numRuns: 8 };
+
+describe.each(decoders)("%s", (_, make) => {
+  test("[openflamingo.gates] with closed gates the logits are those of the language model, bit for bit", () => {
+    const langX = text([0, 8, IMAGE, 9, 10], [7, IMAGE, 9, IMAGE, 8]);
+    const attentionMask = new Bool<"b s">([2, 5], Uint8Array.of(0, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+    const language = weighted(make(), 3);
+    const at = { ...decodingOf(attentionMask, 5, "slots"), media: null, visibility: null };
+    const expected = language.logits(readTokens(language, langX, at, null).x);
+    const gatesOf = (model: object) => [...stateDict(model)].filter(([name]) => name.endsWith("_gate"));
+    const model = smallFlamingo(make());
+    const weights = new Map([...stateDict(language)]);
+    for (const [name, t] of stateDict(model)) {
+      const own = weights.get(name.replace("lang_encoder.", "").replace(".decoder_layer", ""));
+      if (own) t.assign(own.data);
+    }
+    for (const [, gate] of gatesOf(model)) gate.assign(zero);
+    expect(gatesOf(model).length).toBe(6);
+    expectSame(model.forward({ visionX: images(2, 2), langX, attentionMask }).logits, expected);
+  });
+
+  test("[openflamingo.reach] another image changes the tokens that see it, and no token before its own", () => {
+    const model = smallFlamingo(make());
+    const langX = text([8, IMAGE, 9, IMAGE, 8], [IMAGE, 9, 10, 8, IMAGE]);
+    const before = images(2, 2);
+    const { logits } = model.forward({ visionX: before, langX });
+    for (const [k, first] of [
+      [0, [1, 0]],
+      [1, [3, 4]],
+    ] as const) {
+      const visionX = changedAt(before, 1, k) as typeof before;
+      const changed = differing(logits, model.forward({ visionX, langX }).logits);
+      expect(changed).toEqual(first.map((at) => Array.from({ length: 5 }, (_, l) => l >= at)));
+    }
+  });
+
+  test("[openflamingo.visibility] passes of any sizes, with cached media or without, compute what one pass computes", () => {
+    const model = smallFlamingo(make());
+    fc.assert(
+      fc.property(batches, ({ rows, split }) => {
+        const { langX, attentionMask, m, l } = padded(rows);
+        const visionX = images(rows.length, m);
+        const whole = model.forward({ visionX, langX, attentionMask }).logits;
+        const at = Math.min(split, l - 1);
+        for (const cached of [false, true]) {
+          if (cached) model.cacheMedia({ inputIds: langX, visionX });
+          const shared = { ...(cached ? {} : { visionX }), useCache: true, clearConditionedLayers: false };
+          const first = model.forward({
+            ...shared,
+            langX: text(...columns(langX, at)),
+            attentionMask: maskTo(attentionMask, at),
+          });
+          const rest = { langX: text(...columns(langX, l, at)), attentionMask };
+          const second = model.forward({ ...shared, ...rest, pastKeyValues: first.pastKeyValues });
+          model.uncacheMedia();
+          for (const [b, row] of rows.entries()) {
+            const joined = [first, second].flatMap(({ logits }) => list<number[][]>(logits)[b] ?? []);
+            expectClose(joined.slice(-row.length).flat(), realLogits(whole, b, row.length).flat(), 1e-12);
+          }
+        }
+      }),
+      runs,
+    );
+  });
+
+  test("[openflamingo.rows] a batch computes what each of its rows computes alone", () => {
+    const model = smallFlamingo(make());
+    fc.assert(
+      fc.property(batches, ({ rows }) => {
+        const { langX, attentionMask, m } = padded(rows);
+        const visionX = images(rows.length, m);
+        const { logits } = model.forward({ visionX, langX, attentionMask });
+        for (const [b, row] of rows.entries()) {
+          const own = row.filter((id) => id === IMAGE).length;
+          const alone = model.forward({
+            visionX: taken(
+              rowOf(visionX, b),
+              1,
+              Array.from({ length: own }, (_, i) => i),
+            ),
+            langX: text(row),
+          });
+          expectClose(realLogits(logits, b, row.length).flat(), valuesOf(alone.logits), 1e-12);
+        }
+      }),
+      runs,
+    );
+  });
 });

@@ -2,6 +2,7 @@
 import { beamSearch } from "../../../generation/beam-search.ts";
 import { generate } from "../../../generation/generate.ts";
 import type { GenerateOptions } from "../../../generation/options.ts";
+import { filled, type PaddedText, rowsOf, unpadded } from "../../../generation/padded/text.ts";
 import {
   boolean,
   type FieldLocation,
@@ -21,7 +22,7 @@ import type { Backend } from "../../../kernels/backend.ts";
 import { noPadding, readOn, type Writer } from "../../../models/language-model.ts";
 import { LoadError } from "../../../tensor/errors.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { Bool, Int, Tensor, view } from "../../../tensor/tensor.ts";
+import { Bool, type Int, Tensor, view } from "../../../tensor/tensor.ts";
 import { type Outputs, readOptions } from "../interface/source.ts";
 
 /** One token id, or several. */
@@ -95,29 +96,19 @@ function optionsOf(given: GenerateArguments, eos: readonly number[], promptLengt
   };
 }
 
-/** A text as a case gives it. */
-interface PaddedText {
-  readonly ids: Int<"b l">;
-  readonly mask: Bool<"b s">;
-}
-
 /**
- * The tokens of each row without its padding, which has to be on the left. Generation pads rows itself, with no images; open-flamingo
- * counts image tokens in padding, so that a case with such is refused.
+ * The tokens of each row without its padding. Generation pads rows itself, with no images; open-flamingo counts image tokens in padding, so
+ * that a case with such is refused.
  */
-function promptsOf({ ids, mask }: PaddedText, mediaTokenId: number | null): number[][] {
-  const [b = 0, l = 0] = ids.shape;
-  const [all, real] = [ids.flat(), mask.flat()];
-  return Array.from({ length: b }, (_, row) => {
-    const from = real.indexOf(1, row * l);
-    if (from < 0 || from >= (row + 1) * l || real.subarray(from, (row + 1) * l).includes(0))
-      throw new LoadError(
-        `row ${row} of attention_mask has padding that is not on the left, which generation does not take`,
-      );
-    if (mediaTokenId !== null && all.subarray(row * l, from).includes(mediaTokenId))
+function promptsOf(text: PaddedText, mediaTokenId: number | null): number[][] {
+  const prompts = unpadded(text);
+  for (const [row, ids] of rowsOf(text.ids).entries())
+    if (
+      mediaTokenId !== null &&
+      ids.slice(0, ids.length - (prompts[row]?.length ?? 0)).includes(mediaTokenId)
+    )
       throw new LoadError(`row ${row} has an image token in its padding, which generation does not take`);
-    return [...all.subarray(from, (row + 1) * l)];
-  });
+  return prompts;
 }
 
 /** A writer that reads the whole text in every step, as `use_cache=False` does. */
@@ -166,10 +157,8 @@ export async function generatedSequences(
   { backend, eosTokenId = null, mediaTokenId = null }: GenerateContext,
 ): Promise<Outputs> {
   const eos = given.eosTokenId ?? (eosTokenId === null ? [] : [eosTokenId].flat());
-  const [b = 0, l = 0] = text.ids.shape;
-  const ids = text.ids.flat();
-  const rows = Array.from({ length: b }, (_, row) => [...ids.subarray(row * l, (row + 1) * l)]);
-  const options = { ...optionsOf(given, eos, l), seenPrompts: rows, backend };
+  const rows = rowsOf(text.ids);
+  const options = { ...optionsOf(given, eos, text.ids.shape[1] ?? 0), seenPrompts: rows, backend };
   const prompts = promptsOf(text, mediaTokenId);
   const writer = given.useCache ? model : withoutCache(model);
   if (given.numBeams === 1) {
@@ -189,18 +178,4 @@ export async function generatedSequences(
     ),
     sequences_scores: new Tensor([scores.length], view(scores, [scores.length])),
   };
-}
-
-function filled(
-  prompts: readonly (readonly number[])[],
-  added: readonly (readonly number[])[],
-  fill: number,
-): Int {
-  const longest = added.reduce((most, row) => Math.max(most, row.length), 0);
-  const rows = added.map((row, i) => [
-    ...(prompts[i] ?? []),
-    ...row,
-    ...new Array<number>(longest - row.length).fill(fill),
-  ]);
-  return new Int([rows.length, rows[0]?.length ?? 0], Int32Array.from(rows.flat()));
 }
