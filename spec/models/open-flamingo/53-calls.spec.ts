@@ -272,7 +272,7 @@ describe("images of a call", () => {
   };
   const keep = { clearConditionedLayers: false } as const;
 
-  test("[openflamingo.cached] [openflamingo.no-images] [openflamingo.text] a refused call says what to do, and leaves cached media as they were", () => {
+  test("[openflamingo.cached] [openflamingo.no-images] [openflamingo.text] [openflamingo.batch] a refused call says what to do, and leaves cached media as they were", () => {
     const visionX = images(2, 2);
     const expected = cachedModel().forward({ langX: full }).logits;
     const outOfRange = text([1, 99], [1, I]);

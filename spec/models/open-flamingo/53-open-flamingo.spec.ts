@@ -259,7 +259,7 @@ const realLogits = (logits: Tensor, row: number, length: number): number[][] =>
 const runs = { numRuns: 8 };
 
 describe.each(decoders)("%s", (_, make) => {
-  test("[openflamingo.gates] with closed gates the logits are those of the language model, bit for bit", () => {
+  test("[gate.zero] with closed gates the logits are those of the language model, bit for bit", () => {
     const langX = text([0, 8, IMAGE, 9, 10], [7, IMAGE, 9, IMAGE, 8]);
     const attentionMask = new Bool<"b s">([2, 5], Uint8Array.of(0, 1, 1, 1, 1, 1, 1, 1, 1, 1));
     const language = weighted(make(), 3);
@@ -277,7 +277,7 @@ describe.each(decoders)("%s", (_, make) => {
     expectSame(model.forward({ visionX: images(2, 2), langX, attentionMask }).logits, expected);
   });
 
-  test("[openflamingo.reach] another image changes the tokens that see it, and no token before its own", () => {
+  test("[openflamingo.visibility] another image changes the tokens that see it, and no token before its own", () => {
     const model = smallFlamingo(make());
     const langX = text([8, IMAGE, 9, IMAGE, 8], [IMAGE, 9, 10, 8, IMAGE]);
     const before = images(2, 2);
@@ -321,7 +321,7 @@ describe.each(decoders)("%s", (_, make) => {
     );
   });
 
-  test("[openflamingo.rows] a batch computes what each of its rows computes alone", () => {
+  test("[decode.padding] a batch computes what each of its rows computes alone", () => {
     const model = smallFlamingo(make());
     fc.assert(
       fc.property(batches, ({ rows }) => {
