@@ -1,15 +1,6 @@
 // The folder of an OpenFlamingo: the trained part in open-flamingo's own names, and the paths of the two models that it connects.
 import { kindOf, writeFile } from "#host";
-import {
-  type FieldLocation,
-  integer,
-  object,
-  oneOf,
-  optional,
-  type Read,
-  record,
-  string,
-} from "../../io/fields.ts";
+import { integer, object, oneOf, optional, type Read, record, string } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { camel } from "../../io/snake-case.ts";
@@ -58,21 +49,25 @@ const readSettings: Read<FlamingoSettings> = record<FlamingoSettings>({
   cross_attn: optional(object, {}),
 });
 
+/** Reads settings. Throws a LoadError for one that is unknown or of another kind. */
+function settingsIn(json: JsonObject, file: string): FlamingoSettings {
+  const unread: string[] = [];
+  const settings = readSettings(json, { file, field: "", unread, rule: "flamingoFolder.settings" });
+  const [unknown] = unread;
+  if (unknown === undefined) return settings;
+  throw new LoadError(
+    `${file}: ${quoted(unknown)} is no setting; known are ${Object.keys(settings).join(", ")}  [flamingoFolder.settings]`,
+  );
+}
+
 /** The settings of a folder. Throws a LoadError that names the file and the member with a problem. */
 export function flamingoSettings(folder: string): FlamingoSettings {
   const file = `${folder}/${SETTINGS}`;
   const json = readJson(file);
-  if (json === null)
-    throw new LoadError(
-      `${folder}: there is no ${SETTINGS}; name a folder that saveFlamingo wrote  [flamingoFolder.files]`,
-    );
-  const unread: string[] = [];
-  const at: FieldLocation = { file, field: "", unread, rule: "flamingoFolder.settings" };
-  const settings = readSettings(json, at);
-  const [unknown] = unread;
-  if (unknown !== undefined)
-    throw new LoadError(`${file}: ${quoted(unknown)} is no setting  [flamingoFolder.settings]`);
-  return settings;
+  if (json !== null) return settingsIn(json, file);
+  throw new LoadError(
+    `${folder}: there is no ${SETTINGS}; name a folder that saveFlamingo wrote  [flamingoFolder.files]`,
+  );
 }
 
 export interface LoadFlamingoOptions {
@@ -179,8 +174,7 @@ export function saveFlamingo(
   model: OpenFlamingo,
   settings: Partial<FlamingoSettings> = {},
 ): void {
-  const at: FieldLocation = { file: "saveFlamingo", field: "settings", rule: "flamingoFolder.settings" };
-  const all = readSettings(settings as JsonObject, at);
+  const all = settingsIn({ ...settings }, `${folder}/${SETTINGS}`);
   const tied = ties(model);
   const state = [...checkpointState(model, { form: "complete" })]; // [flamingoFolder.weights]
   const tensors = new Map(state.filter(([name]) => !tied.has(name)));
