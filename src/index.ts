@@ -26,8 +26,8 @@ export {
   vqaTask,
 } from "./evaluation/prompts.ts";
 export { type PromptBatch, type RankOptions, rankClassifications } from "./evaluation/rank-classification.ts";
-export { type FeatureTower, imageFeatures, mostSimilar } from "./evaluation/retrieval.ts";
-export { attentionMaps } from "./generation/attention-maps.ts";
+export { type FeatureTower, imageFeatures, mostSimilar, towerOf } from "./evaluation/retrieval.ts";
+export { attentionMaps, attentionWeights } from "./generation/attention-maps.ts";
 export { beamSearch } from "./generation/beam-search.ts";
 export type { Beam } from "./generation/beams.ts";
 export { type Alternative, type Choose, type ChosenToken, greedy } from "./generation/choose.ts";

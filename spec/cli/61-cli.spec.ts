@@ -126,6 +126,8 @@ const COMMANDS = [
   "digits",
   "write",
   "perceiver",
+  "caption",
+  "vqa",
 ];
 
 test.each([[["--help"]], ...COMMANDS.map((name) => [[name, "--help"]])])(

@@ -88,6 +88,13 @@ const runs: [string, () => string[]][] = [
   ["a folder of a language model", () => ["write", "--model", at(EVIL), "a"]],
   ["a prompt and a stop string", () => ["write", "--model", chain, EVIL, "b", "--stop", EVIL]],
   ["a prompt, --json, of write", () => ["write", "--model", chain, EVIL, "--json"]],
+  ["a folder of an OpenFlamingo", () => ["caption", "a.png", "--model", at(EVIL)]],
+  ["a demonstration of caption", () => ["caption", "a.png", "--model", at(EVIL), "--demo", EVIL]],
+  [
+    "a file of demonstrations",
+    () => ["vqa", EVIL, "--model", chain, "--question", "q", "--demos", at(`ids${EVIL}`)],
+  ],
+  ["a picture of vqa", () => ["vqa", at(`ids${EVIL}`), "--model", chain, "--question", EVIL]],
   ["a part of bench", () => ["bench", "--only", EVIL]],
   ["an argument of inspect", () => ["inspect", EVIL]],
 ];

@@ -63,12 +63,14 @@ function promptOf(name: TaskName, shots: number, profile?: EvaluationProfile): P
   return fewShotPrompt(tasks[name], demonstrations, query, { textOnly: shots === 0, profile });
 }
 
-const rules = "[evaluate.caption-prompt] [evaluate.vqa-prompt] [evaluate.class-prompts] [evaluate.context]";
-test.each(released.prompts)(`${rules} $task with $shots demonstrations, as in the release`, (given) => {
-  const { task, shots, text, images } = given;
-  expect(promptOf(task, shots, "open-flamingo@2.0.1")).toEqual({ text, images });
-  expect(promptOf(task, shots).text).toBe(text);
-});
+test.each(released.prompts)(
+  "[evaluate.caption-prompt] [evaluate.vqa-prompt] [evaluate.class-prompts] [evaluate.context] $task with $shots demonstrations, as in the release",
+  (given) => {
+    const { task, shots, text, images } = given;
+    expect(promptOf(task, shots, "open-flamingo@2.0.1")).toEqual({ text, images });
+    expect(promptOf(task, shots).text).toBe(text);
+  },
+);
 
 test("[evaluate.zero-shot-images] a prompt has as many images as image tokens, the query's last", () => {
   for (const { task, shots } of released.prompts) {

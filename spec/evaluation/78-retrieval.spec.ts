@@ -1,7 +1,7 @@
 // The executable half of 78-retrieval.md. golden/data/open-flamingo-evaluation.json has what the release's RICES finds among random vectors.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { imageFeatures, mostSimilar } from "../../src/evaluation/retrieval.ts";
+import { imageFeatures, mostSimilar, towerOf } from "../../src/evaluation/retrieval.ts";
 import { simd } from "../../src/kernels/simd/index.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { initialize } from "../../src/nn/state-dict.ts";
@@ -28,7 +28,6 @@ const pixels = (rows: readonly (readonly number[])[]): Tensor<"b c h w"> => {
   return new Tensor(shape, view(Float64Array.from(rows.flat()), shape));
 };
 const tower = {
-  model: {},
   features: (images: Tensor<"b c h w">) => named("b d", rearrange("b c h w -> b (c h w)", images)),
 };
 
@@ -86,3 +85,15 @@ test.each([[[0, 0]], [[Number.NaN, 1]], [[Number.POSITIVE_INFINITY, 1]]])(
     expect(message).toContain("the features of image 1 have the length");
   },
 );
+
+test("[evaluate.mean-of-tokens] an encoder has its own features, or the mean of its tokens", async () => {
+  const encoder = {
+    forward: (images: Tensor<"b c h w">) => named("b n d", rearrange("b c h w -> b (h w) c", images)),
+  };
+  const images = randomTensor<"b c h w">([2, 3, 2, 4], 4);
+  const [, second = []] = list<number[][][]>(images);
+  const means = second.map((plane) => plane.flat().reduce((sum, x) => sum + x / 8, 0));
+  const [, feature] = await imageFeatures(towerOf(encoder), [images]);
+  for (const [i, x] of means.entries()) expect(feature?.[i]).toBeCloseTo(x / Math.hypot(...means), 14);
+  expect(towerOf({ ...encoder, ...tower })).toMatchObject(tower);
+});

@@ -12,6 +12,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 /** Commands are loaded on demand, so that `mask` starts without loading the kernels. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   bench: async () => (await import("./commands/bench.ts")).bench,
+  caption: async () => (await import("./flamingo/command.ts")).caption,
   check: async () => (await import("./commands/check.ts")).check,
   conform: async () => (await import("./commands/conform.ts")).conform,
   digits: async () => (await import("./commands/digits.ts")).digits,
@@ -20,6 +21,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   perceiver: async () => (await import("./commands/perceiver.ts")).perceiver,
   probe: async () => (await import("./commands/probe.ts")).probe,
   train: async () => (await import("./commands/train.ts")).train,
+  vqa: async () => (await import("./flamingo/command.ts")).vqa,
   write: async () => (await import("./commands/write.ts")).write,
 };
 

@@ -2,15 +2,39 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { run } from "../kernels/replay.ts";
+import type { ImageEncoder } from "../models/flamingo/media.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { shapes } from "../tensor/pattern.ts";
+import { sum } from "../tensor/ops/arrange.ts";
+import { mulScalar } from "../tensor/ops/functions.ts";
+import { named, shapes } from "../tensor/pattern.ts";
 import { flat, type Tensor } from "../tensor/tensor.ts";
 
 /** An image tower: one vector for each image, such as the projected class token of CLIP. */
 export interface FeatureTower {
-  /** The module that has the parameters. */
-  readonly model: object;
   features(images: Tensor<"b c h w">): Tensor<"b d">;
+}
+
+/** An image encoder as a tower: with its own features, or with the mean of its tokens where it has none. */
+export function towerOf(encoder: ImageEncoder): FeatureTower {
+  if (hasFeatures(encoder)) return encoder;
+  return new MeanOfTokens(encoder); // [evaluate.mean-of-tokens]
+}
+
+const hasFeatures = (encoder: object): encoder is FeatureTower =>
+  "features" in encoder && typeof encoder.features === "function";
+
+class MeanOfTokens implements FeatureTower {
+  encoder: ImageEncoder;
+
+  constructor(encoder: ImageEncoder) {
+    this.encoder = encoder;
+  }
+
+  features(images: Tensor<"b c h w">): Tensor<"b d"> {
+    const tokens = this.encoder.forward(images);
+    const n = tokens.shape[1] ?? 0;
+    return named("b d", mulScalar(sum("b n d -> b d", tokens), 1 / n));
+  }
 }
 
 /** The feature of an image, of length 1. */
@@ -30,12 +54,12 @@ function normalized(vector: Float64Array, at: number): Feature {
 /** The features of images, each of length 1. The images are encoded in batches as they are given. */
 export async function imageFeatures(
   tower: FeatureTower,
-  batches: Iterable<Tensor<"b c h w">>,
+  batches: Iterable<Tensor<"b c h w">> | AsyncIterable<Tensor<"b c h w">>,
   { backend = reference() }: { readonly backend?: Backend | undefined } = {},
 ): Promise<Feature[]> {
   const found: Feature[] = [];
-  for (const images of batches) {
-    const features = await run(backend, () => tower.features(images), { model: tower.model });
+  for await (const images of batches) {
+    const features = await run(backend, () => tower.features(images), { model: tower });
     const { b, d } = shapes("imageFeatures", { features: [features, "b d"] });
     const values = flat(features.data);
     for (let i = 0; i < b; i++)

@@ -24,14 +24,14 @@ const checks: { readonly [K in keyof AttentionMapOptions]-?: Check } = {
 };
 
 /**
- * Attention of each token to each image, [layer][token][image]: averaged over heads, summed over the image's latents. `row` is one text
- * of token ids. Throws a RuleError if the keys are not those of `images` images.
+ * Attention of each token to each latent, [layer][token][image][latent], averaged over heads. `row` is one text of token ids. Throws a
+ * RuleError if the keys are not those of `images` images.
  */
-export async function attentionMaps(
+export async function attentionWeights(
   writer: Writer,
   row: readonly number[],
   options: AttentionMapOptions,
-): Promise<number[][][]> {
+): Promise<number[][][][]> {
   checkValue("attentionMaps", "writer", writer, writerCheck);
   const { weights, images, backend = reference() } = checked("attentionMaps", options, checks);
   const ids = batchOf([row], 0);
@@ -44,12 +44,24 @@ export async function attentionMaps(
   const { taps } = await replay(program, backend, { taps: weights });
   return weights.flatMap((name) => {
     const layer = taps[name];
-    return layer ? [perImage(layer, images)] : [];
-  }); // [generate.attend]
+    return layer ? [perLatent(layer, images)] : [];
+  });
 }
 
-/** [1 h l (m r)] -> [l][m] */
-function perImage({ shape, data }: Tensor, images: number): number[][] {
+/** The same for each image, [layer][token][image]: summed over its latents. */
+export async function attentionMaps(
+  writer: Writer,
+  row: readonly number[],
+  options: AttentionMapOptions,
+): Promise<number[][][]> {
+  const layers = await attentionWeights(writer, row, options);
+  return layers.map((tokens) =>
+    tokens.map((images) => images.map((latents) => latents.reduce((sum, weight) => sum + weight, 0))),
+  ); // [generate.attend]
+}
+
+/** [1 h l (m r)] -> [l][m][r] */
+function perLatent({ shape, data }: Tensor, images: number): number[][][] {
   const [, h = 1, l = 0, s = 0] = shape;
   const latents = s / images;
   if (!Number.isInteger(latents))
@@ -57,11 +69,12 @@ function perImage({ shape, data }: Tensor, images: number): number[][] {
       `${s} keys are not those of ${images} images with the same number of latents`,
       "generate.attend",
     );
-  const table = Array.from({ length: l }, () => new Array<number>(images).fill(0));
+  const table = Array.from({ length: l }, () =>
+    Array.from({ length: images }, () => new Array<number>(latents).fill(0)),
+  );
   for (const [i, weight] of flat(data).entries()) {
-    const row = table[Math.floor(i / s) % l] ?? [];
-    const image = Math.floor((i % s) / latents);
-    row[image] = (row[image] ?? 0) + weight / h;
+    const image = table[Math.floor(i / s) % l]?.[Math.floor((i % s) / latents)];
+    if (image) image[i % latents] = (image[i % latents] ?? 0) + weight / h;
   }
   return table;
 }

@@ -16,6 +16,10 @@ Usage
   flamboyance digits caption PICTURE…   caption pictures of digits
   flamboyance perceiver TASK …          text, pictures, flow and video
   flamboyance write --model FOLDER TEXT continue a text with a language model
+  flamboyance caption PICTURE… --model FOLDER
+                                        caption pictures with an OpenFlamingo
+  flamboyance vqa PICTURE… --model FOLDER --question TEXT
+                                        answer a question about pictures
   flamboyance --version | --help | COMMAND --help
 
 Exit status

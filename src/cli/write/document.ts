@@ -33,7 +33,11 @@ const tokenOf = (tokenizer: Tokenizer, id: number): object => ({
   text: tokenizer.decode([id]),
 });
 
-function tokenDocument(tokenizer: Tokenizer, { id, logProbability, alternatives }: ChosenToken): object {
+/** A generated token with its log-probability and its alternatives. */
+export function tokenDocument(
+  tokenizer: Tokenizer,
+  { id, logProbability, alternatives }: ChosenToken,
+): object {
   const alternative = ({ id, logProbability }: Alternative): object => ({
     ...tokenOf(tokenizer, id),
     logProbability,

@@ -12,10 +12,8 @@ import {
 } from "../arguments.ts";
 import { UsageError } from "../usage-error.ts";
 
-export const WRITE_OPTIONS = {
-  model: { type: "string" },
-  chat: { type: "boolean", default: false },
-  system: { type: "string" },
+/** How tokens are chosen. */
+export const GENERATION_OPTIONS = {
   "max-tokens": { type: "string", default: "256" },
   "min-tokens": { type: "string" },
   stop: { type: "string", multiple: true },
@@ -27,31 +25,51 @@ export const WRITE_OPTIONS = {
   "no-repeat-ngram": { type: "string" },
   beams: { type: "string" },
   "length-penalty": { type: "string" },
+  json: { type: "boolean", default: false },
+  top: { type: "string" },
+} as const;
+
+/** Where the model is computed, and in which dtype. */
+export const COMPUTATION_OPTIONS = {
   dtype: { type: "string" },
   backend: { type: "string", default: "auto" },
   threads: { type: "string" },
+} as const;
+
+export const WRITE_OPTIONS = {
+  model: { type: "string" },
+  chat: { type: "boolean", default: false },
+  system: { type: "string" },
+  ...GENERATION_OPTIONS,
+  ...COMPUTATION_OPTIONS,
   plan: { type: "boolean", default: false },
-  json: { type: "boolean", default: false },
-  top: { type: "string" },
   help: { type: "boolean", default: false },
 } as const;
 
-export type WriteValues = ReturnType<typeof readArguments<typeof WRITE_OPTIONS>>["values"];
+type ValuesOf<O extends NonNullable<Parameters<typeof readArguments>[1]>> = ReturnType<
+  typeof readArguments<O>
+>["values"];
+export type WriteValues = ValuesOf<typeof WRITE_OPTIONS>;
+type GenerationValues = ValuesOf<typeof GENERATION_OPTIONS>;
+type ComputationValues = ValuesOf<typeof COMPUTATION_OPTIONS>;
 
 /** Beams, and prompts of one batch, at most. */
 const MOST_ROWS = 256;
 const MOST_TOKENS = 2 ** 24;
 
-export interface Request {
+export interface Computation {
+  readonly dtype: Precision | undefined;
+  readonly backend: "auto" | "simd" | "reference";
+  readonly threads: number | undefined;
+}
+
+export interface Request extends Computation {
   readonly folder: string;
   /** Texts as given; "-" is stdin. */
   readonly prompts: readonly string[];
   /** With --chat: the system message, if there is one. */
   readonly chat: { readonly system: string | undefined } | null;
   readonly generation: WriteOptions;
-  readonly dtype: Precision | undefined;
-  readonly backend: "auto" | "simd" | "reference";
-  readonly threads: number | undefined;
   readonly planOnly: boolean;
   readonly json: boolean;
 }
@@ -64,7 +82,7 @@ const given = <T>(
 ): T | undefined => (text === undefined ? undefined : read(option, text));
 
 /** The options of sampling; a seed if any of them is given. */
-function samplingOf(values: WriteValues): Pick<WriteOptions, "seed" | "temperature" | "topK" | "topP"> {
+function samplingOf(values: GenerationValues): Pick<WriteOptions, "seed" | "temperature" | "topK" | "topP"> {
   const temperature = given("temperature", values.temperature, positiveOption);
   const topK = optionalWhole("top-k", values["top-k"], 1);
   const topP = given("top-p", values["top-p"], shareOption);
@@ -72,7 +90,7 @@ function samplingOf(values: WriteValues): Pick<WriteOptions, "seed" | "temperatu
   return isSampled ? { seed: wholeOption("seed", values.seed ?? "1"), temperature, topK, topP } : {};
 }
 
-function beamsOf(values: WriteValues): Pick<WriteOptions, "beams" | "lengthPenalty"> {
+function beamsOf(values: GenerationValues): Pick<WriteOptions, "beams" | "lengthPenalty"> {
   const beams = wholeOption("beams", values.beams ?? "1", 1, MOST_ROWS);
   const lengthPenalty = given("length-penalty", values["length-penalty"], numberOption);
   if (beams === 1 && lengthPenalty !== undefined)
@@ -80,7 +98,8 @@ function beamsOf(values: WriteValues): Pick<WriteOptions, "beams" | "lengthPenal
   return beams === 1 ? {} : { beams, lengthPenalty };
 }
 
-function generationOf(values: WriteValues): WriteOptions {
+/** The options of generation. Throws a UsageError for values out of range, and for options that exclude each other. */
+export function generationOf(values: GenerationValues): WriteOptions {
   const sampling = samplingOf(values);
   const beams = beamsOf(values);
   if (beams.beams !== undefined && sampling.seed !== undefined)
@@ -112,7 +131,7 @@ function generationOf(values: WriteValues): WriteOptions {
 }
 
 /** The backend, dtype and threads; float64 is computed by the reference backend alone. */
-function computationOf(values: WriteValues): Pick<Request, "dtype" | "backend" | "threads"> {
+export function computationOf(values: ComputationValues): Computation {
   const backend = oneOf("backend", values.backend, ["auto", "simd", "reference"]);
   const dtype = given("dtype", values.dtype, (option, text) => oneOf(option, text, PRECISIONS));
   const threads = optionalWhole("threads", values.threads, 1, MOST_ROWS);

@@ -1,0 +1,114 @@
+// Answers of `flamboyance caption` and `vqa`: text that the model generates behind a prompt with images, and the attention behind it.
+import { captionAnswer, vqaAnswer } from "../../evaluation/answers.ts";
+import { attentionWeights } from "../../generation/attention-maps.ts";
+import type { ChosenToken } from "../../generation/choose.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import type { LoadedFlamingo } from "../../pretrained/open-flamingo/folder.ts";
+import { type Finish, type TextModel, writeBeams, writeText } from "../../writing/write-text.ts";
+import { attentionOf, type WordAttention } from "./attention.ts";
+import type { Pictures } from "./loading.ts";
+import type { CliPrompt } from "./prompts.ts";
+import type { FlamingoRequest, FlamingoTask } from "./request.ts";
+
+export interface Answer {
+  readonly prompt: CliPrompt;
+  readonly promptIds: readonly number[];
+  /** The generated text, without special tokens. */
+  readonly text: string;
+  /** What the evaluation takes of it; the text itself behind a prompt of the user's. */
+  readonly answer: string;
+  readonly tokens: readonly ChosenToken[];
+  readonly finish: Finish;
+  /** The score of a beam search; null for other texts. */
+  readonly score: number | null;
+  readonly attention: readonly WordAttention[] | null;
+}
+
+/** Strings at which the answer of a task has ended, and the answer in a text. */
+const ENDS: { readonly [T in FlamingoTask]: readonly string[] } = {
+  caption: ["Output"],
+  vqa: ["Question", "Answer", "Short", ", "],
+};
+const ANSWER = { caption: captionAnswer, vqa: vqaAnswer } as const;
+
+export interface Answering {
+  readonly request: FlamingoRequest;
+  readonly flamingo: LoadedFlamingo;
+  readonly pictures: Pictures;
+  readonly backend: Backend;
+  readonly signal: AbortSignal;
+}
+
+type Generated = Pick<Answer, "text" | "tokens" | "finish" | "score">;
+
+/** Tokens that are chosen one after another; `print` is given the text as it is written. */
+async function streamed(
+  model: TextModel,
+  ids: readonly number[],
+  options: Parameters<typeof writeText>[2],
+  print: (text: string) => void,
+): Promise<Generated> {
+  const tokens: ChosenToken[] = [];
+  let text = "";
+  let finish: Finish = { reason: "length" };
+  for await (const piece of writeText(model, [ids], options)) {
+    text += piece.text;
+    if (piece.token) tokens.push(piece.token);
+    if (piece.finish) finish = piece.finish;
+    print(piece.text);
+  }
+  return { text, tokens, finish, score: null };
+}
+
+/** The best text of a beam search. */
+async function searched(
+  model: TextModel,
+  ids: readonly number[],
+  options: Parameters<typeof writeText>[2],
+): Promise<Generated> {
+  const [[best] = []] = await writeBeams(model, [ids], options);
+  if (!best) return { text: "", tokens: [], finish: { reason: "length" }, score: null };
+  const tokens = best.ids.map((id): ChosenToken => ({ id, logProbability: null, alternatives: [] }));
+  return { text: best.text, tokens, finish: best.finish, score: best.score };
+}
+
+/** The answer to one prompt. `print` is given the answer in pieces, as it is written. */
+export async function answered(
+  { request, flamingo, pictures, backend, signal }: Answering,
+  prompt: CliPrompt,
+  print: (text: string) => void,
+): Promise<Answer> {
+  const { task, generation } = request;
+  const { model, tokenizer, language } = flamingo;
+  const { eocTokenId, mediaTokenId } = model.options;
+  const promptIds = tokenizer.encode(prompt.text);
+  const writer = model.withMedia(await pictures.together(prompt.images));
+  const isOwn = request.prompt !== null;
+  const isSearch = generation.beams !== undefined;
+  const options = {
+    ...generation,
+    stop: [eocTokenId],
+    never: [mediaTokenId], // an image that there is not
+    stopStrings: [...(generation.stopStrings ?? []), ...(isOwn || isSearch ? [] : ENDS[task])],
+    backend,
+    signal,
+  };
+  const textModel: TextModel = { model: { ...language, writer }, tokenizer };
+  const clean = isOwn ? (text: string) => text : ANSWER[task];
+  const generated = isSearch
+    ? await searched(textModel, promptIds, options)
+    : await streamed(textModel, promptIds, options, (text) => print(clean(text)));
+  const answer = clean(generated.text);
+  if (isSearch) print(answer);
+  const attention = request.attend
+    ? attentionOf(
+        await attentionWeights(writer, [...promptIds, ...generated.tokens.map(({ id }) => id)], {
+          weights: model.crossAttentionWeights,
+          images: prompt.images.length,
+          backend,
+        }),
+        promptIds.length,
+      )
+    : null;
+  return { prompt, promptIds, ...generated, answer, attention };
+}

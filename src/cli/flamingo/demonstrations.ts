@@ -1,0 +1,91 @@
+// Demonstrations of `flamboyance caption` and `vqa`: those of --demo, and those of a file, one JSON object a line.
+import { kindOf } from "#host";
+import { type FieldLocation, optional, type Read, record, string } from "../../io/fields.ts";
+import { parseJson } from "../../io/json.ts";
+import { quoted, utf8 } from "../../io/wording.ts";
+import { counted } from "../../masks/sentences.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { readInput } from "../input-bytes.ts";
+import { UsageError } from "../usage-error.ts";
+import type { FlamingoRequest, FlamingoTask } from "./request.ts";
+
+/** A picture with its answer. */
+export interface CliDemonstration {
+  readonly image: string;
+  readonly answer: string;
+  /** Null: that of the query. */
+  readonly question: string | null;
+}
+
+const NAME = "demonstrations.jsonl";
+const [MOST_BYTES, MOST_LINES] = [16_000_000, 100_000];
+
+const captionLine = record<{ image: string; caption: string }>({ image: string, caption: string });
+const answerLine = record<{ image: string; question: string | null; answer: string }>({
+  image: string,
+  question: optional(string, null),
+  answer: string,
+});
+const lines: { readonly [T in FlamingoTask]: Read<CliDemonstration> } = {
+  caption(value, at) {
+    const { image, caption } = captionLine(value, at);
+    return { image, answer: caption, question: null };
+  },
+  vqa: answerLine,
+};
+
+/** A path of the file: absolute, or relative to its folder. */
+function resolved(file: string, path: string): string {
+  const folder = /^(.*[\\/])/.exec(file)?.[1] ?? "";
+  return /^([A-Za-z]:)?[\\/]/.test(path) ? path : `${folder}${path}`;
+}
+
+function demonstrationOf(task: FlamingoTask, file: string, line: string, number: number): CliDemonstration {
+  const name = `${file}, line ${number}`;
+  const json = parseJson(new TextEncoder().encode(line), name, 4, "cli.demonstrations");
+  const unread: string[] = [];
+  const at: FieldLocation = { file: name, field: "", unread, rule: "cli.demonstrations" };
+  const found = lines[task](json, at);
+  const [unknown] = unread;
+  if (unknown !== undefined) throw new LoadError(`${name}: ${quoted(unknown)} is no field of ${task}`);
+  return { ...found, image: resolved(file, found.image) };
+}
+
+/** The demonstrations of a file, or of the file in a folder. */
+function readDemonstrations(task: FlamingoTask, path: string): CliDemonstration[] {
+  const file = kindOf(path) === "folder" ? `${path}/${NAME}` : path;
+  if (kindOf(file) === "nothing")
+    throw new LoadError(
+      `cannot open ${file}: it does not exist; each of its lines is {"image": "cat.png", ${task === "caption" ? '"caption": "a cat"' : '"question": "What is it?", "answer": "a cat"'}}`,
+    );
+  const bytes = readInput(file, MOST_BYTES + 1);
+  const text = bytes.length > MOST_BYTES ? null : utf8(bytes);
+  if (text === null) throw new LoadError(`${file} is not text in UTF-8, or is longer than 16 MB`);
+  const all = text.split(/\r?\n/);
+  if (all.length > MOST_LINES)
+    throw new LoadError(`${file} has more than ${MOST_LINES} lines; make it shorter`);
+  const found = all.flatMap((line, i) =>
+    line.trim() === "" ? [] : [demonstrationOf(task, file, line, i + 1)],
+  );
+  if (found.length === 0) throw new LoadError(`${file} has no demonstrations; write one a line`);
+  return found;
+}
+
+/** All demonstrations of a request: those of the file, then those of --demo. Throws a UsageError if there are too many for one prompt. */
+export function demonstrationsOf(request: FlamingoRequest): CliDemonstration[] {
+  const { task, demonstrations, demosPath, shots, rices } = request;
+  const ofFile = demosPath === undefined ? [] : readDemonstrations(task, demosPath);
+  const all = [...ofFile, ...demonstrations.map((one) => ({ ...one, question: null }))];
+  if (shots !== undefined && shots > all.length)
+    throw new UsageError(
+      `--shots is ${shots}, and there ${all.length === 1 ? "is" : "are"} ${counted(all.length, "demonstration")}; give more of them`,
+    );
+  if (rices || shots === undefined) {
+    if (!rices && all.length > 64)
+      throw new UsageError(
+        `there are ${all.length} demonstrations; choose among them with --shots K, at most 64`,
+      );
+    return all;
+  }
+  return all.slice(0, shots);
+}

@@ -1,0 +1,70 @@
+// Loads the OpenFlamingo of a folder, and pictures as its image encoder takes them.
+import { kindOf } from "#host";
+import { readImageFile } from "../../io/images/read.ts";
+import { type LoadedFlamingo, loadFlamingo } from "../../pretrained/open-flamingo/folder.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { progressOn } from "../../terminal/progress.ts";
+import { type FlamingoRequest, HOW_TO_GET_A_FOLDER } from "./request.ts";
+
+export async function loadedFlamingo(request: FlamingoRequest, signal: AbortSignal): Promise<LoadedFlamingo> {
+  const { folder, languageModel, dtype } = request;
+  if (kindOf(folder) === "nothing")
+    throw new LoadError(
+      `cannot open ${folder}: it does not exist; name the folder of an OpenFlamingo (${HOW_TO_GET_A_FOLDER})`,
+    );
+  const bar = progressOn(process.stderr);
+  try {
+    return await loadFlamingo(folder, {
+      languageModel,
+      loading: {
+        dtype,
+        signal,
+        progress: ({ read, total }) =>
+          bar.step(read.bytes / 2 ** 20, Math.ceil(total.bytes / 2 ** 20), "MiB of weights"),
+      },
+    });
+  } finally {
+    bar.clear();
+  }
+}
+
+/** A picture as the image encoder takes it, c h w. Those that were read last are kept. */
+export class Pictures {
+  readonly #process: LoadedFlamingo["imageProcessor"];
+  readonly #read = new Map<string, Tensor<"c h w">>();
+  readonly #most: number;
+
+  constructor({ imageProcessor }: Pick<LoadedFlamingo, "imageProcessor">, most = 64) {
+    this.#process = imageProcessor;
+    this.#most = most;
+  }
+
+  async read(path: string): Promise<Tensor<"c h w">> {
+    const known = this.#read.get(path);
+    if (known) return known;
+    const picture = this.#process(await readImageFile(path));
+    const [first] = this.#read.keys();
+    if (first !== undefined && this.#read.size >= this.#most) this.#read.delete(first);
+    this.#read.set(path, picture);
+    return picture;
+  }
+
+  /** Pictures of one text: b and f are 1. */
+  async together(paths: readonly string[]): Promise<Tensor<"b m f c h w">> {
+    const all: Tensor<"c h w">[] = [];
+    for (const path of paths) all.push(await this.read(path));
+    const [c = 0, h = 0, w = 0] = all[0]?.shape ?? [];
+    const size = c * h * w;
+    const values = new Float64Array(all.length * size);
+    for (const [i, { data }] of all.entries()) values.set(flat(data), i * size);
+    const shape = [1, all.length, 1, c, h, w];
+    return new Tensor(shape, view(values, shape));
+  }
+}
+
+/** The picture alone, as the tower takes a batch of one. */
+export function alone(picture: Tensor<"c h w">): Tensor<"b c h w"> {
+  const shape = [1, ...picture.shape];
+  return new Tensor(shape, view(flat(picture.data), shape));
+}

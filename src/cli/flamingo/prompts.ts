@@ -1,0 +1,96 @@
+// The prompts of `flamboyance caption` and `vqa`: for each picture one, with its demonstrations, or one text that the user has written.
+import {
+  captionTask,
+  type Demonstration,
+  fewShotPrompt,
+  type PromptWithImages,
+  vqaTask,
+} from "../../evaluation/prompts.ts";
+import { type Feature, imageFeatures, mostSimilar, towerOf } from "../../evaluation/retrieval.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import { counted } from "../../masks/sentences.ts";
+import { FLAMINGO_TOKENS } from "../../pretrained/open-flamingo/factory.ts";
+import type { LoadedFlamingo } from "../../pretrained/open-flamingo/folder.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { progressOn } from "../../terminal/progress.ts";
+import { UsageError } from "../usage-error.ts";
+import { type CliDemonstration, demonstrationsOf } from "./demonstrations.ts";
+import { alone, type Pictures } from "./loading.ts";
+import type { FlamingoRequest } from "./request.ts";
+
+export type CliPrompt = PromptWithImages<string>;
+
+/** The user's own text. Throws a UsageError unless it has an image token for each picture. */
+function ownPrompt(text: string, images: readonly string[]): CliPrompt {
+  const { image } = FLAMINGO_TOKENS;
+  const tokens = text.split(image).length - 1;
+  if (tokens !== images.length)
+    throw new UsageError(
+      `--prompt has ${counted(tokens, "image token")}, and there ${images.length === 1 ? "is" : "are"} ${counted(images.length, "picture")}; write ${image} where each picture stands, in their order`,
+    );
+  return { text, images };
+}
+
+/** The prompt of one picture behind its demonstrations. */
+function promptOf(request: FlamingoRequest, i: number, shown: readonly CliDemonstration[]): CliPrompt {
+  const { task, pictures, textOnly } = request;
+  const question = request.questions[i] ?? "";
+  const query = { query: { question }, image: pictures[i] ?? "" };
+  const demonstrations = shown.map(
+    (one): Demonstration<{ readonly question: string }, string> => ({
+      query: { question: one.question ?? question },
+      image: one.image,
+      answer: one.answer,
+    }),
+  );
+  const options = { textOnly };
+  return task === "caption"
+    ? fewShotPrompt(captionTask, demonstrations, query, options)
+    : fewShotPrompt(vqaTask, demonstrations, query, options);
+}
+
+/** The features of pictures, one after another, with a progress bar. */
+async function featuresOf(
+  { model }: LoadedFlamingo,
+  paths: readonly string[],
+  pictures: Pictures,
+  backend: Backend,
+): Promise<Feature[]> {
+  const bar = progressOn(process.stderr);
+  async function* batches(): AsyncGenerator<Tensor<"b c h w">, void> {
+    for (const [i, path] of paths.entries()) {
+      bar.step(i, paths.length, "pictures encoded");
+      yield alone(await pictures.read(path));
+    }
+  }
+  try {
+    return await imageFeatures(towerOf(model.vision_encoder), batches(), { backend });
+  } finally {
+    bar.clear();
+  }
+}
+
+/** The prompts that a request can be written into before its model is loaded: all, unless demonstrations are chosen by similarity. */
+export function promptsOf(request: FlamingoRequest): CliPrompt[] {
+  const { prompt, pictures } = request;
+  if (prompt !== null) return [ownPrompt(prompt, pictures)];
+  const shown = demonstrationsOf(request);
+  return pictures.map((_, i) => promptOf(request, i, shown));
+}
+
+/** The prompts with the demonstrations whose pictures are most similar to each query's. */
+export async function similarPrompts(
+  request: FlamingoRequest,
+  flamingo: LoadedFlamingo,
+  pictures: Pictures,
+  backend: Backend,
+): Promise<CliPrompt[]> {
+  const all = demonstrationsOf(request);
+  const paths = [...all.map(({ image }) => image), ...request.pictures];
+  const features = await featuresOf(flamingo, paths, pictures, backend);
+  const [examples, queries] = [features.slice(0, all.length), features.slice(all.length)];
+  return queries.map((query, i) => {
+    const shown = mostSimilar(query, examples, request.shots ?? 0).flatMap((n) => all[n] ?? []);
+    return promptOf(request, i, shown);
+  });
+}

@@ -1,0 +1,85 @@
+// The help texts of `flamboyance caption` and `flamboyance vqa`.
+
+const options = (more: string): string => `Options
+  --model FOLDER      the OpenFlamingo (required): open-flamingo.json and the
+                      trained weights; flamboyance train smollm2-digits makes
+                      one
+  --language-model F  another folder of its language model
+${more}  --demos PATH        demonstrations: a file with one JSON object a line, or a
+                      folder that has demonstrations.jsonl
+  --shots K           only the first K demonstrations
+  --rices             with --shots K: the K demonstrations whose pictures are
+                      most similar to the picture, the most similar one last
+  --text-only         demonstrations without their pictures (zero-shot)
+  --prompt TEXT       your own text in place of the prompt; <image> stands for
+                      each picture, in their order
+  --attend            print which picture, and which latent of it, each token
+                      attended to
+  --max-tokens N      tokens that are generated at most (default: 20)
+  --min-tokens N      tokens before which the answer does not end (default: 0)
+  --stop STRING       ends the answer before this string; may be repeated
+  --seed N, --temperature T, --top-k K, --top-p P
+                      draw tokens, as write does
+  --repetition-penalty F, --no-repeat-ngram N
+                      as write does
+  --beams N           beam search with N beams; evaluations have 3
+  --length-penalty F  with --beams (default: 1); evaluations have 0
+  --dtype D, --backend NAME, --threads N
+                      as write does
+  --json              print one document, at the end
+  --top K             with --json: K alternatives of each token`;
+
+const IMAGES = `In a text <image> is a token in whose place a picture stands. The text up to the
+next <image> sees that picture, and no other. No space follows it: a space would
+be a token of its own.`;
+
+const STATUS = `Exit status
+  0 answered   2 a file or a backend cannot be used   3 usage
+  130 stopped by Ctrl-C; what was written until then is printed`;
+
+export const CAPTION = `flamboyance caption PICTURE… --model FOLDER: captions pictures
+
+PICTURE is a PNG or JPEG file; each gets a caption of its own. The prompt is
+<image>Output: as in the evaluation of open-flamingo, behind the demonstrations,
+if there are any: <image>Output:CAPTION<|endofchunk|>. The caption ends there, at
+the next Output, or after --max-tokens.
+
+${IMAGES}
+
+${options(`  --demo IMAGE=TEXT   a demonstration: a picture with its caption; may be
+                      repeated, and the order is kept
+`)}
+
+A line of --demos is {"image": "cat.png", "caption": "a cat"}; pictures are
+relative to the file.
+
+${STATUS}
+
+Example
+  flamboyance caption cat.png --model flamingo --demo dog.png="a dog" --attend
+`;
+
+export const VQA = `flamboyance vqa PICTURE… --model FOLDER --question TEXT: answers questions
+about pictures
+
+PICTURE is a PNG or JPEG file; each is asked about by itself. The prompt is
+<image>Question:TEXT Short answer: as in the evaluation of open-flamingo, behind
+the demonstrations, if there are any. The answer ends at <|endofchunk|>, at
+Question, Answer, Short or a comma, or after --max-tokens.
+
+${IMAGES}
+
+${options(`  --question TEXT     the question; once for all pictures, or once for each
+  --demo IMAGE=TEXT   a demonstration: a picture with its answer to the same
+                      question; may be repeated, and the order is kept
+`)}
+
+A line of --demos is {"image": "cat.png", "question": "What is it?", "answer":
+"a cat"}; pictures are relative to the file, and without a question it is the
+one of the picture.
+
+${STATUS}
+
+Example
+  flamboyance vqa cat.png --model flamingo --question "What is in the picture?"
+`;
