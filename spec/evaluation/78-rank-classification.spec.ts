@@ -7,7 +7,7 @@ import { prefill } from "../../src/generation/prompts.ts";
 import { simd } from "../../src/kernels/simd/index.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
 import { locate, visibilityOf } from "../../src/masks/index.ts";
-import { readTokens, writerOf } from "../../src/models/language-model.ts";
+import { readTokens } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
@@ -195,7 +195,7 @@ test("[evaluate.rank] more pairs than one batch holds, and another backend", asy
 const refused = async (options: Partial<RankOptions>, prompts = prefill(PROMPTS, PAD)): Promise<string> =>
   (
     await refusalOf(() =>
-      rankClassifications(writerOf(llama.lang_encoder), prompts, { classes: CLASSES, ...options }),
+      rankClassifications(llama.withMedia(images), prompts, { classes: CLASSES, ...options }),
     )
   ).message;
 
