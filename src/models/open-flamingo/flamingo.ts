@@ -183,6 +183,7 @@ export class OpenFlamingo {
    * fit together; the model is then as before the call.
    */
   forward(inputs: FlamingoInputs): FlamingoOutputs {
+    // #region forward
     const { behaviour } = this.options;
     const { x, layers, pass, inputs: given, cached } = this.#read("OpenFlamingo.forward", inputs);
     const { labels, useCache } = given;
@@ -190,6 +191,7 @@ export class OpenFlamingo {
     const loss = labels ? labelLoss(logits, nextLabels(labels), behaviour) : null; // [openflamingo.loss]
     this.#cached = cached;
     return { logits, loss, pastKeyValues: useCache ? { layers, ...pass.read, mask: pass.mask } : null };
+    // #endregion
   }
 
   /** The loss of `forward`, for training: it computes the logits at positions with a label only. Throws as `forward` does. */
@@ -280,6 +282,7 @@ export class OpenFlamingo {
     const mask = textMask(inputs, options.behaviour.cachedPadding === "remember");
     const decoding = decodingOf(mask, langX.shape[1] ?? 0, options.count);
     checkStep(this.lang_encoder, langX, decoding, past);
+    // #region condition
     const pass = { read: readOn(past, langX), mask };
     const located = imagesOf(pass, options);
     const conditioning = this.#conditioning(images);
@@ -287,6 +290,7 @@ export class OpenFlamingo {
     const visibility = visibilityOfPass(pass, located, conditioning, options);
     const at = { ...decoding, media: conditioning.media, visibility };
     const { x, layers } = readTokens(this.lang_encoder, langX, at, past?.layers ?? null);
+    // #endregion
     const { clearConditionedLayers: clears = true } = inputs;
     const kept = !images && !clears; // [openflamingo.clear]
     const cached = kept ? { ...conditioning, counted: countedAfter(langX, conditioning, options) } : null;
