@@ -215,6 +215,11 @@ export {
   loadFlamingo,
   saveFlamingo,
 } from "./pretrained/open-flamingo/folder.ts";
+export {
+  type FlamingoParts,
+  type FlamingoPlanOptions,
+  flamingoMemoryPlan,
+} from "./pretrained/open-flamingo/memory-plan.ts";
 export { describePlan } from "./pretrained/plan-text.ts";
 export type { Amount, ReadingProgress } from "./pretrained/reading.ts";
 export { gradientOf, gradients } from "./tensor/autodiff/gradients.ts";

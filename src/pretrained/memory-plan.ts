@@ -3,13 +3,13 @@ import { bitsOf, type StoredDtype } from "../io/dtypes.ts";
 import type { Pretrained } from "../io/huggingface/pretrained.ts";
 import { isUnreadable } from "../io/tensor-file.ts";
 import { BUDGET } from "../kernels/simd/index.ts";
-import { type LanguageModel, noPadding, writerOf } from "../models/language-model.ts";
+import { type LanguageModel, noPadding, type Writer, writerOf } from "../models/language-model.ts";
 import { stateDict } from "../nn/state-dict.ts";
 import type { Precision } from "../tensor/precision.ts";
 import { peakLiveElements } from "../tensor/program/checkpointing.ts";
 import { withTaps } from "../tensor/program/program.ts";
 import { record } from "../tensor/program/record.ts";
-import { Int, sizeOf } from "../tensor/tensor.ts";
+import { Int, sizeOf, type Tensor } from "../tensor/tensor.ts";
 import type { PretrainedClass } from "./model-classes.ts";
 
 /** The weights of one dtype. */
@@ -126,15 +126,17 @@ const areHalves = (shares: readonly DtypeShare[]): boolean => {
 
 /** The elements of the cache of one token, and those of the intermediates of the prompts: counted in recordings without values. */
 function elementsOf(
-  model: LanguageModel,
+  { writer, begin }: { writer: Planned["writer"]; begin: readonly number[] },
   prompt: number,
   texts: number,
 ): { cache: number; intermediates: number } {
-  const step = (b: number, tokens: number) =>
-    record(
+  const step = (b: number, tokens: number) => {
+    const { model, ...steps } = writer(b);
+    return record(
       () => {
         const ids = new Int<"b l">([b, tokens], new Int32Array(b * tokens));
-        const { logits, cache } = writerOf(model).step(ids, noPadding(b, tokens), null, {});
+        for (let row = 0; row < b; row++) ids.data.set(begin, row * tokens);
+        const { logits, cache } = steps.step(ids, noPadding(b, tokens), null, steps.context());
         return Object.fromEntries([
           ["logits", logits],
           ...cache.layers.flatMap(({ k, v }, i) => [
@@ -145,17 +147,20 @@ function elementsOf(
       },
       { model, symbolic: true },
     );
-  const one = step(1, 1);
+  };
+  const least = Math.max(1, begin.length);
+  const one = step(1, least);
   const cache = Object.entries(one.outputs)
     .filter(([name]) => name !== "logits")
     .reduce((sum, [, id]) => sum + sizeOf(one.nodes[id]?.shape ?? []), 0);
-  return { cache, intermediates: peakLiveElements(withTaps(step(texts, prompt), [])) };
+  const intermediates = peakLiveElements(withTaps(step(texts, Math.max(least, prompt)), []));
+  return { cache: cache / least, intermediates };
 }
 
 /** Bytes of each parameter as a backend keeps it, tied ones once. */
-function keptBytes(model: LanguageModel, halves: boolean): number[] {
+function keptBytes(model: object, isHalf: (t: Tensor) => boolean): number[] {
   const parameters = new Set(stateDict(model).values());
-  return [...parameters].map((t) => t.size * (halves && t.shape.length > 1 ? 2 : FLOAT32));
+  return [...parameters].map((t) => t.size * (isHalf(t) && t.shape.length > 1 ? 2 : FLOAT32));
 }
 
 /** The share of the weights that the simd backend holds; it gives room to what a run needs besides. */
@@ -177,39 +182,63 @@ function longestOf({ longest, aliases = {} }: PretrainedClass, config: Pretraine
   return typeof given === "number" && Number.isSafeInteger(given) && given > 0 ? given : longest.byDefault;
 }
 
-/** The plan of a model that is built, and whose weights are not read. */
-export function planOf(
-  one: PretrainedClass,
-  model: LanguageModel,
-  pretrained: Pretrained,
+/** A model whose memory is planned. */
+export interface Planned extends Pick<MemoryPlan, "folder" | "model" | "files" | "dtypes" | "longest"> {
+  /** Reads a number of texts. */
+  readonly writer: (texts: number) => Writer;
+  /** The ids with which each prompt begins: a model with images needs their tokens. Default none. */
+  readonly begin?: readonly number[];
+  /** Whether a parameter has values of 16 bits in its file. Default: all, if most values of the files have. */
+  readonly isHalf?: (t: Tensor) => boolean;
+}
+
+/** The plan of any model that writes texts. */
+export function planFor(
+  { writer, begin = [], isHalf, ...planned }: Planned,
   options: PlanOptions = {},
 ): MemoryPlan {
-  const longest = longestOf(one, pretrained.config);
+  const { longest, dtypes } = planned;
   const { texts = 1, context = Math.min(longest, CONTEXT) } = options;
   const { prompt = Math.min(context, longest, PROMPT) } = options;
-  const dtypes = dtypesOf(pretrained);
-  const halves = options.dtype === undefined ? areHalves(dtypes) : options.dtype.endsWith("float16");
-  const kept = keptBytes(model, halves);
+  const { dtype } = options;
+  const most = dtype === undefined ? areHalves(dtypes) : dtype.endsWith("float16");
+  const { model } = writer(texts);
+  const kept = keptBytes(model, (dtype === undefined && isHalf) || (() => most));
   const weights = kept.reduce((sum, bytes) => sum + bytes, 0);
   const largestWeight = kept.reduce((most, bytes) => Math.max(most, bytes), 0);
-  const elements = elementsOf(model, prompt, texts);
+  const elements = elementsOf({ writer, begin }, prompt, texts);
   const perToken = FLOAT32 * elements.cache;
   const cache = { perToken, context, bytes: perToken * context * texts };
   const intermediates = { prompt, bytes: FLOAT32 * elements.intermediates };
   const besides = cache.bytes + intermediates.bytes;
   return {
-    folder: pretrained.name,
-    model: one.name,
+    ...planned,
     parameters: [...new Set(stateDict(model).values())].reduce((sum, t) => sum + t.size, 0),
-    files: filesOf(pretrained),
-    dtypes,
     weights,
     largestWeight,
     texts,
     cache,
-    longest,
     intermediates,
     total: weights + besides,
     simd: simdPlan(weights, largestWeight, besides),
   };
 }
+
+/** The plan of a language model that is built, and whose weights are not read. */
+export const planOf = (
+  one: PretrainedClass,
+  model: LanguageModel,
+  pretrained: Pretrained,
+  options: PlanOptions = {},
+): MemoryPlan =>
+  planFor(
+    {
+      folder: pretrained.name,
+      model: one.name,
+      files: filesOf(pretrained),
+      dtypes: dtypesOf(pretrained),
+      longest: longestOf(one, pretrained.config),
+      writer: () => writerOf(model),
+    },
+    options,
+  );

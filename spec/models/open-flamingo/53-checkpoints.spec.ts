@@ -1,14 +1,16 @@
 // The executable half of 53-checkpoints.md. Checkpoints, kept names, keys and counts are those of the released package
 // (golden/export/open_flamingo_checkpoints).
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { loadTorch } from "../../../src/io/torch/read.ts";
 import { writeTorch } from "../../../src/io/torch/write.ts";
 import { checkpointState, flamingoStateDict } from "../../../src/models/open-flamingo/checkpoints/state.ts";
-import type { OpenFlamingo } from "../../../src/models/open-flamingo/flamingo.ts";
+import { OpenFlamingo } from "../../../src/models/open-flamingo/flamingo.ts";
 import { loadStateDict, stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { loadClip } from "../../../src/pretrained/clip/load.ts";
+import { loadPretrained } from "../../../src/pretrained/load-pretrained.ts";
 import {
   CheckpointError,
   loadFlamingoCheckpoint,
@@ -16,11 +18,15 @@ import {
 import type { CheckpointReport } from "../../../src/pretrained/open-flamingo/checkpoint/report.ts";
 import { describeCheckpoint } from "../../../src/pretrained/open-flamingo/checkpoint/report-text.ts";
 import { saveFlamingoCheckpoint } from "../../../src/pretrained/open-flamingo/checkpoint/save.ts";
+import { flamingoMemoryPlan } from "../../../src/pretrained/open-flamingo/memory-plan.ts";
+import { describePlan } from "../../../src/pretrained/plan-text.ts";
 import { flat, Int, Tensor, view } from "../../../src/tensor/tensor.ts";
+import { sparseSafetensors, sparseTorch } from "../../support/fixtures/files/sparse.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 import {
   checkpointPath,
   keptNames,
+  type ReleasedFlamingo,
   releasedFlamingo,
   releasedFlamingos,
   SMALL_MODELS,
@@ -384,3 +390,95 @@ test("[checkpoints.all-or-nothing] nothing is loaded of files that are cut or of
   expect(() => saveFlamingoCheckpoint("x.zip", zeros("opt"))).toThrow("it must end with .pt or .safetensors");
   expect(writeTorch(new Map()).length).toBeGreaterThan(0);
 });
+
+/** Shapes of a model's tensors, each under its first name. */
+const shapesOf = (state: ReadonlyMap<string, Tensor>) => {
+  const seen = new Set<Tensor>();
+  return new Map(
+    [...state].flatMap(([name, t]) => (seen.has(t) || !seen.add(t) ? [] : [[name, t.shape] as const])),
+  );
+};
+const MODEL_TYPES: Readonly<Record<string, string>> = {
+  MosaicMPTForCausalLM: "mpt",
+  GPTNeoXForCausalLM: "gpt_neox",
+  LlamaForCausalLM: "llama",
+};
+
+/** The files of a released model at their full size, with holes for values: language model in two shards, image tower, checkpoint. */
+function sparseModel(released: ReleasedFlamingo): string {
+  const folder = fresh();
+  mkdirSync(`${folder}/language`, { recursive: true });
+  const model = releasedFlamingo(released);
+  const all = shapesOf(stateDict(model));
+  const below = (prefix: string) =>
+    [...all].flatMap(([name, shape]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), shape] as const] : [],
+    );
+  const language = below("lang_encoder.")
+    .filter(([name]) => !name.includes("gated_cross_attn_layer"))
+    .map(([name, shape]) => [name.replace(".decoder_layer.", "."), shape] as const);
+  const half = language.length >> 1;
+  const map: Record<string, string> = {};
+  for (const [name, shard] of [
+    ["a.safetensors", language.slice(0, half)],
+    ["b.safetensors", language.slice(half)],
+  ] as const) {
+    sparseSafetensors(`${folder}/language/${name}`, new Map(shard));
+    for (const [key] of shard) map[key] = name;
+  }
+  writeFileSync(`${folder}/language/model.safetensors.index.json`, JSON.stringify({ weight_map: map }));
+  const config = { ...released.config, model_type: MODEL_TYPES[released.class] };
+  writeFileSync(`${folder}/language/config.json`, JSON.stringify(config));
+  sparseSafetensors(`${folder}/vision.safetensors`, new Map(below("vision_encoder.")));
+  sparseTorch(`${folder}/checkpoint.pt`, shapesOf(checkpointState(model)));
+  return folder;
+}
+
+test.each(Object.entries(releasedFlamingos))(
+  "[checkpoints.lazy] [checkpoints.plan] %s opens lazily from files of its full size",
+  async (name, released) => {
+    const folder = sparseModel(released);
+    const { user, system } = process.cpuUsage();
+    const language = await loadPretrained(`${folder}/language`);
+    const vision = loadClip(`${folder}/vision.safetensors`, { heads: 16, imageSize: 224, act: "quick_gelu" });
+    const model = new OpenFlamingo({
+      visionEncoder: vision.encoder,
+      langEncoder: language.model,
+      eocTokenId: 1,
+      mediaTokenId: 2,
+      visDim: vision.width,
+      crossAttnEveryNLayers: released.every,
+    });
+    const checkpoint = loadFlamingoCheckpoint(model, `${folder}/checkpoint.pt`);
+    const plan = flamingoMemoryPlan(model, { name, language, checkpoint, imageSize: [224, 224] });
+    const used = process.cpuUsage({ user, system });
+    expect((used.user + used.system) / 1e6).toBeLessThan(2);
+    const { perceiver, gated_cross_attn_layers: gated, lang_encoder: parameters } = released.parameters;
+    const tower = 303_966_208;
+    expect(plan.parameters).toBe(perceiver + gated + parameters + tower);
+    const [rows, width] = [
+      Number(released.config.vocab_size),
+      released.keys["lang_encoder.transformer.wte.weight"]?.[0][1] ?? Number(released.config.hidden_size),
+    ];
+    const layers = Number(released.config.n_layers ?? released.config.num_hidden_layers);
+    const tables = released.class === "GPTNeoXForCausalLM" ? 2 : 1; // embed_in and embed_out
+    const stored = statSync(`${folder}/checkpoint.pt`).size;
+    expect(checkpoint.file.bytes).toBe(4 * (perceiver + gated + tables * rows * width));
+    expect(stored - checkpoint.file.bytes).toBeLessThan(2 ** 18);
+    expect(plan.cache.perToken).toBe(4 * 2 * layers * width);
+    const ofPlan = 2 * (parameters - tables * rows * width + tower) + checkpoint.file.bytes;
+    expect(Math.abs(plan.weights - ofPlan) / ofPlan).toBeLessThan(1e-3); // norms and biases, which are kept in 32 bits
+    const text = describePlan(plan);
+    expect(text[0]).toMatch(
+      /^openflamingo\/OpenFlamingo-\S+: OpenFlamingo around \w+ with [\d,]+ parameters$/,
+    );
+    expect(plan.files.map((file) => file.name)).toEqual([
+      "a.safetensors",
+      "b.safetensors",
+      "vision_encoder",
+      `${folder}/checkpoint.pt`,
+    ]);
+    for (const file of [language, vision, checkpoint]) file.close();
+  },
+  30_000,
+);

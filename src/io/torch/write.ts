@@ -106,7 +106,7 @@ const tuple = (...items: readonly (readonly number[])[]): number[] => [OP.mark, 
 const shape = (lengths: Shape): number[] => tuple(...lengths.map(whole));
 
 /** The dictionary from names to tensors, each a call of torch._utils._rebuild_tensor_v2. */
-function pickled(tensors: ReadonlyMap<string, Tensor>, storages: readonly Tensor[]): Uint8Array {
+export function pickled(tensors: ReadonlyMap<string, Tensor>, storages: readonly Tensor[]): Uint8Array {
   const numbers = new Map(storages.map((t, i) => [t, i]));
   const parts = [Uint8Array.of(...OP.protocol, OP.emptyDict, OP.mark)];
   for (const [name, t] of tensors) {

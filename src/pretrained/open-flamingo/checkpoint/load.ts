@@ -5,6 +5,7 @@ import type { Weights } from "../../../nn/loading/report.ts";
 import { type Check, checked, flag, optional, passing } from "../../../nn/options.ts";
 import { loadStateDict } from "../../../nn/state-dict.ts";
 import { LoadError } from "../../../tensor/errors.ts";
+import type { WeightsFile } from "../../memory-plan.ts";
 import { compared } from "./compare.ts";
 import { OpenCheckpoint } from "./open.ts";
 import { type CheckpointReport, isLoaded } from "./report.ts";
@@ -34,6 +35,8 @@ export class CheckpointError extends LoadError {
 /** The result of loading. Values are read from the file whenever they are used. */
 export interface LoadedCheckpoint {
   readonly report: CheckpointReport;
+  /** The file for a memory plan; its bytes are 0 for a Map. */
+  readonly file: WeightsFile;
   /** Closes the file. A later use of a weight opens it again. */
   close(): void;
 }
@@ -57,7 +60,8 @@ export function loadFlamingoCheckpoint(
     const weights = new Map([...sources].map(([to, from]) => [to, opened.get(from)]));
     const absent = new Set([...report.missing.frozen, ...report.missing.rows]);
     loadStateDict(model, weights, { optional: [(parameter) => absent.has(parameter)] });
-    return { report, close: () => opened.close() };
+    const weightsFile = { name: opened.file, tensors: opened.keys.length, bytes: opened.bytes ?? 0 };
+    return { report, file: weightsFile, close: () => opened.close() };
   } catch (error) {
     opened.close();
     throw error;

@@ -1,6 +1,6 @@
 // The tensors of a checkpoint: a file of torch.save or safetensors, with a bare state dict or one of training.
 import { type ByteSource, openFile } from "#host";
-import { isFloat } from "../../../io/dtypes.ts";
+import { bitsOf, isFloat } from "../../../io/dtypes.ts";
 import { sourceOf as contentOf, type FileContent } from "../../../io/file-content.ts";
 import { PickledTensors } from "../../../io/pickle/read.ts";
 import { NotRead, StoredArray } from "../../../io/pickle/values.ts";
@@ -9,7 +9,7 @@ import { isUnreadable, TensorFile } from "../../../io/tensor-file.ts";
 import { openTorch } from "../../../io/torch/read.ts";
 import { equalValues } from "../../../nn/loading/equal.ts";
 import type { Weights } from "../../../nn/loading/report.ts";
-import { type Shape, Tensor } from "../../../tensor/tensor.ts";
+import { type Shape, sizeOf, Tensor } from "../../../tensor/tensor.ts";
 
 /** The entry of a checkpoint of training that holds the state dict (open_flamingo/train/train_utils.py). */
 const MODEL = "model_state_dict";
@@ -50,6 +50,16 @@ export class OpenCheckpoint {
     }
     const weight = weights.get(key);
     return weight instanceof Tensor ? { shape: weight.shape } : { problem: "is not a tensor of floats" };
+  }
+
+  /** Bytes of all tensors in the file; null for a Map. */
+  get bytes(): number | null {
+    const weights = this.#weights;
+    if (!(weights instanceof TensorFile)) return null;
+    const sizes = [...weights.entries.values()].map((entry) =>
+      isUnreadable(entry) ? 0 : Math.ceil((bitsOf(entry.dtype) * sizeOf(entry.shape)) / 8),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
   /** A tensor of floats. */

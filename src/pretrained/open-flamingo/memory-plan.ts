@@ -1,0 +1,85 @@
+// The memory that an OpenFlamingo needs, from the descriptions of its weights: no value is read.
+import { DTYPE } from "../../io/dtypes.ts";
+import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
+import { stateDict } from "../../nn/state-dict.ts";
+import { constant } from "../../tensor/program/record.ts";
+import { sourceOf, Tensor } from "../../tensor/tensor.ts";
+import type { LoadedModel } from "../load-pretrained.ts";
+import {
+  type DtypeShare,
+  type MemoryPlan,
+  type PlanOptions,
+  planFor,
+  type WeightsFile,
+} from "../memory-plan.ts";
+import type { LoadedCheckpoint } from "./checkpoint/load.ts";
+
+/** What a model was made of. */
+export interface FlamingoParts {
+  /** The folder or file that stands for the whole in the plan. */
+  readonly name: string;
+  readonly language: Pick<LoadedModel, "plan">;
+  readonly checkpoint?: Pick<LoadedCheckpoint, "file"> | undefined;
+  /** Height and width of an image. */
+  readonly imageSize: readonly [height: number, width: number];
+}
+
+export interface FlamingoPlanOptions extends PlanOptions {
+  /** Images of each text. Default 1. */
+  readonly images?: number | undefined;
+}
+
+/** The weights that stand in the model, by dtype. */
+function dtypesIn(model: object): DtypeShare[] {
+  const shares = new Map<DtypeShare["dtype"], DtypeShare>();
+  for (const t of new Set(stateDict(model).values())) {
+    const source = sourceOf(t.stored);
+    const dtype = DTYPE[source.dtype];
+    const { tensors = 0, values = 0, bytes = 0 } = shares.get(dtype) ?? {};
+    const width = source.dtype === "float64" ? 8 : source.dtype === "float32" ? 4 : 2;
+    shares.set(dtype, {
+      dtype,
+      tensors: tensors + 1,
+      values: values + t.size,
+      bytes: bytes + width * t.size,
+    });
+  }
+  return [...shares.values()];
+}
+
+/** The image tower as a file. */
+function towerOf({ vision_encoder }: OpenFlamingo): WeightsFile {
+  const shares = dtypesIn(vision_encoder);
+  const sum = (field: "tensors" | "bytes") => shares.reduce((all, share) => all + share[field], 0);
+  return { name: "vision_encoder", tensors: sum("tensors"), bytes: sum("bytes") };
+}
+
+/**
+ * The memory of a model whose weights are read from files: `describePlan` makes lines of it. Weights are those of all three parts, and
+ * intermediates those of encoding the images and reading the prompts.
+ */
+export function flamingoMemoryPlan(
+  model: OpenFlamingo,
+  { name, language, checkpoint, imageSize }: FlamingoParts,
+  { images = 1, ...options }: FlamingoPlanOptions = {},
+): MemoryPlan {
+  const [height, width] = imageSize;
+  const files = [...language.plan.files, towerOf(model), ...(checkpoint ? [checkpoint.file] : [])];
+  const pictures = (texts: number): Tensor<"b m f c h w"> => {
+    const shape = [texts, images, 1, 3, height, width];
+    return constant(new Tensor(shape)); // without values: the recordings have none
+  };
+  return planFor(
+    {
+      folder: name,
+      model: `OpenFlamingo around ${language.plan.model}`,
+      files,
+      dtypes: dtypesIn(model),
+      longest: language.plan.longest,
+      begin: Array<number>(images).fill(model.options.mediaTokenId),
+      isHalf: (t) => sourceOf(t.stored).dtype.endsWith("float16"), // [checkpoints.plan]
+      writer: (texts) => model.withMedia(pictures(texts)), // [checkpoints.plan]
+    },
+    options,
+  );
+}
