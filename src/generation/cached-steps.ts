@@ -118,13 +118,16 @@ const selected =
   (rows: readonly number[]) =>
   ({ k, v }: KeyValues): KeyValues => ({ k: rowsOf(k, rows), v: rowsOf(v, rows) }); // [generate.rows]
 
-/** The cache with rows of its text; its layers are left as they are. */
+/** The cache with rows of its text; its layers are left as they are. Rows that change places keep a record of it. */
 function textRows(cache: Cache, rows: readonly number[]): Cache {
-  const s = cache.text.shape[1] ?? 0;
+  const [b = 0, s = 0] = cache.text.shape;
   const flat = cache.text.flat();
   const data = new Int32Array(rows.length * s);
   for (const [i, row] of rows.entries()) data.set(flat.subarray(row * s, (row + 1) * s), i * s);
-  return { ...cache, text: new Int([rows.length, s], data) };
+  const { moved, ...read } = { ...cache, text: new Int([rows.length, s], data) };
+  if (rows.length !== b) return read; // copies of rows: each has a text of its own
+  const { fed, parents } = moved ?? { fed: cache.text, parents: cache.passes.map(() => null) };
+  return { ...read, moved: { fed, parents: [...parents, rows] } }; // [mask.step-beams]
 }
 
 /** A cache as named tensors, cache.0.k cache.0.v cache.1.k …, as programs take and return it. */

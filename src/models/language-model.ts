@@ -70,11 +70,21 @@ export const languageModelCheck: Check = passing(
     ["layers", "embed", "logits"].every((name) => name in value),
 );
 
+/** The places of rows that have changed places between passes, as the beams of a prompt do. */
+export interface MovedRows {
+  /** The tokens in the places at which they were read. */
+  readonly fed: Int<"b s">;
+  /** For each pass the row of the last one that each row continues; null: the same one. The next pass may be among them. */
+  readonly parents: readonly (readonly number[] | null)[];
+}
+
 /** A text that was read in passes: what a cached step sees of the images depends on both (masks/conventions, `cachedStep`). */
 export interface ReadText {
   readonly text: Int<"b s">;
   /** The number of tokens of each pass. */
   readonly passes: readonly number[];
+  /** Absent where all rows have kept their places. */
+  readonly moved?: MovedRows;
 }
 
 /** What a decoder keeps of the text that it has read. */
@@ -82,18 +92,28 @@ export interface Cache extends ReadText {
   readonly layers: readonly KeyValues[];
 }
 
-/** The text with the tokens of a further pass. */
-export function readOn(before: ReadText | null, ids: Int<"b l">): ReadText {
+/** Tokens followed by further tokens of the same rows. */
+function followed(before: Int<"b s">, ids: Int<"b l">): Int<"b s"> {
   const [b = 0, l = 0] = ids.shape;
-  if (!before) return { text: new Int([b, l], ids.flat()), passes: [l] };
-  const past = before.text.shape[1] ?? 0;
+  const past = before.shape[1] ?? 0;
   const all = new Int32Array(b * (past + l));
-  const [old, added] = [before.text.flat(), ids.flat()];
+  const [old, added] = [before.flat(), ids.flat()];
   for (let row = 0; row < b; row++) {
     all.set(old.subarray(row * past, (row + 1) * past), row * (past + l));
     all.set(added.subarray(row * l, (row + 1) * l), row * (past + l) + past);
   }
-  return { text: new Int([b, past + l], all), passes: [...before.passes, l] };
+  return new Int([b, past + l], all);
+}
+
+/** The text with the tokens of a further pass. */
+export function readOn(before: ReadText | null, ids: Int<"b l">): ReadText {
+  const [b = 0, l = 0] = ids.shape;
+  if (!before) return { text: new Int([b, l], ids.flat()), passes: [l] };
+  const { text, passes, moved } = before;
+  const read = { text: followed(text, ids), passes: [...passes, l] };
+  if (!moved) return read;
+  const parents = moved.parents.length > passes.length ? moved.parents : [...moved.parents, null];
+  return { ...read, moved: { fed: followed(moved.fed, ids), parents } };
 }
 
 /** The result of a decoding step: logits of the token that follows each row, and the cache for the next step. */

@@ -29,19 +29,23 @@ export interface MediaText {
  * image tokens; by default those of padding are among them, as in open-flamingo.
  */
 export function decodingWithMedia(
-  { text, passes }: ReadText,
+  { text, passes, moved }: ReadText,
   mask: Bool<"b s">,
   media: Tensor<"b m r e"> | null,
   { mediaTokenId, convention, count, emptyRow }: MediaText,
-  locations: Grid = locate(text, mediaTokenId),
+  locations: Grid = locate(moved?.fed ?? text, mediaTokenId),
 ): Decoding {
-  const visibility = media && passVisibility(locations, passes, media.shape[1] ?? 0, convention); // [decode.visibility]
+  const visibility =
+    media && passVisibility(locations, passes, media.shape[1] ?? 0, convention, moved?.parents); // [decode.visibility] [mask.step-beams]
   return { ...decodingOf(mask, passes.at(-1) ?? 0, count), media, visibility, emptyRow };
 }
 
-/** Image tokens of a text without those of padding, which may be any token in generation, the image token included. */
-function realImages({ text }: ReadText, mask: Bool<"b s">, mediaTokenId: number): Grid {
-  const { shape, data } = locate(text, mediaTokenId);
+/**
+ * Image tokens of a text without those of padding, which may be any token in generation, the image token included. Rows that change places
+ * continue the same prompt, so that their padding stands in the same places.
+ */
+function realImages({ text, moved }: ReadText, mask: Bool<"b s">, mediaTokenId: number): Grid {
+  const { shape, data } = locate(moved?.fed ?? text, mediaTokenId);
   const real = mask.flat();
   return { shape, data: data.map((image, i) => (real[i] ? image : 0)) }; // [generate.padding]
 }

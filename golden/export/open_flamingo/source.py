@@ -1,85 +1,74 @@
-"""open-flamingo: the released Flamingo, with a language model of transformers and an image encoder that the case names.
+"""open-flamingo: the released Flamingo, its blocks, and what its training loop does to labels and gradients."""
 
-The sizes that the package fixes (64 latents, 8 heads of 64, six layers of the resampler) are those of the case: `perceiver` and `cross_attn`.
-`cached` reads the text in passes as the package's `generate` does, with the images encoded once."""
+import shutil
 
-import functools
-import sys
-import types
+from .released import PACKAGE  # first: see there
 
+from ..common.cases import compare, coverage
 from ..common.cases.source import CaseSource
-from ..transformers import models
-from . import vision
+from ..common.source import Check
+from ..common.values import recipes
+from . import flamingo, training
+from .flags import flags
 
-sys.modules["open_clip"] = types.ModuleType("open_clip")  # the package's factory imports it, and no case calls the factory
-from open_flamingo.src import flamingo_lm  # noqa: E402
-from open_flamingo.src.flamingo import Flamingo  # noqa: E402
-from open_flamingo.src.helpers import GatedCrossAttentionBlock, PerceiverResampler  # noqa: E402
-from open_flamingo.src.utils import extend_instance  # noqa: E402
-
-LAYERS = {"LlamaForCausalLM": "model.layers"}
-SECOND_NAMES = ("lang_encoder.old_decoder_blocks.", "lang_encoder.gated_cross_attn_layers.")
+BLOCKS = ("PerceiverResampler", "MaskedCrossAttention", "GatedCrossAttentionBlock")
 
 
-def without_second_names(module, state, prefix, metadata):
-    """Every tensor of a layer has two names in the package's state dict; the cases have those below the layers."""
-    for name in [name for name in state if name.startswith(SECOND_NAMES)]:
-        del state[name]
+class OpenFlamingoSource(CaseSource):
+    """Several sources write to the folder of this package; each owns the cases of its classes, by the names in `prefixes`."""
+
+    package = "open-flamingo"
+    prefixes = ()
+
+    def weight_recipe(self, key, shape, nth):
+        """As everywhere; the joint projection of an open_clip tower is named like no other weight, and is one."""
+        return recipes.weight_recipe(key.replace(".in_proj_", "."), shape, nth)
+
+    def flags(self, case, inputs, weights, expected):
+        return flags(case, inputs)
+
+    def owned(self, root):
+        folders = sorted(path.parent for path in (root / self.package).glob("*/case.json"))
+        return [folder for folder in folders if folder.name.split("--")[0] in self.prefixes]
+
+    def finish(self, out, made):
+        ids = {case["id"] for case in made}
+        for folder in self.owned(out):
+            if f"{self.package}/{folder.name}" not in ids:
+                shutil.rmtree(folder)
+        if self.wanted:
+            coverage.write(out.parent / "COVERAGE.md", self.package, coverage.section(self, made))
+
+    def compare(self, committed, fresh, request):
+        checks = compare.cases(committed, fresh, self.package, complete=False)
+        made = {folder.name for folder in self.owned(fresh)}
+        missing = [folder.name for folder in self.owned(committed) if folder.name not in made] if request.complete else []
+        checks += [Check(name, ["is no longer made"]) for name in missing]
+        if request.complete and self.wanted:
+            checks.append(coverage.check(committed.parent, fresh.parent, self.package))
+        return checks
 
 
-class OpenFlamingo(CaseSource):
-    package, profile = "open-flamingo", "open-flamingo@2.0.1"
-    classes = {"Flamingo": Flamingo}
-    levels = {"Flamingo": "model"}
+class OpenFlamingo(OpenFlamingoSource):
+    profile = "open-flamingo@2.0.1"
+    classes = {"Flamingo": PACKAGE.flamingo.Flamingo} | {name: getattr(PACKAGE.helpers, name) for name in BLOCKS} | training.CLASSES
+    levels = {"Flamingo": "model", "train_labels": "op", "embedding_gradient_mask": "op"} | dict.fromkeys(BLOCKS, "block")
+    names = {"train_labels": "train-labels", "embedding_gradient_mask": "embedding-gradient-mask"}
+    prefixes = ("flamingo", "perceiver-resampler", "masked-cross-attention", "gated-cross-attention-block", *names.values())
 
     def versions(self):
+        """Those of the class that was built last: only Flamingo has a language model."""
         version, torch, _ = super().versions()
-        return version, torch, {"languagePackage": "transformers@4.57.6"}
+        return version, torch, self.parts
 
     def build(self, kind, config):
-        own = {name: value for name, value in config.items() if name not in ("perceiver", "cross_attn", "cached", "generate")}
-        language = own.pop("lang_encoder")
-        lang_encoder = models.build(language)
-        extend_instance(lang_encoder, flamingo_lm.FlamingoLMMixin)
-        lang_encoder.set_decoder_layers_attr_name(LAYERS[language["class"]])
-        flamingo_lm.GatedCrossAttentionBlock = functools.partial(GatedCrossAttentionBlock, **config.get("cross_attn", {}))
-        try:
-            model = Flamingo(**{**own, "vision_encoder": vision.Encoder(own["vision_encoder"]), "lang_encoder": lang_encoder})
-        finally:
-            flamingo_lm.GatedCrossAttentionBlock = GatedCrossAttentionBlock
-        model.perceiver = PerceiverResampler(dim=config["vis_dim"], **config.get("perceiver", {}))
-        model.register_state_dict_post_hook(without_second_names)
-        model.case = config
-        return model.eval()
+        self.parts = flamingo.LANGUAGE if kind == "Flamingo" else {}
+        return flamingo.build(PACKAGE, config) if kind == "Flamingo" else super().build(kind, config)
 
     def call(self, module, kind, arguments, positional):
-        return outputs(module, module.case, **arguments)
-
-
-def outputs(model, config, vision_x, lang_x, attention_mask, labels=None):
-    mask = attention_mask.long()
-    with models.upcast(model):
-        if "generate" in config:
-            settings = {"do_sample": False, **config["generate"]}
-            return {"sequences": model.generate(vision_x, lang_x, attention_mask=mask, **settings)}
-        result = model(vision_x, lang_x, attention_mask=mask, labels=labels)
-        found = {"logits": models.zeroed(result.logits, mask)}
-        if labels is not None:
-            found["loss"] = result.loss
-        if "cached" in config:
-            found |= in_passes(model, vision_x, lang_x, mask, config["cached"])
-    return found
-
-
-def in_passes(model, vision_x, lang_x, mask, cached):
-    """As `generate` calls the language model: media are cached, and image tokens of a pass are looked for in that pass alone."""
-    model.lang_encoder._use_cached_vision_x = True
-    model._encode_vision_x(vision_x=vision_x)
-    try:
-        return models.in_passes(model.lang_encoder, lang_x, mask, **cached)
-    finally:
-        model.lang_encoder.clear_conditioned_layers()
-        model.lang_encoder._use_cached_vision_x = False
+        if kind != "Flamingo":
+            return super().call(module, kind, arguments, positional)
+        return flamingo.call(module, **arguments)
 
 
 SOURCE = OpenFlamingo(__file__)

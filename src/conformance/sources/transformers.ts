@@ -33,6 +33,7 @@ import {
   generateArguments,
   generatedSequences,
   inferredMask,
+  paddedWith,
 } from "./transformers/generation.ts";
 import { gptNeoX } from "./transformers/gpt-neox.ts";
 import { gptJ } from "./transformers/gptj.ts";
@@ -115,7 +116,7 @@ const maskUpTo = (mask: Bool<"b s">, to: number): Bool<"b s"> =>
   new Bool([mask.shape[0] ?? 0, to], Uint8Array.from(columns(mask, 0, to)));
 
 /** Sets the logits of padding to 0. */
-function withoutPadding(logits: Tensor<"b l n">, mask: Bool<"b s">): Tensor<"b l n"> {
+export function withoutPadding(logits: Tensor<"b l n">, mask: Bool<"b s">): Tensor<"b l n"> {
   const n = logits.shape[2] ?? 0;
   return where(
     repeat("b l -> b l n", new Bool<"b l">(mask.shape, mask.data, mask.stride, mask.offset), { n }),
@@ -138,7 +139,7 @@ function cacheContents(layers: readonly KeyValues[], mask: Bool<"b s">): Record<
 export type DecodingOf = (read: ReadText, mask: Bool<"b s">) => Decoding;
 
 /** `cached_logits` of a text that is read in passes, and `cache.<layer>.keys` and `.values` where they are asked for. */
-function cachedOutputs(
+export function cachedOutputs(
   model: LanguageModel,
   decoding: DecodingOf,
   { ids, mask }: CaseText,
@@ -217,14 +218,14 @@ export function languageClass(models: ModelClass): SourceClass {
         },
         at,
       );
-      const { model, eosTokenId } = models.build(rest, at);
+      const { model, eosTokenId, padTokenId } = models.build(rest, at);
       if (!own.generate)
         return {
           model,
           forward: (inputs) =>
             languageOutputs(model, decoding, textOf(new Arguments(inputs), IDS), own.cached),
         };
-      const { generate } = own;
+      const generate = paddedWith(own.generate, padTokenId);
       return {
         model,
         run(inputs, backend) {

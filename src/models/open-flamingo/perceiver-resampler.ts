@@ -5,6 +5,7 @@ import { FeedForward } from "../../nn/feed-forward.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
 import { type Check, checked, count, layers, multiple, nullable, optional } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
+import { broadcastError } from "../../nn/torch-errors.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
@@ -67,9 +68,10 @@ export class OpenFlamingoResampler {
     });
     // #region resample
     const frames =
-      this.frame_embs && repeat("f d -> b m f s d", limited(this.frame_embs, f, "frames"), { b, m, s });
+      this.frame_embs &&
+      repeat("f d -> b m f s d", limited(this.frame_embs, f, { what: "frames", axis: 2 }), { b, m, s });
     const features = rearrange("b m f s d -> b m (f s) d", frames ? add(x, frames) : x); // [openflamingo.frames]
-    const times = this.media_time_embs && limited(this.media_time_embs, m, "images");
+    const times = this.media_time_embs && limited(this.media_time_embs, m, { what: "images", axis: 1 });
     const media = named("b m s d", times ? add(features, expand(times, features)) : features); // [openflamingo.media-time]
 
     let latents = repeat("r d -> b m r d", this.latents, { b, m });
@@ -82,13 +84,18 @@ export class OpenFlamingoResampler {
   }
 }
 
-/** The embeddings of the first n positions. */
-function limited<A extends string>(embeddings: Tensor<A>, n: number, what: string): Tensor<A> {
+/** The embeddings of the first n positions, which stand along an axis of the features. */
+function limited<A extends string>(
+  embeddings: Tensor<A>,
+  n: number,
+  { what, axis }: { readonly what: string; readonly axis: number },
+): Tensor<A> {
   const limit = embeddings.shape[0] ?? 0;
   if (n > limit)
     throw new RuleError(
       `${n} ${what}, but the resampler has embeddings of ${limit}: give fewer, or build it for more`,
       "openflamingo.limits",
+      broadcastError(n, limit, axis),
     );
   return slice(embeddings, 0, 0, n);
 }

@@ -70,6 +70,12 @@ export const generateArguments = (value: Json | undefined, at: FieldLocation): G
   return read;
 };
 
+/** The arguments with the padding token of the model's configuration, where the call names none. */
+export const paddedWith = (given: GenerateArguments, padTokenId: number | null): GenerateArguments => ({
+  ...given,
+  padTokenId: given.padTokenId ?? padTokenId,
+});
+
 /** Options of the processors in common. */
 export const processorOptions = (given: GenerateArguments) => ({
   repetitionPenalty: given.repetitionPenalty ?? 1,

@@ -12,10 +12,12 @@ export const layersOrDefault = optional(layers, undefined);
 /** The precision of rotary angles, which cases choose beside the options of the package. */
 export const rotaryPrecision = optional(oneOf("float32", "float64"), undefined);
 
-/** A language model, and the token that ends its text by default. */
+/** A language model, and the tokens that end its text and fill it up by default. */
 export interface BuiltModel {
   readonly model: LanguageModel;
   readonly eosTokenId: number | null;
+  /** The token that fills rows up where a call names none. */
+  readonly padTokenId: number | null;
 }
 
 /** A class of language models: the names of its options, and its constructor. */
@@ -26,12 +28,13 @@ export interface ModelClass {
 
 /**
  * The class of a model whose configuration has `options`, which its constructor takes, and `others`: those that decide nothing about the
- * numbers of a forward pass, or that have one supported value.
+ * numbers of a forward pass, or that have one supported value. `padding` is the padding token of a configuration that names none.
  */
 export function modelClass<O extends object, R extends { readonly eos_token_id: number | null }>(
   options: Readers<O>,
   others: Readers<R>,
   make: (options: CamelCased<O>) => LanguageModel,
+  padding: number | null = null,
 ): ModelClass {
   const readers = { ...options, ...others } as Readers<O & R>;
   const taken = new Set(Object.keys(options).map(camel));
@@ -40,8 +43,11 @@ export function modelClass<O extends object, R extends { readonly eos_token_id: 
     build(config, at) {
       const read = Object.entries(readOptions(readers, config, at));
       const own = Object.fromEntries(read.filter(([name]) => taken.has(name))) as CamelCased<O>;
-      const { eosTokenId } = Object.fromEntries(read) as { eosTokenId: number | null };
-      return { model: make(own), eosTokenId };
+      const { eosTokenId, padTokenId = padding } = Object.fromEntries(read) as {
+        eosTokenId: number | null;
+        padTokenId?: number | null;
+      };
+      return { model: make(own), eosTokenId, padTokenId };
     },
   };
 }
