@@ -15,6 +15,11 @@ import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
 import { OpenFlamingoResampler } from "../../src/models/open-flamingo/perceiver-resampler.ts";
+import { OpenClipVisionTransformer } from "../../src/models/vision/clip/open-clip.ts";
+import {
+  CLIPVisionModelWithProjection,
+  CLIPVisionTransformer,
+} from "../../src/models/vision/clip/transformers.ts";
 import { Extractor, ViT } from "../../src/models/vision/vit.ts";
 import { Conv2d } from "../../src/nn/conv/conv2d.ts";
 import { conv2d, maxPool2d, unfold } from "../../src/nn/conv/planes.ts";
@@ -247,6 +252,33 @@ const calls: Readonly<Record<string, Call>> = {
     valid: vit,
     more: { pool: "mean", channels: 1, dimHead: 4, dropout: 0.1, embDropout: 0.1 },
     required: ["imageSize", "patchSize", "numClasses", "dim", "depth", "heads", "mlpDim"],
+  },
+  OpenClipVisionTransformer: {
+    make: call((o) => new OpenClipVisionTransformer(o)),
+    valid: { imageSize: 8, patchSize: 4, width: 12, layers: 1, heads: 2, mlpRatio: 2 },
+    more: { outputDim: 3, act: "quick_gelu", tokens: "ln_post", epsilon: 0.1 },
+    required: ["imageSize", "patchSize", "width", "layers", "heads", "mlpRatio"],
+  },
+  CLIPVisionTransformer: {
+    make: call((o) => new CLIPVisionTransformer(o)),
+    valid: { hiddenSize: 24, numHiddenLayers: 1 },
+    more: {
+      intermediateSize: 6,
+      numAttentionHeads: 2,
+      numChannels: 1,
+      imageSize: 8,
+      patchSize: 4,
+      hiddenAct: "relu",
+      layerNormEps: 0.1,
+      tokens: "ln_post",
+    },
+    required: [],
+  },
+  CLIPVisionModelWithProjection: {
+    make: call((o) => new CLIPVisionModelWithProjection(o)),
+    valid: { hiddenSize: 24, numHiddenLayers: 1 },
+    more: { projectionDim: 3 },
+    required: [],
   },
   Linear: {
     make: call((o: { in: number; out: number }) => {
