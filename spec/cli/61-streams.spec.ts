@@ -45,6 +45,7 @@ const commands: string[][] = [
   ["digits", "caption", "0"],
   ["bench", "--first"],
   ["write", "--model", join(workspace, "model"), "x", "--json"],
+  ["caption", "--help"],
   [...train, "--out", join(workspace, "run")],
 ];
 

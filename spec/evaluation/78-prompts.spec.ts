@@ -64,7 +64,7 @@ function promptOf(name: TaskName, shots: number, profile?: EvaluationProfile): P
 }
 
 test.each(released.prompts)(
-  "[evaluate.caption-prompt] [evaluate.vqa-prompt] [evaluate.class-prompts] [evaluate.context] $task with $shots demonstrations, as in the release",
+  "[evaluate.caption-prompt] [evaluate.vqa-prompt] [evaluate.class-prompts] [evaluate.context] [evaluate.zero-shot-images] $task with $shots demonstrations, as in the release",
   (given) => {
     const { task, shots, text, images } = given;
     expect(promptOf(task, shots, "open-flamingo@2.0.1")).toEqual({ text, images });

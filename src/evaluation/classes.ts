@@ -4,7 +4,7 @@ import { softmaxOf } from "../generation/choose.ts";
 import { checkValue, count } from "../nn/options.ts";
 import { generator } from "../tensor/random.ts";
 
-/** The largest number of orders, as in the release. */
+/** The largest number of orders, as in the release: 3!. */
 const MOST_ORDERS = 6;
 
 /** Orders of n demonstrations for an ensemble, n! but at most 6. Each is drawn, so that one may occur twice. */
@@ -13,7 +13,7 @@ export function ensembleOrders(n: number, seed: number): number[][] {
   const { uniform } = generator(seed, "orders of demonstrations");
   let orders = 1;
   for (let i = 2; i <= n && orders < MOST_ORDERS; i++) orders *= i;
-  return Array.from({ length: Math.min(orders, MOST_ORDERS) }, () => {
+  return Array.from({ length: orders }, () => {
     const order = Array.from({ length: n }, (_, i) => i);
     for (let i = n - 1; i > 0; i--) {
       const j = Math.floor(uniform() * (i + 1));

@@ -76,7 +76,7 @@ export function mostSimilar(query: Feature, examples: readonly Feature[], k: num
   const similarity = examples.map((feature) => feature.reduce((sum, x, i) => sum + x * (query[i] ?? 0), 0));
   return examples
     .map((_, i) => i)
-    .sort((i, j) => (similarity[j] ?? 0) - (similarity[i] ?? 0) || i - j)
+    .sort((i, j) => (similarity[j] ?? 0) - (similarity[i] ?? 0)) // a stable sort
     .slice(0, k)
     .reverse(); // [evaluate.retrieval]
 }
