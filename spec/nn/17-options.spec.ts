@@ -227,7 +227,15 @@ const calls: Readonly<Record<string, Call>> = {
       mediaTokenId: 2,
       visDim: 6,
     },
-    more: { crossAttnEveryNLayers: 2, perceiver: { depth: 1 }, crossAttn: { heads: 2 } },
+    more: {
+      crossAttnEveryNLayers: 2,
+      crossAttnFirstLayer: 1,
+      perceiver: { depth: 1 },
+      crossAttn: { heads: 2 },
+      gradientCheckpointing: true,
+      profile: "open-flamingo@0.1.1",
+      behaviour: { surplusImages: "accept" },
+    },
     required: ["visionEncoder", "langEncoder", "eocTokenId", "mediaTokenId", "visDim"],
   },
   FlamingoPaLM: {
