@@ -103,6 +103,7 @@ export {
 } from "./models/language-models/mosaic-mpt.ts";
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
+export { type ResizeVocabularyOptions, resizeVocabulary } from "./models/language-models/vocabulary.ts";
 export {
   type CheckpointForm,
   type CheckpointFormOptions,
@@ -332,6 +333,7 @@ export { lossAndGradients, stepProgram } from "./training/step.ts";
 export { nextTokens, type TargetOptions } from "./training/targets.ts";
 export { decayGroups, trainable } from "./training/trainable.ts";
 export { type Step, type TrainOptions, train } from "./training/training.ts";
+export { type TransformersScheduleOptions, transformersSchedule } from "./training/transformers-schedules.ts";
 export { weightsDigest } from "./training/weights-digest.ts";
 export {
   type BeamText,

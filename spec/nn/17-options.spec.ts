@@ -13,6 +13,7 @@ import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { MosaicMptForCausalLM } from "../../src/models/language-models/mosaic-mpt.ts";
 import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
+import { resizeVocabulary } from "../../src/models/language-models/vocabulary.ts";
 import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
 import { OpenFlamingoResampler } from "../../src/models/open-flamingo/perceiver-resampler.ts";
 import { OpenClipVisionTransformer } from "../../src/models/vision/clip/open-clip.ts";
@@ -237,6 +238,12 @@ const calls: Readonly<Record<string, Call>> = {
       behaviour: { surplusImages: "accept" },
     },
     required: ["visionEncoder", "langEncoder", "eocTokenId", "mediaTokenId", "visDim"],
+  },
+  resizeVocabulary: {
+    make: call((o) => resizeVocabulary(new LlamaForCausalLM({ vocabSize: 4, numHiddenLayers: 0 }), 5, o)),
+    valid: {},
+    more: { newRows: "mean", std: 0.1, seed: 1 },
+    required: [],
   },
   FlamingoPaLM: {
     make: call((o) => new FlamingoPaLM(o)),

@@ -34,17 +34,17 @@ type Decay = (after: { readonly step: number; readonly progress: number; readonl
 const TIMESCALE = 10_000;
 
 function decayOf(name: TransformersScheduleOptions["name"], warmup: number): Decay {
-  if (name === "linear") return ({ left }) => Math.max(0, left); // [transformersSchedule.linear]
+  if (name === "linear") return ({ left }) => Math.max(0, left); // [scheduler.linear]
   if (name === "cosine")
-    return ({ progress }) => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * 0.5 * 2 * progress))); // [transformersSchedule.cosine]
+    return ({ progress }) => Math.max(0, 0.5 * (1 + Math.cos(Math.PI * 0.5 * 2 * progress))); // [scheduler.cosine]
   if (name === "cosine_with_restarts")
     return ({ progress }) =>
-      progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * (progress % 1)))); // [transformersSchedule.restarts]
+      progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * (progress % 1)))); // [scheduler.restarts]
   if (name === "inverse_sqrt") {
     const scale = warmup || TIMESCALE;
-    return ({ step }) => 1 / Math.sqrt((step + scale - warmup) / scale); // [transformersSchedule.inverse-sqrt]
+    return ({ step }) => 1 / Math.sqrt((step + scale - warmup) / scale); // [scheduler.inverse-sqrt]
   }
-  return () => 1; // [transformersSchedule.constant]
+  return () => 1; // [scheduler.constant]
 }
 
 const DECAYING: readonly string[] = ["linear", "cosine", "cosine_with_restarts"];
@@ -55,14 +55,14 @@ export function transformersSchedule(options: TransformersScheduleOptions): Sche
   if (numTrainingSteps === undefined && DECAYING.includes(name))
     throw new RuleError(
       `a ${name} schedule needs numTrainingSteps`,
-      "transformersSchedule.steps",
+      "scheduler.steps",
       `ValueError: ${name} requires \`num_training_steps\`, please provide that argument.`,
     );
-  const warmup = name === "constant" ? 0 : numWarmupSteps; // [transformersSchedule.constant]
+  const warmup = name === "constant" ? 0 : numWarmupSteps; // [scheduler.constant]
   const [end, decay] = [numTrainingSteps ?? 0, decayOf(name, warmup)];
-  const length = Math.max(1, end - warmup); // [transformersSchedule.steps]
+  const length = Math.max(1, end - warmup); // [scheduler.steps]
   return (step) =>
     step < warmup
-      ? step / Math.max(1, warmup) // [transformersSchedule.warmup]
+      ? step / Math.max(1, warmup) // [scheduler.warmup]
       : decay({ step, progress: (step - warmup) / length, left: (end - step) / length });
 }

@@ -188,7 +188,7 @@ test("[factory.frozen] resampler, gated layers and token embeddings are trained"
   );
 });
 
-test("[flamingoFolder.weights] [flamingoFolder.dtypes] [flamingoFolder.paths] a loaded model computes the logits of the saved one", async () => {
+test("[flamingofolder.weights] [flamingofolder.dtypes] [flamingofolder.paths] a loaded model computes the logits of the saved one", async () => {
   for (const tied of [false, true]) {
     const langEncoder = languageFolder({ tied });
     const { model } = await create({}, { langEncoder, seed: 5, crossAttnFirstLayer: 1 });
@@ -246,7 +246,7 @@ function clipFolder(folder: string): void {
   saveSafetensors(join(folder, "model.safetensors"), stateDict(initialize(model, 4)), { floats: "stored" });
 }
 
-test("[flamingoFolder.paths] [flamingoFolder.settings] without options the models are those of the folder, and settings have defaults", async () => {
+test("[flamingofolder.paths] [flamingofolder.settings] without options the models are those of the folder, and settings have defaults", async () => {
   const folder = fresh();
   clipFolder(join(folder, "vision"));
   const from = languageFolder();
@@ -295,7 +295,7 @@ test("[flamingoFolder.paths] [flamingoFolder.settings] without options the model
   expect((await loadFlamingo(folder)).model.options.behaviour.surplusImages).toBe("accept");
 });
 
-test("[flamingoFolder.settings] [flamingoFolder.files] a folder with unknown or refused settings, or without its files, is refused by name", async () => {
+test("[flamingofolder.settings] [flamingofolder.files] a folder with unknown or refused settings, or without its files, is refused by name", async () => {
   const langEncoder = resolve(languageFolder());
   const { model } = await create({}, { langEncoder });
   const folder = fresh();

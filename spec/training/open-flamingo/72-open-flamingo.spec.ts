@@ -135,7 +135,7 @@ function expectGradients(actual: Numbers, expected: Numbers): void {
       expect(Math.abs((actual.get(name)?.[i] ?? Number.NaN) - x), `${name} ${i}`).toBeLessThan(1e-12);
 }
 
-test("[flamingoTraining.loss] the loss is the mean over the labels, as all logits give it", () => {
+test("[trainflamingo.loss] the loss is the mean over the labels, as all logits give it", () => {
   const model = tinyOpenFlamingo();
   const batch = batchOf(["abIcdEIaE", "IbaEfIcEP"], 4);
   const labels = mmc4Labels(batch.ids, ids);
@@ -162,7 +162,7 @@ test("[flamingoTraining.loss] the loss is the mean over the labels, as all logit
 const imagesOf = ({ shape: [b = 0, m = 0, , c = 0, h = 0, w = 0], data }: Tensor): Tensor<"b c h w"> =>
   new Tensor([b * m, c, h, w], view(flat(data), [b * m, c, h, w]));
 
-test("[flamingoTraining.weights] [flamingoTraining.position] [flamingoTraining.embeddings] [flamingoTraining.clip] a step applies the weighted sum of its micro-batches, masked and clipped once", async () => {
+test("[trainflamingo.weights] [trainflamingo.position] [trainflamingo.embeddings] [trainflamingo.clip] a step applies the weighted sum of its micro-batches, masked and clipped once", async () => {
   const model = tinyOpenFlamingo({ dtype: "float32" });
   const before = copies(model);
   const parts: [number, Numbers][] = [];
@@ -178,7 +178,7 @@ test("[flamingoTraining.weights] [flamingoTraining.position] [flamingoTraining.e
   expectGradients(applied(before, model), clipped(sum, c));
 });
 
-test("[flamingoTraining.clip] without a limit nothing is clipped, and the default is a norm of 1", async () => {
+test("[trainflamingo.clip] without a limit nothing is clipped, and the default is a norm of 1", async () => {
   for (const [clipAt, limit] of [
     [null, Number.POSITIVE_INFINITY],
     [undefined, 1],
@@ -199,7 +199,7 @@ test("[flamingoTraining.clip] without a limit nothing is clipped, and the defaul
   }
 });
 
-test("[flamingoTraining.clip] under the release the sum so far is clipped after every micro-batch", async () => {
+test("[trainflamingo.clip] under the release the sum so far is clipped after every micro-batch", async () => {
   const model = tinyOpenFlamingo({ dtype: "float32" });
   const before = copies(model);
   const c = 0.05;
@@ -228,7 +228,7 @@ const withEmpty = (...empty: readonly number[]): readonly FlamingoDataset[] =>
       : one,
   );
 
-test("[flamingoTraining.no-labels] a batch without labels adds nothing; under the release it discards what there is", async () => {
+test("[trainflamingo.no-labels] a batch without labels adds nothing; under the release it discards what there is", async () => {
   const gradients = async (model: OpenFlamingo, parts: readonly (readonly [number, number])[]) =>
     masked(
       sumOf(
@@ -269,7 +269,7 @@ test("[flamingoTraining.no-labels] a batch without labels adds nothing; under th
   expectGradients(applied(beforeTheirs, theirs), last);
 });
 
-test("[flamingoTraining.no-labels] under the release a step that ends without labels is not taken, and the schedule does not count it", async () => {
+test("[trainflamingo.no-labels] under the release a step that ends without labels is not taken, and the schedule does not count it", async () => {
   const schedule = (step: number) => 1 / (step + 1);
   const options = { accumulation: 2, steps: 3, schedule, datasets: withEmpty(1) };
   const model = tinyOpenFlamingo();
@@ -286,7 +286,7 @@ test("[flamingoTraining.no-labels] under the release a step that ends without la
   expect(factors).toEqual([1, 1 / 2, 1 / 3]);
 });
 
-test("[flamingoTraining.embeddings] only the rows of image and end of a chunk change, or those that are asked for", async () => {
+test("[trainflamingo.embeddings] only the rows of image and end of a chunk change, or those that are asked for", async () => {
   const rowsChanged = async (embeddingRows?: readonly number[] | null) => {
     const model = tinyOpenFlamingo();
     const before = [...flat(stateDict(model).get(TABLE)?.data ?? tensor("", 0).data)];
@@ -299,7 +299,7 @@ test("[flamingoTraining.embeddings] only the rows of image and end of a chunk ch
   expect((await rowsChanged(null)).length).toBeGreaterThan(5);
 });
 
-test("[factory.frozen] [flamingoTraining.loop] resampler, gated layers and embeddings change; everything else keeps every bit", async () => {
+test("[factory.frozen] [trainflamingo.loop] resampler, gated layers and embeddings change; everything else keeps every bit", async () => {
   for (const set of ["open-flamingo", "open-flamingo, frozen embeddings"] as const) {
     const model = tinyOpenFlamingo();
     const before = bits(model);
@@ -317,7 +317,7 @@ test("[factory.frozen] [flamingoTraining.loop] resampler, gated layers and embed
   }
 });
 
-test("[flamingoTraining.decay] matrices of the gated layers decay; under the release gates, norms and biases do too", () => {
+test("[trainflamingo.decay] matrices of the gated layers decay; under the release gates, norms and biases do too", () => {
   const model = tinyOpenFlamingo();
   const names = trainable(model, "open-flamingo");
   const decaying = (...[decay, behaviour]: [number?, typeof RELEASE?]) =>
@@ -343,7 +343,7 @@ test("[flamingoTraining.decay] matrices of the gated layers decay; under the rel
   ).toEqual([...names].sort());
 });
 
-test("[flamingoTraining.checkpointing] gradient checkpointing changes no number, and computes again", async () => {
+test("[trainflamingo.checkpointing] gradient checkpointing changes no number, and computes again", async () => {
   const [a, b] = [tinyOpenFlamingo(), tinyOpenFlamingo()];
   const [plain] = await all(runOf(a, adam(a)));
   const [saved] = await all(runOf(b, adam(b), { gradientCheckpointing: true }));
@@ -371,7 +371,7 @@ test("[flamingoTraining.checkpointing] gradient checkpointing changes no number,
 const stateOf = (optimizer: Optimizer): Map<string, string> =>
   new Map([...optimizer.state()].map(([name, t]) => [name, flat(t.data).join(" ")]));
 
-test("[flamingoTraining.resume] [checkpoint.part] a run that is continued after any step gives the same weights, bit for bit", async () => {
+test("[trainflamingo.resume] [checkpoint.part] a run that is continued after any step gives the same weights, bit for bit", async () => {
   const options = {
     steps: 5,
     accumulation: 2,
@@ -399,7 +399,7 @@ test("[flamingoTraining.resume] [checkpoint.part] a run that is continued after 
   }
 });
 
-test("[flamingoTraining.resume] [checkpoint.part] a checkpoint of another kind, of other facts or of other parameters is refused and changes nothing", () => {
+test("[trainflamingo.resume] [checkpoint.part] a checkpoint of another kind, of other facts or of other parameters is refused and changes nothing", () => {
   const model = tinyOpenFlamingo();
   const optimizer = adam(model);
   const path = join(workspace, "run.safetensors");
@@ -419,10 +419,10 @@ test("[flamingoTraining.resume] [checkpoint.part] a checkpoint of another kind, 
   );
   const plain = join(workspace, "plain.safetensors");
   saveCheckpoint(plain, { model, optimizer }, 3, { seed: 1 });
-  refused(plain, { facts: { seed: 1 } }, "[flamingoTraining.resume]");
+  refused(plain, { facts: { seed: 1 } }, "[trainflamingo.resume]");
   const odd = join(workspace, "odd.safetensors");
   saveSafetensors(odd, new Map([["extra.updates", tensor("n", [0.5])]]));
-  refused(odd, {}, "[flamingoTraining.resume]");
+  refused(odd, {}, "[trainflamingo.resume]");
   expect(loadFlamingoRun(path, { model: other, optimizer: adam(other), facts: { seed: 1 } })).toEqual({
     step: 3,
     updates: 2,

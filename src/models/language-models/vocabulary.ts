@@ -49,7 +49,7 @@ export function vocabularyTables(model: LanguageModel): VocabularyTables {
 /** The initial values of new rows. */
 export type NewRows = "normal" | "mean";
 
-export interface ResizeOptions {
+export interface ResizeVocabularyOptions {
   /**
    * "normal": a normal distribution with mean 0, as transformers before 4.46, and zeros in a bias. "mean": one with the mean of the old rows
    * and a billionth of their covariance, as transformers since. Default "normal".
@@ -61,7 +61,7 @@ export interface ResizeOptions {
   readonly seed?: number | undefined;
 }
 
-const checks: { readonly [K in keyof ResizeOptions]-?: Check } = {
+const checks: { readonly [K in keyof ResizeVocabularyOptions]-?: Check } = {
   newRows: optional(oneOf(["normal", "mean"])),
   std: optional(notNegative),
   seed: optional(passing("a whole number", Number.isSafeInteger)),
@@ -186,7 +186,11 @@ function resized<A extends string>(
  * Gives the tables of a language model `size` rows. The first of them keep their values, which are still read from their files, and only new
  * ones are kept in memory; new rows of a table that is tied are those of the other. Throws a RuleError for a model whose tables are not known.
  */
-export function resizeVocabulary(model: LanguageModel, size: number, options: ResizeOptions = {}): void {
+export function resizeVocabulary(
+  model: LanguageModel,
+  size: number,
+  options: ResizeVocabularyOptions = {},
+): void {
   checkValue("resizeVocabulary", "size", size, count());
   const { newRows = "normal", std = 0.02, seed = 0 } = checked("resizeVocabulary", options, checks);
   const { input, output } = vocabularyTables(model);

@@ -28,4 +28,4 @@ export const openFlamingoSets = {
  * of them at a time is computed again.
  */
 export const openFlamingoLayerOutputs =
-  /^(perceiver|lang_encoder\..*\.\d+\.(gated_cross_attn_layer|decoder_layer))$/; // [flamingoTraining.checkpointing]
+  /^(perceiver|lang_encoder\..*\.\d+\.(gated_cross_attn_layer|decoder_layer))$/; // [trainflamingo.checkpointing]

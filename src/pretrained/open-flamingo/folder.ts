@@ -52,11 +52,11 @@ const readSettings: Read<FlamingoSettings> = record<FlamingoSettings>({
 /** Reads settings. Throws a LoadError for one that is unknown or of another kind. */
 function settingsIn(json: JsonObject, file: string): FlamingoSettings {
   const unread: string[] = [];
-  const settings = readSettings(json, { file, field: "", unread, rule: "flamingoFolder.settings" });
+  const settings = readSettings(json, { file, field: "", unread, rule: "flamingofolder.settings" });
   const [unknown] = unread;
   if (unknown === undefined) return settings;
   throw new LoadError(
-    `${file}: ${quoted(unknown)} is no setting; known are ${Object.keys(settings).join(", ")}  [flamingoFolder.settings]`,
+    `${file}: ${quoted(unknown)} is no setting; known are ${Object.keys(settings).join(", ")}  [flamingofolder.settings]`,
   );
 }
 
@@ -66,7 +66,7 @@ export function flamingoSettings(folder: string): FlamingoSettings {
   const json = readJson(file);
   if (json !== null) return settingsIn(json, file);
   throw new LoadError(
-    `${folder}: there is no ${SETTINGS}; name a folder that saveFlamingo wrote  [flamingoFolder.files]`,
+    `${folder}: there is no ${SETTINGS}; name a folder that saveFlamingo wrote  [flamingofolder.files]`,
   );
 }
 
@@ -101,7 +101,7 @@ export interface LoadedFlamingo extends FlamingoAndTransforms {
 
 /** A path of the settings: absolute, or relative to their folder. */
 const resolved = (folder: string, path: string): string =>
-  /^([A-Za-z]:)?[\\/]/.test(path) ? path : `${folder}/${path}`; // [flamingoFolder.paths]
+  /^([A-Za-z]:)?[\\/]/.test(path) ? path : `${folder}/${path}`; // [flamingofolder.paths]
 
 /** Options in the names of the classes here. */
 const camelCased = (sizes: JsonObject): object =>
@@ -109,9 +109,9 @@ const camelCased = (sizes: JsonObject): object =>
 
 /** The checkpoint of a folder. */
 function checkpointPath(folder: string): string {
-  const name = CHECKPOINTS.find((one) => kindOf(`${folder}/${one}`) === "file"); // [flamingoFolder.files]
+  const name = CHECKPOINTS.find((one) => kindOf(`${folder}/${one}`) === "file"); // [flamingofolder.files]
   if (name === undefined)
-    throw new LoadError(`${folder}: there is none of ${CHECKPOINTS.join(", ")}  [flamingoFolder.files]`);
+    throw new LoadError(`${folder}: there is none of ${CHECKPOINTS.join(", ")}  [flamingofolder.files]`);
   return `${folder}/${name}`;
 }
 
@@ -138,11 +138,11 @@ export async function loadFlamingo(
     loading,
     crossAttnEveryNLayers: settings.cross_attn_every_n_layers,
     crossAttnFirstLayer: settings.cross_attn_first_layer,
-    perceiver: camelCased(settings.perceiver), // [flamingoFolder.settings]
-    crossAttn: camelCased(settings.cross_attn), // [flamingoFolder.settings]
+    perceiver: camelCased(settings.perceiver), // [flamingofolder.settings]
+    crossAttn: camelCased(settings.cross_attn), // [flamingofolder.settings]
   });
   try {
-    const checkpoint = loadFlamingoCheckpoint(parts.model, path); // [flamingoFolder.weights]
+    const checkpoint = loadFlamingoCheckpoint(parts.model, path); // [flamingofolder.weights]
     const close = () => {
       checkpoint.close();
       parts.close();
@@ -160,7 +160,7 @@ async function created(folder: string, options: CreateFlamingoOptions): Promise<
     return await createFlamingo(options);
   } catch (error) {
     if (error instanceof RuleError || error instanceof ShapeError)
-      throw new LoadError(`${folder}/${SETTINGS}: ${error.message}`); // [flamingoFolder.settings]
+      throw new LoadError(`${folder}/${SETTINGS}: ${error.message}`); // [flamingofolder.settings]
     throw error;
   }
 }
@@ -176,10 +176,10 @@ export function saveFlamingo(
 ): void {
   const all = settingsIn({ ...settings }, `${folder}/${SETTINGS}`);
   const tied = ties(model);
-  const state = [...checkpointState(model, { form: "complete" })]; // [flamingoFolder.weights]
+  const state = [...checkpointState(model, { form: "complete" })]; // [flamingofolder.weights]
   const tensors = new Map(state.filter(([name]) => !tied.has(name)));
   const wide = [...tensors].filter(([, t]) => t.dtype === "float64");
-  const dtypes = new Map(wide.map(([name]) => [name, "F32"] as const)); // [flamingoFolder.dtypes]
+  const dtypes = new Map(wide.map(([name]) => [name, "F32"] as const)); // [flamingofolder.dtypes]
   saveSafetensors(`${folder}/${CHECKPOINTS[0]}`, tensors, { floats: "stored", dtypes });
   writeFile(`${folder}/${SETTINGS}`, new TextEncoder().encode(`${JSON.stringify(all, null, 2)}\n`));
 }

@@ -15,19 +15,19 @@ export interface FlamingoTrainingBehaviour {
 }
 
 export const flamingoTraining: FlamingoTrainingBehaviour = {
-  clipping: "step", // [flamingoTraining.clip]
-  withoutLabels: "skip", // [flamingoTraining.no-labels]
+  clipping: "step", // [trainflamingo.clip]
+  withoutLabels: "skip", // [trainflamingo.no-labels]
   scheduleCounts: "steps",
-  decay: "matrices", // [flamingoTraining.decay]
+  decay: "matrices", // [trainflamingo.decay]
 };
 
 /** Behaviours of releases, to give as `behaviour`. */
 export const flamingoTrainingProfiles = {
   /** open_flamingo/train/train_utils.py and train.py */
   "open-flamingo@2.0.1": {
-    clipping: "micro-batch", // [flamingoTraining.clip]
-    withoutLabels: "discard", // [flamingoTraining.no-labels]
-    scheduleCounts: "updates", // [flamingoTraining.no-labels]
-    decay: "gated layers", // [flamingoTraining.decay]
+    clipping: "micro-batch", // [trainflamingo.clip]
+    withoutLabels: "discard", // [trainflamingo.no-labels]
+    scheduleCounts: "updates", // [trainflamingo.no-labels]
+    decay: "gated layers", // [trainflamingo.decay]
   },
 } as const satisfies Readonly<Record<string, FlamingoTrainingBehaviour>>;

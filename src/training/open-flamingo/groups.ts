@@ -16,9 +16,9 @@ export function flamingoGroups(
   const state = stateDict(model);
   const isMatrix = (name: string): boolean => (state.get(name)?.shape.length ?? 0) > 1;
   const decays = (name: string): boolean =>
-    name.includes("gated_cross_attn") && (decay === "gated layers" || isMatrix(name)); // [flamingoTraining.decay]
+    name.includes("gated_cross_attn") && (decay === "gated layers" || isMatrix(name)); // [trainflamingo.decay]
   return [
     { names: names.filter(decays), weightDecay },
-    { names: names.filter((name) => !decays(name)), weightDecay: 0 }, // [flamingoTraining.decay]
+    { names: names.filter((name) => !decays(name)), weightDecay: 0 }, // [trainflamingo.decay]
   ];
 }

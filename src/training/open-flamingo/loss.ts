@@ -26,6 +26,6 @@ export const hasLabels = (labels: Int<"b l">): boolean =>
 export function flamingoLoss(model: OpenFlamingo, batch: FlamingoBatch, labels: Int<"b l">): Tensor<""> {
   const { images: visionX, features, ids: langX, mask } = batch;
   // #region loss
-  return model.loss({ visionX, features, langX, attentionMask: named("b s", mask), labels }); // [flamingoTraining.loss]
+  return model.loss({ visionX, features, langX, attentionMask: named("b s", mask), labels }); // [trainflamingo.loss]
   // #endregion
 }

@@ -26,7 +26,7 @@ const UPDATES = "updates";
 export function saveFlamingoRun(path: string, run: FlamingoRun, { step, updates }: FlamingoProgress): void {
   const { model, optimizer, facts = {} } = checked("saveFlamingoRun", run, checks);
   const extra = new Map([[UPDATES, new Tensor([1], view(Float64Array.of(updates), [1]))]]);
-  saveCheckpoint(path, { model, optimizer, names: optimizer.names, extra }, step, facts); // [flamingoTraining.resume]
+  saveCheckpoint(path, { model, optimizer, names: optimizer.names, extra }, step, facts); // [trainflamingo.resume]
 }
 
 /** The number of updates in a file; null if it has none. */
@@ -49,8 +49,8 @@ export function loadFlamingoRun(path: string, run: FlamingoRun): FlamingoProgres
   const { model, optimizer, facts = {} } = checked("loadFlamingoRun", run, checks);
   const updates = updatesIn(path);
   if (updates === null)
-    throw new LoadError(`${path} is no checkpoint of saveFlamingoRun  [flamingoTraining.resume]`);
+    throw new LoadError(`${path} is no checkpoint of saveFlamingoRun  [trainflamingo.resume]`);
   const extra = new Map<string, Tensor>();
   const step = loadCheckpoint(path, { model, optimizer, names: optimizer.names, extra }, facts);
-  return { step, updates }; // [flamingoTraining.resume]
+  return { step, updates }; // [trainflamingo.resume]
 }

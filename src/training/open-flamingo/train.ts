@@ -133,7 +133,7 @@ function labelsOf({ model, padTokenId }: Run, { labels }: FlamingoDataset, ids: 
 /** Sets the gradient of token embeddings that are not trained to 0. */
 function maskOf({ model, optimizer, embeddingRows }: Run): (gradients: Named) => Named {
   const { mediaTokenId, eocTokenId } = model.options;
-  const rows = embeddingRows === undefined ? [mediaTokenId, eocTokenId] : embeddingRows; // [flamingoTraining.embeddings]
+  const rows = embeddingRows === undefined ? [mediaTokenId, eocTokenId] : embeddingRows; // [trainflamingo.embeddings]
   const { weight } = vocabularyTables(model.lang_encoder).input;
   const [table] = [...stateDict(model)].find(([, t]) => Object.is(t, weight)) ?? [];
   if (rows === null || table === undefined || !optimizer.names.includes(table))
@@ -161,8 +161,8 @@ async function addMicroBatch(run: Run, position: number, to: Accumulated): Promi
     const labels = labelsOf(run, dataset, batch.ids);
     if (!hasLabels(labels)) {
       to.withoutLabels.push({ dataset: dataset.name, position });
-      if (behaviour.withoutLabels === "skip") continue; // [flamingoTraining.no-labels]
-      to.gradients = null; // [flamingoTraining.no-labels]
+      if (behaviour.withoutLabels === "skip") continue; // [trainflamingo.no-labels]
+      to.gradients = null; // [trainflamingo.no-labels]
       return false;
     }
     const { loss, gradients } = await lossAndGradients(() => flamingoLoss(model, batch, labels), {
@@ -173,7 +173,7 @@ async function addMicroBatch(run: Run, position: number, to: Accumulated): Promi
       signal,
     });
     to.losses.set(dataset.name, [...(to.losses.get(dataset.name) ?? []), loss]);
-    to.gradients = accumulate(to.gradients, gradients, (dataset.weight ?? 1) / accumulation); // [flamingoTraining.weights]
+    to.gradients = accumulate(to.gradients, gradients, (dataset.weight ?? 1) / accumulation); // [trainflamingo.weights]
   }
   return true;
 }
@@ -184,16 +184,16 @@ async function accumulated(run: Run, step: number, mask: (gradients: Named) => N
   const sum: Accumulated = { gradients: null, norm: 0, losses: new Map(), withoutLabels: [] };
   const clipNow = (): void => {
     if (!sum.gradients) return;
-    const masked = mask(sum.gradients); // [flamingoTraining.embeddings]
+    const masked = mask(sum.gradients); // [trainflamingo.embeddings]
     const clipped = clipAt === null ? { norm: globalNorm(masked), gradients: masked } : clip(masked, clipAt);
     sum.norm = clipped.norm;
     sum.gradients = clipped.gradients;
   };
   for (let i = 0; i < accumulation; i++) {
-    const isKept = await addMicroBatch(run, step * accumulation + i, sum); // [flamingoTraining.position]
-    if (isKept && behaviour.clipping === "micro-batch") clipNow(); // [flamingoTraining.clip]
+    const isKept = await addMicroBatch(run, step * accumulation + i, sum); // [trainflamingo.position]
+    if (isKept && behaviour.clipping === "micro-batch") clipNow(); // [trainflamingo.clip]
   }
-  if (behaviour.clipping === "step") clipNow(); // [flamingoTraining.clip]
+  if (behaviour.clipping === "step") clipNow(); // [trainflamingo.clip]
   return sum;
 }
 
@@ -201,7 +201,7 @@ const mean = (numbers: readonly number[]): number | null =>
   numbers.length === 0 ? null : numbers.reduce((a, b) => a + b) / numbers.length;
 
 /**
- * Trains the parameters in `optimizer.names` and yields after each step. [flamingoTraining.loop] Throws a RuleError at once if an option is
+ * Trains the parameters in `optimizer.names` and yields after each step. [trainflamingo.loop] Throws a RuleError at once if an option is
  * none of these.
  */
 export function trainFlamingo(options: TrainFlamingoOptions): AsyncGenerator<FlamingoStep> {
@@ -223,7 +223,7 @@ async function* steps(run: Run): AsyncGenerator<FlamingoStep> {
     const factor = gradients && schedule(behaviour.scheduleCounts === "steps" ? step : updates);
     if (gradients && factor !== null) {
       optimizer.step(parameters, gradients, factor);
-      updates++; // [flamingoTraining.no-labels]
+      updates++; // [trainflamingo.no-labels]
     }
     const means = run.datasets.map(({ name }) => [name, mean(losses.get(name) ?? [])] as const);
     yield { step: step + 1, updates, losses: Object.fromEntries(means), norm, factor, withoutLabels };
