@@ -32,13 +32,13 @@ import { sgd } from "../../../src/training/optimizers/sgd.ts";
 import { lossAndGradients, stepProgram } from "../../../src/training/step.ts";
 import { trainable } from "../../../src/training/trainable.ts";
 import { weightsDigest } from "../../../src/training/weights-digest.ts";
-import { temporary } from "../../support/fixtures/temporary.ts";
 import {
   batchOf,
   TOKENS,
   tinyDatasets,
   tinyOpenFlamingo,
-} from "../../support/fixtures/tiny-open-flamingo.ts";
+} from "../../support/fixtures/open-flamingo/tiny.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
 import { bits, changedNames } from "../../support/fixtures/tiny-training.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 

@@ -1,18 +1,18 @@
 // The executable half of 51-vocabulary.md. Expected means and covariances are computed from the old rows.
 import { expect, test } from "vitest";
-import type { LanguageModel } from "../../../src/models/language-model.ts";
-import { GPTNeoXForCausalLM } from "../../../src/models/language-models/gpt-neox.ts";
-import { GPTJForCausalLM } from "../../../src/models/language-models/gptj.ts";
-import { LlamaForCausalLM } from "../../../src/models/language-models/llama.ts";
-import { MosaicMptForCausalLM } from "../../../src/models/language-models/mosaic-mpt.ts";
-import { MptForCausalLM } from "../../../src/models/language-models/mpt.ts";
-import { OPTForCausalLM } from "../../../src/models/language-models/opt.ts";
-import { resizeVocabulary, vocabularyTables } from "../../../src/models/language-models/vocabulary.ts";
-import { initialize, stateDict, ties } from "../../../src/nn/state-dict.ts";
-import { toBfloat16 } from "../../../src/tensor/precision.ts";
-import { isSource } from "../../../src/tensor/source.ts";
-import { flat, type Tensor } from "../../../src/tensor/tensor.ts";
-import { refusal } from "../../support/properties/refusals.ts";
+import type { LanguageModel } from "../../../../src/models/language-model.ts";
+import { GPTNeoXForCausalLM } from "../../../../src/models/language-models/gpt-neox.ts";
+import { GPTJForCausalLM } from "../../../../src/models/language-models/gptj.ts";
+import { LlamaForCausalLM } from "../../../../src/models/language-models/llama.ts";
+import { MosaicMptForCausalLM } from "../../../../src/models/language-models/mosaic-mpt.ts";
+import { MptForCausalLM } from "../../../../src/models/language-models/mpt.ts";
+import { OPTForCausalLM } from "../../../../src/models/language-models/opt.ts";
+import { resizeVocabulary, vocabularyTables } from "../../../../src/models/language-models/vocabulary.ts";
+import { initialize, stateDict, ties } from "../../../../src/nn/state-dict.ts";
+import { toBfloat16 } from "../../../../src/tensor/precision.ts";
+import { isSource } from "../../../../src/tensor/source.ts";
+import { flat, type Tensor } from "../../../../src/tensor/tensor.ts";
+import { refusal } from "../../../support/properties/refusals.ts";
 
 const ROWS = 11;
 const WIDTH = 8;
