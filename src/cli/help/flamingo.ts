@@ -41,8 +41,8 @@ export const CAPTION = `flamboyance caption PICTURE… --model FOLDER: captions 
 
 PICTURE is a PNG or JPEG file; each gets a caption of its own. The prompt is
 <image>Output: as in the evaluation of open-flamingo, behind the demonstrations,
-if there are any: <image>Output:CAPTION<|endofchunk|>. The caption ends there, at
-the next Output, or after --max-tokens.
+if there are any: <image>Output:CAPTION<|endofchunk|>. The caption ends there,
+at the next Output, or after --max-tokens.
 
 ${IMAGES}
 
