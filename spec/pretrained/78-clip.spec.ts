@@ -70,7 +70,7 @@ test("[clipfile.tower] [clipfile.sizes] [clipfile.heads] a file of open_clip giv
   expect(aside.some((name) => name.includes(".visual."))).toBe(false);
 });
 
-test("[clipfile.activation] OpenAI's files have QuickGELU; for others it has to be told", () => {
+test("[clipfile.activation] OpenAI's files have QuickGELU; for others it has to be given", () => {
   equalsThePackage(`${QUICK}/openai.pt`, QUICK, {}, 2e-3); // its weights are rounded to float16
   expect(() => loadClip(`${QUICK}/whole.pt`)).toThrow(
     'weights do not tell the activation; give it as act: "quick_gelu"',
@@ -183,7 +183,7 @@ function fileOf(prefix: string, change: (state: Map<string, Tensor>) => void = (
   return path;
 }
 
-test("[clipfile.sizes] [clipfile.heads] what shapes do not tell has to be told, and then fits", () => {
+test("[clipfile.sizes] [clipfile.heads] what shapes do not say is an option, and then fits", () => {
   const path = fileOf("visual.");
   const act = "gelu";
   expect(() => loadClip(path, { act })).toThrow(
@@ -199,46 +199,46 @@ test("[clipfile.sizes] [clipfile.heads] what shapes do not tell has to be told, 
 });
 
 test("[clipfile.tower] files without one tower are refused by what they hold", () => {
-  const told = { act: "gelu", heads: 2, imageSize: [4, 6] } as const;
+  const hints = { act: "gelu", heads: 2, imageSize: [4, 6] } as const;
   const one = view(new Float64Array(1), [1]);
   const scalar = randomTensor([1], 1, () => one.data[0] ?? 0);
   expect(() =>
     loadClip(
       fileOf("", (state) => state.delete("class_embedding")),
-      told,
+      hints,
     ),
   ).toThrow("it holds no image tower of CLIP");
   const twice = fileOf("a.", (state) => {
     for (const [name, t] of [...state]) state.set(name.replace("a.", "b."), t);
   });
-  expect(() => loadClip(twice, told)).toThrow('it holds 2 image towers, "a.conv1.weight", "b.conv1.weight"');
+  expect(() => loadClip(twice, hints)).toThrow('it holds 2 image towers, "a.conv1.weight", "b.conv1.weight"');
   const resnet = fileOf("visual.", (state) => {
     state.clear();
     state.set("visual.conv1.weight", scalar).set("visual.layer1.0.conv1.weight", scalar);
   });
-  expect(() => loadClip(resnet, told)).toThrow("its image tower is a ResNet");
-  expect(() => loadClip(`${HOME}/clip-model/model.safetensors`, told)).toThrow(
+  expect(() => loadClip(resnet, hints)).toThrow("its image tower is a ResNet");
+  expect(() => loadClip(`${HOME}/clip-model/model.safetensors`, hints)).toThrow(
     "it has the names of transformers",
   );
-  expect(() => loadClip(`${QUICK}/script.pt`, told)).toThrow(
+  expect(() => loadClip(`${QUICK}/script.pt`, hints)).toThrow(
     "this is a TorchScript archive, which holds code; save its state dict in Python",
   );
   expect(() =>
     loadClip(
       fileOf("v.", (state) => state.set("v.attn_pool.query", scalar)),
-      told,
+      hints,
     ),
   ).toThrow("attn_pool.query");
   expect(() =>
     loadClip(
       fileOf("v.", (state) => state.set("v.proj", scalar)),
-      told,
+      hints,
     ),
   ).toThrow('"v.proj" has 1 axes, not 2');
   expect(() =>
     loadClip(
       fileOf("v.", (state) => state.delete("v.positional_embedding")),
-      told,
+      hints,
     ),
   ).toThrow('"v.positional_embedding" is missing');
   expect(() => loadClip("nowhere")).toThrow("cannot open nowhere: it does not exist");

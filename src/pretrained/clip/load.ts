@@ -192,11 +192,11 @@ function towerIn(file: WeightsFile): string {
 }
 
 /** A file of weights under open_clip's names. */
-function openFileOfWeights(path: string, { tokens, ...told }: LoadClipOptions): Opened {
+function openFileOfWeights(path: string, { tokens, ...hints }: LoadClipOptions): Opened {
   const file = openWeights(path);
   const prefix = towerIn(file);
   try {
-    const options = openClipShapes(file, prefix, told);
+    const options = openClipShapes(file, prefix, hints);
     const encoder = built(path, () => new OpenClipVisionTransformer({ ...options, tokens }));
     return {
       file,
@@ -216,10 +216,10 @@ function open(path: string, options: LoadClipOptions): Opened {
   const kind = kindOf(path);
   if (kind === "nothing") throw new LoadError(`cannot open ${path}: it does not exist  [io.file-errors]`);
   if (kind === "file") return openFileOfWeights(path, options);
-  const told = (["heads", "act", "imageSize"] as const).find((name) => options[name] !== undefined);
-  if (told !== undefined)
+  const surplus = (["heads", "act", "imageSize"] as const).find((name) => options[name] !== undefined);
+  if (surplus !== undefined)
     throw new LoadError(
-      `${path}: ${told} is in the folder's configuration; leave the option out  [clipfile.folder]`,
+      `${path}: ${surplus} is in the folder's configuration; leave the option out  [clipfile.folder]`,
     ); // [clipfile.folder]
   const isOpenClip =
     kindOf(`${path}/config.json`) !== "file" && kindOf(`${path}/${OPEN_CLIP_CONFIG}`) === "file";

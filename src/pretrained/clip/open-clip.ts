@@ -105,14 +105,14 @@ function layersBelow(file: TensorFile, prefix: string): number {
   return new Set(numbers).size;
 }
 
-/** The image's sides: a square, unless they are told. */
+/** The image's sides: a square, unless they are hints. */
 function imageSizeOf(
   file: TensorFile,
   patches: number,
   [high, wide]: readonly [number, number],
-  told: OpenClipHints["imageSize"],
+  hints: OpenClipHints["imageSize"],
 ): OpenClipOptions["imageSize"] {
-  if (told !== undefined) return told;
+  if (hints !== undefined) return hints;
   const across = Math.round(Math.sqrt(patches));
   if (across * across === patches) return [across * high, across * wide]; // [clipfile.sizes]
   throw new LoadError(
@@ -121,7 +121,7 @@ function imageSizeOf(
 }
 
 /** The tower whose weights begin with `prefix`, by their shapes. */
-export function openClipShapes(file: TensorFile, prefix: string, told: OpenClipHints): OpenClipOptions {
+export function openClipShapes(file: TensorFile, prefix: string, hints: OpenClipHints): OpenClipOptions {
   const shapeOf = (name: string, rank: number): readonly number[] => {
     const key = prefix + name;
     const shape = file.has(key) ? file.info(key).shape : [];
@@ -137,21 +137,21 @@ export function openClipShapes(file: TensorFile, prefix: string, told: OpenClipH
   const [inner = 0] = layers > 0 ? shapeOf("transformer.resblocks.0.mlp.c_fc.weight", 2) : [];
   const [, outputDim = 0] = shapeOf("proj", 2);
   const isOpenAi = OPENAI.every((name) => file.has(name));
-  const act = told.act ?? (isOpenAi ? "quick_gelu" : undefined); // [clipfile.activation]
+  const act = hints.act ?? (isOpenAi ? "quick_gelu" : undefined); // [clipfile.activation]
   if (act === undefined)
     throw new LoadError(
       `${file.name}: weights do not tell the activation; give it as act: "quick_gelu" for OpenAI's weights and models whose name ends in -quickgelu, "gelu" for others  [clipfile.activation]`,
     );
-  if (told.heads === undefined && width % HEAD_WIDTH !== 0)
+  if (hints.heads === undefined && width % HEAD_WIDTH !== 0)
     throw new LoadError(
       `${file.name}: a width of ${width} is no multiple of ${HEAD_WIDTH}, the width of a head; give the number of heads as heads  [clipfile.heads]`,
     );
   return {
-    imageSize: imageSizeOf(file, positions - 1, [high, wide], told.imageSize),
+    imageSize: imageSizeOf(file, positions - 1, [high, wide], hints.imageSize),
     patchSize: [high, wide],
     width,
     layers,
-    heads: told.heads ?? width / HEAD_WIDTH, // [clipfile.heads]
+    heads: hints.heads ?? width / HEAD_WIDTH, // [clipfile.heads]
     mlpRatio: (inner + 0.5) / Math.max(1, width), // rounded down again
     outputDim,
     act,
