@@ -143,8 +143,10 @@ function made(
   if (recipe === undefined || recipe.kind === "file" || manifest.generator === null) {
     throw new LoadError(`${file.name}: ${quoted(name)} is missing, and no recipe makes it  [case.made]`);
   }
-  const kind =
-    dtype === "floats" || dtype === "result" || isFloat(dtype)
+  const isCount = dtype === "floats" && shape?.length === 0 && recipe.kind === "integers"; // num_batches_tracked
+  const kind = isCount
+    ? "integers"
+    : dtype === "floats" || dtype === "result" || isFloat(dtype)
       ? "floats"
       : isInt(dtype)
         ? "integers"
