@@ -315,6 +315,12 @@ export {
 } from "./training/open-flamingo/behaviour.ts";
 export { embeddingGradientMask } from "./training/open-flamingo/gradient-mask.ts";
 export { flamingoGroups } from "./training/open-flamingo/groups.ts";
+export {
+  acceptsInterleaved,
+  type InterleavedDocument,
+  type InterleavedOptions,
+  interleavedText,
+} from "./training/open-flamingo/interleaved.ts";
 export { type LabelOptions, laionLabels, mmc4Labels } from "./training/open-flamingo/labels.ts";
 export { type FlamingoBatch, flamingoLoss } from "./training/open-flamingo/loss.ts";
 export { type FlamingoRun, loadFlamingoRun, saveFlamingoRun } from "./training/open-flamingo/run.ts";
