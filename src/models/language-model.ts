@@ -163,16 +163,27 @@ export function decodingOf(
 export const noPadding = (b: number, s: number): Bool<"b s"> =>
   new Bool([b, s], new Uint8Array(b * s).fill(1));
 
-/** Hidden states of the pass's tokens after the last layer, and each layer's cache with these tokens added. [decode.cached] */
+/** Hidden states before a layer. */
+export interface StatesBefore {
+  readonly layer: number;
+  readonly x: Tensor<"b l d">;
+}
+
+/**
+ * Hidden states of the pass's tokens after the last layer, and each layer's cache with these tokens added. [decode.cached] With `from` the layers
+ * before that one do not run.
+ */
 export function readTokens(
   model: LanguageModel,
   ids: Int<"b l">,
   at: Decoding,
   past: readonly KeyValues[] | null,
+  from: StatesBefore | null = null,
 ): { readonly x: Tensor<"b l d">; readonly layers: readonly KeyValues[] } {
-  let x = model.embed(ids, at);
+  let x = from ? from.x : model.embed(ids, at);
   const layers: KeyValues[] = [];
   for (const [i, layer] of model.layers.entries()) {
+    if (from && i < from.layer) continue;
     const decoded = layer.forward(x, at, past?.[i] ?? null); // [decode.layers]
     x = decoded.x;
     layers.push(decoded.now);

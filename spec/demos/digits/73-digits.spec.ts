@@ -39,11 +39,11 @@ import {
   digitsDocument,
   digitsMarkdown,
   digitsText,
-  gatesPicture,
   replaceBetween,
 } from "../../../src/demos/digits/report.ts";
 import { trainDigits } from "../../../src/demos/digits/run.ts";
 import { scan } from "../../../src/demos/digits/scan.ts";
+import { gatesPicture } from "../../../src/demos/gates.ts";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { conventions } from "../../../src/masks/conventions/conventions.ts";

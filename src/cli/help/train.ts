@@ -29,6 +29,7 @@ Example
 
 Other tasks: flamboyance train perceiver-digits --help
              flamboyance train perceiver-flow --help
+             flamboyance train smollm2-digits --help
 `;
 
 export const TRAIN_PERCEIVER = `flamboyance train perceiver-digits: trains a small Perceiver IO on handwritten
@@ -75,4 +76,42 @@ Exit status
 
 Example
   flamboyance train perceiver-flow --steps 300 --out run
+`;
+
+export const TRAIN_SMOLLM2 = `flamboyance train smollm2-digits --model FOLDER: teaches a pretrained language
+model to see handwritten digits
+
+FOLDER is SmolLM2-135M-Instruct; in a clone of the repository, npm run
+fetch:smollm2 makes it. Two phases: a small image tower learns to classify
+digits; then, with it and the language model frozen, the resampler and the gated
+layers of an OpenFlamingo learn captions and questions about pairs of pictures.
+At the end the model captions held-out pairs, swapped and blanked ones too, and
+answers questions about the second picture.
+
+--out DIR holds the folder of an OpenFlamingo, ten held-out pictures, report.md
+and gates.svg. The language model is not copied: DIR has the path of its folder.
+
+Options
+  --model FOLDER      the language model (required)
+  --seed N            the seed of weights and data (default: 1)
+  --steps N           steps of the second phase (default: 400)
+  --vision-steps N    steps of the first phase (default: 400)
+  --texts N           distinct texts of the second phase (default: 200)
+  --first-layer N     the first layer with cross-attention, counted from 0
+                      (default: 20)
+  --backend NAME      auto (default: simd where it runs, else reference), simd
+                      or reference
+  --out DIR           (default: flamboyance-smollm2-digits)
+  --resume            continue from the checkpoints of the same run in DIR;
+                      without it, earlier results in DIR are removed
+  --held-out N        measure on the first N held-out digits (default: 299)
+  --report FILE       write the results between <!-- evidence --> and
+                      <!-- end --> of a Markdown file, or to a new one
+  --json              print one document instead of lines and a report
+
+Exit status
+  0 trained   2 a file or a backend is broken   3 usage   130 stopped by Ctrl-C
+
+Example
+  flamboyance train smollm2-digits --model ~/.cache/flamboyance/SmolLM2-135M-Instruct
 `;

@@ -6,7 +6,7 @@ import type { Backend } from "../../kernels/backend.ts";
 import type { Media } from "../../models/flamingo/media.ts";
 import { decode, IMAGE, PAD, STOP } from "./captions.ts";
 import type { Picture } from "./data.ts";
-import { embeddings, sequencesOf } from "./embeddings.ts";
+import { embeddings, encoderOf, sequencesOf } from "./embeddings.ts";
 import type { DigitsModel } from "./model.ts";
 
 const MAX_WORDS = 8;
@@ -16,7 +16,7 @@ async function mediaOf(
   sequences: readonly (readonly Picture[])[],
   backend?: Backend,
 ): Promise<Media> {
-  return { embeds: sequencesOf(sequences, await embeddings(vit, sequences.flat(), backend)) };
+  return { embeds: sequencesOf(sequences, await embeddings(encoderOf(vit), sequences.flat(), backend)) };
 }
 
 /** Sampling options of captions; without a seed the most probable words are chosen. */

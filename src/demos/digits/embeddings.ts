@@ -16,8 +16,19 @@ export type Embeddings = Map<Picture, Embedding>;
 
 const BATCH = 128;
 
+/** An image encoder as a function of pictures. */
+export interface PictureEncoder {
+  readonly model: object;
+  readonly encode: (pictures: readonly Picture[]) => Tensor;
+}
+
+export const encoderOf = (vit: ViT): PictureEncoder => ({
+  model: vit,
+  encode: (pictures) => vit.embed(asImages(pictures)),
+});
+
 export async function embeddings(
-  vit: ViT,
+  { model, encode }: PictureEncoder,
   pictures: Iterable<Picture>,
   backend: Backend = reference(),
 ): Promise<Embeddings> {
@@ -25,7 +36,7 @@ export async function embeddings(
   const known: Embeddings = new Map();
   for (let from = 0; from < all.length; from += BATCH) {
     const batch = all.slice(from, from + BATCH);
-    const out = await run(backend, () => vit.embed(asImages(batch)), { model: vit });
+    const out = await run(backend, () => encode(batch), { model });
     const shape = out.shape.slice(1);
     const size = shape.reduce((a, b) => a * b, 1);
     const values = Float64Array.from(flat(out.data));
@@ -35,7 +46,7 @@ export async function embeddings(
   return known;
 }
 
-/** Embeddings of sequences of equally many pictures, as FlamingoPaLM takes them: b m s d. */
+/** Embeddings of sequences of equally many pictures, as Flamingos take them: b m s d. */
 export function sequencesOf(rows: readonly (readonly Picture[])[], known: Embeddings): Tensor<"b m s d"> {
   const all = rows.flat().map((picture) => {
     const embedding = known.get(picture);

@@ -34,21 +34,25 @@ export function sequencesFrom(pictures: readonly Picture[], length: number): Pic
   return Array.from({ length: count }, (_, i) => order.slice(i * length, (i + 1) * length).map(([, p]) => p));
 }
 
-const mean = (x: readonly number[]): number => x.reduce((sum, one) => sum + one, 0) / Math.max(1, x.length);
+export const mean = (x: readonly number[]): number =>
+  x.reduce((sum, one) => sum + one, 0) / Math.max(1, x.length);
 
-/** The share of captions that name the digit of the expected picture and no other, for each place and in all. */
-function accuracy(
-  captions: readonly (readonly number[][])[],
+/** The share of captions that name the digit of the expected picture and no other, for each place and in all. `named` are their digits. */
+export function accuracy(
+  named: readonly (readonly (number | null)[])[],
   expected: readonly (readonly Picture[])[],
 ): Pick<EvidenceRow, "all" | "places"> {
-  const right = captions.map((row, b) =>
-    row.map((caption, i) => Number(digitNamed(caption) === expected[b]?.[i]?.digit)),
-  );
+  const right = named.map((row, b) => row.map((digit, i) => Number(digit === expected[b]?.[i]?.digit)));
   const places = right[0]?.map((_, i) => mean(right.map((row) => row[i] ?? 0))) ?? [];
   return { all: mean(right.flat()), places }; // [digits.accuracy]
 }
 
-const rotated = <T>([first, ...rest]: readonly T[]): T[] => (first === undefined ? [] : [...rest, first]);
+/** The digits that captions name. */
+const digitsOf = (captions: readonly (readonly number[][])[]): (number | null)[][] =>
+  captions.map((row) => row.map(digitNamed));
+
+export const rotated = <T>([first, ...rest]: readonly T[]): T[] =>
+  first === undefined ? [] : [...rest, first];
 
 export interface Evidence {
   readonly plain: EvidenceRow;
@@ -77,7 +81,7 @@ export async function evidence(
   ): Promise<EvidenceRow> => ({
     pictures: length,
     condition: { kind },
-    ...accuracy(await captionsOf(model, shown, backend), expected),
+    ...accuracy(digitsOf(await captionsOf(model, shown, backend)), expected),
   });
   return {
     plain: await measure("as-trained", sequences),
@@ -105,7 +109,7 @@ export async function underConventions(
     const other = withBehaviour(model, { immediate: convention }); // [digits.conventions]
     const condition = { kind: "convention", convention: convention.name } as const;
     const captions = await captionsOf(other, sequences, backend);
-    rows.push({ pictures: length, condition, ...accuracy(captions, sequences) });
+    rows.push({ pictures: length, condition, ...accuracy(digitsOf(captions), sequences) });
   }
   return rows;
 }

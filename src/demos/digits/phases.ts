@@ -9,7 +9,7 @@ import { parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { generator } from "../../tensor/random.ts";
-import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
+import { flat, Int, type Tensor } from "../../tensor/tensor.ts";
 import { factDifferences, loadCheckpoint, type RunFacts, saveCheckpoint } from "../../training/checkpoint.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import type { Optimizer, ParameterGroup } from "../../training/optimizers/optimizer.ts";
@@ -17,11 +17,11 @@ import { schedule } from "../../training/schedules.ts";
 import { nextTokens } from "../../training/targets.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
 import { type Step, train } from "../../training/training.ts";
+import { type Gates, gateGroups, openings, restoredGates, storedGates } from "../gates.ts";
 import { interleaved, PAD, STOP, sentences } from "./captions.ts";
 import { asImages, type Digits, digestOf, type Picture, pick } from "./data.ts";
-import { type Embeddings, embeddings, sequencesOf } from "./embeddings.ts";
+import { type Embeddings, embeddings, encoderOf, sequencesOf } from "./embeddings.ts";
 import type { DigitsModel } from "./model.ts";
-import type { Gates } from "./report.ts";
 
 export type PhaseName = "vision" | "language" | "flamingo";
 export const PHASES: readonly PhaseName[] = ["vision", "language", "flamingo"];
@@ -50,10 +50,6 @@ export const plans = {
   },
 } as const satisfies Record<string, Plan>;
 
-/**
- * The gates' learning rate, relative to the others'. Gates start at zero, and the blocks behind them get gradients in
- * proportion to how far the gates have opened.
- */
 const GATE_RATE = 20;
 
 export interface DigitsRun {
@@ -112,12 +108,7 @@ function groupsOf({ flamingo }: DigitsModel, phase: PhaseName, learningRate: num
       parameterNames(flamingo).filter((name) => name.startsWith("img_encoder.")),
     );
   const names = trainable(flamingo, phase === "language" ? "language model" : "paper");
-  const gates = names.filter((name) => name.endsWith("_gate"));
-  const others = names.filter((name) => !name.endsWith("_gate"));
-  return [
-    ...decayGroups(flamingo, others),
-    { names: gates, learningRate: GATE_RATE * learningRate, weightDecay: 0 },
-  ];
+  return gateGroups(flamingo, names, GATE_RATE * learningRate);
 }
 
 /** The optimiser of a phase; `names` are the parameters that the phase trains. */
@@ -174,27 +165,6 @@ export function checkFolder(run: DigitsRun, phases: readonly PhaseName[]): void 
   }
 }
 
-const storedGates = (history: readonly (readonly Gates[])[]): Tensor => {
-  const shape = [history.length, history[0]?.length ?? 0, 2];
-  return new Tensor(
-    shape,
-    view(Float64Array.from(history.flat().flatMap(({ attn, ff }) => [attn, ff])), shape),
-  );
-};
-
-/** The gates of each layer after each step, from a checkpoint. */
-function restoredGates(stored: Tensor | undefined): Gates[][] {
-  const [steps = 0, layers = 0] = stored?.shape ?? [];
-  const values = stored ? flat(stored.data) : [];
-  const at = (i: number): number => values[i] ?? Number.NaN;
-  return Array.from({ length: steps }, (_, step) =>
-    Array.from({ length: layers }, (_, layer) => {
-      const i = 2 * (step * layers + layer);
-      return { attn: at(i), ff: at(i + 1) };
-    }),
-  );
-}
-
 /**
  * Runs one phase, from its checkpoint when resuming, and writes a checkpoint every hundred steps and at the end. `history` receives
  * the gates after each step of the last phase, those before the checkpoint included.
@@ -216,7 +186,7 @@ export async function* trainPhase(
   history.push(...restoredGates(extra.get("gates")));
   const remaining = phase === "flamingo" ? Array.from({ length: steps - from }, (_, i) => from + i) : [];
   const needed = remaining.flatMap((step) => picturesAt(run, phase, step).flat());
-  const embedded = await embeddings(model.vit, needed, backend);
+  const embedded = await embeddings(encoderOf(model.vit), needed, backend);
   const options = { model: model.flamingo, optimizer, steps, from, clipAt: 1, backend };
   const rates = schedule({ kind: "cosine", warmup: Math.min(10, steps - 1), steps, floor: 0.02 });
   for await (const step of train({ ...options, loss: lossOf(run, phase, embedded), schedule: rates })) {
@@ -230,12 +200,8 @@ export async function* trainPhase(
   }
 }
 
-/** tanh of both gates in each layer; 0 is closed. */
 export const gatesOf = ({ flamingo }: DigitsModel): Gates[] =>
-  flamingo.layers.flatMap(({ 1: cross }) => {
-    const opening = (gate: Tensor): number => Math.tanh(flat(gate.data)[0] ?? 0);
-    return cross ? [{ attn: opening(cross.attn_gate), ff: opening(cross.ff_gate) }] : [];
-  });
+  openings(flamingo.layers.map(({ 1: cross }) => cross));
 
 /** Every parameter and buffer as text, exact to the last bit, to find out which of them a phase changes. */
 export const snapshot = (model: object): Map<string, string> =>

@@ -1,5 +1,6 @@
 // A complete run: three phases, then the evidence.
 import { parameterNames } from "../../nn/state-dict.ts";
+import type { Gates } from "../gates.ts";
 import { classifierAccuracy, type EvidenceRow, evidence, underConventions } from "./evidence.ts";
 import {
   type DigitsRun,
@@ -10,7 +11,7 @@ import {
   snapshot,
   trainPhase,
 } from "./phases.ts";
-import type { DigitsReport, Gates } from "./report.ts";
+import type { DigitsReport } from "./report.ts";
 
 /** Trains and yields each step. The result reports whether the last phase changed its own parameters and no others. */
 export async function* trainDigits(

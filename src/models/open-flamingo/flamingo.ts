@@ -18,6 +18,7 @@ import {
   languageModelCheck,
   readOn,
   readTokens,
+  type StatesBefore,
   type Writer,
 } from "../language-model.ts";
 import { type MediaText, writerWithMedia } from "../media-writer.ts";
@@ -194,9 +195,19 @@ export class OpenFlamingo {
     // #endregion
   }
 
-  /** The loss of `forward`, for training: it computes the logits at positions with a label only. Throws as `forward` does. */
-  loss(inputs: FlamingoInputs & { readonly labels: Int<"b l"> }): Tensor<""> {
-    const { x, inputs: given, cached } = this.#read("OpenFlamingo.loss", inputs);
+  /**
+   * The loss of `forward`, for training: it computes the logits at positions with a label only. `states` are the text's hidden states before a
+   * layer, none before which has cross-attention: they depend on frozen weights and the text alone, so that they can be computed once for all
+   * steps, and the gradient ends there. Throws as `forward` does.
+   */
+  loss({
+    states = null,
+    ...inputs
+  }: FlamingoInputs & {
+    readonly labels: Int<"b l">;
+    readonly states?: StatesBefore | null | undefined;
+  }): Tensor<""> {
+    const { x, inputs: given, cached } = this.#read("OpenFlamingo.loss", inputs, states);
     if (!given.labels)
       throw new RuleError(
         "OpenFlamingo.loss needs labels, the token at each position or −100",
@@ -275,7 +286,7 @@ export class OpenFlamingo {
   }
 
   /** Reads the tokens of a call, and the images with them. */
-  #read(caller: string, given: FlamingoInputs): ReadPass {
+  #read(caller: string, given: FlamingoInputs, states: StatesBefore | null = null): ReadPass {
     const { inputs, images } = passInputs(caller, given);
     const { langX, pastKeyValues: past = null, useCache = false } = inputs;
     const { options } = this;
@@ -289,7 +300,7 @@ export class OpenFlamingo {
     checkImages(located, conditioning.media, options, images !== null && !past && !useCache);
     const visibility = visibilityOfPass(pass, located, conditioning, options);
     const at = { ...decoding, media: conditioning.media, visibility };
-    const { x, layers } = readTokens(this.lang_encoder, langX, at, past?.layers ?? null);
+    const { x, layers } = readTokens(this.lang_encoder, langX, at, past?.layers ?? null, states);
     // #endregion
     const { clearConditionedLayers: clears = true } = inputs;
     const kept = !images && !clears; // [openflamingo.clear]

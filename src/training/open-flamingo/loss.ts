@@ -1,3 +1,4 @@
+import type { StatesBefore } from "../../models/language-model.ts";
 import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
 import { IGNORED, nextLabels } from "../../nn/cross-entropy.ts";
 import { named } from "../../tensor/pattern.ts";
@@ -8,6 +9,8 @@ export interface FlamingoBatch {
   readonly images?: Tensor<"b m f c h w"> | undefined;
   /** What the frozen image encoder gives for the images, to encode each of them once for all steps. */
   readonly features?: Tensor<"b m s d"> | undefined;
+  /** See `OpenFlamingo.loss`. */
+  readonly states?: StatesBefore | undefined;
   readonly ids: Int<"b l">;
   /** False at padding. */
   readonly mask: Bool<"b l">;
@@ -24,8 +27,8 @@ export const hasLabels = (labels: Int<"b l">): boolean =>
  * RuleError if no position has a label, unless the model's profile has NaN, and as `OpenFlamingo.loss` does.
  */
 export function flamingoLoss(model: OpenFlamingo, batch: FlamingoBatch, labels: Int<"b l">): Tensor<""> {
-  const { images: visionX, features, ids: langX, mask } = batch;
+  const { images: visionX, features, states, ids: langX, mask } = batch;
   // #region loss
-  return model.loss({ visionX, features, langX, attentionMask: named("b s", mask), labels }); // [trainflamingo.loss]
+  return model.loss({ visionX, features, langX, attentionMask: named("b s", mask), labels, states }); // [trainflamingo.loss]
   // #endregion
 }
