@@ -3,21 +3,21 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { attentionMaps } from "../../src/generation/attention-maps.ts";
-import { generate } from "../../src/generation/generate.ts";
-import { readImageFile } from "../../src/io/images/read.ts";
-import { type LoadedFlamingo, loadFlamingo } from "../../src/pretrained/open-flamingo/folder.ts";
-import { flat, Tensor, view } from "../../src/tensor/tensor.ts";
-import { widthOf } from "../../src/terminal/width.ts";
-import { bytesOf, chainOf, idOf } from "../support/fixtures/chain-folder.ts";
-import { flamboyance } from "../support/fixtures/command.ts";
+import { attentionMaps } from "../../../src/generation/attention-maps.ts";
+import { generate } from "../../../src/generation/generate.ts";
+import { readImageFile } from "../../../src/io/images/read.ts";
+import { type LoadedFlamingo, loadFlamingo } from "../../../src/pretrained/open-flamingo/folder.ts";
+import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
+import { widthOf } from "../../../src/terminal/width.ts";
+import { bytesOf, chainOf, idOf } from "../../support/fixtures/chain-folder.ts";
+import { flamboyance } from "../../support/fixtures/command.ts";
 import {
   END_OF_CHUNK,
   IMAGE,
   writeFlamingoFolder,
   writePicture,
-} from "../support/fixtures/flamingo-folder.ts";
-import { temporary } from "../support/fixtures/temporary.ts";
+} from "../../support/fixtures/folders/flamingo-folder.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
 
 const ends = (text: string): number[] => [...bytesOf(text), END_OF_CHUNK];
 const EVIL = "\u001b[31m\r\u009b";
