@@ -46,7 +46,7 @@ export class OpenCheckpoint {
     if (weights instanceof TensorFile) {
       const entry = weights.entries.get(key);
       if (entry === undefined || isUnreadable(entry)) return { problem: entry?.problem ?? "is not there" };
-      return isFloat(entry.dtype) ? { shape: entry.shape } : { problem: `is ${entry.dtype}, not floats` };
+      return isFloat(entry.dtype) ? { shape: entry.shape } : { problem: `is ${entry.dtype}, not floats` }; // [checkpoints.lazy]
     }
     const weight = weights.get(key);
     return weight instanceof Tensor ? { shape: weight.shape } : { problem: "is not a tensor of floats" };
