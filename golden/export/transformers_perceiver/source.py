@@ -2,12 +2,13 @@
 
 import importlib.metadata
 
-import torch
-from transformers import PerceiverConfig
-from transformers.models.perceiver import modeling_perceiver as perceiver
+from ..open_clip import released  # noqa: F401 # first: transformers imports the torchvision that this prepares
 
-from ..common.cases.source import CaseSource
-from . import float32
+from transformers import PerceiverConfig  # noqa: E402
+from transformers.models.perceiver import modeling_perceiver as perceiver  # noqa: E402
+
+from ..common.cases.source import CaseSource  # noqa: E402
+from . import float32  # noqa: E402
 
 float32.install()
 
