@@ -29,14 +29,14 @@ import { nextTokens } from "../../src/training/targets.ts";
 import { decayGroups, trainable } from "../../src/training/trainable.ts";
 import { type Step, type TrainOptions, train } from "../../src/training/training.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
+import { trainingCase } from "../support/fixtures/training/case.ts";
 import {
   bits,
   changedNames,
   tinyFlamingo,
   tinyLoss,
   tinyOptimizer,
-} from "../support/fixtures/tiny-training.ts";
-import { trainingCase } from "../support/fixtures/training-case.ts";
+} from "../support/fixtures/training/tiny.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusal } from "../support/properties/refusals.ts";
 

@@ -50,6 +50,13 @@ for (const type of ["AdamW", "SGD"])
     profile: "torch@2.13.0",
     call: new Map(["p0", "g0", "g12"].map((name) => [name, name])),
   });
+subjects.set("transformers/get_scheduler", {
+  id: "get_scheduler",
+  source: { package: "transformers", class: "get_scheduler" },
+  config: { name: "cosine", num_warmup_steps: 2, num_training_steps: 8, steps: 10 },
+  profile: "transformers@5.18.0",
+  call: new Map(),
+});
 
 const subject = (key: string): CaseSubject => {
   const found = subjects.get(key);

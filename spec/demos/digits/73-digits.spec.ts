@@ -53,7 +53,7 @@ import { flat } from "../../../src/tensor/tensor.ts";
 import { painter } from "../../../src/terminal/colour.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
-import { changedNames } from "../../support/fixtures/tiny-training.ts";
+import { changedNames } from "../../support/fixtures/training/tiny.ts";
 
 const digits = readDigits("golden/data/digits.safetensors");
 const SHIPPED = "golden/models/digits.safetensors";

@@ -14,7 +14,7 @@ import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { flat, Int, view } from "../../../src/tensor/tensor.ts";
-import { tinyFlamingo } from "../../support/fixtures/tiny-training.ts";
+import { tinyFlamingo } from "../../support/fixtures/training/tiny.ts";
 import { fakeGpuJs, INJECTED, openFakeDevice } from "../../support/kernels/gpu/fake-gpu-js.ts";
 import { attendOn, computed, productOn, sumWithStride } from "../../support/kernels/gpu/ops.ts";
 import {

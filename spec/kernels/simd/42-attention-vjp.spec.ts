@@ -15,7 +15,7 @@ import { record } from "../../../src/tensor/program/record.ts";
 import { abstractTensor, flat, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
 import { lossAndGradients } from "../../../src/training/step.ts";
 import { trainable } from "../../../src/training/trainable.ts";
-import { tinyFlamingo, tinyLoss } from "../../support/fixtures/tiny-training.ts";
+import { tinyFlamingo, tinyLoss } from "../../support/fixtures/training/tiny.ts";
 import {
   attrsOf,
   BIASES,

@@ -9,7 +9,7 @@ import {
 } from "../../../src/models/language-models/gpt-neox.ts";
 import { loadStateDict, stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
-import { gptNeoXLogits } from "../../support/oracles/gpt-neox.ts";
+import { gptNeoXLogits } from "../../support/oracles/language-models/gpt-neox.ts";
 import { gelu, rotate, silu } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";

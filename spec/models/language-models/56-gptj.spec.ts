@@ -5,7 +5,7 @@ import { decodingOf, noPadding, readTokens } from "../../../src/models/language-
 import { GPTJForCausalLM, type GPTJOptions } from "../../../src/models/language-models/gptj.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
-import { gptJLogits } from "../../support/oracles/gptj.ts";
+import { gptJLogits } from "../../support/oracles/language-models/gptj.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";
 import { firstCache } from "../../support/properties/caches.ts";

@@ -5,8 +5,8 @@ import { decodingOf, noPadding, readTokens } from "../../../src/models/language-
 import { MptForCausalLM, type MptOptions } from "../../../src/models/language-models/mpt.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
+import { mptLogits } from "../../support/oracles/language-models/mpt.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
-import { mptLogits } from "../../support/oracles/mpt.ts";
 import { releasedModels } from "../../support/oracles/released-state.ts";
 import { firstCache } from "../../support/properties/caches.ts";
 import { replayEqualsEager } from "../../support/properties/programs.ts";

@@ -21,7 +21,7 @@ import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { type Bool, bool, type Int, type Tensor } from "../../../src/tensor/tensor.ts";
 import { decoders } from "../../support/fixtures/decoders.ts";
-import { IMAGE, images, smallFlamingo, text } from "../../support/fixtures/small-flamingo.ts";
+import { IMAGE, images, smallFlamingo, text } from "../../support/fixtures/open-flamingo/small.ts";
 import { list } from "../../support/oracles/modules.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
 import { changedAt, differing, taken } from "../../support/properties/models.ts";

@@ -7,7 +7,7 @@ import { LlamaForCausalLM } from "../../../src/models/language-models/llama.ts";
 import type { OpenFlamingo } from "../../../src/models/open-flamingo/flamingo.ts";
 import type { OpenFlamingoProfile } from "../../../src/models/open-flamingo/profiles.ts";
 import { bool, type Int } from "../../../src/tensor/tensor.ts";
-import { END, IMAGE, images, smallFlamingo, text } from "../../support/fixtures/small-flamingo.ts";
+import { END, IMAGE, images, smallFlamingo, text } from "../../support/fixtures/open-flamingo/small.ts";
 import { list } from "../../support/oracles/modules.ts";
 import { rowOf } from "../../support/properties/models.ts";
 import { refusalOf } from "../../support/properties/refusals.ts";

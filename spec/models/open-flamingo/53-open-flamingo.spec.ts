@@ -25,7 +25,7 @@ import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { Bool, flat, type Int, type Tensor, view } from "../../../src/tensor/tensor.ts";
 import { decoders, WORDS } from "../../support/fixtures/decoders.ts";
-import { IMAGE, images, smallFlamingo, text } from "../../support/fixtures/small-flamingo.ts";
+import { IMAGE, images, smallFlamingo, text } from "../../support/fixtures/open-flamingo/small.ts";
 import { perceiverResampler } from "../../support/oracles/blocks.ts";
 import type { Mat, Nested } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, list, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";

@@ -23,7 +23,7 @@ import { isSource } from "../../../src/tensor/source.ts";
 import { flat, int, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { trainable } from "../../../src/training/trainable.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
-import { bits, changedNames } from "../../support/fixtures/tiny-training.ts";
+import { bits, changedNames } from "../../support/fixtures/training/tiny.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
 import { refusalOf } from "../../support/properties/refusals.ts";
 

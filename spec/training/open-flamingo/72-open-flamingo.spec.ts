@@ -39,7 +39,7 @@ import {
   tinyOpenFlamingo,
 } from "../../support/fixtures/open-flamingo/tiny.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
-import { bits, changedNames } from "../../support/fixtures/tiny-training.ts";
+import { bits, changedNames } from "../../support/fixtures/training/tiny.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const workspace = temporary();

@@ -7,7 +7,7 @@ import { adamw } from "../../../src/training/optimizers/adamw.ts";
 import type { Optimizer } from "../../../src/training/optimizers/optimizer.ts";
 import { sgd } from "../../../src/training/optimizers/sgd.ts";
 import { schedule } from "../../../src/training/schedules.ts";
-import { expectedFactors, schedules, trainingCase, worstOf } from "../../support/fixtures/training-case.ts";
+import { expectedFactors, schedules, trainingCase, worstOf } from "../../support/fixtures/training/case.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const TORCH = 1e-10;

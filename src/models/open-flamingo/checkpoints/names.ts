@@ -32,10 +32,12 @@ function firstName(name: string, layers: string | null): string {
 /** A name of the language model in another release or class: one pattern with `*` for each new name. */
 const OTHER_NAMES = Object.entries({ ...MOSAIC_GPT_NAMES, ...GPT_NEOX_5_NAMES });
 
+const withoutStars = (pattern: string): string => pattern.replaceAll("*", "");
+
 function otherNames(name: string): string[] {
   return OTHER_NAMES.flatMap(([from, to]) => {
-    const [middle, other] = [from, to].map((pattern) => pattern.replaceAll("*", "")) as [string, string];
-    return name.includes(middle) ? [name.replace(middle, () => other)] : [];
+    const middle = withoutStars(from);
+    return name.includes(middle) ? [name.replace(middle, () => withoutStars(to))] : [];
   }); // [checkpoints.other-names]
 }
 

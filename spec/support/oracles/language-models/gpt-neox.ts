@@ -15,7 +15,7 @@ import {
   type Vec,
   vec,
   type Weights,
-} from "./layers.ts";
+} from "../layers.ts";
 
 export interface GPTNeoXShape {
   readonly layers: number;

@@ -16,7 +16,7 @@ import {
   type Vec,
   vec,
   type Weights,
-} from "./layers.ts";
+} from "../layers.ts";
 
 export interface GptJShape {
   readonly layers: number;

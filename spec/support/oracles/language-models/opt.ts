@@ -14,7 +14,7 @@ import {
   type Vec,
   vec,
   type Weights,
-} from "./layers.ts";
+} from "../layers.ts";
 
 export interface OptShape {
   readonly layers: number;

@@ -17,7 +17,7 @@ import {
   type Vec,
   vec,
   type Weights,
-} from "./layers.ts";
+} from "../layers.ts";
 
 export interface MosaicShape {
   readonly layers: number;
