@@ -2,7 +2,7 @@
 // probabilities (open_flamingo/eval/evaluate.py, evaluate_classification).
 import { softmaxOf } from "../generation/choose.ts";
 import { checkValue, count } from "../nn/options.ts";
-import { generator } from "../tensor/random.ts";
+import { generator, permutation } from "../tensor/random.ts";
 
 /** The largest number of orders, as in the release: 3!. */
 const MOST_ORDERS = 6;
@@ -10,17 +10,10 @@ const MOST_ORDERS = 6;
 /** Orders of n demonstrations for an ensemble, n! but at most 6. Each is drawn, so that one may occur twice. */
 export function ensembleOrders(n: number, seed: number): number[][] {
   checkValue("ensembleOrders", "n", n, count());
-  const { uniform } = generator(seed, "orders of demonstrations");
+  const random = generator(seed, "orders of demonstrations");
   let orders = 1;
   for (let i = 2; i <= n && orders < MOST_ORDERS; i++) orders *= i;
-  return Array.from({ length: orders }, () => {
-    const order = Array.from({ length: n }, (_, i) => i);
-    for (let i = n - 1; i > 0; i--) {
-      const j = Math.floor(uniform() * (i + 1));
-      [order[i], order[j]] = [order[j] ?? 0, order[i] ?? 0];
-    }
-    return order;
-  }); // [evaluate.ensemble]
+  return Array.from({ length: orders }, () => [...permutation(n, random)]); // [evaluate.ensemble]
 }
 
 /** The mean of the log-probabilities of classes over orders of the demonstrations, [order][class]. */

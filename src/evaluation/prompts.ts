@@ -1,5 +1,5 @@
 // The prompts of open-flamingo 2.0.1 (open_flamingo/eval/models/open_flamingo.py), and how evaluate.py joins demonstrations and a query.
-import { FLAMINGO_TOKENS } from "../pretrained/open-flamingo/factory.ts";
+import { FLAMINGO_TOKENS } from "../models/open-flamingo/tokens.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { type EvaluationProfile, evaluationProfiles } from "./profiles.ts";
 

@@ -17,3 +17,14 @@ export function sourceOf(given: FileContent, caller: string, loader: string): By
   if (isSource(given)) return given;
   throw new LoadError(`${caller} takes bytes; ${loader} takes a path  [io.file-errors]`); // [io.file-errors]
 }
+
+/** The parts of a file, one after another. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

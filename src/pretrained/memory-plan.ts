@@ -82,14 +82,13 @@ const MEMORY = 2 ** 32;
 const [CONTEXT, PROMPT] = [2048, 512];
 const FLOAT32 = 4;
 
-/** Shares of the dtypes, in the order in which the files have them. */
-function dtypesOf(pretrained: Pretrained): DtypeShare[] {
+/** Shares of the dtypes, in the order in which they occur. */
+export function dtypeShares(
+  all: Iterable<{ readonly dtype: StoredDtype; readonly size: number }>,
+): DtypeShare[] {
   const shares = new Map<StoredDtype, DtypeShare>();
-  for (const entry of pretrained.entries.values()) {
-    if (isUnreadable(entry)) continue;
-    const { dtype, shape } = entry;
+  for (const { dtype, size } of all) {
     const { tensors = 0, values = 0, bytes = 0 } = shares.get(dtype) ?? {};
-    const size = sizeOf(shape);
     shares.set(dtype, {
       dtype,
       tensors: tensors + 1,
@@ -99,6 +98,13 @@ function dtypesOf(pretrained: Pretrained): DtypeShare[] {
   }
   return [...shares.values()];
 }
+
+const dtypesOf = ({ entries }: Pretrained): DtypeShare[] =>
+  dtypeShares(
+    [...entries.values()].flatMap((entry) =>
+      isUnreadable(entry) ? [] : [{ dtype: entry.dtype, size: sizeOf(entry.shape) }],
+    ),
+  );
 
 /** Bytes of a weight in its file; 0 for one that cannot be read. */
 export function storedBytes(pretrained: Pretrained, key: string): number {

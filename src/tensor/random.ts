@@ -53,6 +53,18 @@ export function generator(seed: number, name = ""): Generator {
   return { uniform, normal };
 }
 
+/** A permutation of 0 … size − 1 (Fisher and Yates; Durstenfeld 1964). */
+export function permutation(size: number, { uniform }: Generator): Int32Array {
+  const order = Int32Array.from({ length: size }, (_, i) => i);
+  for (let i = size - 1; i > 0; i--) {
+    const j = Math.floor(uniform() * (i + 1)); // [order.shuffled]
+    const other = order[i] ?? 0;
+    order[i] = order[j] ?? 0;
+    order[j] = other;
+  }
+  return order;
+}
+
 /**
  * x with a fraction p of its elements set to zero and the others multiplied by 1/(1−p), which keeps the expected value. The mask is
  * drawn when the function is called.

@@ -1,21 +1,9 @@
 // The order of samples in training, as a function of the position: a run that is resumed needs no state but its step.
 import { checkValue, whole } from "../nn/options.ts";
-import { generator } from "../tensor/random.ts";
+import { generator, permutation } from "../tensor/random.ts";
 
 /** The largest number of samples. */
 const MOST = 2 ** 31 - 1;
-
-/** A permutation of 0 … size − 1 (Fisher and Yates; Durstenfeld 1964). */
-function permutation(size: number, uniform: () => number): Int32Array {
-  const order = Int32Array.from({ length: size }, (_, i) => i);
-  for (let i = size - 1; i > 0; i--) {
-    const j = Math.floor(uniform() * (i + 1)); // [order.shuffled]
-    const other = order[i] ?? 0;
-    order[i] = order[j] ?? 0;
-    order[j] = other;
-  }
-  return order;
-}
 
 /**
  * The sample at each position of a run over `size` samples: every pass has each of them once, in an order that depends on the seed and the
@@ -30,7 +18,7 @@ export function shuffledOrder(size: number, seed: number): (position: number) =>
     const of = Math.floor(position / size); // [order.passes]
     if (of !== pass) {
       pass = of;
-      order = permutation(size, generator(seed, `pass ${of}`).uniform); // [order.position]
+      order = permutation(size, generator(seed, `pass ${of}`)); // [order.position]
     }
     return order[position % size] ?? 0;
   };

@@ -1,7 +1,9 @@
 // Demonstrations of `flamboyance caption` and `vqa`: those of --demo, and those of a file, one JSON object a line.
+import { dirname } from "node:path";
 import { kindOf } from "#host";
 import { type FieldLocation, optional, type Read, record, string } from "../../io/fields.ts";
 import { parseJson } from "../../io/json.ts";
+import { resolved } from "../../io/paths.ts";
 import { quoted, utf8 } from "../../io/wording.ts";
 import { counted } from "../../masks/sentences.ts";
 import { LoadError } from "../../tensor/errors.ts";
@@ -34,12 +36,6 @@ const lines: { readonly [T in FlamingoTask]: Read<CliDemonstration> } = {
   vqa: answerLine,
 };
 
-/** A path of the file: absolute, or relative to its folder. */
-function resolved(file: string, path: string): string {
-  const folder = /^(.*[\\/])/.exec(file)?.[1] ?? "";
-  return /^([A-Za-z]:)?[\\/]/.test(path) ? path : `${folder}${path}`;
-}
-
 function demonstrationOf(task: FlamingoTask, file: string, line: string, number: number): CliDemonstration {
   const name = `${file}, line ${number}`;
   const json = parseJson(new TextEncoder().encode(line), name, 4, "cli.demonstrations");
@@ -48,7 +44,7 @@ function demonstrationOf(task: FlamingoTask, file: string, line: string, number:
   const found = lines[task](json, at);
   const [unknown] = unread;
   if (unknown !== undefined) throw new LoadError(`${name}: ${quoted(unknown)} is no field of ${task}`);
-  return { ...found, image: resolved(file, found.image) };
+  return { ...found, image: resolved(dirname(file), found.image) };
 }
 
 /** The demonstrations of a file, or of the file in a folder. */

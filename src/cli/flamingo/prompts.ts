@@ -9,7 +9,7 @@ import {
 import { type Feature, imageFeatures, mostSimilar, towerOf } from "../../evaluation/retrieval.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { counted } from "../../masks/sentences.ts";
-import { FLAMINGO_TOKENS } from "../../pretrained/open-flamingo/factory.ts";
+import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import type { LoadedFlamingo } from "../../pretrained/open-flamingo/folder.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";

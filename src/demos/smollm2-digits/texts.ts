@@ -2,7 +2,7 @@
 import { captionTask, vqaTask } from "../../evaluation/prompts.ts";
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import { IGNORED } from "../../nn/cross-entropy.ts";
-import { FLAMINGO_TOKENS } from "../../pretrained/open-flamingo/factory.ts";
+import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { type Generator, generator } from "../../tensor/random.ts";
 import { Int } from "../../tensor/tensor.ts";
 import { NUMBERS } from "../digits/captions.ts";

@@ -16,6 +16,7 @@ import {
   isWrittenInt,
   WIDTH,
 } from "../dtypes.ts";
+import { joined } from "../file-content.ts";
 import { indexOf, quoted } from "../wording.ts";
 import { METADATA } from "./header.ts";
 import type { Stored } from "./read.ts";
@@ -37,14 +38,7 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, Stored>,
   options: WriteOptions = {},
 ): Uint8Array {
-  const parts = [...chunks(tensors, options)];
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return joined([...chunks(tensors, options)]);
 }
 
 /** Writes a file one tensor at a time, so that it may be larger than memory. */

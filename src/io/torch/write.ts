@@ -5,6 +5,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { isSource } from "../../tensor/source.ts";
 import { flat, rowMajor, type Shape, Tensor } from "../../tensor/tensor.ts";
 import { bytesOf, DTYPE, encodeFloats, type FloatDtype } from "../dtypes.ts";
+import { joined } from "../file-content.ts";
 import { crc } from "../images/png/chunks.ts";
 import { quoted } from "../wording.ts";
 
@@ -34,16 +35,6 @@ export function saveTorch(path: string, tensors: ReadonlyMap<string, Tensor>): v
 /** The content of such a file. */
 export function writeTorch(tensors: ReadonlyMap<string, Tensor>): Uint8Array {
   return joined([...chunks(tensors)]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
 
 const dtypeOf = (t: Tensor): FloatDtype => DTYPE[isSource(t.stored) ? t.stored.dtype : t.dtype];

@@ -6,6 +6,7 @@ import type { ImageEncoder } from "../../models/flamingo/media.ts";
 import { type NewRows, resizeVocabulary } from "../../models/language-models/vocabulary.ts";
 import { OpenFlamingo, type OpenFlamingoOptions } from "../../models/open-flamingo/flamingo.ts";
 import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
+import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { type Check, checked, nullable, object, optional, passing } from "../../nn/options.ts";
 import { initialize } from "../../nn/state-dict.ts";
 import { LoadError } from "../../tensor/errors.ts";
@@ -23,9 +24,6 @@ export interface VisionTower {
   /** Closes its files. */
   readonly close?: (() => void) | undefined;
 }
-
-/** The special tokens of OpenFlamingo: the end of an image's text, an image, and padding where the tokenizer has none. */
-export const FLAMINGO_TOKENS = { endOfChunk: "<|endofchunk|>", image: "<image>", padding: "<PAD>" } as const;
 
 type Sizes = Pick<
   OpenFlamingoOptions,

@@ -2,13 +2,18 @@
 import { kindOf, writeFile } from "#host";
 import { integer, object, oneOf, optional, type Read, record, string } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
+import { resolved } from "../../io/paths.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { camel } from "../../io/snake-case.ts";
 import { readJson } from "../../io/tokenizers/folder.ts";
 import { quoted } from "../../io/wording.ts";
 import { checkpointState } from "../../models/open-flamingo/checkpoints/state.ts";
 import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
-import type { OpenFlamingoBehaviour, OpenFlamingoProfile } from "../../models/open-flamingo/profiles.ts";
+import {
+  type OpenFlamingoBehaviour,
+  type OpenFlamingoProfile,
+  openFlamingoProfiles,
+} from "../../models/open-flamingo/profiles.ts";
 import { type Check, checked, optional as may, passing } from "../../nn/options.ts";
 import { ties } from "../../nn/state-dict.ts";
 import { LoadError, RuleError, ShapeError } from "../../tensor/errors.ts";
@@ -24,11 +29,11 @@ import {
 
 const SETTINGS = "open-flamingo.json";
 const CHECKPOINTS = ["checkpoint.safetensors", "checkpoint.pt"] as const;
-const PROFILES = ["flamboyance", "open-flamingo@2.0.1", "open-flamingo@0.1.1"] as const;
+const PROFILES = Object.keys(openFlamingoProfiles) as OpenFlamingoProfile[];
 
 /** open-flamingo.json */
 export interface FlamingoSettings {
-  readonly profile: (typeof PROFILES)[number];
+  readonly profile: OpenFlamingoProfile;
   /** Folders, relative to that of the file or absolute. */
   readonly lang_encoder_path: string;
   readonly vision_encoder_path: string;
@@ -99,10 +104,6 @@ export interface LoadedFlamingo extends FlamingoAndTransforms {
   readonly report: CheckpointReport;
 }
 
-/** A path of the settings: absolute, or relative to their folder. */
-const resolved = (folder: string, path: string): string =>
-  /^([A-Za-z]:)?[\\/]/.test(path) ? path : `${folder}/${path}`; // [flamingofolder.paths]
-
 /** Options in the names of the classes here. */
 const camelCased = (sizes: JsonObject): object =>
   Object.fromEntries(Object.entries(sizes).map(([name, value]) => [camel(name), value]));
@@ -131,8 +132,8 @@ export async function loadFlamingo(
   const settings = flamingoSettings(folder);
   const path = checkpointPath(folder);
   const parts = await created(folder, {
-    visionEncoder: visionEncoder ?? resolved(folder, settings.vision_encoder_path),
-    langEncoder: languageModel ?? resolved(folder, settings.lang_encoder_path),
+    visionEncoder: visionEncoder ?? resolved(folder, settings.vision_encoder_path), // [flamingofolder.paths]
+    langEncoder: languageModel ?? resolved(folder, settings.lang_encoder_path), // [flamingofolder.paths]
     profile: profile ?? settings.profile,
     behaviour,
     loading,

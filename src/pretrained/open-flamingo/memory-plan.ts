@@ -7,6 +7,7 @@ import { sourceOf, Tensor } from "../../tensor/tensor.ts";
 import type { LoadedModel } from "../load-pretrained.ts";
 import {
   type DtypeShare,
+  dtypeShares,
   type MemoryPlan,
   type PlanOptions,
   planFor,
@@ -14,7 +15,7 @@ import {
 } from "../memory-plan.ts";
 import type { LoadedCheckpoint } from "./checkpoint/load.ts";
 
-/** What a model was made of. */
+/** The parts that a model was built from. */
 export interface FlamingoParts {
   /** The folder or file that stands for the whole in the plan. */
   readonly name: string;
@@ -29,23 +30,14 @@ export interface FlamingoPlanOptions extends PlanOptions {
   readonly images?: number | undefined;
 }
 
-/** The weights that stand in the model, by dtype. */
-function dtypesIn(model: object): DtypeShare[] {
-  const shares = new Map<DtypeShare["dtype"], DtypeShare>();
-  for (const t of new Set(stateDict(model).values())) {
-    const source = sourceOf(t.stored);
-    const dtype = DTYPE[source.dtype];
-    const { tensors = 0, values = 0, bytes = 0 } = shares.get(dtype) ?? {};
-    const width = source.dtype === "float64" ? 8 : source.dtype === "float32" ? 4 : 2;
-    shares.set(dtype, {
-      dtype,
-      tensors: tensors + 1,
-      values: values + t.size,
-      bytes: bytes + width * t.size,
-    });
-  }
-  return [...shares.values()];
-}
+/** The weights of a model, by dtype. */
+const dtypesIn = (model: object): DtypeShare[] =>
+  dtypeShares(
+    [...new Set(stateDict(model).values())].map(({ stored, size }) => ({
+      dtype: DTYPE[sourceOf(stored).dtype],
+      size,
+    })),
+  );
 
 /** The image tower as a file. */
 function towerOf({ vision_encoder }: OpenFlamingo): WeightsFile {

@@ -1,5 +1,6 @@
 // Interleaved text of MMC4 (Zhu et al., arXiv 2304.06939): the images of a document, placed before the sentences that fit them best.
 // open_flamingo/train/data.py of open-flamingo 2.0.1, preprocess_interleaved.
+import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { between, type Check, checked, count, oneOf, optional, passing, whole } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 
@@ -33,8 +34,7 @@ const checks: { readonly [K in keyof InterleavedOptions]-?: Check } = {
   imageOrder: optional(oneOf(["tags", "document"])),
 };
 
-const END_OF_CHUNK = "<|endofchunk|>";
-const IMAGE = "<image>";
+const { endOfChunk: END_OF_CHUNK, image: IMAGE } = FLAMINGO_TOKENS;
 /** Files of at most this many thousand bytes are left out. */
 const SMALLEST = 10;
 

@@ -1,4 +1,5 @@
 // Writes PNG files of 8-bit samples (ISO/IEC 15948), without filters.
+import { joined } from "../../file-content.ts";
 import { checkImage, type Image } from "../image.ts";
 import { crc } from "./chunks.ts";
 
@@ -34,17 +35,10 @@ export async function encodePng(image: Image): Promise<Uint8Array> {
   const row = width * channels;
   const rows = new Uint8Array(height * (row + 1)); // each row begins with the number of its filter, 0
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * row, (y + 1) * row), y * (row + 1) + 1); // [image.png-out]
-  const parts = [
+  return joined([
     Uint8Array.from(SIGNATURE),
     chunk("IHDR", header),
     chunk("IDAT", await deflated(rows)),
     chunk("IEND", new Uint8Array(0)),
-  ];
-  const file = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    file.set(part, at);
-    at += part.length;
-  }
-  return file;
+  ]);
 }

@@ -1,6 +1,7 @@
 // Writes checkpoints of OpenFlamingo that open-flamingo loads.
 import { saveSafetensors } from "../../../io/safetensors/write.ts";
 import { saveTorch } from "../../../io/torch/write.ts";
+import { quoted } from "../../../io/wording.ts";
 import {
   CHECKPOINT_FORMS,
   type CheckpointFormOptions,
@@ -30,7 +31,7 @@ export function saveFlamingoCheckpoint(
   else if (/\.(pt|pth|bin)$/.test(path)) saveTorch(path, state);
   else
     throw new RuleError(
-      `saveFlamingoCheckpoint: the path is ${JSON.stringify(path)}; it must end with .pt or .safetensors`,
+      `saveFlamingoCheckpoint: the path is ${quoted(path)}; it must end with .pt or .safetensors`,
       "checkpoints.written",
     );
 }
