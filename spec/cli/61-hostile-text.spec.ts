@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { loadSafetensors } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
-import { writeChainFolder } from "../support/fixtures/chain-folder.ts";
 import { flamboyance } from "../support/fixtures/command.ts";
+import { writeChainFolder } from "../support/fixtures/folders/chain-folder.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 /** A colour, a title, an erased screen, a bidirectional override, C1, DEL, a line separator, and what Markdown reads. */

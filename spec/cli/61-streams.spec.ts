@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { bytesOf, chainOf, writeChainFolder } from "../support/fixtures/chain-folder.ts";
+import { bytesOf, chainOf, writeChainFolder } from "../support/fixtures/folders/chain-folder.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 const MAIN = "dist/cli/main.js";

@@ -4,6 +4,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { widthOf } from "../../src/terminal/width.ts";
+import { flamboyance } from "../support/fixtures/command.ts";
 import {
   ANSWER,
   beamsBeatGreedy,
@@ -15,8 +16,7 @@ import {
   SYSTEM,
   USER,
   writeChainFolder,
-} from "../support/fixtures/chain-folder.ts";
-import { flamboyance } from "../support/fixtures/command.ts";
+} from "../support/fixtures/folders/chain-folder.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 
 const [B, C, D, E] = [idOf("B"), idOf("C"), idOf("D"), idOf("E")];

@@ -10,49 +10,27 @@ import { locate, visibilityOf } from "../../src/masks/index.ts";
 import { readTokens } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
-import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
-import { Linear } from "../../src/nn/linear.ts";
-import { rearrange } from "../../src/tensor/ops/arrange.ts";
-import { named } from "../../src/tensor/pattern.ts";
+import type { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
 import { Bool, flat, Int, type Tensor } from "../../src/tensor/tensor.ts";
-import { list, weighted } from "../support/oracles/modules.ts";
+import { IMAGE, images as imagesFor, smallFlamingo } from "../support/fixtures/open-flamingo/small.ts";
+import { list } from "../support/oracles/modules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusalOf } from "../support/properties/refusals.ts";
 
-const [IMAGE, EOC, PAD] = [5, 6, 7];
+const PAD = 7;
 const sizes = { vocabSize: 11, hiddenSize: 8, numAttentionHeads: 2, numHiddenLayers: 3 };
 
-/** Every pixel of a 2 × 2 image is a token of width 3. */
-class Pixels {
-  proj = new Linear("c -> d", 3, 3, { bias: false });
-
-  forward(images: Tensor<"b c h w">): Tensor<"b n d"> {
-    return named("b n d", this.proj.forward(rearrange("b c h w -> b (h w) c", images)));
-  }
-}
-
-const flamingoOf = (langEncoder: LlamaForCausalLM | OPTForCausalLM) =>
-  weighted(
-    new OpenFlamingo({
-      visionEncoder: new Pixels(),
-      langEncoder,
-      eocTokenId: EOC,
-      mediaTokenId: IMAGE,
-      visDim: 3,
-      perceiver: { depth: 1, dimHead: 2, heads: 2, numLatents: 2 },
-      crossAttn: { dimHead: 4, heads: 2 },
-    }),
-    1,
-  );
-const llama = flamingoOf(new LlamaForCausalLM({ ...sizes, intermediateSize: 6, rotaryPrecision: "float64" }));
-const opt = flamingoOf(new OPTForCausalLM({ ...sizes, ffnDim: 6, maxPositionEmbeddings: 40 }));
+const llama = smallFlamingo(
+  new LlamaForCausalLM({ ...sizes, intermediateSize: 6, rotaryPrecision: "float64" }),
+);
+const opt = smallFlamingo(new OPTForCausalLM({ ...sizes, ffnDim: 6, maxPositionEmbeddings: 40 }));
 
 const PROMPTS = [
   [1, IMAGE, 2, 3],
   [IMAGE, 4, 2, IMAGE, 9, 1, 3],
 ];
 const CLASSES = [[4], [9, 2], [3, 8, 10], [1, 1]];
-const images = randomTensor<"b m f c h w">([2, 2, 1, 3, 2, 2], 7);
+const images = imagesFor(2, 2);
 
 /** A text of one row; `hidden` positions are padding, to which the first `seeing` positions do not attend. */
 interface Text {

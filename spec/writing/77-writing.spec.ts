@@ -20,7 +20,7 @@ import {
   path,
   USER,
   writeChainFolder,
-} from "../support/fixtures/chain-folder.ts";
+} from "../support/fixtures/folders/chain-folder.ts";
 import { folders } from "../support/fixtures/temporary.ts";
 
 const [A, C, D] = [idOf("A"), idOf("C"), idOf("D")];

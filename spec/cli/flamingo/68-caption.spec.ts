@@ -9,8 +9,8 @@ import { readImageFile } from "../../../src/io/images/read.ts";
 import { type LoadedFlamingo, loadFlamingo } from "../../../src/pretrained/open-flamingo/folder.ts";
 import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { widthOf } from "../../../src/terminal/width.ts";
-import { bytesOf, chainOf, idOf } from "../../support/fixtures/chain-folder.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
+import { bytesOf, chainOf, idOf } from "../../support/fixtures/folders/chain-folder.ts";
 import {
   END_OF_CHUNK,
   IMAGE,

@@ -22,8 +22,8 @@ import { flamingoMemoryPlan } from "../../../src/pretrained/open-flamingo/memory
 import { describePlan } from "../../../src/pretrained/plan-text.ts";
 import { flat, Int, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { sparseSafetensors, sparseTorch } from "../../support/fixtures/files/sparse.ts";
-import { folders } from "../../support/fixtures/temporary.ts";
 import {
+  checkpointModel,
   checkpointPath,
   keptNames,
   type ReleasedFlamingo,
@@ -31,8 +31,8 @@ import {
   releasedFlamingos,
   SMALL_MODELS,
   type SmallModel,
-  smallFlamingo,
-} from "../../support/oracles/open-flamingo.ts";
+} from "../../support/fixtures/open-flamingo/released.ts";
+import { folders } from "../../support/fixtures/temporary.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
 const fresh = folders();
@@ -45,13 +45,13 @@ const expectedOf = (name: string): Map<string, Tensor> => {
 };
 /** A model with zeros everywhere. */
 const zeros = (name: SmallModel): OpenFlamingo => {
-  const model = smallFlamingo(name);
+  const model = checkpointModel(name);
   for (const t of stateDict(model).values()) t.assign(view(new Float64Array(t.size), t.shape));
   return model;
 };
 /** A model with all weights of the package's. */
 const whole = (name: SmallModel): OpenFlamingo => {
-  const model = smallFlamingo(name);
+  const model = checkpointModel(name);
   loadStateDict(model, expectedOf(name));
   return model;
 };
@@ -92,7 +92,7 @@ const tensorsOf = (name: string): Map<string, Tensor> => {
 describe.each(SMALL_MODELS)("%s", (name) => {
   test("[checkpoints.package-form] the tensors that the package saves, in its order", () => {
     const names = (freezeLmEmbeddings: boolean) => [
-      ...checkpointState(smallFlamingo(name), { freezeLmEmbeddings }).keys(),
+      ...checkpointState(checkpointModel(name), { freezeLmEmbeddings }).keys(),
     ];
     expect([names(false), names(true)]).toEqual([keptNames[name].trained, keptNames[name].frozen]);
   });
@@ -346,7 +346,7 @@ test("[checkpoints.trained] a trained part that is not the model's is refused", 
   expect(first.message).toContain("missing, although it is trained");
   const more = tensorsOf("opt").set("perceiver.frame_embs", new Tensor([1], view(Float64Array.of(1), [1])));
   expect(refused("opt", more).message).toContain("trained, but unknown to the model");
-  const everywhere = smallFlamingo("opt", { crossAttnEveryNLayers: 1 });
+  const everywhere = checkpointModel("opt", { crossAttnEveryNLayers: 1 });
   expect(() => loadFlamingoCheckpoint(everywhere, tensorsOf("opt"))).toThrow(
     "in the layers 0, 1, the checkpoint in 1",
   );

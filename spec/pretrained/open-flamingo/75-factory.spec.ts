@@ -8,7 +8,6 @@ import { saveSafetensors } from "../../../src/io/safetensors/write.ts";
 import { LlamaForCausalLM } from "../../../src/models/language-models/llama.ts";
 import type { OpenFlamingo } from "../../../src/models/open-flamingo/flamingo.ts";
 import { CLIPVisionModel } from "../../../src/models/vision/clip/transformers.ts";
-import { Linear } from "../../../src/nn/linear.ts";
 import { initialize, parameterNames, stateDict, ties } from "../../../src/nn/state-dict.ts";
 import {
   type CreateFlamingoOptions,
@@ -17,11 +16,10 @@ import {
 } from "../../../src/pretrained/open-flamingo/factory.ts";
 import { loadFlamingo, saveFlamingo } from "../../../src/pretrained/open-flamingo/folder.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
-import { rearrange } from "../../../src/tensor/ops/arrange.ts";
-import { named } from "../../../src/tensor/pattern.ts";
 import { isSource } from "../../../src/tensor/source.ts";
 import { flat, int, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { trainable } from "../../../src/training/trainable.ts";
+import { Pixels } from "../../support/fixtures/open-flamingo/small.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 import { bits, changedNames } from "../../support/fixtures/training/tiny.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
@@ -72,15 +70,8 @@ function languageFolder({
   return folder;
 }
 
-/** Every pixel is a token. */
-class Pixels {
-  proj = new Linear("c -> d", 3, 4, { bias: false });
-  forward(images: Tensor<"b c h w">): Tensor<"b n d"> {
-    return named("b n d", this.proj.forward(rearrange("b c h w -> b (h w) c", images)));
-  }
-}
 const tower = (): VisionTower => ({
-  encoder: initialize(new Pixels(), 2),
+  encoder: initialize(new Pixels(4), 2),
   width: 4,
   imageProcessor: () => new Tensor<"c h w">([3, 2, 2], view(new Float64Array(12), [3, 2, 2])),
 });

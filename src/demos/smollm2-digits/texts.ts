@@ -1,8 +1,8 @@
 // Texts about digits: captions, and questions with answers, in the forms of open-flamingo's evaluation.
 import { captionTask, vqaTask } from "../../evaluation/prompts.ts";
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
-import { IGNORED } from "../../nn/cross-entropy.ts";
 import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
+import { IGNORED } from "../../nn/cross-entropy.ts";
 import { type Generator, generator } from "../../tensor/random.ts";
 import { Int } from "../../tensor/tensor.ts";
 import { NUMBERS } from "../digits/captions.ts";

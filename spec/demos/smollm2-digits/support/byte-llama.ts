@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { saveSafetensors } from "../../../../src/io/safetensors/write.ts";
 import { LlamaForCausalLM } from "../../../../src/models/language-models/llama.ts";
 import { initialize, stateDict } from "../../../../src/nn/state-dict.ts";
-import { chainOf, SIZE, writeChainFolder } from "../../../support/fixtures/chain-folder.ts";
+import { chainOf, SIZE, writeChainFolder } from "../../../support/fixtures/folders/chain-folder.ts";
 
 /** Writes the folder: three layers of width 12, with a table that is tied. */
 export function writeByteLlama(folder: string, seed = 1): string {

@@ -29,17 +29,14 @@ function firstName(name: string, layers: string | null): string {
   return name;
 }
 
-/** A name of the language model in another release or class: one pattern with `*` for each new name. */
-const OTHER_NAMES = Object.entries({ ...MOSAIC_GPT_NAMES, ...GPT_NEOX_5_NAMES });
+/** Parts of the language model's names in other releases and classes, and in the model. */
+const OTHER_NAMES = Object.entries({ ...MOSAIC_GPT_NAMES, ...GPT_NEOX_5_NAMES }).map(([from, to]) => ({
+  from: from.replaceAll("*", ""),
+  to: to.replaceAll("*", ""),
+}));
 
-const withoutStars = (pattern: string): string => pattern.replaceAll("*", "");
-
-function otherNames(name: string): string[] {
-  return OTHER_NAMES.flatMap(([from, to]) => {
-    const middle = withoutStars(from);
-    return name.includes(middle) ? [name.replace(middle, () => withoutStars(to))] : [];
-  }); // [checkpoints.other-names]
-}
+const otherNames = (name: string): string[] =>
+  OTHER_NAMES.flatMap(({ from, to }) => (name.includes(from) ? [name.replace(from, () => to)] : [])); // [checkpoints.other-names]
 
 const LATENTS = "perceiver.latents";
 
