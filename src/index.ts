@@ -12,7 +12,7 @@ export {
 } from "./blocks/parallel-transformer-block.ts";
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
-export { captionAnswer, vqaAnswer } from "./evaluation/answers.ts";
+export { ANSWER_SETTINGS, captionAnswer, vqaAnswer } from "./evaluation/answers.ts";
 export { classProbabilities, ensembled, ensembleOrders } from "./evaluation/classes.ts";
 export { type EvaluationProfile, evaluationProfiles } from "./evaluation/profiles.ts";
 export {

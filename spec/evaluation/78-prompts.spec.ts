@@ -2,7 +2,7 @@
 // its output.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { captionAnswer, GENERATION, vqaAnswer } from "../../src/evaluation/answers.ts";
+import { ANSWER_SETTINGS, captionAnswer, vqaAnswer } from "../../src/evaluation/answers.ts";
 import type { EvaluationProfile } from "../../src/evaluation/profiles.ts";
 import {
   captionTask,
@@ -12,7 +12,6 @@ import {
   type PromptWithImages,
   type Task,
   vqaTask,
-  ZERO_SHOT_DEMONSTRATIONS,
 } from "../../src/evaluation/prompts.ts";
 import { refusal } from "../support/properties/refusals.ts";
 
@@ -59,7 +58,7 @@ function promptOf(name: TaskName, shots: number, profile?: EvaluationProfile): P
   }));
   const query = examples.at(-1);
   if (!query) throw new Error("there are no examples");
-  const demonstrations = examples.slice(0, shots || ZERO_SHOT_DEMONSTRATIONS);
+  const demonstrations = examples.slice(0, shots || 2); // zero-shot prompts of the release have two, as text
   return fewShotPrompt(tasks[name], demonstrations, query, { textOnly: shots === 0, profile });
 }
 
@@ -107,7 +106,7 @@ test.each(released.answers)(
 
 test("[evaluate.generation] the release's settings", () => {
   for (const task of ["caption", "vqa"] as const) {
-    const { maxTokens, minTokens, beams, lengthPenalty } = GENERATION[task];
+    const { maxTokens, minTokens, beams, lengthPenalty } = ANSWER_SETTINGS[task];
     const settings = released.prompts.find((prompt) => prompt.task === task)?.settings;
     expect(settings).toEqual({
       min_generation_length: minTokens,

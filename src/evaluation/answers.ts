@@ -12,8 +12,8 @@ export const captionAnswer = (text: string): string => before(text, /Output/).re
 /** A short answer: the text before the first "Question", "Answer" or "Short", and before the first comma with a space behind it. */
 export const vqaAnswer = (text: string): string => before(before(text, /Question|Answer|Short/), /, /); // [evaluate.vqa-answer]
 
-/** How the release generates captions and short answers; `maxTokens` of short answers is 10 for TextVQA. */
-export const GENERATION = {
+/** The settings with which the release generates captions and short answers; `maxTokens` of short answers is 10 for TextVQA. */
+export const ANSWER_SETTINGS = {
   caption: { maxTokens: 20, minTokens: 0, beams: 3, lengthPenalty: 0 },
   vqa: { maxTokens: 5, minTokens: 0, beams: 3, lengthPenalty: 0 },
 } as const; // [evaluate.generation]

@@ -1,5 +1,5 @@
-// What rank classification does besides the log-probabilities of classes: orders of the demonstrations whose scores are averaged, and
-// probabilities (open_flamingo/eval/evaluate.py, evaluate_classification).
+// Ensembles of rank classification: orders of the demonstrations, whose scores are averaged, and probabilities
+// (open_flamingo/eval/evaluate.py, evaluate_classification).
 import { softmaxOf } from "../generation/choose.ts";
 import { checkValue, count } from "../nn/options.ts";
 import { generator, permutation } from "../tensor/random.ts";

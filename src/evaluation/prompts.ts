@@ -73,9 +73,6 @@ export interface PromptOptions {
   readonly profile?: EvaluationProfile | undefined;
 }
 
-/** The release's number of demonstrations without images in a zero-shot prompt. */
-export const ZERO_SHOT_DEMONSTRATIONS = 2;
-
 /** Throws a RuleError if a text holds a token that has a meaning in prompts. */
 function checkText(text: string, what: string): void {
   const marker = [IMAGE, END].find((token) => text.includes(token));

@@ -70,7 +70,7 @@ export async function imageFeatures(
 
 /**
  * The k examples whose features are most similar to the query's, by their numbers: the most similar one last, so that it stands next to
- * the query. Of equal ones, the first is the more similar. Fewer than k examples are all taken.
+ * the query. Ties go to the first one. If there are fewer than k examples, all are taken.
  */
 export function mostSimilar(query: Feature, examples: readonly Feature[], k: number): number[] {
   const similarity = examples.map((feature) => feature.reduce((sum, x, i) => sum + x * (query[i] ?? 0), 0));

@@ -27,13 +27,20 @@ const checks: { readonly [K in keyof AttentionMapOptions]-?: Check } = {
  * Attention of each token to each latent, [layer][token][image][latent], averaged over heads. `row` is one text of token ids. Throws a
  * RuleError if the keys are not those of `images` images.
  */
-export async function attentionWeights(
+export const attentionWeights = (
+  writer: Writer,
+  row: readonly number[],
+  options: AttentionMapOptions,
+): Promise<number[][][][]> => weightsOf("attentionWeights", writer, row, options);
+
+async function weightsOf(
+  caller: string,
   writer: Writer,
   row: readonly number[],
   options: AttentionMapOptions,
 ): Promise<number[][][][]> {
-  checkValue("attentionMaps", "writer", writer, writerCheck);
-  const { weights, images, backend = reference() } = checked("attentionMaps", options, checks);
+  checkValue(caller, "writer", writer, writerCheck);
+  const { weights, images, backend = reference() } = checked(caller, options, checks);
   const ids = batchOf([row], 0);
   const { model } = writer;
   const mask = noPadding(1, row.length);
@@ -54,7 +61,7 @@ export async function attentionMaps(
   row: readonly number[],
   options: AttentionMapOptions,
 ): Promise<number[][][]> {
-  const layers = await attentionWeights(writer, row, options);
+  const layers = await weightsOf("attentionMaps", writer, row, options);
   return layers.map((tokens) =>
     tokens.map((images) => images.map((latents) => latents.reduce((sum, weight) => sum + weight, 0))),
   ); // [generate.attend]

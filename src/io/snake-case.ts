@@ -8,5 +8,9 @@ export type CamelCased<O> = { readonly [K in keyof O as Camel<K> & string]: O[K]
 export const camel = (name: string): string =>
   name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
+/** Options with their names in camelCase. */
+export const camelKeys = <O extends object>(options: O): CamelCased<O> =>
+  Object.fromEntries(Object.entries(options).map(([name, value]) => [camel(name), value])) as CamelCased<O>;
+
 /** One reader for each option. */
 export type Readers<O> = { readonly [K in keyof O]-?: Read<O[K]> };

@@ -52,7 +52,7 @@ function show(name, { opened, total, cpu, peak, threads }) {
   );
 }
 
-/** What is beyond the limits, as sentences. */
+/** Sentences on limits that are exceeded. */
 function* beyond(ours, theirs) {
   const memory = Math.max(...ours.map(({ peak }) => peak));
   console.log(`resident memory here: at most ${memory.toFixed(2)} GiB of ${LIMITS.memory}`);

@@ -18,7 +18,7 @@ import { loaded, planOptions } from "../write/loading.ts";
 import { encoded, type Prompt } from "../write/prompts.ts";
 import { type Request, requestOf, WRITE_OPTIONS } from "../write/request.ts";
 import { timingLines } from "../write/shown.ts";
-import { type Stopping, stoppedBySignals } from "../write/stopping.ts";
+import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping.ts";
 import { Stopwatch } from "../write/timings.ts";
 
 /** The tokenizer of the folder. */
@@ -146,14 +146,12 @@ export async function write(args: readonly string[]): Promise<number> {
   }
   const backend = await openBackend(request.backend, request.threads);
   try {
-    const results = await written(request, tokenizer, backend, { watch, stopping });
-    if (request.json) writeJson(writtenDocument(tokenizer, results));
-    else show(results, tokenizer, results.texts.length === 1 && request.generation.beams === undefined);
-    return stopping.status() ?? 0;
-  } catch (error) {
-    if (stopping.status() === null) throw error;
-    writeError("flamboyance: stopped\n");
-    return stopping.status() ?? 2;
+    return await untilStopped(stopping, async () => {
+      const results = await written(request, tokenizer, backend, { watch, stopping });
+      if (request.json) writeJson(writtenDocument(tokenizer, results));
+      else show(results, tokenizer, results.texts.length === 1 && request.generation.beams === undefined);
+      return stopping.status() ?? 0;
+    });
   } finally {
     await backend.close();
   }

@@ -15,7 +15,7 @@ export interface Answer {
   readonly promptIds: readonly number[];
   /** The generated text, without special tokens. */
   readonly text: string;
-  /** What the evaluation takes of it; the text itself behind a prompt of the user's. */
+  /** The answer in the text, as the evaluation extracts it; for a prompt of the user's, the text itself. */
   readonly answer: string;
   readonly tokens: readonly ChosenToken[];
   readonly finish: Finish;

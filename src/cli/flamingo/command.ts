@@ -5,8 +5,8 @@ import { label } from "../../terminal/width.ts";
 import { readArguments } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { CAPTION, VQA } from "../help/flamingo.ts";
-import { paintOn, widthOn, writeError, writeJson, writeOut, writeWritten } from "../terminal.ts";
-import { type Stopping, stoppedBySignals } from "../write/stopping.ts";
+import { paintOn, widthOn, writeJson, writeOut, writeWritten } from "../terminal.ts";
+import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping.ts";
 import { type Answer, answered } from "./answering.ts";
 import { attentionTable, flamingoDocument } from "./document.ts";
 import { loadedFlamingo, Pictures } from "./loading.ts";
@@ -63,11 +63,7 @@ const command =
     const stopping = stoppedBySignals();
     const backend = await openBackend(request.backend, request.threads);
     try {
-      return await run(request, backend, stopping);
-    } catch (error) {
-      if (stopping.status() === null) throw error;
-      writeError("flamboyance: stopped\n");
-      return stopping.status() ?? 2;
+      return await untilStopped(stopping, () => run(request, backend, stopping));
     } finally {
       await backend.close();
     }

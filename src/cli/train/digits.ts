@@ -1,6 +1,5 @@
 // flamboyance train digits
-import { dirname, join } from "node:path";
-import { createFolder, removeFile, writeFile } from "#host";
+import { join } from "node:path";
 import { captionTexts } from "../../demos/digits/captioning.ts";
 import { readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
@@ -21,13 +20,13 @@ import { allEvidence, trainDigits } from "../../demos/digits/run.ts";
 import { gatesPicture } from "../../demos/gates.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { progressOn } from "../../terminal/progress.ts";
-import { folderOption, positiveOption, readArguments, wholeOption } from "../arguments.ts";
+import { positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN } from "../help/train.ts";
-import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
+import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
-import { bytesOf, endOnSignals, withRemedy, withResults } from "./shared.ts";
+import { beginRun, withRemedy, writeReport } from "./shared.ts";
 
 const OPTIONS = {
   quick: { type: "boolean", default: false },
@@ -89,12 +88,6 @@ async function trainWithProgress(run: DigitsRun, print: (line: string) => void) 
 
 const RESULTS = ["model.safetensors", "report.md", "gates.svg"] as const;
 
-function write(out: string, report: DigitsReport, { model }: DigitsRun): void {
-  saveDigitsModel(join(out, "model.safetensors"), model);
-  writeFile(join(out, "gates.svg"), bytesOf(gatesPicture(report.history))); // [digits.gates-picture]
-  writeFile(join(out, "report.md"), bytesOf(`${digitsMarkdown(report)}\n`));
-}
-
 async function show(run: DigitsRun, report: DigitsReport, out: string): Promise<void> {
   const width = widthOn(process.stdout);
   const shown = [
@@ -130,17 +123,9 @@ function runOf(values: Values, backend: Backend): DigitsRun {
 }
 
 async function runDigits(values: Values, backend: Backend): Promise<void> {
-  const { out, report, quick, json } = values;
+  const { out, quick, json } = values;
   const run = runOf(values, backend);
-  folderOption("out", out);
-  if (report !== undefined) {
-    withResults(report, ""); // refuses a document without a place for the report
-    createFolder(dirname(report));
-  }
-  endOnSignals(out);
-  if (values.resume && !canResume(run))
-    writeError(`flamboyance: there is no checkpoint in ${out}; training begins at the first step\n`);
-  if (!canResume(run)) for (const name of RESULTS) removeFile(join(out, name)); // [digits.fresh]
+  beginRun(values, canResume(run), RESULTS); // [digits.fresh]
   const since = performance.now();
   const print = (line: string): void => void (json || writeOut(`${line}\n`));
   const result = await withRemedy(trainWithProgress(run, print));
@@ -156,8 +141,8 @@ async function runDigits(values: Values, backend: Backend): Promise<void> {
     ...result,
   };
   checkFolder(run, PHASES); // [digits.fresh]
-  write(out, finished, run);
-  if (report !== undefined) writeFile(report, bytesOf(withResults(report, digitsMarkdown(finished)))); // [digits.report]
+  saveDigitsModel(join(out, "model.safetensors"), run.model);
+  writeReport(values, digitsMarkdown(finished), gatesPicture(finished.history));
   if (json) writeJson(digitsDocument(finished));
   else await show(run, finished, out);
 }

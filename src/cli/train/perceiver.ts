@@ -21,7 +21,7 @@ import { TRAIN_PERCEIVER, TRAIN_PERCEIVER_FLOW } from "../help/train.ts";
 import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
-/** What every report says of the run. */
+/** Facts of the run, which every report has. */
 interface Facts {
   readonly seed: number;
   readonly steps: number;
@@ -30,7 +30,7 @@ interface Facts {
   readonly backend: string;
 }
 
-/** What was measured, ready to be written and shown. */
+/** Results, ready to be written and shown. */
 interface Shown {
   readonly document: object;
   readonly text: (paint?: Paint, width?: number) => string;
@@ -38,7 +38,7 @@ interface Shown {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** A model that learns, and how it is measured on what it has not seen. */
+/** A model, its training, and its evaluation on held-out digits. */
 interface Task {
   readonly help: string;
   readonly steps: number;

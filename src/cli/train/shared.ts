@@ -1,20 +1,20 @@
-// What the training commands share: stopping, checkpoints of other runs, and reports in documents.
-import { kindOf, openFile } from "#host";
+// Shared by the training commands: stopping, checkpoints of other runs, and reports in documents.
+import { dirname, join } from "node:path";
+import { createFolder, kindOf, openFile, removeFile, writeFile } from "#host";
 import { replaceBetween } from "../../demos/digits/report.ts";
 import { utf8 } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { ForeignCheckpointError } from "../../training/checkpoint.ts";
+import { folderOption } from "../arguments.ts";
 import { writeError } from "../terminal.ts";
-
-export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 const MARKS = ["<!-- evidence -->", "<!-- end -->"] as const;
 /** Bytes of the largest document that a report is written to. */
 const LARGEST_DOCUMENT = 2 ** 24;
 
 /** The document of --report with new results between its marks. A document that does not exist has only the marks. */
-export function withResults(path: string, results: string): string {
+function withResults(path: string, results: string): string {
   let document: string | null = `${MARKS.join("\n")}\n`;
   if (kindOf(path) !== "nothing") {
     const file = openFile(path);
@@ -34,8 +34,45 @@ export function withResults(path: string, results: string): string {
 
 const STATUS_OF = { SIGINT: 130, SIGTERM: 143 } as const;
 
+/** Options of a training command that concern files. */
+interface Files {
+  readonly out: string;
+  readonly report?: string | undefined;
+  readonly resume: boolean;
+}
+
+/** Prepares the folder of a run; the results of an earlier run are removed unless there are checkpoints to continue from. */
+export function beginRun(
+  { out, report, resume }: Files,
+  hasCheckpoint: boolean,
+  results: readonly string[],
+): void {
+  folderOption("out", out);
+  if (report !== undefined) {
+    withResults(report, ""); // refuses a document without a place for the report
+    createFolder(dirname(report));
+  }
+  endOnSignals(out);
+  if (hasCheckpoint) return;
+  if (resume)
+    writeError(`flamboyance: there is no checkpoint in ${out}; training begins at the first step\n`);
+  for (const name of results) removeFile(join(out, name)); // [digits.fresh] [smollm2Digits.resume]
+}
+
+/** Writes the chart of the gates and the report, which also takes its place in the document of --report. */
+export function writeReport(
+  { out, report }: Pick<Files, "out" | "report">,
+  markdown: string,
+  gates: string,
+): void {
+  const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+  writeFile(join(out, "gates.svg"), bytesOf(gates)); // [digits.gates-picture]
+  writeFile(join(out, "report.md"), bytesOf(`${markdown}\n`));
+  if (report !== undefined) writeFile(report, bytesOf(withResults(report, markdown))); // [digits.report] [smollm2Digits.report]
+}
+
 /** Ends the process on a signal. Each file is written atomically and within one turn, so nothing is left half-written. */
-export function endOnSignals(out: string): void {
+function endOnSignals(out: string): void {
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => {
       progressOn(process.stderr).clear();

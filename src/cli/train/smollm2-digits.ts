@@ -1,6 +1,5 @@
 // flamboyance train smollm2-digits
-import { dirname, join, resolve } from "node:path";
-import { createFolder, removeFile, writeFile } from "#host";
+import { join, resolve } from "node:path";
 import { readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
 import { gatesPicture } from "../../demos/gates.ts";
@@ -12,13 +11,13 @@ import { languageDigest, smolEvidence, trainSmolDigits } from "../../demos/smoll
 import { canResume, PLAN, type Plan, type SmolRun } from "../../demos/smollm2-digits/training.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { progressOn } from "../../terminal/progress.ts";
-import { folderOption, readArguments, wholeOption } from "../arguments.ts";
+import { readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
 import { TRAIN_SMOLLM2 } from "../help/train.ts";
-import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
+import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
-import { bytesOf, endOnSignals, withRemedy, withResults } from "./shared.ts";
+import { beginRun, withRemedy, writeReport } from "./shared.ts";
 
 const OPTIONS = {
   model: { type: "string" },
@@ -127,18 +126,10 @@ async function show(run: SmolRun, report: SmolReport, out: string): Promise<void
 }
 
 async function runSmol(values: Values, folder: string, backend: Backend): Promise<void> {
-  const { out, report, json } = values;
+  const { out, json } = values;
   const [since, usage] = [performance.now(), process.cpuUsage()];
   const run = await runOf(values, folder, backend);
-  folderOption("out", out);
-  if (report !== undefined) {
-    withResults(report, ""); // refuses a document without a place for the report
-    createFolder(dirname(report));
-  }
-  endOnSignals(out);
-  if (values.resume && !canResume(run))
-    writeError(`flamboyance: there is no checkpoint in ${out}; training begins at the first step\n`);
-  if (!canResume(run)) for (const name of RESULTS) removeFile(join(out, name)); // [smollm2Digits.resume]
+  beginRun(values, canResume(run), RESULTS); // [smollm2Digits.resume]
   const print = (line: string): void => void (json || writeOut(`${line}\n`));
   const trained = await withRemedy(trainWithProgress(run, print));
   await saveSmolDigits(out, run.model, resolve(folder), run.digits.heldOut);
@@ -148,9 +139,7 @@ async function runSmol(values: Values, folder: string, backend: Backend): Promis
   const { seed } = run;
   const times = { seconds, processorSeconds: (user + system) / 1e6 };
   const finished: SmolReport = { seed, backend: backend.name, ...times, ...trained, ...evidence };
-  writeFile(join(out, "gates.svg"), bytesOf(gatesPicture(finished.history, finished.firstLayer)));
-  writeFile(join(out, "report.md"), bytesOf(`${smolMarkdown(finished)}\n`));
-  if (report !== undefined) writeFile(report, bytesOf(withResults(report, smolMarkdown(finished)))); // [smollm2Digits.report]
+  writeReport(values, smolMarkdown(finished), gatesPicture(finished.history, finished.firstLayer)); // [smollm2Digits.report]
   if (json) writeJson(smolDocument(finished));
   else await show(run, finished, out);
 }

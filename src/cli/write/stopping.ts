@@ -1,4 +1,6 @@
 // Ctrl-C and SIGTERM stop generation; a second signal ends the process at once.
+import { writeError } from "../terminal.ts";
+
 const STATUS_OF = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export interface Stopping {
@@ -16,4 +18,16 @@ export function stoppedBySignals(): Stopping {
       controller.abort(new Error(`stopped by ${signal}`));
     });
   return { signal: controller.signal, status: () => status };
+}
+
+/** The exit status of a command. An error after a signal is the end of the command, and not reported. */
+export async function untilStopped({ status }: Stopping, command: () => Promise<number>): Promise<number> {
+  try {
+    return await command();
+  } catch (error) {
+    const stopped = status();
+    if (stopped === null) throw error;
+    writeError("flamboyance: stopped\n");
+    return stopped;
+  }
 }

@@ -17,9 +17,10 @@ import { schedule } from "../../training/schedules.ts";
 import { nextTokens } from "../../training/targets.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
 import { type Step, train } from "../../training/training.ts";
+import { phaseFacts } from "../facts.ts";
 import { type Gates, gateGroups, openings, restoredGates, storedGates } from "../gates.ts";
 import { interleaved, PAD, STOP, sentences } from "./captions.ts";
-import { asImages, type Digits, digestOf, type Picture, pick } from "./data.ts";
+import { asImages, type Digits, type Picture, pick } from "./data.ts";
 import { type Embeddings, embeddings, encoderOf, sequencesOf } from "./embeddings.ts";
 import type { DigitsModel } from "./model.ts";
 
@@ -118,21 +119,10 @@ export function optimizerOf(model: DigitsModel, phase: PhaseName, { learningRate
 
 const CHECKPOINT_EVERY = 100;
 
-/** Everything that the numbers of a phase's checkpoint depend on. */
-function factsOf({ plan, seed, digits, backend = reference() }: DigitsRun, phase: PhaseName): RunFacts {
-  const { name, mode, precision } = backend;
-  const phases = PHASES.flatMap((one) =>
-    Object.entries(plan[one]).map(([fact, value]) => [`${one} ${fact}`, value] as const),
-  );
-  return {
-    phase,
-    seed,
-    backend: [name, mode, precision].filter(Boolean).join(" "),
-    depth: plan.depth,
-    ...Object.fromEntries(phases),
-    data: digestOf(digits.train),
-  };
-}
+const factsOf = (run: DigitsRun, phase: PhaseName): RunFacts => {
+  const { plan, backend = reference() } = run;
+  return phaseFacts({ ...run, backend }, phase, PHASES, { depth: plan.depth });
+};
 
 const checkpointOf = ({ checkpoints }: DigitsRun, phase: PhaseName): string | null =>
   checkpoints ? `${checkpoints}${phase}.safetensors` : null;

@@ -8,7 +8,7 @@ import { writerWithMedia } from "../../models/media-writer.ts";
 import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
 import { BLANK, type Picture } from "../digits/data.ts";
 import { accuracy, type EvidenceRow, mean, rotated, sequencesFrom } from "../digits/evidence.ts";
-import type { SmolDigits } from "./model.ts";
+import { type SmolDigits, withLayers } from "./model.ts";
 import { digitIn, promptIds } from "./texts.ts";
 import { sequenceTensors } from "./vision.ts";
 
@@ -30,12 +30,11 @@ export function writerFor(
 }
 
 /** The language model without its gated layers. */
-const languageAlone = (language: LanguageModel): LanguageModel => ({
-  width: language.width,
-  layers: language.layers.map((layer) => (layer instanceof FlamingoLayer ? layer.decoder_layer : layer)),
-  embed: (ids, at) => language.embed(ids, at),
-  logits: (x) => language.logits(x),
-});
+const languageAlone = (language: LanguageModel): LanguageModel =>
+  withLayers(
+    language,
+    language.layers.map((layer) => (layer instanceof FlamingoLayer ? layer.decoder_layer : layer)),
+  );
 
 /** Tokens of an answer at most. */
 const LONGEST = 10;
@@ -146,7 +145,7 @@ export async function* captionRows(
   }
 }
 
-/** Where a question stands, and how often its answer names the first and the second picture of a pair of different digits. */
+/** A place of the question, and the shares of answers that name the first and the second picture of a pair of different digits. */
 export interface QuestionRow {
   readonly question: "after-caption" | "second" | "first";
   readonly pairs: number;

@@ -1,9 +1,9 @@
 // A language model of a folder as an OpenFlamingo that sees digits: sizes, and the hidden states that no training step changes.
-
 import { batchOf } from "../../generation/prompts.ts";
+import { camelKeys } from "../../io/snake-case.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { run } from "../../kernels/replay.ts";
-import { type LanguageModel, readOn, readTokens } from "../../models/language-model.ts";
+import { type DecoderLayer, type LanguageModel, readOn, readTokens } from "../../models/language-model.ts";
 import { decodingWithMedia } from "../../models/media-writer.ts";
 import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
 import { createFlamingo, type FlamingoAndTransforms } from "../../pretrained/open-flamingo/factory.ts";
@@ -50,8 +50,8 @@ export async function smolDigits(folder: string, firstLayer: number, seed: numbe
     visionEncoder: visionTower(classifier),
     langEncoder: folder,
     crossAttnFirstLayer: firstLayer,
-    perceiver: { depth: 1, heads: 4, dimHead: 16, numLatents: 8, ffMult: 2 },
-    crossAttn: { heads: 4, dimHead: 32, ffMult: 0.25 },
+    perceiver: camelKeys(PERCEIVER),
+    crossAttn: camelKeys(CROSS_ATTENTION),
     seed,
     loading: { lazy: false },
   });
@@ -94,6 +94,14 @@ export function batchOfTexts(
   return { ids, mask: new Bool([b, l], mask) };
 }
 
+/** A language model with other layers between its embeddings and its logits. */
+export const withLayers = (language: LanguageModel, layers: DecoderLayer[]): LanguageModel => ({
+  width: language.width,
+  layers,
+  embed: (ids, at) => language.embed(ids, at),
+  logits: (x) => language.logits(x),
+});
+
 /** Hidden states of texts before the first layer with cross-attention: each text's, l × width. */
 export type States = ReadonlyMap<PairText, Float32Array>;
 
@@ -111,12 +119,7 @@ export async function* addStates(
 ): AsyncGenerator<number> {
   const { flamingo, firstLayer } = model;
   const { lang_encoder: language, options } = flamingo.model;
-  const lower: LanguageModel = {
-    width: language.width,
-    layers: language.layers.slice(0, firstLayer),
-    embed: (ids, at) => language.embed(ids, at),
-    logits: (x) => language.logits(x),
-  };
+  const lower = withLayers(language, language.layers.slice(0, firstLayer));
   for (let from = 0; from < texts.length; from += BATCH) {
     const batch = texts.slice(from, from + BATCH);
     const { ids, mask } = batchOfTexts(model, batch);

@@ -13,8 +13,9 @@ import type { Optimizer } from "../../training/optimizers/optimizer.ts";
 import { schedule } from "../../training/schedules.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
 import { train } from "../../training/training.ts";
-import { type Digits, digestOf, type Picture, pick } from "../digits/data.ts";
+import { type Digits, type Picture, pick } from "../digits/data.ts";
 import { type Embeddings, embeddings, sequencesOf } from "../digits/embeddings.ts";
+import { phaseFacts } from "../facts.ts";
 import { type Gates, gateGroups, restoredGates, storedGates } from "../gates.ts";
 import { addStates, batchOfTexts, gatesOf, type SmolDigits, type States } from "./model.ts";
 import { answerLabels, type PairText, pairTexts } from "./texts.ts";
@@ -67,24 +68,13 @@ export interface PhaseStep {
   readonly loss: number | null;
 }
 
-/** Everything that the numbers of a phase's checkpoint depend on. */
-function factsOf({ plan, seed, digits, backend, language, model }: SmolRun, phase: PhaseName): RunFacts {
-  const { name, mode, precision } = backend;
-  const phases = PHASES.flatMap((one) =>
-    Object.entries(plan[one]).map(([fact, value]) => [`${one} ${fact}`, value] as const),
-  );
-  return {
+const factsOf = (run: SmolRun, phase: PhaseName): RunFacts =>
+  phaseFacts(run, phase, PHASES, {
     task: "smollm2-digits",
-    phase,
-    seed,
-    backend: [name, mode, precision].filter(Boolean).join(" "),
-    texts: plan.texts,
-    ...Object.fromEntries(phases),
-    "first layer": model.firstLayer,
-    "language model": language,
-    data: digestOf(digits.train),
-  };
-}
+    texts: run.plan.texts,
+    "first layer": run.model.firstLayer,
+    "language model": run.language,
+  });
 
 export const checkpointOf = ({ checkpoints }: SmolRun, phase: PhaseName): string =>
   `${checkpoints}${phase}.safetensors`;
@@ -146,7 +136,7 @@ export async function* trainTower(run: SmolRun): AsyncGenerator<PhaseStep> {
 }
 const BETAS = [0.9, 0.98] as const;
 
-/** What the steps of the second phase draw from. */
+/** The data of the second phase, from which each step draws. */
 interface Material {
   readonly texts: readonly PairText[];
   readonly states: States;

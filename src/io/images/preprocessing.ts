@@ -33,7 +33,7 @@ export interface ImagePreprocessing {
 export interface PreprocessedImage {
   readonly resized: Image;
   readonly cropped: Image;
-  /** What the encoder takes, without the axis of the batch. */
+  /** The input of the encoder, without the axis of the batch. */
   readonly pixels: Tensor<"c h w">;
 }
 

@@ -52,7 +52,7 @@ export function centerCrop(image: Image, size: ImageSize | number, rounding: Cro
     throw new RuleError(
       `an offset is rounded to "even" or "down", not ${quoted(String(rounding))}`,
       "image.center-down",
-    ); // [image.center-down]
+    );
   const target = typeof size === "number" ? { width: size, height: size } : size;
   checkTarget(target);
   const { width, height } = target;

@@ -29,7 +29,7 @@ function configuredTokens(config: JsonObject, file: string, translate: Translate
 /** SentencePiece's files, under the names that transformers gives them. */
 const MODEL_FILES = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
 
-/** What a vocabulary is read with. */
+/** The settings of a folder with which a vocabulary is read. */
 interface Folder {
   /** tokenizer_config.json, and its path. */
   readonly config: JsonObject;

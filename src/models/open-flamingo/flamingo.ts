@@ -125,7 +125,7 @@ interface ReadPass {
   readonly layers: readonly KeyValues[];
   readonly pass: ImagePass;
   readonly inputs: FlamingoInputs;
-  /** What stays cached after the call. */
+  /** The images that stay cached after the call. */
   readonly cached: Conditioning | null;
 }
 

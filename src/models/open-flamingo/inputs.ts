@@ -15,7 +15,7 @@ export interface FlamingoImages {
   readonly media?: Tensor<"b m r e"> | null | undefined;
 }
 
-/** What a cache keeps in addition: the attention mask of its tokens. */
+/** A cache with the attention mask of its tokens. */
 export interface FlamingoCache extends Cache {
   readonly mask: Bool<"b s">;
 }

@@ -4,7 +4,7 @@ import { integer, object, oneOf, optional, type Read, record, string } from "../
 import type { JsonObject } from "../../io/json.ts";
 import { resolved } from "../../io/paths.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
-import { camel } from "../../io/snake-case.ts";
+import { camelKeys } from "../../io/snake-case.ts";
 import { readJson } from "../../io/tokenizers/folder.ts";
 import { quoted } from "../../io/wording.ts";
 import { checkpointState } from "../../models/open-flamingo/checkpoints/state.ts";
@@ -104,10 +104,6 @@ export interface LoadedFlamingo extends FlamingoAndTransforms {
   readonly report: CheckpointReport;
 }
 
-/** Options in the names of the classes here. */
-const camelCased = (sizes: JsonObject): object =>
-  Object.fromEntries(Object.entries(sizes).map(([name, value]) => [camel(name), value]));
-
 /** The checkpoint of a folder. */
 function checkpointPath(folder: string): string {
   const name = CHECKPOINTS.find((one) => kindOf(`${folder}/${one}`) === "file"); // [flamingofolder.files]
@@ -139,8 +135,8 @@ export async function loadFlamingo(
     loading,
     crossAttnEveryNLayers: settings.cross_attn_every_n_layers,
     crossAttnFirstLayer: settings.cross_attn_first_layer,
-    perceiver: camelCased(settings.perceiver), // [flamingofolder.settings]
-    crossAttn: camelCased(settings.cross_attn), // [flamingofolder.settings]
+    perceiver: camelKeys(settings.perceiver), // [flamingofolder.settings]
+    crossAttn: camelKeys(settings.cross_attn), // [flamingofolder.settings]
   });
   try {
     const checkpoint = loadFlamingoCheckpoint(parts.model, path); // [flamingofolder.weights]

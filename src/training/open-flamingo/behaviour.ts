@@ -8,7 +8,7 @@ export interface FlamingoTrainingBehaviour {
    * before it in the step, and the step is not taken if it is in the last micro-batch.
    */
   readonly withoutLabels: "skip" | "discard";
-  /** What the schedule counts: all steps, or those that changed the weights. */
+  /** The steps that the schedule counts: all, or those that changed the weights. */
   readonly scheduleCounts: "steps" | "updates";
   /** Weight decay of the gated layers: of their matrices, or of gates, norms and biases too. */
   readonly decay: "matrices" | "gated layers";

@@ -38,7 +38,7 @@ const { endOfChunk: END_OF_CHUNK, image: IMAGE } = FLAMINGO_TOKENS;
 /** Files of at most this many thousand bytes are left out. */
 const SMALLEST = 10;
 
-/** The sentence that fits an image best; of equals the first. */
+/** The sentence that an image is most similar to; ties go to the first one. */
 function bestSentence(similarities: readonly number[]): {
   readonly sentence: number;
   readonly score: number;

@@ -7,7 +7,7 @@ import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
 /** Texts with their images, either as pixels or as the image encoder's tokens. */
 export interface FlamingoBatch {
   readonly images?: Tensor<"b m f c h w"> | undefined;
-  /** What the frozen image encoder gives for the images, to encode each of them once for all steps. */
+  /** Outputs of the frozen image encoder for the images, so that each is encoded once for all steps. */
   readonly features?: Tensor<"b m s d"> | undefined;
   /** See `OpenFlamingo.loss`. */
   readonly states?: StatesBefore | undefined;

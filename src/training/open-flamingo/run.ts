@@ -10,7 +10,7 @@ import type { FlamingoProgress } from "./train.ts";
 export interface FlamingoRun {
   readonly model: object;
   readonly optimizer: Optimizer;
-  /** What the numbers of the run depend on, such as seeds, options, and `weightsDigest` of the frozen models. */
+  /** Everything that the numbers of the run depend on, such as seeds, options, and `weightsDigest` of the frozen models. */
   readonly facts?: RunFacts | undefined;
 }
 

@@ -39,7 +39,7 @@ export interface FlamingoDataset {
   readonly batch: (position: number) => FlamingoBatch | Promise<FlamingoBatch>;
 }
 
-/** How far a run is. */
+/** The progress of a run. */
 export interface FlamingoProgress {
   /** The number of steps. */
   readonly step: number;
@@ -144,7 +144,7 @@ function maskOf({ model, optimizer, embeddingRows }: Run): (gradients: Named) =>
   };
 }
 
-/** What the micro-batches of a step gave so far. */
+/** The sums over the micro-batches of a step so far. */
 interface Accumulated {
   gradients: Named | null;
   norm: number;

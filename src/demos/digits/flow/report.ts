@@ -23,7 +23,7 @@ export interface FlowReport {
 const [HEIGHT, WIDTH] = FRAME;
 const PIXELS = HEIGHT * WIDTH;
 
-/** Mean distances in pixels, of the estimates and of a model that says that nothing moves. */
+/** Mean distances in pixels, of the estimates and of the estimate that nothing moves. */
 export interface Distances {
   readonly pixels: number;
   readonly estimated: number;
@@ -66,7 +66,7 @@ export function flowDocument(report: FlowReport): object {
   }; // [digits.flow-document]
 }
 
-/** What was measured, and what the rows of the picture are. */
+/** The results, and a legend of the picture. */
 export function flowText(report: FlowReport, paint: Paint = painter(false), width = 80): string {
   const { seed, steps, seconds, processorSeconds, backend, scenes } = report;
   const { ink, white } = distances(report);

@@ -40,7 +40,7 @@ const otherNames = (name: string): string[] =>
 
 const LATENTS = "perceiver.latents";
 
-/** What stands in front of the name of the resampler's latents. */
+/** The prefix of the name of the resampler's latents. */
 function prefixOf(keys: readonly string[]): string {
   const names = keys.map(withoutWrappers).filter((name) => name.endsWith(LATENTS));
   const [first = LATENTS] = names.sort((a, b) => a.length - b.length);
@@ -62,7 +62,7 @@ export class CheckpointNames {
   readonly #state: ReadonlySet<string>;
   readonly #layers: string | null;
   readonly #isBuffer: (name: string) => boolean;
-  /** What the names begin with before those of the package, without the fields of wrappers; mostly empty. */
+  /** The prefix of all names, without the fields of wrappers; mostly empty. */
   readonly prefix: string;
   /** Whether the checkpoint has the whole of CLIP, as open-flamingo 0.1.1 keeps it, and not the image tower alone. */
   readonly wholeClip: boolean;

@@ -194,7 +194,7 @@ class CLIPEncoder {
   }
 }
 
-/** What the package's class gives with `output_hidden_states`. */
+/** The outputs of the package's class with `output_hidden_states`. */
 export interface CLIPVisionOutput {
   /** All tokens after the last layer, the class token first; not normalised. */
   readonly lastHiddenState: Tensor<"b n d">;

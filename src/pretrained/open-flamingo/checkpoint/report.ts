@@ -21,7 +21,7 @@ export interface CheckpointReport {
   readonly isTraining: boolean;
   /** Entries that are no tensors of the state dict, such as "epoch"; they are not read. */
   readonly besides: readonly string[];
-  /** What all names begin with and was removed from them, beside the fields of wrappers; empty if nothing was. */
+  /** The common prefix that was removed from all names, beside the fields of wrappers; empty if nothing was. */
   readonly prefix: string;
   /** The number of tensors in the checkpoint. */
   readonly tensors: number;
