@@ -637,7 +637,12 @@ test("a case that generates from prompts with padding on the right, or with imag
       labels: null,
     };
     await expect(
-      generatedSequences(writer, text, settings, { backend: float64, mediaTokenId: image }),
+      generatedSequences(writer, text, settings, {
+        backend: float64,
+        mediaTokenId: image,
+        positions: null,
+        useCache: true,
+      }),
     ).rejects.toThrow(message);
   }
 });

@@ -51,7 +51,7 @@ const others = {
   rotary_precision: rotaryPrecision, // every language model of a case may give it; MPT has no angles
 };
 
-const mpt = modelClass(options, others, released.build);
+const mpt = modelClass(options, others, released.build, { positions: null, caches: false });
 
 interface Release {
   readonly rmsNorms: boolean;

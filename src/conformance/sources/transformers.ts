@@ -218,7 +218,7 @@ export function languageClass(models: ModelClass): SourceClass {
         },
         at,
       );
-      const { model, eosTokenId, padTokenId } = models.build(rest, at);
+      const { model, eosTokenId, padTokenId, positions, useCache } = models.build(rest, at);
       if (!own.generate)
         return {
           model,
@@ -235,6 +235,8 @@ export function languageClass(models: ModelClass): SourceClass {
           return generatedSequences(writerOf(model, "tokens"), { ids, mask }, generate, {
             backend,
             eosTokenId,
+            positions,
+            useCache,
           });
         },
       };

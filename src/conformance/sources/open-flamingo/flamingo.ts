@@ -43,7 +43,7 @@ function encoderName(weights: BuildContext<Release>["weights"]): Partial<OpenFla
 
 export const call = ["vision_x", "lang_x", "attention_mask", "labels"];
 
-/** The model that a configuration describes, and the padding token of its language model. */
+/** The model that a configuration describes, and what `generate` takes from the configuration of its language model. */
 export function flamingoOf(
   config: JsonObject,
   at: FieldLocation,
@@ -56,7 +56,8 @@ export function flamingoOf(
     profile: profile.name,
     behaviour: encoderName(weights),
   });
-  return { model, padTokenId: langEncoder.padTokenId };
+  const { padTokenId, positions, useCache } = langEncoder;
+  return { model, padTokenId, positions, useCache };
 }
 
 /** Images and text of a call. */
@@ -78,7 +79,7 @@ export const flamingo: SourceClass<Release> = {
       },
       at,
     );
-    const { model, padTokenId } = flamingoOf(rest, at, context);
+    const { model, padTokenId, positions, useCache } = flamingoOf(rest, at, context);
     if (!generate)
       return {
         model,
@@ -101,6 +102,8 @@ export const flamingo: SourceClass<Release> = {
         return generatedSequences(model.withMedia(visionX), text, paddedWith(generate, padTokenId), {
           backend,
           eosTokenId: eocTokenId, // the language model's own end is ignored
+          positions,
+          useCache,
           mediaTokenId,
         });
       },

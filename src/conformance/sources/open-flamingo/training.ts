@@ -1,5 +1,5 @@
 // train_utils.py of open-flamingo, train_one_epoch: the labels of both data sets, and the gradient of the embeddings.
-import { integer, list, number, oneOf, optional, string } from "../../../io/fields.ts";
+import { integer, list, number, oneOf, optional, orNull, string } from "../../../io/fields.ts";
 import { embeddingGradientMask } from "../../../training/open-flamingo/gradient-mask.ts";
 import { type LabelOptions, laionLabels, mmc4Labels } from "../../../training/open-flamingo/labels.ts";
 import { moduleClass, type SourceClass } from "../interface/source.ts";
@@ -20,8 +20,8 @@ const labelOptions = {
 /** `clip` and `others` say what the loop does afterwards with all gradients. */
 const maskOptions = {
   keep: list(integer),
-  clip: optional(number, undefined),
-  others: optional(string, undefined),
+  clip: optional(orNull(number), null),
+  others: optional(orNull(string), null),
 };
 
 const LABELS = { laion: laionLabels, mmc4: mmc4Labels };

@@ -37,9 +37,10 @@ const readers = {
   max_length: count,
   min_length: optional(orNull(length), 0),
   min_new_tokens: count,
-  eos_token_id: optional(orNull(idOrIds), null),
-  pad_token_id: optional(orNull(integer), null),
-  use_cache: optional(boolean, true),
+  // null, unlike an argument that is left out, leaves nothing of the model's configuration
+  eos_token_id: optional(orNull(idOrIds), undefined),
+  pad_token_id: optional(orNull(integer), undefined),
+  use_cache: optional(boolean, undefined),
   do_sample: optional(boolean, false),
   num_beams: optional(length, 1),
   num_return_sequences: optional(length, 1),
@@ -56,7 +57,7 @@ const readers = {
 type Readers = typeof readers;
 export type GenerateArguments = CamelCased<{ readonly [K in keyof Readers]: ReturnType<Readers[K]> }>;
 
-/** The tokens that `generate` adds where no length is given. */
+/** The tokens that `generate` adds where no length is given, as far as the model has positions. */
 const DEFAULT_LENGTH = 20;
 
 /** The arguments of the package's GenerationConfig. */
@@ -73,7 +74,7 @@ export const generateArguments = (value: Json | undefined, at: FieldLocation): G
 /** The arguments with the padding token of the model's configuration, where the call names none. */
 export const paddedWith = (given: GenerateArguments, padTokenId: number | null): GenerateArguments => ({
   ...given,
-  padTokenId: given.padTokenId ?? padTokenId,
+  padTokenId: given.padTokenId === undefined ? padTokenId : given.padTokenId,
 });
 
 /** Options of the processors in common. */
@@ -86,10 +87,15 @@ export const processorOptions = (given: GenerateArguments) => ({
   never: given.suppressTokens ?? [],
 });
 
-function optionsOf(given: GenerateArguments, eos: readonly number[], promptLength: number): GenerateOptions {
-  const { maxNewTokens, maxLength, minNewTokens, numBeams } = given;
+function optionsOf(
+  given: GenerateArguments,
+  eos: readonly number[],
+  { promptLength, positions }: { readonly promptLength: number; readonly positions: number | null },
+): GenerateOptions {
+  const { maxNewTokens, minNewTokens, numBeams } = given;
+  const maxLength = given.maxLength ?? Math.min(promptLength + DEFAULT_LENGTH, positions ?? Infinity);
   const beams = { beams: numBeams, lengthPenalty: given.lengthPenalty, earlyStopping: given.earlyStopping };
-  const maxTokens = maxNewTokens ?? (maxLength === null ? DEFAULT_LENGTH : maxLength - promptLength);
+  const maxTokens = maxNewTokens ?? maxLength - promptLength;
   if (maxTokens < 1)
     throw new LoadError(`max_length is ${maxLength}, and the prompt has ${promptLength} tokens`);
   return {
@@ -136,8 +142,8 @@ export function inferredMask(
   modelEnd: number | null,
 ): Bool<"b s"> {
   const [b = 0, l = 0] = ids.shape;
-  const ends = eosTokenId ?? [modelEnd];
-  if (pad === null || ends.includes(pad)) return noPadding(b, l);
+  const ends = eosTokenId === undefined ? [modelEnd] : (eosTokenId ?? []);
+  if (pad === null || pad === undefined || ends.includes(pad)) return noPadding(b, l);
   return new Bool(
     [b, l],
     Uint8Array.from(ids.flat(), (id) => Number(id !== pad)),
@@ -149,6 +155,10 @@ export interface GenerateContext {
   readonly backend: Backend;
   /** The end tokens of the model, where the call names none. */
   readonly eosTokenId?: readonly number[] | number | null;
+  /** `max_position_embeddings` of the model's configuration, where it has that member. */
+  readonly positions: number | null;
+  /** `use_cache` of the model's configuration, which `generate` takes over. */
+  readonly useCache: boolean;
   readonly mediaTokenId?: number | null;
 }
 
@@ -160,13 +170,15 @@ export async function generatedSequences(
   model: Writer,
   text: PaddedText,
   given: GenerateArguments,
-  { backend, eosTokenId = null, mediaTokenId = null }: GenerateContext,
+  { backend, eosTokenId = null, positions, useCache, mediaTokenId = null }: GenerateContext,
 ): Promise<Outputs> {
-  const eos = given.eosTokenId ?? (eosTokenId === null ? [] : [eosTokenId].flat());
+  const ends = given.eosTokenId === undefined ? eosTokenId : given.eosTokenId;
+  const eos = ends === null ? [] : [ends].flat();
   const rows = rowsOf(text.ids);
-  const options = { ...optionsOf(given, eos, text.ids.shape[1] ?? 0), seenPrompts: rows, backend };
+  const promptLength = text.ids.shape[1] ?? 0;
+  const options = { ...optionsOf(given, eos, { promptLength, positions }), seenPrompts: rows, backend };
   const prompts = promptsOf(text, mediaTokenId);
-  const writer = given.useCache ? model : withoutCache(model);
+  const writer = (given.useCache ?? useCache) ? model : withoutCache(model);
   if (given.numBeams === 1) {
     const found = await generate(writer, prompts, options);
     const added = found.map((row, i) => row.slice(prompts[i]?.length));

@@ -17,4 +17,4 @@ const others = {
   use_cache: flag,
 };
 
-export const gptJ = modelClass(options, others, released.build);
+export const gptJ = modelClass(options, others, released.build, { positions: "n_positions" });

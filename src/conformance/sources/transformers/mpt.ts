@@ -34,4 +34,4 @@ const others = {
   rotary_precision: rotaryPrecision, // every language model of a case may give it; MPT has no angles
 };
 
-export const mpt = modelClass(options, others, released.build);
+export const mpt = modelClass(options, others, released.build, { positions: null, caches: false });

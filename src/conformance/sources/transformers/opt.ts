@@ -17,4 +17,4 @@ const others = {
   rotary_precision: rotaryPrecision, // every language model of a case may give it; OPT has no angles
 };
 
-export const opt = modelClass(options, others, released.build, 1);
+export const opt = modelClass(options, others, released.build, { padding: 1 });

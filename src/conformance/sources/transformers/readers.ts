@@ -12,12 +12,18 @@ export const layersOrDefault = optional(layers, undefined);
 /** The precision of rotary angles, which cases choose beside the options of the package. */
 export const rotaryPrecision = optional(oneOf("float32", "float64"), undefined);
 
+/** `max_position_embeddings` of configurations that name none. */
+const DEFAULT_POSITIONS = 2048;
+
 /** A language model, and the tokens that end its text and fill it up by default. */
 export interface BuiltModel {
   readonly model: LanguageModel;
   readonly eosTokenId: number | null;
   /** The token that fills rows up where a call names none. */
   readonly padTokenId: number | null;
+  /** The number of positions, where the configuration limits them. */
+  readonly positions: number | null;
+  readonly useCache: boolean;
 }
 
 /** A class of language models: the names of its options, and its constructor. */
@@ -28,13 +34,18 @@ export interface ModelClass {
 
 /**
  * The class of a model whose configuration has `options`, which its constructor takes, and `others`: those that decide nothing about the
- * numbers of a forward pass, or that have one supported value. `padding` is the padding token of a configuration that names none.
+ * numbers of a forward pass, or that have one supported value. `padding` is the padding token of a configuration that names none,
+ * `positions` the option that is `max_position_embeddings` of the package's configuration, and `caches` its default of `use_cache`.
  */
 export function modelClass<O extends object, R extends { readonly eos_token_id: number | null }>(
   options: Readers<O>,
   others: Readers<R>,
   make: (options: CamelCased<O>) => LanguageModel,
-  padding: number | null = null,
+  {
+    padding = null,
+    positions = "max_position_embeddings",
+    caches = true,
+  }: { readonly padding?: number | null; readonly positions?: string | null; readonly caches?: boolean } = {},
 ): ModelClass {
   const readers = { ...options, ...others } as Readers<O & R>;
   const taken = new Set(Object.keys(options).map(camel));
@@ -43,11 +54,17 @@ export function modelClass<O extends object, R extends { readonly eos_token_id: 
     build(config, at) {
       const read = Object.entries(readOptions(readers, config, at));
       const own = Object.fromEntries(read.filter(([name]) => taken.has(name))) as CamelCased<O>;
-      const { eosTokenId, padTokenId = padding } = Object.fromEntries(read) as {
+      const {
+        eosTokenId,
+        padTokenId = padding,
+        useCache = caches,
+      } = Object.fromEntries(read) as {
         eosTokenId: number | null;
         padTokenId?: number | null;
+        useCache?: boolean;
       };
-      return { model: make(own), eosTokenId, padTokenId };
+      const limit = positions === null ? null : optional(integer, DEFAULT_POSITIONS)(config[positions], at);
+      return { model: make(own), eosTokenId, padTokenId, positions: limit, useCache };
     },
   };
 }

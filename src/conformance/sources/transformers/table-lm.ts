@@ -59,7 +59,11 @@ export const tableLM: SourceClass = {
       run(inputs, backend) {
         const ids = new Arguments(inputs).int(IDS, "b l");
         const mask = noPadding(ids.shape[0] ?? 0, ids.shape[1] ?? 0); // the table needs no mask
-        return generatedSequences(writerOfTable(model), { ids, mask }, generate, { backend });
+        return generatedSequences(writerOfTable(model), { ids, mask }, generate, {
+          backend,
+          positions: null,
+          useCache: true,
+        });
       },
     };
   },
