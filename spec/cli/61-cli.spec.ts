@@ -130,16 +130,19 @@ const COMMANDS = [
   "vqa",
 ];
 
-test.each([[["--help"]], ...COMMANDS.map((name) => [[name, "--help"]])])(
-  "%j has an example and fits 80 columns",
-  (args) => {
-    const { status, stdout } = flamboyance(...args);
-    expect(stdout).toMatch(/Example\n +flamboyance /);
-    expect(stdout).toMatch(/\nExit status\n {2}0 /);
-    expect(stdout.split("\n").filter((line) => widthOf(line) > 80)).toEqual([]);
-    expect(status).toBe(0);
-  },
-);
+const TASKS = ["digits", "perceiver-digits", "perceiver-flow", "smollm2-digits"];
+
+test.each([
+  [["--help"]],
+  ...COMMANDS.map((name) => [[name, "--help"]]),
+  ...TASKS.map((task) => [["train", task, "--help"]]),
+])("%j has an example and fits 80 columns", (args) => {
+  const { status, stdout } = flamboyance(...args);
+  expect(stdout).toMatch(/Example\n +flamboyance /);
+  expect(stdout).toMatch(/\nExit status\n {2}0 /);
+  expect(stdout.split("\n").filter((line) => widthOf(line) > 80)).toEqual([]);
+  expect(status).toBe(0);
+});
 
 test("--help names every command", () => {
   const { stdout } = flamboyance("--help");

@@ -413,7 +413,7 @@ describe("mistakes", () => {
       ["a"],
       "it does not exist; name a model folder of Hugging Face (in a clone of the repository, npm run fetch:smollm2 makes one)",
     ],
-    ["no-tokenizer", without("tokenizer.json"), ["a"], "there is no tokenizer.json"],
+    ["no-tokenizer", without("tokenizer.json"), ["a"], "no-tokenizer: there is no tokenizer.json"],
     ["no-config", without("config.json"), ["a"], "there is no config.json"],
     ["no-weights", without("model.safetensors"), ["a"], "there is none of model.safetensors"],
     ["short-weights", with_("model.safetensors", "x"), ["a"], "model.safetensors"],

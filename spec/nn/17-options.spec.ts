@@ -14,7 +14,7 @@ import { MosaicMptForCausalLM } from "../../src/models/language-models/mosaic-mp
 import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import { resizeVocabulary } from "../../src/models/language-models/vocabulary.ts";
-import { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
+import { OpenFlamingo, type OpenFlamingoOptions } from "../../src/models/open-flamingo/flamingo.ts";
 import { OpenFlamingoResampler } from "../../src/models/open-flamingo/perceiver-resampler.ts";
 import { OpenClipVisionTransformer } from "../../src/models/vision/clip/open-clip.ts";
 import {
@@ -66,6 +66,8 @@ const call =
   (make: (options: never) => unknown) =>
   (options: Options): unknown =>
     make(options as never);
+
+const llamaOfOneLayer = () => new LlamaForCausalLM({ numHiddenLayers: 1 });
 
 const calls: Readonly<Record<string, Call>> = {
   FeedForward: {
@@ -220,10 +222,13 @@ const calls: Readonly<Record<string, Call>> = {
     required: ["dim"],
   },
   OpenFlamingo: {
-    make: call((o) => new OpenFlamingo(o)),
+    make: call((o: OpenFlamingoOptions) => {
+      const isModel = o?.langEncoder instanceof LlamaForCausalLM; // wrapped once
+      return new OpenFlamingo(isModel ? { ...o, langEncoder: llamaOfOneLayer() } : o);
+    }),
     valid: {
       visionEncoder: encoder,
-      langEncoder: new LlamaForCausalLM({ numHiddenLayers: 1 }),
+      langEncoder: llamaOfOneLayer(),
       eocTokenId: 1,
       mediaTokenId: 2,
       visDim: 6,

@@ -74,7 +74,7 @@ export interface PromptOptions {
 }
 
 /** Throws a RuleError if a text holds a token that has a meaning in prompts. */
-function checkText(text: string, what: string): void {
+export function checkPromptText(text: string, what: string): void {
   const marker = [IMAGE, END].find((token) => text.includes(token));
   if (marker !== undefined)
     throw new RuleError(
@@ -96,11 +96,11 @@ export function fewShotPrompt<Q, I>(
   const { before, written, separator, answer } = task;
   const shown = demonstrations.map((one, i) => {
     const text = `${before(one.query)}${written(one.answer)}`;
-    checkText(text, `demonstration ${i}`);
+    checkPromptText(text, `demonstration ${i}`);
     return `${textOnly ? "" : IMAGE}${text}${END}${separator}`; // [evaluate.context]
   });
   const last = before(query.query);
-  checkText(last, "the query");
+  checkPromptText(last, "the query");
   const { zeroShotImages } = evaluationProfiles[profile];
   const isAlone = textOnly && (answer === "text" || zeroShotImages === "query"); // [evaluate.zero-shot-images]
   const images = isAlone ? [] : demonstrations.map(({ image }) => image);

@@ -118,6 +118,12 @@ export function checkValue(caller: string, name: string, value: unknown, check: 
   );
 }
 
+/** Throws a RuleError unless a call is given an object of options. */
+export function checkObject(caller: string, options: unknown): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw new RuleError(`${caller} takes an object of options, not ${shown(options)}`, "options.values");
+}
+
 /** Throws a RuleError if a call has more positional arguments than it takes. `takes` describes those that it takes. */
 export function checkNoMore(caller: string, takes: string, surplus: readonly unknown[]): void {
   if (surplus.length === 0) return;
@@ -181,8 +187,7 @@ export function checked<O extends object>(
   signature: Signature = { call: `${caller}.__init__`, takes: "keyword-only" },
 ): O {
   const all: Checks = checks;
-  if (typeof options !== "object" || options === null || Array.isArray(options))
-    throw new RuleError(`${caller} takes an object of options, not ${shown(options)}`, "options.values");
+  checkObject(caller, options);
   const known = Object.keys(all);
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(all, name));
   if (unknown !== undefined) throw unknownOption(caller, unknown, known, signature); // [options.known]

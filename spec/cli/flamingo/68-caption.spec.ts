@@ -298,6 +298,12 @@ describe("mistakes", () => {
     expect([status, stdout]).toEqual([2, ""]);
   });
 
+  test("a file of demonstrations may begin with a byte order mark", () => {
+    const file = at("marked.jsonl");
+    writeFileSync(file, `\ufeff${JSON.stringify({ image: dog, caption: "a dog" })}\n`);
+    expect(promptOf(caption(cat, "--demos", file, "--json")).images).toEqual([dog, cat]);
+  });
+
   test("broken and missing pictures are named, and so are demonstrations", () => {
     const broken = at("broken.png");
     writeFileSync(broken, Buffer.from("89504e470d0a1a0a00", "hex"));
@@ -319,7 +325,12 @@ describe("mistakes", () => {
       [withFile('{"image": "a.png"}'), `${file}, line 1`],
       [withFile('{"image": "a.png", "caption": "x", "answer": "y"}'), '"answer" is no field of caption'],
       [withFile("\n\n"), "has no demonstrations"],
-      [withFile('{"image": "a.png", "caption": "a <image>"}'), "demonstration 0 contains <image>"],
+      [withFile('\n{"image": "a.png", "caption": "a <image>"}'), `${file}, line 2 contains <image>`],
+      [withFile('\n{"image": "a.png", "caption": " "}'), `${file}, line 2: "caption" is empty`],
+      [withFile('{"image": "", "caption": "a"}'), `${file}, line 1: "image" is empty`],
+      [withFile('\n{"image": "none.png", "caption": "a"}'), `${file}, line 2: cannot open ${at("none.png")}`],
+      [caption(cat, "--demo", `${cat}=a<image>`), `the demonstration of ${cat} contains <image>`],
+      [caption(cat, at("none.png")), at("none.png")], // before the first picture is captioned
     ] as const;
     for (const [{ status, stdout, stderr }, text] of failures) {
       expect(stderr).toContain(text);

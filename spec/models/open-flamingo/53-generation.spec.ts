@@ -159,3 +159,18 @@ test("generation leaves cached media as they were, also where it fails", async (
   expect(error.rule).toBe("embedding.rows");
   expect(list(of.forward(call).logits)).toEqual(before);
 });
+
+test("a model that is no OpenFlamingo, and options that are none, are refused by name", async () => {
+  const options = undefined as unknown as GenerateFlamingoOptions;
+  const flamingo = model();
+  expect((await refusalOf(() => generateFlamingo(flamingo, options))).message).toContain(
+    "generateFlamingo takes an object of options, not undefined",
+  );
+  const other = flamingo.lang_encoder as unknown as OpenFlamingo;
+  expect((await refusalOf(() => generateFlamingo(other, options))).message).toContain(
+    "generateFlamingo takes an OpenFlamingo, not an object (LlamaForCausalLM)",
+  );
+  expect(() => flamingo.loss(undefined as never)).toThrow("OpenFlamingo.loss takes an object of options");
+  expect(() => flamingo.cacheMedia(undefined as never)).toThrow("cacheMedia takes an object of options");
+  expect(() => flamingo.cacheMedia({} as never)).toThrow("OpenFlamingo.cacheMedia needs inputIds");
+});

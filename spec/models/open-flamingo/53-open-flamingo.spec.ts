@@ -69,6 +69,22 @@ test("[openflamingo.first-layer] layers before the first one have no cross-atten
   ]);
 });
 
+test("[openflamingo.once] a language model is wrapped once, and sizes that follow from the model are no options", () => {
+  const langEncoder = llama();
+  const { layers } = langEncoder;
+  for (const [options, text] of [
+    [{ perceiver: { dim: 9 } }, "dim"],
+    [{ crossAttn: { dimMedia: 9 } }, "dimMedia"],
+    [{ crossAttn: { convention: "paper" } }, "convention"],
+  ] as const)
+    expect(() => flamingo({ langEncoder, ...(options as object) })).toThrow(`has no option "${text}"`);
+  expect(langEncoder.layers).toBe(layers); // a refused call leaves the language model as it was
+  const { lang_encoder } = flamingo({ langEncoder });
+  const wrapped = lang_encoder.layers;
+  expect(() => flamingo({ langEncoder })).toThrow("another OpenFlamingo");
+  expect(langEncoder.layers).toBe(wrapped);
+});
+
 test("[openflamingo.layer] cross-attention stands in front of the layer, which is given mask and cache", () => {
   const cross = weighted(
     new GatedCrossAttentionBlock({

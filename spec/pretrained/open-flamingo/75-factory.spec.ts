@@ -305,6 +305,10 @@ test("[flamingofolder.settings] [flamingofolder.files] a folder with unknown or 
   await refused(bad({ cross_attn_every_n_layers: "2" }), file, "cross_attn_every_n_layers");
   await refused(bad({ cross_attn_every_n_layers: 0 }), file, "crossAttnEveryNLayers");
   await refused(bad({ cross_attn_every_n_layers: 2 }), "checkpoint.safetensors");
+  await refused(bad({ lang_encoder_path: "" }), file, "lang_encoder_path");
+  await refused(bad({ vision_encoder_path: "" }), file, "vision_encoder_path");
+  await refused(bad({ perceiver: { ...SETTINGS.perceiver, dim: 8 } }), file, '"dim"');
+  await refused(bad({ cross_attn: { ...SETTINGS.cross_attn, convention: "paper" } }), file, '"convention"');
   await refused(bad({ perceiver: { depth: -1 } }), file, "depth");
   await refused(bad({ perceiver: { deep: 1 } }), file, "deep");
   await refused(bad({ cross_attn: { heads: 1e9 } }), file, "heads");
@@ -318,6 +322,48 @@ test("[flamingofolder.settings] [flamingofolder.files] a folder with unknown or 
   // @ts-expect-error the setting is misspelt
   expect(() => saveFlamingo(folder, model, { profil: "flamboyance" })).toThrow("profil");
   expect(existsSync(join(folder, "checkpoint.safetensors"))).toBe(false);
+});
+
+test("[flamingofolder.settings] settings that describe another model than the saved one are refused, and nothing is written", async () => {
+  const { model } = await create({}, { crossAttnFirstLayer: 1 });
+  const given = { ...SETTINGS, cross_attn_first_layer: 1 };
+  for (const [change, text] of [
+    [{ cross_attn_first_layer: 0 }, "gated.0"],
+    [{ cross_attn_every_n_layers: 3 }, "gated.1"],
+    [
+      { perceiver: { ...SETTINGS.perceiver, num_latents: 3 } },
+      "perceiver.latents is [2 4] in the model and [3 4]",
+    ],
+    [{ perceiver: { ...SETTINGS.perceiver, depth: 2 } }, "perceiver.layers.1"],
+    [{ cross_attn: {} }, "gated.1"],
+  ] as const) {
+    const folder = fresh();
+    expect(() => saveFlamingo(folder, model, { ...given, ...change })).toThrow(text);
+    expect(existsSync(folder)).toBe(false);
+  }
+  saveFlamingo(fresh(), model, given);
+  // @ts-expect-error a language model alone
+  expect(() => saveFlamingo(fresh(), model.lang_encoder)).toThrow("saveFlamingo takes an OpenFlamingo");
+});
+
+test("an option of loadFlamingo that is refused is named as such, and not as a setting of the file", async () => {
+  const langEncoder = resolve(languageFolder());
+  const { model } = await create({}, { langEncoder });
+  const folder = fresh();
+  saveFlamingo(folder, model, { ...SETTINGS, lang_encoder_path: langEncoder });
+  for (const [options, text] of [
+    [{ languageModel: 5 }, "loadFlamingo: languageModel is 5"],
+    [{ visionEncoder: {} }, "loadFlamingo: visionEncoder is an object"],
+    [{ profile: "x" }, 'no profile is called "x"'],
+    [{ behaviour: { surplus: 1 } }, 'behaviour has no option "surplus"'],
+    [{ loading: 5 }, "loadFlamingo: loading is 5"],
+  ] as const) {
+    const { message } = await refusalOf(() => loadFlamingo(folder, options as object));
+    expect(message).toContain(text);
+    expect(message).not.toContain("open-flamingo.json");
+  }
+  // @ts-expect-error a folder is required
+  expect((await refusalOf(() => loadFlamingo())).message).toContain("loadFlamingo: folder is undefined");
 });
 
 test("[factory.tokens] options that are none are refused", async () => {

@@ -8,6 +8,7 @@ import { CAPTION, VQA } from "../help/flamingo.ts";
 import { paintOn, widthOn, writeJson, writeOut, writeWritten } from "../terminal.ts";
 import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping.ts";
 import { type Answer, answered } from "./answering.ts";
+import { checkPicture } from "./demonstrations.ts";
 import { attentionTable, flamingoDocument } from "./document.ts";
 import { loadedFlamingo, Pictures } from "./loading.ts";
 import { type CliPrompt, promptsOf, similarPrompts } from "./prompts.ts";
@@ -24,6 +25,7 @@ async function run(
   { signal, status }: Stopping,
 ): Promise<number> {
   const begin = now();
+  for (const path of request.pictures) checkPicture(path);
   const written = request.rices ? null : promptsOf(request); // its errors come before the model is loaded
   const flamingo = await loadedFlamingo(request, signal);
   try {

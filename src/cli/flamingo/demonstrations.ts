@@ -1,6 +1,7 @@
 // Demonstrations of `flamboyance caption` and `vqa`: those of --demo, and those of a file, one JSON object a line.
 import { dirname } from "node:path";
 import { kindOf } from "#host";
+import { checkPromptText } from "../../evaluation/prompts.ts";
 import { type FieldLocation, optional, type Read, record, string } from "../../io/fields.ts";
 import { parseJson } from "../../io/json.ts";
 import { resolved } from "../../io/paths.ts";
@@ -13,6 +14,8 @@ import type { FlamingoRequest, FlamingoTask } from "./request.ts";
 
 /** A picture with its answer. */
 export interface CliDemonstration {
+  /** Where it was given, for messages: a file and a line, or the number of a --demo. */
+  readonly place: string;
   readonly image: string;
   readonly answer: string;
   /** Null: that of the query. */
@@ -28,7 +31,7 @@ const answerLine = record<{ image: string; question: string | null; answer: stri
   question: optional(string, null),
   answer: string,
 });
-const lines: { readonly [T in FlamingoTask]: Read<CliDemonstration> } = {
+const lines: { readonly [T in FlamingoTask]: Read<Omit<CliDemonstration, "place">> } = {
   caption(value, at) {
     const { image, caption } = captionLine(value, at);
     return { image, answer: caption, question: null };
@@ -44,7 +47,10 @@ function demonstrationOf(task: FlamingoTask, file: string, line: string, number:
   const found = lines[task](json, at);
   const [unknown] = unread;
   if (unknown !== undefined) throw new LoadError(`${name}: ${quoted(unknown)} is no field of ${task}`);
-  return { ...found, image: resolved(dirname(file), found.image) };
+  const empty = Object.entries(json).find(([, text]) => typeof text === "string" && text.trim() === "");
+  if (empty !== undefined)
+    throw new LoadError(`${name}: ${quoted(empty[0])} is empty; write it, or leave the line out`);
+  return { ...found, image: resolved(dirname(file), found.image), place: name };
 }
 
 /** The demonstrations of a file, or of the file in a folder. */
@@ -56,8 +62,11 @@ function readDemonstrations(task: FlamingoTask, path: string): CliDemonstration[
     );
   const bytes = readInput(file, MOST_BYTES + 1);
   const text = bytes.length > MOST_BYTES ? null : utf8(bytes);
-  if (text === null) throw new LoadError(`${file} is not text in UTF-8, or is longer than 16 MB`);
-  const all = text.split(/\r?\n/);
+  if (text === null)
+    throw new LoadError(
+      `${file} is not text in UTF-8, or is longer than 16 MB; name a file with one JSON object a line`,
+    );
+  const all = text.replace(/^\ufeff/, "").split(/\r?\n/);
   if (all.length > MOST_LINES)
     throw new LoadError(`${file} has more than ${MOST_LINES} lines; make it shorter`);
   const found = all.flatMap((line, i) =>
@@ -67,21 +76,38 @@ function readDemonstrations(task: FlamingoTask, path: string): CliDemonstration[
   return found;
 }
 
+/** Throws a LoadError unless there is something at the path of a picture. `before`: what the message begins with. */
+export function checkPicture(path: string, before = ""): void {
+  if (kindOf(path) === "nothing")
+    throw new LoadError(
+      `${before}cannot open ${path}: there is no such file or folder; check the path  [io.file-errors]`,
+    );
+}
+
 /** All demonstrations of a request: those of the file, then those of --demo. Throws a UsageError if there are too many for one prompt. */
 export function demonstrationsOf(request: FlamingoRequest): CliDemonstration[] {
-  const { task, demonstrations, demosPath, shots, rices } = request;
+  const { task, demonstrations, demosPath, shots, rices, textOnly } = request;
   const ofFile = demosPath === undefined ? [] : readDemonstrations(task, demosPath);
-  const all = [...ofFile, ...demonstrations.map((one) => ({ ...one, question: null }))];
+  const given = demonstrations.map((one) => ({
+    ...one,
+    question: null,
+    place: `the demonstration of ${one.image}`,
+  }));
+  const all = [...ofFile, ...given];
   if (shots !== undefined && shots > all.length)
     throw new UsageError(
       `--shots is ${shots}, and there ${all.length === 1 ? "is" : "are"} ${counted(all.length, "demonstration")}; give more of them`,
     );
+  const taken = rices ? all : all.slice(0, shots);
+  for (const { question, answer, image, place } of taken) {
+    checkPromptText(`${question ?? ""} ${answer}`, place);
+    if (!textOnly || rices) checkPicture(image, `${place}: `);
+  }
   if (rices || shots === undefined) {
     if (!rices && all.length > 64)
       throw new UsageError(
         `there are ${all.length} demonstrations; choose among them with --shots K, at most 64`,
       );
-    return all;
   }
-  return all.slice(0, shots);
+  return taken;
 }

@@ -1,4 +1,5 @@
 // The arguments of `flamboyance caption` and `flamboyance vqa`.
+import { counted } from "../../masks/sentences.ts";
 import type { WriteOptions } from "../../writing/write-text.ts";
 import { optionalWhole, type readArguments } from "../arguments.ts";
 import { UsageError } from "../usage-error.ts";
@@ -68,7 +69,8 @@ export interface FlamingoRequest extends Computation {
 /** IMAGE=ANSWER */
 function demonstration(text: string): GivenDemonstration {
   const at = text.indexOf("=");
-  if (at > 0 && at + 1 < text.length) return { image: text.slice(0, at), answer: text.slice(at + 1) };
+  const answer = text.slice(at + 1);
+  if (at > 0 && answer.trim() !== "") return { image: text.slice(0, at), answer };
   throw new UsageError(
     `--demo is IMAGE=ANSWER, such as cat.png="a cat", not "${text}"; names with = in them go into a file for --demos`,
   );
@@ -85,10 +87,11 @@ function questionsOf(task: FlamingoTask, values: FlamingoValues, pictures: numbe
     if (given.length > 0) throw new UsageError("--prompt is the whole text; write the question into it");
     return [];
   }
-  if (given.length === 0 || given.includes("")) throw new UsageError('vqa needs --question "…"');
+  if (given.length === 0 || given.some((text) => text.trim() === ""))
+    throw new UsageError('vqa needs --question "…"');
   if (given.length !== 1 && given.length !== pictures)
     throw new UsageError(
-      `there are ${given.length} questions and ${pictures} pictures; give one question for all, or one for each`,
+      `there are ${counted(given.length, "question")} and ${counted(pictures, "picture")}; give one question for all, or one for each`,
     );
   return Array.from({ length: pictures }, (_, i) => given[i] ?? given[0] ?? "");
 }

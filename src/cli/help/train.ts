@@ -113,5 +113,6 @@ Exit status
   0 trained   2 a file or a backend is broken   3 usage   130 stopped by Ctrl-C
 
 Example
-  flamboyance train smollm2-digits --model ~/.cache/flamboyance/SmolLM2-135M-Instruct
+  flamboyance train smollm2-digits --out run \\
+    --model ~/.cache/flamboyance/SmolLM2-135M-Instruct
 `;

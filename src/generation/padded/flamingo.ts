@@ -1,9 +1,10 @@
 // `Flamingo.generate` of open-flamingo 2.0.1 (open_flamingo/src/flamingo.py): a padded batch of texts with images in, texts with their
 // continuations out.
 import { noPadding } from "../../models/language-model.ts";
-import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
+import { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
 import type { FlamingoImages } from "../../models/open-flamingo/inputs.ts";
-import { type Check, checked, optional, passing } from "../../nn/options.ts";
+import { type Check, checked, checkObject, optional, passing, shown } from "../../nn/options.ts";
+import { RuleError } from "../../tensor/errors.ts";
 import { Bool, Int } from "../../tensor/tensor.ts";
 import { generate } from "../generate.ts";
 import { type GenerateOptions, tokenId } from "../options.ts";
@@ -51,6 +52,12 @@ export async function generateFlamingo(
   model: OpenFlamingo,
   options: GenerateFlamingoOptions,
 ): Promise<Int<"b l">> {
+  if (!(model instanceof OpenFlamingo))
+    throw new RuleError(
+      `generateFlamingo takes an OpenFlamingo, not ${shown(model)}; generate continues texts of other models`,
+      "options.values",
+    );
+  checkObject("generateFlamingo", options);
   const { visionX, features, media, langX, attentionMask, padTokenId, ...rest } = options;
   const own = checked("generateFlamingo", { langX, attentionMask, padTokenId }, checks);
   const { eocTokenId, behaviour } = model.options;

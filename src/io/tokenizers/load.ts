@@ -87,7 +87,7 @@ async function readVocabulary(path: string, folder: Folder): Promise<Vocabulary>
     if (bytes !== null) return fromModel(bytes, `${path}/${name}`, folder);
   }
   throw new LoadError(
-    `${folder}: there is no tokenizer.json, and none of ${MODEL_FILES.join(", ")}  [tokenizer.files]`,
+    `${path}: there is no tokenizer.json, and none of ${MODEL_FILES.join(", ")}; name a folder that has one of them  [tokenizer.files]`,
   );
 }
 

@@ -2,7 +2,17 @@
 // gated cross-attention before layers of a language model.
 import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
 import { nextLabels } from "../../nn/cross-entropy.ts";
-import { type Check, checked, count, flag, layers, optional, passing, whole } from "../../nn/options.ts";
+import {
+  type Check,
+  checked,
+  checkObject,
+  count,
+  flag,
+  layers,
+  optional,
+  passing,
+  whole,
+} from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { detach } from "../../tensor/ops/functions.ts";
@@ -35,6 +45,7 @@ import {
   type FlamingoImages,
   type FlamingoInputs,
   type FlamingoOutputs,
+  idsCheck,
   imageInputs,
   passInputs,
   textMask,
@@ -50,6 +61,8 @@ export interface OpenFlamingoCrossAttention {
   readonly heads?: number | undefined;
   readonly ffMult?: number | undefined;
 }
+
+type Resampler = Omit<OpenFlamingoResamplerOptions, "dim">;
 
 export interface OpenFlamingoOptions {
   /** From images "b c h w" to tokens "b n d", without a pooled token; d is `visDim`. */
@@ -67,7 +80,7 @@ export interface OpenFlamingoOptions {
   /** The first layer that may have cross-attention; an option of this project, not of the package. Default 0. */
   readonly crossAttnFirstLayer?: number | undefined;
   /** Sizes of the resampler, which the release fixes. */
-  readonly perceiver?: Omit<OpenFlamingoResamplerOptions, "dim"> | undefined;
+  readonly perceiver?: Resampler | undefined;
   /** Sizes of cross-attention, which the release fixes. */
   readonly crossAttn?: OpenFlamingoCrossAttention | undefined;
   /** Whether training computes activations inside layers a second time, see `keepOnly`. Default false. */
@@ -81,6 +94,22 @@ export interface OpenFlamingoOptions {
 const hasForward = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "forward" in value && typeof value.forward === "function";
 const id = whole(-(2 ** 31), 2 ** 31 - 1);
+/** Each value is checked by the module that is given it. */
+const any: Check = optional(passing("any value", () => true));
+const resamplerChecks: { readonly [K in keyof Resampler]-?: Check } = {
+  depth: any,
+  dimHead: any,
+  heads: any,
+  numLatents: any,
+  maxNumMedia: any,
+  maxNumFrames: any,
+  ffMult: any,
+};
+const crossAttentionChecks: { readonly [K in keyof OpenFlamingoCrossAttention]-?: Check } = {
+  dimHead: any,
+  heads: any,
+  ffMult: any,
+};
 const optionsOf = (module: string): Check =>
   optional(
     passing(
@@ -119,6 +148,15 @@ class ClipVisual implements ImageEncoder {
   }
 }
 
+/** Throws a RuleError for a language model whose layers are an OpenFlamingo's. */
+function checkUnwrapped({ layers }: LanguageModel): void {
+  if (layers.some((layer) => layer instanceof FlamingoLayer))
+    throw new RuleError(
+      "OpenFlamingo: the layers of langEncoder have cross-attention of another OpenFlamingo; give a language model of its own",
+      "openflamingo.once",
+    );
+}
+
 /** A pass that was read. */
 interface ReadPass {
   readonly x: Tensor<"b l d">;
@@ -147,8 +185,11 @@ export class OpenFlamingo {
 
   constructor(options: OpenFlamingoOptions) {
     const known = checked("OpenFlamingo", options, checks);
-    const { visionEncoder, langEncoder, eocTokenId, mediaTokenId, visDim, perceiver } = known;
-    const { crossAttnEveryNLayers: every = 1, crossAttnFirstLayer: first = 0, crossAttn } = known;
+    const { visionEncoder, langEncoder, eocTokenId, mediaTokenId, visDim } = known;
+    const { crossAttnEveryNLayers: every = 1, crossAttnFirstLayer: first = 0 } = known;
+    const perceiver = checked("OpenFlamingo: perceiver", known.perceiver ?? {}, resamplerChecks);
+    const crossAttn = checked("OpenFlamingo: crossAttn", known.crossAttn ?? {}, crossAttentionChecks);
+    checkUnwrapped(langEncoder);
     const { gradientCheckpointing = false } = known;
     const behaviour = openFlamingoBehaviour(known.profile ?? "flamboyance", known.behaviour);
     const { convention, encoderName } = behaviour;
@@ -200,13 +241,14 @@ export class OpenFlamingo {
    * layer, none before which has cross-attention: they depend on frozen weights and the text alone, so that they can be computed once for all
    * steps, and the gradient ends there. Throws as `forward` does.
    */
-  loss({
-    states = null,
-    ...inputs
-  }: FlamingoInputs & {
-    readonly labels: Int<"b l">;
-    readonly states?: StatesBefore | null | undefined;
-  }): Tensor<""> {
+  loss(
+    options: FlamingoInputs & {
+      readonly labels: Int<"b l">;
+      readonly states?: StatesBefore | null | undefined;
+    },
+  ): Tensor<""> {
+    checkObject("OpenFlamingo.loss", options);
+    const { states = null, ...inputs } = options;
     const { x, inputs: given, cached } = this.#read("OpenFlamingo.loss", inputs, states);
     if (!given.labels)
       throw new RuleError(
@@ -222,10 +264,14 @@ export class OpenFlamingo {
    * Encodes images once for several calls of `forward`, which are then given none. `inputIds` is the text in which the images stand; a text
    * without an image token follows it, and sees its last image. Throws as `forward` does.
    */
-  cacheMedia({ inputIds, ...images }: FlamingoImages & { readonly inputIds: Int<"b l"> }): void {
-    const { inputs } = passInputs("OpenFlamingo.cacheMedia", { langX: inputIds });
+  cacheMedia(options: FlamingoImages & { readonly inputIds: Int<"b l"> }): void {
+    const caller = "OpenFlamingo.cacheMedia";
+    checkObject(caller, options);
+    const { inputIds, ...images } = options;
+    checked(caller, { inputIds }, { inputIds: idsCheck });
+    const { inputs } = passInputs(caller, { langX: inputIds });
     const { langX } = inputs;
-    const media = this.#media(imageInputs("OpenFlamingo.cacheMedia", images));
+    const media = this.#media(imageInputs(caller, images));
     const pass = { read: readOn(null, langX), mask: textMask(inputs, false) };
     checkImages(imagesOf(pass, this.options), media, this.options, true);
     this.#cached = { media, counted: langX };

@@ -45,7 +45,7 @@ export interface FlamingoOutputs {
 const may = (wanted: string, accepts: Check["accepts"]): Check =>
   optional(nullable(passing(wanted, accepts)));
 const tensor = may("a tensor", (value) => value instanceof Tensor);
-const ids = passing("token ids, as int() makes them", (value) => value instanceof Int);
+export const idsCheck: Check = passing("token ids, as int() makes them", (value) => value instanceof Int);
 const hasText = (value: unknown): boolean =>
   typeof value === "object" && value !== null && "layers" in value && "text" in value;
 
@@ -56,9 +56,9 @@ const images: { readonly [K in keyof FlamingoImages]-?: Check } = {
 };
 const checks: { readonly [K in keyof FlamingoInputs]-?: Check } = {
   ...images,
-  langX: ids,
+  langX: idsCheck,
   attentionMask: may("booleans, as bool() makes them", (value) => value instanceof Bool),
-  labels: optional(nullable(ids)),
+  labels: optional(nullable(idsCheck)),
   clearConditionedLayers: optional(flag),
   pastKeyValues: may("a cache that the model returned", hasText),
   useCache: optional(flag),

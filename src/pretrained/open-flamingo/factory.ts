@@ -64,7 +64,7 @@ const isTower = (value: unknown): boolean =>
   typeof value === "object" &&
   value !== null &&
   ["encoder", "width", "imageProcessor"].every((name) => name in value);
-const checks: { readonly [K in keyof CreateFlamingoOptions]-?: Check } = {
+export const createChecks: { readonly [K in keyof CreateFlamingoOptions]-?: Check } = {
   visionEncoder: passing(
     "a path, or an image encoder with its width and a function imageProcessor",
     (value) => text.accepts(value) || isTower(value),
@@ -120,7 +120,7 @@ function initializeNew({ perceiver, lang_encoder }: OpenFlamingo, seed: number):
  * and a RuleError for an option that is refused.
  */
 export async function createFlamingo(options: CreateFlamingoOptions): Promise<FlamingoAndTransforms> {
-  const known = checked("createFlamingo", options, checks);
+  const known = checked("createFlamingo", options, createChecks);
   const { visionEncoder, langEncoder, tokenizer: tokenizerFolder = langEncoder } = known;
   const { newRows, seed = 0, loading } = known;
   const tokenizer = await loadFlamingoTokenizer(tokenizerFolder);

@@ -1,27 +1,33 @@
 // The folder of an OpenFlamingo: the trained part in open-flamingo's own names, and the paths of the two models that it connects.
 import { kindOf, writeFile } from "#host";
-import { integer, object, oneOf, optional, type Read, record, string } from "../../io/fields.ts";
+import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
+import { integer, object, oneOf, optional, type Read, record, refuse, string } from "../../io/fields.ts";
 import type { JsonObject } from "../../io/json.ts";
 import { resolved } from "../../io/paths.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { camelKeys } from "../../io/snake-case.ts";
 import { readJson } from "../../io/tokenizers/folder.ts";
-import { quoted } from "../../io/wording.ts";
+import { listed, quoted } from "../../io/wording.ts";
 import { checkpointState } from "../../models/open-flamingo/checkpoints/state.ts";
-import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
+import { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
+import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
+import { OpenFlamingoResampler } from "../../models/open-flamingo/perceiver-resampler.ts";
 import {
   type OpenFlamingoBehaviour,
   type OpenFlamingoProfile,
+  openFlamingoBehaviour,
   openFlamingoProfiles,
 } from "../../models/open-flamingo/profiles.ts";
-import { type Check, checked, optional as may, passing } from "../../nn/options.ts";
-import { ties } from "../../nn/state-dict.ts";
+import { type Check, checked, checkValue, optional as may, passing, shown } from "../../nn/options.ts";
+import { stateDict, ties } from "../../nn/state-dict.ts";
 import { LoadError, RuleError, ShapeError } from "../../tensor/errors.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
 import type { LoadPretrainedOptions } from "../load-pretrained.ts";
 import { loadFlamingoCheckpoint } from "./checkpoint/load.ts";
 import type { CheckpointReport } from "./checkpoint/report.ts";
 import {
   type CreateFlamingoOptions,
+  createChecks,
   createFlamingo,
   type FlamingoAndTransforms,
   type VisionTower,
@@ -44,10 +50,16 @@ export interface FlamingoSettings {
   readonly cross_attn: JsonObject;
 }
 
+const path: Read<string> = (value, at) => {
+  const text = string(value, at);
+  if (text === "") throw refuse(at, "is empty; it has to be the path of a folder or a file");
+  return text;
+};
+
 const readSettings: Read<FlamingoSettings> = record<FlamingoSettings>({
   profile: optional(oneOf(...PROFILES), "flamboyance"),
-  lang_encoder_path: optional(string, "language"),
-  vision_encoder_path: optional(string, "vision"),
+  lang_encoder_path: optional(path, "language"),
+  vision_encoder_path: optional(path, "vision"),
   cross_attn_every_n_layers: optional(integer, 1),
   cross_attn_first_layer: optional(integer, 0),
   perceiver: optional(object, {}),
@@ -88,13 +100,13 @@ export interface LoadFlamingoOptions {
   readonly loading?: LoadPretrainedOptions | undefined;
 }
 
-const anything: Check = may(passing("an option of createFlamingo", () => true)); // createFlamingo checks its options
+const { langEncoder, visionEncoder, loading } = createChecks;
 const checks: { readonly [K in keyof LoadFlamingoOptions]-?: Check } = {
-  languageModel: anything,
-  visionEncoder: anything,
-  profile: anything,
-  behaviour: anything,
-  loading: anything,
+  languageModel: may(langEncoder),
+  visionEncoder: may(visionEncoder),
+  profile: may(passing("the name of a profile", (value) => typeof value === "string")),
+  behaviour: may(passing("options of OpenFlamingoBehaviour", (value) => typeof value === "object")),
+  loading,
 };
 
 /** An OpenFlamingo from a folder. */
@@ -108,7 +120,9 @@ export interface LoadedFlamingo extends FlamingoAndTransforms {
 function checkpointPath(folder: string): string {
   const name = CHECKPOINTS.find((one) => kindOf(`${folder}/${one}`) === "file"); // [flamingofolder.files]
   if (name === undefined)
-    throw new LoadError(`${folder}: there is none of ${CHECKPOINTS.join(", ")}  [flamingofolder.files]`);
+    throw new LoadError(
+      `${folder}: there is none of ${CHECKPOINTS.join(", ")}; put the trained weights there, or name a folder that saveFlamingo wrote  [flamingofolder.files]`,
+    );
   return `${folder}/${name}`;
 }
 
@@ -125,7 +139,9 @@ export async function loadFlamingo(
     options,
     checks,
   );
+  checkValue("loadFlamingo", "folder", folder, langEncoder);
   const settings = flamingoSettings(folder);
+  openFlamingoBehaviour(profile ?? settings.profile, behaviour); // what it refuses is an option, not a setting
   const path = checkpointPath(folder);
   const parts = await created(folder, {
     visionEncoder: visionEncoder ?? resolved(folder, settings.vision_encoder_path), // [flamingofolder.paths]
@@ -162,6 +178,34 @@ async function created(folder: string, options: CreateFlamingoOptions): Promise<
   }
 }
 
+/** Throws a LoadError for settings with which `loadFlamingo` would build a resampler or gated layers of other shapes. */
+function checkSettings(model: OpenFlamingo, settings: FlamingoSettings, file: string): void {
+  const { cross_attn_every_n_layers: every, cross_attn_first_layer: first } = settings;
+  const { perceiver, lang_encoder } = model;
+  const dim = perceiver.latents.shape.at(-1) ?? 0;
+  const cross = { ...camelKeys(settings.cross_attn), dim: lang_encoder.width, dimMedia: dim };
+  const described = {
+    perceiver: new OpenFlamingoResampler({ ...camelKeys(settings.perceiver), dim }),
+    gated: lang_encoder.layers.map((_, i) =>
+      (i + 1) % every === 0 && i >= first ? new GatedCrossAttentionBlock(cross) : null,
+    ),
+  };
+  const gated = lang_encoder.layers.map((layer) =>
+    layer instanceof FlamingoLayer ? layer.gated_cross_attn_layer : null,
+  );
+  const [there, here] = [described, { perceiver, gated }].map((part) => stateDict(part));
+  const names = [...new Set([...(here?.keys() ?? []), ...(there?.keys() ?? [])])];
+  const shapeIn = (state: ReadonlyMap<string, Tensor> | undefined, name: string): string => {
+    const shape = state?.get(name)?.shape;
+    return shape === undefined ? "absent" : listed(shape);
+  };
+  const other = names.find((name) => shapeIn(here, name) !== shapeIn(there, name));
+  if (other === undefined) return;
+  throw new LoadError(
+    `${file}: the settings describe another model: ${other} is ${shapeIn(here, other)} in the model and ${shapeIn(there, other)} by the settings; give cross_attn_every_n_layers, cross_attn_first_layer, perceiver and cross_attn as the model was built  [flamingofolder.settings]`,
+  );
+}
+
 /**
  * Writes the settings and the trained part of a model, with the tables of its vocabulary. The two models that it connects are not written.
  * Weights keep their dtype, except that those in float64, as training leaves them, are rounded to float32.
@@ -171,7 +215,10 @@ export function saveFlamingo(
   model: OpenFlamingo,
   settings: Partial<FlamingoSettings> = {},
 ): void {
+  if (!(model instanceof OpenFlamingo))
+    throw new RuleError(`saveFlamingo takes an OpenFlamingo, not ${shown(model)}`, "options.values");
   const all = settingsIn({ ...settings }, `${folder}/${SETTINGS}`);
+  checkSettings(model, all, `${folder}/${SETTINGS}`);
   const tied = ties(model);
   const state = [...checkpointState(model, { form: "complete" })]; // [flamingofolder.weights]
   const tensors = new Map(state.filter(([name]) => !tied.has(name)));

@@ -9,7 +9,9 @@ import { type CheckpointReport, isLoaded } from "./report.ts";
 const names = (all: readonly string[]): string => all.map(safeName).join(", ");
 
 const layers = (numbers: readonly number[]): string =>
-  numbers.length === 0 ? "none" : numbers.slice(0, 12).join(", ") + (numbers.length > 12 ? ", …" : "");
+  numbers.length === 0
+    ? "no layer"
+    : `the layer${numbers.length === 1 ? "" : "s"} ${numbers.slice(0, 12).join(", ")}${numbers.length > 12 ? ", …" : ""}`;
 
 function shapeLine({ name, model, checkpoint }: CheckpointReport["problems"]["wrongShapes"][number]): string {
   const line = `${safeName(name)}: the model has ${listed(model)}, the checkpoint ${listed(checkpoint)}`;
@@ -21,10 +23,11 @@ function shapeLine({ name, model, checkpoint }: CheckpointReport["problems"]["wr
 
 function problemLines({ problems, unexpected, missing }: CheckpointReport): string[] {
   const { wrongShapes, different, unreadable, incomplete, gatedLayers, strict } = problems;
+  const lacking = new Set(missing.trained);
   return [
     ...gatedLayers.map(
       ({ model, checkpoint }) =>
-        `  gated cross-attention: the model has it in the layers ${layers(model)}, the checkpoint in ${layers(checkpoint)}: build the model with the crossAttnEveryNLayers of the checkpoint`,
+        `  gated cross-attention: the model has it in ${layers(model)}, the checkpoint in ${layers(checkpoint)}: build the model with the crossAttnEveryNLayers and crossAttnFirstLayer of the checkpoint`,
     ),
     ...cutLines("wrong shape", wrongShapes.map(shapeLine)),
     ...cutLines(
@@ -37,12 +40,12 @@ function problemLines({ problems, unexpected, missing }: CheckpointReport): stri
     ),
     ...nameLines(
       "missing, although it is trained",
-      incomplete.filter((name) => missing.trained.includes(name)),
+      incomplete.filter((name) => lacking.has(name)),
       missing.trained,
     ),
     ...nameLines(
       "trained, but unknown to the model",
-      incomplete.filter((name) => !missing.trained.includes(name)),
+      incomplete.filter((name) => !lacking.has(name)),
       unexpected,
     ),
     ...nameLines("refused because of strict", strict, [...missing.rows, ...unexpected]),
