@@ -192,6 +192,44 @@ test("[compare.float64] the float64 tolerance is 1e-12, for gradients 1e-11, wha
   expect(toleranceFor("grads.inputs.x", "float64", 8, noise)).toBe(1e-11);
 });
 
+test("[compare.preprocess] float32 numbers of a preprocessed image have K times the noise, and a batch of one is no axis", () => {
+  const golden = readCase("golden/cases/open-clip/image-transform--wide");
+  const noise = golden.manifest.tolerance?.noise.get("outputs.pixel_values") ?? 0;
+  const computed = golden.expected.get("outputs.pixel_values");
+  if (!(computed instanceof Tensor)) throw new Error("no pixels");
+  const { shape } = computed;
+  const pixels = (change: (x: number) => number, axes = shape) =>
+    new Tensor(axes, view(Float64Array.from(flat(computed.data), change), axes));
+  const worst = (expected: Tensor, actual: Tensor, level = "preprocess") => {
+    const changed = new Map([...golden.expected, ["outputs.pixel_values", expected]]);
+    const manifest = { ...golden.manifest, level };
+    const results = new Map([...golden.expected, ["outputs.pixel_values", actual]]);
+    return judge({ ...golden, manifest, expected: changed } as typeof golden, results, "float64", {
+      taps: "decide",
+    }).status;
+  };
+  expect(noise).toBeGreaterThan(0);
+  const inFloat32 = pixels(Math.fround); // as the package itself gives them
+  expect(worst(inFloat32, computed)).toBe("passed");
+  expect(
+    worst(
+      inFloat32,
+      pixels((x) => x * (1 + 9 * noise)),
+    ),
+  ).toBe("failed");
+  expect(worst(computed, inFloat32)).toBe("failed"); // float64 numbers are judged in float64
+  expect(worst(inFloat32, computed, "op")).toBe("failed");
+  expect(worst(pixels(Math.fround, [1, ...shape]), computed)).toBe("passed");
+  expect(worst(pixels(Math.fround, [1, ...shape]), computed, "op")).toBe("failed");
+  expect(
+    worst(
+      pixels((x) => Math.fround(x + 0.01), [1, ...shape]),
+      computed,
+    ),
+  ).toBe("failed");
+  golden.close();
+});
+
 test("[compare.noise] the other precisions have K times the noise that was measured in them", () => {
   const [noise, half] = [new Map([["outputs.out", 1e-7]]), new Map([["outputs.out", 0.004]])];
   const tolerance = { policy: "noise", K: 8, noise, bfloat16: half, float16: null } as const;
