@@ -8,6 +8,13 @@ import type { EmptyRow } from "../tensor/ops/table.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 
+/** The rows of a batch of token ids, padding included. */
+export function rowsOf(ids: Int): number[][] {
+  const [b = 0, l = 0] = ids.shape;
+  const all = ids.flat();
+  return Array.from({ length: b }, (_, row) => [...all.subarray(row * l, (row + 1) * l)]);
+}
+
 /** Keys and values of the tokens that a layer has read, in the form in which its source caches them. */
 export interface KeyValues {
   readonly k: Tensor;

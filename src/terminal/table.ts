@@ -91,3 +91,6 @@ export function table(columns: readonly Column[], paint: Paint): string[] {
     ...Array.from({ length: rows }, (_, i) => line((column) => column.cells[i] ?? [])),
   ];
 }
+
+/** A share in per cent, without the sign; a dot for none. */
+export const percentCell = (share: number): string => (share === 0 ? "·" : (100 * share).toFixed(0));

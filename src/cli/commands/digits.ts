@@ -8,7 +8,7 @@ import { greyOf, scan } from "../../demos/digits/scan.ts";
 import { decodeImageFile } from "../../io/images/read.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Paint } from "../../terminal/colour.ts";
-import { columnsFrom, tables } from "../../terminal/table.ts";
+import { columnsFrom, percentCell, tables } from "../../terminal/table.ts";
 import { optionalWhole, positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
@@ -65,11 +65,10 @@ function attentionTable(
   paint: Paint,
   width: number,
 ): string {
-  const percent = (share: number): string => (share === 0 ? "·" : (100 * share).toFixed(0)).padStart(3);
   const heads = layers.map((_, layer) => ({ head: [`layer ${layer}`], align: "right" }) as const);
   const rows = tokens.map((id, i) => [
     VOCABULARY[id] ?? "?",
-    ...layers.map((table) => (table[i] ?? []).map(percent).join(" ")),
+    ...layers.map((table) => (table[i] ?? []).map((share) => percentCell(share).padStart(3)).join(" ")),
   ]);
   const lines = tables(columnsFrom([{ head: ["token"], gap: 2 }, ...heads], rows), paint, width);
   return ["", "Attention to each image, per cent", ...lines].join("\n"); // [generate.attend]

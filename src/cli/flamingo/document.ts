@@ -3,7 +3,7 @@ import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import { quoted } from "../../io/wording.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Paint } from "../../terminal/colour.ts";
-import { columnsFrom, tables } from "../../terminal/table.ts";
+import { columnsFrom, percentCell, tables } from "../../terminal/table.ts";
 import { tokenDocument } from "../write/document.ts";
 import type { Answer } from "./answering.ts";
 import type { FlamingoRequest } from "./request.ts";
@@ -39,8 +39,6 @@ export function flamingoDocument(
   };
 }
 
-const percent = (share: number): string => (share === 0 ? "·" : (100 * share).toFixed(0));
-
 /** A row for each generated token: its attention to each image, and the latent that it attended to most. */
 export function attentionTable(
   { tokens, attention, prompt }: Answer,
@@ -52,9 +50,9 @@ export function attentionTable(
   const rows = tokens.map(({ id }, i) => {
     const { images: shares = [], strongest = null } = attention?.[i] ?? {};
     const most = strongest
-      ? `image ${strongest.image + 1}, latent ${strongest.latent + 1}: ${percent(strongest.share)}`
+      ? `image ${strongest.image + 1}, latent ${strongest.latent + 1}: ${percentCell(strongest.share)}`
       : "·";
-    return [quoted(tokenizer.decode([id])), ...shares.map(percent), most];
+    return [quoted(tokenizer.decode([id])), ...shares.map(percentCell), most];
   });
   const columns = columnsFrom(
     [{ head: ["token"], gap: 2 }, ...images, { head: ["strongest"], gap: 2 }],

@@ -62,9 +62,3 @@ export class Pictures {
     return new Tensor(shape, view(values, shape));
   }
 }
-
-/** The picture alone, as the tower takes a batch of one. */
-export function alone(picture: Tensor<"c h w">): Tensor<"b c h w"> {
-  const shape = [1, ...picture.shape];
-  return new Tensor(shape, view(flat(picture.data), shape));
-}

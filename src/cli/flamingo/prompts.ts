@@ -11,11 +11,13 @@ import type { Backend } from "../../kernels/backend.ts";
 import { counted } from "../../masks/sentences.ts";
 import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import type { LoadedFlamingo } from "../../pretrained/open-flamingo/folder.ts";
+import { rearrange } from "../../tensor/ops/arrange.ts";
+import { named } from "../../tensor/pattern.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { UsageError } from "../usage-error.ts";
 import { type CliDemonstration, demonstrationsOf } from "./demonstrations.ts";
-import { alone, type Pictures } from "./loading.ts";
+import type { Pictures } from "./loading.ts";
 import type { FlamingoRequest } from "./request.ts";
 
 export type CliPrompt = PromptWithImages<string>;
@@ -60,7 +62,7 @@ async function featuresOf(
   async function* batches(): AsyncGenerator<Tensor<"b c h w">, void> {
     for (const [i, path] of paths.entries()) {
       bar.step(i, paths.length, "pictures encoded");
-      yield alone(await pictures.read(path));
+      yield named("b c h w", rearrange("c h w -> 1 c h w", await pictures.read(path)));
     }
   }
   try {

@@ -5,7 +5,7 @@ import { reference } from "../../kernels/reference/index.ts";
 import { run } from "../../kernels/replay.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
 import { generator } from "../../tensor/random.ts";
-import { flat } from "../../tensor/tensor.ts";
+import { flat, type Tensor } from "../../tensor/tensor.ts";
 import { captionsOf } from "./captioning.ts";
 import { digitNamed } from "./captions.ts";
 import { asImages, BLANK, type Picture } from "./data.ts";
@@ -114,14 +114,26 @@ export async function underConventions(
   return rows;
 }
 
+/** The class with the highest score in each row. */
+export function highest({ shape, data }: Tensor): number[] {
+  const [rows = 0, n = 0] = shape;
+  const scores = flat(data);
+  return Array.from({ length: rows }, (_, i) =>
+    greedy(Float64Array.from(scores.subarray(i * n, (i + 1) * n))),
+  );
+}
+
+/** The share of pictures whose digit has the highest score. */
+export function shareCorrect(scores: Tensor, pictures: readonly Picture[]): number {
+  const predicted = highest(scores);
+  return mean(pictures.map(({ digit }, i) => Number(predicted[i] === digit)));
+}
+
 /** The accuracy of the image encoder's own classifier head, which captions cannot be expected to exceed. */
 export async function classifierAccuracy(
   { vit }: DigitsModel,
   pictures: readonly Picture[],
   backend = reference(),
 ): Promise<number> {
-  const out = await run(backend, () => vit.forward(asImages(pictures)), { model: vit });
-  const logits = flat(out.data);
-  const best = (i: number): number => greedy(Float64Array.from(logits.subarray(i * 10, i * 10 + 10)));
-  return mean(pictures.map(({ digit }, i) => Number(best(i) === digit)));
+  return shareCorrect(await run(backend, () => vit.forward(asImages(pictures)), { model: vit }), pictures);
 }

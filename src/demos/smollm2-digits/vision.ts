@@ -19,6 +19,7 @@ import { named } from "../../tensor/pattern.ts";
 import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
 import { NUMBERS } from "../digits/captions.ts";
 import { type Picture, SIDE } from "../digits/data.ts";
+import { shareCorrect } from "../digits/evidence.ts";
 
 const WIDTH = 64;
 const SIZES = {
@@ -101,13 +102,8 @@ export async function classifierAccuracy(
   pictures: readonly Picture[],
   backend: Backend,
 ): Promise<number> {
-  const logits = flat((await run(backend, () => classes(classifier, pictures), { model: classifier })).data);
-  const n = NUMBERS.length;
-  const right = pictures.filter(({ digit }, i) => {
-    const row = [...logits.subarray(i * n, (i + 1) * n)];
-    return row.indexOf(Math.max(...row)) === digit;
-  });
-  return right.length / Math.max(1, pictures.length);
+  const scores = await run(backend, () => classes(classifier, pictures), { model: classifier });
+  return shareCorrect(scores, pictures);
 }
 
 const sides = { height: SIDE, width: SIDE } as const;

@@ -1,6 +1,6 @@
 // `Flamingo.generate` of open-flamingo 2.0.1 (open_flamingo/src/flamingo.py): a padded batch of texts with images in, texts with their
 // continuations out.
-import { noPadding } from "../../models/language-model.ts";
+import { noPadding, rowsOf } from "../../models/language-model.ts";
 import { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
 import type { FlamingoImages } from "../../models/open-flamingo/inputs.ts";
 import { type Check, checked, checkObject, optional, passing, shown } from "../../nn/options.ts";
@@ -8,7 +8,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { Bool, Int } from "../../tensor/tensor.ts";
 import { generate } from "../generate.ts";
 import { type GenerateOptions, tokenId } from "../options.ts";
-import { filled, rowsOf, unpadded } from "./text.ts";
+import { filled, unpadded } from "./text.ts";
 
 export interface GenerateFlamingoOptions
   extends Omit<GenerateOptions, "stop" | "seenPrompts">,

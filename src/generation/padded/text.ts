@@ -1,4 +1,5 @@
 // Batches of texts of different lengths as one tensor, with padding.
+import { rowsOf } from "../../models/language-model.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { type Bool, Int } from "../../tensor/tensor.ts";
@@ -7,13 +8,6 @@ import { type Bool, Int } from "../../tensor/tensor.ts";
 export interface PaddedText {
   readonly ids: Int<"b l">;
   readonly mask: Bool<"b s">;
-}
-
-/** The rows of a batch, padding included. */
-export function rowsOf(ids: Int<"b l">): number[][] {
-  const [b = 0, l = 0] = ids.shape;
-  const all = ids.flat();
-  return Array.from({ length: b }, (_, row) => [...all.subarray(row * l, (row + 1) * l)]);
 }
 
 /** The tokens of each row without its padding. Throws a RuleError if there is padding behind a row's first token, or nothing else. */

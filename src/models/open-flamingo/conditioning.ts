@@ -5,7 +5,7 @@ import { type Grid, locate } from "../../masks/grid.ts";
 import type { Visibility } from "../../masks/media-mask.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
-import type { ReadText } from "../language-model.ts";
+import { type ReadText, rowsOf } from "../language-model.ts";
 import type { OpenFlamingoBehaviour } from "./profiles.ts";
 
 /** Images for the passes of a text. */
@@ -26,9 +26,6 @@ interface Reading {
   readonly mediaTokenId: number;
   readonly behaviour: OpenFlamingoBehaviour;
 }
-
-const rowsOf = ({ shape: [b = 0, s = 0] }: Int, flat: ArrayLike<number>): readonly (readonly number[])[] =>
-  Array.from({ length: b }, (_, row) => Array.from({ length: s }, (_, i) => flat[row * s + i] ?? 0));
 
 /** Image tokens of the text read so far, 1 at each. */
 export function imagesOf({ read, mask }: ImagePass, { mediaTokenId, behaviour }: Reading): Grid {
@@ -69,7 +66,7 @@ const beginAlike = (a: readonly number[], b: readonly number[]): boolean =>
  */
 function countedBefore(counted: Int<"b l">, { text }: ReadText, images: Grid, mediaTokenId: number): Grid {
   const { shape, data } = locate(counted, mediaTokenId);
-  const [cached, read] = [rowsOf(counted, counted.flat()), rowsOf(text, text.flat())];
+  const [cached, read] = [rowsOf(counted), rowsOf(text)];
   const [c = 0, s = 0] = [shape[1], images.shape[1]];
   const follows = read.map(
     (row, b) => !images.data.subarray(b * s, (b + 1) * s).includes(1) && !beginAlike(row, cached[b] ?? []), // [openflamingo.cached-media]

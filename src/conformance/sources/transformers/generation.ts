@@ -2,7 +2,7 @@
 import { beamSearch } from "../../../generation/beam-search.ts";
 import { generate } from "../../../generation/generate.ts";
 import type { GenerateOptions } from "../../../generation/options.ts";
-import { filled, type PaddedText, rowsOf, unpadded } from "../../../generation/padded/text.ts";
+import { filled, type PaddedText, unpadded } from "../../../generation/padded/text.ts";
 import {
   boolean,
   type FieldLocation,
@@ -19,7 +19,7 @@ import {
 import type { Json } from "../../../io/json.ts";
 import type { CamelCased } from "../../../io/snake-case.ts";
 import type { Backend } from "../../../kernels/backend.ts";
-import { noPadding, readOn, type Writer } from "../../../models/language-model.ts";
+import { noPadding, readOn, rowsOf, type Writer } from "../../../models/language-model.ts";
 import { LoadError } from "../../../tensor/errors.ts";
 import { named } from "../../../tensor/pattern.ts";
 import { Bool, type Int, Tensor, view } from "../../../tensor/tensor.ts";

@@ -1,5 +1,4 @@
 // Training and measuring a Perceiver IO on the digits.
-import { greedy } from "../../../generation/choose.ts";
 import type { Backend } from "../../../kernels/backend.ts";
 import { replay } from "../../../kernels/replay.ts";
 import type { PerceiverIO } from "../../../models/perceiver-io/perceiver-io.ts";
@@ -14,6 +13,7 @@ import { schedule } from "../../../training/schedules.ts";
 import { decayGroups } from "../../../training/trainable.ts";
 import { type Step, train } from "../../../training/training.ts";
 import { asImages, type Picture, pick, SIDE } from "../data.ts";
+import { highest } from "../evidence.ts";
 
 export interface PerceiverRun {
   readonly model: PerceiverIO;
@@ -79,11 +79,7 @@ export async function readPictures(
 ): Promise<Reading> {
   const program = record(() => ({ scores: model.single(asImages(pictures)) }), { model, symbolic: true });
   const { outputs, taps } = await replay(program, backend, { taps: [READING] });
-  const scores = outputs.scores ? flat(outputs.scores.data) : [];
-  const classes = scores.length / pictures.length;
-  const predicted = pictures.map((_, i) =>
-    greedy(Float64Array.from(scores.slice(i * classes, (i + 1) * classes))),
-  );
+  const predicted = outputs.scores ? highest(outputs.scores) : [];
   const weights = taps[READING];
   const [, heads = 1, latents = 0] = weights?.shape ?? [];
   const attention = Array.from({ length: latents }, () => new Float64Array(SIDE ** 2));
