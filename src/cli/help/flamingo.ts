@@ -65,7 +65,8 @@ about pictures
 PICTURE is a PNG or JPEG file; each is asked about by itself. The prompt is
 <image>Question:TEXT Short answer: as in the evaluation of open-flamingo, behind
 the demonstrations, if there are any. The answer ends at <|endofchunk|>, at
-Question, Answer, Short or a comma, or after --max-tokens.
+Question, Answer, Short or a comma with a space behind it, or after
+--max-tokens.
 
 ${IMAGES}
 
