@@ -618,6 +618,26 @@ describe("systems with run", () => {
   });
 });
 
+test("[conform.options] null in place of a number that the package may have as None is as none", async () => {
+  // transformers' optimization.py: num_training_steps=None; the norm of gradients is clipped where a case says so
+  const threes = (...values: number[]) => new Tensor([3], view(Float64Array.from(values), [3]));
+  const inputs = { p0: threes(1, 2, 3), g0: threes(-1, 2, 4) };
+  const constant = { name: "constant_with_warmup", num_warmup_steps: 2, steps: 4 };
+  for (const [key, config, none, given, output] of [
+    ["transformers/get_scheduler", constant, { num_training_steps: null }, {}, "factors"],
+    ["torch/AdamW", { lr: 0.1 }, { clip: null }, inputs, "p1"],
+    ["torch/SGD", { lr: 0.1 }, { clip: null }, inputs, "p1"],
+  ] as const) {
+    const found = async (own: JsonObject) => {
+      const { run } = systemUnderTest({ ...subject(key), config: own });
+      const result = (await run?.(given, float64))?.[output];
+      return result instanceof Tensor ? Array.from(flat(result.data)) : [];
+    };
+    expect(await found({ ...config, ...none })).toEqual(await found(config));
+    expect((await found({ ...config, ...none })).length).toBeGreaterThan(0);
+  }
+});
+
 test("a case that generates from prompts with padding on the right, or with image tokens in their padding, is refused", async () => {
   // open-flamingo counts image tokens in padding, and generation here chooses its padding itself
   const settings = generateArguments(

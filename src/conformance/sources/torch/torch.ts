@@ -1,6 +1,6 @@
 // torch 2.13.0: torch.nn (torch-nn.ts) and torch.optim. A case of the latter gives one parameter p0 and the gradients g0, g1, … of its steps; the outputs are the
 // parameter after each step, p1, p2, …
-import { between, boolean, list, number, optional, type Read, refuse } from "../../../io/fields.ts";
+import { between, boolean, list, number, optional, orNull, type Read, refuse } from "../../../io/fields.ts";
 import { LoadError } from "../../../tensor/errors.ts";
 import { flat, type Shape, Tensor, view } from "../../../tensor/tensor.ts";
 import { clip } from "../../../training/gradient-maps.ts";
@@ -27,7 +27,8 @@ const pair: Read<readonly [number, number]> = (value, at) => {
 const betas = optional(pair, undefined);
 
 /** Options that every optimiser has; `clip` is the argument of `torch.nn.utils.clip_grad_norm_` before each step. */
-const common = { lr: orDefault, weight_decay: orDefault, clip: orDefault };
+const clipOrNone = optional((value, at) => orNull(positive)(value, at) ?? undefined, undefined);
+const common = { lr: orDefault, weight_decay: orDefault, clip: clipOrNone };
 
 interface Steps {
   readonly optimizer: Optimizer;

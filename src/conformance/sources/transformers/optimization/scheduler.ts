@@ -1,5 +1,5 @@
 // get_scheduler of transformers: the factors of the learning rate at the first steps.
-import { between, integer, length, oneOf, optional, type Read } from "../../../../io/fields.ts";
+import { between, integer, length, oneOf, optional, orNull, type Read } from "../../../../io/fields.ts";
 import { Tensor, view } from "../../../../tensor/tensor.ts";
 import { TRANSFORMERS_SCHEDULES, transformersSchedule } from "../../../../training/transformers-schedules.ts";
 import { procedureClass, type SourceClass } from "../../interface/source.ts";
@@ -7,7 +7,8 @@ import { procedureClass, type SourceClass } from "../../interface/source.ts";
 /** The most factors that a case may ask for. */
 const MOST = 2 ** 20;
 const name: Read<(typeof TRANSFORMERS_SCHEDULES)[number]> = oneOf(...TRANSFORMERS_SCHEDULES);
-const count = optional(length, undefined);
+/** None in the package, where the schedule has no use for it. */
+const count = optional((value, at) => orNull(length)(value, at) ?? undefined, undefined);
 
 export const getScheduler: SourceClass = procedureClass({
   options: {
