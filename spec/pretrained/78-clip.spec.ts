@@ -152,6 +152,7 @@ test("[clipfile.processor] preprocessor_config.json decides the steps; absent me
     { size: { longest_edge: 5, shortest_edge: 4 } },
     { resample: 0 },
     { image_std: [1] },
+    { image_std: [1, 0, 1] },
     { use_square_size: true },
     { do_resize: "no" },
   ])

@@ -77,6 +77,13 @@ const channels: Read<readonly number[]> = (value, at) => {
   throw refuse(at, `has ${found.length} numbers; an image has 3 channels`);
 };
 
+/** Standard deviations, by which values are divided. */
+const deviations: Read<readonly number[]> = (value, at) => {
+  const found = channels(value, at);
+  if (found.every((one) => one !== 0)) return found;
+  throw refuse(at, "has a 0; values are divided by it, so give another number");
+};
+
 const flag = optional(orNull(boolean), null);
 const processorReaders = {
   do_resize: flag,
@@ -88,7 +95,7 @@ const processorReaders = {
   rescale_factor: optional(orNull(number), null),
   do_normalize: flag,
   image_mean: optional(orNull(channels), null),
-  image_std: optional(orNull(channels), null),
+  image_std: optional(orNull(deviations), null),
   do_convert_rgb: flag,
   use_square_size: flag,
 };
@@ -139,7 +146,7 @@ export function openClipImageProcessor(
   choice("interpolation", "bicubic");
   choice("resize_mode", "shortest");
   const read = readMembers(
-    { mean: optional(orNull(channels), null), std: optional(orNull(channels), null) },
+    { mean: optional(orNull(channels), null), std: optional(orNull(deviations), null) },
     members,
     at,
   );
