@@ -19,7 +19,7 @@ export interface DigitsReport {
   readonly history: readonly (readonly Gates[])[];
 }
 
-export const hundredths = (x: number | undefined): string => (x === undefined ? "" : (100 * x).toFixed(1));
+const hundredths = (x: number | undefined): string => (x === undefined ? "" : (100 * x).toFixed(1));
 export const percent = (x: number | undefined): string =>
   x === undefined ? "" : `${(100 * x).toFixed(1)} %`;
 

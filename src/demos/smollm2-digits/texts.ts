@@ -14,7 +14,7 @@ export const CAPTIONS = ["This is a handwritten #.", "A handwritten #.", "The di
 
 const question = (words: string): string => vqaTask.before({ question: words });
 /** Prompts, which end where the model continues them. */
-export const PROMPTS = {
+const PROMPTS = {
   caption: `${IMAGE}${captionTask.before({})}`,
   question: `${IMAGE}${question("Which digit is this?")}`,
   /** Two pictures, then a question: under OpenFlamingo's mask the text sees the second picture alone. */
@@ -24,7 +24,7 @@ export const PROMPTS = {
 } as const;
 
 /** Between the texts of two images, as the evaluation joins its examples. */
-export const BETWEEN = `${END}${captionTask.separator}`;
+const BETWEEN = `${END}${captionTask.separator}`;
 
 const numberOf = (digit: number): string => NUMBERS[digit] ?? "?";
 const encode = (tokenizer: Tokenizer, text: string): number[] => [

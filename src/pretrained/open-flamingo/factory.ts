@@ -94,7 +94,7 @@ function idOf(tokenizer: Tokenizer, token: string, special = false): number {
 }
 
 /** The tokenizer of a folder with the special tokens of OpenFlamingo. */
-export const loadFlamingoTokenizer = (folder: string): Promise<Tokenizer> =>
+const loadFlamingoTokenizer = (folder: string): Promise<Tokenizer> =>
   loadTokenizer(folder, {
     special: [FLAMINGO_TOKENS.endOfChunk, FLAMINGO_TOKENS.image], // [factory.tokens]
     pad: FLAMINGO_TOKENS.padding,

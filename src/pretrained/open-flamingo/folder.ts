@@ -78,7 +78,7 @@ function settingsIn(json: JsonObject, file: string): FlamingoSettings {
 }
 
 /** The settings of a folder. Throws a LoadError that names the file and the member with a problem. */
-export function flamingoSettings(folder: string): FlamingoSettings {
+function flamingoSettings(folder: string): FlamingoSettings {
   const file = `${folder}/${SETTINGS}`;
   const json = readJson(file);
   if (json !== null) return settingsIn(json, file);
