@@ -87,8 +87,8 @@ describe("[conform.findings] cases that differ", () => {
     const actual = port(cases, "no-zeroing");
     const found = findings("--actual", actual, ...cases);
     expect(found.map((one) => [one.module, one.cases.length, one.nearest?.id])).toEqual([
-      ["MaskedCrossAttention", 3, "no-zeroing"],
-      ["GatedCrossAttentionBlock", 2, "no-zeroing"],
+      ["flamingo-pytorch/MaskedCrossAttention", 3, "no-zeroing"],
+      ["flamingo-pytorch/GatedCrossAttentionBlock", 2, "no-zeroing"],
     ]);
     expect(found[0]?.cases[0]).toBe("flamingo-pytorch/masked-cross-attention--one-head");
   });

@@ -30,14 +30,20 @@ function tightest(verdicts: readonly CaseVerdict[]): Piece {
 }
 
 const LONGEST_NAME = 24;
-const SHORTEST_PACKAGE = 4;
+const SHORTEST_PACKAGE = 6;
 
-/** The name of a module, "class" or "package/class". Where it is too long, the package is cut, so that the class can be read. */
+const classOf = (module: string): string => module.slice(module.indexOf("/") + 1);
+
+/** The class of a module, and in front of it the package where another of the `modules` has the same class. */
+const distinctName = (module: string, modules: readonly string[]): string =>
+  modules.filter((other) => classOf(other) === classOf(module)).length > 1 ? module : classOf(module);
+
+/** A name as it fits. Where it is too long, the package is cut, so that the class can be read, and then the class as well. */
 function moduleLabel(module: string): string {
   const slash = module.indexOf("/");
-  const room = LONGEST_NAME - (module.length - slash);
-  if (slash < 0 || room < SHORTEST_PACKAGE || slash <= room) return label(module, LONGEST_NAME);
-  return label(module.slice(0, slash), room) + printable(module.slice(slash));
+  if (slash < 0 || module.length <= LONGEST_NAME) return label(module, LONGEST_NAME);
+  const room = Math.max(SHORTEST_PACKAGE, LONGEST_NAME - (module.length - slash));
+  return label(module.slice(0, slash), room) + label(module.slice(slash), LONGEST_NAME - room);
 }
 
 const wasRun = ({ status }: CaseVerdict): boolean => status !== "skipped";
@@ -54,12 +60,13 @@ export function moduleTable(verdicts: readonly CaseVerdict[], paint: Paint): str
     ...precisions.map((precision) => ({ head: [precision, "worst error"] })),
     { head: ["failed"], align: "right" },
   ] as const;
-  const rows = [...group(ran, (v) => v.module)].map(([module, all]) => {
+  const modules = group(ran, (v) => v.module);
+  const rows = [...modules].map(([module, all]) => {
     const cases = byCase(all);
     const errors = precisions.map((precision) => tightest(all.filter((v) => v.precision === precision)));
     const bad = cases.filter(isBad).length;
     return [
-      moduleLabel(module),
+      moduleLabel(distinctName(module, [...modules.keys()])),
       `${cases.length}`,
       ...errors,
       bad > 0 ? { text: `${bad}`, style: "bad" as const } : "–",
