@@ -29,7 +29,7 @@ export const images: readonly BrokenBuild[] = [
   {
     mistake: "the width is always resized first",
     path: RESIZE,
-    before: 'order === "pillow-13" && isHeightFirst(image, size)',
+    before: 'order === "pillow-13" && isHeightFirst(raster, size)',
     after: "false",
     noticedBy: [
       "resize--bicubic-height-first",

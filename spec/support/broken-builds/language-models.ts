@@ -244,7 +244,7 @@ export const languageModels: readonly BrokenBuild[] = [
   },
   {
     mistake: "generation by OpenFlamingo ends at LLaMA's end token by default",
-    path: "src/conformance/sources/open-flamingo.ts",
+    path: "src/conformance/sources/open-flamingo/flamingo.ts",
     before: "eosTokenId: eocTokenId,",
     after: "eosTokenId: 2,",
     noticedBy: flamingo("greedy"),

@@ -26,7 +26,7 @@ function locations({ model, inputs }: Context): Bool | null {
   return new Bool(shape, data);
 }
 
-/** Every cross-attention that has a mask. */
+/** Every cross-attention that has a mask over the tokens whose images are located, and not over those of a later pass. */
 export function maskedAttentions(context: Context): MaskedAttention[] {
   const where = locations(context);
   if (!where) return [];
@@ -35,7 +35,9 @@ export function maskedAttentions(context: Context): MaskedAttention[] {
     const { convention } = attention.module.options;
     const media = linearOf(context.program, join(attention.path, "to_kv.weight"))?.node.inputs[0] ?? -1;
     const images = context.program.nodes[media]?.shape[1] ?? 0;
-    return attention.masked ? [{ attention, ...maskedBatch(located, images, convention) }] : [];
+    const queries = attention.masked?.attrs.keep.shape[2];
+    if (queries !== located[0]?.length) return [];
+    return [{ attention, ...maskedBatch(located, images, convention) }];
   });
 }
 

@@ -2,7 +2,7 @@
 import { integer, list, number, oneOf, optional, orNull, string } from "../../../io/fields.ts";
 import { embeddingGradientMask } from "../../../training/open-flamingo/gradient-mask.ts";
 import { type LabelOptions, laionLabels, mmc4Labels } from "../../../training/open-flamingo/labels.ts";
-import { moduleClass, type SourceClass } from "../interface/source.ts";
+import { moduleClass, procedureClass, type SourceClass } from "../interface/source.ts";
 
 interface LabelCase extends LabelOptions {
   readonly dataset: "laion" | "mmc4";
@@ -27,11 +27,13 @@ const maskOptions = {
 const LABELS = { laion: laionLabels, mmc4: mmc4Labels };
 
 export const trainingClasses: Readonly<Record<string, SourceClass>> = {
-  train_labels: moduleClass({
+  train_labels: procedureClass({
     options: labelOptions,
     call: ["input_ids"],
     build: (options): LabelCase => options,
-    forward: ({ dataset, ...ids }, args) => ({ labels: LABELS[dataset](args.int("input_ids", "b l"), ids) }),
+    run: async ({ dataset, ...ids }, args) => ({
+      labels: LABELS[dataset](args.int("input_ids", "b l"), ids), // [conform.run]
+    }),
   }),
   embedding_gradient_mask: moduleClass({
     options: maskOptions,
