@@ -1,10 +1,11 @@
-// Builds the package with one line of its source changed, and imports the result beside the intact package.
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+// Builds the package with one line of its source changed, and checks golden cases with the result in a thread of its own, which frees the
+// memory of the bundle when it ends.
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
 import { build } from "vite";
 import { compileKernels } from "../../../.ci/kernels.mjs";
-import type { Backend } from "../../../src/kernels/backend.ts";
 import type { BackendName, BrokenBuild } from "./change.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -12,8 +13,6 @@ const entry = join(root, "spec/support/broken-builds/entry.ts");
 /** The compiled kernels: a change of an AssemblyScript file changes this one. */
 const COMPILED = "src/kernels/simd/bytes.ts";
 
-/** The exports of the bundle. */
-export type Build = typeof import("./entry.ts");
 type Change = Pick<BrokenBuild, "path" | "before" | "after">;
 
 /** The text with its only occurrence of `before` replaced. Throws if there is none, or more than one. */
@@ -38,8 +37,8 @@ async function replacement(change: Change): Promise<readonly [path: string, text
   return [COMPILED, `export const SIMD = "${bytes}";\nexport const RELAXED = "";\n`];
 }
 
-/** Bundles the package, changed or not, writes the bundle to the file `to` and imports it. */
-export async function built(change: Change | null, to: string): Promise<Build> {
+/** Bundles the package, changed or not, and writes the bundle to the file `to`. */
+export async function built(change: Change | null, to: string): Promise<void> {
   const [path, text] = change ? await replacement(change) : [null, ""];
   let replaced = 0;
   const plugin = {
@@ -62,11 +61,20 @@ export async function built(change: Change | null, to: string): Promise<Build> {
   const [chunk] = "output" in result ? result.output : [];
   if (chunk?.type !== "chunk") throw new Error("vite made no bundle");
   writeFileSync(to, chunk.code);
-  return import(pathToFileURL(to).href);
+  const packages = join(dirname(to), "node_modules"); // which the bundle imports
+  if (!existsSync(packages)) symlinkSync(join(root, "node_modules"), packages, "junction");
 }
 
-/** Opens a backend of a build. The kernels run without fused multiply-add, which some engines do not have. */
-export async function opened({ reference, simd, gpu }: Build, name: BackendName): Promise<Backend> {
-  if (name === "simd") return simd({ threads: 1, relaxed: false });
-  return name === "gpu cpu" ? gpu({ mode: "cpu" }) : reference(name);
-}
+/** The folders of cases that do not conform in the build of the file `bundle`. */
+export const noticing = (
+  bundle: string,
+  folders: readonly string[],
+  backendName: BackendName,
+): Promise<string[]> =>
+  new Promise((resolve, reject) => {
+    const script = new URL("./noticing.mjs", import.meta.url);
+    const worker = new Worker(script, { workerData: { bundle, folders, backendName }, execArgv: [] });
+    worker.once("message", resolve);
+    worker.once("error", reject);
+    worker.once("exit", (status) => reject(new Error(`the thread ended with ${status}`)));
+  });
