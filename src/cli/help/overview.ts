@@ -13,6 +13,7 @@ Usage
   flamboyance bench                     measure how fast the backends are
   flamboyance train digits              train a small Flamingo on digits
   flamboyance train perceiver-digits    train a small Perceiver IO on digits
+  flamboyance train perceiver-flow      train a Perceiver IO to see motion
   flamboyance train smollm2-digits      teach a language model to see digits
   flamboyance digits caption PICTURE…   caption pictures of digits
   flamboyance perceiver TASK …          text, pictures, flow and video
