@@ -433,6 +433,13 @@ describe("the loss", () => {
     },
   );
 
+  test("[openflamingo.labelled-logits] where every token is a label, every position but the last of each row counts", () => {
+    const model = smallFlamingo(llama());
+    const { loss } = model.forward({ visionX, langX: full, labels: full });
+    if (!loss) throw new Error("there is no loss");
+    expectClose(valuesOf(model.loss({ visionX, langX: full, labels: full })), valuesOf(loss), 1e-12);
+  });
+
   test("[openflamingo.labelled-logits] logits of positions without a label are not computed, and the derivatives are those of forward", () => {
     const language = new Positionwise();
     const model = smallFlamingo(language);
