@@ -22,14 +22,41 @@ import { start } from "../peers/process.mjs";
 import { CHUNKS, TASKS } from "./tasks.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-const { values } = parseArgs({
-  options: {
-    from: { type: "string" },
-    only: { type: "string", default: Object.keys(TASKS).join() },
-    rounds: { type: "string", default: "3" },
-    out: { type: "string", default: here },
-  },
-});
+const HELP = `npm run bench:perceiver -- --from CHECKOUT [options]
+
+  --from FOLDER   a checkout of JOBR0/PerceiverIO_Pytorch at 64947cf
+  --only LIST     some of ${Object.keys(TASKS).join(",")}
+  --rounds N      runs that count, after one that does not (default: 3)
+  --out FOLDER    where README.md is written (default: this script's folder)
+
+PYTHON names an interpreter with torch, numpy and einops.
+
+Example
+  PYTHON=python3 npm run bench:perceiver -- --from ../source --only language
+`;
+
+/** The options; a wrong one ends the process with the help. */
+function options() {
+  try {
+    return parseArgs({
+      options: {
+        from: { type: "string" },
+        only: { type: "string", default: Object.keys(TASKS).join() },
+        rounds: { type: "string", default: "3" },
+        out: { type: "string", default: here },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`${error.message}\n\n${HELP}`);
+    process.exit(3);
+  }
+}
+const values = options();
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
 /** Bounds of the time and of the peak memory relative to PyTorch, and how much faster a whole video is. */
 const TIME = 2;
 const MEMORY = 1.2;
