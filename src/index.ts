@@ -78,6 +78,17 @@ export type { ImageEncoder, Media } from "./models/flamingo/media.ts";
 export { type ParameterSetName, parameterSets } from "./models/flamingo/names.ts";
 export { type FlamingoBehaviour, type ProfileName, profiles } from "./models/flamingo/profiles.ts";
 export {
+  type KosmosBatch,
+  type KosmosLayout,
+  type KosmosSegment,
+  type KosmosTokens,
+  kosmosBatch,
+  kosmosLayout,
+  kosmosSegments,
+  kosmosTextLimit,
+  type LayoutOptions,
+} from "./models/kosmos/layout.ts";
+export {
   type Cache,
   type DecoderLayer,
   type Decoding,

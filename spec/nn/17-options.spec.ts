@@ -7,6 +7,7 @@ import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
 import { settingsOf } from "../../src/generation/options.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { kosmosLayout } from "../../src/models/kosmos/layout.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
@@ -249,6 +250,12 @@ const calls: Readonly<Record<string, Call>> = {
     valid: {},
     more: { newRows: "mean", std: 0.1, seed: 1 },
     required: [],
+  },
+  kosmosLayout: {
+    make: call((o) => kosmosLayout([[5]], o)),
+    valid: { tokens: { bos: 0, pad: 1, eos: 2, image: 3, imageEnd: 4 } },
+    more: { slots: 2, maxPositions: 9, start: false, end: false },
+    required: ["tokens"],
   },
   FlamingoPaLM: {
     make: call((o) => new FlamingoPaLM(o)),
@@ -592,6 +599,8 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   scaleBase: [0.5, 1e9],
   bidirectional: [true],
   downscale: [true],
+  "kosmosLayout.start": [true],
+  "kosmosLayout.end": [true],
   concatPositions: [true],
   sineOnly: [true],
   learningRate: [0.5, 0, 1e9],

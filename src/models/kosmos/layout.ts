@@ -1,0 +1,211 @@
+// From text and places of images to the ids that a Kosmos reads, as unilm makes them (kosmos-2/unilm/data/vl/laion2b_loader.py of
+// microsoft/unilm, `_prepare`; table 21 of KOSMOS-1, arXiv:2302.14045): <s> text <image> n slots </image> text </s>.
+import { IGNORED } from "../../nn/cross-entropy.ts";
+import { type Check, checked, checkValue, count, flag, nullable, optional, whole } from "../../nn/options.ts";
+import { RuleError } from "../../tensor/errors.ts";
+
+/** A run of text, as token ids without special tokens around them, or the place of an image. */
+export type KosmosSegment = "image" | readonly number[];
+
+/** The ids of the special tokens. `bos` is null for a vocabulary without one, such as T5's. */
+export interface KosmosTokens {
+  readonly bos: number | null;
+  readonly pad: number;
+  readonly eos: number;
+  readonly image: number;
+  readonly imageEnd: number;
+}
+
+export interface LayoutOptions {
+  readonly tokens: KosmosTokens;
+  /** The number of vectors that stand for an image: the latents of the resampler. Default 64. */
+  readonly slots?: number | undefined;
+  /** The rows of the table of positions; the first two are not used, so that 2048 have room for 2046 ids. Default 2048. */
+  readonly maxPositions?: number | undefined;
+  /** Whether `bos` is put before the segments. Default true. */
+  readonly start?: boolean | undefined;
+  /** Whether `eos` is put after them: false for a prompt that is to be continued. Default true. */
+  readonly end?: boolean | undefined;
+}
+
+/** One sequence. All lists but `slots` have one entry for each position. */
+export interface KosmosLayout {
+  /** A slot has the id of the image token, as in unilm; its embedding is replaced by a vector of the image. */
+  readonly ids: readonly number[];
+  /** The index of every slot, image after image. */
+  readonly slots: readonly number[];
+  /** What each position is to predict: the next id, or −100 where there is no loss. */
+  readonly targets: readonly number[];
+}
+
+/** Several sequences of one length. */
+export interface KosmosBatch {
+  readonly ids: readonly (readonly number[])[];
+  readonly slots: readonly (readonly number[])[];
+  readonly targets: readonly (readonly number[])[];
+  /** Whether each position is a token or a slot, and not padding. */
+  readonly mask: readonly (readonly boolean[])[];
+}
+
+/** Rows of torchscale's table of positions that no position reads: it counts from padding_idx + 1 = 2. */
+const UNUSED_POSITIONS = 2;
+const [SLOTS, MAX_POSITIONS] = [64, 2048];
+
+const tokenId = whole(0, 2 ** 24);
+const tokenChecks: { readonly [K in keyof KosmosTokens]-?: Check } = {
+  bos: nullable(tokenId),
+  pad: tokenId,
+  eos: tokenId,
+  image: tokenId,
+  imageEnd: tokenId,
+};
+
+/** The special tokens, checked: each has an id of its own. */
+function checkedTokens(caller: string, tokens: KosmosTokens): KosmosTokens {
+  const known = checked(`${caller}.tokens`, tokens, tokenChecks);
+  const entries = Object.entries(known).filter(([, id]) => id !== null);
+  for (const [i, [name, id]] of entries.entries()) {
+    const twin = entries.slice(0, i).find(([, other]) => other === id);
+    if (twin !== undefined)
+      throw new RuleError(
+        `${caller}: ${twin[0]} and ${name} have the same id ${id}; give each special token an id of its own`,
+        "layout.special-ids",
+      );
+  }
+  return known;
+}
+
+const checks: { readonly [K in keyof LayoutOptions]-?: Check } = {
+  tokens: { wanted: "the ids of the special tokens", accepts: (value) => typeof value === "object" },
+  slots: optional(count()),
+  maxPositions: optional(whole(UNUSED_POSITIONS + 1, 2 ** 24)),
+  start: optional(flag),
+  end: optional(flag),
+};
+
+/** Throws a RuleError unless a segment is an image or ids of text. */
+function checkSegment(segment: KosmosSegment, at: number, { image, imageEnd, pad }: KosmosTokens): void {
+  if (segment === "image") return;
+  if (!Array.isArray(segment))
+    throw new RuleError(
+      `kosmosLayout: segment ${at} is neither "image" nor a list of ids`,
+      "layout.segments",
+    );
+  for (const id of segment) {
+    checkValue("kosmosLayout", `an id of segment ${at}`, id, tokenId);
+    if (id === image || id === imageEnd)
+      throw new RuleError(
+        `kosmosLayout: segment ${at} has the id ${id} of an image token among its text; write an image as the segment "image"`,
+        "layout.segments",
+      );
+    if (id === pad)
+      throw new RuleError(
+        `kosmosLayout: segment ${at} has the id ${id} of padding among its text; kosmosBatch pads, at the right`,
+        "layout.padding",
+      );
+  }
+}
+
+/** Throws a RuleError if a sequence is longer than the table of positions allows. */
+function checkLength(length: number, images: number, slots: number, maxPositions: number): void {
+  const most = maxPositions - UNUSED_POSITIONS;
+  if (length <= most) return;
+  const room = most - images * slots;
+  const remedy =
+    room < 2 * images + 2
+      ? `${images} images of ${slots} slots leave no room for text: leave out images`
+      : `shorten the text to ${room} ids, its special tokens included`;
+  throw new RuleError(
+    `kosmosLayout: ${length} positions are more than the ${most} of a table with ${maxPositions} rows, of which the first two are not used; ${remedy}, or make the model with maxPositions of at least ${length + UNUSED_POSITIONS}`,
+    "layout.length",
+  );
+}
+
+/** The most ids of a text with `images` images, its special and image tokens included: 1982 for one image and a table of 2048 rows. */
+export function kosmosTextLimit({ slots = SLOTS, maxPositions = MAX_POSITIONS, images = 1 } = {}): number {
+  return Math.max(0, maxPositions - UNUSED_POSITIONS - images * slots); // [layout.length]
+}
+
+/**
+ * The ids of one sequence: text and images in any order and number. Throws a RuleError for a segment that is neither, for text that
+ * contains image tokens or padding, and for a sequence that the positions have no room for.
+ */
+export function kosmosLayout(segments: readonly KosmosSegment[], options: LayoutOptions): KosmosLayout {
+  const known = checked("kosmosLayout", options, checks);
+  const { slots: width = SLOTS, maxPositions = MAX_POSITIONS, start = true, end = true } = known;
+  const tokens = checkedTokens("kosmosLayout", known.tokens);
+  for (const [at, segment] of segments.entries()) checkSegment(segment, at, tokens);
+  const { bos, eos, image, imageEnd } = tokens;
+  const before = start && bos !== null ? [bos] : [];
+  const after = end ? [eos] : [];
+  const images = segments.filter((segment) => segment === "image").length;
+  const text = segments.reduce((sum, segment) => sum + (segment === "image" ? 0 : segment.length), 0);
+  const length = before.length + text + images * (width + 2) + after.length;
+  checkLength(length, images, width, maxPositions);
+  const ids = [...before];
+  const slots: number[] = [];
+  for (const segment of segments)
+    if (segment === "image") {
+      ids.push(image);
+      for (let i = 0; i < width; i++) slots.push(ids.push(image) - 1); // [layout.slots]
+      ids.push(imageEnd); // [layout.order]
+    } else for (const id of segment) ids.push(id);
+  ids.push(...after);
+  return { ids, slots, targets: targetsOf(ids, slots, tokens) };
+}
+
+/** The next id of each position, where it is predicted. */
+function targetsOf(ids: readonly number[], slots: readonly number[], { bos, image }: KosmosTokens): number[] {
+  const isSlot = new Set(slots);
+  return ids.map((id, at) => {
+    const next = ids[at + 1];
+    if (next === undefined || isSlot.has(at) || isSlot.has(at + 1)) return IGNORED; // [layout.targets]
+    return at === 0 && id === bos && next === image ? IGNORED : next; // [layout.targets]
+  });
+}
+
+/** Sequences padded at the right to the length of the longest. Padding has no targets. */
+export function kosmosBatch(layouts: readonly KosmosLayout[], pad: number): KosmosBatch {
+  checkValue("kosmosBatch", "pad", pad, tokenId);
+  const longest = layouts.reduce((most, { ids }) => Math.max(most, ids.length), 0);
+  const padded = (list: readonly number[], value: number): number[] => [
+    ...list,
+    ...new Array<number>(longest - list.length).fill(value),
+  ];
+  return {
+    ids: layouts.map(({ ids }) => padded(ids, pad)), // [layout.padding]
+    slots: layouts.map(({ slots }) => slots),
+    targets: layouts.map(({ targets }) => padded(targets, IGNORED)), // [layout.padding]
+    mask: layouts.map(({ ids }) => Array.from({ length: longest }, (_, at) => at < ids.length)),
+  };
+}
+
+/**
+ * The segments of ids in which every image is `<image>` followed by `</image>`, as a tokenizer makes them of a text with
+ * "<image></image>". Throws a RuleError for one of the two tokens without the other beside it.
+ */
+export function kosmosSegments(
+  ids: readonly number[],
+  { image, imageEnd }: Pick<KosmosTokens, "image" | "imageEnd">,
+): KosmosSegment[] {
+  const segments: KosmosSegment[] = [];
+  let text: number[] = [];
+  for (let at = 0; at < ids.length; at++) {
+    const id = ids[at] ?? 0;
+    if (id !== image && id !== imageEnd) {
+      text.push(id);
+      continue;
+    }
+    if (id === imageEnd || ids[at + 1] !== imageEnd)
+      throw new RuleError(
+        `kosmosSegments: the id ${id} at ${at} is an image token without its partner; an image is ${image} followed by ${imageEnd}`,
+        "layout.pairs",
+      );
+    if (text.length > 0) segments.push(text);
+    segments.push("image");
+    text = [];
+    at++;
+  }
+  if (text.length > 0) segments.push(text);
+  return segments;
+}
