@@ -106,6 +106,8 @@ export {
 } from "./models/language-models/gpt-neox.ts";
 export { GPTJForCausalLM, type GPTJOptions } from "./models/language-models/gptj.ts";
 export { LlamaForCausalLM, type LlamaOptions } from "./models/language-models/llama.ts";
+export { MagnetoDecoder } from "./models/language-models/magneto/decoder.ts";
+export type { MagnetoNormalization, MagnetoOptions } from "./models/language-models/magneto/options.ts";
 export {
   MOSAIC_GPT_NAMES,
   type MosaicMptAttentionOptions,

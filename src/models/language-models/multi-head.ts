@@ -1,5 +1,6 @@
 // Self-attention of a decoder.
 import { attention } from "../../nn/attention/attention.ts";
+import type { Dropout } from "../../nn/dropout.ts";
 import { rearrange, repeat } from "../../tensor/ops/arrange.ts";
 import { named } from "../../tensor/pattern.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
@@ -20,20 +21,39 @@ function forQueries(x: Tensor, h: number): Tensor<"b h s k"> {
   return named("b h s k", repeat("b g s k -> b (g r) s k", named("b g s k", x), { r: h / g }));
 }
 
+export interface AttendOptions {
+  /** Added to the scores. */
+  readonly bias?: Tensor | null;
+  /** Dropout of the attention weights. */
+  readonly dropout?: Dropout | null;
+}
+
+/** Attention of queries to the keys and values of a text; the heads' results are joined again. */
+export function attendTo(
+  owner: object,
+  q: Tensor<"b h l k">,
+  { k, v }: KeyValues,
+  { mayAttend, emptyRow = "zero" }: Decoding,
+  { bias = null, dropout = null }: AttendOptions = {},
+): Tensor<"b l (h k)"> {
+  const h = q.shape[1] ?? 0;
+  const out = attention(owner, q, forQueries(k, h), forQueries(v, h), {
+    mayAttend: repeat("b l s -> b h l s", mayAttend, { h }),
+    bias,
+    dropout,
+    emptyRow, // [decode.empty-row]
+  });
+  return named("b l (h k)", rearrange("b h l k -> b l (h k)", out));
+}
+
 /** Attention of the pass's tokens to those of the cache and of the pass, with a bias of the scores; the heads' results are joined again. */
 export function multiHead(
   owner: object,
   { q, k, v }: Heads,
-  { mayAttend, emptyRow = "zero" }: Decoding,
+  at: Decoding,
   past: KeyValues | null,
   bias: Tensor | null = null,
 ): { readonly out: Tensor<"b l (h k)">; readonly now: KeyValues } {
   const now = appended(past, { k, v });
-  const h = q.shape[1] ?? 0;
-  const out = attention(owner, q, forQueries(now.k, h), forQueries(now.v, h), {
-    mayAttend: repeat("b l s -> b h l s", mayAttend, { h }),
-    bias,
-    emptyRow, // [decode.empty-row]
-  });
-  return { out: named("b l (h k)", rearrange("b h l k -> b l (h k)", out)), now };
+  return { out: attendTo(owner, q, now, at, { bias }), now };
 }
