@@ -9,9 +9,10 @@ import { attention } from "../../src/nn/attention/attention.ts";
 import { Dropout, setTraining } from "../../src/nn/dropout.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
-import { Linear } from "../../src/nn/linear.ts";
+import { Linear, type LinearOptions } from "../../src/nn/linear.ts";
 import { BatchNorm2d } from "../../src/nn/norms/batch-norm.ts";
 import { LayerNorm, normalize, PaLMLayerNorm, RMSNorm } from "../../src/nn/norms/layer-norm.ts";
+import { uniform } from "../../src/nn/parameter.ts";
 import { initialize, parameterNames, stateDict } from "../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
@@ -106,6 +107,21 @@ test("[linear.uniform] weight and bias are initialised uniformly within ±1/√i
   }
 });
 
+test("[linear.initial] weight and bias have the distributions that are given, each by itself", () => {
+  const [half, eighth] = [uniform(0.5), uniform(0.125)];
+  const largest = (options: LinearOptions) => {
+    const layer = new Linear("i -> o", 16, 4000, options);
+    return [layer.weight, layer.bias as Tensor].map((part) => statistics(flat(part.data)).largest);
+  };
+  // The largest of 4,000 uniform numbers is above 99 % of the bound, but for one case in 10^17.
+  const within = (bound: number) =>
+    expect.toSatisfy((x: number) => x <= bound && x >= 0.99 * bound, `at most ${bound}, and almost that`);
+  expect(largest({})).toEqual([within(0.25), within(0.25)]);
+  expect(largest({ initial: half })).toEqual([within(0.5), 0]);
+  expect(largest({ initial: half, initialBias: eighth })).toEqual([within(0.5), within(0.125)]);
+  expect(largest({ initialBias: half })).toEqual([within(0.25), within(0.5)]);
+});
+
 test("[embedding.rows] an id selects its row, and an id outside the table is an error that names it", () => {
   forAll({ lead: leading, rows: from(1, 5), d: from(1, 4), seed: seeds }, ({ lead, rows, d, seed }) => {
     const layer = weighted(new Embedding("d", rows, d), seed);
@@ -163,6 +179,16 @@ test("[embedding.normal] the table is initialised with mean 0 and the given stan
     expect(s.largest / std).toBeGreaterThan(3.3); // of 40,000 normal numbers a third of a dozen lie beyond 3.9
   }
   expect(statistics(flat(new Embedding("d", 200, 200).weight.data)).std).toBeCloseTo(1, 1);
+});
+
+test("[embedding.uniform] with a bound the table is uniform within it, and its padding row is 0", () => {
+  const { weight } = initialize(new Embedding("d", 200, 200, { bound: 0.3, paddingId: 1 }), 5);
+  const rows = list<Vec>(weight);
+  expect(rows[1]).toEqual(new Array(200).fill(0));
+  const s = statistics(rows.filter((_, i) => i !== 1).flat());
+  expect(s.largest).toBeLessThanOrEqual(0.3);
+  expect(s.largest).toBeGreaterThan(0.2995); // of 39,800 uniform numbers
+  expect(Math.abs(s.std / (0.3 / Math.sqrt(3)) - 1)).toBeLessThan(0.015); // nine standard errors, 0.632 / √(2 · 39,800)
 });
 
 test("[norm.affine] layer norm equals the loop, with scale and bias", () => {

@@ -313,7 +313,7 @@ const calls: Readonly<Record<string, Call>> = {
       return new Linear("i -> o", dim, out, rest);
     }),
     valid: { in: 3, out: 4 },
-    more: { bias: false, tiedTo: null },
+    more: { bias: false, tiedTo: null, initial: null, initialBias: null },
     required: ["in", "out"],
   },
   Embedding: {
@@ -322,7 +322,7 @@ const calls: Readonly<Record<string, Call>> = {
       return new Embedding("d", rows, dim, rest);
     }),
     valid: { rows: 3, dim: 4 },
-    more: { std: 0.1, paddingId: 1 },
+    more: { std: 0.1, bound: 0.2, paddingId: 1 },
     required: ["rows", "dim"],
   },
   LayerNorm: {
@@ -418,7 +418,7 @@ const calls: Readonly<Record<string, Call>> = {
   LearnedPositions: {
     make: call((o) => new LearnedPositions("d", o)),
     valid: { rows: 4, dim: 3 },
-    more: { offset: 2, std: 0.1 },
+    more: { offset: 2, std: 0.1, zeroRow: 1 },
     required: ["rows", "dim"],
   },
   linearPositions: {
@@ -584,6 +584,10 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   noBias: [true],
   maxVideoFrames: [null],
   tiedTo: [null],
+  initial: [null],
+  initialBias: [null],
+  bound: [null, 0.5, 0, 1e9],
+  zeroRow: [null, 0],
   std: [0.5, 0, 1e9],
   epsilon: [0.5, 0, 1e9],
   p: [0.5, 0],

@@ -3,11 +3,14 @@ import { RuleError } from "../tensor/errors.ts";
 import { add, detach, gather, where } from "../tensor/ops/functions.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 import { checked, checkValue, count, notNegative, nullable, optional, whole } from "./options.ts";
-import { normal, Parameter } from "./parameter.ts";
+import { normal, Parameter, uniform } from "./parameter.ts";
 import { ID_OUT_OF_RANGE } from "./torch-errors.ts";
 
 export interface EmbeddingOptions {
+  /** The standard deviation of the initial values. Default 1. */
   readonly std?: number;
+  /** Initial values are uniform within ±bound, and not normal. */
+  readonly bound?: number | null;
   /** An id whose row is 0 at first and gets no gradient from the ids (torch.nn.Embedding's padding_idx). */
   readonly paddingId?: number | null;
 }
@@ -20,11 +23,16 @@ export class Embedding<D extends string> {
   constructor(axis: D, rows: number, dim: number, options: EmbeddingOptions = {}) {
     checkValue("Embedding", "rows", rows, count());
     checkValue("Embedding", "dim", dim, count());
-    const checks = { std: optional(notNegative), paddingId: optional(nullable(whole(0, rows - 1))) };
-    const { std = 1, paddingId = null } = checked("Embedding", options, checks);
+    const checks = {
+      std: optional(notNegative),
+      bound: optional(nullable(notNegative)),
+      paddingId: optional(nullable(whole(0, rows - 1))),
+    };
+    const { std = 1, bound = null, paddingId = null } = checked("Embedding", options, checks);
     this.#paddingId = paddingId;
     const zeroed = paddingId === null ? undefined : ([paddingId * dim, (paddingId + 1) * dim] as const); // [embedding.padding]
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std, zeroed)); // [embedding.normal]
+    const initial = bound === null ? normal(std, zeroed) : uniform(bound, zeroed); // [embedding.uniform]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], initial); // [embedding.normal]
   }
 
   /** Throws a RuleError if an id is not a row of the table. */

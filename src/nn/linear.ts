@@ -2,12 +2,16 @@
 import { einsum } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
 import { type Any, Tensor } from "../tensor/tensor.ts";
-import { checked, checkValue, flag, inner, nullable, object, optional, passing } from "./options.ts";
+import { checked, checkValue, flag, inner, nullable, optional, passing } from "./options.ts";
 import { constant, type Initial, Parameter, uniform } from "./parameter.ts";
 
 /** The axes of the result: bare if those of the input are. */
 type Then<P extends string, O extends string> = string extends P ? Any : `${P} ${O}`;
 
+const distribution = passing(
+  "an initial distribution, as uniform() makes it",
+  (value) => typeof value === "object" && value !== null && "kind" in value,
+);
 const isTensor = passing("a tensor", (value) => value instanceof Tensor);
 
 export interface LinearOptions {
@@ -16,6 +20,8 @@ export interface LinearOptions {
   readonly tiedTo?: Tensor<"o i"> | null;
   /** The initial distribution of the weight; the bias then begins at 0. Default: that of torch.nn.Linear for both. */
   readonly initial?: Initial | null;
+  /** The initial distribution of the bias, where it is another one. */
+  readonly initialBias?: Initial | null;
 }
 
 /**
@@ -32,12 +38,19 @@ export class Linear<I extends string, O extends string> {
     const checks = {
       bias: optional(flag),
       tiedTo: optional(nullable(isTensor)),
-      initial: optional(nullable(object("an initial distribution"))),
+      initial: optional(nullable(distribution)),
+      initialBias: optional(nullable(distribution)),
     };
-    const { bias = true, tiedTo = null, initial = null } = checked("Linear", options, checks);
+    const {
+      bias = true,
+      tiedTo = null,
+      initial = null,
+      initialBias = null,
+    } = checked("Linear", options, checks);
     const bound = 1 / Math.sqrt(dim); // [linear.uniform]
-    this.weight = tiedTo ?? new Parameter("o i", [out, dim], initial ?? uniform(bound));
-    this.bias = bias ? new Parameter("o", [out], initial ? constant(0) : uniform(bound)) : null;
+    this.weight = tiedTo ?? new Parameter("o i", [out, dim], initial ?? uniform(bound)); // [linear.initial]
+    const ofBias = initialBias ?? (initial ? constant(0) : uniform(bound)); // [linear.initial]
+    this.bias = bias ? new Parameter("o", [out], ofBias) : null;
   }
 
   forward<P extends string>(x: Tensor<`${P} ${I}`>): Tensor<Then<P, O>> {

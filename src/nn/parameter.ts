@@ -12,13 +12,14 @@ type Span = readonly [from: number, to: number];
 /** The initial distribution of a parameter, as in the source package. */
 export type Initial =
   | { readonly kind: "constant"; readonly value: number }
-  | { readonly kind: "uniform"; readonly bound: number }
+  | { readonly kind: "uniform"; readonly bound: number; readonly zeroed?: Span | undefined }
   | { readonly kind: "normal"; readonly std: number; readonly zeroed?: Span | undefined }
   | { readonly kind: "truncated"; readonly std: number; readonly bound: number }
   | { readonly kind: "values"; readonly value: (i: number) => number };
 
 export const constant = (value: number): Initial => ({ kind: "constant", value });
-export const uniform = (bound: number): Initial => ({ kind: "uniform", bound });
+/** A uniform distribution within ±`bound`; the values at `zeroed` are 0. */
+export const uniform = (bound: number, zeroed?: Span): Initial => ({ kind: "uniform", bound, zeroed });
 /** A normal distribution with mean 0; the values at `zeroed` are 0. */
 export const normal = (std: number, zeroed?: Span): Initial => ({ kind: "normal", std, zeroed });
 /** A normal distribution of which only values within ±`bound` are drawn; `std` is the deviation before they are cut off. */
@@ -35,10 +36,10 @@ export const values = (value: (i: number) => number): Initial => ({ kind: "value
 /** Fills `out` with the values from index `start` on; the generator has drawn those before it. */
 function draw(initial: Initial, out: Floats, { uniform, normal }: Generator, start: number): void {
   if (initial.kind === "constant") out.fill(initial.value);
-  else if (initial.kind === "uniform")
-    for (let i = 0; i < out.length; i++) out[i] = (2 * uniform() - 1) * initial.bound;
-  else if (initial.kind === "normal") {
-    for (let i = 0; i < out.length; i++) out[i] = normal() * initial.std;
+  else if (initial.kind === "uniform" || initial.kind === "normal") {
+    const next =
+      initial.kind === "normal" ? () => normal() * initial.std : () => (2 * uniform() - 1) * initial.bound;
+    for (let i = 0; i < out.length; i++) out[i] = next();
     const [from, to] = initial.zeroed ?? [0, 0];
     out.fill(0, Math.max(0, from - start), Math.max(0, to - start));
   } else if (initial.kind === "truncated")

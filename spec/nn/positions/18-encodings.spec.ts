@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { fourierFeatures, linearPositions } from "../../../src/nn/positions/fourier.ts";
 import { LearnedPositions } from "../../../src/nn/positions/learned.ts";
-import { stateDict } from "../../../src/nn/state-dict.ts";
+import { initialize, stateDict } from "../../../src/nn/state-dict.ts";
 import { ShapeError } from "../../../src/tensor/errors.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -45,6 +45,16 @@ test("[learned.rows] the table is drawn from a normal distribution with the give
     expect(Math.abs(mean / std)).toBeLessThan(0.05); // five standard errors
     expect(Math.abs(deviation / std - 1)).toBeLessThan(0.04);
   }
+});
+
+test("[learned.zero-row] one row is 0 at first, and the others are those of a table without it", () => {
+  // torch.nn.Embedding(4, 3, padding_idx=1): the row is filled with 0 after all have been drawn.
+  const table = (zeroRow: number | null) =>
+    valuesOf(initialize(new LearnedPositions("d", { rows: 4, dim: 3, zeroRow }), 7).weight);
+  const drawn = table(null);
+  expect(drawn.every((x) => x !== 0)).toBe(true);
+  for (const row of [0, 1, 3])
+    expect(table(row)).toEqual(drawn.map((x, i) => (Math.floor(i / 3) === row ? 0 : x)));
 });
 
 test("[learned.rows] positions without a row are refused by their number", () => {

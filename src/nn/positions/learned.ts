@@ -4,7 +4,18 @@
 import { RuleError } from "../../tensor/errors.ts";
 import { gather } from "../../tensor/ops/functions.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
-import { type Check, checked, checkNoMore, count, inner, notNegative, optional } from "../options.ts";
+import {
+  type Check,
+  checked,
+  checkNoMore,
+  checkValue,
+  count,
+  inner,
+  notNegative,
+  nullable,
+  optional,
+  whole,
+} from "../options.ts";
 import { normal, Parameter } from "../parameter.ts";
 
 export interface LearnedPositionsOptions {
@@ -16,12 +27,15 @@ export interface LearnedPositionsOptions {
   readonly offset?: number | undefined;
   /** The standard deviation of the initial values. Default 1. */
   readonly std?: number | undefined;
+  /** A row whose initial values are 0, as that of torch's padding_idx. */
+  readonly zeroRow?: number | null | undefined;
 }
 const checks: { readonly [K in keyof LearnedPositionsOptions]-?: Check } = {
   rows: count(),
   dim: count(),
   offset: optional(inner),
   std: optional(notNegative),
+  zeroRow: optional(nullable(inner)),
 };
 
 /** A table with a learned row for each position: "…" integers become "… D", row `position + offset` for each. */
@@ -31,9 +45,11 @@ export class LearnedPositions<D extends string> {
 
   constructor(axis: D, options: LearnedPositionsOptions, ...surplus: readonly never[]) {
     checkNoMore("LearnedPositions", "an axis and an object of options", surplus);
-    const { rows, dim, offset = 0, std = 1 } = checked("LearnedPositions", options, checks);
+    const { rows, dim, offset = 0, std = 1, zeroRow = null } = checked("LearnedPositions", options, checks);
     this.options = { offset };
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std));
+    if (zeroRow !== null) checkValue("LearnedPositions", "zeroRow", zeroRow, whole(0, rows - 1));
+    const zeroed = zeroRow === null ? undefined : ([zeroRow * dim, (zeroRow + 1) * dim] as const); // [learned.zero-row]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std, zeroed));
   }
 
   /** Throws a RuleError if a position has no row. A padded token may have position −1 where the offset leaves a row for it. */
