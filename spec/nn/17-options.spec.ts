@@ -406,7 +406,7 @@ const calls: Readonly<Record<string, Call>> = {
   RelativePositionBias: {
     make: call((o) => new RelativePositionBias(o)),
     valid: {},
-    more: { bidirectional: false, numBuckets: 8, maxDistance: 30, heads: 2 },
+    more: { bidirectional: false, numBuckets: 8, maxDistance: 30, heads: 2, std: 0.1 },
     required: [],
   },
   "RelativePositionBias.buckets": {

@@ -4,7 +4,17 @@ import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { Embedding } from "../embedding.ts";
-import { type Check, checked, checkNoMore, checkSize, count, flag, inner, optional } from "../options.ts";
+import {
+  type Check,
+  checked,
+  checkNoMore,
+  checkSize,
+  count,
+  flag,
+  inner,
+  notNegative,
+  optional,
+} from "../options.ts";
 import { position } from "./angles.ts";
 
 export interface RelativePositionBiasOptions {
@@ -14,12 +24,15 @@ export interface RelativePositionBiasOptions {
   /** From this distance on all keys share a bucket. */
   readonly maxDistance?: number | undefined;
   readonly heads?: number | undefined;
+  /** The standard deviation of the initial biases. Default 1. */
+  readonly std?: number | undefined;
 }
 const checks: { readonly [K in keyof RelativePositionBiasOptions]-?: Check } = {
   bidirectional: optional(flag),
   numBuckets: optional(count()),
   maxDistance: optional(count()),
   heads: optional(count()),
+  std: optional(notNegative),
 };
 
 export interface RelativePositionBiasCall {
@@ -66,6 +79,7 @@ export class RelativePositionBias {
       numBuckets = 32,
       maxDistance = 128,
       heads = 12,
+      std,
     } = checked("RelativePositionBias", options, checks);
     const perDirection = bidirectional ? Math.floor(numBuckets / 2) : numBuckets;
     const exact = Math.floor(perDirection / 2);
@@ -80,7 +94,7 @@ export class RelativePositionBias {
         "relative.buckets",
       );
     this.options = { bidirectional, buckets: { count: perDirection, exact, maxDistance } };
-    this.relative_attention_bias = new Embedding("h", numBuckets, heads);
+    this.relative_attention_bias = new Embedding("h", numBuckets, heads, std === undefined ? {} : { std });
   }
 
   /** The bucket of every query and key. */

@@ -11,6 +11,7 @@ import { tap } from "../../../tensor/program/record.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { appended, type Decoded, type Decoding, type KeyValues } from "../../language-model.ts";
 import { attendTo } from "../multi-head.ts";
+import { type MagnetoLinear, magnetoLinear } from "./initializers.ts";
 import { branches, type Multiway, throughBranches } from "./multiway.ts";
 import type { MagnetoSettings } from "./options.ts";
 
@@ -20,7 +21,7 @@ type Branches<M extends object> = M | Multiway<M>;
 /** The settings that attention reads. */
 export type AttentionSettings = Pick<
   MagnetoSettings,
-  "width" | "heads" | "subNorms" | "epsilon" | "xposBase" | "split" | "attentionDropout"
+  "width" | "heads" | "subNorms" | "epsilon" | "xposBase" | "split" | "attentionDropout" | "init"
 >;
 
 export class MagnetoAttention {
@@ -37,14 +38,16 @@ export class MagnetoAttention {
 
   /** `relative` is the decoder's, which all layers share. */
   constructor(settings: AttentionSettings, relative: RelativePositionBias | null = null) {
-    const { width, heads, split, subNorms, epsilon, xposBase: scaleBase, attentionDropout } = settings;
+    const { width, heads, split, subNorms, epsilon, xposBase: scaleBase, attentionDropout, init } = settings;
     this.options = settings;
     this.#relative = relative;
-    const projection = () => new Linear("d -> (h k)", width, width);
-    this.k_proj = branches(projection, split);
-    this.v_proj = branches(projection, split);
-    this.q_proj = branches(projection, split);
-    this.out_proj = branches(() => new Linear("d -> d", width, width), split);
+    const initial = (name: MagnetoLinear) => magnetoLinear(name, width, width, init);
+    const projection = (name: MagnetoLinear) =>
+      branches(() => new Linear("d -> (h k)", width, width, initial(name)), split);
+    this.k_proj = projection("k_proj");
+    this.v_proj = projection("v_proj");
+    this.q_proj = projection("q_proj");
+    this.out_proj = branches(() => new Linear("d -> d", width, width, initial("out_proj")), split);
     this.inner_attn_ln = subNorms ? branches(() => new LayerNorm(width, { epsilon }), split) : null; // [magneto.sub-norms]
     this.dropout_module = new Dropout(attentionDropout);
     this.xpos = scaleBase === null ? null : new XPos({ width: width / heads, scaleBase });

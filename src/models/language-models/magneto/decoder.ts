@@ -5,7 +5,6 @@ import { Embedding } from "../../../nn/embedding.ts";
 import { Linear } from "../../../nn/linear.ts";
 import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
 import { checkValue, whole } from "../../../nn/options.ts";
-import { normal } from "../../../nn/parameter.ts";
 import { LearnedPositions } from "../../../nn/positions/learned.ts";
 import { RelativePositionBias } from "../../../nn/positions/relative-bias.ts";
 import { ID_OUT_OF_RANGE } from "../../../nn/torch-errors.ts";
@@ -14,11 +13,14 @@ import { add, mulScalar } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
 import type { Int, Tensor } from "../../../tensor/tensor.ts";
 import type { DecoderLayer, Decoding, LanguageModel } from "../../language-model.ts";
+import { magnetoTables } from "./initializers.ts";
 import { MagnetoLayer } from "./layer.ts";
 import { LARGEST_SPLIT, type MagnetoOptions, type MagnetoSettings, settingsOf } from "./options.ts";
 
 /** Rows of the position table before that of position 0, as in fairseq. */
 const OFFSET = 2; // [magneto.positions]
+/** The row of padding in that table, which nothing reads. */
+const PADDING_ROW = 1;
 
 /** The fields have the names of torchscale. [magneto.names] */
 export class MagnetoDecoder implements LanguageModel {
@@ -37,23 +39,39 @@ export class MagnetoDecoder implements LanguageModel {
     const settings = settingsOf(options);
     const { vocabSize, width, heads, epsilon, maxPositions, relative, paddingId, tied } = settings;
     const norm = () => new LayerNorm(width, { epsilon });
-    const std = width ** -0.5; // [magneto.initial]
+    const initial = magnetoTables({
+      vocabSize,
+      width,
+      scheme: settings.init.scheme,
+      tokenTable: settings.tokenTable,
+    });
     this.options = settings;
     this.dropout_module = new Dropout(settings.dropout);
-    this.embed_tokens = new Embedding("d", vocabSize, width, { std, paddingId }); // [magneto.embedding]
+    this.embed_tokens = new Embedding("d", vocabSize, width, { ...initial.tokens, paddingId }); // [magneto.embedding]
     this.embed_positions =
       maxPositions === null
         ? null
-        : new LearnedPositions("d", { rows: maxPositions + OFFSET, dim: width, offset: OFFSET }); // [magneto.positions]
+        : new LearnedPositions("d", {
+            rows: maxPositions + OFFSET,
+            dim: width,
+            offset: OFFSET,
+            std: initial.positionsStd,
+            zeroRow: PADDING_ROW,
+          }); // [magneto.positions]
     const tiedTo = tied ? named("o i", this.embed_tokens.weight) : null; // [magneto.logits]
     this.output_projection = new Linear("d -> n", width, vocabSize, {
       bias: false,
       tiedTo,
-      initial: normal(std),
+      initial: initial.output,
     });
     this.layernorm_embedding = settings.embedNorm ? norm() : null; // [magneto.embedding]
     this.self_attn_relative_position = relative
-      ? new RelativePositionBias({ numBuckets: relative.buckets, maxDistance: relative.maxDistance, heads })
+      ? new RelativePositionBias({
+          numBuckets: relative.buckets,
+          maxDistance: relative.maxDistance,
+          heads,
+          std: initial.biasStd,
+        })
       : null;
     this.layers = Array.from(
       { length: settings.layers },

@@ -5,12 +5,13 @@ import { Linear } from "../../../nn/linear.ts";
 import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
 import { tap } from "../../../tensor/program/record.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
+import { magnetoLinear } from "./initializers.ts";
 import type { MagnetoSettings } from "./options.ts";
 
 /** The settings that the feed-forward reads. */
 export type FeedForwardSettings = Pick<
   MagnetoSettings,
-  "width" | "innerWidth" | "activation" | "subNorms" | "epsilon" | "dropout" | "activationDropout"
+  "width" | "innerWidth" | "activation" | "subNorms" | "epsilon" | "dropout" | "activationDropout" | "init"
 >;
 
 export class MagnetoFeedForward {
@@ -23,12 +24,12 @@ export class MagnetoFeedForward {
   readonly options: FeedForwardSettings;
 
   constructor(settings: FeedForwardSettings) {
-    const { width, innerWidth, subNorms, epsilon, dropout, activationDropout } = settings;
+    const { width, innerWidth, subNorms, epsilon, dropout, activationDropout, init } = settings;
     this.options = settings;
     this.activation_dropout_module = new Dropout(activationDropout);
     this.dropout_module = new Dropout(dropout);
-    this.fc1 = new Linear("d -> f", width, innerWidth);
-    this.fc2 = new Linear("f -> d", innerWidth, width);
+    this.fc1 = new Linear("d -> f", width, innerWidth, magnetoLinear("fc1", width, innerWidth, init));
+    this.fc2 = new Linear("f -> d", innerWidth, width, magnetoLinear("fc2", innerWidth, width, init));
     this.ffn_layernorm = subNorms ? new LayerNorm(innerWidth, { epsilon }) : null; // [magneto.sub-norms]
   }
 

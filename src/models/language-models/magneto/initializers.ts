@@ -2,7 +2,7 @@
 // release 0.3.0), Magneto (Wang et al., arXiv 2210.06423, §2.3) and DeepNet (Wang et al., arXiv 2203.00555, §4).
 import type { EmbeddingOptions } from "../../../nn/embedding.ts";
 import type { LinearOptions } from "../../../nn/linear.ts";
-import { type Check, checked, checkValue, flag, layers, oneOf, optional } from "../../../nn/options.ts";
+import { type Check, checked, count, flag, layers, oneOf, optional } from "../../../nn/options.ts";
 import { type Initial, normal, uniform } from "../../../nn/parameter.ts";
 
 export const MAGNETO_SCHEMES = ["torchscale", "bert", "xavier-uniform", "magneto"] as const;
@@ -82,20 +82,38 @@ export interface MagnetoTables {
   readonly biasStd: number;
 }
 
+export const TOKEN_TABLES = ["torchscale", "bitsandbytes"] as const;
+/** The class whose token embeddings a decoder is given: torchscale's TextEmbedding, or bitsandbytes' nn.Embedding, as in Kosmos. */
+export type TokenTable = (typeof TOKEN_TABLES)[number];
+
+export interface MagnetoTablesOptions {
+  readonly vocabSize: number;
+  readonly width: number;
+  readonly scheme?: MagnetoScheme | undefined;
+  readonly tokenTable?: TokenTable | undefined;
+}
+const tableChecks: { readonly [K in keyof MagnetoTablesOptions]-?: Check } = {
+  vocabSize: count(),
+  width: count(),
+  scheme: optional(oneOf(MAGNETO_SCHEMES)),
+  tokenTable: optional(oneOf(TOKEN_TABLES)),
+};
+
 /**
- * The initial distributions of the tables of a decoder: tokens as bitsandbytes' Embedding has them, which Kosmos uses, positions and biases as
- * torch.nn.Embedding, and the output projection as torchscale builds it. `bert_init` replaces all of them.
+ * The initial distributions of the tables of a decoder: positions and biases as torch.nn.Embedding has them, the output projection as
+ * torchscale builds it. `bert_init` replaces all of them.
  */
-export function magnetoTables(
-  vocabSize: number,
-  width: number,
-  scheme: MagnetoScheme = "torchscale",
-): MagnetoTables {
-  checkValue("magnetoTables", "scheme", scheme, oneOf(MAGNETO_SCHEMES));
+export function magnetoTables(options: MagnetoTablesOptions): MagnetoTables {
+  const {
+    vocabSize,
+    width,
+    scheme = "torchscale",
+    tokenTable = "torchscale",
+  } = checked("magnetoTables", options, tableChecks);
   if (scheme === "bert")
     return { tokens: { std: BERT_STD }, positionsStd: BERT_STD, output: normal(BERT_STD), biasStd: BERT_STD }; // [magnetoinit.bert]
   return {
-    tokens: { bound: xavierBound(vocabSize, width) }, // [magnetoinit.tables]
+    tokens: tokenTable === "torchscale" ? { std: width ** -0.5 } : { bound: xavierBound(vocabSize, width) }, // [magnetoinit.tokens]
     positionsStd: 1, // [magnetoinit.tables]
     output: normal(width ** -0.5), // [magnetoinit.tables]
     biasStd: 1, // [magnetoinit.tables]

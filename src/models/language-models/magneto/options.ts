@@ -17,6 +17,13 @@ import {
 } from "../../../nn/options.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { paddingRow, tokenId } from "../padding.ts";
+import {
+  MAGNETO_SCHEMES,
+  type MagnetoInit,
+  type MagnetoScheme,
+  TOKEN_TABLES,
+  type TokenTable,
+} from "./initializers.ts";
 
 /**
  * Where the layer norms of a layer stand. "pre-ln": before attention and before the feed-forward (Xiong et al., arXiv 2002.04745). "sub-ln":
@@ -90,6 +97,10 @@ export interface MagnetoOptions {
   readonly activationDropout?: number | undefined;
   /** The rate at which the last layer leaves out attention and feed-forward for a row of the batch; it grows linearly from 0 in the first layer. */
   readonly dropPathRate?: number | undefined;
+  /** The initial distributions of the weights. Default "torchscale": those of its constructor. */
+  readonly init?: MagnetoScheme | undefined;
+  /** The initial distribution of the token embeddings. Default "torchscale": that of its TextEmbedding. */
+  readonly tokenTable?: TokenTable | undefined;
 }
 
 /** The largest split position. [options.bounds] */
@@ -119,6 +130,8 @@ const checks: { readonly [K in keyof MagnetoOptions]-?: Check } = {
   attentionDropout: optional(probability),
   activationDropout: optional(probability),
   dropPathRate: optional(probability),
+  init: optional(oneOf(MAGNETO_SCHEMES)),
+  tokenTable: optional(oneOf(TOKEN_TABLES)),
 };
 
 /** The tokens that use the modules A of a multiway network; shared by all of a decoder's modules, so that it can change. */
@@ -153,6 +166,8 @@ export interface MagnetoSettings {
   readonly attentionDropout: number;
   readonly activationDropout: number;
   readonly dropPathRate: number;
+  readonly init: MagnetoInit;
+  readonly tokenTable: TokenTable;
 }
 
 const CALLER = "MagnetoDecoder";
@@ -182,6 +197,8 @@ export function settingsOf(options: MagnetoOptions): MagnetoSettings {
     attentionDropout = 0,
     activationDropout = 0,
     dropPathRate = 0,
+    init: scheme = "torchscale",
+    tokenTable = "torchscale",
   } = checked(CALLER, options, checks);
   const subNorms = normalization === "sub-ln" || normalization === "post-sub-ln";
   checkTogether({ width, heads, xpos, multiway, splitPosition, deepNorm, subNorms });
@@ -208,6 +225,8 @@ export function settingsOf(options: MagnetoOptions): MagnetoSettings {
     attentionDropout,
     activationDropout,
     dropPathRate,
+    init: { scheme, layers, subLN: subNorms, deepNorm },
+    tokenTable,
   };
 }
 

@@ -1,5 +1,6 @@
 // The executable half of 60-initial-weights.md. Distributions are compared with their formulas by the statistic of Kolmogorov and Smirnov.
 import { describe, expect, test } from "vitest";
+import { MagnetoDecoder } from "../../../../src/models/language-models/magneto/decoder.ts";
 import {
   type MagnetoInit,
   type MagnetoLinear,
@@ -8,12 +9,12 @@ import {
   magnetoTables,
   residualGain,
   xavierBound,
-} from "../../../src/models/language-models/magneto/initializers.ts";
-import { Embedding } from "../../../src/nn/embedding.ts";
-import { Linear } from "../../../src/nn/linear.ts";
-import { initialize } from "../../../src/nn/state-dict.ts";
-import { flat, type Tensor } from "../../../src/tensor/tensor.ts";
-import { refusal } from "../../support/properties/refusals.ts";
+} from "../../../../src/models/language-models/magneto/initializers.ts";
+import type { MagnetoOptions } from "../../../../src/models/language-models/magneto/options.ts";
+import { Linear } from "../../../../src/nn/linear.ts";
+import { initialize, stateDict } from "../../../../src/nn/state-dict.ts";
+import { flat, type Tensor } from "../../../../src/tensor/tensor.ts";
+import { refusal } from "../../../support/properties/refusals.ts";
 
 const [INS, OUTS] = [96, 160];
 const NAMES: readonly MagnetoLinear[] = ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"];
@@ -93,7 +94,10 @@ describe("distributions of the linear layers", () => {
       expect(magnetoLinear(name, 7, 9, init)).toEqual(
         magnetoLinear(name, 7, 9, { ...init, scheme: "torchscale" }),
       );
-    expect(magnetoTables(100, 8)).toEqual(magnetoTables(100, 8, "torchscale"));
+    const sizes = { vocabSize: 100, width: 8 };
+    expect(magnetoTables(sizes)).toEqual(
+      magnetoTables({ ...sizes, scheme: "torchscale", tokenTable: "torchscale" }),
+    );
   });
 });
 
@@ -112,25 +116,105 @@ test("[magnetoinit.sub-ln] [magnetoinit.deepnorm] gains of residual branches", (
   expect(refusal(() => residualGain({ layers: -1 })).rule).toBe("options.values");
   for (const init of [{ layers: 2, scheme: "xavier" }, { layers: 2, subLn: true }, { layers: 0.5 }, {}])
     expect(() => magnetoLinear("fc1", 3, 4, init as MagnetoInit)).toThrow(/scheme|subLn|layers/);
-  expect(() => magnetoTables(3, 4, "xavier" as MagnetoScheme)).toThrow("scheme");
+  expect(() => magnetoTables({ vocabSize: 3, width: 4, scheme: "xavier" as MagnetoScheme })).toThrow(
+    "scheme",
+  );
 });
 
-test("[magnetoinit.tables] [magnetoinit.bert] tokens, positions and the output projection", () => {
-  // √(6 / (32,002 + 2,048)), the bound of Kosmos-1's token embeddings.
-  expect(magnetoTables(32_002, 2048).tokens.bound).toBeCloseTo(0.0132744662, 10);
-  const { tokens, positionsStd, biasStd, output } = magnetoTables(300, 64);
-  const { weight } = initialize(new Embedding("d", 300, 64, { ...tokens, paddingId: 1 }), 4);
-  const table = [...flat(weight.data)];
-  expect(new Set(table.slice(64, 128))).toEqual(new Set([0]));
-  expect(distance([...table.slice(0, 64), ...table.slice(128)], U(Math.sqrt(6 / 364)))).toBeLessThan(2.2);
-  expect([positionsStd, biasStd, output]).toEqual([1, 1, { kind: "normal", std: 0.125, zeroed: undefined }]);
-  const bert = magnetoTables(300, 64, "bert");
-  expect([bert.tokens, bert.positionsStd, bert.biasStd, bert.output]).toEqual([
-    { std: 0.02 },
-    0.02,
-    0.02,
-    { kind: "normal", std: 0.02, zeroed: undefined },
-  ]);
+/** What a decoder of these options draws. */
+const decoder = (options: Partial<MagnetoOptions> = {}) =>
+  stateDict(
+    initialize(
+      new MagnetoDecoder({
+        vocabSize: 300,
+        width: 64,
+        heads: 4,
+        feedForwardWidth: 96,
+        layers: 2,
+        maxPositions: 70,
+        paddingId: 3,
+        relativePosition: { buckets: 32, maxDistance: 50 },
+        ...options,
+      }),
+      4,
+    ),
+  );
+const valuesIn = (state: ReadonlyMap<string, Tensor>, name: string): number[] => [
+  ...flat((state.get(name) as Tensor).data),
+];
+
+/** Compares a decoder's tensors with distributions; values that are 0, those of padding, are left out. */
+function expectDrawn(options: Partial<MagnetoOptions>, expected: Readonly<Record<string, Expected>>): void {
+  const state = decoder(options);
+  for (const [name, of] of Object.entries(expected)) {
+    const nonzero = valuesIn(state, name).filter((x) => x !== 0);
+    expect(nonzero.length, name).toBeGreaterThan(60);
+    expect(distance(nonzero, of), name).toBeLessThan(2.2);
+  }
+}
+
+describe("a decoder", () => {
+  const bias = "self_attn_relative_position.relative_attention_bias.weight";
+  test("[magnetoinit.tables] [magnetoinit.tokens] its tables", () => {
+    const others = { "embed_positions.weight": N(1), "output_projection.weight": N(1 / 8), [bias]: N(1) };
+    expectDrawn({}, { "embed_tokens.weight": N(1 / 8), ...others });
+    expectDrawn({ tokenTable: "bitsandbytes" }, { "embed_tokens.weight": U(Math.sqrt(6 / 364)), ...others });
+    // √(6 / (32,002 + 2,048)), the bound of Kosmos-1's token embeddings.
+    const kosmos = magnetoTables({ vocabSize: 32_002, width: 2048, tokenTable: "bitsandbytes" });
+    expect(kosmos.tokens.bound).toBeCloseTo(0.0132744662, 10);
+  });
+
+  test("[magnetoinit.tables] the rows of padding are 0, in the table of tokens and in that of positions", () => {
+    const state = decoder();
+    const zeroRows = (name: string) => {
+      const all = valuesIn(state, name);
+      return Array.from({ length: all.length / 64 }, (_, row) => row).filter((row) =>
+        all.slice(row * 64, row * 64 + 64).every((x) => x === 0),
+      );
+    };
+    expect(zeroRows("embed_tokens.weight")).toEqual([3]);
+    expect(zeroRows("embed_positions.weight")).toEqual([1]);
+  });
+
+  test("[magnetoinit.scaled] [magnetoinit.sub-ln] [magnetoinit.torchscale] its layers, multiway or not", () => {
+    const gain = Math.sqrt(Math.log(4));
+    const [wide, narrow] = [1 / Math.sqrt(96), 1 / 8];
+    const ffn = {
+      "layers.1.ffn.fc1.weight": U(gain * narrow),
+      "layers.1.ffn.fc1.bias": U(gain * narrow),
+      "layers.1.ffn.fc2.weight": U(gain * wide),
+      "layers.1.ffn.fc2.bias": U(gain * wide),
+    };
+    const attention = (branch: string) =>
+      Object.fromEntries(
+        ["q", "k", "v", "out"].flatMap((name) =>
+          ["weight", "bias"].map((part) => [
+            `layers.0.self_attn.${name}_proj${branch}.${part}`,
+            U(name === "q" || name === "k" ? narrow : gain * narrow),
+          ]),
+        ),
+      );
+    expectDrawn({}, { ...ffn, ...attention("") });
+    expectDrawn({ multiway: true }, { ...ffn, ...attention(".A"), ...attention(".B") });
+    const deep = { "layers.0.ffn.fc2.weight": U(wide / 2), "layers.0.self_attn.q_proj.weight": U(narrow) };
+    expectDrawn({ deepNorm: true }, deep); // 16^−¼
+    expectDrawn({ normalization: "pre-ln" }, { "layers.0.ffn.fc2.weight": U(wide) });
+  });
+
+  test("[magnetoinit.bert] with bert_init every table and weight has the deviation 0.02, times the gain", () => {
+    const gain = Math.sqrt(Math.log(4));
+    const names = ["embed_tokens.weight", "embed_positions.weight", "output_projection.weight", bias];
+    expectDrawn(
+      { init: "bert" },
+      {
+        ...Object.fromEntries(names.map((name) => [name, N(0.02)])),
+        "layers.0.self_attn.k_proj.weight": N(0.02),
+        "layers.0.self_attn.out_proj.weight": N(0.02 * gain),
+        "layers.1.ffn.fc1.weight": N(0.02 * gain),
+      },
+    );
+    expect(new Set(valuesIn(decoder({ init: "bert" }), "layers.0.ffn.fc1.bias"))).toEqual(new Set([0]));
+  });
 });
 
 test("[magnetoinit.xavier-bound] the bound of torch.nn.init.xavier_uniform_", () => {
