@@ -1,5 +1,5 @@
-// torchscale 0.3.0: component/xpos_relative_position.py and component/relative_position_bias.py. Both are the same at commit 4d1e0e8 of its
-// repository.
+// torchscale 0.3.0, and commit 4d1e0e8 of its repository: the decoder (torchscale/), and here component/xpos_relative_position.py and
+// component/relative_position_bias.py, which are the same in both.
 import { boolean, number, optional } from "../../io/fields.ts";
 import { RelativePositionBias } from "../../nn/positions/relative-bias.ts";
 import { XPos } from "../../nn/positions/xpos.ts";
@@ -7,6 +7,9 @@ import { LoadError } from "../../tensor/errors.ts";
 import { repeat } from "../../tensor/ops/arrange.ts";
 import type { Arguments } from "./interface/arguments.ts";
 import { moduleClass, type Source, size } from "./interface/source.ts";
+import type { Torchscale } from "./torchscale/config.ts";
+import { decoderClass } from "./torchscale/decoder.ts";
+import { attentionClass, feedForwardClass } from "./torchscale/layers.ts";
 
 const sizeOrDefault = optional(size, undefined);
 const numberOrDefault = optional(number, undefined);
@@ -25,10 +28,16 @@ function lengthOf(args: Arguments, name: string): number {
 const numberOr = (args: Arguments, name: string, otherwise: number): number =>
   args.has(name) ? args.number(name) : otherwise;
 
-export const torchscale: Source = {
+export const torchscale: Source<Torchscale> = {
   package: "torchscale",
-  profiles: { "torchscale@0.3.0": {}, "torchscale@4d1e0e8": {} },
+  profiles: {
+    "torchscale@0.3.0": { flagsPlaceNorms: true },
+    "torchscale@4d1e0e8": { flagsPlaceNorms: false },
+  },
   classes: {
+    Decoder: decoderClass,
+    MultiheadAttention: attentionClass,
+    FeedForwardNetwork: feedForwardClass,
     XPOS: moduleClass({
       options: { head_dim: size, scale_base: numberOrDefault },
       call: ["x", "offset", "downscale"],

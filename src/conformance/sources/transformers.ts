@@ -110,9 +110,11 @@ const columns = <A extends Int | Bool>(
     const [row, column] = [Math.floor(i / (to - from)), from + (i % (to - from))];
     return array.data[array.offset + row * (array.stride[0] ?? l) + column * (array.stride[1] ?? 1)] ?? 0;
   });
-const idsIn = (ids: Int<"b l">, from: number, to: number): Int<"b l"> =>
+/** The ids of places from ≤ i < to. */
+export const idsIn = (ids: Int<"b l">, from: number, to: number): Int<"b l"> =>
   new Int([ids.shape[0] ?? 0, to - from], Int32Array.from(columns(ids, from, to)));
-const maskUpTo = (mask: Bool<"b s">, to: number): Bool<"b s"> =>
+/** The mask of places before `to`. */
+export const maskUpTo = (mask: Bool<"b s">, to: number): Bool<"b s"> =>
   new Bool([mask.shape[0] ?? 0, to], Uint8Array.from(columns(mask, 0, to)));
 
 /** Sets the logits of padding to 0. */

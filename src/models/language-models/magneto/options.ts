@@ -36,6 +36,8 @@ export const NORMALIZATIONS = ["sub-ln", "pre-ln", "post-ln", "post-sub-ln"] as 
 
 const MAGNETO_ACTIVATIONS = ["gelu", "relu", "swish"] as const satisfies readonly ActivationName[];
 export type MagnetoActivation = (typeof MAGNETO_ACTIVATIONS)[number];
+/** The check of an activation; torchscale raises an error without a text for others. */
+export const activationCheck: Check = oneOf(MAGNETO_ACTIVATIONS, () => "NotImplementedError: ");
 
 /** Buckets of distances, each with a learned bias for each head. */
 export interface RelativePositions {
@@ -112,7 +114,7 @@ const checks: { readonly [K in keyof MagnetoOptions]-?: Check } = {
   layers: optional(layers()),
   heads: optional(count()),
   feedForwardWidth: optional(inner),
-  activation: optional(oneOf(MAGNETO_ACTIVATIONS)),
+  activation: optional(activationCheck),
   normalization: optional(oneOf(NORMALIZATIONS)),
   deepNorm: optional(flag),
   eps: optional(positive),
