@@ -77,6 +77,9 @@ export { FlamingoPaLM, type FlamingoPaLMOptions } from "./models/flamingo/flamin
 export type { ImageEncoder, Media } from "./models/flamingo/media.ts";
 export { type ParameterSetName, parameterSets } from "./models/flamingo/names.ts";
 export { type FlamingoBehaviour, type ProfileName, profiles } from "./models/flamingo/profiles.ts";
+export type { KosmosImages, KosmosInputs, KosmosOutputs } from "./models/kosmos/inputs.ts";
+export { Kosmos, type KosmosMode, type KosmosOptions } from "./models/kosmos/kosmos.ts";
+export { KosmosLanguage } from "./models/kosmos/language.ts";
 export {
   type KosmosBatch,
   type KosmosLayout,
@@ -88,6 +91,7 @@ export {
   kosmosTextLimit,
   type LayoutOptions,
 } from "./models/kosmos/layout.ts";
+export { KOSMOS_SIZES } from "./models/kosmos/sizes.ts";
 export {
   type Cache,
   type DecoderLayer,

@@ -61,7 +61,7 @@ const tokenChecks: { readonly [K in keyof KosmosTokens]-?: Check } = {
 };
 
 /** The special tokens, checked: each has an id of its own. */
-function checkedTokens(caller: string, tokens: KosmosTokens): KosmosTokens {
+export function checkedTokens(caller: string, tokens: KosmosTokens): KosmosTokens {
   const known = checked(`${caller}.tokens`, tokens, tokenChecks);
   const entries = Object.entries(known).filter(([, id]) => id !== null);
   for (const [i, [name, id]] of entries.entries()) {
@@ -155,7 +155,11 @@ export function kosmosLayout(segments: readonly KosmosSegment[], options: Layout
 }
 
 /** The next id of each position, where it is predicted. */
-function targetsOf(ids: readonly number[], slots: readonly number[], { bos, image }: KosmosTokens): number[] {
+export function targetsOf(
+  ids: readonly number[],
+  slots: readonly number[],
+  { bos, image }: KosmosTokens,
+): number[] {
   const isSlot = new Set(slots);
   return ids.map((id, at) => {
     const next = ids[at + 1];

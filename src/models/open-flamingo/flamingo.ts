@@ -50,7 +50,7 @@ import {
   passInputs,
   textMask,
 } from "./inputs.ts";
-import { labelLoss, labelledLoss } from "./loss.ts";
+import { labelLoss, labelLossOfStates } from "./loss.ts";
 import { openFlamingoLayerOutputs, openFlamingoSets } from "./names.ts";
 import { OpenFlamingoResampler, type OpenFlamingoResamplerOptions } from "./perceiver-resampler.ts";
 import { type OpenFlamingoBehaviour, type OpenFlamingoProfile, openFlamingoBehaviour } from "./profiles.ts";
@@ -255,7 +255,7 @@ export class OpenFlamingo {
         "OpenFlamingo.loss needs labels, the token at each position or −100",
         "openflamingo.loss",
       );
-    const loss = labelledLoss(this.lang_encoder, x, nextLabels(given.labels), this.options.behaviour);
+    const loss = labelLossOfStates(this.lang_encoder, x, nextLabels(given.labels), this.options.behaviour);
     this.#cached = cached;
     return loss;
   }
