@@ -18,6 +18,9 @@ const rate = optional(number, 0);
 const epsilon = optional(number, 1e-5);
 const flag = optional(boolean, false);
 
+/** The initial weights, which those of the case replace. */
+const init = { layers: 1 };
+
 /** Every token may attend to every real token. */
 function everywhere(real: Bool<"b s">, at: Decoding): Decoding {
   const [, l = 0] = real.shape;
@@ -52,6 +55,7 @@ export const attentionClass: SourceClass<Torchscale> = {
       xposBase: xposRelPos ? xposScaleBase : null,
       split: multiway ? { position } : null,
       attentionDropout: dropout,
+      init,
     });
     const forward = (inputs: Inputs) => {
       const given = new Arguments(inputs);
@@ -86,6 +90,7 @@ export const feedForwardClass = moduleClass({
       epsilon: layernormEps,
       dropout,
       activationDropout,
+      init,
     });
   },
   forward: (model, args) => model.forward(args.tensor("x", "b l d")),
