@@ -27,6 +27,11 @@ export {
 } from "./evaluation/prompts.ts";
 export { type PromptBatch, type RankOptions, rankClassifications } from "./evaluation/rank-classification.ts";
 export { type FeatureTower, imageFeatures, mostSimilar, towerOf } from "./evaluation/retrieval.ts";
+export { captionTokens } from "./evaluation/scorers/caption-tokens.ts";
+export { type Captioned, cider } from "./evaluation/scorers/cider.ts";
+export { accuracy, rocAuc } from "./evaluation/scorers/classification.ts";
+export { bestOf, exactMatch, f1 } from "./evaluation/scorers/spans.ts";
+export { normalizedAnswer, type VqaAccuracyOptions, vqaAccuracy } from "./evaluation/scorers/vqa-accuracy.ts";
 export { attentionMaps, attentionWeights } from "./generation/attention-maps.ts";
 export { beamSearch } from "./generation/beam-search.ts";
 export type { Beam } from "./generation/beams.ts";

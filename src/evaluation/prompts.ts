@@ -2,6 +2,7 @@
 import { FLAMINGO_TOKENS } from "../models/open-flamingo/tokens.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { type EvaluationProfile, evaluationProfiles } from "./profiles.ts";
+import { stripped } from "./scorers/words.ts";
 
 const { image: IMAGE, endOfChunk: END } = FLAMINGO_TOKENS;
 
@@ -17,15 +18,12 @@ export interface Task<Q> {
   readonly answer: "text" | "class";
 }
 
-/** What Python's str.strip removes from both ends. */
-const SPACE = "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]+";
-const ENDS = new RegExp(`^${SPACE}|${SPACE}$`, "g");
 const asIs = (answer: string): string => answer;
 
 /** Captions of images. */
 export const captionTask: Task<object> = {
   before: () => "Output:", // [evaluate.caption-prompt]
-  written: (caption) => caption.replace(ENDS, ""),
+  written: stripped,
   separator: "\n",
   answer: "text",
 };
