@@ -210,6 +210,16 @@ export { XPos } from "./nn/positions/xpos.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
 export { type LoadClipOptions, type LoadedClip, loadClip } from "./pretrained/clip/load.ts";
 export {
+  kosmosTower,
+  type LoadedKosmos,
+  type LoadKosmosOptions,
+  loadKosmos,
+  type SaveKosmosOptions,
+  saveKosmos,
+} from "./pretrained/kosmos/folder.ts";
+export { type KosmosPlanOptions, kosmosMemoryPlan } from "./pretrained/kosmos/memory-plan.ts";
+export type { KosmosSettings } from "./pretrained/kosmos/settings.ts";
+export {
   type LoadedModel,
   type LoadPretrainedOptions,
   loadPretrained,

@@ -1,6 +1,6 @@
 // Kosmos-1: Huang et al., arXiv 2302.14045, as kosmosx 0.3.1 (kosmosx/model.py of kyegomez/Kosmos-X) and bjoernpl/KOSMOS_reimplementation
 // build it: CLIP's image tower, the resampler of Flamingo, and the decoder of Magneto, which reads images and text as one sequence.
-import { PerceiverResampler, type PerceiverResamplerOptions } from "../../blocks/perceiver-resampler.ts";
+import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { crossEntropy, IGNORED } from "../../nn/cross-entropy.ts";
 import type { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
@@ -65,8 +65,43 @@ export interface KosmosOptions {
   readonly tokens: KosmosTokens;
   /** Default "seed". */
   readonly mode?: KosmosMode | undefined;
-  /** Sizes of the resampler. Default: depth 2, dimHead 64, heads 8, numLatents 64, numMediaEmbeds 256, as the README of Kosmos-X says. */
-  readonly resampler?: Partial<Omit<PerceiverResamplerOptions, "dim">> | undefined;
+  /** Sizes of the resampler. Default: depth 2, dimHead 64, heads 8, numLatents 64, numMediaEmbeds 256, ffMult 4. */
+  readonly resampler?: Partial<KosmosResampler> | undefined;
+}
+
+/** Sizes of the resampler. */
+export interface KosmosResampler {
+  readonly depth: number;
+  readonly dimHead: number;
+  readonly heads: number;
+  readonly numLatents: number;
+  /** Rows of the table of positions of images, of which the first is read: 256 in the README of Kosmos-X, 257 in its code. */
+  readonly numMediaEmbeds: number;
+  readonly ffMult: number;
+}
+
+/** Each size is checked by the resampler. */
+const any: Check = optional(passing("a size", () => true));
+const sizeChecks: { readonly [K in keyof KosmosResampler]-?: Check } = {
+  depth: any,
+  dimHead: any,
+  heads: any,
+  numLatents: any,
+  numMediaEmbeds: any,
+  ffMult: any,
+};
+
+/** All sizes of a resampler. */
+function resamplerSizes(given: Partial<KosmosResampler>): KosmosResampler {
+  const {
+    depth = 2,
+    dimHead = 64,
+    heads = 8,
+    numLatents = 64,
+    numMediaEmbeds = 256, // [kosmos.media-embeds]
+    ffMult = 4,
+  } = checked("Kosmos: resampler", given, sizeChecks);
+  return { depth, dimHead, heads, numLatents, numMediaEmbeds, ffMult };
 }
 
 const checks: { readonly [K in keyof KosmosOptions]-?: Check } = {
@@ -97,22 +132,23 @@ export class Kosmos {
     readonly tokens: KosmosTokens;
     /** The number of vectors of an image. */
     readonly slots: number;
+    readonly resampler: KosmosResampler;
   };
 
   constructor(options: KosmosOptions) {
-    const { clip, decoder, tokens: ids, mode = "seed", resampler = {} } = checked("Kosmos", options, checks);
-    const tokens = checkedTokens("Kosmos", ids);
+    const known = checked("Kosmos", options, checks);
+    const { clip, decoder } = known;
+    const tokens = checkedTokens("Kosmos", known.tokens);
     checkTokens(tokens, decoder);
-    const { depth = 2, dimHead = 64, heads = 8, numLatents: slots = 64, ...others } = resampler;
-    const sizes = { depth, dimHead, heads, numLatents: slots, ...others, dim: clip.width };
-    const limit = others.numTimeEmbeds === undefined ? { numMediaEmbeds: others.numMediaEmbeds ?? 256 } : {};
-    this.options = { mode, tokens, slots };
+    const { mode = "seed" } = known;
+    const sizes = resamplerSizes(known.resampler ?? {});
+    this.options = { mode, tokens, slots: sizes.numLatents, resampler: sizes };
     this.clip_model = clip;
     this.embed = decoder.embed_tokens; // [kosmos.shared]
     this.embed_positions = decoder.embed_positions; // [kosmos.shared]
     this.output_projection = decoder.output_projection; // [kosmos.shared]
     this.decoder = decoder;
-    this.perceive = new PerceiverResampler({ ...sizes, ...limit });
+    this.perceive = new PerceiverResampler({ ...sizes, dim: clip.width });
     const initial = normal(decoder.width ** -0.5); // [kosmos.projection]
     this.image_proj = new Linear("e -> d", clip.width, decoder.width, { bias: false, initial });
   }

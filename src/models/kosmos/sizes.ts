@@ -26,6 +26,7 @@ export const KOSMOS_SIZES = {
     xpos: true,
     maxPositions: 2046, // a table of 2048 rows, of which two are not read  [kosmos.length]
     paddingId: 1,
+    tokenTable: "bitsandbytes",
     dropout: 0.1,
     attentionDropout: 0.1,
   },

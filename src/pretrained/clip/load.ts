@@ -85,7 +85,8 @@ function built<T>(file: string, make: () => T): T {
   }
 }
 
-const visionReaders = {
+/** Readers of the options of a tower. */
+export const visionReaders = {
   hidden_size: numberOrDefault,
   intermediate_size: numberOrDefault,
   num_hidden_layers: numberOrDefault,

@@ -21,6 +21,7 @@ import {
 import type { ImageSize, ResizeFilter } from "../../io/images/resize.ts";
 import { clipNormalization, type Normalization } from "../../io/images/transforms.ts";
 import type { Json, JsonObject } from "../../io/json.ts";
+import { RuleError } from "../../tensor/errors.ts";
 import { inside, readMembers, unsupported } from "../configurations/configuration.ts";
 
 /** Pillow's numbers of its filters. */
@@ -126,6 +127,34 @@ export function clipImageProcessor(config: JsonObject, at: FieldLocation): Image
     scale: on(read.doRescale) ? (read.rescaleFactor ?? usual.scale) : null,
     normalization: on(read.doNormalize) ? normalization : null,
   };
+}
+
+/**
+ * preprocessor_config.json of a CLIPImageProcessor with these steps. Throws a RuleError for steps that it does not have: images that become RGB
+ * last, and open_clip's rounding and scale.
+ */
+export function clipProcessorConfig(steps: ImagePreprocessing): JsonObject {
+  const { convert, resize, filter, crop, rounding, scale, normalization } = steps;
+  const resampling = Object.entries(FILTERS).find(([, name]) => name === filter);
+  if (convert === "last" || rounding !== "down" || scale === "1/255" || resampling === undefined)
+    throw new RuleError(
+      "preprocessor_config.json has no place for the preprocessing of open_clip; give that of transformers, clipPreprocessing(size)",
+      "clipfile.processor",
+    );
+  const square = ({ height, width }: ImageSize) => ({ height, width });
+  return {
+    image_processor_type: "CLIPImageProcessor",
+    do_convert_rgb: convert === "first",
+    do_resize: resize !== null,
+    ...(resize && { size: "shortSide" in resize ? { shortest_edge: resize.shortSide } : square(resize) }),
+    resample: Number(resampling[0]),
+    do_center_crop: crop !== null,
+    ...(crop && { crop_size: square(crop) }),
+    do_rescale: scale !== null,
+    ...(scale !== null && { rescale_factor: scale }),
+    do_normalize: normalization !== null,
+    ...(normalization && { image_mean: [...normalization.mean], image_std: [...normalization.std] }),
+  }; // [clipfile.processor]
 }
 
 /** `preprocess_cfg` of open_clip_config.json, for images of `size` pixels. */

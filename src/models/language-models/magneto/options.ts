@@ -34,7 +34,7 @@ import {
 export type MagnetoNormalization = (typeof NORMALIZATIONS)[number];
 export const NORMALIZATIONS = ["sub-ln", "pre-ln", "post-ln", "post-sub-ln"] as const;
 
-const MAGNETO_ACTIVATIONS = ["gelu", "relu", "swish"] as const satisfies readonly ActivationName[];
+export const MAGNETO_ACTIVATIONS = ["gelu", "relu", "swish"] as const satisfies readonly ActivationName[];
 export type MagnetoActivation = (typeof MAGNETO_ACTIVATIONS)[number];
 /** The check of an activation; torchscale raises an error without a text for others. */
 export const activationCheck: Check = oneOf(MAGNETO_ACTIVATIONS, () => "NotImplementedError: ");
