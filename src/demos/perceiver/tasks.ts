@@ -2,17 +2,17 @@
 // JOBR0/PerceiverIO_Pytorch run them.
 import { byteText, SPECIAL_TOKENS } from "../../io/tokenizers/byte-tokens.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import { replay, run } from "../../kernels/replay.ts";
+import { releaseKept, replay, run } from "../../kernels/replay.ts";
 import type { ClassificationPerceiver } from "../../models/perceiver-io/tasks/classification.ts";
 import { blended, type FlowPerceiver, type Place, tilePlaces } from "../../models/perceiver-io/tasks/flow.ts";
 import type { LanguagePerceiver } from "../../models/perceiver-io/tasks/language.ts";
 import {
   assembled,
-  type Chunk,
-  decodeChunk,
+  decodePoints,
   encodeVideo,
   type MultiModalPerceiver,
   type Reconstruction,
+  range,
 } from "../../models/perceiver-io/tasks/multi-modal.ts";
 import { Bug } from "../../tensor/errors.ts";
 import { rearrange, slice } from "../../tensor/ops/arrange.ts";
@@ -20,6 +20,7 @@ import { softmax } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { record } from "../../tensor/program/record.ts";
 import { bool, flat, int, type Tensor } from "../../tensor/tensor.ts";
+import { FoldedDecoder } from "./folded-decoder.ts";
 
 /** Called with the number of steps that are done. */
 export type Steps = (done: number, total: number, label: string) => void;
@@ -132,7 +133,10 @@ export async function flowBetween(
   return { flow: blended(tiles, picture, size), tiles: tiles.length }; // [perceiver.flow]
 }
 
-/** A video of as many frames as the model takes, encoded once and decoded in chunks. */
+/**
+ * A video of as many frames as the model takes, encoded once. Sound and label are decoded at once, and pixels in `nChunks` parts by a
+ * FoldedDecoder, as they are hundreds of times as many.
+ */
 export async function reconstruct(
   model: MultiModalPerceiver,
   images: Tensor<"b t c h w">,
@@ -142,18 +146,47 @@ export async function reconstruct(
 ): Promise<Reconstruction> {
   const { perceiver, options } = model;
   const [, t = 0, , h = 0, w = 0] = images.shape;
-  const sizes = { pixels: t * h * w, patches: (audio.shape[1] ?? 0) / options.samplesPerPatch, nChunks };
+  const [pixels, patches] = [t * h * w, (audio.shape[1] ?? 0) / options.samplesPerPatch];
   onStep(0, nChunks, "encoding");
   const latents = await run(backend, () => encodeVideo(perceiver, images, audio, options.numClasses), {
     model,
     inputs: { images, audio },
   }); // [perceiver.encoded-once]
-  const chunks: Chunk[] = [];
-  for (let chunk = 0; chunk < nChunks; chunk++) {
-    onStep(chunk, nChunks, "chunks");
-    chunks.push(
-      await run(backend, () => decodeChunk(perceiver, latents, sizes, chunk), { model, inputs: { latents } }),
-    );
+  const points = { image: range(0, 0), audio: range(0, patches) };
+  const rest = await run(backend, () => decodePoints(perceiver, latents, points), {
+    model,
+    inputs: { latents },
+  });
+  onStep(0, nChunks, "chunks");
+  const image = await inParts(
+    new FoldedDecoder(perceiver, "image"),
+    latents,
+    { pixels, nChunks },
+    { backend, onStep },
+  );
+  return assembled({ image, audio: [rest.audio], label: [rest.label] }, { t, h });
+}
+
+/** The pixels of a video, part by part. */
+async function inParts(
+  decoder: FoldedDecoder,
+  latents: Tensor<"b r c">,
+  { pixels, nChunks }: { readonly pixels: number; readonly nChunks: number },
+  { backend, onStep }: Running,
+): Promise<Tensor[]> {
+  const products = await run(backend, () => decoder.products(named("b s c", latents)), {
+    inputs: { latents },
+    keep: "backend",
+  });
+  const parts: Tensor[] = [];
+  try {
+    for (let part = 0; part < nChunks; part++) {
+      const points = range((pixels / nChunks) * part, (pixels / nChunks) * (part + 1));
+      parts.push(await run(backend, () => decoder.outputs(products, points), { inputs: products })); // [perceiver.folded]
+      onStep(part + 1, nChunks, "chunks");
+    }
+    return parts;
+  } finally {
+    releaseKept(...Object.values(products));
   }
-  return assembled(chunks, { t, h });
 }

@@ -8,7 +8,7 @@ import { checked, checkNoMore, checkValue, count, flag, notNegative, optional } 
 import { constant, Parameter } from "../parameter.ts";
 import { layerNormError, rmsNormError, scaleError } from "../torch-errors.ts";
 
-const EPSILON = 1e-5; // [norm.epsilon]
+export const EPSILON = 1e-5; // [norm.epsilon]
 const RMS_EPSILON = 1e-6;
 
 export interface NormalizeOptions {

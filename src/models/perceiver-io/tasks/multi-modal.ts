@@ -47,7 +47,7 @@ export interface Reconstruction {
 }
 
 /** from, from + 1, …, to − 1 */
-const range = (from: number, to: number): Int =>
+export const range = (from: number, to: number): Int =>
   new Int(
     [to - from],
     Int32Array.from({ length: to - from }, (_, i) => from + i),
@@ -151,7 +151,8 @@ export function autoencode(
   const chunks = Array.from({ length: nChunks }, (_, chunk) =>
     decodeChunk(perceiver, encoded, { pixels, patches, nChunks }, chunk),
   );
-  return assembled(chunks, { t, h });
+  const parts = (name: keyof Chunk): Tensor[] => chunks.map((chunk) => chunk[name]);
+  return assembled({ image: parts("image"), audio: parts("audio"), label: parts("label") }, { t, h });
 }
 
 /** The latents of a video whose label is not known. */
@@ -169,7 +170,7 @@ export function encodeVideo(
 /** A part of the pixels and of the sound, and the label. */
 export type Chunk = Readonly<Record<"image" | "audio" | "label", Tensor>>;
 
-/** Decodes one of `nChunks` parts of all pixels and patches of sound. The queries are not made of the inputs, so the latents suffice. */
+/** Decodes one of `nChunks` parts of all pixels and patches of sound. */
 export function decodeChunk(
   perceiver: PerceiverIO,
   latents: Tensor<"b r c">,
@@ -181,10 +182,19 @@ export function decodeChunk(
   chunk: number,
 ): Chunk {
   const points = (all: number) => range((all / nChunks) * chunk, (all / nChunks) * (chunk + 1));
+  return decodePoints(perceiver, latents, { image: points(pixels), audio: points(patches) });
+}
+
+/** Decodes some pixels and patches of sound, and the label. The queries are not made of the inputs, so the latents suffice. */
+export function decodePoints(
+  perceiver: PerceiverIO,
+  latents: Tensor<"b r c">,
+  points: { readonly image: Int; readonly audio: Int },
+): Chunk {
   const tokens = { all: named("b s c", latents), byModality: {}, withoutPos: {} };
   const result = perceiver.decode(
     { latents, tokens },
-    { subsampledOutputPoints: { image: points(pixels), audio: points(patches), label: null } },
+    { subsampledOutputPoints: { ...points, label: null } },
   );
   if (result instanceof Tensor) throw new Bug("the model has one result");
   return {
@@ -196,18 +206,16 @@ export function decodeChunk(
 
 /** The video and the sound of all parts, and the mean of their labels. */
 export function assembled(
-  chunks: readonly Chunk[],
+  { image, audio, label }: Readonly<Record<keyof Chunk, readonly Tensor[]>>,
   { t, h }: { readonly t: number; readonly h: number },
 ): Reconstruction {
-  const parts = (name: keyof Chunk): Tensor[] => chunks.map((chunk) => chunk[name]);
-  const pictures = parts("image").map((part) => named("b s c", part));
-  const frames = named("b (t h w) c", oneSequence(pictures));
-  const samples = joined(parts("audio"), (all, part) =>
+  const frames = named("b (t h w) c", oneSequence(image.map((part) => named("b s c", part))));
+  const samples = joined(audio, (all, part) =>
     concat("b n, b m -> b k", named("b n", all), named("b m", part)),
   );
   return {
     image: rearrange("b (t h w) c -> b t c h w", frames, { t, h }),
     audio: rearrange("b n -> b n 1", named("b n", samples)),
-    label: named("b e", mulScalar(joined(parts("label"), add), 1 / chunks.length)),
+    label: named("b e", mulScalar(joined(label, add), 1 / label.length)),
   };
 }
