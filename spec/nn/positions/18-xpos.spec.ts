@@ -148,4 +148,8 @@ test("[xpos.float32] angles are float32 numbers, and their sines are not rounded
   const angle = Math.fround(777 * Math.fround(0.01)); // torch: tensor(777.) * (1/10000**0.5)
   expectClose([Math.atan2(at[3] ?? NaN, at[2] ?? NaN)], [angle - 2 * Math.PI], 1e-14);
   expect(Math.abs(angle - 7.77)).toBeGreaterThan(1e-9);
+  const exact = new XPos({ width: 4, precision: "float64" });
+  const [, , c = NaN, d = NaN] =
+    list<Vec>(exact.forward(tensor("l k", [[0, 0, 1, 0]]), { offset: 777 }))[0] ?? [];
+  expectClose([Math.atan2(d, c)], [7.77 - 2 * Math.PI], 1e-14);
 });

@@ -22,11 +22,14 @@ function drawn(key: string, shape: Shape, seed: number): number[] {
   return Array.from({ length: sizeOf(shape) }, () => from(next()));
 }
 
-/** The model with random values in all parameters and buffers, except the rotary frequencies. */
+/** Buffers with the values of a formula: rotary frequencies, and the scales of xPos, which are positive. */
+const isComputed = (key: string): boolean => /(^|\.)(inv_freq|xpos\.scale)$/.test(key);
+
+/** The model with random values in all parameters and buffers but those of a formula. */
 export function weighted<M extends object>(model: M, seed: number): M {
   const tied = ties(model);
   for (const [i, [key, t]] of [...stateDict(model)].entries()) {
-    if (key.endsWith("inv_freq") || tied.has(key)) continue;
+    if (isComputed(key) || tied.has(key)) continue;
     t.assign(view(Float64Array.from(drawn(key, t.shape, 1000 * seed + i)), t.shape));
   }
   return model;

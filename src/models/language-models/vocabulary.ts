@@ -21,6 +21,7 @@ import type { LanguageModel } from "../language-model.ts";
 import { GPTNeoXForCausalLM } from "./gpt-neox.ts";
 import { GPTJForCausalLM } from "./gptj.ts";
 import { LlamaForCausalLM } from "./llama.ts";
+import { MagnetoDecoder } from "./magneto/decoder.ts";
 import { MosaicMptForCausalLM } from "./mosaic-mpt.ts";
 import { MptForCausalLM } from "./mpt.ts";
 import { OPTForCausalLM } from "./opt.ts";
@@ -36,12 +37,13 @@ export function vocabularyTables(model: LanguageModel): VocabularyTables {
   if (model instanceof LlamaForCausalLM) return { input: model.model.embed_tokens, output: model.lm_head };
   if (model instanceof OPTForCausalLM)
     return { input: model.model.decoder.embed_tokens, output: model.lm_head };
+  if (model instanceof MagnetoDecoder) return { input: model.embed_tokens, output: model.output_projection };
   if (model instanceof GPTNeoXForCausalLM) return { input: model.gpt_neox.embed_in, output: model.embed_out };
   if (model instanceof GPTJForCausalLM || model instanceof MptForCausalLM)
     return { input: model.transformer.wte, output: model.lm_head };
   if (model instanceof MosaicMptForCausalLM) return { input: model.transformer.wte, output: model.lm_head };
   throw new RuleError(
-    `the vocabulary of ${model.constructor.name} is not known; give one of LLaMA, OPT, GPT-NeoX, GPT-J or MPT`,
+    `the vocabulary of ${model.constructor.name} is not known; give one of LLaMA, OPT, GPT-NeoX, GPT-J, MPT or Magneto`,
     "vocabulary.class",
   );
 }

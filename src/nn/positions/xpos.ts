@@ -9,7 +9,7 @@ import { constant } from "../../tensor/program/record.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
 import { type Check, checked, checkNoMore, even, flag, inner, optional, positive } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
-import { frequencies } from "./angles.ts";
+import { type AnglePrecision, anglePrecision, frequencies, rounding } from "./angles.ts";
 import { rotateBy } from "./rotary.ts";
 import { table } from "./tables.ts";
 
@@ -17,7 +17,19 @@ const BASE = 10_000;
 /** γ, the share of the scale that all dimensions have in common. */
 const GAMMA = 0.4;
 
-const constructorChecks = { width: even, scaleBase: optional(positive) };
+export interface XPosOptions {
+  /** The width of a head, k. */
+  readonly width: number;
+  /** The number of positions over which the scale changes by one power of ζ. Default 512. */
+  readonly scaleBase?: number | undefined;
+  /** The arithmetic of frequencies and angles. Default "float32", as in torchscale. */
+  readonly precision?: AnglePrecision | undefined;
+}
+const constructorChecks: { readonly [K in keyof XPosOptions]-?: Check } = {
+  width: even,
+  scaleBase: optional(positive),
+  precision: optional(anglePrecision),
+};
 
 export interface XPosCall {
   /** The number of tokens before the first one of x. */
@@ -38,16 +50,16 @@ export class XPos {
   static readonly buffers: readonly string[] = ["scale"];
   /** ζᵢ = (2i/k + γ) / (1 + γ), i = 0 … k/2 − 1. */
   scale: Parameter<"j">;
-  readonly options: { readonly width: number; readonly scaleBase: number };
+  readonly options: {
+    readonly width: number;
+    readonly scaleBase: number;
+    readonly precision: AnglePrecision;
+  };
 
-  /** `width` is that of a head, k. */
-  constructor(
-    options: { readonly width: number; readonly scaleBase?: number | undefined },
-    ...surplus: readonly never[]
-  ) {
+  constructor(options: XPosOptions, ...surplus: readonly never[]) {
     checkNoMore("XPos", "an object of options", surplus);
-    const { width, scaleBase = 512 } = checked("XPos", options, constructorChecks);
-    this.options = { width, scaleBase };
+    const { width, scaleBase = 512, precision = "float32" } = checked("XPos", options, constructorChecks); // [xpos.float32]
+    this.options = { width, scaleBase, precision };
     const round = Math.fround; // [xpos.float32]
     const zeta = (i: number) => round(round(2 * i + round(GAMMA * width)) / round((1 + GAMMA) * width));
     this.scale = new Parameter("j", [width / 2], values(zeta)); // [xpos.scale]
@@ -57,12 +69,13 @@ export class XPos {
   forward<A extends string>(x: Tensor<A>, options: XPosCall = {}): Tensor<A> {
     checkTensors("XPos", x);
     const { offset = 0, downscale = false } = checked("XPos.forward", options, callChecks);
-    const { width } = this.options;
+    const { width, precision } = this.options;
     if (x.shape.length < 2 || x.shape.at(-1) !== width)
       throw new ShapeError(`[${x.shape.join(" ")}] are no heads of width ${width}  [xpos.rotate]`, "XPos");
     const length = x.shape.at(-2) ?? 0;
     const scale = this.#scaleOf(length, offset, downscale);
-    const scaled = (f: (angle: number) => number) => mul(rotationOf(f, offset, length, width), scale);
+    const scaled = (f: (angle: number) => number) =>
+      mul(rotationOf(f, offset, [length, width], precision), scale);
     return rotateBy(x, { cos: scaled(Math.cos), sin: scaled(Math.sin) }, "interleaved"); // [xpos.rotate]
   }
 
@@ -77,19 +90,22 @@ export class XPos {
   }
 }
 
-/** f of the angles of the positions from `offset` on, which are computed in float32. */
+/** f of the angles of the positions from `offset` on. */
 function rotationOf(
   f: (angle: number) => number,
   offset: number,
-  length: number,
-  width: number,
+  shape: readonly [length: number, width: number],
+  precision: AnglePrecision,
 ): Tensor<"l k"> {
-  const theta = frequencies(width / 2, BASE, "float32");
-  const shape = [length, width];
+  const [length, width] = shape;
+  const theta = frequencies(width / 2, BASE, precision); // [xpos.float32]
   const make = () => {
     const positions = Array.from({ length }, (_, i) => offset + i);
     const asIs = (x: number): number => x;
-    return view(table(f, positions, "interleaved", { theta, angle: Math.fround, value: asIs }), shape); // [xpos.float32]
+    return view(
+      table(f, positions, "interleaved", { theta, angle: rounding(precision), value: asIs }),
+      shape,
+    ); // [xpos.float32]
   };
   return constant(new Tensor<"l k">(shape, make));
 }

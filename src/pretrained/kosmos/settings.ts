@@ -70,6 +70,7 @@ const readDecoder = record<DecoderSettings>({
   eps: optional(number, 1e-5),
   xpos: optional(boolean, true),
   xpos_scale_base: optional(number, 512),
+  rotary_precision: optional(oneOf("float32", "float64"), "float32"),
   relative_position: optional(orNull(distances), null),
   multiway: optional(boolean, false),
   split_position: optional(integer, -1),
@@ -148,7 +149,7 @@ function normalizationOf({ normBefore, subNorms }: MagnetoSettings): MagnetoNorm
 
 /** The options with which a decoder was built. */
 function decoderOptions(settings: MagnetoSettings): DecoderOptions {
-  const { split, xposBase } = settings;
+  const { split, xpos } = settings;
   return {
     vocabSize: settings.vocabSize,
     width: settings.width,
@@ -159,8 +160,9 @@ function decoderOptions(settings: MagnetoSettings): DecoderOptions {
     normalization: normalizationOf(settings),
     deepNorm: settings.init.deepNorm ?? false,
     eps: settings.epsilon,
-    xpos: xposBase !== null,
-    xposScaleBase: xposBase ?? 512,
+    xpos: xpos !== null,
+    xposScaleBase: xpos?.scaleBase ?? 512,
+    rotaryPrecision: xpos?.precision ?? "float32",
     relativePosition: settings.relative,
     multiway: split !== null,
     splitPosition: split?.position ?? -1,

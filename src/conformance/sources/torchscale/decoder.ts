@@ -16,7 +16,7 @@ import { type Decoding, decodingOf, type KeyValues, noPadding } from "../../../m
 import { MagnetoDecoder } from "../../../models/language-models/magneto/decoder.ts";
 import { LARGEST_SPLIT } from "../../../models/language-models/magneto/options.ts";
 import { Linear } from "../../../nn/linear.ts";
-import { LoadError } from "../../../tensor/errors.ts";
+import { LoadError, RuleError } from "../../../tensor/errors.ts";
 import { slice } from "../../../tensor/ops/arrange.ts";
 import { mulScalar } from "../../../tensor/ops/functions.ts";
 import { Bool, type Tensor } from "../../../tensor/tensor.ts";
@@ -149,6 +149,7 @@ function decoderOutputs(decoder: MagnetoDecoder, args: Arguments, incremental: P
   };
   if (!incremental) return read(0, l, null).outputs;
   const { prefix, step } = incremental;
+  if (step > 0 && decoder.self_attn_relative_position) refuseCachedBuckets(decoder, b, prefix + 1);
   if (prefix + step > l)
     throw new LoadError(`incremental reads ${prefix + step} tokens, and the text has ${l}`);
   let pass = read(0, prefix, null);
@@ -164,6 +165,20 @@ const options = {
   multiway_split_position: splitPosition,
   incremental: optional(orNull(passes), null),
 };
+
+/**
+ * In a step after the first the package gives every head and row the bias of the last head of the last row, for all queries, as one tensor: its
+ * number of elements is that of the scores only where the batch times the heads is the length of the text, and the result is then of no use.
+ */
+function refuseCachedBuckets({ options: { heads } }: MagnetoDecoder, b: number, length: number): never {
+  const scores = b * heads;
+  const upstream = `RuntimeError: shape '[${scores}, 1, ${length}]' is invalid for input of size ${length ** 2}`;
+  throw new RuleError(
+    "torchscale cannot read on from a cache where positions have buckets; MagnetoDecoder can",
+    "magneto.relative",
+    scores === length ? null : upstream,
+  );
+}
 
 export const decoderClass: SourceClass<Torchscale> = {
   options: Object.keys(options),

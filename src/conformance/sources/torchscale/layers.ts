@@ -46,13 +46,13 @@ export const attentionClass: SourceClass<Torchscale> = {
   build(config, location) {
     const own = readOptions(attentionOptions, config, location);
     const { args, embedDim, numHeads, dropout, subln, causal, multiwaySplitPosition: position } = own;
-    const { layernormEps = 1e-5, xposRelPos, xposScaleBase = 512, multiway } = args;
+    const { layernormEps = 1e-5, xposRelPos, xposScaleBase: scaleBase = 512, multiway } = args;
     const model = new MagnetoAttention({
       width: embedDim,
       heads: numHeads,
       subNorms: subln,
       epsilon: layernormEps,
-      xposBase: xposRelPos ? xposScaleBase : null,
+      xpos: xposRelPos ? { scaleBase, precision: "float32" } : null,
       split: multiway ? { position } : null,
       attentionDropout: dropout,
       init,

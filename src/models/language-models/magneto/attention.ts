@@ -21,7 +21,7 @@ type Branches<M extends object> = M | Multiway<M>;
 /** The settings that attention reads. */
 export type AttentionSettings = Pick<
   MagnetoSettings,
-  "width" | "heads" | "subNorms" | "epsilon" | "xposBase" | "split" | "attentionDropout" | "init"
+  "width" | "heads" | "subNorms" | "epsilon" | "xpos" | "split" | "attentionDropout" | "init"
 >;
 
 export class MagnetoAttention {
@@ -38,7 +38,7 @@ export class MagnetoAttention {
 
   /** `relative` is the decoder's, which all layers share. */
   constructor(settings: AttentionSettings, relative: RelativePositionBias | null = null) {
-    const { width, heads, split, subNorms, epsilon, xposBase: scaleBase, attentionDropout, init } = settings;
+    const { width, heads, split, subNorms, epsilon, xpos, attentionDropout, init } = settings;
     this.options = settings;
     this.#relative = relative;
     const initial = (name: MagnetoLinear) => magnetoLinear(name, width, width, init);
@@ -50,7 +50,7 @@ export class MagnetoAttention {
     this.out_proj = branches(() => new Linear("d -> d", width, width, initial("out_proj")), split);
     this.inner_attn_ln = subNorms ? branches(() => new LayerNorm(width, { epsilon }), split) : null; // [magneto.sub-norms]
     this.dropout_module = new Dropout(attentionDropout);
-    this.xpos = scaleBase === null ? null : new XPos({ width: width / heads, scaleBase });
+    this.xpos = xpos ? new XPos({ width: width / heads, ...xpos }) : null; // [magneto.xpos]
   }
 
   /** The cache holds keys before their rotation, and values, b g s k. */

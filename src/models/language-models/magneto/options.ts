@@ -15,6 +15,7 @@ import {
   positive,
   whole,
 } from "../../../nn/options.ts";
+import { type AnglePrecision, anglePrecision } from "../../../nn/positions/angles.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { paddingRow, tokenId } from "../padding.ts";
 import {
@@ -72,6 +73,8 @@ export interface MagnetoOptions {
   readonly xpos?: boolean | undefined;
   /** The number of positions over which xPos changes by one power of its scale. Default 512. */
   readonly xposScaleBase?: number | undefined;
+  /** The arithmetic of xPos' angles: float32 by default, as in torchscale, whatever the precision of the model. */
+  readonly rotaryPrecision?: AnglePrecision | undefined;
   /** Learned biases of distances; null: none. Default null. */
   readonly relativePosition?: RelativePositions | null | undefined;
   /** Whether the projections of attention, and the norm before the last one, exist twice: A and B. Default false. */
@@ -120,6 +123,7 @@ const checks: { readonly [K in keyof MagnetoOptions]-?: Check } = {
   eps: optional(positive),
   xpos: optional(flag),
   xposScaleBase: optional(positive),
+  rotaryPrecision: optional(anglePrecision),
   relativePosition: optional(nullable(object("an object such as { buckets: 32, maxDistance: 128 }"))),
   multiway: optional(flag),
   splitPosition: optional(whole(-1, LARGEST_SPLIT)),
@@ -154,8 +158,8 @@ export interface MagnetoSettings {
   /** The factor of residuals. */
   readonly alpha: number;
   readonly epsilon: number;
-  /** The scale base of xPos; null: there is none. */
-  readonly xposBase: number | null;
+  /** null: there is no xPos. */
+  readonly xpos: { readonly scaleBase: number; readonly precision: AnglePrecision } | null;
   readonly relative: RelativePositions | null;
   /** null without `multiway`. */
   readonly split: Split | null;
@@ -186,7 +190,8 @@ export function settingsOf(options: MagnetoOptions): MagnetoSettings {
     normalization = deepNorm ? "post-ln" : "sub-ln",
     eps: epsilon = 1e-5,
     xpos = false,
-    xposScaleBase = 512,
+    xposScaleBase: scaleBase = 512,
+    rotaryPrecision: precision = "float32",
     relativePosition: relative = null,
     multiway = false,
     splitPosition = -1,
@@ -215,7 +220,7 @@ export function settingsOf(options: MagnetoOptions): MagnetoSettings {
     subNorms,
     alpha: deepNorm ? (2 * layers) ** 0.25 : 1,
     epsilon,
-    xposBase: xpos ? xposScaleBase : null,
+    xpos: xpos ? { scaleBase, precision } : null,
     relative,
     split: multiway ? { position: splitPosition } : null,
     maxPositions,
