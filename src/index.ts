@@ -13,6 +13,7 @@ export {
 export { PerceiverAttention } from "./blocks/perceiver-attention.ts";
 export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/perceiver-resampler.ts";
 export { ANSWER_SETTINGS, captionAnswer, vqaAnswer } from "./evaluation/answers.ts";
+export { DATASETS, type DatasetInfo } from "./evaluation/catalogue/datasets.ts";
 export { classProbabilities, ensembled, ensembleOrders } from "./evaluation/classes.ts";
 export { type EvaluationProfile, evaluationProfiles } from "./evaluation/profiles.ts";
 export {

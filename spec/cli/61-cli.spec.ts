@@ -147,6 +147,7 @@ const COMMANDS = [
   "perceiver",
   "caption",
   "vqa",
+  "data",
 ];
 
 const TASKS = ["digits", "perceiver-digits", "perceiver-flow", "smollm2-digits"];

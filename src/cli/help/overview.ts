@@ -22,6 +22,7 @@ Usage
                                         caption pictures with an OpenFlamingo
   flamboyance vqa PICTURE… --model FOLDER --question TEXT
                                         answer a question about pictures
+  flamboyance data list                 list the data sets of KOSMOS-1
   flamboyance --version | --help | COMMAND --help
 
 Exit status
