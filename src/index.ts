@@ -365,8 +365,11 @@ export {
   trainFlamingo,
 } from "./training/open-flamingo/train.ts";
 export { type AdamWOptions, adamw } from "./training/optimizers/adamw.ts";
+export { type AdamW8bitOptions, adamw8bit } from "./training/optimizers/eight-bit/adamw.ts";
+export { type LionOptions, lion } from "./training/optimizers/lion.ts";
 export type { Optimizer, ParameterGroup } from "./training/optimizers/optimizer.ts";
 export { type SGDOptions, sgd } from "./training/optimizers/sgd.ts";
+export { type StableAdamWOptions, stableAdamW } from "./training/optimizers/stable-adamw.ts";
 export { type Schedule, type ScheduleOptions, schedule } from "./training/schedules.ts";
 export { lossAndGradients, stepProgram } from "./training/step.ts";
 export { nextTokens, type TargetOptions } from "./training/targets.ts";

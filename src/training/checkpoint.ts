@@ -6,7 +6,7 @@ import { checkValue, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError, RuleError } from "../tensor/errors.ts";
 import { flat, Int, Tensor } from "../tensor/tensor.ts";
-import type { Optimizer } from "./optimizers/optimizer.ts";
+import { OPTIMIZER_KINDS, type Optimizer } from "./optimizers/optimizer.ts";
 
 const SCHEMA = "flamboyance-checkpoint/2";
 /** The prefix of a fact's key in the file's metadata. */
@@ -57,7 +57,7 @@ export class ForeignCheckpointError extends LoadError {
   }
 }
 
-const prefixed = (prefix: string, tensors: Iterable<readonly [string, Tensor]>): [string, Tensor][] =>
+const prefixed = <T>(prefix: string, tensors: Iterable<readonly [string, T]>): [string, T][] =>
   [...tensors].map(([name, t]) => [`${prefix}.${name}`, t]);
 
 /** The parameters and buffers that a checkpoint holds, tied ones once. Throws a RuleError for a name that is none of them. */
@@ -87,9 +87,10 @@ export function saveCheckpoint(
   run: RunFacts = {},
 ): void {
   checkValue("saveCheckpoint", "step", step, whole(0, 2 ** 31 - 1));
+  const state = prefixed("optimizer", optimizer.state());
   const tensors = new Map<string, Tensor | Int>([
     ...prefixed("weights", weightsOf(model, names)), // [checkpoint.resume]
-    ...prefixed("optimizer", optimizer.state()),
+    ...state,
     ...prefixed("extra", extra),
     ["step", new Int([1], Int32Array.of(step))],
   ]);
@@ -99,7 +100,8 @@ export function saveCheckpoint(
     ["tensors", String(tensors.size)],
     ...Object.entries(run).map(([fact, value]) => [`${FACT}${fact}`, String(value)] as const), // [checkpoint.run]
   ]);
-  saveSafetensors(path, tensors, { metadata }); // [checkpoint.atomic]
+  const dtypes = new Map(state.flatMap(([key, t]) => (t instanceof Int ? [[key, "U8"] as const] : [])));
+  saveSafetensors(path, tensors, { metadata, dtypes }); // [checkpoint.atomic]
 }
 
 /** Facts that differ between a file and this run. */
@@ -129,7 +131,7 @@ function checkKind(file: SafetensorsFile, { kind }: Optimizer): void {
   if (schema === SCHEMA && stored === kind) return;
   const mismatch =
     schema === SCHEMA
-      ? `a checkpoint of ${stored === "adamw" || stored === "sgd" ? stored : "an unknown optimiser"}, not of ${kind}`
+      ? `a checkpoint of ${OPTIMIZER_KINDS.find((one) => one === stored) ?? "an unknown optimiser"}, not of ${kind}`
       : schema?.startsWith("flamboyance-checkpoint/")
         ? `a checkpoint of another version (${quoted(schema)}), which this one cannot read; train again`
         : "not a checkpoint";
@@ -139,9 +141,15 @@ function checkKind(file: SafetensorsFile, { kind }: Optimizer): void {
 const broken = (file: SafetensorsFile, problem: string): LoadError =>
   new LoadError(`${file.name} is broken: ${problem}; resume from another checkpoint  [checkpoint.whole]`);
 
+interface Parts {
+  readonly weights: Map<string, Tensor>;
+  readonly optimizer: Map<string, Tensor | Int>;
+  readonly extra: Map<string, Tensor>;
+}
+
 /** The tensors of each part, read now, because the file may be replaced before they are used. */
-function partsOf(file: SafetensorsFile): Record<(typeof PARTS)[number], Map<string, Tensor>> {
-  const parts = { weights: new Map(), optimizer: new Map(), extra: new Map() };
+function partsOf(file: SafetensorsFile): Parts {
+  const parts: Parts = { weights: new Map(), optimizer: new Map(), extra: new Map() };
   const stored = file.metadata.get("tensors");
   if (stored !== String(file.keys.length))
     throw broken(
@@ -153,10 +161,15 @@ function partsOf(file: SafetensorsFile): Record<(typeof PARTS)[number], Map<stri
     if (part === undefined && key !== "step")
       throw broken(file, `it has a tensor ${quoted(key)}, which no checkpoint has`);
     if (part === undefined) continue;
+    const name = key.slice(part.length + 1);
+    if (part === "optimizer" && file.info(key).dtype === "U8") {
+      parts.optimizer.set(name, file.int(key)); // [checkpoint.resume]
+      continue;
+    }
     const { shape, data } = file.tensor(key);
     if (!flat(data).every(Number.isFinite))
       throw broken(file, `${quoted(key)} has a value that is not finite`);
-    parts[part].set(key.slice(part.length + 1), new Tensor(shape, data)); // [checkpoint.resume]
+    parts[part].set(name, new Tensor(shape, data)); // [checkpoint.resume]
   }
   return parts;
 }

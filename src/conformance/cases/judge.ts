@@ -6,6 +6,7 @@ import type { Stored } from "../../io/safetensors/read.ts";
 import { LoadError, type RuleError, type ShapeError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { flat, Int, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import { computesInFloat32 } from "../sources/registry.ts";
 import {
   type Comparison,
   compare,
@@ -57,9 +58,9 @@ const rounded = (names: readonly string[]): NotCompared[] =>
 
 const isPreprocessing = ({ manifest }: GoldenCase): boolean => manifest.level === "preprocess";
 
-/** Whether these are numbers of the package itself, which preprocesses images in float32 whatever the precision. */
+/** Whether these are numbers of the package itself, which computes them in float32 whatever the precision. */
 const isOfPackage = (golden: GoldenCase, expected: Stored): boolean =>
-  isPreprocessing(golden) &&
+  (isPreprocessing(golden) || computesInFloat32(golden.manifest.source)) && // [compare.float32]
   expected instanceof Tensor &&
   Array.from(flat(expected.data)).every((x) => Math.fround(x) === x); // [compare.preprocess]
 

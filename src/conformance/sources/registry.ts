@@ -8,6 +8,8 @@ import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./int
 import { llmFoundry } from "./llm-foundry.ts";
 import { openClip } from "./open-clip.ts";
 import { openFlamingo } from "./open-flamingo.ts";
+import { bitsandbytes } from "./optimizers/bitsandbytes.ts";
+import { lionPytorch } from "./optimizers/lion-pytorch.ts";
 import { perceiverIO } from "./perceiver-io.ts";
 import { sentencepiece } from "./sentencepiece.ts";
 import { torch } from "./torch/torch.ts";
@@ -28,6 +30,8 @@ export const sources: readonly Source[] = [
   pillow,
   torchvision,
   sentencepiece,
+  bitsandbytes,
+  lionPytorch,
 ];
 
 /** The part of a case's manifest that names the system under test. */
@@ -51,6 +55,10 @@ export function moduleName({ package: name, class: type }: CaseSubject["source"]
   const owners = sources.filter(({ classes }) => Object.hasOwn(classes, type)).map((one) => one.package);
   return owners.length === 1 && owners[0] === name ? type : `${name}/${type}`;
 }
+
+/** Whether the class of a case computes in float32, whatever the precision. */
+export const computesInFloat32 = ({ package: name, class: type }: CaseSubject["source"]): boolean =>
+  ownEntry(sourceNamed(name).classes, type, `${name} has no class`).float32 ?? false;
 
 /** Builds the system under test of a case. Throws a LoadError where the package, class, profile, an option or an argument is unknown. */
 export function systemUnderTest({

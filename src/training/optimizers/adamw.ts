@@ -1,7 +1,8 @@
 // AdamW: Loshchilov and Hutter, arXiv 1711.05101v3, algorithm 2, with the rounding order of torch.optim.AdamW.
-import { type Check, checked, notNegative, optional, passing } from "../../nn/options.ts";
+import { type Check, checked, notNegative, optional } from "../../nn/options.ts";
 import {
   type Buffers,
+  betas,
   buffer,
   checkCompanions,
   checkValues,
@@ -23,16 +24,10 @@ export interface AdamWOptions {
   readonly weightDecay?: number | undefined;
 }
 
-const isBeta = (value: unknown): boolean => typeof value === "number" && value >= 0 && value < 1;
 const checks: { readonly [K in keyof AdamWOptions]-?: Check } = {
   groups: parameterGroups,
   learningRate: optional(notNegative),
-  betas: optional(
-    passing(
-      "two numbers from 0 up to, but not including, 1",
-      (value) => Array.isArray(value) && value.length === 2 && value.every(isBeta),
-    ),
-  ),
+  betas: optional(betas),
   epsilon: optional(notNegative),
   weightDecay: optional(notNegative),
 };

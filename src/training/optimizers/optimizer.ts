@@ -1,7 +1,7 @@
 // The interface of optimisers, and the parts they share: parameter groups and stored state.
 import { type Check, checked, listOf, notNegative, optional, passing } from "../../nn/options.ts";
 import { LoadError, RuleError } from "../../tensor/errors.ts";
-import { flat, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import { type Floats, flat, Int, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 
 /** Parameters by state-dict name, with optional rates of their own. */
 export interface ParameterGroup {
@@ -12,20 +12,29 @@ export interface ParameterGroup {
 
 export type Named = ReadonlyMap<string, Tensor>;
 
+/** The optimisers; a checkpoint records which of them wrote it. */
+export const OPTIMIZER_KINDS = ["adamw", "adamw-8bit", "lion", "sgd", "stable-adamw"] as const;
+
 export interface Optimizer {
-  readonly kind: "adamw" | "sgd";
+  readonly kind: (typeof OPTIMIZER_KINDS)[number];
   /** The parameters that it updates. */
   readonly names: readonly string[];
   /** Updates each parameter that has a gradient. `factor` scales the learning rate. */
   step(parameters: Named, gradients: Named, factor?: number): void;
-  /** Buffers under torch's names: `exp_avg.<parameter>`, `momentum_buffer.<parameter>`, … */
-  state(): Map<string, Tensor>;
+  /**
+   * Buffers under the names of torch and bitsandbytes: `exp_avg.<parameter>`, `momentum_buffer.<parameter>`, `state1.<parameter>`, …
+   * Integers are bytes, from 0 to 255.
+   */
+  state(): Map<string, Tensor | Int>;
   /**
    * Restores what `state` returned. Throws a LoadError, and changes nothing, if a tensor is unknown, missing beside its companions,
    * not finite, out of range, or, where the parameters are given, of another size than its parameter.
    */
-  load(state: Named, parameters?: Named): void;
+  load(state: StoredState, parameters?: Named): void;
 }
+
+/** What `state` returns. */
+export type StoredState = ReadonlyMap<string, Tensor | Int>;
 
 export interface Rates {
   readonly learningRate: number;
@@ -58,15 +67,27 @@ export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map
   return rates;
 }
 
+/** The range of a mean's decay rate. */
+export const betas: Check = passing(
+  "two numbers from 0 up to, but not including, 1",
+  (value) =>
+    Array.isArray(value) &&
+    value.length === 2 &&
+    value.every((beta) => typeof beta === "number" && beta >= 0 && beta < 1),
+);
+
 /** Optimiser state is float64, whatever precision the backend computes in. [optimizer.float64] */
 export type Buffers = Map<string, Float64Array>;
+
+/** Buffers of the state by parameter, of which only the sizes are read. */
+type Sized = ReadonlyMap<string, { readonly length: number }>;
 
 /** Checks that all sizes fit, before the first parameter changes. */
 function checkSizes(
   rates: ReadonlyMap<string, Rates>,
   parameters: Named,
   gradients: Named,
-  state: readonly Buffers[],
+  state: readonly Sized[],
 ): void {
   for (const name of rates.keys()) {
     const parameter = parameters.get(name);
@@ -90,23 +111,37 @@ function checkSizes(
   }
 }
 
-/**
- * Yields copies of each parameter and its gradient; the copy `p` is assigned to the parameter after it has been updated. `state`
- * has buffers of the parameters' sizes.
- */
-export function* updates(
+interface Update<F extends Floats> {
+  readonly name: string;
+  readonly rate: Rates;
+  readonly p: F;
+  readonly g: F;
+}
+
+/** Updates in float64. `state` has buffers of the parameters' sizes. [optimizer.float64] */
+export const updates = (
   rates: ReadonlyMap<string, Rates>,
   parameters: Named,
   gradients: Named,
-  state: readonly Buffers[],
-): Generator<{ name: string; rate: Rates; p: Float64Array; g: Float64Array }> {
+  state: readonly Sized[],
+): Generator<Update<Float64Array>> =>
+  updatesIn((values) => Float64Array.from(values), rates, parameters, gradients, state);
+
+/** Yields copies of each parameter and its gradient; the copy `p` is assigned to the parameter after it has been updated. */
+export function* updatesIn<F extends Floats>(
+  copy: (values: Floats) => F,
+  rates: ReadonlyMap<string, Rates>,
+  parameters: Named,
+  gradients: Named,
+  state: readonly Sized[],
+): Generator<Update<F>> {
   checkSizes(rates, parameters, gradients, state); // [optimizer.state]
   for (const [name, rate] of rates) {
     const [parameter, gradient] = [parameters.get(name), gradients.get(name)];
     if (!parameter || !gradient) continue; // [optimizer.missing-gradient]
     // A new array each time, because the old one may be shared, for example with a snapshot.
-    const p = Float64Array.from(flat(parameter.data)); // [optimizer.float64]
-    yield { name, rate, p, g: Float64Array.from(flat(gradient.data)) };
+    const p = copy(flat(parameter.data));
+    yield { name, rate, p, g: copy(flat(gradient.data)) };
     parameter.assign(view(p, parameter.shape)); // [optimizer.fresh]
   }
 }
@@ -123,7 +158,7 @@ export const stored = (prefix: string, buffers: Buffers): [string, Tensor][] =>
     new Tensor([values.length], view(values.slice(), [values.length])),
   ]);
 
-const refused = (problem: string): LoadError =>
+export const refused = (problem: string): LoadError =>
   new LoadError(`optimiser state: ${problem}  [optimizer.state]`);
 
 /**
@@ -131,7 +166,7 @@ const refused = (problem: string): LoadError =>
  * as long as its parameter or, if its kind is in `scalars`, a single number.
  */
 export function restored<K extends string>(
-  state: Named,
+  state: StoredState,
   kinds: readonly K[],
   names: ReadonlySet<string>,
   {
@@ -145,7 +180,7 @@ export function restored<K extends string>(
     const name = kind === undefined ? "" : key.slice(kind.length + 1);
     if (kind === undefined || !names.has(name))
       throw refused(`there is no place for "${key}"; it is of another optimiser or of other parameters`);
-    const values = Float64Array.from(flat(t.data));
+    const values = Float64Array.from(t instanceof Int ? t.flat() : flat(t.data));
     if (!values.every(Number.isFinite)) throw refused(`"${key}" has a value that is not finite`);
     const parameter = parameters?.get(name);
     const size = scalars.includes(kind) ? 1 : parameter ? sizeOf(parameter.shape) : values.length;

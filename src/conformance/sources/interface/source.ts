@@ -48,6 +48,8 @@ export interface SourceClass<P extends object = object> {
   /** Argument names of the constructor and of the call; "g#" stands for g0, g1, … */
   readonly options: readonly string[];
   readonly call: readonly string[];
+  /** Whether the package computes in float32, whatever precision it is given. */
+  readonly float32?: boolean;
   /** Throws a LoadError where an option is unknown or of another type, and whatever the model's constructor throws. */
   build(config: JsonObject, at: FieldLocation, context: BuildContext<P>): SystemUnderTest;
 }
