@@ -7,10 +7,13 @@ import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
 import { settingsOf } from "../../src/generation/options.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
+import { Kosmos } from "../../src/models/kosmos/kosmos.ts";
+import { KosmosLanguage } from "../../src/models/kosmos/language.ts";
 import { kosmosLayout } from "../../src/models/kosmos/layout.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { MagnetoDecoder } from "../../src/models/language-models/magneto/decoder.ts";
 import { MosaicMptForCausalLM } from "../../src/models/language-models/mosaic-mpt.ts";
 import { MptForCausalLM } from "../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
@@ -250,6 +253,35 @@ const calls: Readonly<Record<string, Call>> = {
     valid: {},
     more: { newRows: "mean", std: 0.1, seed: 1 },
     required: [],
+  },
+  Kosmos: {
+    make: call((o) => new Kosmos(o)),
+    valid: {
+      clip: new CLIPVisionTransformer({ hiddenSize: 12, numHiddenLayers: 0 }),
+      decoder: new MagnetoDecoder({ vocabSize: 9, layers: 0 }),
+      tokens: { bos: 0, pad: 1, eos: 2, image: 3, imageEnd: 4 },
+    },
+    more: { mode: "published", resampler: { depth: 1 } },
+    required: ["clip", "decoder", "tokens"],
+  },
+  "Kosmos: resampler": {
+    make: call(
+      (resampler) =>
+        new Kosmos({
+          clip: new CLIPVisionTransformer({ hiddenSize: 12, numHiddenLayers: 0 }),
+          decoder: new MagnetoDecoder({ vocabSize: 9, layers: 0 }),
+          tokens: { bos: 0, pad: 1, eos: 2, image: 3, imageEnd: 4 },
+          resampler,
+        }),
+    ),
+    valid: {},
+    more: { depth: 1, dimHead: 4, heads: 2, numLatents: 2, numMediaEmbeds: 3, ffMult: 2 },
+    required: [],
+  },
+  KosmosLanguage: {
+    make: call((o) => new KosmosLanguage(o)),
+    valid: { decoder: new MagnetoDecoder({ vocabSize: 9, layers: 0 }) },
+    required: ["decoder"],
   },
   kosmosLayout: {
     make: call((o) => kosmosLayout([[5]], o)),
@@ -541,6 +573,7 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   maxNumMedia: [null],
   maxNumFrames: [null],
   perceiver: [{}],
+  resampler: [{}],
   crossAttn: [{}],
   crossAttnFirstLayer: [0],
   gradientCheckpointing: [true],

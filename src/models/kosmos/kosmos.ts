@@ -205,7 +205,6 @@ export class Kosmos {
    */
   withMedia(images: KosmosImages = {}): Writer {
     const given = checkedImages("Kosmos.withMedia", images);
-    const { tokens, slots } = this.options;
     return {
       model: this,
       context: () => {
@@ -217,11 +216,11 @@ export class Kosmos {
       step: (ids, mask, cache, { vectors = null }) => {
         const read = readOn(cache, ids);
         const text = { ids: named("b s", read.text), mask };
-        if (!cache) this.#checkPrompt(text);
         const at = { ...decodingOf(mask, ids.shape[1] ?? 0), media: null, visibility: null };
         checkStep(this.decoder, ids, at, cache);
         const form = vectors && formOf("Kosmos.withMedia", "vectors", vectors, 3);
-        if (!cache) checkSurplus(vectorsAt(text, tokens.image, slots), form, slots);
+        if (cache) this.#checkPass(text, ids.shape[1] ?? 0);
+        else this.#checkPrompt(text, form);
         const x = this.#embedded(text, at, form);
         const { x: last, layers } = readTokens(this.decoder, ids, at, cache?.layers ?? null, { layer: 0, x });
         return { logits: nextLogits(this.decoder, last), cache: { layers, ...read } }; // [kosmos.cached]
@@ -253,9 +252,7 @@ export class Kosmos {
     const { mode, tokens, slots } = this.options;
     const l = at.positions.shape[1] ?? 0;
     const places = vectorsAt(text, tokens.image, slots);
-    const remedy =
-      l < (text.ids.shape[1] ?? 0) ? `; keep the model from writing it with never: [${tokens.image}]` : "";
-    const from = lastOf(vectorRows(places, vectors, slots, remedy), l);
+    const from = lastOf(vectorRows(places, vectors, slots), l);
     const scaled = <A extends string>(x: Tensor<A>): Tensor<A> =>
       embedScale === 1 ? x : mulScalar(x, embedScale);
     // #region embed
@@ -329,8 +326,8 @@ export class Kosmos {
     ); // [kosmos.length]
   }
 
-  /** Throws a RuleError for a prompt in which a vector has no place. */
-  #checkPrompt({ ids, mask }: SplicedText): void {
+  /** Throws a RuleError for a prompt in which a vector has no place, and for images that no prompt reads. */
+  #checkPrompt({ ids, mask }: SplicedText, vectors: ImageVectors | null): void {
     const { tokens, slots } = this.options;
     const s = ids.shape[1] ?? 0;
     const real = mask.flat();
@@ -343,6 +340,18 @@ export class Kosmos {
           "kosmos.places",
         );
     }
+    checkSurplus(vectorsAt({ ids, mask }, tokens.image, slots), vectors, slots);
+  }
+
+  /** Throws a RuleError for the place of an image in the last l tokens of a text, which follow its first pass. */
+  #checkPass(text: SplicedText, l: number): void {
+    const { tokens, slots } = this.options;
+    const places = lastOf(vectorsAt(text, tokens.image, slots), l);
+    if (places.flat().some((place) => place >= 0))
+      throw new RuleError(
+        `a place of an image follows the first pass of its text, which has all images; keep the model from writing <image> with never: [${tokens.image}]`,
+        "kosmos.cached",
+      );
   }
 }
 

@@ -188,16 +188,8 @@ export function checkSurplus(places: Int<"b s">, vectors: ImageVectors | null, s
     );
 }
 
-/**
- * The vector of each position, as its row among those of all images; negative for tokens. Throws a RuleError where images are missing;
- * `remedy` is added to its message.
- */
-export function vectorRows(
-  places: Int<"b s">,
-  vectors: ImageVectors | null,
-  slots: number,
-  remedy = "",
-): Int<"b s"> {
+/** The vector of each position, as its row among those of all images; negative for tokens. Throws a RuleError where images are missing. */
+export function vectorRows(places: Int<"b s">, vectors: ImageVectors | null, slots: number): Int<"b s"> {
   const counts = imageCounts(places, slots);
   const [given = 0] = vectors?.all.shape ?? [];
   const perRow = vectors?.perRow ?? null;
@@ -210,7 +202,7 @@ export function vectorRows(
     before += perRow ?? count; // [kosmos.order]
     if (perRow === null ? before > given : count > perRow)
       throw mismatch(
-        `row ${row} has ${count} images in its text, and ${perRow ?? given - (first[row] ?? 0)} are given for it${remedy}`,
+        `row ${row} has ${count} images in its text, and ${perRow ?? given - (first[row] ?? 0)} are given for it`,
       );
   }
   const s = places.shape[1] ?? 0;
