@@ -15,6 +15,25 @@ export { PerceiverResampler, type PerceiverResamplerOptions } from "./blocks/per
 export { ANSWER_SETTINGS, captionAnswer, vqaAnswer } from "./evaluation/answers.ts";
 export { DATASETS, type DatasetInfo } from "./evaluation/catalogue/datasets.ts";
 export { classProbabilities, ensembled, ensembleOrders } from "./evaluation/classes.ts";
+export {
+  type KosmosExample,
+  type KosmosTask,
+  kosmosCaptions,
+  kosmosChainPrompt,
+  kosmosColour,
+  kosmosContinuation,
+  kosmosDescriptionPrompt,
+  kosmosImageNet,
+  kosmosIqPrompt,
+  kosmosMemes,
+  kosmosPrompt,
+  kosmosRationalePrompt,
+  kosmosRelativeSize,
+  kosmosSentiment,
+  kosmosVqa,
+  kosmosWebPages,
+  type PromptSegment,
+} from "./evaluation/kosmos-prompts.ts";
 export { type EvaluationProfile, evaluationProfiles } from "./evaluation/profiles.ts";
 export {
   captionTask,
