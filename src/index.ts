@@ -360,6 +360,16 @@ export {
 } from "./training/checkpoint.ts";
 export { shuffledOrder } from "./training/data-order.ts";
 export { accumulate, clip, globalNorm } from "./training/gradient-maps.ts";
+export { type KosmosGrouping, kosmosGroups } from "./training/kosmos/groups.ts";
+export { publishedKosmosLoss } from "./training/kosmos/published-loss.ts";
+export { type KosmosRun, loadKosmosRun, saveKosmosRun } from "./training/kosmos/run.ts";
+export {
+  type KosmosProgress,
+  type KosmosStep,
+  type KosmosTrainingBatch,
+  type TrainKosmosOptions,
+  trainKosmos,
+} from "./training/kosmos/train.ts";
 export { weightedSum } from "./training/losses.ts";
 export {
   type FlamingoTrainingBehaviour,
