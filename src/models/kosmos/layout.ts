@@ -20,7 +20,7 @@ export interface LayoutOptions {
   readonly tokens: KosmosTokens;
   /** The number of vectors that stand for an image: the latents of the resampler. Default 64. */
   readonly slots?: number | undefined;
-  /** The rows of the table of positions; the first two are not used, so that 2048 have room for 2046 ids. Default 2048. */
+  /** The most positions of the model, as its decoder has them. Default 2046: those of a table of 2048 rows, of which two are not read. */
   readonly maxPositions?: number | undefined;
   /** Whether `bos` is put before the segments. Default true. */
   readonly start?: boolean | undefined;
@@ -47,9 +47,7 @@ export interface KosmosBatch {
   readonly mask: readonly (readonly boolean[])[];
 }
 
-/** Rows of torchscale's table of positions that no position reads: it counts from padding_idx + 1 = 2. */
-const UNUSED_POSITIONS = 2;
-const [SLOTS, MAX_POSITIONS] = [64, 2048];
+const [SLOTS, MAX_POSITIONS] = [64, 2046];
 
 const tokenId = whole(0, 2 ** 24);
 const tokenChecks: { readonly [K in keyof KosmosTokens]-?: Check } = {
@@ -78,7 +76,7 @@ export function checkedTokens(caller: string, tokens: KosmosTokens): KosmosToken
 const checks: { readonly [K in keyof LayoutOptions]-?: Check } = {
   tokens: { wanted: "the ids of the special tokens", accepts: (value) => typeof value === "object" },
   slots: optional(count()),
-  maxPositions: optional(whole(UNUSED_POSITIONS + 1, 2 ** 24)),
+  maxPositions: optional(count()),
   start: optional(flag),
   end: optional(flag),
 };
@@ -106,24 +104,23 @@ function checkSegment(segment: KosmosSegment, at: number, { image, imageEnd, pad
   }
 }
 
-/** Throws a RuleError if a sequence is longer than the table of positions allows. */
+/** Throws a RuleError if a sequence has more positions than the model. */
 function checkLength(length: number, images: number, slots: number, maxPositions: number): void {
-  const most = maxPositions - UNUSED_POSITIONS;
-  if (length <= most) return;
-  const room = most - images * slots;
+  if (length <= maxPositions) return;
+  const room = maxPositions - images * slots;
   const remedy =
     room < 2 * images + 2
       ? `${images} images of ${slots} slots leave no room for text: leave out images`
       : `shorten the text to ${room} ids, its special tokens included`;
   throw new RuleError(
-    `kosmosLayout: ${length} positions are more than the ${most} of a table with ${maxPositions} rows, of which the first two are not used; ${remedy}, or make the model with maxPositions of at least ${length + UNUSED_POSITIONS}`,
+    `kosmosLayout: ${length} positions are more than the ${maxPositions} of the model; ${remedy}, or build the decoder with a larger maxPositions`,
     "layout.length",
   );
 }
 
-/** The most ids of a text with `images` images, its special and image tokens included: 1982 for one image and a table of 2048 rows. */
+/** The most ids of a text with `images` images, its special and image tokens included: 1982 for one image and 2046 positions. */
 export function kosmosTextLimit({ slots = SLOTS, maxPositions = MAX_POSITIONS, images = 1 } = {}): number {
-  return Math.max(0, maxPositions - UNUSED_POSITIONS - images * slots); // [layout.length]
+  return Math.max(0, maxPositions - images * slots); // [layout.length]
 }
 
 /**
