@@ -86,6 +86,14 @@ export { saveSafetensors, writeSafetensors } from "./io/safetensors/write.ts";
 export { encodeWav, readWav, readWavFile, type Sound } from "./io/sound/wav.ts";
 export { byteText, byteTokens } from "./io/tokenizers/byte-tokens.ts";
 export type { ChatMessage } from "./io/tokenizers/chat.ts";
+export {
+  type KosmosPreset,
+  type KosmosTokenizer,
+  type LoadKosmosTokenizerOptions,
+  loadKosmosTokenizer,
+  paddingWarning,
+} from "./io/tokenizers/kosmos/load.ts";
+export { type PublishedTokens, publishedTokens } from "./io/tokenizers/kosmos/published.ts";
 export { loadTokenizer } from "./io/tokenizers/load.ts";
 export type { TextStream } from "./io/tokenizers/streaming.ts";
 export type { ChatOptions, DecodeOptions, EncodeOptions, Tokenizer } from "./io/tokenizers/tokenizer.ts";

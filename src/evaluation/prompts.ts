@@ -1,8 +1,9 @@
 // The prompts of open-flamingo 2.0.1 (open_flamingo/eval/models/open_flamingo.py), and how evaluate.py joins demonstrations and a query.
+
+import { stripped } from "../io/tokenizers/text/characters.ts";
 import { FLAMINGO_TOKENS } from "../models/open-flamingo/tokens.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { type EvaluationProfile, evaluationProfiles } from "./profiles.ts";
-import { stripped } from "./scorers/words.ts";
 
 const { image: IMAGE, endOfChunk: END } = FLAMINGO_TOKENS;
 

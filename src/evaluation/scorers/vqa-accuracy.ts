@@ -1,8 +1,10 @@
 // VQA accuracy: Antol et al., arXiv 1505.00468, §3, and the official evaluation, GT-Vision-Lab/VQA, PythonEvaluationTools/vqaEvaluation/vqaEval.py.
+
+import { stripped } from "../../io/tokenizers/text/characters.ts";
 import { type Check, checked, oneOf, optional } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { contractions } from "./contractions.ts";
-import { stripped, wordsOf } from "./words.ts";
+import { wordsOf } from "./words.ts";
 
 const NUMBERS = "zero one two three four five six seven eight nine ten".split(" ");
 const DIGITS: ReadonlyMap<string, string> = new Map([

@@ -9,6 +9,7 @@ import type { AddedToken } from "./json/added-tokens.ts";
 import { asPart } from "./json/fields.ts";
 import { addedToken, readTokenizerJson } from "./json/read.ts";
 import type { Pipeline } from "./pipeline.ts";
+import { type FoundModel, findModel, MODEL_FILES } from "./sentencepiece/folder.ts";
 import { readModelFile } from "./sentencepiece/model-file.ts";
 import { sentencePiecePipeline } from "./sentencepiece/pipeline.ts";
 import { withSpecialTokens } from "./sentencepiece/special-tokens.ts";
@@ -25,9 +26,6 @@ function configuredTokens(config: JsonObject, file: string, translate: Translate
     return addedToken(asPart(json, { at, translate }), Number(id));
   });
 }
-
-/** SentencePiece's files, under the names that transformers gives them. */
-const MODEL_FILES = ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model"];
 
 /** The settings of a folder with which a vocabulary is read. */
 interface Folder {
@@ -62,9 +60,8 @@ async function fromJson(path: string, json: JsonObject, folder: Folder): Promise
 }
 
 /** `add_bos_token` and `add_eos_token` of tokenizer_config.json say what is added around a text; SentencePiece itself adds nothing. */
-function fromModel(bytes: Uint8Array, path: string, folder: Folder): Vocabulary {
+function fromModel({ model, specialTokens, path }: FoundModel, folder: Folder): Vocabulary {
   const { config } = folder;
-  const { model, specialTokens } = readModelFile(bytes, path);
   const idOf = (token: string): number[] => {
     const id = model.pieces.findIndex(({ text }) => text === specialTokens.get(token));
     return id < 0 ? [] : [id];
@@ -82,10 +79,8 @@ function fromModel(bytes: Uint8Array, path: string, folder: Folder): Vocabulary 
 async function readVocabulary(path: string, folder: Folder): Promise<Vocabulary> {
   const json = readJson(`${path}/tokenizer.json`);
   if (json !== null) return fromJson(`${path}/tokenizer.json`, json, folder);
-  for (const name of MODEL_FILES) {
-    const bytes = readBytes(`${path}/${name}`);
-    if (bytes !== null) return fromModel(bytes, `${path}/${name}`, folder);
-  }
+  const found = findModel(path);
+  if (found !== null) return fromModel(found, folder);
   throw new LoadError(
     `${path}: there is no tokenizer.json, and none of ${MODEL_FILES.join(", ")}; name a folder that has one of them  [tokenizer.files]`,
   );
@@ -122,7 +117,7 @@ function kindOfTokenizer(path: string): "folder" | "file" {
 }
 
 /**
- * Reads the tokenizer of a folder of Hugging Face: tokenizer.json, or else a model of SentencePiece, and beside it
+ * Reads the tokenizer of a folder of Hugging Face: tokenizer.json, or else a model of SentencePiece or its pieces as JSON, and beside it
  * tokenizer_config.json, special_tokens_map.json and chat_template.jinja where they are there. A path that ends in ".model" is
  * read as a model of SentencePiece by itself. Throws a LoadError that names the file with a problem.
  */
@@ -136,7 +131,9 @@ export async function loadTokenizer(path: string, options: LoadTokenizerOptions 
   const named = specialTokens(config, map);
   const folder: Folder = { config, configPath, special, pad, named };
   const { pipeline, specialTokens: own } =
-    alone === null ? await readVocabulary(path, folder) : fromModel(alone, path, folder);
+    alone === null
+      ? await readVocabulary(path, folder)
+      : fromModel({ ...readModelFile(alone, path), path }, folder);
   const templates = alone === null ? chatTemplates(path, config) : new Map<string, string>();
   return new Tokenizer(pipeline, {
     name: path,

@@ -15,25 +15,27 @@ export function* fieldsOf(bytes: Uint8Array, name: string): Generator<Field> {
     new LoadError(`${name}: this is no SentencePiece model, or it is damaged  [sentencepiece.protobuf]`);
   let at = 0;
   const varint = (): number => {
-    let [value, scale] = [0, 1];
+    let [low, high] = [0, 0]; // 28 and 36 bits: their sum would round −1, which has 64
     for (let i = 0; i < 10; i++) {
       const byte = bytes[at++];
       if (byte === undefined) throw damaged();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-      scale *= 128;
+      if (i < 4) low += (byte & 0x7f) * 128 ** i;
+      else high += (byte & 0x7f) * 128 ** (i - 4);
+      if (byte >= 0x80) continue;
+      const signed = high < 2 ** 35 ? high : (high % 2 ** 36) - 2 ** 36; // [sentencepiece.integers]
+      return signed * 2 ** 28 + low;
     }
     throw damaged();
   };
   const take = (length: number): Uint8Array => {
-    if (length > bytes.length - at) throw damaged();
+    if (length < 0 || length > bytes.length - at) throw damaged();
     at += length;
     return bytes.subarray(at - length, at);
   };
   while (at < bytes.length) {
     const tag = varint();
     const [number, type] = [Math.floor(tag / 8), tag % 8];
-    if (number === 0) throw damaged();
+    if (number <= 0) throw damaged();
     if (type === VARINT) yield { number, value: varint() };
     else if (type === BYTES) yield { number, value: take(varint()) };
     else if (type === FIXED32) yield { number, value: take(4) };
@@ -63,7 +65,7 @@ export class Message {
   integer(number: number, otherwise: number): number {
     const value = this.all(number).at(-1) ?? otherwise;
     if (typeof value !== "number") throw this.#wrong(number);
-    return value > 2 ** 63 ? value - 2 ** 64 : value; // negative numbers have ten bytes
+    return value;
   }
 
   boolean(number: number, otherwise: boolean): boolean {
