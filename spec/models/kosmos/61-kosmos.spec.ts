@@ -5,9 +5,11 @@ import type { KosmosMode } from "../../../src/models/kosmos/kosmos.ts";
 import { Kosmos } from "../../../src/models/kosmos/kosmos.ts";
 import { KosmosLanguage } from "../../../src/models/kosmos/language.ts";
 import { kosmosLayout } from "../../../src/models/kosmos/layout.ts";
+import { KOSMOS_SIZES } from "../../../src/models/kosmos/sizes.ts";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
+import { MagnetoDecoder } from "../../../src/models/language-models/magneto/decoder.ts";
 import type { MagnetoOptions } from "../../../src/models/language-models/magneto/options.ts";
-import { CLIPVisionModel } from "../../../src/models/vision/clip/transformers.ts";
+import { CLIPVisionModel, CLIPVisionTransformer } from "../../../src/models/vision/clip/transformers.ts";
 import { crossEntropy, IGNORED } from "../../../src/nn/cross-entropy.ts";
 import { initialize, stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
@@ -679,6 +681,21 @@ describe("parts and names", () => {
       "output_projection.weight",
       "decoder.embed_tokens.weight",
     ]);
+  });
+
+  test("[kosmos.names] the published sizes have the published numbers of parameters", () => {
+    // state dicts of kosmosx 0.3.1 with the 32 002 rows of its README, with multiway and without
+    const count = (multiway: boolean): number => {
+      const model = new Kosmos({
+        clip: new CLIPVisionTransformer(KOSMOS_SIZES.clip),
+        decoder: new MagnetoDecoder({ ...KOSMOS_SIZES.decoder, multiway }),
+        tokens: { bos: 0, pad: 1, eos: 2, image: 32_000, imageEnd: 32_001 },
+        resampler: { numMediaEmbeds: 257 },
+      });
+      const buffers = 24 * 32; // the scales of xPos
+      return [...new Set(stateDict(model).values())].reduce((sum, t) => sum + t.size, 0) - buffers;
+    };
+    expect([count(false), count(true)]).toEqual([1_670_960_128, 2_073_908_224]);
   });
 
   test("[kosmos.projection] the projection has no bias, and the deviation of the decoder's width, whatever that of the tower", () => {

@@ -33,7 +33,7 @@ import {
   type KosmosInputs,
   type KosmosOutputs,
 } from "./inputs.ts";
-import { checkedTokens, type KosmosTokens, targetsOf } from "./layout.ts";
+import { checkedTokens, type KosmosTokens, kosmosTextLimit, targetsOf } from "./layout.ts";
 import { kosmosLayerOutputs, kosmosSets } from "./names.ts";
 import {
   checkSurplus,
@@ -318,7 +318,7 @@ export class Kosmos {
     const s = ids.shape[1] ?? 0;
     if (maxPositions === null || s <= maxPositions) return;
     const images = Math.max(0, ...rows.map((row) => row.filter((id) => id === tokens.imageEnd).length));
-    const most = Math.max(0, maxPositions - images * slots);
+    const most = kosmosTextLimit({ slots, maxPositions, images });
     throw new RuleError(
       `the sequence has ${s} positions, and the model's table ${maxPositions}: with ${images} images of ${slots} vectors shorten the text to ${most} ids, image tokens included, or build the decoder with a larger maxPositions`,
       "kosmos.length",
