@@ -34,9 +34,17 @@ const countOrDefault = optional(size, undefined);
 const integerOrDefault = optional(integer, undefined);
 const layersOrDefault = optional(layers, undefined);
 const headOptions = { dim: size, dim_head: countOrDefault, heads: countOrDefault };
-const onlyImmediate = { only_attend_immediate_media: optional(boolean, undefined) };
 /** The feed-forward's width in multiples of the model's; a fraction is allowed. */
 const mult = optional(number, undefined);
+export const resamplerOptions = {
+  ...headOptions,
+  depth: layers,
+  num_latents: countOrDefault,
+  num_media_embeds: countOrDefault,
+  num_time_embeds: countOrDefault, // the README's name, which the release refuses
+  ff_mult: mult,
+};
+const onlyImmediate = { only_attend_immediate_media: optional(boolean, undefined) };
 
 /** An image encoder: a ViT stands for `Extractor(ViT(…), return_embeddings_only=True)`. */
 const encoder: Read<ImageEncoder> = (value, at) => {
@@ -96,14 +104,7 @@ const flamingoClasses = {
     forward: (model, args) => model.forward(args.tensor("x", "b m s d"), args.tensor("latents", "b m r d")),
   }),
   PerceiverResampler: moduleClass({
-    options: {
-      ...headOptions,
-      depth: layers,
-      num_latents: countOrDefault,
-      num_media_embeds: countOrDefault,
-      num_time_embeds: countOrDefault, // the README's name, which the release refuses
-      ff_mult: mult,
-    },
+    options: resamplerOptions,
     call: ["x"],
     build: (options, { profile }: Context) =>
       new PerceiverResampler({ ...options, acceptReadmeCalls: profile.readmeCalls === "accept" }),

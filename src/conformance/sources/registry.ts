@@ -5,6 +5,7 @@ import { LoadError } from "../../tensor/errors.ts";
 import { flamingoPytorch } from "./flamingo-pytorch.ts";
 import { pillow, torchvision } from "./images.ts";
 import { ownEntry, requireKnown, type Source, type SystemUnderTest } from "./interface/source.ts";
+import { kosmosx } from "./kosmosx.ts";
 import { llmFoundry } from "./llm-foundry.ts";
 import { openClip } from "./open-clip.ts";
 import { openFlamingo } from "./open-flamingo.ts";
@@ -26,6 +27,7 @@ export const sources: readonly Source[] = [
   llmFoundry,
   torch,
   torchscale,
+  kosmosx,
   perceiverIO,
   pillow,
   torchvision,

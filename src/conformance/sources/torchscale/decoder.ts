@@ -35,7 +35,7 @@ const tableReaders = {
 };
 
 /** A table with a row for each token or position, of one of the classes in `names`. */
-const table =
+export const table =
   (...names: readonly string[]) =>
   (value: Json | undefined, at: FieldLocation) => {
     const { class: given, ...config } = object(value, at);
@@ -80,12 +80,13 @@ interface DecoderParts {
   readonly args: DecoderConfig;
   readonly embedTokens: Table;
   readonly embedPositions: Table | null;
-  readonly multiwaySplitPosition: number;
-  readonly incremental: Passes | null;
+  readonly multiwaySplitPosition?: number;
+  readonly incremental?: Passes | null;
 }
 
-function buildDecoder(
-  { args, embedTokens, embedPositions, multiwaySplitPosition, incremental }: DecoderParts,
+/** The decoder of a case. Throws a LoadError for parts that do not fit together. */
+export function buildDecoder(
+  { args, embedTokens, embedPositions, multiwaySplitPosition = -1, incremental = null }: DecoderParts,
   release: Torchscale,
 ): MagnetoDecoder {
   const options = decoderOptions(args, release);

@@ -13,18 +13,21 @@ const sizeOrDefault = optional(size, undefined);
 const act: Read<ActivationName> = oneOf(...(Object.keys(ACTIVATIONS) as ActivationName[]));
 const actOrDefault: Read<ActivationName | undefined> = optional(act, undefined);
 
+/** Of CLIPVisionConfig. */
+export const clipOptions = {
+  hidden_size: sizeOrDefault,
+  intermediate_size: sizeOrDefault,
+  num_hidden_layers: layersOrDefault,
+  num_attention_heads: sizeOrDefault,
+  num_channels: sizeOrDefault,
+  image_size: sizeOrDefault,
+  patch_size: sizeOrDefault,
+  hidden_act: actOrDefault,
+  layer_norm_eps: numberOrDefault,
+};
+
 export const clipVisionTransformer: SourceClass = moduleClass({
-  options: {
-    hidden_size: sizeOrDefault,
-    intermediate_size: sizeOrDefault,
-    num_hidden_layers: layersOrDefault,
-    num_attention_heads: sizeOrDefault,
-    num_channels: sizeOrDefault,
-    image_size: sizeOrDefault,
-    patch_size: sizeOrDefault,
-    hidden_act: actOrDefault,
-    layer_norm_eps: numberOrDefault,
-  },
+  options: clipOptions,
   call: ["pixel_values"],
   build: (options) => new CLIPVisionTransformer(options),
   forward(model, args) {
