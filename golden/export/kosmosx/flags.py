@@ -44,4 +44,4 @@ def model_flags(config, inputs):
 
 
 def step_flags(inputs):
-    return {"SeveralSteps"} if "g1" in inputs else {"OneStep"}
+    return {"SeveralSteps" if "g1" in inputs else "OneStep", "OneAxis" if inputs["p0"].ndim == 1 else "TwoAxes"}

@@ -21,17 +21,20 @@ import { CLIPVisionTransformer } from "../../models/vision/clip/transformers.ts"
 import { IGNORED } from "../../nn/cross-entropy.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { Int } from "../../tensor/tensor.ts";
+import { stableAdamW } from "../../training/optimizers/stable-adamw.ts";
 import { resamplerOptions } from "./flamingo-pytorch.ts";
 import { Arguments } from "./interface/arguments.ts";
 import {
   className,
   layers,
   moduleClass,
+  procedureClass,
   readOptions,
   type Source,
   type SourceClass,
   size,
 } from "./interface/source.ts";
+import { betas, groups, call as optimizerCall, orDefault, stepsOf } from "./optimizers/steps.ts";
 import { decoderConfig, type Torchscale } from "./torchscale/config.ts";
 import { buildDecoder, table } from "./torchscale/decoder.ts";
 import { clipOptions } from "./transformers/clip.ts";
@@ -49,8 +52,8 @@ const part =
 const projection: Read<{ readonly inFeatures: number; readonly outFeatures: number }> = (value, at) =>
   readOptions({ in_features: size, out_features: size }, object(value, at), at);
 
-/** Of flamingo-pytorch's resampler. */
-const MEDIA_EMBEDS = 4;
+/** Those that the release takes. */
+const { num_time_embeds: _, ...resamplerSizes } = resamplerOptions;
 
 const flag = optional(boolean, undefined);
 const kosmosOptions = {
@@ -66,7 +69,7 @@ const kosmosOptions = {
   embed_positions: table("PositionalEmbedding"),
   output_projection: projection,
   decoder: part("Decoder", { args: decoderConfig }),
-  perceive: part("PerceiverResampler", resamplerOptions),
+  perceive: part("PerceiverResampler", resamplerSizes),
   image_proj: projection,
 };
 
@@ -98,7 +101,8 @@ const kosmos = moduleClass({
       "the width of the decoder",
       decoder.width,
     );
-    const { numMediaEmbeds = MEDIA_EMBEDS } = perceive;
+    const { depth, dimHead = 64, heads = 8, numLatents = 64, numMediaEmbeds = 4, ffMult = 4 } = perceive;
+    const resampler = { depth, dimHead, heads, numLatents, numMediaEmbeds, ffMult }; // defaults of flamingo-pytorch
     const tokens = {
       bos: options.bosTokenId,
       pad: options.padTokenId,
@@ -106,13 +110,7 @@ const kosmos = moduleClass({
       image: options.imageTokenId,
       imageEnd: options.imageEndTokenId,
     };
-    return new Kosmos({
-      clip,
-      decoder,
-      tokens,
-      mode: options.mode,
-      resampler: { ...perceive, numMediaEmbeds },
-    });
+    return new Kosmos({ clip, decoder, tokens, mode: options.mode, resampler });
   },
   forward(model, args) {
     const targets = args.has("targets") ? args.int("targets", "b s") : null;
@@ -190,8 +188,26 @@ const language: SourceClass<Torchscale> = {
   },
 };
 
+/** `StableAdamWUnfused` of zetascale, which `train.py` imports. */
+const stable = procedureClass({
+  options: { lr: orDefault, betas, weight_decay: orDefault, eps: orDefault, clip_thresh: orDefault },
+  call: optimizerCall,
+  build: ({ lr, weightDecay, betas, eps, clipThresh }) => ({
+    optimizer: stableAdamW({
+      groups,
+      learningRate: lr,
+      betas,
+      weightDecay,
+      epsilon: eps,
+      clipThreshold: clipThresh,
+    }),
+    clipAt: undefined,
+  }),
+  run: stepsOf,
+});
+
 export const kosmosx: Source<Torchscale> = {
   package: "kosmosx",
   profiles: { "kosmosx@0.3.1": { flagsPlaceNorms: true } }, // that of torchscale 0.3.0
-  classes: { Kosmos: kosmos, KosmosLanguage: language },
+  classes: { Kosmos: kosmos, KosmosLanguage: language, StableAdamW: stable },
 };
