@@ -6,6 +6,7 @@ import { run } from "../../src/kernels/replay.ts";
 import { simd } from "../../src/kernels/simd/index.ts";
 import { ACTIVATIONS, type ActivationName, activation } from "../../src/nn/activations.ts";
 import { attention } from "../../src/nn/attention/attention.ts";
+import { DropPath } from "../../src/nn/drop-path.ts";
 import { Dropout, setTraining } from "../../src/nn/dropout.ts";
 import { Embedding } from "../../src/nn/embedding.ts";
 import { FeedForward } from "../../src/nn/feed-forward.ts";
@@ -483,6 +484,29 @@ test("[dropout.eval] dropout returns its input in evaluation mode, and for p = 0
   const none = new Dropout(0);
   none.generator = generator(1);
   expect(none.forward(x)).toBe(x);
+});
+
+test("[dropout.path] drop path keeps or drops rows of a batch, and keeps the expected value", () => {
+  const x = tensor("b l", [4000, 2], new Float64Array(8000).fill(3));
+  const path = new DropPath(0.25);
+  expect(path.forward(x)).toBe(x);
+  setTraining(path, { seed: 2 });
+  const rows = list<Vec>(path.forward(x));
+  // timm: x / (1 − p) where a row is kept
+  expect(rows.every(([a = NaN, b = NaN]) => a === b && (a === 0 || Math.abs(a - 4) < 1e-12))).toBe(true);
+  const dropped = rows.filter(([a]) => a === 0).length;
+  expect(Math.abs(dropped / 4000 - 0.25)).toBeLessThan(4 * Math.sqrt((0.25 * 0.75) / 4000)); // four standard deviations
+  setTraining(path, { seed: 2 });
+  expect(list(path.forward(x))).toEqual(rows);
+  for (const [p, value] of [
+    [1, 0],
+    [0, 3],
+  ] as const) {
+    const all = new DropPath(p);
+    setTraining(all, { seed: 1 });
+    expect(new Set(valuesOf(all.forward(x)))).toEqual(new Set([value]));
+  }
+  expect(refusal(() => new DropPath(1.5)).rule).toBe("options.values");
 });
 
 test("[dropout.generators] every dropout has its own masks, the same for the same seed", () => {

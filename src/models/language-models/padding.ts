@@ -7,12 +7,17 @@ const LARGEST = 2 ** 24;
 /** The check of an option that takes the id of a token; negative ids count from the end of the table. */
 export const tokenId: Check = whole(-LARGEST, LARGEST);
 
-/** The row of the embedding table of a padding token. Throws a RuleError if the table does not have it. */
-export function paddingRow(id: number | null, rows: number, rule: string): number | null {
+/** The row of the embedding table of a padding token, which the option `name` gives. Throws a RuleError if the table does not have it. */
+export function paddingRow(
+  id: number | null,
+  rows: number,
+  rule: string,
+  name = "padTokenId",
+): number | null {
   if (id === null) return null;
   if (id >= rows || id < -rows)
     throw new RuleError(
-      `padTokenId is ${id}, and the table has ${rows} rows: give an id from ${-rows} to ${rows - 1}, or null for no padding token`,
+      `${name} is ${id}, and the table has ${rows} rows: give an id from ${-rows} to ${rows - 1}, or null for no padding token`,
       rule,
     );
   return id < 0 ? id + rows : id;

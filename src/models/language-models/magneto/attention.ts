@@ -71,7 +71,7 @@ export class MagnetoAttention {
     const [queries, keys] = [x.shape[1] ?? 0, now.k.shape[2] ?? 0];
     const bias = this.#relative?.forward({ queries, keys, from }) ?? null; // [magneto.relative]
     const dropout = this.dropout_module;
-    const out = attendTo(this, heads.q, { k: heads.k, v: now.v }, at, { bias, dropout });
+    const out = attendTo(this, heads.q, { k: heads.k, v: now.v }, at, { bias, dropout }); // [magneto.dropout] [magneto.causal]
     const inner = named("b l d", out);
     const normed = this.inner_attn_ln
       ? throughBranches(this.inner_attn_ln, inner, from, "b l d", (norm, x) => norm.forward(x)) // [magneto.sub-norms]

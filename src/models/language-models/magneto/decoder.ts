@@ -123,7 +123,7 @@ export class MagnetoDecoder implements LanguageModel {
       );
     const sum = this.embed_positions ? add(x, this.embed_positions.forward(positions)) : x; // [magneto.positions]
     const normed = this.layernorm_embedding ? this.layernorm_embedding.forward(sum) : sum; // [magneto.embedding]
-    return this.dropout_module.forward(normed);
+    return this.dropout_module.forward(normed); // [magneto.dropout]
   }
 
   embed(ids: Int<"b l">, { positions }: Decoding): Tensor<"b l d"> {

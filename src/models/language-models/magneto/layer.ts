@@ -36,7 +36,7 @@ export class MagnetoLayer implements DecoderLayer {
     // #region layer
     const { self_attn_layer_norm: first, final_layer_norm: second } = this;
     const { x: attended, now } = this.self_attn.forward(normBefore ? first.forward(x) : x, at, past);
-    const sum = this.#residual(x, this.dropout_module.forward(attended));
+    const sum = this.#residual(x, this.dropout_module.forward(attended)); // [magneto.dropout]
     const y = normBefore ? sum : first.forward(sum); // [magneto.norms]
     const total = this.#residual(y, this.ffn.forward(normBefore ? second.forward(y) : y));
     return { x: tap(this, "", normBefore ? total : second.forward(total)), now };

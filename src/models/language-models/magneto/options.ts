@@ -6,7 +6,6 @@ import {
   checked,
   count,
   flag,
-  inner,
   layers,
   nullable,
   object,
@@ -108,6 +107,11 @@ export interface MagnetoOptions {
   readonly tokenTable?: TokenTable | undefined;
 }
 
+const distanceChecks: { readonly [K in keyof RelativePositions]-?: Check } = {
+  buckets: count(),
+  maxDistance: count(),
+};
+
 /** The largest split position. [options.bounds] */
 export const LARGEST_SPLIT = 2 ** 24;
 
@@ -116,7 +120,7 @@ const checks: { readonly [K in keyof MagnetoOptions]-?: Check } = {
   width: optional(count()),
   layers: optional(layers()),
   heads: optional(count()),
-  feedForwardWidth: optional(inner),
+  feedForwardWidth: optional(count()),
   activation: optional(activationCheck),
   normalization: optional(oneOf(NORMALIZATIONS)),
   deepNorm: optional(flag),
@@ -185,16 +189,16 @@ export function settingsOf(options: MagnetoOptions): MagnetoSettings {
     layers = 12,
     heads = 12,
     feedForwardWidth: innerWidth = 3072,
-    activation = "gelu",
+    activation = "gelu", // [magneto.feed-forward]
     deepNorm = false,
-    normalization = deepNorm ? "post-ln" : "sub-ln",
-    eps: epsilon = 1e-5,
+    normalization = deepNorm ? "post-ln" : "sub-ln", // [magneto.norms] [magneto.deep-norm]
+    eps: epsilon = 1e-5, // [magneto.sub-norms]
     xpos = false,
     xposScaleBase: scaleBase = 512,
     rotaryPrecision: precision = "float32",
-    relativePosition: relative = null,
+    relativePosition = null,
     multiway = false,
-    splitPosition = -1,
+    splitPosition = -1, // [magneto.split]
     maxPositions = null,
     scaleEmbedding = false,
     layerNormEmbedding: embedNorm = false,
@@ -218,16 +222,16 @@ export function settingsOf(options: MagnetoOptions): MagnetoSettings {
     activation,
     normBefore: normalization === "sub-ln" || normalization === "pre-ln",
     subNorms,
-    alpha: deepNorm ? (2 * layers) ** 0.25 : 1,
+    alpha: deepNorm ? (2 * layers) ** 0.25 : 1, // [magneto.deep-norm]
     epsilon,
     xpos: xpos ? { scaleBase, precision } : null,
-    relative,
+    relative: relativePosition && checked(`${CALLER}'s relativePosition`, relativePosition, distanceChecks),
     split: multiway ? { position: splitPosition } : null,
     maxPositions,
-    embedScale: scaleEmbedding ? Math.sqrt(width) : 1,
+    embedScale: scaleEmbedding ? Math.sqrt(width) : 1, // [magneto.embedding]
     embedNorm,
     tied,
-    paddingId: paddingRow(paddingId, vocabSize, "magneto.embedding"),
+    paddingId: paddingRow(paddingId, vocabSize, "magneto.embedding", "paddingId"),
     dropout,
     attentionDropout,
     activationDropout,
