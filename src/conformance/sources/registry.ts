@@ -59,8 +59,10 @@ export function moduleName({ package: name, class: type }: CaseSubject["source"]
 }
 
 /** Whether the class of a case computes in float32, whatever the precision. */
-export const computesInFloat32 = ({ package: name, class: type }: CaseSubject["source"]): boolean =>
-  ownEntry(sourceNamed(name).classes, type, `${name} has no class`).float32 ?? false;
+export function computesInFloat32({ package: name, class: type }: CaseSubject["source"]): boolean {
+  const classes = sources.find((one) => one.package === name)?.classes ?? {};
+  return (Object.hasOwn(classes, type) && classes[type]?.float32) || false;
+}
 
 /** Builds the system under test of a case. Throws a LoadError where the package, class, profile, an option or an argument is unknown. */
 export function systemUnderTest({
