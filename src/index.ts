@@ -16,6 +16,22 @@ export { ANSWER_SETTINGS, captionAnswer, vqaAnswer } from "./evaluation/answers.
 export { DATASETS, type DatasetInfo } from "./evaluation/catalogue/datasets.ts";
 export { classProbabilities, ensembled, ensembleOrders } from "./evaluation/classes.ts";
 export {
+  type Filtered,
+  type FilterOptions,
+  filteredDocument,
+  imageReason,
+} from "./evaluation/data/filters.ts";
+export { KOSMOS_TEXT_MIXTURE, mixed, mixture } from "./evaluation/data/mixture.ts";
+export { type Packed, packed } from "./evaluation/data/packing.ts";
+export {
+  type BadLine,
+  goodSamples,
+  type ReadSample,
+  type Sample,
+  samplesOf,
+} from "./evaluation/data/samples.ts";
+export { type TrainingSample, trainingText } from "./evaluation/data/training-formats.ts";
+export {
   type KosmosExample,
   type KosmosTask,
   kosmosCaptions,

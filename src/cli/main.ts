@@ -15,7 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   caption: async () => (await import("./flamingo/command.ts")).caption,
   check: async () => (await import("./commands/check.ts")).check,
   conform: async () => (await import("./commands/conform.ts")).conform,
-  data: async () => (await import("./commands/data.ts")).data,
+  data: async () => (await import("./data/command.ts")).data,
   digits: async () => (await import("./commands/digits.ts")).digits,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   mask: async () => (await import("./commands/mask.ts")).mask,

@@ -54,8 +54,8 @@ test.each([
   [["list", "x"], "data list takes no name"],
   [["list", "--role", "training"], "--role is one of pretrain-text"],
   [["show", "cub", "--role", "eval"], "--role goes with data list"],
-  [["pack"], 'data has the tasks list and show, not "pack"'],
-  [[], "data has the tasks list and show"],
+  [["sort"], 'data has the tasks list, show, check, mix, pack, not "sort"'],
+  [[], "data has the tasks list, show"],
 ])("data %j is a mistake of usage", (args, message) => {
   const { status, stdout, stderr } = flamboyance("data", ...args);
   expect([status, stdout]).toEqual([3, ""]);

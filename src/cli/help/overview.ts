@@ -22,7 +22,8 @@ Usage
                                         caption pictures with an OpenFlamingo
   flamboyance vqa PICTURE… --model FOLDER --question TEXT
                                         answer a question about pictures
-  flamboyance data list                 list the data sets of KOSMOS-1
+  flamboyance data TASK …               data sets of KOSMOS-1; files of samples:
+                                        check, mix and pack them
   flamboyance --version | --help | COMMAND --help
 
 Exit status

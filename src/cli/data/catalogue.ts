@@ -1,18 +1,16 @@
-// flamboyance data list | show
+// flamboyance data list, and data show
 import { DATASETS, type DatasetInfo } from "../../evaluation/catalogue/datasets.ts";
 import type { Paint } from "../../terminal/colour.ts";
 import { didYouMean } from "../../terminal/nearest.ts";
 import { words, wrap } from "../../terminal/prose.ts";
 import { columnsFrom, tables } from "../../terminal/table.ts";
 import { oneOf, readArguments } from "../arguments.ts";
-import { DATA } from "../help/data.ts";
 import { paintOn, widthOn, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 
 const OPTIONS = {
   role: { type: "string" },
   json: { type: "boolean", default: false },
-  help: { type: "boolean", default: false },
 } as const;
 
 const ROLES = ["pretrain-text", "pretrain-caption", "pretrain-interleaved", "eval"] as const;
@@ -64,15 +62,9 @@ function shown(dataset: DatasetInfo, paint: Paint, width: number): string {
   return [paint(name, "strong"), ...lines].join("\n");
 }
 
-export async function data(args: readonly string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, OPTIONS);
-  if (values.help) {
-    writeOut(DATA);
-    return 0;
-  }
-  const [task, ...names] = positionals;
-  if (task !== "list" && task !== "show")
-    throw new UsageError(`data has the tasks list and show${task === undefined ? "" : `, not "${task}"`}`);
+/** `data list` and `data show`. */
+export function catalogue(task: "list" | "show", args: readonly string[]): number {
+  const { values, positionals: names } = readArguments(args, OPTIONS);
   if (task === "show" && values.role !== undefined) throw new UsageError("--role goes with data list");
   if (names.length !== (task === "list" ? 0 : 1))
     throw new UsageError(`data ${task} takes ${task === "list" ? "no name" : "one name, such as the-pile"}`);

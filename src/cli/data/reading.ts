@@ -1,0 +1,88 @@
+// How the tasks of `flamboyance data` read files: progress, and what is done about lines that are no samples.
+import { type ByteSource, openFile } from "#host";
+import {
+  type BadLine,
+  goodSamples,
+  type ReadSample,
+  type SampleKind,
+} from "../../evaluation/data/samples.ts";
+import { counted } from "../../masks/sentences.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import { type Progress, progressOn } from "../../terminal/progress.ts";
+import { writeError } from "../terminal.ts";
+
+/** The kinds of samples. */
+export const KINDS = ["text", "caption", "document", "question", "choice"] as const;
+
+/** Bad lines that are printed; further ones are counted. */
+const MOST_SHOWN = 20;
+const MIB = 2 ** 20;
+
+/** Lines that were left out. */
+export class LeftOut {
+  count = 0;
+  readonly shown: BadLine[] = [];
+  /** The last bad line of each file. */
+  readonly #furthest = new Map<string, number>();
+  readonly #stop: boolean;
+  readonly #progress: Progress;
+
+  /** `stop`: the first bad line ends the run. */
+  constructor(stop: boolean, progress: Progress) {
+    this.#stop = stop;
+    this.#progress = progress;
+  }
+
+  /** A line that has been left out before, in an earlier pass over its file, does not count again. */
+  add(file: string, bad: BadLine): void {
+    if (this.#stop) throw new LoadError(bad.problem);
+    if (bad.line <= (this.#furthest.get(file) ?? 0)) return;
+    this.#furthest.set(file, bad.line);
+    this.count++;
+    if (this.shown.length === MOST_SHOWN) return;
+    this.shown.push(bad);
+    this.#progress.clear();
+    writeError(`left out: ${bad.problem}\n`);
+  }
+
+  /** A sentence on the lines that were left out, or none. */
+  get sentence(): string {
+    if (this.count === 0) return "";
+    const more = this.count - this.shown.length;
+    return `${counted(this.count, "line")} left out${more > 0 ? `, ${more} of them not shown above` : ""}\n`;
+  }
+}
+
+/** A file that shows how much of it has been read. */
+function watched(source: ByteSource, name: string, progress: Progress): ByteSource {
+  const total = Math.max(1, Math.ceil(source.size / MIB));
+  return {
+    size: source.size,
+    close: () => source.close(),
+    read(from, to) {
+      progress.step(from / MIB, total, `MiB of ${name}`);
+      return source.read(from, to);
+    },
+  };
+}
+
+export interface Opened {
+  readonly progress: Progress;
+  readonly leftOut: LeftOut;
+  /** The samples of a file of the given kinds; bad lines are left out, or end the run. */
+  readonly samples: (
+    file: string,
+    kinds: readonly SampleKind[] | null,
+  ) => Generator<ReadSample, void, undefined>;
+}
+
+export function openReading(stop: boolean): Opened {
+  const progress = progressOn(process.stderr);
+  const leftOut = new LeftOut(stop, progress);
+  return {
+    progress,
+    leftOut,
+    samples: (file, kinds) =>
+      goodSamples(watched(openFile(file), file, progress), file, kinds, (bad) => leftOut.add(file, bad)),
+  };
+}

@@ -1,0 +1,206 @@
+// Samples of training and evaluation in files of JSON lines: texts, captions, documents of text and images, questions, and choices.
+import type { ByteSource } from "#host";
+import {
+  type FieldLocation,
+  integer,
+  list,
+  optional,
+  type Read,
+  record,
+  refuse,
+  string,
+} from "../../io/fields.ts";
+import { isObject, type Json, type JsonObject, parseJson } from "../../io/json.ts";
+import { quoted } from "../../io/wording.ts";
+import { LoadError, messageOf } from "../../tensor/errors.ts";
+import { linesOf } from "./lines.ts";
+
+/** A piece of a document: text, or the path of an image. */
+export type DocumentSegment = string | { readonly image: string };
+
+/** A sample by its kind. Paths of images are as the file has them. */
+export type Sample =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "caption"; readonly image: string; readonly caption: string }
+  | { readonly kind: "document"; readonly segments: readonly DocumentSegment[] }
+  | {
+      readonly kind: "question";
+      readonly image: string | null;
+      readonly question: string;
+      readonly answers: readonly string[];
+    }
+  | {
+      readonly kind: "choice";
+      readonly image: string | null;
+      readonly context: string;
+      readonly choices: readonly string[];
+      /** The index of the right choice. */
+      readonly answer: number;
+    };
+export type SampleKind = Sample["kind"];
+
+/** The rule that a refused line cites. */
+const RULE = "data.samples";
+
+/** A text with at least one character that is not white space. */
+const words: Read<string> = (value, at) => {
+  const text = string(value, at);
+  if (text.trim() === "") throw refuse(at, "is empty; write it, or leave the line out", RULE);
+  return text;
+};
+
+/** A list with at least `least` entries. */
+const atLeast =
+  <T>(least: number, read: Read<T>): Read<readonly T[]> =>
+  (value, at) => {
+    const items = list(read)(value, at);
+    if (items.length < least)
+      throw refuse(at, `has ${items.length} entries; it needs at least ${least}`, RULE); // [data.samples]
+    return items;
+  };
+
+const segment: Read<DocumentSegment> = (value, at) => {
+  if (isObject(value) && "image" in value) return record<{ image: string }>({ image: words })(value, at);
+  if (isObject(value)) return record<{ text: string }>({ text: words })(value, at).text;
+  return words(value, at);
+};
+
+const image = optional<string, null>(words, null);
+const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K }>, "kind">> } = {
+  text: record({ text: words }),
+  caption: record({ image: words, caption: words }),
+  document: record({ segments: atLeast(1, segment) }),
+  question: record({ image, question: words, answers: atLeast(1, string) }),
+  choice: (value, at) => {
+    const read = record<{
+      image: string | null;
+      context: string;
+      choices: readonly string[];
+      answer: number;
+    }>({
+      image,
+      context: words,
+      choices: atLeast(2, words),
+      answer: integer,
+    })(value, at);
+    if (read.answer < 0 || read.answer >= read.choices.length)
+      throw refuse(
+        { ...at, field: "answer" },
+        `is ${read.answer}; it is the index of one of ${read.choices.length} choices, from 0`,
+        RULE,
+      ); // [data.samples]
+    return read;
+  },
+};
+
+/** The field by which a kind is known. */
+const MARKS: readonly (readonly [string, SampleKind])[] = [
+  ["segments", "document"],
+  ["choices", "choice"],
+  ["question", "question"],
+  ["caption", "caption"],
+  ["text", "text"],
+];
+
+function kindOf(json: JsonObject, at: FieldLocation): SampleKind {
+  const mark = MARKS.find(([field]) => field in json);
+  if (mark) return mark[1]; // [data.kinds]
+  const fields = MARKS.map(([field]) => field).join(", ");
+  throw new LoadError(
+    `${at.file}: a sample has one of the fields ${fields}; this line has none  [data.kinds]`,
+  );
+}
+
+/** A sample with its line, from 1. */
+export interface ReadSample {
+  readonly line: number;
+  readonly sample: Sample;
+  /** The line as it is, without its line break. */
+  readonly bytes: Uint8Array;
+}
+
+/** A line that is no sample. */
+export interface BadLine {
+  readonly line: number;
+  /** A sentence that names file, line and field. */
+  readonly problem: string;
+}
+
+/** The sample of a line. Throws a LoadError that names file, line and field. */
+function sampleOf(json: Json, name: string, kinds: readonly SampleKind[] | null): Sample {
+  const unread: string[] = [];
+  const at: FieldLocation = { file: name, field: "", unread, rule: RULE };
+  if (!isObject(json)) throw new LoadError(`${name} is not an object { … }  [${RULE}]`);
+  const kind = kindOf(json, at);
+  if (kinds !== null && !kinds.includes(kind))
+    throw new LoadError(
+      `${name} is a ${kind}, and what is wanted is a ${kinds.join(" or a ")}; leave it out  [data.kinds]`,
+    );
+  const sample = { kind, ...readers[kind](json, at) } as Sample;
+  const [unknown] = unread;
+  if (unknown !== undefined)
+    throw new LoadError(`${name}: ${quoted(unknown)} is no field of a ${kind}; remove it  [data.samples]`);
+  return sample;
+}
+
+/** Levels of nesting of a line. */
+const DEPTH = 4;
+
+/**
+ * The samples of a file, line by line, and the lines that are none. `name` is the file's, for messages; blank lines are passed over. Samples of other
+ * `kinds` count as bad lines.
+ */
+export function* samplesOf(
+  source: ByteSource,
+  name: string,
+  kinds: readonly SampleKind[] | null = null,
+): Generator<ReadSample | BadLine, void, undefined> {
+  for (const { number: line, bytes } of linesOf(source)) {
+    const place = `${name}, line ${line}`;
+    if (bytes === null) {
+      yield { line, problem: `${place} is longer than 16 MB; split it  [data.long-lines]` };
+      continue;
+    }
+    if (bytes.every((byte) => byte <= 32)) continue; // [data.lines]
+    try {
+      yield { line, sample: sampleOf(parseJson(bytes, place, DEPTH, RULE), place, kinds), bytes };
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      yield { line, problem: messageOf(error) }; // [data.bad-lines]
+    }
+  }
+}
+
+/** The samples alone. `onBad` is told of each line that is none; it may throw, which ends the reading. */
+export function* goodSamples(
+  source: ByteSource,
+  name: string,
+  kinds: readonly SampleKind[] | null,
+  onBad: (bad: BadLine) => void,
+): Generator<ReadSample, void, undefined> {
+  for (const one of samplesOf(source, name, kinds)) {
+    if ("problem" in one) onBad(one);
+    else yield one;
+  }
+}
+
+/** The images of a sample, in order. */
+export function imagesOf(sample: Sample): string[] {
+  if (sample.kind === "document")
+    return sample.segments.flatMap((one) => (typeof one === "string" ? [] : [one.image]));
+  return "image" in sample && sample.image !== null ? [sample.image] : [];
+}
+
+/** The JSON of a sample with other paths of its images, as a file has it. [data.images] */
+export function withImages(sample: Sample, moved: (path: string) => string): string {
+  const { kind: _, ...fields } = sample;
+  if ("segments" in fields) {
+    const segments = fields.segments.map((one) =>
+      typeof one === "string" ? one : { image: moved(one.image) },
+    );
+    return JSON.stringify({ segments });
+  }
+  if (!("image" in fields)) return JSON.stringify(fields);
+  const { image, ...rest } = fields;
+  return JSON.stringify(image === null ? rest : { image: moved(image), ...rest });
+}
