@@ -1,9 +1,10 @@
 // flamboyance data: its tasks.
-import { DATA } from "../help/data.ts";
+
 import { writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 import { catalogue } from "./catalogue.ts";
 import { check } from "./check.ts";
+import { DATA } from "./help.ts";
 import { mix } from "./mix.ts";
 import { pack } from "./pack.ts";
 

@@ -5,8 +5,8 @@ export const DATA = `flamboyance data TASK …: data sets, and files of samples
 Tasks
   list                the data sets of KOSMOS-1: the table of Kosmos-X's README,
                       26 rows, letter for letter
-  show NAME           one of them, with a note where a link or a size is doubtful
-  check FILE…         count the samples of files, and name every line that is none
+  show NAME           one of them, with a note where a link or size is doubtful
+  check FILE…         count the samples of files, and name lines that are none
   mix FILE=WEIGHT…    draw samples of several files by weight
   pack FILE…          put texts into sequences of token ids of one length
 
