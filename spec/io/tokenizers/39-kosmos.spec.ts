@@ -106,6 +106,20 @@ test("[tokenizer.fairseq] [tokenizer.fairseq-special] fairseq's symbols, the pie
   expect(tokenizer.decode([0, 1, 3, tokens.image, 2])).toBe("<pad><unk><image>");
 });
 
+test("[tokenizer.fairseq-decode] spaces inside of a symbol are no text, as in SentencepieceBPE.decode of fairseq", async () => {
+  const pieces = [
+    ["<unk>", 0, 2],
+    ["<s>", 0, 3],
+    ["</s>", 0, 3],
+    ["a b", -1],
+    ["▁c", -2],
+  ];
+  const { tokenizer } = await loadKosmosTokenizer(
+    folderOf([], { "pieces.json": JSON.stringify({ pieces }) }),
+  );
+  expect(tokenizer.decode([4, 5, 4])).toBe("ab cab");
+});
+
 test("[tokenizer.fairseq-dictionary] the order of dict.txt counts, and a piece that it lacks is unknown", async () => {
   const plain = await loadKosmosTokenizer(`${DATA}/kosmos`);
   const { pieces } = read("kosmos/pieces.json");
@@ -142,7 +156,7 @@ test("[tokenizer.fairseq-dictionary] lines without a count, repeated symbols and
   }
 });
 
-test("[tokenizer.kosmos-presets] a model of another layout, or of the other preset, is refused", async () => {
+test("[tokenizer.kosmos-presets] [tokenizer.files] [io.file-errors] a model of another layout, or of the other preset, is refused", async () => {
   await loadKosmosTokenizer(`${DATA}/kosmos`, { preset: "kosmos" });
   const calls = [
     () => loadKosmosTokenizer(`${DATA}/kosmos`, { preset: "t5" }),
@@ -173,7 +187,7 @@ test("[tokenizer.kosmos-published] [tokenizer.kosmos-truncation] tokens of texts
   }
 });
 
-test("[tokenizer.kosmos-truncation] by default a text, two image tokens and 64 vectors have 2046 positions", async () => {
+test("[tokenizer.kosmos-truncation] [tokenizer.kosmos-published] by default a text, two image tokens and 64 vectors have 2046 positions", async () => {
   const t5 = await loadKosmosTokenizer(`${DATA}/t5`);
   const { textTokens, attentionMask } = publishedTokens(t5, ["a ".repeat(3000)]);
   expect(attentionMask[0]).toHaveLength(2046);
@@ -183,6 +197,10 @@ test("[tokenizer.kosmos-truncation] by default a text, two image tokens and 64 v
   const row = publishedTokens(kosmos, ["a ".repeat(90)], { maxLength: 8, features: 0 }).textTokens[0];
   expect(row).toHaveLength(10);
   expect([row?.[0], row?.at(-1)]).toEqual([0, 2]);
+  const fast = await loadKosmosTokenizer(`${DATA}/t5-fast`);
+  for (const one of [t5, kosmos, fast])
+    for (const text of ["a picture", "", "a</s>"])
+      expect(publishedTokens(one, [text]).labels[0]).toEqual(one.tokenizer.encode(text));
   expect(publishedTokens(t5, [])).toEqual({ textTokens: [], labels: [], attentionMask: [] });
   for (const maxLength of [1, 2.5, Number.NaN, 2 ** 25])
     expect(() => publishedTokens(t5, ["a"], { maxLength })).toThrow(/maxLength is/);

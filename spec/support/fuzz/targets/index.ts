@@ -8,7 +8,7 @@ import { commandLines, constructors } from "./options.ts";
 import { pickles, pretrained, torch } from "./pickles.ts";
 import { jpeg, png } from "./pictures.ts";
 import { planted } from "./planted.ts";
-import { sentencepiece, templates, tokenizers } from "./tokenizers.ts";
+import { kosmosTokenizers, sentencepiece, templates, tokenizers } from "./tokenizers.ts";
 import { checkpoints, models } from "./training.ts";
 
 export const targets: Readonly<Record<string, Target>> = {
@@ -19,6 +19,7 @@ export const targets: Readonly<Record<string, Target>> = {
   pretrained,
   tokenizers,
   sentencepiece,
+  "kosmos-tokenizers": kosmosTokenizers,
   templates,
   manifests,
   cases,

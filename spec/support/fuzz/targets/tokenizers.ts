@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { loadKosmosTokenizer } from "../../../../src/io/tokenizers/kosmos/load.ts";
 import { loadTokenizer } from "../../../../src/io/tokenizers/load.ts";
 import type { Tokenizer } from "../../../../src/io/tokenizers/tokenizer.ts";
 import { damagedBytes } from "../bytes.ts";
@@ -108,6 +109,42 @@ export const sentencepiece = target<Uint8Array>({
   show: hex,
   asynchronous: true,
   read: async (model, folder) => use(await loadTokenizer(written(folder, { "tokenizer.model": model }))),
+});
+
+const PIECES_JSON: Json = {
+  pieces: [
+    ["<unk>", 0, 2],
+    ["<s>", 0, 3],
+    ["</s>", 0, 3],
+    ["▁", -2],
+    ["a", -3],
+    ["▁a", -1],
+    ["<image>", -4, 4],
+  ],
+  normalizer: "identity",
+  add_dummy_prefix: true,
+  remove_extra_whitespaces: true,
+};
+const DICTIONARY = "▁ 1\na 1\n▁a 1\n";
+
+/** Both vocabularies of Kosmos: damaged pieces with a dictionary, and T5's file. */
+export const kosmosTokenizers = target<Readonly<Record<string, Uint8Array>>>({
+  inputs: fc.oneof(
+    fc.record({
+      "pieces.json": damagedText(damagedJson([PIECES_JSON])),
+      "dict.txt": damagedBytes(new TextEncoder().encode(DICTIONARY)),
+    }),
+    damagedBytes(new Uint8Array(readFileSync("golden/data/kosmos-tokenizers/t5/spiece.model"))).map(
+      (bytes) => ({ "spiece.model": bytes }),
+    ),
+  ),
+  size: (files) => Object.values(files).reduce((sum, { length }) => sum + length, 1000),
+  show: (files) =>
+    Object.entries(files)
+      .map(([name, bytes]) => `${name} ${hex(bytes)}`)
+      .join(" "),
+  asynchronous: true,
+  read: async (files, folder) => use((await loadKosmosTokenizer(written(folder, files))).tokenizer),
 });
 
 const TEMPLATE = `{% for m in messages %}{% if loop.first and m.role != "system" %}{{ bos_token }}{% endif %}

@@ -1,6 +1,6 @@
 // The two tokenizers of Kosmos: T5's vocabulary, which kosmosx and KOSMOS_reimplementation read, and that of KOSMOS-1 in unilm.
 import { kindOf } from "#host";
-import { LoadError, RuleError } from "../../../tensor/errors.ts";
+import { Bug, LoadError, RuleError } from "../../../tensor/errors.ts";
 import { quoted, utf8 } from "../../wording.ts";
 import { readBytes } from "../folder.ts";
 import { loadTokenizer } from "../load.ts";
@@ -48,7 +48,6 @@ function tokenizerOf(pipeline: Pipeline, name: string, preset: KosmosPreset): Ko
   return withIds(new Tokenizer(pipeline, settings), { name, preset, repeatsEnd: preset === "kosmos" });
 }
 
-/** Throws a LoadError for a vocabulary without one of the special tokens. */
 function withIds(
   tokenizer: Tokenizer,
   { name, preset, repeatsEnd }: { name: string; preset: KosmosPreset; repeatsEnd: boolean },
@@ -56,7 +55,7 @@ function withIds(
   const id = (token: string): number => {
     const found = tokenizer.tokenToId(token);
     if (found !== null) return found;
-    throw new LoadError(`${name}: the vocabulary has no token ${token}  [tokenizer.kosmos-presets]`);
+    throw new Bug(`${name}: a preset has the token ${token}`);
   };
   const [image, imageEnd] = IMAGE_TOKENS.map(id);
   const bos = preset === "kosmos" ? id(NAMES.bos) : null;
