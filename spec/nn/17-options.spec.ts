@@ -657,7 +657,7 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   relativePosition: [null],
   multiway: [true],
   splitPosition: [-1],
-  maxPositions: [null],
+  "MagnetoDecoder.maxPositions": [null],
   scaleEmbedding: [true],
   layerNormEmbedding: [true],
   tied: [true],

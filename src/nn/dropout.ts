@@ -1,7 +1,8 @@
 // Dropout of activations.
 import { checkTensors } from "../tensor/ops/arrange.ts";
+import { mulScalar, where } from "../tensor/ops/functions.ts";
 import { dropout, type Generator, generator } from "../tensor/random.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";
 import { BatchNorm2d } from "./norms/batch-norm.ts";
 import { between, type Check, checkValue } from "./options.ts";
@@ -24,6 +25,22 @@ export class Dropout {
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkTensors("Dropout", x);
     return this.generator && this.p > 0 ? dropout(x, this.p, this.generator) : x; // [dropout.eval]
+  }
+}
+
+/**
+ * In train mode, sets a fraction p of the rows of a batch to zero and multiplies the others by 1/(1 − p); the identity otherwise. Stochastic depth: Huang et al.,
+ * arXiv 1603.09382, as timm 0.6.13 (timm/models/layers/drop.py, drop_path) and torchscale compute it.
+ */
+export class DropPath extends Dropout {
+  override forward<A extends string>(x: Tensor<A>): Tensor<A> {
+    checkTensors("DropPath", x);
+    const { p, generator } = this;
+    if (!generator || p === 0) return x; // [dropout.eval]
+    const [b = 0, ...others] = x.shape;
+    const kept = Uint8Array.from({ length: b }, () => (generator.uniform() < p ? 0 : 1)); // [dropout.path]
+    const keep = new Bool<A>(x.shape, kept, [1, ...others.map(() => 0)]);
+    return mulScalar(where(keep, x), p < 1 ? 1 / (1 - p) : 0); // [dropout.path]
   }
 }
 

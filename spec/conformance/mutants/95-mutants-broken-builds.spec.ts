@@ -6,13 +6,14 @@ import { describe, expect, test } from "vitest";
 import { built, changed, noticing } from "../../support/broken-builds/build.ts";
 import { cachesAndFrequencies } from "../../support/broken-builds/caches-and-frequencies.ts";
 import type { BackendName, BrokenBuild } from "../../support/broken-builds/change.ts";
+import { magneto } from "../../support/broken-builds/decoders/magneto.ts";
+import { mosaicMpt } from "../../support/broken-builds/decoders/mosaic-mpt.ts";
+import { optAndGptJ } from "../../support/broken-builds/decoders/opt-and-gptj.ts";
 import { defaults } from "../../support/broken-builds/defaults.ts";
 import { edges } from "../../support/broken-builds/edges.ts";
 import { images } from "../../support/broken-builds/images.ts";
 import { kernels } from "../../support/broken-builds/kernels.ts";
 import { languageModels } from "../../support/broken-builds/language-models.ts";
-import { mosaicMpt } from "../../support/broken-builds/mosaic-mpt.ts";
-import { optAndGptJ } from "../../support/broken-builds/opt-and-gptj.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
 const all: readonly BrokenBuild[] = [
@@ -24,6 +25,7 @@ const all: readonly BrokenBuild[] = [
   ...languageModels,
   ...optAndGptJ,
   ...mosaicMpt,
+  ...magneto,
 ];
 const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
 
@@ -37,6 +39,8 @@ function folderOf(name: string): string {
     "pillow",
     "torchvision",
     "torch",
+    "torchscale",
+    "torchscale-4d1e0e8",
   ]
     .map((source) => join("golden/cases", source, name))
     .find((folder) => existsSync(folder));

@@ -1,6 +1,5 @@
 // A layer of torchscale's decoder: torchscale/architecture/decoder.py, DecoderLayer.
-import { DropPath } from "../../../nn/drop-path.ts";
-import { Dropout } from "../../../nn/dropout.ts";
+import { Dropout, DropPath } from "../../../nn/dropout.ts";
 import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
 import type { RelativePositionBias } from "../../../nn/positions/relative-bias.ts";
 import { add, mulScalar } from "../../../tensor/ops/functions.ts";

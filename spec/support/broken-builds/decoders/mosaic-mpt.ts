@@ -1,5 +1,5 @@
 // Broken builds of MosaicML's MPT.
-import type { BrokenBuild } from "./change.ts";
+import type { BrokenBuild } from "../change.ts";
 
 const PATH = "src/models/language-models/mosaic-mpt.ts";
 export const mosaic = (...ids: readonly string[]): string[] =>

@@ -1,5 +1,5 @@
 // Broken builds of OPT and GPT-J.
-import type { BrokenBuild } from "./change.ts";
+import type { BrokenBuild } from "../change.ts";
 import { mosaic } from "./mosaic-mpt.ts";
 
 const OPT = "src/models/language-models/opt.ts";
