@@ -183,3 +183,72 @@ test("[generate.repetition] [generate.min-length] options of generate reach the 
   );
   expect((await refusalOf(() => run({ badWords: [[9]] }))).rule).toBe("generate.bad-words");
 });
+
+describe("one of several texts", () => {
+  const texts = [[1, 2], [1, 2, 3], [4], [1, 5, 1]];
+  const STOP = 0;
+  const tables = fc.array(fc.array(fc.integer({ min: -20, max: 20 }), { minLength: N, maxLength: N }), {
+    minLength: N,
+    maxLength: N,
+  });
+  /** log p(to | from) of a table of logits, by the formula. */
+  const logOf = (table: number[][], from: number, to: number): number =>
+    (table[from]?.[to] ?? 0) - Math.log((table[from] ?? []).reduce((sum, x) => sum + Math.exp(x), 0));
+  /** The sum of log-probabilities of a text and the stop token behind the token 6. */
+  const sumOf = (table: number[][], text: readonly number[]): number =>
+    [...text, STOP].reduce((sum, id, i) => sum + logOf(table, i === 0 ? 6 : (text[i - 1] ?? 0), id), 0);
+
+  test("[generate.only-texts] the best of as many beams as texts is the most probable text of all", async () => {
+    await fc.assert(
+      fc.asyncProperty(tables, async (table) => {
+        const options = {
+          stop: STOP,
+          maxTokens: 4,
+          beams: 5,
+          returns: 4,
+          lengthPenalty: 0,
+          onlyTexts: texts,
+        };
+        const found = await generate(tableWriter(table), [[6]], options);
+        const sums = texts.map((text) => sumOf(table, text));
+        const best = Math.max(...sums);
+        const [, ...tokens] = found[0] ?? [];
+        expect(tokens.at(-1)).toBe(STOP);
+        expect(texts).toContainEqual(tokens.slice(0, -1));
+        expect(sumOf(table, tokens.slice(0, -1))).toBeCloseTo(best, 9);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("[generate.only-texts] greedy decoding follows the texts, loop by loop", async () => {
+    await fc.assert(
+      fc.asyncProperty(tables, async (table) => {
+        const [[, ...tokens] = []] = await generate(tableWriter(table), [[6]], {
+          stop: STOP,
+          maxTokens: 9,
+          onlyTexts: texts,
+        });
+        const naive: number[] = [];
+        for (let last = 6; naive.at(-1) !== STOP; last = naive.at(-1) ?? 0) {
+          const wholes = texts.map((text) => [...text, STOP]);
+          const open = wholes.filter((text) => naive.every((id, i) => text[i] === id));
+          const allowed = [...new Set(open.map((text) => text[naive.length] ?? -1))].sort((a, b) => a - b);
+          const best = Math.max(...allowed.map((id) => table[last]?.[id] ?? 0));
+          naive.push(allowed.find((id) => table[last]?.[id] === best) ?? -1);
+        }
+        expect(tokens).toEqual(naive);
+      }),
+    );
+  });
+
+  test.each([[[]], [[[]]], [[[1], [-1]]], ["x"]])(
+    "[generate.only-texts] onlyTexts %j is refused",
+    async (bad) => {
+      const options = { stop: STOP, maxTokens: 1, onlyTexts: bad as number[][] };
+      expect((await refusalOf(() => generate(tableWriter([[1]]), [[0]], options))).message).toContain(
+        "at least one text",
+      );
+    },
+  );
+});

@@ -78,6 +78,13 @@ const checks: { readonly [K in keyof GenerateOptions]-?: Check } = {
       (word) => isIds(word) && (word as unknown[]).length > 0,
     ),
   ),
+  onlyTexts: optional(
+    passing(
+      "a list of at least one text, each a list of at least one token id",
+      (value) =>
+        Array.isArray(value) && value.length > 0 && value.every((text) => isIds(text) && text.length > 0),
+    ),
+  ),
   never: optional(ids),
   seed: optional(whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   temperature: optional(positive),

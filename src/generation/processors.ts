@@ -1,6 +1,7 @@
 // Logits processors: functions that change the scores of the next token before one is chosen. Their effects, order and arithmetic are
 // those of transformers 4.57.6 (generation/logits_process.py, and `_get_logits_processor` of generation/utils.py).
 import { largest } from "./largest.ts";
+import { onlyTexts } from "./only-texts.ts";
 
 /** Returns new scores, [vocabulary], for the token that follows `tokens`: the prompt and what was generated. */
 export type Process = (scores: Float64Array, tokens: readonly number[]) => Float64Array;
@@ -116,6 +117,8 @@ export interface ProcessorOptions {
   readonly minLength?: number | undefined;
   /** The least number of generated tokens of a row. */
   readonly minTokens?: number | undefined;
+  /** Texts, as token ids, of which one is generated and then a stop token. Default: any text. */
+  readonly onlyTexts?: readonly (readonly number[])[] | undefined;
   /** Tokens that are never chosen, such as padding and the image token. */
   readonly never?: readonly number[] | undefined;
   /** Divides the scores: below 1 the distribution is sharper, above 1 flatter. Default 1. With `seed` only, like topK and topP. */
@@ -147,7 +150,7 @@ export function processorsOf(
   { stops, promptLength, keep = 1 }: ProcessedRow,
 ): Processor[] {
   const { repetitionPenalty: penalty = 1, noRepeatNgram: n = 0, badWords: words = [], never = [] } = options;
-  const { minLength: length = 0, minTokens = 0 } = options;
+  const { minLength: length = 0, minTokens = 0, onlyTexts: texts = [] } = options;
   const { temperature: t = 1, topK: k = Number.POSITIVE_INFINITY, topP: p = 1 } = options;
   const mayStop = stops.length > 0;
   const all: readonly (readonly [ProcessorName, boolean, () => Process])[] = [
@@ -156,6 +159,7 @@ export function processorsOf(
     ["badWords", words.length > 0, () => badWords(words, stops)],
     ["minLength", mayStop && length > 0, () => minLength(length, stops)],
     ["minTokens", mayStop && minTokens > 0, () => minLength(promptLength + minTokens, stops)],
+    ["onlyTexts", texts.length > 0, () => onlyTexts(texts, stops, promptLength)],
     ["never", never.length > 0, () => suppressed(never)],
     ["temperature", t !== 1, () => temperature(t)],
     ["topK", k !== Number.POSITIVE_INFINITY, () => topK(k, keep)],

@@ -14,6 +14,7 @@ const CLASSES: { readonly [K in ProcessorName]: string } = {
   badWords: "NoBadWordsLogitsProcessor",
   minLength: "MinLengthLogitsProcessor",
   minTokens: "MinNewTokensLengthLogitsProcessor",
+  onlyTexts: "PrefixConstrainedLogitsProcessor",
   never: "SuppressTokensLogitsProcessor",
   temperature: "TemperatureLogitsWarper",
   topK: "TopKLogitsWarper",
