@@ -106,12 +106,15 @@ const plain: MagnetoShape = {
   heads: 2,
   act: "gelu",
   before: true,
+  subNorms: true,
   deepNorm: false,
   epsilon: 1e-5,
   xposBase: null,
   buckets: null,
   split: null,
   scaled: false,
+  embedNorm: false,
+  positions: false,
 };
 
 const sizes = {
@@ -179,12 +182,15 @@ test("[magneto.norms] [magneto.sub-norms] [magneto.final-norm] [magneto.deep-nor
         heads: n.heads,
         act: activation,
         before: normalization === "sub-ln" || normalization === "pre-ln",
+        subNorms: normalization.includes("sub"),
         deepNorm,
         epsilon: 1e-3,
         xposBase,
         buckets,
         split: multiway ? n.split : null,
         scaled: n.scaled === 1,
+        embedNorm: n.embedNorm === 1,
+        positions: n.positions === 1,
       };
       expectNear(
         logits(model, rows, marks),
@@ -216,7 +222,12 @@ test("[magneto.norms] [magneto.sub-norms] [magneto.heads] [magneto.feed-forward]
   ]);
   const deep = weighted(new MagnetoDecoder({ ...tiny, deepNorm: true }), 3);
   expectNear(logits(deep, [ids]), [
-    magnetoLogits(weightsOf(deep), ids, everyToken(ids), { ...shape, before: false, deepNorm: true }),
+    magnetoLogits(weightsOf(deep), ids, everyToken(ids), {
+      ...shape,
+      before: false,
+      subNorms: false,
+      deepNorm: true,
+    }),
   ]);
   const both = weighted(new MagnetoDecoder({ ...tiny, multiway: true }), 4);
   expectNear(logits(both, [ids]), [

@@ -1,5 +1,5 @@
 // A Magneto decoder as naive loops over plain numbers. Norms: Wang et al. (Magneto), arXiv 2210.06423, figure 2 and §2; residuals: Wang et al.
-// (DeepNet), arXiv 2203.00555, §3, equation for x_{l+1} and the table of α; xPos: Sun et al., arXiv 2212.10554, Algorithm 1; buckets of
+// (DeepNet), arXiv 2203.00555, §4.1 and figure 2; xPos: Sun et al., arXiv 2212.10554, Algorithm 1; buckets of
 // distances: Raffel et al. (T5), arXiv 1910.10683, §2.1; branches: Wang et al. (BEiT-3), arXiv 2208.10442, §2.1. Where the norms after the
 // sums, the position table and the split stand is that of torchscale/architecture/decoder.py.
 import {
@@ -26,6 +26,8 @@ export interface MagnetoShape {
   readonly act: "gelu" | "relu" | "swish";
   /** Norms before the sublayers, or after the sums. */
   readonly before: boolean;
+  /** Norms before the last projections of attention and feed-forward. */
+  readonly subNorms: boolean;
   readonly deepNorm: boolean;
   readonly epsilon: number;
   /** null: no xPos. */
@@ -34,6 +36,9 @@ export interface MagnetoShape {
   /** Tokens that use the first branch; null: there is one branch. */
   readonly split: number | null;
   readonly scaled: boolean;
+  readonly embedNorm: boolean;
+  /** Whether positions have embeddings. */
+  readonly positions: boolean;
 }
 
 /** Σ_i ζ_i^((t − u)/base) ⟨R_t q_i, R_u k_i⟩ over pairs i of neighbours, ζ_i = (2i/k + γ)/(1 + γ), γ = 0.4: a function of the distance t − u. */
@@ -60,7 +65,7 @@ const branch = (w: Weights, name: string, l: number, split: number | null): Weig
   split === null ? under(w, name) : under(w, `${name}.${split === -1 || l < split ? "A" : "B"}`);
 
 function attend(w: Weights, table: Mat | null, x: Mat, real: readonly boolean[], shape: MagnetoShape): Mat {
-  const { heads, split, xposBase, buckets, epsilon } = shape;
+  const { heads, split, xposBase, buckets, epsilon, subNorms } = shape;
   const project = (name: string) => x.map((r, l) => linear(branch(w, name, l, split), r));
   const [q, k, v] = [project("q_proj"), project("k_proj"), project("v_proj")];
   const width = row(q, 0).length / heads;
@@ -90,20 +95,17 @@ function attend(w: Weights, table: Mat | null, x: Mat, real: readonly boolean[],
   return x.map((_, l) => {
     const joined = outs.flatMap((out) => row(out, l));
     const norm = branch(w, "inner_attn_ln", l, split);
-    const normed =
-      "weight" in norm ? layerNorm(vec(norm, "weight"), vec(norm, "bias"), joined, epsilon) : joined;
+    const normed = subNorms ? layerNorm(vec(norm, "weight"), vec(norm, "bias"), joined, epsilon) : joined;
     return linear(branch(w, "out_proj", l, split), normed);
   });
 }
 
-function feed(w: Weights, x: Vec, { act, epsilon }: MagnetoShape): Vec {
+function feed(w: Weights, x: Vec, { act, epsilon, subNorms }: MagnetoShape): Vec {
   const activation = { gelu, swish: silu, relu: (y: number) => Math.max(y, 0) }[act];
   const hidden = linear(under(w, "fc1"), x).map(activation);
   const norm = under(w, "ffn_layernorm");
-  return linear(
-    under(w, "fc2"),
-    "weight" in norm ? layerNorm(vec(norm, "weight"), vec(norm, "bias"), hidden, epsilon) : hidden,
-  );
+  const normed = subNorms ? layerNorm(vec(norm, "weight"), vec(norm, "bias"), hidden, epsilon) : hidden;
+  return linear(under(w, "fc2"), normed);
 }
 
 /** Logits of one text; `real` is false for padding, which is never first. Positions count padding. */
@@ -113,21 +115,20 @@ export function magnetoLogits(
   real: readonly boolean[],
   shape: MagnetoShape,
 ): Mat {
-  const { layers, before, deepNorm, epsilon, scaled } = shape;
+  const { layers, before, deepNorm, epsilon, scaled, embedNorm, positions, buckets } = shape;
   const norm = (part: string, x: Vec) =>
     layerNorm(vec(w, `${part}.weight`), vec(w, `${part}.bias`), x, epsilon);
-  const has = (part: string) => `${part}.weight` in w;
   const alpha = deepNorm ? (2 * layers) ** (1 / 4) : 1; // arXiv 2203.00555, figure 2: decoder-only, α = (2M)^(1/4)
   const residual = (x: Mat, y: Mat): Mat =>
     x.map((r, l) => r.map((value, i) => alpha * value + at(row(y, l), i)));
   let x: Mat = ids.map((id, l) => {
     const word = row(mat(w, "embed_tokens.weight"), id);
-    const place = has("embed_positions") ? row(mat(w, "embed_positions.weight"), l + 2) : word.map(() => 0);
+    const place = positions ? row(mat(w, "embed_positions.weight"), l + 2) : word.map(() => 0);
     const total = word.map((value, i) => value * (scaled ? Math.sqrt(word.length) : 1) + at(place, i));
-    return has("layernorm_embedding") ? norm("layernorm_embedding", total) : total;
+    return embedNorm ? norm("layernorm_embedding", total) : total;
   });
   const relative = "self_attn_relative_position.relative_attention_bias.weight";
-  const table = relative in w ? mat(w, relative) : null;
+  const table = buckets ? mat(w, relative) : null;
   for (const i of range(layers)) {
     const name = `layers.${i}`;
     const first = (y: Mat) => y.map((r) => norm(`${name}.self_attn_layer_norm`, r));

@@ -27,7 +27,7 @@ import {
 
 /**
  * Where the layer norms of a layer stand. "pre-ln": before attention and before the feed-forward (Xiong et al., arXiv 2002.04745). "sub-ln":
- * there, and before the last projection of each (Wang et al., arXiv 2210.06423, §3.1). "post-ln": after the residual sums (Vaswani et al.,
+ * there, and before the last projection of each (Wang et al., arXiv 2210.06423, §2). "post-ln": after the residual sums (Vaswani et al.,
  * arXiv 1706.03762). "post-sub-ln": after the sums, and before the last projections; torchscale at 4d1e0e8 builds it where `subln` is true
  * and `decoder_normalize_before` false.
  */
@@ -62,7 +62,7 @@ export interface MagnetoOptions {
   /** Default "sub-ln"; with `deepNorm` "post-ln". */
   readonly normalization?: MagnetoNormalization | undefined;
   /**
-   * Multiplies residuals by (2 · layers)^¼ (DeepNorm: Wang et al., arXiv 2203.00555, §3). With "post-ln", the default, it is the paper's;
+   * Multiplies residuals by (2 · layers)^¼ (DeepNorm: Wang et al., arXiv 2203.00555, §4.1). With "post-ln", the default, it is the paper's;
    * "pre-ln" is what torchscale at 4d1e0e8 builds where `deepnorm` alone is true. It has no norms before the last projections. Default false.
    */
   readonly deepNorm?: boolean | undefined;
