@@ -124,7 +124,7 @@ describe("what the decoder reads", () => {
   for (const mode of ["seed", "published"] as const)
     for (const scaleEmbedding of [false, true])
       for (const layerNormEmbedding of [false, true])
-        test(`[kosmos.splice] [kosmos.seed] [kosmos.published] [kosmos.features] "${mode}"${scaleEmbedding ? ", scaled" : ""}${layerNormEmbedding ? ", normed" : ""}: texts with two images, one and none are what loops compute`, () => {
+        test(`[kosmos.splice] [kosmos.seed] [kosmos.published] [kosmos.features] [kosmos.projection] "${mode}"${scaleEmbedding ? ", scaled" : ""}${layerNormEmbedding ? ", normed" : ""}: texts with two images, one and none are what loops compute`, () => {
           const model = smallKosmos({ mode, decoder: bare({ scaleEmbedding, layerNormEmbedding }) });
           const pixels = images(3);
           const { logits } = model.forward({ ids: text(...TEXTS), mask: maskOf(...TEXTS), images: pixels });

@@ -80,6 +80,7 @@ export interface KosmosResampler {
   readonly ffMult: number;
 }
 
+const MEDIA_EMBEDS = 256; // [kosmos.media-embeds]
 /** Each size is checked by the resampler. */
 const any: Check = optional(passing("a size", () => true));
 const sizeChecks: { readonly [K in keyof KosmosResampler]-?: Check } = {
@@ -98,7 +99,7 @@ function resamplerSizes(given: Partial<KosmosResampler>): KosmosResampler {
     dimHead = 64,
     heads = 8,
     numLatents = 64,
-    numMediaEmbeds = 256, // [kosmos.media-embeds]
+    numMediaEmbeds = MEDIA_EMBEDS,
     ffMult = 4,
   } = checked("Kosmos: resampler", given, sizeChecks);
   return { depth, dimHead, heads, numLatents, numMediaEmbeds, ffMult };
@@ -117,7 +118,7 @@ const checks: { readonly [K in keyof KosmosOptions]-?: Check } = {
 
 /**
  * Kosmos-1: images and text in one sequence, in any order and number. `generate(kosmos.withMedia(images), …)` continues texts. Throws a
- * RuleError for an option that it refuses. The fields have the names of kosmosx. [kosmos.names]
+ * RuleError for an option that it refuses. The fields have the names of kosmosx.
  */
 export class Kosmos {
   clip_model: CLIPVisionTransformer;
@@ -144,9 +145,9 @@ export class Kosmos {
     const sizes = resamplerSizes(known.resampler ?? {});
     this.options = { mode, tokens, slots: sizes.numLatents, resampler: sizes };
     this.clip_model = clip;
-    this.embed = decoder.embed_tokens; // [kosmos.shared]
-    this.embed_positions = decoder.embed_positions; // [kosmos.shared]
-    this.output_projection = decoder.output_projection; // [kosmos.shared]
+    this.embed = decoder.embed_tokens; // [kosmos.shared] [kosmos.names]
+    this.embed_positions = decoder.embed_positions; // [kosmos.shared] [kosmos.names]
+    this.output_projection = decoder.output_projection; // [kosmos.shared] [kosmos.names]
     this.decoder = decoder;
     this.perceive = new PerceiverResampler({ ...sizes, dim: clip.width });
     const initial = normal(decoder.width ** -0.5); // [kosmos.projection]
