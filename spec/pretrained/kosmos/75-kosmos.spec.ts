@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { clipPreprocessing, openClipPreprocessing } from "../../../src/io/images/preprocessing.ts";
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../../src/io/safetensors/write.ts";
+import { loadKosmosTokenizer } from "../../../src/io/tokenizers/kosmos/load.ts";
 import { Kosmos, type KosmosOptions } from "../../../src/models/kosmos/kosmos.ts";
 import { MagnetoDecoder } from "../../../src/models/language-models/magneto/decoder.ts";
 import type { MagnetoOptions } from "../../../src/models/language-models/magneto/options.ts";
@@ -216,6 +217,43 @@ test("[kosmosfolder.tokenizer] image tokens are added; other ids, and more ids t
   );
   rmSync(join(narrow, "tokenizer.json"));
   expect(await problemOf(narrow)).toContain("there is no tokenizer.json");
+});
+
+const KOSMOS_FILES = "golden/data/kosmos-tokenizers";
+const PRESETS = {
+  t5: { tokens: { bos: null, pad: 0, eos: 1, image: 900, imageEnd: 901 }, size: 902 },
+  // 4 symbols of fairseq, the pieces without SentencePiece's three, and the six of unilm, of which the images' are third and fourth
+  kosmos: { tokens: { bos: 0, pad: 1, eos: 2, image: 1203, imageEnd: 1204 }, size: 4 + 1200 - 3 + 6 },
+} as const;
+
+test.each(["t5", "kosmos"] as const)(
+  "[kosmosfolder.tokenizer] %s: a folder with a SentencePiece model has the ids of the preset, where the settings have them",
+  async (name) => {
+    const preset = PRESETS[name];
+    const folder = fresh();
+    const model = kosmos({ tokens: preset.tokens }, { vocabSize: preset.size });
+    saveKosmos(folder, model, { tokenizer: `${KOSMOS_FILES}/${name}` });
+    const { tokenizer, close } = await loadKosmos(folder);
+    const ids = (await loadKosmosTokenizer(`${KOSMOS_FILES}/${name}`)).tokenizer.encode(
+      "a<image></image> picture",
+    );
+    expect(tokenizer.encode("a<image></image> picture")).toEqual(ids);
+    expect(ids.at(-1)).toBe(preset.tokens.eos);
+    expect(tokenizer.size).toBe(preset.size);
+    close();
+    for (const wrong of ["pad", "eos", "image", "imageEnd"] as const) {
+      const other = fresh();
+      const changed = kosmos({ tokens: { ...preset.tokens, [wrong]: 7 } }, { vocabSize: preset.size });
+      saveKosmos(other, changed, { tokenizer: `${KOSMOS_FILES}/${name}` });
+      expect(await problemOf(other)).toMatch(/in the tokenizer, and \d+ in kosmos\.json/);
+    }
+  },
+);
+
+test("[kosmosfolder.tokenizer] another end than the tokenizer's is refused", async () => {
+  const folder = saved(kosmos({ tokens: { ...tokens, eos: 5 } }));
+  writeFileSync(join(folder, "tokenizer_config.json"), '{"eos_token": "</s>"}');
+  expect(await problemOf(folder)).toContain("eos has the id 1 in the tokenizer, and 5 in kosmos.json");
 });
 
 test("[kosmosfolder.processor] the steps of the file are read, and CLIP's without a file; open_clip's are not written", async () => {

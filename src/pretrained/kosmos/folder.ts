@@ -9,10 +9,12 @@ import {
 } from "../../io/images/preprocessing.ts";
 import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { readBytes, readJson } from "../../io/tokenizers/folder.ts";
+import { findKosmosTokenizer } from "../../io/tokenizers/kosmos/load.ts";
 import { loadTokenizer } from "../../io/tokenizers/load.ts";
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import { quoted } from "../../io/wording.ts";
 import { Kosmos } from "../../models/kosmos/kosmos.ts";
+import type { KosmosTokens } from "../../models/kosmos/layout.ts";
 import type { ClipTower } from "../../models/vision/clip/tower.ts";
 import { CLIPVisionModel, CLIPVisionTransformer } from "../../models/vision/clip/transformers.ts";
 import type { StateDictReport } from "../../nn/loading/report.ts";
@@ -31,6 +33,7 @@ const TOKENIZER_FILES = [
   "tokenizer.model",
   "spiece.model",
   "sentencepiece.bpe.model",
+  "pieces.json",
   "dict.txt",
   "tokenizer_config.json",
   "special_tokens_map.json",
@@ -88,9 +91,28 @@ function weightsPath(folder: string): string {
   );
 }
 
+/** The tokenizer of a preset whose special tokens have the ids of the model, or null. [kosmosfolder.tokenizer] */
+function presetTokenizer(folder: string, tokens: KosmosTokens): Tokenizer | null {
+  const found = findKosmosTokenizer(folder);
+  if (found === null) return null;
+  const { bos, ...others } = found.tokens;
+  const wanted: KosmosTokens = { ...others, bos: bos ?? tokens.bos };
+  const names = ["bos", "pad", "eos", "image", "imageEnd"] as const;
+  return names.every((name) => wanted[name] === tokens[name]) ? found.tokenizer : null;
+}
+
 /** The tokenizer of a folder, with the tokens of images. Throws a LoadError where its ids are not those of the model. */
 async function kosmosTokenizer(folder: string, { options, decoder }: Kosmos): Promise<Tokenizer> {
-  const tokenizer = await loadTokenizer(folder, { special: Object.values(IMAGE_TOKENS) });
+  const tokenizer =
+    presetTokenizer(folder, options.tokens) ??
+    (await loadTokenizer(folder, { special: Object.values(IMAGE_TOKENS) }));
+  for (const name of ["bos", "pad", "eos"] as const) {
+    const [id, own] = [tokenizer[name], options.tokens[name]];
+    if (id !== null && own !== null && id !== own)
+      throw new LoadError(
+        `${folder}: ${name} has the id ${id} in the tokenizer, and ${own} in ${SETTINGS}; give the tokenizer of the model  [kosmosfolder.tokenizer]`,
+      );
+  }
   for (const name of ["image", "imageEnd"] as const) {
     const [id, text] = [tokenizer.tokenToId(IMAGE_TOKENS[name]), IMAGE_TOKENS[name]];
     if (id !== options.tokens[name])

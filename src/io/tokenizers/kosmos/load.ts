@@ -18,6 +18,8 @@ const FIRST_PIECES: Readonly<Record<KosmosPreset, readonly string[]>> = {
   kosmos: ["<unk>", "<s>", "</s>"],
 };
 
+const PRESETS = Object.entries(FIRST_PIECES) as [KosmosPreset, readonly string[]][];
+
 export interface LoadKosmosTokenizerOptions {
   /** The vocabulary that the folder is to have. Default: the one that its first pieces are those of. */
   readonly preset?: KosmosPreset | undefined;
@@ -63,15 +65,20 @@ function withIds(
   return { preset, tokenizer, repeatsEnd, tokens };
 }
 
-/** The preset whose first pieces a model has. Throws a LoadError if it is none, or not the one that is wanted. [tokenizer.kosmos-presets] */
-function presetOf({ model, path }: FoundModel, wanted: KosmosPreset | undefined): KosmosPreset {
-  const first = model.pieces.slice(0, 3).map(({ text }) => text);
-  const presets = Object.entries(FIRST_PIECES) as [KosmosPreset, readonly string[]][];
-  const match = presets.find(([, pieces]) => pieces.every((piece, i) => first[i] === piece))?.[0];
-  if (model.kind === "unigram" && match !== undefined && (wanted ?? match) === match) return match;
-  const described = presets.map(([name, pieces]) => `${name} with ${pieces.join(" ")}`).join(", ");
-  throw new LoadError(
-    `${path}: this ${model.kind} model begins with ${first.map(quoted).join(" ")}; a tokenizer of Kosmos is a unigram model that begins, as the preset ${described}${wanted === undefined ? "" : `, and ${wanted} is wanted`}  [tokenizer.kosmos-presets]`,
+const firstPieces = ({ model }: FoundModel): string[] => model.pieces.slice(0, 3).map(({ text }) => text);
+
+/** The preset whose first pieces a unigram model has, or null. */
+function presetOf(found: FoundModel): KosmosPreset | null {
+  const first = firstPieces(found);
+  const match = PRESETS.find(([, pieces]) => pieces.every((piece, i) => first[i] === piece))?.[0];
+  return found.model.kind === "unigram" ? (match ?? null) : null;
+}
+
+/** The error of a model that has another preset than the one that is wanted, or none. [tokenizer.kosmos-presets] */
+function otherPreset(found: FoundModel, wanted: KosmosPreset | undefined): LoadError {
+  const described = PRESETS.map(([name, pieces]) => `${name} with ${pieces.join(" ")}`).join(", ");
+  return new LoadError(
+    `${found.path}: this ${found.model.kind} model begins with ${firstPieces(found).map(quoted).join(" ")}; a tokenizer of Kosmos is a unigram model that begins, as the preset ${described}${wanted === undefined ? "" : `, and ${wanted} is wanted`}  [tokenizer.kosmos-presets]`,
   );
 }
 
@@ -104,6 +111,18 @@ function checkPreset(preset: unknown): void {
   throw new RuleError('a preset of a tokenizer of Kosmos is "t5" or "kosmos"', "tokenizer.kosmos-presets");
 }
 
+function ofModel(found: FoundModel, preset: KosmosPreset, folder: string): KosmosTokenizer {
+  const pipeline = preset === "t5" ? t5Pipeline(found) : fairseqPipeline(found, dictionaryOf(folder));
+  return tokenizerOf(pipeline, folder, preset);
+}
+
+/** The tokenizer of a folder with a SentencePiece model of one of the presets, or null. Throws a LoadError for a file with a problem. */
+export function findKosmosTokenizer(folder: string): KosmosTokenizer | null {
+  const found = findModel(folder);
+  const preset = found && presetOf(found);
+  return found && preset && ofModel(found, preset, folder);
+}
+
 /**
  * Reads a tokenizer of Kosmos from a folder: a SentencePiece model (spiece.model, sentencepiece.bpe.model, tokenizer.model or
  * pieces.json), with dict.txt beside it where fairseq has other ids, or else tokenizer.json of T5. Throws a LoadError that names the
@@ -118,9 +137,9 @@ export async function loadKosmosTokenizer(
     throw new LoadError(`cannot open ${folder}: name the folder of a tokenizer  [io.file-errors]`);
   const found = findModel(folder);
   if (found !== null) {
-    const known = presetOf(found, preset);
-    const pipeline = known === "t5" ? t5Pipeline(found) : fairseqPipeline(found, dictionaryOf(folder));
-    return tokenizerOf(pipeline, folder, known);
+    const known = presetOf(found);
+    if (known === null || (preset ?? known) !== known) throw otherPreset(found, preset);
+    return ofModel(found, known, folder);
   }
   if (kindOf(`${folder}/tokenizer.json`) === "nothing" || preset === "kosmos")
     throw new LoadError(
