@@ -63,6 +63,8 @@ export {
 } from "./evaluation/prompts.ts";
 export { type PromptBatch, type RankOptions, rankClassifications } from "./evaluation/rank-classification.ts";
 export { type FeatureTower, imageFeatures, mostSimilar, towerOf } from "./evaluation/retrieval.ts";
+export { type Interval, type IntervalOptions, meanWithInterval } from "./evaluation/runs/interval.ts";
+export { drawnShots } from "./evaluation/runs/shots.ts";
 export { captionTokens } from "./evaluation/scorers/caption-tokens.ts";
 export { type Captioned, cider } from "./evaluation/scorers/cider.ts";
 export { accuracy, rocAuc } from "./evaluation/scorers/classification.ts";

@@ -1,0 +1,59 @@
+// Confidence intervals of means: the percentile bootstrap (Efron 1979, doi 10.1214/aos/1176344552).
+import { type Check, checked, checkValue, optional, passing, whole } from "../../nn/options.ts";
+import { generator } from "../../tensor/random.ts";
+
+export interface IntervalOptions {
+  /** The probability that the interval is to have. Default 0.95. */
+  readonly level?: number | undefined;
+  /** The number of resamples. Default 1000. */
+  readonly resamples?: number | undefined;
+  /** Default 0. */
+  readonly seed?: number | undefined;
+}
+const checks: { readonly [K in keyof IntervalOptions]-?: Check } = {
+  level: optional(passing("a number between 0 and 1", (n) => typeof n === "number" && n > 0 && n < 1)),
+  resamples: optional(whole(1, 1_000_000)),
+  seed: optional(whole(0, Number.MAX_SAFE_INTEGER)),
+};
+const values = passing(
+  "a list of at least one finite number",
+  (list) => Array.isArray(list) && list.length > 0 && list.every(Number.isFinite),
+);
+
+/** A mean and the bounds between which it lies with the probability of the level. */
+export interface Interval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+  /** The number of values. */
+  readonly n: number;
+}
+
+const meanOf = (list: Float64Array | readonly number[]): number =>
+  (list as readonly number[]).reduce((sum, one) => sum + one, 0) / list.length;
+
+/** The q-quantile of sorted values, with linear interpolation between neighbours. */
+function quantile(sorted: Float64Array, q: number): number {
+  const at = q * (sorted.length - 1);
+  const [below, above] = [Math.floor(at), Math.ceil(at)];
+  const [low = 0, high = 0] = [sorted[below], sorted[above]];
+  return low + (at - below) * (high - low);
+}
+
+/**
+ * The mean of the scores of examples, and its percentile bootstrap interval: means of samples of the same size, drawn with replacement, of which the
+ * middle ones are taken. [interval.bootstrap] Throws a RuleError if there is no score, or one is not finite.
+ */
+export function meanWithInterval(scores: readonly number[], options: IntervalOptions = {}): Interval {
+  checkValue("meanWithInterval", "scores", scores, values);
+  const { level = 0.95, resamples = 1000, seed = 0 } = checked("meanWithInterval", options, checks);
+  const { uniform } = generator(seed, "bootstrap"); // [interval.seed]
+  const n = scores.length;
+  const means = Float64Array.from({ length: resamples }, () => {
+    let sum = 0;
+    for (let i = 0; i < n; i++) sum += scores[Math.floor(uniform() * n)] ?? 0; // [interval.bootstrap]
+    return sum / n;
+  }).sort();
+  const tail = (1 - level) / 2;
+  return { mean: meanOf(scores), low: quantile(means, tail), high: quantile(means, 1 - tail), n };
+}
