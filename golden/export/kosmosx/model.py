@@ -46,7 +46,7 @@ def decoded(model, config, text_tokens, images):
 def call(model, text_tokens, images, targets=None):
     """The outputs of a case by name. `targets` has what each position is to predict, and -100 or padding where there is no loss."""
     config = model.case
-    with released.exact(model):
+    with released.upcast(model):
         logits = decoded(model, config, text_tokens, images)
         if targets is None:
             return {"logits": logits}

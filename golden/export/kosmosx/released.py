@@ -1,10 +1,8 @@
 """The released classes, and the parts of a model at the sizes of a case.
 
 The constructor of Kosmos takes no arguments and fixes sizes of two billion parameters, so a case names its parts; the forward passes
-are the package's. torchscale computes attention's softmax, activations and angles of positions in float32 whatever the type of the model: the
-first two are in float64 where the model is, the angles remain those of float32."""
+are the package's."""
 
-import contextlib
 import importlib.metadata
 import importlib.util
 from unittest import mock
@@ -13,8 +11,10 @@ import torch
 import transformers.models.clip.modeling_clip as clip  # before the stubs: transformers looks for packages
 from transformers import CLIPVisionConfig
 
+from ..torchscale import stubs as torchscale
 from . import stubs
 
+torchscale.install()
 stubs.install()
 
 from flamingo_pytorch import PerceiverResampler  # noqa: E402
@@ -22,9 +22,9 @@ from kosmosx import model as package  # noqa: E402
 from torchscale.architecture.config import DecoderConfig  # noqa: E402
 from torchscale.architecture.decoder import Decoder  # noqa: E402
 from torchscale.component.embedding import PositionalEmbedding  # noqa: E402
-from torchscale.component.xpos_relative_position import XPOS  # noqa: E402
 
-from ..transformers.precision import FLOAT32, float32_is, upcast  # noqa: E402
+from ..torchscale import decoder  # noqa: E402, F401 # positions are computed in float32, as the package does
+from ..transformers.precision import upcast  # noqa: E402
 
 
 def file_of(package, path):
@@ -95,20 +95,3 @@ def kosmos(config):
     model.perceive = part(config["perceive"])
     model.image_proj = projection(config["image_proj"])
     return model
-
-
-@contextlib.contextmanager
-def exact(module):
-    """float64 in place of float32 where the module is in float64, except for the angles of positions."""
-    forward = XPOS.forward
-
-    def in_float32(*given, **named):
-        with float32_is(FLOAT32):
-            return forward(*given, **named)
-
-    with upcast(module):
-        XPOS.forward = in_float32
-        try:
-            yield
-        finally:
-            XPOS.forward = forward

@@ -26,8 +26,10 @@ class Kosmosx(CaseSource):
             return optimizer.Steps(**config).eval()
         made = released.kosmos(config).eval()
         made.case = config
-        for layer in made.clip_model.encoder.layers:  # the scores of a query move together: the gradient is 0, whose noise has no relative bound
-            layer.self_attn.k_proj.bias.requires_grad_(False)
+        shifts = [made.clip_model, *([] if config["decoder"]["args"].get("xpos_rel_pos") else [made.decoder])]
+        for name, parameter in (pair for module in shifts for pair in module.named_parameters()):
+            if "k_proj" in name and name.endswith("bias"):
+                parameter.requires_grad_(False)  # the scores of a query move together: the gradient is 0, whose noise has no relative bound
         return made
 
     def call(self, module, kind, arguments, positional):
