@@ -219,6 +219,20 @@ test("[kosmosfolder.tokenizer] image tokens are added; other ids, and more ids t
   expect(await problemOf(narrow)).toContain("there is no tokenizer.json");
 });
 
+test("[kosmosfolder.tokenizer] more ids than rows are refused", async () => {
+  const folder = saved(kosmos());
+  const more = JSON.parse(readFileSync(join(folder, "tokenizer.json"), "utf8"));
+  const last = more.added_tokens.at(-1);
+  more.added_tokens.push(
+    { ...last, id: 607, content: "</image>" },
+    { ...last, id: 650, content: "<further>" },
+  );
+  writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(more));
+  expect(await problemOf(folder)).toContain(
+    "the tokenizer has 651 ids, and the tables of the model 608 rows",
+  );
+});
+
 const KOSMOS_FILES = "golden/data/kosmos-tokenizers";
 const PRESETS = {
   t5: { tokens: { bos: null, pad: 0, eos: 1, image: 900, imageEnd: 901 }, size: 902 },
