@@ -36,9 +36,11 @@ export class MagnetoFeedForward {
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
     const act = activation(this.options.activation);
     // #region feed-forward
-    const hidden = this.activation_dropout_module.forward(act(this.fc1.forward(x))); // [magneto.dropout]
+    const activated = act(this.fc1.forward(x)); // [magneto.feed-forward]
+    const hidden = this.activation_dropout_module.forward(activated); // [magneto.dropout]
     const normed = this.ffn_layernorm ? this.ffn_layernorm.forward(hidden) : hidden; // [magneto.sub-norms]
-    return tap(this, "", this.dropout_module.forward(this.fc2.forward(normed))); // [magneto.feed-forward]
+    const out = this.dropout_module.forward(this.fc2.forward(normed)); // [magneto.dropout]
+    return tap(this, "", out);
     // #endregion
   }
 }

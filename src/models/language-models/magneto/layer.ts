@@ -45,6 +45,7 @@ export class MagnetoLayer implements DecoderLayer {
   /** α x + y, and with some probability α x alone. */
   #residual(x: Tensor<"b l d">, y: Tensor<"b l d">): Tensor<"b l d"> {
     const { alpha } = this.options;
-    return add(alpha === 1 ? x : mulScalar(x, alpha), this.drop_path.forward(y)); // [magneto.deep-norm]
+    const kept = this.drop_path.forward(y); // [magneto.drop-path]
+    return add(alpha === 1 ? x : mulScalar(x, alpha), kept); // [magneto.deep-norm]
   }
 }
