@@ -1,9 +1,9 @@
 // npm run compare:flamingo-3b [-- …]: an OpenFlamingo of three billion parameters captions a picture, here and in PyTorch.
-import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { interpreter } from "../environments.mjs";
+import { median, run } from "../full_size/processes.mjs";
 import { ROOT, UsageError } from "../sources.mjs";
 
 const HELP = `usage: npm run compare:flamingo-3b -- [options]
@@ -29,19 +29,6 @@ const OPTIONS = {
 /** Resident memory in GiB, and the time in multiples of PyTorch's. */
 const LIMITS = { memory: 12, time: 2 };
 
-function run(name, command, words) {
-  const env = { ...process.env, PYTHONDONTWRITEBYTECODE: "1" };
-  const { status, stdout, signal } = spawnSync(command, words, {
-    cwd: ROOT,
-    env,
-    encoding: "utf8",
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  if (status !== 0) throw new Error(`${name} ends with ${signal ?? `exit status ${status}`}`);
-  return JSON.parse(stdout.trim().split("\n").at(-1));
-}
-
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const best = (runs, field) => Math.min(...runs.map((one) => one[field]));
 
 /** A line for one run. */

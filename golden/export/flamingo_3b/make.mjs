@@ -2,6 +2,8 @@
 import { existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { drawn, pool } from "../full_size/weights.mjs";
+
 const {
   MosaicMptForCausalLM,
   OpenClipVisionTransformer,
@@ -34,60 +36,6 @@ export const NAMES = {
   image: "image.safetensors",
 };
 const BYTES = 5.2e9;
-
-/** Pseudorandom numbers between 0 and 1 (Park and Miller, 1988). */
-function numbers(seed) {
-  let state = seed;
-  return () => {
-    state = (state * 48271) % 2147483647;
-    return state / 2147483647;
-  };
-}
-
-/** A pool of values from a normal distribution with deviation 1, from which all weights are taken. */
-function pool() {
-  const next = numbers(1);
-  return Float32Array.from(
-    { length: 2 ** 20 + 3 },
-    () => Math.sqrt(-2 * Math.log(next())) * Math.cos(2 * Math.PI * next()),
-  );
-}
-
-/** The bits, in bfloat16, of `mean + deviation * value` for the values of the pool. */
-function scaled(values, deviation, mean) {
-  const one = new Float32Array(1);
-  const word = new Uint32Array(one.buffer);
-  const out = new Uint16Array(values.length);
-  for (let i = 0; i < out.length; i++) {
-    one[0] = mean + deviation * values[i];
-    out[i] = (word[0] + 0x8000) >>> 16;
-  }
-  return out;
-}
-
-const pools = new Map();
-
-/** A source of values with a deviation and a mean, begun at a place of the pool that depends on the name. */
-function drawn(name, values, deviation, mean) {
-  const key = `${deviation} ${mean}`;
-  const bits = pools.get(key) ?? scaled(values, deviation, mean);
-  pools.set(key, bits);
-  let at = 0;
-  for (const letter of name) at = (at * 31 + letter.charCodeAt(0)) % bits.length;
-  return {
-    dtype: "bfloat16",
-    read(from, to) {
-      const out = new Uint16Array(to - from);
-      for (let i = 0; i < out.length; ) {
-        const begin = (at + from + i) % bits.length;
-        const n = Math.min(out.length - i, bits.length - begin);
-        out.set(bits.subarray(begin, begin + n), i);
-        i += n;
-      }
-      return out;
-    },
-  };
-}
 
 /** Deviation and mean: weights of norms are near 1, gates near 0.5, biases near 0, and matrices keep the size of what they multiply. */
 function distribution(name, shape) {
