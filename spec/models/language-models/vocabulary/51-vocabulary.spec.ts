@@ -4,6 +4,7 @@ import type { LanguageModel } from "../../../../src/models/language-model.ts";
 import { GPTNeoXForCausalLM } from "../../../../src/models/language-models/gpt-neox.ts";
 import { GPTJForCausalLM } from "../../../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../../../src/models/language-models/llama.ts";
+import { MagnetoDecoder } from "../../../../src/models/language-models/magneto/decoder.ts";
 import { MosaicMptForCausalLM } from "../../../../src/models/language-models/mosaic-mpt.ts";
 import { MptForCausalLM } from "../../../../src/models/language-models/mpt.ts";
 import { OPTForCausalLM } from "../../../../src/models/language-models/opt.ts";
@@ -47,6 +48,7 @@ const MODELS: Readonly<Record<string, () => LanguageModel>> = {
   gptj: () =>
     new GPTJForCausalLM({ vocabSize: ROWS, nEmbd: 8, nLayer: 1, nHead: 2, rotaryDim: 2, nPositions: 5 }),
   mpt: () => new MptForCausalLM({ vocabSize: ROWS, dModel: 8, nHeads: 2, nLayers: 1, maxSeqLen: 5 }),
+  magneto: () => new MagnetoDecoder({ vocabSize: ROWS, width: 8, heads: 2, layers: 1, feedForwardWidth: 4 }),
   mosaic: () => new MosaicMptForCausalLM({ vocabSize: ROWS, dModel: 8, nHeads: 2, nLayers: 1, maxSeqLen: 5 }),
 };
 /** The tables of the classes of transformers, by their names there. */
@@ -56,6 +58,7 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
   neox: ["gpt_neox.embed_in.weight", "embed_out.weight"],
   gptj: ["transformer.wte.weight", "lm_head.weight", "lm_head.bias"],
   mpt: ["transformer.wte.weight", "lm_head.weight"],
+  magneto: ["embed_tokens.weight", "output_projection.weight"],
   mosaic: ["transformer.wte.weight"],
 };
 const TIED = ["opt", "mpt"];
