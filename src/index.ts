@@ -388,6 +388,7 @@ export { shuffledOrder } from "./training/data-order.ts";
 export { accumulate, clip, globalNorm } from "./training/gradient-maps.ts";
 export { type KosmosGrouping, kosmosGroups } from "./training/kosmos/groups.ts";
 export { publishedKosmosLoss } from "./training/kosmos/published-loss.ts";
+export { type KosmosRecipe, kosmosRecipes, recipeOptions } from "./training/kosmos/recipes.ts";
 export { type KosmosRun, loadKosmosRun, saveKosmosRun } from "./training/kosmos/run.ts";
 export {
   type KosmosProgress,

@@ -12,11 +12,10 @@ from ..common.source import Check, Source
 from ..common.state import own_state
 from ..common.values import recipes
 from ..flamingo_pytorch.source import SOURCE as FLAMINGO
+from .compare import SCHEMA, differences
 from .optimizers import factors, optimizer_of, scheduler
 
 IGNORED, IMAGE = -100, 3
-TOLERANCE = 1e-11
-SCHEMA = "flamboyance-training/1"
 
 
 def texts(case):
@@ -124,23 +123,6 @@ def make_schedules(schedules, out):
     folder.mkdir(parents=True, exist_ok=True)
     files.write_tensors(folder / "expected.safetensors", {f"factors.{i}": factors(options) for i, options in enumerate(schedules)})
     files.write_json(folder / "training.json", {"schema": SCHEMA, "id": "schedules", "schedules": schedules})
-
-
-def differences(old, new):
-    """The differences between two folders: manifests and inputs must be equal, expected values within the tolerance."""
-    manifest = "training.json"
-    if not all((folder / manifest).exists() for folder in (old, new)) or (old / manifest).read_text() != (new / manifest).read_text():
-        yield f"{manifest} differs"
-    for part, within in (("inputs.safetensors", 0), ("expected.safetensors", TOLERANCE)):
-        x, y = (files.read_tensors(folder / part) for folder in (old, new))
-        if x.keys() != y.keys() or not all(close(x[name], y[name], within) for name in x):
-            yield f"{part} differs"
-
-
-def close(x, y, within):
-    if x.shape != y.shape or x.dtype != y.dtype:
-        return False
-    return x.numel() == 0 or bool((x.double() - y.double()).abs().max() <= within * x.double().abs().max())
 
 
 class Training(Source):

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Kosmos } from "../../../src/models/kosmos/kosmos.ts";
 import { IGNORED } from "../../../src/nn/cross-entropy.ts";
-import { parameterNames } from "../../../src/nn/state-dict.ts";
+import { parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
 import { flat, Int } from "../../../src/tensor/tensor.ts";
 import { shuffledOrder } from "../../../src/training/data-order.ts";
@@ -122,6 +122,31 @@ describe("parts of a step", () => {
     }
     const { gradients } = await gradientsOf(model, [0, 1, 2, 3, 4, 5]);
     expect(difference(gradients, sum ?? new Map())).toBeLessThan(1e-13);
+  });
+
+  test("[trainkosmos.shards] three processes that exchange gradients stay equal to each other and to one process", async () => {
+    const whole = (step: number): number[][] => [[step], [step + 1, step + 2], [step + 3]];
+    const one = tinyRun({ model: tinyKosmos(), batch: (step) => tinyBatch(whole(step).flat()) });
+    await all(one);
+    const processes = whole(0).map(() => tinyRun({ model: tinyKosmos() }));
+    for (let step = 0; step < 3; step++) {
+      const shards = whole(step);
+      const counts = shards.map((shard) => countOf(tinyBatch(shard)));
+      const total = counts.reduce((sum, n) => sum + n, 0);
+      let sum: Named | null = null;
+      for (const [i, { model }] of processes.entries()) {
+        const { gradients } = await gradientsOf(model, shards[i] ?? []);
+        sum = accumulate(sum, gradients, (counts[i] ?? 0) / total);
+      }
+      for (const { model, optimizer } of processes) optimizer.step(stateDict(model), sum ?? new Map());
+    }
+    const [first, ...others] = processes.map(({ model }) => bits(model));
+    for (const other of others) expect(other).toEqual(first);
+    const trained = new Set(one.optimizer.names);
+    const weightsOf = (model: Kosmos): Named =>
+      new Map([...stateDict(model)].filter(([name]) => trained.has(name)));
+    expect(difference(weightsOf(one.model), weightsOf(processes[0]?.model ?? one.model))).toBeLessThan(1e-9);
+    expect(bits(one.model)).not.toEqual(bits(tinyKosmos()));
   });
 
   test("[trainkosmos.targets] a micro-batch without targets counts for nothing, and a step without any is refused", async () => {

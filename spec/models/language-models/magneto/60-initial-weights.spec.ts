@@ -1,4 +1,6 @@
-// The executable half of 60-initial-weights.md. Distributions are compared with their formulas by the statistic of Kolmogorov and Smirnov.
+// The executable half of 60-initial-weights.md. Distributions are compared with their formulas by the statistic of Kolmogorov and Smirnov, and with
+// quantiles of what torchscale 0.3.0, torch 2.13.0 and bitsandbytes 0.50.2 draw (golden/magneto-initial-weights.json).
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { MagnetoDecoder } from "../../../../src/models/language-models/magneto/decoder.ts";
 import {
@@ -220,4 +222,111 @@ describe("a decoder", () => {
 test("[magnetoinit.xavier-bound] the bound of torch.nn.init.xavier_uniform_", () => {
   expect(xavierBound(2, 4)).toBe(1);
   expect(xavierBound(10, 44, 3)).toBe(1);
+});
+
+/** What a released class drew: values that are 0, the number of others, their deviation from 0, and their quantiles 0.05, 0.1, …, 0.95. */
+interface Drawn {
+  readonly zeros: number;
+  readonly values: number;
+  readonly deviation?: number;
+  readonly quantiles?: readonly number[];
+}
+type DrawnTensors = Readonly<Record<string, Drawn>>;
+
+/** Compares values with those that a released class drew: each check fails for one pair of samples of a distribution in some thousands. */
+function expectAlike(values: readonly number[], drawn: Drawn, name: string): void {
+  const sorted = values.filter((x) => x !== 0).toSorted((a, b) => a - b);
+  expect([values.length - sorted.length, sorted.length], `zeros and others of ${name}`).toEqual([
+    drawn.zeros,
+    drawn.values,
+  ]);
+  if (drawn.deviation === undefined) return;
+  const n = sorted.length;
+  const deviation = Math.sqrt(sorted.reduce((sum, x) => sum + x * x, 0) / n);
+  expect(Math.abs(deviation / drawn.deviation - 1), `deviation of ${name}`).toBeLessThan(4 / Math.sqrt(n)); // 4 √(2 / 2n)
+  const share = (bound: number) => sorted.filter((x) => x < bound).length / n;
+  const gaps = (drawn.quantiles ?? []).map((bound, i) => Math.abs(share(bound) - (i + 1) / 20));
+  expect(gaps).toHaveLength(19);
+  expect(Math.max(...gaps), `quantiles of ${name}`).toBeLessThan(2.2 * Math.sqrt(2 / n));
+}
+
+describe("what the released classes draw", () => {
+  const { sizes, models } = JSON.parse(readFileSync("golden/magneto-initial-weights.json", "utf8")) as {
+    readonly sizes: { readonly [name in "width" | "inner" | "layers" | "words" | "rows"]: number };
+    readonly models: Readonly<Record<string, DrawnTensors>>;
+  };
+  const { width, inner, layers, words, rows } = sizes;
+
+  /** A decoder's tensors by name, those of all layers together. */
+  function together(options: Partial<MagnetoOptions>): Map<string, number[]> {
+    const state = decoder({
+      vocabSize: words,
+      width,
+      layers,
+      feedForwardWidth: inner,
+      maxPositions: rows - 2,
+      ...options,
+    });
+    const found = new Map<string, number[]>();
+    for (const [name, t] of state) {
+      const group = name
+        .split(".")
+        .filter((part) => !/^\d+$/.test(part))
+        .join(".");
+      found.set(group, [...(found.get(group) ?? []), ...flat(t.data)]);
+    }
+    return found;
+  }
+
+  const relativePosition = { buckets: 32, maxDistance: 50 };
+  test.each([
+    ["sub-ln", { relativePosition: null }],
+    ["multiway", { relativePosition: null, multiway: true }],
+    ["pre-ln", { relativePosition: null, normalization: "pre-ln" }],
+    ["deepnorm", { relativePosition: null, deepNorm: true }],
+    ["bert, sub-ln", { relativePosition, init: "bert" }],
+  ] as const)(
+    "[magnetoinit.torchscale] [magnetoinit.scaled] [magnetoinit.sub-ln] [magnetoinit.deepnorm] [magnetoinit.bert] [magnetoinit.tables] [magnetoinit.tokens] a decoder of torchscale: %s",
+    (name, options) => {
+      const expected = models[name] ?? {};
+      const found = together(options);
+      expect(Object.keys(expected).length).toBeGreaterThan(14);
+      for (const [tensor, drawn] of Object.entries(expected))
+        expectAlike(found.get(tensor) ?? [], drawn, tensor);
+    },
+  );
+
+  test("[magnetoinit.xavier-uniform] reset_parameters of torchscale's attention", () => {
+    const expected = models.reset_parameters ?? {};
+    const names = ["q_proj", "k_proj", "v_proj", "out_proj"] as const;
+    expect(Object.keys(expected)).toEqual(
+      expect.arrayContaining(names.flatMap((name) => [`${name}.weight`, `${name}.bias`])),
+    );
+    for (const name of names) {
+      const options = magnetoLinear(name, width, width, { scheme: "xavier-uniform", layers });
+      const layer = initialize(new Linear("i -> o", width, width, options), 6);
+      const { weight, bias } = { weight: layer.weight, bias: layer.bias as Tensor };
+      for (const [part, t] of Object.entries({ weight, bias }))
+        expectAlike([...flat(t.data)], expected[`${name}.${part}`] as Drawn, `${name}.${part}`);
+    }
+  });
+
+  test("[magnetoinit.magneto] torch's xavier_normal_ with the gains of the papers", () => {
+    for (const [gain, init, name] of [
+      ["1", { subLN: true }, "q_proj"],
+      ["sub-ln", { subLN: true }, "fc1"],
+      ["deepnorm", { deepNorm: true }, "v_proj"],
+    ] as const) {
+      const options = magnetoLinear(name, width, inner, { scheme: "magneto", layers, ...init });
+      const layer = initialize(new Linear("i -> o", width, inner, options), 7);
+      expectAlike([...flat(layer.weight.data)], models.papers?.[gain] as Drawn, gain);
+    }
+  });
+
+  test("[magnetoinit.tokens] the Embedding of bitsandbytes", () => {
+    const table = decoder({ vocabSize: words, width, tokenTable: "bitsandbytes", paddingId: 1 }).get(
+      "embed_tokens.weight",
+    );
+    expectAlike([...flat((table as Tensor).data)], models.bitsandbytes?.weight as Drawn, "weight");
+  });
 });
