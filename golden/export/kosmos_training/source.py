@@ -51,7 +51,7 @@ def targets_of(case, ids):
 
 
 def logits_of(model, case, ids, images):
-    with released.exact(model):
+    with released.upcast(model):
         return forward.decoded(model, case["config"], ids, images)
 
 
