@@ -6,6 +6,7 @@ import { clipPreprocessing, openClipPreprocessing } from "../../../src/io/images
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../../src/io/safetensors/write.ts";
 import { loadKosmosTokenizer } from "../../../src/io/tokenizers/kosmos/load.ts";
+import { saveTorch } from "../../../src/io/torch/write.ts";
 import { Kosmos, type KosmosOptions } from "../../../src/models/kosmos/kosmos.ts";
 import { MagnetoDecoder } from "../../../src/models/language-models/magneto/decoder.ts";
 import type { MagnetoOptions } from "../../../src/models/language-models/magneto/options.ts";
@@ -153,6 +154,14 @@ test("[kosmosfolder.files] a folder without settings or weights is refused; the 
   expect(await problemOf(folder)).toContain(
     "there is none of model.safetensors, pytorch_model.bin, final_model.pt",
   );
+  for (const name of ["final_model.pt", "pytorch_model.bin"]) {
+    const model = initialize(kosmos(), name.length); // other weights in each file
+    saveTorch(join(folder, name), stateDict(model));
+    const loaded = await loadKosmos(folder);
+    expect(loaded.file).toBe(`${folder}/${name}`);
+    expectSame(logitsOf(loaded.model), logitsOf(model));
+    loaded.close();
+  }
   rmSync(join(folder, "kosmos.json"));
   expect(await problemOf(folder)).toContain("there is no kosmos.json; name a folder that saveKosmos wrote");
   expect(await problemOf(`${folder}/none`)).toContain("there is no kosmos.json");
@@ -181,7 +190,7 @@ test("[kosmosfolder.settings] a member that is missing, unknown or refused is an
   expect(await problem(set("tokens", "image", 1))).toContain("eos and image have the same id 1");
   expect(await problem(set("tokens", "pad", 1e9))).toContain("pad is 1000000000");
   expect(await problem(set("decoder", "heads", 3))).toContain("a width of 8 cannot be divided among 3 heads");
-  expect(await problem(set("decoder", "layers", 1e6))).toContain("layers is 1000000");
+  expect(await problem(set("decoder", "layers", 1e6))).toContain("the settings have 1000003 layers");
   expect(await problem(set("decoder", "vocab_size", 2 ** 25))).toContain("vocabSize is 33554432");
   expect(await problem(set("clip", "hidden_act", "tanhh"))).toContain('"clip.hidden_act"');
   expect(await problem(set("resampler", "heads", 0))).toContain("heads is 0");

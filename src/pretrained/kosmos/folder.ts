@@ -148,6 +148,15 @@ function otherTower(path: string, settings: KosmosSettings): LoadedClip {
   );
 }
 
+/** Throws a LoadError for settings with more layers than the file has tensors, before these layers are made. */
+function checkLayers({ clip, decoder, resampler }: KosmosSettings, tensors: number, folder: string): void {
+  const layers = decoder.layers + resampler.depth + (clip.num_hidden_layers ?? 0);
+  if (layers > tensors)
+    throw new LoadError(
+      `${folder}/${SETTINGS}: the settings have ${layers} layers, and the file of weights only ${tensors} tensors; give the settings of the weights  [kosmosfolder.settings]`,
+    );
+}
+
 /** Names of the tower's weights, which are left out where another tower is given, and a buffer of old releases of transformers. */
 const [TOWER, POSITION_IDS] = ["clip_model.*", "clip_model.embeddings.position_ids"];
 
@@ -167,6 +176,7 @@ export async function loadKosmos(folder: string, options: LoadKosmosOptions = {}
     file.close();
   };
   try {
+    checkLayers(settings, file.keys.length, folder);
     const model = kosmosOf(settings, `${folder}/${SETTINGS}`, tower && kosmosTower(tower.encoder));
     const usual = { ignore: tower ? [TOWER] : [POSITION_IDS] }; // [kosmosfolder.weights] [kosmosfolder.tower]
     const report = loadStateDict(model, file, { usual, optional: tower ? [TOWER] : [] });

@@ -3,6 +3,7 @@ import type { Target } from "../target.ts";
 import { adapters, written } from "./adapters.ts";
 import { json, safetensors } from "./files.ts";
 import { cases, manifests, maskCases, results } from "./golden.ts";
+import { kosmosSettings } from "./kosmos.ts";
 import { ids, prompts, recorded } from "./masks.ts";
 import { commandLines, constructors } from "./options.ts";
 import { pickles, pretrained, torch } from "./pickles.ts";
@@ -20,6 +21,7 @@ export const targets: Readonly<Record<string, Target>> = {
   tokenizers,
   sentencepiece,
   "kosmos-tokenizers": kosmosTokenizers,
+  "kosmos-settings": kosmosSettings,
   templates,
   manifests,
   cases,

@@ -28,7 +28,7 @@ function use(tokenizer: Tokenizer): void {
   }
 }
 
-function written(folder: string, files: Readonly<Record<string, string | Uint8Array>>): string {
+export function written(folder: string, files: Readonly<Record<string, string | Uint8Array>>): string {
   const home = join(folder, "tokenizer");
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home);
