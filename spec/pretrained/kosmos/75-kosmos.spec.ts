@@ -6,6 +6,7 @@ import { clipPreprocessing, openClipPreprocessing } from "../../../src/io/images
 import { loadSafetensors } from "../../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../../src/io/safetensors/write.ts";
 import { loadKosmosTokenizer } from "../../../src/io/tokenizers/kosmos/load.ts";
+import { loadTokenizer } from "../../../src/io/tokenizers/load.ts";
 import { saveTorch } from "../../../src/io/torch/write.ts";
 import { Kosmos, type KosmosOptions } from "../../../src/models/kosmos/kosmos.ts";
 import { MagnetoDecoder } from "../../../src/models/language-models/magneto/decoder.ts";
@@ -272,6 +273,18 @@ test.each(["t5", "kosmos"] as const)(
     }
   },
 );
+
+test("[kosmosfolder.tokenizer] a model of a preset's kind with SentencePiece's own ids is read as any tokenizer", async () => {
+  const from = `${KOSMOS_FILES}/kosmos`;
+  const plain = await loadTokenizer(from, { special: ["<image>", "</image>"] });
+  expect([plain.size, plain.tokenToId("<image>")]).toEqual([1202, 1200]); // behind its 1200 pieces, where fairseq has other ids
+  const folder = fresh();
+  const own = { bos: 1, pad: 0, eos: 2, image: 1200, imageEnd: 1201 };
+  saveKosmos(folder, kosmos({ tokens: own }, { vocabSize: 1202 }), { tokenizer: from });
+  const { tokenizer, close } = await loadKosmos(folder);
+  expect(tokenizer.encode("a<image></image> picture")).toEqual(plain.encode("a<image></image> picture"));
+  close();
+});
 
 test("[kosmosfolder.tokenizer] another end than the tokenizer's is refused", async () => {
   const folder = saved(kosmos({ tokens: { ...tokens, eos: 5 } }));
