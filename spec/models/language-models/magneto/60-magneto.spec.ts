@@ -392,7 +392,7 @@ test("[magneto.cache] keys are cached before xPos, by heads and with their biase
   }
 });
 
-test("[magneto.multiway] equal branches compute what one branch computes, at any split position", () => {
+test("[magneto.multiway] [options.bounds] equal branches compute what one branch computes, at any split position", () => {
   const options = { ...small, xpos: true };
   const one = weighted(new MagnetoDecoder(options), 4);
   const two = new MagnetoDecoder({ ...options, multiway: true, splitPosition: 3 });
@@ -421,7 +421,8 @@ test("[magneto.multiway] equal branches compute what one branch computes, at any
     "magneto.multiway",
     expect.stringContaining("no branches to choose from"),
   ]);
-  for (const position of [-2, 0.5])
+  two.splitPosition = 2 ** 24;
+  for (const position of [-2, 0.5, 2 ** 24 + 1])
     expect(
       refusal(() => {
         two.splitPosition = position;
