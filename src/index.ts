@@ -85,6 +85,7 @@ export { encodePng } from "./io/images/png/write.ts";
 export {
   clipPreprocessing,
   type ImagePreprocessing,
+  kosmosPreprocessing,
   openClipPreprocessing,
   preprocessImage,
 } from "./io/images/preprocessing.ts";
@@ -94,6 +95,7 @@ export { type Crop, resizedCrop } from "./io/images/resize-floats.ts";
 export {
   centerCrop,
   clipNormalization,
+  clipNormalizations,
   imageTensor,
   type Normalization,
   resizeShortSide,

@@ -6,6 +6,7 @@ import type { Image } from "../../../src/io/images/image.ts";
 import {
   clipPreprocessing,
   type ImagePreprocessing,
+  kosmosPreprocessing,
   openClipPreprocessing,
   preprocessImage,
 } from "../../../src/io/images/preprocessing.ts";
@@ -129,4 +130,42 @@ test("[image.scale] a factor takes the place of 1/255, and no factor leaves the 
   const steps = { ...clipPreprocessing(1), scale: null, normalization: null };
   expect(valuesOf(preprocessImage(pixel, steps).pixels)).toEqual([0, 64, 255]);
   expect(valuesOf(preprocessImage(pixel, { ...steps, scale: "1/255" }).pixels)).toEqual([0, 64 / 255, 1]);
+});
+
+describe("presets of Kosmos", () => {
+  const home = "golden/data/kosmos-images";
+  const pixels = loadSafetensors(`${home}/expected.safetensors`);
+  const listed = JSON.parse(readFileSync(`${home}/presets.json`, "utf8"));
+
+  test.each(["laion2b_s32b_b82k", "openai"] as const)(
+    "[image.presets] %s: means, deviations and pixels are those of open_clip and transformers",
+    async (checkpoint) => {
+      const { mean, std } = listed.presets[checkpoint];
+      const steps = kosmosPreprocessing(checkpoint, listed.size);
+      expect(steps.normalization).toEqual({ mean, std });
+      const cat = await readImageFile("golden/data/cat-64.png");
+      const packages = { transformers: steps, open_clip: openClipPreprocessing(listed.size, { mean, std }) };
+      for (const [name, preset] of Object.entries(packages)) {
+        const expected = valuesOf(pixels.tensor(`${checkpoint}.${name}`));
+        const found = valuesOf(preprocessImage(cat, preset).pixels);
+        expect(found).toHaveLength(3 * 24 * 24);
+        // In float32 x / 255 and the mean are rounded by up to 2⁻²⁵ and 2⁻²⁶, the difference by 2⁻²⁵, all divided by std ≥ 0.26; the quotient by 2⁻²³.
+        expect(Math.max(...found.map((x, i) => Math.abs(x - (expected[i] ?? Number.NaN))))).toBeLessThan(
+          4 * 2 ** -23,
+        );
+      }
+    },
+  );
+
+  test("[image.presets] the default is the checkpoint of the published models, at 224 pixels", () => {
+    const { normalization, ...steps } = kosmosPreprocessing();
+    expect(normalization?.mean).toEqual([0.5, 0.5, 0.5]);
+    expect(steps).toMatchObject({
+      convert: "first",
+      resize: { shortSide: 224 },
+      crop: { width: 224, height: 224 },
+    });
+    expect(() => kosmosPreprocessing("laion" as "openai")).toThrow(/openai, laion2b_s32b_b82k, not "laion"/);
+    expect(() => kosmosPreprocessing("constructor" as "openai")).toThrow(RuleError);
+  });
 });

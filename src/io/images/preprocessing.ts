@@ -1,12 +1,14 @@
 // From a photograph to the input of an image encoder, as image_transform of open_clip (open_clip/transform.py) and CLIPImageProcessor of transformers make it.
 import { RuleError } from "../../tensor/errors.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import { quoted } from "../wording.ts";
 import { checkImage, converted, type DecodedImage, type Image, multiplied, SAMPLES } from "./image.ts";
 import { type ImageSize, type Raster, type ResizeFilter, resizeNearest, resizeRaster } from "./resize.ts";
 import {
   type CropRounding,
   centerCrop,
   clipNormalization,
+  clipNormalizations,
   imageTensor,
   type Normalization,
   shortSideSize,
@@ -63,6 +65,22 @@ export const clipPreprocessing = (size: number, cropSize = size): ImagePreproces
   scale: 1 / 255,
   normalization: clipNormalization,
 });
+
+/**
+ * The preprocessing of a Kosmos: that of CLIPImageProcessor, which kosmosx and KOSMOS_reimplementation call, with the means and deviations of
+ * the image tower's checkpoint. unilm's Kosmos has those of "openai". Throws a RuleError for a checkpoint that is not known. [image.presets]
+ */
+export function kosmosPreprocessing(
+  checkpoint: keyof typeof clipNormalizations = "laion2b_s32b_b82k",
+  size = 224,
+): ImagePreprocessing {
+  if (!Object.hasOwn(clipNormalizations, checkpoint))
+    throw new RuleError(
+      `a checkpoint is one of ${Object.keys(clipNormalizations).join(", ")}, not ${quoted(String(checkpoint))}`,
+      "image.presets",
+    );
+  return { ...clipPreprocessing(size), normalization: clipNormalizations[checkpoint] };
+}
 
 /** The sizes of the result; those of the photograph where it is neither resized nor cropped. */
 const targetOf = (image: ImageSize, resize: ImagePreprocessing["resize"]): ImageSize =>

@@ -82,6 +82,12 @@ export const clipNormalization: Normalization = {
   std: [0.26862954, 0.26130258, 0.27577711],
 };
 
+/** The means and standard deviations of released ViT-L/14 towers, as open_clip lists them by checkpoint (open_clip/pretrained.py). [image.presets] */
+export const clipNormalizations = {
+  openai: clipNormalization,
+  laion2b_s32b_b82k: { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] },
+} as const satisfies Readonly<Record<string, Normalization>>;
+
 function checkNormalization({ mean, std }: Normalization, channels: number): void {
   if (!Array.isArray(mean) || !Array.isArray(std))
     throw new RuleError("a normalization has a list mean and a list std", "image.normalize"); // [image.normalize]
