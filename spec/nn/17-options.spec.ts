@@ -44,7 +44,10 @@ import { XPos } from "../../src/nn/positions/xpos.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import { int } from "../../src/tensor/tensor.ts";
 import { adamw } from "../../src/training/optimizers/adamw.ts";
+import { adamw8bit } from "../../src/training/optimizers/eight-bit/adamw.ts";
+import { lion } from "../../src/training/optimizers/lion.ts";
 import { sgd } from "../../src/training/optimizers/sgd.ts";
+import { stableAdamW } from "../../src/training/optimizers/stable-adamw.ts";
 import { schedule } from "../../src/training/schedules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
 import { refusal } from "../support/properties/refusals.ts";
@@ -515,6 +518,33 @@ const calls: Readonly<Record<string, Call>> = {
     make: call((o) => adamw(o)),
     valid: { groups: group },
     more: { learningRate: 0.1, betas: [0.9, 0.99], epsilon: 1e-8, weightDecay: 0.1 },
+    required: ["groups"],
+  },
+  adamw8bit: {
+    make: call((o) => adamw8bit(o)),
+    valid: { groups: group },
+    more: {
+      learningRate: 1,
+      betas: [0.5, 0.5],
+      epsilon: 1,
+      weightDecay: 1,
+      min8bitSize: 1,
+      in32Bits: ["w"],
+      blockSize: 2048,
+      quantizer: "table",
+    },
+    required: ["groups"],
+  },
+  lion: {
+    make: call((o) => lion(o)),
+    valid: { groups: group },
+    more: { learningRate: 1, betas: [0.5, 1], weightDecay: 1, decoupledWeightDecay: true },
+    required: ["groups"],
+  },
+  stableAdamW: {
+    make: call((o) => stableAdamW(o)),
+    valid: { groups: group },
+    more: { learningRate: 1, betas: [0.5, 0.5], epsilon: 1, weightDecay: 1, clipThreshold: 2 },
     required: ["groups"],
   },
   sgd: {

@@ -16,14 +16,19 @@ import { gradientCheckpointing, keepTaps, peakLiveElements } from "../../src/ten
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { isClosed, isDead, lastUses, type Program } from "../../src/tensor/program/program.ts";
 import { record } from "../../src/tensor/program/record.ts";
-import { flat, type Int, int, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
+import { flat, Int, int, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import {
   ForeignCheckpointError,
   loadCheckpoint,
   type RunFacts,
   saveCheckpoint,
 } from "../../src/training/checkpoint.ts";
+import { adamw } from "../../src/training/optimizers/adamw.ts";
+import { adamw8bit } from "../../src/training/optimizers/eight-bit/adamw.ts";
+import { lion } from "../../src/training/optimizers/lion.ts";
+import type { Optimizer, ParameterGroup } from "../../src/training/optimizers/optimizer.ts";
 import { sgd } from "../../src/training/optimizers/sgd.ts";
+import { stableAdamW } from "../../src/training/optimizers/stable-adamw.ts";
 import { stepProgram } from "../../src/training/step.ts";
 import { nextTokens } from "../../src/training/targets.ts";
 import { decayGroups, trainable } from "../../src/training/trainable.ts";
@@ -384,7 +389,63 @@ describe("gradient checkpointing", () => {
   });
 });
 
+const optimizers: [string, (groups: readonly ParameterGroup[]) => Optimizer][] = [
+  ["adamw", (groups) => adamw({ groups, learningRate: 1e-2 })],
+  ["adamw8bit", (groups) => adamw8bit({ groups, learningRate: 1e-2, min8bitSize: 40 })],
+  ["lion", (groups) => lion({ groups, learningRate: 1e-2 })],
+  ["sgd", (groups) => sgd({ groups, learningRate: 1e-2, momentum: 0.9 })],
+  ["stableAdamW", (groups) => stableAdamW({ groups, learningRate: 1e-2 })],
+];
+
 describe("checkpoints", () => {
+  test.each(optimizers)(
+    "[checkpoint.resume] after each step of %s, a resumed run has the same weights and state, bit for bit",
+    async (name, make) => {
+      const optimizerOf = (model: FlamingoPaLM) => make([{ names: trainable(model, "paper") }]);
+      const runOf = (seed: number) => {
+        const model = tinyFlamingo(seed);
+        return { model, optimizer: optimizerOf(model), loss: tinyLoss(model), steps: 4 };
+      };
+      const straight = runOf(1);
+      for await (const { step } of train(straight))
+        saveCheckpoint(join(workspace, `${name}-${step}.safetensors`), straight, step);
+      for (const step of [1, 2, 3]) {
+        const rest = runOf(99);
+        const from = loadCheckpoint(join(workspace, `${name}-${step}.safetensors`), rest);
+        await all({ ...rest, from });
+        expect(bits(rest.model)).toEqual(bits(straight.model));
+        expect(rest.optimizer.state()).toEqual(straight.optimizer.state());
+      }
+    },
+  );
+
+  test("[checkpoint.resume] 8-bit state takes a byte for each element, and the codes of another file are refused", async () => {
+    const path = join(workspace, "bytes.safetensors");
+    const model = tinyFlamingo();
+    const run = {
+      model,
+      optimizer: adamw8bit({ groups: [{ names: trainable(model, "paper") }], min8bitSize: 40 }),
+    };
+    await all({ ...run, loss: tinyLoss(model), steps: 1 });
+    saveCheckpoint(path, run, 1);
+    const file = loadSafetensors(path);
+    const codes = file.keys.filter(
+      (key) => key.startsWith("optimizer.state1.") && file.info(key).dtype === "U8",
+    );
+    const tensors = new Map(file.keys.map((key) => [key, file.get(key)]));
+    const { metadata } = file;
+    const ofBytes = file.keys.filter((key) => file.info(key).dtype === "U8");
+    const dtypes = new Map(ofBytes.map((key) => [key, "U8"] as const));
+    expect(codes.length).toBeGreaterThan(5);
+    const [first = ""] = codes;
+    tensors.set(first, new Int([3], Int32Array.of(1, 2, 3)));
+    saveSafetensors(path, tensors, { metadata, dtypes });
+    file.close();
+    const before = bits(model);
+    expect(() => loadCheckpoint(path, run)).toThrow("has 3 elements instead of");
+    expect(bits(model)).toEqual(before);
+  });
+
   test("[checkpoint.resume] a resumed run has the same weights and optimiser state, bit for bit", async () => {
     const path = join(workspace, "resume.safetensors");
     const straight = tinyRun({ steps: 5 });

@@ -1,13 +1,16 @@
 """Steps of released optimisers on one parameter. The outputs are the parameter after each step and the optimiser's state at the end."""
 
+import contextlib
 import importlib.metadata
 import json
 import platform
 import shutil
+from unittest import mock
 
 import bitsandbytes
 import lion_pytorch
 import torch
+from bitsandbytes.backends.cpu import ops
 
 from ..common import files
 from ..common.cases import compare
@@ -29,9 +32,26 @@ NO_HALF = "an optimiser keeps its state in float32 or float64"
 EXACT = ("absmax1", "absmax2", "qmap1", "qmap2")
 
 
+def quantize_with_torch(values, code, scales, codes, blocksize):
+    """The package's quantiser in operators of PyTorch, which it runs where it has no library."""
+    quantize = torch.ops.bitsandbytes.quantize_blockwise.default
+    found, largest = quantize._op_dk(torch._C.DispatchKey.CompositeExplicitAutograd, values, code, blocksize)
+    codes.copy_(found)
+    scales.copy_(largest)
+
+
+def without_library(wanted):
+    return mock.patch.object(ops, "_quant_blockwise_fp32_direct", quantize_with_torch) if wanted else contextlib.nullcontext()
+
+
 def steps(kind, config, inputs, dtype):
-    """p1, p2, … and the state after the last step."""
+    """p1, p2, … and the state after the last step. `bnb` says that bitsandbytes runs without its library."""
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in config.items()}
+    with without_library(options.pop("bnb", None)):
+        return steps_of(kind, options, inputs, dtype)
+
+
+def steps_of(kind, options, inputs, dtype):
     limit = options.pop("clip", None)
     parameter = torch.nn.Parameter(torch.from_numpy(inputs["p0"].copy()).to(dtype))
     optimizer = CLASSES[kind][1]([parameter], **options)

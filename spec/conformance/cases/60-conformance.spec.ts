@@ -230,6 +230,31 @@ test("[compare.preprocess] float32 numbers of a preprocessed image have K times 
   golden.close();
 });
 
+test("[compare.float32] parameters that bitsandbytes computed in float32 have K times the noise; those of Lion, 1e-12", () => {
+  const status = (folder: string, factor: number) => {
+    const golden = readCase(folder);
+    const expected = golden.expected.get("outputs.p1");
+    if (!(expected instanceof Tensor)) throw new Error("no parameter");
+    const values = view(
+      Float64Array.from(flat(expected.data), (x) => x * (1 + factor)),
+      expected.shape,
+    );
+    const results = new Map([
+      ...golden.expected,
+      ["outputs.p1", new Tensor(expected.shape, values)] as const,
+    ]);
+    const verdict = judge(golden, results, "float64", { taps: "decide" }).status;
+    golden.close();
+    return verdict;
+  };
+  const eightBit = "golden/cases/bitsandbytes/adamw-8bit--kosmos"; // its noise is 2.4e-7
+  expect([status(eightBit, 1e-6), status(eightBit, 3e-6)]).toEqual(["passed", "failed"]);
+  expect([
+    status("golden/cases/lion-pytorch/lion--kosmos", 1e-13),
+    status("golden/cases/lion-pytorch/lion--kosmos", 1e-6),
+  ]).toEqual(["passed", "failed"]);
+});
+
 test("[compare.noise] the other precisions have K times the noise that was measured in them", () => {
   const [noise, half] = [new Map([["outputs.out", 1e-7]]), new Map([["outputs.out", 0.004]])];
   const tolerance = { policy: "noise", K: 8, noise, bfloat16: half, float16: null } as const;

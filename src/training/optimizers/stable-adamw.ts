@@ -11,7 +11,6 @@ import {
   type ParameterGroup,
   parameterGroups,
   ratesOf,
-  refused,
   restored,
   scalar,
   stored,
@@ -86,23 +85,17 @@ export function stableAdamW(options: StableAdamWOptions): Optimizer {
       new Map([
         ...stored("exp_avg", first),
         ...stored("exp_avg_sq", second),
-        ...(taken === 0 ? [] : [...names].map((name) => [`step.${name}`, scalar(taken)] as const)),
+        ...[...first.keys()].map((name) => [`step.${name}`, scalar(taken)] as const),
       ]),
     load(state, parameters) {
-      const all = restored(state, ["exp_avg", "exp_avg_sq", "step"], names, {
-        parameters,
-        scalars: ["step"],
-      });
-      const { exp_avg, exp_avg_sq, step } = all;
-      checkCompanions({ exp_avg, exp_avg_sq }, ["exp_avg", "exp_avg_sq"]);
-      checkValues("exp_avg_sq", exp_avg_sq, "0 or above, as a mean of squares is", (x) => x >= 0);
-      const [count = 0] = [...step.values()][0] ?? [];
+      const scalars = ["step"] as const;
+      const all = restored(state, ["exp_avg", "exp_avg_sq", "step"], names, { parameters, scalars });
+      checkCompanions(all, ["exp_avg", "exp_avg_sq"]);
+      checkValues("exp_avg_sq", all.exp_avg_sq, "0 or above, as a mean of squares is", (x) => x >= 0);
+      const [count = 0] = [...all.step.values()][0] ?? [];
       const words = "a whole number from 1 up, the same for all parameters";
-      checkValues("step", step, words, (x) => Number.isSafeInteger(x) && x >= 1 && x === count);
-      const without = [...names].find((name) => !step.has(name));
-      if (without !== undefined && step.size + exp_avg.size > 0)
-        throw refused(`"step.${without}" is missing, although other state is there`);
-      [first, second, taken] = [exp_avg, exp_avg_sq, count]; // [optimizer.state]
+      checkValues("step", all.step, words, (x) => Number.isSafeInteger(x) && x >= 1 && x === count);
+      [first, second, taken] = [all.exp_avg, all.exp_avg_sq, count]; // [optimizer.state]
     },
   };
 }

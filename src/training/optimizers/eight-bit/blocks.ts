@@ -19,15 +19,31 @@ export type Quantizer = (block: Block) => number;
 
 function absmax({ values, length }: Block): number {
   let largest = 0;
-  for (let i = 0; i < length; i++) largest = Math.max(largest, Math.abs(values[i] ?? 0));
+  for (let i = 0; i < length; i++) {
+    const magnitude = Math.abs(values[i] ?? 0);
+    if (magnitude > largest) largest = magnitude;
+  }
   return largest;
 }
+
+const clamped = (x: number): number => (x > 1 ? 1 : x < -1 ? -1 : x);
 
 /** The middles between neighbours, in float32. */
 const middles = (map: Float32Array): Float32Array =>
   Float32Array.from({ length: map.length - 1 }, (_, i) =>
     Math.fround(Math.fround((map[i] ?? 0) + (map[i + 1] ?? 0)) / 2),
   );
+
+/** How many of the bounds, which increase, are below x. */
+function countBelow(bounds: Float32Array, x: number): number {
+  let [low, high] = [0, bounds.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((bounds[middle] ?? 0) < x) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
 
 /** Numbers of float32 with the same upper 16 bits form a cell. */
 const CELLS = 2 ** 16;
@@ -38,8 +54,7 @@ function countsOfCells(bounds: Float32Array): Uint8Array {
   const value = new Float32Array(bits.buffer);
   return Uint8Array.from({ length: CELLS }, (_, cell) => {
     bits[0] = cell < CELLS / 2 ? cell << 16 : (cell << 16) | 0xffff; // the smallest number of the cell
-    const [smallest = 0] = value;
-    return bounds.reduce((count, bound) => count + (bound < smallest ? 1 : 0), 0);
+    return countBelow(bounds, value[0] ?? 0);
   });
 }
 
@@ -63,7 +78,7 @@ function byMidpoints(map: Float32Array): Quantizer {
     const inverse = Math.fround(1 / raised);
     for (let i = 0; i < length; i++) {
       const x = values[i] ?? 0;
-      const quotient = Math.max(-1, Math.min(1, Math.fround(partial ? x / raised : x * inverse)));
+      const quotient = clamped(Math.fround(partial ? x / raised : x * inverse));
       value[0] = quotient;
       let code = counts[(bits[0] ?? 0) >>> 16] ?? 0;
       while ((bounds[code] ?? 1) < quotient) code++;
@@ -80,7 +95,7 @@ function nearestOfEntries(map: Float32Array): Uint8Array {
   const bounds = middles(map);
   return Uint8Array.from({ length: ENTRIES }, (_, entry) => {
     const center = Math.fround(Math.fround((2 * entry) / (ENTRIES - 1)) - 1);
-    return bounds.reduce((count, bound) => count + (bound < center ? 1 : 0), 0);
+    return countBelow(bounds, center);
   });
 }
 
@@ -98,7 +113,7 @@ function byTable(map: Float32Array): Quantizer {
     else {
       const inverse = Math.fround(1 / largest);
       for (let i = 0; i < length; i++) {
-        const quotient = Math.max(-1, Math.min(1, Math.fround((values[i] ?? 0) * inverse)));
+        const quotient = clamped(Math.fround((values[i] ?? 0) * inverse));
         // Exact in float64, so that it is rounded once, as a fused multiply-add is. 0 · ∞ is NaN, and has the index 0.
         const entry = Math.fround(Math.fround(quotient + 1) * 0.5 * (ENTRIES - 1) + 0.5);
         codes[at + i] = table[entry | 0] ?? 0;
