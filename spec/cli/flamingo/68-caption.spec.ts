@@ -275,13 +275,13 @@ describe("mistakes", () => {
     for (const command of ["caption", "vqa"]) {
       const { status, stderr } = flamboyance(command, cat);
       expect(stderr).toContain(
-        `${command} needs --model FOLDER, an OpenFlamingo; flamboyance train smollm2-digits makes one`,
+        `${command} needs --model FOLDER, an OpenFlamingo or a Kosmos; flamboyance train smollm2-digits and train kosmos-digits make one`,
       );
       expect(status).toBe(3);
     }
     const missing = flamboyance("caption", cat, "--model", at("missing"));
     expect(missing.stderr).toContain(
-      "it does not exist; name the folder of an OpenFlamingo (flamboyance train smollm2-digits",
+      "it does not exist; name the folder of an OpenFlamingo or a Kosmos (flamboyance train smollm2-digits",
     );
     expect(missing.status).toBe(2);
     expect(flamboyance("caption", cat, "--question", "q", "--model", open).stderr).toContain(

@@ -1,14 +1,13 @@
 // Answers of `flamboyance caption` and `vqa`: text that the model generates behind a prompt with images, and the attention behind it.
-import { captionAnswer, vqaAnswer } from "../../evaluation/answers.ts";
 import { attentionWeights } from "../../generation/attention-maps.ts";
 import type { ChosenToken } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import type { LoadedFlamingo } from "../../pretrained/open-flamingo/folder.ts";
 import { type Finish, type TextModel, writeBeams, writeText } from "../../writing/write-text.ts";
 import { attentionOf, type WordAttention } from "./attention.ts";
 import type { Pictures } from "./loading.ts";
+import { FORMS, kindOfModel, type PictureModel } from "./models.ts";
 import type { CliPrompt } from "./prompts.ts";
-import type { FlamingoRequest, FlamingoTask } from "./request.ts";
+import type { FlamingoRequest } from "./request.ts";
 
 export interface Answer {
   readonly prompt: CliPrompt;
@@ -24,16 +23,9 @@ export interface Answer {
   readonly attention: readonly WordAttention[] | null;
 }
 
-/** Strings at which the answer of a task has ended, and the answer in a text. */
-const ENDS: { readonly [T in FlamingoTask]: readonly string[] } = {
-  caption: ["Output"],
-  vqa: ["Question", "Answer", "Short", ", "],
-};
-const ANSWER = { caption: captionAnswer, vqa: vqaAnswer } as const;
-
 export interface Answering {
   readonly request: FlamingoRequest;
-  readonly flamingo: LoadedFlamingo;
+  readonly model: PictureModel;
   readonly pictures: Pictures;
   readonly backend: Backend;
   readonly signal: AbortSignal;
@@ -74,41 +66,45 @@ async function searched(
 
 /** The answer to one prompt. `print` is given the answer in pieces, as it is written. */
 export async function answered(
-  { request, flamingo, pictures, backend, signal }: Answering,
+  { request, model, pictures, backend, signal }: Answering,
   prompt: CliPrompt,
   print: (text: string) => void,
 ): Promise<Answer> {
-  const { task, generation } = request;
-  const { model, tokenizer, language } = flamingo;
-  const { eocTokenId, mediaTokenId } = model.options;
-  const promptIds = tokenizer.encode(prompt.text);
-  const writer = model.withMedia(await pictures.together(prompt.images));
+  const { task, folder, generation } = request;
+  const { stop, never, crossAttentionWeights: weights } = model;
+  const { ends, answer: answerIn } = FORMS[kindOfModel(folder)][task];
+  const promptIds = model.idsOf(prompt.text);
+  const textModel = model.withPictures(await pictures.together(prompt.images));
   const isOwn = request.prompt !== null;
   const isSearch = generation.beams !== undefined;
   const options = {
     ...generation,
-    stop: [eocTokenId],
-    never: [mediaTokenId], // an image that there is not
-    stopStrings: [...(generation.stopStrings ?? []), ...(isOwn || isSearch ? [] : ENDS[task])],
+    stop,
+    never,
+    stopStrings: [...(generation.stopStrings ?? []), ...(isOwn || isSearch ? [] : ends)],
     backend,
     signal,
   };
-  const textModel: TextModel = { model: { ...language, writer }, tokenizer };
-  const clean = isOwn ? (text: string) => text : ANSWER[task];
+  const clean = isOwn ? (text: string) => text : answerIn;
   const generated = isSearch
     ? await searched(textModel, promptIds, options)
     : await streamed(textModel, promptIds, options, (text) => print(clean(text)));
   const answer = clean(generated.text);
   if (isSearch) print(answer);
-  const attention = request.attend
-    ? attentionOf(
-        await attentionWeights(writer, [...promptIds, ...generated.tokens.map(({ id }) => id)], {
-          weights: model.crossAttentionWeights,
-          images: prompt.images.length,
-          backend,
-        }),
-        promptIds.length,
-      )
-    : null;
+  const attention =
+    request.attend && weights
+      ? attentionOf(
+          await attentionWeights(
+            textModel.model.writer,
+            [...promptIds, ...generated.tokens.map(({ id }) => id)],
+            {
+              weights,
+              images: prompt.images.length,
+              backend,
+            },
+          ),
+          promptIds.length,
+        )
+      : null;
   return { prompt, promptIds, ...generated, answer, attention };
 }

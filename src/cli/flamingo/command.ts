@@ -10,7 +10,7 @@ import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping
 import { type Answer, answered } from "./answering.ts";
 import { checkPicture } from "./demonstrations.ts";
 import { attentionTable, flamingoDocument } from "./document.ts";
-import { loadedFlamingo, Pictures } from "./loading.ts";
+import { loadedModel, Pictures } from "./loading.ts";
 import { type CliPrompt, promptsOf, similarPrompts } from "./prompts.ts";
 import { FLAMINGO_OPTIONS, type FlamingoRequest, type FlamingoTask, flamingoRequest } from "./request.ts";
 
@@ -27,14 +27,14 @@ async function run(
   const begin = now();
   for (const path of request.pictures) checkPicture(path);
   const written = request.rices ? null : promptsOf(request); // its errors come before the model is loaded
-  const flamingo = await loadedFlamingo(request, signal);
+  const model = await loadedModel(request, signal);
   try {
-    const pictures = new Pictures(flamingo);
-    const prompts = written ?? (await similarPrompts(request, flamingo, pictures, backend));
+    const pictures = new Pictures(model);
+    const prompts = written ?? (await similarPrompts(request, model, pictures, backend));
     const loading = (now() - begin) / 1000;
     const answers: Answer[] = [];
-    const answering = { request, flamingo, pictures, backend, signal };
-    const { tokenizer } = flamingo;
+    const answering = { request, model, pictures, backend, signal };
+    const { tokenizer } = model;
     for (const [i, prompt] of prompts.entries()) {
       if (!request.json && prompts.length > 1) writeOut(`${heading(i, prompt)}\n`);
       const answer = await answered(answering, prompt, request.json ? () => {} : writeWritten);
@@ -49,7 +49,7 @@ async function run(
     if (request.json) writeJson({ ...flamingoDocument(request, tokenizer, { answers, backend }), timings });
     return status() ?? 0;
   } finally {
-    flamingo.close();
+    model.close();
   }
 }
 

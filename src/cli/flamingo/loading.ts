@@ -1,21 +1,34 @@
-// Loads the OpenFlamingo of a folder, and pictures as its image encoder takes them.
+// Loads the model of a folder, and pictures as its image tower takes them.
 import { kindOf } from "#host";
 import { readImageFile } from "../../io/images/read.ts";
-import { type LoadedFlamingo, loadFlamingo } from "../../pretrained/open-flamingo/folder.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flat, Tensor, view } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";
+import { UsageError } from "../usage-error.ts";
+import { kindOfModel, type PictureModel, pictureModel } from "./models.ts";
 import { type FlamingoRequest, HOW_TO_GET_A_FOLDER } from "./request.ts";
 
-export async function loadedFlamingo(request: FlamingoRequest, signal: AbortSignal): Promise<LoadedFlamingo> {
+/** Throws a UsageError for options that a Kosmos does not have. */
+function checkKosmos({ folder, languageModel, dtype, attend, textOnly }: FlamingoRequest): void {
+  const option = (name: string, why: string): UsageError =>
+    new UsageError(`${folder} is a Kosmos, ${why}; leave out --${name}`);
+  if (languageModel !== undefined) throw option("language-model", "whose decoder is in its folder");
+  if (dtype !== undefined) throw option("dtype", "whose weights keep the dtype of their file");
+  if (textOnly) throw option("text-only", "whose demonstrations have their pictures");
+  if (attend) throw option("attend", "which has no cross-attention: pictures are positions of its text");
+}
+
+export async function loadedModel(request: FlamingoRequest, signal: AbortSignal): Promise<PictureModel> {
   const { folder, languageModel, dtype } = request;
   if (kindOf(folder) === "nothing")
     throw new LoadError(
-      `cannot open ${folder}: it does not exist; name the folder of an OpenFlamingo (${HOW_TO_GET_A_FOLDER})`,
+      `cannot open ${folder}: it does not exist; name the folder of an OpenFlamingo or a Kosmos (${HOW_TO_GET_A_FOLDER})`,
     );
+  const kind = kindOfModel(folder);
+  if (kind === "kosmos") checkKosmos(request);
   const bar = progressOn(process.stderr);
   try {
-    return await loadFlamingo(folder, {
+    return await pictureModel(kind, folder, {
       languageModel,
       loading: {
         dtype,
@@ -31,11 +44,11 @@ export async function loadedFlamingo(request: FlamingoRequest, signal: AbortSign
 
 /** A picture as the image encoder takes it, c h w. Those that were read last are kept. */
 export class Pictures {
-  readonly #process: LoadedFlamingo["imageProcessor"];
+  readonly #process: PictureModel["imageProcessor"];
   readonly #read = new Map<string, Tensor<"c h w">>();
   readonly #most: number;
 
-  constructor({ imageProcessor }: Pick<LoadedFlamingo, "imageProcessor">, most = 64) {
+  constructor({ imageProcessor }: Pick<PictureModel, "imageProcessor">, most = 64) {
     this.#process = imageProcessor;
     this.#most = most;
   }

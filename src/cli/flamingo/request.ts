@@ -36,7 +36,7 @@ export type FlamingoTask = "caption" | "vqa";
 const [MOST_PICTURES, MOST_SHOTS] = [1024, 64];
 
 /** How to get a folder, for messages. */
-export const HOW_TO_GET_A_FOLDER = "flamboyance train smollm2-digits makes one";
+export const HOW_TO_GET_A_FOLDER = "flamboyance train smollm2-digits and train kosmos-digits make one";
 
 /** A demonstration of the command line: the question is that of the query. */
 export interface GivenDemonstration {
@@ -118,7 +118,7 @@ export function flamingoRequest(
   pictures: readonly string[],
 ): FlamingoRequest {
   if (!values.model)
-    throw new UsageError(`${task} needs --model FOLDER, an OpenFlamingo; ${HOW_TO_GET_A_FOLDER}`);
+    throw new UsageError(`${task} needs --model FOLDER, an OpenFlamingo or a Kosmos; ${HOW_TO_GET_A_FOLDER}`);
   if (values["language-model"] === "") throw new UsageError("--language-model is empty; name a folder");
   if (pictures.length === 0 || pictures.includes(""))
     throw new UsageError(`${task} takes one picture or several: PNG or JPEG files`);

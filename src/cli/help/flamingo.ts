@@ -1,9 +1,10 @@
 // The help texts of `flamboyance caption` and `flamboyance vqa`.
 
 const options = (more: string): string => `Options
-  --model FOLDER      the OpenFlamingo (required): open-flamingo.json and the
-                      trained weights; flamboyance train smollm2-digits makes
-                      one
+  --model FOLDER      the model (required): an OpenFlamingo, which has
+                      open-flamingo.json, or a Kosmos, which has kosmos.json;
+                      flamboyance train smollm2-digits and train kosmos-digits
+                      make one
   --language-model F  another folder of its language model
 ${more}  --demos PATH        demonstrations: a file with one JSON object a line, or a
                       folder that has demonstrations.jsonl
@@ -29,9 +30,10 @@ ${more}  --demos PATH        demonstrations: a file with one JSON object a line,
   --json              print one document, at the end
   --top K             with --json: K alternatives of each token`;
 
-const IMAGES = `In a text <image> is a token in whose place a picture stands. The text up to the
-next <image> sees that picture, and no other. No space follows it: a space would
-be a token of its own.`;
+const IMAGES = `In a text <image> is a token in whose place a picture stands. In an OpenFlamingo
+the text up to the next <image> sees that picture, and no other; no space follows
+it: a space would be a token of its own. In a Kosmos all text behind a picture
+sees it. A Kosmos has no --attend, --text-only, --dtype and --language-model.`;
 
 const STATUS = `Exit status
   0 answered   2 a file or a backend cannot be used   3 usage
@@ -42,7 +44,8 @@ export const CAPTION = `flamboyance caption PICTURE… --model FOLDER: captions 
 PICTURE is a PNG or JPEG file; each gets a caption of its own. The prompt is
 <image>Output: as in the evaluation of open-flamingo, behind the demonstrations,
 if there are any: <image>Output:CAPTION<|endofchunk|>. The caption ends there,
-at the next Output, or after --max-tokens.
+at the next Output, or after --max-tokens. A Kosmos is given <image>An image of,
+and its caption ends with the text.
 
 ${IMAGES}
 
@@ -66,7 +69,8 @@ PICTURE is a PNG or JPEG file; each is asked about by itself. The prompt is
 <image>Question:TEXT Short answer: as in the evaluation of open-flamingo, behind
 the demonstrations, if there are any. The answer ends at <|endofchunk|>, at
 Question, Answer, Short or a comma with a space behind it, or after
---max-tokens.
+--max-tokens. A Kosmos is given <image>Question: TEXT Answer: and its answer ends
+with the text, at Question: or at Answer:
 
 ${IMAGES}
 

@@ -12,6 +12,7 @@ Usage
   flamboyance inspect                   serve a page that draws masks
   flamboyance bench                     measure how fast the backends are
   flamboyance train digits              train a small Flamingo on digits
+  flamboyance train kosmos-digits       train a small Kosmos, and a Flamingo
   flamboyance train perceiver-digits    train a small Perceiver IO on digits
   flamboyance train perceiver-flow      train a Perceiver IO to see motion
   flamboyance train smollm2-digits      teach a language model to see digits

@@ -27,9 +27,47 @@ Exit status
 Example
   flamboyance train digits --quick --seed 3
 
-Other tasks: flamboyance train perceiver-digits --help
+Other tasks: flamboyance train kosmos-digits --help
+             flamboyance train perceiver-digits --help
              flamboyance train perceiver-flow --help
              flamboyance train smollm2-digits --help
+`;
+
+export const TRAIN_KOSMOS = `flamboyance train kosmos-digits: trains a small Kosmos on text with pictures of
+handwritten digits
+
+An image tower learns to classify digits. Then, with the tower frozen, a
+resampler and a Magneto decoder learn documents with one to three pictures
+before, between and behind the text: captions, and questions about one of several
+pictures. Each picture is four positions of the sequence. At the end the model
+captions held-out digits, swapped and blanked ones too, and answers questions.
+
+With --compare a FlamingoPaLM of about the same size, whose gated layers attend
+to the pictures, learns the same documents, and both are reported side by side.
+
+--out DIR holds the folder of the Kosmos, which flamboyance caption and vqa
+read, ten held-out pictures, report.md and reach.svg: which positions a change of
+each picture changes.
+
+Options
+  --compare           train FlamingoPaLM on the same documents too
+  --seed N            the seed of weights and data (default: 1); may be repeated:
+                      the report has every seed, DIR the model of the first
+  --steps N           steps of 24 documents each (default: 800)
+  --vision-steps N    steps of the image tower (default: 600)
+  --held-out N        measure on the first N held-out digits (default: 299)
+  --backend NAME      auto (default: simd where it runs, else reference), simd
+                      or reference
+  --out DIR           (default: flamboyance-kosmos-digits)
+  --report FILE       write the results between <!-- evidence --> and
+                      <!-- end --> of a Markdown file, or to a new one
+  --json              print one document instead of lines and a report
+
+Exit status
+  0 trained   2 a file or a backend is broken   3 usage   130 stopped by Ctrl-C
+
+Example
+  flamboyance train kosmos-digits --compare --seed 1 --seed 2 --out run
 `;
 
 export const TRAIN_PERCEIVER = `flamboyance train perceiver-digits: trains a small Perceiver IO on handwritten

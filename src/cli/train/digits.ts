@@ -142,7 +142,7 @@ async function runDigits(values: Values, backend: Backend): Promise<void> {
   };
   checkFolder(run, PHASES); // [digits.fresh]
   saveDigitsModel(join(out, "model.safetensors"), run.model);
-  writeReport(values, digitsMarkdown(finished), gatesPicture(finished.history));
+  writeReport(values, digitsMarkdown(finished), { name: "gates.svg", svg: gatesPicture(finished.history) });
   if (json) writeJson(digitsDocument(finished));
   else await show(run, finished, out);
 }
@@ -155,7 +155,7 @@ export async function trainDigitsTask(args: readonly string[]): Promise<number> 
   }
   if (positionals.length !== 1 || positionals[0] !== "digits")
     throw new UsageError(
-      `train takes one task, "digits", or in front of its options "perceiver-digits", "perceiver-flow" or "smollm2-digits", not "${positionals.join(" ")}"`,
+      `train takes one task, "digits", or in front of its options "kosmos-digits", "perceiver-digits", "perceiver-flow" or "smollm2-digits", not "${positionals.join(" ")}"`,
     );
   const backend = await openBackend(values.backend);
   try {

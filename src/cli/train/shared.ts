@@ -41,6 +41,13 @@ interface Files {
   readonly resume: boolean;
 }
 
+/** Refuses a document without a place for the report, and makes its folder. */
+export function checkReport(report: string | undefined): void {
+  if (report === undefined) return;
+  withResults(report, "");
+  createFolder(dirname(report));
+}
+
 /** Prepares the folder of a run; the results of an earlier run are removed unless there are checkpoints to continue from. */
 export function beginRun(
   { out, report, resume }: Files,
@@ -48,10 +55,7 @@ export function beginRun(
   results: readonly string[],
 ): void {
   folderOption("out", out);
-  if (report !== undefined) {
-    withResults(report, ""); // refuses a document without a place for the report
-    createFolder(dirname(report));
-  }
+  checkReport(report);
   endOnSignals(out);
   if (hasCheckpoint) return;
   if (resume)
@@ -59,14 +63,14 @@ export function beginRun(
   for (const name of results) removeFile(join(out, name)); // [digits.fresh] [smollm2Digits.resume]
 }
 
-/** Writes the chart of the gates and the report, which also takes its place in the document of --report. */
+/** Writes a chart and the report, which also takes its place in the document of --report. */
 export function writeReport(
   { out, report }: Pick<Files, "out" | "report">,
   markdown: string,
-  gates: string,
+  chart: { readonly name: string; readonly svg: string },
 ): void {
   const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-  writeFile(join(out, "gates.svg"), bytesOf(gates)); // [digits.gates-picture]
+  writeFile(join(out, chart.name), bytesOf(chart.svg)); // [digits.gates-picture]
   writeFile(join(out, "report.md"), bytesOf(`${markdown}\n`));
   if (report !== undefined) writeFile(report, bytesOf(withResults(report, markdown))); // [digits.report] [smollm2Digits.report]
 }

@@ -139,7 +139,8 @@ async function runSmol(values: Values, folder: string, backend: Backend): Promis
   const { seed } = run;
   const times = { seconds, processorSeconds: (user + system) / 1e6 };
   const finished: SmolReport = { seed, backend: backend.name, ...times, ...trained, ...evidence };
-  writeReport(values, smolMarkdown(finished), gatesPicture(finished.history, finished.firstLayer)); // [smollm2Digits.report]
+  const gates = { name: "gates.svg", svg: gatesPicture(finished.history, finished.firstLayer) };
+  writeReport(values, smolMarkdown(finished), gates); // [smollm2Digits.report]
   if (json) writeJson(smolDocument(finished));
   else await show(run, finished, out);
 }

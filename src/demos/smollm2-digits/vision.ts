@@ -1,6 +1,7 @@
 // A small image tower of CLIP, trained as a classifier of digits with a head that is thrown away, and its folder in the form of transformers.
 import { createFolder, writeFile } from "#host";
 import type { Image } from "../../io/images/image.ts";
+import { encodePng } from "../../io/images/png/write.ts";
 import {
   clipPreprocessing,
   type ImagePreprocessing,
@@ -58,8 +59,18 @@ export function pictureImage({ pixels }: Picture): Image {
   return { width: SIDE, height: SIDE, channels: 3, data };
 }
 
+/** Held-out pictures that are written as files. */
+const PICTURES = 10;
+
+/** Writes the first of several pictures as PNG files, whose names have their digits. */
+export async function savePictures(folder: string, pictures: readonly Picture[]): Promise<void> {
+  createFolder(folder);
+  for (const [i, picture] of pictures.slice(0, PICTURES).entries())
+    writeFile(`${folder}/${i}-${NUMBERS[picture.digit]}.png`, await encodePng(pictureImage(picture)));
+}
+
 /** The steps from a photograph to what the tower takes: the middle of the image, 8×8 pixels. */
-const PREPROCESSING: ImagePreprocessing = { ...clipPreprocessing(SIDE), normalization: NORMALIZATION };
+export const PREPROCESSING: ImagePreprocessing = { ...clipPreprocessing(SIDE), normalization: NORMALIZATION };
 
 /** From a photograph to what the tower takes. */
 const imageProcessor = (image: Image): Tensor<"c h w"> => preprocessImage(image, PREPROCESSING).pixels;

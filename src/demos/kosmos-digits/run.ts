@@ -1,0 +1,108 @@
+// A complete run: for each seed the image tower, then the models on the same documents, each followed by its evidence.
+import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import type { Kosmos } from "../../models/kosmos/kosmos.ts";
+import { initialize, stateDict } from "../../nn/state-dict.ts";
+import { weightsDigest } from "../../training/weights-digest.ts";
+import { BLANK, type Digits, type Picture } from "../digits/data.ts";
+import { embeddings } from "../digits/embeddings.ts";
+import { classifierAccuracy, digitClassifier, pictureTensors } from "../smollm2-digits/vision.ts";
+import { evidenceOf, type ReaderEvidence } from "./evidence.ts";
+import { flamingoReader } from "./flamingo.ts";
+import { digitsKosmos, kosmosReader } from "./kosmos.ts";
+import type { Reader, ReaderName } from "./reader.ts";
+import { type Plan, trainReader, trainTower } from "./training.ts";
+
+export interface KosmosDigitsRun {
+  readonly digits: Digits;
+  readonly tokenizer: Tokenizer;
+  readonly plan: Plan;
+  readonly backend: Backend;
+  /** Whether FlamingoPaLM is trained on the same documents. */
+  readonly compare: boolean;
+  /** Seconds of processor time since any moment, of all threads together. */
+  readonly clock: () => number;
+}
+
+export interface PhaseStep {
+  readonly seed: number;
+  readonly phase: "vision" | ReaderName;
+  /** The number of steps taken, and of all steps of the phase. */
+  readonly step: number;
+  readonly of: number;
+  readonly loss: number;
+}
+
+export interface ReaderResult extends ReaderEvidence {
+  readonly name: ReaderName;
+  /** Numbers that are trained on documents. */
+  readonly parameters: number;
+  /** Processor time of a step, in seconds. */
+  readonly secondsPerStep: number;
+  /** Mean losses since the entry before. */
+  readonly losses: readonly { readonly step: number; readonly loss: number }[];
+}
+
+export interface SeedResult {
+  readonly seed: number;
+  /** The accuracy of the image tower's own classifier, which captions cannot be expected to exceed. */
+  readonly classifier: number;
+  /** Whether training on documents changed no weight of the tower. */
+  readonly towerUnchanged: boolean;
+  readonly readers: readonly ReaderResult[];
+}
+
+const LOSS_EVERY = 100;
+
+/** Trains one model, and measures it. */
+async function* trainedReader(
+  run: KosmosDigitsRun,
+  seed: number,
+  reader: Reader,
+  features: Awaited<ReturnType<typeof embeddings>>,
+): AsyncGenerator<PhaseStep, ReaderResult> {
+  const { digits, tokenizer, backend, clock } = run;
+  const { documents } = run.plan;
+  const losses: { step: number; loss: number }[] = [];
+  let recent: number[] = [];
+  const begin = clock();
+  for await (const { step, loss } of trainReader(reader, { ...run, seed }, features, documents)) {
+    recent.push(loss);
+    if (step % LOSS_EVERY === 0 || step === documents.steps) {
+      losses.push({ step, loss: recent.reduce((sum, one) => sum + one, 0) / recent.length });
+      recent = [];
+    }
+    yield { seed, phase: reader.name, step, of: documents.steps, loss };
+  }
+  const secondsPerStep = (clock() - begin) / documents.steps;
+  const state = stateDict(reader.model);
+  const parameters = reader.names.reduce((sum, name) => sum + (state.get(name)?.size ?? 0), 0);
+  const evidence = await evidenceOf({ reader, tokenizer, features, backend }, digits.heldOut);
+  return { name: reader.name, parameters, secondsPerStep, losses, ...evidence };
+}
+
+/** Trains and measures with one seed, and yields each step. */
+export async function* trainSeed(
+  run: KosmosDigitsRun,
+  seed: number,
+): AsyncGenerator<PhaseStep, { readonly result: SeedResult; readonly kosmos: Kosmos }> {
+  const { digits, plan, backend, compare } = run;
+  const classifier = digitClassifier(seed);
+  const { tower } = classifier;
+  const kosmos = digitsKosmos(tower);
+  initialize(kosmos, seed); // also the tower, which the next phase trains
+  for await (const { step, loss } of trainTower(classifier, { ...run, seed }, plan.vision))
+    yield { seed, phase: "vision", step, of: plan.vision.steps, loss };
+  const encoder = {
+    model: tower,
+    encode: (pictures: readonly Picture[]) => tower.forward(pictureTensors(pictures)),
+  };
+  const features = await embeddings(encoder, [...digits.train, ...digits.heldOut, BLANK], backend);
+  const before = weightsDigest(tower);
+  const readers: ReaderResult[] = [];
+  for (const reader of [kosmosReader(kosmos), ...(compare ? [flamingoReader(seed)] : [])])
+    readers.push(yield* trainedReader(run, seed, reader, features));
+  const towerUnchanged = weightsDigest(tower) === before; // [kosmosDigits.frozen]
+  const accuracy = await classifierAccuracy(classifier, digits.heldOut, backend);
+  return { result: { seed, classifier: accuracy, towerUnchanged, readers }, kosmos };
+}
