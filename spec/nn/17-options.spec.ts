@@ -723,6 +723,11 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   concatPositions: [true],
   sineOnly: [true],
   learningRate: [0.5, 0, 1e9],
+  "lion.learningRate": [0.5, 1e9],
+  decoupledWeightDecay: [true],
+  clipThreshold: [0.5, 1e9],
+  min8bitSize: [0, 1e9],
+  in32Bits: [[]],
   weightDecay: [0.5, 0, 1e9],
   momentum: [0.5, 0, 1e9],
   dampening: [0.5, 0, 1e9, -1], // torch does not restrict it
