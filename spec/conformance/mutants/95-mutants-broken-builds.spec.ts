@@ -13,6 +13,7 @@ import { defaults } from "../../support/broken-builds/defaults.ts";
 import { edges } from "../../support/broken-builds/edges.ts";
 import { images } from "../../support/broken-builds/images.ts";
 import { kernels } from "../../support/broken-builds/kernels.ts";
+import { kosmosBuilds } from "../../support/broken-builds/kosmos.ts";
 import { languageModels } from "../../support/broken-builds/language-models.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
 
@@ -26,6 +27,7 @@ const all: readonly BrokenBuild[] = [
   ...optAndGptJ,
   ...mosaicMpt,
   ...magneto,
+  ...kosmosBuilds,
 ];
 const BACKENDS: readonly BackendName[] = ["float64", "float16", "simd", "gpu cpu"];
 
@@ -41,6 +43,7 @@ function folderOf(name: string): string {
     "torch",
     "torchscale",
     "torchscale-4d1e0e8",
+    "kosmosx",
   ]
     .map((source) => join("golden/cases", source, name))
     .find((folder) => existsSync(folder));
