@@ -292,6 +292,13 @@ test("[kosmosfolder.tokenizer] another end than the tokenizer's is refused", asy
   expect(await problemOf(folder)).toContain("eos has the id 1 in the tokenizer, and 5 in kosmos.json");
 });
 
+test("[kosmosfolder.processor] images of another size than the tower's are refused", async () => {
+  const folder = saved(kosmos(), clipPreprocessing(5));
+  expect(await problemOf(folder)).toContain("images have 5 × 5 pixels after it, and the tower takes 4 × 4");
+  const high = saved(kosmos(), { ...clipPreprocessing(4), crop: { height: 8, width: 4 } });
+  expect(await problemOf(high)).toContain("images have 8 × 4 pixels");
+});
+
 test("[kosmosfolder.processor] the steps of the file are read, and CLIP's without a file; open_clip's are not written", async () => {
   const steps = { ...clipPreprocessing(4, 4), filter: "lanczos" as const, scale: 0.5, normalization: null };
   const folder = saved(kosmos(), steps);
@@ -304,7 +311,7 @@ test("[kosmosfolder.processor] the steps of the file are read, and CLIP's withou
   for (const changed of [
     { ...steps, crop: null },
     { ...steps, resize: null },
-    { ...steps, resize: { width: 5, height: 4 }, crop: { width: 3, height: 4 }, scale: null },
+    { ...steps, resize: { width: 5, height: 4 }, crop: { width: 4, height: 4 }, scale: null },
     { ...steps, convert: "never" as const, normalization: { mean: [1, 2, 3], std: [4, 5, 6] } },
   ]) {
     saveKosmos(folder, kosmos(), { tokenizer: TOKENIZER, preprocessing: changed });

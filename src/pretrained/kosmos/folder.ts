@@ -128,13 +128,18 @@ async function kosmosTokenizer(folder: string, { options, decoder }: Kosmos): Pr
   return tokenizer;
 }
 
-/** The preprocessing of a folder: that of its file, or CLIP's. */
-function preprocessingOf(folder: string, side: number): ImagePreprocessing {
+/** The preprocessing of a folder: that of its file, or CLIP's. Throws a LoadError for images of another size than the tower's. */
+function preprocessingOf(folder: string, { imageSize }: CLIPVisionTransformer): ImagePreprocessing {
   const file = `${folder}/${PROCESSOR}`;
   const json = readJson(file);
-  return json === null
-    ? clipPreprocessing(side)
-    : clipImageProcessor(json, { file, field: "", rule: "config.fields" }); // [kosmosfolder.processor]
+  const [height, width] = imageSize;
+  if (json === null) return clipPreprocessing(height);
+  const steps = clipImageProcessor(json, { file, field: "", rule: "config.fields" }); // [kosmosfolder.processor]
+  const { crop } = steps;
+  if (crop === null || (crop.height === height && crop.width === width)) return steps;
+  throw new LoadError(
+    `${file}: images have ${crop.height} × ${crop.width} pixels after it, and the tower takes ${height} × ${width}; give crop_size the size of the tower  [kosmosfolder.processor]`,
+  );
 }
 
 /** A tower of another folder. Throws a LoadError for one whose tokens have another width. */
@@ -181,7 +186,7 @@ export async function loadKosmos(folder: string, options: LoadKosmosOptions = {}
     const usual = { ignore: tower ? [TOWER] : [POSITION_IDS] }; // [kosmosfolder.weights] [kosmosfolder.tower]
     const report = loadStateDict(model, file, { usual, optional: tower ? [TOWER] : [] });
     const tokenizer = await kosmosTokenizer(folder, model);
-    const preprocessing = tower?.preprocessing ?? preprocessingOf(folder, model.clip_model.imageSize[0]);
+    const preprocessing = tower?.preprocessing ?? preprocessingOf(folder, model.clip_model);
     const imageProcessor = (image: Image | DecodedImage) => preprocessImage(image, preprocessing).pixels;
     return { model, tokenizer, imageProcessor, preprocessing, settings, report, file: path, close };
   } catch (error) {
