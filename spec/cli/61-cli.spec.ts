@@ -150,7 +150,7 @@ const COMMANDS = [
   "data",
 ];
 
-const TASKS = ["digits", "perceiver-digits", "perceiver-flow", "smollm2-digits"];
+const TASKS = ["digits", "kosmos-digits", "perceiver-digits", "perceiver-flow", "smollm2-digits"];
 
 test.each([
   [["--help"]],

@@ -31,9 +31,10 @@ ${more}  --demos PATH        demonstrations: a file with one JSON object a line,
   --top K             with --json: K alternatives of each token`;
 
 const IMAGES = `In a text <image> is a token in whose place a picture stands. In an OpenFlamingo
-the text up to the next <image> sees that picture, and no other; no space follows
-it: a space would be a token of its own. In a Kosmos all text behind a picture
-sees it. A Kosmos has no --attend, --text-only, --dtype and --language-model.`;
+the text up to the next <image> sees that picture, and no other; no space
+follows it: a space would be a token of its own. In a Kosmos all text behind a
+picture sees it. A Kosmos has no --attend, --text-only, --dtype and
+--language-model.`;
 
 const STATUS = `Exit status
   0 answered   2 a file or a backend cannot be used   3 usage
@@ -69,8 +70,8 @@ PICTURE is a PNG or JPEG file; each is asked about by itself. The prompt is
 <image>Question:TEXT Short answer: as in the evaluation of open-flamingo, behind
 the demonstrations, if there are any. The answer ends at <|endofchunk|>, at
 Question, Answer, Short or a comma with a space behind it, or after
---max-tokens. A Kosmos is given <image>Question: TEXT Answer: and its answer ends
-with the text, at Question: or at Answer:
+--max-tokens. A Kosmos is given <image>Question: TEXT Answer: and its answer
+ends with the text, at Question: or at Answer:
 
 ${IMAGES}
 

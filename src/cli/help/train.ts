@@ -38,21 +38,23 @@ handwritten digits
 
 An image tower learns to classify digits. Then, with the tower frozen, a
 resampler and a Magneto decoder learn documents with one to three pictures
-before, between and behind the text: captions, and questions about one of several
-pictures. Each picture is four positions of the sequence. At the end the model
-captions held-out digits, swapped and blanked ones too, and answers questions.
+before, between and behind the text: captions, and questions about one of
+several pictures. Each picture is four vectors in the sequence. At the end the
+model captions held-out digits, swapped and blanked ones too, and answers
+questions.
 
 With --compare a FlamingoPaLM of about the same size, whose gated layers attend
 to the pictures, learns the same documents, and both are reported side by side.
 
 --out DIR holds the folder of the Kosmos, which flamboyance caption and vqa
-read, ten held-out pictures, report.md and reach.svg: which positions a change of
-each picture changes.
+read, ten held-out pictures, report.md and reach.svg: which positions a change
+of each picture changes.
 
 Options
   --compare           train FlamingoPaLM on the same documents too
-  --seed N            the seed of weights and data (default: 1); may be repeated:
-                      the report has every seed, DIR the model of the first
+  --seed N            the seed of weights and data (default: 1); may be
+                      repeated: the report has every seed, DIR the model of the
+                      first
   --steps N           steps of 24 documents each (default: 800)
   --vision-steps N    steps of the image tower (default: 600)
   --held-out N        measure on the first N held-out digits (default: 299)
