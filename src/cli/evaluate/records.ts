@@ -1,0 +1,128 @@
+// The file of an evaluation: a line on what is evaluated, a line for each example, and the scores at the end. A run that was ended goes on behind the
+// last whole line, so that the file has the same bytes as that of a run from beginning to end.
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
+import { createFolder, fromBytes, kindOf, systemReason } from "#host";
+import { linesOf } from "../../evaluation/data/lines.ts";
+import type { ExampleRecord } from "../../evaluation/runs/examples.ts";
+import { type JsonObject, parseJson } from "../../io/json.ts";
+import { LoadError } from "../../tensor/errors.ts";
+
+/** The largest file that is read. */
+const MOST_BYTES = 2 ** 30;
+const DEPTH = 6;
+
+const encoder = new TextEncoder();
+
+/** Throws a LoadError for an error of the operating system. */
+function attempt<T>(path: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    const reason = systemReason(error);
+    if (reason === null) throw error;
+    throw new LoadError(`cannot write ${path}: ${reason}`);
+  }
+}
+
+/** The lines of a file that are whole, and the bytes that they take. */
+interface Whole {
+  readonly lines: readonly JsonObject[];
+  readonly size: number;
+}
+
+function wholeLines(path: string, bytes: Uint8Array): Whole {
+  const lines: JsonObject[] = [];
+  const size = bytes.lastIndexOf(10) + 1;
+  for (const { number, bytes: line } of linesOf(fromBytes(bytes.slice(0, size))))
+    lines.push(parseJson(line ?? new Uint8Array(), `${path}, line ${number}`, DEPTH, "evaluate.file"));
+  return { lines, size };
+}
+
+const lineOf = (line: object): Uint8Array => encoder.encode(`${JSON.stringify(line)}\n`);
+
+const isBeginning = (bytes: Uint8Array, of: Uint8Array): boolean =>
+  bytes.length <= of.length && bytes.every((byte, i) => byte === of[i]);
+
+/** The first setting in which two headers differ. */
+function difference(before: JsonObject, now: JsonObject): string | null {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  return names.find((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name])) ?? null;
+}
+
+export class Records {
+  readonly #path: string;
+  readonly #descriptor: number;
+  /** Records that the file had when it was opened. */
+  readonly found: readonly ExampleRecord[];
+  /** Whether the file has its scores. */
+  readonly isComplete: boolean;
+
+  /** Opens a file, or goes on with one. Throws a LoadError if it is that of another evaluation. */
+  constructor(path: string, header: JsonObject) {
+    this.#path = path;
+    createFolder(dirname(path));
+    const isNew = kindOf(path) === "nothing";
+    if (!isNew && kindOf(path) !== "file")
+      throw new LoadError(`cannot write ${path}: it is not a file; name one with --out`);
+    this.#descriptor = attempt(path, () => openSync(path, isNew ? "wx+" : "r+"));
+    try {
+      const bytes = this.#read();
+      const { lines, size } = wholeLines(path, bytes);
+      const [first, ...rest] = lines;
+      const known = first && "evaluation" in first ? (first.evaluation as JsonObject) : null;
+      const other = known === null ? null : difference(known, header);
+      const isBegun = first !== undefined || isBeginning(bytes, lineOf({ evaluation: header }));
+      if (!isBegun || (first && known === null) || other !== null)
+        throw new LoadError(
+          `${path} is not of this evaluation${other === null ? "" : `: its "${other}" is another`}; remove it, or name another file with --out`,
+        );
+      attempt(path, () => ftruncateSync(this.#descriptor, size)); // [runs.resume]
+      this.#at = size;
+      if (!first) this.#append({ evaluation: header });
+      this.isComplete = rest.some((line) => "scores" in line);
+      this.found = rest.filter((line) => "example" in line) as unknown as ExampleRecord[];
+    } catch (error) {
+      closeSync(this.#descriptor);
+      throw error;
+    }
+  }
+
+  /** Where the next line is written. */
+  #at = 0;
+
+  #read(): Uint8Array {
+    const parts: Buffer[] = [];
+    for (let at = 0; at <= MOST_BYTES; ) {
+      const part = Buffer.allocUnsafe(2 ** 20);
+      const count = attempt(this.#path, () => readSync(this.#descriptor, part, 0, part.length, at));
+      if (count === 0) return Buffer.concat(parts);
+      parts.push(part.subarray(0, count));
+      at += count;
+    }
+    throw new LoadError(`${this.#path} is larger than 1 GiB; name another file with --out`);
+  }
+
+  #append(line: object): void {
+    const bytes = lineOf(line);
+    attempt(this.#path, () => {
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(this.#descriptor, bytes, done, bytes.length - done, this.#at + done);
+    });
+    this.#at += bytes.length;
+  }
+
+  add(record: ExampleRecord): void {
+    this.#append(record);
+  }
+
+  /** The end of the file. */
+  finish(scores: object): void {
+    this.#append({ scores });
+    attempt(this.#path, () => fsyncSync(this.#descriptor));
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+}
