@@ -148,6 +148,7 @@ const COMMANDS = [
   "caption",
   "vqa",
   "data",
+  "evaluate",
 ];
 
 const TASKS = ["digits", "kosmos-digits", "perceiver-digits", "perceiver-flow", "smollm2-digits"];

@@ -17,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   conform: async () => (await import("./commands/conform.ts")).conform,
   data: async () => (await import("./data/command.ts")).data,
   digits: async () => (await import("./commands/digits.ts")).digits,
+  evaluate: async () => (await import("./evaluate/command.ts")).evaluate,
   inspect: async () => (await import("./commands/inspect.ts")).inspect,
   mask: async () => (await import("./commands/mask.ts")).mask,
   perceiver: async () => (await import("./commands/perceiver.ts")).perceiver,

@@ -23,6 +23,9 @@ Usage
                                         caption pictures with an OpenFlamingo
   flamboyance vqa PICTURE… --model FOLDER --question TEXT
                                         answer a question about pictures
+  flamboyance evaluate --model FOLDER --task TASK --data FILE
+                                        score a model on captions, questions
+                                        or choices
   flamboyance data TASK …               data sets of KOSMOS-1; files of samples:
                                         check, mix and pack them
   flamboyance --version | --help | COMMAND --help

@@ -64,4 +64,6 @@ export interface ExampleRecord {
   /** For "rank": the sum and the mean of the log-probabilities of the tokens of each choice. */
   readonly sums?: readonly number[];
   readonly means?: readonly number[];
+  /** Why the example could not be used; such a record has no answer. */
+  readonly leftOut?: string;
 }

@@ -1,0 +1,199 @@
+// flamboyance evaluate
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { openFile } from "#host";
+import type { ReadSample } from "../../evaluation/data/samples.ts";
+import {
+  type Example,
+  type ExampleRecord,
+  examplesOf,
+  KIND_OF_TASK,
+} from "../../evaluation/runs/examples.ts";
+import { type Metric, metricsOf } from "../../evaluation/runs/metrics.ts";
+import { drawnShots } from "../../evaluation/runs/shots.ts";
+import { resolved } from "../../io/paths.ts";
+import type { Backend } from "../../kernels/backend.ts";
+import { counted } from "../../masks/sentences.ts";
+import { LoadError, messageOf, RuleError } from "../../tensor/errors.ts";
+import { columnsFrom, tables } from "../../terminal/table.ts";
+import { readArguments } from "../arguments.ts";
+import { openBackend } from "../backends.ts";
+import { type Opened, openReading } from "../data/reading.ts";
+import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
+import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping.ts";
+import { recordOf } from "./answering.ts";
+import { EVALUATE } from "./help.ts";
+import { type EvaluatedModel, evaluatedModel } from "./models.ts";
+import { Records } from "./records.ts";
+import { EVALUATE_OPTIONS, type EvaluateRequest, evaluateRequest } from "./request.ts";
+
+/** Bytes of a file that are hashed at a time. */
+const CHUNK = 2 ** 20;
+
+function digestOf(path: string): string {
+  const [source, hash] = [openFile(path), createHash("sha256")];
+  for (let at = 0; at < source.size; at += CHUNK)
+    hash.update(source.read(at, Math.min(source.size, at + CHUNK)));
+  source.close();
+  return hash.digest("hex");
+}
+
+/** The examples of a file, with the paths of their images from here. Throws a LoadError if there is none. */
+function examplesIn({ task }: EvaluateRequest, file: string, reading: Opened): Example[] {
+  const samples: Iterable<ReadSample> = reading.samples(file, [KIND_OF_TASK[task]]);
+  const found = examplesOf(task, samples);
+  reading.progress.clear();
+  if (found.length === 0)
+    throw new LoadError(`${file} has no example for ${task}, which is a ${KIND_OF_TASK[task]} a line`);
+  return found.map((one) => ({
+    ...one,
+    image: one.image === null ? null : resolved(dirname(file), one.image),
+  }));
+}
+
+/** The file of a run; without --out records are kept in memory. */
+interface Kept {
+  readonly found: readonly ExampleRecord[];
+  readonly add: (record: ExampleRecord) => void;
+  readonly finish: (scores: object) => void;
+  readonly close: () => void;
+}
+
+function keptIn({ out, ...request }: EvaluateRequest): Kept {
+  if (out === undefined) return { found: [], add: () => {}, finish: () => {}, close: () => {} };
+  const { model, task, data, demos, shots, seed, limit = null, generation, backend } = request;
+  const digests = { dataDigest: digestOf(data), demosDigest: digestOf(demos) };
+  const settings = { model, task, data, demos, ...digests, shots, seed, limit, backend };
+  const { maxTokens, beams = 1 } = generation;
+  const records = new Records(out, { ...settings, maxTokens, beams });
+  return {
+    found: records.found,
+    add: (record) => records.add(record),
+    finish: (scores) => {
+      if (!records.isComplete) records.finish(scores);
+    },
+    close: () => records.close(),
+  };
+}
+
+interface Run {
+  readonly request: EvaluateRequest;
+  readonly examples: readonly Example[];
+  /** Examples among which demonstrations are drawn. */
+  readonly pool: readonly Example[];
+  readonly reading: Opened;
+  readonly model: EvaluatedModel;
+  readonly backend: Backend;
+  readonly signal: AbortSignal;
+}
+
+/** The record of one example. One that cannot be used has the reason in it. */
+async function evaluated(run: Run, at: number): Promise<ExampleRecord> {
+  const { request, examples, pool, reading, model, backend, signal } = run;
+  const { task, data, demos, shots, seed, generation } = request;
+  const example = examples[at] as Example;
+  const own = data === demos ? at : null;
+  const shown = drawnShots(pool.length, { shots, seed, example: at, own }).flatMap((i) => pool[i] ?? []);
+  const begun = { example: at, line: example.line, demonstrations: shown.map(({ line }) => line) };
+  try {
+    const answering = { task, model, generation, backend, signal };
+    return { ...begun, ...(await recordOf(answering, shown, example)) };
+  } catch (error) {
+    if (signal.aborted || !(error instanceof LoadError || error instanceof RuleError)) throw error;
+    const problem = `${data}, line ${example.line}: ${messageOf(error)}`;
+    reading.leftOut.add(data, { line: example.line, problem });
+    return { ...begun, leftOut: problem };
+  }
+}
+
+/** The scores of a run, and how many examples have none. */
+interface Scores {
+  readonly examples: number;
+  readonly leftOut: number;
+  readonly metrics: readonly Metric[];
+}
+
+function scoresOf(
+  { task }: EvaluateRequest,
+  examples: readonly Example[],
+  records: readonly ExampleRecord[],
+): Scores {
+  const used = records.filter(({ leftOut }) => leftOut === undefined);
+  const asked = used.map(({ example }) => examples[example] as Example);
+  const metrics = used.length === 0 ? [] : metricsOf(task, asked, used);
+  return { examples: used.length, leftOut: records.length - used.length, metrics };
+}
+
+function report(
+  { task, shots }: EvaluateRequest,
+  { examples, leftOut, metrics }: Scores,
+  lines: number,
+): string {
+  const heads = ["", "score", "95 % interval"].map(
+    (head, i) => ({ head: [head], align: i > 0 ? "right" : "left" }) as const,
+  );
+  const rows = metrics.map(({ name, mean, low, high }) => [
+    name,
+    mean.toFixed(4),
+    `${low.toFixed(4)} to ${high.toFixed(4)}`,
+  ]);
+  const paint = paintOn(process.stdout);
+  const title = `${task}, ${counted(shots, "demonstration")}, ${counted(examples, "example")}`;
+  const left = [
+    ...(leftOut > 0 ? [`${counted(leftOut, "example")} left out`] : []),
+    ...(lines > 0 ? [`${counted(lines, "line")} of the files left out`] : []),
+  ];
+  const table = tables(columnsFrom(heads, rows), paint, widthOn(process.stdout));
+  return [paint(title, "strong"), ...table, ...left].join("\n");
+}
+
+async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopping): Promise<number> {
+  const reading = openReading(request.stop);
+  const all = examplesIn(request, request.data, reading);
+  const pool = request.demos === request.data ? all : examplesIn(request, request.demos, reading);
+  const lines = reading.leftOut.count;
+  drawnShots(pool.length, { ...request, example: 0, own: request.demos === request.data ? 0 : null });
+  const examples = all.slice(0, request.limit);
+  const kept = keptIn(request);
+  try {
+    const records = [...kept.found];
+    const isDone = records.length >= examples.length;
+    const model = isDone ? null : await evaluatedModel(request.model);
+    try {
+      for (let at = records.length; model && at < examples.length; at++) {
+        reading.progress.step(at, examples.length, "examples");
+        const record = await evaluated({ request, examples, pool, reading, model, backend, signal }, at);
+        kept.add(record);
+        records.push(record);
+      }
+    } finally {
+      reading.progress.clear();
+      model?.close();
+    }
+    const scores = scoresOf(request, examples, records);
+    kept.finish(scores);
+    const { model: folder, task, data, shots, seed } = request;
+    if (request.json) writeJson({ model: folder, task, data, shots, seed, ...scores, linesLeftOut: lines });
+    else writeOut(`${report(request, scores, lines)}\n`);
+    if (scores.examples === 0) writeError("flamboyance: no example could be used\n");
+    return scores.examples === 0 ? 2 : 0;
+  } finally {
+    kept.close();
+  }
+}
+
+export async function evaluate(args: readonly string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, EVALUATE_OPTIONS);
+  if (values.help) {
+    writeOut(EVALUATE);
+    return 0;
+  }
+  const request = evaluateRequest(values, positionals);
+  const stopping = stoppedBySignals();
+  const backend = await openBackend(request.backend, request.threads);
+  try {
+    return await untilStopped(stopping, () => run(request, backend, stopping));
+  } finally {
+    await backend.close();
+  }
+}

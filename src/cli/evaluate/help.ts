@@ -1,0 +1,37 @@
+// The help text of `flamboyance evaluate`.
+
+export const EVALUATE = `flamboyance evaluate --model FOLDER --task TASK --data FILE: scores a model
+
+Tasks, and the lines of FILE
+  caption  {"image": "cat.png", "caption": "a cat"}: CIDEr-D, exact match;
+           captions of one image are its references
+  vqa      {"image": "cat.png", "question": "How many?", "answers": ["one"]}:
+           VQA accuracy, exact match, F1; a language model needs no image
+  rank     {"context": "The man", "choices": ["went.", "blue."], "answer": 0}:
+           accuracy, by the sum and by the mean of log-probabilities
+
+FOLDER is that of an OpenFlamingo (open-flamingo.json), of a Kosmos (kosmos.json)
+or of a language model (config.json). Examples that cannot be used, because a
+line is none or a picture is missing, are named, left out and counted.
+
+Options
+  --shots K           demonstrations before each example (default: 0)
+  --demos FILE        where they are drawn from (default: FILE itself, without
+                      the example)
+  --seed N            the seed of the draws (default: 1)
+  --limit N           only the first N examples
+  --max-tokens N      of an answer (default: 20)
+  --beams N           answers by beam search, without a length penalty
+  --out FILE          keep every answer; a run that was ended goes on there
+  --stop              end at the first example that cannot be used
+  --backend NAME, --threads N
+                      as write does
+  --json              print one document
+
+Exit status
+  0 scored   2 a file cannot be used   3 usage   130 stopped by Ctrl-C
+
+Example
+  flamboyance evaluate --model flamboyance-smollm2-digits --task caption \\
+    --data captions.jsonl --shots 2 --out captions.results.jsonl
+`;

@@ -1,0 +1,75 @@
+// The arguments of `flamboyance evaluate`.
+import { TASKS, type TaskName } from "../../evaluation/runs/examples.ts";
+import type { WriteOptions } from "../../writing/write-text.ts";
+import { oneOf, optionalWhole, type readArguments, wholeOption } from "../arguments.ts";
+import { UsageError } from "../usage-error.ts";
+import { COMPUTATION_OPTIONS, type Computation, computationOf } from "../write/request.ts";
+
+export const EVALUATE_OPTIONS = {
+  model: { type: "string" },
+  task: { type: "string" },
+  data: { type: "string" },
+  demos: { type: "string" },
+  shots: { type: "string", default: "0" },
+  seed: { type: "string", default: "1" },
+  limit: { type: "string" },
+  "max-tokens": { type: "string", default: "20" },
+  beams: { type: "string", default: "1" },
+  out: { type: "string" },
+  stop: { type: "boolean", default: false },
+  backend: COMPUTATION_OPTIONS.backend,
+  threads: COMPUTATION_OPTIONS.threads,
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
+
+export type EvaluateValues = ReturnType<typeof readArguments<typeof EVALUATE_OPTIONS>>["values"];
+
+export interface EvaluateRequest extends Computation {
+  readonly model: string;
+  readonly task: TaskName;
+  readonly data: string;
+  /** The file of the demonstrations; by default that of the examples. */
+  readonly demos: string;
+  readonly shots: number;
+  readonly seed: number;
+  readonly limit: number | undefined;
+  readonly generation: WriteOptions;
+  readonly out: string | undefined;
+  /** Whether the first example that cannot be used ends the run. */
+  readonly stop: boolean;
+  readonly json: boolean;
+}
+
+const needed = (values: EvaluateValues, option: "model" | "task" | "data", what: string): string => {
+  const value = values[option];
+  if (value === undefined || value === "") throw new UsageError(`evaluate needs --${option} ${what}`);
+  return value;
+};
+
+/** The request of a command line. Throws a UsageError that names the option and the remedy. */
+export function evaluateRequest(values: EvaluateValues, positionals: readonly string[]): EvaluateRequest {
+  if (positionals.length > 0)
+    throw new UsageError(`evaluate takes options only, not "${positionals[0]}"; files are named by --data`);
+  const task = oneOf("task", needed(values, "task", TASKS.join(" | ")), TASKS);
+  const data = needed(values, "data", "FILE.jsonl");
+  const beams = wholeOption("beams", values.beams, 1, 64);
+  if (task === "rank" && beams > 1) throw new UsageError("--beams generates answers; rank scores choices");
+  return {
+    model: needed(values, "model", "FOLDER, an OpenFlamingo, a Kosmos or a language model"),
+    task,
+    data,
+    demos: values.demos ?? data,
+    shots: wholeOption("shots", values.shots, 0, 64),
+    seed: wholeOption("seed", values.seed),
+    limit: optionalWhole("limit", values.limit, 1),
+    generation: {
+      maxTokens: wholeOption("max-tokens", values["max-tokens"], 1, 4096),
+      ...(beams > 1 ? { beams, lengthPenalty: 0 } : {}),
+    },
+    out: values.out,
+    stop: values.stop,
+    ...computationOf(values),
+    json: values.json,
+  };
+}
