@@ -1,0 +1,244 @@
+// The executable half of 69-evaluate.md. The language model is a Markov chain whose log-probabilities are those of its table.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { drawnShots } from "../../../src/evaluation/runs/shots.ts";
+import { flamboyance } from "../../support/fixtures/command.ts";
+import {
+  bytesOf,
+  chainOf,
+  END,
+  idOf,
+  writeChainFolder,
+} from "../../support/fixtures/folders/chain-folder.ts";
+import {
+  END_OF_CHUNK,
+  writeFlamingoFolder,
+  writePicture,
+} from "../../support/fixtures/folders/flamingo-folder.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
+
+const folder = temporary();
+const at = (name: string): string => join(folder, name);
+/** A file of the workspace with an object on each line. */
+function fileOf(name: string, lines: readonly object[]): string {
+  writeFileSync(at(name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  return at(name);
+}
+
+const chain = chainOf(
+  [bytesOf("x "), [...bytesOf(":k"), END], bytesOf("? ")],
+  [
+    [
+      idOf(" "),
+      [
+        [idOf("a"), 0.5],
+        [idOf("b"), 0.3],
+        [idOf("c"), 0.2],
+      ],
+    ],
+    [
+      idOf("a"),
+      [
+        [idOf("d"), 0.1],
+        [END, 0.9],
+      ],
+    ],
+    [
+      idOf("b"),
+      [
+        [idOf("e"), 0.9],
+        [END, 0.1],
+      ],
+    ],
+  ],
+);
+beforeAll(async () => {
+  writeChainFolder(at("chain"), { chain });
+  await writeFlamingoFolder(at("flamingo"), chainOf([[...bytesOf(':"a dog'), END_OF_CHUNK]], []), 0);
+  for (const [i, name] of ["one.png", "two.png"].entries()) await writePicture(at(name), i + 1);
+});
+
+const run = (model: string, task: string, data: string, ...more: string[]) =>
+  flamboyance(
+    "evaluate",
+    "--model",
+    at(model),
+    "--task",
+    task,
+    "--data",
+    data,
+    "--backend",
+    "reference",
+    ...more,
+  );
+const recordsIn = (path: string) =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+const choices = () =>
+  fileOf("choices.jsonl", [
+    { context: "x", choices: ["a", "b", "c"], answer: 0 },
+    { context: "x", choices: ["ad", "be", "c"], answer: 1 },
+    { context: "x", choices: ["b", "ad"], answer: 1 },
+  ]);
+
+describe("choices", () => {
+  test("[runs.choices] the log-probabilities of a choice are those of a space and its tokens", () => {
+    const out = at("choices.out");
+    rmSync(out, { force: true });
+    const { status, stderr } = run("chain", "rank", choices(), "--out", out);
+    expect([status, stderr]).toEqual([0, ""]);
+    const [, first, second, third, { scores }] = recordsIn(out);
+    // The space is certain behind x, so that the sums are those of the letters.
+    const logs = (...ps: number[]) => ps.map(Math.log);
+    const close = (given: number[], wanted: number[]) => {
+      expect(given.length).toBe(wanted.length);
+      for (const [i, value] of given.entries()) expect(value).toBeCloseTo(wanted[i] ?? 0, 5);
+    };
+    close(first.sums, logs(0.5, 0.3, 0.2));
+    close(second.sums, logs(0.05, 0.27, 0.2));
+    close(
+      second.means,
+      logs(0.05, 0.27, 0.2).map((sum, i) => sum / ([3, 3, 2][i] ?? 0)),
+    );
+    close(third.sums, logs(0.3, 0.05));
+    // By the sum the third one is wrong: b has 0.3. By the mean as well: ln 0.3 / 2 = −0.60, ln 0.05 / 3 = −1.
+    expect(scores.metrics.map(({ mean }: { mean: number }) => mean)).toEqual([2 / 3, 2 / 3]);
+  });
+
+  test("demonstrations are drawn from the file, and end with their right choice", () => {
+    const out = at("shots.out");
+    rmSync(out, { force: true });
+    run("chain", "rank", choices(), "--out", out, "--shots", "2", "--seed", "5");
+    const [header, ...records] = recordsIn(out);
+    expect(header.evaluation).toMatchObject({ shots: 2, seed: 5, task: "rank" });
+    for (const [example, record] of records.slice(0, 3).entries()) {
+      const drawn = drawnShots(3, { shots: 2, seed: 5, example, own: example });
+      expect(record.demonstrations).toEqual(drawn.map((i) => i + 1));
+      expect(record.sums.length).toBeGreaterThan(1);
+    }
+  });
+});
+
+test("questions are answered by a language model, and scored", () => {
+  const data = fileOf("questions.jsonl", [
+    { question: "Q", answers: ["k"] },
+    { question: "R", answers: ["a k."] },
+    { question: "S", answers: ["no"] },
+    { question: "T", image: "one.png", answers: ["k"] },
+  ]);
+  const { status, stdout, stderr } = run("chain", "vqa", data, "--json");
+  expect(status).toBe(0);
+  expect(stderr).toContain(`${data}, line 4: the model is a language model, which reads no images`);
+  const document = JSON.parse(stdout);
+  expect(document).toMatchObject({ task: "vqa", examples: 3, leftOut: 1, linesLeftOut: 0 });
+  const means = Object.fromEntries(
+    document.metrics.map(({ name, mean }: { name: string; mean: number }) => [name, mean]),
+  );
+  expect(means["exact match"]).toBeCloseTo(2 / 3, 12);
+});
+
+test("captions are generated behind demonstrations, and pictures that are missing or broken are left out", () => {
+  writeFileSync(at("broken.png"), "no picture");
+  const data = fileOf("captions.jsonl", [
+    { image: "one.png", caption: "a dog" },
+    { image: "two.png", caption: "two cats" },
+    { image: "none.png", caption: "nothing" },
+    { image: "broken.png", caption: "broken" },
+    { image: "one.png", caption: "the dog" },
+  ]);
+  const demos = fileOf("demos.jsonl", [{ image: "two.png", caption: "cats" }]);
+  const { status, stdout, stderr } = run("flamingo", "caption", data, "--demos", demos, "--shots", "1");
+  expect(status).toBe(0);
+  expect(stderr).toMatch(/captions\.jsonl, line 3: .*none\.png/);
+  expect(stderr).toMatch(/captions\.jsonl, line 4: .*broken\.png/);
+  expect(stdout).toContain("caption, 1 demonstration, 2 examples");
+  expect(stdout).toContain("2 examples left out");
+  expect(stdout).toMatch(/exact match +0\.5000/);
+  const stopped = run("flamingo", "caption", data, "--stop");
+  expect([stopped.status, stopped.stdout]).toEqual([2, ""]);
+  expect(stopped.stderr).toContain("line 3");
+});
+
+describe("the file of a run", () => {
+  const many = () =>
+    fileOf(
+      "many.jsonl",
+      Array.from({ length: 40 }, (_, i) => ({ context: "x", choices: ["a", "be", "c"], answer: i % 3 })),
+    );
+  const args = (out: string) => [
+    "evaluate",
+    "--model",
+    at("chain"),
+    "--task",
+    "rank",
+    "--data",
+    many(),
+    "--shots",
+    "1",
+    "--backend",
+    "reference",
+    "--out",
+    out,
+  ];
+
+  test("two runs leave the same bytes, and one that has its scores needs no model", () => {
+    const [first, second] = [at("first.out"), at("second.out")];
+    const { stdout } = flamboyance(...args(first));
+    flamboyance(...args(second));
+    expect(readFileSync(second)).toEqual(readFileSync(first));
+    expect(flamboyance(...args(first)).stdout).toBe(stdout);
+    expect(flamboyance(...args(first), "--seed", "2")).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('its "seed" is another'),
+    });
+  });
+
+  test("a run that is killed and continued leaves the same bytes", { timeout: 120_000 }, async () => {
+    const whole = at("whole.out");
+    flamboyance(...args(whole));
+    const killed = at("killed.out");
+    for (let lines = 0; lines < 42; ) {
+      const child = spawn(process.execPath, ["dist/cli/main.js", ...args(killed)], { stdio: "ignore" });
+      const ended = once(child, "exit");
+      const isDone = () => existsSync(killed) && readFileSync(killed, "utf8").split("\n").length > lines + 12;
+      while (child.exitCode === null && !isDone()) await new Promise((resolve) => setTimeout(resolve, 5));
+      child.kill("SIGKILL");
+      await ended;
+      lines = readFileSync(killed, "utf8").split("\n").length - 1;
+    }
+    expect(readFileSync(killed)).toEqual(readFileSync(whole));
+  });
+});
+
+test.each([
+  [[], "evaluate needs --task"],
+  [["--task", "x"], "--task is one of caption, vqa, rank"],
+  [["--task", "rank"], "evaluate needs --data"],
+  [["--task", "rank", "--data", "a.jsonl"], "evaluate needs --model"],
+  [["--task", "rank", "--data", "a", "--model", "b", "--beams", "2"], "--beams generates answers"],
+  [["--task", "vqa", "--data", "a", "--model", "b", "--shots", "-1"], "--shots"],
+  [["a.jsonl"], "evaluate takes options only"],
+])("evaluate %j is a mistake of usage", (args, message) => {
+  const { status, stdout, stderr } = flamboyance("evaluate", ...args);
+  expect([status, stdout]).toEqual([3, ""]);
+  expect(stderr).toContain(message);
+});
+
+test("files without examples, too many demonstrations, and folders that are none, are named", () => {
+  const data = choices();
+  const wrong = run("chain", "caption", data);
+  expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining("has no example for caption")]);
+  const few = run("chain", "rank", data, "--shots", "3");
+  expect([few.status, few.stderr]).toEqual([
+    2,
+    expect.stringContaining("there are 2 beside the example itself"),
+  ]);
+  const none = run("nothing", "rank", data);
+  expect([none.status, none.stderr]).toEqual([2, expect.stringContaining("there is no such folder")]);
+});
