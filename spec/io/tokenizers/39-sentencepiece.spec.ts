@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { readModelFile } from "../../../src/io/tokenizers/sentencepiece/model-file.ts";
 import { MAP_NAMES, namedMap } from "../../../src/io/tokenizers/sentencepiece/named-maps.ts";
 import { sentencePieceNormalizer } from "../../../src/io/tokenizers/sentencepiece/normalizer.ts";
+import { Message } from "../../../src/io/tokenizers/sentencepiece/protobuf.ts";
 import { PrefixIndex } from "../../../src/io/tokenizers/text/prefix-index.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
 
@@ -58,4 +59,28 @@ test("[sentencepiece.protobuf] [sentencepiece.file] every beginning of a file is
       expect(error).toBeInstanceOf(LoadError);
     }
   }
+});
+
+test("[sentencepiece.integers] integers of 64 bits are exact at both ends of zero", () => {
+  // field 1 as a varint: seven bits a byte, the lowest first, of a number modulo 2^64
+  const written = (value: bigint): Uint8Array => {
+    const bytes = [0x08];
+    let rest = BigInt.asUintN(64, value);
+    for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+    return Uint8Array.from([...bytes, Number(rest)]);
+  };
+  for (const value of [
+    0n,
+    1n,
+    127n,
+    300n,
+    2n ** 28n,
+    2n ** 40n + 5n,
+    2n ** 53n - 1n,
+    -1n,
+    -2n,
+    -(2n ** 31n),
+    -(2n ** 40n),
+  ])
+    expect(new Message(written(value), "numbers").integer(1, 7)).toBe(Number(value));
 });
