@@ -216,12 +216,109 @@ describe("the file of a run", () => {
   });
 });
 
+describe("another file in --out", () => {
+  const data = () => choices();
+  const whole = (): string[] => {
+    const out = at("own.out");
+    rmSync(out, { force: true });
+    run("chain", "rank", data(), "--out", out);
+    return readFileSync(out, "utf8").trimEnd().split("\n");
+  };
+  const record = { example: 0, line: 1, demonstrations: [], sums: [0, 0, 0], means: [0, 0, 0] };
+  const refused = "is not of this evaluation; remove the file, or name another one with --out";
+
+  test.each([
+    ["no record", { note: "mine" }],
+    ["the record of another example", { ...record, example: 1 }],
+    ["the record of another line", { ...record, line: 2 }],
+    ["a record without scores", { ...record, sums: [] }],
+    ["a record of another task", { ...record, answer: "a", sums: undefined, means: undefined }],
+    ["a record with a score that is none", { ...record, sums: [0, "0", 0] }],
+    ["a record with a field that is none", { ...record, more: 1 }],
+    ["scores before the end", { scores: {} }],
+  ])("[runs.resume] %s is refused, and the file stays as it is", (_, line) => {
+    const out = at("other.out");
+    const text = `${whole()[0]}\n${JSON.stringify(line)}\n`;
+    writeFileSync(out, text);
+    const { status, stdout, stderr } = run("chain", "rank", data(), "--out", out);
+    expect([status, stdout, stderr]).toEqual([2, "", `flamboyance: ${out}, line 2 ${refused}\n`]);
+    expect(readFileSync(out, "utf8")).toBe(text);
+  });
+
+  test("lines behind the scores, and lines that are no JSON, are refused", () => {
+    const [out, lines] = [at("behind.out"), whole()];
+    writeFileSync(out, `${[...lines, lines[1]].join("\n")}\n`);
+    expect(run("chain", "rank", data(), "--out", out).stderr).toContain(`line ${lines.length} ${refused}`);
+    writeFileSync(out, "# notes\n");
+    expect(run("chain", "rank", data(), "--out", out).stderr).toContain(`line 1 ${refused}`);
+  });
+
+  test("[runs.resume] records of other weights are not continued; without the model, scores are printed", () => {
+    writeChainFolder(at("changing"), { chain });
+    const out = at("changing.out");
+    rmSync(out, { force: true });
+    const { stdout } = run("changing", "rank", data(), "--out", out);
+    rmSync(at("changing"), { recursive: true });
+    expect(run("changing", "rank", data(), "--out", out)).toMatchObject({ status: 0, stdout });
+    writeChainFolder(at("changing"), { chain: chainOf([bytesOf("x a")]) });
+    const other = run("changing", "rank", data(), "--out", out);
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('"modelDigest" is another')]);
+  });
+
+  test("what is no file is named", () => {
+    const { status, stderr } = run("chain", "rank", data(), "--out", "/dev/null");
+    expect([status, stderr]).toEqual([2, expect.stringContaining("/dev/null: it is not a file; name one")]);
+  });
+});
+
+test("[shots.others] an example is none of its demonstrations, whatever the name of their file", () => {
+  const data = choices();
+  const copy = fileOf("copy.jsonl", []);
+  writeFileSync(copy, readFileSync(data));
+  for (const demos of [`${folder}/./choices.jsonl`, copy]) {
+    const out = at("names.out");
+    rmSync(out, { force: true });
+    const { status, stderr } = run("chain", "rank", data, "--demos", demos, "--shots", "2", "--out", out);
+    expect([status, stderr]).toEqual([0, ""]);
+    const shown = recordsIn(out).slice(1, 4);
+    expect(shown.map(({ demonstrations }) => demonstrations.toSorted())).toEqual([
+      [2, 3],
+      [1, 3],
+      [1, 2],
+    ]);
+  }
+});
+
+test("an example that cannot be used is named, also before a line that is none", () => {
+  const data = fileOf("both.jsonl", [
+    { image: "none.png", caption: "nothing" },
+    { image: "one.png", caption: "a dog" },
+    { note: "no sample" },
+  ]);
+  const { stdout, stderr } = run("flamingo", "caption", data);
+  expect(stderr).toMatch(/both\.jsonl, line 3: a sample has one of the fields/);
+  expect(stderr).toMatch(/both\.jsonl, line 1: .*none\.png/);
+  expect(stdout).toContain("1 example left out\n1 line of the files left out");
+});
+
+test("image tokens in contexts and choices are named", () => {
+  const data = fileOf("markers.jsonl", [
+    { context: "x <image>", choices: ["a", "b"], answer: 0 },
+    { context: "x", choices: ["a", "<|endofchunk|>"], answer: 0 },
+  ]);
+  const { status, stderr } = run("chain", "rank", data);
+  expect(status).toBe(2);
+  expect(stderr).toContain("line 1: the context contains <image>");
+  expect(stderr).toContain("line 2: a choice contains <|endofchunk|>");
+});
+
 test.each([
   [[], "evaluate needs --task"],
   [["--task", "x"], "--task is one of caption, vqa, rank"],
   [["--task", "rank"], "evaluate needs --data"],
   [["--task", "rank", "--data", "a.jsonl"], "evaluate needs --model"],
   [["--task", "rank", "--data", "a", "--model", "b", "--beams", "2"], "--beams generates answers"],
+  [["--task", "rank", "--data", "a", "--model", "b", "--max-tokens", "2"], "--max-tokens bounds generated"],
   [["--task", "vqa", "--data", "a", "--model", "b", "--shots", "-1"], "--shots"],
   [["a.jsonl"], "evaluate takes options only"],
 ])("evaluate %j is a mistake of usage", (args, message) => {

@@ -1,5 +1,5 @@
 // The commands of `flamboyance data` on files of samples, of 77-data.md.
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadTokenizer } from "../../../src/io/tokenizers/load.ts";
@@ -148,6 +148,14 @@ describe("data pack", () => {
     expect(status).toBe(0);
     expect(stderr).toContain("line 2 is a caption, and what is wanted is a text");
     expect(stderr).toContain("1 line left out");
+  });
+
+  test("files without any text are named, and nothing is written", () => {
+    const file = fileOf("captions.jsonl", '{"image": "a.png", "caption": "b"}');
+    const out = join(folder, "none.packed.jsonl");
+    const { status, stderr } = flamboyance("data", "pack", file, "--tokenizer", TOKENIZER, "--out", out);
+    expect([status, existsSync(out)]).toEqual([2, false]);
+    expect(stderr).toContain(`${file}: there is no text to pack`);
   });
 });
 

@@ -27,6 +27,12 @@ const problemOf = (line: string): string => {
 };
 
 describe("files of JSON lines", () => {
+  test("[data.lines] lines of spaces are passed over; lines of zeros and other control characters are not", () => {
+    expect(read(' \t\r\n\n{"text": "a"}\r\n').map(({ line }) => line)).toEqual([3]);
+    const found = read('\0\0\0\n\x01\n\f\n{"text": "a"}');
+    expect(found.map((one) => "problem" in one)).toEqual([true, true, true, false]);
+  });
+
   test("[data.lines] lines are those of the text, whatever the length of lines and chunks", () => {
     fc.assert(
       fc.property(
@@ -243,6 +249,7 @@ describe("mixtures", () => {
     expect(first(1)).toEqual(first(1));
     expect(first(1)).not.toEqual(first(2));
     expect(refusal(() => mixture([1, 0], 1).next()).message).toContain("above 0");
+    expect(refusal(() => mixture([1e308, 1e308], 1).next()).message).toContain("write smaller weights");
     expect(refusal(() => mixture([], 1).next()).message).toContain("at least one weight");
   });
 

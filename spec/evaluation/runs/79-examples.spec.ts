@@ -119,9 +119,13 @@ describe("the file of an evaluation", () => {
     demonstrations: [2],
     answer: "ä",
   });
+  const expected = {
+    task: "vqa" as const,
+    examples: [0, 1, 2].map((line) => ({ line, image: null, question: "q", texts: ["ä"], right: 0 })),
+  };
   /** Writes a file from wherever it is to its end, and returns how many records it had. */
   function run(path: string): number {
-    const records = new Records(path, header);
+    const records = new Records(path, header, expected);
     const found = records.found.length;
     if (!records.isComplete) {
       for (let i = found; i < 3; i++) records.add(record(i));
@@ -149,19 +153,19 @@ describe("the file of an evaluation", () => {
     const path = join(folder, "other.jsonl");
     run(path);
     const before = readFileSync(path);
-    expect(() => new Records(path, { ...header, seed: 2 })).toThrow('its "seed" is another');
-    expect(() => new Records(path, { ...header, shots: 2 })).toThrow('its "shots" is another');
+    expect(() => new Records(path, { ...header, seed: 2 }, expected)).toThrow('its "seed" is another');
+    expect(() => new Records(path, { ...header, shots: 2 }, expected)).toThrow('its "shots" is another');
     expect(readFileSync(path)).toEqual(before);
     const text = join(folder, "text.jsonl");
     writeFileSync(text, '{"text": "a"}\n');
-    expect(() => new Records(text, header)).toThrow("is not of this evaluation");
+    expect(() => new Records(text, header, expected)).toThrow("is not of this evaluation");
     writeFileSync(text, "no json\n");
-    expect(() => new Records(text, header)).toThrow("is not JSON");
+    expect(() => new Records(text, header, expected)).toThrow("line 1 is not of this evaluation");
     expect(readFileSync(text, "utf8")).toBe("no json\n");
     writeFileSync(text, "a note"); // no whole line at all
-    expect(() => new Records(text, header)).toThrow("is not of this evaluation");
+    expect(() => new Records(text, header, expected)).toThrow("is not of this evaluation");
     expect(readFileSync(text, "utf8")).toBe("a note");
     mkdirSync(join(folder, "folder"));
-    expect(() => new Records(join(folder, "folder"), header)).toThrow("it is not a file");
+    expect(() => new Records(join(folder, "folder"), header, expected)).toThrow("it is not a file");
   });
 });

@@ -145,3 +145,8 @@ describe("captions", () => {
     expect(refusal(() => cider([{ candidate: "a", references: ["a"] }, bare])).message).toContain("image 1");
   });
 });
+
+test("[score.best-answer] the number of right answers has no bound", () => {
+  const right = Array.from({ length: 300_000 }, (_, i) => `number${i}`);
+  expect([bestOf(f1, "number299999", right), bestOf(exactMatch, "none", right)]).toEqual([1, 0]);
+});

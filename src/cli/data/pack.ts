@@ -4,6 +4,7 @@ import { packed } from "../../evaluation/data/packing.ts";
 import { loadTokenizer } from "../../io/tokenizers/load.ts";
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import { counted } from "../../masks/sentences.ts";
+import { LoadError } from "../../tensor/errors.ts";
 import { readArguments, wholeOption } from "../arguments.ts";
 import { writeError, writeJson, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
@@ -50,6 +51,10 @@ export async function pack(args: readonly string[]): Promise<number> {
       totals.ids += sequence.ids.length;
       yield encoder.encode(`${JSON.stringify(sequence)}\n`);
     }
+    if (totals.sequences === 0)
+      throw new LoadError(
+        `${files.join(", ")}: there is no text to pack; name a file with lines {"text": …}`,
+      );
   }
   writeFile(out, content());
   progress.clear();

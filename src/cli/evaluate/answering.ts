@@ -84,9 +84,10 @@ async function generated(answering: Answering, shown: readonly Example[], exampl
 /** The text of an example with choices, and what stands before them. */
 function contextOf(shown: readonly Example[], example: Example): PromptWithImages<string> {
   const all = [...shown, example];
+  for (const choice of example.texts) checkPromptText(choice, "a choice");
   const text = all.map((one, i) => {
     const words = i < shown.length ? `${one.question} ${rightText(one)} ` : one.question;
-    checkPromptText(words, `line ${one.line}`);
+    checkPromptText(words, i < shown.length ? `the demonstration of line ${one.line}` : "the context");
     return `${one.image === null ? "" : FLAMINGO_TOKENS.image}${words}`;
   });
   return { text: text.join(""), images: all.flatMap(({ image }) => (image === null ? [] : [image])) };
@@ -119,6 +120,8 @@ async function ranked(
     backend,
     signal,
   });
+  if (!sums.every(Number.isFinite))
+    throw new LoadError("a choice has a log-probability that is not finite; look for weights that are not");
   return { sums, means: sums.map((sum, i) => sum / (classes[i]?.length ?? 1)) };
 }
 

@@ -1,7 +1,7 @@
 // flamboyance evaluate
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
-import { openFile } from "#host";
+import { kindOf, listFiles, openFile } from "#host";
 import type { ReadSample } from "../../evaluation/data/samples.ts";
 import {
   type Example,
@@ -18,7 +18,7 @@ import { LoadError, messageOf, RuleError } from "../../tensor/errors.ts";
 import { columnsFrom, tables } from "../../terminal/table.ts";
 import { readArguments } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
-import { type Opened, openReading } from "../data/reading.ts";
+import { LeftOut, type Opened, openReading } from "../data/reading.ts";
 import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
 import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping.ts";
 import { recordOf } from "./answering.ts";
@@ -30,12 +30,22 @@ import { EVALUATE_OPTIONS, type EvaluateRequest, evaluateRequest } from "./reque
 /** Bytes of a file that are hashed at a time. */
 const CHUNK = 2 ** 20;
 
+/** Files of weights. */
+const WEIGHTS = /\.(?:safetensors|bin|pt|pth)$/;
+
 function digestOf(path: string): string {
   const [source, hash] = [openFile(path), createHash("sha256")];
   for (let at = 0; at < source.size; at += CHUNK)
     hash.update(source.read(at, Math.min(source.size, at + CHUNK)));
   source.close();
   return hash.digest("hex");
+}
+
+/** A digest of the weights of a folder; none if the folder is not there. */
+function digestOfModel(folder: string): { readonly modelDigest?: string } {
+  if (kindOf(folder) !== "folder") return {};
+  const weights = listFiles(folder).filter((path) => WEIGHTS.test(path));
+  return { modelDigest: createHash("sha256").update(weights.map(digestOf).join()).digest("hex") };
 }
 
 /** The examples of a file, with the paths of their images from here. Throws a LoadError if there is none. */
@@ -59,13 +69,13 @@ interface Kept {
   readonly close: () => void;
 }
 
-function keptIn({ out, ...request }: EvaluateRequest): Kept {
+function keptIn({ out, ...request }: EvaluateRequest, examples: readonly Example[]): Kept {
   if (out === undefined) return { found: [], add: () => {}, finish: () => {}, close: () => {} };
   const { model, task, data, demos, shots, seed, limit = null, generation, backend } = request;
-  const digests = { dataDigest: digestOf(data), demosDigest: digestOf(demos) };
+  const digests = { ...digestOfModel(model), dataDigest: digestOf(data), demosDigest: digestOf(demos) };
   const settings = { model, task, data, demos, ...digests, shots, seed, limit, backend };
   const { maxTokens, beams = 1 } = generation;
-  const records = new Records(out, { ...settings, maxTokens, beams });
+  const records = new Records(out, { ...settings, maxTokens, beams }, { task, examples });
   return {
     found: records.found,
     add: (record) => records.add(record),
@@ -81,7 +91,10 @@ interface Run {
   readonly examples: readonly Example[];
   /** Examples among which demonstrations are drawn. */
   readonly pool: readonly Example[];
-  readonly reading: Opened;
+  /** Whether these are the examples themselves. */
+  readonly isOwnPool: boolean;
+  /** Examples that could not be used. */
+  readonly leftOut: LeftOut;
   readonly model: EvaluatedModel;
   readonly backend: Backend;
   readonly signal: AbortSignal;
@@ -89,10 +102,10 @@ interface Run {
 
 /** The record of one example. One that cannot be used has the reason in it. */
 async function evaluated(run: Run, at: number): Promise<ExampleRecord> {
-  const { request, examples, pool, reading, model, backend, signal } = run;
-  const { task, data, demos, shots, seed, generation } = request;
+  const { request, examples, pool, isOwnPool, leftOut, model, backend, signal } = run;
+  const { task, data, shots, seed, generation } = request;
   const example = examples[at] as Example;
-  const own = data === demos ? at : null;
+  const own = isOwnPool ? at : null;
   const shown = drawnShots(pool.length, { shots, seed, example: at, own }).flatMap((i) => pool[i] ?? []);
   const begun = { example: at, line: example.line, demonstrations: shown.map(({ line }) => line) };
   try {
@@ -101,7 +114,7 @@ async function evaluated(run: Run, at: number): Promise<ExampleRecord> {
   } catch (error) {
     if (signal.aborted || !(error instanceof LoadError || error instanceof RuleError)) throw error;
     const problem = `${data}, line ${example.line}: ${messageOf(error)}`;
-    reading.leftOut.add(data, { line: example.line, problem });
+    leftOut.add(data, { line: example.line, problem });
     return { ...begun, leftOut: problem };
   }
 }
@@ -150,11 +163,14 @@ function report(
 async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopping): Promise<number> {
   const reading = openReading(request.stop);
   const all = examplesIn(request, request.data, reading);
-  const pool = request.demos === request.data ? all : examplesIn(request, request.demos, reading);
+  const { data, demos } = request;
+  const pool = demos === data ? all : examplesIn(request, demos, reading);
+  const isOwnPool = demos === data || digestOf(demos) === digestOf(data); // [shots.others]
   const lines = reading.leftOut.count;
-  drawnShots(pool.length, { ...request, example: 0, own: request.demos === request.data ? 0 : null });
+  drawnShots(pool.length, { ...request, example: 0, own: isOwnPool ? 0 : null });
   const examples = all.slice(0, request.limit);
-  const kept = keptIn(request);
+  const kept = keptIn(request, examples);
+  const leftOut = new LeftOut(request.stop, reading.progress);
   try {
     const records = [...kept.found];
     const isDone = records.length >= examples.length;
@@ -162,7 +178,10 @@ async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopp
     try {
       for (let at = records.length; model && at < examples.length; at++) {
         reading.progress.step(at, examples.length, "examples");
-        const record = await evaluated({ request, examples, pool, reading, model, backend, signal }, at);
+        const record = await evaluated(
+          { request, examples, pool, isOwnPool, leftOut, model, backend, signal },
+          at,
+        );
         kept.add(record);
         records.push(record);
       }
@@ -172,7 +191,7 @@ async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopp
     }
     const scores = scoresOf(request, examples, records);
     kept.finish(scores);
-    const { model: folder, task, data, shots, seed } = request;
+    const { model: folder, task, shots, seed } = request;
     if (request.json) writeJson({ model: folder, task, data, shots, seed, ...scores, linesLeftOut: lines });
     else writeOut(`${report(request, scores, lines)}\n`);
     if (scores.examples === 0) writeError("flamboyance: no example could be used\n");

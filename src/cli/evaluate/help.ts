@@ -6,7 +6,8 @@ Tasks, and the lines of FILE
   caption  {"image": "cat.png", "caption": "a cat"}: CIDEr-D, exact match;
            captions of one image are its references
   vqa      {"image": "cat.png", "question": "How many?", "answers": ["one"]}:
-           VQA accuracy, exact match, F1; a language model needs no image
+           VQA accuracy, exact match, F1; a language model needs no image.
+           VQA accuracy compares annotators: four answers alike make 1, one 0
   rank     {"context": "The man", "choices": ["went.", "blue."], "answer": 0}:
            accuracy, by the sum and by the mean of log-probabilities
 
@@ -16,11 +17,11 @@ is none or a picture is missing, are named, left out and counted.
 
 Options
   --shots K           demonstrations before each example (default: 0)
-  --demos FILE        where they are drawn from (default: FILE itself, without
-                      the example)
+  --demos FILE        where they are drawn from (default: the file of --data,
+                      without the example)
   --seed N            the seed of the draws (default: 1)
   --limit N           only the first N examples
-  --max-tokens N      of an answer (default: 20)
+  --max-tokens N      of a generated answer (default: 20)
   --beams N           answers by beam search, without a length penalty
   --out FILE          keep every answer; a run that was ended goes on there
   --stop              end at the first example that cannot be used

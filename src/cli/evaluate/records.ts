@@ -1,10 +1,11 @@
 // The file of an evaluation: a line on what is evaluated, a line for each example, and the scores at the end. A run that was ended goes on behind the
 // last whole line, so that the file has the same bytes as that of a run from beginning to end.
-import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { createFolder, fromBytes, kindOf, systemReason } from "#host";
 import { linesOf } from "../../evaluation/data/lines.ts";
-import type { ExampleRecord } from "../../evaluation/runs/examples.ts";
+import type { Example, ExampleRecord, TaskName } from "../../evaluation/runs/examples.ts";
+import { integer, list, number, optional, record, string } from "../../io/fields.ts";
 import { type JsonObject, parseJson } from "../../io/json.ts";
 import { LoadError } from "../../tensor/errors.ts";
 
@@ -31,12 +32,68 @@ interface Whole {
   readonly size: number;
 }
 
+const foreign = (path: string, line: number): LoadError =>
+  new LoadError(
+    `${path}, line ${line} is not of this evaluation; remove the file, or name another one with --out`,
+  );
+
 function wholeLines(path: string, bytes: Uint8Array): Whole {
   const lines: JsonObject[] = [];
   const size = bytes.lastIndexOf(10) + 1;
   for (const { number, bytes: line } of linesOf(fromBytes(bytes.slice(0, size))))
-    lines.push(parseJson(line ?? new Uint8Array(), `${path}, line ${number}`, DEPTH, "evaluate.file"));
+    try {
+      lines.push(parseJson(line ?? new Uint8Array(), path, DEPTH, "runs.resume"));
+    } catch {
+      throw foreign(path, number);
+    }
   return { lines, size };
+}
+
+const readers = {
+  example: integer,
+  line: integer,
+  demonstrations: list(integer),
+  answer: optional(string, undefined),
+  sums: optional(list(number), undefined),
+  means: optional(list(number), undefined),
+  leftOut: optional(string, undefined),
+};
+
+/** Whether a record has what the task keeps of an example, or the reason why there is nothing. */
+function isAnswered(
+  { answer, sums, means, leftOut }: ExampleRecord,
+  { texts }: Example,
+  task: TaskName,
+): boolean {
+  if (leftOut !== undefined) return answer === undefined && sums === undefined && means === undefined;
+  if (task !== "rank") return answer !== undefined;
+  return sums?.length === texts.length && means?.length === texts.length;
+}
+
+/** What the lines of a file behind its first one have to be. */
+export interface Expected {
+  readonly task: TaskName;
+  readonly examples: readonly Example[];
+}
+
+/** The records of the lines behind the first one. Throws a LoadError for a line that is no record of its example. [runs.resume] */
+function recordsIn(
+  path: string,
+  lines: readonly JsonObject[],
+  { task, examples }: Expected,
+): ExampleRecord[] {
+  return lines.map((json, i) => {
+    const example = examples[i];
+    const unread: string[] = [];
+    try {
+      const read = record<ExampleRecord>(readers)(json, { file: path, field: "", unread });
+      const isRight = read.example === i && read.line === example?.line && unread.length === 0;
+      if (example && isRight && isAnswered(read, example, task)) return read;
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+    }
+    throw foreign(path, i + 2);
+  });
 }
 
 const lineOf = (line: object): Uint8Array => encoder.encode(`${JSON.stringify(line)}\n`);
@@ -44,10 +101,14 @@ const lineOf = (line: object): Uint8Array => encoder.encode(`${JSON.stringify(li
 const isBeginning = (bytes: Uint8Array, of: Uint8Array): boolean =>
   bytes.length <= of.length && bytes.every((byte, i) => byte === of[i]);
 
-/** The first setting in which two headers differ. */
+/** The first setting in which two headers differ. A model that is not there any more differs in nothing. */
 function difference(before: JsonObject, now: JsonObject): string | null {
   const names = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-  return names.find((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name])) ?? null;
+  return (
+    names
+      .filter((name) => !(name === "modelDigest" && now[name] === undefined))
+      .find((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name])) ?? null
+  );
 }
 
 export class Records {
@@ -59,11 +120,11 @@ export class Records {
   readonly isComplete: boolean;
 
   /** Opens a file, or goes on with one. Throws a LoadError if it is that of another evaluation. */
-  constructor(path: string, header: JsonObject) {
+  constructor(path: string, header: JsonObject, expected: Expected) {
     this.#path = path;
     createFolder(dirname(path));
     const isNew = kindOf(path) === "nothing";
-    if (!isNew && kindOf(path) !== "file")
+    if (!isNew && !statSync(path).isFile())
       throw new LoadError(`cannot write ${path}: it is not a file; name one with --out`);
     this.#descriptor = attempt(path, () => openSync(path, isNew ? "wx+" : "r+"));
     try {
@@ -77,11 +138,13 @@ export class Records {
         throw new LoadError(
           `${path} is not of this evaluation${other === null ? "" : `: its "${other}" is another`}; remove it, or name another file with --out`,
         );
+      const last = rest.at(-1);
+      this.isComplete =
+        last !== undefined && "scores" in last && rest.length === expected.examples.length + 1;
+      this.found = recordsIn(path, this.isComplete ? rest.slice(0, -1) : rest, expected);
       attempt(path, () => ftruncateSync(this.#descriptor, size)); // [runs.resume]
       this.#at = size;
       if (!first) this.#append({ evaluation: header });
-      this.isComplete = rest.some((line) => "scores" in line);
-      this.found = rest.filter((line) => "example" in line) as unknown as ExampleRecord[];
     } catch (error) {
       closeSync(this.#descriptor);
       throw error;

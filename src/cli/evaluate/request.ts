@@ -13,7 +13,7 @@ export const EVALUATE_OPTIONS = {
   shots: { type: "string", default: "0" },
   seed: { type: "string", default: "1" },
   limit: { type: "string" },
-  "max-tokens": { type: "string", default: "20" },
+  "max-tokens": { type: "string" },
   beams: { type: "string", default: "1" },
   out: { type: "string" },
   stop: { type: "boolean", default: false },
@@ -55,6 +55,8 @@ export function evaluateRequest(values: EvaluateValues, positionals: readonly st
   const data = needed(values, "data", "FILE.jsonl");
   const beams = wholeOption("beams", values.beams, 1, 64);
   if (task === "rank" && beams > 1) throw new UsageError("--beams generates answers; rank scores choices");
+  if (task === "rank" && values["max-tokens"] !== undefined)
+    throw new UsageError("--max-tokens bounds generated answers; rank scores choices");
   return {
     model: needed(values, "model", "FOLDER, an OpenFlamingo, a Kosmos or a language model"),
     task,
@@ -64,7 +66,7 @@ export function evaluateRequest(values: EvaluateValues, positionals: readonly st
     seed: wholeOption("seed", values.seed),
     limit: optionalWhole("limit", values.limit, 1),
     generation: {
-      maxTokens: wholeOption("max-tokens", values["max-tokens"], 1, 4096),
+      maxTokens: wholeOption("max-tokens", values["max-tokens"] ?? "20", 1, 4096),
       ...(beams > 1 ? { beams, lengthPenalty: 0 } : {}),
     },
     out: values.out,

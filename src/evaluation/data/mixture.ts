@@ -22,9 +22,11 @@ const weightsCheck = passing(
   (value) => Array.isArray(value) && value.length > 0,
 );
 
+const finite = passing("a finite number; write smaller weights", Number.isFinite);
+
 /**
  * Draws indices of sources without end, each in proportion to its weight and independently of the others, from a seed. Throws a RuleError if a weight is
- * not above 0.
+ * not above 0, or their sum is not finite.
  */
 export function* mixture(weights: readonly number[], seed: number): Generator<number, never, undefined> {
   checkValue("mixture", "weights", weights, weightsCheck);
@@ -32,6 +34,7 @@ export function* mixture(weights: readonly number[], seed: number): Generator<nu
   checkValue("mixture", "seed", seed, whole(0, Number.MAX_SAFE_INTEGER));
   const { uniform } = generator(seed, "mixture"); // [mixture.seed]
   const total = weights.reduce((sum, weight) => sum + weight, 0);
+  checkValue("mixture", "the sum of the weights", total, finite);
   for (;;) {
     let left = uniform() * total; // [mixture.weights]
     const found = weights.findIndex((weight) => {

@@ -143,6 +143,8 @@ function sampleOf(json: Json, name: string, kinds: readonly SampleKind[] | null)
   return sample;
 }
 
+/** White space of JSON within a line. */
+const [TAB, CR, SPACE] = [9, 13, 32];
 /** Levels of nesting of a line. */
 const DEPTH = 4;
 
@@ -161,7 +163,7 @@ export function* samplesOf(
       yield { line, problem: `${place} is longer than 16 MB; split it  [data.long-lines]` };
       continue;
     }
-    if (bytes.every((byte) => byte <= 32)) continue; // [data.lines]
+    if (bytes.every((byte) => byte === SPACE || byte === TAB || byte === CR)) continue; // [data.lines]
     try {
       yield { line, sample: sampleOf(parseJson(bytes, place, DEPTH, RULE), place, kinds), bytes };
     } catch (error) {

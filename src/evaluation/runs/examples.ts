@@ -27,12 +27,13 @@ export interface Example {
 
 /** The captions of one image, which may be several samples, are one example, where its first sample is. [runs.examples] */
 function captions(samples: Iterable<ReadSample>): Example[] {
-  const byImage = new Map<string, Example>();
+  const byImage = new Map<string, Example & { readonly texts: string[] }>();
   for (const { line, sample } of samples) {
     if (sample.kind !== "caption") continue;
     const { image, caption } = sample;
-    const known = byImage.get(image) ?? { line, image, question: "", texts: [], right: 0 };
-    byImage.set(image, { ...known, texts: [...known.texts, caption] });
+    const known = byImage.get(image);
+    if (known) known.texts.push(caption);
+    else byImage.set(image, { line, image, question: "", texts: [caption], right: 0 });
   }
   return [...byImage.values()];
 }

@@ -36,5 +36,6 @@ export function f1(answer: string, right: string): number {
 /** The best score of an answer over several right ones; right answers without words count only if there is no other. */
 export function bestOf(score: typeof f1, answer: string, right: readonly string[]): number {
   const withWords = right.filter((one) => tokensOf(one).length > 0); // [score.best-answer]
-  return Math.max(...(withWords.length > 0 ? withWords : [""]).map((one) => score(answer, one)));
+  const compared = withWords.length > 0 ? withWords : [""];
+  return compared.reduce((best, one) => Math.max(best, score(answer, one)), 0);
 }
