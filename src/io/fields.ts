@@ -61,6 +61,15 @@ export const list =
   (value, at) =>
     array(value, at).map((item, i) => read(item, { ...at, field: `${at.field}[${i}]` }));
 
+/** A list of at most `most` items, which are counted before the first is read. */
+export const listUpTo =
+  <T>(most: number, read: Read<T>): Read<readonly T[]> =>
+  (value, at) => {
+    const items = array(value, at);
+    if (items.length > most) throw refuse(at, `has ${items.length} items, more than ${most}`);
+    return list(read)(items, at);
+  };
+
 export const shape: Read<Shape> = list(length);
 
 const inside = (at: FieldLocation, name: string): FieldLocation => ({

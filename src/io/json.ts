@@ -19,8 +19,9 @@ export function parseJson(bytes: Uint8Array, name: string, depth: number, rule =
   const refuse = (problem: string): LoadError => new LoadError(`${name} ${problem}  [${rule}]`);
   const text = utf8(bytes);
   if (text === null) throw refuse("is not valid UTF-8; write the file again");
-  const members = countMembers(text, depth);
-  if (members === null) throw refuse(`is nested more than ${depth} levels deep`);
+  const { members, values, tooDeep } = countsOf(text, depth);
+  if (tooDeep) throw refuse(`is nested more than ${depth} levels deep`);
+  if (values > MOST_VALUES) throw refuse(`has more than ${MOST_VALUES} values`);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -36,9 +37,21 @@ export function parseJson(bytes: Uint8Array, name: string, depth: number, rule =
   return clean;
 }
 
-/** The number of members `key: value` of all objects (colons outside strings); null if the nesting is deeper than `depth`. */
-function countMembers(text: string, depth: number): number | null {
+/** The most values of a document, lists and objects included: a tokenizer.json of 260,000 tokens and 580,000 merges has 2.3 million. */
+const MOST_VALUES = 2 ** 23;
+
+interface Counts {
+  /** Members `key: value` of all objects: colons outside strings. */
+  readonly members: number;
+  /** An upper bound of the number of values: commas, and brackets that open. */
+  readonly values: number;
+  readonly tooDeep: boolean;
+}
+
+/** Counts up to the first place that is too deep, or the first value that is too many. */
+function countsOf(text: string, depth: number): Counts {
   let members = 0;
+  let values = 1;
   let level = 0;
   let inString = false;
   for (let i = 0; i < text.length; i++) {
@@ -48,11 +61,15 @@ function countMembers(text: string, depth: number): number | null {
       else if (c === QUOTE) inString = false;
     } else if (c === QUOTE) inString = true;
     else if (c === COLON) members++;
-    else if (c === BRACE || c === BRACKET) level++;
-    else if (c === BRACE + 2 || c === BRACKET + 2) level--; // the closing ones
-    if (level > depth) return null;
+    else if (c === COMMA) values++;
+    else if (c === BRACE || c === BRACKET) {
+      level++;
+      values++;
+    } else if (c === BRACE + 2 || c === BRACKET + 2) level--; // the closing ones
+    if (level > depth) return { members, values, tooDeep: true };
+    if (values > MOST_VALUES) break;
   }
-  return members;
+  return { members, values, tooDeep: false };
 }
 
 /** The first constant outside strings that Python's json writes, and JSON does not have; null if there is none. */
@@ -70,7 +87,7 @@ function pythonConstant(text: string): string | null {
   return null;
 }
 
-const [QUOTE, BACKSLASH, COLON, BRACE, BRACKET] = [0x22, 0x5c, 0x3a, 0x7b, 0x5b];
+const [QUOTE, BACKSLASH, COLON, COMMA, BRACE, BRACKET] = [0x22, 0x5c, 0x3a, 0x2c, 0x7b, 0x5b];
 const [N, I] = [0x4e, 0x49];
 
 function withoutPrototypes(value: unknown, seen: { members: number }): Json {

@@ -78,6 +78,16 @@ test("[tokenizer.t5] the image tokens follow the vocabulary, and T5's special to
   expect(fast.tokens).toEqual(tokens);
 });
 
+// T5Tokenizer of transformers 4.57.6 on this model: 900 and 901 are the image tokens, 3 is "▁"
+test("[tokenizer.t5-decode] text between image tokens that has no characters has no space of its own, but at the end", async () => {
+  const { tokenizer } = await loadKosmosTokenizer(`${DATA}/t5`);
+  expect(tokenizer.decode([900, 3, 901])).toBe("<image> </image>");
+  expect(tokenizer.decode([900, 3, 3, 901])).toBe("<image> </image>");
+  expect(tokenizer.decode([3, 900])).toBe("<image>");
+  expect(tokenizer.decode([900, 3])).toBe("<image> ");
+  expect(tokenizer.decode([900, 1, 901])).toBe("<image> </s> </image>");
+});
+
 test("[tokenizer.t5-end] the end is added once, but by T5TokenizerFast always", async () => {
   const slow = (await loadKosmosTokenizer(`${DATA}/t5`)).tokenizer;
   const fast = (await loadKosmosTokenizer(`${DATA}/t5-fast`)).tokenizer;
@@ -170,6 +180,13 @@ test("[tokenizer.kosmos-presets] [tokenizer.files] [io.file-errors] a model of a
       ),
   ];
   for (const call of calls) await expect(call()).rejects.toThrow(/\[tokenizer\.kosmos-presets\]/);
+  const known = "begins, as the preset t5 with <pad> </s> <unk>, kosmos with <unk> <s> </s>";
+  await expect(calls[0]?.()).rejects.toThrow(
+    `this unigram model begins with "<unk>" "<s>" "</s>"; a tokenizer of Kosmos is a unigram model that ${known}, and t5 is wanted  [`,
+  );
+  await expect(calls[2]?.()).rejects.toThrow(
+    `begins with "<s>" "<unk>"; a tokenizer of Kosmos is a unigram model that ${known}  [`,
+  );
   const misspelt = loadKosmosTokenizer(`${DATA}/t5`, { preset: "T5" as "t5" });
   await expect(misspelt).rejects.toThrow(/"t5" or "kosmos"/);
   for (const preset of [undefined, "t5", "kosmos"] as const)

@@ -8,6 +8,8 @@ import {
   type Piece,
   type SentencePieceModel,
 } from "../../../src/io/tokenizers/sentencepiece/model.ts";
+import { readModelFile } from "../../../src/io/tokenizers/sentencepiece/model-file.ts";
+import { readPieces } from "../../../src/io/tokenizers/sentencepiece/pieces.ts";
 import { sentencePiecePipeline } from "../../../src/io/tokenizers/sentencepiece/pipeline.ts";
 import type { Tokenizer } from "../../../src/io/tokenizers/tokenizer.ts";
 import { RuleError } from "../../../src/tensor/errors.ts";
@@ -219,6 +221,9 @@ test("[tokenizer.special] [tokenizer.files] special tokens come from the configu
   expect([tokenizer.bos, tokenizer.eos, tokenizer.pad, tokenizer.unk]).toEqual([0, null, 1, null]);
   await expect(loadTokenizer(newFolder())).rejects.toThrow(/does not exist/);
   await expect(load({}, { "tokenizer.json": "[".repeat(100) })).rejects.toThrow(/levels deep/);
+  const lists = (count: number) => `{"a":[${"[],".repeat(count)}0]`; // each list and each comma counts, and no brace closes it
+  await expect(load({}, { "tokenizer.json": lists(2 ** 22) })).rejects.toThrow(/more than 8388608 values/);
+  await expect(load({}, { "tokenizer.json": lists(2 ** 22 - 2) })).rejects.toThrow(/is not JSON/);
 });
 
 test("[tokenizer.json] a field of another type is refused with its place", async () => {
@@ -323,6 +328,22 @@ test("[sentencepiece.pieces] pieces that SentencePiece refuses are refused", () 
   expect(refuse(["<unk>", 0, 2], ["", 0])).toThrow(/piece 1 is empty/);
   expect(refuse(["<unk>", 0, 2], ["<0x00>", 0, 6])).toThrow(/byte_fallback is false/);
   expect(refuse(["<unk>", 0, 2], ["a", Number.NaN])).toThrow(/the score NaN/);
+});
+
+test("[sentencepiece.pieces] too many pieces are refused before the first is read", () => {
+  const all = new Array(2 ** 19 + 1).fill(null); // no piece
+  expect(() => readPieces({ pieces: all }, "pieces.json")).toThrow(
+    /"pieces" has 524289 items, more than 524288/,
+  );
+  expect(() => readPieces({ pieces: all.slice(1) }, "pieces.json")).toThrow(/"pieces\[0\]" is missing/);
+  const wrong = [0x0a, 0x02, 0x08, 0x01]; // a piece whose text is a number
+  const many = (count: number) => Uint8Array.from({ length: 4 * count }, (_, i) => wrong[i % 4] ?? 0);
+  expect(() => readModelFile(many(2 ** 19 + 1), "m")).toThrow("m: 524289 pieces are more than 524288");
+  expect(() => readModelFile(many(2 ** 19), "m")).toThrow(/m: field 1 has another type/);
+  const fields = (count: number) =>
+    Uint8Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 0x0a : 0));
+  expect(() => readModelFile(fields(2 ** 20 + 1), "m")).toThrow(/m: a message has more than 1048576 fields/);
+  expect(() => readModelFile(fields(2 ** 20), "m")).toThrow(/1048576 pieces are more than/);
 });
 
 test("[sentencepiece.special] a model adds tokens only where the configuration says so", async () => {

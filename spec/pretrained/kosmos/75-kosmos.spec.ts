@@ -192,6 +192,10 @@ test("[kosmosfolder.settings] a member that is missing, unknown or refused is an
   expect(await problem(set("tokens", "pad", 1e9))).toContain("pad is 1000000000");
   expect(await problem(set("decoder", "heads", 3))).toContain("a width of 8 cannot be divided among 3 heads");
   expect(await problem(set("decoder", "layers", 1e6))).toContain("the settings have 1000003 layers");
+  // One more layer than the file has, with 16 tensors at least: there are no layers to be filled.
+  expect(await problem(set("decoder", "layers", 30))).toMatch(
+    /the settings have 33 layers, which have at least \d+ tensors, and the file of weights has \d+;/,
+  );
   expect(await problem(set("decoder", "vocab_size", 2 ** 25))).toContain("vocabSize is 33554432");
   expect(await problem(set("clip", "hidden_act", "tanhh"))).toContain('"clip.hidden_act"');
   expect(await problem(set("resampler", "heads", 0))).toContain("heads is 0");

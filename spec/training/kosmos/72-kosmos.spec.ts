@@ -8,6 +8,7 @@ import { LoadError } from "../../../src/tensor/errors.ts";
 import { flat, Int } from "../../../src/tensor/tensor.ts";
 import { shuffledOrder } from "../../../src/training/data-order.ts";
 import { accumulate } from "../../../src/training/gradient-maps.ts";
+import { kosmosTraining } from "../../../src/training/kosmos/behaviour.ts";
 import { loadKosmosRun, saveKosmosRun } from "../../../src/training/kosmos/run.ts";
 import {
   type KosmosStep,
@@ -240,6 +241,23 @@ describe("the loop", () => {
     expect(bits(runs[1].model)).toEqual(bits(runs[0].model));
   });
 
+  test.each([true, false])(
+    "[trainkosmos.checkpointing] layers are computed again only where it is asked for: %s",
+    async (gradientCheckpointing) => {
+      const model = tinyKosmos();
+      let asked = 0;
+      const { layerOutputs } = model;
+      Object.defineProperty(model, "layerOutputs", {
+        get: () => {
+          asked++;
+          return layerOutputs;
+        },
+      });
+      await all(tinyRun({ model, gradientCheckpointing, steps: 2 }));
+      expect(asked).toBe(gradientCheckpointing ? 2 : 0); // once for each micro-batch
+    },
+  );
+
   test("[trainkosmos.clip] gradients are scaled once, to the limit over the norm plus 1e-6", async () => {
     const free = await loopGradient({});
     const limit = free.step.norm / 3;
@@ -255,9 +273,16 @@ describe("the loop", () => {
   });
 
   test("[trainkosmos.frozen] the image tower keeps every bit but in its last layer; all else that the loss reaches changes", async () => {
-    const run = tinyRun();
+    const run = tinyRun({ model: tinyKosmos() });
     const before = bits(run.model);
-    await all(run);
+    const { gradients } = await lossAndGradients(() => run.model.loss(run.batch(0) as KosmosTrainingBatch), {
+      model: run.model,
+      names: run.optimizer.names,
+    });
+    const [first] = await all(run);
+    let squares = 0; // those of frozen parameters are not computed
+    for (const g of gradients.values()) for (const x of flat(g.data)) squares += x * x;
+    expect(first?.norm).toBeCloseTo(Math.sqrt(squares), 12);
     const changed = new Set(changedNames(before, bits(run.model)));
     const isTower = (name: string) => name.startsWith("clip_model.");
     expect(
@@ -295,7 +320,11 @@ describe("resuming", () => {
   ];
   test.each(options)("[trainkosmos.resume] after any step: %s", async (_, make) => {
     const straight = make();
+    const initial = bits(straight.model);
     const all4 = await all(straight);
+    expect(changedNames(initial, bits(straight.model))).toEqual(
+      expect.arrayContaining([...straight.optimizer.names]),
+    );
     for (let stop = 1; stop < straight.steps; stop++) {
       const path = join(workspace, `kosmos-${stop}.safetensors`);
       const first = make();
@@ -343,7 +372,9 @@ describe("untrained parameters", () => {
     const kept = await all({ ...shared, behaviour: { untrained: "kept" } });
     expect(kept[0]?.norm).toBeCloseTo(Math.sqrt(own + others), 12);
     expect(kept[1]?.norm).toBeCloseTo(Math.sqrt(own + 4 * others), 12); // twice the gradient, of which nothing was clipped
-    const usual = await all(shared);
+    const usual = await all({ ...shared, behaviour: { untrained: "none" } });
+    expect(kosmosTraining.untrained).toBe("none"); // the default
+    expect(await all(shared)).toEqual(usual);
     for (const step of usual) {
       expect(step.norm).toBeCloseTo(Math.sqrt(own), 12);
       expect(step.kept).toBeUndefined();

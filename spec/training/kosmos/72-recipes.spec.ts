@@ -1,5 +1,6 @@
 // The executable half of 72-recipes.md. Expected values: the arguments in train_kosmos.py and kosmosx/train.py, written down by hand; formulas; and
 // steps of the released classes and optimisers (golden/cases/kosmos-training).
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
 import { flat, type Shape, sizeOf, Tensor, view } from "../../../src/tensor/tensor.ts";
@@ -9,13 +10,16 @@ import {
   kosmosRecipes,
   recipeOptions,
 } from "../../../src/training/kosmos/recipes.ts";
+import { loadKosmosRun, saveKosmosRun } from "../../../src/training/kosmos/run.ts";
 import { trainKosmos } from "../../../src/training/kosmos/train.ts";
 import { trainable } from "../../../src/training/trainable.ts";
+import { temporary } from "../../support/fixtures/temporary.ts";
 import { worstOfKosmos } from "../../support/fixtures/training/kosmos-case.ts";
 import { bits } from "../../support/fixtures/training/tiny.ts";
 import { tinyBatch, tinyKosmos } from "../../support/fixtures/training/tiny-kosmos.ts";
 import { refusal } from "../../support/properties/refusals.ts";
 
+const workspace = temporary();
 const TOLERANCE = 1e-10;
 /** AdamW8bit works in float32: four units in the last place of the largest number. Its bytes are equal. */
 const IN_FLOAT32 = 2 ** -21;
@@ -225,6 +229,41 @@ describe("what a recipe gives to the loop", () => {
     expect(losses.at(-1)).toBeLessThan((losses[0] ?? 0) / 2);
     expect(bits(one)).not.toEqual(before);
   });
+
+  const choices = Object.keys(kosmosRecipes).flatMap((name) =>
+    [false, true].map((asPublished) => [name as KosmosRecipeName, asPublished] as const),
+  );
+  test.each(choices)(
+    "[trainkosmos.resume] after any step, %s, as published: %s",
+    async (name, asPublished) => {
+      const make = () => {
+        const one = tinyKosmos(7, 0.1);
+        const choice = { steps: 4, learningRate: 0.01, asPublished };
+        const batch = (position: number) => tinyBatch([position, position + 3]);
+        return { model: one, batch, steps: 4, dropoutSeed: 5, ...recipeOptions(one, name, choice) };
+      };
+      const partsOf = ({ model: one, optimizer }: ReturnType<typeof make>) => ({ model: one, optimizer });
+      const straight = make();
+      const initial = bits(straight.model);
+      const steps = [];
+      for await (const step of trainKosmos(straight)) steps.push(step);
+      const final = bits(straight.model);
+      expect(final).not.toEqual(initial);
+      for (const stop of [1, 2, 3]) {
+        const path = join(workspace, `${asPublished}-${stop}.safetensors`);
+        const first = make();
+        for await (const step of trainKosmos({ ...first, steps: stop }))
+          if (step.step === stop) saveKosmosRun(path, partsOf(first), step);
+        const second = make();
+        const rest = [];
+        for await (const step of trainKosmos({ ...second, from: loadKosmosRun(path, partsOf(second)) }))
+          rest.push(step);
+        expect(rest).toEqual(steps.slice(stop));
+        expect(bits(second.model)).toEqual(final);
+        expect(second.optimizer.state()).toEqual(straight.optimizer.state());
+      }
+    },
+  );
 
   test("[options.values] [options.known] other names and choices are refused", () => {
     expect(refusal(() => recipeOptions(model, "kosmos" as "paper")).message).toContain("name");

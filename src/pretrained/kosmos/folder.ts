@@ -153,12 +153,24 @@ function otherTower(path: string, settings: KosmosSettings): LoadedClip {
   );
 }
 
-/** Throws a LoadError for settings with more layers than the file has tensors, before these layers are made. */
-function checkLayers({ clip, decoder, resampler }: KosmosSettings, tensors: number, folder: string): void {
-  const layers = decoder.layers + resampler.depth + (clip.num_hidden_layers ?? 0);
-  if (layers > tensors)
+/** The least tensors of a layer of the decoder, the tower and the resampler. */
+const LAYER_TENSORS = { decoder: 16, clip: 16, resampler: 11 };
+
+/** Throws a LoadError for settings whose layers have more tensors than the file, before these layers are made. */
+function checkLayers(
+  { decoder, resampler }: KosmosSettings,
+  clipLayers: number,
+  tensors: number,
+  folder: string,
+): void {
+  const layers = decoder.layers + resampler.depth + clipLayers;
+  const least =
+    decoder.layers * LAYER_TENSORS.decoder +
+    resampler.depth * LAYER_TENSORS.resampler +
+    clipLayers * LAYER_TENSORS.clip;
+  if (least > tensors)
     throw new LoadError(
-      `${folder}/${SETTINGS}: the settings have ${layers} layers, and the file of weights only ${tensors} tensors; give the settings of the weights  [kosmosfolder.settings]`,
+      `${folder}/${SETTINGS}: the settings have ${layers} layers, which have at least ${least} tensors, and the file of weights has ${tensors}; give the settings of the weights  [kosmosfolder.settings]`,
     );
 }
 
@@ -181,7 +193,12 @@ export async function loadKosmos(folder: string, options: LoadKosmosOptions = {}
     file.close();
   };
   try {
-    checkLayers(settings, file.keys.length, folder);
+    checkLayers(
+      settings,
+      tower === null ? (settings.clip.num_hidden_layers ?? 0) : 0,
+      file.keys.length,
+      folder,
+    );
     const model = kosmosOf(settings, `${folder}/${SETTINGS}`, tower && kosmosTower(tower.encoder));
     const usual = { ignore: tower ? [TOWER] : [POSITION_IDS] }; // [kosmosfolder.weights] [kosmosfolder.tower]
     const report = loadStateDict(model, file, { usual, optional: tower ? [TOWER] : [] });

@@ -1,12 +1,13 @@
 // tokenizer.json of Hugging Face: added tokens, normalizer, pre-tokenizer, model, post-processor and decoder.
 import { LoadError } from "../../../tensor/errors.ts";
-import { boolean, integer, list, mapOf, refuse, string } from "../../fields.ts";
+import { boolean, integer, list, listUpTo, mapOf, refuse, string } from "../../fields.ts";
 import type { Json, JsonObject } from "../../json.ts";
 import { quoted } from "../../wording.ts";
 import { Bpe } from "../models/bpe.ts";
 import type { TokenModel } from "../models/model.ts";
 import { UNKNOWN_PENALTY, Unigram } from "../models/unigram.ts";
 import type { Pipeline } from "../pipeline.ts";
+import { MOST_PIECES } from "../sentencepiece/model.ts";
 import { byteOf } from "../text/bytes.ts";
 import type { Translate } from "../text/patterns.ts";
 import { type AddedToken, AddedTokens } from "./added-tokens.ts";
@@ -60,7 +61,7 @@ const scored = (value: Json | undefined, at: Part["at"]): readonly [string, numb
 };
 
 function unigram(part: Part): TokenModel {
-  const vocab = required(part, "vocab", list(scored));
+  const vocab = required(part, "vocab", listUpTo(MOST_PIECES, scored));
   const unkId = required(part, "unk_id", id);
   if (unkId >= vocab.length)
     throw refuse(part.at, `has unk_id ${unkId} and ${vocab.length} pieces`, "tokenizer.json");

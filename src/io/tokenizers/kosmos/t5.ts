@@ -51,6 +51,7 @@ function textOf(ids: readonly number[], added: ReadonlySet<number>, bare: Pipeli
   }
   return sections
     .map((section) => (typeof section === "string" ? section : sectionText(section, bare)))
+    .filter((text, at, { length }) => text !== "" || at === length - 1) // a last section without text still has its space
     .join(" ");
 }
 

@@ -1,7 +1,7 @@
 // SentencePiece's .model files (google/sentencepiece, src/sentencepiece_model.proto).
 import { LoadError } from "../../../tensor/errors.ts";
 import { readCharacterMap } from "./charsmap.ts";
-import { type Piece, type SentencePieceModel, UNK_SURFACE } from "./model.ts";
+import { MOST_PIECES, type Piece, type SentencePieceModel, UNK_SURFACE } from "./model.ts";
 import { Message } from "./protobuf.ts";
 
 /** Numbers of fields. */
@@ -34,7 +34,12 @@ export function readModelFile(bytes: Uint8Array, name: string): ModelFile {
     throw new LoadError(
       `${name}: it changes decoded text by a map of its own, which is not read  [sentencepiece.file]`,
     );
-  const pieces = file.all(PIECES).map((piece) => pieceOf(piece, name));
+  const encoded = file.all(PIECES);
+  if (encoded.length > MOST_PIECES)
+    throw new LoadError(
+      `${name}: ${encoded.length} pieces are more than ${MOST_PIECES}  [sentencepiece.pieces]`,
+    );
+  const pieces = encoded.map((piece) => pieceOf(piece, name));
   const model: SentencePieceModel = {
     kind,
     pieces,

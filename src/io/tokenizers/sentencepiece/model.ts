@@ -32,15 +32,15 @@ export interface SentencePieceModel {
 }
 
 export const UNK_SURFACE = " ⁇ ";
-/** The most pieces. */
-const MOST = 2 ** 22;
+/** The most pieces: twice those of the largest released vocabularies. */
+export const MOST_PIECES = 2 ** 19;
 /** The longest piece, in UTF-16 code units. */
 const LONGEST = 1000;
 
 /** Refuses pieces that SentencePiece refuses. Returns the id of the unknown piece. [sentencepiece.pieces] */
 export function checkPieces({ pieces, byteFallback }: SentencePieceModel, name: string): number {
   const refuse = (problem: string): LoadError => new LoadError(`${name}: ${problem}  [sentencepiece.pieces]`);
-  if (pieces.length > MOST) throw refuse(`${pieces.length} pieces are more than ${MOST}`);
+  if (pieces.length > MOST_PIECES) throw refuse(`${pieces.length} pieces are more than ${MOST_PIECES}`);
   const seen = { text: new Set<string>(), reserved: new Set<string>() };
   const unknown: number[] = [];
   const bytes = new Set<number>();

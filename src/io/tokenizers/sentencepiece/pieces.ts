@@ -2,7 +2,7 @@
 import {
   boolean,
   type FieldLocation,
-  list,
+  listUpTo,
   number,
   oneOf,
   optional,
@@ -13,7 +13,7 @@ import {
 } from "../../fields.ts";
 import type { Json, JsonObject } from "../../json.ts";
 import { type CamelCased, camelKeys } from "../../snake-case.ts";
-import { NORMAL, type Piece, type SentencePieceModel, UNK_SURFACE } from "./model.ts";
+import { MOST_PIECES, NORMAL, type Piece, type SentencePieceModel, UNK_SURFACE } from "./model.ts";
 import { MAP_NAMES, namedMap } from "./named-maps.ts";
 
 const RULE = "sentencepiece.pieces-json";
@@ -27,7 +27,7 @@ const piece: Read<Piece> = (value: Json | undefined, at: FieldLocation) => {
 
 /** The members of the file. Those that are left out have the values of SentencePiece's trainer. */
 export const PIECES_FIELDS = {
-  pieces: list(piece),
+  pieces: listUpTo(MOST_PIECES, piece),
   normalizer: optional(oneOf(...MAP_NAMES), "nmt_nfkc" as const),
   add_dummy_prefix: optional(boolean, true),
   remove_extra_whitespaces: optional(boolean, true),

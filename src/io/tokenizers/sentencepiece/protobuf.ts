@@ -44,6 +44,9 @@ export function* fieldsOf(bytes: Uint8Array, name: string): Generator<Field> {
   }
 }
 
+/** The most fields of a message: more than those of a model of the most pieces. */
+const MOST_FIELDS = 2 ** 20;
+
 /** A message as a map from field number to the last value, and the values of repeated fields. */
 export class Message {
   readonly #name: string;
@@ -51,7 +54,12 @@ export class Message {
 
   constructor(bytes: Uint8Array, name: string) {
     this.#name = name;
+    let count = 0;
     for (const { number, value } of fieldsOf(bytes, name)) {
+      if (++count > MOST_FIELDS)
+        throw new LoadError(
+          `${name}: a message has more than ${MOST_FIELDS} fields, so that this is no SentencePiece model  [sentencepiece.protobuf]`,
+        );
       const values = this.#values.get(number);
       if (values === undefined) this.#values.set(number, [value]);
       else values.push(value);
