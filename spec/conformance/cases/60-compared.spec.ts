@@ -136,6 +136,22 @@ describe("gradients", () => {
     });
   });
 
+  // the text of this case is given as embeddings, so that the table of tokens is not read
+  test("[conform.unread-gradients] the gradient of a weight that the forward pass does not read is zero", async () => {
+    const name = "grads.weights.embed_tokens.weight";
+    const listed = (value: number) =>
+      changed(
+        "golden/cases/torchscale/decoder--gradients-multiway",
+        ({ grads, tolerance }) => ({
+          grads: [...grads, name.replace("grads.", "")],
+          tolerance: { ...tolerance, noise: { ...tolerance.noise, [name]: 2.4e-7 } },
+        }),
+        { expected: (t) => void t.set(name, tensor("n d", [12, 16], new Array(192).fill(value))) },
+      );
+    expect(await verdictOn(listed(0))).toMatchObject({ status: "passed" });
+    expect(await verdictOn(listed(1))).toMatchObject({ status: "failed" });
+  });
+
   // FlamingoPaLM.forward given images freezes the language model and the encoder: no gradient of theirs is missing
   test("[conform.listed-gradients] parameters that the release freezes are not reported", async () => {
     for (const name of ["images", "text"]) {

@@ -13,7 +13,7 @@ import { mul, sumAll } from "../../tensor/ops/functions.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import type { Program } from "../../tensor/program/program.ts";
 import { record } from "../../tensor/program/record.ts";
-import { sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { type Shape, sizeOf, Tensor, zeros } from "../../tensor/tensor.ts";
 import { argumentsOf, type Inputs } from "../sources/interface/arguments.ts";
 import type { SystemUnderTest } from "../sources/interface/source.ts";
 import { moduleName, systemUnderTest } from "../sources/registry.ts";
@@ -141,7 +141,8 @@ function programOf(golden: GoldenCase, call: CaseCall, backend: Backend): Replay
     throw new LoadError(
       `${id}: "grads" does not list ${quoted(missing)}, on which the loss depends  [conform.listed-gradients]`,
     ); // [conform.listed-gradients]
-  const both = gradients(program, LOSS, grads.map(leafOf), { fused: differentiable(backend) });
+  const read = grads.filter((name) => unreadShape(golden, program, name) === undefined);
+  const both = gradients(program, LOSS, read.map(leafOf), { fused: differentiable(backend) });
   checkProgramSize(golden, both);
   return { program: both, hostOutputs, unlisted };
 }
@@ -175,6 +176,14 @@ export type Actual = ReadonlyMap<string, Stored>;
 const outputsOf = (outputs: Readonly<Record<string, Stored>>, names: readonly string[]): [string, Stored][] =>
   Object.entries(expectedOutputs(names, outputs)).map(([name, output]) => [`outputs.${name}`, output]);
 
+/** The shape of a tensor of the case that the forward pass does not read, such as a weight of a branch that no token uses; else undefined. */
+function unreadShape({ manifest }: GoldenCase, program: Program, grad: string): Shape | undefined {
+  if (Object.hasOwn(program.leaves, leafOf(grad))) return undefined;
+  return grad.startsWith("weights.")
+    ? manifest.weights.get(leafOf(grad))
+    : manifest.inputs.get(grad.replace(/^inputs\./, ""))?.shape;
+}
+
 async function replayed(
   golden: GoldenCase,
   { program, hostOutputs }: Replayable,
@@ -185,7 +194,8 @@ async function replayed(
   const outputs = { ...floats, ...Object.fromEntries(hostOutputs) };
   const { outputs: names, grads } = golden.manifest;
   const slopes = grads.flatMap((name): [string, Tensor][] => {
-    const slope = floats[gradientOf(leafOf(name))];
+    const unread = unreadShape(golden, program, name);
+    const slope = unread ? new Tensor(unread, zeros(unread)) : floats[gradientOf(leafOf(name))]; // [conform.unread-gradients]
     return slope ? [[`grads.${name}`, slope]] : [];
   });
   const activations = Object.entries(taps).map(([name, t]): [string, Tensor] => [`taps.${name}`, t]);
