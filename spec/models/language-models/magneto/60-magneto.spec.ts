@@ -445,6 +445,23 @@ test("[magneto.split] A serves the tokens before the split position, and B the o
   expect(changed("B")).toEqual(ids.map((_, l) => l >= 3));
 });
 
+test("[magneto.split] prompts of a batch are split at their own beginning, whatever padding is in front of them", async () => {
+  const prompts = [[3, 5, 2, 6, 4, 1], [4], [5, 6, 2, 3]];
+  const options = { stop: [], maxTokens: 5 };
+  for (const splitPosition of [2, 5]) {
+    const model = weighted(new MagnetoDecoder({ ...small, xpos: true, multiway: true, splitPosition }), 8);
+    const together = await generate(writerOf(model), prompts, options);
+    for (const [b, prompt] of prompts.entries()) {
+      const text = [...prompt];
+      for (let i = 0; i < 5; i++) {
+        const last = list<number[][]>(logits(model, [text]))[0]?.at(-1) ?? [];
+        text.push(last.indexOf(Math.max(...last)));
+      }
+      expect(together[b]).toEqual(text);
+    }
+  }
+});
+
 test("[magneto.positions] positions have the rows from 2 on; one beyond the table is refused", () => {
   const model = weighted(new MagnetoDecoder({ ...small, maxPositions: 6 }), 2);
   expect(model.embed_positions?.weight.shape).toEqual([8, 8]);

@@ -58,7 +58,7 @@ export class MagnetoAttention {
     const { heads: h, width } = this.options;
     const from = past?.k.shape[2] ?? 0;
     const inHeads = (part: Branches<Projection>): Tensor<"b h l k"> => {
-      const projected = throughBranches(part, x, from, "b l (h k)", (one, x) => one.forward(x));
+      const projected = throughBranches(part, x, at.positions, "b l (h k)", (one, x) => one.forward(x));
       return rearrange("b l (h k) -> b h l k", projected, { h });
     };
     // #region attend
@@ -74,9 +74,9 @@ export class MagnetoAttention {
     const out = attendTo(this, heads.q, { k: heads.k, v: now.v }, at, { bias, dropout }); // [magneto.dropout] [magneto.causal]
     const inner = named("b l d", out);
     const normed = this.inner_attn_ln
-      ? throughBranches(this.inner_attn_ln, inner, from, "b l d", (norm, x) => norm.forward(x)) // [magneto.sub-norms]
+      ? throughBranches(this.inner_attn_ln, inner, at.positions, "b l d", (norm, x) => norm.forward(x)) // [magneto.sub-norms]
       : inner;
-    const result = throughBranches(this.out_proj, normed, from, "b l d", (one, x) => one.forward(x));
+    const result = throughBranches(this.out_proj, normed, at.positions, "b l d", (one, x) => one.forward(x));
     return { x: tap(this, "", result), now };
     // #endregion
   }
