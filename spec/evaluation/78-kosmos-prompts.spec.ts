@@ -69,7 +69,7 @@ test("[evaluate.kosmos-demonstrations] demonstrations have the format of the que
   const query = { query: { question: "What?" }, images: [2] };
   const prompt = (separator?: string) => kosmosPrompt(kosmosVqa, [demonstration], query, { separator });
   const end = [{ image: 2 }, "Question: What? Answer:"];
-  expect(prompt()).toEqual([image, "Question: How many? Answer: two ", ...end]);
+  expect(prompt()).toEqual([image, "Question: How many? Answer: two", ...end]);
   expect(prompt("\n")).toEqual([image, "Question: How many? Answer: two\n", ...end]);
   // Texts that follow one another are one segment.
   const shown = { query: { object: "snow" }, answer: "white" };

@@ -99,7 +99,7 @@ export interface KosmosExample<Q, I> {
 }
 
 export interface KosmosPromptOptions {
-  /** Text between examples. Default: a space. */
+  /** Text between examples. Default: a space in front of text, nothing in front of an image. */
   readonly separator?: string | undefined;
 }
 const checks: { readonly [K in keyof KosmosPromptOptions]-?: Check } = {
@@ -145,7 +145,7 @@ export function kosmosPrompt<Q, I>(
   query: KosmosExample<Q, I>,
   options: KosmosPromptOptions = {},
 ): PromptSegment<I>[] {
-  const { separator = " " } = checked("kosmosPrompt", options, checks);
+  const { separator = task.images > 0 ? "" : " " } = checked("kosmosPrompt", options, checks);
   const shown = demonstrations.flatMap((one, i) => [
     ...exampleOf(task, one, `demonstration ${i}`, ` ${one.answer}`),
     separator,

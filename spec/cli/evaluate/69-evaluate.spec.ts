@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { contextOf } from "../../../src/cli/evaluate/answering.ts";
 import { drawnShots } from "../../../src/evaluation/runs/shots.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
 import {
@@ -299,6 +300,20 @@ test("an example that cannot be used is named, also before a line that is none",
   expect(stderr).toMatch(/both\.jsonl, line 3: a sample has one of the fields/);
   expect(stderr).toMatch(/both\.jsonl, line 1: .*none\.png/);
   expect(stdout).toContain("1 example left out\n1 line of the files left out");
+});
+
+test("a demonstration ends with its right choice, and a space in front of text alone", () => {
+  const example = (line: number, image: string | null) => ({
+    line,
+    image,
+    question: `Q${line}`,
+    texts: ["no", "yes"],
+    right: 1,
+  });
+  const [text, picture] = [example(1, null), example(2, "a.png")];
+  expect(contextOf([text, picture], text)).toEqual({ text: "Q1 yes<image>Q2 yes Q1", images: ["a.png"] });
+  expect(contextOf([text], picture)).toEqual({ text: "Q1 yes<image>Q2", images: ["a.png"] });
+  expect(contextOf([], picture).text).toBe("<image>Q2");
 });
 
 test("image tokens in contexts and choices are named", () => {

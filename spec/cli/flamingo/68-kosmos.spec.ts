@@ -148,7 +148,7 @@ describe("a Kosmos", () => {
       ),
     );
     const question = "Question: Which digit is this? Answer:";
-    expect(answer.prompt.text).toBe(`<image>${question} one. <image>${question}`);
+    expect(answer.prompt.text).toBe(`<image>${question} one.<image>${question}`);
     const ids = idsOf(null, `${question} one.`, null, question);
     expect(answer.prompt.ids).toEqual(ids);
     expect(tokensOf(answer)).toEqual(await expectedIds(ids, [one, five], 4));

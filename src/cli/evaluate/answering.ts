@@ -81,14 +81,16 @@ async function generated(answering: Answering, shown: readonly Example[], exampl
   return answer(text);
 }
 
-/** The text of an example with choices, and what stands before them. */
-function contextOf(shown: readonly Example[], example: Example): PromptWithImages<string> {
+/** The text of an example up to its choices, behind its demonstrations with their right ones. */
+export function contextOf(shown: readonly Example[], example: Example): PromptWithImages<string> {
   const all = [...shown, example];
   for (const choice of example.texts) checkPromptText(choice, "a choice");
   const text = all.map((one, i) => {
-    const words = i < shown.length ? `${one.question} ${rightText(one)} ` : one.question;
-    checkPromptText(words, i < shown.length ? `the demonstration of line ${one.line}` : "the context");
-    return `${one.image === null ? "" : FLAMINGO_TOKENS.image}${words}`;
+    const isShown = i < shown.length;
+    const words = isShown ? `${one.question} ${rightText(one)}` : one.question;
+    checkPromptText(words, isShown ? `the demonstration of line ${one.line}` : "the context");
+    const space = isShown && all[i + 1]?.image === null ? " " : ""; // a space in front of an image would be a token
+    return `${one.image === null ? "" : FLAMINGO_TOKENS.image}${words}${space}`;
   });
   return { text: text.join(""), images: all.flatMap(({ image }) => (image === null ? [] : [image])) };
 }
