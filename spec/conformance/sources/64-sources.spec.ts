@@ -263,6 +263,18 @@ describe("options and arguments", () => {
     }
   });
 
+  test("[conform.options] a padding row that a table of positions does not have is refused, as torch.nn.Embedding refuses it", () => {
+    const kosmos = subject("kosmosx/Kosmos");
+    const positions = kosmos.config.embed_positions;
+    const built = (padding_idx: number) =>
+      systemUnderTest({
+        ...kosmos,
+        config: { ...kosmos.config, embed_positions: { ...(positions as JsonObject), padding_idx } },
+      });
+    expect(refusal(() => built(1_000_000)).message).toContain("padding_idx is 1000000, and the table has");
+    expect(built(-1).model).toBeInstanceOf(Object);
+  });
+
   test("[conform.options] a nested module accepts its own options only", () => {
     const model = subject("flamingo-pytorch/FlamingoPaLM");
     const extractor = subject("vit-pytorch/Extractor");

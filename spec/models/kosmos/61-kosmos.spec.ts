@@ -418,16 +418,18 @@ describe("calls that are refused", () => {
 
   test("[kosmos.padding] padding in front of a text, by the mask or by its token", () => {
     expect(call({ ids: text([PAD, BOS, 5]) })).toContain(
-      "row 0 has padding in front of its text; pad at the right",
+      "row 0 has padding in front of a token; pad at the right",
     );
     const mask = bool("b l", [
       [true, true, true, true],
       [false, true, true, true],
     ]);
     const rows = text([BOS, 5, 6, 7], [3, 5, 6, 7]);
-    expect(call({ ids: rows, mask })).toContain("row 1 has padding in front of its text");
+    expect(call({ ids: rows, mask })).toContain("row 1 has padding in front of a token");
     const hole = bool("b l", [[true, false, true, true]]);
-    expect(call({ ids: text([BOS, 5, 6, 7]), mask: hole })).toContain("row 0 has padding");
+    expect(call({ ids: text([BOS, 5, 6, 7]), mask: hole })).toContain(
+      "row 0 has padding in front of a token",
+    );
     expect(() => model.forward({ ids: text([PAD, PAD]) })).not.toThrow();
   });
 

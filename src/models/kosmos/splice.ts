@@ -62,7 +62,7 @@ export function withoutPadding(
 ): readonly (readonly number[])[] {
   const refusal = (b: number) =>
     new RuleError(
-      `row ${b} has padding in front of its text; pad at the right: in torchscale a token that may attend to nothing is NaN, and makes every other token NaN`,
+      `row ${b} has padding in front of a token; pad at the right: in torchscale a token that may attend to nothing is NaN, and makes every other token NaN`,
       "kosmos.padding",
     );
   const l = rows[0]?.length ?? 0;

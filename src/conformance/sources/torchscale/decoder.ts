@@ -15,6 +15,7 @@ import type { Json } from "../../../io/json.ts";
 import { type Decoding, decodingOf, type KeyValues, noPadding } from "../../../models/language-model.ts";
 import { MagnetoDecoder } from "../../../models/language-models/magneto/decoder.ts";
 import { LARGEST_SPLIT } from "../../../models/language-models/magneto/options.ts";
+import { paddingRow } from "../../../models/language-models/padding.ts";
 import { Linear } from "../../../nn/linear.ts";
 import { LoadError, RuleError } from "../../../tensor/errors.ts";
 import { slice } from "../../../tensor/ops/arrange.ts";
@@ -99,6 +100,8 @@ export function buildDecoder(
     throw new LoadError(
       "incremental and multiway_split_position: torchscale splits each pass, and this decoder the text that passes read",
     );
+  if (embedPositions)
+    paddingRow(embedPositions.paddingIdx, embedPositions.numEmbeddings, "magneto.positions", "padding_idx");
   const decoder = new MagnetoDecoder({
     ...options,
     vocabSize: rows,
