@@ -9,7 +9,7 @@ import { settingsOf } from "../../src/generation/options.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { Kosmos } from "../../src/models/kosmos/kosmos.ts";
 import { KosmosLanguage } from "../../src/models/kosmos/language.ts";
-import { kosmosLayout } from "../../src/models/kosmos/layout.ts";
+import { kosmosLayout, kosmosTextLimit } from "../../src/models/kosmos/layout.ts";
 import { GPTNeoXForCausalLM } from "../../src/models/language-models/gpt-neox.ts";
 import { GPTJForCausalLM } from "../../src/models/language-models/gptj.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
@@ -322,6 +322,12 @@ const calls: Readonly<Record<string, Call>> = {
     valid: { tokens: { bos: 0, pad: 1, eos: 2, image: 3, imageEnd: 4 } },
     more: { slots: 2, maxPositions: 9, start: false, end: false },
     required: ["tokens"],
+  },
+  kosmosTextLimit: {
+    make: call((o) => kosmosTextLimit(o)),
+    valid: {},
+    more: { slots: 2, maxPositions: 9, images: 3 },
+    required: [],
   },
   FlamingoPaLM: {
     make: call((o) => new FlamingoPaLM(o)),
@@ -719,6 +725,7 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   bidirectional: [true],
   downscale: [true],
   "kosmosLayout.start": [true],
+  "kosmosTextLimit.images": [0],
   "kosmosLayout.end": [true],
   concatPositions: [true],
   sineOnly: [true],

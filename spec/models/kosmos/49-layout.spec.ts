@@ -97,6 +97,19 @@ test("[layout.segments] a segment is an image or ids of text", () => {
   expect(() => of([null as unknown as "image"])).toThrow(RuleError);
 });
 
+test("[options.values] what is no list of segments, layouts or ids is refused", () => {
+  const wrong = <T>(value: unknown): T => value as T;
+  for (const value of [null, undefined, "image", {}]) {
+    expect(() => of(wrong(value))).toThrow(/kosmosLayout: segments are/);
+    expect(() => kosmosBatch(wrong(value), 1)).toThrow(/kosmosBatch: layouts are/);
+    expect(() => kosmosSegments(wrong(value), tokens)).toThrow(/kosmosSegments: ids are/);
+  }
+  for (const id of ["8", Number.NaN, undefined, -1])
+    expect(() => kosmosSegments([5, wrong(id)], tokens)).toThrow(/kosmosSegments: the id at 1 is/);
+  expect(() => kosmosSegments([5], wrong(undefined))).toThrow(/tokens is undefined/);
+  expect(() => kosmosSegments([5], { ...tokens, image: wrong("8") })).toThrow(/image is "8"/);
+});
+
 test("[layout.special-ids] special tokens have different ids", () => {
   expect(() => kosmosLayout([], { tokens: { ...tokens, eos: 8 } })).toThrow(
     /eos and image have the same id 8/,

@@ -129,6 +129,33 @@ describe("fused multiply-adds", () => {
       expect([small, y, z, fma(small, y, z)]).toEqual([small, y, z, nearest(small, y, z)]);
     }
   });
+
+  test("[adamw8bit.order] means are rounded after each operation, and parameters with 8-bit state as well", () => {
+    const n = 700; // two blocks of 256 and a partial one
+    const [rate, decay, epsilon, betas] = [0.013, 0.07, 1e-7, [0.83, 0.957]] as const;
+    const more = { learningRate: rate, weightDecay: decay, epsilon, betas };
+    const [wide, narrow] = [adamw8bit(options({ ...more, in32Bits: ["w"] })), adamw8bit(options(more))];
+    const [p, q] = [tensorOf(numbers(21, n)), tensorOf(numbers(21, n))];
+    const [m, v] = [new Float32Array(n), new Float32Array(n)];
+    for (let t = 1; t <= 3; t++) {
+      const g = numbers(40 + t, n);
+      wide.step(named(p), named(tensorOf(g)));
+      for (const [i, x] of g.entries()) {
+        m[i] = nearest(f(1 - betas[0]), x, f((m[i] ?? 0) * f(betas[0])));
+        v[i] = nearest(f(f(1 - betas[1]) * x), x, f((v[i] ?? 0) * f(betas[1])));
+      }
+      expect(valuesOf(wide.state().get("state1.w"))).toEqual([...m]);
+      expect(valuesOf(wide.state().get("state2.w"))).toEqual([...v]);
+      if (t > 1) continue;
+      narrow.step(named(q), named(tensorOf(g)));
+      const expected = Array.from(numbers(21, n), (x, i) => {
+        const root = f(f(Math.sqrt(v[i] ?? 0)) / f(Math.sqrt(1 - betas[1])));
+        const update = f(f(f(-rate / (1 - betas[0])) * (m[i] ?? 0)) / f(root + f(epsilon)));
+        return f(f(x * f(1 - rate * decay)) + update);
+      });
+      expect(valuesOf(q)).toEqual(expected);
+    }
+  });
 });
 
 describe("a block", () => {

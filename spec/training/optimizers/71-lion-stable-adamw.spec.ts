@@ -190,6 +190,13 @@ describe("StableAdamW", () => {
     expect(kept).toEqual([[1 - 0.1 * 0.5]]);
   });
 
+  test("[stableadamw.clip] a mean of squares below ε² counts as ε²", () => {
+    // After one step m = g and v = g²; g / max(|g|, ε) = 0.5 is above the threshold 0.4, by the factor 1.25.
+    const options = { groups, learningRate: 0.3, epsilon: 0.1, weightDecay: 0, clipThreshold: 0.4 };
+    const [[found = 0] = []] = run(stableAdamW(options), [0], [[0.05]]);
+    expect(found).toBeCloseTo(((-0.3 / 1.25) * 0.05) / (0.05 + 0.1), 14);
+  });
+
   test("[stableadamw.clip] the mean is over one parameter: another one does not change its step", () => {
     const two = stableAdamW({ groups: [{ names: ["w", "u"] }], ...settings });
     const [p, q] = [vector(...p0), vector(1, 2)];

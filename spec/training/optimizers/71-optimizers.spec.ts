@@ -116,8 +116,8 @@ describe.each(kinds)("%s", (_, make) => {
     expect(() => make(["p"]).step(new Map(), new Map())).toThrow('no parameter "p"');
   });
 
-  test("[adamw.bias-correction] [sgd.first] steps after storing and loading the state are the same", () => {
-    const run = (stops: boolean): number => {
+  test("[adamw.bias-correction] [sgd.first] [optimizer.state] steps after storing and loading the state are the same", () => {
+    const run = (stops: boolean) => {
       const p = one(1);
       let optimizer = make(["p"]);
       for (let step = 0; step < 4; step++) {
@@ -127,9 +127,13 @@ describe.each(kinds)("%s", (_, make) => {
         optimizer = make(["p"]);
         optimizer.load(state);
       }
-      return numberOf(p);
+      return { value: numberOf(p), state: optimizer.state() };
     };
-    expect(run(true)).toBe(run(false));
+    expect(run(true)).toEqual(run(false));
+    const optimizer = make(["p"]);
+    const before = optimizer.state();
+    expect(() => optimizer.load(new Map([["exp_avg.q", one(1)]]))).toThrow('no place for "exp_avg.q"');
+    expect(optimizer.state()).toEqual(before);
   });
 });
 

@@ -1,7 +1,18 @@
 // From text and places of images to the ids that a Kosmos reads, as unilm makes them (kosmos-2/unilm/data/vl/laion2b_loader.py of
 // microsoft/unilm, `_prepare`; table 21 of KOSMOS-1, arXiv:2302.14045): <s> text <image> n slots </image> text </s>.
 import { IGNORED } from "../../nn/cross-entropy.ts";
-import { type Check, checked, checkValue, count, flag, nullable, optional, whole } from "../../nn/options.ts";
+import {
+  type Check,
+  checked,
+  checkValue,
+  count,
+  flag,
+  nullable,
+  object,
+  optional,
+  shown,
+  whole,
+} from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 
 /** A run of text, as token ids without special tokens around them, or the place of an image. */
@@ -81,6 +92,12 @@ const checks: { readonly [K in keyof LayoutOptions]-?: Check } = {
   end: optional(flag),
 };
 
+/** Throws a RuleError for a value that is no list. */
+function checkList(caller: string, name: string, value: unknown): void {
+  if (Array.isArray(value)) return;
+  throw new RuleError(`${caller}: ${name} are ${shown(value)}; give a list of them`, "options.values");
+}
+
 /** Throws a RuleError unless a segment is an image or ids of text. */
 function checkSegment(segment: KosmosSegment, at: number, { image, imageEnd, pad }: KosmosTokens): void {
   if (segment === "image") return;
@@ -118,8 +135,21 @@ function checkLength(length: number, images: number, slots: number, maxPositions
   );
 }
 
+export interface TextLimitOptions extends Pick<LayoutOptions, "slots" | "maxPositions"> {
+  /** The number of images in the text. Default 1. */
+  readonly images?: number | undefined;
+}
+
+const limitChecks: { readonly [K in keyof TextLimitOptions]-?: Check } = {
+  slots: checks.slots,
+  maxPositions: checks.maxPositions,
+  images: optional(whole(0, 2 ** 24)),
+};
+
 /** The most ids of a text with `images` images, its special and image tokens included: 1982 for one image and 2046 positions. */
-export function kosmosTextLimit({ slots = SLOTS, maxPositions = MAX_POSITIONS, images = 1 } = {}): number {
+export function kosmosTextLimit(options: TextLimitOptions = {}): number {
+  const known = checked("kosmosTextLimit", options, limitChecks);
+  const { slots = SLOTS, maxPositions = MAX_POSITIONS, images = 1 } = known;
   return Math.max(0, maxPositions - images * slots); // [layout.length]
 }
 
@@ -131,6 +161,7 @@ export function kosmosLayout(segments: readonly KosmosSegment[], options: Layout
   const known = checked("kosmosLayout", options, checks);
   const { slots: width = SLOTS, maxPositions = MAX_POSITIONS, start = true, end = true } = known;
   const tokens = checkedTokens("kosmosLayout", known.tokens);
+  checkList("kosmosLayout", "segments", segments);
   for (const [at, segment] of segments.entries()) checkSegment(segment, at, tokens);
   const { bos, eos, image, imageEnd } = tokens;
   const before = start && bos !== null ? [bos] : [];
@@ -167,6 +198,7 @@ export function targetsOf(
 
 /** Sequences padded at the right to the length of the longest. Padding has no targets. */
 export function kosmosBatch(layouts: readonly KosmosLayout[], pad: number): KosmosBatch {
+  checkList("kosmosBatch", "layouts", layouts);
   checkValue("kosmosBatch", "pad", pad, tokenId);
   const longest = layouts.reduce((most, { ids }) => Math.max(most, ids.length), 0);
   const padded = (list: readonly number[], value: number): number[] => [
@@ -187,12 +219,18 @@ export function kosmosBatch(layouts: readonly KosmosLayout[], pad: number): Kosm
  */
 export function kosmosSegments(
   ids: readonly number[],
-  { image, imageEnd }: Pick<KosmosTokens, "image" | "imageEnd">,
+  tokens: Pick<KosmosTokens, "image" | "imageEnd">,
 ): KosmosSegment[] {
+  checkList("kosmosSegments", "ids", ids);
+  checkValue("kosmosSegments", "tokens", tokens, object("the ids of the special tokens"));
+  const { image, imageEnd } = tokens;
+  for (const [name, id] of Object.entries({ image, imageEnd }))
+    checkValue("kosmosSegments", name, id, tokenId);
   const segments: KosmosSegment[] = [];
   let text: number[] = [];
   for (let at = 0; at < ids.length; at++) {
-    const id = ids[at] ?? 0;
+    const id = ids[at] ?? Number.NaN;
+    checkValue("kosmosSegments", `the id at ${at}`, id, tokenId);
     if (id !== image && id !== imageEnd) {
       text.push(id);
       continue;
