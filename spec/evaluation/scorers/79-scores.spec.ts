@@ -150,3 +150,17 @@ test("[score.best-answer] the number of right answers has no bound", () => {
   const right = Array.from({ length: 300_000 }, (_, i) => `number${i}`);
   expect([bestOf(f1, "number299999", right), bestOf(exactMatch, "none", right)]).toEqual([1, 0]);
 });
+
+// What PTBTokenizer of pycocoevalcap 1.2 makes of these.
+test.each([
+  [
+    "It’s the dog’s; don’t, they’re we’ve he’ll I’m she’d, can’t",
+    "it 's the dog 's do n't they 're we 've he 'll i 'm she 'd ca n't",
+  ],
+  ["café’s 90’s", "café 's 90 's"],
+  ["dogs’ ‘red’ “bowl” «bleu» ‘em 6’ tall", "dogs red bowl bleu em 6 tall"],
+  ["o’clock O’Brien l’eau rock ’n’ roll", "o’clock o’brien l’eau rock ’n’ roll"],
+  ["a–b a — b black—white well… a…b", "a b a b black white well a b"],
+  ["£5 € 5 1½ cups ¼", "# 5 $ 5 1 1/2 cups 1/4"],
+  ["\u{1f600} park\u{1f436} 2×4 • a", "park 2 × 4 • a"],
+])("[score.caption-signs] %j", (caption, tokens) => expect(captionTokens(caption)).toBe(tokens));

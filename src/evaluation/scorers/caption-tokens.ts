@@ -4,7 +4,7 @@
 // colon has no space behind it, and in addresses and emoticons, the words may be others.
 
 /** What ptbtokenizer.py removes. The names of round and curly brackets are in its list in capitals, which the tokenizer has lowered: they stay. */
-const REMOVED = /^(?:['`.?!,:;"“”‘’-]|\.{2,}|-{2,})$/; // [score.caption-punctuation]
+const REMOVED = /^(?:['`.?!,:;"“”‘’«»…–—-]|\.{2,}|-{2,})$/; // [score.caption-punctuation]
 
 /** How the Penn Treebank writes brackets. */
 const BRACKETS: ReadonlyMap<string, string> = new Map([
@@ -15,6 +15,19 @@ const BRACKETS: ReadonlyMap<string, string> = new Map([
   ["{", "-lcb-"],
   ["}", "-rcb-"],
 ]);
+
+/** Signs that the Penn Treebank, which is in ASCII, writes in another way. */
+const SIGNS: ReadonlyMap<string, string> = new Map([
+  ["£", "#"],
+  ["€", "$"],
+  ["¼", "1/4"],
+  ["½", "1/2"],
+  ["¾", "3/4"],
+]);
+/** A typographic apostrophe in a contraction or a possessive. Elsewhere it is a quotation mark, or a part of its word. */
+const APOSTROPHE = /(?<=[\p{L}\d])’(?=(?:s|m|d|re|ve|ll)(?!\p{L}))|(?<=n)’(?=t(?!\p{L}))/gu;
+/** What Stanford's tokenizer cannot read: emoji among it. */
+const BEYOND_THE_PLANE = /[\u{10000}-\u{10ffff}]/gu;
 
 /** Abbreviations that keep their period. */
 const ABBREVIATIONS =
@@ -33,11 +46,11 @@ const TOKEN = new RegExp(
     "nos?\\.(?=\\s*\\d)",
     `(?:${ABBREVIATIONS.replaceAll(" ", "|")})\\.(?![\\p{L}\\p{N}])`,
     "\\p{L}(?:\\.\\p{L})*\\.(?!\\p{L})|\\p{L}(?:\\.\\p{L})+(?!\\p{L})", // u.s., a.m., a single letter with a period
-    "o'clock|'n'(?!\\p{L})",
+    "o['’]clock|'n'(?!\\p{L})|’n’(?!\\p{L})",
     "n't(?!\\p{L})|'(?:s|m|d|re|ve|ll)(?!\\p{L})",
     "[.,]?\\d+(?:[.,:/]\\d+)*(?:-\\d+)*(?:(?:st|nd|rd|th|s)(?!\\p{L})|(?:-\\p{L}+)+)?", // 1,000, 3.5, 10:30, 1/2, 5th, 12-year-old
     "\\p{L}+?(?=n't(?!\\p{L}))", // the verb of a contraction
-    "(?:[od]')?\\p{L}[\\p{L}\\p{N}_]*(?:[-/][\\p{L}\\p{N}]+)*", // t-shirt, and/or, o'brien
+    "(?:[od]'|[odl]’)?\\p{L}[\\p{L}\\p{N}_]*(?:[-/][\\p{L}\\p{N}]+)*", // t-shirt, and/or, o'brien
     "\\.{2,}|-{2,}|[!?]{2,}|[^\\s]",
   ].join("|"),
   "gu",
@@ -46,10 +59,12 @@ const TOKEN = new RegExp(
 /** The words of a caption between single spaces, for `cider`. */
 export function captionTokens(caption: string): string {
   const tokens: string[] = [];
-  for (const [token] of caption.toLowerCase().matchAll(TOKEN)) {
-    const bracket = BRACKETS.get(token);
+  const text = caption.toLowerCase().replace(BEYOND_THE_PLANE, " ").replace(APOSTROPHE, "'");
+  // [score.caption-signs]
+  for (const [token] of text.matchAll(TOKEN)) {
+    const written = BRACKETS.get(token) ?? SIGNS.get(token);
     const pair = PAIRS.get(token);
-    if (bracket !== undefined) tokens.push(bracket);
+    if (written !== undefined) tokens.push(written);
     else if (pair)
       tokens.push(...pair); // [score.caption-contractions]
     else if (!REMOVED.test(token)) tokens.push(token);
