@@ -17,3 +17,9 @@ export const ANSWER_SETTINGS = {
   caption: { maxTokens: 20, minTokens: 0, beams: 3, lengthPenalty: 0 },
   vqa: { maxTokens: 5, minTokens: 0, beams: 3, lengthPenalty: 0 },
 } as const; // [evaluate.generation]
+
+/** The text before the first of several strings. */
+export function textBefore(text: string, ends: readonly string[]): string {
+  const places = ends.map((end) => text.indexOf(end)).filter((at) => at >= 0);
+  return places.length === 0 ? text : text.slice(0, Math.min(...places));
+}

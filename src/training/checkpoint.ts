@@ -2,7 +2,7 @@
 import { loadSafetensors, type SafetensorsFile } from "../io/safetensors/read.ts";
 import { saveSafetensors } from "../io/safetensors/write.ts";
 import { quoted } from "../io/wording.ts";
-import { checkValue, whole } from "../nn/options.ts";
+import { type Check, checkValue, object, optional, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError, RuleError } from "../tensor/errors.ts";
 import { flat, Int, Tensor } from "../tensor/tensor.ts";
@@ -24,6 +24,20 @@ export interface Progress {
 
 /** The facts that identify a run: everything that its numbers depend on, such as seed, plan and a digest of the data. */
 export type RunFacts = Readonly<Record<string, string | number>>;
+
+/** A run whose checkpoints hold the trained part of a model. */
+export interface TrainingRun {
+  readonly model: object;
+  readonly optimizer: Optimizer;
+  /** Everything that the numbers of the run depend on, such as seeds, options, and `weightsDigest` of the frozen parts. */
+  readonly facts?: RunFacts | undefined;
+}
+
+export const trainingRunChecks: { readonly [K in keyof TrainingRun]-?: Check } = {
+  model: object("a model"),
+  optimizer: object("an optimiser"),
+  facts: optional(object("facts of the run, by name")),
+};
 
 export interface FactDifference {
   readonly fact: string;

@@ -126,6 +126,18 @@ describe("choices", () => {
   });
 });
 
+test("an answer ends at a line break, greedily and with beams", () => {
+  writeChainFolder(at("talking"), { chain: chainOf([[...bytesOf(":k\nR"), END]], []) });
+  const data = fileOf("one-question.jsonl", [{ question: "Q", answers: ["k"] }]);
+  for (const beams of [[], ["--beams", "2"]]) {
+    const out = at("talking.out");
+    rmSync(out, { force: true });
+    const { status, stderr } = run("talking", "vqa", data, "--out", out, ...beams);
+    expect([status, stderr]).toEqual([0, ""]);
+    expect(recordsIn(out)[1].answer).toBe("k");
+  }
+});
+
 test("questions are answered by a language model, and scored", () => {
   const data = fileOf("questions.jsonl", [
     { question: "Q", answers: ["k"] },

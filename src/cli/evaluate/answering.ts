@@ -1,4 +1,5 @@
 // What a model answers to an example behind its demonstrations: generated text, or the log-probabilities of choices.
+import { textBefore } from "../../evaluation/answers.ts";
 import { kosmosPrompt, kosmosVqa } from "../../evaluation/kosmos-prompts.ts";
 import { checkPromptText, type PromptWithImages } from "../../evaluation/prompts.ts";
 import { rankClassifications } from "../../evaluation/rank-classification.ts";
@@ -28,6 +29,9 @@ interface TextForm {
 /** The answer of a demonstration. */
 const rightText = ({ texts, right }: Example): string => texts[right] ?? "";
 
+/** Strings at which the answer of a language model has ended. */
+const TEXT_ENDS = ["\n", "Question:", "Answer:"];
+
 /** Question and answer without images, as KOSMOS-1's prompts have them. */
 function questionAlone(shown: readonly Example[], { question }: Example): TextForm {
   const task = { ...kosmosVqa, images: 0 };
@@ -37,8 +41,8 @@ function questionAlone(shown: readonly Example[], { question }: Example): TextFo
   });
   return {
     prompt: { text: typeof text === "string" ? text : "", images: [] },
-    ends: ["\n", "Question:", "Answer:"],
-    answer: (generated) => generated.trim(),
+    ends: TEXT_ENDS,
+    answer: (generated) => textBefore(generated, TEXT_ENDS).trim(), // a beam search does not end there
   };
 }
 

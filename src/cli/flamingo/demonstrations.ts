@@ -1,11 +1,12 @@
 // Demonstrations of `flamboyance caption` and `vqa`: those of --demo, and those of a file, one JSON object a line.
 import { dirname } from "node:path";
-import { kindOf } from "#host";
+import { fromBytes, kindOf } from "#host";
+import { linesOf } from "../../evaluation/data/lines.ts";
 import { checkPromptText } from "../../evaluation/prompts.ts";
 import { type FieldLocation, optional, type Read, record, string } from "../../io/fields.ts";
 import { parseJson } from "../../io/json.ts";
 import { resolved } from "../../io/paths.ts";
-import { quoted, utf8 } from "../../io/wording.ts";
+import { quoted } from "../../io/wording.ts";
 import { counted } from "../../masks/sentences.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { readInput } from "../input-bytes.ts";
@@ -39,9 +40,14 @@ const lines: { readonly [T in FlamingoTask]: Read<Omit<CliDemonstration, "place"
   vqa: answerLine,
 };
 
-function demonstrationOf(task: FlamingoTask, file: string, line: string, number: number): CliDemonstration {
+function demonstrationOf(
+  task: FlamingoTask,
+  file: string,
+  line: Uint8Array,
+  number: number,
+): CliDemonstration {
   const name = `${file}, line ${number}`;
-  const json = parseJson(new TextEncoder().encode(line), name, 4, "cli.demonstrations");
+  const json = parseJson(line, name, 4, "cli.demonstrations");
   const unread: string[] = [];
   const at: FieldLocation = { file: name, field: "", unread, rule: "cli.demonstrations" };
   const found = lines[task](json, at);
@@ -61,17 +67,13 @@ function readDemonstrations(task: FlamingoTask, path: string): CliDemonstration[
       `cannot open ${file}: it does not exist; each of its lines is {"image": "cat.png", ${task === "caption" ? '"caption": "a cat"' : '"question": "What is it?", "answer": "a cat"'}}`,
     );
   const bytes = readInput(file, MOST_BYTES + 1);
-  const text = bytes.length > MOST_BYTES ? null : utf8(bytes);
-  if (text === null)
-    throw new LoadError(
-      `${file} is not text in UTF-8, or is longer than 16 MB; name a file with one JSON object a line`,
-    );
-  const all = text.replace(/^\ufeff/, "").split(/\r?\n/);
-  if (all.length > MOST_LINES)
-    throw new LoadError(`${file} has more than ${MOST_LINES} lines; make it shorter`);
-  const found = all.flatMap((line, i) =>
-    line.trim() === "" ? [] : [demonstrationOf(task, file, line, i + 1)],
-  );
+  if (bytes.length > MOST_BYTES) throw new LoadError(`${file} is longer than 16 MB; make it shorter`);
+  const found: CliDemonstration[] = [];
+  for (const { number, bytes: line } of linesOf(fromBytes(bytes))) {
+    if (number > MOST_LINES)
+      throw new LoadError(`${file} has more than ${MOST_LINES} lines; make it shorter`);
+    if (line?.some((byte) => byte > 32)) found.push(demonstrationOf(task, file, line, number));
+  }
   if (found.length === 0) throw new LoadError(`${file} has no demonstrations; write one a line`);
   return found;
 }

@@ -1,6 +1,6 @@
 // The models of `flamboyance caption` and `vqa`: an OpenFlamingo, whose pictures are tokens of the text, or a Kosmos, whose pictures are positions.
 import { kindOf } from "#host";
-import { captionAnswer, vqaAnswer } from "../../evaluation/answers.ts";
+import { captionAnswer, textBefore, vqaAnswer } from "../../evaluation/answers.ts";
 import { type KosmosTask, kosmosCaptions, kosmosPrompt, kosmosVqa } from "../../evaluation/kosmos-prompts.ts";
 import {
   captionTask,
@@ -47,6 +47,8 @@ interface TaskForm {
 
 export type ModelKind = "open-flamingo" | "kosmos";
 
+/** Strings at which an answer of a Kosmos has ended. */
+const KOSMOS_ENDS = ["Question:", "Answer:"];
 const asIs = (text: string): string => text;
 
 const promptOfFlamingo =
@@ -76,7 +78,11 @@ export const FORMS: { readonly [K in ModelKind]: { readonly [T in FlamingoTask]:
   },
   kosmos: {
     caption: { prompt: promptOfKosmos(kosmosCaptions), ends: [], answer: asIs },
-    vqa: { prompt: promptOfKosmos(kosmosVqa), ends: ["Question:", "Answer:"], answer: asIs },
+    vqa: {
+      prompt: promptOfKosmos(kosmosVqa),
+      ends: KOSMOS_ENDS,
+      answer: (text) => textBefore(text, KOSMOS_ENDS), // a beam search does not end there
+    },
   },
 };
 

@@ -46,7 +46,7 @@ PICTURE is a PNG or JPEG file; each gets a caption of its own. The prompt is
 <image>Output: as in the evaluation of open-flamingo, behind the demonstrations,
 if there are any: <image>Output:CAPTION<|endofchunk|>. The caption ends there,
 at the next Output, or after --max-tokens. A Kosmos is given <image>An image of,
-and its caption ends with the text.
+and its caption ends at </s>, or after --max-tokens.
 
 ${IMAGES}
 
@@ -71,7 +71,7 @@ PICTURE is a PNG or JPEG file; each is asked about by itself. The prompt is
 the demonstrations, if there are any. The answer ends at <|endofchunk|>, at
 Question, Answer, Short or a comma with a space behind it, or after
 --max-tokens. A Kosmos is given <image>Question: TEXT Answer: and its answer
-ends with the text, at Question: or at Answer:
+ends at </s>, at Question: or Answer:, or after --max-tokens.
 
 ${IMAGES}
 

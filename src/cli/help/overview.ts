@@ -21,6 +21,7 @@ Usage
   flamboyance write --model FOLDER TEXT continue a text with a language model
   flamboyance caption PICTURE… --model FOLDER
                                         caption pictures with an OpenFlamingo
+                                        or a Kosmos
   flamboyance vqa PICTURE… --model FOLDER --question TEXT
                                         answer a question about pictures
   flamboyance evaluate --model FOLDER --task TASK --data FILE

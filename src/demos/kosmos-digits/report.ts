@@ -1,8 +1,7 @@
 // The results of `flamboyance train kosmos-digits` as Markdown, as text for a terminal, and as a JSON document.
 import type { Paint } from "../../terminal/colour.ts";
-import { markdownTable, markdownText } from "../../terminal/markdown.ts";
 import { paragraph } from "../../terminal/prose.ts";
-import { columnsFrom, tables } from "../../terminal/table.ts";
+import { type ResultTable, resultMarkdown, resultText } from "../tables.ts";
 import type { CaptionRow, QuestionRow, Reach } from "./evidence.ts";
 import type { ReaderName } from "./reader.ts";
 import type { ReaderResult, SeedResult } from "./run.ts";
@@ -41,12 +40,6 @@ export function kosmosDigitsDocument({ results, ...run }: KosmosDigitsReport): o
   }; // [kosmosDigits.document]
 }
 
-/** A table: what its first column names, and the cells of each model. */
-interface Table {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}
-
 const PLACES = ["first", "second", "third", "fourth", "fifth"] as const;
 const share = (x: number): string => (100 * x).toFixed(1);
 const REFUSED = "refused";
@@ -69,7 +62,7 @@ const row = (report: KosmosDigitsReport, label: string, of: (reader: ReaderResul
 const CONDITIONS = { "as-trained": "", swapped: ", swapped", blanked: ", blanked" } as const;
 const counted = (n: number): string => (n === 1 ? "1 picture" : `${n} pictures`);
 
-function captionTable(report: KosmosDigitsReport): Table {
+function captionTable(report: KosmosDigitsReport): ResultTable {
   const [first] = report.results[0]?.readers ?? [];
   const rows = (first?.captions ?? []).flatMap(({ pictures, condition }) => {
     const label = `${counted(pictures)}${CONDITIONS[condition]}`;
@@ -90,7 +83,7 @@ function captionTable(report: KosmosDigitsReport): Table {
   return { head: ["% of captions correct", ...namesOf(report)], rows };
 }
 
-function questionTable(report: KosmosDigitsReport): Table {
+function questionTable(report: KosmosDigitsReport): ResultTable {
   const [first] = report.results[0]?.readers ?? [];
   const rows = (first?.questions ?? []).map(({ question, condition, pictures, place }) => {
     const where = question === "behind" ? "behind" : "before";
@@ -113,7 +106,7 @@ function questionTable(report: KosmosDigitsReport): Table {
 const lengthsText = ({ lengths }: ReaderResult): string =>
   lengths.map(({ positions }) => String(positions)).join(", ");
 
-function factTable(report: KosmosDigitsReport): Table {
+function factTable(report: KosmosDigitsReport): ResultTable {
   const numbers = report.results[0]?.readers[0]?.lengths.map(({ pictures }) => String(pictures)) ?? [];
   const once = (label: string, of: (reader: ReaderResult) => string): string[] => [
     label,
@@ -139,7 +132,7 @@ const position = (one: Reach["positions"][number]): string =>
   typeof one === "number" ? `[picture ${one + 1}]` : one.trim();
 
 /** The largest change of a logit for each picture, one model below the other. */
-function reachTable({ name, reach }: ReaderResult): Table {
+function reachTable({ name, reach }: ReaderResult): ResultTable {
   return {
     head: [`${name}: token`, "picture 1", "2", "3"],
     rows: reach.positions.map((one, at) => [
@@ -149,7 +142,7 @@ function reachTable({ name, reach }: ReaderResult): Table {
   };
 }
 
-const tablesOf = (report: KosmosDigitsReport): Table[] => [
+const tablesOf = (report: KosmosDigitsReport): ResultTable[] => [
   captionTable(report),
   questionTable(report),
   factTable(report),
@@ -170,28 +163,10 @@ function summary(report: KosmosDigitsReport): string {
 
 /** The results as Markdown, for DIR/report.md and for a document. [kosmosDigits.report] */
 export const kosmosDigitsMarkdown = (report: KosmosDigitsReport): string =>
-  [
-    summary(report),
-    ...tablesOf(report).flatMap(({ head, rows }) => [
-      "",
-      ...markdownTable(
-        head.map(markdownText),
-        rows.map((cells) => cells.map(markdownText)),
-        { numbers: true },
-      ),
-    ]),
-  ].join("\n");
+  [summary(report), ...tablesOf(report).flatMap((one) => ["", ...resultMarkdown(one)])].join("\n");
 
 /** The results for a terminal. */
 export function kosmosDigitsText(report: KosmosDigitsReport, paint: Paint, width: number): string {
-  const drawn = ({ head, rows }: Table): string =>
-    tables(
-      columnsFrom(
-        head.map((one, i) => ({ head: [one], align: i === 0 ? ("left" as const) : ("right" as const) })),
-        rows,
-      ),
-      paint,
-      width,
-    ).join("\n");
-  return [paragraph("", 0, summary(report), paint, width), ...tablesOf(report).map(drawn)].join("\n\n");
+  const drawn = tablesOf(report).map((one) => resultText(one, paint, width));
+  return [paragraph("", 0, summary(report), paint, width), ...drawn].join("\n\n");
 }

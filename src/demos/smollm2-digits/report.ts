@@ -1,10 +1,9 @@
 // The results of `flamboyance train smollm2-digits` as Markdown, as text for a terminal, and as a JSON document.
 import type { Paint } from "../../terminal/colour.ts";
-import { markdownTable, markdownText } from "../../terminal/markdown.ts";
 import { paragraph } from "../../terminal/prose.ts";
-import { columnsFrom, tables } from "../../terminal/table.ts";
 import { conditionText, percent } from "../digits/report.ts";
 import type { Gates } from "../gates.ts";
+import { type ResultTable, resultMarkdown, resultText } from "../tables.ts";
 import type { AttentionRow, CaptionRow, QuestionRow } from "./evidence.ts";
 
 interface Digests {
@@ -127,13 +126,12 @@ const attentionRows = ({ attention }: SmolReport): string[][] =>
     ...[...trained, ...allPrevious].map((share) => share.toFixed(2)),
   ]);
 
-type Table = readonly [head: readonly string[], rows: string[][]];
-const tablesOf = (report: SmolReport): Table[] => [
-  [CAPTIONS, captionRows(report)],
-  [QUESTIONS, questionRows(report)],
-  [GATES, gateRows(report)],
-  [LOSSES, lossRows(report)],
-  [ATTENTION, attentionRows(report)],
+const tablesOf = (report: SmolReport): ResultTable[] => [
+  { head: CAPTIONS, rows: captionRows(report) },
+  { head: QUESTIONS, rows: questionRows(report) },
+  { head: GATES, rows: gateRows(report) },
+  { head: LOSSES, rows: lossRows(report) },
+  { head: ATTENTION, rows: attentionRows(report) },
 ];
 
 /** The results as Markdown, for DIR/report.md and for a document. [smollm2Digits.report] */
@@ -141,30 +139,14 @@ export const smolMarkdown = (report: SmolReport): string =>
   [
     summary(report),
     frozenText(report),
-    ...tablesOf(report).flatMap(([head, rows]) => [
-      "",
-      ...markdownTable(
-        head.map(markdownText),
-        rows.map((row) => row.map(markdownText)),
-        { numbers: true },
-      ),
-    ]),
+    ...tablesOf(report).flatMap((one) => ["", ...resultMarkdown(one)]),
   ].join("\n");
 
 /** The results for a terminal. */
 export function smolText(report: SmolReport, paint: Paint, width: number): string {
-  const drawn = ([head, rows]: Table): string =>
-    tables(
-      columnsFrom(
-        head.map((one, i) => ({ head: [one], align: i === 0 ? ("left" as const) : ("right" as const) })),
-        rows,
-      ),
-      paint,
-      width,
-    ).join("\n");
   return [
     paragraph("", 0, summary(report), paint, width),
     paragraph("", 0, frozenText(report), paint, width),
-    ...tablesOf(report).map(drawn),
+    ...tablesOf(report).map((one) => resultText(one, paint, width)),
   ].join("\n\n");
 }

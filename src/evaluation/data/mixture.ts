@@ -53,8 +53,8 @@ interface Repeated<T> {
 }
 
 /**
- * Items of several sources in the order of `mixture`. A source that has ended begins again. `open` begins a source; one that has no item at all is
- * refused by `onEmpty`, which throws.
+ * Items of several sources in the order of `mixture`. Each source is a function that begins it, and is called again when it has ended. `onEmpty` is called for
+ * one without items, and throws.
  */
 export function* mixed<T>(
   sources: readonly (() => Iterator<T>)[],

@@ -20,7 +20,7 @@ const values = passing(
   (list) => Array.isArray(list) && list.length > 0 && list.every(Number.isFinite),
 );
 
-/** A mean and the bounds between which it lies with the probability of the level. */
+/** A mean and the bounds of its confidence interval. */
 export interface Interval {
   readonly mean: number;
   readonly low: number;

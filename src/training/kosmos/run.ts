@@ -1,23 +1,11 @@
 // Checkpoints of a training run of a Kosmos: the trained part, the optimiser, and how far the run is.
 
-import { type Check, checked, object, optional } from "../../nn/options.ts";
+import { checked } from "../../nn/options.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { loadCheckpoint, type RunFacts, saveCheckpoint } from "../checkpoint.ts";
-import type { Optimizer } from "../optimizers/optimizer.ts";
+import { loadCheckpoint, saveCheckpoint, type TrainingRun, trainingRunChecks } from "../checkpoint.ts";
 import type { KosmosProgress } from "./train.ts";
 
-export interface KosmosRun {
-  readonly model: object;
-  readonly optimizer: Optimizer;
-  /** Everything that the numbers of the run depend on, such as seeds, the recipe, and `weightsDigest` of the frozen image tower. */
-  readonly facts?: RunFacts | undefined;
-}
-
-const checks: { readonly [K in keyof KosmosRun]-?: Check } = {
-  model: object("a model"),
-  optimizer: object("an optimiser"),
-  facts: optional(object("facts of the run, by name")),
-};
+export type KosmosRun = TrainingRun;
 
 /** Writes the parameters that the optimiser trains, its state, and the progress. Frozen parameters are not written. */
 export function saveKosmosRun(
@@ -25,7 +13,7 @@ export function saveKosmosRun(
   run: KosmosRun,
   { step, kept = new Map() }: KosmosProgress,
 ): void {
-  const { model, optimizer, facts = {} } = checked("saveKosmosRun", run, checks);
+  const { model, optimizer, facts = {} } = checked("saveKosmosRun", run, trainingRunChecks);
   saveCheckpoint(path, { model, optimizer, names: optimizer.names, extra: new Map(kept) }, step, facts); // [trainkosmos.resume]
 }
 
@@ -34,7 +22,7 @@ export function saveKosmosRun(
  * changes nothing then.
  */
 export function loadKosmosRun(path: string, run: KosmosRun): KosmosProgress {
-  const { model, optimizer, facts = {} } = checked("loadKosmosRun", run, checks);
+  const { model, optimizer, facts = {} } = checked("loadKosmosRun", run, trainingRunChecks);
   const kept = new Map<string, Tensor>();
   const step = loadCheckpoint(path, { model, optimizer, names: optimizer.names, extra: kept }, facts);
   return { step, ...(kept.size > 0 && { kept }) }; // [trainkosmos.resume]

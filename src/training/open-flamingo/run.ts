@@ -1,30 +1,18 @@
 // Checkpoints of a training run of an OpenFlamingo: the trained part, the optimiser, and how far the run is.
 import { loadSafetensors } from "../../io/safetensors/read.ts";
-import { type Check, checked, object, optional } from "../../nn/options.ts";
+import { checked } from "../../nn/options.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { flat, Tensor, view } from "../../tensor/tensor.ts";
-import { loadCheckpoint, type RunFacts, saveCheckpoint } from "../checkpoint.ts";
-import type { Optimizer } from "../optimizers/optimizer.ts";
+import { loadCheckpoint, saveCheckpoint, type TrainingRun, trainingRunChecks } from "../checkpoint.ts";
 import type { FlamingoProgress } from "./train.ts";
 
-export interface FlamingoRun {
-  readonly model: object;
-  readonly optimizer: Optimizer;
-  /** Everything that the numbers of the run depend on, such as seeds, options, and `weightsDigest` of the frozen models. */
-  readonly facts?: RunFacts | undefined;
-}
-
-const checks: { readonly [K in keyof FlamingoRun]-?: Check } = {
-  model: object("a model"),
-  optimizer: object("an optimiser"),
-  facts: optional(object("facts of the run, by name")),
-};
+export type FlamingoRun = TrainingRun;
 
 const UPDATES = "updates";
 
 /** Writes the parameters that the optimiser trains, its state and the progress. The frozen models are not written. */
 export function saveFlamingoRun(path: string, run: FlamingoRun, { step, updates }: FlamingoProgress): void {
-  const { model, optimizer, facts = {} } = checked("saveFlamingoRun", run, checks);
+  const { model, optimizer, facts = {} } = checked("saveFlamingoRun", run, trainingRunChecks);
   const extra = new Map([[UPDATES, new Tensor([1], view(Float64Array.of(updates), [1]))]]);
   saveCheckpoint(path, { model, optimizer, names: optimizer.names, extra }, step, facts); // [trainflamingo.resume]
 }
@@ -46,7 +34,7 @@ function updatesIn(path: string): number | null {
  * changes nothing then.
  */
 export function loadFlamingoRun(path: string, run: FlamingoRun): FlamingoProgress {
-  const { model, optimizer, facts = {} } = checked("loadFlamingoRun", run, checks);
+  const { model, optimizer, facts = {} } = checked("loadFlamingoRun", run, trainingRunChecks);
   const updates = updatesIn(path);
   if (updates === null)
     throw new LoadError(`${path} is no checkpoint of saveFlamingoRun  [trainflamingo.resume]`);
