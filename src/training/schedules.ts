@@ -1,10 +1,26 @@
 // Learning-rate schedules, as factors of the highest learning rate.
-import { between, type Check, checked, oneOf, optional, whole } from "../nn/options.ts";
+import {
+  between,
+  type Check,
+  checked,
+  checkValue,
+  notNegative,
+  oneOf,
+  optional,
+  whole,
+} from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 
 export type ScheduleKind = "constant" | "linear" | "cosine";
 /** Maps a step (0, 1, …) to a factor between 0 and 1. */
 export type Schedule = (step: number) => number;
+
+/** The factor of a step. Throws a RuleError for one that is no finite number of at least 0. */
+export function factorAt(schedule: Schedule, step: number): number {
+  const factor = schedule(step);
+  checkValue("the schedule", `the factor of step ${step}`, factor, notNegative); // [schedule.factor]
+  return factor;
+}
 
 export interface ScheduleOptions {
   readonly kind?: ScheduleKind | undefined;

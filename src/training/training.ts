@@ -16,7 +16,7 @@ import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { accumulate, clip, globalNorm, normLimit } from "./gradient-maps.ts";
 import type { Named, Optimizer } from "./optimizers/optimizer.ts";
-import type { Schedule } from "./schedules.ts";
+import { factorAt, type Schedule } from "./schedules.ts";
 import { lossAndGradients } from "./step.ts";
 
 export interface TrainOptions<M extends object> {
@@ -121,7 +121,7 @@ async function* steps<M extends object>(options: TrainOptions<M>): AsyncGenerato
       const { loss, gradients } = await lossOfParts(options, step);
       const clipped =
         clipAt === undefined ? { norm: globalNorm(gradients), gradients } : clip(gradients, clipAt);
-      const factor = schedule(step);
+      const factor = factorAt(schedule, step);
       optimizer.step(parameters, clipped.gradients, factor);
       yield { step: step + 1, loss, norm: clipped.norm, factor }; // [train.loop]
     }

@@ -204,6 +204,30 @@ describe("the loop", () => {
     expect(steps[0]?.targets).toBe(countOf(run.batch(0) as KosmosTrainingBatch));
   });
 
+  test("[schedule.factor] a schedule that gives no finite number of at least 0 stops the run before a weight changes", async () => {
+    for (const wrong of [Number.NaN, -0.1, undefined, "1"]) {
+      const run = tinyRun({ schedule: (step) => (step === 1 ? (wrong as number) : 1) });
+      const steps: KosmosStep[] = [];
+      let after = bits(run.model);
+      const loop = async () => {
+        for await (const step of trainKosmos(run)) {
+          steps.push(step);
+          after = bits(run.model);
+        }
+      };
+      await expect(loop()).rejects.toThrow(/the factor of step 1 is/);
+      expect(steps).toHaveLength(1);
+      expect(bits(run.model)).toEqual(after);
+    }
+  });
+
+  test("[trainkosmos.targets] a batch that is no object is refused", async () => {
+    for (const wrong of [null, undefined, 3])
+      await expect(all(tinyRun({ batch: () => wrong as never }))).rejects.toThrow(
+        /micro-batch 0 has no targets/,
+      );
+  });
+
   test("[trainkosmos.loop] the same seeds give the same weights, bit for bit", async () => {
     const runs = [
       tinyRun({ dropoutSeed: 3 }),

@@ -267,6 +267,8 @@ describe("what a recipe gives to the loop", () => {
 
   test("[options.values] [options.known] other names and choices are refused", () => {
     expect(refusal(() => recipeOptions(model, "kosmos" as "paper")).message).toContain("name");
+    for (const other of [null, {}])
+      expect(refusal(() => recipeOptions(other as never, "paper")).message).toContain("a Kosmos");
     for (const [choice, word] of [
       [{ steps: 0 }, "steps"],
       [{ learningRate: -1 }, "learningRate"],

@@ -111,6 +111,17 @@ describe.each(kinds)("%s", (_, make) => {
     expect(numberOf(p)).not.toBe(Math.fround(numberOf(p)));
   });
 
+  test("[optimizer.factor] a factor that is negative or not finite is refused, and nothing changes", () => {
+    const optimizer = make(["p"]);
+    const parameters = new Map([["p", one(2)]]);
+    for (const factor of [Number.NaN, -1, Number.POSITIVE_INFINITY, "1"])
+      expect(() => optimizer.step(parameters, parameters, factor as number)).toThrow(/factor is/);
+    expect(numberOf(parameters.get("p"))).toBe(2);
+    expect(optimizer.state().size).toBe(0);
+    optimizer.step(parameters, parameters, 0);
+    expect(numberOf(parameters.get("p"))).toBe(2);
+  });
+
   test("[optimizer.groups] a parameter in two groups, or missing from the model, is refused", () => {
     expect(() => make(["p", "q", "p"])).toThrow('"p" is in two parameter groups');
     expect(() => make(["p"]).step(new Map(), new Map())).toThrow('no parameter "p"');

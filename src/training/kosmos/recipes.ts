@@ -1,5 +1,5 @@
 // How Kosmos-1 was trained, as data: by the paper, by kyegomez/Kosmos-X, and by bjoernpl/KOSMOS_reimplementation.
-import type { Kosmos } from "../../models/kosmos/kosmos.ts";
+import { Kosmos } from "../../models/kosmos/kosmos.ts";
 import {
   type Check,
   checked,
@@ -8,6 +8,7 @@ import {
   notNegative,
   oneOf,
   optional,
+  passing,
   whole,
 } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
@@ -135,6 +136,7 @@ export interface RecipeChoice {
   readonly asPublished?: boolean | undefined;
 }
 
+const aKosmos = passing("a Kosmos", (value) => value instanceof Kosmos);
 const checks: { readonly [K in keyof RecipeChoice]-?: Check } = {
   steps: optional(whole(1, 2 ** 31 - 1)),
   learningRate: optional(notNegative),
@@ -176,6 +178,7 @@ export function recipeOptions(
   name: KosmosRecipeName,
   choice: RecipeChoice = {},
 ): KosmosRecipeOptions {
+  checkValue("recipeOptions", "model", model, aKosmos);
   checkValue("recipeOptions", "name", name, oneOf(Object.keys(kosmosRecipes)));
   const { steps, learningRate, asPublished = false } = checked("recipeOptions", choice, checks);
   const recipe: KosmosRecipe = kosmosRecipes[name];

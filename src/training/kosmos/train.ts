@@ -22,7 +22,7 @@ import { hash } from "../../tensor/random.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { accumulate, clip, globalNorm, normLimit } from "../gradient-maps.ts";
 import type { Named, Optimizer } from "../optimizers/optimizer.ts";
-import type { Schedule } from "../schedules.ts";
+import { factorAt, type Schedule } from "../schedules.ts";
 import { lossAndGradients } from "../step.ts";
 import { behaviourOf, type KosmosTrainingBehaviour } from "./behaviour.ts";
 
@@ -110,7 +110,8 @@ interface Run extends TrainKosmosOptions {
 }
 
 /** The number of targets of a batch. */
-function countTargets({ targets }: KosmosTrainingBatch, position: number): number {
+function countTargets(batch: KosmosTrainingBatch, position: number): number {
+  const { targets } = Object(batch) as Partial<KosmosTrainingBatch>;
   if (!(targets instanceof Int))
     throw new RuleError(
       `micro-batch ${position} has no targets; kosmosBatch makes them, with ids and mask`,
@@ -192,7 +193,7 @@ async function* steps(run: Run): AsyncGenerator<KosmosStep> {
       signal?.throwIfAborted();
       const { loss, gradients, targets } = await accumulated(run, step, kept);
       const clipped = clipAt === null ? { norm: globalNorm(gradients), gradients } : clip(gradients, clipAt); // [trainkosmos.clip]
-      const factor = schedule(step);
+      const factor = factorAt(schedule, step);
       optimizer.step(parameters, clipped.gradients, factor);
       kept = new Map([...clipped.gradients].filter(([name]) => !trained.has(name))); // [trainkosmos.untrained]
       const progress = { step: step + 1, ...(behaviour.untrained === "kept" && { kept }) };

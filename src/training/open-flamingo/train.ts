@@ -21,7 +21,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
 import { accumulate, clip, globalNorm, normLimit } from "../gradient-maps.ts";
 import type { Named, Optimizer } from "../optimizers/optimizer.ts";
-import type { Schedule } from "../schedules.ts";
+import { factorAt, type Schedule } from "../schedules.ts";
 import { lossAndGradients } from "../step.ts";
 import { type FlamingoTrainingBehaviour, flamingoTraining } from "./behaviour.ts";
 import { embeddingGradientMask } from "./gradient-mask.ts";
@@ -220,7 +220,7 @@ async function* steps(run: Run): AsyncGenerator<FlamingoStep> {
   for (let { step } = from; step < run.steps; step++) {
     signal?.throwIfAborted();
     const { gradients, norm, losses, withoutLabels } = await accumulated(run, step, mask);
-    const factor = gradients && schedule(behaviour.scheduleCounts === "steps" ? step : updates);
+    const factor = gradients && factorAt(schedule, behaviour.scheduleCounts === "steps" ? step : updates);
     if (gradients && factor !== null) {
       optimizer.step(parameters, gradients, factor);
       updates++; // [trainflamingo.no-labels]

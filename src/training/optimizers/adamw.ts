@@ -5,6 +5,7 @@ import {
   betas,
   buffer,
   checkCompanions,
+  checkFactor,
   checkValues,
   type Optimizer,
   type ParameterGroup,
@@ -53,6 +54,7 @@ export function adamw(options: AdamWOptions): Optimizer {
     kind: "adamw",
     names: [...names],
     step(parameters, gradients, factor = 1) {
+      checkFactor(factor); // [optimizer.factor]
       for (const { name, rate, p, g } of updates(rates, parameters, gradients, [first, second])) {
         const lr = rate.learningRate * factor;
         const [m, v] = [buffer(first, name, p.length), buffer(second, name, p.length)];

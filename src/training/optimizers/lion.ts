@@ -3,6 +3,7 @@ import { type Check, checked, flag, notNegative, optional, passing, positive } f
 import {
   type Buffers,
   buffer,
+  checkFactor,
   type Optimizer,
   type ParameterGroup,
   parameterGroups,
@@ -52,6 +53,7 @@ export function lion(options: LionOptions): Optimizer {
     kind: "lion",
     names: [...names],
     step(parameters, gradients, factor = 1) {
+      checkFactor(factor); // [optimizer.factor]
       for (const { name, rate, p, g } of updates(rates, parameters, gradients, [means])) {
         const lr = rate.learningRate * factor;
         const m = buffer(means, name, p.length);

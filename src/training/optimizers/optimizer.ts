@@ -1,5 +1,5 @@
 // The interface of optimisers, and the parts they share: parameter groups and stored state.
-import { type Check, checked, listOf, notNegative, optional, passing } from "../../nn/options.ts";
+import { type Check, checked, checkValue, listOf, notNegative, optional, passing } from "../../nn/options.ts";
 import { LoadError, RuleError } from "../../tensor/errors.ts";
 import { type Floats, flat, Int, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 
@@ -19,7 +19,7 @@ export interface Optimizer {
   readonly kind: (typeof OPTIMIZER_KINDS)[number];
   /** The parameters that it updates. */
   readonly names: readonly string[];
-  /** Updates each parameter that has a gradient. `factor` scales the learning rate. */
+  /** Updates each parameter that has a gradient. `factor`, a finite number of at least 0, scales the learning rate. */
   step(parameters: Named, gradients: Named, factor?: number): void;
   /**
    * Buffers under the names of torch and bitsandbytes: `exp_avg.<parameter>`, `momentum_buffer.<parameter>`, `state1.<parameter>`, …
@@ -66,6 +66,10 @@ export function ratesOf(groups: readonly ParameterGroup[], defaults: Rates): Map
   }
   return rates;
 }
+
+/** Throws a RuleError, before anything changes, for a factor of the learning rate that is no finite number of at least 0. */
+export const checkFactor = (factor: number): void =>
+  checkValue("a step of an optimiser", "factor", factor, notNegative); // [optimizer.factor]
 
 /** The range of a mean's decay rate. */
 export const betas: Check = passing(

@@ -4,6 +4,7 @@ import { between, type Check, checked, flag, notNegative, optional } from "../..
 import { RuleError } from "../../tensor/errors.ts";
 import {
   type Buffers,
+  checkFactor,
   type Optimizer,
   type ParameterGroup,
   parameterGroups,
@@ -54,6 +55,7 @@ export function sgd(options: SGDOptions): Optimizer {
     kind: "sgd",
     names: [...names],
     step(parameters, gradients, factor = 1) {
+      checkFactor(factor); // [optimizer.factor]
       for (const { name, rate, p, g } of updates(rates, parameters, gradients, [velocities])) {
         const lr = rate.learningRate * factor;
         for (let i = 0; i < p.length; i++) g[i] = (g[i] ?? 0) + rate.weightDecay * (p[i] ?? 0); // [sgd.decay]

@@ -6,6 +6,7 @@ import {
   betas,
   buffer,
   checkCompanions,
+  checkFactor,
   checkValues,
   type Optimizer,
   type ParameterGroup,
@@ -64,6 +65,7 @@ export function stableAdamW(options: StableAdamWOptions): Optimizer {
     kind: "stable-adamw",
     names: [...names],
     step(parameters, gradients, factor = 1) {
+      checkFactor(factor); // [optimizer.factor]
       const t = taken + 1;
       const [decay1, decay2] = [corrected(beta1, t), corrected(beta2, t)];
       for (const { name, rate, p, g } of updates(rates, parameters, gradients, [first, second])) {

@@ -5,6 +5,7 @@ import { RuleError } from "../../../tensor/errors.ts";
 import { type Floats, flat } from "../../../tensor/tensor.ts";
 import {
   betas as betasCheck,
+  checkFactor,
   type Named,
   type Optimizer,
   type ParameterGroup,
@@ -101,6 +102,7 @@ export function adamw8bit(options: AdamW8bitOptions): Optimizer {
     kind: "adamw-8bit",
     names: [...names],
     step(parameters, gradients, factor = 1) {
+      checkFactor(factor); // [optimizer.factor]
       checkGradients(names, gradients); // [adamw8bit.finite]
       const sizes = new Map([...states].map(([name, { state1 }]) => [name, state1]));
       const inFloat32 = (values: Floats) => Float32Array.from(values);
