@@ -37,6 +37,11 @@ describe("data check", () => {
     expect(stderr).toContain(`${file}, line 4: cannot open ${join(folder, "none.png")}`);
   });
 
+  test("a folder in the place of a picture is named as such", () => {
+    const file = fileOf("folder.jsonl", JSON.stringify({ image: ".", caption: "a cat" }));
+    expect(flamboyance("data", "check", file).stderr).toContain("/.: it is a folder");
+  });
+
   test("decodes pictures if asked, and prints a document", () => {
     const { status, stdout } = flamboyance("data", "check", checked(), "--decode", "--json");
     expect(status).toBe(2);

@@ -27,6 +27,12 @@ const problemOf = (line: string): string => {
 };
 
 describe("files of JSON lines", () => {
+  test("[data.samples] half of a surrogate pair is refused, which no file of UTF-8 can have", () => {
+    expect(problemOf('{"text": "a\\ud83d"}')).toContain('"text" has half of a surrogate pair');
+    expect(problemOf('{"question": "a", "answers": ["b", "\\udc00"]}')).toContain('"answers[1]" has half');
+    expect(problemOf('{"text": "a\\ud83d\\ude00"}')).toBe("none");
+  });
+
   test("[data.lines] lines of spaces are passed over; lines of zeros and other control characters are not", () => {
     expect(read(' \t\r\n\n{"text": "a"}\r\n').map(({ line }) => line)).toEqual([3]);
     const found = read('\0\0\0\n\x01\n\f\n{"text": "a"}');

@@ -20,7 +20,9 @@ const OPTIONS = {
 
 /** Why a picture cannot be used, or null. */
 async function pictureProblem(path: string, decode: boolean): Promise<string | null> {
-  if (kindOf(path) !== "file") return `cannot open ${path}: there is no such file`;
+  const kind = kindOf(path);
+  if (kind !== "file")
+    return `cannot open ${path}: ${kind === "folder" ? "it is a folder" : "there is no such file"}`;
   if (!decode) return null;
   return decodeImageFile(path).then(() => null, messageOf);
 }

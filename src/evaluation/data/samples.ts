@@ -42,9 +42,17 @@ export type SampleKind = Sample["kind"];
 /** The rule that a refused line cites. */
 const RULE = "data.samples";
 
+/** A text of whole characters. */
+const whole: Read<string> = (value, at) => {
+  const text = string(value, at);
+  if (/\p{Surrogate}/u.test(text))
+    throw refuse(at, "has half of a surrogate pair; write the whole character", RULE); // [data.samples]
+  return text;
+};
+
 /** A text with at least one character that is not white space. */
 const words: Read<string> = (value, at) => {
-  const text = string(value, at);
+  const text = whole(value, at);
   if (text.trim() === "") throw refuse(at, "is empty; write it, or leave the line out", RULE);
   return text;
 };
@@ -70,7 +78,7 @@ const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K
   text: record({ text: words }),
   caption: record({ image: words, caption: words }),
   document: record({ segments: atLeast(1, segment) }),
-  question: record({ image, question: words, answers: atLeast(1, string) }),
+  question: record({ image, question: words, answers: atLeast(1, whole) }),
   choice: (value, at) => {
     const read = record<{
       image: string | null;
