@@ -130,6 +130,15 @@ test("[tokenizer.fairseq-decode] spaces inside of a symbol are no text, as in Se
   expect(tokenizer.decode([4, 5, 4])).toBe("ab cab");
 });
 
+test("[tokenizer.fairseq-dictionary] too many lines, and a symbol that is there twice, are refused", async () => {
+  const load = (text: string) => loadKosmosTokenizer(folderOf(["kosmos/pieces.json"], { "dict.txt": text }));
+  await expect(load("x\n".repeat(2 ** 19 + 1))).rejects.toThrow(
+    /dict\.txt: 524289 lines are more than 524288/,
+  );
+  await expect(load("x\n".repeat(2 ** 19))).rejects.toThrow(/dict\.txt: line 1 is "x"/);
+  await expect(load("a 1\na 1\n")).rejects.toThrow(/^dict\.txt beside .*: the symbol "a" is there twice/);
+});
+
 test("[tokenizer.fairseq-dictionary] the order of dict.txt counts, and a piece that it lacks is unknown", async () => {
   const plain = await loadKosmosTokenizer(`${DATA}/kosmos`);
   const { pieces } = read("kosmos/pieces.json");

@@ -379,7 +379,7 @@ describe("resuming", () => {
 });
 
 describe("untrained parameters", () => {
-  test('[trainkosmos.untrained] with "kept" their gradients count in the norm, and add up from step to step', async () => {
+  test('[trainkosmos.untrained] [trainkosmos.frozen] with "kept" their gradients count in the norm, and add up from step to step', async () => {
     const model = tinyKosmos();
     const names = ["image_proj.weight"];
     const optimizer = { ...sgd({ groups: [{ names }], learningRate: 0 }) };

@@ -5,7 +5,7 @@ import { LoadError } from "../../../tensor/errors.ts";
 import { quoted } from "../../wording.ts";
 import type { Pipeline } from "../pipeline.ts";
 import type { FoundModel } from "../sentencepiece/folder.ts";
-import { CONTROL, UNKNOWN } from "../sentencepiece/model.ts";
+import { CONTROL, MOST_PIECES, UNKNOWN } from "../sentencepiece/model.ts";
 import { SPACE_MARK } from "../sentencepiece/normalizer.ts";
 import { sentencePiecePipeline } from "../sentencepiece/pipeline.ts";
 import { withSpecialTokens } from "../sentencepiece/special-tokens.ts";
@@ -21,6 +21,10 @@ const LAST = ["<mask>", "</doc>", "<image>", "</image>", "</chunk>", "</line>"] 
 export function readDictionary(text: string, file: string): string[] {
   const lines = text.split(/\r\n|\r|\n/);
   if (lines.at(-1) === "") lines.pop();
+  if (lines.length > MOST_PIECES)
+    throw new LoadError(
+      `${file}: ${lines.length} lines are more than ${MOST_PIECES}  [tokenizer.fairseq-dictionary]`,
+    );
   return lines.map((line, at) => {
     const match = /^(.*) [+-]?\d+$/s.exec(strippedEnd(line));
     if (match?.[1] === undefined)
@@ -38,7 +42,7 @@ function symbolsOf({ model, path }: FoundModel, dictionary: readonly string[] | 
   for (const symbol of dictionary ?? pieces.map(({ text }) => text)) {
     if (symbols.has(symbol))
       throw new LoadError(
-        `${path}: the symbol ${quoted(symbol)} is there twice, once perhaps as one of ${FIRST.join(" ")}  [tokenizer.fairseq-dictionary]`,
+        `${dictionary === null ? path : `dict.txt beside ${path}`}: the symbol ${quoted(symbol)} is there twice, once perhaps as one of ${FIRST.join(" ")}  [tokenizer.fairseq-dictionary]`,
       );
     symbols.add(symbol);
   }
