@@ -71,15 +71,15 @@ export const magneto: readonly BrokenBuild[] = [
   {
     mistake: "the token at the split position uses the branches A",
     path: `${FOLDER}/multiway.ts`,
-    before: "options.position - from",
-    after: "options.position + 1 - from",
+    before: "position < options.position",
+    after: "position < options.position + 1",
     noticedBy: [...decoder("multiway-split", "gradients-multiway"), "multihead-attention--multiway"],
   },
   {
     mistake: "without a split position all tokens use the branches B",
     path: `${FOLDER}/multiway.ts`,
-    before: "options.position === -1 ? l :",
-    after: "options.position === -1 ? 0 :",
+    before: "options.position === -1 ||",
+    after: "options.position !== -1 &&",
     noticedBy: decoder("multiway-a"),
   },
   {
