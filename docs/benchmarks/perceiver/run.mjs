@@ -4,7 +4,7 @@
 // in turn: once without being counted, then N rounds (default 3), of which the medians count. CHECKOUT is the repository at 64947cf. PYTHON
 // names an interpreter with torch, numpy and einops; by default it is the one that makes the golden cases, if that exists. Needs `npm run build`.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -176,6 +176,7 @@ try {
   const results = [];
   for (const task of values.only.split(",")) results.push(await measure(task, folder));
   const text = page(results, torch);
+  mkdirSync(values.out, { recursive: true });
   writeFileSync(join(values.out, "README.md"), text);
   console.log(text);
 } finally {
