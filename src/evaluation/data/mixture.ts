@@ -1,5 +1,6 @@
 // Mixtures of sources by weight, as KOSMOS-1 mixes its corpora (arXiv 2302.14045, §3.1 and table 20).
 import { checkValue, passing, positive, whole } from "../../nn/options.ts";
+import { Bug } from "../../tensor/errors.ts";
 import { generator } from "../../tensor/random.ts";
 
 /** The share of each corpus of text in KOSMOS-1's training, per cent: table 20. They add up to 99.9. */
@@ -75,5 +76,5 @@ export function* mixed<T>(
     }
     yield { source, pass: one.passes, item: next.value };
   }
-  throw new Error("a mixture has no end");
+  throw new Bug("a mixture has no end");
 }

@@ -29,9 +29,6 @@ export interface Interval {
   readonly n: number;
 }
 
-const meanOf = (list: Float64Array | readonly number[]): number =>
-  (list as readonly number[]).reduce((sum, one) => sum + one, 0) / list.length;
-
 /** The q-quantile of sorted values, with linear interpolation between neighbours. */
 function quantile(sorted: Float64Array, q: number): number {
   const at = q * (sorted.length - 1);
@@ -55,5 +52,6 @@ export function meanWithInterval(scores: readonly number[], options: IntervalOpt
     return sum / n;
   }).sort();
   const tail = (1 - level) / 2;
-  return { mean: meanOf(scores), low: quantile(means, tail), high: quantile(means, 1 - tail), n };
+  const mean = scores.reduce((sum, one) => sum + one, 0) / n;
+  return { mean, low: quantile(means, tail), high: quantile(means, 1 - tail), n };
 }
