@@ -1,4 +1,4 @@
-// The commands of docs/36-evaluation.md, run one after another in an empty folder. The models of the page take minutes to train and to download; here small
+// The commands of docs/guides/36-evaluation.md, run one after another in an empty folder. The models of the page take minutes to train and to download; here small
 // ones stand in their places.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import {
 import { temporary } from "../../support/fixtures/temporary.ts";
 
 const folder = temporary();
-const page = readFileSync("docs/36-evaluation.md", "utf8");
+const page = readFileSync("docs/guides/36-evaluation.md", "utf8");
 const blocks = [...page.matchAll(/```(sh|)\n([^`]*)```/g)].map(([, kind, text = ""]) => ({ kind, text }));
 /** What the page runs, but for the training, each with what it shows below, if anything. */
 const steps = blocks.flatMap(({ kind, text }, i) =>

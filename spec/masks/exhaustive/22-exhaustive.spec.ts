@@ -445,7 +445,7 @@ test("[mask.step] the invariant finds the first cut at which a step is wrong, an
   expect(Object.keys(invariants)).toEqual(Object.keys(verdictsOf(immediate, { longest: 1, images: 1 })));
 });
 
-const PAGE = "docs/20-masks.md";
+const PAGE = "docs/guides/20-masks.md";
 
 test("[mask.comparison] the page's tables are computed from the conventions", () => {
   let page = readFileSync(PAGE, "utf8");

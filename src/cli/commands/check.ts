@@ -109,7 +109,7 @@ function remarksOn({ moved, otherKinds }: Selection): { document: object; text: 
   return { document, text: lines.map((line) => `${lastLine(line)}\n`).join("") };
 }
 
-const NEXT = `Next: read one block beside its equation (docs/10-reading-flamingo.md), or judge another implementation
+const NEXT = `Next: read one block beside its equation (docs/guides/10-reading-flamingo.md), or judge another implementation
 with  flamboyance conform --actual DIR  (flamboyance conform --help).
 `;
 

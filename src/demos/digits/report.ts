@@ -70,7 +70,7 @@ const gateRows = ({ history }: DigitsReport): string[][] =>
     Math.abs(ff).toFixed(3),
   ]);
 
-/** The evidence as Markdown, for docs/30-training.md and for DIR/report.md. */
+/** The evidence as Markdown, for docs/guides/30-training.md and for DIR/report.md. */
 export function digitsMarkdown(report: DigitsReport): string {
   const head = ["held-out sequences", "correct captions", ...PLACES];
   const gateHead = ["layer", "\\|tanh(attention gate)\\|", "\\|tanh(feed-forward gate)\\|"];

@@ -1,4 +1,4 @@
-// The comparison of all conventions as Markdown tables, computed from their data: the tables of docs/20-masks.md.
+// The comparison of all conventions as Markdown tables, computed from their data: the tables of docs/guides/20-masks.md.
 import { markdownTable } from "../../terminal/markdown.ts";
 import { conventions } from "../conventions/conventions.ts";
 import type { CachedStep, Compare, Convention, EmptyRowBehaviour } from "../conventions/schema.ts";
