@@ -1,11 +1,11 @@
-// The executable half of 10-perceiver-resampler.md. The loops are those of support/oracles/blocks.ts.
+// The executable half of 10-perceiver-resampler.md. The loops are those of docs/examples/flamingo-as-loops.mjs.
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { perceiverAttention, perceiverResampler } from "../../docs/examples/flamingo-as-loops.mjs";
 import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler, type PerceiverResamplerOptions } from "../../src/blocks/perceiver-resampler.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import type { Any, Tensor } from "../../src/tensor/tensor.ts";
-import { perceiverAttention, perceiverResampler } from "../support/oracles/blocks.ts";
 import { linear, type Mat, norm, under } from "../support/oracles/layers.ts";
 import {
   expectNear,

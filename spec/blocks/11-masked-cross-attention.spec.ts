@@ -1,6 +1,11 @@
-// The executable half of 11-masked-cross-attention.md. The loops are those of support/oracles/blocks.ts.
+// The executable half of 11-masked-cross-attention.md. The loops are those of docs/examples/flamingo-as-loops.mjs.
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import {
+  maskedCrossAttention,
+  visibilityOf as seen,
+  type VisibilityRule,
+} from "../../docs/examples/flamingo-as-loops.mjs";
 import {
   MaskedCrossAttention,
   type MaskedCrossAttentionOptions,
@@ -10,11 +15,6 @@ import { visibilityOf } from "../../src/masks/media-mask.ts";
 import { maskRows } from "../../src/masks/rows.ts";
 import { ShapeError } from "../../src/tensor/errors.ts";
 import { type Any, Bool, type Tensor, tensor } from "../../src/tensor/tensor.ts";
-import {
-  maskedCrossAttention,
-  visibilityOf as seen,
-  type VisibilityRule,
-} from "../support/oracles/blocks.ts";
 import { linear, type Mat, norm, row, under } from "../support/oracles/layers.ts";
 import {
   ownConventions as every,

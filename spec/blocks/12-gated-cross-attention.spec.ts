@@ -1,7 +1,8 @@
-// The executable half of 12-gated-cross-attention.md. The loops are those of support/oracles/blocks.ts.
+// The executable half of 12-gated-cross-attention.md. The loops are those of docs/examples/flamingo-as-loops.mjs.
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { gatedBlock, type VisibilityRule, visibilityOf } from "../../docs/examples/flamingo-as-loops.mjs";
 import {
   GatedCrossAttentionBlock,
   type GatedCrossAttentionBlockOptions,
@@ -16,7 +17,6 @@ import { maskRows } from "../../src/masks/rows.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import { type Any, Bool, type Tensor, view } from "../../src/tensor/tensor.ts";
-import { gatedBlock, type VisibilityRule, visibilityOf } from "../support/oracles/blocks.ts";
 import type { Mat } from "../support/oracles/layers.ts";
 import {
   ownConventions as every,

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { parallelBlock } from "../../docs/examples/flamingo-as-loops.mjs";
 import { ParallelTransformerBlock, SwiGLU } from "../../src/blocks/parallel-transformer-block.ts";
 import { RuleError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { type Any, flat, type Tensor, view } from "../../src/tensor/tensor.ts";
-import { parallelBlock } from "../support/oracles/blocks.ts";
 import {
   layerNorm,
   linear,

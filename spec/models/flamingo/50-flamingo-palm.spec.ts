@@ -1,7 +1,13 @@
-// The executable half of 50-flamingo-palm.md. The loops are those of support/oracles/models.ts.
+// The executable half of 50-flamingo-palm.md. The loops are those of docs/examples/flamingo-as-loops.mjs.
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
+import {
+  type FlamingoShape,
+  flamingo as flamingoAsLoops,
+  type VisibilityRule,
+  videoFeatures,
+} from "../../../docs/examples/flamingo-as-loops.mjs";
 import { PerceiverResampler } from "../../../src/blocks/perceiver-resampler.ts";
 import { systemUnderTest } from "../../../src/conformance/sources/registry.ts";
 import { type Convention, conventions } from "../../../src/masks/conventions/conventions.ts";
@@ -17,15 +23,7 @@ import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { type Any, abstractTensor, flat, Int, int, type Tensor, view } from "../../../src/tensor/tensor.ts";
 import { trainable } from "../../../src/training/trainable.ts";
-import type { VisibilityRule } from "../../support/oracles/blocks.ts";
 import { type Mat, norm, under, type Vec } from "../../support/oracles/layers.ts";
-import {
-  type FlamingoShape,
-  flamingoPalm,
-  type Image,
-  videoFeatures,
-  vitTokens,
-} from "../../support/oracles/models.ts";
 import {
   expectNear,
   forAll,
@@ -36,6 +34,7 @@ import {
   weighted,
   weightsOf,
 } from "../../support/oracles/modules.ts";
+import { type Image, vitTokens } from "../../support/oracles/vision/vit.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
 import {
   aBatchEqualsItsRows,
@@ -119,7 +118,7 @@ const loops = (
   like: Partial<FlamingoShape> = {},
 ) =>
   list<Vec>(ids).map((row, b) =>
-    flamingoPalm(weightsOf(model), row, media?.[b] ?? null, { ...shape, ...like }),
+    flamingoAsLoops(weightsOf(model), row, media?.[b] ?? null, { ...shape, ...like }),
   );
 /** The error that the release raises, from a golden case. */
 const raised = (id: string): string => {

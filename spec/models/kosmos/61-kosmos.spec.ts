@@ -1,5 +1,6 @@
 // The executable half of 61-kosmos.md. Whole models are compared with kosmosx in golden/cases/kosmosx.
 import { describe, expect, test } from "vitest";
+import { perceiverResampler } from "../../../docs/examples/flamingo-as-loops.mjs";
 import { generate } from "../../../src/generation/generate.ts";
 import type { KosmosMode } from "../../../src/models/kosmos/kosmos.ts";
 import { Kosmos } from "../../../src/models/kosmos/kosmos.ts";
@@ -32,7 +33,6 @@ import {
   VOCABULARY,
   WIDTH,
 } from "../../support/fixtures/kosmos/small.ts";
-import { perceiverResampler } from "../../support/oracles/blocks.ts";
 import {
   layerNorm,
   linear,

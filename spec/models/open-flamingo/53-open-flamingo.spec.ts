@@ -1,6 +1,7 @@
 // The executable half of 53-open-flamingo.md. Whole models are compared with the release in golden/cases/open-flamingo.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { perceiverResampler } from "../../../docs/examples/flamingo-as-loops.mjs";
 import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
 import { conventions, locate, visibilityOf } from "../../../src/masks/index.ts";
 import {
@@ -26,7 +27,6 @@ import { record } from "../../../src/tensor/program/record.ts";
 import { Bool, flat, type Int, type Tensor, view } from "../../../src/tensor/tensor.ts";
 import { decoders, WORDS } from "../../support/fixtures/decoders.ts";
 import { IMAGE, images, smallFlamingo, text } from "../../support/fixtures/open-flamingo/small.ts";
-import { perceiverResampler } from "../../support/oracles/blocks.ts";
 import type { Mat, Nested } from "../../support/oracles/layers.ts";
 import { expectNear, forAll, from, list, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";

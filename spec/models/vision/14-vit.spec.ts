@@ -1,4 +1,4 @@
-// The executable half of 14-vit.md. The loops are those of support/oracles/models.ts.
+// The executable half of 14-vit.md. The loops are those of support/oracles/vision/vit.ts.
 import { expect, test } from "vitest";
 import { Extractor, ViT, type ViTOptions } from "../../../src/models/vision/vit.ts";
 import { setTraining } from "../../../src/nn/dropout.ts";
@@ -11,7 +11,6 @@ import type { Program } from "../../../src/tensor/program/program.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { type Any, type Tensor, view } from "../../../src/tensor/tensor.ts";
 import type { Mat } from "../../support/oracles/layers.ts";
-import { type Image, patchEmbedding, vitScores, vitTokens } from "../../support/oracles/models.ts";
 import {
   expectNear,
   forAll,
@@ -22,6 +21,7 @@ import {
   weighted,
   weightsOf,
 } from "../../support/oracles/modules.ts";
+import { type Image, patchEmbedding, vitScores, vitTokens } from "../../support/oracles/vision/vit.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";
 import { aBatchEqualsItsRows, taken } from "../../support/properties/models.ts";
 import { expectSame, replayEqualsEager, valuesOf } from "../../support/properties/programs.ts";

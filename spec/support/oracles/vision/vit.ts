@@ -1,15 +1,7 @@
-// Whole models as naive loops over plain numbers, from the papers, composed of the loops in layers.ts and blocks.ts.
-import {
-  gatedBlock,
-  parallelBlock,
-  perceiverResampler,
-  type VisibilityRule,
-  visibilityOf,
-} from "./blocks.ts";
+// The Vision Transformer as naive loops over plain numbers, from the paper, composed of the loops in ../layers.ts.
 import {
   at,
   gelu,
-  layerNorm,
   linear,
   type Mat,
   mat,
@@ -21,9 +13,8 @@ import {
   sum,
   under,
   type Vec,
-  vec,
   type Weights,
-} from "./layers.ts";
+} from "../layers.ts";
 
 /** An image: channels, rows, columns. */
 export type Image = readonly Mat[];
@@ -80,34 +71,4 @@ export function vitScores(w: Weights, image: Image, shape: VitShape): Vec {
   const first = row(tokens, 0);
   const mean = first.map((_, d) => sum(tokens.length, (t) => at(row(tokens, t), d)) / tokens.length);
   return linear(under(w, "mlp_head"), shape.pool === "cls" ? first : mean);
-}
-
-export interface FlamingoShape {
-  readonly depth: number;
-  readonly heads: number;
-  readonly dimHead: number;
-  readonly every: number;
-  readonly perceiverDepth: number;
-  readonly mediaTokenId: number;
-  readonly rule: VisibilityRule;
-}
-
-/** One sequence of features for a video: frame after frame, each with its position        arXiv 2204.14198v2, §2.1 and figure 5 */
-export const videoFeatures = (frames: readonly Mat[], positions: Mat): Mat =>
-  frames.flatMap((features, f) => features.map((r) => row(plus([r], [row(positions, f)]), 0)));
-
-/** Figure 3 there, over the language model of arXiv 2204.02311v5, §2. media: the features of each image or video, or null. */
-export function flamingoPalm(w: Weights, ids: Vec, media: readonly Mat[] | null, shape: FlamingoShape): Mat {
-  const { depth, heads, dimHead, every, perceiverDepth, mediaTokenId, rule } = shape;
-  const seen = media && perceiverResampler(under(w, "perceiver_resampler"), media, perceiverDepth, heads);
-  const latents = seen?.[0]?.length ?? 1;
-  const located = ids.map((id) => id === mediaTokenId);
-  let x: Mat = ids.map((id) => row(mat(w, "token_emb.weight"), id));
-  for (const i of range(depth)) {
-    x = plus(x, parallelBlock(under(w, `layers.${i}.0.fn`), x, heads, dimHead));
-    if (seen && i % every === 0)
-      x = gatedBlock(under(w, `layers.${i}.1`), x, seen, heads, visibilityOf(located, latents, rule));
-  }
-  const logits = (r: Vec) => layerNorm(vec(w, "to_logits.0.gamma"), vec(w, "to_logits.0.beta"), r);
-  return x.map((r) => linear({ weight: mat(w, "token_emb.weight") }, logits(r)));
 }
