@@ -30,7 +30,7 @@ let packed: Packed;
 beforeAll(() => {
   packed = packInto(folder);
   installInto(project, packed.tarball);
-}, 60_000);
+}, 240_000);
 
 test("the package holds the expected files only", () => {
   expect(unexpectedPaths(packed.paths)).toEqual([]);
@@ -40,18 +40,29 @@ test("the package holds the expected files only", () => {
     "dist/cli/main.js",
     "src/index.ts",
     "golden/FORMAT.md",
+    "golden/COVERAGE.md",
+    "golden/adapters/probe.py",
+    "docs/README.md",
+    "docs/guides/30-training-flow.png",
+    "spec/masks/20-masks.md",
+    "spec/masks/20-masks.spec.ts",
+    "spec/support/oracles/ops.ts",
     "LICENSE",
   ];
   expect(needed.filter((path) => !packed.paths.includes(path))).toEqual([]);
-  expect(packed.unpackedSize).toBeLessThan(20 * MEGABYTE);
+  expect(packed.unpackedSize).toBeLessThan(24 * MEGABYTE);
   const unexpected = [
     "spec/a.ts",
+    "spec/support/a.spec.ts",
+    "docs/benchmarks/node_modules/a/README.md",
     "src/web/a.ts",
     "src/kernels/simd/assembly/a.as.ts",
     "src/a.json",
     "dist/a.test.ts",
     "golden/export/a.py",
-    "dist/golden/cases/a/case.json",
+    "golden/cases/a/case.json",
+    "golden/cases/.npmignore",
+    "golden/cases/a/b/training.json",
     ".env",
   ];
   expect(unexpectedPaths([...unexpected, "src/a/b.ts"])).toEqual(unexpected);
@@ -65,7 +76,7 @@ test("every source map leads to its source", () => {
 });
 
 test("exactly the golden cases marked for shipping are in the package, complete", () => {
-  const prefix = "dist/golden/cases/";
+  const prefix = "golden/cases/";
   const shipped = packed.paths
     .filter((path) => path.startsWith(prefix))
     .map((path) => path.slice(prefix.length));
@@ -73,7 +84,7 @@ test("exactly the golden cases marked for shipping are in the package, complete"
   expect(shipped.length).toBeGreaterThan(50);
 });
 
-test("it installs at most 12 packages, 4,500 files and 20 MB", () => {
+test("it installs at most 12 packages, 5,000 files and 25 MB", () => {
   const installed = packagesIn(project);
   expect(installed).toContain("flamboyance");
   expect(installed.length).toBeLessThanOrEqual(12);
@@ -81,8 +92,8 @@ test("it installs at most 12 packages, 4,500 files and 20 MB", () => {
   const files = readdirSync(modules, { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
   );
-  expect(files.length).toBeLessThanOrEqual(4500);
-  expect(bytesBelow(modules)).toBeLessThan(20 * MEGABYTE);
+  expect(files.length).toBeLessThanOrEqual(5000);
+  expect(bytesBelow(modules)).toBeLessThan(25 * MEGABYTE);
 });
 
 test("every entry can be imported in Node", () => {

@@ -1,13 +1,13 @@
-// Paths of the golden cases, the digits, the trained model and lists of labels: in golden/ of the repository, or in the copy inside the npm package,
-// which has a selection of the cases.
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+// Paths of the golden cases, the digits, the trained model and lists of labels. They are the same in the repository and in the npm
+// package, which has a selection of the cases.
+import { packagePath } from "#host";
+import { LoadError } from "../tensor/errors.ts";
 
 function golden(path: string): string {
-  const [repository, packaged] = ["../../golden/", "../golden/"].map((root) =>
-    fileURLToPath(new URL(root + path, import.meta.url)),
-  ) as [string, string];
-  return existsSync(repository) ? repository : packaged;
+  const found = packagePath(`golden/${path}`);
+  if (found === null)
+    throw new LoadError(`golden/${path} is not beside this program; run it from its package`);
+  return found;
 }
 
 export const defaultCases = (): string => golden("cases");

@@ -11,6 +11,8 @@ export {
   type Thread,
 } from "./host.ts";
 
+export const packagePath = (_path: string): string | null => null;
+
 export const now = (): number => performance.now();
 
 const files = new Map<string, Uint8Array>();

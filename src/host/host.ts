@@ -23,6 +23,8 @@ export interface Host {
   listFiles(folder: string): string[];
   /** Creates a folder and its parents, and checks that it can be written to. In a page, folders exist as long as they hold a file. */
   createFolder(path: string): void;
+  /** The path of a file or folder of this package, such as "golden/cases"; null in a page, which has no package. */
+  packagePath(path: string): string | null;
   /** Removes a file, if it exists. */
   removeFile(path: string): void;
   /** Creates a folder and its parents, and removes everything that it holds. A link in its place is removed, not followed. */

@@ -1,6 +1,7 @@
 // The host in Node: files on a disk.
 import * as fs from "node:fs";
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { LoadError } from "../tensor/errors.ts";
 import { attempt } from "./file-errors.ts";
@@ -19,6 +20,10 @@ export {
 export { runProcess } from "./process.ts";
 export { beforeEnd } from "./termination.ts";
 export { writeFile } from "./write-file.ts";
+
+/** dist/ and src/ are siblings, so that this holds for the built file and for its source. */
+export const packagePath = (path: string): string | null =>
+  import.meta.url.startsWith("file:") ? fileURLToPath(new URL(`../../${path}`, import.meta.url)) : null;
 
 export const now = (): number => performance.now();
 

@@ -41,11 +41,12 @@ export interface Packed {
 /** Packs a copy of the repository. */
 export function packInto(folder: string): Packed {
   const copy = join(folder, "repository");
-  const parts = "package.json tsconfig.json src .ci golden README.md LICENSE CHANGELOG.md";
+  const parts =
+    "package.json tsconfig.json src spec docs .ci golden README.md LICENSE CHANGELOG.md CONTRIBUTING.md";
   for (const part of parts.split(" ").filter((path) => existsSync(join(repository, path))))
     cpSync(join(repository, part), join(copy, part), {
       recursive: true,
-      filter: (path) => !/\.venv$/.test(path),
+      filter: (path) => !/\.venv$|[/\\](docs|golden)[/\\].*node_modules$/.test(path),
     });
   symlinkSync(join(repository, "node_modules"), join(copy, "node_modules"), "junction");
   const [packed] = JSON.parse(outputOf(run(copy, "npm", "pack", "--json", "--pack-destination", folder)));
@@ -53,12 +54,24 @@ export function packInto(folder: string): Packed {
   return { tarball: join(folder, packed.filename), paths, unpackedSize: packed.unpackedSize };
 }
 
-const EXPECTED =
-  /^(dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)|dist\/web\/((index|speed)\.html|(inspector|speed)\.css)|dist\/golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)|dist\/golden\/(data|models)\/digits\.safetensors|dist\/golden\/(data|models)\/[^/]+\.safetensors|dist\/golden\/data\/perceiver-io\/[^/]+\.txt|src\/(?!web\/|kernels\/simd\/assembly\/).*\.ts|golden\/FORMAT\.md|package\.json|README\.md|LICENSE|CHANGELOG\.md)$/;
+const EXPECTED = [
+  /^dist\/.*\.(js|js\.map|d\.ts|d\.ts\.map|wasm)$/,
+  /^dist\/web\/((index|speed)\.html|(inspector|speed)\.css)$/,
+  /^src\/(?!web\/|kernels\/simd\/assembly\/).*\.ts$/,
+  /^spec\/(?!support\/).*\.(md|spec\.ts)$/,
+  /^spec\/support\/oracles\/.*\.ts$/,
+  /^docs\/(?!.*node_modules\/).*\.(md|svg|png|mjs|py|json)$/,
+  /^golden\/(FORMAT|COVERAGE)\.md$/,
+  /^golden\/adapters\/[^/]+\.py$/,
+  /^golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)$/,
+  /^golden\/(data|models)\/digits\.safetensors$/,
+  /^golden\/data\/perceiver-io\/[^/]+\.txt$/,
+  /^(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING)\.md)$/,
+];
 
 /** Paths that do not belong in the package. */
 export const unexpectedPaths = (paths: readonly string[]): string[] =>
-  paths.filter((path) => !EXPECTED.test(path));
+  paths.filter((path) => !EXPECTED.some((pattern) => pattern.test(path)));
 
 /** Source maps of an installed package whose source is missing. */
 export function brokenSourceMaps(folder: string, paths: readonly string[]): string[] {
