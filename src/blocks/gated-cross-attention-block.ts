@@ -17,6 +17,10 @@ import {
 } from "./masked-cross-attention.ts";
 import { type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
 
+/**
+ * The options of masked cross-attention, and those of the feed-forward network; `ffMult` is its width in multiples of `dim`, 4
+ * unless given.
+ */
 export interface GatedCrossAttentionBlockOptions extends MaskedCrossAttentionOptions {
   readonly ffMult?: number | undefined;
   /**
@@ -32,6 +36,11 @@ const checks: { readonly [K in keyof GatedCrossAttentionBlockOptions]-?: Check }
   emptyRowFeedForward: optional(oneOf(["run", "skip"])),
 };
 
+/**
+ * y = x + tanh(α) · MaskedCrossAttention(x, media), then y + tanh(β) · FFW(y). Both gates α and β are 0 at first, so that a new
+ * block passes x unchanged.
+ * Source: Alayrac et al., arXiv 2204.14198v2, §2.2 and figure 4; GatedCrossAttentionBlock of flamingo-pytorch 0.1.2.
+ */
 export class GatedCrossAttentionBlock {
   attn: MaskedCrossAttention;
   attn_gate: Parameter<"1">;
@@ -51,6 +60,10 @@ export class GatedCrossAttentionBlock {
     this.ff_gate = new Parameter("1", [1], constant(0)); // [gate.zero]
   }
 
+  /**
+   * x with what its tokens take from the images that they see. `masks` are the media locations or the visibility; without either,
+   * every token sees every image. Throws as `MaskedCrossAttention` does.
+   */
   forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
     const { mediaLocations, visibility } = mediaVisibility("GatedCrossAttentionBlock", masks);
     const visible = visibility ?? visibilityIn(x, media, mediaLocations, this.options.convention); // [gate.visibility]

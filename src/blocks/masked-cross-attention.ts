@@ -16,6 +16,7 @@ import { Bool, type Shape, type Tensor } from "../tensor/tensor.ts";
 import { conventionCheck, type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
 import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
 
+/** Widths, in features, and the mask convention. */
 export interface MaskedCrossAttentionOptions extends HeadOptions {
   /** Width of the media; as the text's in flamingo-pytorch. */
   readonly dimMedia?: number | undefined;
@@ -33,6 +34,11 @@ export const crossAttentionChecks: { readonly [K in keyof MaskedCrossAttentionOp
   convention: conventionCheck,
 };
 
+/**
+ * Each text token attends to the latents of the images that its convention lets it see. What a token without any image receives
+ * (zero, or the mean of all images) is part of the convention.
+ * Source: Alayrac et al., arXiv 2204.14198v2, §2.3 and appendix A.1.2–A.1.3; MaskedCrossAttention of flamingo-pytorch 0.1.2.
+ */
 export class MaskedCrossAttention {
   norm: LayerNorm;
   to_q: Linear<"d", "(h k)">;
@@ -51,6 +57,11 @@ export class MaskedCrossAttention {
     this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
   }
 
+  /**
+   * What each token takes from the images, without the residual. `masks` are the media locations or the visibility; without
+   * either, every token sees every image. Throws a ShapeError if batches or widths differ, and a RuleError without any image or
+   * latent.
+   */
   forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
     const { mediaLocations, visibility } = mediaVisibility("MaskedCrossAttention", masks);
     const { m, r } = shapes(

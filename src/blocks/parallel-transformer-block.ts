@@ -19,9 +19,15 @@ import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
 
 const CLASS = "ParallelTransformerBlock";
 
-/** silu(gate) ⊙ value, where value and gate are the first and the second half of the last axis. */
+/**
+ * silu(gate) ⊙ value, where value and gate are the first and the second half of the last axis.
+ * Source: Shazeer, arXiv 2002.05202, equation (6); SwiGLU of flamingo-pytorch 0.1.2.
+ */
 export class SwiGLU {
-  /** Throws a RuleError if the last axis is odd. */
+  /**
+   * silu(gate) ⊙ value. Throws a RuleError if the last axis is odd.
+   * Shapes: x `... n` → `... h`, where h = n / 2.
+   */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkTensors("SwiGLU", x);
     const width = x.shape.at(-1) ?? 0;
@@ -49,6 +55,7 @@ class SwiGluProjection {
   }
 }
 
+/** Width and heads; `ffMult` is the width of the feed-forward network in multiples of `dim`, 4 unless given. */
 export interface ParallelTransformerBlockOptions extends HeadOptions {
   readonly ffMult?: number | undefined;
 }
@@ -58,7 +65,10 @@ const checks: { readonly [K in keyof ParallelTransformerBlockOptions]-?: Check }
   ffMult: optional(innerWidth),
 };
 
-/** y = Attention(norm x) + FFW(norm x); the caller adds the residual. */
+/**
+ * y = Attention(norm x) + FFW(norm x); the caller adds the residual.
+ * Source: Chowdhery et al., arXiv 2204.02311, §2; ParallelTransformerBlock of flamingo-pytorch 0.1.2.
+ */
 export class ParallelTransformerBlock {
   norm: PaLMLayerNorm;
   rotary_emb: RotaryEmbedding;
@@ -88,6 +98,7 @@ export class ParallelTransformerBlock {
     this.ff_out = new SwiGluProjection(inner, dim);
   }
 
+  /** The output of the layer for whole texts, causally masked. Throws a RuleError for a text without tokens. */
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
     const { b, l } = this.#sizes(x);
     const { shape, data } = causal(l);
@@ -95,8 +106,9 @@ export class ParallelTransformerBlock {
   }
 
   /**
-   * The output for tokens that follow those of a cache, and the cache with these tokens added; s counts both. Padding on the left moves
-   * the positions of a row, which changes nothing: rotary embeddings depend on differences of positions.
+   * The output for tokens that follow those of a cache, and the cache with these tokens added; s counts both. Padding on the left
+   * moves the positions of a row, which changes nothing: rotary embeddings depend on differences of positions. Throws a RuleError
+   * if there are no tokens.
    */
   read(
     x: Tensor<"b l d">,

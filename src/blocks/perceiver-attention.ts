@@ -11,6 +11,7 @@ import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/record.ts";
 import type { Shape, Tensor } from "../tensor/tensor.ts";
 
+/** The width, in features, and the heads: `heads` of `dimHead` features each, 8 of 64 unless given. */
 export interface HeadOptions {
   readonly dim: number;
   readonly dimHead?: number | undefined;
@@ -24,7 +25,10 @@ export const headChecks: { readonly [K in keyof HeadOptions]-?: Check } = {
   heads: optional(count((value) => (value === 0 ? MODULO_ZERO : null))),
 };
 
-/** The latents r of an image attend to its features s and to themselves. Both inputs have the width `dim`. */
+/**
+ * The latents r of an image attend to its features s and to themselves. Both inputs have the width `dim`.
+ * Source: Alayrac et al., arXiv 2204.14198v2, appendix A.1.1 and figure 5; PerceiverAttention of flamingo-pytorch 0.1.2.
+ */
 export class PerceiverAttention {
   norm_media: LayerNorm;
   norm_latents: LayerNorm;
@@ -43,6 +47,7 @@ export class PerceiverAttention {
     this.to_out = new Linear("(h k) -> d", heads * dimHead, dim, { bias: false });
   }
 
+  /** What the latents take from the features and from themselves, without the residual. */
   forward(x: Tensor<"b m s d">, latents: Tensor<"b m r d">): Tensor<"b m r d"> {
     const width = this.norm_latents.weight;
     shapes(

@@ -14,6 +14,10 @@ import { tap } from "../tensor/program/record.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type HeadOptions, headChecks, PerceiverAttention } from "./perceiver-attention.ts";
 
+/**
+ * Width, heads and depth, and the numbers of latents (64 unless given) and of images. `ffMult` is the width of the feed-forward
+ * network in multiples of `dim`, 4 unless given.
+ */
 export interface PerceiverResamplerOptions extends HeadOptions {
   readonly depth: number;
   readonly numLatents?: number | undefined;
@@ -51,7 +55,11 @@ function mediaLimit({ numMediaEmbeds, numTimeEmbeds, acceptReadmeCalls = true }:
   return numTimeEmbeds;
 }
 
-/** Maps any number s of features of each image to r latents. */
+/**
+ * Maps any number s of features of each image to r latents. Throws a RuleError for numTimeEmbeds where the release refuses it, or
+ * beside numMediaEmbeds.
+ * Source: Alayrac et al., arXiv 2204.14198v2, §2.1, appendix A.1.1 and figure 5; PerceiverResampler of flamingo-pytorch 0.1.2.
+ */
 export class PerceiverResampler {
   latents: Parameter<"r d">;
   media_pos_emb: Parameter<"m 1 d">;
@@ -73,6 +81,7 @@ export class PerceiverResampler {
   /**
    * x: features of each image, or of the flattened frames of each video; without the axis m, features of one image. Throws a
    * RuleError if there are more images than position embeddings.
+   * Shapes: x `b m s d` or `b s d` → `b m r d`; of one image, m = 1.
    */
   forward(x: Tensor<"b m s d"> | Tensor<"b s d">): Tensor<"b m r d"> {
     checkTensors("PerceiverResampler", x);

@@ -7,17 +7,27 @@ import { shown } from "./options.ts";
 /** A function of each element. */
 export type Activation = <A extends string>(x: Tensor<A>) => Tensor<A>;
 
-/** x σ(x) (Elfwing, Uchibe and Doya, arXiv 1702.03118; also called swish). */
+/**
+ * x σ(x), also called swish.
+ * Shapes: x `...` → `...`.
+ * Source: Elfwing, Uchibe and Doya, arXiv 1702.03118.
+ */
 export const silu: Activation = (x) => mul(x, sigmoid(x)); // [activation.silu]
 
-/** x σ(1.702 x), the sigmoid approximation of GELU (Hendrycks and Gimpel, arXiv 1606.08415, §2). */
+/**
+ * x σ(1.702 x), the sigmoid approximation of GELU.
+ * Shapes: x `...` → `...`.
+ * Source: Hendrycks and Gimpel, arXiv 1606.08415, §2.
+ */
 export const quickGelu: Activation = (x) => mul(x, sigmoid(mulScalar(x, 1.702))); // [activation.quick-gelu]
 
 const SLOPE = 2 * Math.sqrt(2 / Math.PI);
 
 /**
- * x σ(2√(2/π) (x + 0.044715 x³)), the tanh approximation of GELU: with σ(2u) = (1 + tanh u) / 2 it equals
- * ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))).
+ * x σ(2√(2/π) (x + 0.044715 x³)), the tanh approximation of GELU: with σ(2u) = (1 + tanh u) / 2 it equals ½ x (1 + tanh(√(2/π) (x
+ * + 0.044715 x³))).
+ * Shapes: x `...` → `...`.
+ * Source: Hendrycks and Gimpel, arXiv 1606.08415, §2; NewGELUActivation of transformers 4.57.6.
  */
 export const geluTanh: Activation = (x) => {
   const cubed = mul(square(x), x);
@@ -42,6 +52,7 @@ export const ACTIVATIONS = {
   swish: silu,
   relu,
 } as const satisfies Readonly<Record<string, Activation>>; // [activation.names]
+/** The name of an activation in transformers. */
 export type ActivationName = keyof typeof ACTIVATIONS;
 
 /** The activation with a name. Throws a RuleError that lists the known names for any other. */

@@ -18,6 +18,7 @@ import { Bool, Int, Tensor } from "../tensor/tensor.ts";
 /** A target that is ignored (torch's ignore_index). */
 export const IGNORED = -100;
 
+/** Cross-entropies in nats, for each target and over all of them. */
 export interface CrossEntropy<P extends string> {
   /** −log p(target), or 0 where the target is ignored. */
   readonly perToken: Tensor<P>;
@@ -47,6 +48,7 @@ function classesOf(targets: Int, n: number): { readonly ids: Int; readonly count
 /**
  * −log softmax(logits)[target] = log Σ exp(logits) − logits[target] over the last axis. Throws a RuleError if shapes do not
  * match, a target is no class, or all targets are ignored.
+ * Shapes: logits `... n`, targets `...` → perToken `...`; sum and mean are scalars.
  */
 export function crossEntropy<P extends string>(
   logits: Tensor<`${P} n`>,

@@ -11,7 +11,10 @@ import { probabilityError } from "./torch-errors.ts";
 /** A rate of dropout. */
 export const probability: Check = between(0, 1, "a probability, from 0 to 1", probabilityError);
 
-/** In train mode, sets a fraction p of all elements to zero; the identity otherwise (torch.nn.Dropout). */
+/**
+ * In train mode, sets a fraction p of all elements to zero; the identity otherwise (torch.nn.Dropout).
+ * Source: Srivastava et al., "Dropout", JMLR 15 (2014); torch.nn.Dropout.
+ */
 export class Dropout {
   readonly p: number;
   /** null in evaluation mode. */
@@ -22,6 +25,10 @@ export class Dropout {
     this.p = p;
   }
 
+  /**
+   * x, or in train mode x with a fraction p of zeros and the others divided by 1 − p.
+   * Shapes: x `...` → `...`.
+   */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkTensors("Dropout", x);
     return this.generator && this.p > 0 ? dropout(x, this.p, this.generator) : x; // [dropout.eval]

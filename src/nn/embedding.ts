@@ -15,7 +15,10 @@ export interface EmbeddingOptions {
   readonly paddingId?: number | null;
 }
 
-/** One row of the table for each id (torch.nn.Embedding). */
+/**
+ * One row of the table for each id (torch.nn.Embedding).
+ * Source: torch.nn.Embedding.
+ */
 export class Embedding<D extends string> {
   weight: Parameter<`n ${D}`>;
   readonly #paddingId: number | null;
@@ -35,7 +38,10 @@ export class Embedding<D extends string> {
     this.weight = new Parameter(`n ${axis}`, [rows, dim], initial); // [embedding.normal]
   }
 
-  /** Throws a RuleError if an id is not a row of the table. */
+  /**
+   * Throws a RuleError if an id is not a row of the table.
+   * Shapes: ids `...` → `... d`.
+   */
   forward<I extends string>(ids: Int<I>): Tensor<`${I} ${D}`> {
     checkIds(ids, this.weight.shape[0] ?? 0); // [embedding.rows]
     const rows = gather(this.weight, ids); // [embedding.rows]

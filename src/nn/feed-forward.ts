@@ -11,7 +11,10 @@ export interface FeedForwardOptions {
   readonly mult?: number | undefined;
 }
 
-/** FFW(x) = W₂ gelu(W₁ norm(x)), without biases; a torch Sequential whose slot 2 (the GELU) has no parameters. */
+/**
+ * FFW(x) = W₂ gelu(W₁ norm(x)), without biases; a torch Sequential whose slot 2 (the GELU) has no parameters.
+ * Source: Alayrac et al., arXiv 2204.14198v2, figures 4 and 5; FeedForward of flamingo-pytorch 0.1.2.
+ */
 export class FeedForward {
   readonly 0: LayerNorm;
   readonly 1: Linear<"d", "f">;
@@ -29,6 +32,10 @@ export class FeedForward {
     this[3] = new Linear("f -> d", inner, dim, { bias: false });
   }
 
+  /**
+   * W₂ gelu(W₁ norm(x)).
+   * Shapes: x `... d` → `... d`.
+   */
   forward<P extends string>(x: Tensor<`${P} d`>): Tensor<`${P} d`> {
     const { 0: norm, 1: up, 3: down } = this;
     return tap(this, "", down.forward(gelu(up.forward(norm.forward(x))))); // [ffw.order]

@@ -14,6 +14,7 @@ const distribution = passing(
 );
 const isTensor = passing("a tensor", (value) => value instanceof Tensor);
 
+/** The bias, a tied weight, and initial values. */
 export interface LinearOptions {
   readonly bias?: boolean;
   /** A weight that this layer shares with another one. */
@@ -25,8 +26,9 @@ export interface LinearOptions {
 }
 
 /**
- * y = x Wᵀ + b over the last axis, which is renamed as the pattern says: `new Linear("d -> (h k)", …)`.
- * The weight is [out, in]. Weight and bias are initialised uniformly within ±1/√in (torch.nn.Linear).
+ * y = x Wᵀ + b over the last axis, which is renamed as the pattern says: `new Linear("d -> (h k)", …)`. The weight is [out, in].
+ * Weight and bias are initialised uniformly within ±1/√in (torch.nn.Linear).
+ * Source: torch.nn.Linear.
  */
 export class Linear<I extends string, O extends string> {
   weight: Tensor<"o i">;
@@ -53,6 +55,10 @@ export class Linear<I extends string, O extends string> {
     this.bias = bias ? new Parameter("o", [out], ofBias) : null;
   }
 
+  /**
+   * x Wᵀ + b.
+   * Shapes: x `... i` → `... o`.
+   */
   forward<P extends string>(x: Tensor<`${P} ${I}`>): Tensor<Then<P, O>> {
     const y = einsum("... i, o i -> ... o", x, this.weight); // [linear.out-in]
     return this.bias ? add(y, expand(this.bias, y)) : y; // [linear.bias]

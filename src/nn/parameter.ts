@@ -81,8 +81,14 @@ const LARGEST = 2 ** 32;
 
 /** The precision in which a parameter's initial values are kept. */
 export const PARAMETER_DTYPES = ["float32", "bfloat16", "float16"] as const;
+/** A precision in which a parameter's values can be kept. */
 export type ParameterDtype = (typeof PARAMETER_DTYPES)[number];
 
+/**
+ * A tensor that is learned, or a buffer, under its path in the state dict. Before values are assigned it draws them from its
+ * initial distribution when they are first read.
+ * Source: torch.nn.Parameter.
+ */
 export class Parameter<A extends string = string> extends Tensor<A> {
   readonly initial: Initial;
   #source: { readonly values: Values };

@@ -11,7 +11,10 @@ import { checkedRules, type LoadRules } from "./loading/rules.ts";
 import { checked, oneOf, optional } from "./options.ts";
 import { PARAMETER_DTYPES, Parameter, type ParameterDtype } from "./parameter.ts";
 
-/** Every parameter and buffer by its path. A tied parameter is listed under each of its paths. */
+/**
+ * Every parameter and buffer by its path. A tied parameter is listed under each of its paths.
+ * Shapes: the tensors have the shapes of the source package's.
+ */
 export function stateDict(model: object): Map<string, Tensor> {
   return new Map([...walk(model)].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor));
 }
@@ -63,10 +66,11 @@ export function initialize<M extends object>(
 }
 
 /**
- * Loads weights by name, from a Map or a file. Without rules all names and shapes must fit. Rules leave weights out (`ignore`), give them other
- * names (`rename`), and allow parameters that the weights lack (`optional`). Returns what was loaded, left out, renamed and not given;
- * `describeReport` makes lines of it. Throws a StateDictError with the same report, and loads nothing, where anything is left over.
- * A tied parameter may be given under one of its paths or under all.
+ * Loads weights by name, from a Map or a file. Without rules all names and shapes must fit. Rules leave weights out (`ignore`),
+ * give them other names (`rename`), and allow parameters that the weights lack (`optional`). Returns what was loaded, left out,
+ * renamed and not given; `describeReport` makes lines of it. Throws a StateDictError with the same report, and loads nothing,
+ * where anything is left over. A tied parameter may be given under one of its paths or under all. Throws a LoadError for weights
+ * that are neither a Map nor a file, and for two different copies of a tied parameter.
  */
 export function loadStateDict(model: object, weights: Weights, rules: LoadRules = {}): StateDictReport {
   checkWeights(weights);

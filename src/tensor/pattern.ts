@@ -197,7 +197,11 @@ function disagreement(
   return [`${`${title}  `.padEnd(room)}[notation.unify]`, ...lines].join("\n  ");
 }
 
-/** The same tensor under other axis names, where two modules meet. Only the number of axes can be checked. */
+/**
+ * The same array under other axis names, where two modules meet: `named("b s d", x)`. Throws a ShapeError if the number of axes
+ * differs, which is all that can be checked.
+ * Shapes: x `...` → `...`, with the axes of `to`.
+ */
 export function named<A extends string>(to: A, x: Tensor): Tensor<A>;
 export function named<A extends string>(to: A, x: Bool): Bool<A>;
 export function named<A extends string>(to: A, x: Int): Int<A>;

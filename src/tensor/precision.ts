@@ -6,6 +6,7 @@
 import { RuleError } from "./errors.ts";
 
 export const PRECISIONS = ["float64", "float32", "bfloat16", "float16"] as const;
+/** The floating-point formats of IEEE 754 and bfloat16, in which programs are evaluated and weights are stored. */
 export type Precision = (typeof PRECISIONS)[number];
 
 /** A precision by its name. Throws a RuleError for any other value. */

@@ -24,6 +24,7 @@ function scramble(seed: number): number {
   return h ^ (h >>> 16);
 }
 
+/** Random numbers of one seed and name. Two generators with the same seed and name give the same numbers. */
 export interface Generator {
   /** A number in 0 ≤ u < 1, with 32 random bits. */
   uniform(): number;
@@ -66,8 +67,9 @@ export function permutation(size: number, { uniform }: Generator): Int32Array {
 }
 
 /**
- * x with a fraction p of its elements set to zero and the others multiplied by 1/(1−p), which keeps the expected value. The mask is
- * drawn when the function is called.
+ * x with a fraction p of its elements set to zero and the others multiplied by 1/(1−p), which keeps the expected value. The mask
+ * is drawn when the function is called. Throws a RuleError if p is no probability.
+ * Shapes: x `...` → `...`.
  */
 export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: Generator): Tensor<A> {
   if (!(typeof p === "number" && p >= 0 && p <= 1))

@@ -6,6 +6,7 @@ import { isSource, type Source, widened } from "./source.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a bare Tensor matches every pattern
 export type Any = any;
+/** The sizes of the axes of an array, outermost first; a scalar has none. */
 export type Shape = readonly number[];
 export type Floats = Float64Array | Float32Array;
 /** Floats with a shape and strides: transposing, slicing and expanding return another view of the same buffer. */
@@ -114,8 +115,9 @@ export function sourceOf(values: Values): Source {
 }
 
 /**
- * Floats with named axes. The names `A` exist in the type only; at run time they occur in patterns.
- * `values` are those of the tensor, or undefined (an abstract tensor).
+ * Floats with named axes. The names `A` exist in the type only; at run time they occur in patterns. `values` are those of the
+ * tensor, or undefined (an abstract tensor). Throws a ShapeError if the shape is not a list of whole numbers from 0 up, or the
+ * values have another shape.
  */
 export class Tensor<A extends string = Any> {
   declare readonly axes: A;
@@ -139,7 +141,10 @@ export class Tensor<A extends string = Any> {
     return this.#values === undefined;
   }
 
-  /** The values. A function is called on first use only; a source is read again unless its values are still in memory. */
+  /**
+   * The values. A function is called on first use only; a source is read again unless its values are still in memory. Throws a
+   * ShapeError if a function gives values of another shape. Reading an abstract tensor is a `Bug`.
+   */
   get data(): View {
     if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no values"); // [record.escape]
     if (isSource(this.#values)) return this.#readFrom(this.#values);
@@ -185,7 +190,10 @@ export class Tensor<A extends string = Any> {
     this.#read = undefined;
   }
 
-  /** Replaces the values, or the function or source that gives them. The shape stays the same. */
+  /**
+   * Replaces the values, or the function or source that gives them. The shape stays the same. Throws a ShapeError if they have
+   * another shape.
+   */
   assign(values: Values): void {
     this.#set(values);
   }
@@ -243,7 +251,12 @@ function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[
 const indexOfOther = (values: readonly unknown[], type: "number" | "boolean"): number =>
   values.findIndex((value) => typeof value !== type);
 
-/** A tensor from nested arrays, or from a shape and its row-major values. */
+/**
+ * A tensor from nested arrays, or from a shape and its row-major values: `tensor("i j", [[1, 2], [3, 4]])` equals `tensor("i j",
+ * [2, 2], [1, 2, 3, 4])`. The names of the axes are for the compiler; values of a typed array are not copied. Throws a ShapeError
+ * if nested arrays are ragged or the number of values is not that of the shape, and a RuleError for a value that is no number.
+ * Shapes: → `...`, as many axes as the nesting or the shape has.
+ */
 export function tensor<A extends string>(_axes: A, nested: Nested<number>): Tensor<A>;
 export function tensor<A extends string>(
   _axes: A,
@@ -267,6 +280,11 @@ export function tensor<A extends string>(
   return new Tensor<A>(shape, view(Float64Array.from(own), shape));
 }
 
+/**
+ * Integers, such as token ids, from nested arrays. Throws a ShapeError if the arrays are ragged, and a RuleError for a value that
+ * is no 32-bit integer.
+ * Shapes: → `...`, as many axes as the nesting has.
+ */
 export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> {
   const { shape, values } = unnest(nested);
   const wrong = values.find((value) => value !== (value | 0));
@@ -274,6 +292,11 @@ export function int<A extends string>(_axes: A, nested: Nested<number>): Int<A> 
   return new Int<A>(shape, Int32Array.from(values));
 }
 
+/**
+ * Booleans, such as a mask, from nested arrays. Throws a ShapeError if the arrays are ragged, and a RuleError for a value that is
+ * neither true nor false.
+ * Shapes: → `...`, as many axes as the nesting has.
+ */
 export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<A> {
   const { shape, values } = unnest(nested);
   const wrong = indexOfOther(values, "boolean");
@@ -281,7 +304,11 @@ export function bool<A extends string>(_axes: A, nested: Nested<boolean>): Bool<
   return new Bool<A>(shape, Uint8Array.from(values, Number));
 }
 
-/** A tensor with a shape but no values, for symbolic recording. */
+/**
+ * A tensor with a shape but no values, for symbolic recording. Reading its `data` is a `Bug`. Throws a ShapeError if the shape is
+ * not a list of whole numbers from 0 up.
+ * Shapes: → `...`, the axes of the shape.
+ */
 export const abstractTensor = <A extends string>(_axes: A, shape: Shape): Tensor<A> => new Tensor<A>(shape);
 
 /** Whether a view is row-major without gaps. */

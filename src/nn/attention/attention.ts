@@ -6,6 +6,7 @@ import { scope, tap } from "../../tensor/program/record.ts";
 import type { Bool, Tensor } from "../../tensor/tensor.ts";
 import type { Dropout } from "../dropout.ts";
 
+/** The masks, the bias and the dropout of `attention`. */
 export interface AttentionOptions {
   /** A mask with the axes of the scores; null allows all entries. */
   readonly mayAttend: Bool | null;
@@ -22,8 +23,11 @@ export interface AttentionOptions {
 type Inputs = { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor; readonly bias?: Tensor };
 
 /**
- * softmax(q kᵀ + bias) v over the last two axes, for any leading axes. The caller scales q. A backend may dispatch the scope to a fused
- * kernel. Taps of the owner: `scores` (without the bias), `scores.masked`, `attn`, `out`. Throws a ShapeError if shapes do not match.
+ * softmax(q kᵀ + bias) v over the last two axes, for any leading axes. The caller scales q. A backend may dispatch the scope to a
+ * fused kernel. Taps of the owner: `scores` (without the bias), `scores.masked`, `attn`, `out`. Throws a ShapeError if shapes do
+ * not match.
+ * Shapes: q `... l k`, k `... s k`, v `... s e`, mayAttend `... l s` → `... l e`.
+ * Source: Vaswani et al., arXiv 1706.03762, equation (1).
  */
 export function attention<Q extends string, S extends string>(
   owner: object,

@@ -7,6 +7,7 @@ import { checked, checkNoMore, checkValue, count, flag, nullable, object, option
 import { constant, type Initial, Parameter, uniform } from "../parameter.ts";
 import { conv2d, type PlaneOptions, pair, planeChecks, type Sides, sides } from "./planes.ts";
 
+/** Kernel, stride and padding, in elements of the plane, and initial values. */
 export interface Conv2dOptions extends PlaneOptions {
   readonly kernelSize: Sides;
   readonly bias?: boolean;
@@ -15,8 +16,9 @@ export interface Conv2dOptions extends PlaneOptions {
 }
 
 /**
- * A convolution of planes [b c h w] with a weight [out in y x] and a bias (torch.nn.Conv2d, without groups and dilation), initialised
- * uniformly within ±1/√(in · y · x).
+ * A convolution of planes [b c h w] with a weight [out in y x] and a bias (torch.nn.Conv2d, without groups and dilation),
+ * initialised uniformly within ±1/√(in · y · x).
+ * Source: torch.nn.Conv2d.
  */
 export class Conv2d {
   weight: Parameter<"o c y x">;

@@ -17,6 +17,7 @@ export type Sides = number | readonly [height: number, width: number];
  */
 export type Padding = Sides | "same";
 
+/** Stride and padding of windows, in elements of the plane. The stride is 1 and the padding 0 unless given. */
 export interface PlaneOptions {
   readonly stride?: Sides;
   readonly padding?: Padding;

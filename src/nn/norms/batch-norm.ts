@@ -8,6 +8,7 @@ import { checked, checkNoMore, checkValue, count, notNegative, optional } from "
 import { constant, Parameter } from "../parameter.ts";
 import { batchNormError } from "../torch-errors.ts";
 
+/** ε, which is added to the variance. Default 1e-5. */
 export interface BatchNormOptions {
   readonly epsilon?: number;
 }
@@ -15,6 +16,7 @@ export interface BatchNormOptions {
 /**
  * γ ⊙ (x − mean) / √(variance + ε) + β for each channel of planes [b c h w], with the running statistics of training
  * (torch.nn.BatchNorm2d in evaluation mode). Statistics of a batch are not computed: train mode is refused.
+ * Source: Ioffe and Szegedy, arXiv 1502.03167, §3.1; torch.nn.BatchNorm2d.
  */
 export class BatchNorm2d {
   static readonly buffers: readonly string[] = ["running_mean", "running_var", "num_batches_tracked"]; // [batchnorm.buffers]
@@ -47,6 +49,7 @@ export class BatchNorm2d {
     );
   }
 
+  /** The normalised planes. Throws a ShapeError for anything but planes with as many channels as the layer has. */
   forward(x: Tensor<"b c h w">): Tensor<"b c h w"> {
     checkTensors("BatchNorm2d", x);
     const [channels] = this.weight.shape;

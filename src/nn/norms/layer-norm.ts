@@ -11,6 +11,7 @@ import { layerNormError, rmsNormError, scaleError } from "../torch-errors.ts";
 export const EPSILON = 1e-5; // [norm.epsilon]
 const RMS_EPSILON = 1e-6;
 
+/** The options of `normalize`. */
 export interface NormalizeOptions {
   /** Added to the variance or mean square, inside the square root. */
   readonly epsilon?: number;
@@ -19,8 +20,9 @@ export interface NormalizeOptions {
 }
 
 /**
- * (x − μ) / √(σ² + ε) over the last axis, with σ² the mean square deviation (divided by n, not n − 1); with `centred: false`
- * x / √(ν + ε), with ν the mean square.
+ * (x − μ) / √(σ² + ε) over the last axis, with σ² the mean square deviation (divided by n, not n − 1); with `centred: false` x /
+ * √(ν + ε), with ν the mean square.
+ * Shapes: x `... n` → `... n`.
  */
 export function normalize<A extends string>(x: Tensor<A>, options: NormalizeOptions = {}): Tensor<A> {
   const checks = { epsilon: optional(notNegative), centred: optional(flag) };
@@ -34,12 +36,16 @@ export function normalize<A extends string>(x: Tensor<A>, options: NormalizeOpti
   });
 }
 
+/** ε (default 1e-5), and whether there is a β (default true). */
 export interface LayerNormOptions {
   readonly epsilon?: number;
   readonly bias?: boolean;
 }
 
-/** γ ⊙ normalize(x) + β (torch.nn.LayerNorm); without `bias`, there is no β. */
+/**
+ * γ ⊙ normalize(x) + β (torch.nn.LayerNorm); without `bias`, there is no β.
+ * Source: Ba, Kiros and Hinton, arXiv 1607.06450, equation (4); torch.nn.LayerNorm.
+ */
 export class LayerNorm {
   weight: Parameter<"d">;
   bias: Parameter<"d"> | null;
@@ -55,19 +61,25 @@ export class LayerNorm {
     this.#epsilon = epsilon;
   }
 
+  /**
+   * γ ⊙ normalize(x) + β. Throws a ShapeError if x has another width.
+   * Shapes: x `... d` → `... d`.
+   */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("LayerNorm", x, this.weight, layerNormError);
     return tap(this, "", affine(normalize(x, { epsilon: this.#epsilon }), this.weight, this.bias));
   }
 }
 
+/** ε, which is added to the mean square. Default 1e-6. */
 export interface RMSNormOptions {
   readonly epsilon?: number;
 }
 
 /**
- * γ ⊙ x / √(mean x² + ε) (Zhang and Sennrich, arXiv 1910.07467, equation (4)), as torch.nn.RMSNorm and transformers' LlamaRMSNorm
- * compute it. ε is 1e-6 unless given, as in transformers; torch's default depends on the precision of the input.
+ * γ ⊙ x / √(mean x² + ε), as torch.nn.RMSNorm and transformers' LlamaRMSNorm compute it. ε is 1e-6 unless given, as in
+ * transformers; torch's default depends on the precision of the input.
+ * Source: Zhang and Sennrich, arXiv 1910.07467, equation (4).
  */
 export class RMSNorm {
   weight: Parameter<"d">;
@@ -81,6 +93,10 @@ export class RMSNorm {
     this.#epsilon = epsilon;
   }
 
+  /**
+   * γ ⊙ x / √(mean x² + ε). Throws a ShapeError if x has another width.
+   * Shapes: x `... d` → `... d`.
+   */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("RMSNorm", x, this.weight, rmsNormError);
     const normalized = normalize(x, { epsilon: this.#epsilon, centred: false });
@@ -88,7 +104,10 @@ export class RMSNorm {
   }
 }
 
-/** PaLM's layer norm: γ is learned, β is a buffer of zeros. */
+/**
+ * PaLM's layer norm: γ is learned, β is a buffer of zeros.
+ * Source: LayerNorm of flamingo-pytorch 0.1.2; Chowdhery et al., arXiv 2204.02311, §2.
+ */
 export class PaLMLayerNorm {
   static readonly buffers: readonly string[] = ["beta"]; // [norm.beta]
   gamma: Parameter<"d">;
@@ -100,6 +119,10 @@ export class PaLMLayerNorm {
     this.beta = new Parameter("d", [dim], constant(0));
   }
 
+  /**
+   * γ ⊙ normalize(x) + β. Throws a ShapeError if x has another width.
+   * Shapes: x `... d` → `... d`.
+   */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
     checkWidth("PaLMLayerNorm", x, this.gamma, (dim, shape) => scaleError(dim, shape.at(-1) ?? 0));
     return tap(this, "", affine(normalize(x), this.gamma, this.beta));

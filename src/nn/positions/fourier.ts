@@ -27,6 +27,7 @@ function linspace(start: number, end: number, count: number, precision: AnglePre
   });
 }
 
+/** The arithmetic of positions. */
 export interface LinearPositionsOptions {
   readonly precision?: AnglePrecision | undefined;
 }
@@ -56,6 +57,7 @@ export function linearPositions(
   return constant(new Tensor<"n d">(shape, make));
 }
 
+/** Frequencies and parts of Fourier features. */
 export interface FourierOptions {
   /** The number of frequencies of each coordinate. */
   readonly bands: number;
@@ -106,9 +108,9 @@ function features(positions: Floats, rows: number, options: Resolved): Floats {
 }
 
 /**
- * [x, sin(π f x), cos(π f x)] for all coordinates x of each position and all frequencies f: "n c", with c = d·(1 + 2·bands) by default.
- * `positions` have values when this is called, in symbolic recordings too. Throws a ShapeError if they have other coordinates than
- * `maxResolution`.
+ * [x, sin(π f x), cos(π f x)] for all coordinates x of each position and all frequencies f: "n c", with c = d·(1 + 2·bands) by
+ * default. `positions` have values when this is called, in symbolic recordings too. Throws a ShapeError if they have other
+ * coordinates than `maxResolution`. Throws a RuleError if the positions have no values.
  */
 export function fourierFeatures(positions: Tensor<"n d">, options: FourierOptions): Tensor<"n c"> {
   checkTensors("fourierFeatures", positions);

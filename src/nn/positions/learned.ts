@@ -18,6 +18,7 @@ import {
 } from "../options.ts";
 import { normal, Parameter } from "../parameter.ts";
 
+/** The table of learned positions. */
 export interface LearnedPositionsOptions {
   /** Rows of the table, those before position 0 included. */
   readonly rows: number;
@@ -38,7 +39,10 @@ const checks: { readonly [K in keyof LearnedPositionsOptions]-?: Check } = {
   zeroRow: optional(nullable(inner)),
 };
 
-/** A table with a learned row for each position: "…" integers become "… D", row `position + offset` for each. */
+/**
+ * A table with a learned row for each position: "…" integers become "… D", row `position + offset` for each.
+ * Source: Gehring et al., arXiv 1705.03122, §3.1; OPTLearnedPositionalEmbedding of transformers 4.57.6.
+ */
 export class LearnedPositions<D extends string> {
   weight: Parameter<`n ${D}`>;
   readonly options: { readonly offset: number };
@@ -52,7 +56,11 @@ export class LearnedPositions<D extends string> {
     this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std, zeroed));
   }
 
-  /** Throws a RuleError if a position has no row. A padded token may have position −1 where the offset leaves a row for it. */
+  /**
+   * Row `position + offset` for each position. Throws a RuleError if a position has no row. A padded token may have position −1
+   * where the offset leaves a row for it.
+   * Shapes: positions `...` → `... d`.
+   */
   forward<I extends string>(positions: Int<I>): Tensor<`${I} ${D}`> {
     if (!(positions instanceof Int))
       throw new RuleError("positions are integers: int(…) makes them from numbers", "learned.rows");

@@ -17,6 +17,7 @@ import {
 } from "../options.ts";
 import { position } from "./angles.ts";
 
+/** Heads and buckets of distances. */
 export interface RelativePositionBiasOptions {
   /** Keys before and after a query have buckets of their own; otherwise all keys after it share the bucket of distance 0. */
   readonly bidirectional?: boolean | undefined;
@@ -35,6 +36,7 @@ const checks: { readonly [K in keyof RelativePositionBiasOptions]-?: Check } = {
   std: optional(notNegative),
 };
 
+/** Numbers of queries and keys, in tokens. */
 export interface RelativePositionBiasCall {
   readonly queries: number;
   readonly keys: number;
@@ -65,8 +67,9 @@ function bucketOf(distance: number, { count, exact, maxDistance }: Buckets): num
 }
 
 /**
- * A learned number for each head and each bucket of distances, "h l s". Give it to `attention` as its `bias`. The defaults are those of
- * torchscale. Throws a RuleError for options that make fewer than two buckets a direction.
+ * A learned number for each head and each bucket of distances, "h l s". Give it to `attention` as its `bias`. The defaults are
+ * those of torchscale. Throws a RuleError for options that make fewer than two buckets a direction.
+ * Source: Raffel et al., arXiv 1910.10683, §2.1; RelativePositionBias of torchscale 0.3.0.
  */
 export class RelativePositionBias {
   relative_attention_bias: Embedding<"h">;

@@ -27,7 +27,11 @@ import { type Pairing, tablesOf } from "./tables.ts";
 
 const BASE = 10_000;
 
-/** PaLM's rotary embedding, with the buffer `inv_freq`: angles m θᵢ of every position m, for both halves of the features. See `rotary`. */
+/**
+ * PaLM's rotary embedding, with the buffer `inv_freq`: angles m θᵢ of every position m, for both halves of the features. See
+ * `rotary`. Throws a RuleError for an odd width.
+ * Source: Su et al., arXiv 2104.09864, §3.2.2; RotaryEmbedding of flamingo-pytorch 0.1.2.
+ */
 export class RotaryEmbedding {
   static readonly buffers: readonly string[] = ["inv_freq"];
   inv_freq: Parameter<"j">;
@@ -85,6 +89,7 @@ export function rotateBy<A extends string>(
   return add(mul(x, expand(cos, x)), mul(turned, expand(sin, x))); // [rotary.rotate]
 }
 
+/** Width, frequencies and positions of a rotary embedding. */
 export interface RotaryOptions {
   /** How many of a head's dimensions are rotated, from the first one on: an even number. The others pass unchanged. */
   readonly width: number;
@@ -110,10 +115,12 @@ const checks: { readonly [K in keyof RotaryOptions]-?: Check } = {
 };
 
 /**
- * Rotates each pair of a head's dimensions by the angle m θᵢ of its token's position m. x: "… l k" if `from` is a number, "b … l k" if
- * it has positions for each row; k ≥ width. Cosines and sines are computed once for all calls with the same object `from` and the
- * same options, so that a model gives every layer the same positions. Throws a RuleError where an option is refused, and
+ * Rotates each pair of a head's dimensions by the angle m θᵢ of its token's position m. x: "… l k" if `from` is a number, "b … l
+ * k" if it has positions for each row; k ≥ width. Cosines and sines are computed once for all calls with the same object `from`
+ * and the same options, so that a model gives every layer the same positions. Throws a RuleError where an option is refused, and
  * a ShapeError where x is narrower than `width` or has other rows than `from`.
+ * Shapes: x `... l k` → `... l k`.
+ * Source: Su et al., arXiv 2104.09864, §3.2.2.
  */
 export function rotary<A extends string>(x: Tensor<A>, options: RotaryOptions): Tensor<A> {
   checkTensors("rotary", x);

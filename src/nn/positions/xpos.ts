@@ -17,6 +17,7 @@ const BASE = 10_000;
 /** γ, the share of the scale that all dimensions have in common. */
 const GAMMA = 0.4;
 
+/** The width of a head, in features, and the scale. */
 export interface XPosOptions {
   /** The width of a head, k. */
   readonly width: number;
@@ -31,6 +32,7 @@ const constructorChecks: { readonly [K in keyof XPosOptions]-?: Check } = {
   precision: optional(anglePrecision),
 };
 
+/** The place of the tokens, and whether they are queries or keys. */
 export interface XPosCall {
   /** The number of tokens before the first one of x. */
   readonly offset?: number | undefined;
@@ -43,8 +45,9 @@ const callChecks: { readonly [K in keyof XPosCall]-?: Check } = {
 };
 
 /**
- * xPos: rotates neighbouring dimensions of queries and keys "… l k", and scales them by ζᵢ^(m/base) in queries and its reciprocal in keys
- * at the position m, so that scores decay with the distance.
+ * xPos: rotates neighbouring dimensions of queries and keys "… l k", and scales them by ζᵢ^(m/base) in queries and its reciprocal
+ * in keys at the position m, so that scores decay with the distance.
+ * Source: Sun et al., arXiv 2212.10554, §3.2 and Algorithm 1; XPOS of torchscale 0.3.0.
  */
 export class XPos {
   static readonly buffers: readonly string[] = ["scale"];
@@ -65,7 +68,10 @@ export class XPos {
     this.scale = new Parameter("j", [width / 2], values(zeta)); // [xpos.scale]
   }
 
-  /** x: "… l k". Throws a ShapeError if its heads have another width. */
+  /**
+   * The queries, or with `downscale` the keys, rotated and scaled. Throws a ShapeError if the heads have another width.
+   * Shapes: x `... l k` → `... l k`.
+   */
   forward<A extends string>(x: Tensor<A>, options: XPosCall = {}): Tensor<A> {
     checkTensors("XPos", x);
     const { offset = 0, downscale = false } = checked("XPos.forward", options, callChecks);

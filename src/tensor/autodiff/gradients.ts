@@ -22,8 +22,9 @@ export interface GradientOptions {
 }
 
 /**
- * A program that also computes d loss / d leaf for each of `leaves`, as outputs `grad <leaf>`. Other leaves are frozen. The loss is a
- * scalar; the gradient of a leaf that it does not depend on is zero. The result can be differentiated again. [gradients.again]
+ * A program that also computes d loss / d leaf for each of `leaves`, as outputs `grad <leaf>`. Other leaves are frozen. The loss
+ * is a scalar; the gradient of a leaf that it does not depend on is zero. The result can be differentiated again.
+ * [gradients.again] Throws a ShapeError if the loss is no scalar, or the program has no output or leaf of such a name.
  */
 export function gradients(
   program: Program,

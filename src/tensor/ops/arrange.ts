@@ -22,7 +22,9 @@ export function checkTensors(where: string, ...operands: readonly unknown[]): vo
 
 /**
  * Contracts two operands, einsum("b h l k, b h s k -> b h l s", q, k), or transposes and sums one, einsum("i j -> j i", a). With
- * two, every axis occurs in at least two of operands and result.
+ * two, every axis occurs in at least two of operands and result. Throws a ShapeError if the number of operands, their axes or
+ * their sizes do not fit the pattern.
+ * Shapes: as the pattern says; equal names are equal sizes.
  */
 export function einsum<A extends string, B extends string, C extends string>(
   pattern: `${A}, ${B} -> ${C}`,
@@ -93,7 +95,11 @@ function resolve(
   return { pattern: `${left} -> ${right}`, sizes };
 }
 
-/** Permutes, splits and joins axes: rearrange("b l (h k) -> b h l k", x, { h: 8 }). A view where strides allow. */
+/**
+ * Permutes, splits and joins axes: rearrange("b l (h k) -> b h l k", x, { h: 8 }). A view where strides allow. Throws a
+ * ShapeError if the pattern drops or adds an axis, or a size is unknown or does not divide its axis.
+ * Shapes: x as the left side of the pattern → its right side.
+ */
 export function rearrange<A extends string, B extends string>(
   pattern: `${A} -> ${B}`,
   x: In<A>,
@@ -103,7 +109,11 @@ export function rearrange<A extends string, B extends string>(
   return apply("rearrange", resolve("rearrange", pattern, x.shape, sizes as Sizes), x);
 }
 
-/** Repeats along new axes: repeat("r d -> b r d", latents, { b }). A view; masks and ids repeat in the same way. */
+/**
+ * Repeats along new axes: repeat("r d -> b r d", latents, { b }). A view; masks and ids repeat in the same way. Throws a
+ * ShapeError if the pattern drops an axis, or the size of a new one is not given.
+ * Shapes: x as the left side of the pattern → its right side.
+ */
 export function repeat<A extends string, B extends string>(
   pattern: `${A} -> ${B}`,
   x: In<A>,
@@ -131,13 +141,20 @@ export function repeat(pattern: string, x: Any, given: object = {}): Any {
   return new Int(shape, data, stride, offset);
 }
 
-/** Sums over the axes that the right side leaves out: sum("b l d -> b l", x). */
+/**
+ * Sums over the axes that the right side leaves out: sum("b l d -> b l", x). Throws a ShapeError if the pattern adds an axis.
+ * Shapes: x as the left side of the pattern → its right side.
+ */
 export function sum<A extends string, B extends string>(pattern: `${A} -> ${B}`, x: In<A>): Tensor<Named<B>> {
   checkTensors(`sum("${pattern}")`, x);
   return apply("sum", resolve("sum", pattern, x.shape, {}), x);
 }
 
-/** Joins two tensors along the one axis whose name differs: concat("b m s d, b m r d -> b m j d", media, latents). */
+/**
+ * Joins two tensors along the one axis whose name differs: concat("b m s d, b m r d -> b m j d", media, latents). Throws a
+ * ShapeError unless exactly one axis has a new name and all others have equal sizes.
+ * Shapes: a and b as the left side of the pattern → its right side, whose new axis has the sum of their sizes.
+ */
 export function concat<A extends string, B extends string, C extends string>(
   pattern: `${A}, ${B} -> ${C}`,
   a: In<A>,
@@ -163,30 +180,48 @@ function resolveAxis(x: Tensor, axis: number): number {
   return axis < 0 ? x.shape.length + axis : axis;
 }
 
-/** Elements from ≤ i < to along one axis (negative axes count from the end). A view. */
+/**
+ * Elements from ≤ i < to along one axis (negative axes count from the end). A view. Throws a ShapeError if the range lies outside
+ * of the axis.
+ * Shapes: x `...` → `...`, with `to − from` elements along the axis.
+ */
 export const slice = <A extends string>(x: Tensor<A>, axis: number, from: number, to: number): Tensor<A> =>
   apply("slice", { axis: resolveAxis(x, axis), from, to }, x);
 
-/** Zeros before and after along one axis. */
+/**
+ * Zeros before and after along one axis. Throws a ShapeError for an axis that x does not have.
+ * Shapes: x `...` → `...`, with `before + after` more elements along the axis.
+ */
 export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number, after: number): Tensor<A> =>
   apply("pad", { axis: resolveAxis(x, axis), before, after }, x);
 
 /**
  * Windows of `size` elements, one every `step` elements along an axis, whose elements lie along a new last axis (torch's unfold).
  * Elements after the last whole window are dropped. A view. Throws a ShapeError for a window that is larger than the axis.
+ * Shapes: x `...` → `... s`, with ⌊(n − size) / step⌋ + 1 windows along an axis of n elements, and s = size.
  */
 export const windows = (x: Tensor, axis: number, size: number, step: number): Tensor =>
   apply("windows", { axis: resolveAxis(x, axis), size, step }, x);
 
-/** The sum of windows where they overlap, along axis `axis` of the result, which has `length` elements. The adjoint of `windows`. */
+/**
+ * The sum of windows where they overlap, along axis `axis` of the result, which has `length` elements. The adjoint of `windows`.
+ * Throws a ShapeError if the windows do not fit into `length`.
+ * Shapes: x `... s` → `...`, with `length` elements along the axis.
+ */
 export const overlap = (x: Tensor, axis: number, step: number, length: number): Tensor =>
   apply("overlap", { axis: axis < 0 ? x.shape.length - 1 + axis : axis, step, length }, x);
 
-/** Joins two tensors with the same names along their last axis. */
+/**
+ * Joins two tensors with the same names along their last axis. Throws a ShapeError if another axis differs.
+ * Shapes: a `... m`, b `... n` → `... k`, where k = m + n.
+ */
 export const concatLast = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>): Tensor<A> =>
   apply("concat", { axis: a.shape.length - 1 }, a, b);
 
-/** The slices along the first axis, each without that axis. */
+/**
+ * The slices along the first axis, each without that axis; there are at least two. Throws a ShapeError if there are fewer.
+ * Shapes: x `n ...` → n tensors `...`.
+ */
 export function unbind<P extends string>(
   x: Tensor<`${string} ${P}`>,
 ): [Tensor<P>, Tensor<P>, ...Tensor<P>[]] {
@@ -204,7 +239,11 @@ export function unbind<P extends string>(
   return [first, second, ...others];
 }
 
-/** Named parts of the last axis, in order: split(x, { q: 512, k: 64 }). The axes of the parts have no names in their types. */
+/**
+ * Named parts of the last axis, in order: split(x, { q: 512, k: 64 }). The axes of the parts have no names in their types. Throws
+ * a ShapeError if the widths do not add up to the last axis.
+ * Shapes: x `... n` → for each key, `... w` with its width w.
+ */
 export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, number>>): Record<K, Tensor> {
   checkTensors("split", x);
   if (typeof widths !== "object" || widths === null)
@@ -223,7 +262,10 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
   return parts as Record<K, Tensor>;
 }
 
-/** The two halves of the last axis. */
+/**
+ * The two halves of the last axis. Throws a ShapeError if the last axis is odd or there is none.
+ * Shapes: x `... n` → two tensors `... h`, where h = n / 2.
+ */
 export function chunk<A extends string>(x: Tensor<A>): [Tensor<A>, Tensor<A>] {
   checkTensors("chunk", x);
   const n = (x.shape.at(-1) ?? 0) / 2;

@@ -7,65 +7,173 @@ import type { EmptyRow } from "./table.ts";
 type Binary = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>) => Tensor<A>;
 type Unary = <A extends string>(x: Tensor<A>) => Tensor<A>;
 
+/**
+ * a + b of each element. Throws a ShapeError if the shapes differ.
+ * Shapes: a `...`, b `...` → `...`.
+ */
 export const add: Binary = (a, b) => apply("add", {}, a, b);
+/**
+ * a − b of each element. Throws a ShapeError if the shapes differ.
+ * Shapes: a `...`, b `...` → `...`.
+ */
 export const sub: Binary = (a, b) => apply("sub", {}, a, b);
+/**
+ * a · b of each element. Throws a ShapeError if the shapes differ.
+ * Shapes: a `...`, b `...` → `...`.
+ */
 export const mul: Binary = (a, b) => apply("mul", {}, a, b);
+/**
+ * a / b of each element; x / 0 is ±∞ or NaN, as in IEEE 754. Throws a ShapeError if the shapes differ.
+ * Shapes: a `...`, b `...` → `...`.
+ */
 export const div: Binary = (a, b) => apply("div", {}, a, b);
-/** 1 where equal, 0 elsewhere. */
+/**
+ * 1 where equal, 0 elsewhere. Its derivative is 0. Throws a ShapeError if the shapes differ.
+ * Shapes: a `...`, b `...` → `...`.
+ */
 export const equal: Binary = (a, b) => apply("equal", {}, a, b);
 
+/**
+ * −x of each element.
+ * Shapes: x `...` → `...`.
+ */
 export const neg: Unary = (x) => apply("neg", {}, x);
+/**
+ * eˣ of each element.
+ * Shapes: x `...` → `...`.
+ */
 export const exp: Unary = (x) => apply("exp", {}, x);
+/**
+ * The natural logarithm of each element; −∞ at 0, NaN below.
+ * Shapes: x `...` → `...`.
+ */
 export const log: Unary = (x) => apply("log", {}, x);
+/**
+ * The square root of each element; NaN below 0.
+ * Shapes: x `...` → `...`.
+ */
 export const sqrt: Unary = (x) => apply("sqrt", {}, x);
+/**
+ * The sine of each element, an angle in radians.
+ * Shapes: x `...` → `...`.
+ */
 export const sin: Unary = (x) => apply("sin", {}, x);
+/**
+ * The cosine of each element, an angle in radians.
+ * Shapes: x `...` → `...`.
+ */
 export const cos: Unary = (x) => apply("cos", {}, x);
+/**
+ * The hyperbolic tangent of each element.
+ * Shapes: x `...` → `...`.
+ */
 export const tanh: Unary = (x) => apply("tanh", {}, x);
+/**
+ * 1 / (1 + e⁻ˣ) of each element.
+ * Shapes: x `...` → `...`.
+ */
 export const sigmoid: Unary = (x) => apply("sigmoid", {}, x);
-/** x Φ(x), with the error function and not the tanh approximation. */
+/**
+ * x Φ(x), with the error function and not the tanh approximation.
+ * Shapes: x `...` → `...`.
+ * Source: Hendrycks and Gimpel, arXiv 1606.08415, §2.
+ */
 export const gelu: Unary = (x) => apply("gelu", {}, x);
-/** max(x, 0); its derivative at 0 is 0, as in torch. */
+/**
+ * max(x, 0); its derivative at 0 is 0, as in torch.
+ * Shapes: x `...` → `...`.
+ */
 export const relu: Unary = (x) => apply("relu", {}, x);
-/** 1 where x > 0, 0 elsewhere. */
+/**
+ * 1 where x > 0, 0 elsewhere. Its derivative is 0.
+ * Shapes: x `...` → `...`.
+ */
 export const positive: Unary = (x) => apply("positive", {}, x);
 export const geluGrad: Unary = (x) => apply("geluGrad", {}, x);
-/** x, through which no gradient flows. */
+/**
+ * x, through which no gradient flows.
+ * Shapes: x `...` → `...`.
+ */
 export const detach: Unary = (x) => apply("detach", {}, x);
 
+/**
+ * Each element times a number.
+ * Shapes: x `...` → `...`.
+ */
 export const mulScalar = <A extends string>(x: Tensor<A>, by: number): Tensor<A> =>
   apply("mulScalar", { by }, x);
+/**
+ * Each element plus a number.
+ * Shapes: x `...` → `...`.
+ */
 export const addScalar = <A extends string>(x: Tensor<A>, by: number): Tensor<A> =>
   apply("addScalar", { by }, x);
+/**
+ * x² of each element.
+ * Shapes: x `...` → `...`.
+ */
 export const square: Unary = (x) => mul(x, x);
 
-/** x where `keep` is true, `otherwise` elsewhere. */
+/**
+ * x where `keep` is true, `otherwise` elsewhere. Throws a ShapeError if the shapes differ.
+ * Shapes: keep `...`, x `...` → `...`.
+ */
 export const where = <A extends string>(keep: Bool<NoInfer<A>>, x: Tensor<A>, otherwise = 0): Tensor<A> =>
   apply("where", { keep, otherwise }, x);
 
-/** x as a view in the shape of `like`: trailing axes are aligned, axes of size 1 and missing leading axes are repeated. */
+/**
+ * x as a view in the shape of `like`: trailing axes are aligned, axes of size 1 and missing leading axes are repeated. Throws a
+ * ShapeError if an axis of x is neither 1 nor that of `like`.
+ * Shapes: x, like `...` → `...`.
+ */
 export const expand = <A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> =>
   apply("expand", { shape: like.shape }, x);
 
-/** The sum over the axes that `expand` would repeat. */
+/**
+ * The sum over the axes that `expand` would repeat. Throws a ShapeError if `expand` could not make the shape of x of this one.
+ * Shapes: x → the axes of `shape`.
+ */
 export const unbroadcast = (x: Tensor, shape: Shape): Tensor => apply("unbroadcast", { shape }, x);
 
 const lastToOne = (x: Tensor): Shape => [...x.shape.slice(0, -1), 1];
-/** The sum over the last axis, which is kept with size 1. */
+/**
+ * The sum over the last axis, which is kept with size 1.
+ * Shapes: x `... n` → `... 1`.
+ */
 export const sumLast = (x: Tensor): Tensor => apply("unbroadcast", { shape: lastToOne(x) }, x);
-/** The maximum over the last axis, which is kept with size 1. */
+/**
+ * The maximum over the last axis, which is kept with size 1.
+ * Shapes: x `... n` → `... 1`.
+ */
 export const maxLast = (x: Tensor): Tensor => apply("maxTo", { shape: lastToOne(x) }, x);
-/** The mean over the last axis, which is kept with size 1. */
+/**
+ * The mean over the last axis, which is kept with size 1.
+ * Shapes: x `... n` → `... 1`.
+ */
 export const meanLast = (x: Tensor): Tensor => mulScalar(sumLast(x), 1 / (x.shape.at(-1) ?? 1));
-/** The sum of all elements. */
+/**
+ * The sum of all elements.
+ * Shapes: x `...` → a scalar.
+ */
 export const sumAll = (x: Tensor): Tensor<""> => unbroadcast(x, []);
 
-/** Σ exp(x − shift) over the last axis, with one shift a row: `sumExp(x, detach(maxLast(x)))` does not overflow. */
+/**
+ * Σ exp(x − shift) over the last axis, with one shift a row: `sumExp(x, detach(maxLast(x)))` does not overflow.
+ * Shapes: x `... n`, shift `... 1` → `... 1`.
+ */
 export const sumExp = (x: Tensor, shift: Tensor): Tensor => apply("sumExp", {}, x, shift);
 
-/** softmax over the last axis. */
+/**
+ * softmax over the last axis. A row of −∞ alone becomes NaN, as in torch.
+ * Shapes: x `... n` → `... n`.
+ */
 export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRow: "nan" }, x);
 
-/** softmax over the allowed entries of the last axis. `emptyRow` is the result for a row without allowed entries. */
+/**
+ * softmax over the allowed entries of the last axis. `emptyRow` is the result for a row without allowed entries. Throws a
+ * RuleError for any other `emptyRow`, and a ShapeError if the shapes differ.
+ * Shapes: x `... n`, mayAttend `... n` → `... n`.
+ */
 export function maskedSoftmax<A extends string>(
   x: Tensor<A>,
   mayAttend: Bool<NoInfer<A>>,
@@ -80,24 +188,42 @@ export function maskedSoftmax<A extends string>(
   return apply("softmax", { mayAttend, emptyRow }, x);
 }
 
-/** Rows of a table: out[i…] = table[ids[i…]]. */
+/**
+ * Rows of a table: out[i…] = table[ids[i…]]. Throws a ShapeError for an id that is no row of the table.
+ * Shapes: table `n d`, ids `...` → `... d`.
+ */
 export const gather = <I extends string, D extends string>(
   table: Tensor<`${string} ${D}`>,
   ids: Int<I>,
 ): Tensor<`${I} ${D}`> => apply("gather", { ids }, table);
 
-/** Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. */
+/**
+ * Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. Throws a ShapeError for an
+ * id that is no row of the table.
+ * Shapes: x `... d`, ids `...` → `n d`, where n = rows.
+ */
 export const scatter = (x: Tensor, ids: Int, rows: number): Tensor => apply("scatter", { ids, rows }, x);
 
-/** One element of each row: out[i…] = x[i…, ids[i…]]. */
+/**
+ * One element of each row: out[i…] = x[i…, ids[i…]]. Throws a ShapeError if the shapes do not fit, or an id is outside of its
+ * row.
+ * Shapes: x `... n`, ids `...` → `...`.
+ */
 export const pick = <I extends string>(x: Tensor<`${I} ${string}`>, ids: Int<I>): Tensor<I> =>
   apply("pick", { ids }, x);
 
-/** Rows of `width` zeros with one element each: out[i…, ids[i…]] = x[i…]. The adjoint of `pick`. */
+/**
+ * Rows of `width` zeros with one element each: out[i…, ids[i…]] = x[i…]. The adjoint of `pick`. Throws a ShapeError if the shapes
+ * do not fit, or an id is outside of its row.
+ * Shapes: x `...`, ids `...` → `... w`, where w = width.
+ */
 export const place = <I extends string>(x: Tensor<I>, ids: Int<NoInfer<I>>, width: number): Tensor =>
   apply("place", { ids, width }, x);
 
-/** n consecutive numbers: from, from + 1, … */
+/**
+ * n consecutive numbers: from, from + 1, …
+ * Shapes: → `n`.
+ */
 export const arange = <A extends string>(_axis: A, n: number, from = 0): Tensor<A> =>
   new Tensor<A>(
     [n],

@@ -13,6 +13,7 @@ type Unary<Attrs = object> = { in: [Tensor]; attrs: Attrs };
 type Binary = { in: [Tensor, Tensor]; attrs: object };
 type Patterned = Unary<{ pattern: string; sizes: Sizes }>;
 
+/** Every op: the number of its operands (`in`) and its attributes. A program holds attributes as plain data. */
 export interface Ops {
   add: Binary;
   sub: Binary;
@@ -58,6 +59,7 @@ export interface Ops {
   tap: Unary<{ name: string }>;
 }
 
+/** The name of an op. */
 export type OpName = keyof Ops;
 /** One X for each operand. (A mapped type preserves tuples only over a type parameter.) */
 export type Each<T extends Tensor[], X> = { [I in keyof T]: X };

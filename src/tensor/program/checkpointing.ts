@@ -19,6 +19,7 @@ export const keepTaps = (names: RegExp): Keep => {
 /**
  * The same program with the same results, bit for bit, in less memory. `loss` names the output at which the forward pass ends.
  * The mask of a dropout is a constant of the program, so the second computation drops the same elements. [checkpointing.same]
+ * Throws a ShapeError if the program has no output of this name.
  */
 export function gradientCheckpointing(program: Program, loss: string, keep: Keep): Program {
   const last = program.outputs[loss];

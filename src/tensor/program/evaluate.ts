@@ -72,7 +72,10 @@ export function resultsOf(program: Program, value: (id: number) => View): Result
   return { outputs: pick(program.outputs), taps: pick(program.taps) };
 }
 
-/** Computes every node in order, by the definition of its op, in emulated precision. */
+/**
+ * Computes every node in order, by the definition of its op, in float64; in a lower precision the result of every op is rounded
+ * to it. `bind` gives values for named leaves. Throws a ShapeError for a name that is no leaf, and for values of another shape.
+ */
 export function evaluate(program: Program, bind: Bindings = {}, precision: Precision = "float64"): Results {
   const leaf = leafValues(program, bind, precision);
   const rounds = roundedNodes(program);

@@ -4,6 +4,7 @@ import { ShapeError } from "../errors.ts";
 import type { OpName } from "../ops/table.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 
+/** One op of a program. Its operands are ids, the indices of earlier nodes. */
 export interface Node {
   /** "leaf": an input, a parameter or a constant. */
   readonly op: OpName | "leaf";

@@ -85,8 +85,9 @@ export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs
 }
 
 /**
- * Names an activation (as a forward hook in torch sees it): the path of its module followed by the name, `layers.0.1.attn.scores`.
- * The empty name stands for the output of the module. If the module runs again, its taps are named `scores@2` and so on.
+ * Names an activation (as a forward hook in torch sees it) and returns x: the path of its module followed by the name,
+ * `layers.0.1.attn.scores`. The empty name stands for the output of the module. If the module runs again, its taps are named
+ * `scores@2` and so on. Nothing happens outside of a recording. Throws a ShapeError, while recording, if x is no tensor.
  */
 export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
   const r = recorder;
@@ -158,7 +159,10 @@ function recordWith(r: Recorder, f: () => Outputs): Program {
   }
 }
 
-/** Runs `f` and records its program. Every tensor that `f` uses but does not compute is a leaf. */
+/**
+ * Runs `f` and records its program. Every tensor that `f` uses but does not compute is a leaf. A recording inside a recording is
+ * a `Bug`.
+ */
 export function record(
   f: () => Outputs,
   { model, inputs = {}, symbolic = false }: RecordOptions = {},
@@ -179,7 +183,11 @@ export function record(
   return recordWith({ ...empty, names, symbolic, scope: -1 }, f);
 }
 
-/** Continues a program: its nodes become symbolic tensors, so that rewrites are written in the same ops. */
+/**
+ * Continues a program: `at` gives its nodes as symbolic tensors, so that rewrites are written in the same ops. The outputs of the
+ * result are those that `f` returns.
+ * Shapes: at(id) → the shape of the node.
+ */
 export function extend(program: Program, f: (at: (id: number) => Tensor) => Record<string, Tensor>): Program {
   const handles = program.nodes.map((node, id) => program.bindings.get(id) ?? new Tensor(node.shape));
   const at = (id: number): Tensor => {
