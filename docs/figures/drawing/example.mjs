@@ -1,0 +1,76 @@
+// The model of the figures: small, with sizes that all differ, so that the letters of a shape can be checked against it.
+import {
+  Extractor,
+  FlamingoPaLM,
+  initialize,
+  int,
+  PerceiverResampler,
+  parameterNames,
+  record,
+  tensor,
+  trainable,
+  ViT,
+} from "../../../dist/index.js";
+import { locate, visibilityOf } from "../../../dist/masks/index.js";
+import { unify } from "../../../dist/tensor/pattern.js";
+
+const SIZES = { m: 4, r: 3, h: 2, k: 6, d: 24, f: 96, n: 30, height: 10 };
+const { m, r, h, k, d, n, height } = SIZES;
+
+const vit = new ViT({
+  imageSize: height,
+  patchSize: height / 2,
+  numClasses: n,
+  dim: d,
+  depth: 1,
+  heads: h,
+  dimHead: k,
+  mlpDim: d,
+});
+export const model = initialize(
+  new FlamingoPaLM({
+    numTokens: n,
+    dim: d,
+    depth: 4,
+    heads: h,
+    dimHead: k,
+    perceiverNumLatents: r,
+    imgEncoder: new Extractor(vit),
+  }),
+  0,
+);
+const text = int("b l", [[5, 3, 6, 7, 3, 3, 8]]);
+const images = tensor("b m c h w", [1, m, 3, height, height], new Float64Array(m * 3 * height * height));
+const { nodes, taps, leaves, outputs } = record(() => ({ logits: model.forward(text, { images }) }), {
+  model,
+});
+const mask = visibilityOf(locate(text, model.options.mediaTokenId), m, model.options.convention).mayAttend;
+const others = { images, text, mask };
+
+/**
+ * Shapes of the tensors of a forward pass, by the letters of their axes. `axes` gives "[b l d]" for a named activation, a parameter, an
+ * input, the mask or the logits, and throws a ShapeError where the tensor has another shape; `sizeOf` gives the size of an axis of them.
+ */
+export function shapesIn(figure) {
+  const sizes = {};
+  const axes = (at, pattern) => {
+    const { shape } = others[at] ?? nodes[taps[at] ?? leaves[at] ?? outputs[at]];
+    unify(`${figure}: ${at}`, pattern, shape, sizes);
+    return `[${pattern}]`;
+  };
+  return { axes, sizeOf: (axis) => sizes[axis] };
+}
+
+/** The number of latents by default. */
+export const defaultLatents = new PerceiverResampler({ dim: d, depth: 1 }).latents.shape[0];
+
+const trained = trainable(model, "paper");
+const frozen = parameterNames(model).filter((name) => !trained.includes(name));
+/** Whether the paper trains the parameters below a path; throws an Error where it trains a part of them. */
+export function isTrained(path) {
+  const below = (name) => name.startsWith(`${path}.`);
+  if (trained.some(below) === frozen.some(below)) throw new Error(`${path} is trained in part`);
+  return trained.some(below);
+}
+
+export const className = (value) => value.constructor.name;
