@@ -99,6 +99,7 @@ export interface Store {
   usage(): Usage;
 }
 
+/** A device with kernels for some ops. Replay computes every other op by its definition. */
 export interface Backend {
   readonly name: string;
   /** gpu.js's mode, or the equivalent of another backend; null where there is no choice. */

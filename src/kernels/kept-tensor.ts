@@ -29,9 +29,10 @@ export const copiedFrom = async ({ store }: Backend, v: View): Promise<View> =>
 const collected = new FinalizationRegistry<() => void>((release) => release());
 
 /**
- * A result of `run` or `replay` with `keep`. As a leaf of a later recording, or bound to one, it costs nothing on the same backend; for
- * another backend it is copied. `data` copies the numbers to the host when they are first read; if the host cannot read the memory of
- * the backend, `fetch` has to be awaited first. `release` frees the memory.
+ * A result of `run` or `replay` with `keep`. As a leaf of a later recording, or bound to one, it costs nothing on the same
+ * backend; for another backend it is copied. `data` copies the numbers to the host when they are first read; if the host cannot
+ * read the memory of the backend, `fetch` has to be awaited first. `release` frees the memory. Throws a RuleError where `data` is
+ * read before such a fetch, or after `release`.
  */
 export class KeptTensor<A extends string = Any> extends Tensor<A> {
   readonly backend: Backend;
@@ -92,6 +93,7 @@ export class KeptTensor<A extends string = Any> extends Tensor<A> {
     super.assign(() => this.view); // [replay.release]
   }
 
+  /** Throws a RuleError: a kept result has no other values. */
   override assign(): never {
     throw new RuleError("a kept result cannot be given other values; make a new tensor", "replay.keep");
   }

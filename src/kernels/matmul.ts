@@ -11,8 +11,10 @@ import { run } from "./replay.ts";
 let defaultBackend: Promise<Backend> | undefined;
 
 /**
- * C[…, i, j] = Σₚ A[…, i, p] B[…, p, j], for matrices or batches of matrices with equal leading axes. Without a backend it runs on
- * the one that `auto` chooses, which all such calls share; open a backend yourself to choose threads or precision, and to close it.
+ * C[…, i, j] = Σₚ A[…, i, p] B[…, p, j], for matrices or batches of matrices with equal leading axes. Without a backend it runs
+ * on the one that `auto` chooses, which all such calls share; open a backend yourself to choose threads or precision, and to
+ * close it. Throws a ShapeError if the axes do not fit.
+ * Shapes: a `... m k`, b `... k n` → `... m n`.
  */
 export async function matmul<M extends string, K extends string, N extends string>(
   a: Tensor<`${M} ${K}`>,

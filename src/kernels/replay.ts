@@ -14,6 +14,7 @@ import { isReleasable } from "./releasable.ts";
 import { serially } from "./serial-queue.ts";
 import { storedParameters } from "./stored-parameters.ts";
 
+/** Values to bind, what to return besides the outputs, what stays on the backend, and how to stop. */
 export interface ReplayOptions {
   /** Values for named leaves, in place of those that were recorded. */
   readonly bind?: Bindings | undefined;
@@ -41,8 +42,10 @@ export interface KernelReport {
 type Replayed = Results & { kernels: KernelReport };
 
 /**
- * Runs a recorded program on a backend and returns its outputs and taps, with a report of the kernels that ran. Replays on one backend
- * with a store run one after another.
+ * Runs a recorded program on a backend and returns its outputs and taps, with a report of the kernels that ran. Replays on one
+ * backend with a store run one after another. Throws a ShapeError for a tap, an output or a leaf that the program does not have
+ * and for a bound value of another shape, a RuleError for a parameter that is given other values during the replay, and the
+ * reason of `signal` when it is aborted.
  */
 export async function replay(
   program: Program,
@@ -377,7 +380,10 @@ function leavesOn(
   };
 }
 
-/** Frees the memory of those tensors that stayed on a backend; others are left as they are. */
+/**
+ * Frees the memory of those tensors that stayed on a backend; others are left as they are.
+ * Shapes: tensors `...`.
+ */
 export function releaseKept(...tensors: readonly Tensor[]): void {
   for (const t of tensors) if (t instanceof KeptTensor) t.release();
 }
@@ -401,8 +407,8 @@ type RunResult<F extends Returned, O> = O extends { readonly taps: readonly stri
   : OutputsOf<F, O>;
 
 /**
- * Records `f` symbolically and replays the program on a backend. Returns what `f` returns, a tensor or a record of tensors, with values;
- * where taps are requested, `{ outputs, taps }`. The name of a single tensor is `out`.
+ * Records `f` symbolically and replays the program on a backend. Returns what `f` returns, a tensor or a record of tensors, with
+ * values; where taps are requested, `{ outputs, taps }`. The name of a single tensor is `out`. Throws as `replay` does.
  */
 export async function run<F extends () => Returned, const O extends RunOptions = object>(
   backend: Backend,

@@ -231,7 +231,10 @@ export const writerCheck: Check = passing(
     ["model", "context", "step"].every((name) => name in value),
 );
 
-/** A language model without images as a writer. */
+/**
+ * A language model without images as a writer: what `generate` takes. Throws a RuleError for anything but a language model; a
+ * step throws one for a cache or a mask that is not that of the text.
+ */
 export function writerOf(model: LanguageModel, count: PositionCount = "tokens"): Writer {
   checkValue("writerOf", "model", model, languageModelCheck);
   checkValue("writerOf", "count", count, oneOf(["slots", "tokens"]));

@@ -13,7 +13,6 @@ import { PARAMETER_DTYPES, Parameter, type ParameterDtype } from "./parameter.ts
 
 /**
  * Every parameter and buffer by its path. A tied parameter is listed under each of its paths.
- * Shapes: the tensors have the shapes of the source package's.
  */
 export function stateDict(model: object): Map<string, Tensor> {
   return new Map([...walk(model)].filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor));

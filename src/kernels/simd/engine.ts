@@ -9,6 +9,7 @@ import { CONTROL_END, ThreadPool } from "./thread-pool.ts";
 export const fromBase64 = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
+/** Threads, memory and arithmetic of the backend. */
 export interface EngineOptions {
   /** The number of threads, including the calling one; the number of cores by default. */
   readonly threads?: number | undefined;
@@ -21,7 +22,10 @@ export interface EngineOptions {
   readonly relaxed?: boolean | undefined;
 }
 
-/** The rest of the 4 GiB is for intermediates and for weights beyond the budget, one at a time. */
+/**
+ * The default budget for weights, in bytes. The rest of the 4 GiB is for intermediates and for weights beyond the budget, one at
+ * a time.
+ */
 export const BUDGET = 3.25 * 2 ** 30;
 
 /** Throws a RuleError for an option that this backend does not have, such as a precision, and for a value that it cannot use. */

@@ -40,6 +40,10 @@ function opsWithoutState(engine: Engine): Backend["ops"] {
   };
 }
 
+/**
+ * Opens the backend: a WebAssembly memory of up to 4 GiB and its threads, which `close` frees. `simdRuns` says whether the
+ * JavaScript engine can run it. Throws a RuleError for an option that it does not have or cannot use.
+ */
 export async function simd(options: EngineOptions = {}): Promise<Backend> {
   const engine = await Engine.open(options);
   const ran: KernelCounts = { matmul: 0, attention: 0 };

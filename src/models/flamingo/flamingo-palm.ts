@@ -44,6 +44,7 @@ import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.
 import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
 import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
 
+/** The sizes of the model and the release whose behaviour it reproduces. Widths are in features, `ffMult` is a multiple of `dim`. */
 export interface FlamingoPaLMOptions extends HeadOptions {
   readonly numTokens: number;
   readonly depth: number;
@@ -139,6 +140,12 @@ class ToLogits {
   }
 }
 
+/**
+ * Flamingo with PaLM as its language model: logits of the next token of texts about images or videos. The fields have the names
+ * of flamingo-pytorch. Throws a RuleError for options that the profile refuses, such as a model without an image encoder.
+ * Source: Alayrac et al., arXiv 2204.14198v2, figure 3; Chowdhery et al., arXiv 2204.02311; FlamingoPaLM of flamingo-pytorch
+ * 0.1.2.
+ */
 export class FlamingoPaLM implements LanguageModel {
   video_frame_pos_emb: Parameter<"f d"> | null;
   token_emb: Embedding<"d">;
@@ -228,10 +235,12 @@ export class FlamingoPaLM implements LanguageModel {
     return embeds && named("b m r e", this.perceiver_resampler.forward(embeds));
   }
 
+  /** The embeddings of tokens, before the first layer. */
   embed(ids: Int<"b l">): Tensor<"b l d"> {
     return this.token_emb.forward(ids);
   }
 
+  /** Logits of the next token, from the hidden states after the last layer. */
   logits(x: Tensor<"b l d">): Tensor<"b l n"> {
     return this.to_logits.forward(x);
   }

@@ -39,6 +39,7 @@ export const parameterSets = {
   },
 } as const; // [freezing.sets]
 
+/** The name of a set of parameters. */
 export type ParameterSetName = keyof typeof parameterSets;
 
 /**

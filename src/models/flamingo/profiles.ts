@@ -38,6 +38,10 @@ export const flamboyance: FlamingoBehaviour = {
   trainModeReachesEncoder: false,
 };
 
+/**
+ * The releases whose behaviour FlamingoPaLM reproduces. "flamboyance" has the corrected masks and accepts what the releases fail
+ * on.
+ */
 export const profiles = {
   flamboyance,
   "flamingo-pytorch@0.1.2": {
@@ -51,6 +55,7 @@ export const profiles = {
   },
 } as const satisfies Record<string, FlamingoBehaviour>;
 
+/** The name of a profile. */
 export type ProfileName = keyof typeof profiles;
 
 const choice = optional(oneOf(["accept", "refuse"]));

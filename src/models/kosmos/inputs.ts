@@ -17,6 +17,7 @@ export interface KosmosImages {
   readonly vectors?: Tensor<"n r d"> | Tensor<"b m r d"> | null | undefined;
 }
 
+/** Token ids with their images, and optionally targets. */
 export interface KosmosInputs extends KosmosImages {
   /**
    * Token ids. The place of an image is `<image> </image>`, between which its vectors are put, or `<image>`, one further image token for each
@@ -29,6 +30,7 @@ export interface KosmosInputs extends KosmosImages {
   readonly targets?: Int<"b s"> | null | undefined;
 }
 
+/** Logits, and the loss where there are targets. */
 export interface KosmosOutputs {
   /** Of the token that follows each position; s counts the ids and the vectors. Those of padding have no meaning. */
   readonly logits: Tensor<"b s n">;

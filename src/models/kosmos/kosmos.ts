@@ -56,6 +56,7 @@ export const KOSMOS_MODES = ["seed", "published"] as const;
  */
 export type KosmosMode = (typeof KOSMOS_MODES)[number];
 
+/** The parts of the model: image tower, decoder, special tokens and resampler. */
 export interface KosmosOptions {
   /** The image tower. All tokens after its last layer are read, before its last norm. */
   readonly clip: CLIPVisionTransformer;
@@ -117,8 +118,9 @@ const checks: { readonly [K in keyof KosmosOptions]-?: Check } = {
 };
 
 /**
- * Kosmos-1: images and text in one sequence, in any order and number. `generate(kosmos.withMedia(images), …)` continues texts. Throws a
- * RuleError for an option that it refuses. The fields have the names of kosmosx.
+ * Kosmos-1: images and text in one sequence, in any order and number. `generate(kosmos.withMedia(images), …)` continues texts.
+ * Throws a RuleError for an option that it refuses. The fields have the names of kosmosx.
+ * Source: Huang et al., arXiv 2302.14045, §2; names of kosmosx 0.3.1.
  */
 export class Kosmos {
   clip_model: CLIPVisionTransformer;

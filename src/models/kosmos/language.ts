@@ -9,17 +9,20 @@ import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { decodingOf, noPadding, readTokens, type Writer, writerOf } from "../language-model.ts";
 import { MagnetoDecoder } from "../language-models/magneto/decoder.ts";
 
+/** The decoder of the model. */
 export interface KosmosLanguageOptions {
   /** The decoder, whose tables of tokens and positions are the model's. */
   readonly decoder: MagnetoDecoder;
 }
 
+/** Token ids, and optionally targets. */
 export interface KosmosLanguageInputs {
   readonly ids: Int<"b l">;
   /** The id that follows each position, or −100 where there is no loss. */
   readonly targets?: Int<"b l"> | null | undefined;
 }
 
+/** Logits, and the loss where there are targets. */
 export interface KosmosLanguageOutputs {
   /** Of the token that follows each position. */
   readonly logits: Tensor<"b l n">;
@@ -36,7 +39,10 @@ const inputChecks: { readonly [K in keyof KosmosLanguageInputs]-?: Check } = {
   targets: optional(nullable(ids)),
 };
 
-/** The decoder of Kosmos on text alone, with the names of kosmosx. The forward pass is the decoder's. [kosmos.language] */
+/**
+ * The decoder of Kosmos on text alone, with the names of kosmosx. The forward pass is the decoder's. [kosmos.language]
+ * Source: Huang et al., arXiv 2302.14045, §2.2; names of kosmosx 0.3.1.
+ */
 export class KosmosLanguage {
   embed: Embedding<"d">;
   embed_positions: LearnedPositions<"d"> | null;

@@ -27,6 +27,7 @@ export interface KosmosTokens {
   readonly imageEnd: number;
 }
 
+/** Special tokens and room of a sequence, in positions. */
 export interface LayoutOptions {
   readonly tokens: KosmosTokens;
   /** The number of vectors that stand for an image: the latents of the resampler. Default 64. */
@@ -135,6 +136,7 @@ function checkLength(length: number, images: number, slots: number, maxPositions
   );
 }
 
+/** What a text shares the positions of the model with. */
 export interface TextLimitOptions extends Pick<LayoutOptions, "slots" | "maxPositions"> {
   /** The number of images in the text. Default 1. */
   readonly images?: number | undefined;
@@ -146,7 +148,10 @@ const limitChecks: { readonly [K in keyof TextLimitOptions]-?: Check } = {
   images: optional(whole(0, 2 ** 24)),
 };
 
-/** The most ids of a text with `images` images, its special and image tokens included: 1982 for one image and 2046 positions. */
+/**
+ * The most ids of a text with `images` images, its special and image tokens included: 1982 for one image and 2046 positions.
+ * Throws a RuleError for an option that is out of range.
+ */
 export function kosmosTextLimit(options: TextLimitOptions = {}): number {
   const known = checked("kosmosTextLimit", options, limitChecks);
   const { slots = SLOTS, maxPositions = MAX_POSITIONS, images = 1 } = known;
@@ -196,7 +201,10 @@ export function targetsOf(
   });
 }
 
-/** Sequences padded at the right to the length of the longest. Padding has no targets. */
+/**
+ * Sequences padded at the right to the length of the longest. Padding has no targets. Throws a RuleError unless the sequences are
+ * a list and the padding is a token id.
+ */
 export function kosmosBatch(layouts: readonly KosmosLayout[], pad: number): KosmosBatch {
   checkList("kosmosBatch", "layouts", layouts);
   checkValue("kosmosBatch", "pad", pad, tokenId);

@@ -27,6 +27,7 @@ import type { Int, Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
 import { multiHead } from "./multi-head.ts";
 
+/** The arguments of transformers' GPTNeoXConfig. */
 export interface GPTNeoXOptions {
   readonly vocabSize?: number | undefined;
   /** A multiple of the number of heads. */
@@ -229,7 +230,11 @@ class GPTNeoXModel {
 /** The names of checkpoints of transformers 5, where they differ from 4.57.6: a rule `rename` of `loadStateDict`. [neox.names] */
 export const GPT_NEOX_5_NAMES: Readonly<Record<string, string>> = { "lm_head.weight": "embed_out.weight" };
 
-/** The fields have the names of transformers. [neox.names] */
+/**
+ * GPT-NeoX as a `LanguageModel`; the fields have the names of transformers. [neox.names] Throws a RuleError for a width that the
+ * heads do not divide, and for an odd number of rotated dimensions.
+ * Source: Black et al., arXiv 2204.06745, §2.1; GPTNeoXForCausalLM of transformers 4.57.6.
+ */
 export class GPTNeoXForCausalLM implements LanguageModel {
   gpt_neox: GPTNeoXModel;
   embed_out: Linear<"d", "n">;

@@ -28,6 +28,7 @@ import type { Int, Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
 import { multiHead } from "./multi-head.ts";
 
+/** The arguments of transformers' GPTJConfig. */
 export interface GPTJOptions {
   readonly vocabSize?: number | undefined;
   /** The length of the table of angles: no text may be longer. */
@@ -201,7 +202,11 @@ class GptJModel {
   }
 }
 
-/** The fields have the names of transformers. [gptj.names] */
+/**
+ * GPT-J as a `LanguageModel`; the fields have the names of transformers. [gptj.names] Throws a RuleError for a width that the
+ * heads do not divide, and for a rotated width that is odd or beyond a head.
+ * Source: Wang and Komatsuzaki, github.com/kingoflolz/mesh-transformer-jax, 2021; GPTJForCausalLM of transformers 4.57.6.
+ */
 export class GPTJForCausalLM implements LanguageModel {
   transformer: GptJModel;
   lm_head: Linear<"d", "n">;
@@ -227,6 +232,7 @@ export class GPTJForCausalLM implements LanguageModel {
     this.transformer.h = layers;
   }
 
+  /** The embeddings of tokens. Throws a RuleError for a position beyond `nPositions`. */
   embed(ids: Int<"b l">, { positions }: Decoding): Tensor<"b l d"> {
     const { nPositions } = this.options;
     const furthest = positions.flat().reduce((most, position) => Math.max(most, position), 0);

@@ -35,6 +35,7 @@ import {
 } from "../language-model.ts";
 import { paddingRow, tokenId } from "./padding.ts";
 
+/** The arguments of transformers' LlamaConfig. */
 export interface LlamaOptions {
   readonly vocabSize?: number | undefined;
   readonly hiddenSize?: number | undefined;
@@ -263,8 +264,10 @@ class LlamaModel {
 }
 
 /**
- * LLaMA as a `LanguageModel`; `generate(writerOf(llama), …)` continues texts with a cache. Fields and state dict have the names of
- * transformers' LlamaForCausalLM. Throws a RuleError for options that it refuses, such as heads that cannot share keys. [llama.names]
+ * LLaMA as a `LanguageModel`; `generate(writerOf(llama), …)` continues texts with a cache. Fields and state dict have the names
+ * of transformers' LlamaForCausalLM. Throws a RuleError for options that it refuses, such as heads that cannot share keys.
+ * [llama.names]
+ * Source: Touvron et al., arXiv 2302.13971, §2.2; LlamaForCausalLM of transformers 4.57.6.
  */
 export class LlamaForCausalLM implements LanguageModel {
   model: LlamaModel;

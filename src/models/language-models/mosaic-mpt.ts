@@ -65,6 +65,7 @@ export interface MosaicMptAttentionOptions {
   readonly attnLogitSoftcapping?: number | null | undefined;
 }
 
+/** The arguments of llm-foundry's MPTConfig. */
 export interface MosaicMptOptions {
   /** The width, a multiple of the number of heads. */
   readonly dModel?: number | undefined;
@@ -363,8 +364,10 @@ class MosaicMptModel {
 }
 
 /**
- * The fields have the names of llm-foundry. [mosaic.names] `MOSAIC_GPT_NAMES` renames the weights of the earlier class MosaicGPT, which
- * mpt-1b-redpajama-200b was published with.
+ * MosaicML's MPT as a `LanguageModel`. The fields have the names of llm-foundry. [mosaic.names] `MOSAIC_GPT_NAMES` renames the
+ * weights of the earlier class MosaicGPT, which mpt-1b-redpajama-200b was published with. Throws a RuleError for options that do
+ * not go together.
+ * Source: llmfoundry/models/mpt of llm-foundry 0.22.0; Dehghani et al., arXiv 2302.05442, §2, for norms of queries and keys.
  */
 export class MosaicMptForCausalLM implements LanguageModel {
   transformer: MosaicMptModel;
@@ -392,7 +395,10 @@ export class MosaicMptForCausalLM implements LanguageModel {
     this.transformer.blocks = layers;
   }
 
-  /** Learned positions come from the mask, so that padding does not shift them; `positions` of the pass are not read. */
+  /**
+   * Learned positions come from the mask, so that padding does not shift them; `positions` of the pass are not read. Throws a
+   * RuleError for a text longer than `maxSeqLen`.
+   */
   embed(ids: Int<"b l">, { mayAttend }: Decoding): Tensor<"b l d"> {
     const { maxSeqLen, fraction } = this.options;
     const length = mayAttend.shape[2] ?? 0;

@@ -224,7 +224,11 @@ class MptModel {
   }
 }
 
-/** The fields have the names of transformers. [mpt.names] */
+/**
+ * MPT as a `LanguageModel`; the fields have the names of transformers. [mpt.names] Throws a RuleError for a width that the heads
+ * do not divide; a forward pass throws one for a text longer than `maxSeqLen`.
+ * Source: Press et al., arXiv 2108.12409, for position biases; MptForCausalLM of transformers 4.57.6.
+ */
 export class MptForCausalLM implements LanguageModel {
   transformer: MptModel;
   lm_head: Linear<"d", "n">;

@@ -29,6 +29,7 @@ import { tokenPositions } from "./token-positions.ts";
 /** Rows of the position table before that of position 0: padding takes the second. */
 const OFFSET = 2; // [opt.positions]
 
+/** The arguments of transformers' OPTConfig. */
 export interface OPTOptions {
   readonly vocabSize?: number | undefined;
   readonly hiddenSize?: number | undefined;
@@ -232,7 +233,11 @@ class OptModel {
   }
 }
 
-/** The fields have the names of transformers. [opt.names] */
+/**
+ * OPT as a `LanguageModel`; the fields have the names of transformers. [opt.names] Throws a RuleError for a width that the heads
+ * do not divide.
+ * Source: Zhang et al., arXiv 2205.01068, §2; OPTForCausalLM of transformers 4.57.6.
+ */
 export class OPTForCausalLM implements LanguageModel {
   model: OptModel;
   lm_head: Linear<"w", "n">;

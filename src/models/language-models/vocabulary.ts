@@ -51,6 +51,7 @@ export function vocabularyTables(model: LanguageModel): VocabularyTables {
 /** The initial values of new rows. */
 export type NewRows = "normal" | "mean";
 
+/** The initial values of new rows. */
 export interface ResizeVocabularyOptions {
   /**
    * "normal": a normal distribution with mean 0, as transformers before 4.46, and zeros in a bias. "mean": one with the mean of the old rows

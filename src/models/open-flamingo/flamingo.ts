@@ -64,6 +64,7 @@ export interface OpenFlamingoCrossAttention {
 
 type Resampler = Omit<OpenFlamingoResamplerOptions, "dim">;
 
+/** The parts of the model, the spacing of its gated layers, and the release whose behaviour it reproduces. */
 export interface OpenFlamingoOptions {
   /** From images "b c h w" to tokens "b n d", without a pooled token; d is `visDim`. */
   readonly visionEncoder: ImageEncoder;
@@ -168,8 +169,9 @@ interface ReadPass {
 }
 
 /**
- * Flamingo of open-flamingo 2.0.1 around any language model: an image encoder, a resampler, and gated cross-attention before every n-th
- * layer. `generateFlamingo(model, …)` continues texts. Throws a RuleError for an option that it refuses.
+ * Flamingo of open-flamingo 2.0.1 around any language model: an image encoder, a resampler, and gated cross-attention before
+ * every n-th layer. `generateFlamingo(model, …)` continues texts. Throws a RuleError for an option that it refuses.
+ * Source: Awadalla et al., arXiv 2308.01390, §3; Flamingo of open-flamingo 2.0.1.
  */
 export class OpenFlamingo {
   vision_encoder: ImageEncoder;

@@ -20,6 +20,7 @@ export interface FlamingoCache extends Cache {
   readonly mask: Bool<"b s">;
 }
 
+/** Token ids with their images, and optionally labels and a cache. */
 export interface FlamingoInputs extends FlamingoImages {
   readonly langX: Int<"b l">;
   /** False for padding; covers the tokens of `pastKeyValues` and those of `langX`. Default: no padding. */
@@ -34,6 +35,7 @@ export interface FlamingoInputs extends FlamingoImages {
   readonly useCache?: boolean | undefined;
 }
 
+/** Logits, the loss where there are labels, and the cache where it was asked for. */
 export interface FlamingoOutputs {
   /** Of the next token at every position; those of padding have no meaning. */
   readonly logits: Tensor<"b l n">;

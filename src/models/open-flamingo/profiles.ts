@@ -51,6 +51,7 @@ const release: OpenFlamingoBehaviour = {
   encoderName: "vision_encoder",
 };
 
+/** The releases whose behaviour OpenFlamingo reproduces. */
 export const openFlamingoProfiles = {
   flamboyance,
   "open-flamingo@2.0.1": release,
@@ -62,6 +63,7 @@ export const openFlamingoProfiles = {
   },
 } as const satisfies Record<string, OpenFlamingoBehaviour>;
 
+/** The name of a profile. */
 export type OpenFlamingoProfile = keyof typeof openFlamingoProfiles;
 
 const acceptance = optional(oneOf(["refuse", "accept"]));

@@ -161,6 +161,10 @@ const HK_VIDEO: Table = {
 /** A query of the only modality has no channels of padding, but an empty parameter for them. */
 const optional = ["perceiver.padding_embeddings.__default.pos_embs"];
 
+/**
+ * The names of parameters by the kind of checkpoint: "perceiver-io", JOBR0/PerceiverIO_Pytorch; "transformers", its
+ * PerceiverForMaskedLM and relatives; "deepmind", DeepMind's Haiku modules.
+ */
 export const PERCEIVER_NAMES = {
   "perceiver-io": {
     rename: {},
@@ -220,4 +224,5 @@ export const PERCEIVER_NAMES = {
   },
 } as const satisfies Readonly<Record<string, PerceiverNames>>;
 
+/** A kind of checkpoint. */
 export type PerceiverCheckpoint = keyof typeof PERCEIVER_NAMES;

@@ -34,6 +34,7 @@ import type { OutputQuery } from "./queries.ts";
 /** One module, or one for each modality. */
 type OneOrMore<T> = T | Readonly<Record<string, T>>;
 
+/** The modules of the modalities and the sizes of encoder and decoder. Channels are the width of a token. */
 export interface PerceiverIOOptions {
   readonly numBlocks?: number | undefined;
   readonly numSelfAttendsPerBlock?: number | undefined;
@@ -93,6 +94,7 @@ const checks: { readonly [K in keyof PerceiverIOOptions]-?: Check } = {
   profile: optional(perceiverProfile),
 };
 
+/** Masks, positions and wanted outputs of one call. */
 export interface PerceiverCall {
   /** For each modality the wanted outputs, as row-major indices of its grid; absent or null: all. */
   readonly subsampledOutputPoints?: Readonly<Record<string, Int | null>> | Int | null | undefined;
@@ -119,8 +121,9 @@ const isQuery = (value: object): value is OutputQuery => hasForward(value);
 const isPostprocessor = (value: object): value is Postprocessor => hasForward(value);
 
 /**
- * The latents cross-attend to the preprocessed inputs, then to each other; a query for each output cross-attends to the latents. Inputs,
- * queries and postprocessors may belong to different modalities; a single module belongs to the only one.
+ * The latents cross-attend to the preprocessed inputs, then to each other; a query for each output cross-attends to the latents.
+ * Inputs, queries and postprocessors may belong to different modalities; a single module belongs to the only one.
+ * Source: Jaegle et al., arXiv 2107.14795, §3 and figure 2; PerceiverIO of JOBR0/PerceiverIO_Pytorch.
  */
 export class PerceiverIO {
   _multi_preprocessor: MultimodalPreprocessor;
@@ -174,20 +177,28 @@ export class PerceiverIO {
   }
 
   /**
-   * The results by modality; a single tensor if there is one modality without a name, or no postprocessor. Throws an error where inputs,
-   * masks or points do not fit.
+   * The results by modality; a single tensor if there is one modality without a name, or no postprocessor. Throws a RuleError for
+   * a mask of another length and for a postprocessor without a query, and a ShapeError for points that are not on the grid.
+   * Shapes: inputs as the preprocessor takes them, pos `b n d` → as the postprocessors return them; `b o c` without one.
    */
   forward(inputs: Tensor | Int | ModalityInputs, call: PerceiverCall = {}): Tensor | Results {
     return this.decode(this.encode(inputs, call), call); // [perceiverio.forward]
   }
 
-  /** The result of a model with one result. Throws a Bug if it has several. */
+  /**
+   * The result of a model with one result. Throws a Bug if it has several. Throws as `forward` does.
+   * Shapes: inputs as the preprocessor takes them → as the postprocessor returns it.
+   */
   single(inputs: Tensor | Int | ModalityInputs, call: PerceiverCall = {}): Tensor {
     const result = this.forward(inputs, call);
     if (result instanceof Tensor) return result;
     throw new Bug("the model has several results");
   }
 
+  /**
+   * The latents of inputs. Throws a RuleError for a mask that does not cover the input tokens.
+   * Shapes: inputs as the preprocessor takes them, pos `b n d`, inputMask `b s` → latents `b r c`.
+   */
   encode(inputs: Tensor | Int | ModalityInputs, call: PerceiverCall = {}): Encoded {
     const { pos = null, inputMask = null, seed = 0 } = checkedCall(call);
     const single = inputs instanceof Tensor || inputs instanceof Int;
@@ -200,7 +211,11 @@ export class PerceiverIO {
     return { latents: this._encoder.forward(tokens.all, inputMask), tokens };
   }
 
-  /** The results for what has been encoded, so that several decodings can share one encoding. */
+  /**
+   * The results for what has been encoded, so that several decodings can share one encoding. Throws a RuleError for a mask that
+   * does not cover the outputs and for a postprocessor without a query.
+   * Shapes: latents `b r c`, queryMask `b o` → as the postprocessors return them; `b o c` without one.
+   */
   decode({ latents, tokens }: Encoded, call: PerceiverCall = {}): Tensor | Results {
     const { subsampledOutputPoints = null, queryMask = null } = checkedCall(call);
     const points =

@@ -22,7 +22,10 @@ export interface Postprocessor {
 const projection = (channels: number, out: number): Linear<"c", "e"> =>
   new Linear("c -> e", channels, out, { initial: varianceScaling(channels) });
 
-/** Logits of tokens: the product with the table of an embedding, and a bias. */
+/**
+ * Logits of tokens: the product with the table of an embedding, and a bias.
+ * Source: EmbeddingPostprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/postprocessors.py.
+ */
 export class EmbeddingPostprocessor implements Postprocessor {
   _embedding: Embedding<"c">;
   bias: Parameter<"e">;
@@ -65,7 +68,11 @@ const imageChecks: { readonly [K in keyof ImagePostprocessorOptions]-?: Check } 
   ),
 };
 
-/** Outputs as they are, or the pixels of the blocks that they describe, channels last. */
+/**
+ * Outputs as they are, or the pixels of the blocks that they describe, channels last. Throws a RuleError for pixels that are to
+ * be upsampled.
+ * Source: ImagePostprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/postprocessors.py.
+ */
 export class ImagePostprocessor implements Postprocessor {
   readonly options: {
     readonly isPatches: boolean;
@@ -91,7 +98,10 @@ export class ImagePostprocessor implements Postprocessor {
     };
   }
 
-  /** Throws a ShapeError if the outputs do not fill the grid. */
+  /**
+   * Throws a ShapeError if the outputs do not fill the grid.
+   * Shapes: outputs `b o c` → `b o c`, on a grid `b h w c` or `b t h w c`, or with patches `b t h w c`.
+   */
   forward(outputs: Tensor): Tensor {
     const { isPatches, spatial, temporal, grid } = this.options;
     const placed = grid ? onGrid("ImagePostprocessor", outputs, grid) : outputs;
@@ -119,7 +129,10 @@ export interface AudioPostprocessorOptions {
   readonly samplesPerPatch?: number | undefined;
 }
 
-/** `samplesPerPatch` samples for each output, concatenated: [b n]. */
+/**
+ * `samplesPerPatch` samples for each output, concatenated: [b n].
+ * Source: AudioPostprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/postprocessors.py.
+ */
 export class AudioPostprocessor implements Postprocessor {
   linear: Linear<"c", "e">;
 
@@ -137,8 +150,12 @@ export class AudioPostprocessor implements Postprocessor {
   }
 }
 
-/** The outputs unchanged. */
+/**
+ * The outputs unchanged.
+ * Source: IdentityPostprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/postprocessors.py.
+ */
 export class IdentityPostprocessor implements Postprocessor {
+  /** Shapes: outputs `b o c` → `b o c`. */
   forward(outputs: Tensor): Tensor {
     return outputs;
   }
@@ -150,7 +167,10 @@ export interface ClassificationPostprocessorOptions {
   readonly project?: boolean | undefined;
 }
 
-/** Scores of the classes: the first output, projected or as it is. */
+/**
+ * Scores of the classes: the first output, projected or as it is.
+ * Source: ClassificationPostprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/postprocessors.py.
+ */
 export class ClassificationPostprocessor implements Postprocessor {
   readonly reads = 1; // [perceiverio.first-output]
   /** null if `project` is false. */
@@ -176,7 +196,10 @@ export class ClassificationPostprocessor implements Postprocessor {
   }
 }
 
-/** A linear layer of each output. */
+/**
+ * A linear layer of each output.
+ * Source: ProjectionPostprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/postprocessors.py.
+ */
 export class ProjectionPostprocessor implements Postprocessor {
   projection: Linear<"c", "e">;
 
@@ -198,7 +221,10 @@ export interface FlowPostprocessorOptions {
   readonly flowScaleFactor?: number | undefined;
 }
 
-/** Displacements of the pixels, in pixels: [b 2 h w]. */
+/**
+ * Displacements of the pixels, in pixels: [b 2 h w].
+ * Source: FlowPostprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/postprocessors.py.
+ */
 export class FlowPostprocessor implements Postprocessor {
   readonly options: { readonly height: number; readonly scale: number; readonly imgSize: readonly number[] };
 
@@ -210,6 +236,7 @@ export class FlowPostprocessor implements Postprocessor {
     this.options = { height: imgSize[0], scale, imgSize };
   }
 
+  /** Throws a ShapeError if the outputs do not fill the picture. */
   forward(outputs: Tensor<"b o c">): Tensor<"b c h w"> {
     const grid = onGrid("FlowPostprocessor", mulScalar(outputs, this.options.scale), this.options.imgSize); // [perceiverio.flow-scale]
     return tap(this, "", rearrange("b h w c -> b c h w", named("b h w c", grid)));

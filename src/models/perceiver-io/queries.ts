@@ -62,7 +62,12 @@ const checks: { readonly [K in keyof BasicQueryOptions]-?: Check } = {
   preprocessedInputChannels: optional(count()),
 };
 
-/** Positions, the preprocessed inputs, or both, one behind the other. */
+/**
+ * Positions, the preprocessed inputs, or both, one behind the other. Throws a RuleError for a query that is made of nothing, or
+ * whose grid or input channels are missing.
+ * Source: Jaegle et al., arXiv 2107.14795, §3.2 and figure 3; BasicQuery of JOBR0/PerceiverIO_Pytorch,
+ * perceiver_io/output_queries.py.
+ */
 export class BasicQuery implements OutputQuery {
   /** null for queries that are the preprocessed inputs. */
   _position_encoding: PositionEncoding | null;
@@ -109,7 +114,10 @@ export class BasicQuery implements OutputQuery {
     return (this._position_encoding?.outputChannels ?? 0) + this.options.inputChannels;
   }
 
-  /** Throws a RuleError where the inputs that the query is made of are missing. */
+  /**
+   * Throws a RuleError where the inputs that the query is made of are missing. Throws a ShapeError for points that are not on the
+   * grid.
+   */
   forward({ batch, inputs, withoutPos, points }: QueryInputs): Tensor<"b o c"> {
     const { grid, inputChannels, profile } = this.options;
     const at = points && pointPositions(points, grid, profile);
@@ -162,7 +170,10 @@ export interface TrainableQueryOptions extends TrainableOptions {
   readonly preprocessedInputChannels?: number | undefined;
 }
 
-/** A learned vector for each output. They are not subsampled: all are returned. */
+/**
+ * A learned vector for each output. They are not subsampled: all are returned. Throws as `BasicQuery` does.
+ * Source: TrainableQuery of JOBR0/PerceiverIO_Pytorch, perceiver_io/output_queries.py.
+ */
 export class TrainableQuery extends BasicQuery {
   constructor({ numChannels, initScale, ...options }: TrainableQueryOptions) {
     const trainable = { numChannels: numChannels ?? 128, initScale: initScale ?? 0.02 };
@@ -178,7 +189,10 @@ export interface FourierQueryOptions extends Omit<FourierEncodingOptions, "numBa
   readonly profile?: PerceiverProfileName | undefined;
 }
 
-/** Fourier features of each output's position. */
+/**
+ * Fourier features of each output's position. Throws as `BasicQuery` does.
+ * Source: FourierQuery of JOBR0/PerceiverIO_Pytorch, perceiver_io/output_queries.py.
+ */
 export class FourierQuery extends BasicQuery {
   constructor({ numBands, concatPos, maxResolution, sineOnly, ...options }: FourierQueryOptions) {
     const fourier = { numBands: numBands ?? 64, concatPos, maxResolution, sineOnly };
@@ -192,7 +206,10 @@ export interface FlowQueryOptions {
   readonly outputNumChannels?: number | undefined;
 }
 
-/** The tokens of the input themselves. */
+/**
+ * The tokens of the input themselves.
+ * Source: FlowQuery of JOBR0/PerceiverIO_Pytorch, perceiver_io/output_queries.py.
+ */
 export class FlowQuery extends BasicQuery {
   constructor(options: FlowQueryOptions) {
     const {

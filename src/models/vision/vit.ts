@@ -30,6 +30,7 @@ import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/record.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
+/** The arguments of vit-pytorch's ViT. Sides are in pixels, widths in features, rates of dropout are probabilities. */
 export interface ViTOptions {
   /** Side of the square image, or its height and width, in pixels. */
   readonly imageSize: number | readonly [height: number, width: number];
@@ -100,6 +101,11 @@ class PatchEmbedding {
   }
 }
 
+/**
+ * The Vision Transformer: class scores of an image, or its tokens. Throws a RuleError for an image that the patches do not
+ * divide.
+ * Source: Dosovitskiy et al., arXiv 2010.11929, §3.1, equations (1)–(4); ViT of vit-pytorch 1.26.11.
+ */
 export class ViT {
   cls_token: Parameter<"t d">;
   pos_embedding: Parameter<"n d">;
@@ -148,7 +154,10 @@ export class ViT {
     this.mlp_head = numClasses > 0 ? new Linear("d -> o", dim, numClasses) : null;
   }
 
-  /** The transformer's output for every token, class token included; an image encoder returns it. */
+  /**
+   * The transformer's output for every token, class token included; an image encoder returns it. Throws a RuleError unless the
+   * image has the model's channels and a whole number of patches, at most the model's.
+   */
   embed(image: Tensor<"b c h w">): Tensor<"b n d"> {
     const { b, c, h, w } = shapes("ViT", { image: [image, "b c h w"] });
     this.#checkImage(b, [c, h, w]);
@@ -195,7 +204,7 @@ export class ViT {
     return tokens > positions ? broadcastError(tokens, positions, 1) : null;
   }
 
-  /** Class scores, [b o]; or all tokens, [b n d], if numClasses is 0. */
+  /** Class scores, [b o]; or all tokens, [b n d], if numClasses is 0. Throws as `embed` does. */
   forward(image: Tensor<"b c h w">): Tensor<"b o"> | Tensor<"b n d"> {
     const tokens = this.embed(image);
     if (!this.mlp_head) return tokens; // [vit.no-classes]
@@ -208,7 +217,10 @@ export class ViT {
   }
 }
 
-/** vit-pytorch's adapter that makes a ViT an image encoder. Its output is detached, so the ViT is not trained. */
+/**
+ * vit-pytorch's adapter that makes a ViT an image encoder. Its output is detached, so the ViT is not trained.
+ * Source: Extractor of vit-pytorch 1.26.11.
+ */
 export class Extractor {
   vit: ViT;
 

@@ -186,7 +186,6 @@ export function record(
 /**
  * Continues a program: `at` gives its nodes as symbolic tensors, so that rewrites are written in the same ops. The outputs of the
  * result are those that `f` returns.
- * Shapes: at(id) → the shape of the node.
  */
 export function extend(program: Program, f: (at: (id: number) => Tensor) => Record<string, Tensor>): Program {
   const handles = program.nodes.map((node, id) => program.bindings.get(id) ?? new Tensor(node.shape));

@@ -22,7 +22,10 @@ const OFFSET = 2; // [magneto.positions]
 /** The row of padding in that table, which nothing reads. */
 const PADDING_ROW = 1;
 
-/** The fields have the names of torchscale. [magneto.names] */
+/**
+ * The decoder of Magneto as a `LanguageModel`; Kosmos-1 is built on it. The fields have the names of torchscale. [magneto.names]
+ * Source: Wang et al., arXiv 2210.06423; torchscale/architecture/decoder.py of torchscale 0.3.0.
+ */
 export class MagnetoDecoder implements LanguageModel {
   dropout_module: Dropout;
   embed_tokens: Embedding<"d">;
@@ -126,6 +129,7 @@ export class MagnetoDecoder implements LanguageModel {
     return this.dropout_module.forward(normed); // [magneto.dropout]
   }
 
+  /** The embeddings of tokens and of their positions. Throws a RuleError for a position beyond `maxPositions`. */
   embed(ids: Int<"b l">, { positions }: Decoding): Tensor<"b l d"> {
     return this.placed(this.tokens(ids), positions);
   }

@@ -46,6 +46,7 @@ export interface RelativePositions {
   readonly maxDistance: number;
 }
 
+/** Sizes, norms and position encodings of the decoder. Widths are in features, rates are probabilities. */
 export interface MagnetoOptions {
   /** Rows of the table of token embeddings, and logits of a token. */
   readonly vocabSize: number;

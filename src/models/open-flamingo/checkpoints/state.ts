@@ -47,8 +47,10 @@ export function flamingoStateDict(
  * and all tables with a row for each token. "everything": the language model and the image encoder too.
  */
 export const CHECKPOINT_FORMS = ["package", "complete", "everything"] as const;
+/** The name of what a checkpoint holds; see `CHECKPOINT_FORMS`. */
 export type CheckpointForm = (typeof CHECKPOINT_FORMS)[number];
 
+/** What a checkpoint holds, and what the training froze. */
 export interface CheckpointFormOptions {
   /** Default "package". */
   readonly form?: CheckpointForm | undefined;

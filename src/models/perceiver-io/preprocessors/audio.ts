@@ -39,7 +39,11 @@ const checks: { readonly [K in keyof AudioPreprocessorOptions]-?: Check } = {
   concatOrAddPos: optional(oneOf(["concat", "add"])),
 };
 
-/** Turns samples [b, n, 1] into tokens of `samplesPerPatch` samples each. */
+/**
+ * Turns samples [b, n, 1] into tokens of `samplesPerPatch` samples each. Throws a RuleError for a number of samples that the
+ * patches do not divide.
+ * Source: AudioPreprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/preprocessors.py.
+ */
 export class AudioPreprocessor implements Preprocessor {
   _positional_encoding: PositionEncoding;
   _extra_pos_mlps: Linear<"c", "e">[];
@@ -77,7 +81,10 @@ export class AudioPreprocessor implements Preprocessor {
     return withPositions("AudioPreprocessor", perPatch, this._positional_encoding, how);
   }
 
-  /** Throws a ShapeError unless the input is b n 1, n being `samplesPerBatch`. */
+  /**
+   * Throws a ShapeError unless the input is b n 1, n being `samplesPerBatch`.
+   * Shapes: inputs `b n 1` → out `b o c`, with o = n / samplesPerPatch.
+   */
   forward(inputs: Tensor | Int, pos: Tensor<"n d"> | null = null): Preprocessed {
     const x = tensorInput("AudioPreprocessor", inputs);
     const { samples, perPatch, how } = this.options;

@@ -16,7 +16,10 @@ export interface EmbeddingPreprocessorOptions {
   readonly embeddingDims: number;
 }
 
-/** One row of a table for each id, plus a learned vector for each position. */
+/**
+ * One row of a table for each id, plus a learned vector for each position.
+ * Source: EmbeddingPreprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/preprocessors.py.
+ */
 export class EmbeddingPreprocessor implements Preprocessor {
   input_pos_encoding: TrainablePositionEncoding;
   embed: Embedding<"c">;
@@ -35,7 +38,10 @@ export class EmbeddingPreprocessor implements Preprocessor {
     return this.input_pos_encoding.outputChannels;
   }
 
-  /** Throws an error unless the input is ids "b n", n being `maxSeqLen`. */
+  /**
+   * Throws a RuleError for anything but token ids, and a ShapeError unless every text has `maxSeqLen` tokens.
+   * Shapes: inputs `b n` → out `b n c`.
+   */
   forward(inputs: Tensor | Int): Preprocessed {
     if (!(inputs instanceof Int))
       throw new RuleError(

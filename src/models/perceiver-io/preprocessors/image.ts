@@ -101,7 +101,11 @@ function gridOf(
   return all.map((n, i) => Math.ceil(n / (steps[i] ?? 1))); // [perceiverio.grid]
 }
 
-/** A picture [b c h w] or a video [b t c h w] as tokens. */
+/**
+ * A picture [b c h w] or a video [b t c h w] as tokens. Throws a RuleError for a stem that cannot downsample so, and for blocks
+ * that do not divide the picture.
+ * Source: ImagePreprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/preprocessors.py.
+ */
 export class ImagePreprocessor implements Preprocessor {
   convnet: Conv2DDownsample | null = null;
   convnet_1x1: Conv2d | null = null;
@@ -143,7 +147,10 @@ export class ImagePreprocessor implements Preprocessor {
     return withPositions("ImagePreprocessor", features, this._positional_encoding, how);
   }
 
-  /** Throws a ShapeError unless the input has the size, channels and frames that the module was built for. */
+  /**
+   * Throws a ShapeError unless the input has the size, channels and frames that the module was built for.
+   * Shapes: inputs `b c h w` or `b t c h w`, pos `n d` → out `b n f`, a token for each place of the grid.
+   */
   forward(inputs: Tensor | Int, pos: Tensor<"n d"> | null = null): Preprocessed {
     const x = tensorInput("ImagePreprocessor", inputs);
     const features = this.#features(this.#video(x));

@@ -5,7 +5,10 @@ import { named, shapes } from "../../../tensor/pattern.ts";
 import type { Int, Tensor } from "../../../tensor/tensor.ts";
 import { checkChannels, type Preprocessed, type Preprocessor, tensorInput } from "./preprocessor.ts";
 
-/** A one-hot vector of each element of the batch, b c, as its only token; there are no positions. */
+/**
+ * A one-hot vector of each element of the batch, b c, as its only token; there are no positions.
+ * Source: OneHotPreprocessor of JOBR0/PerceiverIO_Pytorch, io_processors/preprocessors.py.
+ */
 export class OneHotPreprocessor implements Preprocessor {
   readonly options: { readonly inputChannels: number };
 
@@ -17,6 +20,7 @@ export class OneHotPreprocessor implements Preprocessor {
     return this.options.inputChannels;
   }
 
+  /** Shapes: inputs `b c` → out `b n c`, with n = 1. */
   forward(inputs: Tensor | Int): Preprocessed {
     const x = tensorInput("OneHotPreprocessor", inputs);
     shapes("OneHotPreprocessor", { inputs: [x, "b c"] });

@@ -25,7 +25,10 @@ const checks: { readonly [K in keyof ClassificationPerceiverOptions]-?: Check } 
   ...taskChecks,
 };
 
-/** Scores of the classes of a picture. */
+/**
+ * Scores of the classes of a picture.
+ * Source: Jaegle et al., arXiv 2107.14795, §4.4 and appendix; ClassificationPerceiver of JOBR0/PerceiverIO_Pytorch.
+ */
 export class ClassificationPerceiver {
   perceiver: PerceiverIO;
 

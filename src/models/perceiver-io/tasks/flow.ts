@@ -24,7 +24,10 @@ const checks: { readonly [K in keyof FlowPerceiverOptions]-?: Check } = {
   ...taskChecks,
 };
 
-/** The displacement of every pixel of a picture to the next one, in pixels. */
+/**
+ * The displacement of every pixel of a picture to the next one, in pixels.
+ * Source: Jaegle et al., arXiv 2107.14795, §4.2; FlowPerceiver of JOBR0/PerceiverIO_Pytorch.
+ */
 export class FlowPerceiver {
   perceiver: PerceiverIO;
   readonly options: { readonly imgSize: readonly [number, number] };
@@ -68,7 +71,10 @@ export class FlowPerceiver {
     });
   }
 
-  /** Pictures of exactly `imgSize`, or with `testMode` of any larger size, which are covered with tiles. */
+  /**
+   * Pictures of exactly `imgSize`, or with `testMode` of any larger size, which are covered with tiles. Throws a RuleError for
+   * pictures of another size, and for tiles that would not advance.
+   */
   forward(
     image1: Tensor<"b c h w">,
     image2: Tensor<"b c h w">,

@@ -21,7 +21,10 @@ const checks: { readonly [K in keyof LanguagePerceiverOptions]-?: Check } = {
   ...taskChecks,
 };
 
-/** Logits of the bytes of a text of `maxSeqLen` tokens. */
+/**
+ * Logits of the bytes of a text of `maxSeqLen` tokens.
+ * Source: Jaegle et al., arXiv 2107.14795, §4.1; LanguagePerceiver of JOBR0/PerceiverIO_Pytorch.
+ */
 export class LanguagePerceiver {
   perceiver: PerceiverIO;
 

@@ -53,7 +53,10 @@ export const range = (from: number, to: number): Int =>
     Int32Array.from({ length: to - from }, (_, i) => from + i),
   );
 
-/** A video of `numFrames` frames, its sound, and the class of what it shows. */
+/**
+ * A video of `numFrames` frames, its sound, and the class of what it shows.
+ * Source: Jaegle et al., arXiv 2107.14795, §4.3; MultiModalPerceiver of JOBR0/PerceiverIO_Pytorch.
+ */
 export class MultiModalPerceiver {
   perceiver: PerceiverIO;
   readonly options: { readonly numClasses: number; readonly samplesPerPatch: number };
@@ -113,6 +116,10 @@ export class MultiModalPerceiver {
     });
   }
 
+  /**
+   * The reconstruction of a video. Throws a RuleError unless `nChunks` divides pixels and patches of sound.
+   * Shapes: images `b t c h w`, audio `b n 1` → image `b t c h w`, audio `b n 1`, label `b e`.
+   */
   forward(images: Tensor<"b t c h w">, audio: Tensor<"b n 1">, nChunks = 128): Reconstruction {
     return autoencode(this.perceiver, images, audio, { ...this.options, nChunks });
   }

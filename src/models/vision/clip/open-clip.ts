@@ -41,6 +41,7 @@ import {
 export const OPEN_CLIP_ACTIVATIONS = ["gelu", "quick_gelu"] as const;
 export type OpenClipActivation = (typeof OPEN_CLIP_ACTIVATIONS)[number];
 
+/** The arguments of open_clip's VisionTransformer, and `tokens`. */
 export interface OpenClipOptions {
   /** Side of the square images, or their height and width, in pixels. */
   readonly imageSize: Sides;
@@ -151,7 +152,10 @@ class Transformer {
 
 const pair = (size: Sides): readonly [number, number] => (typeof size === "number" ? [size, size] : size);
 
-/** The image tower under open_clip's names. [clip.names] */
+/**
+ * The image tower under open_clip's names. [clip.names] Throws a RuleError for a width that the heads do not divide.
+ * Source: Radford et al., arXiv 2103.00020, §2.4; VisionTransformer of open-clip-torch 3.3.0, open_clip/transformer.py.
+ */
 export class OpenClipVisionTransformer implements ClipTower {
   class_embedding: Parameter<"d">;
   positional_embedding: Parameter<"n d">;

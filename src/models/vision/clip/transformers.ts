@@ -50,6 +50,7 @@ export interface CLIPVisionOptions {
   readonly tokens?: ClipTokens | undefined;
 }
 
+/** The arguments of CLIPVisionConfig with those of the projection. */
 export interface CLIPVisionProjectionOptions extends CLIPVisionOptions {
   /** The width of the image's embedding. Default 512. */
   readonly projectionDim?: number | undefined;
@@ -204,7 +205,10 @@ export interface CLIPVisionOutput {
   readonly hiddenStates: readonly Tensor<"b n d">[];
 }
 
-/** The image tower under transformers' names. [clip.names] */
+/**
+ * The image tower under transformers' names. [clip.names] Throws a RuleError for a width that the heads do not divide.
+ * Source: Radford et al., arXiv 2103.00020, §2.4; CLIPVisionTransformer of transformers 4.57.6.
+ */
 export class CLIPVisionTransformer implements ClipTower {
   embeddings: CLIPVisionEmbeddings;
   pre_layrnorm: LayerNorm;
@@ -240,6 +244,7 @@ export class CLIPVisionTransformer implements ClipTower {
     return named("b o", this.outputs(images).poolerOutput);
   }
 
+  /** The last hidden state, the pooled token and all hidden states. Throws a RuleError if the images have another size. */
   outputs(images: Tensor<"b c h w">): CLIPVisionOutput {
     const parts = this.#parts();
     const { imageSize: side } = this.options;
@@ -270,7 +275,10 @@ export class CLIPVisionTransformer implements ClipTower {
   }
 }
 
-/** The tower as a model of its own, whose weights have the prefix `vision_model`. */
+/**
+ * The tower as a model of its own, whose weights have the prefix `vision_model`. Throws as `CLIPVisionTransformer` does.
+ * Source: CLIPVisionModel of transformers 4.57.6.
+ */
 export class CLIPVisionModel implements ClipTower {
   vision_model: CLIPVisionTransformer;
 
@@ -299,7 +307,10 @@ export class CLIPVisionModel implements ClipTower {
   }
 }
 
-/** CLIPVisionModel with the projection to the embedding that images and texts share. */
+/**
+ * CLIPVisionModel with the projection to the embedding that images and texts share. Throws as `CLIPVisionTransformer` does.
+ * Source: CLIPVisionModelWithProjection of transformers 4.57.6.
+ */
 export class CLIPVisionModelWithProjection extends CLIPVisionModel {
   visual_projection: Linear<"d", "o">;
 
