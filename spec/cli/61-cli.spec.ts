@@ -137,6 +137,7 @@ test.each([
 const COMMANDS = [
   "check",
   "conform",
+  "cases",
   "probe",
   "mask",
   "inspect",

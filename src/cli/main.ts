@@ -13,6 +13,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   bench: async () => (await import("./commands/bench.ts")).bench,
   caption: async () => (await import("./flamingo/command.ts")).caption,
+  cases: async () => (await import("./cases/command.ts")).cases,
   check: async () => (await import("./commands/check.ts")).check,
   conform: async () => (await import("./commands/conform.ts")).conform,
   data: async () => (await import("./data/command.ts")).data,

@@ -5,8 +5,9 @@ const LONGEST = 200;
 /** Letters that are compared with letters, at most: further names are not looked at. */
 const MOST_WORK = 4_000_000;
 
-/** The Levenshtein distance of two words. */
-function distance(a: string, b: string): number {
+/** The Levenshtein distance of two words, whatever the case of their letters. */
+function distance(first: string, second: string): number {
+  const [a, b] = [first.toLowerCase(), second.toLowerCase()];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

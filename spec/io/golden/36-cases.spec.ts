@@ -1,8 +1,12 @@
 import fs from "node:fs";
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import { namedCases } from "../../../src/conformance/cases/named.ts";
+import { selectCases } from "../../../src/conformance/cases/selection.ts";
 import { findCases, listCases, readActual, readCase, writeActual } from "../../../src/io/golden/cases.ts";
 import { make } from "../../../src/io/golden/recipe.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
+import { matches } from "../../../src/terminal/wildcard.ts";
 import { EXPECTED, MANIFEST, refused, write } from "../../support/fixtures/minimal-case.ts";
 import { valuesOf } from "../../support/fixtures/official-file.ts";
 import { folders } from "../../support/fixtures/temporary.ts";
@@ -29,6 +33,57 @@ test("[case.find] a path is a case, or stands for the cases below it, in order a
   expect(message(`${at}/a/case.json`)).toThrow(/there is a file, not a folder/);
   fs.mkdirSync(`${at}/empty/deep`, { recursive: true });
   expect(message(`${at}/empty`)).toThrow(/a folder without a case\.json at or below it/);
+});
+
+test("[case.name] paths that exist come first; otherwise packages, cases, classes and patterns are found", () => {
+  const root = fresh();
+  const add = (id: string, more: object) => write(`${root}/${id}`, { ...MANIFEST, id, ...more });
+  const of = (name: string, type: string) => ({ source: { ...MANIFEST.source, package: name, class: type } });
+  const one = add("a/scale--one", of("a", "Scale"));
+  const two = add("a/scale--two", of("a", "Scale"));
+  const other = add("b/scale--two", of("b", "Scale"));
+  const shift = add("b/shift--one", of("b", "Shift"));
+  const find = (...names: readonly string[]) => namedCases(names, root);
+  expect(find("scale--one", "a", shift)).toEqual({ paths: [one, `${root}/a`, shift], matched: new Set() });
+  expect(find("Shift")).toEqual({ paths: [shift], matched: new Set([shift]) });
+  expect(find("a/Scale").paths).toEqual([one, two]);
+  expect(find("scale--*").paths).toEqual([one, two, other]);
+  expect(find("b/*").paths).toEqual([other, shift]);
+  expect(find("*/scale--two", "s?ift--one").paths).toEqual([two, other, shift]);
+  expect(() => find("scale--two")).toThrow(
+    '2 packages have a case "scale--two": a/scale--two, b/scale--two; write one of these, or "*/scale--two" for all  [case.name]',
+  );
+  expect(() => find("scale--on")).toThrow(
+    'there is no path, package, class or case "scale--on" (did you mean "scale--one"?)',
+  );
+  expect(() => find("*x*")).toThrow('no case matches "*x*"');
+  expect(namedCases(["scale--one"], null).paths).toEqual(["scale--one"]); // no package: a path
+});
+
+test("[case.name] a full-size case that a pattern finds is run with --full only", () => {
+  const matched = namedCases(["perceiver-resampler--full-*"], cases);
+  expect(matched.paths.length).toBeGreaterThan(0);
+  expect(selectCases(matched.paths, { full: false, matched: matched.matched }).folders).toEqual([]);
+  const [path = ""] = matched.paths;
+  const named = namedCases([path.slice(cases.length + 1)], cases);
+  expect(selectCases(named.paths, { full: false, matched: named.matched }).folders).toEqual([path]);
+});
+
+test("[case.name] a star stands for any characters but a slash, a question mark for one", () => {
+  const escaped = (text: string) => text.replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  const oracle = (pattern: string) =>
+    new RegExp(`^${escaped(pattern).replaceAll("*", "[^/]*").replaceAll("?", "[^/]")}$`);
+  const text = (letters: string) =>
+    fc.array(fc.constantFrom(...letters), { maxLength: 8 }).map((all) => all.join(""));
+  fc.assert(
+    fc.property(text("ab/*?.("), text("ab/.("), (pattern, name) => {
+      expect(matches(pattern, name)).toBe(oracle(pattern).test(name));
+    }),
+    { numRuns: 3000 },
+  );
+  const began = performance.now();
+  expect(matches(`${"*a".repeat(2000)}b`, "a".repeat(20_000))).toBe(false);
+  expect(performance.now() - began).toBeLessThan(5000); // backtracking over every star would not end
 });
 
 test("[case.id] results are written below their folder only", () => {

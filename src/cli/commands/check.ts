@@ -1,6 +1,7 @@
 // The command `flamboyance check`.
 import { type Actual, checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
 import { type MaskVerdict, summariseMasks } from "../../conformance/cases/check-masks.ts";
+import { namedCases } from "../../conformance/cases/named.ts";
 import { asVerdicts, notRun, type Selection, selectCases } from "../../conformance/cases/selection.ts";
 import { type CaseVerdict, exitCode, kernelsOf, summarise } from "../../conformance/cases/verdict.ts";
 import { type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
@@ -127,11 +128,12 @@ async function checkPaths(
   values: Choice & { readonly out?: string | undefined; readonly tour: boolean },
   kind: DocumentKind | null,
 ): Promise<number> {
-  const { masks: named, others } = splitPaths(positionals);
+  const { paths: given, matched } = namedCases(positionals, defaultCases());
+  const { masks: named, others } = splitPaths(given);
   const exhaustive = runMasks(named, true);
   if (named.length > 0 && others.length === 0) return printMasks(exhaustive, kind); // [mask.check]
   const paths = others.length > 0 ? others : [defaultCases()];
-  const selection = selectCases(paths, values);
+  const selection = selectCases(paths, { full: values.full, matched });
   const backends = await openBackends(values);
   try {
     if (values.out !== undefined) folderOption("out", values.out);

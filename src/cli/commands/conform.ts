@@ -2,6 +2,7 @@
 
 import { callOf } from "../../conformance/cases/check-case.ts";
 import { type Judgement, judge } from "../../conformance/cases/judge.ts";
+import { namedCases } from "../../conformance/cases/named.ts";
 import { asVerdicts, notRun, selectCases } from "../../conformance/cases/selection.ts";
 import { nextTaps } from "../../conformance/cases/tap-graph.ts";
 import { type CaseVerdict, exitCode, type Status, summarise } from "../../conformance/cases/verdict.ts";
@@ -145,7 +146,9 @@ export async function conform(args: readonly string[]): Promise<number> {
   const kind = documentKind(values);
   const precision = oneOf("precision", values.precision, PRECISIONS);
   const request = { actual, precision };
-  const selection = selectCases(positionals.length > 0 ? positionals : [defaultCases()], values);
+  const names = positionals.length > 0 ? positionals : [defaultCases()];
+  const { paths, matched } = namedCases(names, defaultCases());
+  const selection = selectCases(paths, { full: values.full, matched });
   const judged = inOrder(selection.folders.map((folder) => judgeFolder(folder, request)));
   const missing = judged.filter((j) => j.missing).map(({ verdict }) => verdict.id);
   const compared = judged.filter(({ verdict }) => verdict.status !== "skipped");

@@ -2,11 +2,13 @@
 
 export const CHECK = `flamboyance check [PATH…]: runs this implementation on golden cases
 
-PATH is a case or a folder of cases (default: all cases of this package). Each
-case runs in float64 and in float32. If a folder of exhaustive mask cases is
-among them, its shorter prompts are checked; if its own path is given
-(golden/cases/masks), all of its prompts are, and the table shows the rows and
-disagreements of each convention, and the conventions without recorded runs.
+PATH is a case, a folder of cases, or a name as flamboyance cases takes it:
+swiglu--basic, flamingo-pytorch, SwiGLU, "swiglu--*" (default: all cases of this
+package). Each case runs in float64 and in float32. If a folder of exhaustive
+mask cases is among them, its shorter prompts are checked; if its own path is
+given (golden/cases/masks in the repository), all of its prompts are, and the
+table shows the rows and disagreements of each convention, and the conventions
+without recorded runs.
 
 Full-size cases beside others are skipped and named. The last lines list what
 was not compared, such as taps that the fused kernels of a backend leave out.
@@ -29,5 +31,5 @@ Exit status
   nothing was compared, or a kernel ran outside the backend   3 usage
 
 Example
-  flamboyance check golden/cases/flamingo-pytorch --precision float64
+  flamboyance check flamingo-pytorch --precision float64
 `;

@@ -7,7 +7,8 @@ computed: every outputs.*, and optionally taps.* and grads.*, named as in
 expected.safetensors. Outputs and gradients decide; taps locate the first
 deviation. Gradient cases without grads.* are not compared if their outputs
 conform; cases in which the release throws are never compared. Tensors under
-other names, such as a misspelt tap, are listed as not compared.
+other names, such as a misspelt tap, are listed as not compared. PATH is a case,
+a folder of cases, or a name as flamboyance cases takes it (default: all cases).
 
 Cases that differ are grouped by class, the smallest class first, and by the
 known mistake that reproduces the output, if there is one: at most two seconds
@@ -29,6 +30,6 @@ Exit status
   2 a case is broken or has no result, or nothing was compared   3 usage
 
 Example
-  flamboyance check --precision float32 --out mine
-  flamboyance conform --actual mine
+  flamboyance check "swiglu--*" --precision float32 --out mine
+  flamboyance conform --actual mine "swiglu--*"
 `;

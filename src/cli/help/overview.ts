@@ -6,6 +6,8 @@ tests and mask debugging
 Usage
   flamboyance check [PATH…]             run this implementation on golden cases
   flamboyance conform --actual DIR      judge another implementation's tensors
+  flamboyance cases list | show | path | copy
+                                        the golden cases of this package
   flamboyance probe -- COMMAND…         find the mask convention of another
                                         implementation
   flamboyance mask "A cat: <image> …"   show which token attends to which image

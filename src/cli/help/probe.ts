@@ -8,7 +8,8 @@ outputs.out, the rows of its cross-attention or of its gated block, and
 optionally taps.attn, the output of attention. Each image is perturbed in turn;
 the rows that change identify the convention or the known mistake. The same
 prompts are computed in other batches and alone, to see that no prompt depends
-on another. golden/adapters/probe.py is a template.
+on another. golden/adapters/probe.py of this package is a template; flamboyance
+cases copy DIR writes it to DIR/adapters.
 
 The command is run nine times, and up to five times more to name the cause
 where prompts depend on each other. It writes {"skipped": "reason"} to
@@ -35,5 +36,6 @@ Exit status
   3  usage
 
 Example
-  flamboyance probe --dim 32 -- python golden/adapters/probe.py
+  flamboyance cases copy kit
+  flamboyance probe --dim 32 -- python kit/adapters/probe.py
 `;

@@ -32,9 +32,12 @@ interface Readable {
 
 /**
  * The cases at or below these paths that are to be run: the small ones, or with `full` the full-size ones. A case that is itself a path is run
- * in either case. Folders that cannot be read, and ids that several folders have, are errors of their own and leave the others alone.
+ * in either case, unless a pattern has found it, as `matched` says. Folders that cannot be read, and ids that several folders have, are errors of their own and leave the others alone.
  */
-export function selectCases(paths: readonly string[], { full }: { readonly full: boolean }): Selection {
+export function selectCases(
+  paths: readonly string[],
+  { full, matched = new Set() }: { readonly full: boolean; readonly matched?: ReadonlySet<string> },
+): Selection {
   const { folders, broken, otherKinds } = listCases(paths);
   const rejected: NotRun[] = broken.map(({ path, problem }) => notRun("errored", path, problem));
   const cases: Readable[] = [];
@@ -49,7 +52,9 @@ export function selectCases(paths: readonly string[], { full }: { readonly full:
   }
   const byId = new Map<string, Readable[]>();
   for (const one of cases) byId.set(one.manifest.id, [...(byId.get(one.manifest.id) ?? []), one]);
-  const named = new Set(paths.map((path) => path.replace(/(?<=.)\/+$/, "")));
+  const named = new Set(
+    paths.filter((path) => !matched.has(path)).map((path) => path.replace(/(?<=.)\/+$/, "")),
+  );
   const selected: Readable[] = [];
   for (const [id, [first, ...more]] of byId) {
     if (!first) continue;

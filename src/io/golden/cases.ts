@@ -134,7 +134,7 @@ export function readCase(
   folder: string,
   { fullSize = true }: { readonly fullSize?: boolean } = {},
 ): GoldenCase {
-  const manifest = readManifest(`${folder}/${MANIFEST}`);
+  const manifest = readManifest(folder);
   const given = loadSafetensors(`${folder}/inputs.safetensors`);
   const recipes = { file: `${folder}/${MANIFEST}`, field: "recipes" };
   const isFullSize = manifest.full && fullSize;
@@ -159,7 +159,9 @@ export function readCase(
   };
 }
 
-function readManifest(path: string): CaseManifest {
+/** Reads the case.json of a case's folder. */
+export function readManifest(folder: string): CaseManifest {
+  const path = `${folder}/${MANIFEST}`;
   const source = openFile(path);
   const tooLong = source.size > LONGEST_MANIFEST; // [case.json]
   if (tooLong) {
