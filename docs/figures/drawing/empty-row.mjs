@@ -1,13 +1,10 @@
 // The outcome of a row whose mask allows no image: a decision tree over the fields of a convention, with the conventions at its leaves.
+
+import { conventions } from "../../../dist/masks/conventions/conventions.js";
 import { FIELD_VALUES } from "../../../dist/masks/conventions/schema.js";
-import {
-  conventions,
-  kindStrings,
-  leaks,
-  maskRows,
-  OUTCOME_LABELS,
-  rowOutcome,
-} from "../../../dist/masks/index.js";
+import { kindStrings } from "../../../dist/masks/exhaustive/prompts.js";
+import { leaks, OUTCOME_LABELS, rowOutcome } from "../../../dist/masks/outcome.js";
+import { maskRows } from "../../../dist/masks/rows.js";
 import { box, figure, line, text, WIDTH } from "./svg.mjs";
 
 /** The rows that allow no image, of every prompt of up to three tokens with one image. */
@@ -120,10 +117,11 @@ export function emptyRow() {
     "* only rows with text_time > 0: their image was not given",
     ...full.map((name) => `${name} has no such row`),
   ];
-  const told = ({ answer, outcome, names }) => `${answer}: ${OUTCOME_LABELS[outcome]} (${names.join(", ")})`;
+  const described = ({ answer, outcome, names }) =>
+    `${answer}: ${OUTCOME_LABELS[outcome]} (${names.join(", ")})`;
   return figure({
     title: "The outcome of a row whose mask allows no image",
-    description: `Where text_time is 0 and such rows are set to zero after the softmax: ${OUTCOME_LABELS[sooner.outcome]} (${sooner.names.join(", ")}). Otherwise the result of the softmax decides. ${answers.map(told).join("; ")}. ${notes.join(". ")}.`,
+    description: `Where text_time is 0 and such rows are set to zero after the softmax: ${OUTCOME_LABELS[sooner.outcome]} (${sooner.names.join(", ")}). Otherwise the result of the softmax decides. ${answers.map(described).join("; ")}. ${notes.join(". ")}.`,
     height: y + LINE * notes.length,
     parts: [...parts, ...notes.map((note, i) => text(EDGE, y + 4 + LINE * i, note, { fill: "faint" }))],
   });

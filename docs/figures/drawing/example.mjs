@@ -1,18 +1,14 @@
 // The model of the figures: small, with sizes that all differ, so that the letters of a shape can be checked against it.
-import {
-  Extractor,
-  FlamingoPaLM,
-  initialize,
-  int,
-  PerceiverResampler,
-  parameterNames,
-  record,
-  tensor,
-  trainable,
-  ViT,
-} from "../../../dist/index.js";
-import { locate, visibilityOf } from "../../../dist/masks/index.js";
+import { PerceiverResampler } from "../../../dist/blocks/perceiver-resampler.js";
+import { locate } from "../../../dist/masks/grid.js";
+import { visibilityOf } from "../../../dist/masks/media-mask.js";
+import { FlamingoPaLM } from "../../../dist/models/flamingo/flamingo-palm.js";
+import { Extractor, ViT } from "../../../dist/models/vision/vit.js";
+import { initialize, parameterNames } from "../../../dist/nn/state-dict.js";
 import { unify } from "../../../dist/tensor/pattern.js";
+import { record } from "../../../dist/tensor/program/record.js";
+import { int, tensor } from "../../../dist/tensor/tensor.js";
+import { trainable } from "../../../dist/training/trainable.js";
 
 const SIZES = { m: 4, r: 3, h: 2, k: 6, d: 24, f: 96, n: 30, height: 10 };
 const { m, r, h, k, d, n, height } = SIZES;

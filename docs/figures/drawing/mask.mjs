@@ -1,6 +1,8 @@
 // The mask of one prompt under two conventions.
 import { wordsOf } from "../../../dist/io/prompt.js";
-import { conventions, maskRows, OUTCOME_LABELS } from "../../../dist/masks/index.js";
+import { conventions } from "../../../dist/masks/conventions/conventions.js";
+import { OUTCOME_LABELS } from "../../../dist/masks/outcome.js";
+import { maskRows } from "../../../dist/masks/rows.js";
 import { box, figure, IMAGE_COLOURS, text } from "./svg.mjs";
 
 export const PROMPT = "A cat <image> dogs <image><image> done";

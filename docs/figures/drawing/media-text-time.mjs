@@ -1,5 +1,5 @@
 // φ: the image that each token belongs to, under two conventions beside each other.
-import { conventions } from "../../../dist/masks/index.js";
+import { conventions } from "../../../dist/masks/conventions/conventions.js";
 import { images, labels, PROMPT, rowsOf } from "./mask.mjs";
 import { box, figure, IMAGE_COLOURS, shape, text, WIDTH } from "./svg.mjs";
 
