@@ -24,6 +24,7 @@ import { named, shapes } from "../tensor/pattern.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { type EvaluationProfile, evaluationProfile, evaluationProfiles } from "./profiles.ts";
 
+/** The classes, and how they are scored. */
 export interface RankOptions {
   /** The token ids of each class, without special tokens. */
   readonly classes: readonly (readonly number[])[];

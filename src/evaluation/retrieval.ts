@@ -51,7 +51,10 @@ function normalized(vector: Float64Array, at: number): Feature {
   return vector.map((x) => x / length); // [evaluate.features]
 }
 
-/** The features of images, each of length 1. The images are encoded in batches as they are given. */
+/**
+ * The features of images, each of length 1. The images are encoded in batches as they are given. Throws a RuleError for a feature
+ * of length 0 or that is not finite.
+ */
 export async function imageFeatures(
   tower: FeatureTower,
   batches: Iterable<Tensor<"b c h w">> | AsyncIterable<Tensor<"b c h w">>,

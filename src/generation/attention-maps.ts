@@ -55,7 +55,10 @@ async function weightsOf(
   });
 }
 
-/** The same for each image, [layer][token][image]: summed over its latents. */
+/**
+ * The same for each image, [layer][token][image]: summed over its latents. Throws a RuleError if the keys are not those of
+ * `images` images.
+ */
 export async function attentionMaps(
   writer: Writer,
   row: readonly number[],

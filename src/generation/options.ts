@@ -16,6 +16,7 @@ import { RuleError } from "../tensor/errors.ts";
 import type { Choose } from "./choose.ts";
 import type { ProcessorOptions } from "./processors.ts";
 
+/** How texts end, how tokens are chosen, and on which backend. Lengths count tokens. */
 export interface GenerateOptions extends ProcessorOptions {
   /** The token that ends a row, or several of them; it is kept as the row's last token. An empty list: rows end by `maxTokens`. */
   readonly stop: number | readonly number[];

@@ -3,6 +3,7 @@
 import { TOKEN } from "./counting/counted-text.ts";
 import { kindsOf, type Matrix } from "./grid.ts";
 
+/** A mismatch between the image tokens of a prompt and its images. Prompts and positions count from 0. */
 export interface CountFinding {
   readonly kind: "missing-image" | "padding-image" | "unreachable-image" | "no-image-token";
   readonly prompt: number;
@@ -16,6 +17,7 @@ export interface CountFinding {
   readonly images: number;
 }
 
+/** The image tokens and the images of one prompt. */
 export interface CountCheck {
   readonly prompt: number;
   /** Image tokens. */

@@ -6,6 +6,7 @@ import { kindStrings } from "./exhaustive/prompts.ts";
 import type { Matrix } from "./grid.ts";
 import { type MaskRow, maskRows, sameMask, sameRow } from "./rows.ts";
 
+/** A row on which two conventions differ. Prompts and positions count from 0. */
 export interface RowDifference {
   readonly prompt: number;
   readonly position: number;
@@ -15,6 +16,7 @@ export interface RowDifference {
   readonly other: MaskRow;
 }
 
+/** The rows on which two conventions differ. */
 export interface Difference {
   /** Every row that differs, in reading order. */
   readonly rows: readonly RowDifference[];
@@ -71,6 +73,7 @@ export function differenceOfRows(
   return { rows, first: rows[0] ?? null, cells };
 }
 
+/** A prompt on which two conventions differ. */
 export interface DistinguishingPrompt {
   readonly kinds: readonly number[];
   readonly images: number;

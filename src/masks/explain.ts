@@ -56,6 +56,7 @@ export type EmptyBecause =
 /** The result for an empty row. A row is zeroed either by the mask or after the softmax. */
 export type EmptyRowResult = Exclude<RowOutcome, "attends"> | "zeroed-after-softmax";
 
+/** Why a position sees its images, does not see one, or sees none. `reasonClause` makes a clause of it. */
 export type Reason =
   | {
       readonly kind: "seen";

@@ -108,6 +108,7 @@ export interface PrefixFinding {
   readonly convention: string;
 }
 
+/** A problem of a mask or a prompt, as data. `findingSentence` makes a sentence of it. */
 export type Finding =
   | CountFinding
   | LeakFinding

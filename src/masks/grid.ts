@@ -63,7 +63,10 @@ export function kindsOf(locations: Matrix): number[][] {
   return prompts;
 }
 
-/** 1 at every media token, and 2 at every end token if its id is given. b l -> b l */
+/**
+ * 1 at every media token, and 2 at every end token if its id is given. b l -> b l Throws a RangeError for ids that are no whole
+ * numbers or have other axes than b l.
+ */
 export function locate(ids: Matrix, mediaTokenId: number, endTokenId?: number): Grid {
   // #region locate
   const isImage = promptsOf(ids).flatMap((prompt) => prompt.map((id) => id === mediaTokenId)); // [mask.location]

@@ -19,6 +19,7 @@ export interface Breach {
   readonly change?: { readonly kind: "more-text" } | { readonly kind: "padding"; readonly left: number };
 }
 
+/** A prompt and a position at which a convention violates an invariant. */
 export interface Violation extends Breach {
   readonly invariant: InvariantName;
   readonly kinds: readonly number[];
@@ -79,6 +80,7 @@ const checks = {
   },
 } as const satisfies Record<string, Check>;
 
+/** The name of an invariant. */
 export type InvariantName = keyof typeof checks;
 
 const NAMES = Object.keys(checks) as InvariantName[];

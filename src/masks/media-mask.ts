@@ -8,6 +8,7 @@ import { type Grid, kindsOf, type Matrix } from "./grid.ts";
 import { allowedAt, type Counting, numberAt, numbersOf } from "./numbering.ts";
 import { feedForwardRuns, isZeroed } from "./outcome.ts";
 
+/** Numbers with a shape, in row-major order. */
 export interface Counts {
   readonly shape: readonly number[];
   readonly data: Int32Array;
@@ -27,7 +28,10 @@ export function checkImages(images: number): void {
   }
 }
 
-/** mayAttend: 1 where position l of prompt b may attend to image m. b l -> b l m */
+/**
+ * mayAttend: 1 where position l of prompt b may attend to image m. b l -> b l m Throws a RangeError for locations that are no
+ * kinds of tokens or have other axes than b l, and unless `images` is a whole number from 0 up.
+ */
 export function mediaMask(locations: Matrix, images: number, convention: Convention): Grid {
   checkImages(images);
   checkConvention(convention);
@@ -70,8 +74,8 @@ export const softmaxEmptyRow = ({ emptyRow }: Convention): Visibility["emptyRow"
   emptyRow === "unmasked" ? "zero" : emptyRow;
 
 /**
- * The masks of a batch under a convention, for all cross-attention blocks of one forward pass. `locations` has the axes b l;
- * throws a RangeError if it has others, or if `images` is not a whole number from 0 up.
+ * The masks of a batch under a convention, for all cross-attention blocks of one forward pass. `locations` has the axes b l.
+ * Throws a RangeError if it has others, or if `images` is not a whole number from 0 up.
  */
 export function visibilityOf(locations: Matrix, images: number, convention: Convention): Visibility {
   return visibilityFrom(

@@ -234,6 +234,7 @@ const sampleSentence = ({ convention, prompt, from, to, sample, images }: Sample
 export const refusalClause = ({ tokens, prompt }: Refusal): string =>
   `${tokens} tokens in one pass, but the prompt has ${prompt}`;
 
+/** A finding as a sentence. */
 export function findingSentence(finding: Finding): string {
   switch (finding.kind) {
     case "missing-image":
@@ -265,6 +266,7 @@ export function findingSentence(finding: Finding): string {
   }
 }
 
+/** A violation as a sentence: the reason of the row that breaks the invariant. */
 export function violationSentence({ reason, refused, change }: Violation): string {
   if (refused) return `${refusalClause(refused)}.`;
   const clause = reason ? reasonClause(reason) : "";

@@ -15,6 +15,7 @@ import { type MemoryPlan, type PlanOptions, planOf } from "./memory-plan.ts";
 import { buildModel, classFor, type PretrainedClass } from "./model-classes.ts";
 import { CountedWeights, type ReadingProgress } from "./reading.ts";
 
+/** The texts for which memory is planned, rules for names of weights, and how to read them. */
 export interface LoadPretrainedOptions extends PlanOptions, Omit<LoadRules, "usual"> {
   /** Called with the memory plan before any weight is read. An error that it throws ends the loading. */
   readonly plan?: ((plan: MemoryPlan) => void) | undefined;

@@ -66,6 +66,7 @@ export interface SimdPlan {
   readonly verdict: "holds" | "streams" | "too large";
 }
 
+/** The texts for which memory is planned, in tokens. */
 export interface PlanOptions {
   /** The number of tokens for which a cache is planned. Default: the longest text, and at most 2048. */
   readonly context?: number | undefined;

@@ -39,6 +39,7 @@ export const trainingRunChecks: { readonly [K in keyof TrainingRun]-?: Check } =
   facts: optional(object("facts of the run, by name")),
 };
 
+/** A fact that differs between a checkpoint and a run. */
 export interface FactDifference {
   readonly fact: string;
   /** The value in the file; null if the file does not have the fact. */
@@ -214,7 +215,8 @@ function checkWeights(
 
 /**
  * Restores the model and the optimiser and returns the number of steps taken. The file is checked whole before anything changes.
- * Throws a LoadError on any other file, and a ForeignCheckpointError if `run` is given and the file has other facts.
+ * Throws a LoadError on any other file, and a ForeignCheckpointError if `run` is given and the file has other facts. Throws a
+ * RuleError for a name that is no parameter of the model.
  */
 export function loadCheckpoint(
   path: string,

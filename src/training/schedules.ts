@@ -22,6 +22,7 @@ export function factorAt(schedule: Schedule, step: number): number {
   return factor;
 }
 
+/** Shape and length of a schedule, in steps. */
 export interface ScheduleOptions {
   readonly kind?: ScheduleKind | undefined;
   /** Steps of linear warm-up. The first factor is 1 / (warmup + 1), not 0, so that the first step has an effect. Default 0. */

@@ -6,6 +6,7 @@ import { RuleError } from "../tensor/errors.ts";
 import { shapes } from "../tensor/pattern.ts";
 import { Bool, Int } from "../tensor/tensor.ts";
 
+/** What has no target: images and padding. */
 export interface TargetOptions {
   readonly mediaTokenId?: number | null | undefined;
   /** True at tokens, false at padding: the attention mask of the batch. It decides alone; ids do not count as padding then. */

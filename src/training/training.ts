@@ -19,6 +19,7 @@ import type { Named, Optimizer } from "./optimizers/optimizer.ts";
 import { factorAt, type Schedule } from "./schedules.ts";
 import { lossAndGradients } from "./step.ts";
 
+/** Model, optimiser, loss and length of a training, in steps. */
 export interface TrainOptions<M extends object> {
   readonly model: M;
   readonly optimizer: Optimizer;
@@ -40,6 +41,7 @@ export interface TrainOptions<M extends object> {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The report of one step. */
 export interface Step {
   /** The number of steps taken, this one included. */
   readonly step: number;

@@ -12,6 +12,7 @@ export const TRANSFORMERS_SCHEDULES = [
   "inverse_sqrt",
 ] as const;
 
+/** A schedule of transformers by its name, and its length in steps. */
 export interface TransformersScheduleOptions {
   readonly name: (typeof TRANSFORMERS_SCHEDULES)[number];
   /** Steps of linear warm-up, the first of which has the factor 0. Default 0; "constant" has none. */

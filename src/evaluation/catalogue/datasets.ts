@@ -1,6 +1,7 @@
 // The table of data sets of Kosmos-X's README (github kyegomez/Kosmos-X at f927983, "Dataset Strategy"): those that KOSMOS-1 (arXiv 2302.14045) is trained on
 // and evaluated with. Names, descriptions, sizes and links are the README's, letter for letter, where they are wrong too: `note` says so.
 
+/** A data set of KOSMOS-1, as the README of Kosmos-X lists it. */
 export interface DatasetInfo {
   readonly id: string;
   readonly name: string;

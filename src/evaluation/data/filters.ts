@@ -3,6 +3,7 @@ import type { Image } from "../../io/images/image.ts";
 import { type Check, checked, count, inner, optional, passing, whole } from "../../nn/options.ts";
 import { generator } from "../../tensor/random.ts";
 
+/** Which images and documents are kept. Sides of images are in pixels. */
 export interface FilterOptions {
   /** The smallest width and height of an image. Default 64. */
   readonly smallest?: number | undefined;

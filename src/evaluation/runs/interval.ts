@@ -2,6 +2,7 @@
 import { type Check, checked, checkValue, optional, passing, whole } from "../../nn/options.ts";
 import { generator } from "../../tensor/random.ts";
 
+/** The confidence level and the resampling. */
 export interface IntervalOptions {
   /** The probability that the interval is to have. Default 0.95. */
   readonly level?: number | undefined;

@@ -7,7 +7,7 @@ function checkPairs(what: string, a: readonly unknown[], b: readonly unknown[], 
   if (a.length === 0) throw new RuleError(`${what} needs at least one pair`, "score.pairs"); // [score.pairs]
 }
 
-/** The share of predictions that equal their labels. */
+/** The share of predictions that equal their labels. Throws a RuleError for no predictions, or another number of labels. */
 export function accuracy<T>(predictions: readonly T[], labels: readonly T[]): number {
   checkPairs("accuracy", predictions, labels, "predictions, and labels:");
   return predictions.filter((one, i) => one === labels[i]).length / labels.length; // [score.accuracy]

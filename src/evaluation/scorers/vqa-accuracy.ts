@@ -42,6 +42,7 @@ export function normalizedAnswer(answer: string): string {
 
 const onOneLine = (answer: string): string => stripped(answer.replace(/[\n\t]/g, " "));
 
+/** Which answers are normalized. */
 export interface VqaAccuracyOptions {
   /**
    * Which answers are normalized: all of them ("always"), as in open_flamingo/eval/vqa_metric.py of open-flamingo 2.0.1; or those of questions

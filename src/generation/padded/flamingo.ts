@@ -10,6 +10,7 @@ import { generate } from "../generate.ts";
 import { type GenerateOptions, tokenId } from "../options.ts";
 import { filled, unpadded } from "./text.ts";
 
+/** The options of `generate`, with padded prompts and their images. */
 export interface GenerateFlamingoOptions
   extends Omit<GenerateOptions, "stop" | "seenPrompts">,
     FlamingoImages {

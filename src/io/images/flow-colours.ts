@@ -54,12 +54,16 @@ function colourOf(u: number, v: number): number[] {
   });
 }
 
+/** The limit of displacements, in pixels. */
 export interface FlowColourOptions {
   /** Limits displacements to 0 … clip before they are coloured, which loses those to the left and upwards, as in the source. */
   readonly clip?: number | undefined;
 }
 
-/** The directions as hues and the lengths, relative to the greatest one, as saturations; no displacement is white. */
+/**
+ * The directions as hues and the lengths, relative to the greatest one, as saturations; no displacement is white. Throws a
+ * ShapeError unless every pixel has a displacement, and a RuleError if `clip` is not above 0.
+ */
 export function flowImage(flow: Flow, { clip }: FlowColourOptions = {}): Image {
   checkFlow(flow);
   if (clip !== undefined && !(clip > 0))

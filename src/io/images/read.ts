@@ -42,15 +42,19 @@ function checkMode(mode: ImageMode): void {
 }
 
 /**
- * The image in a PNG or JPEG file, with the pixels of Pillow's `Image.open(…).convert(mode)`. Throws a LoadError that calls the file
- * `name` where it is of another format, damaged, or larger than 2²⁴ pixels.
+ * The image in a PNG or JPEG file, with the pixels of Pillow's `Image.open(…).convert(mode)`. Throws a LoadError that calls the
+ * file `name` where it is of another format, damaged, or larger than 2²⁴ pixels. Throws a RuleError for a mode that is neither
+ * RGB nor L.
  */
 export async function readImage(bytes: FileContent, mode: ImageMode = "RGB", name = "image"): Promise<Image> {
   checkMode(mode);
   return converted(await decodeImage(bytes, name), mode);
 }
 
-/** `readImage` of a file, with the same errors. A file that is too large, or of another format, is refused before it is read. */
+/**
+ * `readImage` of a file. Throws as `readImage` does. A file that is too large, or of another format, is refused before it is
+ * read.
+ */
 export async function readImageFile(path: string, mode: ImageMode = "RGB"): Promise<Image> {
   checkMode(mode);
   return converted(await decodeImageFile(path), mode);

@@ -120,11 +120,13 @@ function down({ width, channels, data }: Raster, { step, windows }: Pass): Raste
   return { width, height: windows.length, channels, data: out };
 }
 
+/** Width and height, in pixels. */
 export interface ImageSize {
   readonly width: number;
   readonly height: number;
 }
 
+/** The filter, and the order of its two passes. */
 export interface ResizeOptions {
   /** "bicubic" by default, as in Pillow. */
   readonly filter?: ResizeFilter;

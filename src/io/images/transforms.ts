@@ -104,8 +104,9 @@ function checkNormalization({ mean, std }: Normalization, channels: number): voi
 
 /**
  * The image as a tensor [channels height width] for an image encoder: (x / 255 − mean) / std of each sample, or x / 255 without a
- * normalization (torchvision's ToTensor and Normalize). With a `scale` it takes the place of 1 / 255. Throws a ShapeError unless each
- * channel has a mean and a deviation.
+ * normalization (torchvision's ToTensor and Normalize). With a `scale` it takes the place of 1 / 255. Throws a ShapeError unless
+ * each channel has a mean and a deviation. Throws a RuleError for a mean or a deviation that is not finite, and for a deviation
+ * of 0.
  */
 export function imageTensor(image: Image, normalization?: Normalization, scale?: number): Tensor<"c h w"> {
   checkImage(image);

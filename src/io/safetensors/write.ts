@@ -22,6 +22,7 @@ import { METADATA } from "./header.ts";
 import type { Stored } from "./read.ts";
 import { LONE_SURROGATE } from "./scanner.ts";
 
+/** The dtypes and the metadata of a file. */
 export interface WriteOptions {
   /**
    * The dtype for tensors of floats that are not in `dtypes`. "stored": the dtype in which each is stored, so that weights that were
@@ -33,7 +34,10 @@ export interface WriteOptions {
   readonly metadata?: ReadonlyMap<string, string>;
 }
 
-/** The content of a file. The same tensors give the same bytes, independently of their order. */
+/**
+ * The content of a file. The same tensors give the same bytes, independently of their order. Throws a RuleError for an option
+ * that is unknown, and for a name, a text or a value that the format cannot hold.
+ */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, Stored>,
   options: WriteOptions = {},
@@ -41,7 +45,7 @@ export function writeSafetensors(
   return joined([...chunks(tensors, options)]);
 }
 
-/** Writes a file one tensor at a time, so that it may be larger than memory. */
+/** Writes a file one tensor at a time, so that it may be larger than memory. Throws as `writeSafetensors` does. */
 export function saveSafetensors(
   path: string,
   tensors: ReadonlyMap<string, Stored>,

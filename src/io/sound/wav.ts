@@ -3,6 +3,7 @@ import { openFile } from "#host";
 import { LoadError, RuleError } from "../../tensor/errors.ts";
 import { type FileContent, sourceOf } from "../file-content.ts";
 
+/** Samples of sound. */
 export interface Sound {
   /** Samples of a channel in a second. */
   readonly rate: number;

@@ -3,6 +3,7 @@
 import { LoadError, messageOf, RuleError } from "../../tensor/errors.ts";
 import { quoted } from "../wording.ts";
 
+/** A message of a conversation. */
 export interface ChatMessage {
   /** "system", "user", "assistant" or "tool", as the template knows them. */
   readonly role: string;

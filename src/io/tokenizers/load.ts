@@ -117,9 +117,10 @@ function kindOfTokenizer(path: string): "folder" | "file" {
 }
 
 /**
- * Reads the tokenizer of a folder of Hugging Face: tokenizer.json, or else a model of SentencePiece or its pieces as JSON, and beside it
- * tokenizer_config.json, special_tokens_map.json and chat_template.jinja where they are there. A path that ends in ".model" is
- * read as a model of SentencePiece by itself. Throws a LoadError that names the file with a problem.
+ * Reads the tokenizer of a folder of Hugging Face: tokenizer.json, or else a model of SentencePiece or its pieces as JSON, and
+ * beside it tokenizer_config.json, special_tokens_map.json and chat_template.jinja where they are there. A path that ends in
+ * ".model" is read as a model of SentencePiece by itself. Throws a LoadError that names the file with a problem. Throws a
+ * RuleError for special tokens that are no texts.
  */
 export async function loadTokenizer(path: string, options: LoadTokenizerOptions = {}): Promise<Tokenizer> {
   const { special = [], pad = null } = options;

@@ -7,14 +7,17 @@ import type { Pipeline } from "./pipeline.ts";
 import { TextStream } from "./streaming.ts";
 import { wellFormed } from "./text/characters.ts";
 
+/** How a text becomes ids. */
 export interface EncodeOptions {
   /** Whether the special tokens that the file puts around a text are added, such as `<s>` before it. True if left out. */
   readonly special?: boolean;
 }
+/** How ids become a text. */
 export interface DecodeOptions {
   /** Whether special tokens are left out. False if left out. */
   readonly skipSpecial?: boolean;
 }
+/** The template of a conversation and its variables. */
 export interface ChatOptions {
   /** Whether the text ends with what begins an answer. False if left out. */
   readonly generationPrompt?: boolean;
@@ -36,6 +39,7 @@ export interface Settings {
   readonly cleanUp: boolean;
 }
 
+/** Text to ids and back, chat templates, and the ids of special tokens. `loadTokenizer` makes one. */
 export class Tokenizer {
   readonly #pipeline: Pipeline;
   readonly #settings: Settings;
@@ -81,7 +85,7 @@ export class Tokenizer {
     return this.#pipeline.tokenOf(id) ?? null;
   }
 
-  /** The ids of a text. Half of a surrogate pair counts as U+FFFD. */
+  /** The ids of a text. Half of a surrogate pair counts as U+FFFD. Throws a RuleError for anything but a text. */
   encode(text: string, { special = true }: EncodeOptions = {}): number[] {
     if (typeof text !== "string") throw new RuleError("encode takes a text", "tokenizer.encode");
     return [...this.#pipeline.encode(wellFormed(text), special)]; // [tokenizer.surrogates]

@@ -32,7 +32,10 @@ export function saveTorch(path: string, tensors: ReadonlyMap<string, Tensor>): v
   writeFile(path, chunks(tensors));
 }
 
-/** The content of such a file. */
+/**
+ * The content of such a file. Throws as `saveTorch` does; that one throws a RuleError for values that are no floats, and for a
+ * tensor of 4 GiB or more.
+ */
 export function writeTorch(tensors: ReadonlyMap<string, Tensor>): Uint8Array {
   return joined([...chunks(tensors)]);
 }

@@ -22,6 +22,7 @@ export const conventions = {
   ...mllama,
 } as const satisfies Record<string, Convention>;
 
+/** The name of a convention. */
 export type ConventionName = keyof typeof conventions;
 
 /** Finds a convention by its name, by a part of a name that no other convention has, or as "last k". Throws a RangeError otherwise. */

@@ -45,6 +45,7 @@ export const CACHED_STEPS = [
   "ahead",
 ] as const;
 
+/** The code or text in which a convention is found. */
 export interface Source {
   readonly package: string;
   readonly version: string;
@@ -56,6 +57,7 @@ export interface Source {
   readonly imageToken?: string;
 }
 
+/** How an implementation decides which images a text token sees, and what becomes of a token that sees none. */
 export interface Convention {
   readonly name: string;
   /** The code or text that this convention describes. */

@@ -4,6 +4,7 @@
 /** Kinds of tokens. An image whose marker has several tokens has `image` at the first and `more` at the others; anything else is text. */
 export const TOKEN = { text: 0, image: 1, end: 2, more: 3 } as const;
 
+/** The kinds of a text's tokens with the counts that its mask needs. */
 export interface CountedText {
   readonly kinds: readonly number[];
   /** The number of images before each position, and before the end of the text. */
@@ -26,6 +27,7 @@ export interface TextPart {
 /** Whether a token belongs to an image. */
 export const isOfImage = (kind: number | undefined): boolean => kind === TOKEN.image || kind === TOKEN.more;
 
+/** Counts the images of a text, whose tokens are given by their kinds (`TOKEN`). */
 export function countText(kinds: readonly number[]): CountedText {
   const imagesBefore = [0];
   const imagePositions: number[] = [];

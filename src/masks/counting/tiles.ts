@@ -4,6 +4,7 @@ import type { Convention } from "../conventions/schema.ts";
 import type { Grid, Matrix } from "../grid.ts";
 import { mediaMask } from "../media-mask.ts";
 
+/** The tiles of the images of a batch: an image can be stored as several. */
 export interface Tiles {
   /** The number of tiles that are stored for every image, padding included. */
   readonly most: number;
@@ -25,7 +26,10 @@ function checkTiles({ most, counts }: Tiles): void {
     ); // [mask.input]
 }
 
-/** 1 where position l of prompt b may attend to tile t of image m: mediaMask with the padding tiles masked. b l -> b l m t [mask.tiles] */
+/**
+ * 1 where position l of prompt b may attend to tile t of image m: mediaMask with the padding tiles masked. b l -> b l m t
+ * [mask.tiles] Throws a RangeError for locations or counts of tiles that are out of range.
+ */
 export function tileMask(locations: Matrix, images: number, convention: Convention, tiles: Tiles): Grid {
   const { shape, data } = mediaMask(locations, images, convention);
   const length = shape[1] ?? 0;

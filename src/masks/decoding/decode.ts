@@ -9,6 +9,7 @@ import { MaskRow, rowAt, sameRow } from "../rows.ts";
 import type { Pass, PassBounds } from "./cached-step.ts";
 import { batchesOf, checkPasses, isCount, isRefused, usedRow } from "./passes.ts";
 
+/** The passes in which a text is decoded, in positions. */
 export interface DecodeOptions {
   /** The number of positions that are known when decoding begins; by default all but the last. */
   readonly prompt?: number;
@@ -24,6 +25,7 @@ export interface Refusal {
   readonly prompt: number;
 }
 
+/** One pass of decoding beside the mask of the whole text. */
 export interface DecodeStep {
   /** The positions of this pass: from, up to but not including to. */
   readonly from: number;

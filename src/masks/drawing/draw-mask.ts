@@ -12,6 +12,7 @@ import { addsNothing, OUTCOME_LABELS } from "../outcome.ts";
 import { type MaskRow, maskRows } from "../rows.ts";
 import { rowReason } from "../sentences.ts";
 
+/** What a drawing shows. */
 export interface DrawOptions {
   /** Columns per image: 1 collapses its latents (the default), n shows n of them. */
   readonly latents?: number;

@@ -31,6 +31,7 @@ import { activationName, inside, numberOrDefault, readMembers } from "../configu
 import { type OpenClipHints, openClipConfiguration, openClipShapes } from "./open-clip.ts";
 import { clipImageProcessor, openClipImageProcessor } from "./preprocessing.ts";
 
+/** What the file does not say of the tower, and the tokens that it gives. */
 export interface LoadClipOptions extends OpenClipHints {
   /** Which tokens `forward` gives. Default "raw". */
   readonly tokens?: ClipTokens | undefined;

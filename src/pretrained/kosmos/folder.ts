@@ -43,6 +43,7 @@ const PROCESSOR = "preprocessor_config.json";
 /** The special tokens of images, which are added to the tokenizer where it does not have them. */
 const IMAGE_TOKENS = { image: "<image>", imageEnd: "</image>" } as const;
 
+/** Other parts than those of the folder, and how to read it. */
 export interface LoadKosmosOptions {
   /** The folder of another image tower, as `loadClip` reads it, instead of the model's own. */
   readonly clip?: string | undefined;
@@ -178,8 +179,9 @@ function checkLayers(
 const [TOWER, POSITION_IDS] = ["clip_model.*", "clip_model.embeddings.position_ids"];
 
 /**
- * Loads the Kosmos of a folder as `saveKosmos` writes it. Weights keep the dtypes of the file, and are read whenever they are used. Throws a
- * LoadError that names the file with a problem, and a StateDictError where names or shapes do not fit.
+ * Loads the Kosmos of a folder as `saveKosmos` writes it. Weights keep the dtypes of the file, and are read whenever they are
+ * used. Throws a LoadError that names the file with a problem, and a StateDictError where names or shapes do not fit. Throws a
+ * RuleError for an image tower with the names of open_clip.
  */
 export async function loadKosmos(folder: string, options: LoadKosmosOptions = {}): Promise<LoadedKosmos> {
   checkValue("loadKosmos", "folder", folder, folderPath);
@@ -212,6 +214,7 @@ export async function loadKosmos(folder: string, options: LoadKosmosOptions = {}
   }
 }
 
+/** What is written beside the weights. */
 export interface SaveKosmosOptions {
   /** A folder whose tokenizer is copied. Default: no tokenizer is written. */
   readonly tokenizer?: string | undefined;
@@ -226,8 +229,9 @@ const saveChecks: { readonly [K in keyof SaveKosmosOptions]-?: Check } = {
 const json = (value: object): Uint8Array => new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
 
 /**
- * Writes a model: settings, weights in kosmosx's names, each table under both of its names as a strict load in torch needs it, and the
- * preprocessing. Weights keep their dtype, except that those in float64, as training leaves them, are rounded to float32.
+ * Writes a model: settings, weights in kosmosx's names, each table under both of its names as a strict load in torch needs it,
+ * and the preprocessing. Weights keep their dtype, except that those in float64, as training leaves them, are rounded to float32.
+ * Throws a RuleError for anything but a Kosmos.
  */
 export function saveKosmos(folder: string, model: Kosmos, options: SaveKosmosOptions = {}): void {
   checkValue("saveKosmos", "folder", folder, folderPath);

@@ -7,6 +7,7 @@ import { sourceOf, Tensor } from "../../tensor/tensor.ts";
 import { dtypeShares, type MemoryPlan, type PlanOptions, planFor } from "../memory-plan.ts";
 import type { LoadedKosmos } from "./folder.ts";
 
+/** The texts and images for which memory is planned. */
 export interface KosmosPlanOptions extends PlanOptions {
   /** Images of each text. Default 1. */
   readonly images?: number | undefined;

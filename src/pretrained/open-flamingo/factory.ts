@@ -30,6 +30,7 @@ type Sizes = Pick<
   "crossAttnEveryNLayers" | "crossAttnFirstLayer" | "perceiver" | "crossAttn" | "profile" | "behaviour"
 >;
 
+/** The folders of the parts and the sizes of what joins them. */
 export interface CreateFlamingoOptions extends Sizes {
   /** The image encoder, or the path of one that `loadClip` loads. */
   readonly visionEncoder: string | VisionTower;

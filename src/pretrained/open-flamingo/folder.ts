@@ -87,6 +87,7 @@ function flamingoSettings(folder: string): FlamingoSettings {
   );
 }
 
+/** Other parts than those that the folder names, and how to read them. */
 export interface LoadFlamingoOptions {
   /** The folder of the language model, instead of that of the settings. */
   readonly languageModel?: string | undefined;
@@ -207,8 +208,9 @@ function checkSettings(model: OpenFlamingo, settings: FlamingoSettings, file: st
 }
 
 /**
- * Writes the settings and the trained part of a model, with the tables of its vocabulary. The two models that it connects are not written.
- * Weights keep their dtype, except that those in float64, as training leaves them, are rounded to float32.
+ * Writes the settings and the trained part of a model, with the tables of its vocabulary. The two models that it connects are not
+ * written. Weights keep their dtype, except that those in float64, as training leaves them, are rounded to float32. Throws a
+ * RuleError for anything but an OpenFlamingo, and a LoadError for settings that are not those of the model.
  */
 export function saveFlamingo(
   folder: string,

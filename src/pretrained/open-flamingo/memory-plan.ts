@@ -25,6 +25,7 @@ export interface FlamingoParts {
   readonly imageSize: readonly [height: number, width: number];
 }
 
+/** The texts and images for which memory is planned. */
 export interface FlamingoPlanOptions extends PlanOptions {
   /** Images of each text. Default 1. */
   readonly images?: number | undefined;

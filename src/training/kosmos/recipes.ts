@@ -22,6 +22,7 @@ import { transformersSchedule } from "../transformers-schedules.ts";
 import { type KosmosTrainingBehaviour, kosmosTraining } from "./behaviour.ts";
 import { type KosmosGrouping, kosmosGroups } from "./groups.ts";
 
+/** Optimiser, schedule, clipping and data of a published training. */
 export interface KosmosRecipe {
   /** Where it is stated. */
   readonly source: string;
@@ -61,6 +62,7 @@ export interface KosmosRecipe {
   };
 }
 
+/** The published trainings of Kosmos and its reimplementations, each with its source. */
 export const kosmosRecipes = {
   // [kosmosrecipe.data]
   paper: {
@@ -127,6 +129,7 @@ export interface KosmosRecipeOptions {
   readonly behaviour: KosmosTrainingBehaviour;
 }
 
+/** What a run changes of a recipe. */
 export interface RecipeChoice {
   /** The steps of the run, from which the schedule follows. Default: those of the recipe. */
   readonly steps?: number | undefined;

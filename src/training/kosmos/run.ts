@@ -5,6 +5,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingRun, trainingRunChecks } from "../checkpoint.ts";
 import type { KosmosProgress } from "./train.ts";
 
+/** A training that `saveKosmosRun` writes and `loadKosmosRun` continues. */
 export type KosmosRun = TrainingRun;
 
 /** Writes the parameters that the optimiser trains, its state, and the progress. Frozen parameters are not written. */

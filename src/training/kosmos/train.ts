@@ -39,6 +39,7 @@ export interface KosmosProgress {
   readonly kept?: Named | undefined;
 }
 
+/** Model, optimiser, data and length of a training, in steps. */
 export interface TrainKosmosOptions {
   readonly model: Kosmos;
   readonly optimizer: Optimizer;
@@ -63,6 +64,7 @@ export interface TrainKosmosOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The report of one step. */
 export interface KosmosStep extends KosmosProgress {
   /** The mean over the targets of the step, or what `loss` and `mean` make of them. */
   readonly loss: number;

@@ -1,5 +1,6 @@
 // Decisions in which the training loop of open-flamingo differs from what most users expect.
 
+/** The options that a profile of training may change. */
 export interface FlamingoTrainingBehaviour {
   /** When the accumulated gradient is clipped: once for a step, or after each of its micro-batches. */
   readonly clipping: "step" | "micro-batch";

@@ -3,7 +3,10 @@
 import { RuleError } from "../../tensor/errors.ts";
 import { flat, Tensor, view } from "../../tensor/tensor.ts";
 
-/** A gradient [rows, …] in which all rows but `keep` are 0. Throws a RuleError for a row that the gradient does not have. */
+/**
+ * A gradient [rows, …] in which all rows but `keep` are 0. Throws a RuleError for a row that the gradient does not have.
+ * Shapes: gradient `n ...` → `n ...`.
+ */
 export function embeddingGradientMask<A extends string>(
   gradient: Tensor<A>,
   keep: readonly number[],

@@ -4,12 +4,14 @@ import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { between, type Check, checked, count, oneOf, optional, passing, whole } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 
+/** A document of MMC4: sentences, and images with their similarities to them. */
 export interface InterleavedDocument {
   readonly sentences: readonly string[];
   /** For each image its similarity to every sentence, and the size of its file. */
   readonly images: readonly { readonly similarities: readonly number[]; readonly bytes: number }[];
 }
 
+/** Which images a text keeps, and what ends it. */
 export interface InterleavedOptions {
   /** Images whose best similarity is lower are left out. Default 30, as in the release, whose README trains with 0.24. */
   readonly threshold?: number | undefined;
@@ -21,6 +23,7 @@ export interface InterleavedOptions {
   readonly imageOrder?: "tags" | "document" | undefined;
 }
 
+/** A text with image tokens, and its images. */
 export interface InterleavedText {
   readonly text: string;
   /** The numbers of the images, in the order in which the model is given them. */
@@ -84,6 +87,7 @@ export function interleavedText(
   return { text: `${text}${END_OF_CHUNK}${endOfText}`, images: ordered.map(({ image }) => image) };
 }
 
+/** Which texts are used for training. */
 export interface AcceptanceOptions {
   readonly mediaTokenId: number;
   /** Default 1. */

@@ -7,6 +7,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { shapes } from "../../tensor/pattern.ts";
 import { Int } from "../../tensor/tensor.ts";
 
+/** The ids of the special tokens. */
 export interface LabelOptions {
   readonly mediaTokenId: number;
   /** The token that ends the text of an image. */
@@ -36,7 +37,10 @@ function checkLabels(caller: string, ids: Int<"b l">, options: LabelOptions): La
   return known;
 }
 
-/** Labels of captions: every token but images and padding. */
+/**
+ * Labels of captions: every token but images and padding. Throws a RuleError for anything but token ids, and for special tokens
+ * that are not different.
+ */
 export function laionLabels(ids: Int<"b l">, options: LabelOptions): Int<"b l"> {
   const { mediaTokenId, padTokenId } = checkLabels("laionLabels", ids, options);
   const labels = ids.flat().map((id) => (id === padTokenId || id === mediaTokenId ? IGNORED : id)); // [labels.laion]
@@ -44,8 +48,9 @@ export function laionLabels(ids: Int<"b l">, options: LabelOptions): Int<"b l"> 
 }
 
 /**
- * Labels of interleaved text: the text of each image up to its end-of-chunk token. Text before the first image, and between that token and the
- * next image, has none.
+ * Labels of interleaved text: the text of each image up to its end-of-chunk token. Text before the first image, and between that
+ * token and the next image, has none. Throws a RuleError for anything but token ids, and for special tokens that are not
+ * different.
  */
 export function mmc4Labels(ids: Int<"b l">, options: LabelOptions): Int<"b l"> {
   const { mediaTokenId, eocTokenId, padTokenId } = checkLabels("mmc4Labels", ids, options);

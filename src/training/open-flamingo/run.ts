@@ -6,6 +6,7 @@ import { flat, Tensor, view } from "../../tensor/tensor.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingRun, trainingRunChecks } from "../checkpoint.ts";
 import type { FlamingoProgress } from "./train.ts";
 
+/** A training that `saveFlamingoRun` writes and `loadFlamingoRun` continues. */
 export type FlamingoRun = TrainingRun;
 
 const UPDATES = "updates";

@@ -28,6 +28,7 @@ import { embeddingGradientMask } from "./gradient-mask.ts";
 import { laionLabels, mmc4Labels } from "./labels.ts";
 import { type FlamingoBatch, flamingoLoss, hasLabels } from "./loss.ts";
 
+/** One of the datasets of a training: its batches, labels and weight. */
 export interface FlamingoDataset {
   /** For reports and errors. */
   readonly name: string;
@@ -47,6 +48,7 @@ export interface FlamingoProgress {
   readonly updates: number;
 }
 
+/** Model, optimiser, datasets and length of a training, in steps. */
 export interface TrainFlamingoOptions {
   readonly model: OpenFlamingo;
   readonly optimizer: Optimizer;
@@ -70,6 +72,7 @@ export interface TrainFlamingoOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The report of one step. */
 export interface FlamingoStep extends FlamingoProgress {
   /** The mean loss of each dataset over its micro-batches with labels; null if there were none. */
   readonly losses: Readonly<Record<string, number | null>>;

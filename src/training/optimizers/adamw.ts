@@ -17,6 +17,7 @@ import {
   updates,
 } from "./optimizer.ts";
 
+/** Groups of parameters and their rates, as torch.optim.AdamW has them. */
 export interface AdamWOptions {
   readonly groups: readonly ParameterGroup[];
   readonly learningRate?: number | undefined;

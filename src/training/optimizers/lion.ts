@@ -13,6 +13,7 @@ import {
   updates,
 } from "./optimizer.ts";
 
+/** Groups of parameters and their rates, as lion-pytorch has them. */
 export interface LionOptions {
   readonly groups: readonly ParameterGroup[];
   readonly learningRate?: number | undefined;

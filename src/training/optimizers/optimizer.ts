@@ -15,6 +15,7 @@ export type Named = ReadonlyMap<string, Tensor>;
 /** The optimisers; a checkpoint records which of them wrote it. */
 export const OPTIMIZER_KINDS = ["adamw", "adamw-8bit", "lion", "sgd", "stable-adamw"] as const;
 
+/** Updates parameters from their gradients, and keeps the state that this needs. */
 export interface Optimizer {
   readonly kind: (typeof OPTIMIZER_KINDS)[number];
   /** The parameters that it updates. */

@@ -14,6 +14,7 @@ import {
   updates,
 } from "./optimizer.ts";
 
+/** Groups of parameters and their rates, as torch.optim.SGD has them. */
 export interface SGDOptions {
   readonly groups: readonly ParameterGroup[];
   readonly learningRate?: number | undefined;
@@ -33,6 +34,10 @@ const checks: { readonly [K in keyof SGDOptions]-?: Check } = {
   weightDecay: optional(notNegative),
 };
 
+/**
+ * Stochastic gradient descent with momentum. Throws a RuleError for Nesterov momentum without a momentum, or with dampening.
+ * Source: torch.optim.SGD.
+ */
 export function sgd(options: SGDOptions): Optimizer {
   const {
     groups,

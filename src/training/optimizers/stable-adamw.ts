@@ -18,6 +18,7 @@ import {
   updates,
 } from "./optimizer.ts";
 
+/** Groups of parameters and their rates. */
 export interface StableAdamWOptions {
   readonly groups: readonly ParameterGroup[];
   readonly learningRate?: number | undefined;

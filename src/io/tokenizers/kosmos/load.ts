@@ -10,6 +10,7 @@ import { Tokenizer } from "../tokenizer.ts";
 import { fairseqPipeline, readDictionary } from "./fairseq.ts";
 import { IMAGE_TOKENS, T5_PIECES, t5Pipeline } from "./t5.ts";
 
+/** Which ids a vocabulary gives its special tokens: "t5", as in KOSMOS_reimplementation, or "kosmos", as in fairseq. */
 export type KosmosPreset = "t5" | "kosmos";
 
 /** The first pieces of a model by preset. A model begins with those of one of them. */
@@ -20,6 +21,7 @@ const FIRST_PIECES: Readonly<Record<KosmosPreset, readonly string[]>> = {
 
 const PRESETS = Object.entries(FIRST_PIECES) as [KosmosPreset, readonly string[]][];
 
+/** The preset, where the folder could have either. */
 export interface LoadKosmosTokenizerOptions {
   /** The vocabulary that the folder is to have. Default: the one that its first pieces are those of. */
   readonly preset?: KosmosPreset | undefined;
@@ -125,8 +127,8 @@ export function findKosmosTokenizer(folder: string): KosmosTokenizer | null {
 
 /**
  * Reads a tokenizer of Kosmos from a folder: a SentencePiece model (spiece.model, sentencepiece.bpe.model, tokenizer.model or
- * pieces.json), with dict.txt beside it where fairseq has other ids, or else tokenizer.json of T5. Throws a LoadError that names the
- * file with a problem.
+ * pieces.json), with dict.txt beside it where fairseq has other ids, or else tokenizer.json of T5. Throws a LoadError that names
+ * the file with a problem. Throws a RuleError for a preset that there is not.
  */
 export async function loadKosmosTokenizer(
   folder: string,

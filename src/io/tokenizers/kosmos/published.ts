@@ -40,8 +40,9 @@ function cutIds({ tokenizer, tokens, repeatsEnd }: KosmosTokenizer, text: string
 }
 
 /**
- * The ids of one image and each text, padded at the right to the longest text. T5's vocabulary has no `<s>`, so that the first piece of a
- * text stands before its image; `kosmosLayout` places images as KOSMOS-1 does.
+ * The ids of one image and each text, padded at the right to the longest text. T5's vocabulary has no `<s>`, so that the first
+ * piece of a text stands before its image; `kosmosLayout` places images as KOSMOS-1 does. Throws a RuleError for a number of
+ * slots or positions that is out of range.
  */
 export function publishedTokens(
   tokenizer: KosmosTokenizer,

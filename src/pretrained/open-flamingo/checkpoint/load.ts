@@ -11,6 +11,7 @@ import { OpenCheckpoint } from "./open.ts";
 import { type CheckpointReport, isLoaded } from "./report.ts";
 import { describeCheckpoint } from "./report-text.ts";
 
+/** What is refused, and the name of the checkpoint in errors. */
 export interface LoadFlamingoCheckpointOptions {
   /** Stands for the checkpoint in errors, where it is not given as a path. */
   readonly name?: string | undefined;

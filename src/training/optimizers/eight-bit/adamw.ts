@@ -18,6 +18,7 @@ import { dynamicMap } from "./dynamic-map.ts";
 import { freshState, type Layout, restoredStates, type State, tensorsOf } from "./state.ts";
 import { stepNarrow, stepWide } from "./steps.ts";
 
+/** The options of `adamw`, and which parameters have 32-bit state. */
 export interface AdamW8bitOptions {
   readonly groups: readonly ParameterGroup[];
   readonly learningRate?: number | undefined;
@@ -78,7 +79,11 @@ function widthOf(
   return (name, size) => size < min8bitSize || wide.has(name);
 }
 
-/** Defaults are those of AdamW8bit of bitsandbytes 0.50.2. A step leaves the parameters in float32. [adamw8bit.float32] */
+/**
+ * Defaults are those of AdamW8bit of bitsandbytes 0.50.2. A step leaves the parameters in float32. [adamw8bit.float32] Throws a
+ * RuleError for a parameter with 32-bit state that is in no group; a step throws one for a gradient whose magnitude is above 2⁶³
+ * or not finite.
+ */
 export function adamw8bit(options: AdamW8bitOptions): Optimizer {
   const {
     groups,
