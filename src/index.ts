@@ -258,6 +258,12 @@ export { XPos } from "./nn/positions/xpos.ts";
 export { initialize, loadStateDict, parameterNames, stateDict, ties } from "./nn/state-dict.ts";
 export { type LoadClipOptions, type LoadedClip, loadClip } from "./pretrained/clip/load.ts";
 export {
+  type FlamingoPaLMSettings,
+  type LoadedFlamingoPaLM,
+  loadFlamingoPaLM,
+  saveFlamingoPaLM,
+} from "./pretrained/flamingo-palm/folder.ts";
+export {
   kosmosTower,
   type LoadedKosmos,
   type LoadKosmosOptions,

@@ -13,12 +13,19 @@ export const isObject = (value: Json | undefined): value is JsonObject =>
 
 /**
  * Parses a JSON object in UTF-8 that is at most `depth` levels deep and has no duplicate keys. `name` is used in errors.
- * The text is scanned before it is parsed, and memory is proportional to its length. `rule` is the rule that a refusal cites.
+ * The text is scanned before it is parsed, and memory is proportional to its length. `rule` is the rule that a refusal cites, and `remedy` what it
+ * advises.
  */
-export function parseJson(bytes: Uint8Array, name: string, depth: number, rule = "case.json"): JsonObject {
+export function parseJson(
+  bytes: Uint8Array,
+  name: string,
+  depth: number,
+  rule = "case.json",
+  remedy = "write the file again",
+): JsonObject {
   const refuse = (problem: string): LoadError => new LoadError(`${name} ${problem}  [${rule}]`);
   const text = utf8(bytes);
-  if (text === null) throw refuse("is not valid UTF-8; write the file again");
+  if (text === null) throw refuse(`is not valid UTF-8; ${remedy}`);
   const { members, values, tooDeep } = countsOf(text, depth);
   if (tooDeep) throw refuse(`is nested more than ${depth} levels deep`);
   if (values > MOST_VALUES) throw refuse(`has more than ${MOST_VALUES} values`);
@@ -27,12 +34,12 @@ export function parseJson(bytes: Uint8Array, name: string, depth: number, rule =
     value = JSON.parse(text);
   } catch {
     const constant = pythonConstant(text);
-    if (constant === null) throw refuse("is not JSON; write the file again");
+    if (constant === null) throw refuse(`is not JSON; ${remedy}`);
     throw refuse(`is not JSON: it has ${constant}, which Python writes; put a number or null in its place`);
   }
   const seen = { members: 0 };
   const clean = withoutPrototypes(value, seen);
-  if (!isObject(clean)) throw refuse("is not a JSON object { … }; write the file again");
+  if (!isObject(clean)) throw refuse(`is not a JSON object { … }; ${remedy}`);
   if (seen.members !== members) throw refuse("has a key twice; remove one");
   return clean;
 }

@@ -33,7 +33,10 @@ export interface Piece {
 
 /** A model and the tokenizer of its folder. */
 export interface TextModel {
-  readonly model: Pick<LoadedModel, "writer" | "config" | "generationConfig" | "plan">;
+  readonly model: Pick<LoadedModel, "writer" | "config" | "generationConfig"> & {
+    /** How long a text may be. */
+    readonly plan: Pick<LoadedModel["plan"], "longest">;
+  };
   readonly tokenizer: Tokenizer;
 }
 

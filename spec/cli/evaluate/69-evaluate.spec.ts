@@ -1,7 +1,7 @@
 // The executable half of 69-evaluate.md. The language model is a Markov chain whose log-probabilities are those of its table.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { contextOf } from "../../../src/cli/evaluate/answering.ts";
@@ -276,6 +276,34 @@ describe("another file in --out", () => {
     writeChainFolder(at("changing"), { chain: chainOf([bytesOf("x a")]) });
     const other = run("changing", "rank", data(), "--out", out);
     expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('"modelDigest" is another')]);
+  });
+
+  test.each([
+    ["its tokenizer", "tokenizer_config.json", true],
+    ["the language model that its settings name", "language/config.json", true],
+    ["its image tower", "vision/config.json", true],
+    ["a report", "report.md", false],
+    ["other results", "results.jsonl", false],
+  ])("[runs.model] a change of %s makes another model, or not", async (_, name, isOther) => {
+    const captions = fileOf("one-caption.jsonl", [{ image: "one.png", caption: "a dog" }]);
+    const out = at("linked.out");
+    for (const path of [out, at("linked"), at("elsewhere")]) rmSync(path, { recursive: true, force: true });
+    await writeFlamingoFolder(at("linked"), chainOf([[...bytesOf(':"a dog'), END_OF_CHUNK]], []), 0);
+    renameSync(at("linked/language"), at("elsewhere"));
+    const settings = at("linked/open-flamingo.json");
+    const json = JSON.parse(readFileSync(settings, "utf8"));
+    writeFileSync(settings, JSON.stringify({ ...json, lang_encoder_path: "../elsewhere" }));
+    const first = run("linked", "caption", captions, "--out", out);
+    expect([first.status, first.stderr]).toEqual([0, ""]);
+    const path = name.startsWith("language/")
+      ? at(name.replace("language", "elsewhere"))
+      : at(`linked/${name}`);
+    const before = existsSync(path) ? readFileSync(path, "utf8") : "{}";
+    writeFileSync(path, `${before} `);
+    const again = run("linked", "caption", captions, "--out", out);
+    if (isOther)
+      expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('"modelDigest" is another')]);
+    else expect(again).toMatchObject({ status: 0, stdout: first.stdout });
   });
 
   test("what is no file is named", () => {

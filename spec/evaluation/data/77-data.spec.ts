@@ -120,8 +120,8 @@ describe("files of JSON lines", () => {
   });
 
   test.each([
-    ["[]", "is not a JSON object"],
-    ["{", "is not JSON"],
+    ["[]", "is not a JSON object { … }; write the line again, or leave it out"],
+    ["{", "is not JSON; write the line again, or leave it out"],
     ["{}", "a sample has one of the fields segments, choices, question, caption, text"],
     ['{"text": 3}', '"text" has to be a string'],
     ['{"text": " "}', '"text" is empty'],

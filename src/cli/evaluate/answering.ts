@@ -9,7 +9,7 @@ import type { Backend } from "../../kernels/backend.ts";
 import { FLAMINGO_TOKENS } from "../../models/open-flamingo/tokens.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { type WriteOptions, writeBeams, writeText } from "../../writing/write-text.ts";
-import { FORMS } from "../flamingo/models.ts";
+import { FORMS } from "../flamingo/forms.ts";
 import type { EvaluatedModel } from "./models.ts";
 
 export interface Answering {

@@ -1,7 +1,5 @@
 // flamboyance evaluate
-import { createHash } from "node:crypto";
 import { dirname } from "node:path";
-import { kindOf, listFiles, openFile } from "#host";
 import type { ReadSample } from "../../evaluation/data/samples.ts";
 import {
   type Example,
@@ -22,31 +20,11 @@ import { LeftOut, type Opened, openReading } from "../data/reading.ts";
 import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
 import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping.ts";
 import { recordOf } from "./answering.ts";
+import { digestOf, digestOfModel } from "./digests.ts";
 import { EVALUATE } from "./help.ts";
 import { type EvaluatedModel, evaluatedModel } from "./models.ts";
 import { Records } from "./records.ts";
 import { EVALUATE_OPTIONS, type EvaluateRequest, evaluateRequest } from "./request.ts";
-
-/** Bytes of a file that are hashed at a time. */
-const CHUNK = 2 ** 20;
-
-/** Files of weights. */
-const WEIGHTS = /\.(?:safetensors|bin|pt|pth)$/;
-
-function digestOf(path: string): string {
-  const [source, hash] = [openFile(path), createHash("sha256")];
-  for (let at = 0; at < source.size; at += CHUNK)
-    hash.update(source.read(at, Math.min(source.size, at + CHUNK)));
-  source.close();
-  return hash.digest("hex");
-}
-
-/** A digest of the weights of a folder; none if the folder is not there. */
-function digestOfModel(folder: string): { readonly modelDigest?: string } {
-  if (kindOf(folder) !== "folder") return {};
-  const weights = listFiles(folder).filter((path) => WEIGHTS.test(path));
-  return { modelDigest: createHash("sha256").update(weights.map(digestOf).join()).digest("hex") };
-}
 
 /** The examples of a file, with the paths of their images from here. Throws a LoadError if there is none. */
 function examplesIn({ task }: EvaluateRequest, file: string, reading: Opened): Example[] {

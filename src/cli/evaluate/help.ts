@@ -11,9 +11,11 @@ Tasks, and the lines of FILE
   rank     {"context": "The man", "choices": ["went.", "blue."], "answer": 0}:
            accuracy, by the sum and by the mean of log-probabilities
 
-FOLDER is that of an OpenFlamingo (open-flamingo.json), a Kosmos (kosmos.json)
-or a language model (config.json). Examples that cannot be used, because a line
-is none or a picture is missing, are named, left out and counted.
+FOLDER is that of an OpenFlamingo (open-flamingo.json), a Kosmos (kosmos.json),
+a FlamingoPaLM (flamingo-palm.json) or a language model (config.json), or a file
+of train digits, whose questions are beginnings of captions: "the digit is".
+Examples that cannot be used, because a line is none or a picture is missing,
+are named, left out and counted.
 
 Options
   --shots K           demonstrations before each example (default: 0)

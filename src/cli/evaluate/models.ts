@@ -5,8 +5,9 @@ import { loadPretrained } from "../../pretrained/load-pretrained.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { endTokensOf } from "../../writing/end-tokens.ts";
 import type { TextModel } from "../../writing/write-text.ts";
+import type { ModelKind } from "../flamingo/forms.ts";
 import { Pictures } from "../flamingo/loading.ts";
-import { kindOfModel, type ModelKind, pictureModel } from "../flamingo/models.ts";
+import { kindOfModel, pictureModel } from "../flamingo/models.ts";
 
 /** A model that continues prompts. */
 export interface EvaluatedModel {
@@ -37,7 +38,7 @@ async function languageModel(folder: string): Promise<EvaluatedModel> {
 
 /** The model of a folder: an OpenFlamingo, a Kosmos, or a language model. Throws a LoadError that names what is missing. */
 export async function evaluatedModel(folder: string): Promise<EvaluatedModel> {
-  if (kindOf(folder) !== "folder")
+  if (kindOf(folder) === "nothing")
     throw new LoadError(`cannot open ${folder}: there is no such folder; name that of a model`);
   const kind = kindOfModel(folder);
   const isText = kind === "open-flamingo" && kindOf(`${folder}/open-flamingo.json`) === "nothing";

@@ -4,8 +4,10 @@ import type { ChosenToken } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { type Finish, type TextModel, writeBeams, writeText } from "../../writing/write-text.ts";
 import { attentionOf, type WordAttention } from "./attention.ts";
+import { FORMS } from "./forms.ts";
 import type { Pictures } from "./loading.ts";
-import { FORMS, kindOfModel, type PictureModel } from "./models.ts";
+import { kindOfModel } from "./models.ts";
+import type { PictureModel } from "./picture-model.ts";
 import type { CliPrompt } from "./prompts.ts";
 import type { FlamingoRequest } from "./request.ts";
 

@@ -1,7 +1,7 @@
 // Demonstrations of `flamboyance caption` and `vqa`: those of --demo, and those of a file, one JSON object a line.
 import { dirname } from "node:path";
 import { fromBytes, kindOf } from "#host";
-import { linesOf } from "../../evaluation/data/lines.ts";
+import { LINE_REMEDY, linesOf } from "../../evaluation/data/lines.ts";
 import { checkPromptText } from "../../evaluation/prompts.ts";
 import { type FieldLocation, optional, type Read, record, string } from "../../io/fields.ts";
 import { parseJson } from "../../io/json.ts";
@@ -47,7 +47,7 @@ function demonstrationOf(
   number: number,
 ): CliDemonstration {
   const name = `${file}, line ${number}`;
-  const json = parseJson(line, name, 4, "cli.demonstrations");
+  const json = parseJson(line, name, 4, "cli.demonstrations", LINE_REMEDY);
   const unread: string[] = [];
   const at: FieldLocation = { file: name, field: "", unread, rule: "cli.demonstrations" };
   const found = lines[task](json, at);

@@ -5,17 +5,24 @@ import { LoadError } from "../../tensor/errors.ts";
 import { flat, Tensor, view } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { UsageError } from "../usage-error.ts";
-import { kindOfModel, type PictureModel, pictureModel } from "./models.ts";
+import type { ModelKind } from "./forms.ts";
+import { kindOfModel, pictureModel } from "./models.ts";
+import type { PictureModel } from "./picture-model.ts";
 import { type FlamingoRequest, HOW_TO_GET_A_FOLDER } from "./request.ts";
 
-/** Throws a UsageError for options that a Kosmos does not have. */
-function checkKosmos({ folder, languageModel, dtype, attend, textOnly }: FlamingoRequest): void {
+/** Throws a UsageError for options that an OpenFlamingo alone has. */
+function checkOptions(
+  kind: Exclude<ModelKind, "open-flamingo">,
+  { folder, languageModel, dtype, attend, textOnly }: FlamingoRequest,
+): void {
+  const is = kind === "kosmos" ? "a Kosmos" : "a FlamingoPaLM";
   const option = (name: string, why: string): UsageError =>
-    new UsageError(`${folder} is a Kosmos, ${why}; leave out --${name}`);
+    new UsageError(`${folder} is ${is}, ${why}; leave out --${name}`);
   if (languageModel !== undefined) throw option("language-model", "whose decoder is in its folder");
   if (dtype !== undefined) throw option("dtype", "whose weights keep the dtype of their file");
   if (textOnly) throw option("text-only", "whose demonstrations have their pictures");
-  if (attend) throw option("attend", "which has no cross-attention: pictures are positions of its text");
+  if (attend && kind === "kosmos")
+    throw option("attend", "which has no cross-attention: pictures are positions of its text");
 }
 
 export async function loadedModel(request: FlamingoRequest, signal: AbortSignal): Promise<PictureModel> {
@@ -25,7 +32,7 @@ export async function loadedModel(request: FlamingoRequest, signal: AbortSignal)
       `cannot open ${folder}: it does not exist; name the folder of an OpenFlamingo or a Kosmos (${HOW_TO_GET_A_FOLDER})`,
     );
   const kind = kindOfModel(folder);
-  if (kind === "kosmos") checkKosmos(request);
+  if (kind !== "open-flamingo") checkOptions(kind, request);
   const bar = progressOn(process.stderr);
   try {
     return await pictureModel(kind, folder, {

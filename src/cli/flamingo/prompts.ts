@@ -11,8 +11,10 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { UsageError } from "../usage-error.ts";
 import { type CliDemonstration, demonstrationsOf } from "./demonstrations.ts";
+import { FORMS } from "./forms.ts";
 import type { Pictures } from "./loading.ts";
-import { FORMS, kindOfModel, type PictureModel } from "./models.ts";
+import { kindOfModel } from "./models.ts";
+import type { PictureModel } from "./picture-model.ts";
 import type { FlamingoRequest } from "./request.ts";
 
 export type CliPrompt = PromptWithImages<string>;

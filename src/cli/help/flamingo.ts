@@ -2,9 +2,10 @@
 
 const options = (more: string): string => `Options
   --model FOLDER      the model (required): an OpenFlamingo, which has
-                      open-flamingo.json, or a Kosmos, which has kosmos.json;
-                      flamboyance train smollm2-digits and train kosmos-digits
-                      make one
+                      open-flamingo.json, a Kosmos, which has kosmos.json, or a
+                      FlamingoPaLM, which has flamingo-palm.json or is a file of
+                      train digits; flamboyance train smollm2-digits and train
+                      kosmos-digits make one
   --language-model F  another folder of its language model
 ${more}  --demos PATH        demonstrations: a file with one JSON object a line, or a
                       folder that has demonstrations.jsonl
@@ -34,7 +35,8 @@ const IMAGES = `In a text <image> is a token in whose place a picture stands. In
 the text up to the next <image> sees that picture, and no other; no space
 follows it: a space would be a token of its own. In a Kosmos all text behind a
 picture sees it. A Kosmos has no --attend, --text-only, --dtype and
---language-model.`;
+--language-model, and a FlamingoPaLM, which is given the texts of a Kosmos, none
+but --attend.`;
 
 const STATUS = `Exit status
   0 answered   2 a file or a backend cannot be used   3 usage

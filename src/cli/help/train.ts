@@ -48,7 +48,8 @@ to the pictures, learns the same documents, and both are reported side by side.
 
 --out DIR holds the folder of the Kosmos, which flamboyance caption and vqa
 read, ten held-out pictures, report.md and reach.svg: which positions a change
-of each picture changes.
+of each picture changes. With --compare its folder flamingo is that of the
+FlamingoPaLM, which they read too.
 
 Options
   --compare           train FlamingoPaLM on the same documents too

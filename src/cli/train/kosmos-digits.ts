@@ -2,18 +2,22 @@
 
 import { readDigits } from "../../demos/digits/data.ts";
 import { reachChart } from "../../demos/kosmos-digits/chart.ts";
-import { saveKosmosDigits } from "../../demos/kosmos-digits/folder.ts";
+import { saveFlamingoDigits, saveKosmosDigits } from "../../demos/kosmos-digits/folder.ts";
 import {
   type KosmosDigitsReport,
   kosmosDigitsDocument,
   kosmosDigitsMarkdown,
   kosmosDigitsText,
 } from "../../demos/kosmos-digits/report.ts";
-import { type KosmosDigitsRun, type SeedResult, trainSeed } from "../../demos/kosmos-digits/run.ts";
+import {
+  type KosmosDigitsRun,
+  type SeedResult,
+  type TrainedSeed,
+  trainSeed,
+} from "../../demos/kosmos-digits/run.ts";
 import { PLAN } from "../../demos/kosmos-digits/training.ts";
 import { digitsTokenizer } from "../../demos/kosmos-digits/vocabulary.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import type { Kosmos } from "../../models/kosmos/kosmos.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { folderOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
@@ -99,16 +103,17 @@ async function runKosmos(values: Values, backend: Backend): Promise<void> {
   const [since, processorSince] = [performance.now(), run.clock()];
   const print = (line: string): void => void (json || writeOut(`${line}\n`));
   const results: SeedResult[] = [];
-  let first: Kosmos | null = null;
+  let first: TrainedSeed | null = null;
   for (const seed of seeds) {
-    const { result, kosmos } = await trainWithProgress(run, seed, print);
-    results.push(result);
-    first ??= kosmos;
+    const trained = await trainWithProgress(run, seed, print);
+    results.push(trained.result);
+    first ??= trained;
   }
   const seconds = (performance.now() - since) / 1e3;
   const times = { seconds, processorSeconds: run.clock() - processorSince };
   const report: KosmosDigitsReport = { backend: backend.name, plan: run.plan, ...times, results };
-  if (first) await saveKosmosDigits(out, first, run.digits.heldOut); // [kosmosDigits.folder]
+  if (first) await saveKosmosDigits(out, first.kosmos, run.digits.heldOut); // [kosmosDigits.folder]
+  if (first?.flamingo) saveFlamingoDigits(`${out}/flamingo`, first.flamingo, first.classifier); // [kosmosDigits.flamingo-folder]
   const chart = { name: "reach.svg", svg: reachChart(results[0]?.readers ?? []) };
   writeReport(values, kosmosDigitsMarkdown(report), chart);
   if (json) writeJson(kosmosDigitsDocument(report));

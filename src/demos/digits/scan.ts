@@ -13,9 +13,9 @@ export interface GreyPicture {
 const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
 
 /** Grey values of a decoded file at its full depth; transparent pixels are seen on white. */
-export function greyOf(image: DecodedImage): GreyPicture {
+export function greyOf(image: Omit<DecodedImage, "mode">): GreyPicture {
   if (image.layout === "cmyk")
-    return greyOf({ ...image, layout: "rgb", samples: converted(image, "RGB").data });
+    return greyOf({ ...image, layout: "rgb", samples: converted({ ...image, mode: "CMYK" }, "RGB").data });
   const { width, height, layout, most, samples } = image;
   const step = SAMPLES[layout];
   const [green, blue] = step < 3 ? [0, 0] : [1, 2];

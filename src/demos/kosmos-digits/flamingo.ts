@@ -1,10 +1,13 @@
 // FlamingoPaLM on the documents: each picture is one image token, and gated layers attend to its latents.
+
 import { generate } from "../../generation/generate.ts";
 import { batchOf } from "../../generation/prompts.ts";
+import { camelKeys, snakeKeys } from "../../io/snake-case.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import type { Media } from "../../models/flamingo/media.ts";
 import { crossEntropy, IGNORED } from "../../nn/cross-entropy.ts";
 import { initialize, parameterNames } from "../../nn/state-dict.ts";
+import type { FlamingoPaLMSettings } from "../../pretrained/flamingo-palm/folder.ts";
 import { Int } from "../../tensor/tensor.ts";
 import { nextTokens } from "../../training/targets.ts";
 import { BLANK } from "../digits/data.ts";
@@ -15,6 +18,22 @@ import { ANSWERS, HEAD, RESAMPLER, WIDTH } from "./sizes.ts";
 import { IDS, VOCABULARY_SIZE } from "./vocabulary.ts";
 
 const SIZES = { depth: 3, ffMult: 2, crossAttnEvery: 1 } as const;
+
+/** flamingo-palm.json of the model, with its image tower in `vision`. */
+export const SETTINGS: FlamingoPaLMSettings = {
+  ...snakeKeys({ ...HEAD, ...SIZES }),
+  num_tokens: VOCABULARY_SIZE,
+  dim: WIDTH,
+  media_token_id: IDS.image,
+  perceiver_num_latents: RESAMPLER.numLatents,
+  perceiver_depth: RESAMPLER.depth,
+  only_attend_immediate_media: true,
+  vision_encoder_path: "vision",
+};
+
+export interface FlamingoReader extends Reader {
+  readonly model: FlamingoPaLM;
+}
 
 const idsOf = ({ ids }: EncodedDocument): number[] => [IDS.bos, ...ids.map((id) => id ?? IDS.image)];
 
@@ -34,16 +53,9 @@ function targetsOf(ids: Int<"b l">): Int<"b l"> {
   return new Int(ids.shape, all);
 }
 
-export function flamingoReader(seed: number): Reader {
-  const model = new FlamingoPaLM({
-    ...HEAD,
-    ...SIZES,
-    dim: WIDTH,
-    numTokens: VOCABULARY_SIZE,
-    mediaTokenId: IDS.image,
-    perceiverDepth: RESAMPLER.depth,
-    perceiverNumLatents: RESAMPLER.numLatents,
-  });
+export function flamingoReader(seed: number): FlamingoReader {
+  const { vision_encoder_path: _, ...sizes } = SETTINGS;
+  const model = new FlamingoPaLM(camelKeys(sizes));
   initialize(model, seed);
   const batch = (documents: readonly EncodedDocument[]): Int<"b l"> => batchOf(documents.map(idsOf), IDS.pad);
   return {

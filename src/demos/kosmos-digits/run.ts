@@ -1,12 +1,18 @@
 // A complete run: for each seed the image tower, then the models on the same documents, each followed by its evidence.
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import type { Backend } from "../../kernels/backend.ts";
+import type { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import type { Kosmos } from "../../models/kosmos/kosmos.ts";
 import { initialize, stateDict } from "../../nn/state-dict.ts";
 import { weightsDigest } from "../../training/weights-digest.ts";
 import { BLANK, type Digits, type Picture } from "../digits/data.ts";
 import { embeddings } from "../digits/embeddings.ts";
-import { classifierAccuracy, digitClassifier, pictureTensors } from "../smollm2-digits/vision.ts";
+import {
+  classifierAccuracy,
+  type DigitClassifier,
+  digitClassifier,
+  pictureTensors,
+} from "../smollm2-digits/vision.ts";
 import { evidenceOf, type ReaderEvidence } from "./evidence.ts";
 import { flamingoReader } from "./flamingo.ts";
 import { digitsKosmos, kosmosReader } from "./kosmos.ts";
@@ -81,11 +87,17 @@ async function* trainedReader(
   return { name: reader.name, parameters, secondsPerStep, losses, ...evidence };
 }
 
+/** The models of one seed, and what was measured of them. */
+export interface TrainedSeed {
+  readonly result: SeedResult;
+  readonly classifier: DigitClassifier;
+  readonly kosmos: Kosmos;
+  /** Null where it was not asked for. */
+  readonly flamingo: FlamingoPaLM | null;
+}
+
 /** Trains and measures with one seed, and yields each step. */
-export async function* trainSeed(
-  run: KosmosDigitsRun,
-  seed: number,
-): AsyncGenerator<PhaseStep, { readonly result: SeedResult; readonly kosmos: Kosmos }> {
+export async function* trainSeed(run: KosmosDigitsRun, seed: number): AsyncGenerator<PhaseStep, TrainedSeed> {
   const { digits, plan, backend, compare } = run;
   const classifier = digitClassifier(seed);
   const { tower } = classifier;
@@ -100,9 +112,11 @@ export async function* trainSeed(
   const features = await embeddings(encoder, [...digits.train, ...digits.heldOut, BLANK], backend);
   const before = weightsDigest(tower);
   const readers: ReaderResult[] = [];
-  for (const reader of [kosmosReader(kosmos), ...(compare ? [flamingoReader(seed)] : [])])
+  const flamingo = compare ? flamingoReader(seed) : null;
+  for (const reader of [kosmosReader(kosmos), ...(flamingo ? [flamingo] : [])])
     readers.push(yield* trainedReader(run, seed, reader, features));
   const towerUnchanged = weightsDigest(tower) === before; // [kosmosDigits.frozen]
   const accuracy = await classifierAccuracy(classifier, digits.heldOut, backend);
-  return { result: { seed, classifier: accuracy, towerUnchanged, readers }, kosmos };
+  const result = { seed, classifier: accuracy, towerUnchanged, readers };
+  return { result, classifier, kosmos, flamingo: flamingo?.model ?? null };
 }

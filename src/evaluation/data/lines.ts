@@ -8,6 +8,9 @@ export interface Line {
   readonly bytes: Uint8Array | null;
 }
 
+/** What is advised for a line that is not JSON. */
+export const LINE_REMEDY = "write the line again, or leave it out";
+
 const [CHUNK, MOST_LINE] = [2 ** 16, 16_000_000];
 const [LF, CR] = [10, 13];
 /** The byte order mark, which some editors put before the first line. */

@@ -13,7 +13,7 @@ import {
 import { isObject, type Json, type JsonObject, parseJson } from "../../io/json.ts";
 import { quoted } from "../../io/wording.ts";
 import { LoadError, messageOf } from "../../tensor/errors.ts";
-import { linesOf } from "./lines.ts";
+import { LINE_REMEDY, linesOf } from "./lines.ts";
 
 /** A piece of a document: text, or the path of an image. */
 export type DocumentSegment = string | { readonly image: string };
@@ -173,7 +173,11 @@ export function* samplesOf(
     }
     if (bytes.every((byte) => byte === SPACE || byte === TAB || byte === CR)) continue; // [data.lines]
     try {
-      yield { line, sample: sampleOf(parseJson(bytes, place, DEPTH, RULE), place, kinds), bytes };
+      yield {
+        line,
+        sample: sampleOf(parseJson(bytes, place, DEPTH, RULE, LINE_REMEDY), place, kinds),
+        bytes,
+      };
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
       yield { line, problem: messageOf(error) }; // [data.bad-lines]
