@@ -3,7 +3,7 @@
 import { conventions } from "../../../dist/masks/conventions/conventions.js";
 import { FIELD_VALUES } from "../../../dist/masks/conventions/schema.js";
 import { kindStrings } from "../../../dist/masks/exhaustive/prompts.js";
-import { leaks, OUTCOME_LABELS, rowOutcome } from "../../../dist/masks/outcome.js";
+import { addsNothing, OUTCOME_LABELS, rowOutcome } from "../../../dist/masks/outcome.js";
 import { maskRows } from "../../../dist/masks/rows.js";
 import { box, figure, line, text, WIDTH } from "./svg.mjs";
 
@@ -52,7 +52,7 @@ const answers = FIELD_VALUES.emptyRow.flatMap((emptyRow) =>
 const sooner = leaf("yes", "attention adds nothing", { zeroBeforeFirstImage: true }, true);
 
 const [EDGE, TRUNK, INDENT, LINE, CHIP] = [12, 26, 50, 18, 136];
-const toneOf = (outcome) => (leaks(outcome) || outcome === "nan" ? "alarm" : "one");
+const toneOf = (outcome) => (addsNothing(outcome) ? "one" : "alarm");
 
 /** A question across the figure; returns its parts and its lower edge. */
 const question = (y, words) => [

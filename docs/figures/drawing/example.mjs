@@ -1,6 +1,5 @@
 // The model of the figures: small, with sizes that all differ, so that the letters of a shape can be checked against it.
 import { PerceiverResampler } from "../../../dist/blocks/perceiver-resampler.js";
-import { locate } from "../../../dist/masks/grid.js";
 import { visibilityOf } from "../../../dist/masks/media-mask.js";
 import { FlamingoPaLM } from "../../../dist/models/flamingo/flamingo-palm.js";
 import { Extractor, ViT } from "../../../dist/models/vision/vit.js";
@@ -35,12 +34,15 @@ export const model = initialize(
   }),
   0,
 );
-const text = int("b l", [[5, 3, 6, 7, 3, 3, 8]]);
+const ids = [5, 3, 6, 7, 3, 3, 8];
+const text = int("b l", [ids]);
 const images = tensor("b m c h w", [1, m, 3, height, height], new Float64Array(m * 3 * height * height));
 const { nodes, taps, leaves, outputs } = record(() => ({ logits: model.forward(text, { images }) }), {
   model,
 });
-const mask = visibilityOf(locate(text, model.options.mediaTokenId), m, model.options.convention).mayAttend;
+const { mediaTokenId, convention } = model.options;
+const locations = { shape: text.shape, data: ids.map((id) => Number(id === mediaTokenId)) };
+const mask = visibilityOf(locations, m, convention).mayAttend;
 const others = { images, text, mask };
 
 /**
