@@ -1,17 +1,9 @@
 // The work that targets other than flamboyance and PyTorch do beside the product: attention and the gated block of flamingo-pytorch's
 // README. Results are compared with flamboyance's before anything is measured.
 import { operand } from "../../dist/bench/rates.js";
-import {
-  attention as attend,
-  Bool,
-  GatedCrossAttentionBlock,
-  initialize,
-  run,
-  stateDict,
-  Tensor,
-  view,
-} from "../../dist/index.js";
-import { simd } from "../../dist/kernels/simd/index.js";
+import { attention as attend, GatedCrossAttentionBlock } from "../../dist/entries/nn.js";
+import { simd } from "../../dist/entries/simd.js";
+import { Bool, initialize, run, stateDict, Tensor, view } from "../../dist/index.js";
 
 const sizeOf = (shape) => shape.reduce((product, n) => product * n, 1);
 const tensorOf = (shape, seed) => new Tensor(shape, view(operand(sizeOf(shape), seed), shape));

@@ -1,16 +1,6 @@
 // Trains a tiny Flamingo to tell two images apart. Run with: node docs/examples/train.mjs
-import {
-  adamw,
-  crossEntropy,
-  decayGroups,
-  FlamingoPaLM,
-  initialize,
-  int,
-  nextTokens,
-  tensor,
-  train,
-  trainable,
-} from "flamboyance";
+import { FlamingoPaLM, initialize, int, tensor } from "flamboyance";
+import { adamw, crossEntropy, decayGroups, nextTokens, train, trainable } from "flamboyance/training";
 
 const flamingo = new FlamingoPaLM({
   numTokens: 8,

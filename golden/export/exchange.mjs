@@ -6,9 +6,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const { initialize, loadSafetensors, loadStateDict, saveSafetensors, stateDict } = await import(
-  "../../dist/index.js"
-);
+const { initialize, loadStateDict, stateDict } = await import("../../dist/index.js");
+const { loadSafetensors, saveSafetensors } = await import("../../dist/entries/io.js");
 const { systemUnderTest } = await import("../../dist/conformance/sources/registry.js");
 
 const [task, folder, source] = process.argv.slice(2);

@@ -1,12 +1,12 @@
 // The executable half of 78-rank-classification.md. Expected scores are sums over full forward passes, without a cache; the release's own
 // are in golden/cases/open-flamingo.
 import { expect, test } from "vitest";
+import { mediaLocations, visibilityOf } from "../../src/entries/masks.ts";
 import { classProbabilities, ensembled, ensembleOrders } from "../../src/evaluation/classes.ts";
 import { type RankOptions, rankClassifications } from "../../src/evaluation/rank-classification.ts";
 import { prefill } from "../../src/generation/prompts.ts";
 import { simd } from "../../src/kernels/simd/index.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
-import { locate, visibilityOf } from "../../src/masks/index.ts";
 import { readTokens } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
@@ -48,7 +48,7 @@ function fullPass(model: OpenFlamingo, row: number, { ids, hidden, blind }: Text
     return Number(k <= q && (k >= hidden || q >= blind));
   });
   const media = model.perceive(slicedRow(images, row));
-  const visibility = visibilityOf(locate(text, IMAGE), 2, conventions["open-flamingo@2.0.1"]);
+  const visibility = visibilityOf(mediaLocations(text, IMAGE), 2, conventions["open-flamingo@2.0.1"]);
   const positions = new Int<"b l">(
     [1, l],
     Int32Array.from(ids, (_, i) => i),

@@ -21,7 +21,7 @@ import { einsum } from "../../src/tensor/ops/arrange.ts";
 import { mulScalar, sumAll } from "../../src/tensor/ops/functions.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
-import { type Elements, isSource, type Source, widened } from "../../src/tensor/source.ts";
+import { type Elements, isSource, type TensorSource, widened } from "../../src/tensor/source.ts";
 import { type Any, flat, int, type Shape, sizeOf, Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 import { valuesOf } from "../support/properties/programs.ts";
@@ -40,7 +40,7 @@ const random = (shape: Shape, seed: number): Tensor<Any> => {
 };
 
 /** A parameter whose values come from a source, with the ranges that have been read. */
-function sourced(shape: Shape, dtype: Source["dtype"], all: Elements) {
+function sourced(shape: Shape, dtype: TensorSource["dtype"], all: Elements) {
   const ranges: (readonly [number, number])[] = [];
   const read = (from: number, to: number): Elements => {
     ranges.push([from, to]);

@@ -3,29 +3,27 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   type Convention,
-  causal,
+  causalMask,
   conventions,
-  distinguishingExample,
   drawAgainst,
   drawMask,
   drawOutcomes,
-  explain,
+  explainRow,
   type Grid,
   lastImages,
-  locate,
   type MaskRow,
   maskRows,
+  mediaLocations,
   mediaMask,
   reasonClause,
   replayDecoding,
   rowOutcome,
   textTime,
   tileMask,
-  tour,
   visibilityOf,
-  workedExample,
   zeroedRows,
-} from "../../src/masks/index.ts";
+} from "../../src/entries/masks.ts";
+import { distinguishingExample, tour, workedExample } from "../../src/masks/drawing/tour.ts";
 
 const { immediate, "all-previous": allPrevious } = conventions;
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
@@ -91,15 +89,15 @@ const rectangle = fc.integer({ min: 0, max: 9 }).chain((l) =>
 
 test("[mask.location] only the media token's id is an image", () => {
   const ids = { shape: [2, 3], data: Int32Array.of(3, 0, 4, 3, 3, -3) };
-  expect(locate(ids, 3)).toEqual(batch([1, 0, 0], [1, 1, 0]));
-  expect(locate(ids, 9)).toEqual(batch([0, 0, 0], [0, 0, 0]));
+  expect(mediaLocations(ids, 3)).toEqual(batch([1, 0, 0], [1, 1, 0]));
+  expect(mediaLocations(ids, 9)).toEqual(batch([0, 0, 0], [0, 0, 0]));
 });
 
 test("[mask.location] an end token is marked where one is named, and is no image", () => {
   const ids = { shape: [1, 5], data: Int32Array.of(3, 8, 3, 0, 8) };
-  expect([...locate(ids, 3, 8).data]).toEqual([1, 2, 1, 0, 2]);
-  expect([...locate(ids, 3, 3).data]).toEqual([1, 0, 1, 0, 0]);
-  expect([...textTime(locate(ids, 3, 8)).data]).toEqual([1, 1, 2, 2, 2]);
+  expect([...mediaLocations(ids, 3, 8).data]).toEqual([1, 2, 1, 0, 2]);
+  expect([...mediaLocations(ids, 3, 3).data]).toEqual([1, 0, 1, 0, 0]);
+  expect([...textTime(mediaLocations(ids, 3, 8)).data]).toEqual([1, 1, 2, 2, 2]);
 });
 
 test("[mask.numbering] an image's own token has that image's number", () => {
@@ -197,7 +195,7 @@ test("[mask.no-image] without images every row is zeroed, under every convention
       const rows = maskRows(batch(one), 0, c)[0] ?? [];
       const nothing = c.emptyRowFeedForward === "skip" ? "identity" : "zeroed";
       expect(rows.every((row) => row.outcome === nothing && row.images.length === 0)).toBe(true);
-      expect(rows.map((row) => explain(row, one, c))).toEqual(
+      expect(rows.map((row) => explainRow(row, one, c))).toEqual(
         one.map((_, position) => ({
           kind: "empty",
           position,
@@ -277,10 +275,10 @@ test("[mask.padding-image] one more image changes no other column, and only rows
 });
 
 test("[mask.causal] position l attends the positions up to l", () => {
-  expect(causal(3)).toEqual({ shape: [3, 3], data: Uint8Array.of(1, 0, 0, 1, 1, 0, 1, 1, 1) });
+  expect(causalMask(3)).toEqual({ shape: [3, 3], data: Uint8Array.of(1, 0, 0, 1, 1, 0, 1, 1, 1) });
   for (let n = 0; n < 20; n++) {
     const expected = Array.from({ length: n * n }, (_, i) => Number(i % n <= Math.floor(i / n)));
-    expect([...causal(n).data]).toEqual(expected);
+    expect([...causalMask(n).data]).toEqual(expected);
   }
 });
 
@@ -316,7 +314,7 @@ function refused(call: () => unknown, text: string): void {
 
 test("[mask.input] wrong axes, missing data and impossible image counts are refused with a RangeError", () => {
   const data = new Uint8Array(12);
-  refused(() => locate({ shape: [4], data }, 3), "two axes b l, but the shape is [4].");
+  refused(() => mediaLocations({ shape: [4], data }, 3), "two axes b l, but the shape is [4].");
   refused(() => mediaMask({ shape: [2, 2, 3], data }, 1, immediate), "the shape is [2 2 3].");
   refused(() => textTime({ shape: [2, -3], data }), "the shape is [2 -3].");
   refused(() => textTime({ shape: [3, 5], data }), "from 0 to 14 in data of length 12.");
@@ -336,7 +334,7 @@ test("[mask.input] strides that are no two whole numbers, and values that are no
     refused(() => textTime({ shape: [1, 3], data: [0, 1, 0], stride }), "The strides are two whole numbers");
   refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and 0.5.");
   for (const value of [0.5, Number.NaN, Number.POSITIVE_INFINITY, "1" as unknown as number]) {
-    refused(() => locate(at(0, value), 1), `whole numbers, but prompt 0, position 1 has ${value}.`);
+    refused(() => mediaLocations(at(0, value), 1), `whole numbers, but prompt 0, position 1 has ${value}.`);
     refused(() => mediaMask(at(0, value), 1, immediate), `position 1 has ${value}.`);
   }
   for (const kind of [-1, 4, 50_000]) {
@@ -351,7 +349,7 @@ test("[mask.input] strides that are no two whole numbers, and values that are no
     refused(() => replayDecoding(at(0, kind), 1, immediate), text);
   }
   expect([...textTime(at(1, 3, 0, 2)).data]).toEqual([1, 1, 1, 1]);
-  expect([...locate(at(-100, 50_000), 50_000).data]).toEqual([0, 1]); // -100 marks ignored labels
+  expect([...mediaLocations(at(-100, 50_000), 50_000).data]).toEqual([0, 1]); // -100 marks ignored labels
 });
 
 test("[mask.input] a convention whose fields have other values, or a name in its place, is refused", () => {
@@ -466,7 +464,7 @@ test("[mask.drawing] every prompt has its strip, its grid, its outcomes and its 
   expect(lines.filter((line) => / 3 +■ +■ +attends \{1,2\}$/.test(line))).toHaveLength(1);
   for (const [b, kinds] of [prompt("ttI"), prompt("III")].entries()) {
     for (const row of maskRows(batch(prompt("ttI"), prompt("III")), 2, releasedAll)[b] ?? []) {
-      expect(lines).toContain(`  ${reasonClause(explain(row, kinds, releasedAll))}`);
+      expect(lines).toContain(`  ${reasonClause(explainRow(row, kinds, releasedAll))}`);
     }
   }
   expect(drawMask(batch(prompt("tI")), 1, immediate, { reasons: false })).not.toContain("position");

@@ -1,17 +1,17 @@
 // The sentences of reasons, findings, violations and differences: the only tests that depend on their wording.
 import { expect, test } from "vitest";
-import { checkCounts } from "../../src/masks/counts.ts";
-import { replayDecoding } from "../../src/masks/decoding/decode.ts";
-import { differenceOf } from "../../src/masks/difference.ts";
-import { type Finding, findingsOf } from "../../src/masks/findings.ts";
 import {
   type CachedStep,
   type Convention,
   conventionOf,
   conventions,
-  explain,
+  explainRow,
   maskRows,
-} from "../../src/masks/index.ts";
+} from "../../src/entries/masks.ts";
+import { checkCounts } from "../../src/masks/counts.ts";
+import { replayDecoding } from "../../src/masks/decoding/decode.ts";
+import { differenceOf } from "../../src/masks/difference.ts";
+import { findingsOf, type MaskFinding } from "../../src/masks/findings.ts";
 import { violationsOf } from "../../src/masks/invariants.ts";
 import {
   asSentence,
@@ -35,7 +35,7 @@ const batch = (...texts: readonly string[]) => ({
 const rows = (text: string, n: number, c: Convention) => maskRows(batch(text), n, c)[0] ?? [];
 
 const reasons = (text: string, n: number, c: Convention) =>
-  rows(text, n, c).map((row) => reasonClause(explain(row, prompt(text), c)));
+  rows(text, n, c).map((row) => reasonClause(explainRow(row, prompt(text), c)));
 
 test("[mask.reason] the reason for a row that attends names the images and their positions", () => {
   expect(reasons("tIt", 1, immediate).slice(1)).toEqual([
@@ -87,7 +87,7 @@ test("[mask.reason] rows without an image have a cause and an outcome", () => {
 
 const reason = (text: string, n: number, c: Convention, position: number, image?: number) => {
   const row = rows(text, n, c)[position];
-  return row ? reasonClause(explain(row, prompt(text), c, image)) : "";
+  return row ? reasonClause(explainRow(row, prompt(text), c, image)) : "";
 };
 
 test("[mask.reason] every cause of other conventions has a sentence", () => {
@@ -171,7 +171,7 @@ test("[mask.reason] the row of a cached step names the row that it uses", () => 
     const c = { ...immediate, cachedStep };
     const steps = replayDecoding(batch(text), 2, c, { prompt: known });
     const row = steps.at(-1)?.rows[0]?.[0];
-    return row ? reasonClause(explain(row, prompt(text), c)) : "";
+    return row ? reasonClause(explainRow(row, prompt(text), c)) : "";
   };
   expect(step("Itt", "last-row", 1)).toBe(
     "position 2 uses the row of the prompt's position 0: position 0 sees image 1: it is that image's own token",
@@ -222,7 +222,7 @@ test("[mask.findings] leaks, cached steps and masks that depend on later text ha
   expect(sentences("Ittt", conventions.otter, 1)).toEqual([
     "3 cached steps differ from the whole text's mask under otter, first in prompt 0: position 1 counts images from position 1, where its pass begins; in that pass position 0 sees no image: no image comes before it; its row is set to zero after the softmax.",
   ]);
-  const refused: Finding = {
+  const refused: MaskFinding = {
     kind: "step-refused",
     convention: "flamingo-mini",
     from: 2,

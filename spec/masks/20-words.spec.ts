@@ -1,24 +1,24 @@
 // The vocabulary of conventions beyond the project's own: other numberings, comparisons and behaviours of an empty row.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { differingCells, differingImages, rowsDiffer } from "../../src/masks/difference.ts";
 import {
   type Convention,
   conventionOf,
   conventions,
   countText,
   distinguishingPrompt,
-  explain,
+  explainRow,
   maskRows,
   mediaMask,
-  numbersOf,
   rowOutcome,
   runsOf,
   textTime,
   visibilityOf,
   wholeText,
-} from "../../src/masks/index.ts";
-import { feedForwardRuns, leaks } from "../../src/masks/outcome.ts";
+} from "../../src/entries/masks.ts";
+import { differingCells, differingImages, rowsDiffer } from "../../src/masks/difference.ts";
+import { numbersOf } from "../../src/masks/numbering.ts";
+import { feedForwardRuns, isLeak } from "../../src/masks/outcome.ts";
 import { growth, LINEAR } from "../support/measure/growth.ts";
 
 const { immediate } = conventions;
@@ -99,8 +99,8 @@ test("[mask.unmasked-leak] an empty row attends to everything: it is open in the
     const mayAttend = mediaMask(locations, 2, immediate);
     expect(visibility).toEqual({ mayAttend, emptyRow, postSoftmaxMask: null, feedForward: null });
   }
-  expect(["uniform-leak", "unmasked-leak"].every((kind) => leaks(kind as "uniform-leak"))).toBe(true);
-  expect(leaks("zeroed") || leaks("attends") || leaks("nan")).toBe(false);
+  expect(["uniform-leak", "unmasked-leak"].every((kind) => isLeak(kind as "uniform-leak"))).toBe(true);
+  expect(isLeak("zeroed") || isLeak("attends") || isLeak("nan")).toBe(false);
 });
 
 test("[mask.identity] skipping the feed-forward makes a zeroed row an identity, and leaves a leak a leak", () => {
@@ -172,7 +172,7 @@ test("[mask.runs] rows, their reasons and their runs take time in proportion to 
       const whole = wholeText(countText(kinds));
       const all = maskRows({ shape: [1, n], data: kinds }, n, c)[0] ?? [];
       expect(runsOf(all).length).toBeGreaterThan(name === "immediate" ? n - 1 : 0);
-      for (const row of all) explain(row, whole, c, n);
+      for (const row of all) explainRow(row, whole, c, n);
     };
     expect(growth(run, 5_000), name).toBeLessThan(LINEAR);
   }

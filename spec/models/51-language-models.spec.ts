@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
+import { type Convention, conventions, mediaLocations } from "../../src/entries/masks.ts";
 import { replayDecoding } from "../../src/masks/decoding/decode.ts";
-import { type Convention, conventions, locate } from "../../src/masks/index.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import {
   type Cache,
@@ -320,7 +320,7 @@ test("[decode.visibility] a cached pass sees what the convention's cached step s
       [3, 1, 1, 1, 1, 1],
       [4, 2, 2],
     ]) {
-      const locations = locate({ shape: [2, length], data: texts.flat() }, IMAGE);
+      const locations = mediaLocations({ shape: [2, length], data: texts.flat() }, IMAGE);
       const steps = replayDecoding(locations, images, convention, { prompt: passes[0] ?? 1, passes });
       const media = embeds(2, images);
       const batch = { rows: texts, padding: [0, 0], passes };

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
-import { describeReport } from "../../src/nn/loading/report-text.ts";
+import { describeStateDictReport } from "../../src/nn/loading/report-text.ts";
 import type { NameRule } from "../../src/nn/loading/rules.ts";
 import { PaLMLayerNorm } from "../../src/nn/norms/layer-norm.ts";
 import { Parameter, uniform } from "../../src/nn/parameter.ts";
@@ -242,9 +242,9 @@ describe("rules", () => {
       ["extra", ["net.extra"]],
       ["net.extra", []],
     ]);
-    expect(describeReport(loadStateDict(tiny(), weights, { strip: true, ignore: ["extra"] }))).toContain(
-      `  "net." removed from ${source().size + 1} names`,
-    );
+    expect(
+      describeStateDictReport(loadStateDict(tiny(), weights, { strip: true, ignore: ["extra"] })),
+    ).toContain(`  "net." removed from ${source().size + 1} names`);
   });
 
   test("[state.strip] names that fit stay, and two that become one are an error", () => {
@@ -353,7 +353,7 @@ describe("rules", () => {
       optional: ["video_*"],
     });
     const layers = [...source().keys()].filter((name) => name.startsWith("layers.")).length;
-    const lines = describeReport(report);
+    const lines = describeStateDictReport(report);
     expect(lines[0]).toBe(`${n - 1} of 1,${n - 1 + 234} weights are loaded into FlamingoPaLM`);
     expect(lines.slice(1, 5)).toEqual([
       "  ignored by vision_encoder.*:",

@@ -28,7 +28,7 @@ import { initialize, loadStateDict, parameterNames, stateDict, ties } from "../.
 import { LoadError } from "../../src/tensor/errors.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
-import { type Source, widened } from "../../src/tensor/source.ts";
+import { type TensorSource, widened } from "../../src/tensor/source.ts";
 import { type Any, abstractTensor, flat, Int, int, sizeOf, Tensor, view } from "../../src/tensor/tensor.ts";
 import { weighted } from "../support/oracles/modules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
@@ -538,16 +538,20 @@ test("[state.finite] values from a source are checked in every dtype, by ranges,
   for (const dtype of ["bfloat16", "float16"] as const)
     for (const [i, bad] of bits[dtype].entries()) {
       const all = new Uint16Array(6).fill(0x0400);
-      const good = finite("w", { dtype, read: (from, to) => all.subarray(from, to) }, [2, 3]) as Source;
+      const good = finite("w", { dtype, read: (from, to) => all.subarray(from, to) }, [2, 3]) as TensorSource;
       expect(good.read(0, 6).length).toBe(6);
       all[4] = bad;
-      const source = finite("w", { dtype, read: (from, to) => all.subarray(from, to) }, [2, 3]) as Source;
+      const source = finite(
+        "w",
+        { dtype, read: (from, to) => all.subarray(from, to) },
+        [2, 3],
+      ) as TensorSource;
       expect(source.read(0, 4).length).toBe(4);
       for (const [from, to] of [[0, 6], [4, 5], [3, 6]] as const /* biome-ignore format: one row */)
         expect(() => source.read(from, to)).toThrow(`weight "w" is ${named[i]} at [1 1]  [state.finite]`);
     }
   const read = (from: number, to: number) => Float32Array.of(1, 2, 3, 4).subarray(from, to);
-  const source = finite("w", { dtype: "float32", read }, [4]) as Source;
+  const source = finite("w", { dtype: "float32", read }, [4]) as TensorSource;
   const checks = vi.spyOn(Number, "isFinite");
   try {
     source.read(2, 3); // not the beginning: checked, and again as a part of the whole
@@ -588,11 +592,11 @@ test("[state.release] a parameter keeps what it has read from a source until it 
 
 test("[state.release] a drawn parameter gives the same values by ranges in any order, and in 16 bits rounded ones", () => {
   for (const initial of [uniform(0.5), gaussian(0.02), constant(0.3), givenBy((i) => i / 7)]) {
-    const drawnAs = (dtype: "float32" | "bfloat16" | "float16"): Source => {
+    const drawnAs = (dtype: "float32" | "bfloat16" | "float16"): TensorSource => {
       const p = new Parameter("n", [200_000], initial);
       p.initialize(() => generator(3), dtype);
       expect(p.dtype).toBe(dtype);
-      return p.stored as Source;
+      return p.stored as TensorSource;
     };
     const source = drawnAs("float32");
     const all = source.read(0, 200_000);

@@ -12,7 +12,7 @@ import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { type LoadedModel, loadPretrained, memoryPlan } from "../../src/pretrained/load-pretrained.ts";
 import { type MemoryPlan, planOf } from "../../src/pretrained/memory-plan.ts";
 import { buildModel, classFor } from "../../src/pretrained/model-classes.ts";
-import { describePlan } from "../../src/pretrained/plan-text.ts";
+import { describeMemoryPlan } from "../../src/pretrained/plan-text.ts";
 import type { ReadingProgress } from "../../src/pretrained/reading.ts";
 import { flat, int, type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { folders } from "../support/fixtures/temporary.ts";
@@ -113,7 +113,7 @@ test("[pretrained.plan] the numbers of the plan, before anything is read", async
       },
     }),
   ).rejects.toThrow("too large");
-  expect(describePlan(plan)[0]).toBe(
+  expect(describeMemoryPlan(plan)[0]).toBe(
     `${folder}: GPTJForCausalLM with ${plan.parameters.toLocaleString("en-US")} parameters`,
   );
 });
@@ -136,7 +136,7 @@ test.each([
   const held = { holds: plan.weights, streams: streamed, "too large": 0 }[verdict];
   expect(plan.simd).toEqual({ budget, memory, held, verdict });
   expect(plan.cache.perToken).toBe(4 * 2 * sizes.n_layer * sizes.n_embd);
-  const [last = ""] = describePlan(plan).slice(-1);
+  const [last = ""] = describeMemoryPlan(plan).slice(-1);
   expect(last).toContain(
     {
       holds: "holds all weights; its budget for them is 3.25 GiB",
@@ -173,7 +173,7 @@ test("[pretrained.plan] several texts at once", () => {
   const [one, three] = [1, 3].map((texts) => memoryPlan(folder, { texts, context: 5, prompt: 4 }));
   expect(three?.cache.bytes).toBe(3 * 5 * 4 * 2 * 2 * 8);
   expect(three?.intermediates.bytes).toBeGreaterThan(2 * (one?.intermediates.bytes ?? 0));
-  expect(describePlan(three as MemoryPlan).join("\n")).toContain("for 5 tokens of each of 3 texts");
+  expect(describeMemoryPlan(three as MemoryPlan).join("\n")).toContain("for 5 tokens of each of 3 texts");
 });
 
 describe("another dtype", () => {

@@ -206,12 +206,18 @@ test("a violation names file, line, import and reason", () => {
     [dependencies.packages, "io/a.ts", "node:fs", "node is used in host/, cli/, web/ only"],
     [dependencies.packages, "io/a.ts", "@a/b/c", "@a/b is used nowhere"],
     [dependencies.packages, "io/a.ts", "./b.ts", "there is no such file; relative imports end in .ts"],
-    [dependencies.entries, "cli/a.ts", "../masks/index.ts", "files import files, not a folder's index"],
+    [dependencies.entries, "kernels/gpu/a.ts", "./index.ts", "files import files, not a folder's index"],
     [
       dependencies.entries,
       "cli/a.ts",
       "../index.ts",
-      "src/index.ts is the package's entry, imported by no file",
+      "src/index.ts is an entry of the package, imported by no file",
+    ],
+    [
+      dependencies.entries,
+      "web/a.ts",
+      "../entries/masks.ts",
+      "src/entries/masks.ts is an entry of the package, imported by no file",
     ],
     [
       dependencies.backends,
@@ -235,9 +241,9 @@ test("a circle of imports is reported once, from whichever file it is entered", 
 
 test("an index that is not an entry, and an import of an entry from inside, are reported", () => {
   expectReports(dependencies.entries, [
-    ["index.ts", "./masks/index.ts", false],
-    ["cli/a.ts", "../masks/index.ts", true],
-    ["masks/a.ts", "./index.ts", true],
+    ["cli/a.ts", "../entries/masks.ts", true],
+    ["entries/masks.ts", "../index.ts", true],
+    ["entries/gpu.ts", "../kernels/gpu/index.ts", false],
     ["cli/a.ts", "../kernels/gpu/index.ts", false],
     ["kernels/gpu/a.ts", "./index.ts", true],
     ["cli/a.ts", "../index.ts", true],

@@ -98,7 +98,8 @@ test("it installs at most 12 packages, 5,000 files and 25 MB", () => {
 
 test("every entry can be imported in Node", () => {
   const source = `
-    import { flat, MaskedCrossAttention, reference, run, softmax, tensor } from "flamboyance";
+    import { flat, reference, run, softmax, tensor } from "flamboyance";
+    import { MaskedCrossAttention } from "flamboyance/nn";
     import { conventions, mediaMask } from "flamboyance/masks";
     import { gpu } from "flamboyance/gpu";
     const half = await run(reference("float32"), () => softmax(tensor("a b", [[0, 0]])));
@@ -150,7 +151,8 @@ test("its types resolve, and reject a wrong order of axes", () => {
 test("a bundled page computes without modules of Node", async () => {
   const script = await bundlePage(
     project,
-    `import { einsum, flat, MaskedCrossAttention, Linear, initialize, run, reference, tensor } from "flamboyance";
+    `import { einsum, flat, initialize, run, reference, tensor } from "flamboyance";
+    import { Linear, MaskedCrossAttention } from "flamboyance/nn";
     export const product = () => [...flat(einsum("a b, c b -> a c", tensor("a b", [[1, 2]]), tensor("c b", [[3, 4]])).data)];
     export const layer = () => initialize(new Linear("d -> e", 3, 2), 1).forward(tensor("b d", [[1, 2, 3]])).shape;`,
   );
@@ -167,7 +169,7 @@ test("a page reads images", async () => {
   const [jpeg, png] = [jpegs.images[0], pngs.images[0]];
   const script = await bundlePage(
     project,
-    `import { readImage } from "flamboyance";
+    `import { readImage } from "flamboyance/io";
     const read = async (base64) => [...(await readImage(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)))).data];
     export const images = () => Promise.all([read("${jpeg?.jpeg}"), read("${png?.png}")]);`,
   );

@@ -32,7 +32,7 @@ import { stableAdamW } from "../../src/training/optimizers/stable-adamw.ts";
 import { stepProgram } from "../../src/training/step.ts";
 import { nextTokens } from "../../src/training/targets.ts";
 import { decayGroups, trainable } from "../../src/training/trainable.ts";
-import { type Step, type TrainOptions, train } from "../../src/training/training.ts";
+import { type TrainingStep, type TrainOptions, train } from "../../src/training/training.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 import { trainingCase } from "../support/fixtures/training/case.ts";
 import {
@@ -47,8 +47,8 @@ import { refusal } from "../support/properties/refusals.ts";
 
 const workspace = temporary();
 
-async function all<M extends object>(options: TrainOptions<M>): Promise<Step[]> {
-  const steps: Step[] = [];
+async function all<M extends object>(options: TrainOptions<M>): Promise<TrainingStep[]> {
+  const steps: TrainingStep[] = [];
   for await (const step of train(options)) steps.push(step);
   return steps;
 }

@@ -1,7 +1,7 @@
 // The layer of PaLM (Chowdhery et al., arXiv 2204.02311, §2): parallel attention and feed-forward, multi-query attention,
 // rotary embeddings, SwiGLU (Shazeer, arXiv 2002.05202, equation 6), no biases.
 
-import { causal } from "../masks/grid.ts";
+import { causalMask } from "../masks/grid.ts";
 import { silu } from "../nn/activations.ts";
 import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
@@ -101,7 +101,7 @@ export class ParallelTransformerBlock {
   /** The output of the layer for whole texts, causally masked. Throws a RuleError for a text without tokens. */
   forward(x: Tensor<"b l d">): Tensor<"b l d"> {
     const { b, l } = this.#sizes(x);
-    const { shape, data } = causal(l);
+    const { shape, data } = causalMask(l);
     return this.read(x, repeat("l s -> b l s", new Bool<"l s">(shape, data), { b }), null).x; // [palm.causal]
   }
 

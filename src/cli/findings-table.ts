@@ -1,6 +1,6 @@
 // The text and the document of `conform`: where another implementation differs, and the nearest known mistake.
 import type { Comparison } from "../conformance/cases/compare.ts";
-import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
+import { type CaseVerdict, summariseCases } from "../conformance/cases/verdict.ts";
 import { figure, jsonNumber } from "../conformance/reports/report.ts";
 import type { Finding } from "../conformance/submissions/findings.ts";
 import { counted } from "../masks/sentences.ts";
@@ -88,7 +88,7 @@ export function printFindings({ verdicts, missing, found, title, actual }: Confo
     ),
     ...found.map((one) => findingText(one, paint, width)),
     failures(broken, paint),
-    summarise(verdicts).cases > 0 ? verdictLine(verdicts, paint) : paint("nothing was compared", "bad"),
+    summariseCases(verdicts).cases > 0 ? verdictLine(verdicts, paint) : paint("nothing was compared", "bad"),
     coverage(missing, verdicts, actual),
     remainder(verdicts),
   ];
@@ -98,7 +98,7 @@ export function printFindings({ verdicts, missing, found, title, actual }: Confo
 /** The cases without results; a submission of some cases is no statement about the others. */
 function coverage(missing: readonly string[], verdicts: readonly CaseVerdict[], actual: string): string {
   if (missing.length === 0) return "";
-  const { cases } = summarise(verdicts);
+  const { cases } = summariseCases(verdicts);
   const text =
     `no result for ${missing.length} of ${counted(cases, "case")}: ${some(missing, NAMED)}. ` +
     `Results are read from ${actual}/<case id>/${FILE}; name the cases that you computed to judge these alone.`;

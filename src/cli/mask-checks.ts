@@ -8,7 +8,7 @@ import {
   summariseMasks,
 } from "../conformance/cases/check-masks.ts";
 import { type NotRun, notRun } from "../conformance/cases/selection.ts";
-import { type CaseVerdict, exitCode, summarise } from "../conformance/cases/verdict.ts";
+import { type CaseVerdict, exitCode, summariseCases } from "../conformance/cases/verdict.ts";
 import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
 import { effectInWords } from "../masks/exhaustive/effect.ts";
 import type { ShortPrompt } from "../masks/exhaustive/prompts.ts";
@@ -141,5 +141,5 @@ export function printMasks({ verdicts, broken }: MaskChecks, kind: DocumentKind 
     const parts = [verdicts.length > 0 ? maskTable(verdicts, paint) : "", failures(unread, paint)];
     writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
   }
-  return exitCode(summarise(cases));
+  return exitCode(summariseCases(cases));
 }

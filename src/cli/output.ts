@@ -1,11 +1,11 @@
 // Prints verdicts as a table or as one document.
-import { type CaseVerdict, summarise } from "../conformance/cases/verdict.ts";
-import { toJson, toJunit, toMarkdown } from "../conformance/reports/report.ts";
+import { type CaseVerdict, summariseCases } from "../conformance/cases/verdict.ts";
+import { casesAsJson, casesAsJunit, casesAsMarkdown } from "../conformance/reports/report.ts";
 import { paintOn, writeJsonText, writeOut } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
 import { failures, moduleTable, remainder, verdictLine } from "./verdict-table.ts";
 
-const documents = { json: toJson, junit: toJunit, markdown: toMarkdown } as const;
+const documents = { json: casesAsJson, junit: casesAsJunit, markdown: casesAsMarkdown } as const;
 export type DocumentKind = keyof typeof documents;
 
 export const DOCUMENT_OPTIONS = {
@@ -45,5 +45,5 @@ export function print(
     remainder(verdicts),
   ];
   writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
-  if (summarise(verdicts).cases === 0) writeOut("no case was run\n");
+  if (summariseCases(verdicts).cases === 0) writeOut("no case was run\n");
 }

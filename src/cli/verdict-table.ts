@@ -4,7 +4,7 @@ import {
   type CaseVerdict,
   type NotCompared,
   share,
-  summarise,
+  summariseCases,
   worstOf,
 } from "../conformance/cases/verdict.ts";
 import { describe, figure } from "../conformance/reports/report.ts";
@@ -107,7 +107,7 @@ export const breakable = (text: string, width: number): string =>
     .replace(new RegExp(`\\S{${width}}(?=\\S)`, "gu"), "$& ");
 
 export function verdictLine(verdicts: readonly CaseVerdict[], paint: Paint): string {
-  const { cases, rows, passed, failed, errored, skipped } = summarise(verdicts);
+  const { cases, rows, passed, failed, errored, skipped } = summariseCases(verdicts);
   const text = `${passed} of ${cases} cases conform (${rows.toLocaleString("en")} rows compared), ${failed} differ, ${errored} broken`;
   const line = paint(text, passed === cases && cases > 0 ? "good" : "bad");
   if (skipped === 0) return line;

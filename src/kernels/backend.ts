@@ -1,5 +1,5 @@
 // The interface of a backend. Every op without a kernel is computed by its definition, rounded to the backend's precision.
-import type { EmptyRow, Mask, OpName, Ops } from "../tensor/ops/table.ts";
+import type { Mask, OpName, Ops, SoftmaxEmptyRow } from "../tensor/ops/table.ts";
 import type { Precision } from "../tensor/precision.ts";
 import type { Node } from "../tensor/program/program.ts";
 import type { Floats, Shape, Tensor, View } from "../tensor/tensor.ts";
@@ -8,7 +8,7 @@ import type { Floats, Shape, Tensor, View } from "../tensor/tensor.ts";
 export interface AttentionAttrs {
   /** Shape of the scores […, l, s]; 1 = may attend, null = all may. Often a view with repeated axes (stride 0). */
   readonly mayAttend: Mask | null;
-  readonly emptyRow: EmptyRow;
+  readonly emptyRow: SoftmaxEmptyRow;
   /** Shape of the scores; weights are set to zero after the softmax where it is 0. null: all are kept. */
   readonly postSoftmaxMask: Mask | null;
 }

@@ -2,8 +2,8 @@
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { countText, type TextPart, TOKEN, wholeText } from "../masks/counting/counted-text.ts";
 import { type DecodeStep, replayDecoding } from "../masks/decoding/decode.ts";
-import { type Difference, differenceOfRows } from "../masks/difference.ts";
-import { type Finding, findingsOf } from "../masks/findings.ts";
+import { differenceOfRows, type MaskDifference } from "../masks/difference.ts";
+import { findingsOf, type MaskFinding } from "../masks/findings.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
 import { attentionFindings } from "./attention-shares.ts";
 import type { MaskBatch, Note } from "./batch.ts";
@@ -23,9 +23,9 @@ export interface MaskReport extends MaskQuery {
   readonly rows: readonly (readonly MaskRow[])[];
   /** The rows under the second convention. */
   readonly others: readonly (readonly MaskRow[])[] | null;
-  readonly difference: Difference | null;
+  readonly difference: MaskDifference | null;
   readonly steps: readonly DecodeStep[] | null;
-  readonly findings: readonly Finding[];
+  readonly findings: readonly MaskFinding[];
   /** Those of the batch, and of its comparison with the convention. */
   readonly notes: readonly Note[];
 }
@@ -68,7 +68,7 @@ function recordedFindings(
   { attention, otherLayers, recorded, locations, images, tiles }: MaskBatch,
   rows: readonly (readonly MaskRow[])[],
   convention: Convention,
-): Finding[] {
+): MaskFinding[] {
   return [
     ...(attention ? [attention, ...otherLayers] : []).flatMap((layer) =>
       attentionFindings(layer, locations, images, convention, tiles),

@@ -17,7 +17,7 @@ export interface RowDifference {
 }
 
 /** The rows on which two conventions differ. */
-export interface Difference {
+export interface MaskDifference {
   /** Every row that differs, in reading order. */
   readonly rows: readonly RowDifference[];
   readonly first: RowDifference | null;
@@ -49,7 +49,7 @@ export function differenceOf(
   images: number,
   one: Convention,
   other: Convention,
-): Difference {
+): MaskDifference {
   return differenceOfRows(maskRows(locations, images, one), maskRows(locations, images, other));
 }
 
@@ -57,7 +57,7 @@ export function differenceOf(
 export function differenceOfRows(
   ones: readonly (readonly MaskRow[])[],
   others: readonly (readonly MaskRow[])[],
-): Difference {
+): MaskDifference {
   let cells = 0;
   const rows = ones.flatMap((list, prompt) =>
     list.flatMap((row, position): RowDifference[] => {
@@ -77,7 +77,7 @@ export function differenceOfRows(
 export interface DistinguishingPrompt {
   readonly kinds: readonly number[];
   readonly images: number;
-  readonly difference: Difference;
+  readonly difference: MaskDifference;
 }
 
 /**

@@ -57,7 +57,7 @@ export type EmptyBecause =
 export type EmptyRowResult = Exclude<RowOutcome, "attends"> | "zeroed-after-softmax";
 
 /** Why a position sees its images, does not see one, or sees none. `reasonClause` makes a clause of it. */
-export type Reason =
+export type RowReason =
   | {
       readonly kind: "seen";
       readonly position: number;
@@ -81,19 +81,19 @@ export type Reason =
       readonly kind: "cached";
       readonly position: number;
       readonly how: StepOrigin;
-      readonly reason: Reason;
+      readonly reason: RowReason;
     };
 
 /**
  * The reason for a row, or for one image in a row that attends to others. `text` is the row's prompt: the kinds of its tokens,
  * or a counted text, which a caller with many rows counts once. [mask.reason]
  */
-export function explain(row: MaskRow, text: TextLike, convention: Convention, image?: number): Reason {
+export function explainRow(row: MaskRow, text: TextLike, convention: Convention, image?: number): RowReason {
   const { position, origin } = row;
   if (origin) {
     const { how, part } = origin;
     const own = new MaskRow({ ...rowFields(row), position: origin.position });
-    const reason = explain(own, part, convention, how ? undefined : image);
+    const reason = explainRow(own, part, convention, how ? undefined : image);
     return how ? { kind: "cached", position, how, reason } : reason;
   }
   const part = partOf(text);
@@ -113,7 +113,7 @@ function emptyReason(
   outcome: Exclude<RowOutcome, "attends">,
   part: TextPart,
   convention: Convention,
-): Reason {
+): RowReason {
   const { position } = row;
   const zeroedAfter = outcome === "zeroed" && convention.emptyRow !== "zero" && row.imageCount > 0;
   const result = zeroedAfter ? "zeroed-after-softmax" : outcome;

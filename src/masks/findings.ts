@@ -4,10 +4,10 @@ import type { Convention } from "./conventions/schema.ts";
 import type { ImageRanges } from "./counting/image-ranges.ts";
 import { type CountFinding, checkCounts } from "./counts.ts";
 import type { DecodeStep, Refusal } from "./decoding/decode.ts";
-import { explain, type Reason } from "./explain.ts";
+import { explainRow, type RowReason } from "./explain.ts";
 import { kindsOf, type Matrix } from "./grid.ts";
 import { verdictsOf } from "./invariants.ts";
-import { leaks, type RowOutcome } from "./outcome.ts";
+import { isLeak, type RowOutcome } from "./outcome.ts";
 import { addRun, type MaskRow, maskRows } from "./rows.ts";
 
 /** Neighbouring rows into which all images leak, or that become NaN. */
@@ -100,7 +100,7 @@ export type StepFinding =
       readonly steps: number;
       readonly prompt: number;
       readonly position: number;
-      readonly reason: Reason;
+      readonly reason: RowReason;
     };
 
 export interface PrefixFinding {
@@ -109,7 +109,7 @@ export interface PrefixFinding {
 }
 
 /** A problem of a mask or a prompt, as data. `findingSentence` makes a sentence of it. */
-export type Finding =
+export type MaskFinding =
   | CountFinding
   | LeakFinding
   | AttentionFinding
@@ -127,7 +127,7 @@ export interface FindingPlace {
 }
 
 /** The place that a finding is about, or null. */
-export function placeOf(finding: Finding): FindingPlace | null {
+export function placeOf(finding: MaskFinding): FindingPlace | null {
   const { prompt, position, image } = { position: null, image: 0, prompt: 0, ...finding };
   if (finding.kind === "leak" || finding.kind === "recorded-mask-mismatch" || finding.kind === "other-sample")
     return { prompt, position: finding.from, image: 0 };
@@ -135,8 +135,8 @@ export function placeOf(finding: Finding): FindingPlace | null {
 }
 
 /** alarm: a row sees images that it should not see, or misses images that it should see; note: nothing leaks. */
-export function toneOf({ kind }: Finding): "alarm" | "note" {
-  const notes: readonly Finding["kind"][] = ["unreachable-image", "no-image-token", "not-prefix-stable"];
+export function toneOf({ kind }: MaskFinding): "alarm" | "note" {
+  const notes: readonly MaskFinding["kind"][] = ["unreachable-image", "no-image-token", "not-prefix-stable"];
   return notes.includes(kind) ? "note" : "alarm";
 }
 
@@ -156,7 +156,7 @@ export function findingsOf(
     /** The rows of the convention's mask, if they are known. */
     readonly rows?: readonly (readonly MaskRow[])[];
   } = {},
-): Finding[] {
+): MaskFinding[] {
   return [
     ...checkCounts(locations, images, real).flatMap(({ findings }) => findings),
     ...rows.flatMap((list, prompt) => leakFindings(list, prompt, convention)),
@@ -169,7 +169,7 @@ export function findingsOf(
 function leakFindings(rows: readonly MaskRow[], prompt: number, { name }: Convention): LeakFinding[] {
   const findings: LeakFinding[] = [];
   for (const { position, outcome } of rows)
-    if (leaks(outcome) || outcome === "nan") {
+    if (isLeak(outcome) || outcome === "nan") {
       const finding = {
         kind: "leak",
         convention: name,
@@ -197,7 +197,7 @@ function stepFindings(
   if (!first?.differs) return [];
   const { prompt, position } = first.differs;
   const row = first.rows[prompt]?.[position - first.from] as MaskRow;
-  const reason = explain(row, prompts[prompt] ?? [], convention);
+  const reason = explainRow(row, prompts[prompt] ?? [], convention);
   return [{ kind: "steps-differ", convention: name, steps: differing.length, prompt, position, reason }];
 }
 

@@ -57,7 +57,7 @@ export function kindsOf(locations: Matrix): number[][] {
     const l = kinds.findIndex((kind) => kind < TOKEN.text || kind > TOKEN.more);
     if (l >= 0)
       throw new RangeError(
-        `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), but prompt ${b}, position ${l} has ${kinds[l]}; locate() makes them from ids.`,
+        `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), but prompt ${b}, position ${l} has ${kinds[l]}; mediaLocations() makes them from ids.`,
       ); // [mask.input]
   });
   return prompts;
@@ -67,7 +67,7 @@ export function kindsOf(locations: Matrix): number[][] {
  * 1 at every media token, and 2 at every end token if its id is given. b l -> b l Throws a RangeError for ids that are no whole
  * numbers or have other axes than b l.
  */
-export function locate(ids: Matrix, mediaTokenId: number, endTokenId?: number): Grid {
+export function mediaLocations(ids: Matrix, mediaTokenId: number, endTokenId?: number): Grid {
   // #region locate
   const isImage = promptsOf(ids).flatMap((prompt) => prompt.map((id) => id === mediaTokenId)); // [mask.location]
   // #endregion
@@ -81,7 +81,7 @@ export function locate(ids: Matrix, mediaTokenId: number, endTokenId?: number): 
 }
 
 /** The causal mask of a language model: position l may attend to the positions s ≤ l. -> l s */
-export function causal(n: number): Grid {
+export function causalMask(n: number): Grid {
   const data = new Uint8Array(n * n);
   for (let l = 0; l < n; l++) data.fill(1, l * n, l * n + l + 1); // [mask.causal]
   return { shape: [n, n], data };

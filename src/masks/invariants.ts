@@ -5,22 +5,22 @@ import { TOKEN } from "./counting/counted-text.ts";
 import { containsRange } from "./counting/image-ranges.ts";
 import { type Refusal, replayDecoding } from "./decoding/decode.ts";
 import { kindStrings } from "./exhaustive/prompts.ts";
-import { explain, type Reason } from "./explain.ts";
-import { addsNothing, leaks } from "./outcome.ts";
+import { explainRow, type RowReason } from "./explain.ts";
+import { addsNothing, isLeak } from "./outcome.ts";
 import { type MaskRow, promptRows, sameRow } from "./rows.ts";
 
 /** The violation of an invariant at one position. */
 export interface Breach {
   readonly position: number;
   /** The row that breaks it; null where the source refuses the step. */
-  readonly reason: Reason | null;
+  readonly reason: RowReason | null;
   readonly refused?: Refusal;
   /** The change of the prompt that changes the row: text after it, or this number of padding tokens before it. */
   readonly change?: { readonly kind: "more-text" } | { readonly kind: "padding"; readonly left: number };
 }
 
 /** A prompt and a position at which a convention violates an invariant. */
-export interface Violation extends Breach {
+export interface InvariantViolation extends Breach {
   readonly invariant: InvariantName;
   readonly kinds: readonly number[];
   readonly images: number;
@@ -34,11 +34,11 @@ const noRow =
   (breaks: (row: MaskRow) => boolean): Check =>
   (kinds, images, convention) => {
     const row = promptRows(kinds, images, convention).find(breaks);
-    return row ? { position: row.position, reason: explain(row, kinds, convention) } : null;
+    return row ? { position: row.position, reason: explainRow(row, kinds, convention) } : null;
   };
 
 const checks = {
-  "no-leak": noRow(({ outcome }) => leaks(outcome) || outcome === "nan"), // [mask.no-leak]
+  "no-leak": noRow(({ outcome }) => isLeak(outcome) || outcome === "nan"), // [mask.no-leak]
   "zero-without-image": noRow(({ number, outcome }) => number === 0 && !addsNothing(outcome)), // [mask.zero-without-image]
   "prefix-stable": (kinds, images, convention) => {
     const rows = promptRows(kinds, images, convention);
@@ -46,7 +46,7 @@ const checks = {
       const prefix = kinds.slice(0, length);
       const changed = promptRows(prefix, images, convention).find((row, l) => !sameRow(row, rows[l])); // [mask.prefix-stable]
       if (!changed) continue;
-      const reason = explain(changed, prefix, convention);
+      const reason = explainRow(changed, prefix, convention);
       return { position: changed.position, reason, change: { kind: "more-text" } };
     }
     return null;
@@ -60,7 +60,7 @@ const checks = {
         if (step?.refused) return { position: step.from, reason: null, refused: step.refused };
         const position = step?.differs?.position ?? 0;
         const row = step?.rows[0]?.[position - step.from];
-        if (row) return { position, reason: explain(row, kinds, convention) };
+        if (row) return { position, reason: explainRow(row, kinds, convention) };
       }
     }
     return null;
@@ -73,7 +73,7 @@ const checks = {
       const padded = promptRows([...pad(left), ...kinds, ...pad(2 - left)], images, convention);
       const changed = rows.find((row, l) => !sameRow(row, padded[l + left])); // [mask.padding-side]
       if (!changed) continue;
-      const reason = explain(changed, kinds, convention);
+      const reason = explainRow(changed, kinds, convention);
       return { position: changed.position, reason, change: { kind: "padding", left } };
     }
     return null;
@@ -96,7 +96,11 @@ export const invariants: Readonly<Record<InvariantName, string>> = {
 };
 
 /** The invariants that one prompt breaks. */
-export function violationsOf(kinds: readonly number[], images: number, convention: Convention): Violation[] {
+export function violationsOf(
+  kinds: readonly number[],
+  images: number,
+  convention: Convention,
+): InvariantViolation[] {
   return NAMES.flatMap((invariant) => {
     const breach = checks[invariant](kinds, images, convention);
     return breach ? [{ invariant, kinds, images, ...breach }] : [];
@@ -110,10 +114,10 @@ export function violationsOf(kinds: readonly number[], images: number, conventio
 export function verdictsOf(
   convention: Convention,
   { longest = 5, images = 3 }: { readonly longest?: number; readonly images?: number } = {},
-): Record<InvariantName, Violation | null> {
+): Record<InvariantName, InvariantViolation | null> {
   const letters = convention.endTokens === "cut" ? 3 : 2;
   const lengths = Array.from({ length: longest }, (_, i) => i + 1);
-  const verdictOf = (invariant: InvariantName): Violation | null => {
+  const verdictOf = (invariant: InvariantName): InvariantViolation | null => {
     for (const kinds of lengths.flatMap((length) => kindStrings(length, letters))) {
       for (let n = 1; n <= images; n++) {
         const breach = checks[invariant](kinds, n, convention);
@@ -123,5 +127,5 @@ export function verdictsOf(
     return null;
   };
   const verdicts = NAMES.map((name) => [name, verdictOf(name)] as const);
-  return Object.fromEntries(verdicts) as Record<InvariantName, Violation | null>;
+  return Object.fromEntries(verdicts) as Record<InvariantName, InvariantViolation | null>;
 }

@@ -9,13 +9,13 @@ import { allowedAt, type Counting, numberAt, numbersOf } from "./numbering.ts";
 import { feedForwardRuns, isZeroed } from "./outcome.ts";
 
 /** Numbers with a shape, in row-major order. */
-export interface Counts {
+export interface TextTimes {
   readonly shape: readonly number[];
   readonly data: Int32Array;
 }
 
 /** The number of every position: the images at or before it, or as the convention counts them. b l -> b l */
-export function textTime(locations: Matrix, how: Numbering | Counting = "inclusive"): Counts {
+export function textTime(locations: Matrix, how: Numbering | Counting = "inclusive"): TextTimes {
   const counting = typeof how === "string" ? ({ numbering: how, endTokens: "ignored" } as const) : how;
   checkCounting(counting);
   const times = kindsOf(locations).flatMap((kinds) => numbersOf(kinds, counting)); // [mask.batch]

@@ -23,7 +23,7 @@ export const OUTCOME_LABELS = {
 } as const satisfies Record<RowOutcome, string>;
 
 /** Whether image content reaches a row although the mask allows none. */
-export const leaks = (outcome: RowOutcome): outcome is "uniform-leak" | "unmasked-leak" =>
+export const isLeak = (outcome: RowOutcome): outcome is "uniform-leak" | "unmasked-leak" =>
   outcome === "uniform-leak" || outcome === "unmasked-leak";
 
 /** Whether the layer's attention adds nothing to the row. */
@@ -70,6 +70,6 @@ export function rowOutcome(
 
 /** The images (from 1) that change the row when they are changed. */
 export function reachingImages(allowed: ImageRanges, outcome: RowOutcome, images: number): ImageRanges {
-  if (leaks(outcome)) return rangeOf(1, images, images); // [mask.uniform-leak] [mask.unmasked-leak]
+  if (isLeak(outcome)) return rangeOf(1, images, images); // [mask.uniform-leak] [mask.unmasked-leak]
   return outcome === "attends" ? allowed : NO_IMAGES;
 }

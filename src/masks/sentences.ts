@@ -8,20 +8,20 @@ import type { RowDifference } from "./difference.ts";
 import {
   type EmptyBecause,
   type EmptyRowResult,
-  explain,
-  type Reason,
+  explainRow,
+  type RowReason,
   type SeenBecause,
   type UnseenBecause,
 } from "./explain.ts";
 import type {
   AttentionFinding,
-  Finding,
   LeakFinding,
+  MaskFinding,
   RecordedMaskFinding,
   SampleFinding,
   TileFinding,
 } from "./findings.ts";
-import type { Violation } from "./invariants.ts";
+import type { InvariantViolation } from "./invariants.ts";
 import { OUTCOME_LABELS } from "./outcome.ts";
 import type { MaskRow, StepOrigin } from "./rows.ts";
 
@@ -46,7 +46,7 @@ export const asSentence = (clause: string): string =>
   `${clause.slice(0, 1).toUpperCase()}${clause.slice(1)}.`;
 
 /** A reason as a clause: no capital, no full stop. */
-export function reasonClause(reason: Reason): string {
+export function reasonClause(reason: RowReason): string {
   const subject = `position ${reason.position}`;
   switch (reason.kind) {
     case "seen":
@@ -145,7 +145,7 @@ function emptyClause(subject: string, because: EmptyBecause, result: EmptyRowRes
 }
 
 /** `reason` is that of the row that the step uses; its positions are those of the text or pass that the row belongs to. */
-function cachedClause(subject: string, how: StepOrigin, reason: Reason): string {
+function cachedClause(subject: string, how: StepOrigin, reason: RowReason): string {
   switch (how.kind) {
     case "prompt-row":
       return `${subject} uses the row of the prompt's position ${how.position}: ${reasonClause(reason)}`;
@@ -162,7 +162,7 @@ function cachedClause(subject: string, how: StepOrigin, reason: Reason): string 
 
 /** The reason for a row, as a clause. */
 export const rowReason = (row: MaskRow, text: TextLike, convention: Convention, image?: number): string =>
-  reasonClause(explain(row, text, convention, image));
+  reasonClause(explainRow(row, text, convention, image));
 
 const rowImages = (outcome: string, images: readonly number[]): string =>
   outcome === "uniform-leak"
@@ -235,7 +235,7 @@ export const refusalClause = ({ tokens, prompt }: Refusal): string =>
   `${tokens} tokens in one pass, but the prompt has ${prompt}`;
 
 /** A finding as a sentence. */
-export function findingSentence(finding: Finding): string {
+export function findingSentence(finding: MaskFinding): string {
   switch (finding.kind) {
     case "missing-image":
       return `Prompt ${finding.prompt}: the image token at position ${finding.position} refers to image ${finding.image}, but ${onlyGiven(finding.images)}.`;
@@ -267,7 +267,7 @@ export function findingSentence(finding: Finding): string {
 }
 
 /** A violation as a sentence: the reason of the row that breaks the invariant. */
-export function violationSentence({ reason, refused, change }: Violation): string {
+export function violationSentence({ reason, refused, change }: InvariantViolation): string {
   if (refused) return `${refusalClause(refused)}.`;
   const clause = reason ? reasonClause(reason) : "";
   if (!change) return `${clause}.`;

@@ -4,7 +4,7 @@ import type { Visibility } from "../masks/media-mask.ts";
 import { type Check, checkValue, oneOf, passing } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { concat, rearrange, slice } from "../tensor/ops/arrange.ts";
-import type { EmptyRow } from "../tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../tensor/ops/table.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 
@@ -45,7 +45,7 @@ export interface Decoding {
   /** The images that the pass's tokens may attend to. */
   readonly visibility: Visibility | null;
   /** The attention of a token that may attend to no token, such as padding in front of a text, which nothing reads. Default "zero". */
-  readonly emptyRow?: EmptyRow | undefined;
+  readonly emptyRow?: SoftmaxEmptyRow | undefined;
 }
 
 /** A layer's results: the hidden states, and its cache with the pass's tokens added. */
@@ -124,7 +124,7 @@ export function readOn(before: ReadText | null, ids: Int<"b l">): ReadText {
 }
 
 /** The result of a decoding step: logits of the token that follows each row, and the cache for the next step. */
-export interface Step {
+export interface DecodingStep {
   readonly logits: Tensor<"b n">;
   readonly cache: Cache;
 }
@@ -219,7 +219,7 @@ export interface Writer {
     mask: Bool<"b s">,
     cache: Cache | null,
     context: Readonly<Record<string, Tensor>>,
-  ): Step;
+  ): DecodingStep;
 }
 
 /** The check of an argument that takes a writer. */
@@ -277,7 +277,12 @@ export function checkStep(
  * One step of a language model: the logits of the token after the pass, and the cache with the pass added. Throws a RuleError if the cache
  * is not one of this model and this batch, or the mask does not cover the cached tokens and those of the pass.
  */
-export function nextStep(model: LanguageModel, ids: Int<"b l">, at: Decoding, cache: Cache | null): Step {
+export function nextStep(
+  model: LanguageModel,
+  ids: Int<"b l">,
+  at: Decoding,
+  cache: Cache | null,
+): DecodingStep {
   checkStep(model, ids, at, cache);
   const { x, layers } = readTokens(model, ids, at, cache?.layers ?? null);
   return { logits: nextLogits(model, x), cache: { layers, ...readOn(cache, ids) } };

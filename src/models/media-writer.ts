@@ -1,8 +1,8 @@
 // Language models whose layers read images: what their layers are given in a pass, and the models as writers.
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { passVisibility } from "../masks/decoding/passes.ts";
-import { type Grid, locate } from "../masks/grid.ts";
-import type { EmptyRow } from "../tensor/ops/table.ts";
+import { type Grid, mediaLocations } from "../masks/grid.ts";
+import type { SoftmaxEmptyRow } from "../tensor/ops/table.ts";
 import type { Bool, Tensor } from "../tensor/tensor.ts";
 import {
   type Decoding,
@@ -21,7 +21,7 @@ export interface MediaText {
   readonly convention: Convention;
   readonly count?: PositionCount;
   /** See `Decoding`. */
-  readonly emptyRow?: EmptyRow | undefined;
+  readonly emptyRow?: SoftmaxEmptyRow | undefined;
 }
 
 /**
@@ -33,7 +33,7 @@ export function decodingWithMedia(
   mask: Bool<"b s">,
   media: Tensor<"b m r e"> | null,
   { mediaTokenId, convention, count, emptyRow }: MediaText,
-  locations: Grid = locate(moved?.fed ?? text, mediaTokenId),
+  locations: Grid = mediaLocations(moved?.fed ?? text, mediaTokenId),
 ): Decoding {
   const visibility =
     media && passVisibility(locations, passes, media.shape[1] ?? 0, convention, moved?.parents); // [decode.visibility] [mask.step-beams]
@@ -45,7 +45,7 @@ export function decodingWithMedia(
  * continue the same prompt, so that their padding stands in the same places.
  */
 function realImages({ text, moved }: ReadText, mask: Bool<"b s">, mediaTokenId: number): Grid {
-  const { shape, data } = locate(moved?.fed ?? text, mediaTokenId);
+  const { shape, data } = mediaLocations(moved?.fed ?? text, mediaTokenId);
   const real = mask.flat();
   return { shape, data: data.map((image, i) => (real[i] ? image : 0)) }; // [generate.padding]
 }

@@ -3,7 +3,7 @@
 
 import { ShapeError } from "../tensor/errors.ts";
 import { type Generator, generator } from "../tensor/random.ts";
-import { isSource, narrowed, type Source } from "../tensor/source.ts";
+import { isSource, narrowed, type TensorSource } from "../tensor/source.ts";
 import { type Floats, readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
 
 /** Places of row-major values, the second one excluded. */
@@ -54,7 +54,7 @@ function draw(initial: Initial, out: Floats, { uniform, normal }: Generator, sta
 const SKIPPED = 2 ** 16;
 
 /** Draws float32 values, in 16 bits rounded once more. A range after the one read last continues with the same generator. */
-function drawn(initial: Initial, from: () => Generator, dtype: ParameterDtype): Source {
+function drawn(initial: Initial, from: () => Generator, dtype: ParameterDtype): TensorSource {
   let generator: Generator | null = null;
   let at = 0;
   const next = (n: number): Float32Array<ArrayBuffer> => {

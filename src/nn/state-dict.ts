@@ -67,7 +67,7 @@ export function initialize<M extends object>(
 /**
  * Loads weights by name, from a Map or a file. Without rules all names and shapes must fit. Rules leave weights out (`ignore`),
  * give them other names (`rename`), and allow parameters that the weights lack (`optional`). Returns what was loaded, left out,
- * renamed and not given; `describeReport` makes lines of it. Throws a StateDictError with the same report, and loads nothing,
+ * renamed and not given; `describeStateDictReport` makes lines of it. Throws a StateDictError with the same report, and loads nothing,
  * where anything is left over. A tied parameter may be given under one of its paths or under all. Throws a LoadError for weights
  * that are neither a Map nor a file, and for two different copies of a tied parameter.
  */

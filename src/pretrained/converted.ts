@@ -2,7 +2,7 @@
 import { stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError } from "../tensor/errors.ts";
 import type { Precision } from "../tensor/precision.ts";
-import { type Elements, narrowed, type Source, widened } from "../tensor/source.ts";
+import { type Elements, narrowed, type TensorSource, widened } from "../tensor/source.ts";
 import { sourceOf } from "../tensor/tensor.ts";
 
 /** Numbers rounded once to another dtype. */
@@ -25,7 +25,7 @@ function checkRange(
       );
 }
 
-function converted(name: string, source: Source, dtype: Precision): Source {
+function converted(name: string, source: TensorSource, dtype: Precision): TensorSource {
   return {
     ...source,
     dtype,

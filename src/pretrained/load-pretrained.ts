@@ -8,7 +8,7 @@ import type { LoadRules, UsualRules } from "../nn/loading/rules.ts";
 import { abortSignal, type Check, checked, flag, oneOf, optional, passing, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { PRECISIONS } from "../tensor/precision.ts";
-import { isSource, type Source } from "../tensor/source.ts";
+import { isSource, type TensorSource } from "../tensor/source.ts";
 import { sizeOf, type Tensor } from "../tensor/tensor.ts";
 import { convertWeights } from "./converted.ts";
 import { type MemoryPlan, type PlanOptions, planOf } from "./memory-plan.ts";
@@ -134,7 +134,11 @@ async function readNow(model: LanguageModel, signal: AbortSignal | undefined): P
   }
 }
 
-async function inMemory({ shape }: Tensor, source: Source, signal: AbortSignal | undefined): Promise<Source> {
+async function inMemory(
+  { shape }: Tensor,
+  source: TensorSource,
+  signal: AbortSignal | undefined,
+): Promise<TensorSource> {
   const size = sizeOf(shape);
   const { dtype } = source;
   const all =

@@ -30,7 +30,7 @@ function verdict({ simd }: MemoryPlan): string {
 }
 
 /** The plan as lines: a heading, then one line for each part of the memory. */
-export function describePlan(plan: MemoryPlan): string[] {
+export function describeMemoryPlan(plan: MemoryPlan): string[] {
   const { cache, intermediates, texts } = plan;
   const each = texts === 1 ? "" : ` of each of ${texts} texts`;
   const rows = [

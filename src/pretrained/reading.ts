@@ -1,7 +1,7 @@
 // The weights of a folder, with a report of progress as they are read.
 import type { Pretrained } from "../io/huggingface/pretrained.ts";
 import type { Weight } from "../nn/loading/report.ts";
-import { isSource, type Source } from "../tensor/source.ts";
+import { isSource, type TensorSource } from "../tensor/source.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { storedBytes } from "./memory-plan.ts";
 
@@ -55,7 +55,7 @@ export class CountedWeights {
     this.#total = plus(this.#total, bytes);
     this.#totals.set(file, plus(this.#totals.get(file) ?? NONE, bytes));
     const { stored } = weight;
-    const read: Source["read"] = (from, to) => {
+    const read: TensorSource["read"] = (from, to) => {
       const elements = stored.read(from, to);
       this.#count(name, file, bytes);
       return elements;

@@ -5,7 +5,7 @@ import { type Precision, toBfloat16, toFloat16 } from "./precision.ts";
 export type Elements = Float64Array | Float32Array | Uint16Array;
 
 /** The values of a tensor in row-major order. Reading a range again gives the same numbers. */
-export interface Source {
+export interface TensorSource {
   readonly dtype: Precision;
   /** Whether reading a range takes the time of reading everything before it too, as for a generator of random numbers. */
   readonly sequential?: boolean;
@@ -13,7 +13,7 @@ export interface Source {
   read(from: number, to: number): Elements;
 }
 
-export const isSource = (values: object | undefined): values is Source =>
+export const isSource = (values: object | undefined): values is TensorSource =>
   values !== undefined && "read" in values;
 
 /** The numbers as float64 or float32, exactly. 16-bit floats become float32. */

@@ -2,7 +2,7 @@
 import ndarray, { type NdArray } from "ndarray";
 import { Bug, RuleError, ShapeError } from "./errors.ts";
 import type { Precision } from "./precision.ts";
-import { isSource, type Source, widened } from "./source.ts";
+import { isSource, type TensorSource, widened } from "./source.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a bare Tensor matches every pattern
 export type Any = any;
@@ -100,14 +100,14 @@ function checkFits(
 export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape); // [ops.float64]
 
 /** The values of a tensor: an array, a function that returns one and is called once, or a source that is read again for each use. */
-export type Values = View | (() => View) | Source;
+export type Values = View | (() => View) | TensorSource;
 
 /** All values of a source, as float64 or float32. */
-export const readAll = (source: Source, shape: Shape): View =>
+export const readAll = (source: TensorSource, shape: Shape): View =>
   view(widened(source.read(0, sizeOf(shape)), source.dtype), shape);
 
 /** Values as a source. An array's numbers are not copied if they are contiguous; a function is called. */
-export function sourceOf(values: Values): Source {
+export function sourceOf(values: Values): TensorSource {
   if (isSource(values)) return values;
   const numbers = flat(typeof values === "function" ? values() : values);
   const dtype = numbers instanceof Float32Array ? "float32" : "float64";
@@ -156,7 +156,7 @@ export class Tensor<A extends string = Any> {
     return this.#values;
   }
 
-  #readFrom(source: Source): View {
+  #readFrom(source: TensorSource): View {
     const known = this.#read?.deref();
     if (known !== undefined) return known;
     const values = readAll(source, this.shape);

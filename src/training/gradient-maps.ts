@@ -33,7 +33,7 @@ function scaled(gradients: Named, factor: number): Map<string, Tensor> {
  * Scales all gradients by one factor so that their global norm is at most `largest`, and returns the norm before. As
  * torch.nn.utils.clip_grad_norm_ does, it adds 1e-6 to the norm that it divides by.
  */
-export function clip(gradients: Named, largest: number): { norm: number; gradients: Named } {
+export function clipGradients(gradients: Named, largest: number): { norm: number; gradients: Named } {
   checkValue("clip", "largest", largest, normLimit);
   const norm = globalNorm(gradients);
   const factor = largest / (norm + 1e-6); // [clip.torch]
@@ -41,7 +41,7 @@ export function clip(gradients: Named, largest: number): { norm: number; gradien
 }
 
 /** sum + weight · gradients, for the parts of a batch or for several datasets. */
-export function accumulate(sum: Named | null, gradients: Named, weight: number): Named {
+export function accumulateGradients(sum: Named | null, gradients: Named, weight: number): Named {
   checkValue("accumulate", "weight", weight, weightCheck);
   const weighted = weight === 1 ? gradients : scaled(gradients, weight);
   if (!sum) return weighted;

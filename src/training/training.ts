@@ -14,7 +14,7 @@ import {
 import { stateDict } from "../nn/state-dict.ts";
 import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { accumulate, clip, globalNorm, normLimit } from "./gradient-maps.ts";
+import { accumulateGradients, clipGradients, globalNorm, normLimit } from "./gradient-maps.ts";
 import type { Named, Optimizer } from "./optimizers/optimizer.ts";
 import { factorAt, type Schedule } from "./schedules.ts";
 import { lossAndGradients } from "./step.ts";
@@ -42,7 +42,7 @@ export interface TrainOptions<M extends object> {
 }
 
 /** The report of one step. */
-export interface Step {
+export interface TrainingStep {
   /** The number of steps taken, this one included. */
   readonly step: number;
   readonly loss: number;
@@ -101,7 +101,7 @@ async function lossOfParts<M extends object>(options: TrainOptions<M>, step: num
       signal,
     });
     total += weight * one.loss;
-    sum = accumulate(sum, one.gradients, weight); // [train.parts]
+    sum = accumulateGradients(sum, one.gradients, weight); // [train.parts]
   }
   return { loss: total, gradients: sum ?? new Map<string, Tensor>() };
 }
@@ -110,11 +110,11 @@ async function lossOfParts<M extends object>(options: TrainOptions<M>, step: num
  * Trains the parameters in `optimizer.names` and yields after each step. [train.loop] Throws a RuleError at once if an option is
  * none of these.
  */
-export function train<M extends object>(options: TrainOptions<M>): AsyncGenerator<Step> {
+export function train<M extends object>(options: TrainOptions<M>): AsyncGenerator<TrainingStep> {
   return steps(checked("train", options, checks));
 }
 
-async function* steps<M extends object>(options: TrainOptions<M>): AsyncGenerator<Step> {
+async function* steps<M extends object>(options: TrainOptions<M>): AsyncGenerator<TrainingStep> {
   const { model, optimizer, steps: end, from = 0, schedule = () => 1, clipAt, signal } = options;
   const parameters = stateDict(model);
   try {
@@ -122,7 +122,7 @@ async function* steps<M extends object>(options: TrainOptions<M>): AsyncGenerato
       signal?.throwIfAborted();
       const { loss, gradients } = await lossOfParts(options, step);
       const clipped =
-        clipAt === undefined ? { norm: globalNorm(gradients), gradients } : clip(gradients, clipAt);
+        clipAt === undefined ? { norm: globalNorm(gradients), gradients } : clipGradients(gradients, clipAt);
       const factor = factorAt(schedule, step);
       optimizer.step(parameters, clipped.gradients, factor);
       yield { step: step + 1, loss, norm: clipped.norm, factor }; // [train.loop]

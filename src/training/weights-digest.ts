@@ -1,6 +1,6 @@
 // A digest of weights, to recognise the frozen models that a run was made with.
 import { stateDict, ties } from "../nn/state-dict.ts";
-import { type Source, widened } from "../tensor/source.ts";
+import { type TensorSource, widened } from "../tensor/source.ts";
 import { sizeOf, sourceOf } from "../tensor/tensor.ts";
 
 /** Values that are read at a time. */
@@ -33,7 +33,7 @@ class Digest {
 }
 
 /** The bits of a source's values as float64 words, so that a weight has one digest in every dtype that represents it. */
-function addValues(digest: Digest, source: Source, size: number): void {
+function addValues(digest: Digest, source: TensorSource, size: number): void {
   const piece = source.sequential ? size : PIECE;
   for (let from = 0; from < size; from += piece) {
     const numbers = widened(source.read(from, Math.min(size, from + piece)), source.dtype);

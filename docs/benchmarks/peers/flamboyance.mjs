@@ -1,8 +1,9 @@
 // flamboyance: as a single product, which copies both operands in and the result out, and as a model runs it.
 import { PretrainedDecoder } from "../../../dist/bench/decoders/pretrained.js";
-import { einsum, matmul, Parameter, reference, run, Tensor, view } from "../../../dist/index.js";
-import { gpu } from "../../../dist/kernels/gpu/index.js";
-import { simd } from "../../../dist/kernels/simd/index.js";
+import { gpu } from "../../../dist/entries/gpu.js";
+import { Parameter } from "../../../dist/entries/nn.js";
+import { simd } from "../../../dist/entries/simd.js";
+import { einsum, matmul, reference, run, Tensor, view } from "../../../dist/index.js";
 
 const open = {
   reference: async () => reference("float32"),

@@ -5,21 +5,19 @@
 // inputs are copied in and the results out.
 import { createInterface } from "node:readline";
 import { reconstruct } from "../../../dist/demos/perceiver/tasks.js";
+import { loadPerceiver, loadSafetensors, saveSafetensors } from "../../../dist/entries/io.js";
+import { simd } from "../../../dist/entries/simd.js";
 import {
   flat,
   generator,
   initialize,
-  loadPerceiver,
-  loadSafetensors,
   rearrange,
   record,
   replay,
-  saveSafetensors,
   slice,
   stateDict,
   view,
 } from "../../../dist/index.js";
-import { simd } from "../../../dist/kernels/simd/index.js";
 import { CHUNKS, TASKS } from "./tasks.mjs";
 
 const [name, weights, draw] = process.argv.slice(2);

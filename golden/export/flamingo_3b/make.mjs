@@ -4,15 +4,10 @@ import { join } from "node:path";
 
 import { drawn, pool } from "../full_size/weights.mjs";
 
-const {
-  MosaicMptForCausalLM,
-  OpenClipVisionTransformer,
-  OpenFlamingo,
-  saveFlamingoCheckpoint,
-  saveSafetensors,
-  stateDict,
-  tensor,
-} = await import("../../../dist/index.js");
+const { MosaicMptForCausalLM, OpenClipVisionTransformer, OpenFlamingo, stateDict, tensor } = await import(
+  "../../../dist/index.js"
+);
+const { saveFlamingoCheckpoint, saveSafetensors } = await import("../../../dist/entries/io.js");
 
 /** config.json of the language model, in the names of llm-foundry: that of mosaicml/mpt-1b-redpajama-200b with the tokens of OpenFlamingo. */
 const LANGUAGE = {

@@ -4,7 +4,7 @@ import { NAMES, SIZES } from "./make.mjs";
 
 const { loadClip, loadFlamingoCheckpoint, loadPretrained, loadSafetensors, OpenFlamingo, stream } =
   await import("../../../dist/index.js");
-const { simd } = await import("../../../dist/kernels/simd/index.js");
+const { simd } = await import("../../../dist/entries/simd.js");
 
 const [folder, tokens] = process.argv.slice(2);
 const seconds = (from) => (performance.now() - from) / 1000;

@@ -3,9 +3,10 @@ import { existsSync, mkdirSync, renameSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { drawn, pool } from "../full_size/weights.mjs";
 
-const { CLIPVisionTransformer, Kosmos, MagnetoDecoder, saveSafetensors, stateDict, tensor } = await import(
+const { CLIPVisionTransformer, Kosmos, MagnetoDecoder, stateDict, tensor } = await import(
   "../../../dist/index.js"
 );
+const { saveSafetensors } = await import("../../../dist/entries/io.js");
 const { widened } = await import("../../../dist/tensor/source.js");
 const { sourceOf } = await import("../../../dist/tensor/tensor.js");
 const { KOSMOS_SIZES } = await import("../../../dist/models/kosmos/sizes.js");

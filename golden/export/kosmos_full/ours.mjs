@@ -3,8 +3,10 @@
 import { join } from "node:path";
 import { build, IDS, NAMES } from "./make.mjs";
 
-const { flat, Int, loadSafetensors, loadStateDict, run, stream } = await import("../../../dist/index.js");
-const { simd } = await import("../../../dist/kernels/simd/index.js");
+const { flat, Int, loadStateDict, run } = await import("../../../dist/index.js");
+const { loadSafetensors } = await import("../../../dist/entries/io.js");
+const { stream } = await import("../../../dist/entries/generation.js");
+const { simd } = await import("../../../dist/entries/simd.js");
 
 const [folder, precision, times] = process.argv.slice(2);
 const TOKENS = 10;

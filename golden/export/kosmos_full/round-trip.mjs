@@ -7,15 +7,10 @@ import { run } from "../full_size/processes.mjs";
 import { ROOT } from "../sources.mjs";
 import { build, fill, write } from "./make.mjs";
 
-const {
-  CLIPVisionTransformer,
-  Kosmos,
-  loadSafetensors,
-  loadStateDict,
-  loadTorch,
-  MagnetoDecoder,
-  stateDict,
-} = await import("../../../dist/index.js");
+const { CLIPVisionTransformer, Kosmos, loadStateDict, MagnetoDecoder, stateDict } = await import(
+  "../../../dist/index.js"
+);
+const { loadSafetensors, loadTorch } = await import("../../../dist/entries/io.js");
 const { sourceOf } = await import("../../../dist/tensor/tensor.js");
 
 /** A model of a few thousand parameters; round_trip.py has the same sizes. */

@@ -7,15 +7,14 @@ const {
   GPTJForCausalLM,
   GPTNeoXForCausalLM,
   LlamaForCausalLM,
-  loadSafetensors,
   loadStateDict,
   MosaicMptForCausalLM,
   MptForCausalLM,
   OpenClipVisionTransformer,
   OpenFlamingo,
   OPTForCausalLM,
-  saveFlamingoCheckpoint,
 } = await import("../../../dist/index.js");
+const { loadSafetensors, saveFlamingoCheckpoint } = await import("../../../dist/entries/io.js");
 
 const COMMON = { vocabSize: 11, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 };
 const MPT = { vocabSize: 11, dModel: 8, nLayers: 2, nHeads: 2, maxSeqLen: 16 };

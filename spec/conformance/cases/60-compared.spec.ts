@@ -3,8 +3,13 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkCase } from "../../../src/conformance/cases/check-case.ts";
-import { byCase, type CaseVerdict, exitCode, summarise } from "../../../src/conformance/cases/verdict.ts";
-import { toJson, toJunit, toMarkdown } from "../../../src/conformance/reports/report.ts";
+import {
+  byCase,
+  type CaseVerdict,
+  exitCode,
+  summariseCases,
+} from "../../../src/conformance/cases/verdict.ts";
+import { casesAsJson, casesAsJunit, casesAsMarkdown } from "../../../src/conformance/reports/report.ts";
 import type { SystemUnderTest } from "../../../src/conformance/sources/interface/source.ts";
 import { systemUnderTest } from "../../../src/conformance/sources/registry.ts";
 import { readCase } from "../../../src/io/golden/cases.ts";
@@ -330,9 +335,9 @@ describe("verdicts", () => {
   } as const;
 
   test("skipped cases are counted apart, and alone they are no success", () => {
-    expect(summarise([passed, skipped])).toMatchObject({ cases: 1, passed: 1, skipped: 1 });
-    expect(exitCode(summarise([passed, skipped]))).toBe(0);
-    expect(exitCode(summarise([skipped]))).toBe(2);
+    expect(summariseCases([passed, skipped])).toMatchObject({ cases: 1, passed: 1, skipped: 1 });
+    expect(exitCode(summariseCases([passed, skipped]))).toBe(0);
+    expect(exitCode(summariseCases([skipped]))).toBe(2);
   });
 
   test("a case that is skipped in one precision only is reported with the other", () => {
@@ -341,19 +346,19 @@ describe("verdicts", () => {
       status: "passed",
       notCompared: [{ what: "precisions", names: ["float16"] }],
     });
-    expect(summarise([passed, { ...skipped, id: "a" }])).toMatchObject({ cases: 1, skipped: 0 });
+    expect(summariseCases([passed, { ...skipped, id: "a" }])).toMatchObject({ cases: 1, skipped: 0 });
   });
 
   test("every document names the skipped cases and their number", () => {
-    expect(JSON.parse(toJson([passed, skipped]))).toMatchObject({
+    expect(JSON.parse(casesAsJson([passed, skipped]))).toMatchObject({
       summary: { cases: 1, skipped: 1 },
       cases: [{ id: "a", notCompared: [] }],
       skipped: [{ id: "b", reason: "too large" }],
     });
-    expect(toJunit([passed, skipped])).toMatch(
+    expect(casesAsJunit([passed, skipped])).toMatch(
       /tests="2" .*skipped="1"[\s\S]*name="b"><skipped message="too large"\/>/,
     );
-    expect(toMarkdown([passed, skipped])).toMatch(
+    expect(casesAsMarkdown([passed, skipped])).toMatch(
       /1 of 1 cases conform.*1 were not compared[\s\S]*\| b \| skipped \|.*too large/,
     );
   });

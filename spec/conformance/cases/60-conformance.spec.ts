@@ -3,11 +3,16 @@ import { basename, join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { callOf, checkCase } from "../../../src/conformance/cases/check-case.ts";
-import { compare, compareProbes, noiseIn, toleranceFor } from "../../../src/conformance/cases/compare.ts";
+import {
+  compareProbes,
+  compareTensors,
+  noiseIn,
+  toleranceFor,
+} from "../../../src/conformance/cases/compare.ts";
 import { distance } from "../../../src/conformance/cases/distance.ts";
 import { judge, judgeRaised } from "../../../src/conformance/cases/judge.ts";
 import { nextTaps } from "../../../src/conformance/cases/tap-graph.ts";
-import { byCase, exitCode, share, summarise } from "../../../src/conformance/cases/verdict.ts";
+import { byCase, exitCode, share, summariseCases } from "../../../src/conformance/cases/verdict.ts";
 import type { Dtype } from "../../../src/io/dtypes.ts";
 import { findCases, readCase } from "../../../src/io/golden/cases.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
@@ -157,7 +162,7 @@ describe("distance", () => {
   test("[compare.empty] a tensor without elements has no error and no row", () => {
     expect(distance([], [], 3)).toEqual({ error: 0, row: 0, place: null, remark: null, beyond: 0 });
     const none = tensor("a b", [0, 3], []);
-    expect(compare("outputs.out", none, none, 1)).toMatchObject({ passed: true, row: [], rows: 0 });
+    expect(compareTensors("outputs.out", none, none, 1)).toMatchObject({ passed: true, row: [], rows: 0 });
   });
 
   test.each([
@@ -174,15 +179,18 @@ describe("distance", () => {
 
   test("[compare.discrete] equal infinities have no error, and another shape is reported", () => {
     expect(distance([-Infinity, 3], [-Infinity, 3], 2).error).toBe(0);
-    const c = compare("outputs.out", tensor("a", [2], [1, 2]), tensor("a b", [2, 1], [1, 2]), 1);
+    const c = compareTensors("outputs.out", tensor("a", [2], [1, 2]), tensor("a b", [2, 1], [1, 2]), 1);
     expect([c.passed, c.remark]).toEqual([false, "shape [2] where [2 1] is expected"]);
-    expect(compare("outputs.out", undefined, tensor("a", [1], [1]), 1).remark).toBe("missing");
+    expect(compareTensors("outputs.out", undefined, tensor("a", [1], [1]), 1).remark).toBe("missing");
   });
 });
 
 test("[compare.tolerance] an error equal to the tolerance passes, a larger one fails", () => {
   const [a, e] = [tensor("n", [1], [1.5]), tensor("n", [1], [1])];
-  expect([compare("x", a, e, 0.5).passed, compare("x", a, e, 0.4999).passed]).toEqual([true, false]);
+  expect([compareTensors("x", a, e, 0.5).passed, compareTensors("x", a, e, 0.4999).passed]).toEqual([
+    true,
+    false,
+  ]);
 });
 
 test("[compare.float64] the float64 tolerance is 1e-12, for gradients 1e-11, whatever the noise", () => {
@@ -538,10 +546,10 @@ test("the summary counts each case once, with its most severe status", () => {
   const two = { ...base, id: "a", precision: "float32", status: "failed" } as const;
   const three = { ...base, id: "b", precision: "float64", status: "errored" } as const;
   expect(byCase([one, two]).map((v) => [v.id, v.status, v.rows])).toEqual([["a", "failed", 2]]);
-  expect(exitCode(summarise([one]))).toBe(0);
-  expect(exitCode(summarise([one, two]))).toBe(1);
-  expect(exitCode(summarise([one, two, three]))).toBe(2);
-  expect(exitCode(summarise([]))).toBe(2);
+  expect(exitCode(summariseCases([one]))).toBe(0);
+  expect(exitCode(summariseCases([one, two]))).toBe(1);
+  expect(exitCode(summariseCases([one, two, three]))).toBe(2);
+  expect(exitCode(summariseCases([]))).toBe(2);
 });
 
 describe("[conform.first-divergence] the first tensor that differs", () => {
@@ -605,7 +613,8 @@ describe("[conform.first-divergence] the first tensor that differs", () => {
         [1, 2, -Infinity],
       ];
       const e = tensor("a b", [2, 3], [...none, ...some]);
-      return compare("taps.scores.masked@2", tensor("a b", [2, 3], [...row, 1, 2, -1e9]), e, 1e-6).passed;
+      return compareTensors("taps.scores.masked@2", tensor("a b", [2, 3], [...row, 1, 2, -1e9]), e, 1e-6)
+        .passed;
     };
     expect([of([-1e9, -1e9, -1e9]), of([-Infinity, -Infinity, -Infinity])]).toEqual([true, true]);
     expect([of([-1e9, -1e9, -2e9]), of([NaN, NaN, NaN]), of([-Infinity, -1e9, -1e9])]).toEqual([

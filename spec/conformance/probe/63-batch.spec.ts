@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { probe as command } from "../../../src/cli/commands/probe.ts";
-import { type Adapter, AdapterUnavailable } from "../../../src/conformance/probe/ask.ts";
+import { AdapterUnavailable, type ProbeAdapter } from "../../../src/conformance/probe/ask.ts";
 import { mixed, reordered } from "../../../src/conformance/probe/batch/calls.ts";
 import { compareCopies, compareRows } from "../../../src/conformance/probe/batch/compare.ts";
 import { combinationOf } from "../../../src/conformance/probe/combinations.ts";
@@ -19,12 +19,12 @@ import {
   type ProbeCall,
   VARIANTS,
 } from "../../../src/conformance/probe/plan.ts";
-import { type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts";
+import { findConvention, type ProbeResult } from "../../../src/conformance/probe/probe.ts";
 import { probeDocument } from "../../../src/conformance/probe/report/document.ts";
 import { probeText } from "../../../src/conformance/probe/report/text.ts";
 import { verdictSentence } from "../../../src/conformance/probe/report/words.ts";
 import { readOutputs, UnusableOutputs } from "../../../src/conformance/probe/rows.ts";
-import { exitStatus, verdictOf } from "../../../src/conformance/probe/verdict.ts";
+import { exitStatus, probeVerdict } from "../../../src/conformance/probe/verdict.ts";
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
@@ -36,16 +36,16 @@ import { temporary } from "../../support/fixtures/temporary.ts";
 const shape = { dim: 8, dimMedia: 6, latents: 2 };
 
 /** The result, and the names of the calls. */
-async function probed(adapter: Adapter, expected: Convention | null = null) {
+async function probed(adapter: ProbeAdapter, expected: Convention | null = null) {
   const asked: string[] = [];
-  const result = await probe(
+  const result = await findConvention(
     (call, inputs) => {
       asked.push(call.folder ?? call.name);
       return adapter(call, inputs);
     },
     { shape, expect: expected },
   );
-  const verdict = verdictOf(result, expected);
+  const verdict = probeVerdict(result, expected);
   return { result, asked, verdict, status: exitStatus(verdict), sentence: verdictSentence(verdict) };
 }
 
@@ -216,7 +216,7 @@ describe("rows that depend on the batch are not certified", () => {
 
   test("[probe.batch-fault] [probe.without-locations] also in calls without locations", async () => {
     const right = faultyAdapter("ok");
-    const adapter: Adapter = async (call, inputs) => {
+    const adapter: ProbeAdapter = async (call, inputs) => {
       if (inputs.has("inputs.media_locations")) return right(call, inputs);
       const sizes = [call.rows.length, LENGTH, 8];
       const values = Float32Array.from({ length: call.rows.length * LENGTH * 8 }, (_, i) =>
@@ -235,7 +235,7 @@ describe("rows that depend on the batch are not certified", () => {
   // every row is moved by the mean of the batch, so that equal rows of one batch stay equal
   test("[probe.batch] rows without locations that see the mean of the batch are not certified", async () => {
     const right = faultyAdapter("ok");
-    const adapter: Adapter = async (call, inputs) => {
+    const adapter: ProbeAdapter = async (call, inputs) => {
       if (inputs.has("inputs.media_locations")) return right(call, inputs);
       const media = inputs.get("inputs.media");
       if (!(media instanceof Tensor)) throw new Error("no media");
@@ -423,7 +423,7 @@ describe("exit statuses", () => {
     async (name) => {
       for (const skips of [true, false]) {
         const right = faultyAdapter("ok");
-        const adapter: Adapter = async (call, inputs) => {
+        const adapter: ProbeAdapter = async (call, inputs) => {
           if (call.name !== name) return right(call, inputs);
           if (skips) return { skipped: "not this one" };
           throw new LoadError("not this one");
@@ -442,7 +442,7 @@ describe("exit statuses", () => {
   test("[probe.refused] [probe.cached] a failure of cached decoding is not a call that is skipped", async () => {
     const right = faultyAdapter("ok");
     const cached =
-      (answer: () => ReturnType<Adapter>): Adapter =>
+      (answer: () => ReturnType<ProbeAdapter>): ProbeAdapter =>
       async (call, inputs) =>
         call.passes ? answer() : right(call, inputs);
     const skips = await probed(cached(async () => ({ skipped: "no cache" })));
@@ -462,7 +462,7 @@ describe("exit statuses", () => {
   });
 
   test("[probe.strict] prompts are left out one kind after the other, and flat lists of images are found without them", async () => {
-    const refusing = (fault: string, most: number, least: number): Adapter => {
+    const refusing = (fault: string, most: number, least: number): ProbeAdapter => {
       const right = faultyAdapter(fault);
       return async (call, inputs) => {
         const counts = call.rows.map(
@@ -487,14 +487,14 @@ describe("exit statuses", () => {
       new TypeError("a bug"),
     ]) {
       const asked: string[] = [];
-      const adapter: Adapter = async ({ name }) => {
+      const adapter: ProbeAdapter = async ({ name }) => {
         asked.push(name);
         throw error;
       };
-      await expect(probe(adapter, { shape })).rejects.toBe(error);
+      await expect(findConvention(adapter, { shape })).rejects.toBe(error);
       expect(asked).toEqual(["full"]);
       const right = faultyAdapter("ok");
-      const later = probe(
+      const later = findConvention(
         (call, inputs) => (call.name === "alone" ? adapter(call, inputs) : right(call, inputs)),
         { shape },
       );
@@ -640,13 +640,13 @@ describe("the command", () => {
 
 describe("the attention's output and the rows that it is added to", () => {
   const change = (
-    adapter: Adapter,
+    adapter: ProbeAdapter,
     edit: (
       outputs: Map<string, Stored>,
       call: ProbeCall,
       inputs: ReadonlyMap<string, Stored>,
     ) => Promise<void>,
-  ): Adapter => {
+  ): ProbeAdapter => {
     return async (call, inputs) => {
       const answer = await adapter(call, inputs);
       if (!("outputs" in answer)) return answer;

@@ -8,7 +8,7 @@ import { probe as command } from "../../../src/cli/commands/probe.ts";
 import { UsageError } from "../../../src/cli/usage-error.ts";
 import { maskMistakes } from "../../../src/conformance/mistakes/mask-mistakes.ts";
 import { mutants } from "../../../src/conformance/mutants/mutants.ts";
-import type { Adapter } from "../../../src/conformance/probe/ask.ts";
+import type { ProbeAdapter } from "../../../src/conformance/probe/ask.ts";
 import { cachedStepsOf, mismatchesOf } from "../../../src/conformance/probe/match.ts";
 import { measure } from "../../../src/conformance/probe/measure.ts";
 import {
@@ -32,7 +32,7 @@ import {
   textsOf,
   VARIANTS,
 } from "../../../src/conformance/probe/plan.ts"; // prettier-ignore
-import { type ProbeResult, probe } from "../../../src/conformance/probe/probe.ts";
+import { findConvention, type ProbeResult } from "../../../src/conformance/probe/probe.ts";
 import { probeDocument } from "../../../src/conformance/probe/report/document.ts";
 import { leakStretches, mismatchStretches } from "../../../src/conformance/probe/report/effects.ts";
 import { probeText } from "../../../src/conformance/probe/report/text.ts";
@@ -42,7 +42,7 @@ import {
   verdictSentence,
 } from "../../../src/conformance/probe/report/words.ts";
 import { readOutputs } from "../../../src/conformance/probe/rows.ts";
-import { verdictOf } from "../../../src/conformance/probe/verdict.ts";
+import { probeVerdict } from "../../../src/conformance/probe/verdict.ts";
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { distinguishingPrompt } from "../../../src/masks/difference.ts";
@@ -57,7 +57,7 @@ const shape = { dim: 8, dimMedia: 6, latents: 2 };
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
 const LEVELS: readonly Level[] = ["attention", "block", "tapped"];
 const sentenceOf = (result: ProbeResult, expect: Convention | null) =>
-  verdictSentence(verdictOf(result, expect));
+  verdictSentence(probeVerdict(result, expect));
 const leaks = (result: ProbeResult) => leakStretches(result).map((one) => stretchSentence(one, result));
 const mismatches = (result: ProbeResult) =>
   mismatchStretches(result).map((one) => stretchSentence(one, result));
@@ -153,10 +153,10 @@ describe("every convention is identified", () => {
   for (const convention of every)
     test(`[probe.names] [probe.measure] [probe.match] ${convention.name}, from each kind of output`, async () => {
       for (const level of LEVELS) {
-        const result = await probe(blockAdapter(level, convention), { shape });
+        const result = await findConvention(blockAdapter(level, convention), { shape });
         expect([level, names(result.exact)]).toEqual([level, expect.arrayContaining([convention.name])]);
         expect(result.mismatches).toEqual([]);
-        expect(verdictOf(result, convention)).toMatchObject({
+        expect(probeVerdict(result, convention)).toMatchObject({
           status: "followed",
           finding: { kind: "expected", convention, follows: true },
         });
@@ -171,7 +171,7 @@ describe("known mistakes are identified", () => {
     "[probe.mistakes] number %i, %s, as a rewrite of the released block",
     async (number, id) => {
       for (const level of ["block", "tapped"] as const) {
-        const result = await probe(blockAdapter(level, released, mutant(id)), { shape });
+        const result = await findConvention(blockAdapter(level, released, mutant(id)), { shape });
         const found = result.mistakes.map((one) => [one.mistake.number, one.mistake.id, one.convention.name]);
         expect(found).toContainEqual([number, id, released.name]);
         expect(names(result.exact)).not.toContain(released.name);
@@ -180,20 +180,22 @@ describe("known mistakes are identified", () => {
   );
 
   test("[probe.mistakes] a mistake is reported only where it changes a row", async () => {
-    const result = await probe(blockAdapter("tapped", released), { shape });
+    const result = await findConvention(blockAdapter("tapped", released), { shape });
     expect(result.mistakes).toEqual([]);
-    const corrected = await probe(blockAdapter("tapped", conventions.immediate), { shape });
+    const corrected = await findConvention(blockAdapter("tapped", conventions.immediate), { shape });
     const beside = corrected.mistakes.map(({ mistake, convention }) => [mistake.number, convention.name]);
     expect(beside).toEqual([[5, released.name]]);
-    const wrong = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), { shape });
+    const wrong = await findConvention(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
+      shape,
+    });
     expect(wrong.mistakes.map(({ mistake }) => mistake.number)).toEqual([4]);
-    expect(verdictOf(wrong, null)).toMatchObject({ status: "mistaken", finding: { kind: "mistake" } });
+    expect(probeVerdict(wrong, null)).toMatchObject({ status: "mistaken", finding: { kind: "mistake" } });
   });
 
   test("[probe.mistakes] number 10: each cached step counts from 0", async () => {
     for (const convention of [released, conventions.immediate]) {
       const adapter = blockAdapter("block", { ...convention, cachedStep: "restart" });
-      const result = await probe(adapter, { shape });
+      const result = await findConvention(adapter, { shape });
       expect(result.cached).toEqual({ skipped: null, steps: ["restart"] });
       expect(result.mistakes.map(({ mistake }) => [mistake.number, mistake.id])).toContainEqual([
         10,
@@ -201,7 +203,7 @@ describe("known mistakes are identified", () => {
       ]);
       if (convention === released) expect(result.exact[0]?.name).toBe("otter");
       else
-        expect(verdictOf(result, null)).toMatchObject({
+        expect(probeVerdict(result, null)).toMatchObject({
           status: "mistaken",
           finding: { kind: "cached-steps", convention },
         });
@@ -209,10 +211,10 @@ describe("known mistakes are identified", () => {
   });
 
   test("[probe.mistakes] [probe.without-locations] number 13: causal attention without a mask", async () => {
-    const result = await probe(causalAdapter("block", released), { shape });
+    const result = await findConvention(causalAdapter("block", released), { shape });
     expect(result.withoutLocations).toBe("causal");
     expect(result.exact[0]).toBe(released);
-    expect(verdictOf(result, null)).toMatchObject({
+    expect(probeVerdict(result, null)).toMatchObject({
       status: "mistaken",
       finding: { kind: "causal", convention: released },
     });
@@ -222,8 +224,8 @@ describe("known mistakes are identified", () => {
 });
 
 test("[probe.names] an expected convention is not followed where calls without locations are causal", async () => {
-  const result = await probe(causalAdapter("block", released), { shape, expect: released });
-  expect(verdictOf(result, released)).toEqual({
+  const result = await findConvention(causalAdapter("block", released), { shape, expect: released });
+  expect(probeVerdict(result, released)).toEqual({
     status: "mistaken",
     finding: { kind: "expected", convention: released, follows: false, instead: released },
   });
@@ -238,7 +240,7 @@ test("[probe.without-locations] rows see everything, nothing or something else, 
   ) => {
     // prettier-ignore
     const right = blockAdapter("attention", released);
-    const adapter: Adapter = async (call, inputs) => {
+    const adapter: ProbeAdapter = async (call, inputs) => {
       const outputs = inputs.has("inputs.media_locations") ? null : await change(call, inputs);
       return inputs.has("inputs.media_locations")
         ? right(call, inputs)
@@ -246,7 +248,7 @@ test("[probe.without-locations] rows see everything, nothing or something else, 
           ? { outputs }
           : { skipped: "no" };
     };
-    return (await probe(adapter, { shape })).withoutLocations;
+    return (await findConvention(adapter, { shape })).withoutLocations;
   };
   const x = (inputs: ReadonlyMap<string, Stored>) => inputs.get("inputs.x") as Tensor;
   expect(await resultOf(async () => null)).toBe("skipped");
@@ -272,7 +274,7 @@ test("[probe.without-locations] rows see everything, nothing or something else, 
 
 test("[probe.cached] the ways of making cached steps are distinguished, and choose among conventions that agree", async () => {
   const found = async (name: string) => {
-    const { exact, cached } = await probe(blockAdapter("attention", conventionOf(name)), { shape });
+    const { exact, cached } = await findConvention(blockAdapter("attention", conventionOf(name)), { shape });
     expect(new Set(exact).size).toBe(exact.length);
     return [exact[0]?.name, cached.steps.length === 0 ? cached.skipped : cached.steps];
   };
@@ -397,22 +399,24 @@ test("[probe.feed-forward] a feed-forward is found by a row that no image moves,
 
 test("[probe.strict] an adapter that refuses prompts with too many or too few image tokens is given the others", async () => {
   const right = blockAdapter("block", conventions["mllama reference"]);
-  const adapter: Adapter = async (call, inputs) => {
+  const adapter: ProbeAdapter = async (call, inputs) => {
     if (call.name === "full") throw new LoadError("3 images, but 2 image tokens");
     return right(call, inputs);
   };
-  const result = await probe(adapter, { shape });
+  const result = await findConvention(adapter, { shape });
   expect(result.refused).toMatchObject([{ call: "full", reason: "3 images, but 2 image tokens" }]);
   expect(result.call.name).toBe("padded");
   expect(names(result.exact)).toContain("mllama reference");
-  const never: Adapter = async ({ name }) => Promise.reject(new LoadError(`no ${name}`));
-  await expect(probe(never, { shape })).rejects.toThrow("no full");
+  const never: ProbeAdapter = async ({ name }) => Promise.reject(new LoadError(`no ${name}`));
+  await expect(findConvention(never, { shape })).rejects.toThrow("no full");
 });
 
 test("[probe.words] [probe.names] the verdict is one sentence, and each mistake another", async () => {
-  const result = await probe(blockAdapter("tapped", released), { shape, expect: released });
+  const result = await findConvention(blockAdapter("tapped", released), { shape, expect: released });
   expect(sentenceOf(result, released)).toBe(`It follows ${released.name}.`);
-  const wrong = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), { shape });
+  const wrong = await findConvention(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
+    shape,
+  });
   expect(sentenceOf(wrong, null)).toContain("number 4: The feed-forward of rows before the first image");
   expect(mistakeSentences(wrong.mistakes)).toEqual([
     expect.stringMatching(
@@ -423,7 +427,10 @@ test("[probe.words] [probe.names] the verdict is one sentence, and each mistake 
 
 test("[probe.words] each stretch of rows is one sentence, with number and verb in agreement", async () => {
   const { "flamingo-pytorch@0.1.2 all-previous": leaky } = conventions;
-  const result = await probe(blockAdapter("tapped", leaky), { shape, expect: conventions["all-previous"] });
+  const result = await findConvention(blockAdapter("tapped", leaky), {
+    shape,
+    expect: conventions["all-previous"],
+  });
   expect(leaks(result)).toContain('In "t t I t t t I t", rows 0–1 average all images.');
   expect(leaks(result)).toContain('In "t I t t I I t t", row 0 averages all images.');
   expect(mismatches(result)).toContain(
@@ -432,7 +439,7 @@ test("[probe.words] each stretch of rows is one sentence, with number and verb i
   expect(sentenceOf(result, conventions["all-previous"])).toBe(
     "It does not follow all-previous: this is flamingo-pytorch@0.1.2 all-previous; see flamingo-pytorch #10.",
   ); // prettier-ignore
-  const skips = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
+  const skips = await findConvention(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
     shape,
     expect: released,
   });
@@ -471,9 +478,9 @@ test("[probe.names] rows that follow no known convention are compared with the n
   // every other image, which no combination of the vocabulary has
   const explicit = Array.from({ length: LENGTH }, (_, l) => (l % 2 === 0 ? [1, 3] : [2]));
   const unknown = blockAdapter("attention", { ...conventions.immediate, compare: { explicit } });
-  const result = await probe(unknown, { shape });
+  const result = await findConvention(unknown, { shape });
   expect(result.exact).toEqual([]);
-  expect(verdictOf(result, null)).toMatchObject({
+  expect(probeVerdict(result, null)).toMatchObject({
     status: "unknown",
     finding: { kind: "unknown", mismatchingRows: result.mismatches.length },
   });
@@ -486,7 +493,7 @@ test("[probe.text] the text begins with the verdict, fits the terminal, and is t
     [blockAdapter("tapped", released, mutant("next-image")), released],
     [blockAdapter("block", { ...conventions.immediate, compare: { last: 2 } }), null],
   ] as const) {
-    const result = await probe(adapter, { shape, expect: expected });
+    const result = await findConvention(adapter, { shape, expect: expected });
     const plain = probeText(result, expected);
     expect(plain.startsWith(sentenceOf(result, expected).slice(0, 40))).toBe(true);
     for (const line of plain.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
@@ -498,7 +505,7 @@ test("[probe.text] the text begins with the verdict, fits the terminal, and is t
 test("[probe.text] leaks are listed where they are no mismatches", async () => {
   const { "flamingo-pytorch@0.1.2 all-previous": leaky } = conventions;
   const text = async (expected: Convention) => {
-    const result = await probe(blockAdapter("tapped", leaky), { shape, expect: expected });
+    const result = await findConvention(blockAdapter("tapped", leaky), { shape, expect: expected });
     return probeText(result, expected).split("\n");
   };
   expect(await text(leaky)).toContain("Leaks");
@@ -508,7 +515,7 @@ test("[probe.text] leaks are listed where they are no mismatches", async () => {
 });
 
 test("[probe.json] the stable keys", async () => {
-  const result = await probe(blockAdapter("tapped", released, mutant("no-zeroing")), { shape });
+  const result = await findConvention(blockAdapter("tapped", released, mutant("no-zeroing")), { shape });
   const document = JSON.parse(JSON.stringify(probeDocument(result, null)));
   expect(document).toMatchObject({
     status: "ambiguous",
@@ -538,7 +545,7 @@ test("[probe.json] the stable keys", async () => {
 });
 
 test("[probe.json] mismatches are values: prompt, rows, measured and expected effects", async () => {
-  const skips = await probe(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
+  const skips = await findConvention(blockAdapter("tapped", released, mutant("zeroing-of-feed-forward")), {
     shape,
     expect: released,
   });

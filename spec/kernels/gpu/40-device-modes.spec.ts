@@ -11,7 +11,7 @@ import { maxTo, unbroadcast } from "../../../src/kernels/gpu/device-modes/ops/su
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay } from "../../../src/kernels/replay.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
-import type { EmptyRow, Mask } from "../../../src/tensor/ops/table.ts";
+import type { Mask, SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { flat, Int, view } from "../../../src/tensor/tensor.ts";
 import { tinyFlamingo } from "../../support/fixtures/training/tiny.ts";
@@ -204,7 +204,7 @@ test("weights are right for scores beyond the range of exp", async () => {
 
 test("empty rows are zero, uniform or NaN as requested; rows removed by the post-softmax mask are zero", async () => {
   const { launcher } = await openFakeDevice();
-  const out = async (emptyRow: EmptyRow, keptRows: number[] | null = null) =>
+  const out = async (emptyRow: SoftmaxEmptyRow, keptRows: number[] | null = null) =>
     row(await attendOn(launcher, { ...plain, emptyRow, keptRows }), 1);
   const mean = [0, 1].map((c) => [0, 1, 2, 3, 4].reduce((sum, j) => sum + Number(plain.v[2 * j + c]) / 5, 0));
   expect(await out("zero")).toEqual([0, 0]);

@@ -11,7 +11,7 @@ import { gpu } from "../../../src/kernels/gpu/index.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/einsum.ts";
 import { expand } from "../../../src/tensor/ops/reductions.ts";
-import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
 import { flat, view } from "../../../src/tensor/tensor.ts";
 import {
   type AttentionCase,
@@ -388,7 +388,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
   });
 
   test("empty rows are zero, uniform or NaN as requested", async () => {
-    const out = async (emptyRow: EmptyRow) => row(await attend({ ...plain, emptyRow }), 1, 1);
+    const out = async (emptyRow: SoftmaxEmptyRow) => row(await attend({ ...plain, emptyRow }), 1, 1);
     const mean = [0, 1].map((c) =>
       [0, 1, 2, 3, 4].reduce((sum, j) => sum + Number(plain.v[10 + 2 * j + c]) / 5, 0),
     );

@@ -12,7 +12,7 @@ import { elements } from "../../../src/kernels/simd/ops/elementwise.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { contraction } from "../../../src/tensor/ops/einsum.ts";
 import { rules } from "../../../src/tensor/ops/rules.ts";
-import type { EmptyRow, Mask, OpName } from "../../../src/tensor/ops/table.ts";
+import type { Mask, OpName, SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
 import { rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
 import { repository } from "../../support/architecture/tree.mjs";
 import {
@@ -407,7 +407,7 @@ describe("elementwise ops", () => {
 
 describe("row ops", () => {
   test("softmax is within its bound for any rows and any mask", async () => {
-    const empties = fc.constantFrom<EmptyRow>("zero", "uniform", "nan");
+    const empties = fc.constantFrom<SoftmaxEmptyRow>("zero", "uniform", "nan");
     await fc.assert(
       fc.asyncProperty(
         fc.nat(4),

@@ -1,16 +1,20 @@
 // The executable half of 21-decoding.md.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type DecodeOptions, type DecodeStep, replayDecoding } from "../../../src/masks/decoding/decode.ts";
-import { passVisibility } from "../../../src/masks/decoding/passes.ts";
 import {
   type CachedStep,
   type Convention,
   conventionOf,
   conventions,
-  explain,
+  explainRow,
   maskRows,
-} from "../../../src/masks/index.ts";
+} from "../../../src/entries/masks.ts";
+import {
+  type DecodeStep,
+  type ReplayDecodingOptions,
+  replayDecoding,
+} from "../../../src/masks/decoding/decode.ts";
+import { passVisibility } from "../../../src/masks/decoding/passes.ts";
 import { MaskRow } from "../../../src/masks/rows.ts";
 import { growth, LINEAR } from "../../support/measure/growth.ts";
 
@@ -33,7 +37,7 @@ const seen = (steps: readonly DecodeStep[], which: "rows" | "full" = "rows"): st
   (steps[0]?.[which] ?? []).map((_, b) =>
     steps.flatMap((step) => (step[which][b] ?? []).map((row) => row.images.join("") || "-")).join(" "),
   );
-const replay = (text: string, n: number, c: Convention, options: DecodeOptions = {}) =>
+const replay = (text: string, n: number, c: Convention, options: ReplayDecodingOptions = {}) =>
   seen(replayDecoding(batch(text), n, c, options))[0];
 
 test("[mask.step-rows] without a cache, or with a right one, every step has its rows of the whole mask", () => {
@@ -89,7 +93,7 @@ test("[mask.step] a row keeps its own position, and names the row that it uses",
   const [third, fourth] = step?.rows[0] ?? [];
   expect(third).toMatchObject({ position: 2, isImage: true, image: 2, images: [1] });
   expect(fourth).toMatchObject({ position: 3, isImage: false, image: 0 });
-  expect(third && explain(third, prompt("ItIt"), by("last-row"))).toEqual({
+  expect(third && explainRow(third, prompt("ItIt"), by("last-row"))).toEqual({
     kind: "cached",
     position: 2,
     how: { kind: "prompt-row", position: 1 },
@@ -106,7 +110,7 @@ test("[mask.step] a row of a pass is explained from the text up to that pass", (
   const next = by("restart", { numbering: "next" });
   const [first] = replayDecoding(batch("ttI"), 1, next, { prompt: 2 });
   const row = first?.rows[0]?.[0];
-  expect(row && explain(row, prompt("ttI"), next)).toMatchObject({
+  expect(row && explainRow(row, prompt("ttI"), next)).toMatchObject({
     kind: "empty",
     because: { kind: "no-image-after" }, // the image is not known yet
   });
@@ -192,7 +196,7 @@ test("[mask.step-beams] the counts that a package keeps for a row are not reorde
 });
 
 test("[mask.step-input] impossible prompts and passes are refused with a RangeError", () => {
-  const refused = (options: DecodeOptions, text: string) =>
+  const refused = (options: ReplayDecodingOptions, text: string) =>
     expect(() => replayDecoding(batch("tIt"), 1, immediate, options)).toThrow(new RangeError(text));
   refused({ prompt: 0 }, "A prompt has 1 to 3 of the 3 positions, not 0.");
   refused({ prompt: 4 }, "A prompt has 1 to 3 of the 3 positions, not 4.");

@@ -14,16 +14,16 @@ import {
 } from "../../../src/cli/mask-checks.ts";
 import { lastLine } from "../../../src/cli/verdict-table.ts";
 import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../../../src/conformance/cases/check-masks.ts";
+import { type Convention, conventionOf, conventions, maskRows } from "../../../src/entries/masks.ts";
 import { findMaskCases, readMaskCases } from "../../../src/io/golden/masks.ts";
 import { checkCounts } from "../../../src/masks/counts.ts";
-import { type DecodeOptions, replayDecoding } from "../../../src/masks/decoding/decode.ts";
+import { type ReplayDecodingOptions, replayDecoding } from "../../../src/masks/decoding/decode.ts";
 import { differenceOf, distinguishingPrompt } from "../../../src/masks/difference.ts";
 import { comparisonTables } from "../../../src/masks/drawing/comparison-table.ts";
 import { EFFECT, effectInWords, effectOf } from "../../../src/masks/exhaustive/effect.ts";
 import { effectsOf, passesOf, promptsOfMode } from "../../../src/masks/exhaustive/exhaustive.ts";
 import { kindStrings } from "../../../src/masks/exhaustive/prompts.ts";
 import { findingsOf, placeOf, toneOf } from "../../../src/masks/findings.ts";
-import { type Convention, conventionOf, conventions, maskRows } from "../../../src/masks/index.ts";
 import { invariants, verdictsOf, violationsOf } from "../../../src/masks/invariants.ts";
 import { painter } from "../../../src/terminal/colour.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
@@ -339,7 +339,7 @@ test("[mask.findings] neighbouring leaks are one finding, and each finding has i
 });
 
 test("[mask.findings] cached steps that differ, or are refused, and conventions that are not prefix-stable", () => {
-  const decoded = (text: string, c: Convention, options: DecodeOptions) =>
+  const decoded = (text: string, c: Convention, options: ReplayDecodingOptions) =>
     findingsOf(batch(text), 2, c, { steps: replayDecoding(batch(text), 2, c, options) }).filter(
       ({ kind }) => kind !== "unreachable-image",
     );

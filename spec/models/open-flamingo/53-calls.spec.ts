@@ -2,7 +2,7 @@
 // 0.1.1 of its repository, with transformers 4.57.6: the output of cross-attention, before its last projection, with one image changed at a
 // time. Logits, losses and generated ids of whole models are compared with the release in golden/cases/open-flamingo.
 import { describe, expect, test } from "vitest";
-import { conventions } from "../../../src/masks/index.ts";
+import { conventions } from "../../../src/entries/masks.ts";
 import { type Cache, type DecoderLayer, decodingOf, noPadding } from "../../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../../src/models/language-models/llama.ts";
 import type { OpenFlamingo } from "../../../src/models/open-flamingo/flamingo.ts";

@@ -16,10 +16,10 @@ import {
   loadFlamingoCheckpoint,
 } from "../../../src/pretrained/open-flamingo/checkpoint/load.ts";
 import type { CheckpointReport } from "../../../src/pretrained/open-flamingo/checkpoint/report.ts";
-import { describeCheckpoint } from "../../../src/pretrained/open-flamingo/checkpoint/report-text.ts";
+import { describeCheckpointReport } from "../../../src/pretrained/open-flamingo/checkpoint/report-text.ts";
 import { saveFlamingoCheckpoint } from "../../../src/pretrained/open-flamingo/checkpoint/save.ts";
 import { flamingoMemoryPlan } from "../../../src/pretrained/open-flamingo/memory-plan.ts";
-import { describePlan } from "../../../src/pretrained/plan-text.ts";
+import { describeMemoryPlan } from "../../../src/pretrained/plan-text.ts";
 import { flat, Int, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { sparseSafetensors, sparseTorch } from "../../support/fixtures/files/sparse.ts";
 import {
@@ -192,7 +192,7 @@ test("[checkpoints.training] a checkpoint of training: its state dict is loaded,
     loaded: keptNames.opt.trained,
   });
   expectLoaded(model, expectedOf("opt"), report.loaded);
-  expect(describeCheckpoint(report).slice(0, 3)).toEqual([
+  expect(describeCheckpointReport(report).slice(0, 3)).toEqual([
     "x: 28 parameters are loaded, of 28 tensors",
     "  a checkpoint of training",
     "  not read: epoch, optimizer_state_dict, lr_scheduler_state_dict",
@@ -251,7 +251,7 @@ test("[checkpoints.whole-clip] [checkpoints.second-names] checkpoints of the fir
   expectLoaded(model, expected, report.loaded);
   const text = [...all.keys()].filter((name) => /^vision_encoder\.(?!visual\.)/.test(name));
   expect([...report.aside["text tower of CLIP"]].sort()).toEqual(text.sort());
-  expect(describeCheckpoint(report).join("\n")).toContain(`left aside, text tower of CLIP`);
+  expect(describeCheckpointReport(report).join("\n")).toContain(`left aside, text tower of CLIP`);
 });
 
 test("[checkpoints.wrappers] fields of wrappers and a common prefix are removed from the names", () => {
@@ -364,7 +364,7 @@ test("[checkpoints.strict] unknown tensors and missing rows are reported, and re
   const given = tensorsOf("llama").set(odd, new Tensor([1], view(Float64Array.of(1), [1])));
   const { report } = loadFlamingoCheckpoint(zeros("llama"), given);
   expect(report.unexpected).toEqual([odd]);
-  const text = describeCheckpoint(report).join("\n");
+  const text = describeCheckpointReport(report).join("\n");
   expect(text).toContain(
     "missing and needed, with a row for each added token:\n    lang_encoder.lm_head.weight",
   );
@@ -468,7 +468,7 @@ test.each(Object.entries(releasedFlamingos))(
     expect(plan.cache.perToken).toBe(4 * 2 * layers * width);
     const ofPlan = 2 * (parameters - tables * rows * width + tower) + checkpoint.file.bytes;
     expect(Math.abs(plan.weights - ofPlan) / ofPlan).toBeLessThan(1e-3); // norms and biases, which are kept in 32 bits
-    const text = describePlan(plan);
+    const text = describeMemoryPlan(plan);
     expect(text[0]).toMatch(
       /^openflamingo\/OpenFlamingo-\S+: OpenFlamingo around \w+ with [\d,]+ parameters$/,
     );
@@ -492,6 +492,6 @@ test("a report with very many names is written in time that grows with their num
     problems: { ...report.problems, incomplete: trained },
   };
   const started = performance.now();
-  expect(describeCheckpoint(many).join("\n")).toContain("all 100,000 of perceiver.layers.*");
+  expect(describeCheckpointReport(many).join("\n")).toContain("all 100,000 of perceiver.layers.*");
   expect(performance.now() - started).toBeLessThan(5000); // comparing each name with every other took a minute
 });

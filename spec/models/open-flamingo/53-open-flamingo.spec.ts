@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { perceiverResampler } from "../../../docs/examples/flamingo-as-loops.mjs";
 import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
-import { conventions, locate, visibilityOf } from "../../../src/masks/index.ts";
+import { conventions, mediaLocations, visibilityOf } from "../../../src/entries/masks.ts";
 import {
   type DecoderLayer,
   type Decoding,
@@ -100,7 +100,7 @@ test("[openflamingo.layer] cross-attention stands in front of the layer, which i
   const x = randomTensor<"b l d">([1, 4, 8], 4);
   const media = randomTensor<"b m r e">([1, 2, 2, 3], 5);
   const visibility = visibilityOf(
-    locate(text([1, IMAGE, 2, IMAGE]), IMAGE),
+    mediaLocations(text([1, IMAGE, 2, IMAGE]), IMAGE),
     2,
     conventions["open-flamingo@2.0.1"],
   );

@@ -13,7 +13,7 @@ interface Import {
   readonly target: string | null;
 }
 
-/** Every folder of src with its layer; "" is src itself, with index.ts. */
+/** Every folder of src with its layer; "" is src itself, with index.ts, the entry `flamboyance`. */
 export const LAYERS: Readonly<Record<string, number>> = {
   tensor: 0,
   terminal: 0,
@@ -35,6 +35,7 @@ export const LAYERS: Readonly<Record<string, number>> = {
   bench: 7,
   cli: 8,
   web: 8,
+  entries: 9,
   "": 9,
 };
 
@@ -49,8 +50,9 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   node: ["host/", "cli/", "web/"],
 };
 
-/** Entries of the package and of a backend; every other import names a file. */
-const ENTRY = /^(index|masks\/index|kernels\/[a-z0-9-]+\/index)\.ts$/;
+/** Entries of the package, which no file imports, and of a backend; every other import names a file. */
+const PACKAGE_ENTRY = /^(index|entries\/[a-z0-9-]+)\.ts$/;
+const BACKEND_ENTRY = /^kernels\/[a-z0-9-]+\/index\.ts$/;
 
 export const folderOf = (path: string): string => (path.includes("/") ? (path.split("/")[0] ?? "") : "");
 const directory = (path: string): string => path.slice(0, path.lastIndexOf("/") + 1);
@@ -118,16 +120,16 @@ export const packages = eachImport(({ from, specifier, target }, files) => {
 });
 
 const entryImports = eachImport(({ from, target }) => {
-  if (target === null || !ENTRY.test(target)) return null;
-  if (target === "index.ts") return "src/index.ts is the package's entry, imported by no file";
-  const allowed = target.startsWith("masks/") ? from === "index.ts" : !from.startsWith(directory(target));
-  return allowed ? null : "files import files, not a folder's index";
+  if (target === null) return null;
+  if (PACKAGE_ENTRY.test(target)) return `src/${target} is an entry of the package, imported by no file`;
+  if (!BACKEND_ENTRY.test(target) || !from.startsWith(directory(target))) return null;
+  return "files import files, not a folder's index";
 });
 
 /** An index.ts is an entry of the package or of a backend. */
 export const entries = (files: Files): string[] => [
   ...[...files.keys()]
-    .filter((path) => /(^|\/)index\.ts$/.test(path) && !ENTRY.test(path))
+    .filter((path) => /\/index\.ts$/.test(path) && !BACKEND_ENTRY.test(path))
     .map((path) => `${path} is not an entry`),
   ...entryImports(files),
 ];

@@ -1,7 +1,7 @@
 // Random operands for kernels: numbers, views of every layout, and attention with masks; and the comparison of a result with its bound.
 import { expect } from "vitest";
 import type { AttentionAttrs, AttentionInputs, Backend } from "../../../src/kernels/backend.ts";
-import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
 import { offsets, rowMajor, type Shape, sizeOf, type View, view } from "../../../src/tensor/tensor.ts";
 import { numbers as float32s, gamma } from "../oracles/attention.ts";
 
@@ -78,7 +78,7 @@ export interface Case {
   readonly mask: "none" | "all" | "some" | "causal" | "nothing";
   /** The post-softmax mask. */
   readonly kept: "all" | "rows" | "some";
-  readonly emptyRow: EmptyRow;
+  readonly emptyRow: SoftmaxEmptyRow;
   /** The axes of the bias. */
   readonly bias: (typeof BIASES)[number];
   readonly layout: number;

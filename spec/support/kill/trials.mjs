@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { loadSafetensors } from "../../../dist/index.js";
+import { loadSafetensors } from "../../../dist/entries/io.js";
 import { filesIn, run, runAndKill } from "./processes.mjs";
 
 const isTemporary = (path) => /^\.flamboyance-.*\.tmp$/.test(basename(path));

@@ -1,6 +1,6 @@
 // Attention computed from its formula in float64, with an error bound for float32, and random cases with every kind of mask.
 import fc from "fast-check";
-import type { EmptyRow } from "../../../src/tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
 
 /** The unit roundoff of float32. */
 export const U = 2 ** -24;
@@ -20,7 +20,7 @@ export interface AttentionCase<
   readonly mayAttend: Bits | null;
   /** [l], the same for every z and s: rows whose weights are kept after the softmax. */
   readonly keptRows: Bits | null;
-  readonly emptyRow: EmptyRow;
+  readonly emptyRow: SoftmaxEmptyRow;
   /** Sizes of the axes [z l s], 1 where it is repeated; leading ones may be absent. */
   readonly bias?: { readonly shape: readonly number[]; readonly values: Floats } | null;
 }
@@ -67,7 +67,7 @@ export const attentionCases = (...logits: readonly number[]): fc.Arbitrary<Atten
       logits: fc.constantFrom(...logits),
       masked: fc.boolean(),
       zeroed: fc.boolean(),
-      emptyRow: fc.constantFrom<EmptyRow[]>("zero", "uniform"),
+      emptyRow: fc.constantFrom<SoftmaxEmptyRow[]>("zero", "uniform"),
       axes: fc.constantFrom(null, "z l s", "1 l s", "z 1 s", "z l 1", "l s", "s", "1"),
     })
     .map(({ size, seed, logits, masked, zeroed, emptyRow, axes }) => {

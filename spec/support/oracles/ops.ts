@@ -1,6 +1,6 @@
 // For every op: attributes, operands, and each element of the result by the definition of the op. The table is a
 // mapped type over the op list, so that an op without an example does not compile.
-import type { Each, EmptyRow, OpName, Ops } from "../../../src/tensor/ops/table.ts";
+import type { Each, OpName, Ops, SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
 import { apply } from "../../../src/tensor/program/record.ts";
 import type { Bool, Int, Shape, Tensor } from "../../../src/tensor/tensor.ts";
 import { type At, stridedReader } from "../properties/arbitraries.ts";
@@ -88,7 +88,7 @@ const two = (f: (x: number, y: number) => number, domain: (x: number) => number 
 
 /** e^x / Σ e^x over the allowed entries of a row, without subtracting the maximum. */
 const softmaxOf =
-  (emptyRow: EmptyRow, masked: boolean) =>
+  (emptyRow: SoftmaxEmptyRow, masked: boolean) =>
   ({ a, b, c }: Extent, host: Host): Example<"softmax"> => {
     const mayAttend = masked ? host.mask([a, b, c]) : null;
     const allowed: At = mayAttend ? stridedReader(mayAttend) : () => 1;

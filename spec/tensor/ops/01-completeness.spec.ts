@@ -8,6 +8,7 @@ import { simd } from "../../../src/kernels/simd/index.ts";
 import { vjp } from "../../../src/tensor/autodiff/vjp.ts";
 import { ruleOf, rules } from "../../../src/tensor/ops/rules.ts";
 import type { OpName } from "../../../src/tensor/ops/table.ts";
+import { named } from "../../../src/tensor/pattern.ts";
 import { examples, type Host, rows } from "../../support/oracles/ops.ts";
 import { laidOutTensor, plain, randomIds, randomMask } from "../../support/properties/arbitraries.ts";
 import { expectClose } from "../../support/properties/programs.ts";
@@ -102,7 +103,7 @@ const calls: { readonly [K in OpName]: () => flamboyance.Tensor } = {
   expand: () => flamboyance.expand(flamboyance.tensor("b", [1, 2]), x),
   sumExp: () => flamboyance.sumExp(x, flamboyance.maxLast(x)),
   softmax: () => flamboyance.softmax(x),
-  einsum: () => flamboyance.einsum("a b, c b -> a c", x, flamboyance.named("c b", x)),
+  einsum: () => flamboyance.einsum("a b, c b -> a c", x, named("c b", x)),
   rearrange: () => flamboyance.rearrange("a b -> b a", x),
   repeat: () => flamboyance.repeat("a b -> a b c", x, { c: 2 }),
   sum: () => flamboyance.sum("a b -> a", x),

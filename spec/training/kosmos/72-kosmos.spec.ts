@@ -7,7 +7,7 @@ import { parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
 import { flat, Int } from "../../../src/tensor/tensor.ts";
 import { shuffledOrder } from "../../../src/training/data-order.ts";
-import { accumulate } from "../../../src/training/gradient-maps.ts";
+import { accumulateGradients } from "../../../src/training/gradient-maps.ts";
 import { kosmosTraining } from "../../../src/training/kosmos/behaviour.ts";
 import { loadKosmosRun, saveKosmosRun } from "../../../src/training/kosmos/run.ts";
 import {
@@ -103,7 +103,11 @@ describe("parts of a step", () => {
   test('[trainkosmos.mean] with "micro-batches" the loss is the mean of their means, as accelerate has it', async () => {
     const model = tinyKosmos();
     const [first, second] = [await gradientsOf(model, [0, 1]), await gradientsOf(model, [2, 3])];
-    const expected = accumulate(accumulate(null, first.gradients, 0.5), second.gradients, 0.5);
+    const expected = accumulateGradients(
+      accumulateGradients(null, first.gradients, 0.5),
+      second.gradients,
+      0.5,
+    );
     const found = await loopGradient({ batch, accumulation: 2, behaviour: { mean: "micro-batches" } });
     expect(found.step.loss).toBeCloseTo((first.loss + second.loss) / 2, 12);
     expect(difference(expected, found.gradients)).toBeLessThan(1e-13);
@@ -119,7 +123,7 @@ describe("parts of a step", () => {
     let sum: Named | null = null;
     for (const [i, shard] of shards.entries()) {
       const { gradients } = await gradientsOf(model, shard); // each process has a copy of the model and its own samples
-      sum = accumulate(sum, gradients, (counts[i] ?? 0) / total);
+      sum = accumulateGradients(sum, gradients, (counts[i] ?? 0) / total);
     }
     const { gradients } = await gradientsOf(model, [0, 1, 2, 3, 4, 5]);
     expect(difference(gradients, sum ?? new Map())).toBeLessThan(1e-13);
@@ -137,7 +141,7 @@ describe("parts of a step", () => {
       let sum: Named | null = null;
       for (const [i, { model }] of processes.entries()) {
         const { gradients } = await gradientsOf(model, shards[i] ?? []);
-        sum = accumulate(sum, gradients, (counts[i] ?? 0) / total);
+        sum = accumulateGradients(sum, gradients, (counts[i] ?? 0) / total);
       }
       for (const { model, optimizer } of processes) optimizer.step(stateDict(model), sum ?? new Map());
     }
@@ -286,13 +290,13 @@ describe("the loop", () => {
     const free = await loopGradient({});
     const limit = free.step.norm / 3;
     const found = await loopGradient({ clipAt: limit });
-    const expected = accumulate(null, free.gradients, limit / (free.step.norm + 1e-6));
+    const expected = accumulateGradients(null, free.gradients, limit / (free.step.norm + 1e-6));
     expect(found.step.norm).toBe(free.step.norm);
     expect(difference(expected, found.gradients)).toBeLessThan(1e-16);
     const parts = { batch: (i: number) => tinyBatch([i]), accumulation: 2 };
     const sum = await loopGradient(parts);
     const clipped = await loopGradient({ ...parts, clipAt: sum.step.norm / 2 });
-    const half = accumulate(null, sum.gradients, sum.step.norm / 2 / (sum.step.norm + 1e-6));
+    const half = accumulateGradients(null, sum.gradients, sum.step.norm / 2 / (sum.step.norm + 1e-6));
     expect(difference(half, clipped.gradients)).toBeLessThan(1e-16);
   });
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { LoadError } from "../../../src/tensor/errors.ts";
 import { flat, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
-import { accumulate, clip, globalNorm } from "../../../src/training/gradient-maps.ts";
+import { accumulateGradients, clipGradients, globalNorm } from "../../../src/training/gradient-maps.ts";
 import { adamw } from "../../../src/training/optimizers/adamw.ts";
 import { adamw8bit } from "../../../src/training/optimizers/eight-bit/adamw.ts";
 import { lion } from "../../../src/training/optimizers/lion.ts";
@@ -243,8 +243,8 @@ test("[clip.global] [clip.torch] all gradients are clipped as one vector", () =>
     ["b", tensor("n", [0, 4])],
   ]);
   expect(globalNorm(gradients)).toBe(5);
-  expect(clip(gradients, 5.1)).toEqual({ norm: 5, gradients });
-  const { norm, gradients: short } = clip(gradients, 1);
+  expect(clipGradients(gradients, 5.1)).toEqual({ norm: 5, gradients });
+  const { norm, gradients: short } = clipGradients(gradients, 1);
   expect(norm).toBe(5);
   expect(globalNorm(short)).toBeCloseTo(1, 6);
   expect(numberOf(short.get("a"))).toBeCloseTo(3 / 5, 6);
@@ -258,7 +258,7 @@ test("[accumulate.sum] gradients are added with their weights, and their arrays 
       ["y", one(1)],
     ]),
   ];
-  const sum = accumulate(accumulate(null, a, 0.5), b, 0.1);
+  const sum = accumulateGradients(accumulateGradients(null, a, 0.5), b, 0.1);
   expect([...sum].map(([name, t]) => [name, numberOf(t)])).toEqual([
     ["x", 1.5],
     ["y", 0.1],

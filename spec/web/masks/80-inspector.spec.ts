@@ -12,7 +12,7 @@ import { maskReport } from "../../../src/mask-report/report.ts";
 import { maskText } from "../../../src/mask-report/text.ts";
 import { type ConventionName, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { differenceOf } from "../../../src/masks/difference.ts";
-import { explain } from "../../../src/masks/explain.ts";
+import { explainRow } from "../../../src/masks/explain.ts";
 import { placeOf, toneOf } from "../../../src/masks/findings.ts";
 import { MaskRow, maskRows } from "../../../src/masks/rows.ts";
 import { asSentence, findingSentence, reasonClause } from "../../../src/masks/sentences.ts";
@@ -370,7 +370,7 @@ describe("explanations", () => {
     const { batch, prompts } = viewOf(state({ prompts: [text], convention }));
     const kinds = prompts[0]?.map(({ token }) => token.kind) ?? [];
     const row = maskRows(batch.locations, batch.images, conventions[convention])[0]?.[position];
-    return row && asSentence(reasonClause(explain(row, kinds, conventions[convention], image)));
+    return row && asSentence(reasonClause(explainRow(row, kinds, conventions[convention], image)));
   };
 
   test("outcome and reason for each convention, the image's first", () => {

@@ -2,8 +2,8 @@
 import { type Actual, checkCase, DEFAULT_PRECISIONS } from "../../conformance/cases/check-case.ts";
 import { type MaskVerdict, summariseMasks } from "../../conformance/cases/check-masks.ts";
 import { namedCases } from "../../conformance/cases/named.ts";
-import { asVerdicts, notRun, type Selection, selectCases } from "../../conformance/cases/selection.ts";
-import { type CaseVerdict, exitCode, kernelsOf, summarise } from "../../conformance/cases/verdict.ts";
+import { asVerdicts, type CaseSelection, notRun, selectCases } from "../../conformance/cases/selection.ts";
+import { type CaseVerdict, exitCode, kernelsOf, summariseCases } from "../../conformance/cases/verdict.ts";
 import { type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
 import { findMaskCases } from "../../io/golden/masks.ts";
 import type { Backend } from "../../kernels/backend.ts";
@@ -94,7 +94,7 @@ async function runAll(
 }
 
 /** The keys of the document and the last lines of the text for folders whose path is not their id, and for other kinds of cases. */
-function remarksOn({ moved, otherKinds }: Selection): { document: object; text: string } {
+function remarksOn({ moved, otherKinds }: CaseSelection): { document: object; text: string } {
   const document = {
     ...(moved.length > 0 ? { moved } : {}),
     ...(otherKinds.length > 0 ? { otherKinds } : {}),
@@ -154,7 +154,7 @@ async function checkPaths(
     print(verdicts, kind, title, more);
     if (!kind) await printEnd(remarks.text, masks, values.tour);
     const differ = masks.some((v) => v.disagreements > 0) ? 1 : 0; // [mask.check]
-    return Math.max(exitCode(summarise(verdicts)), differ, fallbackStatus(verdicts, name));
+    return Math.max(exitCode(summariseCases(verdicts)), differ, fallbackStatus(verdicts, name));
   } finally {
     for (const backend of backends) await backend.close();
   }

@@ -5,7 +5,7 @@ import { type Judgement, judge } from "../../conformance/cases/judge.ts";
 import { namedCases } from "../../conformance/cases/named.ts";
 import { asVerdicts, notRun, selectCases } from "../../conformance/cases/selection.ts";
 import { nextTaps } from "../../conformance/cases/tap-graph.ts";
-import { type CaseVerdict, exitCode, type Status, summarise } from "../../conformance/cases/verdict.ts";
+import { type CaseVerdict, exitCode, type Status, summariseCases } from "../../conformance/cases/verdict.ts";
 import { moduleName } from "../../conformance/sources/registry.ts";
 import { type DifferingCase, findings } from "../../conformance/submissions/findings.ts";
 import { readSubmission, type Submission } from "../../conformance/submissions/submission.ts";
@@ -159,5 +159,5 @@ export async function conform(args: readonly string[]): Promise<number> {
   const title = `The tensors in ${actual}, judged as ${precision}`;
   if (kind) print(verdicts, kind, title, { missing, findings: findingsDocument(found) });
   else printFindings({ verdicts, missing, found, title, actual });
-  return exitCode(summarise(verdicts));
+  return exitCode(summariseCases(verdicts));
 }

@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { beforeEnd } from "#host";
 import { adapterOf } from "../../conformance/adapters/process.ts";
 import { largestInputs, type ProbeShape } from "../../conformance/probe/plan.ts";
-import { probe as probed } from "../../conformance/probe/probe.ts";
+import { findConvention as probed } from "../../conformance/probe/probe.ts";
 import { probeDocument } from "../../conformance/probe/report/document.ts";
 import { probeText } from "../../conformance/probe/report/text.ts";
-import { exitStatus, verdictOf } from "../../conformance/probe/verdict.ts";
+import { exitStatus, probeVerdict } from "../../conformance/probe/verdict.ts";
 import { progressOn } from "../../terminal/progress.ts";
 import { label } from "../../terminal/width.ts";
 import { folderOption, namedConvention, readArguments, wholeOption } from "../arguments.ts";
@@ -94,7 +94,7 @@ export async function probe(args: readonly string[]): Promise<number> {
     const width = widthOn(process.stdout);
     if (values.json) writeJson(probeDocument(result, expect));
     else writeOut(`${probeText(result, expect, { colour, width })}\n`);
-    return exitStatus(verdictOf(result, expect));
+    return exitStatus(probeVerdict(result, expect));
   } finally {
     progress.clear();
     remove();

@@ -5,7 +5,7 @@ import { loadTokenizer } from "../../io/tokenizers/load.ts";
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { memoryPlan } from "../../pretrained/load-pretrained.ts";
-import { describePlan } from "../../pretrained/plan-text.ts";
+import { describeMemoryPlan } from "../../pretrained/plan-text.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { label } from "../../terminal/width.ts";
 import { type TextModel, type WriteOptions, writeBeams, writeText } from "../../writing/write-text.ts";
@@ -88,7 +88,7 @@ async function written(
   const { signal } = stopping;
   const prompts = encoded(request, tokenizer);
   const onPlan: Parameters<typeof loaded>[2]["onPlan"] = (plan) => {
-    if (!json) writeError(`${describePlan(plan).join("\n")}\n\n`);
+    if (!json) writeError(`${describeMemoryPlan(plan).join("\n")}\n\n`);
   };
   const model = await loaded(request, backend, { prompts, signal, onPlan });
   try {
@@ -127,7 +127,7 @@ function show({ prompts, texts, timings }: Written, tokenizer: Tokenizer, isPrin
 function printPlan(request: Request, prompts: readonly Prompt[]): void {
   const plan = memoryPlan(request.folder, planOptions(request, prompts));
   if (request.json) writeJson({ plan });
-  else writeOut(`${describePlan(plan).join("\n")}\n`);
+  else writeOut(`${describeMemoryPlan(plan).join("\n")}\n`);
 }
 
 export async function write(args: readonly string[]): Promise<number> {

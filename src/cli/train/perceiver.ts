@@ -13,7 +13,7 @@ import { encodePng } from "../../io/images/png/write.ts";
 import type { PerceiverIO } from "../../models/perceiver-io/perceiver-io.ts";
 import type { Paint } from "../../terminal/colour.ts";
 import { progressOn } from "../../terminal/progress.ts";
-import type { Step } from "../../training/training.ts";
+import type { TrainingStep } from "../../training/training.ts";
 import { folderOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile } from "../golden-files.ts";
@@ -43,7 +43,7 @@ interface Task {
   readonly help: string;
   readonly steps: number;
   readonly model: (seed: number) => PerceiverIO;
-  readonly train: (run: PerceiverRun) => AsyncGenerator<Step>;
+  readonly train: (run: PerceiverRun) => AsyncGenerator<TrainingStep>;
   readonly measure: (
     run: PerceiverRun,
     heldOut: Digits["heldOut"],

@@ -6,7 +6,7 @@ import { saveSafetensors } from "../../io/safetensors/write.ts";
 import { listed, quoted } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { printable } from "../../terminal/width.ts";
-import { type Adapter, AdapterUnavailable } from "../probe/ask.ts";
+import { AdapterUnavailable, type ProbeAdapter } from "../probe/ask.ts";
 import { caseOf, folderOf, LENGTH, type ProbeCall, type ProbeShape } from "../probe/plan.ts";
 import { ATTENDED, noOutput, OUT, UnusableOutputs } from "../probe/rows.ts";
 
@@ -135,7 +135,7 @@ function clear(from: string, to: string): void {
 }
 
 /** An adapter that runs the command once for each call. [probe.protocol] */
-export function adapterOf(options: AdapterOptions): Adapter {
+export function adapterOf(options: AdapterOptions): ProbeAdapter {
   return async (call, inputs) => {
     const folder = `${options.folder}/${folderOf(call)}`;
     const [from, to] = [`${folder}/case`, `${folder}/out`];

@@ -53,7 +53,7 @@ const isMasked = (name: string): boolean => /(^|\.)scores\.masked(@\d+)?$/.test(
 const K = 8;
 
 /** One tensor against the expected one. Integers and booleans are compared exactly, whatever the tolerance. */
-export function compare(
+export function compareTensors(
   name: string,
   actual: Given | undefined,
   expected: Stored,

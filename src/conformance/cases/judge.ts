@@ -9,8 +9,8 @@ import { flat, Int, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import { computesInFloat32 } from "../sources/registry.ts";
 import {
   type Comparison,
-  compare,
   compareProbes,
+  compareTensors,
   type Given,
   noiseIn,
   type Probes,
@@ -97,7 +97,7 @@ export function judge(
     const own = isOfPackage(golden, expected) ? toleranceFor(name, "float32", K, noise) : tolerance(name);
     const allowed = expected instanceof Tensor ? own : 0;
     if (allowed === null) notCompared.push(name);
-    else comparisons.push(compare(name, given, expected, allowed));
+    else comparisons.push(compareTensors(name, given, expected, allowed));
   }
   const deciding = comparisons.filter(({ tensor }) => taps === "decide" || !isTap(tensor)); // [conform.verdict]
   const judged = verdict(deciding, comparisons, taps === "locate" ? next : undefined);

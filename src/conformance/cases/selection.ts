@@ -9,7 +9,7 @@ import type { CaseVerdict, Status } from "./verdict.ts";
 /** A case that is not run, in the form of the verdicts on the others. */
 export type NotRun = Omit<CaseVerdict, "precision">;
 
-export interface Selection {
+export interface CaseSelection {
   /** Folders of the cases to run, in order. */
   readonly folders: readonly string[];
   /** Cases that are skipped, and folders that should be cases but cannot be read. */
@@ -37,7 +37,7 @@ interface Readable {
 export function selectCases(
   paths: readonly string[],
   { full, matched = new Set() }: { readonly full: boolean; readonly matched?: ReadonlySet<string> },
-): Selection {
+): CaseSelection {
   const { folders, broken, otherKinds } = listCases(paths);
   const rejected: NotRun[] = broken.map(({ path, problem }) => notRun("errored", path, problem));
   const cases: Readable[] = [];
@@ -95,5 +95,5 @@ function isAt(folder: string, id: string): boolean {
 }
 
 /** The verdicts on cases that were not run, as of this precision. */
-export const asVerdicts = (selection: Selection, precision: Precision): CaseVerdict[] =>
+export const asVerdicts = (selection: CaseSelection, precision: Precision): CaseVerdict[] =>
   selection.notRun.map((one) => ({ ...one, precision }));

@@ -45,7 +45,7 @@ export interface CaseVerdict {
   readonly notCompared?: readonly NotCompared[] | undefined;
 }
 
-export interface Summary {
+export interface CaseSummary {
   /** Cases that were run; skipped ones are counted apart. */
   readonly cases: number;
   readonly rows: number;
@@ -92,7 +92,7 @@ export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
   return [...cases.values()];
 }
 
-export function summarise(verdicts: readonly CaseVerdict[]): Summary {
+export function summariseCases(verdicts: readonly CaseVerdict[]): CaseSummary {
   const cases = byCase(verdicts);
   const count = (status: Status) => cases.filter((v) => v.status === status).length;
   return {
@@ -122,7 +122,7 @@ export function kernelsOf(verdicts: readonly CaseVerdict[]): KernelReport {
 }
 
 /** 0 all that were compared conform, 1 numbers differ, 2 a case (or an adapter) is broken, or nothing was compared. */
-export function exitCode({ failed, errored, passed }: Summary): 0 | 1 | 2 {
+export function exitCode({ failed, errored, passed }: CaseSummary): 0 | 1 | 2 {
   if (errored > 0 || passed + failed === 0) return 2;
   return failed > 0 ? 1 : 0;
 }

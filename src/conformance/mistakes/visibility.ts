@@ -5,14 +5,14 @@ import { EFFECT } from "../../masks/exhaustive/effect.ts";
 import { softmaxEmptyRow } from "../../masks/media-mask.ts";
 import { numbersOf } from "../../masks/numbering.ts";
 import { feedForwardRuns, isZeroed } from "../../masks/outcome.ts";
-import type { EmptyRow } from "../../tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../../tensor/ops/table.ts";
 
 /** For the prompt b, its position l and the image m, all counted from 0. */
 export interface VisibilityRule {
   readonly may: (b: number, l: number, m: number) => boolean;
   /** Rows that are set to zero after the softmax. */
   readonly zeroed: (b: number, l: number) => boolean;
-  readonly emptyRow: EmptyRow;
+  readonly emptyRow: SoftmaxEmptyRow;
   /** Rows on which the block's feed-forward runs. */
   readonly fed: (b: number, l: number) => boolean;
 }

@@ -2,7 +2,7 @@
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { flat, Tensor, view } from "../../tensor/tensor.ts";
-import { compare, noiseIn, toleranceFor } from "../cases/compare.ts";
+import { compareTensors, noiseIn, toleranceFor } from "../cases/compare.ts";
 import { attention } from "./catalogue/attention.ts";
 import { gatesAndActivations } from "./catalogue/gates-and-activations.ts";
 import { layout } from "./catalogue/layout.ts";
@@ -31,14 +31,14 @@ export const mutants: readonly Mutant[] = [
 ].sort((a, b) => a.number - b.number);
 
 /** A known mistake that reproduces an implementation's result. */
-export interface Explanation {
+export interface MutantMatch {
   readonly mutant: Mutant;
   /** The distance of the implementation's result to that of the mutant, and to the expected one. */
   readonly error: number;
   readonly fromExpected: number;
 }
 
-export interface SearchOptions {
+export interface MutantSearchOptions {
   readonly precision?: Precision;
   /** Mutants to try first; if one of these explains the result, no other is tried. */
   readonly likely?: readonly Mutant[];
@@ -56,24 +56,24 @@ const CLOSER = 1000;
 export function nearestMutant(
   golden: GoldenCase,
   actual: Tensor,
-  { precision = "float32", likely = [], expired = () => false }: SearchOptions = {},
-): Explanation | null {
+  { precision = "float32", likely = [], expired = () => false }: MutantSearchOptions = {},
+): MutantMatch | null {
   const output = `outputs.${golden.manifest.outputs[0]}`;
   const [noise, expected] = [noiseIn(precision, golden.manifest.tolerance), golden.expected.get(output)];
   if (typeof noise === "string" || !(expected instanceof Tensor)) return null;
   const tolerance = toleranceFor(output, precision, golden.manifest.tolerance?.K ?? 0, noise) ?? 0;
-  const fromExpected = compare(output, actual, expected, tolerance).error;
+  const fromExpected = compareTensors(output, actual, expected, tolerance).error;
   if (fromExpected <= tolerance) return null; // the output is right
   const most = Math.max(tolerance, fromExpected === Infinity ? 0 : fromExpected / CLOSER);
   const { context, outputOf } = evaluationOf(golden);
-  const closest = (among: readonly Mutant[], over: () => boolean): Explanation | null => {
-    let best: Explanation | null = null;
+  const closest = (among: readonly Mutant[], over: () => boolean): MutantMatch | null => {
+    let best: MutantMatch | null = null;
     for (const mutant of among) {
       if (over()) break;
       const program = mutant.apply(context);
       if (!program) continue;
       const [ours, theirs] = withoutSharedNaN(actual, outputOf(program, mutant.precision));
-      const { error } = compare(output, ours, theirs, tolerance);
+      const { error } = compareTensors(output, ours, theirs, tolerance);
       const explains = error <= most && error <= fromExpected / 4; // [mutant.nearest]
       if (explains && error < (best?.error ?? Infinity)) best = { mutant, error, fromExpected };
     }

@@ -6,7 +6,7 @@ import { type Outputs, readOutputs } from "./rows.ts";
 
 /** An adapter's answer to one call. `skipped`: the reason why it does not support the call. */
 export type Answer = { readonly outputs: ReadonlyMap<string, Stored> } | { readonly skipped: string };
-export type Adapter = (call: ProbeCall, inputs: ReadonlyMap<string, Stored>) => Promise<Answer>;
+export type ProbeAdapter = (call: ProbeCall, inputs: ReadonlyMap<string, Stored>) => Promise<Answer>;
 
 /** The adapter cannot answer another call either: it hangs, or the command does not exist. */
 export class AdapterUnavailable extends LoadError {}
@@ -25,7 +25,7 @@ export class SkippedCall extends LoadError {
 export type Ask = (call: ProbeCall) => Promise<Outputs>;
 
 export const asking =
-  (adapter: Adapter, shape: ProbeShape): Ask =>
+  (adapter: ProbeAdapter, shape: ProbeShape): Ask =>
   async (call) => {
     const answer = await adapter(call, inputsOf(call, shape));
     if ("skipped" in answer) throw new SkippedCall(call, answer.skipped);

@@ -3,7 +3,7 @@
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
 import { causalWithoutMask, countingRestarts, maskMistakes } from "../mistakes/mask-mistakes.ts";
 import type { Mistake } from "../mistakes/mistake.ts";
-import { type Adapter, type Ask, answerOrRefusal, asking, isRefusal, type Refusal } from "./ask.ts";
+import { type Ask, answerOrRefusal, asking, isRefusal, type ProbeAdapter, type Refusal } from "./ask.ts";
 import { type BatchFault, batchFaultOf, compareBatches, otherBatches } from "./batch/independence.ts";
 import { combinationOf } from "./combinations.ts";
 import { type Mismatch, mismatchesFrom, mismatchesOf } from "./match.ts";
@@ -13,7 +13,7 @@ import { type Modes, modesOf } from "./modes.ts";
 import { calls, IMAGES, type ProbeCall, type ProbeShape, textsOf } from "./plan.ts";
 import { checkReached, type Outputs, UnusableOutputs } from "./rows.ts";
 
-export interface Candidate {
+export interface ConventionCandidate {
   readonly convention: Convention;
   readonly mistake: Mistake;
 }
@@ -26,7 +26,7 @@ export interface ProbeResult extends Modes {
   /** Conventions that agree on every row; those whose cached steps agree too come first. */
   readonly exact: readonly Convention[];
   /** Known mistakes that agree on every row, each with the convention that it is made in. */
-  readonly mistakes: readonly Candidate[];
+  readonly mistakes: readonly ConventionCandidate[];
   /** A convention without a name that agrees on every row; null if a named one does, or none. */
   readonly combination: Convention | null;
   /** The convention that the rows are compared with: the expected, the first exact or the nearest one. */
@@ -57,10 +57,10 @@ async function firstAnswer(ask: Ask): Promise<{ base: Outputs; refused: readonly
 }
 
 /** Mistakes with the measured effects; one that changes no known bit is not reported. [probe.mistakes] */
-function mistakesIn(measured: Measured, { prompts }: ProbeCall): Candidate[] {
+function mistakesIn(measured: Measured, { prompts }: ProbeCall): ConventionCandidate[] {
   return baseConventions.flatMap((convention) => {
     const own = { effects: effectsOfConvention(convention, prompts, IMAGES), known: measured.known };
-    return maskMistakes.flatMap((mistake): Candidate[] => {
+    return maskMistakes.flatMap((mistake): ConventionCandidate[] => {
       const effects = effectsOfMistake(mistake, convention, prompts, IMAGES);
       const changes = mismatchesOf(own, effects).length > 0; // [probe.mistakes]
       return changes && mismatchesOf(measured, effects).length === 0 ? [{ convention, mistake }] : []; // [probe.mistakes]
@@ -69,7 +69,10 @@ function mistakesIn(measured: Measured, { prompts }: ProbeCall): Candidate[] {
 }
 
 /** Compares the rows of an adapter with every convention and known mistake. */
-export async function probe(adapter: Adapter, { shape, expect = null }: ProbeOptions): Promise<ProbeResult> {
+export async function findConvention(
+  adapter: ProbeAdapter,
+  { shape, expect = null }: ProbeOptions,
+): Promise<ProbeResult> {
   const ask = asking(adapter, shape);
   const first = await firstAnswer(ask);
   const { call } = first.base;
@@ -111,7 +114,7 @@ function mistakesOfModes(
   { cached, withoutLocations }: Modes,
   agreeing: readonly Convention[],
   nearest: Convention,
-): Candidate[] {
+): ConventionCandidate[] {
   const counting = agreeing.find(({ cachedStep }) => cachedStep !== "restart") ?? nearest;
   return [
     ...(cached.steps.includes("restart") ? [{ convention: counting, mistake: countingRestarts }] : []), // [probe.mistakes]
@@ -126,7 +129,7 @@ async function faultOf(
   ask: Ask,
   base: Outputs,
   differences: BatchFault["differences"],
-  candidates: readonly Candidate[],
+  candidates: readonly ConventionCandidate[],
 ): Promise<BatchFault | null> {
   const firstMask = candidates.some(({ mistake }) => mistake.id === FIRST_MASK);
   if (!firstMask || differences.length === 0) return batchFaultOf(ask, base, differences);
@@ -134,7 +137,11 @@ async function faultOf(
 }
 
 /** The result where the rows of the first call depend on each other: no convention can be compared with them. */
-function notCompared(batch: BatchFault, candidates: readonly Candidate[], expect: Convention | null) {
+function notCompared(
+  batch: BatchFault,
+  candidates: readonly ConventionCandidate[],
+  expect: Convention | null,
+) {
   const skipped = "the rows of a batch depend on each other";
   return {
     batch,

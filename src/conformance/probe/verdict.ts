@@ -2,7 +2,7 @@
 import type { Convention } from "../../masks/conventions/schema.ts";
 import type { Refusal } from "./ask.ts";
 import type { BatchFault } from "./batch/independence.ts";
-import type { Candidate, ProbeResult } from "./probe.ts";
+import type { ConventionCandidate, ProbeResult } from "./probe.ts";
 
 export type ProbeFinding =
   /** Rows are not the same in every batch. */
@@ -17,12 +17,12 @@ export type ProbeFinding =
   /** A named convention on every row. */
   | { readonly kind: "convention"; readonly convention: Convention }
   /** A named convention on every row, and a known mistake in another convention has the same effects. */
-  | { readonly kind: "ambiguous"; readonly convention: Convention; readonly candidate: Candidate }
+  | { readonly kind: "ambiguous"; readonly convention: Convention; readonly candidate: ConventionCandidate }
   /** Without media locations the attention is causal over keys. */
   | { readonly kind: "causal"; readonly convention: Convention | null }
   /** The whole text follows a convention, cached steps do not. */
   | { readonly kind: "cached-steps"; readonly convention: Convention }
-  | ({ readonly kind: "mistake" } & Candidate)
+  | ({ readonly kind: "mistake" } & ConventionCandidate)
   /** A combination of the vocabulary of conventions that has no name. */
   | { readonly kind: "combination"; readonly convention: Convention }
   | { readonly kind: "unknown"; readonly nearest: Convention; readonly mismatchingRows: number }
@@ -71,7 +71,7 @@ function verdictOnAnswers(result: ProbeResult, expect: Convention | null): Probe
 }
 
 /** [probe.names] */
-export function verdictOf(result: ProbeResult, expect: Convention | null): ProbeVerdict {
+export function probeVerdict(result: ProbeResult, expect: Convention | null): ProbeVerdict {
   const { batch, refused } = result;
   if (batch) {
     const status = batch.dependence === "random" ? "inconclusive" : "dependent"; // [probe.batch-fault]

@@ -1,7 +1,7 @@
 // Verdicts as JSON, JUnit XML and Markdown. The table for terminals is in src/cli.
 import { markdownText } from "../../terminal/markdown.ts";
 import type { Comparison } from "../cases/compare.ts";
-import { byCase, type CaseVerdict, kernelsOf, summarise } from "../cases/verdict.ts";
+import { byCase, type CaseVerdict, kernelsOf, summariseCases } from "../cases/verdict.ts";
 
 export const figure = (x: number): string => (Number.isFinite(x) ? x.toExponential(1) : "∞");
 
@@ -20,7 +20,7 @@ const worst = (c: Comparison | null) =>
   c && { tensor: c.tensor, error: jsonNumber(c.error), tolerance: c.tolerance, row: c.row, remark: c.remark };
 
 /** The document of `--json`; its keys are stable. `skipped` is there if a case was, and the keys of `more` are added. */
-export function toJson(verdicts: readonly CaseVerdict[], more: object = {}): string {
+export function casesAsJson(verdicts: readonly CaseVerdict[], more: object = {}): string {
   const all = byCase(verdicts);
   const skipped = all
     .filter(({ status }) => status === "skipped")
@@ -42,7 +42,7 @@ export function toJson(verdicts: readonly CaseVerdict[], more: object = {}): str
     }));
   return JSON.stringify(
     {
-      summary: summarise(verdicts),
+      summary: summariseCases(verdicts),
       kernels: kernelsOf(verdicts),
       cases,
       ...(skipped.length > 0 ? { skipped } : {}),
@@ -58,8 +58,8 @@ const xml = (text: string): string =>
 
 const reason = (v: CaseVerdict): string => v.error ?? (v.firstDivergence ? describe(v.firstDivergence) : "");
 
-export function toJunit(verdicts: readonly CaseVerdict[]): string {
-  const { cases, failed, errored, skipped } = summarise(verdicts);
+export function casesAsJunit(verdicts: readonly CaseVerdict[]): string {
+  const { cases, failed, errored, skipped } = summariseCases(verdicts);
   const rows = byCase(verdicts).map((v) => {
     const open = `  <testcase classname="${xml(v.module)}" name="${xml(v.id)}"`;
     if (v.status === "passed") return `${open}/>`;
@@ -70,8 +70,8 @@ export function toJunit(verdicts: readonly CaseVerdict[]): string {
   return ['<?xml version="1.0" encoding="UTF-8"?>', head, ...rows, "</testsuite>"].join("\n");
 }
 
-export function toMarkdown(verdicts: readonly CaseVerdict[]): string {
-  const { cases, passed, failed, errored, skipped } = summarise(verdicts);
+export function casesAsMarkdown(verdicts: readonly CaseVerdict[]): string {
+  const { cases, passed, failed, errored, skipped } = summariseCases(verdicts);
   const rows = byCase(verdicts).map((v) => {
     const tight = v.worst ? `${figure(v.worst.error)} of ${figure(v.worst.tolerance)}` : "";
     return `| ${markdownText(v.id)} | ${v.status} | ${tight} | ${markdownText(reason(v))} |`;

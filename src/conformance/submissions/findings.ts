@@ -6,7 +6,7 @@ import { axesOf } from "../cases/axes.ts";
 import type { Comparison } from "../cases/compare.ts";
 import type { CaseVerdict } from "../cases/verdict.ts";
 import type { Mutant } from "../mutants/mutant.ts";
-import { type Explanation, nearestMutant } from "../mutants/mutants.ts";
+import { type MutantMatch, nearestMutant } from "../mutants/mutants.ts";
 import { readSubmission } from "./submission.ts";
 
 /** A case in which the implementation differs. */
@@ -27,7 +27,7 @@ export interface Finding {
   readonly axes: readonly string[] | null;
   /** Names in the smallest case's file that the case does not expect. */
   readonly unexpected: readonly string[];
-  readonly nearest: Explanation | null;
+  readonly nearest: MutantMatch | null;
   /** Whether every known mistake was tried. */
   readonly searched: boolean;
 }
@@ -56,7 +56,7 @@ export function findings(differing: readonly DifferingCase[], options: FindingOp
 }
 
 interface Group {
-  readonly explained: Explanation | null;
+  readonly explained: MutantMatch | null;
   readonly cases: DifferingCase[];
   readonly searched: boolean;
 }
@@ -87,7 +87,7 @@ function explain(
   likely: readonly Mutant[],
   all: boolean,
   { folder: results, precision, expired }: FindingOptions,
-): { readonly nearest: Explanation | null; readonly searched: boolean } {
+): { readonly nearest: MutantMatch | null; readonly searched: boolean } {
   const over = () => !all || expired(verdict.module);
   if (likely.length === 0 && over()) return { nearest: null, searched: false };
   const golden = readCase(folder);

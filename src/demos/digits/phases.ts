@@ -16,7 +16,7 @@ import type { Optimizer, ParameterGroup } from "../../training/optimizers/optimi
 import { schedule } from "../../training/schedules.ts";
 import { nextTokens } from "../../training/targets.ts";
 import { decayGroups, trainable } from "../../training/trainable.ts";
-import { type Step, train } from "../../training/training.ts";
+import { type TrainingStep, train } from "../../training/training.ts";
 import { phaseFacts } from "../facts.ts";
 import { type Gates, gateGroups, openings, restoredGates, storedGates } from "../gates.ts";
 import { interleaved, PAD, STOP, sentences } from "./captions.ts";
@@ -65,7 +65,7 @@ export interface DigitsRun {
   readonly resume?: boolean | undefined;
 }
 
-export interface PhaseStep extends Step {
+export interface PhaseStep extends TrainingStep {
   readonly phase: PhaseName;
   readonly of: number;
 }

@@ -7,7 +7,7 @@ import { generator } from "../../tensor/random.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import { schedule } from "../../training/schedules.ts";
 import { decayGroups } from "../../training/trainable.ts";
-import { type Step, train } from "../../training/training.ts";
+import { type TrainingStep, train } from "../../training/training.ts";
 import { type Digits, pick } from "../digits/data.ts";
 import type { Embeddings } from "../digits/embeddings.ts";
 import { gateGroups } from "../gates.ts";
@@ -50,7 +50,7 @@ export function trainTower(
   classifier: DigitClassifier,
   { digits, seed, backend }: Material,
   { steps, rows, learningRate }: Phase,
-): AsyncGenerator<Step> {
+): AsyncGenerator<TrainingStep> {
   const groups = decayGroups(classifier, parameterNames(classifier));
   const optimizer = adamw({ groups, learningRate, betas: BETAS });
   const loss = (step: number) => {
@@ -79,7 +79,7 @@ export function trainReader(
   material: Material,
   features: Embeddings,
   { steps, rows, learningRate }: Phase,
-): AsyncGenerator<Step> {
+): AsyncGenerator<TrainingStep> {
   const groups = gateGroups(model, names, GATE_RATE * learningRate);
   const optimizer = adamw({ groups, learningRate, betas: BETAS });
   return train({

@@ -4,7 +4,7 @@
 // The budget limits the bytes that are stored. A weight beyond it is packed for each use. Stored weights are freed to make room: first
 // those that the present run has not used, then all but those that the present computation reads.
 import { LoadError } from "../../tensor/errors.ts";
-import type { Source } from "../../tensor/source.ts";
+import type { TensorSource } from "../../tensor/source.ts";
 import { sourceOf, type Tensor, type View, view, viewElsewhere } from "../../tensor/tensor.ts";
 import type { Use } from "../backend.ts";
 import { isReleasable, type Releasable } from "../releasable.ts";
@@ -62,7 +62,7 @@ function layoutsOf(uses: readonly Use[]): Layout[] | null {
 }
 
 /** The values as they are stored. A function's array is the one that the parameter keeps until `release`. */
-const valuesOf = (t: Releasable): Source =>
+const valuesOf = (t: Releasable): TensorSource =>
   typeof t.stored === "function" ? { ...sourceOf(t.data), sequential: true } : sourceOf(t.stored);
 
 export class Weights implements Packed {
@@ -134,7 +134,7 @@ export class Weights implements Packed {
     return true;
   }
 
-  #rowSource(entry: Entry): Source {
+  #rowSource(entry: Entry): TensorSource {
     const { t } = entry;
     const source = valuesOf(t);
     const dtype = panelDtype(source.dtype);

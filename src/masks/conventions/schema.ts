@@ -46,7 +46,7 @@ export const CACHED_STEPS = [
 ] as const;
 
 /** The code or text in which a convention is found. */
-export interface Source {
+export interface ConventionSource {
   readonly package: string;
   readonly version: string;
   /** File, class and function, or the section of a paper. */
@@ -61,7 +61,7 @@ export interface Source {
 export interface Convention {
   readonly name: string;
   /** The code or text that this convention describes. */
-  readonly source: Source;
+  readonly source: ConventionSource;
   /** How positions count images (text_time). */
   readonly numbering: Numbering;
   /** together: images whose tokens are neighbours are seen together, until an image comes that is no neighbour. */

@@ -10,7 +10,7 @@ import type { Pass, PassBounds } from "./cached-step.ts";
 import { batchesOf, checkPasses, isCount, isRefused, usedRow } from "./passes.ts";
 
 /** The passes in which a text is decoded, in positions. */
-export interface DecodeOptions {
+export interface ReplayDecodingOptions {
   /** The number of positions that are known when decoding begins; by default all but the last. */
   readonly prompt?: number;
   /** The number of positions in each pass; by default the prompt at once, then one at a time. */
@@ -48,7 +48,7 @@ export function replayDecoding(
   locations: Matrix,
   images: number,
   convention: Convention,
-  options: DecodeOptions = {},
+  options: ReplayDecodingOptions = {},
 ): DecodeStep[] {
   checkConvention(convention);
   const given = kindsOf(locations);

@@ -4,10 +4,10 @@ import type { Convention } from "../conventions/schema.ts";
 import { replayDecoding } from "../decoding/decode.ts";
 import { promptRows } from "../rows.ts";
 import { EFFECT, effectOf } from "./effect.ts";
-import { cutPrompts, type Decoding, pairs, prompts, type ShortPrompt } from "./prompts.ts";
+import { cutPrompts, type DecodingMode, pairs, prompts, type ShortPrompt } from "./prompts.ts";
 
 /** full: prompts of text and images; ends: of text, images and end tokens; the others decode. */
-export type Mode = "full" | "ends" | Decoding;
+export type Mode = "full" | "ends" | DecodingMode;
 
 export const MODES: readonly Mode[] = ["full", "ends", "steps", "chunks", "several", "pairs"];
 
@@ -18,7 +18,7 @@ export function promptsOfMode(mode: Mode, longest: number): ShortPrompt[] {
 }
 
 /** The passes of a mode for a prompt of that length whose first pass takes `first` tokens. [mask.golden] */
-export const passesOf = (mode: Decoding, length: number, first: number) => ({
+export const passesOf = (mode: DecodingMode, length: number, first: number) => ({
   prompt: mode === "chunks" ? length : first, // in chunks the whole text is known, otherwise only the first pass
   passes:
     mode === "steps" || mode === "pairs"

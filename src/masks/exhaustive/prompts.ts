@@ -7,7 +7,7 @@ export const kindStrings = (length: number, letters: 2 | 3 = 2): number[][] =>
   );
 
 /** steps: one token at a time; chunks, several: the rest at once, known or not; pairs: two prompts in one batch. */
-export type Decoding = "steps" | "chunks" | "several" | "pairs";
+export type DecodingMode = "steps" | "chunks" | "several" | "pairs";
 
 export interface ShortPrompt {
   readonly kinds: readonly number[];

@@ -15,7 +15,7 @@ import { constant, Parameter } from "../../nn/parameter.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { generator } from "../../tensor/random.ts";
-import { type Elements, narrowed, type Source, widened } from "../../tensor/source.ts";
+import { type Elements, narrowed, type TensorSource, widened } from "../../tensor/source.ts";
 import { sourceOf, type Tensor } from "../../tensor/tensor.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { GPTNeoXForCausalLM } from "./gpt-neox.ts";
@@ -72,7 +72,7 @@ const checks: { readonly [K in keyof ResizeVocabularyOptions]-?: Check } = {
 
 /** A table of rows of `width` numbers; a bias has rows of one number. */
 interface Table {
-  readonly source: Source;
+  readonly source: TensorSource;
   readonly rows: number;
   readonly width: number;
 }
@@ -147,7 +147,7 @@ function joined(first: Elements, second: Elements): Elements {
 }
 
 /** The first values of a source, then those of `more`, which are made when they are read first. Only the latter are kept in memory. */
-function extended(source: Source, size: number, more: () => Elements): Source {
+function extended(source: TensorSource, size: number, more: () => Elements): TensorSource {
   let made: Elements | null = null;
   return {
     dtype: source.dtype,
@@ -161,7 +161,7 @@ function extended(source: Source, size: number, more: () => Elements): Source {
   };
 }
 
-const elementsOf = (numbers: Float64Array, { dtype }: Source): Elements =>
+const elementsOf = (numbers: Float64Array, { dtype }: TensorSource): Elements =>
   dtype === "float64" ? numbers : dtype === "float32" ? Float32Array.from(numbers) : narrowed(numbers, dtype); // [vocabulary.dtype]
 
 /** A parameter with `size` rows: those of the old one, and new ones where there are more. */

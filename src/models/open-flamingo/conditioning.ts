@@ -1,7 +1,7 @@
 // The images that a pass of OpenFlamingo reads, and the image that each of its tokens sees. Conditioning is a value that a pass is given;
 // the release stores it in the layers.
 import { passVisibility } from "../../masks/decoding/passes.ts";
-import { type Grid, locate } from "../../masks/grid.ts";
+import { type Grid, mediaLocations } from "../../masks/grid.ts";
 import type { Visibility } from "../../masks/media-mask.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
@@ -29,7 +29,7 @@ interface Reading {
 
 /** Image tokens of the text read so far, 1 at each. */
 export function imagesOf({ read, mask }: ImagePass, { mediaTokenId, behaviour }: Reading): Grid {
-  const { shape, data } = locate(read.text, mediaTokenId);
+  const { shape, data } = mediaLocations(read.text, mediaTokenId);
   if (behaviour.imageTokensInPadding === "count") return { shape, data };
   const real = mask.flat();
   return { shape, data: data.map((image, i) => (real[i] ? image : 0)) }; // [openflamingo.padded-images]
@@ -65,7 +65,7 @@ const beginAlike = (a: readonly number[], b: readonly number[]): boolean =>
  * and is not that text from its beginning.
  */
 function countedBefore(counted: Int<"b l">, { text }: ReadText, images: Grid, mediaTokenId: number): Grid {
-  const { shape, data } = locate(counted, mediaTokenId);
+  const { shape, data } = mediaLocations(counted, mediaTokenId);
   const [cached, read] = [rowsOf(counted), rowsOf(text)];
   const [c = 0, s = 0] = [shape[1], images.shape[1]];
   const follows = read.map(
@@ -89,7 +89,7 @@ export function visibilityOfPass(
   const of = ownTokens ? [l] : passes;
   if (!counted) return passVisibility(own, of, m, convention);
   const before = ownTokens
-    ? locate(counted, mediaTokenId) // [openflamingo.cached-media]
+    ? mediaLocations(counted, mediaTokenId) // [openflamingo.cached-media]
     : countedBefore(counted, pass.read, images, mediaTokenId);
   return passVisibility(beside(before, own), [counted.shape[1] ?? 0, ...of], m, convention);
 }

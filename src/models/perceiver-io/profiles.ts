@@ -3,13 +3,13 @@
 import type { ActivationName } from "../../nn/activations.ts";
 import { type Check, oneOf } from "../../nn/options.ts";
 import type { AnglePrecision } from "../../nn/positions/angles.ts";
-import type { EmptyRow } from "../../tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../../tensor/ops/table.ts";
 
 export interface PerceiverProfile {
   /** The activation of the feed-forward networks. */
   readonly activation: ActivationName;
   /** The attention of a token that may attend to nothing: a weighted sum of zero, or equal weights. */
-  readonly emptyRow: EmptyRow;
+  readonly emptyRow: SoftmaxEmptyRow;
   /** Whether masked outputs attend to nothing, or the mask of the outputs is not used. */
   readonly queryMask: "used" | "ignored";
   /** The padding of the convolutional stem: TensorFlow's SAME, or 3 around the convolution and none around the pooling. */

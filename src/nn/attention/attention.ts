@@ -1,7 +1,7 @@
 // Scaled dot-product attention: Vaswani et al., arXiv 1706.03762, equation (1), with masks.
 import { einsum } from "../../tensor/ops/arrange.ts";
 import { add, expand, maskedSoftmax, softmax, where } from "../../tensor/ops/functions.ts";
-import type { EmptyRow } from "../../tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../../tensor/ops/table.ts";
 import { scope, tap } from "../../tensor/program/record.ts";
 import type { Bool, Tensor } from "../../tensor/tensor.ts";
 import type { Dropout } from "../dropout.ts";
@@ -11,7 +11,7 @@ export interface AttentionOptions {
   /** A mask with the axes of the scores; null allows all entries. */
   readonly mayAttend: Bool | null;
   /** The weights of a row without allowed entries. */
-  readonly emptyRow: EmptyRow;
+  readonly emptyRow: SoftmaxEmptyRow;
   /** Weights that are kept; the others are set to zero after the softmax. null keeps all. */
   readonly postSoftmaxMask?: Bool | null;
   /** Added to the scaled scores. Its trailing axes are those of the scores, or 1, as in `expand`; leading ones may be absent. */
@@ -66,7 +66,12 @@ export function attention(
   return scope("attention", inputs, { mayAttend, emptyRow, postSoftmaxMask }, definition);
 }
 
-function maskedSoftmaxWeights(owner: object, scores: Tensor, mayAttend: Bool, emptyRow: EmptyRow): Tensor {
+function maskedSoftmaxWeights(
+  owner: object,
+  scores: Tensor,
+  mayAttend: Bool,
+  emptyRow: SoftmaxEmptyRow,
+): Tensor {
   // #region masked
   const masked = tap(owner, "scores.masked", where(mayAttend, scores, -Infinity)); // [attention.masked]
   return maskedSoftmax(masked, mayAttend, { emptyRow });

@@ -5,15 +5,15 @@ import { Tensor } from "../../tensor/tensor.ts";
 import { nameDifferences } from "./name-differences.ts";
 import { type NewNames, newNames } from "./new-names.ts";
 import type { StateDictReport, Weight, Weights, WrongShape } from "./report.ts";
-import { describeReport } from "./report-text.ts";
+import { describeStateDictReport } from "./report-text.ts";
 import { type LoadRules, selected } from "./rules.ts";
 import { StrippedNames } from "./strip.ts";
 
-/** Weights do not fit a model, and none was loaded. The error has the report that `describeReport` turns into lines. */
+/** Weights do not fit a model, and none was loaded. The error has the report that `describeStateDictReport` turns into lines. */
 export class StateDictError extends LoadError {
   readonly report: StateDictReport;
   constructor(report: StateDictReport) {
-    super(describeReport(report).join("\n"));
+    super(describeStateDictReport(report).join("\n"));
     this.report = report;
   }
 }

@@ -129,7 +129,7 @@ const unusedLines = ({ ignored, renamed, optional }: StateDictReport): string[] 
   );
 
 /** The report as lines; the first one states whether the weights were loaded. */
-export function describeReport(report: StateDictReport): string[] {
+export function describeStateDictReport(report: StateDictReport): string[] {
   const problems = problemLines(report);
   if (problems.length > 0)
     return [`the weights do not fit ${report.model}  [state.strict]`, ...problems, ...unusedLines(report)];

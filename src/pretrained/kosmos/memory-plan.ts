@@ -17,7 +17,7 @@ export interface KosmosPlanOptions extends PlanOptions {
 const LONGEST = 2048;
 
 /**
- * The memory of a model whose weights are read from a file: `describePlan` makes lines of it. Intermediates are those of encoding the images and of
+ * The memory of a model whose weights are read from a file: `describeMemoryPlan` makes lines of it. Intermediates are those of encoding the images and of
  * reading the prompts, in which every vector counts as a token.
  */
 export function kosmosMemoryPlan(

@@ -48,7 +48,7 @@ function towerOf({ vision_encoder }: OpenFlamingo): WeightsFile {
 }
 
 /**
- * The memory of a model whose weights are read from files: `describePlan` makes lines of it. Weights are those of all three parts, and
+ * The memory of a model whose weights are read from files: `describeMemoryPlan` makes lines of it. Weights are those of all three parts, and
  * intermediates those of encoding the images and reading the prompts.
  */
 export function flamingoMemoryPlan(

@@ -2,7 +2,7 @@
 import { RuleError } from "../errors.ts";
 import { apply } from "../program/record.ts";
 import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
-import type { EmptyRow } from "./table.ts";
+import type { SoftmaxEmptyRow } from "./table.ts";
 
 type Binary = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>) => Tensor<A>;
 type Unary = <A extends string>(x: Tensor<A>) => Tensor<A>;
@@ -177,7 +177,7 @@ export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRo
 export function maskedSoftmax<A extends string>(
   x: Tensor<A>,
   mayAttend: Bool<NoInfer<A>>,
-  options: { emptyRow: EmptyRow },
+  options: { emptyRow: SoftmaxEmptyRow },
 ): Tensor<A> {
   const emptyRow = options?.emptyRow;
   if (emptyRow !== "zero" && emptyRow !== "uniform" && emptyRow !== "nan")

@@ -2,7 +2,7 @@
 import { ShapeError } from "../errors.ts";
 import { flat, offsets, rowMajor, type Shape, sizeOf, type View, view } from "../tensor.ts";
 import { sameShape } from "./elementwise.ts";
-import type { EmptyRow, Ops, Rule } from "./table.ts";
+import type { Ops, Rule, SoftmaxEmptyRow } from "./table.ts";
 
 /** Trailing axes are aligned. Only axes of size 1 and missing leading axes are repeated. */
 function checkExpands(small: Shape, large: Shape): void {
@@ -103,7 +103,7 @@ export const softmax: Rule<"softmax"> = {
 };
 
 /** The weight of each of the n entries of a row without allowed entries. */
-export const emptyRowWeight = (emptyRow: EmptyRow, n: number): number =>
+export const emptyRowWeight = (emptyRow: SoftmaxEmptyRow, n: number): number =>
   emptyRow === "zero" ? 0 : emptyRow === "uniform" ? 1 / n : NaN; // [softmax.empty-row]
 
 /** Reads a mask by row and column, without copying its repeated axes. */
@@ -119,7 +119,7 @@ function softmaxRow(
   from: number,
   n: number,
   allowed: ((j: number) => boolean) | null,
-  emptyRow: EmptyRow,
+  emptyRow: SoftmaxEmptyRow,
 ): void {
   let top = -Infinity;
   let count = 0;

@@ -4,7 +4,7 @@ import type { Sizes } from "../pattern.ts";
 import type { Shape, Strided, Tensor, View } from "../tensor.ts";
 
 /** The result of the softmax for a row without allowed entries. */
-export type EmptyRow = "zero" | "uniform" | "nan";
+export type SoftmaxEmptyRow = "zero" | "uniform" | "nan";
 /** A mask in the attributes of a node: plain data. */
 export type Mask = Strided<Uint8Array>;
 export type Ids = Strided<Int32Array>;
@@ -41,7 +41,7 @@ export interface Ops {
   maxTo: Unary<{ shape: Shape }>;
   expand: Unary<{ shape: Shape }>;
   sumExp: Binary;
-  softmax: Unary<{ mayAttend: Mask | null; emptyRow: EmptyRow }>;
+  softmax: Unary<{ mayAttend: Mask | null; emptyRow: SoftmaxEmptyRow }>;
   einsum: { in: [Tensor, Tensor]; attrs: { pattern: string } };
   rearrange: Patterned;
   repeat: Patterned;

@@ -20,7 +20,7 @@ import { parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { hash } from "../../tensor/random.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
-import { accumulate, clip, globalNorm, normLimit } from "../gradient-maps.ts";
+import { accumulateGradients, clipGradients, globalNorm, normLimit } from "../gradient-maps.ts";
 import type { Named, Optimizer } from "../optimizers/optimizer.ts";
 import { factorAt, type Schedule } from "../schedules.ts";
 import { lossAndGradients } from "../step.ts";
@@ -165,7 +165,7 @@ async function accumulated(run: Run, step: number, kept: Named): Promise<Accumul
       signal,
     });
     loss += weight * one.loss;
-    sum = accumulate(sum, one.gradients, weight); // [trainkosmos.shards]
+    sum = accumulateGradients(sum, one.gradients, weight); // [trainkosmos.shards]
   }
   return { loss, gradients: inOrder(sum ?? new Map(), names), targets };
 }
@@ -194,7 +194,8 @@ async function* steps(run: Run): AsyncGenerator<KosmosStep> {
     for (let { step } = from; step < run.steps; step++) {
       signal?.throwIfAborted();
       const { loss, gradients, targets } = await accumulated(run, step, kept);
-      const clipped = clipAt === null ? { norm: globalNorm(gradients), gradients } : clip(gradients, clipAt); // [trainkosmos.clip]
+      const clipped =
+        clipAt === null ? { norm: globalNorm(gradients), gradients } : clipGradients(gradients, clipAt); // [trainkosmos.clip]
       const factor = factorAt(schedule, step);
       optimizer.step(parameters, clipped.gradients, factor);
       kept = new Map([...clipped.gradients].filter(([name]) => !trained.has(name))); // [trainkosmos.untrained]

@@ -19,7 +19,7 @@ import {
 import { stateDict } from "../../nn/state-dict.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
-import { accumulate, clip, globalNorm, normLimit } from "../gradient-maps.ts";
+import { accumulateGradients, clipGradients, globalNorm, normLimit } from "../gradient-maps.ts";
 import type { Named, Optimizer } from "../optimizers/optimizer.ts";
 import { factorAt, type Schedule } from "../schedules.ts";
 import { lossAndGradients } from "../step.ts";
@@ -176,7 +176,7 @@ async function addMicroBatch(run: Run, position: number, to: Accumulated): Promi
       signal,
     });
     to.losses.set(dataset.name, [...(to.losses.get(dataset.name) ?? []), loss]);
-    to.gradients = accumulate(to.gradients, gradients, (dataset.weight ?? 1) / accumulation); // [trainflamingo.weights]
+    to.gradients = accumulateGradients(to.gradients, gradients, (dataset.weight ?? 1) / accumulation); // [trainflamingo.weights]
   }
   return true;
 }
@@ -188,7 +188,8 @@ async function accumulated(run: Run, step: number, mask: (gradients: Named) => N
   const clipNow = (): void => {
     if (!sum.gradients) return;
     const masked = mask(sum.gradients); // [trainflamingo.embeddings]
-    const clipped = clipAt === null ? { norm: globalNorm(masked), gradients: masked } : clip(masked, clipAt);
+    const clipped =
+      clipAt === null ? { norm: globalNorm(masked), gradients: masked } : clipGradients(masked, clipAt);
     sum.norm = clipped.norm;
     sum.gradients = clipped.gradients;
   };

@@ -7,7 +7,7 @@ import { type Convention, conventionOf, conventions } from "../../masks/conventi
 import { countText, wholeText } from "../../masks/counting/counted-text.ts";
 import { type DecodeStep, replayDecoding } from "../../masks/decoding/decode.ts";
 import { differingImages, rowsDiffer } from "../../masks/difference.ts";
-import { explain, type Reason } from "../../masks/explain.ts";
+import { explainRow, type RowReason } from "../../masks/explain.ts";
 import { type MaskRow, maskRows, sameRow } from "../../masks/rows.ts";
 import { batchIn, type ShownBatch } from "./batch.ts";
 import type { State } from "./state.ts";
@@ -16,7 +16,7 @@ import type { State } from "./state.ts";
 export interface Band {
   readonly row: MaskRow;
   /** The reason for the row, or for one image in it. */
-  readonly explain: (image?: number) => Reason;
+  readonly explain: (image?: number) => RowReason;
   /** For each image, whether the two conventions treat it differently. */
   readonly differing: () => readonly boolean[];
   /** Whether the cached step's row differs from the whole text's. */
@@ -100,7 +100,7 @@ export function viewOf(state: State, recorded: Recorded = {}): View {
         const convention = known[c] ?? conventions.immediate;
         return {
           row,
-          explain: (image) => explain(row, text, convention, image),
+          explain: (image) => explainRow(row, text, convention, image),
           differing: () => differingImages(row, rows[1 - c] ?? row),
           stepDiffers: !sameRow(row, full[c]),
         };

@@ -1,7 +1,7 @@
 // The warnings of the page: the findings of each convention, with the place that each one leads to.
 import { countAsText, noteSentence } from "../../mask-report/notes.ts";
 import { maskReport } from "../../mask-report/report.ts";
-import { type Finding, placeOf, toneOf } from "../../masks/findings.ts";
+import { type MaskFinding, placeOf, toneOf } from "../../masks/findings.ts";
 import { counted, findingSentence } from "../../masks/sentences.ts";
 import { label } from "../../terminal/width.ts";
 import type { Cut, TileMisfit } from "./batch.ts";
@@ -16,14 +16,14 @@ export interface Warning {
   readonly at: Place | null;
 }
 
-const warningOf = (finding: Finding): Warning => ({
+const warningOf = (finding: MaskFinding): Warning => ({
   sentence: findingSentence(finding),
   tone: toneOf(finding),
   at: placeOf(finding),
 });
 
 /** The findings under either convention; those that do not depend on the convention occur once. */
-function findingsIn(view: View): Finding[] {
+function findingsIn(view: View): MaskFinding[] {
   const query = queryOf(view);
   if (!query) return [];
   const all = view.conventions.flatMap(
@@ -89,9 +89,10 @@ const unknownTiles = (tensor: string, convention: string): Warning => ({
 });
 
 /** A note for recorded weights, and for a recorded mask, that agree with the conventions. */
-function agreement({ batch, conventions }: View, findings: readonly Finding[]): Warning[] {
+function agreement({ batch, conventions }: View, findings: readonly MaskFinding[]): Warning[] {
   const names = conventions.map(({ name }) => name).join(" and ");
-  const differs = (...kinds: readonly Finding["kind"][]) => findings.some(({ kind }) => kinds.includes(kind));
+  const differs = (...kinds: readonly MaskFinding["kind"][]) =>
+    findings.some(({ kind }) => kinds.includes(kind));
   const note = (what: string): Warning => ({
     sentence: `The recorded ${what} with ${names} on every row.`,
     tone: "note",

@@ -2,7 +2,8 @@
 import { join } from "node:path";
 import * as own from "./ours.mjs";
 
-const { loadSafetensors, reference } = await import("../../../../dist/index.js");
+const { reference } = await import("../../../../dist/index.js");
+const { loadSafetensors } = await import("../../../../dist/entries/io.js");
 
 /** Errors may be so many times the distance of torch's float32 from its float64. */
 const NOISES = 8;

@@ -2,13 +2,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-const { beamSearch, Int, loadPretrained, loadTokenizer, noPadding, run, slice, stream } = await import(
-  "../../../../dist/index.js"
-);
+const { Int, noPadding, run, slice } = await import("../../../../dist/index.js");
+const { loadPretrained, loadTokenizer } = await import("../../../../dist/entries/io.js");
+const { beamSearch, stream } = await import("../../../../dist/entries/generation.js");
 const { decodingOf, readTokens } = await import("../../../../dist/models/language-model.js");
 const { processed, processorsOf } = await import("../../../../dist/generation/processors.js");
 const { logProbabilities } = await import("../../../../dist/generation/choose.js");
-const { simd } = await import("../../../../dist/kernels/simd/index.js");
+const { simd } = await import("../../../../dist/entries/simd.js");
 
 export async function open(folder) {
   const [loaded, tokenizer, backend] = await Promise.all([

@@ -5,7 +5,7 @@ import { emptyFolder } from "#host";
 import { answerIn } from "../../../../src/conformance/adapters/process.ts";
 import type { Answer } from "../../../../src/conformance/probe/ask.ts";
 import { calls, inputsOf } from "../../../../src/conformance/probe/plan.ts";
-import { probe } from "../../../../src/conformance/probe/probe.ts";
+import { findConvention } from "../../../../src/conformance/probe/probe.ts";
 import { probeDocument } from "../../../../src/conformance/probe/report/document.ts";
 import type { Stored } from "../../../../src/io/safetensors/read.ts";
 import { writeSafetensors } from "../../../../src/io/safetensors/write.ts";
@@ -100,9 +100,12 @@ export const adapters = target<readonly Damage[]>({
   async read(list) {
     let n = 0;
     const shape = { dim: 4, dimMedia: 4, latents: 2 };
-    const result = await probe(async (_, inputs) => answer(inputs, list[n++ % list.length] as Damage), {
-      shape,
-    });
+    const result = await findConvention(
+      async (_, inputs) => answer(inputs, list[n++ % list.length] as Damage),
+      {
+        shape,
+      },
+    );
     JSON.parse(JSON.stringify(probeDocument(result, null)));
   },
 });

@@ -1,6 +1,6 @@
 // Finds the masked cross-attentions of a program and replaces their masks.
 import { MaskedCrossAttention } from "../../../blocks/masked-cross-attention.ts";
-import { locate, promptsOf } from "../../../masks/grid.ts";
+import { mediaLocations, promptsOf } from "../../../masks/grid.ts";
 import { FlamingoPaLM } from "../../../models/flamingo/flamingo-palm.ts";
 import { repeat } from "../../../tensor/ops/arrange.ts";
 import { maskedSoftmax, mul, where } from "../../../tensor/ops/functions.ts";
@@ -22,7 +22,7 @@ export interface MaskedAttention extends MaskedBatch {
 function locations({ model, inputs }: Context): Bool | null {
   if (inputs.media_locations instanceof Bool) return inputs.media_locations;
   if (!(model instanceof FlamingoPaLM) || !(inputs.text instanceof Int)) return null;
-  const { shape, data } = locate(inputs.text, model.options.mediaTokenId);
+  const { shape, data } = mediaLocations(inputs.text, model.options.mediaTokenId);
   return new Bool(shape, data);
 }
 

@@ -2,7 +2,7 @@
 import type { Convention } from "../../../masks/conventions/schema.ts";
 import { isUnnamed } from "../combinations.ts";
 import type { ProbeResult } from "../probe.ts";
-import { exitStatus, type ProbeVerdict, verdictOf } from "../verdict.ts";
+import { exitStatus, type ProbeVerdict, probeVerdict } from "../verdict.ts";
 import { leakStretches, mismatchStretches, rowEffect, type Stretch } from "./effects.ts";
 import { cachedSentence, letters, verdictSentence } from "./words.ts";
 
@@ -57,7 +57,7 @@ function findingOf({ finding }: ProbeVerdict): object {
 export function probeDocument(result: ProbeResult, expect: Convention | null): object {
   const { exact, mistakes, nearest, mismatches, cached, refused, call, measured } = result;
   const { withoutLocations, withoutLocationsSkipped } = result;
-  const verdict = verdictOf(result, expect);
+  const verdict = probeVerdict(result, expect);
   return {
     status: verdict.status,
     exitStatus: exitStatus(verdict),

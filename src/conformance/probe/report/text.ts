@@ -6,7 +6,7 @@ import { type Column, type Piece, table } from "../../../terminal/table.ts";
 import { effectsOfConvention } from "../mistakes.ts";
 import { IMAGES } from "../plan.ts";
 import type { ProbeResult } from "../probe.ts";
-import { verdictOf } from "../verdict.ts";
+import { probeVerdict } from "../verdict.ts";
 import { isAverage, leakStretches, mismatchStretches, type RowEffect, rowEffect } from "./effects.ts";
 import {
   cachedSentence,
@@ -44,7 +44,7 @@ export function probeText(
     const more = left > 0 ? [`  and ${left} more`] : [];
     return sentences.length === 0 ? [] : [[paint(title, "strong"), ...shown, ...more].join("\n")];
   };
-  const verdict = verdictOf(result, expect);
+  const verdict = probeVerdict(result, expect);
   const style: Style = verdict.status === "followed" ? "strong" : "bad";
   const headline = wrap(words(verdictSentence(verdict), style), width, paint);
   const top = [...headline, ...notes(result, expect).map(item)].join("\n");

@@ -8,7 +8,7 @@ import { isUnnamed } from "../combinations.ts";
 import type { WithoutLocations } from "../match.ts";
 import type { Cached, Modes } from "../modes.ts";
 import { lettersOf } from "../plan.ts";
-import type { Candidate, ProbeResult } from "../probe.ts";
+import type { ConventionCandidate, ProbeResult } from "../probe.ts";
 import type { ProbeVerdict } from "../verdict.ts";
 import { combinationPhrase } from "./combination.ts";
 import { isAverage, type RowEffect, type Stretch } from "./effects.ts";
@@ -50,7 +50,7 @@ export const refusalSentence = ({ call, reason }: Refusal): string =>
   sentence(`The call "${call}" was not answered: ${reason}`);
 
 /** A known mistake in the middle of a sentence. */
-const mistakePhrase = ({ mistake: { number, title, seenIn } }: Candidate): string =>
+const mistakePhrase = ({ mistake: { number, title, seenIn } }: ConventionCandidate): string =>
   `number ${number}: ${title} (${seenIn})`;
 
 export function verdictSentence({ finding }: ProbeVerdict): string {
@@ -93,8 +93,8 @@ const thisIs = (convention: Convention): string =>
   isUnnamed(convention) ? combinationPhrase(convention) : `this is ${convention.name}${thread(convention)}`;
 
 /** Mistakes with the same effects, each once, with the conventions that they were found in. */
-export function mistakeSentences(mistakes: readonly Candidate[]): string[] {
-  const first = new Map<string, Candidate>();
+export function mistakeSentences(mistakes: readonly ConventionCandidate[]): string[] {
+  const first = new Map<string, ConventionCandidate>();
   for (const candidate of mistakes)
     if (!first.has(candidate.mistake.id)) first.set(candidate.mistake.id, candidate);
   return [...first].map(([id, { mistake }]) => {

@@ -3,7 +3,7 @@
 import { between, boolean, list, number, optional, orNull, type Read, refuse } from "../../../io/fields.ts";
 import { LoadError } from "../../../tensor/errors.ts";
 import { flat, Int, type Shape, sizeOf, Tensor, view } from "../../../tensor/tensor.ts";
-import { clip } from "../../../training/gradient-maps.ts";
+import { clipGradients } from "../../../training/gradient-maps.ts";
 import type { Optimizer } from "../../../training/optimizers/optimizer.ts";
 import type { Arguments } from "../interface/arguments.ts";
 import type { Outputs } from "../interface/source.ts";
@@ -63,7 +63,7 @@ export async function stepsOf({ optimizer, clipAt }: Steps, args: Arguments): Pr
   const outputs: [string, Tensor | Int][] = [];
   for (const [step, gradient] of gradientsIn(args, shape).entries()) {
     const given = new Map([[PARAMETER, gradient]]);
-    const { gradients } = clipAt === undefined ? { gradients: given } : clip(given, clipAt);
+    const { gradients } = clipAt === undefined ? { gradients: given } : clipGradients(given, clipAt);
     optimizer.step(new Map([[PARAMETER, parameter]]), gradients);
     outputs.push([`p${step + 1}`, new Tensor(shape, view(flat(parameter.data).slice(), shape))]);
   }

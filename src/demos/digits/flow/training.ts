@@ -11,7 +11,7 @@ import { flat, Tensor, view } from "../../../tensor/tensor.ts";
 import { adamw } from "../../../training/optimizers/adamw.ts";
 import { schedule } from "../../../training/schedules.ts";
 import { decayGroups } from "../../../training/trainable.ts";
-import { type Step, train } from "../../../training/training.ts";
+import { type TrainingStep, train } from "../../../training/training.ts";
 import type { PerceiverRun } from "../perceiver/training.ts";
 import { FRAME, frame, frames, motions, type Scene, scene } from "./scenes.ts";
 
@@ -43,7 +43,7 @@ export function trainFlow({
   steps,
   seed,
   backend,
-}: PerceiverRun): AsyncGenerator<Step> {
+}: PerceiverRun): AsyncGenerator<TrainingStep> {
   const loss = (step: number) => {
     const draw = generator(seed, `flow ${step}`); // [digits.seeded]
     const scenes = Array.from({ length: ROWS }, () => scene(pictures, draw));

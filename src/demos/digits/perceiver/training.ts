@@ -11,7 +11,7 @@ import { flat, Int } from "../../../tensor/tensor.ts";
 import { adamw } from "../../../training/optimizers/adamw.ts";
 import { schedule } from "../../../training/schedules.ts";
 import { decayGroups } from "../../../training/trainable.ts";
-import { type Step, train } from "../../../training/training.ts";
+import { type TrainingStep, train } from "../../../training/training.ts";
 import { asImages, type Picture, pick, SIDE } from "../data.ts";
 import { highest } from "../evidence.ts";
 
@@ -45,7 +45,7 @@ export function trainPerceiver({
   steps,
   seed,
   backend,
-}: PerceiverRun): AsyncGenerator<Step> {
+}: PerceiverRun): AsyncGenerator<TrainingStep> {
   const loss = (step: number) => {
     const draw = generator(seed, `perceiver ${step}`); // [digits.seeded]
     const shown = Array.from({ length: ROWS }, () => shifted(pick(pictures, draw), shift(draw), shift(draw)));

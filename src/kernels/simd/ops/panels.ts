@@ -1,6 +1,6 @@
 // Panels of a stored weight: their layout, how they are packed from the weight's source, and how rows are read from them.
 import type { Precision } from "../../../tensor/precision.ts";
-import { type Elements, type Source, widened } from "../../../tensor/source.ts";
+import { type Elements, type TensorSource, widened } from "../../../tensor/source.ts";
 import { offsets, rowMajor, type Shape, sizeOf } from "../../../tensor/tensor.ts";
 import type { Engine } from "../engine.ts";
 import type { Heap } from "../heap.ts";
@@ -29,7 +29,7 @@ export function copyElements(from: Elements, dtype: Precision, to: Float32Array 
 }
 
 /** Copies a source to an array in the heap, a chunk at a time. */
-export function copySource(source: Source, to: Float32Array | Uint16Array): void {
+export function copySource(source: TensorSource, to: Float32Array | Uint16Array): void {
   for (let at = 0; at < to.length; at += CHUNK) {
     const end = Math.min(at + CHUNK, to.length);
     copyElements(source.read(at, end), source.dtype, to.subarray(at, end));
@@ -47,7 +47,7 @@ function rowsOfChunk(shape: Shape, { outer, inner }: Layout): number {
 /** Packs a weight. The chunks in which it is read are temporary. */
 export function packSource(
   engine: Engine,
-  source: Source,
+  source: TensorSource,
   shape: Shape,
   layout: Layout,
   { address, dtype }: Panels,
@@ -110,7 +110,7 @@ export function rowOfPanels(
 }
 
 /** Copies rows of a source. They are read in ascending order, which a sequential source reads in one pass. */
-export function copyRows(source: Source, ids: Int32Array, width: number, out: Float32Array): void {
+export function copyRows(source: TensorSource, ids: Int32Array, width: number, out: Float32Array): void {
   const order = Int32Array.from(ids.keys()).sort((i, j) => (ids[i] ?? 0) - (ids[j] ?? 0));
   let [last, from] = [-1, 0];
   for (const i of order) {

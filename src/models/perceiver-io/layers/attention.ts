@@ -8,7 +8,7 @@ import { varianceScaling } from "../../../nn/parameter.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { einsum, rearrange, repeat } from "../../../tensor/ops/arrange.ts";
 import { mulScalar, where } from "../../../tensor/ops/functions.ts";
-import type { EmptyRow } from "../../../tensor/ops/table.ts";
+import type { SoftmaxEmptyRow } from "../../../tensor/ops/table.ts";
 import { named, shapes } from "../../../tensor/pattern.ts";
 import { tap } from "../../../tensor/program/record.ts";
 import { Bool, Tensor, view } from "../../../tensor/tensor.ts";
@@ -29,7 +29,7 @@ export interface PerceiverAttentionOptions {
   readonly vOutChannels?: number | undefined;
   /** Default: `vOutChannels`. */
   readonly outputChannels?: number | undefined;
-  readonly emptyRow?: EmptyRow | undefined;
+  readonly emptyRow?: SoftmaxEmptyRow | undefined;
 }
 
 const size = optional(count());
@@ -73,7 +73,7 @@ export class PerceiverIOAttention {
   proj_v: Linear<"e", "(h k)">;
   dropout: Dropout;
   final: Linear<"(h k)", "c">;
-  readonly options: { readonly heads: number; readonly scale: number; readonly emptyRow: EmptyRow };
+  readonly options: { readonly heads: number; readonly scale: number; readonly emptyRow: SoftmaxEmptyRow };
 
   constructor(options: PerceiverAttentionOptions) {
     const given = checked("PerceiverIOAttention", options, checks);

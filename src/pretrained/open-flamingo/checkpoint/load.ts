@@ -9,7 +9,7 @@ import type { WeightsFile } from "../../memory-plan.ts";
 import { compared } from "./compare.ts";
 import { OpenCheckpoint } from "./open.ts";
 import { type CheckpointReport, isLoaded } from "./report.ts";
-import { describeCheckpoint } from "./report-text.ts";
+import { describeCheckpointReport } from "./report-text.ts";
 
 /** What is refused, and the name of the checkpoint in errors. */
 export interface LoadFlamingoCheckpointOptions {
@@ -24,11 +24,11 @@ const checks: { readonly [K in keyof LoadFlamingoCheckpointOptions]-?: Check } =
   strict: optional(flag),
 };
 
-/** A checkpoint does not fit a model, and nothing was loaded. The error has the report that `describeCheckpoint` turns into lines. */
+/** A checkpoint does not fit a model, and nothing was loaded. The error has the report that `describeCheckpointReport` turns into lines. */
 export class CheckpointError extends LoadError {
   readonly report: CheckpointReport;
   constructor(report: CheckpointReport) {
-    super(describeCheckpoint(report).join("\n"));
+    super(describeCheckpointReport(report).join("\n"));
     this.report = report;
   }
 }

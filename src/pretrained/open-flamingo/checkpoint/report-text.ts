@@ -53,7 +53,7 @@ function problemLines({ problems, unexpected, missing }: CheckpointReport): stri
 }
 
 /** The report as lines; the first one states whether the checkpoint was loaded. */
-export function describeCheckpoint(report: CheckpointReport): string[] {
+export function describeCheckpointReport(report: CheckpointReport): string[] {
   const { file, tensors, loaded, besides, isTraining, prefix, copies, aside, missing, unexpected } = report;
   if (!isLoaded(report))
     return [`${safeName(file)}: the checkpoint does not fit the model`, ...problemLines(report)];

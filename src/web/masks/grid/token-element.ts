@@ -3,7 +3,7 @@
 
 import { countOf, hasImage } from "../../../masks/counting/image-ranges.ts";
 import { type Tiles, tilesOf } from "../../../masks/counting/tiles.ts";
-import { leaks } from "../../../masks/outcome.ts";
+import { isLeak } from "../../../masks/outcome.ts";
 import { counted, reasonClause } from "../../../masks/sentences.ts";
 import { type Child, colourClass, h, styled } from "../../shared/dom.ts";
 import type { Band, TokenView } from "../view.ts";
@@ -32,7 +32,7 @@ type Mark = "seen" | "leak" | "nan" | "none";
 function markOf({ row }: Band, m: number): Mark {
   if (row.outcome === "nan") return "nan";
   if (!hasImage(row.reaching, m + 1)) return "none";
-  return leaks(row.outcome) ? "leak" : "seen";
+  return isLeak(row.outcome) ? "leak" : "seen";
 }
 
 const MARK_LABELS: Record<Mark, string> = {
@@ -96,7 +96,7 @@ function cellOf(view: TokenView, look: TokenLook, c: number, m: number, differs:
     },
     number !== "" && h("b", {}, number),
     ...(bars
-      ? segments(weights, look.latents, weights ? most : 1, leaks(band.row.outcome) ? look.latents : own)
+      ? segments(weights, look.latents, weights ? most : 1, isLeak(band.row.outcome) ? look.latents : own)
       : []),
   );
 }
