@@ -6,6 +6,7 @@ import { README_FLAMINGO, README_VIT } from "../../dist/bench/examples.js";
 import { median } from "../../dist/bench/timing.js";
 
 const f = await import("../../dist/index.js");
+const t = await import("../../dist/entries/training.js");
 const imgEncoder = new f.Extractor(new f.ViT(README_VIT));
 const { numTokens, dim, heads, dimHead } = README_FLAMINGO;
 const model = f.initialize(new f.FlamingoPaLM({ numTokens, dim, depth: 2, heads, dimHead, imgEncoder }), 1);
@@ -17,13 +18,13 @@ const text = new f.Int([4, 512], ids);
 const shape = [4, 2, 3, 256, 256];
 const pixels = Float32Array.from({ length: 4 * 2 * 3 * 256 * 256 }, (_, i) => Math.sin(i));
 const images = new f.Tensor(shape, f.view(pixels, shape));
-const groups = f.decayGroups(model, f.trainable(model, "flamingo-pytorch@0.1.2"));
-const optimizer = f.adamw({ groups, learningRate: 1e-4 });
-const loss = () => f.crossEntropy(model.forward(text, { images }), f.nextTokens(text)).mean;
+const groups = t.decayGroups(model, t.trainable(model, "flamingo-pytorch@0.1.2"));
+const optimizer = t.adamw({ groups, learningRate: 1e-4 });
+const loss = () => t.crossEntropy(model.forward(text, { images }), t.nextTokens(text)).mean;
 
 const seconds = [];
 let since = performance.now();
-for await (const _ of f.train({ model, optimizer, loss, steps: 4, clipAt: 1, backend: await f.auto() })) {
+for await (const _ of t.train({ model, optimizer, loss, steps: 4, clipAt: 1, backend: await f.auto() })) {
   seconds.push((performance.now() - since) / 1000);
   since = performance.now();
 }
