@@ -14,7 +14,7 @@ export interface GatedLayers {
   readonly checkpoint: readonly number[];
 }
 
-/** What was read from a checkpoint, what was not, and what the model lacks. `describeCheckpoint` makes lines of it. */
+/** What was read from a checkpoint, what was not, and what the model lacks. `describeCheckpointReport` makes lines of it. */
 export interface CheckpointReport {
   /** The file, or what stands for it in errors. */
   readonly file: string;
