@@ -9,6 +9,7 @@ import {
 } from "../conformance/cases/check-masks.ts";
 import { type NotRun, notRun } from "../conformance/cases/selection.ts";
 import { type CaseVerdict, exitCode, summariseCases } from "../conformance/cases/verdict.ts";
+import { failures, lastLine } from "../conformance/reports/verdict-table.ts";
 import { findMaskCases, readMaskCases } from "../io/golden/masks.ts";
 import { effectInWords } from "../masks/exhaustive/effect.ts";
 import type { ShortPrompt } from "../masks/exhaustive/prompts.ts";
@@ -19,7 +20,6 @@ import { columnsFrom, table } from "../terminal/table.ts";
 import { label } from "../terminal/width.ts";
 import { type DocumentKind, print } from "./output.ts";
 import { paintOn, writeOut } from "./terminal.ts";
-import { failures, lastLine } from "./verdict-table.ts";
 
 const number = (n: number): string => n.toLocaleString("en-US");
 

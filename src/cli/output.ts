@@ -1,9 +1,9 @@
 // Prints verdicts as a table or as one document.
 import { type CaseVerdict, summariseCases } from "../conformance/cases/verdict.ts";
 import { casesAsJson, casesAsJunit, casesAsMarkdown } from "../conformance/reports/report.ts";
+import { failures, moduleTable, remainder, verdictLine } from "../conformance/reports/verdict-table.ts";
 import { paintOn, writeJsonText, writeOut } from "./terminal.ts";
 import { UsageError } from "./usage-error.ts";
-import { failures, moduleTable, remainder, verdictLine } from "./verdict-table.ts";
 
 const documents = { json: casesAsJson, junit: casesAsJunit, markdown: casesAsMarkdown } as const;
 export type DocumentKind = keyof typeof documents;

@@ -14,6 +14,7 @@ export {
 export const packagePath = (_path: string): string | null => null;
 
 export const now = (): number => performance.now();
+export const processorTime = (): number => performance.now() / 1000;
 
 const files = new Map<string, Uint8Array>();
 

@@ -35,6 +35,8 @@ export interface Host {
   systemReason(error: unknown): string | null;
   /** A monotonic clock in milliseconds. */
   now(): number;
+  /** Seconds of processor time of this process, which other processes do not shorten; in a page, seconds that have passed. */
+  processorTime(): number;
   /** The number of threads that can share memory and run in parallel, including the calling one. */
   cores(): number;
   /** Runs `source` on a new thread, with `data` as a variable of that name. */

@@ -26,6 +26,7 @@ export const packagePath = (path: string): string | null =>
   import.meta.url.startsWith("file:") ? fileURLToPath(new URL(`../../${path}`, import.meta.url)) : null;
 
 export const now = (): number => performance.now();
+export const processorTime = (): number => process.cpuUsage().user / 1e6;
 
 /** Sources with an open descriptor, in the order in which they were opened. The limit is far below that of any system. */
 const opened = new Set<FileSource>();

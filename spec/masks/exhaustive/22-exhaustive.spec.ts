@@ -12,7 +12,7 @@ import {
   runMasks,
   splitPaths,
 } from "../../../src/cli/mask-checks.ts";
-import { lastLine } from "../../../src/cli/verdict-table.ts";
+import { lastLine } from "../../../src/conformance/reports/verdict-table.ts";
 import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../../../src/conformance/cases/check-masks.ts";
 import { type Convention, conventionOf, conventions, maskRows } from "../../../src/entries/masks.ts";
 import { findMaskCases, readMaskCases } from "../../../src/io/golden/masks.ts";

@@ -4,6 +4,7 @@ import { type MaskVerdict, summariseMasks } from "../../conformance/cases/check-
 import { namedCases } from "../../conformance/cases/named.ts";
 import { asVerdicts, type CaseSelection, notRun, selectCases } from "../../conformance/cases/selection.ts";
 import { type CaseVerdict, exitCode, kernelsOf, summariseCases } from "../../conformance/cases/verdict.ts";
+import { lastLine } from "../../conformance/reports/verdict-table.ts";
 import { type GoldenCase, readCase, writeActual } from "../../io/golden/cases.ts";
 import { findMaskCases } from "../../io/golden/masks.ts";
 import type { Backend } from "../../kernels/backend.ts";
@@ -20,7 +21,6 @@ import { asVerdict, maskLine, NO_MASKS, printMasks, runMasks, splitPaths } from 
 import { DOCUMENT_OPTIONS, type DocumentKind, documentKind, print } from "../output.ts";
 import { colourOn, paintOn, writeError, writeOut } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
-import { lastLine } from "../verdict-table.ts";
 import { captionTour } from "./digits.ts";
 
 const OPTIONS = {

@@ -1,5 +1,5 @@
 // Groups the cases in which another implementation differs, and searches for the known mistake behind each group.
-import { type GoldenCase, readCase } from "../../io/golden/cases.ts";
+import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import { axesOf } from "../cases/axes.ts";
@@ -7,11 +7,11 @@ import type { Comparison } from "../cases/compare.ts";
 import type { CaseVerdict } from "../cases/verdict.ts";
 import type { Mutant } from "../mutants/mutant.ts";
 import { type MutantMatch, nearestMutant } from "../mutants/mutants.ts";
-import { readSubmission } from "./submission.ts";
+import type { Submission } from "./submission.ts";
 
 /** A case in which the implementation differs. */
 export interface DifferingCase {
-  readonly folder: string;
+  readonly open: () => GoldenCase;
   readonly verdict: CaseVerdict;
   /** The numbers in its inputs and weights. */
   readonly size: number;
@@ -33,8 +33,8 @@ export interface Finding {
 }
 
 export interface FindingOptions {
-  /** Where the results are: FOLDER/<case id>/actual.safetensors. */
-  readonly folder: string;
+  /** The results for a case. */
+  readonly submissionOf: (golden: GoldenCase) => Submission;
   readonly precision: Precision;
   /** Called before each case; the time of one class is up when it returns true. */
   readonly expired: (module: string) => boolean;
@@ -83,16 +83,16 @@ function ofClass(
 
 /** The known mistake behind a case, and whether all that were to be tried have been. */
 function explain(
-  { folder, verdict }: DifferingCase,
+  { open, verdict }: DifferingCase,
   likely: readonly Mutant[],
   all: boolean,
-  { folder: results, precision, expired }: FindingOptions,
+  { submissionOf, precision, expired }: FindingOptions,
 ): { readonly nearest: MutantMatch | null; readonly searched: boolean } {
   const over = () => !all || expired(verdict.module);
   if (likely.length === 0 && over()) return { nearest: null, searched: false };
-  const golden = readCase(folder);
+  const golden = open();
   try {
-    const actual = firstOutput(golden, results);
+    const actual = firstOutput(golden, submissionOf);
     if (!actual) return { nearest: null, searched: false };
     const nearest = nearestMutant(golden, actual, { precision, likely, expired: over });
     return { nearest, searched: nearest !== null || !over() };
@@ -101,13 +101,13 @@ function explain(
   }
 }
 
-function firstOutput(golden: GoldenCase, results: string): Tensor | null {
+function firstOutput(golden: GoldenCase, submissionOf: FindingOptions["submissionOf"]): Tensor | null {
   if (golden.manifest.full) return null;
-  const output = readSubmission(results, golden).tensors.get(`outputs.${golden.manifest.outputs[0]}`);
+  const output = submissionOf(golden).tensors.get(`outputs.${golden.manifest.outputs[0]}`);
   return output instanceof Tensor ? output : null;
 }
 
-function findingOf(module: string, group: Group, { folder }: FindingOptions): Finding {
+function findingOf(module: string, group: Group, { submissionOf }: FindingOptions): Finding {
   const [smallest] = group.cases;
   const ids = group.cases.map(({ verdict }) => verdict.id);
   const first = smallest?.verdict.firstDivergence ?? null;
@@ -119,8 +119,8 @@ function findingOf(module: string, group: Group, { folder }: FindingOptions): Fi
     searched: group.searched,
   };
   if (!smallest) return { ...base, axes: null, unexpected: [] };
-  const golden = readCase(smallest.folder);
-  const { unexpected } = readSubmission(folder, golden);
+  const golden = smallest.open();
+  const { unexpected } = submissionOf(golden);
   const shape = first ? golden.expected.get(first.tensor)?.shape : undefined;
   const axes = first && shape ? axesOf(golden.manifest, first.tensor, shape) : null;
   golden.close();

@@ -1,6 +1,7 @@
 // The results of another implementation for a case: a file of tensors with the names of the expected ones.
 import { type GoldenCase, readActual } from "../../io/golden/cases.ts";
 import { expectedNames } from "../../io/golden/manifest.ts";
+import type { Shape } from "../../tensor/tensor.ts";
 import type { Given } from "../cases/compare.ts";
 
 export interface Submission {
@@ -10,19 +11,23 @@ export interface Submission {
   readonly unexpected: readonly string[];
 }
 
+/** The names of the tensors that a case expects, with the shape of each. A full-size case has outputs only. */
+export function expectedShapes({ manifest, expected }: GoldenCase): Map<string, Shape | undefined> {
+  const { full, outputs, probed } = manifest;
+  if (full) return new Map(outputs.map((name) => [`outputs.${name}`, probed.get(name)]));
+  return new Map(expectedNames(manifest).map((name) => [name, expected.get(name)?.shape]));
+}
+
 /** Reads FOLDER/<case id>/actual.safetensors; values only of tensors with the expected shape, whatever the file holds. */
 export function readSubmission(folder: string, golden: GoldenCase): Submission {
-  const { manifest, expected } = golden;
-  const file = readActual(folder, manifest.id);
-  const names = manifest.full ? manifest.outputs.map((name) => `outputs.${name}`) : expectedNames(manifest);
-  const shapeOf = (name: string) =>
-    manifest.full ? manifest.probed.get(name.replace("outputs.", "")) : expected.get(name)?.shape;
+  const file = readActual(folder, golden.manifest.id);
+  const known = expectedShapes(golden);
   const tensors = new Map<string, Given>();
-  for (const name of names.filter((one) => file.has(one))) {
+  for (const [name, expected] of known) {
+    if (!file.has(name)) continue;
     const { shape } = file.info(name);
-    tensors.set(name, shape.join(" ") === shapeOf(name)?.join(" ") ? file.get(name) : { shape }); // [conform.submission]
+    tensors.set(name, shape.join(" ") === expected?.join(" ") ? file.get(name) : { shape }); // [conform.submission]
   }
   file.close();
-  const known = new Set(names);
   return { tensors, unexpected: file.keys.filter((name) => !known.has(name)) };
 }

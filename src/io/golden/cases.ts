@@ -1,9 +1,10 @@
 // Golden cases on disk: folders of case.json, inputs.safetensors and expected.safetensors (golden/FORMAT.md §1 and §2).
-import { kindOf, listFiles, openFile } from "#host";
+import { type ByteSource, kindOf, listFiles, openFile } from "#host";
 import { LoadError } from "../../tensor/errors.ts";
 import { Int, Tensor, view } from "../../tensor/tensor.ts";
+import { type FileContent, sourceOf } from "../file-content.ts";
 import { parseJson } from "../json.ts";
-import { loadSafetensors, type SafetensorsFile, type Stored } from "../safetensors/read.ts";
+import { loadSafetensors, openSafetensors, type SafetensorsFile, type Stored } from "../safetensors/read.ts";
 import { saveSafetensors, type WriteOptions } from "../safetensors/write.ts";
 import type { CaseManifest } from "./manifest.ts";
 import { caseId, caseManifest } from "./read-manifest.ts";
@@ -126,22 +127,63 @@ function casesAmong(files: readonly string[]): CaseListing {
   return { folders, broken, otherKinds };
 }
 
+/** The files of a case in memory, as they are on disk. */
+export interface CaseData {
+  readonly "case.json": FileContent;
+  readonly "inputs.safetensors": FileContent;
+  /** Absent where the source throws. */
+  readonly "expected.safetensors"?: FileContent | undefined;
+}
+
+/** The files of a case, wherever they are. */
+interface CaseFiles {
+  /** The folder, or a name that stands for it in errors. */
+  readonly folder: string;
+  open(name: keyof CaseData): ByteSource;
+  has(name: keyof CaseData): boolean;
+}
+
+const inFolder = (folder: string): CaseFiles => ({
+  folder,
+  open: (name) => openFile(`${folder}/${name}`),
+  has: (name) => kindOf(`${folder}/${name}`) !== "nothing",
+});
+
+/** A case whose files are in memory, such as one that a page has fetched; `name` stands for its folder in errors. */
+export function caseFromData(data: CaseData, name: string): GoldenCase {
+  return readFiles(
+    {
+      folder: name,
+      open: (file) => {
+        const content = data[file];
+        if (content === undefined) throw new LoadError(`${name} has no ${file}; give its bytes  [case.data]`);
+        return sourceOf(content, `${name}/${file}`, "a folder of cases");
+      },
+      has: (file) => data[file] !== undefined,
+    },
+    true,
+  );
+}
+
 /**
  * Reads case.json and both headers, and compares them. Values are read when they are used. Without `fullSize`, a full-size case
  * may need only the work that is allowed for a case whose path is given, which is less than that of the released models.
  */
-export function readCase(
+export const readCase = (
   folder: string,
   { fullSize = true }: { readonly fullSize?: boolean } = {},
-): GoldenCase {
-  const manifest = readManifest(folder);
-  const given = loadSafetensors(`${folder}/inputs.safetensors`);
+): GoldenCase => readFiles(inFolder(folder), fullSize);
+
+function readFiles(files: CaseFiles, fullSize: boolean): GoldenCase {
+  const { folder } = files;
+  const load = (name: keyof CaseData) => openSafetensors(files.open(name), `${folder}/${name}`);
+  const manifest = manifestOf(files);
+  const given = load("inputs.safetensors");
   const recipes = { file: `${folder}/${MANIFEST}`, field: "recipes" };
   const isFullSize = manifest.full && fullSize;
   const tensors = givenTensors(manifest, given, isFullSize, recipes);
-  const path = `${folder}/expected.safetensors`;
-  const none = manifest.raises !== null && kindOf(path) === "nothing";
-  const answers = none ? null : loadSafetensors(path); // [case.expected]
+  const none = manifest.raises !== null && !files.has("expected.safetensors");
+  const answers = none ? null : load("expected.safetensors"); // [case.expected]
   const expected = answers === null ? new Map<string, Stored>() : expectedTensors(manifest, answers);
   const close = (): void => {
     given.close();
@@ -160,9 +202,11 @@ export function readCase(
 }
 
 /** Reads the case.json of a case's folder. */
-export function readManifest(folder: string): CaseManifest {
+export const readManifest = (folder: string): CaseManifest => manifestOf(inFolder(folder));
+
+function manifestOf({ folder, open }: CaseFiles): CaseManifest {
   const path = `${folder}/${MANIFEST}`;
-  const source = openFile(path);
+  const source = open(MANIFEST);
   const tooLong = source.size > LONGEST_MANIFEST; // [case.json]
   if (tooLong) {
     throw new LoadError(

@@ -1,12 +1,12 @@
-// The text and the document of `conform`: where another implementation differs, and the nearest known mistake.
-import type { Comparison } from "../conformance/cases/compare.ts";
-import { type CaseVerdict, summariseCases } from "../conformance/cases/verdict.ts";
-import { figure, jsonNumber } from "../conformance/reports/report.ts";
-import type { Finding } from "../conformance/submissions/findings.ts";
-import { counted } from "../masks/sentences.ts";
-import type { Paint } from "../terminal/colour.ts";
-import { paragraph } from "../terminal/prose.ts";
-import { paintOn, widthOn, writeOut } from "./terminal.ts";
+// The text and the document of `conform` and of `check` in process: where another implementation differs, and the nearest known mistake.
+
+import { counted } from "../../masks/sentences.ts";
+import type { Paint } from "../../terminal/colour.ts";
+import { paragraph } from "../../terminal/prose.ts";
+import type { Comparison } from "../cases/compare.ts";
+import { type CaseVerdict, summariseCases } from "../cases/verdict.ts";
+import type { Finding } from "../submissions/findings.ts";
+import { figure, jsonNumber } from "./report.ts";
 import { breakable, failures, lastLine, moduleTable, remainder, some, verdictLine } from "./verdict-table.ts";
 
 const FILE = "actual.safetensors";
@@ -74,10 +74,13 @@ export interface ConformReport {
   readonly actual: string;
 }
 
-/** The table of modules, the findings, and what was not compared. */
-export function printFindings({ verdicts, missing, found, title, actual }: ConformReport): void {
-  const paint = paintOn(process.stdout);
-  const width = Math.min(widthOn(process.stdout), 80);
+/** The table of modules, the findings, and what was not compared, in at most 80 columns. */
+export function findingsText(
+  { verdicts, missing, found, title, actual }: ConformReport,
+  paint: Paint,
+  columns: number,
+): string {
+  const width = Math.min(columns, 80);
   const absent = new Set(missing);
   const broken = verdicts.filter((v) => v.status === "errored" && !absent.has(v.id));
   const parts = [
@@ -92,7 +95,7 @@ export function printFindings({ verdicts, missing, found, title, actual }: Confo
     coverage(missing, verdicts, actual),
     remainder(verdicts),
   ];
-  writeOut(`${parts.filter(Boolean).join("\n\n")}\n`);
+  return parts.filter(Boolean).join("\n\n");
 }
 
 /** The cases without results; a submission of some cases is no statement about the others. */

@@ -1,4 +1,9 @@
 // The table of `check` and `conform`: one line per module, every case that did not pass, and what was not compared.
+
+import type { Paint } from "../../terminal/colour.ts";
+import { paragraph } from "../../terminal/prose.ts";
+import { columnsFrom, type Piece, table } from "../../terminal/table.ts";
+import { label, printable } from "../../terminal/width.ts";
 import {
   byCase,
   type CaseVerdict,
@@ -6,12 +11,8 @@ import {
   share,
   summariseCases,
   worstOf,
-} from "../conformance/cases/verdict.ts";
-import { describe, figure } from "../conformance/reports/report.ts";
-import type { Paint } from "../terminal/colour.ts";
-import { paragraph } from "../terminal/prose.ts";
-import { columnsFrom, type Piece, table } from "../terminal/table.ts";
-import { label, printable } from "../terminal/width.ts";
+} from "../cases/verdict.ts";
+import { describe, figure } from "./report.ts";
 
 const WIDTH = 80;
 
