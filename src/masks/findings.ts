@@ -2,6 +2,7 @@
 
 import type { Convention } from "./conventions/schema.ts";
 import type { ImageRanges } from "./counting/image-ranges.ts";
+import { promptRefusal } from "./counting/refused.ts";
 import { type CountFinding, checkCounts } from "./counts.ts";
 import type { DecodeStep, Refusal } from "./decoding/decode.ts";
 import { explainRow, type RowReason } from "./explain.ts";
@@ -9,6 +10,15 @@ import { kindsOf, type Matrix } from "./grid.ts";
 import { verdictsOf } from "./invariants.ts";
 import { isLeak, type RowOutcome } from "./outcome.ts";
 import { addRun, type MaskRow, maskRows } from "./rows.ts";
+
+/** A prompt that the convention's source refuses: its rows are those of the mask alone. */
+export interface RefusedFinding {
+  readonly kind: "refused-prompt";
+  readonly convention: string;
+  readonly prompt: number;
+  readonly tokens: number;
+  readonly images: number;
+}
 
 /** Neighbouring rows into which all images leak, or that become NaN. */
 export interface LeakFinding {
@@ -111,6 +121,7 @@ export interface PrefixFinding {
 /** A problem of a mask or a prompt, as data. `findingSentence` makes a sentence of it. */
 export type MaskFinding =
   | CountFinding
+  | RefusedFinding
   | LeakFinding
   | AttentionFinding
   | TileFinding
@@ -136,7 +147,12 @@ export function placeOf(finding: MaskFinding): FindingPlace | null {
 
 /** alarm: a row sees images that it should not see, or misses images that it should see; note: nothing leaks. */
 export function toneOf({ kind }: MaskFinding): "alarm" | "note" {
-  const notes: readonly MaskFinding["kind"][] = ["unreachable-image", "no-image-token", "not-prefix-stable"];
+  const notes: readonly MaskFinding["kind"][] = [
+    "unreachable-image",
+    "no-image-token",
+    "not-prefix-stable",
+    "refused-prompt",
+  ];
   return notes.includes(kind) ? "note" : "alarm";
 }
 
@@ -159,11 +175,32 @@ export function findingsOf(
 ): MaskFinding[] {
   return [
     ...checkCounts(locations, images, real).flatMap(({ findings }) => findings),
+    ...refusedFindings(kindsOf(locations), images, convention),
     ...rows.flatMap((list, prompt) => leakFindings(list, prompt, convention)),
     ...stepFindings(steps ?? [], kindsOf(locations), convention),
     ...prefixFindings(convention),
   ];
 }
+
+/** The prompts with images or image tokens that the source refuses; a text without either is no mistake. */
+const refusedFindings = (
+  prompts: readonly (readonly number[])[],
+  images: number,
+  convention: Convention,
+): RefusedFinding[] =>
+  prompts.flatMap((kinds, prompt) => {
+    const refusal = promptRefusal(kinds, images, convention); // [mask.findings]
+    if (refusal === null || refusal.tokens + images === 0) return [];
+    return [
+      {
+        kind: "refused-prompt",
+        convention: convention.name,
+        prompt,
+        tokens: refusal.tokens,
+        images,
+      } as const,
+    ];
+  });
 
 /** Neighbouring rows with the same outcome are one finding. */
 function leakFindings(rows: readonly MaskRow[], prompt: number, { name }: Convention): LeakFinding[] {

@@ -3,6 +3,7 @@
 import type { Convention } from "./conventions/schema.ts";
 import { TOKEN } from "./counting/counted-text.ts";
 import { containsRange } from "./counting/image-ranges.ts";
+import { promptRefusal } from "./counting/refused.ts";
 import { type Refusal, replayDecoding } from "./decoding/decode.ts";
 import { kindStrings } from "./exhaustive/prompts.ts";
 import { explainRow, type RowReason } from "./explain.ts";
@@ -108,8 +109,8 @@ export function violationsOf(
 }
 
 /**
- * Checks each invariant on every prompt up to `longest` with 1 to `images` images: null where it holds, otherwise the
- * violation on the shortest prompt.
+ * Checks each invariant on every prompt up to `longest` with 1 to `images` images that the source accepts: null where it holds,
+ * otherwise the violation on the shortest prompt.
  */
 export function verdictsOf(
   convention: Convention,
@@ -120,7 +121,7 @@ export function verdictsOf(
   const verdictOf = (invariant: InvariantName): InvariantViolation | null => {
     for (const kinds of lengths.flatMap((length) => kindStrings(length, letters))) {
       for (let n = 1; n <= images; n++) {
-        const breach = checks[invariant](kinds, n, convention);
+        const breach = promptRefusal(kinds, n, convention) ? null : checks[invariant](kinds, n, convention);
         if (breach) return { invariant, kinds, images: n, ...breach };
       }
     }

@@ -247,6 +247,8 @@ export function findingSentence(finding: MaskFinding): string {
         : `Prompt ${finding.prompt}: images ${finding.image} to ${finding.lastImage} have no image token.`;
     case "no-image-token":
       return `Prompt ${finding.prompt} has no image token, but the batch has ${counted(finding.images, "image")}.`;
+    case "refused-prompt":
+      return `${finding.convention} refuses prompt ${finding.prompt}, which has ${counted(finding.tokens, "image token")} and ${finding.images === 0 ? "no image" : counted(finding.images, "image")}: its rows are those of the mask alone.`;
     case "leak":
       return leakSentence(finding);
     case "attention-mismatch":

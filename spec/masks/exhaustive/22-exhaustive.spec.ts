@@ -16,6 +16,7 @@ import { lastLine } from "../../../src/conformance/reports/verdict-table.ts";
 import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../../../src/conformance/cases/check-masks.ts";
 import { type Convention, conventionOf, conventions, maskRows } from "../../../src/entries/masks.ts";
 import { findMaskCases, readMaskCases } from "../../../src/io/golden/masks.ts";
+import { onlyInBatch, promptRefusal } from "../../../src/masks/counting/refused.ts";
 import { checkCounts } from "../../../src/masks/counts.ts";
 import { type ReplayDecodingOptions, replayDecoding } from "../../../src/masks/decoding/decode.ts";
 import { differenceOf, distinguishingPrompt } from "../../../src/masks/difference.ts";
@@ -25,6 +26,7 @@ import { effectsOf, passesOf, promptsOfMode } from "../../../src/masks/exhaustiv
 import { kindStrings } from "../../../src/masks/exhaustive/prompts.ts";
 import { findingsOf, placeOf, toneOf } from "../../../src/masks/findings.ts";
 import { invariants, verdictsOf, violationsOf } from "../../../src/masks/invariants.ts";
+import { findingSentence } from "../../../src/masks/sentences.ts";
 import { painter } from "../../../src/terminal/colour.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
@@ -206,13 +208,58 @@ test("[mask.golden-files] folders of mask cases are found and read; a damaged on
   expect(() => readMaskCases(folder)).toThrow(/"schema" has to be flamboyance-masks\/1 {2}\[case.fields\]/);
 });
 
-test("[mask.refused] refusals are counted separately", () => {
+test("[mask.refused] refusals are counted beside the rows that were computed", () => {
   const one = { ...cases, sources: cases.sources.filter(({ name }) => name === "torchtune-0.6.1") };
   const [verdict] = checkMasks(one, { full: 2, cached: 2 });
   // N = 0: all 10 rows; N = 1: the two rows of II; N = 2 to 4: none
   expect(verdict).toMatchObject({ rows: 4 * 10 - 2, refused: 10 + 2, disagreements: 0 });
   const raising = cases.sources.find(({ name }) => name === "flamingo-pytorch-0.1.2--immediate");
   expect(raising?.refuses.get("full.0")?.[0]).toMatch(/^IndexError: amax\(\)/);
+});
+
+test("[mask.refuses] a convention refuses exactly the prompts that its sources refuse", () => {
+  // Counted from the packages' bytes alone: 255 in every group that has no cache
+  for (const { name, convention } of cases.sources) {
+    for (const [group, rows] of cases.rowsOf(name)) {
+      const [mode, images] = group.split(".");
+      if (mode !== "full" && mode !== "ends") continue;
+      const expected = promptsOfMode(mode, mode === "full" ? 8 : 5).flatMap(({ kinds }) =>
+        kinds.map(() => promptRefusal(kinds, Number(images), conventionOf(convention)) !== null),
+      );
+      expect(
+        expected.findIndex((refused, i) => refused !== (rows[i] === EFFECT.refused)),
+        `${name} ${group}`,
+      ).toBe(-1);
+    }
+  }
+});
+
+test("[mask.refuses] Mllama takes a prompt with fewer image tokens than images only in a batch; other sources take it alone", () => {
+  const mllama = conventions["mllama transformers"];
+  const alone = (text: string, images: number, c: Convention) => onlyInBatch(prompt(text), images, c);
+  // MllamaProcessor 5.23.0 accepts [[a, b], []] with "<|image|> a <|image|> b" and "c", and raises a ValueError for [[a, b, c]] with "<|image|> a"
+  expect([alone("It", 3, mllama), alone("tt", 2, mllama), alone("ItI", 2, mllama)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  expect(alone("It", 3, immediate)).toBe(false);
+  expect(alone("It", 3, conventions.otter)).toBe(false);
+  expect(promptRefusal(prompt("tt"), 0, conventions.otter)).toEqual({ kind: "no-image", tokens: 0 });
+  expect(promptRefusal(prompt("III"), 2, mllama)).toEqual({ kind: "more-tokens", tokens: 3 });
+  expect(promptRefusal(prompt("III"), 0, conventions.idefics)).toBeNull();
+  expect(
+    verdictsOf({ ...immediate, emptyRow: "uniform", zeroBeforeFirstImage: true }, { longest: 3 })["no-leak"],
+  ).not.toBeNull();
+  expect(
+    verdictsOf(
+      { ...immediate, emptyRow: "uniform", zeroBeforeFirstImage: true, refuses: "count" },
+      { longest: 3 },
+    )["no-leak"],
+  ).toBeNull(); // every prompt that leaks is refused
+  expect(() => maskRows(batch("t"), 1, { ...immediate, refuses: "all" as "count" })).toThrow(
+    'A convention\'s refuses is "no-image" or "count", not "all".',
+  );
 });
 
 test("[mask.unproven] a convention either was run or gives the reason why not", () => {
@@ -445,7 +492,89 @@ test("[mask.step] the invariant finds the first cut at which a step is wrong, an
   expect(Object.keys(invariants)).toEqual(Object.keys(verdictsOf(immediate, { longest: 1, images: 1 })));
 });
 
+test("[mask.findings] a prompt that the source refuses is a note, unless it has neither images nor image tokens", () => {
+  const mllama = conventions["mllama reference"];
+  const found = (text: string, n: number, c: Convention) =>
+    findingsOf(batch(text), n, c).filter(({ kind }) => kind === "refused-prompt");
+  expect(found("ItI", 1, mllama)).toEqual([
+    { kind: "refused-prompt", convention: "mllama reference", prompt: 0, tokens: 2, images: 1 },
+  ]);
+  expect(found("ItI", 1, mllama).map((finding) => [placeOf(finding), toneOf(finding)])).toEqual([
+    [null, "note"],
+  ]);
+  expect(found("ItI", 1, mllama).map(findingSentence)).toEqual([
+    "mllama reference refuses prompt 0, which has 2 image tokens and 1 image: its rows are those of the mask alone.",
+  ]);
+  expect(found("It", 0, conventions.otter).map(findingSentence)).toEqual([
+    "otter refuses prompt 0, which has 1 image token and no image: its rows are those of the mask alone.",
+  ]);
+  expect(found("tt", 0, conventions.otter)).toEqual([]);
+  expect(found("ItI", 2, mllama)).toEqual([]);
+});
+
+test("[mask.comparison] the table of cases says which prompts a source refuses, or takes only in a batch", () => {
+  const row = (name: string) =>
+    comparisonTables
+      .cases()
+      .split("\n")
+      .find((line) => line.startsWith(`| \`${name}\` |`))
+      ?.split(" | ")
+      .slice(1, 5);
+  // By hand: ttIt with 1 image, Ittt with 3 (two are padding), ItIt with 1 (too few), IItt with 2
+  expect(row("mllama reference")).toEqual([
+    "= = {1} {1}",
+    "{1} {1} {1} {1} †",
+    "refused",
+    "{1} {1,2} {1,2} {1,2}",
+  ]);
+  expect(row("otter")).toEqual(["0 0 {1} {1}", "{1} {1} {1} {1}", "{1} {1} **U** **U**", "{1} {2} {2} {2}"]);
+});
+
+test("[mask.comparison] conventions of one line of the groups have equal rows, and those of two lines have not", () => {
+  const groups = comparisonTables
+    .groups()
+    .split("\n")
+    .slice(2)
+    .map((line) =>
+      [...(line.split(" | ")[0] ?? "").matchAll(/`([^`]+)`/g)].map(([, name = ""]) => conventionOf(name)),
+    );
+  expect(groups.length).toBeGreaterThan(2);
+  const whole = (c: Convention) =>
+    JSON.stringify(
+      [1, 2, 3].map((n) =>
+        kindStrings(4, 3).map((kinds) =>
+          maskRows({ shape: [1, 4], data: kinds }, n, c)[0]?.map(({ outcome, images, mayAttend }) => [
+            outcome,
+            images,
+            mayAttend,
+          ]),
+        ),
+      ),
+    );
+  const rows = groups.map((group) => group.map(whole));
+  for (const group of rows) expect(new Set(group).size).toBe(1);
+  expect(new Set(rows.map(([first]) => first)).size).toBe(groups.length);
+  const grouped = groups.flat().map(({ name }) => name);
+  const rest = all.filter(({ name }) => !grouped.includes(name)).map(whole);
+  expect(new Set([...rest, ...rows.flatMap((group) => group.slice(0, 1))]).size).toBe(
+    rest.length + groups.length,
+  );
+});
+
 const PAGE = "docs/guides/20-masks.md";
+
+test("[mask.refused] documents that count rows count refusals beside them, and both figures are those of the cases", () => {
+  const { rows, refused, sources } = summariseMasks(checkMasks(cases));
+  const figure = (n: number) => n.toLocaleString("en-US");
+  for (const path of [PAGE, "README.md"]) {
+    const text = readFileSync(path, "utf8").replaceAll(/\s+/g, " ");
+    const found = [
+      ...text.matchAll(/(\d+) released sources[^.|]*?([\d,]{7,}) rows[^.|]*?([\d,]{7,})[^.|]*refus/g),
+    ];
+    expect(found.length, path).toBeGreaterThan(0);
+    for (const [, ...counts] of found) expect(counts, path).toEqual([sources, rows, refused].map(figure));
+  }
+});
 
 test("[mask.comparison] the page's tables are computed from the conventions", () => {
   let page = readFileSync(PAGE, "utf8");

@@ -95,7 +95,7 @@ function checkSource(
         if (effect === EFFECT.refused)
           refused++; // [mask.refused]
         else rows++;
-        if (effect === byte || effect === EFFECT.refused) return; // [mask.golden]
+        if (effect === byte) return; // [mask.golden] [mask.refuses]
         disagreements++;
         const prompt = prompts[p] ?? { kinds: [] };
         const position = i + (prompt.first ?? 0);

@@ -1,5 +1,5 @@
 // What a convention has to be. Values from outside are checked once per call, before they decide a mask.
-import { CACHED_STEPS, type Convention, FIELD_VALUES } from "./schema.ts";
+import { CACHED_STEPS, type Convention, FIELD_VALUES, REFUSES } from "./schema.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -32,6 +32,9 @@ export function conventionFault(value: unknown): string | null {
     const fault = choice(`A convention's ${name}`, values, fields[name]);
     if (fault !== null) return fault;
   }
+  const fault =
+    fields.refuses === undefined ? null : choice("A convention's refuses", REFUSES, fields.refuses);
+  if (fault !== null) return fault;
   if (isCompare(fields.compare)) return null;
   return `A convention's compare is "equal", "at-least", "everything", { last: k } with a whole number k from 1 up, or { explicit } with a list of image numbers from 1 up for each position, not ${shown(fields.compare)}`;
 }

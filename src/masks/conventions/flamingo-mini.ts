@@ -19,6 +19,7 @@ export const flamingoMini = {
     zeroBeforeFirstImage: true,
     emptyRowFeedForward: "run",
     cachedStep: "prompt-end",
+    refuses: "no-image",
     note: "A token sees the last image at or before it; a cached step has the numbers of the prompt's last tokens.",
   },
 } as const satisfies Record<string, Convention>;

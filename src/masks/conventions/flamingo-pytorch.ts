@@ -20,6 +20,7 @@ const base = {
   zeroBeforeFirstImage: false,
   emptyRowFeedForward: "run",
   cachedStep: "none",
+  refuses: "no-image",
 } as const;
 
 export const flamingoPytorch = {

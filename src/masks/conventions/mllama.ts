@@ -9,6 +9,7 @@ const base = {
   zeroBeforeFirstImage: false,
   emptyRowFeedForward: "skip",
   cachedStep: "last-row",
+  refuses: "count",
   tiled: true,
 } as const;
 

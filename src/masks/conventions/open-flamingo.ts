@@ -18,6 +18,7 @@ const base = {
   zeroBeforeFirstImage: true,
   emptyRowFeedForward: "run",
   cachedStep: "count",
+  refuses: "no-image",
 } as const;
 
 export const openFlamingo = {
@@ -28,6 +29,17 @@ export const openFlamingo = {
     numbering: "next",
     cachedStep: "restart",
     note: "Text sees the next image, and no image after the last one; a cached step sees no image.",
+  },
+  "open-flamingo@0.0.2 previous": {
+    ...base,
+    name: "open-flamingo@0.0.2 previous",
+    source: release(
+      "0.0.2",
+      "open_flamingo #242",
+      ", use_media_placement_augmentation=True where it draws attend_previous=True",
+    ),
+    cachedStep: "restart",
+    note: "A token sees the last image at or before it, in about half of the forward passes under use_media_placement_augmentation; the others follow open-flamingo@0.0.2.",
   },
   "open-flamingo@2.0.1": {
     ...base,

@@ -23,7 +23,7 @@ export const paper = {
   immediate: {
     ...base,
     name: "immediate",
-    source: fromPaper("section 2.3 and appendix A.1.3 (phi)"),
+    source: fromPaper("section 2.3, appendix A.1.3 (phi) and figure 7"),
     note: "A token sees the last image at or before it; attention adds nothing to a token that sees no image.",
   },
   "all-previous": {
@@ -36,7 +36,7 @@ export const paper = {
   paper: {
     ...base,
     name: "paper",
-    source: fromPaper("appendix A.1.3, phi taken literally"),
+    source: fromPaper("appendix A.1.3, the sentence on phi without figure 7"),
     numbering: "exclusive",
     note: "A token sees the last image strictly before it, so an image's own token sees the previous image.",
   },

@@ -45,6 +45,14 @@ export const CACHED_STEPS = [
   "ahead",
 ] as const;
 
+/**
+ * The prompts for which the source raises an error. no-image: those of a batch without any image; count: these, and prompts
+ * whose image tokens are not as many as their images (images that only pad the batch are not theirs).
+ */
+export type Refuses = (typeof REFUSES)[number];
+
+export const REFUSES = ["no-image", "count"] as const;
+
 /** The code or text in which a convention is found. */
 export interface ConventionSource {
   readonly package: string;
@@ -77,6 +85,8 @@ export interface Convention {
   /** Whether the feed-forward runs on a row whose mask allows no image. */
   readonly emptyRowFeedForward: "run" | "skip";
   readonly cachedStep: CachedStep;
+  /** The prompts that the source refuses; absent if it accepts every prompt. */
+  readonly refuses?: Refuses;
   /** Whether images are divided into tiles, of which those that only pad are masked. */
   readonly tiled?: boolean;
   /** The reason why the source was not run; absent if it was run on every short prompt. */

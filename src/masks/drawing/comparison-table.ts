@@ -1,10 +1,12 @@
 // The comparison of all conventions as Markdown tables, computed from their data: the tables of docs/guides/20-masks.md.
 import { markdownTable } from "../../terminal/markdown.ts";
 import { conventions } from "../conventions/conventions.ts";
-import type { CachedStep, Compare, Convention, EmptyRowBehaviour } from "../conventions/schema.ts";
+import type { CachedStep, Compare, Convention, EmptyRowBehaviour, Refuses } from "../conventions/schema.ts";
 import { TOKEN } from "../counting/counted-text.ts";
+import { onlyInBatch, promptRefusal } from "../counting/refused.ts";
+import { prompts } from "../exhaustive/prompts.ts";
 import { type InvariantName, invariants, verdictsOf } from "../invariants.ts";
-import { promptRows } from "../rows.ts";
+import { type MaskRow, promptRows, sameMask, sameRow } from "../rows.ts";
 
 const all: readonly Convention[] = Object.values(conventions);
 
@@ -53,6 +55,12 @@ const steps: Record<CachedStep, string> = {
   ahead: "**one image continues, several do not**",
 };
 
+const refusals: Record<Refuses | "nothing", string> = {
+  nothing: "nothing",
+  "no-image": "a batch without an image",
+  count: "a batch without an image; counts that differ",
+};
+
 const evidence = ({ unproven, unprovenStep }: Convention): string => {
   if (unproven !== undefined) return `read only: ${unproven}`; // [mask.unproven]
   return unprovenStep === undefined ? "was run" : `was run; cached steps read only: ${unprovenStep}`;
@@ -61,7 +69,7 @@ const evidence = ({ unproven, unprovenStep }: Convention): string => {
 /** The conventions, a line each. [mask.comparison] */
 export function conventionTable(): string {
   const head =
-    "convention|source|numbering|attends|empty row|zeroed by|feed-forward there|cached step|evidence";
+    "convention|source|numbering|attends|empty row|zeroed by|feed-forward there|cached step|refuses|evidence";
   const rows = all.map((c) => [
     `\`${c.name}\``,
     [`${c.source.package} ${c.source.version}`, c.source.thread].filter(Boolean).join("; "),
@@ -71,6 +79,7 @@ export function conventionTable(): string {
     zeroedBy(c),
     c.emptyRowFeedForward === "run" ? "runs" : "skipped",
     steps[c.cachedStep],
+    refusals[c.refuses ?? "nothing"],
     evidence(c),
   ]);
   return markdown(head.split("|"), rows);
@@ -94,13 +103,16 @@ const MARKS = {
   nan: "**NaN**",
 };
 
+const mark = (row: MaskRow): string => (row.outcome === "attends" ? `{${row.images}}` : MARKS[row.outcome]);
+
+/** The outcomes of a prompt, "refused", or the outcomes with a dagger where the source takes the prompt only as part of a batch. */
 const cells = (prompt: string, images: number, convention: Convention): string => {
   const kinds = [...prompt].map((token) =>
     token === "I" ? TOKEN.image : token === "E" ? TOKEN.end : TOKEN.text,
   );
-  return promptRows(kinds, images, convention)
-    .map((row) => (row.outcome === "attends" ? `{${row.images}}` : MARKS[row.outcome]))
-    .join(" ");
+  if (promptRefusal(kinds, images, convention)) return "refused"; // [mask.comparison]
+  const marks = promptRows(kinds, images, convention).map(mark);
+  return [...marks, ...(onlyInBatch(kinds, images, convention) ? ["†"] : [])].join(" "); // [mask.comparison]
 };
 
 /** The outcomes of prompts that distinguish the conventions. [mask.comparison] */
@@ -128,9 +140,46 @@ export function invariantTable(): string {
   return markdown(["convention", ...names], rows);
 }
 
+const PROMPTS = prompts(4, 3).map(({ kinds }) => kinds);
+
+/** Whether two conventions give every row of every short prompt the same mask and the same outcome. */
+const alike = (one: Convention, other: Convention): boolean =>
+  PROMPTS.every((kinds) =>
+    [1, 2, 3].every((images) => {
+      const others = promptRows(kinds, images, other);
+      return promptRows(kinds, images, one).every((row, l) => {
+        const counterpart = others[l];
+        return counterpart !== undefined && sameMask(row, counterpart) && sameRow(row, counterpart);
+      });
+    }),
+  );
+
+/** The conventions that agree on every whole prompt, a group a line, with what distinguishes its members. [mask.comparison] */
+export function groupTable(): string {
+  const groups: Convention[][] = [];
+  for (const convention of all) {
+    const group = groups.find(([first]) => first !== undefined && alike(first, convention)); // [mask.comparison]
+    if (group) group.push(convention);
+    else groups.push([convention]);
+  }
+  const each = (group: readonly Convention[], text: (c: Convention) => string): string =>
+    [...new Set(group.map(text))].length === 1
+      ? group.slice(0, 1).map(text).join("")
+      : group.map((c) => `\`${c.name}\`: ${text(c)}`).join("; ");
+  const rows = groups
+    .filter((group) => group.length > 1)
+    .map((group) => [
+      group.map((c) => `\`${c.name}\``).join(", "),
+      each(group, (c) => steps[c.cachedStep]),
+      each(group, (c) => refusals[c.refuses ?? "nothing"]),
+    ]);
+  return markdown(["the same rows for every whole prompt", "cached step", "refuses"], rows);
+}
+
 /** Every generated table of the page, by its name. */
 export const comparisonTables = {
   conventions: conventionTable,
   cases: edgeCaseTable,
+  groups: groupTable,
   invariants: invariantTable,
 } as const;

@@ -1,6 +1,7 @@
 // The effects of every row of every short prompt under a convention, for comparison with the exhaustive golden cases.
 
 import type { Convention } from "../conventions/schema.ts";
+import { promptRefusal } from "../counting/refused.ts";
 import { replayDecoding } from "../decoding/decode.ts";
 import { promptRows } from "../rows.ts";
 import { EFFECT, effectOf } from "./effect.ts";
@@ -26,20 +27,29 @@ export const passesOf = (mode: DecodingMode, length: number, first: number) => (
       : [first, length - first],
 });
 
-/** The rows of one prompt that a mode compares: all of them, or those after the first pass. */
+const refusedRows = (rows: number): number[] => new Array<number>(rows).fill(EFFECT.refused);
+
+/**
+ * The rows of one prompt that a mode compares: all of them, or those after the first pass. A prompt that the source refuses has
+ * the byte for it in all of its rows. [mask.refuses]
+ */
 export function effectsOf(mode: Mode, prompt: ShortPrompt, images: number, convention: Convention): number[] {
   const { kinds, first = 0, beside } = prompt;
+  const refused = (text: readonly number[]) => promptRefusal(text, images, convention) !== null;
   if (mode === "full" || mode === "ends") {
+    if (refused(kinds)) return refusedRows(kinds.length); // [mask.refuses]
     return promptRows(kinds, images, convention).map((row) => effectOf(row, convention));
   }
   const texts = beside ? [kinds, beside] : [kinds];
   const locations = { shape: [texts.length, kinds.length], data: texts.flat() };
   const steps = replayDecoding(locations, images, convention, passesOf(mode, kinds.length, first));
   if (steps.some((step) => step.refused !== null)) {
-    return new Array<number>(texts.length * (kinds.length - first)).fill(EFFECT.refused); // [mask.golden]
+    return refusedRows(texts.length * (kinds.length - first)); // [mask.golden]
   }
   const later = steps.slice(1); // [mask.golden]
-  return texts.flatMap((_, b) =>
-    later.flatMap((step) => (step.rows[b] ?? []).map((row) => effectOf(row, convention))),
+  return texts.flatMap((text, b) =>
+    refused(text)
+      ? refusedRows(text.length - first) // [mask.refuses]
+      : later.flatMap((step) => (step.rows[b] ?? []).map((row) => effectOf(row, convention))),
   );
 }

@@ -33,6 +33,17 @@ class Same(nn.Module):
         return x
 
 
+def placement(module, options):
+    """use_media_placement_augmentation, and the options without attend_previous. The flag lets each forward draw whether text attends
+    to the image before it or to the next one; the option decides what is drawn."""
+    rest = {name: value for name, value in options.items() if name != "attend_previous"}
+    if "attend_previous" not in options:
+        return False, rest
+    drawn = 0.0 if options["attend_previous"] else 0.999
+    module.random = types.SimpleNamespace(random=lambda: drawn)  # the module compares random.random() with 0.5
+    return True, rest
+
+
 class Mixed:
     """A language model with a mixin that counts the images in the ids of each pass."""
 

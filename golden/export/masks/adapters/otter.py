@@ -1,7 +1,7 @@
 """Otter's language model mixin."""
 
 from ..effects import VISUAL
-from .mixed import Mixed
+from .mixed import Mixed, placement
 from .support import IMAGE, bare_package, dummies, released
 
 
@@ -15,8 +15,9 @@ class Otter(Mixed):
         dummies("otter_ai.models.falcon", "otter_ai.models.falcon.modelling_RW", "otter_ai.models.mpt")
         dummies("otter_ai.models.mpt.modeling_mpt", "otter_ai.models.mpt_redpajama", "otter_ai.models.mpt_redpajama.mosaic_gpt")
         dummies("otter_ai.models.otter.configuration_otter")
-        mixin = released("otter_ai.models.otter.modeling_otter", folder).OtterLMMixin
+        module = released("otter_ai.models.otter.modeling_otter", folder)
+        augmented, rest = placement(module, options)
         init = lambda model: model.init_otter(
-            media_token_id=IMAGE, vis_hidden_size=VISUAL, cross_attn_every_n_layers=1, use_media_placement_augmentation=False
+            media_token_id=IMAGE, vis_hidden_size=VISUAL, cross_attn_every_n_layers=1, use_media_placement_augmentation=augmented
         )
-        super().__init__(mixin, init, options, name="LlamaForCausalLM")  # the mixin looks for this name
+        super().__init__(module.OtterLMMixin, init, rest, name="LlamaForCausalLM")  # the mixin looks for this name
