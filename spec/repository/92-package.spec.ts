@@ -19,7 +19,7 @@ import {
   packInto,
   unexpectedPaths,
 } from "../support/package/packed.ts";
-import { bundlePage, compile, inNode, npx, withoutDependencies } from "../support/package/used.ts";
+import { bundlePage, compile, inNode, lint, npx, withoutDependencies } from "../support/package/used.ts";
 
 const MEGABYTE = 1e6;
 const folder = temporary();
@@ -95,6 +95,18 @@ test("it installs at most 12 packages, 5,000 files and 25 MB", () => {
   expect(files.length).toBeLessThanOrEqual(5000);
   expect(bytesBelow(modules)).toBeLessThan(25 * MEGABYTE);
 });
+
+test("publint and attw find nothing to mend", () => {
+  const { status, stdout } = lint(packed.tarball, "publint", "--strict");
+  expect([status, stdout]).toEqual([0, expect.stringContaining("All good!")]);
+  // esm-only: leaves out require() and moduleResolution node10, which knows no "exports"; this package has neither.
+  const types = lint(packed.tarball, "attw", "--profile", "esm-only", "--format", "json");
+  const { entrypoints, problems } = JSON.parse(types.stdout).analysis;
+  expect([types.status, types.stderr]).toEqual([0, ""]);
+  expect(Object.keys(entrypoints).sort()).toEqual(Object.keys(json("package.json").exports).sort());
+  const modes = problems.map(({ resolutionKind }: { resolutionKind: string }) => resolutionKind);
+  expect([...new Set(modes)].sort()).toEqual(["node10", "node16-cjs"]);
+}, 60_000);
 
 test("every entry can be imported in Node", () => {
   const source = `

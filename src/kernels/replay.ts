@@ -5,6 +5,7 @@ import { type Bindings, computeNode, leafValues, type Results, rounded } from ".
 import { type Node, type Program, type Scope, withTaps } from "../tensor/program/program.ts";
 import { type RecordOptions, record } from "../tensor/program/record.ts";
 import { Tensor, type View } from "../tensor/tensor.ts";
+import { didYouMean, nearestNames } from "../terminal/nearest.ts";
 import type { Backend, ScopeKernels } from "./backend.ts";
 import type { ScopeFallback } from "./dispatch.ts";
 import { copiedFrom, type Hold, KeptTensor } from "./kept-tensor.ts";
@@ -52,7 +53,9 @@ export async function replay(
   backend: Backend,
   options: ReplayOptions = {},
 ): Promise<Replayed> {
+  checkCall("replay", backend, options, REPLAY_OPTIONS);
   const { bind = {}, taps = [] } = options;
+  checkTaps(program, taps);
   const chosen = withTaps(program, taps);
   const kept = keptOutputs(program, options.keep);
   const plan = planOf(chosen, backend);
@@ -66,6 +69,47 @@ export async function replay(
   } finally {
     for (const { release } of held.values()) release();
   }
+}
+
+const REPLAY_OPTIONS = ["bind", "taps", "keep", "signal", "onProgress"];
+const RUN_OPTIONS = [...REPLAY_OPTIONS, "model", "inputs"];
+
+/** Throws a RuleError unless a call is given a backend and an object of options that are all known. */
+function checkCall(caller: string, backend: unknown, options: unknown, known: readonly string[]): void {
+  if (typeof backend !== "object" || backend === null || !("ops" in backend) || !("precision" in backend))
+    throw new RuleError(
+      `${caller} takes a backend, such as reference() or await auto(), not ${backend instanceof Promise ? "a promise of one: await it first" : typeof backend}`,
+      "options.values",
+    );
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw new RuleError(
+      `${caller} takes an object of options, not ${Array.isArray(options) ? "a list" : String(options)}`,
+      "options.values",
+    );
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new RuleError(
+    `${caller} has no option ${JSON.stringify(unknown)}${didYouMean(unknown, known)}; known are ${known.join(", ")}`,
+    "options.known",
+  ); // [options.known]
+}
+
+const MOST_LISTED = 12;
+
+/** Throws a RuleError for taps that are no list of names, and a ShapeError for a name that is no tap of the program. */
+function checkTaps({ taps }: Program, names: unknown): void {
+  if (!Array.isArray(names) || !names.every((name) => typeof name === "string"))
+    throw new RuleError("taps is not a list of names of activations", "options.values");
+  const known = Object.keys(taps);
+  const unknown = names.find((name) => !Object.hasOwn(taps, name));
+  if (unknown === undefined) return;
+  const near = nearestNames(unknown, known);
+  const listed = known.slice(0, MOST_LISTED).join(", ");
+  const rest = known.length > MOST_LISTED ? ` and ${known.length - MOST_LISTED} more` : "";
+  const has =
+    known.length === 0 ? "it has none; taps have names where `model` is given" : `it has ${listed}${rest}`;
+  const hint = near.length === 0 ? has : `did you mean ${near.join(", ")}?`;
+  throw new ShapeError(`the program has no tap ${JSON.stringify(unknown)}; ${hint}  [tap.choose]`); // [tap.choose]
 }
 
 function keptOutputs({ outputs }: Program, keep: ReplayOptions["keep"] = []): ReadonlySet<string> {
@@ -415,13 +459,20 @@ export async function run<F extends () => Returned, const O extends RunOptions =
   f: F,
   options: O = {} as O,
 ): Promise<RunResult<ReturnType<F>, O>> {
+  checkCall("run", backend, options, RUN_OPTIONS);
+  if (typeof f !== "function")
+    throw new RuleError(
+      `run takes a function that computes, such as () => model.forward(x), not ${f === null ? "null" : typeof f}`,
+      "options.values",
+    );
+  const { model, inputs, ...own } = options;
   let isSingle = false;
   const traced = (): Returned => {
     const out = f();
     isSingle = out instanceof Tensor;
     return out;
   };
-  const { outputs, taps } = await replay(record(traced, { ...options, symbolic: true }), backend, options);
+  const { outputs, taps } = await replay(record(traced, { model, inputs, symbolic: true }), backend, own);
   const results = isSingle ? outputs.out : outputs;
   return (options.taps ? { outputs: results, taps } : results) as RunResult<ReturnType<F>, O>;
 }

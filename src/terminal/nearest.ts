@@ -42,3 +42,11 @@ export function didYouMean(name: string, names: Iterable<string>): string {
   const near = nearest(name, names);
   return near === null ? "" : ` (did you mean "${near}"?)`;
 }
+
+/** The names that end in the given one, after a dot, or else the nearest one: at most `most` of them, for an error. */
+export function nearestNames(name: string, names: readonly string[], most = 5): string[] {
+  const longer = names.filter((other) => name !== "" && other.endsWith(`.${name}`));
+  if (longer.length > 0) return longer.slice(0, most);
+  const near = nearest(name, names);
+  return near === null ? [] : [near];
+}

@@ -21,6 +21,13 @@ export function withoutDependencies(project: string, installed: string): string 
 export const npx = (project: string, ...args: readonly string[]): CommandResult =>
   run(project, "npx", "--no", "flamboyance", ...args);
 
+/** Runs one of the linters of packages that the repository depends on, on a tarball. */
+export const lint = (
+  tarball: string,
+  linter: "publint" | "attw",
+  ...args: readonly string[]
+): CommandResult => run(repository, "npx", "--no", linter, tarball, ...args);
+
 /** Compiles a module in a strict project without other types. */
 export function compile(project: string, lines: readonly string[]): CommandResult {
   const compilerOptions = { module: "nodenext", target: "es2022", strict: true, noEmit: true, types: [] };
