@@ -37,7 +37,9 @@ test("every row of the table is about pages that exist, and about letters that t
 
 /** Identifiers in the code of files, comments left out, in strings too: axes of patterns, names of activations. */
 const identifiers = (files: Iterable<readonly [string, string]>): Set<string> =>
-  new Set([...files].flatMap(([path, text]) => withoutComments(parse(path, text)).match(/[A-Za-z_$][\w$]*/g) ?? []));
+  new Set(
+    [...files].flatMap(([path, text]) => withoutComments(parse(path, text)).match(/[A-Za-z_$][\w$]*/g) ?? []),
+  );
 
 /** The files of src that a page names: in its table, or as the source of a quotation. */
 const filesOf = (page: string): [string, string][] =>
