@@ -170,7 +170,7 @@ test("[conform.submission] tensors under names that the case does not expect are
   const { status, stdout } = conform("--actual", actual, ...cases);
   expect(status).toBe(0);
   expect(stdout.replaceAll(/\s+/g, " ")).toContain(
-    "not compared, tensors of actual.safetensors that the case does not expect (20 in 2 cases): ",
+    "not compared, tensors that the case does not expect (20 in 2 cases): ",
   );
   expect(stdout).toContain("and 2 more"); // 8 of 10 names are listed
   expect(stdout.split("\n").filter((line) => widthOf(line) > 80)).toEqual([]);

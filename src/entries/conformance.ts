@@ -5,6 +5,10 @@ export { checkMasks, type MaskVerdict } from "../conformance/cases/check-masks.t
 export { type Comparison, compareTensors, toleranceFor } from "../conformance/cases/compare.ts";
 export { type CaseSelection, selectCases } from "../conformance/cases/selection.ts";
 export { type CaseSummary, type CaseVerdict, summariseCases } from "../conformance/cases/verdict.ts";
+export { check, type PortCheckOptions, type PortForward } from "../conformance/in-process/check.ts";
+export type { CaseTensor, PortCase } from "../conformance/in-process/port-case.ts";
+export type { CaseResult, CheckReport, KnownMistake } from "../conformance/in-process/report.ts";
+export type { PortOutputs, PortTensor } from "../conformance/in-process/returned.ts";
 export type { Mutant } from "../conformance/mutants/mutant.ts";
 export {
   type MutantMatch,
@@ -24,6 +28,7 @@ export { probeText } from "../conformance/probe/report/text.ts";
 export { type ProbeVerdict, probeVerdict } from "../conformance/probe/verdict.ts";
 export { casesAsJson, casesAsJunit, casesAsMarkdown } from "../conformance/reports/report.ts";
 export {
+  type CaseData,
   type CaseListing,
   type GoldenCase,
   listCases,

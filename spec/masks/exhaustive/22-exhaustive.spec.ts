@@ -12,8 +12,8 @@ import {
   runMasks,
   splitPaths,
 } from "../../../src/cli/mask-checks.ts";
-import { lastLine } from "../../../src/conformance/reports/verdict-table.ts";
 import { checkMasks, EVERYTHING, QUICK, summariseMasks } from "../../../src/conformance/cases/check-masks.ts";
+import { lastLine } from "../../../src/conformance/reports/verdict-table.ts";
 import { type Convention, conventionOf, conventions, maskRows } from "../../../src/entries/masks.ts";
 import { findMaskCases, readMaskCases } from "../../../src/io/golden/masks.ts";
 import { onlyInBatch, promptRefusal } from "../../../src/masks/counting/refused.ts";

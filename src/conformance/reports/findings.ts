@@ -57,7 +57,7 @@ function findingText(finding: Finding, paint: Paint, width: number): string {
       : []),
     ...(others.length > 0 ? [`also ${some(others, NAMED)}`] : []),
     ...(unexpected.length > 0
-      ? [`the file also holds ${some(unexpected, NAMED)}, which the case does not have`]
+      ? [`the results also hold ${some(unexpected, NAMED)}, which the case does not have`]
       : []),
   ];
   const body = lines.map((line) => paragraph("  ", 4, breakable(line, width - 4), paint, width));

@@ -124,7 +124,7 @@ const NOT_COMPARED: Readonly<Record<NotCompared["what"], string>> = {
   rounding: "tensors of which rounding leaves too little in this precision",
   precisions: "precisions that the case is not applied to",
   recipes: "tensors whose recipes, seed or dtypes give other numbers",
-  unexpected: "tensors of actual.safetensors that the case does not expect",
+  unexpected: "tensors that the case does not expect",
 };
 const MOST_NAMES = 8;
 
