@@ -109,6 +109,7 @@ export class ParallelTransformerBlock {
    * The output for tokens that follow those of a cache, and the cache with these tokens added; s counts both. Padding on the left
    * moves the positions of a row, which changes nothing: rotary embeddings depend on differences of positions. Throws a RuleError
    * if there are no tokens.
+   * Shapes: x `b l d`, mayAttend `b l s` → x `b l d`, and keys and values `b s k` in `now`.
    */
   read(
     x: Tensor<"b l d">,

@@ -43,6 +43,10 @@ export class Conv2d {
     this.#options = rest;
   }
 
+  /**
+   * The convolution of planes.
+   * Shapes: x `b c h w` → `b o y x`, with o output channels and a value for each place of the window.
+   */
   forward(x: Tensor<"b c h w">): Tensor<"b c h w"> {
     const y = conv2d(x, this.weight, this.#options);
     if (!this.bias) return tap(this, "", y);

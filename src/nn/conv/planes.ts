@@ -86,8 +86,10 @@ const windowed = (x: Tensor, [h, w]: readonly [Along, Along]): Tensor<"b c h w y
   windows(windows(x, 2, h.size, h.step), 3, w.size, w.step); // [conv.windows]
 
 /**
- * The cross-correlation of planes [b c h w] with a weight [o c y x], as torch.nn.functional.conv2d computes it: [b o h w]. The stride is 1
- * and the padding 0 unless given. Throws a ShapeError if the channels differ, or the planes are smaller than the kernel.
+ * The cross-correlation of planes [b c h w] with a weight [o c y x], as torch.nn.functional.conv2d computes it: [b o h w]. The
+ * stride is 1 and the padding 0 unless given. Throws a ShapeError if the channels differ, or the planes are smaller than the
+ * kernel.
+ * Shapes: x `b c h w`, weight `o c k j` → `b o y x`, with ⌊(h + padding − k) / stride⌋ + 1 rows, and columns likewise.
  */
 export function conv2d(
   x: Tensor<"b c h w">,
@@ -107,6 +109,7 @@ export function conv2d(
   return named("b c h w", out);
 }
 
+/** The size of the window, in elements of the plane. */
 export interface PoolOptions extends PlaneOptions {
   readonly size: Sides;
 }
@@ -123,8 +126,9 @@ function inside({ shape }: Tensor, [h, w]: readonly [Along, Along]): Bool<"b c h
 
 /**
  * The maximum of each window of `size`, one every `stride` elements (`size` unless given). Padding never wins, as in torch and
- * TensorFlow; an integer padding is at most half the size, as torch requires, so that no window lies in the padding alone. Throws a
- * RuleError for a larger padding, and a ShapeError if the planes are smaller than a window.
+ * TensorFlow; an integer padding is at most half the size, as torch requires, so that no window lies in the padding alone. Throws
+ * a RuleError for a larger padding, and a ShapeError if the planes are smaller than a window.
+ * Shapes: x `b c h w` → `b c y x`, a value for each place of the window.
  */
 export function maxPool2d(x: Tensor<"b c h w">, options: PoolOptions): Tensor<"b c h w"> {
   const checks = { ...planeChecks, size: sides(1) };
@@ -144,11 +148,15 @@ export function maxPool2d(x: Tensor<"b c h w">, options: PoolOptions): Tensor<"b
   return rearrange("b c h w 1 1 -> b c h w", top);
 }
 
+/** The size of the window, in elements of the plane. */
 export interface UnfoldOptions extends PlaneOptions {
   readonly size: Sides;
 }
 
-/** The windows of planes as columns [b, c · y · x, h · w], in the order of torch.nn.Unfold. Throws a ShapeError as `conv2d` does. */
+/**
+ * The windows of planes as columns [b, c · y · x, h · w], in the order of torch.nn.Unfold. Throws a ShapeError as `conv2d` does.
+ * Shapes: x `b c h w` → `b (c k j) n`, with windows of k × j elements at n places.
+ */
 export function unfold(x: Tensor<"b c h w">, options: UnfoldOptions): Tensor<"b (c y x) (h w)"> {
   const { size, ...rest } = checked("unfold", options, { ...planeChecks, size: sides(1) });
   const axes = placed("unfold", x, size, rest);

@@ -183,14 +183,14 @@ function resolveAxis(x: Tensor, axis: number): number {
 /**
  * Elements from ≤ i < to along one axis (negative axes count from the end). A view. Throws a ShapeError if the range lies outside
  * of the axis.
- * Shapes: x `...` → `...`, with `to − from` elements along the axis.
+ * Shapes: along the last axis, x `... n` → `... m`, with m = to − from.
  */
 export const slice = <A extends string>(x: Tensor<A>, axis: number, from: number, to: number): Tensor<A> =>
   apply("slice", { axis: resolveAxis(x, axis), from, to }, x);
 
 /**
  * Zeros before and after along one axis. Throws a ShapeError for an axis that x does not have.
- * Shapes: x `...` → `...`, with `before + after` more elements along the axis.
+ * Shapes: along the last axis, x `... n` → `... m`, with m = before + n + after.
  */
 export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number, after: number): Tensor<A> =>
   apply("pad", { axis: resolveAxis(x, axis), before, after }, x);
@@ -198,7 +198,7 @@ export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number
 /**
  * Windows of `size` elements, one every `step` elements along an axis, whose elements lie along a new last axis (torch's unfold).
  * Elements after the last whole window are dropped. A view. Throws a ShapeError for a window that is larger than the axis.
- * Shapes: x `...` → `... s`, with ⌊(n − size) / step⌋ + 1 windows along an axis of n elements, and s = size.
+ * Shapes: along the last axis, x `... n` → `... m s`, with m = ⌊(n − size) / step⌋ + 1 windows of s = size elements.
  */
 export const windows = (x: Tensor, axis: number, size: number, step: number): Tensor =>
   apply("windows", { axis: resolveAxis(x, axis), size, step }, x);
@@ -206,7 +206,7 @@ export const windows = (x: Tensor, axis: number, size: number, step: number): Te
 /**
  * The sum of windows where they overlap, along axis `axis` of the result, which has `length` elements. The adjoint of `windows`.
  * Throws a ShapeError if the windows do not fit into `length`.
- * Shapes: x `... s` → `...`, with `length` elements along the axis.
+ * Shapes: along the last axis, x `... m s` → `... n`, with n = length.
  */
 export const overlap = (x: Tensor, axis: number, step: number, length: number): Tensor =>
   apply("overlap", { axis: axis < 0 ? x.shape.length - 1 + axis : axis, step, length }, x);

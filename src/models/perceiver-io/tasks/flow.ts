@@ -74,6 +74,7 @@ export class FlowPerceiver {
   /**
    * Pictures of exactly `imgSize`, or with `testMode` of any larger size, which are covered with tiles. Throws a RuleError for
    * pictures of another size, and for tiles that would not advance.
+   * Shapes: image1 `b c h w`, image2 `b c h w` → `b d h w`, with d = 2.
    */
   forward(
     image1: Tensor<"b c h w">,

@@ -1,0 +1,57 @@
+// The topics of the pages, in their order: the first topic with a path that a source begins with is the topic of its exports.
+export const TOPICS = [
+  ["Tensors", ["tensor/tensor", "tensor/pattern", "tensor/source", "tensor/precision", "tensor/random"]],
+  ["Ops", ["tensor/ops/"]],
+  ["Programs", ["tensor/program/"]],
+  ["Derivatives", ["tensor/autodiff/"]],
+  ["Errors", ["tensor/errors"]],
+  ["Execution on backends", ["kernels/"]],
+  ["Parameters and state dicts", ["nn/parameter", "nn/state-dict", "nn/loading/", "nn/options"]],
+  ["Layers", ["nn/linear", "nn/embedding", "nn/feed-forward", "nn/dropout", "nn/norms/"]],
+  ["Attention and positions", ["nn/attention/", "nn/positions/"]],
+  ["Activations and losses", ["nn/activations", "nn/cross-entropy"]],
+  ["Convolution", ["nn/conv/"]],
+  ["Other parts of modules", ["nn/"]],
+  ["Blocks of Flamingo", ["blocks/"]],
+  ["Flamingo on PaLM", ["models/flamingo/"]],
+  ["OpenFlamingo", ["models/open-flamingo/", "pretrained/open-flamingo/", "generation/padded/"]],
+  ["Kosmos", ["models/kosmos/", "pretrained/kosmos/"]],
+  ["Perceiver IO", ["models/perceiver-io/"]],
+  ["Vision towers", ["models/vision/", "pretrained/clip/"]],
+  ["Language models", ["models/"]],
+  ["Model folders and memory plans", ["pretrained/", "io/huggingface/"]],
+  ["Conventions", ["masks/conventions/"]],
+  ["Masks", ["masks/grid", "masks/media-mask", "masks/numbering", "masks/counting/", "masks/counts"]],
+  ["Rows of a mask", ["masks/rows", "masks/outcome", "masks/explain", "masks/sentences", "masks/findings"]],
+  ["Comparison", ["masks/difference", "masks/invariants", "masks/exhaustive/"]],
+  ["Decoding with masks", ["masks/decoding/"]],
+  ["Drawings", ["masks/drawing/"]],
+  ["Other exports about masks", ["masks/"]],
+  ["Tensor files", ["io/safetensors/", "io/torch/", "io/pickle/", "io/dtypes", "io/tensor-file"]],
+  ["Tokenizers", ["io/tokenizers/"]],
+  ["Images", ["io/images/"]],
+  ["Sound", ["io/sound/"]],
+  ["Golden cases", ["io/golden/", "conformance/cases/"]],
+  ["Other files", ["io/", "host/"]],
+  ["Generation", ["generation/"]],
+  ["Text from folders", ["writing/"]],
+  ["Training OpenFlamingo", ["training/open-flamingo/"]],
+  ["Training Kosmos", ["training/kosmos/"]],
+  ["Optimisers", ["training/optimizers/", "training/gradient-maps"]],
+  ["Learning rates", ["training/schedules", "training/transformers-schedules"]],
+  ["Checkpoints of runs", ["training/checkpoint", "training/weights-digest"]],
+  ["Training", ["training/"]],
+  ["Prompts", ["evaluation/prompts", "evaluation/kosmos-prompts", "evaluation/profiles"]],
+  ["Answers and scores", ["evaluation/scorers/", "evaluation/answers", "evaluation/classes"]],
+  ["Data", ["evaluation/data/", "evaluation/catalogue/"]],
+  ["Evaluations", ["evaluation/"]],
+  ["Comparison with golden cases", ["conformance/"]],
+  ["Reports on masks", ["mask-report/"]],
+];
+
+/** The topic of a source: its place in the list and its title; null where no topic has it. */
+export function topicOf(path) {
+  const below = path.replace(/^src\//, "");
+  const at = TOPICS.findIndex(([, paths]) => paths.some((one) => below.startsWith(one)));
+  return at < 0 ? null : { at, title: TOPICS[at][0] };
+}
