@@ -434,6 +434,7 @@ export function releaseKept(...tensors: readonly Tensor[]): void {
 
 /** Names of outputs, and what a function that is run returns for each. */
 type Returned = Tensor | Readonly<Record<string, Tensor>>;
+/** The options of `record` and of `replay`. */
 export type RunOptions = Omit<RecordOptions, "symbolic"> & ReplayOptions;
 
 type ResultOf<Name, O> = O extends { readonly keep: "backend" }

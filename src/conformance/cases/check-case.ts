@@ -203,6 +203,7 @@ async function replayed(
   return { actual, kernels };
 }
 
+/** How a case is checked: the system under test, and what is reported on the way. */
 export interface CheckOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number) => void) | undefined;

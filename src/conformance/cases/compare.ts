@@ -14,6 +14,7 @@ export interface WorstElement {
   readonly expected: number;
 }
 
+/** One tensor beside the expected one. Errors are relative: norms of differences divided by norms of expected values. */
 export interface Comparison {
   /** Name in expected.safetensors: outputs.out, taps.attn.scores, grads.weights.to_q.weight, probes.out. */
   readonly tensor: string;

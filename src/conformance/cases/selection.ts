@@ -9,6 +9,7 @@ import type { CaseVerdict, Status } from "./verdict.ts";
 /** A case that is not run, in the form of the verdicts on the others. */
 export type NotRun = Omit<CaseVerdict, "precision">;
 
+/** The cases that are run, and why others are not. */
 export interface CaseSelection {
   /** Folders of the cases to run, in order. */
   readonly folders: readonly string[];

@@ -27,6 +27,7 @@ export interface NotCompared {
   readonly names: readonly string[];
 }
 
+/** The result of one case. */
 export interface CaseVerdict {
   readonly id: string;
   /** The source's class, by which the table groups cases. */
@@ -45,6 +46,7 @@ export interface CaseVerdict {
   readonly notCompared?: readonly NotCompared[] | undefined;
 }
 
+/** How many cases had which result. */
 export interface CaseSummary {
   /** Cases that were run; skipped ones are counted apart. */
   readonly cases: number;
@@ -92,6 +94,7 @@ export function byCase(verdicts: readonly CaseVerdict[]): CaseVerdict[] {
   return [...cases.values()];
 }
 
+/** Counts the results of cases. */
 export function summariseCases(verdicts: readonly CaseVerdict[]): CaseSummary {
   const cases = byCase(verdicts);
   const count = (status: Status) => cases.filter((v) => v.status === status).length;

@@ -15,6 +15,7 @@ export interface Context {
   readonly record: (around: <T>(forward: () => T) => T) => Program;
 }
 
+/** A known mistake as a change of the recorded program. */
 export interface Mutant extends Mistake {
   /** The property that a case needs to detect it. */
   readonly needs: string;

@@ -38,6 +38,7 @@ export interface MutantMatch {
   readonly fromExpected: number;
 }
 
+/** Where the search begins and ends. */
 export interface MutantSearchOptions {
   readonly precision?: Precision;
   /** Mutants to try first; if one of these explains the result, no other is tried. */
@@ -50,8 +51,9 @@ export interface MutantSearchOptions {
 const CLOSER = 1000;
 
 /**
- * The known mistake that is closest to an implementation's first output for a case. It must be within the tolerance, or a thousand
- * times closer than the expected values are, and at least four times closer in any case; null if there is none.
+ * The known mistake that is closest to an implementation's first output for a case. It must be within the tolerance, or a
+ * thousand times closer than the expected values are, and at least four times closer in any case; null if there is none.
+ * Shapes: actual `...`, the shape of the case's first output.
  */
 export function nearestMutant(
   golden: GoldenCase,

@@ -6,6 +6,7 @@ import { type Outputs, readOutputs } from "./rows.ts";
 
 /** An adapter's answer to one call. `skipped`: the reason why it does not support the call. */
 export type Answer = { readonly outputs: ReadonlyMap<string, Stored> } | { readonly skipped: string };
+/** An implementation under test: it answers a call with outputs, or says why it does not support it. */
 export type ProbeAdapter = (call: ProbeCall, inputs: ReadonlyMap<string, Stored>) => Promise<Answer>;
 
 /** The adapter cannot answer another call either: it hangs, or the command does not exist. */

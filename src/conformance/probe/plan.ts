@@ -22,6 +22,7 @@ export interface PlannedRow {
   readonly otherImages: boolean;
 }
 
+/** A batch of prompts that an implementation is called with. */
 export interface ProbeCall {
   /** The name in case.json, and that of the call's folder unless `folder` is given. */
   readonly name: string;
@@ -79,6 +80,7 @@ export const calls = {
   "without-locations": everyChange("without-locations", ["tIttIItt"], { locations: false }),
 } satisfies Record<string, ProbeCall>;
 
+/** The sizes of the tensors of a call. */
 export interface ProbeShape {
   readonly dim: number;
   readonly dimMedia: number;

@@ -13,11 +13,13 @@ import { type Modes, modesOf } from "./modes.ts";
 import { calls, IMAGES, type ProbeCall, type ProbeShape, textsOf } from "./plan.ts";
 import { checkReached, type Outputs, UnusableOutputs } from "./rows.ts";
 
+/** A convention in which a known mistake is made. */
 export interface ConventionCandidate {
   readonly convention: Convention;
   readonly mistake: Mistake;
 }
 
+/** The conventions and known mistakes that agree with an implementation, row by row. */
 export interface ProbeResult extends Modes {
   readonly call: ProbeCall;
   readonly measured: Measured;
@@ -38,6 +40,7 @@ export interface ProbeResult extends Modes {
 
 const every: readonly Convention[] = Object.values(conventions);
 
+/** The sizes of the calls, and what is expected. */
 export interface ProbeOptions {
   readonly shape: ProbeShape;
   /** The convention that the implementation is expected to follow. */

@@ -29,6 +29,7 @@ export type ProbeFinding =
   /** A convention on every row of the calls that were answered; others were not. */
   | { readonly kind: "incomplete"; readonly convention: Convention; readonly refused: readonly Refusal[] };
 
+/** What a probe found, as data; `probeText` makes text of it. */
 export interface ProbeVerdict {
   /**
    * followed: a named convention on every row; mistaken: a known mistake; ambiguous: both; dependent: rows that depend on the

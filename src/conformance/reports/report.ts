@@ -58,6 +58,7 @@ const xml = (text: string): string =>
 
 const reason = (v: CaseVerdict): string => v.error ?? (v.firstDivergence ? describe(v.firstDivergence) : "");
 
+/** The results of cases as a JUnit XML document. */
 export function casesAsJunit(verdicts: readonly CaseVerdict[]): string {
   const { cases, failed, errored, skipped } = summariseCases(verdicts);
   const rows = byCase(verdicts).map((v) => {
@@ -70,6 +71,7 @@ export function casesAsJunit(verdicts: readonly CaseVerdict[]): string {
   return ['<?xml version="1.0" encoding="UTF-8"?>', head, ...rows, "</testsuite>"].join("\n");
 }
 
+/** The results of cases as a table in Markdown. */
 export function casesAsMarkdown(verdicts: readonly CaseVerdict[]): string {
   const { cases, passed, failed, errored, skipped } = summariseCases(verdicts);
   const rows = byCase(verdicts).map((v) => {

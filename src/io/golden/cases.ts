@@ -10,6 +10,7 @@ import type { CaseManifest } from "./manifest.ts";
 import { caseId, caseManifest } from "./read-manifest.ts";
 import { expectedTensors, givenTensors, strayTensors } from "./tensors.ts";
 
+/** A case: its manifest, inputs, weights and expected results. */
 export interface GoldenCase {
   readonly folder: string;
   readonly manifest: CaseManifest;
@@ -31,6 +32,7 @@ const MANIFEST = "case.json";
 const LONGEST_MANIFEST = 1_000_000;
 const DEEPEST_MANIFEST = 16;
 
+/** The cases below some paths. */
 export interface CaseListing {
   /** The folders of all cases, sorted, each once. */
   readonly folders: readonly string[];
@@ -167,7 +169,8 @@ export function caseFromData(data: CaseData, name: string): GoldenCase {
 
 /**
  * Reads case.json and both headers, and compares them. Values are read when they are used. Without `fullSize`, a full-size case
- * may need only the work that is allowed for a case whose path is given, which is less than that of the released models.
+ * may need only the work that is allowed for a case whose path is given, which is less than that of the released models. Throws a
+ * LoadError that names the file and the field with a problem.
  */
 export const readCase = (
   folder: string,

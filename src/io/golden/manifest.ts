@@ -21,6 +21,7 @@ export interface Raises {
   readonly message: string;
 }
 
+/** The content of case.json; golden/FORMAT.md describes every field. */
 export interface CaseManifest {
   readonly schema: typeof SCHEMA;
   /** "<source>/<case-id>", a valid path. */
@@ -71,6 +72,7 @@ export interface CaseManifest {
 export const MOST_K = 8;
 export const MOST_NOISE = 1e-3;
 
+/** The measured noise of a case, from which its tolerances follow. */
 export interface CaseTolerance {
   readonly policy: "noise";
   readonly K: number;

@@ -45,7 +45,10 @@ export const TOPICS = [
   ["Answers and scores", ["evaluation/scorers/", "evaluation/answers", "evaluation/classes"]],
   ["Data", ["evaluation/data/", "evaluation/catalogue/"]],
   ["Evaluations", ["evaluation/"]],
-  ["Comparison with golden cases", ["conformance/"]],
+  ["Known mistakes", ["conformance/mutants/", "conformance/mistakes/"]],
+  ["Probing", ["conformance/probe/"]],
+  ["Reports of cases", ["conformance/reports/"]],
+  ["Other parts of conformance", ["conformance/"]],
   ["Reports on masks", ["mask-report/"]],
 ];
 

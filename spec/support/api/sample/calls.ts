@@ -14,7 +14,7 @@ import { reference } from "../../../../src/kernels/reference/index.ts";
 import { replay } from "../../../../src/kernels/replay.ts";
 import { simd } from "../../../../src/kernels/simd/index.ts";
 import { conventionOf } from "../../../../src/masks/conventions/conventions.ts";
-import { locate } from "../../../../src/masks/grid.ts";
+import { mediaLocations } from "../../../../src/masks/grid.ts";
 import { mediaMask } from "../../../../src/masks/media-mask.ts";
 import { FlamingoPaLM } from "../../../../src/models/flamingo/flamingo-palm.ts";
 import { kosmosTextLimit } from "../../../../src/models/kosmos/layout.ts";
@@ -253,7 +253,7 @@ export const refused: readonly Refused[] = [
     () => new ViT({ imageSize: 7, patchSize: 2, numClasses: 1, dim: 4, depth: 1, heads: 1, mlpDim: 4 }),
   ),
   rule("kosmosTextLimit", () => kosmosTextLimit({ images: -1 })),
-  range("locate", () => locate({ shape: [1, 2, 3], data: [1] } as never, 1)),
+  range("mediaLocations", () => mediaLocations({ shape: [1, 2, 3], data: [1] } as never, 1)),
   range("mediaMask", () => mediaMask({ shape: [1, 1], data: [0] }, -1, conventionOf("paper"))),
   rule("readImage", () => readImage(new Uint8Array(1), "CMYK" as never)),
   load("readImage", () => readImage(new Uint8Array(1))),
