@@ -25,8 +25,8 @@ function shapes({ read }, one) {
   return all.flatMap(({ member, node }) => {
     const arrays = shapesOf(node);
     const overloads = all.filter((other) => other.member === member && other.doc !== null);
-    const said = overloads.some(({ doc }) => partsOf(doc).shapes.length > 0);
-    if (arrays === null || said || member === "constructor" || spelledOut(arrays)) return [];
+    const isNamed = overloads.some(({ doc }) => partsOf(doc).shapes.length > 0);
+    if (arrays === null || isNamed || member === "constructor" || spelledOut(arrays)) return [];
     return [`${place(one)}${member === null ? "" : `.${member}`} does not name its shapes`];
   });
 }
@@ -48,8 +48,8 @@ function source(_, one) {
   const [{ node }] = one.parts;
   const isSourced =
     SOURCED.test(sourceOf(one.path)) && node.type === "ClassDeclaration" && !/Error$/.test(one.name);
-  const said = docsOf(one).some((doc) => partsOf(doc).sources.length > 0);
-  return isSourced && !said ? [`${place(one)} does not name its source`] : [];
+  const isNamed = docsOf(one).some((doc) => partsOf(doc).sources.length > 0);
+  return isSourced && !isNamed ? [`${place(one)} does not name its source`] : [];
 }
 
 function topic(_, one) {

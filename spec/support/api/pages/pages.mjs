@@ -88,10 +88,10 @@ function anchors() {
 /** The lines on shapes: those of the docstrings, or those that the types spell out. */
 export function shapeLines(read, one) {
   return callables(read, one).flatMap(({ member, doc, node }) => {
-    const said = doc === null ? [] : partsOf(doc).shapes;
+    const documented = doc === null ? [] : partsOf(doc).shapes;
     const arrays = shapesOf(node);
     const typed = arrays && spelledOut(arrays) ? [`${shapesText(arrays)}.`] : [];
-    const lines = said.length > 0 ? said : typed;
+    const lines = documented.length > 0 ? documented : typed;
     return lines.map((line) => `${member === null ? "" : `\`${member}\`: `}${line}`);
   });
 }

@@ -38,8 +38,8 @@ export function partsOf(doc) {
 
 /** The errors that a doc comment says are thrown: the classes named after the word "Throws", up to the end of its paragraph. */
 export function errorsNamed(doc) {
-  const said = doc.match(/\bThrows\b[\s\S]*?(?=\n\n|$)/)?.[0] ?? "";
-  return new Set(said.match(/\b[A-Z]\w*Error\b/g) ?? []);
+  const sentence = doc.match(/\bThrows\b[\s\S]*?(?=\n\n|$)/)?.[0] ?? "";
+  return new Set(sentence.match(/\b[A-Z]\w*Error\b/g) ?? []);
 }
 
 /** Whether a doc comment refers to another one for its errors: "Throws as `generate` does". */
