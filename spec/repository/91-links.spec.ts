@@ -23,7 +23,7 @@ test("every id of this repository is defined", () => expect(problemsLike(/define
 test("every chapter has a spec file and the five sections", () => expect(pairing(found)).toEqual([]));
 
 test("every quoted code block equals the code", () => {
-  const files = readTree(["src", "spec", ".ci", "golden/export"], /\.(ts|mjs|py|json)$/);
+  const files = readTree(["src", "spec", ".ci", "docs/examples", "golden/export"], /\.(ts|mjs|py|json)$/);
   const documents = readTree(["README.md", "CONTRIBUTING.md", "docs", "spec"], /\.md$/);
   const differences = [...documents].flatMap(
     ([path, text]) => refresh(path, text, (source) => files.get(source)).problems,
