@@ -2,12 +2,12 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readPrompts, tokensOfIds } from "../../src/io/prompt.ts";
 import { batchOf } from "../../src/mask-report/batch.ts";
 import { maskDocument } from "../../src/mask-report/document.ts";
 import { maskReport } from "../../src/mask-report/report.ts";
 import { maskText } from "../../src/mask-report/text.ts";
 import { conventionOf } from "../../src/masks/conventions/conventions.ts";
+import { readPrompts, tokensOfIds } from "../../src/masks/prompts/prompt.ts";
 import { temporary } from "../support/fixtures/temporary.ts";
 import { growth, LINEAR } from "../support/measure/growth.ts";
 import { runMask } from "../support/measure/run-mask.ts";

@@ -1,7 +1,6 @@
 // Recorded weights and masks, tiles, and packed samples, of 62-mask-command.md. Right values are counted by hand.
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readPrompts } from "../../src/io/prompt.ts";
 import type { Stored } from "../../src/io/safetensors/read.ts";
 import { saveSafetensors } from "../../src/io/safetensors/write.ts";
 import { attentionFindings, sharesIn } from "../../src/mask-report/attention-shares.ts";
@@ -12,6 +11,7 @@ import { maskText } from "../../src/mask-report/text.ts";
 import { type Convention, conventionOf, conventions } from "../../src/masks/conventions/conventions.ts";
 import { type Tiles, tileMask } from "../../src/masks/counting/tiles.ts";
 import { drawMask } from "../../src/masks/drawing/draw-mask.ts";
+import { readPrompts } from "../../src/masks/prompts/prompt.ts";
 import { findingSentence } from "../../src/masks/sentences.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
 import { Bool, Int, tensor } from "../../src/tensor/tensor.ts";

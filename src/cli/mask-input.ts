@@ -2,8 +2,6 @@
 import { kindOf } from "#host";
 import { conventionOfCase } from "../conformance/sources/interface/case-convention.ts";
 import { readCase, under } from "../io/golden/cases.ts";
-import type { ImageMarker } from "../io/image-markers.ts";
-import { readPrompts, tokensOfIds, wordsOf } from "../io/prompt.ts";
 import { loadSafetensors, type Stored } from "../io/safetensors/read.ts";
 import { MOST_BYTES, readIds } from "../io/token-ids.ts";
 import {
@@ -17,6 +15,8 @@ import {
 import { noteSentence, promptNotes } from "../mask-report/notes.ts";
 import type { SampleLengths } from "../mask-report/samples.ts";
 import type { Tiles } from "../masks/counting/tiles.ts";
+import type { ImageMarker } from "../masks/prompts/image-markers.ts";
+import { readPrompts, tokensOfIds, wordsOf } from "../masks/prompts/prompt.ts";
 import { counted } from "../masks/sentences.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { listOption, oneOf, optionalWhole, type readArguments, wholeOption } from "./arguments.ts";

@@ -43,5 +43,11 @@ export {
   zeroedRows,
 } from "../masks/media-mask.ts";
 export { feedForwardRuns, isLeak, type RowOutcome, rowOutcome } from "../masks/outcome.ts";
+export {
+  type ExplainedToken,
+  type ExplainMaskOptions,
+  explainMask,
+  MaskExplanation,
+} from "../masks/prompts/explain-mask.ts";
 export { MaskRow, maskRows, type RowRun, runsOf } from "../masks/rows.ts";
 export { differenceSentence, findingSentence, reasonClause, violationSentence } from "../masks/sentences.ts";

@@ -1,12 +1,12 @@
 // The input of a mask report: prompts and their images, from text, from token ids, from a golden case or from a trace.
 
-import { type ImageMarker, type PartialImage, partialImages } from "../io/image-markers.ts";
-import { longest, type PromptToken, padded, tokensOfIds } from "../io/prompt.ts";
 import type { Stored } from "../io/safetensors/read.ts";
 import { type Convention, conventions } from "../masks/conventions/conventions.ts";
 import { TOKEN } from "../masks/counting/counted-text.ts";
 import type { Tiles } from "../masks/counting/tiles.ts";
 import type { Matrix } from "../masks/grid.ts";
+import { type ImageMarker, type PartialImage, partialImages } from "../masks/prompts/image-markers.ts";
+import { longest, type PromptToken, padded, tokensOfIds } from "../masks/prompts/prompt.ts";
 import { LoadError } from "../tensor/errors.ts";
 import { Int, Tensor } from "../tensor/tensor.ts";
 import { checkFit, type Shares, sharesIn } from "./attention-shares.ts";

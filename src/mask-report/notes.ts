@@ -1,5 +1,5 @@
 // The text of notes on the input.
-import type { Prompts } from "../io/prompt.ts";
+import type { Prompts } from "../masks/prompts/prompt.ts";
 import { label } from "../terminal/width.ts";
 import type { Note } from "./batch.ts";
 

@@ -1,9 +1,10 @@
 // Packed rows: several samples, one after the other, in one row of the batch. Text must not see images of another sample.
-import type { PromptToken } from "../io/prompt.ts";
+
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { TOKEN } from "../masks/counting/counted-text.ts";
 import { differingRanges, type ImageRanges, rangeOf, sameRanges } from "../masks/counting/image-ranges.ts";
 import type { SampleFinding } from "../masks/findings.ts";
+import type { PromptToken } from "../masks/prompts/prompt.ts";
 import { addRun, type MaskRow } from "../masks/rows.ts";
 import { LoadError } from "../tensor/errors.ts";
 

@@ -1,7 +1,8 @@
 // The mask of one prompt under two conventions.
-import { wordsOf } from "../../../dist/io/prompt.js";
+
 import { conventions } from "../../../dist/masks/conventions/conventions.js";
 import { OUTCOME_LABELS } from "../../../dist/masks/outcome.js";
+import { wordsOf } from "../../../dist/masks/prompts/prompt.js";
 import { maskRows } from "../../../dist/masks/rows.js";
 import { box, figure, IMAGE_COLOURS, text } from "./svg.mjs";
 

@@ -6,7 +6,6 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { listen, pageServer } from "../../../src/cli/commands/inspect.ts";
-import { tokensOf } from "../../../src/io/prompt.ts";
 import { batchOf } from "../../../src/mask-report/batch.ts";
 import { maskReport } from "../../../src/mask-report/report.ts";
 import { maskText } from "../../../src/mask-report/text.ts";
@@ -14,6 +13,7 @@ import { type ConventionName, conventions } from "../../../src/masks/conventions
 import { differenceOf } from "../../../src/masks/difference.ts";
 import { explainRow } from "../../../src/masks/explain.ts";
 import { placeOf, toneOf } from "../../../src/masks/findings.ts";
+import { tokensOf } from "../../../src/masks/prompts/prompt.ts";
 import { MaskRow, maskRows } from "../../../src/masks/rows.ts";
 import { asSentence, findingSentence, reasonClause } from "../../../src/masks/sentences.ts";
 import { drawingOf } from "../../../src/web/masks/copies.ts";

@@ -1,9 +1,10 @@
 // The batch that the page shows: the prompts of its state, cut where the page would become slow.
-import { longest, readPrompts } from "../../io/prompt.ts";
+
 import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
 import { promptNotes } from "../../mask-report/notes.ts";
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import type { Tiles } from "../../masks/counting/tiles.ts";
+import { longest, readPrompts } from "../../masks/prompts/prompt.ts";
 import { STORED_TILES, type State } from "./state.ts";
 
 export const MOST_PROMPTS = 64;

@@ -1,13 +1,13 @@
 // The content of the page for a state: every token with its row under one or two conventions, in the whole text's mask or in a
 // decoding step. A pure function, so that it can be tested without a browser.
 
-import type { PromptToken } from "../../io/prompt.ts";
 import type { MaskBatch } from "../../mask-report/batch.ts";
 import { type Convention, conventionOf, conventions } from "../../masks/conventions/conventions.ts";
 import { countText, wholeText } from "../../masks/counting/counted-text.ts";
 import { type DecodeStep, replayDecoding } from "../../masks/decoding/decode.ts";
 import { differingImages, rowsDiffer } from "../../masks/difference.ts";
 import { explainRow, type RowReason } from "../../masks/explain.ts";
+import type { PromptToken } from "../../masks/prompts/prompt.ts";
 import { type MaskRow, maskRows, sameRow } from "../../masks/rows.ts";
 import { batchIn, type ShownBatch } from "./batch.ts";
 import type { State } from "./state.ts";

@@ -1,9 +1,10 @@
 // The text beside the grid: a token's row under each convention, the reason for it, and the difference.
-import { PADDING, type PromptToken } from "../../io/prompt.ts";
+
 import type { Convention } from "../../masks/conventions/conventions.ts";
 import { rangesText } from "../../masks/counting/image-ranges.ts";
 import { differingCells } from "../../masks/difference.ts";
 import { OUTCOME_LABELS, type RowOutcome } from "../../masks/outcome.ts";
+import { PADDING, type PromptToken } from "../../masks/prompts/prompt.ts";
 import type { MaskRow } from "../../masks/rows.ts";
 import { asSentence, counted, reasonClause } from "../../masks/sentences.ts";
 import { label } from "../../terminal/width.ts";

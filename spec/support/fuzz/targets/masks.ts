@@ -1,6 +1,5 @@
 // Targets of the mask debugger: prompts in words, token ids, and recorded tensors.
 import fc from "fast-check";
-import { tokensOf, tokensOfIds } from "../../../../src/io/prompt.ts";
 import type { Stored } from "../../../../src/io/safetensors/read.ts";
 import { readIds } from "../../../../src/io/token-ids.ts";
 import { batchFrom, batchOf, type MaskBatch } from "../../../../src/mask-report/batch.ts";
@@ -8,6 +7,7 @@ import { maskDocument } from "../../../../src/mask-report/document.ts";
 import { defaultKnown, maskReport } from "../../../../src/mask-report/report.ts";
 import { maskText } from "../../../../src/mask-report/text.ts";
 import { type Convention, conventions } from "../../../../src/masks/conventions/conventions.ts";
+import { tokensOf, tokensOfIds } from "../../../../src/masks/prompts/prompt.ts";
 import { Bool, Int, Tensor, view } from "../../../../src/tensor/tensor.ts";
 import { damagedText } from "../json.ts";
 import { expectThat, target } from "../target.ts";

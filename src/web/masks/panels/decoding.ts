@@ -1,5 +1,5 @@
 // The decoding panel: the number of tokens that are known at the start, and the step that is shown.
-import { PADDING } from "../../../io/prompt.ts";
+import { PADDING } from "../../../masks/prompts/prompt.ts";
 import { h } from "../../shared/dom.ts";
 import type { State } from "../state.ts";
 import type { View } from "../view.ts";
