@@ -72,6 +72,7 @@ export function mask() {
       .join(" "),
     height: bottom + 32,
     parts: [
+      ...["tokens", "attend to", "images"].map((words, i) => text(10, 24 + 18 * i, words, { fill: "faint" })),
       ...label,
       ...shown.flatMap(panel),
       box(LEFT, bottom - 12, 16, 15, { fill: "one", stroke: null }),

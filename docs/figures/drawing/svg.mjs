@@ -4,8 +4,6 @@
 export const WIDTH = 420;
 /** The size of all text. */
 export const FONT = 13;
-/** The width of the figure where nothing limits it. */
-const SHOWN = 500;
 
 /** Colour: on a light page, on a dark page. The three images have hues that also differ to colour-blind readers. */
 export const COLOURS = {
@@ -90,7 +88,7 @@ export function figure({ title, description, height, parts }) {
     rules(body, 0),
     `@media(prefers-color-scheme:dark){${rules(body, 1)}}`,
   ];
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${SHOWN}" height="${Math.round((height * SHOWN) / WIDTH)}" role="img" aria-labelledby="title description">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="title description">
 <title id="title">${escaped(title)}</title>
 <desc id="description">${escaped(description)}</desc>
 <style>${style.join("\n")}</style>
