@@ -13,6 +13,7 @@ import { type PortCase, portCase } from "./port-case.ts";
 import { CheckReport } from "./report.ts";
 import { type PortOutputs, submissionOf } from "./returned.ts";
 
+/** The cases of a check, and how a port computes. */
 export interface PortCheckOptions {
   /**
    * The cases: names ("swiglu--basic"), classes ("SwiGLU"), packages ("flamingo-pytorch"), patterns ("swiglu--*") or folders, as
@@ -110,7 +111,7 @@ function portError(thrown: unknown): LoadError {
  * Runs a port on golden cases and compares its outputs with those of the released packages, as `flamboyance conform` does: outputs
  * and gradients decide, and named activations, where they are returned, locate the first tensor that differs. Whatever the function
  * does (throws, rejects, returns other shapes or no tensors) is a result. Cases run one after another.
- * @throws LoadError if a case does not exist, RuleError for a wrong option.
+ * Throws a LoadError if a case does not exist, and a RuleError for a wrong option.
  */
 export async function check(forward: PortForward, options: PortCheckOptions): Promise<CheckReport> {
   if (typeof forward !== "function")

@@ -2,11 +2,11 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { documented, findings, outdated, pages } from "../support/api/reference.mjs";
-import { calls, refused } from "../support/api/sample/calls.ts";
-import { disagreement } from "../support/api/sample/shapes.ts";
-import { readTree } from "../support/architecture/tree.mjs";
-import { folders } from "../support/fixtures/temporary.ts";
+import { documented, findings, outdated, pages } from "../../support/api/reference.mjs";
+import { calls, refused } from "../../support/api/sample/calls.ts";
+import { disagreement } from "../../support/api/sample/shapes.ts";
+import { readTree } from "../../support/architecture/tree.mjs";
+import { folders } from "../../support/fixtures/temporary.ts";
 
 const made = pages();
 const known = documented();
