@@ -27,7 +27,7 @@ test("relative links lead to files and headings that exist", () => {
 test("a wrong path, region, name, line, link and heading are reported", () => {
   const planted = new Map([
     ["src/nn/a.ts", "// #region r\nexport const name = 1;\n// #endregion"],
-    ["docs/b.md", "# One (1) [two](x)\n```\n# no heading\n```\n"],
+    ["docs/b.md", '# One (1) [two](x)\n```\n# no heading\n```\n## Again\n## Again\n<a id="here"></a>'],
   ]);
   const spans = (text: string) => spanProblems("docs/c.md", text, planted);
   expect(
@@ -39,7 +39,9 @@ test("a wrong path, region, name, line, link and heading are reported", () => {
   expect(spans("`names` in `nn/a.ts`")).toEqual(["docs/c.md:1 nn/a.ts has no names"]);
   expect(spans("`a.ts:4`")).toEqual(["docs/c.md:1 a.ts has no line 4"]);
   const links = (text: string) => linkProblems("docs/c.md", text, planted, (path) => planted.has(path));
-  expect(links("[a](b.md#one-1-two) [b](../src/nn/a.ts) [c](https://x.y/z)")).toEqual([]);
+  expect(
+    links("[a](b.md#one-1-two) [d](b.md#again-1) [e](b.md#here) [b](../src/nn/a.ts) [c](https://x.y/z)"),
+  ).toEqual([]);
   expect(links("[a](b.md#no-heading)")).toEqual([
     "docs/c.md:1 links to b.md#no-heading: there is no such heading",
   ]);

@@ -18,7 +18,7 @@ const hasName = (text: string, name: string): boolean =>
   region(text, name).text !== undefined || new RegExp(`(?<![\\w$-])${name}(?![\\w$-])`).test(text);
 
 /** Placeholders of chapters, and patterns. */
-const isPattern = (path: string): boolean => /[*…<>{}]|NN-/.test(path);
+const isPattern = (path: string): boolean => /^\.\w+\.ts$|NN-/.test(path);
 
 /** Problems with one code span: a path that no file has, a name or a line that the file has not. */
 function spanProblem(
@@ -70,8 +70,18 @@ export const anchorOf = (heading: string): string =>
 
 const prose = (text: string): string =>
   text.replace(/^```.*?^```$/gms, (block) => block.replace(/[^\n]/g, " "));
-const headings = (text: string): string[] =>
-  [...prose(text).matchAll(/^#{1,6} (.*)$/gm)].map(([, heading = ""]) => anchorOf(heading));
+
+/** The anchors of a document: its headings, of which GitHub numbers repeated ones, and `<a id="…">`. */
+function anchorsOf(text: string): Set<string> {
+  const count = new Map<string, number>();
+  const headings = [...prose(text).matchAll(/^#{1,6} (.*)$/gm)].map(([, heading = ""]) => {
+    const anchor = anchorOf(heading);
+    const before = count.get(anchor) ?? 0;
+    count.set(anchor, before + 1);
+    return before === 0 ? anchor : `${anchor}-${before}`;
+  });
+  return new Set([...headings, ...[...text.matchAll(/<a (?:id|name)="([^"]+)"/g)].map(([, id = ""]) => id)]);
+}
 
 /** Relative links of a document to files that do not exist, or to headings that a document has not. `exists` knows folders and images too. */
 export function linkProblems(
@@ -80,15 +90,21 @@ export function linkProblems(
   files: Files,
   exists: (path: string) => boolean,
 ): string[] {
+  const known = new Map<string, Set<string>>();
+  const anchors = (file: string): Set<string> => {
+    const found = known.get(file) ?? anchorsOf(files.get(file) ?? "");
+    known.set(file, found);
+    return found;
+  };
   return [...prose(text).matchAll(/(?<!`)\]\(([^)\s]+)\)/g)].flatMap(({ 1: target = "", index }) => {
     if (/^[a-z]+:/.test(target)) return [];
     const [path = "", anchor] = target.split("#");
     const file = path === "" ? where : normalize(join(dirname(where), path)).replace(/\/$/, "");
-    const at = `${where}:${text.slice(0, index).split("\n").length}`;
-    if (!exists(file)) return [`${at} links to ${target}: there is no such file`];
-    if (!anchor || !file.endsWith(".md")) return [];
-    return headings(files.get(file) ?? "").includes(anchor)
-      ? []
-      : [`${at} links to ${target}: there is no such heading`];
+    const report = (problem: string) => [
+      `${where}:${text.slice(0, index).split("\n").length} links to ${target}: there is no such ${problem}`,
+    ];
+    if (!exists(file)) return report("file");
+    const isMissing = anchor && file.endsWith(".md") && !anchors(file).has(anchor);
+    return isMissing ? report("heading") : [];
   });
 }
