@@ -1,7 +1,14 @@
 // The comparison of all conventions as Markdown tables, computed from their data: the tables of docs/guides/20-masks.md.
 import { markdownTable } from "../../terminal/markdown.ts";
 import { conventions } from "../conventions/conventions.ts";
-import type { CachedStep, Compare, Convention, EmptyRowBehaviour, Refuses } from "../conventions/schema.ts";
+import type {
+  CachedStep,
+  Compare,
+  Convention,
+  ConventionSource,
+  EmptyRowBehaviour,
+  Refuses,
+} from "../conventions/schema.ts";
 import { TOKEN } from "../counting/counted-text.ts";
 import { onlyInBatch, promptRefusal } from "../counting/refused.ts";
 import { prompts } from "../exhaustive/prompts.ts";
@@ -66,13 +73,40 @@ const evidence = ({ unproven, unprovenStep }: Convention): string => {
   return unprovenStep === undefined ? "was run" : `was run; cached steps read only: ${unprovenStep}`;
 };
 
+/** The entry of docs/bibliography.md for a source. */
+const BIBLIOGRAPHY: Readonly<Record<string, string>> = {
+  "Flamingo, the paper": "flamingo",
+  "otter-ai": "otter",
+};
+
+/** The repositories of threads. */
+const REPOSITORIES: Readonly<Record<string, string>> = {
+  "flamingo-pytorch": "lucidrains/flamingo-pytorch",
+  "open-flamingo": "mlfoundations/open_flamingo",
+  "flamingo-mini": "dhansmair/flamingo-mini",
+  "otter-ai": "Luodian/Otter",
+  transformers: "huggingface/transformers",
+  torchtune: "pytorch/torchtune",
+};
+
+/** The source of a convention, linked: the package to the bibliography, issues and commits to its repository. */
+function sourceLinks({ package: name, version, thread }: ConventionSource): string {
+  const own = `[${name} ${version}](../bibliography.md#${BIBLIOGRAPHY[name] ?? name})`;
+  if (thread === undefined) return own;
+  const repository = `https://github.com/${REPOSITORIES[name]}`;
+  const linked = thread
+    .replaceAll(/#(\d+)/g, `[#$1](${repository}/issues/$1)`)
+    .replaceAll(/commit (\w+)/g, `[commit $1](${repository}/commit/$1)`);
+  return `${own}; ${linked}`;
+}
+
 /** The conventions, a line each. [mask.comparison] */
 export function conventionTable(): string {
   const head =
     "convention|source|numbering|attends|empty row|zeroed by|feed-forward there|cached step|refuses|evidence";
   const rows = all.map((c) => [
     `\`${c.name}\``,
-    [`${c.source.package} ${c.source.version}`, c.source.thread].filter(Boolean).join("; "),
+    sourceLinks(c.source),
     counts(c),
     compares(c.compare),
     emptyRows[c.emptyRow],
