@@ -2,7 +2,8 @@
 import type { Backend } from "../kernels/backend.ts";
 import { releaseKept, replay } from "../kernels/replay.ts";
 import { type Cache, type KeyValues, readOn, type Writer } from "../models/language-model.ts";
-import { apply, record } from "../tensor/program/record.ts";
+import { apply } from "../tensor/ops/rules.ts";
+import { record } from "../tensor/program/record.ts";
 import { type Bool, Int, type Tensor } from "../tensor/tensor.ts";
 
 /** The tokens that one step reads, and for each row which tokens of the text are no padding. */

@@ -1,7 +1,7 @@
 // Seeded random numbers. Every purpose has its own generator, so that results do not depend on the order of draws.
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { RuleError } from "./errors.ts";
-import { apply } from "./program/record.ts";
+import { apply } from "./ops/rules.ts";
 import { Bool, type Tensor } from "./tensor.ts";
 
 const TWO_32 = 2 ** 32;

@@ -1,7 +1,8 @@
 // For every op: attributes, operands, and each element of the result by the definition of the op. The table is a
 // mapped type over the op list, so that an op without an example does not compile.
+
+import { apply } from "../../../src/tensor/ops/rules.ts";
 import type { Each, OpName, Ops, SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
-import { apply } from "../../../src/tensor/program/record.ts";
 import type { Bool, Int, Shape, Tensor } from "../../../src/tensor/tensor.ts";
 import { type At, stridedReader } from "../properties/arbitraries.ts";
 

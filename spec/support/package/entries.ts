@@ -41,9 +41,9 @@ export function sharedNames(entries: Entries): string[] {
     .map(([name, list]) => `${name} is exported by ${list.join(" and ")}`);
 }
 
-/** Words that say nothing without their file. `run` and `where` are the names of the field for what they do, and may stand. */
+/** Words that say nothing without their file. `run`, `where` and `check` (of /conformance) stand: they are what their entry is for. */
 const GENERIC = new Set(
-  "explain locate strings leaks clip accumulate compare describe check probe summarise tour report text Source Step Reason Counts Difference Finding Violation Summary Selection Adapter Candidate Explanation Options Result Report".split(
+  "explain locate strings leaks clip accumulate compare describe probe summarise tour report text Source Step Reason Counts Difference Finding Violation Summary Selection Adapter Candidate Explanation Options Result Report".split(
     " ",
   ),
 );

@@ -34,7 +34,7 @@ import {
   where,
   zerosLike,
 } from "../../../src/tensor/ops/functions.ts";
-import { apply } from "../../../src/tensor/program/record.ts";
+import { apply } from "../../../src/tensor/ops/rules.ts";
 import { Bool, bool, int, tensor } from "../../../src/tensor/tensor.ts";
 import { randomTensor, reader } from "../../support/properties/arbitraries.ts";
 import { expectClose, expectSame, valuesOf } from "../../support/properties/programs.ts";

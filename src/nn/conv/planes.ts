@@ -2,8 +2,8 @@
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { checkTensors, einsum, pad, rearrange, windows } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
+import { apply } from "../../tensor/ops/rules.ts";
 import { named } from "../../tensor/pattern.ts";
-import { apply } from "../../tensor/program/record.ts";
 import { Bool, type Tensor } from "../../tensor/tensor.ts";
 import { type Check, checked, optional, passing } from "../options.ts";
 import { convolutionError, kernelSizeError } from "../torch-errors.ts";

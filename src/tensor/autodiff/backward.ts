@@ -1,6 +1,7 @@
 // Reverse mode: the derivatives of vjp.ts, applied from the end of a program to its beginning.
 import { Bug } from "../errors.ts";
 import { add, zerosLike } from "../ops/functions.ts";
+import { apply } from "../ops/rules.ts";
 import type { OpName } from "../ops/table.ts";
 import {
   isClosed,
@@ -11,7 +12,7 @@ import {
   type Scope,
   unnamedReads,
 } from "../program/program.ts";
-import { apply, scope } from "../program/record.ts";
+import { scope } from "../program/record.ts";
 import type { Tensor } from "../tensor.ts";
 import { vjp } from "./vjp.ts";
 

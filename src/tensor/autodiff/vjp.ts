@@ -20,9 +20,9 @@ import {
   sumLast,
   unbroadcast,
 } from "../ops/functions.ts";
+import { apply } from "../ops/rules.ts";
 import type { Each, Mask, OpName, Ops } from "../ops/table.ts";
 import { sidesOf } from "../pattern.ts";
-import { apply } from "../program/record.ts";
 import type { Tensor } from "../tensor.ts";
 
 type Vjp<K extends OpName> = (

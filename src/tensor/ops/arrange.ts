@@ -1,9 +1,18 @@
 // Functions for the ops with patterns. Their types are computed from the pattern, so that tsc rejects a wrong order of axes.
 import { ShapeError } from "../errors.ts";
 import { axesOf, type Sizes, shapeOf, sidesOf, spreadPattern, unify, type Words } from "../pattern.ts";
-import { apply } from "../program/record.ts";
+import { applyRule } from "../program/record.ts";
 import { type Any, Bool, Int, Tensor } from "../tensor.ts";
-import { rearranged } from "./movement.ts";
+import { einsum as einsumRule } from "./einsum.ts";
+import {
+  concat as concatRule,
+  pad as padRule,
+  rearranged,
+  rearrange as rearrangeRule,
+  slice as sliceRule,
+  sum as sumRule,
+} from "./movement.ts";
+import { overlap as overlapRule, windows as windowsRule } from "./windows.ts";
 
 /** Patterns with an ellipsis (library code) are checked at run time, not by tsc. */
 type Named<A extends string> = A extends `${string}...${string}` ? Any : A;
@@ -15,8 +24,8 @@ export function checkTensors(where: string, ...operands: readonly unknown[]): vo
   const at = operands.findIndex((x) => !(x instanceof Tensor));
   if (at < 0) return;
   const x = operands[at];
-  const isHost = x instanceof Bool || x instanceof Int;
-  const given = isHost ? `a ${x.constructor.name}; only repeat takes those` : x === null ? "null" : typeof x;
+  const isHost = typeof x === "object" && x !== null && "kind" in x; // not instanceof: a bundle of einsum has no use for Bool and Int
+  const given = isHost ? `${x.kind}; only repeat takes those` : x === null ? "null" : typeof x;
   throw new ShapeError(`operand ${at + 1} must be a tensor, not ${given}  [notation.operands]`, where);
 }
 
@@ -45,17 +54,37 @@ export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
       where,
     );
   checkTensors(where, ...operands);
-  const [a, b] = operands;
-  if (a && b) return apply("einsum", { pattern }, a, b);
-  if (!a) throw new ShapeError("there are no operands  [notation.operands]", where);
+  const [a, b] = operands as [Tensor, Tensor?];
+  if (b) return applyRule("einsum", einsumRule, { pattern }, a, b);
   const kept = new Set(axesOf(right).flat());
   const dropsNone = axesOf(left).every((names) => names.every((name) => kept.has(name)));
-  const kind = dropsNone ? "rearrange" : "sum";
-  return apply(kind, resolve(kind, pattern, a.shape, {}, "einsum"), a); // [einsum.one-place]
+  return dropsNone
+    ? applyRule("rearrange", rearrangeRule, resolve("rearrange", pattern, a.shape, {}, "einsum"), a)
+    : applyRule("sum", sumRule, resolve("sum", pattern, a.shape, {}, "einsum"), a); // [einsum.one-place]
 }
 
 /** rearrange keeps all axes, repeat may add axes, sum may drop axes. */
 type Kind = "rearrange" | "repeat" | "sum";
+
+/** Throws a ShapeError unless sizes are whole numbers for axes of the pattern. */
+function checkSizes(kind: Kind, pattern: string, given: Sizes): void {
+  const where = `${kind}("${pattern}")`;
+  if (typeof given !== "object" || given === null)
+    throw new ShapeError("sizes are an object, such as { h: 8 }  [notation.size]", where);
+  const invalid = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
+  if (invalid)
+    throw new ShapeError(
+      `${invalid[0]} = ${invalid[1]} is not a size; sizes are whole numbers  [notation.size]`,
+      where,
+    );
+  const names = sidesOf(pattern).flatMap((side) => axesOf(side).flat());
+  const unused = Object.keys(given).find((name) => !names.includes(name));
+  if (unused)
+    throw new ShapeError(
+      `a size is given for "${unused}", which is not in the pattern  [notation.origin]`,
+      where,
+    );
+}
 
 function resolve(
   kind: Kind,
@@ -65,28 +94,14 @@ function resolve(
   caller: string = kind,
 ): { pattern: string; sizes: Sizes } {
   const where = `${caller}("${pattern}")`;
-  if (typeof given !== "object" || given === null)
-    throw new ShapeError("sizes are an object, such as { h: 8 }  [notation.size]", where);
   const [left, right] = spreadPattern(pattern, shape.length);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
   const lost = before.find((name) => kind !== "sum" && !after.includes(name));
   const invented = after.find((name) => kind !== "repeat" && !before.includes(name));
-  const unused = Object.keys(given).find((name) => !before.includes(name) && !after.includes(name));
-  const invalid = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
-  if (invalid)
-    throw new ShapeError(
-      `${invalid[0]} = ${invalid[1]} is not a size; sizes are whole numbers  [notation.size]`,
-      where,
-    );
   if (lost) throw new ShapeError(`axis "${lost}" is dropped; sum drops axes  [notation.origin]`, where);
   if (invented)
     throw new ShapeError(
       `axis "${invented}" is not on the left side; repeat adds axes  [notation.origin]`,
-      where,
-    );
-  if (unused)
-    throw new ShapeError(
-      `a size is given for "${unused}", which is not in the pattern  [notation.origin]`,
       where,
     );
   const sizes = { ...given };
@@ -106,7 +121,8 @@ export function rearrange<A extends string, B extends string>(
   sizes: SizesOf<NoInfer<A>> = {},
 ): Tensor<Named<B>> {
   checkTensors(`rearrange("${pattern}")`, x);
-  return apply("rearrange", resolve("rearrange", pattern, x.shape, sizes as Sizes), x);
+  checkSizes("rearrange", pattern, sizes as Sizes);
+  return applyRule("rearrange", rearrangeRule, resolve("rearrange", pattern, x.shape, sizes as Sizes), x);
 }
 
 /**
@@ -131,8 +147,9 @@ export function repeat<A extends string, B extends string>(
 ): Int<B>;
 export function repeat(pattern: string, x: Any, given: object = {}): Any {
   if (!(x instanceof Bool || x instanceof Int)) checkTensors(`repeat("${pattern}")`, x);
+  checkSizes("repeat", pattern, given as Sizes);
   const attrs = resolve("repeat", pattern, x.shape, given as Sizes);
-  if (x instanceof Tensor) return apply("repeat", attrs, x);
+  if (x instanceof Tensor) return applyRule("repeat", rearrangeRule, attrs, x);
   if (x instanceof Bool) {
     const { shape, data, stride, offset } = rearranged(x, attrs.pattern, attrs.sizes);
     return new Bool(shape, data, stride, offset);
@@ -147,7 +164,7 @@ export function repeat(pattern: string, x: Any, given: object = {}): Any {
  */
 export function sum<A extends string, B extends string>(pattern: `${A} -> ${B}`, x: In<A>): Tensor<Named<B>> {
   checkTensors(`sum("${pattern}")`, x);
-  return apply("sum", resolve("sum", pattern, x.shape, {}), x);
+  return applyRule("sum", sumRule, resolve("sum", pattern, x.shape, {}), x);
 }
 
 /**
@@ -172,7 +189,7 @@ export function concat<A extends string, B extends string, C extends string>(
   const sizes: Sizes = {};
   unify(`concat("${pattern}")`, left, a.shape, sizes);
   unify(`concat("${pattern}")`, right, b.shape, sizes);
-  return apply("concat", { axis }, a, b);
+  return applyRule("concat", concatRule, { axis }, a, b);
 }
 
 function resolveAxis(x: Tensor, axis: number): number {
@@ -186,14 +203,14 @@ function resolveAxis(x: Tensor, axis: number): number {
  * Shapes: along the last axis, x `... n` → `... m`, with m = to − from.
  */
 export const slice = <A extends string>(x: Tensor<A>, axis: number, from: number, to: number): Tensor<A> =>
-  apply("slice", { axis: resolveAxis(x, axis), from, to }, x);
+  applyRule("slice", sliceRule, { axis: resolveAxis(x, axis), from, to }, x);
 
 /**
  * Zeros before and after along one axis. Throws a ShapeError for an axis that x does not have.
  * Shapes: along the last axis, x `... n` → `... m`, with m = before + n + after.
  */
 export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number, after: number): Tensor<A> =>
-  apply("pad", { axis: resolveAxis(x, axis), before, after }, x);
+  applyRule("pad", padRule, { axis: resolveAxis(x, axis), before, after }, x);
 
 /**
  * Windows of `size` elements, one every `step` elements along an axis, whose elements lie along a new last axis (torch's unfold).
@@ -201,7 +218,7 @@ export const pad = <A extends string>(x: Tensor<A>, axis: number, before: number
  * Shapes: along the last axis, x `... n` → `... m s`, with m = ⌊(n − size) / step⌋ + 1 windows of s = size elements.
  */
 export const windows = (x: Tensor, axis: number, size: number, step: number): Tensor =>
-  apply("windows", { axis: resolveAxis(x, axis), size, step }, x);
+  applyRule("windows", windowsRule, { axis: resolveAxis(x, axis), size, step }, x);
 
 /**
  * The sum of windows where they overlap, along axis `axis` of the result, which has `length` elements. The adjoint of `windows`.
@@ -209,14 +226,14 @@ export const windows = (x: Tensor, axis: number, size: number, step: number): Te
  * Shapes: along the last axis, x `... m s` → `... n`, with n = length.
  */
 export const overlap = (x: Tensor, axis: number, step: number, length: number): Tensor =>
-  apply("overlap", { axis: axis < 0 ? x.shape.length - 1 + axis : axis, step, length }, x);
+  applyRule("overlap", overlapRule, { axis: axis < 0 ? x.shape.length - 1 + axis : axis, step, length }, x);
 
 /**
  * Joins two tensors with the same names along their last axis. Throws a ShapeError if another axis differs.
  * Shapes: a `... m`, b `... n` → `... k`, where k = m + n.
  */
 export const concatLast = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>): Tensor<A> =>
-  apply("concat", { axis: a.shape.length - 1 }, a, b);
+  applyRule("concat", concatRule, { axis: a.shape.length - 1 }, a, b);
 
 /**
  * The slices along the first axis, each without that axis; there are at least two. Throws a ShapeError if there are fewer.
@@ -229,7 +246,8 @@ export function unbind<P extends string>(
   const rest = x.shape.slice(1).map((_, i) => `~${i}`);
   const sizes = Object.fromEntries(rest.map((name, i) => [name, x.shape[i + 1] ?? 1]));
   const pattern = `${["1", ...rest].join(" ")} -> ${rest.join(" ")}`;
-  const row = (i: number): Tensor<P> => apply("rearrange", { pattern, sizes }, slice(x, 0, i, i + 1));
+  const row = (i: number): Tensor<P> =>
+    applyRule("rearrange", rearrangeRule, { pattern, sizes }, slice(x, 0, i, i + 1));
   const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) => row(i));
   if (!first || !second)
     throw new ShapeError(

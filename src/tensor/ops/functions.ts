@@ -1,7 +1,7 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { RuleError } from "../errors.ts";
-import { apply } from "../program/record.ts";
 import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
+import { apply } from "./rules.ts";
 import type { SoftmaxEmptyRow } from "./table.ts";
 
 type Binary = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>) => Tensor<A>;

@@ -57,9 +57,9 @@ const folded = (initial: number, combine: (a: number, b: number) => number): Rul
   compute: ({ shape }, a) => fold(a, shape, initial, combine),
 });
 
-export const unbroadcast = folded(0, plus);
+export const unbroadcast = /* @__PURE__ */ folded(0, plus);
 /** Math.max propagates NaN, unlike `sup` of ndarray-ops. The maximum of no elements is −∞. */
-export const maxTo = folded(-Infinity, Math.max); // [ops.nan]
+export const maxTo = /* @__PURE__ */ folded(-Infinity, Math.max); // [ops.nan]
 
 /** Σⱼ exp(x[i, j] − shift[i]) over the last axis, which is kept with size 1. No array in the shape of x is allocated. */
 export const sumExp: Rule<"sumExp"> = {

@@ -1,6 +1,7 @@
 // The definitions of all ops: name -> shape rule and computation in float64.
 import nops from "ndarray-ops";
-import type { Shape, View } from "../tensor.ts";
+import { applyRule } from "../program/record.ts";
+import type { Tensor } from "../tensor.ts";
 import { einsum } from "./einsum.ts";
 import {
   addScalar,
@@ -19,7 +20,7 @@ import {
 import { gather, pick, place, scatter } from "./gather.ts";
 import { concat, pad, rearrange, slice, sum } from "./movement.ts";
 import { expand, maxTo, softmax, sumExp, unbroadcast } from "./reductions.ts";
-import type { OpName, Rule } from "./table.ts";
+import type { AnyRule, OpName, Ops, Rule } from "./table.ts";
 import { overlap, windows } from "./windows.ts";
 
 /** The table of 01-ops.md. [ops.definition] */
@@ -66,11 +67,8 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   tap: identity,
 };
 
-/** A rule whose op is not known statically. */
-interface AnyRule {
-  shape(attrs: object, ...shapes: Shape[]): Shape;
-  compute(attrs: object, ...views: View[]): View;
-  exact?: true;
-  view?: true;
-}
 export const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;
+
+/** Executes an op by its name. */
+export const apply = <K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs: Ops[K]["in"]): Tensor =>
+  applyRule(op, rules[op] as unknown as Rule<K>, attrs, ...inputs);

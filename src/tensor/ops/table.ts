@@ -73,3 +73,11 @@ export interface Rule<K extends OpName> {
   /** The result is a view of the operand's memory, where strides allow. */
   readonly view?: true;
 }
+
+/** A rule whose op is not known statically. */
+export interface AnyRule {
+  shape(attrs: object, ...shapes: Shape[]): Shape;
+  compute(attrs: object, ...views: View[]): View;
+  exact?: true;
+  view?: true;
+}

@@ -1,7 +1,7 @@
-// Eager execution and recording. Every op is executed by `apply`.
+// Eager execution and recording. Every op is executed by `applyRule`.
 import { Bug, ShapeError } from "../errors.ts";
-import { ruleOf } from "../ops/rules.ts";
-import type { OpName, Ops } from "../ops/table.ts";
+import { identity } from "../ops/elementwise.ts";
+import type { AnyRule, OpName, Ops, Rule } from "../ops/table.ts";
 import { Tensor } from "../tensor.ts";
 import { walk } from "../walk.ts";
 import type { Node, Program, Scope } from "./program.ts";
@@ -62,19 +62,27 @@ function idOf(r: Recorder, t: Tensor): number {
 const idsOf = (r: Recorder, tensors: Readonly<Record<string, Tensor>>): Record<string, number> =>
   Object.fromEntries(Object.entries(tensors).map(([key, t]) => [key, idOf(r, t)]));
 
-/** Executes an op: applies its shape rule, computes the values (unless symbolic) and adds a node (if recording). */
-export function apply<K extends OpName>(op: K, attrs: Ops[K]["attrs"], ...inputs: Ops[K]["in"]): Tensor {
-  const rule = ruleOf(op);
+/**
+ * Executes an op by its rule: computes the shape and the values (unless symbolic) and adds a node (if recording). Functions of one op
+ * name its rule, so that a bundle holds the rules of the ops that it uses; `apply` of ops/rules.ts finds the rule of any op.
+ */
+export function applyRule<K extends OpName>(
+  op: K,
+  rule: Rule<K>,
+  attrs: Ops[K]["attrs"],
+  ...inputs: Ops[K]["in"]
+): Tensor {
+  const { shape: shapeOf, compute } = rule as unknown as AnyRule;
   for (const [i, t] of inputs.entries())
     if (!(t instanceof Tensor))
       throw new ShapeError(
         `operand ${i + 1} is ${t === null ? "null" : typeof t}, not a tensor  [notation.operands]`,
         op,
       );
-  const shape = rule.shape(attrs, ...inputs.map((t) => t.shape));
+  const shape = shapeOf(attrs, ...inputs.map((t) => t.shape));
   const out = new Tensor(
     shape,
-    recorder?.symbolic ? undefined : rule.compute(attrs, ...inputs.map((t) => t.data)), // [record.symbolic]
+    recorder?.symbolic ? undefined : compute(attrs, ...inputs.map((t) => t.data)), // [record.symbolic]
   );
   const r = recorder;
   if (r) {
@@ -97,7 +105,7 @@ export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
   if (base === "") return x; // the output of the model itself is not a tap
   let full = base;
   for (let n = 2; full in r.taps; n++) full = `${base}@${n}`; // [tap.again]
-  const out = apply("tap", { name: full }, x) as T;
+  const out = applyRule("tap", identity, { name: full }, x) as T;
   r.taps[full] = idOf(r, out);
   return out;
 }

@@ -1,8 +1,9 @@
 // Rewrites of a program: it is recorded again, node by node, with some results replaced. Used for mutants and traces.
 import { Bug } from "../errors.ts";
+import { apply } from "../ops/rules.ts";
 import type { Tensor } from "../tensor.ts";
 import { isDead, liveOutputs, type Node, type Program } from "./program.ts";
-import { apply, record, scope } from "./record.ts";
+import { record, scope } from "./record.ts";
 
 export interface Visit {
   /** The node and its id in the original program. */

@@ -1,7 +1,7 @@
 // Queries and keys: mutants 17, 18.
 import { PerceiverAttention } from "../../../blocks/perceiver-attention.ts";
 import { maskedSoftmax, mulScalar } from "../../../tensor/ops/functions.ts";
-import { apply } from "../../../tensor/program/record.ts";
+import { apply } from "../../../tensor/ops/rules.ts";
 import { Bool, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
 import { attentions, attentionsOf, operandOf } from "../pattern-matchers.ts";

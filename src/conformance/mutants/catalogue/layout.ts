@@ -1,8 +1,8 @@
 // The layout of a weight: mutants 28.
 import { ParallelTransformerBlock } from "../../../blocks/parallel-transformer-block.ts";
 import { rearrange, slice } from "../../../tensor/ops/arrange.ts";
+import { apply } from "../../../tensor/ops/rules.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { apply } from "../../../tensor/program/record.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
 import { join, linearOf, modulesOf, nodesOf, operandOf } from "../pattern-matchers.ts";
 

@@ -4,7 +4,7 @@ import { PerceiverAttention } from "../../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../../blocks/perceiver-resampler.ts";
 import { normalize } from "../../../nn/norms/layer-norm.ts";
 import { add } from "../../../tensor/ops/functions.ts";
-import { apply } from "../../../tensor/program/record.ts";
+import { apply } from "../../../tensor/ops/rules.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
 import { join, linearOf, modulesOf, type Norm, normsOf, userOf } from "../pattern-matchers.ts";
 import { concatOf, gates } from "./flamingo-parts.ts";

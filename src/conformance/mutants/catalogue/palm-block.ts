@@ -1,8 +1,8 @@
 // PaLM's layer: mutants 39, 40.
 import { rotate } from "../../../nn/positions/rotary.ts";
 import { mul, sigmoid } from "../../../tensor/ops/functions.ts";
+import { apply } from "../../../tensor/ops/rules.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { apply } from "../../../tensor/program/record.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
 import { nodesOf, userOf } from "../pattern-matchers.ts";

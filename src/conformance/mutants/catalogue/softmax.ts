@@ -1,7 +1,7 @@
 // The softmax and its mask: mutants 15, 16, 29.
 import { div, exp, expand, maskedSoftmax, softmax, sumLast, where } from "../../../tensor/ops/functions.ts";
+import { apply } from "../../../tensor/ops/rules.ts";
 import type { Mask } from "../../../tensor/ops/table.ts";
-import { apply } from "../../../tensor/program/record.ts";
 import { Bool, flat, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
 import { type Attention, attentions, boolOf } from "../pattern-matchers.ts";

@@ -1,0 +1,37 @@
+// The code that a bundler keeps of one import: minified, without ndarray and ndarray-ops, from the built package, imported by its name.
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { repository } from "../support/architecture/tree.mjs";
+import { temporary } from "../support/fixtures/temporary.ts";
+import { bundled } from "../support/package/sizes.ts";
+
+const project = temporary();
+beforeAll(() => {
+  mkdirSync(join(project, "node_modules"));
+  symlinkSync(repository, join(project, "node_modules/flamboyance"), "junction");
+});
+
+/** Bytes that the import of a name may add to a page. */
+const BOUNDS = [
+  ["einsum", "flamboyance", 12 * 1024], // 11,999 when it was set
+  ["drawMask", "flamboyance/masks", 15_500],
+  ["explainMask", "flamboyance/masks", 32_000],
+  ["FlamingoPaLM", "flamboyance", 80_000],
+] as const;
+
+test.each(BOUNDS)("%s of %s is at most %i bytes of minified code", async (name, entry, most) => {
+  const { bytes, modules } = await bundled(project, `export { ${name} } from "${entry}";`);
+  console.log(`${name}: ${bytes} bytes of ${modules.length} modules`);
+  expect(modules.length).toBeGreaterThan(5);
+  expect(bytes).toBeGreaterThan(most / 2); // a measurement that finds too little measures nothing
+  expect(bytes).toBeLessThanOrEqual(most);
+});
+
+test("einsum brings no definition of another op's arithmetic, and a mask no tensor", async () => {
+  const einsum = await bundled(project, 'export { einsum } from "flamboyance";');
+  const others = /ops\/(elementwise|gather|windows|functions|rules|erf)\.js$|autodiff|kernels|nn\//;
+  expect(einsum.modules.filter((path) => others.test(path))).toEqual([]);
+  const masks = await bundled(project, 'export * from "flamboyance/masks";');
+  expect(masks.modules.filter((path) => !/^(masks|terminal|entries)\//.test(path))).toEqual([]);
+});
