@@ -183,11 +183,13 @@ flamboyance runs before PyTorch. The times of flamboyance include copying both o
 \`matmul(a, b)\` does; the operands of the other packages are already in their own memory. "Operands kept" is a product as a model runs it:
 the operands stay in the backend after the first run, as weights do, and only the result is copied.
 
-    npm ci && npm run build                      # in the repository
-    cd docs/benchmarks && npm ci --ignore-scripts
-    node run.mjs                                 # repeat with another Node to add its results
-    node run.mjs --only language-model --model FOLDER    # add a language model; FOLDER has config.json and model.safetensors
-    node run.mjs --only page                     # write this page from results/*.json
+\`\`\`sh
+npm ci && npm run build                      # in the repository
+cd docs/benchmarks && npm ci --ignore-scripts
+node run.mjs                                 # repeat with another Node to add its results
+node run.mjs --only language-model --model FOLDER    # add a language model; FOLDER has config.json and model.safetensors
+node run.mjs --only page                     # write this page from results/*.json
+\`\`\`
 
 PyTorch is measured if \`PYTHON\` names an interpreter that has it.
 `;

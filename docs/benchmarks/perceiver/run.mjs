@@ -157,8 +157,10 @@ The tasks at full size on \`simd\` with two threads, and the same weights and in
 [JOBR0/PerceiverIO_Pytorch](https://github.com/JOBR0/PerceiverIO_Pytorch) at 64947cf on PyTorch in float32 with two threads. The two run in
 turn; times are medians of ${values.rounds} runs after one that is not counted, and results are compared.
 
-    npm ci && npm run build
-    PYTHON=… npm run bench:perceiver -- --from CHECKOUT
+\`\`\`sh
+npm ci && npm run build
+PYTHON=… npm run bench:perceiver -- --from CHECKOUT
+\`\`\`
 
 ${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores; Node ${process.version}; PyTorch ${torch}. Required: at most ${TIME} × the time and ${MEMORY} × the peak memory.
 

@@ -1,7 +1,11 @@
 // Files that pages name and do not make: a photograph, a checkpoint, the folder of a model. They stand in the folder of the page.
 import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { FlamingoPaLM } from "../../../src/models/flamingo/flamingo-palm.ts";
+import { Extractor, ViT } from "../../../src/models/vision/vit.ts";
+import { initialize, stateDict } from "../../../src/nn/state-dict.ts";
 import { repository } from "../architecture/tree.mjs";
+import { torchCheckpoint } from "../fixtures/files/archives.ts";
 import { bytesOf, chainOf, END, writeChainFolder } from "../fixtures/folders/chain-folder.ts";
 import jpegs from "../fixtures/images/jpeg.json" with { type: "json" };
 
@@ -18,6 +22,14 @@ const photograph = (path: string): void => {
 };
 
 const fromRepository = (path: string) => (to: string) => symlinkSync(join(repository, path), to);
+
+/** A file of torch.save with the weights of a training run, of the model that the page makes. */
+function trainingCheckpoint(path: string): void {
+  const vit = { imageSize: 64, patchSize: 16, numClasses: 10, dim: 64, depth: 2, heads: 4, mlpDim: 128 };
+  const sizes = { numTokens: 1000, dim: 64, depth: 4, heads: 4, dimHead: 16 };
+  const model = new FlamingoPaLM({ ...sizes, imgEncoder: new Extractor(new ViT(vit)) });
+  writeFileSync(path, torchCheckpoint(stateDict(initialize(model, 1))));
+}
 
 export interface Fixture {
   readonly page: string;
@@ -36,6 +48,23 @@ export const FIXTURES: readonly Fixture[] = [
     alters: false,
   })),
   {
+    page: "docs/guides/25-checkpoints-and-images.md",
+    path: "flamingo.pt",
+    make: trainingCheckpoint,
+    alters: false,
+  },
+  { page: "docs/guides/25-checkpoints-and-images.md", path: "cat.jpg", make: photograph, alters: false },
+  {
+    page: "docs/benchmarks/README.md",
+    path: "docs/benchmarks",
+    make: (to) =>
+      cpSync(join(repository, "docs/benchmarks"), to, {
+        recursive: true,
+        filter: (path) => !path.includes("node_modules"),
+      }),
+    alters: false,
+  },
+  {
     page: "README.md",
     path: "adapter.mjs",
     make: (to) => copyFileSync(join(repository, "spec/support/fixtures/plain-adapter.mjs"), to),
@@ -44,7 +73,7 @@ export const FIXTURES: readonly Fixture[] = [
 ];
 
 /** Parts of the repository that pages name as a reader in a clone would. */
-const IN_A_CLONE = ["golden", "docs/examples"];
+const IN_A_CLONE = ["golden", "docs/examples", "dist"];
 
 export function makeFixtures(page: string, folder: string): void {
   mkdirSync(join(folder, "docs"));

@@ -1,6 +1,7 @@
 // The blocks of TypeScript and JavaScript of a page as one module, in which each block waits until it is its turn.
 import { parseSync, transformWithOxc } from "vite";
 import type { Block } from "./blocks.ts";
+import { scaffolded, scaffoldOf } from "./scaffolds.ts";
 import { END } from "./sessions.ts";
 
 const PRELUDE = `import { createInterface as __lines } from "node:readline";
@@ -39,8 +40,10 @@ function merged(imports: readonly string[]): string {
 }
 
 /** The module, with types. A block may use what the blocks before it declare, and may declare the same names again. */
-export function typed(blocks: readonly Pick<Block, "text">[]): string {
-  const parts = blocks.map(({ text }) => withoutImports(text));
+export function typed(blocks: readonly Pick<Block, "path" | "text">[], compiled = false): string {
+  const parts = blocks
+    .filter((block) => compiled || scaffoldOf(block)?.compiled !== true)
+    .map((block) => withoutImports(scaffolded(block)));
   const head = `${merged(parts.flatMap(({ imports }) => imports))}\n`;
   const body = parts.map(({ body }) => `{\nawait __turns.next();\n${body}\n__end();\n`).join("");
   return `${PRELUDE}${head}${body}${"}".repeat(parts.length)}\nprocess.stdin.destroy();\n`;

@@ -6,6 +6,7 @@ import type { Block } from "./blocks.ts";
 import { FIXTURES, linkPackage, makeFixtures } from "./fixtures.ts";
 import { typed, untyped } from "./modules.ts";
 import { difference, type Form, formOf } from "./output.ts";
+import { scaffolded, scaffoldOf } from "./scaffolds.ts";
 import { forShell, type Ran, Session } from "./sessions.ts";
 import { type Likeness, type Mode, substituted } from "./substitutions.ts";
 
@@ -150,12 +151,18 @@ class Page {
   }
 
   async #run(block: Block): Promise<Result> {
-    const { language, text } = block;
+    const { language } = block;
+    const scaffold = scaffoldOf(block);
+    const text = scaffolded(block);
+    if (scaffold?.compiled) {
+      this.#last = null;
+      return { block, verdict: "declared", problem: null };
+    }
     if (language === "ts" || language === "js") {
       const prints = this.#likeness(text);
       const ran = await this.#sendModule();
       this.#last = { ran, prints };
-      const verdict = prints === "equal" ? "exactly" : "shortened";
+      const verdict = prints === "equal" && scaffold?.shorter === undefined ? "exactly" : "shortened";
       return { block, verdict, problem: this.#failure(block, ran) };
     }
     const script = language === "python" ? `python - <<'END_OF_BLOCK'\n${text}END_OF_BLOCK` : text;

@@ -6,7 +6,8 @@ export const REASONS = {
   "builds dist/, which the tests are using": /^npm (run build$|start$)/,
   "is the run of the tests itself": /^npm test$/,
   "downloads a model": /^npm run fetch:\w+/,
-  "compares with PyTorch for minutes": /^npm run (compare|bench):\w+/,
+  "compares with PyTorch for minutes": /^(PYTHON=… )?npm run (compare|bench):\w+/,
+  "measures for minutes": /^node run\.mjs\b/,
   "trains for minutes": /^(npx )?flamboyance train [\w-]+/,
   "checks every case": /^(npx )?flamboyance (check|conform)\b/,
   "serves until it is stopped": /^(npx )?flamboyance inspect\b/,
@@ -66,7 +67,7 @@ const everyCase = (words: string): Substitution => ({
 
 export const SUBSTITUTIONS: readonly Substitution[] = [
   {
-    command: /npm (install|ci)( [\w@./-]+)?(?= |$)/,
+    command: /npm (install|ci)( [\w@./-]+)?(?= *(&|#|$))/,
     reason: "installs packages",
     quick: NOTHING,
     full: NOTHING,
@@ -76,6 +77,24 @@ export const SUBSTITUTIONS: readonly Substitution[] = [
     reason: "builds dist/, which the tests are using",
     quick: NOTHING,
     full: NOTHING,
+  },
+  {
+    command: /(PYTHON=… )?npm run (compare|bench):[\w-]+( -- --from CHECKOUT)?/,
+    reason: "compares with PyTorch for minutes",
+    quick: NOTHING,
+    full: NOTHING,
+  },
+  {
+    command: /node run\.mjs( --only language-model --model FOLDER)?(?= {2})/,
+    reason: "measures for minutes",
+    quick: { script: "node run.mjs --only page", prints: "other text" },
+    full: { script: "node run.mjs --only page", prints: "other text" },
+  },
+  {
+    command: /(npx )?flamboyance train digits( --quick)?/,
+    reason: "trains for minutes",
+    quick: { script: "$& --scale 0.01 --held-out 10", prints: "other text" },
+    full: { script: "$& --scale 0.01 --held-out 10", prints: "other text" },
   },
   { command: /npm test/, reason: "is the run of the tests itself", quick: NOTHING, full: NOTHING },
   {

@@ -9,6 +9,7 @@ import { typed } from "./modules.ts";
 
 /** What the compiler reports about the blocks of each page; its lines are those of the module of a page. */
 export function typeErrors(folder: string, pages: ReadonlyMap<string, readonly Block[]>): string[] {
+  if (pages.size === 0) return [];
   linkPackage(folder);
   symlinkSync(join(repository, "node_modules/@types"), join(folder, "node_modules/@types"), "junction");
   const compilerOptions = {
@@ -22,7 +23,7 @@ export function typeErrors(folder: string, pages: ReadonlyMap<string, readonly B
   };
   const files = [...pages].map(([path, blocks]) => {
     const file = `${path.replace(/\W/g, "-")}.ts`;
-    writeFileSync(join(folder, file), typed(blocks));
+    writeFileSync(join(folder, file), typed(blocks, true));
     return file;
   });
   mkdirSync(folder, { recursive: true });
