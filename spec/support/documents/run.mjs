@@ -23,7 +23,7 @@ if (full) {
   env.DOCUMENTS_PYTHON = interpreter(join(repository, "golden/export/flamingo_pytorch"), { reuse: true });
 }
 const vitest = join(repository, "node_modules/vitest/vitest.mjs");
-const spec = "spec/repository/94-examples.spec.ts";
+const spec = "spec/repository/documents/94-examples.spec.ts";
 const command = [vitest, "run", "--config", "spec/support/vitest.config.ts", spec, ...options];
 process.exitCode =
   spawnSync(process.execPath, command, { cwd: repository, env, stdio: "inherit" }).status ?? 1;

@@ -17,6 +17,19 @@ export interface Scaffold {
 const TRAINING = "docs/guides/30-training.md";
 const CHECKPOINTS = "docs/guides/25-checkpoints-and-images.md";
 
+/** The released classes, at the sizes of the page on checkpoints. vit-pytorch imports torchvision, which it does not need for these. */
+const RELEASED = `import sys, types
+import torch
+import torch.nn.functional as F
+torchvision = sys.modules["torchvision"] = types.ModuleType("torchvision")
+torchvision.transforms = None
+from flamingo_pytorch import FlamingoPaLM
+from vit_pytorch.vit import ViT
+from vit_pytorch.extractor import Extractor
+vit = ViT(image_size=64, patch_size=16, num_classes=10, dim=64, depth=2, heads=4, mlp_dim=128)
+sizes = dict(num_tokens=1000, dim=64, depth=4, heads=4, dim_head=16)
+model = FlamingoPaLM(**sizes, img_encoder=Extractor(vit, return_embeddings_only=True))`;
+
 const SMALL_KOSMOS = `import { CLIPVisionTransformer, initialize, Kosmos, MagnetoDecoder, tensor } from "flamboyance";
 const tokens = { bos: 0, pad: 1, eos: 2, image: 14, imageEnd: 15 };
 const clip = new CLIPVisionTransformer({ hiddenSize: 8, intermediateSize: 12, numHiddenLayers: 2, numAttentionHeads: 2, imageSize: 4, patchSize: 2 });
@@ -54,15 +67,18 @@ export const SCAFFOLDS: readonly Scaffold[] = [
     shorter: { "steps: 1000": "steps: 2" },
   },
   {
+    page: "docs/guides/14-coming-from-pytorch.md",
+    block: "torch.autograd.grad(loss",
+    reason: "the model is the reader's: the released class",
+    before: `${RELEASED}
+text = torch.tensor([[5, 3, 7, 9]])
+images = torch.zeros(1, 1, 3, 64, 64)`,
+  },
+  {
     page: CHECKPOINTS,
     block: "torch.save({",
     reason: "the model is the reader's: one of the same sizes as below, with the released class",
-    before: `import torch
-from flamingo_pytorch import FlamingoPaLM
-from vit_pytorch import ViT
-from vit_pytorch.extractor import Extractor
-vit = ViT(image_size=64, patch_size=16, num_classes=10, dim=64, depth=2, heads=4, mlp_dim=128)
-model = FlamingoPaLM(num_tokens=1000, dim=64, depth=4, heads=4, dim_head=16, img_encoder=Extractor(vit))
+    before: `${RELEASED}
 optimizer, step = torch.optim.AdamW(model.parameters()), 3`,
   },
   {

@@ -67,7 +67,7 @@ const everyCase = (words: string): Substitution => ({
 
 export const SUBSTITUTIONS: readonly Substitution[] = [
   {
-    command: /npm (install|ci)( [\w@./-]+)?(?= *(&|#|$))/,
+    command: /npm (install|ci)( [\w@./-]+)*(?= *(&|#|$))/,
     reason: "installs packages",
     quick: NOTHING,
     full: NOTHING,
