@@ -67,8 +67,11 @@ async function smollm2() {
   const noNetwork = 4;
   if (status === noNetwork) return ["not compared here: SmolLM2, whose package cannot be downloaded"];
   const command = ["npm", "run", "--silent", "compare:smollm2", "--", "--committed"];
-  if (status === 0) await step("SmolLM2", 15, command, lastLine);
-  else fail("SmolLM2", `npm run fetch:smollm2 ends with exit status ${status}`);
+  if (status === 0) {
+    await step("SmolLM2", 15, command, lastLine);
+    const documents = ["npm", "run", "--silent", "test:docs", "--", "--full", ...reporters];
+    await step("documents", 10, documents, tests);
+  } else fail("SmolLM2", `npm run fetch:smollm2 ends with exit status ${status}`);
   return [];
 }
 
