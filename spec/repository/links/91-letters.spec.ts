@@ -1,9 +1,16 @@
 // The part of 91-links.md on the letters of equations: what they are in the code.
 import { basename } from "node:path";
 import { expect, test } from "vitest";
-import { parse, withoutComments } from "../support/architecture/syntax.mjs";
-import { readTree } from "../support/architecture/tree.mjs";
-import { codeNames, equations, inlineSymbols, rows, symbols, unexplained } from "../support/links/letters.ts";
+import { parse, withoutComments } from "../../support/architecture/syntax.mjs";
+import { readTree } from "../../support/architecture/tree.mjs";
+import {
+  codeNames,
+  equations,
+  inlineSymbols,
+  rows,
+  symbols,
+  unexplained,
+} from "../../support/links/letters.ts";
 
 const pages = readTree(["docs/papers", "docs/guides/10-reading-flamingo.md"], /\.md$/);
 const letters = pages.get("docs/papers/letters.md") ?? "";

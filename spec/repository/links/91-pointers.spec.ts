@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readTree, repository } from "../support/architecture/tree.mjs";
-import { anchorOf, linkProblems, spanProblems } from "../support/links/pointers.ts";
+import { readTree, repository } from "../../support/architecture/tree.mjs";
+import { anchorOf, linkProblems, spanProblems } from "../../support/links/pointers.ts";
 
 const documents = readTree(
   ["README.md", "CONTRIBUTING.md", "docs", "spec", "golden"],

@@ -3,12 +3,12 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
-import { readTree, repository } from "../support/architecture/tree.mjs";
-import { folders } from "../support/fixtures/temporary.ts";
-import { breaks, type Citation } from "../support/links/breaking/breaks.mjs";
-import { findSurvivors } from "../support/links/breaking/search.mjs";
-import { refresh, region } from "../support/links/regions.mjs";
-import { citations, collect, messages, pairing, problems, titles } from "../support/links/rules.mjs";
+import { readTree, repository } from "../../support/architecture/tree.mjs";
+import { folders } from "../../support/fixtures/temporary.ts";
+import { breaks, type Citation } from "../../support/links/breaking/breaks.mjs";
+import { findSurvivors } from "../../support/links/breaking/search.mjs";
+import { refresh, region } from "../../support/links/regions.mjs";
+import { citations, collect, messages, pairing, problems, titles } from "../../support/links/rules.mjs";
 
 const found = collect();
 const problemsLike = (pattern: RegExp) => problems(found).filter((problem) => pattern.test(problem));

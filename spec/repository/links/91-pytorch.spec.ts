@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { repository } from "../support/architecture/tree.mjs";
+import { repository } from "../../support/architecture/tree.mjs";
 
 const read = (path: string): string => readFileSync(join(repository, path), "utf8");
 const page = read("docs/guides/14-coming-from-pytorch.md");
@@ -25,7 +25,7 @@ const rows = [...page.matchAll(/^\| .+? \| (`.+?) \| (`flamboyance.*?) \| .*\|$/
 async function exportsOf(entry: string): Promise<string[]> {
   const key = entry.replace(/^flamboyance/, ".");
   const built = entries[key]?.default ?? `no entry ${entry}`;
-  const source = built.replace("./dist/", "../../src/").replace(/\.js$/, ".ts");
+  const source = built.replace("./dist/", "../../../src/").replace(/\.js$/, ".ts");
   return Object.keys(await import(/* @vite-ignore */ new URL(source, import.meta.url).pathname));
 }
 
