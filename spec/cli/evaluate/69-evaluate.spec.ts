@@ -369,7 +369,7 @@ test("image tokens in contexts and choices are named", () => {
 
 test.each([
   [[], "evaluate needs --task"],
-  [["--task", "x"], "--task is one of caption, vqa, rank"],
+  [["--task", "x"], "--task is one of caption, vqa, name, rank, iq, describe"],
   [["--task", "rank"], "evaluate needs --data"],
   [["--task", "rank", "--data", "a.jsonl"], "evaluate needs --model"],
   [["--task", "rank", "--data", "a", "--model", "b", "--beams", "2"], "--beams generates answers"],

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { VOCABULARY } from "../../../src/demos/digits/captions.ts";
 import { asSequences, type Picture, readDigits } from "../../../src/demos/digits/data.ts";
+import { wordIds } from "../../../src/demos/digits/evaluation/words.ts";
 import { loadDigitsModel } from "../../../src/demos/digits/model.ts";
-import { wordIds } from "../../../src/demos/digits/words.ts";
 import { flamingoReader } from "../../../src/demos/kosmos-digits/flamingo.ts";
 import { saveFlamingoDigits } from "../../../src/demos/kosmos-digits/folder.ts";
 import { IDS } from "../../../src/demos/kosmos-digits/vocabulary.ts";
@@ -116,6 +116,32 @@ describe("the digits' model", () => {
     const refused = flamboyance("caption", path, "--model", MODEL, "--dtype", "float16");
     expect(refused).toMatchObject({ status: 3, stderr: expect.stringContaining("is a FlamingoPaLM, whose") });
   });
+});
+
+test("[digits.files] held-out digits are written as pictures, captions and questions, the same bytes each time", async () => {
+  const write = (name: string, ...more: string[]) =>
+    flamboyance("digits", "write", "--out", at(name), ...more);
+  expect(write("files", "--count", "9")).toMatchObject({ status: 0, stderr: "" });
+  write("again", "--count", "9");
+  const names = ["captions.jsonl", "questions.jsonl", "words.jsonl", "pictures/0-five.png"];
+  for (const name of names)
+    expect(readFileSync(at(`again/${name}`)).equals(readFileSync(at(`files/${name}`))), name).toBe(true);
+  const lines = (name: string) =>
+    readFileSync(at(`files/${name}`), "utf8")
+      .trimEnd()
+      .split("\n");
+  expect(lines("captions.jsonl")).toHaveLength(9 * 8);
+  expect(lines("captions.jsonl")[0]).toBe('{"image":"pictures/0-five.png","caption":"a five."}');
+  expect(lines("captions.jsonl")[64]).toBe('{"image":"pictures/8-eight.png","caption":"an eight."}');
+  expect(lines("words.jsonl")[1]).toBe(
+    '{"image":"pictures/1-one.png","question":"the digit is","answers":["one","one","one","one"]}',
+  );
+  const { readImageFile } = await import("../../../src/io/images/read.ts");
+  const { pictureImage } = await import("../../../src/demos/smollm2-digits/vision.ts");
+  const { data } = await readImageFile(at("files/pictures/2-seven.png"));
+  expect(data).toEqual(pictureImage(pictures[2] as Picture).data);
+  expect(flamboyance("digits", "caption", "0", "--count", "2").status).toBe(3);
+  expect(write("files", "--count", "1000").status).toBe(3);
 });
 
 test("[kosmosDigits.flamingo-folder] a FlamingoPaLM's folder is read with the prompts of KOSMOS-1", async () => {

@@ -101,6 +101,8 @@ describe("files of JSON lines", () => {
         '{"image": "a.png", "question": "b", "answers": ["c", ""]}',
         '{"question": "b", "answers": ["c"]}',
         '{"context": "a", "choices": ["b", "c"], "answer": 1}',
+        '{"matrix": ["a", "b", "c"], "candidates": ["d", "e"], "answer": 0}',
+        '{"image": "a", "descriptions": ["b"], "category": "c", "choices": ["d", "e"], "answer": 1}',
       ].join("\n"),
     ).map((one) => ("sample" in one ? one.sample : one));
     expect(kinds).toEqual([
@@ -110,6 +112,11 @@ describe("files of JSON lines", () => {
       { kind: "question", image: "a.png", question: "b", answers: ["c", ""] },
       { kind: "question", image: null, question: "b", answers: ["c"] },
       { kind: "choice", image: null, context: "a", choices: ["b", "c"], answer: 1 },
+      { kind: "matrix", matrix: ["a", "b", "c"], candidates: ["d", "e"], answer: 0 },
+      {
+        ...{ kind: "description", image: "a", descriptions: ["b"], category: "c" },
+        ...{ choices: ["d", "e"], answer: 1 },
+      },
     ]);
     const [one] = samplesOf(file('{"text": "a"}'), "a.jsonl", ["caption", "question"]);
     expect(one).toMatchObject({
@@ -122,7 +129,13 @@ describe("files of JSON lines", () => {
   test.each([
     ["[]", "is not a JSON object { … }; write the line again, or leave it out"],
     ["{", "is not JSON; write the line again, or leave it out"],
-    ["{}", "a sample has one of the fields segments, choices, question, caption, text"],
+    ["{}", "a sample has one of the fields segments, matrix, descriptions, choices, question, caption, text"],
+    [
+      '{"matrix": ["a", "b", "c", "d", "e"], "candidates": ["d", "e"], "answer": 0}',
+      "has 5 images; matrices",
+    ],
+    ['{"matrix": ["a", "b", "c"], "candidates": ["d", "e"], "answer": 2}', "one of 2 candidates, from 0"],
+    ['{"image": "a", "descriptions": [], "category": "c", "choices": ["d", "e"], "answer": 1}', "0 entries"],
     ['{"text": 3}', '"text" has to be a string'],
     ['{"text": " "}', '"text" is empty'],
     ['{"caption": "a"}', '"image" is missing'],
@@ -178,7 +191,8 @@ test("[format.text] [format.caption] [format.document] training formats, as in t
   const encode = (text: string): number[] => [...text].map((letter) => letter.charCodeAt(0));
   const formats = samples.map((one) => {
     const { sample } = one as ReadSample;
-    if (sample.kind === "question" || sample.kind === "choice") throw new Error("no training sample");
+    if (sample.kind !== "text" && sample.kind !== "caption" && sample.kind !== "document")
+      throw new Error("no training sample");
     return trainingText(sample, encode);
   });
   expect(formats).toEqual([

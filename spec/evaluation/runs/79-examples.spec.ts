@@ -111,6 +111,44 @@ describe("scores", () => {
   });
 });
 
+test("[runs.positive] [runs.metrics] the area under the ROC curve of the probability of a choice, by hand", () => {
+  const choices = (answer: number, texts = ["no", "yes"]) => ({ context: "c", choices: texts, answer });
+  const examples = examplesIn("rank", choices(1), choices(0), choices(0, ["yes", "no"]), choices(0));
+  const sums = [
+    [-3, -1], // yes 0.88, right
+    [-1, -2], // yes 0.27, wrong
+    [-9, -8], // yes 0.27, right: it is the first choice here, and equals the one before
+    [-5, -1], // yes 0.98, wrong
+  ];
+  const records = sums.map((one, i) => ({
+    example: i,
+    line: i + 1,
+    demonstrations: [],
+    sums: one,
+    means: one,
+  }));
+  const auc = metricsOf("rank", examples, records, "yes").find(({ name }) => name === "ROC AUC");
+  expect(auc?.mean).toBe((1 + 0 + 0.5 + 0) / 4); // pairs: 0.88 above 0.27, below 0.98; 0.27 equal, below
+  expect(auc?.n).toBe(4);
+  const same = () => metricsOf("rank", examples.slice(0, 1), records.slice(0, 1), "yes");
+  expect(same).toThrow("all labels are alike");
+});
+
+test("[runs.metrics] names, matrices and descriptions are scored by accuracy", () => {
+  const named = examplesIn("name", { image: "a", caption: "Cat" }, { image: "b", caption: "dog" });
+  const answers = ["a cat.", "cat"].map((answer, i) => ({ example: i, line: 1, demonstrations: [], answer }));
+  expect(metricsOf("name", named, answers)).toMatchObject([{ name: "accuracy", mean: 0.5 }]);
+  const matrix = { matrix: ["a", "b", "c"], candidates: ["d", "e"], answer: 1 };
+  const matrices = examplesIn("iq", matrix);
+  expect(matrices[0]).toMatchObject({ matrix: ["a", "b", "c"], texts: ["d", "e"], right: 1, image: null });
+  const score = { example: 0, line: 1, demonstrations: [], sums: [-2, -1], means: [-1, -2] };
+  expect(metricsOf("iq", matrices, [score])).toMatchObject([{ name: "accuracy", mean: 1 }]);
+  const description = { image: "a", descriptions: ["x"], category: "bird", choices: ["b", "c"], answer: 1 };
+  const described = examplesIn("describe", description);
+  expect(described[0]).toMatchObject({ question: "bird", descriptions: ["x"], texts: ["b", "c"], right: 1 });
+  expect(metricsOf("describe", described, [score]).map(({ mean }) => mean)).toEqual([1, 0]);
+});
+
 describe("the file of an evaluation", () => {
   const header = { task: "vqa", seed: 1 };
   const record = (example: number): ExampleRecord => ({

@@ -1,7 +1,7 @@
 // The executable half of 79-runs.md.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { meanWithInterval } from "../../../src/evaluation/runs/interval.ts";
+import { meanWithInterval, rocAucWithInterval } from "../../../src/evaluation/runs/interval.ts";
 import { drawnShots } from "../../../src/evaluation/runs/shots.ts";
 import { generator } from "../../../src/tensor/random.ts";
 import { refusal } from "../../support/properties/refusals.ts";
@@ -77,6 +77,31 @@ describe("intervals", () => {
     }
     expect(held / runs).toBeGreaterThan(0.9);
     expect(held / runs).toBeLessThan(0.985);
+  });
+
+  test("[interval.roc-auc] resamples have positive and negative examples, by loops over the same draws", () => {
+    const [scores, labels] = [
+      [0.1, 0.9, 0.4, 0.4],
+      [false, true, true, false],
+    ];
+    const { uniform } = generator(6, "bootstrap");
+    const areas: number[] = [];
+    while (areas.length < 11) {
+      const at = scores.map(() => Math.floor(uniform() * 4));
+      let [pairs, won] = [0, 0];
+      for (const i of at)
+        for (const j of at)
+          if (labels[i] && !labels[j]) {
+            pairs++;
+            won += Number((scores[i] ?? 0) > (scores[j] ?? 0)) + Number(scores[i] === scores[j]) / 2;
+          }
+      if (pairs > 0) areas.push(won / pairs);
+    }
+    areas.sort((a, b) => a - b);
+    const { mean, low, high } = rocAucWithInterval(scores, labels, { level: 0.8, resamples: 11, seed: 6 });
+    expect(mean).toBe(3.5 / 4);
+    expect(low).toBeCloseTo(areas[1] ?? 0, 12);
+    expect(high).toBeCloseTo(areas[9] ?? 0, 12);
   });
 
   test("[interval.seed] the same scores have the same interval, unless the seed is another", () => {

@@ -3,13 +3,14 @@ import { attentionOf, captionsOf, captionTexts, type Sampling } from "../../demo
 import { decode, IMAGE, VOCABULARY } from "../../demos/digits/captions.ts";
 import { type Picture, readDigits } from "../../demos/digits/data.ts";
 import { drawPictures } from "../../demos/digits/draw.ts";
+import { writeDigits } from "../../demos/digits/evaluation/write.ts";
 import { type DigitsModel, loadDigitsModel } from "../../demos/digits/model.ts";
 import { greyOf, scan } from "../../demos/digits/scan.ts";
 import { decodeImageFile } from "../../io/images/read.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import type { Paint } from "../../terminal/colour.ts";
 import { columnsFrom, percentCell, tables } from "../../terminal/table.ts";
-import { optionalWhole, positiveOption, readArguments, wholeOption } from "../arguments.ts";
+import { folderOption, optionalWhole, positiveOption, readArguments, wholeOption } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { digitsFile, modelFile } from "../golden-files.ts";
 import { DIGITS } from "../help/digits.ts";
@@ -24,6 +25,8 @@ const OPTIONS = {
   seed: { type: "string" },
   attend: { type: "boolean", default: false },
   backend: { type: "string", default: "reference" },
+  out: { type: "string" },
+  count: { type: "string" },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
 } as const;
@@ -94,6 +97,22 @@ async function caption(
   return { captions: captions.map(decode), tokens, attended };
 }
 
+/** `digits write`: held-out digits as files for `evaluate`. */
+async function write(
+  values: ReturnType<typeof readArguments<typeof OPTIONS>>["values"],
+  names: readonly string[],
+): Promise<number> {
+  if (names.length > 0)
+    throw new UsageError(`digits write takes options only, not "${names[0]}"; name a folder with --out`);
+  const { heldOut } = readDigits(digitsFile());
+  const out = folderOption("out", values.out ?? "digits");
+  const count = wholeOption("count", values.count ?? "100", 1, heldOut.length);
+  await writeDigits(out, heldOut.slice(0, count));
+  if (values.json) writeJson({ folder: out, pictures: count });
+  else writeOut(`${out}: ${count} pictures, captions.jsonl, questions.jsonl and words.jsonl\n`);
+  return 0;
+}
+
 export async function digits(args: readonly string[]): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS);
   if (values.help) {
@@ -101,8 +120,13 @@ export async function digits(args: readonly string[]): Promise<number> {
     return 0;
   }
   const [task, ...names] = positionals;
+  if (task === "write") return write(values, names);
+  if (values.out !== undefined || values.count !== undefined)
+    throw new UsageError("--out and --count are options of digits write");
   if (task !== "caption")
-    throw new UsageError(`digits has the task "caption"${task === undefined ? "" : `, not "${task}"`}`);
+    throw new UsageError(
+      `digits has the tasks "caption" and "write"${task === undefined ? "" : `, not "${task}"`}`,
+    );
   if (names.length === 0 || names.length > MOST)
     throw new UsageError(
       `digits caption takes 1 to ${MOST} pictures: PNG or JPEG files, or numbers of held-out digits`,

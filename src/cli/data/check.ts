@@ -38,7 +38,10 @@ interface Checked {
 
 async function checkFile(file: string, options: CheckOptions): Promise<Checked> {
   const { leftOut, progress, samples } = openReading(options.stop);
-  const counts: Record<SampleKind, number> = { text: 0, caption: 0, document: 0, question: 0, choice: 0 };
+  const counts: Record<SampleKind, number> = {
+    ...{ text: 0, caption: 0, document: 0, question: 0, choice: 0 },
+    ...{ matrix: 0, description: 0 },
+  };
   let pictures = 0;
   for (const { line, sample } of samples(file, options.kinds)) {
     let problem: string | null = null;

@@ -22,8 +22,8 @@ samples are named and left out; --stop ends the command at the first one.
 Options
   --role ROLE         list: only pretrain-text, pretrain-caption,
                       pretrain-interleaved or eval
-  --kind KIND         check: only text, caption, document, question or choice;
-                      may be repeated
+  --kind KIND         check: only text, caption, document, question, choice,
+                      matrix or description; may be repeated
   --decode            check: decode all pictures, not only look for them
   --count N           mix: how many samples
   --seed N            mix: the seed of the draws (default: 1)

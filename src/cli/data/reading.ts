@@ -12,7 +12,10 @@ import { type Progress, progressOn } from "../../terminal/progress.ts";
 import { writeError } from "../terminal.ts";
 
 /** The kinds of samples. */
-export const KINDS = ["text", "caption", "document", "question", "choice"] as const;
+export const KINDS = [
+  ...(["text", "caption", "document", "question", "choice"] as const),
+  ...(["matrix", "description"] as const),
+] as const;
 
 /** Bad lines that are printed; further ones are counted. */
 const MOST_SHOWN = 20;

@@ -18,13 +18,16 @@ import { readArguments } from "../arguments.ts";
 import { openBackend } from "../backends.ts";
 import { LeftOut, type Opened, openReading } from "../data/reading.ts";
 import { paintOn, widthOn, writeError, writeJson, writeOut } from "../terminal.ts";
+import { UsageError } from "../usage-error.ts";
 import { type Stopping, stoppedBySignals, untilStopped } from "../write/stopping.ts";
 import { recordOf } from "./answering.ts";
 import { digestOf, digestOfModel } from "./digests.ts";
 import { EVALUATE } from "./help.ts";
-import { type EvaluatedModel, evaluatedModel } from "./models.ts";
+import { type EvaluatedModel, evaluatedModel, evaluatedTower, kindAt } from "./models.ts";
+import { namesIn } from "./names.ts";
 import { Records } from "./records.ts";
 import { EVALUATE_OPTIONS, type EvaluateRequest, evaluateRequest } from "./request.ts";
+import { SimilarShots } from "./similar.ts";
 
 /** The examples of a file, with the paths of their images from here. Throws a LoadError if there is none. */
 function examplesIn({ task }: EvaluateRequest, file: string, reading: Opened): Example[] {
@@ -33,9 +36,11 @@ function examplesIn({ task }: EvaluateRequest, file: string, reading: Opened): E
   reading.progress.clear();
   if (found.length === 0)
     throw new LoadError(`${file} has no example for ${task}, which is a ${KIND_OF_TASK[task]} a line`);
-  return found.map((one) => ({
+  const here = (path: string): string => resolved(dirname(file), path);
+  return found.map(({ matrix, ...one }) => ({
     ...one,
-    image: one.image === null ? null : resolved(dirname(file), one.image),
+    image: one.image === null ? null : here(one.image),
+    ...(matrix ? { matrix: matrix.map(here), texts: one.texts.map(here) } : {}),
   }));
 }
 
@@ -49,9 +54,16 @@ interface Kept {
 
 function keptIn({ out, ...request }: EvaluateRequest, examples: readonly Example[]): Kept {
   if (out === undefined) return { found: [], add: () => {}, finish: () => {}, close: () => {} };
-  const { model, task, data, demos, shots, seed, limit = null, generation, backend } = request;
-  const digests = { ...digestOfModel(model), dataDigest: digestOf(data), demosDigest: digestOf(demos) };
-  const settings = { model, task, data, demos, ...digests, shots, seed, limit, backend };
+  const { model, task, data, demos, shots, seed, limit = null, generation, method, backend } = request;
+  const { only, tower } = method;
+  const digests = {
+    ...digestOfModel(model),
+    dataDigest: digestOf(data),
+    demosDigest: digestOf(demos),
+    ...(only === null ? {} : { onlyDigest: digestOf(only) }),
+    ...(tower === null ? {} : { towerDigest: digestOfModel(tower).modelDigest ?? null }),
+  };
+  const settings = { model, task, data, demos, ...digests, shots, seed, limit, ...method, backend };
   const { maxTokens, beams = 1 } = generation;
   const records = new Records(out, { ...settings, maxTokens, beams }, { task, examples });
   return {
@@ -73,6 +85,8 @@ interface Run {
   readonly isOwnPool: boolean;
   /** Examples that could not be used. */
   readonly leftOut: LeftOut;
+  readonly only: readonly string[];
+  readonly similar: SimilarShots | null;
   readonly model: EvaluatedModel;
   readonly backend: Backend;
   readonly signal: AbortSignal;
@@ -80,14 +94,18 @@ interface Run {
 
 /** The record of one example. One that cannot be used has the reason in it. */
 async function evaluated(run: Run, at: number): Promise<ExampleRecord> {
-  const { request, examples, pool, isOwnPool, leftOut, model, backend, signal } = run;
-  const { task, data, shots, seed, generation } = request;
+  const { request, examples, pool, isOwnPool, leftOut, only, similar, model, backend, signal } = run;
+  const { task, data, shots, seed, generation, method } = request;
   const example = examples[at] as Example;
   const own = isOwnPool ? at : null;
-  const shown = drawnShots(pool.length, { shots, seed, example: at, own }).flatMap((i) => pool[i] ?? []);
-  const begun = { example: at, line: example.line, demonstrations: shown.map(({ line }) => line) };
+  let begun = { example: at, line: example.line, demonstrations: [] as readonly number[] };
   try {
-    const answering = { task, model, generation, backend, signal };
+    const drawn = similar
+      ? await similar.shots(example, shots, own)
+      : drawnShots(pool.length, { shots, seed, example: at, own });
+    const shown = drawn.flatMap((i) => pool[i] ?? []);
+    begun = { ...begun, demonstrations: shown.map(({ line }) => line) };
+    const answering = { task, model, generation, method, only, seed, backend, signal };
     return { ...begun, ...(await recordOf(answering, shown, example)) };
   } catch (error) {
     if (signal.aborted || !(error instanceof LoadError || error instanceof RuleError)) throw error;
@@ -105,13 +123,13 @@ interface Scores {
 }
 
 function scoresOf(
-  { task }: EvaluateRequest,
+  { task, method }: EvaluateRequest,
   examples: readonly Example[],
   records: readonly ExampleRecord[],
 ): Scores {
   const used = records.filter(({ leftOut }) => leftOut === undefined);
   const asked = used.map(({ example }) => examples[example] as Example);
-  const metrics = used.length === 0 ? [] : metricsOf(task, asked, used);
+  const metrics = used.length === 0 ? [] : metricsOf(task, asked, used, method.positive);
   return { examples: used.length, leftOut: records.length - used.length, metrics };
 }
 
@@ -138,7 +156,54 @@ function report(
   return [paint(title, "strong"), ...table, ...left].join("\n");
 }
 
+/** Throws a UsageError for a method that a kind of model does not have. */
+function checkModel({ model, task, method }: EvaluateRequest): void {
+  const kind = kindAt(model);
+  if (kind === null) return; // it is not there, which is said where it is needed
+  const isKosmos = kind === "kosmos" || kind === "flamingo-palm";
+  const { textOnly, rices, tower, chain } = method;
+  if (textOnly && kind !== "open-flamingo")
+    throw new UsageError("--text-only is open-flamingo's; demonstrations of this model have their images");
+  if ((chain || task === "iq" || task === "describe") && !isKosmos)
+    throw new UsageError(
+      `${chain ? "--chain" : task} has prompts of KOSMOS-1; name the folder of a Kosmos or a FlamingoPaLM`,
+    );
+  if (rices && tower === null && kind === "text")
+    throw new UsageError("--rices compares images, and a language model has no tower; name one with --tower");
+}
+
+/** Answers the examples behind those that have records already. */
+async function answerRest(
+  run: Omit<Run, "model" | "only" | "similar">,
+  { progress }: Opened,
+  records: ExampleRecord[],
+  kept: Kept,
+): Promise<void> {
+  const { request, examples, pool, leftOut, backend } = run;
+  const { method, demos } = request;
+  const only = method.only === null ? [] : namesIn(method.only);
+  const model = await evaluatedModel(request.model);
+  const other = method.tower === null ? null : evaluatedTower(method.tower);
+  try {
+    const tower = other ?? model.tower;
+    const similar = method.rices && tower ? new SimilarShots(tower, backend) : null;
+    const step = (at: number): void => progress.step(at, pool.length, "demonstrations");
+    await similar?.read(pool, { file: demos, leftOut, step });
+    for (let at = records.length; at < examples.length; at++) {
+      progress.step(at, examples.length, "examples");
+      const record = await evaluated({ ...run, only, similar, model }, at);
+      kept.add(record);
+      records.push(record);
+    }
+  } finally {
+    progress.clear();
+    other?.close();
+    model.close();
+  }
+}
+
 async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopping): Promise<number> {
+  checkModel(request);
   const reading = openReading(request.stop);
   const all = examplesIn(request, request.data, reading);
   const { data, demos } = request;
@@ -151,22 +216,8 @@ async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopp
   const leftOut = new LeftOut(request.stop, reading.progress);
   try {
     const records = [...kept.found];
-    const isDone = records.length >= examples.length;
-    const model = isDone ? null : await evaluatedModel(request.model);
-    try {
-      for (let at = records.length; model && at < examples.length; at++) {
-        reading.progress.step(at, examples.length, "examples");
-        const record = await evaluated(
-          { request, examples, pool, isOwnPool, leftOut, model, backend, signal },
-          at,
-        );
-        kept.add(record);
-        records.push(record);
-      }
-    } finally {
-      reading.progress.clear();
-      model?.close();
-    }
+    const begun = { request, examples, pool, isOwnPool, leftOut, backend, signal };
+    if (records.length < examples.length) await answerRest(begun, reading, records, kept);
     const scores = scoresOf(request, examples, records);
     kept.finish(scores);
     const { model: folder, task, shots, seed } = request;

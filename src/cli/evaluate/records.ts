@@ -4,7 +4,7 @@ import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, statSync, writ
 import { dirname } from "node:path";
 import { createFolder, fromBytes, kindOf, systemReason } from "#host";
 import { linesOf } from "../../evaluation/data/lines.ts";
-import type { Example, ExampleRecord, TaskName } from "../../evaluation/runs/examples.ts";
+import { type Example, type ExampleRecord, isRanked, type TaskName } from "../../evaluation/runs/examples.ts";
 import { integer, list, number, optional, record, string } from "../../io/fields.ts";
 import { type JsonObject, parseJson } from "../../io/json.ts";
 import { LoadError } from "../../tensor/errors.ts";
@@ -54,6 +54,7 @@ const readers = {
   line: integer,
   demonstrations: list(integer),
   answer: optional(string, undefined),
+  rationale: optional(string, undefined),
   sums: optional(list(number), undefined),
   means: optional(list(number), undefined),
   leftOut: optional(string, undefined),
@@ -66,7 +67,7 @@ function isAnswered(
   task: TaskName,
 ): boolean {
   if (leftOut !== undefined) return answer === undefined && sums === undefined && means === undefined;
-  if (task !== "rank") return answer !== undefined;
+  if (!isRanked(task)) return answer !== undefined;
   return sums?.length === texts.length && means?.length === texts.length;
 }
 

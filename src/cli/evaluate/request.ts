@@ -1,9 +1,10 @@
 // The arguments of `flamboyance evaluate`.
-import { TASKS, type TaskName } from "../../evaluation/runs/examples.ts";
+import { isRanked, TASKS, type TaskName } from "../../evaluation/runs/examples.ts";
 import type { WriteOptions } from "../../writing/write-text.ts";
 import { oneOf, optionalWhole, type readArguments, wholeOption } from "../arguments.ts";
 import { UsageError } from "../usage-error.ts";
 import { COMPUTATION_OPTIONS, type Computation, computationOf } from "../write/request.ts";
+import { METHOD_OPTIONS, type Method, methodOf } from "./method.ts";
 
 export const EVALUATE_OPTIONS = {
   model: { type: "string" },
@@ -16,6 +17,7 @@ export const EVALUATE_OPTIONS = {
   "max-tokens": { type: "string" },
   beams: { type: "string", default: "1" },
   out: { type: "string" },
+  ...METHOD_OPTIONS,
   stop: { type: "boolean", default: false },
   backend: COMPUTATION_OPTIONS.backend,
   threads: COMPUTATION_OPTIONS.threads,
@@ -35,6 +37,7 @@ export interface EvaluateRequest extends Computation {
   readonly seed: number;
   readonly limit: number | undefined;
   readonly generation: WriteOptions;
+  readonly method: Method;
   readonly out: string | undefined;
   /** Whether the first example that cannot be used ends the run. */
   readonly stop: boolean;
@@ -54,15 +57,17 @@ export function evaluateRequest(values: EvaluateValues, positionals: readonly st
   const task = oneOf("task", needed(values, "task", TASKS.join(" | ")), TASKS);
   const data = needed(values, "data", "FILE.jsonl");
   const beams = wholeOption("beams", values.beams, 1, 64);
-  if (task === "rank" && beams > 1) throw new UsageError("--beams generates answers; rank scores choices");
-  if (task === "rank" && values["max-tokens"] !== undefined)
-    throw new UsageError("--max-tokens bounds generated answers; rank scores choices");
+  if (isRanked(task) && beams > 1) throw new UsageError(`--beams generates answers; ${task} scores choices`);
+  if (isRanked(task) && values["max-tokens"] !== undefined)
+    throw new UsageError(`--max-tokens bounds generated answers; ${task} scores choices`);
+  const shots = wholeOption("shots", values.shots, 0, 64);
   return {
     model: needed(values, "model", "FOLDER, an OpenFlamingo, a Kosmos or a language model"),
     task,
     data,
     demos: values.demos ?? data,
-    shots: wholeOption("shots", values.shots, 0, 64),
+    shots,
+    method: methodOf(values, task, shots),
     seed: wholeOption("seed", values.seed),
     limit: optionalWhole("limit", values.limit, 1),
     generation: {

@@ -1,10 +1,17 @@
 // The prompts of `flamboyance caption` and `vqa`, by kind of model: in an OpenFlamingo pictures are tokens of the text, in a Kosmos positions.
 import { captionAnswer, textBefore, vqaAnswer } from "../../evaluation/answers.ts";
-import { type KosmosTask, kosmosCaptions, kosmosPrompt, kosmosVqa } from "../../evaluation/kosmos-prompts.ts";
+import {
+  type KosmosTask,
+  kosmosCaptions,
+  kosmosImageNet,
+  kosmosPrompt,
+  kosmosVqa,
+} from "../../evaluation/kosmos-prompts.ts";
 import {
   captionTask,
   type Demonstration,
   fewShotPrompt,
+  imagenetTask,
   type PromptWithImages,
   type Task,
   vqaTask,
@@ -31,7 +38,7 @@ interface TaskForm {
 /** Names of settings files, and of a file of weights, tell the kinds apart: see `kindOfModel`. */
 export type ModelKind = "open-flamingo" | "kosmos" | "flamingo-palm" | "digits";
 
-type Forms = { readonly [T in FlamingoTask]: TaskForm };
+type Forms = { readonly [T in FlamingoTask | "name"]: TaskForm };
 
 /** Strings at which an answer of a Kosmos has ended. */
 const KOSMOS_ENDS = ["Question:", "Answer:"];
@@ -54,6 +61,7 @@ const promptOfKosmos =
 
 /** KOSMOS-1's, on which also the FlamingoPaLM of `train kosmos-digits` is trained. */
 const kosmosForms: Forms = {
+  name: { prompt: promptOfKosmos(kosmosImageNet), ends: [], answer: asIs },
   caption: { prompt: promptOfKosmos(kosmosCaptions), ends: [], answer: asIs },
   vqa: {
     prompt: promptOfKosmos(kosmosVqa),
@@ -82,6 +90,7 @@ const promptOfDigits =
 export const FORMS: { readonly [K in ModelKind]: Forms } = {
   "open-flamingo": {
     caption: { prompt: promptOfFlamingo(captionTask), ends: ["Output"], answer: captionAnswer },
+    name: { prompt: promptOfFlamingo(imagenetTask), ends: ["Output"], answer: captionAnswer },
     vqa: {
       prompt: promptOfFlamingo(vqaTask),
       ends: ["Question", "Answer", "Short", ", "],
@@ -91,6 +100,7 @@ export const FORMS: { readonly [K in ModelKind]: Forms } = {
   kosmos: kosmosForms,
   "flamingo-palm": kosmosForms,
   digits: {
+    name: { prompt: promptOfDigits(digitsCaptions), ends: [], answer: asIs },
     caption: { prompt: promptOfDigits(digitsCaptions), ends: [], answer: asIs },
     vqa: { prompt: promptOfDigits(digitsQuestions), ends: [], answer: asIs },
   },

@@ -1,9 +1,9 @@
 // FlamingoPaLM as a model that continues texts with pictures: that of a folder, and the digits' model.
 import { IMAGE, PAD, STOP } from "../../demos/digits/captions.ts";
 import { asImages } from "../../demos/digits/data.ts";
+import { captionTokenizer, wordIds } from "../../demos/digits/evaluation/words.ts";
 import type { DigitsModel } from "../../demos/digits/model.ts";
 import { greyOf, scan } from "../../demos/digits/scan.ts";
-import { captionTokenizer, wordIds } from "../../demos/digits/words.ts";
 import { towerOf } from "../../evaluation/retrieval.ts";
 import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import type { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";

@@ -36,6 +36,23 @@ export type Sample =
       readonly choices: readonly string[];
       /** The index of the right choice. */
       readonly answer: number;
+    }
+  | {
+      readonly kind: "matrix";
+      /** Images, and those of which one completes them. */
+      readonly matrix: readonly string[];
+      readonly candidates: readonly string[];
+      /** The index of the right candidate. */
+      readonly answer: number;
+    }
+  | {
+      readonly kind: "description";
+      readonly image: string;
+      /** Descriptions of the classes, and a general name of what the image shows. */
+      readonly descriptions: readonly string[];
+      readonly category: string;
+      readonly choices: readonly string[];
+      readonly answer: number;
     };
 export type SampleKind = Sample["kind"];
 
@@ -74,6 +91,17 @@ const segment: Read<DocumentSegment> = (value, at) => {
 };
 
 const image = optional<string, null>(words, null);
+
+/** Throws a LoadError unless the answer is the index of one of several entries. */
+function checkAnswer(answer: number, entries: readonly string[], what: string, at: FieldLocation): void {
+  if (answer < 0 || answer >= entries.length)
+    throw refuse(
+      { ...at, field: "answer" },
+      `is ${answer}; it is the index of one of ${entries.length} ${what}, from 0`,
+      RULE,
+    ); // [data.samples]
+}
+
 const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K }>, "kind">> } = {
   text: record({ text: words }),
   caption: record({ image: words, caption: words }),
@@ -91,12 +119,30 @@ const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K
       choices: atLeast(2, words),
       answer: integer,
     })(value, at);
-    if (read.answer < 0 || read.answer >= read.choices.length)
-      throw refuse(
-        { ...at, field: "answer" },
-        `is ${read.answer}; it is the index of one of ${read.choices.length} choices, from 0`,
-        RULE,
-      ); // [data.samples]
+    checkAnswer(read.answer, read.choices, "choices", at);
+    return read;
+  },
+  matrix: (value, at) => {
+    const read = record<{ matrix: readonly string[]; candidates: readonly string[]; answer: number }>({
+      matrix: atLeast(3, words),
+      candidates: atLeast(2, words),
+      answer: integer,
+    })(value, at);
+    const { length } = read.matrix;
+    if (length !== 3 && length !== 4 && length !== 8)
+      throw refuse({ ...at, field: "matrix" }, `has ${length} images; matrices have 3, 4 or 8`, RULE); // [data.samples]
+    checkAnswer(read.answer, read.candidates, "candidates", at);
+    return read;
+  },
+  description: (value, at) => {
+    const read = record<Omit<Extract<Sample, { kind: "description" }>, "kind">>({
+      image: words,
+      descriptions: atLeast(1, words),
+      category: words,
+      choices: atLeast(2, words),
+      answer: integer,
+    })(value, at);
+    checkAnswer(read.answer, read.choices, "choices", at);
     return read;
   },
 };
@@ -104,6 +150,8 @@ const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K
 /** The field by which a kind is known. */
 const MARKS: readonly (readonly [string, SampleKind])[] = [
   ["segments", "document"],
+  ["matrix", "matrix"],
+  ["descriptions", "description"],
   ["choices", "choice"],
   ["question", "question"],
   ["caption", "caption"],
@@ -202,6 +250,7 @@ export function* goodSamples(
 export function imagesOf(sample: Sample): string[] {
   if (sample.kind === "document")
     return sample.segments.flatMap((one) => (typeof one === "string" ? [] : [one.image]));
+  if (sample.kind === "matrix") return [...sample.matrix, ...sample.candidates];
   return "image" in sample && sample.image !== null ? [sample.image] : [];
 }
 
@@ -213,6 +262,10 @@ export function withImages(sample: Sample, moved: (path: string) => string): str
       typeof one === "string" ? one : { image: moved(one.image) },
     );
     return JSON.stringify({ segments });
+  }
+  if ("matrix" in fields) {
+    const { matrix, candidates, answer } = fields;
+    return JSON.stringify({ matrix: matrix.map(moved), candidates: candidates.map(moved), answer });
   }
   if (!("image" in fields)) return JSON.stringify(fields);
   const { image, ...rest } = fields;

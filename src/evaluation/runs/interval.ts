@@ -1,6 +1,7 @@
 // Confidence intervals of means: the percentile bootstrap (Efron 1979, doi 10.1214/aos/1176344552).
 import { type Check, checked, checkValue, optional, passing, whole } from "../../nn/options.ts";
 import { generator } from "../../tensor/random.ts";
+import { rocAuc } from "../scorers/classification.ts";
 
 /** The confidence level and the resampling. */
 export interface IntervalOptions {
@@ -38,21 +39,58 @@ function quantile(sorted: Float64Array, q: number): number {
   return low + (at - below) * (high - low);
 }
 
+/** Quantiles of a statistic of samples of the same size, drawn with replacement; null is no value, and another sample is drawn. */
+function bootstrapped(
+  n: number,
+  statistic: (at: Int32Array) => number | null,
+  { level = 0.95, resamples = 1000, seed = 0 }: IntervalOptions,
+): Pick<Interval, "low" | "high"> {
+  const { uniform } = generator(seed, "bootstrap"); // [interval.seed]
+  const at = new Int32Array(n);
+  const found: number[] = [];
+  for (let tries = 0; found.length < resamples && tries < 100 * resamples; tries++) {
+    for (let i = 0; i < n; i++) at[i] = Math.floor(uniform() * n); // [interval.bootstrap]
+    const value = statistic(at);
+    if (value !== null) found.push(value);
+  }
+  const sorted = Float64Array.from(found).sort();
+  const tail = (1 - level) / 2;
+  return { low: quantile(sorted, tail), high: quantile(sorted, 1 - tail) };
+}
+
+/**
+ * The area under the ROC curve, and its percentile bootstrap interval over samples that have positive and negative examples. Throws a RuleError as
+ * `rocAuc` does.
+ */
+export function rocAucWithInterval(
+  scores: readonly number[],
+  labels: readonly boolean[],
+  options: IntervalOptions = {},
+): Interval {
+  const known = checked("rocAucWithInterval", options, checks);
+  const mean = rocAuc(scores, labels);
+  const statistic = (at: Int32Array): number | null => {
+    const drawn = Array.from(at, (i) => labels[i] ?? false);
+    const isMixed = drawn.includes(true) && drawn.includes(false); // [interval.roc-auc]
+    return isMixed
+      ? rocAuc(
+          Array.from(at, (i) => scores[i] ?? 0),
+          drawn,
+        )
+      : null;
+  };
+  return { mean, ...bootstrapped(scores.length, statistic, known), n: scores.length };
+}
+
 /**
  * The mean of the scores of examples, and its percentile bootstrap interval: means of samples of the same size, drawn with replacement, of which the
  * middle ones are taken. [interval.bootstrap] Throws a RuleError if there is no score, or one is not finite.
  */
 export function meanWithInterval(scores: readonly number[], options: IntervalOptions = {}): Interval {
   checkValue("meanWithInterval", "scores", scores, values);
-  const { level = 0.95, resamples = 1000, seed = 0 } = checked("meanWithInterval", options, checks);
-  const { uniform } = generator(seed, "bootstrap"); // [interval.seed]
+  const known = checked("meanWithInterval", options, checks);
   const n = scores.length;
-  const means = Float64Array.from({ length: resamples }, () => {
-    let sum = 0;
-    for (let i = 0; i < n; i++) sum += scores[Math.floor(uniform() * n)] ?? 0; // [interval.bootstrap]
-    return sum / n;
-  }).sort();
-  const tail = (1 - level) / 2;
+  const meanAt = (at: Int32Array): number => at.reduce((sum, i) => sum + (scores[i] ?? 0), 0) / n;
   const mean = scores.reduce((sum, one) => sum + one, 0) / n;
-  return { mean, low: quantile(means, tail), high: quantile(means, 1 - tail), n };
+  return { mean, ...bootstrapped(n, meanAt, known), n };
 }

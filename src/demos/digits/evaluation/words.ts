@@ -1,10 +1,10 @@
 // The vocabulary of the captions as a tokenizer.json: a unigram model whose pieces are its words.
-import { readTokenizerJson } from "../../io/tokenizers/json/read.ts";
-import { loadTranslator } from "../../io/tokenizers/text/patterns.ts";
-import { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
-import { quoted } from "../../io/wording.ts";
-import { RuleError } from "../../tensor/errors.ts";
-import { IMAGE, PAD, STOP, VOCABULARY } from "./captions.ts";
+import { readTokenizerJson } from "../../../io/tokenizers/json/read.ts";
+import { loadTranslator } from "../../../io/tokenizers/text/patterns.ts";
+import { Tokenizer } from "../../../io/tokenizers/tokenizer.ts";
+import { quoted } from "../../../io/wording.ts";
+import { RuleError } from "../../../tensor/errors.ts";
+import { IMAGE, PAD, STOP, VOCABULARY } from "../captions.ts";
 
 const MARK = "▁";
 /** Tokens that stand for no word, and one that has no space before it. */
