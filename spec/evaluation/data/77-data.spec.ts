@@ -261,6 +261,51 @@ describe("mixtures", () => {
     }
   });
 
+  // Pearson's chi-square over all seeds and weights, each expected count at least 5. A draw of the right distribution exceeds the mean k − 1 by 6 standard
+  // deviations √(2(k − 1)), plus 12 for the skew of small k, with a probability below 4e-6 (tail of the chi-square, scipy.stats.chi2.sf); neighbouring draws are
+  // counted in pairs, so that dependent draws fail too.
+  test("[mixture.weights] for any weights, draws and pairs of draws have the shares within chi-square bounds", () => {
+    const n = 4_000;
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 2, maxLength: 6 }),
+        fc.nat(2 ** 31),
+        (weights, seed) => {
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          const shares = weights.map((weight) => weight / total);
+          const draws = mixture(weights, seed);
+          const drawn = Array.from({ length: 2 * n }, () => draws.next().value);
+          const bound = (k: number) => k - 1 + 6 * Math.sqrt(2 * (k - 1)) + 12;
+          const excess = (counts: Map<number, number>, expected: readonly number[]): number => {
+            const used = expected.map((e, i) => [e, counts.get(i) ?? 0] as const).filter(([e]) => e >= 5);
+            return used.reduce((sum, [e, c]) => sum + (c - e) ** 2 / e, 0) - bound(used.length + 1);
+          };
+          const counts = new Map<number, number>();
+          const pairs = new Map<number, number>();
+          for (let i = 0; i < 2 * n; i++) {
+            const at = drawn[i] ?? 0;
+            counts.set(at, (counts.get(at) ?? 0) + 1);
+            const pair = at * weights.length + (drawn[i + 1] ?? 0);
+            if (i % 2 === 0) pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
+          }
+          expect(
+            excess(
+              counts,
+              shares.map((p) => 2 * n * p),
+            ),
+          ).toBeLessThan(0);
+          expect(
+            excess(
+              pairs,
+              shares.flatMap((p) => shares.map((q) => n * p * q)),
+            ),
+          ).toBeLessThan(0);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
   test("[mixture.seed] the seed decides the draws", () => {
     const first = (seed: number): number[] => {
       const draws = mixture([1, 2, 3], seed);
