@@ -1,4 +1,5 @@
-// Selects the golden cases of the npm package: writes golden/cases/.npmignore, which leaves out all but the cases marked "ship".
+// Selects the golden cases of the npm package: writes golden/cases/.npmignore, which leaves out all but the cases marked "ship" and the
+// exhaustive cases of masks.
 // With --clean, removes it again.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,6 +15,6 @@ else {
     (path) => JSON.parse(readFileSync(join(cases, path), "utf8")).ship === true,
   );
   const kept = shipped.map((path) => `!/${dirname(path)}/*`).sort();
-  writeFileSync(list, `${["*", "!*/", ...kept].join("\n")}\n`);
+  writeFileSync(list, `${["*", "!*/", "!/masks/*", ...kept].join("\n")}\n`);
   console.error(`${shipped.length} of ${manifests.length} golden cases are in the package`);
 }

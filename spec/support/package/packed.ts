@@ -59,11 +59,14 @@ const EXPECTED = [
   /^dist\/web\/((index|speed)\.html|(inspector|speed)\.css)$/,
   /^src\/(?!web\/|kernels\/simd\/assembly\/).*\.ts$/,
   /^spec\/(?!support\/).*\.(md|spec\.ts)$/,
+  /^spec\/support\/fixtures\/folders\/chain-folder\.ts$/,
   /^spec\/support\/oracles\/.*\.ts$/,
-  /^docs\/(?!.*node_modules\/).*\.(md|svg|png|mjs|py|json)$/,
+  /^docs\/(?!.*node_modules\/).*\.(md|svg|png|mjs|mts|py|json)$/,
   /^golden\/(FORMAT|COVERAGE)\.md$/,
   /^golden\/adapters\/[^/]+\.py$/,
   /^golden\/cases\/[^/]+\/[^/]+\/(case\.json|(inputs|expected)\.safetensors)$/,
+  /^golden\/cases\/masks\/(masks\.json|rows\.safetensors)$/,
+  /^golden\/data\/SOURCES\.md$/,
   /^golden\/(data|models)\/digits\.safetensors$/,
   /^golden\/data\/perceiver-io\/[^/]+\.txt$/,
   /^(package\.json|LICENSE|(README|CHANGELOG|CONTRIBUTING)\.md)$/,
@@ -95,12 +98,26 @@ export function markedForShipping(): string[] {
   return paths.filter((path) => marked.includes(posix.dirname(path))).sort();
 }
 
-/** Installs the package, without peers, into an empty project. */
-export function installInto(folder: string, tarball: string): void {
+/** Installs the package, without peers but with `more` packages, into an empty project. */
+export function installInto(
+  folder: string,
+  tarball: string,
+  { overrides = {}, more = [] }: { readonly overrides?: object; readonly more?: readonly string[] } = {},
+): void {
   mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", overrides }));
   outputOf(
-    run(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--omit=peer", tarball),
+    run(
+      folder,
+      "npm",
+      "install",
+      "--prefer-offline",
+      "--no-audit",
+      "--no-fund",
+      "--omit=peer",
+      tarball,
+      ...more,
+    ),
   );
 }
 

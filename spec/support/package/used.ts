@@ -1,4 +1,5 @@
 // Uses the installed package from Node, from the command line, from TypeScript and in a page.
+import { spawn } from "node:child_process";
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
@@ -27,6 +28,36 @@ export const lint = (
   linter: "publint" | "attw",
   ...args: readonly string[]
 ): CommandResult => run(repository, "npx", "--no", linter, tarball, ...args);
+
+/** Runs a line of a shell that has no quotes but double ones, with npx restricted to what is installed. */
+export function runLine(project: string, line: string): CommandResult {
+  const [command = "", ...args] = (line.match(/"[^"]*"|\S+/g) ?? []).map((word) => word.replaceAll('"', ""));
+  return run(
+    project,
+    command === "node" ? process.execPath : command,
+    ...(command === "npx" ? ["--no"] : []),
+    ...args,
+  );
+}
+
+/** The page that a command serves, at the first address that it prints. */
+export async function firstPage(project: string, ...args: readonly string[]): Promise<string> {
+  const child = spawn(process.execPath, [...args, "--port", "0"], { cwd: project });
+  try {
+    const address = await new Promise<string>((resolve, reject) => {
+      let output = "";
+      child.stdout.on("data", (text) => {
+        output += text;
+        const [url] = /http:\/\/\S+/.exec(output) ?? [];
+        if (url) resolve(url);
+      });
+      child.on("close", () => reject(new Error(`it ended with ${output}`)));
+    });
+    return await (await fetch(address)).text();
+  } finally {
+    child.kill();
+  }
+}
 
 /** Compiles a module in a strict project without other types. */
 export function compile(project: string, lines: readonly string[]): CommandResult {

@@ -32,6 +32,11 @@ export interface Library {
 }
 
 const INSTALL = "npm install gpu.js@2.24.1";
+/** gpu.js 2.24.1 names gl as an optional dependency, whose install script runs node-gyp where there is no binary for the machine. */
+const WITHOUT_GL =
+  "it brings gl, whose install script runs a compiler and which only the mode headlessgl needs: --ignore-scripts leaves out the " +
+  'script, and "overrides": { "gl": "npm:empty-npm-package@1.0.0" } in package.json leaves out gl (pnpm: the same within ' +
+  '"pnpm": { … }; yarn: "resolutions" instead)';
 
 async function importLibrary(): Promise<Library> {
   const module = (await import("gpu.js")) as unknown as Library & { readonly default?: Library };
@@ -41,7 +46,7 @@ async function importLibrary(): Promise<Library> {
 /** Loads gpu.js. It is an optional peer dependency, so it may be absent; then a LoadError explains how to install it. */
 export async function loadLibrary(load: () => Promise<Library> = importLibrary): Promise<Library> {
   return load().catch((reason: unknown) => {
-    throw new LoadError(`backend "gpu" needs gpu.js: ${INSTALL}\n(${messageOf(reason)})`);
+    throw new LoadError(`backend "gpu" needs gpu.js: ${INSTALL}\n${WITHOUT_GL}\n(${messageOf(reason)})`);
   });
 }
 
