@@ -157,4 +157,5 @@ test("[generate.tour] the tour ends with captioned pictures", () => {
   expect(stdout).toMatch(
     /Held-out digits[^\n]*\n\(flamboyance train digits[^\n]*\):\n\n[\s\S]*█[\s\S]* \.\s/,
   );
+  expect(stdout.split("\n").filter((line) => widthOf(line) > 80)).toEqual([]);
 });

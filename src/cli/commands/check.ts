@@ -110,8 +110,8 @@ function remarksOn({ moved, otherKinds }: CaseSelection): { document: object; te
   return { document, text: lines.map((line) => `${lastLine(line)}\n`).join("") };
 }
 
-const NEXT = `Next: read one block beside its equation (docs/guides/10-reading-flamingo.md), or judge another implementation
-with  flamboyance conform --actual DIR  (flamboyance conform --help).
+const NEXT = `Next: read one block beside its equation (docs/guides/10-reading-flamingo.md),
+or judge another implementation (flamboyance conform --help).
 `;
 
 export async function check(args: readonly string[]): Promise<number> {
