@@ -42,7 +42,7 @@ const batch = (...texts: readonly string[]) => ({
 });
 const folder = temporary();
 
-test("[mask.golden] every row of every source is reproduced: prompts up to 8 tokens, decoded ones up to 5", () => {
+test("[mask.golden] [mask.refuses] every row of every source is reproduced, and every refusal: prompts up to 8 tokens, decoded ones up to 5", () => {
   const verdicts = checkMasks(cases, { full: 8, cached: 5 });
   expect(verdicts.filter(({ first }) => first !== null)).toEqual([]);
   expect(summariseMasks(verdicts).rows).toBeGreaterThan(300_000);

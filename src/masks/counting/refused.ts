@@ -12,7 +12,7 @@ export interface PromptRefusal {
 
 const imageTokens = (kinds: readonly number[]): number => kinds.filter((kind) => kind === TOKEN.image).length;
 
-/** The reason why a convention's source refuses a prompt of a batch with that many images; null if it accepts it. [mask.refuses] */
+/** The reason why a convention's source refuses a prompt of a batch with that many images; null if it accepts it. */
 export function promptRefusal(
   kinds: readonly number[],
   images: number,
@@ -26,7 +26,7 @@ export function promptRefusal(
 
 /**
  * Whether a convention's source accepts a prompt only where another prompt of the batch has more images, so that some of its
- * images are padding: alone, the prompt would have more images than image tokens. [mask.refuses]
+ * images are padding: alone, the prompt would have more images than image tokens.
  */
 export const onlyInBatch = (kinds: readonly number[], images: number, { refuses }: Convention): boolean =>
   refuses === "count" && imageTokens(kinds) < images; // [mask.refuses]

@@ -31,7 +31,7 @@ const refusedRows = (rows: number): number[] => new Array<number>(rows).fill(EFF
 
 /**
  * The rows of one prompt that a mode compares: all of them, or those after the first pass. A prompt that the source refuses has
- * the byte for it in all of its rows. [mask.refuses]
+ * the byte for it in all of its rows.
  */
 export function effectsOf(mode: Mode, prompt: ShortPrompt, images: number, convention: Convention): number[] {
   const { kinds, first = 0, beside } = prompt;
@@ -49,7 +49,7 @@ export function effectsOf(mode: Mode, prompt: ShortPrompt, images: number, conve
   const later = steps.slice(1); // [mask.golden]
   return texts.flatMap((text, b) =>
     refused(text)
-      ? refusedRows(text.length - first) // [mask.refuses]
+      ? refusedRows(text.length - first)
       : later.flatMap((step) => (step.rows[b] ?? []).map((row) => effectOf(row, convention))),
   );
 }
