@@ -72,7 +72,7 @@ function withoutBatch(golden: GoldenCase, expected: Stored, given: Given | undef
   return new Tensor(rest, view(flat(expected.data), rest)); // [compare.preprocess]
 }
 
-/** @throws LoadError if an expected value is missing, NaN, or (at full size) not 256 probes of the output. */
+/** Throws a LoadError if an expected value is missing, NaN, or (at full size) not 256 probes of the output. */
 export function judge(
   golden: GoldenCase,
   actual: ReadonlyMap<string, Given>,

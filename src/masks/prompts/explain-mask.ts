@@ -12,6 +12,7 @@ import { maskRows } from "../rows.ts";
 import type { ImageMarker } from "./image-markers.ts";
 import { type Prompts, readPrompts } from "./prompt.ts";
 
+/** The convention of an explanation, and how many images are given. */
 export interface ExplainMaskOptions {
   /** The name of a convention, a part of a name that only one has, "last k", or a convention of your own. */
   readonly convention: string | Convention;
