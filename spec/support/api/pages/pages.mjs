@@ -9,6 +9,7 @@ import { callables } from "../reading/callables.mjs";
 import { partsOf } from "../reading/docstrings.mjs";
 import { basesOf, declarationFiles, entries, resolve, sourceOf, typesIn } from "../reading/entries.mjs";
 import { sourceSpan } from "../reading/spans.mjs";
+import { INTRODUCTION } from "./introduction.mjs";
 import { linked } from "./references.mjs";
 import { shapesOf, shapesText, signature, spelledOut } from "./signatures.mjs";
 import { topicOf } from "./topics.mjs";
@@ -237,7 +238,7 @@ function index(made, pages) {
   const alphabet = [...letters].map(
     ([letter, list]) => `**${letter}** ${list.map(({ link }) => link).join(", ")}`,
   );
-  const intro = readFileSync(join(made.root, "spec/support/api/pages/introduction.md"), "utf8").trim();
+  const intro = INTRODUCTION;
   const table = ["| entry | names | |", "|---|---|---|", ...rows].join("\n");
   return { path: "README.md", text: `${[NOTE, intro, table, "## All names", ...alphabet].join("\n\n")}\n` };
 }
