@@ -23,7 +23,16 @@ test("package.json has an entry for each file of src/entries and one for src/ind
 
 test("every name is exported by one entry, and stands for one thing", () => {
   expect(sharedNames(entries)).toEqual([]);
-  expect(sharedNames(entriesOf(new Map([["index.ts", 'export { a } from "./a.ts";'], ["entries/nn.ts", 'export { type a } from "../b.ts";']])))).toEqual(["a is exported by index and nn"]); // biome-ignore format: one case
+  expect(
+    sharedNames(
+      entriesOf(
+        new Map([
+          ["index.ts", 'export { a } from "./a.ts";'],
+          ["entries/nn.ts", 'export { type a } from "../b.ts";'],
+        ]),
+      ),
+    ),
+  ).toEqual(["a is exported by index and nn"]);
 });
 
 test("an entry exports names under which they are declared", () => {

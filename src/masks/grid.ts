@@ -17,6 +17,10 @@ export interface Matrix {
 
 /** The prompts of a batch, one list of numbers each. */
 export function promptsOf(matrix: Matrix): number[][] {
+  if (!Array.isArray(matrix?.shape) || typeof matrix.data !== "object" || matrix.data === null)
+    throw new RangeError(
+      "Ids and locations are { shape: [prompts, positions], data }, such as int() and mediaLocations() make.",
+    ); // [mask.input]
   const { shape, data, stride = [shape[1] ?? 0, 1], offset = 0 } = matrix;
   const [b = -1, l = -1] = shape;
   const [down = 0, across = 0] = stride;

@@ -1,4 +1,5 @@
 // The walk over a model's fields. State dicts are made from it, so field names equal those of the source package.
+import { RuleError } from "./errors.ts";
 import { Tensor } from "./tensor.ts";
 
 /** A class whose static `buffers` lists the fields that are buffers: saved, but not trained. */
@@ -17,8 +18,13 @@ function holdsState(value: unknown): value is object {
   return prototype !== Object.prototype && prototype !== null && !("kind" in value);
 }
 
-/** Every module and tensor below `owner` with its path, in torch's order: parameters, buffers, then children. [state.order] */
+/** Every module and tensor below `owner` with its path, in torch's order: parameters, buffers, then children. Throws a RuleError for no object. [state.order] */
 export function* walk(owner: object, path = ""): Generator<[path: string, value: object]> {
+  if (typeof owner !== "object" || owner === null)
+    throw new RuleError(
+      `a model is an object with parameters in its fields, not ${owner === null ? "null" : typeof owner}`,
+      "options.values",
+    );
   yield [path, owner];
   if (owner instanceof Tensor) return;
   const buffers = buffersOf(owner);

@@ -2,7 +2,7 @@
 import { loadSafetensors, type SafetensorsFile } from "../io/safetensors/read.ts";
 import { saveSafetensors } from "../io/safetensors/write.ts";
 import { quoted } from "../io/wording.ts";
-import { type Check, checkValue, object, optional, whole } from "../nn/options.ts";
+import { type Check, checkObject, checkValue, object, optional, whole } from "../nn/options.ts";
 import { loadStateDict, stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError, RuleError } from "../tensor/errors.ts";
 import { flat, Int, Tensor } from "../tensor/tensor.ts";
@@ -95,12 +95,9 @@ function weightsOf(model: object, names: readonly string[] | undefined): Map<str
  * checkpoint remains if the process is killed. [checkpoint.atomic] Tensors keep their element type: nothing is rounded. Throws a
  * RuleError if `step` is no whole number from 0 up.
  */
-export function saveCheckpoint(
-  path: string,
-  { model, optimizer, names, extra = new Map() }: Progress,
-  step: number,
-  run: RunFacts = {},
-): void {
+export function saveCheckpoint(path: string, progress: Progress, step: number, run: RunFacts = {}): void {
+  checkObject("saveCheckpoint", progress);
+  const { model, optimizer, names, extra = new Map() } = progress;
   checkValue("saveCheckpoint", "step", step, whole(0, 2 ** 31 - 1));
   const state = prefixed("optimizer", optimizer.state());
   const tensors = new Map<string, Tensor | Int>([
@@ -218,11 +215,9 @@ function checkWeights(
  * Throws a LoadError on any other file, and a ForeignCheckpointError if `run` is given and the file has other facts. Throws a
  * RuleError for a name that is no parameter of the model.
  */
-export function loadCheckpoint(
-  path: string,
-  { model, optimizer, names, extra }: Progress,
-  run?: RunFacts,
-): number {
+export function loadCheckpoint(path: string, progress: Progress, run?: RunFacts): number {
+  checkObject("loadCheckpoint", progress);
+  const { model, optimizer, names, extra } = progress;
   const expected = weightsOf(model, names);
   const file = loadSafetensors(path);
   try {

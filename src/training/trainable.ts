@@ -1,6 +1,6 @@
 // Sets of trained parameters, and parameter groups. A parameter is frozen if the optimiser does not have it; models have no
 // frozen state.
-import { shown } from "../nn/options.ts";
+import { checkValue, object, shown } from "../nn/options.ts";
 import { parameterNames, stateDict } from "../nn/state-dict.ts";
 import { RuleError } from "../tensor/errors.ts";
 import type { ParameterGroup } from "./optimizers/optimizer.ts";
@@ -17,6 +17,7 @@ export interface HasParameterSets<S extends string> {
  * Throws a RuleError if the model has no such set, or no parameter in it.
  */
 export function trainable<S extends string>(model: HasParameterSets<S>, set: NoInfer<S>): string[] {
+  checkValue("trainable", "model", model, object("a model"));
   const sets = model.parameterSets;
   if (typeof sets !== "object" || sets === null)
     throw new RuleError(

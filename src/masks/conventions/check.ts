@@ -46,7 +46,12 @@ export function checkConvention(convention: Convention): void {
 }
 
 /** Throws a RangeError where the fields that decide a position's number have other values. [mask.input] */
-export function checkCounting({ numbering, endTokens }: Pick<Convention, "numbering" | "endTokens">): void {
+export function checkCounting(counting: Pick<Convention, "numbering" | "endTokens">): void {
+  if (typeof counting !== "object" || counting === null)
+    throw new RangeError(
+      `A convention, or its numbering and endTokens, is needed here, not ${shown(counting)}.`,
+    ); // [mask.input]
+  const { numbering, endTokens } = counting;
   const fault =
     choice("numbering", FIELD_VALUES.numbering, numbering) ??
     choice("endTokens", FIELD_VALUES.endTokens, endTokens);

@@ -207,6 +207,14 @@ export function targetsOf(
  */
 export function kosmosBatch(layouts: readonly KosmosLayout[], pad: number): KosmosBatch {
   checkList("kosmosBatch", "layouts", layouts);
+  const isLayout = (one: unknown): boolean =>
+    typeof one === "object" && one !== null && "ids" in one && "slots" in one && "targets" in one;
+  const wrong = layouts.findIndex((one) => !isLayout(one));
+  if (wrong >= 0)
+    throw new RuleError(
+      `kosmosBatch: layouts[${wrong}] is ${shown(layouts[wrong])}; make it with kosmosLayout`,
+      "options.values",
+    );
   checkValue("kosmosBatch", "pad", pad, tokenId);
   const longest = layouts.reduce((most, { ids }) => Math.max(most, ids.length), 0);
   const padded = (list: readonly number[], value: number): number[] => [

@@ -1,6 +1,6 @@
 // Output queries of Perceiver IO: Jaegle et al., arXiv 2107.14795, §3.2 and figure 3, with the names and defaults of
 // JOBR0/PerceiverIO_Pytorch (perceiver_io/output_queries.py).
-import { type Check, checked, count, flag, oneOf, optional, passing } from "../../nn/options.ts";
+import { type Check, checked, checkObject, count, flag, oneOf, optional, passing } from "../../nn/options.ts";
 import { rounding } from "../../nn/positions/angles.ts";
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { concat } from "../../tensor/ops/arrange.ts";
@@ -175,7 +175,9 @@ export interface TrainableQueryOptions extends TrainableOptions {
  * Source: TrainableQuery of JOBR0/PerceiverIO_Pytorch, perceiver_io/output_queries.py.
  */
 export class TrainableQuery extends BasicQuery {
-  constructor({ numChannels, initScale, ...options }: TrainableQueryOptions) {
+  constructor(given: TrainableQueryOptions) {
+    checkObject("TrainableQuery", given);
+    const { numChannels, initScale, ...options } = given;
     const trainable = { numChannels: numChannels ?? 128, initScale: initScale ?? 0.02 };
     super({ ...options, positionEncodingType: "TRAINABLE", trainablePositionEncodingKwargs: trainable });
   }
@@ -194,7 +196,9 @@ export interface FourierQueryOptions extends Omit<FourierEncodingOptions, "numBa
  * Source: FourierQuery of JOBR0/PerceiverIO_Pytorch, perceiver_io/output_queries.py.
  */
 export class FourierQuery extends BasicQuery {
-  constructor({ numBands, concatPos, maxResolution, sineOnly, ...options }: FourierQueryOptions) {
+  constructor(given: FourierQueryOptions) {
+    checkObject("FourierQuery", given);
+    const { numBands, concatPos, maxResolution, sineOnly, ...options } = given;
     const fourier = { numBands: numBands ?? 64, concatPos, maxResolution, sineOnly };
     super({ ...options, positionEncodingType: "FOURIER", fourierPositionEncodingKwargs: fourier });
   }

@@ -5,6 +5,7 @@ import type { SoftmaxEmptyRow } from "../../tensor/ops/table.ts";
 import { scope, tap } from "../../tensor/program/record.ts";
 import type { Bool, Tensor } from "../../tensor/tensor.ts";
 import type { Dropout } from "../dropout.ts";
+import { checkObject } from "../options.ts";
 
 /** The masks, the bias and the dropout of `attention`. */
 export interface AttentionOptions {
@@ -44,13 +45,9 @@ export function attention<Q extends string, S extends string>(
   v: Tensor<`${NoInfer<S>} e`>,
   options: AttentionOptions,
 ): Tensor<`${Q} e`>;
-export function attention(
-  owner: object,
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  { mayAttend, emptyRow, postSoftmaxMask = null, bias = null, dropout = null }: AttentionOptions,
-): Tensor {
+export function attention(owner: object, q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  checkObject("attention", options);
+  const { mayAttend, emptyRow, postSoftmaxMask = null, bias = null, dropout = null } = options;
   // #region definition
   const definition = ({ q, k, v, bias }: Inputs): Tensor => {
     const products = tap(owner, "scores", einsum("... l k, ... s k -> ... l s", q, k)); // [attention.scores]

@@ -1,6 +1,7 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { RuleError } from "../errors.ts";
 import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
+import { checkTensors } from "./arrange.ts";
 import { apply } from "./rules.ts";
 import type { SoftmaxEmptyRow } from "./table.ts";
 
@@ -135,7 +136,10 @@ export const expand = <A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> 
  */
 export const unbroadcast = (x: Tensor, shape: Shape): Tensor => apply("unbroadcast", { shape }, x);
 
-const lastToOne = (x: Tensor): Shape => [...x.shape.slice(0, -1), 1];
+const lastToOne = (x: Tensor): Shape => {
+  checkTensors("an op over the last axis", x);
+  return [...x.shape.slice(0, -1), 1];
+};
 /**
  * The sum over the last axis, which is kept with size 1.
  * Shapes: x `... n` → `... 1`.
