@@ -18,7 +18,7 @@ const selected = process.env.DOCUMENTS_PAGES?.split(" ");
 /** Pages that do not run yet. */
 const PENDING: readonly string[] = ["docs/guides/20-masks.md"];
 
-/** Pages that a program writes from the source and that chapter 95 holds to it. */
+/** Pages that a program writes from the source and that spec/repository/api/94-api.spec.ts holds to it. */
 const GENERATED = /^docs\/api\//;
 
 const pages = [...readTree(["README.md", "docs"], /\.md$/)]
