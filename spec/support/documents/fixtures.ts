@@ -1,5 +1,5 @@
 // Files that pages name and do not make: a photograph, a checkpoint, the folder of a model. They stand in the folder of the page.
-import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FlamingoPaLM } from "../../../src/models/flamingo/flamingo-palm.ts";
 import { Extractor, ViT } from "../../../src/models/vision/vit.ts";
@@ -40,7 +40,6 @@ export interface Fixture {
 }
 
 export const FIXTURES: readonly Fixture[] = [
-  { page: "README.md", path: "cat.jpg", make: photograph, alters: false },
   ...["bird", "cat", "dog"].map((name) => ({
     page: "docs/guides/28-captions-and-answers.md",
     path: `${name}.png`,
@@ -64,12 +63,6 @@ export const FIXTURES: readonly Fixture[] = [
       }),
     alters: false,
   },
-  {
-    page: "README.md",
-    path: "adapter.mjs",
-    make: (to) => copyFileSync(join(repository, "spec/support/fixtures/plain-adapter.mjs"), to),
-    alters: false,
-  },
 ];
 
 /** Parts of the repository that pages name as a reader in a clone would. */
@@ -87,5 +80,3 @@ export function linkPackage(folder: string): void {
   symlinkSync(repository, join(folder, "node_modules/flamboyance"), "junction");
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n');
 }
-
-export const copyFolder = (from: string, to: string): void => cpSync(from, to, { recursive: true });

@@ -43,7 +43,8 @@ export class Session {
     const timer = setTimeout(() => this.#notify(), 1000 * seconds + 10);
     try {
       for (;;) {
-        const [, printed = "", status] = new RegExp(`^([^]*?)\\n?${END} (\\d+)\\n`).exec(this.#output) ?? [];
+        const [, printed = "", status] =
+          new RegExp(`^([\\s\\S]*?)\\n?${END} (\\d+)\\n`).exec(this.#output) ?? [];
         if (status !== undefined) {
           this.#output = this.#output.slice(this.#output.indexOf("\n", this.#output.indexOf(END)) + 1);
           return { printed, status: Number(status) };

@@ -3,15 +3,14 @@
 /** The form of the commands that each reason excuses, so that it cannot excuse anything else. */
 export const REASONS = {
   "installs packages": /^npm (install|ci)\b/,
-  "builds dist/, which the tests are using": /^npm (run build$|start$)/,
+  "builds dist/, which the tests are using": /^npm run build$/,
   "is the run of the tests itself": /^npm test$/,
   "downloads a model": /^npm run fetch:\w+/,
   "compares with PyTorch for minutes": /^(PYTHON=… )?npm run (compare|bench):\w+/,
   "measures for minutes": /^node run\.mjs\b/,
   "trains for minutes": /^(npx )?flamboyance train [\w-]+/,
-  "checks every case": /^(npx )?flamboyance (check|conform)\b/,
+  "checks every case": /^(npx )?flamboyance check\b/,
   "serves until it is stopped": /^(npx )?flamboyance inspect\b/,
-  "tests a program of the reader": /^(npx )?flamboyance probe -- python\b/,
 } as const;
 
 /** `quick` belongs to `npm test`, `full` to `npm run test:docs -- --full`. */
@@ -97,14 +96,7 @@ export const SUBSTITUTIONS: readonly Substitution[] = [
     full: { script: "$& --scale 0.01 --held-out 10", prints: "other text" },
   },
   { command: /npm test/, reason: "is the run of the tests itself", quick: NOTHING, full: NOTHING },
-  {
-    command: /npm start/,
-    reason: "builds dist/, which the tests are using",
-    quick: { script: "flamboyance mask 'A <image> B'", prints: "other text" },
-    full: { script: "flamboyance check --tour", prints: "equal" },
-  },
-  everyCase("check( --out \\S+)?( --precision float32)?"),
-  everyCase("conform --actual results"),
+  everyCase("check"),
   {
     command: /npm run fetch:smollm2 -- --dest (?<dest>\S+)/,
     reason: "downloads a model",
@@ -125,12 +117,6 @@ export const SUBSTITUTIONS: readonly Substitution[] = [
     quick: { script: "serve $&", prints: "other text" },
     full: { script: "serve $&", prints: "other text" },
   },
-  {
-    command: /(npx )?flamboyance probe -- python (?<adapter>\S+)/,
-    reason: "tests a program of the reader",
-    quick: { script: "npx flamboyance probe -- node adapter.mjs", prints: "other text" },
-    full: { script: "npx flamboyance probe -- node adapter.mjs", prints: "other text" },
-  },
 ];
 
 export interface Substituted {
@@ -140,7 +126,8 @@ export interface Substituted {
   readonly alters: readonly string[];
 }
 
-const places = ({ command }: Substitution): RegExp =>
+/** Where the command of a substitution stands in a block. */
+export const places = ({ command }: Substitution): RegExp =>
   new RegExp(`(?<=^\\s*|&&\\s*|;\\s*)(?:${command.source})`, "gm");
 
 const isComment = (line: string): boolean => /^\s*(#.*)?$/.test(line);
