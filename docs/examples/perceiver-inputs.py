@@ -58,7 +58,7 @@ for clip in CLIPS:
         sound = sound_of(clips / f"{clip}.mp4", count * RATE // FPS)
         file.writeframes(sound.astype("<i2").tobytes())
     print(f"{clip}: {count} frames of {frame.width}×{frame.height}, sound {'silent' if not sound.any() else f'up to {np.abs(sound.astype(int)).max()}'}")
-if importlib.util.find_spec("skimage"):
+if importlib.util.find_spec("skimage") and importlib.util.find_spec("pooch"):  # coffee is downloaded, with pooch
     from skimage import data
 
     for name in PHOTOGRAPHS:

@@ -2,6 +2,7 @@
 import { flowImage } from "../../../io/images/flow-colours.ts";
 import type { Image } from "../../../io/images/image.ts";
 import { resizeImage } from "../../../io/images/resize.ts";
+import { counted } from "../../../masks/sentences.ts";
 import { type Paint, painter } from "../../../terminal/colour.ts";
 import { paragraph } from "../../../terminal/prose.ts";
 import { columnsFrom, table } from "../../../terminal/table.ts";
@@ -70,7 +71,7 @@ export function flowDocument(report: FlowReport): object {
 export function flowText(report: FlowReport, paint: Paint = painter(false), width = 80): string {
   const { seed, steps, seconds, processorSeconds, backend, scenes } = report;
   const { ink, white } = distances(report);
-  const summary = `Seed ${seed}, ${steps} steps on backend ${backend}: ${seconds.toFixed(0)} seconds, ${processorSeconds.toFixed(0)} seconds of processor time. Mean distance between the estimated and the true motion of a pixel, in pixels, for ${scenes.length} pairs of frames with held-out digits:`;
+  const summary = `Seed ${seed}, ${counted(steps, "step")} on backend ${backend}: ${counted(Math.round(seconds), "second")}, ${counted(Math.round(processorSeconds), "second")} of processor time. Mean distance between the estimated and the true motion of a pixel, in pixels, for ${scenes.length} pairs of frames with held-out digits:`;
   const heads = [
     { head: ["pixels"] },
     ...["number", "estimated", "if nothing moved"].map((head) => ({ head: [head], align: "right" }) as const),
