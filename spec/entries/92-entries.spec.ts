@@ -1,4 +1,4 @@
-// The entries of the package: which names they export. The executable half of the rules on entries in 92-package.md.
+// The entries of the package: which names they export. The executable half of 92-entries.md.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

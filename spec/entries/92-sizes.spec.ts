@@ -14,7 +14,7 @@ beforeAll(() => {
 
 /** Bytes that the import of a name may add to a page. */
 const BOUNDS = [
-  ["einsum", "flamboyance", 12 * 1024], // 11,999 when it was set
+  ["einsum", "flamboyance", 12_000],
   ["drawMask", "flamboyance/masks", 15_500],
   ["explainMask", "flamboyance/masks", 32_000],
   ["FlamingoPaLM", "flamboyance", 80_000],
