@@ -260,26 +260,37 @@ describe("demonstrations by similarity", () => {
       const out = at("rices.out");
       rmSync(out, { force: true });
       const tower = more.map((one) => (one.startsWith("-") ? one : at(one)));
-      const { status, stderr } = run(
-        "flamingo",
-        "caption",
-        data(),
-        "--demos",
-        demos(),
-        "--rices",
-        "--shots",
-        "2",
-        "--out",
-        out,
-        ...tower,
-      );
+      const args = [data(), "--demos", demos(), "--rices", "--shots", "2", "--out", out, ...tower] as const;
+      const { status, stdout, stderr } = run("flamingo", "caption", ...args);
       expect(status).toBe(0);
+      expect(stdout).toContain("1 demonstration left out, which has no image that can be read");
       expect(stderr).toMatch(/pool\.jsonl, line 2: no demonstration: .*none\.png/);
       const [, first, second] = recordsIn(out);
       expect([first.demonstrations.at(-1), second.demonstrations.at(-1)]).toEqual([4, 3]);
       expect(first.demonstrations).toHaveLength(2);
+      // The number is kept: a run that has its scores prints it again, and one that lacks them alone finds it again.
+      const whole = readFileSync(out, "utf8");
+      expect(run("flamingo", "caption", ...args).stdout).toBe(stdout);
+      writeFileSync(out, whole.slice(0, whole.lastIndexOf("\n", whole.length - 2) + 1));
+      const json = JSON.parse(run("flamingo", "caption", ...args, "--json").stdout);
+      expect(json).toMatchObject({ examples: 2, leftOut: 0, demonstrationsLeftOut: 1 });
+      expect(readFileSync(out, "utf8")).toBe(whole);
     },
   );
+
+  test("an example that cannot be used is named, although it is no demonstration either", () => {
+    const all = fileOf(
+      "holes.jsonl",
+      ["1.png", "none.png", "2.png", "gone.png"].map((image) => ({ image, caption: "a dog" })),
+    );
+    const { status, stdout, stderr } = run("flamingo", "caption", all, "--rices", "--shots", "1");
+    expect(status).toBe(0);
+    for (const line of [2, 4]) {
+      expect(stderr).toContain(`line ${line}: no demonstration:`);
+      expect(stderr).toContain(`line ${line}: cannot open`);
+    }
+    expect(stdout).toContain("2 examples left out\n2 demonstrations left out, which have no image");
+  });
 
   test("[shots.others] an example is not similar to itself", () => {
     const out = at("own.out");

@@ -5,7 +5,7 @@ import { type ByteSource, fromBytes } from "#host";
 import { filteredDocument, imageReason } from "../../../src/evaluation/data/filters.ts";
 import { linesOf } from "../../../src/evaluation/data/lines.ts";
 import { KOSMOS_TEXT_MIXTURE, mixed, mixture } from "../../../src/evaluation/data/mixture.ts";
-import { packed } from "../../../src/evaluation/data/packing.ts";
+import { type Packed, packed } from "../../../src/evaluation/data/packing.ts";
 import {
   goodSamples,
   imagesOf,
@@ -205,13 +205,28 @@ test("[format.text] [format.caption] [format.document] training formats, as in t
 describe("packing", () => {
   const pieces = fc.array(fc.array(fc.nat(9), { maxLength: 12 }), { maxLength: 30 });
   const lengths = fc.integer({ min: 1, max: 10 });
+  /** The sequences of pieces, each with an id at least. More sequences than ids are an error rather than a test without end. */
+  const packedRows = (all: readonly (readonly number[])[], length: number) => {
+    const rows: Packed[] = [];
+    for (const row of packed(all, length)) {
+      rows.push(row);
+      if (rows.length > all.flat().length) throw new Error("there are more sequences than ids");
+    }
+    return rows;
+  };
 
   test("[packing.order] no id is lost, repeated or moved", () => {
     fc.assert(
       fc.property(pieces, lengths, (all, length) => {
-        const rows = [...packed(all, length)];
+        const rows = packedRows(all, length);
         expect(rows.flatMap(({ ids }) => ids)).toEqual(all.flat());
         expect(rows.every(({ ids }) => ids.length > 0 && ids.length <= length)).toBe(true);
+        // An empty piece begins nowhere: no place stands twice, or behind the last id.
+        for (const { ids, starts } of rows)
+          for (const [i, start] of starts.entries()) {
+            expect(start).toBeLessThan(starts[i + 1] ?? ids.length);
+            if (i === 0) expect(start).toBe(0);
+          }
       }),
     );
   });
@@ -220,7 +235,7 @@ describe("packing", () => {
     fc.assert(
       fc.property(pieces, lengths, (all, length) => {
         const short = all.filter((piece) => piece.length > 0 && piece.length <= length);
-        const rows = [...packed(short, length)];
+        const rows = packedRows(short, length);
         const parts = rows.flatMap(({ ids, starts }) =>
           starts.map((start, i) => ids.slice(start, starts[i + 1])),
         );
@@ -232,7 +247,7 @@ describe("packing", () => {
   });
 
   test("[packing.long] a longer piece fills sequences of its own", () => {
-    const rows = [...packed([[1], [2, 3, 4, 5, 6, 7, 8], [9], [10, 11, 12]], 3)];
+    const rows = packedRows([[1], [2, 3, 4, 5, 6, 7, 8], [9], [10, 11, 12]], 3);
     expect(rows).toEqual([
       { ids: [1], starts: [0] },
       { ids: [2, 3, 4], starts: [0] },

@@ -25,7 +25,7 @@ import { digestOf, digestOfModel } from "./digests.ts";
 import { EVALUATE } from "./help.ts";
 import { type EvaluatedModel, evaluatedModel, evaluatedTower, kindAt } from "./models.ts";
 import { namesIn } from "./names.ts";
-import { Records } from "./records.ts";
+import { type KeptScores, Records } from "./records.ts";
 import { EVALUATE_OPTIONS, type EvaluateRequest, evaluateRequest } from "./request.ts";
 import { SimilarShots } from "./similar.ts";
 
@@ -47,13 +47,15 @@ function examplesIn({ task }: EvaluateRequest, file: string, reading: Opened): E
 /** The file of a run; without --out records are kept in memory. */
 interface Kept {
   readonly found: readonly ExampleRecord[];
+  /** The scores that the file has at its end, or null. */
+  readonly scores: KeptScores | null;
   readonly add: (record: ExampleRecord) => void;
   readonly finish: (scores: object) => void;
   readonly close: () => void;
 }
 
 function keptIn({ out, ...request }: EvaluateRequest, examples: readonly Example[]): Kept {
-  if (out === undefined) return { found: [], add: () => {}, finish: () => {}, close: () => {} };
+  if (out === undefined) return { found: [], scores: null, add: () => {}, finish: () => {}, close: () => {} };
   const { model, task, data, demos, shots, seed, limit = null, generation, method, backend } = request;
   const { only, tower } = method;
   const digests = {
@@ -68,9 +70,10 @@ function keptIn({ out, ...request }: EvaluateRequest, examples: readonly Example
   const records = new Records(out, { ...settings, maxTokens, beams }, { task, examples });
   return {
     found: records.found,
+    scores: records.scores,
     add: (record) => records.add(record),
     finish: (scores) => {
-      if (!records.isComplete) records.finish(scores);
+      if (records.scores === null) records.finish(scores);
     },
     close: () => records.close(),
   };
@@ -119,6 +122,8 @@ async function evaluated(run: Run, at: number): Promise<ExampleRecord> {
 interface Scores {
   readonly examples: number;
   readonly leftOut: number;
+  /** Demonstrations whose images --rices cannot compare. */
+  readonly demonstrationsLeftOut: number;
   readonly metrics: readonly Metric[];
 }
 
@@ -126,7 +131,7 @@ function scoresOf(
   { task, method }: EvaluateRequest,
   examples: readonly Example[],
   records: readonly ExampleRecord[],
-): Scores {
+): Omit<Scores, "demonstrationsLeftOut"> {
   const used = records.filter(({ leftOut }) => leftOut === undefined);
   const asked = used.map(({ example }) => examples[example] as Example);
   const metrics = used.length === 0 ? [] : metricsOf(task, asked, used, method.positive);
@@ -135,7 +140,7 @@ function scoresOf(
 
 function report(
   { task, shots }: EvaluateRequest,
-  { examples, leftOut, metrics }: Scores,
+  { examples, leftOut, demonstrationsLeftOut, metrics }: Scores,
   lines: number,
 ): string {
   const heads = ["", "score", "95 % interval"].map(
@@ -150,6 +155,11 @@ function report(
   const title = `${task}, ${counted(shots, "demonstration")}, ${counted(examples, "example")}`;
   const left = [
     ...(leftOut > 0 ? [`${counted(leftOut, "example")} left out`] : []),
+    ...(demonstrationsLeftOut > 0
+      ? [
+          `${counted(demonstrationsLeftOut, "demonstration")} left out, which ${demonstrationsLeftOut === 1 ? "has" : "have"} no image that can be read`,
+        ]
+      : []),
     ...(lines > 0 ? [`${counted(lines, "line")} of the files left out`] : []),
   ];
   const table = tables(columnsFrom(heads, rows), paint, widthOn(process.stdout));
@@ -172,14 +182,15 @@ function checkModel({ model, task, method }: EvaluateRequest): void {
     throw new UsageError("--rices compares images, and a language model has no tower; name one with --tower");
 }
 
-/** Answers the examples behind those that have records already. */
+/** Answers the examples behind those that have records already. Returns the number of demonstrations that --rices cannot compare. */
 async function answerRest(
   run: Omit<Run, "model" | "only" | "similar">,
   { progress }: Opened,
   records: ExampleRecord[],
   kept: Kept,
-): Promise<void> {
-  const { request, examples, pool, leftOut, backend } = run;
+): Promise<number> {
+  const { request, examples, pool, backend } = run;
+  const unread = new LeftOut(request.stop, progress);
   const { method, demos } = request;
   const only = method.only === null ? [] : namesIn(method.only);
   const model = await evaluatedModel(request.model);
@@ -188,13 +199,14 @@ async function answerRest(
     const tower = other ?? model.tower;
     const similar = method.rices && tower ? new SimilarShots(tower, backend) : null;
     const step = (at: number): void => progress.step(at, pool.length, "demonstrations");
-    await similar?.read(pool, { file: demos, leftOut, step });
+    await similar?.read(pool, { file: demos, leftOut: unread, step });
     for (let at = records.length; at < examples.length; at++) {
       progress.step(at, examples.length, "examples");
       const record = await evaluated({ ...run, only, similar, model }, at);
       kept.add(record);
       records.push(record);
     }
+    return unread.count;
   } finally {
     progress.clear();
     other?.close();
@@ -217,8 +229,11 @@ async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopp
   try {
     const records = [...kept.found];
     const begun = { request, examples, pool, isOwnPool, leftOut, backend, signal };
-    if (records.length < examples.length) await answerRest(begun, reading, records, kept);
-    const scores = scoresOf(request, examples, records);
+    const isAnswered = records.length === examples.length && !request.method.rices;
+    const demonstrationsLeftOut =
+      kept.scores?.demonstrationsLeftOut ??
+      (isAnswered ? 0 : await answerRest(begun, reading, records, kept));
+    const scores = { ...scoresOf(request, examples, records), demonstrationsLeftOut };
     kept.finish(scores);
     const { model: folder, task, shots, seed } = request;
     if (request.json) writeJson({ model: folder, task, data, shots, seed, ...scores, linesLeftOut: lines });

@@ -1,6 +1,6 @@
 // The help text of `flamboyance evaluate`.
 
-export const EVALUATE = `flamboyance evaluate --model FOLDER --task TASK --data FILE: scores a model
+export const EVALUATE = `flamboyance evaluate --model PATH --task TASK --data FILE: scores a model
 
 Tasks, and the lines of FILE
   caption  {"image": "cat.png", "caption": "a cat"}: CIDEr-D, exact match;
@@ -19,11 +19,13 @@ Tasks, and the lines of FILE
            "choices": ["…", "…"], "answer": 0}: accuracy of the names behind
            descriptions of their classes
 
-FOLDER is that of an OpenFlamingo (open-flamingo.json), a Kosmos (kosmos.json),
-a FlamingoPaLM (flamingo-palm.json) or a language model (config.json), or a file
-of train digits, whose questions are beginnings of captions: "the digit is".
+PATH is the folder of an OpenFlamingo (open-flamingo.json), a Kosmos
+(kosmos.json), a FlamingoPaLM (flamingo-palm.json) or a language model
+(config.json), or a file that train digits writes, such as
+golden/models/digits.safetensors. Questions for the latter are beginnings of
+captions: "the digit is".
 Examples that cannot be used, because a line is none or a picture is missing,
-are named, left out and counted.
+and demonstrations that --rices cannot compare, are named, left out and counted.
 
 Options
   --shots K           demonstrations before each example (default: 0)

@@ -6,7 +6,7 @@ import { createFolder, fromBytes, kindOf, systemReason } from "#host";
 import { linesOf } from "../../evaluation/data/lines.ts";
 import { type Example, type ExampleRecord, isRanked, type TaskName } from "../../evaluation/runs/examples.ts";
 import { integer, list, number, optional, record, string } from "../../io/fields.ts";
-import { type JsonObject, parseJson } from "../../io/json.ts";
+import { isObject, type JsonObject, parseJson } from "../../io/json.ts";
 import { LoadError } from "../../tensor/errors.ts";
 
 /** The largest file that is read. */
@@ -97,6 +97,18 @@ function recordsIn(
   });
 }
 
+/** What cannot be made of the records again. */
+export interface KeptScores {
+  readonly demonstrationsLeftOut: number;
+}
+
+/** The scores of a last line; their numbers follow from the records. Throws a LoadError for a line without them. */
+function scoresIn(path: string, { scores }: JsonObject, line: number): KeptScores {
+  const demonstrationsLeftOut = isObject(scores) ? scores.demonstrationsLeftOut : undefined;
+  if (typeof demonstrationsLeftOut !== "number") throw foreign(path, line);
+  return { demonstrationsLeftOut };
+}
+
 const lineOf = (line: object): Uint8Array => encoder.encode(`${JSON.stringify(line)}\n`);
 
 const isBeginning = (bytes: Uint8Array, of: Uint8Array): boolean =>
@@ -117,8 +129,8 @@ export class Records {
   readonly #descriptor: number;
   /** Records that the file had when it was opened. */
   readonly found: readonly ExampleRecord[];
-  /** Whether the file has its scores. */
-  readonly isComplete: boolean;
+  /** What the scores at the end of the file say; null where it has none. */
+  readonly scores: KeptScores | null;
 
   /** Opens a file, or goes on with one. Throws a LoadError if it is that of another evaluation. */
   constructor(path: string, header: JsonObject, expected: Expected) {
@@ -140,9 +152,10 @@ export class Records {
           `${path} is not of this evaluation${other === null ? "" : `: its "${other}" is another`}; remove it, or name another file with --out`,
         );
       const last = rest.at(-1);
-      this.isComplete =
+      const isComplete =
         last !== undefined && "scores" in last && rest.length === expected.examples.length + 1;
-      this.found = recordsIn(path, this.isComplete ? rest.slice(0, -1) : rest, expected);
+      this.scores = isComplete ? scoresIn(path, last, rest.length + 1) : null;
+      this.found = recordsIn(path, isComplete ? rest.slice(0, -1) : rest, expected);
       attempt(path, () => ftruncateSync(this.#descriptor, size)); // [runs.resume]
       this.#at = size;
       if (!first) this.#append({ evaluation: header });

@@ -62,7 +62,7 @@ export function evaluateRequest(values: EvaluateValues, positionals: readonly st
     throw new UsageError(`--max-tokens bounds generated answers; ${task} scores choices`);
   const shots = wholeOption("shots", values.shots, 0, 64);
   return {
-    model: needed(values, "model", "FOLDER, an OpenFlamingo, a Kosmos or a language model"),
+    model: needed(values, "model", "PATH, the folder of a model or the file of the digits' model"),
     task,
     data,
     demos: values.demos ?? data,
