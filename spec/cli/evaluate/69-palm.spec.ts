@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { ofDigits, ofFlamingoPaLM } from "../../../src/cli/flamingo/palm.ts";
 import { VOCABULARY } from "../../../src/demos/digits/captions.ts";
 import { asSequences, type Picture, readDigits } from "../../../src/demos/digits/data.ts";
 import { wordIds } from "../../../src/demos/digits/evaluation/words.ts";
@@ -95,6 +96,12 @@ describe("the digits' model", () => {
     for (const text of ["a < five", "a fi5ve"]) expect(() => wordIds(text)).toThrow("has no word");
   });
 
+  test("what is no word of a caption is never written", async () => {
+    const { stop, never } = await ofDigits(loadDigitsModel(MODEL));
+    const words = (ids: readonly number[]) => ids.map((id) => VOCABULARY[id]);
+    expect([words(stop), words(never)]).toEqual([["."], ["<pad>", "<image>"]]);
+  });
+
   test("more pictures than it has positions for are left out", () => {
     const five = fileOf(
       "five.jsonl",
@@ -153,7 +160,12 @@ test("[kosmosDigits.flamingo-folder] a FlamingoPaLM's folder is read with the pr
   ]);
   const { status, stderr, records } = evaluated(at("palm"), "vqa", data, "--shots", "1", "--max-tokens", "4");
   expect([status, stderr]).toEqual([0, ""]);
-  const { model, tokenizer, close } = await loadFlamingoPaLM(at("palm"));
+  const loaded = await loadFlamingoPaLM(at("palm"));
+  const { model, tokenizer, close } = loaded;
+  const reader = ofFlamingoPaLM(loaded);
+  expect(reader.stop).toEqual([tokenizer.tokenToId("</s>")]);
+  const unwritten = ["<pad>", "<image>", "</image>"].map((token) => tokenizer.tokenToId(token));
+  expect(reader.never.toSorted()).toEqual(unwritten.toSorted());
   const encode = (text: string) => tokenizer.encode(text, { special: false });
   const question = "Question: Which digit is this? Answer:";
   for (const [i, record] of records.slice(0, 2).entries()) {
