@@ -107,7 +107,7 @@ export const SUBSTITUTIONS: readonly Substitution[] = [
     command: /npm run fetch:smollm2(?! +--)/,
     reason: "downloads a model",
     quick: copied("language-model", PLACE, "other text", "SmolLM2-135M-Instruct"),
-    full: copied("smollm2", PLACE, "other text"),
+    full: copied("language-model", PLACE, "other text", "SmolLM2-135M-Instruct"), // pages that train with it take two steps
   },
   shortTraining("kosmos-digits", "--steps 2 --vision-steps 2 --held-out 10"),
   shortTraining("smollm2-digits", "--steps 2 --vision-steps 2 --held-out 10 --texts 4 --first-layer 0"),
