@@ -20,9 +20,9 @@ const LINK = /\[((?:[^[\]]|\[[^\]]*\])*)\]\(([^)]*)\)/g;
 /** A document without its code blocks, code spans and comments. */
 const prose = (text: string): string =>
   text
-    .replaceAll(/^ *(```|~~~)[^]*?^ *\1.*$/gm, "")
+    .replaceAll(/^ *(```|~~~)[\s\S]*?^ *\1.*$/gm, "")
     .replaceAll(/^ {4}.*$/gm, "")
-    .replaceAll(/<!--[^]*?-->/g, "")
+    .replaceAll(/<!--[\s\S]*?-->/g, "")
     .replaceAll(/(`+)[^`]*\1/g, "");
 
 /** The citations of a document that are no links. */
@@ -152,7 +152,7 @@ const anchors = (text: string): string[] => [
 test("links to the bibliography and the glossary lead to an entry, and their own links to files", () => {
   let links = 0;
   for (const [path, text] of documents) {
-    for (const [, , target = ""] of text.replaceAll(/^ *```[^]*?^ *```/gm, "").matchAll(LINK)) {
+    for (const [, , target = ""] of text.replaceAll(/^ *```[\s\S]*?^ *```/gm, "").matchAll(LINK)) {
       const [file = "", anchor] = target.split("#");
       const to = file === "" ? path : join(dirname(path), file);
       const own = path === BIBLIOGRAPHY || path === GLOSSARY;
