@@ -7,7 +7,8 @@ import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention
 import { type Convention, conventions } from "../../src/masks/conventions/conventions.ts";
 import { stateDict } from "../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../src/tensor/autodiff/gradients.ts";
-import { sumAll } from "../../src/tensor/ops/functions.ts";
+import { einsum } from "../../src/tensor/ops/arrange.ts";
+import { add, softmax, sumAll, where } from "../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../src/tensor/program/evaluate.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { bool, flat, type Tensor, tensor, view } from "../../src/tensor/tensor.ts";
@@ -202,4 +203,44 @@ test("the table of empty rows: zero, zeroed after the softmax, uniform and NaN",
     "| uniform (flamingo-pytorch, all previous images) | ½, ½ | 3 | 0 | 0.3466, 0.3466 |",
   );
   expect(uniform?.slope("attn.to_q.weight")).toEqual(zero?.slope("attn.to_q.weight"));
+});
+
+/** Which projections of a cross-attention have a NaN gradient, where row 0 allows no key and is replaced by zeros at one of three places. */
+function nanGradients(place: string, filled: boolean): string {
+  const names = ["W_q", "W_k", "W_v", "W_o"] as const;
+  const weights = names.map((_, i) => tensor("a c", [2, 2], [1, 0.5, -i, 2]));
+  const [y, x] = [tensor("l a", [2, 2], [3, 1, 1, 3]), tensor("s a", [2, 2], [1, 0, 0, 1])];
+  const allowed = bool("l s", [
+    [false, false],
+    [true, true],
+  ]);
+  const minusInfinity = tensor("l s", [2, 2], [-Infinity, -Infinity, 0, 0]);
+  const forward = () => {
+    const [wq, wk, wv, wo] = weights as [Tensor, Tensor, Tensor, Tensor];
+    const repaired = (here: string, row: Tensor): Tensor => (here === place ? where(allowed, row, 0) : row);
+    const [q, k, v] = [wq, wk, wv].map((w, i) => einsum("n a, a c -> n c", i === 0 ? y : x, w));
+    const scores = einsum("l c, s c -> l s", q as Tensor, k as Tensor);
+    const masked = filled ? where(allowed, scores, -Infinity) : add(scores, minusInfinity);
+    const attn = repaired("the weights of the row", softmax(masked));
+    const heads = repaired("the result of its heads", einsum("l s, s c -> l c", attn, v as Tensor));
+    const out = repaired("the result of the output projection", einsum("l c, c d -> l d", heads, wo));
+    return { loss: sumAll(out) };
+  };
+  const inputs = Object.fromEntries(names.map((name, i) => [name, weights[i] as Tensor]));
+  const slopes = evaluate(gradients(record(forward, { inputs }), "loss", [...names])).outputs;
+  const spoiled = (name: string) => [...flat((slopes[gradientOf(name)] as Tensor).data)].some(Number.isNaN);
+  return names.filter(spoiled).join(", ") || "none";
+}
+
+// torch 2.13.0 gives the same table
+test("guide 20 lists the projections whose gradients stay NaN when an empty row is replaced by zeros after the softmax", () => {
+  const guide = readFileSync(new URL("../../docs/guides/20-masks.md", import.meta.url), "utf8");
+  const table = guide.split("<!-- nan-gradients -->")[1]?.trim().split("\n\n")[0] ?? "";
+  const rows = table
+    .split("\n")
+    .slice(2)
+    .map((row) => row.replaceAll("`", "").split("|").slice(1, -1));
+  expect(rows.length).toBe(3);
+  for (const [place = "", filled, added] of rows.map((row) => row.map((cell) => cell.trim())))
+    expect([place, filled, added]).toEqual([place, nanGradients(place, true), nanGradients(place, false)]);
 });

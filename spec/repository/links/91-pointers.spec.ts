@@ -1,8 +1,10 @@
 // The part of 91-links.md on pointers: documents name files, regions, names, lines and headings that exist.
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { readTree, repository } from "../../support/architecture/tree.mjs";
+import { temporary } from "../../support/fixtures/temporary.ts";
 import { anchorOf, linkProblems, spanProblems } from "../../support/links/pointers.ts";
 
 const documents = readTree(
@@ -50,11 +52,12 @@ test("a wrong path, region, name, line, link and heading are reported", () => {
 });
 
 const guide = readFileSync(join(repository, "docs/guides/11-flamingo-as-loops.md"), "utf8");
+const breakpoints = [...guide.matchAll(/^\| [^|]+ \| `([\w./-]+\.(?:ts|mjs))` \| `(\w+)` \| (.*) \|$/gm)];
+const coverage = temporary();
 
 test("the recipe with breakpoints names files, functions and variables that exist, and a line that counts images", () => {
-  const rows = [...guide.matchAll(/^\| [^|]+ \| `([\w./-]+\.(?:ts|mjs))` \| `(\w+)` \| (.*) \|$/gm)];
-  expect(rows.length).toBe(9);
-  for (const [, file = "", name = "", variables = ""] of rows) {
+  expect(breakpoints.length).toBe(9);
+  for (const [, file = "", name = "", variables = ""] of breakpoints) {
     const text = readFileSync(join(repository, file), "utf8");
     const declared = new RegExp(`function ${name}\\b|^ {2}${name}\\(`, "m").exec(text);
     expect([file, name, declared !== null]).toEqual([file, name, true]);
@@ -70,4 +73,26 @@ test("the recipe with breakpoints names files, functions and variables that exis
   const [, file = "", line = ""] = /sb\('([\w.-]+)', (\d+)\)/.exec(guide) ?? [];
   const lines = readFileSync(join(repository, "docs/examples", file), "utf8").split("\n");
   expect(lines[Number(line) - 1]).toContain("count += 1");
+});
+
+interface Coverage {
+  readonly result: { url: string; functions: { functionName: string; ranges: { count: number }[] }[] }[];
+}
+
+test("step-through.mjs runs every function of the recipe with breakpoints, and its source map names the TypeScript file", () => {
+  execFileSync(process.execPath, [join(repository, "docs/examples/step-through.mjs")], {
+    env: { ...process.env, NODE_V8_COVERAGE: coverage },
+  });
+  const [report = ""] = readdirSync(coverage);
+  const { result }: Coverage = JSON.parse(readFileSync(join(coverage, report), "utf8"));
+  for (const [, file = "", name = ""] of breakpoints) {
+    const built = file.replace(/^src\/(.*)\.ts$/, "dist/$1.js");
+    const functions = result.find(({ url }) => url.endsWith(`/${built}`))?.functions ?? [];
+    const calls = functions.find(({ functionName }) => functionName === name)?.ranges[0]?.count ?? 0;
+    expect([file, name, calls > 0]).toEqual([file, name, true]);
+    if (built === file) continue;
+    const { sources } = JSON.parse(readFileSync(join(repository, `${built}.map`), "utf8"));
+    const named = sources.map((source: string) => join(dirname(join(repository, built)), source));
+    expect(named).toEqual([join(repository, file)]);
+  }
 });
