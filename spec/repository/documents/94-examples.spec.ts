@@ -17,15 +17,12 @@ const python = process.env.DOCUMENTS_PYTHON ?? null;
 const smollm2 = process.env.DOCUMENTS_SMOLLM2 ?? null;
 const selected = process.env.DOCUMENTS_PAGES?.split(" ");
 
-/** Pages that do not run yet. */
-const PENDING: readonly string[] = ["docs/guides/20-masks.md"];
-
 /** Pages that a program writes from the source and that spec/repository/api/94-api.spec.ts holds to it. */
 const GENERATED = /^docs\/api\//;
 
 const pages = [...readTree(["README.md", "docs"], /\.md$/)]
   .filter(([path]) => !GENERATED.test(path))
-  .filter(([path]) => selected?.includes(path) ?? !PENDING.includes(path))
+  .filter(([path]) => selected?.includes(path) ?? true)
   .map(([path, text]) => ({ path, ...blocksOf(path, text) }));
 const folder = temporary();
 const results: Result[] = [];
