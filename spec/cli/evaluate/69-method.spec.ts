@@ -7,8 +7,13 @@ import { type Answering, recordOf } from "../../../src/cli/evaluate/answering.ts
 import type { Method } from "../../../src/cli/evaluate/method.ts";
 import { type EvaluatedModel, evaluatedModel } from "../../../src/cli/evaluate/models.ts";
 import { ensembleOrders } from "../../../src/evaluation/classes.ts";
+import { imageFeatures, towerOf } from "../../../src/evaluation/retrieval.ts";
 import type { Example, TaskName } from "../../../src/evaluation/runs/examples.ts";
+import { readImageFile } from "../../../src/io/images/read.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
+import { loadClip } from "../../../src/pretrained/clip/load.ts";
+import { rearrange } from "../../../src/tensor/ops/arrange.ts";
+import { named } from "../../../src/tensor/pattern.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
 import {
   bytesOf,
@@ -21,6 +26,7 @@ import {
   END_OF_CHUNK,
   writeFlamingoFolder,
   writePicture,
+  writeTower,
 } from "../../support/fixtures/folders/flamingo-folder.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
@@ -76,17 +82,19 @@ async function recorded(
     task,
     method = {},
     ids = (text) => text,
+    folder = "chain",
   }: {
     kind: EvaluatedModel["kind"];
     task: TaskName;
     method?: Partial<Method>;
     /** The text in place of which the chain is given a prompt. */
     ids?: (text: string) => string;
+    folder?: string;
   },
   shown: readonly Example[],
   asked: Example,
 ) {
-  const base = await evaluatedModel(at("chain"));
+  const base = await evaluatedModel(at(folder));
   const [texts, images]: [string[], (readonly string[])[]] = [[], []];
   const model: EvaluatedModel = {
     ...base,
@@ -102,7 +110,7 @@ async function recorded(
   };
   const answering: Answering = {
     ...{ task, model, method: { ...usual, ...method }, only: [], seed: 5 },
-    ...{ generation: { maxTokens: 4 }, backend: reference(), signal: new AbortController().signal },
+    ...{ generation: { maxTokens: 12 }, backend: reference(), signal: new AbortController().signal },
   };
   const record = await recordOf(answering, shown, asked);
   base.close();
@@ -128,8 +136,8 @@ test("names are asked for with the prompts of ImageNet", async () => {
   expect(await prompt("kosmos")).toBe("<image>The photo of the cat<image>The photo of the");
 });
 
-test("[evaluate.ensemble] log-probabilities are means over orders of the demonstrations", async () => {
-  const shown = ["D", "E", "F"].map((question) =>
+test("[evaluate.ensemble] log-probabilities are means over orders of the demonstrations, which the seed draws", async () => {
+  const shown = ["D", "E", "F", "G"].map((question) =>
     example({ image: null, question, texts: ["no", "yes"], right: 1 }),
   );
   const { record, texts } = await recorded(
@@ -143,14 +151,18 @@ test("[evaluate.ensemble] log-probabilities are means over orders of the demonst
     shown,
     example({ image: null, question: "Q", texts: ["a", "b"] }),
   );
-  const orders = ensembleOrders(3, 5);
-  expect(orders).toHaveLength(6);
+  const orders = ensembleOrders(4, 5);
+  const asked = texts.filter((text) => text.endsWith(" Q"));
+  expect([...new Set(asked)]).toEqual(
+    orders.map((order) => `${order.map((place) => `${"DEFG"[place]} yes `).join("")}Q`),
+  );
   const first = orders.filter(([place]) => place === 0).length;
-  expect(first % 6).toBeGreaterThan(0);
+  expect([orders.length, first % 6 > 0]).toEqual([6, true]);
   const mean = (x: number, y: number) => (first * Math.log(x) + (6 - first) * Math.log(y)) / 6;
-  expect(record.sums?.[0]).toBeCloseTo(mean(0.5, 0.125), 5);
-  expect(record.sums?.[1]).toBeCloseTo(mean(0.25, 0.5), 5);
-  expect(texts[0]).toMatch(/^[DEF] yes [DEF] yes [DEF] yes Q$/);
+  for (const values of [record.sums, record.means]) {
+    expect(values?.[0]).toBeCloseTo(mean(0.5, 0.125), 5); // a choice is one token
+    expect(values?.[1]).toBeCloseTo(mean(0.25, 0.5), 5);
+  }
 });
 
 test("[evaluate.kosmos-chain] a question stands behind the description that was generated", async () => {
@@ -161,6 +173,17 @@ test("[evaluate.kosmos-chain] a question stands behind the description that was 
   );
   expect(texts).toEqual(["<image>Introduce this picture in detail:", "<image>k Question: Why? Answer:"]);
   expect(images).toEqual([["own.png"], ["own.png"]]);
+  expect(record).toEqual({ rationale: "k", answer: "k" });
+});
+
+test("[evaluate.kosmos-chain] description and answer end before a further question, without spaces around them", async () => {
+  writeChainFolder(at("rambling"), { chain: chainOf([bytesOf(": kQuestion:")]) });
+  const { record, texts } = await recorded(
+    { kind: "kosmos", task: "vqa", method: { chain: true }, folder: "rambling" },
+    [],
+    example({ question: "Why?" }),
+  );
+  expect(texts.at(-1)).toBe("<image>k Question: Why? Answer:");
   expect(record).toEqual({ rationale: "k", answer: "k" });
 });
 
@@ -182,6 +205,7 @@ test("[evaluate.kosmos-iq] each candidate is scored by the probability of Yes", 
   ]);
   expect(record.sums?.[0]).toBeCloseTo(Math.log(0.5), 5);
   expect(record.sums?.[1]).toBeCloseTo(Math.log(0.25), 5);
+  expect(record.means).toEqual(record.sums); // "Yes" is one token here
 });
 
 test("[evaluate.kosmos-descriptions] descriptions stand before the image", async () => {
@@ -193,6 +217,10 @@ test("[evaluate.kosmos-descriptions] descriptions stand before the image", async
   expect(texts[0]).toBe("One. Two.<image>Question:what is the name of woodpecker in the picture? Answer:");
   expect(images).toEqual([["own.png"]]);
   expect(record.sums?.[1]).toBeCloseTo(Math.log(0.25), 5);
+  const marked = example({ question: "woodpecker", texts: ["a", "<image>"], descriptions: ["One."] });
+  await expect(recorded({ kind: "kosmos", task: "describe" }, [], marked)).rejects.toThrow(
+    "a choice contains <image>",
+  );
 });
 
 const run = (model: string, task: string, data: string, ...more: string[]) =>
@@ -277,6 +305,57 @@ describe("demonstrations by similarity", () => {
       expect(readFileSync(out, "utf8")).toBe(whole);
     },
   );
+
+  test("[shots.similar] [runs.model] another tower compares in its own way, and its records are not continued", async () => {
+    const names = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => `side-${i}.png`);
+    for (const [i, name] of names.entries()) await writePicture(at(name), i + 20);
+    const all = fileOf(
+      "sides.jsonl",
+      names.map((image) => ({ image, caption: "a dog" })),
+    );
+    const [out, tower] = [at("tower.out"), at("tower")];
+    const args = ["--rices", "--shots", "1", "--out", out, "--tower", tower];
+    const found: number[][] = [];
+    for (const seed of [6, 7]) {
+      writeTower(tower, seed);
+      rmSync(out, { force: true });
+      expect(run("flamingo", "caption", all, ...args).status).toBe(0);
+      const shown = recordsIn(out).slice(1, 9);
+      found.push(shown.flatMap(({ demonstrations }) => demonstrations));
+    }
+    for (const [i, seed] of [6, 7].entries()) {
+      writeTower(tower, seed);
+      const { encoder, imageProcessor, close } = loadClip(tower);
+      const pictures = await Promise.all(
+        names.map(async (name) => imageProcessor(await readImageFile(at(name)))),
+      );
+      const batches = pictures.map((image) => named("b c h w", rearrange("c h w -> 1 c h w", image)));
+      const features = await imageFeatures(towerOf(encoder), batches, { backend: reference() });
+      close();
+      const product = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+        Array.from(a).reduce((sum, x, k) => sum + x * (b[k] ?? 0), 0);
+      const cosine = (a: ArrayLike<number>, b: ArrayLike<number>) =>
+        product(a, b) / Math.sqrt(product(a, a) * product(b, b));
+      const nearest = features.map((one, at) => {
+        const others = features.map((other, k) => (k === at ? -2 : cosine(one, other)));
+        return others.indexOf(Math.max(...others)) + 1;
+      });
+      expect(found[i]).toEqual(nearest);
+    }
+    expect(found[0]).not.toEqual(found[1]);
+    writeTower(tower, 8);
+    const other = run("flamingo", "caption", all, ...args);
+    expect([other.status, other.stderr]).toEqual([2, expect.stringContaining('"towerDigest" is another')]);
+    const usual = run("flamingo", "caption", all, "--shots", "1", "--out", out);
+    expect(usual).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/"(?:rices|towerDigest)" is another/),
+    });
+    const [text, image] = [["--text-only"], []].map((more) => [...more, "--shots", "1", "--out", out]);
+    rmSync(out);
+    expect(run("flamingo", "caption", all, ...(image ?? [])).status).toBe(0);
+    expect(run("flamingo", "caption", all, ...(text ?? [])).stderr).toContain('"textOnly" is another');
+  });
 
   test("an example that cannot be used is named, although it is no demonstration either", () => {
     const all = fileOf(
