@@ -245,6 +245,14 @@ describe("the model in the package", () => {
     expect(all?.places[1]).toBeLessThan(0.8);
   });
 
+  test("[digits.conventions] the guide's table has a row for every other convention, with two pictures and with three", () => {
+    const guide = readFileSync("docs/guides/30-training.md", "utf8");
+    const rows = [...guide.matchAll(/^\| (\d) pictures, mask: ([^|]+) \|/gm)].map(
+      ([, n, name]) => `${n} ${name}`,
+    );
+    expect(rows).toEqual([2, 3].flatMap((n) => otherConventions.map(({ name }) => `${n} ${name}`)));
+  });
+
   test("[digits.model-file] a saved model is byte for byte the file that was loaded, under a megabyte; other files are refused", () => {
     expect(statSync(SHIPPED).size).toBeLessThan(1_000_000);
     const copy = join(workspace, "copy.safetensors");
