@@ -1,6 +1,7 @@
 // GATED XATTN-DENSE: Alayrac et al., arXiv 2204.14198v2, §2.2 and figure 4.
 
-import { type Convention, conventionIn, correctedPair } from "../masks/conventions/conventions.ts";
+import { conventionIn, correctedPair } from "../masks/conventions/pair.ts";
+import type { Convention } from "../masks/conventions/schema.ts";
 import type { Visibility } from "../masks/media-mask.ts";
 import { FeedForward } from "../nn/feed-forward.ts";
 import { type Check, checked, multiple, oneOf, optional } from "../nn/options.ts";

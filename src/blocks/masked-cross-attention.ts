@@ -1,6 +1,7 @@
 // Text attends to images: Alayrac et al., arXiv 2204.14198v2, §2.3 (equation 1's φ) and appendix A.1.2–A.1.3.
 
-import { type Convention, conventionIn, correctedPair } from "../masks/conventions/conventions.ts";
+import { conventionIn, correctedPair } from "../masks/conventions/pair.ts";
+import type { Convention } from "../masks/conventions/schema.ts";
 import type { Visibility } from "../masks/media-mask.ts";
 import { type AttentionOptions, attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";

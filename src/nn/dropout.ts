@@ -4,7 +4,6 @@ import { mulScalar, where } from "../tensor/ops/functions.ts";
 import { dropout, type Generator, generator } from "../tensor/random.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";
-import { BatchNorm2d } from "./norms/batch-norm.ts";
 import { between, type Check, checkValue } from "./options.ts";
 import { probabilityError } from "./torch-errors.ts";
 
@@ -51,13 +50,19 @@ export class DropPath extends Dropout {
   }
 }
 
+/** A module without a train mode, such as BatchNorm2d. */
+interface WithoutTraining {
+  refuseTraining(path: string): never;
+}
+const hasNoTraining = (part: object): part is WithoutTraining => "refuseTraining" in part;
+
 /**
  * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. Throws a RuleError if `module`
  * has a batch norm, which has no train mode.
  */
 export function setTraining(module: object, training: { readonly seed: number } | null): void {
   const parts = [...walk(module)];
-  if (training) for (const [path, part] of parts) if (part instanceof BatchNorm2d) part.refuseTraining(path); // [batchnorm.evaluation]
+  if (training) for (const [path, part] of parts) if (hasNoTraining(part)) part.refuseTraining(path); // [batchnorm.evaluation]
   for (const [path, part] of parts) {
     if (part instanceof Dropout) part.generator = training && generator(training.seed, path); // [dropout.generators]
   }

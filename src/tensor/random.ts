@@ -1,7 +1,7 @@
 // Seeded random numbers. Every purpose has its own generator, so that results do not depend on the order of draws.
 import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { RuleError } from "./errors.ts";
-import { apply } from "./ops/rules.ts";
+import { mulScalar, where } from "./ops/functions.ts";
 import { Bool, type Tensor } from "./tensor.ts";
 
 const TWO_32 = 2 ** 32;
@@ -78,5 +78,5 @@ export function dropout<A extends string>(x: Tensor<A>, p: number, { uniform }: 
     x.shape,
     Uint8Array.from({ length: x.size }, () => (uniform() < p ? 0 : 1)), // [dropout.mask]
   );
-  return apply("mulScalar", { by: p < 1 ? 1 / (1 - p) : 0 }, apply("where", { keep, otherwise: 0 }, x)); // [dropout.mean]
+  return mulScalar(where(keep, x), p < 1 ? 1 / (1 - p) : 0); // [dropout.mean]
 }

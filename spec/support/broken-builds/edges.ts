@@ -160,7 +160,7 @@ export const edges: readonly BrokenBuild[] = [
   },
   {
     mistake: "tanh overflows beyond 10",
-    path: "src/tensor/ops/rules.ts",
+    path: "src/tensor/ops/elementwise.ts",
     before: "map(Math.tanh)",
     after: "map((x) => (Math.abs(x) > 10 ? NaN : Math.tanh(x)))",
     noticedBy: ["gated-cross-attention-block--gates-twenty"],

@@ -5,7 +5,7 @@ import { ParallelTransformerBlock, SwiGLU } from "../../blocks/parallel-transfor
 import { PerceiverAttention } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { boolean, integer, number, object, optional, orNull, type Read } from "../../io/fields.ts";
-import { conventionIn } from "../../masks/conventions/conventions.ts";
+import { conventionIn } from "../../masks/conventions/pair.ts";
 import { FlamingoPaLM } from "../../models/flamingo/flamingo-palm.ts";
 import type { ImageEncoder } from "../../models/flamingo/media.ts";
 import { type FlamingoBehaviour, profiles } from "../../models/flamingo/profiles.ts";

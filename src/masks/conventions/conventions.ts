@@ -41,21 +41,3 @@ export function conventionOf(name: string): Convention {
       : `No convention is called "${name}"; there are ${names}, and "last k" for any k from 1 up.`,
   ); // [mask.lookup]
 }
-
-/** The two conventions between which the option only_attend_immediate_media chooses. */
-export interface ConventionPair {
-  readonly immediate: Convention;
-  readonly allPrevious: Convention;
-}
-
-/** The corrected conventions, which this project uses unless another pair is named. */
-export const correctedPair: ConventionPair = {
-  immediate: conventions.immediate,
-  allPrevious: conventions["all-previous"],
-};
-
-/** The convention of a model or block with that option, which is true unless it is set to false. */
-export const conventionIn = (
-  { immediate, allPrevious }: ConventionPair,
-  onlyAttendImmediateMedia: unknown = true,
-): Convention => (onlyAttendImmediateMedia === false ? allPrevious : immediate);

@@ -1,6 +1,8 @@
 // The conventions of flamingo-pytorch, release by release.
+import type { ConventionPair } from "./pair.ts";
 import type { Convention } from "./schema.ts";
 
+// @__NO_SIDE_EFFECTS__
 const release = (version: string, thread: string, immediate?: boolean) => ({
   package: "flamingo-pytorch",
   version,
@@ -23,21 +25,27 @@ const base = {
   refuses: "no-image",
 } as const;
 
-export const flamingoPytorch = {
-  "flamingo-pytorch@0.1.2 immediate": {
+/** The last release with only_attend_immediate_media=True, and with False. */
+export const latest = {
+  immediate: {
     ...base,
     name: "flamingo-pytorch@0.1.2 immediate",
     source: release("0.1.2", "flamingo-pytorch #10", true),
     zeroBeforeFirstImage: true,
     note: "As immediate, but a token whose image was not given averages all images: only rows with text_time = 0 are set to zero.",
   },
-  "flamingo-pytorch@0.1.2 all-previous": {
+  allPrevious: {
     ...base,
     name: "flamingo-pytorch@0.1.2 all-previous",
     source: release("0.1.2", "flamingo-pytorch #10", false),
     compare: "at-least",
     note: "As all-previous, but text before the first image averages all images, including later ones.",
   },
+} as const satisfies ConventionPair;
+
+export const flamingoPytorch = {
+  "flamingo-pytorch@0.1.2 immediate": latest.immediate,
+  "flamingo-pytorch@0.1.2 all-previous": latest.allPrevious,
   "flamingo-pytorch@0.0.3": {
     ...base,
     name: "flamingo-pytorch@0.0.3",

@@ -1,6 +1,7 @@
 // The conventions of the Flamingo paper (Alayrac et al., arXiv 2204.14198v2). The first two are the defaults of this project.
 import type { Convention } from "./schema.ts";
 
+// @__NO_SIDE_EFFECTS__
 const fromPaper = (where: string) => ({
   package: "Flamingo, the paper",
   version: "arXiv 2204.14198v2",
@@ -19,20 +20,24 @@ const base = {
   unproven: "the paper came without code",
 } as const;
 
+export const immediate = {
+  ...base,
+  name: "immediate",
+  source: fromPaper("section 2.3, appendix A.1.3 (phi) and figure 7"),
+  note: "A token sees the last image at or before it; attention adds nothing to a token that sees no image.",
+} as const satisfies Convention;
+
+export const allPrevious = {
+  ...base,
+  name: "all-previous",
+  source: fromPaper("table 10, ablation (ii)"),
+  compare: "at-least",
+  note: "A token sees every image at or before it; attention adds nothing to a token that sees no image.",
+} as const satisfies Convention;
+
 export const paper = {
-  immediate: {
-    ...base,
-    name: "immediate",
-    source: fromPaper("section 2.3, appendix A.1.3 (phi) and figure 7"),
-    note: "A token sees the last image at or before it; attention adds nothing to a token that sees no image.",
-  },
-  "all-previous": {
-    ...base,
-    name: "all-previous",
-    source: fromPaper("table 10, ablation (ii)"),
-    compare: "at-least",
-    note: "A token sees every image at or before it; attention adds nothing to a token that sees no image.",
-  },
+  immediate,
+  "all-previous": allPrevious,
   paper: {
     ...base,
     name: "paper",

@@ -5,7 +5,8 @@ import { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-blo
 import { ParallelTransformerBlock, type SharedKeyValues } from "../../blocks/parallel-transformer-block.ts";
 import { type HeadOptions, headChecks } from "../../blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
-import { type Convention, conventionIn } from "../../masks/conventions/conventions.ts";
+import { conventionIn } from "../../masks/conventions/pair.ts";
+import type { Convention } from "../../masks/conventions/schema.ts";
 import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";

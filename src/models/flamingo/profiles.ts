@@ -2,7 +2,9 @@
 // FlamingoBehaviour, with a rule of its own.
 
 import { conventionCheck } from "../../blocks/media-visibility.ts";
-import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
+import { latest } from "../../masks/conventions/flamingo-pytorch.ts";
+import { correctedPair } from "../../masks/conventions/pair.ts";
+import type { Convention } from "../../masks/conventions/schema.ts";
 import { type Check, checked, flag, oneOf, optional, shown } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
 
@@ -29,8 +31,7 @@ export interface FlamingoBehaviour {
 }
 
 export const flamboyance: FlamingoBehaviour = {
-  immediate: conventions.immediate,
-  allPrevious: conventions["all-previous"],
+  ...correctedPair,
   embeds: "accept",
   withoutEncoder: "accept",
   readmeCalls: "accept",
@@ -45,8 +46,7 @@ export const flamboyance: FlamingoBehaviour = {
 export const profiles = {
   flamboyance,
   "flamingo-pytorch@0.1.2": {
-    immediate: conventions["flamingo-pytorch@0.1.2 immediate"],
-    allPrevious: conventions["flamingo-pytorch@0.1.2 all-previous"],
+    ...latest,
     embeds: "refuse",
     withoutEncoder: "refuse",
     readmeCalls: "refuse",

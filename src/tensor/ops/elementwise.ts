@@ -3,7 +3,7 @@ import nops from "ndarray-ops";
 import { ShapeError } from "../errors.ts";
 import { flat, offsets, type Shape, type View, view, zeros } from "../tensor.ts";
 import { erf } from "./erf.ts";
-import type { Rule } from "./table.ts";
+import type { OpName, Rule } from "./table.ts";
 
 export function sameShape(a: Shape, b: Shape): Shape {
   if (a.length !== b.length || a.some((n, i) => n !== b[i])) {
@@ -17,7 +17,8 @@ export function sameShape(a: Shape, b: Shape): Shape {
 const keepShape = (_: object, a: Shape): Shape => a;
 
 /** An op on two arrays from ndarray-ops. */
-export const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"add"> => ({
+// @__NO_SIDE_EFFECTS__
+const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"add"> => ({
   shape: (_, a, b) => sameShape(a, b),
   compute: (_, a, b) => {
     const out = zeros(a.shape); // [ops.fresh]
@@ -27,7 +28,8 @@ export const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"ad
 });
 
 /** An op on one array from ndarray-ops. */
-export const unary = (into: (out: View, a: View) => unknown): Rule<"exp"> => ({
+// @__NO_SIDE_EFFECTS__
+const unary = (into: (out: View, a: View) => unknown): Rule<"exp"> => ({
   shape: keepShape,
   compute: (_, a) => {
     const out = zeros(a.shape);
@@ -37,7 +39,8 @@ export const unary = (into: (out: View, a: View) => unknown): Rule<"exp"> => ({
 });
 
 /** Any other function of one number. */
-export const map = (f: (x: number) => number): Rule<"exp"> => ({
+// @__NO_SIDE_EFFECTS__
+const map = (f: (x: number) => number): Rule<"exp"> => ({
   shape: keepShape,
   compute: (_, a) => {
     const x = flat(a);
@@ -47,23 +50,40 @@ export const map = (f: (x: number) => number): Rule<"exp"> => ({
   },
 });
 
-export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+/** The same rule for an op whose results hold only numbers of the operands, or 0 and 1. */
+// @__NO_SIDE_EFFECTS__
+const exact = <K extends OpName>(rule: Rule<K>): Rule<K> => ({ ...rule, exact: true });
+
+export const add = binary((out, a, b) => nops.add(out, a, b));
+export const sub = binary((out, a, b) => nops.sub(out, a, b));
+export const mul = binary((out, a, b) => nops.mul(out, a, b));
+export const div = binary((out, a, b) => nops.div(out, a, b));
+export const equal = exact(binary((out, a, b) => (nops.eq as unknown as typeof nops.add)(out, a, b)));
+
+export const neg = exact(unary((out, a) => nops.neg(out, a)));
+export const exp = unary((out, a) => nops.exp(out, a));
+export const log = unary((out, a) => nops.log(out, a));
+export const sqrt = unary((out, a) => nops.sqrt(out, a));
+export const sin = unary((out, a) => nops.sin(out, a));
+export const cos = unary((out, a) => nops.cos(out, a));
+export const tanh = map(Math.tanh);
+export const sigmoid = map((x) => 1 / (1 + Math.exp(-x)));
 
 /** Φ(x), the standard normal distribution function. */
 const normalCdf = (x: number): number => 0.5 * (1 + erf(x * Math.SQRT1_2));
 const normalPdf = (x: number): number => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
 
 /** gelu x = x Φ(x)     (Hendrycks and Gimpel, arXiv 1606.08415, §2) */
-export const gelu = (x: number): number => x * normalCdf(x); // [gelu.erf]
+export const gelu = map((x) => x * normalCdf(x)); // [gelu.erf]
 
 /** d gelu / dx = Φ(x) + x φ(x) */
-export const geluGrad = (x: number): number => normalCdf(x) + x * normalPdf(x);
+export const geluGrad = map((x) => normalCdf(x) + x * normalPdf(x));
 
 /** max(x, 0). NaN stays NaN, and −0 stays −0. */
-export const relu = (x: number): number => (x < 0 ? 0 : x); // [relu.slope]
+export const relu = exact(map((x) => (x < 0 ? 0 : x))); // [relu.slope]
 
 /** The slope of relu: 1 where x > 0, else 0. */
-export const positive = (x: number): number => (x > 0 ? 1 : 0); // [relu.slope]
+export const positive = exact(map((x) => (x > 0 ? 1 : 0))); // [relu.slope]
 
 export const mulScalar: Rule<"mulScalar"> = {
   shape: keepShape,

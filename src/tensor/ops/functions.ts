@@ -1,8 +1,11 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { RuleError } from "../errors.ts";
+import { applyRule } from "../program/record.ts";
 import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
 import { checkTensors } from "./arrange.ts";
-import { apply } from "./rules.ts";
+import * as elementwise from "./elementwise.ts";
+import * as tables from "./gather.ts";
+import * as reductions from "./reductions.ts";
 import type { SoftmaxEmptyRow } from "./table.ts";
 
 type Binary = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>) => Tensor<A>;
@@ -12,103 +15,103 @@ type Unary = <A extends string>(x: Tensor<A>) => Tensor<A>;
  * a + b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const add: Binary = (a, b) => apply("add", {}, a, b);
+export const add: Binary = (a, b) => applyRule("add", elementwise.add, {}, a, b);
 /**
  * a − b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const sub: Binary = (a, b) => apply("sub", {}, a, b);
+export const sub: Binary = (a, b) => applyRule("sub", elementwise.sub, {}, a, b);
 /**
  * a · b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const mul: Binary = (a, b) => apply("mul", {}, a, b);
+export const mul: Binary = (a, b) => applyRule("mul", elementwise.mul, {}, a, b);
 /**
  * a / b of each element; x / 0 is ±∞ or NaN, as in IEEE 754. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const div: Binary = (a, b) => apply("div", {}, a, b);
+export const div: Binary = (a, b) => applyRule("div", elementwise.div, {}, a, b);
 /**
  * 1 where equal, 0 elsewhere. Its derivative is 0. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const equal: Binary = (a, b) => apply("equal", {}, a, b);
+export const equal: Binary = (a, b) => applyRule("equal", elementwise.equal, {}, a, b);
 
 /**
  * −x of each element.
  * Shapes: x `...` → `...`.
  */
-export const neg: Unary = (x) => apply("neg", {}, x);
+export const neg: Unary = (x) => applyRule("neg", elementwise.neg, {}, x);
 /**
  * eˣ of each element.
  * Shapes: x `...` → `...`.
  */
-export const exp: Unary = (x) => apply("exp", {}, x);
+export const exp: Unary = (x) => applyRule("exp", elementwise.exp, {}, x);
 /**
  * The natural logarithm of each element; −∞ at 0, NaN below.
  * Shapes: x `...` → `...`.
  */
-export const log: Unary = (x) => apply("log", {}, x);
+export const log: Unary = (x) => applyRule("log", elementwise.log, {}, x);
 /**
  * The square root of each element; NaN below 0.
  * Shapes: x `...` → `...`.
  */
-export const sqrt: Unary = (x) => apply("sqrt", {}, x);
+export const sqrt: Unary = (x) => applyRule("sqrt", elementwise.sqrt, {}, x);
 /**
  * The sine of each element, an angle in radians.
  * Shapes: x `...` → `...`.
  */
-export const sin: Unary = (x) => apply("sin", {}, x);
+export const sin: Unary = (x) => applyRule("sin", elementwise.sin, {}, x);
 /**
  * The cosine of each element, an angle in radians.
  * Shapes: x `...` → `...`.
  */
-export const cos: Unary = (x) => apply("cos", {}, x);
+export const cos: Unary = (x) => applyRule("cos", elementwise.cos, {}, x);
 /**
  * The hyperbolic tangent of each element.
  * Shapes: x `...` → `...`.
  */
-export const tanh: Unary = (x) => apply("tanh", {}, x);
+export const tanh: Unary = (x) => applyRule("tanh", elementwise.tanh, {}, x);
 /**
  * 1 / (1 + e⁻ˣ) of each element.
  * Shapes: x `...` → `...`.
  */
-export const sigmoid: Unary = (x) => apply("sigmoid", {}, x);
+export const sigmoid: Unary = (x) => applyRule("sigmoid", elementwise.sigmoid, {}, x);
 /**
  * x Φ(x), with the error function and not the tanh approximation.
  * Shapes: x `...` → `...`.
  * Source: Hendrycks and Gimpel, arXiv 1606.08415, §2.
  */
-export const gelu: Unary = (x) => apply("gelu", {}, x);
+export const gelu: Unary = (x) => applyRule("gelu", elementwise.gelu, {}, x);
 /**
  * max(x, 0); its derivative at 0 is 0, as in torch.
  * Shapes: x `...` → `...`.
  */
-export const relu: Unary = (x) => apply("relu", {}, x);
+export const relu: Unary = (x) => applyRule("relu", elementwise.relu, {}, x);
 /**
  * 1 where x > 0, 0 elsewhere. Its derivative is 0.
  * Shapes: x `...` → `...`.
  */
-export const positive: Unary = (x) => apply("positive", {}, x);
-export const geluGrad: Unary = (x) => apply("geluGrad", {}, x);
+export const positive: Unary = (x) => applyRule("positive", elementwise.positive, {}, x);
+export const geluGrad: Unary = (x) => applyRule("geluGrad", elementwise.geluGrad, {}, x);
 /**
  * x, through which no gradient flows.
  * Shapes: x `...` → `...`.
  */
-export const detach: Unary = (x) => apply("detach", {}, x);
+export const detach: Unary = (x) => applyRule("detach", elementwise.identity, {}, x);
 
 /**
  * Each element times a number.
  * Shapes: x `...` → `...`.
  */
 export const mulScalar = <A extends string>(x: Tensor<A>, by: number): Tensor<A> =>
-  apply("mulScalar", { by }, x);
+  applyRule("mulScalar", elementwise.mulScalar, { by }, x);
 /**
  * Each element plus a number.
  * Shapes: x `...` → `...`.
  */
 export const addScalar = <A extends string>(x: Tensor<A>, by: number): Tensor<A> =>
-  apply("addScalar", { by }, x);
+  applyRule("addScalar", elementwise.addScalar, { by }, x);
 /**
  * x² of each element.
  * Shapes: x `...` → `...`.
@@ -120,7 +123,7 @@ export const square: Unary = (x) => mul(x, x);
  * Shapes: keep `...`, x `...` → `...`.
  */
 export const where = <A extends string>(keep: Bool<NoInfer<A>>, x: Tensor<A>, otherwise = 0): Tensor<A> =>
-  apply("where", { keep, otherwise }, x);
+  applyRule("where", elementwise.where, { keep, otherwise }, x);
 
 /**
  * x as a view in the shape of `like`: trailing axes are aligned, axes of size 1 and missing leading axes are repeated. Throws a
@@ -128,13 +131,14 @@ export const where = <A extends string>(keep: Bool<NoInfer<A>>, x: Tensor<A>, ot
  * Shapes: x, like `...` → `...`.
  */
 export const expand = <A extends string>(x: Tensor, like: Tensor<A>): Tensor<A> =>
-  apply("expand", { shape: like.shape }, x);
+  applyRule("expand", reductions.expand, { shape: like.shape }, x);
 
 /**
  * The sum over the axes that `expand` would repeat. Throws a ShapeError if `expand` could not make the shape of x of this one.
  * Shapes: x → the axes of `shape`.
  */
-export const unbroadcast = (x: Tensor, shape: Shape): Tensor => apply("unbroadcast", { shape }, x);
+export const unbroadcast = (x: Tensor, shape: Shape): Tensor =>
+  applyRule("unbroadcast", reductions.unbroadcast, { shape }, x);
 
 const lastToOne = (x: Tensor): Shape => {
   checkTensors("an op over the last axis", x);
@@ -144,12 +148,14 @@ const lastToOne = (x: Tensor): Shape => {
  * The sum over the last axis, which is kept with size 1.
  * Shapes: x `... n` → `... 1`.
  */
-export const sumLast = (x: Tensor): Tensor => apply("unbroadcast", { shape: lastToOne(x) }, x);
+export const sumLast = (x: Tensor): Tensor =>
+  applyRule("unbroadcast", reductions.unbroadcast, { shape: lastToOne(x) }, x);
 /**
  * The maximum over the last axis, which is kept with size 1.
  * Shapes: x `... n` → `... 1`.
  */
-export const maxLast = (x: Tensor): Tensor => apply("maxTo", { shape: lastToOne(x) }, x);
+export const maxLast = (x: Tensor): Tensor =>
+  applyRule("maxTo", reductions.maxTo, { shape: lastToOne(x) }, x);
 /**
  * The mean over the last axis, which is kept with size 1.
  * Shapes: x `... n` → `... 1`.
@@ -165,13 +171,15 @@ export const sumAll = (x: Tensor): Tensor<""> => unbroadcast(x, []);
  * Σ exp(x − shift) over the last axis, with one shift a row: `sumExp(x, detach(maxLast(x)))` does not overflow.
  * Shapes: x `... n`, shift `... 1` → `... 1`.
  */
-export const sumExp = (x: Tensor, shift: Tensor): Tensor => apply("sumExp", {}, x, shift);
+export const sumExp = (x: Tensor, shift: Tensor): Tensor =>
+  applyRule("sumExp", reductions.sumExp, {}, x, shift);
 
 /**
  * softmax over the last axis. A row of −∞ alone becomes NaN, as in torch.
  * Shapes: x `... n` → `... n`.
  */
-export const softmax: Unary = (x) => apply("softmax", { mayAttend: null, emptyRow: "nan" }, x);
+export const softmax: Unary = (x) =>
+  applyRule("softmax", reductions.softmax, { mayAttend: null, emptyRow: "nan" }, x);
 
 /**
  * softmax over the allowed entries of the last axis. `emptyRow` is the result for a row without allowed entries. Throws a
@@ -189,7 +197,7 @@ export function maskedSoftmax<A extends string>(
       `emptyRow is ${JSON.stringify(emptyRow)}; it must be "zero", "uniform" or "nan"`,
       "softmax.empty-row",
     );
-  return apply("softmax", { mayAttend, emptyRow }, x);
+  return applyRule("softmax", reductions.softmax, { mayAttend, emptyRow }, x);
 }
 
 /**
@@ -199,14 +207,15 @@ export function maskedSoftmax<A extends string>(
 export const gather = <I extends string, D extends string>(
   table: Tensor<`${string} ${D}`>,
   ids: Int<I>,
-): Tensor<`${I} ${D}`> => apply("gather", { ids }, table);
+): Tensor<`${I} ${D}`> => applyRule("gather", tables.gather, { ids }, table);
 
 /**
  * Sums rows into a table of `rows` rows: out[r] = Σ x[i…] over ids[i…] = r. The adjoint of `gather`. Throws a ShapeError for an
  * id that is no row of the table.
  * Shapes: x `... d`, ids `...` → `n d`, where n = rows.
  */
-export const scatter = (x: Tensor, ids: Int, rows: number): Tensor => apply("scatter", { ids, rows }, x);
+export const scatter = (x: Tensor, ids: Int, rows: number): Tensor =>
+  applyRule("scatter", tables.scatter, { ids, rows }, x);
 
 /**
  * One element of each row: out[i…] = x[i…, ids[i…]]. Throws a ShapeError if the shapes do not fit, or an id is outside of its
@@ -214,7 +223,7 @@ export const scatter = (x: Tensor, ids: Int, rows: number): Tensor => apply("sca
  * Shapes: x `... n`, ids `...` → `...`.
  */
 export const pick = <I extends string>(x: Tensor<`${I} ${string}`>, ids: Int<I>): Tensor<I> =>
-  apply("pick", { ids }, x);
+  applyRule("pick", tables.pick, { ids }, x);
 
 /**
  * Rows of `width` zeros with one element each: out[i…, ids[i…]] = x[i…]. The adjoint of `pick`. Throws a ShapeError if the shapes
@@ -222,7 +231,7 @@ export const pick = <I extends string>(x: Tensor<`${I} ${string}`>, ids: Int<I>)
  * Shapes: x `...`, ids `...` → `... w`, where w = width.
  */
 export const place = <I extends string>(x: Tensor<I>, ids: Int<NoInfer<I>>, width: number): Tensor =>
-  apply("place", { ids, width }, x);
+  applyRule("place", tables.place, { ids, width }, x);
 
 /**
  * n consecutive numbers: from, from + 1, …

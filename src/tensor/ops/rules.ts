@@ -1,22 +1,8 @@
 // The definitions of all ops: name -> shape rule and computation in float64.
-import nops from "ndarray-ops";
 import { applyRule } from "../program/record.ts";
 import type { Tensor } from "../tensor.ts";
 import { einsum } from "./einsum.ts";
-import {
-  addScalar,
-  binary,
-  gelu,
-  geluGrad,
-  identity,
-  map,
-  mulScalar,
-  positive,
-  relu,
-  sigmoid,
-  unary,
-  where,
-} from "./elementwise.ts";
+import * as elementwise from "./elementwise.ts";
 import { gather, pick, place, scatter } from "./gather.ts";
 import { concat, pad, rearrange, slice, sum } from "./movement.ts";
 import { expand, maxTo, softmax, sumExp, unbroadcast } from "./reductions.ts";
@@ -25,26 +11,26 @@ import { overlap, windows } from "./windows.ts";
 
 /** The table of 01-ops.md. [ops.definition] */
 export const rules: { readonly [K in OpName]: Rule<K> } = {
-  add: binary(nops.add),
-  sub: binary(nops.sub),
-  mul: binary(nops.mul),
-  div: binary(nops.div),
-  equal: { ...binary(nops.eq as unknown as typeof nops.add), exact: true },
-  neg: { ...unary(nops.neg), exact: true },
-  exp: unary(nops.exp),
-  log: unary(nops.log),
-  sqrt: unary(nops.sqrt),
-  sin: unary(nops.sin),
-  cos: unary(nops.cos),
-  tanh: map(Math.tanh),
-  sigmoid: map(sigmoid),
-  gelu: map(gelu),
-  geluGrad: map(geluGrad),
-  relu: { ...map(relu), exact: true },
-  positive: { ...map(positive), exact: true },
-  mulScalar,
-  addScalar,
-  where,
+  add: elementwise.add,
+  sub: elementwise.sub,
+  mul: elementwise.mul,
+  div: elementwise.div,
+  equal: elementwise.equal,
+  neg: elementwise.neg,
+  exp: elementwise.exp,
+  log: elementwise.log,
+  sqrt: elementwise.sqrt,
+  sin: elementwise.sin,
+  cos: elementwise.cos,
+  tanh: elementwise.tanh,
+  sigmoid: elementwise.sigmoid,
+  gelu: elementwise.gelu,
+  geluGrad: elementwise.geluGrad,
+  relu: elementwise.relu,
+  positive: elementwise.positive,
+  mulScalar: elementwise.mulScalar,
+  addScalar: elementwise.addScalar,
+  where: elementwise.where,
   unbroadcast,
   maxTo,
   expand,
@@ -63,8 +49,8 @@ export const rules: { readonly [K in OpName]: Rule<K> } = {
   scatter,
   pick,
   place,
-  detach: identity,
-  tap: identity,
+  detach: elementwise.identity,
+  tap: elementwise.identity,
 };
 
 export const ruleOf = (op: OpName): AnyRule => rules[op] as unknown as AnyRule;

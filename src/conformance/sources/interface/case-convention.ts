@@ -1,7 +1,8 @@
 // The mask convention that the source of a golden case follows. The registry needs the models of all sources, and this file only their
 // conventions.
 import type { CaseManifest } from "../../../io/golden/manifest.ts";
-import { type Convention, conventionIn } from "../../../masks/conventions/conventions.ts";
+import { conventionIn } from "../../../masks/conventions/pair.ts";
+import type { Convention } from "../../../masks/conventions/schema.ts";
 import { profiles } from "../../../models/flamingo/profiles.ts";
 import { type Release, releases } from "../open-flamingo/releases.ts";
 import { ownEntry } from "./source.ts";

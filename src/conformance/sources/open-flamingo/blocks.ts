@@ -7,7 +7,8 @@ import {
 import { MaskedCrossAttention } from "../../../blocks/masked-cross-attention.ts";
 import type { MediaVisibility } from "../../../blocks/media-visibility.ts";
 import { boolean, number, optional, orNull } from "../../../io/fields.ts";
-import { type Convention, conventionIn } from "../../../masks/conventions/conventions.ts";
+import { conventionIn } from "../../../masks/conventions/pair.ts";
+import type { Convention } from "../../../masks/conventions/schema.ts";
 import { passVisibility } from "../../../masks/decoding/passes.ts";
 import { OpenFlamingoResampler } from "../../../models/open-flamingo/perceiver-resampler.ts";
 import { LoadError } from "../../../tensor/errors.ts";

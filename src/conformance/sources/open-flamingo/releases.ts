@@ -1,5 +1,6 @@
 // The releases of open-flamingo as cases name them. Version 0.1.1 is a tag of the repository, at the commit that PyPI has as 0.0.2.
-import { type ConventionPair, conventions } from "../../../masks/conventions/conventions.ts";
+import { conventions } from "../../../masks/conventions/conventions.ts";
+import type { ConventionPair } from "../../../masks/conventions/pair.ts";
 import type { OpenFlamingoProfile } from "../../../models/open-flamingo/profiles.ts";
 
 export interface Release {
