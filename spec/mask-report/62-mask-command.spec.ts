@@ -446,6 +446,7 @@ test("without findings the text is the convention with its source, and the drawi
   const text = maskText(report);
   const drawing = drawMask(report.batch.locations, 3, conventions.immediate, {
     tokens: report.batch.prompts.map((prompt) => prompt.map((token) => token.text)),
+    reasons: rowReason,
   });
   expect(text.endsWith(`\n\n${drawing}`)).toBe(true);
   expect(text).toMatch(/^immediate\n {2}A token sees the last image at or before it/);

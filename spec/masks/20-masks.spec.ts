@@ -18,6 +18,7 @@ import {
   reasonClause,
   replayDecoding,
   rowOutcome,
+  rowReason,
   textTime,
   tileMask,
   visibilityOf,
@@ -421,9 +422,17 @@ test("[mask.input] a drawing's latents are a whole number from 1 up, and a multi
   expect(drawn(1, 2)).toContain("■ ·");
 });
 
+test("[mask.input] a drawing's reasons are written by a function", () => {
+  for (const reasons of [true, false, "yes", null])
+    refused(
+      () => drawMask(batch([1]), 1, immediate, { reasons: reasons as unknown as typeof rowReason }),
+      `The option reasons is a function such as rowReason, not ${reasons}.`,
+    );
+});
+
 test("[mask.drawing] images are drawn, one column each, however many there are", () => {
   const many = 300_000; // more than a call can have arguments
-  const text = drawMask(batch([1]), many, immediate, { reasons: false });
+  const text = drawMask(batch([1]), many, immediate);
   expect(text.match(/[■·]/g)).toHaveLength(many);
   expect(text.match(/■/g)).toHaveLength(1);
 });
@@ -452,9 +461,10 @@ test("[mask.latents] unfolded, every latent of an image has the image's cell", (
   );
 });
 
-test("[mask.drawing] every prompt has its strip, its grid, its outcomes and its reasons", () => {
+test("[mask.drawing] every prompt has its strip, its grid, its outcomes and, where asked for, its reasons", () => {
   const text = drawMask(batch(prompt("ttI"), prompt("III")), 2, releasedAll, {
     tokens: [["Two", " dogs", "<image>"]],
+    reasons: rowReason,
   });
   const lines = linesOf(text);
   expect(lines).toContain("prompt 0   Two   dogs  [image 1]");
@@ -467,7 +477,10 @@ test("[mask.drawing] every prompt has its strip, its grid, its outcomes and its 
       expect(lines).toContain(`  ${reasonClause(explainRow(row, kinds, releasedAll))}`);
     }
   }
-  expect(drawMask(batch(prompt("tI")), 1, immediate, { reasons: false })).not.toContain("position");
+  expect(drawMask(batch(prompt("tI")), 1, immediate)).not.toContain("position");
+  expect(drawMask(batch(prompt("tI")), 1, immediate, { reasons: (row) => `row ${row.position}` })).toMatch(
+    /^ {2}row 0\n {2}row 1$/m,
+  );
   expect(drawMask(batch(prompt("tI")), 1, { ...immediate, emptyRow: "nan" })).toMatch(/text +0 +· +NaN$/m);
 });
 
@@ -475,9 +488,10 @@ test("[mask.drawing] colour and ASCII change only colours and marks", () => {
   fc.assert(
     fc.property(rectangle, images, convention, (prompts, n, c) => {
       const locations = batch(...prompts);
-      const plain = drawMask(locations, n, c);
-      expect(stripped(drawMask(locations, n, c, { colour: true }))).toBe(plain);
-      expect(drawMask(locations, n, c, { ascii: true })).toBe(
+      const reasons = rowReason;
+      const plain = drawMask(locations, n, c, { reasons });
+      expect(stripped(drawMask(locations, n, c, { reasons, colour: true }))).toBe(plain);
+      expect(drawMask(locations, n, c, { reasons, ascii: true })).toBe(
         plain.replaceAll("■", "#").replaceAll("·", "."),
       );
       const against = drawAgainst(locations, n, c, immediate);
@@ -494,7 +508,7 @@ test("[mask.drawing] colour and ASCII change only colours and marks", () => {
 
 test("[mask.drawing] no token breaks a line, moves the cursor or shifts a column", () => {
   const tokens = ["a\nb", "\x1b[2J", "日本", "x".repeat(40), "\u{e0041}\u2028"];
-  const text = drawMask(batch(prompt("ttttt")), 1, immediate, { tokens: [tokens], reasons: false });
+  const text = drawMask(batch(prompt("ttttt")), 1, immediate, { tokens: [tokens] });
   const rows = linesOf(text).filter((line) => /^ +\d {2}/.test(line));
   expect(rows.map((line) => line.slice(5, 22).trim())).toEqual([
     "a\\nb",
@@ -509,7 +523,7 @@ test("[mask.drawing] no token breaks a line, moves the cursor or shifts a column
 });
 
 test("[mask.drawing] a wide batch has numbers for headings and stays a grid", () => {
-  const text = drawMask(batch(prompt("ItItIt")), 12, allPrevious, { reasons: false });
+  const text = drawMask(batch(prompt("ItItIt")), 12, allPrevious);
   expect(text).toMatch(/text_time {2}1 {2}2 {2}3 {2}4 {2}5 {2}6 {2}7 {2}8 {2}9 {2}10 {2}11 {2}12\n/);
   expect(Math.max(...linesOf(text).map((line) => line.length))).toBeLessThanOrEqual(90);
 });

@@ -2,7 +2,7 @@
 import type { Convention } from "../masks/conventions/conventions.ts";
 import type { DecodeStep } from "../masks/decoding/decode.ts";
 import { drawMask, marks, outcomeCell } from "../masks/drawing/draw-mask.ts";
-import { asSentence, counted, findingSentence } from "../masks/sentences.ts";
+import { asSentence, counted, findingSentence, rowReason } from "../masks/sentences.ts";
 import { type Paint, painter } from "../terminal/colour.ts";
 import { heading, paragraph, words, wrap } from "../terminal/prose.ts";
 import { table } from "../terminal/table.ts";
@@ -112,7 +112,7 @@ function promptTexts(report: MaskReport, look: Look): string[] {
       tokens,
       tiles: tiles ?? undefined,
       first: b,
-      reasons,
+      reasons: reasons ? rowReason : undefined,
       width: look.width,
     };
     const grid = grids ? drawMask(one, images, convention, options) : null;

@@ -160,7 +160,7 @@ function cachedClause(subject: string, how: StepOrigin, reason: RowReason): stri
   }
 }
 
-/** The reason for a row, as a clause. */
+/** The reason for a row, or for one image in it, as a clause: `reasonClause` of `explainRow`. */
 export const rowReason = (row: MaskRow, text: TextLike, convention: Convention, image?: number): string =>
   reasonClause(explainRow(row, text, convention, image));
 

@@ -28,7 +28,9 @@ export function painter(colour = false): Paint {
 }
 
 /** The sequences of a painter. */
-const OWN = new RegExp(`(\x1b\\[(?:0|${[...Object.values(CODES), ...IMAGE_CODES].join("|")})m)`);
+const OWN = /* @__PURE__ */ new RegExp(
+  `(\x1b\\[(?:0|${[...Object.values(CODES), ...IMAGE_CODES].join("|")})m)`,
+);
 
 /** Text as a stream may get it: without control characters, except for a painter's sequences where the stream shows colour. */
 export const printableWithColour = (text: string, colour: boolean): string =>

@@ -10,7 +10,6 @@ import { type Tiles, tilesOf } from "../counting/tiles.ts";
 import { kindsOf, type Matrix } from "../grid.ts";
 import { addsNothing, OUTCOME_LABELS } from "../outcome.ts";
 import { type MaskRow, maskRows } from "../rows.ts";
-import { rowReason } from "../sentences.ts";
 
 /** What a drawing shows. */
 export interface DrawOptions {
@@ -22,8 +21,8 @@ export interface DrawOptions {
   readonly tokens?: readonly (readonly string[])[];
   /** The number of the first prompt; by default 0. */
   readonly first?: number;
-  /** Whether the reason for each row is printed (the default). */
-  readonly reasons?: boolean;
+  /** Writes the reason for a row, to be printed under the grid: `rowReason`. `text` are the kinds of the row's prompt. Default none. */
+  readonly reasons?: ((row: MaskRow, text: readonly number[], convention: Convention) => string) | undefined;
   /** Columns at which reasons are wrapped; by default they are not. */
   readonly width?: number;
   /** ANSI colour, which only repeats what the text says. */
@@ -101,7 +100,9 @@ export const outcomeCell = ({ outcome, reaching }: MaskRow): Piece => {
   return { text: OUTCOME_LABELS[outcome], style: addsNothing(outcome) ? "faint" : "bad" };
 };
 
-function checkLatents({ latents = 1, tiles }: DrawOptions): void {
+function checkOptions({ latents = 1, tiles, reasons }: DrawOptions): void {
+  if (reasons !== undefined && typeof reasons !== "function")
+    throw new RangeError(`The option reasons is a function such as rowReason, not ${String(reasons)}.`); // [mask.input]
   if (!Number.isInteger(latents) || latents < 1)
     throw new RangeError(`The number of latents is a whole number from 1 up, not ${latents}.`); // [mask.input]
   if (tiles && latents > 1 && latents % tiles.most !== 0)
@@ -111,8 +112,8 @@ function checkLatents({ latents = 1, tiles }: DrawOptions): void {
 }
 
 /**
- * One convention's mask of a batch: strip, grid, outcomes and reasons for each prompt. Throws a RangeError for input that
- * maskRows refuses, and for a number of latents that the options exclude. [mask.drawing]
+ * One convention's mask of a batch: strip, grid and outcomes for each prompt, and reasons if they are asked for. Throws a
+ * RangeError for input that maskRows refuses, and for a number of latents that the options exclude. [mask.drawing]
  */
 export function drawMask(
   locations: Matrix,
@@ -120,18 +121,18 @@ export function drawMask(
   convention: Convention,
   options: DrawOptions = {},
 ): string {
-  checkLatents(options);
+  checkOptions(options);
   const paint = painter(options.colour);
-  const { width = Number.POSITIVE_INFINITY } = options;
+  const { reasons, width = Number.POSITIVE_INFINITY } = options;
   const kinds = kindsOf(locations);
   const prompts = maskRows(locations, images, convention).map((rows, b) => {
     const tokens = options.tokens?.[b];
     const outcomes: Column = { head: [], cells: oneEach(rows, outcomeCell), gap: 4 };
     const grid = table([...tokenColumns(rows, tokens), ...imageColumns(b, rows, options), outcomes], paint);
-    const sentences = rows.map((row) => rowReason(row, kinds[b] ?? [], convention));
+    const sentences = reasons ? rows.map((row) => reasons(row, kinds[b] ?? [], convention)) : [];
     const wrapped = sentences.map((text) => paragraph("  ", 4, text, painter(false), width));
-    const reasons = options.reasons === false ? [] : ["", ...wrapped];
-    return [...strip((options.first ?? 0) + b, rows, tokens, paint), "", ...grid, ...reasons].join("\n"); // [mask.drawing]
+    const below = reasons ? ["", ...wrapped] : [];
+    return [...strip((options.first ?? 0) + b, rows, tokens, paint), "", ...grid, ...below].join("\n"); // [mask.drawing]
   });
   return prompts.join("\n\n");
 }

@@ -4,6 +4,7 @@
 import { painter } from "../../terminal/colour.ts";
 import { conventionOf, conventions } from "../conventions/conventions.ts";
 import type { Grid } from "../grid.ts";
+import { rowReason } from "../sentences.ts";
 import { type DrawOptions, drawMask, marks } from "./draw-mask.ts";
 import { drawAgainst, drawOutcomes } from "./side-by-side.ts";
 
@@ -39,7 +40,7 @@ export function tour(options: Pick<DrawOptions, "colour" | "ascii"> = {}): strin
     "token with its text_time (image tokens so far); every two columns are an image:",
     `${yes} may attend   ${no} may not`,
     "",
-    drawMask(locations, images, immediate, { ...options, latents }),
+    drawMask(locations, images, immediate, { ...options, latents, reasons: rowReason }),
     "",
     "The rule all-previous has the same masks here. The conventions differ in the",
     "outcome of a row that may attend to no image:",

@@ -9,6 +9,7 @@ import { explainRow, type RowReason } from "../explain.ts";
 import type { Matrix } from "../grid.ts";
 import type { RowOutcome } from "../outcome.ts";
 import { maskRows } from "../rows.ts";
+import { rowReason } from "../sentences.ts";
 import type { ImageMarker } from "./image-markers.ts";
 import { type Prompts, readPrompts } from "./prompt.ts";
 
@@ -86,7 +87,7 @@ export class MaskExplanation {
         ? []
         : ["", `Not read as images: ${possible}. The option imageToken names the image's token.`];
     const tokens = [this.tokens.map(({ text }) => text)];
-    const drawing = drawMask(this.#locations, this.images, this.convention, { tokens });
+    const drawing = drawMask(this.#locations, this.images, this.convention, { tokens, reasons: rowReason });
     return [`${name}: ${note}`, "", drawing, ...hint].join("\n");
   }
 }
