@@ -212,21 +212,54 @@ describe("the file of a run", () => {
     });
   });
 
-  test("a run that is killed and continued leaves the same bytes", { timeout: 120_000 }, async () => {
-    const whole = at("whole.out");
-    flamboyance(...args(whole));
-    const killed = at("killed.out");
-    for (let lines = 0; lines < 42; ) {
-      const child = spawn(process.execPath, ["dist/cli/main.js", ...args(killed)], { stdio: "ignore" });
-      const ended = once(child, "exit");
-      const isDone = () => existsSync(killed) && readFileSync(killed, "utf8").split("\n").length > lines + 12;
-      while (child.exitCode === null && !isDone()) await new Promise((resolve) => setTimeout(resolve, 5));
-      child.kill("SIGKILL");
-      await ended;
-      lines = readFileSync(killed, "utf8").split("\n").length - 1;
-    }
-    expect(readFileSync(killed)).toEqual(readFileSync(whole));
-  });
+  const captions = () =>
+    fileOf(
+      "many-captions.jsonl",
+      Array.from({ length: 40 }, (_, i) => ({
+        image: `${"./".repeat(i >> 1)}${i % 2 ? "two" : "one"}.png`,
+        caption: "a dog",
+      })),
+    );
+  const ofFlamingo = (out: string) => [
+    ...["evaluate", "--model", at("flamingo"), "--task", "caption", "--data", captions(), "--shots", "1"],
+    ...["--rices", "--backend", "reference", "--out", out],
+  ];
+
+  test.each([
+    ["a language model", "text", args],
+    ["an OpenFlamingo", "images", ofFlamingo],
+  ])(
+    "a run of %s that is killed and continued leaves the same bytes",
+    { timeout: 120_000 },
+    async (_, name, command) => {
+      const whole = at(`whole-${name}.out`);
+      expect(flamboyance(...command(whole)).status).toBe(0);
+      const killed = at(`killed-${name}.out`);
+      for (let lines = 0; lines < 42; ) {
+        const child = spawn(process.execPath, ["dist/cli/main.js", ...command(killed)], { stdio: "ignore" });
+        const ended = once(child, "exit");
+        const isDone = () =>
+          existsSync(killed) && readFileSync(killed, "utf8").split("\n").length > lines + 12;
+        while (child.exitCode === null && !isDone()) await new Promise((resolve) => setTimeout(resolve, 5));
+        child.kill("SIGKILL");
+        await ended;
+        lines = readFileSync(killed, "utf8").split("\n").length - 1;
+      }
+      expect(readFileSync(killed)).toEqual(readFileSync(whole));
+    },
+  );
+});
+
+test.each([
+  ["maxTokens", ["--max-tokens", "3"]],
+  ["beams", ["--beams", "2"]],
+])("[runs.resume] answers with another %s are not continued", (name, more) => {
+  const data = fileOf("asked.jsonl", [{ question: "Q", answers: ["k"] }]);
+  const out = at("asked.out");
+  rmSync(out, { force: true });
+  expect(run("chain", "vqa", data, "--out", out).status).toBe(0);
+  const { status, stderr } = run("chain", "vqa", data, "--out", out, ...more);
+  expect([status, stderr]).toEqual([2, expect.stringContaining(`"${name}" is another`)]);
 });
 
 describe("another file in --out", () => {
@@ -280,6 +313,7 @@ describe("another file in --out", () => {
 
   test.each([
     ["its tokenizer", "tokenizer_config.json", true],
+    ["the settings of its generation", "language/generation_config.json", true],
     ["the language model that its settings name", "language/config.json", true],
     ["its image tower", "vision/config.json", true],
     ["a report", "report.md", false],
@@ -340,6 +374,22 @@ test("an example that cannot be used is named, also before a line that is none",
   expect(stderr).toMatch(/both\.jsonl, line 3: a sample has one of the fields/);
   expect(stderr).toMatch(/both\.jsonl, line 1: .*none\.png/);
   expect(stdout).toContain("1 example left out\n1 line of the files left out");
+});
+
+test("a text that is longer than the model's is left out, and lines beyond the printed ones are counted", () => {
+  writeChainFolder(at("short"), { chain, config: { max_position_embeddings: 20 } });
+  const long = (n: number) => ({ context: "x".repeat(n), choices: ["a", "be"], answer: 0 });
+  const none = Array.from({ length: 23 }, () => ({ note: "no sample" }));
+  const data = fileOf("long.jsonl", [long(100_000), long(17), long(18), ...none]);
+  const { status, stdout, stderr } = run("short", "rank", data);
+  expect(status).toBe(0);
+  // A space and two letters are three tokens: 17 letters fit, 18 do not.
+  expect(stderr).toContain("line 1: the text with its longest choice has 100003 tokens, and a text of this");
+  expect(stderr).toContain("line 3: the text with its longest choice has 21 tokens");
+  expect(stdout).toContain("0 demonstrations, 1 example\n");
+  expect(stdout).toContain(
+    "2 examples left out\n23 lines of the files left out, 3 of them not shown above\n",
+  );
 });
 
 test("a demonstration ends with its right choice, and a space in front of text alone", () => {

@@ -260,6 +260,7 @@ describe("names that an answer can be", () => {
   });
 
   test.each([
+    [`${"x".repeat(1_000_000)}\n`, "is longer than 1 MB"],
     ["a\nb\na\n", "line 3: the name stands twice"],
     ["\n \n", "has no names"],
     ["a\n<image>\n", "line 2 contains <image>"],
@@ -369,6 +370,11 @@ describe("demonstrations by similarity", () => {
       expect(stderr).toContain(`line ${line}: cannot open`);
     }
     expect(stdout).toContain("2 examples left out\n2 demonstrations left out, which have no image");
+    const few = run("flamingo", "caption", all, "--rices", "--shots", "2");
+    expect([few.status, few.stderr]).toEqual([
+      2,
+      expect.stringContaining("asked for, and 1 have a usable image"),
+    ]);
   });
 
   test("[shots.others] an example is not similar to itself", () => {

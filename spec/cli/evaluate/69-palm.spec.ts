@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { FORMS } from "../../../src/cli/flamingo/forms.ts";
 import { ofDigits, ofFlamingoPaLM } from "../../../src/cli/flamingo/palm.ts";
 import { VOCABULARY } from "../../../src/demos/digits/captions.ts";
 import { asSequences, type Picture, readDigits } from "../../../src/demos/digits/data.ts";
@@ -94,6 +95,14 @@ describe("the digits' model", () => {
     const wanted = [VOCABULARY.indexOf("a"), VOCABULARY.indexOf("five"), 1, 3];
     for (const text of ["A five.<image>", "a  five . <image>"]) expect(wordIds(text)).toEqual(wanted);
     for (const text of ["a < five", "a fi5ve"]) expect(() => wordIds(text)).toThrow("has no word");
+  });
+
+  test.each(["five", "five.", "five .", "Five. "])("a demonstration %j ends with one full stop", (answer) => {
+    const shown = [{ query: { question: "the digit is" }, image: "a.png", answer }];
+    const query = { query: { question: "the digit is" }, image: "b.png" };
+    const { text } = FORMS.digits.vqa.prompt(shown, query, false);
+    const words = ["<image>", "the", "digit", "is", "five", ".", "<image>", "the", "digit", "is"];
+    expect(wordIds(text)).toEqual(words.map((word) => VOCABULARY.indexOf(word)));
   });
 
   test("what is no word of a caption is never written", async () => {

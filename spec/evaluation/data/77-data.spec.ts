@@ -143,6 +143,12 @@ describe("files of JSON lines", () => {
     ['{"question": "a", "answers": []}', '"answers" has 0 entries; it needs at least 1'],
     ['{"question": "a", "answers": [1]}', '"answers[0]" has to be a string'],
     ['{"context": "a", "choices": ["b"], "answer": 0}', "it needs at least 2"],
+    ['{"context": "a", "choices": ["b", "c", "b"], "answer": 2}', '"choices" has "b" twice; remove one'],
+    ['{"matrix": ["a", "b", "c"], "candidates": ["d", "d"], "answer": 0}', '"candidates" has "d" twice'],
+    [
+      '{"image": "a", "descriptions": ["b"], "category": "c", "choices": ["e", "e"], "answer": 1}',
+      '"choices" has "e" twice',
+    ],
     ['{"context": "a", "choices": ["b", "c"], "answer": 2}', "the index of one of 2 choices"],
     ['{"context": "a", "choices": ["b", "c"], "answer": -1}', "the index of one of 2 choices"],
     ['{"segments": []}', '"segments" has 0 entries'],

@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { readDigits } from "../../../dist/demos/digits/data.js";
+import { flamingoReader } from "../../../dist/demos/kosmos-digits/flamingo.js";
+import { saveFlamingoDigits, saveKosmosDigits } from "../../../dist/demos/kosmos-digits/folder.js";
+import { digitsKosmos } from "../../../dist/demos/kosmos-digits/kosmos.js";
+import { digitClassifier } from "../../../dist/demos/smollm2-digits/vision.js";
 import { loadSafetensors } from "../../../dist/entries/io.js";
+import { initialize } from "../../../dist/nn/state-dict.js";
 import { filesIn, run, runAndKill } from "./processes.mjs";
 
 const isTemporary = (path) => /^\.flamboyance-.*\.tmp$/.test(basename(path));
@@ -170,6 +176,29 @@ const probing = (out) => [
   "spec/support/fixtures/plain-adapter.mjs",
 ];
 
+/** Folders of models with random weights, and a command for each that evaluates it on pictures of digits. */
+async function evaluations(at) {
+  succeeded(await run(["digits", "write", "--out", at("digits"), "--count", "24"]));
+  await saveKosmosDigits(
+    at("kosmos"),
+    initialize(digitsKosmos(digitClassifier(3).tower), 3),
+    readDigits("golden/data/digits.safetensors").heldOut.slice(0, 1),
+  );
+  saveFlamingoDigits(at("palm"), flamingoReader(3).model, initialize(digitClassifier(4), 5));
+  const models = [
+    ["the digits' model", "golden/models/digits.safetensors", "words.jsonl"],
+    ["a Kosmos", at("kosmos"), "questions.jsonl"],
+    ["a FlamingoPaLM", at("palm"), "questions.jsonl"],
+  ];
+  return models.map(([name, model, file]) => [
+    `evaluate ${name}`,
+    (out) => [
+      ...["evaluate", "--model", model, "--task", "vqa", "--data", join(at("digits"), file), "--shots", "1"],
+      ...["--max-tokens", "4", "--backend", "reference", "--out", join(out, "results.jsonl")],
+    ],
+  ]);
+}
+
 /** The trials, each once with its unbroken run; `long` adds training that stops between two checkpoints of a phase. */
 export async function prepare(folder, long) {
   const at = (name) => join(folder, name);
@@ -178,7 +207,11 @@ export async function prepare(folder, long) {
   const two = await unbroken(training(short, 2, at("two")), at("two"));
   const checked = await unbroken(checking(at("checked")), at("checked"));
   const probed = await unbroken(probing(at("probed")), at("probed"));
+  const evaluated = [];
+  for (const [name, commandFor] of await evaluations(at))
+    evaluated.push([name, repeated(commandFor, await unbroken(commandFor(at(name)), at(name)))]);
   const trials = [
+    ...evaluated,
     ["train, resumed", resumed(short, two)],
     ["train in the folder of another run", inAnothersFolder(short, one, two)],
     ["check --out", repeated(checking, checked)],

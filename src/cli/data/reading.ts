@@ -50,9 +50,13 @@ export class LeftOut {
 
   /** A sentence on the lines that were left out, or none. */
   get sentence(): string {
-    if (this.count === 0) return "";
+    return this.count === 0 ? "" : `${counted(this.count, "line")} left out${this.unshown}\n`;
+  }
+
+  /** The end of such a sentence, where there are more lines than were printed. */
+  get unshown(): string {
     const more = this.count - this.shown.length;
-    return `${counted(this.count, "line")} left out${more > 0 ? `, ${more} of them not shown above` : ""}\n`;
+    return more > 0 ? `, ${more} of them not shown above` : "";
   }
 }
 

@@ -174,9 +174,15 @@ async function scored(
     throw new LoadError(
       "the model is a language model, which reads no images; name an OpenFlamingo or a Kosmos",
     );
-  const { writer } = (await model.withPictures(images)).model;
+  const { writer, plan } = (await model.withPictures(images)).model;
   const classes = choices.map((choice) => choiceIds(model, text, ` ${choice}`));
-  const prompts = prefill([model.idsOf(text)], model.stop[0] ?? 0);
+  const ids = model.idsOf(text);
+  const tokens = ids.length + Math.max(...classes.map(({ length }) => length));
+  if (tokens > plan.longest)
+    throw new LoadError(
+      `the text with its longest choice has ${tokens} tokens, and a text of this model at most ${plan.longest}; shorten it, or ask for fewer demonstrations`,
+    );
+  const prompts = prefill([ids], model.stop[0] ?? 0);
   const [sums = []] = await rankClassifications(writer, prompts, {
     classes,
     normalizeLength: false,

@@ -141,7 +141,7 @@ function scoresOf(
 function report(
   { task, shots }: EvaluateRequest,
   { examples, leftOut, demonstrationsLeftOut, metrics }: Scores,
-  lines: number,
+  lines: LeftOut,
 ): string {
   const heads = ["", "score", "95 % interval"].map(
     (head, i) => ({ head: [head], align: i > 0 ? "right" : "left" }) as const,
@@ -160,7 +160,7 @@ function report(
           `${counted(demonstrationsLeftOut, "demonstration")} left out, which ${demonstrationsLeftOut === 1 ? "has" : "have"} no image that can be read`,
         ]
       : []),
-    ...(lines > 0 ? [`${counted(lines, "line")} of the files left out`] : []),
+    ...(lines.count > 0 ? [`${counted(lines.count, "line")} of the files left out${lines.unshown}`] : []),
   ];
   const table = tables(columnsFrom(heads, rows), paint, widthOn(process.stdout));
   return [paint(title, "strong"), ...table, ...left].join("\n");
@@ -221,7 +221,7 @@ async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopp
   const { data, demos } = request;
   const pool = demos === data ? all : examplesIn(request, demos, reading);
   const isOwnPool = demos === data || digestOf(demos) === digestOf(data); // [shots.others]
-  const lines = reading.leftOut.count;
+  const lines = reading.leftOut;
   drawnShots(pool.length, { ...request, example: 0, own: isOwnPool ? 0 : null });
   const examples = all.slice(0, request.limit);
   const kept = keptIn(request, examples);
@@ -236,7 +236,8 @@ async function run(request: EvaluateRequest, backend: Backend, { signal }: Stopp
     const scores = { ...scoresOf(request, examples, records), demonstrationsLeftOut };
     kept.finish(scores);
     const { model: folder, task, shots, seed } = request;
-    if (request.json) writeJson({ model: folder, task, data, shots, seed, ...scores, linesLeftOut: lines });
+    if (request.json)
+      writeJson({ model: folder, task, data, shots, seed, ...scores, linesLeftOut: lines.count });
     else writeOut(`${report(request, scores, lines)}\n`);
     if (scores.examples === 0) writeError("flamboyance: no example could be used\n");
     return scores.examples === 0 ? 2 : 0;

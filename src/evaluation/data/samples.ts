@@ -84,6 +84,15 @@ const atLeast =
     return items;
   };
 
+/** At least two different texts, of which one is right: of two equal ones either could be meant. */
+const alternatives: Read<readonly string[]> = (value, at) => {
+  const items = atLeast(2, words)(value, at);
+  const twice =
+    items.length === new Set(items).size ? undefined : items.find((item, i) => items.indexOf(item) < i);
+  if (twice !== undefined) throw refuse(at, `has ${quoted(twice)} twice; remove one`, RULE); // [data.samples]
+  return items;
+};
+
 const segment: Read<DocumentSegment> = (value, at) => {
   if (isObject(value) && "image" in value) return record<{ image: string }>({ image: words })(value, at);
   if (isObject(value)) return record<{ text: string }>({ text: words })(value, at).text;
@@ -116,7 +125,7 @@ const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K
     }>({
       image,
       context: words,
-      choices: atLeast(2, words),
+      choices: alternatives,
       answer: integer,
     })(value, at);
     checkAnswer(read.answer, read.choices, "choices", at);
@@ -125,7 +134,7 @@ const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K
   matrix: (value, at) => {
     const read = record<{ matrix: readonly string[]; candidates: readonly string[]; answer: number }>({
       matrix: atLeast(3, words),
-      candidates: atLeast(2, words),
+      candidates: alternatives,
       answer: integer,
     })(value, at);
     const { length } = read.matrix;
@@ -139,7 +148,7 @@ const readers: { readonly [K in SampleKind]: Read<Omit<Extract<Sample, { kind: K
       image: words,
       descriptions: atLeast(1, words),
       category: words,
-      choices: atLeast(2, words),
+      choices: alternatives,
       answer: integer,
     })(value, at);
     checkAnswer(read.answer, read.choices, "choices", at);
