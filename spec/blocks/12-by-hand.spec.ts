@@ -218,7 +218,7 @@ function nanGradients(place: string, filled: boolean): string {
   const forward = () => {
     const [wq, wk, wv, wo] = weights as [Tensor, Tensor, Tensor, Tensor];
     const repaired = (here: string, row: Tensor): Tensor => (here === place ? where(allowed, row, 0) : row);
-    const [q, k, v] = [wq, wk, wv].map((w, i) => einsum("n a, a c -> n c", i === 0 ? y : x, w));
+    const [q, k, v] = [wq, wk, wv].map((w, i) => einsum("n a, a c -> n c", (i === 0 ? y : x) as Tensor, w));
     const scores = einsum("l c, s c -> l s", q as Tensor, k as Tensor);
     const masked = filled ? where(allowed, scores, -Infinity) : add(scores, minusInfinity);
     const attn = repaired("the weights of the row", softmax(masked));

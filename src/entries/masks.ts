@@ -50,4 +50,10 @@ export {
   MaskExplanation,
 } from "../masks/prompts/explain-mask.ts";
 export { MaskRow, maskRows, type RowRun, runsOf } from "../masks/rows.ts";
-export { differenceSentence, findingSentence, reasonClause, rowReason, violationSentence } from "../masks/sentences.ts";
+export {
+  differenceSentence,
+  findingSentence,
+  reasonClause,
+  rowReason,
+  violationSentence,
+} from "../masks/sentences.ts";
