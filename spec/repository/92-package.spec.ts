@@ -20,7 +20,7 @@ import {
   packInto,
   unexpectedPaths,
 } from "../support/package/packed.ts";
-import { brokenLinks, commandsIn, messagesOf, missingPaths } from "../support/package/paths.ts";
+import { brokenLinks, casesIn, commandsIn, messagesOf, missingPaths } from "../support/package/paths.ts";
 import {
   bundlePage,
   compile,
@@ -37,6 +37,13 @@ const folder = temporary();
 const project = join(folder, "project");
 const installed = join(project, "node_modules/flamboyance");
 let packed: Packed;
+
+const guides = readdirSync(join(repository, "docs/guides")).filter((name) => name.endsWith(".md"));
+/** The README and the guides. */
+const introductions = ["README.md", ...guides.map((name) => `docs/guides/${name}`)].map(
+  (path): [string, string] => [path, readFileSync(join(repository, path), "utf8")],
+);
+const shipped = () => markedForShipping(new Set(introductions.flatMap(([, text]) => casesIn(text))));
 
 beforeAll(() => {
   packed = packInto(folder);
@@ -86,14 +93,14 @@ test("every source map leads to its source", () => {
   expect(brokenSourceMaps(installed, without)).toEqual(["dist/index.d.ts.map", "dist/index.js.map"]);
 });
 
-test("exactly the golden cases marked for shipping are in the package, complete", () => {
+test("exactly the golden cases that are marked, or that the README or a guide names, are in the package, complete", () => {
   const prefix = "golden/cases/";
-  const shipped = packed.paths
+  const found = packed.paths
     .filter((path) => path.startsWith(prefix))
     .map((path) => path.slice(prefix.length));
   const masks = ["masks/masks.json", "masks/rows.safetensors"];
-  expect(shipped.sort()).toEqual([...markedForShipping(), ...masks].sort());
-  expect(shipped.length).toBeGreaterThan(50);
+  expect(found.sort()).toEqual([...shipped(), ...masks].sort());
+  expect(found.length).toBeGreaterThan(50);
 });
 
 test("it installs at most 12 packages, 5,200 files and 27 MB", () => {
@@ -150,7 +157,7 @@ test("npx flamboyance check checks the shipped cases", () => {
   const { status, stdout, stderr } = npx(project, "check", "--json");
   expect([status, stderr.replace(/^npm warn.*\n/gm, "")]).toEqual([0, ""]);
   const { summary, masks } = JSON.parse(stdout);
-  const cases = markedForShipping().filter((path) => path.endsWith("/case.json")).length;
+  const cases = shipped().filter((path) => path.endsWith("/case.json")).length;
   expect(summary).toMatchObject({ cases, passed: cases, failed: 0, errored: 0, skipped: 0 });
   expect(masks).toMatchObject({ disagreements: 0 });
 });
@@ -218,6 +225,38 @@ describe("in an empty folder with the package", () => {
       "a: src/none.ts",
       "a: golden/none/*/case.json",
     ]);
+  });
+
+  test("every case that the README, the guides, help texts and messages name is in the package", () => {
+    const names = packed.paths.flatMap(
+      (path) => /^golden\/cases\/[^/]+\/([^/]+)\/case\.json$/.exec(path)?.[1] ?? [],
+    );
+    const all = readdirSync(join(repository, "golden/cases"), { recursive: true, encoding: "utf8" }).flatMap(
+      (path) => /([^/\\]+)[/\\]case\.json$/.exec(path)?.[1] ?? [],
+    );
+    const finds = (pattern: string, among: readonly string[]) => {
+      const form = new RegExp(`^${pattern.replaceAll("*", ".*")}$`);
+      return among.some((name) => form.test(name));
+    };
+    const named = [...introductions, ...messagesOf(installed)].flatMap(([path, text]) =>
+      casesIn(text)
+        .filter((name) => finds(name, all))
+        .map((name): [string, string] => [path, name]),
+    );
+    expect(named.length).toBeGreaterThan(40);
+    expect(named.filter(([, name]) => !finds(name, names))).toEqual([]);
+    expect(casesIn("`a--b`, *--c and a--d-*, not --e")).toEqual(["a--b", "*--c", "a--d-*"]);
+  });
+
+  test("the commands and the code of the guide to testing a port run", () => {
+    const [, guide = ""] = introductions.find(([path]) => path.endsWith("/15-testing-a-port.md")) ?? [];
+    const [, cases = ""] = /^CASES="([^"]+)"$/m.exec(guide) ?? [];
+    const folders = runs(`npx flamboyance cases path ${cases}`).trimEnd().split("\n");
+    expect([folders.length, cases.split(" ").length]).toEqual([3, 3]);
+    const [, code = "", printed = ""] = /^```js\n([\s\S]*?)^```\n\n```\n([\s\S]*?)^```/m.exec(guide) ?? [];
+    writeFileSync(join(project, "guide.mjs"), code);
+    expect(runs("node guide.mjs")).toBe(printed);
+    expect(printed).toContain("swiglu-halves-exchanged");
   });
 
   test("every command that a document calls exists", () => {

@@ -53,6 +53,26 @@ test("[tensor.values] values of another type are refused and named, in place of 
   expect([...flat(tensor("a", [1, Number.NaN]).data)]).toEqual([1, Number.NaN]);
 });
 
+test("[tensor.values] a shape or values of another kind are refused in a sentence", () => {
+  const loose = tensor as unknown as (...args: readonly unknown[]) => unknown;
+  const wrong: readonly (readonly [readonly unknown[], string])[] = [
+    [[null, [1]], "null is not a shape"],
+    [[{ length: 1 }, [1]], "is not a shape"],
+    [[[-1], []], "[-1] is not a shape"],
+    [[[1.5], [1]], "[1.5] is not a shape"],
+    [[[1], "1"], "values are a list of numbers or a typed array, not string"],
+    [[[1], null], "values are a list of numbers or a typed array, not null"],
+    [[[1], { length: 1 }], "values are a list of numbers or a typed array, not object"],
+    [[[1], new DataView(new ArrayBuffer(8))], "values are a list of numbers or a typed array, not object"],
+    [[new Float64Array(3)], "give a shape before it"],
+    [[], "undefined is not a number"],
+  ];
+  for (const [args, words] of wrong) {
+    expect(() => loose("a", ...args)).toThrow(words);
+    expect(() => loose("a", ...args)).toThrow(/\[tensor\.values\]/);
+  }
+});
+
 test("[tensor.values] a view of host data does not extend beyond its buffer", () => {
   expect(() => new Bool([2, 3], new Uint8Array(5))).toThrow(
     /\[2 3\] holds 6 values, got 5.*\[tensor\.values\]/,

@@ -234,6 +234,11 @@ export class Int<A extends string = Any> extends HostArray<A, Int32Array> {
 type Nested<T> = T | readonly Nested<T>[];
 /** Shape and row-major values of nested arrays: [[1, 2], [3, 4]] -> [2, 2]. */
 function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[]; values: T[] } {
+  if (ArrayBuffer.isView(nested))
+    throw new RuleError(
+      "a typed array is no nested array; give a shape before it, as tensor(axes, shape, values) takes it",
+      "tensor.values",
+    );
   const shape: number[] = [];
   let level: readonly Nested<T>[] = [nested];
   while (level.some(Array.isArray)) {
@@ -269,6 +274,12 @@ export function tensor<A extends string>(
   values?: Floats | readonly number[],
 ): Tensor<A> {
   const { shape, values: own } = values === undefined ? unnest(first) : { shape: first as Shape, values };
+  checkShape(shape);
+  if (!Array.isArray(own) && (!ArrayBuffer.isView(own) || own instanceof DataView))
+    throw new RuleError(
+      `values are a list of numbers or a typed array, not ${own === null ? "null" : typeof own}`,
+      "tensor.values",
+    );
   if (own.length !== sizeOf(shape)) {
     throw new ShapeError(
       `[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}  [tensor.values]`,

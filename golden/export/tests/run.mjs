@@ -1,5 +1,5 @@
-// npm run golden:test: the exporter's own tests, those in Python with the environment of flamingo_pytorch, which is made if it is
-// absent. The last line counts them.
+// npm run golden:test: the exporter's own tests, those in Python with the environment of flamingo_pytorch, and the adapters of golden/adapters
+// with those of their packages; environments that are absent are made. The last line counts them.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

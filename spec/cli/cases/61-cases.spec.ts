@@ -1,5 +1,13 @@
 // The executable half of 61-cases.md, on the built command line.
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { widthOf } from "../../../src/terminal/width.ts";
@@ -121,7 +129,25 @@ describe("copy", () => {
     const { status, stderr } = flamboyance("cases", "copy", kit, "swiglu--basic");
     expect([status, stderr]).toEqual([2, expect.stringContaining(`cannot write ${kit}: it holds mine`)]);
     expect(readdirSync(kit)).toEqual(["mine"]);
-    expect(flamboyance("cases", "copy", join(kit, "mine"), "swiglu--basic").stderr).toContain("it is a file");
+    const messageFor = (name: string) =>
+      flamboyance("cases", "copy", join(kit, name), "swiglu--basic").stderr;
+    expect(messageFor("mine")).toContain("it is a file");
+    expect(messageFor("mine/kit")).toMatch(/cannot write .*mine\/kit: .*check the path/);
+    symlinkSync(join(kit, "nowhere"), join(kit, "link"));
+    expect(messageFor("link")).toContain("it is a link to nothing");
+    expect(readdirSync(kit).sort()).toEqual(["link", "mine"]);
+  });
+
+  test("fills an empty folder below one that it may not write to", () => {
+    const parent = join(fresh(), "closed");
+    mkdirSync(join(parent, "kit"), { recursive: true });
+    chmodSync(parent, 0o500);
+    const { status } = flamboyance("cases", "copy", join(parent, "kit"), "swiglu--basic");
+    chmodSync(parent, 0o700);
+    expect([status, readdirSync(join(parent, "kit")).sort()]).toEqual([
+      0,
+      ["COVERAGE.md", "FORMAT.md", "adapters", "cases"],
+    ]);
   });
 
   test("fills an empty folder, and leaves nothing beside it", () => {

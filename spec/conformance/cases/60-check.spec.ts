@@ -115,6 +115,7 @@ const BROKEN: [string, unknown, RegExp][] = [
   ],
   ["returns null", () => null, /returned null/],
   ["returns a text", () => "out", /returned a value of type string/],
+  ["returns a Map", () => new Map([["out", [1]]]), /an object without fields \(a Map has none\)/],
   ["names a text", () => ({ out: "1 2 3" }), /"outputs.out" is a value of type string/],
   ["nests lists", () => Array.from({ length: 24 }, () => [1]), /"outputs.out" has a list at position 0/],
   ["has holes", () => new Array(24), /"outputs.out" has undefined at position 0/],
@@ -184,6 +185,29 @@ test("[conform.check] what the function does to its case changes nothing that it
     return swiglu(one);
   });
   expect(spoiled.status).toBe("failed");
+});
+
+test("[conform.check] a function that writes into its case changes neither the files nor the search for a mistake", async () => {
+  const id = "flamingo-pytorch/parallel-transformer-block--basic"; // rotary frequencies are stored as float32, the other numbers as bfloat16
+  const read = (name: string) => readFileSync(`golden/cases/${id}/${name}`);
+  const data = Object.fromEntries(
+    ["case.json", "inputs.safetensors", "expected.safetensors"].map((name) => [name, read(name)]),
+  );
+  const tensors: PortCase["inputs"][string][] = [];
+  const writes: PortForward = (one) => {
+    tensors.push(...Object.values(one.inputs), ...Object.values(one.weights));
+    for (const tensor of tensors) tensor.data.fill(1);
+    return new Float64Array(1);
+  };
+  for (const cases of [id, [data as never]]) {
+    const { summary } = await check(writes, { cases });
+    expect(summary).toMatchObject({ cases: 1, failed: 1 });
+  }
+  const floats = tensors.filter(({ dtype }) => dtype === "float");
+  expect(floats.length).toBeGreaterThan(4);
+  expect(floats.every((tensor) => tensor.data instanceof Float64Array)).toBe(true);
+  expect(new Set(tensors.map((tensor) => tensor.data.buffer)).size).toBe(tensors.length);
+  for (const [name, bytes] of Object.entries(data)) expect(read(name).equals(bytes)).toBe(true);
 });
 
 test("[conform.check] a named activation locates the first tensor that differs; names that the case does not have are listed", async () => {
@@ -261,5 +285,6 @@ test("[conform.check] half precision, full-size cases and wrong options", async 
   await expect(check((() => []) as never, { cases: ID, precison: "float32" } as never)).rejects.toThrow(
     /precision/,
   );
+  await expect(check((() => []) as never, { cases: [[ID]] as never })).rejects.toThrow(/cases/);
   await expect(check("port" as never, { cases: ID })).rejects.toThrow(/takes a function/);
 });

@@ -87,13 +87,17 @@ export function brokenSourceMaps(folder: string, paths: readonly string[]): stri
     });
 }
 
-/** The files of the cases that the repository marks for the package, as paths below golden/cases. */
-export function markedForShipping(): string[] {
+/** The files of the cases that the repository marks for the package, and of the cases with these names, as paths below golden/cases. */
+export function markedForShipping(names: ReadonlySet<string>): string[] {
   const cases = join(repository, "golden/cases");
   const paths = readdirSync(cases, { recursive: true }).map((path) => String(path).replaceAll("\\", "/"));
   const marked = paths
     .filter((path) => path.endsWith("/case.json"))
-    .filter((path) => JSON.parse(readFileSync(join(cases, path), "utf8")).ship === true)
+    .filter(
+      (path) =>
+        names.has(posix.basename(posix.dirname(path))) ||
+        JSON.parse(readFileSync(join(cases, path), "utf8")).ship === true,
+    )
     .map((path) => posix.dirname(path));
   return paths.filter((path) => marked.includes(posix.dirname(path))).sort();
 }

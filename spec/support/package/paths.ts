@@ -83,3 +83,10 @@ export function commandsIn(text: string): string[] {
     return command === undefined ? [] : [command];
   });
 }
+
+/** The cases that a text names, "swiglu--basic", and the patterns of cases, "swiglu--*". */
+export const casesIn = (text: string): string[] => [
+  ...new Set(
+    [...text.matchAll(/(?<![\w-])[a-z0-9*][a-z0-9*-]*--[a-z0-9*][a-z0-9*-]*/g)].map(([name]) => name),
+  ),
+];

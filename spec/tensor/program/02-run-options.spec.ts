@@ -93,3 +93,21 @@ describe("refusals", () => {
     await expect(run(backend, () => x, { taps: ["other"] })).rejects.toThrow(/it has none.*`model`/);
   });
 });
+
+test("[record.outputs] a function that returns anything but tensors is refused, and says what it returned", async () => {
+  const x = tensor("a", [1, 2]);
+  const wrong: readonly (readonly [() => unknown, RegExp])[] = [
+    [async () => x, /not a promise {2}\[record\.outputs\]/],
+    [() => "x", /not string {2}\[/],
+    [() => null, /not null {2}\[/],
+    [() => undefined, /not undefined {2}\[/],
+    [() => [x], /not a list {2}\[/],
+    [() => ({ out: x, other: Promise.resolve(x) }), /returned a promise as "other"/],
+    [() => ({ out: [1] }), /returned a list as "out"/],
+  ];
+  for (const [f, words] of wrong) {
+    await expect(run(reference(), f as never)).rejects.toThrow(words);
+    expect(() => record(f as never)).toThrow(ShapeError);
+  }
+  expect(Object.keys(await run(reference(), () => ({ a: x, b: x })))).toEqual(["a", "b"]);
+});

@@ -1,6 +1,6 @@
 // flamboyance cases copy: complete cases in a new folder, with what is needed to read them. The folder gets its name when it is complete.
 import { randomUUID } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { cpSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { beforeEnd, createFolder, packagePath, systemReason } from "#host";
 import { LoadError, messageOf } from "../../tensor/errors.ts";
@@ -9,13 +9,17 @@ import type { NamedCase } from "./selected.ts";
 const FILES = ["case.json", "inputs.safetensors", "expected.safetensors"];
 const BESIDE = ["FORMAT.md", "COVERAGE.md", "adapters"];
 
-function refuseExisting(path: string): void {
+/** Whether the path is that of an empty folder. Throws a LoadError where it is that of anything else. */
+function isEmptyFolder(path: string): boolean {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false;
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return;
+  if (stats === undefined)
+    throw new LoadError(`cannot write ${path}: it is a link to nothing; name a new folder`);
   if (!stats.isDirectory()) throw new LoadError(`cannot write ${path}: it is a file; name a new folder`);
   const [first] = readdirSync(path);
   if (first !== undefined)
     throw new LoadError(`cannot write ${path}: it holds ${first}; name a new or empty folder`);
+  return true;
 }
 
 function copyAll(cases: readonly NamedCase[], to: string): void {
@@ -32,26 +36,30 @@ function copyAll(cases: readonly NamedCase[], to: string): void {
   }
 }
 
-/** Gives the complete folder its name. Where an empty folder has it, that one stays, because it may be the current one. */
-function moveInto(target: string, complete: string): void {
-  if (existsSync(target)) {
-    for (const name of readdirSync(complete)) renameSync(join(complete, name), join(target, name));
-    rmdirSync(complete);
-  } else renameSync(complete, target);
+/** Moves what a complete folder holds one folder up. */
+function moveUp(complete: string): void {
+  for (const name of readdirSync(complete)) renameSync(join(complete, name), join(dirname(complete), name));
+  rmdirSync(complete);
 }
 
-/** Writes the cases to a hidden folder beside the target and moves it there. Throws a LoadError if the target holds anything. */
+/**
+ * Writes the cases to a hidden folder and moves them from there: beside a new target, and within an empty folder, which may be the
+ * current one or a file system of its own. Throws a LoadError if the target holds anything.
+ */
 export function copyCases(cases: readonly NamedCase[], path: string): void {
-  refuseExisting(path);
   const target = resolve(path);
-  const temporary = join(dirname(target), `.${basename(target)}-${randomUUID()}`);
-  const remove = (): void => rmSync(temporary, { recursive: true, force: true });
-  const withdraw = beforeEnd(remove);
+  let remove = (): void => {};
+  const withdraw = beforeEnd(() => remove());
   try {
-    createFolder(dirname(target));
+    const isThere = isEmptyFolder(path);
+    const parent = isThere ? target : dirname(target);
+    createFolder(parent);
+    const temporary = join(parent, `.${basename(target)}-${randomUUID()}`);
+    remove = () => rmSync(temporary, { recursive: true, force: true });
     mkdirSync(temporary);
     copyAll(cases, temporary);
-    moveInto(target, temporary);
+    if (isThere) moveUp(temporary);
+    else renameSync(temporary, target);
   } catch (error) {
     remove();
     if (error instanceof LoadError) throw error;

@@ -12,7 +12,8 @@ Tasks
 NAME is the name of a case (swiglu--basic, flamingo-pytorch/swiglu--basic), of a
 class (SwiGLU, flamingo-pytorch/SwiGLU) or of a package (flamingo-pytorch), a
 path, or a pattern (swiglu--*, */*--gradients*), in quotes for the shell. The
-commands check and conform take the same names.
+commands check and conform take the same names. The installed package has a
+selection of the cases, a clone of the repository has all.
 
 Options
   --package NAME      only cases of this package

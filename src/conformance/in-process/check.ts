@@ -33,10 +33,10 @@ export type PortForward = (golden: PortCase) => PortOutputs | Promise<PortOutput
 
 const LONGEST_TIMEOUT = 2 ** 31 - 1;
 
+const isCase = (value: unknown): boolean =>
+  typeof value === "string" || (typeof value === "object" && value !== null && !Array.isArray(value));
 const isCases = (value: unknown): boolean =>
-  Array.isArray(value)
-    ? value.length > 0 && value.every(isCases)
-    : typeof value === "string" || (typeof value === "object" && value !== null);
+  Array.isArray(value) ? value.length > 0 && value.every(isCase) : isCase(value);
 
 const checks: { readonly [K in keyof PortCheckOptions]-?: Check } = {
   cases: { wanted: "a name, a folder or the files of a case, or a list of these", accepts: isCases },

@@ -107,6 +107,10 @@ export function submissionOf(returned: unknown, golden: GoldenCase): Submission 
   const entries: [string, unknown][] = isOne
     ? [[`outputs.${only}`, returned]]
     : Object.entries(returned as object);
+  if (entries.length === 0)
+    throw new LoadError(
+      `the function returned an object without fields (a Map has none); return the outputs by name, such as { ${only}: … }`,
+    );
   const tensors = new Map<string, Given>();
   const unexpected: string[] = [];
   for (const [key, value] of entries) {

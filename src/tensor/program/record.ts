@@ -112,7 +112,26 @@ export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
 
 type Outputs = Tensor | Readonly<Record<string, Tensor>>;
 
-const byName = (out: Outputs): Readonly<Record<string, Tensor>> => (out instanceof Tensor ? { out } : out);
+const kindOf = (value: unknown): string => {
+  if (value instanceof Promise) return "a promise";
+  return value === null ? "null" : Array.isArray(value) ? "a list" : typeof value;
+};
+
+/** Outputs by name. Throws a ShapeError unless a function returned a tensor, or an object with tensors only. */
+function byName(out: Outputs): Readonly<Record<string, Tensor>> {
+  if (out instanceof Tensor) return { out };
+  const isRecord =
+    typeof out === "object" && out !== null && !Array.isArray(out) && !(out instanceof Promise);
+  if (!isRecord)
+    throw new ShapeError(
+      `a recorded function returns a tensor, or an object with tensors by name, not ${kindOf(out)}  [record.outputs]`,
+    ); // [record.outputs]
+  const [name, wrong] = Object.entries(out).find(([, t]) => !(t instanceof Tensor)) ?? [];
+  if (name === undefined) return out;
+  throw new ShapeError(
+    `a recorded function returned ${kindOf(wrong)} as ${JSON.stringify(name)}; outputs are tensors  [record.outputs]`,
+  ); // [record.outputs]
+}
 
 /**
  * Records a scope. The body, in terms of ops, is the definition; a backend may run a fused kernel of this name instead. The body returns
