@@ -135,7 +135,7 @@ function byName(out: Outputs): Readonly<Record<string, Tensor>> {
 
 /**
  * Records a scope. The body, in terms of ops, is the definition; a backend may run a fused kernel of this name instead. The body returns
- * one tensor, or several by name.
+ * one tensor, or several by name. Throws a ShapeError if it returns anything else.
  */
 export function scope<I extends Record<string, Tensor>, A extends object, T extends Outputs>(
   name: string,
@@ -188,7 +188,7 @@ function recordWith(r: Recorder, f: () => Outputs): Program {
 
 /**
  * Runs `f` and records its program. Every tensor that `f` uses but does not compute is a leaf. A recording inside a recording is
- * a `Bug`.
+ * a `Bug`. Throws a ShapeError if `f` returns anything but a tensor or an object with tensors.
  */
 export function record(
   f: () => Outputs,
@@ -212,7 +212,7 @@ export function record(
 
 /**
  * Continues a program: `at` gives its nodes as symbolic tensors, so that rewrites are written in the same ops. The outputs of the
- * result are those that `f` returns.
+ * result are those that `f` returns. Throws a ShapeError if these are no tensors.
  */
 export function extend(program: Program, f: (at: (id: number) => Tensor) => Record<string, Tensor>): Program {
   const handles = program.nodes.map((node, id) => program.bindings.get(id) ?? new Tensor(node.shape));
