@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import * as inNode from "../../support/browser/check-in-page.ts";
+import * as inNode from "../../support/browser/port-in-page.ts";
 import { bundle, openPage, startChromium } from "../../support/browser/chromium.mjs";
 
 const FOLDER = "golden/cases/flamingo-pytorch/swiglu--two-axes";
@@ -16,7 +16,7 @@ const files = Object.fromEntries(
 let browser: Browser;
 let script: string;
 beforeAll(async () => {
-  [browser, script] = await Promise.all([startChromium(), bundle("spec/support/browser/check-in-page.ts")]);
+  [browser, script] = await Promise.all([startChromium(), bundle("spec/support/browser/port-in-page.ts")]);
 });
 afterAll(() => browser?.close());
 
