@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import * as inNode from "../../support/browser/port-in-page.ts";
 import { bundle, openPage, startChromium } from "../../support/browser/chromium.mjs";
+import * as inNode from "../../support/browser/port-in-page.ts";
 
 const FOLDER = "golden/cases/flamingo-pytorch/swiglu--two-axes";
 const files = Object.fromEntries(
