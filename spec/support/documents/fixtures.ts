@@ -13,7 +13,10 @@ import jpegs from "../fixtures/images/jpeg.json" with { type: "json" };
 export function makeFolders(folder: string, smollm2: string | null): void {
   mkdirSync(folder, { recursive: true });
   if (smollm2 !== null) symlinkSync(smollm2, join(folder, "smollm2"), "junction");
-  writeChainFolder(join(folder, "language-model"), { chain: chainOf([[...bytesOf("s w"), END]]) });
+  writeChainFolder(join(folder, "language-model"), {
+    chain: chainOf([[...bytesOf("s w"), END]]),
+    config: { max_position_embeddings: 256 }, // guide 36 has demonstrations
+  });
 }
 
 const photograph = (path: string): void => {
