@@ -66,11 +66,21 @@ test("[tensor.values] a shape or values of another kind are refused in a sentenc
     [[[1], new DataView(new ArrayBuffer(8))], "values are a list of numbers or a typed array, not object"],
     [[new Float64Array(3)], "give a shape before it"],
     [[], "undefined is not a number"],
+    [[[1], BigInt64Array.of(1n)], "1 is not a number"],
   ];
   for (const [args, words] of wrong) {
     expect(() => loose("a", ...args)).toThrow(words);
     expect(() => loose("a", ...args)).toThrow(/\[tensor\.values\]/);
   }
+});
+
+test("[tensor.axes] a tensor names as many axes as its shape has", () => {
+  for (const axes of ["a", "a b c", "", "... a b c"]) {
+    expect(() => tensor(axes, [1, 2], [1, 2])).toThrow(ShapeError);
+    expect(() => tensor(axes, [[1, 2]])).toThrow(/the shape \[1 2\] has 2 {2}\[tensor\.axes\]/);
+  }
+  for (const axes of ["a b", "... a", "...", "a ... b"]) expect(tensor(axes, [[1, 2]]).shape).toEqual([1, 2]);
+  expect(tensor("", [], [1]).shape).toEqual([]);
 });
 
 test("[tensor.values] a view of host data does not extend beyond its buffer", () => {

@@ -256,10 +256,19 @@ function unnest<T extends number | boolean>(nested: Nested<T>): { shape: number[
 const indexOfOther = (values: readonly unknown[], type: "number" | "boolean"): number =>
   values.findIndex((value) => typeof value !== type);
 
+/** Throws a ShapeError unless an axis is named for each number of the shape; "..." stands for any number of axes. */
+function checkAxes(axes: string, shape: Shape): void {
+  const names = String(axes).split(" ").filter(Boolean);
+  if (names.includes("...") ? names.length - 1 <= shape.length : names.length === shape.length) return;
+  throw new ShapeError(
+    `"${axes}" names ${names.length} axes, and the shape [${shape.join(" ")}] has ${shape.length}  [tensor.axes]`,
+  );
+}
+
 /**
  * A tensor from nested arrays, or from a shape and its row-major values: `tensor("i j", [[1, 2], [3, 4]])` equals `tensor("i j",
- * [2, 2], [1, 2, 3, 4])`. The names of the axes are for the compiler; values of a typed array are not copied. Throws a ShapeError
- * if nested arrays are ragged or the number of values is not that of the shape, and a RuleError for a value that is no number.
+ * [2, 2], [1, 2, 3, 4])`. Values of a typed array are not copied. Throws a ShapeError if the axes are not as many as the shape has,
+ * if nested arrays are ragged or if the number of values is not that of the shape, and a RuleError for a value that is no number.
  * Shapes: → `...`, as many axes as the nesting or the shape has.
  */
 export function tensor<A extends string>(_axes: A, nested: Nested<number>): Tensor<A>;
@@ -269,7 +278,7 @@ export function tensor<A extends string>(
   values: Floats | readonly number[],
 ): Tensor<A>;
 export function tensor<A extends string>(
-  _axes: A,
+  axes: A,
   first: Nested<number>,
   values?: Floats | readonly number[],
 ): Tensor<A> {
@@ -285,10 +294,11 @@ export function tensor<A extends string>(
       `[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}  [tensor.values]`,
     );
   }
-  if (ArrayBuffer.isView(own)) return new Tensor<A>(shape, view(own as Floats, shape));
-  const wrong = indexOfOther(own, "number");
+  const isTyped = ArrayBuffer.isView(own);
+  const wrong = isTyped && typeof own[0] !== "bigint" ? -1 : indexOfOther(own as readonly number[], "number");
   if (wrong >= 0) throw new RuleError(`${String(own[wrong])} is not a number`, "tensor.values");
-  return new Tensor<A>(shape, view(Float64Array.from(own), shape));
+  checkAxes(axes, shape); // [tensor.axes]
+  return new Tensor<A>(shape, view(isTyped ? (own as Floats) : Float64Array.from(own), shape));
 }
 
 /**
