@@ -83,6 +83,7 @@ async function recorded(
     method = {},
     ids = (text) => text,
     folder = "chain",
+    beams = {},
   }: {
     kind: EvaluatedModel["kind"];
     task: TaskName;
@@ -90,6 +91,7 @@ async function recorded(
     /** The text in place of which the chain is given a prompt. */
     ids?: (text: string) => string;
     folder?: string;
+    beams?: { readonly beams?: number };
   },
   shown: readonly Example[],
   asked: Example,
@@ -110,7 +112,11 @@ async function recorded(
   };
   const answering: Answering = {
     ...{ task, model, method: { ...usual, ...method }, only: [], seed: 5 },
-    ...{ generation: { maxTokens: 12 }, backend: reference(), signal: new AbortController().signal },
+    ...{
+      generation: { maxTokens: 12, ...beams },
+      backend: reference(),
+      signal: new AbortController().signal,
+    },
   };
   const record = await recordOf(answering, shown, asked);
   base.close();
@@ -176,16 +182,19 @@ test("[evaluate.kosmos-chain] a question stands behind the description that was 
   expect(record).toEqual({ rationale: "k", answer: "k" });
 });
 
-test("[evaluate.kosmos-chain] description and answer end before a further question, without spaces around them", async () => {
-  writeChainFolder(at("rambling"), { chain: chainOf([bytesOf(": kQuestion:")]) });
-  const { record, texts } = await recorded(
-    { kind: "kosmos", task: "vqa", method: { chain: true }, folder: "rambling" },
-    [],
-    example({ question: "Why?" }),
-  );
-  expect(texts.at(-1)).toBe("<image>k Question: Why? Answer:");
-  expect(record).toEqual({ rationale: "k", answer: "k" });
-});
+test.each([{}, { beams: 2 }])(
+  "[evaluate.kosmos-chain] description and answer end before a further question, without spaces around them, with %j",
+  async (beams) => {
+    writeChainFolder(at("rambling"), { chain: chainOf([bytesOf(": kQuestion:")]) });
+    const { record, texts } = await recorded(
+      { kind: "kosmos", task: "vqa", method: { chain: true }, folder: "rambling", beams },
+      [],
+      example({ question: "Why?" }),
+    );
+    expect(texts.at(-1)).toBe("<image>k Question: Why? Answer:");
+    expect(record).toEqual({ rationale: "k", answer: "k" });
+  },
+);
 
 test("[evaluate.kosmos-iq] each candidate is scored by the probability of Yes", async () => {
   const matrix = ["m1.png", "m2.png", "m3.png"];
