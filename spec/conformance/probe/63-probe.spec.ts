@@ -55,6 +55,8 @@ import { temporary } from "../../support/fixtures/temporary.ts";
 const every: readonly Convention[] = Object.values(conventions);
 const shape = { dim: 8, dimMedia: 6, latents: 2 };
 const released = conventions["flamingo-pytorch@0.1.2 immediate"];
+/** Two released conventions with the same rows, also in cached steps: the default of Otter, and a random choice of OpenFlamingo's training. */
+const RESTARTING = ["open-flamingo@0.0.2 previous", "otter"];
 const LEVELS: readonly Level[] = ["attention", "block", "tapped"];
 const sentenceOf = (result: ProbeResult, expect: Convention | null) =>
   verdictSentence(probeVerdict(result, expect));
@@ -201,7 +203,7 @@ describe("known mistakes are identified", () => {
         10,
         "counting-restarts",
       ]);
-      if (convention === released) expect(result.exact[0]?.name).toBe("otter");
+      if (convention === released) expect(names(result.exact.slice(0, 2))).toEqual(RESTARTING);
       else
         expect(probeVerdict(result, null)).toMatchObject({
           status: "mistaken",
@@ -279,7 +281,7 @@ test("[probe.cached] the ways of making cached steps are distinguished, and choo
     return [exact[0]?.name, cached.steps.length === 0 ? cached.skipped : cached.steps];
   };
   expect(await found("open-flamingo@2.0.1 all")).toEqual(["open-flamingo@2.0.1 all-previous", ["count"]]);
-  expect(await found("otter")).toEqual(["otter", ["restart"]]);
+  for (const name of RESTARTING) expect(await found(name)).toEqual([RESTARTING[0], ["restart"]]);
   expect(await found("flamingo-mini")).toEqual(["flamingo-mini", ["prompt-end"]]);
   expect(await found("flamingo-pytorch@0.1.2 imm")).toEqual([released.name, "no cache"]);
   expect(await found("all-prev".concat("ious").replace("all-previous", "paper next"))).toEqual([
@@ -662,6 +664,6 @@ describe("the command", () => {
   });
 
   test("[probe.usage] help has an example", async () => {
-    expect((await run("--help")).text).toMatch(/Example\n +flamboyance probe /);
+    expect((await run("--help")).text).toMatch(/Example\n( +flamboyance cases .+\n)? +flamboyance probe /);
   });
 });
