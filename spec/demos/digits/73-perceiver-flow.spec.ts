@@ -235,7 +235,7 @@ test("[digits.flow-document] [digits.perceiver-file] a short run prints one docu
   const picture = await decodePng(readFileSync(join(out, "flow.png")), "flow.png");
   expect([picture.width, picture.height]).toEqual([6 * (6 * 25 - 1), 6 * 4 * 17]);
   expect(readFileSync(join(out, "report.txt"), "utf8")).toMatch(
-    /^Seed 1, 1 steps on backend (simd|reference)/,
+    /^Seed 1, 1 step on backend (simd|reference)/,
   );
 });
 

@@ -6,8 +6,8 @@ PICTURE is a PNG or JPEG file, or the number of a held-out digit, from 0. Up to
 four pictures make one sequence: each is followed by its caption, and the
 captions of earlier pictures are part of the text.
 
-flamboyance digits write --out FOLDER --count N: writes the first N held-out digits
-(default: 100) for flamboyance evaluate: pictures, captions.jsonl,
+flamboyance digits write --out FOLDER --count N: writes the first N held-out
+digits (default: 100) for flamboyance evaluate: pictures, captions.jsonl,
 questions.jsonl, and words.jsonl with questions in the words of this model
 
 Options
