@@ -54,7 +54,7 @@ type Array = { readonly shape: Shape };
 const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 const t = (...shape: number[]): Tensor =>
   tensor(
-    "a",
+    "...",
     shape,
     Float64Array.from({ length: sizeOf(shape) }, (_, i) => Math.cos(i)),
   );
