@@ -114,6 +114,19 @@ test.each<[string, readonly unknown[], RegExp]>([
   expect(() => loose(...args)).toThrow(RangeError);
 });
 
+test("[mask.explain] [mask.refuses] a prompt that the source refuses is said to be refused", () => {
+  const prompt = "A <|image|> b <|image|>";
+  const refused = explainMask(prompt, { convention: "mllama transformers", images: 1 });
+  expect(refused.refused).toMatchObject({ kind: "refused-prompt", tokens: 2, images: 1 });
+  expect(`${refused}`).toMatch(/mllama transformers refuses prompt 0, which has 2 image tokens and 1 image/);
+  for (const images of [2, 3]) {
+    const accepted = explainMask(prompt, { convention: "mllama transformers", images });
+    expect(accepted.refused).toBeNull();
+    expect(`${accepted}`).not.toContain("refuses");
+  }
+  expect(explainMask(prompt, { convention, images: 1 }).refused).toBeNull();
+});
+
 test("[mask.explain] hidden characters of a prompt are shown escaped", () => {
   expect(`${explainMask("\u001b[31m <image>", { convention })}`).not.toContain("\u001b");
   expect(explainMask("a", { convention })).toBeInstanceOf(MaskExplanation);

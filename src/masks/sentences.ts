@@ -18,6 +18,7 @@ import type {
   LeakFinding,
   MaskFinding,
   RecordedMaskFinding,
+  RefusedFinding,
   SampleFinding,
   TileFinding,
 } from "./findings.ts";
@@ -234,6 +235,10 @@ const sampleSentence = ({ convention, prompt, from, to, sample, images }: Sample
 export const refusalClause = ({ tokens, prompt }: Refusal): string =>
   `${tokens} tokens in one pass, but the prompt has ${prompt}`;
 
+/** A prompt that the convention's source refuses, as a sentence. */
+export const refusedSentence = ({ convention, prompt, tokens, images }: RefusedFinding): string =>
+  `${convention} refuses prompt ${prompt}, which has ${counted(tokens, "image token")} and ${images === 0 ? "no image" : counted(images, "image")}: its rows are those of the mask alone.`;
+
 /** A finding as a sentence. */
 export function findingSentence(finding: MaskFinding): string {
   switch (finding.kind) {
@@ -248,7 +253,7 @@ export function findingSentence(finding: MaskFinding): string {
     case "no-image-token":
       return `Prompt ${finding.prompt} has no image token, but the batch has ${counted(finding.images, "image")}.`;
     case "refused-prompt":
-      return `${finding.convention} refuses prompt ${finding.prompt}, which has ${counted(finding.tokens, "image token")} and ${finding.images === 0 ? "no image" : counted(finding.images, "image")}: its rows are those of the mask alone.`;
+      return refusedSentence(finding);
     case "leak":
       return leakSentence(finding);
     case "attention-mismatch":

@@ -4,12 +4,14 @@ import { label } from "../../terminal/width.ts";
 import { conventionOf } from "../conventions/conventions.ts";
 import type { Convention } from "../conventions/schema.ts";
 import { countText, TOKEN, wholeText } from "../counting/counted-text.ts";
+import { promptRefusal } from "../counting/refused.ts";
 import { drawMask } from "../drawing/draw-mask.ts";
 import { explainRow, type RowReason } from "../explain.ts";
+import type { RefusedFinding } from "../findings.ts";
 import type { Matrix } from "../grid.ts";
 import type { RowOutcome } from "../outcome.ts";
 import { maskRows } from "../rows.ts";
-import { rowReason } from "../sentences.ts";
+import { refusedSentence, rowReason } from "../sentences.ts";
 import type { ImageMarker } from "./image-markers.ts";
 import { type Prompts, readPrompts } from "./prompt.ts";
 
@@ -56,6 +58,8 @@ export class MaskExplanation {
   /** Other tokens that may have been meant for images, but count as text. */
   readonly possibleImageTokens: readonly string[];
   readonly tokens: readonly ExplainedToken[];
+  /** That the convention's source refuses the prompt, so that the outcomes are those of the mask alone; null if it accepts it. */
+  readonly refused: RefusedFinding | null;
   readonly #locations: Matrix;
 
   constructor(convention: Convention, images: number, read: Prompts, own: string | undefined) {
@@ -65,6 +69,11 @@ export class MaskExplanation {
     this.convention = convention;
     this.images = images;
     this.imageToken = read.imageToken;
+    const refusal = promptRefusal(kinds, images, convention); // [mask.refuses]
+    this.refused =
+      refusal === null || refusal.tokens + images === 0 // a text alone is no mistake [mask.findings]
+        ? null
+        : { kind: "refused-prompt", convention: convention.name, prompt: 0, tokens: refusal.tokens, images };
     this.possibleImageTokens = own === undefined ? [...read.otherImageTokens, ...read.lookalikes] : [];
     this.#locations = { shape: [1, kinds.length], data: kinds };
     this.tokens = (maskRows(this.#locations, images, convention)[0] ?? []).map((row, position) => ({
@@ -88,7 +97,8 @@ export class MaskExplanation {
         : ["", `Not read as images: ${possible}. The option imageToken names the image's token.`];
     const tokens = [this.tokens.map(({ text }) => text)];
     const drawing = drawMask(this.#locations, this.images, this.convention, { tokens, reasons: rowReason });
-    return [`${name}: ${note}`, "", drawing, ...hint].join("\n");
+    const refusal = this.refused === null ? [] : ["", refusedSentence(this.refused)];
+    return [`${name}: ${note}`, "", drawing, ...refusal, ...hint].join("\n");
   }
 }
 
