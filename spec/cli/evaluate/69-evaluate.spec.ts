@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { contextOf } from "../../../src/cli/evaluate/answering.ts";
 import { drawnShots } from "../../../src/evaluation/runs/shots.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
+import { writeJsonLines } from "../../support/fixtures/files/json-lines.ts";
 import {
   bytesOf,
   chainOf,
@@ -23,11 +24,7 @@ import { temporary } from "../../support/fixtures/temporary.ts";
 
 const folder = temporary();
 const at = (name: string): string => join(folder, name);
-/** A file of the workspace with an object on each line. */
-function fileOf(name: string, lines: readonly object[]): string {
-  writeFileSync(at(name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  return at(name);
-}
+const fileOf = (name: string, lines: readonly object[]): string => writeJsonLines(at(name), lines);
 
 const chain = chainOf(
   [bytesOf("x "), [...bytesOf(":k"), END], bytesOf("? ")],

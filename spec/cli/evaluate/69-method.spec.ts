@@ -15,6 +15,7 @@ import { loadClip } from "../../../src/pretrained/clip/load.ts";
 import { rearrange } from "../../../src/tensor/ops/arrange.ts";
 import { named } from "../../../src/tensor/pattern.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
+import { writeJsonLines } from "../../support/fixtures/files/json-lines.ts";
 import {
   bytesOf,
   chainOf,
@@ -32,10 +33,7 @@ import { temporary } from "../../support/fixtures/temporary.ts";
 
 const folder = temporary();
 const at = (name: string): string => join(folder, name);
-function fileOf(name: string, lines: readonly object[]): string {
-  writeFileSync(at(name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  return at(name);
-}
+const fileOf = (name: string, lines: readonly object[]): string => writeJsonLines(at(name), lines);
 
 /** Behind "x " stand a or b, behind "y " they are less or more probable; ":" is followed by k. */
 const chain = chainOf(

@@ -1,6 +1,6 @@
 // FlamingoPaLM in `flamboyance evaluate`, `caption` and `vqa`: the digits' model, and the folder of train kosmos-digits --compare. Expected answers
 // are generated from ids that are written out here, with the pictures of the data set.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { FORMS } from "../../../src/cli/flamingo/forms.ts";
@@ -18,6 +18,7 @@ import { initialize } from "../../../src/nn/state-dict.ts";
 import { loadFlamingoPaLM } from "../../../src/pretrained/flamingo-palm/folder.ts";
 import { rearrange } from "../../../src/tensor/ops/arrange.ts";
 import { flamboyance } from "../../support/fixtures/command.ts";
+import { writeJsonLines } from "../../support/fixtures/files/json-lines.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
 
 const folder = temporary();
@@ -27,10 +28,7 @@ const NAMES = ["five", "one", "seven", "three"];
 const pictures: Picture[] = readDigits("golden/data/digits.safetensors").heldOut.slice(0, 4);
 const image = (i: number): string => `pictures/${i}-${NAMES[i]}.png`;
 
-function fileOf(name: string, lines: readonly object[]): string {
-  writeFileSync(at(name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  return at(name);
-}
+const fileOf = (name: string, lines: readonly object[]): string => writeJsonLines(at(name), lines);
 const evaluated = (model: string, task: string, data: string, ...more: string[]) => {
   const out = at(`${task}-${more.join("")}.out`);
   const args = ["--model", model, "--task", task, "--data", data, "--backend", "reference", "--out", out];

@@ -17,7 +17,7 @@ const python = process.env.DOCUMENTS_PYTHON ?? null;
 const smollm2 = process.env.DOCUMENTS_SMOLLM2 ?? null;
 const selected = process.env.DOCUMENTS_PAGES?.split(" ");
 
-/** Pages that a program writes from the source and that spec/repository/api/94-api.spec.ts holds to it. */
+/** Pages that a program writes from the source and that spec/repository/api/97-api.spec.ts holds to it. */
 const GENERATED = /^docs\/api\//;
 
 const pages = [...readTree(["README.md", "docs"], /\.md$/)]

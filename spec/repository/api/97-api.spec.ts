@@ -1,4 +1,4 @@
-// The executable half of 94-api.md. Sizes in the calls are all different, so that a shape with exchanged axes does not fit.
+// The executable half of 97-api.md. Sizes in the calls are all different, so that a shape with exchanged axes does not fit.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
