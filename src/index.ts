@@ -152,10 +152,11 @@ export {
 } from "./tensor/ops/functions.ts";
 export type { OpName, Ops, SoftmaxEmptyRow } from "./tensor/ops/table.ts";
 export type { Precision } from "./tensor/precision.ts";
+export { scope, tap } from "./tensor/program/apply.ts";
 export { gradientCheckpointing, keepTaps, peakLiveElements } from "./tensor/program/checkpointing.ts";
 export { evaluate } from "./tensor/program/evaluate.ts";
 export { type Node, type Program, prune, type Scope } from "./tensor/program/program.ts";
-export { extend, record, scope, tap } from "./tensor/program/record.ts";
+export { extend, record } from "./tensor/program/record.ts";
 export { type Generator, generator } from "./tensor/random.ts";
 export type { TensorSource } from "./tensor/source.ts";
 export {

@@ -9,7 +9,7 @@ import { constant, Parameter } from "../nn/parameter.ts";
 import { repeat } from "../tensor/ops/arrange.ts";
 import { add, expand, mul, tanh, where } from "../tensor/ops/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/program/record.ts";
+import { tap } from "../tensor/program/apply.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import {
   crossAttentionChecks,

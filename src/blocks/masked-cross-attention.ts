@@ -12,7 +12,7 @@ import { RuleError } from "../tensor/errors.ts";
 import { rearrange, repeat, unbind } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/program/record.ts";
+import { tap } from "../tensor/program/apply.ts";
 import { Bool, type Shape, type Tensor } from "../tensor/tensor.ts";
 import { conventionCheck, type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
 import { type HeadOptions, headChecks } from "./perceiver-attention.ts";

@@ -10,10 +10,10 @@ import { type Check, checked, inner as innerWidth, optional } from "../nn/option
 import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
 import { broadcastError, EMPTY_ROW, scaleError } from "../nn/torch-errors.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { checkTensors, chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
+import { chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
 import { add, mul, mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/program/record.ts";
+import { checkTensors, tap } from "../tensor/program/apply.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
 

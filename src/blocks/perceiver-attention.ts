@@ -8,7 +8,7 @@ import { concatError, layerNormError, MODULO_ZERO, POWER_OF_ZERO } from "../nn/t
 import { concat, rearrange, unbind } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/program/record.ts";
+import { tap } from "../tensor/program/apply.ts";
 import type { Shape, Tensor } from "../tensor/tensor.ts";
 
 /** The width, in features, and the heads: `heads` of `dimHead` features each, 8 of 64 unless given. */

@@ -7,10 +7,10 @@ import { normal, Parameter } from "../nn/parameter.ts";
 import { broadcastError, rangeError } from "../nn/torch-errors.ts";
 import { warnOnce } from "../nn/warn-once.ts";
 import { RuleError } from "../tensor/errors.ts";
-import { checkTensors, rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
+import { rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
 import { add, expand } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/program/record.ts";
+import { checkTensors, tap } from "../tensor/program/apply.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type HeadOptions, headChecks, PerceiverAttention } from "./perceiver-attention.ts";
 

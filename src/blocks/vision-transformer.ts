@@ -7,7 +7,7 @@ import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { rearrange, unbind } from "../tensor/ops/arrange.ts";
 import { add, gelu, mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { tap } from "../tensor/program/record.ts";
+import { tap } from "../tensor/program/apply.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 export interface VisionTransformerOptions {

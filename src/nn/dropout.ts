@@ -1,6 +1,7 @@
 // Dropout of activations.
-import { checkTensors } from "../tensor/ops/arrange.ts";
+
 import { mulScalar, where } from "../tensor/ops/functions.ts";
+import { checkTensors } from "../tensor/program/apply.ts";
 import { dropout, type Generator, generator } from "../tensor/random.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";

@@ -1,6 +1,6 @@
 // The feed-forward network of Flamingo.
 import { gelu } from "../tensor/ops/functions.ts";
-import { tap } from "../tensor/program/record.ts";
+import { tap } from "../tensor/program/apply.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Linear } from "./linear.ts";
 import { LayerNorm } from "./norms/layer-norm.ts";

@@ -9,9 +9,10 @@ import { findCases, type GoldenCase, readCase } from "../../../src/io/golden/cas
 import { normalize } from "../../../src/nn/norms/layer-norm.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { add, addScalar, mul, mulScalar, square, sumAll } from "../../../src/tensor/ops/functions.ts";
+import { scope, tap } from "../../../src/tensor/program/apply.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import type { Program } from "../../../src/tensor/program/program.ts";
-import { record, scope, tap } from "../../../src/tensor/program/record.ts";
+import { record } from "../../../src/tensor/program/record.ts";
 import { rewrite, type Visitor } from "../../../src/tensor/program/rewrite.ts";
 import { flat, Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
 

@@ -23,9 +23,10 @@ import {
   sumAll,
   tanh,
 } from "../../../src/tensor/ops/functions.ts";
+import { scope, tap } from "../../../src/tensor/program/apply.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { isClosed, lastUses, type Program, prune, type Scope } from "../../../src/tensor/program/program.ts";
-import { extend, record, scope, tap } from "../../../src/tensor/program/record.ts";
+import { extend, record } from "../../../src/tensor/program/record.ts";
 import { abstractTensor, bool, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
 import { applyAny, type Host, rows } from "../../support/oracles/ops.ts";
 import { randomIds, randomMask, randomTensor } from "../../support/properties/arbitraries.ts";

@@ -2,9 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { Bug, ShapeError } from "../../../src/tensor/errors.ts";
 import { add, mul, square, tanh } from "../../../src/tensor/ops/functions.ts";
+import { tap } from "../../../src/tensor/program/apply.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { withTaps } from "../../../src/tensor/program/program.ts";
-import { record, tap } from "../../../src/tensor/program/record.ts";
+import { record } from "../../../src/tensor/program/record.ts";
 import { abstractTensor, Tensor } from "../../../src/tensor/tensor.ts";
 import { Block, Small } from "../../support/fixtures/small-model.ts";
 import { applyAny, type Host, rows } from "../../support/oracles/ops.ts";

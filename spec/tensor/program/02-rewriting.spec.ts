@@ -10,9 +10,10 @@ import {
   square,
   tanh,
 } from "../../../src/tensor/ops/functions.ts";
+import { scope, tap } from "../../../src/tensor/program/apply.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { isDead, prune, withTaps } from "../../../src/tensor/program/program.ts";
-import { extend, record, scope, tap } from "../../../src/tensor/program/record.ts";
+import { extend, record } from "../../../src/tensor/program/record.ts";
 import { bool, Tensor } from "../../../src/tensor/tensor.ts";
 import { Small } from "../../support/fixtures/small-model.ts";
 import { randomTensor } from "../../support/properties/arbitraries.ts";

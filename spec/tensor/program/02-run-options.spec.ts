@@ -5,7 +5,8 @@ import { replay, run } from "../../../src/kernels/replay.ts";
 import { Linear } from "../../../src/nn/linear.ts";
 import { initialize } from "../../../src/nn/state-dict.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
-import { record, tap } from "../../../src/tensor/program/record.ts";
+import { tap } from "../../../src/tensor/program/apply.ts";
+import { record } from "../../../src/tensor/program/record.ts";
 import { flat, type Tensor, tensor } from "../../../src/tensor/tensor.ts";
 
 class Twice {

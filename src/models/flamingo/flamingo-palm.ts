@@ -28,7 +28,7 @@ import { MODULO_ZERO, rangeError } from "../../nn/torch-errors.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
 import {
   type DecoderLayer,

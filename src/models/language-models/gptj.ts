@@ -23,7 +23,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues, LanguageModel } from "../language-model.ts";
 import { multiHead } from "./multi-head.ts";

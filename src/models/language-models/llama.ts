@@ -23,7 +23,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat } from "../../tensor/ops/arrange.ts";
 import { add, mul, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import type { Int, Tensor } from "../../tensor/tensor.ts";
 import {
   appended,

@@ -1,7 +1,7 @@
 // FlamingoLayer of open-flamingo 2.0.1 (open_flamingo/src/flamingo_lm.py): gated cross-attention before a layer of any language model.
 import type { GatedCrossAttentionBlock } from "../../blocks/gated-cross-attention-block.ts";
 import { RuleError } from "../../tensor/errors.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues } from "../language-model.ts";
 

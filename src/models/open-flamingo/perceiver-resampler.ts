@@ -10,7 +10,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
 export interface OpenFlamingoResamplerOptions {

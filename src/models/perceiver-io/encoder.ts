@@ -6,7 +6,7 @@ import { type Check, checked, count, flag, layers, notNegative, oneOf, optional 
 import { constant, varianceScaling } from "../../nn/parameter.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import { Bool, type Tensor } from "../../tensor/tensor.ts";
 import { crossAttentionMask } from "./layers/attention.ts";
 import { CrossAttention, SelfAttention } from "./layers/layers.ts";

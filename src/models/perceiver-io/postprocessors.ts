@@ -7,7 +7,7 @@ import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { einsum, rearrange, slice } from "../../tensor/ops/arrange.ts";
 import { add, expand, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import { sizeOf, type Tensor } from "../../tensor/tensor.ts";
 import { depthToSpace } from "./preprocessors/patches.ts";
 

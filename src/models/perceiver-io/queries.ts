@@ -5,7 +5,7 @@ import { rounding } from "../../nn/positions/angles.ts";
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { concat } from "../../tensor/ops/arrange.ts";
 import { named } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import { type Int, indexAt, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import {
   encodingChecks,

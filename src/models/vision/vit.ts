@@ -27,7 +27,7 @@ import { RuleError } from "../../tensor/errors.ts";
 import { concat, rearrange, repeat, slice, sum } from "../../tensor/ops/arrange.ts";
 import { add, detach, expand, mulScalar } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 
 /** The arguments of vit-pytorch's ViT. Sides are in pixels, widths in features, rates of dropout are probabilities. */

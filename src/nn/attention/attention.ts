@@ -2,7 +2,7 @@
 import { einsum } from "../../tensor/ops/arrange.ts";
 import { add, expand, maskedSoftmax, softmax, where } from "../../tensor/ops/functions.ts";
 import type { SoftmaxEmptyRow } from "../../tensor/ops/table.ts";
-import { scope, tap } from "../../tensor/program/record.ts";
+import { scope, tap } from "../../tensor/program/apply.ts";
 import type { Bool, Tensor } from "../../tensor/tensor.ts";
 import type { Dropout } from "../dropout.ts";
 import { checkObject } from "../options.ts";

@@ -1,7 +1,7 @@
 // Convolution with learned weights.
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { checked, checkNoMore, checkValue, count, flag, nullable, object, optional } from "../options.ts";
 import { constant, type Initial, Parameter, uniform } from "../parameter.ts";

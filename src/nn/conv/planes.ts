@@ -1,9 +1,10 @@
 // Convolution, pooling and unfolding of planes [b c h w], built of windows along height and width.
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
-import { checkTensors, einsum, pad, rearrange, windows } from "../../tensor/ops/arrange.ts";
+import { einsum, pad, rearrange, windows } from "../../tensor/ops/arrange.ts";
 import { where } from "../../tensor/ops/functions.ts";
 import { apply } from "../../tensor/ops/rules.ts";
 import { named } from "../../tensor/pattern.ts";
+import { checkTensors } from "../../tensor/program/apply.ts";
 import { Bool, type Tensor } from "../../tensor/tensor.ts";
 import { type Check, checked, optional, passing } from "../options.ts";
 import { convolutionError, kernelSizeError } from "../torch-errors.ts";

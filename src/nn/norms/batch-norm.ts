@@ -1,8 +1,8 @@
 // Batch normalisation in evaluation: Ioffe and Szegedy, arXiv 1502.03167, §3.1.
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
-import { checkTensors, rearrange } from "../../tensor/ops/arrange.ts";
+import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, addScalar, div, expand, mul, sqrt, sub } from "../../tensor/ops/functions.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { checkTensors, tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { checked, checkNoMore, checkValue, count, notNegative, optional } from "../options.ts";
 import { constant, Parameter } from "../parameter.ts";

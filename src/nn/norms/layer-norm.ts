@@ -1,8 +1,7 @@
 // Layer normalisation (Ba, Kiros and Hinton, arXiv 1607.06450, equation (4)) and its form without centring.
 import { ShapeError } from "../../tensor/errors.ts";
-import { checkTensors } from "../../tensor/ops/arrange.ts";
 import { add, addScalar, div, expand, meanLast, mul, sqrt, square, sub } from "../../tensor/ops/functions.ts";
-import { scope, tap } from "../../tensor/program/record.ts";
+import { checkTensors, scope, tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { checked, checkNoMore, checkValue, count, flag, notNegative, optional } from "../options.ts";
 import { constant, Parameter } from "../parameter.ts";

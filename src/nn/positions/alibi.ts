@@ -1,6 +1,6 @@
 // Attention with linear biases (ALiBi): Press, Smith and Lewis, arXiv 2108.12409, §3.
 
-import { constant } from "../../tensor/program/record.ts";
+import { constant } from "../../tensor/program/constants.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
 import { type Check, checked, count, inner, optional, positive } from "../options.ts";
 import { type AnglePrecision, anglePrecision, rounding } from "./angles.ts";

@@ -2,8 +2,8 @@
 // recipe is that of `generate_fourier_features` in DeepMind's perceiver and in transformers.
 
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
-import { checkTensors } from "../../tensor/ops/arrange.ts";
-import { constant } from "../../tensor/program/record.ts";
+import { checkTensors } from "../../tensor/program/apply.ts";
+import { constant } from "../../tensor/program/constants.ts";
 import { type Floats, flat, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import { type Check, checked, checkSize, checkValue, count, flag, optional, passing } from "../options.ts";
 import { type AnglePrecision, anglePrecision, rounding } from "./angles.ts";

@@ -1,10 +1,10 @@
 // Rotary position embedding: Su et al., arXiv 2104.09864, §3.2.2. `rotary` is the general form, which language models use;
 // `RotaryEmbedding` and `rotate` are the form of PaLM, whose frequencies are a buffer of the state dict.
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
-import { checkTensors, chunk, concatLast, einsum, rearrange, slice } from "../../tensor/ops/arrange.ts";
+import { chunk, concatLast, einsum, rearrange, slice } from "../../tensor/ops/arrange.ts";
 import { add, arange, cos, expand, mul, neg, sin } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
-import { tap } from "../../tensor/program/record.ts";
+import { checkTensors, tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import {
   type Check,

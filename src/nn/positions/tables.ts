@@ -1,7 +1,7 @@
 // Cosines and sines of the angles of positions, as constants of a program.
 
 import { ShapeError } from "../../tensor/errors.ts";
-import { constant } from "../../tensor/program/record.ts";
+import { constant } from "../../tensor/program/constants.ts";
 import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
 import { type AnglePrecision, frequencies, type Positions, positionsFrom, rounding } from "./angles.ts";
 import { type RopeScaling, scaled } from "./scaling.ts";

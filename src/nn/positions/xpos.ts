@@ -2,10 +2,11 @@
 // released class is called XPOS.
 
 import { ShapeError } from "../../tensor/errors.ts";
-import { checkTensors, einsum, repeat } from "../../tensor/ops/arrange.ts";
+import { einsum, repeat } from "../../tensor/ops/arrange.ts";
 import { exp, log, mul, neg } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
-import { constant } from "../../tensor/program/record.ts";
+import { checkTensors } from "../../tensor/program/apply.ts";
+import { constant } from "../../tensor/program/constants.ts";
 import { Tensor, view } from "../../tensor/tensor.ts";
 import { type Check, checked, checkNoMore, even, flag, inner, optional, positive } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";

@@ -2,7 +2,7 @@
 import { DTYPE } from "../../io/dtypes.ts";
 import { kosmosLayout } from "../../models/kosmos/layout.ts";
 import { stateDict } from "../../nn/state-dict.ts";
-import { constant } from "../../tensor/program/record.ts";
+import { constant } from "../../tensor/program/constants.ts";
 import { sourceOf, Tensor } from "../../tensor/tensor.ts";
 import { dtypeShares, type MemoryPlan, type PlanOptions, planFor } from "../memory-plan.ts";
 import type { LoadedKosmos } from "./folder.ts";

@@ -2,7 +2,7 @@
 import { DTYPE } from "../../io/dtypes.ts";
 import type { OpenFlamingo } from "../../models/open-flamingo/flamingo.ts";
 import { stateDict } from "../../nn/state-dict.ts";
-import { constant } from "../../tensor/program/record.ts";
+import { constant } from "../../tensor/program/constants.ts";
 import { sourceOf, Tensor } from "../../tensor/tensor.ts";
 import type { LoadedModel } from "../load-pretrained.ts";
 import {

@@ -3,6 +3,7 @@ import { Bug } from "../errors.ts";
 import { add, zerosLike } from "../ops/functions.ts";
 import { apply } from "../ops/rules.ts";
 import type { OpName } from "../ops/table.ts";
+import { scope } from "../program/apply.ts";
 import {
   isClosed,
   isComputed,
@@ -12,7 +13,6 @@ import {
   type Scope,
   unnamedReads,
 } from "../program/program.ts";
-import { scope } from "../program/record.ts";
 import type { Tensor } from "../tensor.ts";
 import { vjp } from "./vjp.ts";
 

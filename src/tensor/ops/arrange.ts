@@ -1,7 +1,7 @@
 // Functions for the ops with patterns. Their types are computed from the pattern, so that tsc rejects a wrong order of axes.
 import { ShapeError } from "../errors.ts";
 import { axesOf, type Sizes, shapeOf, sidesOf, spreadPattern, unify, type Words } from "../pattern.ts";
-import { applyRule } from "../program/record.ts";
+import { applyRule, checkTensors } from "../program/apply.ts";
 import { type Any, Bool, Int, Tensor } from "../tensor.ts";
 import { einsum as einsumRule } from "./einsum.ts";
 import {
@@ -18,16 +18,6 @@ import { overlap as overlapRule, windows as windowsRule } from "./windows.ts";
 type Named<A extends string> = A extends `${string}...${string}` ? Any : A;
 type In<A extends string> = Tensor<Named<NoInfer<A>>>;
 type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };
-
-/** Throws a ShapeError unless every operand is a tensor. */
-export function checkTensors(where: string, ...operands: readonly unknown[]): void {
-  const at = operands.findIndex((x) => !(x instanceof Tensor));
-  if (at < 0) return;
-  const x = operands[at];
-  const isHost = typeof x === "object" && x !== null && "kind" in x; // not instanceof: a bundle of einsum has no use for Bool and Int
-  const given = isHost ? `${x.kind}; only repeat takes those` : x === null ? "null" : typeof x;
-  throw new ShapeError(`operand ${at + 1} must be a tensor, not ${given}  [notation.operands]`, where);
-}
 
 /**
  * Contracts two operands, einsum("b h l k, b h s k -> b h l s", q, k), or transposes and sums one, einsum("i j -> j i", a). With

@@ -1,8 +1,7 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { RuleError } from "../errors.ts";
-import { applyRule } from "../program/record.ts";
+import { applyRule, checkTensors } from "../program/apply.ts";
 import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
-import { checkTensors } from "./arrange.ts";
 import * as elementwise from "./elementwise.ts";
 import * as tables from "./gather.ts";
 import * as reductions from "./reductions.ts";

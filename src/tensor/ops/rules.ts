@@ -1,5 +1,5 @@
 // The definitions of all ops: name -> shape rule and computation in float64.
-import { applyRule } from "../program/record.ts";
+import { applyRule } from "../program/apply.ts";
 import type { Tensor } from "../tensor.ts";
 import { einsum } from "./einsum.ts";
 import * as elementwise from "./elementwise.ts";

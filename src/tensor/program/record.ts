@@ -1,116 +1,128 @@
-// Eager execution and recording. Every op is executed by `applyRule`.
+// Recording: the ops, taps and scopes that a function executes, as a program.
 import { Bug, ShapeError } from "../errors.ts";
 import { identity } from "../ops/elementwise.ts";
-import type { AnyRule, OpName, Ops, Rule } from "../ops/table.ts";
+import type { OpName } from "../ops/table.ts";
 import { Tensor } from "../tensor.ts";
 import { walk } from "../walk.ts";
+import { applyRule, type Outputs, type Recorder, recording } from "./apply.ts";
+import { isConstant } from "./constants.ts";
 import type { Node, Program, Scope } from "./program.ts";
+
+type Tensors = Readonly<Record<string, Tensor>>;
 
 /** A scope while it is being recorded. */
 type OpenScope = { -readonly [K in keyof Scope]: Scope[K] };
 
-interface Recorder {
-  readonly nodes: Node[];
-  readonly scopes: OpenScope[];
-  readonly taps: Record<string, number>;
-  readonly leaves: Record<string, number>;
-  readonly bindings: Map<number, Tensor>;
-  readonly warnings: string[];
-  readonly ids: Map<Tensor, number>;
-  /** Paths of modules and tensors; a tied tensor has several. */
-  readonly names: ReadonlyMap<object, readonly string[]>;
-  readonly symbolic: boolean;
-  scope: number;
-}
-
-let recorder: Recorder | null = null;
-
 const LARGE = 4096;
 
-/** Tensors that a model computes from its options. They are no parameters, and no values that were forgotten among them. */
-const constants = new WeakSet<Tensor>();
-
-/** Marks a tensor as a constant of the model: a recording does not warn of its size. */
-export function constant<T extends Tensor>(t: T): T {
-  constants.add(t);
-  return t;
+/** The tensors of a recording by id, and the paths of modules and tensors; a tied tensor has several. */
+interface Known {
+  readonly ids: Map<Tensor, number>;
+  readonly names: ReadonlyMap<object, readonly string[]>;
 }
 
-function push(r: Recorder, t: Tensor, op: Node["op"], attrs: object, inputs: readonly number[]): number {
-  const id = r.nodes.push({ op, attrs, inputs, shape: t.shape, scope: r.scope }) - 1;
-  r.ids.set(t, id);
-  return id;
-}
+/** The program that a function executes, from its beginning or from the end of another program. */
+class Recording implements Recorder {
+  readonly symbolic: boolean;
+  readonly #nodes: Node[];
+  readonly #scopes: OpenScope[];
+  readonly #taps: Record<string, number>;
+  readonly #leaves: Record<string, number>;
+  readonly #bindings: Map<number, Tensor>;
+  readonly #warnings: string[];
+  readonly #known: Known;
+  #scope = -1;
 
-/** The node of a tensor. A tensor that was not computed while recording becomes a leaf. */
-function idOf(r: Recorder, t: Tensor): number {
-  const known = r.ids.get(t);
-  if (known !== undefined) return known;
-  const id = push(r, t, "leaf", {}, []);
-  r.bindings.set(id, t);
-  const names = r.names.get(t) ?? [];
-  for (const name of names) r.leaves[name] = id; // [record.leaves]
-  if (names.length === 0 && r.names.size > 0 && t.size > LARGE && !constants.has(t)) {
-    // [record.warns]
-    r.warnings.push(
-      `a constant of shape [${t.shape.join(" ")}] is neither an input nor a parameter of the model`,
-    );
+  constructor(known: Known, symbolic: boolean, before?: Program) {
+    this.symbolic = symbolic;
+    this.#known = known;
+    this.#nodes = [...(before?.nodes ?? [])];
+    this.#scopes = [...(before?.scopes ?? [])];
+    this.#taps = { ...before?.taps };
+    this.#leaves = { ...before?.leaves };
+    this.#bindings = new Map(before?.bindings);
+    this.#warnings = [...(before?.warnings ?? [])];
   }
-  return id;
-}
 
-const idsOf = (r: Recorder, tensors: Readonly<Record<string, Tensor>>): Record<string, number> =>
-  Object.fromEntries(Object.entries(tensors).map(([key, t]) => [key, idOf(r, t)]));
+  /** Runs `f` and returns its program, with what `f` returns as outputs. */
+  run(f: () => Outputs): Program {
+    const outputs = recording(this, () => this.#idsOf(byName(f())));
+    return {
+      nodes: this.#nodes,
+      scopes: this.#scopes,
+      outputs,
+      taps: this.#taps,
+      leaves: this.#leaves,
+      bindings: this.#bindings,
+      warnings: this.#warnings,
+    }; // [program.plain]
+  }
 
-/**
- * Executes an op by its rule: computes the shape and the values (unless symbolic) and adds a node (if recording). Functions of one op
- * name its rule, so that a bundle holds the rules of the ops that it uses; `apply` of ops/rules.ts finds the rule of any op.
- */
-export function applyRule<K extends OpName>(
-  op: K,
-  rule: Rule<K>,
-  attrs: Ops[K]["attrs"],
-  ...inputs: Ops[K]["in"]
-): Tensor {
-  const { shape: shapeOf, compute } = rule as unknown as AnyRule;
-  for (const [i, t] of inputs.entries())
-    if (!(t instanceof Tensor))
-      throw new ShapeError(
-        `operand ${i + 1} is ${t === null ? "null" : typeof t}, not a tensor  [notation.operands]`,
-        op,
+  op(op: OpName, attrs: object, inputs: readonly Tensor[], out: Tensor): void {
+    const ids = inputs.map((t) => this.#idOf(t));
+    this.#push(out, op, attrs, ids); // [record.eager]
+  }
+
+  tap(owner: object, name: string, x: Tensor): Tensor {
+    const path = this.#known.names.get(owner)?.[0] ?? owner.constructor.name;
+    const base = [path, name].filter(Boolean).join("."); // [tap.path]
+    if (base === "") return x; // the output of the model itself is not a tap
+    let full = base;
+    for (let n = 2; full in this.#taps; n++) full = `${base}@${n}`; // [tap.again]
+    const out = applyRule("tap", identity, { name: full }, x);
+    this.#taps[full] = this.#idOf(out);
+    return out;
+  }
+
+  scope<T extends Outputs>(name: string, inputs: Tensors, attrs: object, body: () => T): T {
+    const open: OpenScope = {
+      name,
+      parent: this.#scope,
+      attrs,
+      inputs: this.#idsOf(inputs),
+      first: this.#nodes.length,
+      end: -1,
+      outputs: {},
+    };
+    this.#scope = this.#scopes.push(open) - 1;
+    try {
+      const out = body();
+      open.outputs = this.#idsOf(byName(out));
+      open.end = this.#nodes.length; // [scope.range]
+      return out;
+    } finally {
+      this.#scope = open.parent;
+    }
+  }
+
+  #push(t: Tensor, op: Node["op"], attrs: object, inputs: readonly number[]): number {
+    const id = this.#nodes.push({ op, attrs, inputs, shape: t.shape, scope: this.#scope }) - 1;
+    this.#known.ids.set(t, id);
+    return id;
+  }
+
+  /** The node of a tensor. A tensor that was not computed while recording becomes a leaf. */
+  #idOf(t: Tensor): number {
+    const { ids, names } = this.#known;
+    const known = ids.get(t);
+    if (known !== undefined) return known;
+    const id = this.#push(t, "leaf", {}, []);
+    this.#bindings.set(id, t);
+    const own = names.get(t) ?? [];
+    for (const name of own) this.#leaves[name] = id; // [record.leaves]
+    if (own.length === 0 && names.size > 0 && t.size > LARGE && !isConstant(t)) {
+      // [record.warns]
+      this.#warnings.push(
+        `a constant of shape [${t.shape.join(" ")}] is neither an input nor a parameter of the model`,
       );
-  const shape = shapeOf(attrs, ...inputs.map((t) => t.shape));
-  const out = new Tensor(
-    shape,
-    recorder?.symbolic ? undefined : compute(attrs, ...inputs.map((t) => t.data)), // [record.symbolic]
-  );
-  const r = recorder;
-  if (r) {
-    const ids = inputs.map((t) => idOf(r, t));
-    push(r, out, op, attrs, ids); // [record.eager]
+    }
+    return id;
   }
-  return out;
-}
 
-/**
- * Names an activation (as a forward hook in torch sees it) and returns x: the path of its module followed by the name,
- * `layers.0.1.attn.scores`. The empty name stands for the output of the module. If the module runs again, its taps are named
- * `scores@2` and so on. Nothing happens outside of a recording. Throws a ShapeError, while recording, if x is no tensor.
- */
-export function tap<T extends Tensor>(owner: object, name: string, x: T): T {
-  const r = recorder;
-  if (!r) return x;
-  const path = r.names.get(owner)?.[0] ?? owner.constructor.name;
-  const base = [path, name].filter(Boolean).join("."); // [tap.path]
-  if (base === "") return x; // the output of the model itself is not a tap
-  let full = base;
-  for (let n = 2; full in r.taps; n++) full = `${base}@${n}`; // [tap.again]
-  const out = applyRule("tap", identity, { name: full }, x) as T;
-  r.taps[full] = idOf(r, out);
-  return out;
+  #idsOf(tensors: Tensors): Record<string, number> {
+    return Object.fromEntries(Object.entries(tensors).map(([key, t]) => [key, this.#idOf(t)]));
+  }
 }
-
-type Outputs = Tensor | Readonly<Record<string, Tensor>>;
 
 const kindOf = (value: unknown): string => {
   if (value instanceof Promise) return "a promise";
@@ -118,7 +130,7 @@ const kindOf = (value: unknown): string => {
 };
 
 /** Outputs by name. Throws a ShapeError unless a function returned a tensor, or an object with tensors only. */
-function byName(out: Outputs): Readonly<Record<string, Tensor>> {
+function byName(out: Outputs): Tensors {
   if (out instanceof Tensor) return { out };
   const isRecord =
     typeof out === "object" && out !== null && !Array.isArray(out) && !(out instanceof Promise);
@@ -133,57 +145,12 @@ function byName(out: Outputs): Readonly<Record<string, Tensor>> {
   ); // [record.outputs]
 }
 
-/**
- * Records a scope. The body, in terms of ops, is the definition; a backend may run a fused kernel of this name instead. The body returns
- * one tensor, or several by name. Throws a ShapeError if it returns anything else.
- */
-export function scope<I extends Record<string, Tensor>, A extends object, T extends Outputs>(
-  name: string,
-  inputs: I,
-  attrs: A,
-  body: (inputs: I, attrs: A) => T,
-): T {
-  const r = recorder;
-  if (!r) return body(inputs, attrs);
-  const open: OpenScope = {
-    name,
-    parent: r.scope,
-    attrs,
-    inputs: idsOf(r, inputs),
-    first: r.nodes.length,
-    end: -1,
-    outputs: {},
-  };
-  r.scope = r.scopes.push(open) - 1;
-  try {
-    const out = body(inputs, attrs);
-    open.outputs = idsOf(r, byName(out));
-    open.end = r.nodes.length; // [scope.range]
-    return out;
-  } finally {
-    r.scope = open.parent;
-  }
-}
-
 export interface RecordOptions {
   /** Gives modules and parameters their paths. */
   readonly model?: object | undefined;
   readonly inputs?: Readonly<Record<string, Tensor>> | undefined;
   /** Records shapes only, without computing or reading values. */
   readonly symbolic?: boolean | undefined;
-}
-
-function recordWith(r: Recorder, f: () => Outputs): Program {
-  if (recorder) throw new Bug("recording inside a recording"); // [record.once]
-  recorder = r;
-  try {
-    const out = f();
-    const outputs = idsOf(r, byName(out));
-    const { nodes, scopes, taps, leaves, bindings, warnings } = r;
-    return { nodes, scopes, outputs, taps, leaves, bindings, warnings }; // [program.plain]
-  } finally {
-    recorder = null;
-  }
 }
 
 /**
@@ -198,16 +165,7 @@ export function record(
   const name = (value: object, path: string) => names.set(value, [...(names.get(value) ?? []), path]);
   if (model) for (const [path, value] of walk(model)) name(value, path);
   for (const [key, t] of Object.entries(inputs)) name(t, key);
-  const empty = {
-    nodes: [],
-    scopes: [],
-    taps: {},
-    leaves: {},
-    bindings: new Map(),
-    warnings: [],
-    ids: new Map(),
-  };
-  return recordWith({ ...empty, names, symbolic, scope: -1 }, f);
+  return new Recording({ ids: new Map(), names }, symbolic).run(f);
 }
 
 /**
@@ -221,17 +179,6 @@ export function extend(program: Program, f: (at: (id: number) => Tensor) => Reco
     if (!t) throw new Bug(`a program of ${handles.length} nodes has no node ${id}`);
     return t;
   };
-  const r: Recorder = {
-    nodes: [...program.nodes],
-    scopes: [...program.scopes],
-    taps: { ...program.taps },
-    leaves: { ...program.leaves },
-    bindings: new Map(program.bindings),
-    warnings: [...program.warnings],
-    ids: new Map(handles.map((t, id) => [t, id])), // [program.extend]
-    names: new Map(),
-    symbolic: true,
-    scope: -1,
-  };
-  return recordWith(r, () => f(at));
+  const ids = new Map(handles.map((t, id) => [t, id])); // [program.extend]
+  return new Recording({ ids, names: new Map() }, true, program).run(() => f(at));
 }

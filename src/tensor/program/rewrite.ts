@@ -2,8 +2,9 @@
 import { Bug } from "../errors.ts";
 import { apply } from "../ops/rules.ts";
 import type { Tensor } from "../tensor.ts";
+import { scope } from "./apply.ts";
 import { isDead, liveOutputs, type Node, type Program } from "./program.ts";
-import { record, scope } from "./record.ts";
+import { record } from "./record.ts";
 
 export interface Visit {
   /** The node and its id in the original program. */

@@ -7,7 +7,7 @@ import { XPos } from "../../../nn/positions/xpos.ts";
 import { rearrange } from "../../../tensor/ops/arrange.ts";
 import { mulScalar } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { appended, type Decoded, type Decoding, type KeyValues } from "../../language-model.ts";
 import { attendTo } from "../multi-head.ts";

@@ -3,7 +3,7 @@ import { activation } from "../../../nn/activations.ts";
 import { Dropout } from "../../../nn/dropout.ts";
 import { Linear } from "../../../nn/linear.ts";
 import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import { magnetoLinear } from "./initializers.ts";
 import type { MagnetoSettings } from "./options.ts";

@@ -3,7 +3,7 @@ import { Dropout, DropPath } from "../../../nn/dropout.ts";
 import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
 import type { RelativePositionBias } from "../../../nn/positions/relative-bias.ts";
 import { add, mulScalar } from "../../../tensor/ops/functions.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import type { Decoded, DecoderLayer, Decoding, KeyValues } from "../../language-model.ts";
 import { MagnetoAttention } from "./attention.ts";

@@ -10,7 +10,7 @@ import { einsum, rearrange, repeat } from "../../../tensor/ops/arrange.ts";
 import { mulScalar, where } from "../../../tensor/ops/functions.ts";
 import type { SoftmaxEmptyRow } from "../../../tensor/ops/table.ts";
 import { named, shapes } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import { Bool, Tensor, view } from "../../../tensor/tensor.ts";
 
 export interface PerceiverAttentionOptions {

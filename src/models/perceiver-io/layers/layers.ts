@@ -8,7 +8,7 @@ import { type Check, checked, count, flag, oneOf, optional, positive } from "../
 import { varianceScaling } from "../../../nn/parameter.ts";
 import { add } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import {
   DEFAULT_PROFILE,

@@ -4,7 +4,7 @@ import { type Check, checked, count, layers, oneOf, optional } from "../../../nn
 import { RuleError, ShapeError } from "../../../tensor/errors.ts";
 import { rearrange } from "../../../tensor/ops/arrange.ts";
 import { named, shapes } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Int, Tensor } from "../../../tensor/tensor.ts";
 import {
   encodingChecks,

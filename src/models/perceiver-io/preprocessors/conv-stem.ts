@@ -5,7 +5,7 @@ import { BatchNorm2d } from "../../../nn/norms/batch-norm.ts";
 import { type Check, checked, count, flag, layers, optional } from "../../../nn/options.ts";
 import { truncatedNormal } from "../../../nn/parameter.ts";
 import { relu } from "../../../tensor/ops/functions.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import {
   DEFAULT_PROFILE,

@@ -4,7 +4,7 @@ import { checked, count } from "../../../nn/options.ts";
 import { RuleError, ShapeError } from "../../../tensor/errors.ts";
 import { add } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import { Int, type Tensor } from "../../../tensor/tensor.ts";
 import { TrainablePositionEncoding } from "../positions.ts";
 import type { Preprocessed, Preprocessor } from "./preprocessor.ts";

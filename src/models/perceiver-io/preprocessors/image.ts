@@ -6,7 +6,7 @@ import { truncatedNormal, varianceScaling } from "../../../nn/parameter.ts";
 import { RuleError, ShapeError } from "../../../tensor/errors.ts";
 import { rearrange, windows } from "../../../tensor/ops/arrange.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Int, Tensor } from "../../../tensor/tensor.ts";
 import {
   encodingChecks,

@@ -4,7 +4,7 @@ import { RuleError, ShapeError } from "../../../tensor/errors.ts";
 import { concat, rearrange, repeat } from "../../../tensor/ops/arrange.ts";
 import { add, expand, where } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Generator } from "../../../tensor/random.ts";
 import { Bool, type Int, Tensor } from "../../../tensor/tensor.ts";
 import { entriesOf, joined, Modalities, memberOf, sortedNames } from "../modalities.ts";

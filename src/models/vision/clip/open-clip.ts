@@ -21,7 +21,7 @@ import { RuleError } from "../../../tensor/errors.ts";
 import { einsum, split } from "../../../tensor/ops/arrange.ts";
 import { add, expand } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import {
   CLIP_TOKENS,

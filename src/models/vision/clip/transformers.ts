@@ -17,7 +17,7 @@ import {
 import { normal, Parameter } from "../../../nn/parameter.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { named } from "../../../tensor/pattern.ts";
-import { tap } from "../../../tensor/program/record.ts";
+import { tap } from "../../../tensor/program/apply.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
 import {
   CLIP_TOKENS,
