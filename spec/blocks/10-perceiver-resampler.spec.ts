@@ -1,9 +1,11 @@
 // The executable half of 10-perceiver-resampler.md. The loops are those of docs/examples/flamingo-as-loops.mjs.
+
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { perceiverAttention, perceiverResampler } from "../../docs/examples/flamingo-as-loops.mjs";
 import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler, type PerceiverResamplerOptions } from "../../src/blocks/perceiver-resampler.ts";
+import { releaseMessage } from "../../src/conformance/releases/message.ts";
 import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
 import type { Any, Tensor } from "../../src/tensor/tensor.ts";
 import { linear, type Mat, norm, under } from "../support/oracles/layers.ts";
@@ -193,16 +195,16 @@ test("[resampler.media-limit] more images than position embeddings are refused w
 test("[resampler.media-limit] the error has the release's message; with a single position the release raises none", () => {
   const path = "golden/cases/flamingo-pytorch/perceiver-resampler--too-many-media/case.json";
   const { raises } = JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"));
-  const upstream = (limit: number, m: number): string | null => {
+  const released = (limit: number, m: number): string | null => {
     try {
       resampler({ numMediaEmbeds: limit }).forward(features(1, m, 2));
     } catch (error) {
-      if (error instanceof RuleError) return error.upstream;
+      if (error instanceof RuleError) return releaseMessage(error);
     }
     return "nothing was refused";
   };
-  expect(upstream(4, 5)).toBe(`${raises.type}: ${raises.message}`);
-  expect(upstream(1, 5)).toBe(null);
+  expect(released(4, 5)).toBe(`${raises.type}: ${raises.message}`);
+  expect(released(1, 5)).toBe(null);
 });
 
 test("[resampler.attend] errors of wrong shapes name the axes", () => {
@@ -222,13 +224,13 @@ test("[resampler.attend] errors of wrong shapes name the axes", () => {
 });
 
 test("[resampler.attend] shapes that the release refuses are refused in its words", () => {
-  const upstream = (call: () => unknown) => shapeRefusal(call).upstream;
+  const released = (call: () => unknown) => releaseMessage(shapeRefusal(call));
   // torch 2.13 on flamingo-pytorch 0.1.2
   for (const shape of [
     [1, 1, 3, 13],
     [1, 3, 13],
   ])
-    expect(upstream(() => resampler({ dim: 12 }).forward(randomTensor(shape) as Tensor<Any>))).toBe(
+    expect(released(() => resampler({ dim: 12 }).forward(randomTensor(shape) as Tensor<Any>))).toBe(
       "RuntimeError: The size of tensor a (13) must match the size of tensor b (12) at non-singleton dimension 3",
     );
   const attn = new PerceiverAttention({ dim: 12, dimHead: 4, heads: 2 });
@@ -238,10 +240,10 @@ test("[resampler.attend] shapes that the release refuses are refused in its word
     "RuntimeError: Given normalized_shape=[12], expected input with shape [*, 12], but got input of size";
   const join =
     "RuntimeError: Sizes of tensors must match except in dimension 2. Expected size 1 but got size 2 for tensor number 1 in the list.";
-  expect(upstream(attend([1, 1, 3, 13], [1, 1, 2, 12]))).toBe(`${width}[1, 1, 3, 13]`);
-  expect(upstream(attend([1, 1, 3, 12], [1, 1, 2, 13]))).toBe(`${width}[1, 1, 2, 13]`);
-  expect(upstream(attend([1, 1, 3, 12], [1, 2, 2, 12]))).toBe(join);
-  expect(upstream(attend([1, 1, 3, 12], [2, 1, 2, 12]))).toBe(join);
+  expect(released(attend([1, 1, 3, 13], [1, 1, 2, 12]))).toBe(`${width}[1, 1, 3, 13]`);
+  expect(released(attend([1, 1, 3, 12], [1, 1, 2, 13]))).toBe(`${width}[1, 1, 2, 13]`);
+  expect(released(attend([1, 1, 3, 12], [1, 2, 2, 12]))).toBe(join);
+  expect(released(attend([1, 1, 3, 12], [2, 1, 2, 12]))).toBe(join);
 });
 
 test("[resampler.attend] no features, no images and no latents are computed, as by the release", () => {

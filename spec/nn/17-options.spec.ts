@@ -1,10 +1,12 @@
 // The executable half of 17-options.md. Messages of the release: torch 2.13.0, flamingo-pytorch 0.1.2, vit-pytorch 1.26.11.
+
 import { describe, expect, test } from "vitest";
 import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
 import { MaskedCrossAttention } from "../../src/blocks/masked-cross-attention.ts";
 import { ParallelTransformerBlock, SwiGLU } from "../../src/blocks/parallel-transformer-block.ts";
 import { PerceiverAttention } from "../../src/blocks/perceiver-attention.ts";
 import { PerceiverResampler } from "../../src/blocks/perceiver-resampler.ts";
+import { releaseMessage } from "../../src/conformance/releases/message.ts";
 import { settingsOf } from "../../src/generation/options.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { Kosmos } from "../../src/models/kosmos/kosmos.ts";
@@ -872,13 +874,13 @@ test("[options.known] an unknown option is refused with the nearest name, or wit
     expect(error.rule).toBe("options.known");
     expect(error.message).toContain(`has no option "${name}"; ${hint}`);
   }
-  expect(refusal(() => new PerceiverResampler({ dim: 4, depth: 1, foo_bar: 1 } as never)).upstream).toBe(
-    "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'foo_bar'",
-  );
-  expect(refusal(() => new PerceiverResampler({ dim: 4, depth: 1, fooBar: 1 } as never)).upstream).toBe(
-    "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'foo_bar'",
-  );
-  expect(refusal(() => new FeedForward({ dim: 12, foo: 1 } as never)).upstream).toBe(
+  expect(
+    releaseMessage(refusal(() => new PerceiverResampler({ dim: 4, depth: 1, foo_bar: 1 } as never))),
+  ).toBe("TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'foo_bar'");
+  expect(
+    releaseMessage(refusal(() => new PerceiverResampler({ dim: 4, depth: 1, fooBar: 1 } as never))),
+  ).toBe("TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'foo_bar'");
+  expect(releaseMessage(refusal(() => new FeedForward({ dim: 12, foo: 1 } as never)))).toBe(
     "TypeError: FeedForward() got an unexpected keyword argument 'foo'",
   );
 });
@@ -890,7 +892,7 @@ test("[options.known] [options.missing] inherited options do not count", () => {
     48, 12,
   ]);
   const model = new FlamingoPaLM({ ...head, numTokens: 9, depth: 1 });
-  expect(refusal(() => model.forward(int("b l", [[1]]), { image: null } as never)).upstream).toBe(
+  expect(releaseMessage(refusal(() => model.forward(int("b l", [[1]]), { image: null } as never)))).toBe(
     "TypeError: FlamingoPaLM.forward() got an unexpected keyword argument 'image'",
   );
 });
@@ -916,19 +918,19 @@ test("[options.known] the constructors of position encodings refuse arguments be
 test("[options.missing] what is missing is named with what it must be, in the words of the release", () => {
   const none = refusal(() => new FlamingoPaLM({} as never));
   expect(none.message).toContain("FlamingoPaLM needs dim, a whole number from 1 to 16,777,216; numTokens, ");
-  expect(none.upstream).toBe(
+  expect(releaseMessage(none)).toBe(
     "TypeError: FlamingoPaLM.__init__() missing 3 required keyword-only arguments: 'dim', 'num_tokens', and 'depth'",
   );
-  expect(refusal(() => new PerceiverResampler({} as never)).upstream).toBe(
+  expect(releaseMessage(refusal(() => new PerceiverResampler({} as never)))).toBe(
     "TypeError: PerceiverResampler.__init__() missing 2 required keyword-only arguments: 'dim' and 'depth'",
   );
-  expect(refusal(() => new ParallelTransformerBlock({} as never)).upstream).toBe(
+  expect(releaseMessage(refusal(() => new ParallelTransformerBlock({} as never)))).toBe(
     "TypeError: ParallelTransformerBlock.__init__() missing 1 required positional argument: 'dim'",
   );
-  expect(refusal(() => new FeedForward({} as never)).upstream).toBe(
+  expect(releaseMessage(refusal(() => new FeedForward({} as never)))).toBe(
     "TypeError: FeedForward() missing 1 required positional argument: 'dim'",
   );
-  expect(refusal(() => new ViT({} as never)).upstream).toBe(
+  expect(releaseMessage(refusal(() => new ViT({} as never)))).toBe(
     "TypeError: ViT.__init__() missing 7 required keyword-only arguments: 'image_size', 'patch_size', 'num_classes', 'dim', 'depth', 'heads', and 'mlp_dim'",
   );
 });
@@ -970,7 +972,7 @@ test("[options.values] values that the release refuses are refused in its words"
       "AssertionError: Image dimensions must be divisible by the patch size.",
     ],
   ];
-  for (const [make, message] of words) expect(refusal(make).upstream).toBe(message);
+  for (const [make, message] of words) expect(releaseMessage(refusal(make))).toBe(message);
 });
 
 test("[options.known] positional arguments after the options are refused", () => {

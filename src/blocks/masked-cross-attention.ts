@@ -7,13 +7,12 @@ import { type AttentionOptions, attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, flag, optional } from "../nn/options.ts";
-import { EMPTY_ROW, layerNormError, productError } from "../nn/torch-errors.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { rearrange, repeat, unbind } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/apply.ts";
-import { Bool, type Shape, type Tensor } from "../tensor/tensor.ts";
+import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { conventionCheck, type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
 import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
 
@@ -65,21 +64,16 @@ export class MaskedCrossAttention {
    */
   forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
     const { mediaLocations, visibility } = mediaVisibility("MaskedCrossAttention", masks);
-    const { m, r } = shapes(
-      "MaskedCrossAttention",
-      {
-        x: [x, "b l d"],
-        media: [media, "b m r e"],
-        norm: [this.norm.weight, "d"],
-        to_kv: [named("o e", this.to_kv.weight), "o e"],
-      },
-      () => widthError(this, x.shape, media.shape),
-    );
+    const { m, r } = shapes("MaskedCrossAttention", {
+      x: [x, "b l d"],
+      media: [media, "b m r e"],
+      norm: [this.norm.weight, "d"],
+      to_kv: [named("o e", this.to_kv.weight), "o e"],
+    });
     if (m === 0 || r === 0)
       throw new RuleError(
         `there are ${m} images of ${r} latents: attention needs at least one key; without images leave the block out`,
         "xattn.no-media",
-        EMPTY_ROW,
       );
     const { heads: h, dimHead, convention } = this.options;
     const visible = visibility ?? visibilityIn(x, media, mediaLocations, convention); // [gate.visibility]
@@ -98,16 +92,6 @@ export class MaskedCrossAttention {
 }
 
 const EVERYTHING: AttentionOptions = { mayAttend: null, emptyRow: "nan" };
-
-/** The release's error for a text or media of another width, if that is what is wrong. */
-function widthError({ norm, to_kv }: MaskedCrossAttention, x: Shape, media: Shape): string | null {
-  const dim = norm.weight.size;
-  if (x.at(-1) !== dim) return layerNormError(dim, x);
-  const [columns = 0, width = 0] = to_kv.weight.shape;
-  const [b = 0, m = 0, r = 0, e] = media;
-  if (media.length !== 4 || e === undefined || e === width) return null;
-  return productError([b * m * r, e], [width, columns]);
-}
 
 /** The rows and columns of the mask, repeated for heads and for the r latents of each image. */
 function softmaxMask(

@@ -4,7 +4,6 @@ import { conventionFault } from "../masks/conventions/check.ts";
 import type { Convention } from "../masks/conventions/conventions.ts";
 import { type Visibility, visibilityOf } from "../masks/media-mask.ts";
 import { type Check, checked, nullable, optional, passing } from "../nn/options.ts";
-import { broadcastError } from "../nn/torch-errors.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { shapes } from "../tensor/pattern.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
@@ -68,10 +67,6 @@ export function visibilityIn(
   convention: Convention,
 ): Visibility | null {
   if (!mediaLocations) return null;
-  const upstream = () => {
-    const [given, needed] = [mediaLocations.shape[1] ?? 0, x.shape[1] ?? 0];
-    return given === needed || given === 1 || needed === 1 ? null : broadcastError(given, needed, 2);
-  };
-  shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] }, upstream);
+  shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
   return visibilityOf(mediaLocations, media.shape[1] ?? 0, convention);
 }

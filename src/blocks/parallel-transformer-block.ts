@@ -8,7 +8,6 @@ import { Linear } from "../nn/linear.ts";
 import { PaLMLayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, inner as innerWidth, optional } from "../nn/options.ts";
 import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
-import { broadcastError, EMPTY_ROW, scaleError } from "../nn/torch-errors.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
 import { add, mul, mulScalar } from "../tensor/ops/functions.ts";
@@ -35,7 +34,7 @@ export class SwiGLU {
       throw new RuleError(
         `SwiGLU splits its last axis into two halves, but that is ${width} wide`,
         "swiglu.order",
-        width < 5 ? null : broadcastError(Math.floor(width / 2), Math.ceil(width / 2), x.shape.length - 1),
+        { x: x.shape },
       );
     const [value, gate] = chunk(x); // [swiglu.order]
     return mul(silu(gate), value); // [swiglu.silu]
@@ -78,15 +77,7 @@ export class ParallelTransformerBlock {
   readonly options: { readonly heads: number; readonly dimHead: number; readonly inner: number };
 
   constructor(options: ParallelTransformerBlockOptions) {
-    const {
-      dim,
-      dimHead = 64,
-      heads = 8,
-      ffMult = 4,
-    } = checked(CLASS, options, checks, {
-      call: `${CLASS}.__init__`,
-      takes: "positional",
-    });
+    const { dim, dimHead = 64, heads = 8, ffMult = 4 } = checked(CLASS, options, checks);
     const inner = dim * ffMult;
     this.options = { heads, dimHead, inner };
     this.norm = new PaLMLayerNorm(dim);
@@ -137,12 +128,8 @@ export class ParallelTransformerBlock {
   }
 
   #sizes(x: Tensor<"b l d">): { b: number; l: number } {
-    const { gamma } = this.norm;
-    const sizes = shapes(CLASS, { x: [x, "b l d"], norm: [gamma, "d"] }, () =>
-      x.shape.at(-1) === gamma.size ? null : scaleError(gamma.size, x.shape.at(-1) ?? 0),
-    );
-    if (sizes.l === 0)
-      throw new RuleError("the text has no tokens; give at least one", "palm.empty-text", EMPTY_ROW);
+    const sizes = shapes(CLASS, { x: [x, "b l d"], norm: [this.norm.gamma, "d"] });
+    if (sizes.l === 0) throw new RuleError("the text has no tokens; give at least one", "palm.empty-text");
     return sizes;
   }
 }

@@ -4,12 +4,11 @@ import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, optional } from "../nn/options.ts";
-import { concatError, layerNormError, MODULO_ZERO, POWER_OF_ZERO } from "../nn/torch-errors.ts";
 import { concat, rearrange, unbind } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/apply.ts";
-import type { Shape, Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** The width, in features, and the heads: `heads` of `dimHead` features each, 8 of 64 unless given. */
 export interface HeadOptions {
@@ -21,8 +20,8 @@ export interface HeadOptions {
 /** The checks of the options of heads. */
 export const headChecks: { readonly [K in keyof HeadOptions]-?: Check } = {
   dim: count(),
-  dimHead: optional(count((value) => (value === 0 ? POWER_OF_ZERO : null))),
-  heads: optional(count((value) => (value === 0 ? MODULO_ZERO : null))),
+  dimHead: optional(count()),
+  heads: optional(count()),
 };
 
 /**
@@ -49,16 +48,11 @@ export class PerceiverAttention {
 
   /** What the latents take from the features and from themselves, without the residual. */
   forward(x: Tensor<"b m s d">, latents: Tensor<"b m r d">): Tensor<"b m r d"> {
-    const width = this.norm_latents.weight;
-    shapes(
-      "PerceiverAttention",
-      {
-        x: [x, "b m s d"],
-        latents: [latents, "b m r d"],
-        norm_latents: [width, "d"],
-      },
-      () => releaseError(x.shape, latents.shape, width.size),
-    );
+    shapes("PerceiverAttention", {
+      x: [x, "b m s d"],
+      latents: [latents, "b m r d"],
+      norm_latents: [this.norm_latents.weight, "d"],
+    });
     const { heads: h, dimHead } = this.options;
     // #region perceive
     const media = this.norm_media.forward(x);
@@ -72,13 +66,4 @@ export class PerceiverAttention {
     return tap(this, "", this.to_out.forward(rearrange("b h m r k -> b m r (h k)", out)));
     // #endregion
   }
-}
-
-/** The release's error for features and latents that do not fit together, if it is one of torch's about their sizes. */
-function releaseError(x: Shape, latents: Shape, dim: number): string | null {
-  const wide = [x, latents].find((shape) => shape.at(-1) !== dim);
-  if (wide) return layerNormError(dim, wide);
-  if (x.length !== 4 || latents.length !== 4) return null;
-  const axis = [0, 1].find((axis) => x[axis] !== latents[axis]);
-  return axis === undefined ? null : concatError(2, x[axis] ?? 0, latents[axis] ?? 0);
 }

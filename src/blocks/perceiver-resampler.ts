@@ -4,7 +4,6 @@ import { FeedForward } from "../nn/feed-forward.ts";
 import { LayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, count, flag, layers, multiple, optional } from "../nn/options.ts";
 import { normal, Parameter } from "../nn/parameter.ts";
-import { broadcastError, rangeError } from "../nn/torch-errors.ts";
 import { warnOnce } from "../nn/warn-once.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../tensor/ops/arrange.ts";
@@ -32,7 +31,7 @@ export interface PerceiverResamplerOptions extends HeadOptions {
 
 const resamplerChecks: { readonly [K in keyof PerceiverResamplerOptions]-?: Check } = {
   ...headChecks,
-  depth: layers(rangeError),
+  depth: layers(),
   numLatents: optional(count()),
   numMediaEmbeds: optional(count()),
   numTimeEmbeds: optional(count()),
@@ -48,7 +47,7 @@ function mediaLimit({ numMediaEmbeds, numTimeEmbeds, acceptReadmeCalls = true }:
     throw new RuleError(
       "numTimeEmbeds was renamed to numMediaEmbeds in flamingo-pytorch 0.1.0; use only the new name",
       "readme.calls",
-      "TypeError: PerceiverResampler.__init__() got an unexpected keyword argument 'num_time_embeds'",
+      { caller: "PerceiverResampler", name: "numTimeEmbeds" },
     );
   }
   warnOnce("numTimeEmbeds is taken as numMediaEmbeds, as flamingo-pytorch 0.1.0 renamed it");
@@ -87,14 +86,10 @@ export class PerceiverResampler {
     checkTensors("PerceiverResampler", x);
     const features = x.shape.length === 3 ? rearrange("b s d -> b 1 s d", named("b s d", x)) : x; // [resampler.one-image]
     const perMedia = named("b m s d", features);
-    const { b, m } = shapes(
-      "PerceiverResampler",
-      {
-        x: [perMedia, "b m s d"],
-        latents: [this.latents, "r d"],
-      },
-      () => this.#widthError(perMedia),
-    );
+    const { b, m } = shapes("PerceiverResampler", {
+      x: [perMedia, "b m s d"],
+      latents: [this.latents, "r d"],
+    });
     this.#checkLimit(m);
     // #region resample
     const media = add(perMedia, expand(slice(this.media_pos_emb, 0, 0, m), perMedia)); // [resampler.media-position]
@@ -108,20 +103,13 @@ export class PerceiverResampler {
     // #endregion
   }
 
-  #widthError({ shape }: Tensor): string | null {
-    const [width = 0, dim = 0] = [shape.at(-1), this.latents.shape[1]];
-    return width === dim ? null : broadcastError(width, dim, 3);
-  }
-
   #checkLimit(m: number): void {
     const limit = this.media_pos_emb.shape[0] ?? 0;
     if (m > limit) {
       throw new RuleError(
         `${m} images or videos, but numMediaEmbeds is ${limit}: there is no position embedding for more`,
         "resampler.media-limit",
-        limit === 1 // the release broadcasts a single position over all images
-          ? null
-          : broadcastError(m, limit, 1),
+        { images: m, limit },
       );
     }
   }

@@ -26,6 +26,7 @@ export {
 } from "../conformance/probe/probe.ts";
 export { probeText } from "../conformance/probe/report/text.ts";
 export { type ProbeVerdict, probeVerdict } from "../conformance/probe/verdict.ts";
+export { releaseMessage } from "../conformance/releases/message.ts";
 export { casesAsJson, casesAsJunit, casesAsMarkdown } from "../conformance/reports/report.ts";
 export {
   type CaseData,

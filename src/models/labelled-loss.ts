@@ -19,7 +19,7 @@ export function labelledLoss(
   const given = targets.flat();
   const at = Int32Array.from(given.keys()).filter((i) => given[i] !== IGNORED); // [openflamingo.labelled-logits] [kosmos.loss]
   if (at.length === 0)
-    throw new RuleError("all targets are ignored, so the mean is undefined", "loss.counted", "nan");
+    throw new RuleError("all targets are ignored, so the mean is undefined", "loss.counted");
   const rows = gather(named("r d", rearrange("b l d -> (b l) d", x)), new Int<"k">([at.length], at));
   const logits = model.logits(named("b l d", rearrange("k d -> 1 k d", rows)));
   const labels = at.map((i) => given[i] ?? IGNORED);

@@ -65,7 +65,7 @@ export function crossEntropy<P extends string>(
   const { ids, counts } = classesOf(targets, logits.shape.at(-1) ?? 0);
   const counted = counts.reduce((sum, one) => sum + one, 0);
   if (counted === 0) {
-    throw new RuleError("all targets are ignored, so the mean is undefined", "loss.counted", "nan");
+    throw new RuleError("all targets are ignored, so the mean is undefined", "loss.counted");
   }
   // Subtracting the largest logit of a row keeps exp from overflowing. It cancels, so it is detached.
   const top = detach(maxLast(logits)); // [loss.shift]

@@ -6,10 +6,9 @@ import { dropout, type Generator, generator } from "../tensor/random.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
 import { walk } from "../tensor/walk.ts";
 import { between, type Check, checkValue } from "./options.ts";
-import { probabilityError } from "./torch-errors.ts";
 
 /** A rate of dropout. */
-export const probability: Check = between(0, 1, "a probability, from 0 to 1", probabilityError);
+export const probability: Check = between(0, 1, "a probability, from 0 to 1");
 
 /**
  * In train mode, sets a fraction p of all elements to zero; the identity otherwise (torch.nn.Dropout).

@@ -4,7 +4,6 @@ import { add, detach, gather, where } from "../tensor/ops/functions.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 import { checked, checkValue, count, notNegative, nullable, optional, whole } from "./options.ts";
 import { normal, Parameter, uniform } from "./parameter.ts";
-import { ID_OUT_OF_RANGE } from "./torch-errors.ts";
 
 export interface EmbeddingOptions {
   /** The standard deviation of the initial values. Default 1. */
@@ -69,6 +68,6 @@ function checkIds(ids: Int, rows: number): void {
   throw new RuleError(
     `id ${values[at]} at position ${at} is not among the ${rows} rows of the table: give ids from 0 to ${rows - 1}, or enlarge the table for added tokens`,
     "embedding.rows",
-    ID_OUT_OF_RANGE,
+    { id: values[at], rows },
   );
 }

@@ -22,10 +22,7 @@ export class FeedForward {
 
   constructor(options: FeedForwardOptions) {
     const checks = { dim: count(), mult: optional(multiple) };
-    const { dim, mult = 4 } = checked("FeedForward", options, checks, {
-      call: "FeedForward",
-      takes: "positional",
-    });
+    const { dim, mult = 4 } = checked("FeedForward", options, checks);
     const inner = Math.trunc(dim * mult); // [ffw.inner]
     this[0] = new LayerNorm(dim);
     this[1] = new Linear("d -> f", dim, inner, { bias: false });

@@ -11,8 +11,6 @@ export interface Check {
   readonly accepts: (value: unknown) => boolean;
   /** Whether the option may be left out, or undefined. */
   readonly optional?: boolean;
-  /** The release's error for a value that is refused, if known. */
-  readonly upstream?: (value: unknown) => string | null;
 }
 
 /** The largest width, and the largest number of heads, latents, images, tokens or classes. [options.bounds] */
@@ -33,14 +31,13 @@ export function checkSize(caller: string, shape: readonly number[]): void {
 export const written = (n: number): string => n.toLocaleString("en-US");
 
 /** A whole number between two bounds, both included. */
-export const whole = (low: number, high: number, upstream?: Check["upstream"]): Check => ({
+export const whole = (low: number, high: number): Check => ({
   wanted: `a whole number from ${written(low)} to ${written(high)}`,
   accepts: (value) => Number.isInteger(value) && Number(value) >= low && Number(value) <= high, // [options.values]
-  ...(upstream && { upstream }),
 });
 
 /** A number of at least 1: a width, or a number of heads, latents or images. */
-export const count = (upstream?: Check["upstream"]): Check => whole(1, MOST, upstream);
+export const count = (): Check => whole(1, MOST);
 /** A width whose dimensions are taken in pairs. */
 export const even: Check = {
   wanted: `an even number from 2 to ${written(MOST)}`,
@@ -49,13 +46,12 @@ export const even: Check = {
 /** A width that may be 0: the layer then adds its bias only. */
 export const inner: Check = whole(0, MOST);
 /** A number of layers. */
-export const layers = (upstream?: Check["upstream"]): Check => whole(0, MOST_LAYERS, upstream);
+export const layers = (): Check => whole(0, MOST_LAYERS);
 
 /** A finite number between two bounds, both included. */
-export const between = (low: number, high: number, wanted: string, upstream?: Check["upstream"]): Check => ({
+export const between = (low: number, high: number, wanted: string): Check => ({
   wanted,
   accepts: (value) => Number.isFinite(value) && Number(value) >= low && Number(value) <= high, // [options.values]
-  ...(upstream && { upstream }),
 });
 
 export const notNegative: Check = between(0, Number.MAX_VALUE, "a finite number of at least 0");
@@ -68,10 +64,9 @@ export const flag: Check = {
   accepts: (value) => typeof value === "boolean",
 };
 
-export const oneOf = (names: readonly string[], upstream?: Check["upstream"]): Check => ({
+export const oneOf = (names: readonly string[]): Check => ({
   wanted: names.map((name) => `"${name}"`).join(" or "),
   accepts: (value) => names.some((name) => name === value),
-  ...(upstream && { upstream }),
 });
 
 /** Any value that passes a test, described by `wanted`. */
@@ -110,12 +105,11 @@ export function shown(value: unknown): string {
 /** Throws a RuleError that names the option, its value and what it must be, unless the check accepts it. */
 export function checkValue(caller: string, name: string, value: unknown, check: Check): void {
   if (check.accepts(value)) return;
-  const upstream = check.upstream?.(value) ?? null;
-  throw new RuleError(
-    `${caller}: ${name} is ${shown(value)}; it must be ${check.wanted}`,
-    "options.values",
-    upstream,
-  );
+  throw new RuleError(`${caller}: ${name} is ${shown(value)}; it must be ${check.wanted}`, "options.values", {
+    caller,
+    name,
+    value,
+  });
 }
 
 /** Throws a RuleError unless a call is given an object of options. */
@@ -134,44 +128,20 @@ export function checkNoMore(caller: string, takes: string, surplus: readonly unk
 }
 
 const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-const snake = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
-/** The constructor in the source package: how Python names it, and how it takes its required arguments. */
-export interface Signature {
-  readonly call: string;
-  readonly takes: "keyword-only" | "positional";
-}
-
-function unknownOption(
-  caller: string,
-  name: string,
-  known: readonly string[],
-  { call }: Signature,
-): RuleError {
+function unknownOption(caller: string, name: string, known: readonly string[]): RuleError {
   const guess = nearest(camel(name), known);
   const hint = guess === null ? `known are ${known.join(", ")}` : `did you mean "${guess}"?`;
   return new RuleError(
     `${caller} has no option ${shown(name)}; ${known.length === 0 ? "it takes none" : hint}`,
     "options.known",
-    `TypeError: ${call}() got an unexpected keyword argument '${snake(name)}'`,
+    { caller, name },
   );
 }
 
-function missingOptions(
-  caller: string,
-  names: readonly string[],
-  checks: Checks,
-  { call, takes }: Signature,
-): RuleError {
-  const quoted = names.map((name) => `'${snake(name)}'`);
-  const last = quoted.length > 2 ? `, and ${quoted.at(-1)}` : ` and ${quoted.at(-1)}`;
-  const list = quoted.length === 1 ? quoted[0] : quoted.slice(0, -1).join(", ") + last;
+function missingOptions(caller: string, names: readonly string[], checks: Checks): RuleError {
   const each = names.map((name) => `${name}, ${checks[name]?.wanted}`).join("; ");
-  return new RuleError(
-    `${caller} needs ${each}`,
-    "options.missing",
-    `TypeError: ${call}() missing ${names.length} required ${takes} argument${names.length === 1 ? "" : "s"}: ${list}`,
-  );
+  return new RuleError(`${caller} needs ${each}`, "options.missing", { caller, names });
 }
 
 type Checks = Readonly<Record<string, Check>>;
@@ -184,17 +154,16 @@ export function checked<O extends object>(
   caller: string,
   options: O,
   checks: { readonly [K in keyof O]-?: Check },
-  signature: Signature = { call: `${caller}.__init__`, takes: "keyword-only" },
 ): O {
   const all: Checks = checks;
   checkObject(caller, options);
   const known = Object.keys(all);
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(all, name));
-  if (unknown !== undefined) throw unknownOption(caller, unknown, known, signature); // [options.known]
+  if (unknown !== undefined) throw unknownOption(caller, unknown, known); // [options.known]
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const own = Object.fromEntries(given);
   const missing = known.filter((name) => !all[name]?.optional && !Object.hasOwn(own, name));
-  if (missing.length > 0) throw missingOptions(caller, missing, all, signature); // [options.missing]
+  if (missing.length > 0) throw missingOptions(caller, missing, all); // [options.missing]
   for (const [name, value] of given) checkValue(caller, name, value, all[name] as Check);
   return own as O; // [options.known]
 }

@@ -1,17 +1,20 @@
 // Errors, one class for each kind of cause. The message names the remedy.
 
+/** The data of an error's message, by name: shapes of operands, sizes, or an option's `caller`, `name` and `value`. */
+export type Facts = Readonly<Record<string, unknown>>;
+
 /**
  * The caller's shapes, axes or sizes do not fit together. `place` is the module or call in which they meet, if there is one;
- * `upstream` is the message of the source package for the same mistake, if known.
+ * `facts` are the shapes that the message names.
  */
 export class ShapeError extends Error {
   override name = "ShapeError";
   readonly place: string | null;
-  readonly upstream: string | null;
-  constructor(message: string, place: string | null = null, upstream: string | null = null) {
+  readonly facts: Facts;
+  constructor(message: string, place: string | null = null, facts: Facts = {}) {
     super(place === null ? message : `in ${place}: ${message}`);
     this.place = place;
-    this.upstream = upstream;
+    this.facts = facts;
   }
   /** "ShapeError in MaskedCrossAttention: …": the place follows the name directly. */
   override toString(): string {
@@ -19,15 +22,15 @@ export class ShapeError extends Error {
   }
 }
 
-/** Data or options violate a rule of spec/. `upstream` is the message of the source package for the same mistake, if known. */
+/** Data or options violate a rule of spec/: `rule` is its id, and `facts` are the data of the message. */
 export class RuleError extends Error {
   override name = "RuleError";
   readonly rule: string;
-  readonly upstream: string | null;
-  constructor(message: string, rule: string, upstream: string | null = null) {
+  readonly facts: Facts;
+  constructor(message: string, rule: string, facts: Facts = {}) {
     super(`${message}  [${rule}]`);
     this.rule = rule;
-    this.upstream = upstream;
+    this.facts = facts;
   }
 }
 

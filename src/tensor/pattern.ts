@@ -128,20 +128,22 @@ type Arguments<P extends Record<string, string>> = {
 
 /**
  * Checks all arguments of a forward pass against their patterns and returns the sizes of their axes. Throws a ShapeError if an
- * argument is no array or the shapes disagree; `upstream` is called for the source package's message then.
+ * argument is no array or the shapes disagree; its facts are all shapes by name then.
  *
  *     const { b, r } = shapes("MaskedCrossAttention", { x: [x, "b l d"], media: [media, "b m r e"] });
  */
 export function shapes<const P extends Record<string, string>>(
   caller: string,
   args: Arguments<P>,
-  upstream: () => string | null = () => null,
 ): Record<Words<P[keyof P]>, number> {
   const rows = Object.entries<readonly [{ readonly shape: Shape }, string]>(args);
   for (const [name, [argument, side]] of rows) checkArgument(caller, name, argument, side);
   const sizes: Sizes = {};
   for (const [, [{ shape }, side]] of rows) {
-    if (mismatch(side, shape, sizes)) throw new ShapeError(disagreement(caller, rows), caller, upstream()); // [notation.unify]
+    if (mismatch(side, shape, sizes)) {
+      const facts = Object.fromEntries(rows.map(([name, [{ shape }]]) => [name, shape]));
+      throw new ShapeError(disagreement(caller, rows), caller, facts); // [notation.unify]
+    }
   }
   return sizes as Record<Words<P[keyof P]>, number>; // [types.patterns]
 }

@@ -54,11 +54,7 @@ const DECAYING: readonly string[] = ["linear", "cosine", "cosine_with_restarts"]
 export function transformersSchedule(options: TransformersScheduleOptions): Schedule {
   const { name, numWarmupSteps = 0, numTrainingSteps } = checked("transformersSchedule", options, checks);
   if (numTrainingSteps === undefined && DECAYING.includes(name))
-    throw new RuleError(
-      `a ${name} schedule needs numTrainingSteps`,
-      "scheduler.steps",
-      `ValueError: ${name} requires \`num_training_steps\`, please provide that argument.`,
-    );
+    throw new RuleError(`a ${name} schedule needs numTrainingSteps`, "scheduler.steps", { name });
   const warmup = name === "constant" ? 0 : numWarmupSteps; // [scheduler.constant]
   const [end, decay] = [numTrainingSteps ?? 0, decayOf(name, warmup)];
   const length = Math.max(1, end - warmup); // [scheduler.steps]

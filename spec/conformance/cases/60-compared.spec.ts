@@ -295,8 +295,7 @@ describe("bounds", () => {
 
 describe("[compare.raises] the phase", () => {
   const raising = `${CASES}/flamingo-palm--no-encoder`;
-  const upstream = "AttributeError: 'NoneType' object has no attribute 'eval'";
-  const error = new RuleError("no", "flamingo.encoder-optional", upstream);
+  const error = new RuleError("no", "flamingo.encoder-optional");
   const system = systemUnderTest({
     id: "x",
     source: { package: "flamingo-pytorch", class: "SwiGLU" },

@@ -1,4 +1,5 @@
 // The executable half of 50-flamingo-palm.md. The loops are those of docs/examples/flamingo-as-loops.mjs.
+
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
@@ -9,6 +10,7 @@ import {
   videoFeatures,
 } from "../../../docs/examples/flamingo-as-loops.mjs";
 import { PerceiverResampler } from "../../../src/blocks/perceiver-resampler.ts";
+import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { systemUnderTest } from "../../../src/conformance/sources/registry.ts";
 import { type Convention, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM, type FlamingoPaLMOptions } from "../../../src/models/flamingo/flamingo-palm.ts";
@@ -375,9 +377,9 @@ describe("properties", () => {
     // torch 2.13 on flamingo-pytorch 0.1.2, for both
     const released = "IndexError: amax(): Expected reduction dim -1 to have non-zero size.";
     const noImages = refusal(() => flamingo().forward(text("..I."), { embeds: embeds(1, 0) }));
-    expect([noImages.rule, noImages.upstream]).toEqual(["xattn.no-media", released]);
+    expect([noImages.rule, releaseMessage(noImages)]).toEqual(["xattn.no-media", released]);
     const noText = refusal(() => flamingo().forward(text(""), { embeds: embeds(1, 1) }));
-    expect([noText.rule, noText.upstream]).toEqual(["palm.empty-text", released]);
+    expect([noText.rule, releaseMessage(noText)]).toEqual(["palm.empty-text", released]);
   });
 });
 
@@ -558,10 +560,13 @@ describe("calls", () => {
 
   test("[readme.calls] the release refuses both calls (known defect 6)", () => {
     const model = withEncoder({ profile: RELEASE });
-    const { rule, upstream } = refusal(() => model.forward(text(".I"), images(1, 1)));
-    expect([rule, upstream]).toEqual(["readme.calls", raised("flamingo-palm--positional-images")]);
+    const error = refusal(() => model.forward(text(".I"), images(1, 1)));
+    expect([error.rule, releaseMessage(error)]).toEqual([
+      "readme.calls",
+      raised("flamingo-palm--positional-images"),
+    ]);
     const old = { dim: 4, depth: 1, numTimeEmbeds: 2, acceptReadmeCalls: false };
-    expect(refusal(() => new PerceiverResampler(old)).upstream).toBe(
+    expect(releaseMessage(refusal(() => new PerceiverResampler(old)))).toBe(
       raised("perceiver-resampler--num-time-embeds"),
     );
     const both = { dim: 4, depth: 1, numTimeEmbeds: 2, numMediaEmbeds: 2 };
@@ -595,17 +600,23 @@ describe("calls", () => {
     for (const given of beside)
       expect(refusal(() => model.forward(tokens, given)).rule).toBe("flamingo.embeds");
     const release = withEncoder({ profile: RELEASE });
-    const { rule, upstream } = refusal(() => release.forward(tokens, { embeds: embeds(1, 1) }));
-    expect([rule, upstream]).toEqual(["flamingo.embeds", raised("flamingo-palm--embeds-refused")]);
-    expect(refusal(() => release.forward(tokens, beside[0])).upstream).toBe("AssertionError: ");
+    const error = refusal(() => release.forward(tokens, { embeds: embeds(1, 1) }));
+    expect([error.rule, releaseMessage(error)]).toEqual([
+      "flamingo.embeds",
+      raised("flamingo-palm--embeds-refused"),
+    ]);
+    expect(releaseMessage(refusal(() => release.forward(tokens, beside[0])))).toBe("AssertionError: ");
   });
 
   test("[flamingo.encoder-optional] a model without an encoder is accepted; the release refuses it (known defect 2)", () => {
     expect(flamingo({ imgEncoder: null }).forward(text(".I"), { embeds: embeds(1, 1) }).shape).toEqual([
       1, 2, 9,
     ]);
-    const { rule, upstream } = refusal(() => new FlamingoPaLM({ ...small, profile: RELEASE }));
-    expect([rule, upstream]).toEqual(["flamingo.encoder-optional", raised("flamingo-palm--no-encoder")]);
+    const error = refusal(() => new FlamingoPaLM({ ...small, profile: RELEASE }));
+    expect([error.rule, releaseMessage(error)]).toEqual([
+      "flamingo.encoder-optional",
+      raised("flamingo-palm--no-encoder"),
+    ]);
   });
 
   test("[flamingo.needs-encoder] images and videos need an encoder, and the error names the remedy", () => {
@@ -620,7 +631,7 @@ describe("calls", () => {
   test("[flamingo.max-video-frames] videos need maxVideoFrames and have at most that many frames (known defect 7)", () => {
     for (const profile of ["flamboyance", RELEASE] as const) {
       const error = refusal(() => withEncoder({ profile }).forward(text(".I"), { videos: videos(1, 1, 2) }));
-      expect([error.rule, error.upstream]).toEqual([
+      expect([error.rule, releaseMessage(error)]).toEqual([
         "flamingo.max-video-frames",
         raised("flamingo-palm--videos-without-frames"),
       ]);
@@ -630,12 +641,12 @@ describe("calls", () => {
     expect(model.forward(text(".I"), { videos: videos(1, 1, 2) }).shape).toEqual([1, 2, 9]);
     const error = refusal(() => model.forward(text(".I"), { videos: videos(1, 1, 3) }));
     expect(error.message).toContain("3 frames, but must have from 1 to maxVideoFrames = 2");
-    expect(error.upstream).toBe(
+    expect(releaseMessage(error)).toBe(
       "RuntimeError: The size of tensor a (3) must match the size of tensor b (2) at non-singleton dimension 2",
     );
-    expect(refusal(() => model.forward(text(".I"), { videos: videos(1, 1, 0) })).upstream).toBe(null);
+    expect(releaseMessage(refusal(() => model.forward(text(".I"), { videos: videos(1, 1, 0) })))).toBe(null);
     const single = withEncoder({ maxVideoFrames: 1 }); // the release broadcasts the only position
-    expect(refusal(() => single.forward(text(".I"), { videos: videos(1, 1, 3) })).upstream).toBe(null);
+    expect(releaseMessage(refusal(() => single.forward(text(".I"), { videos: videos(1, 1, 3) })))).toBe(null);
   });
 
   test("[flamingo.images-and-videos] images and videos together are refused; the release ignores the images (known defect 8)", () => {
@@ -650,7 +661,7 @@ describe("calls", () => {
     for (const profile of ["flamboyance", RELEASE] as const) {
       const error = refusal(() => withEncoder({ profile }).forward(text("I"), { images: images(1, 5) }));
       expect(error.message).toContain("5 images or videos, but numMediaEmbeds is 4");
-      expect(error.upstream).toBe(raised("flamingo-palm--too-many-images"));
+      expect(releaseMessage(error)).toBe(raised("flamingo-palm--too-many-images"));
     }
   });
 
@@ -691,7 +702,7 @@ describe("calls", () => {
     for (const [call, message] of wrong) {
       expect(call).toThrow(message);
     }
-    expect(refusal(() => model.forward(int("b l", [[1, 9]]))).upstream).toBe(
+    expect(releaseMessage(refusal(() => model.forward(int("b l", [[1, 9]]))))).toBe(
       "IndexError: index out of range in self",
     );
   });

@@ -1,6 +1,8 @@
 // The executable half of 61-kosmos.md. Whole models are compared with kosmosx in golden/cases/kosmosx.
+
 import { describe, expect, test } from "vitest";
 import { perceiverResampler } from "../../../docs/examples/flamingo-as-loops.mjs";
+import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { generate } from "../../../src/generation/generate.ts";
 import type { KosmosMode } from "../../../src/models/kosmos/kosmos.ts";
 import { Kosmos } from "../../../src/models/kosmos/kosmos.ts";
@@ -410,7 +412,7 @@ describe("calls that are refused", () => {
     const integers = new Int([1, 3, 4, 4], new Int32Array(48));
     expect(call({ images: integers })).toContain("images is an object (Int); it must be a tensor of floats");
     const wrong = refusal(() => model.forward({ ids, images: randomTensor([1, 3, 4, 5]) }));
-    expect([wrong.rule, wrong.upstream]).toEqual([
+    expect([wrong.rule, releaseMessage(wrong)]).toEqual([
       "clip.size",
       "ValueError: Input image size (4*5) doesn't match model (4*4).",
     ]);
@@ -443,7 +445,7 @@ describe("calls that are refused", () => {
     const refused = refusal(of(BOS, IMAGE, IMAGE_END, 5, 6, 7));
     expect(refused.message).toContain("9 positions, and the model's table 8");
     expect(refused.message).toContain("shorten the text to 5 ids");
-    expect([refused.rule, refused.upstream]).toEqual([
+    expect([refused.rule, releaseMessage(refused)]).toEqual([
       "kosmos.length",
       "IndexError: index out of range in self",
     ]);

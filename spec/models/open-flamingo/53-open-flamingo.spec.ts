@@ -1,8 +1,10 @@
 // The executable half of 53-open-flamingo.md. Whole models are compared with the release in golden/cases/open-flamingo.
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { perceiverResampler } from "../../../docs/examples/flamingo-as-loops.mjs";
 import { GatedCrossAttentionBlock } from "../../../src/blocks/gated-cross-attention-block.ts";
+import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { conventions, mediaLocations, visibilityOf } from "../../../src/entries/masks.ts";
 import {
   type DecoderLayer,
@@ -145,7 +147,7 @@ test("[openflamingo.encode] images are encoded one by one, without a derivative 
 
 test("[openflamingo.one-frame] an image of two frames is refused, in the words of the release", () => {
   const error = refusal(() => flamingo().perceive(images(1, 1, 2)));
-  expect([error.rule, error.upstream]).toEqual([
+  expect([error.rule, releaseMessage(error)]).toEqual([
     "openflamingo.one-frame",
     "AssertionError: Only single frame supported",
   ]);

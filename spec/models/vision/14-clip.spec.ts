@@ -1,6 +1,8 @@
 // The executable half of 14-clip.md. The loops are those of support/oracles/vision/clip.ts. Errors: those of open_clip_torch 3.3.0,
 // transformers 4.57.6 and torch 2.13.0.
+
 import { expect, test } from "vitest";
+import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { OpenClipVisionTransformer } from "../../../src/models/vision/clip/open-clip.ts";
 import {
   CLIPVisionModel,
@@ -152,10 +154,10 @@ test("[clip.attention] every token attends to every token; heads that do not div
   expect(attn.shape).toEqual([2, 2, 7, 7]);
   expect(valuesOf(attn).every((w) => w > 0)).toBe(true);
   // torch 2.13 and transformers 4.57.6
-  expect(refusal(() => tower({ heads: 4 })).upstream).toBe(
+  expect(releaseMessage(refusal(() => tower({ heads: 4 })))).toBe(
     "AssertionError: embed_dim must be divisible by num_heads",
   );
-  expect(refusal(() => new CLIPVisionTransformer({ ...config, numAttentionHeads: 4 })).upstream).toBe(
+  expect(releaseMessage(refusal(() => new CLIPVisionTransformer({ ...config, numAttentionHeads: 4 })))).toBe(
     "ValueError: embed_dim must be divisible by num_heads (got `embed_dim`: 6 and `num_heads`: 4).",
   );
 });
@@ -231,13 +233,13 @@ test("[clip.size] images of other channels or sides are refused, in the packages
     ],
     [image(1, 6, 4), "the images are 3×6×4", null], // six patches, in other places: open_clip accepts it
   ];
-  for (const [x, message, upstream] of words) {
+  for (const [x, message, released] of words) {
     const error = refusal(() => model.forward(x));
     expect(error).toBeInstanceOf(RuleError);
     expect(error.message).toContain(message);
-    expect(error.upstream).toBe(upstream);
+    expect(releaseMessage(error)).toBe(released);
   }
-  expect(refusal(() => new CLIPVisionModel(config).forward(image(1, 4, 4, 2))).upstream).toBe(
+  expect(releaseMessage(refusal(() => new CLIPVisionModel(config).forward(image(1, 4, 4, 2))))).toBe(
     "ValueError: Input image size (4*4) doesn't match model (5*5).",
   );
 });

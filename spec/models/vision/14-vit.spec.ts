@@ -1,5 +1,7 @@
 // The executable half of 14-vit.md. The loops are those of support/oracles/vision/vit.ts.
+
 import { expect, test } from "vitest";
+import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { Extractor, ViT, type ViTOptions } from "../../../src/models/vision/vit.ts";
 import { setTraining } from "../../../src/nn/dropout.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
@@ -331,8 +333,8 @@ test("[vit.size] [vit.patches] images that the release refuses are refused in it
     [[1, 1, 4, 12], null],
   ];
   for (const [size, message] of words)
-    expect(refusal(() => model.forward(randomTensor(size) as Tensor<Any>)).upstream).toBe(message);
-  expect(refusal(() => vit({ imageSize: 9, patchSize: 4 })).upstream).toBe(
+    expect(releaseMessage(refusal(() => model.forward(randomTensor(size) as Tensor<Any>)))).toBe(message);
+  expect(releaseMessage(refusal(() => vit({ imageSize: 9, patchSize: 4 })))).toBe(
     "AssertionError: Image dimensions must be divisible by the patch size.",
   );
 });

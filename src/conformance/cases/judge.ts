@@ -6,6 +6,7 @@ import type { Stored } from "../../io/safetensors/read.ts";
 import { LoadError, type RuleError, type ShapeError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
 import { flat, Int, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import { releaseMessage } from "../releases/message.ts";
 import { computesInFloat32 } from "../sources/registry.ts";
 import {
   type Comparison,
@@ -209,10 +210,10 @@ export interface Raised {
 /** A case in which the release throws: this implementation must refuse in the same phase, for the same reason, and quote the release's message. */
 export function judgeRaised({ phase, type, message }: Raises, raised: Raised | null): Judgement {
   const expected = `${type}: ${message}`;
-  const upstream = raised?.error.upstream ?? null;
-  const passed = upstream === expected && raised?.phase === phase; // [compare.raises]
+  const released = raised && releaseMessage(raised.error);
+  const passed = released === expected && raised?.phase === phase; // [compare.raises]
   const reason = raised
-    ? `raised as "${upstream ?? raised.error.message}" in the phase "${raised.phase}"`
+    ? `raised as "${released ?? raised.error.message}" in the phase "${raised.phase}"`
     : "nothing was raised";
   return {
     status: passed ? "passed" : "failed",

@@ -24,7 +24,6 @@ import {
   whole,
 } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
-import { MODULO_ZERO, rangeError } from "../../nn/torch-errors.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
@@ -73,13 +72,13 @@ const isEncoder = (value: unknown): boolean =>
 const checks: { readonly [K in keyof FlamingoPaLMOptions]-?: Check } = {
   ...headChecks,
   numTokens: count(),
-  depth: layers(rangeError),
+  depth: layers(),
   ffMult: optional(inner),
   mediaTokenId: optional(whole(-(2 ** 31), 2 ** 31 - 1)),
-  crossAttnEvery: optional(count((value) => (value === 0 ? MODULO_ZERO : null))),
+  crossAttnEvery: optional(count()),
   imgEncoder: optional(nullable(passing("a module with a method forward(images)", isEncoder))),
   perceiverNumLatents: optional(count()),
-  perceiverDepth: optional(layers(rangeError)),
+  perceiverDepth: optional(layers()),
   maxVideoFrames: optional(nullable(count())),
   onlyAttendImmediateMedia: optional(flag),
   profile: optional(passing("the name of a profile", (value) => typeof value === "string")),
@@ -187,7 +186,6 @@ export class FlamingoPaLM implements LanguageModel {
       throw new RuleError(
         "flamingo-pytorch 0.1.2 needs an image encoder, although its README calls it optional",
         "flamingo.encoder-optional",
-        "AttributeError: 'NoneType' object has no attribute 'eval'",
       );
     }
     const head = { dim, dimHead, heads };

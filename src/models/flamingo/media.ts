@@ -1,8 +1,7 @@
 // The media that FlamingoPaLM takes besides text (images, videos or their embeddings), and how they become one sequence of
 // features for each image or video.
 
-import { type Check, checked, nullable, optional, passing, type Signature } from "../../nn/options.ts";
-import { broadcastError } from "../../nn/torch-errors.ts";
+import { type Check, checked, nullable, optional, passing } from "../../nn/options.ts";
 import { warnOnce } from "../../nn/warn-once.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
@@ -26,25 +25,24 @@ export interface Media {
 
 const tensor: Check = optional(nullable(passing("a tensor", (value) => value instanceof Tensor)));
 const checks: { readonly [K in keyof Media]-?: Check } = { images: tensor, videos: tensor, embeds: tensor };
-const FORWARD: Signature = { call: "FlamingoPaLM.forward", takes: "keyword-only" };
 
 /** Checks the arguments by the options of the profile and returns at most one kind of media. */
 export function chooseMedia(media: Media | Tensor<"b m c h w">, behaviour: FlamingoBehaviour): Media {
   if (media instanceof Tensor) return byPosition(media, behaviour);
-  const known = checked("FlamingoPaLM.forward", media, checks, FORWARD);
+  const known = checked("FlamingoPaLM.forward", media, checks);
   const { images, videos, embeds } = known;
   if (embeds && !images && behaviour.embeds === "refuse") {
     throw new RuleError(
       "flamingo-pytorch 0.1.2 cannot take embeddings, although its README says so",
       "flamingo.embeds",
-      "NameError: name 'video' is not defined",
+      { images: null },
     );
   }
   if (embeds && (images || videos)) {
     throw new RuleError(
       "embeddings replace images or videos: give only one of the three",
       "flamingo.embeds",
-      "AssertionError: ",
+      { images: images?.shape ?? null },
     );
   }
   if (images && videos) {
@@ -63,7 +61,7 @@ function byPosition(images: Tensor<"b m c h w">, { readmeCalls }: FlamingoBehavi
     throw new RuleError(
       "flamingo-pytorch 0.1.2 takes images by name only, although its README passes them by position",
       "readme.calls",
-      "TypeError: FlamingoPaLM.forward() takes 2 positional arguments but 3 were given",
+      { caller: "FlamingoPaLM.forward" },
     );
   }
   warnOnce(
@@ -88,12 +86,16 @@ export function embedMedia(
 }
 
 /** Encodes images. The encoder is frozen, so its output is detached. */
-function encode({ img_encoder }: Encoders, images: Tensor<"b c h w">): Tensor<"b n d"> {
+function encode(
+  { img_encoder }: Encoders,
+  kind: "image" | "video",
+  images: Tensor<"b c h w">,
+): Tensor<"b n d"> {
   if (!img_encoder) {
     throw new RuleError(
       "images and videos need an imgEncoder; without one, pass embeddings as { embeds }",
       "flamingo.needs-encoder",
-      "AssertionError: img_encoder must be passed in for automatic image encoding",
+      { kind },
     );
   }
   return detach(img_encoder.forward(images)); // [flamingo.encode]
@@ -103,7 +105,7 @@ function embedImages(owner: Encoders, images: Tensor<"b m c h w">): Tensor<"b m 
   const { b } = shapes("FlamingoPaLM", { images: [images, "b m c h w"] });
   // #region images
   const batch = named("b c h w", rearrange("b m c h w -> (b m) c h w", images));
-  return rearrange("(b m) s d -> b m s d", named("(b m) s d", encode(owner, batch)), { b });
+  return rearrange("(b m) s d -> b m s d", named("(b m) s d", encode(owner, "image", batch)), { b });
   // #endregion
 }
 
@@ -112,25 +114,27 @@ function embedVideos(owner: Encoders, videos: Tensor<"b m f c h w">): Tensor<"b 
   const { b, m, f } = shapes("FlamingoPaLM", { videos: [videos, "b m f c h w"] });
   const positions = framePositions(owner, f);
   const batch = named("b c h w", rearrange("b m f c h w -> (b m f) c h w", videos));
-  const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", encode(owner, batch)), { b, m });
+  const frames = rearrange("(b m f) s d -> b m f s d", named("(b m f) s d", encode(owner, "video", batch)), {
+    b,
+    m,
+  });
   const shifts = repeat("f d -> b m f s d", positions, { b, m, s: frames.shape[3] ?? 0 });
   return named("b m s d", rearrange("b m f s d -> b m (f s) d", add(frames, shifts))); // [flamingo.frames]
 }
 
 function framePositions({ video_frame_pos_emb }: Encoders, f: number): Tensor<"f d"> {
   if (!video_frame_pos_emb) {
-    throw new RuleError(
-      "videos need maxVideoFrames",
-      "flamingo.max-video-frames",
-      "TypeError: 'NoneType' object is not subscriptable",
-    );
+    throw new RuleError("videos need maxVideoFrames", "flamingo.max-video-frames", {
+      frames: f,
+      limit: null,
+    });
   }
   const limit = video_frame_pos_emb.shape[0] ?? 0;
   if (f > limit || f === 0)
     throw new RuleError(
       `a video has ${f} frames, but must have from 1 to maxVideoFrames = ${limit}`,
       "flamingo.max-video-frames",
-      f === 0 || limit === 1 ? null : broadcastError(f, limit, 2), // the release accepts both: it broadcasts a single position
+      { frames: f, limit },
     );
   return slice(video_frame_pos_emb, 0, 0, f);
 }

@@ -7,7 +7,6 @@ import { Linear } from "../../nn/linear.ts";
 import { type Check, checked, object, oneOf, optional, passing } from "../../nn/options.ts";
 import { normal } from "../../nn/parameter.ts";
 import type { LearnedPositions } from "../../nn/positions/learned.ts";
-import { ID_OUT_OF_RANGE } from "../../nn/torch-errors.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, mulScalar } from "../../tensor/ops/functions.ts";
@@ -325,7 +324,6 @@ export class Kosmos {
     throw new RuleError(
       `the sequence has ${s} positions, and the model's table ${maxPositions}: with ${images} images of ${slots} vectors shorten the text to ${most} ids, image tokens included, or build the decoder with a larger maxPositions`,
       "kosmos.length",
-      ID_OUT_OF_RANGE,
     ); // [kosmos.length]
   }
 
@@ -371,7 +369,6 @@ function checkTokens(tokens: KosmosTokens, { options: { vocabSize } }: MagnetoDe
   throw new RuleError(
     `Kosmos: ${unknown[0]} has the id ${unknown[1]}, and the tables have ${vocabSize} rows: build the decoder with a vocabSize that covers the tokenizer's special tokens`,
     "kosmos.tokens",
-    ID_OUT_OF_RANGE,
   );
 }
 

@@ -9,7 +9,6 @@ const unconditioned = (): RuleError =>
   new RuleError(
     "a layer with cross-attention was given no images: read the text with forward or withMedia of the OpenFlamingo, or with a language model of your own without gated layers",
     "openflamingo.unconditioned",
-    "ValueError: vis_x must be conditioned before forward pass",
   );
 
 export class FlamingoLayer implements DecoderLayer {

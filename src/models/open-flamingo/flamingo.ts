@@ -363,14 +363,13 @@ export class OpenFlamingo {
       throw new RuleError(
         "images are cached, and the call has images, too: call uncacheMedia() first, or leave them out",
         "openflamingo.cached",
-        "AssertionError: Expect vision_x to be None when media has been cached using cache_media(). Try uncache_media() first.",
       );
     if (images) return { media: this.#media(images), counted: null };
     if (cached) return cached;
     throw new RuleError(
       "there are no images: give visionX, or call cacheMedia first, and forward with clearConditionedLayers: false if several calls use them",
       "openflamingo.no-images",
-      "AssertionError: Must provide either vision_x or have precached media using cache_media().",
+      { missing: "visionX" },
     );
   }
 
@@ -395,7 +394,6 @@ function checkFrames(m: number, f: number): void {
     throw new RuleError(
       `an image has ${f} frames; open-flamingo takes one: give the frames of a video as images with a token each`,
       "openflamingo.one-frame",
-      "AssertionError: Only single frame supported",
     );
   if (m === 0)
     throw new RuleError(

@@ -5,7 +5,6 @@ import { FeedForward } from "../../nn/feed-forward.ts";
 import { LayerNorm } from "../../nn/norms/layer-norm.ts";
 import { type Check, checked, count, layers, multiple, nullable, optional } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
-import { broadcastError } from "../../nn/torch-errors.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { rearrange, repeat, slice } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
@@ -95,7 +94,7 @@ function limited<A extends string>(
     throw new RuleError(
       `${n} ${what}, but the resampler has embeddings of ${limit}: give fewer, or build it for more`,
       "openflamingo.limits",
-      broadcastError(n, limit, axis),
+      { given: n, limit, axis },
     );
   return slice(embeddings, 0, 0, n);
 }

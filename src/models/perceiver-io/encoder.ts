@@ -64,11 +64,10 @@ const encoderChecks: { readonly [K in keyof PerceiverEncoderOptions]-?: Check } 
 /** Throws a RuleError unless the heads share the latent channels equally. */
 function checkLatentHeads(name: string, heads: number, channels: number): void {
   if (channels % heads === 0) return;
-  const snake = name === "numSelfAttendHeads" ? "num_self_attend_heads" : "num_cross_attend_heads";
   throw new RuleError(
     `numLatentChannels is ${channels}, which is no multiple of ${name}, ${heads}`,
     "perceiverio.heads",
-    `ValueError: num_z_channels (${channels}) must be divisible by ${snake} (${heads}).`,
+    { name, channels, heads },
   );
 }
 

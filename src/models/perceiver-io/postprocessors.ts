@@ -88,7 +88,6 @@ export class ImagePostprocessor implements Postprocessor {
       throw new RuleError(
         "pixels are not upsampled: set spatialUpsample and temporalUpsample to 1, or postprocType to patches",
         "perceiverio.image-output",
-        "ValueError: Pixels postprocessing should not currently upsample.",
       );
     this.options = {
       isPatches: postprocType === "patches",

@@ -87,18 +87,19 @@ export class BasicQuery implements OutputQuery {
       throw new RuleError(
         "a query without positions is made of the inputs: set concatPreprocessedInput",
         "perceiverio.query",
-        "AssertionError: concat_preprocessed_input must be True if position_encoding_type is None",
+        { missing: "concatPreprocessedInput" },
       );
     if (concatPreprocessedInput && preprocessedInputChannels === undefined)
       throw new RuleError(
         "concatPreprocessedInput needs preprocessedInputChannels, the channels of the preprocessed inputs",
         "perceiverio.query",
-        "AssertionError: preprocessed_input_channels must be set if concat_preprocessed_input is True",
+        { missing: "preprocessedInputChannels" },
       );
     if (!isNone && grid.length === 0)
       throw new RuleError(
         "a query with positions needs outputIndexDims, the sides of its grid",
         "perceiverio.query",
+        { missing: "outputIndexDims" },
       );
     this._position_encoding = isNone
       ? null
@@ -128,7 +129,7 @@ export class BasicQuery implements OutputQuery {
       throw new RuleError(
         "a query with concatPreprocessedInput belongs to a modality that has an input",
         "perceiverio.query",
-        "ValueError: Value is required for inputs_without_pos if concat_preprocessed_input is True",
+        { missing: "inputs" },
       );
     // #region query
     const features = named("b o e", read);

@@ -16,19 +16,12 @@ import {
   passing,
 } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
-import {
-  broadcastError,
-  layerNormError,
-  MODULO_ZERO,
-  POWER_OF_ZERO,
-  rangeError,
-} from "../../nn/torch-errors.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { concat, rearrange, repeat, slice, sum } from "../../tensor/ops/arrange.ts";
 import { add, detach, expand, mulScalar } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
 import { tap } from "../../tensor/program/apply.ts";
-import type { Tensor } from "../../tensor/tensor.ts";
+import type { Shape, Tensor } from "../../tensor/tensor.ts";
 
 /** The arguments of vit-pytorch's ViT. Sides are in pixels, widths in features, rates of dropout are probabilities. */
 export interface ViTOptions {
@@ -52,28 +45,22 @@ const pair = (size: number | readonly [number, number]): readonly [number, numbe
 
 const { accepts: isSide, wanted: side } = count();
 /** One side, or a height and a width. */
-const sides = (upstream: Check["upstream"] = () => null): Check => ({
+const sides: Check = {
   wanted: `${side}, or [height, width]`,
   accepts: (value) => isSide(value) || (Array.isArray(value) && value.length === 2 && value.every(isSide)),
-  upstream,
-});
+};
 
 const checks: { readonly [K in keyof ViTOptions]-?: Check } = {
-  imageSize: sides(),
-  patchSize: sides((value) => (value === 0 ? MODULO_ZERO : null)),
+  imageSize: sides,
+  patchSize: sides,
   numClasses: inner,
   dim: count(),
-  depth: layers(rangeError),
-  heads: count((value) => (value === 0 ? MODULO_ZERO : null)),
+  depth: layers(),
+  heads: count(),
   mlpDim: inner,
-  pool: optional(
-    oneOf(
-      ["cls", "mean"],
-      () => "AssertionError: pool type must be either cls (cls token) or mean (mean pooling)",
-    ),
-  ),
+  pool: optional(oneOf(["cls", "mean"])),
   channels: optional(count()),
-  dimHead: optional(count((value) => (value === 0 ? POWER_OF_ZERO : null))),
+  dimHead: optional(count()),
   dropout: optional(probability),
   embDropout: optional(probability),
 };
@@ -140,7 +127,7 @@ export class ViT {
       throw new RuleError(
         `an image of ${image.join("×")} cannot be divided into patches of ${patch.join("×")}`,
         "vit.patches",
-        "AssertionError: Image dimensions must be divisible by the patch size.",
+        { imageSize: image, patchSize: patch },
       );
     }
     const tokens = pool === "cls" ? 1 : 0;
@@ -160,7 +147,7 @@ export class ViT {
    */
   embed(image: Tensor<"b c h w">): Tensor<"b n d"> {
     const { b, c, h, w } = shapes("ViT", { image: [image, "b c h w"] });
-    this.#checkImage(b, [c, h, w]);
+    this.#checkImage(image.shape, [c, h, w]);
     // #region embed
     const patches = this.to_patch_embedding.forward(image);
     const cls = repeat("t d -> b t d", this.cls_token, { b });
@@ -172,7 +159,7 @@ export class ViT {
   }
 
   /** Throws a RuleError unless the image has the model's channels and a whole number of patches, at most the model's. */
-  #checkImage(b: number, [c, h, w]: readonly [number, number, number]): void {
+  #checkImage(shape: Shape, [c, h, w]: readonly [number, number, number]): void {
     const {
       channels,
       image: [height, width],
@@ -185,23 +172,13 @@ export class ViT {
     const problem = fits
       ? `which patches of ${p}×${q} do not divide`
       : `but the model is for at most ${largest}`;
-    const upstream = this.#sizeError(b, [c, h, w]);
-    throw new RuleError(`the image is ${actual}, ${problem}`, fits ? "vit.patches" : "vit.size", upstream);
-  }
-
-  /** The release's error for an image of this size; null where it accepts the image. */
-  #sizeError(b: number, [c, h, w]: readonly [number, number, number]): string | null {
-    const [p, q] = this.to_patch_embedding.patch;
-    for (const [length, side] of [[h, p] as const, [w, q] as const]) {
-      if (length % side !== 0)
-        return `EinopsError: Shape mismatch, can't divide axis of length ${length} in chunks of ${side}`;
-    }
-    const patches = (h / p) * (w / q);
-    const values = this.to_patch_embedding[1].weight.size;
-    if (c * p * q !== values) return layerNormError(values, [b, patches, c * p * q]);
-    const tokens = patches + (this.cls_token.shape[0] ?? 0);
-    const positions = this.pos_embedding.shape[0] ?? 0;
-    return tokens > positions ? broadcastError(tokens, positions, 1) : null;
+    throw new RuleError(`the image is ${actual}, ${problem}`, fits ? "vit.patches" : "vit.size", {
+      images: shape,
+      patchSize: [p, q],
+      norm: this.to_patch_embedding[1].weight.shape,
+      classToken: this.cls_token.shape,
+      positions: this.pos_embedding.shape,
+    });
   }
 
   /** Class scores, [b o]; or all tokens, [b n d], if numClasses is 0. Throws as `embed` does. */

@@ -7,7 +7,6 @@ import { named } from "../../tensor/pattern.ts";
 import { checkTensors } from "../../tensor/program/apply.ts";
 import { Bool, type Tensor } from "../../tensor/tensor.ts";
 import { type Check, checked, optional, passing } from "../options.ts";
-import { convolutionError, kernelSizeError } from "../torch-errors.ts";
 
 /** Height and width, or one number for both. */
 export type Sides = number | readonly [height: number, width: number];
@@ -75,7 +74,7 @@ function placed(caller: string, x: Tensor, kernel: Sides, options: PlaneOptions)
   throw new ShapeError(
     `planes of ${padded.join(" × ")}, padding included, are smaller than the kernel of ${high} × ${wide}  [conv.windows]`,
     caller,
-    kernelSizeError(padded, [high, wide]),
+    { padded, kernel: [high, wide] },
   );
 }
 
@@ -103,7 +102,7 @@ export function conv2d(
     throw new ShapeError(
       `a weight [${weight.shape.join(" ")}] needs planes with ${channels} channels, not [${x.shape.join(" ")}]  [conv.windows]`,
       "conv2d",
-      convolutionError(weight.shape, x.shape),
+      { x: x.shape, weight: weight.shape },
     );
   const axes = placed("conv2d", x, [high, wide], options);
   const out = einsum("b c h w y x, o c y x -> b o h w", windowed(padded(x, axes), axes), weight); // [conv.correlation]
@@ -139,7 +138,6 @@ export function maxPool2d(x: Tensor<"b c h w">, options: PoolOptions): Tensor<"b
     throw new RuleError(
       `maxPool2d: padding is ${pair(padding).join(" and ")}; it must be at most half of the size, ${kernel.join(" and ")}`,
       "conv.pool",
-      "RuntimeError: pad should be at most half of effective kernel size",
     );
   const axes = placed("maxPool2d", x, kernel, { stride, padding });
   const hasPadding = axes.some(({ before, after }) => before + after > 0);

@@ -6,7 +6,6 @@ import { checkTensors, tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { checked, checkNoMore, checkValue, count, notNegative, optional } from "../options.ts";
 import { constant, Parameter } from "../parameter.ts";
-import { batchNormError } from "../torch-errors.ts";
 
 /** ε, which is added to the variance. Default 1e-5. */
 export interface BatchNormOptions {
@@ -57,7 +56,7 @@ export class BatchNorm2d {
       throw new ShapeError(
         `planes are [b ${channels} h w], not [${x.shape.join(" ")}]  [batchnorm.evaluation]`,
         "BatchNorm2d",
-        x.shape.length === 4 ? batchNormError(channels ?? 0, x.shape[1] ?? 0) : null,
+        { x: x.shape, scale: this.weight.shape },
       );
     const each = (t: Tensor<"c">) => expand(rearrange("c -> c 1 1", t), x);
     const deviation = sqrt(addScalar(this.running_var, this.#epsilon));

@@ -5,7 +5,6 @@ import { checkTensors, scope, tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { checked, checkNoMore, checkValue, count, flag, notNegative, optional } from "../options.ts";
 import { constant, Parameter } from "../parameter.ts";
-import { layerNormError, rmsNormError, scaleError } from "../torch-errors.ts";
 
 export const EPSILON = 1e-5; // [norm.epsilon]
 const RMS_EPSILON = 1e-6;
@@ -65,7 +64,7 @@ export class LayerNorm {
    * Shapes: x `... d` → `... d`.
    */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
-    checkWidth("LayerNorm", x, this.weight, layerNormError);
+    checkWidth("LayerNorm", x, this.weight);
     return tap(this, "", affine(normalize(x, { epsilon: this.#epsilon }), this.weight, this.bias));
   }
 }
@@ -97,7 +96,7 @@ export class RMSNorm {
    * Shapes: x `... d` → `... d`.
    */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
-    checkWidth("RMSNorm", x, this.weight, rmsNormError);
+    checkWidth("RMSNorm", x, this.weight);
     const normalized = normalize(x, { epsilon: this.#epsilon, centred: false });
     return tap(this, "", affine(normalized, this.weight, null)); // [norm.rms]
   }
@@ -123,7 +122,7 @@ export class PaLMLayerNorm {
    * Shapes: x `... d` → `... d`.
    */
   forward<A extends string>(x: Tensor<A>): Tensor<A> {
-    checkWidth("PaLMLayerNorm", x, this.gamma, (dim, shape) => scaleError(dim, shape.at(-1) ?? 0));
+    checkWidth("PaLMLayerNorm", x, this.gamma);
     return tap(this, "", affine(normalize(x), this.gamma, this.beta));
   }
 }
@@ -134,16 +133,9 @@ function affine<A extends string>(x: Tensor<A>, scale: Tensor<"d">, bias: Tensor
 }
 
 /** Throws a ShapeError if x is no tensor, or its last axis is not as wide as the scale. */
-function checkWidth(
-  caller: string,
-  x: Tensor,
-  scale: Tensor<"d">,
-  upstream: (dim: number, shape: readonly number[]) => string,
-): void {
+function checkWidth(caller: string, x: Tensor, { shape: scale }: Tensor<"d">): void {
   checkTensors(caller, x);
-  const { shape } = x;
-  const dim = scale.shape[0] ?? 0;
-  if (shape.at(-1) === dim) return;
-  const problem = `the input is [${shape.join(" ")}], but its last axis must be ${dim} wide  [norm.affine]`;
-  throw new ShapeError(problem, caller, upstream(dim, shape));
+  if (x.shape.at(-1) === scale[0]) return;
+  const problem = `the input is [${x.shape.join(" ")}], but its last axis must be ${scale[0]} wide  [norm.affine]`;
+  throw new ShapeError(problem, caller, { x: x.shape, scale });
 }

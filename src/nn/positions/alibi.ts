@@ -42,15 +42,7 @@ function slopesOf(heads: number, biasMax: number, round: (x: number) => number):
  * `bias`. Throws a RuleError for an option that it refuses.
  */
 export function alibi(options: AlibiOptions): Tensor<"h 1 s"> {
-  const {
-    heads,
-    keys,
-    biasMax = 8,
-    precision = "float64",
-  } = checked("alibi", options, checks, {
-    call: "alibi",
-    takes: "keyword-only",
-  });
+  const { heads, keys, biasMax = 8, precision = "float64" } = checked("alibi", options, checks);
   const round = rounding(precision);
   const shape = [heads, 1, keys];
   const make = () => {

@@ -119,10 +119,7 @@ export function fourierFeatures(positions: Tensor<"n d">, options: FourierOption
     sineOnly = false,
     precision = "float64",
     ...given
-  } = checked("fourierFeatures", options, checks, {
-    call: "generate_fourier_features",
-    takes: "keyword-only",
-  });
+  } = checked("fourierFeatures", options, checks);
   const all = { ...given, concatPositions, sineOnly, precision };
   const [rows = 0, coordinates] = positions.shape;
   if (positions.shape.length !== 2 || coordinates !== all.maxResolution.length)

@@ -20,7 +20,6 @@ import {
   positive,
 } from "../options.ts";
 import { Parameter, values } from "../parameter.ts";
-import { broadcastError } from "../torch-errors.ts";
 import { type AnglePrecision, anglePrecision, type Positions, positions } from "./angles.ts";
 import { checkScaling, type RopeScaling, ropeScaling } from "./scaling.ts";
 import { type Pairing, tablesOf } from "./tables.ts";
@@ -43,7 +42,7 @@ export class RotaryEmbedding {
       throw new RuleError(
         `the width of a head is ${dim}, but rotary embeddings need an even one`,
         "rotary.halves",
-        broadcastError(dim, dim + 1, 3), // the release fails when the block runs
+        { dim },
       );
     // The source packages compute θ in float32, which differs from float64 by up to 4.7e-8; parameters are drawn in float32 as well.
     this.inv_freq = new Parameter(
@@ -131,7 +130,7 @@ export function rotary<A extends string>(x: Tensor<A>, options: RotaryOptions): 
     from = 0,
     precision = "float64",
     scaling = null,
-  } = checked("rotary", options, checks, { call: "rotary", takes: "keyword-only" });
+  } = checked("rotary", options, checks);
   checkScaling("rotary", scaling);
   const k = x.shape.at(-1) ?? 0;
   if (x.shape.length < 2 || k < width)

@@ -51,7 +51,6 @@ export function sgd(options: SGDOptions): Optimizer {
     throw new RuleError(
       `Nesterov momentum needs a momentum above 0 and a dampening of 0, not ${momentum} and ${dampening}`,
       "sgd.nesterov",
-      "ValueError: Nesterov momentum requires a momentum and zero dampening",
     );
   const rates = ratesOf(groups, { learningRate, weightDecay });
   const names = new Set(rates.keys());

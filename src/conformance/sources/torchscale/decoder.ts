@@ -175,12 +175,10 @@ const options = {
  * number of elements is that of the scores only where the batch times the heads is the length of the text, and the result is then of no use.
  */
 function refuseCachedBuckets({ options: { heads } }: MagnetoDecoder, b: number, length: number): never {
-  const scores = b * heads;
-  const upstream = `RuntimeError: shape '[${scores}, 1, ${length}]' is invalid for input of size ${length ** 2}`;
   throw new RuleError(
     "torchscale cannot read on from a cache where positions have buckets; MagnetoDecoder can",
     "magneto.relative",
-    scores === length ? null : upstream,
+    { scores: b * heads, length },
   );
 }
 

@@ -7,7 +7,6 @@ import { LayerNorm } from "../../../nn/norms/layer-norm.ts";
 import { checkValue, whole } from "../../../nn/options.ts";
 import { LearnedPositions } from "../../../nn/positions/learned.ts";
 import { RelativePositionBias } from "../../../nn/positions/relative-bias.ts";
-import { ID_OUT_OF_RANGE } from "../../../nn/torch-errors.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { add, mulScalar } from "../../../tensor/ops/functions.ts";
 import { named } from "../../../tensor/pattern.ts";
@@ -122,7 +121,6 @@ export class MagnetoDecoder implements LanguageModel {
       throw new RuleError(
         `position ${furthest} is beyond the ${maxPositions} positions of the model; shorten the text or raise maxPositions`,
         "magneto.positions",
-        ID_OUT_OF_RANGE,
       );
     const sum = this.embed_positions ? add(x, this.embed_positions.forward(positions)) : x; // [magneto.positions]
     const normed = this.layernorm_embedding ? this.layernorm_embedding.forward(sum) : sum; // [magneto.embedding]

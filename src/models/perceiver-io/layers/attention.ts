@@ -54,7 +54,7 @@ function checkHeads(name: string, channels: number, heads: number): void {
   throw new RuleError(
     `${name} is ${channels}, which ${heads} heads cannot share equally; it must be a multiple of numHeads`,
     "perceiverio.heads",
-    `ValueError: ${name === "qkOutChannels" ? "qk_out_channels" : "v_channels"} (${channels}) must be divisible by num_heads (${heads}).`,
+    { name, channels, heads },
   );
 }
 

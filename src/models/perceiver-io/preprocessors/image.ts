@@ -81,7 +81,6 @@ function stemLayers(spatial: number, temporal: number): number {
   throw new RuleError(
     `with prepType "conv" spatialDownsample is a power of four and temporalDownsample 1, not ${spatial} and ${temporal}`,
     "perceiverio.stem",
-    "ValueError: Only powers of 4 expected for spatial and 1 expected for temporal downsampling with conv.",
   );
 }
 
@@ -207,7 +206,6 @@ function pointwise(channels: number, out: number, spatial: number, temporal: num
   throw new RuleError(
     `with prepType "conv1x1" temporalDownsample is 1, not ${temporal}`,
     "perceiverio.conv1x1",
-    "AssertionError: conv1x1 does not downsample in time.",
   );
 }
 

@@ -16,7 +16,6 @@ import {
   optional,
 } from "../../../nn/options.ts";
 import { constant, normal, Parameter, uniform } from "../../../nn/parameter.ts";
-import { broadcastError } from "../../../nn/torch-errors.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { einsum, split } from "../../../tensor/ops/arrange.ts";
 import { add, expand } from "../../../tensor/ops/functions.ts";
@@ -180,7 +179,7 @@ export class OpenClipVisionTransformer implements ClipTower {
       throw new RuleError(
         `OpenClipVisionTransformer: width ${width} cannot be split into ${heads} heads: it must be a multiple of heads`,
         "clip.attention",
-        "AssertionError: embed_dim must be divisible by num_heads",
+        { caller: "OpenClipVisionTransformer", width, heads },
       );
     this.options = { imageSize, patchSize, tokens };
     const std = width ** -0.5;
@@ -216,7 +215,7 @@ export class OpenClipVisionTransformer implements ClipTower {
   /** Tokens and embedding of each image, as the package gives them where `output_tokens` is set. */
   encode(images: Tensor<"b c h w">): { readonly tokens: Tensor<"b n d">; readonly pooled: Tensor<"b o"> } {
     const parts = this.#parts();
-    checkImages(parts, images, (size) => this.#sizeError(size));
+    checkImages(parts, images);
     const { last } = hiddenStates(parts, images);
     const { tokens, pooled } = tokensOf(last, this.ln_post, this.options.tokens);
     return { tokens, pooled: einsum("b d, d o -> b o", pooled, this.proj) }; // [clip.projection]
@@ -232,14 +231,5 @@ export class OpenClipVisionTransformer implements ClipTower {
       firstNorm: this.ln_pre,
       layers: this.transformer.resblocks,
     };
-  }
-
-  /** The package's error for images of other sides; null where it accepts them, with positions of other places. */
-  #sizeError(size: readonly [number, number]): string | null {
-    const [tokens, positions] = [
-      patchesIn(size, this.options.patchSize) + 1,
-      this.positional_embedding.shape[0] ?? 0,
-    ];
-    return tokens === positions ? null : broadcastError(tokens, positions, 1);
   }
 }

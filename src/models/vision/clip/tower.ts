@@ -3,7 +3,6 @@
 import { attention } from "../../../nn/attention/attention.ts";
 import type { Conv2d } from "../../../nn/conv/conv2d.ts";
 import type { LayerNorm } from "../../../nn/norms/layer-norm.ts";
-import { convolutionError } from "../../../nn/torch-errors.ts";
 import { RuleError } from "../../../tensor/errors.ts";
 import { concat, rearrange, repeat, slice } from "../../../tensor/ops/arrange.ts";
 import { add, expand, mulScalar } from "../../../tensor/ops/functions.ts";
@@ -50,20 +49,24 @@ export const patchesIn = (
   [high, wide]: readonly [number, number],
 ): number => Math.floor(height / high) * Math.floor(width / wide);
 
-/** Throws a RuleError unless the images have the tower's channels and sides. `refusalOf` is the package's error for their sides. */
+/** Throws a RuleError unless the images have the tower's channels and sides. */
 export function checkImages(
-  { name, imageSize, patches }: ClipParts,
+  { name, imageSize, patches, positions }: ClipParts,
   images: Tensor<"b c h w">,
-  refusalOf: (size: readonly [height: number, width: number]) => string | null,
 ): void {
   const { c, h, w } = shapes(name, { images: [images, "b c h w"] });
   const channels = patches.weight.shape[1] ?? 0;
   if (c === channels && h === imageSize[0] && w === imageSize[1]) return;
-  const upstream = c === channels ? refusalOf([h, w]) : convolutionError(patches.weight.shape, images.shape);
   throw new RuleError(
     `${name}: the images are ${c}×${h}×${w}, but the tower is for ${channels}×${imageSize.join("×")}; resize them first`,
     "clip.size",
-    upstream,
+    {
+      caller: name,
+      imageSize,
+      images: images.shape,
+      patches: patches.weight.shape,
+      positions: positions.shape,
+    },
   );
 }
 

@@ -101,7 +101,7 @@ function configOf(options: CLIPVisionOptions): Config {
   throw new RuleError(
     `CLIPVisionTransformer: hiddenSize ${hiddenSize} cannot be split into ${heads} heads: it must be a multiple of numAttentionHeads`,
     "clip.attention",
-    `ValueError: embed_dim must be divisible by num_heads (got \`embed_dim\`: ${hiddenSize} and \`num_heads\`: ${heads}).`,
+    { caller: "CLIPVisionTransformer", width: hiddenSize, heads },
   );
 }
 
@@ -247,12 +247,7 @@ export class CLIPVisionTransformer implements ClipTower {
   /** The last hidden state, the pooled token and all hidden states. Throws a RuleError if the images have another size. */
   outputs(images: Tensor<"b c h w">): CLIPVisionOutput {
     const parts = this.#parts();
-    const { imageSize: side } = this.options;
-    checkImages(
-      parts,
-      images,
-      ([h, w]) => `ValueError: Input image size (${h}*${w}) doesn't match model (${side}*${side}).`,
-    );
+    checkImages(parts, images);
     const { states, last } = hiddenStates(parts, images);
     return {
       lastHiddenState: last,

@@ -1,5 +1,4 @@
-// The words in which the released packages refuse an input: errors of torch and of Python. A RuleError quotes them as `upstream`, so
-// that a port can look up the message that it got.
+// Errors of torch 2.13 and of Python, as functions of the shapes and numbers that they name.
 
 const tuple = (shape: readonly number[]): string => shape.join(", ");
 

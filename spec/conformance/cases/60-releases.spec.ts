@@ -1,0 +1,125 @@
+// The messages of the releases, for errors that no golden case has; tests of the layers and models assert the others. The words are those of
+// JOBR0/PerceiverIO_Pytorch at 64947cf, flamingo-pytorch 0.1.2, torch 2.13 and torchscale 0.3.0.
+import { expect, test } from "vitest";
+import { MaskedCrossAttention } from "../../../src/blocks/masked-cross-attention.ts";
+import { releaseMessage } from "../../../src/conformance/releases/message.ts";
+import { FlamingoPaLM } from "../../../src/models/flamingo/flamingo-palm.ts";
+import { MagnetoDecoder } from "../../../src/models/language-models/magneto/decoder.ts";
+import { PerceiverEncoder } from "../../../src/models/perceiver-io/encoder.ts";
+import { PerceiverIOAttention } from "../../../src/models/perceiver-io/layers/attention.ts";
+import { ImagePostprocessor } from "../../../src/models/perceiver-io/postprocessors.ts";
+import { ImagePreprocessor } from "../../../src/models/perceiver-io/preprocessors/image.ts";
+import { BasicQuery } from "../../../src/models/perceiver-io/queries.ts";
+import { maxPool2d, unfold } from "../../../src/nn/conv/planes.ts";
+import { Dropout } from "../../../src/nn/dropout.ts";
+import { Embedding } from "../../../src/nn/embedding.ts";
+import { LayerNorm } from "../../../src/nn/norms/layer-norm.ts";
+import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+import { int, type Tensor } from "../../../src/tensor/tensor.ts";
+import { randomTensor } from "../../support/properties/arbitraries.ts";
+import { refusal, shapeRefusal } from "../../support/properties/refusals.ts";
+
+type Calls = Readonly<Record<string, () => unknown>>;
+
+/** For each message the calls that the release refuses with it. */
+function expectMessages(calls: Calls): void {
+  const found = Object.values(calls).map((call) => releaseMessage(refusal(call)));
+  expect(found).toEqual(Object.keys(calls));
+}
+
+test("[compare.raises] Perceiver IO: heads, stems, queries and outputs", () => {
+  const attention = (options: object) => () => new PerceiverIOAttention({ qInChannels: 8, ...options });
+  const encoder = (options: object) => () =>
+    new PerceiverEncoder({ numInputChannels: 8, numLatentChannels: 12, numSelfAttendHeads: 4, ...options });
+  const picture = { imgSize: [16, 16], numChannels: 2 } as const;
+  const query = (options: object) => () => new BasicQuery(options);
+  expectMessages({
+    "ValueError: qk_out_channels (8) must be divisible by num_heads (3).": attention({ numHeads: 3 }),
+    "ValueError: v_channels (7) must be divisible by num_heads (2).": attention({
+      numHeads: 2,
+      vOutChannels: 7,
+    }),
+    "ValueError: num_z_channels (12) must be divisible by num_self_attend_heads (8).": encoder({
+      numSelfAttendHeads: 8,
+    }),
+    "ValueError: num_z_channels (12) must be divisible by num_cross_attend_heads (5).": encoder({
+      numCrossAttendHeads: 5,
+    }),
+    "ValueError: Only powers of 4 expected for spatial and 1 expected for temporal downsampling with conv.":
+      () => new ImagePreprocessor({ ...picture, prepType: "conv", spatialDownsample: 8 }),
+    "AssertionError: conv1x1 does not downsample in time.": () =>
+      new ImagePreprocessor({ ...picture, prepType: "conv1x1", numFrames: 2, temporalDownsample: 2 }),
+    "ValueError: Pixels postprocessing should not currently upsample.": () =>
+      new ImagePostprocessor({ imgSize: [2, 2], spatialUpsample: 2 }),
+    "AssertionError: concat_preprocessed_input must be True if position_encoding_type is None": query({
+      positionEncodingType: "NONE",
+    }),
+    "AssertionError: preprocessed_input_channels must be set if concat_preprocessed_input is True": query({
+      outputIndexDims: 2,
+      concatPreprocessedInput: true,
+    }),
+    "ValueError: Value is required for inputs_without_pos if concat_preprocessed_input is True": () =>
+      new BasicQuery({
+        outputIndexDims: 2,
+        concatPreprocessedInput: true,
+        preprocessedInputChannels: 3,
+        trainablePositionEncodingKwargs: { numChannels: 2 },
+      }).forward({ batch: 1 } as never),
+  });
+  expect(releaseMessage(refusal(query({ trainablePositionEncodingKwargs: {} })))).toBe(null);
+});
+
+test("[compare.raises] FlamingoPaLM: embeddings beside images or videos, and media without an encoder", () => {
+  const model = new FlamingoPaLM({ dim: 8, dimHead: 4, heads: 1, numTokens: 9, depth: 1, maxVideoFrames: 2 });
+  const [text, embeds] = [int("b l", [[3, 1]]), randomTensor([1, 1, 2, 8])];
+  const images: Tensor<"b m c h w"> = randomTensor([1, 1, 3, 2, 2]);
+  const videos: Tensor<"b m f c h w"> = randomTensor([1, 1, 1, 3, 2, 2]);
+  expectMessages({
+    "AssertionError: ": () => model.forward(text, { embeds, images }),
+    "NameError: name 'video' is not defined": () => model.forward(text, { embeds, videos }),
+    "AssertionError: img_encoder must be passed in for automatic image encoding": () =>
+      model.forward(text, { images }),
+    "AssertionError: img_encoder must be passed in for automatic video encoding": () =>
+      model.forward(text, { videos }),
+  });
+});
+
+test("[compare.raises] layers of torch and torchscale", () => {
+  const planes: Tensor<"b c h w"> = randomTensor([1, 1, 4, 4]);
+  expectMessages({
+    "RuntimeError: pad should be at most half of effective kernel size": () =>
+      maxPool2d(planes, { size: 3, padding: 2 }),
+    "NotImplementedError: ": () =>
+      new MagnetoDecoder({ vocabSize: 8, width: 8, activation: "tanh" as never }),
+    "ValueError: dropout probability has to be between 0 and 1, but got 2": () => new Dropout(2),
+  });
+  for (const [call, kernel] of [
+    [() => maxPool2d(planes, { size: 5 }), "5 x 5"],
+    [() => unfold(planes, { size: [6, 1] }), "6 x 1"],
+  ] as const)
+    expect(releaseMessage(shapeRefusal(call))).toBe(
+      `RuntimeError: Calculated padded input size per channel: (4 x 4). Kernel size: (${kernel}). Kernel size can't be greater than actual input size`,
+    );
+});
+
+test("[compare.raises] what the release accepts, and what is no tensor, has no message", () => {
+  expect(releaseMessage(refusal(() => new Dropout(NaN)))).toBe(null); // torch accepts NaN
+  expect(releaseMessage(refusal(() => new Embedding("d", 4, 2).forward([1] as never)))).toBe(null);
+  expect(releaseMessage(shapeRefusal(() => new LayerNorm(4).forward(3 as never)))).toBe(null);
+  const cross = new MaskedCrossAttention({ dim: 4, heads: 1, dimHead: 2 });
+  expect(releaseMessage(shapeRefusal(() => cross.forward(randomTensor([1, 2, 4]), 3 as never)))).toBe(null);
+  expect(releaseMessage(new RuleError("no", "options.values"))).toBe(null);
+  expect(releaseMessage(new RuleError("no", "constructor", { name: "x" }))).toBe(null);
+  expect(releaseMessage(new ShapeError("no"))).toBe(null);
+});
+
+test("[notation.unify] [options.values] errors carry the data of their message", () => {
+  const cross = new MaskedCrossAttention({ dim: 4, heads: 1, dimHead: 2 });
+  const shapes = shapeRefusal(() => cross.forward(randomTensor([1, 2, 5]), randomTensor([1, 1, 3, 4])));
+  expect([shapes.place, shapes.facts]).toEqual([
+    "MaskedCrossAttention",
+    { x: [1, 2, 5], media: [1, 1, 3, 4], norm: [4], to_kv: [4, 4] },
+  ]);
+  const value = refusal(() => new Dropout(2));
+  expect([value.rule, value.facts]).toEqual(["options.values", { caller: "Dropout", name: "p", value: 2 }]);
+});
