@@ -33,15 +33,11 @@ export {
 } from "./models/kosmos/layout.ts";
 export { KOSMOS_SIZES } from "./models/kosmos/sizes.ts";
 export {
-  type Cache,
   type DecoderLayer,
   type Decoding,
-  type DecodingStep,
   type KeyValues,
   type LanguageModel,
   noPadding,
-  type Writer,
-  writerOf,
 } from "./models/language-model.ts";
 export { GPTNeoXForCausalLM, type GPTNeoXOptions } from "./models/language-models/gpt-neox.ts";
 export { GPTJForCausalLM, type GPTJOptions } from "./models/language-models/gptj.ts";
@@ -56,6 +52,7 @@ export {
 export { type MptAttentionOptions, MptForCausalLM, type MptOptions } from "./models/language-models/mpt.ts";
 export { OPTForCausalLM, type OPTOptions } from "./models/language-models/opt.ts";
 export { type ResizeVocabularyOptions, resizeVocabulary } from "./models/language-models/vocabulary.ts";
+export { withStep } from "./models/media-writer.ts";
 export { OpenFlamingo, type OpenFlamingoOptions } from "./models/open-flamingo/flamingo.ts";
 export type { FlamingoImages, FlamingoInputs, FlamingoOutputs } from "./models/open-flamingo/inputs.ts";
 export {
@@ -91,6 +88,7 @@ export {
   CLIPVisionTransformer,
 } from "./models/vision/clip/transformers.ts";
 export { Extractor, ViT, type ViTOptions } from "./models/vision/vit.ts";
+export { type Cache, type DecodingStep, type Writer, writerOf } from "./models/writer.ts";
 export { StateDictError } from "./nn/loading/compare.ts";
 export type { StateDictReport } from "./nn/loading/report.ts";
 export { describeStateDictReport } from "./nn/loading/report-text.ts";

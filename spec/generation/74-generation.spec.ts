@@ -14,8 +14,8 @@ import { reference } from "../../src/kernels/reference/index.ts";
 import { simd } from "../../src/kernels/simd/index.ts";
 import { conventions } from "../../src/masks/conventions/conventions.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
-import { readOn, type Writer, writerOf } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
+import { readOn, type WriterWithStep, writerOf } from "../../src/models/writer.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { slice } from "../../src/tensor/ops/arrange.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
@@ -148,7 +148,9 @@ test("[generate.padding] a batch generates the tokens of its rows where the stop
 });
 
 test("generation refuses what is no writer, such as a model", async () => {
-  for (const wrong of [model.flamingo, {}, null, undefined]) {
+  const { model: owner, step } = plain;
+  const { latents: _, ...half } = model.flamingo.withMedia({});
+  for (const wrong of [model.flamingo, {}, null, undefined, { model: owner, step }, half]) {
     for (const call of [
       () => Reflect.apply(generate, undefined, [wrong, [[0]], { stop: 3, maxTokens: 1 }]),
       () => Reflect.apply(attentionMaps, undefined, [wrong, [0], { weights: [], images: 1 }]),
@@ -158,7 +160,7 @@ test("generation refuses what is no writer, such as a model", async () => {
 });
 
 /** A model without layers whose logits do not depend on the text. */
-const fixed = (logits: readonly number[], shape = (b: number) => [b, logits.length]): Writer => ({
+const fixed = (logits: readonly number[], shape = (b: number) => [b, logits.length]): WriterWithStep => ({
   model: {},
   context: () => ({}),
   step: (ids, _mask, cache) => {
@@ -275,7 +277,7 @@ test("[options.values] numbers of tokens, ids and names are checked, and maxToke
 
 test("[generate.stream] [generate.signal] tokens arrive one step at a time, with null for rows that have ended, until the signal is aborted", async () => {
   let steps = 0;
-  const writer: Writer = {
+  const writer: WriterWithStep = {
     ...plain,
     step: (ids, mask, cache, context) => {
       steps++;
@@ -311,7 +313,7 @@ test("[generate.stream] [generate.signal] tokens arrive one step at a time, with
 test("[generate.context] images are encoded once, and every step is given what they became", async () => {
   let encoded = 0;
   const given: number[][] = [];
-  const writer: Writer = {
+  const writer: WriterWithStep = {
     ...plain,
     context: () => {
       encoded++;
@@ -329,7 +331,7 @@ test("[generate.context] images are encoded once, and every step is given what t
 
 test("[generate.padding] prompts are padded on the left, and a step is given the new tokens only", async () => {
   const seen: unknown[] = [];
-  const writer: Writer = {
+  const writer: WriterWithStep = {
     ...plain,
     step: (ids, mask, cache, context) => {
       seen.push([[...ids.flat()], [...mask.flat()], cache?.passes.length ?? 0]);

@@ -6,17 +6,16 @@ import { type Convention, conventions, mediaLocations } from "../../src/entries/
 import { replayDecoding } from "../../src/masks/decoding/decode.ts";
 import { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import {
-  type Cache,
   type DecoderLayer,
   decodingOf,
   type LanguageModel,
   noPadding,
   readTokens,
-  type Writer,
-  writerOf,
 } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
+import { withStep } from "../../src/models/media-writer.ts";
+import { type Cache, type Writer, writerOf } from "../../src/models/writer.ts";
 import { initialize, stateDict } from "../../src/nn/state-dict.ts";
 import { Bool, flat, Int, type Tensor, tensor, view } from "../../src/tensor/tensor.ts";
 import { decoders, tiny, WORDS } from "../support/fixtures/decoders.ts";
@@ -67,7 +66,8 @@ const maskOf = ({ rows, padding }: Batch, to: number): Bool<"b s"> =>
   );
 
 /** Logits of the last position of each pass, as [pass][row][token]. */
-function inPasses(writer: Writer, batch: Batch, passes: readonly number[]): number[][][] {
+function inPasses(given: Writer, batch: Batch, passes: readonly number[]): number[][][] {
+  const writer = withStep(given);
   const context = writer.context();
   let cache: Cache | null = null;
   let from = 0;
@@ -139,6 +139,30 @@ test("[decode.cached] FlamingoPaLM without media: cached passes equal the whole 
     fc.property(batches, (batch) => expectCached(model.withMedia({}), batch)),
     { numRuns: 40 },
   );
+});
+
+test("[decode.visibility] FlamingoPaLM: the first pass of generation has the bits of forward, for every convention", () => {
+  for (const convention of Object.values<Convention>(conventions)) {
+    if (convention.emptyRow === "nan") continue;
+    const model = weighted(new FlamingoPaLM({ ...small, behaviour: { immediate: convention } }));
+    const rows = [
+      [4, IMAGE, 5, IMAGE, 6],
+      [5, 6, IMAGE, 4, 7],
+    ];
+    const batch = { rows, padding: [0, 0], passes: [5] };
+    for (const images of [1, 3]) {
+      const media = { embeds: embeds(2, images) };
+      const [pass = []] = inPasses(model.withMedia(media), batch, [5]);
+      const logits = flat(model.forward(idsOf(batch, 0, 5), media).data); // b l n
+      for (const [b, row] of pass.entries())
+        expect(row, convention.name).toEqual([...logits.subarray((b * 5 + 4) * WORDS, (b + 1) * 5 * WORDS)]);
+    }
+  }
+});
+
+test("a writer with a step of its own keeps it", () => {
+  const writer = writerOf(new LlamaForCausalLM(tiny));
+  expect(withStep(writer)).toBe(writer);
 });
 
 test.each(decoders)(

@@ -7,7 +7,8 @@ import { following } from "../generation/prompts.ts";
 import { scoresOf } from "../generation/scores.ts";
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
-import { noPadding, type Writer, writerCheck } from "../models/language-model.ts";
+import { noPadding } from "../models/language-model.ts";
+import { type Writer, writerCheck } from "../models/writer.ts";
 import {
   abortSignal,
   type Check,

@@ -2,7 +2,9 @@
 import type { Backend } from "../kernels/backend.ts";
 import { reference } from "../kernels/reference/index.ts";
 import { replay } from "../kernels/replay.ts";
-import { noPadding, type Writer, writerCheck } from "../models/language-model.ts";
+import { noPadding } from "../models/language-model.ts";
+import { withStep } from "../models/media-writer.ts";
+import { type Writer, writerCheck } from "../models/writer.ts";
 import { type Check, checked, checkValue, count, listOf, object, optional } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { record } from "../tensor/program/record.ts";
@@ -42,9 +44,9 @@ async function weightsOf(
   checkValue(caller, "writer", writer, writerCheck);
   const { weights, images, backend = reference() } = checked(caller, options, checks);
   const ids = batchOf([row], 0);
-  const { model } = writer;
+  const { model, ...steps } = withStep(writer);
   const mask = noPadding(1, row.length);
-  const program = record(() => writer.step(ids, mask, null, writer.context()).logits, {
+  const program = record(() => steps.step(ids, mask, null, steps.context()).logits, {
     model,
     symbolic: true,
   });

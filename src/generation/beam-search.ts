@@ -1,6 +1,6 @@
 // Beam search for a batch of prompts. Each prompt is read once; then its beams share a batch with those of the other prompts.
 import { reference } from "../kernels/reference/index.ts";
-import { type Writer, writerCheck } from "../models/language-model.ts";
+import { type Writer, writerCheck } from "../models/writer.ts";
 import { checkValue } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { type Beam, Beams } from "./beams.ts";

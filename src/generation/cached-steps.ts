@@ -1,7 +1,9 @@
 // The steps of a text that a writer reads in passes, with the cache on a backend.
 import type { Backend } from "../kernels/backend.ts";
 import { releaseKept, replay } from "../kernels/replay.ts";
-import { type Cache, type KeyValues, readOn, type Writer } from "../models/language-model.ts";
+import type { KeyValues } from "../models/language-model.ts";
+import { withStep } from "../models/media-writer.ts";
+import { type Cache, readOn, type Writer, type WriterWithStep } from "../models/writer.ts";
 import { apply } from "../tensor/ops/rules.ts";
 import { record } from "../tensor/program/record.ts";
 import { type Bool, Int, type Tensor } from "../tensor/tensor.ts";
@@ -18,7 +20,7 @@ type Named = Readonly<Record<string, Tensor>>;
 
 /** Runs a writer step by step. Its context and its cache stay on the backend between the steps. */
 export class CachedSteps {
-  readonly #writer: Writer;
+  readonly #writer: WriterWithStep;
   readonly #backend: Backend;
   readonly #signal: AbortSignal | undefined;
   #context: Named | null = null;
@@ -35,7 +37,7 @@ export class CachedSteps {
       cache = null,
     }: { readonly signal?: AbortSignal | undefined; readonly cache?: Cache | null } = {},
   ) {
-    this.#writer = writer;
+    this.#writer = withStep(writer);
     this.#backend = backend;
     this.#signal = signal;
     this.#cache = cache;

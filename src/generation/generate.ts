@@ -1,6 +1,6 @@
 // Autoregressive generation for a batch of prompts. The first step reads the prompts, and each later one the tokens chosen last.
 import { reference } from "../kernels/reference/index.ts";
-import { type Writer, writerCheck } from "../models/language-model.ts";
+import { type Writer, writerCheck } from "../models/writer.ts";
 import { checkValue } from "../nn/options.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";

@@ -1,28 +1,16 @@
-// Language models whose layers read images: what their layers are given in a pass, and the models as writers.
-import type { Convention } from "../masks/conventions/conventions.ts";
+// Language models whose layers read images: what their layers are given in a pass, and their steps.
 import { passVisibility } from "../masks/decoding/passes.ts";
 import { type Grid, mediaLocations } from "../masks/grid.ts";
-import type { SoftmaxEmptyRow } from "../tensor/ops/table.ts";
 import type { Bool, Tensor } from "../tensor/tensor.ts";
+import { type Decoding, decodingOf } from "./language-model.ts";
 import {
-  type Decoding,
-  decodingOf,
-  type LanguageModel,
+  type MediaText,
   nextStep,
-  type PositionCount,
   type ReadText,
   readOn,
   type Writer,
-} from "./language-model.ts";
-
-/** How a model finds the images in its text, and which tokens see them. */
-export interface MediaText {
-  readonly mediaTokenId: number;
-  readonly convention: Convention;
-  readonly count?: PositionCount;
-  /** See `Decoding`. */
-  readonly emptyRow?: SoftmaxEmptyRow | undefined;
-}
+  type WriterWithStep,
+} from "./writer.ts";
 
 /**
  * What the layers are given in the last of several passes over a text; `media` are the latents of all its images. `locations` are its
@@ -50,21 +38,20 @@ function realImages({ text, moved }: ReadText, mask: Bool<"b s">, mediaTokenId: 
   return { shape, data: data.map((image, i) => (real[i] ? image : 0)) }; // [generate.padding]
 }
 
-/** A writer for fixed images. `perceive` encodes them; it runs once. `owner` is the module that has all parameters. */
-export const writerWithMedia = (
-  owner: object,
-  model: LanguageModel,
-  perceive: () => Tensor<"b m r e"> | null,
-  text: MediaText,
-): Writer => ({
-  model: owner,
-  context() {
-    const media = perceive();
-    return media ? { media } : {};
-  },
-  step(ids, mask, cache, { media = null }) {
-    const read = readOn(cache, ids);
-    const locations = realImages(read, mask, text.mediaTokenId);
-    return nextStep(model, ids, decodingWithMedia(read, mask, media, text, locations), cache);
-  },
-});
+/** A writer with its step: the one that it has, or that of its language model. */
+export function withStep(writer: Writer): WriterWithStep {
+  if ("step" in writer) return writer;
+  const { model, decoder, text } = writer;
+  return {
+    model,
+    context() {
+      const media = writer.latents();
+      return media ? { media } : {};
+    },
+    step(ids, mask, cache, { media = null }) {
+      const read = readOn(cache, ids);
+      const locations = realImages(read, mask, text.mediaTokenId);
+      return nextStep(decoder, ids, decodingWithMedia(read, mask, media, text, locations), cache);
+    },
+  };
+}

@@ -2,7 +2,8 @@
 
 import { openPretrained, type Pretrained } from "../io/huggingface/pretrained.ts";
 import type { JsonObject } from "../io/json.ts";
-import { type LanguageModel, type Writer, writerOf } from "../models/language-model.ts";
+import type { LanguageModel } from "../models/language-model.ts";
+import { type WriterWithStep, writerOf } from "../models/writer.ts";
 import type { StateDictReport, Weights } from "../nn/loading/report.ts";
 import type { LoadRules, UsualRules } from "../nn/loading/rules.ts";
 import { abortSignal, type Check, checked, flag, oneOf, optional, passing, whole } from "../nn/options.ts";
@@ -34,7 +35,7 @@ export interface LoadPretrainedOptions extends PlanOptions, Omit<LoadRules, "usu
 export interface LoadedModel {
   readonly model: LanguageModel;
   /** The model as generation takes it. */
-  readonly writer: Writer;
+  readonly writer: WriterWithStep;
   /** config.json. */
   readonly config: JsonObject;
   /** generation_config.json; null if there is none. */

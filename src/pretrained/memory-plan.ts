@@ -3,7 +3,9 @@ import { bitsOf, type StoredDtype } from "../io/dtypes.ts";
 import type { Pretrained } from "../io/huggingface/pretrained.ts";
 import { isUnreadable } from "../io/tensor-file.ts";
 import { BUDGET } from "../kernels/simd/index.ts";
-import { type LanguageModel, noPadding, type Writer, writerOf } from "../models/language-model.ts";
+import { type LanguageModel, noPadding } from "../models/language-model.ts";
+import { withStep } from "../models/media-writer.ts";
+import { type Writer, writerOf } from "../models/writer.ts";
 import { stateDict } from "../nn/state-dict.ts";
 import type { Precision } from "../tensor/precision.ts";
 import { peakLiveElements } from "../tensor/program/checkpointing.ts";
@@ -138,7 +140,7 @@ function elementsOf(
   texts: number,
 ): { cache: number; intermediates: number } {
   const step = (b: number, tokens: number) => {
-    const { model, ...steps } = writer(b);
+    const { model, ...steps } = withStep(writer(b));
     return record(
       () => {
         const ids = new Int<"b l">([b, tokens], new Int32Array(b * tokens));

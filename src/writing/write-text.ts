@@ -5,6 +5,7 @@ import type { ChosenToken } from "../generation/choose.ts";
 import { stream } from "../generation/generate.ts";
 import type { GenerateOptions } from "../generation/options.ts";
 import type { Tokenizer } from "../io/tokenizers/tokenizer.ts";
+import type { Writer } from "../models/writer.ts";
 import type { LoadedModel } from "../pretrained/load-pretrained.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { endTokensOf } from "./end-tokens.ts";
@@ -33,7 +34,8 @@ export interface Piece {
 
 /** A model and the tokenizer of its folder. */
 export interface TextModel {
-  readonly model: Pick<LoadedModel, "writer" | "config" | "generationConfig"> & {
+  readonly model: Pick<LoadedModel, "config" | "generationConfig"> & {
+    readonly writer: Writer;
     /** How long a text may be. */
     readonly plan: Pick<LoadedModel["plan"], "longest">;
   };

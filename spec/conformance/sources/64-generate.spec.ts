@@ -14,7 +14,7 @@ import { opt } from "../../../src/conformance/sources/transformers/opt.ts";
 import { readCase } from "../../../src/io/golden/cases.ts";
 import type { Json, JsonObject } from "../../../src/io/json.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
-import { readOn, type Writer } from "../../../src/models/language-model.ts";
+import { readOn, type Writer } from "../../../src/models/writer.ts";
 import { named } from "../../../src/tensor/pattern.ts";
 import { Bool, Int, Tensor, view } from "../../../src/tensor/tensor.ts";
 

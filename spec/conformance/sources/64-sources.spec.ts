@@ -21,7 +21,7 @@ import type { JsonObject } from "../../../src/io/json.ts";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { conventions } from "../../../src/masks/conventions/conventions.ts";
-import type { Writer } from "../../../src/models/language-model.ts";
+import type { Writer } from "../../../src/models/writer.ts";
 import { Linear } from "../../../src/nn/linear.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
 import { mul, mulScalar } from "../../../src/tensor/ops/functions.ts";

@@ -1,5 +1,5 @@
 // A language model that is a table: the logits of the next token are the row of the last one.
-import { readOn, type Writer } from "../../../src/models/language-model.ts";
+import { readOn, type Writer } from "../../../src/models/writer.ts";
 import { Tensor, view } from "../../../src/tensor/tensor.ts";
 
 /** A writer without parameters or layers; `steps` is told the rows of each pass. */

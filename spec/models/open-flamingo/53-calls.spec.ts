@@ -5,7 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { conventions } from "../../../src/entries/masks.ts";
-import { type Cache, type DecoderLayer, decodingOf, noPadding } from "../../../src/models/language-model.ts";
+import { type DecoderLayer, decodingOf, noPadding } from "../../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../../src/models/language-models/llama.ts";
 import type { OpenFlamingo } from "../../../src/models/open-flamingo/flamingo.ts";
 import type { FlamingoInputs } from "../../../src/models/open-flamingo/inputs.ts";
@@ -13,6 +13,7 @@ import type {
   OpenFlamingoBehaviour,
   OpenFlamingoProfile,
 } from "../../../src/models/open-flamingo/profiles.ts";
+import type { Cache } from "../../../src/models/writer.ts";
 import { Embedding } from "../../../src/nn/embedding.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";

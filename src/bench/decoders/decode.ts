@@ -3,15 +3,9 @@ import { CachedSteps } from "../../generation/cached-steps.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { run } from "../../kernels/replay.ts";
 import { memorySweep } from "../../kernels/simd/index.ts";
-import {
-  type Cache,
-  type KeyValues,
-  type LanguageModel,
-  noPadding,
-  readOn,
-  writerOf,
-} from "../../models/language-model.ts";
+import { type KeyValues, type LanguageModel, noPadding } from "../../models/language-model.ts";
 import type { LlamaForCausalLM } from "../../models/language-models/llama.ts";
+import { type Cache, readOn, writerOf } from "../../models/writer.ts";
 import { initialize, parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { Bug } from "../../tensor/errors.ts";
 import { mulScalar } from "../../tensor/ops/functions.ts";

@@ -1,8 +1,9 @@
 // The memory and the speed of a language model with random weights, which may be larger than the memory of the backend.
 import { runProcess } from "#host";
 import { run } from "../../kernels/replay.ts";
-import { decodingOf, nextLogits, noPadding, readTokens } from "../../models/language-model.ts";
+import { decodingOf, noPadding, readTokens } from "../../models/language-model.ts";
 import { LlamaForCausalLM } from "../../models/language-models/llama.ts";
+import { nextLogits } from "../../models/writer.ts";
 import { PARAMETER_DTYPES } from "../../nn/parameter.ts";
 import { initialize, parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { LoadError } from "../../tensor/errors.ts";

@@ -4,7 +4,9 @@ import { runProcess } from "#host";
 import { CachedSteps } from "../../generation/cached-steps.ts";
 import { greedy } from "../../generation/choose.ts";
 import type { Backend } from "../../kernels/backend.ts";
-import { noPadding, type Writer } from "../../models/language-model.ts";
+import { noPadding } from "../../models/language-model.ts";
+import { withStep } from "../../models/media-writer.ts";
+import type { Writer } from "../../models/writer.ts";
 import { type LoadedModel, loadPretrained } from "../../pretrained/load-pretrained.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { contraction } from "../../tensor/ops/einsum.ts";
@@ -130,7 +132,7 @@ export class PretrainedDecoder {
 export function workOf(writer: Writer, tokens: number): { operations: number; cached: number } {
   let cached = 0;
   const pass = (): Tensor => {
-    const { logits, cache } = writer.step(textOf(tokens, 1), noPadding(1, tokens), null, {});
+    const { logits, cache } = withStep(writer).step(textOf(tokens, 1), noPadding(1, tokens), null, {});
     cached = cache.layers.reduce((sum, { k, v }) => sum + k.size + v.size, 0);
     return logits;
   };

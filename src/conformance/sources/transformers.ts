@@ -7,11 +7,9 @@ import {
   type KeyValues,
   type LanguageModel,
   noPadding,
-  type ReadText,
-  readOn,
   readTokens,
-  writerOf,
 } from "../../models/language-model.ts";
+import { type ReadText, readOn, writerOf } from "../../models/writer.ts";
 import { crossEntropy, nextLabels } from "../../nn/cross-entropy.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { concat, repeat } from "../../tensor/ops/arrange.ts";

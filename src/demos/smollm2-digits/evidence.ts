@@ -3,9 +3,10 @@ import { attentionMaps } from "../../generation/attention-maps.ts";
 import { generate } from "../../generation/generate.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { type Convention, conventions } from "../../masks/conventions/conventions.ts";
-import { type LanguageModel, type Writer, writerOf } from "../../models/language-model.ts";
-import { writerWithMedia } from "../../models/media-writer.ts";
+import type { LanguageModel } from "../../models/language-model.ts";
+import { withStep } from "../../models/media-writer.ts";
 import { FlamingoLayer } from "../../models/open-flamingo/flamingo-layer.ts";
+import { type WriterWithStep, writerOf } from "../../models/writer.ts";
 import { BLANK, type Picture } from "../digits/data.ts";
 import { accuracy, type EvidenceRow, mean, rotated, sequencesFrom } from "../digits/evidence.ts";
 import { type SmolDigits, withLayers } from "./model.ts";
@@ -20,13 +21,14 @@ export function writerFor(
   { flamingo }: SmolDigits,
   pairs: Pairs,
   convention?: Convention | "no pictures",
-): Writer {
+): WriterWithStep {
   const { model } = flamingo;
   const { options } = model;
   if (convention === "no pictures") return writerOf(languageAlone(model.lang_encoder), options.count);
   const text = { ...options, convention: convention ?? options.convention };
   const images = sequenceTensors(pairs);
-  return writerWithMedia(model, model.lang_encoder, () => model.perceive(images), text); // [smollm2Digits.conventions]
+  const latents = () => model.perceive(images);
+  return withStep({ model, decoder: model.lang_encoder, text, latents }); // [smollm2Digits.conventions]
 }
 
 /** The language model without its gated layers. */

@@ -7,6 +7,8 @@ import { type HeadOptions, headChecks } from "../../blocks/perceiver-attention.t
 import { PerceiverResampler } from "../../blocks/perceiver-resampler.ts";
 import { conventionIn } from "../../masks/conventions/pair.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
+import { mediaLocations } from "../../masks/grid.ts";
+import { visibilityOf } from "../../masks/media-mask.ts";
 import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
@@ -32,14 +34,13 @@ import { type Bool, Int, type Tensor } from "../../tensor/tensor.ts";
 import {
   type DecoderLayer,
   type Decoding,
+  decodingOf,
   type KeyValues,
   type LanguageModel,
   noPadding,
-  readOn,
   readTokens,
-  type Writer,
 } from "../language-model.ts";
-import { decodingWithMedia, writerWithMedia } from "../media-writer.ts";
+import type { WriterWithMedia } from "../writer.ts";
 import { chooseMedia, embedMedia, type ImageEncoder, type Media } from "./media.ts";
 import { crossAttentionWeights, layerOutputs, parameterSets } from "./names.ts";
 import { behaviourOf, type FlamingoBehaviour, type ProfileName } from "./profiles.ts";
@@ -216,15 +217,13 @@ export class FlamingoPaLM implements LanguageModel {
     if (!(text instanceof Int))
       throw new RuleError("text is a batch of token ids; int() makes it", "flamingo.text");
     // #region forward
+    const [b = 0, l = 0] = text.shape;
+    const { mediaTokenId, convention } = this.options;
     const perceived = this.perceive(media);
-    const mask = noPadding(text.shape[0] ?? 0, text.shape[1] ?? 0);
-    const { x } = readTokens(
-      this,
-      text,
-      decodingWithMedia(readOn(null, text), mask, perceived, this.options),
-      null,
-    );
-    return this.logits(x);
+    const visibility =
+      perceived && visibilityOf(mediaLocations(text, mediaTokenId), perceived.shape[1] ?? 0, convention);
+    const at = { ...decodingOf(noPadding(b, l), l), media: perceived, visibility };
+    return this.logits(readTokens(this, text, at, null).x);
     // #endregion
   }
 
@@ -249,8 +248,8 @@ export class FlamingoPaLM implements LanguageModel {
   }
 
   /** The model with its media fixed, as generation takes it. */
-  withMedia(media: Media): Writer {
-    return writerWithMedia(this, this, () => this.perceive(media), this.options);
+  withMedia(media: Media): WriterWithMedia {
+    return { model: this, decoder: this, text: this.options, latents: () => this.perceive(media) };
   }
 
   /** Sets of parameters that the sources train, for `trainable(model, set)`. */

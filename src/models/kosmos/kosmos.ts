@@ -13,18 +13,10 @@ import { add, mulScalar } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { labelledLoss } from "../labelled-loss.ts";
-import {
-  checkStep,
-  type Decoding,
-  decodingOf,
-  nextLogits,
-  readOn,
-  readTokens,
-  rowsOf,
-  type Writer,
-} from "../language-model.ts";
+import { type Decoding, decodingOf, readTokens, rowsOf } from "../language-model.ts";
 import { MagnetoDecoder } from "../language-models/magneto/decoder.ts";
 import { CLIPVisionTransformer } from "../vision/clip/transformers.ts";
+import { checkStep, nextLogits, readOn, type WriterWithStep } from "../writer.ts";
 import {
   checkedImages,
   checkedInputs,
@@ -205,7 +197,7 @@ export class Kosmos {
    * The model with its images fixed, as generation takes it: "b m …", m images for each prompt, or "n …", one image for each of n prompts.
    * A prompt with fewer images reads the first ones. In prompts every vector has a place, as `kosmosLayout` writes it.
    */
-  withMedia(images: KosmosImages = {}): Writer {
+  withMedia(images: KosmosImages = {}): WriterWithStep {
     const given = checkedImages("Kosmos.withMedia", images);
     return {
       model: this,

@@ -6,8 +6,9 @@ import { type Check, checked, nullable, optional, passing } from "../../nn/optio
 import type { LearnedPositions } from "../../nn/positions/learned.ts";
 import { shapes } from "../../tensor/pattern.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";
-import { decodingOf, noPadding, readTokens, type Writer, writerOf } from "../language-model.ts";
+import { decodingOf, noPadding, readTokens } from "../language-model.ts";
 import { MagnetoDecoder } from "../language-models/magneto/decoder.ts";
+import { type WriterWithStep, writerOf } from "../writer.ts";
 
 /** The decoder of the model. */
 export interface KosmosLanguageOptions {
@@ -67,7 +68,7 @@ export class KosmosLanguage {
   }
 
   /** The model as generation takes it. */
-  writer(): Writer {
+  writer(): WriterWithStep {
     return { ...writerOf(this.decoder), model: this };
   }
 }

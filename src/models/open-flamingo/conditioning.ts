@@ -5,7 +5,8 @@ import { type Grid, mediaLocations } from "../../masks/grid.ts";
 import type { Visibility } from "../../masks/media-mask.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import type { Bool, Int, Tensor } from "../../tensor/tensor.ts";
-import { type ReadText, rowsOf } from "../language-model.ts";
+import { rowsOf } from "../language-model.ts";
+import type { ReadText } from "../writer.ts";
 import type { OpenFlamingoBehaviour } from "./profiles.ts";
 
 /** Images for the passes of a text. */

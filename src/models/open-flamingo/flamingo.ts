@@ -21,17 +21,15 @@ import type { Int, Tensor } from "../../tensor/tensor.ts";
 import { walk } from "../../tensor/walk.ts";
 import type { ImageEncoder } from "../flamingo/media.ts";
 import {
-  checkStep,
   decodingOf,
   type KeyValues,
   type LanguageModel,
   languageModelCheck,
-  readOn,
   readTokens,
   type StatesBefore,
-  type Writer,
 } from "../language-model.ts";
-import { type MediaText, writerWithMedia } from "../media-writer.ts";
+import { withStep } from "../media-writer.ts";
+import { checkStep, type MediaText, readOn, type WriterWithStep } from "../writer.ts";
 import {
   type Conditioning,
   checkImages,
@@ -304,10 +302,14 @@ export class OpenFlamingo {
   withMedia(
     images: Tensor<"b m f c h w"> | FlamingoImages,
     { emptyRow }: Pick<MediaText, "emptyRow"> = {},
-  ): Writer {
+  ): WriterWithStep {
     const form = imageInputs("OpenFlamingo.withMedia", images);
-    const text = { ...this.options, emptyRow };
-    const writer = writerWithMedia(this, this.lang_encoder, () => this.#media(form), text);
+    const writer = withStep({
+      model: this,
+      decoder: this.lang_encoder,
+      text: { ...this.options, emptyRow },
+      latents: () => this.#media(form),
+    });
     return {
       ...writer,
       step: (ids, mask, cache, context) => {

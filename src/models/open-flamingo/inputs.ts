@@ -3,7 +3,7 @@ import { type Check, checked, flag, nullable, optional, passing } from "../../nn
 import { RuleError } from "../../tensor/errors.ts";
 import { shapes } from "../../tensor/pattern.ts";
 import { Bool, Int, Tensor } from "../../tensor/tensor.ts";
-import type { Cache } from "../language-model.ts";
+import type { Cache } from "../writer.ts";
 
 /** Images, in one of three forms. */
 export interface FlamingoImages {

@@ -17,7 +17,6 @@ import {
   type KeyValues,
   noPadding,
   readTokens,
-  writerOf,
 } from "../../../../src/models/language-model.ts";
 import { MagnetoDecoder } from "../../../../src/models/language-models/magneto/decoder.ts";
 import type { MagnetoLayer } from "../../../../src/models/language-models/magneto/layer.ts";
@@ -26,6 +25,7 @@ import {
   type MagnetoOptions,
   NORMALIZATIONS,
 } from "../../../../src/models/language-models/magneto/options.ts";
+import { writerOf } from "../../../../src/models/writer.ts";
 import { setTraining } from "../../../../src/nn/dropout.ts";
 import { stateDict, ties } from "../../../../src/nn/state-dict.ts";
 import { Bool, Int, type Tensor } from "../../../../src/tensor/tensor.ts";

@@ -19,7 +19,9 @@ import {
 import type { Json } from "../../../io/json.ts";
 import type { CamelCased } from "../../../io/snake-case.ts";
 import type { Backend } from "../../../kernels/backend.ts";
-import { noPadding, readOn, rowsOf, type Writer } from "../../../models/language-model.ts";
+import { noPadding, rowsOf } from "../../../models/language-model.ts";
+import { withStep } from "../../../models/media-writer.ts";
+import { readOn, type Writer, type WriterWithStep } from "../../../models/writer.ts";
 import { LoadError } from "../../../tensor/errors.ts";
 import { named } from "../../../tensor/pattern.ts";
 import { Bool, type Int, Tensor, view } from "../../../tensor/tensor.ts";
@@ -124,7 +126,7 @@ function promptsOf(text: PaddedText, mediaTokenId: number | null): number[][] {
 }
 
 /** A writer that reads the whole text in every step, as `use_cache=False` does. */
-const withoutCache = (writer: Writer): Writer => ({
+const withoutCache = (writer: WriterWithStep): WriterWithStep => ({
   ...writer,
   step(ids, mask, cache, context) {
     const read = readOn(cache, ids);
@@ -178,7 +180,7 @@ export async function generatedSequences(
   const promptLength = text.ids.shape[1] ?? 0;
   const options = { ...optionsOf(given, eos, { promptLength, positions }), seenPrompts: rows, backend };
   const prompts = promptsOf(text, mediaTokenId);
-  const writer = (given.useCache ?? useCache) ? model : withoutCache(model);
+  const writer = (given.useCache ?? useCache) ? model : withoutCache(withStep(model));
   if (given.numBeams === 1) {
     const found = await generate(writer, prompts, options);
     const added = found.map((row, i) => row.slice(prompts[i]?.length));

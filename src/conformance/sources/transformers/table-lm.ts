@@ -2,7 +2,8 @@
 // the last one.
 import { type FieldLocation, optional, refuse } from "../../../io/fields.ts";
 import type { Json } from "../../../io/json.ts";
-import { noPadding, readOn, type Writer } from "../../../models/language-model.ts";
+import { noPadding } from "../../../models/language-model.ts";
+import { readOn, type Writer } from "../../../models/writer.ts";
 import { constant, Parameter } from "../../../nn/parameter.ts";
 import { gather } from "../../../tensor/ops/functions.ts";
 import type { Shape } from "../../../tensor/tensor.ts";
