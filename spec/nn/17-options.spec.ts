@@ -596,6 +596,8 @@ const calls: Readonly<Record<string, Call>> = {
   },
 };
 
+const ONE = () => 1;
+
 const BAD = [
   NaN,
   Infinity,
@@ -610,7 +612,7 @@ const BAD = [
   true,
   0,
   [],
-  () => 1,
+  ONE,
   2n,
   Symbol("s"),
 ];
@@ -707,8 +709,8 @@ const accepted: Readonly<Record<string, readonly unknown[]>> = {
   noBias: [true],
   maxVideoFrames: [null],
   tiedTo: [null],
-  initial: [null],
-  initialBias: [null],
+  initial: [null, ONE],
+  initialBias: [null, ONE],
   bound: [null, 0.5, 0, 1e9],
   zeroRow: [null, 0],
   std: [0.5, 0, 1e9],

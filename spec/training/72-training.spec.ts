@@ -606,7 +606,7 @@ describe("checkpoints", () => {
   const script = (path: string) => `
     const { Parameter } = await import(${JSON.stringify(join(process.cwd(), "dist/entries/nn.js"))});
     const { saveCheckpoint, sgd } = await import(${JSON.stringify(join(process.cwd(), "dist/entries/training.js"))});
-    const model = new (class Model { weight = new Parameter("n", [20000], { kind: "constant", value: 0 }); })();
+    const model = new (class Model { weight = new Parameter("n", [20000], () => 0); })();
     for (let step = 1; ; step++) {
       model.weight.assign(Object.assign(model.weight.data, {}));
       model.weight.data.data.fill(step);

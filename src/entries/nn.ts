@@ -23,7 +23,7 @@ export {
 export { attention } from "../nn/attention/attention.ts";
 export { Conv2d, type Conv2dOptions } from "../nn/conv/conv2d.ts";
 export { conv2d, maxPool2d, type Padding, type PlaneOptions, unfold } from "../nn/conv/planes.ts";
-export { Dropout, setTraining } from "../nn/dropout.ts";
+export { Dropout } from "../nn/dropout.ts";
 export { Embedding } from "../nn/embedding.ts";
 export { FeedForward } from "../nn/feed-forward.ts";
 export { Linear } from "../nn/linear.ts";
@@ -45,5 +45,6 @@ export { RelativePositionBias } from "../nn/positions/relative-bias.ts";
 export { RotaryEmbedding, rotary } from "../nn/positions/rotary.ts";
 export type { RopeScaling } from "../nn/positions/scaling.ts";
 export { XPos } from "../nn/positions/xpos.ts";
+export { setTraining } from "../nn/train-mode.ts";
 export { named, shapes } from "../tensor/pattern.ts";
 export { dropout } from "../tensor/random.ts";

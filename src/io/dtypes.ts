@@ -1,5 +1,5 @@
 // The dtypes that are read and written, and the conversion between bytes and values, which are little-endian in files and on every processor in use.
-import { type Elements, narrowed, widened } from "../tensor/source.ts";
+import { type Elements, elementsAs, widened } from "../tensor/source.ts";
 import type { Floats } from "../tensor/tensor.ts";
 
 /** Bytes per value, in the order of dtypes in the official library. */
@@ -78,11 +78,8 @@ export const decodeFloats = (bytes: Uint8Array, dtype: FloatDtype): Floats =>
  * Encodes floats, rounding once to nearest, ties to even. In 16 bits NaN becomes the quiet NaN whose other bits are zero.
  * The result may share the memory of `values`: do not write into it.
  */
-export function encodeFloats(values: Floats, dtype: FloatDtype): Uint8Array {
-  if (dtype === "F64") return bytesOf(values instanceof Float64Array ? values : Float64Array.from(values));
-  if (dtype === "F32") return bytesOf(values instanceof Float32Array ? values : Float32Array.from(values));
-  return bytesOf(narrowed(values, PRECISION[dtype]));
-}
+export const encodeFloats = (values: Floats, dtype: FloatDtype): Uint8Array =>
+  bytesOf(elementsAs(values, PRECISION[dtype]));
 
 /** 32-bit integers, or the position of the first value that needs more bits. */
 export function decodeInts(bytes: Uint8Array, dtype: StoredIntDtype): Int32Array | { tooWide: number } {

@@ -2,9 +2,8 @@
 
 import { mulScalar, where } from "../tensor/ops/functions.ts";
 import { checkTensors } from "../tensor/program/apply.ts";
-import { dropout, type Generator, generator } from "../tensor/random.ts";
+import { dropout, type Generator } from "../tensor/random.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
-import { walk } from "../tensor/walk.ts";
 import { between, type Check, checkValue } from "./options.ts";
 
 /** A rate of dropout. */
@@ -22,6 +21,11 @@ export class Dropout {
   constructor(p: number) {
     checkValue("Dropout", "p", p, probability);
     this.p = p;
+  }
+
+  /** Train mode with the masks of a generator, or evaluation mode without one. `setTraining` calls it. */
+  drawFrom(generator: Generator | null): void {
+    this.generator = generator;
   }
 
   /**
@@ -47,23 +51,5 @@ export class DropPath extends Dropout {
     const kept = Uint8Array.from({ length: b }, () => (generator.uniform() < p ? 0 : 1)); // [dropout.path]
     const keep = new Bool<A>(x.shape, kept, [1, ...others.map(() => 0)]);
     return mulScalar(where(keep, x), p < 1 ? 1 / (1 - p) : 0); // [dropout.path]
-  }
-}
-
-/** A module without a train mode, such as BatchNorm2d. */
-interface WithoutTraining {
-  refuseTraining(path: string): never;
-}
-const hasNoTraining = (part: object): part is WithoutTraining => "refuseTraining" in part;
-
-/**
- * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. Throws a RuleError if `module`
- * has a batch norm, which has no train mode.
- */
-export function setTraining(module: object, training: { readonly seed: number } | null): void {
-  const parts = [...walk(module)];
-  if (training) for (const [path, part] of parts) if (hasNoTraining(part)) part.refuseTraining(path); // [batchnorm.evaluation]
-  for (const [path, part] of parts) {
-    if (part instanceof Dropout) part.generator = training && generator(training.seed, path); // [dropout.generators]
   }
 }

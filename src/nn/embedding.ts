@@ -3,7 +3,7 @@ import { RuleError } from "../tensor/errors.ts";
 import { add, detach, gather, where } from "../tensor/ops/functions.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 import { checked, checkValue, count, notNegative, nullable, optional, whole } from "./options.ts";
-import { normal, Parameter, uniform } from "./parameter.ts";
+import { normal, Parameter, uniform, withZeroRow } from "./parameter.ts";
 
 export interface EmbeddingOptions {
   /** The standard deviation of the initial values. Default 1. */
@@ -32,9 +32,9 @@ export class Embedding<D extends string> {
     };
     const { std = 1, bound = null, paddingId = null } = checked("Embedding", options, checks);
     this.#paddingId = paddingId;
-    const zeroed = paddingId === null ? undefined : ([paddingId * dim, (paddingId + 1) * dim] as const); // [embedding.padding]
-    const initial = bound === null ? normal(std, zeroed) : uniform(bound, zeroed); // [embedding.uniform]
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], initial); // [embedding.normal]
+    const rowsOf = bound === null ? normal(std) : uniform(bound); // [embedding.normal] [embedding.uniform]
+    const initial = paddingId === null ? rowsOf : withZeroRow(rowsOf, paddingId, dim); // [embedding.padding]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], initial);
   }
 
   /**

@@ -8,9 +8,10 @@ import { constant, type Initial, Parameter, uniform } from "./parameter.ts";
 /** The axes of the result: bare if those of the input are. */
 type Then<P extends string, O extends string> = string extends P ? Any : `${P} ${O}`;
 
-const distribution = passing(
-  "an initial distribution, as uniform() makes it",
-  (value) => typeof value === "object" && value !== null && "kind" in value,
+/** The check of an option that takes an initial distribution. */
+export const distribution = passing(
+  "an initial distribution, a function of a generator and an index",
+  (value) => typeof value === "function",
 );
 const isTensor = passing("a tensor", (value) => value instanceof Tensor);
 

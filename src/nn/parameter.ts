@@ -3,27 +3,38 @@
 
 import { ShapeError } from "../tensor/errors.ts";
 import { type Generator, generator } from "../tensor/random.ts";
-import { isSource, narrowed, type TensorSource } from "../tensor/source.ts";
-import { type Floats, readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
+import { isSource, type TensorSource } from "../tensor/source.ts";
+import { readAll, type Shape, sizeOf, Tensor, type Values } from "../tensor/tensor.ts";
 
-/** Places of row-major values, the second one excluded. */
-type Span = readonly [from: number, to: number];
+/**
+ * The initial distribution of a parameter, as in the source package: returns the value at each row-major index, the first one first,
+ * with numbers from the generator.
+ */
+export type Initial = (generator: Generator, index: number) => number;
 
-/** The initial distribution of a parameter, as in the source package. */
-export type Initial =
-  | { readonly kind: "constant"; readonly value: number }
-  | { readonly kind: "uniform"; readonly bound: number; readonly zeroed?: Span | undefined }
-  | { readonly kind: "normal"; readonly std: number; readonly zeroed?: Span | undefined }
-  | { readonly kind: "truncated"; readonly std: number; readonly bound: number }
-  | { readonly kind: "values"; readonly value: (i: number) => number };
-
-export const constant = (value: number): Initial => ({ kind: "constant", value });
-/** A uniform distribution within ±`bound`; the values at `zeroed` are 0. */
-export const uniform = (bound: number, zeroed?: Span): Initial => ({ kind: "uniform", bound, zeroed });
-/** A normal distribution with mean 0; the values at `zeroed` are 0. */
-export const normal = (std: number, zeroed?: Span): Initial => ({ kind: "normal", std, zeroed });
+export const constant =
+  (value: number): Initial =>
+  () =>
+    value;
+/** A uniform distribution within ±`bound`. */
+export const uniform =
+  (bound: number): Initial =>
+  ({ uniform }) =>
+    (2 * uniform() - 1) * bound;
+/** A normal distribution with mean 0. */
+export const normal =
+  (std: number): Initial =>
+  ({ normal }) =>
+    normal() * std;
 /** A normal distribution of which only values within ±`bound` are drawn; `std` is the deviation before they are cut off. */
-export const truncatedNormal = (std: number, bound: number): Initial => ({ kind: "truncated", std, bound });
+export const truncatedNormal =
+  (std: number, bound: number): Initial =>
+  ({ normal }) => {
+    let value: number;
+    do value = Math.fround(normal() * std);
+    while (Math.abs(value) > bound); // [state.truncated]
+    return value;
+  };
 /** The standard deviation of a standard normal distribution that is truncated to ±2. */
 const TRUNCATED_DEVIATION = 0.879_625_661_034_239_78;
 /** A normal distribution of variance `scale` / `inputs`, truncated to two deviations (variance scaling of haiku and timm). */
@@ -31,46 +42,31 @@ export const varianceScaling = (inputs: number, scale = 1): Initial => {
   const std = Math.sqrt(scale / inputs) / TRUNCATED_DEVIATION;
   return truncatedNormal(std, 2 * std);
 };
-export const values = (value: (i: number) => number): Initial => ({ kind: "values", value });
+/** The values of a function of the index. */
+export const values =
+  (value: (index: number) => number): Initial =>
+  (_, index) =>
+    value(index);
+/** A distribution with zeros in one row of a table. The values of the other rows are the same as without. */
+export const withZeroRow =
+  (initial: Initial, row: number, width: number): Initial =>
+  (generator, index) => {
+    const value = initial(generator, index);
+    return Math.floor(index / width) === row ? 0 : value;
+  };
 
-/** Fills `out` with the values from index `start` on; the generator has drawn those before it. */
-function draw(initial: Initial, out: Floats, { uniform, normal }: Generator, start: number): void {
-  if (initial.kind === "constant") out.fill(initial.value);
-  else if (initial.kind === "uniform" || initial.kind === "normal") {
-    const next =
-      initial.kind === "normal" ? () => normal() * initial.std : () => (2 * uniform() - 1) * initial.bound;
-    for (let i = 0; i < out.length; i++) out[i] = next();
-    const [from, to] = initial.zeroed ?? [0, 0];
-    out.fill(0, Math.max(0, from - start), Math.max(0, to - start));
-  } else if (initial.kind === "truncated")
-    for (let i = 0; i < out.length; i++) {
-      do out[i] = normal() * initial.std;
-      while (Math.abs(out[i] ?? 0) > initial.bound); // [state.truncated]
-    }
-  else for (let i = 0; i < out.length; i++) out[i] = initial.value(start + i);
-}
-
-/** Values drawn at a time while those before a range are skipped. */
-const SKIPPED = 2 ** 16;
-
-/** Draws float32 values, in 16 bits rounded once more. A range after the one read last continues with the same generator. */
-function drawn(initial: Initial, from: () => Generator, dtype: ParameterDtype): TensorSource {
+/** Draws float32 values. A range after the one read last continues with the same generator. */
+export function drawn(initial: Initial, from: () => Generator): TensorSource {
   let generator: Generator | null = null;
   let at = 0;
-  const next = (n: number): Float32Array<ArrayBuffer> => {
-    const out = new Float32Array(n); // as in the source packages  [state.float32]
-    generator ??= from();
-    draw(initial, out, generator, at);
-    at += n;
+  const read = (start: number, end: number) => {
+    if (!generator || start < at) [generator, at] = [from(), 0];
+    while (at < start) initial(generator, at++);
+    const out = new Float32Array(end - start); // as in the source packages  [state.float32]
+    for (let i = 0; i < out.length; i++) out[i] = initial(generator, at++);
     return out;
   };
-  const read = (start: number, end: number) => {
-    if (start < at) [generator, at] = [null, 0];
-    while (at < start) next(Math.min(SKIPPED, start - at));
-    const out = next(end - start);
-    return dtype === "float32" ? out : narrowed(out, dtype);
-  };
-  return { dtype, read, sequential: initial.kind !== "constant" && initial.kind !== "values" };
+  return { dtype: "float32", read, sequential: true };
 }
 
 /** Seeds of parameters that are neither initialised nor loaded: they differ in every model, as in the source packages. */
@@ -79,14 +75,9 @@ let unseeded = 0;
 /** The largest number of values in one parameter. */
 const LARGEST = 2 ** 32;
 
-/** The precision in which a parameter's initial values are kept. */
-export const PARAMETER_DTYPES = ["float32", "bfloat16", "float16"] as const;
-/** A precision in which a parameter's values can be kept. */
-export type ParameterDtype = (typeof PARAMETER_DTYPES)[number];
-
 /**
  * A tensor that is learned, or a buffer, under its path in the state dict. Before values are assigned it draws them from its
- * initial distribution when they are first read.
+ * initial distribution when they are first read: `new Parameter("d", [8], ({ normal }) => 0.02 * normal())`.
  * Source: torch.nn.Parameter.
  */
 export class Parameter<A extends string = string> extends Tensor<A> {
@@ -103,7 +94,7 @@ export class Parameter<A extends string = string> extends Tensor<A> {
       );
     const seed = ++unseeded;
     this.initial = initial;
-    this.#source = { values: drawn(initial, () => generator(seed), "float32") }; // [state.lazy]
+    this.#source = { values: drawn(initial, () => generator(seed)) }; // [state.lazy]
     this.release();
   }
 
@@ -122,9 +113,9 @@ export class Parameter<A extends string = string> extends Tensor<A> {
     return this.#source;
   }
 
-  /** Draws the initial distribution again, from the given generator. With a 16-bit dtype each value is rounded to it. */
-  initialize(from: () => Generator, dtype: ParameterDtype = "float32"): void {
-    this.assign(drawn(this.initial, from, dtype));
+  /** Draws the initial distribution again, from the given generator. */
+  initialize(from: () => Generator): void {
+    this.assign(drawn(this.initial, from));
   }
 
   /** Frees the values that have been drawn or read; the next use draws or reads them again. */

@@ -1,15 +1,16 @@
 // State dicts: the tensors in a model's fields, with the names of the source package, in torch's order.
 import { LoadError } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
+import { inDtype } from "../tensor/source.ts";
 import { Tensor, type Values } from "../tensor/tensor.ts";
 import { buffersOf, walk } from "../tensor/walk.ts";
-import { finite } from "./finite.ts";
 import { compare, isFitting, StateDictError } from "./loading/compare.ts";
 import { equalValues } from "./loading/equal.ts";
+import { finite } from "./loading/finite.ts";
 import type { StateDictReport, Weights } from "./loading/report.ts";
 import { checkedRules, type LoadRules } from "./loading/rules.ts";
 import { checked, oneOf, optional } from "./options.ts";
-import { PARAMETER_DTYPES, Parameter, type ParameterDtype } from "./parameter.ts";
+import { drawn, Parameter } from "./parameter.ts";
 
 /**
  * Every parameter and buffer by its path. A tied parameter is listed under each of its paths.
@@ -47,6 +48,11 @@ function tiesIn(state: ReadonlyMap<string, Tensor>): Map<string, string> {
   return tied;
 }
 
+/** The precisions in which initial values can be kept. */
+export const PARAMETER_DTYPES = ["float32", "bfloat16", "float16"] as const;
+/** A precision in which a parameter's initial values can be kept. */
+export type ParameterDtype = (typeof PARAMETER_DTYPES)[number];
+
 /**
  * Draws every parameter from its initial distribution, with a generator for each path. The same seed gives the same model. With a
  * 16-bit dtype the values are rounded to it and kept in 16 bits.
@@ -56,10 +62,16 @@ export function initialize<M extends object>(
   seed: number,
   options: { readonly dtype?: ParameterDtype } = {},
 ): M {
-  const { dtype } = checked("initialize", options, { dtype: optional(oneOf(PARAMETER_DTYPES)) });
+  const { dtype = "float32" } = checked("initialize", options, { dtype: optional(oneOf(PARAMETER_DTYPES)) });
   const tied = ties(model);
   for (const [path, t] of stateDict(model)) {
-    if (t instanceof Parameter && !tied.has(path)) t.initialize(() => generator(seed, path), dtype); // [state.initialize]
+    if (!(t instanceof Parameter) || tied.has(path)) continue;
+    t.assign(
+      inDtype(
+        drawn(t.initial, () => generator(seed, path)),
+        dtype,
+      ),
+    ); // [state.initialize]
   }
   return model;
 }

@@ -2,14 +2,8 @@
 import { stateDict, ties } from "../nn/state-dict.ts";
 import { LoadError } from "../tensor/errors.ts";
 import type { Precision } from "../tensor/precision.ts";
-import { type Elements, narrowed, type TensorSource, widened } from "../tensor/source.ts";
+import { elementsAs, type TensorSource, widened } from "../tensor/source.ts";
 import { sourceOf } from "../tensor/tensor.ts";
-
-/** Numbers rounded once to another dtype. */
-function elementsAs(numbers: Float64Array | Float32Array, dtype: Precision): Elements {
-  if (dtype === "float64") return Float64Array.from(numbers);
-  return dtype === "float32" ? Float32Array.from(numbers) : narrowed(numbers, dtype);
-}
 
 /** Throws a LoadError if a number is too large for the dtype. */
 function checkRange(

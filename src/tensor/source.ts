@@ -19,23 +19,19 @@ export const isSource = (values: object | undefined): values is TensorSource =>
 /** The numbers as float64 or float32, exactly. 16-bit floats become float32. */
 export function widened(elements: Elements, dtype: Precision): Float64Array | Float32Array {
   if (!(elements instanceof Uint16Array)) return elements;
-  const bits = new Uint32Array(elements.length);
-  if (dtype === "bfloat16")
-    for (let i = 0; i < bits.length; i++) bits[i] = (elements[i] ?? 0) << 16; // [io.widen]
-  else for (let i = 0; i < bits.length; i++) bits[i] = float16To32(elements[i] ?? 0);
-  return new Float32Array(bits.buffer);
-}
-
-/** Converts the bits of a float16 to those of the same number in float32. */
-function float16To32(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >>> 10) & 0x1f;
-  const digits = half & 0x3ff;
-  if (exponent === 0x1f) return sign | 0x7f800000 | (digits << 13); // inf and NaN
-  if (exponent !== 0) return sign | ((exponent + 112) << 23) | (digits << 13);
-  if (digits === 0) return sign;
-  const shift = Math.clz32(digits) - 21; // a subnormal: shifted until its leading one is the implicit bit
-  return sign | ((113 - shift) << 23) | (((digits << shift) & 0x3ff) << 13);
+  const floats = new Float32Array(elements.length);
+  const bits = new Uint32Array(floats.buffer);
+  const isHalf = dtype === "float16";
+  for (let i = 0; i < bits.length; i++) {
+    const short = elements[i] ?? 0;
+    if (isHalf) {
+      bits[i] = ((short & 0x8000) << 16) | ((short & 0x7fff) << 13);
+      if ((short & 0x7c00) === 0x7c00)
+        bits[i] = (bits[i] ?? 0) | 0x7f800000; // inf and NaN
+      else floats[i] = (floats[i] ?? 0) * 2 ** 112; // from the exponents of float32 to those of float16: 127 - 15
+    } else bits[i] = short << 16; // [io.widen]
+  }
+  return floats;
 }
 
 /** The bits of 16-bit floats, rounded once to nearest, ties to even. NaN becomes the quiet NaN whose other bits are zero. */
@@ -65,3 +61,17 @@ function float32To16(bits: number): number {
   if (exponent < 103) return sign; // zero
   return sign | ((digits | 0x800000) >>> (126 - exponent)); // a subnormal
 }
+
+/** The numbers rounded once to a dtype. The result may be the array that is given: do not write into it. */
+export function elementsAs(numbers: Float64Array | Float32Array, dtype: Precision): Elements {
+  if (dtype === "float64") return numbers instanceof Float64Array ? numbers : Float64Array.from(numbers);
+  if (dtype === "float32") return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
+  return narrowed(numbers, dtype);
+}
+
+/** The same numbers, rounded to another dtype whenever they are read. */
+export const inDtype = (source: TensorSource, dtype: Precision): TensorSource => ({
+  ...source,
+  dtype,
+  read: (from, to) => elementsAs(widened(source.read(from, to), source.dtype), dtype),
+});

@@ -1,6 +1,5 @@
 // The training loop, as a generator of steps: printing, checkpoints and stopping are left to the caller.
 import type { Backend } from "../kernels/backend.ts";
-import { setTraining } from "../nn/dropout.ts";
 import {
   abortSignal,
   type Check,
@@ -12,6 +11,7 @@ import {
   whole,
 } from "../nn/options.ts";
 import { stateDict } from "../nn/state-dict.ts";
+import { setTraining } from "../nn/train-mode.ts";
 import { hash } from "../tensor/random.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { accumulateGradients, clipGradients, globalNorm, normLimit } from "./gradient-maps.ts";

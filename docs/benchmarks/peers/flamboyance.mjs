@@ -25,7 +25,7 @@ export const kept = async (threads) => {
   const backend = await open.simd(threads);
   return async (a, b, [m, k, n]) => {
     const standing = (axes, shape, values) => {
-      const parameter = new Parameter(axes, shape, { kind: "constant", value: 0 });
+      const parameter = new Parameter(axes, shape, () => 0);
       parameter.assign(view(values, shape));
       return parameter;
     };

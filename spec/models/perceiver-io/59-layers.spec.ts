@@ -15,9 +15,9 @@ import {
 import { AudioPreprocessor } from "../../../src/models/perceiver-io/preprocessors/audio.ts";
 import { OneHotPreprocessor } from "../../../src/models/perceiver-io/preprocessors/one-hot.ts";
 import { FourierQuery, TrainableQuery } from "../../../src/models/perceiver-io/queries.ts";
-import { setTraining } from "../../../src/nn/dropout.ts";
 import type { Parameter } from "../../../src/nn/parameter.ts";
 import { initialize, stateDict } from "../../../src/nn/state-dict.ts";
+import { setTraining } from "../../../src/nn/train-mode.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { Bool, bool, int, type Tensor, tensor, view } from "../../../src/tensor/tensor.ts";
 import { type Mat, range, type Vec } from "../../support/oracles/layers.ts";

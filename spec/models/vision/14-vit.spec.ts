@@ -3,8 +3,8 @@
 import { expect, test } from "vitest";
 import { releaseMessage } from "../../../src/conformance/releases/message.ts";
 import { Extractor, ViT, type ViTOptions } from "../../../src/models/vision/vit.ts";
-import { setTraining } from "../../../src/nn/dropout.ts";
 import { stateDict } from "../../../src/nn/state-dict.ts";
+import { setTraining } from "../../../src/nn/train-mode.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { sumAll } from "../../../src/tensor/ops/functions.ts";

@@ -9,7 +9,6 @@ import { conventionIn } from "../../masks/conventions/pair.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
 import { mediaLocations } from "../../masks/grid.ts";
 import { visibilityOf } from "../../masks/media-mask.ts";
-import { setTraining } from "../../nn/dropout.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import { Linear } from "../../nn/linear.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
@@ -26,6 +25,7 @@ import {
   whole,
 } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
+import { setTraining } from "../../nn/train-mode.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";

@@ -15,7 +15,7 @@ import { constant, Parameter } from "../../nn/parameter.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { generator } from "../../tensor/random.ts";
-import { type Elements, narrowed, type TensorSource, widened } from "../../tensor/source.ts";
+import { type Elements, elementsAs, type TensorSource, widened } from "../../tensor/source.ts";
 import { sourceOf, type Tensor } from "../../tensor/tensor.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { GPTNeoXForCausalLM } from "./gpt-neox.ts";
@@ -161,9 +161,6 @@ function extended(source: TensorSource, size: number, more: () => Elements): Ten
   };
 }
 
-const elementsOf = (numbers: Float64Array, { dtype }: TensorSource): Elements =>
-  dtype === "float64" ? numbers : dtype === "float32" ? Float32Array.from(numbers) : narrowed(numbers, dtype); // [vocabulary.dtype]
-
 /** A parameter with `size` rows: those of the old one, and new ones where there are more. */
 function resized<A extends string>(
   old: Tensor<A>,
@@ -175,7 +172,7 @@ function resized<A extends string>(
   const width = others.reduce((product, n) => product * n, 1);
   const source = sourceOf(old.stored);
   const table = { source, rows, width };
-  const more = () => elementsOf(make(table, size - rows), source);
+  const more = () => elementsAs(make(table, size - rows), source.dtype); // [vocabulary.dtype]
   const parameter = new Parameter(
     axes,
     [size, ...others],

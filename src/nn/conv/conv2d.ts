@@ -3,7 +3,8 @@ import { rearrange } from "../../tensor/ops/arrange.ts";
 import { add, expand } from "../../tensor/ops/functions.ts";
 import { tap } from "../../tensor/program/apply.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import { checked, checkNoMore, checkValue, count, flag, nullable, object, optional } from "../options.ts";
+import { distribution } from "../linear.ts";
+import { checked, checkNoMore, checkValue, count, flag, nullable, optional } from "../options.ts";
 import { constant, type Initial, Parameter, uniform } from "../parameter.ts";
 import { conv2d, type PlaneOptions, pair, planeChecks, type Sides, sides } from "./planes.ts";
 
@@ -32,7 +33,7 @@ export class Conv2d {
       ...planeChecks,
       kernelSize: sides(1),
       bias: optional(flag),
-      initial: optional(nullable(object("an initial distribution"))),
+      initial: optional(nullable(distribution)),
     };
     const { kernelSize, bias = true, initial = null, ...rest } = checked("Conv2d", options, checks);
     checkNoMore("Conv2d", "two numbers of channels and options", surplus);

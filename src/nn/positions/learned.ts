@@ -16,7 +16,7 @@ import {
   optional,
   whole,
 } from "../options.ts";
-import { normal, Parameter } from "../parameter.ts";
+import { normal, Parameter, withZeroRow } from "../parameter.ts";
 
 /** The table of learned positions. */
 export interface LearnedPositionsOptions {
@@ -52,8 +52,8 @@ export class LearnedPositions<D extends string> {
     const { rows, dim, offset = 0, std = 1, zeroRow = null } = checked("LearnedPositions", options, checks);
     this.options = { offset };
     if (zeroRow !== null) checkValue("LearnedPositions", "zeroRow", zeroRow, whole(0, rows - 1));
-    const zeroed = zeroRow === null ? undefined : ([zeroRow * dim, (zeroRow + 1) * dim] as const); // [learned.zero-row]
-    this.weight = new Parameter(`n ${axis}`, [rows, dim], normal(std, zeroed));
+    const initial = zeroRow === null ? normal(std) : withZeroRow(normal(std), zeroRow, dim); // [learned.zero-row]
+    this.weight = new Parameter(`n ${axis}`, [rows, dim], initial);
   }
 
   /**

@@ -3,7 +3,6 @@ import type { Backend } from "../../kernels/backend.ts";
 import type { KosmosInputs } from "../../models/kosmos/inputs.ts";
 import { Kosmos } from "../../models/kosmos/kosmos.ts";
 import { IGNORED } from "../../nn/cross-entropy.ts";
-import { setTraining } from "../../nn/dropout.ts";
 import {
   abortSignal,
   type Check,
@@ -17,6 +16,7 @@ import {
   whole,
 } from "../../nn/options.ts";
 import { parameterNames, stateDict } from "../../nn/state-dict.ts";
+import { setTraining } from "../../nn/train-mode.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { hash } from "../../tensor/random.ts";
 import { Int, type Tensor } from "../../tensor/tensor.ts";

@@ -26,8 +26,8 @@ import {
   NORMALIZATIONS,
 } from "../../../../src/models/language-models/magneto/options.ts";
 import { writerOf } from "../../../../src/models/writer.ts";
-import { setTraining } from "../../../../src/nn/dropout.ts";
 import { stateDict, ties } from "../../../../src/nn/state-dict.ts";
+import { setTraining } from "../../../../src/nn/train-mode.ts";
 import { Bool, Int, type Tensor } from "../../../../src/tensor/tensor.ts";
 import { type MagnetoShape, magnetoLogits } from "../../../support/oracles/language-models/magneto.ts";
 import { linear, mat, norm, row, under, at as valueAt } from "../../../support/oracles/layers.ts";

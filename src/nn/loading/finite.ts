@@ -1,8 +1,8 @@
 // The check that loaded weights are finite, made when they are first read.
-import { LoadError } from "../tensor/errors.ts";
-import type { Precision } from "../tensor/precision.ts";
-import { type Elements, isSource, widened } from "../tensor/source.ts";
-import { flat, indexAt, type Shape, type Values } from "../tensor/tensor.ts";
+import { LoadError } from "../../tensor/errors.ts";
+import type { Precision } from "../../tensor/precision.ts";
+import { type Elements, isSource, widened } from "../../tensor/source.ts";
+import { flat, indexAt, type Shape, type Values } from "../../tensor/tensor.ts";
 
 /** The bits of the exponent, all of which are set in NaN and infinities. */
 const EXPONENT = { bfloat16: 0x7f80, float16: 0x7c00 };

@@ -1,0 +1,26 @@
+// Train mode and evaluation mode of all modules of a model.
+import { type Generator, generator } from "../tensor/random.ts";
+import { walk } from "../tensor/walk.ts";
+
+/** A module that draws random numbers in train mode, such as Dropout; null stands for evaluation mode. */
+interface WithTraining {
+  drawFrom(generator: Generator | null): void;
+}
+const hasTraining = (part: object): part is WithTraining => "drawFrom" in part;
+
+/** A module without a train mode, such as BatchNorm2d. */
+interface WithoutTraining {
+  refuseTraining(path: string): never;
+}
+const hasNoTraining = (part: object): part is WithoutTraining => "refuseTraining" in part;
+
+/**
+ * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. Throws a RuleError if `module`
+ * has a batch norm, which has no train mode.
+ */
+export function setTraining(module: object, training: { readonly seed: number } | null): void {
+  const parts = [...walk(module)];
+  if (training) for (const [path, part] of parts) if (hasNoTraining(part)) part.refuseTraining(path); // [batchnorm.evaluation]
+  for (const [path, part] of parts)
+    if (hasTraining(part)) part.drawFrom(training && generator(training.seed, path)); // [dropout.generators]
+}
