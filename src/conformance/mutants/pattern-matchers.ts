@@ -48,6 +48,9 @@ export function operandOf<K extends OpName>(
   return node?.op === op && id !== undefined ? { id, node, attrs: node.attrs as Ops[K]["attrs"] } : null;
 }
 
+/** Heads of queries in the groups that share a head of keys and values. */
+export const GROUPED = "b (g h) l k -> b g h l k";
+
 export const join = (path: string, name: string): string => (path === "" ? name : `${path}.${name}`);
 
 /** The modules of a class with their paths. */
@@ -120,6 +123,15 @@ export function normsOf(program: Program): Norm[] {
     const output = tapped ?? shifted;
     return output ? [{ path: tapped?.attrs.name ?? "", scope, x, output: output.id }] : [];
   });
+}
+
+/** The width of the tokens that a node is projected from; null if no projection leads to it through first operands. */
+export function widthBefore(program: Program, id: number | undefined): number | null {
+  const node = id === undefined ? undefined : program.nodes[id];
+  if (!node) return null;
+  if (operandOf(program, "einsum", id)?.attrs.pattern.includes("i, o i ->"))
+    return program.nodes[node.inputs[1] ?? -1]?.shape[1] ?? null;
+  return widthBefore(program, node.inputs[0]);
 }
 
 /** The product of a linear layer with this weight: x and the node. */

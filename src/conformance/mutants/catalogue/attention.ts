@@ -2,18 +2,41 @@
 import { PerceiverAttention } from "../../../blocks/perceiver-attention.ts";
 import { maskedSoftmax, mulScalar } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/ops/rules.ts";
+import type { Program } from "../../../tensor/program/program.ts";
 import { Bool, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
-import { attentions, attentionsOf, operandOf } from "../pattern-matchers.ts";
+import {
+  attentions,
+  attentionsOf,
+  type Found,
+  GROUPED,
+  operandOf,
+  widthBefore,
+} from "../pattern-matchers.ts";
 import { concatOf } from "./flamingo-parts.ts";
 
+/** The widths of a head, of all heads together and of the tokens that queries are projected from. */
+interface Widths {
+  readonly head: number;
+  readonly inner: number;
+  readonly model: number;
+}
+
+function widthsOf(program: Program, { id, node }: Found<"mulScalar">): Widths {
+  const [, heads = 1, perGroup = 1] = node.shape;
+  const head = node.shape.at(-1) ?? 1;
+  const grouped = operandOf(program, "rearrange", node.inputs[0])?.attrs.pattern === GROUPED;
+  return { head, inner: heads * (grouped ? perGroup : 1) * head, model: widthBefore(program, id) ?? head };
+}
+
 /** Another factor of the queries. */
-const scaling = (factor: (by: number, heads: number) => number) =>
+const scaling = (factor: (by: number, widths: Widths) => number) =>
   changing(({ program }) =>
     attentions(program).flatMap(({ scope }): Change[] => {
       const scaled = operandOf(program, "mulScalar", scope.inputs.q);
-      const heads = scaled?.node.shape[1] ?? 1;
-      return scaled ? [[scaled.id, (q) => mulScalar(q, factor(scaled.attrs.by, heads))]] : [];
+      if (!scaled) return [];
+      const by = factor(scaled.attrs.by, widthsOf(program, scaled));
+      return [[scaled.id, (q) => mulScalar(q, by)]];
     }),
   );
 
@@ -40,7 +63,15 @@ export const attention: readonly Mutant[] = [
     title: "Queries are scaled by the width of all heads together",
     seenIn: "jax-ai-stack #71 (feat_dim ** -0.5)",
     needs: "several heads",
-    apply: scaling((by, heads) => by / Math.sqrt(heads)),
+    apply: scaling((by, { head, inner }) => by * Math.sqrt(head / inner)),
+  },
+  {
+    id: "query-scaled-by-model-width",
+    number: 17,
+    title: "Queries are scaled by the width of the model (dim ** -0.5)",
+    seenIn: "vit-pytorch #65",
+    needs: "a model whose width is that of neither one head nor all heads",
+    apply: scaling((by, { head, model }) => by * Math.sqrt(head / model)),
   },
   {
     id: "query-scaled-twice",
@@ -49,6 +80,14 @@ export const attention: readonly Mutant[] = [
     seenIn: "ports onto attention functions that scale by themselves",
     needs: "any attention",
     apply: scaling((by) => by * by),
+  },
+  {
+    id: "query-divided-by-scale",
+    number: 17,
+    title: "Queries are divided by their factor, dim_head ** -0.5, and not multiplied",
+    seenIn: "esceptico/perceiver-io #9",
+    needs: "any attention",
+    apply: scaling((by) => 1 / by),
   },
   {
     id: "latents-unseen",

@@ -1,11 +1,12 @@
 // Gates and nonlinearities: mutants 21–24.
-import { geluTanh, quickGelu } from "../../../nn/activations.ts";
+import { geluTanh, quickGelu, silu } from "../../../nn/activations.ts";
 import {
   add,
   addScalar,
   cos,
   div,
   exp,
+  gelu,
   mul,
   mulScalar,
   neg,
@@ -16,8 +17,8 @@ import {
   tanh,
 } from "../../../tensor/ops/functions.ts";
 import type { Tensor } from "../../../tensor/tensor.ts";
-import { type Change, changing, type Mutant } from "../mutant.ts";
-import { nodesOf } from "../pattern-matchers.ts";
+import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
+import { type Found, nodesOf, operandOf, userOf } from "../pattern-matchers.ts";
 import { type Gate, gates } from "./flamingo-parts.ts";
 
 type Shared = (other: "attn_gate" | "ff_gate") => Tensor;
@@ -39,9 +40,17 @@ const gating = (change: (alpha: Tensor, gate: Gate, of: Shared) => Tensor, which
       );
   });
 
-/** Replaces every GELU by another function. */
+/** Replaces every exact GELU by another function. */
 const activating = (change: (x: Tensor) => Tensor) =>
   changing(({ program }) => nodesOf(program, "gelu").map(({ id }): Change => [id, change]));
+
+/** The products x sigmoid(c x + …) that approximate GELU: c is 1.702, or 2 √(2/π) for the one by tanh. */
+const approximations = ({ program }: Context): Found<"mul">[] =>
+  nodesOf(program, "sigmoid").flatMap(({ id, node }) => {
+    const slope = operandOf(program, "mulScalar", node.inputs[0])?.attrs.by ?? 1;
+    const product = userOf(program, "mul", id);
+    return slope > 1.59 && product ? [product] : [];
+  });
 
 const one = (x: Tensor): Tensor => addScalar(mulScalar(x, 0), 1);
 const absolute = (x: Tensor): Tensor => sqrt(square(x));
@@ -128,6 +137,24 @@ export const gatesAndActivations: readonly Mutant[] = [
         "its erf is off by at most 1.5e-7, so GELU by 7.5e-8 of x; no tolerance is below 8 · 4 · 2⁻²⁴ = 1.9e-6",
       where: null,
     },
+  },
+  {
+    id: "gelu-exact",
+    number: 23,
+    title: "GELU with erf where the model has an approximation: by tanh, or x sigmoid 1.702x",
+    seenIn: "CTranslate2 #1658, kyutai-labs/pocket-tts #278; timm #1754, mindone #225",
+    needs: "a model with an approximation, such as CLIP or GPT-J",
+    apply: changing((context) => approximations(context).map(({ id }): Change => [id, (x) => gelu(x)])),
+  },
+  {
+    id: "silu",
+    number: 24,
+    title: "SiLU in GELU's place",
+    seenIn: "candle #3745, togethercomputer/stripedhyena #9",
+    needs: "a feed-forward",
+    apply: changing((context) =>
+      [...nodesOf(context.program, "gelu"), ...approximations(context)].map(({ id }): Change => [id, silu]),
+    ),
   },
   {
     id: "relu",

@@ -3,8 +3,9 @@ import { ParallelTransformerBlock } from "../../../blocks/parallel-transformer-b
 import { rearrange, slice } from "../../../tensor/ops/arrange.ts";
 import { apply } from "../../../tensor/ops/rules.ts";
 import { named } from "../../../tensor/pattern.ts";
+import type { Shape, Tensor } from "../../../tensor/tensor.ts";
 import { type Change, type Context, changing, type Mutant } from "../mutant.ts";
-import { join, linearOf, modulesOf, nodesOf, operandOf } from "../pattern-matchers.ts";
+import { GROUPED, join, linearOf, modulesOf, nodesOf, operandOf } from "../pattern-matchers.ts";
 
 const LINEAR = "... i, o i -> ... o";
 
@@ -32,6 +33,46 @@ const swappedSlices = (context: Context): Change[] =>
     });
   });
 
+/** Queries in groups (h g) and not (g h), and their results joined in that order. */
+const tiledGroups = (context: Context): Change[] =>
+  rearranging(context, (pattern) => {
+    if (pattern === GROUPED) return pattern.replace("(g h)", "(h g)");
+    return pattern.endsWith("(g h k)") ? pattern.replace("(g h k)", "(h g k)") : null;
+  });
+
+/** Keys and values that are repeated as a whole, and not head by head. */
+const tiledRepeats = ({ program }: Context): Change[] =>
+  nodesOf(program, "repeat").flatMap(({ id, attrs: { pattern, sizes } }): Change[] => {
+    const tiled = { pattern: pattern.replace("(g r)", "(r g)"), sizes };
+    return tiled.pattern === pattern ? [] : [[id, (x) => apply("repeat", tiled, x)]];
+  });
+
+/** Rearrangements by another pattern; null leaves one as it is. */
+const rearranging = ({ program }: Context, by: (pattern: string) => string | null): Change[] =>
+  nodesOf(program, "rearrange").flatMap(({ id, attrs: { pattern, sizes } }): Change[] => {
+    const other = by(pattern);
+    return other ? [[id, (x) => apply("rearrange", { pattern: other, sizes }, x)]] : [];
+  });
+
+/** Splits a projection into heads: of queries (h), of keys and values (g), or of all three together (c). */
+const SPLIT = /\b([hg]) ([kc])\)(?=.* ->)/;
+/** Joins the heads' results. */
+const JOINED = /(?<=-> .*)\(((?:g )?h) k\)/;
+
+const splitInside = (pattern: string): string | null =>
+  SPLIT.test(pattern) ? pattern.replace(SPLIT, "$2 $1)") : null;
+const joinedInside = (pattern: string): string | null =>
+  JOINED.test(pattern) ? pattern.replace(JOINED, "(k $1)") : null;
+
+/** The same numbers in the same order, with another shape. */
+function reshaped(x: Tensor, shape: Shape): Tensor {
+  const names = (axes: Shape) => axes.map((_, i) => `~${i}`).join(" ");
+  const sizes = (axes: Shape) => Object.fromEntries(axes.map((n, i) => [`~${i}`, n]));
+  const flat = { pattern: `${names(x.shape)} -> (${names(x.shape)})`, sizes: sizes(x.shape) };
+  const back = { pattern: `(${names(shape)}) -> ${names(shape)}`, sizes: sizes(shape) };
+  return apply("rearrange", back, apply("rearrange", flat, x));
+}
+
 export const layout: readonly Mutant[] = [
   {
     id: "heads-inside",
@@ -39,14 +80,38 @@ export const layout: readonly Mutant[] = [
     title: "Heads are split as (k h) where the weights have (h k)",
     seenIn: "nntile #404 and other ports",
     needs: "several heads",
-    apply: changing(({ program }) =>
-      nodesOf(program, "rearrange").flatMap(({ id, attrs: { pattern, sizes } }): Change[] => {
-        const [before = "", after = ""] = pattern.split(" -> ");
-        if (!/\bh k\)/.test(before)) return [];
-        const swapped = `${before.replace("h k)", "k h)")} -> ${after}`;
-        return [[id, (x) => apply("rearrange", { pattern: swapped, sizes }, x)]];
-      }),
+    apply: changing((context) => rearranging(context, splitInside)),
+  },
+  {
+    id: "heads-inside-throughout",
+    number: 28,
+    title: "Heads are split as (k h) and joined again as (k h), where the weights have (h k)",
+    seenIn: "ports that write (d h) for (h d) in every pattern",
+    needs: "several heads and several keys: with one key nothing but the scores differs",
+    apply: changing((context) =>
+      rearranging(context, (pattern) => splitInside(pattern) ?? joinedInside(pattern)),
     ),
+  },
+  {
+    id: "heads-not-moved-back",
+    number: 28,
+    title:
+      "The heads' results are joined by a reshape alone, with the heads' axis still before the positions",
+    seenIn: "jsbaan/transformer-from-scratch #4, dfdx #158, xieenze/Trans2Seg #4",
+    needs: "several heads and several queries",
+    apply: changing(({ program }) =>
+      nodesOf(program, "rearrange").flatMap(({ id, node, attrs: { pattern } }): Change[] =>
+        JOINED.test(pattern) ? [[id, (x) => reshaped(x, node.shape)]] : [],
+      ),
+    ),
+  },
+  {
+    id: "grouped-keys-tiled",
+    number: 28,
+    title: "Heads of queries take turns with the heads of keys, and neighbours share none",
+    seenIn: "onnx #7274, onnxscript #2408 (tile for repeat_interleave)",
+    needs: "several heads of keys, each for several of queries",
+    apply: changing((context) => [...tiledGroups(context), ...tiledRepeats(context)]),
   },
   {
     id: "keys-as-values",

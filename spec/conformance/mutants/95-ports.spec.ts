@@ -1,0 +1,261 @@
+// [mutant.nearest] of 95-mutants.md: ports with one mistake each, as loops of their own, are named. Formulas: A. Vaswani et al. (arXiv
+// 1706.03762), equation (1) and §3.2.2; J.-B. Alayrac et al. (arXiv 2204.14198), figure 5; J. L. Ba et al. (arXiv 1607.06450); SiLU of
+// S. Elfwing et al. (arXiv 1702.03118).
+import { describe, expect, test } from "vitest";
+import { evaluationOf } from "../../../src/conformance/mutants/evaluation.ts";
+import { mutants, nearestMutant } from "../../../src/conformance/mutants/mutants.ts";
+import { check, type PortCase, type PortForward } from "../../../src/entries/conformance.ts";
+import { readCase } from "../../../src/io/golden/cases.ts";
+import { evaluate } from "../../../src/tensor/program/evaluate.ts";
+import { Tensor as FloatTensor, flat, view } from "../../../src/tensor/tensor.ts";
+
+type Row = readonly number[];
+type Tensor = PortCase["inputs"][string];
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const sum = (values: Row): number => values.reduce((total, x) => total + x, 0);
+const dot = (a: Row, b: Row): number => sum(a.map((x, i) => x * (b[i] ?? Number.NaN)));
+
+/** The rows of a tensor, of all leading axes. */
+function rows({ shape, data }: Tensor): Row[] {
+  const width = shape.at(-1) ?? 0;
+  return upTo(data.length / width).map((i) => [...data.subarray(i * width, (i + 1) * width)]);
+}
+
+/** A weight or an input of a case. */
+function named(from: Readonly<Record<string, Tensor>>, name: string): Tensor {
+  const found = from[name];
+  if (!found) throw new Error(`no ${name}`);
+  return found;
+}
+
+/** Φ(x) = 1/2 + ∫₀ˣ e^(−t²/2) / √(2π) dt by Simpson's rule. */
+function normalCdf(x: number): number {
+  const [to, steps] = [Math.max(-9, Math.min(9, x)), 1000];
+  const weight = (i: number): number => (i === 0 || i === steps ? 1 : i % 2 === 0 ? 2 : 4);
+  const terms = upTo(steps + 1).map((i) => weight(i) * Math.exp(-(((i * to) / steps) ** 2) / 2));
+  return 0.5 + ((sum(terms) / Math.sqrt(2 * Math.PI)) * to) / (3 * steps);
+}
+
+const linear = ({ weights }: PortCase, layer: string, x: Row): Row =>
+  rows(named(weights, `${layer}.weight`)).map((weight) => dot(weight, x));
+
+function norm({ weights }: PortCase, layer: string, x: Row): Row {
+  const mean = sum(x) / x.length;
+  const deviation = Math.sqrt(sum(x.map((v) => (v - mean) ** 2)) / x.length + 1e-5);
+  const [scale, shift] = ["weight", "bias"].map((part) => named(weights, `${layer}.${part}`).data);
+  return x.map((v, i) => ((v - mean) / deviation) * (scale?.[i] ?? 1) + (shift?.[i] ?? 0));
+}
+
+interface Widths {
+  readonly dim: number;
+  readonly head: number;
+  readonly heads: number;
+}
+
+/** The parts of an attention that mistakes change. */
+interface Choices {
+  /** The factor of the scores. */
+  readonly scale: (widths: Widths) => number;
+  /** The column of a head's feature, in a projection and in the joined results. */
+  readonly column: (h: number, c: number, widths: Widths) => number;
+  /** Whether results in the order prompt, head, image, latent are read in the order prompt, image, latent, head. */
+  readonly unmoved: boolean;
+}
+const RIGHT: Choices = {
+  scale: ({ head }) => 1 / Math.sqrt(head),
+  column: (h, c, { head }) => h * head + c,
+  unmoved: false,
+};
+
+/** PerceiverAttention: softmax(q kᵀ scale) v of the latents over features and latents, for each image by itself. */
+const perceiverAttention =
+  (mistake: Partial<Choices>): PortForward =>
+  (one) => {
+    const { scale, column, unmoved } = { ...RIGHT, ...mistake };
+    const [x, latents] = ["x", "latents"].map((name) => named(one.inputs, name)) as [Tensor, Tensor];
+    const [b = 0, m = 0, r = 0] = latents.shape;
+    const [dim, head, heads] = ["dim", "dim_head", "heads"].map((name) => Number(one.config[name])) as [
+      number,
+      number,
+      number,
+    ];
+    const [widths, inner] = [{ dim, head, heads }, head * heads];
+    const ofImage = (all: readonly Row[], i: number): Row[] =>
+      all.slice((i * all.length) / (b * m), ((i + 1) * all.length) / (b * m));
+    const columns = (row: Row, h: number, from = 0): Row =>
+      upTo(head).map((c) => row[from + column(h, c, widths)] ?? Number.NaN);
+    const joined = new Float64Array(b * m * r * inner);
+    for (const i of upTo(b * m)) {
+      const queries = ofImage(rows(latents), i).map((row) => norm(one, "norm_latents", row));
+      const media = ofImage(rows(x), i).map((row) => norm(one, "norm_media", row));
+      const kv = [...media, ...queries].map((row) => linear(one, "to_kv", row));
+      for (const [l, query] of queries.map((row) => linear(one, "to_q", row)).entries())
+        for (const h of upTo(heads)) {
+          const scores = kv.map((row) => scale(widths) * dot(columns(query, h), columns(row, h)));
+          const powers = scores.map((score) => Math.exp(score - Math.max(...scores)));
+          const values = kv.map((row) => columns(row, h, inner));
+          for (const c of upTo(head)) {
+            const moved = (i * r + l) * inner + column(h, c, widths);
+            const still = (((Math.floor(i / m) * heads + h) * m + (i % m)) * r + l) * head + c;
+            const mean =
+              dot(
+                powers,
+                values.map((row) => row[c] ?? Number.NaN),
+              ) / sum(powers);
+            joined[unmoved ? still : moved] = mean;
+          }
+        }
+    }
+    const results = { ...latents, shape: [b, m, r, inner], data: joined };
+    return rows(results).flatMap((row) => linear(one, "to_out", row));
+  };
+
+/** FeedForward with another activation. */
+const feedForward =
+  (activation: (x: number) => number): PortForward =>
+  (one) =>
+    rows(named(one.inputs, "input")).flatMap((row) =>
+      linear(one, "3", linear(one, "1", norm(one, "0", row)).map(activation)),
+    );
+
+/** The mistakes found in the cases, without repetition; "passed" and null where there is none. */
+async function mistakesFound(port: PortForward, cases: string | string[]): Promise<(string | null)[]> {
+  const { cases: results } = await check(port, { cases });
+  return [
+    ...new Set(
+      results.map(({ status, mistake }) => (status === "passed" ? "passed" : (mistake?.id ?? null))),
+    ),
+  ];
+}
+
+describe("ports", () => {
+  // Widths of the model, of a head and of all heads: 12, 8, 16 and 9, 3, 12. Four and five latents.
+  const ATTENTION = ["perceiver-attention--basic", "perceiver-attention--many-heads"];
+
+  test("a port without a mistake passes", async () => {
+    expect(await mistakesFound(perceiverAttention({}), ATTENTION)).toEqual(["passed"]);
+  });
+
+  test.each<[string, Partial<Choices>]>([
+    ["query-scaled-by-model-width", { scale: ({ dim }) => dim ** -0.5 }],
+    ["query-scaled-by-inner-width", { scale: ({ head, heads }) => (head * heads) ** -0.5 }],
+    ["query-divided-by-scale", { scale: ({ head }) => 1 / head ** -0.5 }],
+    ["query-unscaled", { scale: () => 1 }],
+    ["heads-inside-throughout", { column: (h, c, { heads }) => c * heads + h }],
+    ["heads-not-moved-back", { unmoved: true }],
+  ])("[mutant.nearest] %s is named in every case", async (id, mistake) => {
+    expect(await mistakesFound(perceiverAttention(mistake), ATTENTION)).toEqual([id]);
+  });
+
+  test("[mutant.nearest] silu, relu and the sigmoid approximation in a feed-forward are distinguished", async () => {
+    const cases = ["feed-forward--basic", "feed-forward--low-variance"];
+    const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+    expect(
+      await mistakesFound(
+        feedForward((x) => x * sigmoid(x)),
+        cases,
+      ),
+    ).toEqual(["silu"]);
+    expect(
+      await mistakesFound(
+        feedForward((x) => Math.max(x, 0)),
+        cases,
+      ),
+    ).toEqual(["relu"]);
+    expect(
+      await mistakesFound(
+        feedForward((x) => x * sigmoid(1.702 * x)),
+        cases,
+      ),
+    ).toEqual(["gelu-quick"]);
+  });
+
+  test("with one head, or as wide as the model, the layout and the width of the scale are no mistake", async () => {
+    const inside = perceiverAttention({ column: (h, c, { heads }) => c * heads + h });
+    expect(await mistakesFound(inside, "perceiver-attention--one-head")).toEqual(["passed"]);
+    expect(
+      await mistakesFound(perceiverAttention({ unmoved: true }), "perceiver-attention--one-head"),
+    ).toEqual(["passed"]);
+  });
+
+  test("[mutant.nearest] GELU with erf, where the module has the approximation by tanh", async () => {
+    const port: PortForward = ({ inputs }) => [...named(inputs, "input").data].map((x) => x * normalCdf(x));
+    expect(await mistakesFound(port, "gelu--basic")).toEqual(["passed"]);
+    expect(await mistakesFound(port, "gelu--tanh")).toEqual(["gelu-exact"]);
+  });
+});
+
+/** A matrix whose row or column i is that at `from(i)` of another. */
+function permuted(matrix: FloatTensor, axis: 0 | 1, from: (i: number) => number): FloatTensor {
+  const [o = 0, width = 0] = matrix.shape;
+  const values = flat(matrix.data);
+  const moved = upTo(o * width).map((at) => {
+    const [row, column] = [Math.floor(at / width), at % width];
+    return values[axis === 0 ? from(row) * width + column : row * width + from(column)] ?? Number.NaN;
+  });
+  return new FloatTensor(matrix.shape, view(Float64Array.from(moved), matrix.shape));
+}
+
+/** The output of a model with a mistake, and that of the right model with other weights. */
+function outputs(folder: string, id: string, changed: (name: string, weight: FloatTensor) => FloatTensor) {
+  const golden = readCase(`golden/cases/${folder}`);
+  const { context, outputOf } = evaluationOf(golden);
+  const mistaken = mutants.find((one) => one.id === id)?.apply(context);
+  if (!mistaken) throw new Error(`${id} does not apply`);
+  const weights: Record<string, FloatTensor> = {};
+  for (const [name, weight] of golden.weights)
+    if (weight instanceof FloatTensor) weights[name] = changed(name, weight);
+  const right = evaluate(context.program, weights).outputs[golden.manifest.outputs[0] ?? ""];
+  if (!right) throw new Error("no output");
+  const nearest = nearestMutant(golden, right)?.mutant.id;
+  golden.close();
+  const [mistake, other] = [outputOf(mistaken), right].map(({ data }) => [...flat(data)]);
+  return {
+    mistake: mistake ?? [],
+    other: other ?? [],
+    unchanged: [...flat(outputOf(context.program).data)],
+    nearest,
+  };
+}
+
+describe("a mistake in the order of heads equals the right order with the weights' rows in another order", () => {
+  const farthest = (a: readonly number[], b: readonly number[]): number =>
+    Math.max(...a.map((x, i) => Math.abs(x - (b[i] ?? Number.NaN))));
+
+  test("[mutant.nearest] heads-inside-throughout: feature c of head h has the row c · heads + h", () => {
+    const [heads, head] = [4, 3];
+    const from = (i: number): number => {
+      const [part, at] = [Math.floor(i / (heads * head)), i % (heads * head)]; // part: keys or values
+      return part * heads * head + (at % head) * heads + Math.floor(at / head);
+    };
+    const { mistake, other, unchanged, nearest } = outputs(
+      "flamingo-pytorch/perceiver-attention--many-heads",
+      "heads-inside-throughout",
+      (name, weight) =>
+        name.startsWith("to_") ? permuted(weight, name.startsWith("to_out") ? 1 : 0, from) : weight,
+    );
+    expect(farthest(mistake, other)).toBeLessThan(1e-13);
+    expect(farthest(mistake, unchanged)).toBeGreaterThan(0.01);
+    expect(nearest).toBe("heads-inside-throughout");
+  });
+
+  test("[mutant.nearest] grouped-keys-tiled: head h of group g has the rows of head h · groups + g", () => {
+    const [groups, perGroup, head] = [2, 2, 6];
+    const from = (i: number): number => {
+      const at = Math.floor(i / head);
+      return ((at % perGroup) * groups + Math.floor(at / perGroup)) * head + (i % head);
+    };
+    const { mistake, other, unchanged, nearest } = outputs(
+      "transformers/llama-for-causal-lm--grouped-queries",
+      "grouped-keys-tiled",
+      (name, weight) => {
+        if (name.endsWith("q_proj.weight")) return permuted(weight, 0, from);
+        return name.endsWith("o_proj.weight") ? permuted(weight, 1, from) : weight;
+      },
+    );
+    expect(farthest(mistake, other)).toBeLessThan(1e-12);
+    expect(farthest(mistake, unchanged)).toBeGreaterThan(0.01);
+    expect(nearest).toBe("grouped-keys-tiled");
+  });
+});
