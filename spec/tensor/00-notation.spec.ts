@@ -23,7 +23,6 @@ describe("patterns", () => {
     "b (l d",
     "b l) d",
     "b ((l) d)",
-    "b, l d",
     "2 l d",
     "b-l d",
     "b l d b",
@@ -67,7 +66,6 @@ describe("patterns", () => {
       "b l d, b r d -> j b d",
       "b l d, r b d -> b j d",
       "b l d, b r d -> j m d",
-      "b l d, b r d, b s d -> b j d",
       "b l (h k), b r d -> b j (h k)",
       "b (l h) d, b r d -> b h d",
     ];
@@ -77,6 +75,20 @@ describe("patterns", () => {
       /axis "d" disagrees: 7, was 8/,
     );
   });
+});
+
+test("[notation.operands] a pattern names as many operands as there are", () => {
+  for (const [f, pattern, ...operands] of [
+    ["rearrange", "b, l d -> b", x],
+    ["repeat", "b, l d -> b", x],
+    ["sum", "b l d, b -> b", x],
+    ["concat", "b l d -> b l d", x, x],
+    ["concat", "b l d, b r d, b s d -> b j d", x, x],
+    ["einsum", "b l d, l d -> b", x],
+  ] as const)
+    expect(() => dynamic[f](pattern, ...operands)).toThrow(
+      /in \w+\("b.*"\): the pattern names [123] operands, got [12] {2}\[notation\.operands\]/,
+    );
 });
 
 describe("sizes", () => {

@@ -1,5 +1,5 @@
 import type { Sizes } from "../tensor/pattern.ts";
-import { type Floats, rowMajor, type View, view } from "../tensor/tensor.ts";
+import { type Floats, rowMajor, type View, viewOf } from "../tensor/tensor.ts";
 
 /** Row-major values with axes `from`, as a view with the same axes in the order `to`. */
 export function reordered(
@@ -10,7 +10,7 @@ export function reordered(
 ): View {
   const size = (name: string): number => sizes[name] ?? 1;
   const stride = rowMajor(from.map(size));
-  return view(
+  return viewOf(
     values,
     to.map(size),
     to.map((name) => stride[from.indexOf(name)] ?? 0),

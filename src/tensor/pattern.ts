@@ -1,78 +1,62 @@
 // Patterns of axes: "b l (h k) -> b h l k". Axis names are words; (h k) is one axis joined from two; 1 is an axis of
 // size one; "..." matches any leading axes and is used in library code (nn) only.
 import { ShapeError } from "./errors.ts";
-import type { Any, Bool, Int, Shape, Tensor } from "./tensor.ts";
+import { type Any, type Bool, type Int, offsets, type Shape, shapeText, type Tensor } from "./tensor.ts";
 
 export type Sizes = Record<string, number>;
 /** A list of names for each axis: "b 1 (h k)" -> [[b], [], [h, k]]. */
 type Axes = readonly (readonly string[])[];
 
-const parsed = new Map<string, Axes>();
+/** A function of texts that keeps its results. Patterns come from code, so there are few. */
+// @__NO_SIDE_EFFECTS__
+export function kept<T>(parse: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    let found = known.get(text);
+    if (found === undefined) {
+      if (typeof text !== "string")
+        throw new ShapeError(
+          `a pattern is a text such as "b l (h k) -> b h l k", not ${typeof text}  [notation.pattern]`,
+        );
+      found = parse(text);
+      known.set(text, found);
+    }
+    return found;
+  };
+}
 
 /** Parses one side of a pattern. */
-export function axesOf(side: string): Axes {
-  if (typeof side !== "string") throw notText(side);
-  let axes = parsed.get(side);
-  if (axes === undefined) {
-    const word = /\([^()]*\)|[^\s()]+/g;
-    const groups = side.match(word) ?? [];
-    axes = groups.map((group) =>
-      group
-        .replace(/[()]/g, "")
-        .split(" ")
-        .filter((name) => name !== "" && name !== "1"),
-    );
-    const names = axes.flat();
-    const malformed = side.replace(word, "").trim() !== "";
-    if (malformed || names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name))) {
-      throw new ShapeError(`"${side}" is not a valid pattern  [notation.pattern]`);
-    }
-    if (new Set(names).size < names.length) {
-      throw new ShapeError(
-        `"${side}" names an axis twice; give the second another name, and multiply by an identity matrix first where a diagonal is meant  [notation.pattern]`,
-      );
-    }
-    parsed.set(side, axes);
-  }
-  return axes;
-}
-
-const notText = (pattern: unknown): ShapeError =>
-  new ShapeError(
-    `a pattern is a text such as "b l (h k) -> b h l k", not ${typeof pattern}  [notation.pattern]`,
+export const axesOf = kept((side): Axes => {
+  const group = /\([^()]*\)|[^\s()]+/g;
+  const axes = (side.match(group) ?? []).map((axis) =>
+    (axis.match(/[^\s()]+/g) ?? []).filter((name) => name !== "1"),
   );
+  const names = axes.flat();
+  const rest = side.replace(group, "").trim();
+  if (rest !== "" || names.some((name) => !/^([A-Za-z]\w*|\.\.\.|~\d+)$/.test(name)))
+    throw new ShapeError(`"${side}" is not a valid pattern  [notation.pattern]`);
+  if (new Set(names).size < names.length)
+    throw new ShapeError(
+      `"${side}" names an axis twice; use two names, and for a diagonal multiply by an identity matrix  [notation.pattern]`,
+    );
+  return axes;
+});
 
-const sides = new Map<string, readonly [string, string]>();
-
-/** "a -> b" -> [a, b] */
-export function sidesOf(pattern: string): readonly [string, string] {
-  if (typeof pattern !== "string") throw notText(pattern);
-  const known = sides.get(pattern);
-  if (known) return known;
-  const [left, right, more] = pattern.split(" -> ");
-  if (left === undefined || right === undefined || more !== undefined) {
+/** "a, b -> c" -> [a, b, c]: the operands and the result. */
+export const sidesOf = kept((pattern): readonly [string, string, ...string[]] => {
+  const [operands, result, more] = pattern.split(" -> ");
+  if (operands === undefined || result === undefined || more !== undefined)
     throw new ShapeError(`"${pattern}" needs one arrow: "before -> after"  [notation.pattern]`);
-  }
-  const both = [left.trim(), right.trim()] as const;
-  sides.set(pattern, both);
-  return both;
-}
+  return [...operands.split(","), result].map((side) => side.trim()) as [string, string, ...string[]];
+});
 
-/** Replaces "..." by ~0 ~1 … for `extra` leading axes. */
-export function spread(side: string, extra: number): string {
-  if (!side.includes("...")) return side.trim();
-  return side.replace("...", Array.from({ length: extra }, (_, i) => `~${i}`).join(" ")).trim();
-}
-
-/** The number of axes that "..." matches in an operand of this rank. */
-export const ellipsisRank = (side: string, rank: number): number =>
-  side.includes("...") ? rank - axesOf(side).length + 1 : 0;
-
-/** A pattern with its ellipsis replaced for an operand of this rank. */
-export function spreadPattern(pattern: string, rank: number): [string, string] {
-  const [left, right] = sidesOf(pattern);
-  const extra = ellipsisRank(left, rank);
-  return [spread(left, extra), spread(right, extra)];
+/** The sides of a pattern, with ~0 ~1 … in place of "...", as many as operands of these shapes have there. */
+export function spread(sides: readonly string[], ...shapes: readonly Shape[]): string[] {
+  const extra = shapes.map(({ length }, i) =>
+    sides[i]?.includes("...") ? length - axesOf(sides[i]).length + 1 : 0,
+  );
+  const names = Array.from({ length: Math.max(...extra) }, (_, i) => `~${i}`).join(" ");
+  return sides.map((side) => side.replace("...", names).trim());
 }
 
 /** The shape that one side of a pattern describes. */
@@ -86,6 +70,33 @@ export function shapeOf(side: string, sizes: Sizes): number[] {
   );
 }
 
+/** The stride of every named axis of one side, joined axes split. */
+export function namedStrides(stride: readonly number[], side: string, sizes: Sizes): Sizes {
+  const strides: Sizes = {};
+  for (const [i, names] of axesOf(side).entries()) {
+    let step = stride[i] ?? 0;
+    for (const name of names.toReversed()) {
+      strides[name] = step;
+      step *= sizes[name] ?? 1; // [ops.rearrange]
+    }
+  }
+  return strides;
+}
+
+/** The offsets of the elements along the named axes, in an array whose axes are `side`. */
+export function axisOffsets(
+  { stride }: { readonly stride: readonly number[] },
+  side: string,
+  names: readonly string[],
+  sizes: Sizes,
+): Int32Array {
+  const strides = namedStrides(stride, side, sizes);
+  return offsets(
+    names.map((name) => sizes[name] ?? 1),
+    names.map((name) => strides[name] ?? 0),
+  );
+}
+
 /** The reason why a shape does not fit a side, given the known sizes, or null. Adds the sizes that the shape determines. */
 function mismatch(side: string, shape: Shape, sizes: Sizes): string | null {
   const axes = axesOf(side);
@@ -94,15 +105,12 @@ function mismatch(side: string, shape: Shape, sizes: Sizes): string | null {
     const n = shape[i] ?? 0;
     const unknown = names.filter((name) => sizes[name] === undefined);
     const known = names.reduce((product, name) => product * (sizes[name] ?? 1), 1);
-    const [name] = unknown;
-    if (unknown.length > 1) return `the sizes of ${unknown.join(" and ")} are ambiguous: give one of them`;
+    const [name, another] = unknown;
+    if (another !== undefined) return `the sizes of ${unknown.join(" and ")} are ambiguous: give one of them`;
     if (name === undefined) {
       if (known !== n) return `axis "${names.join(" ") || "1"}" disagrees: ${n}, was ${known}`;
-    } else {
-      if (known === 0 || n % known !== 0)
-        return `axis "${names.join(" ")}" of size ${n} is not a multiple of ${known}`;
-      sizes[name] = n / known;
-    }
+    } else if (n % known === 0) sizes[name] = n / known;
+    else return `axis "${names.join(" ")}" of size ${n} is not a multiple of ${known}`;
   }
   return null;
 }
@@ -110,7 +118,7 @@ function mismatch(side: string, shape: Shape, sizes: Sizes): string | null {
 /** Unifies the shape of an operand with a side of a pattern; throws a ShapeError whose place is `where`. */
 export function unify(where: string, side: string, shape: Shape, sizes: Sizes): void {
   const reason = mismatch(side, shape, sizes);
-  if (reason) throw new ShapeError(`${reason} (shape [${shape.join(" ")}])  [notation.unify]`, where);
+  if (reason) throw new ShapeError(`${reason} (shape ${shapeText(shape)})  [notation.unify]`, where);
 }
 
 /** "b l (h k)" -> "b" | "l" | "h" | "k" */
@@ -149,8 +157,7 @@ export function shapes<const P extends Record<string, string>>(
 }
 
 function checkArgument(caller: string, name: string, argument: unknown, side: string): void {
-  const hasShape = typeof argument === "object" && argument !== null && "shape" in argument;
-  if (hasShape && Array.isArray(argument.shape)) return;
+  if (Array.isArray((argument as { shape?: unknown } | null | undefined)?.shape)) return;
   const given = argument === null || argument === undefined ? `missing (${argument})` : "no array";
   throw new ShapeError(
     `${name} is ${given}; it must be a tensor with the axes ${side}  [notation.unify]`,
@@ -158,21 +165,7 @@ function checkArgument(caller: string, name: string, argument: unknown, side: st
   );
 }
 
-/** The axes of one row with their sizes as text, up to the first that differs from an earlier row; `clash` is its name. */
-function bindings(side: string, shape: Shape, sizes: Sizes): { text: string; clash: string | null } {
-  const axes = axesOf(side);
-  const parts: string[] = [];
-  if (axes.length === shape.length) {
-    for (const [i, [axis, ...joined]] of axes.entries()) {
-      if (axis === undefined || joined.length > 0) continue;
-      parts.push(`${axis}=${shape[i]}`);
-      if ((sizes[axis] ?? shape[i]) !== shape[i]) return { text: parts.join(" "), clash: axis };
-    }
-  }
-  return { text: parts.join(" "), clash: null };
-}
-
-/** Spaces after the columns name, pattern and shape. The rule's id ends in column 80. */
+/** The columns of the table: name, pattern and shape, with the spaces after them. The rule's id ends in column 80. */
 const GAPS = [2, 4, 5];
 const TITLE = 80 - "ShapeError [notation.unify]".length;
 
@@ -185,16 +178,30 @@ function disagreement(
   const origin: Record<string, string> = {};
   let title = "";
   const table = rows.map(([name, [{ shape }, side]]) => {
-    const { text, clash } = bindings(side, shape, sizes);
-    const was = clash && `was ${sizes[clash]} (from ${origin[clash]})`;
+    const axes = axesOf(side);
+    const bound: string[] = [];
+    let was: string | null = null;
+    for (const [i, [axis, ...joined]] of axes.length === shape.length ? axes.entries() : []) {
+      if (axis === undefined || joined.length > 0) continue;
+      bound.push(`${axis}=${shape[i]}`);
+      if ((sizes[axis] ?? shape[i]) === shape[i]) continue;
+      title ||= `axis "${axis}" disagrees`;
+      was = `was ${sizes[axis]} (from ${origin[axis]})`;
+      break; // the sizes up to the first one that disagrees
+    }
     const wrong = mismatch(side, shape, sizes);
+    title ||= wrong ?? "";
     for (const axis of Object.keys(sizes)) origin[axis] ??= name;
-    title ||= clash ? `axis "${clash}" disagrees` : (wrong ?? "");
+    const text = bound.join(" ");
     return [name, side, shape.join(" "), wrong ? `${text}  <- ${was ?? wrong}`.trim() : text];
   });
-  const width = (column: number) => Math.max(...table.map((row) => row[column]?.length ?? 0));
-  const padded = (cell: string, column: number) => cell.padEnd(width(column) + (GAPS[column] ?? 0));
-  const lines = table.map((row) => row.map(padded).join("").trimEnd());
+  const widths = GAPS.map((gap, column) => gap + Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("")
+      .trimEnd(),
+  );
   const room = TITLE - `in ${caller}: `.length;
   return [`${`${title}  `.padEnd(room)}[notation.unify]`, ...lines].join("\n  ");
 }
@@ -210,7 +217,7 @@ export function named<A extends string>(to: A, x: Int): Int<A>;
 export function named(to: string, x: { shape: Shape }): Any {
   checkArgument(`named("${to}")`, "the operand", x, `"${to}"`);
   if (axesOf(to).length !== x.shape.length) {
-    throw new ShapeError(`the shape is [${x.shape.join(" ")}]  [notation.named]`, `named("${to}")`);
+    throw new ShapeError(`the shape is ${shapeText(x.shape)}  [notation.named]`, `named("${to}")`);
   }
   return x;
 }

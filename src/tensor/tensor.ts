@@ -36,75 +36,77 @@ export function rowMajor(shape: Shape): number[] {
 export const indexAt = (position: number, shape: Shape): number[] =>
   rowMajor(shape).map((step, axis) => Math.floor(position / step) % (shape[axis] ?? 1));
 
-/**
- * Floats as an array: row-major, of exactly as many values as the shape has, or with strides into a larger buffer. Throws a
- * ShapeError if the values do not fit.
- */
-export function view(data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View {
-  checkFits(data, shape, stride, offset); // [tensor.values]
-  return ndarray(data, [...shape], stride && [...stride], offset);
-}
+/** A shape in messages: [2 3]. */
+export const shapeText = (shape: Shape): string => `[${shape.join(" ")}]`;
 
-/** The empty buffers that stand for values in another memory. */
-const standIns = new WeakSet<ArrayBufferView>();
-
-/**
- * A view that stands for values in another memory, such as a graphics card's. Its own buffer, which identifies it, is empty;
- * `view` makes further views of it without a check of their size.
- */
-export function viewElsewhere(shape: Shape, stride?: readonly number[]): View {
-  const buffer = new Float32Array(0);
-  standIns.add(buffer);
-  return view(buffer, shape, stride ?? rowMajor(shape));
-}
+/** Whether two arrays have the same shape. */
+export const sameSizes = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((n, axis) => n === b[axis]);
 
 /** Throws a ShapeError unless a shape is a list of whole numbers from 0 up. */
 function checkShape(shape: Shape): void {
   if (Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0)) return;
-  const shown = Array.isArray(shape) ? `[${shape.slice(0, 8).map(String).join(" ")}]` : String(shape);
+  const shown = Array.isArray(shape) ? shapeText(shape.slice(0, 8)) : String(shape);
   throw new ShapeError(
     `${shown} is not a shape; it must be a list of whole numbers from 0 up  [tensor.values]`,
   );
 }
 
-/** Without strides the values fill the shape exactly; with strides, every element lies within them. */
+/** Throws a ShapeError unless a shape has exactly `count` values. */
+function checkCount(shape: Shape, count: number): void {
+  checkShape(shape);
+  if (count !== sizeOf(shape))
+    throw new ShapeError(`${shapeText(shape)} holds ${sizeOf(shape)} values, got ${count}  [tensor.values]`);
+}
+
+/** Throws a ShapeError unless the values fill the shape exactly or, with strides, every element lies within them. */
 function checkFits(
   data: ArrayLike<number>,
   shape: Shape,
   stride: readonly number[] | undefined,
   offset: number,
 ): void {
-  checkShape(shape);
   if (!ArrayBuffer.isView(data))
     throw new ShapeError(
       "values are a typed array here; tensor(), int() and bool() take lists  [tensor.values]",
     );
-  if (standIns.has(data)) return;
-  const size = sizeOf(shape);
-  if (stride === undefined) {
-    if (offset === 0 && data.length === size) return;
-    throw new ShapeError(
-      `[${shape.join(" ")}] holds ${size} values, got ${data.length - offset}  [tensor.values]`,
-    );
-  }
-  const ends = shape.map((n, axis) => (n - 1) * (stride[axis] ?? NaN));
+  if (stride === undefined) checkCount(shape, data.length - offset);
+  else checkShape(shape);
+  const steps = stride ?? rowMajor(shape);
+  const ends = shape.map((n, axis) => (n - 1) * (steps[axis] ?? NaN));
   const first = ends.reduce((at, step) => at + Math.min(0, step), offset);
   const last = ends.reduce((at, step) => at + Math.max(0, step), offset);
-  const isWithin = size === 0 || (first >= 0 && last < data.length && stride.every(Number.isInteger));
-  if (!isWithin || stride.length !== shape.length || !Number.isInteger(offset))
+  const isWithin = sizeOf(shape) === 0 || (first >= 0 && last < data.length && steps.every(Number.isInteger));
+  if (!isWithin || steps.length !== shape.length || !Number.isInteger(offset))
     throw new ShapeError(
-      `[${shape.join(" ")}] with strides [${stride.join(" ")}] from ${offset} extends beyond the ${data.length} values of its buffer  [tensor.values]`,
+      `${shapeText(shape)} with strides ${shapeText(steps)} from ${offset} extends beyond the ${data.length} values of its buffer  [tensor.values]`,
     );
 }
 
-export const zeros = (shape: Shape): View => view(new Float64Array(sizeOf(shape)), shape); // [ops.float64]
+/** Floats as an array, as `view` makes it, without a check: for kernels whose results fit by construction. */
+export const viewOf = (data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View =>
+  ndarray(data, [...shape], stride && [...stride], offset);
+
+/**
+ * Floats as an array: row-major, of exactly as many values as the shape has, or with strides into a larger buffer. Throws a
+ * ShapeError if the values do not fit.
+ */
+export function view(data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View {
+  checkFits(data, shape, stride, offset); // [tensor.values]
+  return viewOf(data, shape, stride, offset);
+}
+
+export const zeros = (shape: Shape): View => viewOf(new Float64Array(sizeOf(shape)), shape); // [ops.float64]
 
 /** The values of a tensor: an array, a function that returns one and is called once, or a source that is read again for each use. */
 export type Values = View | (() => View) | TensorSource;
 
 /** All values of a source, as float64 or float32. */
-export const readAll = (source: TensorSource, shape: Shape): View =>
-  view(widened(source.read(0, sizeOf(shape)), source.dtype), shape);
+export function readAll(source: TensorSource, shape: Shape): View {
+  const values = widened(source.read(0, sizeOf(shape)), source.dtype);
+  checkCount(shape, values.length); // [tensor.values]
+  return viewOf(values, shape);
+}
 
 /** Values as a source. An array's numbers are not copied if they are contiguous; a function is called. */
 export function sourceOf(values: Values): TensorSource {
@@ -146,27 +148,21 @@ export class Tensor<A extends string = Any> {
    * ShapeError if a function gives values of another shape. Reading an abstract tensor is a `Bug`.
    */
   get data(): View {
-    if (this.#values === undefined) throw new Bug("this tensor was recorded symbolically and has no values"); // [record.escape]
-    if (isSource(this.#values)) return this.#readFrom(this.#values);
-    if (typeof this.#values === "function") {
-      const values = this.#values(); // [tensor.lazy]
-      this.#checkShapeOf(values);
-      this.#values = values;
+    if (typeof this.#values === "function") this.#set(this.#values()); // [tensor.lazy]
+    const values = this.#values;
+    if (values === undefined) throw new Bug("this tensor was recorded symbolically and has no values"); // [record.escape]
+    if (!isSource(values)) return values as View;
+    let known = this.#read?.deref();
+    if (known === undefined) {
+      known = readAll(values, this.shape);
+      this.#read = new WeakRef(known); // [tensor.source]
     }
-    return this.#values;
-  }
-
-  #readFrom(source: TensorSource): View {
-    const known = this.#read?.deref();
-    if (known !== undefined) return known;
-    const values = readAll(source, this.shape);
-    this.#read = new WeakRef(values); // [tensor.source]
-    return values;
+    return known;
   }
 
   /** The values, or the function or source that gives them; what is assigned to this tensor later does not change them. */
   get stored(): Values {
-    return this.#values === undefined ? this.data : this.#values;
+    return this.#values ?? this.data;
   }
 
   /** The precision of the stored values. A function is called to learn it, a source is not read. */
@@ -176,16 +172,11 @@ export class Tensor<A extends string = Any> {
     return this.data.data instanceof Float32Array ? "float32" : "float64";
   }
 
-  #checkShapeOf({ shape }: View): void {
-    const same = shape.length === this.shape.length && shape.every((n, axis) => n === this.shape[axis]);
-    if (same) return; // [tensor.values]
-    throw new ShapeError(
-      `values of shape [${shape.join(" ")}] cannot be those of a tensor of shape [${this.shape.join(" ")}]  [tensor.values]`,
-    );
-  }
-
   #set(values: Values): void {
-    if (typeof values === "object" && !isSource(values)) this.#checkShapeOf(values);
+    if ("shape" in values && !sameSizes(values.shape, this.shape))
+      throw new ShapeError(
+        `values of shape ${shapeText(values.shape)} cannot be those of a tensor of shape ${shapeText(this.shape)}  [tensor.values]`,
+      );
     this.#values = values;
     this.#read = undefined;
   }
@@ -261,7 +252,7 @@ function checkAxes(axes: string, shape: Shape): void {
   const names = String(axes).split(" ").filter(Boolean);
   if (names.includes("...") ? names.length - 1 <= shape.length : names.length === shape.length) return;
   throw new ShapeError(
-    `"${axes}" names ${names.length} axes, and the shape [${shape.join(" ")}] has ${shape.length}  [tensor.axes]`,
+    `"${axes}" names ${names.length} axes, and the shape ${shapeText(shape)} has ${shape.length}  [tensor.axes]`,
   );
 }
 
@@ -283,22 +274,17 @@ export function tensor<A extends string>(
   values?: Floats | readonly number[],
 ): Tensor<A> {
   const { shape, values: own } = values === undefined ? unnest(first) : { shape: first as Shape, values };
-  checkShape(shape);
   if (!Array.isArray(own) && (!ArrayBuffer.isView(own) || own instanceof DataView))
     throw new RuleError(
       `values are a list of numbers or a typed array, not ${own === null ? "null" : typeof own}`,
       "tensor.values",
     );
-  if (own.length !== sizeOf(shape)) {
-    throw new ShapeError(
-      `[${shape.join(" ")}] holds ${sizeOf(shape)} values, got ${own.length}  [tensor.values]`,
-    );
-  }
+  checkCount(shape, own.length);
   const isTyped = ArrayBuffer.isView(own);
   const wrong = isTyped && typeof own[0] !== "bigint" ? -1 : indexOfOther(own as readonly number[], "number");
   if (wrong >= 0) throw new RuleError(`${String(own[wrong])} is not a number`, "tensor.values");
   checkAxes(axes, shape); // [tensor.axes]
-  return new Tensor<A>(shape, view(isTyped ? (own as Floats) : Float64Array.from(own), shape));
+  return new Tensor<A>(shape, viewOf(isTyped ? (own as Floats) : Float64Array.from(own), shape));
 }
 
 /**
@@ -352,7 +338,8 @@ export function offsets(shape: Shape, stride: readonly number[], base = 0): Int3
   return all;
 }
 
-type Typed = Floats | Uint8Array | Int32Array;
+/** The element types of floats, masks and ids. */
+export type Typed = Floats | Uint8Array | Int32Array;
 /** The values in row-major order. The result shares the memory of a contiguous view: do not write into it. */
 export function flat<D extends Typed>(v: Strided<D>): D {
   const n = sizeOf(v.shape);

@@ -219,7 +219,7 @@ describe("einsum", () => {
       ["i k -> i"],
     ])
       expect(() => dynamic.einsum(pattern as string, ...operands)).toThrow(
-        /the pattern names \d operands, but \d are given/,
+        /the pattern names \d operands, got \d/,
       );
     for (const pattern of ["(h i) k, k j -> (h i) j", "i 1, i j -> 1 j"]) {
       expect(() => dynamic.einsum(pattern, x, y)).toThrow(/axes stand alone here; split and join them/);
@@ -264,13 +264,13 @@ describe("einsum of one operand", () => {
     const wrong: readonly (readonly [string, RegExp])[] = [
       [
         "i i -> i",
-        /"i i" names an axis twice; give the second another name, and multiply by an identity matrix/,
+        /"i i" names an axis twice; use two names, and for a diagonal multiply by an identity matrix/,
       ],
       ["i j -> j k", /in einsum\("i j -> j k"\): axis "k" is not on the left side/],
       ["i j k -> i", /"i j k" has 3 axes, the shape 2/],
       ["i j", /needs one arrow/],
       ["", /needs one arrow/],
-      ["i,j -> i", /the pattern names 2 operands, but 1 are given/],
+      ["i,j -> i", /the pattern names 2 operands, got 1/],
     ];
     for (const [pattern, message] of wrong) {
       expect(() => dynamic.einsum(pattern, x)).toThrow(ShapeError);

@@ -5,7 +5,7 @@
 // those that the present run has not used, then all but those that the present computation reads.
 import { LoadError } from "../../tensor/errors.ts";
 import type { TensorSource } from "../../tensor/source.ts";
-import { sourceOf, type Tensor, type View, view, viewElsewhere } from "../../tensor/tensor.ts";
+import { sourceOf, type Tensor, type View, view, viewOf } from "../../tensor/tensor.ts";
 import type { Use } from "../backend.ts";
 import { isReleasable, type Releasable } from "../releasable.ts";
 import type { Engine } from "./engine.ts";
@@ -150,7 +150,13 @@ export class Weights implements Packed {
     const forms = known?.forms ?? new Map<string, Form>();
     if (known) this.#freeAll(forms);
     else this.#collected.register(t, forms);
-    const entry: Entry = { t, source: t.source, forms, handle: viewElsewhere(t.shape), layouts: [] };
+    const entry: Entry = {
+      t,
+      source: t.source,
+      forms,
+      handle: viewOf(new Float32Array(0), t.shape),
+      layouts: [],
+    };
     this.#entries.set(t, entry);
     this.#handles.set(entry.handle.data, entry);
     return entry;

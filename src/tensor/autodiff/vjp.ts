@@ -1,7 +1,6 @@
 // Derivatives. g is d loss / d y for y = op(x…); each entry gives d loss / d x… in terms of the same ops, so that gradients can be
 // differentiated again. null: the derivative of this operand is zero.
 import { einsum, pad, slice } from "../ops/arrange.ts";
-import { placesOf } from "../ops/einsum.ts";
 import {
   addScalar,
   cos,
@@ -76,7 +75,7 @@ export const vjp: { readonly [K in OpName]: Vjp<K> } = {
   },
   // The derivative of a contraction is a contraction with operands and result exchanged.
   einsum: (g, [a, b], _, { pattern }) => {
-    const [A, B, C] = placesOf(pattern);
+    const [A, B, C] = sidesOf(pattern);
     return [einsum(`${C}, ${B} -> ${A}`, g, b), einsum(`${A}, ${C} -> ${B}`, a, g)];
   },
   rearrange: (g, _, __, { pattern, sizes }) => [apply("rearrange", { pattern: flip(pattern), sizes }, g)],

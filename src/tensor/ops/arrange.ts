@@ -1,8 +1,8 @@
 // Functions for the ops with patterns. Their types are computed from the pattern, so that tsc rejects a wrong order of axes.
 import { ShapeError } from "../errors.ts";
-import { axesOf, type Sizes, shapeOf, sidesOf, spreadPattern, unify, type Words } from "../pattern.ts";
+import { axesOf, type Sizes, sidesOf, spread, unify, type Words } from "../pattern.ts";
 import { applyRule, checkTensors } from "../program/apply.ts";
-import { type Any, Bool, Int, Tensor } from "../tensor.ts";
+import { type Any, Bool, Int, shapeText, Tensor } from "../tensor.ts";
 import { einsum as einsumRule } from "./einsum.ts";
 import {
   concat as concatRule,
@@ -20,6 +20,21 @@ type In<A extends string> = Tensor<Named<NoInfer<A>>>;
 type SizesOf<P extends string> = { readonly [W in Words<P>]?: number };
 
 /**
+ * The sides of a pattern: the operands and the result. Throws a ShapeError unless the pattern names as many operands as there are,
+ * and they are tensors.
+ */
+function sidesFor(where: string, pattern: string, ...operands: readonly unknown[]): readonly string[] {
+  const sides = sidesOf(pattern);
+  if (operands.length !== sides.length - 1)
+    throw new ShapeError(
+      `the pattern names ${sides.length - 1} operands, got ${operands.length}  [notation.operands]`,
+      where,
+    );
+  checkTensors(where, ...operands);
+  return sides;
+}
+
+/**
  * Contracts two operands, einsum("b h l k, b h s k -> b h l s", q, k), or transposes and sums one, einsum("i j -> j i", a). With
  * two, every axis occurs in at least two of operands and result. Throws a ShapeError if the number of operands, their axes or
  * their sizes do not fit the pattern.
@@ -35,68 +50,48 @@ export function einsum<A extends string, C extends string>(
   a: In<A>,
 ): Tensor<Named<C>>;
 export function einsum(pattern: string, ...operands: Tensor[]): Tensor {
-  const where = `einsum("${pattern}")`;
-  const [left, right] = sidesOf(pattern);
-  const wanted = left.split(",").length;
-  if (operands.length !== wanted)
-    throw new ShapeError(
-      `the pattern names ${wanted} operands, but ${operands.length} are given  [notation.operands]`,
-      where,
-    );
-  checkTensors(where, ...operands);
+  const [left = "", right = ""] = sidesFor(`einsum("${pattern}")`, pattern, ...operands);
   const [a, b] = operands as [Tensor, Tensor?];
   if (b) return applyRule("einsum", einsumRule, { pattern }, a, b);
-  const kept = new Set(axesOf(right).flat());
-  const dropsNone = axesOf(left).every((names) => names.every((name) => kept.has(name)));
+  const kept = axesOf(right).flat();
+  const dropsNone = axesOf(left)
+    .flat()
+    .every((name) => kept.includes(name));
   return dropsNone
-    ? applyRule("rearrange", rearrangeRule, resolve("rearrange", pattern, a.shape, {}, "einsum"), a)
-    : applyRule("sum", sumRule, resolve("sum", pattern, a.shape, {}, "einsum"), a); // [einsum.one-place]
+    ? applyRule("rearrange", rearrangeRule, resolved("rearrange", pattern, a, {}, "einsum"), a)
+    : applyRule("sum", sumRule, resolved("sum", pattern, a, {}, "einsum"), a); // [einsum.one-place]
 }
 
-/** rearrange keeps all axes, repeat may add axes, sum may drop axes. */
-type Kind = "rearrange" | "repeat" | "sum";
-
-/** Throws a ShapeError unless sizes are whole numbers for axes of the pattern. */
-function checkSizes(kind: Kind, pattern: string, given: Sizes): void {
-  const where = `${kind}("${pattern}")`;
-  if (typeof given !== "object" || given === null)
-    throw new ShapeError("sizes are an object, such as { h: 8 }  [notation.size]", where);
-  const invalid = Object.entries(given).find(([, n]) => !Number.isInteger(n) || n < 0);
-  if (invalid)
-    throw new ShapeError(
-      `${invalid[0]} = ${invalid[1]} is not a size; sizes are whole numbers  [notation.size]`,
-      where,
-    );
-  const names = sidesOf(pattern).flatMap((side) => axesOf(side).flat());
-  const unused = Object.keys(given).find((name) => !names.includes(name));
-  if (unused)
-    throw new ShapeError(
-      `a size is given for "${unused}", which is not in the pattern  [notation.origin]`,
-      where,
-    );
-}
-
-function resolve(
-  kind: Kind,
+/**
+ * The attributes of an op with a pattern. rearrange keeps all axes, repeat may add axes, sum may drop axes. Throws a ShapeError if
+ * the axes or the sizes do not fit the pattern.
+ */
+function resolved(
+  kind: "rearrange" | "repeat" | "sum",
   pattern: string,
-  shape: readonly number[],
-  given: Sizes,
+  x: Tensor,
+  given: Sizes = {},
   caller: string = kind,
 ): { pattern: string; sizes: Sizes } {
   const where = `${caller}("${pattern}")`;
-  const [left, right] = spreadPattern(pattern, shape.length);
+  const [left = "", right = ""] = spread(sidesFor(where, pattern, x), x.shape);
   const [before, after] = [axesOf(left).flat(), axesOf(right).flat()];
+  const check = (isRight: boolean, problem: string): void => {
+    if (!isRight) throw new ShapeError(problem, where);
+  };
+  check(Object(given) === given, "sizes are an object, such as { h: 8 }  [notation.size]");
+  for (const [name, n] of Object.entries(given)) {
+    const isKnown = before.includes(name) || after.includes(name);
+    check(isKnown, `a size is given for "${name}", which is not in the pattern  [notation.origin]`);
+    const isSize = Number.isInteger(n) && n >= 0;
+    check(isSize, `${name} = ${n} is not a size; sizes are whole numbers  [notation.size]`);
+  }
   const lost = before.find((name) => kind !== "sum" && !after.includes(name));
-  const invented = after.find((name) => kind !== "repeat" && !before.includes(name));
-  if (lost) throw new ShapeError(`axis "${lost}" is dropped; sum drops axes  [notation.origin]`, where);
-  if (invented)
-    throw new ShapeError(
-      `axis "${invented}" is not on the left side; repeat adds axes  [notation.origin]`,
-      where,
-    );
+  check(!lost, `axis "${lost}" is dropped; sum drops axes  [notation.origin]`);
+  const added = after.find((name) => kind !== "repeat" && !before.includes(name));
+  check(!added, `axis "${added}" is not on the left side; repeat adds axes  [notation.origin]`);
   const sizes = { ...given };
-  unify(where, left, shape, sizes);
-  shapeOf(right, sizes);
+  unify(where, left, x.shape, sizes);
   return { pattern: `${left} -> ${right}`, sizes };
 }
 
@@ -110,9 +105,7 @@ export function rearrange<A extends string, B extends string>(
   x: In<A>,
   sizes: SizesOf<NoInfer<A>> = {},
 ): Tensor<Named<B>> {
-  checkTensors(`rearrange("${pattern}")`, x);
-  checkSizes("rearrange", pattern, sizes as Sizes);
-  return applyRule("rearrange", rearrangeRule, resolve("rearrange", pattern, x.shape, sizes as Sizes), x);
+  return applyRule("rearrange", rearrangeRule, resolved("rearrange", pattern, x, sizes as Sizes), x);
 }
 
 /**
@@ -136,16 +129,12 @@ export function repeat<A extends string, B extends string>(
   sizes?: SizesOf<NoInfer<B>>,
 ): Int<B>;
 export function repeat(pattern: string, x: Any, given: object = {}): Any {
-  if (!(x instanceof Bool || x instanceof Int)) checkTensors(`repeat("${pattern}")`, x);
-  checkSizes("repeat", pattern, given as Sizes);
-  const attrs = resolve("repeat", pattern, x.shape, given as Sizes);
-  if (x instanceof Tensor) return applyRule("repeat", rearrangeRule, attrs, x);
-  if (x instanceof Bool) {
-    const { shape, data, stride, offset } = rearranged(x, attrs.pattern, attrs.sizes);
-    return new Bool(shape, data, stride, offset);
-  }
-  const { shape, data, stride, offset } = rearranged<Int32Array>(x, attrs.pattern, attrs.sizes);
-  return new Int(shape, data, stride, offset);
+  const isHost = x instanceof Bool || x instanceof Int;
+  const attrs = resolved("repeat", pattern, isHost ? new Tensor(x.shape) : x, given as Sizes);
+  if (!isHost) return applyRule("repeat", rearrangeRule, attrs, x);
+  const { shape, data, stride, offset } = rearranged<Any>(x, attrs.pattern, attrs.sizes);
+  const Kind = x.constructor as typeof Int;
+  return new Kind(shape, data, stride, offset);
 }
 
 /**
@@ -153,8 +142,7 @@ export function repeat(pattern: string, x: Any, given: object = {}): Any {
  * Shapes: x as the left side of the pattern → its right side.
  */
 export function sum<A extends string, B extends string>(pattern: `${A} -> ${B}`, x: In<A>): Tensor<Named<B>> {
-  checkTensors(`sum("${pattern}")`, x);
-  return applyRule("sum", sumRule, resolve("sum", pattern, x.shape, {}), x);
+  return applyRule("sum", sumRule, resolved("sum", pattern, x), x);
 }
 
 /**
@@ -167,18 +155,18 @@ export function concat<A extends string, B extends string, C extends string>(
   a: In<A>,
   b: In<B>,
 ): Tensor<Named<C>> {
-  checkTensors(`concat("${pattern}")`, a, b);
-  const [operands, out] = sidesOf(pattern);
-  const [left = "", right = "", ...more] = operands.split(", ");
+  const where = `concat("${pattern}")`;
+  const [left = "", right = "", out = ""] = sidesFor(where, pattern, a, b);
   const used = [left, right].flatMap((side) => axesOf(side).flat());
-  const axis = axesOf(out).findIndex((names) => names.length === 1 && !used.includes(names[0] ?? ""));
+  const axis = axesOf(out).findIndex(
+    ([name, ...joined]) => name && joined.length === 0 && !used.includes(name),
+  );
   const others = (side: string) => axesOf(side).toSpliced(axis, 1).join(";");
-  if (axis < 0 || more.length > 0 || others(left) !== others(out) || others(right) !== others(out)) {
-    throw new ShapeError(`exactly one axis has a new name  [notation.concat]`, `concat("${pattern}")`);
-  }
+  if (axis < 0 || others(left) !== others(out) || others(right) !== others(out))
+    throw new ShapeError("exactly one axis has a new name  [notation.concat]", where);
   const sizes: Sizes = {};
-  unify(`concat("${pattern}")`, left, a.shape, sizes);
-  unify(`concat("${pattern}")`, right, b.shape, sizes);
+  unify(where, left, a.shape, sizes);
+  unify(where, right, b.shape, sizes);
   return applyRule("concat", concatRule, { axis }, a, b);
 }
 
@@ -233,15 +221,12 @@ export function unbind<P extends string>(
   x: Tensor<`${string} ${P}`>,
 ): [Tensor<P>, Tensor<P>, ...Tensor<P>[]] {
   checkTensors("unbind", x);
-  const rest = x.shape.slice(1).map((_, i) => `~${i}`);
-  const sizes = Object.fromEntries(rest.map((name, i) => [name, x.shape[i + 1] ?? 1]));
-  const pattern = `${["1", ...rest].join(" ")} -> ${rest.join(" ")}`;
-  const row = (i: number): Tensor<P> =>
-    applyRule("rearrange", rearrangeRule, { pattern, sizes }, slice(x, 0, i, i + 1));
-  const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) => row(i));
+  const [first, second, ...others] = Array.from({ length: x.shape[0] ?? 0 }, (_, i) =>
+    rearrange("1 ... -> ...", slice(x, 0, i, i + 1)),
+  );
   if (!first || !second)
     throw new ShapeError(
-      `the first axis of [${x.shape.join(" ")}] has fewer than two slices  [ops.unbind]`,
+      `the first axis of ${shapeText(x.shape)} has fewer than two slices  [ops.unbind]`,
       "unbind",
     );
   return [first, second, ...others];
@@ -254,19 +239,19 @@ export function unbind<P extends string>(
  */
 export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, number>>): Record<K, Tensor> {
   checkTensors("split", x);
-  if (typeof widths !== "object" || widths === null)
-    throw new ShapeError("widths are an object, such as { q: 512, k: 64 }  [ops.split]", "split");
-  const parts: Partial<Record<K, Tensor>> = {};
-  let from = 0;
-  for (const [key, width] of Object.entries<number>(widths)) {
-    parts[key as K] = slice(x, -1, from, from + width);
-    from += width;
-  }
-  if (from !== x.shape.at(-1))
+  const all = Object.entries<number>(widths ?? {});
+  const total = all.reduce((sum, [, width]) => sum + (Number.isInteger(width) ? width : NaN), 0);
+  if (total !== x.shape.at(-1))
     throw new ShapeError(
-      `the widths add up to ${from}, not to the last axis of [${x.shape.join(" ")}]  [ops.split]`,
+      `${shapeText(x.shape)} is not split into ${all.map(([, width]) => width).join(" + ")}: widths are whole numbers that add up to the last axis  [ops.split]`,
       "split",
     );
+  const parts: Record<string, Tensor> = {};
+  let from = 0;
+  for (const [key, width] of all) {
+    parts[key] = slice(x, -1, from, from + width);
+    from += width;
+  }
   return parts as Record<K, Tensor>;
 }
 
@@ -277,7 +262,6 @@ export function split<K extends string>(x: Tensor, widths: Readonly<Record<K, nu
 export function chunk<A extends string>(x: Tensor<A>): [Tensor<A>, Tensor<A>] {
   checkTensors("chunk", x);
   const n = (x.shape.at(-1) ?? 0) / 2;
-  if (x.shape.length === 0 || !Number.isInteger(n))
-    throw new ShapeError(`the last axis of [${x.shape.join(" ")}] has no halves  [ops.split]`, "chunk");
-  return [slice(x, -1, 0, n), slice(x, -1, n, 2 * n)];
+  const { left, right } = split(x, { left: n, right: n }); // [ops.split]
+  return [left, right];
 }

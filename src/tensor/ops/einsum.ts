@@ -1,14 +1,13 @@
 // einsum("b l d, o d -> b l o") of two operands, in which every axis occurs in at least two of operands and result. (One operand is a
 // rearrangement or a sum, see arrange.ts.)
 import { ShapeError } from "../errors.ts";
-import { axesOf, ellipsisRank, type Sizes, shapeOf, sidesOf, spread, unify } from "../pattern.ts";
-import { offsets, type Shape, type View, zeros } from "../tensor.ts";
-import { Located, matmul } from "./matmul.ts";
+import { axesOf, axisOffsets, kept, type Sizes, shapeOf, sidesOf, spread, unify } from "../pattern.ts";
+import { type Shape, type View, zeros } from "../tensor.ts";
+import { type Matrices, matmul } from "./matmul.ts";
 import type { Rule } from "./table.ts";
 
-/** An einsum as batched matrix products: C[batch, m, n] = Σ_k A[batch, m, k] B[batch, k, n], each a list of axis names. */
-export interface Contraction {
-  readonly sizes: Sizes;
+/** The sides of a pattern and the roles of its axes: C[batch, m, n] = Σ_k A[batch, m, k] B[batch, k, n], each a list of names. */
+interface Roles {
   readonly a: string;
   readonly b: string;
   readonly c: string;
@@ -18,84 +17,60 @@ export interface Contraction {
   readonly k: readonly string[];
 }
 
-/** The two operands and the result of a pattern. */
-export function placesOf(pattern: string): [string, string, string] {
-  const [operands, c] = sidesOf(pattern);
-  const [a, b, more] = operands.split(",").map((side) => side.trim()); // a scalar has an empty side
-  if (a === undefined || b === undefined || more !== undefined) {
-    throw new ShapeError(
-      `the pattern must name one or two operands, "a -> c" or "a, b -> c"; contract more of them two at a time  [einsum.two-places]`,
-      `einsum("${pattern}")`,
-    );
-  }
-  return [a, b, c];
+/** An einsum as batched matrix products. */
+export interface Contraction extends Roles {
+  readonly sizes: Sizes;
 }
 
-type Places = Omit<Contraction, "sizes">;
-/** The roles of the axes of patterns, for each number of axes of an ellipsis. Patterns come from code, so there are few. */
-const places = new Map<string, Places[]>();
+const PLACES = ["first operand", "second operand", "result"] as const;
+
+const refused = (pattern: string, problem: string): ShapeError =>
+  new ShapeError(`${problem}  [einsum.two-places]`, `einsum("${pattern}")`);
+
+/** The roles of the axes of a pattern with two operands and without "...". */
+const rolesOf = kept((pattern): Roles => {
+  const [a, b, c = ""] = sidesOf(pattern);
+  const names = [a, b, c].map((side) => axesOf(side).map(String)); // joined axes have a comma
+  const axes: Record<string, string[]> = {}; // the names by the sides that have them: "ab", …
+  for (const name of new Set([...(names[2] ?? []), ...names.flat()])) {
+    if (!/^[^,]+$/.test(name))
+      throw refused(pattern, "axes stand alone here; split and join them with rearrange");
+    const sides = [..."abc"].filter((_, i) => names[i]?.includes(name)).join("");
+    axes[sides] = [...(axes[sides] ?? []), name];
+  }
+  for (const [i, place] of PLACES.entries()) {
+    const [alone] = axes["abc"[i] ?? ""] ?? [];
+    const remedy = place === "result" ? "add it with repeat afterwards" : "sum over it with sum first";
+    if (alone) throw refused(pattern, `axis "${alone}" occurs in the ${place} only; ${remedy}`);
+  }
+  return { a, b, c, batch: axes.abc ?? [], m: axes.ac ?? [], n: axes.bc ?? [], k: axes.ab ?? [] };
+});
 
 export function contraction(pattern: string, shapeA: Shape, shapeB: Shape): Contraction {
-  const [left, right] = placesOf(pattern);
-  const extra = Math.max(0, ellipsisRank(left, shapeA.length), ellipsisRank(right, shapeB.length));
-  const known = places.get(pattern) ?? [];
-  const found = known[extra] ?? placesWith(pattern, extra);
-  known[extra] = found;
-  places.set(pattern, known);
+  const [a = "", b = "", c, more] = spread(sidesOf(pattern), shapeA, shapeB);
+  if (c === undefined || more !== undefined)
+    throw refused(pattern, "einsum takes one or two operands; contract more of them two at a time");
+  const roles = rolesOf(`${a}, ${b} -> ${c}`);
   const sizes: Sizes = {};
-  unify(`einsum("${pattern}")`, found.a, shapeA, sizes);
-  unify(`einsum("${pattern}")`, found.b, shapeB, sizes);
-  return { sizes, ...found };
+  unify(`einsum("${pattern}")`, a, shapeA, sizes);
+  unify(`einsum("${pattern}")`, b, shapeB, sizes);
+  return { sizes, ...roles };
 }
 
-/** The roles of the axes of a pattern whose ellipsis stands for `extra` axes. */
-function placesWith(pattern: string, extra: number): Places {
-  const [left, right, out] = placesOf(pattern);
-  const [a, b, c] = [spread(left, extra), spread(right, extra), spread(out, extra)];
-  if ([a, b, c].some((side) => axesOf(side).some((names) => names.length !== 1))) {
-    throw new ShapeError(
-      "axes stand alone here; split and join them with rearrange  [einsum.two-places]",
-      `einsum("${pattern}")`,
-    );
-  }
-  const [inA, inB, inC] = [a, b, c].map((side) => new Set(axesOf(side).flat())) as [
-    Set<string>,
-    Set<string>,
-    Set<string>,
-  ];
-  checkPlaces(pattern, [inA, inB, inC]);
+/** An array with the axes `side` as matrices, one for each element along the axes `batch`. */
+export function matricesOf(
+  v: View,
+  side: string,
+  sizes: Sizes,
+  ...[batch, rows, columns]: [batch: readonly string[], rows: readonly string[], columns: readonly string[]]
+): Matrices {
+  const at = (names: readonly string[]) => axisOffsets(v, side, names, sizes);
   return {
-    ...{ a, b, c },
-    batch: [...inC].filter((name) => inA.has(name) && inB.has(name)),
-    m: [...inC].filter((name) => inA.has(name) && !inB.has(name)),
-    n: [...inC].filter((name) => inB.has(name) && !inA.has(name)),
-    k: [...inA].filter((name) => inB.has(name) && !inC.has(name)),
+    data: v.data,
+    starts: at(batch).map((start) => v.offset + start),
+    rows: at(rows),
+    columns: at(columns),
   };
-}
-
-const PLACES = ["the first operand", "the second operand", "the result"] as const;
-
-/** Throws a ShapeError that names an axis which occurs once, and what to do with it. */
-function checkPlaces(pattern: string, sides: readonly [Set<string>, Set<string>, Set<string>]): void {
-  for (const [i, side] of sides.entries()) {
-    const others = sides.filter((_, j) => j !== i);
-    const alone = [...side].find((name) => !others.some((other) => other.has(name)));
-    if (alone === undefined) continue;
-    const remedy = i === 2 ? "add it with repeat afterwards" : "sum over it with sum first";
-    throw new ShapeError(
-      `axis "${alone}" occurs in ${PLACES[i]} only, and every axis must occur twice: ${remedy}  [einsum.two-places]`,
-      `einsum("${pattern}")`,
-    );
-  }
-}
-
-/** The offsets of the elements along the named axes, in a view whose axes are `side`. */
-export function axisOffsets(v: View, side: string, names: readonly string[], sizes: Sizes): Int32Array {
-  const axes = axesOf(side).flat();
-  return offsets(
-    names.map((name) => sizes[name] ?? 1),
-    names.map((name) => v.stride[axes.indexOf(name)] ?? 0),
-  );
 }
 
 export const einsum: Rule<"einsum"> = {
@@ -106,17 +81,11 @@ export const einsum: Rule<"einsum"> = {
   compute: ({ pattern }, a, b) => {
     const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
     const c = zeros(shapeOf(sides.c, sizes));
-    const at = (v: View, side: string, names: readonly string[]) => axisOffsets(v, side, names, sizes);
-    const [startsA, startsB, startsC] = [at(a, sides.a, batch), at(b, sides.b, batch), at(c, sides.c, batch)];
-    const left = new Located(a.data, at(a, sides.a, m), at(a, sides.a, k));
-    const right = new Located(b.data, at(b, sides.b, k), at(b, sides.b, n));
-    const out = new Located(c.data, at(c, sides.c, m), at(c, sides.c, n));
-    for (const [i, start] of startsC.entries()) {
-      left.start = a.offset + (startsA[i] ?? 0);
-      right.start = b.offset + (startsB[i] ?? 0);
-      out.start = start;
-      matmul(left, right, out); // [einsum.product]
-    }
+    matmul(
+      matricesOf(a, sides.a, sizes, batch, m, k),
+      matricesOf(b, sides.b, sizes, batch, k, n),
+      matricesOf(c, sides.c, sizes, batch, m, n),
+    ); // [einsum.product]
     return c;
   },
 };

@@ -1,71 +1,62 @@
 // Elementwise ops. ndarray-ops does the arithmetic, always into a new array.
 import nops from "ndarray-ops";
 import { ShapeError } from "../errors.ts";
-import { flat, offsets, type Shape, type View, view, zeros } from "../tensor.ts";
+import { flat, type Shape, sameSizes, shapeText, type View, viewOf, zeros } from "../tensor.ts";
 import { erf } from "./erf.ts";
-import type { OpName, Rule } from "./table.ts";
+import type { Rule } from "./table.ts";
 
 export function sameShape(a: Shape, b: Shape): Shape {
-  if (a.length !== b.length || a.some((n, i) => n !== b[i])) {
+  if (!sameSizes(a, b))
     throw new ShapeError(
-      `shapes [${a.join(" ")}] and [${b.join(" ")}] differ: there is no implicit broadcasting, use expand(x, like)  [ops.no-broadcast]`,
+      `shapes ${shapeText(a)} and ${shapeText(b)} differ: there is no implicit broadcasting, use expand(x, like)  [ops.no-broadcast]`,
     );
-  }
   return a;
 }
 
-const keepShape = (_: object, a: Shape): Shape => a;
+type Arithmetic = "add" | "sub" | "mul" | "div" | "eq" | "neg" | "exp" | "log" | "sqrt" | "sin" | "cos";
 
-/** An op on two arrays from ndarray-ops. */
-// @__NO_SIDE_EFFECTS__
-const binary = (into: (out: View, a: View, b: View) => unknown): Rule<"add"> => ({
-  shape: (_, a, b) => sameShape(a, b),
-  compute: (_, a, b) => {
-    const out = zeros(a.shape); // [ops.fresh]
-    into(out, a, b);
-    return out;
-  },
-});
+/** An op of ndarray-ops: on arrays, or on an array and a number. */
+function into(op: Arithmetic | "muls" | "adds", a: View, ...more: readonly (View | number)[]): View {
+  const out = zeros(a.shape); // [ops.fresh]
+  (nops as unknown as Record<string, (...args: unknown[]) => void>)[op]?.(out, a, ...more);
+  return out;
+}
 
-/** An op on one array from ndarray-ops. */
+/** An op of ndarray-ops on one array or two. */
 // @__NO_SIDE_EFFECTS__
-const unary = (into: (out: View, a: View) => unknown): Rule<"exp"> => ({
-  shape: keepShape,
-  compute: (_, a) => {
-    const out = zeros(a.shape);
-    into(out, a);
-    return out;
-  },
+const arithmetic = (op: Arithmetic) => ({
+  shape: (_: object, a: Shape, b = a): Shape => sameShape(a, b),
+  compute: (_: object, a: View, ...more: View[]): View => into(op, a, ...more),
 });
 
 /** Any other function of one number. */
 // @__NO_SIDE_EFFECTS__
 const map = (f: (x: number) => number): Rule<"exp"> => ({
-  shape: keepShape,
+  shape: (_, a) => a,
   compute: (_, a) => {
     const x = flat(a);
     const out = new Float64Array(x.length);
     for (let i = 0; i < out.length; i++) out[i] = f(x[i] ?? 0);
-    return view(out, a.shape);
+    return viewOf(out, a.shape);
   },
 });
 
 /** The same rule for an op whose results hold only numbers of the operands, or 0 and 1. */
 // @__NO_SIDE_EFFECTS__
-const exact = <K extends OpName>(rule: Rule<K>): Rule<K> => ({ ...rule, exact: true });
+const exact = <R extends object>(rule: R) => ({ ...rule, exact: true as const });
 
-export const add = binary((out, a, b) => nops.add(out, a, b));
-export const sub = binary((out, a, b) => nops.sub(out, a, b));
-export const mul = binary((out, a, b) => nops.mul(out, a, b));
-export const div = binary((out, a, b) => nops.div(out, a, b));
-export const equal = exact(binary((out, a, b) => (nops.eq as unknown as typeof nops.add)(out, a, b)));
+export const add = arithmetic("add");
+export const sub = arithmetic("sub");
+export const mul = arithmetic("mul");
+export const div = arithmetic("div");
+export const equal = exact(arithmetic("eq"));
 
-export const neg = exact(unary((out, a) => nops.neg(out, a)));
-export const exp = unary((out, a) => nops.exp(out, a));
-export const log = unary((out, a) => nops.log(out, a));
-export const sqrt = unary((out, a) => nops.sqrt(out, a));
-export const sin = unary((out, a) => nops.sin(out, a));
-export const cos = unary((out, a) => nops.cos(out, a));
+export const neg = exact(arithmetic("neg"));
+export const exp = arithmetic("exp");
+export const log = arithmetic("log");
+export const sqrt = arithmetic("sqrt");
+export const sin = arithmetic("sin");
+export const cos = arithmetic("cos");
 export const tanh = map(Math.tanh);
 export const sigmoid = map((x) => 1 / (1 + Math.exp(-x)));
 
@@ -85,33 +76,24 @@ export const relu = exact(map((x) => (x < 0 ? 0 : x))); // [relu.slope]
 /** The slope of relu: 1 where x > 0, else 0. */
 export const positive = exact(map((x) => (x > 0 ? 1 : 0))); // [relu.slope]
 
-export const mulScalar: Rule<"mulScalar"> = {
-  shape: keepShape,
-  compute: ({ by }, a) => {
-    const out = zeros(a.shape);
-    nops.muls(out, a, by);
-    return out;
-  },
-};
+/** An op of ndarray-ops on an array and a number. */
+// @__NO_SIDE_EFFECTS__
+const byNumber = (op: "muls" | "adds"): Rule<"mulScalar"> => ({
+  shape: (_, a) => a,
+  compute: ({ by }, a) => into(op, a, by),
+});
 
-export const addScalar: Rule<"addScalar"> = {
-  shape: keepShape,
-  compute: ({ by }, a) => {
-    const out = zeros(a.shape);
-    nops.adds(out, a, by);
-    return out;
-  },
-};
+export const mulScalar = byNumber("muls");
+export const addScalar = byNumber("adds");
 
 /** x where the mask is true, a constant elsewhere. A replaced element has no effect, not even a NaN. */
 export const where: Rule<"where"> = {
   shape: ({ keep }, a) => sameShape(a, keep.shape),
   compute: ({ keep, otherwise }, a) => {
-    const x = flat(a);
-    const at = offsets(keep.shape, keep.stride, keep.offset);
+    const [x, isKept] = [flat(a), flat(keep)];
     const out = new Float64Array(x.length).fill(otherwise);
-    for (let i = 0; i < out.length; i++) if (keep.data[at[i] ?? 0]) out[i] = x[i] ?? 0;
-    return view(out, a.shape);
+    for (let i = 0; i < out.length; i++) if (isKept[i]) out[i] = x[i] ?? 0;
+    return viewOf(out, a.shape);
   },
 };
 
@@ -119,6 +101,6 @@ export const where: Rule<"where"> = {
 export const identity: Rule<"tap"> = {
   exact: true,
   view: true,
-  shape: keepShape,
+  shape: (_, a) => a,
   compute: (_, a) => a,
 };

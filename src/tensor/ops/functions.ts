@@ -1,103 +1,117 @@
 // Functions for the ops without patterns. Operands have the same axis names; only `expand` broadcasts.
 import { RuleError } from "../errors.ts";
 import { applyRule, checkTensors } from "../program/apply.ts";
-import { type Bool, type Int, type Shape, Tensor, view } from "../tensor.ts";
+import { type Bool, type Int, type Shape, Tensor, viewOf } from "../tensor.ts";
 import * as elementwise from "./elementwise.ts";
 import * as tables from "./gather.ts";
 import * as reductions from "./reductions.ts";
-import type { SoftmaxEmptyRow } from "./table.ts";
+import type { OpName, Rule, SoftmaxEmptyRow } from "./table.ts";
 
 type Binary = <A extends string>(a: Tensor<A>, b: Tensor<NoInfer<A>>) => Tensor<A>;
 type Unary = <A extends string>(x: Tensor<A>) => Tensor<A>;
+
+/** The function of an op of two operands. */
+// @__NO_SIDE_EFFECTS__
+const binary =
+  (op: OpName, rule: Rule<"add">): Binary =>
+  (a, b) =>
+    applyRule(op as "add", rule, {}, a, b);
+
+/** The function of an op of one operand. */
+// @__NO_SIDE_EFFECTS__
+const unary =
+  (op: OpName, rule: Rule<"exp">): Unary =>
+  (x) =>
+    applyRule(op as "exp", rule, {}, x);
 
 /**
  * a + b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const add: Binary = (a, b) => applyRule("add", elementwise.add, {}, a, b);
+export const add = binary("add", elementwise.add);
 /**
  * a − b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const sub: Binary = (a, b) => applyRule("sub", elementwise.sub, {}, a, b);
+export const sub = binary("sub", elementwise.sub);
 /**
  * a · b of each element. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const mul: Binary = (a, b) => applyRule("mul", elementwise.mul, {}, a, b);
+export const mul = binary("mul", elementwise.mul);
 /**
  * a / b of each element; x / 0 is ±∞ or NaN, as in IEEE 754. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const div: Binary = (a, b) => applyRule("div", elementwise.div, {}, a, b);
+export const div = binary("div", elementwise.div);
 /**
  * 1 where equal, 0 elsewhere. Its derivative is 0. Throws a ShapeError if the shapes differ.
  * Shapes: a `...`, b `...` → `...`.
  */
-export const equal: Binary = (a, b) => applyRule("equal", elementwise.equal, {}, a, b);
+export const equal = binary("equal", elementwise.equal);
 
 /**
  * −x of each element.
  * Shapes: x `...` → `...`.
  */
-export const neg: Unary = (x) => applyRule("neg", elementwise.neg, {}, x);
+export const neg = unary("neg", elementwise.neg);
 /**
  * eˣ of each element.
  * Shapes: x `...` → `...`.
  */
-export const exp: Unary = (x) => applyRule("exp", elementwise.exp, {}, x);
+export const exp = unary("exp", elementwise.exp);
 /**
  * The natural logarithm of each element; −∞ at 0, NaN below.
  * Shapes: x `...` → `...`.
  */
-export const log: Unary = (x) => applyRule("log", elementwise.log, {}, x);
+export const log = unary("log", elementwise.log);
 /**
  * The square root of each element; NaN below 0.
  * Shapes: x `...` → `...`.
  */
-export const sqrt: Unary = (x) => applyRule("sqrt", elementwise.sqrt, {}, x);
+export const sqrt = unary("sqrt", elementwise.sqrt);
 /**
  * The sine of each element, an angle in radians.
  * Shapes: x `...` → `...`.
  */
-export const sin: Unary = (x) => applyRule("sin", elementwise.sin, {}, x);
+export const sin = unary("sin", elementwise.sin);
 /**
  * The cosine of each element, an angle in radians.
  * Shapes: x `...` → `...`.
  */
-export const cos: Unary = (x) => applyRule("cos", elementwise.cos, {}, x);
+export const cos = unary("cos", elementwise.cos);
 /**
  * The hyperbolic tangent of each element.
  * Shapes: x `...` → `...`.
  */
-export const tanh: Unary = (x) => applyRule("tanh", elementwise.tanh, {}, x);
+export const tanh = unary("tanh", elementwise.tanh);
 /**
  * 1 / (1 + e⁻ˣ) of each element.
  * Shapes: x `...` → `...`.
  */
-export const sigmoid: Unary = (x) => applyRule("sigmoid", elementwise.sigmoid, {}, x);
+export const sigmoid = unary("sigmoid", elementwise.sigmoid);
 /**
  * x Φ(x), with the error function and not the tanh approximation.
  * Shapes: x `...` → `...`.
  * Source: Hendrycks and Gimpel, arXiv 1606.08415, §2.
  */
-export const gelu: Unary = (x) => applyRule("gelu", elementwise.gelu, {}, x);
+export const gelu = unary("gelu", elementwise.gelu);
 /**
  * max(x, 0); its derivative at 0 is 0, as in torch.
  * Shapes: x `...` → `...`.
  */
-export const relu: Unary = (x) => applyRule("relu", elementwise.relu, {}, x);
+export const relu = unary("relu", elementwise.relu);
 /**
  * 1 where x > 0, 0 elsewhere. Its derivative is 0.
  * Shapes: x `...` → `...`.
  */
-export const positive: Unary = (x) => applyRule("positive", elementwise.positive, {}, x);
-export const geluGrad: Unary = (x) => applyRule("geluGrad", elementwise.geluGrad, {}, x);
+export const positive = unary("positive", elementwise.positive);
+export const geluGrad = unary("geluGrad", elementwise.geluGrad);
 /**
  * x, through which no gradient flows.
  * Shapes: x `...` → `...`.
  */
-export const detach: Unary = (x) => applyRule("detach", elementwise.identity, {}, x);
+export const detach = unary("detach", elementwise.identity);
 
 /**
  * Each element times a number.
@@ -180,6 +194,8 @@ export const sumExp = (x: Tensor, shift: Tensor): Tensor =>
 export const softmax: Unary = (x) =>
   applyRule("softmax", reductions.softmax, { mayAttend: null, emptyRow: "nan" }, x);
 
+const EMPTY_ROWS: readonly SoftmaxEmptyRow[] = ["zero", "uniform", "nan"];
+
 /**
  * softmax over the allowed entries of the last axis. `emptyRow` is the result for a row without allowed entries. Throws a
  * RuleError for any other `emptyRow`, and a ShapeError if the shapes differ.
@@ -191,9 +207,9 @@ export function maskedSoftmax<A extends string>(
   options: { emptyRow: SoftmaxEmptyRow },
 ): Tensor<A> {
   const emptyRow = options?.emptyRow;
-  if (emptyRow !== "zero" && emptyRow !== "uniform" && emptyRow !== "nan")
+  if (!EMPTY_ROWS.includes(emptyRow))
     throw new RuleError(
-      `emptyRow is ${JSON.stringify(emptyRow)}; it must be "zero", "uniform" or "nan"`,
+      `emptyRow is ${JSON.stringify(emptyRow)}; it must be one of ${EMPTY_ROWS.join(", ")}`,
       "softmax.empty-row",
     );
   return applyRule("softmax", reductions.softmax, { mayAttend, emptyRow }, x);
@@ -239,11 +255,11 @@ export const place = <I extends string>(x: Tensor<I>, ids: Int<NoInfer<I>>, widt
 export const arange = <A extends string>(_axis: A, n: number, from = 0): Tensor<A> =>
   new Tensor<A>(
     [n],
-    view(
+    viewOf(
       Float64Array.from({ length: n }, (_, i) => from + i),
       [n],
     ),
   );
 
 export const zerosLike = <A extends string>(x: Tensor<A>): Tensor<A> =>
-  expand(new Tensor([], view(new Float64Array(1), [])), x);
+  expand(new Tensor([], viewOf(new Float64Array(1), [])), x);

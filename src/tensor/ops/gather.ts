@@ -1,6 +1,6 @@
 // Rows of a table and elements of rows by integer ids, and the adjoint ops.
 import { ShapeError } from "../errors.ts";
-import { flat, offsets, type Shape, sizeOf, view } from "../tensor.ts";
+import { flat, offsets, type Shape, sameSizes, shapeText, sizeOf, viewOf } from "../tensor.ts";
 import type { Ids, Rule } from "./table.ts";
 
 /** Throws a ShapeError unless every id is an index of `rows` things, which are called `kind`. */
@@ -26,7 +26,7 @@ export const gather: Rule<"gather"> = {
     flat(ids).forEach((id, i) => {
       out.set(from.subarray(id * width, (id + 1) * width), i * width);
     });
-    return view(out, [...ids.shape, ...table.shape.slice(1)]);
+    return viewOf(out, [...ids.shape, ...table.shape.slice(1)]);
   },
 };
 
@@ -35,7 +35,7 @@ export const scatter: Rule<"scatter"> = {
   shape: ({ ids, rows }, x) => {
     if (ids.shape.some((n, i) => n !== x[i])) {
       throw new ShapeError(
-        `[${x.join(" ")}] does not begin with the shape of the ids, [${ids.shape.join(" ")}]  [ops.scatter]`,
+        `${shapeText(x)} does not begin with the shape of the ids, ${shapeText(ids.shape)}  [ops.scatter]`,
       );
     }
     checkIds(ids, rows);
@@ -50,15 +50,15 @@ export const scatter: Rule<"scatter"> = {
       for (let j = 0; j < width; j++)
         out[id * width + j] = (out[id * width + j] ?? 0) + (from[i * width + j] ?? 0);
     });
-    return view(out, [rows, ...row]);
+    return viewOf(out, [rows, ...row]);
   },
 };
 
 /** Throws a ShapeError unless there is one id for each row of `width` elements, and each id is an element of its row. */
 function checkPicks(ids: Ids, rows: Shape, width: number): void {
-  if (`${ids.shape}` !== `${rows}`)
+  if (!sameSizes(ids.shape, rows))
     throw new ShapeError(
-      `rows of shape [${rows.join(" ")}] need one id each, not ids of shape [${ids.shape.join(" ")}]  [ops.pick]`,
+      `rows of shape ${shapeText(rows)} need one id each, not ids of shape ${shapeText(ids.shape)}  [ops.pick]`,
     );
   checkIds(ids, width, "elements of a row  [ops.pick]");
 }
@@ -76,7 +76,7 @@ export const pick: Rule<"pick"> = {
     const rows = offsets(x.shape.slice(0, -1), x.stride.slice(0, -1), x.offset);
     const step = x.stride.at(-1) ?? 0;
     const values = Float64Array.from(flat(ids), (id, i) => x.data[(rows[i] ?? 0) + id * step] ?? 0);
-    return view(values, ids.shape);
+    return viewOf(values, ids.shape);
   },
 };
 
@@ -93,6 +93,6 @@ export const place: Rule<"place"> = {
     const values = flat(x);
     const out = new Float64Array(values.length * width);
     for (const [i, id] of flat(ids).entries()) out[i * width + id] = values[i] ?? 0;
-    return view(out, [...x.shape, width]);
+    return viewOf(out, [...x.shape, width]);
   },
 };

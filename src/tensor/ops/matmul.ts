@@ -1,51 +1,44 @@
-// Matrix products on any view, for every einsum.
+// Batched matrix products on any views, for every einsum.
 import type { Floats } from "../tensor.ts";
 
-/** A matrix within an array: element (i, j) is at start + rows[i] + columns[j]. */
-export class Located {
+/** Matrices within an array: element (i, j) of the matrix n is at starts[n] + rows[i] + columns[j]. */
+export interface Matrices {
   readonly data: Floats;
+  readonly starts: Int32Array;
   readonly rows: Int32Array;
   readonly columns: Int32Array;
-  start = 0;
-
-  constructor(data: Floats, rows: Int32Array, columns: Int32Array) {
-    this.data = data;
-    this.rows = rows;
-    this.columns = columns;
-  }
 }
 
 const TILE = 4;
 
-/** Interleaves four columns (or rows), so that the inner loop reads both operands in sequence. Incomplete tiles are padded with zeros. */
+// biome-ignore-start lint/style/noNonNullAssertion: offsets are within bounds by construction, and these loops are the hot ones
+
+/** Interleaves four columns (or rows), so that the inner loop reads both operands in sequence. The other lanes of an incomplete tile keep what they hold; their sums are not stored. */
 function pack(data: Floats, start: number, outer: Int32Array, inner: Int32Array, out: Float64Array): void {
-  const depth = inner.length;
-  for (let tile = 0; tile < outer.length; tile += TILE) {
-    const base = tile * depth;
-    for (let lane = 0; lane < TILE; lane++) {
-      const at = outer[tile + lane];
-      if (at === undefined) for (let p = 0; p < depth; p++) out[base + p * TILE + lane] = 0;
-      else
-        for (let p = 0; p < depth; p++) out[base + p * TILE + lane] = data[start + at + (inner[p] ?? 0)] ?? 0;
+  for (let i = 0; i < outer.length; i++) {
+    const lane = i % TILE;
+    const at = start + outer[i]!;
+    for (let p = 0, to = (i - lane) * inner.length + lane; p < inner.length; p++, to += TILE)
+      out[to] = data[at + inner[p]!]!;
+  }
+}
+
+/** Overwrites the matrices of c with a · b. Panels are packed and multiplied in tiles of 4×4 sums, which fit in registers. */
+export function matmul(a: Matrices, b: Matrices, c: Matrices): void {
+  const depth = a.columns.length;
+  const panelA = new Float64Array(TILE * depth);
+  const panelsB = new Float64Array(TILE * depth * Math.ceil(b.columns.length / TILE));
+  for (let n = 0; n < c.starts.length; n++) {
+    pack(b.data, b.starts[n]!, b.columns, b.rows, panelsB);
+    for (let i = 0; i < a.rows.length; i += TILE) {
+      pack(a.data, a.starts[n]!, a.rows.subarray(i, i + TILE), a.columns, panelA);
+      for (let j = 0; j < b.columns.length; j += TILE) tile(panelA, panelsB, j * depth, depth, c, n, i, j);
     }
   }
 }
 
-/** Overwrites c with a · b. Panels are packed and multiplied in tiles of 4×4 sums, which fit in registers. */
-export function matmul(a: Located, b: Located, c: Located): void {
-  const depth = a.columns.length;
-  const panelA = new Float64Array(TILE * depth);
-  const panelsB = new Float64Array(TILE * depth * Math.ceil(b.columns.length / TILE));
-  pack(b.data, b.start, b.columns, b.rows, panelsB);
-  for (let i = 0; i < a.rows.length; i += TILE) {
-    pack(a.data, a.start, a.rows.subarray(i, i + TILE), a.columns, panelA);
-    for (let j = 0; j < b.columns.length; j += TILE) tile(panelA, panelsB, j * depth, depth, c, i, j);
-  }
-}
-
-// biome-ignore-start lint/style/noNonNullAssertion: offsets are within bounds by construction, and these loops are the hot ones
 // biome-ignore format: sixteen sums are easiest to read as a square
-function tile(a: Float64Array, b: Float64Array, atB: number, depth: number, c: Located, i: number, j: number): void {
+function tile(a: Float64Array, b: Float64Array, atB: number, depth: number, c: Matrices, n: number, i: number, j: number): void {
   let s00 = 0, s01 = 0, s02 = 0, s03 = 0;
   let s10 = 0, s11 = 0, s12 = 0, s13 = 0;
   let s20 = 0, s21 = 0, s22 = 0, s23 = 0;
@@ -58,15 +51,25 @@ function tile(a: Float64Array, b: Float64Array, atB: number, depth: number, c: L
     s20 += a2 * b0; s21 += a2 * b1; s22 += a2 * b2; s23 += a2 * b3;
     s30 += a3 * b0; s31 += a3 * b1; s32 += a3 * b2; s33 += a3 * b3;
   }
-  store(c, i, j, s00, s01, s02, s03);
-  store(c, i + 1, j, s10, s11, s12, s13);
-  store(c, i + 2, j, s20, s21, s22, s23);
-  store(c, i + 3, j, s30, s31, s32, s33);
+  store(c, n, i, j, s00, s01, s02, s03);
+  store(c, n, i + 1, j, s10, s11, s12, s13);
+  store(c, n, i + 2, j, s20, s21, s22, s23);
+  store(c, n, i + 3, j, s30, s31, s32, s33);
 }
 
-function store(c: Located, i: number, j: number, s0: number, s1: number, s2: number, s3: number): void {
+/** Writes four sums into row i, or as many of them as it has columns from j on. */
+function store(
+  c: Matrices,
+  n: number,
+  i: number,
+  j: number,
+  s0: number,
+  s1: number,
+  s2: number,
+  s3: number,
+): void {
   if (i >= c.rows.length) return;
-  const row = c.start + c.rows[i]!;
+  const row = c.starts[n]! + c.rows[i]!;
   const left = c.columns.length - j;
   c.data[row + c.columns[j]!] = s0;
   if (left > 1) c.data[row + c.columns[j + 1]!] = s1;

@@ -1,101 +1,86 @@
 // Ops that move elements without changing them, and sums over axes of a pattern. The result is a view where strides allow.
 import nops from "ndarray-ops";
 import { ShapeError } from "../errors.ts";
-import { axesOf, type Sizes, shapeOf, sidesOf } from "../pattern.ts";
-import { flat, type Shape, type Strided, sizeOf, type View, view, zeros } from "../tensor.ts";
+import { axesOf, axisOffsets, namedStrides, type Sizes, shapeOf, sidesOf } from "../pattern.ts";
+import {
+  flat,
+  rowMajor,
+  type Strided,
+  sameSizes,
+  shapeText,
+  type Typed,
+  type View,
+  viewOf,
+  zeros,
+} from "../tensor.ts";
 import { fold, plus } from "./reductions.ts";
 import type { Rule } from "./table.ts";
 
-type Typed = Parameters<typeof flat>[0]["data"];
-
-/** The stride of every named axis of one side, joined axes split. Axes that the side does not name have stride 0. */
-function strides(a: Strided<unknown>, side: string, sizes: Sizes): (name: string) => number {
-  const of: Record<string, number> = {};
-  for (const [i, names] of axesOf(side).entries()) {
-    let step = a.stride[i] ?? 0;
-    for (const name of [...names].reverse()) {
-      of[name] = step;
-      step *= sizes[name] ?? 1; // [ops.rearrange]
-    }
-  }
-  return (name) => of[name] ?? 0; // [ops.repeat]
-}
-
-/** Shape and groups of axes of the right side of a pattern, with the strides of the left side. */
+/** Shape and groups of axes of the right side of a pattern, with the sizes and strides of the named axes of the left side. */
 function layoutOf(a: Strided<unknown>, pattern: string, sizes: Sizes) {
   const [before, after] = sidesOf(pattern);
-  const size = (name: string) => sizes[name] ?? 1;
-  return { stride: strides(a, before, sizes), size, groups: axesOf(after), shape: shapeOf(after, sizes) };
+  const strides = namedStrides(a.stride, before, sizes);
+  const size = (name: string): number => sizes[name] ?? 1;
+  const stride = (name: string): number => strides[name] ?? 0; // [ops.repeat]
+  return { size, stride, groups: axesOf(after), shape: shapeOf(after, sizes) };
 }
 
 /** The strides of the rearranged view, or null if joined axes are not adjacent in memory. */
-export function viewStride(a: Strided<unknown>, pattern: string, sizes: Sizes): number[] | null {
-  const { stride, size, groups } = layoutOf(a, pattern, sizes);
-  const nontrivial = (names: readonly string[]) => names.filter((name) => size(name) !== 1);
-  const joins = (names: readonly string[]) =>
-    nontrivial(names).every((name, i, all) => {
-      const next = all[i + 1];
-      return next === undefined || stride(name) === stride(next) * size(next);
-    });
-  const step = (names: readonly string[]) => stride(nontrivial(names).at(-1) ?? "");
-  return groups.every(joins) ? groups.map(step) : null;
+function joinedStride({ size, stride, groups }: ReturnType<typeof layoutOf>): number[] | null {
+  const joined = groups.map((names) => {
+    const parts = names.filter((name) => size(name) !== 1);
+    const last = stride(parts.at(-1) ?? "");
+    const isAdjacent = rowMajor(parts.map(size)).every((step, i) => stride(parts[i] ?? "") === step * last);
+    return isAdjacent ? last : null;
+  });
+  return joined.every((step) => step !== null) ? joined : null;
 }
+
+/** The strides of the rearranged view, or null if `rearranged` makes a copy. */
+export const viewStride = (a: Strided<unknown>, pattern: string, sizes: Sizes): number[] | null =>
+  joinedStride(layoutOf(a, pattern, sizes));
 
 /**
  * Permutes, splits, joins and repeats axes: a view where strides allow. Joined axes that are not adjacent in memory
  * are copied, but axes that are repeated on their own stay repeated (stride 0).
  */
 export function rearranged<D extends Typed>(a: Strided<D>, pattern: string, sizes: Sizes): Strided<D> {
-  const { stride, size, groups, shape } = layoutOf(a, pattern, sizes);
-  const joined = viewStride(a, pattern, sizes);
+  const layout = layoutOf(a, pattern, sizes);
+  const { size, stride, groups, shape } = layout;
+  const joined = joinedStride(layout);
   if (joined) return { data: a.data, shape, stride: joined, offset: a.offset }; // [ops.no-copy]
-  const repeated = (names: readonly string[]) => names.every((name) => stride(name) === 0);
-  const parts = groups.flatMap((names) => (repeated(names) ? [] : names));
-  const dense = flat({ data: a.data, shape: parts.map(size), stride: parts.map(stride), offset: a.offset });
-  let step = sizeOf(parts.map(size));
-  const denseStride = groups.map((names, i) => {
-    if (repeated(names)) return 0;
-    step = shape[i] === 0 ? 0 : step / (shape[i] ?? 1);
-    return step;
-  });
-  return { data: dense, shape, stride: denseStride, offset: 0 };
+  const isCopied = groups.map((names) => names.some((name) => stride(name) !== 0));
+  const parts = groups.filter((_, i) => isCopied[i]).flat();
+  const data = flat({ data: a.data, shape: parts.map(size), stride: parts.map(stride), offset: a.offset });
+  const steps = rowMajor(shape.map((n, i) => (isCopied[i] ? n : 1)));
+  return { data, shape, stride: steps.map((step, i) => (isCopied[i] ? step : 0)), offset: 0 };
 }
 
-const asView = ({ data, shape, stride, offset }: Strided<View["data"]>): View =>
-  view(data, shape, stride, offset);
+const resultShape: Rule<"rearrange">["shape"] = ({ pattern, sizes }) => shapeOf(sidesOf(pattern)[1], sizes);
 
 export const rearrange: Rule<"rearrange"> = {
   exact: true,
   view: true,
-  shape: ({ pattern, sizes }) => shapeOf(sidesOf(pattern)[1], sizes),
-  compute: ({ pattern, sizes }, a) => asView(rearranged(a, pattern, sizes)),
+  shape: resultShape,
+  compute: ({ pattern, sizes }, a) => {
+    const { data, shape, stride, offset } = rearranged(a, pattern, sizes);
+    return viewOf(data, shape, stride, offset);
+  },
 };
 
 /** Sums over the axes that the right side of the pattern does not have. */
 export const sum: Rule<"sum"> = {
-  shape: ({ pattern, sizes }) => shapeOf(sidesOf(pattern)[1], sizes),
-  compute: ({ pattern, sizes }, a) => {
-    const [before, after] = sidesOf(pattern);
-    const kept = axesOf(after).flat();
-    const summed = axesOf(before)
-      .flat()
-      .filter((name) => !kept.includes(name)); // [ops.sum]
-    const ordered = rearranged(a, `${before} -> ${[...summed, ...kept].join(" ")}`, sizes);
-    const total = fold(
-      asView(ordered),
-      kept.map((name) => sizes[name] ?? 1),
-      0,
-      plus,
-    );
-    return view(total.data, shapeOf(after, sizes));
+  shape: resultShape,
+  compute: (attrs, a) => {
+    const [before, after] = sidesOf(attrs.pattern);
+    const shape = resultShape(attrs, a.shape);
+    const targets = axisOffsets({ stride: rowMajor(shape) }, after, axesOf(before).flat(), attrs.sizes); // [ops.sum]
+    return fold(a, targets, shape, 0, plus);
   },
 };
 
-const resized = (shape: Shape, axis: number, n: number): number[] =>
-  shape.map((m, i) => (i === axis ? n : m));
-
 const cut = (a: View, axis: number, from: number, to: number): View =>
-  view(a.data, resized(a.shape, axis, to - from), a.stride, a.offset + from * (a.stride[axis] ?? 0));
+  viewOf(a.data, a.shape.with(axis, to - from), a.stride, a.offset + from * (a.stride[axis] ?? 0));
 
 const assign = (out: View, x: View): void => {
   if (x.size > 0) nops.assign(out, x);
@@ -104,20 +89,17 @@ const assign = (out: View, x: View): void => {
 export const concat: Rule<"concat"> = {
   exact: true,
   shape: ({ axis }, ...shapes) => {
-    const first = shapes[0] ?? [];
+    const [first = []] = shapes;
+    let total = 0;
     for (const shape of shapes) {
-      const differs = shape.length !== first.length || shape.some((n, i) => i !== axis && n !== first[i]);
-      if (differs || first[axis] === undefined) {
+      const n = shape[axis];
+      if (n === undefined || !sameSizes(shape.toSpliced(axis, 1), first.toSpliced(axis, 1)))
         throw new ShapeError(
-          `[${first.join(" ")}] and [${shape.join(" ")}] do not join along axis ${axis}  [ops.concat]`,
+          `${shapeText(first)} and ${shapeText(shape)} do not join along axis ${axis}  [ops.concat]`,
         );
-      }
+      total += n;
     }
-    return resized(
-      first,
-      axis,
-      shapes.reduce((total, shape) => total + (shape[axis] ?? 0), 0),
-    );
+    return first.with(axis, total);
   },
   compute: ({ axis }, ...views) => {
     const out = zeros(concat.shape({ axis }, ...views.map((v) => v.shape)));
@@ -138,9 +120,9 @@ export const slice: Rule<"slice"> = {
     const n = a[axis];
     const isWhole = Number.isInteger(from) && Number.isInteger(to);
     if (n === undefined || !isWhole || from < 0 || to < from || to > n) {
-      throw new ShapeError(`slice ${from}..${to} of axis ${axis} is outside [${a.join(" ")}]  [ops.slice]`);
+      throw new ShapeError(`slice ${from}..${to} of axis ${axis} is outside ${shapeText(a)}  [ops.slice]`);
     }
-    return resized(a, axis, to - from);
+    return a.with(axis, to - from);
   },
   compute: ({ axis, from, to }, a) => cut(a, axis, from, to),
 };
@@ -150,9 +132,9 @@ export const pad: Rule<"pad"> = {
   shape: ({ axis, before, after }, a) => {
     const n = a[axis];
     if (n === undefined || ![before, after].every((m) => Number.isInteger(m) && m >= 0)) {
-      throw new ShapeError(`pad ${before} and ${after} along axis ${axis} of [${a.join(" ")}]  [ops.pad]`);
+      throw new ShapeError(`pad ${before} and ${after} along axis ${axis} of ${shapeText(a)}  [ops.pad]`);
     }
-    return resized(a, axis, n + before + after);
+    return a.with(axis, n + before + after);
   },
   compute: (attrs, a) => {
     const out = zeros(pad.shape(attrs, a.shape));

@@ -1,6 +1,7 @@
 // Overlapping windows along an axis as a view, and the adjoint op: the building block of convolution, pooling and unfolding.
 import { ShapeError } from "../errors.ts";
-import { flat, offsets, rowMajor, type Shape, sizeOf, view } from "../tensor.ts";
+import { offsets, rowMajor, type Shape, shapeText, viewOf } from "../tensor.ts";
+import { fold, plus } from "./reductions.ts";
 import type { Rule } from "./table.ts";
 
 /** The number of windows that lie within n elements; what is left after the last one is dropped, as torch's unfold does. */
@@ -12,7 +13,7 @@ function checkWindows(shape: Shape, axis: number, size: number, step: number): n
   const isWhole = Number.isInteger(size) && Number.isInteger(step);
   if (n !== undefined && isWhole && size >= 0 && step >= 1 && size <= n) return n;
   throw new ShapeError(
-    `windows of ${size} elements every ${step} along axis ${axis} of [${shape.join(" ")}]: ` +
+    `windows of ${size} elements every ${step} along axis ${axis} of ${shapeText(shape)}: ` +
       "a size from 0 to the axis's and a step from 1 up are needed  [ops.windows]",
   );
 }
@@ -28,7 +29,7 @@ export const windows: Rule<"windows"> = {
   compute: (attrs, a) => {
     const along = a.stride[attrs.axis] ?? 0;
     const stride = [...a.stride.with(attrs.axis, along * attrs.step), along];
-    return view(a.data, windows.shape(attrs, a.shape), stride, a.offset); // [ops.no-copy]
+    return viewOf(a.data, windows.shape(attrs, a.shape), stride, a.offset); // [ops.no-copy]
   },
 };
 
@@ -37,7 +38,7 @@ export const overlap: Rule<"overlap"> = {
   shape: ({ axis, step, length }, a) => {
     const [size, outer] = [a.at(-1) ?? 0, a.slice(0, -1)];
     if (outer[axis] === undefined || !Number.isInteger(length) || length < 0)
-      throw new ShapeError(`axis ${axis} of windows [${a.join(" ")}] does not make ${length}  [ops.windows]`);
+      throw new ShapeError(`axis ${axis} of windows ${shapeText(a)} does not make ${length}  [ops.windows]`);
     const shape = outer.with(axis, length);
     checkWindows(shape, axis, size, step);
     const count = windowCount(length, size, step);
@@ -49,12 +50,9 @@ export const overlap: Rule<"overlap"> = {
   },
   compute: (attrs, a) => {
     const shape = overlap.shape(attrs, a.shape);
-    const out = new Float64Array(sizeOf(shape));
     const stride = rowMajor(shape);
     const along = stride[attrs.axis] ?? 0;
     const targets = offsets(a.shape, [...stride.with(attrs.axis, along * attrs.step), along]);
-    const x = flat(a);
-    for (let i = 0; i < x.length; i++) out[targets[i] ?? 0] = (out[targets[i] ?? 0] ?? 0) + (x[i] ?? 0);
-    return view(out, shape);
+    return fold(a, targets, shape, 0, plus);
   },
 };

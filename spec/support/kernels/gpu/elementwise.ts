@@ -1,7 +1,7 @@
 // The largest error of ops on a graphics card, or on the fake of it, compared with their definitions.
 import type { deviceBackend } from "../../../../src/kernels/gpu/device-modes/backend.ts";
 import { ruleOf } from "../../../../src/tensor/ops/rules.ts";
-import { flat, type View, view } from "../../../../src/tensor/tensor.ts";
+import { flat, type View, view, viewOf } from "../../../../src/tensor/tensor.ts";
 import { type AnyExample, type Extent, rows } from "../../oracles/ops.ts";
 import {
   type Layout,
@@ -48,7 +48,7 @@ export async function exampleError(
   const arrays = operands.map(({ data }) => view(data, [data.length]));
   let shape: readonly number[] = [];
   const actual = await computed(backend.launcher, arrays, async (...uploaded) => {
-    const views = operands.map((g, i) => view(uploaded[i]?.data ?? g.data, g.shape, g.stride, g.offset));
+    const views = operands.map((g, i) => viewOf(uploaded[i]?.data ?? g.data, g.shape, g.stride, g.offset));
     const out = await kernelOf(backend, op)(example.attrs, ...views);
     shape = out.shape;
     return out;

@@ -13,7 +13,7 @@ import {
   type Tensor,
   type View,
   view,
-  viewElsewhere,
+  viewOf,
 } from "../../../tensor/tensor.ts";
 import type { Store, Usage, Use } from "../../backend.ts";
 import { isReleasable } from "../../releasable.ts";
@@ -30,6 +30,10 @@ interface StoredParameter {
   readonly source: object;
   readonly view: Promise<View>;
 }
+
+/** A view that stands for values on the device. Its own buffer, which identifies it, is empty. */
+const viewElsewhere = (shape: Shape, stride?: readonly number[]): View =>
+  viewOf(new Float32Array(0), shape, stride);
 
 export class DeviceBuffers implements Store {
   readonly device: GpuDevice;

@@ -1,12 +1,13 @@
 // The attention scope: two products on gpu.js, and between them a softmax on the host, because a thread of gpu.js computes one cell
 // and never reads a whole row.
 import { ShapeError } from "../../../tensor/errors.ts";
+import type { Matrices } from "../../../tensor/ops/matmul.ts";
 import { emptyRowWeight } from "../../../tensor/ops/reductions.ts";
 import { offsets, type Strided, sizeOf, type View } from "../../../tensor/tensor.ts";
 import type { AttentionAttrs } from "../../backend.ts";
 import type { HostDevice } from "./host-device.ts";
 import { paddedDepth, product } from "./matmul.ts";
-import { fours, type Matrices, packLeft, packRight, result, transposed, unpack } from "./matrices.ts";
+import { fours, packLeft, packRight, result, transposed, unpack } from "./matrices.ts";
 
 export interface AttentionMatrices {
   readonly q: Matrices;

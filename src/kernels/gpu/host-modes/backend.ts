@@ -1,8 +1,9 @@
 // The gpu.js backend in the modes that run on the processor: kernels for einsum and for the attention scope.
 import { cores } from "#host";
-import { axisOffsets, contraction } from "../../../tensor/ops/einsum.ts";
+import { contraction, matricesOf } from "../../../tensor/ops/einsum.ts";
+import type { Matrices } from "../../../tensor/ops/matmul.ts";
 import { expand } from "../../../tensor/ops/reductions.ts";
-import { axesOf, type Sizes } from "../../../tensor/pattern.ts";
+import { axesOf } from "../../../tensor/pattern.ts";
 import { offsets, type View, view } from "../../../tensor/tensor.ts";
 import {
   ATTENTION_INPUTS,
@@ -15,15 +16,14 @@ import { reordered } from "../../reordered.ts";
 import { attention } from "./attention.ts";
 import type { HostDevice } from "./host-device.ts";
 import { matmul } from "./matmul.ts";
-import type { Matrices } from "./matrices.ts";
 
 export function hostBackend(device: HostDevice): Backend {
   const ran: KernelCounts = { matmul: 0, attention: 0 };
 
   async function einsum({ pattern }: { readonly pattern: string }, a: View, b: View): Promise<View> {
     const { sizes, batch, m, n, k, ...sides } = contraction(pattern, a.shape, b.shape);
-    const left = matrices(a, sides.a, [batch, m, k], sizes);
-    const right = matrices(b, sides.b, [batch, k, n], sizes);
+    const left = matricesOf(a, sides.a, sizes, batch, m, k);
+    const right = matricesOf(b, sides.b, sizes, batch, k, n);
     const c = await matmul(device, left, right);
     ran.matmul++;
     return reordered(c, [...batch, ...m, ...n], axesOf(sides.c).flat(), sizes);
@@ -53,23 +53,6 @@ export function hostBackend(device: HostDevice): Backend {
     },
     ran,
     close: () => device.destroy(),
-  };
-}
-
-type Names = readonly string[];
-
-/** A view whose axes are `side` as a batch of matrices, without a copy. Several axes may form the batch, the rows or the columns. */
-function matrices(
-  v: View,
-  side: string,
-  [batch, rows, columns]: readonly [Names, Names, Names],
-  sizes: Sizes,
-): Matrices {
-  return {
-    data: v.data,
-    starts: axisOffsets(v, side, batch, sizes).map((start) => v.offset + start),
-    rows: axisOffsets(v, side, rows, sizes),
-    columns: axisOffsets(v, side, columns, sizes),
   };
 }
 

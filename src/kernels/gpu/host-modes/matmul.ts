@@ -1,7 +1,8 @@
 // The matrix product on gpu.js, C[z, i, j] = Σₚ A[z, i, p] B[z, p, j], in float32.
 import { ShapeError } from "../../../tensor/errors.ts";
+import type { Matrices } from "../../../tensor/ops/matmul.ts";
 import type { HostDevice, Thread } from "./host-device.ts";
-import { fours, type Matrices, packLeft, packRight, result, unpack } from "./matrices.ts";
+import { fours, packLeft, packRight, result, unpack } from "./matrices.ts";
 
 /** Sizes of a padded product: `batch` times [4 · blocks, depth] [depth, columns]. */
 export interface Blocks {

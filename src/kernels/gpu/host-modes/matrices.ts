@@ -1,14 +1,7 @@
 // Matrices as offsets into an array, and the two packed layouts that the product kernel reads.
 import { ShapeError } from "../../../tensor/errors.ts";
+import type { Matrices } from "../../../tensor/ops/matmul.ts";
 import type { Floats } from "../../../tensor/tensor.ts";
-
-/** A batch of matrices in an array: element (z, i, j) is data[starts[z] + rows[i] + columns[j]]. */
-export interface Matrices {
-  readonly data: Floats;
-  readonly starts: Int32Array;
-  readonly rows: Int32Array;
-  readonly columns: Int32Array;
-}
 
 const multiples = (n: number, step: number): Int32Array => Int32Array.from({ length: n }, (_, i) => i * step);
 

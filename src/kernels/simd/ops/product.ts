@@ -1,6 +1,6 @@
 // einsum as a product of packed operands: C[z, i, j] = Σₚ A[z, i, p] B[z, p, j].
-import { axisOffsets, contraction } from "../../../tensor/ops/einsum.ts";
-import { axesOf } from "../../../tensor/pattern.ts";
+import { contraction } from "../../../tensor/ops/einsum.ts";
+import { axesOf, axisOffsets } from "../../../tensor/pattern.ts";
 import { type Shape, sizeOf, type View } from "../../../tensor/tensor.ts";
 import { reordered } from "../../reordered.ts";
 import type { Engine } from "../engine.ts";

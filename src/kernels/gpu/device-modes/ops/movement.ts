@@ -9,7 +9,7 @@ import {
 } from "../../../../tensor/ops/movement.ts";
 import type { Ops } from "../../../../tensor/ops/table.ts";
 import { axesOf, sidesOf } from "../../../../tensor/pattern.ts";
-import { flat, offsets, type View, view } from "../../../../tensor/tensor.ts";
+import { flat, offsets, type View, viewOf } from "../../../../tensor/tensor.ts";
 import { zerosOf } from "../device-buffers.ts";
 import { joinedPair, placed, unaryOp } from "../kernels/elementwise.ts";
 import { type Launcher, layoutKey } from "../launcher.ts";
@@ -108,7 +108,7 @@ export async function gather(launcher: Launcher, attrs: Ops["gather"]["attrs"], 
   const key = `gather ${ids};${rowShape};${stride};${source.offset}`;
   const table = await launcher.table(key, lists, [0]);
   const out = await launcher.run({ body: unaryOp, constants: { op: 0 }, grid, operands: [source], table });
-  return view(out.data, shape);
+  return viewOf(out.data, shape);
 }
 
 export async function pick(launcher: Launcher, attrs: Ops["pick"]["attrs"], a: View): Promise<View> {
@@ -123,7 +123,7 @@ export async function pick(launcher: Launcher, attrs: Ops["pick"]["attrs"], a: V
   const table = await launcher.table(`pick ${ids};${layoutKey(a)}`, lists, [0]);
   const grid = gridOf([ids.length]);
   const out = await launcher.run({ body: unaryOp, constants: { op: 0 }, grid, operands: [a], table });
-  return view(out.data, shape);
+  return viewOf(out.data, shape);
 }
 
 export async function place(launcher: Launcher, attrs: Ops["place"]["attrs"], a: View): Promise<View> {
@@ -134,5 +134,5 @@ export async function place(launcher: Launcher, attrs: Ops["place"]["attrs"], a:
   const table = await launcher.table(`place ${ids};${layoutKey(a)}`, lists);
   const grid = gridOf([ids.length, attrs.width]);
   const out = await launcher.run({ body: placed, constants: {}, grid, operands: [a], table });
-  return view(out.data, shape);
+  return viewOf(out.data, shape);
 }

@@ -2,7 +2,7 @@
 import { rearrange } from "../../../../tensor/ops/movement.ts";
 import type { Ops } from "../../../../tensor/ops/table.ts";
 import { axesOf, shapeOf, sidesOf } from "../../../../tensor/pattern.ts";
-import { offsets, type Shape, sizeOf, type View, view } from "../../../../tensor/tensor.ts";
+import { offsets, type Shape, sizeOf, type View, viewOf } from "../../../../tensor/tensor.ts";
 import { zerosOf } from "../device-buffers.ts";
 import { largest, summed } from "../kernels/products.ts";
 import { type Launcher, layoutKey } from "../launcher.ts";
@@ -31,7 +31,7 @@ async function reduceLeading(
   const table = await launcher.table(`sum ${count};${layoutKey(a)}`, lists, [sizeOf(summedShape)]);
   const grid = gridOf([sizeOf(shape.slice(0, last)), sizeOf(shape.slice(last))]);
   const out = await launcher.run({ body, constants: {}, grid, operands: [a], table });
-  return view(out.data, shape);
+  return viewOf(out.data, shape);
 }
 
 export async function sum(
@@ -46,7 +46,7 @@ export async function sum(
     .filter((name) => !kept.includes(name));
   const ordered = rearrange.compute({ pattern: `${before} -> ${[...removed, ...kept].join(" ")}`, sizes }, a);
   const total = await reduceLeading(launcher, summed, removed.length, ordered);
-  return view(total.data, shapeOf(after, sizes));
+  return viewOf(total.data, shapeOf(after, sizes));
 }
 
 /** Reduces the axes that `expand` repeats. */
@@ -60,7 +60,7 @@ async function reduced(
   const repeated = a.shape.map((n, i) => i < leading || (shape[i - leading] === 1 && n !== 1));
   const order = [...a.shape.keys()].sort((i, j) => Number(repeated[j]) - Number(repeated[i]) || i - j);
   const total = await reduceLeading(launcher, body, repeated.filter(Boolean).length, a.transpose(...order));
-  return view(total.data, shape);
+  return viewOf(total.data, shape);
 }
 
 export const unbroadcast = (
