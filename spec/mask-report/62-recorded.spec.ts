@@ -8,7 +8,7 @@ import { batchFrom, batchOf } from "../../src/mask-report/batch.ts";
 import { maskDocument } from "../../src/mask-report/document.ts";
 import { maskReport } from "../../src/mask-report/report.ts";
 import { maskText } from "../../src/mask-report/text.ts";
-import { type Convention, conventionOf, conventions } from "../../src/masks/conventions/conventions.ts";
+import { conventionOf, conventions, type NamedConvention } from "../../src/masks/conventions/conventions.ts";
 import { type Tiles, tileMask } from "../../src/masks/counting/tiles.ts";
 import { drawMask } from "../../src/masks/drawing/draw-mask.ts";
 import { readPrompts } from "../../src/masks/prompts/prompt.ts";
@@ -37,7 +37,7 @@ const PADDED = weights(NONE, row(0, 8), row(0, 8), row(8, 14), row(8, 14));
 
 const from = (inputs: Record<string, Stored>, taps: Record<string, Stored> = {}, options = {}) =>
   batchFrom("it", new Map(Object.entries(inputs)), new Map(Object.entries(taps)), options);
-const report = (batch: ReturnType<typeof from>, convention: Convention) =>
+const report = (batch: ReturnType<typeof from>, convention: NamedConvention) =>
   maskReport({ batch, convention, against: null, known: null });
 const unwrapped = (of: ReturnType<typeof report>): string => maskText(of).replaceAll("\n", " ");
 const tiled = (attn: Stored, convention = mllama) =>
@@ -130,7 +130,7 @@ test("[prompt.attention] a row of NaN agrees with a convention whose row is NaN,
     2,
   );
   if (!shares) throw new Error("no shares");
-  const found = (emptyRow: Convention["emptyRow"]) =>
+  const found = (emptyRow: NamedConvention["emptyRow"]) =>
     attentionFindings(shares, { shape: [1, 5], data: LOCATIONS }, 2, { ...conventions.immediate, emptyRow });
   expect(found("nan")).toEqual([]);
   expect(found("zero")).toMatchObject([{ kind: "attention-mismatch", position: 0, nan: true, attended: [] }]);

@@ -15,6 +15,7 @@ import {
   maskRows,
   mediaLocations,
   mediaMask,
+  type NamedConvention,
   reasonClause,
   replayDecoding,
   rowOutcome,
@@ -284,7 +285,7 @@ test("[mask.causal] position l attends the positions up to l", () => {
 });
 
 test("[mask.convention] every named convention has its name, one sentence and a source", () => {
-  for (const [name, c] of Object.entries<Convention>(conventions)) {
+  for (const [name, c] of Object.entries<NamedConvention>(conventions)) {
     expect(c.name).toBe(name);
     expect(c.note).toMatch(/^[A-Z].+\.$/);
     expect(Object.values(c.source).every((text) => text.length > 0)).toBe(true);
@@ -315,16 +316,31 @@ function refused(call: () => unknown, text: string): void {
 
 test("[mask.input] wrong axes, missing data and impossible image counts are refused with a RangeError", () => {
   const data = new Uint8Array(12);
-  refused(() => mediaLocations({ shape: [4], data }, 3), "two axes b l, but the shape is [4].");
-  refused(() => mediaMask({ shape: [2, 2, 3], data }, 1, immediate), "the shape is [2 2 3].");
-  refused(() => textTime({ shape: [2, -3], data }), "the shape is [2 -3].");
-  refused(() => textTime({ shape: [3, 5], data }), "from 0 to 14 in data of length 12.");
-  refused(() => textTime({ shape: [2, 5], data }), "The shape [2 5] has 10 values, but the data has 12.");
+  refused(
+    () => mediaLocations({ shape: [4], data }, 3),
+    "the shape [4] with the strides [,1] and the offset 0 does not fit",
+  );
+  refused(
+    () => mediaMask({ shape: [2, 2, 3], data }, 1, immediate),
+    "{ shape: [prompts, positions], data }, as int() and mediaLocations() make them, but the shape [2,2,3]",
+  );
+  refused(() => textTime({ shape: [2, -3], data }), "the shape [2,-3]");
+  refused(
+    () => textTime({ shape: [3, 5], data }),
+    "the shape [3,5] with the strides [5,1] and the offset 0 does not fit data of length 12.",
+  );
+  refused(
+    () => textTime({ shape: [2, 5], data }),
+    "the shape [2,5] with the strides [5,1] and the offset 0 does not fit data of length 12.",
+  );
   refused(
     () => textTime({ shape: [2, 3], data, stride: [6, 2], offset: 2 }),
-    "from 2 to 12 in data of length 12.",
+    "but prompt 1, position 2 has undefined.",
   );
-  refused(() => textTime({ shape: [2, 3], data, stride: [-3, 1] }), "from -3 to 2 in data of length 12.");
+  refused(
+    () => textTime({ shape: [2, 3], data, stride: [-3, 1] }),
+    "but prompt 1, position 0 has undefined.",
+  );
   for (const n of [-1, 1.5, Number.NaN])
     refused(() => mediaMask(batch([1]), n, immediate), `but it is ${n}.`);
 });
@@ -332,14 +348,26 @@ test("[mask.input] wrong axes, missing data and impossible image counts are refu
 test("[mask.input] strides that are no two whole numbers, and values that are no ids or kinds, are refused", () => {
   const at = (...data: number[]) => ({ shape: [1, data.length], data });
   for (const stride of [[3], [3, 1, 1], [3, 0.5], [Number.NaN, 1]])
-    refused(() => textTime({ shape: [1, 3], data: [0, 1, 0], stride }), "The strides are two whole numbers");
-  refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and 0.5.");
+    refused(
+      () => textTime({ shape: [1, 3], data: [0, 1, 0], stride }),
+      `with the strides [${stride}] and the offset 0 does not fit`,
+    );
+  for (const [shape, stride] of [
+    [[2, 2, 3], [1]],
+    ["12", [1, 1]],
+    [[1, 2], 1],
+  ] as [number[], number[]][])
+    refused(
+      () => textTime({ shape, data: [0, 1], stride }),
+      `the shape [${shape}] with the strides [${stride}]`,
+    );
+  refused(() => textTime({ shape: [1, 1], data: [0, 1], offset: 0.5 }), "and the offset 0.5 does not fit");
   for (const value of [0.5, Number.NaN, Number.POSITIVE_INFINITY, "1" as unknown as number]) {
     refused(() => mediaLocations(at(0, value), 1), `whole numbers, but prompt 0, position 1 has ${value}.`);
     refused(() => mediaMask(at(0, value), 1, immediate), `position 1 has ${value}.`);
   }
   for (const kind of [-1, 4, 50_000]) {
-    const text = `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), but prompt 0, position 1 has ${kind};`;
+    const text = `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them from ids, but prompt 0, position 1 has ${kind}.`;
     for (const call of [
       textTime,
       (x: Grid) => mediaMask(x, 1, immediate),
@@ -374,10 +402,14 @@ test("[mask.input] a convention whose fields have other values, or a name in its
     [{ cachedStep: "all" }, 'cachedStep is "none" or "rows"'],
     ...[0, -1, 1.5, "2"].map((last): [object, string] => [
       { compare: { last } },
-      `{ last: k } with a whole number k from 1 up, or`,
+      `{ last: k } or { explicit: [[k, ...], ...] } with whole numbers k from 1 up`,
     ]),
-    [{ compare: "last" }, 'compare is "equal", "at-least", "everything",'],
-    [{ compare: { explicit: [[0]] } }, "a list of image numbers from 1 up for each position"],
+    [{ compare: "last" }, 'compare is "equal" or "at-least" or "everything", { last: k }'],
+    [
+      { compare: { explicit: [[0]] } },
+      ', { last: k } or { explicit: [[k, ...], ...] } with whole numbers k from 1 up, not {"explicit":[[0]]}.',
+    ],
+    [{ compare: { last: 2, explicit: undefined } }, 'not {"last":2}.'],
     [{ compare: null }, "not null."],
   ];
   for (const call of calls)

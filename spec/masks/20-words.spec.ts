@@ -10,6 +10,7 @@ import {
   explainRow,
   maskRows,
   mediaMask,
+  type NamedConvention,
   rowOutcome,
   runsOf,
   textTime,
@@ -242,7 +243,7 @@ test("[mask.convention] a new convention is one line, and no two conventions wit
 });
 
 test("[mask.convention] every convention except these links to a discussion", () => {
-  const unlinked = Object.values<Convention>(conventions).filter(({ source }) => !source.thread);
+  const unlinked = Object.values<NamedConvention>(conventions).filter(({ source }) => !source.thread);
   expect(unlinked.map(({ name }) => name)).toEqual([
     "immediate",
     "all-previous",

@@ -1,7 +1,7 @@
 // Readers of the command line. A mistake in it becomes a usage error that names the option and the remedy.
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { createFolder } from "#host";
-import { type Convention, conventionOf } from "../masks/conventions/conventions.ts";
+import { conventionOf, type NamedConvention } from "../masks/conventions/conventions.ts";
 import { messageOf } from "../tensor/errors.ts";
 import { didYouMean } from "../terminal/nearest.ts";
 import { UsageError } from "./usage-error.ts";
@@ -95,7 +95,7 @@ export function folderOption(option: string, path: string): string {
 }
 
 /** The convention with this name, or the only one whose name contains it. */
-export function namedConvention(name: string): Convention {
+export function namedConvention(name: string): NamedConvention {
   try {
     return conventionOf(name);
   } catch (error) {

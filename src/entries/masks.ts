@@ -1,6 +1,11 @@
 // flamboyance/masks: which token sees which image, from integers and booleans alone. Imports no other package.
 
-export { type ConventionName, conventionOf, conventions } from "../masks/conventions/conventions.ts";
+export {
+  type ConventionName,
+  conventionOf,
+  conventions,
+  type NamedConvention,
+} from "../masks/conventions/conventions.ts";
 export { lastImages } from "../masks/conventions/last.ts";
 export type {
   CachedStep,

@@ -1,7 +1,7 @@
 // The input of a mask report: prompts and their images, from text, from token ids, from a golden case or from a trace.
 
 import type { Stored } from "../io/safetensors/read.ts";
-import { type Convention, conventions } from "../masks/conventions/conventions.ts";
+import { conventions, type NamedConvention } from "../masks/conventions/conventions.ts";
 import { TOKEN } from "../masks/counting/counted-text.ts";
 import type { Tiles } from "../masks/counting/tiles.ts";
 import type { Matrix } from "../masks/grid.ts";
@@ -25,7 +25,7 @@ export interface MaskBatch {
   /** Images that each prompt was given. */
   readonly real: readonly number[];
   /** The convention of the package that the case comes from. */
-  readonly convention: Convention | null;
+  readonly convention: NamedConvention | null;
   /** Recorded attention weights of the first layer, if there are any. */
   readonly attention: Shares | null;
   /** Those of the other layers. */
@@ -273,4 +273,4 @@ function tilesIn(
   return { most, counts: Array.from({ length: prompts }, (_, p) => list(p)) };
 }
 
-export const defaultConvention: Convention = conventions.immediate;
+export const defaultConvention: NamedConvention = conventions.immediate;

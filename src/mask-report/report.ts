@@ -1,5 +1,5 @@
 // The report behind `flamboyance mask`: rows, difference, decoding and findings of a batch as data.
-import type { Convention } from "../masks/conventions/conventions.ts";
+import type { Convention, NamedConvention } from "../masks/conventions/conventions.ts";
 import { countText, type TextPart, TOKEN, wholeText } from "../masks/counting/counted-text.ts";
 import { type DecodeStep, replayDecoding } from "../masks/decoding/decode.ts";
 import { differenceOfRows, type MaskDifference } from "../masks/difference.ts";
@@ -12,9 +12,9 @@ import { sampleFindings } from "./samples.ts";
 
 export interface MaskQuery {
   readonly batch: MaskBatch;
-  readonly convention: Convention;
+  readonly convention: NamedConvention;
   /** A second convention to compare with. */
-  readonly against: Convention | null;
+  readonly against: NamedConvention | null;
   /** The number of positions that are known when decoding begins; null: no decoding. */
   readonly known: number | null;
 }

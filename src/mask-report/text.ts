@@ -1,5 +1,5 @@
 // The report as text for a terminal: the convention, the mask, decoding, the difference, and warnings.
-import type { Convention } from "../masks/conventions/conventions.ts";
+import type { NamedConvention } from "../masks/conventions/conventions.ts";
 import type { DecodeStep } from "../masks/decoding/decode.ts";
 import { drawMask, marks, outcomeCell } from "../masks/drawing/draw-mask.ts";
 import { asSentence, counted, findingSentence, rowReason } from "../masks/sentences.ts";
@@ -55,7 +55,7 @@ export function maskText(report: MaskReport, options: TextOptions = {}): string 
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
-function described({ name, source, note }: Convention, paint: Paint, width: number): string[] {
+function described({ name, source, note }: NamedConvention, paint: Paint, width: number): string[] {
   const where = `${source.package} ${source.version}: ${source.where}${source.thread ? `; see ${source.thread}` : ""}`;
   return [
     paint(name, "strong"),

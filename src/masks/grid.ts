@@ -15,57 +15,39 @@ export interface Matrix {
   readonly offset?: number;
 }
 
-/** The prompts of a batch, one list of numbers each. */
-export function promptsOf(matrix: Matrix): number[][] {
-  if (!Array.isArray(matrix?.shape) || typeof matrix.data !== "object" || matrix.data === null)
+/** The prompts of a batch, one list of numbers each. Throws a RangeError where the data does not fit the shape, or a value is not wanted. */
+export function promptsOf(
+  matrix: Matrix,
+  isWanted: (value: unknown) => boolean = Number.isInteger,
+  wanted = "Ids are whole numbers",
+): number[][] {
+  const { shape, data, stride, offset = 0 }: Partial<Matrix> = matrix ?? {};
+  const strides = stride ?? [shape?.[1], 1];
+  const numbers = [shape, strides, offset].flat();
+  const [b = -1, l = -1, down = 0, across = 0] = numbers as number[];
+  const hasAxes = shape?.length === 2 && strides.length === 2 && numbers.every(Number.isInteger);
+  const isView = Boolean(stride) || offset !== 0; // then a value that the data does not have is found below
+  if (!hasAxes || b < 0 || l < 0 || !data || !(isView || data.length === b * l))
     throw new RangeError(
-      "Ids and locations are { shape: [prompts, positions], data }, such as int() and mediaLocations() make.",
+      `Ids and locations are { shape: [prompts, positions], data }, as int() and mediaLocations() make them, but the shape [${shape}] with the strides [${strides}] and the offset ${offset} does not fit data of length ${data?.length}.`,
     ); // [mask.input]
-  const { shape, data, stride = [shape[1] ?? 0, 1], offset = 0 } = matrix;
-  const [b = -1, l = -1] = shape;
-  const [down = 0, across = 0] = stride;
-  if (shape.length !== 2 || ![b, l].every((n) => Number.isInteger(n) && n >= 0)) {
-    throw new RangeError(`Ids and locations have the two axes b l, but the shape is [${shape.join(" ")}].`); // [mask.input]
-  }
-  if (stride.length !== 2 || ![...stride, offset].every(Number.isInteger)) {
-    throw new RangeError(
-      `The strides are two whole numbers and the offset is one, but they are [${stride.join(" ")}] and ${offset}.`,
-    ); // [mask.input]
-  }
-  if (matrix.stride === undefined && offset === 0 && data.length > b * l) {
-    throw new RangeError(`The shape [${b} ${l}] has ${b * l} values, but the data has ${data.length}.`); // [mask.input]
-  }
-  const corners = [0, (b - 1) * down].flatMap((row) =>
-    [0, (l - 1) * across].map((column) => offset + row + column),
-  );
-  const [first, last] = [Math.min(...corners), Math.max(...corners)];
-  if (b * l > 0 && (first < 0 || last >= data.length)) {
-    throw new RangeError(
-      `The shape [${b} ${l}] reaches from ${first} to ${last} in data of length ${data.length}.`,
-    ); // [mask.input]
-  }
   const valueAt = (i: number, j: number): number => {
-    const value: unknown = data[offset + i * down + j * across];
-    if (Number.isInteger(value)) return value as number;
-    throw new RangeError(
-      `Ids and locations are whole numbers, but prompt ${i}, position ${j} has ${String(value)}.`,
-    ); // [mask.input]
+    const value = data[offset + i * down + j * across];
+    if (isWanted(value)) return value as number;
+    throw new RangeError(`${wanted}, but prompt ${i}, position ${j} has ${String(value)}.`); // [mask.input]
   };
   return Array.from({ length: b }, (_, i) => Array.from({ length: l }, (_, j) => valueAt(i, j)));
 }
 
-/** The kinds of the tokens of each prompt. */
-export function kindsOf(locations: Matrix): number[][] {
-  const prompts = promptsOf(locations);
-  prompts.forEach((kinds, b) => {
-    const l = kinds.findIndex((kind) => kind < TOKEN.text || kind > TOKEN.more);
-    if (l >= 0)
-      throw new RangeError(
-        `Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), but prompt ${b}, position ${l} has ${kinds[l]}; mediaLocations() makes them from ids.`,
-      ); // [mask.input]
-  });
-  return prompts;
-}
+const KINDS: readonly unknown[] = Object.values(TOKEN);
+
+/** The kinds of the tokens of each prompt. Throws a RangeError as promptsOf, and for a number that is no kind. */
+export const kindsOf = (locations: Matrix): number[][] =>
+  promptsOf(
+    locations,
+    (kind) => KINDS.includes(kind),
+    "Locations are 0 (text), 1 (image), 2 (end token) or 3 (a further token of an image), as mediaLocations() makes them from ids",
+  );
 
 /**
  * 1 at every media token, and 2 at every end token if its id is given. b l -> b l Throws a RangeError for ids that are no whole
@@ -73,14 +55,10 @@ export function kindsOf(locations: Matrix): number[][] {
  */
 export function mediaLocations(ids: Matrix, mediaTokenId: number, endTokenId?: number): Grid {
   // #region locate
-  const isImage = promptsOf(ids).flatMap((prompt) => prompt.map((id) => id === mediaTokenId)); // [mask.location]
+  const isImage = (id: number): boolean => id === mediaTokenId; // [mask.location]
   // #endregion
-  const data = Uint8Array.from(isImage, Number);
-  promptsOf(ids)
-    .flat()
-    .forEach((id, i) => {
-      if (id === endTokenId && !data[i]) data[i] = 2; // [mask.end-token]
-    });
+  const kindOf = (id: number) => (isImage(id) ? TOKEN.image : id === endTokenId ? TOKEN.end : TOKEN.text); // [mask.end-token]
+  const data = Uint8Array.from(promptsOf(ids).flat(), kindOf);
   return { shape: [...ids.shape], data };
 }
 

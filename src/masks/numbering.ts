@@ -29,7 +29,7 @@ const numberings: Record<Numbering, (part: TextPart, l: number) => number> = {
 // #endregion
 
 /** The number of position l of a text, counted in a part of it. */
-export function numberAt(part: TextPart, l: number, { numbering, endTokens }: Counting): number {
+function numberAt(part: TextPart, l: number, { numbering, endTokens }: Counting): number {
   const isCut = endTokens === "cut" && cutBefore(part, l) >= 0; // the end token itself still counts the image [mask.end-token]
   return isCut ? 0 : numberings[numbering](part, l); // [mask.end-token]
 }
@@ -38,6 +38,18 @@ export function numberAt(part: TextPart, l: number, { numbering, endTokens }: Co
 export function numbersOf(kinds: readonly number[], counting: Counting): number[] {
   const whole = wholeText(countText(kinds));
   return kinds.map((_, l) => numberAt(whole, l, counting));
+}
+
+/** A position's number (text_time), and the images that it may attend to. */
+export interface NumberedRow {
+  readonly number: number;
+  readonly allowed: ImageRanges;
+}
+
+/** The number of position l of a text, counted in a part of it, and the images, of `images` in all, that it may attend to. */
+export function numberedRow(part: TextPart, l: number, images: number, convention: Convention): NumberedRow {
+  const number = numberAt(part, l, convention);
+  return { number, allowed: allowedAt(part, l, number, images, convention) };
 }
 
 /** The number of the first image that is seen together with image `number`. */
@@ -57,8 +69,8 @@ const comparisons: Record<Extract<Compare, string>, (number: number, first: numb
 };
 // #endregion
 
-/** The images, of `images` in all, that position l of a text may attend to. `number` is its number in the part. */
-export function allowedAt(
+/** The images that position l of a text may attend to. `number` is its number in the part. */
+function allowedAt(
   part: TextPart,
   l: number,
   number: number,

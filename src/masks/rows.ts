@@ -1,12 +1,11 @@
 // Every row of a batch with its outcome, for the drawings, the command line and the page.
 
-import { checkConvention } from "./conventions/check.ts";
 import type { Convention } from "./conventions/schema.ts";
-import { countText, type TextPart, TOKEN, wholeText } from "./counting/counted-text.ts";
+import { countText, imagesUpTo, type TextPart, TOKEN, wholeText } from "./counting/counted-text.ts";
 import { type ImageRanges, imagesIn, sameRanges } from "./counting/image-ranges.ts";
-import { kindsOf, type Matrix } from "./grid.ts";
-import { checkImages } from "./media-mask.ts";
-import { allowedAt, numberAt } from "./numbering.ts";
+import type { Matrix } from "./grid.ts";
+import { textsOf } from "./input.ts";
+import { numberedRow } from "./numbering.ts";
 import { isZeroed, type RowOutcome, reachingImages, rowOutcome } from "./outcome.ts";
 
 /**
@@ -47,24 +46,17 @@ export interface RowFields {
 
 /** A row of a mask. Its images are ranges, which rows share; `mayAttend` and `images` list them on demand. */
 export class MaskRow implements RowFields {
-  readonly position: number;
-  readonly image: number;
-  readonly number: number;
-  readonly imageCount: number;
-  readonly allowed: ImageRanges;
-  readonly outcome: RowOutcome;
-  readonly reaching: ImageRanges;
-  readonly origin?: RowOrigin;
+  declare readonly position: number;
+  declare readonly image: number;
+  declare readonly number: number;
+  declare readonly imageCount: number;
+  declare readonly allowed: ImageRanges;
+  declare readonly outcome: RowOutcome;
+  declare readonly reaching: ImageRanges;
+  declare readonly origin?: RowOrigin;
 
   constructor(fields: RowFields) {
-    this.position = fields.position;
-    this.image = fields.image;
-    this.number = fields.number;
-    this.imageCount = fields.imageCount;
-    this.allowed = fields.allowed;
-    this.outcome = fields.outcome;
-    this.reaching = fields.reaching;
-    if (fields.origin) this.origin = fields.origin;
+    Object.assign(this, fields);
   }
 
   /** Whether the position holds an image token. */
@@ -88,27 +80,23 @@ export class MaskRow implements RowFields {
 /** The row of position l of a part of a text. Positions are counted from the beginning of the part. */
 export function rowAt(part: TextPart, l: number, images: number, convention: Convention): MaskRow {
   const at = part.from + l;
-  const number = numberAt(part, at, convention);
-  const allowed = allowedAt(part, at, number, images, convention);
+  const { number, allowed } = numberedRow(part, at, images, convention);
   const outcome = rowOutcome(allowed, images, isZeroed(number, convention), convention);
-  const { kinds, imagesBefore } = part.text;
-  const image = kinds[at] === TOKEN.image ? (imagesBefore[at + 1] ?? 0) - (imagesBefore[part.from] ?? 0) : 0;
+  const image = part.text.kinds[at] === TOKEN.image ? imagesUpTo(part, at) : 0;
   const reaching = reachingImages(allowed, outcome, images);
   return new MaskRow({ position: l, image, number, imageCount: images, allowed, outcome, reaching });
 }
 
+const rowsOf = (whole: TextPart, images: number, convention: Convention): MaskRow[] =>
+  whole.text.kinds.map((_, l) => rowAt(whole, l, images, convention));
+
 /** The rows of one prompt, given as the kinds of its tokens. */
-export function promptRows(kinds: readonly number[], images: number, convention: Convention): MaskRow[] {
-  const whole = wholeText(countText(kinds));
-  return kinds.map((_, l) => rowAt(whole, l, images, convention));
-}
+export const promptRows = (kinds: readonly number[], images: number, convention: Convention): MaskRow[] =>
+  rowsOf(wholeText(countText(kinds)), images, convention);
 
 /** A list of rows for each prompt. */
-export function maskRows(locations: Matrix, images: number, convention: Convention): MaskRow[][] {
-  checkImages(images);
-  checkConvention(convention);
-  return kindsOf(locations).map((kinds) => promptRows(kinds, images, convention));
-}
+export const maskRows = (locations: Matrix, images: number, convention: Convention): MaskRow[][] =>
+  textsOf(locations, images, convention).map((whole) => rowsOf(whole, images, convention));
 
 /** Whether two masks allow the same images in a row. */
 export const sameMask = (one: MaskRow, other: MaskRow): boolean => sameRanges(one.allowed, other.allowed);

@@ -258,7 +258,7 @@ test("[mask.refuses] Mllama takes a prompt with fewer image tokens than images o
     )["no-leak"],
   ).toBeNull(); // every prompt that leaks is refused
   expect(() => maskRows(batch("t"), 1, { ...immediate, refuses: "all" as "count" })).toThrow(
-    'A convention\'s refuses is "no-image" or "count", not "all".',
+    'A convention\'s refuses is undefined or "no-image" or "count", not "all".',
   );
 });
 

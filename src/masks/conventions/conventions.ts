@@ -7,9 +7,9 @@ import { mllama } from "./mllama.ts";
 import { openFlamingo } from "./open-flamingo.ts";
 import { otter } from "./otter.ts";
 import { paper } from "./paper.ts";
-import type { Convention } from "./schema.ts";
+import type { NamedConvention } from "./schema.ts";
 
-export type { Convention } from "./schema.ts";
+export type { Convention, NamedConvention } from "./schema.ts";
 
 /** Each named convention describes one codebase, and `source` gives the place where it was read. [mask.convention] */
 export const conventions = {
@@ -20,14 +20,14 @@ export const conventions = {
   ...otter,
   ...idefics,
   ...mllama,
-} as const satisfies Record<string, Convention>;
+} as const satisfies Record<string, NamedConvention>;
 
 /** The name of a convention. */
 export type ConventionName = keyof typeof conventions;
 
 /** Finds a convention by its name, by a part of a name that no other convention has, or as "last k". Throws a RangeError otherwise. */
-export function conventionOf(name: string): Convention {
-  const all: readonly Convention[] = Object.values(conventions);
+export function conventionOf(name: string): NamedConvention {
+  const all: readonly NamedConvention[] = Object.values(conventions);
   const exact = all.find((convention) => convention.name === name);
   const found = exact ?? lastConvention(name); // [mask.lookup]
   if (found) return found;

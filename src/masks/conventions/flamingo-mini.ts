@@ -1,5 +1,5 @@
 // The convention of flamingo-mini.
-import type { Convention } from "./schema.ts";
+import type { NamedConvention } from "./schema.ts";
 
 export const flamingoMini = {
   "flamingo-mini": {
@@ -22,4 +22,4 @@ export const flamingoMini = {
     refuses: "no-image",
     note: "A token sees the last image at or before it; a cached step has the numbers of the prompt's last tokens.",
   },
-} as const satisfies Record<string, Convention>;
+} as const satisfies Record<string, NamedConvention>;

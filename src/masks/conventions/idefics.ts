@@ -1,5 +1,5 @@
 // The convention of IDEFICS in transformers.
-import type { Convention } from "./schema.ts";
+import type { NamedConvention } from "./schema.ts";
 
 export const idefics = {
   idefics: {
@@ -21,4 +21,4 @@ export const idefics = {
     cachedStep: "mask-end",
     note: "A token sees the last image at or before it, unless an end token comes between them; empty rows are set to zero.",
   },
-} as const satisfies Record<string, Convention>;
+} as const satisfies Record<string, NamedConvention>;

@@ -1,18 +1,18 @@
 // The family of conventions in which a token sees the last k images, for any k.
 import { paper } from "./paper.ts";
-import type { Convention } from "./schema.ts";
+import type { NamedConvention } from "./schema.ts";
 
 const WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
 
 /** "last 2" or "last two" as a convention; null where the text is not of that form, or k is 0. [mask.lookup] */
-export function lastConvention(name: string): Convention | null {
+export function lastConvention(name: string): NamedConvention | null {
   const [, text = ""] = /^last (\d{1,7}|[a-z]+)$/.exec(name) ?? [];
   const k = /^\d/.test(text) ? Number(text) : WORDS.indexOf(text) + 1;
   return k > 0 ? lastImages(k) : null; // [mask.lookup]
 }
 
 /** A token sees the last k images at or before it; a row without an image is zeroed. Throws a RangeError unless k is a whole number from 1 up. */
-export function lastImages(k: number): Convention {
+export function lastImages(k: number): NamedConvention {
   if (!Number.isInteger(k) || k < 1)
     throw new RangeError(`The number k of last images is a whole number from 1 up, not ${k}.`); // [mask.input]
   return {

@@ -1,5 +1,5 @@
 // The conventions of Mllama (Llama 3.2 Vision): transformers, Meta's llama-models, torchtune.
-import type { Convention } from "./schema.ts";
+import type { NamedConvention } from "./schema.ts";
 
 const base = {
   numbering: "inclusive",
@@ -54,4 +54,4 @@ export const mllama = {
     unprovenStep: "the recipes that cut the mask are not part of the package",
     note: "As the reference: the mask of an empty row is opened, and the row's output is then set to zero.",
   },
-} as const satisfies Record<string, Convention>;
+} as const satisfies Record<string, NamedConvention>;

@@ -1,5 +1,5 @@
 // The conventions of OpenFlamingo, release by release.
-import type { Convention } from "./schema.ts";
+import type { NamedConvention } from "./schema.ts";
 
 const release = (version: string, thread: string, option = "") => ({
   package: "open-flamingo",
@@ -55,4 +55,4 @@ export const openFlamingo = {
     zeroBeforeFirstImage: false,
     note: "A token sees every image at or before it; text before the first image averages all images.",
   },
-} as const satisfies Record<string, Convention>;
+} as const satisfies Record<string, NamedConvention>;

@@ -1,5 +1,5 @@
 // The convention of Otter.
-import type { Convention } from "./schema.ts";
+import type { NamedConvention } from "./schema.ts";
 
 const source = (option = "") => ({
   package: "otter-ai",
@@ -36,4 +36,4 @@ export const otter = {
     numbering: "next",
     note: "Text sees the next image, in about half of the forward passes under use_media_placement_augmentation; the others follow otter.",
   },
-} as const satisfies Record<string, Convention>;
+} as const satisfies Record<string, NamedConvention>;

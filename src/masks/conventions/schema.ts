@@ -68,8 +68,6 @@ export interface ConventionSource {
 /** How an implementation decides which images a text token sees, and what becomes of a token that sees none. */
 export interface Convention {
   readonly name: string;
-  /** The code or text that this convention describes. */
-  readonly source: ConventionSource;
   /** How positions count images (text_time). */
   readonly numbering: Numbering;
   /** together: images whose tokens are neighbours are seen together, until an image comes that is no neighbour. */
@@ -93,7 +91,15 @@ export interface Convention {
   readonly unproven?: string;
   /** The reason why the cached step was read from the source's code but not run. */
   readonly unprovenStep?: string;
+  /** The code or text that it describes. */
+  readonly source?: ConventionSource;
   /** One sentence. */
+  readonly note?: string;
+}
+
+/** A convention of a codebase or text. */
+export interface NamedConvention extends Convention {
+  readonly source: ConventionSource;
   readonly note: string;
 }
 

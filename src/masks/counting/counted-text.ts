@@ -13,6 +13,8 @@ export interface CountedText {
   readonly imagePositions: readonly number[];
   /** For each image (from 0), the first image of its unbroken run of neighbours (from 0). */
   readonly firstNeighbours: readonly number[];
+  /** The number of end tokens before each position, and before the end of the text. */
+  readonly endsBefore: readonly number[];
   /** The positions of end tokens. */
   readonly endPositions: readonly number[];
 }
@@ -32,6 +34,7 @@ export function countText(kinds: readonly number[]): CountedText {
   const imagesBefore = [0];
   const imagePositions: number[] = [];
   const firstNeighbours: number[] = [];
+  const endsBefore = [0];
   const endPositions: number[] = [];
   kinds.forEach((kind, l) => {
     if (kind === TOKEN.end) endPositions.push(l);
@@ -41,8 +44,9 @@ export function countText(kinds: readonly number[]): CountedText {
       imagePositions.push(l);
     }
     imagesBefore.push(imagePositions.length);
+    endsBefore.push(endPositions.length);
   });
-  return { kinds, imagesBefore, imagePositions, firstNeighbours, endPositions };
+  return { kinds, imagesBefore, imagePositions, firstNeighbours, endsBefore, endPositions };
 }
 
 /** A whole text as a part. */
@@ -66,19 +70,7 @@ export function positionOfImage({ text, from, to }: TextPart, image: number): nu
 /** The position of the first end token between position l and the last image of the part at or before l; -1 where there is none. */
 export function cutBefore(part: TextPart, l: number): number {
   const { text, from } = part;
-  const image = positionOfImage(part, imagesUpTo(part, l));
-  const after = from + (image === undefined ? 0 : image + 1);
-  const end = text.endPositions[firstAtLeast(text.endPositions, after)];
+  const image = positionOfImage(part, imagesUpTo(part, l)) ?? -1;
+  const end = text.endPositions[text.endsBefore[from + image + 1] ?? 0];
   return end !== undefined && end < l ? end : -1;
-}
-
-/** The index of the first number that is at least `least`, in an ascending list. */
-function firstAtLeast(numbers: readonly number[], least: number): number {
-  let [low, high] = [0, numbers.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((numbers[middle] ?? 0) < least) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,10 +1,9 @@
 // Replays cached decoding: the mask rows that each pass uses, and the same rows of the whole text's mask. A row takes constant
 // time, so a replay takes time in proportion to the rows of its passes.
 
-import { checkConvention } from "../conventions/check.ts";
 import type { Convention } from "../conventions/schema.ts";
-import { kindsOf, type Matrix } from "../grid.ts";
-import { checkImages } from "../media-mask.ts";
+import type { Matrix } from "../grid.ts";
+import { textsOf } from "../input.ts";
 import { MaskRow, rowAt, sameRow } from "../rows.ts";
 import type { Pass, PassBounds } from "./cached-step.ts";
 import { batchesOf, checkPasses, isCount, isRefused, usedRow } from "./passes.ts";
@@ -50,14 +49,12 @@ export function replayDecoding(
   convention: Convention,
   options: ReplayDecodingOptions = {},
 ): DecodeStep[] {
-  checkConvention(convention);
-  const given = kindsOf(locations);
+  const given = textsOf(locations, images, convention);
   const length = locations.shape[1] ?? 0;
   const { prompt = Math.max(1, length - 1), parents = [] } = options;
   checkPrompt(prompt, length);
   const passes = options.passes ?? [prompt, ...new Array<number>(length - Math.min(prompt, length)).fill(1)];
   checkPasses(passes, length);
-  checkImages(images);
 
   return batchesOf(given, prompt, passes, parents).map(({ bounds, batch }) =>
     stepOf(bounds, batch, images, convention),

@@ -1,11 +1,10 @@
 // The passes of cached decoding: the part of the text that each one is given, and the mask row that each of its positions uses.
 
-import { checkConvention } from "../conventions/check.ts";
 import type { Convention } from "../conventions/schema.ts";
 import { type CountedText, countText, type TextPart } from "../counting/counted-text.ts";
-import { kindsOf, type Matrix } from "../grid.ts";
-import { checkImages, type Visibility, visibilityFrom } from "../media-mask.ts";
-import { isZeroed } from "../outcome.ts";
+import type { Matrix } from "../grid.ts";
+import { textsOf } from "../input.ts";
+import { type Visibility, visibilityOfRows } from "../media-mask.ts";
 import { MaskRow, rowAt } from "../rows.ts";
 import { originOf, type Pass, type PassBounds } from "./cached-step.ts";
 
@@ -28,12 +27,12 @@ export interface PassBatch {
 
 /** The passes of a batch of texts, in order. */
 export function batchesOf(
-  given: readonly (readonly number[])[],
+  given: readonly TextPart[],
   prompt: number,
   passes: readonly number[],
   parents: readonly (readonly number[] | null)[],
 ): PassBatch[] {
-  let texts: readonly CountedText[] = given.map(countText);
+  let texts: readonly CountedText[] = given.map(({ text }) => text);
   const knowns = texts.map((text): TextPart => ({ text, from: 0, to: prompt }));
   let counted: readonly TextPart[] = [];
   let from = 0;
@@ -56,14 +55,14 @@ export function batchesOf(
 /** The texts after a beam search has reordered them: each row continues its parent's text with its own tokens. */
 function reordered(
   texts: readonly CountedText[],
-  given: readonly (readonly number[])[],
+  given: readonly TextPart[],
   parents: readonly number[] | null,
   from: number,
 ): readonly CountedText[] {
   if (parents === null) return texts;
-  return given.map((kinds, b) => {
+  return given.map(({ text }, b) => {
     const before = texts[parents[b] ?? b]?.kinds ?? [];
-    return countText([...before.slice(0, from), ...kinds.slice(from)]); // [mask.step-beams]
+    return countText([...before.slice(0, from), ...text.kinds.slice(from)]); // [mask.step-beams]
   });
 }
 
@@ -89,10 +88,9 @@ export function passVisibility(
   convention: Convention,
   parents: readonly (readonly number[] | null)[] = [],
 ): Visibility {
-  checkConvention(convention);
+  const texts = textsOf(locations, images, convention);
   checkPasses(passes, locations.shape[1] ?? 0);
-  checkImages(images);
-  const last = batchesOf(kindsOf(locations), passes[0] ?? 0, passes, parents).at(-1);
+  const last = batchesOf(texts, passes[0] ?? 0, passes, parents).at(-1);
   if (!last) throw new RangeError("Decoding has at least one pass."); // [mask.step-input]
   const { from, to, prompt } = last.bounds;
   if (isRefused(last.bounds, convention))
@@ -102,14 +100,5 @@ export function passVisibility(
   const rows = last.batch.flatMap((pass) =>
     Array.from({ length: to - from }, (_, i) => usedRow(from + i, pass, images, convention)),
   );
-  const shape = [last.batch.length, to - from];
-  const mask = new Uint8Array(rows.length * images);
-  for (const [i, { allowed }] of rows.entries())
-    for (const [first, end] of allowed) mask.fill(1, i * images + first - 1, i * images + end);
-  const zeroed = Uint8Array.from(rows, ({ number }) => Number(isZeroed(number, convention)));
-  return visibilityFrom(
-    { shape: [...shape, images], data: mask },
-    convention.zeroBeforeFirstImage ? { shape, data: zeroed } : null,
-    convention,
-  );
+  return visibilityOfRows(rows, [last.batch.length, to - from], images, convention);
 }

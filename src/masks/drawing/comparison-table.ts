@@ -4,9 +4,9 @@ import { conventions } from "../conventions/conventions.ts";
 import type {
   CachedStep,
   Compare,
-  Convention,
   ConventionSource,
   EmptyRowBehaviour,
+  NamedConvention,
   Refuses,
 } from "../conventions/schema.ts";
 import { TOKEN } from "../counting/counted-text.ts";
@@ -15,12 +15,12 @@ import { prompts } from "../exhaustive/prompts.ts";
 import { type InvariantName, invariants, verdictsOf } from "../invariants.ts";
 import { type MaskRow, promptRows, sameMask, sameRow } from "../rows.ts";
 
-const all: readonly Convention[] = Object.values(conventions);
+const all: readonly NamedConvention[] = Object.values(conventions);
 
 const markdown = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   markdownTable(head, rows).join("\n");
 
-const counts = ({ numbering, neighbours, endTokens }: Convention): string =>
+const counts = ({ numbering, neighbours, endTokens }: NamedConvention): string =>
   [
     numbering,
     ...(neighbours === "together" ? ["neighbours together"] : []),
@@ -46,7 +46,7 @@ const emptyRows: Record<EmptyRowBehaviour, string> = {
 };
 
 /** The condition under which a row is set to zero. */
-const zeroedBy = ({ zeroBeforeFirstImage, emptyRow }: Convention): string => {
+const zeroedBy = ({ zeroBeforeFirstImage, emptyRow }: NamedConvention): string => {
   if (zeroBeforeFirstImage) return "text_time = 0";
   return emptyRow === "zero" ? "the mask" : "nothing";
 };
@@ -68,7 +68,7 @@ const refusals: Record<Refuses | "nothing", string> = {
   count: "a batch without an image; counts that differ",
 };
 
-const evidence = ({ unproven, unprovenStep }: Convention): string => {
+const evidence = ({ unproven, unprovenStep }: NamedConvention): string => {
   if (unproven !== undefined) return `read only: ${unproven}`; // [mask.unproven]
   return unprovenStep === undefined ? "was run" : `was run; cached steps read only: ${unprovenStep}`;
 };
@@ -140,7 +140,7 @@ const MARKS = {
 const mark = (row: MaskRow): string => (row.outcome === "attends" ? `{${row.images}}` : MARKS[row.outcome]);
 
 /** The outcomes of a prompt, "refused", or the outcomes with a dagger where the source takes the prompt only as part of a batch. */
-const cells = (prompt: string, images: number, convention: Convention): string => {
+const cells = (prompt: string, images: number, convention: NamedConvention): string => {
   const kinds = [...prompt].map((token) =>
     token === "I" ? TOKEN.image : token === "E" ? TOKEN.end : TOKEN.text,
   );
@@ -177,7 +177,7 @@ export function invariantTable(): string {
 const PROMPTS = prompts(4, 3).map(({ kinds }) => kinds);
 
 /** Whether two conventions give every row of every short prompt the same mask and the same outcome. */
-const alike = (one: Convention, other: Convention): boolean =>
+const alike = (one: NamedConvention, other: NamedConvention): boolean =>
   PROMPTS.every((kinds) =>
     [1, 2, 3].every((images) => {
       const others = promptRows(kinds, images, other);
@@ -190,13 +190,13 @@ const alike = (one: Convention, other: Convention): boolean =>
 
 /** The conventions that agree on every whole prompt, a group a line, with what distinguishes its members. [mask.comparison] */
 export function groupTable(): string {
-  const groups: Convention[][] = [];
+  const groups: NamedConvention[][] = [];
   for (const convention of all) {
     const group = groups.find(([first]) => first !== undefined && alike(first, convention)); // [mask.comparison]
     if (group) group.push(convention);
     else groups.push([convention]);
   }
-  const each = (group: readonly Convention[], text: (c: Convention) => string): string =>
+  const each = (group: readonly NamedConvention[], text: (c: NamedConvention) => string): string =>
     [...new Set(group.map(text))].length === 1
       ? group.slice(0, 1).map(text).join("")
       : group.map((c) => `\`${c.name}\`: ${text(c)}`).join("; ");

@@ -98,7 +98,7 @@ export class MaskExplanation {
     const tokens = [this.tokens.map(({ text }) => text)];
     const drawing = drawMask(this.#locations, this.images, this.convention, { tokens, reasons: rowReason });
     const refusal = this.refused === null ? [] : ["", refusedSentence(this.refused)];
-    return [`${name}: ${note}`, "", drawing, ...refusal, ...hint].join("\n");
+    return [note === undefined ? name : `${name}: ${note}`, "", drawing, ...refusal, ...hint].join("\n");
   }
 }
 

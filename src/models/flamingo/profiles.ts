@@ -2,8 +2,7 @@
 // FlamingoBehaviour, with a rule of its own.
 
 import { conventionCheck } from "../../blocks/media-visibility.ts";
-import { latest } from "../../masks/conventions/flamingo-pytorch.ts";
-import { correctedPair } from "../../masks/conventions/pair.ts";
+import { correctedPair, releasedPair } from "../../masks/conventions/pair.ts";
 import type { Convention } from "../../masks/conventions/schema.ts";
 import { type Check, checked, flag, oneOf, optional, shown } from "../../nn/options.ts";
 import { RuleError } from "../../tensor/errors.ts";
@@ -46,7 +45,7 @@ export const flamboyance: FlamingoBehaviour = {
 export const profiles = {
   flamboyance,
   "flamingo-pytorch@0.1.2": {
-    ...latest,
+    ...releasedPair,
     embeds: "refuse",
     withoutEncoder: "refuse",
     readmeCalls: "refuse",

@@ -2,7 +2,7 @@
 
 import { batchOf, type MaskBatch } from "../../mask-report/batch.ts";
 import { promptNotes } from "../../mask-report/notes.ts";
-import type { Convention } from "../../masks/conventions/conventions.ts";
+import type { NamedConvention } from "../../masks/conventions/conventions.ts";
 import type { Tiles } from "../../masks/counting/tiles.ts";
 import { longest, readPrompts } from "../../masks/prompts/prompt.ts";
 import { STORED_TILES, type State } from "./state.ts";
@@ -58,7 +58,7 @@ function tilesIn(
  */
 export function batchIn(
   { prompts: given, images, padding, tiles: tileCounts }: Given,
-  { source }: Convention,
+  { source }: NamedConvention,
 ): ShownBatch {
   const prompts = given.slice(0, MOST_PROMPTS);
   const characters = Math.floor(MOST_CHARACTERS / Math.max(1, prompts.length));

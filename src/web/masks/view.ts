@@ -2,7 +2,12 @@
 // decoding step. A pure function, so that it can be tested without a browser.
 
 import type { MaskBatch } from "../../mask-report/batch.ts";
-import { type Convention, conventionOf, conventions } from "../../masks/conventions/conventions.ts";
+import {
+  type Convention,
+  conventionOf,
+  conventions,
+  type NamedConvention,
+} from "../../masks/conventions/conventions.ts";
 import { countText, wholeText } from "../../masks/counting/counted-text.ts";
 import { type DecodeStep, replayDecoding } from "../../masks/decoding/decode.ts";
 import { differingImages, rowsDiffer } from "../../masks/difference.ts";
@@ -35,7 +40,7 @@ export interface TokenView {
 
 export interface View extends ShownBatch {
   /** One, or two that are compared. */
-  readonly conventions: readonly Convention[];
+  readonly conventions: readonly NamedConvention[];
   readonly prompts: readonly (readonly TokenView[])[];
   /** For each convention, the steps of decoding; empty where the whole text is shown. */
   readonly steps: readonly (readonly DecodeStep[])[];
@@ -49,7 +54,10 @@ export interface View extends ShownBatch {
 /** The recordings in a file: attention, a mask, tiles. */
 export type Recorded = Partial<Pick<MaskBatch, "title" | "attention" | "otherLayers" | "recorded" | "tiles">>;
 
-function chosen(names: readonly string[]): { known: [Convention, ...Convention[]]; unknown: string[] } {
+function chosen(names: readonly string[]): {
+  known: [NamedConvention, ...NamedConvention[]];
+  unknown: string[];
+} {
   const unknown: string[] = [];
   const known = names.flatMap((name) => {
     try {

@@ -6,17 +6,17 @@ import { batchFrom, batchOf, type MaskBatch } from "../../../../src/mask-report/
 import { maskDocument } from "../../../../src/mask-report/document.ts";
 import { defaultKnown, maskReport } from "../../../../src/mask-report/report.ts";
 import { maskText } from "../../../../src/mask-report/text.ts";
-import { type Convention, conventions } from "../../../../src/masks/conventions/conventions.ts";
+import { conventions, type NamedConvention } from "../../../../src/masks/conventions/conventions.ts";
 import { tokensOf, tokensOfIds } from "../../../../src/masks/prompts/prompt.ts";
 import { Bool, Int, Tensor, view } from "../../../../src/tensor/tensor.ts";
 import { damagedText } from "../json.ts";
 import { expectThat, target } from "../target.ts";
 
-const convention = fc.constantFrom<Convention>(...Object.values(conventions));
+const convention = fc.constantFrom<NamedConvention>(...Object.values(conventions));
 
 interface Query {
-  readonly convention: Convention;
-  readonly against: Convention | null;
+  readonly convention: NamedConvention;
+  readonly against: NamedConvention | null;
   readonly cached: boolean;
 }
 

@@ -74,7 +74,10 @@ export function probeText(
 function notes({ exact }: ProbeResult, expect: Convention | null): string[] {
   const [first, ...others] = expect ? [] : exact;
   const names = others.map(({ name }) => name).join(", ");
-  return [...(first ? [first.note] : []), ...(names === "" ? [] : [`The same on every row: ${names}.`])];
+  return [
+    ...(first?.note ? [first.note] : []),
+    ...(names === "" ? [] : [`The same on every row: ${names}.`]),
+  ];
 }
 
 /** A cell: {1,2}; - for none; LEAK for the average of all images; = where the feed-forward does not run either. */

@@ -15,7 +15,7 @@ import { isAverage, type RowEffect, type Stretch } from "./effects.ts";
 
 export const letters = (kinds: readonly number[]): string => [...lettersOf(kinds)].join(" ");
 
-const thread = ({ source }: Convention): string => (source.thread ? `; see ${source.thread}` : "");
+const thread = ({ source }: Convention): string => (source?.thread ? `; see ${source.thread}` : "");
 
 /** How rows depend on the batch, and the remedy where the adapter is the cause. [probe.batch-fault] */
 const dependenceSentences = {

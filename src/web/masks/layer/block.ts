@@ -2,8 +2,8 @@
 // program. The rows are those that the page shows, so that the numbers are those of the same decoding step.
 import { GatedCrossAttentionBlock } from "../../../blocks/gated-cross-attention-block.ts";
 import type { Convention } from "../../../masks/conventions/conventions.ts";
-import { type Visibility, visibilityFrom } from "../../../masks/media-mask.ts";
-import { isZeroed } from "../../../masks/outcome.ts";
+import { imagesIn, rangeOf } from "../../../masks/counting/image-ranges.ts";
+import { type Visibility, visibilityOfRows } from "../../../masks/media-mask.ts";
 import type { MaskRow } from "../../../masks/rows.ts";
 import { initialize } from "../../../nn/state-dict.ts";
 import { evaluate } from "../../../tensor/program/evaluate.ts";
@@ -87,22 +87,16 @@ function nodesOf(program: Program): Record<StageName, number> {
 }
 
 /** The masks of these rows, with the axes b l m and b l, where b is 1. Each tile is an image of the block. */
-function visibilityOfRows(
+function visibilityOf(
   rows: readonly MaskRow[],
   { images, latents, tiles }: Media,
   convention: Convention,
 ): Visibility {
   const parts = tiles ? latents : 1;
-  const allowed = (may: boolean, m: number) =>
-    Array.from({ length: parts }, (_, t) => Number(may && t < (tiles?.[m] ?? parts)));
-  const mask = Uint8Array.from(rows.flatMap(({ mayAttend }) => mayAttend.flatMap(allowed)));
-  const zeroed = Uint8Array.from(rows, ({ number }) => Number(isZeroed(number, convention)));
-  const shape = [1, rows.length];
-  return visibilityFrom(
-    { shape: [...shape, images * parts], data: mask },
-    convention.zeroBeforeFirstImage ? { shape, data: zeroed } : null,
-    convention,
-  );
+  const tilesOf = (image: number) =>
+    rangeOf((image - 1) * parts + 1, (image - 1) * parts + (tiles?.[image - 1] ?? parts), images * parts);
+  const tiled = rows.map(({ number, allowed }) => ({ number, allowed: imagesIn(allowed).flatMap(tilesOf) }));
+  return visibilityOfRows(tiled, [1, rows.length], images * parts, convention);
 }
 
 /** Runs the block on neighbouring rows, the first of which is at `first`, with fixed random text, images and weights. null without a
@@ -126,7 +120,7 @@ export function blockStages(
   const x = tensorOf(rows.flatMap(token), [1, l, SIZES.dim]) as Tensor<"b l d">;
   const values = Array.from({ length: images }, image).flat();
   const features = tensorOf(values, [1, images * parts, latents / parts, SIZES.dim]) as Tensor<"b m r e">;
-  const visibility = visibilityOfRows(rows, media, convention);
+  const visibility = visibilityOf(rows, media, convention);
   const inputs = { x, media: features };
   const program = record(() => model.forward(x, features, { visibility }), { model, inputs });
 

@@ -1,5 +1,5 @@
 // The form with the prompt and the options. Each input updates a part of the state.
-import { type Convention, conventions } from "../../../masks/conventions/conventions.ts";
+import { conventions, type NamedConvention } from "../../../masks/conventions/conventions.ts";
 import { lastImages } from "../../../masks/conventions/last.ts";
 import { type Child, h } from "../../shared/dom.ts";
 import { MOST_IMAGES, MOST_LATENTS, STORED_TILES, type State } from "../state.ts";
@@ -14,8 +14,8 @@ const field = (label: string, control: HTMLElement, hint: string): HTMLElement =
   h(`label.field${label === "Padding" ? ".narrow" : ""}`, { title: hint }, h("span", {}, label), control);
 
 function conventionOptions(): HTMLElement[] {
-  const groups = new Map<string, Convention[]>();
-  for (const one of [...Object.values<Convention>(conventions), lastImages(2)]) {
+  const groups = new Map<string, NamedConvention[]>();
+  for (const one of [...Object.values<NamedConvention>(conventions), lastImages(2)]) {
     const name = one.source.package;
     groups.set(name, [...(groups.get(name) ?? []), one]);
   }

@@ -1,5 +1,5 @@
 // The explanation beside the grid, and the sources of the conventions.
-import type { Convention } from "../../../masks/conventions/conventions.ts";
+import type { NamedConvention } from "../../../masks/conventions/conventions.ts";
 import { h } from "../../shared/dom.ts";
 import { type Explained, type Explanation, meanings } from "../words.ts";
 
@@ -17,7 +17,7 @@ const bandSection = (
     h("p.dim", {}, `text_time = ${number}`),
   );
 
-function source({ name, source, note, unproven }: Convention): HTMLElement {
+function source({ name, source, note, unproven }: NamedConvention): HTMLElement {
   const { version, where, thread } = source;
   return h(
     "section.source",
@@ -68,7 +68,7 @@ export class PanelView {
     );
   }
 
-  name(conventions: readonly Convention[]): void {
+  name(conventions: readonly NamedConvention[]): void {
     this.#sources.replaceChildren(...conventions.map(source));
   }
 }
