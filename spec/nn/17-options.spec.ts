@@ -887,6 +887,20 @@ test("[options.known] an unknown option is refused with the nearest name, or wit
   );
 });
 
+test("[options.known] the source package's snake_case suggests the option", () => {
+  for (const [snake, option] of [
+    ["perceiver_num_latents", "perceiverNumLatents"],
+    ["only_attend_immediate_media", "onlyAttendImmediateMedia"],
+    ["cross_attn_every", "crossAttnEvery"],
+    ["media_token_id", "mediaTokenId"],
+    ["img_encoder", "imgEncoder"],
+    ["dim_head", "dimHead"],
+  ] as const)
+    expect(
+      refusal(() => new FlamingoPaLM({ ...head, numTokens: 9, depth: 1, [snake]: 1 } as never)).message,
+    ).toBe(`FlamingoPaLM has no option "${snake}"; did you mean "${option}"?  [options.known]`);
+});
+
 test("[options.known] [options.missing] inherited options do not count", () => {
   const inherited = Object.create({ dim: 12, mult: 2 });
   expect(refusal(() => new FeedForward(inherited)).rule).toBe("options.missing");

@@ -30,51 +30,50 @@ export function checkSize(caller: string, shape: readonly number[]): void {
 /** A number with commas between thousands. */
 export const written = (n: number): string => n.toLocaleString("en-US");
 
+/** Any value that passes a test, described by `wanted`. */
+export const passing = (wanted: string, accepts: Check["accepts"]): Check => ({ wanted, accepts });
+
+const isBetween = (value: unknown, low: number, high: number): boolean =>
+  typeof value === "number" && value >= low && value <= high; // [options.values]
+
+/** A number between two bounds, both included. */
+export const between = (low: number, high: number, wanted: string): Check =>
+  passing(wanted, (value) => isBetween(value, low, high));
+
 /** A whole number between two bounds, both included. */
-export const whole = (low: number, high: number): Check => ({
-  wanted: `a whole number from ${written(low)} to ${written(high)}`,
-  accepts: (value) => Number.isInteger(value) && Number(value) >= low && Number(value) <= high, // [options.values]
-});
+export const whole = (low: number, high: number): Check =>
+  passing(
+    `a whole number from ${written(low)} to ${written(high)}`,
+    (value) => Number.isInteger(value) && isBetween(value, low, high),
+  );
 
 /** A number of at least 1: a width, or a number of heads, latents or images. */
 export const count = (): Check => whole(1, MOST);
 /** A width whose dimensions are taken in pairs. */
-export const even: Check = {
-  wanted: `an even number from 2 to ${written(MOST)}`,
-  accepts: (value) => count().accepts(value) && Number(value) % 2 === 0, // [options.values]
-};
+export const even = (): Check =>
+  passing(
+    `an even number from 2 to ${written(MOST)}`,
+    (value) => isBetween(value, 2, MOST) && Number(value) % 2 === 0,
+  );
 /** A width that may be 0: the layer then adds its bias only. */
 export const inner: Check = whole(0, MOST);
 /** A number of layers. */
 export const layers = (): Check => whole(0, MOST_LAYERS);
-
-/** A finite number between two bounds, both included. */
-export const between = (low: number, high: number, wanted: string): Check => ({
-  wanted,
-  accepts: (value) => Number.isFinite(value) && Number(value) >= low && Number(value) <= high, // [options.values]
-});
 
 export const notNegative: Check = between(0, Number.MAX_VALUE, "a finite number of at least 0");
 export const positive: Check = between(Number.MIN_VALUE, Number.MAX_VALUE, "a finite number above 0");
 /** The width of a feed-forward in multiples of the model's. */
 export const multiple: Check = between(0, MOST, `a number from 0 to ${written(MOST)}`);
 
-export const flag: Check = {
-  wanted: "true or false",
-  accepts: (value) => typeof value === "boolean",
-};
+export const flag: Check = passing("true or false", (value) => typeof value === "boolean");
 
-export const oneOf = (names: readonly string[]): Check => ({
-  wanted: names.map((name) => `"${name}"`).join(" or "),
-  accepts: (value) => names.some((name) => name === value),
-});
+export const oneOf = (names: readonly string[]): Check =>
+  passing(names.map((name) => `"${name}"`).join(" or "), (value) => names.some((name) => name === value));
 
-/** Any value that passes a test, described by `wanted`. */
-export const passing = (wanted: string, accepts: Check["accepts"]): Check => ({ wanted, accepts });
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /** Any object, described by `wanted`. */
-export const object = (wanted: string): Check =>
-  passing(wanted, (value) => typeof value === "object" && value !== null);
+export const object = (wanted: string): Check => passing(wanted, isObject);
 
 export const abortSignal: Check = passing("an AbortSignal", (value) => value instanceof AbortSignal);
 
@@ -96,10 +95,9 @@ export const nullable = (check: Check): Check => ({
 /** A value as a message shows it: short, and without its contents. */
 export function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  if (value === null || typeof value !== "object")
-    return typeof value === "function" ? "a function" : String(value);
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  return `an object (${value.constructor?.name ?? "without a prototype"})`;
+  if (isObject(value)) return `an object (${value.constructor?.name ?? "without a prototype"})`;
+  return typeof value === "function" ? "a function" : String(value);
 }
 
 /** Throws a RuleError that names the option, its value and what it must be, unless the check accepts it. */
@@ -114,37 +112,18 @@ export function checkValue(caller: string, name: string, value: unknown, check: 
 
 /** Throws a RuleError unless a call is given an object of options. */
 export function checkObject(caller: string, options: unknown): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options))
+  if (!isObject(options) || Array.isArray(options))
     throw new RuleError(`${caller} takes an object of options, not ${shown(options)}`, "options.values");
 }
 
 /** Throws a RuleError if a call has more positional arguments than it takes. `takes` describes those that it takes. */
 export function checkNoMore(caller: string, takes: string, surplus: readonly unknown[]): void {
-  if (surplus.length === 0) return;
-  throw new RuleError(
-    `${caller} takes ${takes}; it was also given ${surplus.map(shown).join(", ")}`,
-    "options.known",
-  ); // [options.known]
+  if (surplus.length > 0)
+    throw new RuleError(
+      `${caller} takes ${takes}; it was also given ${surplus.map(shown).join(", ")}`,
+      "options.known",
+    ); // [options.known]
 }
-
-const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-
-function unknownOption(caller: string, name: string, known: readonly string[]): RuleError {
-  const guess = nearest(camel(name), known);
-  const hint = guess === null ? `known are ${known.join(", ")}` : `did you mean "${guess}"?`;
-  return new RuleError(
-    `${caller} has no option ${shown(name)}; ${known.length === 0 ? "it takes none" : hint}`,
-    "options.known",
-    { caller, name },
-  );
-}
-
-function missingOptions(caller: string, names: readonly string[], checks: Checks): RuleError {
-  const each = names.map((name) => `${name}, ${checks[name]?.wanted}`).join("; ");
-  return new RuleError(`${caller} needs ${each}`, "options.missing", { caller, names });
-}
-
-type Checks = Readonly<Record<string, Check>>;
 
 /**
  * The options of a call, checked: its own members, all of them known, and each with a value that its check accepts. An option
@@ -155,15 +134,26 @@ export function checked<O extends object>(
   options: O,
   checks: { readonly [K in keyof O]-?: Check },
 ): O {
-  const all: Checks = checks;
   checkObject(caller, options);
-  const known = Object.keys(all);
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(all, name));
-  if (unknown !== undefined) throw unknownOption(caller, unknown, known); // [options.known]
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const own = Object.fromEntries(given);
-  const missing = known.filter((name) => !all[name]?.optional && !Object.hasOwn(own, name));
-  if (missing.length > 0) throw missingOptions(caller, missing, all); // [options.missing]
-  for (const [name, value] of given) checkValue(caller, name, value, all[name] as Check);
-  return own as O; // [options.known]
+  const known = Object.entries<Check>(checks);
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(checks, name)) throw unknownOption(caller, name, Object.keys(checks)); // [options.known]
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const missing = known.filter(([name, { optional }]) => !optional && given[name] === undefined);
+  if (missing.length > 0)
+    throw new RuleError(
+      `${caller} needs ${missing.map(([name, { wanted }]) => `${name}, ${wanted}`).join("; ")}`,
+      "options.missing",
+      { caller, names: missing.map(([name]) => name) },
+    ); // [options.missing]
+  for (const [name, check] of known)
+    if (given[name] !== undefined) checkValue(caller, name, given[name], check);
+  return given as O; // [options.known]
+}
+
+function unknownOption(caller: string, name: string, known: readonly string[]): RuleError {
+  const near = nearest(name, known);
+  const all = known.length > 0 ? `known are ${known.join(", ")}` : "it takes none";
+  const hint = near === null ? all : `did you mean "${near}"?`;
+  return new RuleError(`${caller} has no option ${shown(name)}; ${hint}`, "options.known", { caller, name });
 }

@@ -9,32 +9,30 @@ const MOST_WORK = 4_000_000;
 function distance(first: string, second: string): number {
   const [a, b] = [first.toLowerCase(), second.toLowerCase()];
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const swap = (row[j - 1] ?? 0) + Number(a[i - 1] !== b[j - 1]);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, swap));
-    }
-    row = next;
+  for (let i = 0; i < a.length; i++) {
+    let left = i + 1;
+    const next = row.slice(1).map((above, j) => {
+      left = Math.min(above + 1, left + 1, (row[j] ?? 0) + Number(a[i] !== b[j]));
+      return left;
+    });
+    row = [i + 1, ...next];
   }
   return row[b.length] ?? 0;
 }
 
 /** The name with the fewest changed letters, or null if more than two letters and a quarter of them differ. */
 export function nearest(name: string, names: Iterable<string>): string | null {
-  const most = Math.max(2, name.length / 4);
-  let best: { readonly name: string; readonly changes: number } | null = null;
-  if (name.length > LONGEST) return null;
-  let work = 0;
+  let best: string | null = null;
+  let limit = Math.min(Math.floor(Math.max(2, name.length / 4)) + 1, name.length); // the number of changes that is too many
+  let work = name.length > LONGEST ? Infinity : 0;
   for (const other of names) {
-    if (Math.abs(other.length - name.length) > most) continue;
+    if (Math.abs(other.length - name.length) >= limit) continue;
     work += name.length * other.length;
     if (work > MOST_WORK) break;
     const changes = distance(name, other);
-    if (changes <= most && changes < Math.min(name.length, best?.changes ?? Infinity))
-      best = { name: other, changes };
+    if (changes < limit) [best, limit] = [other, changes];
   }
-  return best?.name ?? null;
+  return best;
 }
 
 /** ` (did you mean "check"?)` for the nearest name, or nothing. */

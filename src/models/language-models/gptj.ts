@@ -54,7 +54,7 @@ const checks: { readonly [K in keyof GPTJOptions]-?: Check } = {
   nEmbd: optional(count()),
   nLayer: optional(layers()),
   nHead: optional(count()),
-  rotaryDim: optional(nullable(even)),
+  rotaryDim: optional(nullable(even())),
   rotaryPrecision: optional(anglePrecision),
   nInner: optional(nullable(inner)),
   activationFunction: optional(oneOf(Object.keys(ACTIVATIONS))),
