@@ -161,12 +161,10 @@ export {
   abstractTensor,
   Bool,
   bool,
-  flat,
   Int,
   int,
   type Shape,
+  type Strided,
   Tensor,
   tensor,
-  type View,
-  view,
 } from "./tensor/tensor.ts";

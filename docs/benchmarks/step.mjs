@@ -17,7 +17,7 @@ const ids = Int32Array.from({ length: 4 * 512 }, (_, i) =>
 const text = new f.Int([4, 512], ids);
 const shape = [4, 2, 3, 256, 256];
 const pixels = Float32Array.from({ length: 4 * 2 * 3 * 256 * 256 }, (_, i) => Math.sin(i));
-const images = new f.Tensor(shape, f.view(pixels, shape));
+const images = f.tensor("b m c h w", shape, pixels);
 const groups = t.decayGroups(model, t.trainable(model, "flamingo-pytorch@0.1.2"));
 const optimizer = t.adamw({ groups, learningRate: 1e-4 });
 const loss = () => t.crossEntropy(model.forward(text, { images }), t.nextTokens(text)).mean;

@@ -3,11 +3,10 @@
 import { operand } from "../../dist/bench/rates.js";
 import { attention as attend, GatedCrossAttentionBlock } from "../../dist/entries/nn.js";
 import { simd } from "../../dist/entries/simd.js";
-import { Bool, initialize, run, stateDict, Tensor, view } from "../../dist/index.js";
+import { Bool, initialize, run, stateDict, tensor } from "../../dist/index.js";
 
 const sizeOf = (shape) => shape.reduce((product, n) => product * n, 1);
-const tensorOf = (shape, seed) => new Tensor(shape, view(operand(sizeOf(shape), seed), shape));
-const flat = ({ data, shape }) => (data.data.length === sizeOf(shape) ? data.data : null);
+const tensorOf = (shape, seed) => tensor("...", shape, operand(sizeOf(shape), seed));
 
 /** Rounding differs in order only; a mistake in a formula makes differences of the size of the numbers. */
 const TOLERANCE = 1e-4;
@@ -25,7 +24,7 @@ function compare(actual, expected, name) {
 async function ours(f, options) {
   const backend = await simd({ threads: 1 });
   try {
-    return flat(await run(backend, f, options)).slice();
+    return (await run(backend, f, options)).flat().slice();
   } finally {
     await backend.close();
   }
@@ -35,7 +34,7 @@ async function ours(f, options) {
 export async function attentionTask(prepare, shape, name) {
   const [h, l, s, d] = shape;
   const [q, k, v] = [tensorOf([h, l, d], 1), tensorOf([h, s, d], 2), tensorOf([h, s, d], 3)];
-  const task = await prepare(flat(q), flat(k), flat(v), shape);
+  const task = await prepare(q.flat(), k.flat(), v.flat(), shape);
   const definition = () => attend({}, q, k, v, { mayAttend: null, emptyRow: "zero" });
   compare(await task(), await ours(definition, { inputs: { q, k, v } }), name);
   return task;
@@ -51,7 +50,8 @@ const GATE = 0.5;
 export async function gatedTask(prepare, name) {
   const { length, images, latents, dim, heads, dimHead } = SIZES;
   const model = initialize(new GatedCrossAttentionBlock({ dim, dimHead, heads }), 1);
-  for (const gate of [model.attn_gate, model.ff_gate]) gate.assign(view(Float32Array.of(GATE), [1]));
+  for (const gate of [model.attn_gate, model.ff_gate])
+    gate.assign(tensor("1", [1], Float32Array.of(GATE)).data);
   const [text, media] = [tensorOf([1, length, dim], 2), tensorOf([1, images, latents, dim], 3)];
   const isImage = (i) => i % EVERY === 0 && i < EVERY * images;
   const mediaLocations = new Bool(
@@ -63,9 +63,9 @@ export async function gatedTask(prepare, name) {
     const [token, position] = [Math.floor(i / (images * latents)), i % (images * latents)];
     return Math.floor(position / latents) === imageOf(token) ? 0 : -1e30;
   });
-  const plain = (tensor, shape = tensor.shape) => ({ shape, values: Float32Array.from(flat(tensor)) });
+  const plain = (x, shape = x.shape) => ({ shape, values: Float32Array.from(x.flat()) });
   const task = await prepare({
-    weights: Object.fromEntries([...stateDict(model)].map(([key, tensor]) => [key, plain(tensor)])),
+    weights: Object.fromEntries([...stateDict(model)].map(([key, parameter]) => [key, plain(parameter)])),
     text: plain(text, [length, dim]),
     media: plain(media, [images * latents, dim]),
     bias: { shape: [length, images * latents], values: bias },

@@ -1,6 +1,6 @@
 // One small Flamingo computed twice, by the library and by flamingo-as-loops.mjs, with nothing between them and a debugger.
 // Run with: node docs/examples/step-through.mjs
-import { FlamingoPaLM, flat, initialize, int, stateDict, tensor } from "flamboyance";
+import { FlamingoPaLM, initialize, int, stateDict, tensor } from "flamboyance";
 import { flamingo } from "./flamingo-as-loops.mjs";
 
 const sizes = {
@@ -30,7 +30,7 @@ const nested = (values, [size, ...rest]) =>
         return nested(values.slice(i * part, (i + 1) * part), rest);
       });
 const weights = Object.fromEntries(
-  [...stateDict(model)].map(([name, t]) => [name, nested(flat(t.data), t.shape)]),
+  [...stateDict(model)].map(([name, t]) => [name, nested(t.flat(), t.shape)]),
 );
 
 const fromLoops = flamingo(weights, ids, nested(numbers, [2, 6, 8]), {
@@ -43,7 +43,7 @@ const fromLoops = flamingo(weights, ids, nested(numbers, [2, 6, 8]), {
   rule: { lastOnly: true, empty: "zero", zeroBefore: false }, // "immediate"
 });
 
-const [expected, actual] = [fromLoops.flat(), flat(fromLibrary.data)];
+const [expected, actual] = [fromLoops.flat(), fromLibrary.flat()];
 const difference = Math.max(...expected.map((value, i) => Math.abs(value - actual[i])));
 console.log(`logits: ${fromLoops.length} tokens × ${fromLoops[0].length}`);
 console.log(`largest difference below 1e-12: ${difference < 1e-12}`);

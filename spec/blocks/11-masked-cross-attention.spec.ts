@@ -16,6 +16,7 @@ import { type Convention, conventions } from "../../src/masks/conventions/conven
 import { visibilityOf } from "../../src/masks/media-mask.ts";
 import { maskRows } from "../../src/masks/rows.ts";
 import { ShapeError } from "../../src/tensor/errors.ts";
+import { ndArray } from "../../src/tensor/ops/elementwise.ts";
 import { type Any, Bool, type Tensor, tensor } from "../../src/tensor/tensor.ts";
 import { linear, type Mat, norm, row, under } from "../support/oracles/layers.ts";
 import {
@@ -184,7 +185,7 @@ test("[xattn.keys] latent r of image m is key m·R + r", () => {
     [2, 1, 5],
   ] as const) {
     const other = taken(media, 0, [0]); // a copy
-    other.data.set(0, m, r, 1, 99);
+    ndArray(other.data).set(0, m, r, 1, 99);
     const [before, after] = [scores(media), scores(other)].map(
       (t) => list<readonly Mat[]>(t)[0]?.[0]?.[0] ?? [],
     );

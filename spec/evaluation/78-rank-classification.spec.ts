@@ -11,7 +11,7 @@ import { readTokens } from "../../src/models/language-model.ts";
 import { LlamaForCausalLM } from "../../src/models/language-models/llama.ts";
 import { OPTForCausalLM } from "../../src/models/language-models/opt.ts";
 import type { OpenFlamingo } from "../../src/models/open-flamingo/flamingo.ts";
-import { Bool, flat, Int, type Tensor } from "../../src/tensor/tensor.ts";
+import { Bool, flat, Int, sizeOf, type Tensor } from "../../src/tensor/tensor.ts";
 import { IMAGE, images as imagesFor, smallFlamingo } from "../support/fixtures/open-flamingo/small.ts";
 import { list } from "../support/oracles/modules.ts";
 import { randomTensor } from "../support/properties/arbitraries.ts";
@@ -64,7 +64,7 @@ function fullPass(model: OpenFlamingo, row: number, { ids, hidden, blind }: Text
 
 function slicedRow(all: Tensor<"b m f c h w">, row: number): Tensor<"b m f c h w"> {
   const one = randomTensor<"b m f c h w">([1, 2, 1, 3, 2, 2], 1);
-  const size = one.data.size;
+  const size = sizeOf(one.data.shape);
   one.data.data.set(flat(all.data).subarray(row * size, (row + 1) * size));
   return one;
 }

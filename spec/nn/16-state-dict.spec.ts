@@ -1,4 +1,5 @@
 // The executable half of 16-state-dict.md. Keys and shapes come from the released packages: golden/state-dicts.json.
+
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -26,6 +27,7 @@ import {
 } from "../../src/nn/parameter.ts";
 import { initialize, loadStateDict, parameterNames, stateDict, ties } from "../../src/nn/state-dict.ts";
 import { LoadError } from "../../src/tensor/errors.ts";
+import { ndArray } from "../../src/tensor/ops/elementwise.ts";
 import { record } from "../../src/tensor/program/record.ts";
 import { generator } from "../../src/tensor/random.ts";
 import { type TensorSource, widened } from "../../src/tensor/source.ts";
@@ -266,7 +268,7 @@ test("[state.tied] a tied parameter is loaded from either name, or from both if 
     expect(values(model, "to_logits.1.weight")).toEqual(table);
   }
   const weights = copy(source);
-  weights.get("to_logits.1.weight")?.data.set(0, 0, 17);
+  ndArray((weights.get("to_logits.1.weight") as Tensor).data).set(0, 0, 17);
   expect(() => loadStateDict(tiny(), weights)).toThrow(
     '"to_logits.1.weight" is tied, but its two copies differ',
   );
@@ -520,7 +522,7 @@ test("[state.strict] loading reads no values before their first use", () => {
 test("[state.finite] a weight that is NaN or infinite is an error on first use, with its name and index", () => {
   for (const bad of [NaN, Infinity, -Infinity]) {
     const weights = copy(weighted(tiny(), 1));
-    weights.get("layers.0.1.attn.to_kv.weight")?.data.set(3, 2, bad);
+    ndArray((weights.get("layers.0.1.attn.to_kv.weight") as Tensor).data).set(3, 2, bad);
     const model = tiny();
     loadStateDict(model, weights);
     const text = int("b l", [[0, 3, 1]]);
@@ -633,7 +635,8 @@ test("[state.initialize] a model initialised in 16 bits has the rounded values o
 
 test("[state.finite] a tied weight that is NaN in both copies is reported as not finite", () => {
   const weights = copy(weighted(tiny(), 1));
-  for (const key of ["token_emb.weight", "to_logits.1.weight"]) weights.get(key)?.data.set(4, 1, NaN);
+  for (const key of ["token_emb.weight", "to_logits.1.weight"])
+    ndArray((weights.get(key) as Tensor).data).set(4, 1, NaN);
   const model = tiny();
   loadStateDict(model, weights);
   expect(() => model.forward(int("b l", [[0]]))).toThrow('weight "token_emb.weight" is NaN at [4 1]');

@@ -1,13 +1,16 @@
 // The executable half of 00-notation.md: tensors, masks and ids, and their layout in memory.
+
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { Bug, RuleError, ShapeError } from "../../src/tensor/errors.ts";
+import { ndArray } from "../../src/tensor/ops/elementwise.ts";
 import { rules } from "../../src/tensor/ops/rules.ts";
 import { named } from "../../src/tensor/pattern.ts";
 import {
   type Any,
+  abstractTensor,
   Bool,
   bool,
   contiguous,
@@ -96,6 +99,12 @@ test("[tensor.values] a view of host data does not extend beyond its buffer", ()
 
 test("[tensor.values] data that is longer than its shape, and a shape that is none, are refused", () => {
   const six = new Float64Array(6);
+  const by = (rows: number, columns: number, offset = 0) => ({
+    data: six,
+    shape: [2, 3],
+    stride: [rows, columns],
+    offset,
+  });
   const wrong: readonly (readonly [() => unknown, RegExp])[] = [
     [() => new Bool([2], new Uint8Array(3)), /\[2\] holds 2 values, got 3/],
     [() => new Int([2, 2], new Int32Array(5)), /\[2 2\] holds 4 values, got 5/],
@@ -112,6 +121,10 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
     [() => new Tensor([2, 3], view(six, [3, 2])), /values of shape \[3 2\]/],
     [() => new Tensor([5], () => view(six, [6])).data, /values of shape \[6\]/],
     [() => new Tensor([6]).assign(view(six, [2, 3])), /values of shape \[2 3\]/],
+    [() => new Tensor([2, 3], by(3, 2)), /extends beyond the 6 values/],
+    [() => new Tensor([2, 3]).assign(by(-3, 1)), /extends beyond the 6 values/],
+    [() => new Tensor([2, 3], () => by(3, 1, 1)).data, /extends beyond the 6 values/],
+    [() => new Tensor([2], [1, 2] as never), /values are a typed array here/],
     [() => new Tensor([-1]), /\[-1\] is not a shape/],
     [() => new Tensor([0.5]), /\[0\.5\] is not a shape/],
     [() => new Tensor("3" as never), /3 is not a shape/],
@@ -123,8 +136,8 @@ test("[tensor.values] data that is longer than its shape, and a shape that is no
     expect(make).toThrow(ShapeError);
     expect(make).toThrow(message);
   }
-  expect(view(six, [2, 2], [3, 1], 1).get(1, 1)).toBe(0); // strides into a larger buffer
-  expect(view(six, [2, 3], [-3, 1], 3).get(1, 2)).toBe(0);
+  expect(ndArray(view(six, [2, 2], [3, 1], 1)).get(1, 1)).toBe(0); // strides into a larger buffer
+  expect(ndArray(view(six, [2, 3], [-3, 1], 3)).get(1, 2)).toBe(0);
 });
 
 test("[tensor.int] ids are 32-bit integers", () => {
@@ -156,7 +169,12 @@ test("[tensor.flat] flat returns the values of any view in row-major order, and 
       if (contiguous(v)) expect(flat(v).buffer).toBe(v.data.buffer);
     }),
   );
-  const bytes = flat({ data: Uint8Array.of(1, 2, 3, 4), shape: [2, 2], stride: [1, 2], offset: 0 });
+  const transposed = { shape: [2, 2], stride: [1, 2], offset: 0 };
+  const t = new Tensor([2, 2], { data: Float32Array.of(1, 2, 3, 4), ...transposed });
+  expect(t.flat()).toEqual(Float32Array.of(1, 3, 2, 4));
+  expect(tensor("a b", [[1, 2]]).flat()).toEqual(Float64Array.of(1, 2));
+  expect(() => abstractTensor("a", [1]).flat()).toThrow(Bug);
+  const bytes = flat({ data: Uint8Array.of(1, 2, 3, 4), ...transposed });
   expect(bytes).toEqual(Uint8Array.of(1, 3, 2, 4));
 });
 

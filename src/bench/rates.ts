@@ -5,7 +5,7 @@ import { run } from "../kernels/replay.ts";
 import { attention } from "../nn/attention/attention.ts";
 import { Bug } from "../tensor/errors.ts";
 import { generator } from "../tensor/random.ts";
-import { flat, type Shape, sizeOf, Tensor, view } from "../tensor/tensor.ts";
+import { type Shape, sizeOf, Tensor, view } from "../tensor/tensor.ts";
 import { FULL, type KernelName, QUICK } from "./shapes.ts";
 import { measureTarget, type Target, type TargetName } from "./target.ts";
 import { secondsOf, type TimingOptions } from "./timing.ts";
@@ -69,7 +69,7 @@ async function productRate(backend: Backend, shape: Shape, timing: TimingOptions
   const [a, b] = [tensorOf([m, k], 1), tensorOf([k, n], 2)];
   const c = await matmul(a, b, backend);
   const target = [backend.name, backend.mode].filter(Boolean).join(" ");
-  checkProduct(flat(a.data), flat(b.data), flat(c.data), shape, target);
+  checkProduct(a.flat(), b.flat(), c.flat(), shape, target);
   const seconds = await secondsOf(() => matmul(a, b, backend), timing);
   return kernels.matmul.operations(shape) / seconds / 1e9;
 }

@@ -1,5 +1,5 @@
 // The gates of gated cross-attention in training: their learning rate, their history, and a chart of it.
-import { flat, Tensor, view } from "../tensor/tensor.ts";
+import { Tensor, view } from "../tensor/tensor.ts";
 import type { ParameterGroup } from "../training/optimizers/optimizer.ts";
 import { decayGroups } from "../training/trainable.ts";
 
@@ -13,7 +13,7 @@ export interface Gates {
 export const openings = (
   blocks: readonly ({ readonly attn_gate: Tensor; readonly ff_gate: Tensor } | null)[],
 ): Gates[] => {
-  const opening = (gate: Tensor): number => Math.tanh(flat(gate.data)[0] ?? 0);
+  const opening = (gate: Tensor): number => Math.tanh(gate.flat()[0] ?? 0);
   return blocks.flatMap((one) => (one ? [{ attn: opening(one.attn_gate), ff: opening(one.ff_gate) }] : []));
 };
 
@@ -44,7 +44,7 @@ export const storedGates = (history: readonly (readonly Gates[])[]): Tensor => {
 /** The gates of each layer after each step, from a checkpoint. */
 export function restoredGates(stored: Tensor | undefined): Gates[][] {
   const [steps = 0, layers = 0] = stored?.shape ?? [];
-  const values = stored ? flat(stored.data) : [];
+  const values = stored ? stored.flat() : [];
   const at = (i: number): number => values[i] ?? Number.NaN;
   return Array.from({ length: steps }, (_, step) =>
     Array.from({ length: layers }, (_, layer) => {

@@ -7,7 +7,7 @@ import { RuleError } from "../tensor/errors.ts";
 import { sum } from "../tensor/ops/arrange.ts";
 import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
-import { flat, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 
 /** An image tower: one vector for each image, such as the projected class token of CLIP. */
 export interface FeatureTower {
@@ -64,7 +64,7 @@ export async function imageFeatures(
   for await (const images of batches) {
     const features = await run(backend, () => tower.features(images), { model: tower });
     const { b, d } = shapes("imageFeatures", { features: [features, "b d"] });
-    const values = flat(features.data);
+    const values = features.flat();
     for (let i = 0; i < b; i++)
       found.push(normalized(Float64Array.from(values.subarray(i * d, (i + 1) * d)), found.length));
   }

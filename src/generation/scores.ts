@@ -1,6 +1,6 @@
 // Logits of a step as scores, one row for each text.
 import { RuleError } from "../tensor/errors.ts";
-import { flat, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { Settings } from "./options.ts";
 
 /** Throws a RuleError unless the logits have `rows` rows, and the tokens of the settings are tokens of the model. */
@@ -29,7 +29,7 @@ function checkLogits(
 /** The logits of each row. Throws a RuleError if they do not fit the settings, or one is NaN or +∞. */
 export function scoresOf(logits: Tensor, rows: number, settings: Settings): Float64Array[] {
   const n = checkLogits(logits, rows, settings);
-  const values = flat(logits.data);
+  const values = logits.flat();
   return Array.from({ length: rows }, (_, b) => {
     const scores = Float64Array.from(values.subarray(b * n, (b + 1) * n));
     const wrong = scores.findIndex((x) => !(x < Number.POSITIVE_INFINITY));

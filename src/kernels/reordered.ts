@@ -16,3 +16,12 @@ export function reordered(
     to.map((name) => stride[from.indexOf(name)] ?? 0),
   );
 }
+
+/** The same memory with the axes in the given order. */
+export const transposed = ({ data, shape, stride, offset }: View, order: readonly number[]): View =>
+  viewOf(
+    data,
+    order.map((axis) => shape[axis] ?? 1),
+    order.map((axis) => stride[axis] ?? 0),
+    offset,
+  );

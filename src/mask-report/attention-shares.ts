@@ -8,7 +8,7 @@ import type { Matrix } from "../masks/grid.ts";
 import { type MaskRow, maskRows } from "../masks/rows.ts";
 import { isCrossAttentionWeights } from "../models/flamingo/names.ts";
 import { LoadError } from "../tensor/errors.ts";
-import { type Floats, flat, Tensor } from "../tensor/tensor.ts";
+import { type Floats, Tensor } from "../tensor/tensor.ts";
 
 export interface Shares {
   /** The tensor's key. */
@@ -78,7 +78,7 @@ export function checkFit(
 
 function sharesOf(key: string, stored: Tensor, images: number, tiles: Tiles | null): Shares {
   const [b = 0, heads = 0, l = 0, s = 0] = stored.shape;
-  const weights = flat(stored.data);
+  const weights = stored.flat();
   checkProbabilities(key, weights, stored.shape);
   const each = <T>(f: (i: number, j: number) => T): T[][] =>
     Array.from({ length: b }, (_, i) => Array.from({ length: l }, (_, j) => f(i, j)));

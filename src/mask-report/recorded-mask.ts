@@ -9,7 +9,7 @@ import { type Tiles, tilesOf } from "../masks/counting/tiles.ts";
 import type { RecordedMaskFinding } from "../masks/findings.ts";
 import { addRun, type MaskRow } from "../masks/rows.ts";
 import { LoadError } from "../tensor/errors.ts";
-import { flat, Tensor } from "../tensor/tensor.ts";
+import { Tensor } from "../tensor/tensor.ts";
 
 export interface RecordedMask {
   /** The tensor's key. */
@@ -44,7 +44,7 @@ export function recordedMaskIn(
         `${title}: ${key} has the shape [${shape.join(" ")}], not [${b} ${l} ${wanted}] for ${b} prompts of ${l} tokens  [prompt.recorded-mask]`,
       );
     }
-    const values = stored instanceof Tensor ? flat(stored.data) : stored.flat();
+    const values = stored instanceof Tensor ? stored.flat() : stored.flat();
     const other = values.findIndex((value) => value !== 0 && value !== 1);
     if (other >= 0)
       throw new LoadError(

@@ -1,5 +1,4 @@
 // Arrays. Floats are nodes of programs (Tensor); integers and booleans are host data (Int, Bool) and always have values.
-import ndarray, { type NdArray } from "ndarray";
 import { Bug, RuleError, ShapeError } from "./errors.ts";
 import type { Precision } from "./precision.ts";
 import { isSource, type TensorSource, widened } from "./source.ts";
@@ -9,16 +8,19 @@ export type Any = any;
 /** The sizes of the axes of an array, outermost first; a scalar has none. */
 export type Shape = readonly number[];
 export type Floats = Float64Array | Float32Array;
-/** Floats with a shape and strides: transposing, slicing and expanding return another view of the same buffer. */
-export type View = NdArray<Floats>;
 
-/** The parts of a view as plain data. Programs store host data in this form, which structuredClone can copy. */
+/**
+ * An array as plain data, which structuredClone can copy: the element at the index i, j, … is
+ * `data[offset + i * stride[0] + j * stride[1] + …]`. Transposing, slicing and expanding make another one of the same buffer.
+ */
 export interface Strided<D> {
   readonly data: D;
-  readonly shape: readonly number[];
+  readonly shape: Shape;
   readonly stride: readonly number[];
   readonly offset: number;
 }
+
+export type View = Strided<Floats>;
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
 
@@ -84,8 +86,12 @@ function checkFits(
 }
 
 /** Floats as an array, as `view` makes it, without a check: for kernels whose results fit by construction. */
-export const viewOf = (data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View =>
-  ndarray(data, [...shape], stride && [...stride], offset);
+export const viewOf = (data: Floats, shape: Shape, stride?: readonly number[], offset = 0): View => ({
+  data,
+  shape: [...shape],
+  stride: [...(stride ?? rowMajor(shape))],
+  offset,
+});
 
 /**
  * Floats as an array: row-major, of exactly as many values as the shape has, or with strides into a larger buffer. Throws a
@@ -144,8 +150,9 @@ export class Tensor<A extends string = Any> {
   }
 
   /**
-   * The values. A function is called on first use only; a source is read again unless its values are still in memory. Throws a
-   * ShapeError if a function gives values of another shape. Reading an abstract tensor is a `Bug`.
+   * The values, with the strides that they have in memory. A function is called on first use only; a source is read again unless its
+   * values are still in memory. Throws a ShapeError if a function gives values of another shape. Reading an abstract tensor is a
+   * `Bug`.
    */
   get data(): View {
     if (typeof this.#values === "function") this.#set(this.#values()); // [tensor.lazy]
@@ -158,6 +165,14 @@ export class Tensor<A extends string = Any> {
       this.#read = new WeakRef(known); // [tensor.source]
     }
     return known;
+  }
+
+  /**
+   * The values in row-major order. They share the memory of `data` where that is in this order without gaps: do not write into
+   * them. Throws as `data` does.
+   */
+  flat(): Floats {
+    return flat(this.data); // [tensor.flat]
   }
 
   /** The values, or the function or source that gives them; what is assigned to this tensor later does not change them. */
@@ -173,12 +188,17 @@ export class Tensor<A extends string = Any> {
   }
 
   #set(values: Values): void {
-    if ("shape" in values && !sameSizes(values.shape, this.shape))
-      throw new ShapeError(
-        `values of shape ${shapeText(values.shape)} cannot be those of a tensor of shape ${shapeText(this.shape)}  [tensor.values]`,
-      );
+    if (typeof values !== "function" && !isSource(values)) this.#checkView(values);
     this.#values = values;
     this.#read = undefined;
+  }
+
+  #checkView({ data, shape, stride, offset }: View): void {
+    checkFits(data, shape, stride ?? [], offset); // [tensor.values]
+    if (!sameSizes(shape, this.shape))
+      throw new ShapeError(
+        `values of shape ${shapeText(shape)} cannot be those of a tensor of shape ${shapeText(this.shape)}  [tensor.values]`,
+      );
   }
 
   /**

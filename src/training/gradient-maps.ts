@@ -13,7 +13,7 @@ const weightCheck: Check = passing("a finite number", Number.isFinite);
 /** √ Σ g² over all elements of all gradients. */
 export function globalNorm(gradients: Named): number {
   let squares = 0;
-  for (const g of gradients.values()) for (const x of flat(g.data)) squares += x * x; // [clip.global]
+  for (const g of gradients.values()) for (const x of g.flat()) squares += x * x; // [clip.global]
   return Math.sqrt(squares);
 }
 
@@ -52,8 +52,8 @@ export function accumulateGradients(sum: Named | null, gradients: Named, weight:
       total.set(name, g);
       continue;
     }
-    const x = flat(g.data);
-    const values = Float64Array.from(flat(before.data), (y, i) => y + (x[i] ?? 0)); // [accumulate.sum]
+    const x = g.flat();
+    const values = Float64Array.from(before.flat(), (y, i) => y + (x[i] ?? 0)); // [accumulate.sum]
     total.set(name, new Tensor(g.shape, view(values, g.shape)));
   }
   return total;

@@ -8,7 +8,7 @@ import { gradientCheckpointing, keepTaps } from "../tensor/program/checkpointing
 import type { Program } from "../tensor/program/program.ts";
 import { withTaps } from "../tensor/program/program.ts";
 import { record } from "../tensor/program/record.ts";
-import { flat, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { Named } from "./optimizers/optimizer.ts";
 
 export interface Differentiated {
@@ -63,7 +63,7 @@ export async function lossAndGradients(
     const g = outputs[gradientOf(name)];
     return g ? [[name, g]] : [];
   };
-  const value = outputs.loss ? (flat(outputs.loss.data)[0] ?? Number.NaN) : Number.NaN;
+  const value = outputs.loss ? (outputs.loss.flat()[0] ?? Number.NaN) : Number.NaN;
   if (!Number.isFinite(value))
     throw new RuleError(`the loss is ${value}: try a lower learning rate, or check the data`, "train.finite");
   return { loss: value, gradients: new Map(names.flatMap(gradient)) };

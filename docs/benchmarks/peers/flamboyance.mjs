@@ -3,7 +3,7 @@ import { PretrainedDecoder } from "../../../dist/bench/decoders/pretrained.js";
 import { gpu } from "../../../dist/entries/gpu.js";
 import { Parameter } from "../../../dist/entries/nn.js";
 import { simd } from "../../../dist/entries/simd.js";
-import { einsum, matmul, reference, run, Tensor, view } from "../../../dist/index.js";
+import { einsum, matmul, reference, run, tensor } from "../../../dist/index.js";
 
 const open = {
   reference: async () => reference("float32"),
@@ -15,8 +15,8 @@ const open = {
 export const flamboyance = (name) => async (threads) => {
   const backend = await open[name](threads);
   return async (a, b, [m, k, n]) => {
-    const [left, right] = [new Tensor([m, k], view(a, [m, k])), new Tensor([k, n], view(b, [k, n]))];
-    return async () => (await matmul(left, right, backend)).data.data;
+    const [left, right] = [tensor("m k", [m, k], a), tensor("k n", [k, n], b)];
+    return async () => (await matmul(left, right, backend)).flat();
   };
 };
 
@@ -26,12 +26,12 @@ export const kept = async (threads) => {
   return async (a, b, [m, k, n]) => {
     const standing = (axes, shape, values) => {
       const parameter = new Parameter(axes, shape, () => 0);
-      parameter.assign(view(values, shape));
+      parameter.assign(tensor(axes, shape, values).data);
       return parameter;
     };
     const model = { left: standing("m k", [m, k], a), right: standing("k n", [k, n], b) };
     const product = () => einsum("m k, k n -> m n", model.left, model.right);
-    return async () => (await run(backend, product, { model })).data.data;
+    return async () => (await run(backend, product, { model })).flat();
   };
 };
 

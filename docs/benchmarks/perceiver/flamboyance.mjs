@@ -8,7 +8,6 @@ import { reconstruct } from "../../../dist/demos/perceiver/tasks.js";
 import { loadPerceiver, loadSafetensors, saveSafetensors } from "../../../dist/entries/io.js";
 import { simd } from "../../../dist/entries/simd.js";
 import {
-  flat,
   generator,
   initialize,
   rearrange,
@@ -16,7 +15,7 @@ import {
   replay,
   slice,
   stateDict,
-  view,
+  tensor,
 } from "../../../dist/index.js";
 import { CHUNKS, TASKS } from "./tasks.mjs";
 
@@ -31,10 +30,11 @@ if (draw) {
   const { normal } = generator(2);
   if (name === "flow")
     last.assign(
-      view(
-        Float32Array.from({ length: last.size }, () => 0.1 * normal()),
+      tensor(
+        "...",
         last.shape,
-      ),
+        Float32Array.from({ length: last.size }, () => 0.1 * normal()),
+      ).data,
     );
   saveSafetensors(weights, state);
   process.exit(0);
@@ -63,8 +63,8 @@ async function prepared() {
 }
 
 /** The root mean square and 64 numbers of an output, in row-major order. */
-function sample(tensor) {
-  const values = flat(tensor.data);
+function sample(output) {
+  const values = output.flat();
   const rms = Math.sqrt(values.reduce((sum, x) => sum + x * x, 0) / values.length);
   const numbers = Array.from({ length: 64 }, (_, i) => values[Math.floor((i * values.length) / 64)]);
   return { rms, numbers };

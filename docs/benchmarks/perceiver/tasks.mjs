@@ -5,8 +5,7 @@ import {
   Int,
   LanguagePerceiver,
   MultiModalPerceiver,
-  Tensor,
-  view,
+  tensor,
 } from "../../../dist/index.js";
 import { decodeChunk, encodeVideo } from "../../../dist/models/perceiver-io/tasks/multi-modal.js";
 
@@ -16,7 +15,7 @@ const sizeOf = (shape) => shape.reduce((product, n) => product * n, 1);
 /** 0.5 sin(0.7 i) in float32. */
 function waves(shape) {
   const values = Float32Array.from({ length: sizeOf(shape) }, (_, i) => 0.5 * Math.sin(0.7 * i));
-  return new Tensor(shape, view(values, shape));
+  return tensor("...", shape, values);
 }
 const tokens = new Int(
   [1, 2048],

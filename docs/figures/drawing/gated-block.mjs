@@ -7,7 +7,7 @@ const [STREAM, LEFT, MIDDLE, RIGHT] = [56, 112, 240, WIDTH - 14];
 
 const block = model.layers[0][1];
 const { axes } = shapesIn("gated-block");
-const start = block.attn_gate.data.get(0);
+const start = block.attn_gate.flat()[0];
 
 /** A branch of the residual stream: into a module, times its gate, back to the stream. Its height is 140. */
 function branch(y, { name, gate, pattern }) {

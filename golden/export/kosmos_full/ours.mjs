@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { build, IDS, NAMES } from "./make.mjs";
 
-const { flat, Int, loadStateDict, run } = await import("../../../dist/index.js");
+const { Int, loadStateDict, run } = await import("../../../dist/index.js");
 const { loadSafetensors } = await import("../../../dist/entries/io.js");
 const { stream } = await import("../../../dist/entries/generation.js");
 const { simd } = await import("../../../dist/entries/simd.js");
@@ -51,7 +51,7 @@ const text = await timed(cached);
 
 /** Numbers of the logits, their root mean square, and the most probable id after each position. */
 function summary(logits) {
-  const values = flat(logits.data);
+  const values = logits.flat();
   const [, positions, width] = logits.shape;
   const best = Array.from({ length: positions }, (_, i) => {
     const row = values.subarray(i * width, (i + 1) * width);

@@ -1,5 +1,6 @@
 // Batches, combinations and exit statuses of 63-probe.md. The implementations under test are nested loops with one fault each, which
 // share no code with this project's blocks; the right verdicts are those of the public reports that the faults were taken from.
+
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
@@ -28,6 +29,7 @@ import { exitStatus, probeVerdict } from "../../../src/conformance/probe/verdict
 import type { Stored } from "../../../src/io/safetensors/read.ts";
 import { type Convention, conventionOf, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { faultyAdapter } from "../../support/fixtures/batch-adapters.ts";
 import { blockAdapter } from "../../support/fixtures/probe-adapters.ts";
@@ -240,7 +242,7 @@ describe("rows that depend on the batch are not certified", () => {
       const media = inputs.get("inputs.media");
       if (!(media instanceof Tensor)) throw new Error("no media");
       const [b = 0, n = 0, r = 0, e = 0] = media.shape;
-      const first = (row: number) => media.data.get(row, 0, 0, 0);
+      const first = (row: number) => ndArray(media.data).get(row, 0, 0, 0);
       const mean =
         Array.from({ length: b }, (_, row) => first(row)).reduce((sum, value) => sum + value, 0) / b;
       expect([n, r, e]).toEqual([3, 2, 6]);
@@ -691,7 +693,7 @@ describe("the attention's output and the rows that it is added to", () => {
         if (!(out instanceof Tensor) || !(x instanceof Tensor)) throw new Error("no floats");
         const values = Float64Array.from({ length: out.size }, (_, i) => {
           const at = [Math.floor(i / (LENGTH * 8)), Math.floor(i / 8) % LENGTH, i % 8] as const;
-          return (at[1] < from ? out : x).data.get(...at);
+          return ndArray((at[1] < from ? out : x).data).get(...at);
         });
         outputs.set("outputs.out", new Tensor(out.shape, view(values, [...out.shape])));
       });

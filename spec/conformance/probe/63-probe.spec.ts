@@ -1,5 +1,6 @@
 // The executable half of 63-probe.md. The implementations under test are this project's blocks under every convention and known
 // mistake, and an adapter in plain JavaScript that shares no code with them.
+
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -48,6 +49,7 @@ import { type Convention, conventionOf, conventions } from "../../../src/masks/c
 import { distinguishingPrompt } from "../../../src/masks/difference.ts";
 import { EFFECT } from "../../../src/masks/exhaustive/effect.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { flat, Tensor, view } from "../../../src/tensor/tensor.ts";
 import { blockAdapter, causalAdapter, type Level } from "../../support/fixtures/probe-adapters.ts";
 import { temporary } from "../../support/fixtures/temporary.ts";
@@ -267,7 +269,10 @@ test("[probe.without-locations] rows see everything, nothing or something else, 
     const of = x(inputs).shape;
     const values = Float64Array.from({ length: x(inputs).size }, (_, i) => {
       const [row, feature] = [Math.floor(i / (8 * LENGTH)), (i % 8) % 6];
-      return media.data.get(row, 0, 0, feature) + x(inputs).data.get(row, Math.floor(i / 8) % LENGTH, i % 8);
+      return (
+        ndArray(media.data).get(row, 0, 0, feature) +
+        ndArray(x(inputs).data).get(row, Math.floor(i / 8) % LENGTH, i % 8)
+      );
     });
     return new Map([["out", new Tensor(of, view(values, of))]]);
   };
@@ -369,7 +374,7 @@ test("[probe.feed-forward] a feed-forward is found by a row that no image moves,
   const inputs = inputsOf(calls.strict, shape);
   const x = inputs.get("inputs.x") as Tensor;
   const text = (v: number, p: number, l: number) =>
-    Array.from({ length: 8 }, (_, i) => x.data.get(rowOf(calls.strict, v, p), l, i));
+    Array.from({ length: 8 }, (_, i) => ndArray(x.data).get(rowOf(calls.strict, v, p), l, i));
   const attn = (v: number, l: number) =>
     Array.from({ length: 8 }, (_, i) =>
       l === 0 ? 0 : i - 3 + moves(v, changedImage(1)) + 0.1 * moves(v, TEXT),

@@ -1,5 +1,6 @@
 // Rules of 40-gpu.md for products and attention on a graphics card, on a fake of gpu.js that runs kernels as JavaScript functions.
 // 40-browser.spec.ts runs the same kernels in Chromium.
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { deviceBackend } from "../../../src/kernels/gpu/device-modes/backend.ts";
@@ -11,6 +12,7 @@ import { maxTo, unbroadcast } from "../../../src/kernels/gpu/device-modes/ops/su
 import { reference } from "../../../src/kernels/reference/index.ts";
 import { replay } from "../../../src/kernels/replay.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import type { Mask, SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
 import { record } from "../../../src/tensor/program/record.ts";
 import { flat, Int, view } from "../../../src/tensor/tensor.ts";
@@ -306,7 +308,7 @@ test("a failed download keeps its cause, and the buffer can be read afterwards",
   const error = await buffers.download(uploaded).catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(Bug);
   expect(error).toMatchObject({ cause: INJECTED });
-  const negated = await buffers.download(await unary(launcher, "neg", uploaded.transpose(1, 0)));
+  const negated = await buffers.download(await unary(launcher, "neg", ndArray(uploaded).transpose(1, 0)));
   expect([...flat(negated)]).toEqual([-1, -4, -2, -5, -3, -6]);
   expect([...flat(await buffers.download(uploaded))]).toEqual([1, 2, 3, 4, 5, 6]);
 });

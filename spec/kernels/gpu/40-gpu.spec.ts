@@ -1,4 +1,5 @@
 // Rules of 40-gpu.md for the modes of the processor. Expected values are loops written from its equations, not from src.
+
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type CompiledKernel, loadLibrary } from "../../../src/kernels/gpu/gpu-js.ts";
@@ -10,6 +11,7 @@ import { dense, transposed } from "../../../src/kernels/gpu/host-modes/matrices.
 import { gpu } from "../../../src/kernels/gpu/index.ts";
 import { Bug, LoadError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/einsum.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import type { Matrices } from "../../../src/tensor/ops/matmul.ts";
 import { expand } from "../../../src/tensor/ops/reductions.ts";
 import type { SoftmaxEmptyRow } from "../../../src/tensor/ops/table.ts";
@@ -463,7 +465,7 @@ describe.each(["webasm", "cpu"] as const)("%s", (mode) => {
           ),
           [...shape].reverse(),
         );
-        return back.transpose(...Array.from({ length: rank }, (_, i) => rank - 1 - i));
+        return ndArray(back).transpose(...Array.from({ length: rank }, (_, i) => rank - 1 - i));
       };
       const [a, b] = [operand(left, 1), operand(right, 2)];
       const exact = einsum.compute({ pattern }, a, b);

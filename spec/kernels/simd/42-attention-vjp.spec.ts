@@ -12,7 +12,7 @@ import { gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { ShapeError } from "../../../src/tensor/errors.ts";
 import { mul, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { record } from "../../../src/tensor/program/record.ts";
-import { abstractTensor, flat, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
+import { abstractTensor, flat, sizeOf, Tensor, type View, view } from "../../../src/tensor/tensor.ts";
 import { lossAndGradients } from "../../../src/training/step.ts";
 import { trainable } from "../../../src/training/trainable.ts";
 import { tinyFlamingo, tinyLoss } from "../../support/fixtures/training/tiny.ts";
@@ -63,10 +63,10 @@ async function derivative(backend: Backend, c: Case, o = operandsWithGradient(c)
 /** Sums of terms for each element of the derivatives, and of their errors. */
 function sums({ q, k, v, bias }: Operands) {
   const zeros = () => ({
-    q: new Float64Array(q.size),
-    k: new Float64Array(k.size),
-    v: new Float64Array(v.size),
-    bias: new Float64Array(bias?.size ?? 0),
+    q: new Float64Array(sizeOf(q.shape)),
+    k: new Float64Array(sizeOf(k.shape)),
+    v: new Float64Array(sizeOf(v.shape)),
+    bias: new Float64Array(bias ? sizeOf(bias.shape) : 0),
   });
   const [out, bound] = [zeros(), zeros()];
   const addTerm = (to: keyof typeof out, i: number, term: number, error: number) => {
@@ -189,7 +189,8 @@ describe("the derivative of attention", () => {
       const o = operandsWithGradient(c);
       o.q.data[o.q.offset] = NaN; // in the first row of the first matrix
       const values = await derivative(one, c, o);
-      const { size = 0, shape = [] } = o.bias ?? {};
+      const shape = o.bias?.shape ?? [];
+      const size = o.bias ? sizeOf(shape) : 0;
       const at = biasIndex(c, shape);
       const affected = new Set(indices(9).map((key) => at(0, key)));
       expect(values.slice(-size).map(Number.isNaN)).toEqual(indices(size).map((i) => affected.has(i)));

@@ -1,9 +1,11 @@
 // The executable half of 52-llama.md. The loops are those of support/oracles/llama.ts.
+
 import { expect, test } from "vitest";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
 import { LlamaForCausalLM, type LlamaOptions } from "../../../src/models/language-models/llama.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { square, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -95,7 +97,11 @@ test("[llama.epsilon] [llama.rotary] [llama.groups] [llama.mlp] [llama.rotary-sc
   // Embeddings so small that ε counts in the first norm.
   const table = model.model.embed_tokens.weight;
   for (let i = 0; i < table.size; i++)
-    table.data.set(Math.floor(i / 8), i % 8, table.data.get(Math.floor(i / 8), i % 8) * 1e-3);
+    ndArray(table.data).set(
+      Math.floor(i / 8),
+      i % 8,
+      ndArray(table.data).get(Math.floor(i / 8), i % 8) * 1e-3,
+    );
   const shape = { layers: 2, heads: 2, keyValueHeads: 2, epsilon: 1e-6, theta: 10_000, slower: 1, act: silu };
   expectNear(logits(model, [ids]), [llamaLogits(weightsOf(model), ids, shape)]);
   expect([...stateDict(model).keys()].filter((key) => key.endsWith("bias"))).toEqual([]);

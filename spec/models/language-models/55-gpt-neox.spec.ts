@@ -1,4 +1,5 @@
 // The executable half of 55-gpt-neox.md. The loops are those of support/oracles/gpt-neox.ts.
+
 import { expect, test } from "vitest";
 import { languageModel } from "../../../src/conformance/sources/transformers.ts";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
@@ -8,6 +9,7 @@ import {
   type GPTNeoXOptions,
 } from "../../../src/models/language-models/gpt-neox.ts";
 import { loadStateDict, stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
 import { gptNeoXLogits } from "../../support/oracles/language-models/gpt-neox.ts";
 import { gelu, rotate, silu } from "../../support/oracles/layers.ts";
@@ -107,7 +109,11 @@ test("[neox.epsilon] [neox.rotary] [neox.rotary-scaling] [neox.feed-forward] [ne
   // Embeddings so small that ε counts in the first norm.
   const table = model.gpt_neox.embed_in.weight;
   for (let i = 0; i < table.size; i++)
-    table.data.set(Math.floor(i / 16), i % 16, table.data.get(Math.floor(i / 16), i % 16) * 1e-3);
+    ndArray(table.data).set(
+      Math.floor(i / 16),
+      i % 16,
+      ndArray(table.data).get(Math.floor(i / 16), i % 16) * 1e-3,
+    );
   const [layers, heads, rotated, base] = [2, 1, 4, 10_000];
   const shape = { layers, heads, rotated, base, slower: 1, epsilon: 1e-5, parallel: true, act: gelu };
   expectNear(logits(model, [ids]), [gptNeoXLogits(weightsOf(model), ids, shape)]);

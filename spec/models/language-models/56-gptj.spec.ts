@@ -1,9 +1,11 @@
 // The executable half of 56-gptj.md. The loops are those of support/oracles/gptj.ts.
+
 import { expect, test } from "vitest";
 import { languageModel } from "../../../src/conformance/sources/transformers.ts";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
 import { GPTJForCausalLM, type GPTJOptions } from "../../../src/models/language-models/gptj.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { Int, type Tensor } from "../../../src/tensor/tensor.ts";
 import { gptJLogits } from "../../support/oracles/language-models/gptj.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
@@ -68,7 +70,11 @@ test("[gptj.rotary] [gptj.feed-forward] [gptj.norm] [gptj.head] [gptj.positions]
   // Embeddings so small that ε counts in the first norm.
   const table = model.transformer.wte.weight;
   for (let i = 0; i < table.size; i++)
-    table.data.set(Math.floor(i / 66), i % 66, table.data.get(Math.floor(i / 66), i % 66) * 1e-3);
+    ndArray(table.data).set(
+      Math.floor(i / 66),
+      i % 66,
+      ndArray(table.data).get(Math.floor(i / 66), i % 66) * 1e-3,
+    );
   const shape = { layers: 1, heads: 1, rotaryDim: 64, act: "gelu_new" } as const;
   expectNear(logits(model, [ids]), [gptJLogits(weightsOf(model), ids, shape)]);
   const full = new GPTJForCausalLM();

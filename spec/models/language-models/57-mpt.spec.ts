@@ -1,9 +1,11 @@
 // The executable half of 57-mpt.md. The loops are those of support/oracles/mpt.ts.
+
 import { expect, test } from "vitest";
 import { languageModel } from "../../../src/conformance/sources/transformers.ts";
 import { decodingOf, noPadding, readTokens } from "../../../src/models/language-model.ts";
 import { MptForCausalLM, type MptOptions } from "../../../src/models/language-models/mpt.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { Int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
 import { mptLogits } from "../../support/oracles/language-models/mpt.ts";
 import { expectNear, forAll, from, seeds, weighted, weightsOf } from "../../support/oracles/modules.ts";
@@ -76,7 +78,11 @@ test("[mpt.epsilon] [mpt.scale] [mpt.tied] the defaults are transformers' ones",
   // Embeddings so small that ε counts in the first norm.
   const table = model.transformer.wte.weight;
   for (let i = 0; i < table.size; i++)
-    table.data.set(Math.floor(i / 6), i % 6, table.data.get(Math.floor(i / 6), i % 6) * 1e-3);
+    ndArray(table.data).set(
+      Math.floor(i / 6),
+      i % 6,
+      ndArray(table.data).get(Math.floor(i / 6), i % 6) * 1e-3,
+    );
   const shape = { layers: 2, slopes: slopesOf(2), clip: Infinity, scale: 1 / Math.sqrt(3), epsilon: 1e-5 };
   expectNear(logits(model, [ids]), [mptLogits(weightsOf(model), ids, shape)], 1e-10);
   const { transformer: full } = new MptForCausalLM();

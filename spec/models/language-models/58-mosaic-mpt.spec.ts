@@ -1,4 +1,5 @@
 // The executable half of 58-mosaic-mpt.md. The loops are those of support/oracles/mpt.ts.
+
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -18,6 +19,7 @@ import { loadPretrained } from "../../../src/pretrained/load-pretrained.ts";
 import { buildModel, classFor } from "../../../src/pretrained/model-classes.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { LoadError } from "../../../src/tensor/errors.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { square, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -165,7 +167,7 @@ test("[mosaic.norms] [mosaic.biases] [mosaic.qk-norm] [mosaic.groups] [mosaic.po
     if (!table) throw new Error(`no ${name}`);
     for (let i = 0; i < table.size; i++) {
       const place = [Math.floor(i / dModel), i % dModel] as const;
-      table.data.set(...place, table.data.get(...place) * 1e-3);
+      ndArray(table.data).set(...place, ndArray(table.data).get(...place) * 1e-3);
     }
   }
   const two = { ...shape, heads: 2, keyValueHeads: 2, slopes: none(2), scale: 1 / Math.sqrt(3) };

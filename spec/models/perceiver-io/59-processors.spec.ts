@@ -1,4 +1,5 @@
 // The executable half of 59-processors.md. Every expected value is computed here, index by index, from the equations of the chapter.
+
 import { expect, test } from "vitest";
 import {
   AudioPostprocessor,
@@ -27,6 +28,7 @@ import {
 } from "../../../src/models/perceiver-io/queries.ts";
 import { Embedding } from "../../../src/nn/embedding.ts";
 import { initialize, stateDict } from "../../../src/nn/state-dict.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { int, type Tensor } from "../../../src/tensor/tensor.ts";
 import { linear, type Mat, range, under, type Vec } from "../../support/oracles/layers.ts";
 import {
@@ -282,7 +284,8 @@ function randomFrame(frames: Tensor, t: number): Tensor {
   const at = reader(frames.data);
   const frame = randomTensor([1, ...frames.shape.slice(2)], 1);
   for (const c of range(3))
-    for (const y of range(8)) for (const x of range(8)) frame.data.set(0, c, y, x, at(0, t, c, y, x));
+    for (const y of range(8))
+      for (const x of range(8)) ndArray(frame.data).set(0, c, y, x, at(0, t, c, y, x));
   return frame;
 }
 

@@ -1,4 +1,5 @@
 // The executable half of 59-tasks.md.
+
 import { expect, test } from "vitest";
 import type { PerceiverIO } from "../../../src/models/perceiver-io/perceiver-io.ts";
 import { ClassificationPerceiver } from "../../../src/models/perceiver-io/tasks/classification.ts";
@@ -6,6 +7,7 @@ import { FlowPerceiver, flow } from "../../../src/models/perceiver-io/tasks/flow
 import { LanguagePerceiver } from "../../../src/models/perceiver-io/tasks/language.ts";
 import { autoencode, MultiModalPerceiver } from "../../../src/models/perceiver-io/tasks/multi-modal.ts";
 import { stateDict, ties } from "../../../src/nn/state-dict.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { sumAll } from "../../../src/tensor/ops/functions.ts";
 import { bool, int, sizeOf, type Tensor } from "../../../src/tensor/tensor.ts";
 import { type Mat, range } from "../../support/oracles/layers.ts";
@@ -95,9 +97,9 @@ test("[perceiverio.classification] [perceiverio.class-query] the first of the cl
     "perceiver._output_queries.__default._position_encoding.pos_embs",
   ) as Tensor;
   expect(queries.shape).toEqual([3, 1024]);
-  for (const c of range(1024)) queries.data.set(1, c, 7);
+  for (const c of range(1024)) ndArray(queries.data).set(1, c, 7);
   expect(valuesOf(model.forward(picture))).toEqual(before);
-  queries.data.set(0, 0, 7);
+  ndArray(queries.data).set(0, 0, 7);
   expect(valuesOf(model.forward(picture))).not.toEqual(before);
 });
 

@@ -7,6 +7,7 @@ import { stateDict } from "../../../src/nn/state-dict.ts";
 import { setTraining } from "../../../src/nn/train-mode.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import type { Program } from "../../../src/tensor/program/program.ts";
@@ -128,7 +129,7 @@ test("[vit.patches] patches are flattened by rows, columns, channels and numbere
   model.pos_embedding.assign(view(new Float64Array(6 * 8), [6, 8]));
   const place = (c: number, y: number, x: number): [patch: number, pixel: number] => {
     const one = randomTensor<"b c h w">([1, 2, 4, 6], 1, () => 0);
-    one.data.set(0, c, y, x, 1);
+    ndArray(one.data).set(0, c, y, x, 1);
     const tokens = list<Mat>(model.embed(one))[0] ?? [];
     const patch = tokens.findIndex((token) => token.some((v) => v !== 0));
     return [patch, tokens[patch]?.findIndex((v) => v > 0) ?? -1];

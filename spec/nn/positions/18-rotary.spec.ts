@@ -1,4 +1,5 @@
 // The executable half of 18-rotary.md. Numbers of torch: torch 2.13.0 and transformers 4.57.6.
+
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -10,6 +11,7 @@ import { scaled } from "../../../src/nn/positions/scaling.ts";
 import { parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
 import { RuleError, ShapeError } from "../../../src/tensor/errors.ts";
 import { einsum } from "../../../src/tensor/ops/arrange.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { square } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -380,7 +382,7 @@ describe("PaLM's form", () => {
   test("[rotary.halves] feature i is paired with feature i + k/2", () => {
     const rotated = (feature: number): Vec => {
       const unit = randomTensor<"l k">([2, 6], 1, () => 0);
-      unit.data.set(1, feature, 1); // at position 1
+      ndArray(unit.data).set(1, feature, 1); // at position 1
       return list<Vec>(rotate(unit, new RotaryEmbedding(6).forward(2)))[1] ?? [];
     };
     const angle = Math.fround(10000 ** (-2 / 6));

@@ -1,5 +1,7 @@
 // Random tensors, shapes and masks, with random layouts in memory.
+
 import fc from "fast-check";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { generator } from "../../../src/tensor/random.ts";
 import {
   type Any,
@@ -31,7 +33,7 @@ export type At = (...index: readonly number[]) => number;
 export const reader =
   (v: View): At =>
   (...index) =>
-    v.get(...index);
+    ndArray(v).get(...index);
 
 /** Reads any strided data element by element. */
 export const stridedReader =

@@ -9,6 +9,7 @@ import { vjp } from "../../../src/tensor/autodiff/vjp.ts";
 import { ruleOf, rules } from "../../../src/tensor/ops/rules.ts";
 import type { OpName } from "../../../src/tensor/ops/table.ts";
 import { named } from "../../../src/tensor/pattern.ts";
+import { flat, type View } from "../../../src/tensor/tensor.ts";
 import { examples, type Host, rows } from "../../support/oracles/ops.ts";
 import { laidOutTensor, plain, randomIds, randomMask } from "../../support/properties/arbitraries.ts";
 import { expectClose } from "../../support/properties/programs.ts";
@@ -131,10 +132,7 @@ describe("a public function records", () => {
 /** Coarse, for every kernel that there is; spec/kernels has a tight bound for each. */
 test("every simd kernel computes the definition of its op", async () => {
   const backend = await simd();
-  const kernels = backend.ops as Record<
-    string,
-    (attrs: object, ...views: flamboyance.View[]) => Promise<flamboyance.View>
-  >;
+  const kernels = backend.ops as Record<string, (attrs: object, ...views: View[]) => Promise<View>>;
   const tested = new Set<string>();
   for (const { op, title, make } of rows) {
     const kernel = kernels[op];
@@ -143,9 +141,7 @@ test("every simd kernel computes the definition of its op", async () => {
     const views = inputs.map((shape, i) => laidOutTensor(shape, plain, i, domain, Float32Array).data);
     const out = await kernel(attrs, ...views);
     tested.add(op);
-    const [actual, expected] = [out, ruleOf(op).compute(attrs, ...views)].map((v) => [
-      ...flamboyance.flat(v),
-    ]);
+    const [actual, expected] = [out, ruleOf(op).compute(attrs, ...views)].map((v) => [...flat(v)]);
     expect([title, out.shape]).toEqual([title, ruleOf(op).shape(attrs, ...inputs)]);
     expectClose(actual ?? [], expected ?? [], 1e-5);
   }

@@ -1,9 +1,11 @@
 // The executable half of 01-ops.md: ops with patterns against loops over all axes, for random patterns, sizes and views.
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { ShapeError } from "../../../src/tensor/errors.ts";
 import { concat, einsum, rearrange, repeat, slice, sum } from "../../../src/tensor/ops/arrange.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { expand, square, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
 import { record } from "../../../src/tensor/program/record.ts";
@@ -52,7 +54,7 @@ function byLoops(before: Groups, after: Groups, sizes: Sizes, x: Tensor): Tensor
   const letters = [...new Set([...before.flat(), ...after.flat()])];
   forAll(letters, sizes, (at) => {
     const to = place(after, at, sizes);
-    out.set(...to, out.get(...to) + x.data.get(...place(before, at, sizes)));
+    ndArray(out).set(...to, ndArray(out).get(...to) + ndArray(x.data).get(...place(before, at, sizes)));
   });
   return new Tensor(out.shape, out);
 }
@@ -149,8 +151,9 @@ describe("einsum", () => {
     const out = zeros(shapeOf(C, sizes));
     forAll(Object.keys(sizes), sizes, (at) => {
       const to = place(C, at, sizes);
-      const product = a.data.get(...place(A, at, sizes)) * b.data.get(...place(B, at, sizes));
-      out.set(...to, out.get(...to) + product);
+      const product =
+        ndArray(a.data).get(...place(A, at, sizes)) * ndArray(b.data).get(...place(B, at, sizes));
+      ndArray(out).set(...to, ndArray(out).get(...to) + product);
     });
     return new Tensor(out.shape, out);
   }
@@ -192,10 +195,12 @@ describe("einsum", () => {
   test("[einsum.product] NaN and infinity affect their own rows and columns only", () => {
     const a = randomTensor<"i k">([5, 3]);
     const b = randomTensor<"k j">([3, 6]);
-    a.data.set(1, 2, Number.NaN);
-    b.data.set(0, 4, Infinity);
+    ndArray(a.data).set(1, 2, Number.NaN);
+    ndArray(b.data).set(0, 4, Infinity);
     const out = einsum("i k, k j -> i j", a, b);
-    const finite = listing(out.shape, ([i = 0, j = 0]) => Number(Number.isFinite(out.data.get(i, j))));
+    const finite = listing(out.shape, ([i = 0, j = 0]) =>
+      Number(Number.isFinite(ndArray(out.data).get(i, j))),
+    );
     expect(finite).toEqual(listing(out.shape, ([i, j]) => Number(i !== 1 && j !== 4)));
   });
 

@@ -1,10 +1,12 @@
 // Rules of 80-inspector.md on the numbers of a layer, and on the files that they can come from.
+
 import { describe, expect, test } from "vitest";
 import { loadSafetensors, type Stored } from "../../../src/io/safetensors/read.ts";
 import { maskReport } from "../../../src/mask-report/report.ts";
 import { type ConventionName, conventions } from "../../../src/masks/conventions/conventions.ts";
 import { maskRows } from "../../../src/masks/rows.ts";
 import { findingSentence } from "../../../src/masks/sentences.ts";
+import { ndArray } from "../../../src/tensor/ops/elementwise.ts";
 import { Bool, Int } from "../../../src/tensor/tensor.ts";
 import { traceOf, traceOfCase, traceOfTensors } from "../../../src/web/masks/files/trace.ts";
 import { blockStages } from "../../../src/web/masks/layer/block.ts";
@@ -135,7 +137,7 @@ describe("numbers", () => {
     const expected = loadSafetensors(`${CASES}/flamingo-palm--more-tokens-than-images/expected.safetensors`);
     const weights = expected.tensor("taps.layers.0.1.attn.attn").data;
     expect((trace.stages && weightsOf(trace.stages, place(3, 1), 1))?.flat()).toEqual(
-      Array.from({ length: 6 }, (_, i) => weights.get(1, 1, 3, i)),
+      Array.from({ length: 6 }, (_, i) => ndArray(weights).get(1, 1, 3, i)),
     );
     expect(trace.stages?.stages.map(({ name }) => name)).toEqual(["scores", "masked", "weights"]);
 

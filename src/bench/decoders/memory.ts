@@ -85,7 +85,7 @@ export const memoryHere = (
     const since = performance.now();
     const logits = await run(backend, logitsAfter(model, size.tokens), { model });
     const firstSeconds = (performance.now() - since) / 1000;
-    if (!Number.isFinite(logits.data.get(0, 0))) throw new LoadError("the decoder computed no finite logits");
+    if (!Number.isFinite(logits.flat()[0])) throw new LoadError("the decoder computed no finite logits");
     const one = logitsAfter(model, 1);
     let passes = 0;
     const before = process.cpuUsage();

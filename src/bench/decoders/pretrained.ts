@@ -12,7 +12,7 @@ import { LoadError } from "../../tensor/errors.ts";
 import { contraction } from "../../tensor/ops/einsum.ts";
 import { isDead, prune } from "../../tensor/program/program.ts";
 import { record } from "../../tensor/program/record.ts";
-import { flat, Int, sizeOf, type Tensor } from "../../tensor/tensor.ts";
+import { Int, sizeOf, type Tensor } from "../../tensor/tensor.ts";
 import { peakGflops } from "../peak-flops.ts";
 import type { BenchOptions } from "../rates.ts";
 import { firstApart, type Start, start } from "../start.ts";
@@ -100,7 +100,7 @@ export class PretrainedDecoder {
       mask: noPadding(1, PROMPT),
     });
     steps.close();
-    return greedy(new Float64Array(flat(logits.data)));
+    return greedy(new Float64Array(logits.flat()));
   }
 
   /** Reads a text, then decodes greedily. */
@@ -108,7 +108,7 @@ export class PretrainedDecoder {
     const steps = new CachedSteps(this.loaded.writer, this.#backend);
     const ids = textOf(tokens, this.#vocabulary);
     const next = (logits: Tensor): Int<"b l"> =>
-      new Int([1, 1], Int32Array.of(greedy(new Float64Array(flat(logits.data)))));
+      new Int([1, 1], Int32Array.of(greedy(new Float64Array(logits.flat()))));
     const prefill = await timed(async () => next(await steps.step({ ids, mask: noPadding(1, tokens) })));
     const decoded: Awaited<ReturnType<typeof timed>>[] = [];
     let token = prefill.result;

@@ -24,7 +24,7 @@ import { encodeWav, readWavFile } from "../../io/sound/wav.ts";
 import { byteText, SPECIAL_TOKENS } from "../../io/tokenizers/byte-tokens.ts";
 import { quoted } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { Tensor, view } from "../../tensor/tensor.ts";
 import { folderOption } from "../arguments.ts";
 import { UsageError } from "../usage-error.ts";
 import { maskedIds } from "./masked-text.ts";
@@ -102,7 +102,7 @@ async function flowDrawn(context: TaskContext): Promise<TaskResult> {
   const [image1, image2] = [flowInput(pictures[0]), flowInput(pictures[1])];
   const { flow, tiles } = await flowBetween(flowModel(request), image1, image2, context);
   const { width, height } = pictures[0];
-  const values = Float64Array.from(flat(flow.data));
+  const values = Float64Array.from(flow.flat());
   const [u, v] = [values.subarray(0, width * height), values.subarray(width * height)];
   const range = (x: Float64Array) =>
     [x.reduce((a, b) => Math.min(a, b)), x.reduce((a, b) => Math.max(a, b))] as const;
@@ -184,8 +184,8 @@ async function autoencoded(context: TaskContext): Promise<TaskResult> {
     const audio = new Tensor<"b n 1">(shape, view(samples.slice(from, from + perGroup), shape));
     const images = videoInput(frames.slice(group * numFrames, (group + 1) * numFrames), imgSize);
     const { image, audio: made, label } = await reconstruct(model, images, audio, chunks, context);
-    reconstructed.set(flat(made.data), from);
-    for (const [i, score] of flat(label.data).entries())
+    reconstructed.set(made.flat(), from);
+    for (const [i, score] of label.flat().entries())
       scores[i] = (scores[i] ?? 0) + (score * numFrames) / count; // the mean of the groups, as in the source
     for (const [i, frame] of framesOf(image).entries())
       writeFile(

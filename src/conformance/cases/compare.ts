@@ -4,7 +4,7 @@ import type { CaseTolerance, HalfNoise } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { indexOf } from "../../io/wording.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import { Bool, flat, Int, indexAt, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { Bool, Int, indexAt, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type Distance, distance, exactDistance, norm, withoutFill } from "./distance.ts";
 
 /** The largest difference in the worst row. */
@@ -41,7 +41,7 @@ const rowIndex = (row: number, shape: Shape): number[] =>
 export type Given = Stored | { readonly shape: Shape };
 
 function elements(given: Given): ArrayLike<number> {
-  if (given instanceof Tensor) return flat(given.data);
+  if (given instanceof Tensor) return given.flat();
   return given instanceof Int || given instanceof Bool ? given.flat() : [];
 }
 

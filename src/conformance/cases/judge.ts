@@ -5,7 +5,7 @@ import type { Raises } from "../../io/golden/manifest.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
 import { LoadError, type RuleError, type ShapeError } from "../../tensor/errors.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import { flat, Int, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import { Int, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import { releaseMessage } from "../releases/message.ts";
 import { computesInFloat32 } from "../sources/registry.ts";
 import {
@@ -63,14 +63,14 @@ const isPreprocessing = ({ manifest }: GoldenCase): boolean => manifest.level ==
 const isOfPackage = (golden: GoldenCase, expected: Stored): boolean =>
   (isPreprocessing(golden) || computesInFloat32(golden.manifest.source)) && // [compare.float32]
   expected instanceof Tensor &&
-  Array.from(flat(expected.data)).every((x) => Math.fround(x) === x); // [compare.preprocess]
+  Array.from(expected.flat()).every((x) => Math.fround(x) === x); // [compare.preprocess]
 
 /** The expected tensor without the batch of one image that a package puts around it, where the result has none. */
 function withoutBatch(golden: GoldenCase, expected: Stored, given: Given | undefined): Stored {
   const [first, ...rest] = expected.shape;
   const isBatch = first === 1 && given !== undefined && rest.join(" ") === given.shape.join(" ");
   if (!isBatch || !isPreprocessing(golden) || !(expected instanceof Tensor)) return expected;
-  return new Tensor(rest, view(flat(expected.data), rest)); // [compare.preprocess]
+  return new Tensor(rest, view(expected.flat(), rest)); // [compare.preprocess]
 }
 
 /** Throws a LoadError if an expected value is missing, NaN, or (at full size) not 256 probes of the output. */
@@ -127,7 +127,7 @@ function judgeProbes(
 function expectedOf({ expected, folder }: GoldenCase, name: string): Stored {
   const t = expected.get(name);
   if (!t) throw new LoadError(`${folder}: there is no expected tensor "${name}"`);
-  if (t instanceof Tensor && flat(t.data).some((x) => Number.isNaN(x))) {
+  if (t instanceof Tensor && t.flat().some((x) => Number.isNaN(x))) {
     const advice = "no result agrees with NaN; give the case inputs with a defined result";
     throw new LoadError(`${folder}: the expected tensor "${name}" holds NaN; ${advice}  [compare.nan]`);
   }
@@ -143,7 +143,7 @@ function probesOf(golden: GoldenCase, output: string): Probes {
   if (!(index instanceof Int)) throw refused("have no positions");
   const numbers = (part: string): ArrayLike<number> => {
     const t = expectedOf(golden, `probes.${output}.${part}`);
-    return t instanceof Tensor ? flat(t.data) : t.flat();
+    return t instanceof Tensor ? t.flat() : t.flat();
   };
   const shape = golden.manifest.probed.get(output);
   if (!shape) throw refused("have no shape in case.json");

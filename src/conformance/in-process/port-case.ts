@@ -2,7 +2,7 @@
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { JsonObject } from "../../io/json.ts";
 import type { Stored } from "../../io/safetensors/read.ts";
-import { Bool, flat, Int } from "../../tensor/tensor.ts";
+import { Bool, Int } from "../../tensor/tensor.ts";
 
 /** A tensor of a case, in row-major order: floats as float64, which holds them exactly, integers as int32, booleans as 0 and 1. */
 export interface CaseTensor {
@@ -40,7 +40,7 @@ function copyOf(tensor: Stored): CaseTensor {
   const shape = [...tensor.shape];
   if (tensor instanceof Int) return { dtype: "int", shape, data: Int32Array.from(tensor.flat()) };
   if (tensor instanceof Bool) return { dtype: "bool", shape, data: Uint8Array.from(tensor.flat()) };
-  return { dtype: "float", shape, data: Float64Array.from(flat(tensor.data)) };
+  return { dtype: "float", shape, data: Float64Array.from(tensor.flat()) };
 }
 
 const copies = (tensors: ReadonlyMap<string, Stored>): Record<string, CaseTensor> =>

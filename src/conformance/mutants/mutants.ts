@@ -1,7 +1,7 @@
 // All mutants, and the search for the one that explains an output. The table is in spec/conformance/mutants/95-mutants.md.
 import type { GoldenCase } from "../../io/golden/cases.ts";
 import type { Precision } from "../../tensor/precision.ts";
-import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { Tensor, view } from "../../tensor/tensor.ts";
 import { compareTensors, noiseIn, toleranceFor } from "../cases/compare.ts";
 import { attention } from "./catalogue/attention.ts";
 import { gatesAndActivations } from "./catalogue/gates-and-activations.ts";
@@ -86,7 +86,7 @@ export function nearestMutant(
 
 /** Both tensors with zeros where both are NaN: a mistake that makes NaN is recognised by the positions of NaN. */
 function withoutSharedNaN(a: Tensor, b: Tensor): [Tensor, Tensor] {
-  const [x, y] = [Float64Array.from(flat(a.data)), Float64Array.from(flat(b.data))];
+  const [x, y] = [Float64Array.from(a.flat()), Float64Array.from(b.flat())];
   if (x.length !== y.length || !x.some(Number.isNaN)) return [a, b];
   const shared = x.map((v, i) => Number(Number.isNaN(v) && Number.isNaN(y[i])));
   const cleaned = ({ shape }: Tensor, values: Float64Array) =>

@@ -2,7 +2,7 @@
 import type { Stored } from "../../io/safetensors/read.ts";
 import { listed, quoted } from "../../io/wording.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { type Floats, flat, Tensor } from "../../tensor/tensor.ts";
+import { type Floats, Tensor } from "../../tensor/tensor.ts";
 import { AGAIN, BASE, changedImage, IMAGES, LENGTH, type ProbeCall, rowOf, VARIANTS } from "./plan.ts";
 
 /** Numbers with the axes b l d. */
@@ -19,7 +19,7 @@ export class Rows {
 
   constructor(tensor: Tensor, call: ProbeCall) {
     this.d = tensor.shape[2] ?? 0;
-    this.#values = flat(tensor.data);
+    this.#values = tensor.flat();
     this.#call = call;
     this.#places = new Map(
       call.rows.flatMap((row, i) => (row.otherImages ? [] : [[rowOf(call, row.variant, row.prompt), i]])),

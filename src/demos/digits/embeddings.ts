@@ -4,7 +4,7 @@ import { reference } from "../../kernels/reference/index.ts";
 import { run } from "../../kernels/replay.ts";
 import type { ViT } from "../../models/vision/vit.ts";
 import { Bug } from "../../tensor/errors.ts";
-import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { Tensor, view } from "../../tensor/tensor.ts";
 import { asImages, type Picture } from "./data.ts";
 
 interface Embedding {
@@ -39,7 +39,7 @@ export async function embeddings(
     const out = await run(backend, () => encode(batch), { model });
     const shape = out.shape.slice(1);
     const size = shape.reduce((a, b) => a * b, 1);
-    const values = Float64Array.from(flat(out.data));
+    const values = Float64Array.from(out.flat());
     for (const [i, picture] of batch.entries())
       known.set(picture, { shape, values: values.slice(i * size, (i + 1) * size) });
   }

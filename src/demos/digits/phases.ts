@@ -9,7 +9,7 @@ import { parameterNames, stateDict } from "../../nn/state-dict.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { generator } from "../../tensor/random.ts";
-import { flat, Int, type Tensor } from "../../tensor/tensor.ts";
+import { Int, type Tensor } from "../../tensor/tensor.ts";
 import { factDifferences, loadCheckpoint, type RunFacts, saveCheckpoint } from "../../training/checkpoint.ts";
 import { adamw } from "../../training/optimizers/adamw.ts";
 import type { Optimizer, ParameterGroup } from "../../training/optimizers/optimizer.ts";
@@ -195,4 +195,4 @@ export const gatesOf = ({ flamingo }: DigitsModel): Gates[] =>
 
 /** Every parameter and buffer as text, exact to the last bit, to find out which of them a phase changes. */
 export const snapshot = (model: object): Map<string, string> =>
-  new Map([...stateDict(model)].map(([name, t]) => [name, flat(t.data).join(" ")]));
+  new Map([...stateDict(model)].map(([name, t]) => [name, t.flat().join(" ")]));

@@ -3,7 +3,6 @@ import type { Tokenizer } from "../../io/tokenizers/tokenizer.ts";
 import type { Backend } from "../../kernels/backend.ts";
 import { run } from "../../kernels/replay.ts";
 import { RuleError } from "../../tensor/errors.ts";
-import { flat } from "../../tensor/tensor.ts";
 import { BLANK, type Picture } from "../digits/data.ts";
 import type { Embeddings } from "../digits/embeddings.ts";
 import { accuracy, mean, rotated, sequencesFrom } from "../digits/evidence.ts";
@@ -187,7 +186,7 @@ export async function reachOf(measuring: Measuring, pictures: readonly Picture[]
   ): Promise<{ width: number; values: ArrayLike<number> }> => {
     const document = encoded(tokenizer, reachDocument(some));
     const logits = await run(backend, () => reader.logits(document, features), { model: reader.model });
-    return { width: logits.shape.at(-1) ?? 1, values: flat(logits.data) };
+    return { width: logits.shape.at(-1) ?? 1, values: logits.flat() };
   };
   const document = encoded(tokenizer, reachDocument(shown));
   const { width, values } = await logitsOf(shown);

@@ -29,7 +29,7 @@ import {
   zerosLike,
 } from "../../tensor/ops/functions.ts";
 import { named } from "../../tensor/pattern.ts";
-import { flat, type Int, Tensor, view } from "../../tensor/tensor.ts";
+import { type Int, Tensor, view } from "../../tensor/tensor.ts";
 
 /** Products that all outputs share: keys and values of the latents, and the linear layers before and after the activation. */
 export type Products = {
@@ -189,7 +189,7 @@ interface Basis {
 /** A basis of as many vectors as the layer has inputs, and one for its bias. */
 function centredBasis({ weight, bias }: Linear<string, string>): Basis {
   const [channels = 0, inputs = 0] = weight.shape;
-  const [matrix, last] = [flat(weight.data), flat(required(bias).data)];
+  const [matrix, last] = [weight.flat(), required(bias).flat()];
   const columns = Array.from({ length: inputs + 1 }, (_, i) => {
     const column = Float64Array.from(last, (x, c) => (i < inputs ? (matrix[c * inputs + i] ?? 0) : x));
     const mean = column.reduce((sum, x) => sum + x, 0) / channels;

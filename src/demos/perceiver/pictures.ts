@@ -30,7 +30,7 @@ const sizeOf = ([height, width]: Sides) => ({ width, height });
 /** Each value of a tensor [c h w] by its channel. */
 function mapped(x: Tensor<"c h w">, f: (value: number, channel: number) => number): Tensor<"b c h w"> {
   const [c = 1, h = 0, w = 0] = x.shape;
-  const values = Float64Array.from(flat(x.data), (value, i) => f(value, Math.floor(i / (h * w))));
+  const values = Float64Array.from(x.flat(), (value, i) => f(value, Math.floor(i / (h * w))));
   return new Tensor<"b c h w">([1, c, h, w], view(values, [1, c, h, w]));
 }
 
@@ -59,8 +59,7 @@ const frameInput = (image: Image, size: Sides): Tensor<"b c h w"> =>
 export function videoInput(frames: readonly Image[], [height, width]: Sides): Tensor<"b t c h w"> {
   const each = 3 * height * width;
   const values = new Float64Array(frames.length * each);
-  for (const [i, frame] of frames.entries())
-    values.set(flat(frameInput(frame, [height, width]).data), i * each);
+  for (const [i, frame] of frames.entries()) values.set(frameInput(frame, [height, width]).flat(), i * each);
   const shape = [1, frames.length, 3, height, width];
   return new Tensor<"b t c h w">(shape, view(values, shape));
 }

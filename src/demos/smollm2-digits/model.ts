@@ -11,7 +11,7 @@ import { createFlamingo, type FlamingoAndTransforms } from "../../pretrained/ope
 import type { FlamingoSettings } from "../../pretrained/open-flamingo/folder.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
-import { Bool, flat, type Int, view } from "../../tensor/tensor.ts";
+import { Bool, type Int, view } from "../../tensor/tensor.ts";
 import { type Gates, openings } from "../gates.ts";
 import type { PairText } from "./texts.ts";
 import { type DigitClassifier, digitClassifier, visionTower } from "./vision.ts";
@@ -65,7 +65,7 @@ export async function smolDigits(folder: string, firstLayer: number, seed: numbe
   const { latents } = flamingo.model.perceiver;
   latents.assign(
     view(
-      Float32Array.from(flat(latents.data), (x) => LATENTS * x),
+      Float32Array.from(latents.flat(), (x) => LATENTS * x),
       latents.shape,
     ),
   );
@@ -127,7 +127,7 @@ export async function* addStates(
     const at = decodingWithMedia(readOn(null, ids), named("b s", mask), null, options);
     const x = await run(backend, () => readTokens(lower, ids, at, null).x, { model: flamingo.model });
     const [, l = 0, width = 0] = x.shape;
-    const values = flat(x.data);
+    const values = x.flat();
     for (const [row, text] of batch.entries()) {
       const begin = row * l * width;
       states.set(text, Float32Array.from(values.subarray(begin, begin + text.ids.length * width)));

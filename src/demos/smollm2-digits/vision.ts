@@ -17,7 +17,7 @@ import { Linear } from "../../nn/linear.ts";
 import { initialize, stateDict } from "../../nn/state-dict.ts";
 import type { VisionTower } from "../../pretrained/open-flamingo/factory.ts";
 import { named } from "../../tensor/pattern.ts";
-import { flat, Int, Tensor, view } from "../../tensor/tensor.ts";
+import { Int, Tensor, view } from "../../tensor/tensor.ts";
 import { NUMBERS } from "../digits/captions.ts";
 import { type Picture, SIDE } from "../digits/data.ts";
 import { shareCorrect } from "../digits/evidence.ts";
@@ -88,7 +88,7 @@ const PIXELS = 3 * SIDE * SIDE;
 export function pictureTensors(pictures: readonly Picture[]): Tensor<"b c h w"> {
   const values = new Float64Array(pictures.length * PIXELS);
   for (const [i, picture] of pictures.entries())
-    values.set(flat(imageProcessor(pictureImage(picture)).data), i * PIXELS); // [smollm2Digits.pictures]
+    values.set(imageProcessor(pictureImage(picture)).flat(), i * PIXELS); // [smollm2Digits.pictures]
   const shape = [pictures.length, 3, SIDE, SIDE];
   return new Tensor(shape, view(values, shape));
 }
@@ -96,7 +96,7 @@ export function pictureTensors(pictures: readonly Picture[]): Tensor<"b c h w"> 
 /** Sequences of equally many pictures as OpenFlamingo takes them. */
 export function sequenceTensors(rows: readonly (readonly Picture[])[]): Tensor<"b m f c h w"> {
   const shape = [rows.length, rows[0]?.length ?? 0, 1, 3, SIDE, SIDE];
-  return new Tensor(shape, view(flat(pictureTensors(rows.flat()).data), shape));
+  return new Tensor(shape, view(pictureTensors(rows.flat()).flat(), shape));
 }
 
 const classes = ({ tower, head }: DigitClassifier, pictures: readonly Picture[]): Tensor<"b n"> =>

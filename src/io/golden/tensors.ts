@@ -1,7 +1,7 @@
 // The tensors of a golden case, read from its files or generated from recipes, and compared with case.json.
 import { LoadError } from "../../tensor/errors.ts";
 import { round } from "../../tensor/precision.ts";
-import { flat, Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { type Dtype, isFloat, isInt, isWrittenInt, type StoredDtype } from "../dtypes.ts";
 import { type FieldLocation, refuse } from "../fields.ts";
 import type { SafetensorsFile, Stored } from "../safetensors/read.ts";
@@ -94,7 +94,7 @@ export function strayTensors(
   );
 }
 
-const elementsOf = (t: Stored): ArrayLike<number> => (t instanceof Tensor ? flat(t.data) : t.flat());
+const elementsOf = (t: Stored): ArrayLike<number> => (t instanceof Tensor ? t.flat() : t.flat());
 
 const kindOfTensor = (t: Stored): Kind =>
   t instanceof Tensor ? "floats" : t instanceof Int ? "integers" : "booleans";

@@ -2,7 +2,7 @@
 import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
 import { isSource } from "../../tensor/source.ts";
-import { flat, type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
+import { type Int, type Shape, sizeOf, Tensor } from "../../tensor/tensor.ts";
 import { didYouMean } from "../../terminal/nearest.ts";
 import {
   bytesOf,
@@ -118,7 +118,7 @@ const inMemory = ({ dtype }: Tensor): FloatDtype => (dtype === "float64" ? "F64"
 function floatBytes(t: Tensor, dtype: FloatDtype): Uint8Array {
   const { stored } = t;
   if (isSource(stored) && DTYPE[stored.dtype] === dtype) return bytesOf(stored.read(0, t.size)); // the same bits  [io.bits]
-  return encodeFloats(flat(t.data), dtype);
+  return encodeFloats(t.flat(), dtype);
 }
 
 function integers(key: string, value: Int, dtype: IntDtype): Uint8Array {

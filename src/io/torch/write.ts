@@ -3,7 +3,7 @@
 import { writeFile } from "#host";
 import { RuleError } from "../../tensor/errors.ts";
 import { isSource } from "../../tensor/source.ts";
-import { flat, rowMajor, type Shape, Tensor } from "../../tensor/tensor.ts";
+import { rowMajor, type Shape, Tensor } from "../../tensor/tensor.ts";
 import { bytesOf, DTYPE, encodeFloats, type FloatDtype } from "../dtypes.ts";
 import { joined } from "../file-content.ts";
 import { crc } from "../images/png/chunks.ts";
@@ -44,7 +44,7 @@ const dtypeOf = (t: Tensor): FloatDtype => DTYPE[isSource(t.stored) ? t.stored.d
 
 function storageBytes(t: Tensor): Uint8Array {
   const { stored } = t;
-  return isSource(stored) ? bytesOf(stored.read(0, t.size)) : encodeFloats(flat(t.data), dtypeOf(t));
+  return isSource(stored) ? bytesOf(stored.read(0, t.size)) : encodeFloats(t.flat(), dtypeOf(t));
 }
 
 function* chunks(tensors: ReadonlyMap<string, Tensor>): Generator<Uint8Array> {

@@ -4,7 +4,7 @@
 import { RuleError, ShapeError } from "../../tensor/errors.ts";
 import { checkTensors } from "../../tensor/program/apply.ts";
 import { constant } from "../../tensor/program/constants.ts";
-import { type Floats, flat, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import { type Floats, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 import { type Check, checked, checkSize, checkValue, count, flag, optional, passing } from "../options.ts";
 import { type AnglePrecision, anglePrecision, rounding } from "./angles.ts";
 
@@ -134,5 +134,5 @@ export function fourierFeatures(positions: Tensor<"n d">, options: FourierOption
     );
   const shape = [rows, widthOf(all)];
   checkSize("fourierFeatures", shape);
-  return constant(new Tensor<"n c">(shape, () => view(features(flat(positions.data), rows, all), shape)));
+  return constant(new Tensor<"n c">(shape, () => view(features(positions.flat(), rows, all), shape)));
 }

@@ -1,7 +1,8 @@
 // Elementwise ops. ndarray-ops does the arithmetic, always into a new array.
+import ndarray, { type NdArray } from "ndarray";
 import nops from "ndarray-ops";
 import { ShapeError } from "../errors.ts";
-import { flat, type Shape, sameSizes, shapeText, type View, viewOf, zeros } from "../tensor.ts";
+import { type Floats, flat, type Shape, sameSizes, shapeText, type View, viewOf, zeros } from "../tensor.ts";
 import { erf } from "./erf.ts";
 import type { Rule } from "./table.ts";
 
@@ -13,12 +14,18 @@ export function sameShape(a: Shape, b: Shape): Shape {
   return a;
 }
 
+/** The same numbers in the same memory, as an array that ndarray-ops takes. It keeps neither list. */
+export const ndArray = ({ data, shape, stride, offset }: View): NdArray<Floats> =>
+  ndarray(data, shape as number[], stride as number[], offset);
+
 type Arithmetic = "add" | "sub" | "mul" | "div" | "eq" | "neg" | "exp" | "log" | "sqrt" | "sin" | "cos";
 
 /** An op of ndarray-ops: on arrays, or on an array and a number. */
 function into(op: Arithmetic | "muls" | "adds", a: View, ...more: readonly (View | number)[]): View {
   const out = zeros(a.shape); // [ops.fresh]
-  (nops as unknown as Record<string, (...args: unknown[]) => void>)[op]?.(out, a, ...more);
+  (nops as unknown as Record<string, (...args: unknown[]) => void>)[op]?.(
+    ...[out, a, ...more].map((x) => (typeof x === "number" ? x : ndArray(x))),
+  );
   return out;
 }
 

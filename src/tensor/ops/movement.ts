@@ -8,11 +8,13 @@ import {
   type Strided,
   sameSizes,
   shapeText,
+  sizeOf,
   type Typed,
   type View,
   viewOf,
   zeros,
 } from "../tensor.ts";
+import { ndArray } from "./elementwise.ts";
 import { fold, plus } from "./reductions.ts";
 import type { Rule } from "./table.ts";
 
@@ -62,10 +64,7 @@ export const rearrange: Rule<"rearrange"> = {
   exact: true,
   view: true,
   shape: resultShape,
-  compute: ({ pattern, sizes }, a) => {
-    const { data, shape, stride, offset } = rearranged(a, pattern, sizes);
-    return viewOf(data, shape, stride, offset);
-  },
+  compute: ({ pattern, sizes }, a) => rearranged(a, pattern, sizes),
 };
 
 /** Sums over the axes that the right side of the pattern does not have. */
@@ -83,7 +82,7 @@ const cut = (a: View, axis: number, from: number, to: number): View =>
   viewOf(a.data, a.shape.with(axis, to - from), a.stride, a.offset + from * (a.stride[axis] ?? 0));
 
 const assign = (out: View, x: View): void => {
-  if (x.size > 0) nops.assign(out, x);
+  if (sizeOf(x.shape) > 0) nops.assign(ndArray(out), ndArray(x));
 };
 
 export const concat: Rule<"concat"> = {

@@ -1,7 +1,7 @@
 // The gradient of the token embeddings in OpenFlamingo: only the rows of its two added tokens are trained
 // (open_flamingo/train/train_utils.py of open-flamingo 2.0.1, train_one_epoch).
 import { RuleError } from "../../tensor/errors.ts";
-import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { Tensor, view } from "../../tensor/tensor.ts";
 
 /**
  * A gradient [rows, …] in which all rows but `keep` are 0. Throws a RuleError for a row that the gradient does not have.
@@ -16,7 +16,7 @@ export function embeddingGradientMask<A extends string>(
   if (wrong !== undefined)
     throw new RuleError(`the gradient has ${rows} rows, and ${wrong} is none of them`, "embeddings.rows");
   const width = rows === 0 ? 0 : gradient.size / rows;
-  const given = flat(gradient.data);
+  const given = gradient.flat();
   const masked =
     given instanceof Float32Array ? new Float32Array(given.length) : new Float64Array(given.length);
   for (const row of keep) masked.set(given.subarray(row * width, (row + 1) * width), row * width); // [embeddings.rows]

@@ -2,7 +2,7 @@
 import { loadSafetensors } from "../../io/safetensors/read.ts";
 import { checked } from "../../nn/options.ts";
 import { LoadError } from "../../tensor/errors.ts";
-import { flat, Tensor, view } from "../../tensor/tensor.ts";
+import { Tensor, view } from "../../tensor/tensor.ts";
 import { loadCheckpoint, saveCheckpoint, type TrainingRun, trainingRunChecks } from "../checkpoint.ts";
 import type { FlamingoProgress } from "./train.ts";
 
@@ -23,7 +23,7 @@ function updatesIn(path: string): number | null {
   const file = loadSafetensors(path);
   try {
     if (!file.has(`extra.${UPDATES}`)) return null;
-    const [updates = -1, ...others] = flat(file.tensor(`extra.${UPDATES}`).data);
+    const [updates = -1, ...others] = file.tensor(`extra.${UPDATES}`).flat();
     return others.length === 0 && Number.isSafeInteger(updates) && updates >= 0 ? updates : null;
   } finally {
     file.close();

@@ -1,7 +1,7 @@
 // The interface of optimisers, and the parts they share: parameter groups and stored state.
 import { type Check, checked, checkValue, listOf, notNegative, optional, passing } from "../../nn/options.ts";
 import { LoadError, RuleError } from "../../tensor/errors.ts";
-import { type Floats, flat, Int, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
+import { type Floats, Int, type Shape, sizeOf, Tensor, view } from "../../tensor/tensor.ts";
 
 /** Parameters by state-dict name, with optional rates of their own. */
 export interface ParameterGroup {
@@ -145,8 +145,8 @@ export function* updatesIn<F extends Floats>(
     const [parameter, gradient] = [parameters.get(name), gradients.get(name)];
     if (!parameter || !gradient) continue; // [optimizer.missing-gradient]
     // A new array each time, because the old one may be shared, for example with a snapshot.
-    const p = copy(flat(parameter.data));
-    yield { name, rate, p, g: copy(flat(gradient.data)) };
+    const p = copy(parameter.flat());
+    yield { name, rate, p, g: copy(gradient.flat()) };
     parameter.assign(view(p, parameter.shape)); // [optimizer.fresh]
   }
 }
@@ -185,7 +185,7 @@ export function restored<K extends string>(
     const name = kind === undefined ? "" : key.slice(kind.length + 1);
     if (kind === undefined || !names.has(name))
       throw refused(`there is no place for "${key}"; it is of another optimiser or of other parameters`);
-    const values = Float64Array.from(t instanceof Int ? t.flat() : flat(t.data));
+    const values = Float64Array.from(t instanceof Int ? t.flat() : t.flat());
     if (!values.every(Number.isFinite)) throw refused(`"${key}" has a value that is not finite`);
     const parameter = parameters?.get(name);
     const size = scalars.includes(kind) ? 1 : parameter ? sizeOf(parameter.shape) : values.length;

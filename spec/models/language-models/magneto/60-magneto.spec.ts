@@ -28,6 +28,7 @@ import {
 import { writerOf } from "../../../../src/models/writer.ts";
 import { stateDict, ties } from "../../../../src/nn/state-dict.ts";
 import { setTraining } from "../../../../src/nn/train-mode.ts";
+import { ndArray } from "../../../../src/tensor/ops/elementwise.ts";
 import { Bool, Int, type Tensor } from "../../../../src/tensor/tensor.ts";
 import { type MagnetoShape, magnetoLogits } from "../../../support/oracles/language-models/magneto.ts";
 import { linear, mat, norm, row, under, at as valueAt } from "../../../support/oracles/layers.ts";
@@ -216,7 +217,11 @@ test("[magneto.norms] [magneto.sub-norms] [magneto.heads] [magneto.feed-forward]
   const model = weighted(new MagnetoDecoder(tiny), 3);
   const table = model.embed_tokens.weight; // so small that ε counts in the first norm
   for (let i = 0; i < table.size; i++)
-    table.data.set(Math.floor(i / 24), i % 24, table.data.get(Math.floor(i / 24), i % 24) * 1e-3);
+    ndArray(table.data).set(
+      Math.floor(i / 24),
+      i % 24,
+      ndArray(table.data).get(Math.floor(i / 24), i % 24) * 1e-3,
+    );
   expectNear(logits(model, [ids]), [magnetoLogits(weightsOf(model), ids, everyToken(ids), shape)]);
   const xpos = weighted(new MagnetoDecoder({ ...tiny, xpos: true, rotaryPrecision: "float64" }), 3);
   expectNear(logits(xpos, [ids]), [

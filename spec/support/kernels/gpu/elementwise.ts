@@ -1,5 +1,7 @@
 // The largest error of ops on a graphics card, or on the fake of it, compared with their definitions.
+
 import type { deviceBackend } from "../../../../src/kernels/gpu/device-modes/backend.ts";
+import { ndArray } from "../../../../src/tensor/ops/elementwise.ts";
 import { ruleOf } from "../../../../src/tensor/ops/rules.ts";
 import { flat, type View, view, viewOf } from "../../../../src/tensor/tensor.ts";
 import { type AnyExample, type Extent, rows } from "../../oracles/ops.ts";
@@ -101,7 +103,7 @@ export async function functionError(backend: DeviceBackend, op: keyof typeof UNI
       return worst(
         [actual[i] ?? 0],
         [exact],
-        () => 2 ** -24 * (units * Math.abs(y) + extra(x.get(i))) + SMALLEST,
+        () => 2 ** -24 * (units * Math.abs(y) + extra(ndArray(x).get(i))) + SMALLEST,
       );
     }),
   );

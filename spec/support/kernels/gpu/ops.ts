@@ -2,6 +2,7 @@
 
 import type { Launcher } from "../../../../src/kernels/gpu/device-modes/launcher.ts";
 import { attention, einsum } from "../../../../src/kernels/gpu/device-modes/ops/products.ts";
+import { ndArray } from "../../../../src/tensor/ops/elementwise.ts";
 import type { Mask } from "../../../../src/tensor/ops/table.ts";
 import { flat, type Shape, type View, view } from "../../../../src/tensor/tensor.ts";
 import type { AttentionCase } from "../../oracles/attention.ts";
@@ -46,7 +47,7 @@ export function productOn(
 /** 1 + 1 by a kernel of its own: one that reads every n-th element. */
 export async function sumWithStride(launcher: Launcher, n: number): Promise<number> {
   const sum = await computed(launcher, [floats(Array(2 * n).fill(1), [2, n])], (ones) => {
-    const column = ones.pick(null, 0);
+    const column = ndArray(ones).pick(null, 0);
     return einsum(launcher, "p, p -> ", column, column);
   });
   return sum[0] ?? NaN;

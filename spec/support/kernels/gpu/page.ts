@@ -1,4 +1,5 @@
 // The script of a page that checks gpu.js in the modes of a graphics card: golden cases, single ops, and timings.
+
 import { kernels } from "../../../../src/bench/rates.ts";
 import { checkCase } from "../../../../src/conformance/cases/check-case.ts";
 import type { CaseVerdict } from "../../../../src/conformance/cases/verdict.ts";
@@ -8,6 +9,7 @@ import { deviceBackend } from "../../../../src/kernels/gpu/device-modes/backend.
 import { type DeviceMode, GpuDevice } from "../../../../src/kernels/gpu/device-modes/gpu-device.ts";
 import { unary } from "../../../../src/kernels/gpu/device-modes/ops/elementwise.ts";
 import { einsum } from "../../../../src/kernels/gpu/device-modes/ops/products.ts";
+import { ndArray } from "../../../../src/tensor/ops/elementwise.ts";
 import { flat, view } from "../../../../src/tensor/tensor.ts";
 import type { AttentionCase } from "../../oracles/attention.ts";
 import { blockRuns, blockTime } from "./block.ts";
@@ -116,7 +118,7 @@ export async function misplaced(mode: DeviceMode, rows: number, columns: number)
     Float32Array.from({ length: rows * columns }, (_, i) => of(i)),
     [rows, columns],
   );
-  const flipped = await computed(launcher, [x], (v) => unary(launcher, "neg", v.transpose(1, 0)));
+  const flipped = await computed(launcher, [x], (v) => unary(launcher, "neg", ndArray(v).transpose(1, 0)));
   let wrong = 0;
   for (let j = 0, at = 0; j < columns; j++)
     for (let i = 0; i < rows; i++, at++) if (flipped[at] !== -of(i * columns + j)) wrong++;

@@ -2,7 +2,7 @@
 import { div, exp, expand, maskedSoftmax, softmax, sumLast, where } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/ops/rules.ts";
 import type { Mask } from "../../../tensor/ops/table.ts";
-import { Bool, flat, type Tensor } from "../../../tensor/tensor.ts";
+import { Bool, type Tensor } from "../../../tensor/tensor.ts";
 import { type Change, changing, type Mutant } from "../mutant.ts";
 import { type Attention, attentions, boolOf } from "../pattern-matchers.ts";
 
@@ -36,7 +36,7 @@ const filling = (fill: number) =>
 /** Every score is finite and above a limit. */
 const scoresAbove = (limit: number) => (taps: Readonly<Record<string, Tensor>>) =>
   Object.entries(taps).every(
-    ([name, t]) => !/(^|\.)scores(@\d+)?$/.test(name) || flat(t.data).every((x) => x > limit),
+    ([name, t]) => !/(^|\.)scores(@\d+)?$/.test(name) || t.flat().every((x) => x > limit),
   );
 
 const swapLast = (xs: readonly number[]): number[] => [...xs.slice(0, -2), ...xs.slice(-2).reverse()];

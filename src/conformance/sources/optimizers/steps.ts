@@ -53,7 +53,7 @@ const stateOf = (optimizer: Optimizer, shape: Shape): [string, Tensor | Int][] =
   [...optimizer.state()].map(([key, t]) => {
     const kind = key.slice(0, -PARAMETER.length - 1);
     if (sizeOf(t.shape) !== sizeOf(shape)) return [kind, t];
-    return [kind, t instanceof Int ? new Int(shape, t.flat()) : new Tensor(shape, view(flat(t.data), shape))];
+    return [kind, t instanceof Int ? new Int(shape, t.flat()) : new Tensor(shape, view(t.flat(), shape))];
   });
 
 /** Steps of an optimiser on one parameter. [conform.run] */
@@ -65,7 +65,7 @@ export async function stepsOf({ optimizer, clipAt }: Steps, args: Arguments): Pr
     const given = new Map([[PARAMETER, gradient]]);
     const { gradients } = clipAt === undefined ? { gradients: given } : clipGradients(given, clipAt);
     optimizer.step(new Map([[PARAMETER, parameter]]), gradients);
-    outputs.push([`p${step + 1}`, new Tensor(shape, view(flat(parameter.data).slice(), shape))]);
+    outputs.push([`p${step + 1}`, new Tensor(shape, view(parameter.flat().slice(), shape))]);
   }
   return Object.fromEntries([...outputs, ...stateOf(optimizer, shape)]);
 }

@@ -3,7 +3,7 @@
 import { softmaxOf } from "../../../generation/choose.ts";
 import { type ProcessorName, processorsOf } from "../../../generation/processors.ts";
 import { optional, orNull } from "../../../io/fields.ts";
-import { flat, Tensor, view } from "../../../tensor/tensor.ts";
+import { Tensor, view } from "../../../tensor/tensor.ts";
 import { Arguments } from "../interface/arguments.ts";
 import { type Outputs, readOptions, type SourceClass } from "../interface/source.ts";
 import { type GenerateArguments, generationConfig, idOrIds, processorOptions } from "./generation.ts";
@@ -44,7 +44,7 @@ function outputsOf(args: Arguments, generate: GenerateArguments, stops: readonly
   const [[b = 0, n = 0], l] = [scores.shape, ids.shape[1] ?? 0];
   const keep = generate.numBeams > 1 ? Math.max(1, stops.length) + 1 : 1;
   const processors = processorsOf(optionsOf(generate), { stops, promptLength: l, keep });
-  const [values, tokens] = [flat(scores.data), ids.flat()];
+  const [values, tokens] = [scores.flat(), ids.flat()];
   let rows: readonly Float64Array[] = Array.from({ length: b }, (_, row) =>
     Float64Array.from(values.subarray(row * n, (row + 1) * n)),
   );

@@ -7,7 +7,7 @@ import { parameterNames } from "../../../nn/state-dict.ts";
 import { named } from "../../../tensor/pattern.ts";
 import { record } from "../../../tensor/program/record.ts";
 import { type Generator, generator } from "../../../tensor/random.ts";
-import { flat, Int } from "../../../tensor/tensor.ts";
+import { Int } from "../../../tensor/tensor.ts";
 import { adamw } from "../../../training/optimizers/adamw.ts";
 import { schedule } from "../../../training/schedules.ts";
 import { decayGroups } from "../../../training/trainable.ts";
@@ -83,7 +83,7 @@ export async function readPictures(
   const weights = taps[READING];
   const [, heads = 1, latents = 0] = weights?.shape ?? [];
   const attention = Array.from({ length: latents }, () => new Float64Array(SIDE ** 2));
-  for (const [i, weight] of (weights ? flat(weights.data) : []).entries()) {
+  for (const [i, weight] of (weights ? weights.flat() : []).entries()) {
     const row = attention[Math.floor(i / SIDE ** 2) % latents];
     if (row) row[i % SIDE ** 2] = (row[i % SIDE ** 2] ?? 0) + weight / (heads * pictures.length); // [digits.latents]
   }

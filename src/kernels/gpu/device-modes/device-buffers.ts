@@ -17,6 +17,7 @@ import {
 } from "../../../tensor/tensor.ts";
 import type { Store, Usage, Use } from "../../backend.ts";
 import { isReleasable } from "../../releasable.ts";
+import { transposed } from "../../reordered.ts";
 import type { DeviceBuffer, GpuDevice } from "./gpu-device.ts";
 import { gridOf } from "./offset-tables.ts";
 
@@ -72,7 +73,7 @@ export class DeviceBuffers implements Store {
 
   /** The view on the device: uploaded if it is not there yet. Views without elements are never uploaded. */
   async upload(v: View): Promise<View> {
-    if (v.size === 0 || this.#owned.has(v.data)) return v;
+    if (sizeOf(v.shape) === 0 || this.#owned.has(v.data)) return v;
     return this.result(await this.#uploadCopy(v), v.shape);
   }
 
@@ -89,7 +90,7 @@ export class DeviceBuffers implements Store {
 
   /** A parameter, and numbers of the host, are copied. */
   async keep(v: View): Promise<View> {
-    if (v.size === 0 || this.blockOf(v.data) !== null) return v;
+    if (sizeOf(v.shape) === 0 || this.blockOf(v.data) !== null) return v;
     return this.upload(await this.copyOut(v));
   }
 
@@ -111,7 +112,7 @@ export class DeviceBuffers implements Store {
     if (stored?.source === t.source) return stored.view;
     const { source, shape } = t;
     const order = axisOrder(uses) ?? [...shape.keys()];
-    const uploaded = this.#uploadCopy(t.data.transpose(...order)).then((buffer) => {
+    const uploaded = this.#uploadCopy(transposed(t.data, order)).then((buffer) => {
       const steps = rowMajor(order.map((axis) => shape[axis] ?? 1));
       const stride = shape.map((_, axis) => steps[order.indexOf(axis)] ?? 0);
       const made = viewElsewhere(shape, stride);

@@ -28,9 +28,10 @@ export class Appends {
 
   /** A view of a block that stays after the run: `v` itself, or a copy if it is outside the heap or needs less than half of its block. */
   keep(v: View, block: number | null): View {
-    if (v.size === 0) return v;
+    if (sizeOf(v.shape) === 0) return v;
     const { heap } = this.#engine;
-    const isMost = block !== null && (this.#growing.has(block) || heap.sizeOf(block) <= 8 * v.size + 64);
+    const isMost =
+      block !== null && (this.#growing.has(block) || heap.sizeOf(block) <= 8 * sizeOf(v.shape) + 64);
     const own = isMost ? v : copyOf(this.#engine, v);
     this.#kept.add(isMost ? block : own.data.byteOffset);
     return own;

@@ -30,7 +30,7 @@ export function attentionVjp(engine: Engine, inputs: Inputs, attrs: AttentionAtt
     throw new ShapeError(`an output [${[...lead, l, e]}] has a gradient [${g.shape}]`);
   if (bias) expand.shape({ shape: [...lead, l, s] }, bias.shape);
   const perMatrix = bias ? [...lead, ...repeatedToOne(bias, [l, s])] : [0]; // of the derivative of the bias
-  const out = engine.result([q.size + k.size + v.size + sizeOf(perMatrix)]);
+  const out = engine.result([sizeOf(q.shape) + sizeOf(k.shape) + sizeOf(v.shape) + sizeOf(perMatrix)]);
   const [dq, dk, dv, db] = consecutive(out, [q.shape, k.shape, v.shape, perMatrix]) as [
     View,
     View,
@@ -38,7 +38,7 @@ export function attentionVjp(engine: Engine, inputs: Inputs, attrs: AttentionAtt
     View,
   ];
   if (l * s === 0) out.data.fill(0);
-  else if (out.size > 0) compute(engine, inputs, attrs, { ...sizes, out, db });
+  else if (sizeOf(out.shape) > 0) compute(engine, inputs, attrs, { ...sizes, out, db });
   return bias ? { q: dq, k: dk, v: dv, bias: summed(engine, db, bias.shape) } : { q: dq, k: dk, v: dv };
 }
 
@@ -61,7 +61,7 @@ function consecutive({ data }: View, shapes: readonly Shape[]): View[] {
 
 /** The sum over the matrices that share a bias. */
 function summed(engine: Engine, db: View, shape: Shape): View {
-  if (db.size === sizeOf(shape)) return view(db.data, shape);
+  if (sizeOf(db.shape) === sizeOf(shape)) return view(db.data, shape);
   try {
     return unbroadcast(engine, { shape }, db);
   } catch (error) {

@@ -97,7 +97,7 @@ export function attention(engine: Engine, inputs: AttentionInputs, attrs: Attent
   const { q, k, v } = inputs;
   const { lead, batch, l, s, d, e } = sizesOf(inputs);
   const out = engine.result([...lead, l, e]);
-  if (out.size === 0) return out;
+  if (sizeOf(out.shape) === 0) return out;
   if (s === 0) out.data.fill(0);
   else
     engine.withTemporaries(() => {

@@ -1,6 +1,6 @@
 // Elementwise ops.
 import type { Ops } from "../../../tensor/ops/table.ts";
-import type { View } from "../../../tensor/tensor.ts";
+import { sizeOf, type View } from "../../../tensor/tensor.ts";
 import { type Engine, rowsOf } from "../engine.ts";
 import { bits } from "../thread-pool.ts";
 
@@ -42,7 +42,7 @@ export function elements(
   out: View = engine.result(a.shape),
 ): View {
   const { by, keep, otherwise }: Partial<Ops["mulScalar"]["attrs"] & Ops["where"]["attrs"]> = attrs;
-  if (out.size > 0)
+  if (sizeOf(out.shape) > 0)
     engine.withTemporaries(() => {
       const x = engine.operand(a);
       const y = keep ? engine.maskOperand(keep) : b === a ? x : engine.operand(b);
@@ -52,7 +52,7 @@ export function elements(
       words.push(x.address, engine.list(p?.offsets ?? []), p?.stride ?? 0);
       words.push(y.address, engine.list(q?.offsets ?? []), q?.stride ?? 0);
       words.push(NUMBERED.indexOf(op), bits(by ?? otherwise ?? 0));
-      const cost = (COST[op] ?? 0.4) * out.size;
+      const cost = (COST[op] ?? 0.4) * sizeOf(out.shape);
       engine.threads.run("elements", { tasks, words, cost, scratch: SCRATCH });
     });
   return out;

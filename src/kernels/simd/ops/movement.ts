@@ -30,7 +30,7 @@ function byRows(out: View, a: View): readonly [out: View, a: View] {
  * reserved last.
  */
 export function copyInto(engine: Engine, out: View, a: View, result?: number): void {
-  if (a.size === 0) return;
+  if (sizeOf(a.shape) === 0) return;
   engine.withTemporaries(() => {
     const [rows, elements] = byRows(out, a);
     const from = engine.operand(elements);
@@ -40,7 +40,7 @@ export function copyInto(engine: Engine, out: View, a: View, result?: number): v
     const [x, y] = operands;
     words[0] = to.address;
     words.push(from.address, engine.list(x?.offsets ?? []), x?.stride ?? 0, engine.list(y?.offsets ?? []));
-    engine.threads.run("copy", { tasks, words, cost: 0.5 * a.size });
+    engine.threads.run("copy", { tasks, words, cost: 0.5 * sizeOf(a.shape) });
   }, result);
 }
 
@@ -82,7 +82,7 @@ export function gather(
   const ids = flat(attrs.ids);
   const width = sizeOf(table.shape.slice(1));
   engine.withTemporaries(() => {
-    if (out.size === 0 || weights.lookUp(table, ids, out.data)) return;
+    if (sizeOf(out.shape) === 0 || weights.lookUp(table, ids, out.data)) return;
     const rows = flat(table);
     ids.forEach((id, i) => {
       out.data.set(rows.subarray(id * width, (id + 1) * width), i * width);
@@ -129,7 +129,7 @@ function addedRows(engine: Engine, attrs: Ops["scatter"]["attrs"], source: View)
   const axes = ids.shape.length;
   const out = engine.result(scatterRule.shape(attrs, source.shape));
   out.data.fill(0);
-  if (source.size === 0 || out.size === 0) return out;
+  if (sizeOf(source.shape) === 0 || sizeOf(out.shape) === 0) return out;
   engine.withTemporaries(() => {
     const x = engine.operand(source);
     const { order, targets, begins } = byTarget(flat(ids), rows);
@@ -141,7 +141,7 @@ function addedRows(engine: Engine, attrs: Ops["scatter"]["attrs"], source: View)
     engine.threads.run("scatter", {
       tasks: Math.ceil(targets.length / (words[3] ?? 1)),
       words,
-      cost: 0.5 * source.size,
+      cost: 0.5 * sizeOf(source.shape),
     });
   });
   return out;

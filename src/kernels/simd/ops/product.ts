@@ -113,8 +113,8 @@ export function einsum(engine: Engine, pattern: string, a: View, b: View, packed
   const { rowTile } = engine.threads;
   const { sizes, batch, k, rows, columns, swap, size, layout } = plan;
   const c = engine.result(plan.shape);
-  if (c.size > 0 && size.depth === 0) c.data.fill(0);
-  else if (c.size > 0) {
+  if (sizeOf(c.shape) > 0 && size.depth === 0) c.data.fill(0);
+  else if (sizeOf(c.shape) > 0) {
     const [left, right] = swap ? [b, a] : [a, b];
     const matrices = (v: View, { axes, own }: Side): Matrices => {
       const list = (names: Names) => axisOffsets(v, axes, names, sizes);

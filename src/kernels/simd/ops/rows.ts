@@ -1,7 +1,7 @@
 // Softmax, layer normalisation, maxima and sums of exponentials.
 import { emptyRowWeight, maxTo as maxToRule, sumExp as sumExpRule } from "../../../tensor/ops/reductions.ts";
 import type { Ops } from "../../../tensor/ops/table.ts";
-import { flat, type Shape, type View, view } from "../../../tensor/tensor.ts";
+import { flat, type Shape, sizeOf, type View, view } from "../../../tensor/tensor.ts";
 import type { NormalizeAttrs } from "../../backend.ts";
 import { type Engine, rowsOf } from "../engine.ts";
 import { bits } from "../thread-pool.ts";
@@ -9,7 +9,7 @@ import { divideRows, elements } from "./elementwise.ts";
 
 export function softmax(engine: Engine, { mayAttend, emptyRow }: Ops["softmax"]["attrs"], a: View): View {
   const out = engine.result(a.shape);
-  if (out.size > 0)
+  if (sizeOf(out.shape) > 0)
     engine.withTemporaries(() => {
       const x = engine.operand(a);
       const mask = mayAttend && engine.maskOperand(mayAttend);
@@ -21,14 +21,14 @@ export function softmax(engine: Engine, { mayAttend, emptyRow }: Ops["softmax"][
       words.push(x.address, engine.list(p?.offsets ?? []), p?.stride ?? 0);
       words.push(mask?.address ?? 0, engine.list(q?.offsets ?? []), q?.stride ?? 0);
       words.push(bits(emptyRowWeight(emptyRow, n)));
-      engine.threads.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * out.size });
+      engine.threads.run("softmax", { tasks: Math.min(tasks, count), words, cost: 3 * sizeOf(out.shape) });
     });
   return out;
 }
 
 export function normalize(engine: Engine, { epsilon, centred }: NormalizeAttrs, a: View): View {
   const out = engine.result(a.shape);
-  if (out.size > 0)
+  if (sizeOf(out.shape) > 0)
     engine.withTemporaries(() => {
       const x = engine.operand(a);
       const { n, count, operands } = rowsOf(a.shape, [x.stride], { keepLastAxis: true });
@@ -38,7 +38,7 @@ export function normalize(engine: Engine, { epsilon, centred }: NormalizeAttrs, 
       engine.threads.run("normalize", {
         tasks: Math.ceil(count / (words[3] ?? 1)),
         words,
-        cost: 3 * out.size,
+        cost: 3 * sizeOf(out.shape),
       });
     });
   return out;
@@ -72,7 +72,7 @@ function reduceRows(
   out: View,
   more: () => readonly number[] = () => [],
 ): void {
-  if (out.size === 0) return;
+  if (sizeOf(out.shape) === 0) return;
   engine.withTemporaries(() => {
     const x = engine.operand(a);
     const { n, count, operands } = rowsOf(a.shape, [x.stride], { keepLastAxis: true });
@@ -80,7 +80,7 @@ function reduceRows(
     const [p] = operands;
     words[1] = n;
     words.push(x.address, engine.list(p?.offsets ?? []), p?.stride ?? 0, ...more());
-    const cost = (kernel === "maxima" ? 0.3 : 2) * a.size;
+    const cost = (kernel === "maxima" ? 0.3 : 2) * sizeOf(a.shape);
     engine.threads.run(kernel, { tasks: Math.ceil(count / (words[3] ?? 1)), words, cost });
   });
 }
@@ -117,7 +117,7 @@ function expanded(v: View, shape: Shape): View {
 
 export function sumExp(engine: Engine, a: View, shift: View): View {
   const out = engine.result(sumExpRule.shape({}, a.shape, shift.shape));
-  const shifts = view(flat(shift), [shift.size]);
+  const shifts = view(flat(shift), [sizeOf(shift.shape)]);
   reduceRows(engine, "sumExp", a, out, () => [engine.operand(shifts).address]);
   return out;
 }

@@ -2,7 +2,7 @@
 // of operations of AdamW8bit of bitsandbytes 0.50.2 on a CPU.
 import { type Check, checked, listOf, notNegative, oneOf, optional, whole } from "../../../nn/options.ts";
 import { RuleError } from "../../../tensor/errors.ts";
-import { type Floats, flat } from "../../../tensor/tensor.ts";
+import type { Floats } from "../../../tensor/tensor.ts";
 import {
   betas as betasCheck,
   checkFactor,
@@ -54,7 +54,7 @@ const LARGEST = 2 ** 63;
 function checkGradients(names: Iterable<string>, gradients: Named): void {
   for (const name of names) {
     const gradient = gradients.get(name);
-    const wrong = gradient && flat(gradient.data).find((x: number) => !(Math.abs(x) <= LARGEST));
+    const wrong = gradient?.flat().find((x: number) => !(Math.abs(x) <= LARGEST));
     if (wrong !== undefined)
       throw new RuleError(
         `the gradient of "${name}" has the value ${wrong}, and 8-bit state needs magnitudes of at most 2^63; clip the gradients, or check the data`,

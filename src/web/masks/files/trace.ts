@@ -11,7 +11,7 @@ import { conventions } from "../../../masks/conventions/conventions.ts";
 import { TOKEN } from "../../../masks/counting/counted-text.ts";
 import { type PromptToken, tokensOf } from "../../../masks/prompts/prompt.ts";
 import { LoadError } from "../../../tensor/errors.ts";
-import { flat, Tensor } from "../../../tensor/tensor.ts";
+import { Tensor } from "../../../tensor/tensor.ts";
 import { batchIn } from "../batch.ts";
 import type { Stage, StageName, Stages } from "../layer/block.ts";
 import { MOST_LATENTS, type State } from "../state.ts";
@@ -128,7 +128,7 @@ function stagesIn(taps: Tensors, key: string, latents: number, title: string): S
   const stages = Object.entries(names).flatMap(([name, stage]): Stage[] => {
     const value = taps.get(name);
     if (!(value instanceof Tensor)) return [];
-    return [{ name: stage, over: "keys", shape: value.shape, values: flat(value.data) }];
+    return [{ name: stage, over: "keys", shape: value.shape, values: value.flat() }];
   });
   const heads = taps.get(key)?.shape[1] ?? 1;
   return {

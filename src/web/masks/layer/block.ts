@@ -10,7 +10,7 @@ import { evaluate } from "../../../tensor/program/evaluate.ts";
 import type { Program } from "../../../tensor/program/program.ts";
 import { record } from "../../../tensor/program/record.ts";
 import { generator } from "../../../tensor/random.ts";
-import { flat, Tensor, view } from "../../../tensor/tensor.ts";
+import { Tensor, view } from "../../../tensor/tensor.ts";
 
 /** The largest number of keys, latents times images, that the page computes or shows. */
 export const MOST_KEYS = 1024;
@@ -132,10 +132,10 @@ export function blockStages(
       name,
       over: value.shape.length === 4 ? "keys" : "features",
       shape: value.shape,
-      values: flat(value.data),
+      values: value.flat(),
     };
   });
-  const input: Stage = { name: "residual", over: "features", shape: x.shape, values: flat(x.data) };
+  const input: Stage = { name: "residual", over: "features", shape: x.shape, values: x.flat() };
   const origin = "a small block with random weights";
   return { first, stages, heads: SIZES.heads, latents, input, origin };
 }

@@ -1,7 +1,7 @@
 // Elementwise ops on a graphics card.
 import { sameShape } from "../../../../tensor/ops/elementwise.ts";
 import type { Ops } from "../../../../tensor/ops/table.ts";
-import type { View } from "../../../../tensor/tensor.ts";
+import { sizeOf, type View } from "../../../../tensor/tensor.ts";
 import { zerosOf } from "../device-buffers.ts";
 import { binaryOp, selected, unaryOp } from "../kernels/elementwise.ts";
 import type { Launcher } from "../launcher.ts";
@@ -34,7 +34,7 @@ export async function unary(
   a: View,
   scalar = 0,
 ): Promise<View> {
-  if (a.size === 0) return zerosOf(a.shape);
+  if (sizeOf(a.shape) === 0) return zerosOf(a.shape);
   const grid = gridOf(a.shape);
   const table = await launcher.offsets(grid, [a], [scalar]);
   return launcher.run({ body: unaryOp, constants: { op: UNARY.indexOf(op) }, grid, operands: [a], table });
@@ -47,7 +47,7 @@ export async function binary(
   b: View,
 ): Promise<View> {
   sameShape(a.shape, b.shape);
-  if (a.size === 0) return zerosOf(a.shape);
+  if (sizeOf(a.shape) === 0) return zerosOf(a.shape);
   const grid = gridOf(a.shape);
   const table = await launcher.offsets(grid, [a, b]);
   const constants = { op: BINARY.indexOf(op) };
@@ -56,7 +56,7 @@ export async function binary(
 
 export async function where(launcher: Launcher, attrs: Ops["where"]["attrs"], a: View): Promise<View> {
   const { keep, otherwise } = attrs;
-  if (a.size === 0) return zerosOf(a.shape);
+  if (sizeOf(a.shape) === 0) return zerosOf(a.shape);
   const grid = gridOf(a.shape);
   const table = await launcher.offsets(grid, [a, keep], [otherwise]);
   const operands = [a, await launcher.mask(keep)];

@@ -9,7 +9,7 @@ import {
 } from "../../../../tensor/ops/movement.ts";
 import type { Ops } from "../../../../tensor/ops/table.ts";
 import { axesOf, sidesOf } from "../../../../tensor/pattern.ts";
-import { flat, offsets, type View, viewOf } from "../../../../tensor/tensor.ts";
+import { flat, offsets, sizeOf, type View, viewOf } from "../../../../tensor/tensor.ts";
 import { zerosOf } from "../device-buffers.ts";
 import { joinedPair, placed, unaryOp } from "../kernels/elementwise.ts";
 import { type Launcher, layoutKey } from "../launcher.ts";
@@ -64,7 +64,7 @@ export async function concat(
   views: readonly View[],
 ): Promise<View> {
   const shape = concatRule.shape({ axis }, ...views.map((v) => v.shape));
-  const [first, ...others] = views.filter((v) => v.size > 0);
+  const [first, ...others] = views.filter((v) => sizeOf(v.shape) > 0);
   if (!first) return zerosOf(shape);
   if (others.length === 0) return first;
   return launcher.withTemporaries(async (temporary) => {
@@ -77,7 +77,7 @@ export async function concat(
 export async function pad(launcher: Launcher, attrs: Ops["pad"]["attrs"], a: View): Promise<View> {
   const { axis, before } = attrs;
   const shape = padRule.shape(attrs, a.shape);
-  if (a.size === 0) return zerosOf(shape);
+  if (sizeOf(a.shape) === 0) return zerosOf(shape);
   const grid = gridOf(shape);
   const end = before + (a.shape[axis] ?? 0);
   const lists = () => [
@@ -96,9 +96,9 @@ export async function gather(launcher: Launcher, attrs: Ops["gather"]["attrs"], 
   const { shape: row, stride } = source;
   const [rowShape, rowStride] = [row.slice(1), stride[0] ?? 0];
   const empty = zerosOf(shape);
-  if (empty.size === 0) return empty;
+  if (sizeOf(empty.shape) === 0) return empty;
   const ids = flat(attrs.ids);
-  const width = empty.size / ids.length;
+  const width = sizeOf(empty.shape) / ids.length;
   const grid = gridOf([ids.length, width]);
   const lists = () => [
     Int32Array.of(source.offset),

@@ -1,7 +1,7 @@
 // Softmax and layer normalisation on a graphics card, each as a sequence of kernels.
 import { sameShape } from "../../../../tensor/ops/elementwise.ts";
 import { emptyRowWeight, sumExp as sumExpRule } from "../../../../tensor/ops/reductions.ts";
-import { rowMajor, type View } from "../../../../tensor/tensor.ts";
+import { rowMajor, sizeOf, type View } from "../../../../tensor/tensor.ts";
 import type { AttentionAttrs, NormalizeAttrs } from "../../../backend.ts";
 import { zerosOf } from "../device-buffers.ts";
 import {
@@ -44,7 +44,7 @@ export async function softmax(
   const postMask = attrs.postSoftmaxMask ?? maskOfOnes(a.shape);
   sameShape(a.shape, mask.shape);
   sameShape(a.shape, postMask.shape);
-  if (a.size === 0) return zerosOf(a.shape);
+  if (sizeOf(a.shape) === 0) return zerosOf(a.shape);
   const { grid, rowGrid, depth, tableOf } = rowLayout(launcher, a);
   const table = await tableOf([a, mask, postMask], [emptyRowWeight(attrs.emptyRow, depth), depth]);
   const [allowed, kept] = [await launcher.mask(mask), await launcher.mask(postMask)];
@@ -67,7 +67,7 @@ export async function normalize(
   { epsilon, centred }: NormalizeAttrs,
   a: View,
 ): Promise<View> {
-  if (a.size === 0) return zerosOf(a.shape);
+  if (sizeOf(a.shape) === 0) return zerosOf(a.shape);
   const { grid, rowGrid, depth, tableOf } = rowLayout(launcher, a);
   const table = await tableOf([a], [epsilon]);
   const constants = { depth, stride: lastStride(a) };
@@ -87,7 +87,7 @@ export async function normalize(
 
 export async function sumExp(launcher: Launcher, a: View, shift: View): Promise<View> {
   const shape = sumExpRule.shape({}, a.shape, shift.shape);
-  if (a.size === 0) return zerosOf(shape);
+  if (sizeOf(a.shape) === 0) return zerosOf(shape);
   const { rowGrid, depth, tableOf } = rowLayout(launcher, a);
   const table = await tableOf([a, shift], []);
   const constants = { depth, stride: lastStride(a) };

@@ -3,6 +3,7 @@ import { rearrange } from "../../../../tensor/ops/movement.ts";
 import type { Ops } from "../../../../tensor/ops/table.ts";
 import { axesOf, shapeOf, sidesOf } from "../../../../tensor/pattern.ts";
 import { offsets, type Shape, sizeOf, type View, viewOf } from "../../../../tensor/tensor.ts";
+import { transposed } from "../../../reordered.ts";
 import { zerosOf } from "../device-buffers.ts";
 import { largest, summed } from "../kernels/products.ts";
 import { type Launcher, layoutKey } from "../launcher.ts";
@@ -59,7 +60,7 @@ async function reduced(
   const leading = a.shape.length - shape.length;
   const repeated = a.shape.map((n, i) => i < leading || (shape[i - leading] === 1 && n !== 1));
   const order = [...a.shape.keys()].sort((i, j) => Number(repeated[j]) - Number(repeated[i]) || i - j);
-  const total = await reduceLeading(launcher, body, repeated.filter(Boolean).length, a.transpose(...order));
+  const total = await reduceLeading(launcher, body, repeated.filter(Boolean).length, transposed(a, order));
   return viewOf(total.data, shape);
 }
 
