@@ -16,7 +16,9 @@ import {
   MaskedCrossAttention,
   type MaskedCrossAttentionOptions,
 } from "./masked-cross-attention.ts";
-import { type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
+import { type MediaVisibility, visibilityIn } from "./media-visibility.ts";
+
+const CLASS = "GatedCrossAttentionBlock";
 
 /**
  * The options of masked cross-attention, and those of the feed-forward network; `ffMult` is its width in multiples of `dim`, 4
@@ -50,9 +52,8 @@ export class GatedCrossAttentionBlock {
   readonly options: { readonly convention: Convention };
 
   constructor(options: GatedCrossAttentionBlockOptions) {
-    const known = checked("GatedCrossAttentionBlock", options, checks);
-    const { ffMult = 4, emptyRowFeedForward, onlyAttendImmediateMedia, ...attn } = known;
-    const { convention: chosen = conventionIn(correctedPair, onlyAttendImmediateMedia) } = known;
+    const { ffMult = 4, emptyRowFeedForward, ...attn } = checked(CLASS, options, checks);
+    const chosen = attn.convention ?? conventionIn(correctedPair, attn.onlyAttendImmediateMedia);
     const convention = emptyRowFeedForward ? { ...chosen, emptyRowFeedForward } : chosen;
     this.attn = new MaskedCrossAttention({ ...attn, convention });
     this.options = { convention };
@@ -66,8 +67,7 @@ export class GatedCrossAttentionBlock {
    * every token sees every image. Throws as `MaskedCrossAttention` does.
    */
   forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
-    const { mediaLocations, visibility } = mediaVisibility("GatedCrossAttentionBlock", masks);
-    const visible = visibility ?? visibilityIn(x, media, mediaLocations, this.options.convention); // [gate.visibility]
+    const visible = visibilityIn(CLASS, x, media, masks, this.options.convention); // [gate.visibility]
     // #region gate
     const gate = (alpha: Tensor<"1">) => expand(tanh(alpha), x);
     const attended = this.attn.forward(x, media, { visibility: visible });
@@ -82,6 +82,6 @@ export class GatedCrossAttentionBlock {
 function fedRows(fed: Tensor<"b l d">, visibility: Visibility | null): Tensor<"b l d"> {
   if (!visibility?.feedForward) return fed;
   const feedForward = new Bool<"b l">(visibility.feedForward.shape, visibility.feedForward.data);
-  const { d } = shapes("GatedCrossAttentionBlock", { x: [fed, "b l d"], feedForward: [feedForward, "b l"] });
+  const { d } = shapes(CLASS, { x: [fed, "b l d"], feedForward: [feedForward, "b l"] });
   return where(repeat("b l -> b l d", feedForward, { d }), fed); // [gate.empty-row-feed-forward]
 }

@@ -13,8 +13,10 @@ import { mulScalar } from "../tensor/ops/functions.ts";
 import { named, shapes } from "../tensor/pattern.ts";
 import { tap } from "../tensor/program/apply.ts";
 import { Bool, type Tensor } from "../tensor/tensor.ts";
-import { conventionCheck, type MediaVisibility, mediaVisibility, visibilityIn } from "./media-visibility.ts";
+import { conventionCheck, type MediaVisibility, visibilityIn } from "./media-visibility.ts";
 import { type HeadOptions, headChecks } from "./perceiver-attention.ts";
+
+const CLASS = "MaskedCrossAttention";
 
 /** Widths, in features, and the mask convention. */
 export interface MaskedCrossAttentionOptions extends HeadOptions {
@@ -47,7 +49,7 @@ export class MaskedCrossAttention {
   readonly options: { readonly heads: number; readonly dimHead: number; readonly convention: Convention };
 
   constructor(options: MaskedCrossAttentionOptions) {
-    const known = checked("MaskedCrossAttention", options, crossAttentionChecks);
+    const known = checked(CLASS, options, crossAttentionChecks);
     const { dim, dimMedia = dim, dimHead = 64, heads = 8, onlyAttendImmediateMedia } = known;
     const { convention = conventionIn(correctedPair, onlyAttendImmediateMedia) } = known;
     this.options = { heads, dimHead, convention };
@@ -63,8 +65,7 @@ export class MaskedCrossAttention {
    * latent.
    */
   forward(x: Tensor<"b l d">, media: Tensor<"b m r e">, masks: MediaVisibility = {}): Tensor<"b l d"> {
-    const { mediaLocations, visibility } = mediaVisibility("MaskedCrossAttention", masks);
-    const { m, r } = shapes("MaskedCrossAttention", {
+    const { m, r } = shapes(CLASS, {
       x: [x, "b l d"],
       media: [media, "b m r e"],
       norm: [this.norm.weight, "d"],
@@ -76,14 +77,14 @@ export class MaskedCrossAttention {
         "xattn.no-media",
       );
     const { heads: h, dimHead, convention } = this.options;
-    const visible = visibility ?? visibilityIn(x, media, mediaLocations, convention); // [gate.visibility]
+    const visible = visibilityIn(CLASS, x, media, masks, convention); // [gate.visibility]
 
     // #region attend
     const q = rearrange("b l (h k) -> b h l k", this.to_q.forward(this.norm.forward(x)), { h }); // [xattn.norm]
     const [k, v] = unbind(
       rearrange("b m r (n h k) -> n b h (m r) k", this.to_kv.forward(media), { n: 2, h }), // [xattn.keys]
     );
-    const mask = visible ? softmaxMask(x, media, visible, { h, r }) : EVERYTHING; // [xattn.no-locations]
+    const mask = visible ? softmaxMask(x, media, visible, h) : EVERYTHING; // [xattn.no-locations]
 
     const out = attention(this, mulScalar(q, dimHead ** -0.5), k, v, mask); // [xattn.attend]
     return tap(this, "", this.to_out.forward(rearrange("b h l k -> b l (h k)", out)));
@@ -98,23 +99,19 @@ function softmaxMask(
   x: Tensor<"b l d">,
   media: Tensor<"b m r e">,
   { mayAttend, emptyRow, postSoftmaxMask }: Visibility,
-  { h, r }: { h: number; r: number },
+  h: number,
 ): AttentionOptions {
   const visibility = new Bool<"b l m">(mayAttend.shape, mayAttend.data);
   const rows = postSoftmaxMask && new Bool<"b l">(postSoftmaxMask.shape, postSoftmaxMask.data);
-  const { b, l, m } = shapes("MaskedCrossAttention", {
+  const { m, r } = shapes(CLASS, {
     x: [x, "b l d"],
     media: [media, "b m r e"],
     visibility: [visibility, "b l m"],
-  });
-  if (rows) shapes("MaskedCrossAttention", { x: [x, "b l d"], postSoftmaxMask: [rows, "b l"] });
-  const keys = new Uint8Array(mayAttend.data.length * r);
-  mayAttend.data.forEach((may, image) => {
-    if (may) keys.fill(1, image * r, (image + 1) * r); // [mask.latents]
+    ...(rows && { postSoftmaxMask: [rows, "b l"] }),
   });
   return {
-    mayAttend: repeat("b l s -> b h l s", new Bool<"b l s">([b, l, m * r], keys), { h }), // [xattn.mask]
+    mayAttend: repeat("b l m -> b h l (m r)", visibility, { h, r }), // [xattn.mask] [mask.latents]
     emptyRow,
-    postSoftmaxMask: rows && repeat("b l -> b h l s", rows, { h, s: m * r }),
+    postSoftmaxMask: rows && repeat("b l -> b h l (m r)", rows, { h, m, r }),
   };
 }

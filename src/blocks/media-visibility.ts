@@ -16,21 +16,15 @@ export interface MediaVisibility {
   readonly visibility?: Visibility | null | undefined;
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-const fieldsOf = (value: unknown): Fields | null =>
-  typeof value === "object" && value !== null ? { ...value } : null;
-
 const isGrid = (value: unknown): boolean => {
-  const { shape, data } = fieldsOf(value) ?? {};
+  const { shape, data } = Object(value);
   return Array.isArray(shape) && data instanceof Uint8Array;
 };
 
 function isVisibility(value: unknown): boolean {
-  const fields = fieldsOf(value);
-  if (fields === null || !isGrid(fields.mayAttend)) return false;
-  const { emptyRow, postSoftmaxMask, feedForward } = fields;
+  const { mayAttend, emptyRow, postSoftmaxMask, feedForward } = Object(value);
   const rows = [postSoftmaxMask, feedForward].every((grid) => grid === null || isGrid(grid));
-  return rows && ["zero", "uniform", "nan"].some((word) => word === emptyRow);
+  return rows && isGrid(mayAttend) && ["zero", "uniform", "nan"].includes(emptyRow);
 }
 
 /** The check of an option that takes a mask convention. */
@@ -45,28 +39,24 @@ const checks: { readonly [K in keyof MediaVisibility]-?: Check } = {
   visibility: optional(nullable(passing("a mask, as visibilityOf() computes it", isVisibility))),
 };
 
-/** The masks that a block's forward pass is given, checked: at most one of them is not null. Throws a RuleError. */
-export function mediaVisibility(
+/**
+ * The visibility in a block's forward pass: the one that is given, or that of the locations under a convention; null without either.
+ * Throws a RuleError if both are given, and a ShapeError if the locations are those of another text.
+ */
+export function visibilityIn(
   caller: string,
+  x: Tensor<"b l d">,
+  media: Tensor<"b m r e">,
   masks: MediaVisibility,
-): { mediaLocations: Bool<"b l"> | null; visibility: Visibility | null } {
+  convention: Convention,
+): Visibility | null {
   const { mediaLocations = null, visibility = null } = checked(`${caller}.forward`, masks, checks);
-  if (mediaLocations && visibility)
+  if (!mediaLocations) return visibility;
+  if (visibility)
     throw new RuleError(
       `${caller}.forward: mediaLocations and visibility are two forms of one mask; give one of them`,
       "xattn.one-mask",
     );
-  return { mediaLocations, visibility };
-}
-
-/** The visibility of a batch under a convention; null without locations. */
-export function visibilityIn(
-  x: Tensor<"b l d">,
-  media: Tensor<"b m r e">,
-  mediaLocations: Bool<"b l"> | null,
-  convention: Convention,
-): Visibility | null {
-  if (!mediaLocations) return null;
   shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
   return visibilityOf(mediaLocations, media.shape[1] ?? 0, convention);
 }

@@ -7,7 +7,7 @@ import { attention } from "../nn/attention/attention.ts";
 import { Linear } from "../nn/linear.ts";
 import { PaLMLayerNorm } from "../nn/norms/layer-norm.ts";
 import { type Check, checked, inner as innerWidth, optional } from "../nn/options.ts";
-import { RotaryEmbedding, rotate } from "../nn/positions/rotary.ts";
+import { RotaryEmbedding, rotate } from "../nn/positions/palm-rotary.ts";
 import { RuleError } from "../tensor/errors.ts";
 import { chunk, concat, rearrange, repeat, split } from "../tensor/ops/arrange.ts";
 import { add, mul, mulScalar } from "../tensor/ops/functions.ts";
@@ -140,10 +140,10 @@ export interface SharedKeyValues {
   readonly v: Tensor<"b s k">;
 }
 
-const appended = (past: SharedKeyValues | null, { k, v }: SharedKeyValues): SharedKeyValues =>
-  past
-    ? {
-        k: concat("b p k, b l k -> b s k", named("b p k", past.k), named("b l k", k)),
-        v: concat("b p k, b l k -> b s k", named("b p k", past.v), named("b l k", v)),
-      }
-    : { k, v };
+/** Keys and values of a cache with those of further tokens behind them. */
+function appended(past: SharedKeyValues | null, { k, v }: SharedKeyValues): SharedKeyValues {
+  if (!past) return { k, v };
+  const joined = (before: Tensor<"b s k">, further: Tensor<"b s k">) =>
+    concat("b p k, b l k -> b s k", named("b p k", before), named("b l k", further));
+  return { k: joined(past.k, k), v: joined(past.v, v) };
+}

@@ -21,8 +21,6 @@ export const silu: Activation = (x) => mul(x, sigmoid(x)); // [activation.silu]
  */
 export const quickGelu: Activation = (x) => mul(x, sigmoid(mulScalar(x, 1.702))); // [activation.quick-gelu]
 
-const SLOPE = 2 * Math.sqrt(2 / Math.PI);
-
 /**
  * x σ(2√(2/π) (x + 0.044715 x³)), the tanh approximation of GELU: with σ(2u) = (1 + tanh u) / 2 it equals ½ x (1 + tanh(√(2/π) (x
  * + 0.044715 x³))).
@@ -31,7 +29,7 @@ const SLOPE = 2 * Math.sqrt(2 / Math.PI);
  */
 export const geluTanh: Activation = (x) => {
   const cubed = mul(square(x), x);
-  return mul(x, sigmoid(mulScalar(add(x, mulScalar(cubed, 0.044715)), SLOPE))); // [activation.gelu-tanh]
+  return mul(x, sigmoid(mulScalar(add(x, mulScalar(cubed, 0.044715)), 2 * Math.sqrt(2 / Math.PI)))); // [activation.gelu-tanh]
 };
 
 /** The tanh approximation with √(2/π) cut to ten digits, as transformers' FastGELUActivation has it. */

@@ -1,5 +1,6 @@
 // Embeddings of ids.
 import { RuleError } from "../tensor/errors.ts";
+import { repeat } from "../tensor/ops/arrange.ts";
 import { add, detach, gather, where } from "../tensor/ops/functions.ts";
 import { Bool, Int, type Tensor } from "../tensor/tensor.ts";
 import { checked, checkValue, count, notNegative, nullable, optional, whole } from "./options.ts";
@@ -46,17 +47,13 @@ export class Embedding<D extends string> {
     const rows = gather(this.weight, ids); // [embedding.rows]
     const id = this.#paddingId;
     if (id === null || !ids.flat().includes(id)) return rows;
-    const width = rows.shape.at(-1) ?? 0;
-    const [padding, others] = [marked(ids, width, (x) => x === id), marked(ids, width, (x) => x !== id)];
+    const marked = (wanted: boolean): Bool => {
+      const marks = Uint8Array.from(ids.flat(), (x) => Number((x === id) === wanted));
+      return repeat("... -> ... d", new Bool<"...">(ids.shape, marks), { d: rows.shape.at(-1) ?? 0 });
+    };
+    const [padding, others] = [marked(true), marked(false)];
     return add(where(others, rows), detach(where(padding, rows))); // [embedding.padding]
   }
-}
-
-/** A mask of the embeddings that is true where the id passes. */
-function marked(ids: Int, width: number, passes: (id: number) => boolean): Bool {
-  const marks = Uint8Array.from(ids.flat(), (id) => Number(passes(id)));
-  const strides = ids.shape.map((_, i) => ids.shape.slice(i + 1).reduce((n, size) => n * size, 1));
-  return new Bool([...ids.shape, width], marks, [...strides, 0]);
 }
 
 function checkIds(ids: Int, rows: number): void {

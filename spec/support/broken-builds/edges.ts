@@ -144,7 +144,7 @@ export const edges: readonly BrokenBuild[] = [
   },
   {
     mistake: "rotary positions start again after 64",
-    path: "src/nn/positions/rotary.ts",
+    path: "src/nn/positions/palm-rotary.ts",
     before: 'einsum("l, j -> l j", arange("l", positions, from), this.inv_freq)',
     after:
       'einsum("l, j -> l j", concatLast(arange("l", Math.min(positions, 64)), arange("l", Math.max(0, positions - 64))), this.inv_freq)',

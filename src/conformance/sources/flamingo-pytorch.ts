@@ -12,7 +12,7 @@ import { type FlamingoBehaviour, profiles } from "../../models/flamingo/profiles
 import { Extractor } from "../../models/vision/vit.ts";
 import { FeedForward } from "../../nn/feed-forward.ts";
 import { PaLMLayerNorm } from "../../nn/norms/layer-norm.ts";
-import { RotaryEmbedding } from "../../nn/positions/rotary.ts";
+import { RotaryEmbedding } from "../../nn/positions/palm-rotary.ts";
 import { LoadError } from "../../tensor/errors.ts";
 import { named } from "../../tensor/pattern.ts";
 import { trainable } from "../../training/trainable.ts";

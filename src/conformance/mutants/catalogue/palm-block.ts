@@ -1,5 +1,5 @@
 // PaLM's layer: mutants 39, 40.
-import { rotate } from "../../../nn/positions/rotary.ts";
+import { rotate } from "../../../nn/positions/palm-rotary.ts";
 import { mul, sigmoid } from "../../../tensor/ops/functions.ts";
 import { apply } from "../../../tensor/ops/rules.ts";
 import { named } from "../../../tensor/pattern.ts";
