@@ -7,6 +7,7 @@ import {
   visibilityOf as seen,
   type VisibilityRule,
 } from "../../docs/examples/flamingo-as-loops.mjs";
+import { GatedCrossAttentionBlock } from "../../src/blocks/gated-cross-attention-block.ts";
 import {
   MaskedCrossAttention,
   type MaskedCrossAttentionOptions,
@@ -385,6 +386,10 @@ test("[xattn.attend] wrong shapes are refused with every argument's axes", () =>
     [() => model.forward(text(2, 3, 4), media), /in MaskedCrossAttention: axis "d" disagrees/],
     [() => model.forward(x, images(2, 2, 2, 5)), /in MaskedCrossAttention: axis "e" disagrees/],
     [() => model.forward(x, media, { mediaLocations }), /in MaskedCrossAttention: axis "l" disagrees/],
+    [
+      () => new GatedCrossAttentionBlock({ dim: 5 }).forward(x, undefined as never, { mediaLocations }),
+      /in GatedCrossAttentionBlock: media is missing/,
+    ],
     [() => model.forward(x, joined(media, media, 0) as Tensor<Any>), /axis "b" disagrees/],
   ];
   for (const [call, message] of wrong) {

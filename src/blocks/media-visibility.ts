@@ -57,6 +57,10 @@ export function visibilityIn(
       `${caller}.forward: mediaLocations and visibility are two forms of one mask; give one of them`,
       "xattn.one-mask",
     );
-  shapes("MaskedCrossAttention", { x: [x, "b l d"], mediaLocations: [mediaLocations, "b l"] });
-  return visibilityOf(mediaLocations, media.shape[1] ?? 0, convention);
+  const { m } = shapes(caller, {
+    x: [x, "b l d"],
+    media: [media, "b m r e"],
+    mediaLocations: [mediaLocations, "b l"],
+  });
+  return visibilityOf(mediaLocations, m, convention);
 }

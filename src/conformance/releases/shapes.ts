@@ -52,6 +52,7 @@ function windows({ padded, kernel }: Shapes): string | null {
 
 export const places = {
   MaskedCrossAttention: crossAttention,
+  GatedCrossAttentionBlock: crossAttention,
   PerceiverAttention: perceiverAttention,
   PerceiverResampler: perceiverResampler,
   ParallelTransformerBlock: ({ x, norm }: Shapes) =>
