@@ -9,6 +9,7 @@ import type { FlamingoPaLM } from "../../src/models/flamingo/flamingo-palm.ts";
 import { layerOutputs, type ParameterSetName } from "../../src/models/flamingo/names.ts";
 import { crossEntropy } from "../../src/nn/cross-entropy.ts";
 import { parameterNames, ties } from "../../src/nn/state-dict.ts";
+import { setTraining } from "../../src/nn/train-mode.ts";
 import { gradients } from "../../src/tensor/autodiff/gradients.ts";
 import { LoadError, RuleError } from "../../src/tensor/errors.ts";
 import { mulScalar } from "../../src/tensor/ops/functions.ts";
@@ -283,7 +284,7 @@ describe("the loop", () => {
 describe("gradient checkpointing", () => {
   const programOf = (dropout = false, fused: readonly string[] = []): Program => {
     const model = tinyFlamingo(1, 0.5);
-    if (dropout) model.train(3);
+    if (dropout) setTraining(model, { seed: 3 });
     const forward = record(() => ({ loss: tinyLoss(model)(0) }), { model, symbolic: true });
     return gradients(forward, "loss", [...trainable(model, "paper"), "token_emb.weight"], { fused });
   };

@@ -14,13 +14,23 @@ interface WithoutTraining {
 }
 const hasNoTraining = (part: object): part is WithoutTraining => "refuseTraining" in part;
 
+/** A model with a part that stays in evaluation mode, such as a frozen encoder. */
+interface WithFrozenPart {
+  readonly evaluationOnly: object | null;
+}
+const hasFrozenPart = (part: object): part is WithFrozenPart => "evaluationOnly" in part;
+
 /**
- * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. Throws a RuleError if `module`
- * has a batch norm, which has no train mode.
+ * Sets every dropout below `module` to train mode, each with its own generator, or to evaluation mode. A frozen part, such as the image
+ * encoder of a FlamingoPaLM, stays in evaluation mode. Throws a RuleError if `module` has a batch norm, which has no train mode.
  */
 export function setTraining(module: object, training: { readonly seed: number } | null): void {
   const parts = [...walk(module)];
   if (training) for (const [path, part] of parts) if (hasNoTraining(part)) part.refuseTraining(path); // [batchnorm.evaluation]
   for (const [path, part] of parts)
     if (hasTraining(part)) part.drawFrom(training && generator(training.seed, path)); // [dropout.generators]
+  for (const [, part] of parts) {
+    const frozen = hasFrozenPart(part) ? part.evaluationOnly : null;
+    if (training && frozen) setTraining(frozen, null); // [flamingo.frozen-encoder]
+  }
 }

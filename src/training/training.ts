@@ -74,25 +74,13 @@ const checks: { readonly [K in keyof TrainOptions<object>]-?: Check } = {
   signal: optional(abortSignal),
 };
 
-/** A model with a training mode of its own, which may leave frozen parts in evaluation mode. */
-interface HasTrainMode {
-  train(seed: number): unknown;
-}
-const hasTrainMode = (model: object): model is HasTrainMode =>
-  "train" in model && typeof model.train === "function";
-
-function enterTrainMode(model: object, seed: number): void {
-  if (hasTrainMode(model)) model.train(seed);
-  else setTraining(model, { seed });
-}
-
 /** Σ weight · loss over the parts of a step, and its gradients. */
 async function lossOfParts<M extends object>(options: TrainOptions<M>, step: number) {
   const { model, optimizer, loss, parts = [1], dropoutSeed = null, keepOnly, backend, signal } = options;
   let total = 0;
   let sum: Named | null = null;
   for (const [part, weight] of parts.entries()) {
-    if (dropoutSeed !== null) enterTrainMode(model, hash(`${dropoutSeed}/${step}/${part}`)); // [train.dropout]
+    if (dropoutSeed !== null) setTraining(model, { seed: hash(`${dropoutSeed}/${step}/${part}`) }); // [train.dropout]
     const one = await lossAndGradients(() => loss(step, part), {
       model,
       names: optimizer.names,

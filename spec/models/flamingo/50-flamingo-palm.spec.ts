@@ -19,6 +19,7 @@ import { isCrossAttentionWeights } from "../../../src/models/flamingo/names.ts";
 import { type FlamingoBehaviour, profiles } from "../../../src/models/flamingo/profiles.ts";
 import { Extractor, ViT } from "../../../src/models/vision/vit.ts";
 import { initialize, parameterNames, stateDict } from "../../../src/nn/state-dict.ts";
+import { setTraining } from "../../../src/nn/train-mode.ts";
 import { gradientOf, gradients } from "../../../src/tensor/autodiff/gradients.ts";
 import { mul, sumAll } from "../../../src/tensor/ops/functions.ts";
 import { evaluate } from "../../../src/tensor/program/evaluate.ts";
@@ -420,12 +421,14 @@ describe("training", () => {
     },
   );
 
-  test("[flamingo.frozen-encoder] train() leaves the dropout of the frozen encoder inactive; in the release it becomes active (known defect 10)", () => {
+  test("[flamingo.frozen-encoder] train mode leaves the dropout of the frozen encoder inactive; in the release it becomes active (known defect 10)", () => {
     const tokens = text("I.I.");
     const x = { images: images(1, 2) };
     const out = (options: Partial<FlamingoPaLMOptions>, mode: "train" | "eval") => {
       const model = flamingo({ imgEncoder: encoder(0.5), ...options });
-      return valuesOf((mode === "train" ? model.train(1) : model.train(1).eval()).forward(tokens, x));
+      setTraining(model, { seed: 1 });
+      if (mode === "eval") setTraining(model, null);
+      return valuesOf(model.forward(tokens, x));
     };
     const inactive = out({}, "eval");
     expect(out({}, "train")).toEqual(inactive);
@@ -436,7 +439,7 @@ describe("training", () => {
     );
   });
 
-  test("[flamingo.frozen-encoder] train() reaches modules other than the encoder", () => {
+  test("[flamingo.frozen-encoder] train mode reaches modules other than the encoder", () => {
     const model = flamingo({ imgEncoder: encoder(0.5) });
     const other = new Extractor(
       new ViT({
@@ -451,10 +454,10 @@ describe("training", () => {
       }),
     ).vit;
     Object.assign(model, { other }); // a module with dropout
-    model.train(1);
+    setTraining(model, { seed: 1 });
     expect(other.dropout.generator).not.toBe(null);
     expect((model.img_encoder as Extractor).vit.dropout.generator).toBe(null);
-    model.eval();
+    setTraining(model, null);
     expect(other.dropout.generator).toBe(null);
   });
 });

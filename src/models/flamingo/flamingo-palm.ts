@@ -25,7 +25,6 @@ import {
   whole,
 } from "../../nn/options.ts";
 import { normal, Parameter } from "../../nn/parameter.ts";
-import { setTraining } from "../../nn/train-mode.ts";
 import { RuleError } from "../../tensor/errors.ts";
 import { add } from "../../tensor/ops/functions.ts";
 import { named, shapes } from "../../tensor/pattern.ts";
@@ -267,17 +266,8 @@ export class FlamingoPaLM implements LanguageModel {
     return this.layers.flatMap(({ 1: cross }, i) => (cross ? [crossAttentionWeights(i)] : []));
   }
 
-  /** Training mode: dropout is active, except in the image encoder, which is frozen. */
-  train(seed: number): this {
-    setTraining(this, { seed });
-    if (this.img_encoder && !this.options.behaviour.trainModeReachesEncoder)
-      setTraining(this.img_encoder, null); // [flamingo.frozen-encoder]
-    return this;
-  }
-
-  /** Evaluation mode: no dropout. */
-  eval(): this {
-    setTraining(this, null);
-    return this;
+  /** The part that `setTraining` leaves in evaluation mode: the image encoder, which is frozen. */
+  get evaluationOnly(): object | null {
+    return this.options.behaviour.trainModeReachesEncoder ? null : this.img_encoder; // [flamingo.frozen-encoder]
   }
 }

@@ -25,7 +25,7 @@ export interface FlamingoBehaviour {
   readonly readmeCalls: "accept" | "refuse";
   /** Whether images given together with videos are an error or ignored. Rule flamingo.images-and-videos. */
   readonly imagesBesideVideos: "refuse" | "ignore";
-  /** Whether train() also puts the frozen image encoder into training mode. Rule flamingo.frozen-encoder. */
+  /** Whether train mode also puts the frozen image encoder into training mode. Rule flamingo.frozen-encoder. */
   readonly trainModeReachesEncoder: boolean;
 }
 
